@@ -68,7 +68,7 @@ export function accessOf(
     if (named === undefined || named.text === '') findings.push(missing(names[role]))
     else if (named.path === null)
       findings.push(
-        finding('config/volume-missing', {
+        finding('config/volume-invalid', {
           ...named.place,
           kind: 'not on the host',
           names: [named.text],

@@ -18,6 +18,12 @@ interface Link {
 }
 
 const LINKS: readonly Link[] = [
+  {
+    cause: 'config/volume-invalid',
+    follows: /^config\/not-checked$/,
+    followsKind: /^configuration file$/,
+    of: 'place',
+  },
   // The findings about the first certificate are about the wrong one.
   { cause: 'credentials/leaf-not-first', follows: /^(?!config\/|file\/|pem\/|key\/)/, of: 'file' },
   { cause: 'san/host-not-covered', follows: /^san\/ip-written-as-dns$/, of: 'certificate' },

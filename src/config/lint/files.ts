@@ -1,9 +1,8 @@
 /** Reads the files that a configuration names, and checks them for the role that they have. */
-import { resolve } from 'node:path'
 import { assemble } from '../../credentials/assemble.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import { type Input, openInput } from '../../credentials/input.js'
-import { fileInput } from '../../credentials/inputs.js'
+import { fileInput, type NamedFile } from '../../credentials/inputs.js'
 import { readCertificates } from '../../credentials/read-certificates.js'
 import { readCrls } from '../../credentials/read-crls.js'
 import type { CrlFlaw } from '../../report/catalogue/config/files.js'
@@ -21,9 +20,8 @@ import { DerError, DerReader, Tag } from '../../x509/der.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import { readHost } from '../../x509/names.js'
 import { at, finding } from '../finding.js'
-import { isOfficialImage } from '../read/image.js'
 import type { ReadMember } from '../read/input.js'
-import type { Setting, SideField } from '../read/settings.js'
+import type { Setting } from '../read/settings.js'
 import { parseGoBoolean } from '../tables/options.js'
 import { formatVersion } from '../tables/version.js'
 import { isOfOwnGroup, keyPermissions } from './key-permissions.js'
@@ -291,10 +289,13 @@ class FilesReader {
     const { text, isSet, isUnresolved, place } = setting
     if (!isSet || isUnresolved) return null
     const path = this.#read.hostPath(text)
-    if (path === null) return null
-    const key = `${role} ${path} ${place.option}`
+    const given = path === null ? this.#read.givenText(text) : null
+    if (path === null && given === null) return null
+    const key = `${role} ${path ?? text} ${place.option}`
+    const named = { role, file: text, variable: placed(place), namedBy: placed(place) }
     const known =
-      this.#inputs.get(key) ?? fileInput({ role, file: text, variable: placed(place), namedBy: placed(place), path })
+      this.#inputs.get(key) ??
+      (given === null ? fileInput({ ...named, path: path ?? undefined }) : givenInput(given.text, named))
     this.#inputs.set(key, known)
     const input = await known
     if (role !== 'crl') this.#noteHidden(input, setting)
@@ -308,6 +309,15 @@ class FilesReader {
     const of = role === 'key' ? 'key' : role === 'ca' ? 'CA' : 'certificate'
     this.#hidden.set(origin, finding('config/byte-order-mark', { ...place, path: text, of }))
   }
+}
+
+/** A file whose text is in the configuration, as a Secret next to the pod has it. */
+function givenInput(
+  text: string,
+  { role, file, variable }: Pick<NamedFile, 'role' | 'file' | 'variable'>,
+): Promise<Input> {
+  const place = { origin: `${file} (from ${variable ?? ''})`, file }
+  return Promise.resolve({ role, place, bytes: Buffer.from(text), mode: null, findings: [] })
 }
 
 const MARK_AND_DASHES = Buffer.from('\ufeff-----')
@@ -411,43 +421,4 @@ function hostsOf(side: LintSide, more: readonly string[]): string[] {
     port === '' || !isTls || isUnspecified || !setting.isSet || 'refused' in readHost(host) ? [] : [host],
   )
   return [...new Set([...advertised, ...(side.block === 'client' ? more : [])])]
-}
-
-const FILE_FIELDS: readonly SideField[] = [
-  'certFile',
-  'keyFile',
-  'trustedCaFile',
-  'crlFile',
-  'clientCertFile',
-  'clientKeyFile',
-]
-
-/** Files that a container names: those that no volume brings, and those of volumes that are not of this machine. */
-export function containerFiles(member: LintMember, read: ReadMember, isRead: boolean): Finding[] {
-  const { mounts, directory, version, image = '' } = read.context
-  if (mounts === null) return []
-  const away = [member.client, member.peer]
-    .filter(({ isAutoTls }) => !isAutoTls)
-    .flatMap((side) => FILE_FIELDS.map((field) => side.get(field)))
-    .filter(({ isSet, isUnresolved, text }) => isSet && !isUnresolved && read.hostPath(text) === null)
-  const isMounted = ({ text }: Setting): boolean => {
-    const inside = resolve(directory ?? '/', text)
-    return mounts.some((mount) => inside.startsWith(`${mount.inside.replace(/\/$/, '')}/`) || inside === mount.inside)
-  }
-  const namesOf = (settings: readonly Setting[]): string[] => [...new Set(settings.map(({ text }) => text))]
-  const [missing, mounted] = [away.filter((each) => !isMounted(each)), away.filter(isMounted)]
-  const findings: Finding[] = []
-  if (missing[0] !== undefined) {
-    // Only the tag of an image of etcd has a version.
-    const isOfficial = version !== null || isOfficialImage(image)
-    const kind = isOfficial ? ('not mounted in the official image' as const) : ('not mounted' as const)
-    const folders = [...new Set(mounts.map(({ inside }) => inside))].sort()
-    const details = { kind, names: namesOf(missing), mounts: folders, by: 'Kubernetes' as const }
-    findings.push(finding('config/volume-missing', { ...missing[0].place, ...details }))
-  }
-  if (mounted[0] !== undefined && isRead) {
-    const details = { kind: 'files' as const, what: namesOf(mounted), why: '' }
-    findings.push(finding('config/not-checked', { ...mounted[0].place, ...details }))
-  }
-  return findings
 }

@@ -12,9 +12,10 @@ import type { EtcdVersion, ParsedVersion } from '../tables/version.js'
 import { readVersion } from '../tables/version.js'
 import { finding } from '../finding.js'
 import { byCause } from './causes.js'
-import { containerFiles, type FileOptions, type FilesReading, NOTHING_READ, readFiles } from './files.js'
+import { type FileOptions, type FilesReading, NOTHING_READ, readFiles } from './files.js'
 import { LintMember } from './member.js'
 import { filesRules } from './rules-files.js'
+import { runtimeRules } from './rules-runtime.js'
 import { RULES } from './rules.js'
 import {
   checkIgnore,
@@ -93,6 +94,7 @@ export interface LintContext extends FileOptions {
 export interface LintedMember {
   readonly member: LintMember
   readonly files: FilesReading
+  readonly read: ReadMember
   readonly findings: readonly Finding[]
   readonly comments: readonly CommentSuppression[]
 }
@@ -168,9 +170,9 @@ export async function lintMember(read: ReadMember, context: LintContext, isCompa
     ...unresolvedValues(read),
     ...files.findings,
     ...filesRules(files, { member, isCompared, at: context.at, clockSkew: context.clockSkew }),
-    ...containerFiles(member, read, context.readFiles),
+    ...runtimeRules(member, read, context.readFiles),
   ])
-  return { member, files, findings, comments: context.comments ? commentsOf(read.texts) : [] }
+  return { member, files, read, findings, comments: context.comments ? commentsOf(read.texts) : [] }
 }
 
 /** What this version ignores cannot have the wrong type. */

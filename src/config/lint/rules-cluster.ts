@@ -6,14 +6,18 @@ import { finding } from '../finding.js'
 import type { PassthroughOption } from '../read/read-option.js'
 import type { ServerField, Setting, SideField } from '../read/settings.js'
 import { ELECTION, HEARTBEAT, readTokenOptions } from '../tables/passthrough-values.js'
+import { mountOf } from '../read/effective.js'
+import type { ReadMember } from '../read/input.js'
 import type { FilesReading } from './files.js'
 import { clusterEntries, type LintMember } from './member.js'
 import { refusedByName, type ValidatedAt } from './rules-files.js'
+import { dataDirectory } from './rules-runtime.js'
 
 /** A member, its files, and its name in findings. */
 export interface ClusterMember {
   readonly member: LintMember
   readonly files: FilesReading
+  readonly read: ReadMember
   readonly label: string
 }
 
@@ -73,7 +77,7 @@ function side(block: 'client' | 'peer', field: SideField): (member: LintMember) 
 }
 
 /** A finding at the value that differs from most, or from the first if no two are alike; none if all are. */
-function difference(kind: 'cluster' | 'restriction' | 'CAs' | 'tokens', values: readonly Value[]): Finding[] {
+function difference(kind: 'cluster' | 'state' | 'restriction' | 'CAs' | 'tokens', values: readonly Value[]): Finding[] {
   const counts = new Map<string, number>()
   for (const { value } of values) counts.set(value, (counts.get(value) ?? 0) + 1)
   const [most] = [...counts].sort(([, a], [, b]) => b - a)
@@ -104,6 +108,19 @@ const startTogether: ClusterRule = (members) => {
   )
   const tokens = valuesOf(starting, server('initialClusterToken'), ({ text }) => text)
   return [lists, tokens].flatMap((values) => difference('cluster', values))
+}
+
+/** Of members with one list, each starts a new cluster or all exist, unless one was replaced. */
+const statesAgree: ClusterRule = (members) => {
+  const known = whole(members)
+  const lists = valuesOf(known, server('initialCluster'), ({ isSet, values }) =>
+    isSet ? [...values].sort().join(',') : null,
+  )
+  if (new Set(lists.map(({ value }) => value)).size !== 1) return []
+  return difference(
+    'state',
+    valuesOf(known, server('initialClusterState'), ({ text }) => text),
+  )
 }
 
 /** A member that another one does not list. */
@@ -226,6 +243,22 @@ const addressesAreOwn: ClusterRule = (members) => {
       ? []
       : [finding('config/url-repeated', { ...first.place, kind: 'members', url: first.url, by: first.by })],
   )
+}
+
+/** Two members cannot have one data directory: the second one waits for its lock. */
+const dataIsOwn: ClusterRule = (members) => {
+  const places = members.flatMap((of) => {
+    const path = dataDirectory(of.member, of.read)
+    const at = path === null ? null : mountOf(path, of.read.context.directory, of.read.context.mounts ?? [])
+    const shared = at?.mount.shared
+    return path === null || at === null || shared === undefined ? [] : [{ of, path, key: `${shared}/${at.rest}` }]
+  })
+  return groupBy(places, ({ key }) => key).flatMap(([, same]) => {
+    const [, second] = same
+    if (second === undefined) return []
+    const details = { kind: 'shared' as const, path: second.path, by: labels(same.map(({ of }) => of)) }
+    return [finding('config/data-not-kept', { ...second.of.member.settings.server('dataDir').place, ...details })]
+  })
 }
 
 /** Options that decide who is accepted: the weakest member decides for all. */
@@ -405,6 +438,8 @@ const versionsOverlap: ClusterRule = (members) =>
 const CLUSTER_RULES: readonly ClusterRule[] = [
   namesDiffer,
   startTogether,
+  statesAgree,
+  dataIsOwn,
   allAreListed,
   peersUseTls,
   addressesAreOwn,

@@ -276,13 +276,15 @@ const clusterIsNamed: Rule = ({ settings, peer, others, isWhole }) => {
   return [finding('config/option-needs', { ...advertise.place, kind: 'members', needs, for: cluster.text })]
 }
 
-const metricsAreServedSafely: Rule = ({ settings, client, isWhole }) => {
+const metricsAreServedSafely: Rule = ({ settings, client, isWhole, probes }) => {
   const setting = settings.server('metricsUrls')
   const urls = urlsOf(setting, 'listen')
   const findings = urls.flatMap((url): Finding[] => {
     const details = { ...setting.place, url: url.text }
     if (url.port === '') return []
-    if (!url.isTls) return url.isLocal ? [] : [finding('config/metrics-plaintext', details)]
+    // The kubelet reaches no loopback address of a pod.
+    const isProbed = probes.some(({ by, port }) => by === 'kubelet' && port === url.port)
+    if (!url.isTls) return url.isLocal ? [] : [finding('config/metrics-plaintext', { ...details, isProbed })]
     return client.asksForCertificates ? [finding('config/metrics-address-check', details)] : []
   })
   // An https URL is served with the certificate for clients (server/embed/etcd.go v3.5.16 serveMetrics).
@@ -320,32 +322,6 @@ function addressOf({ host }: ServedUrl): string {
   return host === 'localhost' ? '127.0.0.1' : host
 }
 
-const LOOPBACK = /^(?:127\.|localhost$|::1$)/
-
-/** Whether the kubelet reaches what it probes: it connects to the address of the pod, and presents no certificate. */
-const probesAreAnswered: Rule = ({ settings, client, peer, isWhole, probes }) => {
-  const metrics = settings.server('metricsUrls')
-  const sources = [client.get('listenUrls'), client.get('httpUrls'), metrics, peer.get('listenUrls')]
-  const isOpen = (setting: Setting): boolean =>
-    setting.isUnresolved || setting.values.some((text) => setting.isOpen(text))
-  if (!isWhole || sources.some(isOpen)) return []
-  const served = [...client.listen, ...urlsOf(metrics, 'listen')]
-  return probes.flatMap(({ kind, port, host, place }): Finding[] => {
-    const atPort = (kind === 'tcp' ? [...served, ...peer.listen] : served).filter((url) => url.port === port)
-    const isLocal = host !== null && LOOPBACK.test(host)
-    const reached = atPort.filter((url) => (isLocal ? url.isLocal || url.isUnspecified : !url.isLocal))
-    const fits = reached.filter(({ isTls }) => kind === 'tcp' || isTls === (kind === 'https'))
-    const [first] = atPort
-    const told = (why: 'port' | 'address' | 'scheme' | 'certificate'): Finding[] => [
-      finding('config/probe-unanswered', { ...place, port, why, url: first?.text ?? null }),
-    ]
-    if (first === undefined) return told('port')
-    if (reached.length === 0) return told('address')
-    if (fits.length === 0) return told('scheme')
-    return kind === 'https' && client.asksForCertificates ? told('certificate') : []
-  })
-}
-
 export const urlRules: readonly Rule[] = [
   clusterIsValid,
   urlsAreValid,
@@ -358,5 +334,4 @@ export const urlRules: readonly Rule[] = [
   portsAreFree,
   clusterIsNamed,
   advertisedIsListened,
-  probesAreAnswered,
 ]

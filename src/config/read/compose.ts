@@ -1,11 +1,12 @@
 /** Reads a Compose file one of whose services runs etcd (compose-spec, 05-services.md). */
-import { dirname, posix, resolve } from 'node:path'
+import { dirname, join, posix, resolve } from 'node:path'
 import type { Finding } from '../../report/finding.js'
 import { type EtcdCommand, etcdCommand } from './command.js'
 import { fileVariables, type Variable } from './env.js'
-import { textOf } from './config-maps.js'
+import { textOf } from './kube-objects.js'
 import { finding } from '../finding.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
+import { composeProbes } from './probes.js'
 import { type ConfigReading, type Mount, notReadVariables, unreadable } from './read-option.js'
 import { faultFindings, readStart } from './start.js'
 import { type ConfigText, MAX_MEMBERS, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
@@ -29,7 +30,7 @@ export async function readCompose(source: ConfigText, readNamed: ReadNamedFile |
     const service = readings.length < MAX_MEMBERS ? serviceOf(value, yaml) : null
     if (service === null) continue
     const reading = await readService(service, yaml, source.file, readNamed)
-    const volumes = undefinedVolumes(value, yaml)
+    const volumes = [...undefinedVolumes(value, yaml), ...mountedTwice(value, yaml)]
     const findings = [...yaml.findings, ...reading.findings, ...volumes]
     readings.push({ ...reading, findings, label: key, labelPlace: yaml.place(offset, 'services') })
   }
@@ -78,6 +79,9 @@ async function readService(
       isUserDynamic: false,
       ...releaseOf(service, yaml),
       mounts: mountsOf(service, yaml, file),
+      engine: 'Compose',
+      isRootReadOnly: textAt(service, 'read_only') === 'true',
+      probes: composeProbes(service, yaml, new Map(variables.map(({ name, value }) => [name, value]))),
     },
     isWhole: start.isWhole && named.isWhole,
   }
@@ -157,18 +161,82 @@ const FILE_FOLDERS = { secrets: '/run/secrets', configs: '/' } as const
 type FileKind = keyof typeof FILE_FOLDERS
 const FILE_KINDS = ['secrets', 'configs'] as const
 
-/** `./certs:/certs:ro`, or a mapping with source and target; and each secret and config, which is one file. */
+/** What is mounted: volumes and folders of the host, memory, and each secret and config, which is one file. */
 function mountsOf(service: YamlValue, yaml: YamlReading, file: string | null): Mount[] {
-  const mounts = itemsOf(at(service, 'volumes')).flatMap((item): Mount[] => {
-    const [, short, shortTarget] = item.kind === 'scalar' ? (/^([^:]+):([^:]+)(?::[^:]*)?$/.exec(item.text) ?? []) : []
-    const inside = textAt(item, 'target') ?? shortTarget
-    if (inside === undefined) return []
-    return [{ inside: posix.normalize(inside), ...onHost(textAt(item, 'source') ?? short ?? '', file) }]
+  const mounts = volumesOf(service).map(({ inside, source, type, isReadOnly, subPath }): Mount => {
+    const host = type === 'tmpfs' || type === 'volume' ? { outside: null } : onHost(source, file)
+    const name = host.outside ?? (source === '' ? '' : `the volume ${source}`)
+    const shared = name === '' || name.includes('$') ? {} : { shared: join(name, subPath) }
+    return {
+      inside,
+      ...host,
+      isReadOnly,
+      ...(type === 'tmpfs' || isTmpfs(source, yaml) ? { isLostWith: 'tmpfs' as const } : shared),
+    }
   })
+  const tmpfs = textsOf(at(service, 'tmpfs')).map((text): Mount => ({
+    inside: posix.normalize(text.split(':', 1)[0] ?? ''),
+    outside: null,
+    isLostWith: 'tmpfs',
+  }))
   const files = FILE_KINDS.flatMap((kind) =>
     itemsOf(at(service, kind)).flatMap((item) => fileOf(kind, item, yaml, file)),
   )
-  return [...mounts, ...files].sort((a, b) => b.inside.length - a.inside.length)
+  return [...mounts, ...tmpfs, ...files].sort((a, b) => b.inside.length - a.inside.length)
+}
+
+interface Volume {
+  readonly inside: string
+  /** A path of the host, or the name of a volume; empty for one without a name. */
+  readonly source: string
+  readonly type: string | undefined
+  readonly isReadOnly: boolean
+  readonly subPath: string
+  readonly offset: number
+}
+
+/** `./certs:/certs:ro`, `/data`, or a mapping with source and target. */
+function volumesOf(service: YamlValue): Volume[] {
+  return itemsOf(at(service, 'volumes')).flatMap((item): Volume[] => {
+    const { offset } = item
+    if (item.kind === 'scalar') {
+      const [, source = '', target = '', options = ''] =
+        /^(?:((?:[A-Za-z]:(?=[\\/]))?[^:]+):)?(\/[^:]*)(?::([^:]*))?$/.exec(item.text) ?? []
+      const isReadOnly = options.split(',').includes('ro')
+      return target === ''
+        ? []
+        : [{ inside: posix.normalize(target), source, type: undefined, isReadOnly, subPath: '', offset }]
+    }
+    const inside = textAt(item, 'target')
+    if (inside === undefined) return []
+    const isReadOnly = textAt(item, 'read_only') === 'true'
+    const subPath = textAt(at(item, 'volume'), 'subpath') ?? ''
+    const source = textAt(item, 'source') ?? ''
+    return [{ inside: posix.normalize(inside), source, type: textAt(item, 'type'), isReadOnly, subPath, offset }]
+  })
+}
+
+/** Whether a named volume is in memory. */
+function isTmpfs(name: string, yaml: YamlReading): boolean {
+  const options = at(at(at(yaml.documents[0] ?? null, 'volumes'), name), 'driver_opts')
+  return textAt(options, 'type') === 'tmpfs'
+}
+
+function textsOf(value: YamlValue | null): string[] {
+  if (value?.kind === 'scalar') return [value.text]
+  return itemsOf(value).flatMap((item) => (item.kind === 'scalar' ? item.text : []))
+}
+
+/** Compose refuses two volumes at one path. */
+function mountedTwice(service: YamlValue, yaml: YamlReading): Finding[] {
+  const seen = new Set<string>()
+  return volumesOf(service).flatMap(({ inside, offset }): Finding[] => {
+    const path = inside.replace(/(?<=.)\/$/, '')
+    const isAgain = seen.has(path)
+    seen.add(path)
+    const details = { kind: 'mounted twice' as const, names: [path], mounts: [], by: 'Compose' as const }
+    return isAgain ? [finding('config/volume-invalid', { ...yaml.place(offset, 'volumes'), ...details })] : []
+  })
 }
 
 function fileOf(kind: FileKind, item: YamlValue, yaml: YamlReading, file: string | null): Mount[] {
@@ -205,7 +273,7 @@ function undefinedVolumes(service: YamlValue, yaml: YamlReading): Finding[] {
     const names = [...new Set(missing.map(({ source }) => source))]
     const place = yaml.place(first.item.offset, section)
     return [
-      finding('config/volume-missing', { ...place, kind: 'not defined', names, mounts: [], by: 'Compose', section }),
+      finding('config/volume-invalid', { ...place, kind: 'not defined', names, mounts: [], by: 'Compose', section }),
     ]
   })
 }

@@ -37,6 +37,7 @@ export function containerRun(words: readonly Word[]): ContainerRun | null {
     if (word === undefined) break
     if (!word.text.startsWith('-'))
       return { ...describe(word.text, options, i + 1), engine: engine.text.replace(/^.*\//s, '') }
+    if (word.text === '--read-only' || word.text === '--read-only=true') options.set('read-only', [word])
     if (SWITCHES.test(word.text)) continue
     const [, name = '', given] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word.text) ?? []
     const [, letter = '', joined = ''] = /^-[dtiPq]*([a-zA-Z])=?([\s\S]*)$/.exec(word.text) ?? []
@@ -59,10 +60,12 @@ function describe(
 ): Omit<ContainerRun, 'engine'> {
   const textsOf = (key: string): string[] => (options.get(key) ?? []).map(({ text }) => text)
   const last = (key: string): string | undefined => textsOf(key).at(-1)
-  const mounts = [...textsOf('volume').flatMap(volumeMount), ...textsOf('mount').flatMap(longMount)]
+  const tmpfs = textsOf('tmpfs').map((text) => mount(text.split(':', 1)[0] ?? '', '', { isLostWith: 'tmpfs' }))
+  const mounts = [...textsOf('volume').flatMap(volumeMount), ...textsOf('mount').flatMap(longMount), ...tmpfs]
   // Volumes of another container may be anywhere.
   if (options.has('volumes-from')) mounts.push({ inside: '/', outside: null })
   const entrypoint = last('entrypoint')
+  const isReadOnly = options.has('read-only')
   return {
     context: {
       ...NO_CONTEXT,
@@ -70,6 +73,7 @@ function describe(
       user: last('user')?.split(':', 1)[0] ?? null,
       version: versionOf(image),
       image,
+      isRootReadOnly: isReadOnly,
       mounts: mounts.sort((a, b) => b.inside.length - a.inside.length),
     },
     isEtcd: entrypoint === undefined ? isEtcdImage(image) : /(?:^|\/)etcd$/.test(entrypoint),
@@ -81,18 +85,24 @@ function describe(
 
 /** `/etc/etcd/ssl:/pki:ro` */
 function volumeMount(text: string): Mount[] {
-  const [source = '', inside] = text.split(':')
-  return inside === undefined ? [mount(source, '')] : [mount(inside, source)]
+  const [source = '', inside, options = ''] = text.split(':')
+  const more = options.split(',').includes('ro') ? { isReadOnly: true } : {}
+  return inside === undefined ? [mount(source, '')] : [mount(inside, source, more)]
 }
 
 /** `type=bind,source=/etc/etcd/ssl,target=/pki` */
 function longMount(text: string): Mount[] {
   const parts = new Map(text.split(',').map((part) => part.split('=', 2) as [string, string | undefined]))
   const inside = parts.get('target') ?? parts.get('dst') ?? parts.get('destination')
-  return inside === undefined ? [] : [mount(inside, parts.get('source') ?? parts.get('src') ?? '')]
+  const isReadOnly = ['readonly', 'ro'].some((key) => parts.has(key) && !/^(?:false|0)$/.test(parts.get(key) ?? ''))
+  const lost = parts.get('type') === 'tmpfs' ? { isLostWith: 'tmpfs' as const } : {}
+  return inside === undefined
+    ? []
+    : [mount(inside, parts.get('source') ?? parts.get('src') ?? '', { isReadOnly, ...lost })]
 }
 
 /** What is no path from the root is a volume, or begins in a folder that is not known. */
-function mount(inside: string, source: string): Mount {
-  return { inside: posix.normalize(inside), outside: source.startsWith('/') && !isUnresolved(source) ? source : null }
+function mount(inside: string, source: string, more: Partial<Mount> = {}): Mount {
+  const outside = source.startsWith('/') && !isUnresolved(source) ? source : null
+  return { inside: posix.normalize(inside), outside, ...more }
 }

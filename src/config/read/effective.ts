@@ -32,8 +32,12 @@ export interface ReadMember {
   /** The service or the pod that runs it; null where the text can start one etcd only. */
   readonly label: string | null
   readonly labelPlace: ConfigPlace
+  /** What names the configuration file; null if none is named. */
+  readonly configFile: ReadOption | null
   /** The file where a path of the configuration leads to; null where it is in a container. */
   hostPath(path: string): string | null
+  /** A file of the container whose text is in the configuration itself. */
+  givenText(path: string): ConfigText | null
 }
 
 /** Resolves what is in force, which may be another file. */
@@ -46,6 +50,7 @@ export async function resolveEffective(
   const labelPlace = reading.labelPlace ?? { option: 'name', file, line: null, column: null }
   const written = withoutNeedlessGuesses(reading.options)
   const hostPath = (path: string): string | null => onHost(path, context, options.root)
+  const givenText = (path: string): ConfigText | null => mountedText(path, context)
   const isYaml = written.some(({ form }) => form === 'yaml')
   const effective = isYaml ? { options: written, findings: [] } : effectiveFlags(written)
   const configFile = isYaml ? undefined : configFileOf(effective.options)
@@ -61,7 +66,9 @@ export async function resolveEffective(
       texts: options.texts,
       label,
       labelPlace,
+      configFile: null,
       hostPath,
+      givenText,
     }
   }
   findings.push(...ignoredWithFile(configFile, effective.options))
@@ -92,13 +99,14 @@ export async function resolveEffective(
     texts: options.texts,
     label,
     labelPlace,
+    configFile,
     hostPath,
+    givenText,
   }
 }
 
 /** Why a configuration file was not read. */
-type NotRead =
-  'readFiles is false' | 'its path is assembled elsewhere' | 'the configuration says that it is not on this machine'
+type NotRead = 'readFiles is false' | 'its path is assembled elsewhere' | 'it is inside the container'
 
 async function configFileContent(
   path: string,
@@ -110,7 +118,7 @@ async function configFileContent(
   if (within !== null) return within
   if (!options.readFiles) return 'readFiles is false'
   const host = onHost(path, context, options.root)
-  return host === null ? 'the configuration says that it is not on this machine' : readConfigFile(host, path)
+  return host === null ? 'it is inside the container' : readConfigFile(host, path)
 }
 
 function nothingSet({ isWhole, options, others, findings }: ConfigReading, file: string | null): Finding[] {
@@ -132,7 +140,7 @@ function onHost(path: string, { directory, mounts }: RuntimeContext, root: strin
 }
 
 /** The folder of a container that a path is in, and the rest of the path. */
-function mountOf(
+export function mountOf(
   path: string,
   directory: string | null,
   mounts: readonly Mount[],

@@ -1,20 +1,21 @@
 /** Reads the manifest of a pod that runs etcd: a static pod, or the template of a StatefulSet, Deployment or DaemonSet. */
-import { join, posix } from 'node:path'
 import type { Finding } from '../../report/finding.js'
 import { rowOfVariable } from '../tables/options.js'
 import { boundedValues, type EtcdCommand, etcdCommand, substitute, type Values } from './command.js'
 import type { Variable } from './env.js'
-import { type ConfigMaps, configMapsOf, filesOfVolume, valueFrom, variablesFrom } from './config-maps.js'
+import {
+  filesOfVolume,
+  type KubeObjects,
+  kubeObjectsOf,
+  valueFrom,
+  variablesFrom,
+  type VolumeFiles,
+} from './kube-objects.js'
 import { finding } from '../finding.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
-import {
-  type ConfigReading,
-  type Mount,
-  notReadVariables,
-  unreadable,
-  isUnresolved,
-  type Probe,
-} from './read-option.js'
+import { mountsOf, volumeFindings } from './pod-volumes.js'
+import { podProbes } from './probes.js'
+import { type ConfigReading, notReadVariables, type Replicas, unreadable } from './read-option.js'
 import { faultFindings, readStart } from './start.js'
 import { type ConfigText, MAX_MEMBERS, refuseText } from './text.js'
 import type { Word } from './tokenizer.js'
@@ -26,15 +27,15 @@ export async function readManifest(source: ConfigText): Promise<ConfigReading[]>
   if (refused !== null) return [unreadable(refused)]
   const yaml = await readYaml(source, 'all')
   const pods = yaml.documents.flatMap((document) => podsOf(document, 0))
-  const maps = configMapsOf(yaml)
-  const readings = pods.flatMap(({ spec, name, claims }) => {
+  const maps = kubeObjectsOf(yaml)
+  const readings = pods.flatMap((pod) => {
+    const { spec, name } = pod
     const own = etcdsOf(spec, yaml, maps)
     return own.map(({ container, command }): ConfigReading => {
-      const reading = readContainer(container, command, spec, yaml, maps)
-      const volumes = undefinedVolumes(container, spec, claims, yaml)
+      const reading = readContainer(container, command, pod, yaml, maps)
       const inside = textAt(container, 'name') ?? ''
       const label = own.length === 1 ? name : `${name}/${inside}`
-      const findings = [...yaml.findings, ...reading.findings, ...volumes]
+      const findings = [...yaml.findings, ...reading.findings]
       return { ...reading, findings, label, labelPlace: yaml.place(container.offset, 'containers') }
     })
   })
@@ -50,7 +51,7 @@ interface EtcdContainer {
 }
 
 /** The containers of a pod that run etcd. A container next to etcd may have its image, too: a plain start goes first. */
-function etcdsOf(spec: YamlValue, yaml: YamlReading, maps: ConfigMaps): EtcdContainer[] {
+function etcdsOf(spec: YamlValue, yaml: YamlReading, maps: KubeObjects): EtcdContainer[] {
   for (const kind of ['containers', 'initContainers']) {
     for (const find of [commandOf, commandByVariables]) {
       const found = itemsOf(at(spec, kind)).flatMap((container) => {
@@ -73,6 +74,8 @@ interface Pod {
   readonly name: string
   /** Volumes that a StatefulSet makes. */
   readonly claims: readonly string[]
+  /** How many of them are made; null if nothing says so. */
+  readonly replicas: (Omit<Replicas, 'variables' | 'place'> & { readonly offset: number }) | null
 }
 
 function podsOf(document: YamlValue | null, depth: number): Pod[] {
@@ -84,10 +87,18 @@ function podsOf(document: YamlValue | null, depth: number): Pod[] {
   const template = at(at(at(spec, 'jobTemplate') ?? spec, 'template') ?? spec, 'spec')
   const name = textAt(at(document, 'metadata'), 'name') ?? ''
   const claims = itemsOf(at(spec, 'volumeClaimTemplates')).map((claim) => textAt(at(claim, 'metadata'), 'name') ?? '')
-  return at(template ?? spec, 'containers') === null ? [] : [{ spec: template ?? spec, name, claims }]
+  const replicas = replicasOf(document, spec, name)
+  return at(template ?? spec, 'containers') === null ? [] : [{ spec: template ?? spec, name, claims, replicas }]
 }
 
-function commandOf(container: YamlValue, yaml: YamlReading, maps: ConfigMaps): EtcdCommand | null {
+function replicasOf(document: YamlValue, spec: YamlValue, name: string): Pod['replicas'] {
+  const [kind = '', count = ''] = [textAt(document, 'kind'), textAt(spec, 'replicas')]
+  if (!/^(?:StatefulSet|Deployment|ReplicaSet)$/.test(kind) || !/^\d{1,3}$/.test(count)) return null
+  const first = Number(textAt(at(spec, 'ordinals'), 'start') ?? '0')
+  return { kind, name, count: Number(count), first, offset: at(spec, 'replicas')?.offset ?? 0 }
+}
+
+function commandOf(container: YamlValue, yaml: YamlReading, maps: KubeObjects): EtcdCommand | null {
   const { variables } = variablesOf(container, yaml, maps)
   const byName = boundedValues(new Map(variables.map(({ name, value }) => [name, value])))
   const words = ['command', 'args'].flatMap((key) =>
@@ -103,7 +114,7 @@ function commandOf(container: YamlValue, yaml: YamlReading, maps: ConfigMaps): E
 }
 
 /** Of an image with a script of its own, which starts etcd by variables. */
-function commandByVariables(container: YamlValue, yaml: YamlReading, maps: ConfigMaps): EtcdCommand | null {
+function commandByVariables(container: YamlValue, yaml: YamlReading, maps: KubeObjects): EtcdCommand | null {
   const names = variablesOf(container, yaml, maps).variables.map(({ name }) => name)
   const isImage = isEtcdImage(textAt(container, 'image') ?? '')
   const isEtcd = isImage ? names.some((name) => rowOfVariable(name) !== undefined) : areOfEtcd(names)
@@ -113,12 +124,22 @@ function commandByVariables(container: YamlValue, yaml: YamlReading, maps: Confi
 function readContainer(
   container: YamlValue,
   command: EtcdCommand,
-  spec: YamlValue,
+  { spec, claims, replicas }: Pod,
   yaml: YamlReading,
-  maps: ConfigMaps,
+  maps: KubeObjects,
 ): ConfigReading {
   const { variables, missing } = variablesOf(container, yaml, maps)
   const start = readStart(command, variables, (offset, option) => yaml.place(offset, option))
+  const files = new Map<YamlValue, VolumeFiles | null>()
+  const filesOf = (volume: YamlValue): VolumeFiles | null => {
+    const known = files.get(volume)
+    if (known !== undefined) return known
+    const found = filesOfVolume(volume, maps, yaml)
+    files.set(volume, found)
+    return found
+  }
+  const values = new Map(variables.map(({ name, value }) => [name, value]))
+  const [own, ofPod] = [at(container, 'securityContext'), at(spec, 'securityContext')]
   return {
     ...start,
     findings: [
@@ -127,21 +148,49 @@ function readContainer(
       ...(missing.length > 0 || command.isShell === true ? [] : undefinedVariables(container, variables, yaml)),
       ...start.findings,
       ...missing.map(({ from, offset }) => notReadVariables(yaml.place(offset, 'envFrom'), from)),
+      ...volumeFindings(container, spec, claims, yaml, filesOf),
     ],
     context: {
       directory: textAt(container, 'workingDir') ?? null,
       groups: [],
       isUserDynamic: false,
-      user:
-        textAt(at(container, 'securityContext'), 'runAsUser') ??
-        textAt(at(spec, 'securityContext'), 'runAsUser') ??
-        null,
+      user: textAt(own, 'runAsUser') ?? textAt(ofPod, 'runAsUser') ?? null,
       ...releaseOf(container, yaml),
-      mounts: mountsOf(container, spec, (volume) => filesOfVolume(volume, maps, yaml)),
-      probes: probesOf(container, spec, yaml),
+      mounts: mountsOf(container, spec, filesOf),
+      probes: podProbes(container, spec, yaml, values),
+      engine: 'Kubernetes',
+      isRootReadOnly: textAt(own, 'readOnlyRootFilesystem') === 'true',
+      volumeGroups: volumeGroups(own, ofPod),
+      ...(replicas === null
+        ? {}
+        : {
+            replicas: {
+              ...replicas,
+              variables: nameVariables(container, spec),
+              place: yaml.place(replicas.offset, 'replicas'),
+            },
+          }),
     },
     isWhole: start.isWhole && missing.length === 0,
   }
+}
+
+/** The groups of etcd, which root owns the files of a volume for; null if the volume gets a group of its own. */
+function volumeGroups(own: YamlValue | null, ofPod: YamlValue | null): string[] | null {
+  if (at(ofPod, 'fsGroup') !== null) return null
+  const more = itemsOf(at(ofPod, 'supplementalGroups')).flatMap((each) => (each.kind === 'scalar' ? each.text : []))
+  // Without one, the primary group is that of root.
+  return [textAt(own, 'runAsGroup') ?? textAt(ofPod, 'runAsGroup') ?? '0', ...more]
+}
+
+/** The variables that hold the name of the pod. */
+function nameVariables(container: YamlValue, spec: YamlValue): string[] {
+  const named = itemsOf(at(container, 'env')).flatMap((item) => {
+    const path = textAt(at(at(item, 'valueFrom'), 'fieldRef'), 'fieldPath')
+    return path === 'metadata.name' ? [textAt(item, 'name') ?? ''] : []
+  })
+  const isOwnHost = textAt(spec, 'hostNetwork') !== 'true' && at(spec, 'hostname') === null
+  return isOwnHost ? [...named, 'HOSTNAME'] : named
 }
 
 const NOTHING: EtcdCommand = { args: [], variables: [], faults: [] }
@@ -216,7 +265,7 @@ function wordOf(item: YamlValue, variables: Values): Word[] {
 function variablesOf(
   container: YamlValue,
   yaml: YamlReading,
-  maps: ConfigMaps,
+  maps: KubeObjects,
 ): { variables: Variable[]; missing: { from: string; offset: number }[] } {
   const { variables: found, missing } = variablesFrom(container, maps, yaml)
   const byName = new Map(found.map(({ name, value }) => [name, value]))
@@ -237,92 +286,4 @@ function variablesOf(
 /** Whether a manifest of Kubernetes is what a text is. */
 export function isManifest(text: string): boolean {
   return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{[\s\S]*"(?:kind|apiVersion)"\s*:/.test(text)
-}
-
-/**
- * The folders of the container, the longest first, and what they are on the host.
- *
- * @param filesOf The files of a volume whose text is known.
- */
-export function mountsOf(
-  container: YamlValue,
-  spec: YamlValue,
-  filesOf: (volume: YamlValue) => ReadonlyMap<string, ConfigText> | null = () => null,
-): Mount[] {
-  const volumes = new Map(itemsOf(at(spec, 'volumes')).map((volume) => [textAt(volume, 'name'), volume]))
-  const mounts = itemsOf(at(container, 'volumeMounts')).flatMap((mount): Mount[] => {
-    const inside = textAt(mount, 'mountPath')
-    if (inside === undefined) return []
-    const volume = volumes.get(textAt(mount, 'name')) ?? null
-    const host = textAt(at(volume, 'hostPath'), 'path')
-    const subPath = textAt(mount, 'subPath') ?? ''
-    const files = volume === null ? null : filesOf(volume)
-    return [
-      {
-        inside: posix.normalize(inside),
-        outside: host === undefined ? null : join(host, subPath),
-        ...(files === null ? {} : { files: below(files, subPath) }),
-      },
-    ]
-  })
-  return mounts.sort((a, b) => b.inside.length - a.inside.length)
-}
-
-/** The files of one folder, or the one file, that a mount takes of a volume. */
-function below(files: ReadonlyMap<string, ConfigText>, subPath: string): ReadonlyMap<string, ConfigText> {
-  if (subPath === '') return files
-  const folder = `${posix.normalize(subPath).replace(/\/$/, '')}/`
-  return new Map(
-    [...files].flatMap(([path, text]) =>
-      `${path}/`.startsWith(folder) ? [[path.slice(folder.length), text] as const] : [],
-    ),
-  )
-}
-
-/** Mounts of volumes that the pod does not have, with which Kubernetes does not take the pod. */
-function undefinedVolumes(
-  container: YamlValue,
-  spec: YamlValue,
-  claims: readonly string[],
-  yaml: YamlReading,
-): Finding[] {
-  const known = new Set([...itemsOf(at(spec, 'volumes')).map((volume) => textAt(volume, 'name')), ...claims])
-  const missing = itemsOf(at(container, 'volumeMounts')).flatMap((mount) => {
-    const name = textAt(mount, 'name')
-    return name === undefined || known.has(name) || isUnresolved(name) ? [] : [{ name, mount }]
-  })
-  const [first] = missing
-  // Without any, it is an excerpt.
-  if (first === undefined || known.size === 0 || [...known].some((name) => isUnresolved(name ?? ''))) return []
-  const place = yaml.place(first.mount.offset, 'volumeMounts')
-  return [
-    finding('config/volume-missing', {
-      ...place,
-      kind: 'not defined',
-      names: [...new Set(missing.map(({ name }) => name))],
-      mounts: [],
-      by: 'Kubernetes',
-    }),
-  ]
-}
-
-const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'] as const
-
-/** The probes of the only container of a pod: a port may be that of another container. */
-function probesOf(container: YamlValue, spec: YamlValue, yaml: YamlReading): Probe[] {
-  if (itemsOf(at(spec, 'containers')).length > 1) return []
-  const ports = new Map(
-    itemsOf(at(container, 'ports')).map((port) => [textAt(port, 'name'), textAt(port, 'containerPort')] as const),
-  )
-  return PROBES.flatMap((name): Probe[] => {
-    const probe = at(container, name)
-    const http = at(probe, 'httpGet')
-    const target = http ?? at(probe, 'tcpSocket')
-    const written = textAt(target, 'port') ?? ''
-    const port = /^\d+$/.test(written) ? written : ports.get(written)
-    if (target === null || port === undefined || !/^\d+$/.test(port)) return []
-    const scheme = textAt(http, 'scheme')?.toUpperCase() === 'HTTPS' ? 'https' : 'http'
-    const place = yaml.place((at(target, 'port') ?? target).offset, name)
-    return [{ kind: http === null ? 'tcp' : scheme, port, host: textAt(target, 'host') ?? null, place }]
-  })
 }

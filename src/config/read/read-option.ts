@@ -54,19 +54,57 @@ export interface RuntimeContext {
   readonly versionPlace?: ConfigPlace
   /** Folders of a container and their places on its host; null outside of containers. */
   readonly mounts: readonly Mount[] | null
+  /** What starts the container; absent for a command of a container engine. */
+  readonly engine?: 'Kubernetes' | 'Compose'
   /** The name of the image of a container. */
   readonly image?: string
-  /** Probes of the kubelet; empty if other containers of the pod may answer. */
   readonly probes?: readonly Probe[]
+  /** Whether etcd can write only to volumes. */
+  readonly isRootReadOnly?: boolean
+  /** The numbers of the groups that can read a volume which only its group may read; null if one of them may own it. */
+  readonly volumeGroups?: readonly string[] | null
+  /** The pods that a workload of Kubernetes makes of one template. */
+  readonly replicas?: Replicas
+  /** What a unit of systemd hides. */
+  readonly sandbox?: Sandbox
 }
 
-/** A probe of the kubelet, which presents no certificate. */
+/** A probe of the kubelet, which presents no certificate, or a command that probes etcd from next to it. */
 export interface Probe {
-  readonly kind: 'http' | 'https' | 'tcp'
+  readonly by: 'kubelet' | 'command'
+  readonly kind: 'http' | 'https' | 'tcp' | 'grpc'
   readonly port: string
   /** Null for the address of the pod. */
   readonly host: string | null
+  /** The path of the URL; null if it does not matter. */
+  readonly path: string | null
+  readonly hasCertificate: boolean
+  /** Whether it verifies the server with a CA of its own, or not at all. */
+  readonly hasCa: boolean
+  /** A port of the container that has no such name. */
+  readonly isNameUnknown?: true
+  /** Whether another container of the pod may answer. */
+  readonly isShared: boolean
   readonly place: ConfigPlace
+}
+
+export interface Replicas {
+  /** `StatefulSet`, `Deployment`. */
+  readonly kind: string
+  readonly name: string
+  readonly count: number
+  /** The number of the first pod of a StatefulSet. */
+  readonly first: number
+  /** Variables that hold the name of the pod. */
+  readonly variables: readonly string[]
+  readonly place: ConfigPlace
+}
+
+export interface Sandbox {
+  /** The directive that keeps etcd from seeing a path; null if it sees it. */
+  hides(path: string): string | null
+  /** The directive that makes a path read-only; null if etcd may write there. */
+  locks(path: string): string | null
 }
 
 export interface Mount {
@@ -78,6 +116,15 @@ export interface Mount {
   readonly isRelativeToFile?: true
   /** Files whose text the manifest has, by their paths within; the empty path if the mount is one file. */
   readonly files?: ReadonlyMap<string, ConfigText>
+  /** The paths of all files within, with their modes; absent if they are not known. */
+  readonly modes?: ReadonlyMap<string, number>
+  /** The mode of files whose own mode is not known. */
+  readonly mode?: number
+  readonly isReadOnly?: boolean
+  /** What loses its contents with the container. */
+  readonly isLostWith?: 'emptyDir' | 'tmpfs'
+  /** What several members cannot have in common, such as a named volume; absent if each has its own. */
+  readonly shared?: string
 }
 
 export const NO_CONTEXT: RuntimeContext = {

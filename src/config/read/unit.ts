@@ -7,6 +7,7 @@ import { type FileVariable, fileVariables, type Variable } from './env.js'
 import { finding } from '../finding.js'
 import { containerVariables } from './container-files.js'
 import { type ConfigReading, NO_CONTEXT, notReadVariables, unreadable } from './read-option.js'
+import { sandboxOf, YES } from './sandbox.js'
 import { faultFindings, readStart } from './start.js'
 import { type ConfigText, Lines, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
 import { type SyntaxFault, LITERAL_DOLLAR, splitText, splitWords, type Word } from './tokenizer.js'
@@ -29,9 +30,12 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const findings: Finding[] = []
   const [, again] = inForce(text, directives, 'ExecStart')
   if (again !== undefined && lastValue(text, directives, 'Type') !== 'oneshot')
-    findings.push(finding('config/unit-invalid', { ...lines.place(again.start, 'ExecStart'), kind: 'two starts' }))
+    findings.push(
+      finding('config/unit-invalid', { ...lines.place(again.start, 'ExecStart'), kind: 'two starts', text: '' }),
+    )
   let isWhole = true
-  const set = variablesOf(text, directives, lines)
+  const { variables: set, findings: wrongly } = variablesOf(text, directives, lines)
+  findings.push(...wrongly)
   for (const { path, place } of environmentFiles(text, directives, lines).slice(0, MAX_NAMED_FILES + 1)) {
     const content = await readNamed(path.replace(/^-/, ''), place)
     if (content === null) {
@@ -72,6 +76,10 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const named = await containerVariables(container, place, readNamed)
   const start = readStart(command, [...named.variables, ...given], place)
   const faults = faultFindings(command.faults, text, (offset) => place(offset, 'ExecStart'))
+  const sandbox = sandboxOf({
+    last: (key) => lastValue(text, directives, key),
+    all: (key) => wordsOf(text, directives, key),
+  })
   return {
     ...start,
     findings: [...findings, ...faults, ...start.findings, ...named.findings],
@@ -79,6 +87,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
       ...NO_CONTEXT,
       directory: lastValue(text, directives, 'WorkingDirectory') ?? '/',
       ...userOf(text, directives),
+      ...(sandbox === null ? {} : { sandbox }),
     },
     isWhole: isWhole && start.isWhole && named.isWhole,
   }
@@ -158,17 +167,12 @@ function lastValue(text: string, directives: readonly Directive[], key: string):
   return value === '' || value === '~' ? null : value.replace(/^-/, '')
 }
 
-/** What systemd takes for true (systemd.syntax(7)). */
-const YES = /^(?:1|yes|y|true|t|on)$/i
-
 function userOf(
   text: string,
   directives: readonly Directive[],
 ): Pick<ConfigReading['context'], 'user' | 'groups' | 'isUserDynamic'> {
   const isUserDynamic = YES.test(lastValue(text, directives, 'DynamicUser') ?? '')
-  const more = inForce(text, directives, 'SupplementaryGroups').flatMap(({ start, end }) =>
-    text.slice(start, end).trim().split(/\s+/),
-  )
+  const more = wordsOf(text, directives, 'SupplementaryGroups')
   const group = lastValue(text, directives, 'Group')
   return {
     user: lastValue(text, directives, 'User') ?? (isUserDynamic ? 'of DynamicUser=' : null),
@@ -177,25 +181,47 @@ function userOf(
   }
 }
 
-function variablesOf(text: string, directives: readonly Directive[], lines: Lines): Variable[] {
-  return inForce(text, directives, 'Environment').flatMap(({ start, end }) =>
-    splitWords(text, 'systemd', start, end).flatMap((word) => {
-      // With a dash it is no name to systemd either, and a slip for one.
-      const [, name, value = ''] = /^([A-Za-z_][\w-]*)=([\s\S]*)$/.exec(word.text) ?? []
-      return name === undefined ? [] : [{ name, value: percents(value), place: lines.place(word.offset, name) }]
-    }),
+function wordsOf(text: string, directives: readonly Directive[], key: string): string[] {
+  return inForce(text, directives, key).flatMap(({ start, end }) =>
+    splitWords(text, 'systemd', start, end).map((word) => percents(word.text)),
   )
 }
 
-/** To systemd, a line that begins with `export` has no name. */
-/** Of so many lines of one file that are exported it is told; who mends those mends the others. */
-const MAX_EXPORTED = 100
+/** Systemd ignores a whole line with an open quote, and each word that is not an assignment. */
+function variablesOf(
+  text: string,
+  directives: readonly Directive[],
+  lines: Lines,
+): { variables: Variable[]; findings: Finding[] } {
+  const findings: Finding[] = []
+  const variables = inForce(text, directives, 'Environment').flatMap(({ start, end }) => {
+    const { words, faults } = splitText(text, 'systemd', start, end)
+    const quotes = faults.filter(({ kind }) => kind === 'quote')
+    if (findings.length < MAX_FINDINGS)
+      findings.push(...faultFindings(quotes, text, (offset) => lines.place(offset, 'Environment')))
+    const stray = words.find((word) => !/^[A-Za-z_][\w-]*=/.test(word.text))
+    if (stray !== undefined && findings.length < MAX_FINDINGS) {
+      const place = lines.place(stray.offset, 'Environment')
+      findings.push(finding('config/unit-invalid', { ...place, kind: 'no assignment', text: stray.text }))
+    }
+    return words.flatMap((word) => {
+      // With a dash it is no name to systemd either, and a slip for one.
+      const [, name, value = ''] = /^([A-Za-z_][\w-]*)=([\s\S]*)$/.exec(word.text) ?? []
+      return name === undefined ? [] : [{ name, value: percents(value), place: lines.place(word.offset, name) }]
+    })
+  })
+  return { variables, findings }
+}
 
+/** Findings about the assignments of one unit, or of one file of variables. */
+const MAX_FINDINGS = 100
+
+/** To systemd, a line that begins with `export` has no name. */
 function exportedOptions(variables: readonly FileVariable[]): Finding[] {
   return variables
     .filter(({ name, isExported }) => isExported && rowOfVariable(name) !== undefined)
-    .slice(0, MAX_EXPORTED)
-    .map(({ place }) => finding('config/unit-invalid', { ...place, kind: 'export' }))
+    .slice(0, MAX_FINDINGS)
+    .map(({ place }) => finding('config/unit-invalid', { ...place, kind: 'export', text: '' }))
 }
 
 function environmentFiles(

@@ -12,9 +12,9 @@ export const configCluster = {
   }),
   'config/member-not-listed': rowByKind<
     ConfigPlace & {
-      kind: 'itself' | 'starting' | 'joining' | 'joined later'
+      kind: 'itself' | 'starting' | 'joining' | 'joined later' | 'not started'
       members: string[]
-      /** The members whose list lacks them. */
+      /** The members whose list lacks them, or what does not start them. */
       by: string
     }
   >({
@@ -51,6 +51,13 @@ export const configCluster = {
         remedy: ({ members, by, option }) =>
           `Add ${quoted(members)} with ${members.length === 1 ? 'its' : 'their'} peer URLs to ${option} of ${by}; the lists of the others may stay as they are.`,
       },
+      'not started': {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} contains ${quoted(details.members)}, which ${details.by} does not start.`,
+        remedy: ({ members, option }) =>
+          `Remove ${quoted(members)} from ${option}, or raise "replicas" by ${String(members.length)}.`,
+      },
       'joined later': {
         severity: 'info',
         message: ({ members, by, option }) =>
@@ -68,16 +75,22 @@ export const configCluster = {
     ],
     message: (details) =>
       `${placed(details)} has the URLs ${listed(details.listed)} for "${details.name}", but the member advertises ${listed(details.advertised)}.`,
-    remedy: () => 'Write the same URLs in both.',
+    remedy: ({ name, advertised, listed: all }) => {
+      const others = all.filter((url) => !advertised.includes(url))
+      return others.length > 0 && others.length < all.length
+        ? `If ${listed(others)} ${others.length === 1 ? 'is' : 'are'} of another member, write that member's name there in place of "${name}". Otherwise, advertise ${others.length === 1 ? 'it' : 'them'} as well.`
+        : 'Write the same URLs in both.'
+    },
   }),
   'config/members-differ': rowByKind<
     ConfigPlace & {
-      kind: 'cluster' | 'scheme' | 'restriction' | 'CAs' | 'tokens'
+      kind: 'cluster' | 'state' | 'scheme' | 'restriction' | 'CAs' | 'tokens'
       values: { member: string; value: string }[]
     }
   >({
     refusals: [
       { by: 'etcd', words: 'request cluster ID mismatch', when: ({ kind }) => kind === 'cluster' },
+      { by: 'etcd', words: 'cannot fetch cluster info from peer urls: …', when: ({ kind }) => kind === 'state' },
       {
         by: 'Go',
         words: 'http: server gave HTTP response to HTTPS client',
@@ -91,6 +104,13 @@ export const configCluster = {
         message: ({ option, values }) =>
           `Members disagree on ${option}: ${listed(values.map(({ member, value }) => `"${value}" (${member})`))}.`,
         remedy: ({ option }) => `Write the same ${option} for all members.`,
+      },
+      state: {
+        severity: 'info',
+        message: ({ option, values }) =>
+          `Members differ in ${option}: ${differing(values)}. A member with "existing" does not start before the cluster exists.`,
+        remedy: () =>
+          'If all members start for the first time, write "new" for all. If the member joined later, you do not have to do anything.',
       },
       scheme: {
         severity: 'error',

@@ -109,7 +109,7 @@ export const configFiles = {
   }),
   'config/key-not-readable': rowByKind<
     ConfigPlace & {
-      kind: 'encrypted' | 'file' | 'directory'
+      kind: 'encrypted' | 'file' | 'directory' | 'volume'
       path: string
       onHost: string
       user: string
@@ -136,6 +136,13 @@ export const configFiles = {
           `${placed(details)} names ${details.path} (mode ${details.mode}), which the user ${details.user} may not read.`,
         remedy: ({ onHost, user, isDynamic }) =>
           isDynamic ? ofDynamicUser(onHost) : `Run "chown ${shellArgument(user)} ${shellArgument(onHost)}".`,
+      },
+      volume: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} names ${details.path}, which the volume gives to root with mode ${details.mode}: the user ${details.user} of the container may not read it.`,
+        remedy: () =>
+          'Set "fsGroup" in the securityContext of the pod, which lets that group read the volume, or a defaultMode of 0444.',
       },
       directory: {
         severity: 'error',
@@ -185,14 +192,24 @@ export const configFiles = {
     remedy: ({ option, peerCert, ca, peerCa }) =>
       `Swap the files of ${option} and ${peerCert}, with their keys, or those of ${ca} and ${peerCa}.`,
   }),
-  'config/volume-missing': rowByKind<
+  'config/volume-invalid': rowByKind<
     ConfigPlace & {
-      kind: 'not defined' | 'not mounted' | 'not mounted in the official image' | 'not on the host'
-      /** The volumes that are not defined, or the files. */
+      kind:
+        | 'not defined'
+        | 'defined twice'
+        | 'mounted twice'
+        | 'no such key'
+        | 'not in the volume'
+        | 'hidden'
+        | 'not mounted'
+        | 'not mounted in the official image'
+        | 'not on the host'
+      /** The volumes, their keys, or the files. */
       names: string[]
-      /** The directories where volumes are mounted. */
+      /** The directories where volumes are mounted, the files that a volume has, or the source of the keys. */
       mounts: string[]
-      by: 'Kubernetes' | 'Compose'
+      /** What refuses it, or the directive that hides the files. */
+      by: string
       /** Where it must be defined. Default: volumes. */
       section?: 'volumes' | 'secrets' | 'configs'
     }
@@ -201,7 +218,7 @@ export const configFiles = {
       {
         by: 'Go',
         words: 'open …: no such file or directory',
-        when: ({ kind }) => kind === 'not mounted' || kind === 'not mounted in the official image',
+        when: ({ kind }) => /^(?:not mounted|not in the volume|hidden)/.test(kind),
       },
     ],
     kinds: {
@@ -212,8 +229,36 @@ export const configFiles = {
         remedy: ({ names, by, section = 'volumes' }) =>
           `Define ${quoted(names)} under "${section}" of ${by === 'Compose' ? 'the Compose file' : 'the pod'}, or correct the name.`,
       },
-      'not mounted': { severity: 'warning', message: notMounted, remedy: () => MOUNT },
-      'not mounted in the official image': { severity: 'error', message: notMounted, remedy: () => MOUNT },
+      'defined twice': {
+        severity: 'error',
+        message: (details) => `${placed(details)} defines ${quoted(details.names)} twice: ${details.by} refuses that.`,
+        remedy: () => 'Give each volume its own name, and use that name under "volumeMounts".',
+      },
+      'mounted twice': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} mounts two volumes at ${listed(details.names)}: ${details.by} refuses that.`,
+        remedy: () => 'Mount each volume at its own path, or remove one of them.',
+      },
+      'no such key': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} takes ${quoted(details.names)} from the ${listed(details.mounts)}, which does not have ${details.names.length === 1 ? 'that key' : 'these keys'}: the container does not start.`,
+        remedy: ({ mounts }) => `Correct the key, or add it to the ${listed(mounts)}.`,
+      },
+      'not in the volume': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} names ${listed(details.names)}, but the volume that is mounted there has only ${listed(details.mounts, 'other files')}.`,
+        remedy: () => 'Correct the path, or add the file to the Secret or ConfigMap and to the "items" of the volume.',
+      },
+      hidden: {
+        severity: 'error',
+        message: (details) => `${placed(details)} names ${listed(details.names)}, which ${details.by} hides from etcd.`,
+        remedy: ({ by }) => `Move the file to a directory such as /etc/etcd, or change ${by} in the unit.`,
+      },
+      'not mounted': { severity: 'warning', message: notMounted, remedy: mountThere },
+      'not mounted in the official image': { severity: 'error', message: notMounted, remedy: mountThere },
       'not on the host': {
         severity: 'error',
         message: (details) =>
@@ -223,9 +268,57 @@ export const configFiles = {
       },
     },
   }),
+  'config/data-not-kept': rowByKind<
+    ConfigPlace & {
+      kind: 'no volume' | 'emptyDir' | 'tmpfs' | 'read-only' | 'shared'
+      /** The data directory. */
+      path: string
+      /** The volume, the directive that makes it read-only, or the members that have it in common. */
+      by: string
+    }
+  >({
+    refusals: [{ by: 'etcd', words: 'cannot access data directory: …', when: ({ kind }) => kind === 'read-only' }],
+    kinds: {
+      'no volume': {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)}: no volume is mounted at ${details.path}. The data of etcd is deleted together with the container.`,
+        remedy: ({ path }) => `Mount a volume that outlives the container at ${path}.`,
+      },
+      emptyDir: {
+        severity: 'info',
+        message: (details) =>
+          `${placed(details)}: ${details.path} is on an emptyDir, whose data is deleted together with the pod.`,
+        remedy: ({ path }) => `Mount a volume that outlives the pod at ${path}, unless the data may be lost.`,
+      },
+      tmpfs: {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)}: ${details.path} is in memory (tmpfs), so the data is lost when the container stops.`,
+        remedy: ({ path }) => `Mount a volume at ${path} that is not in memory, unless the data may be lost.`,
+      },
+      'read-only': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)}: ${details.path} is read-only (${details.by}), so etcd cannot write its data there and does not start.`,
+        remedy: ({ path, by }) => `Make ${path} writable: mount a volume there without "read-only", or change ${by}.`,
+      },
+      shared: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)}: ${details.path} is the same directory for ${details.by}. Only the first member that starts gets its lock.`,
+        remedy: () => 'Give each member its own volume; in a StatefulSet, by "volumeClaimTemplates".',
+      },
+    },
+  }),
 }
 
-const MOUNT = 'Mount a volume with the files there (a volumeMount of the pod, or volumes of the service).'
+function mountThere({ by }: { by: string }): string {
+  if (by === 'Compose') return 'Mount them there: under "volumes", "secrets" or "configs" of the service.'
+  return by === 'Kubernetes'
+    ? 'Mount a volume with the files there, under "volumeMounts" of the container.'
+    : 'Mount a volume with the files there.'
+}
 
 function notMounted(details: ConfigPlace & { names: string[]; mounts: string[] }): string {
   const { names, mounts } = details

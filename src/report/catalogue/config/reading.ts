@@ -314,7 +314,7 @@ export const configReading = {
       `${placed(details)} has the entry "${details.entry}". Etcd reads the space as part of it: ${details.isMember ? 'that member does not start with this list' : details.isRefused ? 'it does not start' : 'no certificate matches'}.`,
     remedy: ({ entry }) => `Write "${entry.trim()}" without spaces around it.`,
   }),
-  'config/unit-invalid': rowByKind<ConfigPlace & { kind: 'two starts' | 'export' }>({
+  'config/unit-invalid': rowByKind<ConfigPlace & { kind: 'two starts' | 'export' | 'no assignment'; text: string }>({
     kinds: {
       'two starts': {
         severity: 'error',
@@ -327,6 +327,13 @@ export const configReading = {
         message: (details) =>
           `${placed(details)} follows "export". Systemd ignores the line, so the variable is not set.`,
         remedy: ({ option }) => `Write "${option}=…" without "export".`,
+      },
+      'no assignment': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} has "${details.text}", which systemd ignores: it is not "NAME=value".`,
+        remedy: ({ option }) =>
+          `If it belongs to the value before it, quote the whole assignment: ${option}="NAME=value with spaces". Write no spaces around "=".`,
       },
     },
   }),

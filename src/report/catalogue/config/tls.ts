@@ -12,12 +12,53 @@ function https(url: string): string {
   return url.replace(/^http:/, 'https:')
 }
 
-const PROBE = {
-  port: ({ port }: { port: string }) => `etcd does not listen on port ${port}`,
-  address: ({ url }: { url: string | null }) => `the kubelet does not reach ${url ?? 'it'} at the address of the probe`,
-  scheme: ({ url }: { url: string | null }) => `etcd serves ${url ?? 'it'}, and the probe has the other scheme`,
-  certificate: ({ url }: { url: string | null }) =>
-    `etcd requires a client certificate at ${url ?? 'it'}, and the kubelet has none`,
+interface ProbeDetails extends ConfigPlace {
+  by: 'kubelet' | 'command'
+  port: string
+  path: string
+  why: 'name' | 'port' | 'address' | 'scheme' | 'certificate' | 'CA' | 'path' | 'release'
+  /** The URL of etcd that the probe reaches, or one on that port. */
+  url: string | null
+  /** The first metrics URL without TLS. */
+  plain: string | null
+}
+
+function prober({ by }: ProbeDetails): string {
+  return by === 'kubelet' ? 'the kubelet' : 'the command'
+}
+
+const PROBE: Readonly<Record<ProbeDetails['why'], (details: ProbeDetails) => string>> = {
+  name: ({ port }) => `the container has no port of the name "${port}"`,
+  port: ({ port }) => `etcd does not listen on port ${port}`,
+  address: (details) => `${prober(details)} does not reach ${details.url ?? 'it'} at the address of the probe`,
+  scheme: ({ url }) => `etcd serves ${url ?? 'it'}, and the probe has the other scheme`,
+  certificate: (details) =>
+    `etcd requires a client certificate at ${details.url ?? 'it'}, and ${prober(details)} has none`,
+  CA: ({ url }) => `the command has no CA to verify the certificate of ${url ?? 'etcd'}`,
+  path: ({ path, url }) => `etcd has no ${path} at ${url ?? 'that port'} and answers 404`,
+  release: ({ path }) => `this release of etcd has no ${path}, which 3.4.29 and 3.5.11 added`,
+}
+
+const HEALTH = 'Write /health, or since 3.4.29 and 3.5.11 /livez or /readyz.'
+
+function probeRemedy(details: ProbeDetails): string {
+  const { why, by, option, plain, url } = details
+  if (why === 'name') return `Write the number of the port in ${option}, or name the port under "ports".`
+  if (why === 'path') return HEALTH
+  if (why === 'release') return 'Write /health.'
+  const reached = (url ?? 'https://127.0.0.1:2379').replace('0.0.0.0', '127.0.0.1')
+  if (by === 'command') {
+    const files = reached.startsWith('http:') ? '' : ', with the CA, a client certificate and its key'
+    return `Let the command connect to ${reached}${files}; for etcdctl: --endpoints, --cacert, --cert and --key.`
+  }
+  const port = /:(\d+)$/.exec(plain ?? '')?.[1] ?? '2381'
+  const first =
+    plain === null
+      ? 'Set --listen-metrics-urls to a URL without TLS that the kubelet reaches, for example http://127.0.0.1:2381 in a pod with hostNetwork. Set'
+      : why === 'address'
+        ? `Set the host of ${option} to 127.0.0.1 in a pod with hostNetwork, or listen on an address of the pod instead of ${plain}. Set`
+        : 'Set'
+  return `${first} the port of ${option} to ${port} and its scheme to HTTP.`
 }
 
 function ignoredToo({ ignored }: { ignored?: string }): string {
@@ -106,10 +147,13 @@ export const configTls = {
     message: (details) => `${placed(details)} is not used: this side listens only on ${listed(details.urls)}.`,
     remedy: ({ option }) => `Use https in the listen and advertise URLs, or remove ${option}.`,
   }),
-  'config/metrics-plaintext': row<ConfigPlace & { url: string }>({
+  'config/metrics-plaintext': row<ConfigPlace & { url: string; isProbed?: boolean }>({
     severity: 'warning',
     message: (details) => `${placed(details)} has ${details.url}, which other machines can read without TLS.`,
-    remedy: () => 'Listen on 127.0.0.1, use https, or protect the port by a firewall.',
+    remedy: ({ isProbed }) =>
+      isProbed === true
+        ? 'Allow only your monitoring to connect to the port, by a NetworkPolicy. The kubelet needs it without TLS.'
+        : 'Listen on 127.0.0.1, use https, or protect the port by a firewall.',
   }),
   'config/metrics-address-check': row<ConfigPlace & { url: string }>({
     severity: 'info',
@@ -117,13 +161,10 @@ export const configTls = {
       `${placed(details)} has ${details.url}, where the certificate of a client must name its address.`,
     remedy: () => 'Issue the metrics collector a certificate with its address, or without any name.',
   }),
-  'config/probe-unanswered': row<
-    ConfigPlace & { port: string; why: 'port' | 'address' | 'scheme' | 'certificate'; url: string | null }
-  >({
+  'config/probe-unanswered': row<ProbeDetails>({
     severity: 'error',
     message: (details) => `${placed(details)} cannot succeed: ${PROBE[details.why](details)}.`,
-    remedy: ({ option }) =>
-      `Set ${spelledLike('--', 'listen-metrics-urls')} to a URL without TLS that the kubelet reaches, and the port of ${option} to its port.`,
+    remedy: probeRemedy,
   }),
   'config/url-repeated': rowByKind<
     ConfigPlace & { kind: 'port' | 'member list' | 'members'; url: string; by: string[] }

@@ -151,7 +151,7 @@ describe('of kube-apiserver', () => {
     [
       'files that are not on the host',
       { manifest: manifest(['kube-apiserver', ...flags], 'secret: { secretName: a }') },
-      ['--etcd-cafile', '--etcd-certfile', '--etcd-keyfile'].map((flag) => `config/volume-missing ${flag}`),
+      ['--etcd-cafile', '--etcd-certfile', '--etcd-keyfile'].map((flag) => `config/volume-invalid ${flag}`),
     ],
   ])('%s is told', async (_, input, codes) => {
     expect(await refusal(fromKubeApiserver(input))).toEqual(codes)

@@ -385,7 +385,7 @@ it('files that no volume brings are an error in an image of etcd', async () => {
     manifest: `kind: Pod\nspec: {containers: [{image: ${image}, command: [etcd, --cert-file=/pki/a.crt]}]}\n`,
   })
   const severity = async (image: string): Promise<string> =>
-    findingOf((await lintEtcdConfig(pod(image))).findings, 'config/volume-missing').severity
+    findingOf((await lintEtcdConfig(pod(image))).findings, 'config/volume-invalid').severity
   expect([await severity('quay.io/coreos/etcd:v3.5.16'), await severity('ours')]).toEqual(['error', 'warning'])
 })
 

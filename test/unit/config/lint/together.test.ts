@@ -231,7 +231,7 @@ it('a pod without a volume for its files, and one with a volume that is elsewher
     manifest: `kind: Pod\nspec:\n  containers:\n  - command: ${JSON.stringify(['etcd', ...flags()])}\n    volumeMounts: [${mounts}]\n`,
   })
   const lost = await lintEtcdConfig(pod('{name: x, mountPath: /somewhere}'))
-  expect(lost.findings.map(({ code }) => code)).toEqual(['config/volume-missing'])
+  expect(lost.findings.map(({ code }) => code)).toEqual(['config/volume-invalid'])
   const elsewhere = await lintEtcdConfig(pod(`{name: x, mountPath: ${JSON.stringify(folder)}}`))
   expect(elsewhere.findings.map(({ code }) => code)).toEqual(['config/not-checked'])
 })

@@ -81,7 +81,7 @@ it('paths of the container are not looked for on its host', async () => {
     return (await lintEtcdConfig({ flags })).findings.map(({ code }) => code)
   }
   expect(await codes('-v /no/such:/etc')).toContain('file/missing')
-  expect(await codes('-v /no/such:/pki')).toContain('config/volume-missing')
+  expect(await codes('-v /no/such:/pki')).toContain('config/volume-invalid')
   expect(await codes('-v certs:/etc')).toContain('config/not-checked')
 })
 

@@ -110,7 +110,7 @@ spec:
     ]) {
       expect(await told(pod(volume))).toEqual([
         expect.stringMatching(
-          /^config\/not-checked --config-file \(line 14:21\) names \/conf\/e.yml.*not on this machine/,
+          /^config\/not-checked --config-file \(line 14:21\) names \/conf\/e.yml.*inside the container/,
         ),
       ])
     }

@@ -1,0 +1,374 @@
+/** Volumes, sandboxes, replicas and probes around etcd: one row for each fault, and one for each look-alike that is right. */
+import { describe, expect, it } from 'vitest'
+import { lintEtcdConfigs } from '../../../../src/config/lint/lint-cluster.js'
+import type { ConfigInput } from '../../../../src/config/read/input.js'
+
+const FLAGS = [
+  '--name=a',
+  '--data-dir=/d',
+  '--initial-cluster=a=https://10.0.0.1:2380',
+  '--listen-client-urls=https://10.0.0.1:2379,https://127.0.0.1:2379',
+  '--advertise-client-urls=https://10.0.0.1:2379',
+  '--listen-peer-urls=https://10.0.0.1:2380',
+  '--initial-advertise-peer-urls=https://10.0.0.1:2380',
+  '--listen-metrics-urls=http://127.0.0.1:2381',
+  ...['', 'peer-'].flatMap((side) => [
+    `--${side}cert-file=/pki/a.crt`,
+    `--${side}key-file=/pki/a.key`,
+    `--${side}trusted-ca-file=/pki/ca.crt`,
+    `--${side}client-cert-auth`,
+  ]),
+]
+const IMAGE = 'quay.io/coreos/etcd:v3.5.33'
+
+interface Changes {
+  /** Keys of the container, or of the service. */
+  container?: object
+  /** Keys of the pod, or of the Compose file. */
+  pod?: object
+  volumes?: object[]
+  mounts?: (object | string)[]
+  kind?: string
+  replicas?: number | undefined
+  flags?: Readonly<Record<string, string>>
+  image?: string
+  /** Other objects in the same text. */
+  more?: string
+}
+
+function flagsWith(changes: Readonly<Record<string, string>> = {}): string[] {
+  return FLAGS.map((flag) => {
+    const name = /^--([^=]+)/.exec(flag)?.[1] ?? ''
+    return Object.hasOwn(changes, name) ? `--${name}=${changes[name] ?? ''}` : flag
+  })
+}
+
+const PKI = { name: 'pki', hostPath: { path: '/etc/pki' } }
+const DATA = { name: 'data', persistentVolumeClaim: { claimName: 'd' } }
+const AT_PKI = { name: 'pki', mountPath: '/pki' }
+const AT_DATA = { name: 'data', mountPath: '/d' }
+
+function pod({ container, pod, volumes, mounts, kind = 'StatefulSet', replicas, flags, image, more }: Changes): string {
+  const spec = {
+    hostNetwork: true,
+    containers: [
+      {
+        name: 'etcd',
+        image: image ?? IMAGE,
+        command: ['etcd', ...flagsWith(flags)],
+        ports: [{ name: 'metrics', containerPort: 2381 }],
+        volumeMounts: mounts ?? [AT_PKI, AT_DATA],
+        ...container,
+      },
+    ],
+    volumes: volumes ?? [PKI, DATA],
+    ...pod,
+  }
+  const set = {
+    kind,
+    metadata: { name: 'etcd' },
+    spec: { replicas, template: { spec }, volumeClaimTemplates: [{ metadata: { name: 'own' } }] },
+  }
+  return `${JSON.stringify(set, null, 1).replace('{', '{"apiVersion": "v1",')}\n${more ?? ''}`
+}
+
+function compose({ container, pod, mounts, flags }: Changes): string {
+  const service = {
+    image: IMAGE,
+    command: ['etcd', ...flagsWith(flags)],
+    volumes: mounts ?? ['/etc/pki:/pki:ro', 'd:/d'],
+  }
+  return `services:\n  etcd: ${JSON.stringify({ ...service, ...container })}\nvolumes: {d: {}}\n${pod === undefined ? '' : JSON.stringify(pod).slice(1, -1)}`
+}
+
+function unit(lines: string, flags: Readonly<Record<string, string>> = {}): string {
+  return `[Service]\n${lines}\nExecStart=/usr/bin/etcd ${flagsWith(flags).join(' ')}\n`
+}
+
+async function found(input: ConfigInput): Promise<string[]> {
+  const reports = await lintEtcdConfigs(input, { readFiles: false })
+  return reports
+    .flatMap(({ findings }) => findings)
+    .filter(({ code }) => code !== 'config/advisory' && code !== 'config/not-checked')
+    .map((each) => {
+      const details: Partial<Record<string, unknown>> = { ...each.details }
+      return [each.severity, each.code.replace('config/', ''), details['kind'] ?? details['why']].join(' ').trim()
+    })
+}
+
+const of = (change: Changes): ConfigInput => ({ manifest: pod(change) })
+const ofCompose = (change: Changes): ConfigInput => ({ manifest: compose(change) })
+const SECRET = { name: 'pki', secret: { secretName: 's' } }
+const items = (...names: string[]): object => ({
+  name: 'pki',
+  secret: { secretName: 's', items: names.map((name) => ({ key: name, path: name })) },
+})
+const probe = (value: object): Changes => ({ container: { livenessProbe: value } })
+const http = (more: object): Changes => probe({ httpGet: { host: '127.0.0.1', port: 2381, path: '/health', ...more } })
+const exec = (...command: string[]): Changes => probe({ exec: { command } })
+const CERTS = ['--cacert=/pki/ca.crt', '--cert=/pki/a.crt', '--key=/pki/a.key']
+const healthcheck = (test: unknown, more: object = {}): Changes => ({ container: { healthcheck: { test }, ...more } })
+const secretText = (...keys: string[]): string =>
+  `---\nkind: Secret\nmetadata: {name: s}\nstringData: {${keys.map((key) => `${key}: x`).join(', ')}}\n`
+const named = (count: number, list: string[], flags: Readonly<Record<string, string>> = {}): Changes => ({
+  replicas: count,
+  container: { env: [{ name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }] },
+  volumes: [PKI],
+  mounts: [AT_PKI, { name: 'own', mountPath: '/d' }],
+  flags: {
+    name: '$(POD)',
+    'initial-cluster': list.map((name) => `${name}=https://${name}.etcd:2380`).join(','),
+    'initial-advertise-peer-urls': 'https://$(POD).etcd.db.svc:2380',
+    ...flags,
+  },
+})
+
+describe('what is wrong around etcd', () => {
+  it.each<[string, ConfigInput, string]>([
+    [
+      'a read-only data volume of a pod',
+      of({ mounts: [AT_PKI, { ...AT_DATA, readOnly: true }] }),
+      'error data-not-kept read-only',
+    ],
+    [
+      'a read-only data volume of Compose',
+      ofCompose({ mounts: ['/etc/pki:/pki', 'd:/d:ro'] }),
+      'error data-not-kept read-only',
+    ],
+    [
+      'data in a Secret',
+      of({ volumes: [PKI, { name: 'data', secret: { secretName: 'x' } }] }),
+      'error data-not-kept read-only',
+    ],
+    ['data of a container on no volume', of({ mounts: [AT_PKI] }), 'warning data-not-kept no volume'],
+    [
+      'data in the read-only root of a container',
+      of({ mounts: [AT_PKI], container: { securityContext: { readOnlyRootFilesystem: true } } }),
+      'error data-not-kept read-only',
+    ],
+    [
+      'data in the read-only root of a service',
+      ofCompose({ mounts: ['/etc/pki:/pki'], container: { read_only: true } }),
+      'error data-not-kept read-only',
+    ],
+    [
+      'data in memory',
+      ofCompose({ mounts: ['/etc/pki:/pki'], container: { tmpfs: '/d:size=1g' } }),
+      'warning data-not-kept tmpfs',
+    ],
+    ['data on an emptyDir', of({ volumes: [PKI, { name: 'data', emptyDir: {} }] }), 'info data-not-kept emptyDir'],
+    [
+      'data of a container that an engine starts',
+      { flags: `docker run --read-only -v /pki:/pki ${IMAGE} etcd ${FLAGS.join(' ')}` },
+      'error data-not-kept read-only',
+    ],
+    ['data that a unit may not write', { unit: unit('ProtectSystem=strict') }, 'error data-not-kept read-only'],
+    ['one claim for the pods of a Deployment', of({ kind: 'Deployment', replicas: 2 }), 'error data-not-kept shared'],
+    [
+      'two volumes at one path',
+      of({ mounts: [AT_PKI, AT_DATA, { ...AT_DATA, name: 'pki' }] }),
+      'error volume-invalid mounted twice',
+    ],
+    [
+      'two volumes of a service at one path',
+      ofCompose({ mounts: ['/etc/pki:/pki', 'd:/d', '/x:/d/'] }),
+      'error volume-invalid mounted twice',
+    ],
+    [
+      'two volumes of one name',
+      of({ volumes: [PKI, DATA, { ...PKI, hostPath: { path: '/x' } }] }),
+      'error volume-invalid defined twice',
+    ],
+    [
+      'a volume that takes other keys of a Secret',
+      of({ volumes: [items('ca.crt', 'a.crt'), DATA] }),
+      'error volume-invalid not in the volume',
+    ],
+    [
+      'a Secret in the same text without the key',
+      of({ volumes: [SECRET, DATA], more: secretText('ca.crt', 'a.crt') }),
+      'error volume-invalid not in the volume',
+    ],
+    [
+      'an item of a Secret that has no such key',
+      of({ volumes: [items('ca.crt', 'a.crt', 'a.key'), DATA], more: secretText('ca.crt', 'a.crt') }),
+      'error volume-invalid no such key',
+    ],
+    [
+      'a configuration file that its ConfigMap does not have',
+      of({
+        container: { command: ['etcd', '--config-file=/pki/e.yml'] },
+        volumes: [{ name: 'pki', configMap: { name: 'c', items: [{ key: 'e.yaml', path: 'e.yaml' }] } }, DATA],
+      }),
+      'error volume-invalid not in the volume',
+    ],
+    [
+      'a configuration file that a config of Compose does not bring',
+      ofCompose({ container: { command: 'etcd --config-file=/etc/e.yml' } }),
+      'error volume-invalid not mounted in the official image',
+    ],
+    [
+      'files that PrivateTmp= hides',
+      { unit: unit('PrivateTmp=yes', { 'cert-file': '/tmp/a.crt' }) },
+      'error volume-invalid hidden',
+    ],
+    [
+      'files that ProtectHome= hides',
+      { unit: unit('ProtectHome=true', { 'key-file': '/root/a.key' }) },
+      'error volume-invalid hidden',
+    ],
+    [
+      'files that InaccessiblePaths= hides',
+      { unit: unit('InaccessiblePaths=-/pki /x') },
+      'error volume-invalid hidden',
+    ],
+    [
+      'a Secret that the user of the container may not read',
+      of({
+        volumes: [{ name: 'pki', secret: { secretName: 's', defaultMode: 0o400 } }, DATA],
+        container: { securityContext: { runAsUser: 1000 } },
+      }),
+      'error key-not-readable volume',
+    ],
+    ['pods that the list of members lacks', of(named(3, ['etcd-0', 'etcd-1'])), 'error member-not-listed itself'],
+    [
+      'listed members that no pod is',
+      of(named(2, ['etcd-0', 'etcd-1', 'etcd-2'])),
+      'warning member-not-listed not started',
+    ],
+    [
+      'pods that advertise another port',
+      of(named(1, ['etcd-0'], { 'initial-advertise-peer-urls': 'https://$(POD).etcd:2390' })),
+      'error cluster-urls-differ',
+    ],
+    [
+      'pods with one name',
+      of({ ...named(3, ['etcd-0', 'etcd-1', 'etcd-2']), flags: { name: 'etcd-0' } }),
+      'error members-name-repeated',
+    ],
+    ['a probe of a path that etcd does not have', of(http({ path: '/healthz' })), 'error probe-unanswered path'],
+    ['a probe without a path', of(http({ path: undefined })), 'error probe-unanswered path'],
+    [
+      'a probe of a path of a newer release',
+      of({ ...http({ path: '/readyz' }), image: 'quay.io/coreos/etcd:v3.5.9' }),
+      'error probe-unanswered release',
+    ],
+    ['a probe of a port without such a name', of(http({ port: 'metrik' })), 'error probe-unanswered name'],
+    [
+      'etcdctl in a probe without certificates',
+      of(exec('etcdctl', 'endpoint', 'health')),
+      'error probe-unanswered scheme',
+    ],
+    [
+      'etcdctl in a probe without a certificate',
+      of(exec('etcdctl', '--endpoints=https://127.0.0.1:2379', '--cacert', '/pki/ca.crt', 'get', 'x')),
+      'error probe-unanswered certificate',
+    ],
+    [
+      'etcdctl in a probe without a CA',
+      of(
+        exec(
+          '/bin/sh',
+          '-ec',
+          'ETCDCTL_API=3 etcdctl --endpoints https://127.0.0.1:2379 --cert=a --key=b endpoint health',
+        ),
+      ),
+      'error probe-unanswered CA',
+    ],
+    [
+      'etcdctl in a health check without certificates',
+      ofCompose(healthcheck(['CMD', 'etcdctl', 'endpoint', 'health'])),
+      'error probe-unanswered scheme',
+    ],
+    [
+      'curl in a health check by http',
+      ofCompose(healthcheck('curl -f http://127.0.0.1:2379/health || exit 1')),
+      'error probe-unanswered scheme',
+    ],
+    [
+      'curl in a health check without a certificate',
+      ofCompose(healthcheck(['CMD-SHELL', 'curl -fsk https://localhost:2379/health'])),
+      'error probe-unanswered certificate',
+    ],
+    [
+      'wget in a health check of a wrong path',
+      ofCompose(healthcheck(['CMD', 'wget', '-qO-', 'http://127.0.0.1:2381/healthz'])),
+      'error probe-unanswered path',
+    ],
+    ['an open quote in Environment=', { unit: unit('Environment="A=1') }, 'error line-broken quote'],
+    [
+      'a space after a comma in Environment=',
+      { unit: unit('Environment=ETCD_NAME=a, b') },
+      'error unit-invalid no assignment',
+    ],
+  ])('%s', async (_, input, expected) => {
+    expect(await found(input)).toContain(expected)
+  })
+})
+
+describe('what looks like it and is right', () => {
+  it.each<[string, ConfigInput]>([
+    ['a data volume of a pod', of({})],
+    ['a data volume of Compose', ofCompose({})],
+    ['an anonymous volume of Compose', ofCompose({ mounts: ['/etc/pki:/pki:ro', '/d'] })],
+    ['a read-only root and a data volume', of({ container: { securityContext: { readOnlyRootFilesystem: true } } })],
+    ['a volume below the data directory', of({ mounts: [AT_PKI, { name: 'data', mountPath: '/d/member' }] })],
+    ['an image with volumes of its own', of({ mounts: [AT_PKI], image: 'bitnami/etcd:3.5.33' })],
+    ['data that a strict unit may write', { unit: unit('ProtectSystem=strict\nReadWritePaths=/d') }],
+    [
+      'a state directory of a strict unit',
+      { unit: unit('ProtectSystem=strict\nStateDirectory=etcd', { 'data-dir': '/var/lib/etcd' }) },
+    ],
+    [
+      'files that a sandbox shows again',
+      { unit: unit('ProtectHome=tmpfs\nBindReadOnlyPaths=/root/pki', { 'key-file': '/root/pki/a.key' }) },
+    ],
+    ['homes that are only read-only', { unit: unit('ProtectHome=read-only', { 'key-file': '/root/a.key' }) }],
+    ['all keys of a Secret', of({ volumes: [items('ca.crt', 'a.crt', 'a.key'), DATA] })],
+    [
+      'a Secret that something else fills',
+      of({ volumes: [SECRET, DATA], more: '---\nkind: Secret\nmetadata: {name: s}\ndata: {}\n' }),
+    ],
+    [
+      'a Secret whose group may read it',
+      of({
+        volumes: [{ name: 'pki', secret: { secretName: 's', defaultMode: 0o400 } }, DATA],
+        container: { securityContext: { runAsUser: 1000 } },
+        pod: { securityContext: { fsGroup: 1000 } },
+      }),
+    ],
+    [
+      'a Secret that the group of root may read',
+      of({
+        volumes: [{ name: 'pki', secret: { secretName: 's', defaultMode: 0o440 } }, DATA],
+        container: { securityContext: { runAsUser: 1000 } },
+      }),
+    ],
+    ['a list of all pods', of(named(3, ['etcd-0', 'etcd-1', 'etcd-2']))],
+    ['a longer list without a number of pods', of({ ...named(3, ['etcd-0', 'etcd-1']), replicas: undefined })],
+    ['a probe of the metrics URL', of(http({}))],
+    ['a probe by the name of a port', of(http({ port: 'metrics' }))],
+    ['a probe with a query', of(http({ path: '/health?exclude=NOSPACE&serializable=true' }))],
+    ['etcdctl with certificates', of(exec('etcdctl', ...CERTS, 'endpoint', 'health'))],
+    [
+      'etcdctl with variables',
+      ofCompose(
+        healthcheck(['CMD', 'etcdctl', 'endpoint', 'health'], {
+          environment: { ETCDCTL_CACERT: '/pki/ca.crt', ETCDCTL_CERT: '/pki/a.crt', ETCDCTL_KEY: '/pki/a.key' },
+        }),
+      ),
+    ],
+    ['etcdctl that connects to no member', of(exec('etcdctl', 'version'))],
+    ['a health check that is disabled', ofCompose(healthcheck(['NONE']))],
+    [
+      'curl with certificates',
+      ofCompose(
+        healthcheck('curl --cacert /pki/ca.crt --cert /pki/a.crt --key /pki/a.key https://127.0.0.1:2379/health'),
+      ),
+    ],
+    ['curl of the metrics URL', ofCompose(healthcheck(['CMD', 'curl', '-f', 'http://127.0.0.1:2381/health']))],
+    ['assignments with quotes in Environment=', { unit: unit('Environment="A=1 2" B=3') }],
+  ])('%s', async (_, input) => {
+    expect(await found(input)).toEqual([])
+  })
+})
