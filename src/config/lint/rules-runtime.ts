@@ -9,6 +9,7 @@ import type { ReadMember } from '../read/input.js'
 import { isUnresolved, type Mount, type Probe } from '../read/read-option.js'
 import type { Setting, SideField } from '../read/settings.js'
 import { availableIn, type Since } from '../tables/version.js'
+import { type EtcdUrl, readUrl } from '../url.js'
 import { clusterEntries, type LintMember, urlsOf } from './member.js'
 
 /** A rule about a member in its surroundings. */
@@ -213,15 +214,16 @@ function isJoining({ settings }: LintMember): boolean {
 
 /** Whether a name is that of another pod of the same set. */
 function isOfSet(name: string, [known = '']: readonly string[]): boolean {
-  const stem = (text: string): string => text.replace(/\d+$/, '')
-  return stem(name) === stem(known) && /\d$/.test(name)
+  const end = name.lastIndexOf('-') + 1
+  return end > 0 && known.startsWith(name.slice(0, end)) && /^\d{1,4}$/.test(name.slice(end))
 }
 
 /** Whether two URLs may be one: a name may be written with or without its domain. */
 function isSameEndpoint(a: string, b: string): boolean {
-  const [one, other] = [a, b].map((text) => /^(\w+):\/\/([^.:/]+)[^:/]*(:\d+)?$/.exec(text.toLowerCase()))
-  if (one === null || other === null || one === undefined || other === undefined) return a === b
-  return one[1] === other[1] && one[2] === other[2] && one[3] === other[3]
+  const [one, other] = [readUrl(a, 'advertise'), readUrl(b, 'advertise')]
+  if ('refused' in one || 'refused' in other) return a === b
+  const label = ({ host, isIp }: EtcdUrl): string => (isIp ? host : (host.toLowerCase().split('.', 1)[0] ?? ''))
+  return one.url.isTls === other.url.isTls && one.url.port === other.url.port && label(one.url) === label(other.url)
 }
 
 const LOOPBACK = /^(?:127\.|localhost$|::1$)/

@@ -122,9 +122,11 @@ function httpProbes(program: 'curl' | 'wget', args: readonly string[], place: Co
       .find((found) => found !== null) ?? []
   if (host === undefined || port === undefined) return []
   const hasFlag = (flag: RegExp): boolean => args.some((text) => flag.test(text))
-  const hasCertificate = hasFlag(/^(?:-[a-zA-Z]*E|--cert(?:ificate)?)(?:=|$)/)
+  const hasCertificate =
+    args.some((text) => /^-[a-zA-Z]+$/.test(text) && text.endsWith('E')) || hasFlag(/^--cert(?:ificate)?(?:=|$)/)
   // The wget of BusyBox verifies nothing.
-  const hasCa = program === 'wget' || hasFlag(/^(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure|--ca(?:cert|path|-native))(?:=|$)/)
+  const isUnchecked = args.some((text) => /^-[a-zA-Z]+$/.test(text) && text.includes('k'))
+  const hasCa = program === 'wget' || isUnchecked || hasFlag(/^--(?:insecure|ca(?:cert|path|-native))(?:=|$)/)
   const kind = scheme.toLowerCase() === 'https' ? ('https' as const) : ('http' as const)
   return [
     { ...COMMAND, kind, port, host: host.replace(/[[\]]/g, ''), path: pathOf(path), hasCertificate, hasCa, place },

@@ -5,9 +5,9 @@ import type { Sandbox } from './read-option.js'
 /** The directives of a unit. */
 export interface Directives {
   /** The value in force; null if there is none. */
-  last(key: string): string | null
+  readonly last: (key: string) => string | null
   /** The entries of a list that are in force. */
-  all(key: string): string[]
+  readonly all: (key: string) => string[]
 }
 
 /** What systemd reads as true (systemd.syntax(7)). */
