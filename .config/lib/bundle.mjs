@@ -11,7 +11,7 @@ import { rolldown } from 'rolldown'
  * and each file costs its import time; so what most of them need is one file, and the validator another.
  */
 const SHARED = [
-  { name: 'core', minShareCount: 6, priority: 1 },
+  { name: 'core', minShareCount: 9, priority: 1 },
   { name: 'validate', test: /\/src\/validate\// },
 ]
 

@@ -48,21 +48,7 @@ interface NotThere {
   readonly place?: undefined
 }
 
-/**
- * The etcd of a kube-apiserver, and the credentials that it uses there, as on a control-plane node:
- *
- * ```ts
- * const client = await createSecureClient(
- *   await fromKubeApiserver({ file: '/etc/kubernetes/manifests/kube-apiserver.yaml' }),
- * )
- * ```
- *
- * Paths of a manifest are those of the container; they are followed to the host. Whoever holds these credentials may do
- * everything in that etcd. The files themselves are read by `credentials.load()`.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
- * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
- */
+/** As `index.ts` documents it. */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(options)
   const source = await sourceOf(input, root)

@@ -42,14 +42,7 @@ const LOCAL_ENDPOINTS = { v4: 'https://127.0.0.1:2379', v6: 'https://[::1]:2379'
 /** What `apiServer.extraArgs` puts in place of what kubeadm tells kube-apiserver (getAPIServerCommand, overrides last). */
 const OVERRIDES = { endpoints: 'etcd-servers', ca: 'etcd-cafile', cert: 'etcd-certfile', key: 'etcd-keyfile' }
 
-/**
- * The etcd of a kubeadm cluster, and the credentials that its kube-apiserver uses there. An external etcd is as the
- * configuration says; one that kubeadm runs itself is the member of the control-plane node that this runs on. What
- * `apiServer.extraArgs` says otherwise is in force, as for kube-apiserver.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
- * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
- */
+/** As `index.ts` documents it. */
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(options)
   const key = onlyKey(input, ['file', 'yaml'])

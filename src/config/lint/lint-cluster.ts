@@ -19,12 +19,7 @@ import { type ClusterMember, clusterRules, nameOf } from './rules-cluster.js'
 /** A member with all that was found about it alone. */
 type Linted = ClusterMember & LintedMember
 
-/**
- * Lints the configurations of all members of one cluster: each as {@link lintEtcdConfig} does, and then what they must
- * have in common. A Compose file or a manifest may hold several of them.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
- */
+/** As `index.ts` documents it. */
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
   const context = resolveLint(options)
   if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
@@ -53,13 +48,7 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
   )
 }
 
-/**
- * Lints all etcds that a configuration starts, as a Compose file or a manifest does: a report for each, in their order. If
- * they list each other as members, they are compared as {@link lintCluster} compares them, and each difference is in the
- * report of the member where it is.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
- */
+/** As `index.ts` documents it. */
 export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
   const context = resolveLint(options)
   const readings = await readMembers(config, context)

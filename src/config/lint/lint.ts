@@ -99,17 +99,7 @@ export interface LintedMember {
   readonly comments: readonly CommentSuppression[]
 }
 
-/**
- * Judges a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the
- * files that it names are fit for their roles. Everything wrong is a finding with its place, also what cannot be read
- * at all. Of several etcds in one text, it lints the one that `member` names. The report has no path.
- *
- * @example
- * ```ts
- * const report = await lintEtcdConfig({ file: '/etc/etcd/etcd.conf.yml' }, { version: '3.5.16' })
- * ```
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
- */
+/** As `index.ts` documents it. */
 export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<LintReport> {
   const context = resolveLint(options)
   const { findings, comments } = await lintMember(await readMember(config, context), context)
