@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadedBy, packageOf } from './support/architecture.js'
 import { compileCopy, compileSources, root, runModule, type Compiled } from './support/compiled.js'
+import { drawn } from './support/long.js'
 import { readSources } from './support/imports.js'
 
 const sources = readSources(root, 'src')
@@ -45,12 +46,13 @@ it('every subpath of package.json is judged here', () => {
   expect(subpaths.sort()).toEqual(Object.keys(ALLOWED).sort())
 })
 
-describe.each(ENTRIES)('$subpath', ({ subpath, entry }) => {
-  it('loads no other package, by its imports', () => {
-    expect(forbidden(loadedBy(sources, `src/${entry}.ts`).packages, subpath)).toEqual([])
-  })
+it.each(ENTRIES)('$subpath loads no other package, by its imports', ({ subpath, entry }) => {
+  expect(forbidden(loadedBy(sources, `src/${entry}.ts`).packages, subpath)).toEqual([])
+})
 
-  it('loads no other package, and no module that its imports or the validator’s do not lead to', async () => {
+it.each(drawn(ENTRIES, 3))(
+  '$subpath loads no other package, and no module that its imports or the validator’s do not lead to',
+  async ({ subpath, entry }) => {
     const loaded = await loadedInProcess(compiled.url(`${entry}.js`))
     const packages = new Set(loaded.flatMap((url) => packageAt(url) ?? []))
     // What those packages load in turn is theirs to decide; so only packages that we name anywhere are looked at.
@@ -67,8 +69,8 @@ describe.each(ENTRIES)('$subpath', ({ subpath, entry }) => {
     expect(modules).not.toEqual([])
     const reached = new Set([entry, 'validate/index'].flatMap((each) => loadedBy(sources, `src/${each}.ts`).files))
     expect(modules.filter((module) => !reached.has(module))).toEqual([])
-  })
-})
+  },
+)
 
 it('the validator is quick to import: few files, little JavaScript, nobody else’s prose', async () => {
   const files = ownFiles(await loadedInProcess(compiled.url('validate/index.js')))

@@ -2,6 +2,7 @@
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { drawn } from './support/long.js'
 import { createProject, type Project } from './support/packed.js'
 import { complaintsIn } from './support/type-check.js'
 
@@ -70,58 +71,60 @@ const SERVED = '[true,true,true,"ERR_UNREACHABLE"]\n'
 /** Both read files from beside their sources at run time: docs/tool-chains.md. */
 const EXTERNAL = ['etcd3', '@grpc/grpc-js']
 
+const BUNDLERS: readonly (readonly [string, (input: string, output: string) => Promise<void>])[] = [
+  [
+    'esbuild',
+    async (input: string, output: string) => {
+      const { build } = await import('esbuild')
+      const banner = {
+        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      }
+      await build({
+        entryPoints: [input],
+        outfile: output,
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        external: EXTERNAL,
+        banner,
+      })
+    },
+  ],
+  [
+    'rolldown',
+    async (input: string, output: string) => {
+      const { build } = await import('rolldown')
+      const codeSplitting = false
+      await build({
+        input,
+        platform: 'node',
+        external: EXTERNAL,
+        logLevel: 'silent',
+        output: { file: output, format: 'es', codeSplitting },
+      })
+    },
+  ],
+  [
+    'webpack',
+    async (input: string, output: string) => {
+      const { default: webpack } = await import('webpack')
+      const compiler = webpack({
+        mode: 'none',
+        target: 'node20',
+        entry: input,
+        externals: Object.fromEntries(EXTERNAL.map((name) => [name, `module ${name}`])),
+        experiments: { outputModule: true },
+        output: { path: dirname(output), filename: basename(output), module: true, library: { type: 'module' } },
+      })
+      const stats = await promisify(compiler.run.bind(compiler))()
+      if (stats?.hasErrors() !== false) throw new Error(stats?.toString('errors-only'))
+      await promisify(compiler.close.bind(compiler))()
+    },
+  ],
+]
+
 describe('a bundle of a small service', () => {
-  it.each([
-    [
-      'esbuild',
-      async (input: string, output: string) => {
-        const { build } = await import('esbuild')
-        const banner = {
-          js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-        }
-        await build({
-          entryPoints: [input],
-          outfile: output,
-          bundle: true,
-          platform: 'node',
-          format: 'esm',
-          external: EXTERNAL,
-          banner,
-        })
-      },
-    ],
-    [
-      'rolldown',
-      async (input: string, output: string) => {
-        const { build } = await import('rolldown')
-        const codeSplitting = false
-        await build({
-          input,
-          platform: 'node',
-          external: EXTERNAL,
-          logLevel: 'silent',
-          output: { file: output, format: 'es', codeSplitting },
-        })
-      },
-    ],
-    [
-      'webpack',
-      async (input: string, output: string) => {
-        const { default: webpack } = await import('webpack')
-        const compiler = webpack({
-          mode: 'none',
-          target: 'node20',
-          entry: input,
-          externals: Object.fromEntries(EXTERNAL.map((name) => [name, `module ${name}`])),
-          experiments: { outputModule: true },
-          output: { path: dirname(output), filename: basename(output), module: true, library: { type: 'module' } },
-        })
-        const stats = await promisify(compiler.run.bind(compiler))()
-        if (stats?.hasErrors() !== false) throw new Error(stats?.toString('errors-only'))
-        await promisify(compiler.close.bind(compiler))()
-      },
-    ],
-  ])('of %s runs, yaml included', async (name, bundleWith) => {
+  it.each(drawn(BUNDLERS, 1))('of %s runs, yaml included', async (name, bundleWith) => {
     const input = project.write('service.mjs', SERVICE)
     const output = join(project.folder, `${name}.mjs`)
     await bundleWith(input, output)
@@ -154,11 +157,13 @@ const USE = `
   }
   export { renderEtcdConfig }`
 
+const RESOLUTIONS = [
+  ['NodeNext, in ESM and in CommonJS', ['use.mts', 'use.cts'], { module: 'nodenext' }],
+  ['the resolution of bundlers', ['use.ts'], { module: 'esnext', moduleResolution: 'bundler' }],
+] as const
+
 describe('the declarations', () => {
-  it.each([
-    ['NodeNext, in ESM and in CommonJS', ['use.mts', 'use.cts'], { module: 'nodenext' }],
-    ['the resolution of bundlers', ['use.ts'], { module: 'esnext', moduleResolution: 'bundler' }],
-  ])('have no error of ours under %s without skipLibCheck', (_, names, resolution) => {
+  it.each(drawn(RESOLUTIONS, 1))('have no error of ours under %s without skipLibCheck', (_, names, resolution) => {
     for (const name of names) project.write(name, USE)
     const types = { types: ['node'], lib: ['es2022', 'esnext.disposable'], target: 'es2022' }
     expect(complaintsIn(project.folder, names, { strict: true, ...types, ...resolution })).toEqual([])

@@ -14,7 +14,7 @@ import { type Topology, TOPOLOGY_HOST, TopologyMinter } from '../support/topolog
 import { askNode } from '../support/witness-node.js'
 import type { Verdict } from '../support/witnesses.js'
 
-const TOPOLOGIES = scaled({ short: 150, long: 2000 })
+const TOPOLOGIES = scaled({ short: 80, long: 2000 })
 const SEED = isLong ? seed : 20_261_127
 /** Milliseconds: a handshake for each, and one more for each remedy. */
 const PATIENCE = 3_600_000

@@ -168,7 +168,7 @@ describe.each(PAIRS.map((pair) => ({ pair })))('replacing the CA', ({ pair }) =>
       credentials: fromFiles({ ...files.clients.writer, watch: { pollInterval: '200ms' } }),
       preflight: 'all',
     })
-    const load = await startLoad(client, { rate: 50, watchers: 3, leases: 0, locks: 0 })
+    const load = await startLoad(client, { rate: scaled({ short: 20, long: 50 }), watchers: 3, leases: 0, locks: 0 })
     for (const [index, { work, check }] of stepsOf(rolling, { from, to, sending, traffic, clients }).entries()) {
       if (check !== null && sending === to) expect(await check(), `before step ${String(index + 1)}`).not.toEqual([])
       await work()

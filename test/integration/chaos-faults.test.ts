@@ -15,7 +15,7 @@ it('keeps registers linearizable, sets whole, watches exact, leases alive and lo
   const folder = mkdtempSync(join(tmpdir(), 'chaos-faults-'))
   try {
     const json = join(folder, 'report.json')
-    const seconds = String(scaled({ short: 20, long: 180 }))
+    const seconds = String(scaled({ short: 12, long: 180 }))
     // Slower than by hand, for it shares the machine with other tests.
     const pace = [
       '--pace',

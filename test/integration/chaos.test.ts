@@ -4,6 +4,7 @@ import { createSecureClient, type EndpointStatus, type SecureEtcd3 } from '../..
 import { startEtcdCluster, type TestEtcd, type TestEtcdCluster } from '../../src/testing/index.js'
 import { leaderOf, startWork, Victim, type Work } from '../support/chaos.js'
 import { mintPki, threeMembers } from '../support/etcd.js'
+import { drawn } from '../support/long.js'
 import { dns } from '../support/mint.js'
 
 const pki = mintPki()
@@ -71,81 +72,103 @@ describe('on three members, while reads and writes go on', () => {
     return { failed }
   }
 
-  it('the leader is killed', async () => {
-    const { leader } = await roles()
-    const victim = await Victim.of(leader)
-    const work = startWork(client)
-    await goesOn(work)
-    await victim.kill()
-    await isDown(leader, /^endpoint\/(lost|unreachable|closed)$/, work)
-    await leader.start()
-    await isHealed(work)
-  })
+  /** In `npm test`, three of them. */
+  const misfortunes: readonly (readonly [string, () => Promise<void>])[] = [
+    [
+      'the leader is killed',
+      async () => {
+        const { leader } = await roles()
+        const victim = await Victim.of(leader)
+        const work = startWork(client)
+        await goesOn(work)
+        await victim.kill()
+        await isDown(leader, /^endpoint\/(lost|unreachable|closed)$/, work)
+        await leader.start()
+        await isHealed(work)
+      },
+    ],
 
-  it('a follower is paused: every call ends within the time that a silent member takes to be noticed', async () => {
-    const { follower } = await roles()
-    const work = startWork(client)
-    await goesOn(work)
-    await follower.pause()
-    await isDown(follower, /^endpoint\/(lost|silent)$/, work)
-    expect(work.slowest).toBeLessThan(ANSWER_TIME)
-    await follower.resume()
-    const { failed } = await isHealed(work)
-    expect(failed).toEqual([])
-  })
+    [
+      'a follower is paused: every call ends within the time that a silent member takes to be noticed',
+      async () => {
+        const { follower } = await roles()
+        const work = startWork(client)
+        await goesOn(work)
+        await follower.pause()
+        await isDown(follower, /^endpoint\/(lost|silent)$/, work)
+        expect(work.slowest).toBeLessThan(ANSWER_TIME)
+        await follower.resume()
+        const { failed } = await isHealed(work)
+        expect(failed).toEqual([])
+      },
+    ],
 
-  it('the leader is paused', async () => {
-    const { leader } = await roles()
-    const work = startWork(client)
-    await goesOn(work)
-    await leader.pause()
-    await isDown(leader, /^endpoint\/(lost|silent)$/, work)
-    await leader.resume()
-    await isHealed(work)
-  })
+    [
+      'the leader is paused',
+      async () => {
+        const { leader } = await roles()
+        const work = startWork(client)
+        await goesOn(work)
+        await leader.pause()
+        await isDown(leader, /^endpoint\/(lost|silent)$/, work)
+        await leader.resume()
+        await isHealed(work)
+      },
+    ],
 
-  it('a follower loses its network', async () => {
-    const { follower } = await roles()
-    const victim = await Victim.of(follower)
-    const work = startWork(client)
-    await goesOn(work)
-    await victim.disconnect()
-    await isDown(follower, /^endpoint\/(lost|unreachable|closed|silent)$/, work)
-    await victim.reconnect()
-    await isHealed(work)
-  })
+    [
+      'a follower loses its network',
+      async () => {
+        const { follower } = await roles()
+        const victim = await Victim.of(follower)
+        const work = startWork(client)
+        await goesOn(work)
+        await victim.disconnect()
+        await isDown(follower, /^endpoint\/(lost|unreachable|closed|silent)$/, work)
+        await victim.reconnect()
+        await isHealed(work)
+      },
+    ],
 
-  it('a member comes back with a certificate for another host: it is refused and named until it has a better one', async () => {
-    const { follower } = await roles()
-    const work = startWork(client)
-    await goesOn(work)
-    await follower.stop()
-    await follower.replaceServer(pki.issueServer({ names: [dns('etcd-9.example')] }))
-    await follower.start()
-    await isDown(follower, /^san\/host-not-covered$/, work)
-    expect(statusOf(follower)).toMatchObject({
-      state: 'failed',
-      findings: [
-        { code: 'san/host-not-covered', certificate: { role: 'leaf', origin: follower.endpoint } },
-        { code: 'handshake/server-certificate-refused' },
-        { code: 'handshake/server-name' },
-      ],
-    })
-    // etcd reads its certificate anew at each handshake.
-    await follower.replaceServer(pki.issueServer())
-    await isHealed(work)
-  })
+    [
+      'a member comes back with a certificate for another host: it is refused and named until it has a better one',
+      async () => {
+        const { follower } = await roles()
+        const work = startWork(client)
+        await goesOn(work)
+        await follower.stop()
+        await follower.replaceServer(pki.issueServer({ names: [dns('etcd-9.example')] }))
+        await follower.start()
+        await isDown(follower, /^san\/host-not-covered$/, work)
+        expect(statusOf(follower)).toMatchObject({
+          state: 'failed',
+          findings: [
+            { code: 'san/host-not-covered', certificate: { role: 'leaf', origin: follower.endpoint } },
+            { code: 'handshake/server-certificate-refused' },
+            { code: 'handshake/server-name' },
+          ],
+        })
+        // etcd reads its certificate anew at each handshake.
+        await follower.replaceServer(pki.issueServer())
+        await isHealed(work)
+      },
+    ],
 
-  it('every member in turn comes back with a renewed certificate', async () => {
-    const work = startWork(client)
-    for (const each of cluster.members) {
-      const renewed = pki.issueServer()
-      await each.replaceServer(renewed)
-      await each.stop()
-      await each.start()
-      const serialNumber = renewed.chain[0].serialNumber
-      await expect.poll(() => statusOf(each)?.path?.[0], PATIENCE).toMatchObject({ role: 'leaf', serialNumber })
-    }
-    await isHealed(work)
-  })
+    [
+      'every member in turn comes back with a renewed certificate',
+      async () => {
+        const work = startWork(client)
+        for (const each of cluster.members) {
+          const renewed = pki.issueServer()
+          await each.replaceServer(renewed)
+          await each.stop()
+          await each.start()
+          const serialNumber = renewed.chain[0].serialNumber
+          await expect.poll(() => statusOf(each)?.path?.[0], PATIENCE).toMatchObject({ role: 'leaf', serialNumber })
+        }
+        await isHealed(work)
+      },
+    ],
+  ]
+  it.each(drawn(misfortunes, 3))('%s', (_what, happens) => happens())
 })

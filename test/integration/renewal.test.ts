@@ -15,11 +15,14 @@ import { createSecureClient } from '../../src/client/index.js'
 import { fromFiles } from '../../src/credentials/index.js'
 import { startEtcd, startEtcdCluster } from '../../src/testing/index.js'
 import { startLoad } from '../support/load.js'
+import { scaled } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
 
 const folder = temporaryFolder()
 const NAMES = ['m1', 'm2', 'm3'] as const
 const HOSTS = ['127.0.0.1', 'localhost'] as const
+/** Renewals of all files, and requests a second meanwhile. */
+const [ROUNDS, RATE] = scaled({ short: [2, 20], long: [5, 50] })
 const FLAWLESS = { failed: [], unknown: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
 
 /** The serial number of the certificate that a server shows to a new connection. */
@@ -74,8 +77,8 @@ describe('the files of a cluster at work', () => {
       credentials: fromFiles({ ...files.clients.app, watch: { pollInterval: '1s' } }),
       preflight: 'all',
     })
-    const load = await startLoad(client, { rate: 50, watchers: 5, leases: 2, locks: 1 })
-    for (let round = 0; round < 5; round++) {
+    const load = await startLoad(client, { rate: RATE, watchers: 5, leases: 2, locks: 1 })
+    for (let round = 0; round < ROUNDS; round++) {
       const renewal = await renewDirectory(authority, directory, { layout: 'etcd', force: true })
       expect(renewal.kept).toEqual([])
       const serialOf = (what: string): string | undefined =>
@@ -89,7 +92,7 @@ describe('the files of a cluster at work', () => {
     const { requests, latencies, ...flaws } = await load.end()
     expect(flaws).toEqual(FLAWLESS)
     expect(latencies).toHaveLength(requests)
-    expect((await ledger.read()).length).toBe(1 + 6 * 7)
+    expect((await ledger.read()).length).toBe(1 + (ROUNDS + 1) * 7)
     // A member that starts anew does so with what is there, and the others take its peer certificate.
     await cluster.member('m2').stop()
     await cluster.member('m2').start()
@@ -121,7 +124,7 @@ describe('a client of fromAuthority', () => {
     })()
     const used = new Set<string | undefined>()
     const inUse = (): number => used.add(client.tls.report.path[0]?.serialNumber).size
-    const load = await startLoad(client, { rate: 50, watchers: 5, leases: 1, locks: 1 })
+    const load = await startLoad(client, { rate: RATE, watchers: 5, leases: 1, locks: 1 })
     await expect.poll(inUse, { timeout: 30_000 }).toBe(3)
     failing = true
     await expect.poll(() => events).toContain('source-failed')

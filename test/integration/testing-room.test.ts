@@ -62,16 +62,34 @@ async function firstEvent(port: number): Promise<string[]> {
 }
 
 describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
-  it('serves clients with a certificate, and stops and starts with its data on the same port', async () => {
+  it('serves clients with a certificate, pauses, stops and starts with its data on the same port, shows another certificate', async () => {
     const pki = mintPki()
-    await using etcd = await startEtcd({ server: pki.server, via })
+    const etcd = await startEtcd({ server: pki.server, via })
+    const serves = async (): Promise<void> => {
+      expect((await gateway(etcd.endpoint, '/health', pki.client)).status).toBe(200)
+    }
     expect(etcd.endpoints).toEqual([`https://127.0.0.1:${String(etcd.port)}`])
     expect(await etcd.etcdctl(['put', 'key', 'value'], pki.client)).toMatchObject({ exitCode: 0, stdout: 'OK\n' })
+
+    await etcd.pause()
+    expect(await firstEvent(etcd.port)).toEqual(['connect', 'timeout'])
+    await etcd.resume()
+    await serves()
+
     await etcd.stop()
     await expect(gateway(etcd.endpoint, '/health', pki.client)).rejects.toThrow(/ECONN|hang up/)
     await etcd.start()
     expect(await etcd.etcdctl(['get', 'key'], pki.client)).toMatchObject({ exitCode: 0, stdout: 'key\nvalue\n' })
-    expect((await gateway(etcd.endpoint, '/health', pki.client)).status).toBe(200)
+    await serves()
+
+    await etcd.replaceServer(pki.issueServer({ names: [dns('elsewhere')] }))
+    await expect(gateway(etcd.endpoint, '/health', pki.client)).rejects.toThrow(/altnames/)
+    await etcd.replaceServer(pki.issueServer())
+    await serves()
+
+    await etcd.close()
+    await etcd.close()
+    await expect(etcd.start()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
   it('asks for a certificate of the given CA', async () => {
@@ -94,24 +112,6 @@ describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
     const pki = mintPki()
     await using etcd = await startEtcd({ server: pki.server, clientCertAuth: false, via })
     expect((await gateway(etcd.endpoint, '/health', mintPki().client, undefined, pki.server)).status).toBe(200)
-  })
-
-  it('shows another certificate after replaceServer, without a restart', async () => {
-    const pki = mintPki()
-    await using etcd = await startEtcd({ server: pki.server, via })
-    await etcd.replaceServer(pki.issueServer({ names: [dns('elsewhere')] }))
-    await expect(gateway(etcd.endpoint, '/health', pki.client)).rejects.toThrow(/altnames/)
-    await etcd.replaceServer(pki.issueServer())
-    expect((await gateway(etcd.endpoint, '/health', pki.client)).status).toBe(200)
-  })
-
-  it('accepts and stays silent while it is paused', async () => {
-    const pki = mintPki()
-    await using etcd = await startEtcd({ server: pki.server, via })
-    await etcd.pause()
-    expect(await firstEvent(etcd.port)).toEqual(['connect', 'timeout'])
-    await etcd.resume()
-    expect((await gateway(etcd.endpoint, '/health', pki.client)).status).toBe(200)
   })
 
   it('reads further files and flags', async () => {
@@ -160,13 +160,6 @@ describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
     clearTimeout(timer)
   })
 
-  it('refuses to be used after it is closed, and may be closed twice', async () => {
-    const etcd = await startEtcd({ server: mintPki().server, via })
-    await etcd.close()
-    await etcd.close()
-    await expect(etcd.start()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
-  })
-
   it('forms a cluster with others over mutual TLS', async () => {
     const pki = mintPki()
     const member = (name: string): { name: string; server: typeof pki.server; peer: typeof pki.server } => ({
@@ -194,35 +187,26 @@ describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
   })
 })
 
-it('a container publishes its port on 127.0.0.1 alone', async () => {
-  await using etcd = await startEtcd({ server: mintPki().server, via: 'container' })
-  const [id] = await containers()
-  const { HostConfig: host, NetworkSettings: network } = await (await engine()).getContainer(id ?? '').inspect()
-  expect(network.Ports['2379/tcp']).toEqual([{ HostIp: '127.0.0.1', HostPort: String(etcd.port) }])
-  expect(Object.keys(host.PortBindings as object)).toEqual(['2379/tcp'])
-})
-
-it('the key in a container can be read by etcd alone', async () => {
+it('a container publishes its port on 127.0.0.1 alone, and its key can be read by etcd alone', async () => {
   await using etcd = await startEtcd({ server: mintPki().server, via: 'container' })
   const [id] = await containers()
   const container = (await engine()).getContainer(id ?? '')
+  const { HostConfig: host, NetworkSettings: network } = await container.inspect()
+  expect(network.Ports['2379/tcp']).toEqual([{ HostIp: '127.0.0.1', HostPort: String(etcd.port) }])
+  expect(Object.keys(host.PortBindings as object)).toEqual(['2379/tcp'])
   const response = (await container.infoArchive({ path: '/etcd-mtls/tls/server.key' })) as IncomingMessage
   const stat = Buffer.from(String(response.headers['x-docker-container-path-stat']), 'base64').toString()
   expect(JSON.parse(stat)).toMatchObject({ name: 'server.key', mode: 0o600 })
   expect(etcd.logs().join()).not.toContain('PRIVATE KEY')
 })
 
-it('the key of a process lies in a folder and a file that only its user can read', async () => {
-  await using etcd = await startEtcd({ server: mintPki().server, via: 'binary' })
+it('a process has its key in a folder and a file that only its user can read, and leaves no listener when it is closed', async () => {
+  const before = process.listenerCount('exit')
+  const etcd = await startEtcd({ server: mintPki().server, via: 'binary' })
   const [home] = readdirSync(folder)
   expect(etcd.logs().length).toBeGreaterThan(0)
   expect(statSync(join(folder, home ?? '')).mode & 0o777).toBe(0o700)
   expect(statSync(join(folder, home ?? '', 'tls', 'server.key')).mode & 0o777).toBe(0o600)
-})
-
-it('a closed process leaves no listener on the test process', async () => {
-  const before = process.listenerCount('exit')
-  const etcd = await startEtcd({ server: mintPki().server, via: 'binary' })
   expect(process.listenerCount('exit')).toBe(before + 1)
   await etcd.close()
   expect(process.listenerCount('exit')).toBe(before)

@@ -1,6 +1,6 @@
 /** The package's JavaScript and declarations, as `npm run build` writes them, for tests that need them as files. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -37,9 +37,9 @@ export async function compileSources(): Promise<Compiled> {
 
 /** Another copy of it, for its caller alone, who disposes of it. */
 export async function compileCopy(): Promise<Compiled & Disposable> {
-  mkdirSync(join(root, '.cache'), { recursive: true })
+  const compiled = await compileSources()
   const folder = mkdtempSync(join(root, '.cache', 'copy-'))
-  await bundleInto(folder)
+  cpSync(join(compiled.path('.'), '..'), folder, { recursive: true })
   return {
     ...compiledIn(folder),
     [Symbol.dispose]: () => {
