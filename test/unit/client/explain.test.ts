@@ -111,6 +111,26 @@ describe('evidence and its finding', () => {
     expect(findings[0]?.details).toMatchObject({ endpoint: 'https://etcd.example:2379' })
   })
 
+  it.each<[number, FindingCode]>([
+    [40, 'handshake/no-common-parameters'],
+    [42, 'handshake/client-certificate-refused'],
+    [43, 'handshake/client-certificate-refused'],
+    [44, 'handshake/client-certificate-refused'],
+    [45, 'handshake/client-certificate-refused'],
+    [46, 'handshake/client-certificate-refused'],
+    [47, 'handshake/no-common-parameters'],
+    [48, 'handshake/client-ca-unknown'],
+    [50, 'handshake/failed'],
+    [70, 'handshake/no-common-parameters'],
+    [71, 'handshake/no-common-parameters'],
+    [80, 'handshake/failed'],
+    [112, 'handshake/server-name'],
+    [116, 'handshake/client-certificate-missing'],
+    [120, 'endpoint/wrong-protocol'],
+  ])('alert %d is %s', (alert, code) => {
+    expect(explain({ stage: 'handshake', alert })).toMatchObject([{ code, severity: 'error', details: { alert } }])
+  })
+
   it.each([116, 42, 40])('reads alert %i as a certificate that is missing, if OpenSSL did not send ours', (alert) => {
     const isNotSent = (certificateSent: boolean | null): boolean =>
       explain({ stage: 'handshake', alert, certificateSent }).some(
@@ -173,16 +193,6 @@ describe('evidence and its finding', () => {
       pki.issueClient({ notBefore: new Date(Date.now() - hours * 3_600_000) })
     expect(remedyOf(since(1))).toMatch(/a clock that is slow by/)
     expect(remedyOf(since(48))).not.toMatch(/clock/)
-  })
-
-  it('every message and remedy is a sentence', () => {
-    for (const alert of [40, 42, 44, 45, 48, 50, 70, 80, 112, 116, 120]) {
-      for (const each of explain({ stage: 'handshake', alert })) {
-        expect(each.message).toMatch(/^\S.*\.$/)
-        expect(each.remedy).toMatch(/^\S.*\.$/)
-        expect(each.message).not.toMatch(/undefined|null|NaN/)
-      }
-    }
   })
 })
 

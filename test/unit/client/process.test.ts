@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Compiled, compileSources, root } from '../../support/compiled.js'
 import { mintPki } from '../../support/etcd.js'
+import { scaled } from '../../support/long.js'
 import { emptyAnswer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
 
 const pki = mintPki()
@@ -19,9 +20,12 @@ beforeAll(async () => {
   compiled = await compileSources()
   folder = mkdtempSync(join(tmpdir(), 'client-'))
   writeFileSync(join(folder, 'ca.crt'), pki.root.pem)
-  writeFileSync(join(folder, 'client.crt'), pki.client.chain[0].toPem())
-  writeFileSync(join(folder, 'client.key'), pki.client.key.exportPem())
   writeFileSync(join(folder, 'stranger.crt'), stranger.root.pem)
+  for (const name of ['alice', 'bob']) {
+    const { chain, key } = pki.issueClient({ subject: name })
+    writeFileSync(join(folder, `${name}.crt`), chain[0].toPem())
+    writeFileSync(join(folder, `${name}.key`), key.exportPem())
+  }
   peer = await grpcPeer(serverTls(pki.server), emptyAnswer)
 })
 
@@ -30,17 +34,18 @@ afterAll(async () => {
   await peer[Symbol.asyncDispose]()
 })
 
-/** Runs code with a function `connect(endpoint, options)`; gives what it wrote, and ends it after a minute. */
+/** Runs code with functions `of(name)` and `connect(endpoints, options)`; ends it before the test times out. */
 async function run(code: string, env: Record<string, string> = {}): Promise<{ stdout: string; stderr: string }> {
   const prelude = `
     import { createSecureClient } from ${JSON.stringify(compiled.url('client/index.js'))}
     import { fromFiles } from ${JSON.stringify(compiled.url('credentials/index.js'))}
     const file = (name) => ${JSON.stringify(folder)} + '/' + name
-    const credentials = fromFiles({ ca: file('ca.crt'), cert: file('client.crt'), key: file('client.key') })
-    const connect = (endpoints, options) => createSecureClient({ endpoints: [endpoints].flat(), credentials, ...options })
+    const of = (name) => fromFiles({ ca: file('ca.crt'), cert: file(name + '.crt'), key: file(name + '.key') })
+    const connect = (endpoints, options) =>
+      createSecureClient({ endpoints: [endpoints].flat(), credentials: of('alice'), ...options })
   `
   const args = ['--input-type=module', '--eval', prelude + code]
-  return promisify(execFile)(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, timeout: 60_000 })
+  return promisify(execFile)(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, timeout: 280_000 })
 }
 
 describe('the process', () => {
@@ -58,73 +63,54 @@ describe('the process', () => {
     expect(stdout).toBe('ready\n')
   })
 
-  it('ends automatically while a client is open and idle, and no warning was given for an IP address as host', async () => {
-    const code = `const client = await connect('${peer.endpoint}'); console.log(await client.get('a').string())`
-    expect(await run(code)).toEqual({ stdout: 'null\n', stderr: '' })
-  })
-
-  it('ends automatically while a client is open that was never used', async () => {
-    const code = `const client = await connect('${peer.endpoint}'); console.log(client.tls.endpoints[0].state)`
-    expect(await run(code)).toEqual({ stdout: 'ready\n', stderr: '' })
-  })
-
-  it('ends automatically while an endpoint that is gone is dialled again and again', async () => {
-    await using silent = await silentPeer()
-    const code = `const client = await connect(['${peer.endpoint}', '${silent.endpoint}', 'https://127.0.0.1:1'], { dialTimeout: '1h' })
-      console.log(await client.get('a').string())`
-    expect(await run(code)).toEqual({ stdout: 'null\n', stderr: '' })
-  })
-
-  it('stays alive while the end of a client is waited for', async () => {
-    const code = `
-      for (let i = 0; i < 20; i += 1) {
-        const client = await connect('${peer.endpoint}')
-        await client.get('a').string()
-        await client[Symbol.asyncDispose]()
-      }
-      console.log('closed')`
-    expect(await run(code)).toEqual({ stdout: 'closed\n', stderr: '' })
-  })
-
-  it('stays alive while a call waits for its answer', async () => {
+  it('stays alive while a call, a rotation or the end of a client is waited for', async () => {
     await using slow = await grpcPeer(serverTls(pki.server), (stream) => {
       setTimeout(() => {
         emptyAnswer(stream)
       }, 500)
     })
-    const code = `const client = await connect('${slow.endpoint}', { preflight: 'none' }); console.log(await client.get('a').string())`
-    expect(await run(code)).toEqual({ stdout: 'null\n', stderr: '' })
+    // No warning for an IP address as host, nor after many rotations.
+    const code = `
+      const client = await connect('${slow.endpoint}', { preflight: 'none' })
+      console.log(await client.get('a').string())
+      for (let i = 0; i < ${String(scaled({ short: 12, long: 100 }))}; i += 1) await client.tls.rotate(of(i % 2 ? 'alice' : 'bob'))
+      console.log(client.tls.report.path[0].subject)
+      await client[Symbol.asyncDispose]()
+      console.log('closed')`
+    expect(await run(code)).toEqual({ stdout: 'null\nCN=alice\nclosed\n', stderr: '' })
+  })
+
+  it('ends while clients are open: one is idle, one was never used, and one dials an endpoint that is gone', async () => {
+    await using silent = await silentPeer()
+    const code = `
+      const used = await connect('${peer.endpoint}')
+      const unused = await connect('${peer.endpoint}')
+      const dialling = await connect(['${peer.endpoint}', '${silent.endpoint}', 'https://127.0.0.1:1'], { dialTimeout: '1h' })
+      for (const each of [used, dialling]) await each.get('a').string()
+      used.tls.events().next().then(console.log)
+      await used.tls.rotate(of('bob'))
+      console.log(unused.tls.endpoints[0].state)`
+    const { stdout, stderr } = await run(code)
+    expect(stdout).toMatch(/ready\n$/)
+    expect(stderr).toBe('')
   })
 })
 
-describe('the environment does not weaken the client', () => {
-  const report = `.then(() => console.log('connected'), (error) => console.log(error.code))`
-
-  it('NODE_EXTRA_CA_CERTS adds no trust', async () => {
-    await using strange = await grpcPeer(serverTls(stranger.server, { ca: [pki.root.pem] }), emptyAnswer)
-    const { stdout } = await run(`connect('${strange.endpoint}')${report}`, {
+it('the environment does not weaken the client: it adds no trust, takes no verification away, and names no proxy', async () => {
+  await using strange = await grpcPeer(serverTls(stranger.server, { ca: [pki.root.pem] }), emptyAnswer)
+  const nowhere = 'http://127.0.0.1:1'
+  const { stdout } = await run(
+    `await connect('${strange.endpoint}').then(() => console.log('connected'), (error) => console.log(error.code))
+     const client = await connect('${peer.endpoint}')
+     console.log(client.tls.endpoints[0].state)`,
+    {
       NODE_EXTRA_CA_CERTS: join(folder, 'stranger.crt'),
-    })
-    expect(stdout).toBe('ERR_HANDSHAKE_FAILED\n')
-  })
-
-  it('NODE_TLS_REJECT_UNAUTHORIZED=0 takes no verification away', async () => {
-    await using strange = await grpcPeer(serverTls(stranger.server, { ca: [pki.root.pem] }), emptyAnswer)
-    const { stdout } = await run(`connect('${strange.endpoint}')${report}`, { NODE_TLS_REJECT_UNAUTHORIZED: '0' })
-    expect(stdout).toBe('ERR_HANDSHAKE_FAILED\n')
-  })
-
-  it('a proxy in the environment is not used', async () => {
-    const nowhere = 'http://127.0.0.1:1'
-    const { stdout } = await run(
-      `connect('${peer.endpoint}', {}).then((client) => { client.close(); console.log('ok') })`,
-      {
-        grpc_proxy: nowhere,
-        https_proxy: nowhere,
-        HTTPS_PROXY: nowhere,
-        http_proxy: nowhere,
-      },
-    )
-    expect(stdout).toBe('ok\n')
-  })
+      NODE_TLS_REJECT_UNAUTHORIZED: '0',
+      grpc_proxy: nowhere,
+      https_proxy: nowhere,
+      HTTPS_PROXY: nowhere,
+      http_proxy: nowhere,
+    },
+  )
+  expect(stdout).toBe('ERR_HANDSHAKE_FAILED\nready\n')
 })

@@ -51,15 +51,15 @@ describe('a cluster without a leader', () => {
     await using peer = one.peer
     const gone = await silentPeer()
     await gone[Symbol.asyncDispose]()
-    for (let attempt = 0; attempt < 2; attempt += 1) {
-      const { details } = await refused(connect([peer, gone], { dialTimeout: '2s' }), 'ERR_UNREACHABLE')
-      expect(errorCodes(details.report.findings)).toEqual(['endpoint/no-leader', 'endpoint/unreachable'])
-      const { members } = findingOf(details.report.findings, 'endpoint/no-leader').details as { members: object[] }
-      expect(members).toMatchObject([
+    const { details } = await refused(connect([peer, gone], { dialTimeout: '2s' }), 'ERR_UNREACHABLE')
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/no-leader', 'endpoint/unreachable'])
+    expect(findingOf(details.report.findings, 'endpoint/no-leader').details).toMatchObject({
+      endpoint: null,
+      members: [
         { endpoint: peer.endpoint, says: 'it has no leader' },
         { endpoint: gone.endpoint, says: `The TCP connection to ${gone.endpoint} was refused: nothing listens there.` },
-      ])
-    }
+      ],
+    })
     expect(peer.open).toBe(0)
   })
 

@@ -381,19 +381,18 @@ describe('closing during a rotation leaves nothing behind', () => {
   })
 })
 
-describe('a wrong call', () => {
-  it.each<[string, unknown, unknown, string]>([
-    ['something else than a source', 'ca.crt', undefined, 'next'],
-    ['null', null, undefined, 'next'],
-    ['an unknown option', undefined, { drains: 'now' }, 'rotate.drains'],
-    ['an unknown policy', undefined, { drain: 'later' }, 'rotate.drain'],
-    ['options that are none', undefined, 'now', 'rotate'],
-  ])('%s', async (_what, next, options, option) => {
-    await using peer = await witnessPeer(pki.server)
-    await using client = await connect([peer])
-    const rotation = client.tls.rotate(next as never, options as never)
-    const { details } = await refused(rotation, 'ERR_OPTION_INVALID')
+it('a wrong call is refused by the name of the option', async () => {
+  await using peer = await witnessPeer(pki.server)
+  await using client = await connect([peer])
+  for (const [next, options, option] of [
+    ['ca.crt', undefined, 'next'],
+    [null, undefined, 'next'],
+    [undefined, { drains: 'now' }, 'rotate.drains'],
+    [undefined, { drain: 'later' }, 'rotate.drain'],
+    [undefined, 'now', 'rotate'],
+  ]) {
+    const { details } = await refused(client.tls.rotate(next as never, options as never), 'ERR_OPTION_INVALID')
     expect(details.option).toBe(option)
-    expect(peer.accepted).toBe(1)
-  })
+  }
+  expect(peer.accepted).toBe(1)
 })

@@ -3,13 +3,22 @@ import { status } from '../../../../src/client/transport/channel.js'
 import { makeStatus } from '../../../../src/client/transport/call-status.js'
 import {
   type CallKind,
+  existingLeaseResponse,
   isUnary,
   mayBeApplied,
   mayRepeat,
   type Progress,
+  randomLeaseId,
   traitsOf,
+  withLeaseId,
 } from '../../../../src/client/transport/call-policy.js'
-import { bytesField, int64Field, trueField } from '../../../../src/client/transport/protobuf.js'
+import {
+  bytesField,
+  Fields,
+  int64Field,
+  MalformedMessage,
+  trueField,
+} from '../../../../src/client/transport/protobuf.js'
 
 const EMPTY: Buffer = Buffer.alloc(0)
 const range = (serializable: boolean): Buffer =>
@@ -156,5 +165,65 @@ describe('a failed attempt', () => {
   ])('of a read that %s is repeated if another endpoint may answer', (_what, code, details, progress, expected) => {
     expect(repeated('read', code, details, progress)).toEqual([expected, false])
     expect(repeated('grant', code, details, progress)[0]).toBe(expected)
+  })
+})
+
+/** Every int64 field of a message, in order. */
+function readFields(message: Uint8Array): [number, bigint][] {
+  const found: [number, bigint][] = []
+  const fields = new Fields(message)
+  while (fields.next()) found.push([fields.number, fields.int64()])
+  return found
+}
+
+const ttlOnly = int64Field(1, 10n)
+
+describe('withLeaseId', () => {
+  it('gives a lease grant without an id a random one and keeps its TTL', () => {
+    const { id, request } = withLeaseId(ttlOnly)
+    expect(readFields(request)).toEqual([
+      [1, 10n],
+      [2, id],
+    ])
+    expect(withLeaseId(ttlOnly).id).not.toBe(id)
+  })
+
+  it('leaves a grant with an id as it is', () => {
+    const own = Buffer.concat([ttlOnly, int64Field(2, 7n)])
+    expect(withLeaseId(own)).toEqual({ id: 7n, request: own })
+    expect(withLeaseId(withLeaseId(ttlOnly).request).id).not.toBe(0n)
+  })
+
+  it('replaces an id of 0, and keeps fields that this client does not know', () => {
+    const { id, request } = withLeaseId(Buffer.concat([int64Field(9, 3n), Buffer.from([2 * 8, 0]), ttlOnly]))
+    expect(readFields(request)).toEqual([
+      [9, 3n],
+      [1, 10n],
+      [2, id],
+    ])
+  })
+
+  it('refuses a message that is not well formed', () => {
+    expect(() => withLeaseId(Buffer.from([0x08]))).toThrow(MalformedMessage)
+  })
+})
+
+describe('randomLeaseId', () => {
+  it('is a positive int64', () => {
+    for (let i = 0; i < 1000; i += 1) {
+      const id = randomLeaseId()
+      expect(id).toBeGreaterThan(0n)
+      expect(BigInt.asIntN(64, id)).toBe(id)
+    }
+  })
+})
+
+describe('existingLeaseResponse', () => {
+  it('answers a repeated grant with the id and TTL that it asked for', () => {
+    const { id, request } = withLeaseId(ttlOnly)
+    expect(readFields(existingLeaseResponse(request))).toEqual([
+      [2, id],
+      [3, 10n],
+    ])
   })
 })

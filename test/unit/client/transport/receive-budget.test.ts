@@ -14,8 +14,9 @@ import { grpcPeer, type Peer, serverTls } from '../../../support/peers.js'
 const pki = mintPki()
 const MIB = 1024 * 1024
 const PATH = '/etcdserverpb.KV/Range'
-/** The longest message that the client accepts. */
-const LONGEST = 4 * MIB
+const LONGEST = 2 * MIB
+/** Of this test; a client has 64 MiB. */
+const BUDGET = 16 * MIB
 const PIECE = Buffer.alloc(64 * 1024)
 const STREAMS = 50
 /** What the kernel may hold of one connection over loopback, in bytes: the largest buffers of its two sockets. */
@@ -23,10 +24,10 @@ const BUFFERS = ['rmem', 'wmem']
   .map((name) => Number(readFileSync(`/proc/sys/net/ipv4/tcp_${name}`, 'utf8').trim().split(/\s+/)[2]))
   .reduce((sum, most) => sum + most, 0)
 /**
- * The budget (64 MiB), a window (256 KiB) for each stream, the buffers of two connections, and 4 MiB inside Node; less than a
- * half of what the messages have together (400 MiB).
+ * The budget, a window (256 KiB) for each stream, the buffers of two connections, and 4 MiB inside Node; less than a half of what the
+ * messages have together (200 MiB).
  */
-const BOUND = 64 * MIB + 2 * STREAMS * 256 * 1024 + 2 * Math.min(BUFFERS, 40 * MIB) + 4 * MIB
+const BOUND = BUDGET + 2 * STREAMS * 256 * 1024 + 2 * Math.min(BUFFERS, 20 * MIB) + 4 * MIB
 
 /** What servers have sent, of which the caller has not received the whole message, in bytes: now, and at most. */
 let unfinished = 0
@@ -54,6 +55,7 @@ async function connected(peers: readonly Peer[]): Promise<{ client: Client } & A
   const endpoints = peers.map(({ endpoint }) => endpoint)
   const options = resolveOptions({ endpoints, credentials: pki.client, preflight: 'all' })
   const session = new Session(options, prepare(pki.client, options.tls))
+  Object.assign(session.pool, { receiveBudget: new ReceiveBudget(BUDGET) })
   await session.preflight()
   const client = new Client('peer', credentials.createInsecure(), { channelOverride: createChannel(session.pool) })
   return {
