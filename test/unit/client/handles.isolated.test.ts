@@ -3,21 +3,9 @@ import { once } from 'node:events'
 import { Etcd3, EtcdWatchStreamEnded } from 'etcd3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
-import { blackHole } from '../../support/black-hole.js'
 import { mintPki } from '../../support/etcd.js'
-import { scaled } from '../../support/long.js'
-import { OwnTime } from '../../support/own-time.js'
-import {
-  emptyAnswer,
-  grpcPeer,
-  type Peer,
-  proxyTo,
-  refuseCall,
-  serverTls,
-  silentPeer,
-  tlsPeer,
-} from '../../support/peers.js'
-import { errorCodes, refused } from '../../support/refused.js'
+import { emptyAnswer, grpcPeer, type Peer, proxyTo, refuseCall, serverTls, silentPeer } from '../../support/peers.js'
+import { refused } from '../../support/refused.js'
 
 const pki = mintPki()
 const WATCH = '/etcdserverpb.Watch/Watch'
@@ -93,27 +81,6 @@ describe('closing', () => {
     answerNow()
     expect(await answer).toBeNull()
     await expect.poll(() => slow.open).toBe(0)
-  })
-
-  it('many times leaves no handle', async () => {
-    const before = handles()
-    const times = scaled({ short: 10, long: 100 })
-    for (let i = 0; i < times; i += 1) {
-      const client = await connect([peer])
-      await client.get('a').string()
-      client.close()
-    }
-    await expect.poll(() => peer.open).toBe(0)
-    await settled(before)
-    expect(peer.accepted).toBe(times)
-  })
-
-  it('a failed creation leaves nothing either', async () => {
-    await using stalled = await tlsPeer(serverTls(pki.server))
-    const before = handles()
-    await refused(connect([peer, stalled], { preflight: 'all', dialTimeout: '200ms' }), 'ERR_UNREACHABLE')
-    await expect.poll(() => peer.open + stalled.open).toBe(0)
-    await settled(before)
   })
 })
 
@@ -201,22 +168,5 @@ describe('closing during a rotation', () => {
     // The proxy itself listens.
     await expect.poll(() => handles().length).toBeLessThanOrEqual(before.length + 1)
     await refused(client.tls.rotate(), 'ERR_CLOSED')
-  })
-})
-
-describe('an address that swallows packets', () => {
-  it('ends in a time-out, and no socket stays behind', async () => {
-    await using hole = await blackHole()
-    using clock = new OwnTime()
-    const before = handles()
-    const attempt = createSecureClient({
-      endpoints: hole.endpoint,
-      credentials: pki.client,
-      dialTimeout: '500ms',
-    })
-    const { details } = await refused(attempt, 'ERR_UNREACHABLE')
-    expect(clock.elapsed).toBeLessThan(1500)
-    expect(errorCodes(details.report.findings)).toEqual(['endpoint/unreachable'])
-    await settled(before)
   })
 })

@@ -19,7 +19,6 @@ import {
 } from '../../support/peers.js'
 import { heldPorts } from '../../support/ports.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
-import { OwnTime } from '../../support/own-time.js'
 
 const { freePort } = heldPorts()
 const pki = mintPki()
@@ -110,31 +109,6 @@ describe('one connection per endpoint', () => {
 })
 
 describe('preflight', () => {
-  it('any: one good endpoint among bad ones is enough, and the bad ones are reported', async () => {
-    await using good = await goodPeer()
-    await using wrongName = await goodPeer(elsewhere)
-    await using silent = await silentPeer()
-    using clock = new OwnTime()
-    await using client = await connect([wrongName, silent, good], { dialTimeout: '5s' })
-    expect(clock.elapsed).toBeLessThan(2000)
-    // The handshakes run at the same time: the good one may end before the bad one fails.
-    const failure = expect.objectContaining({ code: 'san/host-not-covered' }) as unknown
-    await expect
-      .poll(() => client.tls.endpoints)
-      .toMatchObject([
-        {
-          endpoint: wrongName.endpoint,
-          state: 'failed',
-          path: null,
-          protocol: null,
-          findings: expect.arrayContaining([failure]) as unknown,
-        },
-        { state: 'connecting' },
-        { state: 'ready', protocol: 'TLSv1.3', findings: [], path: [{}, {}] },
-      ])
-    for (let i = 0; i < 6; i += 1) expect(await client.get('a').string()).toBeNull()
-  })
-
   it('any: all bad is one error with every finding', async () => {
     await using wrongName = await goodPeer(elsewhere)
     await using silent = await silentPeer()
@@ -179,17 +153,6 @@ describe('a server name', () => {
 })
 
 describe('a member that goes away', () => {
-  it('while another serves: calls move over, and it is reported and comes back', async () => {
-    await using first = await goodPeer()
-    await using second = await goodPeer()
-    await using client = await connect([first, second], { preflight: 'all' })
-    first.cut()
-    await expect.poll(() => client.tls.endpoints[0]?.since.getTime()).toBeGreaterThan(0)
-    for (let i = 0; i < 10; i += 1) expect(await client.get('a').string()).toBeNull()
-    await expect.poll(() => client.tls.endpoints.map((each) => each.state)).toEqual(['ready', 'ready'])
-    expect(first.accepted).toBe(2)
-  })
-
   it('says goodbye (GOAWAY): running calls end well, new ones go over a new connection, and closing ends both', async () => {
     const waiting: ServerHttp2Stream[] = []
     await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {

@@ -1,5 +1,4 @@
 /** Going over to new credentials under a client that lives, against small TLS peers. */
-import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
@@ -72,23 +71,6 @@ describe('good credentials', () => {
     expect(peer.resumed).toBe(0)
   })
 
-  it('at every endpoint', async () => {
-    await using first = await witnessPeer(pki.server)
-    await using second = await witnessPeer(pki.server)
-    await using client = await connect([first, second], { preflight: 'all' })
-    expect((await client.tls.rotate(bob)).ok).toBe(true)
-    // Calls go to the endpoints in turn once both are connected again.
-    await expect.poll(() => client.tls.endpoints.map((each) => each.state)).toEqual(['ready', 'ready'])
-    await expect.poll(() => [first.open, second.open]).toEqual([1, 1])
-    for (let i = 0; i < 4; i += 1) await client.get('a').string()
-    expect([first.names, second.names]).toEqual([
-      ['bob', 'bob'],
-      ['bob', 'bob'],
-    ])
-    expect(client.tls.endpoints.map((each) => each.state)).toEqual(['ready', 'ready'])
-    await expect.poll(() => [first.open, second.open]).toEqual([1, 1])
-  })
-
   it('a call that runs comes to its end on the old connection, which waits for it', async () => {
     const waiting: ServerHttp2Stream[] = []
     await using peer = await witnessPeer(pki.server, {
@@ -134,24 +116,6 @@ describe('good credentials', () => {
     await expect(put).rejects.toMatchObject({ cause: { code: 'ERR_OUTCOME_UNKNOWN', details: { call: 'KV/Put' } } })
     expect(calls, 'a write that may have been applied is not repeated').toBe(1)
     client.close()
-  })
-
-  it('a watch moves to the new connection, and its caller sees nothing of it', async () => {
-    const streams: ServerHttp2Stream[] = []
-    await using peer = await witnessPeer(pki.server, { onCall: watchServer(streams) })
-    await using client = await connect([peer])
-    const watcher = await client.watch().key('k').create()
-    const disturbed: string[] = []
-    for (const event of ['connecting', 'connected', 'disconnected', 'error', 'end'] as const) {
-      ;(watcher as NodeJS.EventEmitter).on(event, () => disturbed.push(event))
-    }
-    expect((await client.tls.rotate(bob)).ok).toBe(true)
-    await expect.poll(() => peer.names).toEqual(['alice', 'bob'])
-    await expect.poll(() => peer.open).toBe(1)
-    const seen = once(watcher, 'put') as Promise<[{ value: Buffer }]>
-    streams[1]?.write(framed(watchResponse({ revision: 11, watchId: 1, events: [11] })))
-    expect((await seen)[0].value.toString()).toBe('11')
-    expect(disturbed).toEqual([])
   })
 
   it('with "streams-finish", a watch stays, and the old connection ends with it', async () => {

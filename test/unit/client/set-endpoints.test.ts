@@ -61,15 +61,6 @@ describe('setEndpoints', () => {
     expect(two.names.at(-1)).toBe('bob')
   })
 
-  it('watches move to the endpoints of the new list', async () => {
-    await using one = await witnessPeer(pki.server)
-    await using two = await witnessPeer(pki.server)
-    await using client = await createSecureClient({ endpoints: one.endpoint, credentials: pki.client })
-    await Promise.all([1, 2].map((i) => client.get(String(i)).string()))
-    await client.tls.setEndpoints(two.endpoint)
-    await expect.poll(() => [one.open, two.open]).toEqual([0, 1])
-  })
-
   it('refuses a wrong call, and one after the client was closed', async () => {
     await using one = await witnessPeer(pki.server)
     const client = await createSecureClient({ endpoints: one.endpoint, credentials: pki.client })
