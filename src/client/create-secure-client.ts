@@ -6,12 +6,9 @@ import { discover, endpointsOf, type LookupSrv, lookupSrv } from './discovery.js
 import { finding } from './finding.js'
 import {
   type ClientOptions,
-  type DiscoveredClientOptions,
-  type EnvironmentClientOptions,
   type PasswordAuth,
   type ResolvedOptions,
   resolveOptions,
-  type SecureClientOptions,
   type UnlocatedOptions,
 } from './options.js'
 import { Session } from './session.js'
@@ -35,9 +32,7 @@ import { prepare } from './validated-credentials.js'
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */
-export function createSecureClient(
-  options: SecureClientOptions | EnvironmentClientOptions | DiscoveredClientOptions,
-): Promise<SecureEtcd3> {
+export function createSecureClient(options: ClientOptions): Promise<SecureEtcd3> {
   return connectSecurely(options, lookupSrv)
 }
 

@@ -13,14 +13,6 @@ import { type Endpoint, MAX_FOUND, parseEndpoints, readServerName } from './endp
 import { failedReport, finding } from './finding.js'
 import { abortable } from './timing.js'
 
-/** Where to look the endpoints up. */
-export interface DiscoveryOptions {
-  /** As `example.com`. SRV records of `_etcd-client-ssl._tcp.example.com` are taken, and every server has to cover `example.com`. */
-  domain: string
-  /** As etcdctl's `--discovery-srv-name`: `_etcd-client-ssl-NAME._tcp` is asked for. Default: none. */
-  name?: string | undefined
-}
-
 export interface ResolvedDiscovery {
   readonly domain: Host
   readonly record: string
@@ -95,7 +87,8 @@ export async function discover({ discovery, timeout, signal, lookup }: Discovery
   }, timeout)
   try {
     const answers = Promise.allSettled([lookup(record, end.signal), lookup(insecureRecord, end.signal)])
-    const [secure, insecure] = await abortable(signal, orTimeOut(answers, end.signal))
+    // Also if a look-up cannot be cancelled.
+    const [secure, insecure] = await abortable(signal, abortable(end.signal, answers))
     const dropped = insecure.status === 'fulfilled' ? insecure.value.filter(isTarget).map(hostPort) : []
     if (secure.status === 'rejected' && !isEmptyAnswer(secure.reason)) {
       throw noRecords({ errorCode: codeOf(secure.reason) ?? 'unknown', insecure: [] })
@@ -119,23 +112,6 @@ export async function discover({ discovery, timeout, signal, lookup }: Discovery
 }
 
 const TIMED_OUT = new Error('The look-up took too long')
-
-/** Ends in time even if a look-up cannot be cancelled. */
-function orTimeOut<T>(answers: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener(
-      'abort',
-      () => {
-        reject(TIMED_OUT)
-      },
-      { once: true },
-    )
-    answers.then((answer) => {
-      // Cancelled look-ups end before the listener above is called.
-      if (!signal.aborted) resolve(answer)
-    }, reject)
-  })
-}
 
 function toEndpoints(
   records: readonly SrvRecord[],

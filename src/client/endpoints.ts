@@ -21,14 +21,6 @@ export interface Endpoint {
   readonly socketPath: string | null
 }
 
-/** An endpoint with a server name of its own. */
-export interface EndpointOptions {
-  /** As it would stand alone. */
-  url: string
-  /** The name to expect in this server's certificate, and to send as SNI. Default: the client's `serverName`, else the host. */
-  serverName?: string | undefined
-}
-
 /** etcd's own client port, used if an endpoint has none (IANA service `etcd-client`). */
 export const DEFAULT_PORT = 2379
 
@@ -36,7 +28,7 @@ export const DEFAULT_PORT = 2379
 export const MAX_FOUND = 100
 
 /**
- * Reads the option `endpoints`: an array of strings or of {@link EndpointOptions}, or one string with commas, as in
+ * Reads the option `endpoints`: an array of strings or of `{ url, serverName }`, or one string with commas, as in
  * `ETCDCTL_ENDPOINTS`. Duplicates are dropped.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` naming the endpoint that is refused.

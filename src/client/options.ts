@@ -5,26 +5,20 @@ import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../repor
 import type { Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
 import { checkEtcd3Options, type Etcd3Options } from './connect.js'
-import { type DiscoveryOptions, readDiscovery, type ResolvedDiscovery } from './discovery.js'
-import { type Endpoint, type EndpointOptions, parseEndpoints, readServerName } from './endpoints.js'
+import { readDiscovery, type ResolvedDiscovery } from './discovery.js'
+import { type Endpoint, parseEndpoints, readServerName } from './endpoints.js'
 import { MAX_DELAY } from './timing.js'
 import { type ResolvedTls, resolveTls, type TlsOptions } from './tls-options.js'
 import type { DrainPolicy, RotationOptions } from './tls-session.js'
-
-/** A user of etcd's own authentication, with its password. */
-export interface PasswordAuth {
-  username: string
-  /** It never prints: no error, report or property of the client holds it. */
-  password: string
-}
 
 /** Options of {@link createSecureClient}. */
 export interface SecureClientOptions {
   /**
    * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs` for a
-   * unix socket. The default port is 2379. An entry `{ url, serverName }` has a server name of its own.
+   * unix socket. The default port is 2379. An entry `{ url, serverName }` has a server name of its own, to expect in this server's
+   * certificate, and to send as SNI. Default: the client's `serverName`, else the host.
    */
-  endpoints: string | readonly (string | EndpointOptions)[]
+  endpoints: string | readonly (string | { url: string; serverName?: string | undefined })[]
   /** Where the credentials come from (`fromFiles`, `fromPem`, …), or the credentials themselves (`authority.issue`). */
   credentials: CredentialSource | Credentials
   /** The name to expect in every server's certificate, and to send as SNI. Default: the host of each endpoint. */
@@ -36,8 +30,11 @@ export interface SecureClientOptions {
   preflight?: 'any' | 'all' | 'none' | undefined
   /** How long dialling may take, all endpoints at the same time, diagnosis included. Also the limit for each later attempt. Default: `'5s'`. */
   dialTimeout?: string | undefined
-  /** Logs in with a password, over the same verified connections; etcd then uses this user and not the common name. Default: none. */
-  auth?: PasswordAuth | undefined
+  /**
+   * Logs in with a password, over the same verified connections; etcd then uses this user and not the common name. The password never
+   * prints: no error, report or property of the client holds it. Default: none.
+   */
+  auth?: { username: string; password: string } | undefined
   /**
    * Whether a member that has no leader refuses calls and streams, so that they go to another member (etcd's metadata `hasleader`).
    * Serializable reads are never refused. `false`: for callers that prefer such a member to none. Default: `true`.
@@ -61,18 +58,26 @@ export interface SecureClientOptions {
   signal?: AbortSignal | undefined
 }
 
-/** Options of {@link createSecureClient} if the source of the credentials also has the endpoints, as `fromEnv` does. */
-export type EnvironmentClientOptions = Omit<SecureClientOptions, 'endpoints' | 'credentials'> & {
-  /** Takes precedence over the endpoints of the source. */
-  endpoints?: SecureClientOptions['endpoints'] | undefined
-  credentials: CredentialSource & Required<Pick<CredentialSource, 'clientDefaults'>>
-}
+export type PasswordAuth = NonNullable<SecureClientOptions['auth']>
 
-/** Options of {@link createSecureClient} if DNS has the endpoints. */
-export type DiscoveredClientOptions = Omit<SecureClientOptions, 'endpoints'> & {
-  /** The endpoints are looked up once, or every `refreshEndpoints`, as etcdctl does it with `--discovery-srv` and `--insecure-discovery=false`. */
-  discovery: DiscoveryOptions
-}
+/** All options of {@link createSecureClient}: with endpoints, or without them if DNS or the source of the credentials has them. */
+export type ClientOptions =
+  | SecureClientOptions
+  | (Omit<SecureClientOptions, 'endpoints'> & {
+      /** The endpoints are looked up once, or every `refreshEndpoints`, as etcdctl does it with `--discovery-srv` and `--insecure-discovery=false`. */
+      discovery: {
+        /** As `example.com`. SRV records of `_etcd-client-ssl._tcp.example.com` are taken, and every server has to cover `example.com`. */
+        domain: string
+        /** As etcdctl's `--discovery-srv-name`: `_etcd-client-ssl-NAME._tcp` is asked for. Default: none. */
+        name?: string | undefined
+      }
+    })
+  | (Omit<SecureClientOptions, 'endpoints' | 'credentials'> & {
+      /** Takes precedence over the endpoints of the source. */
+      endpoints?: SecureClientOptions['endpoints'] | undefined
+      /** A source that has the endpoints, as `fromEnv` does. */
+      credentials: CredentialSource & Required<Pick<CredentialSource, 'clientDefaults'>>
+    })
 
 /** The resolved options before the look-up of the endpoints in DNS. */
 export type UnlocatedOptions = Omit<ResolvedOptions, 'endpoints'> & { readonly discovery: ResolvedDiscovery }
@@ -117,9 +122,6 @@ const KNOWN = [
   'etcd3',
   'signal',
 ] as const
-
-/** The options of {@link createSecureClient}. */
-export type ClientOptions = SecureClientOptions | EnvironmentClientOptions | DiscoveredClientOptions
 
 /**
  * Checks and resolves options.

@@ -2,20 +2,19 @@
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
 import type { FailedReport, PassedReport, Report } from '../report/report-types.js'
-import type { EndpointOptions } from './endpoints.js'
-
-/**
- * How connections made with old credentials end. `'now'`: they accept no new calls, watches and the keep-alive of leases migrate to
- * the new connections at once, other calls have 10 s to end. `'streams-finish'`: they accept no new calls, and end when the last
- * watch, lease or other call on them has ended on its own; right for a renewal, wrong for a revocation.
- */
-export type DrainPolicy = 'now' | 'streams-finish'
 
 /** How a client switches to new credentials. */
 export interface RotationOptions {
-  /** How connections made with old credentials end. Default of a client: `'now'`; of one `rotate()`: as the client. */
-  drain?: DrainPolicy | undefined
+  /**
+   * How connections made with old credentials end. `'now'`: they accept no new calls, watches and the keep-alive of leases migrate to
+   * the new connections at once, other calls have 10 s to end. `'streams-finish'`: they accept no new calls, and end when the last
+   * watch, lease or other call on them has ended on its own; right for a renewal, wrong for a revocation. Default of a client:
+   * `'now'`; of one `rotate()`: as the client.
+   */
+  drain?: 'now' | 'streams-finish' | undefined
 }
+
+export type DrainPolicy = NonNullable<RotationOptions['drain']>
 
 /** A snapshot of one endpoint: it does not change later. */
 export interface EndpointStatus {
@@ -166,7 +165,9 @@ export interface TlsSession {
    * @returns All findings about the endpoints; `ok` only if every endpoint of the list is ready.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` when the client is closed, also meanwhile.
    */
-  setEndpoints(endpoints: string | readonly (string | EndpointOptions)[]): Promise<Report>
+  setEndpoints(
+    endpoints: string | readonly (string | { url: string; serverName?: string | undefined })[],
+  ): Promise<Report>
   /**
    * Everything that happens to the client's credentials and endpoints, from this call on. Each consumer receives every event, and
    * nothing is lost between two `next()`. For each consumer 256 events are kept; if more come that it does not take, the oldest are

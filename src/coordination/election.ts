@@ -6,48 +6,33 @@ import { etcdStore } from './etcd-store.js'
 import { type Leader, observeLeaders } from './observe.js'
 import { checkClient, resolvePlace, resolveSignal } from './options.js'
 
-/** Options of {@link election}. */
-export interface ElectionOptions {
-  /** How long a leader that cannot reach etcd blocks the next one: whole seconds, at least `'3s'`; `'10s'` or more is usual. */
-  ttl: string
-}
-
-/** Options of {@link Election.campaign}. */
-export interface CampaignOptions {
-  /** Gives up the campaign. It has no effect once the election is won. Default: none. */
-  signal?: AbortSignal | undefined
-}
-
-/** Options of {@link Election.observe}. */
-export interface ObserveOptions {
-  /** Ends the iteration. Default: none. */
-  signal?: AbortSignal | undefined
-}
-
 /** One election, from {@link election}. */
 export interface Election {
   /**
    * Waits until this candidate leads. Candidates are elected in the order in which they came.
    *
    * @param value What observers see of this leader, such as a host name.
+   * @param options `signal` gives up the campaign; it has no effect once the election is won.
    * @throws {EtcdMtlsError} As {@link lock}.
    */
-  campaign(value: string, options?: CampaignOptions): Promise<Held>
+  campaign(value: string, options?: { signal?: AbortSignal | undefined }): Promise<Held>
   /**
    * The leaders in their order, from the one that leads now; an election without a leader yields nothing until one is elected.
    * None is left out, not even one that led while etcd could not be reached, unless etcd has compacted that time by then. Ends
    * when `signal` aborts or the client is closed; throws etcd3's error when etcd refuses the calls.
    */
-  observe(options?: ObserveOptions): AsyncIterable<Leader>
+  observe(options?: { signal?: AbortSignal | undefined }): AsyncIterable<Leader>
 }
 
 /**
  * An election of that name. It is the same election as that of `etcdctl elect NAME` and of clientv3's
  * `concurrency.NewElection(session, name)`.
  *
+ * @param options `ttl`: how long a leader that cannot reach etcd blocks the next one: whole seconds, at least `'3s'`; `'10s'` or more
+ * is usual.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, `ERR_CLOSED` if the client is closed.
  */
-export function election(client: SecureEtcd3, name: string, options: ElectionOptions): Election {
+export function election(client: SecureEtcd3, name: string, options: { ttl: string }): Election {
   checkClient(client)
   const place = resolvePlace('election', name, options, ['ttl'])
   const store = etcdStore(client)

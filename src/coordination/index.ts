@@ -4,7 +4,7 @@
  * @module
  */
 export { election } from './election.js'
-export type { CampaignOptions, Election, ElectionOptions, ObserveOptions } from './election.js'
+export type { Election } from './election.js'
 export type { Held } from './contend.js'
 export { lock } from './lock.js'
 export type { LockOptions } from './lock.js'

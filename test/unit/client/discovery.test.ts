@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { connectSecurely } from '../../../src/client/create-secure-client.js'
 import { discover, readDiscovery } from '../../../src/client/discovery.js'
-import { createSecureClient, type DiscoveredClientOptions } from '../../../src/client/index.js'
+import { type ClientOptions, createSecureClient } from '../../../src/client/index.js'
 import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
@@ -13,7 +13,7 @@ import { OwnTime } from '../../support/own-time.js'
 const pki = mintPki()
 const SECURE = '_etcd-client-ssl._tcp.etcd.test'
 const INSECURE = '_etcd-client._tcp.etcd.test'
-const OPTIONS: DiscoveredClientOptions = { discovery: { domain: 'etcd.test' }, credentials: pki.client }
+const OPTIONS = { discovery: { domain: 'etcd.test' }, credentials: pki.client } satisfies ClientOptions
 
 function peerFor(...names: string[]): Promise<Peer> {
   return grpcPeer(serverTls(pki.issueServer({ names: names.map(dns) })), emptyAnswer)

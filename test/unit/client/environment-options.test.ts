@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createSecureClient } from '../../../src/client/index.js'
-import { type EnvironmentClientOptions, type ResolvedOptions, resolveOptions } from '../../../src/client/options.js'
+import { type ResolvedOptions, resolveOptions, type SecureClientOptions } from '../../../src/client/options.js'
 import { fromEnv, fromPem } from '../../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { root } from '../../support/compiled.js'
@@ -12,7 +12,7 @@ import { root } from '../../support/compiled.js'
 const FILES = { ETCDCTL_CACERT: '/ca.crt', ETCDCTL_CERT: '/tls.crt', ETCDCTL_KEY: '/tls.key' }
 const ENDPOINTS = { ETCDCTL_ENDPOINTS: 'etcd-0:2379' }
 
-type Options = Partial<EnvironmentClientOptions>
+type Options = Partial<Omit<SecureClientOptions, 'credentials'>>
 
 function resolve(env: Record<string, string>, options: Options = {}): ResolvedOptions {
   const resolved = resolveOptions({ ...options, credentials: fromEnv({ ...FILES, ...env }) })
