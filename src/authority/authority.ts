@@ -4,6 +4,7 @@ import type { Credentials } from '../credentials/credentials.js'
 import { checkOptions } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
+import type { CertificateRequest } from '../x509/request/certificate-request.js'
 import {
   type CreateAuthorityOptions,
   type CreateIntermediateOptions,
@@ -13,10 +14,9 @@ import {
   makeRoot,
   withCrossCertificate,
 } from './ca.js'
-import type { RequestInput } from './inspect-request.js'
 import { issueCredentials } from './issue.js'
 import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
-import type { RevokedEntry } from './ledger.js'
+import type { LedgerEntry } from './ledger.js'
 import { issueRefused } from './refuse.js'
 import { type IssueRequest, readRequest } from './request.js'
 import { issueCrl, type IssueCrlOptions, restoreRevocations, revoke, type RevokeOptions } from './revocation.js'
@@ -88,7 +88,7 @@ export class Authority {
    * certificate or for a name that `allow` does not allow, has a weak key or the authority's own (`details.findings`), and
    * for whatever {@link Authority.issue} refuses.
    */
-  async sign(csr: RequestInput, request: SignRequest): Promise<SignedRequest> {
+  async sign(csr: string | Uint8Array | CertificateRequest, request: SignRequest): Promise<SignedRequest> {
     return signRequest(this.#issuer, csr, request)
   }
 
@@ -139,7 +139,10 @@ export class Authority {
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for the certificate of another authority, or a serial number that is not
    * in the ledger.
    */
-  async revoke(certificate: Certificate | string, options: RevokeOptions = {}): Promise<RevokedEntry> {
+  async revoke(
+    certificate: Certificate | string,
+    options: RevokeOptions = {},
+  ): Promise<Extract<LedgerEntry, { kind: 'revoked' }>> {
     return revoke(this.#issuer, certificate, options)
   }
 

@@ -4,7 +4,7 @@ import type { NamePart } from '../x509/certificate-writer.js'
 import { CertificateRequest } from '../x509/request/certificate-request.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import { covers, type Host } from '../x509/names.js'
-import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
+import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
 import { keyMaker } from './keys.js'
 import {
@@ -32,24 +32,18 @@ export interface CreateRequestOptions {
   crypto?: WebCrypto | undefined
 }
 
-/** A certificate request and its key. */
-export interface CreatedRequest {
-  /** The request in PEM (`CERTIFICATE REQUEST`), for the authority that signs it. */
-  csr: string
-  /** The key. Keep it on its machine: `key.exportPem()` returns it for a file. */
-  key: PrivateKey
-}
-
 const KNOWN = ['name', 'hosts', 'algorithm', 'subject', 'crypto'] as const
 
 /**
  * Makes a key and a certificate request (PKCS #10) for it, signed by that key. `authority.sign`, openssl, cfssl, step and
  * cert-manager read it.
  *
+ * @returns `csr`: the request in PEM (`CERTIFICATE REQUEST`), for the authority that signs it. `key`: keep it on its
+ *   machine; `key.exportPem()` returns it for a file.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or does not sign with it.
  */
-export async function createRequest(options: CreateRequestOptions): Promise<CreatedRequest> {
+export async function createRequest(options: CreateRequestOptions): Promise<{ csr: string; key: PrivateKey }> {
   checkOptions('options', options, KNOWN)
   checkCrypto(options.crypto, 'crypto')
   const name = readName(options.name, 'name')
@@ -88,7 +82,7 @@ async function bringIn(
   crypto: WebCrypto,
   key: PrivateKey,
   parameters: Parameters<WebCrypto['subtle']['importKey']>[2],
-): Promise<{ publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle }> {
+): Promise<{ publicKey: object; privateKey: object }> {
   const pkcs8 = new Uint8Array(key.toKeyObject().export({ type: 'pkcs8', format: 'der' }))
   const [privateKey, publicKey] = await Promise.all([
     crypto.subtle.importKey('pkcs8', pkcs8, parameters, false, ['sign']),
@@ -99,7 +93,7 @@ async function bringIn(
   throw new TypeError('importKey did not return a key')
 }
 
-function isHandle(value: unknown): value is CryptoKeyHandle {
+function isHandle(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 

@@ -22,28 +22,21 @@ import { AttributeId, attributeName } from '../x509/request/request-attributes.j
 import { keyFault } from './algorithms.js'
 import { COMMON_NAME, readName } from './options.js'
 
-/** A certificate request: PEM as a string or bytes (`CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`), DER, or a parsed one. */
-export type RequestInput = string | Uint8Array | CertificateRequest
-
-/** Options of {@link inspectRequest}. */
-export interface InspectRequestOptions {
-  /** The file of the request, for the findings. Default: the findings name the option `csr`. */
-  file?: string | undefined
-}
-
 const finding = findingMaker({ ...rows, ...material })
 
 /**
  * Checks a certificate request: whether its own key signed it (proof of possession), whether etcd supports that key, and
  * which names and extensions it requests. Nothing is signed, and bad input does not throw.
  *
+ * @param csr PEM as a string or bytes (`CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`), DER, or a parsed one.
+ * @param options `file`: the file of the request, for the findings. Default: the findings name the option `csr`.
  * @returns The report, with the request if it can be read; `path` has no meaning for a request.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if `csr` is neither a string, a Buffer nor a CertificateRequest.
  */
 export function inspectRequest(
-  csr: RequestInput,
-  options: InspectRequestOptions = {},
+  csr: string | Uint8Array | CertificateRequest,
+  options: { file?: string | undefined } = {},
 ): Report & { request: CertificateRequest | null } {
   checkOptions('options', options, ['file'])
   const { file } = options

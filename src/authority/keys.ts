@@ -9,7 +9,7 @@ import { DerReader, Tag } from '../x509/der.js'
 import { type Curve, isCurve, makeEcKey } from '../x509/keys/ec-key.js'
 import { PrivateKey } from '../x509/keys/keys.js'
 import { readPkcs8 } from '../x509/keys/read-pkcs8.js'
-import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
+import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow, SIGNING_KEYS, signingScheme, type SigningScheme } from './algorithms.js'
 import { issueRefused } from './refuse.js'
 import { withTimeout } from './with-timeout.js'
@@ -88,7 +88,7 @@ function makeCurveKey(curve: Curve, algorithm: KeyAlgorithm, origin: string): Ne
   return { privateKey, spki, signer: keyObjectSigner(privateKey, keyRow(algorithm).scheme) }
 }
 
-function isKeyPair(value: unknown): value is { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle } {
+function isKeyPair(value: unknown): value is { publicKey: object; privateKey: object } {
   if (typeof value !== 'object' || value === null || !('publicKey' in value && 'privateKey' in value)) return false
   return typeof value.publicKey === 'object' && typeof value.privateKey === 'object'
 }
@@ -160,12 +160,7 @@ function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
 }
 
 /** A key that a Web Crypto implementation made or imported. */
-function webCryptoSigner(
-  crypto: WebCrypto,
-  privateKey: CryptoKeyHandle,
-  spki: Uint8Array,
-  scheme: SigningScheme,
-): SigningKey {
+function webCryptoSigner(crypto: WebCrypto, privateKey: object, spki: Uint8Array, scheme: SigningScheme): SigningKey {
   return {
     spki,
     algorithm: scheme.identifier,

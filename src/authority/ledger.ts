@@ -4,26 +4,6 @@ import type { RevocationReason } from '../x509/crl/distribution-point.js'
 import { withTimeout } from './with-timeout.js'
 import { issueRefused } from './refuse.js'
 
-/** A certificate that was issued. */
-export interface IssuedEntry {
-  readonly kind: 'issued'
-  /** Upper-case hexadecimal, as `Certificate.serialNumber`. */
-  readonly serialNumber: string
-  /** The CA that signed: SHA-256 of its public key, as lower-case hexadecimal. */
-  readonly issuer: string
-  /** RFC 4514. */
-  readonly subject: string
-  /** `server`, `peer`, `client` or `ca`. */
-  readonly role: string
-  readonly notAfter: Date
-  /** As `Certificate.fingerprint256`. */
-  readonly fingerprint256: string
-  /** SHA-256 of its public key (SubjectPublicKeyInfo), as lower-case hexadecimal. */
-  readonly keyFingerprint256: string
-  /** When it was issued. */
-  readonly at: Date
-}
-
 /**
  * Why a certificate was revoked (RFC 5280 section 5.3.1). A hold is not possible: etcd reads only serial numbers, so every
  * certificate in a CRL is refused.
@@ -41,28 +21,46 @@ export const REVOKE_REASONS: readonly RevokeReason[] = [
   'aACompromise',
 ]
 
-/** A certificate that was revoked. */
-export interface RevokedEntry {
-  readonly kind: 'revoked'
-  readonly serialNumber: string
-  readonly issuer: string
-  readonly reason: RevokeReason
-  /** As of `IssuedEntry`; null if only the serial number is known, as from a CRL. */
-  readonly keyFingerprint256: string | null
-  /** Since when the certificate is revoked. */
-  readonly at: Date
-}
+/** An entry of a ledger: a certificate that was issued or revoked, or a CRL that was issued. */
+export type LedgerEntry =
+  | {
+      readonly kind: 'issued'
+      /** Upper-case hexadecimal, as `Certificate.serialNumber`. */
+      readonly serialNumber: string
+      /** The CA that signed: SHA-256 of its public key, as lower-case hexadecimal. */
+      readonly issuer: string
+      /** RFC 4514. */
+      readonly subject: string
+      /** `server`, `peer`, `client` or `ca`. */
+      readonly role: string
+      readonly notAfter: Date
+      /** As `Certificate.fingerprint256`. */
+      readonly fingerprint256: string
+      /** SHA-256 of its public key (SubjectPublicKeyInfo), as lower-case hexadecimal. */
+      readonly keyFingerprint256: string
+      /** When it was issued. */
+      readonly at: Date
+    }
+  | {
+      readonly kind: 'revoked'
+      readonly serialNumber: string
+      readonly issuer: string
+      readonly reason: RevokeReason
+      /** As of an issued certificate; null if only the serial number is known, as from a CRL. */
+      readonly keyFingerprint256: string | null
+      /** Since when the certificate is revoked. */
+      readonly at: Date
+    }
+  | {
+      readonly kind: 'crl'
+      /** The CRL number (RFC 5280 section 5.2.3). */
+      readonly number: bigint
+      readonly issuer: string
+      readonly at: Date
+    }
 
-/** A CRL that was issued. */
-export interface CrlNumberEntry {
-  readonly kind: 'crl'
-  /** The CRL number (RFC 5280 section 5.2.3). */
-  readonly number: bigint
-  readonly issuer: string
-  readonly at: Date
-}
-
-export type LedgerEntry = IssuedEntry | RevokedEntry | CrlNumberEntry
+export type IssuedEntry = Extract<LedgerEntry, { kind: 'issued' }>
+export type RevokedEntry = Extract<LedgerEntry, { kind: 'revoked' }>
 
 /**
  * Where an authority records what it issued and revoked. Several authorities may share one, because each entry names its

@@ -22,13 +22,10 @@ import type { CheckedRequest } from './request.js'
 import { Revocations } from './revocation.js'
 import { CLIENT_AUTH, type Role, roleRow, SERVER_AUTH } from './roles.js'
 
-/** The private key of renewed credentials: a new one of the same kind, or the same one. */
-export type RenewalKey = 'new' | 'same'
-
 /** Options of `renew`. */
 export interface RenewOptions {
-  /** Default: `'new'`. */
-  key?: RenewalKey | undefined
+  /** The private key: a new one of the same kind, or the same one. Default: `'new'`. */
+  key?: 'new' | 'same' | undefined
   /** Lifetime from now. Default: as long as before, or until the authority expires if that is earlier. */
   validity?: string | undefined
   /** Also renews credentials of another CA, as when a CA is replaced. Default: false. */
@@ -90,7 +87,7 @@ interface Reissued {
 export async function issueAgain(
   issuer: Issuer,
   { chain, key, trustAnchors, crls }: Credentials,
-  manner: Omit<RenewalManner, 'key'> & { readonly key: RenewalKey; readonly revocations: Revocations },
+  manner: Omit<RenewalManner, 'key'> & { readonly key: 'new' | 'same'; readonly revocations: Revocations },
 ): Promise<Reissued> {
   const [leaf] = chain
   const other = isFrom(issuer, leaf) ? null : whoseIsIt(issuer, leaf)
@@ -129,7 +126,7 @@ export function checkAuthority(authority: unknown, option = 'authority'): Author
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function checkRenewalKey(key: unknown): asserts key is RenewalKey {
+export function checkRenewalKey(key: unknown): asserts key is 'new' | 'same' {
   if (key !== 'new' && key !== 'same') throw optionInvalid('key', 'must be "new" or "same"')
 }
 

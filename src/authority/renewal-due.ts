@@ -3,14 +3,6 @@ import { checkOptions, optionInvalid, valueInvalid } from '../report/option-erro
 import type { CertificateRef } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 
-/** Options of `renewalDue`. */
-export interface RenewalDueOptions {
-  /** The time of the check. Default: now. */
-  at?: Date | undefined
-  /** The share of the lifetime after which renewal is due, above 0 and below 1. Default: 2/3. */
-  fraction?: number | undefined
-}
-
 /** Whether credentials are due for renewal. */
 export interface RenewalDue {
   /** Whether `at` is past. */
@@ -36,11 +28,13 @@ const MAX_CHAIN = 100
  *
  * The lifetime is that of the certificate, which begins five minutes before it is issued by this package.
  *
+ * @param options `at`: the time of the check. Default: now. `fraction`: the share of the lifetime after which renewal is
+ *   due, above 0 and below 1. Default: 2/3.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function renewalDue(
   credentials: { readonly chain: readonly [Certificate, ...Certificate[]] },
-  options: RenewalDueOptions = {},
+  options: { at?: Date | undefined; fraction?: number | undefined } = {},
 ): RenewalDue {
   checkOptions('options', options, ['at', 'fraction'])
   const at = options.at === undefined ? new Date() : readMoment(options.at, 'at')

@@ -17,8 +17,8 @@ import {
 import { readValidity } from './lifetime.js'
 import { isRole, readExtendedKeyUsage, type Role, ROLE_NAMES, roleRow } from './roles.js'
 
-/** Contents of every certificate. */
-export interface ProfileOptions {
+/** Options of every request to `authority.issue`. */
+export interface RequestOptions {
   /**
    * The common name, 1 to 64 characters. For a client it is the name of the etcd user (with `--client-cert-auth` and
    * authentication enabled); for a server or peer, choose one that is not the name of a user.
@@ -43,35 +43,32 @@ export interface ProfileOptions {
    * other uses than etcd. Default: false.
    */
   skipEtcdChecks?: boolean | undefined
-}
-
-/** Options of every request to `authority.issue`. */
-export interface RequestOptions extends ProfileOptions {
   /** Kind of key to make. Default: `'ecdsa-p256'`, whatever the authority's own key is. */
   algorithm?: KeyAlgorithm | undefined
   /** An existing key. Default: a new one for each certificate. */
   key?: PrivateKey | undefined
 }
 
-/** A certificate for an etcd member, towards clients (`server`) or towards other members (`peer`). */
-export interface ServerRequest extends RequestOptions {
-  role: 'server' | 'peer'
-  /**
-   * The names and addresses of the member: DNS names (`etcd-0.etcd`, `*.etcd.svc`), IP addresses and URIs, 1 to 1000. They
-   * become subject alternative names of their kind. Duplicates are removed.
-   */
-  hosts: readonly string[]
-}
-
-/** A certificate for a client of etcd. */
-export interface ClientRequest extends RequestOptions {
-  role: 'client'
-  /** Subject alternative names. etcd does not use them. Default: none. */
-  hosts?: readonly string[] | undefined
-}
-
-/** A request to `authority.issue`. */
-export type IssueRequest = ServerRequest | ClientRequest
+/**
+ * A request to `authority.issue`: for an etcd member towards clients (`server`) or towards other members (`peer`), or for a
+ * client of etcd.
+ */
+export type IssueRequest = RequestOptions &
+  (
+    | {
+        role: 'server' | 'peer'
+        /**
+         * The names and addresses of the member: DNS names (`etcd-0.etcd`, `*.etcd.svc`), IP addresses and URIs, 1 to 1000.
+         * They become subject alternative names of their kind. Duplicates are removed.
+         */
+        hosts: readonly string[]
+      }
+    | {
+        role: 'client'
+        /** Subject alternative names. etcd does not use them. Default: none. */
+        hosts?: readonly string[] | undefined
+      }
+  )
 
 /** The checked contents of a certificate, without its key. */
 export interface CheckedProfile {
@@ -131,7 +128,7 @@ export function readRequest(request: IssueRequest, now: Date, where = 'request')
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readProfile(
-  request: ProfileOptions & { role: unknown; hosts?: readonly string[] | undefined },
+  request: Omit<RequestOptions, 'algorithm' | 'key'> & { role: unknown; hosts?: readonly string[] | undefined },
   now: Date,
   where = 'request',
 ): CheckedProfile {

@@ -337,14 +337,6 @@ export class Revocations {
   }
 }
 
-/** Options of `writeCrl`. */
-export interface WriteCrlOptions {
-  /**
-   * Every etcd reads `der`. Only etcd up to 3.5 reads `pem`: from 3.6 on it refuses every client. Default: `'der'`.
-   */
-  form?: 'der' | 'pem' | undefined
-}
-
 /**
  * Writes a CRL for `--client-crl-file` or `--peer-crl-file`, with mode 0644, atomically and durably. etcd reads the file
  * again for every connection, so it applies at once; open connections stay open.
@@ -352,10 +344,16 @@ export interface WriteCrlOptions {
  * Source: etcd client/pkg/transport/listener_tls.go, checkCRL; it parses by `x509.ParseRevocationList` since 3.6.
  *
  * @param path The file. Its directory must exist.
+ * @param options `form`: every etcd reads `der`, the default. Only etcd up to 3.5 reads `pem`: from 3.6 on it refuses
+ *   every client.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses.
  */
-export async function writeCrl(path: string, crl: Crl, options: WriteCrlOptions = {}): Promise<void> {
+export async function writeCrl(
+  path: string,
+  crl: Crl,
+  options: { form?: 'der' | 'pem' | undefined } = {},
+): Promise<void> {
   checkOptions('options', options, ['form'])
   const form: unknown = options.form ?? 'der'
   if (typeof path !== 'string' || path === '' || path.includes('\0'))

@@ -5,18 +5,18 @@ import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../repor
 import type { CertificateRequest } from '../x509/request/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
 import { type AllowedNames, type CsrPolicy, readCsrPolicy } from './csr-policy.js'
-import { readCommonName, readRequestInput, type RequestInput, sortNames } from './inspect-request.js'
+import { readCommonName, readRequestInput, sortNames } from './inspect-request.js'
 import { checkSigned, signEndEntity, usageOf } from './issue.js'
 import { findCa, type Issuer, ledgerEntry } from './issuer.js'
 import { lifetimeWithin } from './lifetime.js'
 import { readHosts } from './options.js'
 import { describeFindings, issueRefused } from './refuse.js'
-import { PROFILE_OPTIONS, type ProfileOptions, readProfile } from './request.js'
+import { PROFILE_OPTIONS, readProfile, type RequestOptions } from './request.js'
 import { Revocations } from './revocation.js'
 import { isRole, type Role, ROLE_NAMES } from './roles.js'
 
 /** What `authority.sign` takes in addition to the request. */
-export interface SignRequest extends Omit<ProfileOptions, 'name'> {
+export interface SignRequest extends Omit<RequestOptions, 'name' | 'algorithm' | 'key'> {
   role: Role
   /** The common name, 1 to 64 characters. Required, unless `allow.name` accepts the one in the request. */
   name?: string | undefined
@@ -44,7 +44,7 @@ export interface SignedRequest {
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
-export async function signRequest(issuer: Issuer, csr: RequestInput, options: SignRequest): Promise<SignedRequest> {
+export async function signRequest(issuer: Issuer, csr: unknown, options: SignRequest): Promise<SignedRequest> {
   const now = issuer.settings.now()
   const { allow, named, ...rest } = readCall(options)
   const { request, findings } = readAcceptable(csr)
@@ -88,7 +88,7 @@ function readCall(options: SignRequest): Call {
 }
 
 /** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the request has an error. */
-function readAcceptable(csr: RequestInput): { request: CertificateRequest; findings: readonly Finding[] } {
+function readAcceptable(csr: unknown): { request: CertificateRequest; findings: readonly Finding[] } {
   const { request, findings } = readRequestInput(csr)
   const errors = findings.filter(({ severity }) => severity === 'error')
   if (request !== null && errors.length === 0) return { request, findings }

@@ -13,7 +13,7 @@ import { Crypto } from '@peculiar/webcrypto'
 import { Name, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509'
 import type { NamePart } from './certificate-writer.js'
 import type { Host } from './names.js'
-import type { CryptoKeyHandle, SignatureParameters, WebCrypto } from './web-crypto.js'
+import type { SignatureParameters, WebCrypto } from './web-crypto.js'
 
 /** A new @peculiar/webcrypto. It holds no keys of its own; one to an authority is enough. */
 export function createDefaultCrypto(): WebCrypto {
@@ -23,7 +23,7 @@ export function createDefaultCrypto(): WebCrypto {
 /** What a certificate request is made of. */
 export interface RequestFields {
   crypto: WebCrypto
-  keys: { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle }
+  keys: { publicKey: object; privateKey: object }
   /** How the private key signs. */
   signature: SignatureParameters
   /** The subject, an attribute for each relative name, in encoding order. */

@@ -1,42 +1,37 @@
 /**
- * What is asked of a Web Crypto implementation, as types of our own: the standard ones live in TypeScript's DOM library,
+ * What is required of a Web Crypto implementation, as a type of our own: the standard ones are in TypeScript's DOM library,
  * which a Node program need not load. Node's `crypto.webcrypto` and @peculiar/webcrypto's `Crypto` both fit.
  */
 
-/** A key inside a Web Crypto implementation. What it is stays that implementation's business: never mix two of them. */
-export type CryptoKeyHandle = object
-
-/** Parameters of key generation and import. */
-export interface KeyAlgorithmParameters {
-  name: string
-  namedCurve?: string
-  modulusLength?: number
-  publicExponent?: Uint8Array<ArrayBuffer>
-  hash?: string
-}
-
-/** Parameters of one signature. */
-export interface SignatureParameters {
-  name: string
-  hash?: string
-}
-
-/** The part of `SubtleCrypto` that is used. */
-export interface WebSubtleCrypto {
-  generateKey(algorithm: KeyAlgorithmParameters, extractable: boolean, usages: ('sign' | 'verify')[]): Promise<unknown>
-  importKey(
-    format: 'pkcs8' | 'spki',
-    key: Uint8Array<ArrayBuffer>,
-    algorithm: KeyAlgorithmParameters,
-    extractable: boolean,
-    usages: ('sign' | 'verify')[],
-  ): Promise<unknown>
-  exportKey(format: 'pkcs8' | 'spki', key: CryptoKeyHandle): Promise<unknown>
-  sign(algorithm: SignatureParameters, key: CryptoKeyHandle, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>
-}
-
-/** A Web Crypto implementation. */
+/** A Web Crypto implementation. A key of one implementation is never passed to another. */
 export interface WebCrypto {
-  readonly subtle: WebSubtleCrypto
+  /** The part of `SubtleCrypto` that is used. */
+  readonly subtle: {
+    generateKey(
+      algorithm: {
+        name: string
+        namedCurve?: string
+        modulusLength?: number
+        publicExponent?: Uint8Array<ArrayBuffer>
+        hash?: string
+      },
+      extractable: boolean,
+      usages: ('sign' | 'verify')[],
+    ): Promise<unknown>
+    importKey(
+      format: 'pkcs8' | 'spki',
+      key: Uint8Array<ArrayBuffer>,
+      algorithm: { name: string; namedCurve?: string; hash?: string },
+      extractable: boolean,
+      usages: ('sign' | 'verify')[],
+    ): Promise<unknown>
+    exportKey(format: 'pkcs8' | 'spki', key: object): Promise<unknown>
+    sign(algorithm: { name: string; hash?: string }, key: object, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>
+  }
   getRandomValues(array: Uint8Array<ArrayBuffer>): unknown
 }
+
+/** Parameters of key generation and import. */
+export type KeyAlgorithmParameters = Parameters<WebCrypto['subtle']['generateKey']>[0]
+/** Parameters of one signature. */
+export type SignatureParameters = Parameters<WebCrypto['subtle']['sign']>[0]

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import {
   type Authority,
-  type CaTraffic,
   type ClusterAuthorities,
   type ClusterFiles,
   createAuthority,
@@ -84,7 +83,7 @@ interface Replacement {
   readonly to: Authority
   /** The new CA, with the cross-certificate if there is one. */
   readonly sending: Authority
-  readonly traffic: CaTraffic
+  readonly traffic: 'all' | 'client' | 'peer'
   /** The CA for clients, if only that of the peers is replaced. */
   readonly clients: Authority | null
 }

@@ -12,7 +12,6 @@ import {
   type Authority,
   type Certificate,
   type CertificateRequest,
-  type ClusterStep,
   type DirectoryRenewal,
   type IssueRequest,
   type PrivateKey,
@@ -96,7 +95,7 @@ export async function clustersAreTypedByTheirNames(authority: Authority): Promis
   expectTypeOf(cluster.clients.app).toEqualTypeOf<Credentials>()
   expectTypeOf<keyof typeof cluster.clients>().toEqualTypeOf<'root' | 'app'>()
   expectTypeOf<keyof typeof cluster.members>().toEqualTypeOf<'etcd-0' | 'etcd-1'>()
-  const onProgress = (step: ClusterStep): void => {
+  const onProgress = (step: { readonly done: number }): void => {
     expectTypeOf(step.done).toBeNumber()
   }
   await issueCluster(authority, { members: [{ name: 'etcd-0', hosts: ['x'] }] }, { onProgress })

@@ -4,30 +4,30 @@ import { checkCredentials, checkFileName, type CredentialFiles } from '../../cre
 import { optionInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
 
-/** The credentials of a cluster, by the names of its members and clients. */
-export interface ClusterCredentials<M extends string = string, C extends string = string> {
+/** The credentials of a cluster, by the names of its members and clients. `writeCluster` writes them. */
+export interface Cluster<M extends string = string, C extends string = string> {
   readonly members: Readonly<Record<M, { readonly server: Credentials; readonly peer: Credentials }>>
   readonly clients: Readonly<Record<C, Credentials>>
-  /** The two clients of kubeadm on each node. If they are missing, `writeCluster` has `authorities` issue them. */
-  readonly kubeadm?: Readonly<Record<M, KubeadmClients<Credentials>>> | undefined
+  /**
+   * The two clients of kubeadm on each node: the liveness probe's and the API server's. If they are missing,
+   * `writeCluster` has `authorities` issue them.
+   */
+  readonly kubeadm?:
+    Readonly<Record<M, Readonly<Record<'healthcheckClient' | 'apiserverClient', Credentials>>>> | undefined
   /** The authorities for clients and for peers, which may be the same. Needed for `caKey` and for kubeadm’s clients. */
-  readonly authorities?: { readonly client: CaMaterial; readonly peer: CaMaterial } | undefined
-}
-
-/** The clients of etcd on a node that kubeadm sets up. */
-export interface KubeadmClients<T> {
-  /** The liveness probe: CN `kube-etcd-healthcheck-client`. */
-  readonly healthcheckClient: T
-  /** The API server: CN `kube-apiserver-etcd-client`. */
-  readonly apiserverClient: T
-}
-
-/** The certificate and key of an authority. */
-export interface CaMaterial {
-  readonly certificate: Certificate
-  export(): { readonly key: string }
-  /** Issues the clients of the layout `kubeadm`. */
-  issue?(request: { role: 'client'; name: string }): Promise<Credentials>
+  readonly authorities?:
+    | Readonly<
+        Record<
+          'client' | 'peer',
+          {
+            readonly certificate: Certificate
+            export(): { readonly key: string }
+            /** Issues the clients of the layout `kubeadm`. */
+            issue?(request: { role: 'client'; name: string }): Promise<Credentials>
+          }
+        >
+      >
+    | undefined
 }
 
 /** The paths of all files. */
@@ -35,11 +35,14 @@ export interface ClusterFiles<M extends string = string, C extends string = stri
   members: Record<M, { server: CredentialFiles; peer: CredentialFiles }>
   clients: Record<C, CredentialFiles>
   /** The clients of the layout `kubeadm`, by member; empty in the layout `etcd`. */
-  kubeadm: Partial<Record<M, KubeadmClients<CredentialFiles>>>
+  kubeadm: Partial<Record<M, Readonly<Record<'healthcheckClient' | 'apiserverClient', CredentialFiles>>>>
 }
 
+/** The certificate and key of an authority. */
+export type CaMaterial = NonNullable<Cluster['authorities']>['client']
+
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function checkCluster(cluster: ClusterCredentials, caKey: boolean): void {
+export function checkCluster(cluster: Cluster, caKey: boolean): void {
   const given = recordOf(cluster, 'cluster')
   const members = recordOf(given['members'], 'cluster.members')
   const clients = recordOf(given['clients'], 'cluster.clients')
@@ -72,7 +75,7 @@ function checkPair(value: unknown, option: string): void {
     throw optionInvalid(option, 'must have a key that matches its certificate')
 }
 
-function checkAuthorities({ authorities }: ClusterCredentials): void {
+function checkAuthorities({ authorities }: Cluster): void {
   if (authorities === undefined) {
     throw optionInvalid('caKey', 'must not be set: this cluster does not have its authorities')
   }

@@ -4,7 +4,7 @@ import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
 import { optionInvalid, textInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
-import type { CaMaterial, ClusterCredentials, ClusterFiles, KubeadmClients } from './cluster-credentials.js'
+import type { CaMaterial, Cluster, ClusterFiles } from './cluster-credentials.js'
 
 /**
  * How files are laid out: `etcd` has a folder for each member and client, `kubeadm` the files of `/etc/kubernetes/pki` of a
@@ -104,7 +104,7 @@ function namesOf(...rows: FileNames[]): string[] {
 /** Plans the layout `etcd`. */
 export function planEtcd<M extends string, C extends string>(
   directory: string,
-  cluster: ClusterCredentials<M, C>,
+  cluster: Cluster<M, C>,
   caKey: boolean,
 ): LayoutPlan<M, C> {
   const members = entriesOf(cluster.members).map(([name, { server, peer }]) => {
@@ -133,7 +133,7 @@ export function planEtcd<M extends string, C extends string>(
 /** Other clients have their own folders in both layouts. */
 function planClients<C extends string>(
   directory: string,
-  cluster: ClusterCredentials<string, C>,
+  cluster: Cluster<string, C>,
 ): { name: C; folder: FolderPlan; files: CredentialFiles }[] {
   return entriesOf(cluster.clients).map(([name, credentials]) => {
     const placed = { option: `cluster.clients.${name}`, credentials, names: CLIENT }
@@ -149,7 +149,7 @@ function planClients<C extends string>(
  */
 export function planKubeadm<M extends string, C extends string>(
   directory: string,
-  cluster: ClusterCredentials<M, C>,
+  cluster: Cluster<M, C>,
   { caKey, form }: { caKey: boolean; form: 'one' | 'several' },
 ): LayoutPlan<M, C> {
   const clients = planClients(directory, cluster)
@@ -199,7 +199,7 @@ export function planKubeadm<M extends string, C extends string>(
   }
 }
 
-function kubeadmClientsOf<M extends string>(cluster: ClusterCredentials<M>, name: M): KubeadmClients<Credentials> {
+function kubeadmClientsOf<M extends string>(cluster: Cluster<M>, name: M): NonNullable<Cluster['kubeadm']>[string] {
   const clients = cluster.kubeadm?.[name]
   if (clients !== undefined) return clients
   throw optionInvalid(
@@ -208,7 +208,7 @@ function kubeadmClientsOf<M extends string>(cluster: ClusterCredentials<M>, name
   )
 }
 
-function caFilesOf({ authorities }: ClusterCredentials): PlacedCa[] {
+function caFilesOf({ authorities }: Cluster): PlacedCa[] {
   if (authorities === undefined) return []
   const { client, peer } = authorities
   const first = { authority: client, cert: CA_CERTIFICATES.client, key: CA_KEYS.client }

@@ -4,43 +4,38 @@ import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-e
 import { readHost } from '../../x509/names.js'
 import type { KeyAlgorithm } from '../algorithms.js'
 import { Authority } from '../authority.js'
-import type { ClusterCredentials, KubeadmClients } from './cluster-credentials.js'
+import type { Cluster } from './cluster-credentials.js'
 import { issueCredentials } from '../issue.js'
 import { ledgerEntry } from '../issuer.js'
 import { readValidity } from '../lifetime.js'
 import { checkFlag, readAlgorithm, readHosts } from '../options.js'
-import { type IssueRequest, type ProfileOptions, readRequest } from '../request.js'
+import { type IssueRequest, readRequest, type RequestOptions } from '../request.js'
 import { KUBEADM, KUBEADM_HOSTS } from '../roles.js'
 
 /** One authority, or one for clients and another for peers. */
 export type ClusterAuthorities = Authority | { client: Authority; peer: Authority }
 
-/** A member of the cluster. */
-export interface MemberPlan<M extends string = string> {
-  /** Its `--name`; the common name of its certificates, and the name of its folder. */
-  name: M
-  /** Its names and addresses for clients and peers: every host of its advertised URLs, and of its listen URLs. */
-  hosts: readonly string[]
-  /** Its names and addresses for peers, if that is another network. Default: `hosts`. */
-  peerHosts?: readonly string[] | undefined
-}
-
-/** A client with further options. */
-export interface ClientPlan<C extends string = string> extends Pick<
-  ProfileOptions,
-  'subject' | 'validity' | 'extensions' | 'extendedKeyUsage'
-> {
-  /** The common name: the etcd user. */
-  name: C
-  hosts?: readonly string[] | undefined
-}
-
 /** A plan for {@link issueCluster}. */
 export interface ClusterPlan<M extends string = string, C extends string = string> {
   /** At most 100 members. Existing members can be left out. */
-  members: readonly MemberPlan<M>[]
-  /** Clients, by name. Default: none. */
-  clients?: readonly (C | ClientPlan<C>)[] | undefined
+  members: readonly {
+    /** Its `--name`; the common name of its certificates, and the name of its folder. */
+    name: M
+    /** Its names and addresses for clients and peers: every host of its advertised URLs, and of its listen URLs. */
+    hosts: readonly string[]
+    /** Its names and addresses for peers, if that is another network. Default: `hosts`. */
+    peerHosts?: readonly string[] | undefined
+  }[]
+  /** Clients, by their common name, which is the etcd user; or with further options. Default: none. */
+  clients?:
+    | readonly (
+        | C
+        | ({ name: C; hosts?: readonly string[] | undefined } & Pick<
+            RequestOptions,
+            'subject' | 'validity' | 'extensions' | 'extendedKeyUsage'
+          >)
+      )[]
+    | undefined
   /** Lifetime of every certificate. Default: `'365d'`, or the rest of the authority's lifetime. */
   validity?: string | undefined
   /** Kind of every key. Default: `'ecdsa-p256'`. */
@@ -53,26 +48,18 @@ export interface ClusterPlan<M extends string = string, C extends string = strin
   kubeadm?: boolean | undefined
 }
 
-/** The credentials of a cluster, by the names of the plan. `writeCluster` writes them. */
-export type Cluster<M extends string = string, C extends string = string> = ClusterCredentials<M, C>
-
-/** A certificate that {@link issueCluster} has made. */
-export interface ClusterStep {
-  /** Its purpose: `server of etcd-0`. */
-  readonly what: string
-  /** Certificates made so far, this one included. */
-  readonly done: number
-  /** Certificates to make in all. */
-  readonly total: number
-}
-
 /** Options of {@link issueCluster}. */
 export interface IssueClusterOptions {
-  /** Called after each certificate: RSA keys take their time. If it throws, nothing is issued. */
-  onProgress?: ((step: ClusterStep) => void) | undefined
+  /**
+   * Called after each certificate: RSA keys take their time. `what` is its purpose, such as `server of etcd-0`; `done`
+   * counts the certificates made so far, this one included. If it throws, nothing is issued.
+   */
+  onProgress?: ((step: { readonly what: string; readonly done: number; readonly total: number }) => void) | undefined
   /** Stops the work between two certificates. Then nothing is issued. */
   signal?: AbortSignal | undefined
 }
+
+type ClientPlan = Exclude<NonNullable<ClusterPlan['clients']>[number], string>
 
 const KNOWN = ['members', 'clients', 'validity', 'algorithm', 'kubeadm'] as const
 const MAX_MEMBERS = 100
@@ -119,7 +106,7 @@ export async function issueCluster<const M extends string, const C extends strin
 
 /** One certificate to make. */
 interface Order {
-  readonly kind: 'server' | 'peer' | 'client' | keyof KubeadmClients<unknown>
+  readonly kind: 'server' | 'peer' | 'client' | 'healthcheckClient' | 'apiserverClient'
   readonly name: string
   readonly what: string
   readonly authority: Authority

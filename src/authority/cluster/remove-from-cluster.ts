@@ -13,24 +13,13 @@ import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkNames } from './cluster-credentials.js'
 import { checkLayout, type Layout, type OwnFiles, ownFilesOf } from './layouts.js'
 
-/** The members and clients to remove, by name. */
-export interface ClusterParts {
-  members?: readonly string[] | undefined
-  clients?: readonly string[] | undefined
-}
-
-/** Options of `removeFromCluster`. */
-export interface RemoveFromClusterOptions {
-  /** The layout in which the cluster was written. In `kubeadm` each member has a folder. */
-  layout: Layout
-  /** Stops before the next folder is removed. */
-  signal?: AbortSignal | undefined
-}
-
 /**
  * Removes the files of members and clients, keys first if not everything can be removed in one step. Other files stay, and
  * then their folder; so does the key of a CA with its certificate. The certificates stay valid: revoke them if needed.
  *
+ * @param parts The members and clients to remove, by name.
+ * @param options `layout`: in which the cluster was written; in `kubeadm` each member has a folder. `signal` stops before the
+ *   next folder is removed.
  * @returns The members and clients of which files existed. The call can be repeated after a crash.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
@@ -38,8 +27,8 @@ export interface RemoveFromClusterOptions {
  */
 export async function removeFromCluster(
   directory: string,
-  parts: ClusterParts,
-  options: RemoveFromClusterOptions,
+  parts: { members?: readonly string[] | undefined; clients?: readonly string[] | undefined },
+  options: { layout: Layout; signal?: AbortSignal | undefined },
 ): Promise<{ members: string[]; clients: string[] }> {
   return removeFromClusterOn(guardedFileSystem(), directory, parts, options)
 }
@@ -47,9 +36,7 @@ export async function removeFromCluster(
 /** {@link removeFromCluster} on any file system. */
 export async function removeFromClusterOn(
   fs: FileSystem,
-  directory: string,
-  parts: ClusterParts,
-  options: RemoveFromClusterOptions,
+  ...[directory, parts, options]: Parameters<typeof removeFromCluster>
 ): Promise<{ members: string[]; clients: string[] }> {
   checkDirectory(directory)
   checkOptions('parts', parts, ['members', 'clients'])

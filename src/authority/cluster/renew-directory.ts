@@ -15,7 +15,7 @@ import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { Issuer } from '../issuer.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { checkFlag } from '../options.js'
-import { checkRenewalKey, isFrom, issueAgain, type RenewalKey, whoseIsIt } from '../renew.js'
+import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
 import { dueAt, endingFirst, isDue, readFraction, readMoment, type RenewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
 import type { Role } from '../roles.js'
@@ -33,59 +33,53 @@ export interface RenewDirectoryOptions {
   /** Renews what is due at this time. Default: now, by the authority's clock. */
   at?: Date | undefined
   /** Whether the private keys are replaced. Default: `'new'`. */
-  key?: RenewalKey | undefined
+  key?: 'new' | 'same' | undefined
   /** Renews everything, due or not. Default: false. */
   force?: boolean | undefined
   /** Stops before the next folder changes. */
   signal?: AbortSignal | undefined
 }
 
-/** Credentials that were renewed. */
-export interface RenewedCredentials {
-  /** The path of their certificate from the directory, without `.crt`: `members/etcd-0/server`. */
-  what: string
-  role: Role
-  files: CredentialFiles
-  /** The new certificate. */
-  certificate: CertificateRef
-  notAfter: Date
-  /** When the next renewal is due. */
-  due: Date
-}
-
-/**
- * Why credentials were kept. `not-due`: all is well. `foreign-ca`: another CA issued them. `unreadable`: the files are
- * damaged, encrypted, or do not match. `key-missing`: there is no key next to the certificate. `nothing-gained`: the
- * authority's own certificates do not expire later. `refused`: the authority or its ledger refused. `write-failed`: the
- * file system did.
- */
-export type KeptReason =
-  'not-due' | 'foreign-ca' | 'unreadable' | 'key-missing' | 'nothing-gained' | 'refused' | 'write-failed'
-
-/** Credentials that were not renewed. */
-export interface KeptCredentials {
-  /** The path of their certificate from the directory, without `.crt`; of a folder, if it cannot be read. */
-  what: string
-  /** null for a folder. */
-  role: Role | null
-  files: CredentialFiles | null
-  why: KeptReason
-  /** For people, a sentence without its full stop. */
-  reason: string
-  /** When renewal is or was due; null if that is unknown. */
-  due: Date | null
-  expired: boolean
-  /** What is wrong with the files, or would be with a new certificate. */
-  findings: readonly Finding[]
-}
-
 /** The result of `renewDirectory`. */
 export interface DirectoryRenewal {
-  renewed: RenewedCredentials[]
-  kept: KeptCredentials[]
+  /** Credentials that were renewed. */
+  renewed: {
+    /** The path of their certificate from the directory, without `.crt`: `members/etcd-0/server`. */
+    what: string
+    role: Role
+    files: CredentialFiles
+    /** The new certificate. */
+    certificate: CertificateRef
+    notAfter: Date
+    /** When the next renewal is due. */
+    due: Date
+  }[]
+  /** Credentials that were not renewed. */
+  kept: {
+    /** The path of their certificate from the directory, without `.crt`; of a folder, if it cannot be read. */
+    what: string
+    /** null for a folder. */
+    role: Role | null
+    files: CredentialFiles | null
+    /**
+     * `not-due`: all is well. `foreign-ca`: another CA issued them. `unreadable`: the files are damaged, encrypted, or do
+     * not match. `key-missing`: there is no key next to the certificate. `nothing-gained`: the authority's own certificates
+     * do not expire later. `refused`: the authority or its ledger refused. `write-failed`: the file system did.
+     */
+    why: 'not-due' | 'foreign-ca' | 'unreadable' | 'key-missing' | 'nothing-gained' | 'refused' | 'write-failed'
+    /** For people, a sentence without its full stop. */
+    reason: string
+    /** When renewal is or was due; null if that is unknown. */
+    due: Date | null
+    expired: boolean
+    /** What is wrong with the files, or would be with a new certificate. */
+    findings: readonly Finding[]
+  }[]
   /** When the next renewal is due; null if nothing can be renewed. */
   due: Date | null
 }
+
+type Kept = DirectoryRenewal['kept'][number]
 
 /**
  * Renews the credentials in a directory that are due, with the same subject, names, usages and lifetime, see `renew`. Run
@@ -173,7 +167,7 @@ interface Run {
   readonly revocationsOf: (issuer: Issuer) => Promise<Revocations>
   readonly at: Date
   readonly fraction: number
-  readonly key: RenewalKey
+  readonly key: 'new' | 'same'
   readonly force: boolean
   /** The result. */
   readonly renewal: Pick<DirectoryRenewal, 'renewed' | 'kept'>
@@ -256,7 +250,7 @@ function checkCandidate(run: Run, path: string, survey: Survey, candidate: Candi
   if (read === null) return null
   const { chain } = read
   const renewal = chain === null ? null : dueAt(endingFirst(chain), at, fraction)
-  const keepFor = (why: KeptReason, reason: string, findings: readonly Finding[] = []): null =>
+  const keepFor = (why: Kept['why'], reason: string, findings: readonly Finding[] = []): null =>
     keep(run, candidate, why, { reason, findings }, renewal)
   if ('why' in read) return keepFor(read.why, read.reason, read.findings)
   const [leaf] = read.chain
@@ -336,14 +330,14 @@ async function write(run: Run, path: string, { seen }: Survey, issued: readonly 
   }
 }
 
-type Reason = Pick<KeptCredentials, 'reason' | 'findings'>
+type Reason = Pick<Kept, 'reason' | 'findings'>
 
-function keepFolder({ renewal }: Run, path: string, why: KeptReason, reason: Reason): void {
+function keepFolder({ renewal }: Run, path: string, why: Kept['why'], reason: Reason): void {
   const what = path === '' ? '.' : path
   renewal.kept.push({ what, role: null, files: null, why, ...reason, due: null, expired: false })
 }
 
-function keepOrders(run: Run, orders: readonly Order[], why: KeptReason, error: unknown): void {
+function keepOrders(run: Run, orders: readonly Order[], why: Kept['why'], error: unknown): void {
   for (const order of orders) {
     keep(run, order, why, describe(error), dueAt(endingFirst(order.pair.chain), run.at, run.fraction))
   }
@@ -352,7 +346,7 @@ function keepOrders(run: Run, orders: readonly Order[], why: KeptReason, error: 
 function keep(
   { renewal }: Run,
   { what, role, files }: Candidate,
-  why: KeptReason,
+  why: Kept['why'],
   reason: Reason,
   due: RenewalDue | null,
 ): null {

@@ -11,33 +11,22 @@ import { writeFailed } from '../../files/write-file.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { Certificate } from '../../x509/certificate.js'
 import { isIssuedBy } from '../issuer.js'
-import { checkCluster, checkNames, type ClusterCredentials } from './cluster-credentials.js'
+import { checkCluster, checkNames, type Cluster } from './cluster-credentials.js'
 import { certificatesIn } from './read-folder.js'
 import { checkLayout, CLIENT, FOLDERS, type Layout, PEER_OF_ITS_OWN_CA } from './layouts.js'
 import { findPlaces, type RenewalFolder } from './places.js'
 
 /**
- * The connections for which a CA is trusted: `client` between etcd and its clients, `peer` among members, `all` if one CA
- * is used for both.
- */
-export type CaTraffic = 'all' | 'client' | 'peer'
-
-/** Options of {@link withTrustAnchors}. */
-export interface WithTrustAnchorsOptions {
-  /** Default: `'all'`. */
-  traffic?: CaTraffic | undefined
-}
-
-/**
  * The same cluster with other trust anchors. While a CA is replaced, certificates of the new CA are written together with
  * both CAs: `writeCluster(directory, withTrustAnchors(cluster, [...from.trustAnchors, ...to.trustAnchors]), …)`.
  *
+ * @param options `traffic` as for {@link writeTrust}.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
-export function withTrustAnchors<C extends ClusterCredentials>(
+export function withTrustAnchors<C extends Cluster>(
   cluster: C,
   trustAnchors: readonly Certificate[],
-  options: WithTrustAnchorsOptions = {},
+  options: { traffic?: WriteTrustOptions['traffic'] } = {},
 ): C {
   checkCluster(cluster, false)
   checkAnchors(trustAnchors)
@@ -49,7 +38,7 @@ export function withTrustAnchors<C extends ClusterCredentials>(
   const amongPeers = traffic === 'client' ? unchanged : trusting
   const each = <V, W>(record: Readonly<Record<string, V>>, change: (value: V) => W): Record<string, W> =>
     Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]))
-  const changed: ClusterCredentials = {
+  const changed: Cluster = {
     ...cluster,
     members: each(cluster.members, ({ server, peer }) => ({ server: towardsClients(server), peer: amongPeers(peer) })),
     clients: each(cluster.clients, towardsClients),
@@ -69,8 +58,11 @@ export function withTrustAnchors<C extends ClusterCredentials>(
 export interface WriteTrustOptions {
   /** The layout in which the cluster was written. */
   layout: Layout
-  /** For two CAs, whose trust is replaced. The layout `kubeadm` has one CA. Default: `'all'`. */
-  traffic?: CaTraffic | undefined
+  /**
+   * The connections for which the CA is trusted: `client` between etcd and its clients, `peer` among members, `all` if one
+   * CA is used for both, as always in the layout `kubeadm`. Default: `'all'`.
+   */
+  traffic?: 'all' | 'client' | 'peer' | undefined
   /** Default: every member in the directory. */
   members?: readonly string[] | undefined
   /** Default: every client in the directory. */
@@ -165,7 +157,7 @@ async function foldersOf(
 }
 
 interface Wanted {
-  readonly traffic: CaTraffic
+  readonly traffic: NonNullable<WriteTrustOptions['traffic']>
   readonly trustAnchors: readonly Certificate[]
   readonly overwrite: boolean
 }
@@ -243,7 +235,7 @@ function checkAnchors(value: unknown): asserts value is readonly Certificate[] {
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-function readTraffic(value: unknown): CaTraffic {
+function readTraffic(value: unknown): Wanted['traffic'] {
   if (value === undefined) return 'all'
   if (value === 'all' || value === 'client' || value === 'peer') return value
   throw optionInvalid('options.traffic', "must be 'all', 'client' or 'peer'")

@@ -1,6 +1,5 @@
 /** Writes the files of a cluster, the folder of each member and client as one change. */
 import { dirname, join, resolve } from 'node:path'
-import type { Credentials } from '../../credentials/credentials.js'
 import { checkDirectory } from '../../credentials/write.js'
 import { type FileSystem, lookAt } from '../../files/file-system.js'
 import { checkFolder, findRoot, makeFolders, unmakeFolders } from '../../files/folders.js'
@@ -14,7 +13,7 @@ import { isEtcdMtlsError } from '../../report/errors.js'
 import { checkOptions } from '../../report/option-error.js'
 import { checkReplaceable } from './read-folder.js'
 import { KUBEADM } from '../roles.js'
-import { checkCluster, type ClusterCredentials, type ClusterFiles, type KubeadmClients } from './cluster-credentials.js'
+import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
 import { checkLayout, type FolderPlan, type Layout, type LayoutPlan, planEtcd, planKubeadm } from './layouts.js'
 
 /** Options of `writeCluster`. */
@@ -63,7 +62,7 @@ const AT_ONCE = 8
  */
 export async function writeCluster<M extends string, C extends string>(
   directory: string,
-  cluster: ClusterCredentials<M, C>,
+  cluster: Cluster<M, C>,
   options: WriteClusterOptions,
 ): Promise<ClusterFiles<M, C>> {
   return writeClusterOn(guardedFileSystem(), directory, cluster, options)
@@ -73,7 +72,7 @@ export async function writeCluster<M extends string, C extends string>(
 export async function writeClusterOn<M extends string, C extends string>(
   fs: FileSystem,
   directory: string,
-  given: ClusterCredentials<M, C>,
+  given: Cluster<M, C>,
   options: WriteClusterOptions,
 ): Promise<ClusterFiles<M, C>> {
   checkDirectory(directory)
@@ -209,12 +208,10 @@ async function kubeadmForm(fs: FileSystem, root: string, names: readonly string[
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
  */
-async function withKubeadmClients<M extends string, C extends string>(
-  cluster: ClusterCredentials<M, C>,
-): Promise<ClusterCredentials<M, C>> {
+async function withKubeadmClients<M extends string, C extends string>(cluster: Cluster<M, C>): Promise<Cluster<M, C>> {
   const authority = cluster.authorities?.client
   if (cluster.kubeadm !== undefined || authority?.issue === undefined) return cluster
-  const kubeadm: [string, KubeadmClients<Credentials>][] = []
+  const kubeadm: [string, NonNullable<Cluster['kubeadm']>[string]][] = []
   for (const name of Object.keys(cluster.members)) {
     kubeadm.push([
       name,
@@ -225,5 +222,5 @@ async function withKubeadmClients<M extends string, C extends string>(
     ])
   }
   // The keys are those of the members.
-  return { ...cluster, kubeadm: Object.fromEntries(kubeadm) as Record<M, KubeadmClients<Credentials>> }
+  return { ...cluster, kubeadm: Object.fromEntries(kubeadm) as NonNullable<Cluster<M>['kubeadm']> }
 }

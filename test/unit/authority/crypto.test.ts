@@ -5,14 +5,14 @@ import { Crypto } from '@peculiar/webcrypto'
 import { cryptoProvider } from '@peculiar/x509'
 import { describe, expect, it, vi } from 'vitest'
 import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
-import type { IssueRequest, WebCrypto, WebSubtleCrypto } from '../../../src/authority/index.js'
+import type { IssueRequest, WebCrypto } from '../../../src/authority/index.js'
 import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 
 const REQUEST: IssueRequest = { role: 'server', name: 'x', hosts: ['localhost'] }
 
 /** Node's own crypto with some of its calls replaced. */
-function altered(calls: Partial<WebSubtleCrypto>): WebCrypto {
-  const real: WebSubtleCrypto = webcrypto.subtle
+function altered(calls: Partial<WebCrypto['subtle']>): WebCrypto {
+  const real: WebCrypto['subtle'] = webcrypto.subtle
   return {
     getRandomValues: (array) => webcrypto.getRandomValues(array),
     subtle: {
@@ -92,7 +92,7 @@ describe('a crypto that fails is refused, with its own error as the cause', () =
 describe('a crypto that does something else than it was asked for', () => {
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const bytes = (buffer: Buffer): ArrayBuffer => new Uint8Array(buffer).buffer
-  const wrong: [string, Partial<WebSubtleCrypto>][] = [
+  const wrong: [string, Partial<WebCrypto['subtle']>][] = [
     [
       'signs other bytes',
       {

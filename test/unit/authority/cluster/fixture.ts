@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
-import type { CaMaterial, ClusterCredentials } from '../../../../src/authority/cluster/cluster-credentials.js'
+import type { CaMaterial, Cluster } from '../../../../src/authority/cluster/cluster-credentials.js'
 import type { Credentials } from '../../../../src/credentials/credentials.js'
 import type { Change } from '../../../../src/files/publish.js'
 import { Certificate } from '../../../../src/x509/certificate.js'
@@ -101,7 +101,7 @@ export function cluster<const M extends string, const C extends string = never>(
   members: readonly M[],
   clients: readonly C[] = [],
   cas: { client: Minted; peer: Minted } = { client: root, peer: root },
-): ClusterCredentials<M, C> & { members: Record<M, { server: Credentials; peer: Credentials }> } {
+): Cluster<M, C> & { members: Record<M, { server: Credentials; peer: Credentials }> } {
   const all = <K extends string, V>(names: readonly K[], make: (name: K) => V): Record<K, V> =>
     Object.fromEntries(names.map((name) => [name, make(name)])) as Record<K, V>
   return {

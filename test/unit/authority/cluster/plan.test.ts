@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   type Cluster,
-  type ClusterStep,
+  type IssueClusterOptions,
   createAuthority,
   issueCluster,
   type Ledger,
@@ -13,6 +13,8 @@ import {
 import type { Credentials } from '../../../../src/credentials/credentials.js'
 import { validateCredentials } from '../../../../src/validate/index.js'
 import { refused } from '../../../support/refused.js'
+
+type Step = Parameters<NonNullable<IssueClusterOptions['onProgress']>>[0]
 
 let ledger: Ledger
 let authority: Authority
@@ -144,8 +146,8 @@ describe('the option kubeadm', () => {
 
 describe('progress', () => {
   it('reports each certificate once, in the order of the plan', async () => {
-    const steps: ClusterStep[] = []
-    const onProgress = (step: ClusterStep): void => void steps.push(step)
+    const steps: Step[] = []
+    const onProgress = (step: Step): void => void steps.push(step)
     const plan = { members: MEMBERS, clients: ['root'], kubeadm: true } as const
     const cluster = await issueCluster(authority, plan, { onProgress })
     expect(steps.map(({ done }) => done)).toEqual(Array.from({ length: 13 }, (_, i) => i + 1))
@@ -162,7 +164,7 @@ describe('progress', () => {
 
   it('issues nothing if onProgress throws', async () => {
     const before = await count()
-    const onProgress = ({ done }: ClusterStep): void => {
+    const onProgress = ({ done }: Step): void => {
       if (done === 5) throw new Error('enough')
     }
     await expect(issueCluster(authority, { members: MEMBERS }, { onProgress })).rejects.toThrow('enough')
@@ -176,7 +178,7 @@ describe('progress', () => {
     await expect(issueCluster(authority, { members: MEMBERS }, aborted)).rejects.toBe(reason)
     for (const at of [1, 4, 6]) {
       const abort = new AbortController()
-      const onProgress = ({ done }: ClusterStep): void => {
+      const onProgress = ({ done }: Step): void => {
         if (done === at) abort.abort(reason)
       }
       const work = issueCluster(authority, { members: MEMBERS }, { onProgress, signal: abort.signal })

@@ -24,7 +24,7 @@ import {
   writeCluster as writeClusterFlushed,
   type WriteClusterOptions,
 } from '../../../../src/authority/index.js'
-import type { ClusterCredentials } from '../../../../src/authority/cluster/cluster-credentials.js'
+import type { Cluster } from '../../../../src/authority/cluster/cluster-credentials.js'
 import { fromFiles, writeCredentials } from '../../../../src/credentials/index.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { copyFolder } from '../../../support/copy-folder.js'
@@ -43,7 +43,7 @@ const KUBEADM = { layout: 'kubeadm' } as const
 /** Without flushes: disks are slow at them. */
 const writeCluster = <M extends string, C extends string>(
   directory: string,
-  cluster: ClusterCredentials<M, C>,
+  cluster: Cluster<M, C>,
   options: WriteClusterOptions,
 ) => writeClusterOn(faultyFileSystem(), directory, cluster, options)
 
