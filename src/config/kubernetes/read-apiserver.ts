@@ -48,7 +48,7 @@ interface NotThere {
   readonly place?: undefined
 }
 
-/** As `index.ts` documents it. */
+/** As `deferred.ts` documents it. */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(options)
   const source = await sourceOf(input, root)

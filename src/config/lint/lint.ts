@@ -99,7 +99,7 @@ export interface LintedMember {
   readonly comments: readonly CommentSuppression[]
 }
 
-/** As `index.ts` documents it. */
+/** As `deferred.ts` documents it. */
 export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<LintReport> {
   const context = resolveLint(options)
   const { findings, comments } = await lintMember(await readMember(config, context), context)

@@ -1,0 +1,78 @@
+/** The calls whose code loads at the first call, so that a program that imports the package for its client does not pay for it. */
+import type { AccessOptions, EtcdAccess } from './kubernetes/access.js'
+import type { KubeApiserverInput } from './kubernetes/read-apiserver.js'
+import type { KubeadmInput } from './kubernetes/read-kubeadm.js'
+import type { LintOptions, LintReport } from './lint/lint.js'
+import type { ConfigInput } from './read/input.js'
+
+/**
+ * Judges a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the
+ * files that it names are fit for their roles. Everything wrong is a finding with its place, also what cannot be read
+ * at all. Of several etcds in one text, it lints the one that `member` names. The report has no path.
+ *
+ * @example
+ * ```ts
+ * const report = await lintEtcdConfig({ file: '/etc/etcd/etcd.conf.yml' }, { version: '3.5.16' })
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
+ */
+export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<LintReport> {
+  const room = await import('./lint/lint.js')
+  return room.lintEtcdConfig(config, options)
+}
+
+/**
+ * Lints all etcds that a configuration starts, as a Compose file or a manifest does: a report for each, in their order. If
+ * they list each other as members, they are compared as {@link lintCluster} compares them, and each difference is in the
+ * report of the member where it is.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
+ */
+export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
+  const room = await import('./lint/lint-cluster.js')
+  return room.lintEtcdConfigs(config, options)
+}
+
+/**
+ * Lints the configurations of all members of one cluster: each as {@link lintEtcdConfig} does, and then what they must
+ * have in common. A Compose file or a manifest may hold several of them.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
+ */
+export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
+  const room = await import('./lint/lint-cluster.js')
+  return room.lintCluster(configs, options)
+}
+
+/**
+ * The etcd of a kube-apiserver, and the credentials that it uses there, as on a control-plane node:
+ *
+ * ```ts
+ * const client = await createSecureClient(
+ *   await fromKubeApiserver({ file: '/etc/kubernetes/manifests/kube-apiserver.yaml' }),
+ * )
+ * ```
+ *
+ * Paths of a manifest are those of the container; they are followed to the host. Whoever holds these credentials may do
+ * everything in that etcd. The files themselves are read by `credentials.load()`.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
+ */
+export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
+  const room = await import('./kubernetes/read-apiserver.js')
+  return room.fromKubeApiserver(input, options)
+}
+
+/**
+ * The etcd of a kubeadm cluster, and the credentials that its kube-apiserver uses there. An external etcd is as the
+ * configuration says; one that kubeadm runs itself is the member of the control-plane node that this runs on. What
+ * `apiServer.extraArgs` says otherwise is in force, as for kube-apiserver.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
+ */
+export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
+  const room = await import('./kubernetes/read-kubeadm.js')
+  return room.fromKubeadmConfig(input, options)
+}
