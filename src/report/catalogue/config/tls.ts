@@ -12,7 +12,7 @@ function https(url: string): string {
   return url.replace(/^http:/, 'https:')
 }
 
-interface ProbeDetails extends ConfigPlace {
+export interface ProbeDetails extends ConfigPlace {
   by: 'kubelet' | 'command'
   port: string
   path: string
