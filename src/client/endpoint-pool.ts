@@ -9,7 +9,7 @@ import { makeReport, summarize } from '../report/report.js'
 import { noConnection, noQuorum } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { finding } from './finding.js'
-import { KeepAliveResumer } from './streams/keep-alive-resumer.js'
+import { KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
@@ -20,7 +20,7 @@ import { type Call, type ChannelBacking, connectivityState, type Deadline, statu
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
 import { LeaderCheck, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
 import { isTokenRefused, type Login, LoginError } from './transport/login.js'
-import { ReceiveBudget } from './transport/receive-budget.js'
+import { ReceiveBudget } from './transport/framing.js'
 import { UnaryCall } from './transport/unary-call.js'
 
 /** How long requests that were sent may take to end once the client is closed, in milliseconds. */

@@ -1,5 +1,11 @@
-/** Delivers every event to every consumer. A slow consumer costs memory up to a bound, and never delays the others. */
+/**
+ * The events of a client: delivered to every consumer, of which a slow one costs memory up to a bound and never delays the others; and
+ * those about the expiry of its credentials.
+ */
+import type { CertificateRef } from '../report/finding.js'
+import type { Certificate } from '../x509/certificate.js'
 import type { TlsEvent } from './tls-session.js'
+import type { ValidatedCredentials } from './validated-credentials.js'
 
 /** How many events are kept for a consumer that does not take them. */
 export const EVENTS_KEPT = 256
@@ -90,4 +96,121 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
     this.end()
     return Promise.resolve(DONE)
   }
+}
+
+/** The lifetime of the certificate that expires first, in milliseconds since 1970. */
+interface Lifetime {
+  readonly certificate: CertificateRef
+  readonly notAfter: Date
+  readonly begin: number
+  readonly end: number
+}
+
+/** The part of a lifetime that a time belongs to. */
+interface Stage {
+  /** When it was reached; null before the first. */
+  readonly reached: number | null
+  /** When the next one is. */
+  readonly next: number
+  readonly fraction: '2/3' | '9/10' | 'over'
+}
+
+/** Clocks are set and machines sleep, which no timer follows: so the time is read again at least this often, in milliseconds. */
+const LONGEST_WAIT = 3_600_000
+/** Between two events, in milliseconds: before the end at least, and after it. */
+const SHORTEST_INTERVAL = 60_000
+const INTERVAL_AFTER_END = 600_000
+
+/** Emits events when the credentials in use are about to expire, the more often the nearer the end is, and after it. */
+export class Expiry {
+  readonly #emit: (event: TlsEvent) => void
+  #lifetime: Lifetime | null = null
+  #reported = -Infinity
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(emit: (event: TlsEvent) => void) {
+    this.#emit = emit
+  }
+
+  /** The event for the credentials in use as of now, or null. */
+  get reached(): TlsEvent | null {
+    if (this.#lifetime === null) return null
+    const stage = stageAt(this.#lifetime, Date.now())
+    return stage.reached === null ? null : eventOf(this.#lifetime, stage)
+  }
+
+  /** Follows these credentials from now on, instead of those before. */
+  follow(validated: ValidatedCredentials): void {
+    this.stop()
+    this.#lifetime = lifetimeOf(validated)
+    this.#reported = -Infinity
+    this.#check()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #check(): void {
+    if (this.#lifetime === null) return
+    const now = Date.now()
+    const stage = stageAt(this.#lifetime, now)
+    // If several were passed at once, as in a machine that slept, only the last one counts.
+    if (stage.reached !== null && stage.reached > this.#reported) {
+      this.#reported = stage.reached
+      this.#emit(eventOf(this.#lifetime, stage))
+    }
+    this.#timer = setTimeout(
+      () => {
+        this.#check()
+      },
+      Math.min(stage.next - now, LONGEST_WAIT),
+    )
+    // An idle client must not keep the process alive.
+    this.#timer.unref()
+  }
+}
+
+/** Two thirds, nine tenths, then each time that half of the rest is over; after the end at equal intervals. */
+function stageAt({ begin, end }: Lifetime, now: number): Stage {
+  const length = end - begin
+  const left = end - now
+  const twoThirds = begin + (length * 2) / 3
+  const tenth = length / 10
+  if (now < twoThirds) return { reached: null, next: twoThirds, fraction: '2/3' }
+  if (now < end - tenth) return { reached: twoThirds, next: end - tenth, fraction: '2/3' }
+  if (left > 0) {
+    let rest = tenth
+    while (left <= rest / 2 && rest / 2 >= SHORTEST_INTERVAL) rest /= 2
+    return { reached: end - rest, next: rest / 2 < SHORTEST_INTERVAL ? end : end - rest / 2, fraction: '9/10' }
+  }
+  const reached = end + Math.floor(-left / INTERVAL_AFTER_END) * INTERVAL_AFTER_END
+  return { reached, next: reached + INTERVAL_AFTER_END, fraction: 'over' }
+}
+
+function eventOf({ certificate, notAfter }: Lifetime, { fraction }: Stage): TlsEvent {
+  const parts = { at: new Date(), certificate, notAfter: new Date(notAfter) }
+  return fraction === 'over'
+    ? { type: 'credentials-expired', ...parts }
+    : { type: 'credentials-expiring', fraction, ...parts }
+}
+
+function lifetimeOf({ credentials, report }: ValidatedCredentials): Lifetime | null {
+  // Only the path counts: an anchor that is not on it may expire without harm.
+  const byFingerprint = new Map(
+    [...credentials.trustAnchors, ...(credentials.clientAnchors ?? []), ...credentials.chain].map(
+      (each): [string, Certificate] => [each.fingerprint256, each],
+    ),
+  )
+  const [first] = report.path
+    .flatMap((certificate) => {
+      const dates = byFingerprint.get(certificate.fingerprint256)
+      return dates === undefined ? [] : [{ certificate, notBefore: dates.notBefore, notAfter: dates.notAfter }]
+    })
+    .sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())
+  if (first === undefined) return null
+  const { certificate, notBefore, notAfter } = first
+  // RFC 5280 section 4.1.2.5: the second of notAfter belongs to the lifetime.
+  return { certificate, notAfter, begin: notBefore.getTime(), end: notAfter.getTime() + 1000 }
 }

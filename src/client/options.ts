@@ -218,13 +218,11 @@ export function resolveSource(credentials: unknown, option = 'credentials'): Cre
 }
 
 function isSource(value: unknown): value is CredentialSource {
-  return typeof value === 'object' && value !== null && 'load' in value && typeof value.load === 'function'
+  return typeof memberOf(value, 'load') === 'function'
 }
 
 function isCredentials(value: unknown): value is Credentials {
-  if (typeof value !== 'object' || value === null) return false
-  const listed = (key: string): boolean => key in value && Array.isArray(Reflect.get(value, key))
-  return listed('trustAnchors') && listed('chain') && listed('crls') && 'key' in value
+  return has(value, 'key') && ['trustAnchors', 'chain', 'crls'].every((each) => Array.isArray(memberOf(value, each)))
 }
 
 function resolveTimeout(text: string, option: string): number {
@@ -299,9 +297,9 @@ function refuseEtcd3Forms(options: unknown): void {
 }
 
 function has(value: unknown, name: string): boolean {
-  return typeof value === 'object' && value !== null && name in value
+  return name in Object(value)
 }
 
 function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+  return Reflect.get(Object(value), name)
 }

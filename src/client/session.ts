@@ -9,12 +9,10 @@ import { noConnection, noLogin, noQuorum, notEtcd, quorumFinding } from './diagn
 import { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
-import { EventHub } from './events.js'
-import { Expiry } from './expiry.js'
+import { EventHub, Expiry } from './events.js'
 import { failedReport, finding } from './finding.js'
-import { Follower } from './follower.js'
 import { resolveDrain, type ResolvedOptions, resolveSource, type SecureClientOptions } from './options.js'
-import { Rotation, type RotationOutcome } from './rotation.js'
+import { Follower, Rotation, type RotationOutcome } from './rotation.js'
 import { pause } from './timing.js'
 import type { EndpointStatus, RotationOptions, TlsEvent, TlsSession } from './tls-session.js'
 import { DRAIN_LIMIT } from './transport/connection.js'
@@ -316,12 +314,9 @@ export class Session implements TlsSession {
       // None is ready: preflight() throws the cause.
       return
     }
-    let timer: NodeJS.Timeout | undefined
-    const grace = new Promise((resolve) => {
-      timer = setTimeout(resolve, SETTLE_GRACE)
-    })
-    await Promise.race([settled, grace])
-    clearTimeout(timer)
+    const over = new AbortController()
+    await Promise.race([settled, pause(SETTLE_GRACE, over.signal, true)])
+    over.abort()
   }
 
   /** Waits until a member that is connected has a leader, as after an election. */

@@ -1,6 +1,5 @@
 /** Waiting: back-off, pauses, deadlines, and giving up on work that is no longer wanted. */
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Longest delay that a Node timer takes, in milliseconds. */
 export const MAX_DELAY = 2_147_483_647
@@ -43,12 +42,17 @@ export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>)
  *
  * @param keepsProcess Whether it keeps the process alive: a caller waits for it.
  */
-export async function pause(milliseconds: number, signal: AbortSignal, keepsProcess: boolean): Promise<void> {
-  try {
-    await sleep(milliseconds, undefined, { signal, ref: keepsProcess })
-  } catch {
-    // Aborted, which is how a pause may end.
-  }
+export function pause(milliseconds: number, signal: AbortSignal, keepsProcess: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, signal.aborted ? 0 : milliseconds)
+    if (!keepsProcess) timer.unref()
+    signal.addEventListener('abort', end, { once: true })
+  })
 }
 
 /**

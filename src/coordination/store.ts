@@ -1,5 +1,5 @@
 /** What locks and elections need of etcd, and how they ask for it. */
-import { abortable, backoffPause } from '../client/timing.js'
+import { abortable, backoffPause, pause } from '../client/timing.js'
 import type { KeepAliveStream } from '../client/streams/lease-keeper.js'
 
 /** A key of a contender. */
@@ -77,13 +77,5 @@ export async function ask<T>(store: Store, signal: AbortSignal, call: () => Prom
 
 /** Resolves after a pause, or at once when the signal aborts. */
 export function pauseBefore(attempt: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, signal.aborted ? 0 : backoffPause(attempt + 1, PAUSES))
-    signal.addEventListener('abort', end, { once: true })
-  })
+  return pause(backoffPause(attempt + 1, PAUSES), signal, true)
 }

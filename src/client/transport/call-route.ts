@@ -4,7 +4,7 @@ import type { EtcdMtlsError } from '../../report/errors.js'
 import type { Outcome } from './call-status.js'
 import type { Deadline, status } from './channel.js'
 import type { Connection } from './connection.js'
-import type { ReceiveBudget } from './receive-budget.js'
+import type { ReceiveBudget } from './framing.js'
 import type { Answer } from './health-check.js'
 
 /** A call that waits to be carried. */

@@ -20,8 +20,7 @@ import { type Call, CallBase, type CallListener, type MessageContext, type Metad
 import type { ActiveCall, Connection } from './connection.js'
 import { armDeadline } from '../timing.js'
 import { methodOf, type Progress } from './call-policy.js'
-import type { Receiver } from './receive-budget.js'
-import { frameMessage, FramingError, MessageReader, timeoutHeader } from './framing.js'
+import { frameMessage, FramingError, MessageReader, type Receiver, timeoutHeader } from './framing.js'
 import { type Answer, callHeaders, isGrpc, readAnswer, TOO_LARGE } from './health-check.js'
 
 interface Outgoing {
@@ -156,11 +155,6 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return this.#connection?.authority ?? null
   }
 
-  /** Whether it came with a token. */
-  get hadToken(): boolean {
-    return this.#headers['token'] !== undefined
-  }
-
   /** Whether the answer has begun. */
   get wasAnswered(): boolean {
     return this.#httpStatus !== undefined
@@ -179,7 +173,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
   cutShort = false
   /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
   tokenRefused(details: string): boolean {
-    if (this.#headers['token'] === undefined) return false
+    if (this.token === null) return false
     this.#route.conclude(makeStatus(status.UNAUTHENTICATED, details), this.#asEnded())
     return true
   }

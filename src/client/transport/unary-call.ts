@@ -191,7 +191,7 @@ export class UnaryCall extends CallBase implements Call {
   }
 
   #repeatWithNewToken(outcome: StatusObject, call: EtcdCall): boolean {
-    if (!call.hadToken || !isTokenRefused(outcome) || this.#tokenRefusals >= MAX_TOKEN_REFUSALS) return false
+    if (call.token === null || !isTokenRefused(outcome) || this.#tokenRefusals >= MAX_TOKEN_REFUSALS) return false
     this.#tokenRefusals += 1
     this.#attempt()
     return true

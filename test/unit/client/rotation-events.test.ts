@@ -1,8 +1,7 @@
 /** How events are kept for those who take them, and when credentials are said to expire. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { prepare, type ValidatedCredentials } from '../../../src/client/validated-credentials.js'
-import { EventHub, EVENTS_KEPT } from '../../../src/client/events.js'
-import { Expiry } from '../../../src/client/expiry.js'
+import { EventHub, EVENTS_KEPT, Expiry } from '../../../src/client/events.js'
 import type { TlsEvent } from '../../../src/client/index.js'
 import { mintedCredentials } from '../../support/etcd.js'
 import { mintCa, mintLeaf } from '../../support/mint.js'

@@ -7,7 +7,7 @@ import { prepare } from '../../../../src/client/validated-credentials.js'
 import { createChannel } from '../../../../src/client/transport/channel.js'
 import { resolveOptions } from '../../../../src/client/options.js'
 import { Session } from '../../../../src/client/session.js'
-import { ReceiveBudget, type Receiver } from '../../../../src/client/transport/receive-budget.js'
+import { ReceiveBudget, type Receiver } from '../../../../src/client/transport/framing.js'
 import { mintPki } from '../../../support/etcd.js'
 import { grpcPeer, type Peer, serverTls } from '../../../support/peers.js'
 
