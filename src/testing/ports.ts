@@ -1,22 +1,9 @@
 /** Ports on 127.0.0.1 that stay free while a test holds them. */
-import { randomInt, createHash } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import {
-  readFileSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  rmdirSync,
-  type Stats,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { isAlive, ownIdentity, type ProcessIdentity } from '../files/process-identity.js'
-import { codeOf } from '../report/errors.js'
 import { notStarted } from './log-buffer.js'
 
 /** Ports below are those of well-known services. */
@@ -56,20 +43,15 @@ function readEphemeralRange(): string | null {
 }
 
 /**
- * Ports held by this process. Nobody who asks here, in this process or another one of this user, gets a port that is
- * held. Locks that a process leaves are removed by the next one.
+ * Ports held by this process. Nobody who takes ports here, in this process or another one of this machine, gets a port that
+ * is held. The lock on a port is a UDP socket on it, which etcd does not use: the kernel releases it with the process.
  */
 export class HeldPorts {
   readonly #range: PortRange
-  readonly #roots: readonly string[] | undefined
-  #folder = ''
-  #owner = ''
-  readonly #ports = new Set<number>()
+  readonly #locks = new Map<number, Socket>()
 
-  /** @param options `roots` are the folders in which the registry may lie; for tests. */
-  constructor(options: { range?: PortRange; roots?: readonly string[] } = {}) {
-    this.#range = options.range ?? portRange()
-    this.#roots = options.roots
+  constructor(range: PortRange = portRange()) {
+    this.#range = range
   }
 
   /**
@@ -78,24 +60,20 @@ export class HeldPorts {
    * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` if there are not as many
    */
   async take(count: number): Promise<number[]> {
-    if (this.#owner === '') {
-      this.#folder = registryFolder(this.#roots)
-      this.#owner = await lockOwner()
-      await removeStaleLocks(this.#folder, this.#owner)
-    }
     const taken: number[] = []
     const servers: Server[] = []
     try {
       for (let tries = 0; taken.length < count; tries++) {
         if (tries === MAX_TRIES) throw this.#exhausted()
         const port = randomInt(this.#range.first, this.#range.last + 1)
-        if (!takeLock(this.#folder, port, this.#owner)) continue
-        this.#ports.add(port)
+        const lock = await bind(port)
+        if (lock === null) continue
         const server = await listen(port)
         if (server === null) {
-          this.release([port])
+          lock.close()
           continue
         }
+        this.#locks.set(port, lock)
         taken.push(port)
         servers.push(server)
       }
@@ -110,9 +88,10 @@ export class HeldPorts {
   }
 
   /** Releases these ports, or all; those that are not held are ignored. */
-  release(ports: readonly number[] = [...this.#ports]): void {
+  release(ports: readonly number[] = [...this.#locks.keys()]): void {
     for (const port of ports) {
-      if (this.#ports.delete(port)) releaseLock(this.#folder, port, this.#owner)
+      this.#locks.get(port)?.close()
+      this.#locks.delete(port)
     }
   }
 
@@ -120,6 +99,19 @@ export class HeldPorts {
     const { first, last } = this.#range
     const range = `${String(first)} and ${String(last)}`
     return notStarted(`No port between ${range} is free after ${String(MAX_TRIES)} attempts.`, [])
+  }
+}
+
+/** The lock on a port; null if it is held, or this user may not have it. It does not keep the process alive. */
+async function bind(port: number): Promise<Socket | null> {
+  const socket = createSocket('udp4')
+  try {
+    socket.bind({ port, address: '127.0.0.1', exclusive: true })
+    await once(socket, 'listening')
+    return socket.unref()
+  } catch {
+    socket.close()
+    return null
   }
 }
 
@@ -143,130 +135,4 @@ async function close(server: Server): Promise<void> {
 /** True if etcd, or the container engine, reports that something else has the port. */
 export function isPortTaken(lines: readonly string[]): boolean {
   return lines.some((line) => /port is already allocated|address already in use/i.test(line))
-}
-
-/** How long a lock counts whose process cannot be looked up, such as one in another PID namespace. In milliseconds. */
-const UNKNOWN_AGE = 24 * 60 * 60 * 1000
-
-const OWNER = /^(\d+)\.(\d+|none)\.([0-9a-f]{16})$/
-
-/**
- * The folder of the locks, mode 0700. It does not follow TMPDIR, which differs between runs of one machine.
- *
- * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` if each candidate belongs to somebody else or is open to others
- */
-export function registryFolder(roots: readonly string[] = usualRoots()): string {
-  const user = process.geteuid?.()
-  const folders = roots.map((root) => join(root, `etcd-mtls-ports${user === undefined ? '' : `-${String(user)}`}`))
-  const usable = folders.find((folder) => isOurs(makeFolder(folder), user))
-  if (usable !== undefined) return usable
-  throw notStarted(
-    `The folder of port locks must belong to this user with mode 0700; received ${folders.join(' and ')}. Remove it, or set TMPDIR to a folder of this user.`,
-    [],
-  )
-}
-
-function usualRoots(): string[] {
-  return process.platform === 'win32' ? [tmpdir()] : [...new Set(['/tmp', tmpdir()])]
-}
-
-/** Null if the folder is not there and cannot be made. A symbolic link is not followed. */
-function makeFolder(folder: string): Stats | null {
-  try {
-    mkdirSync(folder, { mode: 0o700 })
-  } catch {
-    // It exists already, or the root is read-only or missing: the next line shows which.
-  }
-  return lstatSync(folder, { throwIfNoEntry: false }) ?? null
-}
-
-function isOurs(stats: Stats | null, user: number | undefined): boolean {
-  if (stats?.isDirectory() !== true) return false
-  return user === undefined || (stats.uid === user && (stats.mode & 0o077) === 0)
-}
-
-/** The name under which a process holds its locks. By default: this process. */
-export async function lockOwner(identity?: ProcessIdentity): Promise<string> {
-  const { pid, place, started } = identity ?? (await ownIdentity())
-  return [pid, started ?? 'none', createHash('sha256').update(place).digest('hex').slice(0, 16)].join('.')
-}
-
-/**
- * Takes the lock on a port; false if it is held. A lock is a folder with one empty file, which is named after its owner.
- */
-export function takeLock(folder: string, port: number, owner: string): boolean {
-  const lock = join(folder, String(port))
-  try {
-    mkdirSync(lock, { mode: 0o700 })
-    writeFileSync(join(lock, owner), '', { flag: 'wx', mode: 0o600 })
-    return true
-  } catch (error) {
-    // EEXIST: it is held. ENOENT: another process removed the folder, which was empty, as a stale lock.
-    if (hasCode(error, 'EEXIST', 'ENOENT')) return false
-    throw error
-  }
-}
-
-/** Releases a lock that `owner` holds. */
-export function releaseLock(folder: string, port: number, owner: string): void {
-  const lock = join(folder, String(port))
-  remove(unlinkSync, join(lock, owner))
-  remove(rmdirSync, lock)
-}
-
-/**
- * Removes the locks of dead processes. There is no race: a folder can be removed only while it is empty, so a lock that
- * was taken in the meantime stays.
- */
-export async function removeStaleLocks(folder: string, own: string): Promise<void> {
-  const answers = new Map<string, boolean | 'unknown'>()
-  for (const port of readdirSync(folder)) {
-    const lock = join(folder, port)
-    for (const owner of ownersOf(lock)) {
-      const alive = answers.get(owner) ?? (await isRunning(owner, own))
-      answers.set(owner, alive)
-      const file = join(lock, owner)
-      if (alive === false || (alive === 'unknown' && isOld(file))) remove(unlinkSync, file)
-    }
-    remove(rmdirSync, lock)
-  }
-}
-
-/** Empty if the lock is released in the meantime. */
-function ownersOf(lock: string): string[] {
-  try {
-    return readdirSync(lock)
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return []
-    throw error
-  }
-}
-
-async function isRunning(owner: string, own: string): Promise<boolean | 'unknown'> {
-  const [holder, self] = [identityOf(owner), identityOf(own)]
-  return holder === null || self === null ? 'unknown' : isAlive(holder, self)
-}
-
-function isOld(file: string): boolean {
-  const since = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()
-  return Date.now() - since > UNKNOWN_AGE
-}
-
-function identityOf(owner: string): ProcessIdentity | null {
-  const [, pid, started, place] = OWNER.exec(owner) ?? []
-  if (pid === undefined || started === undefined || place === undefined) return null
-  return { pid: Number(pid), started: started === 'none' ? null : started, place }
-}
-
-/** Removes what may be gone already, or may be in use again. */
-function remove(by: (path: string) => void, path: string): void {
-  try {
-    by(path)
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw error
-  }
-}
-
-function hasCode(error: unknown, ...codes: string[]): boolean {
-  return codes.includes(codeOf(error) ?? '')
 }
