@@ -257,11 +257,7 @@ export async function crossSign(issuer: Issuer, other: Certificate, options: Cro
   checkOptions('options', options, ['validity', 'permittedNames', 'maxIntermediates'])
   if (!(other instanceof Certificate)) throw valueInvalid('other', other, 'a Certificate or an Authority')
   const name = `"${other.subject.toString()}"`
-  if (!other.isCa) throw issueRefused(`The certificate ${name} is not a CA certificate (RFC 5280 section 4.2.1.9)`)
-  if (other.extensions.keyUsage?.has('keyCertSign') === false)
-    throw issueRefused(
-      `The keyUsage of ${name} lacks keyCertSign (RFC 5280 section 4.2.1.3): it may not issue anything`,
-    )
+  checkMayIssue(other)
   if (bytesEqual(other.spki, issuer.certificate.spki))
     throw issueRefused(`${name} holds this authority's own key; a renewed certificate of it needs no cross-certificate`)
   const { settings } = issuer
@@ -288,6 +284,17 @@ export async function crossSign(issuer: Issuer, other: Certificate, options: Cro
   checkCa(certificate, issuer, now)
   await settings.ledger.append([ledgerEntry(issuer, certificate, 'ca')])
   return certificate
+}
+
+/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for a certificate that may not sign others. */
+export function checkMayIssue(certificate: Certificate): void {
+  const name = `The certificate "${certificate.subject.toString()}"`
+  if (!certificate.isCa)
+    throw issueRefused(
+      `${name} is not a CA certificate: its basicConstraints do not have CA:TRUE (RFC 5280 section 4.2.1.9)`,
+    )
+  if (certificate.extensions.keyUsage?.has('keyCertSign') === false)
+    throw issueRefused(`${name} may not sign certificates: its keyUsage lacks keyCertSign (RFC 5280 section 4.2.1.3)`)
 }
 
 const LIMITS = [ExtensionId.nameConstraints, ExtensionId.extendedKeyUsage] as const

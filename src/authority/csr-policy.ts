@@ -1,7 +1,7 @@
 /** Which names of a certificate request are accepted: the policy of the caller of `authority.sign`. */
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { type Host, readHost, uriKey } from '../x509/names.js'
-import { bitsOf, readAddressRange, readName } from './options.js'
+import { bitsOf, readAddressRange, readList, readName } from './options.js'
 
 /** Which names of a request are accepted. */
 export interface CsrPolicy {
@@ -23,7 +23,7 @@ export interface AllowedNames {
   readonly hosts: ((host: Host) => boolean) | null
 }
 
-const MAX_PATTERNS = 1000
+const PATTERNS = { entries: 'patterns', most: 1000 }
 /** The user with all rights (etcd server/auth/store.go, rootUser). */
 const ROOT = 'root'
 
@@ -34,21 +34,14 @@ export function readCsrPolicy(value: unknown, option: string): AllowedNames {
   const { name, hosts } = value as Record<string, unknown> // the keys were checked, and each value is below
   return {
     name: readNamePolicy(name, `${option}.name`),
-    hosts: hosts === undefined ? null : anyOf(readList(hosts, `${option}.hosts`, readHostPattern)),
+    hosts: hosts === undefined ? null : anyOf(readList(hosts, `${option}.hosts`, PATTERNS, readHostPattern)),
   }
 }
 
 function readNamePolicy(value: unknown, option: string): AllowedNames['name'] {
   if (value === undefined || value === false) return null
-  const patterns = value === true ? ['*'] : readList(value, option, readName)
+  const patterns = value === true ? ['*'] : readList(value, option, PATTERNS, readName)
   return (name) => patterns.some((pattern) => (name === ROOT ? pattern === ROOT : isLike(name, pattern)))
-}
-
-function readList<T>(value: unknown, option: string, read: (each: unknown, option: string) => T): T[] {
-  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_PATTERNS) {
-    throw optionInvalid(option, `must be a list of 1 to ${String(MAX_PATTERNS)} patterns`)
-  }
-  return value.map((each: unknown, index) => read(each, `${option}[${String(index)}]`))
 }
 
 function anyOf<T>(tests: readonly ((value: T) => boolean)[]): (value: T) => boolean {

@@ -7,7 +7,7 @@ import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { checkDirectory } from '../credentials/write.js'
-import { type FileSystem, type OpenFile, READ_PLAIN, readPlainFile, readRange } from '../files/file-system.js'
+import { type FileSystem, lookAt, type OpenFile, readPlainFile, readRange } from '../files/file-system.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withLock } from '../files/lock.js'
 import { replaceFiles } from '../files/replace-files.js'
@@ -185,21 +185,8 @@ async function startOfLine(file: OpenFile, end: number): Promise<number> {
 }
 
 async function readText(fs: FileSystem, path: string): Promise<string> {
-  let file: OpenFile
-  try {
-    file = await fs.open(path, READ_PLAIN)
-  } catch (error) {
-    if (isNotThere(error)) return ''
-    throw error
-  }
-  try {
-    const state = await file.stat()
-    if (!state.isFile()) throw new Error(`${path} is not a plain file`)
-    checkSize(path, state.size)
-    return (await readRange(file, 0, state.size)).toString('utf8')
-  } finally {
-    await file.close()
-  }
+  checkSize(path, (await lookAt(fs, path))?.size ?? 0)
+  return (await readPlainFile(fs, path, MAX_BYTES))?.bytes.toString('utf8') ?? ''
 }
 
 /** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` */

@@ -1,4 +1,5 @@
 /** Makes end-entity certificates, and validates every certificate before it is returned. */
+import type { KeyObject } from 'node:crypto'
 import type { Credentials } from '../credentials/credentials.js'
 import type { FindingCode } from '../report/finding.js'
 import type { Report } from '../report/report.js'
@@ -20,7 +21,7 @@ import { DerReader, Tag } from '../x509/der.js'
 import type { KeyUsage } from '../x509/extensions.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import { keyRow, keyUsageFor } from './algorithms.js'
-import { findCa, type Issuer } from './issuer.js'
+import type { Issuer } from './issuer.js'
 import type { SigningKey } from './keys.js'
 import { type Lifetime, lifetimeWithin } from './lifetime.js'
 import { writeSubject } from './options.js'
@@ -41,7 +42,7 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
   if (key === undefined) throw new TypeError('no key')
   const spki = held?.spki ?? key.spki
   if (request.key !== null) {
-    refuseKeysOfCas(issuer, request.key)
+    refuseKeysOfCas(issuer, request.key.publicKey)
     ;(await Revocations.read(issuer.settings.ledger)).refuseKey(spki)
   }
   const usage = request.key === null ? keyRow(request.algorithm).keyUsage : usageOf(spki)
@@ -60,8 +61,16 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
 /** Bytes of an empty name: an empty SEQUENCE. */
 const EMPTY_NAME = 2
 
-function refuseKeysOfCas(issuer: Issuer, key: PrivateKey): void {
-  const held = findCa(issuer, (ca) => key.matches(ca))
+/**
+ * The holder of the key of a CA can issue, so this key gets no certificate of a member or client.
+ *
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
+ */
+export function refuseKeysOfCas({ certificate, chain, crossCertificates }: Issuer, key: KeyObject): void {
+  // Keys of two kinds are never compared: Node 20 leaves OpenSSL's error behind, and reading the next key fails.
+  const held = [certificate, ...chain, ...crossCertificates].find(
+    (ca) => ca.hasReadableKey && ca.publicKey.asymmetricKeyType === key.asymmetricKeyType && ca.publicKey.equals(key),
+  )
   if (held !== undefined)
     throw issueRefused(
       `The key of the CA "${held.subject.toString()}" must not be the key of a member or client, who could issue then`,

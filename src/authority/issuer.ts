@@ -66,10 +66,26 @@ export function isIssuedBy(certificate: Certificate, ca: Certificate): boolean {
   return certificate.issuer.equals(ca.subject) && certificate.isSignedBy(ca)
 }
 
-/** The CA of an authority whose key fulfils a condition. */
-export function findCa(
-  { certificate, chain, crossCertificates }: AuthorityParts,
-  condition: (ca: Certificate) => boolean,
-): Certificate | undefined {
-  return [certificate, ...chain, ...crossCertificates].find(condition)
+/**
+ * The certificates from the issuer of one to an end of the path; null if no path of `among` leads there. An end is the
+ * certificate itself, or one above it.
+ */
+export function climb(
+  from: Certificate,
+  among: readonly Certificate[],
+  isEnd: (certificate: Certificate) => boolean,
+): { path: Certificate[] | null; seen: Set<Certificate> } {
+  // Each certificate is tried once.
+  const seen = new Set<Certificate>()
+  const above = (certificate: Certificate): Certificate[] | null => {
+    if (isEnd(certificate)) return []
+    for (const next of among) {
+      if (seen.has(next) || next.equals(certificate) || !isIssuedBy(certificate, next)) continue
+      seen.add(next)
+      const rest = above(next)
+      if (rest !== null) return [next, ...rest]
+    }
+    return null
+  }
+  return { path: above(from), seen }
 }

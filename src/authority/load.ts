@@ -22,9 +22,9 @@ import { bytesEqual } from '../x509/der.js'
 import { checkPassphrase, type PrivateKey } from '../x509/keys/keys.js'
 import { SIGNING_KEYS, signingScheme, type SigningScheme } from './algorithms.js'
 import { Authority, createAuthority } from './authority.js'
-import { isIssuedBy } from './issuer.js'
+import { climb } from './issuer.js'
 import { foreignSigner, type Signer, signerFor } from './keys.js'
-import type { CreateAuthorityOptions } from './ca.js'
+import { checkMayIssue, type CreateAuthorityOptions } from './ca.js'
 import { issueRefused } from './refuse.js'
 import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
 
@@ -125,16 +125,8 @@ function checkHolds(certificate: Certificate, holds: boolean, what: string): voi
 }
 
 function checkAuthority(certificate: Certificate): SigningScheme {
+  checkMayIssue(certificate)
   const name = `The certificate "${certificate.subject.toString()}"`
-  if (!certificate.isCa) {
-    throw issueRefused(
-      `${name} is not a CA certificate: its basicConstraints do not have CA:TRUE (RFC 5280 section 4.2.1.9)`,
-    )
-  }
-  const usage = certificate.extensions.keyUsage
-  if (usage !== null && !usage.has('keyCertSign')) {
-    throw issueRefused(`${name} may not sign certificates: its keyUsage lacks keyCertSign (RFC 5280 section 4.2.1.3)`)
-  }
   const scheme = signingScheme(certificate.publicKeyInfo)
   if (scheme === null)
     throw issueRefused(
@@ -154,19 +146,7 @@ const MAX_ABOVE = 100
  */
 function chainToRoot(certificate: Certificate, above: readonly Certificate[]): Certificate[] {
   if (above.length > MAX_ABOVE) throw optionInvalid('chain', `must hold at most ${String(MAX_ABOVE)} certificates`)
-  const seen = new Set<Certificate>()
-  const climb = (from: Certificate): Certificate[] | null => {
-    if (isRoot(from)) return []
-    for (const next of above) {
-      // Each certificate is tried once.
-      if (seen.has(next) || next.equals(from) || !isIssuedBy(from, next)) continue
-      seen.add(next)
-      const rest = climb(next)
-      if (rest !== null) return [next, ...rest]
-    }
-    return null
-  }
-  const chain = climb(certificate)
+  const { path: chain, seen } = climb(certificate, above, isRoot)
   if (chain !== null) return chain
   const last = [...seen].at(-1) ?? certificate
   throw issueRefused(

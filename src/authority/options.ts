@@ -84,6 +84,23 @@ export function checkCrypto(value: WebCrypto | undefined, option: string): void 
   }
 }
 
+/**
+ * Reads each entry of a list, with its own option for errors.
+ *
+ * @param entries What the entries are, for errors: `patterns`.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readList<T>(
+  value: unknown,
+  option: string,
+  { entries, most }: { entries: string; most: number },
+  read: (each: unknown, option: string) => T,
+): T[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > most)
+    throw optionInvalid(option, `must be a list of 1 to ${String(most)} ${entries}`)
+  return value.map((each: unknown, index) => read(each, `${option}[${String(index)}]`))
+}
+
 /** Attributes of a subject in addition to the common name. */
 export interface SubjectAttributes {
   /** Two letters of ISO 3166: `DE`. */
@@ -224,13 +241,12 @@ const EVERYTHING = {
  */
 export function readPermittedNames(value: unknown, option = 'permittedNames'): Uint8Array | null {
   if (value === undefined) return null
-  if (!Array.isArray(value) || value.length === 0)
-    throw optionInvalid(
-      option,
-      'must be a list of at least one domain, address range or URI; leave it out for no limit',
-    )
-  if (value.length > MAX_PERMITTED) throw optionInvalid(option, `must have at most ${String(MAX_PERMITTED)} entries`)
-  const permitted = value.map((each: unknown, index) => readSubtree(each, `${option}[${String(index)}]`))
+  const permitted = readList(
+    value,
+    option,
+    { entries: 'domains, address ranges and URIs', most: MAX_PERMITTED },
+    readSubtree,
+  )
   const lacks = (kind: Subtree['kind']): boolean => !permitted.some((each) => each.kind === kind)
   const excluded = [...(lacks('dns') ? EVERYTHING.dns : []), ...(lacks('ip') ? EVERYTHING.ip : [])]
   return writeNameConstraints(permitted, excluded)

@@ -1,6 +1,7 @@
 /** What etcd requires of a certificate in each role: one row for each. */
 import { optionInvalid } from '../report/option-error.js'
 import { extendedKeyUsageOid } from '../x509/extensions.js'
+import { readList } from './options.js'
 
 export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
@@ -45,15 +46,9 @@ const MAX_USAGES = 16
  */
 export function readExtendedKeyUsage(value: unknown, role: Role, option: string): readonly string[] {
   if (value === undefined) return ROLES[role].extendedKeyUsage
-  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_USAGES)
-    throw optionInvalid(option, `must be a list of 1 to ${String(MAX_USAGES)} purposes`)
-  const oids = value.map((each: unknown, index) => {
+  const oids = readList(value, option, { entries: 'purposes', most: MAX_USAGES }, (each, where) => {
     const oid = typeof each === 'string' ? extendedKeyUsageOid(each) : null
-    if (oid === null)
-      throw optionInvalid(
-        `${option}[${String(index)}]`,
-        'must be a purpose such as clientAuth, or an OBJECT IDENTIFIER',
-      )
+    if (oid === null) throw optionInvalid(where, 'must be a purpose such as clientAuth, or an OBJECT IDENTIFIER')
     return oid
   })
   return [...new Set(oids)]

@@ -6,8 +6,8 @@ import type { CertificateRequest } from '../x509/request/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
 import { type AllowedNames, type CsrPolicy, readCsrPolicy } from './csr-policy.js'
 import { readCommonName, readRequestInput, sortNames } from './inspect-request.js'
-import { checkSigned, signEndEntity, usageOf } from './issue.js'
-import { findCa, type Issuer, ledgerEntry } from './issuer.js'
+import { checkSigned, refuseKeysOfCas, signEndEntity, usageOf } from './issue.js'
+import { type Issuer, ledgerEntry } from './issuer.js'
 import { lifetimeWithin } from './lifetime.js'
 import { readHosts } from './options.js'
 import { describeFindings, issueRefused } from './refuse.js'
@@ -48,7 +48,7 @@ export async function signRequest(issuer: Issuer, csr: unknown, options: SignReq
   const now = issuer.settings.now()
   const { allow, named, ...rest } = readCall(options)
   const { request, findings } = readAcceptable(csr)
-  refuseKeysOfCas(issuer, request)
+  refuseKeysOfCas(issuer, request.publicKey)
   ;(await Revocations.read(issuer.settings.ledger)).refuseKey(request.spki)
   const name = allow.name === null ? rest.name : acceptedName(request, allow.name)
   const hosts = addHosts(named, acceptedHosts(request, allow))
@@ -93,22 +93,6 @@ function readAcceptable(csr: unknown): { request: CertificateRequest; findings: 
   const errors = findings.filter(({ severity }) => severity === 'error')
   if (request !== null && errors.length === 0) return { request, findings }
   throw issueRefused(`The request is refused: ${describeFindings(errors)}`, { findings })
-}
-
-/** The holder of the key of a CA can sign as that CA, so this key gets no certificate of a member or user. */
-function refuseKeysOfCas(issuer: Issuer, request: CertificateRequest): void {
-  const held = findCa(issuer, (ca) => isSameKey(ca, request))
-  if (held !== undefined)
-    throw issueRefused(
-      `The request is for the key of the CA "${held.subject.toString()}" itself, not for one of its own`,
-    )
-}
-
-function isSameKey(certificate: Certificate, request: CertificateRequest): boolean {
-  if (!certificate.hasReadableKey) return false
-  const [a, b] = [certificate.publicKey, request.publicKey]
-  // Keys of two kinds are never compared: Node 20 leaves OpenSSL's error behind, and reading the next key fails.
-  return a.asymmetricKeyType === b.asymmetricKeyType && a.equals(b)
 }
 
 function acceptedName(request: CertificateRequest, isAllowed: (name: string) => boolean): string {

@@ -63,7 +63,7 @@ export async function lookAt(fs: Pick<FileSystem, 'lstat'>, path: string): Promi
 }
 
 /** Opens a plain file for reading: no link is followed, and a FIFO does not block. */
-export const READ_PLAIN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+const READ_PLAIN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** A file, with what is needed to write it again as it was. */
 export interface ReadFile {

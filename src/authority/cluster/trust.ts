@@ -10,7 +10,7 @@ import { surveyDirectory } from '../../files/survey.js'
 import { writeFailed } from '../../files/write-file.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { Certificate } from '../../x509/certificate.js'
-import { isIssuedBy } from '../issuer.js'
+import { climb, isIssuedBy } from '../issuer.js'
 import { checkCluster, checkNames, type Cluster } from './cluster-credentials.js'
 import { certificatesIn } from './read-folder.js'
 import { checkLayout, CLIENT, FOLDERS, type Layout, PEER_OF_ITS_OWN_CA } from './layouts.js'
@@ -188,6 +188,9 @@ async function checkFolderTrust(
   return [...new Set(files)]
 }
 
+/** Certificates of a chain that are read. */
+const MAX_CHAIN = 10
+
 function checkCertificate(
   directory: string,
   chain: readonly Certificate[] | null,
@@ -197,30 +200,16 @@ function checkCertificate(
   if (chain === null) return
   const path = join(directory, name)
   if (chain.length === 0) throw writeFailed(path, 'it holds no certificate that can be read')
-  if (leadsTo(chain, anchors)) return
+  const [leaf, ...sent] = chain.slice(0, MAX_CHAIN)
+  // By names and signatures; the validator checks the rest.
+  const isTrusted = (each: Certificate): boolean =>
+    anchors.some((anchor) => anchor.equals(each) || isIssuedBy(each, anchor))
+  if (leaf !== undefined && climb(leaf, sent, isTrusted).path !== null) return
   const issuer = chain.at(-1)?.issuer.toString() ?? ''
   throw writeFailed(
     path,
     `its certificate leads to "${issuer}", which would no longer be trusted. Nothing was changed; keep that CA among the anchors until this certificate is reissued, or set \`overwrite: true\``,
   )
-}
-
-/** Certificates of a chain that are looked at. */
-const MAX_CHAIN = 10
-
-/** Whether a chain, the leaf first, leads to one of the anchors by names and signatures. The validator checks the rest. */
-function leadsTo(chain: readonly Certificate[], anchors: readonly Certificate[]): boolean {
-  const [leaf, ...sent] = chain.slice(0, MAX_CHAIN)
-  if (leaf === undefined) return false
-  const seen = new Set<Certificate>([leaf])
-  const climb = (from: Certificate): boolean =>
-    anchors.some((anchor) => anchor.equals(from) || isIssuedBy(from, anchor)) ||
-    sent.some((next) => {
-      if (seen.has(next) || !isIssuedBy(from, next)) return false
-      seen.add(next)
-      return climb(next)
-    })
-  return climb(leaf)
 }
 
 /** Far more than a replacement needs; it bounds the files. */

@@ -397,7 +397,7 @@ describe('a cross-certificate', () => {
     expect(await reason(old.crossSign(chain[0]))).toContain('not a CA certificate')
     const idle = mintCa({ subject: 'Idle', keyUsages: ['cRLSign'], notBefore: days(-1) })
     expect(await reason(old.crossSign(Certificate.parse(idle.der)))).toContain(
-      'keyUsage of "CN=Idle" lacks keyCertSign',
+      '"CN=Idle" may not sign certificates: its keyUsage lacks keyCertSign',
     )
     expect(await reason(old.crossSign(old))).toContain("this authority's own key")
     const gone = mintCa({ subject: 'Gone', notBefore: days(-20), notAfter: days(-1) })

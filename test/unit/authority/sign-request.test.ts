@@ -287,7 +287,7 @@ describe('requests that are refused', () => {
     ] as const) {
       const signing = low.sign(csr({ key: held }), { role: 'client', name: 'x' })
       expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toBe(
-        `The request is for the key of the CA "CN=${subject}" itself, not for one of its own`,
+        `The key of the CA "CN=${subject}" must not be the key of a member or client, who could issue then`,
       )
     }
     expect(createPublicKey(middle.key).asymmetricKeyType).toBe('ec')
