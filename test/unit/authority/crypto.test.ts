@@ -6,7 +6,7 @@ import { cryptoProvider } from '@peculiar/x509'
 import { describe, expect, it, vi } from 'vitest'
 import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
 import type { IssueRequest, WebCrypto } from '../../../src/authority/index.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
+import { refused } from '../../support/refused.js'
 
 const REQUEST: IssueRequest = { role: 'server', name: 'x', hosts: ['localhost'] }
 
@@ -25,14 +25,7 @@ function altered(calls: Partial<WebCrypto['subtle']>): WebCrypto {
   }
 }
 
-async function refusal(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_ISSUE_REFUSED'>> {
-  const error: unknown = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
-  return error
-}
+const refusal = (work: Promise<unknown>) => refused(work, 'ERR_ISSUE_REFUSED')
 
 describe('which crypto works', () => {
   it('uses only the crypto of the caller to make, export and sign', async () => {

@@ -1,4 +1,4 @@
-/** What was handed out is in the ledger, whatever happens to the process and the file. */
+/** What was issued is in the ledger, whatever happens to the process and the file. */
 import { createHash } from 'node:crypto'
 import {
   appendFileSync,
@@ -21,6 +21,7 @@ import { childModules, type ChildModules } from '../../support/child-modules.js'
 import { faultyFileSystem } from '../../support/faulty-file-system.js'
 import { sample, scaled } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
+import { refused } from '../../support/refused.js'
 
 const folder = temporaryFolder()
 let count = 0
@@ -129,11 +130,7 @@ describe('the file', () => {
     truncateSync(path, 2 ** 30)
     const ledger = fileLedger(path)
     for (const work of [ledger.read(), ledger.append([issued(1)])]) {
-      const error: unknown = await work.then(
-        () => null,
-        (reason: unknown) => reason,
-      )
-      if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
+      const error = await refused(work, 'ERR_ISSUE_REFUSED')
       expect(error.message).toContain(path)
       expect(error.message).toContain('start a new one')
     }
@@ -319,13 +316,13 @@ describe('processes', () => {
 
   it('lose no entry when they add at the same time', async () => {
     const path = fresh()
-    const writers = ['A', 'B', 'C'].map((name) => children.start(code(path, name, 30)))
+    const writers = ['A', 'B', 'C'].map((name) => children.start(code(path, name, 10)))
     await Promise.all(writers.map(({ ended }) => ended))
     const found = await serials(path)
-    expect(found).toHaveLength(90)
+    expect(found).toHaveLength(30)
     for (const name of ['A', 'B', 'C']) {
       expect(found.filter((each) => each.startsWith(name))).toEqual(
-        Array.from({ length: 30 }, (_, i) => `${name}${String(i)}`),
+        Array.from({ length: 10 }, (_, i) => `${name}${String(i)}`),
       )
     }
   })

@@ -6,6 +6,7 @@ import { CertificateRequest, inspectRequest } from '../../../src/authority/index
 import type { FindingCode } from '../../../src/report/finding.js'
 import { anyCharacter } from '../../support/any-character.js'
 import { bitString, integer, nullValue, oid, sequence, utf8String } from '../../support/der-writer.js'
+import { sample } from '../../support/long.js'
 import {
   basicConstraints,
   certificatePolicies,
@@ -348,16 +349,16 @@ describe('hostile input', () => {
   const whole = mintCsr({ subject: 'etcd-0', key, names: [dns('a.example')] })
 
   it('reports a request that is cut at any byte, as DER and as PEM', () => {
-    for (let length = 0; length < whole.der.length; length++) {
+    for (const length of sample(whole.der.keys(), 100)) {
       expect(inspectRequest(whole.der.subarray(0, length)).ok, String(length)).toBe(false)
     }
-    for (let length = 0; length < whole.pem.length - 1; length++) {
+    for (const length of sample(Array(whole.pem.length - 1).keys(), 100)) {
       expect(inspectRequest(whole.pem.slice(0, length)).ok, String(length)).toBe(false)
     }
   })
 
   it('reports a request with any flipped bit', () => {
-    for (let bit = 0; bit < whole.der.length * 8; bit++) {
+    for (const bit of sample(Array(whole.der.length * 8).keys(), 300)) {
       const changed = Buffer.from(whole.der)
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
       expect(inspectRequest(changed).ok, String(bit)).toBe(false)

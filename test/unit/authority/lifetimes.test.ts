@@ -1,11 +1,11 @@
-/** Validity: backdated a little, inside the issuer's, and written as RFC 5280 wants it on both sides of 2050. */
+/** Validity: backdated a little, inside the issuer's, and written as RFC 5280 section 4.1.2.5 requires on both sides of 2050. */
 import { webcrypto } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Authority } from '../../../src/authority/index.js'
 import { createAuthority } from '../../../src/authority/index.js'
-import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 import { openssl } from '../../support/openssl.js'
+import { refused } from '../../support/refused.js'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'] })
@@ -24,11 +24,7 @@ async function at(time: string, validity?: string): Promise<Authority> {
 }
 
 async function refusal(work: Promise<unknown>): Promise<string> {
-  const error: unknown = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
+  const error = await refused(work, 'ERR_ISSUE_REFUSED')
   expect(error.message).toBe(error.details.reason)
   return error.details.reason
 }

@@ -1,4 +1,4 @@
-/** Issued again: the same in everything that is said, and refused where that cannot be. */
+/** Renewed credentials have the same contents, or are refused. */
 import { webcrypto } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -11,11 +11,11 @@ import {
   renewalDue,
   type RenewOptions,
 } from '../../../src/authority/index.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import { validateCredentials } from '../../../src/validate/index.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 import { mintedCredentials } from '../../support/etcd.js'
 import { dns, email, ip, mintCa, mintLeaf, type Minted, type MintLeafOptions, uri } from '../../support/mint.js'
+import { refused } from '../../support/refused.js'
 
 const DAY = 86_400_000
 const minted = mintCa({ subject: 'minted CA' })
@@ -30,14 +30,7 @@ function leafOf(options: Partial<MintLeafOptions>, issuer: Minted = minted): Cre
   return mintedCredentials({ leaf: mintLeaf({ subject: 'x', issuer, ...options }), trust: [issuer] })
 }
 
-async function refusal(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_ISSUE_REFUSED'>> {
-  const error: unknown = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
-  return error
-}
+const refusal = (work: Promise<unknown>) => refused(work, 'ERR_ISSUE_REFUSED')
 
 const length = ({ notBefore, notAfter }: Certificate): number => notAfter.getTime() - notBefore.getTime()
 const says = ({ chain: [leaf] }: Credentials): unknown => [

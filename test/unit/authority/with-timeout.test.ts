@@ -1,4 +1,4 @@
-/** What is not the authority's own, a key and a store far away, may hang or fail: it is told, and in bounded time. */
+/** A key or a store that is elsewhere may hang or fail: it is reported, in bounded time. */
 import { generateKeyPairSync, sign, webcrypto } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
@@ -8,20 +8,13 @@ import {
   type Signer,
   type WebCrypto,
 } from '../../../src/authority/index.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
+import { refused as refusedWith } from '../../support/refused.js'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const never = (): Promise<never> => new Promise(() => undefined)
 const CLIENT = { role: 'client', name: 'app' } as const
 
-async function refused(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_ISSUE_REFUSED'>> {
-  const error: unknown = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
-  return error
-}
+const refused = (work: Promise<unknown>) => refusedWith(work, 'ERR_ISSUE_REFUSED')
 
 describe('what never answers is reported', () => {
   beforeEach(() => {

@@ -67,7 +67,7 @@ function readOneGeneration(directory: string): string[] | null {
 it('shows a reader one set or the other while two processes write', async () => {
   const directory = folder.file('together')
   const known = plans.map(({ members }) => [root.pem, ...pair('x', members.a.server).map(([, { content }]) => content)])
-  const writers = [1, 2].map(() => children.start(writer(directory, scaled({ short: 6, long: 12 }))))
+  const writers = [1, 2].map(() => children.start(writer(directory, scaled({ short: 3, long: 12 }))))
   const work = { done: false }
   const all = Promise.all(writers.map(({ ended }) => ended)).finally(() => (work.done = true))
   let reads = 0
@@ -95,7 +95,7 @@ it('leaves files with which etcd starts when it is killed at any moment, and a s
     for (const [name, { content }] of [...pair('server', plain.server), ...pair('peer', plain.peer)])
       writeFileSync(`${directory}/members/a/${name}`, content)
   }
-  for (let round = 0; round < scaled({ short: 4, long: 12 }); round++) {
+  for (let round = 0; round < scaled({ short: 2, long: 12 }); round++) {
     const child = children.start(writer(directory, 100_000))
     if (round % 2 === 1) await child.says('wrote 1')
     else await Promise.race([child.says('wrote 0'), delay(400 + 20 * round)])
