@@ -31,8 +31,12 @@ const MAX_PORT = 65_535
 /** A host name is at most 253 characters long; no URL of etcd is much longer. */
 const MAX_URL = 300
 
+/** Two URLs with another character between them than a comma. */
+const SEPARATED = /[;|\s](?:https?|unixs?):\/\//i
+
 /** Reads one URL as etcd does. */
 export function readUrl(text: string, use: UrlUse): UrlReading {
+  if (SEPARATED.test(text.trim())) return { refused: 'has two URLs, which only a comma without spaces separates' }
   const [, scheme, rest = ''] = /^([A-Za-z][A-Za-z\d+.-]*):\/\/(.*)$/s.exec(text) ?? []
   if (scheme === undefined) return { refused: 'has no scheme, such as "https://"' }
   const name = scheme.toLowerCase()

@@ -1,4 +1,5 @@
 /** One finding for each cause: what follows from another finding is reported with it. */
+import { dirname } from 'node:path'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { SEVERITIES } from '../../report/severity.js'
 
@@ -31,7 +32,7 @@ const LINKS: readonly Link[] = [
   {
     cause: 'config/client-and-peer-swapped',
     follows: /^config\/gateway-refused$/,
-    followsKind: /^(?:CA|self-signed)$/,
+    followsKind: /^(?:CA|self-signed|CA of the same name)$/,
     of: 'any',
   },
   { cause: 'config/url-repeated', kind: 'port', follows: /^config\/metrics-plaintext$/, of: 'any' },
@@ -92,7 +93,7 @@ const LINKS: readonly Link[] = [
 
 /** The findings that have causes of their own, each once, with those that follow from them. */
 export function byCause(all: readonly Finding[]): Finding[] {
-  const findings = distinct(all)
+  const findings = withSiblings(distinct(all))
   // Of thousands of findings, few have consequences.
   const causes = findings.filter(({ code }) => LINKS.some(({ cause }) => cause === code))
   if (causes.length === 0) return findings
@@ -114,6 +115,43 @@ export function byCause(all: readonly Finding[]): Finding[] {
     return own === undefined ? each : { ...each, consequences: [...each.consequences, ...own.map(whole)] }
   }
   return findings.filter((each) => !told.has(each)).map(whole)
+}
+
+/** Findings that one mistake made several times: the first one is reported, and the others are its consequences. */
+function withSiblings(findings: readonly Finding[]): Finding[] {
+  const groups = new Map<string, Finding[]>()
+  for (const each of findings) {
+    const key = siblingKey(each)
+    const group = key === null ? undefined : groups.get(key)
+    if (group === undefined) groups.set(key ?? `alone ${String(groups.size)}`, [each])
+    else group.push(each)
+  }
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined
+      ? []
+      : others.length === 0
+        ? first
+        : { ...first, consequences: [...first.consequences, ...others] },
+  )
+}
+
+/** What the findings of one mistake have in common; null if a finding stands for itself. */
+function siblingKey({ code, details, place, severity }: Finding): string | null {
+  const keyOf = (...parts: readonly unknown[]): string => JSON.stringify([code, severity, place?.file, ...parts])
+  switch (code) {
+    case 'config/not-expanded':
+      return keyOf(details.names, details.by)
+    case 'config/protection-ignored': {
+      const [block, key] = details.belongs?.split('.') ?? []
+      return key === undefined ? null : keyOf(block)
+    }
+    case 'file/missing':
+      return place === undefined ? null : keyOf(dirname(details.file))
+    case 'config/cipher-suites-unusable':
+      return keyOf(place?.option, details.kind)
+    default:
+      return null
+  }
 }
 
 /** Both sides often have the same files, whose findings are reported once. */

@@ -212,8 +212,10 @@ class FilesReader {
     if (anchors.length > 0 && this.#gatewayShows(side)) {
       const ca = side.get('trustedCaFile').place.option
       // Nobody else issued it, so no intermediate is missing.
-      const kind = leaf.isSelfIssued ? ('self-signed' as const) : ('CA' as const)
-      const names = { subject: leaf.subject.toString(), issuer: leaf.issuer.toString() }
+      const [issuer, top] = [leaf.issuer.toString(), (pair.chain.at(-1) ?? leaf).issuer.toString()]
+      const isNamesake = anchors.some(({ subject }) => [issuer, top].includes(subject.toString()))
+      const kind = leaf.isSelfIssued ? 'self-signed' : isNamesake ? 'CA of the same name' : 'CA'
+      const names = { subject: leaf.subject.toString(), issuer }
       this.#add([finding('config/gateway-refused', { ...cert.place, kind, path: cert.text, ca, ...names })])
     }
   }

@@ -181,7 +181,11 @@ function unresolvedValues({ settings, findings }: ReadMember): Finding[] {
   return settings
     .all()
     .filter(({ text, place }) => isUnresolved(text) && !isReported(place))
-    .map(({ place, text }) => finding('config/not-checked', { ...place, kind: 'value', what: [text], why: '' }))
+    .map(({ place, text, form }) => {
+      // Etcd expands nothing in its file.
+      const kind = form === 'yaml' && /\$[({A-Za-z_]/.test(text) ? ('value of a file' as const) : ('value' as const)
+      return finding('config/not-checked', { ...place, kind, what: [text], why: '' })
+    })
 }
 
 export function lintReport(

@@ -253,7 +253,9 @@ const dataIsOwn: ClusterRule = (members) => {
     const shared = at?.mount.shared
     return path === null || at === null || shared === undefined ? [] : [{ of, path, key: `${shared}/${at.rest}` }]
   })
-  return groupBy(places, ({ key }) => key).flatMap(([, same]) => {
+  // Other texts start members on other machines.
+  const groups = groupBy(places, ({ of }) => of.read.texts).flatMap(([, all]) => groupBy(all, ({ key }) => key))
+  return groups.flatMap(([, same]) => {
     const [, second] = same
     if (second === undefined) return []
     const details = { kind: 'shared' as const, path: second.path, by: labels(same.map(({ of }) => of)) }

@@ -47,7 +47,8 @@ const ownIsNotRevoked: SideFilesRule = (side, { crl, shown }, { member: { settin
   if (revoked === undefined || !side.asksForCertificates || !isDialled) return []
   const { serialNumber, subject } = revoked
   const crlOption = side.get('crlFile').place.option
-  const details = { kind: 'itself' as const, member: subject.toString(), by: '', crl: crlOption, serialNumber }
+  const kind = side.block === 'peer' ? ('itself' as const) : ('gateway' as const)
+  const details = { kind, member: subject.toString(), by: '', crl: crlOption, serialNumber }
   return [finding('config/member-revoked', { ...side.shownBy.place, ...details })]
 }
 

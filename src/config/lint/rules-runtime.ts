@@ -205,6 +205,31 @@ const replicasAreMembers: RuntimeRule = (member, read) => {
   return [...findings, finding('config/cluster-urls-differ', { ...setting.place, ...details })]
 }
 
+/** The pods of a StatefulSet have names below its service (Kubernetes, "Stable Network ID"). */
+const podsAreNamed: RuntimeRule = ({ settings, client, peer }, { context: { replicas } }) => {
+  if (replicas?.kind !== 'StatefulSet' || replicas.service === null || isUnresolved(replicas.service)) return []
+  const { name: set, service, namespace, variables } = replicas
+  const pod = `${set}-0`
+  const cluster = settings.server('initialCluster')
+  const urls = [
+    ...[client.get('advertiseUrls'), peer.get('advertiseUrls')].flatMap((setting) =>
+      setting.isSet ? setting.values.map((url) => ({ url, setting })) : [],
+    ),
+    ...(cluster.isSet ? clusterEntries(cluster).map(({ url }) => ({ url, setting: cluster })) : []),
+  ]
+  const wrong = urls.find(({ url }) => {
+    const reading = readUrl(substitute(url, { get: (key) => (variables.includes(key) ? pod : undefined) }), 'advertise')
+    if ('refused' in reading || isUnresolved(reading.url.host)) return false
+    const [own = '', below, space] = reading.url.host.split('.')
+    if (below === undefined || !own.startsWith(`${set}-`) || !/^\d{1,4}$/.test(own.slice(set.length + 1))) return false
+    return below !== service || (namespace !== null && space !== undefined && space !== namespace)
+  })
+  if (wrong === undefined) return []
+  const { url, setting } = wrong
+  const listen = `${service}${namespace === null ? '' : `.${namespace}`}`
+  return [finding('config/advertise-unreachable', { ...setting.place, kind: 'service', url, listen })]
+}
+
 /** More pods than any cluster has members. */
 const MAX_PODS = 100
 
@@ -296,6 +321,7 @@ const RUNTIME_RULES: readonly RuntimeRule[] = [
   filesAreVisible,
   dataIsKept,
   replicasAreMembers,
+  podsAreNamed,
   probesAreAnswered,
 ]
 

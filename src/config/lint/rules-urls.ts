@@ -21,6 +21,7 @@ const SOCKETS_BY_PATH: Since = ['3.5.10', '3.6.0']
 
 /** Why a URL is refused; null for one that is accepted. What is odd is accepted from others, and not written. */
 function refusal(text: string, use: UrlUse, isWritten: boolean, version: ParsedVersion | null): string | null {
+  if (text === '' && !isWritten) return 'is empty: there is a comma without a URL before or after it'
   const reading = readUrl(text, use)
   if ('refused' in reading) return reading.refused
   return isWritten ? reading.odd : refusedSocket(reading.url, version)
@@ -154,13 +155,16 @@ function advertised(side: LintSide, isMultiMember: boolean, isWritten: boolean):
   const listen = listens.map(({ text }) => text).join(', ')
   const areExplicit = first.setting.isSet
   return side.advertise.flatMap((url): Finding[] => {
-    const told = (kind: 'plaintext' | 'TLS' | 'port' | 'loopback' | 'wildcard'): Finding[] => [
+    const told = (kind: 'plaintext' | 'plaintext to peers' | 'TLS' | 'port' | 'loopback' | 'wildcard'): Finding[] => [
       finding('config/advertise-unreachable', { ...setting.place, kind, url: url.text, listen }),
     ]
     if (url.port === '') return []
     if (url.isUnspecified) return told('wildcard')
     // What is written has no plaintext URL at all, which is reported.
-    if (!url.isTls && listens.every(({ isTls }) => isTls)) return isWritten ? [] : told('plaintext')
+    if (!url.isTls && listens.every(({ isTls }) => isTls)) {
+      if (isWritten) return []
+      return told(side.block === 'peer' ? 'plaintext to peers' : 'plaintext')
+    }
     if (url.isTls && !listens.some(({ isTls }) => isTls)) return told('TLS')
     if (url.isLocal && isMultiMember && !side.listen.every(({ isLocal }) => isLocal)) return told('loopback')
     const ports = side.listen.map(({ port }) => port)

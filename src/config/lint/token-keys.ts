@@ -25,6 +25,14 @@ const KINDS: Readonly<Record<string, { readonly type: string; readonly name: str
   RS: { type: 'rsa', name: 'RSA' },
   PS: { type: 'rsa', name: 'RSA' },
   ES: { type: 'ec', name: 'ECDSA' },
+  Ed: { type: 'ed25519', name: 'Ed25519' },
+}
+
+/** The curves of ECDSA, which signing requires and the start does not (RFC 7518 section 3.4; etcd 3.5.16, run). */
+const CURVES: Readonly<Partial<Record<string, { readonly openssl: string; readonly name: string }>>> = {
+  ES256: { openssl: 'prime256v1', name: 'P-256' },
+  ES384: { openssl: 'secp384r1', name: 'P-384' },
+  ES512: { openssl: 'secp521r1', name: 'P-521' },
 }
 
 /** Reads the files that `--auth-token=jwt,…` names. */
@@ -53,6 +61,12 @@ export async function readTokenKeys(member: LintMember, read: ReadMember, root: 
     const value = `${name}=${tokens.get(name) ?? ''}`
     findings.push(finding('config/value-invalid', { ...option.place, kind: 'refused', value, wants }))
     return { fingerprint: null, findings }
+  }
+  const curve = CURVES[method]
+  if (curve !== undefined && key.asymmetricKeyDetails?.namedCurve !== curve.openssl) {
+    const value = `${name}=${tokens.get(name) ?? ''}`
+    const wants = `a file with a key on ${curve.name}, which ${method} requires`
+    findings.push(finding('config/value-invalid', { ...option.place, kind: 'refuses logins', value, wants }))
   }
   const shared = createPublicKey(key.export({ type: key.type === 'private' ? 'pkcs8' : 'spki', format: 'pem' }))
   return { fingerprint: fingerprintOf(shared.export({ type: 'spki', format: 'der' })), findings }

@@ -1,5 +1,6 @@
 /** Finds the words that follow `etcd` in a command, also where a shell or a container engine starts it. */
 import { type ContainerRun, containerRun } from './container-run.js'
+import { missingProgram } from './image.js'
 import { type SyntaxFault, LITERAL_DOLLAR, splitText, type Word } from './tokenizer.js'
 
 /** A command within which etcd is started by a shell, at most this deep. */
@@ -68,6 +69,8 @@ export function commandsOf(words: readonly Word[]): Word[][] {
 
 /** What may stand before a program: variables of its own, and programs that start another. */
 const BEFORE = /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time))$/s
+/** A command in the place of a program: etcd with its flags, or a shell that starts it. */
+const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
 const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
 
 function commandIn(command: readonly Word[], values: Values, depth: number): EtcdCommand | null {
@@ -80,22 +83,37 @@ function commandIn(command: readonly Word[], values: Values, depth: number): Etc
   const isStarted = before.some(({ text }) => !text.includes('='))
   if (program.text.startsWith('-') && !isStarted) return { args: own, variables, faults: [] }
   if (ETCD.test(program.text)) return { args: own.slice(1), variables, faults: [] }
-  const script = depth < MAX_SHELLS ? shellScript(own) : null
-  if (script !== null) {
+  if (depth < MAX_SHELLS && WHOLE_COMMAND.test(program.text)) {
+    // No program has such a name; what is meant is plain.
+    const { words, faults } = splitText(program.text, 'shell')
+    const placed = <T extends object>(inner: T): T => ({ ...inner, offset: program.offset })
+    const found = etcdCommand([...words.map(placed), ...own.slice(1)], values, depth + 1)
+    if (found === null) return null
+    const all = [{ kind: 'one argument' as const, offset: program.offset }, ...faults.map(placed), ...found.faults]
+    return { ...found, variables: [...variables, ...found.variables], faults: all }
+  }
+  const at = depth < MAX_SHELLS ? scriptAt(own) : -1
+  const script = own[at]
+  if (script !== undefined) {
     const { words, faults } = splitText(substitute(script.text.replaceAll(LITERAL_DOLLAR, '$'), values), 'shell')
     const placed = <T extends object>(inner: T): T => ({ ...inner, offset: script.offset })
     const found = etcdCommand(words.map(placed), values, depth + 1)
     if (found === null) return null
-    const all = [...faults.map(placed), ...found.faults]
-    return { ...found, isShell: true, variables: [...variables, ...found.variables], faults: all }
+    const all: SyntaxFault[] = [...faults.map(placed), ...found.faults]
+    // A shell has what follows a script as $0, $1, and so on.
+    const after = own.slice(at + 1)
+    const isLost = after.some(({ text }) => text.startsWith('-')) && !/\$(?:[@*\d]|\{[@*\d])/.test(script.text)
+    if (isLost) all.push({ kind: 'after script', offset: after[0]?.offset ?? script.offset })
+    const args = isLost ? [...found.args, ...after] : found.args
+    return { ...found, args, isShell: true, variables: [...variables, ...found.variables], faults: all }
   }
   const contained = depth < MAX_SHELLS ? inContainer(own, values, depth) : null
   if (contained !== null) return { ...contained, variables: [...variables, ...contained.variables] }
   if (CONTAINERS.test(program.text) && !own.some(({ text }) => STARTS.test(text))) return null
-  const at = startedAt(own, isStarted || ENGINE.test(program.text))
-  return at === -1
+  const start = startedAt(own, isStarted || ENGINE.test(program.text))
+  return start === -1
     ? null
-    : { args: own.slice(at + 1), variables: assignmentsOf(command.slice(0, first + at)), faults: [] }
+    : { args: own.slice(start + 1), variables: assignmentsOf(command.slice(0, first + start)), faults: [] }
 }
 
 /** How a container that a command starts runs etcd; null where it does not, or cannot be understood. */
@@ -104,7 +122,8 @@ function inContainer(words: readonly Word[], values: Values, depth: number): Etc
   if (container === null) return null
   const rest = words.slice(container.length)
   const isBare = rest[0] === undefined || rest[0].text.startsWith('-')
-  const bare = container.isEtcd ? { args: rest, variables: [], faults: [] } : null
+  const faults = container.hasEntrypoint ? [] : missingProgram(container.context.image ?? '', rest)
+  const bare = container.isEtcd ? { args: rest, variables: [], faults } : null
   const found = isBare ? bare : commandIn(rest, values, depth + 1)
   if (found === null) return null
   return { ...found, container, variables: [...assignmentsOf(words.slice(0, container.length)), ...found.variables] }
@@ -135,12 +154,12 @@ function assignmentsOf(words: readonly Word[]): Word[] {
   })
 }
 
-/** What a shell, or `su`, is given to run by `-c`, `-ec`, `-lc`. */
-function shellScript(words: readonly Word[]): Word | null {
+/** The position of what a shell, or `su`, is given to run by `-c`, `-ec`, `-lc`; -1 if it is given nothing. */
+function scriptAt(words: readonly Word[]): number {
   const [program] = words
-  if (program === undefined || !/(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/.test(program.text)) return null
+  if (program === undefined || !/(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/.test(program.text)) return -1
   const at = words.findIndex(({ text }) => /^-[a-z]*c$/.test(text))
-  return at === -1 ? null : (words[at + 1] ?? null)
+  return at === -1 ? -1 : at + 1
 }
 
 /** Where the values of variables are looked up. */

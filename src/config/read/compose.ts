@@ -5,7 +5,7 @@ import { type EtcdCommand, etcdCommand } from './command.js'
 import { fileVariables, type Variable } from './env.js'
 import { textOf } from './kube-objects.js'
 import { finding } from '../finding.js'
-import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
+import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, releaseOf } from './image.js'
 import { composeProbes } from './probes.js'
 import { type ConfigReading, type Mount, notReadVariables, unreadable } from './read-option.js'
 import { faultFindings, readStart } from './start.js'
@@ -56,7 +56,8 @@ function serviceOf(value: YamlValue, yaml: YamlReading): Service | null {
   // Without a program, the image's own is started.
   if (isOther && (first === undefined || (first.text.startsWith('-') && !areEtcdFlags(words)))) return null
   const command = first === undefined ? NOTHING : (etcdCommand(words) ?? (isOther || isImage ? null : NOTHING))
-  return command === null ? null : { value, command, faults: written.flatMap((each) => each.faults) }
+  const faults = [...written.flatMap((each) => each.faults), ...missingProgram(textAt(value, 'image') ?? '', words)]
+  return command === null ? null : { value, command, faults }
 }
 
 async function readService(

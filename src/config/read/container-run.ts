@@ -9,6 +9,7 @@ export interface ContainerRun {
   readonly context: RuntimeContext
   /** Whether nothing but the image, or its entrypoint, has to start etcd. */
   readonly isEtcd: boolean
+  readonly hasEntrypoint: boolean
   /** Variables that are taken from whoever starts the container. */
   readonly passed: readonly string[]
   /** Files of variables. */
@@ -77,6 +78,7 @@ function describe(
       mounts: mounts.sort((a, b) => b.inside.length - a.inside.length),
     },
     isEtcd: entrypoint === undefined ? isEtcdImage(image) : /(?:^|\/)etcd$/.test(entrypoint),
+    hasEntrypoint: entrypoint !== undefined,
     passed: textsOf('env').filter((text) => !text.includes('=')),
     files: options.get('env-file') ?? [],
     length,

@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
-import { type EtcdOptionRow, etcdOptions, rowOfFlag } from '../tables/options.js'
-import { passthroughOfFlag } from '../tables/passthrough-options.js'
+import { type EtcdOptionRow, etcdOptions } from '../tables/options.js'
+import { flagWithin } from './flags.js'
 import { readConfigFile, type ReadOptions, resolveRelativeTo, resolveInRoot } from './named-files.js'
 import {
   type ConfigReading,
@@ -13,6 +13,7 @@ import {
   type PassthroughOption,
   type ReadOption,
   type RuntimeContext,
+  textOption,
   unreadable,
 } from './read-option.js'
 import { Settings } from './settings.js'
@@ -231,12 +232,14 @@ function judgeEntries(options: readonly ReadOption[]): { options: ReadOption[]; 
   const nameRow = etcdOptions.find((row) => row.block === 'server' && row.field === 'name')
   const name = options.find(({ row, text }) => row === nameRow && text !== '')?.text ?? nameRow?.default ?? ''
   const findings: Finding[] = []
-  const judged = options.map((option): ReadOption => {
+  const judged = options.map((written): ReadOption => {
+    const option = withoutSmartQuotes(written)
     const { row, place, text } = option
+    if (option !== written) findings.push(finding('config/quotes-in-value', { ...place, value: text }))
     if (row.kind === 'path' && /^~(?:\/|$)/.test(text)) {
       findings.push(finding('config/not-expanded', { ...place, names: [text], by: 'etcd, a home folder' }))
     }
-    const flag = option.form === 'yaml' ? null : flagIn(text)
+    const flag = option.form === 'yaml' ? null : flagWithin(text)
     if (flag !== null)
       findings.push(
         finding('config/argument-misplaced', {
@@ -267,10 +270,15 @@ function judgeEntries(options: readonly ReadOption[]): { options: ReadOption[]; 
   return { options: judged, findings }
 }
 
-/** A flag of etcd that follows a space within a value; null if there is none. */
-function flagIn(text: string): string | null {
-  const [, dashes = '', name = ''] = /\s(--?)([a-z][a-z0-9-]*)(?:[=\s]|$)/.exec(text) ?? []
-  return name !== '' && (rowOfFlag(name) !== undefined || passthroughOfFlag(name) !== undefined) ? dashes + name : null
+/** Word processors make these of plain quotes; no shell and no YAML takes them for quotes. */
+const SMART_QUOTES = /[\u2018\u2019\u201a\u201c-\u201e\u00ab\u00bb]/
+
+function withoutSmartQuotes(option: ReadOption): ReadOption {
+  const { row, text, form, place } = option
+  const entries = text.split(',')
+  if (!entries.some((each) => SMART_QUOTES.test(each.charAt(0)) || SMART_QUOTES.test(each.slice(-1)))) return option
+  const plain = text.replaceAll(new RegExp(SMART_QUOTES, 'g'), '')
+  return { ...textOption(row, plain, form, place), isGuess: true }
 }
 
 const PAIRS = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'

@@ -5,7 +5,7 @@ import { etcdOptions, type EtcdOptionRow, rowOfVariable, variableOf } from '../t
 import { passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'
 import { parseEnvironmentFile } from './env-file.js'
 import { finding } from '../finding.js'
-import { guessedOption, isProtection, meantByValue, meantByWords } from './meaning.js'
+import { guessedOption, isProtection, meantByValue, meantByWords, usedInstead } from './meaning.js'
 import { GONE, nearest } from './meaning.js'
 import { judgeOtherText } from './other-values.js'
 import { betweenQuotes, type PassthroughOption, type ReadOption, textOption } from './read-option.js'
@@ -132,7 +132,7 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
       if (value === '') continue
       findings.push(...judgeOtherText(other, value, place))
       others.push({ name: other.name, form: 'env', place, text: value })
-    } else if (name.startsWith('ETCD_') && !FOREIGN.test(name)) {
+    } else if ((name.startsWith('ETCD_') && !FOREIGN.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined) {
       const inFile = unknown < MAX_UNKNOWN ? meantInFile(name) : null
       if (inFile !== null) {
         unknown++
@@ -158,7 +158,7 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
       const details = { ...place, kind: 'variable' as const, nearest: nearName, belongs: null }
       findings.push(
         isMissed && isProtection(near)
-          ? finding('config/protection-ignored', { ...details, keys: [] })
+          ? finding('config/protection-ignored', { ...details, keys: [], ...usedInstead(near) })
           : finding('config/option-ignored', details),
       )
       const guessed = isMissed ? guessedOption(near, value, 'env', place) : null

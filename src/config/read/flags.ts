@@ -9,6 +9,7 @@ import { guessedOption, meantByValue, meantByWords } from './meaning.js'
 import { GONE, NAMES_OF_OTHERS, nearest, own } from './meaning.js'
 import { isSwitch, judgeOtherText } from './other-values.js'
 import { betweenQuotes, type PassthroughOption, type ReadOption, textOption } from './read-option.js'
+import { splitWords } from './tokenizer.js'
 
 /** A word of the command line, and where it stands. */
 export interface Argument {
@@ -65,7 +66,18 @@ class FlagsReader {
   #isOver = false
 
   constructor(words: readonly Argument[]) {
-    this.#words = words
+    this.#words = words.flatMap((word) => this.#apart(word))
+  }
+
+  /** The flags of one argument, as a variable that is not split gives them: etcd receives them as one value. */
+  #apart(word: Argument): Argument[] {
+    const flag = flagWithin(word.text)
+    if (!/^--?[a-z][a-z-]*[= ]/.test(word.text) || flag === null) return [word]
+    const place = word.place(/^--?[a-z-]+/.exec(word.text)?.[0] ?? '')
+    const value = word.text.slice(word.text.search(/[= ]/) + 1)
+    const details = { kind: 'flag in value' as const, argument: flag, value, after: null }
+    this.#tell(finding('config/argument-misplaced', { ...place, ...details }))
+    return splitWords(word.text, 'shell').map(({ text }) => ({ ...word, text }))
   }
 
   read(): FlagsReading {
@@ -74,7 +86,9 @@ class FlagsReader {
       const word = this.#words[i]
       if (word === undefined) break
       // Word processors make one long dash of two.
-      const text = word.text.replace(/^[\u2013\u2014](?=[a-z])/, '--')
+      const text = word.text
+        .replace(/^[\u201c\u201d\u201e\u2018\u2019](?=-)/, '')
+        .replace(/^[\u2013\u2014](?=[a-z])/, '--')
       const [, name, , given] = /^--?([^-=][^=]*)(=([\s\S]*))?$/.exec(text) ?? []
       if (text !== word.text) this.#leftOver(word, null)
       if (name === undefined) {
@@ -213,6 +227,12 @@ class FlagsReader {
 }
 
 const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS.keys()]
+
+/** A flag of etcd that follows a space within a text; null if there is none. */
+export function flagWithin(text: string): string | null {
+  const [, dashes = '', name = ''] = /\s(--?)([a-z][a-z0-9-]*)(?:[=\s]|$)/.exec(text) ?? []
+  return name !== '' && (rowOfFlag(name) !== undefined || passthroughOfFlag(name) !== undefined) ? dashes + name : null
+}
 
 /** Of a flag that nobody knows, whether it seems to have no value. */
 function isLast(next: Argument | undefined): boolean {

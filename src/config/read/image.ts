@@ -2,7 +2,7 @@
 import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import { rowOfFlag, rowOfVariable } from '../tables/options.js'
 import { type ParsedVersion, parseVersion } from '../tables/version.js'
-import type { Word } from './tokenizer.js'
+import type { SyntaxFault, Word } from './tokenizer.js'
 import type { YamlReading } from './yaml/yaml-text.js'
 import { at, textAt, type YamlValue } from './yaml/yaml-value.js'
 
@@ -11,6 +11,12 @@ export function isOfficialImage(image: string): boolean {
   return /^(?:quay\.io\/coreos|gcr\.io\/etcd-development|k8s\.gcr\.io|registry\.k8s\.io)\/etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(
     image,
   )
+}
+
+/** The fault of a command without a program: these images have no entrypoint (Dockerfile v3.4.0 to v3.7.1). */
+export function missingProgram(image: string, [first]: readonly Word[]): SyntaxFault[] {
+  const isMissing = isOfficialImage(image) && !/:v?2\./.test(image) && first?.text.startsWith('-') === true
+  return isMissing ? [{ kind: 'no program', offset: first.offset }] : []
 }
 
 export function isEtcdImage(image: string): boolean {

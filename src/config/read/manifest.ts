@@ -12,7 +12,7 @@ import {
   type VolumeFiles,
 } from './kube-objects.js'
 import { finding } from '../finding.js'
-import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
+import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, releaseOf } from './image.js'
 import { mountsOf, volumeFindings } from './pod-volumes.js'
 import { podProbes } from './probes.js'
 import { type ConfigReading, notReadVariables, type Replicas, unreadable } from './read-option.js'
@@ -95,7 +95,10 @@ function replicasOf(document: YamlValue, spec: YamlValue, name: string): Pod['re
   const [kind = '', count = ''] = [textAt(document, 'kind'), textAt(spec, 'replicas')]
   if (!/^(?:StatefulSet|Deployment|ReplicaSet)$/.test(kind) || !/^\d{1,3}$/.test(count)) return null
   const first = Number(textAt(at(spec, 'ordinals'), 'start') ?? '0')
-  return { kind, name, count: Number(count), first, offset: at(spec, 'replicas')?.offset ?? 0 }
+  const namespace = textAt(at(document, 'metadata'), 'namespace') ?? null
+  const service = textAt(spec, 'serviceName') ?? null
+  const offset = at(spec, 'replicas')?.offset ?? 0
+  return { kind, name, count: Number(count), first, service, namespace, offset }
 }
 
 function commandOf(container: YamlValue, yaml: YamlReading, maps: KubeObjects): EtcdCommand | null {
@@ -110,7 +113,9 @@ function commandOf(container: YamlValue, yaml: YamlReading, maps: KubeObjects): 
   // Without a program, the image's own is started.
   const isBare = first.text.startsWith('-')
   const isEtcd = isImage || areEtcdFlags(words) || areOfEtcd(variables.map(({ name }) => name))
-  return isBare && !isEtcd ? null : etcdCommand(words)
+  const command = isBare && !isEtcd ? null : etcdCommand(words)
+  if (command === null) return null
+  return { ...command, faults: [...missingProgram(textAt(container, 'image') ?? '', words), ...command.faults] }
 }
 
 /** Of an image with a script of its own, which starts etcd by variables. */

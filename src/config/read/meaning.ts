@@ -105,6 +105,11 @@ export function isProtection(row: EtcdOptionRow): boolean {
   return row.block !== 'server' || row.kind === 'suites' || row.kind === 'tls-version'
 }
 
+/** What etcd listens on, or advertises, if the option is not set; nothing for what is not a URL. */
+export function usedInstead(row: EtcdOptionRow | undefined): { readonly uses?: string } {
+  return row?.kind === 'urls' && row.default !== null ? { uses: row.default } : {}
+}
+
 /** Words of which some follow the side in the name of a block. */
 const OF_BLOCKS: ReadonlySet<string> = new Set(['transport', 'security', 'tls', 'ssl'])
 

@@ -19,7 +19,8 @@ export function podProbes(container: YamlValue, spec: YamlValue, yaml: YamlReadi
     const command = at(at(probe, 'exec'), 'command')
     if (command !== null) return commandProbes(wordsOf(command), values, yaml.place(command.offset, name))
     const http = at(probe, 'httpGet')
-    const target = http ?? at(probe, 'tcpSocket')
+    const [tcp, grpc] = [at(probe, 'tcpSocket'), at(probe, 'grpc')]
+    const target = http ?? tcp ?? grpc
     const written = textAt(target, 'port') ?? ''
     if (target === null || written === '' || isUnresolved(written)) return []
     const port = /^\d+$/.test(written) ? written : (ports.get(written) ?? '')
@@ -29,7 +30,8 @@ export function podProbes(container: YamlValue, spec: YamlValue, yaml: YamlReadi
     return [
       {
         by: 'kubelet',
-        kind: http === null ? 'tcp' : scheme,
+        // The kubelet speaks gRPC without TLS alone.
+        kind: http === null ? (tcp === null ? 'grpc' : 'tcp') : scheme,
         port: port === '' ? written : port,
         ...(port === '' ? { isNameUnknown: true as const } : {}),
         host: textAt(target, 'host') ?? null,

@@ -93,6 +93,9 @@ export interface Replicas {
   readonly kind: string
   readonly name: string
   readonly count: number
+  /** The service that gives its pods their names in DNS, and the namespace; null if they are not written. */
+  readonly service: string | null
+  readonly namespace: string | null
   /** The number of the first pod of a StatefulSet. */
   readonly first: number
   /** Variables that hold the name of the pod. */

@@ -16,7 +16,7 @@ export type WordStyle = 'shell' | 'systemd'
  * does not go on since CR or a blank follows its backslash, and one without a backslash before a line of flags.
  */
 export interface SyntaxFault {
-  readonly kind: 'quote' | 'carriage return' | 'space' | 'backslash'
+  readonly kind: 'quote' | 'carriage return' | 'space' | 'backslash' | 'one argument' | 'after script' | 'no program'
   readonly offset: number
 }
 

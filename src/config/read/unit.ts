@@ -199,7 +199,9 @@ function variablesOf(
     const quotes = faults.filter(({ kind }) => kind === 'quote')
     if (findings.length < MAX_FINDINGS)
       findings.push(...faultFindings(quotes, text, (offset) => lines.place(offset, 'Environment')))
-    const stray = words.find((word) => !/^[A-Za-z_][\w-]*=/.test(word.text))
+    const stray = words.find(
+      (word, i) => !/^[A-Za-z_][\w-]*=/.test(word.text) || words[i - 1]?.text.endsWith(',') === true,
+    )
     if (stray !== undefined && findings.length < MAX_FINDINGS) {
       const place = lines.place(stray.offset, 'Environment')
       findings.push(finding('config/unit-invalid', { ...place, kind: 'no assignment', text: stray.text }))

@@ -68,7 +68,7 @@ export const chain = {
       { by: 'OpenSSL', words: 'certificate signature failure' },
     ],
     message: ({ issuer, found }, who) =>
-      `${who} was not signed by the key of the CA "${issuer}" that was given (SHA-256 of the CA certificate: ${listed(found.slice(0, 1))}${found.length > 1 ? ` and ${String(found.length - 1)} more` : ''}).`,
+      `${who} was not signed by the key of the CA "${issuer}" that was given (its certificate has ${listed(found.slice(0, 1))}${found.length > 1 ? ` and ${String(found.length - 1)} more` : ''}).`,
     remedy: ({ wantedKeyIdentifier }) =>
       `The CA was probably created again under its old name. Pass the CA certificate that issued this one${wantedKeyIdentifier === null || wantedKeyIdentifier === '' ? '' : ` (its subject key identifier is ${wantedKeyIdentifier})`}, or reissue the certificate.`,
   }),

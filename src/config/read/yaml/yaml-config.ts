@@ -9,7 +9,7 @@ import {
   passthroughOptions,
 } from '../../tables/passthrough-options.js'
 import { finding } from '../../finding.js'
-import { blockByWords, isProtection, meantByValue, meantByWords } from '../meaning.js'
+import { blockByWords, isProtection, meantByValue, meantByWords, usedInstead } from '../meaning.js'
 import { nearest, own as ownName } from '../meaning.js'
 import { wantedNumber, wantedOfOther } from '../other-values.js'
 import {
@@ -271,7 +271,13 @@ class ConfigReader {
         finding('config/restriction-not-in-force', { ...place, kind: 'configuration file', other: '', fixed: [] }),
       )
     else if (isInBlock || meant?.isTls === true)
-      this.#tell(finding('config/protection-ignored', { ...details, keys: [] }))
+      this.#tell(
+        finding('config/protection-ignored', {
+          ...details,
+          keys: [],
+          ...usedInstead(path === null ? undefined : rowOfPath(path)),
+        }),
+      )
     else this.#tell(finding('config/option-ignored', details))
     const row = path === null ? undefined : rowOfPath(path)
     // Of a value that does not fit what may be meant, nothing is said.

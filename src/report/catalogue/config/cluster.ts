@@ -154,7 +154,13 @@ export const configCluster = {
       `Give all members the same CA bundle in ${option}. While a CA is replaced, the bundle has the old and the new one.`,
   }),
   'config/member-revoked': rowByKind<
-    ConfigPlace & { kind: 'itself' | 'by others'; member: string; by: string; crl: string; serialNumber: string }
+    ConfigPlace & {
+      kind: 'itself' | 'gateway' | 'by others'
+      member: string
+      by: string
+      crl: string
+      serialNumber: string
+    }
   >({
     refusals: [{ by: 'etcd', words: 'transport: certificate serial … revoked' }],
     kinds: {
@@ -162,6 +168,12 @@ export const configCluster = {
         severity: 'error',
         message: (details) =>
           `${placed(details)} names "${details.member}" (serial number ${details.serialNumber}), which the CRL of ${details.crl} revokes.`,
+        remedy: ({ option }) => `Issue a new certificate for ${option}, with another serial number.`,
+      },
+      gateway: {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} names "${details.member}" (serial number ${details.serialNumber}), which the CRL of ${details.crl} revokes. Clients can connect, but etcd’s own gateway cannot.`,
         remedy: ({ option }) => `Issue a new certificate for ${option}, with another serial number.`,
       },
       'by others': {

@@ -40,6 +40,21 @@ function inFile(key: string): string {
   return `Write "${key}" in a configuration file (--config-file), with all other options: etcd has no flag and no variable for it.`
 }
 
+function insteadOf({ uses }: { uses?: string }): string {
+  return uses === undefined ? ', so it protects nothing' : ` and uses ${uses}`
+}
+
+/** What to write in a file in place of a value of another type. */
+function typeRemedy({ option, wants }: { option: string; wants: string }): string {
+  const key = option.slice(option.lastIndexOf('.') + 1)
+  if (wants === 'a string') return 'Write one string, in quotes if it looks like a number or a boolean.'
+  if (wants === 'a list') return `Write a list: "${key}: [first, second]".`
+  if (wants === 'a number') return `Write the number without quotes: "${key}: 1000".`
+  return wants === 'a mapping'
+    ? `Write "${key}:" alone on its line, and below it each key as "key: value" with two spaces before it.`
+    : `Write ${wants}.`
+}
+
 const BOOLEAN = 'true or false'
 const TLS_VERSION = 'TLS1.2 or TLS1.3'
 const NUMBERS = /^a (?:whole number|duration)/
@@ -105,17 +120,19 @@ export const configOption = {
       nearest: string | null
       belongs: string | null
       keys: string[]
+      /** The URL that etcd uses instead; absent for what is not a URL. */
+      uses?: string
     }
   >({
     kinds: {
       key: {
         severity: 'error',
-        message: (details) => `${placed(details)} is not a key of etcd there. Etcd ignores it, so it protects nothing.`,
+        message: (details) => `${placed(details)} is not a key of etcd there. Etcd ignores it${insteadOf(details)}.`,
         remedy: keyRemedy,
       },
       variable: {
         severity: 'error',
-        message: (details) => `${placed(details)} is not a variable of etcd. Etcd ignores it, so it protects nothing.`,
+        message: (details) => `${placed(details)} is not a variable of etcd. Etcd ignores it${insteadOf(details)}.`,
         remedy: ({ nearest, belongs }) =>
           belongs === null ? `Write ${nearest ?? 'another name'} if you mean that.` : inFile(belongs),
       },
@@ -221,10 +238,7 @@ export const configOption = {
       type: {
         severity: 'error',
         message: (details) => `${placed(details)} must be ${details.wants}; it is ${details.has}.`,
-        remedy: ({ wants }) =>
-          wants === 'a string'
-            ? 'Write one string, in quotes if it looks like a number or a boolean.'
-            : `Write ${wants}.`,
+        remedy: typeRemedy,
       },
       'no list': {
         severity: 'error',
@@ -241,7 +255,7 @@ export const configOption = {
   }),
   'config/value-invalid': rowByKind<
     ConfigPlace & {
-      kind: 'refused' | 'not used' | 'not writable' | 'empty list' | 'relative path'
+      kind: 'refused' | 'refuses logins' | 'not used' | 'not writable' | 'empty list' | 'relative path'
       value: string
       wants: string
     }
@@ -270,6 +284,13 @@ export const configOption = {
         severity: 'error',
         message: (details) =>
           `${placed(details)} is "${details.value}"; it must be ${details.wants}. Etcd does not start with it.`,
+        remedy: ({ wants }) =>
+          `Write ${wants.replace(' unless ', ', or let ').replace(' names exactly', ' name exactly')}.`,
+      },
+      'refuses logins': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is "${details.value}"; it must be ${details.wants}. Etcd starts with it, and refuses every login.`,
         remedy: ({ wants }) => `Write ${wants}.`,
       },
       'not used': {

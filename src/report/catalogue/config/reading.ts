@@ -37,6 +37,8 @@ function leftOverRemedy(argument: string): string {
   // Word processors replace two dashes by one long dash.
   const [dash, flag] = [argument.charAt(0), argument.slice(1)]
   if (dash === '\u2013' || dash === '\u2014') return `It begins with a long dash: write "--${flag}".`
+  if (/[\u2018-\u201e]/.test(dash))
+    return `It begins with a typographic quote: write "${flag.replace(/[\u2018-\u201e]$/, '')}" with plain quotes, or without.`
   if (SHELL_SYNTAX.test(argument))
     return `Remove "${argument}" and everything after it: only a shell reads comments, redirections and "&&", and no shell reads this command.`
   return 'Remove it, or quote the value that it belongs to.'
@@ -79,12 +81,20 @@ const BROKEN = {
   space: () =>
     'a space follows the backslash at the end of the line, so etcd does not receive the flags on the next lines',
   backslash: () => 'the line does not end with a backslash, so etcd does not receive the flags on the next lines',
+  'one argument': () => 'the whole command is one argument, and no program has that name',
+  'after script': () => 'arguments after the script of a shell are not passed to etcd',
+  'no program': () =>
+    'the command begins with a flag, but the image has no entrypoint, so the container tries to start a program of that name',
 }
 const UNBROKEN = {
   quote: ({ quote }: { quote: string }) => `Close it with ${quote}, or remove it.`,
   'carriage return': () => 'Save the file with LF line ends, for example with "sed -i \'s/\\r$//\' FILE".',
   space: () => 'Remove the space: a backslash continues a line only as its last character.',
   backslash: () => 'End the line with a space and a backslash.',
+  'one argument': () =>
+    'Write each argument as an entry of its own, for example ["etcd", "--name=m1"]; in a unit, remove the quotes around the command.',
+  'after script': () => 'Write them within the script, after etcd.',
+  'no program': () => 'Write "etcd" as the first entry, before the flags.',
 }
 
 export const configReading = {
@@ -180,7 +190,11 @@ export const configReading = {
     remedy: ({ kind }) => LEFT_OUT[kind].pass,
   }),
   'config/not-checked': rowByKind<
-    ConfigPlace & { kind: 'value' | 'configuration file' | 'variables' | 'files'; what: string[]; why: string }
+    ConfigPlace & {
+      kind: 'value' | 'value of a file' | 'configuration file' | 'variables' | 'files'
+      what: string[]
+      why: string
+    }
   >({
     kinds: {
       value: {
@@ -188,6 +202,12 @@ export const configReading = {
         message: (details) =>
           `${placed(details)} is ${quoted(details.what)}, which is assembled elsewhere. It was not checked.`,
         remedy: () => 'Pass the finished configuration, for example /proc/PID/cmdline, to have it checked.',
+      },
+      'value of a file': {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} is ${quoted(details.what)}. Etcd expands no variables in its file, so it was not checked.`,
+        remedy: () => 'Write the value. If this is a template, pass the file that is made from it.',
       },
       'configuration file': {
         severity: 'warning',
@@ -283,8 +303,8 @@ export const configReading = {
   }),
   'config/quotes-in-value': row<ConfigPlace & { value: string }>({
     severity: 'error',
-    message: (details) => `${placed(details)} begins and ends with quotes, which etcd receives as part of the value.`,
-    remedy: ({ value }) => `Write ${value} without these quotes, or put the quotes around the whole entry.`,
+    message: (details) => `${placed(details)} contains quotes, which etcd receives as part of the value.`,
+    remedy: ({ value }) => `Write ${value} without these quotes, or put plain quotes around the whole entry.`,
   }),
   'config/not-expanded': row<ConfigPlace & { names: string[]; by: keyof typeof NOT_EXPANDED }>({
     severity: 'error',
@@ -331,7 +351,7 @@ export const configReading = {
       'no assignment': {
         severity: 'error',
         message: (details) =>
-          `${placed(details)} has "${details.text}", which systemd ignores: it is not "NAME=value".`,
+          `${placed(details)} has "${details.text}", which is not part of the value before it: systemd ends a value at a space.`,
         remedy: ({ option }) =>
           `If it belongs to the value before it, quote the whole assignment: ${option}="NAME=value with spaces". Write no spaces around "=".`,
       },

@@ -199,9 +199,9 @@ export const configTls = {
   }),
   'config/advertise-unreachable': rowByKind<
     ConfigPlace & {
-      kind: 'plaintext' | 'TLS' | 'port' | 'loopback' | 'wildcard' | 'address'
+      kind: 'plaintext' | 'plaintext to peers' | 'TLS' | 'port' | 'loopback' | 'wildcard' | 'address' | 'service'
       url: string
-      /** The URLs that the member listens on. */
+      /** The URLs that the member listens on, or the domain of its pods. */
       listen: string
     }
   >({
@@ -209,11 +209,17 @@ export const configTls = {
       {
         by: 'Go',
         words: 'tls: first record does not look like a TLS handshake',
-        when: ({ kind }) => kind === 'plaintext',
+        when: ({ kind }) => kind.startsWith('plaintext'),
       },
     ],
     kinds: {
       plaintext: {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} has ${details.url}, but this member listens with https: ${details.listen}. Clients that read the URLs from the cluster cannot connect.`,
+        remedy: ({ url }) => `Write ${https(url)}.`,
+      },
+      'plaintext to peers': {
         severity: 'error',
         message: (details) =>
           `${placed(details)} has ${details.url}, but this member listens with https: ${details.listen}.`,
@@ -240,6 +246,12 @@ export const configTls = {
         message: (details) =>
           `${placed(details)} has ${details.url}, which is a wildcard address, not one that others can reach.`,
         remedy: () => 'Write the name or address at which others reach this member, and issue its certificate for it.',
+      },
+      service: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} has ${details.url}, but the pods of the StatefulSet have their names below "${details.listen}", so that name does not exist.`,
+        remedy: ({ listen }) => `Write POD.${listen} in the URLs, or correct "serviceName" and the namespace.`,
       },
       address: {
         severity: 'warning',
@@ -377,7 +389,13 @@ export const configTls = {
     remedy: ({ name }) => `Write "${name}".`,
   }),
   'config/gateway-refused': rowByKind<
-    ConfigPlace & { kind: 'name' | 'self-signed' | 'CA'; path: string; ca: string; subject: string; issuer: string }
+    ConfigPlace & {
+      kind: 'name' | 'self-signed' | 'CA' | 'CA of the same name'
+      path: string
+      ca: string
+      subject: string
+      issuer: string
+    }
   >({
     refusals: [
       { by: 'etcd', words: 'client certificate authentication failed', when: ({ kind }) => kind === 'name' },
@@ -402,6 +420,13 @@ export const configTls = {
           `${placed(details)} names "${details.subject}", which "${details.issuer}" issued, and which does not chain to a CA of ${details.ca}. Etcd’s own gateway fails, and so do clients that trust only these CAs.`,
         remedy: ({ option, path, issuer, ca }) =>
           `Append the certificate of "${issuer}" to ${path}, if it is an intermediate of a CA of ${ca}. ${otherWays(option)}`,
+      },
+      'CA of the same name': {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} names "${details.subject}", which was issued by a CA of the same name as one of ${details.ca}, but with another key. Etcd’s own gateway fails, and so do clients that trust only these CAs.`,
+        remedy: ({ option, ca }) =>
+          `The CA was probably created again. Reissue the certificate of ${option} by the CA of ${ca}, or add the old CA certificate to the file of ${ca} until then.`,
       },
     },
   }),

@@ -1,4 +1,4 @@
-/** Volumes, sandboxes, replicas and probes around etcd: one row for each fault, and one for each look-alike that is right. */
+/** Volumes, sandboxes, replicas, probes and command lines around etcd: a row for each fault, and for each look-alike that is right. */
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfigs } from '../../../../src/config/lint/lint-cluster.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
@@ -30,6 +30,7 @@ interface Changes {
   mounts?: (object | string)[]
   kind?: string
   replicas?: number | undefined
+  service?: string
   flags?: Readonly<Record<string, string>>
   image?: string
   /** Other objects in the same text. */
@@ -48,7 +49,19 @@ const DATA = { name: 'data', persistentVolumeClaim: { claimName: 'd' } }
 const AT_PKI = { name: 'pki', mountPath: '/pki' }
 const AT_DATA = { name: 'data', mountPath: '/d' }
 
-function pod({ container, pod, volumes, mounts, kind = 'StatefulSet', replicas, flags, image, more }: Changes): string {
+function pod(changes: Changes): string {
+  const {
+    container,
+    pod,
+    volumes,
+    mounts,
+    kind = 'StatefulSet',
+    replicas,
+    flags,
+    image,
+    more,
+    service = 'etcd',
+  } = changes
   const spec = {
     hostNetwork: true,
     containers: [
@@ -67,7 +80,7 @@ function pod({ container, pod, volumes, mounts, kind = 'StatefulSet', replicas, 
   const set = {
     kind,
     metadata: { name: 'etcd' },
-    spec: { replicas, template: { spec }, volumeClaimTemplates: [{ metadata: { name: 'own' } }] },
+    spec: { replicas, serviceName: service, template: { spec }, volumeClaimTemplates: [{ metadata: { name: 'own' } }] },
   }
   return `${JSON.stringify(set, null, 1).replace('{', '{"apiVersion": "v1",')}\n${more ?? ''}`
 }
@@ -89,7 +102,9 @@ async function found(input: ConfigInput): Promise<string[]> {
   const reports = await lintEtcdConfigs(input, { readFiles: false })
   return reports
     .flatMap(({ findings }) => findings)
-    .filter(({ code }) => code !== 'config/advisory' && code !== 'config/not-checked')
+    .filter(
+      ({ code, severity }) => code !== 'config/advisory' && (code !== 'config/not-checked' || severity !== 'info'),
+    )
     .map((each) => {
       const details: Partial<Record<string, unknown>> = { ...each.details }
       return [each.severity, each.code.replace('config/', ''), details['kind'] ?? details['why']].join(' ').trim()
@@ -295,6 +310,62 @@ describe('what is wrong around etcd', () => {
       ofCompose(healthcheck(['CMD', 'wget', '-qO-', 'http://127.0.0.1:2381/healthz'])),
       'error probe-unanswered path',
     ],
+    ['a probe by gRPC of a port with TLS', of(probe({ grpc: { port: 2379 } })), 'error probe-unanswered scheme'],
+    [
+      'pods that have another service',
+      of({ ...named(1, ['etcd-0']), service: 'other' }),
+      'error advertise-unreachable service',
+    ],
+    [
+      'a whole command as one entry',
+      of({ container: { command: [`etcd ${FLAGS.join(' ')}`] } }),
+      'error line-broken one argument',
+    ],
+    [
+      'a whole command of a shell as one entry',
+      ofCompose({ container: { command: [`/bin/sh -ec "exec etcd ${FLAGS.join(' ')}"`] } }),
+      'error line-broken one argument',
+    ],
+    [
+      'a whole command between quotes',
+      { unit: `[Service]\nExecStart="/usr/bin/etcd ${FLAGS.join(' ')}"\n` },
+      'error line-broken one argument',
+    ],
+    [
+      'flags after the script of a shell',
+      of({ container: { command: ['sh', '-c', 'exec etcd'], args: FLAGS } }),
+      'error line-broken after script',
+    ],
+    [
+      'flags alone for an image without an entrypoint',
+      of({ container: { command: undefined, args: FLAGS } }),
+      'error line-broken no program',
+    ],
+    ['flags alone for a service', ofCompose({ container: { command: FLAGS } }), 'error line-broken no program'],
+    [
+      'flags alone for a container of an engine',
+      { flags: `docker run -v /pki:/pki -v d:/d ${IMAGE} ${FLAGS.join(' ')}` },
+      'error line-broken no program',
+    ],
+    [
+      'two flags as one argument',
+      of({ container: { command: ['etcd', ...FLAGS, '--snapshot-count=5000 --max-wals=3'] } }),
+      'error argument-misplaced flag in value',
+    ],
+    [
+      'a variable of several flags that systemd does not split',
+      { unit: unit('Environment="OPTS=--snapshot-count=5000 --max-wals=3"').replace(/\n$/, ' ${OPTS}\n') },
+      'error argument-misplaced flag in value',
+    ],
+    ['typographic quotes', of({ flags: { name: '\u201ca\u201d' } }), 'error quotes-in-value'],
+    ['typographic quotes in a file', { yaml: 'name: \u2018a\u2019\n' }, 'error quotes-in-value'],
+    ['a variable in a file', { yaml: 'name: ${HOSTNAME}\n' }, 'warning not-checked value of a file'],
+    [
+      'a variable in lower case',
+      { env: { ETCD_NAME: 'a', etcd_peer_client_cert_auth: 'true' } },
+      'error protection-ignored variable',
+    ],
+    ['a home folder of data', of({ flags: { 'data-dir': '~/d' } }), 'error not-expanded'],
     ['an open quote in Environment=', { unit: unit('Environment="A=1') }, 'error line-broken quote'],
     [
       'a space after a comma in Environment=',
@@ -367,8 +438,39 @@ describe('what looks like it and is right', () => {
       ),
     ],
     ['curl of the metrics URL', ofCompose(healthcheck(['CMD', 'curl', '-f', 'http://127.0.0.1:2381/health']))],
+    [
+      'a script that takes its arguments',
+      of({ container: { command: ['sh', '-c', 'exec etcd "$@"', 'etcd'], args: FLAGS } }),
+    ],
+    [
+      'flags alone for another image',
+      of({ container: { command: undefined, args: FLAGS }, image: 'example.com/etcd:v3.5.33' }),
+    ],
+    ['flags alone with an entrypoint', ofCompose({ container: { entrypoint: 'etcd', command: FLAGS } })],
     ['assignments with quotes in Environment=', { unit: unit('Environment="A=1 2" B=3') }],
   ])('%s', async (_, input) => {
     expect(await found(input)).toEqual([])
   })
+})
+
+it('reports one mistake once, with what follows from it', async () => {
+  const top = ['cert-file: a', 'key-file: b', 'trusted-ca-file: c', 'client-cert-auth: true'].join('\n')
+  expect((await found({ yaml: `name: a\n${top}\n` })).filter((each) => each.startsWith('error'))).toEqual([
+    'error protection-ignored key',
+  ])
+  const pods = of({ flags: { name: '$(POD)', 'initial-advertise-peer-urls': 'https://$(POD):2380' } })
+  expect((await found(pods)).filter((each) => each.includes('not-expanded'))).toEqual(['error not-expanded'])
+})
+
+it('compares what members of one file share, and how each starts', async () => {
+  const service = (name: string, volume: string, state: string): string => {
+    const urls = `https://${name}:2380`
+    return `  ${name}: {image: "${IMAGE}", volumes: ["${volume}:/d"], environment: {ETCD_NAME: ${name}, ETCD_DATA_DIR: /d, ETCD_INITIAL_CLUSTER_STATE: ${state}, ETCD_INITIAL_ADVERTISE_PEER_URLS: "${urls}", ETCD_INITIAL_CLUSTER: "a=https://a:2380,b=https://b:2380"}}\n`
+  }
+  const both = (volume: string, state: string): ConfigInput => ({
+    manifest: `services:\n${service('a', 'one', 'new')}${service('b', volume, state)}volumes: {one: {}, two: {}}\n`,
+  })
+  expect(await found(both('one', 'new'))).toContain('error data-not-kept shared')
+  expect((await found(both('two', 'new'))).join()).not.toMatch(/data-not-kept|members-differ/)
+  expect(await found(both('two', 'existing'))).toContain('info members-differ state')
 })

@@ -25,7 +25,7 @@ describe('a command', () => {
     ['ETCD_NAME=a\netcd --data-dir b', { '--data-dir': 'b' }],
     ['su etcd -s /bin/sh -c "etcd --name a"', { '--name': 'a' }],
     ['docker run --name etcd -v /var/lib/etcd:/d -e ETCD_DATA_DIR=b quay.io/coreos/etcd:v3.5.16 etcd --name etcd --wal-dir w', { ETCD_DATA_DIR: 'b', '--name': 'etcd' }],
-    ['docker run -d quay.io/coreos/etcd --name a', { '--name': 'a' }],
+    ['docker run -d example.com/etcd --name a', { '--name': 'a' }],
     ['etcd --name a\n  --data-dir b\n--cert-file c', { '--name': 'a', '--data-dir': 'b', '--cert-file': 'c' }],
     ['etcd --name $(hostname -s | tr a b) --data-dir b', { '--name': '$(hostname -s | tr a b)', '--data-dir': 'b' }],
     ['etcd --name "$(echo "a b")" --data-dir `dirname /a b`', { '--name': '$(echo "a b")', '--data-dir': '`dirname /a b`' }],

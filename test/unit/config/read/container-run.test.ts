@@ -15,7 +15,7 @@ const RUN = '/usr/bin/docker run --rm -it --net=host --name etcd'
 describe('a unit', () => {
   it.each([
     `${RUN} -v /etc/etcd/ssl:/pki:ro IMAGE /usr/local/bin/etcd --cert-file=/pki/a.pem`,
-    `${RUN} --volume=/etc/etcd/ssl:/pki quay.io/coreos/etcd:v3.5.16 --cert-file=/pki/a.pem`,
+    `${RUN} --volume=/etc/etcd/ssl:/pki example.com/etcd:v3.5.16 --cert-file=/pki/a.pem`,
     `${RUN} -dv /etc/etcd/ssl:/pki quay.io/coreos/etcd:v3.5.16 etcd --cert-file=/pki/a.pem`,
     `${RUN} --mount type=bind,source=/etc/etcd/ssl,target=/pki,readonly IMAGE /bin/sh -c "exec etcd --cert-file=/pki/a.pem"`,
     `/usr/bin/podman run --replace --entrypoint etcd -v /etc/etcd/ssl:/pki IMAGE --cert-file /pki/a.pem`,
