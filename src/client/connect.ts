@@ -62,7 +62,7 @@ export function checkEtcd3Options(options: Etcd3Options): Etcd3Options {
 }
 
 /** What a {@link SecureEtcd3} is made of. */
-export interface ClientParts {
+interface ClientParts {
   readonly channel: ChannelBacking
   readonly tls: TlsSession
   readonly etcd3: Etcd3Options

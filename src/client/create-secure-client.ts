@@ -53,12 +53,7 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
       channel: session.pool,
       tls: session,
       etcd3,
-      watches: {
-        causeOf: (reason) => session.pool.watchEnds.causeOf(reason),
-        unheard: (error) => {
-          session.noteWatchFailure(error)
-        },
-      },
+      watches: session,
       close: () => session.close(),
     })
     await abortable(signal, verified)

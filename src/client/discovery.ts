@@ -40,7 +40,7 @@ export function readDiscovery(discovery: unknown, names = NAMES): ResolvedDiscov
 /** Asks DNS for SRV records. */
 export type LookupSrv = (record: string, signal: AbortSignal) => Promise<SrvRecord[]>
 
-export interface DiscoveryRequest {
+interface DiscoveryRequest {
   discovery: ResolvedDiscovery
   /** Milliseconds. */
   timeout: number
@@ -48,7 +48,7 @@ export interface DiscoveryRequest {
   lookup: LookupSrv
 }
 
-export interface Discovered {
+interface Discovered {
   endpoints: [Endpoint, ...Endpoint[]]
   /** Warnings about the records. */
   findings: Finding[]

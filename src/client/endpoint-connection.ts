@@ -18,7 +18,7 @@ import type { MemberRole } from './transport/health-check.js'
 import { revalidateServer } from './transport/tls-socket.js'
 import { narrowed, type ValidatedCredentials } from './validated-credentials.js'
 
-export interface EndpointParts {
+interface EndpointParts {
   endpoint: Endpoint
   /** The name that the server's certificate has to cover. */
   name: Host

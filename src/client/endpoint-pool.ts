@@ -37,7 +37,7 @@ const REQUIRE_LEADER: OutgoingHttpHeaders = { hasleader: 'true' }
 /** After a member has come back, its share of the streams migrates to it within this time, in milliseconds. */
 const REBALANCE_SPREAD = 3000
 
-export interface PoolOptions {
+interface PoolOptions {
   /** For one attempt, in milliseconds. */
   readonly dialTimeout: number
   /** Longest answer accepted, in bytes; -1: no limit. */

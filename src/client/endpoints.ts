@@ -22,7 +22,7 @@ export interface Endpoint {
 }
 
 /** etcd's own client port, used if an endpoint has none (IANA service `etcd-client`). */
-export const DEFAULT_PORT = 2379
+const DEFAULT_PORT = 2379
 
 /** How many endpoints DNS or a member list may give; etcd advises at most seven members, and each endpoint is a connection. */
 export const MAX_FOUND = 100

@@ -101,7 +101,7 @@ export interface ResolvedOptions {
   readonly signal: AbortSignal | null
 }
 
-export interface ResolvedRotation {
+interface ResolvedRotation {
   /** Whether the source is watched, if it can be. */
   readonly follow: boolean
   readonly drain: DrainPolicy

@@ -23,7 +23,7 @@ import { healsAt, prepareInTurns, type ValidatedCredentials } from './validated-
 const STAGGER = 5
 const LONGEST_STAGGER = 50
 
-export interface RotationParts {
+interface RotationParts {
   /** The endpoints as they are now. */
   endpoints(): readonly EndpointConnection[]
   readonly tls: ResolvedTls
@@ -226,7 +226,7 @@ function reportOf(error: unknown, origin: string): FailedReport {
   return failedReport([finding('rotation/source-failed', { origin, detail: asError(error).message })])
 }
 
-export interface FollowerParts {
+interface FollowerParts {
   /** The credentials in use now. */
   current(): Credentials
   /** Switches to these; null if the source is no longer the client's. Rejects when the client is closed. */

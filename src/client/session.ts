@@ -13,6 +13,7 @@ import { EventHub, Expiry } from './events.js'
 import { failedReport, finding } from './finding.js'
 import { resolveDrain, type ResolvedOptions, resolveSource, type SecureClientOptions } from './options.js'
 import { Follower, Rotation, type RotationOutcome } from './rotation.js'
+import type { WatchSupport } from './streams/kept-watch.js'
 import { pause } from './timing.js'
 import type { EndpointStatus, RotationOptions, TlsEvent, TlsSession } from './tls-session.js'
 import { DRAIN_LIMIT } from './transport/connection.js'
@@ -78,7 +79,7 @@ function mayExplain(note: Finding, findings: readonly Finding[]): boolean {
   }
 }
 
-export class Session implements TlsSession {
+export class Session implements TlsSession, WatchSupport {
   readonly pool: EndpointPool
   #endpoints: readonly EndpointConnection[]
   readonly #options: ResolvedOptions
@@ -146,8 +147,11 @@ export class Session implements TlsSession {
     return this.#endpoints.map((each) => each.status)
   }
 
-  /** A watch failed, and its watcher has no listener for that. */
-  noteWatchFailure(error: Error): void {
+  causeOf(reason: string): EtcdMtlsError | null {
+    return this.pool.watchEnds.causeOf(reason)
+  }
+
+  unheard(error: Error): void {
     this.#events.emit({ type: 'watch-failed', at: new Date(), error })
   }
 

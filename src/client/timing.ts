@@ -4,7 +4,7 @@ import { once } from 'node:events'
 /** Longest delay that a Node timer takes, in milliseconds. */
 export const MAX_DELAY = 2_147_483_647
 
-export interface BackoffLimits {
+interface BackoffLimits {
   /** The upper bound of the first pause, in milliseconds. */
   first: number
   /** The upper bound of every pause, in milliseconds. */

@@ -56,7 +56,7 @@ const BY_NAME = new Map<string, string>(
 )
 
 /** Suites as OpenSSL takes them, and which TLS versions they belong to. */
-export interface CipherList {
+interface CipherList {
   /** OpenSSL's names with colons between. */
   readonly text: string
   readonly tls12: boolean

@@ -17,7 +17,7 @@ export interface Change extends ContenderKey {
 }
 
 /** The queue as one contender sees it. */
-export interface QueueView {
+interface QueueView {
   /** Whether the contender's own key is still there. */
   readonly owned: boolean
   /** The key right before it; null: it is the first. */

@@ -11,7 +11,7 @@ import { type StatusObject, status } from '../transport/channel.js'
 import { Fields, MalformedMessage } from '../transport/protobuf.js'
 
 /** The call that was refused. */
-export interface RefusedCall {
+interface RefusedCall {
   /** As `/etcdserverpb.KV/Put`. */
   readonly path: string
   /** The first message of the call, as it was sent; null if none was. */

@@ -37,7 +37,7 @@ export const NOTHING_FOUND: Diagnosis = {
   clock: null,
 }
 
-export interface FailedAttempt {
+interface FailedAttempt {
   endpoint: Endpoint
   name: Host
   validated: ValidatedCredentials

@@ -22,7 +22,7 @@ import {
   wasClosedInSilence,
 } from './explain.js'
 
-export interface DiagnosisRequest {
+interface DiagnosisRequest {
   endpoint: Endpoint
   name: Host
   validated: ValidatedCredentials

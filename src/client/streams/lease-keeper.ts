@@ -43,7 +43,7 @@ export interface KeepAliveAnswer {
 }
 
 /** A lease that etcd has granted. */
-export interface GrantedLease {
+interface GrantedLease {
   readonly id: string
   /** Milliseconds. */
   readonly ttl: number
@@ -55,7 +55,7 @@ export interface GrantedLease {
 export type LossReason = 'unanswered' | 'gone'
 
 /** What a keeper calls; nothing after `onLost`. */
-export interface KeeperListener<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
+interface KeeperListener<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   onStream?(): void
   onSent?(): void
   onRenewed?(answer: Answer): void
@@ -242,7 +242,7 @@ interface EtcdLease {
   once(event: 'lost', listener: () => void): unknown
 }
 
-export interface LeaseSupport<Answer extends KeepAliveAnswer> {
+interface LeaseSupport<Answer extends KeepAliveAnswer> {
   /** Milliseconds. */
   readonly ttl: number
   /** When the lease was made, by `performance.now()`; its grant was sent later. */

@@ -391,7 +391,7 @@ function isTokenRefused(reason: string): boolean {
  * header carries the newest revision of the store, and what lies between would be lost. So a stream that fails notes what
  * etcd3 is going to ask for and what it should, and the request is corrected when it comes.
  */
-export interface FailedWatch {
+interface FailedWatch {
   /** The create request without start revision and id. */
   body: Buffer
   /** The start revision that etcd3 will ask for. */

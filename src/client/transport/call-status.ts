@@ -68,7 +68,7 @@ export function decodeMessage(text: string): string {
 }
 
 /** For answers without `grpc-status` (grpc, doc/http-grpc-status-mapping.md); 413 is a limit, which gRPC maps to UNKNOWN. */
-export function statusOfHttp(httpStatus: number | undefined): StatusObject {
+function statusOfHttp(httpStatus: number | undefined): StatusObject {
   if (httpStatus === undefined || httpStatus === 200)
     return makeStatus(status.UNKNOWN, 'The call ended without a gRPC status')
   const code = HTTP_STATUS.get(httpStatus) ?? status.UNKNOWN

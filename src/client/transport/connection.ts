@@ -26,7 +26,7 @@ export interface ActiveCall {
   migrate(): void
 }
 
-export interface ConnectionParts {
+interface ConnectionParts {
   /** `host:port` of the endpoint. */
   authority: string
   /** The HTTP/2 authority of calls. Default: the same. */

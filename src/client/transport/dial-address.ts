@@ -25,7 +25,7 @@ export interface Target {
 const STAGES = ['lookup', 'connect', 'handshake', 'settings', 'health-check'] as const
 
 /** The step in which an attempt ended. */
-export type DialStage = (typeof STAGES)[number]
+type DialStage = (typeof STAGES)[number]
 
 /** The evidence of an attempt that failed. */
 export interface AddressFailure {

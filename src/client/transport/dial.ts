@@ -31,9 +31,9 @@ export interface Dialled extends AddressDialled {
   failedAddresses: readonly FailedAddress[]
 }
 
-export type DialOutcome = { ok: true; dialled: Dialled } | { ok: false; failure: DialFailure }
+type DialOutcome = { ok: true; dialled: Dialled } | { ok: false; failure: DialFailure }
 
-export interface DialRequest extends AddressRequest {
+interface DialRequest extends AddressRequest {
   /** For the whole attempt, in milliseconds. */
   timeout: number
   /** Whether the attempt keeps the process alive. */
@@ -182,7 +182,7 @@ function describe({ target, alert, timedOut, error, validation }: AddressFailure
 }
 
 /** Whether the addresses of an endpoint have to be looked up. */
-export function needsLookup({ address, socketPath }: Endpoint): boolean {
+function needsLookup({ address, socketPath }: Endpoint): boolean {
   return socketPath === null && isIP(address) === 0
 }
 
@@ -194,7 +194,7 @@ export function needsLookup({ address, socketPath }: Endpoint): boolean {
  *
  * @throws the error of `dns.lookup`.
  */
-export async function resolveTargets(endpoint: Endpoint): Promise<Target[]> {
+async function resolveTargets(endpoint: Endpoint): Promise<Target[]> {
   const { address, port, socketPath } = endpoint
   if (socketPath !== null) return [{ address: socketPath, options: { path: socketPath } }]
   const addresses = needsLookup(endpoint) ? alternateFamilies(await lookup(address)) : [address]

@@ -129,7 +129,7 @@ export function timeoutHeader(milliseconds: number): string {
  * What unfinished messages of one client may hold before streams wait, in bytes: 16 messages of gRPC's default limit, 4 MiB. A client
  * that reads more than that at once is limited by the network and not by this.
  */
-export const RECEIVE_BUDGET = 64 * 1024 * 1024
+const RECEIVE_BUDGET = 64 * 1024 * 1024
 
 /** A stream with a message that has begun. */
 export interface Receiver {

@@ -207,7 +207,7 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
 }
 
 /** `etcd`: a gRPC server that has the call. `unavailable`: nothing behind it could answer now. `foreign`: not etcd. */
-export type AnswerKind = 'etcd' | 'unavailable' | 'foreign'
+type AnswerKind = 'etcd' | 'unavailable' | 'foreign'
 
 /** What an answer to a call says about the server that gave it. */
 export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Answer): AnswerKind {
@@ -242,7 +242,7 @@ export function answerFinding(endpoint: string, method: string, answer: Answer):
 export type MemberRole = 'leader' | 'follower' | 'learner'
 
 /** What a member reports about itself. */
-export interface ServerStatus {
+interface ServerStatus {
   /** The cluster that it belongs to, in hexadecimal as etcd logs it; null if it does not report it. */
   readonly clusterId: string | null
   readonly version: string | null

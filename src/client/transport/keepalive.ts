@@ -11,7 +11,7 @@
  * queue extends it.
  */
 
-export interface KeepaliveProbe {
+interface KeepaliveProbe {
   /** Sends a question. Does nothing on a connection that has ended. */
   ask(answered: () => void): void
   /** Bytes received so far. */

@@ -23,7 +23,7 @@ export interface ServerValidation {
 const MAX_CHAIN = 100
 
 /** A TLS connection to open. */
-export interface TlsRequest {
+interface TlsRequest {
   /** What carries it: a TCP socket, or what stands for one. */
   readonly raw: Duplex
   /** The name that the server's certificate has to cover. */
