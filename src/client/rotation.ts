@@ -4,12 +4,12 @@
  * with each new set of a source.
  */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { asError, EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
+import { asError, isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { type FailedReport, type PassedReport, summarize } from '../report/report.js'
 import { hasAnswered } from './diagnosis/explain.js'
 import type { DialAttempt, EndpointConnection } from './endpoint-connection.js'
-import { failedReport, finding } from './finding.js'
+import { clientClosed, failedReport, finding } from './finding.js'
 import { abortable, backoffPause, pause } from './timing.js'
 import type { ResolvedTls } from './tls-options.js'
 import type { DrainPolicy, TlsEvent } from './tls-session.js'
@@ -202,7 +202,7 @@ export class Rotation {
   }
 
   #assertOpen(): void {
-    if (this.#parts.life.aborted) throw new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
+    if (this.#parts.life.aborted) throw clientClosed()
   }
 }
 

@@ -1,6 +1,6 @@
 /** The TLS side of one client: its credentials, its endpoints, and the findings about them. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { asError, EtcdMtlsError } from '../report/errors.js'
+import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import { type Caller, explainAccess } from './diagnosis/access.js'
@@ -10,7 +10,7 @@ import { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
 import { EventHub, Expiry } from './events.js'
-import { failedReport, finding } from './finding.js'
+import { clientClosed, failedReport, finding } from './finding.js'
 import { resolveDrain, type ResolvedOptions, resolveSource, type SecureClientOptions } from './options.js'
 import { Follower, Rotation, type RotationOutcome } from './rotation.js'
 import type { WatchSupport } from './streams/kept-watch.js'
@@ -355,7 +355,7 @@ export class Session implements TlsSession, WatchSupport {
   }
 
   #assertOpen(): void {
-    if (this.#isClosed()) throw new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
+    if (this.#isClosed()) throw clientClosed()
   }
 
   #failure(): EtcdMtlsError {

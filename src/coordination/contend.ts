@@ -2,11 +2,12 @@
  * One contender for a lock or an election, as in etcd's client/v3/concurrency: a key under a lease of its own, created if
  * absent; it is first in the queue when no key of the prefix has a lower create revision.
  */
+import { clientClosed } from '../client/finding.js'
 import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
 import { holdingProcess } from '../client/timing.js'
 import { randomLeaseId } from '../client/transport/call-policy.js'
 import { EtcdMtlsError } from '../report/errors.js'
-import { clientClosed, type Place } from './options.js'
+import type { Place } from './options.js'
 import { ask, pauseBefore, type Store } from './store.js'
 
 /** What one contender brings. */

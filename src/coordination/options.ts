@@ -1,6 +1,6 @@
 /** What the callers of this room pass, checked before anything is sent. */
 import type { SecureEtcd3 } from '../client/connect.js'
-import { EtcdMtlsError } from '../report/errors.js'
+import { clientClosed } from '../client/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { parseDuration } from '../x509/time.js'
 
@@ -50,8 +50,4 @@ export function checkClient(client: SecureEtcd3): void {
     throw valueInvalid('client', client, 'a client that createSecureClient returned')
   }
   if (client.closing.aborted) throw clientClosed()
-}
-
-export function clientClosed(): EtcdMtlsError<'ERR_CLOSED'> {
-  return new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
 }

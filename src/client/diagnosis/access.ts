@@ -7,6 +7,7 @@ import { EtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { summarize } from '../../report/report.js'
 import { failedReport, finding } from '../finding.js'
+import { MAX_NESTING, methodOf } from '../transport/call-policy.js'
 import { type StatusObject, status } from '../transport/channel.js'
 import { Fields, MalformedMessage } from '../transport/protobuf.js'
 
@@ -43,7 +44,7 @@ export function explainAccess(
 }
 
 function findingFor({ code, details }: StatusObject, call: RefusedCall, caller: Caller): Finding | null {
-  const method = call.path.replace(/^\/etcdserverpb\./, '')
+  const method = methodOf(call.path)
   const { username, commonName, isHidden } = caller
   const user = username ?? (isHidden ? null : commonName)
   const identity: AccessDetails['identity'] =
@@ -66,8 +67,6 @@ function findingFor({ code, details }: StatusObject, call: RefusedCall, caller: 
 
 /** Most permissions that a finding lists. */
 const MAX_REQUIRED = 50
-/** etcd refuses transactions that are nested deeper than any caller writes them by hand. */
-const MAX_NESTING = 16
 
 /** The permissions that a call requires (etcd server/etcdserver/apply/apply_auth.go); empty if they are not known. */
 function requiredBy(method: string, request: Uint8Array | null): RequiredPermission[] {
@@ -113,8 +112,8 @@ function readKeys(
   let rangeEnd: string | null = null
   let readsPrevious = false
   while (fields.next()) {
-    if (fields.number === (numbers.key ?? KEY)) key = Buffer.from(fields.bytes()).toString('utf8')
-    else if (fields.number === numbers.rangeEnd) rangeEnd = Buffer.from(fields.bytes()).toString('utf8')
+    if (fields.number === (numbers.key ?? KEY)) key = fields.text()
+    else if (fields.number === numbers.rangeEnd) rangeEnd = fields.text()
     else if (fields.number === numbers.previous) readsPrevious = fields.bool()
   }
   const required: RequiredPermission[] = [{ permission, key, rangeEnd }]

@@ -3,6 +3,7 @@ import { EtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { type FailedReport, summarize } from '../../report/report.js'
 import { failedReport, finding } from '../finding.js'
+import { methodOf } from '../transport/call-policy.js'
 import type { EndedCall } from '../transport/call-route.js'
 import { answerFinding, TOO_LARGE } from '../transport/health-check.js'
 import type { LoginError } from '../transport/login.js'
@@ -43,7 +44,7 @@ export function noQuorum(endpoints: readonly KnownEndpoint[]): EtcdMtlsError {
 /** The error for a call that something other than etcd answered; null if etcd did. */
 export function notEtcd({ path, carriedBy, answer }: EndedCall): EtcdMtlsError | null {
   if (answer === null || carriedBy === null) return null
-  const call = path.replace(/^\/etcdserverpb\./, '')
+  const call = methodOf(path)
   const found = answerFinding(`https://${carriedBy}`, call, answer)
   const report = failedReport([found])
   return answer.httpStatus === TOO_LARGE

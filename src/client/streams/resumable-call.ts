@@ -6,6 +6,7 @@
  */
 import { EtcdMtlsError } from '../../report/errors.js'
 import { backoffPause } from '../timing.js'
+import { methodOf } from '../transport/call-policy.js'
 import type { CallParts } from '../transport/call-route.js'
 import { makeStatus, type Outcome } from '../transport/call-status.js'
 import { EtcdCall } from '../transport/call.js'
@@ -205,8 +206,7 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
   }
 
   invalidAnswer(reason: string): EtcdMtlsError {
-    const { path } = this.#parts
-    const method = path.replace(/^\/etcdserverpb\./, '')
+    const method = methodOf(this.#parts.path)
     const endpoint = this.#attempt.connection?.authority ?? null
     const message = `${endpoint ?? 'An endpoint'} answered ${method} as etcd never does: ${reason}`
     return new EtcdMtlsError('ERR_ANSWER_INVALID', message, { method, endpoint, reason })

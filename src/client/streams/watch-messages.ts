@@ -267,7 +267,7 @@ class Reader {
           response.compactRevision = fields.int64()
           break
         case RESPONSE.cancelReason:
-          response.cancelReason = Buffer.from(fields.bytes()).toString()
+          response.cancelReason = fields.text()
           break
         case RESPONSE.fragment:
           response.fragment = fields.bool()

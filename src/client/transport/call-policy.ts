@@ -46,15 +46,14 @@ const READS: ReadonlySet<string> = new Set([
 /** Calls that consist of more than one request and one answer. */
 const STREAMS: ReadonlySet<string> = new Set(['Watch/Watch', 'Lease/LeaseKeepAlive', 'Maintenance/Snapshot'])
 
-/** The name of a call as `KV/Put`; null if etcd has no such service. */
-export function methodOf(path: string): string | null {
-  return path.startsWith(SERVICE) ? path.slice(SERVICE.length) : null
+/** The name of a call as `KV/Put`; the whole path if etcd has no such service. */
+export function methodOf(path: string): string {
+  return path.startsWith(SERVICE) ? path.slice(SERVICE.length) : path
 }
 
 /** Whether a call has one request and one answer. */
 export function isUnary(path: string): boolean {
-  const method = methodOf(path)
-  return method !== null && !STREAMS.has(method)
+  return path.startsWith(SERVICE) && !STREAMS.has(methodOf(path))
 }
 
 /** What a request means for its repetition and for the member that may answer it. */
@@ -66,7 +65,7 @@ export interface RequestTraits {
 
 /** Reads the traits of a unary request. A request that cannot be parsed counts as a write. */
 export function traitsOf(path: string, request: Uint8Array): RequestTraits {
-  const method = methodOf(path) ?? ''
+  const method = methodOf(path)
   try {
     switch (method) {
       case 'KV/Range':
@@ -102,7 +101,7 @@ const TXN_FAILURE = 3
 const OP_RANGE = 1
 const OP_TXN = 4
 /** etcd refuses transactions that are nested deeper than any caller writes them by hand. */
-const MAX_NESTING = 16
+export const MAX_NESTING = 16
 
 function flag(message: Uint8Array | Fields, number: number): boolean {
   const fields = message instanceof Fields ? message : new Fields(message)

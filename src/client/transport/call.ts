@@ -341,7 +341,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
   }
 
   #tooLarge(details: string): Outcome {
-    const call = methodOf(this.#path) ?? this.#path
+    const call = methodOf(this.#path)
     return answerTooLarge(call, this.carriedBy, this.#route.maxReceiveLength, details)
   }
 

@@ -298,7 +298,7 @@ function parseStatus(message: Buffer): ServerStatus {
         if (header.number === CLUSTER_ID) cluster = header.int64()
         else if (header.number === MEMBER_ID) member = header.int64()
       }
-    } else if (fields.number === VERSION) version = Buffer.from(fields.bytes()).toString()
+    } else if (fields.number === VERSION) version = fields.text()
     else if (fields.number === LEADER) leader = fields.int64()
     else if (fields.number === IS_LEARNER) isLearner = fields.bool()
   }

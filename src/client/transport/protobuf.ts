@@ -76,6 +76,11 @@ export class Fields {
     return this.#bytes.subarray(this.value, this.end)
   }
 
+  /** The value as a string; what is not UTF-8 is replaced. */
+  text(): string {
+    return Buffer.from(this.bytes()).toString()
+  }
+
   /** The value as a message. */
   message(): Fields {
     this.assertBytes()

@@ -279,7 +279,7 @@ export class UnaryCall extends CallBase implements Call {
 
 /** The same outcome with `ERR_OUTCOME_UNKNOWN` as its cause: a write was sent, and may have been applied. */
 function outcomeUnknown(path: string, carriedBy: string | null, outcome: Outcome): Outcome {
-  const call = methodOf(path) ?? path
+  const call = methodOf(path)
   const endpoint = carriedBy === null ? null : `https://${carriedBy}`
   const message =
     `The outcome of ${call} is unknown: it was sent${endpoint === null ? '' : ` to ${endpoint}`}, and ended with` +

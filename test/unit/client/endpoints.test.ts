@@ -18,13 +18,9 @@ function refusal(input: unknown): string {
 
 describe('endpoints that are read', () => {
   it.each<[string, unknown, string[]]>([
-    ['one text', 'https://10.0.0.1:2379', ['https://10.0.0.1:2379']],
-    ['an array', ['https://a:1', 'https://b:2'], ['https://a:1', 'https://b:2']],
     ['a comma list with spaces', 'https://a:1, https://b:2', ['https://a:1', 'https://b:2']],
     ['a comma list inside an array', ['https://a:1,https://b:2'], ['https://a:1', 'https://b:2']],
     ['upper case', 'HTTPS://ETCD-0.Example.COM:2379', ['https://etcd-0.example.com:2379']],
-    ['a trailing slash', 'https://a:2379/', ['https://a:2379']],
-    ['no port', 'https://a', ['https://a:2379']],
     ['IPv6 in brackets', 'https://[::1]:2379', ['https://[::1]:2379']],
     ['IPv6 in a long spelling, without port', 'https://[0:0:0:0:0:0:0:1]', ['https://[::1]:2379']],
     [
@@ -90,16 +86,12 @@ describe('endpoints that are refused, by name and with the reason', () => {
   it.each<[string, unknown, RegExp]>([
     ['nothing', undefined, /is missing: pass a string, or an array of strings/],
     ['an empty array', [], /at least one endpoint/],
-    ['an empty text', '', /at least one endpoint/],
     ['an empty entry', 'https://a,,https://b', /comma too many/],
-    ['a number', [2379], /must be a string/],
     ['http', 'http://a:2379', /must not be http:.*TLS only.*"http:\/\/a:2379"/],
-    ['http among https', ['https://a', 'http://b'], /"http:\/\/b"/],
     ['no scheme', '127.0.0.1:2379', /must start with https:\/\/, as https:\/\/127\.0\.0\.1:2379/],
     ['another scheme', 'ftp://etcd', /"ftp" is not supported/],
     ['a path', 'https://a:2379/v3', /no path, query or fragment/],
     ['a query', 'https://a:2379?x=1', /no path, query or fragment/],
-    ['a fragment', 'https://a:2379#x', /no path, query or fragment/],
     ['a backslash', 'https://a:2379\\x', /no path/],
     ['an IPv6 address without brackets', 'https://::1:2379', /in brackets/],
     ['brackets around a name', 'https://[a]:2379', /brackets only around an IPv6 address/],

@@ -30,6 +30,16 @@ function refusal(env: Record<string, string>, options: Options = {}): string {
   throw new Error('accepted')
 }
 
+it('options take precedence over the variables', () => {
+  const auth = { username: 'app', password: 'other' }
+  const env = { ETCDCTL_ENDPOINTS: 'http://[', ETCDCTL_USER: 'root', ETCDCTL_DIAL_TIMEOUT: 'soon' }
+  expect(resolve(env, { endpoints: 'https://etcd-1', auth, dialTimeout: '3s' })).toMatchObject({
+    endpoints: [{ url: 'https://etcd-1:2379' }],
+    auth,
+    dialTimeout: 3000,
+  })
+})
+
 describe('ETCDCTL_ENDPOINTS', () => {
   it.each([
     ['https://etcd-0:2379,https://etcd-1:2379', ['https://etcd-0:2379', 'https://etcd-1:2379']],
@@ -43,11 +53,6 @@ describe('ETCDCTL_ENDPOINTS', () => {
   it('is read with the prefix of the other variables', () => {
     const credentials = fromEnv({ APP_ENDPOINTS: 'etcd-0' }, { prefix: 'APP_' })
     expect(resolveOptions({ credentials })).toMatchObject({ endpoints: [{ url: 'https://etcd-0:2379' }] })
-  })
-
-  it('gives way to the option endpoints', () => {
-    const { endpoints } = resolve({ ETCDCTL_ENDPOINTS: 'http://[' }, { endpoints: 'https://etcd-1' })
-    expect(endpoints.map(({ url }) => url)).toEqual(['https://etcd-1:2379'])
   })
 
   it.each([
@@ -90,11 +95,6 @@ describe('ETCDCTL_USER', () => {
     expect(resolve({ ...ENDPOINTS, ...env }).auth).toEqual(auth)
   })
 
-  it('gives way to the option auth', () => {
-    const auth = { username: 'app', password: 'other' }
-    expect(resolve({ ...ENDPOINTS, ETCDCTL_USER: 'root' }, { auth }).auth).toEqual(auth)
-  })
-
   it.each(['root', 'root:', ':secret'])('%s is refused, since there is nobody to ask for the rest', (user) => {
     const message = refusal({ ...ENDPOINTS, ETCDCTL_USER: user })
     expect(message).toMatch(
@@ -119,10 +119,6 @@ describe('durations of Go', () => {
     ['1us', 1],
   ])('ETCDCTL_DIAL_TIMEOUT=%s is %d ms', (text, milliseconds) => {
     expect(resolve({ ...ENDPOINTS, ETCDCTL_DIAL_TIMEOUT: text }).dialTimeout).toBe(milliseconds)
-  })
-
-  it('give way to the option dialTimeout', () => {
-    expect(resolve({ ...ENDPOINTS, ETCDCTL_DIAL_TIMEOUT: 'soon' }, { dialTimeout: '3s' }).dialTimeout).toBe(3000)
   })
 
   it.each([

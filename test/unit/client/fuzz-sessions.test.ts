@@ -5,7 +5,7 @@ import { mintPki } from '../../support/etcd.js'
 import { scaled } from '../../support/long.js'
 
 it('survives sessions with a server that sends what etcd never sends', async () => {
-  const runs = scaled({ short: 80, long: 10_000 })
+  const runs = scaled({ short: 40, long: 10_000 })
   const result = await runSessions(mintPki(), 1, runs)
   expect(result).toEqual({ sessions: runs, failure: null })
 })

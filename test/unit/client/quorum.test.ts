@@ -89,7 +89,6 @@ describe('a cluster without a leader', () => {
     const calls = [
       () => client.get('a').options(deadline()).string(),
       () => client.put('a').value('b').options(deadline()).exec(),
-      () => client.get('a').options(deadline()).string(),
     ]
     for (const call of calls) {
       const error: unknown = await call().catch((reason: unknown) => reason)
