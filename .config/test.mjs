@@ -57,6 +57,7 @@ await lifecycle(
     // Where root runs the tests, some of them start an etcd as somebody else, who must find what is his in there.
     chmodSync(temporary, 0o711)
     const env = { ...process.env, TMPDIR: temporary, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
+    if (plan.unit) env.ETCD_MTLS_TEST_UNIT = '1'
     if (plan.long) env.ETCD_MTLS_TEST_LONG = '1'
     env.ETCD_MTLS_TEST_SEED ??= String(randomInt(2 ** 31))
     say(`Random choices start from ETCD_MTLS_TEST_SEED=${env.ETCD_MTLS_TEST_SEED}.`)
@@ -98,7 +99,7 @@ await lifecycle(
 
 /** The tests with real programs that vitest would run, by their names below test/; all of them if it cannot list them. */
 async function chosenIntegration({ signal }) {
-  if (plan.conformance) return []
+  if (plan.conformance || plan.unit) return []
   const everything = ['integration', 'differential'].flatMap((folder) =>
     readdirSync(join(root, 'test', folder), { recursive: true }).map((name) => `${folder}/${name}`),
   )

@@ -14,8 +14,8 @@ const resolve = { alias: testcontainers === undefined ? {} : { testcontainers } 
 const everywhere = {
   root,
   pool: 'forks' as const,
-  // Four times the cores of a small machine: the tests with a real etcd wait more than they work.
-  maxWorkers: Number(process.env['VITEST_MAX_WORKERS'] ?? 8),
+  // Three times the cores of a small machine: the tests with a real etcd wait more than they work, and each process loads everything.
+  maxWorkers: Number(process.env['VITEST_MAX_WORKERS'] ?? 6),
   // Loading the same modules for each file anew took longer than most of the tests.
   isolate: false,
   setupFiles: ['test/support/silence.ts'],
@@ -31,25 +31,25 @@ const everywhere = {
 }
 
 /**
- * The files of a folder as two projects. `*.isolated.test.ts` get a process each: they put other modules in the place of
- * real ones, which other tests must not meet, or they measure what the process holds.
+ * `*.isolated.test.ts` get a process each: they put other modules in the place of real ones, which other tests must not meet,
+ * or they measure what the process holds. All others are one project, because each project transforms all modules again,
+ * and a process that goes on with a file of another project starts again.
  */
-function projects(name: string, include: readonly string[], folder: string): TestProjectInlineConfiguration[] {
-  const isolated = `${folder}/**/*.isolated.test.ts`
-  return [
-    { test: { ...everywhere, name, include: [...include], exclude: [isolated] } },
-    { test: { ...everywhere, name: `${name} isolated`, include: [isolated], isolate: true } },
-  ].map((project) => ({ ...project, resolve }))
-}
+const ISOLATED = '*.isolated.test.ts'
+const FOLDERS = process.env['ETCD_MTLS_TEST_UNIT'] === '1' ? 'unit,types' : 'unit,types,integration,differential'
+const TESTS = ['test/*.test.ts', `test/{${FOLDERS}}/**/*.test.ts`]
+const projects: TestProjectInlineConfiguration[] = [
+  { resolve, test: { ...everywhere, name: 'shared', include: TESTS, exclude: [`**/${ISOLATED}`] } },
+  { resolve, test: { ...everywhere, name: 'isolated', include: [`test/{${FOLDERS}}/**/${ISOLATED}`], isolate: true } },
+]
 
 export default defineConfig({
   root,
   test: {
     root,
     sequence: { sequencer: SlowFirst },
-    projects: [
-      ...projects('unit', ['test/*.test.ts', 'test/{unit,types}/**/*.test.ts'], 'test/unit'),
-      ...projects('integration', ['test/{integration,differential}/**/*.test.ts'], 'test/integration'),
-    ],
+    projects,
+    // Transformed modules are kept in node_modules; the alias above would be part of them.
+    experimental: { fsModuleCache: testcontainers === undefined },
   },
 })

@@ -20,19 +20,16 @@ const SLOW = [
   'renew-directory',
 ].map((name) => `${name}.test.ts`)
 
-/** Integration tests wait more than they work, so what works fills the gaps towards the end of the run. */
-const PROJECTS = ['integration isolated', 'integration', 'unit', 'unit isolated']
-
 /**
- * Runs the files of one project after those of another, since a worker that goes from one to the other starts again and loads
- * everything again; and in each the slow ones first, so that none is left alone at the end.
+ * Runs tests with a real etcd first, because they wait more than they work: what works fills the gaps towards the end of the
+ * run. Of both, the slow ones come first, so that none is left alone at the end.
  */
 export class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    const rank = ({ moduleId, project }: TestSpecification): [number, number] => {
+    const rank = ({ moduleId }: TestSpecification): [number, number] => {
       const known = SLOW.indexOf(basename(moduleId))
-      return [PROJECTS.indexOf(project.name), known < 0 ? SLOW.length : known]
+      return [/\/test\/(?:integration|differential)\//.test(moduleId) ? 0 : 1, known < 0 ? SLOW.length : known]
     }
     return sorted
       .map((file, index) => ({ file, key: [...rank(file), index] }))

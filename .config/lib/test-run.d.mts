@@ -1,4 +1,5 @@
 export interface RunPlan {
+  unit: boolean
   long: boolean
   watch: boolean
   conformance: boolean

@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const OWN = ['--unit', '--long', '--watch', '--conformance']
-const UNIT = ['--project=unit', '--project=unit isolated']
 
 /**
  * Our own flags come first, in any order; the rest goes to vitest.
@@ -22,9 +21,9 @@ export function planRun(args, root) {
   const [long, watch, conformance] = [own.has('--long'), own.has('--watch'), own.has('--conformance')]
   const isNarrowed = rest.length > 0
   const filters = [...rest]
-  if (own.has('--unit') || (watch && !isNarrowed)) filters.push(...UNIT)
+  const unit = own.has('--unit') || (watch && !isNarrowed)
   if (long && !isNarrowed) filters.push(...filesWithLongForm(root))
-  return { long, watch, conformance, whole: !isNarrowed && !watch, filters }
+  return { unit, long, watch, conformance, whole: !isNarrowed && !watch, filters }
 }
 
 /** The test files that import test/support/long.ts. */

@@ -13,7 +13,6 @@ function write(path: string, text: string): void {
   writeFileSync(file, text)
 }
 
-const UNIT = ['--project=unit', '--project=unit isolated']
 const LONG = ['test/integration/a.test.ts', 'test/unit/x/b.test.ts']
 
 describe('planRun', () => {
@@ -26,15 +25,15 @@ describe('planRun', () => {
   it.each([
     [[], { whole: true, filters: [] }],
     [['test/unit/c'], { filters: ['test/unit/c'] }],
-    [['--unit'], { whole: true, filters: UNIT }],
-    [['--unit', '-t', 'name'], { filters: ['-t', 'name', ...UNIT] }],
+    [['--unit'], { unit: true, whole: true }],
+    [['--unit', '-t', 'name'], { unit: true, filters: ['-t', 'name'] }],
     [['--long'], { long: true, whole: true, filters: LONG }],
     [['--long', 'test/unit/c'], { long: true, filters: ['test/unit/c'] }],
-    [['--watch'], { watch: true, filters: UNIT }],
+    [['--watch'], { unit: true, watch: true }],
     [['--conformance'], { conformance: true, whole: true }],
     [['--watch', 'test/unit/c'], { watch: true, filters: ['test/unit/c'] }],
   ])('reads the arguments %j', (args, expected) => {
-    const usual = { long: false, watch: false, conformance: false, whole: false, filters: [] }
+    const usual = { unit: false, long: false, watch: false, conformance: false, whole: false, filters: [] }
     expect(planRun(args, folder.file('.'))).toEqual({ ...usual, ...expected })
   })
 })
