@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { check } from 'recheck'
-import ts from 'typescript'
+import { ts } from './lib/typescript.mjs'
 
 const root = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src')
 /** Milliseconds for one expression on a busy machine; most take less than 100. */

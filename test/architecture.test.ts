@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import * as rules from './support/architecture.js'
-import { readSource, readSources } from './support/imports.js'
+import { readSource, readSources, scanImports } from './support/imports.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const sources = readSources(root, 'src')
@@ -42,8 +42,7 @@ describe('the sources', () => {
   })
 
   it('are no fragments of the one file that imports them', () => {
-    const tests = readSources(root, 'test')
-    expect(rules.fragments(sources, tests)).toEqual([])
+    expect(rules.fragments(sources, scanImports(root, 'test'))).toEqual([])
   })
 
   it('hide members by #', () => {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import ts from 'typescript'
+import { ts } from '../.config/lib/typescript.mjs'
 import { describe, expect, it } from 'vitest'
 import { readExplanations, renderFindings } from '../.config/lib/findings-page.mjs'
 import { catalogue } from '../src/report/catalogue.js'

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
-import ts from 'typescript'
+import { ts } from './typescript.mjs'
 
 /** The compiler of TypeScript 7. It has no API yet, and takes a quarter of the time of TypeScript 6. */
 const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript-7/package.json')), 'bin', 'tsc')

@@ -3,7 +3,7 @@
  * the catalogue by the TypeScript compiler, so the schema cannot say anything else than the types.
  */
 import { join } from 'node:path'
-import ts from 'typescript'
+import { ts } from './typescript.mjs'
 import { readConfig } from './compile.mjs'
 import { severitiesOf } from './severities.mjs'
 

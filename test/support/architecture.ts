@@ -1,6 +1,6 @@
 /** The rules of the house as functions over sources: each gives its violations as sentences. */
 import { posix } from 'node:path'
-import ts from 'typescript'
+import { ts } from '../../.config/lib/typescript.mjs'
 import type { Source } from './imports.js'
 
 /** The rooms, the lowest first: a file may import from its own room and from those before it, types included. */
@@ -142,7 +142,7 @@ export function crowded(sources: readonly Source[]): string[] {
 export const MIN_LINES = 60
 
 /** Small files with a single importer. A file that is loaded later, that is a door, or that has tests of its own, is an idea. */
-export function fragments(sources: readonly Source[], tests: readonly Source[]): string[] {
+export function fragments(sources: readonly Source[], tests: readonly Pick<Source, 'path' | 'imports'>[]): string[] {
   const importers = new Map<string, Set<string>>()
   const lazy = new Set<string>()
   for (const { path, imports } of [...sources, ...tests]) {

@@ -1,7 +1,7 @@
 /** What a source file imports, read from its syntax tree. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix, relative } from 'node:path'
-import ts from 'typescript'
+import { ts } from '../../.config/lib/typescript.mjs'
 
 /**
  * When an import takes place: `runtime` as the file loads, `lazy` by a call of `import()`, `type` never. The sources
@@ -28,11 +28,31 @@ export interface Source {
 
 /** Every TypeScript file below a directory of the repository, with its imports. */
 export function readSources(root: string, directory: string): Source[] {
+  return pathsBelow(root, directory).map((path) => readSource(path, readFileSync(join(root, path), 'utf8')))
+}
+
+/** The files that each TypeScript file below a directory imports, by their paths: a scan, which is quicker than a syntax tree. */
+export function scanImports(root: string, directory: string): Pick<Source, 'path' | 'imports'>[] {
+  return pathsBelow(root, directory).map((path) => {
+    const { importedFiles } = ts.preProcessFile(readFileSync(join(root, path), 'utf8'))
+    const imports = importedFiles.map(({ fileName }): Import => {
+      return { kind: 'runtime', specifier: fileName, file: fileAt(path, fileName) }
+    })
+    return { path, imports }
+  })
+}
+
+function pathsBelow(root: string, directory: string): string[] {
   return readdirSync(join(root, directory), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
     .sort()
-    .map((path) => readSource(path, readFileSync(join(root, path), 'utf8')))
+}
+
+/** The file that a relative specifier leads to; null for a package. */
+function fileAt(path: string, specifier: string | null): string | null {
+  if (specifier?.startsWith('.') !== true) return null
+  return posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts')
 }
 
 /** One file from its text. */
@@ -43,10 +63,7 @@ export function readSource(path: string, text: string): Source {
   const visit = (node: ts.Node): void => {
     const found = importOf(node)
     if (found !== null) {
-      const { specifier } = found
-      const inside = specifier?.startsWith('.') === true
-      const file = inside ? posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts') : null
-      imports.push({ ...found, file })
+      imports.push({ ...found, file: fileAt(path, found.specifier) })
     }
     // Only these calls and types stand below a statement.
     if (node === tree || isDeep) ts.forEachChild(node, visit)

@@ -3,9 +3,8 @@ import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { renderReportSchema } from '../../.config/lib/report-schema.mjs'
-import { catalogue } from '../../src/report/catalogue.js'
 import { compileDeclarations, compileSources, root } from './compiled.js'
+import { reportSchemaText } from './report-schema.js'
 
 export interface PackedFile {
   path: string
@@ -36,7 +35,7 @@ export async function createProject(): Promise<Project> {
   const home = join(folder, 'node_modules', 'etcd-mtls')
   cpSync((await compileSources()).path('.'), join(home, 'dist'), { recursive: true })
   cpSync(await compileDeclarations(), join(home, 'dist'), { recursive: true })
-  writeFileSync(join(home, 'dist', 'report.schema.json'), renderReportSchema(root, catalogue))
+  writeFileSync(join(home, 'dist', 'report.schema.json'), reportSchemaText)
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
     if (name !== 'dist' && existsSync(join(root, name))) cpSync(join(root, name), join(home, name), { recursive: true })
