@@ -7,10 +7,10 @@ import {
   fromAuthority,
   issueCluster,
   type Ledger,
-  memoryLedger,
   renewDirectory,
   writeCluster,
 } from '../../src/authority/index.js'
+import { memoryLedger } from '../../src/authority/ledger.js'
 import { createSecureClient } from '../../src/client/index.js'
 import { fromFiles } from '../../src/credentials/index.js'
 import { startEtcd, startEtcdCluster } from '../../src/testing/index.js'

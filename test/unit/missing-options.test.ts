@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import * as root from '../../src/index.js'
+import { memoryLedger } from '../../src/authority/ledger.js'
 import * as testing from '../../src/testing/index.js'
 
-const { createAuthority, isEtcdMtlsError, issueCluster, memoryLedger } = root
+const { createAuthority, isEtcdMtlsError, issueCluster } = root
 
 async function refusalOf(call: () => unknown): Promise<unknown> {
   try {
@@ -17,7 +18,7 @@ async function refusalOf(call: () => unknown): Promise<unknown> {
 }
 
 /** These require no argument. */
-const COMPLETE = ['fromEnv', 'isEtcdMtlsError', 'memoryLedger']
+const COMPLETE = ['fromEnv', 'isEtcdMtlsError']
 
 const subpaths = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
   typeof target === 'string' ? [] : [[subpath, target.default.replace('./dist/', '../../src/')] as const],

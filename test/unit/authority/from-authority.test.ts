@@ -10,8 +10,8 @@ import {
   type FromAuthorityOptions,
   type IssueRequest,
   type Ledger,
-  memoryLedger,
 } from '../../../src/authority/index.js'
+import { memoryLedger } from '../../../src/authority/ledger.js'
 import type { Credentials, WatchableSource } from '../../../src/credentials/credentials.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { childModules } from '../../support/child-modules.js'

@@ -7,8 +7,8 @@ import {
   type CreateAuthorityOptions,
   type IssueRequest,
   loadAuthority,
-  memoryLedger,
 } from '../../../src/authority/index.js'
+import { memoryLedger } from '../../../src/authority/ledger.js'
 import type { Credentials } from '../../../src/credentials/credentials.js'
 import { type FindingCode, validateChain } from '../../../src/validate/index.js'
 import { Certificate } from '../../../src/x509/certificate.js'

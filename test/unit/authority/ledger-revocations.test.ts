@@ -10,11 +10,11 @@ import {
   fromAuthority,
   issueCluster,
   loadAuthority,
-  memoryLedger,
   renew,
   renewDirectory,
   writeCluster,
 } from '../../../src/authority/index.js'
+import { memoryLedger } from '../../../src/authority/ledger.js'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { mintCa, mintLeaf } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'

@@ -6,11 +6,11 @@ import {
   createAuthority,
   type Credentials,
   loadAuthority,
-  memoryLedger,
   renew,
   renewalDue,
   type RenewOptions,
 } from '../../../src/authority/index.js'
+import { memoryLedger } from '../../../src/authority/ledger.js'
 import { validateCredentials } from '../../../src/validate/index.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 import { mintedCredentials } from '../../support/etcd.js'

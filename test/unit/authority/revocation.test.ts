@@ -8,10 +8,10 @@ import {
   fileLedger,
   type Ledger,
   loadAuthority,
-  memoryLedger,
   type RevokeReason,
   writeCrl,
 } from '../../../src/authority/index.js'
+import { memoryLedger } from '../../../src/authority/ledger.js'
 import { validateChain } from '../../../src/validate/index.js'
 import { Certificate, serialText } from '../../../src/x509/certificate.js'
 import { mintCa, mintLeaf } from '../../support/mint.js'

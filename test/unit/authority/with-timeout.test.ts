@@ -1,13 +1,8 @@
 /** A key or a store that is elsewhere may hang or fail: it is reported, in bounded time. */
 import { generateKeyPairSync, sign, webcrypto } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import {
-  createAuthority,
-  type Ledger,
-  memoryLedger,
-  type Signer,
-  type WebCrypto,
-} from '../../../src/authority/index.js'
+import { createAuthority, type Ledger, type Signer, type WebCrypto } from '../../../src/authority/index.js'
+import { memoryLedger } from '../../../src/authority/ledger.js'
 import { refused as refusedWith } from '../../support/refused.js'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

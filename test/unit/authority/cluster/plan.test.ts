@@ -8,8 +8,8 @@ import {
   createAuthority,
   issueCluster,
   type Ledger,
-  memoryLedger,
 } from '../../../../src/authority/index.js'
+import { memoryLedger } from '../../../../src/authority/ledger.js'
 import type { Credentials } from '../../../../src/credentials/credentials.js'
 import { validateCredentials } from '../../../../src/validate/index.js'
 import { refused } from '../../../support/refused.js'

@@ -22,10 +22,10 @@ import {
   issueCluster,
   type Ledger,
   loadAuthority,
-  memoryLedger,
   renewDirectory,
   type RenewDirectoryOptions,
 } from '../../../../src/authority/index.js'
+import { memoryLedger } from '../../../../src/authority/ledger.js'
 import { fromFiles } from '../../../../src/credentials/index.js'
 import { validateCredentials } from '../../../../src/validate/index.js'
 import { eachAtOnce } from '../../../support/at-once.js'
