@@ -40,13 +40,6 @@ type State = Exclude<EndpointStatus['state'], 'leaderless'>
 /** The result of dialling, perhaps with credentials that are not in use yet. */
 export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
 
-interface DialOptions {
-  readonly keepsProcess: boolean
-  readonly isTooLate: () => boolean
-  readonly begin: (dialling: Dialling) => void
-  readonly end: (dialling: Dialling) => void
-}
-
 /** The alerts for a certificate that is out of its validity (RFC 8446 section 6.2); OpenSSL sends 42 for one that has not begun. */
 const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
 const PAUSES = { first: 100, longest: 5000 }
@@ -65,7 +58,6 @@ export class EndpointConnection {
   #changedAt = performance.now()
   #findings: Finding[] = []
   #dialled: Dialled | null = null
-  #dialling: Dialling | null = null
   #attempt: Promise<void> | null = null
   /** Connections that accept no new calls and still carry some, as after a GOAWAY or a rotation. */
   readonly #draining = new Set<Connection>()
@@ -81,7 +73,8 @@ export class EndpointConnection {
   clusterId: string | null = null
   /** Counts the switches to new credentials: the result of an attempt with older ones comes too late. */
   #epoch = 0
-  readonly #attempts = new Set<Dialling>()
+  /** The dials in progress: one with the credentials in use, and one with those that a rotation may switch to. */
+  readonly #diallings = new Set<Dialling>()
   #retryTimer: NodeJS.Timeout | undefined
   readonly #life = new AbortController()
 
@@ -201,13 +194,7 @@ export class EndpointConnection {
   async dialWith(validated: ValidatedCredentials, keepsProcess: boolean): Promise<DialAttempt> {
     const nothing: DialAttempt = { ok: false, findings: [] }
     if (this.#isClosed()) return nothing
-    const options = {
-      keepsProcess,
-      isTooLate: () => this.#isClosed(),
-      begin: (dialling: Dialling) => this.#attempts.add(dialling),
-      end: (dialling: Dialling) => this.#attempts.delete(dialling),
-    }
-    return (await this.#dialAndDiagnose(validated, options)) ?? nothing
+    return (await this.#dialAndDiagnose(validated, keepsProcess, () => this.#isClosed())) ?? nothing
   }
 
   /**
@@ -225,8 +212,7 @@ export class EndpointConnection {
     const old = [...this.#draining]
     this.#epoch += 1
     clearTimeout(this.#retryTimer)
-    this.#dialling?.abort()
-    this.#dialling = null
+    for (const each of this.#diallings) each.abort()
     this.#attempt = null
     if (attempt.ok) this.#up(attempt.dialled)
     else {
@@ -248,7 +234,7 @@ export class EndpointConnection {
 
   /** No caller waits for the attempt any more: it continues without keeping the process alive. */
   release(): void {
-    this.#dialling?.release()
+    for (const each of this.#diallings) each.release()
   }
 
   /** Ends everything, and gives the calls on the connections some time, in milliseconds: the endpoint is no longer one of the client's. */
@@ -266,8 +252,7 @@ export class EndpointConnection {
     if (this.connection !== null) connections.push(this.connection)
     clearTimeout(this.#retryTimer)
     this.#life.abort()
-    this.#dialling?.abort()
-    for (const each of this.#attempts) each.abort()
+    for (const each of this.#diallings) each.abort()
     this.#dialled = null
     this.#change('closed', [])
     await Promise.all(connections.map(end))
@@ -278,14 +263,8 @@ export class EndpointConnection {
     const validated = this.#parts.validated()
     this.#change('connecting', this.#findings)
     const epoch = this.#epoch
-    const reached = await this.#dialAndDiagnose(validated, {
-      keepsProcess,
-      isTooLate: () => this.#isClosed() || this.#epoch !== epoch,
-      begin: (dialling) => (this.#dialling = dialling),
-      end: (dialling) => {
-        if (this.#dialling === dialling) this.#dialling = null
-      },
-    })
+    const isTooLate = (): boolean => this.#isClosed() || this.#epoch !== epoch
+    const reached = await this.#dialAndDiagnose(validated, keepsProcess, isTooLate)
     if (reached === null) return
     if (reached.ok) this.#up(reached.dialled)
     else this.#fail(reached.findings)
@@ -299,7 +278,8 @@ export class EndpointConnection {
    */
   async #dialAndDiagnose(
     validated: ValidatedCredentials,
-    { keepsProcess, isTooLate, begin, end }: DialOptions,
+    keepsProcess: boolean,
+    isTooLate: () => boolean,
   ): Promise<DialAttempt | null> {
     const { endpoint, name, dialTimeout } = this.#parts
     const deadline = performance.now() + dialTimeout
@@ -309,9 +289,9 @@ export class EndpointConnection {
     for (;;) {
       const timeout = Math.max(1, deadline - performance.now())
       const dialling = dialAgain({ endpoint, name, validated: use, timeout, keepsProcess, onDown })
-      begin(dialling)
+      this.#diallings.add(dialling)
       const outcome = await dialling.outcome
-      end(dialling)
+      this.#diallings.delete(dialling)
       if (isTooLate()) {
         if (outcome.ok) outcome.dialled.connection.destroy()
         return null
