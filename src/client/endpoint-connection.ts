@@ -117,7 +117,8 @@ export class EndpointConnection {
   #serverFindings(): readonly Finding[] {
     if (this.#dialled === null) return []
     const { validation, validated } = this.#dialled
-    return revalidateServer(validation.chain, this.#parts.name, validated, this.endpoint.url).report.findings
+    const expected = { name: this.#parts.name, validated, endpoint: this.endpoint.url }
+    return revalidateServer(validation.chain, expected).report.findings
   }
 
   /** Whether the member had a leader when it was connected; false unless it is connected. */

@@ -58,7 +58,11 @@ function captureChain(request: DiagnosisRequest): Promise<Captured | null> {
       done(null)
     })
     socket.once('secureConnect', () => {
-      const validation = validatePeer(() => socket, socket.getPeerCertificate(true), name, validated, endpoint.url)
+      const validation = validatePeer(() => socket, socket.getPeerCertificate(true), {
+        name,
+        validated,
+        endpoint: endpoint.url,
+      })
       if (!isOnlyOutOfTime(validation)) {
         done({ validation, clock: null })
         return

@@ -30,6 +30,15 @@ interface TlsRequest {
   readonly name: Host
 }
 
+/** What a server is verified against. */
+interface ExpectedServer {
+  /** The name that its certificate has to cover. */
+  readonly name: Host
+  readonly validated: ValidatedCredentials
+  /** The URL, for the report. */
+  readonly endpoint: string
+}
+
 /** Opens a TLS connection. Every one of this client is opened here. */
 export function openTls({ raw, name }: TlsRequest, options: ConnectionOptions): TLSSocket {
   return connect({
@@ -48,15 +57,14 @@ export function openTls({ raw, name }: TlsRequest, options: ConnectionOptions): 
  * @param seen Called with the result of our rules, also if it is good.
  */
 export function openVerifiedTls(
-  request: TlsRequest & { readonly validated: ValidatedCredentials; readonly endpoint: string },
+  request: TlsRequest & ExpectedServer,
   options: ConnectionOptions,
   seen: (validation: ServerValidation) => void,
 ): TLSSocket {
-  const { name, validated, endpoint } = request
   const socket: TLSSocket = openTls(request, {
-    secureContext: validated.secureContext,
+    secureContext: request.validated.secureContext,
     rejectUnauthorized: true,
-    checkServerIdentity: serverIdentityCheck(name, validated, endpoint, () => socket, seen),
+    checkServerIdentity: serverIdentityCheck(request, () => socket, seen),
     ...options,
   })
   return socket
@@ -64,19 +72,17 @@ export function openVerifiedTls(
 
 /** It never throws, because Node calls it outside of any `try`: an exception would end the process. */
 export function serverIdentityCheck(
-  name: Host,
-  validated: ValidatedCredentials,
-  endpoint: string,
+  expected: ExpectedServer,
   socketOf: () => TLSSocket,
   seen: (validation: ServerValidation) => void,
 ): (hostname: string, certificate: PeerCertificate) => Error | undefined {
   return (_hostname, certificate) => {
     try {
-      const validation = validatePeer(socketOf, certificate, name, validated, endpoint)
+      const validation = validatePeer(socketOf, certificate, expected)
       seen(validation)
       if (!validation.report.ok) return new Error(summarize(validation.report.findings))
       // Node's own check stays on next to ours. It knows no URI names as hosts; neither do endpoints.
-      return checkServerIdentity(name.value, certificate)
+      return checkServerIdentity(expected.name.value, certificate)
     } catch (error) {
       return asError(error)
     }
@@ -90,15 +96,13 @@ export function serverIdentityCheck(
 export function validatePeer(
   socketOf: () => TLSSocket,
   certificate: PeerCertificate,
-  name: Host,
-  validated: ValidatedCredentials,
-  endpoint: string,
+  expected: ExpectedServer,
 ): ServerValidation {
   const linked = peerChain(certificate)
-  const validation = validateServer(linked, name, validated, endpoint)
+  const validation = validateServer(linked, expected)
   if (!validation.report.findings.some(({ code }) => code === 'chain/issuer-not-found')) return validation
   const sent = sentChain(socketOf())
-  return sent.length > linked.length ? validateServer(sent, name, validated, endpoint) : validation
+  return sent.length > linked.length ? validateServer(sent, expected) : validation
 }
 
 /** The certificates in the order in which the server sent them; empty if they were read before. */
@@ -113,27 +117,20 @@ function sentChain(socket: TLSSocket): Uint8Array[] {
 }
 
 /** Validates a chain as that of an etcd server with this name. Never throws, whatever the server sent. */
-export function validateServer(
-  chain: readonly Uint8Array[],
-  name: Host,
-  validated: ValidatedCredentials,
-  endpoint: string,
-): ServerValidation {
+export function validateServer(chain: readonly Uint8Array[], expected: ExpectedServer): ServerValidation {
   const certificates: Certificate[] = []
   try {
-    for (const der of chain) certificates.push(Certificate.parse(der, endpoint))
-    return revalidateServer(certificates, name, validated, endpoint)
+    for (const der of chain) certificates.push(Certificate.parse(der, expected.endpoint))
+    return revalidateServer(certificates, expected)
   } catch (error) {
-    return unreadable(certificates, endpoint, asError(error).message)
+    return unreadable(certificates, expected.endpoint, asError(error).message)
   }
 }
 
 /** {@link validateServer} for a chain that was read: as of now. */
 export function revalidateServer(
   chain: Certificate[],
-  name: Host,
-  validated: ValidatedCredentials,
-  endpoint: string,
+  { name, validated, endpoint }: ExpectedServer,
 ): ServerValidation {
   const [leaf, ...others] = chain
   if (leaf === undefined) return unreadable(chain, endpoint, 'the server sent none')

@@ -165,7 +165,7 @@ describe('evidence and its finding', () => {
       ['localhost', true],
     ] as const) {
       const [local] = resolveOptions({ endpoints: `https://${name}:2379`, credentials: pki.client }).endpoints
-      const validation = validateServer([foreign.chain[0].raw], local.host, validated, local.url)
+      const validation = validateServer([foreign.chain[0].raw], { name: local.host, validated, endpoint: local.url })
       const failure = failureOf({ stage: 'handshake', validation })
       const found = explainFailure({
         endpoint: local,

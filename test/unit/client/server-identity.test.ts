@@ -22,9 +22,8 @@ const noSocket = (): never => {
 
 function check(certificate: unknown): { error: Error | undefined; validations: ServerValidation[] } {
   const validations: ServerValidation[] = []
-  const identity = serverIdentityCheck(endpoint.host, validated, endpoint.url, noSocket, (seen) =>
-    validations.push(seen),
-  )
+  const expected = { name: endpoint.host, validated, endpoint: endpoint.url }
+  const identity = serverIdentityCheck(expected, noSocket, (seen) => validations.push(seen))
   return { error: identity('127.0.0.1', certificate as PeerCertificate), validations }
 }
 
@@ -69,9 +68,7 @@ it('refuses a server certificate without a CRL only if the caller requires one',
     const { tls: required } = resolveOptions({ endpoints: endpoint.url, credentials: pki.client, tls: { revocation } })
     return validateServer(
       pki.server.chain.map(({ raw }) => raw),
-      endpoint.host,
-      prepare(pki.client, required),
-      endpoint.url,
+      { name: endpoint.host, validated: prepare(pki.client, required), endpoint: endpoint.url },
     )
   }
   expect(validate('if-listed').report.ok).toBe(true)
