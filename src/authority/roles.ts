@@ -54,27 +54,16 @@ export function readExtendedKeyUsage(value: unknown, role: Role, option: string)
   return [...new Set(oids)]
 }
 
-/** A certificate of a control-plane node as kubeadm makes it. */
-interface KubeadmRow {
-  readonly role: Role
-  /** Path of the certificate below /etc/kubernetes/pki, without `.crt`; the key's has `.key`. */
-  readonly file: string
-  /** The common name; null for the node's own. */
-  readonly name: string | null
-}
-
 /**
- * The certificates of a stacked etcd. Since Kubernetes 1.29 the clients have no organization: `system:masters` has no
- * meaning in etcd, and all rights in an API server (kubernetes issues 119859 and 120521).
+ * The common names of the clients of a stacked etcd. Since Kubernetes 1.29 they have no organization: `system:masters` has
+ * no meaning in etcd, and all rights in an API server (kubernetes issues 119859 and 120521).
  *
  * Source: kubernetes cmd/kubeadm/app/phases/certs/certlist.go.
  */
-export const KUBEADM = {
-  server: { role: 'server', file: 'etcd/server', name: null },
-  peer: { role: 'peer', file: 'etcd/peer', name: null },
-  healthcheckClient: { role: 'client', file: 'etcd/healthcheck-client', name: 'kube-etcd-healthcheck-client' },
-  apiserverClient: { role: 'client', file: 'apiserver-etcd-client', name: 'kube-apiserver-etcd-client' },
-} as const satisfies Record<string, KubeadmRow>
+export const KUBEADM_CLIENTS = {
+  healthcheckClient: 'kube-etcd-healthcheck-client',
+  apiserverClient: 'kube-apiserver-etcd-client',
+} as const
 
 /** Hosts of the server and the peer of a node in addition to its name and address (kubeadm pki_helpers.go, GetEtcdAltNames). */
 export const KUBEADM_HOSTS = ['localhost', '127.0.0.1', '::1'] as const

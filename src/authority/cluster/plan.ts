@@ -10,7 +10,7 @@ import { ledgerEntry } from '../issuer.js'
 import { readValidity } from '../lifetime.js'
 import { checkFlag, readAlgorithm, readHosts } from '../options.js'
 import { type IssueRequest, readRequest, type RequestOptions } from '../request.js'
-import { KUBEADM, KUBEADM_HOSTS } from '../roles.js'
+import { KUBEADM_CLIENTS, KUBEADM_HOSTS } from '../roles.js'
 
 /** One authority, or one for clients and another for peers. */
 export type ClusterAuthorities = Authority | { client: Authority; peer: Authority }
@@ -166,7 +166,7 @@ function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Orde
     add(where, { kind: 'server', authority: client, name, request: server })
     add(where, { kind: 'peer', authority: peer, name, request: ofPeer })
     for (const kind of kubeadm ? (['healthcheckClient', 'apiserverClient'] as const) : []) {
-      add(where, { kind, authority: client, name, request: { role: 'client', name: KUBEADM[kind].name, ...common } })
+      add(where, { kind, authority: client, name, request: { role: 'client', name: KUBEADM_CLIENTS[kind], ...common } })
     }
   }
   for (const [index, each] of clients.entries()) {
@@ -214,26 +214,26 @@ function assemble<M extends string, C extends string>(
   made: ReadonlyMap<Order, Credentials>,
   authorities: { client: Authority; peer: Authority },
 ): Cluster<M, C> {
-  const byName = (kind: Order['kind']): Map<string, Credentials> =>
-    new Map([...made].filter(([order]) => order.kind === kind).map(([{ name }, credentials]) => [name, credentials]))
-  const [servers, peers, clients] = [byName('server'), byName('peer'), byName('client')]
-  const [healthchecks, apiservers] = [byName('healthcheckClient'), byName('apiserverClient')]
-  const members = plan.members.map(({ name }) => [name, { server: get(servers, name), peer: get(peers, name) }])
-  const kubeadm = (plan.kubeadm === true ? plan.members : []).map(({ name }) => [
-    name,
-    { healthcheckClient: get(healthchecks, name), apiserverClient: get(apiservers, name) },
-  ])
-  // The keys are the names of the plan.
+  const issued = new Map([...made].map(([{ kind, name }, credentials]) => [`${kind} ${name}`, credentials]))
+  const get = (kind: Order['kind'], name: string): Credentials => {
+    const credentials = issued.get(`${kind} ${name}`)
+    if (credentials === undefined) throw new TypeError(`nothing was issued for ${name}`)
+    return credentials
+  }
+  const byName = <K extends string, V>(of: readonly { name: K }[], make: (name: K) => V): Record<K, V> =>
+    Object.fromEntries(of.map(({ name }) => [name, make(name)])) as Record<K, V> // one for each K
+  const clients = (plan.clients ?? []).map((each) => (typeof each === 'string' ? { name: each } : each))
   return {
-    members: Object.fromEntries(members) as Cluster<M, C>['members'],
-    clients: Object.fromEntries(clients) as Cluster<M, C>['clients'],
-    ...(plan.kubeadm === true ? { kubeadm: Object.fromEntries(kubeadm) as NonNullable<Cluster<M, C>['kubeadm']> } : {}),
+    members: byName(plan.members, (name) => ({ server: get('server', name), peer: get('peer', name) })),
+    clients: byName(clients, (name) => get('client', name)),
+    ...(plan.kubeadm === true
+      ? {
+          kubeadm: byName(plan.members, (name) => ({
+            healthcheckClient: get('healthcheckClient', name),
+            apiserverClient: get('apiserverClient', name),
+          })),
+        }
+      : {}),
     authorities,
   }
-}
-
-function get(made: ReadonlyMap<string, Credentials>, name: string): Credentials {
-  const credentials = made.get(name)
-  if (credentials === undefined) throw new TypeError(`nothing was issued for ${name}`)
-  return credentials
 }

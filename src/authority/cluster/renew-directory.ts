@@ -111,9 +111,7 @@ const KNOWN = ['layout', 'fraction', 'at', 'key', 'force', 'signal'] as const
 /** {@link renewDirectory} on any file system. */
 export async function renewDirectoryOn(
   fs: FileSystem,
-  authorities: ClusterAuthorities,
-  directory: string,
-  options: RenewDirectoryOptions,
+  ...[authorities, directory, options]: Parameters<typeof renewDirectory>
 ): Promise<DirectoryRenewal> {
   const { client, peer } = readAuthorities(authorities)
   checkDirectory(directory)

@@ -12,7 +12,7 @@ import { type FileContents, systemCode, writeFailed } from '../../files/write-fi
 import { isEtcdMtlsError } from '../../report/errors.js'
 import { checkOptions } from '../../report/option-error.js'
 import { checkReplaceable } from './read-folder.js'
-import { KUBEADM } from '../roles.js'
+import { KUBEADM_CLIENTS } from '../roles.js'
 import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
 import { checkLayout, type FolderPlan, type Layout, type LayoutPlan, planEtcd, planKubeadm } from './layouts.js'
 
@@ -216,8 +216,8 @@ async function withKubeadmClients<M extends string, C extends string>(cluster: C
     kubeadm.push([
       name,
       {
-        healthcheckClient: await authority.issue({ role: 'client', name: KUBEADM.healthcheckClient.name }),
-        apiserverClient: await authority.issue({ role: 'client', name: KUBEADM.apiserverClient.name }),
+        healthcheckClient: await authority.issue({ role: 'client', name: KUBEADM_CLIENTS.healthcheckClient }),
+        apiserverClient: await authority.issue({ role: 'client', name: KUBEADM_CLIENTS.apiserverClient }),
       },
     ])
   }
