@@ -32,7 +32,7 @@ const MAX_PORT = 65_535
 const MAX_URL = 300
 
 /** Two URLs with another character between them than a comma. */
-const SEPARATED = /[;|\s](?:https?|unixs?):\/\//i
+const SEPARATED = /[;|\s](?:[\w.-]{1,64}=)?(?:https?|unixs?):\/\//i
 
 /** Reads one URL as etcd does. */
 export function readUrl(text: string, use: UrlUse): UrlReading {

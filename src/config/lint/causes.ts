@@ -147,6 +147,8 @@ function siblingKey({ code, details, place, severity }: Finding): string | null 
     }
     case 'file/missing':
       return place === undefined ? null : keyOf(dirname(details.file))
+    case 'config/quotes-in-value':
+      return keyOf()
     case 'config/cipher-suites-unusable':
       return keyOf(place?.option, details.kind)
     default:

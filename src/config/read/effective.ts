@@ -250,6 +250,11 @@ function judgeEntries(options: readonly ReadOption[]): { options: ReadOption[]; 
           after: null,
         }),
       )
+    const isPlain = row.kind === 'text' || row.kind === 'path' || row.kind === 'state'
+    if (isPlain && /^ | $/.test(text) && text.trim() !== '' && !isUnresolved(text)) {
+      findings.push(finding('config/space-in-list', { ...place, entry: text, isRefused: true, isMember: false }))
+      return { ...textOption(row, text.trim(), option.form, place), isGuess: true }
+    }
     if (!SPACES_COUNT.has(row.kind)) return option
     const spaced = entryWithSpace(option, name)
     if (spaced !== undefined)

@@ -301,7 +301,10 @@ export const configFiles = {
         severity: 'error',
         message: (details) =>
           `${placed(details)}: ${details.path} is read-only (${details.by}), so etcd cannot write its data there and does not start.`,
-        remedy: ({ path, by }) => `Make ${path} writable: mount a volume there without "read-only", or change ${by}.`,
+        remedy: ({ path, by }) =>
+          by.endsWith('=')
+            ? `Add "ReadWritePaths=${path}" to the unit, or "StateDirectory=" if it is below /var/lib.`
+            : `Make ${path} writable: mount a volume there that is not read-only.`,
       },
       shared: {
         severity: 'error',

@@ -360,6 +360,12 @@ describe('what is wrong around etcd', () => {
     ['typographic quotes', of({ flags: { name: '\u201ca\u201d' } }), 'error quotes-in-value'],
     ['typographic quotes in a file', { yaml: 'name: \u2018a\u2019\n' }, 'error quotes-in-value'],
     ['a variable in a file', { yaml: 'name: ${HOSTNAME}\n' }, 'warning not-checked value of a file'],
+    ['a space at the end of a name', of({ flags: { name: 'a ' } }), 'error space-in-list'],
+    [
+      'semicolons between members',
+      of({ flags: { 'initial-cluster': 'a=https://10.0.0.1:2380;b=https://10.0.0.2:2380' } }),
+      'error url-invalid',
+    ],
     [
       'a variable in lower case',
       { env: { ETCD_NAME: 'a', etcd_peer_client_cert_auth: 'true' } },

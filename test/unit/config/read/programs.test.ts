@@ -243,15 +243,17 @@ describe('a variable within an argument of a unit', () => {
 })
 
 describe('quotes that are part of a value', () => {
-  it('are one finding each, and the value is read as it is meant', async () => {
+  it('are one finding for all, and the value is read as it is meant', async () => {
     const compose =
       'services: {etcd: {image: etcd, command: [\'--listen-client-urls="http://127.0.0.1:2379"\'], environment: [\'ETCD_ADVERTISE_CLIENT_URLS="http://127.0.0.1:2379"\']}}\n'
     const pod = "kind: Pod\nspec: {containers: [{image: etcd, args: ['--name=\\'e1\\'']}]}\n".replaceAll("\\'", "''")
     const codes = async (manifest: string): Promise<string[]> => {
       const { findings } = await lintEtcdConfig({ manifest }, { readFiles: false })
-      return findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)
+      return findings
+        .filter(({ severity }) => severity !== 'info')
+        .flatMap(({ code, consequences }) => [code, ...consequences.map((each) => `+ ${each.code}`)])
     }
-    expect(await codes(compose)).toEqual(['config/quotes-in-value', 'config/quotes-in-value'])
+    expect(await codes(compose)).toEqual(['config/quotes-in-value', '+ config/quotes-in-value'])
     expect(await codes(pod)).toEqual(['config/quotes-in-value'])
     expect(await namesOf({ manifest: pod })).toEqual(['e1'])
   })
