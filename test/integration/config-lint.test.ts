@@ -462,7 +462,7 @@ describe('etcd refuses', () => {
 })
 
 describe('etcd serves, and', () => {
-  it.each<readonly [code: FindingCode, yaml: () => string]>([
+  const ignoring: readonly (readonly [code: FindingCode, yaml: () => string])[] = [
     ['config/protection-ignored', () => goodYaml({ client: '  alowed-cn: [root]\n' })],
     ['config/protection-ignored', () => goodYaml({ end: `client-cert-allowed-hostname: root\n` })],
     ['config/option-not-in-version', () => goodYaml({ client: '  skip-client-san-verification: true\n' })],
@@ -471,7 +471,8 @@ describe('etcd serves, and', () => {
     ['config/restriction-not-in-force', () => goodYaml({ client: '  crl-file: /none\n' })],
     ['config/yaml-several-documents', () => goodYaml({ end: '---\nname: 5\n' })],
     ['config/option-repeated', () => goodYaml({ top: 'name: 5x\n' })],
-  ])('ignores, without a word: %s %#', async (code, yaml) => {
+  ]
+  it.each(drawn(ignoring, 3))('ignores, without a word: %s %#', async (code, yaml) => {
     const text = yaml()
     expect(await codesOf({ yaml: text })).toContain(code)
     await write('ignored.yml', text)
@@ -494,7 +495,8 @@ describe('etcd serves, and', () => {
     expect(etcd.log()).toContain('"name":"a"')
   })
 
-  it.each<readonly [code: FindingCode, args: () => string[], env: Record<string, string>, words: string]>([
+  type Saying = readonly [code: FindingCode, args: () => string[], env: Record<string, string>, words: string]
+  const sayings: readonly Saying[] = [
     ['config/option-ignored', () => good(), { ETCD_NAMEE: 'x' }, 'unrecognized environment variable'],
     ['config/protection-ignored', () => good(), { ETCD_CLIENT_CRL_FIL: '/x' }, 'unrecognized environment variable'],
     [
@@ -507,7 +509,8 @@ describe('etcd serves, and', () => {
     ['config/client-auth-implied', () => good({ 'client-cert-auth': 'false' }), {}, 'client-cert-auth = false'],
     ['config/option-repeated', () => ['--name=z', ...good()], {}, '"name":"a"'],
     ['config/client-auth-implied', () => good({ 'peer-client-cert-auth': null }), {}, 'client-cert-auth = false'],
-  ])('says: %s', async (code, args, env, words) => {
+  ]
+  it.each(drawn(sayings, 3))('says: %s', async (code, args, env, words) => {
     const flags = args()
     expect(await codesOf({ flags, env })).toContain(code)
     await using etcd = start(flags, env)
@@ -528,7 +531,7 @@ describe('etcd serves, and', () => {
       ['config/client-auth-implied', good({ 'client-cert-auth': null }), false],
       ['config/client-auth-by-public-cas', good({ 'trusted-ca-file': null }), false],
     ]
-    for (const [code, flags, isOpen] of cases) {
+    for (const [code, flags, isOpen] of drawn(cases, 2)) {
       const { severity } = (await lint({ flags })).get(code) ?? {}
       // The machine's CAs let in whoever has a certificate of them, which is not tried here.
       const expected = isOpen || code === 'config/client-auth-by-public-cas' ? 'error' : 'warning'
@@ -629,7 +632,7 @@ describe('etcd serves, and', () => {
         }),
       ],
     ]
-    for (const [code, flags] of cases) {
+    for (const [code, flags] of drawn(cases, 2)) {
       expect(await codesOf({ flags })).toContain(code)
       await using etcd = start(flags)
       await serving(etcd)

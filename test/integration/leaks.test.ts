@@ -173,7 +173,7 @@ async function measure(times: number, work: string): Promise<{ made: number; hea
 }
 
 /** Each is divided by the five stretches, and by how many are made at once. */
-const CLIENTS = scaled({ short: 100, long: 1_000 })
+const CLIENTS = scaled({ short: 50, long: 1_000 })
 const FEWER = scaled({ short: 50, long: 300 })
 
 describe('sockets, handles, timers, listeners and heap do not grow', () => {
