@@ -341,8 +341,14 @@ describe('refused by the client', () => {
       'validity/not-yet-valid',
     ],
   ]
+  let etcd: TestEtcd
+  beforeAll(async () => {
+    etcd = await startEtcd({ server: pki.server })
+  })
+  afterAll(() => etcd.close())
+
   it.each(cases)('%s', async (_what, options, code) => {
-    await using etcd = await startEtcd({ server: pki.issueServer(options()), clientCa: pki.client.trustAnchors })
+    await etcd.replaceServer(pki.issueServer(options()))
     const { details } = await refused(connect(etcd), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual([code, 'handshake/server-certificate-refused'])
     expect(details.report.findings[0].certificate).toMatchObject({ role: 'leaf', origin: etcd.endpoint })
@@ -353,8 +359,7 @@ describe('refused by the client', () => {
   })
 
   it('a server certificate of another CA', async () => {
-    const other = mintPki('Other root')
-    await using etcd = await startEtcd({ server: other.server, clientCa: pki.client.trustAnchors })
+    await etcd.replaceServer(mintPki('Other root').server)
     const { details } = await refused(connect(etcd), 'ERR_HANDSHAKE_FAILED')
     const codes = errorCodes(details.report.findings)
     expect(codes[0]).toMatch(/^chain\//)
@@ -364,8 +369,7 @@ describe('refused by the client', () => {
   it('a server certificate whose intermediate is not sent', async () => {
     const intermediate = mintCa({ subject: 'Intermediate', issuer: pki.root })
     const leaf = mintLeaf({ subject: 'etcd', issuer: intermediate, names: [ip('127.0.0.1')] })
-    const server = mintedCredentials({ leaf, trust: [pki.root] })
-    await using etcd = await startEtcd({ server })
+    await etcd.replaceServer(mintedCredentials({ leaf, trust: [pki.root] }))
     const { details } = await refused(connect(etcd), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings).at(-1)).toBe('handshake/server-certificate-refused')
     expect(errorCodes(details.report.findings)[0]).toMatch(/^chain\//)

@@ -11,6 +11,7 @@ import {
   OTHER_CLIENT_ADDRESS,
   writePki,
 } from '../chaos/network.js'
+import { drawn } from '../support/long.js'
 import { type Child, type ChildModules, childModules } from '../support/child-modules.js'
 
 /** Seconds. The signal aborts a tenth of it before the lease can expire, which a busy machine may need. */
@@ -92,17 +93,27 @@ async function handOver(name: string, endpoints: readonly string[], cut: () => u
   expect(BigInt(await read(other, TOKEN))).toBeGreaterThan(BigInt(token))
 }
 
-it('aborts the signal of a holder that is cut off before another host gets the lock', async () => {
+/** In `npm test`, one of the two. */
+const WAYS: readonly (readonly [string, () => Promise<void>])[] = [
+  ['is cut off', cutOff],
+  ['has its member killed', killMember],
+]
+
+it.each(drawn(WAYS, 1))('aborts the signal of a holder that %s before another host gets the lock', (_way, happens) =>
+  happens(),
+)
+
+async function cutOff(): Promise<void> {
   const heals: (() => void)[] = []
   const all = members.map(({ endpoint }) => endpoint)
   await handOver('cut', all, () => {
     heals.push(...members.map((each) => each.impair({ cut: [CLIENT_ADDRESS], loss: 0 })))
   })
   for (const heal of heals) heal()
-})
+}
 
-it('aborts the signal of a holder whose member is killed before another host gets the lock', async () => {
+async function killMember(): Promise<void> {
   const [member] = members
   await handOver('killed', [member?.endpoint ?? ''], () => member?.end('SIGKILL'))
   await member?.start()
-})
+}

@@ -23,7 +23,7 @@ import { codesOf } from '../support/judge-chain.js'
 import { WITNESSES, Witnesses } from '../support/witnesses.js'
 
 const SIDES: readonly Side[] = ['server', 'client']
-const PAIRS = scaled({ short: 20, long: 300 })
+const PAIRS = scaled({ short: 8, long: 300 })
 /** Milliseconds: thousands of small processes take long on a machine that is busy otherwise. */
 const PATIENCE = 600_000
 const SEED = 20_261_125
@@ -50,7 +50,7 @@ const OPENSSL_ALONE = new Set<string | undefined>([
 const needed = new Set([
   ...DRAWN.flatMap(({ applied }) => applied),
   ...SINGLES.filter(({ mutation, role }) => role === 'leaf' && ONLY_FOR_GO.includes(mutation.name)),
-  ...sample(SINGLES, 20),
+  ...sample(SINGLES, 12),
 ])
 const TRIED = isLong ? SINGLES : [...needed]
 

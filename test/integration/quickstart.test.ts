@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getContainerRuntimeClient } from 'testcontainers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { scaled, seed } from '../support/long.js'
+import { drawn } from '../support/long.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -103,16 +103,19 @@ interface Place {
 const container: Place = { where: 'a container', env: {}, first: 'etcd will run in a container' }
 const alone: Place = { where: 'a process', env: NO_ENGINE, first: 'etcd will run as a process' }
 
-it.each([container, alone])('tells the whole story with etcd in $where, and leaves nothing behind', async (place) => {
-  const ended = await quickstart(place.env)
-  expect(ended.out).toContain(place.first)
-  expect(ended.out).toContain('watch  greeting = hello over mTLS')
-  expect(ended.out).toContain('error: san/host-not-covered')
-  expect(ended.out).toContain('warning: usage/gateway-client-auth-missing')
-  expect(ended.out).not.toMatch(/PRIVATE KEY|Warning:/)
-  expect(ended.code).toBe(0)
-  expect(await leftBy(ended)).toEqual(NOTHING)
-})
+it.each(drawn([container, alone], 1))(
+  'tells the whole story with etcd in $where, and leaves nothing behind',
+  async (place) => {
+    const ended = await quickstart(place.env)
+    expect(ended.out).toContain(place.first)
+    expect(ended.out).toContain('watch  greeting = hello over mTLS')
+    expect(ended.out).toContain('error: san/host-not-covered')
+    expect(ended.out).toContain('warning: usage/gateway-client-auth-missing')
+    expect(ended.out).not.toMatch(/PRIVATE KEY|Warning:/)
+    expect(ended.code).toBe(0)
+    expect(await leftBy(ended)).toEqual(NOTHING)
+  },
+)
 
 /** In a process, only starting differs. */
 const moments = [
@@ -121,9 +124,8 @@ const moments = [
   { ...container, ...connected },
   { ...alone, ...starting },
 ]
-const drawn = moments.filter((_, index) => index === seed % moments.length)
 
-it.each(scaled({ short: drawn, long: moments }))(
+it.each(drawn(moments, 1))(
   'ended by $signal $delay ms after "$after" with etcd in $where leaves nothing behind',
   async (moment) => {
     const ended = await quickstart(moment.env, moment)

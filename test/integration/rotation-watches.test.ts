@@ -6,6 +6,7 @@ import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { mintPki } from '../support/etcd.js'
+import { drawn } from '../support/long.js'
 import { type Proxy, proxyTo } from '../support/peers.js'
 import { heldPorts } from '../support/ports.js'
 
@@ -89,10 +90,11 @@ describe('a watch that catches up with the past when its connection breaks', () 
     return Array.from({ length: last - first + 1 }, (_, index) => first + index)
   }
 
-  describe.each([
+  const moments = [
     ['after its creation', 'connected'],
     ['after its first events', 'put'],
-  ] as const)('%s', (_when, cutAt) => {
+  ] as const
+  describe.each(drawn(moments, 1))('%s', (_when, cutAt) => {
     it('plain etcd3 loses events, for it asks again from the newest revision of the store', async () => {
       await using proxy = await proxyTo(etcd.port)
       const client = plainClient(proxy.endpoint)
