@@ -11,11 +11,14 @@ const { ETCD_MTLS_TESTCONTAINERS: testcontainers } = process.env
 
 const resolve = { alias: testcontainers === undefined ? {} : { testcontainers } }
 
+/** `npm run test:unit` */
+const isUnit = process.env['ETCD_MTLS_TEST_UNIT'] === '1'
+
 const everywhere = {
   root,
   pool: 'forks' as const,
   // Three times the cores of a small machine: the tests with a real etcd wait more than they work, and each process loads everything.
-  maxWorkers: Number(process.env['VITEST_MAX_WORKERS'] ?? 6),
+  maxWorkers: Number(process.env['VITEST_MAX_WORKERS'] ?? (isUnit ? 3 : 6)),
   // Loading the same modules for each file anew took longer than most of the tests.
   isolate: false,
   setupFiles: ['test/support/silence.ts'],
@@ -36,7 +39,6 @@ const everywhere = {
  * and a process that goes on with a file of another project starts again.
  */
 const ISOLATED = '*.isolated.test.ts'
-const isUnit = process.env['ETCD_MTLS_TEST_UNIT'] === '1'
 const FOLDERS = isUnit ? 'unit,types' : 'unit,types,integration,differential'
 const TESTS = ['test/*.test.ts', `test/{${FOLDERS}}/**/*.test.ts`]
 /** They build the package: no unit tests. */
