@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, isEtcdMtlsError, type Finding, type SecureEtcd3 } from '../../src/client/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import { mintPki } from '../support/etcd.js'
+import { enableAuth, mintPki } from '../support/etcd.js'
 
 const pki = mintPki()
 
@@ -15,13 +15,7 @@ describe('authentication by common name', () => {
   beforeAll(async () => {
     etcd = await startEtcd({ server: pki.server })
     admin = await as(pki.client)
-    await admin.user('root').create('root-password')
-    await admin.user('root').addRole('root')
-    await admin.role('reader').create()
-    await admin.role('reader').grant({ permission: 'Read', range: admin.range({ prefix: 'public/' }) })
-    await admin.user('alice').create('alice-password')
-    await admin.user('alice').addRole('reader')
-    await admin.auth.authEnable()
+    await enableAuth(admin, 'Read', 'public/')
   })
 
   afterAll(async () => {

@@ -14,6 +14,7 @@ import {
 import { createSecureClient, type Report } from '../../src/client/index.js'
 import { type Credentials, fromFiles } from '../../src/credentials/index.js'
 import { startEtcdCluster, type TestEtcd, type TestEtcdCluster } from '../../src/testing/index.js'
+import { flagsOfWritten } from '../support/etcd.js'
 import { startLoad } from '../support/load.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { errorCodes, refused } from '../support/refused.js'
@@ -44,19 +45,10 @@ async function startCluster(
   const issued = anchors === undefined ? own : withTrustAnchors(own, anchors)
   const files = await writeCluster(directory, issued, { layout: 'etcd' })
   const peerUrls: string[] = []
+  const flags = flagsOfWritten(files, NAMES)
   const args = ({ peerUrl }: { peerUrl: string }): string[] => {
-    // Asked for each member in turn.
-    const name = NAMES[peerUrls.length % NAMES.length] ?? 'm1'
     peerUrls.push(peerUrl)
-    const { server, peer } = files.members[name]
-    return [
-      `--cert-file=${server.cert}`,
-      `--key-file=${server.key}`,
-      `--trusted-ca-file=${server.ca}`,
-      `--peer-cert-file=${peer.cert}`,
-      `--peer-key-file=${peer.key}`,
-      `--peer-trusted-ca-file=${peer.ca}`,
-    ]
+    return flags()
   }
   const [m1, m2, m3] = NAMES.map((name) => ({ name, ...issued.members[name] }))
   if (m1 === undefined || m2 === undefined || m3 === undefined) throw new Error('there are three')

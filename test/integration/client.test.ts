@@ -12,7 +12,7 @@ import { resolveOptions } from '../../src/client/options.js'
 import type { Credentials } from '../../src/credentials/index.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
 import { startEtcd, startEtcdCluster, type TestEtcd } from '../../src/testing/index.js'
-import { mintedCredentials, mintPki, threeMembers } from '../support/etcd.js'
+import { enableAuth, mintedCredentials, mintPki, threeMembers } from '../support/etcd.js'
 import { ALERTS_SAY_WHY, noCertificateAlert } from '../support/etcd-version.js'
 import { dns, ip, mintCa, mintLeaf, type MintLeafOptions } from '../support/mint.js'
 import { proxyTo, silentPeer } from '../support/peers.js'
@@ -439,13 +439,7 @@ describe('how etcd is set up', () => {
   it('with a password: the token’s user counts, not the certificate’s', async () => {
     await using etcd = await startEtcd({ server: pki.server })
     await using admin = await connect(etcd)
-    await admin.user('root').create('root-password')
-    await admin.user('root').addRole('root')
-    await admin.role('reader').create()
-    await admin.role('reader').grant({ permission: 'Read', range: admin.range({ prefix: 'public/' }) })
-    await admin.user('alice').create('alice-password')
-    await admin.user('alice').addRole('reader')
-    await admin.auth.authEnable()
+    await enableAuth(admin, 'Read', 'public/')
     // The certificate's common name is root, so it counts as root without a password.
     await admin.put('public/a').value('1')
     const auth = { username: 'alice', password: 'alice-password' }

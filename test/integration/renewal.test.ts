@@ -14,6 +14,7 @@ import { memoryLedger } from '../../src/authority/ledger.js'
 import { createSecureClient } from '../../src/client/index.js'
 import { fromFiles } from '../../src/credentials/index.js'
 import { startEtcd, startEtcdCluster } from '../../src/testing/index.js'
+import { flagsOfWritten } from '../support/etcd.js'
 import { startLoad } from '../support/load.js'
 import { scaled } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
@@ -49,19 +50,7 @@ describe('the files of a cluster at work', () => {
       clients: ['app'],
     })
     const files = await writeCluster(directory, issued, { layout: 'etcd' })
-    let asked = 0
-    const args = (): string[] => {
-      // Asked for each member in turn.
-      const { server, peer } = files.members[NAMES[asked++ % NAMES.length] ?? 'm1']
-      return [
-        `--cert-file=${server.cert}`,
-        `--key-file=${server.key}`,
-        `--trusted-ca-file=${server.ca}`,
-        `--peer-cert-file=${peer.cert}`,
-        `--peer-key-file=${peer.key}`,
-        `--peer-trusted-ca-file=${peer.ca}`,
-      ]
-    }
+    const args = flagsOfWritten(files, NAMES)
     const { m1, m2, m3 } = issued.members
     await using cluster = await startEtcdCluster({
       via: 'binary',

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import { mintPki } from '../support/etcd.js'
+import { enableAuth, mintPki } from '../support/etcd.js'
 import { drawn } from '../support/long.js'
 import { type Proxy, proxyTo } from '../support/peers.js'
 import { heldPorts } from '../support/ports.js'
@@ -145,13 +145,7 @@ describe('a watch that etcd refuses', () => {
   beforeAll(async () => {
     etcd = await startEtcd({ server: pki.server })
     await using admin = await secureClient(etcd.endpoint)
-    await admin.user('root').create('secret')
-    await admin.user('root').addRole('root')
-    await admin.role('reader').create()
-    await admin.role('reader').grant({ permission: 'Readwrite', range: admin.range({ prefix: 'public/' }) })
-    await admin.user('alice').create('secret')
-    await admin.user('alice').addRole('reader')
-    await admin.auth.authEnable()
+    await enableAuth(admin, 'Readwrite', 'public/')
   })
 
   afterAll(async () => {

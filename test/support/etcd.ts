@@ -10,6 +10,8 @@
  * ```
  */
 import { request } from 'node:https'
+import type { Etcd3 } from 'etcd3'
+import type { ClusterFiles } from '../../src/authority/index.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { Certificate } from '../../src/x509/certificate.js'
 import { PrivateKey } from '../../src/x509/keys/keys.js'
@@ -74,6 +76,38 @@ export function clusterMember<Name extends string>(
 /** `m1`, `m2` and `m3`: see {@link clusterMember}. */
 export function threeMembers(pki: MintedPki) {
   return [clusterMember(pki, 'm1'), clusterMember(pki, 'm2'), clusterMember(pki, 'm3')] as const
+}
+
+/** Users `root`, and `alice` with the password `alice-password`, who may use one prefix so; from now on etcd asks who is there. */
+export async function enableAuth(admin: Etcd3, permission: 'Read' | 'Readwrite', prefix: string): Promise<void> {
+  await admin.user('root').create('root-password')
+  await admin.user('root').addRole('root')
+  await admin.role('of-alice').create()
+  await admin.role('of-alice').grant({ permission, range: admin.range({ prefix }) })
+  await admin.user('alice').create('alice-password')
+  await admin.user('alice').addRole('of-alice')
+  await admin.auth.authEnable()
+}
+
+/** The flags of each member in turn that name what `writeCluster` wrote for it; for `args` of `startEtcdCluster`. */
+export function flagsOfWritten<Name extends string>(
+  files: ClusterFiles<Name, string>,
+  names: readonly Name[],
+): () => string[] {
+  let asked = 0
+  return () => {
+    const name = names[asked++ % names.length]
+    if (name === undefined) throw new Error('There is no member')
+    const { server, peer } = files.members[name]
+    return [
+      `--cert-file=${server.cert}`,
+      `--key-file=${server.key}`,
+      `--trusted-ca-file=${server.ca}`,
+      `--peer-cert-file=${peer.cert}`,
+      `--peer-key-file=${peer.key}`,
+      `--peer-trusted-ca-file=${peer.ca}`,
+    ]
+  }
 }
 
 /** One HTTPS request to etcd; with `body`, a POST of JSON, as the gateway takes it. `trust`: whose CAs to trust. */
