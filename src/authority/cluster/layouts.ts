@@ -1,9 +1,10 @@
-/** The files of each layout: one table for each. */
-import { join } from 'node:path'
+/** The files of each layout: one table, from which folders are written, found and removed. */
+import { dirname, join } from 'node:path'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
 import { optionInvalid, textInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
+import type { Role } from '../roles.js'
 import type { CaMaterial, Cluster, ClusterFiles } from './cluster-credentials.js'
 
 /**
@@ -24,26 +25,58 @@ export interface FileNames {
   readonly key: string
 }
 
-export const SERVER: FileNames = { ca: 'ca.crt', cert: 'server.crt', key: 'server.key' }
-export const PEER: FileNames = { ca: 'ca.crt', cert: 'peer.crt', key: 'peer.key' }
-/** etcd may have another CA for its peers, in a file of another name. */
-export const PEER_OF_ITS_OWN_CA: FileNames = { ...PEER, ca: 'peer-ca.crt' }
-export const CLIENT: FileNames = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }
-export const HEALTHCHECK_CLIENT: FileNames = {
-  ca: 'ca.crt',
-  cert: 'healthcheck-client.crt',
-  key: 'healthcheck-client.key',
+/** A certificate with its key, and its files in a folder. */
+export interface Identity {
+  readonly kind: 'server' | 'peer' | 'healthcheckClient' | 'apiserverClient' | 'client'
+  readonly role: Role
+  readonly names: FileNames
 }
-export const APISERVER_CLIENT: FileNames = {
-  ca: 'etcd/ca.crt',
-  cert: 'apiserver-etcd-client.crt',
-  key: 'apiserver-etcd-client.key',
+
+/** A folder, which changes as one. */
+export interface LayoutFolder {
+  /** From the directory of the cluster; empty for the directory itself. */
+  readonly path: string
+  readonly identities: readonly Identity[]
 }
-const CA_KEYS = { client: 'ca.key', peer: 'peer-ca.key' } as const
-const CA_CERTIFICATES = { client: 'ca.crt', peer: 'peer-ca.crt' } as const
+
+function identity(kind: Identity['kind'], role: Role, name: string, ca = 'ca.crt'): Identity {
+  return { kind, role, names: { ca, cert: `${name}.crt`, key: `${name}.key` } }
+}
+
+const SERVER = identity('server', 'server', 'server')
+const PEER = identity('peer', 'peer', 'peer')
+const HEALTHCHECK_CLIENT = identity('healthcheckClient', 'client', 'healthcheck-client')
+const APISERVER_CLIENT = identity('apiserverClient', 'client', 'apiserver-etcd-client', 'etcd/ca.crt')
+const CLIENT = identity('client', 'client', 'tls')
+
+/** The trust anchors of a peer, if etcd has another CA for its peers. */
+export const PEER_CA = 'peer-ca.crt'
 
 /** The folders of members and clients. */
 export const FOLDERS = { members: 'members', clients: 'clients', kubeadm: 'etcd' } as const
+
+/** The folders of a member, the outermost first. @param base Empty for the only node of a directory. */
+export function memberFolders(layout: Layout, base: string): [LayoutFolder, ...LayoutFolder[]] {
+  if (layout === 'etcd') return [{ path: base, identities: [SERVER, PEER] }]
+  const inner = { path: join(base, FOLDERS.kubeadm), identities: [SERVER, PEER, HEALTHCHECK_CLIENT] }
+  return [{ path: base, identities: [APISERVER_CLIENT] }, inner]
+}
+
+/** The folder of a client, which is the same in both layouts. */
+export function clientFolder(path: string): LayoutFolder {
+  return { path, identities: [CLIENT] }
+}
+
+/** The outermost folder of a member or client. */
+export function pathOf(layout: Layout, kind: 'members' | 'clients', name: string): string {
+  return layout === 'kubeadm' && kind === 'members' ? name : join(FOLDERS[kind], name)
+}
+
+/** Names of files in the folder itself: the trust anchors of the API server's client are in the one below. */
+export function namesIn(identities: readonly Identity[]): string[] {
+  const all = identities.flatMap(({ names: { ca, cert, key } }) => [ca, cert, key])
+  return [...new Set(all)].filter((name) => dirname(name) === '.')
+}
 
 /** Credentials and their files in a folder. */
 export interface PlacedCredentials {
@@ -64,9 +97,8 @@ export interface PlacedCa {
   readonly key: string
 }
 
-/** One folder, which changes as a whole. */
+/** The files to write in one folder. */
 export interface FolderPlan {
-  /** From the directory of the cluster; empty for the directory itself. */
   readonly path: string
   readonly credentials: readonly PlacedCredentials[]
   readonly authorities: readonly PlacedCa[]
@@ -80,140 +112,108 @@ export interface LayoutPlan<M extends string, C extends string> {
   readonly files: ClusterFiles<M, C>
 }
 
-/** A folder and the files of a member or client, to remove them. */
-export interface OwnFiles {
-  readonly path: string
-  readonly names: readonly string[]
-}
-
-export function ownFilesOf(layout: Layout, kind: 'members' | 'clients', name: string): OwnFiles[] {
-  if (layout === 'kubeadm' && kind === 'members') {
-    return [
-      { path: join(name, FOLDERS.kubeadm), names: namesOf(SERVER, PEER, HEALTHCHECK_CLIENT) },
-      { path: name, names: [APISERVER_CLIENT.cert, APISERVER_CLIENT.key] },
-    ]
-  }
-  const names = kind === 'members' ? namesOf(SERVER, PEER_OF_ITS_OWN_CA) : namesOf(CLIENT)
-  return [{ path: join(FOLDERS[kind], name), names }]
-}
-
-function namesOf(...rows: FileNames[]): string[] {
-  return [...new Set(rows.flatMap(({ ca, cert, key }) => [ca, cert, key]))]
-}
-
-/** Plans the layout `etcd`. */
-export function planEtcd<M extends string, C extends string>(
-  directory: string,
-  cluster: Cluster<M, C>,
-  caKey: boolean,
-): LayoutPlan<M, C> {
-  const members = entriesOf(cluster.members).map(([name, { server, peer }]) => {
-    const option = `cluster.members.${name}`
-    const peerNames = haveSameAnchors(server, peer) ? PEER : PEER_OF_ITS_OWN_CA
-    const folder: FolderPlan = {
-      path: join(FOLDERS.members, name),
-      credentials: [
-        { option: `${option}.server`, credentials: server, names: SERVER },
-        { option: `${option}.peer`, credentials: peer, names: peerNames, formerCa: PEER_OF_ITS_OWN_CA.ca },
-      ],
-      authorities: [],
-      remove: peerNames === PEER ? [PEER_OF_ITS_OWN_CA.ca] : [],
-    }
-    const at = join(directory, folder.path)
-    return { name, folder, files: { server: pathsIn(at, SERVER), peer: pathsIn(at, peerNames) } }
-  })
-  const clients = planClients(directory, cluster)
-  const authorities = caKey ? [{ path: '', credentials: [], authorities: caFilesOf(cluster), remove: [] }] : []
-  return {
-    units: [authorities, ...[...members, ...clients].map(({ folder }) => [folder])],
-    files: { members: byName(members), clients: byName(clients), kubeadm: {} },
-  }
-}
-
-/** Other clients have their own folders in both layouts. */
-function planClients<C extends string>(
-  directory: string,
-  cluster: Cluster<string, C>,
-): { name: C; folder: FolderPlan; files: CredentialFiles }[] {
-  return entriesOf(cluster.clients).map(([name, credentials]) => {
-    const placed = { option: `cluster.clients.${name}`, credentials, names: CLIENT }
-    const folder = { path: join(FOLDERS.clients, name), credentials: [placed], authorities: [], remove: [] }
-    return { name, folder, files: pathsIn(join(directory, folder.path), CLIENT) }
-  })
-}
-
 /**
- * Plans the layout `kubeadm`.
+ * Plans the files of a cluster.
  *
- * @param form `one`: the directory is that of one node; `several`: it holds one such directory for each member.
+ * @param form Of the layout `kubeadm`. `one`: the directory is that of one node; `several`: it holds one such directory for
+ *   each member.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout.
  */
-export function planKubeadm<M extends string, C extends string>(
+export function planLayout<M extends string, C extends string>(
+  layout: Layout,
   directory: string,
   cluster: Cluster<M, C>,
   { caKey, form }: { caKey: boolean; form: 'one' | 'several' },
 ): LayoutPlan<M, C> {
-  const clients = planClients(directory, cluster)
+  const clients = entriesOf(cluster.clients).map(([name, credentials]) => {
+    const { path } = clientFolder(pathOf(layout, 'clients', name))
+    const placed = { option: `cluster.clients.${name}`, credentials, names: CLIENT.names }
+    return { name, folder: folderOf(path, [placed]), files: pathsIn(join(directory, path), CLIENT.names) }
+  })
+  if (layout === 'etcd') {
+    const members = entriesOf(cluster.members).map(([name, member]) => planMember(directory, name, member))
+    const authorities = caKey ? [folderOf('', [], { authorities: caFilesOf(cluster) })] : []
+    return {
+      units: [authorities, ...[...members, ...clients].map(({ folder }) => [folder])],
+      files: { members: byName(members), clients: byName(clients), kubeadm: {} },
+    }
+  }
   if (form === 'several' && clients.length > 0 && Object.hasOwn(cluster.members, FOLDERS.clients)) {
     throw optionInvalid(
       'cluster.members',
       `must not have the name "${FOLDERS.clients}", which is the folder of the clients`,
     )
   }
-  const members = entriesOf(cluster.members).map(([name, { server, peer }]) => {
-    const { healthcheckClient, apiserverClient } = kubeadmClientsOf(cluster, name)
-    const option = `cluster.kubeadm.${name}`
-    const placed: PlacedCredentials[] = [
-      { option: `cluster.members.${name}.server`, credentials: server, names: SERVER, sameSubject: form === 'one' },
-      { option: `cluster.members.${name}.peer`, credentials: peer, names: PEER },
-      { option: `${option}.healthcheckClient`, credentials: healthcheckClient, names: HEALTHCHECK_CLIENT },
-    ]
-    const apiserver = { option: `${option}.apiserverClient`, credentials: apiserverClient, names: APISERVER_CLIENT }
-    for (const each of [...placed, apiserver]) {
-      if (haveSameAnchors(server, each.credentials)) continue
-      throw optionInvalid(each.option, 'must be of the same CA as the others: kubeadm has one for etcd')
-    }
-    const base = form === 'one' ? '' : name
-    const folders: FolderPlan[] = [
-      { path: base, credentials: [apiserver], authorities: [], remove: [] },
-      {
-        path: join(base, FOLDERS.kubeadm),
-        credentials: placed,
-        authorities: caKey ? caFilesOf(cluster) : [],
-        remove: [],
-      },
-    ]
-    const [outer, inner] = [join(directory, base), join(directory, base, FOLDERS.kubeadm)]
-    const ownClients = {
-      healthcheckClient: pathsIn(inner, HEALTHCHECK_CLIENT),
-      apiserverClient: pathsIn(outer, APISERVER_CLIENT),
-    }
-    return { name, folders, files: { server: pathsIn(inner, SERVER), peer: pathsIn(inner, PEER) }, ownClients }
-  })
+  const nodes = entriesOf(cluster.members).map(([name]) => planNode(directory, cluster, name, { caKey, form }))
   return {
-    units: [...members.map(({ folders }) => folders), ...clients.map(({ folder }) => [folder])],
+    units: [...nodes.map(({ folders }) => folders), ...clients.map(({ folder }) => [folder])],
     files: {
-      members: byName(members),
+      members: byName(nodes),
       clients: byName(clients),
-      kubeadm: byName(members.map(({ name, ownClients }) => ({ name, files: ownClients }))),
+      kubeadm: byName(nodes.map(({ name, ownClients }) => ({ name, files: ownClients }))),
     },
   }
 }
 
-function kubeadmClientsOf<M extends string>(cluster: Cluster<M>, name: M): NonNullable<Cluster['kubeadm']>[string] {
+function folderOf(
+  path: string,
+  credentials: readonly PlacedCredentials[],
+  more: Partial<Pick<FolderPlan, 'authorities' | 'remove'>> = {},
+): FolderPlan {
+  return { path, credentials, authorities: [], remove: [], ...more }
+}
+
+/** Plans a member of the layout `etcd`. */
+function planMember<M extends string>(directory: string, name: M, { server, peer }: Cluster['members'][string]) {
+  const option = `cluster.members.${name}`
+  const isSame = haveSameAnchors(server, peer)
+  const peerNames = isSame ? PEER.names : { ...PEER.names, ca: PEER_CA }
+  const credentials = [
+    { option: `${option}.server`, credentials: server, names: SERVER.names },
+    { option: `${option}.peer`, credentials: peer, names: peerNames, formerCa: PEER_CA },
+  ]
+  const folder = folderOf(pathOf('etcd', 'members', name), credentials, { remove: isSame ? [PEER_CA] : [] })
+  const at = join(directory, folder.path)
+  return { name, folder, files: { server: pathsIn(at, SERVER.names), peer: pathsIn(at, peerNames) } }
+}
+
+/** Plans a member of the layout `kubeadm`. */
+function planNode<M extends string>(
+  directory: string,
+  cluster: Cluster<M>,
+  name: M,
+  { caKey, form }: { caKey: boolean; form: 'one' | 'several' },
+) {
   const clients = cluster.kubeadm?.[name]
-  if (clients !== undefined) return clients
-  throw optionInvalid(
-    `cluster.kubeadm.${name}`,
-    'is missing: issue the cluster with `kubeadm: true`, which adds the clients of the probe and of the API server',
-  )
+  if (clients === undefined)
+    throw optionInvalid(
+      `cluster.kubeadm.${name}`,
+      'is missing: issue the cluster with `kubeadm: true`, which adds the clients of the probe and of the API server',
+    )
+  const held = { ...cluster.members[name], ...clients }
+  const base = form === 'one' ? '' : name
+  const files: Partial<Record<Identity['kind'], CredentialFiles>> = {}
+  const folders = memberFolders('kubeadm', base).map(({ path, identities }) => {
+    const placed = identities.map(({ kind, names }) => {
+      if (kind === 'client') throw new TypeError('a node has no such client')
+      const option = `cluster.${kind === 'server' || kind === 'peer' ? 'members' : 'kubeadm'}.${name}.${kind}`
+      if (!haveSameAnchors(held.server, held[kind]))
+        throw optionInvalid(option, 'must be of the same CA as the others: kubeadm has one for etcd')
+      files[kind] = pathsIn(join(directory, path), names)
+      return { option, credentials: held[kind], names, sameSubject: kind === 'server' && form === 'one' }
+    })
+    return folderOf(path, placed, { authorities: caKey && path !== base ? caFilesOf(cluster) : [] })
+  })
+  const { server, peer, healthcheckClient, apiserverClient } = files as Record<Identity['kind'], CredentialFiles> // each was set
+  return { name, folders, files: { server, peer }, ownClients: { healthcheckClient, apiserverClient } }
 }
 
 function caFilesOf({ authorities }: Cluster): PlacedCa[] {
   if (authorities === undefined) return []
   const { client, peer } = authorities
-  const first = { authority: client, cert: CA_CERTIFICATES.client, key: CA_KEYS.client }
+  const first = { authority: client, cert: 'ca.crt', key: 'ca.key' }
   if (client.certificate.equals(peer.certificate)) return [first]
-  return [first, { authority: peer, cert: CA_CERTIFICATES.peer, key: CA_KEYS.peer }]
+  return [first, { authority: peer, cert: PEER_CA, key: 'peer-ca.key' }]
 }
 
 /** Whether two trust the same CAs, in any order. */

@@ -3,30 +3,7 @@ import { join } from 'node:path'
 import { type FileSystem, lookAt } from '../../files/file-system.js'
 import { isNotThere, systemCode, writeFailed } from '../../files/write-file.js'
 import { isEtcdMtlsError } from '../../report/errors.js'
-import type { Role } from '../roles.js'
-import {
-  APISERVER_CLIENT,
-  CLIENT,
-  type FileNames,
-  FOLDERS,
-  HEALTHCHECK_CLIENT,
-  type Layout,
-  PEER,
-  SERVER,
-} from './layouts.js'
-
-/** The files of credentials, and their role. */
-export interface Identity {
-  readonly role: Role
-  readonly names: FileNames
-}
-
-/** A folder that changes as one. */
-export interface RenewalFolder {
-  /** From the directory; empty for the directory itself. */
-  readonly path: string
-  readonly identities: readonly Identity[]
-}
+import { clientFolder, FOLDERS, type Layout, type LayoutFolder, memberFolders } from './layouts.js'
 
 /** A folder that cannot be read, and why. */
 interface BarredFolder {
@@ -35,24 +12,19 @@ interface BarredFolder {
 }
 
 interface Places {
-  readonly folders: readonly RenewalFolder[]
+  readonly folders: readonly LayoutFolder[]
   readonly barred: readonly BarredFolder[]
 }
 
-const MEMBER: readonly Identity[] = [
-  { role: 'server', names: SERVER },
-  { role: 'peer', names: PEER },
-]
-const USER: readonly Identity[] = [{ role: 'client', names: CLIENT }]
-const NODE: readonly Identity[] = [...MEMBER, { role: 'client', names: HEALTHCHECK_CLIENT }]
-const API_SERVER: readonly Identity[] = [{ role: 'client', names: APISERVER_CLIENT }]
-
 /** The folders of a layout in a directory that exists. */
 export async function findPlaces(fs: FileSystem, root: string, layout: Layout): Promise<Places> {
-  const members = layout === 'etcd' ? await findBelow(fs, root, FOLDERS.members, MEMBER) : await findNodes(fs, root)
+  const members =
+    layout === 'kubeadm'
+      ? await findNodes(fs, root)
+      : await findBelow(fs, root, FOLDERS.members, (path) => memberFolders('etcd', path)[0])
   // Without a node, clients are those of the layout etcd.
   if (layout === 'kubeadm' && members.folders.length === 0) return members
-  return together(members, await findBelow(fs, root, FOLDERS.clients, USER))
+  return together(members, await findBelow(fs, root, FOLDERS.clients, clientFolder))
 }
 
 function together(...places: readonly Places[]): Places {
@@ -61,7 +33,7 @@ function together(...places: readonly Places[]): Places {
 
 async function findNodes(fs: FileSystem, root: string): Promise<Places> {
   if (await holdsNode(fs, root)) return nodeAt(fs, root, '')
-  const { folders, barred } = await findBelow(fs, root, '', [])
+  const { folders, barred } = await findBelow(fs, root, '', (path) => ({ path, identities: [] }))
   const nodes: Places[] = []
   for (const { path } of folders) {
     if (await holdsNode(fs, join(root, path))) nodes.push(await nodeAt(fs, root, path))
@@ -70,17 +42,18 @@ async function findNodes(fs: FileSystem, root: string): Promise<Places> {
 }
 
 async function nodeAt(fs: FileSystem, root: string, base: string): Promise<Places> {
-  const inner = join(base, FOLDERS.kubeadm)
-  const outer = { path: base, identities: API_SERVER }
-  const barred = await barrierAt(fs, root, inner)
+  const [outer, ...inner] = memberFolders('kubeadm', base)
+  const barred = await barrierAt(fs, root, join(base, FOLDERS.kubeadm))
   if (barred === 'nothing') return { folders: [outer], barred: [] }
   if (barred !== null) return { folders: [outer], barred: [barred] }
-  return { folders: [{ path: inner, identities: NODE }, outer], barred: [] }
+  return { folders: [...inner, outer], barred: [] }
 }
 
 /** Whether a directory is that of a node: it has one of the certificates. */
-async function holdsNode(fs: FileSystem, path: string): Promise<boolean> {
-  const certificates = [...NODE.map(({ names }) => join(FOLDERS.kubeadm, names.cert)), APISERVER_CLIENT.cert]
+export async function holdsNode(fs: FileSystem, path: string): Promise<boolean> {
+  const certificates = memberFolders('kubeadm', '').flatMap((folder) =>
+    folder.identities.map(({ names }) => join(folder.path, names.cert)),
+  )
   for (const name of certificates) {
     try {
       if ((await lookAt(fs, join(path, name))) !== null) return true
@@ -96,7 +69,7 @@ async function findBelow(
   fs: FileSystem,
   root: string,
   parent: string,
-  identities: readonly Identity[],
+  folderAt: (path: string) => LayoutFolder,
 ): Promise<Places> {
   const state = parent === '' ? null : await barrierAt(fs, root, parent)
   if (state === 'nothing') return { folders: [], barred: [] }
@@ -107,12 +80,12 @@ async function findBelow(
   } catch (error) {
     return { folders: [], barred: [barredBy(root, parent, error)] }
   }
-  const folders: RenewalFolder[] = []
+  const folders: LayoutFolder[] = []
   const barred: BarredFolder[] = []
   for (const name of names.filter((each) => !each.startsWith('.')).sort()) {
     const path = join(parent, name)
     const below = await barrierAt(fs, root, path)
-    if (below === null) folders.push({ path, identities })
+    if (below === null) folders.push(folderAt(path))
     else if (below !== 'nothing') barred.push(below)
   }
   return { folders, barred }

@@ -11,7 +11,7 @@ import { surveyDirectory } from '../../files/survey.js'
 import { flushDirectory } from '../../files/write-file.js'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkNames } from './cluster-credentials.js'
-import { checkLayout, type Layout, type OwnFiles, ownFilesOf } from './layouts.js'
+import { checkLayout, clientFolder, type Layout, memberFolders, namesIn, pathOf, PEER_CA } from './layouts.js'
 
 /**
  * Removes the files of members and clients, keys first if not everything can be removed in one step. Other files stay, and
@@ -53,7 +53,12 @@ export async function removeFromClusterOn(
     for (const kind of ['members', 'clients'] as const) {
       for (const name of named[kind]) {
         held.throwIfAborted()
-        const own = ownFilesOf(layout, kind, name).map((each) => ({ ...each, path: join(root, each.path) }))
+        const base = join(root, pathOf(layout, kind, name))
+        const folders = kind === 'clients' ? [clientFolder(base)] : memberFolders(layout, base)
+        const more = layout === 'etcd' && kind === 'members' ? [PEER_CA] : []
+        const own = folders
+          .map(({ path, identities }) => ({ path, names: [...namesIn(identities), ...more] }))
+          .reverse()
         if (await removeOne(fs, own)) removed[kind].push(name)
       }
     }
@@ -71,7 +76,10 @@ function readNames(names: unknown, kind: 'members' | 'clients'): string[] {
 }
 
 /** The folders of one member or client, the inner ones first; false if there were none. */
-async function removeOne(fs: FileSystem, folders: readonly OwnFiles[]): Promise<boolean> {
+async function removeOne(
+  fs: FileSystem,
+  folders: readonly { readonly path: string; readonly names: readonly string[] }[],
+): Promise<boolean> {
   let wasThere = false
   const outermost = dirname(folders.at(-1)?.path ?? '')
   if (!(await checkFolder(fs, outermost))) return false

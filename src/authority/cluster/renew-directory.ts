@@ -19,8 +19,8 @@ import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
 import { dueAt, endingFirst, isDue, readFraction, readMoment, type RenewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
 import type { Role } from '../roles.js'
-import { checkLayout, type Layout, PEER, PEER_OF_ITS_OWN_CA } from './layouts.js'
-import { findPlaces, type Identity, type RenewalFolder } from './places.js'
+import { checkLayout, type Identity, type Layout, type LayoutFolder, PEER_CA } from './layouts.js'
+import { findPlaces } from './places.js'
 import { type ClusterAuthorities, readAuthorities } from './plan.js'
 import { readPair, type ReadPair } from './read-folder.js'
 
@@ -194,7 +194,7 @@ interface Issued extends Order {
 }
 
 /** Renews what is due in a folder. Rejects only with the signal's reason. */
-async function renewFolder(run: Run, folder: RenewalFolder): Promise<void> {
+async function renewFolder(run: Run, folder: LayoutFolder): Promise<void> {
   const { fs, root, signal } = run
   signal.throwIfAborted()
   const path = join(root, folder.path)
@@ -224,11 +224,12 @@ async function renewFolder(run: Run, folder: RenewalFolder): Promise<void> {
   if (await record(run, issued)) await write(run, path, survey, issued)
 }
 
-async function candidatesOf({ fs, root, place, issuers }: Run, folder: RenewalFolder): Promise<Candidate[]> {
-  const hasPeerCa = (await lookAt(fs, join(root, folder.path, PEER_OF_ITS_OWN_CA.ca))) !== null
+async function candidatesOf({ fs, root, place, issuers }: Run, folder: LayoutFolder): Promise<Candidate[]> {
+  const hasPeerCa = (await lookAt(fs, join(root, folder.path, PEER_CA))) !== null
   return folder.identities.map((identity) => {
     const { role, names } = identity
-    const { ca, cert, key } = names === PEER && hasPeerCa ? PEER_OF_ITS_OWN_CA : names
+    const { cert, key } = names
+    const ca = role === 'peer' && hasPeerCa ? PEER_CA : names.ca
     const at = (name: string): string => join(place, folder.path, name)
     return {
       what: join(folder.path, cert.replace(/\.crt$/, '')),

@@ -13,8 +13,8 @@ import { Certificate } from '../../x509/certificate.js'
 import { climb, isIssuedBy } from '../issuer.js'
 import { checkCluster, checkNames, type Cluster } from './cluster-credentials.js'
 import { certificatesIn } from './read-folder.js'
-import { checkLayout, CLIENT, FOLDERS, type Layout, PEER_OF_ITS_OWN_CA } from './layouts.js'
-import { findPlaces, type RenewalFolder } from './places.js'
+import { checkLayout, type Layout, type LayoutFolder, pathOf, PEER_CA } from './layouts.js'
+import { findPlaces } from './places.js'
 
 /**
  * The same cluster with other trust anchors. While a CA is replaced, certificates of the new CA are written together with
@@ -135,17 +135,16 @@ async function foldersOf(
   root: string,
   layout: Layout,
   { members, clients }: Names,
-): Promise<RenewalFolder[]> {
+): Promise<LayoutFolder[]> {
   const { folders, barred } = await findPlaces(fs, root, layout)
   const [unread] = barred
   if (unread !== undefined) throw writeFailed(join(root, unread.path), unread.reason)
-  const isClient = ({ identities }: RenewalFolder): boolean => identities.every(({ names }) => names === CLIENT)
+  const isClient = ({ identities }: LayoutFolder): boolean => identities.every(({ kind }) => kind === 'client')
   // The folder of a single node has no name of its own.
   const isNode = folders.some(({ path }) => path === '')
-  const base = layout === 'etcd' ? FOLDERS.members : ''
   const wanted = [
-    ...(isNode ? [] : (members ?? []).map((name) => join(base, name))),
-    ...(clients ?? []).map((name) => join(FOLDERS.clients, name)),
+    ...(isNode ? [] : (members ?? []).map((name) => pathOf(layout, 'members', name))),
+    ...(clients ?? []).map((name) => pathOf(layout, 'clients', name)),
   ]
   const missing = wanted.find((path) => !folders.some((folder) => folder.path === path))
   if (missing !== undefined)
@@ -166,11 +165,11 @@ interface Wanted {
 async function checkFolderTrust(
   fs: FileSystem,
   root: string,
-  { path, identities }: RenewalFolder,
+  { path, identities }: LayoutFolder,
   { traffic, trustAnchors, overwrite }: Wanted,
 ): Promise<string[]> {
   const directory = join(root, path)
-  const own = PEER_OF_ITS_OWN_CA.ca
+  const own = PEER_CA
   const names = identities.flatMap(({ names: { ca, cert } }) => [ca, cert]).filter((name) => dirname(name) === '.')
   const { seen, foreign } = await surveyDirectory(fs, directory, [...names, own])
   const hasPeerCa = identities.some(({ role }) => role === 'peer') && seen.has(own)

@@ -1,20 +1,21 @@
 /** Writes the files of a cluster, the folder of each member and client as one change. */
 import { dirname, join, resolve } from 'node:path'
 import { checkDirectory } from '../../credentials/write.js'
-import { type FileSystem, lookAt } from '../../files/file-system.js'
+import type { FileSystem } from '../../files/file-system.js'
 import { checkFolder, findRoot, makeFolders, unmakeFolders } from '../../files/folders.js'
 import { sweep } from '../../files/generation.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { type Change, publish } from '../../files/publish.js'
 import { surveyDirectory } from '../../files/survey.js'
-import { type FileContents, systemCode, writeFailed } from '../../files/write-file.js'
+import { type FileContents, writeFailed } from '../../files/write-file.js'
 import { isEtcdMtlsError } from '../../report/errors.js'
 import { checkOptions } from '../../report/option-error.js'
 import { checkReplaceable } from './read-folder.js'
 import { KUBEADM_CLIENTS } from '../roles.js'
 import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
-import { checkLayout, type FolderPlan, type Layout, type LayoutPlan, planEtcd, planKubeadm } from './layouts.js'
+import { checkLayout, type FolderPlan, type Layout, planLayout } from './layouts.js'
+import { holdsNode } from './places.js'
 
 /** Options of `writeCluster`. */
 export interface WriteClusterOptions {
@@ -84,8 +85,7 @@ export async function writeClusterOn<M extends string, C extends string>(
   const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given
   const place = resolve(directory)
   // Planned before anything changes, for its errors; the form of kubeadm depends on the existing files.
-  let plan: LayoutPlan<M, C> =
-    layout === 'etcd' ? planEtcd(place, cluster, caKey) : planKubeadm(place, cluster, { caKey, form: 'several' })
+  let plan = planLayout(layout, place, cluster, { caKey, form: 'several' })
   signal?.throwIfAborted()
 
   const made: string[] = []
@@ -95,7 +95,7 @@ export async function writeClusterOn<M extends string, C extends string>(
       const root = found ?? place
       if (layout === 'kubeadm') {
         const form = await kubeadmForm(fs, root, Object.keys(cluster.members))
-        plan = planKubeadm(place, cluster, { caKey, form })
+        plan = planLayout(layout, place, cluster, { caKey, form })
       }
       await writePlan(fs, root, { units: plan.units, overwrite, made, signal: held })
       return plan.files
@@ -182,22 +182,14 @@ function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if it is that of one node, and several are written.
  */
 async function kubeadmForm(fs: FileSystem, root: string, names: readonly string[]): Promise<'one' | 'several'> {
-  const holdsNode = async (path: string): Promise<boolean> => {
-    try {
-      return (await lookAt(fs, join(path, 'etcd/server.crt'))) !== null
-    } catch (error) {
-      if (systemCode(error) === 'ENOTDIR') return false
-      throw error
-    }
-  }
-  const isOne = await holdsNode(root)
+  const isOne = await holdsNode(fs, root)
   if (isOne && names.length > 1) {
     throw writeFailed(root, 'it holds the files of one node: write a cluster of several members to another directory')
   }
   if (isOne) return 'one'
   if (names.length > 1) return 'several'
   for (const name of await fs.readdir(root)) {
-    if (await holdsNode(join(root, name))) return 'several'
+    if (await holdsNode(fs, join(root, name))) return 'several'
   }
   return 'one'
 }

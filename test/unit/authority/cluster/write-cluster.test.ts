@@ -548,9 +548,9 @@ describe('removeFromCluster', () => {
     expect(leftOvers(directory)).toEqual([])
     const plain = fresh()
     await writeCredentials(`${plain}/clients/alice`, issue('alice'))
-    writeFileSync(`${plain}/clients/alice/notes.txt`, 'mine')
+    for (const name of ['notes.txt', 'peer-ca.crt']) writeFileSync(`${plain}/clients/alice/${name}`, 'mine')
     await removeFromCluster(plain, { clients: ['alice'] }, ETCD)
-    expect(readdirSync(`${plain}/clients/alice`)).toEqual(['notes.txt'])
+    expect(readdirSync(`${plain}/clients/alice`)).toEqual(['notes.txt', 'peer-ca.crt'])
   })
 
   it('a second run completes one that was killed at any step', async () => {
