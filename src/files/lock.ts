@@ -4,7 +4,7 @@
  * Each lock has a nonce. The file is written under another name and linked into place, which is atomic on NFS, too. A lock
  * whose holder is gone is never replaced: its successor is linked as `<path>.<nonce of the former>`, so of all processes
  * that find the same stale lock exactly one succeeds it. The last lock of this chain counts. A holder that releases takes
- * its own succession first, so that it removes only a chain that nobody else has continued.
+ * its own succession first, so that it removes only a chain that no other process has continued.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'

@@ -132,7 +132,7 @@ class ContainerMachine implements Machine {
   async remove(): Promise<void> {
     const before = this.#phase
     this.#phase = 'removed'
-    // A creation under way ends with a container that somebody has to remove; one not begun yet will not begin.
+    // A creation that has begun ends with a container, which must be removed; one that has not begun does not begin.
     if (before === 'creating') await Promise.allSettled([this.#starting])
     const container = this.#container
     if (container === null) return

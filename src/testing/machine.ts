@@ -100,7 +100,7 @@ export interface FlagOptions {
   readonly place: EtcdPlace
   /** Whether clients have to show a certificate. */
   readonly clientCertAuth: boolean
-  /** Whether the peer side speaks TLS, with certificates asked for in both directions. */
+  /** Whether members connect to each other by TLS, with certificates in both directions. */
   readonly peerTls: boolean
   /** Name and peer URL of every member, this one included. */
   readonly members: readonly { readonly name: string; readonly peerUrl: string }[]

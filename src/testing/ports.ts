@@ -21,7 +21,7 @@ export interface PortRange {
 }
 
 /**
- * Ports that the kernel gives to nobody: below or above `ip_local_port_range` (ip(7)). From that range each outgoing
+ * Ports that the kernel does not assign: below or above `ip_local_port_range` (ip(7)). From that range each outgoing
  * connection takes its port, so an etcd that was stopped there may find its port taken.
  */
 export function portRange(ephemeral: string | null = readEphemeralRange()): PortRange {
@@ -82,7 +82,7 @@ export class HeldPorts {
       this.release(taken)
       throw error
     } finally {
-      // A server that was closed earlier would let somebody else have its port before all are known.
+      // A server that was closed earlier would release its port before all are known.
       await Promise.all(servers.map(close))
     }
   }

@@ -23,7 +23,7 @@ export interface TestEtcdParts {
   readonly release: () => void
 }
 
-/** A real etcd that speaks TLS on 127.0.0.1, made for a test. Dispose of it with `await using` or {@link close}. */
+/** A real etcd with TLS on 127.0.0.1, made for a test. Dispose of it with `await using` or {@link close}. */
 export class TestEtcd implements AsyncDisposable {
   /** The member's name. */
   readonly name: string
@@ -84,7 +84,7 @@ export class TestEtcd implements AsyncDisposable {
     await this.#machine.stop()
   }
 
-  /** Freezes etcd: the kernel goes on accepting connections, and nobody answers on them. */
+  /** Freezes etcd: the kernel accepts connections, and etcd does not answer. */
   async pause(): Promise<void> {
     this.#refuseClosed()
     await this.#machine.pause()

@@ -182,10 +182,10 @@ describe('damage', () => {
     const path = fresh()
     await fileLedger(path).append(entries)
     const whole = readFileSync(path)
-    for (const [i, octet] of sample(whole.entries(), 40)) {
+    for (const [i, byte] of sample(whole.entries(), 40)) {
       const line = whole.subarray(0, i).toString('latin1').split('\n').length
       const damaged = Buffer.from(whole)
-      damaged[i] = octet ^ (1 << (i % 8))
+      damaged[i] = byte ^ (1 << (i % 8))
       writeFileSync(path, damaged)
       const message = await refusal(fileLedger(path).read())
       expect(message).toContain(`ERR_ISSUE_REFUSED The ledger "${path}"`)
@@ -335,9 +335,9 @@ describe('processes', () => {
       const writer = children.start(code(path, name, 100_000))
       await writer.says(`${name}${String(3 + round)}\n`)
       writer.process.kill('SIGKILL')
-      const told = (await writer.ended).split('\n').slice(0, -1)
+      const confirmed = (await writer.ended).split('\n').slice(0, -1)
       const found = await serials(path)
-      for (const each of told) expect(found).toContain(each)
+      for (const each of confirmed) expect(found).toContain(each)
     }
     await fileLedger(path).append([issued(1)])
     expect(readdirSync(dirname(path))).toEqual(['ledger', 'ledger.head'])

@@ -24,7 +24,7 @@ interface Bench {
   clock: HandClock
   authority: Authority
   source: WatchableSource
-  /** What the ledger was told of, end-entity certificates only. */
+  /** Entries that the ledger received, of end-entity certificates only. */
   issued: () => Promise<number>
   /** While set, every certificate is refused with it. */
   trouble: Error | null
@@ -41,7 +41,7 @@ async function bench(
 ): Promise<Bench> {
   const clock = handClock()
   const ledger = memoryLedger()
-  const told: string[] = []
+  const noted: string[] = []
   const state = { trouble: null as Error | null, hangs: false, asked: 0 }
   const watched: Ledger = {
     read: () => ledger.read(),
@@ -50,13 +50,13 @@ async function bench(
       state.asked += 1
       if (state.hangs) await new Promise(() => undefined)
       if (state.trouble !== null) throw state.trouble
-      for (const each of entries) told.push(each.kind)
+      for (const each of entries) noted.push(each.kind)
     },
   }
   const authority = await createAuthority({ name: 'CA', clock: clock.now, ledger: watched, validity: caValidity })
   const wanted = { role: 'client', name: 'alice', validity: '3h', ...request } as IssueRequest
   const source = authoritySource(authority, wanted, options, clock)
-  return Object.assign(state, { clock, authority, source, issued: async () => Promise.resolve(told.length) })
+  return Object.assign(state, { clock, authority, source, issued: async () => Promise.resolve(noted.length) })
 }
 
 /** Reads a watch in the background. */

@@ -131,7 +131,7 @@ function keyId(certificate: Certificate): string {
   return Buffer.from(certificate.extensions.subjectKeyIdentifier ?? []).toString('hex')
 }
 
-/** All but the signature, which ECDSA makes anew each time: the first element of the outermost one. */
+/** All but the signature, which differs for ECDSA each time: the first element of the outermost one. */
 function signedPart(der: Uint8Array): string {
   const outer = new DerReader(der).enter(Tag.sequence, 'what was issued')
   const tbs = outer.expect(Tag.sequence, 'the signed part')

@@ -107,15 +107,15 @@ describe('forms in which a request is given', () => {
 
   it.each<[string, string | Uint8Array | CertificateRequest, string[]]>([
     ['PEM as text', text, []],
-    ['PEM as octets', Buffer.from(text), []],
+    ['PEM as bytes', Buffer.from(text), []],
     ['DER', der, []],
     ['DER in a plain array', new Uint8Array(der), []],
     ['one that was read', CertificateRequest.parse(der), []],
     ['the label of old tools', text.replaceAll('CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'), []],
     ['Windows line ends', text.replaceAll('\n', '\r\n'), ['info pem/layout-unusual']],
     ['behind the text of "openssl req -text"', openssl(['req', '-text'], text), ['info pem/layout-unusual']],
-    ['beside its key', text + openssl(['pkey'], keyText()), ['warning request/unexpected-content']],
-    ['beside a certificate', mintCa({ subject: 'x' }).pem + text, ['info request/unexpected-content']],
+    ['next to its key', text + openssl(['pkey'], keyText()), ['warning request/unexpected-content']],
+    ['next to a certificate', mintCa({ subject: 'x' }).pem + text, ['info request/unexpected-content']],
   ])('%s', (_, given, expected) => {
     const report = inspectRequest(given)
     expect(codes(report)).toEqual(expected)
@@ -123,9 +123,9 @@ describe('forms in which a request is given', () => {
   })
 
   it('copies the bytes of the caller', () => {
-    const octets = new Uint8Array(der)
-    const { request } = inspectRequest(octets)
-    octets.fill(0)
+    const bytes = new Uint8Array(der)
+    const { request } = inspectRequest(bytes)
+    bytes.fill(0)
     expect(request?.toPem()).toBe(text)
   })
 
@@ -155,7 +155,7 @@ describe('forms in which a request is given', () => {
     ['line breaks that are escaped', text.replaceAll('\n', '\\n'), 'error input/unexpected-content'],
     ['more than is read', 'x'.repeat(5_000_000), 'error input/too-much'],
     [
-      'a request of more octets than are read',
+      'a request of more bytes than are read',
       csr({ subject: 'a', attributes: [csrAttribute('1.2.3', utf8String('x'.repeat(300_000)))] }),
       'error request/malformed',
     ],

@@ -25,7 +25,7 @@ const folder = temporaryFolder()
 const PASSPHRASE = 'correct horse'
 
 /** What is issued verifies strictly under the root, for both directions of TLS. */
-async function proves(authority: Authority, root: string): Promise<void> {
+async function expectVerified(authority: Authority, root: string): Promise<void> {
   const { chain, trustAnchors } = await authority.issue({ role: 'peer', name: 'x', hosts: ['localhost', '127.0.0.1'] })
   expect(trustAnchors.map((each) => each.toPem())).toEqual([root.slice(root.indexOf('-----BEGIN CERT'))])
   const [leaf, ...intermediates] = chain.map((each) => each.toPem())
@@ -55,8 +55,11 @@ describe('an authority of openssl', () => {
     const key = make()
     expect(key).toMatch(looks)
     const cert = opensslCa(folder.file('ca.key', key))
-    await proves(await loadAuthority({ cert, key }), cert)
-    await proves(await loadAuthority({ cert: Buffer.from(cert), key: Buffer.from(key), crypto: webcrypto }), cert)
+    await expectVerified(await loadAuthority({ cert, key }), cert)
+    await expectVerified(
+      await loadAuthority({ cert: Buffer.from(cert), key: Buffer.from(key), crypto: webcrypto }),
+      cert,
+    )
   })
 
   it.each<[string, () => string, string[], RegExp]>([
@@ -67,7 +70,7 @@ describe('an authority of openssl', () => {
     const key = openssl(encrypt, plain)
     expect(key).toMatch(looks)
     const cert = opensslCa(folder.file('ca.key', plain))
-    await proves(await loadAuthority({ cert, key, passphrase: PASSPHRASE }), cert)
+    await expectVerified(await loadAuthority({ cert, key, passphrase: PASSPHRASE }), cert)
     expect(await unreadable({ cert, key })).toEqual(['key/passphrase-missing'])
     expect(await unreadable({ cert, key, passphrase: 'wrong' })).toEqual(['key/passphrase-wrong'])
   })
@@ -78,7 +81,7 @@ describe('an authority of openssl', () => {
     const authority = await loadAuthority({ cert, key })
     const { chain } = await authority.issue({ role: 'client', name: 'x' })
     expect(Buffer.from(chain[0].issuer.raw)).toEqual(Buffer.from(authority.certificate.subject.raw))
-    await proves(authority, cert)
+    await expectVerified(authority, cert)
   })
 })
 
@@ -87,7 +90,7 @@ it('loads an authority of cfssl', async () => {
   const csr = folder.file('csr.json', JSON.stringify(request))
   const made = runTool('cfssl', ['gencert', '-loglevel=5', '-initca', csr])
   const { cert = '', key = '' } = JSON.parse(made) as Record<string, string>
-  await proves(await loadAuthority({ cert, key }), cert)
+  await expectVerified(await loadAuthority({ cert, key }), cert)
 })
 
 describe('an authority of our own', () => {
@@ -95,14 +98,14 @@ describe('an authority of our own', () => {
     const made = await createAuthority({ name: 'CA', maxIntermediates: 1 })
     const loaded = await loadAuthority(made.export())
     expect(loaded.export()).toEqual(made.export())
-    await proves(loaded, made.certificate.toPem())
+    await expectVerified(loaded, made.certificate.toPem())
     const encrypted = made.export({ passphrase: PASSPHRASE })
-    await proves(await loadAuthority({ ...encrypted, passphrase: PASSPHRASE }), made.certificate.toPem())
+    await expectVerified(await loadAuthority({ ...encrypted, passphrase: PASSPHRASE }), made.certificate.toPem())
   })
 
   it('is loaded from one file with certificate and key', async () => {
     const { cert, key } = (await createAuthority({ name: 'CA' })).export()
-    await proves(await loadAuthority({ cert: key + cert, key: key + cert }), cert)
+    await expectVerified(await loadAuthority({ cert: key + cert, key: key + cert }), cert)
   })
 })
 
@@ -119,19 +122,19 @@ describe('an intermediate', () => {
     const { chain, trustAnchors } = await authority.issue({ role: 'server', name: 'leaf', hosts: ['x'] })
     expect(chain.map((each) => each.subject.commonName)).toEqual(['leaf', 'Low', 'Middle'])
     expect(trustAnchors.map((each) => each.subject.commonName)).toEqual(['Root'])
-    await proves(authority, root.pem)
+    await expectVerified(authority, root.pem)
   })
 
   it('accepts the certificates above in any order, and ignores others', async () => {
     const chain = chainPem(stranger, root, otherMiddle, middle)
-    await proves(await loadAuthority({ cert: low.pem, key: low.keyPem, chain }), root.pem)
-    await proves(await loadAuthority({ cert: chainPem(low, root, middle), key: low.keyPem }), root.pem)
+    await expectVerified(await loadAuthority({ cert: low.pem, key: low.keyPem, chain }), root.pem)
+    await expectVerified(await loadAuthority({ cert: chainPem(low, root, middle), key: low.keyPem }), root.pem)
   })
 
   it('exports its chain', async () => {
     const authority = await loadAuthority({ cert: low.pem, key: low.keyPem, chain: chainPem(root, middle) })
     expect(authority.export().chain).toBe(chainPem(middle, root))
-    await proves(await loadAuthority(authority.export()), root.pem)
+    await expectVerified(await loadAuthority(authority.export()), root.pem)
   })
 
   it('needs a chain to a root', async () => {

@@ -323,10 +323,10 @@ describe('a clock', () => {
 
 describe('serial numbers of the caller', () => {
   it('are copied', async () => {
-    const octets = Uint8Array.of(1)
+    const bytes = Uint8Array.of(1)
     const serialNumbers = (): Uint8Array => {
-      octets[0] = (octets[0] ?? 0) + 1
-      return octets
+      bytes[0] = (bytes[0] ?? 0) + 1
+      return bytes
     }
     const root = await createAuthority({ name: 'CA', serialNumbers })
     // The serial number is taken before the key is made, which takes its time.

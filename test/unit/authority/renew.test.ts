@@ -25,7 +25,7 @@ beforeAll(async () => {
   authority = await loadAuthority({ cert: minted.pem, key: minted.keyPem })
 })
 
-/** Credentials that somebody else's tool has made under the same CA. */
+/** Credentials that another tool has made under the same CA. */
 function leafOf(options: Partial<MintLeafOptions>, issuer: Minted = minted): Credentials {
   return mintedCredentials({ leaf: mintLeaf({ subject: 'x', issuer, ...options }), trust: [issuer] })
 }

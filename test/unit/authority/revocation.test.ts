@@ -360,12 +360,12 @@ describe('a CRL', () => {
       openssl(['verify', '-x509_strict', '-crl_check', '-CRLfile', list, '-CAfile', ca], leaf.toPem())
     expect(check(good)).toContain('OK')
     expect(() => check(bad)).toThrow('certificate revoked')
-    const judge = (leaf: Certificate): string[] =>
+    const codesOf = (leaf: Certificate): string[] =>
       validateChain({ leaf, trustAnchors: [authority.certificate], crls: [crl] }, { usage: 'client' }).findings.map(
         ({ code }) => code,
       )
-    expect(judge(good)).toEqual([])
-    expect(judge(bad)).toEqual(['revocation/revoked'])
+    expect(codesOf(good)).toEqual([])
+    expect(codesOf(bad)).toEqual(['revocation/revoked'])
   })
 
   it('needs a CA that may sign CRLs', async () => {
@@ -377,8 +377,8 @@ describe('a CRL', () => {
     const crl = await authority.issueCrl({ allowWithoutCrlSign: true })
     expect(listed(crl)).toHaveLength(1)
     const leaf = await client(authority)
-    const judge = { leaf, trustAnchors: [authority.certificate], crls: [crl] }
-    expect(validateChain(judge, { usage: 'client' }).ok).toBe(false)
+    const input = { leaf, trustAnchors: [authority.certificate], crls: [crl] }
+    expect(validateChain(input, { usage: 'client' }).ok).toBe(false)
     const wrong = authority.issueCrl({ allowWithoutCrlSign: 1 as never })
     expect((await refused(wrong, 'ERR_OPTION_INVALID')).details.option).toBe('allowWithoutCrlSign')
   })

@@ -7,7 +7,7 @@ import { openssl } from '../../support/openssl.js'
 const COUNT = scaled({ short: 5_000, long: 100_000 })
 const CERTIFICATES = scaled({ short: 100, long: 1_000 })
 
-/** How often each bit is set, the lowest first; all serials are of 16 octets. */
+/** How often each bit is set, the lowest first; all serials are of 16 bytes. */
 function countBits(serials: Iterable<Uint8Array>): number[] {
   const ones = Array<number>(128).fill(0)
   for (const serial of serials) {
@@ -35,7 +35,7 @@ it.each([
   expect(new Set(serials.map((each) => Buffer.from(each).toString('hex'))).size).toBe(COUNT)
   expectRandom(serials)
   // Nor do neighbours hang together: what differs between two is random, too.
-  const differences = serials.slice(1).map((each, i) => each.map((octet, at) => octet ^ (serials[i]?.[at] ?? 0)))
+  const differences = serials.slice(1).map((each, i) => each.map((byte, at) => byte ^ (serials[i]?.[at] ?? 0)))
   for (const difference of differences) difference[0] = ((difference[0] ?? 0) & 0x3f) | 0x40
   expectRandom(differences)
 })

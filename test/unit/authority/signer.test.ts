@@ -19,7 +19,7 @@ const folder = temporaryFolder()
 const PEER = { role: 'peer', name: 'etcd-0', hosts: ['etcd-0.etcd.svc'] } as const
 
 /** An authority does all that it can, and openssl verifies it. */
-async function proves(authority: Authority): Promise<void> {
+async function expectVerified(authority: Authority): Promise<void> {
   const below = await authority.createIntermediate({ name: 'Below' })
   const ca = folder.file('ca.pem', authority.certificate.toPem())
   for (const { chain } of [await authority.issue(PEER), await below.issue(PEER)]) {
@@ -35,7 +35,7 @@ async function proves(authority: Authority): Promise<void> {
   expect(details.reason).toContain('held by its signer')
 }
 
-/** openssl signs; this process hands it the data and the name of the key's file, and no more. */
+/** openssl signs; this process passes it only the data and the name of the key's file. */
 async function run(parameters: readonly string[], data: Uint8Array): Promise<Buffer> {
   const input = folder.file(`data-${String(Math.random())}`, data)
   return new Promise((resolve, reject) => {
@@ -68,7 +68,7 @@ describe('openssl as a process of its own', () => {
     const { keyFile, publicKey } = keyOutside(...generate)
     const signer: Signer = { publicKey, sign: (data) => run(command(keyFile), data) }
     const authority = await createAuthority({ name: 'Outside', signer })
-    await proves(authority)
+    await expectVerified(authority)
     // The public key may come as an object or as DER.
     const object = createPublicKey(publicKey)
     for (const each of [object, object.export({ type: 'spki', format: 'der' })]) {

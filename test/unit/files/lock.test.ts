@@ -1,4 +1,4 @@
-/** One at a time, whoever dies in between. */
+/** One process at a time holds a lock, also if holders are killed. */
 import { spawn, spawnSync } from 'node:child_process'
 import {
   existsSync,
@@ -13,15 +13,15 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { candidatePath, withLock } from '../../../src/files/lock.js'
 import { ownIdentity, type ProcessIdentity } from '../../../src/files/process-identity.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { childModules, type ChildModules } from '../../support/child-modules.js'
 import { faultyFileSystem } from '../../support/faulty-file-system.js'
 import { sample, scaled } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
+import { refused } from '../../support/refused.js'
 
 const folder = temporaryFolder()
 let count = 0
@@ -49,16 +49,9 @@ function writeLock(path: string, holder: ProcessIdentity, nonce = NONCE): void {
   writeFileSync(path, `${JSON.stringify({ ...holder, nonce })}\n`)
 }
 
-async function failure(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_WRITE_FAILED'>> {
-  const error: unknown = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  if (!isEtcdMtlsError(error, 'ERR_WRITE_FAILED')) throw new Error(`not failed: ${inspect(error)}`)
-  return error
-}
+const failure = (work: Promise<unknown>) => refused(work, 'ERR_WRITE_FAILED')
 
-const beside = (path: string): string[] => readdirSync(dirname(path))
+const namesNextTo = (path: string): string[] => readdirSync(dirname(path))
 const got = async (): Promise<string> => Promise.resolve('got it')
 
 describe('within one process', () => {
@@ -74,14 +67,14 @@ describe('within one process', () => {
     }
     await Promise.all(Array.from({ length: 20 }, () => withLock(path, work)))
     expect(done).toBe(20)
-    expect(beside(path)).toEqual([])
+    expect(namesNextTo(path)).toEqual([])
   })
 
   it('returns the result and the error of the task', async () => {
     const path = fresh()
     expect(await withLock(path, got)).toBe('got it')
     await expect(withLock(path, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
-    expect(beside(path)).toEqual([])
+    expect(namesNextTo(path)).toEqual([])
   })
 
   it('names the holder after the timeout', async () => {
@@ -109,7 +102,7 @@ describe('within one process', () => {
       { signal: controller.signal },
     )
     await expect(withLock(path, got, { signal: controller.signal })).rejects.toBe('enough')
-    expect(beside(path)).toEqual([])
+    expect(namesNextTo(path)).toEqual([])
   })
 })
 
@@ -118,7 +111,7 @@ describe('a holder that is gone is detected', () => {
     const path = fresh()
     writeLock(path, dead)
     expect(await withLock(path, got)).toBe('got it')
-    expect(beside(path)).toEqual([])
+    expect(namesNextTo(path)).toEqual([])
   })
 
   it('by the start time, if another process has its number', async () => {
@@ -164,7 +157,7 @@ describe('a holder that is gone is detected', () => {
     await failure(withLock(path, got, { timeout: 0 }))
     utimesSync(path, new Date(before - 61_000), new Date(before - 61_000))
     expect(await withLock(path, got)).toBe('got it')
-    expect(beside(path)).toEqual([])
+    expect(namesNextTo(path)).toEqual([])
   })
 
   it('by the age of a file that cannot be read', async () => {
@@ -185,7 +178,7 @@ describe('a holder that is gone is detected', () => {
     writeLock(`${path}.${'d'.repeat(32)}.new`, dead, 'd'.repeat(32))
     writeFileSync(candidatePath(path, 'e'.repeat(32), dead), '')
     expect(await withLock(path, got)).toBe('got it')
-    expect(beside(path)).toEqual([])
+    expect(namesNextTo(path)).toEqual([])
   })
 })
 
@@ -219,7 +212,7 @@ describe('a holder', () => {
 })
 
 describe('a stale lock is succeeded by one process', () => {
-  /** Takes the lock while another call is at its step number `at`, and tells what both saw. */
+  /** Takes the lock while another call is at its step number `at`, and returns how many calls there were. */
   async function interleave(at: number): Promise<number> {
     const path = fresh()
     writeLock(path, dead)
@@ -244,7 +237,7 @@ describe('a stale lock is succeeded by one process', () => {
     }
     await withLock(path, hold, { fileSystem: faultyFileSystem({ before }) })
     await other
-    expect(beside(path)).toEqual([])
+    expect(namesNextTo(path)).toEqual([])
     return calls
   }
 
@@ -264,7 +257,7 @@ describe('a stale lock is succeeded by one process', () => {
       writeLock(path, dead)
       await withLock(path, got, { fileSystem: faultyFileSystem({ at, how: 'kill' }) }).catch(() => undefined)
       // "Killed" was this process, which lives; its locks become those of a dead one.
-      for (const before of beside(path)) {
+      for (const before of namesNextTo(path)) {
         const name = before.replace(`.${String(process.pid)}-`, `.${String(dead.pid)}-`)
         const file = `${dirname(path)}/${name}`
         renameSync(`${dirname(path)}/${before}`, file)
@@ -272,7 +265,7 @@ describe('a stale lock is succeeded by one process', () => {
         writeFileSync(file, text)
       }
       expect(await withLock(path, got)).toBe('got it')
-      expect(beside(path), counted.calls[at]).toEqual([])
+      expect(namesNextTo(path), counted.calls[at]).toEqual([])
     }
   })
 
@@ -309,7 +302,7 @@ describe('a stale lock is succeeded by one process', () => {
       expect(lines[i + 1]).toBe(lines[i]?.replace('in', 'out'))
     }
     await withLock(path, got)
-    expect(beside(path)).toEqual(['.etcd-mtls.lock-log'])
+    expect(namesNextTo(path)).toEqual(['.etcd-mtls.lock-log'])
   })
 })
 

@@ -30,7 +30,7 @@ import { ca, change, faultsOf, issue, leftOvers, mode, otherRoot, pair, read } f
 
 const folder = temporaryFolder()
 let count = 0
-/** A place in a folder of its own, so that what is left beside it is seen. */
+/** A place in a folder of its own, so that files left next to it are seen. */
 function fresh(): string {
   const parent = folder.file(`parent-${String(++count)}`)
   mkdirSync(parent)
@@ -85,7 +85,7 @@ const scenarios: Scenario[] = [
     after: texts(NEW),
   },
   {
-    name: 'plain files of another program, beside others',
+    name: 'plain files of another program, next to others',
     prepare: (directory) => {
       writePlain(directory, OLD)
       writeFileSync(`${directory}/notes.txt`, 'mine')
@@ -166,7 +166,7 @@ const scenarios: Scenario[] = [
 ]
 
 /** What a reader may find: the old set, the new one, or a part of either where names come and go. */
-function judge(directory: string, { before, after, parts }: Scenario): void {
+function checkSeen(directory: string, { before, after, parts }: Scenario): void {
   if (!existsSync(directory)) {
     expect(before).toBe(null)
     return
@@ -200,7 +200,7 @@ describe.each(scenarios)('$name', (scenario) => {
     let looks = 0
     const before = (): void => {
       looks++
-      judge(directory, scenario)
+      checkSeen(directory, scenario)
     }
     const { outcome } = await run(directory, { before })
     expect(['created', 'changed']).toContain(outcome)
@@ -216,10 +216,10 @@ describe.each(scenarios)('$name', (scenario) => {
       await scenario.prepare(directory)
       const { outcome } = await run(directory, { at, how: 'kill' })
       expect(isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED'), `step ${String(at)}: ${inspect(outcome)}`).toBe(true)
-      judge(directory, scenario)
+      checkSeen(directory, scenario)
       await publish(fs, directory, scenario.apply)
       expect(read(directory)).toEqual(scenario.after)
-      // What lies beside the directory is for the one who holds the lock there.
+      // Files next to the directory are removed under the lock there.
       expect(leftOvers(directory)).toEqual([])
       rmSync(dirname(directory), { recursive: true })
     })
@@ -233,12 +233,12 @@ describe.each(scenarios)('$name', (scenario) => {
       const directory = fresh()
       await scenario.prepare(directory)
       const { outcome, disk } = await run(directory, { at, how })
-      // An error of the clean-up after an error is not told; nothing else is passed over.
+      // An error of the clean-up after an error is not reported; every other one is.
       if (isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED')) {
         expect(outcome.cause).toMatchObject({ code: 'ENOSPC' })
         expect(outcome.details.reason).toContain('free space')
       } else expect(disk.calls[at]).toBe('never')
-      judge(directory, scenario)
+      checkSeen(directory, scenario)
       // The call that failed may have been the one that removes what is temporary.
       if (!/^(unlink|rmdir|lstat|readdir|readlink|open r|fstat|close)/.test(disk.calls[at] ?? ''))
         expect(leftOvers(dirname(directory)), disk.calls[at]).toEqual([])

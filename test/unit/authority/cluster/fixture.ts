@@ -49,7 +49,7 @@ export function read(directory: string): Map<string, string> {
 }
 
 /** The same few pairs are looked at again and again. */
-const verdicts = new Map<string, boolean>()
+const results = new Map<string, boolean>()
 
 function fit(cert: string, key: string, ca: string | undefined): boolean {
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return false
@@ -68,8 +68,8 @@ export function faultsOf(directory: string): string[] {
       faults.push(`${name} without its certificate`)
       continue
     }
-    const fits = verdicts.get(cert + key) ?? fit(cert, key, files.get('ca.crt'))
-    verdicts.set(cert + key, fits)
+    const fits = results.get(cert + key) ?? fit(cert, key, files.get('ca.crt'))
+    results.set(cert + key, fits)
     if (!fits) faults.push(`${name} of another certificate`)
   }
   return faults

@@ -205,11 +205,15 @@ describe('progress', () => {
     }
     const by = await createAuthority({ name: 'CA', ledger: failing })
     full = true
-    const told = { code: 'ERR_ISSUE_REFUSED', cause: failure, message: expect.stringContaining('disk full') as unknown }
-    await expect(issueCluster(by, { members: MEMBERS })).rejects.toMatchObject(told)
-    await expect(by.issue({ role: 'client', name: 'x' })).rejects.toMatchObject(told)
-    await expect(by.createIntermediate({ name: 'Below' })).rejects.toMatchObject(told)
-    await expect(by.issueCrl()).rejects.toMatchObject(told)
+    const expected = {
+      code: 'ERR_ISSUE_REFUSED',
+      cause: failure,
+      message: expect.stringContaining('disk full') as unknown,
+    }
+    await expect(issueCluster(by, { members: MEMBERS })).rejects.toMatchObject(expected)
+    await expect(by.issue({ role: 'client', name: 'x' })).rejects.toMatchObject(expected)
+    await expect(by.createIntermediate({ name: 'Below' })).rejects.toMatchObject(expected)
+    await expect(by.issueCrl()).rejects.toMatchObject(expected)
   })
 })
 
