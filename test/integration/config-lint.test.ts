@@ -621,7 +621,7 @@ describe('etcd serves, and', () => {
       ['config/tls-unused', good({ 'listen-client-urls': `http://127.0.0.1:${port}` })],
       ['config/plaintext-url', good({ 'listen-client-urls': `http://0.0.0.0:${port}` })],
       [
-        'config/plaintext-local',
+        'config/plaintext-url',
         good({ 'listen-client-urls': `https://127.0.0.1:${String(await freePort())},http://127.0.0.1:${port}` }),
       ],
       [

@@ -87,7 +87,12 @@ const LINKS: readonly Link[] = [
     of: 'option',
   },
   ...(['config/member-not-allowed', 'config/member-revoked', 'config/tls-versions-disjoint'] as const).map(
-    (cause): Link => ({ cause, follows: /^config\/members-differ$/, followsKind: /^restriction$/, of: 'option' }),
+    (cause): Link => ({
+      cause,
+      follows: /^config\/members-differ$/,
+      followsKind: /^(?:access|restriction)$/,
+      of: 'option',
+    }),
   ),
 ]
 

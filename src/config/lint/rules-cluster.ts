@@ -77,7 +77,10 @@ function side(block: 'client' | 'peer', field: SideField): (member: LintMember) 
 }
 
 /** A finding at the value that differs from most, or from the first if no two are alike; none if all are. */
-function difference(kind: 'cluster' | 'state' | 'restriction' | 'CAs' | 'tokens', values: readonly Value[]): Finding[] {
+function difference(
+  kind: 'cluster' | 'state' | 'access' | 'restriction' | 'CAs' | 'tokens',
+  values: readonly Value[],
+): Finding[] {
   const counts = new Map<string, number>()
   for (const { value } of values) counts.set(value, (counts.get(value) ?? 0) + 1)
   const [most] = [...counts].sort(([, a], [, b]) => b - a)
@@ -266,12 +269,14 @@ const dataIsOwn: ClusterRule = (members) => {
 /** Options that decide who is accepted: the weakest member decides for all. */
 const sidesRequireTheSame: ClusterRule = (members) => {
   const known = whole(members)
-  const sides = (['client', 'peer'] as const).flatMap((block) => [
+  const requests = (['client', 'peer'] as const).map((block) =>
     valuesOf(known, side(block, 'clientCertAuth'), (_, { member }) => {
       const of = member[block]
       if (!of.servesTls) return null
       return String(block === 'client' ? of.isOn('clientCertAuth') : of.asksForCertificates)
     }),
+  )
+  const access = (['client', 'peer'] as const).flatMap((block) => [
     // Members may leave out their own names; whom they refuse is reported for each pair.
     ...(['allowedCn', 'allowedHostname'] as const).map((field) =>
       valuesOf(known, side(block, field), ({ isSet, values }) => {
@@ -280,7 +285,7 @@ const sidesRequireTheSame: ClusterRule = (members) => {
       }),
     ),
     // Each member may have its copy elsewhere.
-    valuesOf(known, side(block, 'crlFile'), ({ isSet }) => (isSet ? 'a list' : '')),
+    valuesOf(known, side(block, 'crlFile'), ({ isSet }) => (isSet ? 'a CRL' : '')),
   ])
   const servers = (['cipherSuites', 'tlsMinVersion'] as const).map((field) =>
     valuesOf(known, server(field), ({ text }) => text),
@@ -290,7 +295,8 @@ const sidesRequireTheSame: ClusterRule = (members) => {
     client.anchors.length === 0 ? null : subjectsOf(client.anchors),
   )
   return [
-    ...[...sides, ...servers, ...timeouts].flatMap((values) => difference('restriction', values)),
+    ...access.flatMap((values) => difference('access', values)),
+    ...[...requests, ...servers, ...timeouts].flatMap((values) => difference('restriction', values)),
     ...difference('CAs', cas),
   ]
 }

@@ -86,8 +86,8 @@ function plaintextOf(side: LintSide, other: LintSide, { isWhole, isWritten }: Li
     if (url.isLocal) {
       const isBypass = side.servesTls && side.asksForCertificates
       if (!isBypass && !isSet) return []
-      const kind = isBypass ? 'loopback next to TLS' : 'loopback'
-      return [finding('config/plaintext-local', { ...place, kind, url: url.text })]
+      if (isBypass) return [finding('config/plaintext-url', { ...details, kind: 'loopback next to TLS' })]
+      return [finding('config/plaintext-local', { ...place, kind: 'loopback', url: url.text })]
     }
     if (side.block === 'peer' && !side.meansTls && other.servesTls && isWhole) {
       if (isForgotten) return []

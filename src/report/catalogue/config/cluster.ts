@@ -84,7 +84,7 @@ export const configCluster = {
   }),
   'config/members-differ': rowByKind<
     ConfigPlace & {
-      kind: 'cluster' | 'state' | 'scheme' | 'restriction' | 'CAs' | 'tokens'
+      kind: 'cluster' | 'state' | 'scheme' | 'access' | 'restriction' | 'CAs' | 'tokens'
       values: { member: string; value: string }[]
     }
   >({
@@ -118,10 +118,32 @@ export const configCluster = {
           `${listed(values.map(({ member }) => member))} ${values.length === 1 ? 'listens' : 'listen'} for peers with http (${option}), and the others with https.`,
         remedy: ({ option }) => `Write https in ${option}, and in all other peer URLs.`,
       },
+      access: {
+        severity: 'error',
+        message: ({ option, values }) => {
+          const [open, restricted] = [
+            values.filter(({ value }) => value === ''),
+            values.filter(({ value }) => value !== ''),
+          ]
+          const [by, others] = [open, restricted].map((all) => listed(all.map(({ member }) => member)))
+          return open.length === 0
+            ? `Members differ in ${option}: ${differing(values)}. A member accepts certificates that another one refuses.`
+            : `${option} is set for ${String(others)}, but not for ${String(by)}, which ${open.length === 1 ? 'accepts' : 'accept'} certificates that the other members refuse.`
+        },
+        remedy: ({ option, values }) => {
+          const open = values.filter(({ value }) => value === '').map(({ member }) => member)
+          return open.length === 0
+            ? `Write the same ${option} for all members.`
+            : `Set ${option} for ${listed(open)} as well.`
+        },
+      },
       restriction: {
         severity: 'warning',
         message: ({ option, values }) => `Members differ in ${option}: ${differing(values)}.`,
-        remedy: ({ option }) => `Write the same ${option} for all members, or for none.`,
+        remedy: ({ option, values }) =>
+          values.some(({ value }) => value === 'false')
+            ? `Set ${option} to true for all members.`
+            : `Write the same ${option} for all members.`,
       },
       tokens: {
         severity: 'error',

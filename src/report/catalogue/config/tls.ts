@@ -68,7 +68,7 @@ function ignoredToo({ ignored }: { ignored?: string }): string {
 export const configTls = {
   'config/plaintext-url': rowByKind<
     ConfigPlace & {
-      kind: 'next to TLS options' | 'no TLS options' | 'same port' | 'peers' | 'member list'
+      kind: 'next to TLS options' | 'no TLS options' | 'loopback next to TLS' | 'same port' | 'peers' | 'member list'
       url: string
       /** The URL with TLS on the same port, or the member in the list. */
       other: string
@@ -96,6 +96,12 @@ export const configTls = {
         remedy: ({ url }) =>
           `Write ${https(url)}, with a certificate, a key and a CA. If you mean plaintext, listen only on the loopback address.`,
       },
+      'loopback next to TLS': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} has ${details.url}, where every user of this machine bypasses the certificates.`,
+        remedy: ({ url }) => `Write ${https(url)}, with a certificate that names this address, or remove it.`,
+      },
       'same port': {
         severity: 'error',
         message: (details) => `${placed(details)} has ${details.url} and ${details.other} on one port.`,
@@ -114,21 +120,13 @@ export const configTls = {
       },
     },
   }),
-  'config/plaintext-local': rowByKind<
-    ConfigPlace & { kind: 'loopback' | 'loopback next to TLS' | 'socket next to TLS'; url: string }
-  >({
+  'config/plaintext-local': rowByKind<ConfigPlace & { kind: 'loopback' | 'socket next to TLS'; url: string }>({
     kinds: {
       loopback: {
         severity: 'info',
         message: (details) =>
           `${placed(details)} has ${details.url}, which every user of this machine can reach without TLS.`,
         remedy: ({ url }) => `Write ${https(url)}, with a certificate for that address, or remove it.`,
-      },
-      'loopback next to TLS': {
-        severity: 'warning',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, where every user of this machine bypasses the certificates.`,
-        remedy: ({ url }) => `Write ${https(url)}, with a certificate that names this address.`,
       },
       'socket next to TLS': {
         severity: 'warning',

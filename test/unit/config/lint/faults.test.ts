@@ -102,7 +102,7 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
   ['config/option-needs', { 'advertise-client-urls': null }],
   ['config/plaintext-url', { 'listen-client-urls': 'http://10.0.0.1:2379,https://10.0.0.1:2379' }],
   ['config/plaintext-url', { 'listen-client-urls': 'https://10.0.0.1:2379,http://10.0.0.1:2378' }],
-  ['config/plaintext-local', { 'listen-client-urls': 'https://10.0.0.1:2379,http://127.0.0.1:2379' }],
+  ['config/plaintext-url', { 'listen-client-urls': 'https://10.0.0.1:2379,http://127.0.0.1:2379' }],
   [
     'config/url-repeated',
     { 'listen-metrics-urls': 'http://127.0.0.1:2379', 'listen-client-urls': 'https://0.0.0.0:2379' },

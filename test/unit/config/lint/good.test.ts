@@ -158,7 +158,7 @@ it.each<[string, ConfigInput, string[], EtcdVersion?]>([
   [
     'karmada without TLS among members',
     { yaml: KARMADA },
-    ['config/client-auth-implied', 'config/plaintext-local', 'config/plaintext-url'],
+    ['config/client-auth-implied', 'config/plaintext-url', 'config/plaintext-url'],
   ],
   [
     'flags of peers as keys of a file',

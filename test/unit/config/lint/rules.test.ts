@@ -66,7 +66,7 @@ describe('just right, and just wrong', () => {
     [
       'plaintext on the loopback address of IPv6',
       { 'listen-client-urls': 'https://10.0.0.1:2379,http://[::1]:2379' },
-      ['config/plaintext-local'],
+      ['config/plaintext-url'],
     ],
     [
       'plaintext on another address of IPv6',

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { readExplanations } from '../../../../.config/lib/findings-page.mjs'
 import { root } from '../../../support/compiled.js'
@@ -81,6 +82,13 @@ const CASES: readonly (readonly [what: string, Changes, FindingCode, Severity, c
   ['https without a certificate', without(''), 'config/option-needs', 'error', '2.1'],
   ['a certificate without its key', { 'key-file': null }, 'config/option-needs', 'error', '2.1'],
   ['plaintext for clients', { 'listen-client-urls': 'http://10.0.0.1:2379' }, 'config/plaintext-url', 'error', '2.1'],
+  [
+    'plaintext on the loopback address next to TLS',
+    { 'listen-client-urls': 'https://10.0.0.1:2379,http://127.0.0.1:2379' },
+    'config/plaintext-url',
+    'error',
+    '2.1',
+  ],
   ['https without a certificate for peers', without('peer-'), 'config/option-needs', 'error', '2.4'],
   [
     'plaintext for peers',
@@ -154,6 +162,42 @@ describe('severities at the ports', () => {
       { clockSkew: '2d' },
     )
     expect(findings.map(({ code }) => code)).not.toContain('config/ca-expired')
+  })
+})
+
+describe('members of which some refuse fewer certificates', () => {
+  const cluster = [1, 2, 3].map((i) => `e${String(i)}=https://10.0.0.${String(i)}:2380`).join(',')
+  const member = (i: number, changes: Changes): { flags: string[] } => ({
+    flags: flags({
+      name: `e${String(i)}`,
+      'listen-client-urls': `https://10.0.0.${String(i)}:2379`,
+      'advertise-client-urls': `https://10.0.0.${String(i)}:2379`,
+      'listen-peer-urls': `https://10.0.0.${String(i)}:2380`,
+      'initial-advertise-peer-urls': `https://10.0.0.${String(i)}:2380`,
+      'initial-cluster': cluster,
+      ...changes,
+    }),
+  })
+
+  it.each(['client-crl-file', 'peer-crl-file', 'client-cert-allowed-hostname', 'peer-cert-allowed-cn'])(
+    'reports a missing --%s as an error, and the remedy does not remove it',
+    async (name) => {
+      const set = { [name]: 'e1' }
+      const report = await lintCluster([member(1, set), member(2, set), member(3, {})], { readFiles: false })
+      const found = findingOf(report.findings, 'config/members-differ')
+      expect(found.severity).toBe('error')
+      expect(found.message).toMatch(/^--\S+ is set for .*e1.* and .*e2.*, but not for .*e3.*, which accepts/)
+      expect(found.remedy).toMatch(/^Set --\S+ for "e3" \(members\[2\]\) as well\.$/)
+    },
+  )
+
+  it('reports different names that clients may have as an error', async () => {
+    const [one, other] = ['a', 'b'].map((name) => ({ 'client-cert-allowed-hostname': name }))
+    const report = await lintCluster([member(1, one ?? {}), member(2, other ?? {})], { readFiles: false })
+    expect(findingOf(report.findings, 'config/members-differ')).toMatchObject({
+      severity: 'error',
+      remedy: 'Write the same --client-cert-allowed-hostname for all members.',
+    })
   })
 })
 
