@@ -66,7 +66,7 @@ async function makeKey(
     const privateKey = isDefault
       ? PrivateKey.ofPair(secret, publicBytes, origin)
       : PrivateKey.fromKeyObject(readPkcs8(secret, publicBytes), origin)
-    // The default one signs with the same call of node:crypto, after it has written the key in PEM each time.
+    // The default implementation signs with node:crypto as well, but converts the key to PEM for each signature.
     const signer = isDefault
       ? keyObjectSigner(privateKey, scheme)
       : webCryptoSigner(implementation, pair.privateKey, publicBytes, scheme)

@@ -141,8 +141,8 @@ interface OwnLock {
   readonly size: number
 }
 
-/** Digits of a nonce; it bounds what is read of a lock, too. */
 const NONCE = /^[0-9a-f]{32}$/
+/** Bytes read of a lock file at most. */
 const MAX_BYTES = 64 * 1024
 
 async function acquire(

@@ -47,7 +47,7 @@ export function refusedByGoAlone({ usage }: UsageDetails): Severity {
   return usage === 'server' ? 'warning' : 'error'
 }
 
-/** The severity of what only an etcd that reads it refuses: the trust anchors of a server are those of its clients. */
+/** The severity of a fault in a trust anchor that Go refuses: etcd reads the anchors of clients and peers, Node those of a server. */
 export function refusedInTrustAnchors({ usage }: UsageDetails): Severity {
   return usage === 'client' || usage === 'peer' ? 'error' : 'info'
 }

@@ -162,7 +162,6 @@ function explains(cause: Finding, finding: Finding, all: readonly Finding[]): bo
 }
 
 /** The cause of the cause; of two that explain each other, the first in the list is the root. */
-
 function rootOf(finding: Finding, causeOf: ReadonlyMap<Finding, Finding>): Finding {
   let root = finding
   for (let cause = causeOf.get(root); cause !== undefined; cause = causeOf.get(root)) root = cause

@@ -34,7 +34,7 @@ export function placesOf({ certificates, anchored }: FoundPath): PathCertificate
 
 /** What is to be said about the leaf whatever its path. */
 export function judgeLeaf(leaf: PathCertificate, isTrusted: boolean, context: Context, notes: FindingCollector): void {
-  // The signature of a certificate on itself, which is trusted as it is, is checked by nobody.
+  // A trusted self-signed leaf is its own anchor: no verifier checks its signature.
   judgeByItself(leaf, isTrusted && leaf.certificate.isSelfIssued, context, notes)
   checkLeafConstraints(leaf, context.usage, notes)
   checkLeafUsage(leaf, context, notes)
@@ -99,7 +99,7 @@ function judgeByItself(place: PathCertificate, isTrusted: boolean, context: Cont
   checkValidity(place, context, notes)
 }
 
-/** An issuer is judged once for all paths; which certificate breaks its limit depends on the path. */
+/** Fills in the certificates below the issuer: an issuer is checked once for all paths, and which certificate breaks its limit depends on the path. */
 function withNames(note: Note, child: PathCertificate, leaf: PathCertificate): Note {
   const { details } = note
   if ('issued' in details) return { ...note, details: { ...details, issued: nameOf(child) } as Note['details'] }

@@ -156,7 +156,7 @@ function judgeFailure(
   const places = placesOf(found)
   const notes = new FindingCollector()
   const last = places.at(-1)
-  // What lies above was not looked at, so that the path is too long is all there is to say; checkPathLength says it.
+  // A path that was cut at the limit is too long, which checkPathLength reports; its upper part is unknown.
   if (!found.anchored && found.isCut !== true && last !== undefined)
     explainDeadEnd(places, input.anchors, input.intermediates, index, notes)
   judgeAboveLeaf(places, issuers, input.rules, notes)

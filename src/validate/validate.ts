@@ -1,4 +1,4 @@
-/** The three functions of the room: two that validate, and one that also reads, for material that may be broken in every way. */
+/** The functions of the room. `validateCredentials` and `validateChain` validate; `inspectCredentials` reads broken material as well. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'

@@ -74,7 +74,7 @@ export interface StreamResumer {
   failed(): void
 }
 
-/** How many attempts may break in a row before a message came over one; the caller may then open another stream. */
+/** How many attempts in a row may fail without a message; the caller may then open another stream. */
 const MAX_FAILURES = 5
 /** Pauses after the second failure in a row, in milliseconds: a member that stops ends each new stream, and takes a while to end. */
 const PAUSES = { first: 150, longest: 1500 }

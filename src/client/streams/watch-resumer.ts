@@ -3,7 +3,7 @@
  * lost, none comes twice, and the caller does not notice.
  *
  * It repairs two faults of etcd3 1.1.2. One: etcd3 asks again from the revision in the header of the last response, but a response
- * that catches up with the past carries the newest revision of the store, ahead of its events; see resume-positions.ts. Two: a
+ * that catches up with the past carries the newest revision of the store, ahead of its events; see `ResumePositions`. Two: a
  * create that etcd refuses stays in etcd3's queue, and no later watch is ever created.
  *
  * etcd3 throws in a listener of its own, where nobody can catch it, for a response that it does not expect. So a response is passed

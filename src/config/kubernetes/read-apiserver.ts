@@ -48,7 +48,7 @@ interface NotThere {
   readonly place?: undefined
 }
 
-/** As `deferred.ts` documents it. */
+/** See `src/config/deferred.ts`, which loads this file at the first call. */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(options)
   const source = await sourceOf(input, root)

@@ -42,7 +42,7 @@ const LOCAL_ENDPOINTS = { v4: 'https://127.0.0.1:2379', v6: 'https://[::1]:2379'
 /** What `apiServer.extraArgs` puts in place of what kubeadm tells kube-apiserver (getAPIServerCommand, overrides last). */
 const OVERRIDES = { endpoints: 'etcd-servers', ca: 'etcd-cafile', cert: 'etcd-certfile', key: 'etcd-keyfile' }
 
-/** As `deferred.ts` documents it. */
+/** See `src/config/deferred.ts`, which loads this file at the first call. */
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(options)
   const key = onlyKey(input, ['file', 'yaml'])

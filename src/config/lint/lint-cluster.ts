@@ -19,7 +19,7 @@ import { type ClusterMember, clusterRules, nameOf } from './rules-cluster.js'
 /** A member with all that was found about it alone. */
 type Linted = ClusterMember & LintedMember
 
-/** As `deferred.ts` documents it. */
+/** See `src/config/deferred.ts`, which loads this file at the first call. */
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
   const context = resolveLint(options)
   if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
@@ -48,7 +48,7 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
   )
 }
 
-/** As `deferred.ts` documents it. */
+/** See `src/config/deferred.ts`, which loads this file at the first call. */
 export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
   const context = resolveLint(options)
   const readings = await readMembers(config, context)

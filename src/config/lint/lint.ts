@@ -99,7 +99,7 @@ export interface LintedMember {
   readonly comments: readonly CommentSuppression[]
 }
 
-/** As `deferred.ts` documents it. */
+/** See `src/config/deferred.ts`, which loads this file at the first call. */
 export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<LintReport> {
   const context = resolveLint(options)
   const { findings, comments } = await lintMember(await readMember(config, context), context)

@@ -16,7 +16,7 @@ export interface ServedUrl extends EtcdUrl {
   readonly setting: Setting
 }
 
-/** Entries of one list that are checked in a configuration of others; nobody wrote one with more. */
+/** Entries of one list that are checked at most. */
 export const MAX_ENTRIES = 500
 
 /** The URLs of a setting that etcd accepts. */
@@ -112,7 +112,7 @@ interface MemberParts {
   /** False if what is not set may be set elsewhere. */
   readonly isWhole: boolean
   readonly probes?: readonly Probe[]
-  /** The sides for which the caller of the renderer requests plaintext; null for a configuration that is linted. */
+  /** Of a configuration that is rendered: whether the caller asked for plaintext, for each side. Null if it is linted. */
   readonly written: Readonly<Record<'client' | 'peer', boolean>> | null
 }
 

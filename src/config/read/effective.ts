@@ -217,7 +217,7 @@ function ignoredWithFile(configFile: ReadOption, options: readonly ReadOption[])
   ]
 }
 
-/** The setting that names a configuration file: the row without a place in such a file that is about the member. */
+/** The setting of `--config-file`: the only option of the server that has no key in a configuration file and no field. */
 function configFileOf(options: readonly ReadOption[]): ReadOption | undefined {
   return options.find(
     ({ row, text }) => row.block === 'server' && row.yaml === null && row.field === null && text !== '',

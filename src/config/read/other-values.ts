@@ -1,4 +1,4 @@
-/** Values of options that are only passed over here: whether etcd can read them at all. */
+/** Values of options that the package passes through: whether etcd can read them. */
 import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import type { Finding } from '../../report/finding.js'
 import { parseGoDuration } from '../../x509/go-duration.js'

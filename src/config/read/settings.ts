@@ -1,4 +1,4 @@
-/** What is in force of what was read: which of several wins, and what etcd does with the rest. */
+/** The options of one member by their rows, each with its value in force. */
 import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import {
   type ConfigForm,
@@ -39,7 +39,7 @@ export class Settings {
   readonly #byRow: ReadonlyMap<EtcdOptionRow, ReadOption>
   readonly #file: string | null
   readonly #isWritten: boolean
-  /** The form that most is written in, in which what is missing is to be written, too. */
+  /** The form for remedies that add an option: YAML if a file is read, else flags, else variables. */
   readonly #form: ConfigForm
 
   constructor(options: readonly ReadOption[], file: string | null, isWritten = false) {
