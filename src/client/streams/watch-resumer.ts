@@ -428,7 +428,7 @@ export class ResumePositions {
     }
   }
 
-  /** The right start revision for this request, once; null where the one it asks for is right. */
+  /** The right start revision for this request, once; null if the one it asks for is right. */
   take(body: Buffer, from: bigint): bigint | null {
     if (this.#left.size === 0) return null
     const key = keyOf(body, from)

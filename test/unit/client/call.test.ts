@@ -27,7 +27,7 @@ function answer(stream: ServerHttp2Stream, messages: readonly Buffer[], trailers
   stream.end()
 }
 
-/** What '/flood' could get rid of, in octets. */
+/** What '/flood' could get rid of, in bytes. */
 let flooded = 0
 
 /** What the server does, by path. */

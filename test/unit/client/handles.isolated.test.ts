@@ -22,7 +22,7 @@ function connect(
   return createSecureClient({ endpoints, credentials: pki.client, dialTimeout: '2s', ...options })
 }
 
-/** Sockets and timers that hold the process, beside those of the test runner. */
+/** Sockets and timers that hold the process, next to those of the test runner. */
 function handles(): string[] {
   return process.getActiveResourcesInfo().filter((each) => /TCP|TLS|Timeout|Immediate|GETADDR/.test(each))
 }

@@ -1,4 +1,4 @@
-/** Servers that speak TLS and HTTP/2, take our certificate, and are not etcd: told before the client is handed back. */
+/** Servers that speak TLS and HTTP/2, take our certificate, and are not etcd: told before the client is returned. */
 import { constants } from 'node:http2'
 import { describe, expect, it, vi } from 'vitest'
 import { createSecureClient, isEtcdMtlsError, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'

@@ -1,4 +1,4 @@
-/** The messages of the streams that can be carried on. The bytes in hexadecimal are what protobufjs makes of etcd's own .proto. */
+/** The messages of the streams that can be resumed. The bytes in hexadecimal are what protobufjs makes of etcd's own .proto. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
