@@ -240,6 +240,8 @@ export class Helper {
       })
     } finally {
       if (this.#pending.size === 0 && this.opened.size === 0) {
+        // Each of several calls that are answered together comes here.
+        if (this.#idle !== null) clearTimeout(this.#idle)
         this.#idle = setTimeout(() => {
           this.#stop(new Error('the process was idle'))
         }, IDLE_TIMEOUT).unref()

@@ -60,7 +60,7 @@ describe('a cluster without a leader', () => {
         { endpoint: gone.endpoint, says: `The TCP connection to ${gone.endpoint} was refused: nothing listens there.` },
       ],
     })
-    expect(peer.open).toBe(0)
+    await expect.poll(() => peer.open).toBe(0)
   })
 
   it('that elects one meanwhile is connected', async () => {
