@@ -168,7 +168,7 @@ export interface ExtraExtension {
 }
 
 /** Extensions that an authority writes from other options. */
-const OWN_EXTENSIONS: readonly string[] = [
+export const OWN_EXTENSIONS: readonly string[] = [
   ExtensionId.basicConstraints,
   ExtensionId.keyUsage,
   ExtensionId.extendedKeyUsage,
@@ -176,8 +176,8 @@ const OWN_EXTENSIONS: readonly string[] = [
   ExtensionId.authorityKeyIdentifier,
   ExtensionId.subjectAltName,
 ]
-const MAX_EXTENSIONS = 20
-const MAX_EXTENSION_BYTES = 8 * 1024
+export const MAX_EXTENSIONS = 20
+export const MAX_EXTENSION_BYTES = 8 * 1024
 /** In addition to the hosts and the chain, see `MAX_HOSTS_BYTES`. */
 const MAX_ALL_EXTENSIONS_BYTES = 16 * 1024
 

@@ -15,12 +15,19 @@ import { Authority } from './authority.js'
 import { issueCredentials } from './issue.js'
 import { isIssuedBy, type Issuer, ledgerEntry } from './issuer.js'
 import { BACKDATED_MS, readValidity } from './lifetime.js'
-import { checkFlag, MAX_HOSTS, MAX_HOSTS_BYTES } from './options.js'
+import {
+  checkFlag,
+  MAX_EXTENSION_BYTES,
+  MAX_EXTENSIONS,
+  MAX_HOSTS,
+  MAX_HOSTS_BYTES,
+  OWN_EXTENSIONS,
+} from './options.js'
 import { issueRefused } from './refuse.js'
 import { readChain } from './renewal-due.js'
 import type { CheckedRequest } from './request.js'
 import { Revocations } from './revocation.js'
-import { CLIENT_AUTH, type Role, roleRow, SERVER_AUTH } from './roles.js'
+import { CLIENT_AUTH, MAX_USAGES, type Role, roleRow, SERVER_AUTH } from './roles.js'
 
 /** Options of `renew`. */
 export interface RenewOptions {
@@ -156,12 +163,7 @@ interface RenewalManner {
 
 /** Extensions that differ for each certificate, or that are written again. */
 const NOT_COPIED: ReadonlySet<string> = new Set<string>([
-  ExtensionId.basicConstraints,
-  ExtensionId.keyUsage,
-  ExtensionId.extendedKeyUsage,
-  ExtensionId.subjectKeyIdentifier,
-  ExtensionId.authorityKeyIdentifier,
-  ExtensionId.subjectAltName,
+  ...OWN_EXTENSIONS,
   '2.5.29.16', // privateKeyUsagePeriod
   '1.3.6.1.4.1.11129.2.4.2', // signed certificate timestamps (RFC 6962 section 3.3)
 ])
@@ -173,10 +175,6 @@ const ABOUT_THE_ISSUER: ReadonlySet<string> = new Set<string>([
   ExtensionId.authorityInfoAccess,
   '2.5.29.46', // freshestCRL
 ])
-
-const MAX_EXTENSIONS = 20
-const MAX_EXTENSION_BYTES = 8 * 1024
-const MAX_PURPOSES = 16
 
 /**
  * The request for a certificate with the same contents.
@@ -248,8 +246,8 @@ function isWritten(kind: GeneralName['kind']): kind is Host['kind'] {
 function readPurposes(leaf: Certificate, who: string): string[] | null {
   const purposes = leaf.extensions.extendedKeyUsage
   if (purposes === null) return null
-  if (purposes.length > MAX_PURPOSES) {
-    throw issueRefused(`${who} has ${String(purposes.length)} purposes; at most ${String(MAX_PURPOSES)} are written`)
+  if (purposes.length > MAX_USAGES) {
+    throw issueRefused(`${who} has ${String(purposes.length)} purposes; at most ${String(MAX_USAGES)} are written`)
   }
   return purposes.flatMap((purpose) => extendedKeyUsageOid(purpose) ?? [])
 }

@@ -37,7 +37,7 @@ export function roleRow(role: Role): RoleRow {
   return ROLES[role]
 }
 
-const MAX_USAGES = 16
+export const MAX_USAGES = 16
 
 /**
  * Reads the option that replaces the purposes of the role.
