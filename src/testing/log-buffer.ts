@@ -87,7 +87,7 @@ export function notStarted(
   return new EtcdMtlsError('ERR_ETCD_NOT_STARTED', message, { reason, logs: [...logs] }, { cause })
 }
 
-/** The last complaints of the worst kind in a log; where there are none, its last lines. */
+/** The last complaints of the worst kind in a log; if there are none, its last lines. */
 export function tellingLines(logs: readonly string[]): string[] {
   const lines = logs.filter((line) => line.trim() !== '').map(readLine)
   const kinds = LEVELS.map((levels) => lines.filter((line) => levels.includes(line.level)))

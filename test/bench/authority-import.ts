@@ -17,7 +17,7 @@ export const bench: Bench = {
   clock: 'wall',
   promises: [{ says: `at most ${String(MOST)} × ${PECULIAR}`, holds: (measured) => measured(OURS).ratio <= MOST }],
   prepare() {
-    // The bundle that `npm run bench` makes beside the compiled benchmarks.
+    // The bundle that `npm run bench` makes next to the compiled benchmarks.
     const bundled = JSON.stringify(new URL('../../dist/authority/index.js', import.meta.url).href)
     return {
       contenders: [

@@ -1,4 +1,4 @@
-/** What it costs a process to import the client as it is shipped, beside etcd3, which it stands on. */
+/** What it costs a process to import the client as it is shipped, next to etcd3, which it stands on. */
 import { execFileSync } from 'node:child_process'
 import type { Bench, Contender } from './harness.js'
 
@@ -14,7 +14,7 @@ export const bench: Bench = {
   rounds: 21,
   promises: [{ says: 'at most 1.15 × etcd3', holds: (measured) => measured(OURS).ratio <= 1.15 }],
   prepare() {
-    // The bundle that `npm run bench` makes beside the compiled benchmarks.
+    // The bundle that `npm run bench` makes next to the compiled benchmarks.
     const bundled = new URL('../../dist/client/index.js', import.meta.url).href
     return {
       contenders: [

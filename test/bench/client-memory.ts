@@ -1,4 +1,4 @@
-/** What a client that is connected holds in memory, beside plain etcd3. */
+/** What a client that is connected holds in memory, next to plain etcd3. */
 import type { Bench, RemoteContender } from './harness.js'
 import { type Kind, startRemotes } from './support-remote.js'
 

@@ -1,4 +1,4 @@
-/** How fast the configurations of a cluster of seven are judged, with all files that they name. */
+/** How fast the configurations of a cluster of seven are checked, with all files that they name. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -47,7 +47,7 @@ async function judge(configs: readonly string[], readFiles: boolean): Promise<vo
     configs.map((file) => ({ file })),
     { readFiles, version: '3.5.33' },
   )
-  // A cluster that is found wanting would be judged for the wrong reason.
+  // A cluster that is found wanting would be checked for the wrong reason.
   if (report.findings.some(({ severity }) => severity !== 'info')) throw new Error(JSON.stringify(report.findings))
 }
 

@@ -1,4 +1,4 @@
-/** Time from the call to the first answer of a real etcd, beside plain etcd3. */
+/** Time from the call to the first answer of a real etcd, next to plain etcd3. */
 import { Etcd3 } from 'etcd3'
 import { createSecureClient } from '../../src/client/index.js'
 import { startEtcd } from '../../src/testing/index.js'

@@ -2,7 +2,7 @@
  * Measures ways of doing one thing side by side, in one run: rounds in turn, so that a machine that slows down slows
  * all of them, and medians, so that a hiccup does not count. What is compared are ratios; times are for orientation.
  *
- * A benchmark is a file beside this one that exports `bench: Bench`. `npm run bench` compiles it and runs it in a process
+ * A benchmark is a file next to this one that exports `bench: Bench`. `npm run bench` compiles it and runs it in a process
  * of its own; `npm run bench -- issuing` runs one.
  */
 
@@ -38,7 +38,7 @@ export interface Bench {
    * passes, for work that waits for somebody.
    */
   clock?: Clock
-  /** What is counted: milliseconds (the default), or octets. */
+  /** What is counted: milliseconds (the default), or bytes. */
   counts?: Counts
   /** Milliseconds that one contender works per round. Default: 100. */
   slice?: number
@@ -66,7 +66,7 @@ export interface Prepared {
 
 export interface Measured {
   name: string
-  /** Milliseconds (or octets) for one, the median over the rounds. */
+  /** Milliseconds (or bytes) for one, the median over the rounds. */
   time: number
   perSecond: number
   /** Time over the base's time of the same round, the median over the rounds. */

@@ -1,4 +1,4 @@
-/** What the worst inputs cost that we could think of, beside an ordinary chain. */
+/** What the worst inputs cost that we could think of, next to an ordinary chain. */
 import { type ConfigInput, lintEtcdConfig } from '../../src/config/index.js'
 import { validateChain } from '../../src/validate/index.js'
 import { dns, mintCa, mintLeaf } from '../support/mint.js'
@@ -38,7 +38,7 @@ function ordinary(): Contender {
   return { name: ORDINARY, run: () => validateChain(input, { usage: 'server' }) }
 }
 
-/** The input is made anew each time: all of them at once would be most of the heap, and charged to whoever runs. */
+/** The input is made again each time: all of them at once would be most of the heap, and charged to whoever runs. */
 function hostile({ name, make }: (typeof hostileCases)[number]): RemoteContender {
   return {
     name,

@@ -1,4 +1,4 @@
-/** What it costs a process to import the validator as it is shipped, beside other readers of certificates. */
+/** What it costs a process to import the validator as it is shipped, next to other readers of certificates. */
 import { execFileSync } from 'node:child_process'
 import type { Bench, Contender } from './harness.js'
 
@@ -22,7 +22,7 @@ export const bench: Bench = {
     },
   ],
   prepare() {
-    // The bundle that `npm run bench` makes beside the compiled benchmarks.
+    // The bundle that `npm run bench` makes next to the compiled benchmarks.
     const bundled = new URL('../../dist/validate/index.js', import.meta.url).href
     return {
       contenders: [

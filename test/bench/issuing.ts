@@ -1,4 +1,4 @@
-/** How fast certificates are issued, beside bare node:crypto and @peculiar/x509. */
+/** How fast certificates are issued, next to bare node:crypto and @peculiar/x509. */
 import 'reflect-metadata'
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync, sign, type webcrypto } from 'node:crypto'

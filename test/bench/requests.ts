@@ -1,4 +1,4 @@
-/** Requests a second on a real etcd, and what each costs the processor, beside plain etcd3. */
+/** Requests a second on a real etcd, and what each costs the processor, next to plain etcd3. */
 import type { Bench, RemoteContender } from './harness.js'
 import { type Kind, type Remote, startRemotes } from './support-remote.js'
 

@@ -1,4 +1,4 @@
-/** A Node process with clients of one kind, which does what it is told and measures itself. See support-remote.ts. */
+/** A Node process with clients of one kind, that runs commands and measures itself. See support-remote.ts. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Etcd3 } from 'etcd3'
@@ -37,7 +37,7 @@ async function connector({ kind, endpoint, ca, cert, key }: Setup): Promise<Conn
   return () => createSecureClient({ endpoints: endpoint, credentials })
 }
 
-/** The bundle that `npm run bench` makes beside the compiled benchmarks. */
+/** The bundle that `npm run bench` makes next to the compiled benchmarks. */
 function shipped(room: string): string {
   return new URL(`../../dist/${room}/index.js`, import.meta.url).href
 }
@@ -137,7 +137,7 @@ async function requests(inFlight: number, milliseconds: number, client: Etcd3): 
   return { wall: wall / count, cpu: (user + system) / 1000 / count, memory: 0 }
 }
 
-/** Octets of resident memory for each of so many clients that have had an answer. */
+/** Bytes of resident memory for each of so many clients that have had an answer. */
 async function memoryOf(count: number, connect: Connect): Promise<number> {
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void

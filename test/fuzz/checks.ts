@@ -28,7 +28,7 @@ export function must(holds: boolean, rule: string): asserts holds {
   if (!holds) throw new Broken(rule)
 }
 
-/** The value, or null where a reader refuses the input as it should; any other error is a fault. */
+/** The value, or null if a reader refuses the input as it should; any other error is a fault. */
 export function attempt<T>(read: () => T, input: Uint8Array): T | null {
   try {
     return read()
@@ -43,14 +43,14 @@ export function attempt<T>(read: () => T, input: Uint8Array): T | null {
   }
 }
 
-/** The same octets in the middle of others, which no reader may see. */
+/** The same bytes in the middle of others, which no reader may see. */
 function surrounded(bytes: Uint8Array, filling: number): Uint8Array {
   const whole = Buffer.alloc(bytes.length + 64, filling)
   whole.set(bytes, 32)
   return whole.subarray(32, 32 + bytes.length)
 }
 
-/** That a reader says the same of the octets wherever they stand. */
+/** That a reader says the same of the bytes wherever they stand. */
 export function seesNothingOutside(read: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {
   const said = [0x00, 0x30, 0xff].map((filling) => {
     const placed = surrounded(bytes, filling)
@@ -63,7 +63,7 @@ export function seesNothingOutside(read: (bytes: Uint8Array) => unknown, bytes: 
   must(new Set(said).size === 1, 'octets outside of the input were read')
 }
 
-// Everything that a terminal would act on, and line breaks. Written anew, so that it is a second opinion on printable.ts.
+// Everything that a terminal would act on, and line breaks. Written again, so that it is a second opinion on printable.ts.
 const DANGEROUS =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]/u
 

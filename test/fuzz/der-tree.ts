@@ -1,22 +1,22 @@
 /** DER as a tree that can be changed and written again, right or wrong. */
 
-/** One element, or octets that are none. */
+/** One element, or bytes that are none. */
 export interface DerNode {
-  /** The identifier octet; null for octets that are no element. */
+  /** The identifier byte; null for bytes that are no element. */
   tag: number | null
   /** What stands before the inner elements: the count of unused bits of a BIT STRING. */
   prefix: Buffer
-  /** The inner elements; null where the content is not made of elements. */
+  /** The inner elements; null if the content is not made of elements. */
   children: DerNode[] | null
   content: Buffer
-  /** Length octets to write instead of the right ones. */
+  /** Length bytes to write instead of the right ones. */
   lie: Buffer | null
 }
 
 /** A depth beyond which content is not taken apart. */
 const MAX_DEPTH = 40
 
-/** Takes octets apart. What is written again by {@link writeTree} is the same octets. */
+/** Takes bytes apart. What is written again by {@link writeTree} is the same bytes. */
 export function readTree(bytes: Uint8Array): DerNode[] {
   const octets = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return readElements(octets, 0) ?? [raw(octets)]
@@ -43,7 +43,7 @@ export function placesIn(nodes: DerNode[]): { list: DerNode[]; index: number; no
   return nodes.flatMap((node, index) => [{ list: nodes, index, node }, ...placesIn(node.children ?? [])])
 }
 
-/** The octets of a length in the shortest form. */
+/** The bytes of a length in the shortest form. */
 export function lengthOctets(length: number): Buffer {
   if (length < 0x80) return Buffer.from([length])
   const octets: number[] = []
@@ -62,7 +62,7 @@ function writeNode(node: DerNode): Buffer {
   return Buffer.concat([Buffer.from([tag]), lie ?? lengthOctets(body.length), body])
 }
 
-/** All octets as elements, or null where they are not. */
+/** All bytes as elements, or null if they are not. */
 function readElements(octets: Buffer, depth: number): DerNode[] | null {
   const nodes: DerNode[] = []
   for (let at = 0; at < octets.length;) {

@@ -6,7 +6,7 @@ import { dns, mintCa, mintLeaf, type Minted, newKey } from '../support/mint.js'
 /** Input made to exhaust a validator. */
 export interface HostileCase {
   readonly name: string
-  /** A code that the report must hold; null where it must pass. */
+  /** A code that the report must hold; null if it must pass. */
   readonly code: string | null
   /** Made when it is asked for, since some take a while. */
   readonly make: () => HostileInput
@@ -72,7 +72,7 @@ export function withCa(
   return { input: chainOf({ leaf: leafWith({ issuer: ca, ...leaf }).der, intermediates: [ca.der] }) }
 }
 
-/** Certificates that differ in their serial numbers only; they are not signed anew. */
+/** Certificates that differ in their serial numbers only; they are not signed again. */
 export function distinctCertificates(count: number): Buffer[] {
   const serial = Buffer.alloc(16, 0x41)
   const { der } = leafWith({ serial })

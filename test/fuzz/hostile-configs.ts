@@ -19,7 +19,7 @@ function url(i: number): string {
 const POD = 'apiVersion: v1\nkind: Pod\nspec:\n containers:\n - command:\n   - etcd\n'
 const SERVICE = '[Service]\n'
 
-/** Each of these has more values than it has octets once its aliases are followed. */
+/** Each of these has more values than it has bytes once its aliases are followed. */
 function laughs(first: string, levels: number, key = ''): string {
   const line = (i: number): string => {
     const aliases = Array<string>(9).fill(`*l${String(i)}`)

@@ -129,7 +129,7 @@ const attributes = (count: number): Buffer => {
   return sequence(Buffer.concat(units))
 }
 
-/** One string of so many octets as a whole name. */
+/** One string of so many bytes as a whole name. */
 const text = (tag: number, unit: Buffer, octets: number): Buffer => {
   const content = Buffer.alloc(Math.floor(octets / unit.length) * unit.length, unit)
   return sequence(setOf(sequence(oid('2.5.4.3'), tlv(tag, content))))

@@ -18,7 +18,7 @@ import { chainOf, healthy, HOST, type HostileCase, type HostileInput, many, with
 const MALFORMED = 'certificate/malformed'
 const BAD_EXTENSION = 'certificate/extension-malformed'
 
-/** An odd positive number of so many octets. */
+/** An odd positive number of so many bytes. */
 function oddNumber(octets: number): Buffer {
   return Buffer.alloc(octets, 0x5b)
 }

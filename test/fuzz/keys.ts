@@ -1,5 +1,5 @@
 /**
- * Keys and signatures that come out the same in every run, so that a seed repeats an input octet for octet. The minter's
+ * Keys and signatures that come out the same in every run, so that a seed repeats an input byte for byte. The minter's
  * own keys are random, and so are the signatures of ECDSA.
  */
 import { createECDH, createHash, createPrivateKey, type KeyObject } from 'node:crypto'

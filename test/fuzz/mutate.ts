@@ -1,4 +1,4 @@
-/** Changes input as damage and malice would: DER by its elements, octets by octets, PEM by its lines. */
+/** Changes input as damage and malice would: DER by its elements, bytes by bytes, PEM by its lines. */
 import { copyNode, type DerNode, element, lengthOctets, placesIn, readTree, wrap, writeTree } from './der-tree.js'
 import type { Random } from './random.js'
 
@@ -214,7 +214,7 @@ function damageContent({ random, node }: Change): void {
   node.content = mutateOctets(random, node.content)
 }
 
-/** Changes octets. */
+/** Changes bytes. */
 export function mutateOctets(random: Random, bytes: Uint8Array): Buffer {
   const octets = Buffer.from(bytes)
   const at = random.below(octets.length + 1)

@@ -15,7 +15,7 @@ export class Random {
     return (mixed ^ (mixed >>> 14)) >>> 0
   }
 
-  /** An integer from 0 to below `limit`; 0 where there is none. */
+  /** An integer from 0 to below `limit`; 0 if there is none. */
   below(limit: number): number {
     return limit <= 1 ? 0 : this.next() % limit
   }

@@ -1,4 +1,4 @@
-/** Sound input that mutations start from: minted, and the same octets in every run. */
+/** Sound input that mutations start from: minted, and the same bytes in every run. */
 import type { KeyObject } from 'node:crypto'
 import {
   basicConstraints,
@@ -116,7 +116,7 @@ const odd = leafWith([], {
 export const CHAIN = { root, between, leaf: plain }
 
 function list(issuer: Issuer, name: string | null, extensions?: readonly Extension[]): Buffer {
-  // The signature of a list is made by the minter; only Ed25519 repeats it, so other lists are signed anew.
+  // The signature of a list is made by the minter; only Ed25519 repeats it, so other lists are signed again.
   const made = mintCrl({
     issuer,
     thisUpdate: BEGIN,

@@ -43,7 +43,7 @@ function changedPem(random: Random, text: string): Buffer {
   return random.once(10) ? mutateOctets(random, changed) : changed
 }
 
-/** PEM whose text is sound and whose octets are not. */
+/** PEM whose text is sound and whose bytes are not. */
 function pemOf(label: string, bytes: Buffer): string {
   return `-----BEGIN ${label}-----\n${bytes.toString('base64')}\n-----END ${label}-----\n`
 }

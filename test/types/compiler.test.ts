@@ -1,5 +1,5 @@
 /**
- * What the TypeScript compiler says about the examples in the docs, and about the contract that the files beside this one
+ * What the TypeScript compiler says about the examples in the docs, and about the contract that the files next to this one
  * hold as types. The compiler runs once for all of it: it takes most of its time for the declarations of Node and etcd3.
  */
 import { readdirSync, readFileSync } from 'node:fs'

@@ -245,7 +245,7 @@ const PERMITS: [permittedNames: string[], request: IssueRequest, code: FindingCo
     PERMITTED_SUBTREE,
   ],
   [['svc'], { role: 'client', name: 'root' }, null, 'OK'],
-  // OpenSSL takes a common name with dots for a DNS name where there is no other.
+  // OpenSSL takes a common name with dots for a DNS name if there is no other.
   [['svc'], { role: 'server', name: 'a.example', hosts: ['x.svc'] }, null, 'OK'],
   [['10.0.0.0/8'], { role: 'server', name: 'a.example', hosts: ['10.0.0.1'] }, COMMON_NAME, EXCLUDED_SUBTREE],
 ]

@@ -54,7 +54,7 @@ function writer(directory: string, rounds: number): string {
     }`
 }
 
-/** The files of one generation, as a reader finds them that holds on to it; null where it went away meanwhile. */
+/** The files of one generation, as a reader finds them that holds on to it; null if it went away meanwhile. */
 function readOneGeneration(directory: string): string[] | null {
   try {
     const generation = realpathSync(`${directory}/..data`)
