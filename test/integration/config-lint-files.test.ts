@@ -171,7 +171,7 @@ describe('revocation lists', () => {
     await saying(etcd, (log) => log.includes('no such file or directory') && log.includes('asn1: structure error'))
 
     await write('client.crl', mintCrl({ issuer: other }).pem + list.pem)
-    expect((await found({ flags }, 'config/crl-several')).severity).toBe('error')
+    expect((await found({ flags }, 'config/crl-unreadable')).severity).toBe('error')
     expect(await served()).toEqual([true, true])
     await write('client.crl', list.pem)
     expect((await found({ flags }, 'config/crl-form')).severity).toBe('info')
@@ -337,13 +337,13 @@ describe('suites that want another kind of key', () => {
   const cases: readonly [code: FindingCode, newest: string | null, tls13: boolean][] =
     missingFlags(['--tls-max-version']).length === 0
       ? [
-          ['config/cipher-suites-unusable', null, true],
-          ['config/cipher-suites-unusable', 'TLS1.2', false],
+          ['config/cipher-suites-unfit', null, true],
+          ['config/cipher-suites-unfit', 'TLS1.2', false],
         ]
-      : [['config/cipher-suites-unusable', null, true]]
+      : [['config/cipher-suites-unfit', null, true]]
 
   if (cases.length === 1) {
-    it(`not config/cipher-suites-unusable: etcd ${INSTALLED} does not have --tls-max-version`, async () => {
+    it(`not config/cipher-suites-unfit: etcd ${INSTALLED} does not have --tls-max-version`, async () => {
       await using etcd = start(flagsOf({ 'tls-max-version': 'TLS1.2' }))
       expect(await etcd.code).not.toBe(0)
       expect(etcd.log()).toContain('flag provided but not defined: -tls-max-version')
@@ -363,11 +363,11 @@ describe('suites that want another kind of key', () => {
   })
 })
 
-it('suites that Go calls insecure are served where they are named: config/cipher-suite-weak', async () => {
+it('suites that Go calls insecure are served where they are named: config/cipher-suites-unfit', async () => {
   await issue('rsa', { key: newKey('rsa-2048') })
   const weak = 'TLS_RSA_WITH_AES_128_CBC_SHA'
   const flags = flagsOf({ ...pair('rsa'), 'cipher-suites': `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,${weak}` })
-  expect((await found({ flags }, 'config/cipher-suite-weak')).severity).toBe('warning')
+  expect((await found({ flags }, 'config/cipher-suites-unfit')).severity).toBe('warning')
   await using etcd = start(flags)
   await serving(etcd)
   const url = `https://127.0.0.1:${String(ports.client)}/version`

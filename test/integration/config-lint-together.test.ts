@@ -66,8 +66,8 @@ it('lists of another CA and of last year are in force, also against etcd itself;
     'trusted-ca-file': 'both.crt',
     'peer-cert-allowed-cn': 'CN=server',
   })
-  await found({ flags }, 'config/crl-of-other-ca')
-  await found({ flags }, 'config/crl-stale')
+  await found({ flags }, 'config/crl-doubtful')
+  await found({ flags }, 'config/crl-doubtful')
   const own = await found({ flags }, 'config/member-revoked')
   const ended = await found({ flags }, 'config/ca-expired')
   const named = await found({ flags }, 'config/allowed-cn-as-subject')

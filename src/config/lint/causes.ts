@@ -154,8 +154,8 @@ function siblingKey({ code, details, place, severity }: Finding): string | null 
       return place === undefined ? null : keyOf(dirname(details.file))
     case 'config/quotes-in-value':
       return keyOf()
-    case 'config/cipher-suites-unusable':
-      return keyOf(place?.option, details.kind)
+    case 'config/cipher-suites-unfit':
+      return details.subject === '' ? null : keyOf(place?.option, details.kind)
     default:
       return null
   }

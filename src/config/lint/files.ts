@@ -260,7 +260,9 @@ class FilesReader {
     if (typeof wrong === 'string' || first === undefined) {
       const isOther = input.bytes !== null && !Buffer.from(input.bytes).includes(PEM_CRL)
       const reason = wrong ?? 'It does not contain a CRL.'
-      this.#add([finding('config/crl-unreadable', { ...details, reason, isOther })])
+      this.#add([
+        finding('config/crl-unreadable', { ...details, kind: isOther ? 'something else' : 'damaged', reason }),
+      ])
       return null
     }
     const isPem = input.bytes?.[0] !== DER_SEQUENCE
@@ -278,10 +280,13 @@ class FilesReader {
         .startsWith(PEM_CRL)
     ) {
       const reason = `It does not begin with "${PEM_CRL}", and etcd passes over no text before that.`
-      this.#add([finding('config/crl-unreadable', { ...details, reason })])
+      this.#add([finding('config/crl-unreadable', { ...details, kind: 'damaged', reason })])
       return null
     }
-    if (isPem && crls.length > 1) this.#add([finding('config/crl-several', { ...details, count: crls.length })])
+    if (isPem && crls.length > 1) {
+      const reason = String(crls.length)
+      this.#add([finding('config/crl-unreadable', { ...details, kind: 'several', reason })])
+    }
     this.#add(forms)
     return first
   }

@@ -28,15 +28,17 @@ type SideFilesRule = (side: LintSide, files: SideFiles, context: FilesContext) =
 const crlIsCurrent: SideFilesRule = (side, { crl, anchors, served, shown }, { at }) => {
   const setting = side.get('crlFile')
   if (crl === null || !side.asksForCertificates) return []
-  const details = { ...setting.place, path: setting.text }
+  const details = { ...setting.place, path: setting.text, issuer: '', ca: '', nextUpdate: null }
   const issuer = crl.issuer.toString()
   const known = [...anchors, ...served, ...shown]
   const isOther = anchors.length > 0 && !known.some(({ subject }) => subject.toString() === issuer)
   const ca = side.get('trustedCaFile').place.option
   const { nextUpdate } = crl
   return [
-    ...(isOther ? [finding('config/crl-of-other-ca', { ...details, issuer, ca })] : []),
-    ...(nextUpdate !== null && nextUpdate < at ? [finding('config/crl-stale', { ...details, nextUpdate })] : []),
+    ...(isOther ? [finding('config/crl-doubtful', { ...details, kind: 'other CA', issuer, ca })] : []),
+    ...(nextUpdate !== null && nextUpdate < at
+      ? [finding('config/crl-doubtful', { ...details, kind: 'stale', nextUpdate })]
+      : []),
   ]
 }
 
@@ -176,8 +178,8 @@ const suitesFitKey: SideFilesRule = (side, { served: [leaf] }, { member: { setti
   // set no limit: 3.4.23 serves TLS 1.3.
   const serves13 = version?.minor !== 5 || formAvailability(newest.row, 'flags', version) !== 'none'
   const kind = serves13 && newest.text !== 'TLS1.2' ? ('TLS 1.2' as const) : ('all versions' as const)
-  const details = { kind, algorithm, subject: leaf.subject.toString(), cert }
-  return [finding('config/cipher-suites-unusable', { ...setting.place, ...details })]
+  const details = { kind, algorithm, subject: leaf.subject.toString(), cert, suite: '', suggestion: null }
+  return [finding('config/cipher-suites-unfit', { ...setting.place, ...details })]
 }
 
 const SIDE_RULES: readonly SideFilesRule[] = [

@@ -86,8 +86,8 @@ function plaintextOf(side: LintSide, other: LintSide, { isWhole, isWritten }: Li
     if (url.isLocal) {
       const isBypass = side.servesTls && side.asksForCertificates
       if (!isBypass && !isSet) return []
-      if (isBypass) return [finding('config/plaintext-url', { ...details, kind: 'loopback next to TLS' })]
-      return [finding('config/plaintext-local', { ...place, kind: 'loopback', url: url.text })]
+      const kind = isBypass ? 'loopback next to TLS' : 'loopback'
+      return [finding('config/plaintext-url', { ...details, kind })]
     }
     if (side.block === 'peer' && !side.meansTls && other.servesTls && isWhole) {
       if (isForgotten) return []
@@ -102,7 +102,7 @@ function plaintextOf(side: LintSide, other: LintSide, { isWhole, isWritten }: Li
 /** A socket next to TLS: whoever may open it needs no certificate. */
 function plaintextSocket(side: LintSide, { text, setting: { place } }: ServedUrl): Finding[] {
   if (!side.servesTls || !side.asksForCertificates) return []
-  return [finding('config/plaintext-local', { ...place, kind: 'socket next to TLS', url: text })]
+  return [finding('config/plaintext-url', { ...place, kind: 'socket next to TLS', url: text, other: '' })]
 }
 
 const nothingIsPlaintext: Rule = (member) => [

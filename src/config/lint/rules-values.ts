@@ -63,7 +63,7 @@ const listsAreShort: Rule = ({ settings, isWritten }) =>
         .all()
         .filter(({ row, values }) => CHECKED_LISTS.has(row.kind) && values.length > MAX_ENTRIES)
         .map(({ place, values: { length: count } }) =>
-          finding('config/list-too-long', { ...place, count, limit: MAX_ENTRIES }),
+          finding('config/too-large', { ...place, kind: 'list', count, limit: MAX_ENTRIES }),
         )
 
 const tlsVersionsMeet: Rule = ({ settings }) => {
@@ -75,12 +75,14 @@ const tlsVersionsMeet: Rule = ({ settings }) => {
 
 const SUITES = new Map(cipherSuites.map((row) => [row.name, row]))
 
+const NO_SUITE = { suite: '', suggestion: null, algorithm: '', subject: '', cert: '' }
+
 const suitesAreAccepted: Rule = ({ settings, version, isWritten }) => {
   const setting = settings.server('cipherSuites')
   const { option, place, isSet, isUnresolved } = setting
   // A flag without a value is a list of one suite without a name; other forms read it as no list.
   if (option?.text === '' && option.form === 'flags' && !isUnresolved) {
-    return [finding('config/cipher-suite-unknown', { ...place, suite: '', suggestion: null })]
+    return [finding('config/cipher-suites-unfit', { ...place, ...NO_SUITE, kind: 'unknown' })]
   }
   if (!isSet || isUnresolved) return []
   const suites = checkedEntries(setting)
@@ -92,21 +94,34 @@ const suitesAreAccepted: Rule = ({ settings, version, isWritten }) => {
   const isAlone = isWritten || !suites.some((suite) => SUITES.get(suite)?.kind === 'sound')
   const findings = suites.flatMap((suite): Finding[] => {
     const row = known.find(({ name }) => name === suite)
-    if (row !== undefined)
-      return row.kind === 'insecure' ? [finding('config/cipher-suite-weak', { ...place, suite, isAlone })] : []
+    if (row !== undefined) {
+      const kind = isAlone ? ('only weak' as const) : ('weak' as const)
+      return row.kind === 'insecure'
+        ? [finding('config/cipher-suites-unfit', { ...place, ...NO_SUITE, kind, suite })]
+        : []
+    }
     const folded = suite.toUpperCase()
     const meant = cipherSuites.find(({ name, openssl }) => name === folded || openssl === folded)
     const instead = known.find(({ kind, openssl }) => kind !== 'insecure' && openssl === meant?.openssl)
-    return [finding('config/cipher-suite-unknown', { ...place, suite, suggestion: instead?.name ?? null })]
+    return [
+      finding('config/cipher-suites-unfit', {
+        ...place,
+        ...NO_SUITE,
+        kind: 'unknown',
+        suite,
+        suggestion: instead?.name ?? null,
+      }),
+    ]
   })
   if (settings.server('tlsMinVersion').text === 'TLS1.3') {
     const other = spelledLike(place.option, 'tls-min-version')
     return [...findings, finding('config/options-conflict', { ...place, kind: 'suites of TLS 1.3', other })]
   }
   // An unknown name ends etcd before it checks the list.
-  if (findings.some(({ code }) => code === 'config/cipher-suite-unknown')) return findings
+  if (findings.some(({ code, details }) => code === 'config/cipher-suites-unfit' && details.kind === 'unknown'))
+    return findings
   if (suites.some((suite) => SUITES.get(suite)?.http2 === true)) return findings
-  return [...findings, finding('config/cipher-suites-without-http2', place)]
+  return [...findings, finding('config/cipher-suites-unfit', { ...place, ...NO_SUITE, kind: 'no HTTP/2' })]
 }
 
 /** The names of an option that a version has under another name. */
@@ -222,15 +237,37 @@ const leaderHasTime: Rule = (member) => {
 /** Without TLS, and not on this machine. */
 const PLAINTEXT = /^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i
 
+function plainDiscovery(option: string, url: string): { why: string; remedy: string } {
+  const https = url.replace(/^http:/i, 'https:')
+  return {
+    why: `is ${url}, which is neither encrypted nor authenticated`,
+    remedy: `Write ${https}, or list the members in ${spelledLike(option, 'initial-cluster')}.`,
+  }
+}
+
+function unverifiedDiscovery(option: string): { why: string; remedy: string } {
+  return {
+    why: 'turns off the verification of the discovery service',
+    remedy: `Remove ${option}, and set the CA of the service (--discovery-cacert, or "cacert" next to it in a file).`,
+  }
+}
+
 /** An attacker between a member and the discovery service chooses the members of the cluster. */
 const discoveryIsProtected: Rule = (member) => {
   const service = member.passthrough('discovery')
   const unverified = member.settings.all().find(({ row }) => row.flag?.name === 'discovery-insecure-skip-tls-verify')
   const isPlain = service?.text !== undefined && member.hasOption(service) && PLAINTEXT.test(service.text)
   return [
-    ...(isPlain ? [finding('config/discovery-unprotected', { ...service.place, url: service.text ?? null })] : []),
+    ...(isPlain
+      ? [
+          finding('config/option-dangerous', {
+            ...service.place,
+            ...plainDiscovery(service.place.option, service.text ?? ''),
+          }),
+        ]
+      : []),
     ...(unverified !== undefined && parseGoBoolean(unverified.text) === true
-      ? [finding('config/discovery-unprotected', { ...unverified.place, url: null })]
+      ? [finding('config/option-dangerous', { ...unverified.place, ...unverifiedDiscovery(unverified.place.option) })]
       : []),
   ]
 }

@@ -200,7 +200,7 @@ class FlagsReader {
     if (name === undefined || (row === undefined && passthroughOfFlag(name) === undefined)) return null
     const flag = `--${name}`
     const place = word.place(flag)
-    this.#tell(finding('config/flag-and-value-joined', { ...place, value }))
+    this.#tell(finding('config/argument-misplaced', { ...place, kind: 'joined', argument: '', value, after: null }))
     if (row !== undefined) this.#options.push({ ...textOption(row, value, 'flags', place), isGuess: true })
     return { flag, row, isSwitch: false, isEmpty: false }
   }

@@ -13,7 +13,15 @@ import { isManifest, readManifest } from './manifest.js'
 import { type ConfigReading, NO_CONTEXT, unreadable } from './read-option.js'
 import { namedFiles, readConfigFile, type ReadOptions } from './named-files.js'
 import { type ReadMember, resolveEffective } from './effective.js'
-import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, type ReadNamedFile, refuseText } from './text.js'
+import {
+  type ConfigText,
+  decodeText,
+  Lines,
+  MAX_CONFIG_OCTETS,
+  type ReadNamedFile,
+  refuseText,
+  tooLarge,
+} from './text.js'
 import { readUnit } from './unit.js'
 import { processWords, type Split, splitText } from './tokenizer.js'
 import { readYamlConfig } from './yaml/yaml-config.js'
@@ -195,8 +203,7 @@ function readFlagsInput(
     return 'code' in content ? unreadable(content) : readCommand(content, readNamed)
   }
   const octets = flags.reduce((sum, word) => sum + word.length, 0)
-  if (octets > MAX_CONFIG_OCTETS)
-    return unreadable(finding('config/too-large', { kind: 'file', file: label, octets, limit: MAX_CONFIG_OCTETS }))
+  if (octets > MAX_CONFIG_OCTETS) return unreadable(tooLarge('file', label, octets))
   return fromWords(
     { words: flags.map((text) => ({ text, offset: 0, isEnd: false })), faults: [] },
     '',

@@ -3,9 +3,15 @@ import { readlinkSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { readMaterialFile } from '../../credentials/read-file.js'
 import type { Finding } from '../../report/finding.js'
-import { finding } from '../finding.js'
 import { isUnresolved } from './read-option.js'
-import { type ConfigText, decodeText, MAX_CONFIG_OCTETS, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
+import {
+  type ConfigText,
+  decodeText,
+  MAX_CONFIG_OCTETS,
+  MAX_NAMED_FILES,
+  type ReadNamedFile,
+  tooLarge,
+} from './text.js'
 
 export interface ReadOptions {
   /** Whether files that the configuration names are read. */
@@ -45,7 +51,7 @@ export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: stri
       texts.push(content)
       return content
     }
-    return finding('config/too-large', { kind: 'files', file: path, octets, limit: MAX_CONFIG_OCTETS })
+    return tooLarge('files', path, octets)
   }
 }
 

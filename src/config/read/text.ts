@@ -32,10 +32,17 @@ export interface Origin {
   readonly isLiteral: boolean
 }
 
+/** More bytes than are read, of one file or of all that a configuration names. */
+export function tooLarge(kind: 'file' | 'files', file: string | null, count: number): Finding {
+  const place = file === null ? null : { option: null, file, line: null, column: null }
+  const details = { option: '', file, line: null, column: null, kind, count, limit: MAX_CONFIG_OCTETS }
+  return finding('config/too-large', details, place)
+}
+
 /** Why a text is not read; null for one that is. */
 export function refuseText({ text, file }: ConfigText): Finding | null {
   if (text.length > MAX_CONFIG_OCTETS) {
-    return finding('config/too-large', { kind: 'file', file, octets: text.length, limit: MAX_CONFIG_OCTETS })
+    return tooLarge('file', file, text.length)
   }
   return null
 }
@@ -43,7 +50,7 @@ export function refuseText({ text, file }: ConfigText): Finding | null {
 /** A text of octets, or why they are none. */
 export function decodeText(bytes: Uint8Array, file: string | null): ConfigText | Finding {
   if (bytes.length > MAX_CONFIG_OCTETS) {
-    return finding('config/too-large', { kind: 'file', file, octets: bytes.length, limit: MAX_CONFIG_OCTETS })
+    return tooLarge('file', file, bytes.length)
   }
   const [first, second] = bytes
   const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)

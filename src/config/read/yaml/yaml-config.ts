@@ -168,7 +168,16 @@ class ConfigReader {
       const row = key.toLowerCase() === 'crlfile' ? CRL_ROWS.get(side) : undefined
       if (row === undefined || value.kind !== 'scalar') this.#unknown([...own, key.toLowerCase()], value, at)
       else {
-        this.#tell(finding('config/crl-undocumented', this.#placeOf(at)))
+        this.#tell(
+          finding('config/crl-doubtful', {
+            ...this.#placeOf(at),
+            kind: 'undocumented',
+            path: '',
+            issuer: '',
+            ca: '',
+            nextUpdate: null,
+          }),
+        )
         this.#option(row, value, this.#placeOf(at))
       }
     }

@@ -38,14 +38,14 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
   if (json === null && marks > limit)
     return {
       documents: [],
-      findings: [finding('config/yaml-too-complex', { ...whole, kind: 'density', marks, limit })],
+      findings: [finding('config/too-large', { ...whole, kind: 'density', count: marks, limit })],
       text,
       place,
     }
   const excessive = (offset: number, reason: 'aliases' | 'nesting'): Finding =>
-    finding('config/yaml-too-complex', { ...place(offset, 'YAML'), kind: reason, marks, limit })
+    finding('config/too-large', { ...place(offset, 'YAML'), kind: reason, count: marks, limit })
   const malformed = (seenAt: number, { reason, fix, offset = seenAt }: YamlFault): Finding =>
-    finding('config/yaml-malformed', { ...place(offset, 'YAML'), reason, fix })
+    finding('config/yaml-malformed', { ...place(offset, 'YAML'), kind: 'syntax', reason, fix })
   const tooDeepAt = json?.tooDeepAt ?? nestsTooDeepAt(text)
   if (tooDeepAt !== null) return { documents: [], findings: [excessive(tooDeepAt, 'nesting')], text, place }
   const yaml = await loadYaml()
@@ -62,7 +62,9 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
   const [, second] = parsed
   if (which === 'first' && second !== undefined) {
     const at = place(second.range[0], '---')
-    findings.push(finding('config/yaml-several-documents', { ...at, documents: parsed.length }))
+    const fix = 'Remove the line "---", so that everything is in one document.'
+    const reason = String(parsed.length)
+    findings.push(finding('config/yaml-malformed', { ...at, kind: 'several documents', reason, fix }))
   }
   const documents: (YamlValue | null)[] = []
   for (const document of which === 'first' ? parsed.slice(0, 1) : parsed) {

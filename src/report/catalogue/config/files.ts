@@ -74,38 +74,66 @@ export const configFiles = {
         : `Before the update to 3.6: ${FLAWS[is].remedy}`
     },
   }),
-  'config/crl-several': row<ConfigPlace & { path: string; count: number }>({
-    severity: 'error',
-    message: (details) =>
-      `${placed(details)} names ${details.path}, which contains ${String(details.count)} CRLs. Etcd reads only the first one.`,
-    remedy: () => 'Write one CRL with all serial numbers: etcd compares only these, not the issuer.',
+  'config/crl-unreadable': rowByKind<
+    ConfigPlace & {
+      kind: 'damaged' | 'something else' | 'several'
+      path: string
+      /** Why it cannot be used, or how many CRLs there are. */
+      reason: string
+    }
+  >({
+    kinds: {
+      damaged: {
+        severity: 'error',
+        message: unusableCrl,
+        remedy: ({ option, path }) =>
+          `Write the CRL again, for example with "openssl ca -gencrl -out ${shellArgument(path)}", or remove ${option}.`,
+      },
+      // A file that is not a CRL may be a certificate, which must not be overwritten.
+      'something else': {
+        severity: 'error',
+        message: unusableCrl,
+        remedy: ({ option, path }) =>
+          `Set ${option} to a CRL, which "openssl ca -gencrl" writes to a new file, or remove ${option}. Do not overwrite ${path}.`,
+      },
+      several: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} names ${details.path}, which contains ${details.reason} CRLs. Etcd reads only the first one.`,
+        remedy: () => 'Write one CRL with all serial numbers: etcd compares only these, not the issuer.',
+      },
+    },
   }),
-  'config/crl-unreadable': row<ConfigPlace & { path: string; reason: string; isOther?: boolean }>({
-    severity: 'error',
-    message: (details) => `${placed(details)} names ${details.path}, which cannot be used: ${details.reason}`,
-    // A file that is not a CRL may be a certificate, which must not be overwritten.
-    remedy: ({ option, path, isOther }) =>
-      isOther === true
-        ? `Set ${option} to a CRL, which "openssl ca -gencrl" writes to a new file, or remove ${option}. Do not overwrite ${path}.`
-        : `Write the CRL again, for example with "openssl ca -gencrl -out ${shellArgument(path)}", or remove ${option}.`,
-  }),
-  'config/crl-undocumented': row<ConfigPlace>({
-    severity: 'info',
-    message: (details) => `${placed(details)} is in force, although etcd does not document it.`,
-    remedy: () => 'Keep it, and verify after each update of etcd that a revoked certificate is refused.',
-  }),
-  'config/crl-of-other-ca': row<ConfigPlace & { path: string; issuer: string; ca: string }>({
-    severity: 'warning',
-    message: (details) =>
-      `${placed(details)} names ${details.path}, a CRL of "${details.issuer}", which is not one of the CAs of ${details.ca}.`,
-    remedy: ({ ca }) => `Use the CRL that a CA of ${ca}, or an intermediate below it, issued.`,
-  }),
-  'config/crl-stale': row<ConfigPlace & { path: string; nextUpdate: Date }>({
-    severity: 'warning',
-    message: (details) =>
-      `${placed(details)} names ${details.path}, whose next update was due on ${day(details.nextUpdate)}. Etcd ignores that date.`,
-    remedy: ({ path }) =>
-      `Write a new CRL to ${path}, for example with "openssl ca -gencrl -out ${shellArgument(path)}", and repeat it by a timer.`,
+  'config/crl-doubtful': rowByKind<
+    ConfigPlace & {
+      kind: 'undocumented' | 'other CA' | 'stale'
+      path: string
+      /** Of another CA: its name, and the option with the CAs. */
+      issuer: string
+      ca: string
+      nextUpdate: Date | null
+    }
+  >({
+    kinds: {
+      undocumented: {
+        severity: 'info',
+        message: (details) => `${placed(details)} is in force, although etcd does not document it.`,
+        remedy: () => 'Keep it, and verify after each update of etcd that a revoked certificate is refused.',
+      },
+      'other CA': {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} names ${details.path}, a CRL of "${details.issuer}", which is not one of the CAs of ${details.ca}.`,
+        remedy: ({ ca }) => `Use the CRL that a CA of ${ca}, or an intermediate below it, issued.`,
+      },
+      stale: {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} names ${details.path}, whose next update was due${details.nextUpdate === null ? '' : ` on ${day(details.nextUpdate)}`}. Etcd ignores that date.`,
+        remedy: ({ path }) =>
+          `Write a new CRL to ${path}, for example with "openssl ca -gencrl -out ${shellArgument(path)}", and repeat it by a timer.`,
+      },
+    },
   }),
   'config/key-not-readable': rowByKind<
     ConfigPlace & {
@@ -314,6 +342,10 @@ export const configFiles = {
       },
     },
   }),
+}
+
+function unusableCrl(details: ConfigPlace & { path: string; reason: string }): string {
+  return `${placed(details)} names ${details.path}, which cannot be used: ${details.reason}`
 }
 
 function mountThere({ by }: { by: string }): string {

@@ -328,4 +328,68 @@ export const configOption = {
     remedy: () =>
       'Write only scheme, host and port, for example "https://10.0.0.1:2379" or "https://[2001:db8::1]:2379".',
   }),
+  'config/cipher-suites-unfit': rowByKind<
+    ConfigPlace & {
+      kind: 'unknown' | 'weak' | 'only weak' | 'no HTTP/2' | 'TLS 1.2' | 'all versions'
+      /** The suite, or one to write instead of it. */
+      suite: string
+      suggestion: string | null
+      /** The certificate that no suite fits. */
+      algorithm: string
+      subject: string
+      cert: string
+    }
+  >({
+    refusals: [
+      { by: 'etcd', words: 'unexpected TLS cipher suite "…"', when: ({ kind }) => kind === 'unknown' },
+      {
+        by: 'etcd',
+        words: 'http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher',
+        when: ({ kind }) => kind === 'no HTTP/2',
+      },
+      {
+        by: 'Go',
+        words: 'tls: no cipher suite supported by both client and server',
+        when: ({ kind }) => kind === 'TLS 1.2' || kind === 'all versions',
+      },
+    ],
+    kinds: {
+      unknown: {
+        severity: 'error',
+        message: (details) => `${placed(details)} has "${details.suite}", which this etcd does not know.`,
+        remedy: ({ suggestion }) =>
+          suggestion === null ? 'Remove it from the list, or write a suite that Go knows.' : `Write ${suggestion}.`,
+      },
+      weak: { severity: 'warning', message: weakSuite, remedy: () => STRONG },
+      'only weak': { severity: 'error', message: weakSuite, remedy: () => STRONG },
+      'no HTTP/2': {
+        severity: 'error',
+        message: (details) => `${placed(details)} lacks a suite that HTTP/2 requires.`,
+        remedy: () =>
+          'Add TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, the one that matches the key of the certificate.',
+      },
+      'TLS 1.2': {
+        severity: 'info',
+        message: (details) =>
+          `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}" (${details.cert}), so TLS 1.2 does not work there.`,
+        remedy: ({ algorithm }) => `Add ${suiteFor(algorithm)}, or allow only TLS 1.3, without a list.`,
+      },
+      'all versions': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}" (${details.cert}), so no client can connect.`,
+        remedy: ({ algorithm }) => `Add ${suiteFor(algorithm)}.`,
+      },
+    },
+  }),
+}
+
+const STRONG = 'Remove it from the list. Every client of etcd supports ECDHE with AES-GCM or ChaCha20-Poly1305.'
+
+function weakSuite(details: ConfigPlace & { suite: string }): string {
+  return `${placed(details)} has ${details.suite}, which Go calls insecure.`
+}
+
+function suiteFor(algorithm: string): string {
+  return `TLS_ECDHE_${algorithm === 'RSA' ? 'RSA' : 'ECDSA'}_WITH_AES_128_GCM_SHA256`
 }

@@ -98,39 +98,40 @@ const UNBROKEN = {
 }
 
 export const configReading = {
-  'config/too-large': rowByKind<{ kind: 'file' | 'files'; file: string | null; octets: number; limit: number }>({
-    kinds: {
-      file: {
-        severity: 'error',
-        message: (details) =>
-          `${theText(details.file)} has ${octets(details.octets)}; at most ${octets(details.limit)} are read.`,
-        remedy: () => 'Check that it is the right file, and pass only the configuration.',
-      },
-      files: {
-        severity: 'error',
-        message: (details) =>
-          `With ${details.file ?? 'the last one'}, the files that the configuration reads variables from have ${octets(details.octets)} together; at most ${octets(details.limit)} are read.`,
-        remedy: () => 'Check that they are the right files, and keep only the variables of etcd in them.',
-      },
-    },
-  }),
-  'config/list-too-long': row<ConfigPlace & { count: number; limit: number }>({
-    severity: 'error',
-    message: (details) =>
-      `${placed(details)} has ${details.count.toLocaleString('en-US')} entries, of which the first ${String(details.limit)} were checked.`,
-    remedy: () => 'Check that it is the right file.',
-  }),
-  'config/yaml-too-complex': rowByKind<
-    ConfigPlace & { kind: 'density' | 'aliases' | 'nesting'; marks: number; limit: number }
+  'config/too-large': rowByKind<
+    ConfigPlace & {
+      kind: 'file' | 'files' | 'list' | 'density' | 'aliases' | 'nesting'
+      /** Bytes, entries, or characters that structure YAML. */
+      count: number
+      limit: number
+    }
   >({
     refusals: [
       { by: 'etcd', words: 'yaml: document contains excessive aliasing', when: ({ kind }) => kind === 'aliases' },
     ],
     kinds: {
+      file: {
+        severity: 'error',
+        message: ({ file, count, limit }) =>
+          `${theText(file)} has ${octets(count)}; at most ${octets(limit)} are read.`,
+        remedy: () => 'Check that it is the right file, and pass only the configuration.',
+      },
+      files: {
+        severity: 'error',
+        message: ({ file, count, limit }) =>
+          `With ${file ?? 'the last one'}, the files that the configuration reads variables from have ${octets(count)} together; at most ${octets(limit)} are read.`,
+        remedy: () => 'Check that they are the right files, and keep only the variables of etcd in them.',
+      },
+      list: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} has ${details.count.toLocaleString('en-US')} entries, of which the first ${String(details.limit)} were checked.`,
+        remedy: () => 'Check that it is the right file.',
+      },
       density: {
         severity: 'error',
-        message: ({ file, marks, limit }) =>
-          `${theText(file)} has too many lines, brackets, commas and colons for its length: ${marks.toLocaleString('en-US')}, and at most ${limit.toLocaleString('en-US')} are read.`,
+        message: ({ file, count, limit }) =>
+          `${theText(file)} has too many lines, brackets, commas and colons for its length: ${count.toLocaleString('en-US')}, and at most ${limit.toLocaleString('en-US')} are read.`,
         remedy: () => 'Check that it is the right file, and pass only the part that starts etcd.',
       },
       aliases: {
@@ -159,17 +160,28 @@ export const configReading = {
       return `Save it as UTF-8, for example with "iconv -f ${from} -t UTF-8 ${inShell({ file })}", or pass another file.`
     },
   }),
-  'config/yaml-malformed': row<ConfigPlace & { reason: string; fix: string }>({
-    severity: 'error',
-    refusals: [{ by: 'etcd', words: 'error converting YAML to JSON: yaml: …' }],
-    message: (details) => `${placed(details)} is not valid YAML: ${details.reason}`,
-    remedy: ({ fix }) => fix,
-  }),
-  'config/yaml-several-documents': row<ConfigPlace & { documents: number }>({
-    severity: 'warning',
-    message: (details) =>
-      `${placed(details)} begins another document of ${String(details.documents)}. Etcd reads only the first one.`,
-    remedy: () => 'Remove the line "---", so that everything is in one document.',
+  'config/yaml-malformed': rowByKind<
+    ConfigPlace & {
+      kind: 'syntax' | 'several documents'
+      /** Why it is not YAML, or how many documents there are. */
+      reason: string
+      fix: string
+    }
+  >({
+    refusals: [{ by: 'etcd', words: 'error converting YAML to JSON: yaml: …', when: ({ kind }) => kind === 'syntax' }],
+    kinds: {
+      syntax: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not valid YAML: ${details.reason}`,
+        remedy: ({ fix }) => fix,
+      },
+      'several documents': {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} begins another document of ${details.reason}. Etcd reads only the first one.`,
+        remedy: ({ fix }) => fix,
+      },
+    },
   }),
   'config/nothing-set': row<{ file: string | null }>({
     severity: 'warning',
@@ -255,13 +267,14 @@ export const configReading = {
   }),
   'config/argument-misplaced': rowByKind<
     ConfigPlace & {
-      kind: 'no value' | 'left over' | 'flag in value'
+      kind: 'no value' | 'left over' | 'flag in value' | 'joined'
       argument: string
       value: string
       after: string | null
     }
   >({
     refusals: [
+      { by: 'Go', words: 'flag provided but not defined: -…', when: ({ kind }) => kind === 'joined' },
       {
         by: 'Go',
         words: 'flag needs an argument: -…',
@@ -274,6 +287,12 @@ export const configReading = {
       },
     ],
     kinds: {
+      joined: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} and its value are one argument with a space between them. Etcd does not know such a flag.`,
+        remedy: ({ option, value }) => `Write "${option}=${value}", or write two arguments.`,
+      },
       'no value': {
         severity: 'error',
         message: (details) =>
@@ -293,13 +312,6 @@ export const configReading = {
           `Make ${argument} an argument of its own; in a unit, write $NAME in place of "\${NAME}".`,
       },
     },
-  }),
-  'config/flag-and-value-joined': row<ConfigPlace & { value: string }>({
-    severity: 'error',
-    refusals: [{ by: 'Go', words: 'flag provided but not defined: -…' }],
-    message: (details) =>
-      `${placed(details)} and its value are one argument with a space between them. Etcd does not know such a flag.`,
-    remedy: ({ option, value }) => `Write "${option}=${value}", or write two arguments.`,
   }),
   'config/quotes-in-value': row<ConfigPlace & { value: string }>({
     severity: 'error',

@@ -68,7 +68,15 @@ function ignoredToo({ ignored }: { ignored?: string }): string {
 export const configTls = {
   'config/plaintext-url': rowByKind<
     ConfigPlace & {
-      kind: 'next to TLS options' | 'no TLS options' | 'loopback next to TLS' | 'same port' | 'peers' | 'member list'
+      kind:
+        | 'next to TLS options'
+        | 'no TLS options'
+        | 'same port'
+        | 'peers'
+        | 'member list'
+        | 'loopback'
+        | 'loopback next to TLS'
+        | 'socket next to TLS'
       url: string
       /** The URL with TLS on the same port, or the member in the list. */
       other: string
@@ -118,10 +126,6 @@ export const configTls = {
         message: (details) => `${placed(details)} has ${details.url} for "${details.other}", but peers use TLS here.`,
         remedy: ({ url }) => `Write ${https(url)}, on all members.`,
       },
-    },
-  }),
-  'config/plaintext-local': rowByKind<ConfigPlace & { kind: 'loopback' | 'socket next to TLS'; url: string }>({
-    kinds: {
       loopback: {
         severity: 'info',
         message: (details) =>
@@ -428,63 +432,8 @@ export const configTls = {
       },
     },
   }),
-  'config/discovery-unprotected': row<ConfigPlace & { url: string | null }>({
-    severity: 'warning',
-    message: (details) =>
-      details.url === null
-        ? `${placed(details)} turns off the verification of the discovery service.`
-        : `${placed(details)} is ${details.url}, which is neither encrypted nor authenticated.`,
-    remedy: ({ option, url }) =>
-      url === null
-        ? `Remove ${option}, and set the CA of the service (--discovery-cacert, or "cacert" next to it in a file).`
-        : `Write ${url.replace(/^http:/i, 'https:')}, or list the members in ${spelledLike(option, 'initial-cluster')}.`,
-  }),
-  'config/cipher-suite-unknown': row<ConfigPlace & { suite: string; suggestion: string | null }>({
-    severity: 'error',
-    refusals: [{ by: 'etcd', words: 'unexpected TLS cipher suite "…"' }],
-    message: (details) => `${placed(details)} has "${details.suite}", which this etcd does not know.`,
-    remedy: ({ suggestion }) =>
-      suggestion === null ? 'Remove it from the list, or write a suite that Go knows.' : `Write ${suggestion}.`,
-  }),
-  'config/cipher-suite-weak': row<ConfigPlace & { suite: string; isAlone: boolean }>({
-    severity: ({ isAlone }) => (isAlone ? 'error' : 'warning'),
-    message: (details) => `${placed(details)} has ${details.suite}, which Go calls insecure.`,
-    remedy: () => 'Remove it from the list. Every client of etcd supports ECDHE with AES-GCM or ChaCha20-Poly1305.',
-  }),
-  'config/cipher-suites-without-http2': row<ConfigPlace>({
-    severity: 'error',
-    refusals: [
-      { by: 'etcd', words: 'http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher' },
-    ],
-    message: (details) => `${placed(details)} lacks a suite that HTTP/2 requires.`,
-    remedy: () =>
-      'Add TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, the one that matches the key of the certificate.',
-  }),
-  'config/cipher-suites-unusable': rowByKind<
-    ConfigPlace & { kind: 'TLS 1.2' | 'all versions'; algorithm: string; subject: string; cert: string }
-  >({
-    refusals: [{ by: 'Go', words: 'tls: no cipher suite supported by both client and server' }],
-    kinds: {
-      'TLS 1.2': {
-        severity: 'info',
-        message: (details) =>
-          `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}" (${details.cert}), so TLS 1.2 does not work there.`,
-        remedy: ({ algorithm }) => `Add ${suiteFor(algorithm)}, or allow only TLS 1.3, without a list.`,
-      },
-      'all versions': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}" (${details.cert}), so no client can connect.`,
-        remedy: ({ algorithm }) => `Add ${suiteFor(algorithm)}.`,
-      },
-    },
-  }),
 }
 
 function otherWays(option: string): string {
   return `If clients trust another CA for servers, set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients’ CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`
-}
-
-function suiteFor(algorithm: string): string {
-  return `TLS_ECDHE_${algorithm === 'RSA' ? 'RSA' : 'ECDSA'}_WITH_AES_128_GCM_SHA256`
 }

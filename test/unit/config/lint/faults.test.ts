@@ -90,7 +90,7 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
       'initial-cluster': 'e1=https://127.0.0.1:2380',
     },
   ],
-  ['config/plaintext-local', { 'listen-client-urls': 'unix:///run/etcd.sock,https://10.0.0.1:2379' }],
+  ['config/plaintext-url', { 'listen-client-urls': 'unix:///run/etcd.sock,https://10.0.0.1:2379' }],
   ['config/options-conflict', { 'peer-cert-allowed-cn': 'e', 'peer-cert-allowed-hostname': 'e' }],
   ['config/allowed-cn-as-subject', { 'peer-cert-allowed-cn': 'CN=e1' }],
   ['config/gateway-refused', { 'client-cert-allowed-hostname': 'a' }],
@@ -115,9 +115,9 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
   ['config/plaintext-url', { 'initial-cluster': 'e1=https://10.0.0.1:2380,e2=http://10.0.0.2:2380' }],
   ['config/value-invalid', { 'tls-max-version': 'TLS1.4' }],
   ['config/options-conflict', { 'tls-min-version': 'TLS1.3', 'tls-max-version': 'TLS1.2' }],
-  ['config/cipher-suite-unknown', { 'cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' }],
-  ['config/cipher-suites-without-http2', { 'cipher-suites': 'TLS_AES_128_GCM_SHA256' }],
-  ['config/cipher-suite-weak', { 'cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_RSA_WITH_RC4_128_SHA' }],
+  ['config/cipher-suites-unfit', { 'cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' }],
+  ['config/cipher-suites-unfit', { 'cipher-suites': 'TLS_AES_128_GCM_SHA256' }],
+  ['config/cipher-suites-unfit', { 'cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_RSA_WITH_RC4_128_SHA' }],
   [
     'config/advertise-unreachable',
     {
@@ -188,12 +188,12 @@ describe('one fault of a form is one finding', () => {
       ['config/options-conflict', yaml({ end: 'discovery: https://discovery.example.com/x\n' })],
       ['config/options-conflict', yaml({ end: 'discovery-srv: example.com\n' })],
       [
-        'config/discovery-unprotected',
+        'config/option-dangerous',
         {
           flags: [...all, '--discovery=http://discovery.example.com/x'].filter((each) => !each.includes('initial-cl')),
         },
       ],
-      ['config/discovery-unprotected', { flags: [...all, '--discovery-insecure-skip-tls-verify'] }],
+      ['config/option-dangerous', { flags: [...all, '--discovery-insecure-skip-tls-verify'] }],
       ['config/election-too-short', { flags: [...all, '--heartbeat-interval=201'] }],
       ['config/election-too-short', yaml({ end: 'heartbeat-interval: 50\nelection-timeout: 249\n' })],
       ['config/argument-misplaced', { flags: [...all, '--client-cert-auth', 'true'] }],
@@ -207,18 +207,15 @@ describe('one fault of a form is one finding', () => {
       ['config/option-ignored', yaml({ end: 'hartbeat-interval: 1\n' })],
       ['config/restriction-not-in-force', yaml({ peer: '  crl-file: x\n' })],
       ['config/option-repeated', yaml({ top: 'name: z\n' })],
-      ['config/yaml-several-documents', yaml({ end: '---\nname: z\n' })],
+      ['config/yaml-malformed', yaml({ end: '---\nname: z\n' })],
       ['config/yaml-malformed', { yaml: 'name: "a\n' }],
-      ['config/yaml-too-complex', { yaml: `a: ${'['.repeat(90)}${']'.repeat(90)}\n` }],
-      ['config/yaml-too-complex', { yaml: 'a: 1\n'.repeat(4000) }],
+      ['config/too-large', { yaml: `a: ${'['.repeat(90)}${']'.repeat(90)}\n` }],
+      ['config/too-large', { yaml: 'a: 1\n'.repeat(4000) }],
       ['config/value-type', yaml({ end: 'tls-max-version: 1.3\n' })],
       ['config/value-invalid', yaml({ end: 'tls-max-version: TLS1.4\n' })],
       ['config/value-type', yaml({ peer: '  allowed-cn: e\n' })],
       ['config/one-value-only', yaml({ peer: '  allowed-cn: [e]\n' }), { version: '3.5.14' }],
-      [
-        'config/list-too-long',
-        yaml({ end: `cipher-suites: [${'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,'.repeat(501)}]\n` }),
-      ],
+      ['config/too-large', yaml({ end: `cipher-suites: [${'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,'.repeat(501)}]\n` })],
       ['config/value-type', { yaml: NO_PEER }, { version: '3.6.0' }],
       ['config/no-etcd', { unit: '[Service]\nExecStart=/bin/true\n' }],
       ['config/no-etcd', { manifest: 'kind: Pod\nspec: {containers: [{command: [sh]}]}\n' }],
@@ -235,7 +232,7 @@ describe('one fault of a form is one finding', () => {
     cases([
       ['config/metrics-address-check', asFlags({ 'listen-metrics-urls': 'https://10.0.0.1:2381' })],
       [
-        'config/plaintext-local',
+        'config/plaintext-url',
         asFlags({
           'listen-client-urls': 'http://127.0.0.1:2379',
           ...NO_CLIENT_TLS,
@@ -328,7 +325,7 @@ it('suites by the names of OpenSSL are answered with those of Go', async () => {
   const { findings } = await lintEtcdConfig(asFlags({ 'cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' }), {
     readFiles: false,
   })
-  expect(findingOf(findings, 'config/cipher-suite-unknown').remedy).toBe('Write TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256.')
+  expect(findingOf(findings, 'config/cipher-suites-unfit').remedy).toBe('Write TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256.')
 })
 
 describe('places', () => {

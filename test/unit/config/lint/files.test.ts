@@ -138,7 +138,7 @@ describe('a fault and its finding', () => {
     [
       'suites for another key, and TLS 1.2 alone',
       { ...pair('rsa'), 'cipher-suites': ECDSA, 'tls-max-version': 'TLS1.2' },
-      ['config/cipher-suites-unusable'],
+      ['config/cipher-suites-unfit'],
     ],
     ['suites for both', { ...pair('rsa'), 'cipher-suites': `${RSA},${ECDSA}` }, []],
     ['suites that fit', { 'cipher-suites': ECDSA }, []],
@@ -159,7 +159,7 @@ describe('a fault and its finding', () => {
 
 it('suites for another key: releases that speak TLS 1.2 alone serve nobody', async () => {
   const changes = { ...pair('rsa'), 'cipher-suites': ECDSA }
-  expect(await told(changes, { version: '3.5.7' })).toEqual(['config/cipher-suites-unusable'])
+  expect(await told(changes, { version: '3.5.7' })).toEqual(['config/cipher-suites-unfit'])
   expect(await told(changes, { version: '3.5.8' })).toEqual([])
   // No release of 3.4 sets a limit.
   expect(await told(changes, { version: '3.4.23' })).toEqual([])
@@ -171,7 +171,7 @@ it.each([
   ['--peer-cert-file', { ...pair('rsa'), 'cipher-suites': RSA }],
 ])('suites for another key than that of %s are worth knowing while there is TLS 1.3', async (option, changes) => {
   const { findings } = await lintEtcdConfig({ flags: flags(changes) })
-  const told = findings.filter(({ code }) => code === 'config/cipher-suites-unusable')
+  const told = findings.filter(({ code }) => code === 'config/cipher-suites-unfit')
   expect(told).toMatchObject([{ severity: 'info', details: { cert: option } }])
 })
 
@@ -229,7 +229,7 @@ describe('revocation lists by version', () => {
     [
       'several',
       mintCrl({ issuer: root, revoked }).pem.repeat(2),
-      ['config/crl-several', 'config/crl-form'],
+      ['config/crl-unreadable', 'config/crl-form'],
       ['config/crl-form'],
     ],
     ['garbage', 'garbage', ['config/crl-unreadable'], ['config/crl-unreadable']],

@@ -266,13 +266,13 @@ describe('suites', () => {
   const WEAK = 'TLS_RSA_WITH_RC4_128_SHA'
   it('that are weak are a warning next to strong ones', async () => {
     const severity = async (suites: string): Promise<string> =>
-      findingOf((await lintEtcdConfig({ flags: [`--cipher-suites=${suites}`] })).findings, 'config/cipher-suite-weak')
+      findingOf((await lintEtcdConfig({ flags: [`--cipher-suites=${suites}`] })).findings, 'config/cipher-suites-unfit')
         .severity
     expect([await severity(`${STRONG},${WEAK}`), await severity(WEAK)]).toEqual(['warning', 'error'])
   })
 
   it('are no empty flag; an empty variable is none', async () => {
-    expect(await codesOf({ flags: ['--cipher-suites='] })).toEqual(['config/cipher-suite-unknown'])
+    expect(await codesOf({ flags: ['--cipher-suites='] })).toEqual(['config/cipher-suites-unfit'])
     expect(await codesOf({ env: { ETCD_CIPHER_SUITES: '', ETCD_NAME: 'a' } })).toEqual([])
   })
 })
@@ -314,7 +314,7 @@ it.each(['--force-new-cluster', '--unsafe-no-fsync', '--quota-backend-bytes=9000
 it('a CRL by the Go field of a file is in force, and nothing takes it out', async () => {
   const yaml = 'ClientTLSInfo:\n  CRLFile: /etc/etcd/clients.crl\nPeerTLSInfo: {crlfile: /etc/etcd/peers.crl}\n'
   const { findings } = await lintEtcdConfig({ yaml }, { readFiles: false })
-  const found = findings.filter(({ code }) => code === 'config/crl-undocumented')
+  const found = findings.filter(({ code }) => code === 'config/crl-doubtful')
   expect(found.map(({ severity, place }) => [severity, place?.option])).toEqual([
     ['info', 'ClientTLSInfo.CRLFile'],
     ['info', 'PeerTLSInfo.crlfile'],

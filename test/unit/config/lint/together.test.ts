@@ -99,8 +99,8 @@ describe('one fault is one finding', () => {
   it.each<[what: string, changes: Changes, codes: string[], option?: string]>([
     ['nothing', {}, []],
     ['a list of the CA', { 'client-crl-file': 'good.crl' }, []],
-    ['a list of another CA', { 'client-crl-file': 'other.crl' }, ['config/crl-of-other-ca'], '--client-crl-file'],
-    ['a list that was due', { 'client-crl-file': 'stale.crl' }, ['config/crl-stale'], '--client-crl-file'],
+    ['a list of another CA', { 'client-crl-file': 'other.crl' }, ['config/crl-doubtful'], '--client-crl-file'],
+    ['a list that was due', { 'client-crl-file': 'stale.crl' }, ['config/crl-doubtful'], '--client-crl-file'],
     ['its own certificate revoked', { 'peer-crl-file': 'peers.crl' }, ['config/member-revoked'], '--peer-cert-file'],
     [
       'its own name not allowed',

@@ -66,7 +66,7 @@ describe('a manifest', () => {
     expect((await readBack({ manifest })).options).toEqual({ '--name': 'a', '--client-cert-auth': 'maybe' })
     expect(process.cpuUsage(before).user).toBeLessThan(500_000)
     const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
-    expect((await readBack({ yaml: deep })).findings.map(({ code }) => code)).toEqual(['config/yaml-too-complex'])
+    expect((await readBack({ yaml: deep })).findings.map(({ code }) => code)).toEqual(['config/too-large'])
     expect((await readBack({ yaml: '{"name": "a", "name": "b\\u0063"}' })).options).toEqual({ name: 'bc' })
     // What is no JSON may still be YAML.
     expect((await readBack({ yaml: '{"name": a, "data-dir": "b" } # c' })).options).toEqual({
@@ -178,6 +178,6 @@ describe('what is no YAML, in words for whoever wrote it', () => {
   it('levels that no parser should be given', async () => {
     const blocks = Array.from({ length: 900 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')
     for (const yaml of [blocks, '['.repeat(900), '- '.repeat(900)])
-      expect((await readBack({ yaml })).findings).toMatchObject([{ code: 'config/yaml-too-complex' }])
+      expect((await readBack({ yaml })).findings).toMatchObject([{ code: 'config/too-large' }])
   })
 })

@@ -49,7 +49,7 @@ it('ten megabytes are not read', async () => {
 })
 
 it('aliases that grow beyond measure are refused', async () => {
-  expect(await codesOf({ yaml: hostileConfigs['laughs'] ?? '' })).toEqual(['config/yaml-too-complex'])
+  expect(await codesOf({ yaml: hostileConfigs['laughs'] ?? '' })).toEqual(['config/too-large'])
 })
 
 it('what is no text in UTF-8 is told by what it is', async () => {
@@ -122,7 +122,7 @@ describe('what is bounded', () => {
       { flags: [`--listen-metrics-urls=${many.map((i) => `http://10.0.0.1:${i}`).join(',')}`] },
       { readFiles: false },
     )
-    expect(findingOf(findings, 'config/list-too-long').details).toMatchObject({ count: 600, limit: 500 })
+    expect(findingOf(findings, 'config/too-large').details).toMatchObject({ count: 600, limit: 500 })
     expect(findings.filter(({ code }) => code === 'config/metrics-plaintext')).toHaveLength(500)
   })
 })

@@ -28,7 +28,7 @@ const FLAGS: readonly Case[] = [
   [{ flags: 'etcd --name "a' }, 'line-broken', /\(line 1:13\).*Close it with "/, { '--name': 'a' }],
   [unit("/usr/bin/etcd --name='a"), 'line-broken', /\(line 3:/, { '--name': 'a' }],
   [pod('--name: a'), 'value-type', /--name \(line 6:7\).*as "--name=a" with its quotes/, { '--name': 'a' }],
-  [pod('--name a'), 'flag-and-value-joined', /Write "--name=a", or write two arguments/, { '--name': 'a' }],
+  [pod('--name a'), 'argument-misplaced', /Write "--name=a", or write two arguments/, { '--name': 'a' }],
   [{ flags: ['etcd', '--cert-file', '--key-file', 'k'] }, 'argument-misplaced', /takes the next flag, "--key-file"/, { '--cert-file': '', '--key-file': 'k' }],
   [{ flags: 'etcd --client-cert-auth false --name a' }, 'argument-misplaced', /Write "--client-cert-auth=false"/, { '--client-cert-auth': 'false', '--name': 'a' }],
   [{ flags: 'etcd --cert-file= /c --name a' }, 'argument-misplaced', /Write "--cert-file=\/c"/, { '--cert-file': '/c', '--name': 'a' }],
