@@ -2,6 +2,7 @@
 import { valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { type ConfigInput, type ReadMember, readMembers } from '../read/input.js'
+import type { Setting } from '../read/settings.js'
 import { MAX_MEMBERS } from '../read/text.js'
 import { byCause } from './causes.js'
 import {
@@ -52,17 +53,33 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
 export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
   const context = resolveLint(options)
   const readings = await readMembers(config, context)
-  const isCluster = readings.some(({ settings }) => {
-    const names = new Set(clusterEntries(settings.server('initialCluster')).map(({ name }) => name))
-    return readings.filter((each) => names.has(each.settings.server('name').text)).length > 1
-  })
+  const listed = readings.map(({ settings }) => namesIn(settings.server('initialCluster')))
+  const isCluster = listed.some((names) => readings.filter((each) => names.includes(nameIn(each))).length > 1)
   const members = await lintAll(readings, context, isCluster, (name) => `"${name}"`)
-  const together = isCluster ? clusterRules(members, context) : []
+  const compared = members.filter((each, i) => !isAlone(each, listed.toSpliced(i, 1).flat(), listed[i] ?? []))
+  const together = isCluster ? clusterRules(compared, context) : []
   const owners = together.map((each) => members.find((member) => isOf(each, member)) ?? members[0])
   return members.map((each) => {
-    const compared = together.filter((_, i) => owners[i] === each)
-    return lintReport(byCause([...each.findings, ...compared]), each.comments, context)
+    const own = together.filter((_, i) => owners[i] === each)
+    return lintReport(byCause([...each.findings, ...own]), each.comments, context)
   })
+}
+
+/** Whether an etcd is a cluster of its own next to the others: it starts one, lists nobody else, and nobody lists it. */
+function isAlone(each: Linted, others: readonly string[], own: readonly string[]): boolean {
+  const name = each.member.settings.server('name')
+  const isStarting = each.member.settings.server('initialClusterState').text === 'new'
+  return (
+    isStarting && !name.isUnresolved && [...own, name.text].every((one) => one === name.text && !others.includes(one))
+  )
+}
+
+function namesIn(setting: Setting): string[] {
+  return setting.isSet ? clusterEntries(setting).map(({ name }) => name) : []
+}
+
+function nameIn({ settings }: ReadMember): string {
+  return settings.server('name').text
 }
 
 async function lintAll(

@@ -151,6 +151,7 @@ export async function lintMember(read: ReadMember, context: LintContext, isCompa
     versionPlace: context.version === null ? (read.context.versionPlace ?? null) : null,
     isWhole,
     probes: read.context.probes ?? [],
+    published: read.context.published ?? [],
     written: null,
   })
   const files = context.readFiles ? await readFiles(member, read, context) : NOTHING_READ

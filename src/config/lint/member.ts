@@ -1,7 +1,13 @@
 /** One member as the rules see it: a configuration that is linted, or one that is going to be written. */
 import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import type { Finding } from '../../report/finding.js'
-import { isUnresolved, type PassthroughOption, type Probe, type ReadOption } from '../read/read-option.js'
+import {
+  isUnresolved,
+  type PassthroughOption,
+  type Probe,
+  type PublishedPort,
+  type ReadOption,
+} from '../read/read-option.js'
 import type { Setting, Settings, SideField } from '../read/settings.js'
 import { formAvailability, parseGoBoolean } from '../tables/options.js'
 import { passthroughSpellings } from '../tables/passthrough-options.js'
@@ -112,6 +118,7 @@ interface MemberParts {
   /** False if what is not set may be set elsewhere. */
   readonly isWhole: boolean
   readonly probes?: readonly Probe[]
+  readonly published?: readonly PublishedPort[]
   /** Of a configuration that is rendered: whether the caller asked for plaintext, for each side. Null if it is linted. */
   readonly written: Readonly<Record<'client' | 'peer', boolean>> | null
 }
@@ -125,10 +132,20 @@ export class LintMember {
   readonly versionPlace: ConfigPlace | null
   readonly isWhole: boolean
   readonly probes: readonly Probe[]
+  readonly published: readonly PublishedPort[]
   /** Whether it is going to be written: for all releases of its version, and only what is safe. */
   readonly isWritten: boolean
 
-  constructor({ settings, others, version, versionPlace = null, isWhole, probes = [], written }: MemberParts) {
+  constructor({
+    settings,
+    others,
+    version,
+    versionPlace = null,
+    isWhole,
+    probes = [],
+    published = [],
+    written,
+  }: MemberParts) {
     this.settings = settings
     this.others = others
     this.client = new LintSide('client', settings, written?.client === true)
@@ -137,6 +154,7 @@ export class LintMember {
     this.versionPlace = versionPlace
     this.isWhole = isWhole
     this.probes = probes
+    this.published = published
     this.isWritten = written !== null
   }
 

@@ -147,7 +147,8 @@ function unusedTls(side: LintSide): Finding[] {
 
 const tlsIsUsed: Rule = ({ client, peer, isWhole }) => (isWhole ? [...unusedTls(client), ...unusedTls(peer)] : [])
 
-function advertised(side: LintSide, isMultiMember: boolean, isWritten: boolean): Finding[] {
+function advertised(side: LintSide, member: LintMember): Finding[] {
+  const { isWritten, published } = member
   const setting = side.get('advertiseUrls')
   const listens = side.listen.filter(({ setting: { row } }) => row === side.get('listenUrls').row)
   const [first] = listens
@@ -166,8 +167,9 @@ function advertised(side: LintSide, isMultiMember: boolean, isWritten: boolean):
       return told(side.block === 'peer' ? 'plaintext to peers' : 'plaintext')
     }
     if (url.isTls && !listens.some(({ isTls }) => isTls)) return told('TLS')
-    if (url.isLocal && isMultiMember && !side.listen.every(({ isLocal }) => isLocal)) return told('loopback')
+    if (url.isLocal && isMultiMember(member) && !side.listen.every(({ isLocal }) => isLocal)) return told('loopback')
     const ports = side.listen.map(({ port }) => port)
+    if (published.some(({ outside, inside }) => outside === url.port && ports.includes(inside))) return []
     // A socket is reached through something else, whose port is its own.
     return areExplicit && !ports.includes('') && !ports.includes(url.port) ? told('port') : []
   })
@@ -184,10 +186,7 @@ function isMultiMember({ settings }: LintMember): boolean {
   return entries.length > 1 && entries.some(({ url }) => isRemote(url))
 }
 
-const advertisedFits: Rule = (member) => [
-  ...advertised(member.client, isMultiMember(member), member.isWritten),
-  ...advertised(member.peer, isMultiMember(member), member.isWritten),
-]
+const advertisedFits: Rule = (member) => [...advertised(member.client, member), ...advertised(member.peer, member)]
 
 /** In a file etcd uses its default, a loopback address; after a flag or a variable it does not start. */
 const advertisedIsSet: Rule = ({ client, isWhole }) => {

@@ -7,7 +7,7 @@ import { textOf } from './kube-objects.js'
 import { finding } from '../finding.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, releaseOf } from './image.js'
 import { composeProbes } from './probes.js'
-import { type ConfigReading, type Mount, notReadVariables, unreadable } from './read-option.js'
+import { type ConfigReading, type Mount, notReadVariables, type PublishedPort, unreadable } from './read-option.js'
 import { faultFindings, readStart } from './start.js'
 import { type ConfigText, MAX_MEMBERS, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
 import { type SyntaxFault, LITERAL_DOLLAR, splitText, type Word } from './tokenizer.js'
@@ -82,10 +82,20 @@ async function readService(
       mounts: mountsOf(service, yaml, file),
       engine: 'Compose',
       isRootReadOnly: textAt(service, 'read_only') === 'true',
+      published: portsOf(service),
       probes: composeProbes(service, yaml, new Map(variables.map(({ name, value }) => [name, value]))),
     },
     isWhole: start.isWhole && named.isWhole,
   }
+}
+
+/** `2389:2379`, `127.0.0.1:2389:2379/tcp`, or a mapping with published and target. */
+function portsOf(service: YamlValue): PublishedPort[] {
+  return itemsOf(at(service, 'ports')).flatMap((item): PublishedPort[] => {
+    const [, written, target] = item.kind === 'scalar' ? (/(?:^|:)(\d+):(\d+)(?:\/tcp)?$/.exec(item.text) ?? []) : []
+    const [outside, inside] = [written ?? textAt(item, 'published'), target ?? textAt(item, 'target')]
+    return outside === undefined || inside === undefined ? [] : [{ outside, inside }]
+  })
 }
 
 const NOTHING: EtcdCommand = { args: [], variables: [], faults: [] }

@@ -19,6 +19,7 @@ import {
   Lines,
   MAX_CONFIG_OCTETS,
   type ReadNamedFile,
+  refuseTemplate,
   refuseText,
   tooLarge,
 } from './text.js'
@@ -140,6 +141,12 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
     const content = typeof yaml === 'string' ? { text: yaml, file: label } : decodeText(yaml, label)
     return 'code' in content ? [unreadable(content)] : readYamlInput(seen(content, options))
   }
+  const text = unit ?? manifest ?? (typeof env === 'string' ? env : undefined)
+  const template = text === undefined ? null : refuseTemplate({ text, file: label }, manifest !== undefined)
+  if (text !== undefined && template !== null) {
+    seen({ text, file: label }, options)
+    return [unreadable(template)]
+  }
   if (unit !== undefined) return [await readUnit(seen({ text: unit, file: label }, options), namedFiles(options))]
   if (manifest !== undefined) {
     const content = seen({ text: manifest, file: label }, options)
@@ -174,6 +181,8 @@ async function readAny(content: ConfigText, options: ReadOptions): Promise<Confi
   const isProcess = /^[^\n\0]+\0/.test(start)
   if (isProcess || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start))
     return [await readCommand(content, namedFiles(options))]
+  const template = refuseTemplate(content, isManifest(text) || isCompose(text))
+  if (template !== null) return [unreadable(template)]
   if (/^[ \t]*\[(?:Unit|Service)\]/m.test(text)) return [await readUnit(content, namedFiles(options))]
   if (isManifest(text)) return readYamlInput(content)
   if (isCompose(text)) return readCompose(content, namedFiles(options, dirname(content.file ?? '.')))
@@ -187,6 +196,8 @@ async function readYamlInput(content: ConfigText): Promise<ConfigReading[]> {
   const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []
   if (pem !== undefined)
     return [unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked: `it is PEM and holds a ${pem}` }))]
+  const template = refuseTemplate(content, true)
+  if (template !== null) return [unreadable(template)]
   if (isManifest(text)) return readManifest(content)
   return isCompose(text) ? readCompose(content, null) : [await readYamlConfig(content)]
 }

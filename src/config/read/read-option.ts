@@ -59,6 +59,8 @@ export interface RuntimeContext {
   /** The name of the image of a container. */
   readonly image?: string
   readonly probes?: readonly Probe[]
+  /** Ports of the container that are forwarded from others of the host. */
+  readonly published?: readonly PublishedPort[]
   /** Whether etcd can write only to volumes. */
   readonly isRootReadOnly?: boolean
   /** The numbers of the groups that can read a volume which only its group may read; null if one of them may own it. */
@@ -67,6 +69,11 @@ export interface RuntimeContext {
   readonly replicas?: Replicas
   /** What a unit of systemd hides. */
   readonly sandbox?: Sandbox
+}
+
+export interface PublishedPort {
+  readonly outside: string
+  readonly inside: string
 }
 
 /** A probe of the kubelet, which presents no certificate, or a command that probes etcd from next to it. */

@@ -47,6 +47,34 @@ export function refuseText({ text, file }: ConfigText): Finding | null {
   return null
 }
 
+/** What a template engine fills in as more than a value: a statement, or an expression that begins a line or a program. */
+const TEMPLATE_LINE = /^\{\{|^[^#]*\{%|^ExecStart=[-@:+!|]*\{\{/
+/** `key: {{ value }}`, which YAML reads as a mapping. */
+const TEMPLATE_VALUE = /^(?:- +)?(?:["']?[\w./-]+["']?: +)?\{\{/
+/** A line that `envsubst` or OpenShift replaces by several. */
+const REPLACED_LINE = /^\$\{\w+\}$/
+
+/** Why a template is not read: only what is made from it is a configuration. */
+export function refuseTemplate({ text, file }: ConfigText, isYaml: boolean): Finding | null {
+  if (text.length > MAX_CONFIG_OCTETS || !/\{[{%]|\$\{/.test(text)) return null
+  let before = ''
+  for (const [i, line] of text.split('\n').entries()) {
+    const bare = line.trim()
+    // Within a script of a manifest, such a line is a variable of a shell.
+    const isReplaced = isYaml && REPLACED_LINE.test(bare) && (line.startsWith('$') || before.endsWith(':'))
+    if (TEMPLATE_LINE.test(bare) || isReplaced || (isYaml && TEMPLATE_VALUE.test(bare))) {
+      const place = { option: 'The line', file, line: i + 1, column: line.length - line.trimStart().length + 1 }
+      return finding('config/not-checked', { ...place, kind: 'template', what: [shortened(bare)], why: '' })
+    }
+    if (bare !== '') before = bare
+  }
+  return null
+}
+
+function shortened(line: string): string {
+  return line.length > 60 ? `${line.slice(0, 60)}…` : line
+}
+
 /** A text of octets, or why they are none. */
 export function decodeText(bytes: Uint8Array, file: string | null): ConfigText | Finding {
   if (bytes.length > MAX_CONFIG_OCTETS) {

@@ -203,7 +203,7 @@ export const configReading = {
   }),
   'config/not-checked': rowByKind<
     ConfigPlace & {
-      kind: 'value' | 'value of a file' | 'configuration file' | 'variables' | 'files'
+      kind: 'value' | 'value of a file' | 'template' | 'configuration file' | 'variables' | 'files'
       what: string[]
       why: string
     }
@@ -220,6 +220,12 @@ export const configReading = {
         message: (details) =>
           `${placed(details)} is ${quoted(details.what)}. Etcd expands no variables in its file, so it was not checked.`,
         remedy: () => 'Write the value. If this is a template, pass the file that is made from it.',
+      },
+      template: {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} is ${quoted(details.what)}, so this is a template. Nothing in it was checked.`,
+        remedy: () => 'Lint the file that is rendered from it.',
       },
       'configuration file': {
         severity: 'warning',

@@ -50,6 +50,46 @@ function asPod(service: string, name: string): string {
   return `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec:\n  containers:\n`.concat(`  - ${container}\n`)
 }
 
+describe('a template', () => {
+  const flags = '--name={{ name }} --data-dir=/d'
+  it.each<[what: string, config: ConfigInput, line: number]>([
+    ['a unit of Jinja', { unit: `[Service]\nExecStart={{ bin }}/etcd ${flags}\n` }, 2],
+    ['variables of Jinja', { env: 'ETCD_NAME={{ n }}\nETCD_INITIAL_CLUSTER_STATE={% if x %}new{% endif %}\n' }, 2],
+    ['two branches', { env: '{% if a %}\nETCD_NAME=a\n{% else %}\nETCD_NAME=b\n{% endif %}\n' }, 1],
+    ['a pod of Go', { manifest: 'kind: Pod\nmetadata:\n{{- if .X }}\n  name: a\n{{- end }}\nspec: {}\n' }, 3],
+    ['an image of Helm', { manifest: 'kind: Pod\nspec:\n  containers:\n  - image: {{ .Image }}\n' }, 4],
+    ['lines of OpenShift', { manifest: 'kind: Pod\nspec:\n  containers:\n  - env:\n${VARIABLES}\n' }, 5],
+    ['a Compose file', { manifest: 'services:\n  etcd:\n    environment:\n      {{ variables }}\n' }, 4],
+    ['a file of etcd', { yaml: 'name: {{ name }}\n' }, 1],
+  ])('of %s is one finding that says so', async (_, config, line) => {
+    const { findings, ok } = await lintEtcdConfig(config, { readFiles: false })
+    expect(findings).toMatchObject([
+      {
+        code: 'config/not-checked',
+        severity: 'warning',
+        place: { line },
+        remedy: 'Lint the file that is rendered from it.',
+      },
+    ])
+    expect(ok).toBe(true)
+  })
+
+  it.each<[what: string, config: ConfigInput]>([
+    ['values alone', { env: 'ETCD_NAME={{ n }}\nETCD_LISTEN_CLIENT_URLS=http://10.0.0.1:2379\n' }],
+    [
+      'a variable of a shell on a line of its own',
+      {
+        manifest:
+          'kind: Pod\nspec:\n  containers:\n  - command:\n    - sh\n    - -c\n    - |\n      exec etcd --listen-client-urls=http://10.0.0.1:2379 \\\n      ${FLAGS}\n',
+      },
+    ],
+    ['a comment', { env: '# {% x %}\nETCD_LISTEN_CLIENT_URLS=http://10.0.0.1:2379\n' }],
+  ])('is not %s, so the rest is checked', async (_, config) => {
+    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+    expect(findings.map(({ code }) => code)).toContain('config/plaintext-url')
+  })
+})
+
 describe('which program is etcd', () => {
   it.each(ETCDS)('%s is read, and the programs before it are not', async (etcd) => {
     const services = [...OTHERS, etcd].map((service, i) => `  s${String(i)}: ${service}\n`).join('')
@@ -83,6 +123,31 @@ describe('several etcds in one text', () => {
   const service = (i: number, list?: string): string =>
     `  s${String(i)}: {image: etcd, command: "etcd ${flags(i, list)}"}\n`
   const compose = `services:\n${[1, 2, 3].map((i) => service(i)).join('')}`
+
+  it('are not one cluster with an etcd that lists nobody else and that nobody lists', async () => {
+    for (const list of ['', ' --initial-cluster=alone=http://127.0.0.1:2380']) {
+      const alone = `  alone: {image: etcd, command: "etcd --name=alone --listen-client-urls=http://127.0.0.1:2379 --advertise-client-urls=http://127.0.0.1:2379${list}"}\n`
+      const reports = await lintEtcdConfigs({ manifest: compose + alone }, { readFiles: false })
+      const codes = reports.flatMap(({ findings }) => findings.map(({ code }) => code))
+      expect(codes).not.toContain('config/member-not-listed')
+    }
+    const others = cluster.slice(0, cluster.lastIndexOf(','))
+    const forgotten = `services:\n${service(1, others)}${service(2, others)}${service(3, others)}`
+    const reports = await lintEtcdConfigs({ manifest: forgotten }, { readFiles: false })
+    expect(reports.flatMap(({ findings }) => findings.map(({ code }) => code))).toContain('config/member-not-listed')
+  })
+
+  it.each(['"2389:2379"', '"127.0.0.1:2389:2379/tcp"', '{target: 2379, published: "2389"}'])(
+    'may advertise the port that Compose publishes as %s',
+    async (port) => {
+      const codes = async (ports: string): Promise<string[]> => {
+        const manifest = `services:\n  e: {image: etcd, ports: [${ports}], command: "etcd --listen-client-urls=https://0.0.0.0:2379 --advertise-client-urls=https://localhost:2389"}\n`
+        return (await lintEtcdConfig({ manifest }, { readFiles: false })).findings.map(({ code }) => code)
+      }
+      expect(await codes(port)).not.toContain('config/advertise-unreachable')
+      expect(await codes('"2390:2379"')).toContain('config/advertise-unreachable')
+    },
+  )
 
   it('are listed if none is named, and none is judged in silence', async () => {
     const report = await lintEtcdConfig({ manifest: compose }, { readFiles: false })
