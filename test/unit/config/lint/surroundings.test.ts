@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfigs } from '../../../../src/config/lint/lint-cluster.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
+import { dns, mintCa, mintLeaf } from '../../../support/mint.js'
 
 const FLAGS = [
   '--name=a',
@@ -91,7 +92,11 @@ function compose({ container, pod, mounts, flags }: Changes): string {
     command: ['etcd', ...flagsWith(flags)],
     volumes: mounts ?? ['/etc/pki:/pki:ro', 'd:/d'],
   }
-  return `services:\n  etcd: ${JSON.stringify({ ...service, ...container })}\nvolumes: {d: {}}\n${pod === undefined ? '' : JSON.stringify(pod).slice(1, -1)}`
+  return `services:\n  etcd: ${JSON.stringify({ ...service, ...container })}\nvolumes: {d: {}}\n${Object.entries(
+    pod ?? {},
+  )
+    .map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
+    .join('')}`
 }
 
 function unit(lines: string, flags: Readonly<Record<string, string>> = {}): string {
@@ -479,4 +484,24 @@ it('compares what members of one file share, and how each starts', async () => {
   expect(await found(both('one', 'new'))).toContain('error data-not-kept shared')
   expect((await found(both('two', 'new'))).join()).not.toMatch(/data-not-kept|members-differ/)
   expect(await found(both('two', 'existing'))).toContain('info members-differ state')
+})
+
+it('validates the certificates of a Secret, a ConfigMap and a config of the same text', async () => {
+  const ca = mintCa({ subject: 'Root' })
+  const leaf = mintLeaf({ subject: 'a', names: [dns('elsewhere')], issuer: ca })
+  const texts = { 'a.crt': leaf.pem, 'a.key': leaf.keyPem, 'ca.crt': ca.pem }
+  const data = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, btoa(text)]))
+  const secret = `---\n${JSON.stringify({ kind: 'Secret', metadata: { name: 's' }, data })}\n`
+  const configs = Object.fromEntries(Object.entries(texts).map(([key, content]) => [key, { content }]))
+  const target = Object.keys(texts).map((key) => ({ source: key, target: `/pki/${key}` }))
+  for (const input of [
+    of({ volumes: [SECRET, DATA], more: secret }),
+    ofCompose({ mounts: ['d:/d'], container: { configs: target }, pod: { configs } }),
+  ]) {
+    const [report] = await lintEtcdConfigs(input)
+    const codes = report?.findings.map(({ code }) => code)
+    expect(codes).toContain('san/host-not-covered')
+    expect(codes).not.toContain('config/not-checked')
+    expect(JSON.stringify(report)).not.toContain(leaf.keyPem.split('\n')[1])
+  }
 })

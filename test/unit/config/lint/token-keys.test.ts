@@ -2,6 +2,7 @@
 import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { execFileSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { chmodSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
@@ -26,6 +27,25 @@ describe('a key of tokens', () => {
     expect(await found(`jwt,priv-key=${keyFile('rsa.key', 'rsa-2048')},sign-method=PS256`)).toEqual([])
     expect(await found(`jwt,priv-key=${keyFile('ec.key', 'p256')},sign-method=ES256`)).toEqual([])
     expect(await found(`jwt,priv-key=${keyFile('any.key', 'p256')},sign-method=HS256`)).toEqual([])
+  })
+
+  it('on another curve than the method requires refuses every login', async () => {
+    const { findings } = await lintEtcdConfig({
+      flags: [`--auth-token=jwt,priv-key=${keyFile('ec.key', 'p256')},sign-method=ES384`],
+    })
+    expect(findings.map(({ message }) => message).join()).toMatch(
+      /must be a file with a key on P-384.*refuses every login/,
+    )
+  })
+
+  it('that is not Ed25519 is refused for EdDSA', async () => {
+    const ed = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    const path = folder.file('ed.key', ed)
+    chmodSync(path, 0o600)
+    expect(await found(`jwt,priv-key=${path},sign-method=EdDSA`)).toEqual([])
+    expect(await found(`jwt,priv-key=${keyFile('ec.key', 'p256')},sign-method=EdDSA`)).toMatchObject([
+      ['config/value-invalid', expect.stringContaining('Ed25519')],
+    ])
   })
 
   it('that does not exist, or that others can read, is reported', async () => {
