@@ -94,13 +94,12 @@ const BUNDLERS: readonly (readonly [string, (input: string, output: string) => P
     'rolldown',
     async (input: string, output: string) => {
       const { build } = await import('rolldown')
-      const codeSplitting = false
       await build({
         input,
         platform: 'node',
         external: EXTERNAL,
         logLevel: 'silent',
-        output: { file: output, format: 'es', codeSplitting },
+        output: { dir: dirname(output), entryFileNames: basename(output), chunkFileNames: '[name].mjs', format: 'es' },
       })
     },
   ],
