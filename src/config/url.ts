@@ -36,7 +36,7 @@ const SEPARATED = /[;|\s](?:[\w.-]{1,64}=)?(?:https?|unixs?):\/\//i
 
 /** Reads one URL as etcd does. */
 export function readUrl(text: string, use: UrlUse): UrlReading {
-  if (SEPARATED.test(text.trim())) return { refused: 'has two URLs, which only a comma without spaces separates' }
+  if (SEPARATED.test(text.trim())) return { refused: 'has several URLs with something other than a comma between them' }
   const [, scheme, rest = ''] = /^([A-Za-z][A-Za-z\d+.-]*):\/\/(.*)$/s.exec(text) ?? []
   if (scheme === undefined) return { refused: 'has no scheme, such as "https://"' }
   const name = scheme.toLowerCase()

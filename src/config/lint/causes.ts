@@ -152,6 +152,8 @@ function siblingKey({ code, details, place, severity }: Finding): string | null 
     }
     case 'file/missing':
       return place === undefined ? null : keyOf(dirname(details.file))
+    case 'config/unit-invalid':
+      return details.kind === 'export' ? keyOf(details.kind) : null
     case 'config/quotes-in-value':
       return keyOf()
     case 'config/cipher-suites-unfit':

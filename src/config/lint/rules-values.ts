@@ -160,14 +160,13 @@ const namesAreInVersion: Rule = ({ others, version }) => {
   const line = ETCD_LINES.find((each) => version?.minor === Number(each.slice('3.'.length)))
   if (line === undefined || version === null) return []
   return others.flatMap(({ name, form, place, isEmptyBlock, isNested }): Finding[] => {
-    // Etcd ignores an unknown variable.
-    if (isEmptyBlock === true || isNested === true || form === 'env') return []
+    if (isEmptyBlock === true || isNested === true) return []
     const spellings = passthroughSpellings(name, form)
     if (spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')) return []
     const known = (form === 'yaml' ? KNOWN_KEYS : KNOWN_FLAGS).get(name) ?? []
     // In the line itself, a later release has it.
     const lines = [...(known.includes(line) ? spellings.flatMap(({ since }) => since) : known)]
-    if (form !== 'yaml') {
+    if (form === 'flags') {
       return [finding('config/option-unknown', { ...place, kind: 'flag', nearest: null, lines, key: null })]
     }
     const details = { ...place, kind: 'unknown key' as const, version: formatVersion(version), lines }

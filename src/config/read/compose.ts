@@ -11,7 +11,7 @@ import { type ConfigReading, type Mount, notReadVariables, type PublishedPort, u
 import { faultFindings, readStart } from './start.js'
 import { type ConfigText, MAX_MEMBERS, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
 import { type SyntaxFault, LITERAL_DOLLAR, splitText, type Word } from './tokenizer.js'
-import { readYaml, type YamlReading } from './yaml/yaml-text.js'
+import { kindText, readYaml, type YamlReading } from './yaml/yaml-text.js'
 import { at, itemsOf, textAt, type YamlValue } from './yaml/yaml-value.js'
 
 /** Whether a text looks like a Compose file. */
@@ -31,7 +31,7 @@ export async function readCompose(source: ConfigText, readNamed: ReadNamedFile |
     if (service === null) continue
     const reading = await readService(service, yaml, source.file, readNamed)
     const volumes = [...undefinedVolumes(value, yaml), ...mountedTwice(value, yaml)]
-    const findings = [...yaml.findings, ...reading.findings, ...volumes]
+    const findings = [...yaml.findings, ...mappedVariables(value, yaml), ...reading.findings, ...volumes]
     readings.push({ ...reading, findings, label: key, labelPlace: yaml.place(offset, 'services') })
   }
   if (readings.length > 0) return readings
@@ -131,8 +131,29 @@ function variablesOf(value: YamlValue | null, yaml: YamlReading): Variable[] {
     )
   }
   return itemsOf(value).flatMap((item) => {
+    const [entry] = item.kind === 'map' ? item.entries : []
+    if (entry?.value.kind === 'scalar') return [variable(entry.key, entry.value.text, item.offset)]
     const [, name, text] = item.kind === 'scalar' ? (/^([^=]+)(?:=([\s\S]*))?$/.exec(item.text) ?? []) : []
     return name === undefined ? [] : [variable(name, text, item.offset)]
+  })
+}
+
+/** Items `- NAME: value` of a list of variables, for which Compose refuses the file. */
+function mappedVariables(service: YamlValue, yaml: YamlReading): Finding[] {
+  const environment = at(service, 'environment')
+  return (environment?.kind === 'list' ? environment.items : []).flatMap((item) => {
+    const [entry] = item.kind === 'map' ? item.entries : []
+    if (entry?.value.kind !== 'scalar') return []
+    const wants = `a string with "=" in place of ":", as "${entry.key}=${entry.value.text}"`
+    return [
+      finding('config/value-type', {
+        ...yaml.place(item.offset, entry.key),
+        kind: 'type',
+        wants,
+        has: kindText(item),
+        since: [],
+      }),
+    ]
   })
 }
 

@@ -148,8 +148,8 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
         continue
       }
       const near = unknown++ < MAX_UNKNOWN ? meantBy(name, value) : null
-      const nearName = variableOfRow(near)
-      if (near === null || nearName === null) {
+      const nearName = variableOfRow(near) ?? nearest(name, LONG_NAMES)
+      if (nearName === null) {
         if (OF_TLS.test(name) && unknown <= MAX_UNKNOWN)
           findings.push(finding('config/option-ignored', { ...place, kind: 'variable', nearest: null, belongs: null }))
         continue
@@ -157,11 +157,11 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
       const isMissed = !byName.has(nearName) && value !== ''
       const details = { ...place, kind: 'variable' as const, nearest: nearName, belongs: null }
       findings.push(
-        isMissed && isProtection(near)
+        near !== null && isMissed && isProtection(near)
           ? finding('config/protection-ignored', { ...details, keys: [], ...usedInstead(near) })
           : finding('config/option-ignored', details),
       )
-      const guessed = isMissed ? guessedOption(near, value, 'env', place) : null
+      const guessed = near !== null && isMissed ? guessedOption(near, value, 'env', place) : null
       if (guessed !== null) options.push(guessed)
     }
   }
@@ -192,6 +192,8 @@ function variableOfRow(row: EtcdOptionRow | null): string | null {
 const OTHERS: ReadonlyMap<string, PassthroughRow> = new Map(
   passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
 )
+/** A short name is as near to a variable of somebody else’s. */
+const LONG_NAMES: readonly string[] = [...OTHERS.keys()].filter(({ length }) => length > 16)
 const NAMES: readonly string[] = [
   ...etcdOptions.flatMap((row) => (row.flag === null ? [] : [variableOf(row.flag.name)])),
 ]

@@ -23,7 +23,7 @@ import {
   refuseText,
   tooLarge,
 } from './text.js'
-import { readUnit } from './unit.js'
+import { exportedOptions, notExpandedIn, readUnit } from './unit.js'
 import { processWords, type Split, splitText } from './tokenizer.js'
 import { readYamlConfig } from './yaml/yaml-config.js'
 
@@ -272,5 +272,10 @@ function readEnvText(content: ConfigText): ConfigReading {
   if (refused !== null) return unreadable(refused)
   const { variables, findings } = fileVariables(content)
   const env = readVariables(variables)
-  return { ...env, findings: [...findings, ...env.findings], context: NO_CONTEXT, isWhole: true }
+  return {
+    ...env,
+    findings: [...findings, ...exportedOptions(variables), ...notExpandedIn(variables), ...env.findings],
+    context: NO_CONTEXT,
+    isWhole: true,
+  }
 }

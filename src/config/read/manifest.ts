@@ -151,6 +151,7 @@ function readContainer(
       ...faultFindings(command.faults, yaml.text, (offset) => yaml.place(offset, 'command')),
       ...wrongTexts(container, yaml),
       ...(missing.length > 0 || command.isShell === true ? [] : undefinedVariables(container, variables, yaml)),
+      ...(command.isShell === true ? [] : variablesOfShell(container, yaml)),
       ...start.findings,
       ...missing.map(({ from, offset }) => notReadVariables(yaml.place(offset, 'envFrom'), from)),
       ...volumeFindings(container, spec, claims, yaml, filesOf),
@@ -246,6 +247,27 @@ function undefinedVariables(container: YamlValue, variables: readonly Variable[]
     return isOption ? judge(value.text, name, value.offset) : []
   })
   return [...inArguments, ...inVariables]
+}
+
+/** `$NAME` in flags and in variables of etcd, which only a shell expands. */
+function variablesOfShell(container: YamlValue, yaml: YamlReading): Finding[] {
+  const flags = ['command', 'args'].flatMap((key) =>
+    itemsOf(at(container, key)).flatMap((item) => {
+      const text = argumentText(item) ?? ''
+      return text.startsWith('-') ? [{ text, option: text.replace(/[=\s].*$/s, ''), offset: item.offset }] : []
+    }),
+  )
+  const values = itemsOf(at(container, 'env')).flatMap((item) => {
+    const [name = '', value] = [textAt(item, 'name'), at(item, 'value')]
+    const isOption = value?.kind === 'scalar' && rowOfVariable(name) !== undefined
+    return isOption ? [{ text: value.text, option: name, offset: value.offset }] : []
+  })
+  return [...flags, ...values].flatMap(({ text, option, offset }) => {
+    const names = Array.from(text.matchAll(/(?<!\$)\$\{?([A-Za-z_]\w*)/g), ([, name = '']) => name)
+    if (names.length === 0) return []
+    const place = yaml.place(offset, option)
+    return [finding('config/not-expanded', { ...place, names, by: 'Kubernetes, without parentheses' })]
+  })
 }
 
 function isText(value: YamlValue): boolean {

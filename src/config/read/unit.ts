@@ -219,7 +219,7 @@ function variablesOf(
 const MAX_FINDINGS = 100
 
 /** To systemd, a line that begins with `export` has no name. */
-function exportedOptions(variables: readonly FileVariable[]): Finding[] {
+export function exportedOptions(variables: readonly FileVariable[]): Finding[] {
   return variables
     .filter(({ name, isExported }) => isExported && rowOfVariable(name) !== undefined)
     .slice(0, MAX_FINDINGS)
@@ -286,7 +286,7 @@ function notExpanded(args: readonly Word[], lines: Lines): Finding[] {
 const COMMAND = /\$\([^)$]*\)/g
 
 /** Variables of etcd with others in them, which systemd does not expand (systemd.exec(5), Environment=). */
-function notExpandedIn(variables: Iterable<Variable>): Finding[] {
+export function notExpandedIn(variables: Iterable<Variable>): Finding[] {
   return Array.from(variables).flatMap(({ name, value, place }) => {
     const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
     if (names.length === 0 || rowOfVariable(name) === undefined) return []

@@ -34,7 +34,8 @@ export const configCluster = {
     kinds: {
       itself: {
         severity: 'error',
-        message: (details) => `${placed(details)} does not contain the member ${quoted(details.members)}.`,
+        message: (details) =>
+          `${placed(details)} does not contain the ${details.members.length === 1 ? 'member' : 'members'} ${quoted(details.members)}.`,
         remedy: ({ members }) =>
           `Add "${members[0] ?? 'NAME'}=URL" for each URL that this member advertises to its peers.`,
       },

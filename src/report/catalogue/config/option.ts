@@ -45,6 +45,10 @@ function insteadOf({ uses }: { uses?: string }): string {
 }
 
 /** What to write in a file in place of a value of another type. */
+function aName({ option }: { option: string }): string {
+  return option.startsWith('ETCD_') ? 'a variable' : 'a key'
+}
+
 function typeRemedy({ option, wants }: { option: string; wants: string }): string {
   const key = option.slice(option.lastIndexOf('.') + 1)
   if (wants === 'a string') return 'Write one string, in quotes if it looks like a number or a boolean.'
@@ -205,7 +209,7 @@ export const configOption = {
       'unknown key': {
         severity: 'info',
         message: (details) =>
-          `${placed(details)} is not a key of etcd ${details.version}; it is a key of ${listed(details.lines)}.`,
+          `${placed(details)} is not ${aName(details)} of etcd ${details.version}; it is one of ${listed(details.lines)}. Etcd ignores it.`,
         remedy: () => 'Remove it.',
       },
     },

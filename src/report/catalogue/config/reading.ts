@@ -67,6 +67,11 @@ const NOT_EXPANDED = {
     why: 'Kubernetes does not expand, since the container has no such variable',
     remedy: (names: readonly string[]) => `Define ${listed(names)} under "env" of the container.`,
   },
+  'Kubernetes, without parentheses': {
+    shown: (name: string) => `$${name}`,
+    why: 'Kubernetes does not expand: no shell runs here',
+    remedy: (names: readonly string[]) => `Write ${listed(names.map((name) => `$(${name})`))}.`,
+  },
   'etcd, a home folder': {
     shown: (path: string) => path,
     why: 'etcd does not expand: only a shell replaces "~" by a home folder',

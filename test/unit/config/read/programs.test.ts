@@ -50,6 +50,45 @@ function asPod(service: string, name: string): string {
   return `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec:\n  containers:\n`.concat(`  - ${container}\n`)
 }
 
+describe('what the reader of a form refuses or ignores', () => {
+  const pod = (more: string): string =>
+    `kind: Pod\nspec:\n  containers:\n  - command: [etcd, ${more}]\n    env: [{name: N, value: a}]\n`
+  it.each<[what: string, config: ConfigInput, code: string, text: RegExp, version?: '3.6.4']>([
+    [
+      'export in an EnvironmentFile',
+      { env: 'export ETCD_NAME=a\nexport ETCD_DATA_DIR=/d\n' },
+      'unit-invalid',
+      /export/,
+    ],
+    [
+      'a variable in an EnvironmentFile',
+      { env: 'ETCD_NAME=$HOSTNAME\n' },
+      'not-expanded',
+      /Write the value of HOSTNAME/,
+    ],
+    ['$NAME in a pod without a shell', { manifest: pod('--name=$N') }, 'not-expanded', /Write \$\(N\)\.$/],
+    [
+      'a mapping in a list of Compose',
+      { manifest: 'services:\n  e:\n    image: etcd\n    environment:\n    - ETCD_CLIENT_CERT_AUTH: true\n' },
+      'value-type',
+      /"ETCD_CLIENT_CERT_AUTH=true"/,
+    ],
+    ['a misspelt variable', { env: { ETCD_QOUTA_BACKEND_BYTES: '1' } }, 'option-ignored', /ETCD_QUOTA_BACKEND_BYTES/],
+    [
+      'a variable that a release does not have',
+      { env: { ETCD_ENABLE_V2: 'true' } },
+      'option-of-other-version',
+      /is not a variable of etcd 3\.6\.4/,
+      '3.6.4',
+    ],
+  ])('is found once: %s', async (_, config, code, text, version) => {
+    const { findings } = await lintEtcdConfig(config, { readFiles: false, version })
+    const found = findings.filter((each) => each.code === `config/${code}`)
+    expect(found.map(({ message, remedy }) => `${message} ${remedy}`)).toEqual([expect.stringMatching(text)])
+    expect(findings.map((each) => each.code)).not.toContain('config/not-checked')
+  })
+})
+
 describe('a template', () => {
   const flags = '--name={{ name }} --data-dir=/d'
   it.each<[what: string, config: ConfigInput, line: number]>([
