@@ -10,15 +10,22 @@ function severitiesFor(severity, usage) {
 /** @returns {string[]} every severity that findings of the row can have */
 export function severitiesOf(severity) {
   if (typeof severity === 'string') return [severity]
-  // A row whose text depends on a kind lists them itself.
-  if (severity.severities !== undefined) return severity.severities
+  // A row whose text depends on a kind lists those of each kind.
+  if (severity.kinds !== undefined) return [...new Set(severity.kinds.flatMap(severitiesOf))]
   return [...new Set(USAGES.flatMap((usage) => severitiesFor(severity, usage)))]
 }
 
 /** @returns {string} such as `**error** for client and peer, **warning** for server`, or `**error** or **warning**` */
 export function severityText(severity) {
   if (typeof severity === 'string') return `**${severity}**`
-  if (severity.severities !== undefined) return severity.severities.map((each) => `**${each}**`).join(' or ')
+  if (severity.kinds !== undefined) {
+    const texts = new Set(severity.kinds.map(severityText))
+    return texts.size === 1
+      ? [...texts][0]
+      : severitiesOf(severity)
+          .map((each) => `**${each}**`)
+          .join(' or ')
+  }
   const byUsage = USAGES.map((usage) => ({ usage, each: severity({ usage }) }))
   const found = [...new Set(byUsage.map(({ each }) => each))]
   if (found.length === 1)

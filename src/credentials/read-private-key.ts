@@ -69,7 +69,7 @@ function judge({ place }: OpenedInput, block: PemBlock, passphrase: string | Uin
         }),
       )
     case 'algorithm-unsupported':
-      return failed(finding('key/algorithm-unsupported', { ...place, algorithm: reading.algorithm }))
+      return failed(finding('key/unsupported', { kind: 'private key', ...place, algorithm: reading.algorithm }))
     case 'malformed':
       return failed(finding('key/malformed', { ...place, line: block.line, reason: reading.reason }))
     case 'inconsistent':
@@ -95,7 +95,8 @@ function instead({ blocks, place }: OpenedInput): Finding[] {
   for (const kind of kinds) {
     const block = blocks.find(({ label }) => kindOfLabel(label) === kind)
     if (block === undefined) continue
-    if (kind === 'foreign-key') return [finding('key/algorithm-unsupported', { ...place, algorithm: block.label })]
+    if (kind === 'foreign-key')
+      return [finding('key/unsupported', { kind: 'private key', ...place, algorithm: block.label })]
     return [unexpectedBlocks(place, 'key', [block])]
   }
   return []

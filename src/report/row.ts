@@ -36,6 +36,69 @@ export function row<D extends object>(spec: CatalogueRow<D>): CatalogueRow<D> {
   return spec
 }
 
+/** What a finding shows if its details have one kind. */
+interface KindRow<D> {
+  readonly severity: Severity | ((details: D) => Severity)
+  readonly refusals?: readonly PossibleRefusal<D>[]
+  message(details: D, who: string): string
+  remedy(details: D): string
+}
+
+/** The details of one kind. */
+type OfKind<D extends { kind: string }, K> = D extends { kind: infer P } ? (K extends P ? D : never) : never
+
+type Kinds<D extends { kind: string }> = { readonly [K in D['kind']]: KindRow<OfKind<D, K>> }
+
+/** A row whose severity, refusals, message and remedy depend on the `kind` in its details. `refusals` are those of all kinds. */
+export function rowByKind<D extends { kind: string }>({
+  kinds,
+  refusals = [],
+}: {
+  readonly kinds: Kinds<D>
+  readonly refusals?: readonly PossibleRefusal<D>[]
+}): CatalogueRow<D> {
+  // Sound by construction: each kind gets the details that have it.
+  const rows = kinds as unknown as Readonly<Record<string, KindRow<D>>>
+  const of = ({ kind }: D): KindRow<D> => {
+    const found = Object.hasOwn(rows, kind) ? rows[kind] : undefined
+    if (found === undefined) throw new Error(`Unreachable: the kind "${kind}" has no row`)
+    return found
+  }
+  const severities = Object.values(rows).map(({ severity }) => severity)
+  const [first] = severities
+  const isConstant = typeof first === 'string' && severities.every((each) => each === first)
+  const severityOf = (details: D): Severity => {
+    const { severity } = of(details)
+    return typeof severity === 'string' ? severity : severity(details)
+  }
+  return {
+    // docs/findings.md and the schema list the severities of all kinds.
+    severity: isConstant ? first : Object.assign(severityOf, { kinds: severities }),
+    refusals: [...refusals, ...refusalsByKind(rows)],
+    message: (details, who) => of(details).message(details, who),
+    remedy: (details) => of(details).remedy(details),
+  }
+}
+
+/** The same words of several kinds are one refusal. */
+function refusalsByKind<D extends { kind: string }>(
+  rows: Readonly<Record<string, KindRow<D>>>,
+): readonly PossibleRefusal<D>[] {
+  const merged = new Map<string, Refusal & { cases: Map<string, PossibleRefusal<D>['when']> }>()
+  for (const [kind, { refusals = [] }] of Object.entries(rows)) {
+    for (const { by, words, when } of refusals) {
+      const key = `${by} ${words}`
+      const known = merged.get(key) ?? { by, words, cases: new Map<string, PossibleRefusal<D>['when']>() }
+      merged.set(key, { ...known, cases: known.cases.set(kind, when) })
+    }
+  }
+  return [...merged.values()].map(({ by, words, cases }) => ({
+    by,
+    words,
+    when: (details) => cases.has(details.kind) && cases.get(details.kind)?.(details) !== false,
+  }))
+}
+
 /** Details of a code whose severity depends on what the leaf is used for. */
 export interface UsageDetails {
   usage: 'client' | 'server' | 'peer' | 'any'

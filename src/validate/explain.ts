@@ -32,17 +32,15 @@ export function explainDeadEnd(
     .filter((candidate) => !candidate.equals(certificate))
   // CAs that certify each other lead round and round; the key of the issuer made the signature all the same.
   const isCircle = path.some((place) => place !== last && namesakes.includes(place.certificate))
-  if (isCircle) notes.add(last, 'chain/circle', { issuer: certificate.issuer.toString(), anchors: anchorNames })
+  const issuer = certificate.issuer.toString()
+  if (isCircle) notes.add(last, 'chain/issuer-not-found', { kind: 'circle', issuer, anchors: anchorNames })
   else if (namesakes.length > 0) explainNamesakes(last, namesakes, notes)
   else if (certificate.isSelfIssued) {
-    notes.add(last, last.index === 0 ? 'chain/self-signed' : 'chain/root-not-trusted', { anchors: anchorNames })
+    const kind = last.index === 0 ? 'leaf' : 'root'
+    notes.add(last, 'chain/root-not-trusted', { kind, anchors: anchorNames })
   } else {
-    const details = {
-      issuer: certificate.issuer.toString(),
-      anchors: anchorNames,
-      intermediates: subjectsOf(intermediates),
-    }
-    notes.add(last, 'chain/issuer-not-found', details)
+    const details = { issuer, anchors: anchorNames, intermediates: subjectsOf(intermediates) }
+    notes.add(last, 'chain/issuer-not-found', { kind: 'not given', ...details })
   }
 }
 
@@ -62,7 +60,8 @@ function explainNamesakes(last: PathCertificate, namesakes: readonly Certificate
     })
   } else if (pointedTo.publicKeyInfo.algorithm !== signatureAlgorithm.scheme.key) {
     const issuerKey = publicKeyText(pointedTo.publicKeyInfo)
-    notes.add(last, 'signature/key-mismatch', { algorithm: signatureAlgorithm.scheme.name, issuerKey, issuer })
+    const algorithm = signatureAlgorithm.scheme.name
+    notes.add(last, 'signature/key-mismatch', { kind: 'issued', algorithm, issuerKey, issuer })
   } else {
     notes.add(last, 'signature/invalid', { issuer, issuerFingerprint256: pointedTo.fingerprint256 })
   }

@@ -42,47 +42,44 @@ const RULES: readonly Rule[] = [
       'constraints/not-a-ca',
       'san/host-not-covered',
       'san/common-name-not-listed',
-      'usage/extended-key-usage-absent',
-      'usage/key-usage-absent',
-      'certificate/key-identifier-missing',
+      'usage/extension-absent',
+      'certificate/key-identifier-unusual',
     ],
     follows: onSameCertificate,
   },
   {
     // The name is the CA's; what it issued, itself included, only repeats it.
-    cause: 'certificate/name-empty',
-    consequences: ['certificate/name-empty'],
-    follows: (cause, consequence) =>
-      fieldOf(cause) === 'subject' && fieldOf(consequence) === 'issuer' && isIssuerOrSame(cause, consequence),
-  },
-  {
     cause: 'certificate/name-malformed',
     consequences: ['certificate/name-malformed'],
     follows: (cause, consequence) =>
-      fieldOf(cause) === 'subject' && fieldOf(consequence) === 'issuer' && isIssuerOrSame(cause, consequence),
+      fieldOf(cause) === 'subject' &&
+      fieldOf(consequence) === 'issuer' &&
+      kindOf(cause) === kindOf(consequence) &&
+      isIssuerOrSame(cause, consequence),
   },
   {
     // A key of no supported kind makes signatures of no supported kind.
     cause: 'key/unsupported',
-    consequences: ['signature/algorithm-unsupported'],
-    follows: isIssuerOf,
+    consequences: ['signature/algorithm-refused'],
+    follows: (cause, consequence) => kindOf(consequence) === 'unsupported' && isIssuerOf(cause, consequence),
   },
   {
     cause: 'key/weak',
-    consequences: ['signature/algorithm-unsupported'],
-    follows: (cause, consequence) => isDsa(cause) && isIssuerOf(cause, consequence),
+    consequences: ['signature/algorithm-refused'],
+    follows: (cause, consequence) =>
+      isDsa(cause) && kindOf(consequence) === 'unsupported' && isIssuerOf(cause, consequence),
   },
   {
     // A leaf used as a CA has a leaf's usages, too.
     cause: 'constraints/not-a-ca',
-    consequences: ['usage/cert-sign-missing', 'usage/extended-key-usage-nested', 'usage/gateway-client-auth-missing'],
+    consequences: ['usage/cert-sign-missing', 'usage/extended-key-usage-missing', 'usage/gateway-client-auth-missing'],
     follows: onSameCertificate,
   },
   ...unreadable('basicConstraints', ['constraints/not-a-ca']),
   ...unreadable('subjectAltName', ['san/host-not-covered', 'san/common-name-not-listed']),
-  ...unreadable('keyUsage', ['usage/key-usage-absent']),
-  ...unreadable('subjectKeyIdentifier', ['certificate/key-identifier-missing']),
-  ...unreadable('authorityKeyIdentifier', ['certificate/key-identifier-missing']),
+  ...unreadable('keyUsage', ['usage/extension-absent']),
+  ...unreadable('subjectKeyIdentifier', ['certificate/key-identifier-unusual']),
+  ...unreadable('authorityKeyIdentifier', ['certificate/key-identifier-unusual']),
   {
     // No names at all is one fault, however many hosts were asked for.
     cause: 'san/host-not-covered',
@@ -96,15 +93,22 @@ const CAUSES: ReadonlySet<FindingCode> = new Set(RULES.map(({ cause }) => cause)
 function unreadable(extension: string, consequences: readonly FindingCode[]): Rule[] {
   return [
     {
-      cause: 'certificate/extension-malformed',
+      cause: 'certificate/extension-refused',
       consequences,
       follows: (cause, consequence) =>
-        cause.code === 'certificate/extension-malformed' &&
+        cause.code === 'certificate/extension-refused' &&
+        cause.details.kind === 'malformed' &&
         cause.details.extension === extension &&
-        (consequence.code !== 'certificate/key-identifier-missing' || consequence.details.extension === extension) &&
+        [null, extension].includes(absentOf(consequence)) &&
         onSameCertificate(cause, consequence),
     },
   ]
+}
+
+/** The extension whose absence a finding reports; null if it reports something else. */
+function absentOf({ code, details }: Finding): string | null {
+  if (code === 'certificate/key-identifier-unusual') return details.extension
+  return code === 'usage/extension-absent' ? details.kind : null
 }
 
 /**
@@ -206,9 +210,11 @@ function isMissingFor(cause: Finding, consequence: Finding): boolean {
 }
 
 function fieldOf(finding: Finding): 'subject' | 'issuer' | null {
-  return finding.code === 'certificate/name-malformed' || finding.code === 'certificate/name-empty'
-    ? finding.details.field
-    : null
+  return finding.code === 'certificate/name-malformed' ? finding.details.field : null
+}
+
+function kindOf({ details }: Finding): string | null {
+  return 'kind' in details ? details.kind : null
 }
 
 function hasNoNames(finding: Finding): boolean {

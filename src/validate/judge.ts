@@ -101,10 +101,9 @@ function judgeByItself(place: PathCertificate, isTrusted: boolean, context: Cont
 
 /** Fills in the certificates below the issuer: an issuer is checked once for all paths, and which certificate breaks its limit depends on the path. */
 function withNames(note: Note, child: PathCertificate, leaf: PathCertificate): Note {
-  const { details } = note
-  if ('issued' in details) return { ...note, details: { ...details, issued: nameOf(child) } as Note['details'] }
-  if ('leaf' in details) return { ...note, details: { ...details, leaf: nameOf(leaf) } as Note['details'] }
-  return note
+  if (note.code === 'constraints/not-a-ca') return { ...note, details: { ...note.details, issued: nameOf(child) } }
+  if (note.code !== 'usage/extended-key-usage-missing' || note.details.kind !== 'of its CA') return note
+  return { ...note, details: { ...note.details, leaf: nameOf(leaf) } }
 }
 
 function nameOf({ certificate: { subject, serialNumber } }: PathCertificate): string {
@@ -138,6 +137,7 @@ function checkLink(child: PathCertificate, issuer: PathCertificate, usage: Usage
     const { subject, serialNumber } = issuer.certificate
     const { issuer: names, serial } = child.certificate.extensions.authorityKeyIdentifier ?? {}
     notes.add(child, 'chain/authority-differs', {
+      kind: 'certificate',
       issuer: subject.toString(),
       found: serialNumber,
       wanted: serial === null || serial === undefined ? null : hex(serial),
@@ -156,5 +156,5 @@ function checkKeyIdentifiers(child: PathCertificate, issuer: PathCertificate, no
   const { relation, wanted, found } = keyIdentifiers(child.certificate, issuer.certificate)
   if (relation !== 'different') return
   const details = { wanted: hex(wanted), found: hex(found), issuer: issuer.certificate.subject.toString() }
-  notes.add(child, 'chain/key-identifier-differs', details)
+  notes.add(child, 'chain/authority-differs', { kind: 'key identifier', ...details })
 }

@@ -11,12 +11,14 @@ export interface PathCertificate {
 }
 
 /** What a finding is made of. Most of the paths that a search tries are not reported, so that their sentences are never needed. */
-export interface Note {
-  readonly code: ChainCode
-  readonly severity: Severity
-  readonly details: FindingDetails[ChainCode]
-  readonly place: PathCertificate | null
-}
+export type Note = {
+  [C in ChainCode]: {
+    readonly code: C
+    readonly severity: Severity
+    readonly details: FindingDetails[C]
+    readonly place: PathCertificate | null
+  }
+}[ChainCode]
 
 /** Collects what findings are made of. */
 export class FindingCollector {
@@ -24,7 +26,8 @@ export class FindingCollector {
 
   /** Adds a finding about the certificate in its place; `null` for a finding about none. */
   add<C extends ChainCode>(place: PathCertificate | null, code: C, details: FindingDetails[C]): void {
-    this.notes.push({ code, severity: severityOf(code, details), details, place })
+    // TypeScript does not see that the details are those of the code.
+    this.notes.push({ code, severity: severityOf(code, details), details, place } as Note)
   }
 
   addAll({ notes }: FindingCollector): void {
@@ -45,7 +48,6 @@ export class FindingCollector {
 }
 
 export function findingOf({ code, details, place }: Note): Finding {
-  // TypeScript does not see that the details are those of the code.
   return finding(code, details as never, place === null ? null : refOf(place))
 }
 

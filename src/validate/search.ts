@@ -67,7 +67,7 @@ export function searchPath(input: SearchInput): SearchResult {
   // A search that was cut short must never look like a pass.
   const isCutShort = !valid && (notes === null || input.budget.isExhausted || index.isCutShort)
   if (isCutShort || (!valid && !leafNotes.hasErrors)) {
-    leafNotes.add(null, 'chain/budget-exhausted', input.budget.limits)
+    leafNotes.add(null, 'chain/limit-exceeded', { kind: 'search', ...input.budget.limits })
   }
   return { path: places.map((place) => printableDeep(refOf(place))), places, notes: leafNotes, isCutShort }
 }

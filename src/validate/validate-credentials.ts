@@ -6,7 +6,7 @@ import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
 import { resolveContext, type ValidateOptions } from './context.js'
 import { foldConsequences, foldRepeats } from './fold.js'
-import type { FindingCollector, PathCertificate } from './path-certificate.js'
+import type { FindingCollector, Note, PathCertificate } from './path-certificate.js'
 import { search } from './validate-chain.js'
 
 /**
@@ -36,13 +36,12 @@ export function validateCredentials(credentials: Credentials, options: ValidateO
   return makeReport({ checkedAt: context.at, path, findings, ignore: context.ignore })
 }
 
-/** Ends of a path that say that its issuer is not among the anchors. */
-const ISSUER_ELSEWHERE: ReadonlySet<string> = new Set([
-  'chain/issuer-not-found',
-  'chain/issuer-key-differs',
-  'chain/root-not-trusted',
-  'chain/self-signed',
-])
+/** Whether it says of the end of a path that its issuer is not among the anchors. */
+function isIssuerElsewhere({ code, details }: Note): boolean {
+  if (code === 'chain/issuer-not-found') return details.kind !== 'circle'
+  return code === 'chain/issuer-key-differs' || code === 'chain/root-not-trusted'
+}
+
 /** Names of anchors that a finding shows. */
 const MAX_SHOWN = 20
 
@@ -55,7 +54,7 @@ function leaveToServer(
   path: readonly PathCertificate[],
   notes: FindingCollector,
 ): void {
-  const at = notes.notes.findIndex(({ code }) => ISSUER_ELSEWHERE.has(code))
+  const at = notes.notes.findIndex(isIssuerElsewhere)
   const top = path.at(-1)
   if (at === -1 || top === undefined) return
   const issuer = top.certificate.issuer.toString()
@@ -104,8 +103,9 @@ function checkSentChain(
     const place: PathCertificate = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
     const isAnchor = trustAnchors.some((anchor) => anchor.equals(certificate))
     // Whoever trusts the root alone needs an intermediate, although it is an anchor here.
-    if (index > 0 && isAnchor && certificate.isSelfIssued) notes.add(place, 'chain/root-sent', {})
-    else if (!isAnchor && !inPath(certificate)) notes.add(place, 'chain/certificate-unused', {})
+    if (index > 0 && isAnchor && certificate.isSelfIssued)
+      notes.add(place, 'chain/certificate-unneeded', { kind: 'root' })
+    else if (!isAnchor && !inPath(certificate)) notes.add(place, 'chain/certificate-unneeded', { kind: 'unused' })
     const at = path.findIndex((each) => each.certificate.equals(certificate))
     const next = at === -1 ? undefined : path[at + 1]
     const sentElsewhere = next !== undefined && chain.some((each) => each.equals(next.certificate))

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import type { Finding, Report } from '../../src/report/index.js'
 import { validateChain } from '../../src/validate/index.js'
 import { seedOf } from '../fuzz/random.js'
-import { isNodesDifference } from '../support/differences.js'
+import { isNodesDifference, nameOfFinding } from '../support/differences.js'
 import { isLong, scaled, seed } from '../support/long.js'
 import type { Minted } from '../support/mint.js'
 import { type Topology, TOPOLOGY_HOST, TopologyMinter } from '../support/topologies.js'
@@ -59,9 +59,9 @@ function compare(line: string, report: Report, node: Verdict, { silent, stricter
     const warnings = report.findings.filter(({ severity }) => severity === 'warning').map(({ code }) => code)
     silent.push(`${line}: ${node.words}; ours: ${warnings.join(', ')}`)
   }
-  const errors = report.findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)
+  const errors = report.findings.filter(({ severity }) => severity === 'error')
   if (!report.ok && node?.accepts === true && !errors.every(isNodesDifference))
-    stricter.push(`${line}: ${errors.join(', ')}`)
+    stricter.push(`${line}: ${errors.map(nameOfFinding).join(', ')}`)
 }
 
 /** The topology with the change that the finding asks for; null if there is none, or if it is not the only error. */

@@ -18,7 +18,7 @@ import {
 } from '../support/mint.js'
 import { chainOf, healthy, HOST, type HostileCase, type HostileInput, many } from './hostile-chain.js'
 
-const EXHAUSTED = 'chain/budget-exhausted'
+const EXHAUSTED = 'chain/limit-exceeded'
 const ders = (minted: readonly Minted[]): Buffer[] => minted.map(({ der }) => der)
 
 /** CAs of one subject and key each, with a certificate by every other one. */

@@ -44,7 +44,7 @@ const alternativeNames: HostileCase[] = [
   named('directory names', NOT_COVERED, (i) => directoryName(`etcd ${String(i)}`), [HOST]),
   {
     name: '120,000 empty names',
-    code: 'certificate/extension-malformed',
+    code: 'certificate/extension-refused',
     make: () =>
       withLeaf({
         extensions: [{ oid: EXTENSION.subjectAltName, value: sequence(Buffer.alloc(240_000, Buffer.from([0x82, 0]))) }],
@@ -92,7 +92,7 @@ const SUBTREES = 500
 const constraints: HostileCase[] = KINDS.flatMap(([kind, subtree, name]) =>
   ([1, 24, 4000] as const).flatMap((count) => {
     const limit = 24
-    const code = count > limit ? 'name-constraints/too-many' : 'name-constraints/not-permitted'
+    const code = count > limit ? 'chain/limit-exceeded' : 'name-constraints/name-refused'
     return [
       {
         name: `${String(SUBTREES)} permitted ${kind} times ${String(count)}`,
@@ -111,7 +111,7 @@ const constraints: HostileCase[] = KINDS.flatMap(([kind, subtree, name]) =>
 /** A path of CAs that constrain names of all kinds, and a leaf with names of all of them. */
 const constrainedInDepth: HostileCase = {
   name: '10 CAs with 120 constraints of each kind, one above the other',
-  code: 'name-constraints/too-many',
+  code: 'chain/limit-exceeded',
   make: () => {
     const permitted = KINDS.flatMap(([, subtree]) => many(60, subtree))
     const extensions = [nameConstraints({ permitted, excluded: permitted })]
@@ -144,7 +144,7 @@ function otherSpelling(ca: Buffer, issuerName: Buffer): HostileInput {
 }
 
 const MALFORMED = 'certificate/malformed'
-const EXHAUSTED = 'chain/budget-exhausted'
+const EXHAUSTED = 'chain/limit-exceeded'
 const STRINGS: readonly [name: string, tag: number, unit: Buffer][] = [
   ['U+FDFA', TAG.utf8String, Buffer.from('\ufdfa')],
   ['combining marks out of order', TAG.utf8String, Buffer.from('\u0300\u0316')],

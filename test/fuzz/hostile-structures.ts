@@ -16,7 +16,7 @@ import { lengthOctets } from './der-tree.js'
 import { chainOf, healthy, HOST, type HostileCase, type HostileInput, many, withCa, withLeaf } from './hostile-chain.js'
 
 const MALFORMED = 'certificate/malformed'
-const BAD_EXTENSION = 'certificate/extension-malformed'
+const BAD_EXTENSION = 'certificate/extension-refused'
 
 /** An odd positive number of so many bytes. */
 function oddNumber(octets: number): Buffer {
@@ -75,7 +75,7 @@ const numbers: HostileCase[] = [
     ] as const
   ).map(([name, exponent, octets]) => ({
     name: `190 issuers with an exponent of ${name}`,
-    code: 'certificate/key-identifier-missing',
+    code: 'certificate/key-identifier-unusual',
     make: () => rsaIssuers(oddNumber(octets), exponent, 190),
   })),
   {

@@ -220,7 +220,7 @@ describe('a CA of others, with its chain', () => {
       authority.issue({ role: 'server', name: 'x', hosts: ['x.example'] }),
       'ERR_ISSUE_REFUSED',
     )
-    expect(error.details.findings.map((each) => each.code)).toContain('name-constraints/not-permitted')
+    expect(error.details.findings.map((each) => each.code)).toContain('name-constraints/name-refused')
     await refused(authority.createIntermediate({ name: 'Below' }), 'ERR_ISSUE_REFUSED')
     // A bundle in one file, the root first or last, is a chain, too.
     await loadAuthority({ cert: cert + chain, key })

@@ -3,7 +3,7 @@ import type { FindingCode } from '../../src/report/finding.js'
 import type { Report } from '../../src/report/report.js'
 import { validateChain } from '../../src/validate/index.js'
 import { causes } from './differential.js'
-import { BY_GO_RELEASE, LAXER, STRICTER, type Difference } from './differences.js'
+import { BY_GO_RELEASE, isListed, LAXER, nameOfFinding, STRICTER } from './differences.js'
 import { type MintedCase, nameOf } from './mutation.js'
 import type { GoWitness } from './witness-go.js'
 import { askNode } from './witness-node.js'
@@ -25,7 +25,7 @@ export interface UseOutcome {
 const OF_CLIENTS: readonly FindingCode[] = [
   'usage/digital-signature-missing',
   'usage/any-extended-key-usage',
-  'name-constraints/common-name-outside',
+  'name-constraints/common-name-refused',
   'revocation/no-crl',
 ]
 const LAXER_OF_SERVERS = LAXER.filter(({ code }) => !OF_CLIENTS.includes(code))
@@ -108,23 +108,27 @@ export class Tally {
   }
 
   private falseAcceptance(outcome: UseOutcome, witness: 'Go' | 'Node'): void {
-    const codes = outcome.report.findings.map(({ code }) => code)
+    const { findings } = outcome.report
     // What etcd or Node refuses must be an error here: other findings are enough only for a Go that does not judge.
     const laxer = outcome.usage === 'server' ? LAXER_OF_SERVERS : BY_GO_RELEASE
-    const listed = codes.find((code) => isListed(laxer, code, witness))
+    const listed = findings.find((each) => isListed(laxer, each, witness))
     if (listed !== undefined) {
-      count(this.listedAcceptances, `${outcome.usage}, ${witness}: ${listed}`)
+      count(this.listedAcceptances, `${outcome.usage}, ${witness}: ${nameOfFinding(listed)}`)
       return
     }
     const words = outcome.verdicts[witness]?.words ?? ''
-    this.tell(outcome, `${witness} refuses (${words}), we accept with ${codes.join(', ') || 'no finding'}`)
+    this.tell(
+      outcome,
+      `${witness} refuses (${words}), we accept with ${findings.map(nameOfFinding).join(', ') || 'no finding'}`,
+    )
   }
 
   private falseRefusal(outcome: UseOutcome, witness: Witness): void {
-    const codes = [...new Set(causes(outcome.report.findings).map(({ code }) => code))]
+    const errors = causes(outcome.report.findings)
+    const codes = [...new Set(errors.map(nameOfFinding))]
     const key = `${witness}: ${codes.join(', ')}`
     count(this.falseRefusals, key)
-    if (codes.every((code) => isListed(STRICTER, code, witness))) return
+    if (errors.every((each) => isListed(STRICTER, each, witness))) return
     this.tell(outcome, `${witness} accepts, we refuse for ${codes.join(', ')}`)
   }
 
@@ -135,8 +139,4 @@ export class Tally {
 
 function count(counts: Map<string, number>, what: string): void {
   counts.set(what, (counts.get(what) ?? 0) + 1)
-}
-
-function isListed(list: readonly Difference[], code: FindingCode, witness: Witness): boolean {
-  return list.some((each) => each.code === code && each.peers.includes(witness))
 }

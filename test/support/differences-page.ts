@@ -13,8 +13,8 @@ export function differenceRows(): string[][] {
   ]
 }
 
-function row({ code, why }: Difference, peers: string): string[] {
-  return [`\`${code}\``, peers, why]
+function row({ code, kind, why }: Difference, peers: string): string[] {
+  return [`\`${code}\`${kind === undefined ? '' : ` (${[kind].flat().join(', ')})`}`, peers, why]
 }
 
 /** Whatever `-x509_strict` accepts, OpenSSL accepts. */

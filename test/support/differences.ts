@@ -2,11 +2,15 @@
  * Where Go, OpenSSL and Node judge otherwise than we do, and why. The differential test fails on a difference that is
  * not in these lists, and on one in these lists that does not occur; docs/differences.md shows them as a table.
  */
-import type { FindingCode } from '../../src/report/finding.js'
+import type { Finding, FindingCode } from '../../src/report/finding.js'
 import type { Witness } from './witnesses.js'
 
 export interface Difference {
   readonly code: FindingCode
+  /** The kind in the details. Default: all kinds of the code. */
+  readonly kind?: string | readonly string[]
+  /** What else must be true of the finding. */
+  readonly when?: (finding: Finding) => boolean
   /** The programs whose result differs, at least in some cases. etcd agrees with Go, unless the text says otherwise. */
   readonly peers: readonly Witness[]
   readonly why: string
@@ -20,45 +24,52 @@ const GO = ['Go'] as const satisfies Witness[]
 /** What Go alone refuses: an error for clients and peers, whom Go validates, a warning for servers. */
 const GO_ALONE = (
   [
-    ['signature/salt-length-unusual', 'Go alone requires a salt as long as the digest.'],
-    ['chain/issuer-name-respelled', 'OpenSSL compares names as RFC 5280 asks; Go compares bytes.'],
-    ['constraints/path-too-long-for-go', 'Go alone counts self-issued CA certificates.'],
+    ['signature/algorithm-refused', 'salt length', 'Go alone requires a salt as long as the digest.'],
+    ['chain/issuer-name-respelled', null, 'OpenSSL compares names as RFC 5280 asks; Go compares bytes.'],
+    ['constraints/path-too-long', 'for Go', 'Go alone counts self-issued CA certificates.'],
     [
-      'name-constraints/kind-unknown-to-go',
+      'certificate/extension-refused',
+      'names that Go does not read',
       'OpenSSL compares directory names; Go refuses a critical constraint on them.',
     ],
     [
-      'name-constraints/name-unreadable-to-go',
+      'name-constraints/name-unreadable',
+      'malformed for Go',
       'Go reads every DNS name and mailbox if names of any kind are constrained; OpenSSL only those that it compares.',
     ],
     [
-      'name-constraints/excluded-by-go',
+      'name-constraints/name-refused',
+      'excluded by Go',
       'To Go, a constraint on mailboxes or URIs without a leading dot includes every name below the host; RFC 5280 and OpenSSL mean that host alone.',
     ],
     [
-      'name-constraints/self-issued-refused-by-go',
+      'name-constraints/name-refused',
+      'self-issued',
       'Go compares the names of self-issued CA certificates with constraints; RFC 5280 and OpenSSL exempt them.',
     ],
     [
-      'san/kinds-unknown-to-go',
+      'certificate/extension-refused',
+      'names that Go does not read',
       'To Go, a critical subjectAltName of which it reads no name is a critical extension that it does not process.',
     ],
     [
-      'certificate/distribution-point-relative',
+      'certificate/extension-refused',
+      'relative name',
       'Go does not read a distribution point whose name is relative to the issuer.',
     ],
-    ['chain/certificate-unreadable-to-go', 'Go reads every certificate that is sent, and OpenSSL those that it uses.'],
+    ['chain/unused-unread-by-go', 'sent', 'Go reads every certificate that is sent, and OpenSSL those that it uses.'],
     [
-      'chain/anchor-unreadable-to-go',
+      'chain/unused-unread-by-go',
+      'trusted',
       'etcd reads every certificate of its CA file, and OpenSSL uses those that it needs. Information, not a warning, for servers, whose anchors Node reads.',
     ],
   ] as const
-).map(([code, reason]) => ({ code, reason }))
+).map(([code, kind, reason]) => ({ code, ...(kind === null ? {} : { kind }), reason }))
 
 /** Errors here that others do not mind. */
 export const STRICTER: readonly Difference[] = [
-  ...GO_ALONE.map(({ code, reason }) => ({
-    code,
+  ...GO_ALONE.map(({ reason, ...what }) => ({
+    ...what,
     peers: OPENSSL,
     why: `${reason} An error for clients and peers only.`,
   })),
@@ -73,17 +84,20 @@ export const STRICTER: readonly Difference[] = [
     why: 'Go takes dates with an offset or without seconds, and overlooks elements behind those of a certificate.',
   },
   {
-    code: 'certificate/extension-malformed',
+    code: 'certificate/extension-refused',
+    kind: 'malformed',
     peers: OPENSSL,
     why: 'OpenSSL reads an extension when it needs it: policies and information access never, an address only to compare it.',
   },
   {
-    code: 'certificate/extension-malformed',
+    code: 'certificate/extension-refused',
+    kind: 'malformed',
     peers: GO,
     why: 'Go overlooks bytes behind a value, a negative path length, and lists that must not be empty.',
   },
   {
     code: 'certificate/name-malformed',
+    kind: 'malformed',
     peers: OPENSSL,
     why: 'OpenSSL does not hold strings of a name against their declared kind.',
   },
@@ -98,22 +112,26 @@ export const STRICTER: readonly Difference[] = [
     why: 'Only Go looks at the sign of a serial number, and only since 1.23.',
   },
   {
-    code: 'certificate/name-empty',
+    code: 'certificate/name-malformed',
+    kind: 'empty',
     peers: [...LENIENT_OPENSSL, 'Go'],
     why: 'An empty name is the same name at both ends; only -x509_strict minds that it is empty.',
   },
   {
-    code: 'certificate/algorithms-disagree',
+    code: 'signature/algorithm-refused',
+    kind: 'stated twice',
     peers: LENIENT_OPENSSL,
     why: 'OpenSSL compares the two when it checks the signature, which it does not do for a trusted root.',
   },
   {
     code: 'certificate/extension-refused',
+    kind: ['repeated', 'wrongly critical'],
     peers: OPENSSL,
     why: 'OpenSSL minds duplicates only of the extensions that it uses.',
   },
   {
     code: 'certificate/extension-refused',
+    kind: 'unknown',
     peers: EVERYBODY,
     why: 'Go since 1.24 processes policy constraints that require a policy, and OpenSSL knows them; here they are not processed, so critical ones are refused.',
   },
@@ -124,26 +142,31 @@ export const STRICTER: readonly Difference[] = [
   },
   {
     code: 'key/unsupported',
+    kind: 'public key',
     peers: EVERYBODY,
     why: 'Go takes P-224, and OpenSSL Ed448, secp256k1, RSA-PSS keys, compressed points and RSA keys without their NULL; no TLS 1.3 handshake between the two works with any of them.',
   },
   {
-    code: 'signature/algorithm-unsupported',
+    code: 'signature/algorithm-refused',
+    kind: 'unsupported',
     peers: OPENSSL,
     why: 'OpenSSL verifies SHA-224 and Ed448, Go neither.',
   },
   {
-    code: 'signature/algorithm-weak',
+    code: 'signature/algorithm-refused',
+    kind: 'weak',
     peers: GO,
     why: 'Go does not look at the signature of a leaf that is trusted by itself.',
   },
   {
-    code: 'chain/key-identifier-differs',
+    code: 'chain/authority-differs',
+    kind: 'key identifier',
     peers: GO,
     why: 'To Go, key identifiers only tell which issuer to try first.',
   },
   {
     code: 'chain/authority-differs',
+    kind: 'certificate',
     peers: GO,
     why: 'Go does not read the issuer and serial number in an authority key identifier.',
   },
@@ -193,57 +216,68 @@ export const STRICTER: readonly Difference[] = [
     why: 'To Go, an IPv4 address and its form mapped into IPv6 are the same.',
   },
   {
-    code: 'san/uri-malformed',
+    code: 'san/name-unusable',
+    kind: 'URI',
     peers: OPENSSL,
     why: 'OpenSSL does not read URIs.',
   },
   {
     code: 'name-constraints/name-unreadable',
+    kind: 'malformed',
     peers: OPENSSL,
     why: 'OpenSSL compares the end of a DNS name, whatever it begins with.',
   },
   {
     code: 'name-constraints/malformed',
+    kind: 'malformed',
     peers: GO,
     why: 'To Go, an empty constraint on mailboxes or URIs includes every name, which RFC 5280 does not define; a mailbox without a host is well-formed.',
   },
   {
     code: 'name-constraints/name-unreadable',
+    kind: 'malformed',
     peers: GO,
     why: 'Go reads an empty DNS name, a mailbox with escapes outside of quotes or without a host, and a URI with a user.',
   },
   {
-    code: 'name-constraints/unprocessed',
+    code: 'name-constraints/name-unreadable',
+    kind: 'not compared',
     peers: GO,
     why: 'Go ignores constraints on names of other kinds if they are not critical.',
   },
   {
-    code: 'name-constraints/excluded',
+    code: 'name-constraints/name-refused',
+    kind: 'excluded',
     peers: ['Node', 'OpenSSL', 'strict', 'Go'],
     why: 'A wildcard that stands for an excluded name is refused here (x509-limbo requires it); Go and OpenSSL compare it as it is written. Go also ignores constraints on directory names that are not critical.',
   },
   {
-    code: 'chain/anchor-unreadable-to-go',
+    code: 'chain/unused-unread-by-go',
+    kind: 'trusted',
     peers: GO,
     why: 'Go overlooks bytes behind the value of an extension, a negative path length, and lists that must not be empty.',
   },
   {
-    code: 'chain/certificate-unreadable-to-go',
+    code: 'chain/unused-unread-by-go',
+    kind: 'sent',
     peers: GO,
     why: 'Go overlooks bytes behind the value of an extension, a negative path length, and lists that must not be empty.',
   },
   {
-    code: 'certificate/name-empty',
+    code: 'certificate/name-malformed',
+    kind: 'empty',
     peers: EVERYBODY,
     why: 'An empty name is the same name at both ends.',
   },
   {
-    code: 'name-constraints/not-permitted',
+    code: 'name-constraints/name-refused',
+    kind: 'not permitted',
     peers: GO,
     why: 'Go ignores constraints on directory names if they are not critical.',
   },
   {
     code: 'name-constraints/malformed',
+    kind: 'malformed',
     peers: OPENSSL,
     why: 'OpenSSL compares what it finds, masks with gaps and mailboxes without a name included.',
   },
@@ -311,13 +345,14 @@ export const STRICTER: readonly Difference[] = [
 
 /** Warnings and infos here, for which others refuse. */
 export const LAXER: readonly Difference[] = [
-  ...GO_ALONE.map(({ code, reason }) => ({
-    code,
+  ...GO_ALONE.map(({ reason, ...what }) => ({
+    ...what,
     peers: GO,
     why: `Of a server’s chain, which Node validates: ${reason}`,
   })),
   {
-    code: 'certificate/policy-constraints-not-critical',
+    code: 'certificate/policy-extension',
+    kind: 'not critical',
     peers: GO,
     why: 'Go since 1.24 processes policy constraints that are not critical, too.',
   },
@@ -332,12 +367,14 @@ export const LAXER: readonly Difference[] = [
     why: 'A client certificate: etcd ends a path at any trusted certificate; a server of Node only with allowPartialTrustChain.',
   },
   {
-    code: 'certificate/authority-key-identifier-unusual',
+    code: 'certificate/key-identifier-unusual',
+    kind: 'of a root',
     peers: LENIENT_OPENSSL,
     why: 'OpenSSL does not take a root for self-signed whose authority key identifier points elsewhere, and looks for its issuer.',
   },
   {
-    code: 'signature/anchor-algorithm-unsuited',
+    code: 'signature/key-mismatch',
+    kind: 'root',
     peers: LENIENT_OPENSSL,
     why: 'OpenSSL does not take a root for self-signed whose key could not have made the signature, and looks for its issuer.',
   },
@@ -347,7 +384,8 @@ export const LAXER: readonly Difference[] = [
     why: 'A server of Node refuses such a client certificate; etcd, which validates the clients here, does not check it.',
   },
   {
-    code: 'name-constraints/common-name-outside',
+    code: 'name-constraints/common-name-refused',
+    when: ({ details }) => 'usage' in details && details.usage !== 'server',
     peers: LENIENT_OPENSSL,
     why: 'OpenSSL takes a common name that looks like a DNS name for one where there is no other, and so does a server of Node; etcd, which validates the clients here, does not.',
   },
@@ -362,22 +400,25 @@ export const LAXER: readonly Difference[] = [
     why: 'A client certificate: if any CRL is given, OpenSSL requires one of every issuer (-crl_check_all), and a server of Node always does; etcd, which validates the clients here, compares serial numbers only.',
   },
   {
-    code: 'certificate/anchor-version-1',
+    code: 'certificate/version-unsupported',
     peers: ['strict'],
     why: 'Only -x509_strict wants a root to be of version 3.',
   },
   {
-    code: 'certificate/key-identifier-missing',
+    code: 'certificate/key-identifier-unusual',
+    kind: 'missing',
     peers: ['strict'],
     why: 'RFC 5280 asks CAs to write it; only -x509_strict refuses a certificate without it.',
   },
   {
-    code: 'certificate/key-identifier-missing',
+    code: 'certificate/key-identifier-unusual',
+    kind: 'missing',
     peers: ['strict'],
     why: 'RFC 5280 asks CAs to write it; only -x509_strict refuses a certificate without it.',
   },
   {
-    code: 'constraints/not-critical',
+    code: 'certificate/criticality-unusual',
+    kind: 'of a CA',
     peers: ['strict'],
     why: 'RFC 5280 asks CAs to mark it; only -x509_strict refuses a certificate without the mark.',
   },
@@ -392,7 +433,8 @@ export const LAXER: readonly Difference[] = [
     why: 'The path length of what is no CA has no effect; only -x509_strict refuses it.',
   },
   {
-    code: 'usage/key-usage-absent',
+    code: 'usage/extension-absent',
+    kind: 'keyUsage',
     peers: ['strict'],
     why: 'A CA without key usage may do everything; only -x509_strict wants it written.',
   },
@@ -402,16 +444,15 @@ export const LAXER: readonly Difference[] = [
     why: 'keyCertSign has no effect without CA:TRUE; only -x509_strict refuses it.',
   },
   {
-    code: 'san/criticality-wrong',
+    code: 'certificate/criticality-unusual',
+    kind: 'of names',
     peers: ['strict'],
     why: 'Everybody reads the names, marked or not; only -x509_strict refuses the missing mark.',
   },
 ]
 
 /** Warnings here of what only some releases of Go refuse, for clients and peers too. */
-export const BY_GO_RELEASE: readonly Difference[] = LAXER.filter(
-  ({ code }) => code === 'certificate/policy-constraints-not-critical',
-)
+export const BY_GO_RELEASE: readonly Difference[] = LAXER.filter(({ code }) => code === 'certificate/policy-extension')
 
 /** What others refuse and no finding tells of. */
 export const SILENT: readonly {
@@ -447,7 +488,28 @@ export const SILENT: readonly {
   },
 ]
 
+/** Whether a list has the finding, for that program. */
+export function isListed(list: readonly Difference[], finding: Finding, witness: Witness): boolean {
+  return list.some((each) => isAbout(each, finding) && each.peers.includes(witness))
+}
+
+export function isAbout({ code, kind = [], when }: Difference, finding: Finding): boolean {
+  const kinds = [kind].flat()
+  if (finding.code !== code || when?.(finding) === false) return false
+  return kinds.length === 0 || kinds.includes(kindOf(finding) ?? '')
+}
+
+function kindOf({ details }: Finding): string | null {
+  return 'kind' in details ? details.kind : null
+}
+
+/** `chain/root-not-trusted (leaf)`: the code, and the kind in its details. */
+export function nameOfFinding(finding: Finding): string {
+  const kind = kindOf(finding)
+  return kind === null ? finding.code : `${finding.code} (${kind})`
+}
+
 /** Whether Node may accept what has this error. */
-export function isNodesDifference(code: FindingCode): boolean {
-  return STRICTER.some((each) => each.code === code && each.peers.includes('Node'))
+export function isNodesDifference(finding: Finding): boolean {
+  return isListed(STRICTER, finding, 'Node')
 }

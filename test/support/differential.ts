@@ -2,7 +2,7 @@
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 import type { Report } from '../../src/report/report.js'
 import { validateChain, type Usage } from '../../src/validate/index.js'
-import { LAXER, SILENT, STRICTER, type Difference } from './differences.js'
+import { isAbout, isListed, LAXER, nameOfFinding, SILENT, STRICTER, type Difference } from './differences.js'
 import { type Applied, concernsUsage, mintCase, type MintedCase, nameOf } from './mutation.js'
 import { type Question, type Verdicts, type Witness, type Witnesses, WITNESSES } from './witnesses.js'
 
@@ -58,26 +58,26 @@ export function title({ usage, applied }: Outcome): string {
 export interface Met {
   readonly outcome: Outcome
   readonly witness: Witness
-  /** Codes that would explain it. */
-  readonly codes: readonly FindingCode[]
+  /** Findings that would explain it. */
+  readonly findings: readonly Finding[]
 }
 
 /** Peers that accept what we refuse. Every error has to be one that the peer does not see. */
 export function acceptedByOthers(outcome: Outcome): Met[] {
   if (outcome.report.ok) return []
-  const codes = [...new Set(causes(outcome.report.findings).map(({ code }) => code))]
+  const findings = causes(outcome.report.findings)
   return WITNESSES.filter((witness) => outcome.verdicts[witness]?.accepts === true).map((witness) => ({
     outcome,
     witness,
-    codes,
+    findings,
   }))
 }
 
 /** Peers that refuse what we accept. One warning that tells of it is enough. */
 export function refusedByOthers(outcome: Outcome): Met[] {
   if (!outcome.report.ok) return []
-  const codes = outcome.report.findings.map(({ code }) => code)
-  return WITNESSES.filter((witness) => refuses(outcome, witness)).map((witness) => ({ outcome, witness, codes }))
+  const { findings } = outcome.report
+  return WITNESSES.filter((witness) => refuses(outcome, witness)).map((witness) => ({ outcome, witness, findings }))
 }
 
 /** `strict` refuses whatever OpenSSL refuses; only what it adds is a difference of its own. */
@@ -92,7 +92,9 @@ export function causes(findings: readonly Finding[]): Finding[] {
   const unreadable = errors.some(({ code }) => code === 'certificate/malformed')
   const hasOddKey = errors.some(({ code }) => code === 'key/unsupported')
   return errors.filter(
-    ({ code }) => !(unreadable && FOLLOW.has(code)) && !(hasOddKey && code === 'revocation/crl-algorithm-refused'),
+    ({ code, details }) =>
+      !(unreadable && FOLLOW.has(code) && !(code === 'chain/root-not-trusted' && details.kind === 'leaf')) &&
+      !(hasOddKey && code === 'revocation/crl-algorithm-refused'),
   )
 }
 
@@ -100,7 +102,6 @@ const FOLLOW: ReadonlySet<FindingCode> = new Set([
   'chain/issuer-not-found',
   'chain/no-trust-anchors',
   'chain/root-not-trusted',
-  'chain/circle',
 ])
 
 /**
@@ -110,15 +111,18 @@ const FOLLOW: ReadonlySet<FindingCode> = new Set([
 export function unlisted(outcomes: readonly Outcome[], parts: readonly Outcome[] = []): string[] {
   const stricter = outcomes
     .flatMap(acceptedByOthers)
-    .filter(({ witness, codes }) => !codes.every((code) => isListed(STRICTER, code, witness)))
+    .filter(({ witness, findings }) => !findings.every((each) => isListed(STRICTER, each, witness)))
     .filter(({ outcome, witness }) => !isAcceptedInParts(outcome, witness, parts))
-    .map(({ outcome, witness, codes }) => `${title(outcome)}: ${witness} accepts, we refuse for ${codes.join(', ')}`)
+    .map(
+      ({ outcome, witness, findings }) =>
+        `${title(outcome)}: ${witness} accepts, we refuse for ${findings.map(nameOfFinding).join(', ')}`,
+    )
   const laxer = outcomes.flatMap(refusedByOthers).filter((met) => !isKnownLaxity(met))
   return [
     ...stricter,
     ...laxer.map(
-      ({ outcome, witness, codes }) =>
-        `${title(outcome)}: ${witness} refuses, we accept with ${codes.join(', ') || 'no finding'}: ${outcome.verdicts[witness]?.words ?? ''}`,
+      ({ outcome, witness, findings }) =>
+        `${title(outcome)}: ${witness} refuses, we accept with ${findings.map(nameOfFinding).join(', ') || 'no finding'}: ${outcome.verdicts[witness]?.words ?? ''}`,
     ),
   ]
 }
@@ -135,16 +139,12 @@ function isAcceptedInParts(outcome: Outcome, witness: Witness, parts: readonly O
   return accepted && alone.some((each) => each?.report.ok === false)
 }
 
-function isKnownLaxity({ outcome, witness, codes }: Met): boolean {
-  if (codes.some((code) => isListed(LAXER, code, witness))) return true
+function isKnownLaxity({ outcome, witness, findings }: Met): boolean {
+  if (findings.some((each) => isListed(LAXER, each, witness))) return true
   return SILENT.some(
     ({ mutations, peers }) =>
       peers.includes(witness) && outcome.applied.some(({ mutation }) => mutations.includes(mutation.name)),
   )
-}
-
-function isListed(list: readonly Difference[], code: FindingCode, witness: Witness): boolean {
-  return list.some((each) => each.code === code && each.peers.includes(witness))
 }
 
 /** What is in the list and was not met, a line each. */
@@ -152,10 +152,15 @@ export function notMet(outcomes: readonly Outcome[]): string[] {
   const accepted = outcomes.flatMap(acceptedByOthers)
   const refused = outcomes.flatMap(refusedByOthers)
   const missing = (list: readonly Difference[], met: readonly Met[], what: string): string[] =>
-    list.flatMap(({ code, peers }) =>
-      peers
-        .filter((peer) => !met.some(({ witness, codes }) => witness === peer && codes.includes(code)))
-        .map((peer) => `${code}: ${peer} never ${what}`),
+    list.flatMap((difference) =>
+      difference.peers
+        .filter(
+          (peer) =>
+            !met.some(
+              ({ witness, findings }) => witness === peer && findings.some((each) => isAbout(difference, each)),
+            ),
+        )
+        .map((peer) => `${difference.code} (${[difference.kind ?? 'all'].flat().join(', ')}): ${peer} never ${what}`),
     )
   const silent = SILENT.filter(({ onlyInPairs = false }) => !onlyInPairs).flatMap(({ mutations, peers }) =>
     mutations.flatMap((name) =>

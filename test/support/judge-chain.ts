@@ -42,12 +42,28 @@ export function codesOf(findings: readonly Finding[], severity: Finding['severit
     .map(({ code, certificate }) => (certificate === null ? code : `${code}@${String(certificate.index)}`))
 }
 
-/** The details of every finding of a code, those folded under others included, in the order of the list. */
-export function detailsOf<C extends FindingCode>(findings: readonly Finding[], code: C): FindingDetails[C][] {
+/**
+ * The details of every finding of a code, those folded under others included, in the order of the list. With a kind, only those of
+ * that kind, without it.
+ */
+export function detailsOf<C extends FindingCode>(findings: readonly Finding[], code: C): FindingDetails[C][]
+export function detailsOf<C extends FindingCode, K extends string>(
+  findings: readonly Finding[],
+  code: C,
+  kind: K,
+): OfKind<FindingDetails[C], K>[]
+export function detailsOf(findings: readonly Finding[], code: FindingCode, kind?: string): object[] {
   return findings.flatMap((each) => [
-    // TypeScript does not see that Finding<C> is the member of the union whose code is C.
-    ...(each.code === code ? [each.details as FindingDetails[C]] : []),
-    ...detailsOf(each.consequences, code),
-    ...detailsOf(each.repeats ?? [], code),
+    ...(each.code === code ? ofKind(each.details, kind) : []),
+    ...detailsOf(each.consequences, code, kind ?? ''),
+    ...detailsOf(each.repeats ?? [], code, kind ?? ''),
   ])
+}
+
+type OfKind<D, K> = D extends { kind: infer P } ? (K extends P ? Omit<D, 'kind'> : never) : never
+
+function ofKind(details: object, kind = ''): object[] {
+  if (kind === '') return [details]
+  const { kind: own, ...rest } = { kind: '', ...details }
+  return own === kind ? [rest] : []
 }

@@ -96,6 +96,9 @@ function objectsOf({ properties = {}, required = [] }: Schema, manner: Manner, i
 /** Details of every code in one manner: code and details. */
 export function sampleDetails(manner: Manner): [code: string, details: object][] {
   return [...schemas()].flatMap(([code, schema]) =>
-    objectsOf(schema, manner, 0).map((details): [string, object] => [code, details]),
+    // Details of several kinds are one alternative each.
+    (schema.anyOf ?? [schema]).flatMap((each) =>
+      objectsOf(each, manner, 0).map((details): [string, object] => [code, details]),
+    ),
   )
 }

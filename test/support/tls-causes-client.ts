@@ -155,7 +155,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'under an intermediate for servers only',
       ...REFUSED,
       certificate: 'client intermediate CN=Intermediate',
-      codes: ['usage/extended-key-usage-nested'],
+      codes: ['usage/extended-key-usage-missing'],
       setUp: shown(({ root }) => {
         const intermediate = mintCa({
           subject: 'Intermediate',

@@ -92,7 +92,7 @@ export const SERVER_CAUSES: CauseGroup = {
     {
       cause: 'self-signed',
       ...WRONG,
-      codes: ['chain/self-signed', REFUSED],
+      codes: ['chain/root-not-trusted', REFUSED],
       setUp: showing(({ root }) =>
         mintedCredentials({ leaf: mintLeaf({ subject: 'etcd', names: NAMES }), trust: [root] }),
       ),
@@ -101,7 +101,7 @@ export const SERVER_CAUSES: CauseGroup = {
       cause: 'made by etcd itself (--auto-tls)',
       error: 'ERR_HANDSHAKE_FAILED',
       certificate: 'server leaf O=etcd',
-      codes: ['san/host-not-covered', 'chain/self-signed', REFUSED],
+      codes: ['san/host-not-covered', 'chain/root-not-trusted', REFUSED],
       setUp: ({ etcds }, pki) => ({ endpoint: etcds.autoTls.endpoint, credentials: pki.client }),
     },
     {
@@ -214,7 +214,7 @@ export const SERVER_CAUSES: CauseGroup = {
       cause: 'under an intermediate for clients only',
       ...WRONG,
       certificate: 'server intermediate CN=Intermediate',
-      codes: ['usage/extended-key-usage-nested', REFUSED],
+      codes: ['usage/extended-key-usage-missing', REFUSED],
       setUp: showing(
         under(
           (root) => mintCa({ subject: 'Intermediate', issuer: root, extensions: [extendedKeyUsage(['clientAuth'])] }),
@@ -225,7 +225,7 @@ export const SERVER_CAUSES: CauseGroup = {
     {
       cause: 'signed with SHA-1',
       ...WRONG,
-      codes: ['signature/algorithm-weak', REFUSED],
+      codes: ['signature/algorithm-refused', REFUSED],
       setUp: showing(server({ signature: 'ecdsa-sha1' })),
     },
     {

@@ -61,10 +61,20 @@ const NO_FILES: SideFiles = { served: [], shown: [], anchors: [], crl: null }
 export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, tokenKey: null, findings: [] }
 
 /** Findings that the trust anchors of a server do not matter for: clients know its CA, and etcd need not. */
-const ABOUT_TRUST = /^chain\/(?!order-wrong|certificate-unused)/
+function isAboutTrust({ code, details }: Finding): boolean {
+  if (code === 'chain/certificate-unneeded') return details.kind === 'root'
+  if (code === 'chain/limit-exceeded') return details.kind === 'search'
+  return code.startsWith('chain/') && code !== 'chain/order-wrong'
+}
+
+/** Findings that are about a certificate as a trust anchor. */
+function isAboutAnchor({ code, details }: Finding): boolean {
+  if (code === 'signature/key-mismatch') return details.kind === 'root'
+  return code.includes('anchor') || ('trusted' in details && details.trusted)
+}
+
 const ABOUT_ENCRYPTION = /^key\/(?:passphrase-missing|encryption-)/
 const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing']
-const SMALL_KEY: FindingCode = 'key/small-beyond-2030'
 const KEY_READABLE: FindingCode = 'file/key-readable-by-others'
 
 /** Reads and checks all files of one member. */
@@ -125,7 +135,7 @@ class FilesReader {
 
   #add(findings: readonly Finding[]): void {
     for (const each of findings) {
-      if (each.code === SMALL_KEY) {
+      if (each.code === 'key/size-unusual' && each.details.kind === 'short after 2030') {
         this.#smallKeys.add(`"${each.certificate?.subject ?? ''}"`)
         continue
       }
@@ -201,7 +211,7 @@ class FilesReader {
     if (leaf === undefined) return
     if (anchors.length > 0) {
       const findings = validate(pair, anchors, validation)
-      const isTrusted = !findings.some(({ code, severity }) => severity === 'error' && ABOUT_TRUST.test(code))
+      const isTrusted = !findings.some((each) => each.severity === 'error' && isAboutTrust(each))
       // Members verify each other with these CAs. Those who connect to a server have their own.
       if (isTrusted || side.block === 'peer') {
         this.#add(findings)
@@ -375,7 +385,8 @@ function validate(
         : validateChain({ leaf, intermediates, trustAnchors }, options).findings
   // What etcd does not read of its CA file is reported once. An intermediate in it is an anchor to Go (x509 Verify).
   return unfoldRepeats(findings).filter(
-    ({ code }) => code !== 'chain/anchor-unreadable-to-go' && code !== 'chain/anchor-not-self-signed',
+    ({ code, details }) =>
+      code !== 'chain/anchor-not-self-signed' && !(code === 'chain/unused-unread-by-go' && details.kind === 'trusted'),
   )
 }
 
@@ -383,10 +394,7 @@ function validate(
 function validateAlone([leaf, ...intermediates]: readonly Certificate[], options: ValidateOptions): Finding[] {
   if (leaf === undefined) return []
   const { findings } = validateChain({ leaf, intermediates, trustAnchors: intermediates.at(-1) ?? leaf }, options)
-  return unfoldRepeats(findings).filter(
-    ({ code, details }) =>
-      !ABOUT_TRUST.test(code) && !code.includes('anchor') && !('trusted' in details && details.trusted),
-  )
+  return unfoldRepeats(findings).filter((each) => !isAboutTrust(each) && !isAboutAnchor(each))
 }
 
 /** The first byte of a CRL in DER. */

@@ -6,6 +6,7 @@ import {
   refusedByOpensslAlone,
   refusedInTrustAnchors,
   row,
+  rowByKind,
   type UsageDetails,
 } from '../row.js'
 import { listed, quoted } from '../words.js'
@@ -39,19 +40,34 @@ export interface ClientCaDetails {
 }
 
 export const chain = {
-  'chain/issuer-not-found': row<{ issuer: string; anchors: string[]; intermediates: string[] }>({
-    severity: 'error',
-    refusals: [
-      BY_GO,
-      LEAF_UNVERIFIED,
-      NOT_LOCALLY,
-      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
-      NO_LOCAL_ISSUER,
-    ],
-    message: ({ issuer, anchors }, who) =>
-      `${who} was issued by "${issuer}", and no certificate with that subject was given. The trusted CAs are ${quoted(anchors)}.`,
-    remedy: ({ issuer }) =>
-      `If "${issuer}" is an intermediate, append its certificate to the leaf's file. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
+  'chain/issuer-not-found': rowByKind<
+    | { kind: 'not given'; issuer: string; anchors: string[]; intermediates: string[] }
+    | { kind: 'circle'; issuer: string; anchors: string[] }
+  >({
+    kinds: {
+      'not given': {
+        severity: 'error',
+        refusals: [
+          BY_GO,
+          LEAF_UNVERIFIED,
+          NOT_LOCALLY,
+          { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
+          NO_LOCAL_ISSUER,
+        ],
+        message: ({ issuer, anchors }, who) =>
+          `${who} was issued by "${issuer}", and no certificate with that subject was given. The trusted CAs are ${quoted(anchors)}.`,
+        remedy: ({ issuer }) =>
+          `If "${issuer}" is an intermediate, append its certificate to the leaf's file. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
+      },
+      circle: {
+        severity: 'error',
+        refusals: [BY_GO, NO_LOCAL_ISSUER],
+        message: ({ issuer, anchors }, who) =>
+          `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted. The trusted CAs are ${quoted(anchors)}.`,
+        remedy: () =>
+          'Put the root certificate of these CAs into the CA file, or send the intermediate that leads to a trusted CA.',
+      },
+    },
   }),
   'chain/issuer-key-differs': row<{ issuer: string; found: string[]; wantedKeyIdentifier: string | null }>({
     severity: 'error',
@@ -72,28 +88,32 @@ export const chain = {
     remedy: ({ wantedKeyIdentifier }) =>
       `The CA was probably created again under its old name. Pass the CA certificate that issued this one${wantedKeyIdentifier === null || wantedKeyIdentifier === '' ? '' : ` (its subject key identifier is ${wantedKeyIdentifier})`}, or reissue the certificate.`,
   }),
-  'chain/self-signed': row<{ anchors: string[] }>({
-    severity: 'error',
-    refusals: [
-      BY_GO,
-      { by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
-      { by: 'OpenSSL', words: 'self-signed certificate' },
-    ],
-    message: ({ anchors }, who) => `${who} is self-signed and not trusted. The trusted CAs are ${quoted(anchors)}.`,
-    remedy: () =>
-      'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
-  }),
-  'chain/root-not-trusted': row<{ anchors: string[] }>({
-    severity: 'error',
-    refusals: [
-      BY_GO,
-      { by: 'Node', words: 'SELF_SIGNED_CERT_IN_CHAIN' },
-      { by: 'OpenSSL', words: 'self-signed certificate in certificate chain' },
-    ],
-    message: ({ anchors }, who) =>
-      `${who} is the root of the chain and is not trusted. The trusted CAs are ${quoted(anchors)}.`,
-    remedy: () =>
-      'If this is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.',
+  'chain/root-not-trusted': rowByKind<{ kind: 'leaf' | 'root'; anchors: string[] }>({
+    kinds: {
+      leaf: {
+        severity: 'error',
+        refusals: [
+          BY_GO,
+          { by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+          { by: 'OpenSSL', words: 'self-signed certificate' },
+        ],
+        message: ({ anchors }, who) => `${who} is self-signed and not trusted. The trusted CAs are ${quoted(anchors)}.`,
+        remedy: () =>
+          'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
+      },
+      root: {
+        severity: 'error',
+        refusals: [
+          BY_GO,
+          { by: 'Node', words: 'SELF_SIGNED_CERT_IN_CHAIN' },
+          { by: 'OpenSSL', words: 'self-signed certificate in certificate chain' },
+        ],
+        message: ({ anchors }, who) =>
+          `${who} is the root of the chain and is not trusted. The trusted CAs are ${quoted(anchors)}.`,
+        remedy: () =>
+          'If this is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.',
+      },
+    },
   }),
   'chain/client-ca-not-given': row<ClientCaDetails>({
     severity: 'info',
@@ -102,38 +122,55 @@ export const chain = {
     remedy: ({ issuer }) =>
       `If etcd’s --trusted-ca-file holds "${issuer}", pass that file as clientCa, so that the chain is validated. Otherwise use a certificate of a CA in that file, with its intermediates.`,
   }),
-  'chain/circle': row<{ issuer: string; anchors: string[] }>({
-    severity: 'error',
-    refusals: [BY_GO, NO_LOCAL_ISSUER],
-    message: ({ issuer, anchors }, who) =>
-      `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted. The trusted CAs are ${quoted(anchors)}.`,
-    remedy: () =>
-      'Put the root certificate of these CAs into the CA file, or send the intermediate that leads to a trusted CA.',
-  }),
   'chain/no-trust-anchors': row<NoDetails>({
     severity: 'error',
     refusals: [BY_GO, LEAF_UNVERIFIED, NO_LOCAL_ISSUER],
     message: () => 'No trusted CA certificate was given.',
     remedy: () => 'Pass the certificate of the CA that issues your etcd certificates (--cacert of etcdctl).',
   }),
-  'chain/budget-exhausted': row<{ signatures: number; steps: number }>({
-    severity: 'error',
-    message: ({ signatures, steps }) =>
-      `The search for a valid path stopped at its limit of ${String(signatures)} signature checks and ${String(steps)} steps.`,
-    remedy: () =>
-      'Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust. If you need all of them, raise the option budget.signatures or budget.steps.',
+  'chain/limit-exceeded': rowByKind<
+    | { kind: 'search'; signatures: number; steps: number }
+    | { kind: 'comparisons of names'; comparisons: number }
+    | { kind: 'intermediates'; allowed: number; found: number }
+  >({
+    kinds: {
+      search: {
+        severity: 'error',
+        message: ({ signatures, steps }) =>
+          `The search for a valid path stopped at its limit of ${String(signatures)} signature checks and ${String(steps)} steps.`,
+        remedy: () =>
+          'Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust. If you need all of them, raise the option budget.signatures or budget.steps.',
+      },
+      'comparisons of names': {
+        severity: 'error',
+        message: ({ comparisons }) =>
+          `The name constraints of the path would need more than ${String(comparisons)} comparisons.`,
+        remedy: () => 'Reissue the certificates of the path with fewer names or constraints.',
+      },
+      intermediates: {
+        severity: 'error',
+        message: ({ allowed, found }) =>
+          `The path has ${String(found)} intermediates, and ${String(allowed)} are allowed.`,
+        remedy: () => 'Raise the option maxIntermediates if the chain is intended.',
+      },
+    },
   }),
-  'chain/anchor-unreadable-to-go': row<{ reason: string } & UsageDetails>({
-    severity: refusedInTrustAnchors,
-    refusals: UNREADABLE_TO_GO,
-    message: ({ reason }, who) => `${who} is not used, but etcd does not start with it in its CA file: ${reason}.`,
-    remedy: () => 'Remove the certificate from the CA file of etcd, or issue it again in a form that Go reads.',
-  }),
-  'chain/certificate-unreadable-to-go': row<{ reason: string } & UsageDetails>({
-    severity: refusedByGoAlone,
-    refusals: UNREADABLE_TO_GO,
-    message: ({ reason }, who) => `${who} is not used, but etcd refuses a handshake in which it is sent: ${reason}.`,
-    remedy: () => 'Remove the certificate from the file of the leaf.',
+  'chain/unused-unread-by-go': rowByKind<{ kind: 'trusted' | 'sent'; reason: string } & UsageDetails>({
+    kinds: {
+      trusted: {
+        severity: refusedInTrustAnchors,
+        refusals: UNREADABLE_TO_GO,
+        message: ({ reason }, who) => `${who} is not used, but etcd does not start with it in its CA file: ${reason}.`,
+        remedy: () => 'Remove the certificate from the CA file of etcd, or issue it again in a form that Go reads.',
+      },
+      sent: {
+        severity: refusedByGoAlone,
+        refusals: UNREADABLE_TO_GO,
+        message: ({ reason }, who) =>
+          `${who} is not used, but etcd refuses a handshake in which it is sent: ${reason}.`,
+        remedy: () => 'Remove the certificate from the file of the leaf.',
+      },
+    },
   }),
   'chain/others-tried': row<{ paths: number }>({
     severity: 'info',
@@ -145,15 +182,19 @@ export const chain = {
     message: ({ issuer }, who) => `${who} is not followed by its issuer "${issuer}", which is elsewhere in the file.`,
     remedy: () => 'Write the leaf first, then each issuer in turn, without the root.',
   }),
-  'chain/certificate-unused': row<NoDetails>({
-    severity: 'info',
-    message: (_, who) => `${who} is not part of the path.`,
-    remedy: () => 'Remove it from the file.',
-  }),
-  'chain/root-sent': row<NoDetails>({
-    severity: 'info',
-    message: (_, who) => `${who} is a trust anchor and part of the chain that is sent.`,
-    remedy: () => 'Remove the root from the certificate file.',
+  'chain/certificate-unneeded': rowByKind<{ kind: 'unused' | 'root' }>({
+    kinds: {
+      unused: {
+        severity: 'info',
+        message: (_, who) => `${who} is not part of the path.`,
+        remedy: () => 'Remove it from the file.',
+      },
+      root: {
+        severity: 'info',
+        message: (_, who) => `${who} is a trust anchor and part of the chain that is sent.`,
+        remedy: () => 'Remove the root from the certificate file.',
+      },
+    },
   }),
   'chain/anchor-not-self-signed': row<{ issuer: string; selfIssued: boolean } & OpensslDetails>({
     severity: refusedByOpensslAlone,
@@ -209,24 +250,26 @@ export const chain = {
       `${who} writes the name of its issuer as "${written}", and the issuer itself is "${issuer}" in other bytes; etcd does not accept it as the issuer.`,
     remedy: () => 'Reissue it, with the issuer’s name copied byte for byte, as openssl and cfssl do.',
   }),
-  'chain/authority-differs': row<{
-    issuer: string
-    found: string
-    wanted: string | null
-    wantedIssuer: string | null
-  }>({
-    severity: 'error',
-    refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
-    message: ({ issuer, found, wanted, wantedIssuer }, who) =>
-      `${who} names an issuer${wanted === null ? '' : ` with the serial number ${wanted}`}${wantedIssuer === null ? '' : `, issued by "${wantedIssuer}"`}, but "${issuer}" has the serial number ${found}.`,
-    remedy: () =>
-      'Pass the CA certificate that it was issued with, or reissue it with "authorityKeyIdentifier = keyid", which stays valid when the CA is renewed.',
-  }),
-  'chain/key-identifier-differs': row<{ wanted: string; found: string; issuer: string }>({
-    severity: 'error',
-    refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
-    message: ({ wanted, found, issuer }, who) =>
-      `${who} names an issuer with the key identifier ${wanted || 'of no bytes'}, but the key identifier of "${issuer}" is ${found || 'empty'}.`,
-    remedy: () => 'Pass the CA certificate that issued it, or reissue it from this CA.',
+  'chain/authority-differs': rowByKind<
+    | { kind: 'key identifier'; wanted: string; found: string; issuer: string }
+    | { kind: 'certificate'; issuer: string; found: string; wanted: string | null; wantedIssuer: string | null }
+  >({
+    kinds: {
+      'key identifier': {
+        severity: 'error',
+        refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
+        message: ({ wanted, found, issuer }, who) =>
+          `${who} names an issuer with the key identifier ${wanted || 'of no bytes'}, but the key identifier of "${issuer}" is ${found || 'empty'}.`,
+        remedy: () => 'Pass the CA certificate that issued it, or reissue it from this CA.',
+      },
+      certificate: {
+        severity: 'error',
+        refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
+        message: ({ issuer, found, wanted, wantedIssuer }, who) =>
+          `${who} names an issuer${wanted === null ? '' : ` with the serial number ${wanted}`}${wantedIssuer === null ? '' : `, issued by "${wantedIssuer}"`}, but "${issuer}" has the serial number ${found}.`,
+        remedy: () =>
+          'Pass the CA certificate that it was issued with, or reissue it with "authorityKeyIdentifier = keyid", which stays valid when the CA is renewed.',
+      },
+    },
   }),
 }

@@ -1,5 +1,5 @@
 /** Findings about basic constraints: who may issue, and how long a path may be. */
-import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
+import { type NoDetails, refusedByGoAlone, row, rowByKind, type UsageDetails } from '../row.js'
 import { quoted } from '../words.js'
 
 /** A path length that the CA sets and the path exceeds. */
@@ -23,35 +23,31 @@ export const constraints = {
     remedy: ({ issued }) =>
       `Reissue "${issued}" from a CA. If the issuer is to be a CA, reissue the issuer with "basicConstraints = critical, CA:TRUE".`,
   }),
-  'constraints/path-too-long': row<PathLength>({
-    severity: 'error',
-    refusals: [
-      { by: 'Go', words: 'x509: too many intermediates for path length constraint' },
-      { by: 'Node', words: 'PATH_LENGTH_EXCEEDED' },
-      { by: 'OpenSSL', words: 'path length constraint exceeded' },
-    ],
-    message: ({ allowed, found, intermediates }, who) =>
-      `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and the path has ${String(found)}: ${quoted(intermediates)}.`,
-    remedy: ({ found }) =>
-      `Reissue the leaf from a CA higher up, or reissue this CA certificate with "pathlen:${String(found)}" or more.`,
-  }),
-  'constraints/path-too-long-for-go': row<PathLength & UsageDetails>({
-    severity: refusedByGoAlone,
-    refusals: [{ by: 'Go', words: 'x509: too many intermediates for path length constraint' }],
-    message: ({ allowed, found, intermediates }, who) =>
-      `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and etcd, which counts self-issued certificates, refuses the path with ${String(found)}: ${quoted(intermediates)}.`,
-    remedy: () => 'Trust the new CA certificate directly instead of the cross-certificate, or raise the path length.',
-  }),
-  'constraints/too-many-intermediates': row<{ allowed: number; found: number }>({
-    severity: 'error',
-    message: ({ allowed, found }) => `The path has ${String(found)} intermediates, and ${String(allowed)} are allowed.`,
-    remedy: () => 'Raise the option maxIntermediates if the chain is intended.',
-  }),
-  'constraints/not-critical': row<{ extension: string }>({
-    severity: 'warning',
-    message: ({ extension }, who) => `${who} has ${extension} that is not critical.`,
-    remedy: ({ extension }) =>
-      `Mark ${extension} as critical ("${extension} = critical, …") at the next renewal of the CA.`,
+  'constraints/path-too-long': rowByKind<
+    ({ kind: 'for all' } & PathLength) | ({ kind: 'for Go' } & PathLength & UsageDetails)
+  >({
+    kinds: {
+      'for all': {
+        severity: 'error',
+        refusals: [
+          { by: 'Go', words: 'x509: too many intermediates for path length constraint' },
+          { by: 'Node', words: 'PATH_LENGTH_EXCEEDED' },
+          { by: 'OpenSSL', words: 'path length constraint exceeded' },
+        ],
+        message: ({ allowed, found, intermediates }, who) =>
+          `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and the path has ${String(found)}: ${quoted(intermediates)}.`,
+        remedy: ({ found }) =>
+          `Reissue the leaf from a CA higher up, or reissue this CA certificate with "pathlen:${String(found)}" or more.`,
+      },
+      'for Go': {
+        severity: refusedByGoAlone,
+        refusals: [{ by: 'Go', words: 'x509: too many intermediates for path length constraint' }],
+        message: ({ allowed, found, intermediates }, who) =>
+          `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and etcd, which counts self-issued certificates, refuses the path with ${String(found)}: ${quoted(intermediates)}.`,
+        remedy: () =>
+          'Trust the new CA certificate directly instead of the cross-certificate, or raise the path length.',
+      },
+    },
   }),
   'constraints/leaf-is-ca': row<NoDetails>({
     severity: 'warning',

@@ -54,13 +54,6 @@ export const key = {
       `${the(place)} holds a private key in an old, weak encryption (${encryption}).`,
     remedy: (place) => `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -in ${inShell(place)} -out new.key".`,
   }),
-  'key/algorithm-unsupported': row<Place & { algorithm: string }>({
-    severity: 'error',
-    message: ({ algorithm, ...place }) =>
-      `${the(place)} holds a private key of a kind that etcd's TLS does not support: ${algorithm}.`,
-    remedy: () =>
-      'Generate a new key ("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.key") and issue a certificate for it.',
-  }),
   'key/malformed': row<Place & { line: number; reason: string }>({
     severity: 'error',
     message: ({ line, reason, ...place }) =>

@@ -1,5 +1,5 @@
 /** Findings about names: subject alternative names against hosts, common names, name constraints. */
-import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
+import { type NoDetails, refusedByGoAlone, row, rowByKind, type UsageDetails } from '../row.js'
 import { listed } from '../words.js'
 
 /** Why no name covers a host, by the nearest miss. */
@@ -52,22 +52,19 @@ function goWords({ kind, reason, found, foundOfKind }: NotCoveredDetails): strin
   return kind === 'ip' ? 'no IP SANs' : 'no names'
 }
 
-export interface CommonNameDetails {
+export interface CommonNameDetails extends UsageDetails {
   name: string
   constrainedBy: string
   /** Whether it is among the permitted names, and so excluded by another constraint. */
   isPermitted: boolean
 }
 
-const COMMON_NAME_REFUSALS = (['Node', 'OpenSSL'] as const).flatMap((by) => [
-  { by, words: 'permitted subtree violation', when: ({ isPermitted }: CommonNameDetails) => !isPermitted },
-  { by, words: 'excluded subtree violation' },
-])
-const COMMON_NAME_REMEDY =
-  'Reissue it with a common name without dots, with a common name that the CA permits, or with an additional DNS name that the CA permits.'
-
-function commonNameMessage({ name, constrainedBy }: CommonNameDetails, who: string): string {
-  return `${who} has no DNS name, and its common name "${name}" is one that its CA "${constrainedBy}" does not allow. OpenSSL and Node check it then.`
+/** A name that constraints are about. */
+export interface ConstrainedName {
+  name: string
+  /** `dns`, `ip`, `email`, `uri`, `dirName` or another kind of general name. */
+  nameKind: string
+  constrainedBy: string
 }
 
 const UNUSABLE = {
@@ -86,7 +83,7 @@ const UNPARSED = (
     ['email', 'x509: cannot parse rfc822Name …'],
     ['dns', 'x509: cannot parse dnsName "…"'],
   ] as const
-).map(([of, words]) => ({ by: 'Go', words, when: ({ kind }: { kind: string }) => kind === of }) as const)
+).map(([of, words]) => ({ by: 'Go', words, when: ({ nameKind }: { nameKind: string }) => nameKind === of }) as const)
 
 export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
@@ -124,45 +121,31 @@ export const names = {
     remedy: ({ host, kind }) =>
       `Reissue it with ${sanText(kind, host)} in subjectAltName (openssl: "subjectAltName = ${sanText(kind, host)}"), or connect by a name that it covers.`,
   }),
-  'san/name-unusable': row<{
-    name: string
-    reason: 'an IP address' | 'no host name' | 'an underscore' | 'a wide wildcard'
-  }>({
-    severity: 'warning',
-    message: ({ name, reason }, who) => `${who} has the DNS name "${name}", which ${UNUSABLE[reason]}.`,
-    remedy: ({ name, reason }) =>
-      reason === 'an IP address'
-        ? `Reissue it with an IP name: "subjectAltName = IP:${name}".`
-        : 'Reissue it with plain DNS names of letters, digits and hyphens. A wildcard must be the whole leftmost label, with at least two labels after it.',
-  }),
-  'san/uri-malformed': row<{ uri: string; reason: string }>({
-    severity: 'error',
-    refusals: [{ by: 'Go', words: 'x509: cannot parse URI "…": …' }],
-    message: ({ uri, reason }, who) => `${who} has the URI "${uri}", which ${reason}.`,
-    remedy: () => 'Reissue it with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
-  }),
-  'san/kinds-unknown-to-go': row<{ kinds: string[] } & UsageDetails>({
-    severity: refusedByGoAlone,
-    refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
-    message: ({ kinds }, who) =>
-      `${who} marks its subject alternative name as critical, and it holds only names that etcd does not read (${listed(kinds)}). etcd refuses it.`,
-    remedy: () => 'Reissue it with a DNS name or an IP address in subjectAltName, or without "critical".',
+  'san/name-unusable': rowByKind<
+    | { kind: 'DNS'; name: string; reason: 'an IP address' | 'no host name' | 'an underscore' | 'a wide wildcard' }
+    | { kind: 'URI'; name: string; reason: string }
+  >({
+    kinds: {
+      DNS: {
+        severity: 'warning',
+        message: ({ name, reason }, who) => `${who} has the DNS name "${name}", which ${UNUSABLE[reason]}.`,
+        remedy: ({ name, reason }) =>
+          reason === 'an IP address'
+            ? `Reissue it with an IP name: "subjectAltName = IP:${name}".`
+            : 'Reissue it with plain DNS names of letters, digits and hyphens. A wildcard must be the whole leftmost label, with at least two labels after it.',
+      },
+      URI: {
+        severity: 'error',
+        refusals: [{ by: 'Go', words: 'x509: cannot parse URI "…": …' }],
+        message: ({ name, reason }, who) => `${who} has the URI "${name}", which ${reason}.`,
+        remedy: () => 'Reissue it with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
+      },
+    },
   }),
   'san/wildcard': row<{ name: string }>({
     severity: 'info',
     message: ({ name }, who) => `${who} covers every host of ${name}.`,
     remedy: () => 'List the name of each member instead, if possible.',
-  }),
-  'san/criticality-wrong': row<{ critical: boolean }>({
-    severity: 'warning',
-    message: ({ critical }, who) =>
-      critical
-        ? `${who} marks its subject alternative name as critical although it has a subject.`
-        : `${who} has an empty subject, and its subject alternative name is not critical.`,
-    remedy: ({ critical }) =>
-      critical
-        ? 'Remove "critical" from subjectAltName at the next renewal.'
-        : 'Mark subjectAltName as critical, or set a subject, at the next renewal.',
   }),
   'san/common-name-not-listed': row<{ commonName: string }>({
     severity: 'warning',
@@ -182,101 +165,117 @@ export const names = {
       `${who} is a server certificate with the common name ${commonName}, which is an etcd user.`,
     remedy: () => 'Reissue it with a common name that is never an etcd user.',
   }),
-  'name-constraints/not-permitted': row<{ name: string; kind: string; permitted: string[]; constrainedBy: string }>({
-    severity: 'error',
-    refusals: [
-      NOT_AUTHORIZED,
-      { by: 'Node', words: 'permitted subtree violation' },
-      { by: 'OpenSSL', words: 'permitted subtree violation' },
-    ],
-    message: ({ name, kind, permitted, constrainedBy }, who) =>
-      `${who} has the ${kind} name ${name}, but its CA "${constrainedBy}" permits only ${listed(permitted)}.`,
-    remedy: () => 'Reissue it with permitted names only, or from a CA that permits this name.',
-  }),
-  'name-constraints/excluded': row<{ name: string; kind: string; excluded: string; constrainedBy: string }>({
-    severity: 'error',
-    refusals: [
-      NOT_AUTHORIZED,
-      { by: 'Node', words: 'excluded subtree violation' },
-      { by: 'OpenSSL', words: 'excluded subtree violation' },
-    ],
-    message: ({ name, kind, excluded, constrainedBy }, who) =>
-      `${who} has the ${kind} name ${name}, which its CA "${constrainedBy}" excludes (${excluded}).`,
-    remedy: () => 'Reissue it without that name, or from a CA that does not exclude it.',
+  'name-constraints/name-refused': rowByKind<
+    | ({ kind: 'not permitted'; permitted: string[] } & ConstrainedName)
+    | ({ kind: 'excluded'; excluded: string } & ConstrainedName)
+    | ({ kind: 'excluded by Go'; excluded: string } & ConstrainedName & UsageDetails)
+    | ({ kind: 'self-issued'; names: string[]; constrainedBy: string } & UsageDetails)
+  >({
+    kinds: {
+      'not permitted': {
+        severity: 'error',
+        refusals: [
+          NOT_AUTHORIZED,
+          { by: 'Node', words: 'permitted subtree violation' },
+          { by: 'OpenSSL', words: 'permitted subtree violation' },
+        ],
+        message: ({ name, nameKind, permitted, constrainedBy }, who) =>
+          `${who} has the ${nameKind} name ${name}, but its CA "${constrainedBy}" permits only ${listed(permitted)}.`,
+        remedy: () => 'Reissue it with permitted names only, or from a CA that permits this name.',
+      },
+      excluded: {
+        severity: 'error',
+        refusals: [
+          NOT_AUTHORIZED,
+          { by: 'Node', words: 'excluded subtree violation' },
+          { by: 'OpenSSL', words: 'excluded subtree violation' },
+        ],
+        message: ({ name, nameKind, excluded, constrainedBy }, who) =>
+          `${who} has the ${nameKind} name ${name}, which its CA "${constrainedBy}" excludes (${excluded}).`,
+        remedy: () => 'Reissue it without that name, or from a CA that does not exclude it.',
+      },
+      'excluded by Go': {
+        severity: refusedByGoAlone,
+        refusals: [NOT_AUTHORIZED],
+        message: ({ name, nameKind, constrainedBy, excluded }, who) =>
+          `${who} carries the ${nameKind} name "${name}", which is below "${excluded}"; its CA "${constrainedBy}" excludes that host, and etcd refuses every name below it.`,
+        remedy: () => 'Issue it again without that name, or from a CA that does not exclude the host.',
+      },
+      'self-issued': {
+        severity: refusedByGoAlone,
+        refusals: [NOT_AUTHORIZED],
+        message: ({ names: list, constrainedBy }, who) =>
+          `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${listed(list)}; etcd refuses the path.`,
+        remedy: () => 'Issue the CA certificate again without subjectAltName.',
+      },
+    },
   }),
   'name-constraints/common-name-refused': row<CommonNameDetails>({
-    // Go and etcd take such a certificate, and so do the conformance vectors of bettertls.
+    // Go and etcd accept such a certificate, and so do the conformance vectors of bettertls.
     severity: 'warning',
-    refusals: COMMON_NAME_REFUSALS,
-    message: commonNameMessage,
-    remedy: () => COMMON_NAME_REMEDY,
-  }),
-  'name-constraints/common-name-outside': row<CommonNameDetails>({
-    severity: 'warning',
-    refusals: COMMON_NAME_REFUSALS.filter(({ by }) => by === 'OpenSSL'),
-    message: commonNameMessage,
-    remedy: () => COMMON_NAME_REMEDY,
-  }),
-  'name-constraints/unprocessed': row<{ name: string; kind: string; constrainedBy: string }>({
-    severity: 'error',
-    message: ({ kind, constrainedBy }, who) =>
-      `${who} has a name of the kind ${kind}, which its CA "${constrainedBy}" constrains and this package does not compare.`,
-    remedy: () => 'Reissue it without such a name, or from a CA that does not constrain it.',
-  }),
-  'name-constraints/kind-unknown-to-go': row<{ kinds: string[] } & UsageDetails>({
-    severity: refusedByGoAlone,
-    refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
-    message: ({ kinds }, who) =>
-      `${who} has critical name constraints of a kind that etcd does not compare (${listed(kinds)}). etcd refuses every certificate that it issues.`,
-    remedy: () => 'Reissue the CA certificate with constraints on DNS names, IP addresses, mailboxes and URIs only.',
-  }),
-  'name-constraints/leading-dot': row<{ constraints: string[] }>({
-    severity: 'warning',
-    message: ({ constraints }, who) => `${who} has DNS name constraints with a leading dot: ${listed(constraints)}.`,
-    remedy: () => 'Remove the leading dot at the next renewal of the CA certificate.',
-  }),
-  'name-constraints/malformed': row<{ constraint: string; kind: string; reason: string }>({
-    severity: 'error',
-    message: ({ constraint, kind, reason }, who) =>
-      `${who} has a name constraint (${kind}) "${constraint}" that ${reason}.`,
+    refusals: (['Node', 'OpenSSL'] as const).flatMap((by) => {
+      // Node validates servers.
+      const validates = ({ usage }: CommonNameDetails): boolean => by === 'OpenSSL' || usage === 'server'
+      return [
+        {
+          by,
+          words: 'permitted subtree violation',
+          when: (details: CommonNameDetails) => validates(details) && !details.isPermitted,
+        },
+        { by, words: 'excluded subtree violation', when: validates },
+      ]
+    }),
+    message: ({ name, constrainedBy }, who) =>
+      `${who} has no DNS name, and its common name "${name}" is one that its CA "${constrainedBy}" does not allow. OpenSSL and Node check it then.`,
     remedy: () =>
-      'Reissue the CA certificate with a well-formed constraint (openssl: "nameConstraints = permitted;DNS:etcd.svc").',
+      'Reissue it with a common name without dots, with a common name that the CA permits, or with an additional DNS name that the CA permits.',
   }),
-  'name-constraints/name-unreadable': row<{ name: string; kind: string; constrainedBy: string }>({
-    severity: 'error',
-    refusals: UNPARSED,
-    message: ({ name, kind, constrainedBy }, who) =>
-      `${who} has a malformed ${kind} name "${name}", which must be readable because its CA "${constrainedBy}" constrains names.`,
-    remedy: () => 'Reissue it with well-formed names.',
-  }),
-  'name-constraints/name-unreadable-to-go': row<{ name: string; kind: string; constrainedBy: string } & UsageDetails>({
-    severity: refusedByGoAlone,
-    refusals: UNPARSED,
-    message: ({ name, kind, constrainedBy }, who) =>
-      `${who} carries the ${kind} name "${name}", and its CA "${constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
-    remedy: () => 'Issue it again with well-formed names.',
-  }),
-  'name-constraints/excluded-by-go': row<
-    { name: string; kind: string; constrainedBy: string; excluded: string } & UsageDetails
+  'name-constraints/malformed': rowByKind<
+    | { kind: 'malformed'; constraint: string; nameKind: string; reason: string }
+    | { kind: 'leading dot'; constraints: string[] }
   >({
-    severity: refusedByGoAlone,
-    refusals: [NOT_AUTHORIZED],
-    message: ({ name, kind, constrainedBy, excluded }, who) =>
-      `${who} carries the ${kind} name "${name}", which is below "${excluded}"; its CA "${constrainedBy}" excludes that host, and etcd refuses every name below it.`,
-    remedy: () => 'Issue it again without that name, or from a CA that does not exclude the host.',
+    kinds: {
+      malformed: {
+        severity: 'error',
+        message: ({ constraint, nameKind, reason }, who) =>
+          `${who} has a name constraint (${nameKind}) "${constraint}" that ${reason}.`,
+        remedy: () =>
+          'Reissue the CA certificate with a well-formed constraint (openssl: "nameConstraints = permitted;DNS:etcd.svc").',
+      },
+      'leading dot': {
+        severity: 'warning',
+        message: ({ constraints }, who) =>
+          `${who} has DNS name constraints with a leading dot: ${listed(constraints)}.`,
+        remedy: () => 'Remove the leading dot at the next renewal of the CA certificate.',
+      },
+    },
   }),
-  'name-constraints/self-issued-refused-by-go': row<{ names: string[]; constrainedBy: string } & UsageDetails>({
-    severity: refusedByGoAlone,
-    refusals: [NOT_AUTHORIZED],
-    message: ({ names: list, constrainedBy }, who) =>
-      `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${listed(list)}; etcd refuses the path.`,
-    remedy: () => 'Issue the CA certificate again without subjectAltName.',
-  }),
-  'name-constraints/too-many': row<{ comparisons: number }>({
-    severity: 'error',
-    message: ({ comparisons }) =>
-      `The name constraints of the path would need more than ${String(comparisons)} comparisons.`,
-    remedy: () => 'Reissue the certificates of the path with fewer names or constraints.',
+  'name-constraints/name-unreadable': rowByKind<
+    | ({ kind: 'malformed' | 'not compared' } & ConstrainedName)
+    | ({ kind: 'malformed for Go' } & ConstrainedName & UsageDetails)
+  >({
+    kinds: {
+      malformed: {
+        severity: 'error',
+        refusals: UNPARSED,
+        message: ({ name, nameKind, constrainedBy }, who) =>
+          `${who} has a malformed ${nameKind} name "${name}", which must be readable because its CA "${constrainedBy}" constrains names.`,
+        remedy: () => 'Reissue it with well-formed names.',
+      },
+      'not compared': {
+        severity: 'error',
+        message: ({ nameKind, constrainedBy }, who) =>
+          `${who} has a name of the kind ${nameKind}, which its CA "${constrainedBy}" constrains and this package does not compare.`,
+        remedy: () => 'Reissue it without such a name, or from a CA that does not constrain it.',
+      },
+      'malformed for Go': {
+        severity: refusedByGoAlone,
+        refusals: UNPARSED,
+        message: ({ name, nameKind, constrainedBy }, who) =>
+          `${who} carries the ${nameKind} name "${name}", and its CA "${constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
+        remedy: () => 'Issue it again with well-formed names.',
+      },
+    },
   }),
 }
 

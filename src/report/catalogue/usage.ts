@@ -1,10 +1,15 @@
 /** Findings about key usage and extended key usage, and what etcd asks beyond TLS. */
-import { type NoDetails, row, type Severity } from '../row.js'
+import { type NoDetails, row, rowByKind, type Severity } from '../row.js'
 import { listed } from '../words.js'
 
 const WRONG_PURPOSE = [
   { by: 'Node', words: 'INVALID_PURPOSE' },
   { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+] as const
+
+const INCOMPATIBLE = [
+  { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
+  { by: 'Go', words: 'remote error: tls: bad certificate' },
 ] as const
 
 function isRefused({ refused }: { refused: boolean }): boolean {
@@ -16,31 +21,32 @@ function errorIfRefused({ refused }: { refused: boolean }): Severity {
 }
 
 export const usage = {
-  'usage/extended-key-usage-missing': row<{ wanted: string[]; missing: string[]; found: string[] }>({
-    severity: 'error',
-    refusals: [
-      { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
-      { by: 'Go', words: 'remote error: tls: bad certificate' },
-      { by: 'Node', words: 'INVALID_PURPOSE' },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE' },
-      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
-    ],
-    message: ({ missing, found }, who) =>
-      `${who} does not have ${listed(missing)} in its extended key usage; it has ${listed(found)}.`,
-    remedy: ({ wanted }) => `Reissue it with "extendedKeyUsage = ${wanted.join(', ')}".`,
-  }),
-  'usage/extended-key-usage-nested': row<{ missing: string; found: string[]; leaf: string }>({
-    severity: 'error',
-    refusals: [
-      { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
-      { by: 'Go', words: 'remote error: tls: bad certificate' },
-      ...WRONG_PURPOSE,
-    ],
-    message: ({ missing, found, leaf }, who) =>
-      `${who} limits the certificates below it to ${listed(found)}, and "${leaf}" needs ${missing}.`,
-    remedy: ({ leaf }) =>
-      `Reissue the CA certificate without extendedKeyUsage, or with serverAuth and clientAuth. Or reissue "${leaf}" from another CA.`,
+  'usage/extended-key-usage-missing': rowByKind<
+    | { kind: 'of the certificate'; wanted: string[]; missing: string[]; found: string[] }
+    | { kind: 'of its CA'; missing: string; found: string[]; leaf: string }
+  >({
+    kinds: {
+      'of the certificate': {
+        severity: 'error',
+        refusals: [
+          ...INCOMPATIBLE,
+          ...WRONG_PURPOSE,
+          { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' },
+          { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE' },
+        ],
+        message: ({ missing, found }, who) =>
+          `${who} does not have ${listed(missing)} in its extended key usage; it has ${listed(found)}.`,
+        remedy: ({ wanted }) => `Reissue it with "extendedKeyUsage = ${wanted.join(', ')}".`,
+      },
+      'of its CA': {
+        severity: 'error',
+        refusals: [...INCOMPATIBLE, ...WRONG_PURPOSE],
+        message: ({ missing, found, leaf }, who) =>
+          `${who} limits the certificates below it to ${listed(found)}, and "${leaf}" needs ${missing}.`,
+        remedy: ({ leaf }) =>
+          `Reissue the CA certificate without extendedKeyUsage, or with serverAuth and clientAuth. Or reissue "${leaf}" from another CA.`,
+      },
+    },
   }),
   'usage/gateway-client-auth-missing': row<{ found: string[]; ofCa: boolean }>({
     severity: 'warning',
@@ -62,15 +68,19 @@ export const usage = {
         : `${who} is valid for every purpose (anyExtendedKeyUsage).`,
     remedy: () => 'Reissue it with "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth).',
   }),
-  'usage/extended-key-usage-absent': row<NoDetails>({
-    severity: 'info',
-    message: (_, who) => `${who} has no extended key usage, so it is valid for every purpose.`,
-    remedy: () => 'Add "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth) at the next renewal.',
-  }),
-  'usage/extended-key-usage-critical': row<NoDetails>({
-    severity: 'info',
-    message: (_, who) => `${who} marks its extended key usage as critical.`,
-    remedy: () => 'Remove "critical" from extendedKeyUsage at the next renewal.',
+  'usage/extension-absent': rowByKind<{ kind: 'extendedKeyUsage' | 'keyUsage' }>({
+    kinds: {
+      extendedKeyUsage: {
+        severity: 'info',
+        message: (_, who) => `${who} has no extended key usage, so it is valid for every purpose.`,
+        remedy: () => 'Add "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth) at the next renewal.',
+      },
+      keyUsage: {
+        severity: 'info',
+        message: (_, who) => `${who} is a CA without a key usage.`,
+        remedy: () => 'Add "keyUsage = critical, keyCertSign, cRLSign" at the next renewal of the CA.',
+      },
+    },
   }),
   'usage/anchor-extended-key-usage': row<{ found: string[] }>({
     severity: 'info',
@@ -104,10 +114,5 @@ export const usage = {
     refusals: WRONG_PURPOSE,
     message: (_, who) => `${who} has a Netscape certificate type (nsCertType) without "server".`,
     remedy: () => 'Reissue it without nsCertType.',
-  }),
-  'usage/key-usage-absent': row<NoDetails>({
-    severity: 'info',
-    message: (_, who) => `${who} is a CA without a key usage.`,
-    remedy: () => 'Add "keyUsage = critical, keyCertSign, cRLSign" at the next renewal of the CA.',
   }),
 }

@@ -20,7 +20,7 @@ export function checkIssuerConstraints(place: PathCertificate, usage: Usage, not
     const present = extensions.all.some((each) => each.oid === oid)
     if (present && !extensions.isCritical(oid)) {
       const extension = oid === ExtensionId.basicConstraints ? 'basicConstraints' : 'nameConstraints'
-      notes.add(place, 'constraints/not-critical', { extension })
+      notes.add(place, 'certificate/criticality-unusual', { kind: 'of a CA', extension })
     }
   }
 }
@@ -32,7 +32,9 @@ function checkConstrainedKinds(place: PathCertificate, usage: Usage, notes: Find
   if (nameConstraints === null || !extensions.isCritical(ExtensionId.nameConstraints)) return
   const kinds = [...nameConstraints.permitted, ...nameConstraints.excluded].map(({ kind }) => kind)
   const unknown = [...new Set(kinds)].filter((kind) => !GO_KINDS.has(kind))
-  if (unknown.length > 0) notes.add(place, 'name-constraints/kind-unknown-to-go', { kinds: unknown, usage })
+  if (unknown.length === 0) return
+  const details = { kind: 'names that Go does not read', extension: 'nameConstraints', names: unknown, usage } as const
+  notes.add(place, 'certificate/extension-refused', details)
 }
 
 /** Most constraints that one finding lists. */
@@ -43,7 +45,10 @@ function checkLeadingDots(place: PathCertificate, notes: FindingCollector): void
   const all = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])]
   const dotted = all.filter((name) => name.kind === 'dns' && name.value.startsWith('.')).map(({ value }) => value)
   if (dotted.length > 0)
-    notes.add(place, 'name-constraints/leading-dot', { constraints: dotted.slice(0, MAX_CONSTRAINTS_SHOWN) })
+    notes.add(place, 'name-constraints/malformed', {
+      kind: 'leading dot',
+      constraints: dotted.slice(0, MAX_CONSTRAINTS_SHOWN),
+    })
 }
 
 export function checkLeafConstraints(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
@@ -68,9 +73,15 @@ export function checkPathLength(
     const between = place.index - 1
     const subjects = (): string[] => path.slice(1, place.index).map(({ certificate }) => certificate.subject.toString())
     if (allowed !== null && below > allowed)
-      notes.add(place, 'constraints/path-too-long', { allowed, found: below, intermediates: subjects() })
+      notes.add(place, 'constraints/path-too-long', {
+        kind: 'for all',
+        allowed,
+        found: below,
+        intermediates: subjects(),
+      })
     else if (allowed !== null && between > allowed)
-      notes.add(place, 'constraints/path-too-long-for-go', {
+      notes.add(place, 'constraints/path-too-long', {
+        kind: 'for Go',
         allowed,
         found: between,
         intermediates: subjects(),
@@ -79,6 +90,6 @@ export function checkPathLength(
     if (place.role === 'intermediate' && !place.certificate.isSelfIssued) below++
   }
   if (below > maxIntermediates) {
-    notes.add(null, 'constraints/too-many-intermediates', { allowed: maxIntermediates, found: below })
+    notes.add(null, 'chain/limit-exceeded', { kind: 'intermediates', allowed: maxIntermediates, found: below })
   }
 }

@@ -1,5 +1,4 @@
 /** The form of one certificate: version, serial, names, extensions that must be readable, known and rightly marked. */
-import type { FindingDetails } from '../../report/finding.js'
 import { bytesEqual, hex } from '../../x509/der.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import { ExtensionId, extensionName } from '../../x509/extensions.js'
@@ -25,7 +24,8 @@ export function checkEncoding(place: PathCertificate, notes: FindingCollector): 
   checkVersion(place, notes)
   checkSerial(place, notes)
   checkDistinguishedNames(place, notes)
-  if (!place.certificate.signatureAlgorithmsAgree) notes.add(place, 'certificate/algorithms-disagree', {})
+  if (!place.certificate.signatureAlgorithmsAgree)
+    notes.add(place, 'signature/algorithm-refused', { kind: 'stated twice' })
   checkExtensions(place, notes)
   checkUris(place, notes)
 }
@@ -33,8 +33,8 @@ export function checkEncoding(place: PathCertificate, notes: FindingCollector): 
 function checkVersion(place: PathCertificate, notes: FindingCollector): void {
   const { version } = place.certificate
   if (version === 3) return
-  const trustedAsIs = place.role === 'anchor' && version === 1
-  notes.add(place, trustedAsIs ? 'certificate/anchor-version-1' : 'certificate/version-unsupported', { version })
+  const trusted = place.role === 'anchor' && version === 1
+  notes.add(place, 'certificate/version-unsupported', { version, trusted })
 }
 
 function checkSerial(place: PathCertificate, notes: FindingCollector): void {
@@ -55,9 +55,9 @@ function checkDistinguishedNames(place: PathCertificate, notes: FindingCollector
   const { issuer, subject, isCa } = place.certificate
   checkStrings(place, 'issuer', issuer, notes)
   checkStrings(place, 'subject', subject, notes)
-  if (issuer.isEmpty) notes.add(place, 'certificate/name-empty', { field: 'issuer' })
+  if (issuer.isEmpty) notes.add(place, 'certificate/name-malformed', { kind: 'empty', field: 'issuer' })
   if (subject.isEmpty && (isCa || place.role !== 'leaf'))
-    notes.add(place, 'certificate/name-empty', { field: 'subject' })
+    notes.add(place, 'certificate/name-malformed', { kind: 'empty', field: 'subject' })
 }
 
 function checkStrings(
@@ -67,39 +67,27 @@ function checkStrings(
   notes: FindingCollector,
 ): void {
   for (const { type, malformed } of name.relativeNames.flat()) {
-    if (malformed) notes.add(place, 'certificate/name-malformed', { field, attribute: type })
+    if (malformed) notes.add(place, 'certificate/name-malformed', { kind: 'malformed', field, attribute: type })
   }
 }
 
 function checkExtensions(place: PathCertificate, notes: FindingCollector): void {
   const { extensions } = place.certificate
-  for (const { oid, reason } of extensions.problems) {
-    notes.add(place, 'certificate/extension-malformed', { extension: extensionName(oid), reason })
+  const refuse = (oid: string, kind: 'repeated' | 'unknown' | 'wrongly critical'): void => {
+    notes.add(place, 'certificate/extension-refused', { kind, extension: extensionName(oid) })
   }
-  for (const oid of extensions.duplicates) refuseExtension(place, oid, 'occurs more than once', notes)
-  for (const oid of extensions.unknownCritical) {
-    refuseExtension(place, oid, 'is critical and unknown', notes)
-  }
-  for (const oid of NEVER_CRITICAL) {
-    if (extensions.isCritical(oid)) {
-      refuseExtension(place, oid, 'must not be critical', notes)
-    }
-  }
+  for (const { oid, reason } of extensions.problems)
+    notes.add(place, 'certificate/extension-refused', { kind: 'malformed', extension: extensionName(oid), reason })
+  for (const oid of extensions.duplicates) refuse(oid, 'repeated')
+  for (const oid of extensions.unknownCritical) refuse(oid, 'unknown')
+  for (const oid of NEVER_CRITICAL) if (extensions.isCritical(oid)) refuse(oid, 'wrongly critical')
   for (const oid of SINCE_GO_1_24) {
     if (extensions.isCritical(oid) && !extensions.unknownCritical.includes(oid))
-      notes.add(place, 'certificate/policy-extension-critical', { extension: extensionName(oid) })
+      notes.add(place, 'certificate/policy-extension', { kind: 'critical', extension: extensionName(oid) })
   }
   const policies = extensions.all.find(({ oid }) => oid === ExtensionId.policyConstraints)
-  if (policies !== undefined && !policies.critical) notes.add(place, 'certificate/policy-constraints-not-critical', {})
-}
-
-function refuseExtension(
-  place: PathCertificate,
-  oid: string,
-  reason: FindingDetails['certificate/extension-refused']['reason'],
-  notes: FindingCollector,
-): void {
-  notes.add(place, 'certificate/extension-refused', { extension: extensionName(oid), reason })
+  if (policies !== undefined && !policies.critical)
+    notes.add(place, 'certificate/policy-extension', { kind: 'not critical', extension: extensionName(policies.oid) })
 }
 
 function checkUris(place: PathCertificate, notes: FindingCollector): void {
@@ -107,7 +95,7 @@ function checkUris(place: PathCertificate, notes: FindingCollector): void {
   for (const name of place.certificate.subjectAltNames) {
     const problem = name.kind === 'uri' ? uriProblem(name.value) : null
     if (problem === null) continue
-    notes.add(place, 'san/uri-malformed', { uri: name.value, reason: problem })
+    notes.add(place, 'san/name-unusable', { kind: 'URI', name: name.value, reason: problem })
     if (++told === MAX_URIS_TOLD) return
   }
 }
@@ -115,25 +103,25 @@ function checkUris(place: PathCertificate, notes: FindingCollector): void {
 function checkKeyIdentifiers(place: PathCertificate, notes: FindingCollector): void {
   const { certificate } = place
   const { subjectKeyIdentifier, authorityKeyIdentifier } = certificate.extensions
-  if (certificate.isCa && subjectKeyIdentifier === null)
-    notes.add(place, 'certificate/key-identifier-missing', { extension: 'subjectKeyIdentifier' })
+  const missing = (extension: 'authorityKeyIdentifier' | 'subjectKeyIdentifier'): void => {
+    notes.add(place, 'certificate/key-identifier-unusual', { kind: 'missing', extension })
+  }
+  if (certificate.isCa && subjectKeyIdentifier === null) missing('subjectKeyIdentifier')
   // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1).
   if ((authorityKeyIdentifier?.keyIdentifier ?? null) === null && !isSelfSigned(place))
-    notes.add(place, 'certificate/key-identifier-missing', { extension: 'authorityKeyIdentifier' })
+    missing('authorityKeyIdentifier')
   if (authorityKeyIdentifier === null) return
   if (place.role !== 'anchor' || !certificate.isSelfIssued) return
+  const unusual = (reason: string): void => {
+    const extension = 'authorityKeyIdentifier'
+    notes.add(place, 'certificate/key-identifier-unusual', { kind: 'of a root', extension, reason })
+  }
   const { keyIdentifier, issuer, serial } = authorityKeyIdentifier
-  if (keyIdentifier === null)
-    notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'holds no key identifier' })
-  else if (subjectKeyIdentifier !== null && !bytesEqual(keyIdentifier, subjectKeyIdentifier)) {
-    const reason = `points to another key (${hex(keyIdentifier)})`
-    notes.add(place, 'certificate/authority-key-identifier-unusual', { reason })
-  }
-  if (namesOtherAuthority(certificate, certificate)) {
-    notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'points to another certificate' })
-  } else if (issuer !== null || serial !== null) {
-    notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'names an issuer or serial number' })
-  }
+  if (keyIdentifier === null) unusual('holds no key identifier')
+  else if (subjectKeyIdentifier !== null && !bytesEqual(keyIdentifier, subjectKeyIdentifier))
+    unusual(`points to another key (${hex(keyIdentifier)})`)
+  if (namesOtherAuthority(certificate, certificate)) unusual('points to another certificate')
+  else if (issuer !== null || serial !== null) unusual('names an issuer or serial number')
 }
 
 /** An anchor is taken at its word; elsewhere the signature is looked at, which costs only where the extension lacks. */

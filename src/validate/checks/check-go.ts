@@ -10,7 +10,11 @@ export function checkForGo(place: PathCertificate, usage: Usage, notes: FindingC
   const { extensions, subjectAltNames } = place.certificate
   const points = extensions.crlDistributionPoints ?? []
   if (points.some(({ name }) => name !== null && 'relativeName' in name))
-    notes.add(place, 'certificate/distribution-point-relative', { usage })
+    notes.add(place, 'certificate/extension-refused', {
+      kind: 'relative name',
+      extension: 'crlDistributionPoints',
+      usage,
+    })
   const kinds = subjectAltNames.map(({ kind }) => kind)
   // A critical extension of which Go reads no name is one that it does not process.
   if (
@@ -18,5 +22,10 @@ export function checkForGo(place: PathCertificate, usage: Usage, notes: FindingC
     extensions.isCritical(ExtensionId.subjectAltName) &&
     !kinds.some((kind) => GO_KINDS.has(kind))
   )
-    notes.add(place, 'san/kinds-unknown-to-go', { kinds: [...new Set(kinds)], usage })
+    notes.add(place, 'certificate/extension-refused', {
+      kind: 'names that Go does not read',
+      extension: 'subjectAltName',
+      names: [...new Set(kinds)],
+      usage,
+    })
 }

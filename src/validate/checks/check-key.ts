@@ -34,9 +34,13 @@ function checkKind(place: PathCertificate, notes: FindingCollector): void {
       else if (!CURVES.has(info.curve)) {
         const refusedBy =
           info.curve === 'explicit' ? 'Go and OpenSSL refuse (RFC 5480 section 2.1.1)' : 'Go or TLS 1.3 does not take'
-        notes.add(place, 'key/unsupported', { algorithm, refusedBy })
+        notes.add(place, 'key/unsupported', { kind: 'public key', algorithm, refusedBy })
       } else if (!info.uncompressed) {
-        notes.add(place, 'key/unsupported', { algorithm, refusedBy: 'Go does not read: its point is compressed' })
+        notes.add(place, 'key/unsupported', {
+          kind: 'public key',
+          algorithm,
+          refusedBy: 'Go does not read: its point is compressed',
+        })
       }
       break
     case 'Ed25519':
@@ -46,6 +50,7 @@ function checkKind(place: PathCertificate, notes: FindingCollector): void {
       break
     default:
       notes.add(place, 'key/unsupported', {
+        kind: 'public key',
         algorithm,
         refusedBy: 'etcd does not take and OpenSSL silently does not send',
       })
@@ -59,12 +64,16 @@ function checkRsa(place: PathCertificate, notes: FindingCollector, algorithm: st
   if (bits < MIN_RSA_BITS) {
     notes.add(place, 'key/weak', { algorithm, wanted: 'RSA 3072 or ECDSA P-256' })
   } else if (bits < RSA_BITS_BEYOND_2030 && notAfter.getTime() >= END_OF_SMALL_RSA) {
-    notes.add(place, 'key/small-beyond-2030', { algorithm, notAfter })
+    notes.add(place, 'key/size-unusual', { kind: 'short after 2030', algorithm, notAfter })
   }
   if (bits > MAX_RSA_BITS) {
-    notes.add(place, 'key/unsupported', { algorithm, refusedBy: `Go refuses beyond ${String(MAX_RSA_BITS)} bits` })
+    notes.add(place, 'key/unsupported', {
+      kind: 'public key',
+      algorithm,
+      refusedBy: `Go refuses beyond ${String(MAX_RSA_BITS)} bits`,
+    })
   }
-  if (bits % 8 !== 0) notes.add(place, 'key/size-unusual', { algorithm })
+  if (bits % 8 !== 0) notes.add(place, 'key/size-unusual', { kind: 'no whole bytes', algorithm })
   // Go's rsa.checkPub: odd, at least 3 and below 2^31.
   if (exponent === null || exponent < 3 || exponent % 2 === 0) {
     notes.add(place, 'key/weak', { algorithm: `${algorithm} with a bad public exponent`, wanted: 'exponent 65537' })
@@ -75,7 +84,8 @@ function checkReadable(place: PathCertificate, notes: FindingCollector): void {
   const { certificate } = place
   if (certificate.hasReadableKey && certificate.hasUsualKey) return
   const refusedBy = certificate.hasReadableKey ? 'Go does not read as it is written' : 'OpenSSL cannot read'
-  notes.add(place, 'key/unsupported', { algorithm: publicKeyText(certificate.publicKeyInfo), refusedBy })
+  const algorithm = publicKeyText(certificate.publicKeyInfo)
+  notes.add(place, 'key/unsupported', { kind: 'public key', algorithm, refusedBy })
 }
 
 export function checkSignatureAlgorithm(
@@ -89,17 +99,24 @@ export function checkSignatureAlgorithm(
   const trustedAsIs = role === 'anchor'
   if (trustedAsIs) checkAnchorAlgorithm(place, notes)
   if ('unknown' in signatureAlgorithm) {
-    if (!trustedAsIs) notes.add(place, 'signature/algorithm-unsupported', { algorithm: signatureAlgorithm.unknown })
+    const algorithm = signatureAlgorithm.unknown
+    if (!trustedAsIs) notes.add(place, 'signature/algorithm-refused', { kind: 'unsupported', algorithm })
     return
   }
   const { name, digest, saltLength } = signatureAlgorithm.scheme
   if (!WEAK_DIGESTS.has(digest)) {
     const expected = digest === null ? undefined : DIGEST_BYTES[digest]
     if (!trustedAsIs && saltLength !== undefined && expected !== undefined && saltLength !== expected)
-      notes.add(place, 'signature/salt-length-unusual', { algorithm: name, saltLength, expected, usage })
+      notes.add(place, 'signature/algorithm-refused', {
+        kind: 'salt length',
+        algorithm: name,
+        saltLength,
+        expected,
+        usage,
+      })
     return
   }
-  notes.add(place, 'signature/algorithm-weak', { algorithm: name, trusted: isTrusted })
+  notes.add(place, 'signature/algorithm-refused', { kind: 'weak', algorithm: name, trusted: isTrusted })
 }
 
 // OpenSSL takes a certificate for self-signed only where its key could have made the signature (x509v3_cache_extensions).
@@ -108,5 +125,5 @@ function checkAnchorAlgorithm(place: PathCertificate, notes: FindingCollector): 
   const known = 'scheme' in signatureAlgorithm
   if (!isSelfIssued || (known && signatureAlgorithm.scheme.key === publicKeyInfo.algorithm)) return
   const algorithm = known ? signatureAlgorithm.scheme.name : signatureAlgorithm.unknown
-  notes.add(place, 'signature/anchor-algorithm-unsuited', { algorithm, key: publicKeyText(publicKeyInfo) })
+  notes.add(place, 'signature/key-mismatch', { kind: 'root', algorithm, key: publicKeyText(publicKeyInfo) })
 }

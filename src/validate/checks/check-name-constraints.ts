@@ -50,15 +50,16 @@ export function checkNameConstraints(
     if (i === 0 || constraints === null) continue
     const own = constraintsOf(authority.certificate, constraints, budget)
     if ('bad' in own) {
-      const { value, kind } = own.bad
-      notes.add(authority, 'name-constraints/malformed', { constraint: value, kind, reason: own.reason })
+      const { value: constraint, kind: nameKind } = own.bad
+      const { reason } = own
+      notes.add(authority, 'name-constraints/malformed', { kind: 'malformed', constraint, nameKind, reason })
       continue
     }
     for (const subject of path.slice(0, i)) {
       const constrained = names.get(subject) ?? constrainedNames(subject)
       names.set(subject, constrained)
       if (!takeComparisons(constrained, own.kinds, budget)) {
-        notes.add(authority, 'name-constraints/too-many', { comparisons: MAX_COMPARISONS })
+        notes.add(authority, 'chain/limit-exceeded', { kind: 'comparisons of names', comparisons: MAX_COMPARISONS })
         return
       }
       const rules = { kinds: own.kinds, usage }
@@ -154,16 +155,17 @@ function checkNameForGo(
   by: { constrainedBy: string; usage: Usage },
   notes: FindingCollector,
 ): number {
-  const details = { name: name.value, kind: name.kind, ...by }
+  const details = { name: name.value, nameKind: name.kind, ...by }
   // Where a CA constrains names of any kind, Go reads all of them.
   if (!isReadByGo(name)) {
-    notes.add(subject, 'name-constraints/name-unreadable-to-go', details)
+    notes.add(subject, 'name-constraints/name-unreadable', { kind: 'malformed for Go', ...details })
     return 1
   }
   const prepared = sides === undefined ? null : comparable(name)
   const excluded = prepared === null ? null : sides?.excluded.holdingInGo(prepared)
   if (excluded === null || excluded === undefined) return 0
-  notes.add(subject, 'name-constraints/excluded-by-go', { ...details, excluded: excluded.value })
+  const refused = { kind: 'excluded by Go', ...details, excluded: excluded.value } as const
+  notes.add(subject, 'name-constraints/name-refused', refused)
   return 1
 }
 
@@ -183,7 +185,8 @@ function checkSelfIssued(
   if (refused.length === 0) return
   const constrainedBy = authority.certificate.subject.toString()
   const shown = refused.slice(0, MAX_SHOWN).map(({ value }) => value)
-  notes.add(subject, 'name-constraints/self-issued-refused-by-go', { names: shown, constrainedBy, usage: rules.usage })
+  const details = { kind: 'self-issued', names: shown, constrainedBy, usage: rules.usage } as const
+  notes.add(subject, 'name-constraints/name-refused', details)
 }
 
 /** Most names or constraints that one finding lists. */
@@ -209,8 +212,8 @@ function checkCommonNames(
     const { permitted, excluded } = sides
     const isPermitted = permitted.all.length === 0 || permitted.holding(prepared) !== null
     if (isPermitted && excluded.touching(prepared) === null) continue
-    const code = usage === 'server' ? 'name-constraints/common-name-refused' : 'name-constraints/common-name-outside'
-    notes.add(leaf, code, { name: text, constrainedBy: authority.certificate.subject.toString(), isPermitted })
+    const constrainedBy = authority.certificate.subject.toString()
+    notes.add(leaf, 'name-constraints/common-name-refused', { name: text, constrainedBy, isPermitted, usage })
   }
 }
 
@@ -225,20 +228,22 @@ function checkName(
   const { kind } = name
   const prepared = COMPARED_KINDS.has(kind) ? comparable(name) : null
   if (prepared === null) {
-    const code = COMPARED_KINDS.has(kind) ? 'name-constraints/name-unreadable' : 'name-constraints/unprocessed'
-    notes.add(subject, code, { name: name.value, kind, constrainedBy })
+    const details = { name: name.value, nameKind: kind, constrainedBy }
+    const problem = COMPARED_KINDS.has(kind) ? 'malformed' : 'not compared'
+    notes.add(subject, 'name-constraints/name-unreadable', { kind: problem, ...details })
     return 1
   }
   const touching = excluded.touching(prepared)
   const isPermitted = permitted.all.length === 0 || permitted.holding(prepared) !== null
   if (touching === null && isPermitted) return 0
-  const details = { name: name.value, kind, constrainedBy }
+  const details = { name: name.value, nameKind: kind, constrainedBy }
   if (touching !== null) {
-    notes.add(subject, 'name-constraints/excluded', { ...details, excluded: touching.value || '(all)' })
+    const excluded = touching.value || '(all)'
+    notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded', ...details, excluded })
   }
   if (!isPermitted) {
     const shown = permitted.all.slice(0, MAX_SHOWN).map(({ value }) => value)
-    notes.add(subject, 'name-constraints/not-permitted', { ...details, permitted: shown })
+    notes.add(subject, 'name-constraints/name-refused', { kind: 'not permitted', ...details, permitted: shown })
   }
   return touching !== null && !isPermitted ? 2 : 1
 }

@@ -1,5 +1,4 @@
 /** Subject alternative names against hosts, and the hygiene of the names themselves (RFC 6125, RFC 9525). */
-import type { FindingDetails } from '../../report/finding.js'
 import { coveringNameFinder } from '../../x509/covering-names.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import { parseIp } from '../../x509/ip.js'
@@ -49,7 +48,10 @@ function checkSubjectAltName(place: PathCertificate, notes: FindingCollector): v
   const { extensions, subject, subjectAltNames } = place.certificate
   if (extensions.subjectAltName === null) return
   const critical = extensions.isCritical(ExtensionId.subjectAltName)
-  if (critical !== subject.isEmpty) notes.add(place, 'san/criticality-wrong', { critical })
+  if (critical !== subject.isEmpty) {
+    const details = { kind: 'of names', extension: 'subjectAltName', critical } as const
+    notes.add(place, 'certificate/criticality-unusual', details)
+  }
   const counts = new Map<string | null, number>()
   for (const { kind, value } of subjectAltNames.slice(0, MAX_NAMES_LINTED)) {
     const isWildcard = kind === 'dns' && wildcardIsUsable(value) && value.startsWith('*.')
@@ -59,11 +61,11 @@ function checkSubjectAltName(place: PathCertificate, notes: FindingCollector): v
     counts.set(reason, count)
     if (count > MAX_FINDINGS_PER_CODE) continue
     if (reason === null) notes.add(place, 'san/wildcard', { name: value })
-    else notes.add(place, 'san/name-unusable', { name: value, reason })
+    else notes.add(place, 'san/name-unusable', { kind: 'DNS', name: value, reason })
   }
 }
 
-function whyUnusable(name: string): FindingDetails['san/name-unusable']['reason'] | null {
+function whyUnusable(name: string): 'an IP address' | 'no host name' | 'an underscore' | 'a wide wildcard' | null {
   if (parseIp(name) !== null) return 'an IP address'
   if (name === '*') return 'a wide wildcard'
   if (!isDnsPattern(name)) return 'no host name'

@@ -34,7 +34,8 @@ export function checkOpenssl(path: readonly PathCertificate[], input: OpensslInp
   const taken = hasNoChoice(path, input) ? null : follow(path, input, {})
   const refusal = taken === null ? null : refusalOf(taken, path, input)
   // A search that was cut short must never look like a pass.
-  if (input.budget.isExhausted || input.index.isCutShort) notes.add(null, 'chain/budget-exhausted', input.budget.limits)
+  if (input.budget.isExhausted || input.index.isCutShort)
+    notes.add(null, 'chain/limit-exceeded', { kind: 'search', ...input.budget.limits })
   if (taken !== null && refusal !== null) report(path, { taken, refusal }, input, notes)
   const isTaken = taken !== null && refusal === null
   checkCrls(isTaken ? placesOf({ certificates: taken.certificates, anchored: true }) : path, input, notes)

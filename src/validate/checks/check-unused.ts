@@ -1,7 +1,7 @@
 /** Certificates that the path does not use and Go cannot read: etcd reads all that it is given or sent. */
 import type { Certificate } from '../../x509/certificate.js'
 import { ExtensionId } from '../../x509/extensions.js'
-import type { Finding, FindingCode } from '../../report/finding.js'
+import type { Finding, FindingDetails } from '../../report/finding.js'
 import { checkEncoding } from './check-form.js'
 import { checkForGo } from './check-go.js'
 import type { Usage } from '../context.js'
@@ -10,16 +10,7 @@ import { FindingCollector, type Note, type PathCertificate } from '../path-certi
 
 /** Curves that Go reads (crypto/x509 namedCurveFromOID). */
 const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', 'P-521'])
-/** Findings about the form of a certificate for which Go does not read it (crypto/x509 parseCertificate). */
-const UNREADABLE: Readonly<Partial<Record<FindingCode, string>>> = {
-  'certificate/algorithms-disagree': 'it names two signature algorithms',
-  'certificate/distribution-point-relative': 'the place of its CRL is written relative to the issuer',
-  'certificate/extension-malformed': 'an extension of it is malformed',
-  'certificate/extension-refused': 'an extension of it occurs more than once, or must not be critical',
-  'certificate/name-malformed': 'its subject or issuer is malformed',
-  'certificate/serial-unusual': 'its serial number is negative',
-  'san/uri-malformed': 'it carries a malformed URI',
-}
+const REPEATED_OR_CRITICAL = 'an extension of it occurs more than once, or must not be critical'
 const MAX_RSA_BITS = 8192
 /** Certificates of one list whose points are looked at, which costs as much as all the rest. A bundle has a few. */
 const MAX_POINTS = 50
@@ -39,17 +30,17 @@ export function checkUnused(
   notes: FindingCollector,
 ): void {
   const lists = [
-    { certificates: anchors, role: 'anchor', code: 'chain/anchor-unreadable-to-go' },
-    { certificates: intermediates, role: 'intermediate', code: 'chain/certificate-unreadable-to-go' },
+    { certificates: anchors, role: 'anchor', kind: 'trusted' },
+    { certificates: intermediates, role: 'intermediate', kind: 'sent' },
   ] as const
   let shown = 0
-  for (const { certificates, role, code } of lists) {
+  for (const { certificates, role, kind } of lists) {
     for (const [index, certificate] of certificates.entries()) {
       if (path.some((each) => each.certificate.equals(certificate))) continue
       const place: PathCertificate = { certificate, role, index }
       const reason = reasonOf(place, usage)
       if (reason === null) continue
-      notes.add(place, code, { reason, usage })
+      notes.add(place, 'chain/unused-unread-by-go', { kind, reason, usage })
       if (++shown === MAX_SHOWN) return
     }
   }
@@ -83,9 +74,35 @@ function reasonOf(place: PathCertificate, usage: Usage): string | null {
   const own = new FindingCollector()
   checkEncoding(place, own)
   checkForGo(place, usage, own)
-  // Go reads what it does not process, and refuses it only where it is used.
-  const isRead = ({ code, severity, details }: Note): boolean =>
-    (severity !== 'error' && code !== 'certificate/distribution-point-relative') ||
-    ('reason' in details && details.reason === 'is critical and unknown')
-  return own.notes.flatMap((note) => (isRead(note) ? [] : (UNREADABLE[note.code] ?? [])))[0] ?? null
+  return own.notes.map(whyUnread).find((reason) => reason !== null) ?? null
+}
+
+/**
+ * What a finding about the form of a certificate is to Go if it does not read it (crypto/x509 parseCertificate); null if it does: what
+ * it does not process, it refuses only where it is used.
+ */
+function whyUnread({ code, severity, details }: Note): string | null {
+  switch (code) {
+    case 'certificate/extension-refused':
+      return UNREAD_EXTENSIONS[details.kind]
+    case 'certificate/name-malformed':
+      return details.kind === 'empty' ? null : 'its subject or issuer is malformed'
+    case 'certificate/serial-unusual':
+      return severity === 'error' ? 'its serial number is negative' : null
+    case 'signature/algorithm-refused':
+      return 'it names two signature algorithms'
+    case 'san/name-unusable':
+      return 'it carries a malformed URI'
+    default:
+      return null
+  }
+}
+
+const UNREAD_EXTENSIONS: Readonly<Record<FindingDetails['certificate/extension-refused']['kind'], string | null>> = {
+  malformed: 'an extension of it is malformed',
+  repeated: REPEATED_OR_CRITICAL,
+  'wrongly critical': REPEATED_OR_CRITICAL,
+  'relative name': 'the place of its CRL is written relative to the issuer',
+  unknown: null,
+  'names that Go does not read': null,
 }

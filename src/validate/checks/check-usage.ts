@@ -17,17 +17,19 @@ function checkLeafPurposes(place: PathCertificate, { usage }: Context, notes: Fi
   const wanted = WANTED_PURPOSES[usage]
   if (found === null) {
     const unreadable = extensions.problems.some(({ oid }) => oid === ExtensionId.extendedKeyUsage)
-    if (wanted.length > 0 && !unreadable) notes.add(place, 'usage/extended-key-usage-absent', {})
+    if (wanted.length > 0 && !unreadable) notes.add(place, 'usage/extension-absent', { kind: 'extendedKeyUsage' })
     return
   }
-  if (extensions.isCritical(ExtensionId.extendedKeyUsage)) notes.add(place, 'usage/extended-key-usage-critical', {})
+  if (extensions.isCritical(ExtensionId.extendedKeyUsage))
+    notes.add(place, 'certificate/criticality-unusual', { kind: 'of usages', extension: 'extendedKeyUsage' })
   const missing = wanted.filter((purpose) => !found.includes(purpose))
   if (found.includes(ANY)) {
     notes.add(place, 'usage/any-extended-key-usage', { refused: missing.length > 0 && usage === 'server' })
   } else if (missing.length > 0) {
     // A server certificate is issued for both, because etcd's gateway dials with it.
     const issueFor = usage === 'client' ? ['clientAuth'] : ['serverAuth', 'clientAuth']
-    notes.add(place, 'usage/extended-key-usage-missing', { wanted: issueFor, missing, found: [...found] })
+    const details = { wanted: issueFor, missing, found: [...found] }
+    notes.add(place, 'usage/extended-key-usage-missing', { kind: 'of the certificate', ...details })
   } else if (usage === 'server' && !found.includes('clientAuth')) {
     notes.add(place, 'usage/gateway-client-auth-missing', { found: [...found], ofCa: false })
   }
@@ -55,7 +57,7 @@ function checkLeafKeyUsage(place: PathCertificate, { usage }: Context, notes: Fi
 /** What a CA's usages allow below it. */
 export function checkIssuerUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
   const { keyUsage, extendedKeyUsage } = place.certificate.extensions
-  if (keyUsage === null) notes.add(place, 'usage/key-usage-absent', {})
+  if (keyUsage === null) notes.add(place, 'usage/extension-absent', { kind: 'keyUsage' })
   else if (!keyUsage.has('keyCertSign')) notes.add(place, 'usage/cert-sign-missing', { found: [...keyUsage] })
   if (extendedKeyUsage === null) return
   const found = [...extendedKeyUsage]
@@ -68,5 +70,6 @@ export function checkIssuerUsage(place: PathCertificate, { usage }: Context, not
   // Go, which validates clients and members, takes it for every purpose; OpenSSL's check of a server does not.
   if (any && lacking.length > 0) notes.add(place, 'usage/any-extended-key-usage', { refused: usage === 'server' })
   if (any) return
-  for (const missing of lacking) notes.add(place, 'usage/extended-key-usage-nested', { missing, found, leaf: '' })
+  for (const missing of lacking)
+    notes.add(place, 'usage/extended-key-usage-missing', { kind: 'of its CA', missing, found, leaf: '' })
 }

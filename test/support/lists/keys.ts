@@ -81,7 +81,7 @@ export const keys: readonly ListScenario[] = [
     name: 'a CA without key usage',
     chain: chainWith({ intermediate: { without: [EXTENSION.keyUsage] } }),
     lists: oneList({}),
-    found: ['usage/key-usage-absent@1'],
+    found: ['usage/extension-absent@1'],
   },
   {
     name: 'authority key identifier of another key',

@@ -108,7 +108,7 @@ describe('an intermediate', () => {
     const authority = await loadAuthority({ cert: old.pem, key: old.keyPem, chain: root.pem, clock })
     for (const work of [authority.issue(SERVER), authority.createIntermediate({ name: 'Below' })]) {
       const { details } = await refused(work, 'ERR_ISSUE_REFUSED')
-      expect(details.findings.map(({ code }) => code)).toContain('signature/algorithm-weak')
+      expect(details.findings.map(({ code }) => code)).toContain('signature/algorithm-refused')
     }
   })
 
@@ -205,8 +205,8 @@ describe('an intermediate', () => {
   })
 })
 
-const NOT_PERMITTED: FindingCode = 'name-constraints/not-permitted'
-const EXCLUDED: FindingCode = 'name-constraints/excluded'
+const NOT_PERMITTED: FindingCode = 'name-constraints/name-refused'
+const EXCLUDED: FindingCode = 'name-constraints/name-refused'
 const COMMON_NAME: FindingCode = 'name-constraints/common-name-refused'
 const PERMITTED_SUBTREE = 'permitted subtree violation'
 const EXCLUDED_SUBTREE = 'excluded subtree violation'

@@ -258,7 +258,7 @@ describe('an authority that must not issue', () => {
     const clients = mintCa({ subject: 'Clients', issuer: root, extensions: [extendedKeyUsage(['clientAuth'])] })
     const authority = await loadAuthority({ cert: clients.pem, key: clients.keyPem, chain: root.pem })
     await authority.issue({ role: 'client', name: 'x' })
-    expect(await refusedFor(authority, 'server')).toEqual(['usage/extended-key-usage-nested'])
+    expect(await refusedFor(authority, 'server')).toEqual(['usage/extended-key-usage-missing'])
   })
 
   it('is refused below a path that is too long', async () => {

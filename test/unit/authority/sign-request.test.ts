@@ -302,7 +302,7 @@ describe('requests that are refused', () => {
     const allow = { hosts: ['*.example'] } as const
     const foreign = narrow.sign(csr({ names: [dns('a.example')] }), { role: 'server', name: 'x', allow })
     expect(errorCodes((await refused(foreign, 'ERR_ISSUE_REFUSED')).details.findings)).toEqual([
-      'name-constraints/not-permitted',
+      'name-constraints/name-refused',
     ])
   })
 })

@@ -264,11 +264,11 @@ const rows: Row[] = [
     () => ({ key: pem('ENCRYPTED PRIVATE KEY', costly.subarray(0, 60)), passphrase: PASSPHRASE }),
     /openssl pkey -noout/,
   ],
-  ['a DSA key', 'key', 'key/algorithm-unsupported', () => ({ key: pem('PRIVATE KEY', dsaKey) }), /openssl genpkey/],
+  ['a DSA key', 'key', 'key/unsupported', () => ({ key: pem('PRIVATE KEY', dsaKey) }), /openssl genpkey/],
   [
     'a key of a TPM',
     'key',
-    'key/algorithm-unsupported',
+    'key/unsupported',
     () => ({ key: pem('TSS2 PRIVATE KEY', Buffer.from([0x30, 0])) }),
     /openssl genpkey/,
   ],

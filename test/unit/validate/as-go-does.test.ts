@@ -36,7 +36,7 @@ describe.each(UNREADABLE_ANCHORS)('a trust anchor that is not used, with %s', (_
   it.each(USAGES)('is an error only if etcd reads it, and information for usage %s otherwise', (usage) => {
     const severity = usage === 'client' || usage === 'peer' ? 'error' : 'info'
     const { findings, ok } = report(mintRefused({ trusted }), usage)
-    const found = findings.filter((each) => each.code === 'chain/anchor-unreadable-to-go')
+    const found = findings.filter((each) => each.code === 'chain/unused-unread-by-go')
     expect(found).toMatchObject([{ severity, certificate: { role: 'anchor', index: 1 } }])
     expect(ok).toBe(severity !== 'error')
   })
@@ -95,13 +95,13 @@ it('reports a certificate that is sent and not used, with an RSA key of more tha
   )
   for (const sent of [{ extensions: [access] }, { spki: large }]) {
     const { findings } = report(mintRefused({ sent }), 'client')
-    expect(findings.map(({ code }) => code)).toEqual(['chain/certificate-unreadable-to-go'])
+    expect(findings.map(({ code }) => code)).toEqual(['chain/unused-unread-by-go'])
   }
 })
 
 it('reports an unreadable anchor that the path uses once, by its own finding', () => {
   const { findings } = validateChain(inputOf(mintChain({ root: { key: 'brainpool' } })), { usage: 'client' })
-  expect(findings.filter(({ code }) => code === 'chain/anchor-unreadable-to-go')).toEqual([])
+  expect(findings.filter(({ code }) => code === 'chain/unused-unread-by-go')).toEqual([])
   expect(findings.some(({ code }) => code === 'key/unsupported')).toBe(true)
 })
 

@@ -66,7 +66,7 @@ describe('a client certificate of another CA than the one that verifies servers'
       'error usage/extended-key-usage-missing',
     )
     const forServers = mintCa({ subject: 'x', issuer: clients, extensions: [extendedKeyUsage(['serverAuth'])] })
-    expect(judge(credentials(leafOf(forServers), [forServers]))[1]).toContain('error usage/extended-key-usage-nested')
+    expect(judge(credentials(leafOf(forServers), [forServers]))[1]).toContain('error usage/extended-key-usage-missing')
   })
 
   it('for servers and members nothing changes', () => {

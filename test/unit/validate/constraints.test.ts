@@ -44,7 +44,7 @@ describe('who may issue', () => {
       basicConstraints({ ca: true, pathLength: 0 }, false),
       nameConstraints({ excluded: [dns('other.svc')] }, false),
     ]
-    expect(detailsOf(judge({ intermediate: { extensions } }), 'constraints/not-critical')).toEqual([
+    expect(detailsOf(judge({ intermediate: { extensions } }), 'certificate/criticality-unusual', 'of a CA')).toEqual([
       { extension: 'basicConstraints' },
       { extension: 'nameConstraints' },
     ])
@@ -61,12 +61,13 @@ describe('constraints on kinds of name that Go does not compare', () => {
   const kinds = (subtrees: Parameters<typeof nameConstraints>[0], critical = true): unknown[] =>
     detailsOf(
       judge({ root: { extensions: [nameConstraints(subtrees, critical)] } }),
-      'name-constraints/kind-unknown-to-go',
+      'certificate/extension-refused',
+      'names that Go does not read',
     )
 
   it('are told once for each kind, permitted or excluded', () => {
     expect(kinds({ permitted: [registered], excluded: [registered, other, directoryName('Other')] })).toEqual([
-      { kinds: ['registeredId', 'otherName', 'dirName'], usage: 'server' },
+      { extension: 'nameConstraints', names: ['registeredId', 'otherName', 'dirName'], usage: 'server' },
     ])
   })
 
@@ -76,7 +77,7 @@ describe('constraints on kinds of name that Go does not compare', () => {
 
   it('are none where the extension cannot be read, which is told for itself', () => {
     const garbled = { oid: EXTENSION.nameConstraints, critical: true, value: Buffer.from('3003', 'hex') }
-    expect(codesOf(judge({ root: { extensions: [garbled] } }))).toEqual(['certificate/extension-malformed@2'])
+    expect(codesOf(judge({ root: { extensions: [garbled] } }))).toEqual(['certificate/extension-refused@2'])
   })
 
   it('are none of DNS, IP, mail and URI', () => {
@@ -131,7 +132,7 @@ describe('path lengths', () => {
     expect(codesOf(judgeBelow({ pathLength: 2 }, [{ pathLength: 1 }, { pathLength: 0 }]))).toEqual([])
     const findings = judgeBelow({ pathLength: 1 }, [{ pathLength: 0 }, {}])
     expect(codesOf(findings)).toEqual(['constraints/path-too-long@2', 'constraints/path-too-long@3'])
-    expect(detailsOf(findings, 'constraints/path-too-long')).toEqual([
+    expect(detailsOf(findings, 'constraints/path-too-long', 'for all')).toEqual([
       { allowed: 0, found: 1, intermediates: ['CN=CA 1'] },
       { allowed: 1, found: 2, intermediates: ['CN=CA 1', 'CN=CA 0'] },
     ])
@@ -153,8 +154,8 @@ describe('path lengths', () => {
   it('are limited by the caller, too', () => {
     expect(codesOf(judgeBelow({}, [{}, {}], 2))).toEqual([])
     const findings = judgeBelow({}, [{}, {}], 1)
-    expect(codesOf(findings)).toEqual(['constraints/too-many-intermediates'])
-    expect(detailsOf(findings, 'constraints/too-many-intermediates')).toEqual([{ allowed: 1, found: 2 }])
+    expect(codesOf(findings)).toEqual(['chain/limit-exceeded'])
+    expect(detailsOf(findings, 'chain/limit-exceeded', 'intermediates')).toEqual([{ allowed: 1, found: 2 }])
   })
 
   it('do not count an anchor that is an intermediate', () => {

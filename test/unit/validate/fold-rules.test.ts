@@ -29,7 +29,7 @@ function folded(findings: readonly Finding[]): string[] {
   return foldConsequences(findings).map((each) => [text(each), ...each.consequences.map(text)].join(' > '))
 }
 
-const UNREADABLE = 'certificate/extension-malformed'
+const UNREADABLE = 'certificate/extension-refused'
 
 /** Rules that hold on one certificate: the details of the cause, and what follows. */
 const ON_ONE: readonly (readonly [cause: FindingCode, details: object, consequences: readonly FindingCode[]])[] = [
@@ -41,21 +41,24 @@ const ON_ONE: readonly (readonly [cause: FindingCode, details: object, consequen
       'constraints/not-a-ca',
       'san/host-not-covered',
       'san/common-name-not-listed',
-      'usage/extended-key-usage-absent',
-      'usage/key-usage-absent',
-      'certificate/key-identifier-missing',
+      'usage/extension-absent',
+      'certificate/key-identifier-unusual',
     ],
   ],
   [
     'constraints/not-a-ca',
     {},
-    ['usage/cert-sign-missing', 'usage/extended-key-usage-nested', 'usage/gateway-client-auth-missing'],
+    ['usage/cert-sign-missing', 'usage/extended-key-usage-missing', 'usage/gateway-client-auth-missing'],
   ],
-  [UNREADABLE, { extension: 'basicConstraints' }, ['constraints/not-a-ca']],
-  [UNREADABLE, { extension: 'subjectAltName' }, ['san/host-not-covered', 'san/common-name-not-listed']],
-  [UNREADABLE, { extension: 'keyUsage' }, ['usage/key-usage-absent']],
-  [UNREADABLE, { extension: 'subjectKeyIdentifier' }, ['certificate/key-identifier-missing']],
-  [UNREADABLE, { extension: 'authorityKeyIdentifier' }, ['certificate/key-identifier-missing']],
+  [UNREADABLE, { kind: 'malformed', extension: 'basicConstraints' }, ['constraints/not-a-ca']],
+  [
+    UNREADABLE,
+    { kind: 'malformed', extension: 'subjectAltName' },
+    ['san/host-not-covered', 'san/common-name-not-listed'],
+  ],
+  [UNREADABLE, { kind: 'malformed', extension: 'keyUsage' }, ['usage/extension-absent']],
+  [UNREADABLE, { kind: 'malformed', extension: 'subjectKeyIdentifier' }, ['certificate/key-identifier-unusual']],
+  [UNREADABLE, { kind: 'malformed', extension: 'authorityKeyIdentifier' }, ['certificate/key-identifier-unusual']],
   ['san/host-not-covered', { found: [] }, ['san/common-name-not-listed']],
 ]
 
@@ -65,7 +68,7 @@ const PAIRS = ON_ONE.flatMap(([cause, details, consequences]) =>
 
 /** A consequence whose own rules do not come in the way. */
 const followsFrom = (code: FindingCode, index: number | null, { extension }: { extension?: string } = {}): Finding =>
-  of(code, index, { found: ['x'], extension })
+  of(code, index, { found: ['x'], extension, ...(code === 'usage/extension-absent' ? { kind: 'keyUsage' } : {}) })
 
 describe('on one certificate', () => {
   it.each(PAIRS)('%s explains %s', (cause, consequence, details) => {
@@ -116,8 +119,8 @@ describe('on the certificates of a CA and what it issued', () => {
   })
 
   it('an empty subject explains the empty issuer below', () => {
-    const empty = (field: string, index: number): Finding => of('certificate/name-empty', index, { field })
-    const expected = ['certificate/name-empty@1 > certificate/name-empty@0']
+    const empty = (field: string, index: number): Finding => of('certificate/name-malformed', index, { field })
+    const expected = ['certificate/name-malformed@1 > certificate/name-malformed@0']
     expect(folded([empty('issuer', 0), empty('subject', 1)])).toEqual(expected)
     expect(folded([empty('issuer', 0), empty('issuer', 1)])).toHaveLength(2)
   })
@@ -131,12 +134,16 @@ describe('on the certificates of a CA and what it issued', () => {
     expect(folded([name('subject', 0), name('subject', 1)])).toHaveLength(2)
     expect(folded([name('issuer', 0), name('issuer', 1)])).toHaveLength(2)
     expect(folded([name('issuer', 0), name('subject', 2)])).toHaveLength(2)
+    const empty = of(malformed, 0, { kind: 'empty', field: 'issuer' })
+    expect(folded([empty, of(malformed, 1, { kind: 'malformed', field: 'subject' })])).toHaveLength(2)
   })
 
   it('a key of no supported kind explains the signatures that it made', () => {
-    const [cause, unsupported] = ['key/unsupported', 'signature/algorithm-unsupported'] as const
-    expect(folded([of(unsupported, 0), of(cause, 1)])).toEqual([`${cause}@1 > ${unsupported}@0`])
-    expect(folded([of(unsupported, 1), of(cause, 1)])).toHaveLength(2)
+    const [cause, refused] = ['key/unsupported', 'signature/algorithm-refused'] as const
+    const kind = 'unsupported'
+    expect(folded([of(refused, 0, { kind }), of(cause, 1)])).toEqual([`${cause}@1 > ${refused}@0`])
+    expect(folded([of(refused, 1, { kind }), of(cause, 1)])).toHaveLength(2)
+    expect(folded([of(refused, 0, { kind: 'weak' }), of(cause, 1)])).toHaveLength(2)
   })
 })
 
@@ -158,7 +165,7 @@ describe('a clock that is suspect', () => {
 })
 
 describe('folding', () => {
-  const unread = of(UNREADABLE, 0, { extension: 'subjectAltName' })
+  const unread = of(UNREADABLE, 0, { kind: 'malformed', extension: 'subjectAltName' })
   const uncovered = [1, 2, 3].map(() => of('san/host-not-covered', 0, { found: [] }))
 
   it('puts the consequences of a consequence under the first cause, whatever their order', () => {

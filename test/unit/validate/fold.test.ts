@@ -51,12 +51,12 @@ const CASES: readonly (readonly [name: string, parts: Parts, expected: readonly 
   [
     'an empty name of a CA is empty as an issuer, too',
     { root: { subject: '' } },
-    ['certificate/name-empty@2 > certificate/name-empty@1 > certificate/name-empty@2'],
+    ['certificate/name-malformed@2 > certificate/name-malformed@1 > certificate/name-malformed@2'],
   ],
   [
     'an issuer that is empty where the CA has a name stays',
     { leaf: { issuerName: '' } },
-    ['certificate/name-empty@0', 'chain/issuer-not-found@0'],
+    ['certificate/name-malformed@0', 'chain/issuer-not-found@0'],
   ],
   [
     'a malformed name of a CA is malformed as an issuer, too',
@@ -66,7 +66,7 @@ const CASES: readonly (readonly [name: string, parts: Parts, expected: readonly 
   [
     'a key of a kind that nobody takes makes such signatures',
     { intermediate: { key: 'ed448' } },
-    ['key/unsupported@1 > signature/algorithm-unsupported@0'],
+    ['key/unsupported@1 > signature/algorithm-refused@0'],
   ],
   [
     'a leaf used as a CA has the usages of a leaf',
@@ -81,17 +81,17 @@ const CASES: readonly (readonly [name: string, parts: Parts, expected: readonly 
   [
     'basicConstraints that cannot be read make no CA',
     { intermediate: { extensions: [unreadable(EXTENSION.basicConstraints)] } },
-    ['certificate/extension-malformed@1 > constraints/not-a-ca@1'],
+    ['certificate/extension-refused@1 > constraints/not-a-ca@1'],
   ],
   [
     'names that cannot be read cover no host',
     { leaf: { extensions: [unreadable(EXTENSION.subjectAltName)], without: [] } },
-    ['certificate/extension-malformed@0 > san/host-not-covered@0'],
+    ['certificate/extension-refused@0 > san/host-not-covered@0'],
   ],
   [
     'another extension that cannot be read explains no missing name',
     { leaf: { names: [dns('other.etcd.svc')], extensions: [unreadable(EXTENSION.extendedKeyUsage)] } },
-    ['certificate/extension-malformed@0', 'san/host-not-covered@0'],
+    ['certificate/extension-refused@0', 'san/host-not-covered@0'],
   ],
 ]
 
@@ -128,14 +128,14 @@ describe('folding', () => {
     const report = validateChain(inputOf(mintChain({ root: parts, intermediate: parts, leaf: parts })), {
       usage: 'server',
     })
-    const small = report.findings.filter(({ code }) => code === 'key/small-beyond-2030')
+    const small = report.findings.filter(({ code }) => code === 'key/size-unusual')
     expect(
       small.map(({ certificate, repeats = [] }) => [certificate, ...repeats.map((each) => each.certificate)]),
     ).toEqual([report.path])
-    expect(detailsOf(report.findings, 'key/small-beyond-2030')).toHaveLength(3)
-    expect(formatReport(report).match(/small-beyond/g)).toHaveLength(1)
+    expect(detailsOf(report.findings, 'key/size-unusual', 'short after 2030')).toHaveLength(3)
+    expect(formatReport(report).match(/key\/size-unusual/g)).toHaveLength(1)
     expect(formatReport(report)).toContain('Also: "CN=Test Intermediate", "CN=Test Root"')
-    expect(unfoldRepeats(report.findings).filter(({ code }) => code === 'key/small-beyond-2030')).toHaveLength(3)
+    expect(unfoldRepeats(report.findings).filter(({ code }) => code === 'key/size-unusual')).toHaveLength(3)
   })
 
   it('folds no errors, and nothing whose remedies differ', () => {
@@ -147,7 +147,7 @@ describe('folding', () => {
       ['nameConstraints', 1],
     ] as const
     const notCritical = twice.map(([extension, index]) =>
-      finding('constraints/not-critical', { extension }, ref({ index })),
+      finding('certificate/criticality-unusual', { kind: 'of a CA', extension }, ref({ index })),
     )
     expect(foldRepeats(notCritical)).toEqual(notCritical)
   })

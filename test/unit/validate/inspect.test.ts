@@ -50,7 +50,7 @@ describe('validateCredentials', () => {
     const findings = validateCredentials(sent, { usage: 'server' }).findings
     expect(codesOf(findings)).toEqual([])
     expect(codesOf(findings, 'warning')).toEqual(['chain/order-wrong@0'])
-    expect(codesOf(findings, 'info')).toEqual(['chain/certificate-unused@1', 'chain/root-sent@3'])
+    expect(codesOf(findings, 'info')).toEqual(['chain/certificate-unneeded@1', 'chain/certificate-unneeded@3'])
   })
 
   it('refuses what was not read by this package', () => {

@@ -37,7 +37,7 @@ describe('RSA', () => {
 
   it('is refused beyond 8192 bits, as by Go', () => {
     expect(told(rsa(8200))).toEqual([
-      ['key/unsupported', { algorithm: 'RSA 8200', refusedBy: 'Go refuses beyond 8192 bits' }],
+      ['key/unsupported', { kind: 'public key', algorithm: 'RSA 8200', refusedBy: 'Go refuses beyond 8192 bits' }],
     ])
   })
 
@@ -45,12 +45,15 @@ describe('RSA', () => {
     const bits = rsa(2048).subarray(4 + 15) // SEQUENCE with a length of two octets, AlgorithmIdentifier
     expect(told(sequence(sequence(oid('1.2.840.113549.1.1.1'), nullValue()), bits))).toEqual([])
     expect(told(sequence(sequence(oid('1.2.840.113549.1.1.1')), bits))).toEqual([
-      ['key/unsupported', { algorithm: 'RSA 2048', refusedBy: 'Go does not read as it is written' }],
+      [
+        'key/unsupported',
+        { kind: 'public key', algorithm: 'RSA 2048', refusedBy: 'Go does not read as it is written' },
+      ],
     ])
   })
 
   it('is unusual where the bits fill no whole octet', () => {
-    expect(told(rsa(3073))).toEqual([['key/size-unusual', { algorithm: 'RSA 3073' }]])
+    expect(told(rsa(3073))).toEqual([['key/size-unusual', { kind: 'no whole bytes', algorithm: 'RSA 3073' }]])
     expect(told(rsa(2047)).map((each) => (each as [string])[0])).toEqual(['key/weak', 'key/size-unusual'])
   })
 
@@ -58,7 +61,9 @@ describe('RSA', () => {
     const last = new Date('2030-12-31T23:59:59Z')
     const first = new Date('2031-01-01T00:00:00Z')
     expect(told(rsa(3064), last)).toEqual([])
-    expect(told(rsa(3064), first)).toEqual([['key/small-beyond-2030', { algorithm: 'RSA 3064', notAfter: first }]])
+    expect(told(rsa(3064), first)).toEqual([
+      ['key/size-unusual', { kind: 'short after 2030', algorithm: 'RSA 3064', notAfter: first }],
+    ])
     expect(told(rsa(3072), first)).toEqual([])
   })
 
@@ -97,25 +102,37 @@ describe('elliptic curves', () => {
     ['1.3.132.0.10', 'ECDSA secp256k1'],
     ['1.3.36.3.3.2.8.1.1.7', 'ECDSA 1.3.36.3.3.2.8.1.1.7'],
   ])('%s is of no use in TLS 1.3', (curve, algorithm) => {
-    expect(told(ec(oid(curve)))).toEqual([['key/unsupported', { algorithm, refusedBy: 'Go or TLS 1.3 does not take' }]])
+    expect(told(ec(oid(curve)))).toEqual([
+      ['key/unsupported', { kind: 'public key', algorithm, refusedBy: 'Go or TLS 1.3 does not take' }],
+    ])
   })
 
   it('written out as parameters is refused (RFC 5480 section 2.1.1)', () => {
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1', paramEncoding: 'explicit' })
     expect(told(publicKey.export({ type: 'spki', format: 'der' }))).toEqual([
-      ['key/unsupported', { algorithm: 'ECDSA explicit', refusedBy: 'Go and OpenSSL refuse (RFC 5480 section 2.1.1)' }],
+      [
+        'key/unsupported',
+        {
+          kind: 'public key',
+          algorithm: 'ECDSA explicit',
+          refusedBy: 'Go and OpenSSL refuse (RFC 5480 section 2.1.1)',
+        },
+      ],
     ])
   })
 
   it('a point that is not on its curve is no key', () => {
     expect(told(ec(oid('1.2.840.10045.3.1.7')))).toEqual([
-      ['key/unsupported', { algorithm: 'ECDSA P-256', refusedBy: 'OpenSSL cannot read' }],
+      ['key/unsupported', { kind: 'public key', algorithm: 'ECDSA P-256', refusedBy: 'OpenSSL cannot read' }],
     ])
   })
 
   it('a compressed point is refused, as by Go, and told once, be it on the curve or not', () => {
     expect(told(ec(oid('1.2.840.10045.3.1.7'), Buffer.alloc(33, 2)))).toEqual([
-      ['key/unsupported', { algorithm: 'ECDSA P-256', refusedBy: 'Go does not read: its point is compressed' }],
+      [
+        'key/unsupported',
+        { kind: 'public key', algorithm: 'ECDSA P-256', refusedBy: 'Go does not read: its point is compressed' },
+      ],
     ])
   })
 })
@@ -137,7 +154,10 @@ describe('other kinds of key', () => {
     ['1.2.3.4', '1.2.3.4'],
   ])('%s (%s) is not supported', (dotted, algorithm) => {
     expect(told(bare(dotted))).toEqual([
-      ['key/unsupported', { algorithm, refusedBy: 'etcd does not take and OpenSSL silently does not send' }],
+      [
+        'key/unsupported',
+        { kind: 'public key', algorithm, refusedBy: 'etcd does not take and OpenSSL silently does not send' },
+      ],
     ])
   })
 
@@ -158,12 +178,12 @@ describe('signature algorithms', () => {
   ])('%s is weak, below the anchor and, as a warning, in it', (signature, algorithm) => {
     const key = signature.startsWith('rsa') ? rsaKey : newKey()
     const leaf = judge({ intermediate: { key }, leaf: { signature } })
-    expect(codesOf(leaf)).toEqual(['signature/algorithm-weak@0'])
-    expect(detailsOf(leaf, 'signature/algorithm-weak')).toEqual([{ algorithm, trusted: false }])
+    expect(codesOf(leaf)).toEqual(['signature/algorithm-refused@0'])
+    expect(detailsOf(leaf, 'signature/algorithm-refused', 'weak')).toEqual([{ algorithm, trusted: false }])
     const anchor = judge({ root: { key, signature } })
     expect(codesOf(anchor)).toEqual([])
-    expect(codesOf(anchor, 'warning')).toContain('signature/algorithm-weak@2')
-    expect(detailsOf(anchor, 'signature/algorithm-weak')).toEqual([{ algorithm, trusted: true }])
+    expect(codesOf(anchor, 'warning')).toContain('signature/algorithm-refused@2')
+    expect(detailsOf(anchor, 'signature/algorithm-refused', 'weak')).toEqual([{ algorithm, trusted: true }])
   })
 
   it.each<SignatureName>([
@@ -182,17 +202,18 @@ describe('signature algorithms', () => {
     const unknown = sequence(oid('1.2.3.4'))
     const algorithms = { innerSignature: unknown, outerSignature: unknown }
     const below = judge({ intermediate: algorithms })
-    expect(codesOf(below)).toEqual(['signature/algorithm-unsupported@1'])
-    expect(detailsOf(below, 'signature/algorithm-unsupported')).toEqual([{ algorithm: '1.2.3.4' }])
+    expect(codesOf(below)).toEqual(['signature/algorithm-refused@1'])
+    expect(detailsOf(below, 'signature/algorithm-refused', 'unsupported')).toEqual([{ algorithm: '1.2.3.4' }])
     expect(codesOf(judge({ root: algorithms }))).toEqual(['chain/anchor-not-self-signed@2'])
-    expect(detailsOf(judge({ root: algorithms }), 'signature/algorithm-unsupported')).toEqual([])
+    expect(detailsOf(judge({ root: algorithms }), 'signature/algorithm-refused', 'unsupported')).toEqual([])
   })
 
   it('of a self-issued anchor is one of its own key, or OpenSSL does not take it for self-signed', () => {
     const unsuited = (algorithm: SignatureName | Buffer): unknown[] =>
       detailsOf(
         judge({ root: { innerSignature: algorithm, outerSignature: algorithm } }),
-        'signature/anchor-algorithm-unsuited',
+        'signature/key-mismatch',
+        'root',
       )
     expect(unsuited('ecdsa-sha384')).toEqual([])
     expect(unsuited('rsa-sha256')).toEqual([{ algorithm: 'RSA with SHA-256', key: 'ECDSA P-256' }])
@@ -200,7 +221,7 @@ describe('signature algorithms', () => {
   })
 
   it('of what another key signed is one of that key', () => {
-    const code = 'signature/anchor-algorithm-unsuited'
+    const code = 'signature/key-mismatch'
     const chain = mintChain({ root: { key: rsaKey } })
     const trusted = { leaf: chain.leaf.der, trustAnchors: chain.intermediate.der }
     expect(detailsOf(judge({ root: { key: rsaKey } }), code)).toEqual([])

@@ -120,7 +120,7 @@ check('eku', [
   [
     'refuses an empty extended key usage',
     leaf({ extensions: [extendedKeyUsage([])] }),
-    ['certificate/extension-malformed@0'],
+    ['certificate/extension-refused@0'],
   ],
 ])
 
@@ -138,9 +138,9 @@ check('form', [
   [
     'refuses an empty issuer',
     () => line([{}], { issuerName: '' }).input,
-    ['certificate/name-empty@0', 'chain/issuer-not-found@0'],
+    ['certificate/name-malformed@0', 'chain/issuer-not-found@0'],
   ],
-  ['refuses a CA with an empty subject', root({ subject: '' }), ['certificate/name-empty@1']],
+  ['refuses a CA with an empty subject', root({ subject: '' }), ['certificate/name-malformed@1']],
   [
     'refuses an unknown critical extension of the leaf',
     leaf({ extensions: [unknownExtension(true)] }),
@@ -166,7 +166,7 @@ check('form', [
   [
     'refuses two signature algorithms that differ',
     leaf({ innerSignature: 'ecdsa-sha384' }),
-    ['certificate/algorithms-disagree@0'],
+    ['signature/algorithm-refused@0'],
   ],
   [
     'refuses version 2',

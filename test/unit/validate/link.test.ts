@@ -146,17 +146,17 @@ describe('what is told of a link', () => {
 
   it('another key identifier', () => {
     const findings = judge(withAuthority(authorityKeyIdentifier(Buffer.from('0a0b', 'hex'))))
-    expect(detailsOf(findings, 'chain/key-identifier-differs')).toEqual([
+    expect(detailsOf(findings, 'chain/authority-differs', 'key identifier')).toEqual([
       { wanted: '0A0B', found: '0C', issuer: ISSUER },
     ])
-    expect(detailsOf(findings, 'chain/authority-differs')).toEqual([])
+    expect(detailsOf(findings, 'chain/authority-differs', 'certificate')).toEqual([])
     const same = judge(withAuthority(authorityKeyIdentifier(Buffer.from('0c', 'hex'))))
-    expect(detailsOf(same, 'chain/key-identifier-differs')).toEqual([])
+    expect(detailsOf(same, 'chain/authority-differs', 'key identifier')).toEqual([])
   })
 
   it('another serial number, another issuer', () => {
     const told = (more: Parameters<typeof authorityKeyIdentifier>[1]): unknown[] =>
-      detailsOf(judge(withAuthority(authorityKeyIdentifier(null, more))), 'chain/authority-differs')
+      detailsOf(judge(withAuthority(authorityKeyIdentifier(null, more))), 'chain/authority-differs', 'certificate')
     const details = { issuer: ISSUER, found: '07', wanted: null, wantedIssuer: null }
     expect(told({ serial: 8n })).toEqual([{ ...details, wanted: '08' }])
     expect(told({ serial: 8n, issuer: [uri('urn:x')] })).toEqual([{ ...details, wanted: '08' }])

@@ -19,16 +19,16 @@ import {
   type Minted,
 } from '../../support/mint.js'
 
-/** What the constraints of a path, the leaf first, say: `code@index` with the details of each finding. */
+/** What the constraints of a path, the leaf first, say: `fact, kind@index` with the details of each finding. */
 function constrain(path: readonly Minted[], left = 10_000): { told: [string, unknown][]; left: number } {
   const certificates = path.map(({ der }) => Certificate.parse(der))
   const notes = new FindingCollector()
   const budget = { left }
   checkNameConstraints(placesOf({ certificates, anchored: true }), 'server', budget, notes)
-  const told = notes.findings.map(({ code, certificate, details }): [string, unknown] => [
-    `${code.replace('name-constraints/', '')}@${String(certificate?.index)}`,
-    details,
-  ])
+  const told = notes.findings.map(({ code, certificate, details }): [string, unknown] => {
+    const { kind, ...rest } = { kind: '', ...details }
+    return [`${code.replace(/.*\//, '')}, ${kind}@${String(certificate?.index)}`, rest]
+  })
   return { told, left: budget.left }
 }
 
@@ -45,9 +45,9 @@ const BY_ROOT = { constrainedBy: 'CN=Root' }
 
 describe('what a finding says', () => {
   it('which name is outside of what is permitted', () => {
-    const expected = { name: 'b.test', kind: 'dns', permitted: ['a.test', 'c.test'], ...BY_ROOT }
+    const expected = { name: 'b.test', nameKind: 'dns', permitted: ['a.test', 'c.test'], ...BY_ROOT }
     expect(told({ permitted: [dns('a.test'), dns('c.test')] }, [dns('b.test'), dns('x.c.test')])).toEqual([
-      ['not-permitted@0', expected],
+      ['name-refused, not permitted@0', expected],
     ])
   })
 
@@ -60,36 +60,36 @@ describe('what a finding says', () => {
   })
 
   it('which name is in which excluded subtree', () => {
-    const excluded = { name: 'x.b.test', kind: 'dns', excluded: 'b.test', ...BY_ROOT }
+    const excluded = { name: 'x.b.test', nameKind: 'dns', excluded: 'b.test', ...BY_ROOT }
     expect(told({ excluded: [dns('a.test'), dns('b.test')] }, [dns('x.b.test'), dns('c.test')])).toEqual([
-      ['excluded@0', excluded],
+      ['name-refused, excluded@0', excluded],
     ])
     expect(told({ excluded: [dns('')] }, [dns('x.test')])).toEqual([
-      ['excluded@0', { name: 'x.test', kind: 'dns', excluded: '(all)', ...BY_ROOT }],
+      ['name-refused, excluded@0', { name: 'x.test', nameKind: 'dns', excluded: '(all)', ...BY_ROOT }],
     ])
   })
 
   it('both, where a name is excluded and not permitted', () => {
     const codes = told({ permitted: [dns('a.test')], excluded: [dns('b.test')] }, [dns('b.test')]).map(([code]) => code)
-    expect(codes).toEqual(['excluded@0', 'not-permitted@0'])
+    expect(codes).toEqual(['name-refused, excluded@0', 'name-refused, not permitted@0'])
   })
 
   it('that a name is of a kind that is not compared, or cannot be read', () => {
     const other = otherName('1.2.3', Buffer.from('0500', 'hex'))
     expect(told({ permitted: [other] }, [other])).toEqual([
-      ['unprocessed@0', { name: '06022a03a0020500', kind: 'otherName', ...BY_ROOT }],
+      ['name-unreadable, not compared@0', { name: '06022a03a0020500', nameKind: 'otherName', ...BY_ROOT }],
     ])
     expect(told({ permitted: [uri('cluster')] }, [uri('urn:x'), uri('spiffe://cluster')])).toEqual([
-      ['name-unreadable@0', { name: 'urn:x', kind: 'uri', ...BY_ROOT }],
+      ['name-unreadable, malformed@0', { name: 'urn:x', nameKind: 'uri', ...BY_ROOT }],
     ])
   })
 
   it('the first constraint that is malformed, and then nothing of the others', () => {
-    const malformed = { constraint: '*.b', kind: 'dns', reason: 'is not a DNS name' }
+    const malformed = { constraint: '*.b', nameKind: 'dns', reason: 'is not a DNS name' }
     expect(told({ permitted: [dns('a.test'), dns('*.b')], excluded: [dns('*.c')] }, [dns('x.test')])).toEqual([
-      ['malformed@1', malformed],
+      ['malformed, malformed@1', malformed],
     ])
-    expect(told({ excluded: [dns('*.b')] }, [dns('x.test')])).toEqual([['malformed@1', malformed]])
+    expect(told({ excluded: [dns('*.b')] }, [dns('x.test')])).toEqual([['malformed, malformed@1', malformed]])
   })
 })
 
@@ -100,9 +100,9 @@ describe('kinds', () => {
   })
 
   it('of directory names hold for the subject', () => {
-    const details = { name: 'CN=etcd', kind: 'dirName', ...BY_ROOT }
+    const details = { name: 'CN=etcd', nameKind: 'dirName', ...BY_ROOT }
     expect(told({ permitted: [directoryName('other')] }, [])).toEqual([
-      ['not-permitted@0', { ...details, permitted: ['CN=other'] }],
+      ['name-refused, not permitted@0', { ...details, permitted: ['CN=other'] }],
     ])
     expect(told({ permitted: [directoryName('etcd')] }, [])).toEqual([])
     expect(told({ permitted: [directoryName('other')] }, [dns('a')], { subject: '' })).toEqual([])
@@ -113,16 +113,16 @@ describe('kinds', () => {
       ['CN', 'a@b.test'],
       ['emailAddress', 'me@a.test'],
     ] as const
-    const details = { name: 'me@a.test', kind: 'email', excluded: 'a.test', ...BY_ROOT }
+    const details = { name: 'me@a.test', nameKind: 'email', excluded: 'a.test', ...BY_ROOT }
     const excluded = [email('a.test'), email('b.test')]
-    expect(told({ excluded }, [], { subject, names: undefined })).toEqual([['excluded@0', details]])
+    expect(told({ excluded }, [], { subject, names: undefined })).toEqual([['name-refused, excluded@0', details]])
     expect(told({ excluded }, [dns('x.test')], { subject })).toEqual([])
   })
 
   it('of mail refuse a mailbox in the subject that cannot be read', () => {
     const subject = [['emailAddress', 'me_@a.test', TAG.printableString]] as const
     expect(told({ excluded: [email('b.test')] }, [], { subject, names: undefined })).toEqual([
-      ['name-unreadable@0', { name: '', kind: 'email', ...BY_ROOT }],
+      ['name-unreadable, malformed@0', { name: '', nameKind: 'email', ...BY_ROOT }],
     ])
   })
 })
@@ -138,7 +138,11 @@ describe('along the path', () => {
     const root = mintCa({ subject: 'Root', extensions: [nameConstraints(subtrees)] })
     const middle = mintCa({ subject: 'Middle', issuer: root, ...permit('a.test') })
     const leaf = mintLeaf({ subject: 'etcd', issuer: middle, names: [dns('b.test')] })
-    expect(codes([leaf, middle, root])).toEqual(['not-permitted@0', 'excluded@0', 'excluded@1'])
+    expect(codes([leaf, middle, root])).toEqual([
+      'name-refused, not permitted@0',
+      'name-refused, excluded@0',
+      'name-refused, excluded@1',
+    ])
   })
 
   it('a CA’s own name is not below it', () => {
@@ -152,7 +156,7 @@ describe('along the path', () => {
     const root = mintCa({ subject: 'Root', ...permit('a.test') })
     const middle = mintCa({ subject: 'Middle', issuer: root, ...permit('*.x') })
     const leaf = mintLeaf({ subject: 'etcd', issuer: middle, names: [dns('b.test')] })
-    expect(codes([leaf, middle, root])).toEqual(['malformed@1', 'not-permitted@0'])
+    expect(codes([leaf, middle, root])).toEqual(['malformed, malformed@1', 'name-refused, not permitted@0'])
   })
 
   it('a self-issued CA is free of them; a self-issued leaf is not', () => {
@@ -161,7 +165,7 @@ describe('along the path', () => {
     const renewed = mintCa({ subject: 'Root', issuer: root })
     const leaf = (subject: string): Minted => mintLeaf({ subject, issuer: renewed })
     expect(codes([leaf('etcd'), renewed, root])).toEqual([])
-    expect(codes([leaf('Root'), renewed, root])).toEqual(['excluded@0'])
+    expect(codes([leaf('Root'), renewed, root])).toEqual(['name-refused, excluded@0'])
   })
 
   it('the constraints of a leaf hold for nothing, and are not looked at', () => {
@@ -179,9 +183,9 @@ describe('the budget', () => {
   })
 
   it('is exceeded before anything is compared', () => {
-    expect(constrain(path, 406).told).toEqual([['too-many@1', { comparisons: 250_000 }]])
+    expect(constrain(path, 406).told).toEqual([['limit-exceeded, comparisons of names@1', { comparisons: 250_000 }]])
     const bad = below({ excluded: [dns('a.test')] }, [dns('a.test')])
-    expect(constrain(bad, 0).told.map(([code]) => code)).toEqual(['too-many@1'])
+    expect(constrain(bad, 0).told.map(([code]) => code)).toEqual(['limit-exceeded, comparisons of names@1'])
   })
 
   it('ends the search at the first CA that exceeds it', () => {
@@ -189,7 +193,9 @@ describe('the budget', () => {
     const root = mintCa({ subject: 'Root', extensions })
     const middle = mintCa({ subject: 'Middle', issuer: root, extensions })
     const leaf = mintLeaf({ subject: 'etcd', issuer: middle, names })
-    expect(constrain([leaf, middle, root], 1).told.map(([code]) => code)).toEqual(['too-many@1'])
+    expect(constrain([leaf, middle, root], 1).told.map(([code]) => code)).toEqual([
+      'limit-exceeded, comparisons of names@1',
+    ])
   })
 
   it('of findings is that of the names alone: a hundred warnings of others end nothing', () => {
@@ -198,7 +204,7 @@ describe('the budget', () => {
     const notes = new FindingCollector()
     for (let i = 0; i < 150; i++) notes.add(null, 'chain/others-tried', { paths: i })
     checkNameConstraints(places, 'server', { left: 1000 }, notes)
-    expect(notes.findings.at(-1)).toMatchObject({ code: 'name-constraints/not-permitted', details: { name: 'b.test' } })
+    expect(notes.findings.at(-1)).toMatchObject({ code: 'name-constraints/name-refused', details: { name: 'b.test' } })
   })
 
   it('of findings is 21, however many names are forbidden', () => {
@@ -212,7 +218,7 @@ it('is shared by all paths of a validation, and is 250,000 comparisons', () => {
   const findings = (extra: GeneralName[]): unknown[] => {
     const root = { extensions: [nameConstraints({ permitted: [dns(HOST), ...zones(499)] })] }
     const leaf = { names: [dns(HOST), ...zones(399), ...extra] }
-    return detailsOf(judge({ root, leaf }), 'name-constraints/too-many')
+    return detailsOf(judge({ root, leaf }), 'chain/limit-exceeded', 'comparisons of names')
   }
   expect(findings([])).toEqual([])
   expect(findings([dns(HOST)])).toEqual([{ comparisons: 250_000 }])
@@ -225,7 +231,9 @@ describe('a DNS constraint with a leading dot', () => {
     const issuer = root(subtrees)
     const leaf = mintLeaf({ subject: 'etcd', issuer, names: [dns(name)] })
     const report = validateChain({ leaf: leaf.der, trustAnchors: issuer.der }, { usage: 'peer' })
-    return report.findings.filter(({ code }) => code.startsWith('name-constraints/')).map(({ code }) => code.slice(17))
+    return report.findings
+      .filter(({ code }) => code.startsWith('name-constraints/'))
+      .map(({ details }) => ('kind' in details ? details.kind : ''))
   }
 
   it.each([
@@ -238,7 +246,7 @@ describe('a DNS constraint with a leading dot', () => {
   ])('as Go and OpenSSL read it, holds %s: %s', (name, isHeld) => {
     const permitted = codesFor({ permitted: [dns('.etcd.svc')] }, name)
     const excluded = codesFor({ excluded: [dns('.etcd.svc')] }, name)
-    expect(permitted).toEqual(isHeld ? ['leading-dot'] : ['not-permitted', 'leading-dot'])
-    expect(excluded).toEqual(isHeld ? ['excluded', 'leading-dot'] : ['leading-dot'])
+    expect(permitted).toEqual(isHeld ? ['leading dot'] : ['not permitted', 'leading dot'])
+    expect(excluded).toEqual(isHeld ? ['excluded', 'leading dot'] : ['leading dot'])
   })
 })

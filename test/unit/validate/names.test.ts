@@ -105,9 +105,9 @@ describe('the extension', () => {
     const warnings = (subject: string, critical: boolean): string[] =>
       codesOf(leafOf({ subject, extensions: [subjectAltName(names, critical)] }), 'warning')
     expect(warnings('etcd-0', false)).toEqual([])
-    expect(warnings('etcd-0', true)).toEqual(['san/criticality-wrong@0'])
+    expect(warnings('etcd-0', true)).toEqual(['certificate/criticality-unusual@0'])
     expect(warnings('', true)).toEqual([])
-    expect(warnings('', false)).toEqual(['san/criticality-wrong@0'])
+    expect(warnings('', false)).toEqual(['certificate/criticality-unusual@0'])
   })
 
   it('need not be there', () => {
@@ -126,7 +126,7 @@ describe('a DNS name', () => {
     const code = reason === null ? 'san/wildcard' : 'san/name-unusable'
     const findings = leafOf({ names: values.map((value) => dns(value)) })
     expect(findings.map((each) => [each.code, each.details])).toEqual(
-      values.map((name) => [code, reason === null ? { name } : { name, reason }]),
+      values.map((name) => [code, reason === null ? { name } : { kind: 'DNS', name, reason }]),
     )
   })
 
@@ -139,12 +139,15 @@ describe('a DNS name', () => {
   it('is told five times for each reason', () => {
     const values = [1, 2, 3, 4, 5, 6].map((i) => `a_${String(i)}`)
     const findings = leafOf({ names: [...values.map(dns), dns('*')] })
-    expect(detailsOf(findings, 'san/name-unusable').map(({ name }) => name)).toEqual([...values.slice(0, 5), '*'])
+    expect(detailsOf(findings, 'san/name-unusable', 'DNS').map(({ name }) => name)).toEqual([
+      ...values.slice(0, 5),
+      '*',
+    ])
   })
 
   it('is looked at among the first 200', () => {
     const good = Array.from({ length: 199 }, (_, i) => dns(`n${String(i)}.svc`))
-    expect(detailsOf(leafOf({ names: [...good, dns('a_b'), dns('c_d')] }), 'san/name-unusable')).toEqual([
+    expect(detailsOf(leafOf({ names: [...good, dns('a_b'), dns('c_d')] }), 'san/name-unusable', 'DNS')).toEqual([
       { name: 'a_b', reason: 'an underscore' },
     ])
   })

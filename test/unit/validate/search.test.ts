@@ -93,7 +93,7 @@ describe('of failing paths that reach an anchor by sound links', () => {
         A({ ...OLDER, ...second, serial: second === one ? 1 : 2 }),
       ]
       const report = judge(ways, [R])
-      expect(codesOf(report.findings)).toEqual(['name-constraints/not-permitted@0'])
+      expect(codesOf(report.findings)).toEqual(['name-constraints/name-refused@0'])
       expect(serials(report)?.[0]).toBe('1')
       expect(others(report)).toEqual([{ paths: 1 }])
     }
@@ -111,13 +111,13 @@ describe('of failing paths that reach an anchor by sound links', () => {
   it('all are judged that the steps suffice for: 16 for each certificate of a path, 8 for each finding', () => {
     const ways = Array.from({ length: 40 }, (_, i) => A({ ...one, serial: i + 1 }))
     const all = judge(ways, [R])
-    expect(codesOf(all.findings)).toEqual(['name-constraints/not-permitted@0'])
+    expect(codesOf(all.findings)).toEqual(['name-constraints/name-refused@0'])
     expect(others(all)).toEqual([{ paths: 39 }])
     // Three certificates, one finding, and two candidates that were looked at.
     const steps = 3 * (3 * 16 + 8 + 2)
     const three = judge(ways, [R], { budget: { steps } })
     expect(others(three)).toEqual([{ paths: 2 }])
-    expect(codesOf(three.findings)).toContain('chain/budget-exhausted')
+    expect(codesOf(three.findings)).toContain('chain/limit-exceeded')
     expect(others(judge(ways, [R], { budget: { steps: steps + 3 } }))).toEqual([{ paths: 3 }])
   })
 })
@@ -230,21 +230,21 @@ describe('the limits', () => {
 
   it.each([{ signatures: 1 }, { steps: 1 }, { steps: 3 }])('that end the search blame nobody: %j', (budget) => {
     const report = judge(long, [R], { budget })
-    expect(codesOf(report.findings)).toEqual(['chain/budget-exhausted'])
+    expect(codesOf(report.findings)).toEqual(['chain/limit-exceeded'])
     const limits = { signatures: 100, steps: 3000, ...budget }
-    expect(detailsOf(report.findings, 'chain/budget-exhausted')).toEqual([limits])
+    expect(detailsOf(report.findings, 'chain/limit-exceeded', 'search')).toEqual([limits])
   })
 
   it('blame nobody where the leaf has faults of its own', () => {
     const leaf = mintLeaf({ subject: 'L', issuer: issuerOfLeaf, ...expired })
     const report = judge(long, [R], { budget: { steps: 1 } }, leaf)
-    expect(codesOf(report.findings)).toEqual(['validity/expired@0', 'chain/budget-exhausted'])
+    expect(codesOf(report.findings)).toEqual(['validity/expired@0', 'chain/limit-exceeded'])
     expect(report.path).toHaveLength(1)
   })
 
   it('suffice exactly: a signature and a step for each link', () => {
     expect(judge(long, [R], { budget: { signatures: 4, steps: 4 } }).findings).toEqual([])
-    expect(codesOf(judge(long, [R], { budget: { signatures: 3 } }).findings)).toEqual(['chain/budget-exhausted'])
+    expect(codesOf(judge(long, [R], { budget: { signatures: 3 } }).findings)).toEqual(['chain/limit-exceeded'])
   })
 
   it('of an explanation are 25 signatures beyond those of the search', () => {
@@ -252,10 +252,10 @@ describe('the limits', () => {
     const namesakes = (count: number): Minted[] =>
       Array.from({ length: count }, (_, i) => mintCa({ subject: 'R', notBefore: ago(i + 1), notAfter: ago(-DAY) }))
     expect(codesOf(judge([faulty], [R, ...namesakes(24)]).findings)).toEqual(['validity/expired@1'])
-    expect(codesOf(judge([faulty], [R, ...namesakes(25)]).findings)).toEqual(['chain/budget-exhausted'])
+    expect(codesOf(judge([faulty], [R, ...namesakes(25)]).findings)).toEqual(['chain/limit-exceeded'])
     const leaf = mintLeaf({ subject: 'L', issuer: issuerOfLeaf, ...expired })
     const report = judge([faulty], [R, ...namesakes(25)], {}, leaf)
-    expect(codesOf(report.findings)).toEqual(['validity/expired@0', 'chain/budget-exhausted'])
+    expect(codesOf(report.findings)).toEqual(['validity/expired@0', 'chain/limit-exceeded'])
   })
 
   it('of length allow four self-issued certificates beside the intermediates', () => {

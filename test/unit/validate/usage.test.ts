@@ -39,30 +39,55 @@ describe('extended key usages of the leaf', () => {
     [
       'server',
       ['clientAuth'],
-      [['extended-key-usage-missing@0', { wanted: BOTH, missing: ['serverAuth'], found: ['clientAuth'] }]],
+      [
+        [
+          'extended-key-usage-missing@0',
+          { kind: 'of the certificate', wanted: BOTH, missing: ['serverAuth'], found: ['clientAuth'] },
+        ],
+      ],
     ],
     [
       'server',
       ['codeSigning'],
-      [['extended-key-usage-missing@0', { wanted: BOTH, missing: ['serverAuth'], found: ['codeSigning'] }]],
+      [
+        [
+          'extended-key-usage-missing@0',
+          { kind: 'of the certificate', wanted: BOTH, missing: ['serverAuth'], found: ['codeSigning'] },
+        ],
+      ],
     ],
     ['client', BOTH, []],
     ['client', ['clientAuth'], []],
     [
       'client',
       ['serverAuth'],
-      [['extended-key-usage-missing@0', { wanted: ['clientAuth'], missing: ['clientAuth'], found: ['serverAuth'] }]],
+      [
+        [
+          'extended-key-usage-missing@0',
+          { kind: 'of the certificate', wanted: ['clientAuth'], missing: ['clientAuth'], found: ['serverAuth'] },
+        ],
+      ],
     ],
     ['peer', BOTH, []],
     [
       'peer',
       ['serverAuth'],
-      [['extended-key-usage-missing@0', { wanted: BOTH, missing: ['clientAuth'], found: ['serverAuth'] }]],
+      [
+        [
+          'extended-key-usage-missing@0',
+          { kind: 'of the certificate', wanted: BOTH, missing: ['clientAuth'], found: ['serverAuth'] },
+        ],
+      ],
     ],
     [
       'peer',
       ['timeStamping'],
-      [['extended-key-usage-missing@0', { wanted: BOTH, missing: BOTH, found: ['timeStamping'] }]],
+      [
+        [
+          'extended-key-usage-missing@0',
+          { kind: 'of the certificate', wanted: BOTH, missing: BOTH, found: ['timeStamping'] },
+        ],
+      ],
     ],
     ['any', ['serverAuth'], []],
     ['any', ['codeSigning'], []],
@@ -84,7 +109,7 @@ describe('extended key usages of the leaf', () => {
 
   it('may be absent where no use is asked for', () => {
     for (const usage of ['server', 'client', 'peer'] as const) {
-      expect(ofLeaf({ usages: [] }, usage)).toEqual([['extended-key-usage-absent@0', {}]])
+      expect(ofLeaf({ usages: [] }, usage)).toEqual([['extension-absent@0', { kind: 'extendedKeyUsage' }]])
     }
     expect(ofLeaf({ usages: [] }, 'any')).toEqual([])
   })
@@ -93,13 +118,14 @@ describe('extended key usages of the leaf', () => {
     const unreadable = { oid: EXTENSION.extendedKeyUsage, value: Buffer.from('3000', 'hex') }
     expect(ofLeaf({ extensions: [unreadable] })).toEqual([])
     expect(ofLeaf({ usages: [], extensions: [{ ...unreadable, oid: EXTENSION.keyUsage }] })).toEqual([
-      ['extended-key-usage-absent@0', {}],
+      ['extension-absent@0', { kind: 'extendedKeyUsage' }],
     ])
   })
 
   it('are told where they are critical', () => {
-    expect(ofLeaf({ extensions: [extendedKeyUsage(['clientAuth'], true)] }, 'client')).toEqual([
-      ['extended-key-usage-critical@0', {}],
+    const findings = judge({ leaf: { extensions: [extendedKeyUsage(['clientAuth'], true)] } }, { usage: 'client' })
+    expect(detailsOf(findings, 'certificate/criticality-unusual')).toEqual([
+      { kind: 'of usages', extension: 'extendedKeyUsage' },
     ])
   })
 })
@@ -172,7 +198,7 @@ describe('usages of a CA', () => {
     expect(ofIssuer({ keyUsages: ['cRLSign', 'digitalSignature'] })).toEqual([
       ['cert-sign-missing@1', { found: ['digitalSignature', 'cRLSign'] }],
     ])
-    expect(ofIssuer({ without: [EXTENSION.keyUsage] })).toEqual([['key-usage-absent@1', {}]])
+    expect(ofIssuer({ without: [EXTENSION.keyUsage] })).toEqual([['extension-absent@1', { kind: 'keyUsage' }]])
     expect(ofIssuer({ keyUsages: ['keyCertSign'] })).toEqual([])
   })
 
@@ -182,26 +208,46 @@ describe('usages of a CA', () => {
     [
       'server',
       ['clientAuth'],
-      [['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['clientAuth'], leaf: LEAF }]],
+      [
+        [
+          'extended-key-usage-missing@1',
+          { kind: 'of its CA', missing: 'serverAuth', found: ['clientAuth'], leaf: LEAF },
+        ],
+      ],
     ],
     ['server', ['any', 'serverAuth'], []],
     ['server', ['any'], [['any-extended-key-usage@1', { refused: true }]]],
     [
       'server',
       ['codeSigning'],
-      [['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['codeSigning'], leaf: LEAF }]],
+      [
+        [
+          'extended-key-usage-missing@1',
+          { kind: 'of its CA', missing: 'serverAuth', found: ['codeSigning'], leaf: LEAF },
+        ],
+      ],
     ],
     [
       'client',
       ['serverAuth'],
-      [['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['serverAuth'], leaf: LEAF }]],
+      [
+        [
+          'extended-key-usage-missing@1',
+          { kind: 'of its CA', missing: 'clientAuth', found: ['serverAuth'], leaf: LEAF },
+        ],
+      ],
     ],
     ['client', ['clientAuth'], []],
     ['client', ['any'], [['any-extended-key-usage@1', { refused: false }]]],
     [
       'peer',
       ['serverAuth'],
-      [['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['serverAuth'], leaf: LEAF }]],
+      [
+        [
+          'extended-key-usage-missing@1',
+          { kind: 'of its CA', missing: 'clientAuth', found: ['serverAuth'], leaf: LEAF },
+        ],
+      ],
     ],
     // The members of a cluster are judged by Go, which takes it.
     ['peer', ['any'], [['any-extended-key-usage@1', { refused: false }]]],
@@ -209,8 +255,14 @@ describe('usages of a CA', () => {
       'peer',
       ['codeSigning'],
       [
-        ['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['codeSigning'], leaf: LEAF }],
-        ['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['codeSigning'], leaf: LEAF }],
+        [
+          'extended-key-usage-missing@1',
+          { kind: 'of its CA', missing: 'serverAuth', found: ['codeSigning'], leaf: LEAF },
+        ],
+        [
+          'extended-key-usage-missing@1',
+          { kind: 'of its CA', missing: 'clientAuth', found: ['codeSigning'], leaf: LEAF },
+        ],
       ],
     ],
     ['any', ['codeSigning'], []],
@@ -222,7 +274,7 @@ describe('usages of a CA', () => {
   it('are nested in the anchor’s, too, which is told of having any', () => {
     const extensions = [extendedKeyUsage(['clientAuth'])]
     expect(told(judge({ root: { extensions } }, { usage: 'server' }))).toEqual([
-      ['extended-key-usage-nested@2', { missing: 'serverAuth', found: ['clientAuth'], leaf: LEAF }],
+      ['extended-key-usage-missing@2', { kind: 'of its CA', missing: 'serverAuth', found: ['clientAuth'], leaf: LEAF }],
       ['anchor-extended-key-usage@2', { found: ['clientAuth'] }],
     ])
   })

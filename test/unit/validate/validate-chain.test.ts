@@ -67,5 +67,5 @@ it('allows ten intermediates unless told otherwise', () => {
     return codesOf(validateChain(input, { usage }).findings)
   }
   expect(below(10)).toEqual([])
-  expect(below(11)).toEqual(['constraints/too-many-intermediates'])
+  expect(below(11)).toEqual(['chain/limit-exceeded'])
 })

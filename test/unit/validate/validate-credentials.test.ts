@@ -70,13 +70,13 @@ describe('the order', () => {
 
 describe('the surplus', () => {
   it('is what no path needs, and the root', () => {
-    expect(told([leaf, intermediate, other])).toEqual(['chain/certificate-unused@2'])
-    expect(told([leaf, intermediate, root])).toEqual(['chain/root-sent@2'])
+    expect(told([leaf, intermediate, other])).toEqual(['chain/certificate-unneeded@2'])
+    expect(told([leaf, intermediate, root])).toEqual(['chain/certificate-unneeded@2'])
     expect(judge([leaf, intermediate, other])[0]?.certificate).toMatchObject({ role: 'intermediate', index: 2 })
   })
 
   it('is also a trusted CA that no path needs', () => {
-    expect(told([leaf, intermediate, other], [root, other])).toEqual(['chain/root-sent@2'])
+    expect(told([leaf, intermediate, other], [root, other])).toEqual(['chain/certificate-unneeded@2'])
     // Those who trust the root alone need the intermediate, though it is trusted here.
     expect(told([leaf, intermediate], [intermediate]).filter((code) => code.includes('sent'))).toEqual([])
   })

@@ -1,9 +1,9 @@
-/** Words about configurations, and rows whose text depends on a kind; shared by the rows about configurations. */
-import type { CatalogueRow, Severity } from '../../row.js'
+/** Words about configurations, shared by the rows about them. */
 import { listed } from '../../words.js'
 
 // The text of every report shows places; the rest of this file is for the rows about configurations alone.
 export { type ConfigPlace, placed } from '../place.js'
+export { rowByKind } from '../../row.js'
 
 /** The file, or the configuration if it has no name. */
 export function theText(file: string | null, otherwise = 'The configuration'): string {
@@ -18,40 +18,6 @@ export function releases(since: readonly string[]): string {
 /** `2026-03-01` */
 export function day(date: Date): string {
   return date.toISOString().slice(0, 10)
-}
-
-/** What a finding shows if its details have one kind. */
-interface KindRow<D> {
-  readonly severity: Severity
-  readonly message: (details: D) => string
-  readonly remedy: (details: D) => string
-}
-
-/** A row whose severity, message and remedy depend on the kind in its details. */
-export function rowByKind<D extends { kind: string }>({
-  kinds,
-  ...rest
-}: Omit<CatalogueRow<D>, 'severity' | 'message' | 'remedy'> & {
-  readonly kinds: Readonly<Record<D['kind'], KindRow<D>>>
-}): CatalogueRow<D> {
-  const rows = new Map<string, KindRow<D>>(Object.entries(kinds))
-  const of = ({ kind }: D): KindRow<D> => {
-    const row = rows.get(kind)
-    if (row === undefined) throw new Error(`Unreachable: the kind "${kind}" has no row`)
-    return row
-  }
-  const severities = [...new Set([...rows.values()].map(({ severity }) => severity))]
-  const [only] = severities
-  return {
-    ...rest,
-    // The pages and the schema list `severities`.
-    severity:
-      only !== undefined && severities.length === 1
-        ? only
-        : Object.assign((details: D) => of(details).severity, { severities }),
-    message: (details) => of(details).message(details),
-    remedy: (details) => of(details).remedy(details),
-  }
 }
 
 /** Keys of the two TLS blocks of a file. */

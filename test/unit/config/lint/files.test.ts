@@ -378,6 +378,6 @@ it.each([
   ['peer', 'peer-trusted-ca-file'],
 ])('a CA that etcd cannot read is an error in the CA file of the %s side, used or not', async (_, option) => {
   const { findings } = await lintEtcdConfig({ flags: flags({ [option]: 'unreadable-ca.crt' }) })
-  const found = findings.filter(({ code }) => code === 'chain/anchor-unreadable-to-go')
+  const found = findings.filter(({ code }) => code === 'chain/unused-unread-by-go')
   expect(found).toMatchObject([{ severity: 'error', certificate: { subject: 'CN=Brainpool' } }])
 })
