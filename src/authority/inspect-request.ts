@@ -1,6 +1,7 @@
 /** Reads a certificate request, and reports everything that is wrong with it. */
 import { openInput } from '../credentials/input.js'
-import { kindOfLabel, labelsOf } from '../credentials/labels.js'
+import { kindOfLabel } from '../credentials/labels.js'
+import { unexpectedBlocks } from '../credentials/read-certificates.js'
 import { material } from '../report/catalogue/material.js'
 import type { Place } from '../report/catalogue/place.js'
 import { request as rows, REQUESTED_TWICE, type UnusableName } from '../report/catalogue/request.js'
@@ -71,7 +72,10 @@ function parseInput(csr: unknown, place: Place): RequestReading {
   const bytes = Buffer.from(csr)
   const kind = derKind(bytes)
   if (kind === 'certificate request') return parse(bytes, place)
-  if (kind !== null) return { request: null, findings: [finding('request/none', { ...place, found: [`a ${kind}`] })] }
+  if (kind !== null) {
+    const content = { wanted: 'request', holds: kind, form: 'DER', line: null } as const
+    return { request: null, findings: [finding('input/unexpected-content', { ...place, ...content, labels: [] })] }
+  }
   return readText(bytes, place)
 }
 
@@ -82,12 +86,15 @@ function readText(bytes: Buffer, place: Place): RequestReading {
   const [first, ...more] = requests
   if (first === undefined) {
     const isExplained = findings.some(({ severity }) => severity === 'error')
-    if (!isExplained) all.push(finding('request/none', { ...place, found: labelsOf(blocks) }))
+    if (!isExplained) all.push(unexpectedBlocks(place, 'request', blocks))
     return { request: null, findings: all }
   }
   if (more.length > 0) {
     const lines = requests.map(({ line }) => line)
-    return { request: null, findings: [...all, finding('request/several', { ...place, lines })] }
+    return {
+      request: null,
+      findings: [...all, finding('input/several', { kind: 'certificate requests', ...place, lines })],
+    }
   }
   const reading = parse(first.bytes, place)
   return { ...reading, findings: [...all, ...reading.findings] }
@@ -102,7 +109,7 @@ function otherBlocks(blocks: readonly PemBlock[], place: Place): Finding[] {
     const group = privateKey ? 'key' : kind
     if (known.has(group)) return []
     known.add(group)
-    return [finding('request/unexpected-content', { ...place, label, line, privateKey })]
+    return [finding('input/other-block', { kind: 'next to a request', ...place, label, line, isKey: privateKey })]
   })
 }
 
@@ -142,12 +149,13 @@ function checkKeyAndSignature(request: CertificateRequest, place: Place): Findin
     return [finding('request/key-refused', { ...place, algorithm: key, reason: unread, weak: false })]
   if ('unknown' in signatureAlgorithm) {
     const algorithm = signatureAlgorithm.unknown
-    return [finding('request/signature-algorithm', { ...place, algorithm, weak: false })]
+    return [finding('request/signature-refused', { kind: 'unsupported', ...place, algorithm })]
   }
   const { name: algorithm, digest } = signatureAlgorithm.scheme
   if (digest === 'md5' || digest === 'sha1')
-    return [finding('request/signature-algorithm', { ...place, algorithm, weak: true })]
-  return request.isSignedByItself() ? [] : [finding('request/signature-invalid', { ...place, algorithm, key })]
+    return [finding('request/signature-refused', { kind: 'weak', ...place, algorithm })]
+  if (request.isSignedByItself()) return []
+  return [finding('request/signature-refused', { kind: 'invalid', ...place, algorithm, key })]
 }
 
 function checkRights(request: CertificateRequest, place: Place): Finding[] {

@@ -305,7 +305,7 @@ export class Revocations {
   /**
    * Renewal must not undo a revocation.
    *
-   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the certificate was revoked, with the finding `ledger/certificate-revoked`.
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the certificate was revoked, with the finding `ledger/revoked`.
    */
   refuseCertificate({ certificate, chain }: Issuer, leaf: Certificate): void {
     const ca = [certificate, ...chain].find((each) => isIssuedBy(leaf, each))
@@ -313,7 +313,8 @@ export class Revocations {
     const entry = this.#certificates.get(`${keyFingerprint(ca.spki)} ${leaf.serialNumber}`)
     if (entry === undefined) return
     const { serialNumber, reason, at } = entry
-    const found = finding('ledger/certificate-revoked', {
+    const found = finding('ledger/revoked', {
+      kind: 'certificate',
       subject: leaf.subject.toString(),
       serialNumber,
       reason,
@@ -325,14 +326,14 @@ export class Revocations {
   /**
    * A compromised key is not certified again, under any name.
    *
-   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`, with the finding `ledger/key-compromised`.
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`, with the finding `ledger/revoked`.
    */
   refuseKey(spki: Uint8Array): void {
     const keyFingerprint256 = keyFingerprint(spki)
     const entry = this.#keys.get(keyFingerprint256)
     if (entry === undefined) return
     const { serialNumber, reason, at } = entry
-    const found = finding('ledger/key-compromised', { keyFingerprint256, serialNumber, reason, revokedAt: at })
+    const found = finding('ledger/revoked', { kind: 'key', keyFingerprint256, serialNumber, reason, revokedAt: at })
     throw issueRefused(`${found.message} ${found.remedy}`, { findings: [found] })
   }
 }

@@ -7,6 +7,7 @@ import { optionInvalid } from '../report/option-error.js'
 import { type FailedReport, type PassedReport, type Report, validationFailed } from '../report/report.js'
 import { validateCredentials } from '../validate/validate.js'
 import type { Certificate } from '../x509/certificate.js'
+import type { Finding } from '../report/finding.js'
 import { failedReport, finding } from './finding.js'
 import type { ResolvedTls } from './tls-options.js'
 
@@ -46,13 +47,17 @@ export function reportNow({
 }
 
 /** Errors that end when a certificate or a CRL begins. */
-const ENDED_BY_TIME: ReadonlySet<string> = new Set(['validity/not-yet-valid', 'revocation/crl-not-yet-valid'])
+function isEndedByTime({ code, details }: Finding): boolean {
+  if (code === 'revocation/crl-not-current') return details.kind === 'not yet valid'
+  return code === 'validity/not-yet-valid'
+}
+
 /** Points in time that are tried, at most. */
 const MAX_TIMES = 10
 
 /** When refused credentials become valid if nothing but time passes, in milliseconds since 1970; null if they do not. */
 export function healsAt(credentials: Credentials, { findings }: FailedReport): number | null {
-  if (!findings.some(({ code }) => ENDED_BY_TIME.has(code))) return null
+  if (!findings.some(isEndedByTime)) return null
   const { chain, trustAnchors, clientAnchors = [], crls } = credentials
   const certificates = [...chain, ...trustAnchors, ...clientAnchors]
   const begins = [...certificates.map((each) => each.notBefore), ...crls.map((each) => each.thisUpdate)]

@@ -105,7 +105,15 @@ function judgeOthers(input: OpenedInput, hasCertificates: boolean, keyBelongs: b
 function besideAnchors(input: OpenedInput, kind: BlockKind, block: PemBlock, hasCertificates: boolean): Finding[] {
   if (!hasCertificates || kind === 'old-certificate') return instead(input, 'ca', kind, block)
   const { label, line } = block
-  return [finding('credentials/block-refused', { ...input.place, label, line, isKey: isKeyLabel(label) })]
+  return [
+    finding('input/other-block', {
+      kind: 'among CA certificates',
+      ...input.place,
+      label,
+      line,
+      isKey: isKeyLabel(label),
+    }),
+  ]
 }
 
 function besideLeaf(
@@ -119,7 +127,7 @@ function besideLeaf(
   // openssl writes the parameters together with the key.
   if (kind === 'key-parameters' || (kind === 'private-key' && keyBelongs)) return []
   const { label, line } = block
-  return [finding('credentials/block-unused', { ...input.place, label, line, isKey: kind === 'private-key' })]
+  return [finding('input/other-block', { kind: 'unused', ...input.place, label, line, isKey: kind === 'private-key' })]
 }
 
 /** A block where a certificate was meant. */

@@ -30,12 +30,13 @@ export function readCrls(input: OpenedInput): CrlsReading {
     }
   }
   if (lists.length > 1) {
-    findings.push(finding('revocation/crl-file-several', { origin: place.origin, count: lists.length }))
+    findings.push(finding('revocation/crl-form', { kind: 'several', origin: place.origin, count: lists.length }))
   }
   const others = blocks.filter(({ label }) => kindOfLabel(label) !== 'crl')
   const [other] = others
   if (others.length < blocks.length && other !== undefined) {
-    findings.push(finding('credentials/block-unused', { ...place, label: other.label, line: other.line, isKey: false }))
+    const { label, line } = other
+    findings.push(finding('input/other-block', { kind: 'unused', ...place, label, line, isKey: false }))
   }
   const saidWhy = findings.some(({ severity }) => severity === 'error')
   if (crls.length === 0 && !saidWhy) findings.push(unexpectedBlocks(place, 'crl', others))

@@ -67,10 +67,10 @@ async function readOpened(path: string, name: FileName, limit: number): Promise<
 
 /** Why a file is not read, going by what it is; null where nothing speaks against it. */
 function refuse(stats: Stats, name: FileName, limit: number): Finding | null {
-  if (stats.isDirectory()) return finding('file/is-directory', { ...name })
-  if (stats.isFIFO()) return finding('file/not-regular', { ...name, is: 'FIFO' })
-  if (stats.isSocket()) return finding('file/not-regular', { ...name, is: 'socket' })
-  if (!stats.isFile()) return finding('file/not-regular', { ...name, is: 'device' })
+  if (stats.isDirectory()) return finding('file/not-regular', { ...name, kind: 'directory' })
+  if (stats.isFIFO()) return finding('file/not-regular', { ...name, kind: 'FIFO' })
+  if (stats.isSocket()) return finding('file/not-regular', { ...name, kind: 'socket' })
+  if (!stats.isFile()) return finding('file/not-regular', { ...name, kind: 'device' })
   if (stats.size > limit) {
     return finding('file/too-large', { ...name, size: stats.size, limit })
   }
@@ -82,7 +82,8 @@ function fileError(error: unknown, name: FileName): Finding {
   const reason = isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : null
   if (reason === null) throw error
   if (reason === 'ENOENT' || reason === 'ENOTDIR') return finding('file/missing', { ...name })
-  if (reason === 'EACCES' || reason === 'EPERM') return finding('file/permission-denied', { ...name, reason })
-  if (reason === 'EISDIR') return finding('file/is-directory', { ...name })
-  return finding('file/unreadable', { ...name, reason })
+  if (reason === 'EACCES' || reason === 'EPERM')
+    return finding('file/unreadable', { ...name, kind: 'permission denied', reason })
+  if (reason === 'EISDIR') return finding('file/not-regular', { ...name, kind: 'directory' })
+  return finding('file/unreadable', { ...name, kind: 'failed', reason })
 }

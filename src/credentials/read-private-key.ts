@@ -33,8 +33,12 @@ export function readKey(
     return { key: null, findings }
   }
   const { key, findings } = judge(input, first, passphrase)
-  const several = keys.length > 1 ? [finding('key/several', { ...place, lines: keys.map(({ line }) => line) })] : []
+  const several = keys.length > 1 ? [severalKeys(input, keys)] : []
   return { key, findings: [...input.findings, ...findings, ...several, ...beside(input, certificateBelongs)] }
+}
+
+function severalKeys({ place }: OpenedInput, keys: readonly PemBlock[]): Finding {
+  return finding('input/several', { kind: 'private keys', ...place, lines: keys.map(({ line }) => line) })
 }
 
 function judge({ place }: OpenedInput, block: PemBlock, passphrase: string | Uint8Array | null): KeyReading {
@@ -44,25 +48,30 @@ function judge({ place }: OpenedInput, block: PemBlock, passphrase: string | Uin
       const findings: Finding[] = []
       // An empty passphrase is none: an option that was filled from an unset variable.
       const unneeded = reading.encryption === null && passphrase !== null && passphrase.length > 0
-      if (unneeded) findings.push(finding('key/passphrase-unneeded', { ...place }))
+      if (unneeded) findings.push(finding('key/passphrase-refused', { kind: 'unneeded', ...place }))
       if (reading.encryption?.form === 'pem') {
-        findings.push(finding('key/encryption-weak', { ...place, encryption: reading.encryption.name }))
+        findings.push(
+          finding('key/encryption-refused', { kind: 'weak', ...place, encryption: reading.encryption.name }),
+        )
       }
       return { key: reading.key, findings }
     }
     case 'passphrase-missing':
-      return failed(finding('key/passphrase-missing', { ...place, encryption: reading.encryption.name }))
-    case 'passphrase-wrong': {
-      const given = describePassphrase(passphrase)
       return failed(
-        finding('key/passphrase-wrong', { ...place, encryption: reading.encryption.name, passphrase: given }),
+        finding('key/passphrase-refused', { kind: 'missing', ...place, encryption: reading.encryption.name }),
       )
+    case 'passphrase-wrong': {
+      const details = { encryption: reading.encryption.name, passphrase: describePassphrase(passphrase) }
+      return failed(finding('key/passphrase-refused', { kind: 'wrong', ...place, ...details }))
     }
     case 'encryption-unsupported':
-      return failed(finding('key/encryption-unsupported', { ...place, encryption: reading.encryption.name }))
+      return failed(
+        finding('key/encryption-refused', { kind: 'unsupported', ...place, encryption: reading.encryption.name }),
+      )
     case 'encryption-too-costly':
       return failed(
-        finding('key/encryption-too-costly', {
+        finding('key/encryption-refused', {
+          kind: 'too costly',
           ...place,
           encryption: reading.encryption.name,
           excess: reading.excess,
@@ -71,9 +80,9 @@ function judge({ place }: OpenedInput, block: PemBlock, passphrase: string | Uin
     case 'algorithm-unsupported':
       return failed(finding('key/unsupported', { kind: 'private key', ...place, algorithm: reading.algorithm }))
     case 'malformed':
-      return failed(finding('key/malformed', { ...place, line: block.line, reason: reading.reason }))
+      return failed(finding('key/malformed', { kind: 'damaged', ...place, line: block.line, reason: reading.reason }))
     case 'inconsistent':
-      return failed(finding('key/inconsistent', { ...place, algorithm: reading.algorithm }))
+      return failed(finding('key/malformed', { kind: 'inconsistent', ...place, algorithm: reading.algorithm }))
   }
 }
 
@@ -110,6 +119,6 @@ function beside({ blocks, place }: OpenedInput, certificateBelongs: boolean): Fi
     const kind = kindOfLabel(label)
     if (told.has(kind)) return []
     told.add(kind)
-    return [finding('credentials/block-unused', { ...place, label, line, isKey: false })]
+    return [finding('input/other-block', { kind: 'unused', ...place, label, line, isKey: false })]
   })
 }

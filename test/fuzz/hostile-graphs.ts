@@ -259,7 +259,7 @@ const lists: HostileCase[] = [
   },
   {
     name: '100 CRLs that are forged',
-    code: 'revocation/crl-signature-invalid',
+    code: 'revocation/crl-signer-differs',
     make: () => {
       const list = ofIntermediate({ tamperSignature: (bits) => flipBit(bits, -1) })
       return withLists(...many(100, () => Buffer.from(list)))

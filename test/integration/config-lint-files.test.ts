@@ -131,10 +131,10 @@ describe('etcd does not start', () => {
     }
   })
 
-  it('something else among the CAs: credentials/block-refused, credentials/block-refused', async () => {
+  it('something else among the CAs: input/other-block, input/other-block', async () => {
     const blocks = [
-      ['credentials/block-refused', mintCrl({ issuer: root }).pem],
-      ['credentials/block-refused', root.keyPem],
+      ['input/other-block', mintCrl({ issuer: root }).pem],
+      ['input/other-block', root.keyPem],
     ] as const
     for (const [code, block] of blocks) {
       await write('mixed.crt', root.pem + block)

@@ -291,11 +291,11 @@ it('a server that must not sign, in TLS 1.2', async () => {
 it('revocation lists that etcd 3.6 does not read', async () => {
   const noList = { value: Buffer.from('0500', 'hex') }
   const lists: readonly (readonly [FindingCode, Buffer])[] = [
-    ['revocation/crl-pem', Buffer.from(mintCrl({ issuer: root }).pem)],
+    ['revocation/crl-form', Buffer.from(mintCrl({ issuer: root }).pem)],
     ['revocation/crl-malformed', Buffer.from('garbage')],
     ['revocation/crl-malformed', listOf({ thisUpdate: rawTime(TAG.utcTime, '200230000000Z') })],
     ['revocation/crl-malformed', listOf({ thisUpdate: rawTime(TAG.utf8String, '200201000000Z') })],
-    ['revocation/crl-version-1', listOf({ version: null, extensions: [] })],
+    ['revocation/crl-form', listOf({ version: null, extensions: [] })],
     ['revocation/crl-algorithm-refused', listOf({ innerSignature: 'ecdsa-sha384' })],
     [
       'revocation/crl-extension-refused',

@@ -195,7 +195,7 @@ describe('a tool on the node connects in one line', () => {
       .toString()
     put('/etc/own/client.key', key)
     for (const [path, code] of [
-      ['/etc/own/client.key', 'key/passphrase-missing'],
+      ['/etc/own/client.key', 'key/passphrase-refused'],
       ['/etc/own/no-such.key', 'file/missing'],
     ] as const) {
       const flags = kubeApiserverFlags({ endpoints: [endpoint], ...client, key: path })

@@ -285,39 +285,70 @@ export const STRICTER: readonly Difference[] = [
     [
       [
         'revocation/revoked',
+        null,
         'Go does not know revocation lists. etcd looks for the serial number in its own list, and refuses.',
       ],
-      ['revocation/crl-expired', 'Go does not know revocation lists; etcd does not look at their dates.'],
-      ['revocation/crl-not-yet-valid', 'Go does not know revocation lists; etcd does not look at their dates.'],
-      ['revocation/crl-signature-invalid', 'Go does not know revocation lists; etcd does not look at their signature.'],
-      ['revocation/crl-sign-missing', 'Go does not know revocation lists; etcd does not look at who signed them.'],
+      [
+        'revocation/crl-not-current',
+        'expired',
+        'Go does not know revocation lists; etcd does not look at their dates.',
+      ],
+      [
+        'revocation/crl-not-current',
+        'not yet valid',
+        'Go does not know revocation lists; etcd does not look at their dates.',
+      ],
+      [
+        'revocation/crl-signer-differs',
+        'signature',
+        'Go does not know revocation lists; etcd does not look at their signature.',
+      ],
+      [
+        'revocation/crl-sign-missing',
+        null,
+        'Go does not know revocation lists; etcd does not look at who signed them.',
+      ],
       [
         'revocation/crl-extension-refused',
+        'extension',
         'Go does not know revocation lists; etcd does not look at their extensions.',
       ],
       [
-        'revocation/crl-key-identifier-differs',
+        'revocation/crl-signer-differs',
+        'key identifier',
         'Go does not know revocation lists; etcd does not look at who signed them.',
       ],
-      ['revocation/crl-dates-inverted', 'Go does not know revocation lists; etcd does not look at their dates.'],
+      [
+        'revocation/crl-not-current',
+        'inverted',
+        'Go does not know revocation lists; etcd does not look at their dates.',
+      ],
       [
         'revocation/crl-malformed',
+        null,
         'Go does not know revocation lists. etcd refuses every client while its list is like that.',
       ],
       [
         'revocation/crl-extension-refused',
+        'extension',
+        'Go does not know revocation lists; etcd does not look at their extensions.',
+      ],
+      ['revocation/crl-scope', 'reasons', 'Go does not know revocation lists; etcd does not look at their extensions.'],
+      [
+        'revocation/crl-extension-refused',
+        'indirect',
         'Go does not know revocation lists; etcd does not look at their extensions.',
       ],
       [
-        'revocation/crl-reasons-incomplete',
+        'revocation/crl-scope',
+        'certificates',
         'Go does not know revocation lists; etcd does not look at their extensions.',
       ],
-      ['revocation/crl-indirect', 'Go does not know revocation lists; etcd does not look at their extensions.'],
-      ['revocation/crl-scope', 'Go does not know revocation lists; etcd does not look at their extensions.'],
     ] as const
-  ).map(([code, why]) => ({ code, peers: GO, why })),
+  ).map(([code, kind, why]) => ({ code, ...(kind === null ? {} : { kind }), peers: GO, why })),
   {
     code: 'revocation/crl-extension-refused',
+    kind: 'extension',
     peers: OPENSSL,
     why: 'OpenSSL takes a list whose distribution point it cannot read as one without any.',
   },
@@ -333,6 +364,7 @@ export const STRICTER: readonly Difference[] = [
   },
   {
     code: 'revocation/crl-delta',
+    kind: 'refused',
     peers: ['Node', 'Go'],
     why: 'etcd and OpenSSL 3.0, which Node 20 brings along, take a delta list for a full one.',
   },

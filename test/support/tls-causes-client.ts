@@ -204,7 +204,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'the key is encrypted, and there is no passphrase',
       error: 'ERR_CREDENTIALS_UNREADABLE',
       certificate: null,
-      codes: ['key/passphrase-missing'],
+      codes: ['key/passphrase-refused'],
       setUp: files(() => ({ key: encryptedKey() })),
     },
     {

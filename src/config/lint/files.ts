@@ -73,7 +73,10 @@ function isAboutAnchor({ code, details }: Finding): boolean {
   return code.includes('anchor') || ('trusted' in details && details.trusted)
 }
 
-const ABOUT_ENCRYPTION = /^key\/(?:passphrase-missing|encryption-)/
+function isAboutEncryption({ code, details }: Finding): boolean {
+  return code === 'key/encryption-refused' || (code === 'key/passphrase-refused' && details.kind === 'missing')
+}
+
 const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing']
 const KEY_READABLE: FindingCode = 'file/key-readable-by-others'
 
@@ -153,13 +156,12 @@ class FilesReader {
         if (path === null) return finding
         return { ...finding, remedy: `It would be ${path}, outside of the container. ${finding.remedy}` }
       }
-      case 'file/is-directory':
-        return {
-          ...finding,
-          remedy: `Name a file inside ${finding.details.file}: of a mounted Secret, such as tls.crt.`,
-        }
-      case 'file/not-regular':
-        return { ...finding, remedy: 'Write the contents to a regular file, and name that.' }
+      case 'file/not-regular': {
+        const { kind, file } = finding.details
+        const inside = `Name a file inside ${file}: of a mounted Secret, such as tls.crt.`
+        const remedy = kind === 'directory' ? inside : 'Write the contents to a regular file, and name that.'
+        return { ...finding, remedy }
+      }
       case 'san/host-not-covered':
         return { ...finding, remedy: finding.remedy.replace('or connect by a name', 'or advertise a name') }
       default:
@@ -186,12 +188,12 @@ class FilesReader {
         (ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code)) && !(isOwn && code === KEY_READABLE),
     )
     // Etcd takes no passphrase, whatever the cipher is.
-    if (told.some(({ code }) => ABOUT_ENCRYPTION.test(code))) {
+    if (told.some(isAboutEncryption)) {
       const nobody = { onHost: '', user: '', mode: '', directory: '', isDynamic: false }
       const details = { ...keyFile.place, kind: 'encrypted' as const, path: keyFile.text, ...nobody }
       this.#add([finding('config/key-not-readable', details)])
     }
-    this.#add(told.filter(({ code }) => !ABOUT_ENCRYPTION.test(code)))
+    this.#add(told.filter((each) => !isAboutEncryption(each)))
     return { credentials: ca === null ? null : credentials, chain: certificatesIn(cert) }
   }
 

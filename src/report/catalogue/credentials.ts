@@ -4,13 +4,6 @@ import { row } from '../row.js'
 import { type MaterialRole, type Place, the, wanted } from './place.js'
 import { quoted } from '../words.js'
 
-export interface Block extends Place {
-  label: string
-  line: number
-  /** Whether it is a private key. */
-  isKey: boolean
-}
-
 export const credentials = {
   'credentials/variable-missing': row<{ variable: string; role: MaterialRole; empty: boolean }>({
     severity: 'error',
@@ -24,24 +17,6 @@ export const credentials = {
         ? `Certificate and key are swapped: ${cert.origin} holds a private key, and ${other.origin} holds a certificate.`
         : `CA and certificate are swapped: ${cert.origin} holds a CA certificate, and ${other.origin} holds the end-entity certificate.`,
     remedy: ({ cert, other, role }) => `Exchange the two: "cert" is ${other.origin}, "${role}" is ${cert.origin}.`,
-  }),
-  'credentials/block-refused': row<Block>({
-    severity: 'error',
-    message: ({ label, line, isKey, ...place }) =>
-      `${the(place)} holds ${isKey ? 'a private key' : 'a block'} ("${label}", line ${String(line)}) next to the CA certificates.`,
-    remedy: ({ label, isKey }) =>
-      isKey
-        ? 'Remove the key from the file. If it is the CA’s key and the file was ever copied, create a new CA and reissue all certificates.'
-        : `Remove the block "${label}" from the file.`,
-  }),
-  'credentials/block-unused': row<Block>({
-    severity: ({ isKey }): Severity => (isKey ? 'warning' : 'info'),
-    message: ({ label, line, ...place }) =>
-      `${the(place)} holds a block "${label}" (line ${String(line)}), which is not used.`,
-    remedy: ({ isKey }) =>
-      isKey
-        ? 'Move the key to a separate file with mode 0600, or pass the same file as "cert" and "key".'
-        : 'No action is needed.',
   }),
   'credentials/ca-instead-of-certificate': row<Place & { keyAlgorithm: string }>({
     severity: 'error',

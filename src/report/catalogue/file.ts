@@ -1,6 +1,12 @@
 /** Findings about files that cannot be read, before their contents are looked at. */
-import { row } from '../row.js'
+import { row, rowByKind } from '../row.js'
 import { type FilePlace, inShell, octets, theFile } from './place.js'
+
+const NOT_REGULAR = {
+  severity: 'error',
+  message: ({ kind, ...place }: FilePlace & { kind: string }) => `${theFile(place)} is a ${kind}, not a regular file.`,
+  remedy: () => 'Write the contents to a regular file, or pass them to fromPem.',
+} as const
 
 export const file = {
   'file/missing': row<FilePlace>({
@@ -9,27 +15,33 @@ export const file = {
     remedy: ({ file }) =>
       `Check the path ${file}, or write the file. ${file.startsWith('~') ? '"~" is not replaced by the home directory' : 'A relative path starts from the working directory of the process'}.`,
   }),
-  'file/is-directory': row<FilePlace>({
-    severity: 'error',
-    message: (place) => `${theFile(place)} is a directory.`,
-    remedy: ({ file }) =>
-      `Name a file inside ${file}; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory.`,
+  'file/not-regular': rowByKind<FilePlace & { kind: 'directory' | 'FIFO' | 'socket' | 'device' }>({
+    kinds: {
+      directory: {
+        severity: 'error',
+        message: (place) => `${theFile(place)} is a directory.`,
+        remedy: ({ file }) =>
+          `Name a file inside ${file}; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory.`,
+      },
+      FIFO: NOT_REGULAR,
+      socket: NOT_REGULAR,
+      device: NOT_REGULAR,
+    },
   }),
-  'file/not-regular': row<FilePlace & { is: 'FIFO' | 'socket' | 'device' }>({
-    severity: 'error',
-    message: ({ is, ...place }) => `${theFile(place)} is a ${is}, not a regular file.`,
-    remedy: () => 'Write the contents to a regular file, or pass them to fromPem.',
-  }),
-  'file/permission-denied': row<FilePlace & { reason: string }>({
-    severity: 'error',
-    message: ({ reason, ...place }) => `${theFile(place)} cannot be read by this process (${reason}).`,
-    remedy: ({ file }) =>
-      `Run "namei -l ${inShell({ file })}", then change owner, group or mode so that the user of the process can read it (a key: 0400, or 0440 with the group of the process).`,
-  }),
-  'file/unreadable': row<FilePlace & { reason: string }>({
-    severity: 'error',
-    message: ({ reason, ...place }) => `${theFile(place)} cannot be read (${reason}).`,
-    remedy: ({ file }) => `Check the file and its file system: "cat ${inShell({ file })}" must print it.`,
+  'file/unreadable': rowByKind<FilePlace & { kind: 'permission denied' | 'failed'; reason: string }>({
+    kinds: {
+      'permission denied': {
+        severity: 'error',
+        message: ({ reason, ...place }) => `${theFile(place)} cannot be read by this process (${reason}).`,
+        remedy: ({ file }) =>
+          `Run "namei -l ${inShell({ file })}", then change owner, group or mode so that the user of the process can read it (a key: 0400, or 0440 with the group of the process).`,
+      },
+      failed: {
+        severity: 'error',
+        message: ({ reason, ...place }) => `${theFile(place)} cannot be read (${reason}).`,
+        remedy: ({ file }) => `Check the file and its file system: "cat ${inShell({ file })}" must print it.`,
+      },
+    },
   }),
   'file/empty': row<FilePlace>({
     severity: 'error',

@@ -1,5 +1,5 @@
 /** Findings about certificate requests (PKCS #10): what they are, what they ask for, and their key. */
-import { row } from '../row.js'
+import { row, rowByKind } from '../row.js'
 import { inShell, type Place, the } from './place.js'
 import { listed } from '../words.js'
 
@@ -20,29 +20,9 @@ export interface IgnoredContents extends Place {
   challengePassword: boolean
 }
 
+const SIGN_AGAIN = 'Create the request again with SHA-256: "openssl req -new -sha256 -key KEY …".'
+
 export const request = {
-  'request/none': row<Place & { found: string[] }>({
-    severity: 'error',
-    message: ({ found, ...place }) =>
-      `${the(place)} holds no certificate request; it holds ${listed(found, 'nothing that is recognized')}.`,
-    remedy: () =>
-      'Create a request for the key and pass it: "openssl req -new -key KEY -subj /CN=NAME -addext subjectAltName=DNS:HOST -out NAME.csr".',
-  }),
-  'request/several': row<Place & { lines: number[] }>({
-    severity: 'error',
-    message: ({ lines, ...place }) =>
-      `${the(place)} holds ${String(lines.length)} certificate requests (lines ${listed(lines.map(String))}).`,
-    remedy: () => 'Write each request to a separate file, and sign them one by one.',
-  }),
-  'request/unexpected-content': row<Place & { label: string; line: number; privateKey: boolean }>({
-    severity: ({ privateKey }) => (privateKey ? 'warning' : 'info'),
-    message: ({ label, line, privateKey, ...place }) =>
-      `${the(place)} holds ${privateKey ? 'a private key' : 'another block'} ("${label}", line ${String(line)}) next to the request.`,
-    remedy: ({ privateKey }) =>
-      privateKey
-        ? 'Create a new key and a new request on the machine that uses the certificate ("openssl req -new -newkey … -keyout KEY -out CSR"), and send only the request.'
-        : 'No action is needed. Send only the request next time.',
-  }),
   'request/malformed': row<Place & { reason: string; offset: number }>({
     severity: 'error',
     message: ({ reason, offset, ...place }) =>
@@ -50,19 +30,31 @@ export const request = {
     remedy: (place) =>
       `Send the request again, or create a new one. "openssl req -noout -verify -in ${inShell(place)}" must accept it.`,
   }),
-  'request/signature-invalid': row<Place & { algorithm: string; key: string }>({
-    severity: 'error',
-    refusals: [{ by: 'OpenSSL', words: 'Certificate request self-signature verify failure' }],
-    message: ({ algorithm, key, ...place }) =>
-      `${the(place)} holds a request whose signature (${algorithm}) was not made by its own key (${key}).`,
-    remedy: (place) =>
-      `Create a new request with the private key that belongs to it. "openssl req -noout -verify -in ${inShell(place)}" must report OK.`,
-  }),
-  'request/signature-algorithm': row<Place & { algorithm: string; weak: boolean }>({
-    severity: 'error',
-    message: ({ algorithm, weak, ...place }) =>
-      `${the(place)} holds a request that is signed with ${algorithm}, which ${weak ? 'can be forged' : 'is not supported'}.`,
-    remedy: () => 'Create the request again with SHA-256: "openssl req -new -sha256 -key KEY …".',
+  'request/signature-refused': rowByKind<
+    Place & { algorithm: string } & ({ kind: 'invalid'; key: string } | { kind: 'weak' | 'unsupported' })
+  >({
+    kinds: {
+      invalid: {
+        severity: 'error',
+        refusals: [{ by: 'OpenSSL', words: 'Certificate request self-signature verify failure' }],
+        message: ({ algorithm, key, ...place }) =>
+          `${the(place)} holds a request whose signature (${algorithm}) was not made by its own key (${key}).`,
+        remedy: (place) =>
+          `Create a new request with the private key that belongs to it. "openssl req -noout -verify -in ${inShell(place)}" must report OK.`,
+      },
+      weak: {
+        severity: 'error',
+        message: ({ algorithm, ...place }) =>
+          `${the(place)} holds a request that is signed with ${algorithm}, which can be forged.`,
+        remedy: () => SIGN_AGAIN,
+      },
+      unsupported: {
+        severity: 'error',
+        message: ({ algorithm, ...place }) =>
+          `${the(place)} holds a request that is signed with ${algorithm}, which is not supported.`,
+        remedy: () => SIGN_AGAIN,
+      },
+    },
   }),
   'request/key-refused': row<Place & { algorithm: string; reason: string; weak: boolean }>({
     severity: 'error',

@@ -1,8 +1,11 @@
 /** Findings about a revocation list by itself: why nothing can be concluded from it, and what will cause trouble. */
-import { row } from '../row.js'
+import { row, rowByKind } from '../row.js'
 import { NOT_FOUND, type List, lower } from './revocation-list.js'
 
-export type Extension = List & { extension: string }
+const EXPIRED = [
+  { by: 'OpenSSL', words: 'CRL has expired' },
+  { by: 'Node', words: 'CRL_HAS_EXPIRED' },
+] as const
 
 function isCritical({ reason }: { reason: string }): boolean {
   return reason.startsWith('it is critical')
@@ -23,26 +26,33 @@ export const lists = {
     message: ({ origin, reason }) => `${origin} does not hold a valid CRL: ${reason}.`,
     remedy: () => 'Create the CRL again ("openssl ca -gencrl -out crl.pem"), or remove it.',
   }),
-  'revocation/crl-signature-invalid': row<List & { issuer: string; otherKey: boolean }>({
-    severity: 'error',
-    refusals: [
-      { by: 'OpenSSL', words: 'CRL signature failure' },
-      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
-      ...NOT_FOUND,
-    ],
-    message: ({ origin, issuer, otherKey }) =>
-      `The CRL ${origin} of "${issuer}" is not signed by that CA's key${otherKey ? '; its authority key identifier names another key' : ''}.`,
-    remedy: ({ otherKey }) =>
-      otherKey
-        ? 'Have the CRL signed with the key that signed the certificates: after a CA was renewed with a new key, each key needs its own list.'
-        : 'Fetch the CRL from the CA again.',
-  }),
-  'revocation/crl-key-identifier-differs': row<List & { reason: string }>({
-    severity: 'error',
-    refusals: NOT_FOUND,
-    message: ({ origin, reason }, who) =>
-      `The authority key identifier of the CRL ${origin} names ${reason} than ${lower(who)}.`,
-    remedy: () => 'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and create the CRL again.',
+  'revocation/crl-signer-differs': rowByKind<
+    List & ({ kind: 'signature'; issuer: string; otherKey: boolean } | { kind: 'key identifier'; reason: string })
+  >({
+    kinds: {
+      signature: {
+        severity: 'error',
+        refusals: [
+          { by: 'OpenSSL', words: 'CRL signature failure' },
+          { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
+          ...NOT_FOUND,
+        ],
+        message: ({ origin, issuer, otherKey }) =>
+          `The CRL ${origin} of "${issuer}" is not signed by that CA's key${otherKey ? '; its authority key identifier names another key' : ''}.`,
+        remedy: ({ otherKey }) =>
+          otherKey
+            ? 'Have the CRL signed with the key that signed the certificates: after a CA was renewed with a new key, each key needs its own list.'
+            : 'Fetch the CRL from the CA again.',
+      },
+      'key identifier': {
+        severity: 'error',
+        refusals: NOT_FOUND,
+        message: ({ origin, reason }, who) =>
+          `The authority key identifier of the CRL ${origin} names ${reason} than ${lower(who)}.`,
+        remedy: () =>
+          'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and create the CRL again.',
+      },
+    },
   }),
   'revocation/crl-sign-missing': row<List>({
     severity: 'error',
@@ -71,54 +81,64 @@ export const lists = {
     remedy: () =>
       'Set "default_md = sha256" in openssl’s CA section, and create the CRL again with an RSA, ECDSA or Ed25519 key.',
   }),
-  'revocation/crl-expired': row<List & { nextUpdate: Date }>({
-    severity: 'error',
-    refusals: [
-      { by: 'OpenSSL', words: 'CRL has expired' },
-      { by: 'Node', words: 'CRL_HAS_EXPIRED' },
-    ],
-    message: ({ origin, nextUpdate }) =>
-      `The CRL ${origin} is out of date: the next one was due on ${nextUpdate.toISOString()}.`,
-    remedy: () => 'Fetch the current CRL from the CA.',
+  'revocation/crl-not-current': rowByKind<
+    List &
+      (
+        | { kind: 'expired'; nextUpdate: Date }
+        | { kind: 'not yet valid'; thisUpdate: Date }
+        | { kind: 'inverted'; thisUpdate: Date; nextUpdate: Date }
+      )
+  >({
+    kinds: {
+      expired: {
+        severity: 'error',
+        refusals: EXPIRED,
+        message: ({ origin, nextUpdate }) =>
+          `The CRL ${origin} is out of date: the next one was due on ${nextUpdate.toISOString()}.`,
+        remedy: () => 'Fetch the current CRL from the CA.',
+      },
+      'not yet valid': {
+        severity: 'error',
+        refusals: [
+          { by: 'OpenSSL', words: 'CRL is not yet valid' },
+          { by: 'Node', words: 'CRL_NOT_YET_VALID' },
+        ],
+        message: ({ origin, thisUpdate }) =>
+          `The CRL ${origin} is dated ${thisUpdate.toISOString()}, which is in the future.`,
+        remedy: () => 'Compare "date -u" on this machine and on the CA, and set the clock that is wrong.',
+      },
+      inverted: {
+        severity: 'error',
+        refusals: EXPIRED,
+        message: ({ origin, thisUpdate, nextUpdate }) =>
+          `The CRL ${origin} is dated ${thisUpdate.toISOString()}, after its own next update on ${nextUpdate.toISOString()}.`,
+        remedy: () => 'Create the CRL again with a next update that lies ahead ("openssl ca -gencrl -crldays 30").',
+      },
+    },
   }),
-  'revocation/crl-not-yet-valid': row<List & { thisUpdate: Date }>({
-    severity: 'error',
-    refusals: [
-      { by: 'OpenSSL', words: 'CRL is not yet valid' },
-      { by: 'Node', words: 'CRL_NOT_YET_VALID' },
-    ],
-    message: ({ origin, thisUpdate }) =>
-      `The CRL ${origin} is dated ${thisUpdate.toISOString()}, which is in the future.`,
-    remedy: () => 'Compare "date -u" on this machine and on the CA, and set the clock that is wrong.',
-  }),
-  'revocation/crl-dates-inverted': row<List & { thisUpdate: Date; nextUpdate: Date }>({
-    severity: 'error',
-    refusals: [
-      { by: 'OpenSSL', words: 'CRL has expired' },
-      { by: 'Node', words: 'CRL_HAS_EXPIRED' },
-    ],
-    message: ({ origin, thisUpdate, nextUpdate }) =>
-      `The CRL ${origin} is dated ${thisUpdate.toISOString()}, after its own next update on ${nextUpdate.toISOString()}.`,
-    remedy: () => 'Create the CRL again with a next update that lies ahead ("openssl ca -gencrl -crldays 30").',
-  }),
-  'revocation/crl-version-1': row<List>({
-    severity: 'warning',
-    refusals: [{ by: 'etcd', words: 'x509: unsupported crl version' }],
-    message: ({ origin }) => `The CRL ${origin} is of version 1, which etcd 3.6 and later does not read.`,
-    remedy: () =>
-      'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
-  }),
-  'revocation/crl-extension-refused': row<Extension & { reason: string }>({
-    severity: 'error',
-    refusals: [
-      { by: 'OpenSSL', words: 'unhandled critical CRL extension', when: isCritical },
-      { by: 'etcd', words: 'x509: authority key identifier incorrectly marked critical', when: isCritical },
-      { by: 'etcd', words: 'x509: malformed crl number' },
-      { by: 'etcd', words: 'x509: invalid authority key identifier' },
-    ],
-    message: ({ origin, extension, reason }) =>
-      `The extension ${extension} of the CRL ${origin} is refused: ${reason}.`,
-    remedy: () => 'Create a full CRL without special extensions ("openssl ca -gencrl").',
+  'revocation/crl-extension-refused': rowByKind<
+    List & ({ kind: 'extension'; extension: string; reason: string } | { kind: 'indirect' })
+  >({
+    kinds: {
+      extension: {
+        severity: 'error',
+        refusals: [
+          { by: 'OpenSSL', words: 'unhandled critical CRL extension', when: isCritical },
+          { by: 'etcd', words: 'x509: authority key identifier incorrectly marked critical', when: isCritical },
+          { by: 'etcd', words: 'x509: malformed crl number' },
+          { by: 'etcd', words: 'x509: invalid authority key identifier' },
+        ],
+        message: ({ origin, extension, reason }) =>
+          `The extension ${extension} of the CRL ${origin} is refused: ${reason}.`,
+        remedy: () => 'Create a full CRL without special extensions ("openssl ca -gencrl").',
+      },
+      indirect: {
+        severity: 'error',
+        refusals: NOT_FOUND,
+        message: ({ origin }) => `The CRL ${origin} is an indirect CRL, which is not supported.`,
+        remedy: () => 'Pass a CRL that the issuing CA signed for its own certificates.',
+      },
+    },
   }),
   'revocation/crl-unusual': row<List & { reason: string }>({
     severity: 'warning',

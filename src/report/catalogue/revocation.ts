@@ -1,5 +1,5 @@
 /** Findings about revocation: what lists say of certificates, which lists count, and what etcd makes of them. */
-import { type OpensslDetails, refusedByOpensslAlone, row } from '../row.js'
+import { type OpensslDetails, refusedByOpensslAlone, row, rowByKind } from '../row.js'
 import { lists } from './revocation-faults.js'
 import { NOT_FOUND, type List, lower } from './revocation-list.js'
 import { listed, quoted } from '../words.js'
@@ -44,44 +44,50 @@ export const revocation = {
       return 'Issue a new certificate with a new key. A revoked certificate stays revoked.'
     },
   }),
-  'revocation/crl-delta': row<List & { reason: string }>({
-    severity: 'error',
-    // OpenSSL 3.0, which Node 20 brings along, takes it for a full list.
-    refusals: [{ by: 'OpenSSL', words: 'unable to get certificate CRL' }],
-    message: ({ origin, reason }) => `The CRL ${origin} is a delta CRL that cannot be applied: ${reason}.`,
-    remedy: () => 'Pass the current full CRL.',
+  'revocation/crl-delta': rowByKind<
+    List & ({ kind: 'refused'; reason: string } | { kind: 'applied'; to: string } | { kind: 'announced' })
+  >({
+    kinds: {
+      refused: {
+        severity: 'error',
+        // OpenSSL 3.0, which Node 20 has, takes it for a full list.
+        refusals: [{ by: 'OpenSSL', words: 'unable to get certificate CRL' }],
+        message: ({ origin, reason }) => `The CRL ${origin} is a delta CRL that cannot be applied: ${reason}.`,
+        remedy: () => 'Pass the current full CRL.',
+      },
+      applied: {
+        severity: 'info',
+        message: ({ origin, to }) => `The delta CRL ${origin} was applied to ${to}.`,
+        remedy: () => 'Give etcd a full CRL that is created again after each revocation.',
+      },
+      announced: {
+        severity: 'info',
+        message: ({ origin }) => `The CRL ${origin} announces delta CRLs, which were not read.`,
+        remedy: () => 'Pass the newest full CRL, or the newest delta CRL in addition to it.',
+      },
+    },
   }),
-  'revocation/crl-delta-applied': row<List & { to: string }>({
-    severity: 'info',
-    message: ({ origin, to }) => `The delta CRL ${origin} was applied to ${to}.`,
-    remedy: () => 'Give etcd a full CRL that is created again after each revocation.',
-  }),
-  'revocation/crl-delta-announced': row<List>({
-    severity: 'info',
-    message: ({ origin }) => `The CRL ${origin} announces delta CRLs, which were not read.`,
-    remedy: () => 'Pass the newest full CRL, or the newest delta CRL in addition to it.',
-  }),
-  'revocation/crl-indirect': row<List>({
-    severity: 'error',
-    refusals: NOT_FOUND,
-    message: ({ origin }) => `The CRL ${origin} is an indirect CRL, which is not supported.`,
-    remedy: () => 'Pass a CRL that the issuing CA signed for its own certificates.',
-  }),
-  'revocation/crl-scope': row<{ lists: { origin: string; only: string }[] }>({
-    severity: 'error',
-    refusals: [
-      { by: 'OpenSSL', words: 'different CRL scope' },
-      { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
-    ],
-    message: ({ lists }, who) =>
-      `No CRL covers ${lower(who)}: ${listed(lists.map(({ origin, only }) => `${origin} covers only ${only}`))}.`,
-    remedy: () => 'Pass the CRL that covers it, or a full CRL.',
-  }),
-  'revocation/crl-reasons-incomplete': row<{ missing: string[] }>({
-    severity: 'error',
-    refusals: NOT_FOUND,
-    message: ({ missing }, who) => `No CRL says whether ${lower(who)} was revoked for ${listed(missing)}.`,
-    remedy: () => 'Pass the CRLs of the other reasons too, or a full CRL.',
+  'revocation/crl-scope': rowByKind<
+    { kind: 'certificates'; lists: { origin: string; only: string }[] } | { kind: 'reasons'; missing: string[] }
+  >({
+    kinds: {
+      certificates: {
+        severity: 'error',
+        refusals: [
+          { by: 'OpenSSL', words: 'different CRL scope' },
+          { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
+        ],
+        message: ({ lists }, who) =>
+          `No CRL covers ${lower(who)}: ${listed(lists.map(({ origin, only }) => `${origin} covers only ${only}`))}.`,
+        remedy: () => 'Pass the CRL that covers it, or a full CRL.',
+      },
+      reasons: {
+        severity: 'error',
+        refusals: NOT_FOUND,
+        message: ({ missing }, who) => `No CRL says whether ${lower(who)} was revoked for ${listed(missing)}.`,
+        remedy: () => 'Pass the CRLs of the other reasons too, or a full CRL.',
+      },
+    },
   }),
   'revocation/no-crl': row<NoCrl>({
     severity: ({ ofCa, required, usage, connected }) =>
@@ -109,17 +115,30 @@ export const revocation = {
     remedy: () =>
       'Remove it from the CRLs that are passed, or pass the one that is signed with the key that signed the certificates.',
   }),
-  'revocation/crl-pem': row<{ origins: string[] }>({
-    severity: 'warning',
-    refusals: [{ by: 'etcd', words: 'x509: malformed crl' }],
-    message: ({ origins }) =>
-      `${listed(origins)} ${origins.length === 1 ? 'holds its CRL' : 'hold their CRLs'} as PEM; etcd 3.6 and later would refuse every client.`,
-    remedy: () => 'Give etcd DER, which every version reads: "openssl crl -in crl.pem -outform der -out crl.der".',
-  }),
-  'revocation/crl-file-several': row<List & { count: number }>({
-    severity: 'warning',
-    message: ({ origin, count }) => `${origin} holds ${String(count)} CRLs, of which etcd reads only the first.`,
-    remedy: () => 'Give etcd one full CRL: it reads a single file with a single list.',
+  'revocation/crl-form': rowByKind<
+    { kind: 'PEM'; origins: string[] } | ({ kind: 'several'; count: number } & List) | ({ kind: 'version 1' } & List)
+  >({
+    kinds: {
+      PEM: {
+        severity: 'warning',
+        refusals: [{ by: 'etcd', words: 'x509: malformed crl' }],
+        message: ({ origins }) =>
+          `${listed(origins)} ${origins.length === 1 ? 'holds its CRL' : 'hold their CRLs'} as PEM; etcd 3.6 and later would refuse every client.`,
+        remedy: () => 'Give etcd DER, which every version reads: "openssl crl -in crl.pem -outform der -out crl.der".',
+      },
+      several: {
+        severity: 'warning',
+        message: ({ origin, count }) => `${origin} holds ${String(count)} CRLs, of which etcd reads only the first.`,
+        remedy: () => 'Give etcd one full CRL: it reads a single file with a single list.',
+      },
+      'version 1': {
+        severity: 'warning',
+        refusals: [{ by: 'etcd', words: 'x509: unsupported crl version' }],
+        message: ({ origin }) => `The CRL ${origin} is of version 1, which etcd 3.6 and later does not read.`,
+        remedy: () =>
+          'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
+      },
+    },
   }),
   'revocation/serial-listed': row<{ serialNumber: string; lists: { origin: string; why: string }[] }>({
     severity: 'warning',

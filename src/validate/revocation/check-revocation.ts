@@ -126,7 +126,7 @@ class RevocationCheck {
       this.#notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'unsupported' })
     } else {
       const otherKey = namesakes.every(({ certificate }) => otherAuthority(crl, certificate) !== null)
-      this.#notes.add(meant ?? first, 'revocation/crl-signature-invalid', { origin, issuer, otherKey })
+      this.#notes.add(meant ?? first, 'revocation/crl-signer-differs', { kind: 'signature', origin, issuer, otherKey })
     }
     this.#troubled.add(crl.issuer.key)
   }
@@ -146,7 +146,8 @@ class RevocationCheck {
     const { origin } = crl
     const points = this.#path.flatMap(({ certificate }) => certificate.extensions.crlDistributionPoints ?? [])
     const isNamed = points.some((point) => namesIssuer(point, crl))
-    if (isNamed && isIndirect(crl)) this.#notes.add(null, 'revocation/crl-indirect', { origin })
+    if (isNamed && isIndirect(crl))
+      this.#notes.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
     else {
       const details = { origin, issuer: crl.issuer.toString(), reason: 'that CA issued nothing in the path' }
       this.#notes.add(null, 'revocation/crl-unused', details)
@@ -179,8 +180,9 @@ class RevocationCheck {
     if (missing.length === 0) return
     for (const source of faulty) this.#needed.add(source)
     if (faulty.length > 0 || this.#revoked.has(subject)) return
-    if (isPartly) this.#notes.add(subject, 'revocation/crl-reasons-incomplete', { missing })
-    else if (others.length > 0) this.#notes.add(subject, 'revocation/crl-scope', { lists: others })
+    if (isPartly) this.#notes.add(subject, 'revocation/crl-scope', { kind: 'reasons', missing })
+    else if (others.length > 0)
+      this.#notes.add(subject, 'revocation/crl-scope', { kind: 'certificates', lists: others })
     else if (!sources.some(({ coversNothing }) => coversNothing) && !this.#troubled.has(certificate.issuer.key)) {
       // Which CRLs Node lacks for a server, OpenSSL's own choice shows (see check-openssl.ts).
       const { usage, revocation } = this.#context
@@ -281,7 +283,7 @@ function warnOfEtcd(
   notes: FindingCollector,
 ): void {
   const asPem = lists.filter(({ form }) => form === 'pem').map(({ origin }) => origin)
-  if (asPem.length > 0) notes.add(null, 'revocation/crl-pem', { origins: [...new Set(asPem)] })
+  if (asPem.length > 0) notes.add(null, 'revocation/crl-form', { kind: 'PEM', origins: [...new Set(asPem)] })
   for (const place of path) {
     if (revoked.has(place)) continue
     const { serial, serialNumber } = place.certificate

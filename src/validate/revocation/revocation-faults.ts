@@ -21,19 +21,16 @@ export function judgeList(crl: Crl, signer: PathCertificate, notes: FindingColle
     notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm: algorithmText(crl), reason: 'weak' })
   }
   const other = otherAuthority(crl, signer.certificate)
-  if (other !== null) notes.add(signer, 'revocation/crl-key-identifier-differs', { origin, reason: other })
-  for (const { oid, reason } of extensions.problems) {
-    notes.add(null, 'revocation/crl-extension-refused', { origin, extension: crlExtensionName(oid), reason })
-  }
-  for (const oid of extensions.duplicates.slice(0, MAX_EXTENSIONS_TOLD)) {
+  if (other !== null)
+    notes.add(signer, 'revocation/crl-signer-differs', { kind: 'key identifier', origin, reason: other })
+  const refuse = (oid: string, reason: string): void => {
     const extension = crlExtensionName(oid)
-    notes.add(null, 'revocation/crl-extension-refused', { origin, extension, reason: 'it occurs more than once' })
+    notes.add(null, 'revocation/crl-extension-refused', { kind: 'extension', origin, extension, reason })
   }
-  for (const oid of blockingExtensions(crl)) {
-    const reason = 'it is critical, and is not processed or must not be critical'
-    notes.add(null, 'revocation/crl-extension-refused', { origin, extension: crlExtensionName(oid), reason })
-  }
-  if (isIndirect(crl)) notes.add(null, 'revocation/crl-indirect', { origin })
+  for (const { oid, reason } of extensions.problems) refuse(oid, reason)
+  for (const oid of extensions.duplicates.slice(0, MAX_EXTENSIONS_TOLD)) refuse(oid, 'it occurs more than once')
+  for (const oid of blockingExtensions(crl)) refuse(oid, 'it is critical, and is not processed or must not be critical')
+  if (isIndirect(crl)) notes.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
 }
 
 function algorithmText({ signatureAlgorithm }: Crl): string {
@@ -88,11 +85,11 @@ export function hasBegun({ thisUpdate }: Crl, { at, clockSkew }: Context): boole
 export function judgeTime(crl: Crl, context: Context, notes: FindingCollector): void {
   const { origin, thisUpdate, nextUpdate } = crl
   if (nextUpdate !== null && thisUpdate > nextUpdate) {
-    notes.add(null, 'revocation/crl-dates-inverted', { origin, thisUpdate, nextUpdate })
+    notes.add(null, 'revocation/crl-not-current', { kind: 'inverted', origin, thisUpdate, nextUpdate })
   } else if (!hasBegun(crl, context)) {
-    notes.add(null, 'revocation/crl-not-yet-valid', { origin, thisUpdate })
+    notes.add(null, 'revocation/crl-not-current', { kind: 'not yet valid', origin, thisUpdate })
   } else if (nextUpdate !== null && wholeSeconds(context.at) - context.clockSkew > nextUpdate.getTime()) {
-    notes.add(null, 'revocation/crl-expired', { origin, nextUpdate })
+    notes.add(null, 'revocation/crl-not-current', { kind: 'expired', origin, nextUpdate })
   }
 }
 
@@ -103,7 +100,7 @@ function wholeSeconds(date: Date): number {
 /** What does not stand in the way of a list, but will in that of others, or at another time. */
 export function remarkOn(crl: Crl, notes: FindingCollector): void {
   const { origin } = crl
-  if (crl.version === 1) notes.add(null, 'revocation/crl-version-1', { origin })
+  if (crl.version === 1) notes.add(null, 'revocation/crl-form', { kind: 'version 1', origin })
   const reasons = [
     ...(crl.nextUpdate === null ? ['has no date of its next update'] : []),
     ...(crl.version !== 1 && !has(crl, CrlExtensionId.crlNumber) ? ['has no CRL number'] : []),

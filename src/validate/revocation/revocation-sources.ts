@@ -44,9 +44,10 @@ export function sortSigned(signer: PathCertificate, crls: readonly Crl[], contex
       const fitting = deltas.filter((each) => hasBegun(each, context) && misfit(each, list) === null)
       const faults = faultsOf(signer, list, fitting, context)
       sources.push({ signer, list, deltas: fitting, faults, coversNothing: false })
-      for (const { origin } of fitting) notes.add(null, 'revocation/crl-delta-applied', { origin, to: list.origin })
+      for (const { origin } of fitting)
+        notes.add(null, 'revocation/crl-delta', { kind: 'applied', origin, to: list.origin })
       if (list.announcesDelta && deltas.length === 0) {
-        notes.add(null, 'revocation/crl-delta-announced', { origin: list.origin })
+        notes.add(null, 'revocation/crl-delta', { kind: 'announced', origin: list.origin })
       }
     }
     for (const delta of deltas) {
@@ -77,7 +78,7 @@ function strayDelta(
   // One that is only of the future is no error beside a full list that is current.
   if (misfits.includes(null)) return { signer, list, deltas: [], faults, coversNothing: true }
   const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
-  notes.add(null, 'revocation/crl-delta', { origin, reason })
+  notes.add(null, 'revocation/crl-delta', { kind: 'refused', origin, reason })
   notes.addAll(faults)
   return { signer, list, deltas: [], faults: new FindingCollector(), coversNothing: true }
 }

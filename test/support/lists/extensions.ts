@@ -15,7 +15,7 @@ export const extensions: readonly ListScenario[] = [
   {
     name: 'version 1',
     lists: oneList({ version: null, extensions: [] }),
-    found: ['revocation/crl-version-1'],
+    found: ['revocation/crl-form'],
   },
   {
     name: 'no CRL number',
@@ -81,16 +81,16 @@ export const extensions: readonly ListScenario[] = [
   {
     name: 'freshest CRL',
     lists: oneList({}, freshestCrl([{ name: [uri(OTHER_PLACE)] }])),
-    found: ['revocation/crl-delta-announced'],
+    found: ['revocation/crl-delta'],
   },
   {
     name: 'critical freshest CRL',
     lists: oneList({}, freshestCrl([{ name: [uri(OTHER_PLACE)] }], true)),
-    found: ['revocation/crl-extension-refused', 'revocation/crl-delta-announced'],
+    found: ['revocation/crl-extension-refused', 'revocation/crl-delta'],
   },
   {
     name: 'freshest CRL that cannot be read',
     lists: oneList({}, raw('2.5.29.46', '3000')),
-    found: ['revocation/crl-extension-refused', 'revocation/crl-delta-announced'],
+    found: ['revocation/crl-extension-refused', 'revocation/crl-delta'],
   },
 ]

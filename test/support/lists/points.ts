@@ -66,7 +66,7 @@ export const points: readonly ListScenario[] = [
     name: 'a distribution point for some reasons',
     chain: leafAt({ name: [uri(LISTS_AT)], reasons: [1] }),
     lists: oneList({}, issuingDistributionPoint({ name: [uri(LISTS_AT)] })),
-    found: ['revocation/crl-reasons-incomplete@0'],
+    found: ['revocation/crl-scope@0'],
   },
   {
     name: 'distribution points for all reasons together',
@@ -84,7 +84,7 @@ export const points: readonly ListScenario[] = [
     name: 'a distribution point for other reasons than the list',
     chain: leafAt({ name: [uri(LISTS_AT)], reasons: [1] }),
     lists: oneList({}, issuingDistributionPoint({ name: [uri(LISTS_AT)], onlySomeReasons: [2] })),
-    found: ['revocation/crl-reasons-incomplete@0'],
+    found: ['revocation/crl-scope@0'],
   },
   {
     name: 'a distribution point where another CA issues the list',

@@ -81,7 +81,7 @@ export const scope: readonly ListScenario[] = [
   {
     name: 'some reasons only',
     lists: oneList({}, issuingDistributionPoint({ onlySomeReasons: [1, 2] })),
-    found: ['revocation/crl-reasons-incomplete@0'],
+    found: ['revocation/crl-scope@0'],
   },
   {
     name: 'some reasons only, and revoked for one of them',
@@ -108,7 +108,7 @@ export const scope: readonly ListScenario[] = [
       list(intermediate, {}, issuingDistributionPoint({ onlySomeReasons: [1, 2, 8] })),
       list(intermediate, {}, issuingDistributionPoint({ onlySomeReasons: [3, 4, 5, 7] })),
     ]),
-    found: ['revocation/crl-reasons-incomplete@0'],
+    found: ['revocation/crl-scope@0'],
   },
   {
     name: 'scope that is not marked as critical',

@@ -33,7 +33,7 @@ export const several: readonly ListScenario[] = [
       list(intermediate, { thisUpdate: ago(48), nextUpdate: ago(24) }, crlNumber(2)),
       list(intermediate, { thisUpdate: ago(72) }),
     ]),
-    found: ['revocation/crl-expired', 'revocation/crl-unused'],
+    found: ['revocation/crl-not-current', 'revocation/crl-unused'],
   },
   {
     name: 'two lists of one date, of which the second has the higher number',

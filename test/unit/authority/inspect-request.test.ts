@@ -114,8 +114,8 @@ describe('forms in which a request is given', () => {
     ['the label of old tools', text.replaceAll('CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'), []],
     ['Windows line ends', text.replaceAll('\n', '\r\n'), ['info pem/layout-unusual']],
     ['behind the text of "openssl req -text"', openssl(['req', '-text'], text), ['info pem/layout-unusual']],
-    ['next to its key', text + openssl(['pkey'], keyText()), ['warning request/unexpected-content']],
-    ['next to a certificate', mintCa({ subject: 'x' }).pem + text, ['info request/unexpected-content']],
+    ['next to its key', text + openssl(['pkey'], keyText()), ['warning input/other-block']],
+    ['next to a certificate', mintCa({ subject: 'x' }).pem + text, ['info input/other-block']],
   ])('%s', (_, given, expected) => {
     const report = inspectRequest(given)
     expect(codes(report)).toEqual(expected)
@@ -133,10 +133,10 @@ describe('forms in which a request is given', () => {
     ['nothing', '', 'error input/unexpected-content'],
     ['some text', 'hello', 'error input/unexpected-content'],
     ['a file name', './etcd-0.csr', 'error input/unexpected-content'],
-    ['a certificate', mintCa({ subject: 'x' }).pem, 'error request/none'],
-    ['a certificate in DER', mintCa({ subject: 'x' }).der, 'error request/none'],
-    ['a revocation list', mintCrl({ issuer: mintCa({ subject: 'x' }) }).pem, 'error request/none'],
-    ['two requests', text + text, 'error request/several'],
+    ['a certificate', mintCa({ subject: 'x' }).pem, 'error input/unexpected-content'],
+    ['a certificate in DER', mintCa({ subject: 'x' }).der, 'error input/unexpected-content'],
+    ['a revocation list', mintCrl({ issuer: mintCa({ subject: 'x' }) }).pem, 'error input/unexpected-content'],
+    ['two requests', text + text, 'error input/several'],
     ['an empty block', '-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n', 'error pem/damaged'],
     ['one that was cut', text.slice(0, 200), 'error pem/damaged'],
     ['other data under the label', pem('CERTIFICATE REQUEST', mintCa({ subject: 'x' }).der), 'error request/malformed'],
@@ -168,7 +168,7 @@ describe('forms in which a request is given', () => {
   })
 
   it('warns about a private key alone', () => {
-    expect(codes(inspectRequest(keyText()))).toEqual(['error request/none', 'warning request/unexpected-content'])
+    expect(codes(inspectRequest(keyText()))).toEqual(['error input/unexpected-content', 'warning input/other-block'])
   })
 
   it('names the file in the message and in the command of the remedy', () => {
@@ -205,12 +205,12 @@ describe('what is refused', () => {
   }
 
   it.each<[FindingCode, string, CsrOptions]>([
-    ['request/signature-invalid', 'signed by another key', { signWith: newKey() }],
-    ['request/signature-invalid', 'signed by a key of another kind', { signWith: rsa }],
-    ['request/signature-algorithm', 'SHA-1', { signature: 'ecdsa-sha1' }],
-    ['request/signature-algorithm', 'MD5', { key: rsa, signature: 'rsa-md5' }],
-    ['request/signature-algorithm', 'SHA-224', { key: rsa, signature: 'rsa-sha224' }],
-    ['request/signature-algorithm', 'no known algorithm', { outerSignature: sequence(oid('1.2.3')) }],
+    ['request/signature-refused', 'signed by another key', { signWith: newKey() }],
+    ['request/signature-refused', 'signed by a key of another kind', { signWith: rsa }],
+    ['request/signature-refused', 'SHA-1', { signature: 'ecdsa-sha1' }],
+    ['request/signature-refused', 'MD5', { key: rsa, signature: 'rsa-md5' }],
+    ['request/signature-refused', 'SHA-224', { key: rsa, signature: 'rsa-sha224' }],
+    ['request/signature-refused', 'no known algorithm', { outerSignature: sequence(oid('1.2.3')) }],
     ['request/key-refused', 'RSA 1024', { key: newKey('rsa-1024') }],
     ['request/key-refused', 'secp256k1', { key: newKey('secp256k1') }],
     ['request/key-refused', 'P-224', { key: newKey('p224') }],
@@ -269,7 +269,7 @@ describe('what is refused', () => {
       }),
     )
     expect(codes(report)).toEqual([
-      'error request/signature-invalid',
+      'error request/signature-refused',
       'error request/ca-requested',
       'error request/extension-refused',
       'error request/extension-refused',

@@ -33,7 +33,7 @@ describe('renewal', () => {
     await renew(authority, credentials, { key })
     await authority.revoke(credentials.chain[0], { reason: 'privilegeWithdrawn' })
     const { details, message } = await refused(renew(authority, credentials, { key }), 'ERR_ISSUE_REFUSED')
-    expect(details.findings.map(({ code }) => code)).toEqual(['ledger/certificate-revoked'])
+    expect(details.findings.map(({ code }) => code)).toEqual(['ledger/revoked'])
     expect(message).toContain('"CN=app"')
   })
 
@@ -50,7 +50,7 @@ describe('renewal', () => {
     const { renewed, kept } = await renewDirectory(authority, place, { layout: 'etcd', force: true })
     expect(renewed.map(({ what }) => what)).toContain(join('clients', 'good', 'tls'))
     expect(kept.map(({ what, why, findings }) => [what, why, findings.map(({ code }) => code)])).toEqual([
-      [join('clients', 'bad', 'tls'), 'refused', ['ledger/certificate-revoked']],
+      [join('clients', 'bad', 'tls'), 'refused', ['ledger/revoked']],
     ])
   })
 
@@ -60,7 +60,7 @@ describe('renewal', () => {
     const { chain } = await source.load()
     await authority.revoke(chain[0])
     const { details } = await refused(renew(authority, await source.load()), 'ERR_ISSUE_REFUSED')
-    expect(details.findings.map(({ code }) => code)).toEqual(['ledger/certificate-revoked'])
+    expect(details.findings.map(({ code }) => code)).toEqual(['ledger/revoked'])
   })
 })
 
@@ -75,7 +75,7 @@ describe('a compromised key', () => {
       authority.issue({ role: 'server', name: 'etcd-0', hosts: ['10.0.0.1'], key }),
     ]) {
       const { details } = await refused(work, 'ERR_ISSUE_REFUSED')
-      expect(details.findings.map(({ code }) => code)).toEqual(['ledger/key-compromised'])
+      expect(details.findings.map(({ code }) => code)).toEqual(['ledger/revoked'])
     }
   })
 

@@ -71,8 +71,8 @@ describe('an authority of openssl', () => {
     expect(key).toMatch(looks)
     const cert = opensslCa(folder.file('ca.key', plain))
     await expectVerified(await loadAuthority({ cert, key, passphrase: PASSPHRASE }), cert)
-    expect(await unreadable({ cert, key })).toEqual(['key/passphrase-missing'])
-    expect(await unreadable({ cert, key, passphrase: 'wrong' })).toEqual(['key/passphrase-wrong'])
+    expect(await unreadable({ cert, key })).toEqual(['key/passphrase-refused'])
+    expect(await unreadable({ cert, key, passphrase: 'wrong' })).toEqual(['key/passphrase-refused'])
   })
 
   it('keeps the bytes of its name, whatever string types it has', async () => {

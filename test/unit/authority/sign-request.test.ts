@@ -258,7 +258,7 @@ describe('names that are accepted from the request', () => {
 
 describe('requests that are refused', () => {
   it.each<[string, CsrOptions]>([
-    ['request/signature-invalid', { signWith: newKey() }],
+    ['request/signature-refused', { signWith: newKey() }],
     ['request/key-refused', { key: newKey('rsa-1024') }],
     ['request/key-refused', { key: newKey('secp256k1') }],
     ['request/ca-requested', { extensions: [basicConstraints({ ca: true })] }],

@@ -55,7 +55,7 @@ describe('a path that leads', () => {
 
   it('to a directory', async () => {
     mkdirSync(folder.file('directory'))
-    expect(await withCa(folder.file('directory'))).toMatchObject([{ code: 'file/is-directory' }])
+    expect(await withCa(folder.file('directory'))).toMatchObject([{ code: 'file/not-regular' }])
   })
 
   it('to a file that others own', async () => {
@@ -65,7 +65,7 @@ describe('a path that leads', () => {
     chmodSync(folder.file('ca.crt'), 0o000)
     const source = fromFiles({ ca: folder.file('ca.crt'), cert: folder.file('tls.crt'), key: folder.file('tls.crt') })
     const [found] = await unprivileged(() => findingsOf(source))
-    expect(found).toMatchObject({ code: 'file/permission-denied', details: { reason: 'EACCES' } })
+    expect(found).toMatchObject({ code: 'file/unreadable', details: { reason: 'EACCES' } })
     expect(found?.remedy).toContain(`namei -l ${folder.file('ca.crt')}`)
     chmodSync(folder.file('ca.crt'), 0o600)
   })

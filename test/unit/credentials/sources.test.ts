@@ -109,29 +109,25 @@ describe('material that is read, with a word to say', () => {
     ['a blank line inside', { ca: root.pem.replace('\n', '\n\n') }, 'warning pem/layout-unusual'],
     ['text around the blocks', { cert: `subject=CN=alice\n${chain}` }, 'info pem/layout-unusual'],
     ['a certificate twice', { ca: root.pem + root.pem }, 'info credentials/duplicate-certificate'],
-    ['a key beside the certificate', { cert: chain + otherLeaf.keyPem }, 'warning credentials/block-unused'],
-    ['a certificate beside the key', { key: leaf.keyPem + leaf.pem }, 'info credentials/block-unused'],
-    [
-      'parameters beside the certificate',
-      { cert: chain + pem('DH PARAMETERS', leaf.der) },
-      'info credentials/block-unused',
-    ],
-    ['a CRL beside the key', { key: leaf.keyPem + crl.pem }, 'info credentials/block-unused'],
-    ['a certificate beside the CRL', { crl: crl.pem + root.pem }, 'info credentials/block-unused'],
+    ['a key beside the certificate', { cert: chain + otherLeaf.keyPem }, 'warning input/other-block'],
+    ['a certificate beside the key', { key: leaf.keyPem + leaf.pem }, 'info input/other-block'],
+    ['parameters beside the certificate', { cert: chain + pem('DH PARAMETERS', leaf.der) }, 'info input/other-block'],
+    ['a CRL beside the key', { key: leaf.keyPem + crl.pem }, 'info input/other-block'],
+    ['a certificate beside the CRL', { crl: crl.pem + root.pem }, 'info input/other-block'],
     [
       'the certificate of the other side as the only anchor',
       { ca: otherLeaf.pem },
       'warning credentials/anchor-is-no-ca',
     ],
-    ['two keys', { key: leaf.keyPem + otherLeaf.keyPem }, 'warning key/several'],
-    ['a passphrase for nothing', { passphrase: PASSPHRASE }, 'warning key/passphrase-unneeded'],
+    ['two keys', { key: leaf.keyPem + otherLeaf.keyPem }, 'warning input/several'],
+    ['a passphrase for nothing', { passphrase: PASSPHRASE }, 'warning key/passphrase-refused'],
     [
       'a key in the encryption of old',
       {
         key: openssl(['ec', '-aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem),
         passphrase: PASSPHRASE,
       },
-      'warning key/encryption-weak',
+      'warning key/encryption-refused',
     ],
   ]
 

@@ -131,17 +131,17 @@ describe('the dates of a list', () => {
   const both = (code: FindingCode): string[] => [code, code]
 
   it('count from the second of thisUpdate to that of nextUpdate', () => {
-    expect(at('2029-12-31T23:59:59.999Z')).toEqual(both('revocation/crl-not-yet-valid'))
+    expect(at('2029-12-31T23:59:59.999Z')).toEqual(both('revocation/crl-not-current'))
     expect(at('2030-01-01T00:00:00Z')).toEqual([])
     expect(at('2030-02-01T00:00:00.999Z')).toEqual([])
-    expect(at('2030-02-01T00:00:01Z')).toEqual(both('revocation/crl-expired'))
+    expect(at('2030-02-01T00:00:01Z')).toEqual(both('revocation/crl-not-current'))
   })
 
   it('are widened by the clock skew at both ends', () => {
     expect(at('2029-12-31T23:59:55Z', '5s')).toEqual([])
-    expect(at('2029-12-31T23:59:54Z', '5s')).toEqual(both('revocation/crl-not-yet-valid'))
+    expect(at('2029-12-31T23:59:54Z', '5s')).toEqual(both('revocation/crl-not-current'))
     expect(at('2030-02-01T00:00:05Z', '5s')).toEqual([])
-    expect(at('2030-02-01T00:00:06Z', '5s')).toEqual(both('revocation/crl-expired'))
+    expect(at('2030-02-01T00:00:06Z', '5s')).toEqual(both('revocation/crl-not-current'))
   })
 
   it('decide at the time asked for which list is the newer one', () => {
@@ -186,7 +186,7 @@ describe('what is said of lists', () => {
     const crls = [{}, { ...late, extensions: scoped }].map((each) => mintCrl({ issuer: intermediate, ...each }).der)
     const report = validateChain({ ...inputOf(chain), crls: [rootList, ...crls] }, { usage: 'server' })
     expect(findingOf(report.findings, 'revocation/crl-unused').message).toBe(
-      'The CRL crls[2] of "CN=Test Intermediate" was not used: it is not needed, and faulty (revocation/crl-expired).',
+      'The CRL crls[2] of "CN=Test Intermediate" was not used: it is not needed, and faulty (revocation/crl-not-current).',
     )
   })
 
@@ -216,7 +216,7 @@ describe('what is said of lists', () => {
 
   it('is which reasons are missing', () => {
     const findings = found({ extensions: [issuingDistributionPoint({ onlySomeReasons: [1, 2, 3, 4, 5, 8] })] })
-    expect(findingOf(findings, 'revocation/crl-reasons-incomplete').details).toEqual({
+    expect(findingOf(findings, 'revocation/crl-scope').details).toEqual({
       missing: ['certificateHold', 'privilegeWithdrawn'],
     })
   })
@@ -224,7 +224,7 @@ describe('what is said of lists', () => {
   it('is that another key signed them, where they say so', () => {
     const forged = mintCrl({ issuer: mintCa({ subject: 'Test Intermediate' }) }).der
     const report = validateChain({ ...inputOf(chain), crls: [rootList, forged] }, { usage: 'server' })
-    const { message, remedy } = findingOf(report.findings, 'revocation/crl-signature-invalid')
+    const { message, remedy } = findingOf(report.findings, 'revocation/crl-signer-differs')
     expect(message).toContain('names another key')
     expect(remedy).toContain('each key needs its own list')
   })
@@ -259,17 +259,17 @@ describe('the form of lists', () => {
 
   it('is told where it is PEM, once for all', () => {
     expect(warnings([rootList, list.der])).toEqual([])
-    expect(warnings([rootPem, list.pem])).toEqual(['revocation/crl-pem'])
-    expect(warnings(Buffer.from(rootPem + list.pem))).toEqual(['revocation/crl-pem'])
+    expect(warnings([rootPem, list.pem])).toEqual(['revocation/crl-form'])
+    expect(warnings(Buffer.from(rootPem + list.pem))).toEqual(['revocation/crl-form'])
   })
 
   it('is known of credentials, too', async () => {
     const codes = async (crl: string | Buffer): Promise<string[]> =>
       codesOf((await inspectCredentials(credentials(crl), { usage: 'server' })).findings, 'warning')
     expect(await codes(list.der)).toEqual([])
-    expect(await codes(list.pem)).toEqual(['revocation/crl-pem'])
+    expect(await codes(list.pem)).toEqual(['revocation/crl-form'])
     // etcd reads one list of a file.
-    expect((await codes(rootPem + list.pem)).sort()).toEqual(['revocation/crl-file-several', 'revocation/crl-pem'])
+    expect((await codes(rootPem + list.pem)).sort()).toEqual(['revocation/crl-form', 'revocation/crl-form'])
   })
 
   it('is named by file and line where several stand in one', async () => {

@@ -132,7 +132,7 @@ describe('a fault and its finding', () => {
     [
       'something else among the CAs',
       { 'trusted-ca-file': 'mixed.crt', 'peer-trusted-ca-file': 'ca.crt' },
-      ['credentials/block-refused'],
+      ['input/other-block'],
     ],
     ['an encrypted key', pair('locked'), ['config/key-not-readable']],
     [

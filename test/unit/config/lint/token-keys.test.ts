@@ -66,7 +66,7 @@ describe('a key of tokens', () => {
     const expected = {
       [pipe]: 'file/not-regular',
       '/dev/zero': 'file/not-regular',
-      [dirname(pipe)]: 'file/is-directory',
+      [dirname(pipe)]: 'file/not-regular',
       [loop]: 'file/unreadable',
       [big]: 'file/too-large',
     }
