@@ -64,7 +64,9 @@ what its tools print. \`…\` stands for what changes from case to case.`
 
 function entry(code, { severity, refusals = [] }, { meaning, source }) {
   const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `${severityText(severity)}: ${prose(meaning)}`]
-  if (refusals.length > 0) lines.push(`Refused as:\n\n${refusals.map(refusal).join('\n')}`)
+  // Several kinds of a code can have the same words.
+  const words = [...new Set(refusals.map(refusal))]
+  if (words.length > 0) lines.push(`Refused as:\n\n${words.join('\n')}`)
   return [...lines, `Source: ${prose(source)}`].join('\n\n')
 }
 

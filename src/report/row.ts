@@ -13,6 +13,11 @@ export interface Refusal {
   readonly words: string
 }
 
+/** Refusals by one program, in each of these words. */
+export function refusedAs<By extends Refusal['by']>(by: By, ...words: readonly string[]): (Refusal & { by: By })[] {
+  return words.map((each) => ({ by, words: each }))
+}
+
 /** A refusal as a row lists it. */
 export interface PossibleRefusal<D> extends Refusal {
   /** The cases in which these are the words. Default: all. */
@@ -38,7 +43,8 @@ export function row<D extends object>(spec: CatalogueRow<D>): CatalogueRow<D> {
 
 /** What a finding shows if its details have one kind. */
 interface KindRow<D> {
-  readonly severity: Severity | ((details: D) => Severity)
+  /** Default: error. */
+  readonly severity?: Severity | ((details: D) => Severity)
   readonly refusals?: readonly PossibleRefusal<D>[]
   message(details: D, who: string): string
   remedy(details: D): string
@@ -64,39 +70,25 @@ export function rowByKind<D extends { kind: string }>({
     if (found === undefined) throw new Error(`Unreachable: the kind "${kind}" has no row`)
     return found
   }
-  const severities = Object.values(rows).map(({ severity }) => severity)
+  const severities = Object.values(rows).map(({ severity = 'error' }) => severity)
   const [first] = severities
   const isConstant = typeof first === 'string' && severities.every((each) => each === first)
   const severityOf = (details: D): Severity => {
-    const { severity } = of(details)
+    const { severity = 'error' } = of(details)
     return typeof severity === 'string' ? severity : severity(details)
   }
   return {
     // docs/findings.md and the schema list the severities of all kinds.
     severity: isConstant ? first : Object.assign(severityOf, { kinds: severities }),
-    refusals: [...refusals, ...refusalsByKind(rows)],
+    refusals: [
+      ...refusals,
+      ...Object.entries(rows).flatMap(([kind, { refusals: own = [] }]) =>
+        own.map((each) => ({ ...each, when: (details: D) => details.kind === kind && each.when?.(details) !== false })),
+      ),
+    ],
     message: (details, who) => of(details).message(details, who),
     remedy: (details) => of(details).remedy(details),
   }
-}
-
-/** The same words of several kinds are one refusal. */
-function refusalsByKind<D extends { kind: string }>(
-  rows: Readonly<Record<string, KindRow<D>>>,
-): readonly PossibleRefusal<D>[] {
-  const merged = new Map<string, Refusal & { cases: Map<string, PossibleRefusal<D>['when']> }>()
-  for (const [kind, { refusals = [] }] of Object.entries(rows)) {
-    for (const { by, words, when } of refusals) {
-      const key = `${by} ${words}`
-      const known = merged.get(key) ?? { by, words, cases: new Map<string, PossibleRefusal<D>['when']>() }
-      merged.set(key, { ...known, cases: known.cases.set(kind, when) })
-    }
-  }
-  return [...merged.values()].map(({ by, words, cases }) => ({
-    by,
-    words,
-    when: (details) => cases.has(details.kind) && cases.get(details.kind)?.(details) !== false,
-  }))
 }
 
 /** Details of a code whose severity depends on what the leaf is used for. */

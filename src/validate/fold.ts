@@ -72,7 +72,7 @@ const RULES: readonly Rule[] = [
   {
     // A leaf used as a CA has a leaf's usages, too.
     cause: 'constraints/not-a-ca',
-    consequences: ['usage/cert-sign-missing', 'usage/extended-key-usage-missing', 'usage/gateway-client-auth-missing'],
+    consequences: ['usage/key-usage-missing', 'usage/extended-key-usage-missing', 'usage/gateway-client-auth-missing'],
     follows: onSameCertificate,
   },
   ...unreadable('basicConstraints', ['constraints/not-a-ca']),

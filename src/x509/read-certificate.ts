@@ -1,19 +1,17 @@
 /** The outer structure of a certificate, from DER. */
-import { type PublicKeyInfo, readPublicKeyInfo, readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
-import { contextTag, DerError, type DerElement, DerReader, Tag } from './der.js'
+import { type PublicKeyInfo, readPublicKeyInfo } from './algorithms.js'
+import { contextTag, DerError, type DerElement, type DerReader, Tag } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
 import { type RawExtension, readExtensionList } from './extensions.js'
+import { readSigned, type SignedFields } from './signed.js'
 import { readTime } from './time.js'
 
 /** The fields of a certificate; extensions are not decoded yet. */
-export interface CertificateFields {
+export interface CertificateFields extends SignedFields {
   version: number
   serial: Uint8Array
-  tbs: Uint8Array
   /** Whether the algorithm inside the signed part is the one outside. */
   algorithmsAgree: boolean
-  signatureAlgorithm: SignatureAlgorithm
-  signature: Uint8Array
   issuer: DistinguishedName
   subject: DistinguishedName
   notBefore: Date
@@ -29,16 +27,7 @@ export interface CertificateFields {
  * @throws {DerError} where the bytes are not a certificate.
  */
 export function readCertificate(der: Uint8Array): CertificateFields {
-  const outer = new DerReader(der)
-  const certificate = outer.enter(Tag.sequence, 'the certificate')
-  outer.finish('the certificate')
-  const tbsElement = certificate.expect(Tag.sequence, 'the signed part')
-  const outerAlgorithm = certificate.expect(Tag.sequence, 'the signature algorithm')
-  const { octets: signature, unusedBits } = certificate.bitString('the signature')
-  if (unusedBits !== 0) throw new DerError('a signature that does not end at an octet', certificate.offset)
-  certificate.finish('the certificate')
-
-  const tbs = certificate.inside(tbsElement)
+  const { reader: tbs, agrees, ...signed } = readSigned(der, 'the certificate')
   const version = readVersion(tbs)
   const serial = readSerial(tbs)
   const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
@@ -57,10 +46,8 @@ export function readCertificate(der: Uint8Array): CertificateFields {
   return {
     version,
     serial,
-    tbs: certificate.whole(tbsElement),
-    algorithmsAgree: certificate.areEqual(innerAlgorithm, outerAlgorithm),
-    signatureAlgorithm: readSignatureAlgorithm(certificate.inside(outerAlgorithm)),
-    signature,
+    ...signed,
+    algorithmsAgree: agrees(innerAlgorithm),
     issuer,
     subject,
     notBefore,

@@ -285,7 +285,7 @@ it('a server that must not sign, in TLS 1.2', async () => {
   await etcd.replaceServer(credentialsOf(server({ keyUsages: ['keyEncipherment'] })))
   const socket = connect({ port: etcd.port, host: '127.0.0.1', ca: root.pem, maxVersion: 'TLSv1.2' })
   const [error] = (await once(socket, 'error')) as [Error]
-  hear(['usage/digital-signature-missing'], 'Node', wordsOf(error))
+  hear(['usage/key-usage-missing'], 'Node', wordsOf(error))
 })
 
 it('revocation lists that etcd 3.6 does not read', async () => {

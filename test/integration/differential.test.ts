@@ -44,7 +44,7 @@ const OPENSSL_ALONE = new Set<string | undefined>([
   'chain/anchor-not-self-signed',
   'chain/openssl-picks-other-path',
   'usage/any-extended-key-usage',
-  'usage/digital-signature-missing',
+  'usage/key-usage-missing',
 ])
 /** In `npm test`, the parts of the pairs, what only a peer is refused for, and some more. */
 const needed = new Set([

@@ -23,7 +23,7 @@ export interface UseOutcome {
 
 /** What Node refuses of clients alone says nothing of a server. */
 const OF_CLIENTS: readonly FindingCode[] = [
-  'usage/digital-signature-missing',
+  'usage/key-usage-missing',
   'usage/any-extended-key-usage',
   'name-constraints/common-name-refused',
   'revocation/no-crl',

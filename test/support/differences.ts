@@ -186,7 +186,8 @@ export const STRICTER: readonly Difference[] = [
     why: 'OpenSSL takes a self-signed root without basicConstraints for a CA when its key usage allows to sign certificates.',
   },
   {
-    code: 'usage/cert-sign-missing',
+    code: 'usage/key-usage-missing',
+    kind: 'keyCertSign',
     peers: GO,
     why: 'To Go, a key usage without a single bit is none at all.',
   },
@@ -196,7 +197,8 @@ export const STRICTER: readonly Difference[] = [
     why: 'anyExtendedKeyUsage satisfies Go; OpenSSL wants the purpose itself.',
   },
   {
-    code: 'usage/digital-signature-missing',
+    code: 'usage/key-usage-missing',
+    kind: 'digitalSignature',
     peers: GO,
     why: 'Go does not look at the key usage of a leaf.',
   },
@@ -411,7 +413,8 @@ export const LAXER: readonly Difference[] = [
     why: 'OpenSSL does not take a root for self-signed whose key could not have made the signature, and looks for its issuer.',
   },
   {
-    code: 'usage/digital-signature-missing',
+    code: 'usage/key-usage-missing',
+    kind: 'digitalSignature',
     peers: LENIENT_OPENSSL,
     why: 'A server of Node refuses such a client certificate; etcd, which validates the clients here, does not check it.',
   },

@@ -1,5 +1,5 @@
 /** Findings about one certificate by itself: its encoding, its extensions, its key and its signature algorithm. */
-import { refusedByGoAlone, row, rowByKind, type Severity, type UsageDetails } from '../row.js'
+import { refusedByGoAlone, row, rowByKind, type Severity, type UsageDetails, refusedAs } from '../row.js'
 import { listed } from '../words.js'
 import { type Place, the } from './place.js'
 
@@ -47,14 +47,12 @@ export const certificate = {
   >({
     kinds: {
       empty: {
-        severity: 'error',
         message: ({ field }, who) =>
           field === 'issuer' ? `${who} has an empty issuer.` : `${who} is a CA with an empty subject.`,
         remedy: () =>
           'Create a CA certificate with a subject, such as CN=etcd-ca, and reissue the certificates below it.',
       },
       malformed: {
-        severity: 'error',
         refusals: [{ by: 'Go', words: 'x509: invalid RDNSequence: invalid attribute value: …' }],
         message: ({ field, attribute }, who) =>
           `${who} has a value in its ${field} (attribute ${attribute}) that is not a string of its kind, or of a kind that Go does not read.`,
@@ -91,7 +89,6 @@ export const certificate = {
   >({
     kinds: {
       malformed: {
-        severity: 'error',
         refusals: Object.entries(GO_ON_EXTENSIONS).map(([name, words]) => ({
           by: 'Go',
           words,
@@ -101,14 +98,12 @@ export const certificate = {
         remedy: ({ extension }) => `Reissue it with a well-formed ${extension}.`,
       },
       repeated: {
-        severity: 'error',
         refusals: [{ by: 'Go', words: 'x509: certificate contains duplicate extension with OID "…"' }],
         message: ({ extension }, who) => `${who} has the extension ${extension}, which occurs more than once.`,
         remedy: () =>
           'Reissue it with the extension once. With openssl, look for it in both the request and the extension file.',
       },
       unknown: {
-        severity: 'error',
         refusals: [
           UNHANDLED_BY_GO,
           { by: 'Node', words: 'unhandled critical extension' },
@@ -118,7 +113,6 @@ export const certificate = {
         remedy: ({ extension }) => `Reissue it with ${extension} not critical, or without it.`,
       },
       'wrongly critical': {
-        severity: 'error',
         refusals: (['subject', 'authority'] as const).map((whose) => ({
           by: 'Go',
           words: `x509: ${whose} key identifier incorrectly marked critical`,
@@ -238,10 +232,7 @@ export const certificate = {
   }),
   'key/weak': row<{ algorithm: string; wanted: string }>({
     severity: 'error',
-    refusals: [
-      { by: 'OpenSSL', words: 'ee key too small' },
-      { by: 'OpenSSL', words: 'CA certificate key too weak' },
-    ],
+    refusals: [...refusedAs('OpenSSL', 'ee key too small', 'CA certificate key too weak')],
     message: ({ algorithm }, who) => `${who} has a public key that is too weak: ${algorithm}.`,
     remedy: ({ wanted }) => `Generate a new key (${wanted}) and reissue the certificate for it.`,
   }),
@@ -250,19 +241,20 @@ export const certificate = {
   >({
     kinds: {
       'public key': {
-        severity: 'error',
         refusals: [
-          { by: 'Go', words: "tls: client didn't provide a certificate" },
-          { by: 'Go', words: 'tls: failed to parse private key' },
-          { by: 'Go', words: 'x509: unsupported elliptic curve' },
-          { by: 'Go', words: 'tls: unsupported certificate curve (P-224)' },
-          { by: 'Go', words: 'x509: RSA key missing NULL parameters' },
+          ...refusedAs(
+            'Go',
+            "tls: client didn't provide a certificate",
+            'tls: failed to parse private key',
+            'x509: unsupported elliptic curve',
+            'tls: unsupported certificate curve (P-224)',
+            'x509: RSA key missing NULL parameters',
+          ),
         ],
         message: ({ algorithm, refusedBy }, who) => `${who} has a public key that ${refusedBy}: ${algorithm}.`,
         remedy: () => 'Generate an ECDSA P-256 key and reissue the certificate for it.',
       },
       'private key': {
-        severity: 'error',
         message: ({ algorithm, ...place }) =>
           `${the(place)} holds a private key of a kind that etcd's TLS does not support: ${algorithm}.`,
         remedy: () =>
@@ -324,13 +316,11 @@ export const certificate = {
         remedy: () => 'Reissue it with SHA-256 ("openssl x509 -req -sha256").',
       },
       unsupported: {
-        severity: 'error',
         refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
         message: ({ algorithm }, who) => `${who} is signed with an algorithm that is not supported (${algorithm}).`,
         remedy: () => 'Reissue it with an ECDSA, RSA or Ed25519 CA key and SHA-256.',
       },
       'stated twice': {
-        severity: 'error',
         refusals: [{ by: 'Go', words: "x509: inner and outer signature algorithm identifiers don't match" }],
         message: (_, who) => `${who} names one signature algorithm inside its signed part and another outside.`,
         remedy: () => 'Do not use it. Reissue it.',
@@ -350,7 +340,6 @@ export const certificate = {
   >({
     kinds: {
       issued: {
-        severity: 'error',
         message: ({ algorithm, issuerKey, issuer }, who) =>
           `${who} is signed with ${algorithm}, but the key of its issuer "${issuer}" is ${issuerKey}.`,
         remedy: () => 'Pass the CA certificate whose key signed it, or reissue it.',

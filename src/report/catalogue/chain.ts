@@ -29,6 +29,8 @@ const NOT_LOCALLY = { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' } a
 const LEAF_UNVERIFIED = { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } as const
 const NO_LOCAL_ISSUER = { by: 'OpenSSL', words: 'unable to get local issuer certificate' } as const
 
+const NOT_ITS_ISSUER = [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER]
+
 /** A client certificate, and the CAs that it does not lead to. */
 export interface ClientCaDetails {
   /** Who issued the topmost certificate of the chain. */
@@ -46,7 +48,6 @@ export const chain = {
   >({
     kinds: {
       'not given': {
-        severity: 'error',
         refusals: [
           BY_GO,
           LEAF_UNVERIFIED,
@@ -60,7 +61,6 @@ export const chain = {
           `If "${issuer}" is an intermediate, append its certificate to the leaf's file. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
       },
       circle: {
-        severity: 'error',
         refusals: [BY_GO, NO_LOCAL_ISSUER],
         message: ({ issuer, anchors }, who) =>
           `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted. The trusted CAs are ${quoted(anchors)}.`,
@@ -91,7 +91,6 @@ export const chain = {
   'chain/root-not-trusted': rowByKind<{ kind: 'leaf' | 'root'; anchors: string[] }>({
     kinds: {
       leaf: {
-        severity: 'error',
         refusals: [
           BY_GO,
           { by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
@@ -102,7 +101,6 @@ export const chain = {
           'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
       },
       root: {
-        severity: 'error',
         refusals: [
           BY_GO,
           { by: 'Node', words: 'SELF_SIGNED_CERT_IN_CHAIN' },
@@ -135,20 +133,17 @@ export const chain = {
   >({
     kinds: {
       search: {
-        severity: 'error',
         message: ({ signatures, steps }) =>
           `The search for a valid path stopped at its limit of ${String(signatures)} signature checks and ${String(steps)} steps.`,
         remedy: () =>
           'Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust. If you need all of them, raise the option budget.signatures or budget.steps.',
       },
       'comparisons of names': {
-        severity: 'error',
         message: ({ comparisons }) =>
           `The name constraints of the path would need more than ${String(comparisons)} comparisons.`,
         remedy: () => 'Reissue the certificates of the path with fewer names or constraints.',
       },
       intermediates: {
-        severity: 'error',
         message: ({ allowed, found }) =>
           `The path has ${String(found)} intermediates, and ${String(allowed)} are allowed.`,
         remedy: () => 'Raise the option maxIntermediates if the chain is intended.',
@@ -256,15 +251,13 @@ export const chain = {
   >({
     kinds: {
       'key identifier': {
-        severity: 'error',
-        refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
+        refusals: NOT_ITS_ISSUER,
         message: ({ wanted, found, issuer }, who) =>
           `${who} names an issuer with the key identifier ${wanted || 'of no bytes'}, but the key identifier of "${issuer}" is ${found || 'empty'}.`,
         remedy: () => 'Pass the CA certificate that issued it, or reissue it from this CA.',
       },
       certificate: {
-        severity: 'error',
-        refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
+        refusals: NOT_ITS_ISSUER,
         message: ({ issuer, found, wanted, wantedIssuer }, who) =>
           `${who} names an issuer${wanted === null ? '' : ` with the serial number ${wanted}`}${wantedIssuer === null ? '' : `, issued by "${wantedIssuer}"`}, but "${issuer}" has the serial number ${found}.`,
         remedy: () =>

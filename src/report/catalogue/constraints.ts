@@ -1,5 +1,5 @@
 /** Findings about basic constraints: who may issue, and how long a path may be. */
-import { type NoDetails, refusedByGoAlone, row, rowByKind, type UsageDetails } from '../row.js'
+import { type NoDetails, refusedByGoAlone, row, rowByKind, type UsageDetails, refusedAs } from '../row.js'
 import { quoted } from '../words.js'
 
 /** A path length that the CA sets and the path exceeds. */
@@ -14,8 +14,11 @@ export const constraints = {
   'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE'; issued: string }>({
     severity: 'error',
     refusals: [
-      { by: 'Go', words: 'x509: certificate is not authorized to sign other certificates' },
-      { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
+      ...refusedAs(
+        'Go',
+        'x509: certificate is not authorized to sign other certificates',
+        'x509: invalid signature: parent certificate cannot sign this kind of certificate',
+      ),
       { by: 'Node', words: 'INVALID_CA' },
       { by: 'OpenSSL', words: 'invalid CA certificate' },
     ],
@@ -28,7 +31,6 @@ export const constraints = {
   >({
     kinds: {
       'for all': {
-        severity: 'error',
         refusals: [
           { by: 'Go', words: 'x509: too many intermediates for path length constraint' },
           { by: 'Node', words: 'PATH_LENGTH_EXCEEDED' },

@@ -3,7 +3,6 @@ import { row, rowByKind } from '../row.js'
 import { type FilePlace, inShell, octets, theFile } from './place.js'
 
 const NOT_REGULAR = {
-  severity: 'error',
   message: ({ kind, ...place }: FilePlace & { kind: string }) => `${theFile(place)} is a ${kind}, not a regular file.`,
   remedy: () => 'Write the contents to a regular file, or pass them to fromPem.',
 } as const
@@ -18,7 +17,6 @@ export const file = {
   'file/not-regular': rowByKind<FilePlace & { kind: 'directory' | 'FIFO' | 'socket' | 'device' }>({
     kinds: {
       directory: {
-        severity: 'error',
         message: (place) => `${theFile(place)} is a directory.`,
         remedy: ({ file }) =>
           `Name a file inside ${file}; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory.`,
@@ -31,13 +29,11 @@ export const file = {
   'file/unreadable': rowByKind<FilePlace & { kind: 'permission denied' | 'failed'; reason: string }>({
     kinds: {
       'permission denied': {
-        severity: 'error',
         message: ({ reason, ...place }) => `${theFile(place)} cannot be read by this process (${reason}).`,
         remedy: ({ file }) =>
           `Run "namei -l ${inShell({ file })}", then change owner, group or mode so that the user of the process can read it (a key: 0400, or 0440 with the group of the process).`,
       },
       failed: {
-        severity: 'error',
         message: ({ reason, ...place }) => `${theFile(place)} cannot be read (${reason}).`,
         remedy: ({ file }) => `Check the file and its file system: "cat ${inShell({ file })}" must print it.`,
       },

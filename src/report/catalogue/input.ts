@@ -1,5 +1,5 @@
 /** Findings about inputs as a whole: something else than what was meant, or too much of it. */
-import { row, rowByKind, type Severity } from '../row.js'
+import { row } from '../row.js'
 import { listed } from '../words.js'
 import { inShell, type MaterialRole, octets, type Place, the, wanted } from './place.js'
 
@@ -59,19 +59,6 @@ export interface TooMuch extends Place {
   count: number | null
 }
 
-/** A PEM block of another kind next to what was meant. */
-export interface Block extends Place {
-  kind: 'among CA certificates' | 'unused' | 'next to a request'
-  label: string
-  line: number
-  /** Whether it is a private key. */
-  isKey: boolean
-}
-
-function warningOfKey({ isKey }: Block): Severity {
-  return isKey ? 'warning' : 'info'
-}
-
 export const input = {
   'input/unexpected-content': row<UnexpectedContent>({
     severity: 'error',
@@ -93,53 +80,6 @@ export const input = {
       return role === 'certificate'
         ? 'Pass only the leaf, the intermediates above it, and the CAs to trust.'
         : `Pass ${wanted(role)} and nothing else.`
-    },
-  }),
-  'input/several': rowByKind<{ kind: 'private keys' | 'certificate requests'; lines: number[] } & Place>({
-    kinds: {
-      'private keys': {
-        severity: 'warning',
-        message: ({ lines, ...place }) =>
-          `${the(place)} holds ${String(lines.length)} private keys (lines ${listed(lines.map(String))}); the first is used.`,
-        remedy: () => 'Keep only the key of the certificate in the file.',
-      },
-      'certificate requests': {
-        severity: 'error',
-        message: ({ lines, ...place }) =>
-          `${the(place)} holds ${String(lines.length)} certificate requests (lines ${listed(lines.map(String))}).`,
-        remedy: () => 'Write each request to a separate file, and sign them one by one.',
-      },
-    },
-  }),
-  'input/other-block': rowByKind<Block>({
-    kinds: {
-      'among CA certificates': {
-        severity: 'error',
-        message: ({ label, line, isKey, ...place }) =>
-          `${the(place)} holds ${isKey ? 'a private key' : 'a block'} ("${label}", line ${String(line)}) next to the CA certificates.`,
-        remedy: ({ label, isKey }) =>
-          isKey
-            ? 'Remove the key from the file. If it is the CA’s key and the file was ever copied, create a new CA and reissue all certificates.'
-            : `Remove the block "${label}" from the file.`,
-      },
-      unused: {
-        severity: warningOfKey,
-        message: ({ label, line, ...place }) =>
-          `${the(place)} holds a block "${label}" (line ${String(line)}), which is not used.`,
-        remedy: ({ isKey }) =>
-          isKey
-            ? 'Move the key to a separate file with mode 0600, or pass the same file as "cert" and "key".'
-            : 'No action is needed.',
-      },
-      'next to a request': {
-        severity: warningOfKey,
-        message: ({ label, line, isKey, ...place }) =>
-          `${the(place)} holds ${isKey ? 'a private key' : 'another block'} ("${label}", line ${String(line)}) next to the request.`,
-        remedy: ({ isKey }) =>
-          isKey
-            ? 'Create a new key and a new request on the machine that uses the certificate ("openssl req -new -newkey … -keyout KEY -out CSR"), and send only the request.'
-            : 'No action is needed. Send only the request next time.',
-      },
     },
   }),
 }

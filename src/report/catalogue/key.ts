@@ -13,14 +13,12 @@ export const key = {
   >({
     kinds: {
       missing: {
-        severity: 'error',
         message: ({ encryption, ...place }) =>
           `${the(place)} holds an encrypted private key (${encryption}) and no passphrase was given.`,
         remedy: (place) =>
           `Set the option "passphrase", or decrypt the key: "openssl pkey -in ${inShell(place)} -out new.key" (etcd and etcdctl read no encrypted keys).`,
       },
       wrong: {
-        severity: 'error',
         message: ({ encryption, passphrase, ...place }) =>
           `${the(place)} holds an encrypted private key (${encryption}) that the passphrase does not decrypt${passphrase === 'given' ? '' : `; the passphrase ${passphrase === 'empty' ? 'is empty' : passphrase}`}.`,
         remedy: ({ passphrase, ...place }) =>
@@ -41,14 +39,12 @@ export const key = {
   >({
     kinds: {
       unsupported: {
-        severity: 'error',
         message: ({ encryption, ...place }) =>
           `${the(place)} holds a private key encrypted with ${encryption}, which Node does not decrypt.`,
         remedy: (place) =>
           `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -provider legacy -provider default -in ${inShell(place)} -out new.key".`,
       },
       'too costly': {
-        severity: 'error',
         message: ({ encryption, excess, ...place }) =>
           `${the(place)} holds a private key encrypted with ${encryption}, which requires ${excess}.`,
         remedy: (place) =>
@@ -67,14 +63,12 @@ export const key = {
   >({
     kinds: {
       damaged: {
-        severity: 'error',
         message: ({ line, reason, ...place }) =>
           `${the(place)} holds a damaged private key (line ${String(line)}): ${reason}.`,
         remedy: (place) =>
           `Restore the key from a backup or generate a new one. "openssl pkey -noout -in ${inShell(place)}" must accept it.`,
       },
       inconsistent: {
-        severity: 'error',
         message: ({ algorithm, ...place }) =>
           `${the(place)} holds a key whose private and public halves do not belong together (${algorithm}).`,
         remedy: (place) =>

@@ -9,14 +9,12 @@ export const ledger = {
   >({
     kinds: {
       certificate: {
-        severity: 'error',
         message: ({ subject, serialNumber, reason, revokedAt }) =>
           `The certificate "${subject}" (serial number ${serialNumber}) was revoked on ${revokedAt.toISOString()} (${reason}), so it is not renewed.`,
         remedy: () =>
           'If the holder is to have credentials again, issue new ones with authority.issue and replace the files.',
       },
       key: {
-        severity: 'error',
         message: ({ keyFingerprint256, serialNumber, reason, revokedAt }) =>
           `The public key (SHA-256 ${keyFingerprint256}) was compromised: its certificate ${serialNumber} was revoked on ${revokedAt.toISOString()} (${reason}).`,
         remedy: () => 'Generate a new private key and a new certificate request.',

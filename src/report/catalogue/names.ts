@@ -1,5 +1,5 @@
 /** Findings about names: subject alternative names against hosts, common names, name constraints. */
-import { type NoDetails, refusedByGoAlone, row, rowByKind, type UsageDetails } from '../row.js'
+import { refusedByGoAlone, row, rowByKind, type UsageDetails } from '../row.js'
 import { listed } from '../words.js'
 
 /** Why no name covers a host, by the nearest miss. */
@@ -44,8 +44,15 @@ const WHY: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => str
   'near-miss': ({ nearest, found }) => `the nearest of its names is ${nearest ?? 'unknown'}, among ${listed(found)}`,
 }
 
+const GO_WORDS = {
+  'valid for': 'x509: certificate is valid for …, not …',
+  'no IP SANs': "x509: cannot validate certificate for … because it doesn't contain any IP SANs",
+  'common name': 'x509: certificate relies on legacy Common Name field, use SANs instead',
+  'no names': 'x509: certificate is not valid for any names, but wanted to match …',
+}
+
 /** Which of its four sentences Go chooses (crypto/x509 HostnameError.Error); null for a URI, which it does not compare. */
-function goWords({ kind, reason, found, foundOfKind }: NotCoveredDetails): string | null {
+function goWords({ kind, reason, found, foundOfKind }: NotCoveredDetails): keyof typeof GO_WORDS | null {
   if (kind === 'uri') return null
   if (reason === 'only-in-common-name' && found.length === 0) return 'common name'
   if (foundOfKind > 0) return 'valid for'
@@ -89,26 +96,11 @@ export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
     severity: 'error',
     refusals: [
-      {
-        by: 'Go',
-        words: 'x509: certificate is valid for …, not …',
-        when: (details) => goWords(details) === 'valid for',
-      },
-      {
-        by: 'Go',
-        words: "x509: cannot validate certificate for … because it doesn't contain any IP SANs",
-        when: (details) => goWords(details) === 'no IP SANs',
-      },
-      {
-        by: 'Go',
-        words: 'x509: certificate relies on legacy Common Name field, use SANs instead',
-        when: (details) => goWords(details) === 'common name',
-      },
-      {
-        by: 'Go',
-        words: 'x509: certificate is not valid for any names, but wanted to match …',
-        when: (details) => goWords(details) === 'no names',
-      },
+      ...Object.entries(GO_WORDS).map(([which, words]) => ({
+        by: 'Go' as const,
+        words,
+        when: (details: NotCoveredDetails) => goWords(details) === which,
+      })),
       { by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID', when: ({ kind }) => kind !== 'uri' },
       { by: 'OpenSSL', words: 'hostname mismatch', when: ({ kind }) => kind === 'dns' },
       { by: 'OpenSSL', words: 'IP address mismatch', when: ({ kind }) => kind === 'ip' },
@@ -135,7 +127,6 @@ export const names = {
             : 'Reissue it with plain DNS names of letters, digits and hyphens. A wildcard must be the whole leftmost label, with at least two labels after it.',
       },
       URI: {
-        severity: 'error',
         refusals: [{ by: 'Go', words: 'x509: cannot parse URI "…": …' }],
         message: ({ name, reason }, who) => `${who} has the URI "${name}", which ${reason}.`,
         remedy: () => 'Reissue it with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
@@ -154,16 +145,20 @@ export const names = {
     remedy: ({ commonName }) =>
       `Add ${commonName} to the subject alternative names if clients connect by it. Otherwise choose a common name that is not a host.`,
   }),
-  'identity/common-name-missing': row<NoDetails>({
-    severity: 'info',
-    message: (_, who) => `${who} has no common name, so it is not a user if etcd's authentication is enabled.`,
-    remedy: () => 'Reissue it with the etcd user as common name if roles are to apply to it.',
-  }),
-  'identity/server-is-user': row<{ commonName: string }>({
-    severity: 'warning',
-    message: ({ commonName }, who) =>
-      `${who} is a server certificate with the common name ${commonName}, which is an etcd user.`,
-    remedy: () => 'Reissue it with a common name that is never an etcd user.',
+  'identity/common-name': rowByKind<{ kind: 'missing' } | { kind: 'user of etcd'; commonName: string }>({
+    kinds: {
+      missing: {
+        severity: 'info',
+        message: (_, who) => `${who} has no common name, so it is not a user if etcd's authentication is enabled.`,
+        remedy: () => 'Reissue it with the etcd user as common name if roles are to apply to it.',
+      },
+      'user of etcd': {
+        severity: 'warning',
+        message: ({ commonName }, who) =>
+          `${who} is a server certificate with the common name ${commonName}, which is an etcd user.`,
+        remedy: () => 'Reissue it with a common name that is never an etcd user.',
+      },
+    },
   }),
   'name-constraints/name-refused': rowByKind<
     | ({ kind: 'not permitted'; permitted: string[] } & ConstrainedName)
@@ -173,7 +168,6 @@ export const names = {
   >({
     kinds: {
       'not permitted': {
-        severity: 'error',
         refusals: [
           NOT_AUTHORIZED,
           { by: 'Node', words: 'permitted subtree violation' },
@@ -184,7 +178,6 @@ export const names = {
         remedy: () => 'Reissue it with permitted names only, or from a CA that permits this name.',
       },
       excluded: {
-        severity: 'error',
         refusals: [
           NOT_AUTHORIZED,
           { by: 'Node', words: 'excluded subtree violation' },
@@ -236,7 +229,6 @@ export const names = {
   >({
     kinds: {
       malformed: {
-        severity: 'error',
         message: ({ constraint, nameKind, reason }, who) =>
           `${who} has a name constraint (${nameKind}) "${constraint}" that ${reason}.`,
         remedy: () =>
@@ -256,14 +248,12 @@ export const names = {
   >({
     kinds: {
       malformed: {
-        severity: 'error',
         refusals: UNPARSED,
         message: ({ name, nameKind, constrainedBy }, who) =>
           `${who} has a malformed ${nameKind} name "${name}", which must be readable because its CA "${constrainedBy}" constrains names.`,
         remedy: () => 'Reissue it with well-formed names.',
       },
       'not compared': {
-        severity: 'error',
         message: ({ nameKind, constrainedBy }, who) =>
           `${who} has a name of the kind ${nameKind}, which its CA "${constrainedBy}" constrains and this package does not compare.`,
         remedy: () => 'Reissue it without such a name, or from a CA that does not constrain it.',

@@ -35,7 +35,6 @@ export const request = {
   >({
     kinds: {
       invalid: {
-        severity: 'error',
         refusals: [{ by: 'OpenSSL', words: 'Certificate request self-signature verify failure' }],
         message: ({ algorithm, key, ...place }) =>
           `${the(place)} holds a request whose signature (${algorithm}) was not made by its own key (${key}).`,
@@ -43,13 +42,11 @@ export const request = {
           `Create a new request with the private key that belongs to it. "openssl req -noout -verify -in ${inShell(place)}" must report OK.`,
       },
       weak: {
-        severity: 'error',
         message: ({ algorithm, ...place }) =>
           `${the(place)} holds a request that is signed with ${algorithm}, which can be forged.`,
         remedy: () => SIGN_AGAIN,
       },
       unsupported: {
-        severity: 'error',
         message: ({ algorithm, ...place }) =>
           `${the(place)} holds a request that is signed with ${algorithm}, which is not supported.`,
         remedy: () => SIGN_AGAIN,

@@ -1,5 +1,5 @@
 /** Findings about a revocation list by itself: why nothing can be concluded from it, and what will cause trouble. */
-import { row, rowByKind } from '../row.js'
+import { row, rowByKind, refusedAs } from '../row.js'
 import { NOT_FOUND, type List, lower } from './revocation-list.js'
 
 const EXPIRED = [
@@ -15,12 +15,15 @@ export const lists = {
   'revocation/crl-malformed': row<List & { reason: string }>({
     severity: 'error',
     refusals: [
-      { by: 'etcd', words: 'asn1: structure error: …' },
-      { by: 'etcd', words: 'asn1: syntax error: …' },
-      { by: 'etcd', words: 'x509: trailing data after CRL' },
-      { by: 'etcd', words: 'parsing time …' },
-      { by: 'etcd', words: 'x509: malformed …' },
-      { by: 'etcd', words: 'x509: unsupported time format' },
+      ...refusedAs(
+        'etcd',
+        'asn1: structure error: …',
+        'asn1: syntax error: …',
+        'x509: trailing data after CRL',
+        'parsing time …',
+        'x509: malformed …',
+        'x509: unsupported time format',
+      ),
       { by: 'Node', words: 'Failed to parse CRL' },
     ],
     message: ({ origin, reason }) => `${origin} does not hold a valid CRL: ${reason}.`,
@@ -31,7 +34,6 @@ export const lists = {
   >({
     kinds: {
       signature: {
-        severity: 'error',
         refusals: [
           { by: 'OpenSSL', words: 'CRL signature failure' },
           { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
@@ -45,7 +47,6 @@ export const lists = {
             : 'Fetch the CRL from the CA again.',
       },
       'key identifier': {
-        severity: 'error',
         refusals: NOT_FOUND,
         message: ({ origin, reason }, who) =>
           `The authority key identifier of the CRL ${origin} names ${reason} than ${lower(who)}.`,
@@ -91,14 +92,12 @@ export const lists = {
   >({
     kinds: {
       expired: {
-        severity: 'error',
         refusals: EXPIRED,
         message: ({ origin, nextUpdate }) =>
           `The CRL ${origin} is out of date: the next one was due on ${nextUpdate.toISOString()}.`,
         remedy: () => 'Fetch the current CRL from the CA.',
       },
       'not yet valid': {
-        severity: 'error',
         refusals: [
           { by: 'OpenSSL', words: 'CRL is not yet valid' },
           { by: 'Node', words: 'CRL_NOT_YET_VALID' },
@@ -108,7 +107,6 @@ export const lists = {
         remedy: () => 'Compare "date -u" on this machine and on the CA, and set the clock that is wrong.',
       },
       inverted: {
-        severity: 'error',
         refusals: EXPIRED,
         message: ({ origin, thisUpdate, nextUpdate }) =>
           `The CRL ${origin} is dated ${thisUpdate.toISOString()}, after its own next update on ${nextUpdate.toISOString()}.`,
@@ -121,19 +119,16 @@ export const lists = {
   >({
     kinds: {
       extension: {
-        severity: 'error',
         refusals: [
           { by: 'OpenSSL', words: 'unhandled critical CRL extension', when: isCritical },
           { by: 'etcd', words: 'x509: authority key identifier incorrectly marked critical', when: isCritical },
-          { by: 'etcd', words: 'x509: malformed crl number' },
-          { by: 'etcd', words: 'x509: invalid authority key identifier' },
+          ...refusedAs('etcd', 'x509: malformed crl number', 'x509: invalid authority key identifier'),
         ],
         message: ({ origin, extension, reason }) =>
           `The extension ${extension} of the CRL ${origin} is refused: ${reason}.`,
         remedy: () => 'Create a full CRL without special extensions ("openssl ca -gencrl").',
       },
       indirect: {
-        severity: 'error',
         refusals: NOT_FOUND,
         message: ({ origin }) => `The CRL ${origin} is an indirect CRL, which is not supported.`,
         remedy: () => 'Pass a CRL that the issuing CA signed for its own certificates.',

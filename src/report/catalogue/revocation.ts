@@ -49,7 +49,6 @@ export const revocation = {
   >({
     kinds: {
       refused: {
-        severity: 'error',
         // OpenSSL 3.0, which Node 20 has, takes it for a full list.
         refusals: [{ by: 'OpenSSL', words: 'unable to get certificate CRL' }],
         message: ({ origin, reason }) => `The CRL ${origin} is a delta CRL that cannot be applied: ${reason}.`,
@@ -72,7 +71,6 @@ export const revocation = {
   >({
     kinds: {
       certificates: {
-        severity: 'error',
         refusals: [
           { by: 'OpenSSL', words: 'different CRL scope' },
           { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
@@ -82,7 +80,6 @@ export const revocation = {
         remedy: () => 'Pass the CRL that covers it, or a full CRL.',
       },
       reasons: {
-        severity: 'error',
         refusals: NOT_FOUND,
         message: ({ missing }, who) => `No CRL says whether ${lower(who)} was revoked for ${listed(missing)}.`,
         remedy: () => 'Pass the CRLs of the other reasons too, or a full CRL.',

@@ -1,5 +1,5 @@
 /** Findings about key usage and extended key usage, and what etcd asks beyond TLS. */
-import { type NoDetails, row, rowByKind, type Severity } from '../row.js'
+import { type NoDetails, row, rowByKind, type Severity, refusedAs } from '../row.js'
 import { listed } from '../words.js'
 
 const WRONG_PURPOSE = [
@@ -8,8 +8,7 @@ const WRONG_PURPOSE = [
 ] as const
 
 const INCOMPATIBLE = [
-  { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
-  { by: 'Go', words: 'remote error: tls: bad certificate' },
+  ...refusedAs('Go', 'x509: certificate specifies an incompatible key usage', 'remote error: tls: bad certificate'),
 ] as const
 
 function isRefused({ refused }: { refused: boolean }): boolean {
@@ -27,19 +26,16 @@ export const usage = {
   >({
     kinds: {
       'of the certificate': {
-        severity: 'error',
         refusals: [
           ...INCOMPATIBLE,
           ...WRONG_PURPOSE,
-          { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' },
-          { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE' },
+          ...refusedAs('Node', 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE'),
         ],
         message: ({ missing, found }, who) =>
           `${who} does not have ${listed(missing)} in its extended key usage; it has ${listed(found)}.`,
         remedy: ({ wanted }) => `Reissue it with "extendedKeyUsage = ${wanted.join(', ')}".`,
       },
       'of its CA': {
-        severity: 'error',
         refusals: [...INCOMPATIBLE, ...WRONG_PURPOSE],
         message: ({ missing, found, leaf }, who) =>
           `${who} limits the certificates below it to ${listed(found)}, and "${leaf}" needs ${missing}.`,
@@ -87,27 +83,35 @@ export const usage = {
     message: ({ found }, who) => `${who} is a root with an extended key usage (${listed(found)}).`,
     remedy: () => 'Omit extendedKeyUsage in the next root: it limits every certificate below.',
   }),
-  'usage/cert-sign-missing': row<{ found: string[] }>({
-    severity: 'error',
-    refusals: [
-      { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
-      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
-      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
-      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
-      { by: 'OpenSSL', words: 'key usage does not include certificate signing' },
-    ],
-    message: ({ found }, who) => `${who} issued a certificate, but its key usage (${listed(found)}) lacks keyCertSign.`,
-    remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
-  }),
-  'usage/digital-signature-missing': row<{ found: string[]; refused: boolean }>({
-    severity: errorIfRefused,
-    refusals: [
-      ...WRONG_PURPOSE.map((each) => ({ ...each, when: isRefused })),
-      { by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING', when: ({ refused }) => !refused },
-    ],
-    message: ({ found, refused }, who) =>
-      `${who} has a key usage (${listed(found)}) without digitalSignature, which ${refused ? 'a TLS server needs' : 'TLS 1.3 requires'}.`,
-    remedy: () => 'Reissue it with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',
+  'usage/key-usage-missing': rowByKind<
+    { found: string[] } & ({ kind: 'keyCertSign' } | { kind: 'digitalSignature'; refused: boolean })
+  >({
+    kinds: {
+      keyCertSign: {
+        refusals: [
+          { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
+          ...refusedAs('Node', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'),
+          ...refusedAs(
+            'OpenSSL',
+            'unable to get local issuer certificate',
+            'key usage does not include certificate signing',
+          ),
+        ],
+        message: ({ found }, who) =>
+          `${who} issued a certificate, but its key usage (${listed(found)}) lacks keyCertSign.`,
+        remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
+      },
+      digitalSignature: {
+        severity: errorIfRefused,
+        refusals: [
+          ...WRONG_PURPOSE.map((each) => ({ ...each, when: isRefused })),
+          { by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING', when: ({ refused }) => !refused },
+        ],
+        message: ({ found, refused }, who) =>
+          `${who} has a key usage (${listed(found)}) without digitalSignature, which ${refused ? 'a TLS server needs' : 'TLS 1.3 requires'}.`,
+        remedy: () => 'Reissue it with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',
+      },
+    },
   }),
   'usage/netscape-type-unsuited': row<NoDetails>({
     severity: 'error',

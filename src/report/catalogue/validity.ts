@@ -1,33 +1,34 @@
 /** Findings about validity in time. */
-import { refusedByGoAlone, row, type UsageDetails } from '../row.js'
+import { refusedByGoAlone, row, rowByKind, type UsageDetails, refusedAs } from '../row.js'
+
+/** Codes of Node for alert 45, which etcd sends for both. */
+const ALERTS = ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED']
+const RENEW = 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).'
 
 export const validity = {
   'validity/expired': row<{ notAfter: Date; at: Date; ago: string }>({
     severity: 'error',
     refusals: [
-      { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is after …' },
-      { by: 'Go', words: 'remote error: tls: expired certificate' },
-      { by: 'Node', words: 'CERT_HAS_EXPIRED' },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED' },
+      ...refusedAs(
+        'Go',
+        'x509: certificate has expired or is not yet valid: current time … is after …',
+        'remote error: tls: expired certificate',
+      ),
+      ...refusedAs('Node', 'CERT_HAS_EXPIRED', ...ALERTS),
       { by: 'OpenSSL', words: 'certificate has expired' },
     ],
     message: ({ notAfter, ago }, who) => `${who} expired on ${notAfter.toISOString()}, ${ago} ago.`,
     remedy: () => 'Renew it. If it should still be valid, check the clock of this machine ("date -u").',
   }),
-  'validity/last-second': row<{ notAfter: Date; at: Date } & UsageDetails>({
-    severity: refusedByGoAlone,
-    message: ({ notAfter }, who) => `${who} is in its last second: it expires on ${notAfter.toISOString()}.`,
-    remedy: () => 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).',
-  }),
   'validity/not-yet-valid': row<{ notBefore: Date; at: Date; ahead: string }>({
     severity: 'error',
     refusals: [
-      { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is before …' },
-      { by: 'Go', words: 'remote error: tls: expired certificate' },
-      { by: 'Node', words: 'CERT_NOT_YET_VALID' },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED' },
+      ...refusedAs(
+        'Go',
+        'x509: certificate has expired or is not yet valid: current time … is before …',
+        'remote error: tls: expired certificate',
+      ),
+      ...refusedAs('Node', 'CERT_NOT_YET_VALID', ...ALERTS),
       { by: 'OpenSSL', words: 'certificate is not yet valid' },
     ],
     message: ({ notBefore, ahead }, who) => `${who} is not valid before ${notBefore.toISOString()}, in ${ahead}.`,
@@ -46,10 +47,21 @@ export const validity = {
       `${who} ends on ${notAfter.toISOString()}, before it begins on ${notBefore.toISOString()}.`,
     remedy: () => 'Reissue it with notAfter later than notBefore.',
   }),
-  'validity/expires-soon': row<{ notAfter: Date; left: string }>({
-    severity: 'warning',
-    message: ({ notAfter, left }, who) => `${who} expires on ${notAfter.toISOString()}, in ${left}.`,
-    remedy: () => 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).',
+  'validity/expires-soon': rowByKind<
+    { kind: 'soon'; notAfter: Date; left: string } | ({ kind: 'last second'; notAfter: Date; at: Date } & UsageDetails)
+  >({
+    kinds: {
+      soon: {
+        severity: 'warning',
+        message: ({ notAfter, left }, who) => `${who} expires on ${notAfter.toISOString()}, in ${left}.`,
+        remedy: () => RENEW,
+      },
+      'last second': {
+        severity: refusedByGoAlone,
+        message: ({ notAfter }, who) => `${who} is in its last second: it expires on ${notAfter.toISOString()}.`,
+        remedy: () => RENEW,
+      },
+    },
   }),
   'validity/outlives-issuer': row<{ notAfter: Date; issuerNotAfter: Date; issuer: string }>({
     severity: 'warning',

@@ -79,11 +79,11 @@ const ETCD_USERS: ReadonlySet<string> = new Set(['root'])
 function checkCommonName(place: PathCertificate, serves: boolean, isClient: boolean, notes: FindingCollector): void {
   const { commonName } = place.certificate.subject
   if (commonName === null) {
-    if (isClient) notes.add(place, 'identity/common-name-missing', {})
+    if (isClient) notes.add(place, 'identity/common-name', { kind: 'missing' })
     return
   }
   if (!serves) return
-  if (ETCD_USERS.has(commonName)) notes.add(place, 'identity/server-is-user', { commonName })
+  if (ETCD_USERS.has(commonName)) notes.add(place, 'identity/common-name', { kind: 'user of etcd', commonName })
   // A host that was asked for and stands only here is already told as not covered.
   const told = notes.notes.some(
     ({ code, details }) => code === 'san/host-not-covered' && 'host' in details && details.host === commonName,

@@ -51,14 +51,16 @@ function checkLeafKeyUsage(place: PathCertificate, { usage }: Context, notes: Fi
   if (keyUsage.has('digitalSignature')) return
   // OpenSSL's purpose check of a server asks for one of three usages (check_purpose_ssl_server, KU_TLS); Go does not look.
   const fits = keyUsage.has('keyEncipherment') || keyUsage.has('keyAgreement')
-  notes.add(place, 'usage/digital-signature-missing', { found, refused: usage === 'server' && !fits })
+  const refused = usage === 'server' && !fits
+  notes.add(place, 'usage/key-usage-missing', { kind: 'digitalSignature', found, refused })
 }
 
 /** What a CA's usages allow below it. */
 export function checkIssuerUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
   const { keyUsage, extendedKeyUsage } = place.certificate.extensions
   if (keyUsage === null) notes.add(place, 'usage/extension-absent', { kind: 'keyUsage' })
-  else if (!keyUsage.has('keyCertSign')) notes.add(place, 'usage/cert-sign-missing', { found: [...keyUsage] })
+  else if (!keyUsage.has('keyCertSign'))
+    notes.add(place, 'usage/key-usage-missing', { kind: 'keyCertSign', found: [...keyUsage] })
   if (extendedKeyUsage === null) return
   const found = [...extendedKeyUsage]
   if (place.role === 'anchor') notes.add(place, 'usage/anchor-extended-key-usage', { found })

@@ -36,7 +36,7 @@ function checkLastSecond(place: PathCertificate, { at, clockSkew, usage }: Conte
   const { notAfter } = place.certificate
   const beyond = at.getTime() - clockSkew - notAfter.getTime()
   if (beyond > 0 || (beyond === 0 && usage === 'server'))
-    notes.add(place, 'validity/last-second', { notAfter, at, usage })
+    notes.add(place, 'validity/expires-soon', { kind: 'last second', notAfter, at, usage })
 }
 
 function checkRemaining(place: PathCertificate, context: Context, notes: FindingCollector): void {
@@ -44,7 +44,7 @@ function checkRemaining(place: PathCertificate, context: Context, notes: Finding
   const left = notAfter.getTime() - context.at.getTime()
   const lifetime = notAfter.getTime() - notBefore.getTime()
   const window = context.expiryWarning ?? Math.min(lifetime / 3, LONGEST_DEFAULT_WARNING)
-  if (left < window) notes.add(place, 'validity/expires-soon', { notAfter, left: durationText(left) })
+  if (left < window) notes.add(place, 'validity/expires-soon', { kind: 'soon', notAfter, left: durationText(left) })
 }
 
 /** Checks of the whole path: who outlives whom, and whether it is the clock that is wrong. */

@@ -1,13 +1,14 @@
 /** One certificate revocation list (RFC 5280 section 5), read from DER. */
 import { inspect } from 'node:util'
 import { printable } from '../../report/printable.js'
-import { readSignatureAlgorithm, type SignatureAlgorithm } from '../algorithms.js'
+import type { SignatureAlgorithm } from '../algorithms.js'
 import { type Certificate, pemBlock, verifyWith } from '../certificate.js'
 import { type CrlEntry, MAX_CRL_OCTETS, RevokedEntries } from './crl-entries.js'
 import { CrlExtensionId, type CrlExtensions, type CrlScope, decodeCrlExtensions } from './crl-extensions.js'
-import { bytesEqual, contextTag, DerError, type DerElement, DerReader, Tag } from '../der.js'
+import { contextTag, DerError, type DerElement, type DerReader, Tag } from '../der.js'
 import { DistinguishedName } from '../distinguished-name.js'
 import { ExtensionId, type RawExtension, readExtensionList } from '../extensions.js'
+import { readSigned, type SignedFields } from '../signed.js'
 import { readTime } from '../time.js'
 
 /** Largest file of lists read, in octets: the largest list as PEM. */
@@ -16,12 +17,9 @@ export const MAX_CRL_FILE_OCTETS = Math.ceil(MAX_CRL_OCTETS * 1.4)
 /** How a list was handed over. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
 export type CrlForm = 'pem' | 'der'
 
-interface Parts {
+interface Parts extends SignedFields {
   version: 1 | 2
-  tbs: Uint8Array
-  signatureAlgorithm: SignatureAlgorithm
   algorithmsAgree: boolean
-  signature: Uint8Array
   issuer: DistinguishedName
   thisUpdate: Date
   nextUpdate: Date | null
@@ -229,16 +227,7 @@ const LARGEST_NUMBER = 2n ** 159n
 const END_OF_UTC_TIME = Date.UTC(2050, 0, 1)
 
 function readCrl(der: Uint8Array): Parts {
-  const outer = new DerReader(der)
-  const list = outer.enter(Tag.sequence, 'the CRL')
-  outer.finish('the CRL')
-  const tbsElement = list.expect(Tag.sequence, 'the signed part')
-  const outerAlgorithm = list.expect(Tag.sequence, 'the signature algorithm')
-  const { octets: signature, unusedBits } = list.bitString('the signature')
-  if (unusedBits !== 0) throw new DerError('a signature that does not end at an octet', list.offset)
-  list.finish('the CRL')
-
-  const tbs = list.inside(tbsElement)
+  const { reader: tbs, agrees, ...signed } = readSigned(der, 'the CRL')
   const version = readVersion(tbs)
   const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
   const issuer = DistinguishedName.read(tbs, 'issuer')
@@ -252,10 +241,8 @@ function readCrl(der: Uint8Array): Parts {
   tbs.finish('the signed part')
   return {
     version,
-    tbs: list.whole(tbsElement),
-    signatureAlgorithm: readSignatureAlgorithm(list.inside(outerAlgorithm)),
-    algorithmsAgree: bytesEqual(list.whole(outerAlgorithm), tbs.whole(innerAlgorithm)),
-    signature,
+    ...signed,
+    algorithmsAgree: agrees(innerAlgorithm),
     issuer,
     thisUpdate,
     nextUpdate,

@@ -2,19 +2,14 @@
 import type { KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import { printable } from '../../report/printable.js'
-import {
-  type PublicKeyInfo,
-  publicKeyText,
-  readPublicKeyInfo,
-  readSignatureAlgorithm,
-  type SignatureAlgorithm,
-} from '../algorithms.js'
+import { type PublicKeyInfo, publicKeyText, readPublicKeyInfo, type SignatureAlgorithm } from '../algorithms.js'
 import { pemBlock, verifyWith } from '../certificate.js'
-import { contextTag, DerError, DerReader, Tag } from '../der.js'
+import { contextTag, DerError, Tag } from '../der.js'
 import { DistinguishedName } from '../distinguished-name.js'
 import { decodeExtensions, type Extensions, type RawExtension } from '../extensions.js'
 import type { GeneralName } from '../general-name.js'
 import { isReadablePublicKey, readPublicKey } from '../keys/public-key.js'
+import { readSigned, type SignedFields } from '../signed.js'
 import {
   AttributeId,
   attributeText,
@@ -128,7 +123,7 @@ export class CertificateRequest {
 
   /** Proof of possession: whether the key that the request is for made its signature. */
   isSignedByItself(): boolean {
-    this.#verdict ??= verifyWith(this, this.signatureAlgorithm, this.#fields.info, this.#fields.signature)
+    this.#verdict ??= verifyWith(this, this.signatureAlgorithm, this.#fields.tbs, this.#fields.signature)
     return this.#verdict
   }
 
@@ -155,17 +150,13 @@ export class CertificateRequest {
 }
 
 /** The fields of a request; extensions are not decoded yet. */
-interface RequestFields {
+interface RequestFields extends SignedFields {
   version: number
   subject: DistinguishedName
   spki: Uint8Array
   publicKeyInfo: PublicKeyInfo
   attributes: RequestAttribute[]
   extensionList: RawExtension[]
-  /** The signed part: CertificationRequestInfo. */
-  info: Uint8Array
-  signatureAlgorithm: SignatureAlgorithm
-  signature: Uint8Array
 }
 
 /**
@@ -174,16 +165,7 @@ interface RequestFields {
  * @throws {DerError} where the bytes are none.
  */
 function readRequest(der: Uint8Array): RequestFields {
-  const outer = new DerReader(der)
-  const request = outer.enter(Tag.sequence, 'the request')
-  outer.finish('the request')
-  const infoElement = request.expect(Tag.sequence, 'the signed part')
-  const algorithm = request.enter(Tag.sequence, 'the signature algorithm')
-  const { octets: signature, unusedBits } = request.bitString('the signature')
-  if (unusedBits !== 0) throw new DerError('a signature that does not end at an octet', request.offset)
-  request.finish('the request')
-
-  const info = request.inside(infoElement)
+  const { reader: info, tbs, signatureAlgorithm, signature } = readSigned(der, 'the request')
   const version = info.smallInteger('the version') + 1
   const subject = DistinguishedName.read(info, 'subject')
   const spki = info.expect(Tag.sequence, 'the public key')
@@ -199,8 +181,8 @@ function readRequest(der: Uint8Array): RequestFields {
     publicKeyInfo,
     attributes,
     extensionList: requestedExtensions(der, attributes),
-    info: request.whole(infoElement),
-    signatureAlgorithm: readSignatureAlgorithm(algorithm),
+    tbs,
+    signatureAlgorithm,
     signature,
   }
 }

@@ -87,17 +87,19 @@ describe('a path that leads', () => {
 
   it('to a FIFO that nobody writes to', async () => {
     runTool('mkfifo', [folder.file('fifo')])
-    expect(await withCa(folder.file('fifo'))).toMatchObject([{ code: 'file/not-regular', details: { is: 'FIFO' } }])
+    expect(await withCa(folder.file('fifo'))).toMatchObject([{ code: 'file/not-regular', details: { kind: 'FIFO' } }])
   })
 
   it('to a device that never ends', async () => {
-    expect(await withCa('/dev/zero')).toMatchObject([{ code: 'file/not-regular', details: { is: 'device' } }])
+    expect(await withCa('/dev/zero')).toMatchObject([{ code: 'file/not-regular', details: { kind: 'device' } }])
   })
 
   it('to a socket', async () => {
     const server = createServer().listen(folder.file('socket'))
     await once(server, 'listening')
-    expect(await withCa(folder.file('socket'))).toMatchObject([{ code: 'file/not-regular', details: { is: 'socket' } }])
+    expect(await withCa(folder.file('socket'))).toMatchObject([
+      { code: 'file/not-regular', details: { kind: 'socket' } },
+    ])
     server.close()
   })
 

@@ -56,7 +56,7 @@ describe('the last second of a certificate', () => {
   const minted = mintChain({ leaf: { notAfter } })
   const findingAt = (usage: Usage, after: number, clockSkew = '0s'): string[] =>
     validateChain(inputOf(minted), { usage, at: new Date(notAfter.getTime() + after), clockSkew })
-      .findings.filter(({ code }) => code === 'validity/last-second')
+      .findings.filter(({ code, details }) => code === 'validity/expires-soon' && details.kind === 'last second')
       .map(({ severity }) => severity)
 
   it.each(USAGES)('has the severity of a refusal by Go for usage %s', (usage) => {

@@ -54,9 +54,9 @@ const FAULTS: readonly (readonly [name: string, parts: Parts, errors: readonly s
   [
     'intermediate may not sign certificates',
     { intermediate: { keyUsages: ['cRLSign'] } },
-    ['usage/cert-sign-missing@1'],
+    ['usage/key-usage-missing@1'],
   ],
-  ['root may not sign certificates', { root: { keyUsages: ['cRLSign'] } }, ['usage/cert-sign-missing@2']],
+  ['root may not sign certificates', { root: { keyUsages: ['cRLSign'] } }, ['usage/key-usage-missing@2']],
   ['leaf for clients only', { leaf: { usages: ['clientAuth'] } }, ['usage/extended-key-usage-missing@0']],
   ['leaf for code signing', { leaf: { usages: ['codeSigning'] } }, ['usage/extended-key-usage-missing@0']],
   ['leaf for anything', { leaf: { usages: ['2.5.29.37.0'] } }, ['usage/any-extended-key-usage@0']],
@@ -65,7 +65,7 @@ const FAULTS: readonly (readonly [name: string, parts: Parts, errors: readonly s
     { intermediate: { extensions: [extendedKeyUsage(['clientAuth'])] } },
     ['usage/extended-key-usage-missing@1'],
   ],
-  ['leaf may not sign', { leaf: { keyUsages: ['dataEncipherment'] } }, ['usage/digital-signature-missing@0']],
+  ['leaf may not sign', { leaf: { keyUsages: ['dataEncipherment'] } }, ['usage/key-usage-missing@0']],
   ['no names at all', { leaf: { names: [], without: [EXTENSION.subjectAltName] } }, ['san/host-not-covered@0']],
   ['name only in the CN', { leaf: { subject: HOST, names: [dns('other.etcd.svc')] } }, ['san/host-not-covered@0']],
   ['wildcard too shallow', { leaf: { names: [dns('*.svc.local'), dns('*.svc')] } }, ['san/host-not-covered@0']],
@@ -176,8 +176,8 @@ describe('each check', () => {
     })
     expect(codesOf(findings).sort()).toEqual([
       'san/host-not-covered@0',
-      'usage/cert-sign-missing@1',
       'usage/extended-key-usage-missing@0',
+      'usage/key-usage-missing@1',
       'validity/expired@0',
       'validity/expired@1',
     ])

@@ -375,10 +375,10 @@ const CASES = {
     faulty: { leaf: { notBefore: past(10), notAfter: future(4) } },
     mended: { leaf: { notBefore: past(10), notAfter: future(6) } },
   },
-  'validity/last-second': {
+  'validity/expires-soon, last-second': {
     faulty: { leaf: { notAfter: LAST } },
     mended: { leaf: { notAfter: new Date(LAST.getTime() + 1000) } },
-    options: { at: LAST, ignore: ['validity/expires-soon'] },
+    options: { at: LAST, expiryWarning: '0s' },
   },
   'validity/outlives-issuer': {
     faulty: { intermediate: { notAfter: future(29) } },
@@ -434,11 +434,11 @@ const CASES = {
   'usage/anchor-extended-key-usage': {
     faulty: { root: { extensions: [extendedKeyUsage(['serverAuth', 'clientAuth'])] } },
   },
-  'usage/cert-sign-missing': { faulty: { intermediate: { keyUsages: ['cRLSign'] } } },
+  'usage/key-usage-missing, cert-sign-missing': { faulty: { intermediate: { keyUsages: ['cRLSign'] } } },
   'constraints/only-for-cas, cert-sign-without-ca': {
     faulty: { leaf: { keyUsages: ['digitalSignature', 'keyCertSign'] } },
   },
-  'usage/digital-signature-missing': {
+  'usage/key-usage-missing, digital-signature-missing': {
     faulty: { leaf: { keyUsages: ['nonRepudiation'] } },
     mended: { leaf: { keyUsages: ['digitalSignature', 'nonRepudiation'] } },
   },
@@ -446,7 +446,7 @@ const CASES = {
     faulty: { leaf: { extensions: [{ oid: '2.16.840.1.113730.1.1', value: Buffer.from('03020780', 'hex') }] } },
     mended: { leaf: { extensions: [{ oid: '2.16.840.1.113730.1.1', value: Buffer.from('03020640', 'hex') }] } },
   },
-  'usage/digital-signature-missing, key-usage-unsuited': { faulty: { leaf: { keyUsages: ['keyAgreement'] } } },
+  'usage/key-usage-missing, key-usage-unsuited': { faulty: { leaf: { keyUsages: ['keyAgreement'] } } },
   'usage/extension-absent, key-usage-absent': { faulty: { intermediate: { without: [EXTENSION.keyUsage] } } },
   'san/host-not-covered': { faulty: { leaf: { names: [dns('other.etcd.svc')] } } },
   'san/name-unusable, ip-written-as-dns': { faulty: { leaf: { names: [dns(HOST), dns('10.0.0.1')] } } },
@@ -470,11 +470,11 @@ const CASES = {
     mended: { leaf: { subject: '', extensions: [subjectAltName([dns(HOST)], true)] } },
   },
   'san/common-name-not-listed': { faulty: { leaf: { subject: 'etcd-9.etcd.svc' } } },
-  'identity/common-name-missing': {
+  'identity/common-name, common-name-missing': {
     faulty: { leaf: { subject: [['O', 'Example']] } },
     options: { usage: 'client' },
   },
-  'identity/server-is-user': { faulty: { leaf: { subject: 'root' } } },
+  'identity/common-name, server-is-user': { faulty: { leaf: { subject: 'root' } } },
   'name-constraints/name-refused, not-permitted': {
     faulty: { root: { extensions: [nameConstraints({ permitted: [dns('other.svc')] })] } },
     mended: { root: { extensions: [nameConstraints({ permitted: [dns('etcd.svc')] })] } },

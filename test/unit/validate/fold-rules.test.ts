@@ -48,7 +48,7 @@ const ON_ONE: readonly (readonly [cause: FindingCode, details: object, consequen
   [
     'constraints/not-a-ca',
     {},
-    ['usage/cert-sign-missing', 'usage/extended-key-usage-missing', 'usage/gateway-client-auth-missing'],
+    ['usage/key-usage-missing', 'usage/extended-key-usage-missing', 'usage/gateway-client-auth-missing'],
   ],
   [UNREADABLE, { kind: 'malformed', extension: 'basicConstraints' }, ['constraints/not-a-ca']],
   [

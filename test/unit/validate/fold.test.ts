@@ -71,12 +71,12 @@ const CASES: readonly (readonly [name: string, parts: Parts, expected: readonly 
   [
     'a leaf used as a CA has the usages of a leaf',
     { intermediate: { extensions: [basicConstraints({ ca: false })], keyUsages: ['digitalSignature'] } },
-    ['constraints/not-a-ca@1 > usage/cert-sign-missing@1'],
+    ['constraints/not-a-ca@1 > usage/key-usage-missing@1'],
   ],
   [
     'a CA that may not sign is a cause of its own',
     { intermediate: { keyUsages: ['cRLSign'] } },
-    ['usage/cert-sign-missing@1'],
+    ['usage/key-usage-missing@1'],
   ],
   [
     'basicConstraints that cannot be read make no CA',

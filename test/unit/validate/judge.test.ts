@@ -49,7 +49,7 @@ describe('the verdict on an issuer', () => {
     for (const place of [...places, ...places.toReversed()]) {
       const { certificate, role, index } = place
       const { findings } = issuers.notesOn(place)
-      expect(findings.map(({ code }) => code)).toContain('usage/cert-sign-missing')
+      expect(findings.map(({ code }) => code)).toContain('usage/key-usage-missing')
       for (const each of findings) {
         expect(each.certificate).toMatchObject({ role, index, fingerprint256: certificate.fingerprint256 })
       }

@@ -193,11 +193,11 @@ check('who may issue', [
     root({ without: [EXTENSION.basicConstraints] }),
     ['constraints/not-a-ca@1'],
   ],
-  ['refuses a root that may not sign certificates', root({ keyUsages: ['cRLSign'] }), ['usage/cert-sign-missing@1']],
+  ['refuses a root that may not sign certificates', root({ keyUsages: ['cRLSign'] }), ['usage/key-usage-missing@1']],
   [
     'refuses an intermediate that may not sign certificates',
     intermediate({ pathLength: 0, keyUsages: ['cRLSign'] }),
-    ['usage/cert-sign-missing@1'],
+    ['usage/key-usage-missing@1'],
   ],
   [
     'refuses a CA in the place of a leaf that does not cover the host',

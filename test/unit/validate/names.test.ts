@@ -156,7 +156,7 @@ describe('a DNS name', () => {
 describe('the common name', () => {
   it('is wanted of a client, which is an etcd user by it', () => {
     const subject = [['O', 'Example']] as const
-    expect(codesOf(leafOf({ subject }, [], 'client'), 'info')).toEqual(['identity/common-name-missing@0'])
+    expect(codesOf(leafOf({ subject }, [], 'client'), 'info')).toEqual(['identity/common-name@0'])
     for (const usage of ['server', 'peer', 'any'] as const) expect(leafOf({ subject }, [], usage)).toEqual([])
     expect(leafOf({}, [], 'client')).toEqual([])
   })
@@ -164,7 +164,7 @@ describe('the common name', () => {
   it('of a server is no etcd user', () => {
     for (const usage of ['server', 'peer'] as const) {
       const findings = leafOf({ subject: 'root' }, [], usage)
-      expect(detailsOf(findings, 'identity/server-is-user')).toEqual([{ commonName: 'root' }])
+      expect(detailsOf(findings, 'identity/common-name', 'user of etcd')).toEqual([{ commonName: 'root' }])
     }
     for (const usage of ['client', 'any'] as const) expect(leafOf({ subject: 'root' }, [], usage)).toEqual([])
     expect(leafOf({ subject: 'Root' })).toEqual([])
@@ -212,6 +212,6 @@ describe('the common name', () => {
 
   it('that cannot be read is none', () => {
     const subject = [['CN', 'a_b', TAG.printableString]] as const
-    expect(codesOf(leafOf({ subject }, [], 'client'), 'info')).toEqual(['identity/common-name-missing@0'])
+    expect(codesOf(leafOf({ subject }, [], 'client'), 'info')).toEqual(['identity/common-name@0'])
   })
 })

@@ -123,7 +123,7 @@ describe('a CA that was renewed with a new key', () => {
     const report = judge({ ...inputOf(chain), crls: [altered, listBy(newRoot)] })
     const finding = findingOf(report.findings, 'revocation/crl-signer-differs')
     expect(finding.certificate?.index).toBe(2)
-    expect(finding.details).toEqual({ origin: 'crls[0]', issuer: 'CN=Root', otherKey: false })
+    expect(finding.details).toEqual({ kind: 'signature', origin: 'crls[0]', issuer: 'CN=Root', otherKey: false })
   })
 
   it('is not helped by an old list of the old key beside the new one’s, nor hindered', () => {

@@ -211,12 +211,13 @@ describe('what is said of lists', () => {
     )
     const crls = [rootList, ...lists.map(({ der }) => der)]
     const { findings } = validateChain({ ...inputOf(chain), crls }, { usage: 'server' })
-    expect(findingOf(findings, 'revocation/crl-delta').details).toEqual({ origin: 'crls[1]', reason })
+    expect(findingOf(findings, 'revocation/crl-delta').details).toEqual({ kind: 'refused', origin: 'crls[1]', reason })
   })
 
   it('is which reasons are missing', () => {
     const findings = found({ extensions: [issuingDistributionPoint({ onlySomeReasons: [1, 2, 3, 4, 5, 8] })] })
     expect(findingOf(findings, 'revocation/crl-scope').details).toEqual({
+      kind: 'reasons',
       missing: ['certificateHold', 'privilegeWithdrawn'],
     })
   })

@@ -5,7 +5,7 @@ import { codesOfLists, judgeLists } from '../../support/judge-lists.js'
 import { LIST_SCENARIOS } from '../../support/lists/index.js'
 
 /** Codes that depend on the form in which lists are handed over, see revocation-forms.test.ts, on options and anchors, see revocation-gaps.test.ts. */
-const ELSEWHERE = ['revocation/openssl-picks-other-crl', 'revocation/crl-form', 'revocation/crl-form']
+const ELSEWHERE = ['revocation/openssl-picks-other-crl']
 
 describe('revocation lists', () => {
   for (const scenario of LIST_SCENARIOS) {

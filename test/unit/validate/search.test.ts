@@ -132,7 +132,7 @@ describe('of failing paths', () => {
     ] as const) {
       const ways = [A({ ...toAnchor, keyUsages: ['cRLSign'] }), A({ ...toNowhere, issuer: S })]
       const report = judge(ways, [R])
-      expect(codesOf(report.findings)).toEqual(['usage/cert-sign-missing@1'])
+      expect(codesOf(report.findings)).toEqual(['usage/key-usage-missing@1'])
       expect(others(report)).toEqual([{ paths: 1 }])
     }
   })
@@ -140,7 +140,7 @@ describe('of failing paths', () => {
   it('also where it has more errors and is shorter', () => {
     const B = mintCa({ subject: 'B', issuer: S })
     const ways = [A({ ...expired, keyUsages: ['cRLSign'] }), A({ issuer: B }), B]
-    expect(codesOf(judge(ways, [R]).findings)).toEqual(['validity/expired@1', 'usage/cert-sign-missing@1'])
+    expect(codesOf(judge(ways, [R]).findings)).toEqual(['validity/expired@1', 'usage/key-usage-missing@1'])
   })
 
   it('of two that reach an anchor the one with fewer errors is told, whichever comes first', () => {
@@ -162,7 +162,7 @@ describe('of failing paths', () => {
     ] as const) {
       const ways = [A({ ...longer, issuer: B }), B, A({ ...shorter, issuer: S })]
       const report = judge(ways, [R])
-      expect(codesOf(report.findings).sort()).toEqual(['chain/issuer-not-found@2', 'usage/cert-sign-missing@2'])
+      expect(codesOf(report.findings).sort()).toEqual(['chain/issuer-not-found@2', 'usage/key-usage-missing@2'])
     }
   })
 

@@ -133,7 +133,7 @@ describe('extended key usages of the leaf', () => {
 describe('key usages of the leaf', () => {
   const rsa = newKey('rsa-2048')
   const unsigning = (refused: boolean, found: readonly KeyUsageName[]): Told[] => [
-    ['digital-signature-missing@0', { found, refused }],
+    ['key-usage-missing@0', { kind: 'digitalSignature', found, refused }],
   ]
 
   it.each<[Usage, KeyUsageName, Told[]]>([
@@ -196,7 +196,7 @@ describe('the Netscape certificate type of the leaf, which OpenSSL looks at', ()
 describe('usages of a CA', () => {
   it('must allow signing certificates, and should be there', () => {
     expect(ofIssuer({ keyUsages: ['cRLSign', 'digitalSignature'] })).toEqual([
-      ['cert-sign-missing@1', { found: ['digitalSignature', 'cRLSign'] }],
+      ['key-usage-missing@1', { kind: 'keyCertSign', found: ['digitalSignature', 'cRLSign'] }],
     ])
     expect(ofIssuer({ without: [EXTENSION.keyUsage] })).toEqual([['extension-absent@1', { kind: 'keyUsage' }]])
     expect(ofIssuer({ keyUsages: ['keyCertSign'] })).toEqual([])

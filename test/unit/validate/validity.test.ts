@@ -69,18 +69,18 @@ describe('what a finding says', () => {
   })
 
   it('and not, besides, that it ends soon', () => {
-    expect(detailsOf(findingsAt(after(END, DAY)), 'validity/expires-soon')).toEqual([])
+    expect(detailsOf(findingsAt(after(END, DAY)), 'validity/expires-soon', 'soon')).toEqual([])
     const findings = judge(
       { leaf: { notBefore: BEGIN, notAfter: END } },
       { at: before(BEGIN, DAY), expiryWarning: '90d' },
     )
-    expect(detailsOf(findings, 'validity/expires-soon')).toEqual([])
+    expect(detailsOf(findings, 'validity/expires-soon', 'soon')).toEqual([])
   })
 })
 
 describe('the warning ahead of the end', () => {
   const soon = (at: Date, expiryWarning?: string): unknown[] =>
-    detailsOf(findingsAt(at, expiryWarning === undefined ? {} : { expiryWarning }), 'validity/expires-soon')
+    detailsOf(findingsAt(at, expiryWarning === undefined ? {} : { expiryWarning }), 'validity/expires-soon', 'soon')
 
   it('comes in the last third of the lifetime', () => {
     expect(soon(before(END, 10 * DAY))).toEqual([])
