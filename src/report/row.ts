@@ -36,9 +36,9 @@ export interface CatalogueRow<D> {
   remedy(details: D): string
 }
 
-/** Types one row by its details; the catalogue infers every code's details from these calls. */
-export function row<D extends object>(spec: CatalogueRow<D>): CatalogueRow<D> {
-  return spec
+/** One row, typed by its details: the catalogue infers every code's details from these calls. Its severity is error by default. */
+export function row<D extends object>(spec: CatalogueRow<D> | Omit<CatalogueRow<D>, 'severity'>): CatalogueRow<D> {
+  return { severity: 'error', ...spec }
 }
 
 /** What a finding shows if its details have one kind. */
@@ -64,13 +64,9 @@ export function rowByKind<D extends { kind: string }>({
   readonly refusals?: readonly PossibleRefusal<D>[]
 }): CatalogueRow<D> {
   // Sound by construction: each kind gets the details that have it.
-  const rows = kinds as unknown as Readonly<Record<string, KindRow<D>>>
-  const of = ({ kind }: D): KindRow<D> => {
-    const found = Object.hasOwn(rows, kind) ? rows[kind] : undefined
-    if (found === undefined) throw new Error(`Unreachable: the kind "${kind}" has no row`)
-    return found
-  }
-  const severities = Object.values(rows).map(({ severity = 'error' }) => severity)
+  const rows = kinds as unknown as Readonly<Record<D['kind'], KindRow<D>>>
+  const of = ({ kind }: D): KindRow<D> => rows[kind as D['kind']]
+  const severities = Object.values<KindRow<D>>(rows).map(({ severity = 'error' }) => severity)
   const [first] = severities
   const isConstant = typeof first === 'string' && severities.every((each) => each === first)
   const severityOf = (details: D): Severity => {
@@ -82,7 +78,7 @@ export function rowByKind<D extends { kind: string }>({
     severity: isConstant ? first : Object.assign(severityOf, { kinds: severities }),
     refusals: [
       ...refusals,
-      ...Object.entries(rows).flatMap(([kind, { refusals: own = [] }]) =>
+      ...Object.entries<KindRow<D>>(rows).flatMap(([kind, { refusals: own = [] }]) =>
         own.map((each) => ({ ...each, when: (details: D) => details.kind === kind && each.when?.(details) !== false })),
       ),
     ],

@@ -107,7 +107,7 @@ function unreadable(extension: string, consequences: readonly FindingCode[]): Ru
 
 /** The extension whose absence a finding reports; null if it reports something else. */
 function absentOf({ code, details }: Finding): string | null {
-  if (code === 'certificate/key-identifier-unusual') return details.extension
+  if (code === 'certificate/key-identifier-unusual') return details.kind === 'missing' ? details.extension : ''
   return code === 'usage/extension-absent' ? details.kind : null
 }
 

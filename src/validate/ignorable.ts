@@ -13,6 +13,6 @@ export function isIgnorable(
   if (typeof code !== 'string') return false
   const table = tables.find((each) => Object.hasOwn(each, code))
   if (table !== undefined) return table[code]?.severity !== 'error'
-  const [, area = ''] = /^([a-z][a-z-]*\/)[a-z0-9][a-z0-9-]*$/.exec(code) ?? []
+  const area = /^[a-z-]+\/(?=[a-z0-9-]+$)/.exec(code)?.[0] ?? ''
   return area !== '' && !tables.some((each) => Object.keys(each).some((known) => known.startsWith(area)))
 }

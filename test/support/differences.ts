@@ -29,7 +29,7 @@ const GO_ALONE = (
     ['constraints/path-too-long', 'for Go', 'Go alone counts self-issued CA certificates.'],
     [
       'certificate/extension-refused',
-      'names that Go does not read',
+      'names unread by Go',
       'OpenSSL compares directory names; Go refuses a critical constraint on them.',
     ],
     [
@@ -49,7 +49,7 @@ const GO_ALONE = (
     ],
     [
       'certificate/extension-refused',
-      'names that Go does not read',
+      'names unread by Go',
       'To Go, a critical subjectAltName of which it reads no name is a critical extension that it does not process.',
     ],
     [

@@ -17,11 +17,18 @@ const GO_ON_EXTENSIONS = {
   subjectKeyIdentifier: 'x509: invalid subject key identifier',
 }
 
+const NO_ISSUER = [
+  { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
+  { by: 'OpenSSL', words: 'unable to get issuer certificate' },
+] as const
 const UNHANDLED_BY_GO = { by: 'Go', words: 'x509: unhandled critical extension' } as const
 
-function isUntrusted({ trusted }: { trusted: boolean }): boolean {
-  return !trusted
+function leaveOut({ extension }: { extension: string }): string {
+  return `Leave ${extension} out when it is renewed.`
 }
+
+const NEW_KEY =
+  'Generate a new key ("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.key") and issue a certificate for it.'
 
 export const certificate = {
   'certificate/malformed': row<{
@@ -31,15 +38,16 @@ export const certificate = {
     subject: string | null
     serialNumber: string | null
   }>({
-    severity: 'error',
-    message: ({ origin, reason, offset, subject, serialNumber }) =>
-      subject === null
-        ? `The certificate in ${origin} is not valid DER: ${reason}, at byte ${String(offset)}.`
-        : `The certificate "${subject === '' ? `serial ${serialNumber ?? 'unknown'}` : subject}" in ${origin} is not valid DER: ${reason}, at byte ${String(offset)}.`,
+    message: ({ origin, reason, offset, subject, serialNumber }) => {
+      const name = subject === null ? '' : ` "${subject === '' ? `serial ${serialNumber ?? 'unknown'}` : subject}"`
+      return `The certificate${name} in ${origin} is not valid DER: ${reason}, at byte ${String(offset)}.`
+    },
     remedy: ({ subject }) =>
-      subject === null
-        ? 'Copy the file again as a whole. If it is complete, reissue the certificate: "openssl asn1parse -in FILE" shows how far it can be read.'
-        : 'Copy the file again as a whole. If it is complete, write it again as DER ("openssl x509 -in FILE -out new.pem") or reissue the certificate.',
+      `Copy the file again as a whole. If it is complete, ${
+        subject === null
+          ? 'reissue the certificate: "openssl asn1parse -in FILE" shows how far it can be read.'
+          : 'write it again as DER ("openssl x509 -in FILE -out new.pem") or reissue the certificate.'
+      }`,
   }),
   'certificate/name-malformed': rowByKind<
     | { kind: 'empty'; field: 'issuer' | 'subject' }
@@ -82,7 +90,7 @@ export const certificate = {
     | { kind: 'repeated' | 'unknown' | 'wrongly critical'; extension: string }
     | ({ kind: 'relative name'; extension: 'crlDistributionPoints' } & UsageDetails)
     | ({
-        kind: 'names that Go does not read'
+        kind: 'names unread by Go'
         extension: 'subjectAltName' | 'nameConstraints'
         names: string[]
       } & UsageDetails)
@@ -128,7 +136,7 @@ export const certificate = {
           `${who} names the place of its CRL relative to the issuer; etcd does not read the certificate.`,
         remedy: () => 'Issue it again with a URI in crlDistributionPoints, or without that extension.',
       },
-      'names that Go does not read': {
+      'names unread by Go': {
         severity: refusedByGoAlone,
         refusals: [UNHANDLED_BY_GO],
         message: ({ extension, names }, who) =>
@@ -144,7 +152,7 @@ export const certificate = {
   }),
   'certificate/key-identifier-unusual': rowByKind<
     | { kind: 'missing'; extension: 'authorityKeyIdentifier' | 'subjectKeyIdentifier' }
-    | { kind: 'of a root'; extension: 'authorityKeyIdentifier'; reason: string }
+    | { kind: 'of a root'; reason: string }
   >({
     kinds: {
       missing: {
@@ -158,14 +166,7 @@ export const certificate = {
       },
       'of a root': {
         severity: 'warning',
-        refusals: [
-          { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT', when: ({ reason }) => reason.startsWith('points to') },
-          {
-            by: 'OpenSSL',
-            words: 'unable to get issuer certificate',
-            when: ({ reason }) => reason.startsWith('points to'),
-          },
-        ],
+        refusals: NO_ISSUER.map((each) => ({ ...each, when: ({ reason }) => reason.startsWith('points to') })),
         message: ({ reason }, who) => `${who} has an authority key identifier that ${reason}.`,
         remedy: () => 'Use "authorityKeyIdentifier = keyid" or leave it out when the CA is renewed.',
       },
@@ -207,19 +208,18 @@ export const certificate = {
         severity: 'warning',
         message: ({ extension }, who) =>
           `${who} carries the critical extension ${extension}, which etcd refuses if it was built with Go before 1.24.`,
-        remedy: ({ extension }) => `Leave ${extension} out when it is renewed.`,
+        remedy: leaveOut,
       },
       'not critical': {
         severity: 'warning',
         refusals: [{ by: 'Go', words: 'x509: no valid chains built: … invalid policies' }],
         message: ({ extension }, who) =>
           `${who} carries ${extension} that are not marked as critical; they are not processed.`,
-        remedy: ({ extension }) => `Leave ${extension} out when it is renewed.`,
+        remedy: leaveOut,
       },
     },
   }),
   'key/mismatch': row<{ keyAlgorithm: string; certificateAlgorithm: string; keyOrigin?: string | undefined }>({
-    severity: 'error',
     refusals: [
       { by: 'Go', words: 'tls: private key does not match public key' },
       { by: 'Node', words: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' },
@@ -231,7 +231,6 @@ export const certificate = {
       'Use the key that the certificate was requested with: "openssl x509 -noout -pubkey -in CERT" and "openssl pkey -pubout -in KEY" must print the same.',
   }),
   'key/weak': row<{ algorithm: string; wanted: string }>({
-    severity: 'error',
     refusals: [...refusedAs('OpenSSL', 'ee key too small', 'CA certificate key too weak')],
     message: ({ algorithm }, who) => `${who} has a public key that is too weak: ${algorithm}.`,
     remedy: ({ wanted }) => `Generate a new key (${wanted}) and reissue the certificate for it.`,
@@ -252,13 +251,12 @@ export const certificate = {
           ),
         ],
         message: ({ algorithm, refusedBy }, who) => `${who} has a public key that ${refusedBy}: ${algorithm}.`,
-        remedy: () => 'Generate an ECDSA P-256 key and reissue the certificate for it.',
+        remedy: () => NEW_KEY,
       },
       'private key': {
         message: ({ algorithm, ...place }) =>
           `${the(place)} holds a private key of a kind that etcd's TLS does not support: ${algorithm}.`,
-        remedy: () =>
-          'Generate a new key ("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.key") and issue a certificate for it.',
+        remedy: () => NEW_KEY,
       },
     },
   }),
@@ -280,7 +278,6 @@ export const certificate = {
     },
   }),
   'signature/invalid': row<{ issuer: string; issuerFingerprint256: string }>({
-    severity: 'error',
     refusals: [
       {
         by: 'Go',
@@ -304,11 +301,10 @@ export const certificate = {
       weak: {
         severity: ({ trusted }): Severity => (trusted ? 'warning' : 'error'),
         refusals: [
-          { by: 'Go', words: 'x509: cannot verify signature: insecure algorithm …', when: isUntrusted },
-          { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK', when: isUntrusted },
-          { by: 'Node', words: 'UNSPECIFIED', when: isUntrusted },
-          { by: 'OpenSSL', words: 'CA signature digest algorithm too weak', when: isUntrusted },
-        ],
+          { by: 'Go' as const, words: 'x509: cannot verify signature: insecure algorithm …' },
+          ...refusedAs('Node', 'ERR_SSL_CA_MD_TOO_WEAK', 'UNSPECIFIED'),
+          { by: 'OpenSSL' as const, words: 'CA signature digest algorithm too weak' },
+        ].map((each) => ({ ...each, when: ({ trusted }) => !trusted })),
         message: ({ algorithm, trusted }, who) =>
           trusted
             ? `${who} is self-signed with ${algorithm}.`
@@ -346,10 +342,7 @@ export const certificate = {
       },
       root: {
         severity: 'warning',
-        refusals: [
-          { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
-          { by: 'OpenSSL', words: 'unable to get issuer certificate' },
-        ],
+        refusals: NO_ISSUER,
         message: ({ algorithm, key }, who) =>
           `${who} has a signature that its own key cannot have made: the signature is ${algorithm}, the key is ${key}.`,
         remedy: () =>

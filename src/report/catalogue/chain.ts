@@ -41,6 +41,10 @@ export interface ClientCaDetails {
   sameName: boolean
 }
 
+function trusted(anchors: readonly string[]): string {
+  return `The trusted CAs are ${quoted(anchors)}.`
+}
+
 export const chain = {
   'chain/issuer-not-found': rowByKind<
     | { kind: 'not given'; issuer: string; anchors: string[]; intermediates: string[] }
@@ -56,21 +60,20 @@ export const chain = {
           NO_LOCAL_ISSUER,
         ],
         message: ({ issuer, anchors }, who) =>
-          `${who} was issued by "${issuer}", and no certificate with that subject was given. The trusted CAs are ${quoted(anchors)}.`,
+          `${who} was issued by "${issuer}", and no certificate with that subject was given. ${trusted(anchors)}`,
         remedy: ({ issuer }) =>
           `If "${issuer}" is an intermediate, append its certificate to the leaf's file. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
       },
       circle: {
         refusals: [BY_GO, NO_LOCAL_ISSUER],
         message: ({ issuer, anchors }, who) =>
-          `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted. The trusted CAs are ${quoted(anchors)}.`,
+          `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted. ${trusted(anchors)}`,
         remedy: () =>
           'Put the root certificate of these CAs into the CA file, or send the intermediate that leads to a trusted CA.',
       },
     },
   }),
   'chain/issuer-key-differs': row<{ issuer: string; found: string[]; wantedKeyIdentifier: string | null }>({
-    severity: 'error',
     refusals: [
       {
         by: 'Go',
@@ -96,7 +99,7 @@ export const chain = {
           { by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
           { by: 'OpenSSL', words: 'self-signed certificate' },
         ],
-        message: ({ anchors }, who) => `${who} is self-signed and not trusted. The trusted CAs are ${quoted(anchors)}.`,
+        message: ({ anchors }, who) => `${who} is self-signed and not trusted. ${trusted(anchors)}`,
         remedy: () =>
           'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
       },
@@ -106,8 +109,7 @@ export const chain = {
           { by: 'Node', words: 'SELF_SIGNED_CERT_IN_CHAIN' },
           { by: 'OpenSSL', words: 'self-signed certificate in certificate chain' },
         ],
-        message: ({ anchors }, who) =>
-          `${who} is the root of the chain and is not trusted. The trusted CAs are ${quoted(anchors)}.`,
+        message: ({ anchors }, who) => `${who} is the root of the chain and is not trusted. ${trusted(anchors)}`,
         remedy: () =>
           'If this is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.',
       },
@@ -121,7 +123,6 @@ export const chain = {
       `If etcd’s --trusted-ca-file holds "${issuer}", pass that file as clientCa, so that the chain is validated. Otherwise use a certificate of a CA in that file, with its intermediates.`,
   }),
   'chain/no-trust-anchors': row<NoDetails>({
-    severity: 'error',
     refusals: [BY_GO, LEAF_UNVERIFIED, NO_LOCAL_ISSUER],
     message: () => 'No trusted CA certificate was given.',
     remedy: () => 'Pass the certificate of the CA that issues your etcd certificates (--cacert of etcdctl).',

@@ -10,9 +10,12 @@ export interface PathLength {
   intermediates: string[]
 }
 
+function allows(who: string, allowed: number): string {
+  return `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and`
+}
+
 export const constraints = {
   'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE'; issued: string }>({
-    severity: 'error',
     refusals: [
       ...refusedAs(
         'Go',
@@ -37,7 +40,7 @@ export const constraints = {
           { by: 'OpenSSL', words: 'path length constraint exceeded' },
         ],
         message: ({ allowed, found, intermediates }, who) =>
-          `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and the path has ${String(found)}: ${quoted(intermediates)}.`,
+          `${allows(who, allowed)} the path has ${String(found)}: ${quoted(intermediates)}.`,
         remedy: ({ found }) =>
           `Reissue the leaf from a CA higher up, or reissue this CA certificate with "pathlen:${String(found)}" or more.`,
       },
@@ -45,7 +48,7 @@ export const constraints = {
         severity: refusedByGoAlone,
         refusals: [{ by: 'Go', words: 'x509: too many intermediates for path length constraint' }],
         message: ({ allowed, found, intermediates }, who) =>
-          `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and etcd, which counts self-issued certificates, refuses the path with ${String(found)}: ${quoted(intermediates)}.`,
+          `${allows(who, allowed)} etcd, which counts self-issued certificates, refuses the path with ${String(found)}: ${quoted(intermediates)}.`,
         remedy: () =>
           'Trust the new CA certificate directly instead of the cross-certificate, or raise the path length.',
       },

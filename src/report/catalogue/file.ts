@@ -9,7 +9,6 @@ const NOT_REGULAR = {
 
 export const file = {
   'file/missing': row<FilePlace>({
-    severity: 'error',
     message: (place) => `${theFile(place)} does not exist.`,
     remedy: ({ file }) =>
       `Check the path ${file}, or write the file. ${file.startsWith('~') ? '"~" is not replaced by the home directory' : 'A relative path starts from the working directory of the process'}.`,
@@ -40,13 +39,11 @@ export const file = {
     },
   }),
   'file/empty': row<FilePlace>({
-    severity: 'error',
     message: (place) => `${theFile(place)} is empty.`,
     remedy: ({ file }) =>
       `Write ${file} again. A program that writes it must write a new file and rename that into place.`,
   }),
   'file/too-large': row<FilePlace & { size: number; limit: number }>({
-    severity: 'error',
     message: ({ size, limit, ...place }) => `${theFile(place)} has ${octets(size)}; at most ${octets(limit)} are read.`,
     remedy: ({ file }) =>
       `Check that ${file} is the right file. If it is a bundle, keep only the CAs that issued etcd's certificates.`,

@@ -61,7 +61,6 @@ export interface TooMuch extends Place {
 
 export const input = {
   'input/unexpected-content': row<UnexpectedContent>({
-    severity: 'error',
     message: ({ wanted: role, holds, form, line, labels, ...place }) => {
       const where = line === null ? '' : ` on line ${String(line)}`
       const blocks = labels.length === 0 ? '' : ` (${listed(labels)})`
@@ -71,7 +70,6 @@ export const input = {
     remedy: (details) => remedyFor(details),
   }),
   'input/too-much': row<TooMuch>({
-    severity: 'error',
     message: ({ unit, limit, count, ...place }) =>
       `${the(place)} ${count === null ? 'holds more' : `holds ${quantity(count, unit)}, more`} than ${quantity(limit, unit)}. The rest was not read.`,
     remedy: ({ wanted: role, unit }) => {
@@ -140,8 +138,7 @@ const PKCS12: Readonly<Partial<Record<Wanted, string>>> = {
 const HOW: Readonly<Partial<Record<Wanted, string>>> = {
   key: ': a block "PRIVATE KEY", "EC PRIVATE KEY" or "RSA PRIVATE KEY"',
   crl: ' ("openssl ca -gencrl" creates one)',
-  request:
-    ': "openssl req -new -key KEY -subj /CN=NAME -addext subjectAltName=DNS:HOST -out NAME.csr" creates one for the key',
+  request: ' ("openssl req -new -key KEY -subj /CN=NAME -out NAME.csr" creates one)',
 }
 
 function remedyFor(details: UnexpectedContent): string {

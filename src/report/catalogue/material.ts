@@ -71,12 +71,10 @@ export const material = {
     },
   }),
   'credentials/variable-missing': row<{ variable: string; role: MaterialRole; empty: boolean }>({
-    severity: 'error',
     message: ({ variable, empty }) => `The environment variable ${variable} is ${empty ? 'empty' : 'not set'}.`,
     remedy: ({ variable, role }) => `Set ${variable} to the path of a file that holds ${wanted(role)}.`,
   }),
   'credentials/swapped': row<{ cert: Place; other: Place; role: 'key' | 'ca' }>({
-    severity: 'error',
     message: ({ cert, other, role }) =>
       role === 'key'
         ? `Certificate and key are swapped: ${cert.origin} holds a private key, and ${other.origin} holds a certificate.`
@@ -84,7 +82,6 @@ export const material = {
     remedy: ({ cert, other, role }) => `Exchange the two: "cert" is ${other.origin}, "${role}" is ${cert.origin}.`,
   }),
   'credentials/ca-instead-of-certificate': row<Place & { keyAlgorithm: string }>({
-    severity: 'error',
     message: (place, who) =>
       `${who} in ${place.origin} is a CA and does not belong to the private key. It was given as "cert" instead of "ca".`,
     remedy: ({ keyAlgorithm }) =>
@@ -100,7 +97,6 @@ export const material = {
       'Pass the certificate of the CA that issued the peer’s certificate: "openssl x509 -noout -issuer -in CERT" prints its name.',
   }),
   'credentials/leaf-not-first': row<Place & { position: number; line: number }>({
-    severity: 'error',
     message: ({ position, line, ...place }, who) =>
       `${who} belongs to the private key, but is certificate ${String(position)} in ${place.origin} (line ${String(line)}). It must be the first.`,
     remedy: () =>

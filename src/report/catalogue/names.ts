@@ -94,7 +94,6 @@ const UNPARSED = (
 
 export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
-    severity: 'error',
     refusals: [
       ...Object.entries(GO_WORDS).map(([which, words]) => ({
         by: 'Go' as const,
@@ -206,18 +205,15 @@ export const names = {
   'name-constraints/common-name-refused': row<CommonNameDetails>({
     // Go and etcd accept such a certificate, and so do the conformance vectors of bettertls.
     severity: 'warning',
-    refusals: (['Node', 'OpenSSL'] as const).flatMap((by) => {
-      // Node validates servers.
-      const validates = ({ usage }: CommonNameDetails): boolean => by === 'OpenSSL' || usage === 'server'
-      return [
-        {
-          by,
-          words: 'permitted subtree violation',
-          when: (details: CommonNameDetails) => validates(details) && !details.isPermitted,
-        },
-        { by, words: 'excluded subtree violation', when: validates },
-      ]
-    }),
+    // Node validates servers.
+    refusals: (['Node', 'OpenSSL'] as const).flatMap((by) =>
+      ['permitted', 'excluded'].map((side) => ({
+        by,
+        words: `${side} subtree violation`,
+        when: ({ usage, isPermitted }: CommonNameDetails) =>
+          (by === 'OpenSSL' || usage === 'server') && !(isPermitted && side === 'permitted'),
+      })),
+    ),
     message: ({ name, constrainedBy }, who) =>
       `${who} has no DNS name, and its common name "${name}" is one that its CA "${constrainedBy}" does not allow. OpenSSL and Node check it then.`,
     remedy: () =>

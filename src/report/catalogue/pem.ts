@@ -30,7 +30,6 @@ export type Layout =
 
 export const pem = {
   'pem/damaged': row<DamagedBlock>({
-    severity: 'error',
     message: ({ damage, label, line, endLabel, ...place }) =>
       `${the(place)} has a damaged PEM block${label === null || label === '' ? '' : ` "${label}"`}: ${damage}${endLabel === null ? '' : ` ("${endLabel}")`}, on line ${String(line)}.`,
     remedy: ({ damage, label, ...place }) => {

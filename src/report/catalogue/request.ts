@@ -24,7 +24,6 @@ const SIGN_AGAIN = 'Create the request again with SHA-256: "openssl req -new -sh
 
 export const request = {
   'request/malformed': row<Place & { reason: string; offset: number }>({
-    severity: 'error',
     message: ({ reason, offset, ...place }) =>
       `${the(place)} holds a damaged certificate request: ${reason} (byte ${String(offset)}).`,
     remedy: (place) =>
@@ -54,7 +53,6 @@ export const request = {
     },
   }),
   'request/key-refused': row<Place & { algorithm: string; reason: string; weak: boolean }>({
-    severity: 'error',
     refusals: [{ by: 'OpenSSL', words: 'ee key too small', when: ({ weak }) => weak }],
     message: ({ algorithm, reason, ...place }) =>
       `${the(place)} requests a certificate for a key that is refused (${algorithm}): ${reason}.`,
@@ -62,7 +60,6 @@ export const request = {
       'Create a new key and a request for it: "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout KEY …".',
   }),
   'request/ca-requested': row<Place & { by: 'basicConstraints' | 'keyUsage' }>({
-    severity: 'error',
     message: ({ by, ...place }) =>
       by === 'basicConstraints'
         ? `${the(place)} asks for a CA certificate (basicConstraints CA:TRUE).`
@@ -71,7 +68,6 @@ export const request = {
       'Create the request again without it: with openssl, "-addext basicConstraints=critical,CA:FALSE", or a section of the configuration other than v3_ca; with cfssl, without "-initca".',
   }),
   'request/extension-refused': row<Place & { extension: string; reason: string }>({
-    severity: 'error',
     refusals: [
       {
         by: 'Go',

@@ -13,7 +13,6 @@ function isCritical({ reason }: { reason: string }): boolean {
 
 export const lists = {
   'revocation/crl-malformed': row<List & { reason: string }>({
-    severity: 'error',
     refusals: [
       ...refusedAs(
         'etcd',
@@ -56,7 +55,6 @@ export const lists = {
     },
   }),
   'revocation/crl-sign-missing': row<List>({
-    severity: 'error',
     refusals: [{ by: 'OpenSSL', words: 'key usage does not include CRL signing' }],
     message: ({ origin }, who) => `${who} signed the CRL ${origin}, but its key usage lacks cRLSign.`,
     remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
@@ -64,7 +62,6 @@ export const lists = {
   'revocation/crl-algorithm-refused': row<
     List & { algorithm: string; reason: 'weak' | 'unsupported' | 'stated twice' }
   >({
-    severity: 'error',
     refusals: [
       {
         by: 'etcd',

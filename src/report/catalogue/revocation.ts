@@ -24,7 +24,6 @@ export const revocation = {
     inFuture: boolean
     crl: string
   }>({
-    severity: 'error',
     refusals: [
       { by: 'etcd', words: 'transport: certificate serial … revoked' },
       { by: 'OpenSSL', words: 'certificate revoked' },

@@ -114,7 +114,6 @@ export const usage = {
     },
   }),
   'usage/netscape-type-unsuited': row<NoDetails>({
-    severity: 'error',
     refusals: WRONG_PURPOSE,
     message: (_, who) => `${who} has a Netscape certificate type (nsCertType) without "server".`,
     remedy: () => 'Reissue it without nsCertType.',

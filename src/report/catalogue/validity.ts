@@ -7,7 +7,6 @@ const RENEW = 'Renew it now, or automate the renewal (see renewDirectory and fro
 
 export const validity = {
   'validity/expired': row<{ notAfter: Date; at: Date; ago: string }>({
-    severity: 'error',
     refusals: [
       ...refusedAs(
         'Go',
@@ -21,7 +20,6 @@ export const validity = {
     remedy: () => 'Renew it. If it should still be valid, check the clock of this machine ("date -u").',
   }),
   'validity/not-yet-valid': row<{ notBefore: Date; at: Date; ahead: string }>({
-    severity: 'error',
     refusals: [
       ...refusedAs(
         'Go',
@@ -42,7 +40,6 @@ export const validity = {
     remedy: () => 'Set the clock ("timedatectl set-ntp true"), then try again.',
   }),
   'validity/inverted': row<{ notBefore: Date; notAfter: Date }>({
-    severity: 'error',
     message: ({ notBefore, notAfter }, who) =>
       `${who} ends on ${notAfter.toISOString()}, before it begins on ${notBefore.toISOString()}.`,
     remedy: () => 'Reissue it with notAfter later than notBefore.',

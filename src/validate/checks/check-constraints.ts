@@ -33,7 +33,7 @@ function checkConstrainedKinds(place: PathCertificate, usage: Usage, notes: Find
   const kinds = [...nameConstraints.permitted, ...nameConstraints.excluded].map(({ kind }) => kind)
   const unknown = [...new Set(kinds)].filter((kind) => !GO_KINDS.has(kind))
   if (unknown.length === 0) return
-  const details = { kind: 'names that Go does not read', extension: 'nameConstraints', names: unknown, usage } as const
+  const details = { kind: 'names unread by Go', extension: 'nameConstraints', names: unknown, usage } as const
   notes.add(place, 'certificate/extension-refused', details)
 }
 

@@ -113,8 +113,7 @@ function checkKeyIdentifiers(place: PathCertificate, notes: FindingCollector): v
   if (authorityKeyIdentifier === null) return
   if (place.role !== 'anchor' || !certificate.isSelfIssued) return
   const unusual = (reason: string): void => {
-    const extension = 'authorityKeyIdentifier'
-    notes.add(place, 'certificate/key-identifier-unusual', { kind: 'of a root', extension, reason })
+    notes.add(place, 'certificate/key-identifier-unusual', { kind: 'of a root', reason })
   }
   const { keyIdentifier, issuer, serial } = authorityKeyIdentifier
   if (keyIdentifier === null) unusual('holds no key identifier')

@@ -23,7 +23,7 @@ export function checkForGo(place: PathCertificate, usage: Usage, notes: FindingC
     !kinds.some((kind) => GO_KINDS.has(kind))
   )
     notes.add(place, 'certificate/extension-refused', {
-      kind: 'names that Go does not read',
+      kind: 'names unread by Go',
       extension: 'subjectAltName',
       names: [...new Set(kinds)],
       usage,

@@ -84,7 +84,7 @@ function reasonOf(place: PathCertificate, usage: Usage): string | null {
 function whyUnread({ code, severity, details }: Note): string | null {
   switch (code) {
     case 'certificate/extension-refused':
-      return UNREAD_EXTENSIONS[details.kind]
+      return UNREAD_EXTENSIONS[details.kind] ?? null
     case 'certificate/name-malformed':
       return details.kind === 'empty' ? null : 'its subject or issuer is malformed'
     case 'certificate/serial-unusual':
@@ -98,11 +98,9 @@ function whyUnread({ code, severity, details }: Note): string | null {
   }
 }
 
-const UNREAD_EXTENSIONS: Readonly<Record<FindingDetails['certificate/extension-refused']['kind'], string | null>> = {
+const UNREAD_EXTENSIONS: Readonly<Partial<Record<FindingDetails['certificate/extension-refused']['kind'], string>>> = {
   malformed: 'an extension of it is malformed',
   repeated: REPEATED_OR_CRITICAL,
   'wrongly critical': REPEATED_OR_CRITICAL,
   'relative name': 'the place of its CRL is written relative to the issuer',
-  unknown: null,
-  'names that Go does not read': null,
 }

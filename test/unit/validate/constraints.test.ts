@@ -62,7 +62,7 @@ describe('constraints on kinds of name that Go does not compare', () => {
     detailsOf(
       judge({ root: { extensions: [nameConstraints(subtrees, critical)] } }),
       'certificate/extension-refused',
-      'names that Go does not read',
+      'names unread by Go',
     )
 
   it('are told once for each kind, permitted or excluded', () => {
