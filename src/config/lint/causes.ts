@@ -25,6 +25,26 @@ const LINKS: readonly Link[] = [
     followsKind: /^configuration file$/,
     of: 'place',
   },
+  {
+    cause: 'config/line-broken',
+    kind: 'quote',
+    // What it swallows is missing, or part of a value.
+    follows: /^config\/(?:argument-misplaced|url-invalid|option-needs)$/,
+    of: 'configuration',
+  },
+  {
+    cause: 'config/argument-misplaced',
+    kind: 'left over',
+    follows: /^config\/url-invalid$/,
+    of: 'place',
+  },
+  {
+    cause: 'config/member-not-listed',
+    kind: 'itself',
+    follows: /^config\/members-differ$/,
+    followsKind: /^cluster$/,
+    of: 'option',
+  },
   // The findings about the first certificate are about the wrong one.
   { cause: 'credentials/leaf-not-first', follows: /^(?!config\/|file\/|pem\/|key\/)/, of: 'file' },
   { cause: 'san/host-not-covered', follows: /^san\/ip-written-as-dns$/, of: 'certificate' },

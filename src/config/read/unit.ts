@@ -52,7 +52,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   }
   const variables = new Map(set.map((each) => [each.name, each]))
   const values = boundedValues(new Map([...variables].map(([name, { value }]) => [name, value])))
-  const [command] = ['ExecStart', 'ExecStartPre'].flatMap((key) =>
+  const [found] = ['ExecStart', 'ExecStartPre'].flatMap((key) =>
     inForce(text, directives, key).flatMap((directive) => {
       const found = etcdCommand(commandLine(text, directive, values), values)
       // What is started before may leave a container behind, and nothing else.
@@ -60,6 +60,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
       return [{ ...found, faults: [...faultsOf(text, directive), ...found.faults] }]
     }),
   )
+  const command = found?.isShell === true ? found : found && { ...found, args: withSubstitutions(found.args) }
   if (command === undefined) {
     return unreadable(
       ...findings,
@@ -209,7 +210,18 @@ function variablesOf(
     return words.flatMap((word) => {
       // With a dash it is no name to systemd either, and a slip for one.
       const [, name, value = ''] = /^([A-Za-z_][\w-]*)=([\s\S]*)$/.exec(word.text) ?? []
-      return name === undefined ? [] : [{ name, value: percents(value), place: lines.place(word.offset, name) }]
+      if (name === undefined) return []
+      const place = lines.place(word.offset, name)
+      // A value of etcd's has no other variable of etcd's in it.
+      const [second, inner = ''] = /\s(ETCD_\w+)=/.exec(value) ?? []
+      if (second === undefined || rowOfVariable(name) === undefined) return [{ name, value: percents(value), place }]
+      if (findings.length < MAX_FINDINGS)
+        findings.push(finding('config/unit-invalid', { ...place, kind: 'two in one', text: inner }))
+      const [first, rest] = [value.slice(0, value.indexOf(second)), value.slice(value.indexOf(second) + second.length)]
+      return [
+        { name, value: percents(first), place, isGuess: true as const },
+        { name: inner, value: percents(rest), place: { ...place, option: inner }, isGuess: true as const },
+      ]
     })
   })
   return { variables, findings }
@@ -280,6 +292,25 @@ function notExpanded(args: readonly Word[], lines: Lines): Finding[] {
     if (names.length === 0 || text.startsWith('$')) return []
     return [finding('config/not-expanded', { ...place, names, by: 'systemd' })]
   })
+}
+
+/** Arguments with `$(command -x)`, which systemd splits at its spaces, as they are meant. */
+function withSubstitutions(args: readonly Word[]): Word[] {
+  const whole: Word[] = []
+  let isOpen = false
+  for (const [i, word] of args.entries()) {
+    const last = whole.at(-1)
+    if (isOpen && last !== undefined) whole[whole.length - 1] = { ...last, text: `${last.text} ${word.text}` }
+    else whole.push(word)
+    if (isOpen) isOpen = !word.text.includes(')')
+    else isOpen = word.text.lastIndexOf('$(') > word.text.lastIndexOf(')') && closesSoon(args, i + 1)
+  }
+  return whole
+}
+
+/** A command in the place of a value has few words. */
+function closesSoon(args: readonly Word[], from: number): boolean {
+  return args.slice(from, from + 5).some(({ text }) => text.endsWith(')') && !text.includes('('))
 }
 
 /** What a shell would run, and put its output there. */

@@ -100,7 +100,7 @@ const ACCEPTED: ReadonlyMap<string, Accepted> = new Map<string, Accepted>([
   [
     'v2-deprecation',
     {
-      wants: 'write-only, write-only-drop-data or gone; not-yet up to 3.5',
+      wants: 'write-only, write-only-drop-data or gone, or not-yet before etcd 3.6',
       is: (text, version) =>
         ['write-only', 'write-only-drop-data', 'gone'].includes(text) ||
         (text === 'not-yet' && (version === null || version.minor < 6)) ||

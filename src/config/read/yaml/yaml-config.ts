@@ -208,7 +208,10 @@ class ConfigReader {
   }
 
   #wrongType(place: ConfigPlace, wants: string, value: YamlValue): void {
-    this.#tell(finding('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), since: [] }))
+    const text = value.kind === 'scalar' ? { value: value.text } : {}
+    this.#tell(
+      finding('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), since: [], ...text }),
+    )
   }
 
   #other(own: readonly string[], value: YamlValue, at: WrittenAt): void {

@@ -49,11 +49,15 @@ function aName({ option }: { option: string }): string {
   return option.startsWith('ETCD_') ? 'a variable' : 'a key'
 }
 
-function typeRemedy({ option, wants }: { option: string; wants: string }): string {
+function typeRemedy({ option, wants, value = '' }: { option: string; wants: string; value?: string }): string {
   const key = option.slice(option.lastIndexOf('.') + 1)
   if (wants === 'a string') return 'Write one string, in quotes if it looks like a number or a boolean.'
   if (wants === 'a list') return `Write a list: "${key}: [first, second]".`
-  if (wants === 'a number') return `Write the number without quotes: "${key}: 1000".`
+  if (wants === 'a number') {
+    return /^\d+$/.test(value)
+      ? `Write the number without quotes: "${key}: ${value}".`
+      : 'Write a plain number, without quotes, units or operators.'
+  }
   return wants === 'a mapping'
     ? `Write "${key}:" alone on its line, and below it each key as "key: value" with two spaces before it.`
     : `Write ${wants}.`
@@ -227,7 +231,13 @@ export const configOption = {
         : `Keep one value, or set the version to the release that you run, if it is ${releases(since)}.`,
   }),
   'config/value-type': rowByKind<
-    ConfigPlace & { kind: 'type' | 'no list' | 'empty block'; wants: string; has: string; since: string[] }
+    ConfigPlace & {
+      kind: 'type' | 'no list' | 'empty block'
+      wants: string
+      has: string
+      since: string[]
+      value?: string
+    }
   >({
     refusals: [
       { by: 'etcd', words: 'json: cannot unmarshal … into Go … of type …', when: ({ kind }) => kind === 'type' },

@@ -357,7 +357,9 @@ export const configReading = {
       `${placed(details)} has the entry "${details.entry}". Etcd reads the space as part of it: ${details.isMember ? 'that member does not start with this list' : details.isRefused ? 'it does not start' : 'no certificate matches'}.`,
     remedy: ({ entry }) => `Write "${entry.trim()}" without spaces around it.`,
   }),
-  'config/unit-invalid': rowByKind<ConfigPlace & { kind: 'two starts' | 'export' | 'no assignment'; text: string }>({
+  'config/unit-invalid': rowByKind<
+    ConfigPlace & { kind: 'two starts' | 'export' | 'no assignment' | 'two in one'; text: string }
+  >({
     kinds: {
       'two starts': {
         severity: 'error',
@@ -370,6 +372,12 @@ export const configReading = {
         message: (details) =>
           `${placed(details)} follows "export". Systemd ignores the line, so the variable is not set.`,
         remedy: ({ option }) => `Write "${option}=…" without "export".`,
+      },
+      'two in one': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} contains "${details.text}=": one pair of quotes has two variables in it, so the second is part of the first one's value.`,
+        remedy: ({ option, text }) => `Quote each by itself: "${option}=…" "${text}=…".`,
       },
       'no assignment': {
         severity: 'error',

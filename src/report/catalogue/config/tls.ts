@@ -368,7 +368,10 @@ export const configTls = {
     kinds: {
       'configuration file': {
         severity: 'error',
-        message: (details) => `${placed(details)} has no effect: etcd takes a CRL only from flags or variables.`,
+        message: (details) =>
+          /^(?:--|ETCD_)/.test(details.option)
+            ? `${placed(details)} has no effect: --config-file makes etcd ignore all flags and variables.`
+            : `${placed(details)} has no effect: etcd takes a CRL only from flags or variables.`,
         remedy: () =>
           'Set all options by flags or variables, without --config-file, and add --client-crl-file and --peer-crl-file.',
       },

@@ -89,6 +89,63 @@ describe('what the reader of a form refuses or ignores', () => {
   })
 })
 
+describe('a remedy', () => {
+  const errors = async (config: ConfigInput): Promise<[string, string][]> =>
+    (await lintEtcdConfig(config, { readFiles: false })).findings
+      .filter(({ severity }) => severity === 'error')
+      .map(({ code, message, remedy }) => [code, `${message} ${remedy}`])
+
+  it.each<[what: string, config: ConfigInput, code: string, text: RegExp]>([
+    ['has the number itself', { yaml: 'election-timeout: "1500"\n' }, 'value-type', /"election-timeout: 1500"/],
+    ['names no quotes that are not there', { yaml: 'quota-backend-bytes: 16 * 1024\n' }, 'value-type', /plain number/],
+    [
+      'does not take a command of a shell apart',
+      { unit: '[Service]\nExecStart=/usr/bin/etcd --name=$(hostname -s) --data-dir=/d\n' },
+      'not-expanded',
+      /"\$\(hostname -s\)"/,
+    ],
+    [
+      'says that the file makes the flag without effect',
+      { flags: ['etcd', '--config-file=/e.yml', '--client-crl-file=/c'] },
+      'restriction-not-in-force',
+      /--config-file makes etcd ignore all flags/,
+    ],
+    [
+      'is one for a quote that is open',
+      {
+        unit: "[Service]\nExecStart=/usr/bin/etcd --name='a \\\n  --data-dir=/d \\\n  --listen-client-urls=http://127.0.0.1:2379 --advertise-client-urls=http://127.0.0.1:2379\n",
+      },
+      'line-broken',
+      /Close it/,
+    ],
+    [
+      'is one for a quote that is open in a file of variables',
+      {
+        env: 'ETCD_NAME=a\nETCD_INITIAL_ADVERTISE_PEER_URLS=https://10.0.0.1:2380\nETCD_LISTEN_PEER_URLS=https://10.0.0.1:2380\nETCD_INITIAL_CLUSTER="a=https://10.0.0.1:2380,b=https://10.0.0.2:2380\nETCD_PEER_CERT_FILE=/c\nETCD_PEER_KEY_FILE=/k\nETCD_PEER_TRUSTED_CA_FILE=/a\n',
+      },
+      'line-broken',
+      /Close it/,
+    ],
+    [
+      'names two variables in one pair of quotes',
+      { unit: '[Service]\nEnvironment="ETCD_NAME=a ETCD_DATA_DIR=/d"\nExecStart=/usr/bin/etcd\n' },
+      'unit-invalid',
+      /"ETCD_NAME=…" "ETCD_DATA_DIR=…"/,
+    ],
+    [
+      'is one for a space in a list',
+      {
+        flags:
+          'etcd --listen-client-urls=http://127.0.0.1:2379, http://127.0.0.1:2378 --advertise-client-urls=http://127.0.0.1:2379',
+      },
+      'argument-misplaced',
+      /Remove it, or quote/,
+    ],
+  ])('%s', async (_, config, code, text) => {
+    expect(await errors(config)).toEqual([[`config/${code}`, expect.stringMatching(text)]])
+  })
+})
+
 describe('a template', () => {
   const flags = '--name={{ name }} --data-dir=/d'
   it.each<[what: string, config: ConfigInput, line: number]>([
