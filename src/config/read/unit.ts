@@ -214,7 +214,7 @@ function variablesOf(
       const place = lines.place(word.offset, name)
       // A value of etcd's has no other variable of etcd's in it.
       const [second, inner = ''] = /\s(ETCD_\w+)=/.exec(value) ?? []
-      if (second === undefined || rowOfVariable(name) === undefined) return [{ name, value: percents(value), place }]
+      if (second === undefined || !name.startsWith('ETCD_')) return [{ name, value: percents(value), place }]
       if (findings.length < MAX_FINDINGS)
         findings.push(finding('config/unit-invalid', { ...place, kind: 'two in one', text: inner }))
       const [first, rest] = [value.slice(0, value.indexOf(second)), value.slice(value.indexOf(second) + second.length)]

@@ -128,9 +128,9 @@ describe('a remedy', () => {
     ],
     [
       'names two variables in one pair of quotes',
-      { unit: '[Service]\nEnvironment="ETCD_NAME=a ETCD_DATA_DIR=/d"\nExecStart=/usr/bin/etcd\n' },
+      { unit: '[Service]\nEnvironment="ETCD_QUOTA_BACKEND_BYTES=1 ETCD_DATA_DIR=/d"\nExecStart=/usr/bin/etcd\n' },
       'unit-invalid',
-      /"ETCD_NAME=…" "ETCD_DATA_DIR=…"/,
+      /"ETCD_QUOTA_BACKEND_BYTES=…" "ETCD_DATA_DIR=…"/,
     ],
     [
       'is one for a space in a list',
