@@ -96,8 +96,10 @@ ${block}${end}`
 }
 
 async function lint(config: ConfigInput): Promise<Map<FindingCode, Finding>> {
-  const report = await lintEtcdConfig(config, { version: INSTALLED })
-  return new Map(report.findings.map((each) => [each.code, each]))
+  const { findings } = await lintEtcdConfig(config, { version: INSTALLED })
+  // Of several findings of one code, an error counts.
+  const errorsLast = findings.toSorted((a, b) => Number(a.severity === 'error') - Number(b.severity === 'error'))
+  return new Map(errorsLast.map((each) => [each.code, each]))
 }
 
 /** The lint calls it an error, and etcd ends with these words, which are those of the row where it has any. */
