@@ -365,6 +365,11 @@ export const STRICTER: readonly Difference[] = [
     why: 'Go does not know revocation lists; etcd does not look at their signature.',
   },
   {
+    code: 'revocation/no-crl',
+    peers: GO,
+    why: 'Go does not know revocation lists. Node requires a list of every CA of a server if any is given.',
+  },
+  {
     code: 'revocation/crl-delta',
     kind: 'refused',
     peers: ['Node', 'Go'],
@@ -403,14 +408,14 @@ export const LAXER: readonly Difference[] = [
   {
     code: 'certificate/key-identifier-unusual',
     kind: 'of a root',
-    peers: LENIENT_OPENSSL,
-    why: 'OpenSSL does not take a root for self-signed whose authority key identifier points elsewhere, and looks for its issuer.',
+    peers: ['Node'],
+    why: 'The OpenSSL of Node does not take a root for self-signed whose authority key identifier points elsewhere, and looks for its issuer.',
   },
   {
     code: 'signature/key-mismatch',
     kind: 'root',
-    peers: LENIENT_OPENSSL,
-    why: 'OpenSSL does not take a root for self-signed whose key could not have made the signature, and looks for its issuer.',
+    peers: ['Node'],
+    why: 'The OpenSSL of Node does not take a root for self-signed whose key could not have made the signature, and looks for its issuer.',
   },
   {
     code: 'usage/key-usage-missing',

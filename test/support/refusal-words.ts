@@ -47,6 +47,11 @@ const HANDSHAKE_WORDS: ReadonlySet<string> = new Set([
   'tls: unsupported certificate curve (P-224)',
 ])
 
+/** Whether it takes two certificates or CRLs of one issuer: node-topologies.test.ts and narrowed-anchors.test.ts have those. */
+export function isOfTopology({ code }: Claim): boolean {
+  return code.includes('/openssl-picks-other-')
+}
+
 /** Whether Node has these codes only with an OpenSSL on the other side of 3.5 than the one that it comes with. */
 export function isOfOtherOpenssl({ by, words }: Claim): boolean {
   const [major = 0, minor = 0] = process.versions.openssl.split('.').map(Number)
