@@ -8,6 +8,8 @@ export interface Assignment {
   readonly offset: number
   /** Whether `export` stands before it: a shell takes that, and systemd passes over the line. */
   readonly isExported: boolean
+  /** A `$` stands in single quotes or behind a backslash, and none outside of them: it is meant as it is. */
+  readonly isLiteral: boolean
   /** Where a quote is opened that nothing closes, so that the rest of the text is within it. */
   readonly openQuoteAt?: number
   /** The value before a `#` that follows a blank: meant as a remark, and part of the value. */
@@ -30,6 +32,7 @@ export function parseEnvironmentFile(text: string): Assignment[] {
   let solid = 0
   let quoteAt = 0
   let beforeComment: string | undefined
+  let dollars = { literal: false, bare: false }
   const finish = (): void => {
     // With a dash it is no name to systemd either, and a slip for one.
     const [, exported, word] = /^(export[ \t]+)?([A-Za-z_][\w-]*)[ \t]*$/.exec(name) ?? []
@@ -40,6 +43,7 @@ export function parseEnvironmentFile(text: string): Assignment[] {
         value: value.slice(0, solid),
         offset,
         isExported: exported !== undefined,
+        isLiteral: dollars.literal && !dollars.bare,
         ...(state === 'single' || state === 'double' ? { openQuoteAt: quoteAt } : {}),
         ...(beforeComment === undefined ? {} : { beforeComment }),
       })
@@ -52,6 +56,7 @@ export function parseEnvironmentFile(text: string): Assignment[] {
   }
   for (let at = 0; at < text.length; at++) {
     const sign = text.charAt(at)
+    if (sign === '$') dollars[state === 'single' ? 'literal' : 'bare'] = true
     const isEnd = sign === '\n' || sign === '\r'
     const isBlank = sign === ' ' || sign === '\t'
     switch (state) {
@@ -71,6 +76,7 @@ export function parseEnvironmentFile(text: string): Assignment[] {
           value = ''
           solid = 0
           beforeComment = undefined
+          dollars = { literal: false, bare: false }
         } else if (name.length < MAX_NAME) name += sign
         break
       case 'value start':
@@ -83,6 +89,7 @@ export function parseEnvironmentFile(text: string): Assignment[] {
           solid = value.length
           at += 1
           const next = text.charAt(at)
+          if (next === '$') dollars.literal = true
           if (next === '\r' && text.charAt(at + 1) === '\n') at += 1
           else if (next !== '\n' && next !== '\r') add(next)
         } else if (state === 'value start' && (sign === "'" || sign === '"')) {
@@ -103,6 +110,7 @@ export function parseEnvironmentFile(text: string): Assignment[] {
         else if (sign === '\\') {
           at += 1
           const next = text.charAt(at)
+          if (next === '$') dollars.literal = true
           if (next !== '\n') add(NEEDS_ESCAPE.includes(next) ? next : `\\${next}`)
         } else add(sign)
         break

@@ -19,6 +19,8 @@ export interface Variable {
   readonly place: ConfigPlace
   /** Not what etcd is told, which a finding says, but what is meant. */
   readonly isGuess?: true
+  /** Its `$` is quoted, so that no reader expands it. */
+  readonly isLiteral?: boolean
 }
 
 /** A variable of a file, where `export` may stand before it. */
@@ -57,7 +59,7 @@ export function fileVariables(source: ConfigText): FileVariables {
   }
   const before = new Map<string, FileVariable>()
   const variables = parseEnvironmentFile(source.text).map((assignment): FileVariable => {
-    const { name, offset, isExported, openQuoteAt, beforeComment } = assignment
+    const { name, offset, isExported, isLiteral, openQuoteAt, beforeComment } = assignment
     const place = lines.place(offset, name)
     const isOption = rowOfVariable(name) !== undefined
     // The file may be another program's, whose variables are nobody else's business.
@@ -79,7 +81,7 @@ export function fileVariables(source: ConfigText): FileVariables {
       const details = { ...place, kind: 'variable' as const, firstLine: first.place.line ?? 0, value: assignment.value }
       tell(finding('config/option-repeated', details))
     }
-    const variable = { name, value: hasComment ? beforeComment : assignment.value, isExported, place }
+    const variable = { name, value: hasComment ? beforeComment : assignment.value, isExported, isLiteral, place }
     before.set(name, variable)
     return hasComment ? { ...variable, isGuess: true } : variable
   })

@@ -318,7 +318,8 @@ const COMMAND = /\$\([^)$]*\)/g
 
 /** Variables of etcd with others in them, which systemd does not expand (systemd.exec(5), Environment=). */
 export function notExpandedIn(variables: Iterable<Variable>): Finding[] {
-  return Array.from(variables).flatMap(({ name, value, place }) => {
+  return Array.from(variables).flatMap(({ name, value, place, isLiteral }) => {
+    if (isLiteral === true) return []
     const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
     if (names.length === 0 || rowOfVariable(name) === undefined) return []
     return [finding('config/not-expanded', { ...place, names, by: 'systemd, in variables' })]
