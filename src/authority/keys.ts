@@ -77,9 +77,14 @@ async function makeKey(
 }
 
 async function makeRsaKey(modulusLength: number, algorithm: KeyAlgorithm, origin: string): Promise<NewKey> {
-  const pair = await promisify(generateKeyPair)('rsa', { modulusLength })
-  const privateKey = PrivateKey.fromKeyObject(pair.privateKey, origin)
-  return { privateKey, spki: privateKey.spki, signer: keyObjectSigner(privateKey, keyRow(algorithm).scheme) }
+  // As bytes: the process can hang if a key object of `generateKeyPair` is exported as JWK (Node 20, KeyGenJob).
+  const { privateKey: pkcs8, publicKey: spki } = await promisify(generateKeyPair)('rsa', {
+    modulusLength,
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+  })
+  const privateKey = PrivateKey.ofPair(pkcs8, spki, origin)
+  return { privateKey, spki, signer: keyObjectSigner(privateKey, keyRow(algorithm).scheme) }
 }
 
 function makeCurveKey(curve: Curve, algorithm: KeyAlgorithm, origin: string): NewKey {

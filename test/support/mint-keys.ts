@@ -65,7 +65,16 @@ export function newKey(kind: KeyKind = 'p256'): KeyObject {
   return keys[count % keys.length] ?? makeKey(kind)
 }
 
+/**
+ * The key, read again. Node holds a lock of a key while it exports it as JWK or lists its details, and the job that made a
+ * key takes the same lock when it is collected: if that happens meanwhile, the process hangs (Node 20, KeyGenJob).
+ */
 function makeKey(kind: KeyKind): KeyObject {
+  const key = generateKey(kind).export({ type: 'pkcs8', format: 'der' })
+  return createPrivateKey({ key, type: 'pkcs8', format: 'der' })
+}
+
+function generateKey(kind: KeyKind): KeyObject {
   if (kind === 'ed25519') return generateKeyPairSync('ed25519').privateKey
   if (kind === 'ed448') return generateKeyPairSync('ed448').privateKey
   if (kind.startsWith('rsa-pss-')) {
