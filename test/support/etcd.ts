@@ -90,10 +90,7 @@ export async function enableAuth(admin: Etcd3, permission: 'Read' | 'Readwrite',
 }
 
 /** The flags of each member in turn that name what `writeCluster` wrote for it; for `args` of `startEtcdCluster`. */
-export function flagsOfWritten<Name extends string>(
-  files: ClusterFiles<Name>,
-  names: readonly Name[],
-): () => string[] {
+export function flagsOfWritten<Name extends string>(files: ClusterFiles<Name>, names: readonly Name[]): () => string[] {
   let asked = 0
   return () => {
     const name = names[asked++ % names.length]

@@ -43,7 +43,10 @@ describe('the option ignore', () => {
   })
 
   it.each<[unknown, RegExp]>([
-    [['config/client-auth-off'], /"ignore\[0\]" must be the code of a warning or an info, or an object with code and reason/],
+    [
+      ['config/client-auth-off'],
+      /"ignore\[0\]" must be the code of a warning or an info, or an object with code and reason/,
+    ],
     [[{ code: CODE }], /"ignore\[0\]\.reason" must not be empty/],
     [[{ code: CODE, reason: ' ' }], /"ignore\[0\]\.reason" must not be empty/],
     [[{ code: 'config/nothing', reason: REASON }], /"ignore\[0\]\.code" must be the code of a finding of the lint/],
