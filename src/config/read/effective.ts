@@ -250,12 +250,10 @@ function judgeEntries(options: readonly ReadOption[]): { options: ReadOption[]; 
           after: null,
         }),
       )
-    const isPlain = row.kind === 'text' || row.kind === 'path' || row.kind === 'state'
+    // A token may begin or end with a space; the name of a member is in the list of members, too.
+    const isPlain = row === nameRow || row.kind === 'path' || row.kind === 'state'
     if (isPlain && /^ | $/.test(text) && text.trim() !== '' && !isUnresolved(text)) {
-      // A token or a user's name may end with a space; the name of a member is in the list of members, too.
-      const isRefused = row.kind !== 'text' || row === nameRow
-      findings.push(finding('config/space-in-list', { ...place, entry: text, isRefused, isMember: false }))
-      if (!isRefused) return option
+      findings.push(finding('config/space-in-list', { ...place, entry: text, isRefused: true, isMember: false }))
       return { ...textOption(row, text.trim(), option.form, place), isGuess: true }
     }
     if (!SPACES_COUNT.has(row.kind)) return option

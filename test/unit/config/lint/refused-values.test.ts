@@ -429,3 +429,12 @@ it.each(['--bcrypt-cost=12', '--metrics=extensive', '--backend-bbolt-freelist-ty
     expect(findings.filter(({ code }) => code === MALFORMED)).toEqual([])
   },
 )
+
+it('accepts a space at either end of a cluster token, and refuses it at the end of a name', async () => {
+  const spaced = async (flag: string): Promise<number> => {
+    const { findings } = await lintEtcdConfig({ flags: [flag] }, { readFiles: false })
+    return findings.filter(({ code }) => code === 'config/space-in-list').length
+  }
+  expect(await spaced('--initial-cluster-token= a ')).toBe(0)
+  expect(await spaced('--name=a ')).toBe(1)
+})
