@@ -107,6 +107,7 @@ export class Rotation {
       this.#assertOpen()
       return work()
     })
+    // The caller of this turn receives its error; the next turn only waits for the end.
     this.#last = turn.catch(() => undefined)
     return turn
   }

@@ -27,6 +27,7 @@ export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>)
     () => true,
     () => false,
   )
+  // If the signal is first, nobody waits for the work any more: its error must not end the process.
   work.catch(() => undefined)
   try {
     if (!signal.aborted) await Promise.race([work, aborted])

@@ -6,7 +6,7 @@ import type { LintOptions, LintReport } from './lint/lint.js'
 import type { ConfigInput } from './read/input.js'
 
 /**
- * Judges a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the
+ * Checks a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the
  * files that it names are fit for their roles. Everything wrong is a finding with its place, also what cannot be read
  * at all. Of several etcds in one text, it lints the one that `member` names. The report has no path.
  *

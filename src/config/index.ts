@@ -1,6 +1,6 @@
 /**
  * Writes the configuration of etcd, so that it means what it seems to mean, in the forms that etcd, systemd, Compose and
- * etcdctl read; and judges configurations that others wrote.
+ * etcdctl read; and checks configurations that others wrote.
  *
  * @module
  */

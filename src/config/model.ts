@@ -19,7 +19,7 @@ export interface TlsSide {
   certFile?: string | undefined
   /** Its private key in PEM, not encrypted. */
   keyFile?: string | undefined
-  /** CAs of those who connect, in PEM; members also judge each other's listeners by it. Read at the start only. */
+  /** CAs of those who connect, in PEM; members also check each other's listeners by it. Read at the start only. */
   trustedCaFile?: string | undefined
   /**
    * Whether those who connect must show a certificate from {@link TlsSide.trustedCaFile}. Etcd takes the user's name
@@ -66,7 +66,7 @@ export interface MemberConfig {
   initialClusterState?: 'new' | 'existing' | undefined
   /** Keeps clusters apart. Default: etcd's own, `etcd-cluster`. */
   initialClusterToken?: string | undefined
-  /** Where to serve `/metrics` and `/health` beside the client URLs; `http://` is allowed here, and is for everyone to read. */
+  /** Where to serve `/metrics` and `/health` next to the client URLs; `http://` is allowed here, and is for everyone to read. */
   metricsUrls?: readonly string[] | undefined
   tlsMinVersion?: EtcdTlsVersion | undefined
   tlsMaxVersion?: EtcdTlsVersion | undefined

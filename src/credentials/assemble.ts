@@ -30,7 +30,7 @@ export interface MaterialReading {
   readonly findings: readonly Finding[]
 }
 
-/** Judges all inputs, also where the first is broken, so that one report says everything. */
+/** Checks all inputs, also where the first is broken, so that one report says everything. */
 export function assemble(inputs: Inputs, origin: string): MaterialReading {
   const opened = {
     ca: openInput(inputs.ca),
@@ -89,7 +89,7 @@ function isSame(a: Input, b: Input): boolean {
   return a.bytes !== null && b.bytes !== null && a.bytes.equals(b.bytes)
 }
 
-/** Of one file that was given twice, each thing is told once. */
+/** Of one file that was given twice, each thing is reported once. */
 function distinct(findings: readonly Finding[]): Finding[] {
   const seen = new Set<string>()
   return findings.filter(({ code, message }) => {

@@ -41,7 +41,7 @@ export interface CredentialSource {
    * credentials that are there, be they the old ones.
    *
    * @param held What the consumer has. Where something else is there at the start, that comes first, so that no change
-   *   between `load` and `watch` is lost. Default: what `load` handed out last. Sources may disregard it.
+   *   between `load` and `watch` is lost. Default: what `load` returned last. Sources may disregard it.
    * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` out of the iteration; `details.findings` lists everything that is wrong.
    */
   watch?(signal: AbortSignal, held?: Credentials): AsyncIterable<Credentials>

@@ -25,7 +25,7 @@ export function fingerprintOf({ chain, key, trustAnchors, clientAnchors = [], cr
 }
 
 /**
- * What was read, octet by octet, or why it was not: equal contents need not be looked into twice.
+ * What was read, byte by byte, or why it was not: equal contents need not be looked into twice.
  *
  * @returns SHA-256 in base64. It is over the private key too, and never shown.
  */
@@ -50,7 +50,7 @@ function addSet(hash: Hash, members: readonly { raw: Uint8Array }[]): void {
   )
 }
 
-/** With their number and lengths, so that no two lists give the same octets. */
+/** With their number and lengths, so that no two lists give the same bytes. */
 function addAll(hash: Hash, items: readonly Uint8Array[]): void {
   hash.update(`${String(items.length)}:`)
   for (const item of items) hash.update(`${String(item.length)}:`).update(item)

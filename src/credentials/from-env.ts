@@ -10,7 +10,7 @@ import { fileInput, readPassphraseOption, readPathOption, unread } from './input
 import { isContentNotName } from './recognize.js'
 import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
 
-/** What {@link fromEnv} takes beside the environment. */
+/** What {@link fromEnv} takes next to the environment. */
 export interface FromEnvOptions {
   /**
    * The prefix of the variables' names, to which `CACERT`, `ENDPOINTS` and so on are appended. Default: `'ETCDCTL_'`, the

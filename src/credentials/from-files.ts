@@ -26,7 +26,7 @@ export interface FromFilesOptions {
 }
 
 /**
- * Credentials from files, read anew at each `load()`, and followed by `watch()`.
+ * Credentials from files, read again at each `load()`, and followed by `watch()`.
  *
  * `load()` rejects with `ERR_CREDENTIALS_UNREADABLE` and lists everything that is wrong, each finding with its file and what to
  * do. Only regular files (also behind symbolic links) of at most 4 MiB are read.

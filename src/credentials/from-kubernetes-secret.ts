@@ -24,7 +24,7 @@ export interface SecretFileNames {
   crl?: string | undefined
 }
 
-/** What {@link fromKubernetesSecret} takes beside the directory. */
+/** What {@link fromKubernetesSecret} takes next to the directory. */
 export interface FromKubernetesSecretOptions {
   /** Names of the files. Default: those of a `kubernetes.io/tls` secret with a CA, as cert-manager writes it. */
   names?: SecretFileNames | undefined
@@ -51,11 +51,11 @@ const GENERATION = '..data'
 const MAX_ATTEMPTS = 3
 
 /**
- * Credentials from a secret that Kubernetes mounted as a directory, read anew at each `load()`, and followed by `watch()`. All
+ * Credentials from a secret that Kubernetes mounted as a directory, read again at each `load()`, and followed by `watch()`. All
  * files come from one generation of the secret: the link `..data`, which the kubelet replaces as a whole, is followed once,
  * so an update between two reads cannot mix an old certificate with a new key. A directory without that link is read as it is.
  *
- * The modes of the files are not judged: they are those of the volume, which only the pod sees.
+ * The modes of the files are not checked: they are those of the volume, which only the pod sees.
  *
  * @param directory Where the secret is mounted.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is unknown or of a wrong type.
@@ -121,7 +121,7 @@ function isMissing({ findings }: Input): boolean {
   return findings.some(({ code }) => code === 'file/missing')
 }
 
-/** The directory that holds the current files: the target of `..data`, or the mount itself where there is no such link. */
+/** The directory that holds the current files: the target of `..data`, or the mount itself if there is no such link. */
 async function generationOf(mount: string): Promise<string> {
   try {
     return await realpath(join(mount, GENERATION))

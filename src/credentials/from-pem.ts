@@ -20,9 +20,9 @@ export interface FromPemOptions {
 }
 
 /**
- * Credentials from PEM text, such as a secret store hands out.
+ * Credentials from PEM text, such as a secret store returns.
  *
- * Nothing is judged before `load()`, which rejects with `ERR_CREDENTIALS_UNREADABLE` and lists everything that is wrong with
+ * Nothing is checked before `load()`, which rejects with `ERR_CREDENTIALS_UNREADABLE` and lists everything that is wrong with
  * the texts. Buffers are copied. Neither the source nor any error shows the key or the passphrase.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is missing, unknown or of a wrong type.

@@ -8,13 +8,13 @@ import { damageFinding, layoutFindings } from '../x509/pem/pem-findings.js'
 import { finding } from './finding.js'
 import { recognize } from './recognize.js'
 
-/** One input as it was handed over or read. */
+/** One input as it was passed or read. */
 export interface Input {
   readonly role: MaterialRole
   readonly place: Place
   /** Null where it could not be read; `findings` says why. */
   readonly bytes: Buffer | null
-  /** Permission bits of the file; null where there is none, or where they do not matter. */
+  /** Permission bits of the file; null if there is none, or where they do not matter. */
   readonly mode: number | null
   readonly findings: readonly Finding[]
 }
@@ -24,7 +24,7 @@ export interface OpenedInput extends Input {
   readonly blocks: readonly PemBlock[]
 }
 
-/** Most octets read of an input. Revocation lists can be long; nothing else is. */
+/** Most bytes read of an input. Revocation lists can be long; nothing else is. */
 export function sizeLimit(role: MaterialRole): number {
   return role === 'crl' ? MAX_CRL_FILE_OCTETS : MAX_PEM_OCTETS
 }

@@ -45,7 +45,7 @@ export function unread(role: MaterialRole, place: Input['place'], reason: Findin
   return { role, place, bytes: null, mode: null, findings: [reason] }
 }
 
-/** A text that was handed over. Copied: the caller may overwrite a Buffer once the call returns. */
+/** A text that was passed. Copied: the caller may overwrite a Buffer once the call returns. */
 export function textInput(role: MaterialRole, text: unknown, option: string = role): Input {
   if (typeof text !== 'string' && !(text instanceof Uint8Array)) {
     throw valueInvalid(`options.${option}`, text, 'PEM as a string or a Buffer')
@@ -71,7 +71,7 @@ export function readPathOption(option: string, value: unknown): string {
 }
 
 /**
- * The passphrase, copied; null where none is given.
+ * The passphrase, copied; null if none is given.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */

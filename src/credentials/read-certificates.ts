@@ -27,7 +27,7 @@ const MAX_FINDINGS = 100
 /**
  * Reads the certificates of the `ca` or `cert` input.
  *
- * @param keyBelongs Whether a private key beside the certificates is meant, since the same file was given as the key.
+ * @param keyBelongs Whether a private key next to the certificates is meant, since the same file was given as the key.
  */
 export function readCertificates(input: OpenedInput, keyBelongs = false): CertificatesReading {
   const own = input.blocks.filter(({ label }) => kindIn(input, label) === 'certificate')
@@ -54,7 +54,7 @@ function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Ce
   let damaged = 0
   let repeated = 0
   for (const { bytes, line } of blocks) {
-    // There are errors enough by then, so nothing will be judged by the certificates that were read.
+    // There are errors enough by then, so nothing will be checked by the certificates that were read.
     if (damaged >= MAX_FINDINGS) break
     const parsed = parse(bytes, place.origin)
     if (parsed instanceof DerError) {

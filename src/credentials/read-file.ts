@@ -8,7 +8,7 @@ import { finding } from './finding.js'
 /** What was read of a file. */
 export interface FileContent {
   readonly bytes: Buffer
-  /** Permission bits, or null where the platform has none. */
+  /** Permission bits, or null if the platform has none. */
   readonly mode: number | null
 }
 
@@ -24,7 +24,7 @@ export interface FileName {
  *
  * @param path The file to open.
  * @param name The file as findings name it.
- * @param limit Most octets read.
+ * @param limit Most bytes read.
  * @returns The contents, or a finding that says why there are none.
  */
 export async function readMaterialFile(path: string, name: FileName, limit: number): Promise<FileContent | Finding> {
@@ -45,7 +45,7 @@ async function readOpened(path: string, name: FileName, limit: number): Promise<
     const stats = await handle.stat()
     const refused = refuse(stats, name, limit)
     if (refused !== null) return refused
-    // One octet more than allowed: files of procfs have no size, and a file can grow while it is read.
+    // One byte more than allowed: files of procfs have no size, and a file can grow while it is read.
     const buffer = Buffer.alloc(Math.max(Math.min(stats.size, limit), 64 * 1024) + 1)
     const chunks: Buffer[] = []
     let size = 0
@@ -65,7 +65,7 @@ async function readOpened(path: string, name: FileName, limit: number): Promise<
   }
 }
 
-/** Why a file is not read, going by what it is; null where nothing speaks against it. */
+/** Why a file is not read, going by what it is; null if nothing speaks against it. */
 function refuse(stats: Stats, name: FileName, limit: number): Finding | null {
   if (stats.isDirectory()) return finding('file/not-regular', { ...name, kind: 'directory' })
   if (stats.isFIFO()) return finding('file/not-regular', { ...name, kind: 'FIFO' })

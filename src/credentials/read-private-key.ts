@@ -16,7 +16,7 @@ export interface KeyReading {
 /**
  * Reads the private key: the first one, as etcd, etcdctl and Node do.
  *
- * @param certificateBelongs Whether certificates beside the key are meant, since the same file was given as `cert`.
+ * @param certificateBelongs Whether certificates next to the key are meant, since the same file was given as `cert`.
  */
 export function readKey(
   input: OpenedInput,

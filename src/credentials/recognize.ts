@@ -1,4 +1,4 @@
-/** Says what a file or text holds: PEM, or what it is instead. Nothing is judged here. */
+/** Says what a file or text holds: PEM, or what it is instead. Nothing is checked here. */
 import { derKind, type DerKind } from '../x509/pem/der-kind.js'
 import type { Holds, UnexpectedContent } from '../report/catalogue/input.js'
 import type { PemScan } from '../x509/pem/pem.js'

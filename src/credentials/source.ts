@@ -1,4 +1,4 @@
-/** The sources of this room: they gather their inputs anew at each load, and print nothing but their origin. */
+/** The sources of this room: they gather their inputs again at each load, and print nothing but their origin. */
 import { once } from 'node:events'
 import { inspect } from 'node:util'
 import { EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'

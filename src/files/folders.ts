@@ -57,7 +57,7 @@ export async function makeFolders(fs: FileSystem, path: string, made: string[]):
   }
 }
 
-/** Removes those that are empty, the innermost first. */
+/** Removes those that are empty, the innermost first. A folder that stays does no harm: the error that led here is the one to report. */
 export async function unmakeFolders(fs: FileSystem, made: readonly string[]): Promise<void> {
   for (const path of [...made].reverse()) await fs.rmdir(path).catch(() => undefined)
 }

@@ -10,7 +10,7 @@ export interface ErrorDetails {
   ERR_OPTION_INVALID: { option: string; reason: string }
   /** Credentials could not be read at all; `findings` says everything that is wrong with the material. */
   ERR_CREDENTIALS_UNREADABLE: { origin: string; findings: [Finding, ...Finding[]] }
-  /** Credentials were read and judged unfit. */
+  /** Credentials were read and checked unfit. */
   ERR_VALIDATION_FAILED: { report: FailedReport }
   /** An endpoint answered and the TLS handshake (or what followed it) was refused, by it or by us. */
   ERR_HANDSHAKE_FAILED: { report: FailedReport }

@@ -1,6 +1,6 @@
 /**
  * A finding is one fact about certificates, keys, files or a handshake, told as data. The catalogue is the only place
- * that knows what a code means; everything else names the code and hands over the details. Types speak of the whole
+ * that knows what a code means; everything else names the code and passes the details. Types speak of the whole
  * catalogue, which costs nothing; each room loads the rows that it gives.
  */
 import type { CertificateRef } from './certificate-ref.js'
@@ -14,18 +14,18 @@ export type { Refusal, Severity } from './row.js'
 /** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
 export type FindingCode = keyof FindingDetails
 
-/** What each code tells beside its text, so that programs need not read the text. */
+/** What each code tells next to its text, so that programs need not read the text. */
 export type FindingDetails = CatalogueDetails
 
 /** A place in a configuration of etcd. */
 export interface FindingPlace {
   /** As it stands there: `--cert-file`, `ETCD_CERT_FILE`, `client-transport-security.cert-file`. Null: no single one. */
   option: string | null
-  /** The file it was read from, or `members[1]`; null for a text that was handed over. */
+  /** The file it was read from, or `members[1]`; null for a text that was passed. */
   file: string | null
-  /** From 1; null where no line is known. */
+  /** From 1; null if no line is known. */
   line: number | null
-  /** From 1; null where no column is known. */
+  /** From 1; null if no column is known. */
   column: number | null
 }
 
@@ -36,7 +36,7 @@ interface FindingOf<C extends FindingCode> {
   message: string
   /** One sentence that says what to do. Prose: may change in any release. */
   remedy: string
-  /** The certificate the finding is about; null where it is about something else (a file, an endpoint). */
+  /** The certificate the finding is about; null if it is about something else (a file, an endpoint). */
   certificate: CertificateRef | null
   details: FindingDetails[C]
   /**

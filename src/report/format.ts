@@ -13,12 +13,12 @@ export interface FormatOptions {
   /** Colours by ANSI escape sequences (SGR only). Default: false. */
   color?: boolean | undefined
   /**
-   * Columns to wrap at. Default: 80. Less than 40 counts as 40, so that the width of any terminal may be handed over;
+   * Columns to wrap at. Default: 80. Less than 40 counts as 40, so that the width of any terminal may be passed;
    * `Infinity` does not wrap. A word longer than a line is never broken.
    */
   width?: number | undefined
   /**
-   * One line without a line break, for a log: the verdict, the counts, and every error and warning with its certificate
+   * One line without a line break, for a log: the result, the counts, and every error and warning with its certificate
    * and remedy. `width` does not apply. Default: false.
    */
   oneLine?: boolean | undefined
@@ -55,7 +55,7 @@ export function formatReport(report: AnyReport, options: FormatOptions = {}): st
   const findings = worstFirst(report.findings)
   if (options.oneLine === true) return logLine(report, findings, printer)
   const errors = findings.filter(({ severity }) => severity === 'error')
-  // Advice is kept short beside a fault; which file a certificate is from stands in the path.
+  // Advice is kept short next to a fault; which file a certificate is from stands in the path.
   const isBrief = errors.length > 0 && (report.path ?? []).length > 0
   const blocks = [
     [headLine(report, findings, printer)],
@@ -102,7 +102,7 @@ function dateText(date: Date): string {
   return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
-/** The path, the anchor first and each certificate below its issuer; nothing where there is no path. */
+/** The path, the anchor first and each certificate below its issuer; nothing if there is no path. */
 function pathTree(report: AnyReport, printer: Printer): string[] {
   const fromTop = [...(report.path ?? [])].reverse()
   if (fromTop.length === 0) return []
@@ -162,7 +162,7 @@ function upToMost(texts: readonly string[]): string[] {
   return more > 0 ? [...texts.slice(0, MOST_LISTED), `and ${String(more)} more`] : [...texts]
 }
 
-/** Where a configuration says it, unless that was told already. */
+/** Where a configuration says it, unless that was reported already. */
 function placeOf({ place, message, certificate }: Finding): string[] {
   if (place === undefined || place.line === null) return []
   const at = printable(placed({ ...place, option: place.option ?? 'the configuration' }))

@@ -3,7 +3,7 @@ import type { CertificateRef, Finding, FindingPlace } from './finding.js'
 /** Nothing in the way: warnings and infos at most. */
 export interface PassedReport {
   ok: true
-  /** The time that validity was judged at. */
+  /** The time that validity was checked at. */
   checkedAt: Date
   /** The path from the leaf to its trust anchor. */
   path: CertificateRef[]
@@ -13,9 +13,9 @@ export interface PassedReport {
 /** At least one error; the worst finding stands first. */
 export interface FailedReport {
   ok: false
-  /** The time that validity was judged at. */
+  /** The time that validity was checked at. */
   checkedAt: Date
-  /** The path that came furthest, or null where none could be built at all. */
+  /** The path that came furthest, or null if none could be built at all. */
   path: CertificateRef[] | null
   findings: [Finding, ...Finding[]]
 }

@@ -10,7 +10,7 @@ export interface BudgetOptions {
    * one more for each 64 KiB that are signed).
    */
   signatures?: number | undefined
-  /** Candidates looked at at most. Default: 3,000. A path that was judged as a whole counts as several. */
+  /** Candidates looked at at most. Default: 3,000. A path that was checked as a whole counts as several. */
   steps?: number | undefined
 }
 
@@ -33,13 +33,13 @@ export class Budget {
     this.#steps = this.limits.steps
   }
 
-  /** Takes one signature that counts as `cost`; false where not enough is left. */
+  /** Takes one signature that counts as `cost`; false if not enough is left. */
   takeSignature(cost = 1): boolean {
     this.#signatures -= cost
     return this.#signatures >= 0
   }
 
-  /** Takes steps; false where not enough are left. */
+  /** Takes steps; false if not enough are left. */
   takeSteps(count = 1): boolean {
     this.#steps -= count
     return this.#steps >= 0
@@ -55,7 +55,7 @@ export class Budget {
   }
 }
 
-/** How many signatures of ECDSA P-256 it takes as long as to verify one by this key over so many octets. Measured. */
+/** How many signatures of ECDSA P-256 it takes as long as to verify one by this key over so many bytes. Measured. */
 export function signatureCost(key: PublicKeyInfo, octets: number): number {
   return keyCost(key) + Math.floor(octets / (64 * 1024))
 }

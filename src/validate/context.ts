@@ -17,7 +17,7 @@ export interface ValidateOptions {
   usage: Usage
   /** Hosts that the leaf must cover: DNS names, IP addresses, URIs. Default: none. */
   hosts?: readonly string[] | undefined
-  /** The time to judge at. Default: now. */
+  /** The time to check at. Default: now. */
   at?: Date | undefined
   /** Tolerance at both ends of every validity, as a duration. Default: `'0s'`. */
   clockSkew?: string | undefined

@@ -24,7 +24,7 @@ const RULES: readonly Rule[] = [
     follows: onSameCertificate,
   },
   {
-    // Where every certificate is of the future it is one clock that is wrong, as the warning beside it says.
+    // Where every certificate is of the future it is one clock that is wrong, as the warning next to it says.
     cause: 'validity/not-yet-valid',
     consequences: ['validity/not-yet-valid'],
     follows: (cause, _, all) =>
@@ -113,7 +113,7 @@ function absentOf({ code, details }: Finding): string | null {
 
 /**
  * Folds consequences under their causes. A finding that has no cause in the list stays; nothing is lost. A cause is at
- * least as severe as what is folded under it, so that the verdict stays the same.
+ * least as severe as what is folded under it, so that the result stays the same.
  */
 export function foldConsequences(findings: readonly Finding[]): Finding[] {
   const causes = findings.filter(({ code }) => CAUSES.has(code))
@@ -127,7 +127,7 @@ export function foldConsequences(findings: readonly Finding[]): Finding[] {
 
 /**
  * Folds a warning or info that several certificates share into the first of them: the same advice on each certificate of
- * a path hides the fault beside it. Errors stay, each of them is to be fixed.
+ * a path hides the fault next to it. Errors stay, each of them is to be fixed.
  */
 export function foldRepeats(findings: readonly Finding[]): Finding[] {
   const groups = new Map<string, Finding[]>()

@@ -1,4 +1,4 @@
-/** Reads what callers hand over as certificates or CRLs: PEM text, DER bytes, or objects read before. */
+/** Reads what callers pass as certificates or CRLs: PEM text, DER bytes, or objects read before. */
 import { holdsOfLabel, labelsOf } from '../credentials/labels.js'
 import { recognize } from '../credentials/recognize.js'
 import { valueInvalid } from '../report/option-error.js'
@@ -26,9 +26,9 @@ export type CrlInput = string | Uint8Array | Crl
 export const MAX_CERTIFICATES = 200
 /** Bytes of certificates of one validation, in PEM or DER. The largest bundles of public CAs have a third of it. */
 const MAX_GIVEN_OCTETS = 1024 * 1024
-/** Most CRLs of one validation. A path needs one of each CA in it, and a delta CRL beside it at most. */
+/** Most CRLs of one validation. A path needs one of each CA in it, and a delta CRL next to it at most. */
 export const MAX_CRLS = 100
-/** Faults of one input that are told; what follows is seldom news. */
+/** Faults of one input that are reported; what follows is seldom news. */
 const MAX_FAULTS = 20
 
 /** What one validation is given. */
@@ -49,13 +49,13 @@ export interface MaterialReading {
   readonly trustAnchors: readonly Certificate[]
   readonly crls: readonly Crl[]
   readonly findings: readonly Finding[]
-  /** False where an input was not read to its end, so that no verdict can rest on what was read; a finding says why. */
+  /** False where an input was not read to its end, so that no result can rest on what was read; a finding says why. */
   readonly isComplete: boolean
 }
 
 /**
  * Reads the inputs of one validation, within limits for all of them together: {@link MAX_CERTIFICATES} certificates in
- * {@link MAX_GIVEN_OCTETS} bytes, and {@link MAX_CRLS} CRLs in twice the octets of the largest file of them. Faults are
+ * {@link MAX_GIVEN_OCTETS} bytes, and {@link MAX_CRLS} CRLs in twice the bytes of the largest file of them. Faults are
  * findings that name the input.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value of another type.
@@ -137,7 +137,7 @@ class KindReader<T> {
     this.#left = kind.maxCount
   }
 
-  /** Refuses inputs that are too much by their sizes alone; the largest of them is told. */
+  /** Refuses inputs that are too much by their sizes alone; the largest of them is reported. */
   refuseExcess(inputs: Readonly<Record<string, unknown>>): void {
     const { wanted, maxCount, maxOctets } = this.kind
     let count = 0
@@ -159,7 +159,7 @@ class KindReader<T> {
     return this.log.isComplete ? new InputReader(this, option).read(listOf(input)) : []
   }
 
-  /** Counts one that was read; false where it is one too many, which is told then. */
+  /** Counts one that was read; false if it is one too many, which is reported then. */
   count(option: string): boolean {
     const fits = this.#left-- > 0
     if (!fits) this.tooMany(option)
@@ -188,7 +188,7 @@ function largestOf(inputs: Readonly<Record<string, unknown>>, size: (value: unkn
   return largest?.[0] ?? ''
 }
 
-/** The first octet of every certificate and CRL in DER: SEQUENCE. PEM is text, which starts otherwise. */
+/** The first byte of every certificate and CRL in DER: SEQUENCE. PEM is text, which starts otherwise. */
 const DER_START = 0x30
 
 /** Where one value of an input stands. */

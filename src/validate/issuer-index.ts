@@ -17,7 +17,7 @@ interface Issuers {
   readonly all: readonly Candidate[]
 }
 
-/** Most octets of different names that are compared by the rules of section 7.1: 160 for each of 200 names. */
+/** Most bytes of different names that are compared by the rules of section 7.1: 160 for each of 200 names. */
 const MAX_FOLDED_OCTETS = 32 * 1024
 
 /**
@@ -51,7 +51,7 @@ export class IssuerIndex {
     yield* this.#ordered(this.#sorted, this.#newestOf(wanted.octets), certificate)[which]
     this.#byKey ??= this.#groupByKey()
     const sameName = this.#byKey.get(wanted.key) ?? []
-    // Most often all are of the same octets.
+    // Most often all are of the same bytes.
     if (sameName.length === (this.#byOctets.get(wanted.octets)?.length ?? 0)) return
     const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets).sort(newerFirst)
     yield* this.#ordered(this.#sortedFolded, folded, certificate)[which]

@@ -15,7 +15,7 @@ import { keyIdentifiers, namesOtherAuthority } from './link.js'
 import { FindingCollector, type Note, type PathCertificate } from './path-certificate.js'
 import type { FoundPath } from './path.js'
 
-/** What a path is judged with, beside the caller's context. */
+/** What a path is checked with, next to the caller's context. */
 export interface PathRules extends RevocationRules {
   readonly maxIntermediates: number
   /** Comparisons of names with constraints that are left, over all paths of this validation. */
@@ -48,7 +48,7 @@ function judgeIssuer(issuer: PathCertificate, context: Context, notes: FindingCo
   checkIssuerUsage(issuer, context, notes)
 }
 
-/** The verdicts on issuers by themselves: each certificate is judged once in each place. */
+/** The results on issuers by themselves: each certificate is checked once in each place. */
 export class IssuerVerdicts {
   readonly context: Context
   readonly #known = new Map<Certificate, FindingCollector[]>()
@@ -59,7 +59,7 @@ export class IssuerVerdicts {
     this.context = context
   }
 
-  /** How many certificates were judged. */
+  /** How many certificates were checked. */
   get count(): number {
     return this.#known.size
   }

@@ -10,7 +10,7 @@ import { type Budget, signatureCost } from './budget.js'
  */
 export type Link = 'signed' | 'other-key' | 'unverifiable'
 
-/** Judges a link; null where the budget is used up. What was verified before costs nothing. */
+/** Checks a link; null if the budget is used up. What was verified before costs nothing. */
 export function linkOf(child: Certificate, issuer: Certificate, budget: Budget): Link | null {
   if (!child.knowsVerdictOn(issuer)) {
     if ('unknown' in child.signatureAlgorithm || !isVerifiable(issuer.publicKeyInfo)) return 'unverifiable'
@@ -42,7 +42,7 @@ export function namesOtherAuthority(child: Certificate, issuer: Certificate): bo
   return named !== undefined && !named.equals(issuer.issuer)
 }
 
-/** A key identifier that a certificate asks for, and the one of its issuer; unknown where one of them lacks. */
+/** A key identifier that a certificate asks for, and the one of its issuer; unknown if one of them lacks. */
 export type KeyIdentifierLink =
   | { readonly relation: 'same' | 'different'; readonly wanted: Uint8Array; readonly found: Uint8Array }
   | { readonly relation: 'unknown'; readonly wanted: Uint8Array | null; readonly found: Uint8Array | null }

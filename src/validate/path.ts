@@ -17,7 +17,7 @@ export interface FoundPath {
 }
 
 /**
- * How a link of the path is judged before it is taken: `follow`, or `skip`. The first search skips whatever could not
+ * How a link of the path is checked before it is taken: `follow`, or `skip`. The first search skips whatever could not
  * be part of a valid path; the second, which explains a failure, follows faulty issuers too. `index` is the place that
  * the issuer would take in the path.
  */

@@ -1,4 +1,4 @@
-/** Finds the path: first one that is valid, and where there is none, the one that came furthest. */
+/** Finds the path: first one that is valid, and if there is none, the one that came furthest. */
 import type { CertificateRef } from '../report/finding.js'
 import { printableDeep } from '../report/printable.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -38,15 +38,15 @@ export interface SearchResult {
 
 /** Self-issued certificates do not count as intermediates, but a path must end somewhere. */
 const SELF_ISSUED_ALLOWANCE = 4
-/** Failing paths that are judged in full to find the one that came furthest. */
+/** Failing paths that are checked in full to find the one that came furthest. */
 const MAX_FAILURES_JUDGED = 32
-/** Issuers that are judged on the way to a valid path: those that share a key cost no signature of their own. */
+/** Issuers that are checked on the way to a valid path: those that share a key cost no signature of their own. */
 const MAX_ISSUERS_JUDGED = 100
-/** Steps that judging a path costs for each certificate in it, and for each finding that came of it. */
+/** Steps that checking a path costs for each certificate in it, and for each finding that came of it. */
 const STEPS_PER_PLACE = 16
 const STEPS_PER_FINDING = 8
 
-/** Builds and judges paths until one is valid; explains the best of the others where none is. */
+/** Builds and checks paths until one is valid; explains the best of the others where none is. */
 export function searchPath(input: SearchInput): SearchResult {
   const leafPlace: PathCertificate = { certificate: input.leaf, role: 'leaf', index: 0 }
   const leafNotes = new FindingCollector()
@@ -79,12 +79,12 @@ interface Judged {
 
 /**
  * The first path without an error above the leaf (the leaf's own faults are the same on every path), else the one with
- * the fewest of those whose every link is sound; null where there is none.
+ * the fewest of those whose every link is sound; null if there is none.
  */
 function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged | null {
   const rule: LinkRule = (child, { certificate, isAnchor }, index) => {
     if (namesOtherAuthority(child, certificate)) return 'skip'
-    // The signature first: the budget bounds it, and so how many issuers are judged.
+    // The signature first: the budget bounds it, and so how many issuers are checked.
     if (linkOf(child, certificate, input.budget) !== 'signed') return 'skip'
     if (!issuers.has(certificate) && issuers.count >= MAX_ISSUERS_JUDGED) input.budget.end()
     if (input.budget.isExhausted) return 'skip'
@@ -122,7 +122,7 @@ function walk(
   return walkPaths(input.leaf, input.anchors, index, { rule, budget, maxLength, deadEnds })
 }
 
-/** The failing path that came furthest; null where the budget did not suffice for a single one, and nothing is known. */
+/** The failing path that came furthest; null if the budget did not suffice for a single one, and nothing is known. */
 function explainFailure(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged | null {
   const rule: LinkRule = (child, { certificate }) => {
     const link = linkOf(child, certificate, input.explanationBudget)

@@ -1,4 +1,4 @@
-/** Validating a leaf with the certificates that came beside it, against explicit trust anchors. */
+/** Validating a leaf with the certificates that came next to it, against explicit trust anchors. */
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { makeReport, type Report } from '../report/report.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -40,7 +40,7 @@ const EXPLANATION_STEPS = 1500
 const EXPLANATION_SIGNATURES = 25
 
 /**
- * Judges a certificate chain as RFC 5280 section 6 and etcd ask: builds a path from the leaf to a trust anchor and
+ * Checks a certificate chain as RFC 5280 section 6 and etcd ask: builds a path from the leaf to a trust anchor and
  * checks signatures, validity, CA rights, path length, usages, name constraints, revocation, keys and names. The report
  * lists everything that is wrong. Local work only; certificates that cannot be read are findings too.
  *
@@ -80,7 +80,7 @@ function validate(input: ChainInput, options: ValidateChainOptions, isConnected:
   })
   const [leaf, ...rest] = read.leaf
   if (leaf === undefined && read.findings.length === 0) throw optionInvalid(option, 'must hold a certificate')
-  // Nothing is judged by a part of what was given: that it fails, or passes, would say nothing.
+  // Nothing is checked by a part of what was given: that it fails, or passes, would say nothing.
   if (leaf === undefined || !read.isComplete) {
     return makeReport({ checkedAt: context.at, path: null, findings: read.findings, ignore: context.ignore })
   }

@@ -10,7 +10,7 @@ import type { FindingCollector, Note, PathCertificate } from './path-certificate
 import { search } from './validate-chain.js'
 
 /**
- * Judges credentials for a use: everything that {@link validateChain} checks, that the private key belongs to the
+ * Checks credentials for a use: everything that {@link validateChain} checks, that the private key belongs to the
  * certificate, and that the chain is in the order in which TLS sends it.
  *
  * For the use `client`, the chain is validated against `clientAnchors`, the CAs that etcd trusts for clients. Without them it is

@@ -30,7 +30,7 @@ export interface PublicKeyInfo {
   readonly uncompressed: boolean
   /** Of an RSA key: bits of the modulus. */
   readonly modulusBits: number | null
-  /** Of an RSA key: the public exponent, or null where it exceeds 31 bits. */
+  /** Of an RSA key: the public exponent, or null if it exceeds 31 bits. */
   readonly exponent: number | null
 }
 
@@ -86,7 +86,7 @@ export interface SignatureScheme {
   readonly key: 'RSA' | 'ECDSA' | 'Ed25519'
   /** Null where the algorithm brings its own. */
   readonly digest: Digest | null
-  /** Only of RSA-PSS: the salt's length in octets. */
+  /** Only of RSA-PSS: the salt's length in bytes. */
   readonly saltLength?: number
 }
 

@@ -8,7 +8,7 @@ import { publicKeyBits } from './keys/public-key.js'
 
 /** What goes into the signed part. Names, keys and algorithms are whole DER elements. */
 export interface CertificateFields {
-  /** Octets of the positive serial number, most significant first. */
+  /** Bytes of the positive serial number, most significant first. */
   serial: Uint8Array
   signatureAlgorithm: Uint8Array
   issuer: Uint8Array
@@ -129,7 +129,7 @@ export function writeAuthorityKeyIdentifier(identifier: Uint8Array): Buffer<Arra
   return writeExtension(ExtensionId.authorityKeyIdentifier, value, false)
 }
 
-/** subjectAltName. It is critical only beside an empty subject (RFC 5280 section 4.2.1.6). */
+/** subjectAltName. It is critical only next to an empty subject (RFC 5280 section 4.2.1.6). */
 export function writeSubjectAltName(hosts: readonly Host[], subjectIsEmpty: boolean): Buffer<ArrayBuffer> {
   return writeExtension(ExtensionId.subjectAltName, sequence(...hosts.map(writeGeneralName)), subjectIsEmpty)
 }

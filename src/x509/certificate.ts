@@ -20,7 +20,7 @@ import { type CertificateFields, readCertificate } from './read-certificate.js'
  */
 export const MAX_CERTIFICATE_OCTETS = 256 * 1024
 
-/** Most verdicts that a certificate keeps: more than one validation asks for, unless its budget was raised. */
+/** Most results that a certificate keeps: more than one validation asks for, unless its budget was raised. */
 const MAX_VERDICTS = 256
 
 /** An X.509 certificate. Immutable; what is costly is computed once and kept with the object. */
@@ -81,7 +81,7 @@ export class Certificate {
     return serialText(this.#fields.serial)
   }
 
-  /** The serial number's INTEGER octets. */
+  /** The serial number's INTEGER bytes. */
   get serial(): Uint8Array {
     return this.#fields.serial
   }
@@ -110,7 +110,7 @@ export class Certificate {
     return this.#fields.spki
   }
 
-  /** {@link spki} as a text of one character for each octet, for use as a key. */
+  /** {@link spki} as a text of one character for each byte, for use as a key. */
   get #keyOctets(): string {
     this.#spkiText ??= Buffer.from(this.spki.buffer, this.spki.byteOffset, this.spki.byteLength).toString('latin1')
     return this.#spkiText
@@ -178,7 +178,7 @@ export class Certificate {
     return this.issuer.equals(this.subject)
   }
 
-  /** The subject alternative names; empty where there are none. */
+  /** The subject alternative names; empty if there are none. */
   get subjectAltNames(): readonly GeneralName[] {
     return this.extensions.subjectAltName ?? []
   }

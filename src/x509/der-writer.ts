@@ -1,7 +1,7 @@
 /** Writes DER (ITU-T X.690): the few forms that certificates of our own are made of. The reader is in der.ts. */
 import { Tag } from './der.js'
 
-/** One element: identifier octet, length in its shortest form, contents. */
+/** One element: identifier byte, length in its shortest form, contents. */
 export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer<ArrayBuffer> {
   let length = 0
   for (const each of contents) length += each.length
@@ -33,7 +33,7 @@ export function octetString(contents: Uint8Array): Buffer<ArrayBuffer> {
 
 const NO_UNUSED_BITS = Buffer.from([0])
 
-/** A BIT STRING of whole octets. */
+/** A BIT STRING of whole bytes. */
 export function bitString(octets: Uint8Array): Buffer<ArrayBuffer> {
   return element(Tag.bitString, NO_UNUSED_BITS, octets)
 }
@@ -45,7 +45,7 @@ export function namedBits(bits: readonly number[]): Buffer<ArrayBuffer> {
   return element(Tag.bitString, Buffer.from([unused, octet]))
 }
 
-/** A non-negative INTEGER from its octets, most significant first, in its shortest form. */
+/** A non-negative INTEGER from its bytes, most significant first, in its shortest form. */
 export function unsignedInteger(octets: Uint8Array): Buffer<ArrayBuffer> {
   let start = 0
   while (start < octets.length - 1 && octets[start] === 0) start++

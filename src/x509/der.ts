@@ -3,7 +3,7 @@
  * padded integers, set padding bits), never copies, never recurses, and never reads outside the element it was given.
  */
 
-/** Universal and context tags that X.509 uses, as they stand in the identifier octet. */
+/** Universal and context tags that X.509 uses, as they stand in the identifier byte. */
 export const Tag = {
   boolean: 0x01,
   integer: 0x02,
@@ -25,7 +25,7 @@ export const Tag = {
   set: 0x31,
 } as const
 
-/** The identifier octet of context tag `n`, constructed or primitive. */
+/** The identifier byte of context tag `n`, constructed or primitive. */
 export function contextTag(n: number, form: 'constructed' | 'primitive'): number {
   return (form === 'constructed' ? 0xa0 : 0x80) | n
 }
@@ -48,7 +48,7 @@ export class DerError extends Error {
 /** One element that was read: where it stands in the input. */
 export interface DerElement {
   readonly tag: number
-  /** First byte of the identifier octet. */
+  /** First byte of the identifier byte. */
   readonly start: number
   /** First byte of the contents. */
   readonly contentStart: number
@@ -77,7 +77,7 @@ export class DerReader {
     return this.#position >= this.#end
   }
 
-  /** The identifier octet of the next element, or -1 at the end. */
+  /** The identifier byte of the next element, or -1 at the end. */
   peek(): number {
     return this.#position < this.#end ? this.#byte(this.#position) : -1
   }
@@ -144,7 +144,7 @@ export class DerReader {
     return this.bytes.subarray(element.start, element.end)
   }
 
-  /** Whether two elements read from here are the same, octet by octet. */
+  /** Whether two elements read from here are the same, byte by byte. */
   areEqual(a: DerElement, b: DerElement): boolean {
     const length = a.end - a.start
     if (b.end - b.start !== length) return false
@@ -167,7 +167,7 @@ export class DerReader {
     return value === 0xff
   }
 
-  /** The two's-complement octets of an INTEGER, shortest form required; `tag` for an implicit one. */
+  /** The two's-complement bytes of an INTEGER, shortest form required; `tag` for an implicit one. */
   integer(what: string, tag: number = Tag.integer): Uint8Array {
     const element = this.expect(tag, what)
     const content = this.content(element)
@@ -190,7 +190,7 @@ export class DerReader {
     return value
   }
 
-  /** A BIT STRING: its octets and how many bits of the last do not count. Padding bits must be zero. */
+  /** A BIT STRING: its bytes and how many bits of the last do not count. Padding bits must be zero. */
   bitString(what: string, tag: number = Tag.bitString): { octets: Uint8Array; unusedBits: number } {
     const { start, contentStart, end } = this.expect(tag, what)
     const unusedBits = contentStart < end ? this.#byte(contentStart) : 8
@@ -229,10 +229,10 @@ export class DerReader {
   }
 }
 
-/** The one-octet arcs below 2.5.29 (id-ce): most of what a certificate names is there, and need not be spelled out anew. */
+/** The one-byte arcs below 2.5.29 (id-ce): most of what a certificate names is there, and need not be spelled out again. */
 const EXTENSION_IDS: readonly string[] = Array.from({ length: 0x80 }, (_, arc) => `2.5.29.${String(arc)}`)
 
-/** Longest OBJECT IDENTIFIER read: 2.25 arcs with a UUID need 19 octets, nothing real needs 64. */
+/** Longest OBJECT IDENTIFIER read: 2.25 arcs with a UUID need 19 bytes, nothing real needs 64. */
 const MAX_OID_OCTETS = 64
 
 /** The dotted form of an OBJECT IDENTIFIER's contents. */
@@ -258,7 +258,7 @@ export function oidText(content: Uint8Array, what: string, offset: number): stri
   return text
 }
 
-/** Octets of an arc whose value, seven bits each, a number still holds exactly. */
+/** Bytes of an arc whose value, seven bits each, a number still holds exactly. */
 const MAX_EXACT_OCTETS = 7
 
 function bigArc(octets: Uint8Array): bigint {
@@ -272,7 +272,7 @@ function firstArcs(value: number | bigint): string {
   return `${String(first)}.${String(value - first * 40)}`
 }
 
-/** Upper-case hexadecimal, two digits an octet. */
+/** Upper-case hexadecimal, two digits an byte. */
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex').toUpperCase()
 }

@@ -25,7 +25,7 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
 
 export interface NameAttribute {
   readonly type: string
-  /** The text, or null where the value is not a string that can be read. */
+  /** The text, or null if the value is not a string that can be read. */
   readonly text: string | null
   /** Whether the value is no string of its kind, or of a kind that Go does not read: it refuses the certificate then. */
   readonly malformed: boolean
@@ -33,7 +33,7 @@ export interface NameAttribute {
   readonly raw: Uint8Array
 }
 
-/** Longest name read, in octets. Real ones have a tenth of it: RFC 5280 appendix A bounds most attributes to 64 characters. */
+/** Longest name read, in bytes. Real ones have a tenth of it: RFC 5280 appendix A bounds most attributes to 64 characters. */
 export const MAX_NAME_OCTETS = 4096
 
 /** Most attributes read of one name. Real ones have about five. */
@@ -84,7 +84,7 @@ export class DistinguishedName {
     return this.#parsed
   }
 
-  /** The last common name, as Go takes it for etcd's user name; null where there is none. */
+  /** The last common name, as Go takes it for etcd's user name; null if there is none. */
   get commonName(): string | null {
     const found = this.relativeNames.flat().findLast((attribute) => attribute.type === COMMON_NAME)
     return found?.text ?? null
@@ -95,7 +95,7 @@ export class DistinguishedName {
     return bytesEqual(this.raw, other.raw) || this.key === other.key
   }
 
-  /** {@link raw} as a text of one character for each octet, for use as a key: the same for names of the same octets. */
+  /** {@link raw} as a text of one character for each byte, for use as a key: the same for names of the same bytes. */
   get octets(): string {
     this.#binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
     return this.#binary
@@ -191,7 +191,7 @@ const NUMERIC_STRING = /^[0-9 ]*$/
 // X.680 section 41.4, and the asterisk and ampersand, which CAs put there and Go reads (encoding/asn1 isPrintable).
 const PRINTABLE_STRING = /^[A-Za-z0-9 '()+,\-./:=?*&]*$/
 
-/** The text of an ASN.1 string, or null where the bytes do not fit the string's kind. */
+/** The text of an ASN.1 string, or null if the bytes do not fit the string's kind. */
 export function decodeString(tag: number, content: Uint8Array): string | null {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
   switch (tag) {
@@ -241,7 +241,7 @@ function attributeText({ type, text, raw }: NameAttribute): string {
   return `${name}=${escaped}`
 }
 
-// RFC 4514 section 2.4: any character may be written as the octets of its UTF-8.
+// RFC 4514 section 2.4: any character may be written as the bytes of its UTF-8.
 function hexPairs(character: string): string {
   return Array.from(Buffer.from(character), (octet) => `\\${octet.toString(16).padStart(2, '0').toUpperCase()}`).join(
     '',

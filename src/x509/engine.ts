@@ -2,7 +2,7 @@
  * The one door to @peculiar/webcrypto and @peculiar/x509. Only the authority walks through it, and only by a dynamic
  * import at its first work: loading these libraries takes longer than loading all the rest of this package. They make
  * requests, and keys of Ed25519; certificates and lists are written by certificate-writer.ts and crl-writer.ts, in a quarter
- * of the time, and compared octet for octet with what @peculiar/x509 makes of the same fields.
+ * of the time, and compared byte for byte with what @peculiar/x509 makes of the same fields.
  *
  * No global crypto provider is set: the crypto in use is handed to every call, so that two copies of this package, or
  * this package and another user of @peculiar/x509, do not disturb each other.

@@ -54,7 +54,7 @@ export type KeyUsage = (typeof KEY_USAGES)[number]
 const MAX_EXTENSIONS = 100
 /** Most purposes read of extendedKeyUsage. */
 const MAX_PURPOSES = 100
-/** Longest key identifier read, in octets. A hash has at most 64. */
+/** Longest key identifier read, in bytes. A hash has at most 64. */
 const MAX_KEY_IDENTIFIER = 1024
 
 /** Purposes of extendedKeyUsage by name where they are known here, else by OBJECT IDENTIFIER. */
@@ -95,7 +95,7 @@ export interface AuthorityKeyIdentifier {
   readonly keyIdentifier: Uint8Array | null
   /** The names of the issuer's own issuer, where they are written there. */
   readonly issuer: readonly GeneralName[] | null
-  /** The INTEGER octets of the issuer's serial number, where it is written there. */
+  /** The INTEGER bytes of the issuer's serial number, where it is written there. */
   readonly serial: Uint8Array | null
 }
 
@@ -281,7 +281,7 @@ function isProcessed(oid: string, { requiresPolicy }: Decoded): boolean {
   return PROCESSED.has(oid) && !(oid === ExtensionId.policyConstraints && requiresPolicy)
 }
 
-/** Why an extension cannot be decoded; null where it was, or is of no kind that is known here. */
+/** Why an extension cannot be decoded; null if it was, or is of no kind that is known here. */
 function tryToDecode({ oid, value }: RawExtension, into: Decoded): string | null {
   if (!Object.hasOwn(DECODERS, oid)) return null
   try {

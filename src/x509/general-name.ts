@@ -10,7 +10,7 @@ export interface GeneralName {
   readonly kind: GeneralNameKind
   /** The name for people: text, address, or RFC 4514 name; a hexadecimal dump for kinds that are not read. */
   readonly value: string
-  /** The contents: the address octets of `ip`, the text's octets of `dns`, `uri` and `email`. */
+  /** The contents: the address bytes of `ip`, the text's bytes of `dns`, `uri` and `email`. */
   readonly bytes: Uint8Array
   /** Only of `dirName`. */
   readonly directoryName?: DistinguishedName
@@ -136,7 +136,7 @@ function textOf(kind: GeneralNameKind, bytes: Uint8Array, directoryName: Disting
   }
 }
 
-/** An address, or an address and its mask, which are 8 or 32 octets together. */
+/** An address, or an address and its mask, which are 8 or 32 bytes together. */
 function ipText(bytes: Uint8Array): string {
   if (bytes.length === 4 || bytes.length === 16) return formatIp(bytes)
   const size = bytes.length / 2

@@ -6,7 +6,7 @@
 /** The longest spelling: six groups of hexadecimal digits and an IPv4 address. */
 const MAX_LENGTH = 'ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255'.length
 
-/** The 4 or 16 octets of an address in any spelling that `net.isIP` knows; null for anything else. Zone ids are refused. */
+/** The 4 or 16 bytes of an address in any spelling that `net.isIP` knows; null for anything else. Zone ids are refused. */
 export function parseIp(text: string): Uint8Array | null {
   if (text.length > MAX_LENGTH) return null
   return text.includes(':') ? parseIpv6(text) : parseIpv4(text)
@@ -30,7 +30,7 @@ function parseIpv6(text: string): Uint8Array | null {
   return Uint8Array.from([...head, ...Array<number>(left).fill(0), ...tail])
 }
 
-/** The octets of groups of hexadecimal digits; the last of an address may be written as IPv4. */
+/** The bytes of groups of hexadecimal digits; the last of an address may be written as IPv4. */
 function octetsOf(text: string, atEnd: boolean): number[] | null {
   if (text === '') return []
   const groups = text.split(':')
@@ -44,7 +44,7 @@ function octetsOf(text: string, atEnd: boolean): number[] | null {
   return octets
 }
 
-/** The usual spelling of 4 or 16 octets: dotted decimal, or RFC 5952 (an IPv4-mapped address mixed, by its section 5). */
+/** The usual spelling of 4 or 16 bytes: dotted decimal, or RFC 5952 (an IPv4-mapped address mixed, by its section 5). */
 export function formatIp(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.')
   if (isIpv4Mapped(bytes)) return `::ffff:${bytes.subarray(12).join('.')}`
@@ -55,7 +55,7 @@ export function formatIp(bytes: Uint8Array): string {
   return `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`
 }
 
-/** Whether 16 octets are the IPv4-mapped form of an IPv4 address, `::ffff:0:0/96` (RFC 4291 section 2.5.5.2). */
+/** Whether 16 bytes are the IPv4-mapped form of an IPv4 address, `::ffff:0:0/96` (RFC 4291 section 2.5.5.2). */
 export function isIpv4Mapped(bytes: Uint8Array): boolean {
   return bytes.length === 16 && bytes.subarray(0, 12).every((octet, i) => octet === (i < 10 ? 0 : 0xff))
 }

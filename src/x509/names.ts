@@ -11,7 +11,7 @@ export interface Host {
   readonly kind: 'dns' | 'ip' | 'uri'
   /** Lower-case A-labels without a trailing dot; RFC 5952; or the URI as given. */
   readonly value: string
-  /** The octets of an IP address. */
+  /** The bytes of an IP address. */
   readonly bytes?: Uint8Array
 }
 
@@ -49,7 +49,7 @@ export function readHost(host: unknown): HostReading {
   return readDnsName(host)
 }
 
-/** Longest URI taken into a certificate: SPIFFE allows 2048 octets (SPIFFE-ID section 2.3). */
+/** Longest URI taken into a certificate: SPIFFE allows 2048 bytes (SPIFFE-ID section 2.3). */
 const MAX_URI = 2048
 const ENDPOINT_SCHEMES = new Set([
   'http',
@@ -120,11 +120,11 @@ export function covers(name: GeneralName, host: Host): boolean {
 
 /**
  * Whether a DNS name of a certificate covers a host, by the stricter of Go and Node: a wildcard stands for exactly one
- * leftmost label (RFC 6125 section 6.4.3) and needs two labels beside it (Node refuses `*.tld`, lib/tls.js `check`).
+ * leftmost label (RFC 6125 section 6.4.3) and needs two labels next to it (Node refuses `*.tld`, lib/tls.js `check`).
  * A host that is itself a wildcard is covered only by the same name.
  */
 export function dnsNameCovers(pattern: string, host: string): boolean {
-  // Most names of a long list are told apart by their length.
+  // Most names of a long list are distinguished by their length.
   if (pattern.length !== host.length && !pattern.startsWith('*.')) return false
   // A name with a trailing dot covers nothing: Go and OpenSSL refuse it, Node alone does not look at the dot.
   const name = pattern.toLowerCase()
@@ -139,7 +139,7 @@ export function dnsNameCovers(pattern: string, host: string): boolean {
   )
 }
 
-/** Whether Node uses this wildcard name at all: it needs two labels beside the asterisk. */
+/** Whether Node uses this wildcard name at all: it needs two labels next to the asterisk. */
 export function wildcardIsUsable(name: string): boolean {
   return name.split('.').length > 2 && isDnsPattern(name)
 }

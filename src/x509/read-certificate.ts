@@ -58,7 +58,7 @@ export function readCertificate(der: Uint8Array): CertificateFields {
   }
 }
 
-/** Longest serial number read, in octets. RFC 5280 section 4.1.2.2 allows 20; longer ones are told, up to this. */
+/** Longest serial number read, in bytes. RFC 5280 section 4.1.2.2 allows 20; longer ones are reported, up to this. */
 const MAX_SERIAL_OCTETS = 1024
 
 function readSerial(tbs: DerReader): Uint8Array {

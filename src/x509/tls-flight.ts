@@ -8,9 +8,9 @@ import { DistinguishedName } from './distinguished-name.js'
 
 /** The first flight, as far as it was read. */
 export interface ServerFlight {
-  /** The chain in DER, the leaf first; null where none was sent. */
+  /** The chain in DER, the leaf first; null if none was sent. */
   readonly chain: readonly Uint8Array[] | null
-  /** The names of the CAs that are accepted, one for each CA; null where the server asks for no certificate. */
+  /** The names of the CAs that are accepted, one for each CA; null if the server asks for no certificate. */
   readonly authorities: readonly DistinguishedName[] | null
 }
 
@@ -18,15 +18,15 @@ const HANDSHAKE_RECORD = 22
 const CERTIFICATE = 11
 const CERTIFICATE_REQUEST = 13
 const SERVER_HELLO_DONE = 14
-/** Most octets looked at: a chain and the names of some hundred CAs. */
+/** Most bytes looked at: a chain and the names of some hundred CAs. */
 const MAX_OCTETS = 256 * 1024
-/** Most names and certificates that are told. */
+/** Most names and certificates that are reported. */
 const MAX_ENTRIES = 200
 
 /**
  * Reads the flight, piece by piece.
  *
- * @returns After each piece: the flight once it is complete; null where it is none that can be read, as an alert or TLS 1.3;
+ * @returns After each piece: the flight once it is complete; null if it is none that can be read, as an alert or TLS 1.3;
  * `undefined` while that is still open.
  */
 export function flightReader(): (piece: Uint8Array) => ServerFlight | null | undefined {

@@ -3,7 +3,7 @@
  * (crypto/x509 parseSANExtension, by net/url Parse), whatever the URI is there for.
  */
 
-/** Why Go does not read the URI, as the end of "a URI that …"; null where it does. */
+/** Why Go does not read the URI, as the end of "a URI that …"; null if it does. */
 export function uriProblem(text: string): string | null {
   const [rest = ''] = text.split('#')
   if (/\p{Cc}/u.test(rest)) return 'holds a control character'

@@ -148,7 +148,7 @@ describe('on three members, while reads and writes go on', () => {
             { code: 'handshake/server-name' },
           ],
         })
-        // etcd reads its certificate anew at each handshake.
+        // etcd reads its certificate again at each handshake.
         await follower.replaceServer(pki.issueServer())
         await isHealed(work)
       },

@@ -36,7 +36,7 @@ function nextPut(watcher: Watcher): Promise<string> {
   })
 }
 
-/** Dials with credentials that our own verdict does not let through, and gives the finding that tells of the refusal. */
+/** Dials with credentials that our own result does not let through, and gives the finding that tells of the refusal. */
 async function refusedUnjudged(
   etcd: TestEtcd,
   credentials: Credentials,

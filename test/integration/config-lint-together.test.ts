@@ -1,4 +1,4 @@
-/** What files mean together, and beside options: what the lint says of them, a real etcd does. */
+/** What files mean together, and next to options: what the lint says of them, a real etcd does. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -24,7 +24,7 @@ interface Claim {
   readonly value: string
 }
 
-/** Values of each kind, and what no value of the kind is; null where any text is one. */
+/** Values of each kind, and what no value of the kind is; null if any text is one. */
 const VALUES: Readonly<
   Record<EtcdOptionRow['kind'] | PassthroughKind, readonly [right: string, wrong: string | null]>
 > = {
@@ -160,7 +160,7 @@ describe('the keys of a file', () => {
     const none = paths.filter(({ isThere }) => !isThere).map(({ path }) => wrong(path))
     expect(none.length).toBeGreaterThan(30)
     const both = none.map((each) => JSON.stringify(each).slice(1, -1))
-    // Of several errors, the first in the order of the alphabet is told: there is but the last one.
+    // Of several errors, the first in the order of the alphabet is reported: there is but the last one.
     const text = `{${[...both, '"wal-dir":{}'].join(',')}}`
     const { text: said } = await etcd('--config-file', folder.file('lacks.yml', text))
     expect(said).toMatch(/(?:Config|configYAML)\.wal-dir of type string/)

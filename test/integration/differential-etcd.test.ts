@@ -1,5 +1,5 @@
 /**
- * etcd itself: it judges clients as Go does, and etcdctl judges servers so. Every mutation of what a client sends is
+ * etcd itself: it checks clients as Go does, and etcdctl checks servers so. Every mutation of what a client sends is
  * shown to one real etcd; a few servers are shown to etcdctl, since each refusal of its takes a time-out.
  */
 import { execFileSync } from 'node:child_process'
@@ -17,7 +17,7 @@ import { askEtcd, type EtcdVerdict } from '../support/witness-etcd.js'
 import { GoWitness } from '../support/witness-go.js'
 import type { Verdict } from '../support/witnesses.js'
 
-/** The roots of all chains: a root is minted anew for each, but with the same name and one of two keys. */
+/** The roots of all chains: a root is minted again for each, but with the same name and one of two keys. */
 const roots = [
   mintCa({ subject: 'Root', key: keyFor('root') }),
   mintCa({ subject: 'Root', key: keyFor('root', 'rsa-2048') }),

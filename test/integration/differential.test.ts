@@ -1,5 +1,5 @@
 /**
- * Our verdict against those of Go, OpenSSL and Node, over minted mutations of a healthy chain: each alone for server and
+ * Our result against those of Go, OpenSSL and Node, over minted mutations of a healthy chain: each alone for server and
  * client, and pairs at random. What differs stands in test/support/differences.ts, with the reason.
  */
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-/** Hierarchies as Go and a real etcd judge them, and CAs that openssl, cfssl, kubeadm and step have made. */
+/** Hierarchies as Go and a real etcd check them, and CAs that openssl, cfssl, kubeadm and step have made. */
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -24,7 +24,7 @@ const HOSTS = ['localhost', '127.0.0.1', '::1'] as const
 const CLIENT = { role: 'client', name: 'root' } as const
 const listIn = ({ directory }: { directory: string }): string[] => [`--client-crl-file=${directory}/ca.crl`]
 
-/** Go's words about questions by name; empty where it accepts. */
+/** Go's words about questions by name; empty if it accepts. */
 function goSays(questions: ReadonlyMap<string, GoIssuedQuestion>): Record<string, string> {
   const answers = askGoAboutIssued([...questions.values()])
   return Object.fromEntries([...questions.keys()].map((name, i) => [name, answers[i]?.words ?? 'no answer']))
@@ -306,7 +306,7 @@ describe('a CA of others, with its chain', () => {
     const encrypted = openssl(['ec', '-in', key, '-aes256', '-passout', 'pass:secret'])
     expect(encrypted).toContain('DEK-Info')
     await proves({ cert, key: encrypted, passphrase: 'secret', chain: top })
-    // The bundle that "step ca" hands out holds the intermediate before the root.
+    // The bundle that "step ca" returns holds the intermediate before the root.
     await proves({ cert: cert + top, key: encrypted, passphrase: 'secret' })
   })
 })

@@ -112,7 +112,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
       const der = folder.file('certificate.der', certificate.raw)
       const tree = openssl(['asn1parse', '-inform', 'DER', '-in', der, '-i'])
       expect(tree).not.toMatch(/Error in encoding|BAD (?:OBJECT|INTEGER|ENUMERATED)|l=inf/)
-      // Written again by openssl, it is the same to the last octet.
+      // Written again by openssl, it is the same to the last byte.
       const again = openssl(['x509', '-inform', 'DER', '-in', der])
       expect(again).toBe(certificate.toPem())
     }

@@ -31,7 +31,7 @@ async function expectHealthy(etcd: TestEtcd, client: Credentials): Promise<void>
   expect(range.body).toContain('cluster_id')
 }
 
-/** Node's own verdict about the server, and the protocol agreed upon. */
+/** Node's own result about the server, and the protocol agreed upon. */
 async function tlsVerdict(
   port: number,
   as: Credentials,

@@ -1,6 +1,6 @@
 /**
  * A control-plane node on this machine: the files of `writeCluster`, an etcd by the very command of the static pod that
- * names them, its probes, and tools that connect by what kube-apiserver and kubeadm are told.
+ * names them, its probes, and tools that connect by what kube-apiserver and kubeadm are reported.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
@@ -104,7 +104,7 @@ afterAll(async () => {
   rmSync(node, { recursive: true, force: true })
 })
 
-/** The answer to a probe, as the kubelet asks, 200 for a port that is open; 0 where nothing listens. */
+/** The answer to a probe, as the kubelet asks, 200 for a port that is open; 0 if nothing listens. */
 async function probe(name: ProbeName): Promise<number> {
   const { httpGet, tcpSocket } = container[name]
   try {
@@ -136,7 +136,7 @@ it('a static pod is an etcd whose probes answer, and of which the lint has nothi
   expect(report.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
   const running = await lintEtcdConfig({ file: `/proc/${String(etcd.pid)}/cmdline` }, { version: '3.5.16' })
   expect(running.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
-  // The same file by file: one that is not there is told.
+  // The same file by file: one that is not there is reported.
   rmSync(onNode(`${PKI}/etcd/peer.key`))
   const without = await lintEtcdConfig({ manifest }, { root: node })
   expect(without.findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)).toEqual([

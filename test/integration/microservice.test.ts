@@ -158,7 +158,7 @@ describe('the microservice', () => {
 })
 
 describe('the plugin of Fastify', () => {
-  /** An application whose routes stand beside the plugin, as those of other plugins do. */
+  /** An application whose routes stand next to the plugin, as those of other plugins do. */
   async function application(mount: SecretMount): Promise<{ app: FastifyInstance }> {
     const { etcdPlugin } = (await ofStory('fastify-plugin.js')) as typeof Example
     const { fromKubernetesSecret } = (await ofStory('node_modules/etcd-mtls/dist/credentials/index.js')) as typeof Room

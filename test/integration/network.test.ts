@@ -1,4 +1,4 @@
-/** A network that loses packets and a name server that is slow, beside an etcd that is well: nothing waits longer than it may. */
+/** A network that loses packets and a name server that is slow, next to an etcd that is well: nothing waits longer than it may. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../src/client/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'

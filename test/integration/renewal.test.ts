@@ -82,7 +82,7 @@ describe('the files of a cluster at work', () => {
     expect(flaws).toEqual(FLAWLESS)
     expect(latencies).toHaveLength(requests)
     expect((await ledger.read()).length).toBe(1 + (ROUNDS + 1) * 7)
-    // A member that starts anew does so with what is there, and the others take its peer certificate.
+    // A member that starts again does so with what is there, and the others take its peer certificate.
     await cluster.member('m2').stop()
     await cluster.member('m2').start()
     await client.put('after').value('all')

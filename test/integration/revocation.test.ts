@@ -46,7 +46,7 @@ function list(options: Partial<MintCrlOptions> = {}): { der: Buffer; pem: string
   return mintCrl({ issuer: root, ...options })
 }
 
-/** etcd reads the file anew for each connection. */
+/** etcd reads the file again for each connection. */
 async function give(file: string | Buffer): Promise<void> {
   await etcd.writeFiles({ [FILE]: file })
 }

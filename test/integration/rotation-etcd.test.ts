@@ -1,4 +1,4 @@
-/** What a rotation means on a real etcd beside the load: identity, passwords, compaction, a roll of the CA, a lost member. */
+/** What a rotation means on a real etcd next to the load: identity, passwords, compaction, a roll of the CA, a lost member. */
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -15,7 +15,7 @@ const pki = mintPki()
 
 /** More revisions than etcd puts into one response when a watch catches up (etcd server/mvcc: watchBatchMaxRevs is 1000). */
 const PAST = 2500
-/** Octets for each, so that all of it does not fit into the windows of HTTP/2 at once. */
+/** Bytes for each, so that all of it does not fit into the windows of HTTP/2 at once. */
 const VALUE = 'v'.repeat(2000)
 
 function plainClient(endpoint: string, credentials: Credentials = pki.client): Etcd3 {

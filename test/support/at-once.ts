@@ -2,7 +2,7 @@
 
 const WIDTH = 8
 
-/** Does the work for each of these, some at once. Rejects as the first that fails, when those beside it have ended. */
+/** Does the work for each of these, some at once. Rejects as the first that fails, when those next to it have ended. */
 export async function eachAtOnce<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items]
   while (waiting.length > 0) {

@@ -109,7 +109,7 @@ export class Tally {
 
   private falseAcceptance(outcome: UseOutcome, witness: 'Go' | 'Node'): void {
     const { findings } = outcome.report
-    // What etcd or Node refuses must be an error here: other findings are enough only for a Go that does not judge.
+    // What etcd or Node refuses must be an error here: other findings are enough only for a Go that does not check.
     const laxer = outcome.usage === 'server' ? LAXER_OF_SERVERS : BY_GO_RELEASE
     const listed = findings.find((each) => isListed(laxer, each, witness))
     if (listed !== undefined) {

@@ -1,7 +1,7 @@
-/** With which words, and at which octet, a reader of DER refuses what it is given. */
+/** With which words, and at which byte, a reader of DER refuses what it is given. */
 import { DerError } from '../../src/x509/der.js'
 
-/** The refusal; throws where nothing is refused, or by another error. */
+/** The refusal; throws if nothing is refused, or by another error. */
 export function refusalAt(read: () => unknown): [reason: string, offset: number] {
   try {
     read()

@@ -1,9 +1,9 @@
 /**
- * A small DER writer for tests. It writes what it is told, right or wrong: nothing is checked, so that broken
+ * A small DER writer for tests. It writes what it is reported, right or wrong: nothing is checked, so that broken
  * structures can be made as easily as sound ones. It shares no code with src/, so that it can witness against it.
  */
 
-/** Identifier octets of the universal types used in certificates. */
+/** Identifier bytes of the universal types used in certificates. */
 export const TAG = {
   boolean: 0x01,
   integer: 0x02,
@@ -24,7 +24,7 @@ export const TAG = {
   set: 0x31,
 } as const
 
-/** Length octets in the shortest form. */
+/** Length bytes in the shortest form. */
 function lengthOctets(length: number): Buffer {
   if (length < 0x80) return Buffer.from([length])
   const octets: number[] = []
@@ -32,7 +32,7 @@ function lengthOctets(length: number): Buffer {
   return Buffer.from([0x80 | octets.length, ...octets])
 }
 
-/** One element with any identifier octet: `tlv(0xa0, …)` is a constructed context tag 0. */
+/** One element with any identifier byte: `tlv(0xa0, …)` is a constructed context tag 0. */
 export function tlv(tag: number, ...content: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(content)
   return Buffer.concat([Buffer.from([tag]), lengthOctets(body.length), body])
@@ -57,7 +57,7 @@ export function contextPrimitive(n: number, content: Uint8Array): Buffer {
   return tlv(0x80 | n, content)
 }
 
-/** A number as a minimal two's complement INTEGER; bytes are taken as the content octets, as they are. */
+/** A number as a minimal two's complement INTEGER; bytes are taken as the content bytes, as they are. */
 export function integer(value: bigint | number | Uint8Array): Buffer {
   if (value instanceof Uint8Array) return tlv(TAG.integer, value)
   return tlv(TAG.integer, twosComplement(BigInt(value)))
@@ -106,7 +106,7 @@ export function oid(dotted: string): Buffer {
   return tlv(TAG.oid, oidContent(dotted))
 }
 
-/** The content octets of an OBJECT IDENTIFIER. */
+/** The content bytes of an OBJECT IDENTIFIER. */
 export function oidContent(dotted: string): Buffer {
   const [first = 0n, second = 0n, ...rest] = dotted.split('.').map(BigInt)
   const octets: number[] = []

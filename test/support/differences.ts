@@ -1,5 +1,5 @@
 /**
- * Where Go, OpenSSL and Node judge otherwise than we do, and why. The differential test fails on a difference that is
+ * Where Go, OpenSSL and Node check otherwise than we do, and why. The differential test fails on a difference that is
  * not in these lists, and on one in these lists that does not occur; docs/differences.md shows them as a table.
  */
 import type { Finding, FindingCode } from '../../src/report/finding.js'
@@ -189,7 +189,7 @@ export const STRICTER: readonly Difference[] = [
     code: 'usage/key-usage-missing',
     kind: 'keyCertSign',
     peers: GO,
-    why: 'To Go, a key usage without a single bit is none at all.',
+    why: 'To Go, a key usage without a single bit counts as absent.',
   },
   {
     code: 'usage/any-extended-key-usage',

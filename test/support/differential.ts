@@ -1,4 +1,4 @@
-/** The comparison of our verdicts with those of real peers: what differs, and whether the list knows it. */
+/** The comparison of our results with those of real peers: what differs, and whether the list knows it. */
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 import type { Report } from '../../src/report/report.js'
 import { validateChain, type Usage } from '../../src/validate/index.js'
@@ -17,7 +17,7 @@ export interface Outcome {
   readonly fault: MintedCase['fault']
 }
 
-/** Our verdict. */
+/** Our result. */
 export function judgeCase({ leaf, sent, trust, crls, host }: MintedCase, usage: Usage): Report {
   const der = (each: { der: Buffer }): Buffer => each.der
   return validateChain(
@@ -26,7 +26,7 @@ export function judgeCase({ leaf, sent, trust, crls, host }: MintedCase, usage: 
   )
 }
 
-/** Everybody's verdict on cases, in order. */
+/** Everybody's result on cases, in order. */
 export async function compare(
   witnesses: Witnesses,
   cases: readonly { readonly minted: MintedCase; readonly usage: Side }[],

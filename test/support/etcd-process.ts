@@ -8,7 +8,7 @@ import { LOGGED_AS_LATER } from './etcd-version.js'
 export interface EtcdProcess extends AsyncDisposable {
   /** What it has written until now; quotes as they are meant, not as its JSON has them. */
   log(): string
-  /** Resolves with its exit code; null where a signal ended it. */
+  /** Resolves with its exit code; null if a signal ended it. */
   readonly code: Promise<number | null>
   stop(): Promise<void>
 }

@@ -1,5 +1,5 @@
 /**
- * What integration tests need beside `src/testing`: credentials made of minted certificates, the usual set of them, and
+ * What integration tests need next to `src/testing`: credentials made of minted certificates, the usual set of them, and
  * an HTTPS request to etcd's gateway.
  *
  * ```ts

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hashOf, madeOnceSync } from './made-once.js'
 
-/** Folders beside this file. All need the same parts of the standard library, which take nearly all of the time. */
+/** Folders next to this file. All need the same parts of the standard library, which take nearly all of the time. */
 const PROGRAMS = ['go', 'go-issued', 'go-lists', 'go-requests'] as const
 
 export type GoProgram = (typeof PROGRAMS)[number]

@@ -11,7 +11,7 @@ export type ImportKind = 'runtime' | 'lazy' | 'type'
 
 export interface Import {
   kind: ImportKind
-  /** As it is written; null where it is computed. */
+  /** As it is written; null if it is computed. */
   specifier: string | null
   /** The file it leads to, for a relative one: a path from the root of the repository. */
   file: string | null

@@ -1,4 +1,4 @@
-/** One healthy chain, and a way to judge what a test makes of it. */
+/** One healthy chain, and a way to check what a test makes of it. */
 import type { Finding, FindingCode, FindingDetails } from '../../src/report/finding.js'
 import { type ChainInput, validateChain, type ValidateChainOptions } from '../../src/validate/index.js'
 import { dns, ip, type Minted, mintCa, mintLeaf, type MintCaOptions, type MintLeafOptions } from './mint.js'
@@ -26,7 +26,7 @@ export function inputOf(chain: { root: Minted; intermediate: Minted; leaf: Minte
   return { leaf: chain.leaf.der, intermediates: [chain.intermediate.der], trustAnchors: [chain.root.der] }
 }
 
-/** Judges a chain as a server's for HOST. */
+/** Checks a chain as a server's for HOST. */
 export function judge(
   parts: Parameters<typeof mintChain>[0] = {},
   options: Partial<ValidateChainOptions> = {},

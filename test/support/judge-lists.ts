@@ -1,4 +1,4 @@
-/** Judges a chain with revocation lists. */
+/** Checks a chain with revocation lists. */
 import type { Finding } from '../../src/report/finding.js'
 import { validateChain, type ValidateChainOptions } from '../../src/validate/index.js'
 import { codesOf, inputOf, mintChain } from './judge-chain.js'

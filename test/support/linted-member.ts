@@ -1,4 +1,4 @@
-/** A member whose flags the lint judges and a real etcd is started with: what is said of one is done by the other. */
+/** A member whose flags the lint checks and a real etcd is started with: what is said of one is done by the other. */
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
@@ -38,7 +38,7 @@ export function memberFlags(folder: string, ports: { client: number; peer: numbe
   )
 }
 
-/** The finding of that code; throws where the lint does not give it. */
+/** The finding of that code; throws if the lint does not give it. */
 export async function found(config: ConfigInput, code: FindingCode): Promise<Finding> {
   const { findings } = await lintEtcdConfig(config, { version: INSTALLED })
   const one = findings.find((each) => each.code === code)

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface CodeBlock {
-  /** The word after the fence, such as `ts`; empty where there is none. */
+  /** The word after the fence, such as `ts`; empty if there is none. */
   language: string
   code: string
   /** Line of its first line of code, counted from 1. */

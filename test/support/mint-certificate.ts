@@ -27,7 +27,7 @@ export interface Minted {
   /** The subject's Name, DER. */
   subject: Buffer
   serial: bigint
-  /** Node's own reading of the certificate; throws where OpenSSL cannot read it. */
+  /** Node's own reading of the certificate; throws if OpenSSL cannot read it. */
   x509(): X509Certificate
 }
 

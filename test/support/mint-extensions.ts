@@ -199,7 +199,7 @@ export function keyIdentifier(from: KeyObject | Uint8Array): Buffer {
   return createHash('sha1').update(publicKeyBits(from)).digest()
 }
 
-// SubjectPublicKeyInfo is SEQUENCE { AlgorithmIdentifier SEQUENCE, BIT STRING }; the bits start after the unused-bits octet.
+// SubjectPublicKeyInfo is SEQUENCE { AlgorithmIdentifier SEQUENCE, BIT STRING }; the bits start after the unused-bits byte.
 function publicKeyBits(key: KeyObject): Buffer {
   const spki = key.export({ type: 'spki', format: 'der' })
   const body = content(spki, 0)
@@ -216,7 +216,7 @@ function content(der: Buffer, at: number): { start: number; end: number } {
   return { start, end: start + der.readUIntBE(at + 2, octets) }
 }
 
-/** The same element under another identifier octet. */
+/** The same element under another identifier byte. */
 export function retag(tag: number, element: Buffer): Buffer {
   return Buffer.concat([Buffer.from([tag]), element.subarray(1)])
 }

@@ -183,7 +183,7 @@ export interface MintCsrOptions {
   version?: number | undefined
   /** SubjectPublicKeyInfo to write instead of the key's own. */
   spki?: Uint8Array | undefined
-  /** Attributes beside the one that asks for extensions, each encoded: see {@link csrAttribute}. */
+  /** Attributes next to the one that asks for extensions, each encoded: see {@link csrAttribute}. */
   attributes?: readonly Uint8Array[] | undefined
   /** The type of the attribute that asks for extensions. Default: PKCS #9's. */
   extensionsAttribute?: string | undefined

@@ -85,7 +85,7 @@ export function otherName(type: string, value: Uint8Array): GeneralName {
   return context(0, oid(type), context(0, value))
 }
 
-/** A GeneralName with any identifier octet and any content. */
+/** A GeneralName with any identifier byte and any content. */
 export function rawName(tag: number, content: Uint8Array): GeneralName {
   return tlv(tag, content)
 }

@@ -54,7 +54,7 @@ export interface Mutation {
   readonly on: readonly Role[]
   readonly apply: (plan: Plan, role: Role) => void
   /**
-   * Which certificate is at fault, where that is not the one that was changed; null where no single one is (a
+   * Which certificate is at fault, where that is not the one that was changed; null if no single one is (a
    * certificate that is not there is nobody's index).
    */
   readonly fault?: Role | null | undefined
@@ -71,7 +71,7 @@ export function nameOf({ mutation, role }: Applied): string {
   return `${role}: ${mutation.name}`
 }
 
-/** Which certificate is at fault; null where no single one is. */
+/** Which certificate is at fault; null if no single one is. */
 function faultOf({ mutation, role }: Applied): Role | null {
   return mutation.fault === undefined ? role : mutation.fault
 }
@@ -79,7 +79,7 @@ function faultOf({ mutation, role }: Applied): Role | null {
 /** A minted chain with what was done to it. */
 export interface MintedCase extends Omit<Question, 'usage'> {
   readonly applied: readonly Applied[]
-  /** The certificate that is at fault, and what it is; null where several are, or none is. */
+  /** The certificate that is at fault, and what it is; null if several are, or none is. */
   readonly fault: { readonly role: Role; readonly der: Buffer } | null
 }
 

@@ -59,7 +59,7 @@ function besides(what: string, options: Partial<MintCaOptions>): Mutation[] {
   ]
 }
 
-/** Issues the leaf anew, under another issuer. */
+/** Issues the leaf again, under another issuer. */
 function reissue(chain: Arranged, plan: Plan, issuer: Minted): void {
   chain.leaf = mintLeaf({ subject: '', ...plan.leaf, issuer })
 }

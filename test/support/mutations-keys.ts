@@ -44,7 +44,7 @@ function rsaSpki(modulus: Buffer, exponent: bigint, parameters = nullValue()): B
   )
 }
 
-/** An odd number of this many octets, positive. */
+/** An odd number of this many bytes, positive. */
 function modulus(octets: number): Buffer {
   const { n = '' } = publicHalf(keyFor('modulus', 'rsa-2048')).export({ format: 'jwk' })
   const digits = Buffer.from(n, 'base64url')

@@ -37,7 +37,7 @@ export const signatureMutations: readonly Mutation[] = [
     },
   })),
   sets('altered after it was signed', () => ({
-    // The last octet of the signed part belongs to a value, not to a length.
+    // The last byte of the signed part belongs to a value, not to a length.
     tamper: (der) => {
       const [tbs = nullValue(), ...rest] = elementsOf(der)
       return sequence(flipBit(tbs, -1), ...rest)

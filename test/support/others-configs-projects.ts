@@ -1,4 +1,4 @@
-/** Configurations as projects that deploy Kubernetes or etcd write them, made anew as in others-configs.ts. */
+/** Configurations as projects that deploy Kubernetes or etcd write them, made again as in others-configs.ts. */
 import { at, CLIENT, lines, PEER } from './others-configs.js'
 
 /** kubernetes-sigs/kubespray, roles/etcd/templates/etcd.env.j2 with roles/etcd_defaults, 2026: for etcd 3.5 and for 3.6. */
@@ -266,7 +266,7 @@ spec:
     command: [/bin/sh, -c, "exec nice -n -18 etcd grpc-proxy start --endpoints https://10.0.0.11:9978 --listen-addr 127.0.0.1:9977 --key /certs/etcd-peer-cp-1.key"]
 `
 
-/** loft-sh/vcluster, pkg/etcd: one member for the process beside it. */
+/** loft-sh/vcluster, pkg/etcd: one member for the process next to it. */
 export const VCLUSTER = [
   'etcd',
   '--data-dir=/data/etcd',

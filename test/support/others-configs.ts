@@ -1,5 +1,5 @@
 /**
- * Configurations as etcd's own makers, kubeadm and distributions write them, made anew here from what their templates put
+ * Configurations as etcd's own makers, kubeadm and distributions write them, made again here from what their templates put
  * out with default values. Each has its source. What concerns neither TLS, addresses, identity nor names of options is
  * left out.
  */
@@ -124,7 +124,7 @@ export function etcdSample(version: '3.4.0' | '3.5.0' | '3.5.1' | '3.5.14' | '3.
   ].join('\n')
 }
 
-/** The two blocks of the how-to that this package answers to, with its own remarks. */
+/** The two blocks of the how-to that this package answers to, with its own comments. */
 export const HOW_TO = `# etcd.conf.yml snippet
 client-transport-security:
   cert-file: /etc/etcd/ssl/server.crt
@@ -139,7 +139,7 @@ peer-transport-security:
   auto-tls: false
 `
 
-/** The same, mended: both ask for certificates, and listen by https. */
+/** The same, fixed: both ask for certificates, and listen by https. */
 export const HOW_TO_MENDED =
   lines(
     '',

@@ -188,7 +188,7 @@ export class Pod {
     return port
   }
 
-  /** Asks one of its probes; null where the kubelet would be content, else why not. */
+  /** Asks one of its probes; null if the kubelet would be content, else why not. */
   async probe(name: ProbeName): Promise<string | null> {
     const { exec, httpGet, tcpSocket } = this.#spec[name]
     if (exec !== undefined) return this.exec(exec.command.map(this.#expand))
@@ -197,7 +197,7 @@ export class Pod {
     throw new Error(`${name} asks for nothing`)
   }
 
-  /** Runs a command in the container; null where it ended well, else what it wrote. */
+  /** Runs a command in the container; null if it ended well, else what it wrote. */
   async exec(command: readonly string[]): Promise<string | null> {
     const { container } = await getContainerRuntimeClient()
     const { exitCode, output } = await container.exec(this.#container, [...command])

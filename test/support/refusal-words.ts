@@ -33,7 +33,7 @@ export function holds(findings: readonly Finding[], code: FindingCode): boolean 
   return findings.some((each) => each.code === code || holds(each.consequences, code))
 }
 
-/** Whether the words belong to a handshake or to files, and not to a verdict on a chain. */
+/** Whether the words belong to a handshake or to files, and not to a result on a chain. */
 export function isOfHandshake({ code, by, words }: Claim): boolean {
   if (by === 'etcd' || code.startsWith('handshake/') || code === 'key/mismatch') return true
   if (code.startsWith('usage/gateway-')) return true

@@ -2,7 +2,7 @@
 import { isEtcdMtlsError, type ErrorCode, type EtcdMtlsError } from '../../src/report/errors.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 
-/** Waits for the promise to reject with this code and hands back the error. */
+/** Waits for the promise to reject with this code and returns the error. */
 export async function refused<C extends ErrorCode>(promise: Promise<unknown>, code: C): Promise<EtcdMtlsError<C>> {
   try {
     await promise
@@ -18,7 +18,7 @@ export function errorCodes(findings: readonly Finding[]): FindingCode[] {
   return findings.filter((each) => each.severity === 'error').map((each) => each.code)
 }
 
-/** The finding of this code; throws where there is none. */
+/** The finding of this code; throws if there is none. */
 export function findingOf(findings: readonly Finding[], code: FindingCode): Finding {
   const found = findings.find((each) => each.code === code)
   if (found === undefined) throw new Error(`No ${code} among ${findings.map((each) => each.code).join(', ')}`)

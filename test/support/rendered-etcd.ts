@@ -99,7 +99,7 @@ export interface Answer {
   suite: string
   /** Subject and end of the certificate that was shown, where it was. */
   server: { organization: string; years: number } | null
-  /** The error's code and message; null where there was none. */
+  /** The error's code and message; null if there was none. */
   refused: string | null
 }
 

@@ -23,7 +23,7 @@ function resolve(word: string): string {
   return word.replaceAll('%%', '%').replaceAll('$$', '$')
 }
 
-/** What `systemd-analyze verify` says of a unit; null where there is no systemd. */
+/** What `systemd-analyze verify` says of a unit; null if there is no systemd. */
 export function verifyUnit(path: string): { status: number | null; text: string } | null {
   const { error, status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--recursive-errors=no', path], {
     encoding: 'utf8',
@@ -39,7 +39,7 @@ export interface LoadedService {
   readonly environment: readonly string[]
 }
 
-/** The unit as systemd itself loads it, without starting anything; null where there is no systemd. */
+/** The unit as systemd itself loads it, without starting anything; null if there is no systemd. */
 export function loadService(folder: TemporaryFolder, text: string): LoadedService | null {
   const isRoot = process.getuid?.() === 0
   const directory = folder.file('units')
@@ -65,7 +65,7 @@ export function loadService(folder: TemporaryFolder, text: string): LoadedServic
   return { commands: lines('Command Line').map(wordsOf), environment: lines('Environment') }
 }
 
-/** The words that systemd shows, in double quotes where they need some: blanks of Unicode are to it as any other sign. */
+/** The words that systemd shows, in double quotes where they need some: spaces of Unicode are to it as any other sign. */
 function wordsOf(line: string): string[] {
   return [...line.matchAll(/"((?:[^"\\]|\\.)*)"|([^ \t]+)/g)].map(([, quoted, bare]) =>
     quoted === undefined ? (bare ?? '') : quoted.replaceAll(/\\(["\\$`])/g, '$1'),
@@ -78,7 +78,7 @@ const RELEASE = [['ID', 'o'], ['VERSION_ID', 'w'], ['BUILD_ID', 'B'], ['VARIANT_
 /** How many values {@link readBySystemd} reads at once. */
 export const AT_ONCE = RELEASE.length
 
-/** Values of `NAME=value` lines, of which the right sides are given, as systemd reads them; null where there is none. */
+/** Values of `NAME=value` lines, of which the right sides are given, as systemd reads them; null if there is none. */
 export function readBySystemd(folder: TemporaryFolder, rightSides: readonly string[]): string[] | null {
   const root = folder.file('root')
   mkdirSync(join(root, 'etc'), { recursive: true })

@@ -16,7 +16,7 @@ export interface Situation {
   readonly withoutPlain?: true
   /** The call of plain etcd3 hangs, for 2.5 s here: it is asked in `npm run test:long` alone. */
   readonly plainHangs?: true
-  /** Beside endpoints and credentials. */
+  /** Next to endpoints and credentials. */
   readonly options?: Partial<SecureClientOptions>
   /** The call that fails. Default: a get. */
   readonly ask?: (client: SecureEtcd3) => Promise<unknown>
@@ -38,7 +38,7 @@ export interface PlainCredentials {
 export interface Cause {
   /** The row's first cell: what is wrong. */
   readonly cause: string
-  /** The code of our error; null where we connect all the same. */
+  /** The code of our error; null if we connect all the same. */
   readonly error: ErrorCode | null
   /** The errors found, worst first; where we connect, all that was found. */
   readonly codes: readonly FindingCode[]
@@ -46,7 +46,7 @@ export interface Cause {
   readonly certificate: string | null
   /** Codes of further findings, which say more about the cause. */
   readonly hints?: readonly FindingCode[]
-  /** What the first finding tells beside its text, at least. */
+  /** What the first finding tells next to its text, at least. */
   readonly details?: object
   /** The codes with an etcd built with a Go before 1.21, whose alert is 42 whatever the reason. */
   readonly codesOfOldGo?: readonly FindingCode[]
@@ -58,7 +58,7 @@ export interface Cause {
 /** Causes of one kind, under one heading. */
 export interface CauseGroup {
   readonly title: string
-  /** One paragraph that says how such causes are told from others. */
+  /** One paragraph that says how such causes are reported from others. */
   readonly text: string
   readonly causes: readonly Cause[]
 }

@@ -104,7 +104,7 @@ const ROLE_OF = new Map(
 /** Every case of limbo that is listed here. */
 export const LISTED: readonly string[] = [...ROLE_OF.keys()]
 
-/** The certificate at fault; null where the case does not say. */
+/** The certificate at fault; null if the case does not say. */
 export function culpritOf(vector: VectorCase): Culprit | null {
   // Each of these has one CA and one leaf, and differs in the leaf's names.
   const role = vector.id.startsWith('bettertls::nameconstraints::') ? 'leaf' : ROLE_OF.get(vector.id)

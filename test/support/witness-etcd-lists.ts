@@ -7,7 +7,7 @@ export interface ListQuestion {
   readonly serials: readonly bigint[]
 }
 
-/** The words by which etcd refuses the client; empty where it lets it in. */
+/** The words by which etcd refuses the client; empty if it lets it in. */
 export interface ListAnswer {
   /** etcd up to 3.5. */
   readonly v35: string

@@ -15,7 +15,7 @@ export interface EtcdVerdict {
   readonly accepts: boolean
   /** The field `error` of etcd's line about the connection. */
   readonly log: string
-  /** The error that Node's client had; empty where etcd closed without an alert. */
+  /** The error that Node's client had; empty if etcd closed without an alert. */
   readonly error: string
 }
 
@@ -28,7 +28,7 @@ const PREFACE = Buffer.concat([
   Buffer.from('000000040000000000', 'hex'),
 ])
 
-/** Connects to etcd; null where Node cannot show the certificate. `options` go to Node's `connect`. */
+/** Connects to etcd; null if Node cannot show the certificate. `options` go to Node's `connect`. */
 export async function askEtcd(
   etcd: TestEtcd,
   shown: Shown | null,
@@ -85,7 +85,7 @@ function pemOf({ leaf, sent = [] }: Shown): string {
   return [leaf, ...sent].map(({ pem }) => pem).join('')
 }
 
-/** `data`, or the words of the error; empty where the connection was closed without any. */
+/** `data`, or the words of the error; empty if the connection was closed without any. */
 async function firstAnswer(socket: TLSSocket): Promise<string> {
   return new Promise((resolve) => {
     socket.once('secureConnect', () => {

@@ -10,7 +10,7 @@ export type GoIssuedQuestion =
   | { ask: 'list'; roots: string; list: string }
 
 export interface GoIssuedAnswer {
-  /** Go's words of refusal; empty where it accepts. */
+  /** Go's words of refusal; empty if it accepts. */
   readonly words: string
   readonly serial: string
   readonly subject: string

@@ -7,7 +7,7 @@ export type GoQuestion =
   | { ask: 'read' | 'key' | 'certificate'; pem: string }
 
 export interface GoAnswer {
-  /** Go's words of refusal; empty where it accepts. */
+  /** Go's words of refusal; empty if it accepts. */
   readonly words: string
   readonly pem: string
   readonly subject: string

@@ -5,7 +5,7 @@ import { connect, createServer, type ConnectionOptions, type TlsOptions, type TL
 import { mintLeaf } from './mint.js'
 import type { Question, Verdict } from './witnesses.js'
 
-/** So that the side that shows the chain shows whatever it can; the side that judges it has Node's defaults. */
+/** So that the side that shows the chain shows whatever it can; the side that checks it has Node's defaults. */
 export const SHOW_ANYTHING = 'DEFAULT:@SECLEVEL=0'
 
 export async function askNode(question: Question): Promise<Verdict> {
@@ -77,7 +77,7 @@ function judging({ trust, crls }: Pick<Question, 'trust' | 'crls'>): { ca: strin
 
 let own: { cert: string; key: string } | null = null
 
-/** A certificate for the server that judges; nobody looks at it. */
+/** A certificate for the server that checks; nobody looks at it. */
 function ownIdentity(): { cert: string; key: string } {
   if (own === null) {
     const { pem, keyPem } = mintLeaf({ subject: 'witness' })

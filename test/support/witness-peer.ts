@@ -35,7 +35,7 @@ export async function witnessPeer(
   }) as WitnessPeer
 }
 
-// Node hands out a proxy of the socket, which stands for it.
+// Node returns a proxy of the socket, which stands for it.
 function socketOf(stream: ServerHttp2Stream): TLSSocket | undefined {
   return stream.session?.socket as TLSSocket | undefined
 }

@@ -1,5 +1,5 @@
 /**
- * The real peers whose verdicts ours is compared with: Node's tls, the command `openssl verify`, Go. Each is asked about
+ * The real peers whose results ours is compared with: Node's tls, the command `openssl verify`, Go. Each is asked about
  * minted certificates and answers with its own words.
  */
 import { GoWitness } from './witness-go.js'
@@ -26,7 +26,7 @@ export interface QuestionToAll extends Question {
   readonly askOpenssl: boolean
 }
 
-/** What a peer says; null where it cannot be asked. `words` are empty where it accepts. */
+/** What a peer says; null if it cannot be asked. `words` are empty if it accepts. */
 export type Verdict = { readonly accepts: boolean; readonly words: string } | null
 
 /** `strict` is OpenSSL with `-x509_strict`, which only ever refuses more. */
@@ -52,7 +52,7 @@ export class Witnesses implements AsyncDisposable {
     return new Witnesses(await GoWitness.start())
   }
 
-  /** The verdicts on each question, in order. */
+  /** The results on each question, in order. */
   async ask(questions: readonly QuestionToAll[]): Promise<Verdicts[]> {
     const verdicts: Verdicts[] = []
     const queue = questions.entries()

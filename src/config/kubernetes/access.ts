@@ -1,4 +1,4 @@
-/** Where etcd is and how a client proves itself, as Kubernetes itself is told. */
+/** Where etcd is and how a client proves itself, as Kubernetes itself is reported. */
 import { join } from 'node:path'
 import type { WatchableSource } from '../../credentials/credentials.js'
 import { fromFiles } from '../../credentials/from-files.js'
@@ -14,11 +14,11 @@ import { finding } from '../finding.js'
 /** What `createSecureClient` needs, as it takes it: `createSecureClient(await fromKubeApiserver({ file }))`. */
 export interface EtcdAccess {
   endpoints: [string, ...string[]]
-  /** The files, read anew at each `load()` and followed by `watch()`. */
+  /** The files, read again at each `load()` and followed by `watch()`. */
   credentials: WatchableSource
 }
 
-/** What the readers of this folder take beside their input. */
+/** What the readers of this folder take next to their input. */
 export interface AccessOptions {
   /** Where the root of the control-plane node is seen, for a tool in a pod that mounts it. Default: `'/'`. */
   root?: string | undefined

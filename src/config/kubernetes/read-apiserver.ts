@@ -35,7 +35,7 @@ export interface KubeApiserverInput {
 const WHAT = 'The access to etcd of kube-apiserver'
 const NAMES = { endpoints: '--etcd-servers', ca: '--etcd-cafile', cert: '--etcd-certfile', key: '--etcd-keyfile' }
 
-/** A command, and the folders of its container; null where there is none. */
+/** A command, and the folders of its container; null if there is none. */
 interface Command {
   readonly words: readonly Word[]
   readonly mounts: readonly Mount[] | null
@@ -171,7 +171,7 @@ function entriesOf({ text, place }: Placed): Placed[] {
   return text.split(',').flatMap((each) => (each.trim() === '' ? [] : [{ text: each.trim(), place }]))
 }
 
-/** Where the file of a container is on its host; null where it is not. */
+/** Where the file of a container is on its host; null if it is not. */
 function onHost(path: string, mounts: readonly Mount[] | null): string | null {
   if (mounts === null) return path
   const inside = resolve('/', path)

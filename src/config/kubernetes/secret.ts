@@ -5,7 +5,7 @@ import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { KubernetesManifest } from './metadata.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './metadata.js'
 
-/** What {@link secretManifest} takes beside the credentials. */
+/** What {@link secretManifest} takes next to the credentials. */
 export interface SecretOptions extends MetadataOptions {
   name: string
   /** Default: none, for `kubectl --namespace`. */

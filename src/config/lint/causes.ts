@@ -122,14 +122,14 @@ export function byCause(all: readonly Finding[]): Finding[] {
   // Of thousands of findings, few have consequences.
   const causes = findings.filter(({ code }) => LINKS.some(({ cause }) => cause === code))
   if (causes.length === 0) return findings
-  const told = new Set<Finding>()
+  const folded = new Set<Finding>()
   const followers = new Map<Finding, Finding[]>()
   for (const finding of findings) {
     const links = LINKS.filter(({ follows }) => follows.test(finding.code))
     if (links.length === 0) continue
     const cause = causes.find((each) => each !== finding && links.some((link) => isLinked(link, each, finding)))
     if (cause === undefined) continue
-    told.add(finding)
+    folded.add(finding)
     const own = followers.get(cause)
     if (own === undefined) followers.set(cause, [finding])
     else own.push(finding)
@@ -139,7 +139,7 @@ export function byCause(all: readonly Finding[]): Finding[] {
     const own = followers.get(each)
     return own === undefined ? each : { ...each, consequences: [...each.consequences, ...own.map(whole)] }
   }
-  return findings.filter((each) => !told.has(each)).map(whole)
+  return findings.filter((each) => !folded.has(each)).map(whole)
 }
 
 /** Findings that one mistake made several times: the first one is reported, and the others are its consequences. */

@@ -182,18 +182,18 @@ class FilesReader {
     )
     const isReadable = findings.some(({ code }) => code === KEY_READABLE)
     const isOwn = isReadable && (await isOfOwnGroup(keyFile, this.#read, root))
-    const told = findings.filter(
+    const reported = findings.filter(
       ({ code }) =>
         // Without CAs of its own, the certificate stands in for them.
         (ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code)) && !(isOwn && code === KEY_READABLE),
     )
     // Etcd takes no passphrase, whatever the cipher is.
-    if (told.some(isAboutEncryption)) {
+    if (reported.some(isAboutEncryption)) {
       const nobody = { onHost: '', user: '', mode: '', directory: '', isDynamic: false }
       const details = { ...keyFile.place, kind: 'encrypted' as const, path: keyFile.text, ...nobody }
       this.#add([finding('config/key-not-readable', details)])
     }
-    this.#add(told.filter((each) => !isAboutEncryption(each)))
+    this.#add(reported.filter((each) => !isAboutEncryption(each)))
     return { credentials: ca === null ? null : credentials, chain: certificatesIn(cert) }
   }
 
@@ -279,8 +279,8 @@ class FilesReader {
     }
     const isPem = input.bytes?.[0] !== DER_SEQUENCE
     const flaws: CrlFlaw[] = [...(isPem ? ['PEM' as const] : []), ...flawsFor36(first)]
-    const told = { version: version === null ? '' : formatVersion(version), isAhead: !isDerOnly }
-    const forms = flaws.map((is) => finding('config/crl-form', { ...details, ...told, is }))
+    const ofRelease = { version: version === null ? '' : formatVersion(version), isAhead: !isDerOnly }
+    const forms = flaws.map((is) => finding('config/crl-form', { ...details, ...ofRelease, is }))
     if (isDerOnly) {
       this.#add(forms)
       return flaws.length === 0 ? first : null
@@ -357,10 +357,10 @@ function placer({ settings }: ReadMember): (finding: Finding) => Finding {
     .sort((a, b) => Number(b.isKey) - Number(a.isKey))
   return (finding) => {
     if (finding.place !== undefined) return finding
-    const told = textsOf([finding.certificate?.origin, finding.details])
-    const texts = new Set(told)
+    const strings = textsOf([finding.certificate?.origin, finding.details])
+    const texts = new Set(strings)
     const option =
-      named.find(({ origin }) => told.some((each) => each.startsWith(origin))) ??
+      named.find(({ origin }) => strings.some((each) => each.startsWith(origin))) ??
       named.find(({ place, file }) => texts.has(placed(place)) && texts.has(file)) ??
       named.find(({ file }) => texts.has(file))
     return option === undefined ? finding : at(option.place, finding)

@@ -1,4 +1,4 @@
-/** Judges the configuration of one member. */
+/** Checks the configuration of one member. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
@@ -26,18 +26,18 @@ import {
   type Suppression,
 } from './suppress.js'
 
-/** How a configuration is judged. */
+/** How a configuration is checked. */
 export interface LintOptions {
   /**
-   * Whether the files that the configuration names are read and judged: certificates, keys, revocation lists, and a
+   * Whether the files that the configuration names are read and checked: certificates, keys, revocation lists, and a
    * configuration file or EnvironmentFile. Default: true.
    */
   readFiles?: boolean | undefined
   /** The etcd that it is for. Default: the tag of a container’s image; otherwise none, and no finding rests on it. */
   version?: EtcdVersion | undefined
-  /** Hosts by which clients reach the member, beside those that it advertises. Default: none. */
+  /** Hosts by which clients reach the member, next to those that it advertises. Default: none. */
   hosts?: readonly string[] | undefined
-  /** The time to judge certificates at. Default: now. */
+  /** The time to check certificates at. Default: now. */
   at?: Date | undefined
   /** Tolerance at both ends of every validity, as a duration. Default: `'0s'`. */
   clockSkew?: string | undefined

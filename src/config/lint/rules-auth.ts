@@ -43,7 +43,7 @@ const RESTRICTIONS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
 const autoTls: SideRule = (side, { isWritten }) => {
   if (!side.isOn('autoTls')) return []
   const { place } = side.get('autoTls')
-  const told = (kind: 'clients' | 'peers' | 'replaces' | 'ignored', other: string, ignored?: string): Finding =>
+  const reported = (kind: 'clients' | 'peers' | 'replaces' | 'ignored', other: string, ignored?: string): Finding =>
     finding('config/auto-tls', { ...place, kind, other, ...(ignored === undefined ? {} : { ignored }) })
   const files = ['certFile', 'keyFile'] as const
   const others = (['trustedCaFile', 'clientCertAuth', ...RESTRICTIONS, 'clientCertFile'] as const)
@@ -51,14 +51,14 @@ const autoTls: SideRule = (side, { isWritten }) => {
     .filter(({ isSet, row, text }) => isSet && (row.kind !== 'boolean' || parseGoBoolean(text) === true))
   if (isWritten) {
     const set = [...files.map((field) => side.get(field)).filter(({ isSet }) => isSet), ...others]
-    return set.map((each) => told('replaces', each.place.option))
+    return set.map((each) => reported('replaces', each.place.option))
   }
   const file = files.map((field) => side.get(field)).find(({ isSet }) => isSet)
-  if (file !== undefined) return [told('ignored', file.place.option)]
+  if (file !== undefined) return [reported('ignored', file.place.option)]
   const lost = others[0]?.place.option
   const url = side.listen.find(({ isTls }) => isTls)
-  if (url !== undefined) return [told(side.block === 'client' ? 'clients' : 'peers', url.text, lost)]
-  return lost === undefined ? [] : [told('replaces', lost)]
+  if (url !== undefined) return [reported(side.block === 'client' ? 'clients' : 'peers', url.text, lost)]
+  return lost === undefined ? [] : [reported('replaces', lost)]
 }
 
 const certificatesAreRequired: SideRule = (side, { isWhole, isWritten }) => {

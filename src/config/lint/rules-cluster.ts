@@ -169,7 +169,7 @@ const allAreListed: ClusterRule = (members) => {
   const joinedLater = ({ other, by }: Miss): boolean =>
     isJoining(other) && (!isJoining(by) || !lacks(other, by) || !isLater(by, other))
   const lost = misses.filter((each) => !joinedLater(each))
-  const told = (kind: 'starting' | 'joining' | 'joined later', groups: [unknown, Miss[]][]): Finding[] =>
+  const reported = (kind: 'starting' | 'joining' | 'joined later', groups: [unknown, Miss[]][]): Finding[] =>
     groups.flatMap(([, same]) => {
       const [first] = same
       if (first === undefined) return []
@@ -178,21 +178,21 @@ const allAreListed: ClusterRule = (members) => {
       return [finding('config/member-not-listed', { ...first.place, ...details })]
     })
   return [
-    ...told(
+    ...reported(
       'joining',
       groupBy(
         lost.filter(({ by }) => isJoining(by)),
         ({ by }) => by,
       ),
     ),
-    ...told(
+    ...reported(
       'starting',
       groupBy(
         lost.filter(({ by }) => !isJoining(by)),
         ({ other }) => other,
       ),
     ),
-    ...told(
+    ...reported(
       'joined later',
       groupBy(misses.filter(joinedLater), ({ other }) => other),
     ),

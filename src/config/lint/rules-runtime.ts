@@ -127,25 +127,25 @@ const dataIsKept: RuntimeRule = (member, read) => {
   const setting = member.settings.server('dataDir')
   const path = dataDirectory(member, read)
   if (path === null || !member.isWhole) return []
-  const told = (kind: 'no volume' | 'emptyDir' | 'tmpfs' | 'read-only', by = ''): Finding[] => [
+  const reported = (kind: 'no volume' | 'emptyDir' | 'tmpfs' | 'read-only', by = ''): Finding[] => [
     finding('config/data-not-kept', { ...setting.place, kind, path, by }),
   ]
   if (sandbox !== undefined) {
     const by = setting.isSet ? sandbox.locks(path) : null
-    return by === null ? [] : told('read-only', by)
+    return by === null ? [] : reported('read-only', by)
   }
   // Without volumes, it is an example.
   if (mounts === null || mounts.length === 0) return []
   const at = mountOf(path, directory, mounts)
   if (at !== null) {
-    if (at.mount.isReadOnly === true) return told('read-only', `the volume at ${at.mount.inside}`)
-    return at.mount.isLostWith === undefined ? [] : told(at.mount.isLostWith)
+    if (at.mount.isReadOnly === true) return reported('read-only', `the volume at ${at.mount.inside}`)
+    return at.mount.isLostWith === undefined ? [] : reported(at.mount.isLostWith)
   }
   // A volume below it may be enough.
   if (mounts.some(({ inside }) => inside.startsWith(`${path}/`))) return []
-  if (isRootReadOnly) return told('read-only', 'the root file system of the container')
+  if (isRootReadOnly) return reported('read-only', 'the root file system of the container')
   const isPlain = setting.isSet && setting.option?.isGuess !== true
-  return isPlain && isOfficialImage(image) ? told('no volume') : []
+  return isPlain && isOfficialImage(image) ? reported('no volume') : []
 }
 
 /** Pods of one template have one configuration, but for the variables that hold their names. */
@@ -288,7 +288,7 @@ const probesAreAnswered: RuntimeRule = (member, read) => {
     const [first] = atPort
     const [answering] = fits
     const urls = urlsOf(metrics, 'listen').filter(({ isTls: tls }) => !tls)
-    const told = (
+    const reported = (
       why: 'name' | 'port' | 'address' | 'scheme' | 'certificate' | 'CA' | 'path' | 'release',
     ): Finding[] => [
       finding('config/probe-unanswered', {
@@ -301,16 +301,16 @@ const probesAreAnswered: RuntimeRule = (member, read) => {
         plain: urls[0]?.text ?? null,
       }),
     ]
-    if (isNameUnknown === true) return told('name')
-    if (first === undefined) return isShared ? [] : told('port')
-    if (reached.length === 0) return isShared ? [] : told('address')
-    if (answering === undefined) return told('scheme')
-    if (isTls && client.asksForCertificates && !hasCertificate) return told('certificate')
-    if (isTls && !hasCa) return told('CA')
+    if (isNameUnknown === true) return reported('name')
+    if (first === undefined) return isShared ? [] : reported('port')
+    if (reached.length === 0) return isShared ? [] : reported('address')
+    if (answering === undefined) return reported('scheme')
+    if (isTls && client.asksForCertificates && !hasCertificate) return reported('certificate')
+    if (isTls && !hasCa) return reported('CA')
     if (path === null || kind === 'tcp' || kind === 'grpc') return []
-    if (!PATHS.test(path)) return told('path')
+    if (!PATHS.test(path)) return reported('path')
     const isNew = /^\/(?:livez|readyz)/.test(path) && version !== null && availableIn(version, LIVEZ) === 'none'
-    return isNew ? told('release') : []
+    return isNew ? reported('release') : []
   }
   return (read.context.probes ?? []).flatMap(check)
 }

@@ -156,22 +156,23 @@ function advertised(side: LintSide, member: LintMember): Finding[] {
   const listen = listens.map(({ text }) => text).join(', ')
   const areExplicit = first.setting.isSet
   return side.advertise.flatMap((url): Finding[] => {
-    const told = (kind: 'plaintext' | 'plaintext to peers' | 'TLS' | 'port' | 'loopback' | 'wildcard'): Finding[] => [
-      finding('config/advertise-unreachable', { ...setting.place, kind, url: url.text, listen }),
-    ]
+    const reported = (
+      kind: 'plaintext' | 'plaintext to peers' | 'TLS' | 'port' | 'loopback' | 'wildcard',
+    ): Finding[] => [finding('config/advertise-unreachable', { ...setting.place, kind, url: url.text, listen })]
     if (url.port === '') return []
-    if (url.isUnspecified) return told('wildcard')
+    if (url.isUnspecified) return reported('wildcard')
     // What is written has no plaintext URL at all, which is reported.
     if (!url.isTls && listens.every(({ isTls }) => isTls)) {
       if (isWritten) return []
-      return told(side.block === 'peer' ? 'plaintext to peers' : 'plaintext')
+      return reported(side.block === 'peer' ? 'plaintext to peers' : 'plaintext')
     }
-    if (url.isTls && !listens.some(({ isTls }) => isTls)) return told('TLS')
-    if (url.isLocal && isMultiMember(member) && !side.listen.every(({ isLocal }) => isLocal)) return told('loopback')
+    if (url.isTls && !listens.some(({ isTls }) => isTls)) return reported('TLS')
+    if (url.isLocal && isMultiMember(member) && !side.listen.every(({ isLocal }) => isLocal))
+      return reported('loopback')
     const ports = side.listen.map(({ port }) => port)
     if (published.some(({ outside, inside }) => outside === url.port && ports.includes(inside))) return []
     // A socket is reached through something else, whose port is its own.
-    return areExplicit && !ports.includes('') && !ports.includes(url.port) ? told('port') : []
+    return areExplicit && !ports.includes('') && !ports.includes(url.port) ? reported('port') : []
   })
 }
 

@@ -21,7 +21,7 @@ export interface EtcdCommand {
 }
 
 /**
- * How a command line starts etcd; null where it does not. Where flags come first, there is no program's name, and all of
+ * How a command line starts etcd; null if it does not. Where flags come first, there is no program's name, and all of
  * them are meant.
  */
 export function etcdCommand(words: readonly Word[], values: Values = NO_VALUES, depth = 0): EtcdCommand | null {
@@ -116,7 +116,7 @@ function commandIn(command: readonly Word[], values: Values, depth: number): Etc
     : { args: own.slice(start + 1), variables: assignmentsOf(command.slice(0, first + start)), faults: [] }
 }
 
-/** How a container that a command starts runs etcd; null where it does not, or cannot be understood. */
+/** How a container that a command starts runs etcd; null if it does not, or cannot be understood. */
 function inContainer(words: readonly Word[], values: Values, depth: number): EtcdCommand | null {
   const container = containerRun(words)
   if (container === null) return null

@@ -19,7 +19,7 @@ export function isCompose(text: string): boolean {
   return /^services[ \t]*:/m.test(text)
 }
 
-/** @param readNamed Reads a file beside the Compose file; null where nobody knows where that is. */
+/** @param readNamed Reads a file next to the Compose file; null if nobody knows where that is. */
 export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<ConfigReading[]> {
   const refused = refuseText(source)
   if (refused !== null) return [unreadable(refused)]

@@ -26,7 +26,7 @@ const SWITCHES =
   /^(?:-[dtiPq]+|--(?:detach|interactive|tty|rm|rmi|init|privileged|publish-all|read-only|read-only-tmpfs|no-healthcheck|no-hosts|oom-kill-disable|quiet|replace|env-host|help|disable-content-trust|http-proxy|sig-proxy|tls-verify))$/
 const SHORT: Readonly<Record<string, string>> = { v: 'volume', e: 'env', u: 'user', w: 'workdir' }
 
-/** The container of a command; null where it starts none, or none that can be understood. */
+/** The container of a command; null if it starts none, or none that can be understood. */
 export function containerRun(words: readonly Word[]): ContainerRun | null {
   const [engine] = words
   if (engine === undefined || !ENGINE.test(engine.text)) return null

@@ -30,12 +30,12 @@ export interface ReadMember {
   readonly isWhole: boolean
   /** The texts that were read: the configuration itself first, then the files that it names. */
   readonly texts: readonly ConfigText[]
-  /** The service or the pod that runs it; null where the text can start one etcd only. */
+  /** The service or the pod that runs it; null if the text can start one etcd only. */
   readonly label: string | null
   readonly labelPlace: ConfigPlace
   /** What names the configuration file; null if none is named. */
   readonly configFile: ReadOption | null
-  /** The file where a path of the configuration leads to; null where it is in a container. */
+  /** The file where a path of the configuration leads to; null if it is in a container. */
   hostPath(path: string): string | null
   /** A file of the container whose text is in the configuration itself. */
   givenText(path: string): ConfigText | null
@@ -193,7 +193,7 @@ function effectiveFlags(options: readonly ReadOption[]): { options: ReadOption[]
   return { options: [...inForce.values()], findings }
 }
 
-/** Findings about flags and variables beside a configuration file, which are all ignored. */
+/** Findings about flags and variables next to a configuration file, which are all ignored. */
 function ignoredWithFile(configFile: ReadOption, options: readonly ReadOption[]): Finding[] {
   const all = options.filter((option) => option !== configFile)
   const lists = all.filter(({ row }) => row.field === 'crlFile')

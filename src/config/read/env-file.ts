@@ -12,7 +12,7 @@ export interface Assignment {
   readonly isLiteral: boolean
   /** Where a quote is opened that nothing closes, so that the rest of the text is within it. */
   readonly openQuoteAt?: number
-  /** The value before a `#` that follows a blank: meant as a remark, and part of the value. */
+  /** The value before a `#` that follows a space: meant as a comment, and part of the value. */
   readonly beforeComment?: string
 }
 
@@ -28,7 +28,7 @@ export function parseEnvironmentFile(text: string): Assignment[] {
   let start = 0
   let name = ''
   let value = ''
-  /** The length of a value that is not blank at its end, as far as no quotes are around it. */
+  /** The length of a value that is not space at its end, as far as no quotes are around it. */
   let solid = 0
   let quoteAt = 0
   let beforeComment: string | undefined

@@ -17,7 +17,7 @@ export interface Variable {
   readonly name: string
   readonly value: string
   readonly place: ConfigPlace
-  /** Not what etcd is told, which a finding says, but what is meant. */
+  /** Not what etcd is reported, which a finding says, but what is meant. */
   readonly isGuess?: true
   /** Its `$` is quoted, so that no reader expands it. */
   readonly isLiteral?: boolean
@@ -179,7 +179,7 @@ function meantInFile(name: string): string | null {
   return flag === null && yaml !== null ? yaml.name.join('.') : null
 }
 
-/** The option that a variable which is none was meant for; null where that is not plain. */
+/** The option that a variable which is none was meant for; null if that is not plain. */
 function meantBy(name: string, value: string): EtcdOptionRow | null {
   const near = DEAD.get(name) ?? variableOfRow(meantByWords(name)) ?? nearest(name, NAMES)
   const row = near === null ? undefined : rowOfVariable(near)

@@ -29,7 +29,7 @@ export interface FlagsReading {
 const MAX_ARGUMENTS = 10_000
 /** Findings of one command line. */
 const MAX_FINDINGS = 100
-/** Flags that are told as unknown: to look for what was meant costs most. */
+/** Flags that are reported as unknown: to look for what was meant costs most. */
 const MAX_UNKNOWN = 100
 
 /** A word that others complete: by what they call a script with, or by a variable. */

@@ -1,4 +1,4 @@
-/** Everything that can be handed over as a configuration, made into one form. */
+/** Everything that can be passed as a configuration, made into one form. */
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
@@ -59,7 +59,7 @@ type Given = Omit<ReadOptions, 'texts'> & {
 /**
  * Reads the configuration of one member.
  *
- * @param label Stands for the name of a file where there is none.
+ * @param label Stands for the name of a file if there is none.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  */
 export async function readMember(
@@ -177,7 +177,7 @@ function seen(content: ConfigText, { texts }: ReadOptions): ConfigText {
 async function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReading[]> {
   const { text } = content
   const start = text.slice(0, 4096)
-  // Words of /proc/PID/cmdline; a text with lines has such an octet by mistake.
+  // Words of /proc/PID/cmdline; a text with lines has such an byte by mistake.
   const isProcess = /^[^\n\0]+\0/.test(start)
   if (isProcess || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start))
     return [await readCommand(content, namedFiles(options))]

@@ -31,7 +31,7 @@ class JsonReader {
     return this.#at === this.#text.length
   }
 
-  /** The value that stands next; null where none does. */
+  /** The value that stands next; null if none does. */
   value(depth: number): YamlValue | null {
     this.#blanks()
     const offset = this.#at

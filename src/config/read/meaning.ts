@@ -55,7 +55,7 @@ const MEANINGS: readonly {
 const MAX_NAME = 64
 
 /**
- * The option that the words of a name stand for; null where they do not all stand for something.
+ * The option that the words of a name stand for; null if they do not all stand for something.
  *
  * @param side Which side is meant where the name does not say "peer".
  */
@@ -83,7 +83,7 @@ export function meantByValue(row: EtcdOptionRow, name: string, value: string, si
   return other?.kind === 'boolean' ? other : row
 }
 
-/** What is told by a name that is a guess; null where the value does not fit the guess. */
+/** What is told by a name that is a guess; null if the value does not fit the guess. */
 export function guessedOption(
   row: EtcdOptionRow,
   value: string,
@@ -141,7 +141,7 @@ export function own(table: Readonly<Record<string, string>>, name: string): stri
   return Object.hasOwn(table, name) ? table[name] : undefined
 }
 
-/** The nearest of the names; null where none is near. */
+/** The nearest of the names; null if none is near. */
 export function nearest(name: string, known: Iterable<string>): string | null {
   const wanted = fold(name)
   // Nobody misspells a name of this length, and comparing takes the product of both.

@@ -30,7 +30,7 @@ export async function readConfigFile(path: string, name: string): Promise<Config
 }
 
 /**
- * Reads the files that one configuration names, until they are too many, or have more octets together than one may have.
+ * Reads the files that one configuration names, until they are too many, or have more bytes together than one may have.
  *
  * @param folder Where relative paths start: the folder of the configuration itself, which no other root is put before.
  */

@@ -3,10 +3,10 @@ import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 
-/** Longest text that is read, in octets: a configuration of etcd seldom has 20,000. */
+/** Longest text that is read, in bytes: a configuration of etcd seldom has 20,000. */
 export const MAX_CONFIG_OCTETS = 1024 * 1024
 
-/** A text and the file that it came from; null for one that was handed over. */
+/** A text and the file that it came from; null for one that was passed. */
 export interface ConfigText {
   readonly text: string
   readonly file: string | null
@@ -17,10 +17,10 @@ export interface ConfigText {
 /** Etcds of one text that are read, and members that are compared with each other; etcd advises seven at most. */
 export const MAX_MEMBERS = 100
 
-/** How many files are read that a configuration takes variables from; the next one is told as not read. */
+/** How many files are read that a configuration takes variables from; the next one is reported as not read. */
 export const MAX_NAMED_FILES = 100
 
-/** Reads a file that a configuration names; null where it is not to be read. */
+/** Reads a file that a configuration names; null if it is not to be read. */
 export type ReadNamedFile = (path: string, place: ConfigPlace) => Promise<ConfigText | Finding | null>
 
 /** Where a text begins that is part of another one. */
@@ -75,7 +75,7 @@ function shortened(line: string): string {
   return line.length > 60 ? `${line.slice(0, 60)}…` : line
 }
 
-/** A text of octets, or why they are none. */
+/** A text of bytes, or why they are none. */
 export function decodeText(bytes: Uint8Array, file: string | null): ConfigText | Finding {
   if (bytes.length > MAX_CONFIG_OCTETS) {
     return tooLarge('file', file, bytes.length)
@@ -92,7 +92,7 @@ export function decodeText(bytes: Uint8Array, file: string | null): ConfigText |
   return finding('config/not-text', { file, is: 'other octets', line: lineOf(text, at) })
 }
 
-/** Why a text with control characters is none; octets of zero stand between the words of /proc/PID/cmdline alone. */
+/** Why a text with control characters is none; bytes of zero stand between the words of /proc/PID/cmdline alone. */
 export function refuseControls({ text, file }: ConfigText, controls = YAML_CONTROLS): Finding | null {
   const at = text.search(controls)
   return at === -1 ? null : finding('config/not-text', { file, is: 'binary', line: lineOf(text, at) })

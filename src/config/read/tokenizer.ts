@@ -13,7 +13,7 @@ export type WordStyle = 'shell' | 'systemd'
 
 /**
  * What is wrong with a text, though it is plain what was meant, and read so: a quote that nothing closes, a line that
- * does not go on since CR or a blank follows its backslash, and one without a backslash before a line of flags.
+ * does not go on since CR or a space follows its backslash, and one without a backslash before a line of flags.
  */
 export interface SyntaxFault {
   readonly kind: 'quote' | 'carriage return' | 'space' | 'backslash' | 'one argument' | 'after script' | 'no program'
@@ -104,7 +104,7 @@ class Splitter {
       this.#add(this.#text.slice(at, substituted), at)
       return substituted
     }
-    // Whole runs at once: most of a text is neither quote nor blank.
+    // Whole runs at once: most of a text is neither quote nor space.
     const run = /(?:[^\\"'\s;&|#$`]|\$(?!\())+/y
     run.lastIndex = at
     const found = run.exec(this.#text)?.[0].slice(0, this.#end - at) ?? sign
@@ -187,7 +187,7 @@ class Splitter {
       this.#isContinued = true
       if (blanks !== '') this.#fault('space', at)
       else if (carriageReturn !== '' && this.#style === 'shell') this.#fault('carriage return', at)
-      // A shell joins the lines; systemd puts a blank between them, and skips comments there.
+      // A shell joins the lines; systemd puts a space between them, and skips comments there.
       if (this.#style === 'systemd') this.#finish()
       return this.#style === 'systemd' ? this.#skipComments(at + continued.length) : at + continued.length
     }
@@ -197,7 +197,7 @@ class Splitter {
     return at + 2
   }
 
-  /** The escapes of C, and systemd's own for a blank; what is none stays as it is (basic/escape.c, cunescape_one). */
+  /** The escapes of C, and systemd's own for a space; what is none stays as it is (basic/escape.c, cunescape_one). */
   #unitEscape(at: number, start: number): number {
     const code = /\\(?:x([\dA-Fa-f]{2})|u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8})|([0-3][0-7]{2}))/y
     code.lastIndex = at

@@ -9,9 +9,9 @@ import { renderEtcdConfig } from './render.js'
 
 /** Where a member is. */
 export interface MemberAddresses {
-  /** What clients are told, as `https://etcd-0.example.com:2379`. */
+  /** What clients are reported, as `https://etcd-0.example.com:2379`. */
   clientUrls: readonly string[]
-  /** What other members are told, as `https://etcd-0.example.com:2380`. */
+  /** What other members are reported, as `https://etcd-0.example.com:2380`. */
   peerUrls: readonly string[]
   /** Default: `clientUrls`, with `0.0.0.0` in place of names, on which etcd cannot listen. */
   listenClientUrls?: readonly string[] | undefined
@@ -23,7 +23,7 @@ export interface MemberAddresses {
   metricsUrls?: readonly string[] | undefined
   /** As in {@link MemberConfig}. */
   dataDir?: string | undefined
-  /** As in {@link MemberConfig}: what this member has beside and instead of `extra` of the plan. */
+  /** As in {@link MemberConfig}: what this member has next to and instead of `extra` of the plan. */
   extra?: MemberConfig['extra']
 }
 
@@ -41,9 +41,9 @@ export interface ClusterRenderPlan<M extends string = string> extends Pick<
 > {
   /** One entry for each member that the files are of. */
   members: Readonly<Record<M, MemberAddresses>>
-  /** Who is let in as a client, beside what the CA says. */
+  /** Who is let in as a client, next to what the CA says. */
   client?: Pick<ClientSide, 'clientCertAuth' | 'crlFile' | 'allowedCn' | 'allowedHostname'> | undefined
-  /** Who is let in as a member, beside what the CA says. */
+  /** Who is let in as a member, next to what the CA says. */
   peer?: Pick<PeerSide, 'crlFile' | 'allowedCn' | 'allowedHostname' | 'skipClientSanVerification'> | undefined
   /**
    * Where a file will lie on the member's own machine, for clusters whose files are written in one place and taken to

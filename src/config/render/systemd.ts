@@ -43,7 +43,7 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
     )
   }
   const form: ConfigForm = configFile !== undefined ? 'yaml' : environmentFile !== undefined ? 'env' : 'flags'
-  // The file that the unit leads to is written by another call; what it cannot say is told here, too.
+  // The file that the unit leads to is written by another call; what it cannot say is reported here, too.
   const args = form === 'flags' ? renderEtcdConfig(config, 'args', { version }) : []
   if (form !== 'flags') renderEtcdConfig(config, form, { version })
   const { data, findings } = pathsOf(config, 'config')

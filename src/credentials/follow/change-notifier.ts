@@ -7,7 +7,7 @@ import type { WatchedDirectory } from './watch-survey.js'
 /**
  * Watches one directory, not what is below it.
  *
- * @param onChange Told the name of the entry that changed; null where the system does not say.
+ * @param onChange Told the name of the entry that changed; null if the system does not say.
  * @param onError Told that the watch has ended by itself.
  * @throws Errors of the file system, as ENOSPC where inotify's watches are used up.
  */

@@ -40,7 +40,7 @@ export class Debouncer {
   }
 
   /**
-   * Judges one look.
+   * Checks one look.
    *
    * @param contents Equal for equal contents.
    * @param read Makes something of the contents; called only where they differ from those of the last look.

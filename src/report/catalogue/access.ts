@@ -10,7 +10,7 @@ export interface AccessDetails {
    * itself, did not ask for the certificate, or a proxy answered, so that etcd does not see its common name.
    */
   identity: 'common-name' | 'password' | 'none' | 'hidden'
-  /** The user's name; null where there is none. */
+  /** The user's name; null if there is none. */
   user: string | null
   /** The call, as `KV/Put`. */
   method: string

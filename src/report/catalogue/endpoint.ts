@@ -16,7 +16,7 @@ export interface AnswerDetails {
   server: string | null
   /** The title of the page that came with it, or null. */
   title: string | null
-  /** The status of gRPC; null where it was no answer of gRPC. */
+  /** The status of gRPC; null if it was no answer of gRPC. */
   grpcStatus: number | null
   /** The text that came with the gRPC status. */
   detail: string

@@ -4,7 +4,7 @@
 export interface Place {
   /** For people: a path, a path with the variable that named it, or an option. */
   origin: string
-  /** The file; null for text that was handed over. */
+  /** The file; null for text that was passed. */
   file: string | null
 }
 

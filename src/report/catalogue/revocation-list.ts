@@ -1,7 +1,7 @@
 /** What rows about revocation lists have in common. */
 import type { Refusal } from '../row.js'
 
-/** OpenSSL, and Node with it, looks for a list that fits before it judges one. */
+/** OpenSSL, and Node with it, looks for a list that fits before it checks one. */
 export const NOT_FOUND: readonly Refusal[] = [
   { by: 'OpenSSL', words: 'unable to get certificate CRL' },
   { by: 'Node', words: 'UNABLE_TO_GET_CRL' },

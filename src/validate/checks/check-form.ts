@@ -6,7 +6,7 @@ import { uriProblem } from '../../x509/uri.js'
 import { namesOtherAuthority } from '../link.js'
 import type { FindingCollector, PathCertificate } from '../path-certificate.js'
 
-/** Longest serial number in octets (RFC 5280 section 4.1.2.2). */
+/** Longest serial number in bytes (RFC 5280 section 4.1.2.2). */
 const MAX_SERIAL_OCTETS = 20
 /** Findings that one kind of unlucky name may fill a report with. */
 const MAX_URIS_TOLD = 5

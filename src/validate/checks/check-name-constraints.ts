@@ -19,7 +19,7 @@ import { FindingCollector, type PathCertificate } from '../path-certificate.js'
 export const MAX_COMPARISONS = 250_000
 /** Comparisons that preparing one constraint counts as. */
 const COMPARISONS_PER_CONSTRAINT = 100
-/** Comparisons that reading a directory name counts as, for each octet of it: its letters must be folded. */
+/** Comparisons that reading a directory name counts as, for each byte of it: its letters must be folded. */
 const COMPARISONS_PER_OCTET = 2
 
 /** What is left of the comparisons of one validation, and what was prepared for them, over all of its paths. */
@@ -97,7 +97,7 @@ function prepare(constraints: NameConstraints, budget: ComparisonBudget): Constr
   return { kinds }
 }
 
-/** Counts all comparisons before any is made, so that what exceeds the budget costs nothing; false where it does. */
+/** Counts all comparisons before any is made, so that what exceeds the budget costs nothing; false if it does. */
 function takeComparisons(
   names: readonly GeneralName[],
   kinds: ReadonlyMap<string, Sides>,
@@ -112,7 +112,7 @@ function takeComparisons(
   return budget.left >= 0
 }
 
-/** Counts what reading a directory name costs; false where it must not be read any more. */
+/** Counts what reading a directory name costs; false if it must not be read any more. */
 function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): boolean {
   if (kind !== 'dirName') return true
   budget.left -= bytes.length * COMPARISONS_PER_OCTET
@@ -194,7 +194,7 @@ const MAX_SHOWN = 20
 
 /**
  * A common name that looks like a DNS name is one to OpenSSL, where the leaf has no other DNS name (crypto/x509
- * NAME_CONSTRAINTS_check_CN). Node refuses such servers; clients are judged by Go, which does not look.
+ * NAME_CONSTRAINTS_check_CN). Node refuses such servers; clients are checked by Go, which does not look.
  */
 function checkCommonNames(
   leaf: PathCertificate,
@@ -217,7 +217,7 @@ function checkCommonNames(
   }
 }
 
-/** Checks one name against the subtrees of its kind, and gives the number of errors that were told. */
+/** Checks one name against the subtrees of its kind, and gives the number of errors that were reported. */
 function checkName(
   subject: PathCertificate,
   name: GeneralName,
@@ -258,7 +258,7 @@ function constrainedNames(place: PathCertificate): GeneralName[] {
   if (!subject.isEmpty) {
     names.push({ kind: 'dirName', value: subject.toString(), bytes: subject.raw, directoryName: subject })
   }
-  // RFC 5280 section 4.2.1.10: mail constraints reach the subject's mailbox where there are no SANs.
+  // RFC 5280 section 4.2.1.10: mail constraints reach the subject's mailbox if there are no SANs.
   if (!extensions.all.some(({ oid }) => oid === ExtensionId.subjectAltName)) {
     for (const { type, text } of subject.relativeNames.flat()) {
       if (type === EMAIL_ADDRESS) names.push({ kind: 'email', value: text ?? '', bytes: new Uint8Array() })

@@ -10,7 +10,7 @@ import { crlRefusals } from '../revocation/openssl-crls.js'
 import { isSelfSigned, type OpensslOptions, type OpensslPath, opensslPath } from '../openssl-path.js'
 import { findingOf, FindingCollector, type PathCertificate } from '../path-certificate.js'
 
-/** What OpenSSL chooses from, and what its choice is judged by. */
+/** What OpenSSL chooses from, and what its choice is checked by. */
 export interface OpensslInput {
   readonly intermediates: readonly Certificate[]
   readonly anchors: readonly Certificate[]

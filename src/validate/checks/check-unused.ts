@@ -53,7 +53,7 @@ export function unreadableAnchors(anchors: readonly Certificate[], usage: 'clien
   return notes.findings
 }
 
-/** Why Go does not read the certificate; null where it does. */
+/** Why Go does not read the certificate; null if it does. */
 function reasonOf(place: PathCertificate, usage: Usage): string | null {
   const { publicKeyInfo, extensions } = place.certificate
   const { algorithm, curve, uncompressed } = publicKeyInfo

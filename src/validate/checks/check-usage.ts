@@ -35,7 +35,7 @@ function checkLeafPurposes(place: PathCertificate, { usage }: Context, notes: Fi
   }
 }
 
-// Servers only: clients are judged by etcd, and Go does not know the extension.
+// Servers only: clients are checked by etcd, and Go does not know the extension.
 function checkNetscapeType(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
   const type = place.certificate.extensions.netscapeCertType
   if (type === null || type.server || (usage !== 'server' && usage !== 'peer')) return

@@ -7,7 +7,7 @@ import { isDnsPattern } from '../../x509/names.js'
 /** Kinds of names that are compared. */
 export const COMPARED_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'uri', 'email', 'dirName'])
 
-/** Why a constraint is not well-formed, as the end of "a constraint that …"; null where it is. */
+/** Why a constraint is not well-formed, as the end of "a constraint that …"; null if it is. */
 export function constraintProblem(constraint: GeneralName): string | null {
   switch (constraint.kind) {
     case 'dns':
@@ -46,7 +46,7 @@ export interface Comparable {
 
 const NOTHING: Comparable = { host: '', isWildcard: false, local: '', octets: new Uint8Array(), keys: [] }
 
-/** Prepares a name; null where a constraint of its kind applies to it and it cannot be compared. */
+/** Prepares a name; null if a constraint of its kind applies to it and it cannot be compared. */
 export function comparable(name: GeneralName): Comparable | null {
   switch (name.kind) {
     case 'dns': {
@@ -228,7 +228,7 @@ function isContiguousMask(mask: Uint8Array): boolean {
   let ended = false
   for (const octet of mask) {
     if (ended && octet !== 0) return false
-    // Ones, then zeros: with its zeros turned over, such an octet is one less than a power of two.
+    // Ones, then zeros: with its zeros turned over, such an byte is one less than a power of two.
     const zeros = ~octet & 0xff
     if ((zeros & (zeros + 1)) !== 0) return false
     ended ||= octet !== 0xff

@@ -60,7 +60,7 @@ class RevocationCheck {
   readonly #revoked = new Set<PathCertificate>()
   /** CAs that are told to lack the right to sign lists. */
   readonly #mute = new Set<PathCertificate>()
-  /** Names of issuers of which a list cannot be used at all, as is told once for the list. */
+  /** Names of issuers of which a list cannot be used at all, as is reported once for the list. */
   readonly #troubled = new Set<string>()
 
   constructor(
@@ -266,7 +266,7 @@ export function noCrl(
   }
 }
 
-/** Each list once, though it may be handed over in two files. */
+/** Each list once, though it may be passed in two files. */
 function distinct(crls: readonly Crl[]): Crl[] {
   return crls.filter((crl, i) => !crls.slice(0, i).some((before) => bytesEqual(before.raw, crl.raw)))
 }

@@ -10,7 +10,7 @@ import type { FindingCollector, PathCertificate } from '../path-certificate.js'
 /** Extensions of one list that findings are made of, each kind. */
 const MAX_EXTENSIONS_TOLD = 20
 
-/** The faults of a list that the signer's key signed; the dates are judged by {@link judgeTime}. */
+/** The faults of a list that the signer's key signed; the dates are checked by {@link judgeTime}. */
 export function judgeList(crl: Crl, signer: PathCertificate, notes: FindingCollector): void {
   const { origin, extensions, signatureAlgorithm } = crl
   if (!crl.signatureAlgorithmsAgree) {
@@ -53,7 +53,7 @@ export function speaksOfOthers(crl: Crl): boolean {
   return isIndirect(crl) || crl.scope?.onlyAttributeCerts === true
 }
 
-/** Which other authority the list says that signed it; null where it points to this one, or to none. */
+/** Which other authority the list says that signed it; null if it points to this one, or to none. */
 export function otherAuthority({ extensions }: Crl, { extensions: own, issuer, serial }: Certificate): string | null {
   const key = extensions.authorityKey
   if (key === null) return null

@@ -13,7 +13,7 @@ export interface StatusSource {
   readonly list: Crl
   /** What changed since then; rarely more than one. */
   readonly deltas: readonly Crl[]
-  /** Why nothing can be concluded from what is not listed; empty where something can. */
+  /** Why nothing can be concluded from what is not listed; empty if something can. */
   readonly faults: FindingCollector
   /** A delta CRL without the full one that it belongs to: it covers nothing, but what it revokes is revoked. */
   readonly coversNothing: boolean
@@ -58,7 +58,7 @@ export function sortSigned(signer: PathCertificate, crls: readonly Crl[], contex
   return { sources, notes }
 }
 
-/** A delta CRL that belongs to no full list at hand, as a source of its own; null where it does, or is out of date. */
+/** A delta CRL that belongs to no full list at hand, as a source of its own; null if it does, or is out of date. */
 function strayDelta(
   signer: PathCertificate,
   list: Crl,
@@ -75,7 +75,7 @@ function strayDelta(
     return null
   }
   const faults = faultsOf(signer, list, [], context)
-  // One that is only of the future is no error beside a full list that is current.
+  // One that is only of the future is no error next to a full list that is current.
   if (misfits.includes(null)) return { signer, list, deltas: [], faults, coversNothing: true }
   const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
   notes.add(null, 'revocation/crl-delta', { kind: 'refused', origin, reason })
@@ -87,7 +87,7 @@ function superseded({ origin, issuer }: Crl, newer: Crl): FindingDetails['revoca
   return { origin, issuer: issuer.toString(), reason: `the newer ${newer.origin} replaces it` }
 }
 
-/** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null where it does. */
+/** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null if it does. */
 function misfit(delta: Crl, full: Crl): string | null {
   if (delta.number === null || delta.baseNumber === null) return 'it has no number of its own or of its base'
   if (full.number === null) return 'the full CRL beside it has no CRL number'
@@ -100,7 +100,7 @@ function misfit(delta: Crl, full: Crl): string | null {
 function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], context: Context): FindingCollector {
   const faults = new FindingCollector()
   const { keyUsage } = signer.certificate.extensions
-  // RFC 5280 section 6.3.3 (f): where there is no key usage, the key may be used for all.
+  // RFC 5280 section 6.3.3 (f): if there is no key usage, the key may be used for all.
   if (keyUsage?.has('cRLSign') === false) faults.add(signer, 'revocation/crl-sign-missing', { origin: list.origin })
   for (const each of [list, ...deltas]) judgeList(each, signer, faults)
   // Section 5.2.4: the combination has the dates of the delta CRL.
@@ -156,7 +156,7 @@ export interface Listing {
   readonly list: Crl
 }
 
-/** The entry that revokes a serial number; null where there is none, or a delta CRL lifts it. */
+/** The entry that revokes a serial number; null if there is none, or a delta CRL lifts it. */
 export function lookUp(source: StatusSource, serial: Uint8Array): Listing | null {
   const { list, deltas, coversNothing } = source
   let removed = false

@@ -36,9 +36,9 @@ export function reasonNumber(name: string): number | null {
 /** One revoked serial number. */
 export interface CrlEntry {
   readonly revokedAt: Date
-  /** The reason's name in RFC 5280, or `reason 11` for a number that has none; null where the entry gives no reason. */
+  /** The reason's name in RFC 5280, or `reason 11` for a number that has none; null if the entry gives no reason. */
   readonly reason: string | null
-  /** Since when the key may have been in wrong hands (RFC 5280 section 5.3.2); null where the entry does not say. */
+  /** Since when the key may have been in wrong hands (RFC 5280 section 5.3.2); null if the entry does not say. */
   readonly invalidSince: Date | null
   /** Whether the entry, or the last one before it that names an issuer, names another one than that of the list. */
   readonly isOfOtherIssuer: boolean
@@ -51,10 +51,10 @@ export interface CrlEntry {
 const OFFSET_RANGE = 2 ** 26
 const HASH_UNIT = 2 * OFFSET_RANGE
 const HASH_BITS = 26
-/** The shortest entry: its header, a serial number of one octet, a UTCTime. */
+/** The shortest entry: its header, a serial number of one byte, a UTCTime. */
 const MIN_ENTRY_OCTETS = 20
 
-/** Most octets that the index can address, and so the largest list: 64 MiB. A million entries have 35 MB. */
+/** Most bytes that the index can address, and so the largest list: 64 MiB. A million entries have 35 MB. */
 export const MAX_CRL_OCTETS = OFFSET_RANGE
 
 /** Revoked certificates by serial number. */
@@ -114,7 +114,7 @@ export class RevokedEntries {
     }
   }
 
-  /** The entries of a serial number, given by its INTEGER octets; more than one where the list repeats it. */
+  /** The entries of a serial number, given by its INTEGER bytes; more than one where the list repeats it. */
   entriesOf(serial: Uint8Array): CrlEntry[] {
     const bytes = this.#bytes
     const index = this.#index
@@ -130,7 +130,7 @@ export class RevokedEntries {
   }
 }
 
-/** FNV-1a over the octets. */
+/** FNV-1a over the bytes. */
 function hashOf(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ octet(bytes, i), 0x01000193)
@@ -154,7 +154,7 @@ function firstAtLeast(sorted: Float64Array, wanted: number): number {
 }
 
 /**
- * Checks an entry as nearly all are: lengths of one octet, a serial number, a time, and of extensions at most a reason
+ * Checks an entry as nearly all are: lengths of one byte, a serial number, a time, and of extensions at most a reason
  * and an invalidity date, neither critical. Returns where it ends, or -1 for an entry to be looked at more closely.
  */
 function endOfPlainEntry(bytes: Uint8Array, start: number, limit: number, hasExtensions: boolean): number {
@@ -232,7 +232,7 @@ function* readExtensions(list: DerReader): Generator<EntryExtension> {
   } while (!list.atEnd)
 }
 
-/** What the entries that were read so far hold beside serial numbers, dates and reasons. */
+/** What the entries that were read so far hold next to serial numbers, dates and reasons. */
 interface NotProcessed {
   /** The issuer of the list. */
   readonly issuer: DistinguishedName

@@ -6,7 +6,7 @@ import { ExtensionId } from '../extensions.js'
 
 /** A revoked certificate. */
 export interface RevokedCertificate {
-  /** Octets of the serial number, most significant first. */
+  /** Bytes of the serial number, most significant first. */
   readonly serial: Uint8Array
   readonly revokedAt: Date
   /** A CRLReason by its number (RFC 5280 section 5.3.1); null for none, as section 5.3.1 wants it for "unspecified". */

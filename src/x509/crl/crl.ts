@@ -11,10 +11,10 @@ import { ExtensionId, type RawExtension, readExtensionList } from '../extensions
 import { readSigned, type SignedFields } from '../signed.js'
 import { readTime } from '../time.js'
 
-/** Largest file of lists read, in octets: the largest list as PEM. */
+/** Largest file of lists read, in bytes: the largest list as PEM. */
 export const MAX_CRL_FILE_OCTETS = Math.ceil(MAX_CRL_OCTETS * 1.4)
 
-/** How a list was handed over. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
+/** How a list was passed. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
 export type CrlForm = 'pem' | 'der'
 
 interface Parts extends SignedFields {
@@ -34,7 +34,7 @@ export class Crl {
   readonly raw: Uint8Array
   /** Where it came from, for people. */
   readonly origin: string
-  /** How it was handed over. */
+  /** How it was passed. */
   readonly form: CrlForm
   readonly #parts: Parts
   readonly #verdicts = new WeakMap<Certificate, boolean>()
@@ -51,7 +51,7 @@ export class Crl {
    * Reads a CRL. The entries are looked at only when they are asked for, see {@link entries}.
    *
    * @param origin Where the bytes came from, for people.
-   * @param form How they were handed over.
+   * @param form How they were passed.
    * @throws {DerError} where the bytes are not a CRL.
    */
   static parse(der: Uint8Array, origin = 'CRL', form: CrlForm = 'der'): Crl {
@@ -72,12 +72,12 @@ export class Crl {
     return this.#parts.thisUpdate
   }
 
-  /** When the next list is due; null where the list does not say. */
+  /** When the next list is due; null if the list does not say. */
   get nextUpdate(): Date | null {
     return this.#parts.nextUpdate
   }
 
-  /** The number by which a newer list of the same issuer and scope is told from an older one; null where there is none. */
+  /** The number by which a newer list of the same issuer and scope is reported from an older one; null if there is none. */
   get number(): bigint | null {
     return this.#parts.extensions.number
   }
@@ -155,7 +155,7 @@ export class Crl {
     return verdict
   }
 
-  /** What makes the list of entries unreadable; null where it can be read. */
+  /** What makes the list of entries unreadable; null if it can be read. */
   get damage(): string | null {
     this.#entriesRead ??= readEntries(this.raw, this.#parts)
     return this.#entriesRead instanceof DerError ? this.#entriesRead.reason : null
@@ -173,7 +173,7 @@ export class Crl {
   }
 
   /**
-   * The entry of a serial number of the list's issuer, given by its INTEGER octets; null where it is not listed. Of several,
+   * The entry of a serial number of the list's issuer, given by its INTEGER bytes; null if it is not listed. Of several,
    * one that revokes.
    *
    * @throws {DerError} where an entry of the list cannot be read.
@@ -221,7 +221,7 @@ const PROCESSED: ReadonlySet<string> = new Set([
   CrlExtensionId.deltaCrlIndicator,
 ])
 
-/** The first number that needs more than 20 octets, the sign's bit included. */
+/** The first number that needs more than 20 bytes, the sign's bit included. */
 const LARGEST_NUMBER = 2n ** 159n
 
 const END_OF_UTC_TIME = Date.UTC(2050, 0, 1)

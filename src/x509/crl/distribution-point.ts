@@ -38,7 +38,7 @@ export interface DistributionPoint {
   readonly name: DistributionPointName | null
   /** The reasons that the list there is about; null for all. */
   readonly reasons: readonly RevocationReason[] | null
-  /** Who issues the list there; null where the certificate's issuer does. */
+  /** Who issues the list there; null if the certificate's issuer does. */
   readonly crlIssuer: readonly GeneralName[] | null
 }
 
@@ -80,7 +80,7 @@ export function readOptionalName(fields: DerReader): DistributionPointName | nul
   throw new DerError('a name of a distribution point that is neither full nor relative', element.start)
 }
 
-/** Reads `[n] ReasonFlags OPTIONAL`; null where it is absent. */
+/** Reads `[n] ReasonFlags OPTIONAL`; null if it is absent. */
 export function readOptionalReasons(fields: DerReader, n: number): RevocationReason[] | null {
   const tag = contextTag(n, 'primitive')
   if (fields.peek() !== tag) return null

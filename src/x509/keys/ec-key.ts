@@ -5,7 +5,7 @@ import { bitString, element, octetString, oid, sequence } from '../der-writer.js
 
 const EC_PUBLIC_KEY = oid('1.2.840.10045.2.1')
 
-/** The curves by their names in Web Crypto: OpenSSL's name, the octets of a number, and the AlgorithmIdentifier. */
+/** The curves by their names in Web Crypto: OpenSSL's name, the bytes of a number, and the AlgorithmIdentifier. */
 const CURVES = {
   'P-256': curve('prime256v1', 32, '1.2.840.10045.3.1.7'),
   'P-384': curve('secp384r1', 48, '1.3.132.0.34'),
@@ -33,7 +33,7 @@ export interface KeyPairOctets {
 
 /**
  * Makes a key. `generateKeyPair` would have OpenSSL encode both halves, which takes five times as long as making them; and
- * it must not be asked for a JWK: Node 20 then stands still for ever where garbage is collected at that moment.
+ * it must not be asked for a JWK: Node 20 then stands still forever where garbage is collected at that moment.
  */
 export function makeEcKey(name: Curve): KeyPairOctets {
   const ecdh = createECDH(CURVES[name].name)

@@ -10,13 +10,13 @@ export interface KeyEncryption {
   readonly name: string
   /** Whether Node's OpenSSL can decrypt it, given the passphrase. */
   readonly supported: boolean
-  /** Why deriving the key would take too long or too much memory, as the end of a sentence; null where it does not. */
+  /** Why deriving the key would take too long or too much memory, as the end of a sentence; null if it does not. */
   readonly excess: string | null
 }
 
 /** PBKDF2 does about two million rounds a second; 600,000 is what OWASP asks for today. */
 const MAX_ITERATIONS = 2_000_000
-/** OpenSSL's own limit on the memory of scrypt, in octets. */
+/** OpenSSL's own limit on the memory of scrypt, in bytes. */
 const MAX_SCRYPT_MEMORY = 32 * 1024 * 1024
 /** N times r times p: sixteen times the work of OpenSSL's default, about a second. */
 const MAX_SCRYPT_WORK = 2 ** 21
@@ -67,7 +67,7 @@ const SCHEMES: Readonly<Record<string, { name: string; supported: boolean }>> = 
 /**
  * Reads the parameters of an EncryptedPrivateKeyInfo (RFC 5958 section 3, RFC 8018).
  *
- * @throws {DerError} where the octets are no such structure.
+ * @throws {DerError} where the bytes are no such structure.
  */
 export function readKeyEncryption(der: Uint8Array): KeyEncryption {
   const outer = new DerReader(der)
@@ -151,7 +151,7 @@ function count(value: number): string {
 
 const PEM_CIPHERS = /^(?:DES-EDE3|(?:AES|CAMELLIA|ARIA)-(?:128|192|256))-CBC$/
 
-/** The encryption that PEM headers declare (`Proc-Type: 4,ENCRYPTED`), or null where they declare none. */
+/** The encryption that PEM headers declare (`Proc-Type: 4,ENCRYPTED`), or null if they declare none. */
 export function readPemEncryption(headers: readonly PemHeader[]): KeyEncryption | null {
   const valueOf = (name: string): string | undefined =>
     headers.find((each) => each.name.toUpperCase() === name)?.value.toUpperCase()

@@ -9,7 +9,7 @@ import { bytesEqual, DerReader, Tag } from '../der.js'
 import { readPkcs8 } from './read-pkcs8.js'
 import { encryptKey, isKeyDerivation, KEY_DERIVATIONS, type KeyDerivation } from './write-key.js'
 
-/** Longest passphrase in octets: OpenSSL's buffer for it (PEM_BUFSIZE). */
+/** Longest passphrase in bytes: OpenSSL's buffer for it (PEM_BUFSIZE). */
 export const MAX_PASSPHRASE_OCTETS = 1024
 
 /**

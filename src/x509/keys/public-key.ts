@@ -1,7 +1,7 @@
 /**
  * Public keys by the quickest way into node:crypto. OpenSSL 3 takes longer to decode a SubjectPublicKeyInfo, by trying its
  * decoders in turn, than to verify a signature with the key; the usual kinds of keys have ways in that are told what to
- * expect. OpenSSL reads the same octets on each way, and refuses the same.
+ * expect. OpenSSL reads the same bytes on each way, and refuses the same.
  */
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { crypto } from '../crypto.js'
@@ -16,7 +16,7 @@ const KINDS: Readonly<Record<string, 'RSA' | 'Ed25519' | 'P-256' | 'P-384' | 'P-
   '301006072A8648CE3D020106052B81040023': 'P-521',
 }
 
-/** The curves as `ECDH` knows them, and the octets of a coordinate. */
+/** The curves as `ECDH` knows them, and the bytes of a coordinate. */
 const CURVES = {
   'P-256': { name: 'prime256v1', size: 32 },
   'P-384': { name: 'secp384r1', size: 48 },
@@ -52,7 +52,7 @@ export function isReadablePublicKey(spki: Uint8Array): boolean {
   const { kind, octets } = takeApart(spki)
   try {
     if ((kind === 'P-256' || kind === 'P-384' || kind === 'P-521') && isUncompressed(octets, CURVES[kind].size)) {
-      crypto().ECDH.convertKey(octets, CURVES[kind].name) // throws where the point is not on the curve
+      crypto().ECDH.convertKey(octets, CURVES[kind].name) // throws if the point is not on the curve
     } else {
       readPublicKey(spki)
     }
@@ -62,7 +62,7 @@ export function isReadablePublicKey(spki: Uint8Array): boolean {
   }
 }
 
-/** The octets of the key itself inside a SubjectPublicKeyInfo: of an elliptic curve key, its point. */
+/** The bytes of the key itself inside a SubjectPublicKeyInfo: of an elliptic curve key, its point. */
 export function publicKeyBits(spki: Uint8Array): Uint8Array {
   const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
   fields.expect(Tag.sequence, 'the public key algorithm')

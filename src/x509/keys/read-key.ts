@@ -170,13 +170,13 @@ function curveIn(parameters: DerReader): string | null {
   return parameters.peek() === Tag.oid ? parameters.oid('the curve') : null
 }
 
-/** Most octets of a private key that is read. One of RSA 8192 has under 5,000. */
+/** Most bytes of a private key that is read. One of RSA 8192 has under 5,000. */
 const MAX_KEY_OCTETS = 16 * 1024
 /** As in Go (crypto/tls checkKeySize), and so in etcd. */
 const MAX_MODULUS_OCTETS = 1024
 
 /**
- * Why the key must not be used, as the end of "RSA, …"; null where nothing speaks against its sizes.
+ * Why the key must not be used, as the end of "RSA, …"; null if nothing speaks against its sizes.
  *
  * @param pkcs8 The key as PKCS#8 in DER, as `node:crypto` exports it.
  * @throws {DerError} where it is no such structure.
@@ -202,7 +202,7 @@ function rsaExcess(pkcs8: Uint8Array): string | null {
 
 const OUTSIZED = 'with a part that is longer than its modulus'
 
-/** Octets without the sign. */
+/** Bytes without the sign. */
 function octetsOf(integer: Uint8Array): number {
   return integer[0] === 0 ? integer.length - 1 : integer.length
 }

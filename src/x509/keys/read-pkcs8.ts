@@ -23,7 +23,7 @@ export function readPkcs8(pkcs8: Uint8Array, spki: Uint8Array): KeyObject {
   return createPrivateKey({ key: jwk, format: 'jwk' })
 }
 
-/** Number and point of an elliptic curve key in PKCS#8 (RFC 5915 inside RFC 5958); null where the point is left out. */
+/** Number and point of an elliptic curve key in PKCS#8 (RFC 5915 inside RFC 5958); null if the point is left out. */
 function readEcPrivateKey(pkcs8: Uint8Array): { number: Uint8Array; point: Uint8Array } | null {
   const outer = new DerReader(pkcs8).enter(Tag.sequence, 'the private key')
   outer.smallInteger('the version')

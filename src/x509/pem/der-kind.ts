@@ -1,11 +1,11 @@
 /**
- * Says what a DER structure is by its first few elements, without judging it: this is for telling a person what they
+ * Says what a DER structure is by its first few elements, without checking it: this is for telling a person what they
  * gave where something else was meant. Lengths are followed but not trusted, so that a structure that was cut, or that
  * uses BER's indefinite lengths as some key stores do, is recognized too.
  */
 import { hex, Tag } from '../der.js'
 
-/** What octets in DER are. */
+/** What bytes in DER are. */
 export type DerKind =
   | 'certificate'
   | 'certificate request'
@@ -26,7 +26,7 @@ interface Element {
   readonly end: number
 }
 
-/** What the octets are, or null where they are nothing known. */
+/** What the bytes are, or null if they are nothing known. */
 export function derKind(bytes: Uint8Array): DerKind | null {
   const outer = elementAt(bytes, 0)
   if (outer?.tag !== Tag.sequence) return null
@@ -56,7 +56,7 @@ function kindByVersion(bytes: Uint8Array, version: Element, second: Element | un
     const type = isOid ? oidOf(bytes, inner) : null
     return type === DATA || type === SIGNED_DATA ? 'PKCS#12 key store' : null
   }
-  // PKCS#8 goes on with an algorithm, SEC1 with the key's octets, PKCS#1 with the modulus.
+  // PKCS#8 goes on with an algorithm, SEC1 with the key's bytes, PKCS#1 with the modulus.
   return isOid || second.tag === Tag.octetString || second.tag === Tag.integer ? 'private key' : null
 }
 

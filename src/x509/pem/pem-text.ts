@@ -65,7 +65,7 @@ export function plainText(input: string | Uint8Array): {
   return { byteOrderMark, ...withoutReturns(text) }
 }
 
-/** Octet by octet: millions of replacements in a string would take a tenth of a second and more. */
+/** Byte by byte: millions of replacements in a string would take a tenth of a second and more. */
 function withoutReturns(text: string): { text: string; lineEnds: 'crlf' | 'cr' } {
   const octets = Buffer.from(text)
   let length = 0
@@ -167,11 +167,11 @@ function indentOf(line: string): number {
 interface Base64Lines {
   /** Line breaks in the text, or before the first character that is wrong. */
   readonly breaks: number
-  /** Line breaks before the first blank line; null where there is none. What follows the last line break is no line. */
+  /** Line breaks before the first blank line; null if there is none. What follows the last line break is no line. */
   readonly blankLine: number | null
 }
 
-/** Outcome of reading base64: the octets, or what is wrong. */
+/** Outcome of reading base64: the bytes, or what is wrong. */
 export type Base64 =
   | (Base64Lines & { readonly kind: 'octets'; readonly bytes: Buffer })
   | (Base64Lines & { readonly kind: 'empty' })

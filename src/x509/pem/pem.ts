@@ -20,7 +20,7 @@ import {
 
 export type { PemHeader } from './pem-text.js'
 
-/** Most octets read. The bundle of all public CAs has about 0.25 MB. */
+/** Most bytes read. The bundle of all public CAs has about 0.25 MB. */
 export const MAX_PEM_OCTETS = 4 * 1024 * 1024
 /** Most blocks read. The largest bundles of public CAs have a few hundred. */
 export const MAX_PEM_BLOCKS = 2000
@@ -38,7 +38,7 @@ export interface PemBlock {
 
 /** What can be wrong with a text that means to be PEM. */
 export type PemProblem =
-  /** More octets than {@link MAX_PEM_OCTETS}: nothing was read. */
+  /** More bytes than {@link MAX_PEM_OCTETS}: nothing was read. */
   | { readonly kind: 'too-large'; readonly octets: number; readonly limit: number }
   /** More blocks than {@link MAX_PEM_BLOCKS}: the rest was not read. */
   | { readonly kind: 'too-many-blocks'; readonly limit: number; readonly line: number }
@@ -125,10 +125,10 @@ class Scanner {
   readonly #problems: PemProblem[] = []
   readonly #layout: Writable<PemLayout>
   readonly #lines: LineCounter
-  /** A second counter, for the text between blocks, which is judged behind the first one. */
+  /** A second counter, for the text between blocks, which is checked behind the first one. */
   readonly #outsideLines: LineCounter
   #open: OpenBlock | null = null
-  /** Everything before this is judged. Always the start of a line. */
+  /** Everything before this is checked. Always the start of a line. */
   #done = 0
   #stopped = false
 
@@ -164,7 +164,7 @@ class Scanner {
     this.#stopped = true
   }
 
-  /** Judges one line that holds a marker. */
+  /** Checks one line that holds a marker. */
   #judgeLine(place: LinePlace): void {
     const raw = this.#text.slice(place.start, place.end)
     const content = trimBlanks(raw)
@@ -174,7 +174,7 @@ class Scanner {
       return
     }
     const { label } = boundary
-    // Lines are counted where they are told; the lines of a block are counted as it is decoded.
+    // Lines are counted where they are reported; the lines of a block are counted as it is decoded.
     if (boundary.kind === 'END') this.#end(label, place)
     else if (this.#blocks.length >= this.#maxBlocks) this.#tooManyBlocks(place)
     else this.#begin(label, place)
@@ -222,7 +222,7 @@ class Scanner {
       this.#drop({ kind: 'one-line', label: first.label, line }, place)
     } else if (first !== null && (this.#open !== null || content.startsWith('-----'))) {
       this.#drop({ kind: 'boundary-not-alone', line }, place)
-      // Reading goes on behind the damage, so that later problems are told in the same report.
+      // Reading goes on behind the damage, so that later problems are reported in the same report.
       const damaged = !content.endsWith('-----')
       if (last?.kind === 'BEGIN') this.#open = { label: last.label, line, bodyStart: place.next, damaged }
     } else if (startsAsBoundary) {
@@ -255,7 +255,7 @@ class Scanner {
     }
   }
 
-  /** Judges what follows the last block: text, or the beginning of a next block at which the text was cut. */
+  /** Checks what follows the last block: text, or the beginning of a next block at which the text was cut. */
   #judgeTail(): void {
     const start = this.#text.lastIndexOf('\n') + 1
     const line = trimBlanks(this.#text.slice(start))
@@ -270,7 +270,7 @@ class Scanner {
     this.#problems.push({ kind: 'unterminated', label: '', line: this.#lines.at(start) })
   }
 
-  /** Judges the text between the blocks, from what is done up to `end`. */
+  /** Checks the text between the blocks, from what is done up to `end`. */
   #judgeOutside(end: number): void {
     const between = this.#text.slice(this.#done, end)
     const text = between.search(/\S/)

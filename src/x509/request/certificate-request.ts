@@ -18,7 +18,7 @@ import {
   requestedExtensions,
 } from './request-attributes.js'
 
-/** Largest request read, in octets. Real ones are under 2 kB; a thousand names fit. */
+/** Largest request read, in bytes. Real ones are under 2 kB; a thousand names fit. */
 export const MAX_REQUEST_OCTETS = 256 * 1024
 
 /** A certificate request: a public key, the names and usages that its holder would like, and the signature of that key. */
@@ -101,7 +101,7 @@ export class CertificateRequest {
     return this.#decoded
   }
 
-  /** The subject alternative names that are asked for; empty where there are none. */
+  /** The subject alternative names that are asked for; empty if there are none. */
   get subjectAltNames(): readonly GeneralName[] {
     return this.extensions.subjectAltName ?? []
   }
@@ -116,7 +116,7 @@ export class CertificateRequest {
     return this.attributes.some(({ oid }) => oid === AttributeId.challengePassword)
   }
 
-  /** The unstructured name (RFC 2985 section 5.4.2); null where there is none that can be read. */
+  /** The unstructured name (RFC 2985 section 5.4.2); null if there is none that can be read. */
   get unstructuredName(): string | null {
     return attributeText(this.attributes, AttributeId.unstructuredName)
   }

@@ -18,7 +18,7 @@ export const AttributeId = {
   microsoftExtensions: '1.3.6.1.4.1.311.2.1.14',
 } as const
 
-// What is seen in requests beside those: certreq of Windows writes the last three into all of its own.
+// What is seen in requests next to those: certreq of Windows writes the last three into all of its own.
 const NAMES = new Map<string, string>([
   ...Object.entries(AttributeId).map(([name, oid]): [string, string] => [oid, name]),
   ['1.2.840.113549.1.9.1', 'emailAddress'],
@@ -82,7 +82,7 @@ export function requestedExtensions(bytes: Uint8Array, attributes: readonly Requ
   })
 }
 
-/** The first value of an attribute that holds a text; null where there is none, or none that can be read. */
+/** The first value of an attribute that holds a text; null if there is none, or none that can be read. */
 export function attributeText(attributes: readonly RequestAttribute[], oid: string): string | null {
   const [value] = attributes.find((each) => each.oid === oid)?.values ?? []
   if (value === undefined) return null

@@ -27,7 +27,7 @@ export interface ListChain {
   readonly root: Minted
   readonly intermediate: Minted
   readonly leaf: Minted
-  /** More certificates beside it. */
+  /** More certificates next to it. */
   readonly others?: readonly Minted[] | undefined
 }
 
@@ -58,7 +58,7 @@ export function chainWith(parts: {
   return () => mintChain(parts)
 }
 
-/** A list with the usual authority key identifier and these extensions beside it. */
+/** A list with the usual authority key identifier and these extensions next to it. */
 export function list(issuer: Minted, options: Partial<MintCrlOptions> = {}, ...more: readonly Extension[]): MintedList {
   const number = more.some(({ oid }) => oid === EXTENSION.crlNumber) ? [] : [crlNumber(1)]
   const extensions = [authorityKeyIdentifier(publicHalf(issuer.key)), ...number, ...more]

@@ -1,4 +1,4 @@
-/** Delta lists, alone and beside full ones. */
+/** Delta lists, alone and next to full ones. */
 import {
   authorityKeyIdentifier,
   crlNumber,

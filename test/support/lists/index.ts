@@ -1,6 +1,6 @@
 /**
  * Chains with revocation lists, each with one thing that matters about the lists, and what is found of it. The unit
- * tests judge them; the differential test asks OpenSSL and Node about the same.
+ * tests check them; the differential test asks OpenSSL and Node about the same.
  */
 import { dates } from './dates.js'
 import { deltaLists } from './delta.js'

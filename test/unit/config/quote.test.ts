@@ -1,4 +1,4 @@
-/** Quoting, judged by those who take it apart: a real `sh`, and systemd's rules. */
+/** Quoting, checked by those who take it apart: a real `sh`, and systemd's rules. */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'

@@ -162,7 +162,7 @@ describe('a unit of systemd', () => {
       'etcd-mtls-test.service',
       renderSystemdUnit(config, { user: 'root', binary: process.execPath }),
     )
-    // Where there is no systemd, the parser above has judged it.
+    // Where there is no systemd, the parser above has checked it.
     expect(verifyUnit(path) ?? { status: 0, text: '' }).toEqual({ status: 0, text: '' })
     // It does complain of what is wrong.
     writeFileSync(path, '[Service]\nExecStart=/no/such/etcd %\n')

@@ -92,7 +92,7 @@ const extra = fc
   )
   .chain((rows) => fc.record(Object.fromEntries(rows.map((row) => [row.name, VALUES[row.kind] ?? text]))))
 
-/** Members of which many can be written. Plaintext and `autoTls` are not among them: they are told, and are meant. */
+/** Members of which many can be written. Plaintext and `autoTls` are not among them: they are reported, and are meant. */
 const member: fc.Arbitrary<MemberConfig> = fc
   .record({ own: name, clientPort: port, peerPort: port })
   .filter(({ clientPort, peerPort }) => new Set([clientPort, peerPort, 1, 2]).size === 4)

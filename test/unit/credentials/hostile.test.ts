@@ -5,7 +5,7 @@ import { sample, scaled } from '../../support/long.js'
 import { pem } from '../../support/mint.js'
 import { chain, codesOf, findingsOf, good, leaf, pemSource, root } from './fixture.js'
 
-/** Nothing that is handed over throws, hangs or passes where it should not. */
+/** Nothing that is passed throws, hangs or passes where it should not. */
 
 const LIMIT = 4 * 1024 * 1024
 

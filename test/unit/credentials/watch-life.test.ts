@@ -314,7 +314,7 @@ describe('a process of its own', () => {
     expect([moreWatches, moreFiles]).toEqual([0, 0])
     // What Node itself held at the start may be gone by the end.
     expect(moreResources).toBeLessThanOrEqual(0)
-    // What the engine itself comes to hold varies; a leak would show in every round, with at least 50 octets each time.
+    // What the engine itself comes to hold varies; a leak would show in every round, with at least 50 bytes each time.
     expect(moreHeap).toBeLessThan(50 * TIMES)
   })
 })

@@ -28,7 +28,7 @@ const folder = temporaryFolder()
 type Role = 'ca' | 'cert' | 'key' | 'crl'
 /** A code, or what an input holds instead, or how a block is damaged. */
 type Expected = FindingCode | { holds: Holds } | { damage: PemDamage }
-/** `role`: the input that the message must name; null where the message speaks of two. */
+/** `role`: the input that the message must name; null if the message speaks of two. */
 type Row = [what: string, role: Role | null, expected: Expected, contents: () => Partial<Contents>, remedy: RegExp]
 
 const csr = (): string => mintCsr({ subject: 'alice', key: leaf.key }).pem
@@ -57,7 +57,7 @@ const costly = sequence(
 )
 const dsaKey = sequence(integer(0), sequence(oid('1.2.840.10040.4.1')), octetString(Buffer.from([2, 1, 1])))
 
-/** One bit of the private half changed; it begins at octet 36 of a P-256 key in PKCS#8. */
+/** One bit of the private half changed; it begins at byte 36 of a P-256 key in PKCS#8. */
 function changed(): string {
   const der = Buffer.from(plainKey)
   der[40] = (der[40] ?? 0) ^ 1
@@ -365,7 +365,7 @@ it('of several blocks of a kind that do not belong there, the first stands for a
 
 describe('what is the same key', () => {
   it('a certificate that writes the point compressed', async () => {
-    // Octet 26 of a P-256 SubjectPublicKeyInfo is the form of the point, behind it stand x and y.
+    // Byte 26 of a P-256 SubjectPublicKeyInfo is the form of the point, behind it stand x and y.
     const spkiDer = leaf.x509().publicKey.export({ type: 'spki', format: 'der' })
     const odd = ((spkiDer[90] ?? 0) & 1) === 1
     const compressed = Buffer.concat([Buffer.from([odd ? 3 : 2]), spkiDer.subarray(27, 59)])

@@ -1,4 +1,4 @@
-/** For each check one certificate that fails that check only. The healthy chain, judged first, has no error at all. */
+/** For each check one certificate that fails that check only. The healthy chain, checked first, has no error at all. */
 import type { Report } from '../../../src/report/report.js'
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../../src/validate/index.js'

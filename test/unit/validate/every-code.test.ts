@@ -1,5 +1,5 @@
 /**
- * For every code of the validator: certificates that give it, and the same with that one thing mended, which do not.
+ * For every code of the validator: certificates that give it, and the same with that one thing fixed, which do not.
  * A new code needs its case. (Codes of revocation have theirs in
  * the tests of revocation.)
  */
@@ -50,7 +50,7 @@ type Code = Exclude<ChainCode, keyof typeof revocation>
 interface Case {
   /** What is wrong with the healthy chain, or findings of something else. */
   faulty: Parts | (() => readonly Finding[])
-  /** The same, mended. Default: the healthy chain. */
+  /** The same, fixed. Default: the healthy chain. */
   mended?: Parts | (() => readonly Finding[])
   options?: Options
   /** Other codes that the same fault gives, in the list or folded under it. */
@@ -71,7 +71,7 @@ const rsa1024 = newKey('rsa-1024')
 const rsa2048 = newKey('rsa-2048')
 const rsaOdd = newKey('rsa-2047')
 
-/** Judges certificates that are not the usual three. */
+/** Checks certificates that are not the usual three. */
 function chainOf(
   leaf: Minted,
   between: readonly Minted[],
@@ -86,7 +86,7 @@ function chainOf(
   return validateChain(input, { usage: 'server', hosts: [HOST], ...options }).findings
 }
 
-/** Judges credentials of the usual chain: what is sent, and with which key. */
+/** Checks credentials of the usual chain: what is sent, and with which key. */
 function credentialsOf(
   pick: (chain: ReturnType<typeof mintChain>) => { cert: readonly Minted[]; key?: Minted },
 ): readonly Finding[] {
@@ -104,7 +104,7 @@ function credentialsOf(
   return validateCredentials({ ...credentials, chain: [...credentials.chain] }, { usage: 'server' }).findings
 }
 
-/** Judges a client certificate by the CA that verifies servers, the one that issued it by default. */
+/** Checks a client certificate by the CA that verifies servers, the one that issued it by default. */
 function asClient(ca?: Minted): readonly Finding[] {
   const issuer = mintCa({ subject: 'Client CA' })
   const leaf = mintLeaf({ subject: 'x', usages: ['clientAuth'], issuer })
@@ -113,7 +113,7 @@ function asClient(ca?: Minted): readonly Finding[] {
 
 const VERSION_1: Parts = { leaf: { version: null, rawExtensions: undefined, without: Object.values(EXTENSION) } }
 
-/** The healthy chain with other trust anchors beside its own. */
+/** The healthy chain with other trust anchors next to its own. */
 const withAnchors = (...more: readonly (string | Uint8Array)[]): readonly Finding[] => {
   const chain = mintChain()
   return validateChain({ ...inputOf(chain), trustAnchors: [chain.root.der, ...more] }, { usage: 'any' }).findings
@@ -586,7 +586,7 @@ function manyNames(count: number): Parts {
   }
 }
 
-/** Codes that only credentials have: a key beside the certificate, and an order in which certificates are sent. */
+/** Codes that only credentials have: a key next to the certificate, and an order in which certificates are sent. */
 const CREDENTIALS = {
   'key/mismatch': () =>
     credentialsOf(({ leaf, intermediate }) => ({ cert: [leaf, intermediate], key: mintChain().leaf })),

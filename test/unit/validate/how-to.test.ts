@@ -1,5 +1,5 @@
 /**
- * The recipe of the how-to that this project grew from, made with the real openssl, and judged: what is right passes,
+ * The recipe of the how-to that this project grew from, made with the real openssl, and checked: what is right passes,
  * what breaks etcd is named.
  */
 import { beforeAll, describe, expect, it } from 'vitest'

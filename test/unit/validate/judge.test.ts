@@ -1,4 +1,4 @@
-/** Certificates in their places: which role each has, and that each is judged once in each place. */
+/** Certificates in their places: which role each has, and that each is checked once in each place. */
 import { describe, expect, it } from 'vitest'
 import { resolveContext } from '../../../src/validate/context.js'
 import { Certificate } from '../../../src/validate/index.js'

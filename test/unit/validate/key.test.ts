@@ -42,7 +42,7 @@ describe('RSA', () => {
   })
 
   it('is refused without the NULL behind its name, as by Go', () => {
-    const bits = rsa(2048).subarray(4 + 15) // SEQUENCE with a length of two octets, AlgorithmIdentifier
+    const bits = rsa(2048).subarray(4 + 15) // SEQUENCE with a length of two bytes, AlgorithmIdentifier
     expect(told(sequence(sequence(oid('1.2.840.113549.1.1.1'), nullValue()), bits))).toEqual([])
     expect(told(sequence(sequence(oid('1.2.840.113549.1.1.1')), bits))).toEqual([
       [

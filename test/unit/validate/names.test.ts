@@ -81,7 +81,7 @@ describe('the reason', () => {
   })
 
   it.each<[string, GeneralName[]]>([
-    // An address that is not the mapped form of the other, and a name whose octets would be.
+    // An address that is not the mapped form of the other, and a name whose bytes would be.
     ['10.0.0.1', [ip('::fffe:10.0.0.1'), ip('::ffff:10.0.0.2'), ip('10.0.0.2')]],
     ['::ffff:97.98.99.100', [dns('abcd')]],
     ['::1', [ip('::2'), ip('0.0.0.1')]],

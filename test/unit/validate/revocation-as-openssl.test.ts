@@ -1,5 +1,5 @@
 /**
- * The verdicts on all scenarios of revocation lists beside those of `openssl verify`, and beside Node's where it can be
+ * The results on all scenarios of revocation lists next to those of `openssl verify`, and next to Node's where it can be
  * asked: it knows neither delta lists nor lists of some reasons. Where we differ, a reason stands here.
  */
 import { spawn } from 'node:child_process'
@@ -125,7 +125,7 @@ async function askOpenssl(
   return { ok: code === 0, words }
 }
 
-/** Node's word on the server's chain; empty where it accepts, null where it is not asked. */
+/** Node's word on the server's chain; empty if it accepts, null if it is not asked. */
 async function askAboutServer(
   chain: ListChain,
   lists: readonly MintedList[],

@@ -1,4 +1,4 @@
-/** Revocation and the path: which key vouches for which certificate, which way is taken, and what is told once. */
+/** Revocation and the path: which key vouches for which certificate, which way is taken, and what is reported once. */
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../../src/validate/index.js'
 import { codesOf, HOST, inputOf, mintChain } from '../../support/judge-chain.js'

@@ -4,7 +4,7 @@ import { revocation } from '../../../src/report/catalogue/revocation.js'
 import { codesOfLists, judgeLists } from '../../support/judge-lists.js'
 import { LIST_SCENARIOS } from '../../support/lists/index.js'
 
-/** Codes that depend on the form in which lists are handed over, see revocation-forms.test.ts, on options and anchors, see revocation-gaps.test.ts. */
+/** Codes that depend on the form in which lists are passed, see revocation-forms.test.ts, on options and anchors, see revocation-gaps.test.ts. */
 const ELSEWHERE = ['revocation/openssl-picks-other-crl']
 
 describe('revocation lists', () => {

@@ -1,4 +1,4 @@
-/** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), for every use that a leaf is judged for. */
+/** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), for every use that a leaf is checked for. */
 import { describe, expect, it } from 'vitest'
 import type { Finding, Usage } from '../../../src/validate/index.js'
 import { bitString } from '../../support/der-writer.js'
@@ -249,7 +249,7 @@ describe('usages of a CA', () => {
         ],
       ],
     ],
-    // The members of a cluster are judged by Go, which takes it.
+    // The members of a cluster are checked by Go, which takes it.
     ['peer', ['any'], [['any-extended-key-usage@1', { refused: false }]]],
     [
       'peer',

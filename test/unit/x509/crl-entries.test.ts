@@ -261,7 +261,7 @@ function isRead(bytes: Buffer): boolean {
   }
 }
 
-/** The same judgement by the reader of DER alone, an element at a time. */
+/** The same result by the reader of DER alone, an element at a time. */
 function isReadSlowly(bytes: Buffer): boolean {
   try {
     const reader = new DerReader(bytes)

@@ -14,7 +14,7 @@ describe('a list of 100,000 entries', () => {
   const { der } = mintCrl({ issuer: ca, revoked })
 
   it('costs a small multiple of looking at its octets, and next to nothing once it was read', () => {
-    // Compared with a plain loop over the same octets, for a clock says more about the machine than about the code.
+    // Compared with a plain loop over the same bytes, for a clock says more about the machine than about the code.
     const floor = leastTime(() => der.reduce((sum, octet) => Math.imul(sum ^ octet, 0x01000193), 0x811c9dc5))
     const first = leastTime(() => Crl.parse(der).find(serialNumber(77)))
     const crl = Crl.parse(der)

@@ -1,4 +1,4 @@
-/** The strict reader of DER (X.690): what it reads, what it refuses, at which octet and why. */
+/** The strict reader of DER (X.690): what it reads, what it refuses, at which byte and why. */
 import { describe, expect, it } from 'vitest'
 import { bytesEqual, contextTag, DerError, DerReader, hex, oidText, Tag } from '../../../src/x509/der.js'
 import { refusalAt } from '../../support/der-refusal.js'

@@ -67,7 +67,7 @@ describe('a name', () => {
 
   it('has 4,096 octets at most, wherever it stands', () => {
     const read = (octets: number): DistinguishedName => {
-      // Three headers of four octets each, an identifier of five, and the string's own header of four.
+      // Three headers of four bytes each, an identifier of five, and the string's own header of four.
       const bytes = encodeName([['CN', 'x'.repeat(octets - 21)]])
       expect(bytes).toHaveLength(octets)
       return DistinguishedName.read(new DerReader(Buffer.concat([Buffer.alloc(5000), bytes]), 5000), 'subject')

@@ -44,7 +44,7 @@ describe.each(CURVES)('%s', (curve, kind) => {
   })
 })
 
-/** By way of PEM: a JWK of a key that was just made can make Node 20 stand still. Every 256th key has such a number; of P-521 every second one, whose first octet has one bit. */
+/** By way of PEM: a JWK of a key that was just made can make Node 20 stand still. Every 256th key has such a number; of P-521 every second one, whose first byte has one bit. */
 function numberWithZeros(curve: Curve, kind: 'p256' | 'p384' | 'p521'): { d?: string; x?: string; y?: string } {
   for (;;) {
     const jwk = createPrivateKey(newKey(kind).export({ format: 'pem', type: 'pkcs8' })).export({ format: 'jwk' })

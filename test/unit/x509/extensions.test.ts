@@ -1,4 +1,4 @@
-/** The extensions of certificates (RFC 5280 section 4.2), each read from its octets; what cannot be read is listed. */
+/** The extensions of certificates (RFC 5280 section 4.2), each read from its bytes; what cannot be read is listed. */
 import { describe, expect, it } from 'vitest'
 import { DerReader } from '../../../src/x509/der.js'
 import {
@@ -50,7 +50,7 @@ const raw = (extension: Extension): { oid: string; critical: boolean; value: Uin
   value: extension.value,
 })
 const decode = (...extensions: Extension[]): Extensions => decodeExtensions(extensions.map(raw))
-/** What an extension of these octets says, or why it says nothing. */
+/** What an extension of these bytes says, or why it says nothing. */
 const problem = (id: string, value: Buffer): string | undefined => {
   const { problems } = decode({ oid: id, value })
   return problems[0]?.reason

@@ -1,4 +1,4 @@
-/** GeneralName (RFC 5280 section 4.2.1.6): every kind of name, its text and its octets; names of kinds and forms that are none. */
+/** GeneralName (RFC 5280 section 4.2.1.6): every kind of name, its text and its bytes; names of kinds and forms that are none. */
 import { describe, expect, it } from 'vitest'
 import { DerReader } from '../../../src/x509/der.js'
 import {

@@ -59,7 +59,7 @@ describe.each(Object.entries(PAIRS))('%s', (_, { publicKey }) => {
   })
 
   it('with any octet changed is read or refused as OpenSSL’s decoder does', () => {
-    // What stands before the key's octets is left alone: readers of certificates have checked that form.
+    // What stands before the key's bytes is left alone: readers of certificates have checked that form.
     const { octets } = new DerReader(spki, spkiBody(spki)).bitString('the key')
     const keyOctets = fc.nat({ max: octets.length - 1 }).map((fromEnd) => spki.length - 1 - fromEnd)
     fc.assert(

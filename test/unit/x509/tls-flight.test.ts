@@ -5,7 +5,7 @@ import { mintCa } from '../../support/mint.js'
 
 const [one, two] = [mintCa({ subject: 'one' }), mintCa({ subject: 'two' })]
 
-/** A length in so many octets, and what it counts. */
+/** A length in so many bytes, and what it counts. */
 function counted(octets: number, ...parts: Uint8Array[]): Buffer {
   const content = Buffer.concat(parts)
   const length = Buffer.alloc(octets)

@@ -246,7 +246,7 @@ class ConfigReader {
   }
 
   #unknown(own: readonly string[], value: YamlValue, at: WrittenAt): void {
-    // Nothing more is told, so nothing more is looked for: that is what costs most.
+    // Nothing more is reported, so nothing more is looked for: that is what costs most.
     if (this.#isFull) return
     const { path: written } = at
     const place = this.#placeOf(at)
@@ -343,7 +343,7 @@ function knownKeys(entries: readonly YamlEntry[]): string[] {
 
 /** What a key was probably meant for. */
 interface Meant {
-  /** The path of the key that is known; null where a file cannot say it. */
+  /** The path of the key that is known; null if a file cannot say it. */
   readonly path: readonly string[] | null
   readonly isTls: boolean
   readonly isCrl: boolean

@@ -96,7 +96,7 @@ function countMarks(text: string): number {
 
 /**
  * Where brackets, dashes or indentation open more levels than the parser, which calls itself for each, should be given;
- * null where none do.
+ * null if none do.
  */
 function nestsTooDeepAt(text: string): number | null {
   let depth = 0

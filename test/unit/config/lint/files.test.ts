@@ -1,4 +1,4 @@
-/** Files that a configuration names are read, and judged for the role that they play. */
+/** Files that a configuration names are read, and checked for the role that they play. */
 import { createPrivateKey } from 'node:crypto'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

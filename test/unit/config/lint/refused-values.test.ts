@@ -320,7 +320,7 @@ it('a CRL by the Go field of a file is in force, and nothing takes it out', asyn
     ['info', 'PeerTLSInfo.crlfile'],
   ])
   expect(findings.map(({ code }) => code)).not.toContain('config/option-ignored')
-  // It is as the flag: it does nothing where nobody is asked for a certificate.
+  // It is as the flag: it does nothing if nobody is asked for a certificate.
   expect(findings.filter(({ code }) => code === 'config/restriction-not-in-force')).toHaveLength(2)
 })
 

@@ -1,4 +1,4 @@
-/** What is written wrong, and plain in what it means: it is told once, and read as it is meant. */
+/** What is written wrong, and plain in what it means: it is reported once, and read as it is meant. */
 import { writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
