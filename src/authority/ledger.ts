@@ -1,6 +1,6 @@
 /** The ledger: which certificates and CRLs an authority has issued, and which certificates it has revoked. */
 import { isError, isEtcdMtlsError } from '../report/errors.js'
-import type { RevocationReason } from '../x509/crl/distribution-point.js'
+import { REVOCATION_REASONS, type RevocationReason } from '../x509/crl/distribution-point.js'
 import { withTimeout } from './with-timeout.js'
 import { issueRefused } from './refuse.js'
 
@@ -12,13 +12,7 @@ export type RevokeReason = Exclude<RevocationReason, 'certificateHold'> | 'unspe
 
 export const REVOKE_REASONS: readonly RevokeReason[] = [
   'unspecified',
-  'keyCompromise',
-  'cACompromise',
-  'affiliationChanged',
-  'superseded',
-  'cessationOfOperation',
-  'privilegeWithdrawn',
-  'aACompromise',
+  ...REVOCATION_REASONS.filter((reason) => reason !== 'certificateHold'),
 ]
 
 /** An entry of a ledger: a certificate that was issued or revoked, or a CRL that was issued. */

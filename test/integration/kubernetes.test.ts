@@ -1,6 +1,6 @@
 /**
  * A control-plane node on this machine: the files of `writeCluster`, an etcd by the very command of the static pod that
- * names them, its probes, and tools that connect by what kube-apiserver and kubeadm are reported.
+ * names them, its probes, and tools that connect as kube-apiserver and kubeadm are configured to.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'

@@ -1,5 +1,5 @@
 /**
- * A small DER writer for tests. It writes what it is reported, right or wrong: nothing is checked, so that broken
+ * A small DER writer for tests. It writes what it is given, right or wrong: nothing is checked, so that broken
  * structures can be made as easily as sound ones. It shares no code with src/, so that it can witness against it.
  */
 

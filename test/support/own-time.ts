@@ -2,7 +2,7 @@
 const TICK = 10
 
 /**
- * Time as this process was given it. A test that a client does not wait, or not for longer than it was reported, must not fail
+ * Time as this process was given it. A test that a client does not wait, or not for longer than configured, must not fail
  * because the machine is busy: while the process waits for a processor, this clock stands still.
  *
  * ```ts

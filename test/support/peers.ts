@@ -119,7 +119,7 @@ export function serverTls(credentials: Credentials, options: TlsOptions = {}): T
   }
 }
 
-/** A TLS server that does with a connection, once its handshake is over, what it is reported; by default nothing at all. */
+/** A TLS server that does with a connection, once its handshake is over, what the test says; by default nothing at all. */
 export function tlsPeer(tls: TlsOptions, onConnection: (socket: TLSSocket) => void = () => undefined): Promise<Peer> {
   const server = createTlsServer(tls, (socket) => {
     socket.on('error', () => undefined)

@@ -58,7 +58,7 @@ export interface Cause {
 /** Causes of one kind, under one heading. */
 export interface CauseGroup {
   readonly title: string
-  /** One paragraph that says how such causes are reported from others. */
+  /** One paragraph that says how such causes are distinguished from others. */
   readonly text: string
   readonly causes: readonly Cause[]
 }

@@ -1,4 +1,4 @@
-/** What a caller is reported who leaves out something that is required: that it is missing, not what it must look like. */
+/** The error for a required option that is left out: that it is missing, not what it must look like. */
 import { describe, expect, it } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import * as root from '../../src/index.js'

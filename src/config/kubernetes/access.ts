@@ -1,4 +1,4 @@
-/** Where etcd is and how a client proves itself, as Kubernetes itself is reported. */
+/** Where etcd is and how a client proves itself, in the configuration of Kubernetes itself. */
 import { join } from 'node:path'
 import type { WatchableSource } from '../../credentials/credentials.js'
 import { fromFiles } from '../../credentials/from-files.js'

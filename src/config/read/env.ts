@@ -17,7 +17,7 @@ export interface Variable {
   readonly name: string
   readonly value: string
   readonly place: ConfigPlace
-  /** Not what etcd is reported, which a finding says, but what is meant. */
+  /** What is meant; etcd receives another value, which a finding reports. */
   readonly isGuess?: true
   /** Its `$` is quoted, so that no reader expands it. */
   readonly isLiteral?: boolean

@@ -47,8 +47,8 @@ export function refuseText({ text, file }: ConfigText): Finding | null {
   return null
 }
 
-/** What a template engine fills in as more than a value: a statement, or an expression that begins a line or a program. */
-const TEMPLATE_LINE = /^\{\{|^[^#]*\{%|^ExecStart=[-@:+!|]*\{\{/
+/** An expression that a template engine fills in as more than a value: it begins a line or a program. */
+const TEMPLATE_LINE = /^\{\{|^ExecStart=[-@:+!|]*\{\{/
 /** `key: {{ value }}`, which YAML reads as a mapping. */
 const TEMPLATE_VALUE = /^(?:- +)?(?:["']?[\w./-]+["']?: +)?\{\{/
 /** A line that `envsubst` or OpenShift replaces by several. */
@@ -62,13 +62,19 @@ export function refuseTemplate({ text, file }: ConfigText, isYaml: boolean): Fin
     const bare = line.trim()
     // Within a script of a manifest, such a line is a variable of a shell.
     const isReplaced = isYaml && REPLACED_LINE.test(bare) && (line.startsWith('$') || before.endsWith(':'))
-    if (TEMPLATE_LINE.test(bare) || isReplaced || (isYaml && TEMPLATE_VALUE.test(bare))) {
+    if (TEMPLATE_LINE.test(bare) || hasStatement(bare) || isReplaced || (isYaml && TEMPLATE_VALUE.test(bare))) {
       const place = { option: 'The line', file, line: i + 1, column: line.length - line.trimStart().length + 1 }
       return finding('config/not-checked', { ...place, kind: 'template', what: [shortened(bare)], why: '' })
     }
     if (bare !== '') before = bare
   }
   return null
+}
+
+/** A whole statement of a template, `{% … %}`. In quotes or a comment it is text, which etcd reads. */
+function hasStatement(line: string): boolean {
+  const at = line.search(/["'#]|\{%/)
+  return at !== -1 && line.startsWith('{%', at) && line.includes('%}', at)
 }
 
 function shortened(line: string): string {

@@ -269,7 +269,7 @@ function commandOf([program, ...words]: readonly Word[], values: Values): Word[]
   if (program === undefined) return []
   const [prefix = ''] = PREFIX.exec(program.text) ?? []
   const own = { ...program, text: program.text.slice(prefix.length) }
-  // After `@`, the program is reported another name for itself first.
+  // After `@`, the first argument is the program's name for itself.
   const rest = prefix.includes('@') ? words.slice(1) : words
   return [own, ...rest].flatMap((word) => {
     const resolved = { ...word, text: percents(word.text) }

@@ -9,9 +9,9 @@ import { renderEtcdConfig } from './render.js'
 
 /** Where a member is. */
 export interface MemberAddresses {
-  /** What clients are reported, as `https://etcd-0.example.com:2379`. */
+  /** What clients receive as the address, as `https://etcd-0.example.com:2379`. */
   clientUrls: readonly string[]
-  /** What other members are reported, as `https://etcd-0.example.com:2380`. */
+  /** What other members receive as the address, as `https://etcd-0.example.com:2380`. */
   peerUrls: readonly string[]
   /** Default: `clientUrls`, with `0.0.0.0` in place of names, on which etcd cannot listen. */
   listenClientUrls?: readonly string[] | undefined

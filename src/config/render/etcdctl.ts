@@ -1,4 +1,4 @@
-/** How etcdctl is reported endpoints and credentials. */
+/** How etcdctl receives endpoints and credentials. */
 import type { CredentialFiles } from '../../credentials/write.js'
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
@@ -13,7 +13,7 @@ export type EtcdctlForm = 'flags' | 'env' | 'json'
 
 const FORMS: readonly EtcdctlForm[] = ['flags', 'env', 'json']
 
-/** The options of etcdctl, by what they are reported (etcdctl/ctlv3/ctl.go v3.5.16). */
+/** The options of etcdctl, by what they set (etcdctl/ctlv3/ctl.go v3.5.16). */
 const OPTIONS = [
   ['endpoints', 'endpoints'],
   ['ca', 'cacert'],

@@ -60,7 +60,7 @@ class RevocationCheck {
   readonly #revoked = new Set<PathCertificate>()
   /** CAs that are told to lack the right to sign lists. */
   readonly #mute = new Set<PathCertificate>()
-  /** Names of issuers of which a list cannot be used at all, as is reported once for the list. */
+  /** Names of issuers of which a list cannot be used at all, which is reported once for the list. */
   readonly #troubled = new Set<string>()
 
   constructor(

@@ -77,7 +77,7 @@ export class Crl {
     return this.#parts.nextUpdate
   }
 
-  /** The number by which a newer list of the same issuer and scope is reported from an older one; null if there is none. */
+  /** The number by which a newer list of the same issuer and scope is distinguished from an older one; null if there is none. */
   get number(): bigint | null {
     return this.#parts.extensions.number
   }

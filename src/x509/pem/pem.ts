@@ -174,7 +174,7 @@ class Scanner {
       return
     }
     const { label } = boundary
-    // Lines are counted where they are reported; the lines of a block are counted as it is decoded.
+    // Lines are counted only if they are reported; the lines of a block are counted as it is decoded.
     if (boundary.kind === 'END') this.#end(label, place)
     else if (this.#blocks.length >= this.#maxBlocks) this.#tooManyBlocks(place)
     else this.#begin(label, place)

@@ -1,4 +1,4 @@
-/** A short run of the fuzz loop with fixed seeds; `npm run fuzz` goes on for as long as it is reported. */
+/** A short run of the fuzz loop with fixed seeds; `npm run fuzz` goes on for as long as its options say. */
 import { describe, expect, it } from 'vitest'
 import { readTree, writeTree } from '../../fuzz/der-tree.js'
 import { inputSeed, runMany, runOne } from '../../fuzz/loop.js'

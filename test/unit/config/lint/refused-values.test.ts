@@ -438,3 +438,12 @@ it('accepts a space at either end of a cluster token, and refuses it at the end 
   expect(await spaced('--initial-cluster-token= a ')).toBe(0)
   expect(await spaced('--name=a ')).toBe(1)
 })
+
+it.each(['name: "{% a %}"', "name: '{% a %}'", 'name: a{%b', 'name: a # {% a %}'])(
+  'checks a configuration with %s, which etcd reads and no template engine wrote',
+  async (line) => {
+    const { ok, findings } = await lintEtcdConfig({ yaml: `${line}\nlisten-client-urls: http://0.0.0.0:2379\n` })
+    expect(ok).toBe(false)
+    expect(findings.map(({ code }) => code)).toContain('config/plaintext-url')
+  },
+)
