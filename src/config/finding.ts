@@ -2,7 +2,7 @@
 import { configCluster } from '../report/catalogue/config/cluster.js'
 import { configFiles } from '../report/catalogue/config/files.js'
 import { configOption } from '../report/catalogue/config/option.js'
-import type { ConfigPlace } from '../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../report/catalogue/place.js'
 import { configReading } from '../report/catalogue/config/reading.js'
 import { configTls } from '../report/catalogue/config/tls.js'
 import { configTogether } from '../report/catalogue/config/together.js'

@@ -1,7 +1,7 @@
 /** Reads the `--etcd-*` options of a kube-apiserver. */
 import { resolve } from 'node:path/posix'
 import { optionInvalid } from '../../report/option-error.js'
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { isManifest, podSpecs } from '../read/manifest.js'
 import { mountsOf } from '../read/pod-volumes.js'

@@ -1,6 +1,6 @@
 /** Checks the configuration of one member. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { makeReport, type Report } from '../../report/report.js'
 import type { SuppressedFinding } from '../../report/report-types.js'

@@ -1,5 +1,5 @@
 /** One member as the rules see it: a configuration that is linted, or one that is going to be written. */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import {
   isUnresolved,

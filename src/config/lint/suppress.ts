@@ -1,6 +1,6 @@
 /** Findings that somebody accepts, with a reason: by the option `ignore`, or by a comment in the configuration itself. */
 import { optionInvalid } from '../../report/option-error.js'
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { FindingCode, FindingPlace, Finding } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import type { SuppressedFinding } from '../../report/report-types.js'

@@ -1,5 +1,5 @@
 /** Files of variables that a container engine reads: lines of `NAME=value`, in which nothing is quoted (docker-run(1)). */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import type { ContainerRun } from './container-run.js'
 import type { Variable } from './env.js'

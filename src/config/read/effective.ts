@@ -1,6 +1,6 @@
 /** What is in force of what was read: flags and variables, or the configuration file that they name. */
 import { join, resolve } from 'node:path'
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdOptionRow, etcdOptions } from '../tables/options.js'

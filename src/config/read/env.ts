@@ -1,5 +1,5 @@
 /** Variables: a record, or the text of an EnvironmentFile (systemd.exec(5)). */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, type EtcdOptionRow, rowOfVariable, variableOf } from '../tables/options.js'
 import { passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'

@@ -1,6 +1,6 @@
 /** Flags, as Go reads them (package flag, FlagSet.parseOne): `-name=value`, `--name value`, and `--name` for a boolean. */
 import { SHELL_SYNTAX } from '../../report/catalogue/config/reading.js'
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag } from '../tables/options.js'
 import { KNOWN_FLAGS, passthroughOfFlag } from '../tables/passthrough-options.js'

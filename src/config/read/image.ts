@@ -1,5 +1,5 @@
 /** What the name of a container's image tells. */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { rowOfFlag, rowOfVariable } from '../tables/options.js'
 import { type ParsedVersion, parseVersion } from '../tables/version.js'
 import type { SyntaxFault, Word } from './tokenizer.js'

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { etcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { fileVariables, readVariables, recordVariables } from './env.js'

@@ -1,5 +1,5 @@
 /** Values of options that the package passes through: whether etcd can read them. */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { parseGoDuration } from '../../x509/go-duration.js'
 import type { PassthroughKind, PassthroughRow } from '../tables/passthrough-options.js'

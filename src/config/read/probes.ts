@@ -1,5 +1,5 @@
 /** Probes of etcd: those of the kubelet, and commands that a container engine or the kubelet runs next to it. */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { commandsOf, type Values } from './command.js'
 import { isUnresolved, type Probe } from './read-option.js'
 import { splitText, type Word } from './tokenizer.js'

@@ -1,5 +1,5 @@
 /** The one form that every kind of configuration is read into. */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import type { ConfigForm, EtcdOptionRow } from '../tables/options.js'

@@ -1,5 +1,5 @@
 /** The options of one member by their rows, each with its value in force. */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import {
   type ConfigForm,
   type EtcdOptionRow,

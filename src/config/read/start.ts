@@ -1,5 +1,5 @@
 /** Reads a command that starts etcd, with the variables that are set for it. */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import type { EtcdCommand } from './command.js'

@@ -1,5 +1,5 @@
 /** A text to read, with lines and columns for its places, and how much of it is read. */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 

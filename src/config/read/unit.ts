@@ -1,5 +1,5 @@
 /** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
-import type { ConfigPlace } from '../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { rowOfVariable } from '../tables/options.js'
 import { boundedValues, commandsOf, etcdCommand, type Values } from './command.js'

@@ -1,5 +1,5 @@
 /** Reads a configuration file of etcd. */
-import type { ConfigPlace } from '../../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../../report/catalogue/place.js'
 import type { Finding } from '../../../report/finding.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../../tables/options.js'
 import {

@@ -1,5 +1,5 @@
 /** Opens YAML: bounded work, the first document, its errors as findings, aliases and merge keys followed. */
-import type { ConfigPlace } from '../../../report/catalogue/config/place.js'
+import type { ConfigPlace } from '../../../report/catalogue/place.js'
 import type { Finding } from '../../../report/finding.js'
 import { loadYaml, type Node, type YamlLibrary } from '../../yaml-door.js'
 import { finding } from '../../finding.js'

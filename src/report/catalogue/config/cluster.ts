@@ -1,7 +1,7 @@
 /** Findings about the members of one etcd cluster, and about the list of them. */
-import { row } from '../../row.js'
+import { row, rowByKind } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { type ConfigPlace, placed, rowByKind } from './place.js'
+import { type ConfigPlace, placed } from '../place.js'
 
 export const configCluster = {
   'config/members-name-repeated': row<{ name: string; members: string[] }>({

@@ -1,8 +1,8 @@
 /** Findings about the files that a configuration of etcd names. */
-import { row } from '../../row.js'
+import { row, rowByKind } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { type ConfigPlace, day, placed, rowByKind } from './place.js'
-import { shellArgument } from '../place.js'
+import { type ConfigPlace, placed, shellArgument } from '../place.js'
+import { day } from './place.js'
 
 /** Why etcd 3.6 does not read a CRL that older releases read. */
 export type CrlFlaw = 'PEM' | 'version 1' | 'two algorithms' | 'critical key identifier'

@@ -1,7 +1,8 @@
 /** Findings about single options of etcd. */
-import { row } from '../../row.js'
+import { row, rowByKind } from '../../row.js'
 import { listed } from '../../words.js'
-import { type ConfigPlace, placed, releases, rowByKind } from './place.js'
+import { type ConfigPlace, placed } from '../place.js'
+import { releases } from './place.js'
 
 /** The forms in which etcd takes options. */
 type Form = 'yaml' | 'flags' | 'env'

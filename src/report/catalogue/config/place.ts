@@ -1,10 +1,6 @@
 /** Words about configurations, shared by the rows about them. */
 import { listed } from '../../words.js'
 
-// The text of every report shows places; the rest of this file is for the rows about configurations alone.
-export { type ConfigPlace, placed } from '../place.js'
-export { rowByKind } from '../../row.js'
-
 /** The file, or the configuration if it has no name. */
 export function theText(file: string | null, otherwise = 'The configuration'): string {
   return file === null ? otherwise : `The file ${file}`

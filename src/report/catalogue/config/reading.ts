@@ -1,8 +1,8 @@
 /** Findings about reading a configuration of etcd, and about the command lines and variables that start it. */
-import { row } from '../../row.js'
+import { row, rowByKind } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { type ConfigPlace, placed, rowByKind, theText } from './place.js'
-import { inShell, octets } from '../place.js'
+import { type ConfigPlace, inShell, octets, placed } from '../place.js'
+import { theText } from './place.js'
 
 function notText(is: 'UTF-16' | 'other octets' | 'binary', line: number | null): string {
   if (is === 'UTF-16') return 'is text in UTF-16'

@@ -1,7 +1,8 @@
 /** Findings about the addresses and the TLS of a member: what is open, what is unreachable, who is accepted. */
-import { row } from '../../row.js'
+import { row, rowByKind } from '../../row.js'
 import { listed } from '../../words.js'
-import { allSpelledLike, type ConfigPlace, placed, rowByKind, spelledLike } from './place.js'
+import { type ConfigPlace, placed } from '../place.js'
+import { allSpelledLike, spelledLike } from './place.js'
 
 type Side = 'client' | 'peer'
 

@@ -1,7 +1,8 @@
 /** Findings about options that need or exclude each other, and about a configuration as a whole. */
-import { row } from '../../row.js'
+import { row, rowByKind } from '../../row.js'
 import { listed } from '../../words.js'
-import { type ConfigPlace, placed, rowByKind, spelledLike } from './place.js'
+import { type ConfigPlace, placed } from '../place.js'
+import { spelledLike } from './place.js'
 
 /** The options of the certificate that etcd presents as a client, in every form. */
 const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i
