@@ -7,12 +7,12 @@ import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { checkDirectory } from '../credentials/write.js'
-import { type FileSystem, lookAt, type OpenFile, readPlainFile, readRange } from '../files/file-system.js'
+import { type FileSystem, flushDirectory, lookAt, type OpenFile, readPlainFile, readRange } from '../files/file-system.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withLock } from '../files/lock.js'
 import { replaceFiles } from '../files/replace-files.js'
-import { flushDirectory, isNotThere, writeFailed } from '../files/write-file.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
+import { failureOf, systemCode } from '../files/write-failed.js'
+import type { EtcdMtlsError } from '../report/errors.js'
 import { type Ledger, type LedgerEntry, REVOKE_REASONS } from './ledger.js'
 import { issueRefused } from './refuse.js'
 
@@ -69,10 +69,10 @@ export function openLedger(fs: FileSystem, path: string): Ledger {
       waiting = []
       try {
         const entries = batch.flatMap((each) => each.entries)
-        await withLock(`${path}.lock`, () => appendLocked(fs, path, entries), { fileSystem: fs })
+        await withLock(fs, `${path}.lock`, () => appendLocked(fs, path, entries))
         for (const each of batch) each.resolve()
       } catch (error) {
-        for (const each of batch) each.reject(isEtcdMtlsError(error) ? error : writeFailed(path, error))
+        for (const each of batch) each.reject(failureOf(path, error))
       }
     }
     isWriting = false
@@ -93,7 +93,7 @@ export function openLedger(fs: FileSystem, path: string): Ledger {
         const head = await readHead(fs, path)
         return readEntries(await readText(fs, path), head, path)
       } catch (error) {
-        throw isEtcdMtlsError(error) ? error : writeFailed(path, error)
+        throw failureOf(path, error)
       }
     },
   }
@@ -124,7 +124,7 @@ async function appendLocked(fs: FileSystem, path: string, entries: readonly Ledg
   } finally {
     await file.close()
   }
-  if (isNew) await flushDirectory(fs.open, dirname(path))
+  if (isNew) await flushDirectory(fs, dirname(path))
 }
 
 async function openToAppend(fs: FileSystem, path: string): Promise<{ file: OpenFile; isNew: boolean }> {
@@ -132,7 +132,7 @@ async function openToAppend(fs: FileSystem, path: string): Promise<{ file: OpenF
   try {
     return { file: await fs.open(path, flags), isNew: false }
   } catch (error) {
-    if (!isNotThere(error)) throw error
+    if (systemCode(error) !== 'ENOENT') throw error
     const head = await readHead(fs, path)
     if (head !== null && (head === 'damaged' || head.size > 0))
       throw damaged(path, 'it does not exist, although its head does')

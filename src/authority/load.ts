@@ -7,11 +7,11 @@ import { checkDirectory } from '../credentials/write.js'
 import { type FileSystem, lookAt, readPlainFile } from '../files/file-system.js'
 import { makeFolders } from '../files/folders.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
-import { lockPathOf, withLock } from '../files/lock.js'
+import { withDirectoryLock } from '../files/lock.js'
 import { replaceFiles } from '../files/replace-files.js'
-import { writeFailed } from '../files/write-file.js'
+import { writeFailed } from '../files/write-failed.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
-import { EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
+import { EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { summarize } from '../report/report.js'
@@ -177,13 +177,9 @@ export async function openAuthority(
 ): Promise<Authority> {
   checkDirectory(directory)
   const place = resolve(directory)
-  try {
-    const fs = guardedFileSystem()
-    await makeFolders(fs, place, [])
-    return await withLock(lockPathOf(place), () => loadOrCreate(fs, place, options), { fileSystem: fs })
-  } catch (error) {
-    throw isEtcdMtlsError(error) ? error : writeFailed(place, error)
-  }
+  const fs = guardedFileSystem()
+  await makeFolders(fs, place)
+  return withDirectoryLock(fs, place, undefined, async (root) => loadOrCreate(fs, root ?? place, options))
 }
 
 async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthorityOptions): Promise<Authority> {

@@ -4,9 +4,8 @@ import { checkFileName } from '../credentials/write.js'
 import { findRoot } from '../files/folders.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { replaceFilesLocked } from '../files/replace-files.js'
-import { writeFailed } from '../files/write-file.js'
+import { failureOf, writeFailed } from '../files/write-failed.js'
 import { ledger as rows } from '../report/catalogue/ledger.js'
-import { isEtcdMtlsError } from '../report/errors.js'
 import { findingMaker } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { Certificate, serialText } from '../x509/certificate.js'
@@ -369,6 +368,6 @@ export async function writeCrl(
     const content = form === 'der' ? crl.raw : crl.toPem()
     await replaceFilesLocked(fs, directory, [{ name, content, mode: 0o644 }])
   } catch (error) {
-    throw isEtcdMtlsError(error) ? error : writeFailed(path, error)
+    throw failureOf(path, error)
   }
 }

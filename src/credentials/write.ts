@@ -1,13 +1,12 @@
 /** Writes credentials as the files that etcd, etcdctl and everything else read. */
 import { join, resolve } from 'node:path'
-import { isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Credentials } from './credentials.js'
 import { type FileSystem, lookAt } from '../files/file-system.js'
 import { findRoot, makeFolders } from '../files/folders.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { replaceFilesLocked } from '../files/replace-files.js'
-import { writeFailed } from '../files/write-file.js'
+import { failureOf } from '../files/write-failed.js'
 
 /** The files that hold credentials, as etcd's and etcdctl's options want them. */
 export interface CredentialFiles {
@@ -106,7 +105,7 @@ export async function writeCredentialsOn(
   try {
     await replaceFilesLocked(fs, await prepareDirectory(fs, resolve(directory), names), files)
   } catch (cause) {
-    throw isEtcdMtlsError(cause) ? cause : writeFailed(directory, cause)
+    throw failureOf(directory, cause)
   }
   return {
     ca: join(directory, names.ca),
@@ -169,7 +168,7 @@ async function prepareDirectory(fs: FileSystem, directory: string, names: Record
   if (found !== null && !found.isDirectory() && !found.isSymbolicLink())
     throw optionInvalid('directory', `must be a directory; ${directory} is not a directory`)
   const root = await findRoot(fs, directory)
-  if (root === null) await makeFolders(fs, directory, [])
+  if (root === null) await makeFolders(fs, directory)
   const place = root ?? directory
   for (const kind of FILE_KINDS) {
     const path = join(place, names[kind])

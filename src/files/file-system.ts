@@ -1,10 +1,7 @@
-/**
- * The system calls of this package on files, as one interface: tests count them, check the disk between any two, let one
- * fail, or kill the process there.
- */
+/** The system calls of this package on files as one interface, which tests count, fail and interrupt; and what is made of them. */
 import { constants, type Stats } from 'node:fs'
-import { link, lstat, mkdir, open, readdir, readlink, realpath, rename, rmdir, symlink, unlink } from 'node:fs/promises'
-import { isNotThere, type OpenFile as WritableFile } from './write-file.js'
+import * as promises from 'node:fs/promises'
+import { systemCode } from './write-failed.js'
 
 export type FileState = Pick<
   Stats,
@@ -12,12 +9,16 @@ export type FileState = Pick<
 >
 
 /** An open file. Node's `FileHandle` is one. */
-export interface OpenFile extends WritableFile {
+export interface OpenFile {
+  chmod(mode: number): Promise<void>
   chown(uid: number, gid: number): Promise<void>
   stat(): Promise<FileState>
   read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }>
   write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<unknown>
+  writeFile(data: string | Uint8Array): Promise<void>
   truncate(size: number): Promise<void>
+  sync(): Promise<void>
+  close(): Promise<void>
 }
 
 /** The calls of `node:fs/promises`. */
@@ -36,66 +37,109 @@ export interface FileSystem {
 }
 
 /** The file system of this machine. */
-export function nodeFileSystem(): FileSystem {
-  return {
-    open: (path, flags, mode) => open(path, flags, mode),
-    lstat: (path) => lstat(path),
-    readdir: (path) => readdir(path),
-    readlink: (path) => readlink(path),
-    realpath: (path) => realpath(path),
-    mkdir: (path, mode) => mkdir(path, mode),
-    rename,
-    link,
-    symlink: (target, path) => symlink(target, path),
-    unlink,
-    rmdir: (path) => rmdir(path),
+export const nodeFileSystem: FileSystem = promises
+
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** A file to write. Its mode does not depend on the umask. */
+export interface FileContents {
+  readonly content: string | Uint8Array
+  readonly mode: number
+  /** Default: the user of this process. */
+  readonly owner?: Owner | null
+}
+
+/** The value of a call, or null if its path does not exist. */
+async function orNull<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    throw error
   }
 }
 
 /** The state of a path, links not followed; null if nothing exists there. */
 export async function lookAt(fs: Pick<FileSystem, 'lstat'>, path: string): Promise<FileState | null> {
+  return orNull(fs.lstat(path))
+}
+
+/** The target of a link; null if nothing exists there. */
+export async function readLink(fs: FileSystem, path: string): Promise<string | null> {
+  return orNull(fs.readlink(path))
+}
+
+/** Runs some work on an open file, and closes it. */
+async function withFile<T>(opening: Promise<OpenFile>, work: (file: OpenFile) => Promise<T>): Promise<T> {
+  const file = await opening
   try {
-    return await fs.lstat(path)
-  } catch (error) {
-    if (isNotThere(error)) return null
-    throw error
+    return await work(file)
+  } finally {
+    await file.close()
   }
 }
 
-/** Opens a plain file for reading: no link is followed, and a FIFO does not block. */
-const READ_PLAIN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+/** Writes a file that does not exist yet, flushed to the disk. */
+export async function writeNewFile(
+  fs: FileSystem,
+  path: string,
+  { content, mode, owner = null }: FileContents,
+): Promise<void> {
+  await withFile(fs.open(path, 'wx', mode), async (file) => {
+    if (owner !== null) await file.chown(owner.uid, owner.gid)
+    await file.chmod(mode)
+    await file.writeFile(content)
+    await file.sync()
+  })
+}
+
+/** A rename survives a power cut once the directory is flushed. */
+export async function flushDirectory(fs: FileSystem, path: string): Promise<void> {
+  await withFile(fs.open(path, 'r'), (directory) => directory.sync())
+}
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
+
+/** Makes a folder with exactly this mode and owner. */
+export async function makeFolder(
+  fs: FileSystem,
+  path: string,
+  mode: number,
+  owner: Owner | null = null,
+): Promise<void> {
+  await fs.mkdir(path, mode)
+  await withFile(fs.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), async (folder) => {
+    await folder.chmod(mode)
+    if (owner !== null) await folder.chown(owner.uid, owner.gid)
+  })
+}
 
 /** A file, with what is needed to write it again as it was. */
-export interface ReadFile {
+export interface ReadFile extends Owner {
   readonly bytes: Buffer
   readonly mode: number
-  readonly uid: number
-  readonly gid: number
   readonly mtimeMs: number
 }
 
 /**
- * Reads a plain file; null if it does not exist.
+ * Reads a plain file, without following a link or waiting for a FIFO; null if it does not exist.
  *
  * @param limit In bytes. A larger file is an error, and so is anything that is not a plain file.
  */
 export async function readPlainFile(fs: FileSystem, path: string, limit: number): Promise<ReadFile | null> {
-  let file: OpenFile
-  try {
-    file = await fs.open(path, READ_PLAIN)
-  } catch (error) {
-    if (isNotThere(error)) return null
-    throw error
-  }
-  try {
+  const file = await orNull(fs.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
+  if (file === null) return null
+  return withFile(Promise.resolve(file), async () => {
     const state = await file.stat()
     const { mode, uid, gid, size, mtimeMs } = state
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
     if (size > limit) throw new Error(`${path} is larger than ${String(limit)} bytes`)
     return { bytes: await readRange(file, 0, size), mode: mode & 0o777, uid, gid, mtimeMs }
-  } finally {
-    await file.close()
-  }
+  })
 }
 
 /** The bytes of an open file from `start` up to `end`, or fewer if it has become shorter. */
@@ -110,14 +154,11 @@ export async function readRange(file: OpenFile, start: number, end: number): Pro
   return buffer.subarray(0, filled)
 }
 
-/** Removes a path with everything below it; links are removed and not followed. */
+/** Removes a path, if it exists, with everything below it; links are removed and not followed. */
 export async function removeAll(fs: FileSystem, path: string): Promise<void> {
   const state = await lookAt(fs, path)
   if (state === null) return
-  if (!state.isDirectory()) {
-    await fs.unlink(path)
-    return
-  }
+  if (!state.isDirectory()) return fs.unlink(path)
   for (const name of await fs.readdir(path)) await removeAll(fs, `${path}/${name}`)
   await fs.rmdir(path)
 }

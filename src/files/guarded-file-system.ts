@@ -1,8 +1,7 @@
 /** The file system as root may use it: what another user can change is changed with the rights of that user. */
 import { dirname, join, parse, sep } from 'node:path'
 import { type FileState, type FileSystem, lookAt, nodeFileSystem } from './file-system.js'
-import { OwnerProcess } from './owner-process.js'
-import { systemCode } from './write-file.js'
+import { ownerFileSystem } from './owner-process.js'
 
 /** Symbolic links in one path, as on Linux (path_resolution(7)). */
 const MAX_LINKS = 40
@@ -18,22 +17,20 @@ const OTHERS_WRITE = 0o002
  * On Windows, and for any other user, these are the plain calls.
  */
 export function guardedFileSystem(): FileSystem {
-  const plain = nodeFileSystem()
-  if (process.geteuid?.() !== 0) return plain
-  const processes = new Map<number, OwnerProcess>()
-  const by = (uid: number | null): FileSystem => {
-    if (uid === null) return plain
-    const known = processes.get(uid) ?? new OwnerProcess(uid)
-    processes.set(uid, known)
-    return known
+  if (process.geteuid?.() !== 0) return nodeFileSystem
+  const owners = new Map<number, FileSystem>()
+  const inside = async (directory: string): Promise<FileSystem> => {
+    const uid = await findOwner(directory)
+    if (uid === null) return nodeFileSystem
+    const fs = owners.get(uid) ?? ownerFileSystem(uid)
+    owners.set(uid, fs)
+    return fs
   }
-  const inside = async (directory: string): Promise<FileSystem> => by(await findOwner(plain, directory))
   const at = async (path: string): Promise<FileSystem> => inside(dirname(path))
   const atBoth = async (one: string, other: string): Promise<FileSystem> => {
     const [first, second] = [await at(one), await at(other)]
-    if (first !== second)
-      throw Object.assign(new Error(`${one} and ${other} are of different users`), { code: 'EXDEV' })
-    return first
+    if (first === second) return first
+    throw Object.assign(new Error(`${one} and ${other} are of different users`), { code: 'EXDEV' })
   }
   return {
     open: async (path, flags, mode) => (await at(path)).open(path, flags, mode),
@@ -56,25 +53,24 @@ export function guardedFileSystem(): FileSystem {
  *
  * Only root can change the part of the path before that, so the result cannot change before the next call.
  */
-async function findOwner(fs: Pick<FileSystem, 'lstat' | 'readlink'>, directory: string): Promise<number | null> {
+async function findOwner(directory: string): Promise<number | null> {
   const { root } = parse(directory)
+  const namesOf = (path: string): string[] => path.split(sep).filter((name) => name !== '' && name !== '.')
+  const names = namesOf(directory.slice(root.length))
   let current = root
-  const names = directory
-    .slice(root.length)
-    .split(sep)
-    .filter((name) => name !== '' && name !== '.')
   let links = 0
   for (let name = names.shift(); name !== undefined; name = names.shift()) {
     const path = name === '..' ? dirname(current) : join(current, name)
-    const state = await lookAtAny(fs, path)
+    const state = await lookAt(nodeFileSystem, path)
+    // Nothing, or a file with the name of a directory: the call itself fails.
     if (state === null) return null
     if (state.uid !== 0) return state.uid
     if (state.isSymbolicLink()) {
       if (++links > MAX_LINKS)
         throw Object.assign(new Error(`${directory} leads through too many links`), { code: 'ELOOP' })
-      const target = await fs.readlink(path)
+      const target = await nodeFileSystem.readlink(path)
       if (target.startsWith(sep)) current = root
-      names.unshift(...target.split(sep).filter((each) => each !== '' && each !== '.'))
+      names.unshift(...namesOf(target))
       continue
     }
     if (state.isDirectory()) refuseShared(path, state)
@@ -83,22 +79,11 @@ async function findOwner(fs: Pick<FileSystem, 'lstat' | 'readlink'>, directory: 
   return null
 }
 
-async function lookAtAny(fs: Pick<FileSystem, 'lstat'>, path: string): Promise<FileState | null> {
-  try {
-    return await lookAt(fs, path)
-  } catch (error) {
-    // A file with the name of a directory: the call itself fails.
-    if (systemCode(error) === 'ENOTDIR') return null
-    throw error
-  }
-}
-
 /** In a directory with the sticky bit, such as /tmp, only root can rename or remove root's files (inode(7)). */
 function refuseShared(path: string, { mode, gid }: FileState): void {
-  if ((mode & STICKY) !== 0) return
-  const who =
-    (mode & OTHERS_WRITE) !== 0 ? 'every user' : (mode & GROUP_WRITE) !== 0 && gid !== 0 ? `group ${String(gid)}` : null
-  if (who === null) return
+  const isOpenToGroup = (mode & GROUP_WRITE) !== 0 && gid !== 0
+  if ((mode & STICKY) !== 0 || !((mode & OTHERS_WRITE) !== 0 || isOpenToGroup)) return
+  const who = (mode & OTHERS_WRITE) !== 0 ? 'every user' : `group ${String(gid)}`
   throw new Error(
     `${who} may write to ${path}, so root must not work below it: run this as the owner of the files, or remove the permission (chmod g-w,o-w ${path})`,
   )

@@ -13,6 +13,7 @@ import type { Readable, Writable } from 'node:stream'
 import { promisify } from 'node:util'
 import { printable } from '../report/printable.js'
 import type { FileState, FileSystem, OpenFile } from './file-system.js'
+import { systemCode } from './write-failed.js'
 
 /** Milliseconds for one call: the user can stop the process at any time. */
 const CALL_TIMEOUT = 30_000
@@ -33,44 +34,31 @@ const PROGRAM = `
 const fs = require('node:fs')
 const state = (s) => ({ type: s.isDirectory() ? 'directory' : s.isFile() ? 'file' : s.isSymbolicLink() ? 'link' : 'other',
   mode: s.mode, uid: s.uid, gid: s.gid, size: s.size, mtimeMs: s.mtimeMs })
-const bytes = (text) => Buffer.from(text, 'base64')
 const calls = {
-  open: (path, flags, mode) => fs.openSync(path, flags, mode),
   lstat: (path) => state(fs.lstatSync(path)),
-  readdir: (path) => fs.readdirSync(path),
-  readlink: (path) => fs.readlinkSync(path),
   realpath: (path) => fs.realpathSync.native(path),
-  mkdir: (path, mode) => { fs.mkdirSync(path, mode) },
-  rename: (from, to) => fs.renameSync(from, to),
-  link: (existing, path) => fs.linkSync(existing, path),
-  symlink: (target, path) => fs.symlinkSync(target, path),
-  unlink: (path) => fs.unlinkSync(path),
-  rmdir: (path) => fs.rmdirSync(path),
-  fchmod: (file, mode) => fs.fchmodSync(file, mode),
-  fchown: (file, uid, gid) => fs.fchownSync(file, uid, gid),
   fstat: (file) => state(fs.fstatSync(file)),
   read: (file, length, position) => {
     const buffer = Buffer.alloc(length)
     return buffer.subarray(0, fs.readSync(file, buffer, 0, length, position)).toString('base64')
   },
   write: (file, data, position) => {
-    const buffer = bytes(data)
+    const buffer = Buffer.from(data, 'base64')
     for (let at = 0; at < buffer.length; ) at += fs.writeSync(file, buffer, at, buffer.length - at, position === null ? null : position + at)
   },
-  truncate: (file, size) => fs.ftruncateSync(file, size),
-  sync: (file) => fs.fsyncSync(file),
-  close: (file) => fs.closeSync(file),
 }
+for (const name of ['open', 'readdir', 'readlink', 'mkdir', 'rename', 'link', 'symlink', 'unlink', 'rmdir', 'fchmod', 'ftruncate', 'fsync', 'close'])
+  calls[name] = (...args) => fs[name + 'Sync'](...args)
 let rest = ''
 process.stdin.setEncoding('utf8')
 process.stdin.on('data', (text) => {
   const lines = (rest + text).split('\\n')
   rest = lines.pop()
   for (const line of lines) {
-    const [id, name, args] = JSON.parse(line)
+    const [name, args] = JSON.parse(line)
     let answer
-    try { answer = { id, value: calls[name](...args) ?? null } }
-    catch (error) { answer = { id, code: error.code ?? null, message: error.message } }
+    try { answer = { value: calls[name](...args) ?? null } }
+    catch (error) { answer = { code: error.code ?? null, message: error.message } }
     process.stdout.write(JSON.stringify(answer) + '\\n')
   }
 })
@@ -78,46 +66,38 @@ process.stdin.on('end', () => process.exit(0))
 `
 
 /** The calls of {@link FileSystem}, in a process of one user that starts with the first call. */
-export class OwnerProcess implements FileSystem {
-  readonly #uid: number
-  #helper: Promise<Helper> | null = null
-
-  constructor(uid: number) {
-    this.#uid = uid
-  }
-
-  readonly open = async (path: string, flags: string | number, mode?: number): Promise<OpenFile> => {
-    const helper = await this.#start()
-    const file = asNumber(await helper.call('open', path, flags, mode ?? 0o666))
-    helper.opened.add(file)
-    return openFile(helper, file)
-  }
-  readonly lstat = async (path: string): Promise<FileState> => asState(await this.#call('lstat', path))
-  readonly readdir = async (path: string): Promise<string[]> => asNames(await this.#call('readdir', path))
-  readonly readlink = async (path: string): Promise<string> => asString(await this.#call('readlink', path))
-  readonly realpath = async (path: string): Promise<string> => asString(await this.#call('realpath', path))
-  readonly mkdir = async (path: string, mode: number): Promise<unknown> => this.#call('mkdir', path, mode)
-  readonly rename = async (from: string, to: string): Promise<void> => this.#run('rename', from, to)
-  readonly link = async (existing: string, path: string): Promise<void> => this.#run('link', existing, path)
-  readonly symlink = async (target: string, path: string): Promise<void> => this.#run('symlink', target, path)
-  readonly unlink = async (path: string): Promise<void> => this.#run('unlink', path)
-  readonly rmdir = async (path: string): Promise<void> => this.#run('rmdir', path)
-
-  async #call(name: string, ...args: readonly unknown[]): Promise<unknown> {
-    return (await this.#start()).call(name, ...args)
-  }
-
-  async #run(name: string, ...args: readonly unknown[]): Promise<void> {
-    await this.#call(name, ...args)
-  }
-
-  async #start(): Promise<Helper> {
-    const known = this.#helper
+export function ownerFileSystem(uid: number): FileSystem {
+  let helper: Promise<Helper> | null = null
+  const start = async (): Promise<Helper> => {
+    const known = helper
     const before = await known
     if (before?.hasEnded === false) return before
     // If it has ended, the first of several calls starts another one.
-    if (this.#helper === known) this.#helper = startHelper(this.#uid)
-    return this.#helper ?? this.#start()
+    if (helper === known) helper = startHelper(uid)
+    return helper ?? start()
+  }
+  const call = async (name: string, ...args: readonly unknown[]): Promise<unknown> =>
+    (await start()).call(name, ...args)
+  const run = async (name: string, ...args: readonly unknown[]): Promise<void> => {
+    await call(name, ...args)
+  }
+  return {
+    open: async (path, flags, mode) => {
+      const owner = await start()
+      const file = asNumber(await owner.call('open', path, flags, mode ?? 0o666))
+      owner.opened.add(file)
+      return openFile(owner, file)
+    },
+    lstat: async (path) => asState(await call('lstat', path)),
+    readdir: async (path) => asNames(await call('readdir', path)),
+    readlink: async (path) => asString(await call('readlink', path)),
+    realpath: async (path) => asString(await call('realpath', path)),
+    mkdir: async (path, mode) => run('mkdir', path, mode),
+    rename: async (from, to) => run('rename', from, to),
+    link: async (existing, path) => run('link', existing, path),
+    symlink: async (target, path) => run('symlink', target, path),
+    unlink: async (path) => run('unlink', path),
+    rmdir: async (path) => run('rmdir', path),
   }
 }
 
@@ -136,8 +116,8 @@ function openFile(helper: Helper, file: number): OpenFile {
     // A process cannot change the owner, so files in a user's directory belong to that user.
     chown: async (_uid, gid) => giveToGroup(helper, file, gid),
     stat: async () => asState(await helper.call('fstat', file)),
-    sync: async () => run('sync'),
-    truncate: async (size) => run('truncate', size),
+    sync: async () => run('fsync'),
+    truncate: async (size) => run('ftruncate', size),
     read: async (buffer, offset, length, position) => {
       const data = asString(await helper.call('read', file, Math.min(length, CHUNK), position))
       return { bytesRead: Buffer.from(data, 'base64').copy(buffer, offset, 0, length) }
@@ -172,33 +152,26 @@ async function giveToGroup(helper: Helper, file: number, gid: number): Promise<v
   }
 }
 
-interface Pending {
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: Error) => void
-  readonly timer: NodeJS.Timeout
-}
-
-/** One process, and its open calls. Exported for the tests, which use a hostile process. */
+/** One process, which answers one call after another. Exported for the tests, which use a hostile process. */
 export class Helper {
   readonly uid: number
   /** Descriptors of the files that the process has open. */
   readonly opened = new Set<number>()
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
-  readonly #pending = new Map<number, Pending>()
+  /** The end of the last call. */
+  #last: Promise<unknown> = Promise.resolve()
   #calls = 0
+  #waiting: { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void } | null = null
   #rest = ''
   #end: Error | null = null
-  #idle: NodeJS.Timeout | null = null
+  #idle: NodeJS.Timeout | undefined
 
   constructor(uid: number, child: ChildProcessByStdio<Writable, Readable, null>) {
     this.uid = uid
     this.#child = child
     child.once('error', (error) => {
-      this.#stop(
-        Object.assign(new Error(`no process of user ${String(uid)} could be started (${error.message})`), {
-          code: codeOf(error),
-        }),
-      )
+      const reason = `no process of user ${String(uid)} could be started (${error.message})`
+      this.#stop(Object.assign(new Error(reason), { code: systemCode(error) ?? undefined }))
     })
     child.once('exit', () => {
       this.#stop(new Error(`the process of user ${String(uid)} ended`))
@@ -225,27 +198,36 @@ export class Helper {
   }
 
   async call(name: string, ...args: readonly unknown[]): Promise<unknown> {
-    if (this.#end !== null) throw this.#end
-    if (this.#idle !== null) clearTimeout(this.#idle)
-    const id = ++this.#calls
+    clearTimeout(this.#idle)
+    this.#calls += 1
+    const answer = this.#last.then(() => this.#ask(`${JSON.stringify([name, args])}\n`))
+    this.#last = answer.catch(() => undefined)
     try {
-      return await new Promise<unknown>((resolve, reject) => {
-        const timer = setTimeout(() => {
-          this.#stop(
-            new Error(`the process of user ${String(this.uid)} did not answer within ${String(CALL_TIMEOUT / 1000)} s`),
-          )
-        }, CALL_TIMEOUT)
-        this.#pending.set(id, { resolve, reject, timer })
-        this.#child.stdin.write(`${JSON.stringify([id, name, args])}\n`)
-      })
+      return await answer
     } finally {
-      if (this.#pending.size === 0 && this.opened.size === 0) {
-        // Each of several calls that are answered together comes here.
-        if (this.#idle !== null) clearTimeout(this.#idle)
+      this.#calls -= 1
+      if (this.#calls === 0 && this.opened.size === 0) {
         this.#idle = setTimeout(() => {
           this.#stop(new Error('the process was idle'))
         }, IDLE_TIMEOUT).unref()
       }
+    }
+  }
+
+  async #ask(line: string): Promise<unknown> {
+    const end = this.#end
+    if (end !== null) throw end
+    const limit = `${String(CALL_TIMEOUT / 1000)} s`
+    const timer = setTimeout(() => {
+      this.#stop(new Error(`the process of user ${String(this.uid)} did not answer within ${limit}`))
+    }, CALL_TIMEOUT)
+    try {
+      return await new Promise<unknown>((resolve, reject) => {
+        this.#waiting = { resolve, reject }
+        this.#child.stdin.write(line)
+      })
+    } finally {
+      clearTimeout(timer)
     }
   }
 
@@ -256,28 +238,23 @@ export class Helper {
     if (this.#rest.length > MAX_ANSWER) this.#stop(new Error('an answer is too long'))
     for (const line of lines) {
       const answer = parseAnswer(line)
-      const pending = answer === null ? undefined : this.#pending.get(answer.id)
-      if (answer === null || pending === undefined) {
+      const waiting = this.#waiting
+      if (answer === null || waiting === null) {
         this.#stop(unexpected())
         return
       }
-      this.#pending.delete(answer.id)
-      clearTimeout(pending.timer)
-      if ('error' in answer) pending.reject(answer.error)
-      else pending.resolve(answer.value)
+      this.#waiting = null
+      if ('error' in answer) waiting.reject(answer.error)
+      else waiting.resolve(answer.value)
     }
   }
 
   #stop(error: Error): void {
-    if (this.#end !== null) return
-    this.#end = error
-    if (this.#idle !== null) clearTimeout(this.#idle)
+    this.#end ??= error
+    clearTimeout(this.#idle)
     this.#child.kill('SIGKILL')
-    for (const pending of this.#pending.values()) {
-      clearTimeout(pending.timer)
-      pending.reject(error)
-    }
-    this.#pending.clear()
+    this.#waiting?.reject(this.#end)
+    this.#waiting = null
   }
 }
 
@@ -286,14 +263,11 @@ async function startHelper(uid: number): Promise<Helper> {
   if (isSea())
     throw new Error(`a single executable application cannot work as user ${String(uid)}: run it as that user`)
   const gid = await primaryGroup(uid)
-  const child = spawn(process.execPath, ['-e', PROGRAM], {
+  const args = ['-e', PROGRAM]
+  return new Helper(
     uid,
-    gid,
-    cwd: '/',
-    env: {},
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
-  return new Helper(uid, child)
+    spawn(process.execPath, args, { uid, gid, cwd: '/', env: {}, stdio: ['pipe', 'pipe', 'ignore'] }),
+  )
 }
 
 /** By `id`, which reads every source of users of the system. */
@@ -307,27 +281,23 @@ async function primaryGroup(uid: number): Promise<number> {
   }
 }
 
-type Answer = { readonly id: number } & ({ readonly value: unknown } | { readonly error: Error })
-
-function parseAnswer(line: string): Answer | null {
+/** The value of an answer, or its error; null for anything else. */
+function parseAnswer(line: string): { readonly value: unknown } | { readonly error: Error } | null {
   let answer: unknown
   try {
     answer = JSON.parse(line)
   } catch {
     return null
   }
-  if (typeof answer !== 'object' || answer === null || !('id' in answer) || typeof answer.id !== 'number') return null
-  if ('value' in answer) return { id: answer.id, value: answer.value }
-  const message = 'message' in answer && typeof answer.message === 'string' ? answer.message : ''
-  const code =
-    'code' in answer && typeof answer.code === 'string' && /^[A-Z0-9_]{1,40}$/.test(answer.code)
-      ? answer.code
-      : undefined
-  return { id: answer.id, error: Object.assign(new Error(printable(message.slice(0, 1000))), { code }) }
+  if (typeof answer !== 'object' || answer === null) return null
+  if ('value' in answer) return { value: answer.value }
+  if (!('message' in answer && typeof answer.message === 'string' && 'code' in answer)) return null
+  const code = typeof answer.code === 'string' && /^[A-Z0-9_]{1,40}$/.test(answer.code) ? answer.code : undefined
+  return { error: Object.assign(new Error(printable(answer.message.slice(0, 1000))), { code }) }
 }
 
-function codeOf(error: Error): string | undefined {
-  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+function unexpected(): Error {
+  return new Error('an answer has another form than expected')
 }
 
 function asString(value: unknown): string {
@@ -364,8 +334,4 @@ function asState(value: unknown): FileState {
     size: asNumber(size),
     mtimeMs,
   }
-}
-
-function unexpected(): Error {
-  return new Error('an answer has another form than expected')
 }

@@ -2,27 +2,25 @@
  * How a set of files in a directory changes: a reader finds the old set or the new one at any time, also after this process
  * was killed, never a key without its certificate or next to another one.
  *
- * As the kubelet does it: the visible names are links through `..data`, which leads to the generation in use, so that one
- * rename of `..data` replaces all of them. New and removed names cannot change with that rename: a certificate is added
- * before its key and removed after it.
+ * As the kubelet does it: the visible names are links through `..data`, which leads to the generation in use, a folder with
+ * one complete set, so that one rename of `..data` replaces all of them. New and removed names cannot change with that
+ * rename: a certificate is added before its key and removed after it.
  */
+import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
-import { linkTarget, type SeenFile, type Survey, surveyDirectory } from './survey.js'
-import { isEtcdMtlsError } from '../report/errors.js'
-import { type FileSystem, lookAt, removeAll } from './file-system.js'
 import {
-  DATA_LINK,
-  DIRECTORY_MODE,
-  type GenerationFile,
+  type FileContents,
+  type FileSystem,
+  flushDirectory,
   makeFolder,
-  newGenerationName,
-  newTemporaryName,
   type Owner,
-  replaceByLink,
-  sweep,
-  writeGeneration,
-} from './generation.js'
-import { abandon, type FileContents, flushDirectory, writeFailed } from './write-file.js'
+  readLink,
+  removeAll,
+  writeNewFile,
+} from './file-system.js'
+import { checkFolder, DIRECTORY_MODE } from './folders.js'
+import { DATA_LINK, isGenerationName, linkTarget, type SeenFile, type Survey, surveyDirectory } from './survey.js'
+import { abandon, failureOf } from './write-failed.js'
 
 /** A change of a directory. Files that are not in it do not change. */
 export interface Change {
@@ -33,6 +31,7 @@ export interface Change {
 }
 
 type Outcome = 'created' | 'changed' | 'unchanged'
+type Contents = ReadonlyMap<string, FileContents>
 
 /**
  * Changes a directory. Call it under the lock of this directory or of one above.
@@ -56,15 +55,10 @@ export async function publish(
 ): Promise<Outcome> {
   signal?.throwIfAborted()
   try {
-    const state = await lookAt(fs, directory)
-    if (state === null) return await create(fs, directory, change, signal)
-    if (!state.isDirectory()) {
-      throw writeFailed(directory, 'it is not a directory: move it away, or choose another directory')
-    }
-    return await changeInPlace(fs, directory, change, signal)
+    if (await checkFolder(fs, directory)) return await changeInPlace(fs, directory, change, signal)
+    return await create(fs, directory, change, signal)
   } catch (error) {
-    if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
-    throw writeFailed(directory, error)
+    throw failureOf(directory, error, signal)
   }
 }
 
@@ -73,16 +67,14 @@ async function create(fs: FileSystem, directory: string, { files }: Change, sign
   const parent = dirname(directory)
   const temporary = join(parent, newTemporaryName())
   try {
-    await makeFolder(fs, temporary)
-    const generation = newGenerationName()
-    const contents = new Map([...files].map(([name, file]) => [name, { ...file, owner: null }]))
-    await writeGeneration(fs, join(temporary, generation), contents, { mode: DIRECTORY_MODE, owner: null })
+    await makeFolder(fs, temporary, DIRECTORY_MODE)
+    const generation = await writeGeneration(fs, temporary, files, DIRECTORY_MODE, null)
     await fs.symlink(generation, join(temporary, DATA_LINK))
     for (const name of files.keys()) await fs.symlink(linkTarget(name), join(temporary, name))
-    await flushDirectory(fs.open, temporary)
+    await flushDirectory(fs, temporary)
     signal?.throwIfAborted()
     await fs.rename(temporary, directory)
-    await flushDirectory(fs.open, parent)
+    await flushDirectory(fs, parent)
   } catch (error) {
     // Only this one: other processes may work next to this directory.
     await abandon(error, temporary, () => removeAll(fs, temporary))
@@ -96,30 +88,28 @@ async function changeInPlace(
   change: Change,
   signal?: AbortSignal,
 ): Promise<Outcome> {
-  const { files, remove = [] } = change
-  const survey = await surveyDirectory(fs, directory, [...files.keys(), ...remove])
-  if (isUpToDate(survey, change)) {
-    await sweep(fs, directory)
-    return 'unchanged'
-  }
-  signal?.throwIfAborted()
-  try {
-    const before = await convertPlainFiles(fs, directory, survey, remove)
-    await replaceSet(fs, directory, before, change, signal)
-  } catch (error) {
-    await abandon(error, join(directory, '..<time>-*'), () => sweep(fs, directory))
+  const survey = await surveyDirectory(fs, directory, [...change.files.keys(), ...(change.remove ?? [])])
+  const isSame = isUpToDate(survey, change)
+  if (!isSame) {
+    signal?.throwIfAborted()
+    try {
+      const before = await convertPlainFiles(fs, directory, survey, change.remove ?? [])
+      await replaceSet(fs, directory, before, change, signal)
+    } catch (error) {
+      await abandon(error, join(directory, '..<time>-*'), () => sweep(fs, directory))
+    }
   }
   await sweep(fs, directory)
-  return 'changed'
+  return isSame ? 'unchanged' : 'changed'
 }
 
-function isUpToDate({ seen, hidden, foreign }: Survey, { files, remove = [] }: Change): boolean {
+function isUpToDate({ seen, hasHidden, foreign }: Survey, { files, remove = [] }: Change): boolean {
   const same = ([name, { content, mode }]: [string, FileContents]): boolean => {
     const found = seen.get(name)
     return found?.linked === true && found.file.mode === mode && found.file.bytes.equals(Buffer.from(content))
   }
   const gone = (name: string): boolean => !seen.has(name) && !foreign.has(name)
-  return hidden.length === 0 && [...files].every(same) && remove.every(gone)
+  return !hasHidden && [...files].every(same) && remove.every(gone)
 }
 
 /** Converts plain files into links, without a change of their contents. */
@@ -132,13 +122,15 @@ async function convertPlainFiles(
   const plain = [...survey.seen].filter(([name, { linked }]) => !linked && !remove.includes(name))
   if (plain.length === 0) return survey
   const kept = [...survey.seen].filter(([name, { linked }]) => linked || !remove.includes(name))
-  const contents = new Map(kept.map(([name, found]) => [name, asItWas(found)]))
-  const generation = newGenerationName()
-  await writeGeneration(fs, join(directory, generation), contents, folderOf(survey))
-  await flushDirectory(fs.open, directory)
+  const generation = await addGeneration(
+    fs,
+    directory,
+    survey,
+    new Map(kept.map(([name, file]) => [name, asItWas(file)])),
+  )
   await replaceByLink(fs, directory, DATA_LINK, generation)
   for (const [name] of plain) await replaceByLink(fs, directory, name, linkTarget(name))
-  await flushDirectory(fs.open, directory)
+  await flushDirectory(fs, directory)
   const linked = plain.map(([name, { file }]) => [name, { file, linked: true }] as const)
   return { ...survey, generation, seen: new Map([...survey.seen, ...linked]) }
 }
@@ -150,45 +142,87 @@ async function replaceSet(
   { files, remove = [] }: Change,
   signal?: AbortSignal,
 ): Promise<void> {
-  const contents = new Map<string, GenerationFile>()
-  for (const [name, found] of survey.seen) {
-    if (!remove.includes(name) && found.linked) contents.set(name, asItWas(found))
+  const { seen, foreign } = survey
+  const kept = [...seen].filter(([name, { linked }]) => linked && !remove.includes(name))
+  const contents = new Map<string, FileContents>(kept.map(([name, file]) => [name, asItWas(file)]))
+  for (const [name, file] of files) {
+    contents.set(name, { ...file, owner: ownerIfRoot(seen.get(name)?.file ?? survey.directory) })
   }
-  for (const [name, file] of files) contents.set(name, { ...file, owner: ownerOf(survey, name) })
-  const generation = contents.size === 0 ? null : newGenerationName()
-  if (generation !== null) {
-    await writeGeneration(fs, join(directory, generation), contents, folderOf(survey))
-    await flushDirectory(fs.open, directory)
-  }
+  const generation = contents.size === 0 ? null : await addGeneration(fs, directory, survey, contents)
   signal?.throwIfAborted()
 
-  const leaving = remove.filter((name) => survey.seen.has(name) || survey.foreign.has(name))
-  const foreignLinks = [...files.keys()].filter((name) => survey.foreign.has(name))
-  const isAlone = (key: string): boolean => !survey.seen.has(certificateOf(key))
+  const leaving = remove.filter((name) => seen.has(name) || foreign.has(name))
+  const foreignLinks = [...files.keys()].filter((name) => foreign.has(name))
   // A link to another place cannot change together with the rest, so no key is visible until everything is in place; nor
   // is a key whose certificate is added later.
   const keys = [...files.keys()].filter(
-    (name) => isKey(name) && survey.seen.has(name) && (foreignLinks.length > 0 || isAlone(name)),
+    (name) => isKey(name) && seen.has(name) && (foreignLinks.length > 0 || !seen.has(name.replace(/key$/, 'crt'))),
   )
   const going = keysFirst(new Set([...leaving, ...foreignLinks, ...keys]))
   for (const name of going) await fs.unlink(join(directory, name))
-  if (going.length > 0) await flushDirectory(fs.open, directory)
+  if (going.length > 0) await flushDirectory(fs, directory)
 
   if (generation !== null) await replaceByLink(fs, directory, DATA_LINK, generation)
   else if (survey.generation !== null) await fs.unlink(join(directory, DATA_LINK))
-  await flushDirectory(fs.open, directory)
+  await flushDirectory(fs, directory)
 
-  const coming = [...files.keys()].filter((name) => !survey.seen.has(name) || keys.includes(name))
+  const coming = [...files.keys()].filter((name) => !seen.has(name) || keys.includes(name))
   for (const name of keysFirst(coming).reverse()) await fs.symlink(linkTarget(name), join(directory, name))
-  await flushDirectory(fs.open, directory)
+  await flushDirectory(fs, directory)
+}
+
+/** Writes a generation into a folder, flushed to the disk, and returns its name. */
+async function writeGeneration(
+  fs: FileSystem,
+  directory: string,
+  files: Contents,
+  mode: number,
+  owner: Owner | null,
+): Promise<string> {
+  // The time is for people.
+  const name = `..${new Date().toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(8).toString('hex')}`
+  const path = join(directory, name)
+  await makeFolder(fs, path, mode, owner)
+  for (const [file, contents] of files) await writeNewFile(fs, join(path, file), contents)
+  await flushDirectory(fs, path)
+  return name
+}
+
+/** The same users can enter the folder of a generation as the directory; only its owner can write there. */
+async function addGeneration(fs: FileSystem, path: string, { directory }: Survey, files: Contents): Promise<string> {
+  const mode = (directory.mode & 0o755) | DIRECTORY_MODE
+  const generation = await writeGeneration(fs, path, files, mode, ownerIfRoot(directory))
+  await flushDirectory(fs, path)
+  return generation
+}
+
+/** Replaces a link or a plain file by a link, in one step. */
+async function replaceByLink(fs: FileSystem, directory: string, name: string, target: string): Promise<void> {
+  const temporary = join(directory, newTemporaryName())
+  await fs.symlink(target, temporary)
+  await fs.rename(temporary, join(directory, name))
+}
+
+const TEMPORARY = /^\.[0-9a-f]{16}\.etcd-mtls-tmp$/
+
+/** A name for a temporary file or folder. */
+export function newTemporaryName(): string {
+  return `.${randomBytes(8).toString('hex')}.etcd-mtls-tmp`
+}
+
+/**
+ * Removes the temporary files of killed runs, and unused generations. Call it under the lock: the files of a running
+ * process have names of the same form.
+ */
+export async function sweep(fs: FileSystem, directory: string): Promise<void> {
+  const names = (await fs.readdir(directory)).filter((name) => TEMPORARY.test(name) || isGenerationName(name))
+  if (names.length === 0) return
+  const used = await readLink(fs, join(directory, DATA_LINK))
+  for (const name of names) if (name !== used) await removeAll(fs, join(directory, name))
 }
 
 function isKey(name: string): boolean {
   return name.endsWith('.key')
-}
-
-function certificateOf(key: string): string {
-  return key.replace(/key$/, 'crt')
 }
 
 function keysFirst(names: Iterable<string>): string[] {
@@ -196,17 +230,8 @@ function keysFirst(names: Iterable<string>): string[] {
   return [...all.filter(isKey), ...all.filter((name) => !isKey(name))]
 }
 
-function asItWas({ file }: SeenFile): GenerationFile {
+function asItWas({ file }: SeenFile): FileContents {
   return { content: file.bytes, mode: file.mode, owner: ownerIfRoot(file) }
-}
-
-function ownerOf({ seen, directory }: Survey, name: string): Owner | null {
-  return ownerIfRoot(seen.get(name)?.file ?? directory)
-}
-
-/** The same users can enter the folder of a generation as the directory; only its owner can write there. */
-function folderOf({ directory }: Survey): { mode: number; owner: Owner | null } {
-  return { mode: (directory.mode & 0o755) | DIRECTORY_MODE, owner: ownerIfRoot(directory) }
 }
 
 /** Root keeps the owner: otherwise an etcd that runs as its own user could not read its new key. */

@@ -1,8 +1,20 @@
 /** The files of a directory as a reader sees them, before anything in it changes. */
 import { join } from 'node:path'
-import { type FileState, type FileSystem, lookAt, type ReadFile, readPlainFile } from './file-system.js'
-import { DATA_LINK, isGenerationName, readDataLink } from './generation.js'
-import { systemCode, writeFailed } from './write-file.js'
+import { type FileState, type FileSystem, lookAt, type ReadFile, readLink, readPlainFile } from './file-system.js'
+import { systemCode, writeFailed } from './write-failed.js'
+
+/** The link to the generation in use. */
+export const DATA_LINK = '..data'
+const GENERATION = /^\.\.\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{16}$/
+
+export function isGenerationName(name: string): boolean {
+  return GENERATION.test(name)
+}
+
+/** The target of the link of a visible name. It is relative, so that the directory can be moved and mounted elsewhere. */
+export function linkTarget(name: string): string {
+  return `${DATA_LINK}/${name}`
+}
 
 /** Far more than the largest bundle. */
 const MAX_BYTES = 16 * 1024 * 1024
@@ -20,8 +32,8 @@ export interface Survey {
   readonly generation: string | null
   /** The files that readers see, by name: of the names asked for, and those in the generation. */
   readonly seen: ReadonlyMap<string, SeenFile>
-  /** Names of files in the generation that no reader sees: their links were removed, or not made yet. */
-  readonly hidden: readonly string[]
+  /** Whether the generation has files that no reader sees: their links were removed, or not made yet. */
+  readonly hasHidden: boolean
   /** Links that do not lead to a file of the generation. They are never followed. */
   readonly foreign: ReadonlySet<string>
 }
@@ -36,56 +48,47 @@ export interface Survey {
 export async function surveyDirectory(fs: FileSystem, directory: string, names: Iterable<string>): Promise<Survey> {
   const state = await fs.lstat(directory)
   const generation = await findGeneration(fs, directory)
-  const inside = new Set(generation === null ? [] : await listGeneration(fs, join(directory, generation)))
+  const inside = new Set<string>()
+  for (const name of generation === null ? [] : await fs.readdir(join(directory, generation))) {
+    // Nothing leads to a directory or a link in a generation.
+    if ((await lookAt(fs, join(directory, generation ?? '', name)))?.isFile() === true) inside.add(name)
+  }
   const seen = new Map<string, SeenFile>()
   const foreign = new Set<string>()
   for (const name of new Set([...names, ...inside])) {
-    const found = await lookAtName(fs, { directory, generation: inside.has(name) ? generation : null, name })
+    const found = await readName(fs, directory, inside.has(name) ? generation : null, name)
     if (found === 'foreign') foreign.add(name)
     else if (found !== null) seen.set(name, found)
   }
-  const hidden = [...inside].filter((name) => seen.get(name)?.linked !== true)
-  return { directory: state, generation, seen, hidden, foreign }
+  const hasHidden = [...inside].some((name) => seen.get(name)?.linked !== true)
+  return { directory: state, generation, seen, hasHidden, foreign }
 }
 
 async function findGeneration(fs: FileSystem, directory: string): Promise<string | null> {
   const path = join(directory, DATA_LINK)
-  let target: string | null
-  try {
-    target = await readDataLink(fs, directory)
-  } catch (error) {
+  const target = await readLink(fs, path).catch((error: unknown) => {
     if (systemCode(error) !== 'EINVAL') throw error
-    throw writeFailed(
-      path,
-      'it is not a link, as etcd-mtls and the kubelet make it: move it away, or choose another directory',
-    )
-  }
+    const reason = 'it is not a link, as etcd-mtls and the kubelet make it: move it away, or choose another directory'
+    throw writeFailed(path, reason)
+  })
   if (target === null) return null
   if (!isGenerationName(target)) {
     const reason = `it leads to "${target}", so another program manages the directory (a volume of Kubernetes has such a link): choose another directory, or replace the secret of the volume`
     throw writeFailed(path, reason)
   }
   const state = await lookAt(fs, join(directory, target))
-  if (state !== null && !state.isDirectory()) {
+  if (state !== null && !state.isDirectory())
     throw writeFailed(join(directory, target), 'it is not a directory, although "..data" leads to it: remove it')
-  }
   return state === null ? null : target
 }
 
-async function listGeneration(fs: FileSystem, path: string): Promise<string[]> {
-  const files: string[] = []
-  for (const name of await fs.readdir(path)) {
-    // Nothing leads to a directory or a link in a generation.
-    if ((await lookAt(fs, join(path, name)))?.isFile() === true) files.push(name)
-  }
-  return files
-}
-
-async function lookAtName(
+/** @param generation null if the name is not in it. */
+async function readName(
   fs: FileSystem,
-  place: { directory: string; generation: string | null; name: string },
+  directory: string,
+  generation: string | null,
+  name: string,
 ): Promise<SeenFile | 'foreign' | null> {
-  const { directory, generation, name } = place
   const path = join(directory, name)
   const state = await lookAt(fs, path)
   if (state === null) return null
@@ -98,9 +101,4 @@ async function lookAtName(
   if (!state.isFile()) throw writeFailed(path, 'it is a device, FIFO or socket, and a file is needed: remove it')
   const file = await readPlainFile(fs, path, MAX_BYTES)
   return file === null ? null : { file, linked: false }
-}
-
-/** The target of the link of a visible name. It is relative, so that the directory can be moved and mounted elsewhere. */
-export function linkTarget(name: string): string {
-  return `${DATA_LINK}/${name}`
 }

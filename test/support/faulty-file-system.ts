@@ -24,7 +24,7 @@ export interface FaultyFileSystem extends FileSystem {
 const GROWING = new Set(['open w', 'writeFile', 'write', 'mkdir', 'symlink', 'link', 'sync'])
 
 export function faultyFileSystem(faults: Faults = {}): FaultyFileSystem {
-  const real = nodeFileSystem()
+  const real = nodeFileSystem
   const { at = Number.POSITIVE_INFINITY, how = 'fail', code = 'ENOSPC', before } = faults
   const calls: string[] = []
 

@@ -1,7 +1,7 @@
 /** The folders of a layout in a directory, and the credentials in each. */
 import { join } from 'node:path'
 import { type FileSystem, lookAt } from '../../files/file-system.js'
-import { isNotThere, systemCode, writeFailed } from '../../files/write-file.js'
+import { writeFailed } from '../../files/write-failed.js'
 import { isEtcdMtlsError } from '../../report/errors.js'
 import { clientFolder, FOLDERS, type Layout, type LayoutFolder, memberFolders } from './layouts.js'
 
@@ -55,11 +55,7 @@ export async function holdsNode(fs: FileSystem, path: string): Promise<boolean> 
     folder.identities.map(({ names }) => join(folder.path, names.cert)),
   )
   for (const name of certificates) {
-    try {
-      if ((await lookAt(fs, join(path, name))) !== null) return true
-    } catch (error) {
-      if (systemCode(error) !== 'ENOTDIR') throw error
-    }
+    if ((await lookAt(fs, join(path, name))) !== null) return true
   }
   return false
 }
@@ -99,7 +95,7 @@ async function barrierAt(fs: FileSystem, root: string, path: string): Promise<Ba
       return { path, reason: 'it is a symbolic link, which is not followed: pass the directory to which it leads' }
     return state?.isDirectory() === true ? null : 'nothing'
   } catch (error) {
-    return isNotThere(error) ? 'nothing' : barredBy(root, path, error)
+    return barredBy(root, path, error)
   }
 }
 

@@ -1,14 +1,12 @@
 /** Removes members and clients from the files of a cluster. */
 import { dirname, join, resolve } from 'node:path'
 import { checkDirectory } from '../../credentials/write.js'
-import { type FileSystem, removeAll } from '../../files/file-system.js'
+import { type FileSystem, flushDirectory, removeAll } from '../../files/file-system.js'
 import { checkFolder } from '../../files/folders.js'
-import { DATA_LINK, isGenerationName, newTemporaryName, sweep } from '../../files/generation.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
-import { publish } from '../../files/publish.js'
-import { surveyDirectory } from '../../files/survey.js'
-import { flushDirectory } from '../../files/write-file.js'
+import { newTemporaryName, publish, sweep } from '../../files/publish.js'
+import { DATA_LINK, isGenerationName, surveyDirectory } from '../../files/survey.js'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkNames } from './cluster-credentials.js'
 import { checkLayout, clientFolder, type Layout, memberFolders, namesIn, pathOf, PEER_CA } from './layouts.js'
@@ -98,7 +96,7 @@ async function removeOne(
     wasThere = true
     const aside = join(dirname(path), newTemporaryName())
     await fs.rename(path, aside)
-    await flushDirectory(fs.open, dirname(path))
+    await flushDirectory(fs, dirname(path))
     await removeAll(fs, aside)
   }
   return wasThere

@@ -1,15 +1,13 @@
 /** Writes the files of a cluster, the folder of each member and client as one change. */
 import { dirname, join, resolve } from 'node:path'
 import { checkDirectory } from '../../credentials/write.js'
-import type { FileSystem } from '../../files/file-system.js'
-import { checkFolder, findRoot, makeFolders, unmakeFolders } from '../../files/folders.js'
-import { sweep } from '../../files/generation.js'
+import type { FileContents, FileSystem } from '../../files/file-system.js'
+import { checkFolder, findRoot, makeFolders } from '../../files/folders.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
-import { type Change, publish } from '../../files/publish.js'
+import { type Change, publish, sweep } from '../../files/publish.js'
 import { surveyDirectory } from '../../files/survey.js'
-import { type FileContents, writeFailed } from '../../files/write-file.js'
-import { isEtcdMtlsError } from '../../report/errors.js'
+import { failureOf, writeFailed } from '../../files/write-failed.js'
 import { checkOptions } from '../../report/option-error.js'
 import { checkReplaceable } from './read-folder.js'
 import { KUBEADM_CLIENTS } from '../roles.js'
@@ -101,9 +99,9 @@ export async function writeClusterOn<M extends string, C extends string>(
       return plan.files
     })
   } catch (error) {
-    await unmakeFolders(fs, made)
-    if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
-    throw writeFailed(place, error)
+    // A folder that stays does no harm: the error that led here is the one to report.
+    for (const path of made.reverse()) await fs.rmdir(path).catch(() => undefined)
+    throw failureOf(place, error, signal)
   }
 }
 

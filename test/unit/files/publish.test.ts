@@ -12,7 +12,6 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -250,144 +249,127 @@ describe.each(scenarios)('$name', (scenario) => {
   })
 })
 
-describe('what is written', () => {
-  it.each([0o000, 0o022, 0o077, 0o277])('has its modes under the umask %o', async (umask) => {
+it.each([0o000, 0o277])(
+  'writes its own modes under the umask %o, and keeps that of an existing directory',
+  async (umask) => {
     const directory = fresh()
     const before = process.umask(umask)
+    const modes = (): string[] =>
+      ['', '..data', 'ca.crt', 'server.crt', 'server.key'].map((name) => mode(`${directory}/${name}`))
     try {
-      for (const set of [OLD, NEW]) {
-        await publish(fs, directory, set)
-        const generation = readlinkSync(`${directory}/..data`)
-        expect([directory, `${directory}/${generation}`].map(mode)).toEqual(['700', '700'])
-        expect(['ca.crt', 'server.crt', 'server.key'].map((name) => mode(`${directory}/${name}`))).toEqual([
-          '644',
-          '644',
-          '600',
-        ])
-      }
+      await publish(fs, directory, OLD)
+      expect(modes()).toEqual(['700', '700', '644', '644', '600'])
+      chmodSync(directory, 0o755)
+      await publish(fs, directory, NEW)
+      expect(modes()).toEqual(['755', '755', '644', '644', '600'])
     } finally {
       process.umask(before)
     }
-  })
+  },
+)
 
-  it('has stricter modes of keys, and the same mode of an existing directory', async () => {
-    const directory = fresh()
-    writePlain(directory, OLD_WITH_PEER)
-    chmodSync(directory, 0o755)
-    for (const name of OLD_WITH_PEER.files.keys()) chmodSync(`${directory}/${name}`, 0o666)
-    await publish(fs, directory, change(...pair('server', next.server)))
-    expect(mode(`${directory}/server.key`)).toBe('600')
-    // Not part of the set: as it was.
-    expect(lstatSync(`${directory}/peer.key`).isSymbolicLink()).toBe(false)
-    expect([mode(directory), mode(`${directory}/..data`)]).toEqual(['755', '755'])
-  })
-
-  it('keeps the owners of the directory and of the replaced files', async () => {
-    const isRoot = process.geteuid?.() === 0
-    const [user, other] = isRoot ? [4711, 4712] : [process.getuid?.() ?? 0, process.getuid?.() ?? 0]
-    const group = isRoot ? 4713 : (process.getgid?.() ?? 0)
-    const directory = fresh()
-    writePlain(directory, change(...pair('server', old.server)))
-    chownSync(directory, user, group)
-    chownSync(`${directory}/server.key`, other, group)
-    await publish(fs, directory, NEW)
-    const owners = ['', '..data/', 'ca.crt', 'server.key'].map((name) => statSync(`${directory}/${name}`).uid)
-    expect(owners).toEqual([user, user, user, other])
-    expect(statSync(`${directory}/server.key`).gid).toBe(group)
-    expect(mode(`${directory}/server.key`)).toBe('600')
-  })
-
-  it('has relative links, so that the directory can be moved and copied', async () => {
-    const directory = fresh()
-    await publish(fs, directory, NEW)
-    copyFolder(directory, `${directory}-copy`)
-    renameSync(directory, `${directory}-moved`)
-    for (const place of ['copy', 'moved']) expect(read(`${directory}-${place}`)).toEqual(texts(NEW))
-  })
-
-  it('does not change for the same contents, and changes for another mode', async () => {
-    const directory = fresh()
-    await publish(fs, directory, OLD)
-    const generation = readlinkSync(`${directory}/..data`)
-    expect(await publish(fs, directory, OLD)).toBe('unchanged')
-    expect(readlinkSync(`${directory}/..data`)).toBe(generation)
-    chmodSync(`${directory}/server.key`, 0o640)
-    expect(await publish(fs, directory, OLD)).toBe('changed')
-    expect(mode(`${directory}/server.key`)).toBe('600')
-  })
-
-  it('names a key that can be neither published nor removed', async () => {
-    for (const prepare of [() => undefined, (directory: string) => publish(fs, directory, OLD)]) {
-      const probe = fresh()
-      await prepare(probe)
-      const counted = faultyFileSystem()
-      await publish(counted, probe, NEW)
-      // From the rename that would have published it on, nothing works any more.
-      const at = counted.calls.findLastIndex((call) => call.startsWith('rename '))
-      const directory = fresh()
-      await prepare(directory)
-      const error = await failure(publish(faultyFileSystem({ at, how: 'kill' }), directory, NEW))
-      expect(error.message).toContain('which may hold a private key, could not be removed')
-      const place = error.details.path.startsWith(`${directory}/`) ? directory : error.details.path
-      const keys = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.key'))
-      expect(keys).not.toEqual([])
-    }
-  })
-
-  it('is without files of killed runs, and keeps similar names', async () => {
-    const directory = fresh()
-    await publish(fs, directory, OLD)
-    mkdirSync(`${directory}/..20200101T000000.000Z-0123456789abcdef`)
-    writeFileSync(`${directory}/..20200101T000000.000Z-0123456789abcdef/server.key`, 'old')
-    symlinkSync('/etc', `${directory}/.0123456789abcdef.etcd-mtls-tmp`)
-    for (const name of ['..2020_01_01_00_00_00.1', '.notes.tmp', '..backup'])
-      writeFileSync(`${directory}/${name}`, 'mine')
-    expect(await publish(fs, directory, OLD)).toBe('unchanged')
-    const generation = readlinkSync(`${directory}/..data`)
-    expect(
-      readdirSync(directory)
-        .filter((name) => name.startsWith('.'))
-        .sort(),
-    ).toEqual(['..2020_01_01_00_00_00.1', '..backup', '..data', '.notes.tmp', generation].sort())
-    expect(existsSync('/etc/passwd')).toBe(true)
-  })
+it('writes stricter modes of keys, and leaves files that are not part of the set as they are', async () => {
+  const directory = fresh()
+  writePlain(directory, OLD_WITH_PEER)
+  for (const name of OLD_WITH_PEER.files.keys()) chmodSync(`${directory}/${name}`, 0o666)
+  await publish(fs, directory, change(...pair('server', next.server)))
+  expect(mode(`${directory}/server.key`)).toBe('600')
+  expect(lstatSync(`${directory}/peer.key`).isSymbolicLink()).toBe(false)
 })
 
-describe('links to other places', () => {
-  it.each(['server.key', 'server.crt', 'ca.crt'])('with the name of %s are replaced and not followed', async (name) => {
-    const directory = fresh()
-    await publish(fs, directory, OLD)
-    const victim = folder.file(`victim-${String(count)}`, String(OLD.files.get(name)?.content))
-    rmSync(`${directory}/${name}`)
-    symlinkSync(victim, `${directory}/${name}`)
-    const disk = faultyFileSystem({
-      before: () => {
-        expect(faultsOf(directory)).toEqual([])
-      },
-    })
-    await publish(disk, directory, NEW)
-    expect(disk.calls.some((call) => call.includes(victim))).toBe(false)
-    expect(read(directory)).toEqual(texts(NEW))
-    expect(readFileSync(victim, 'utf8')).toBe(OLD.files.get(name)?.content)
-  })
+it('keeps the owners of the directory and of the replaced files', async () => {
+  const [user, other, group] = [4711, 4712, 4713]
+  const directory = fresh()
+  writePlain(directory, change(...pair('server', old.server)))
+  chownSync(directory, user, group)
+  chownSync(`${directory}/server.key`, other, group)
+  await publish(fs, directory, NEW)
+  const owners = ['', '..data/', 'ca.crt', 'server.key'].map((name) => statSync(`${directory}/${name}`).uid)
+  expect(owners).toEqual([user, user, user, other])
+  expect(statSync(`${directory}/server.key`).gid).toBe(group)
+  expect(mode(`${directory}/server.key`)).toBe('600')
+})
 
-  it('to nothing, and to a missing generation, are replaced', async () => {
-    const directory = fresh()
-    mkdirSync(directory)
-    symlinkSync('/nonexistent/anywhere', `${directory}/ca.crt`)
-    symlinkSync('..data/server.key', `${directory}/server.key`)
-    symlinkSync('..20200101T000000.000Z-0123456789abcdef', `${directory}/..data`)
-    expect(await publish(fs, directory, NEW)).toBe('changed')
-    expect(read(directory)).toEqual(texts(NEW))
-  })
+it('makes relative links, so that the directory can be moved and copied', async () => {
+  const directory = fresh()
+  await publish(fs, directory, NEW)
+  copyFolder(directory, `${directory}-copy`)
+  renameSync(directory, `${directory}-moved`)
+  for (const place of ['copy', 'moved']) expect(read(`${directory}-${place}`)).toEqual(texts(NEW))
+})
 
-  it('with the name of the directory are refused', async () => {
+it('does not change for the same contents, and changes for another mode', async () => {
+  const directory = fresh()
+  await publish(fs, directory, OLD)
+  const generation = readlinkSync(`${directory}/..data`)
+  expect(await publish(fs, directory, OLD)).toBe('unchanged')
+  expect(readlinkSync(`${directory}/..data`)).toBe(generation)
+  chmodSync(`${directory}/server.key`, 0o640)
+  expect(await publish(fs, directory, OLD)).toBe('changed')
+  expect(mode(`${directory}/server.key`)).toBe('600')
+})
+
+it('names a key that can be neither published nor removed', async () => {
+  for (const prepare of [() => undefined, (directory: string) => publish(fs, directory, OLD)]) {
+    const probe = fresh()
+    await prepare(probe)
+    const counted = faultyFileSystem()
+    await publish(counted, probe, NEW)
+    // From the rename that would have published it on, nothing works any more.
+    const at = counted.calls.findLastIndex((call) => call.startsWith('rename '))
     const directory = fresh()
-    mkdirSync(`${directory}-elsewhere`)
-    symlinkSync(`${directory}-elsewhere`, directory)
-    expect((await failure(publish(fs, directory, NEW))).details.path).toBe(directory)
-    expect(readdirSync(`${directory}-elsewhere`)).toEqual([])
+    await prepare(directory)
+    const error = await failure(publish(faultyFileSystem({ at, how: 'kill' }), directory, NEW))
+    expect(error.message).toContain('which may hold a private key, could not be removed')
+    const place = error.details.path.startsWith(`${directory}/`) ? directory : error.details.path
+    const keys = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.key'))
+    expect(keys).not.toEqual([])
+  }
+})
+
+it('removes files of killed runs, and keeps similar names', async () => {
+  const directory = fresh()
+  await publish(fs, directory, OLD)
+  mkdirSync(`${directory}/..20200101T000000.000Z-0123456789abcdef`)
+  writeFileSync(`${directory}/..20200101T000000.000Z-0123456789abcdef/server.key`, 'old')
+  symlinkSync('/etc', `${directory}/.0123456789abcdef.etcd-mtls-tmp`)
+  for (const name of ['..2020_01_01_00_00_00.1', '.notes.tmp', '..backup'])
+    writeFileSync(`${directory}/${name}`, 'mine')
+  expect(await publish(fs, directory, OLD)).toBe('unchanged')
+  const generation = readlinkSync(`${directory}/..data`)
+  expect(
+    readdirSync(directory)
+      .filter((name) => name.startsWith('.'))
+      .sort(),
+  ).toEqual(['..2020_01_01_00_00_00.1', '..backup', '..data', '.notes.tmp', generation].sort())
+  expect(existsSync('/etc/passwd')).toBe(true)
+})
+
+it('replaces a link with the name of a key, and does not follow it', async () => {
+  const directory = fresh()
+  await publish(fs, directory, OLD)
+  const victim = folder.file(`victim-${String(count)}`, String(OLD.files.get('server.key')?.content))
+  rmSync(`${directory}/server.key`)
+  symlinkSync(victim, `${directory}/server.key`)
+  const disk = faultyFileSystem({
+    before: () => {
+      expect(faultsOf(directory)).toEqual([])
+    },
   })
+  await publish(disk, directory, NEW)
+  expect(disk.calls.some((call) => call.includes(victim))).toBe(false)
+  expect(read(directory)).toEqual(texts(NEW))
+  expect(readFileSync(victim, 'utf8')).toBe(OLD.files.get('server.key')?.content)
+})
+
+it('replaces links to nothing, and to a missing generation', async () => {
+  const directory = fresh()
+  mkdirSync(directory)
+  symlinkSync('/nonexistent/anywhere', `${directory}/ca.crt`)
+  symlinkSync('..data/server.key', `${directory}/server.key`)
+  symlinkSync('..20200101T000000.000Z-0123456789abcdef', `${directory}/..data`)
+  expect(await publish(fs, directory, NEW)).toBe('changed')
+  expect(read(directory)).toEqual(texts(NEW))
 })
 
 it('hides a key without a certificate until the new one is in place', async () => {
@@ -403,89 +385,112 @@ it('hides a key without a certificate until the new one is in place', async () =
   expect(read(directory)).toEqual(texts(NEW))
 })
 
-describe('what is refused, with nothing changed', () => {
-  const link = (target: string, path: string): string => {
-    symlinkSync(target, path)
-    return path
-  }
-
-  it.each<[string, (at: string) => unknown, string]>([
-    ['a directory with the name of a file', (at) => mkdirSync(`${at}/server.key`, { recursive: true }), '/server.key'],
-    ['a directory with the name of ..data', (at) => mkdirSync(`${at}/..data`, { recursive: true }), '/..data'],
-    ['a ..data of the kubelet', (at) => link('..2026_01_01_00_00_00.1', `${at}/..data`), '/..data'],
-    ['a ..data to elsewhere', (at) => link('/etc', `${at}/..data`), '/..data'],
-  ])('%s', async (_, prepare, path) => {
-    const directory = fresh()
-    mkdirSync(directory)
-    prepare(directory)
-    const before = readdirSync(directory)
-    expect((await failure(publish(fs, directory, NEW))).details.path).toBe(`${directory}${path}`)
-    expect(readdirSync(directory)).toEqual(before)
-  })
-
-  it('a file with the name of the directory', async () => {
-    const directory = fresh()
-    writeFileSync(directory, 'mine')
-    expect((await failure(publish(fs, directory, NEW))).message).toContain('it is not a directory')
-    expect(readFileSync(directory, 'utf8')).toBe('mine')
-  })
-
-  it('a file with the name of ..data', async () => {
-    const directory = fresh()
-    mkdirSync(directory)
-    writeFileSync(`${directory}/..data`, '')
-    expect((await failure(publish(fs, directory, NEW))).details.path).toBe(`${directory}/..data`)
-  })
-
-  it('a file too large to be a certificate', async () => {
-    const directory = fresh()
-    mkdirSync(directory)
-    writeFileSync(`${directory}/ca.crt`, '')
-    truncateSync(`${directory}/ca.crt`, 17 * 1024 * 1024)
-    expect((await failure(publish(fs, directory, NEW))).details.path).toBe(directory)
-  })
-
-  it('a FIFO with the name of a file, which is not opened', async () => {
-    const directory = fresh()
-    mkdirSync(directory)
-    runTool('mkfifo', [`${directory}/server.crt`])
-    expect((await failure(publish(fs, directory, NEW))).details.path).toBe(`${directory}/server.crt`)
-  })
-
-  it.each(['EROFS', 'EACCES'])('a folder that cannot be written: %s', async (code) => {
-    const directory = fresh()
-    await publish(fs, directory, OLD)
-    const disk = faultyFileSystem()
-    await publish(disk, directory, OLD)
-    const error = await failure(publish(faultyFileSystem({ at: disk.calls.length - 1, code }), directory, NEW))
-    expect(error.details.reason).toMatch(code === 'EROFS' ? /read-only/ : /no permission/)
-    expect(read(directory)).toEqual(texts(OLD))
-  })
+it.each<[string, (at: string) => unknown, path: string, words: string]>([
+  [
+    'a directory with the name of a file',
+    (at) => {
+      mkdirSync(`${at}/server.key`)
+    },
+    '/server.key',
+    'is a directory',
+  ],
+  [
+    'a directory with the name of ..data',
+    (at) => {
+      mkdirSync(`${at}/..data`)
+    },
+    '/..data',
+    'not a link',
+  ],
+  [
+    'a file with the name of ..data',
+    (at) => {
+      writeFileSync(`${at}/..data`, '')
+    },
+    '/..data',
+    'not a link',
+  ],
+  [
+    'a ..data of the kubelet',
+    (at) => {
+      symlinkSync('..2026_01_01_00_00_00.1', `${at}/..data`)
+    },
+    '/..data',
+    'Kubernetes',
+  ],
+  [
+    'a ..data to elsewhere',
+    (at) => {
+      symlinkSync('/etc', `${at}/..data`)
+    },
+    '/..data',
+    'another program',
+  ],
+  ['a FIFO with the name of a file', (at) => runTool('mkfifo', [`${at}/server.crt`]), '/server.crt', 'FIFO'],
+  [
+    'a file too large to be a certificate',
+    (at) => {
+      writeFileSync(`${at}/ca.crt`, Buffer.alloc(17 << 20))
+    },
+    '',
+    'larger',
+  ],
+])('refuses %s, and changes nothing', async (_, prepare, path, words) => {
+  const directory = fresh()
+  mkdirSync(directory)
+  prepare(directory)
+  const before = readdirSync(directory)
+  const { details } = await failure(publish(fs, directory, NEW))
+  expect(details.path).toBe(`${directory}${path}`)
+  expect(details.reason).toContain(words)
+  expect(readdirSync(directory)).toEqual(before)
 })
 
-describe('a signal', () => {
-  it('stops it at any time with the old set or the new one', async () => {
-    const counted = fresh()
-    await publish(fs, counted, OLD)
-    const disk = faultyFileSystem()
-    await publish(disk, counted, NEW)
-    await eachAtOnce(sample(disk.calls.keys(), 6), async (at) => {
-      const directory = fresh()
-      await publish(fs, directory, OLD)
-      const controller = new AbortController()
-      const reason = new Error('enough')
-      let call = 0
-      const before = (): void => {
-        if (call++ === at) controller.abort(reason)
-      }
-      const aborting = faultyFileSystem({ before })
-      const outcome = await publish(aborting, directory, NEW, controller.signal).catch((error: unknown) => error)
-      expect(read(directory)).toEqual(texts(outcome === reason ? OLD : NEW))
-      expect([reason, 'changed']).toContain(outcome)
-      expect(leftOvers(directory)).toEqual([])
-    })
-    const aborted = fresh()
-    await expect(publish(fs, aborted, NEW, AbortSignal.abort('no'))).rejects.toBe('no')
-    expect(existsSync(aborted)).toBe(false)
+it('refuses a link and a file with the name of the directory', async () => {
+  const directory = fresh()
+  mkdirSync(`${directory}-elsewhere`)
+  symlinkSync(`${directory}-elsewhere`, directory)
+  expect((await failure(publish(fs, directory, NEW))).details.path).toBe(directory)
+  expect(readdirSync(`${directory}-elsewhere`)).toEqual([])
+  writeFileSync(`${directory}-file`, 'mine')
+  expect((await failure(publish(fs, `${directory}-file`, NEW))).message).toContain('it is not a directory')
+  expect(readFileSync(`${directory}-file`, 'utf8')).toBe('mine')
+})
+
+it.each([
+  ['EROFS', 'read-only'],
+  ['EACCES', 'no permission'],
+])('reports a folder that cannot be written: %s', async (code, words) => {
+  const directory = fresh()
+  await publish(fs, directory, OLD)
+  const disk = faultyFileSystem()
+  await publish(disk, directory, OLD)
+  const error = await failure(publish(faultyFileSystem({ at: disk.calls.length - 1, code }), directory, NEW))
+  expect(error.details.reason).toContain(words)
+  expect(read(directory)).toEqual(texts(OLD))
+})
+
+it('stops at any time for a signal, with the old set or the new one', async () => {
+  const counted = fresh()
+  await publish(fs, counted, OLD)
+  const disk = faultyFileSystem()
+  await publish(disk, counted, NEW)
+  await eachAtOnce(sample(disk.calls.keys(), 6), async (at) => {
+    const directory = fresh()
+    await publish(fs, directory, OLD)
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    let call = 0
+    const before = (): void => {
+      if (call++ === at) controller.abort(reason)
+    }
+    const aborting = faultyFileSystem({ before })
+    const outcome = await publish(aborting, directory, NEW, controller.signal).catch((error: unknown) => error)
+    expect(read(directory)).toEqual(texts(outcome === reason ? OLD : NEW))
+    expect([reason, 'changed']).toContain(outcome)
+    expect(leftOvers(directory)).toEqual([])
   })
+  const aborted = fresh()
+  await expect(publish(fs, aborted, NEW, AbortSignal.abort('no'))).rejects.toBe('no')
+  expect(existsSync(aborted)).toBe(false)
 })

@@ -1,22 +1,24 @@
 /** Files that are replaced next to others that are replaced. */
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { fileLedger, openAuthority } from '../../../src/authority/index.js'
+import { findRoot } from '../../../src/files/folders.js'
+import { faultyFileSystem } from '../../support/faulty-file-system.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
-const entry = (number: number) =>
-  ({ kind: 'crl', number: BigInt(number), issuer: 'a'.repeat(64), at: new Date(0) }) as const
+const entry = { kind: 'crl', number: 1n, issuer: 'a'.repeat(64), at: new Date(0) } as const
 
 it('separates two ledgers in one directory while both are written', async () => {
   const place = folder.file('two')
   mkdirSync(place)
   const ledgers = ['clients', 'peers'].map((name) => fileLedger(join(place, name)))
-  const write = async (ledger: (typeof ledgers)[number]): Promise<void> => {
-    for (let i = 0; i < 20; i++) await ledger.append([entry(i)])
-  }
-  await Promise.all(ledgers.map(write))
+  await Promise.all(
+    ledgers.map(async (ledger) => {
+      for (let i = 0; i < 20; i++) await ledger.append([entry])
+    }),
+  )
   for (const ledger of ledgers) expect(await ledger.read()).toHaveLength(20)
   expect(readdirSync(place).sort()).toEqual(['clients', 'clients.head', 'peers', 'peers.head'])
 })
@@ -27,7 +29,7 @@ it('removes temporary files of a killed process for the same file only', async (
   const left = '.ledger.head.0123456789abcdef.etcd-mtls-tmp'
   const other = '.other.head.0123456789abcdef.etcd-mtls-tmp'
   for (const name of [left, other]) writeFileSync(join(place, name), 'half')
-  await fileLedger(join(place, 'ledger')).append([entry(1)])
+  await fileLedger(join(place, 'ledger')).append([entry])
   expect(readdirSync(place).sort()).toEqual([other, 'ledger', 'ledger.head'])
 })
 
@@ -38,4 +40,16 @@ it('loads a CA whose files are links', async () => {
   mkdirSync(linked)
   for (const name of ['ca.crt', 'ca.key']) symlinkSync(join(place, name), join(linked, name))
   expect((await openAuthority(linked, { name: 'CA' })).certificate.equals(certificate)).toBe(true)
+})
+
+it('finds a directory that another process creates meanwhile, and refuses a link to nothing', async () => {
+  const directory = folder.file('created')
+  const before = (call: string): void => {
+    if (call.startsWith('lstat')) mkdirSync(directory, { recursive: true })
+  }
+  expect(await findRoot(faultyFileSystem({ before }), directory)).toBe(realpathSync(directory))
+  const link = folder.file('link')
+  symlinkSync(folder.file('nothing'), link)
+  await expect(findRoot(faultyFileSystem(), link)).rejects.toMatchObject({ code: 'ERR_WRITE_FAILED' })
+  expect(await findRoot(faultyFileSystem(), folder.file('nothing'))).toBeNull()
 })

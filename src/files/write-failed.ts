@@ -1,55 +1,5 @@
-/** Writes one new file, and makes the errors of the file system. */
-import { EtcdMtlsError, isError } from '../report/errors.js'
-
-/** An open file. Node's `FileHandle` is one. */
-export interface OpenFile {
-  chmod(mode: number): Promise<void>
-  writeFile(data: string | Uint8Array): Promise<void>
-  sync(): Promise<void>
-  close(): Promise<void>
-}
-
-/** Opens a file, as `open` of `node:fs/promises` does. */
-type OpenCall<F extends OpenFile = OpenFile> = (path: string, flags: string | number, mode?: number) => Promise<F>
-
-/** The content and permissions of a file, whatever the umask is. */
-export interface FileContents {
-  readonly content: string | Uint8Array
-  readonly mode: number
-}
-
-/**
- * Writes a file that does not exist yet, flushed to the disk.
- *
- * @param prepare Called with the empty file.
- */
-export async function writeNewFile<F extends OpenFile>(
-  open: OpenCall<F>,
-  path: string,
-  { content, mode }: FileContents,
-  prepare?: (file: F) => Promise<void>,
-): Promise<void> {
-  // Exclusive: an existing file is not opened. The mode is set at once, and again without the umask.
-  const file = await open(path, 'wx', mode)
-  try {
-    await prepare?.(file)
-    await file.chmod(mode)
-    await file.writeFile(content)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-/** A rename survives a power cut once the directory is flushed. */
-export async function flushDirectory(open: OpenCall, path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
-}
+/** The errors of the file system: `ERR_WRITE_FAILED`, with a remedy. */
+import { EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 
 /** The remedy for an error of the system, by its code. */
 const REMEDIES: ReadonlyMap<string, string> = new Map([
@@ -80,48 +30,44 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
   ['ENOTSUP', 'the file system lacks what is needed (links, permissions): choose a directory on another one'],
 ])
 
-/**
- * The error for a file system that refuses. A string is the reason, a sentence without a full stop; anything else is the
- * error of the system, and becomes the cause.
- */
+/** @param problem The reason, a sentence without its full stop; or the error of the system, which becomes the cause. */
 export function writeFailed(path: string, problem: unknown): EtcdMtlsError<'ERR_WRITE_FAILED'> {
-  if (typeof problem === 'string') return refusal(path, problem, {})
-  return refusal(path, reasonOf(problem), { cause: problem })
+  return typeof problem === 'string' ? refusal(path, problem) : refusal(path, reasonOf(problem), problem)
 }
 
-function refusal(path: string, reason: string, options: { cause?: unknown }): EtcdMtlsError<'ERR_WRITE_FAILED'> {
+/** What to throw for an error of some work: an error of this package and the reason of `signal` stay as they are. */
+export function failureOf(path: string, error: unknown, signal?: AbortSignal): unknown {
+  return isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)
+    ? error
+    : writeFailed(path, error)
+}
+
+function refusal(path: string, reason: string, ...causes: unknown[]): EtcdMtlsError<'ERR_WRITE_FAILED'> {
+  const options = causes.length === 0 ? {} : { cause: causes[0] }
   return new EtcdMtlsError('ERR_WRITE_FAILED', `Writing to "${path}" failed: ${reason}`, { path, reason }, options)
 }
 
 /**
  * Removes unfinished files, and throws the error that ended the work. If they cannot be removed, the error names them: a
  * private key may be in them.
- *
- * @param leftover The unfinished files, for people.
  */
 export async function abandon(error: unknown, leftover: string, remove: () => Promise<unknown>): Promise<never> {
   try {
     await remove()
   } catch (problem) {
     const reason = `${reasonOf(error)}; and an unfinished file, which may hold a private key, could not be removed: remove ${leftover}, and fix this: ${reasonOf(problem)}`
-    throw refusal(leftover, reason, { cause: error })
+    throw refusal(leftover, reason, error)
   }
   throw error
 }
 
 function reasonOf(error: unknown): string {
-  const code = systemCode(error)
+  const remedy = REMEDIES.get(systemCode(error) ?? '')
   const words = isError(error) ? error.message : String(error)
-  const remedy = code === null ? undefined : REMEDIES.get(code)
   return remedy === undefined ? words : `${remedy} (${words})`
 }
 
 /** The code of a system error, as `ENOENT`; null for any other error. */
 export function systemCode(error: unknown): string | null {
   return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : null
-}
-
-/** Whether an error says that a path does not exist. */
-export function isNotThere(error: unknown): boolean {
-  return systemCode(error) === 'ENOENT'
 }
