@@ -1,6 +1,6 @@
 /** The lifetime of a certificate: from five minutes ago, and never outside its issuer's. */
 import { optionInvalid } from '../report/option-error.js'
-import { parseDuration } from '../x509/time.js'
+import { parseDuration } from '../report/duration.js'
 import type { AuthorityParts } from './issuer.js'
 import { issueRefused } from './refuse.js'
 

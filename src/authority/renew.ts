@@ -173,7 +173,7 @@ const ABOUT_THE_ISSUER: ReadonlySet<string> = new Set<string>([
   ExtensionId.issuerAltName,
   ExtensionId.crlDistributionPoints,
   ExtensionId.authorityInfoAccess,
-  '2.5.29.46', // freshestCRL
+  ExtensionId.freshestCRL,
 ])
 
 /**

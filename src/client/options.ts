@@ -3,11 +3,10 @@ import type { ClientDefaults, Credentials, CredentialSource } from '../credentia
 import { isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Host } from '../x509/names.js'
-import { parseDuration } from '../x509/time.js'
+import { MAX_DELAY, parseDuration } from '../report/duration.js'
 import { checkEtcd3Options, type Etcd3Options } from './connect.js'
 import { readDiscovery, type ResolvedDiscovery } from './discovery.js'
 import { type Endpoint, parseEndpoints, readServerName } from './endpoints.js'
-import { MAX_DELAY } from './timing.js'
 import { type ResolvedTls, resolveTls, type TlsOptions } from './tls-options.js'
 import type { DrainPolicy, RotationOptions } from './tls-session.js'
 

@@ -1,8 +1,6 @@
 /** Waiting: back-off, pauses, deadlines, and giving up on work that is no longer wanted. */
 import { once } from 'node:events'
-
-/** Longest delay that a Node timer takes, in milliseconds. */
-export const MAX_DELAY = 2_147_483_647
+import { MAX_DELAY } from '../report/duration.js'
 
 interface BackoffLimits {
   /** The upper bound of the first pause, in milliseconds. */

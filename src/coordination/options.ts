@@ -2,7 +2,7 @@
 import type { SecureEtcd3 } from '../client/connect.js'
 import { clientClosed } from '../client/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import { parseDuration } from '../x509/time.js'
+import { parseDuration } from '../report/duration.js'
 
 /**
  * Shortest TTL, in seconds. etcd grants none below 1.5 election timeouts (2 s by default), and renews none while it elects a

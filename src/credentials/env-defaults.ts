@@ -1,7 +1,10 @@
 /** The settings of a client in etcdctl's environment variables. */
 import { optionInvalid } from '../report/option-error.js'
-import { parseGoDuration } from '../x509/go-duration.js'
+import { parseGoDuration } from '../report/duration.js'
 import type { ClientDefaults } from './credentials.js'
+
+/** 24 days: Node's timers count milliseconds in 31 bits. */
+const MAX_NANOSECONDS = 24n * 24n * 3_600_000_000_000n
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -89,6 +92,3 @@ export class EnvironmentDefaults implements ClientDefaults {
     )
   }
 }
-
-/** 24 days: Node's timers count milliseconds in 31 bits. */
-const MAX_NANOSECONDS = 24n * 24n * 3_600_000_000_000n

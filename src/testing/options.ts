@@ -5,7 +5,7 @@
 import type { Credentials } from '../credentials/credentials.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
-import { parseDuration } from '../x509/time.js'
+import { parseDuration } from '../report/duration.js'
 import type { EtcdFiles, EtcdPlace } from './machine.js'
 
 /** Label on every container and network of this room; its value is the run that they belong to. */

@@ -1,7 +1,7 @@
 /** One running throw-away etcd. */
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, EtcdMtlsError } from '../report/errors.js'
-import { parseDuration } from '../x509/time.js'
+import { parseDuration } from '../report/duration.js'
 import {
   type EtcdFiles,
   identityFiles,

@@ -2,7 +2,7 @@
 import { checkOptions, optionInvalid, textInvalid } from '../report/option-error.js'
 import type { FindingCode } from '../report/finding.js'
 import { classifyHosts, type Host } from '../x509/names.js'
-import { parseDuration } from '../x509/time.js'
+import { parseDuration } from '../report/duration.js'
 import { isIgnorable } from './ignorable.js'
 
 /**

@@ -1,9 +1,9 @@
 /**
- * A strict reader of DER (ITU-T X.690) over raw bytes. It refuses what DER forbids (indefinite and over-long lengths,
- * padded integers, set padding bits), never copies, never recurses, and never reads outside the element it was given.
+ * A strict reader of DER (ITU-T X.690). It refuses what DER forbids (indefinite and over-long lengths, padded integers, set
+ * padding bits), never copies, never recurses, and never reads outside the element it was given.
  */
 
-/** Universal and context tags that X.509 uses, as they stand in the identifier byte. */
+/** Identifier bytes of the universal tags that X.509 uses. */
 export const Tag = {
   boolean: 0x01,
   integer: 0x02,
@@ -45,12 +45,10 @@ export class DerError extends Error {
   }
 }
 
-/** One element that was read: where it stands in the input. */
+/** Where one element stands in the input. */
 export interface DerElement {
   readonly tag: number
-  /** First byte of the identifier byte. */
   readonly start: number
-  /** First byte of the contents. */
   readonly contentStart: number
   /** One past the last byte. */
   readonly end: number
@@ -68,7 +66,6 @@ export class DerReader {
     this.#end = end
   }
 
-  /** Byte position of the next element. */
   get offset(): number {
     return this.#position
   }
@@ -114,7 +111,6 @@ export class DerReader {
     return this.element()
   }
 
-  /** Reads the next element if it has this tag. */
   optional(tag: number): DerElement | null {
     return this.peek() === tag ? this.element() : null
   }
@@ -129,12 +125,10 @@ export class DerReader {
     return this.peek() === tag ? this.inside(this.element()) : null
   }
 
-  /** A cursor over the contents of an element read from here. */
   inside(element: DerElement): DerReader {
     return new DerReader(this.bytes, element.contentStart, element.end)
   }
 
-  /** The contents of an element, as a view. */
   content(element: DerElement): Uint8Array {
     return this.bytes.subarray(element.contentStart, element.end)
   }
@@ -144,26 +138,17 @@ export class DerReader {
     return this.bytes.subarray(element.start, element.end)
   }
 
-  /** Whether two elements read from here are the same, byte by byte. */
-  areEqual(a: DerElement, b: DerElement): boolean {
-    const length = a.end - a.start
-    if (b.end - b.start !== length) return false
-    for (let i = 0; i < length; i++) if (this.bytes[a.start + i] !== this.bytes[b.start + i]) return false
-    return true
-  }
-
   /** Requires that nothing follows. */
   finish(what: string): void {
     if (!this.atEnd) throw new DerError(`${what} is followed by data that does not belong there`, this.#position)
   }
 
   boolean(what: string): boolean {
-    const element = this.expect(Tag.boolean, what)
-    if (element.end - element.contentStart !== 1)
-      throw new DerError(`${what} is a BOOLEAN of a wrong length`, element.start)
-    const value = this.#byte(element.contentStart)
-    if (value !== 0 && value !== 0xff)
-      throw new DerError(`${what} is a BOOLEAN that is neither 00 nor FF`, element.start)
+    const { start, contentStart, end } = this.expect(Tag.boolean, what)
+    const value = this.#byte(contentStart)
+    if (end - contentStart !== 1 || (value !== 0 && value !== 0xff)) {
+      throw new DerError(`${what} is a BOOLEAN that is neither 00 nor FF`, start)
+    }
     return value === 0xff
   }
 
@@ -197,7 +182,7 @@ export class DerReader {
     if (unusedBits > 7 || (unusedBits > 0 && end - contentStart === 1)) {
       throw new DerError(`${what} is a BIT STRING with a wrong count of unused bits`, start)
     }
-    if (unusedBits > 0 && (this.#byte(end - 1) & ((1 << unusedBits) - 1)) !== 0) {
+    if ((this.#byte(end - 1) & ((1 << unusedBits) - 1)) !== 0) {
       throw new DerError(`${what} is a BIT STRING whose padding bits are set`, start)
     }
     return { octets: this.bytes.subarray(contentStart + 1, end), unusedBits }
@@ -229,7 +214,7 @@ export class DerReader {
   }
 }
 
-/** The one-byte arcs below 2.5.29 (id-ce): most of what a certificate names is there, and need not be spelled out again. */
+/** The one-byte arcs below 2.5.29 (id-ce), made once: certificates name little else. */
 const EXTENSION_IDS: readonly string[] = Array.from({ length: 0x80 }, (_, arc) => `2.5.29.${String(arc)}`)
 
 /** Longest OBJECT IDENTIFIER read: 2.25 arcs with a UUID need 19 bytes, nothing real needs 64. */
@@ -272,7 +257,22 @@ function firstArcs(value: number | bigint): string {
   return `${String(first)}.${String(value - first * 40)}`
 }
 
-/** Upper-case hexadecimal, two digits an byte. */
+/** The items of a list that must not be empty, at most `max`; `what` names them in the error. */
+export function readItems<T>(list: DerReader, max: number, what: string, read: (list: DerReader) => T): T[] {
+  const items: T[] = []
+  do {
+    if (items.length >= max) throw new DerError(`more than ${max.toLocaleString('en-US')} ${what}`, list.offset)
+    items.push(read(list))
+  } while (!list.atEnd)
+  return items
+}
+
+/** Whether a bit is set in the bytes of a BIT STRING; bit 0 is the first. */
+export function hasBit(octets: Uint8Array, bit: number): boolean {
+  return ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0
+}
+
+/** Upper-case hexadecimal. */
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex').toUpperCase()
 }

@@ -1,8 +1,14 @@
-/** Certificate extensions (RFC 5280 section 4.2), decoded. What cannot be decoded is listed, not thrown. */
-import { contextTag, type DerElement, DerError, DerReader, Tag } from './der.js'
+/** Extensions of certificates and CRLs (RFC 5280 sections 4.2 and 5.2), decoded. What cannot be decoded is listed, not thrown. */
 import { type DistributionPoint, readDistributionPoints } from './crl/distribution-point.js'
-import { type GeneralName, readGeneralName, readGeneralNames, readNames } from './general-name.js'
-import { type NameConstraints, readNameConstraints } from './name-constraints.js'
+import { contextTag, type DerElement, DerError, DerReader, hasBit, readItems, Tag } from './der.js'
+import {
+  type GeneralName,
+  type NameConstraints,
+  readGeneralName,
+  readGeneralNames,
+  readNameConstraints,
+  readNames,
+} from './general-name.js'
 
 export const ExtensionId = {
   subjectKeyIdentifier: '2.5.29.14',
@@ -10,6 +16,9 @@ export const ExtensionId = {
   subjectAltName: '2.5.29.17',
   issuerAltName: '2.5.29.18',
   basicConstraints: '2.5.29.19',
+  cRLNumber: '2.5.29.20',
+  deltaCRLIndicator: '2.5.29.27',
+  issuingDistributionPoint: '2.5.29.28',
   nameConstraints: '2.5.29.30',
   crlDistributionPoints: '2.5.29.31',
   certificatePolicies: '2.5.29.32',
@@ -17,6 +26,7 @@ export const ExtensionId = {
   authorityKeyIdentifier: '2.5.29.35',
   policyConstraints: '2.5.29.36',
   extendedKeyUsage: '2.5.29.37',
+  freshestCRL: '2.5.29.46',
   inhibitAnyPolicy: '2.5.29.54',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
   netscapeCertType: '2.16.840.1.113730.1.1',
@@ -24,7 +34,7 @@ export const ExtensionId = {
 
 const NAMES = new Map<string, string>(Object.entries(ExtensionId).map(([name, oid]) => [oid, name]))
 
-/** The extension's RFC 5280 name where it is known here, else its OBJECT IDENTIFIER. */
+/** The extension's RFC 5280 name if it is known here, else its OBJECT IDENTIFIER. */
 export function extensionName(oid: string): string {
   return NAMES.get(oid) ?? oid
 }
@@ -50,14 +60,12 @@ export const KEY_USAGES = [
 ] as const
 export type KeyUsage = (typeof KEY_USAGES)[number]
 
-/** Most extensions read of one certificate or list. Real ones have about ten. */
-const MAX_EXTENSIONS = 100
-/** Most purposes read of extendedKeyUsage. */
-const MAX_PURPOSES = 100
+/** Most extensions, purposes and policies read of one certificate or CRL. Real ones have about ten. */
+const MAX_ITEMS = 100
 /** Longest key identifier read, in bytes. A hash has at most 64. */
 const MAX_KEY_IDENTIFIER = 1024
 
-/** Purposes of extendedKeyUsage by name where they are known here, else by OBJECT IDENTIFIER. */
+/** Purposes of extendedKeyUsage that are shown by name. */
 const PURPOSES: Readonly<Record<string, string>> = {
   '1.3.6.1.5.5.7.3.1': 'serverAuth',
   '1.3.6.1.5.5.7.3.2': 'clientAuth',
@@ -68,7 +76,7 @@ const PURPOSES: Readonly<Record<string, string>> = {
   '2.5.29.37.0': 'anyExtendedKeyUsage',
 }
 
-/** The OBJECT IDENTIFIER of a purpose by its name, or as it is given; null for what is neither. */
+/** The OBJECT IDENTIFIER of a purpose given by its name or as an OBJECT IDENTIFIER; null for anything else. */
 export function extendedKeyUsageOid(purpose: string): string | null {
   const known = Object.entries(PURPOSES).find(([, name]) => name === purpose)
   return known?.[0] ?? (isOid(purpose) ? purpose : null)
@@ -80,7 +88,7 @@ export function isOid(text: string): boolean {
   return text.split('.').every((arc) => Number(arc) < 2 ** 31 - 80)
 }
 
-/** The Netscape certificate type, of the time before extendedKeyUsage; OpenSSL looks at it to this day. */
+/** The Netscape certificate type, which preceded extendedKeyUsage and which OpenSSL still checks. */
 export interface NetscapeCertType {
   readonly client: boolean
   readonly server: boolean
@@ -93,9 +101,9 @@ export interface BasicConstraints {
 
 export interface AuthorityKeyIdentifier {
   readonly keyIdentifier: Uint8Array | null
-  /** The names of the issuer's own issuer, where they are written there. */
+  /** The names of the issuer's own issuer, if they are given. */
   readonly issuer: readonly GeneralName[] | null
-  /** The INTEGER bytes of the issuer's serial number, where it is written there. */
+  /** The INTEGER bytes of the issuer's serial number, if it is given. */
   readonly serial: Uint8Array | null
 }
 
@@ -106,7 +114,7 @@ export interface ExtensionProblem {
   readonly reason: string
 }
 
-/** All that a certificate's extensions say. `null`: the extension is not there (or listed in `problems`). */
+/** The extensions of a certificate. `null`: the extension is absent, or listed in `problems`. */
 export interface Extensions {
   readonly all: readonly RawExtension[]
   readonly basicConstraints: BasicConstraints | null
@@ -122,176 +130,121 @@ export interface Extensions {
   readonly requiresPolicy: boolean
   readonly problems: readonly ExtensionProblem[]
   readonly duplicates: readonly string[]
-  /** Critical, and of no kind that a validator of ours processes. */
+  /** Critical extensions that the validator does not process. */
   readonly unknownCritical: readonly string[]
   isCritical(oid: string): boolean
 }
 
 export type KeyIdentifiers = Pick<Extensions, 'subjectKeyIdentifier' | 'authorityKeyIdentifier'>
 
-/** The decoded values, each null until its extension is met. */
-interface Decoded {
-  basicConstraints: BasicConstraints | null
-  keyUsage: ReadonlySet<KeyUsage> | null
-  extendedKeyUsage: readonly string[] | null
-  subjectAltName: readonly GeneralName[] | null
-  nameConstraints: NameConstraints | null
-  netscapeCertType: NetscapeCertType | null
-  subjectKeyIdentifier: Uint8Array | null
-  authorityKeyIdentifier: AuthorityKeyIdentifier | null
-  crlDistributionPoints: readonly DistributionPoint[] | null
-  requiresPolicy: boolean
-}
-
-type Decoder = (reader: DerReader, into: Decoded) => void
-
-const DECODERS: Readonly<Record<string, Decoder>> = {
-  [ExtensionId.basicConstraints]: (reader, into) => {
-    into.basicConstraints = readBasicConstraints(reader)
-  },
-  [ExtensionId.keyUsage]: (reader, into) => {
-    into.keyUsage = readKeyUsage(reader)
-  },
-  [ExtensionId.extendedKeyUsage]: (reader, into) => {
-    into.extendedKeyUsage = readExtendedKeyUsage(reader)
-  },
-  [ExtensionId.subjectAltName]: (reader, into) => {
-    into.subjectAltName = readGeneralNames(reader)
-  },
-  [ExtensionId.nameConstraints]: (reader, into) => {
-    into.nameConstraints = readNameConstraints(reader)
-  },
-  [ExtensionId.subjectKeyIdentifier]: (reader, into) => {
-    into.subjectKeyIdentifier = keyIdentifierIn(reader, reader.expect(Tag.octetString, 'subjectKeyIdentifier'))
-  },
-  [ExtensionId.netscapeCertType]: (reader, into) => {
-    const [first = 0] = reader.bitString('netscapeCertType').octets
-    into.netscapeCertType = { client: (first & 0x80) !== 0, server: (first & 0x40) !== 0 }
-  },
-  [ExtensionId.authorityKeyIdentifier]: (reader, into) => {
-    into.authorityKeyIdentifier = readAuthorityKeyIdentifier(reader)
-  },
-  [ExtensionId.crlDistributionPoints]: (reader, into) => {
-    into.crlDistributionPoints = readDistributionPoints(reader)
-  },
-  // These decide nothing, so their contents are not kept; whether they can be read is worth knowing.
-  [ExtensionId.certificatePolicies]: readCertificatePolicies,
-  [ExtensionId.policyMappings]: readPolicyMappings,
-  [ExtensionId.policyConstraints]: (reader, into) => {
-    into.requiresPolicy = readPolicyConstraints(reader)
-  },
-  [ExtensionId.inhibitAnyPolicy]: (reader) => {
+/** Decoders by extension name. What a void one reads decides nothing; whether it can be read is reported. */
+const DECODERS = {
+  basicConstraints: readBasicConstraints,
+  keyUsage: readKeyUsage,
+  extendedKeyUsage: readExtendedKeyUsage,
+  subjectAltName: readGeneralNames,
+  nameConstraints: readNameConstraints,
+  netscapeCertType: readNetscapeCertType,
+  subjectKeyIdentifier: (reader: DerReader) =>
+    keyIdentifierIn(reader, reader.expect(Tag.octetString, 'subjectKeyIdentifier')),
+  authorityKeyIdentifier: readAuthorityKeyIdentifier,
+  crlDistributionPoints: readDistributionPoints,
+  certificatePolicies: readCertificatePolicies,
+  policyMappings: readPolicyMappings,
+  policyConstraints: readPolicyConstraints,
+  inhibitAnyPolicy: (reader: DerReader) => {
     reader.smallInteger('inhibitAnyPolicy')
   },
-  [ExtensionId.authorityInfoAccess]: readAuthorityInfoAccess,
+  authorityInfoAccess: readAuthorityInfoAccess,
 }
 
-/**
- * Processed, so a critical one is no obstacle. Policies: with no policy asked for, RFC 5280 section 6.1 accepts any set, and
- * what narrows it decides nothing; policyConstraints can require one, so a critical one that does is refused.
- */
-const PROCESSED: ReadonlySet<string> = new Set<string>([
-  ExtensionId.basicConstraints,
-  ExtensionId.keyUsage,
-  ExtensionId.extendedKeyUsage,
-  ExtensionId.subjectAltName,
-  ExtensionId.nameConstraints,
-  ExtensionId.certificatePolicies,
-  ExtensionId.policyMappings,
-  ExtensionId.inhibitAnyPolicy,
-  ExtensionId.policyConstraints,
-  ExtensionId.subjectKeyIdentifier,
-  ExtensionId.authorityKeyIdentifier,
-  ExtensionId.crlDistributionPoints,
-])
+/** Decoded, but not processed: a critical one is refused. */
+const NOT_PROCESSED = new Set(['netscapeCertType', 'authorityInfoAccess'])
 
 /** Reads the extension list of a certificate or CRL: `SEQUENCE OF Extension`. */
 export function readExtensionList(list: DerReader): RawExtension[] {
-  const all: RawExtension[] = []
-  while (!list.atEnd) {
-    if (all.length >= MAX_EXTENSIONS) throw new DerError(`more than ${String(MAX_EXTENSIONS)} extensions`, list.offset)
-    const extension = list.enter(Tag.sequence, 'an extension')
-    const oid = extension.oid('an extension id')
-    // A written-out FALSE is not DER, but CAs write it and Go and OpenSSL read it.
-    const critical = extension.peek() === Tag.boolean ? extension.boolean('an extension’s critical flag') : false
-    const value = extension.octetString('an extension value')
-    extension.finish('an extension')
-    all.push({ oid, critical, value })
-  }
-  return all
+  return list.atEnd ? [] : readItems(list, MAX_ITEMS, 'extensions', readExtension)
 }
 
-/**
- * Decodes the key identifiers alone, as all extensions together would give them: issuers are found by them, and decoding
- * all that a crowd of candidates carries could take long.
- */
+function readExtension(list: DerReader): RawExtension {
+  const extension = list.enter(Tag.sequence, 'an extension')
+  const oid = extension.oid('an extension id')
+  // A written-out FALSE is not DER, but CAs write it and Go and OpenSSL read it.
+  const critical = extension.peek() === Tag.boolean ? extension.boolean('an extension’s critical flag') : false
+  const value = extension.octetString('an extension value')
+  extension.finish('an extension')
+  return { oid, critical, value }
+}
+
+type Decoders = Readonly<Record<string, (reader: DerReader) => unknown>>
+
+/** What decoders made of extensions. Of two with the same id the first counts. */
+export interface Decoded<D extends Decoders> {
+  readonly values: { readonly [Name in keyof D]?: ReturnType<D[Name]> }
+  readonly problems: readonly ExtensionProblem[]
+  readonly duplicates: readonly string[]
+}
+
+/** Decodes each extension that `decoders` has a decoder for. */
+export function decodeBy<D extends Decoders>(decoders: D, all: readonly RawExtension[]): Decoded<D> {
+  const values: { [Name in keyof D]?: ReturnType<D[Name]> } = {}
+  const problems: ExtensionProblem[] = []
+  const seen = new Set<string>()
+  const duplicates = new Set<string>()
+  for (const { oid, critical, value } of all) {
+    if (seen.has(oid)) duplicates.add(oid)
+    const name: keyof D = extensionName(oid)
+    const decode = Object.hasOwn(decoders, name) && !seen.has(oid) ? decoders[name] : undefined
+    seen.add(oid)
+    if (decode === undefined) continue
+    try {
+      const reader = new DerReader(value)
+      const decoded = decode(reader)
+      reader.finish(`the ${name} value`)
+      values[name] = decoded as ReturnType<D[typeof name]>
+    } catch (error) {
+      if (!(error instanceof DerError)) throw error
+      problems.push({ oid, critical, reason: error.reason })
+    }
+  }
+  return { values, problems, duplicates: [...duplicates] }
+}
+
+/** Decodes the key identifiers alone: issuers are found by them, and a crowd of candidates can carry a lot more. */
 export function decodeKeyIdentifiers(all: readonly RawExtension[]): KeyIdentifiers {
-  const decoded = nothingDecoded()
-  for (const oid of [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier]) {
-    const extension = all.find((each) => each.oid === oid)
-    if (extension !== undefined) tryToDecode(extension, decoded)
-  }
-  return decoded
-}
-
-function nothingDecoded(): Decoded {
+  const { subjectKeyIdentifier, authorityKeyIdentifier } = DECODERS
+  const { values } = decodeBy({ subjectKeyIdentifier, authorityKeyIdentifier }, all)
   return {
-    basicConstraints: null,
-    keyUsage: null,
-    extendedKeyUsage: null,
-    subjectAltName: null,
-    nameConstraints: null,
-    netscapeCertType: null,
-    subjectKeyIdentifier: null,
-    authorityKeyIdentifier: null,
-    crlDistributionPoints: null,
-    requiresPolicy: false,
+    subjectKeyIdentifier: values.subjectKeyIdentifier ?? null,
+    authorityKeyIdentifier: values.authorityKeyIdentifier ?? null,
   }
 }
 
 /** Decodes what is known of a certificate's extensions. */
 export function decodeExtensions(all: readonly RawExtension[]): Extensions {
-  const decoded = nothingDecoded()
-  const seen = new Map<string, RawExtension>()
-  const problems: ExtensionProblem[] = []
-  const duplicates = new Set<string>()
-  for (const extension of all) {
-    const { oid, critical } = extension
-    if (seen.has(oid)) {
-      duplicates.add(oid)
-      continue
-    }
-    seen.set(oid, extension)
-    const reason = tryToDecode(extension, decoded)
-    if (reason !== null) problems.push({ oid, critical, reason })
-  }
+  const { values, problems, duplicates } = decodeBy(DECODERS, all)
+  const requiresPolicy = values.policyConstraints ?? false
+  // With no policy asked for, RFC 5280 section 6.1 accepts any set; only policyConstraints can require one.
+  const isProcessed = (name: string): boolean =>
+    Object.hasOwn(DECODERS, name) && !NOT_PROCESSED.has(name) && !(name === 'policyConstraints' && requiresPolicy)
+  const firsts = all.filter(({ oid }, i) => all.findIndex((each) => each.oid === oid) === i)
+  const isUnknown = ({ oid, critical }: RawExtension): boolean => critical && !isProcessed(extensionName(oid))
   return {
-    ...decoded,
     all,
+    basicConstraints: values.basicConstraints ?? null,
+    keyUsage: values.keyUsage ?? null,
+    extendedKeyUsage: values.extendedKeyUsage ?? null,
+    subjectAltName: values.subjectAltName ?? null,
+    nameConstraints: values.nameConstraints ?? null,
+    netscapeCertType: values.netscapeCertType ?? null,
+    subjectKeyIdentifier: values.subjectKeyIdentifier ?? null,
+    authorityKeyIdentifier: values.authorityKeyIdentifier ?? null,
+    crlDistributionPoints: values.crlDistributionPoints ?? null,
+    requiresPolicy,
     problems,
-    duplicates: [...duplicates],
-    unknownCritical: [...seen.values()]
-      .filter(({ oid, critical }) => critical && !isProcessed(oid, decoded))
-      .map((each) => each.oid),
-    isCritical: (oid) => seen.get(oid)?.critical ?? false,
-  }
-}
-
-function isProcessed(oid: string, { requiresPolicy }: Decoded): boolean {
-  return PROCESSED.has(oid) && !(oid === ExtensionId.policyConstraints && requiresPolicy)
-}
-
-/** Why an extension cannot be decoded; null if it was, or is of no kind that is known here. */
-function tryToDecode({ oid, value }: RawExtension, into: Decoded): string | null {
-  if (!Object.hasOwn(DECODERS, oid)) return null
-  try {
-    const reader = new DerReader(value)
-    DECODERS[oid]?.(reader, into)
-    reader.finish(`the ${extensionName(oid)} value`)
-    return null
-  } catch (error) {
-    if (error instanceof DerError) return error.reason
-    throw error
+    duplicates,
+    unknownCritical: firsts.filter(isUnknown).map(({ oid }) => oid),
+    isCritical: (oid) => all.find((each) => each.oid === oid)?.critical ?? false,
   }
 }
 
@@ -305,22 +258,19 @@ function readBasicConstraints(reader: DerReader): BasicConstraints {
 
 function readKeyUsage(reader: DerReader): ReadonlySet<KeyUsage> {
   const { octets } = reader.bitString('keyUsage')
-  const usages = new Set<KeyUsage>()
-  KEY_USAGES.forEach((usage, bit) => {
-    if (((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0) usages.add(usage)
-  })
-  return usages
+  return new Set(KEY_USAGES.filter((_, bit) => hasBit(octets, bit)))
+}
+
+function readNetscapeCertType(reader: DerReader): NetscapeCertType {
+  const { octets } = reader.bitString('netscapeCertType')
+  return { client: hasBit(octets, 0), server: hasBit(octets, 1) }
 }
 
 function readExtendedKeyUsage(reader: DerReader): string[] {
-  const list = reader.enter(Tag.sequence, 'extendedKeyUsage')
-  const purposes: string[] = []
-  do {
-    if (purposes.length >= MAX_PURPOSES) throw new DerError(`more than ${String(MAX_PURPOSES)} purposes`, list.offset)
+  return readItems(reader.enter(Tag.sequence, 'extendedKeyUsage'), MAX_ITEMS, 'purposes', (list) => {
     const oid = list.oid('a purpose of extendedKeyUsage')
-    purposes.push(PURPOSES[oid] ?? oid)
-  } while (!list.atEnd)
-  return purposes
+    return PURPOSES[oid] ?? oid
+  })
 }
 
 function keyIdentifierIn(reader: DerReader, element: DerElement): Uint8Array {
@@ -330,22 +280,22 @@ function keyIdentifierIn(reader: DerReader, element: DerElement): Uint8Array {
   return reader.content(element)
 }
 
-function readAuthorityKeyIdentifier(reader: DerReader): AuthorityKeyIdentifier {
+/** @param options.strictSerial Whether the serial number must be an INTEGER in DER. Default: false, as Go reads it. */
+export function readAuthorityKeyIdentifier(reader: DerReader, { strictSerial = false } = {}): AuthorityKeyIdentifier {
   const fields = reader.enter(Tag.sequence, 'authorityKeyIdentifier')
   const key = fields.optional(contextTag(0, 'primitive'))
-  const issuer = fields.optional(contextTag(1, 'constructed'))
-  const serial = fields.optional(contextTag(2, 'primitive'))
+  const issuer = fields.enterOptional(contextTag(1, 'constructed'))
+  const serialTag = contextTag(2, 'primitive')
+  const readSerial = (): Uint8Array =>
+    strictSerial ? fields.integer('the serial number of the authority', serialTag) : fields.content(fields.element())
+  const serial = fields.peek() === serialTag ? readSerial() : null
   fields.finish('authorityKeyIdentifier')
   return {
     keyIdentifier: key === null ? null : keyIdentifierIn(fields, key),
-    issuer: issuer === null ? null : readIssuerNames(fields.inside(issuer)),
-    serial: serial === null ? null : fields.content(serial),
+    // An empty list is not DER of GeneralNames, but nothing depends on it.
+    issuer: issuer === null ? null : issuer.atEnd ? [] : readNames(issuer),
+    serial,
   }
-}
-
-// An empty list is not DER of GeneralNames, but nothing depends on it.
-function readIssuerNames(list: DerReader): GeneralName[] {
-  return list.atEnd ? [] : readNames(list)
 }
 
 function readAuthorityInfoAccess(reader: DerReader): void {
@@ -359,38 +309,28 @@ function readAuthorityInfoAccess(reader: DerReader): void {
 }
 
 const ANY_POLICY = '2.5.29.32.0'
-/** Most policies or mappings read of one certificate. Real ones have one or two. */
-const MAX_POLICIES = 100
 
 function readCertificatePolicies(reader: DerReader): void {
-  const list = reader.enter(Tag.sequence, 'certificatePolicies')
   const seen = new Set<string>()
-  do {
+  readItems(reader.enter(Tag.sequence, 'certificatePolicies'), MAX_ITEMS, 'policies', (list) => {
     const policy = list.enter(Tag.sequence, 'a policy').oid('a policy id')
     if (seen.has(policy)) throw new DerError(`the policy ${policy} twice`, list.offset)
-    if (seen.size >= MAX_POLICIES) throw tooMany(list)
     seen.add(policy)
-  } while (!list.atEnd)
+  })
 }
 
 function readPolicyMappings(reader: DerReader): void {
-  const list = reader.enter(Tag.sequence, 'policyMappings')
-  let count = 0
-  do {
-    if (count++ >= MAX_POLICIES) throw tooMany(list)
+  readItems(reader.enter(Tag.sequence, 'policyMappings'), MAX_ITEMS, 'policies', (list) => {
     const mapping = list.enter(Tag.sequence, 'a policy mapping')
     const policies = [mapping.oid('a policy of the issuer'), mapping.oid('a policy of the subject')]
-    if (policies.includes(ANY_POLICY))
+    if (policies.includes(ANY_POLICY)) {
       throw new DerError('a mapping of anyPolicy (RFC 5280 section 4.2.1.5)', list.offset)
+    }
     mapping.finish('a policy mapping')
-  } while (!list.atEnd)
+  })
 }
 
-function tooMany(list: DerReader): DerError {
-  return new DerError(`more than ${String(MAX_POLICIES)} policies`, list.offset)
-}
-
-/** Reads PolicyConstraints; whether they require that certificates name a policy. */
+/** Whether PolicyConstraints require that certificates name a policy. */
 function readPolicyConstraints(reader: DerReader): boolean {
   const fields = reader.enter(Tag.sequence, 'policyConstraints')
   const [required, mapping] = [contextTag(0, 'primitive'), contextTag(1, 'primitive')]

@@ -1,5 +1,5 @@
-/** GeneralName (RFC 5280 section 4.2.1.6): the names of a subject alternative name and of name constraints. */
-import { DerError, type DerElement, DerReader, oidText, Tag } from './der.js'
+/** GeneralName (RFC 5280 section 4.2.1.6), and the two extensions that hold it: subject alternative name, name constraints. */
+import { contextTag, DerError, type DerElement, DerReader, oidText, readItems, Tag } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
 import { formatIp } from './ip.js'
 
@@ -8,9 +8,9 @@ export type GeneralNameKind =
 
 export interface GeneralName {
   readonly kind: GeneralNameKind
-  /** The name for people: text, address, or RFC 4514 name; a hexadecimal dump for kinds that are not read. */
+  /** For display: text, address, or RFC 4514 name; hexadecimal for kinds that are not read. */
   readonly value: string
-  /** The contents: the address bytes of `ip`, the text's bytes of `dns`, `uri` and `email`. */
+  /** The contents: the bytes of an address or of a text. */
   readonly bytes: Uint8Array
   /** Only of `dirName`. */
   readonly directoryName?: DistinguishedName
@@ -29,13 +29,21 @@ const KINDS: readonly GeneralNameKind[] = [
 ]
 const CONSTRUCTED: ReadonlySet<GeneralNameKind> = new Set(['otherName', 'x400', 'dirName', 'ediParty'])
 
-/** How an IP address stands here: alone in a subject alternative name, with its mask in a name constraint. */
+/** An IP address stands alone in a subject alternative name, and with its mask in a name constraint. */
 export type IpForm = 'address' | 'address-and-mask'
 
-/** Most names read of one list. A certificate of more can be presented to nobody: Go and OpenSSL refuse such a handshake. */
+/** Most names read of one list. Go and OpenSSL refuse the handshake of a certificate with more. */
 export const MAX_NAMES = 5000
 
-/** A name that was read. Its text is made when it is asked for: lists can be long, and few of their names are shown. */
+/** Most subtrees that one CA permits, or excludes. Real ones have about ten. */
+const MAX_SUBTREES = 500
+
+export interface NameConstraints {
+  readonly permitted: readonly GeneralName[]
+  readonly excluded: readonly GeneralName[]
+}
+
+/** A name that was read. Its text is made on first use: lists can be long, and few of their names are shown. */
 class NameInDer implements GeneralName {
   readonly kind: GeneralNameKind
   readonly directoryName?: DistinguishedName
@@ -83,19 +91,30 @@ export function readGeneralNames(reader: DerReader): GeneralName[] {
 
 /** Reads the contents of GeneralNames. */
 export function readNames(list: DerReader): GeneralName[] {
-  const names: GeneralName[] = []
-  do {
-    checkCount(names, list)
-    names.push(readGeneralName(list, 'address'))
-  } while (!list.atEnd)
-  return names
+  return readItems(list, MAX_NAMES, 'names', () => readGeneralName(list, 'address'))
 }
 
-/** @throws {DerError} where a list is full although another name follows. */
-export function checkCount(names: readonly GeneralName[], list: DerReader, max = MAX_NAMES): void {
-  if (names.length >= max) {
-    throw new DerError(`a list of more than ${max.toLocaleString('en-US')} names`, list.offset)
+/** Reads NameConstraints (RFC 5280 section 4.2.1.10): permitted or excluded subtrees, or both. */
+export function readNameConstraints(reader: DerReader): NameConstraints {
+  const fields = reader.enter(Tag.sequence, 'nameConstraints')
+  const permitted = fields.enterOptional(contextTag(0, 'constructed'))
+  const excluded = fields.enterOptional(contextTag(1, 'constructed'))
+  if (permitted === null && excluded === null) {
+    throw new DerError('nameConstraints that hold neither permitted nor excluded subtrees', fields.offset)
   }
+  fields.finish('nameConstraints')
+  return { permitted: readSubtrees(permitted), excluded: readSubtrees(excluded) }
+}
+
+function readSubtrees(list: DerReader | null): GeneralName[] {
+  if (list === null) return []
+  return readItems(list, MAX_SUBTREES, 'names', () => {
+    const subtree = list.enter(Tag.sequence, 'a subtree of nameConstraints')
+    const name = readGeneralName(subtree, 'address-and-mask')
+    // minimum must be 0, its default, and maximum absent (RFC 5280 section 4.2.1.10).
+    subtree.finish('a subtree of nameConstraints')
+    return name
+  })
 }
 
 function readDirectoryName(reader: DerReader, start: number, end: number): DistinguishedName {

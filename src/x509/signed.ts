@@ -1,6 +1,6 @@
 /** What certificates, CRLs and certificate requests have in common: a signed part, an algorithm, a signature. */
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
-import { DerError, type DerElement, DerReader, Tag } from './der.js'
+import { bytesEqual, DerError, type DerElement, DerReader, Tag } from './der.js'
 
 /** The outer structure of something signed (X.509 section 6.2.1, SIGNED). */
 export interface SignedFields {
@@ -37,6 +37,6 @@ export function readSigned(der: Uint8Array, what: string): SignedReading {
     signatureAlgorithm: readSignatureAlgorithm(whole.inside(algorithm)),
     signature,
     reader: whole.inside(part),
-    agrees: (inner) => whole.areEqual(inner, algorithm),
+    agrees: (inner) => bytesEqual(whole.whole(inner), whole.whole(algorithm)),
   }
 }

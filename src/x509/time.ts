@@ -1,5 +1,4 @@
-/** Times in certificates, and durations in options. */
-import { textInvalid } from '../report/option-error.js'
+/** Times in certificates (RFC 5280 section 4.1.2.5). */
 import { DerError, type DerReader, Tag } from './der.js'
 
 /**
@@ -65,25 +64,4 @@ const MOST_DAYS = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 /** Whether the month has this day in every year. */
 function hasDay(month: number, day: number): boolean {
   return day > 0 && day <= (MOST_DAYS[month] ?? 0)
-}
-
-const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
-function isUnit(text: string): text is keyof typeof UNIT_MS {
-  return Object.hasOwn(UNIT_MS, text)
-}
-
-/**
- * Reads a duration such as `'90d'`, `'12h'`, `'30m'`, `'5s'` or `'250ms'` and returns milliseconds.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything else; `option` names the option in the error.
- */
-export function parseDuration(text: unknown, option: string): number {
-  const match = typeof text === 'string' ? /^(\d{1,12})(ms|s|m|h|d)$/.exec(text) : null
-  const amount = match?.[1]
-  const unit = match?.[2]
-  if (amount === undefined || unit === undefined || !isUnit(unit)) {
-    throw textInvalid(option, text, 'a duration string such as "90d", "12h", "30m", "5s" or "250ms"')
-  }
-  return Number(amount) * UNIT_MS[unit]
 }

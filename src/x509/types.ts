@@ -1,8 +1,8 @@
-/** What certificates and revocation lists tell, as types: for the rooms whose public classes speak of them. */
+/** The types that the public classes of certificates and CRLs refer to. */
 export type { Digest, PublicKeyInfo, SignatureAlgorithm, SignatureScheme } from './algorithms.js'
 export type { CrlForm } from './crl/crl.js'
 export type { CrlEntry, RevokedEntries } from './crl/crl-entries.js'
-export type { CrlAuthorityKey, CrlExtensions, CrlScope } from './crl/crl-extensions.js'
+export type { CrlExtensions, CrlScope } from './crl/crl-extensions.js'
 export type { DistributionPoint, DistributionPointName, RevocationReason } from './crl/distribution-point.js'
 export type { DistinguishedName, NameAttribute } from './distinguished-name.js'
 export type {
@@ -14,6 +14,5 @@ export type {
   NetscapeCertType,
   RawExtension,
 } from './extensions.js'
-export type { GeneralName, GeneralNameKind } from './general-name.js'
-export type { NameConstraints } from './name-constraints.js'
+export type { GeneralName, GeneralNameKind, NameConstraints } from './general-name.js'
 export type { RequestAttribute } from './request/request-attributes.js'

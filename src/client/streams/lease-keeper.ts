@@ -4,7 +4,7 @@
  * etcd counts a lease's TTL from the moment at which it renews the lease, which is never before the keep-alive was sent. So
  * the lease lives at least until one TTL after the sending of the last keep-alive that was answered.
  */
-import { MAX_DELAY } from '../timing.js'
+import { MAX_DELAY } from '../../report/duration.js'
 import { Fields, type Shape, sift } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 

@@ -1,7 +1,7 @@
 /** Values that manifests hold: paths, URLs, durations. */
 import { isAbsolute, normalize } from 'node:path/posix'
 import { optionInvalid, valueInvalid } from '../../report/option-error.js'
-import { parseDuration } from '../../x509/time.js'
+import { parseDuration } from '../../report/duration.js'
 import { readPlainUrl } from '../url.js'
 
 /** Longest path that Linux takes, PATH_MAX less its zero. */

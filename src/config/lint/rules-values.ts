@@ -1,7 +1,7 @@
 /** Values that etcd refuses or reads differently: of single options, of cipher suites, and of other releases. */
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import type { Finding } from '../../report/finding.js'
-import { parseGoDuration } from '../../x509/go-duration.js'
+import { parseGoDuration } from '../../report/duration.js'
 import { finding } from '../finding.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
 import { cipherSuites } from '../tables/cipher-suites.js'

@@ -1,7 +1,7 @@
 /** Values of options that the package passes through: whether etcd can read them. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
-import { parseGoDuration } from '../../x509/go-duration.js'
+import { parseGoDuration } from '../../report/duration.js'
 import type { PassthroughKind, PassthroughRow } from '../tables/passthrough-options.js'
 import { finding } from '../finding.js'
 import { parseGoBoolean } from '../tables/options.js'

@@ -1,6 +1,6 @@
 /** What a caller may pass for each kind of option, and what a configuration file has of it. */
 import { optionInvalid } from '../../report/option-error.js'
-import { parseGoDuration } from '../../x509/go-duration.js'
+import { parseGoDuration } from '../../report/duration.js'
 import type { ExtraValue } from '../model.js'
 import type { OptionKind } from '../tables/options.js'
 import { passthroughOfFlag, type PassthroughKind } from '../tables/passthrough-options.js'

@@ -2,7 +2,7 @@
  * Values and combinations of passthrough options that etcd refuses. From server/embed/config.go v3.5.16 and v3.6.14
  * Validate, unless said otherwise.
  */
-import { parseGoDuration } from '../../x509/go-duration.js'
+import { parseGoDuration } from '../../report/duration.js'
 import { parseGoBoolean, type ConfigForm } from './options.js'
 import { availableIn, type ParsedVersion } from './version.js'
 

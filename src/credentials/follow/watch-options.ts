@@ -1,6 +1,6 @@
 /** How closely a source follows its files. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
-import { parseDuration } from '../../x509/time.js'
+import { MAX_DELAY, parseDuration } from '../../report/duration.js'
 
 /** How `watch()` of a source follows its files. The defaults suit local files, mounted secrets and NFS. */
 export interface WatchOptions {
@@ -29,9 +29,6 @@ export interface WatchTiming {
  * four times a second at most; short enough to be no part of anybody's waiting.
  */
 const QUIET = 250
-
-/** Longest delay that a Node timer takes, in milliseconds. */
-const MAX_DELAY = 2_147_483_647
 
 /**
  * Reads the option `watch`.

@@ -1,8 +1,7 @@
 /** Name constraints of every CA in the path against every name below it (RFC 5280 sections 4.2.1.10 and 6.1.3). */
 import type { Certificate } from '../../x509/certificate.js'
 import { ExtensionId } from '../../x509/extensions.js'
-import type { GeneralName } from '../../x509/general-name.js'
-import type { NameConstraints } from '../../x509/name-constraints.js'
+import type { GeneralName, NameConstraints } from '../../x509/general-name.js'
 import { GO_KINDS } from './check-go.js'
 import type { Usage } from '../context.js'
 import {

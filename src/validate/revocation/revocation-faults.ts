@@ -2,7 +2,7 @@
 import { bytesEqual } from '../../x509/der.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl/crl.js'
-import { CrlExtensionId, crlExtensionName } from '../../x509/crl/crl-extensions.js'
+import { ExtensionId, extensionName } from '../../x509/extensions.js'
 import { WEAK_DIGESTS } from '../checks/check-key.js'
 import type { Context } from '../context.js'
 import type { FindingCollector, PathCertificate } from '../path-certificate.js'
@@ -24,7 +24,7 @@ export function judgeList(crl: Crl, signer: PathCertificate, notes: FindingColle
   if (other !== null)
     notes.add(signer, 'revocation/crl-signer-differs', { kind: 'key identifier', origin, reason: other })
   const refuse = (oid: string, reason: string): void => {
-    const extension = crlExtensionName(oid)
+    const extension = extensionName(oid)
     notes.add(null, 'revocation/crl-extension-refused', { kind: 'extension', origin, extension, reason })
   }
   for (const { oid, reason } of extensions.problems) refuse(oid, reason)
@@ -103,12 +103,12 @@ export function remarkOn(crl: Crl, notes: FindingCollector): void {
   if (crl.version === 1) notes.add(null, 'revocation/crl-form', { kind: 'version 1', origin })
   const reasons = [
     ...(crl.nextUpdate === null ? ['has no date of its next update'] : []),
-    ...(crl.version !== 1 && !has(crl, CrlExtensionId.crlNumber) ? ['has no CRL number'] : []),
+    ...(crl.version !== 1 && !has(crl, ExtensionId.cRLNumber) ? ['has no CRL number'] : []),
     ...crl.oddities,
   ]
-  for (const oid of [CrlExtensionId.issuingDistributionPoint, CrlExtensionId.deltaCrlIndicator]) {
+  for (const oid of [ExtensionId.issuingDistributionPoint, ExtensionId.deltaCRLIndicator]) {
     if (crl.extensions.all.some((each) => each.oid === oid && !each.critical)) {
-      reasons.push(`does not mark its ${crlExtensionName(oid)} as critical`)
+      reasons.push(`does not mark its ${extensionName(oid)} as critical`)
     }
   }
   for (const reason of reasons) notes.add(null, 'revocation/crl-unusual', { origin, reason })

@@ -1,33 +1,27 @@
 /**
- * The revoked certificates of a list (RFC 5280 sections 5.1.2.6 and 5.3): one strict pass over all entries, which also
- * makes an index by serial number. Lists are long, so the pass makes no object an entry, and the index is one array of
- * numbers. It is sorted and not hashed into buckets: serial numbers that were chosen to collide cost nothing.
+ * The revoked certificates of a CRL (RFC 5280 sections 5.1.2.6 and 5.3): one strict pass over all entries, which makes an index
+ * by serial number. CRLs are long, so the pass makes no objects, and the index is one sorted array of numbers.
  */
 import { bytesEqual, DerError, DerReader, oidText, Tag } from '../der.js'
 import type { DistinguishedName } from '../distinguished-name.js'
 import { readGeneralNames } from '../general-name.js'
 import { isTime, readTime } from '../time.js'
+import { REVOCATION_REASONS } from './distribution-point.js'
 
 const REASON_CODE = 21
 const INVALIDITY_DATE = 24
 const CERTIFICATE_ISSUER = 29
 
-// RFC 5280 section 5.3.1; 7 is not used.
+/** CRLReason by its number (RFC 5280 section 5.3.1); 7 is not used. */
 const REASONS: readonly (string | undefined)[] = [
   'unspecified',
-  'keyCompromise',
-  'cACompromise',
-  'affiliationChanged',
-  'superseded',
-  'cessationOfOperation',
-  'certificateHold',
+  ...REVOCATION_REASONS.slice(0, 6),
   undefined,
   'removeFromCRL',
-  'privilegeWithdrawn',
-  'aACompromise',
+  ...REVOCATION_REASONS.slice(6),
 ]
 
-/** The number of a CRLReason by its name; null for what is none. */
+/** The number of a CRLReason by its name; null for another name. */
 export function reasonNumber(name: string): number | null {
   const number = REASONS.indexOf(name)
   return number === -1 ? null : number
@@ -38,15 +32,15 @@ export interface CrlEntry {
   readonly revokedAt: Date
   /** The reason's name in RFC 5280, or `reason 11` for a number that has none; null if the entry gives no reason. */
   readonly reason: string | null
-  /** Since when the key may have been in wrong hands (RFC 5280 section 5.3.2); null if the entry does not say. */
+  /** Since when the key may have been compromised (RFC 5280 section 5.3.2); null if the entry does not say. */
   readonly invalidSince: Date | null
-  /** Whether the entry, or the last one before it that names an issuer, names another one than that of the list. */
+  /** Whether the entry, or the last one before it that names an issuer, names another issuer than that of the CRL. */
   readonly isOfOtherIssuer: boolean
 }
 
 /**
- * An entry's place: a hash of the serial number above the entry's offset, so that sorting brings equal serials together. Between
- * the two, one bit says that the entry is of another issuer. A number has 53 bits.
+ * One number of the index: 26 bits of a hash of the serial number, one bit for an entry of another issuer, and 26 bits of the
+ * entry's offset. A number holds 53 bits.
  */
 const OFFSET_RANGE = 2 ** 26
 const HASH_UNIT = 2 * OFFSET_RANGE
@@ -54,14 +48,14 @@ const HASH_BITS = 26
 /** The shortest entry: its header, a serial number of one byte, a UTCTime. */
 const MIN_ENTRY_OCTETS = 20
 
-/** Most bytes that the index can address, and so the largest list: 64 MiB. A million entries have 35 MB. */
+/** Most bytes that the index can address, and so the largest CRL: 64 MiB. A million entries have 35 MB. */
 export const MAX_CRL_OCTETS = OFFSET_RANGE
 
 /** Revoked certificates by serial number. */
 export class RevokedEntries {
-  /** OBJECT IDENTIFIERs of critical extensions, in any entry, that are not processed. */
+  /** OBJECT IDENTIFIERs of critical extensions of entries that are not processed. */
   readonly unknownCritical: readonly string[]
-  /** Whether any entry names another issuer than the list's, as only those of indirect lists do. */
+  /** Whether any entry names another issuer than the CRL's, as only those of indirect CRLs do. */
   readonly hasOtherIssuer: boolean
   readonly #bytes: Uint8Array
   readonly #index: Float64Array
@@ -77,8 +71,8 @@ export class RevokedEntries {
    * Reads all entries between two offsets.
    *
    * @param hasExtensions Whether entries may have extensions: those of version 1 may not.
-   * @param issuer The issuer of the list.
-   * @throws {DerError} where one cannot be read, for a damaged list proves nothing.
+   * @param issuer The issuer of the CRL.
+   * @throws {DerError} if one cannot be read.
    */
   static read(
     bytes: Uint8Array,
@@ -114,7 +108,7 @@ export class RevokedEntries {
     }
   }
 
-  /** The entries of a serial number, given by its INTEGER bytes; more than one where the list repeats it. */
+  /** The entries of a serial number, given by its INTEGER bytes; more than one if the CRL repeats it. */
   entriesOf(serial: Uint8Array): CrlEntry[] {
     const bytes = this.#bytes
     const index = this.#index
@@ -154,8 +148,8 @@ function firstAtLeast(sorted: Float64Array, wanted: number): number {
 }
 
 /**
- * Checks an entry as nearly all are: lengths of one byte, a serial number, a time, and of extensions at most a reason
- * and an invalidity date, neither critical. Returns where it ends, or -1 for an entry to be looked at more closely.
+ * Checks a usual entry: lengths of one byte, a serial number, a time, and of extensions at most a reason and an invalidity
+ * date, neither critical. Returns where it ends, or -1 for an entry that {@link checkEntry} must check.
  */
 function endOfPlainEntry(bytes: Uint8Array, start: number, limit: number, hasExtensions: boolean): number {
   const end = start + 2 + octet(bytes, start + 1)
@@ -171,7 +165,7 @@ function endOfPlainEntry(bytes: Uint8Array, start: number, limit: number, hasExt
   return timeEnd === end || (hasExtensions && arePlainExtensions(bytes, timeEnd, end)) ? end : -1
 }
 
-/** Ids, headers and lengths of the two extensions that nearly all entries make do with. */
+/** Ids, headers and lengths of the two usual extensions. */
 const PLAIN_REASON = Buffer.from('300a0603551d1504030a01', 'hex')
 const PLAIN_INVALIDITY_DATE = Buffer.from('30180603551d180411180f', 'hex')
 
@@ -232,12 +226,12 @@ function* readExtensions(list: DerReader): Generator<EntryExtension> {
   } while (!list.atEnd)
 }
 
-/** What the entries that were read so far hold next to serial numbers, dates and reasons. */
+/** What the entries read so far hold in addition to serial numbers, dates and reasons. */
 interface NotProcessed {
-  /** The issuer of the list. */
+  /** The issuer of the CRL. */
   readonly issuer: DistinguishedName
   readonly critical: Set<string>
-  /** An entry is of the issuer that the last one names (RFC 5280 section 5.3.3). */
+  /** An entry has the issuer that the last one names (RFC 5280 section 5.3.3). */
   isOfOtherIssuer: boolean
   hasOtherIssuer: boolean
 }
@@ -250,7 +244,7 @@ function checkExtensions(list: DerReader, notProcessed: NotProcessed): void {
     seen.add(key)
     if (kind === REASON_CODE) readReason(value)
     else if (kind === INVALIDITY_DATE) readInvalidityDate(value)
-    // Critical or not, it changes whose certificate the entry and those behind it speak of (section 5.3.3).
+    // Critical or not, it changes whose certificates this entry and the following ones revoke (section 5.3.3).
     else if (kind === CERTIFICATE_ISSUER) {
       notProcessed.isOfOtherIssuer = !namesIssuer(value, notProcessed.issuer)
       notProcessed.hasOtherIssuer ||= notProcessed.isOfOtherIssuer
@@ -289,7 +283,7 @@ function readReason(value: Uint8Array): string {
 
 function readInvalidityDate(value: Uint8Array): Date {
   const reader = new DerReader(value)
-  if (reader.peek() !== Tag.generalizedTime) throw new DerError('an invalidity date that is no GeneralizedTime', 0)
+  if (reader.peek() !== Tag.generalizedTime) throw new DerError('an invalidity date that is not a GeneralizedTime', 0)
   const date = readTime(reader, 'an invalidity date')
   reader.finish('an invalidity date')
   return date

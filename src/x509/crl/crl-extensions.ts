@@ -1,5 +1,12 @@
-/** The extensions of a revocation list (RFC 5280 section 5.2), decoded. What cannot be decoded is listed, not thrown. */
-import { contextTag, DerError, DerReader, Tag } from '../der.js'
+/** The extensions of a CRL (RFC 5280 section 5.2), decoded. What cannot be decoded is listed, not thrown. */
+import { contextTag, DerError, type DerReader, Tag } from '../der.js'
+import {
+  type AuthorityKeyIdentifier,
+  decodeBy,
+  type ExtensionProblem,
+  type RawExtension,
+  readAuthorityKeyIdentifier,
+} from '../extensions.js'
 import {
   type DistributionPointName,
   readDistributionPoints,
@@ -7,33 +14,8 @@ import {
   readOptionalReasons,
   type RevocationReason,
 } from './distribution-point.js'
-import { ExtensionId, type ExtensionProblem, type RawExtension } from '../extensions.js'
-import { type GeneralName, readNames } from '../general-name.js'
 
-/** Extensions of lists; those of entries are in crl-entries.ts. */
-export const CrlExtensionId = {
-  crlNumber: '2.5.29.20',
-  deltaCrlIndicator: '2.5.29.27',
-  issuingDistributionPoint: '2.5.29.28',
-  freshestCrl: '2.5.29.46',
-} as const
-
-const NAMES: Readonly<Record<string, string>> = {
-  [CrlExtensionId.crlNumber]: 'cRLNumber',
-  [CrlExtensionId.deltaCrlIndicator]: 'deltaCRLIndicator',
-  [CrlExtensionId.issuingDistributionPoint]: 'issuingDistributionPoint',
-  [CrlExtensionId.freshestCrl]: 'freshestCRL',
-  [ExtensionId.authorityKeyIdentifier]: 'authorityKeyIdentifier',
-  [ExtensionId.issuerAltName]: 'issuerAltName',
-  [ExtensionId.authorityInfoAccess]: 'authorityInfoAccess',
-}
-
-/** The RFC 5280 name of a list's extension where it is known here, else its OBJECT IDENTIFIER. */
-export function crlExtensionName(oid: string): string {
-  return NAMES[oid] ?? oid
-}
-
-/** What an issuing distribution point (RFC 5280 section 5.2.5) narrows the list to. */
+/** What an issuing distribution point (RFC 5280 section 5.2.5) narrows the CRL to. */
 export interface CrlScope {
   readonly distributionPoint: DistributionPointName | null
   readonly onlyUserCerts: boolean
@@ -41,69 +23,43 @@ export interface CrlScope {
   readonly onlyAttributeCerts: boolean
   /** Null for all reasons. */
   readonly onlySomeReasons: readonly RevocationReason[] | null
-  /** Whether it speaks of certificates of other issuers, too. */
+  /** Whether it covers certificates of other issuers, too. */
   readonly indirect: boolean
 }
 
-/** Which key signed the list, as the list says (RFC 5280 section 5.2.1). */
-export interface CrlAuthorityKey {
-  readonly keyIdentifier: Uint8Array | null
-  /** Issuer and serial number of the CA's certificate. */
-  readonly issuer: readonly GeneralName[] | null
-  readonly serial: Uint8Array | null
-}
-
-/** All that a list's extensions say. `null`: the extension is not there, or listed in `problems`. */
+/** The extensions of a CRL. `null`: the extension is absent, or listed in `problems`. */
 export interface CrlExtensions {
   readonly all: readonly RawExtension[]
   readonly number: bigint | null
   readonly baseNumber: bigint | null
   readonly scope: CrlScope | null
-  readonly authorityKey: CrlAuthorityKey | null
+  /** Which key signed the CRL (RFC 5280 section 5.2.1). */
+  readonly authorityKey: AuthorityKeyIdentifier | null
   readonly problems: readonly ExtensionProblem[]
   readonly duplicates: readonly string[]
 }
 
-type Decoded = { -readonly [K in 'number' | 'baseNumber' | 'scope' | 'authorityKey']: CrlExtensions[K] }
-
-const DECODERS: Readonly<Record<string, (reader: DerReader, into: Decoded) => void>> = {
-  [CrlExtensionId.crlNumber]: (reader, into) => {
-    into.number = readNumber(reader, 'the CRL number')
-  },
-  [CrlExtensionId.deltaCrlIndicator]: (reader, into) => {
-    into.baseNumber = readNumber(reader, 'the base CRL number')
-  },
-  [CrlExtensionId.issuingDistributionPoint]: (reader, into) => {
-    into.scope = readScope(reader)
-  },
-  [ExtensionId.authorityKeyIdentifier]: (reader, into) => {
-    into.authorityKey = readAuthorityKey(reader)
-  },
-  // Where newer lists are found decides nothing here, for nothing is fetched; whether it can be read is worth knowing.
-  [CrlExtensionId.freshestCrl]: readDistributionPoints,
+const DECODERS = {
+  cRLNumber: (reader: DerReader) => readNumber(reader, 'the CRL number'),
+  deltaCRLIndicator: (reader: DerReader) => readNumber(reader, 'the base CRL number'),
+  issuingDistributionPoint: readScope,
+  authorityKeyIdentifier: (reader: DerReader) => readAuthorityKeyIdentifier(reader, { strictSerial: true }),
+  // Nothing is fetched from there; whether it can be read is reported.
+  freshestCRL: readDistributionPoints,
 }
 
-/** Decodes what is known of a list's extensions. */
+/** Decodes what is known of a CRL's extensions. */
 export function decodeCrlExtensions(all: readonly RawExtension[]): CrlExtensions {
-  const decoded: Decoded = { number: null, baseNumber: null, scope: null, authorityKey: null }
-  const problems: ExtensionProblem[] = []
-  const seen = new Set<string>()
-  const duplicates = new Set<string>()
-  for (const { oid, critical, value } of all) {
-    if (seen.has(oid)) duplicates.add(oid)
-    seen.add(oid)
-    const decode = Object.hasOwn(DECODERS, oid) ? DECODERS[oid] : undefined
-    if (decode === undefined) continue
-    try {
-      const reader = new DerReader(value)
-      decode(reader, decoded)
-      reader.finish(`the ${crlExtensionName(oid)} value`)
-    } catch (error) {
-      if (!(error instanceof DerError)) throw error
-      problems.push({ oid, critical, reason: error.reason })
-    }
+  const { values, problems, duplicates } = decodeBy(DECODERS, all)
+  return {
+    all,
+    number: values.cRLNumber ?? null,
+    baseNumber: values.deltaCRLIndicator ?? null,
+    scope: values.issuingDistributionPoint ?? null,
+    authorityKey: values.authorityKeyIdentifier ?? null,
+    problems,
+    duplicates,
   }
-  return { ...decoded, all, problems, duplicates: [...duplicates] }
 }
 
 /** CRLNumber ::= INTEGER (0..MAX) */
@@ -117,7 +73,7 @@ function readNumber(reader: DerReader, what: string): bigint {
 function readScope(reader: DerReader): CrlScope {
   const start = reader.offset
   const fields = reader.enter(Tag.sequence, 'the issuing distribution point')
-  // Section 5.2.5 forbids it, and what its author meant to narrow the list to is not known.
+  // Section 5.2.5 forbids it, and to what it was meant to narrow the CRL is not known.
   if (fields.atEnd) throw new DerError('the issuing distribution point is empty', start)
   const distributionPoint = readOptionalName(fields)
   const onlyUserCerts = readFlag(fields, 1)
@@ -142,18 +98,4 @@ function readFlag(fields: DerReader, n: number): boolean {
     throw new DerError('a flag of the issuing distribution point is not written as DER asks', element.start)
   }
   return true
-}
-
-function readAuthorityKey(reader: DerReader): CrlAuthorityKey {
-  const fields = reader.enter(Tag.sequence, 'authorityKeyIdentifier')
-  const key = fields.optional(contextTag(0, 'primitive'))
-  const names = fields.enterOptional(contextTag(1, 'constructed'))
-  const serialTag = contextTag(2, 'primitive')
-  const serial = fields.peek() === serialTag ? fields.integer('the serial number of the authority', serialTag) : null
-  fields.finish('authorityKeyIdentifier')
-  return {
-    keyIdentifier: key === null ? null : fields.content(key),
-    issuer: names === null ? null : names.atEnd ? [] : readNames(names),
-    serial,
-  }
 }

@@ -1,5 +1,4 @@
 /** Writes certificate revocation lists (RFC 5280 section 5.1). The reader is in crl.ts. */
-import { CrlExtensionId } from './crl-extensions.js'
 import { contextTag, Tag } from '../der.js'
 import { bitString, element, octetString, oid, sequence, time, unsignedInteger } from '../der-writer.js'
 import { ExtensionId } from '../extensions.js'
@@ -27,7 +26,7 @@ export interface CrlFields {
 const VERSION_2 = element(Tag.integer, Buffer.from([1]))
 const OIDS = {
   reasonCode: oid('2.5.29.21'),
-  number: oid(CrlExtensionId.crlNumber),
+  number: oid(ExtensionId.cRLNumber),
   authorityKeyIdentifier: oid(ExtensionId.authorityKeyIdentifier),
 } as const
 

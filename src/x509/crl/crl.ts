@@ -4,7 +4,7 @@ import { printable } from '../../report/printable.js'
 import type { SignatureAlgorithm } from '../algorithms.js'
 import { type Certificate, pemBlock, verifyWith } from '../certificate.js'
 import { type CrlEntry, MAX_CRL_OCTETS, RevokedEntries } from './crl-entries.js'
-import { CrlExtensionId, type CrlExtensions, type CrlScope, decodeCrlExtensions } from './crl-extensions.js'
+import { type CrlExtensions, type CrlScope, decodeCrlExtensions } from './crl-extensions.js'
 import { contextTag, DerError, type DerElement, type DerReader, Tag } from '../der.js'
 import { DistinguishedName } from '../distinguished-name.js'
 import { ExtensionId, type RawExtension, readExtensionList } from '../extensions.js'
@@ -94,12 +94,12 @@ export class Crl {
 
   /** The issuing distribution point as it stands there; null for none. Lists of equal ones have the same scope. */
   get scopeBytes(): Uint8Array | null {
-    return this.#extension(CrlExtensionId.issuingDistributionPoint)?.value ?? null
+    return this.#extension(ExtensionId.issuingDistributionPoint)?.value ?? null
   }
 
   /** Whether it only lists changes since a full list, marked as such rightly or not. */
   get isDelta(): boolean {
-    return this.#extension(CrlExtensionId.deltaCrlIndicator) !== null
+    return this.#extension(ExtensionId.deltaCRLIndicator) !== null
   }
 
   get extensions(): CrlExtensions {
@@ -134,7 +134,7 @@ export class Crl {
         'has no authority key identifier (section 5.2.1)',
       ],
       [number !== null && number >= LARGEST_NUMBER, 'has a number of more than 20 octets (section 5.2.3)'],
-      [this.isDelta && this.#extension(CrlExtensionId.freshestCrl) !== null, 'is a delta CRL and names others (5.2.6)'],
+      [this.isDelta && this.#extension(ExtensionId.freshestCRL) !== null, 'is a delta CRL and names others (5.2.6)'],
       [entries?.contentStart === entries?.end && entries !== null, 'has a list of entries that is empty (5.1.2.6)'],
       [hasEarlyGeneralizedTime, 'writes a date before 2050 as GeneralizedTime (section 5.1.2.4)'],
     ] as const
@@ -143,7 +143,7 @@ export class Crl {
 
   /** Whether the list says where newer lists of changes are found (RFC 5280 section 5.2.6). */
   get announcesDelta(): boolean {
-    return this.#extension(CrlExtensionId.freshestCrl) !== null
+    return this.#extension(ExtensionId.freshestCRL) !== null
   }
 
   /** Whether the CA's key made the list's signature. */
@@ -216,10 +216,7 @@ export function numberText(number: bigint): string {
   return number < 2n ** 64n ? String(number) : `0x${number.toString(16)}`
 }
 
-const PROCESSED: ReadonlySet<string> = new Set([
-  CrlExtensionId.issuingDistributionPoint,
-  CrlExtensionId.deltaCrlIndicator,
-])
+const PROCESSED: ReadonlySet<string> = new Set([ExtensionId.issuingDistributionPoint, ExtensionId.deltaCRLIndicator])
 
 /** The first number that needs more than 20 bytes, the sign's bit included. */
 const LARGEST_NUMBER = 2n ** 159n

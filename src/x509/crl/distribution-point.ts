@@ -1,24 +1,10 @@
-/**
- * Distribution points of revocation lists, as they stand in certificates (RFC 5280 section 4.2.1.13) and, in part, in
- * the issuing distribution point of a list (section 5.2.5).
- */
-import { contextTag, DerError, type DerReader, Tag } from '../der.js'
+/** Distribution points of CRLs: in certificates (RFC 5280 section 4.2.1.13), and in a CRL (section 5.2.5). */
+import { contextTag, DerError, type DerReader, hasBit, readItems, Tag } from '../der.js'
 import { type DistinguishedName, type NameAttribute, readAttributes, relativeNameKey } from '../distinguished-name.js'
 import { type GeneralName, readNames } from '../general-name.js'
 
-/** A reason that a list may be narrowed to. */
-export type RevocationReason =
-  | 'keyCompromise'
-  | 'cACompromise'
-  | 'affiliationChanged'
-  | 'superseded'
-  | 'cessationOfOperation'
-  | 'certificateHold'
-  | 'privilegeWithdrawn'
-  | 'aACompromise'
-
-/** All of them in the bit order of ReasonFlags; bit 0 is not used. */
-export const REVOCATION_REASONS: readonly RevocationReason[] = [
+/** Reasons to which a CRL may be narrowed, in the bit order of ReasonFlags from bit 1 on. */
+export const REVOCATION_REASONS = [
   'keyCompromise',
   'cACompromise',
   'affiliationChanged',
@@ -27,18 +13,19 @@ export const REVOCATION_REASONS: readonly RevocationReason[] = [
   'certificateHold',
   'privilegeWithdrawn',
   'aACompromise',
-]
+] as const
+export type RevocationReason = (typeof REVOCATION_REASONS)[number]
 
-/** Where a list is found: its full names, or one relative name below the name of the list's issuer. */
+/** Where a CRL is found: its full names, or one relative name below the name of its issuer. */
 export type DistributionPointName =
   { readonly fullName: readonly GeneralName[] } | { readonly relativeName: readonly NameAttribute[] }
 
 /** One distribution point of a certificate. */
 export interface DistributionPoint {
   readonly name: DistributionPointName | null
-  /** The reasons that the list there is about; null for all. */
+  /** The reasons that the CRL there is about; null for all. */
   readonly reasons: readonly RevocationReason[] | null
-  /** Who issues the list there; null if the certificate's issuer does. */
+  /** Who issues the CRL there; null if the certificate's issuer does. */
   readonly crlIssuer: readonly GeneralName[] | null
 }
 
@@ -48,28 +35,24 @@ const MAX_POINTS = 100
 /** Reads CRLDistributionPoints: a SEQUENCE of at least one. */
 export function readDistributionPoints(reader: DerReader): DistributionPoint[] {
   const list = reader.enter(Tag.sequence, 'the distribution points')
-  const points: DistributionPoint[] = []
-  do {
-    if (points.length >= MAX_POINTS)
-      throw new DerError(`more than ${String(MAX_POINTS)} distribution points`, list.offset)
-    points.push(readDistributionPoint(list.enter(Tag.sequence, 'a distribution point')))
-  } while (!list.atEnd)
-  return points
+  return readItems(list, MAX_POINTS, 'distribution points', () =>
+    readDistributionPoint(list.enter(Tag.sequence, 'a distribution point')),
+  )
 }
 
 function readDistributionPoint(fields: DerReader): DistributionPoint {
   const start = fields.offset
   const name = readOptionalName(fields)
   const reasons = readOptionalReasons(fields, 1)
-  const issuer = fields.optional(contextTag(2, 'constructed'))
+  const issuer = fields.enterOptional(contextTag(2, 'constructed'))
   fields.finish('a distribution point')
   if (name === null && issuer === null) {
     throw new DerError('a distribution point with neither a name nor an issuer of the list', start)
   }
-  return { name, reasons, crlIssuer: issuer === null ? null : readNames(fields.inside(issuer)) }
+  return { name, reasons, crlIssuer: issuer === null ? null : readNames(issuer) }
 }
 
-/** Reads `distributionPoint [0] DistributionPointName OPTIONAL`. The tag is explicit, for the name is a choice. */
+/** Reads `distributionPoint [0] DistributionPointName OPTIONAL`. The tag is explicit, since the name is a choice. */
 export function readOptionalName(fields: DerReader): DistributionPointName | null {
   const choice = fields.enterOptional(contextTag(0, 'constructed'))
   if (choice === null) return null
@@ -85,15 +68,12 @@ export function readOptionalReasons(fields: DerReader, n: number): RevocationRea
   const tag = contextTag(n, 'primitive')
   if (fields.peek() !== tag) return null
   const { octets } = fields.bitString('the reasons', tag)
-  return REVOCATION_REASONS.filter((_, i) => {
-    const bit = i + 1
-    return ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0
-  })
+  return REVOCATION_REASONS.filter((_, i) => hasBit(octets, i + 1))
 }
 
 /**
- * Texts that are the same for the same names; a relative name is completed by the issuer of the list. RFC 5280 section
- * 5.2.5 demands the identical encoding on both sides, so only directory names are compared by the rules of section 7.1.
+ * Keys that are equal for equal names; a relative name is completed by the issuer of the CRL. RFC 5280 section 5.2.5 demands
+ * the identical encoding on both sides, so only directory names are compared by the rules of section 7.1.
  */
 export function pointKeys(name: DistributionPointName, crlIssuer: DistinguishedName): string[] {
   if ('fullName' in name) return name.fullName.map(generalNameKey)
@@ -105,7 +85,7 @@ export function generalNameKey({ kind, bytes, directoryName }: GeneralName): str
   return `${kind}:${directoryName === undefined ? Buffer.from(bytes).toString('hex') : directoryName.key}`
 }
 
-/** The name for people. */
+/** The name for display. */
 export function pointText(name: DistributionPointName): string {
   if ('fullName' in name) return name.fullName.map(({ value }) => value).join(', ')
   return name.relativeName.map(({ type, text }) => `${type}=${text ?? '?'}`).join('+')

@@ -1,0 +1,49 @@
+/** Durations: those of our options, and those of Go, which etcd and etcdctl read. */
+import { textInvalid } from './option-error.js'
+
+/** Longest delay of a Node timer, in milliseconds: 24 days. */
+export const MAX_DELAY = 2_147_483_647
+
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+function isUnit(text: string): text is keyof typeof UNIT_MS {
+  return Object.hasOwn(UNIT_MS, text)
+}
+
+/**
+ * Reads a duration such as `'90d'`, `'12h'`, `'30m'`, `'5s'` or `'250ms'` and returns milliseconds.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything else; `option` names the option in the error.
+ */
+export function parseDuration(text: unknown, option: string): number {
+  const [, amount = '', unit = ''] = (typeof text === 'string' ? /^(\d{1,12})(ms|s|m|h|d)$/.exec(text) : null) ?? []
+  if (isUnit(unit)) return Number(amount) * UNIT_MS[unit]
+  throw textInvalid(option, text, 'a duration string such as "90d", "12h", "30m", "5s" or "250ms"')
+}
+
+const NANOSECONDS: Readonly<Record<string, bigint>> = {
+  ns: 1n,
+  us: 1_000n,
+  µs: 1_000n, // U+00B5
+  μs: 1_000n, // U+03BC
+  ms: 1_000_000n,
+  s: 1_000_000_000n,
+  m: 60_000_000_000n,
+  h: 3_600_000_000_000n,
+}
+
+/** A duration in nanoseconds; null for a text that Go's time.ParseDuration refuses. */
+export function parseGoDuration(text: string): bigint | null {
+  const [, sign, rest = ''] = /^([-+]?)(.{1,99})$/.exec(text) ?? []
+  if (rest === '0') return 0n
+  const parts = [...rest.matchAll(/(?:(\d+)(?:\.(\d*))?|\.(\d+))(ns|us|µs|μs|ms|s|m|h)/gy)]
+  if (parts.length === 0 || parts.map(([part]) => part).join('') !== rest) return null
+  let sum = 0n
+  for (const [, whole = '0', after = '', alone = after, unit = ''] of parts) {
+    const one = NANOSECONDS[unit] ?? 0n
+    sum += BigInt(whole) * one + (alone === '' ? 0n : (BigInt(alone) * one) / 10n ** BigInt(alone.length))
+  }
+  // Go's time.Duration is an int64.
+  if (sum >= 2n ** 63n) return null
+  return sign === '-' ? -sum : sum
+}
