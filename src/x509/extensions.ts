@@ -193,7 +193,7 @@ export function decodeBy<D extends Decoders>(decoders: D, all: readonly RawExten
   const duplicates = new Set<string>()
   for (const { oid, critical, value } of all) {
     if (seen.has(oid)) duplicates.add(oid)
-    const name: keyof D = extensionName(oid)
+    const name = extensionName(oid)
     const decode = Object.hasOwn(decoders, name) && !seen.has(oid) ? decoders[name] : undefined
     seen.add(oid)
     if (decode === undefined) continue
@@ -201,7 +201,7 @@ export function decodeBy<D extends Decoders>(decoders: D, all: readonly RawExten
       const reader = new DerReader(value)
       const decoded = decode(reader)
       reader.finish(`the ${name} value`)
-      values[name] = decoded as ReturnType<D[typeof name]>
+      values[name as keyof D] = decoded as ReturnType<D[keyof D]>
     } catch (error) {
       if (!(error instanceof DerError)) throw error
       problems.push({ oid, critical, reason: error.reason })
