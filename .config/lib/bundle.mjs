@@ -11,8 +11,16 @@ import { rolldown } from 'rolldown'
  * and each file costs its import time; so what most of them need is one file, and the validator another.
  */
 const SHARED = [
-  { name: 'core', minShareCount: 9, priority: 1 },
-  { name: 'validate', test: /\/src\/validate\// },
+  { name: 'core', minShareCount: 9, priority: 2 },
+  { name: 'validate', test: /\/src\/validate\/|rolldown\/runtime/ },
+  {
+    name: 'credentials',
+    test: /\/src\/(credentials\/(?!index|write|from-(env|kubernetes|pem)|env)|x509\/(keys|go-duration)|report\/catalogue\/(file|key|material))/,
+  },
+  {
+    name: 'options',
+    test: /\/src\/(config\/(tables\/(?!cipher)|finding|url|read\/(meaning|settings|read-option))|report\/catalogue\/config)/,
+  },
 ]
 
 /**
@@ -42,6 +50,7 @@ export async function bundle(root, outDir) {
       minifyInternalExports: false,
       comments: { legal: true, annotation: true, jsdoc: false },
       sourcemap: false,
+      plugins: [ascii],
     })
     return output
   } finally {
@@ -59,6 +68,13 @@ export function entries(root) {
       return [name, join(root, 'src', `${name}.ts`)]
     }),
   )
+}
+
+/** Node reads, parses and keeps a file of ASCII characters faster. What is not ASCII stands in strings and expressions alone. */
+const ascii = {
+  name: 'ascii',
+  renderChunk: (code) =>
+    code.replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
 }
 
 /** A bundler that has something to complain about has done something that was not asked for. */

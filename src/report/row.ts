@@ -76,12 +76,18 @@ export function rowByKind<D extends { kind: string }>({
   return {
     // docs/findings.md and the schema list the severities of all kinds.
     severity: isConstant ? first : Object.assign(severityOf, { kinds: severities }),
-    refusals: [
-      ...refusals,
-      ...Object.entries<KindRow<D>>(rows).flatMap(([kind, { refusals: own = [] }]) =>
-        own.map((each) => ({ ...each, when: (details: D) => details.kind === kind && each.when?.(details) !== false })),
-      ),
-    ],
+    // Made when asked for: all rows together would take milliseconds at import.
+    get refusals() {
+      return [
+        ...refusals,
+        ...Object.entries<KindRow<D>>(rows).flatMap(([kind, { refusals: own = [] }]) =>
+          own.map((each) => ({
+            ...each,
+            when: (details: D) => details.kind === kind && each.when?.(details) !== false,
+          })),
+        ),
+      ]
+    },
     message: (details, who) => of(details).message(details, who),
     remedy: (details) => of(details).remedy(details),
   }

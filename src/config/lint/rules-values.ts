@@ -14,7 +14,7 @@ import {
   parseGoBoolean,
   variableOf,
 } from '../tables/options.js'
-import { KNOWN_FLAGS, KNOWN_KEYS, passthroughSpellings } from '../tables/passthrough-options.js'
+import { linesOf, passthroughSpellings } from '../tables/passthrough-options.js'
 import {
   CHECKED_OPTIONS,
   conflictsOf,
@@ -163,7 +163,8 @@ const namesAreInVersion: Rule = ({ others, version }) => {
     if (isEmptyBlock === true || isNested === true) return []
     const spellings = passthroughSpellings(name, form)
     if (spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')) return []
-    const known = (form === 'yaml' ? KNOWN_KEYS : KNOWN_FLAGS).get(name) ?? []
+    const own = spellings.flatMap(linesOf)
+    const known = ETCD_LINES.filter((each) => own.includes(each))
     // In the line itself, a later release has it.
     const lines = [...(known.includes(line) ? spellings.flatMap(({ since }) => since) : known)]
     if (form === 'flags') {

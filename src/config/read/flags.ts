@@ -226,7 +226,7 @@ class FlagsReader {
   }
 }
 
-const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS.keys()]
+const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS]
 
 /** A flag of etcd that follows a space within a text; null if there is none. */
 export function flagWithin(text: string): string | null {

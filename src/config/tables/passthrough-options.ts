@@ -225,12 +225,8 @@ export function linesOf(spelling: Spelling<unknown>): EtcdLine[] {
   return ETCD_LINES.filter((line) => availableIn(parseLine(line), spelling.since, spelling.until) !== 'none')
 }
 
-/** The flags of this table, and the release lines that have them; some are ignored. */
-export const KNOWN_FLAGS: ReadonlyMap<string, readonly EtcdLine[]> = new Map(
-  passthroughOptions.flatMap(({ flag }) => (flag === null ? [] : [[flag.name, linesOf(flag)] as const])),
-)
+/** The flags of this table. */
+export const KNOWN_FLAGS: ReadonlySet<string> = new Set(byFlag.keys())
 
 /** Its keys at the top of a configuration file. */
-export const KNOWN_KEYS: ReadonlyMap<string, readonly EtcdLine[]> = new Map(
-  passthroughOptions.flatMap(({ yaml }) => (yaml === null ? [] : [[yaml.name[0] ?? '', linesOf(yaml)] as const])),
-)
+export const KNOWN_KEYS: ReadonlySet<string> = new Set(passthroughOptions.flatMap(({ yaml }) => yaml?.name[0] ?? []))

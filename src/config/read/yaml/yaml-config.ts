@@ -373,7 +373,7 @@ function meantAtTop(key: string): Meant | null {
   const block = blockByWords(key, TLS_BLOCKS)
   if (block !== null) return { path: [block], isTls: true, isCrl: false }
   const paths = etcdOptions.flatMap((row) => (row.yaml?.name.length === 1 ? row.yaml.name : []))
-  const near = nearest(key, [...TLS_BLOCKS, ...paths, ...KNOWN_KEYS.keys()])
+  const near = nearest(key, [...TLS_BLOCKS, ...paths, ...KNOWN_KEYS])
   if (near !== null) {
     const row = rowOfPath([near])
     return row === undefined ? { path: [near], isTls: TLS_BLOCKS.has(near), isCrl: false } : meantBy(row)
