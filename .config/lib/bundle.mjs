@@ -15,7 +15,7 @@ const SHARED = [
   { name: 'validate', test: /\/src\/validate\/|rolldown\/runtime/ },
   {
     name: 'credentials',
-    test: /\/src\/(credentials\/(?!index|write|from-(env|kubernetes|pem)|env)|x509\/(keys|go-duration)|report\/catalogue\/(file|key|material))/,
+    test: /\/src\/(credentials\/(assemble|finding|fingerprint|input|read-(certificates|crls|private-key)|source|follow\/credential-iterator)\.ts|x509\/keys|report\/catalogue\/(key|material))/,
   },
   {
     name: 'options',
