@@ -12,10 +12,11 @@ import { rolldown } from 'rolldown'
  */
 const SHARED = [
   { name: 'core', minShareCount: 9, priority: 2 },
+  { name: 'file', test: /\/src\/report\/catalogue\/file/, priority: 1 },
   { name: 'validate', test: /\/src\/validate\/|rolldown\/runtime/ },
   {
     name: 'credentials',
-    test: /\/src\/(credentials\/(assemble|finding|fingerprint|input|read-(certificates|crls|private-key)|source|follow\/credential-iterator)\.ts|x509\/keys|report\/catalogue\/(key|material))/,
+    test: /\/src\/(credentials\/(assemble|finding|fingerprint|input|read-(certificates|crls|private-key)|source|follow\/credential-iterator)\.ts|x509\/keys\/(?!ec-)|report\/catalogue\/(key|material))/,
   },
   {
     name: 'options',
