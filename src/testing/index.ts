@@ -4,6 +4,6 @@
  * @module
  */
 export type { EtcdFiles, EtcdPlace, ExecResult } from './machine.js'
-export type { EtcdClusterOptions, EtcdOptions, MemberOptions, Runtime, RunOptions } from './options.js'
+export type { EtcdClusterOptions, EtcdOptions, MemberOptions, Runtime } from './options.js'
 export { startEtcd, startEtcdCluster, TestEtcdCluster } from './start.js'
 export { TestEtcd } from './test-etcd.js'

@@ -3,13 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createAuthority, issueCluster, writeCluster } from '../../src/authority/index.js'
-import {
-  renderCluster,
-  renderEtcdConfig,
-  renderEtcdctl,
-  type MemberAddresses,
-  type MemberConfig,
-} from '../../src/config/index.js'
+import { renderCluster, renderEtcdConfig, renderEtcdctl, type MemberConfig } from '../../src/config/index.js'
 import {
   CONFIG_FORMS,
   etcdOptions,
@@ -17,6 +11,7 @@ import {
   nameOf,
   type ConfigForm,
 } from '../../src/config/tables/options.js'
+import type { MemberAddresses } from '../../src/config/render/cluster.js'
 import { valueOf } from '../../src/config/render/member-options.js'
 import { quoteForShell } from '../../src/config/render/quote.js'
 import { readVersion } from '../../src/config/tables/version.js'

@@ -46,7 +46,7 @@ export interface CertManagerOptions extends MetadataOptions {
   name: string
   namespace: string
   members: readonly CertManagerMember[]
-  /** A text is a {@link CertManagerClient.user}. Default: none. */
+  /** A string is the `user` of one. Default: none. */
   clients?: readonly (string | CertManagerClient)[] | undefined
   /** Of servers and clients. Default: a CA is made for them. */
   issuer?: IssuerReference | undefined

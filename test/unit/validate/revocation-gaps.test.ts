@@ -1,12 +1,7 @@
 /** What is not known about revocation is reported: CRLs of other CAs and keys, and CRLs that are required and absent. */
 import { describe, expect, it } from 'vitest'
-import {
-  type Report,
-  type RevocationMode,
-  validateChain,
-  type ValidateChainOptions,
-  type Usage,
-} from '../../../src/validate/index.js'
+import { type Report, validateChain, type ValidateChainOptions, type Usage } from '../../../src/validate/index.js'
+import type { RevocationMode } from '../../../src/validate/context.js'
 import { validateConnected } from '../../../src/validate/validate.js'
 import { codesOf, detailsOf, inputOf, mintChain } from '../../support/judge-chain.js'
 import { codesOfLists } from '../../support/judge-lists.js'
