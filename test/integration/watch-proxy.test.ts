@@ -6,19 +6,19 @@ import { sendsProgressInOrder } from '../../src/client/transport/health-check.js
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { mintPki } from '../support/etcd.js'
 import { INSTALLED } from '../support/etcd-version.js'
-import { type Nginx, startNginx } from '../support/nginx.js'
+import { type Proxies, startNginx } from '../support/proxies.js'
 import { proxyTo } from '../support/peers.js'
 
 const pki = mintPki()
 const WATCHES = 30
 let etcd: TestEtcd
-let nginx: Nginx
+let nginx: Proxies<'nginx'>
 let client: SecureEtcd3
 
 beforeAll(async () => {
   etcd = await startEtcd({ server: pki.server })
-  nginx = await startNginx(etcd.endpoint, pki)
-  client = await createSecureClient({ endpoints: nginx.endpoint, credentials: pki.client })
+  nginx = await startNginx(etcd.port, pki)
+  client = await createSecureClient({ endpoints: nginx.endpoints.nginx, credentials: pki.client })
 })
 
 afterAll(async () => {
@@ -61,7 +61,7 @@ it('reports watches from a compacted revision, with and without a listener for e
 })
 
 it('resumes a watch on keys that never change after a compaction and a broken connection', async () => {
-  await using proxy = await proxyTo(Number(new URL(etcd.endpoint).port))
+  await using proxy = await proxyTo(etcd.port)
   await using direct = await createSecureClient({ endpoints: proxy.endpoint, credentials: pki.client })
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   const watcher = await direct.watch().key('quiet').create()

@@ -9,7 +9,9 @@
  * await gateway(etcd.endpoint, '/health', pki.client)     // { status: 200, body: '{"health":"true",…}' }
  * ```
  */
+import { writeFileSync } from 'node:fs'
 import { request } from 'node:https'
+import { join } from 'node:path'
 import type { Etcd3 } from 'etcd3'
 import type { ClusterFiles } from '../../src/authority/index.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
@@ -36,6 +38,26 @@ export function mintedCredentials(parts: {
     crls: [],
     origin: 'minted',
   }
+}
+
+/** What the files of credentials hold. */
+export interface Pems {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+}
+
+export function pemsOf({ trustAnchors, chain, key }: Credentials): Pems {
+  const text = (certificates: readonly Certificate[]): string => certificates.map((each) => each.toPem()).join('')
+  return { ca: text(trustAnchors), cert: text(chain), key: key.exportPem() }
+}
+
+/** Writes `ca.crt`, `NAME.crt` and `NAME.key` into a folder, and returns their paths. */
+export function writePems(folder: string, name: string, credentials: Credentials): Pems {
+  const files = { ca: join(folder, 'ca.crt'), cert: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) }
+  const pems = pemsOf(credentials)
+  for (const role of ['ca', 'cert', 'key'] as const) writeFileSync(files[role], pems[role], { mode: 0o600 })
+  return files
 }
 
 /** A CA with a server and a client certificate that etcd is content with. */
@@ -117,9 +139,8 @@ export async function gateway(
 ): Promise<{ status: number; body: string }> {
   const options = {
     method: body === undefined ? 'GET' : 'POST',
-    ca: trust.trustAnchors.map((each) => each.toPem()),
-    cert: as.chain.map((each) => each.toPem()).join('\n'),
-    key: as.key.exportPem(),
+    ...pemsOf(as),
+    ca: pemsOf(trust).ca,
     agent: false,
     timeout: 60_000,
   }

@@ -1,10 +1,10 @@
 /** An etcd in a network namespace of its own, which packets reach or do not, as a test decides. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EtcdProcess, serving, startEtcdProcess } from './etcd-process.js'
-import type { MintedPki } from './etcd.js'
+import { type MintedPki, writePems } from './etcd.js'
 import { ip } from './mint.js'
 
 export interface PartitionedEtcd extends AsyncDisposable {
@@ -68,16 +68,13 @@ export async function partitionedEtcd(pki: MintedPki): Promise<PartitionedEtcd> 
     for (const args of ['address add 127.0.0.1/8 dev lo', `address add ${address}/30 dev eth0`, 'link set eth0 up']) {
       sh('ip', ['-n', space, ...args.split(' ')])
     }
-    const { chain, key, trustAnchors } = pki.issueServer({ names: [ip(address)] })
-    writeFileSync(join(folder, 'cert'), chain.map((each) => each.toPem()).join(''))
-    writeFileSync(join(folder, 'key'), key.exportPem())
-    writeFileSync(join(folder, 'ca'), trustAnchors.map((each) => each.toPem()).join(''))
+    writePems(folder, 'server', pki.issueServer({ names: [ip(address)] }))
     const url = `https://${address}:${String(PORT)}`
     const flags = [
       ...['--data-dir', 'data', '--listen-client-urls', url, '--advertise-client-urls', url],
       ...['--listen-peer-urls', `http://${address}:2380`, '--initial-advertise-peer-urls', `http://${address}:2380`],
       ...['--initial-cluster', `default=http://${address}:2380`, '--client-cert-auth'],
-      ...['--cert-file', 'cert', '--key-file', 'key', '--trusted-ca-file', 'ca'],
+      ...['--cert-file', 'server.crt', '--key-file', 'server.key', '--trusted-ca-file', 'ca.crt'],
     ]
     etcd = startEtcdProcess(flags, { cwd: folder, space })
     await serving(etcd)

@@ -15,6 +15,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import { HEALTH_CHECK_AGENT, STATUS_PATH } from '../../src/client/transport/health-check.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
+import { pemsOf } from './etcd.js'
 
 export interface Peer extends AsyncDisposable {
   readonly port: number
@@ -109,9 +110,7 @@ export function plaintextHttp2Peer(): Promise<Peer> {
 /** What a TLS server shows and asks for, from credentials. */
 export function serverTls(credentials: Credentials, options: TlsOptions = {}): TlsOptions {
   return {
-    ca: credentials.trustAnchors.map((each) => each.toPem()),
-    cert: credentials.chain.map((each) => each.toPem()).join(''),
-    key: credentials.key.exportPem(),
+    ...pemsOf(credentials),
     requestCert: true,
     rejectUnauthorized: true,
     ALPNProtocols: ['h2'],

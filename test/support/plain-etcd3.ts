@@ -1,20 +1,11 @@
-/** What plain etcd3 says where our client explains: the first call, and the one after it. */
+/** The errors of plain etcd3, which our client explains: those of the first call, and of the one after it. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js'
 import { Etcd3 } from 'etcd3'
-import type { Credentials } from '../../src/credentials/index.js'
-import type { PlainCredentials } from './tls-cause.js'
+import type { Pems } from './etcd.js'
 
-/** How long a call may stay without an answer until that is what is said about it, in milliseconds. */
-const PATIENCE = 2500
-
-/** The three buffers that etcd3 takes. */
-export function plainCredentials(credentials: Credentials): PlainCredentials {
-  return {
-    rootCertificate: Buffer.from(credentials.trustAnchors.map((each) => each.toPem()).join('')),
-    certChain: Buffer.from(credentials.chain.map((each) => each.toPem()).join('')),
-    privateKey: Buffer.from(credentials.key.exportPem()),
-  }
-}
+/** How long a call may stay without an answer, in milliseconds. */
+const TIMEOUT = 2500
 
 export interface PlainSayings {
   readonly first: string
@@ -24,12 +15,17 @@ export interface PlainSayings {
 /** @param serverName The name to expect in the server's certificate, by grpc-js' option for tests of that. */
 export async function askPlainEtcd3(
   endpoint: string,
-  credentials: PlainCredentials,
+  { ca, cert, key }: Partial<Pems>,
   serverName?: string,
 ): Promise<PlainSayings> {
   // It would print what it says to a proxy.
   setLogVerbosity(logVerbosity.NONE)
   const grpcOptions = serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }
+  const credentials = {
+    rootCertificate: Buffer.from(ca ?? ''),
+    ...(cert === undefined ? {} : { certChain: Buffer.from(cert) }),
+    ...(key === undefined ? {} : { privateKey: Buffer.from(key) }),
+  }
   let client: Etcd3
   try {
     client = new Etcd3({ hosts: endpoint, credentials, grpcOptions })
@@ -47,18 +43,12 @@ export async function askPlainEtcd3(
 export const STILL_WAITING = 'nothing: the call hangs'
 export const SERVED = 'nothing: it connects'
 
-async function call(client: Etcd3): Promise<string> {
-  let timer: NodeJS.Timeout | undefined
-  const patience = new Promise<string>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE, STILL_WAITING)
-  })
+function call(client: Etcd3): Promise<string> {
   const answer = client
     .get('a')
     .string()
     .then(() => SERVED, said)
-  const first = await Promise.race([answer, patience])
-  clearTimeout(timer)
-  return first
+  return Promise.race([answer, delay(TIMEOUT, STILL_WAITING, { ref: false })])
 }
 
 /** An error as one text that is the same in each run, on each port, with each version of OpenSSL. */

@@ -2,12 +2,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { HeldPorts } from '../../src/testing/ports.js'
-import { isOpen } from './nginx.js'
+import { pemsOf, writePems } from './etcd.js'
+
+export interface Proxies<Name extends string> extends AsyncDisposable {
+  /** `https://127.0.0.1:PORT` each. */
+  readonly endpoints: Readonly<Record<Name, string>>
+}
 
 const NAMES = [
   'nginxOpen',
@@ -51,45 +57,54 @@ export interface ProxyParts {
   readonly rbac: number
 }
 
-export interface Proxies extends AsyncDisposable {
-  /** `https://127.0.0.1:PORT` each. */
-  readonly endpoints: Readonly<Record<ProxyName, string>>
+/** nginx that verifies client certificates and passes calls to the etcd on a port of this machine. */
+export function startNginx(etcd: number, as: Pick<ProxyParts, 'server' | 'client'>): Promise<Proxies<'nginx'>> {
+  return startAll(['nginx'], as, (folder, ports) => {
+    const verify = `ssl_client_certificate ${folder}/ca.crt; ssl_verify_client on;`
+    return [nginx(folder, [nginxServer(folder, ports.nginx, passing(folder, etcd), verify)])]
+  })
 }
 
-export async function startProxies(parts: ProxyParts): Promise<Proxies> {
+export function startProxies(parts: ProxyParts): Promise<Proxies<ProxyName>> {
+  // Nothing listens on the port `dead`.
+  return startAll(NAMES, parts, (folder, ports, dead) => {
+    write(folder, 'server.pem', pemsOf(parts.server).cert + pemsOf(parts.server).key)
+    write(folder, 'client.pem', pemsOf(parts.client).cert + pemsOf(parts.client).key)
+    write(folder, 'other-ca.crt', parts.otherCa)
+    const slow = join(folder, 'slow')
+    mkdirSync(slow)
+    const verify = `ssl_client_certificate ${folder}/ca.crt; ssl_verify_client on;`
+    const ofSlow = [nginxServer(folder, ports.nginxSlowClock, passing(folder, parts.etcd), verify)]
+    return [
+      nginx(folder, nginxServers(folder, ports, parts, dead)),
+      clocked('-2d', nginx(slow, ofSlow)),
+      clocked('-2d', opensslServer(folder, ports.opensslSlowClock)),
+      clocked('+400d', opensslServer(folder, ports.opensslFastClock)),
+      ['haproxy', '-db', '-f', write(folder, 'haproxy.cfg', haproxy(folder, ports, parts, dead))],
+    ]
+  })
+}
+
+/** Runs programs that listen on a port for each name. */
+async function startAll<Name extends string>(
+  names: readonly Name[],
+  { server, client }: Pick<ProxyParts, 'server' | 'client'>,
+  commands: (folder: string, ports: Readonly<Record<Name, number>>, dead: number) => string[][],
+): Promise<Proxies<Name>> {
   const folder = mkdtempSync(join(tmpdir(), 'proxies-'))
+  writePems(folder, 'server', server)
+  writePems(folder, 'client', client)
   const held = new HeldPorts()
-  // The last one stays unused: nothing listens there.
-  const taken = await held.take(NAMES.length + 1)
-  const dead = taken[NAMES.length] ?? 0
-  const ports = Object.fromEntries(NAMES.map((name, i) => [name, taken[i] ?? 0])) as Record<ProxyName, number>
-  writeMaterial(folder, parts)
-  const slow = join(folder, 'slow')
-  mkdirSync(slow)
-  const started = [
-    run('nginx', ['-p', folder, '-e', 'stderr', '-c', write(folder, 'nginx.conf', nginx(folder, ports, parts, dead))]),
-    run(
-      ...clocked('-2d', [
-        'nginx',
-        '-p',
-        slow,
-        '-e',
-        'stderr',
-        '-c',
-        write(slow, 'nginx.conf', nginxSlow(folder, ports, parts)),
-      ]),
-    ),
-    run(...clocked('-2d', opensslServer(folder, ports.opensslSlowClock))),
-    run(...clocked('+400d', opensslServer(folder, ports.opensslFastClock))),
-    run('haproxy', ['-db', '-f', write(folder, 'haproxy.cfg', haproxy(folder, ports, parts, dead))]),
-  ]
+  const [dead = 0, ...taken] = await held.take(names.length + 1)
+  const ports = Object.fromEntries(names.map((name, i) => [name, taken[i] ?? 0])) as Record<Name, number>
+  const started = commands(folder, ports, dead).map(run)
   const close = async (): Promise<void> => {
     await Promise.all(started.map((each) => each.stop()))
-    held.release(taken)
+    held.release()
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    for (const port of Object.values(ports)) {
+    for (const port of taken) {
       while (!(await isOpen(port))) {
         for (const each of started) each.check()
         await delay(20)
@@ -99,11 +114,11 @@ export async function startProxies(parts: ProxyParts): Promise<Proxies> {
     await close()
     throw error
   }
-  const endpoints = Object.fromEntries(NAMES.map((name) => [name, `https://127.0.0.1:${String(ports[name])}`]))
-  return { endpoints: endpoints as Record<ProxyName, string>, [Symbol.asyncDispose]: close }
+  const endpoints = Object.fromEntries(names.map((name) => [name, `https://127.0.0.1:${String(ports[name])}`]))
+  return { endpoints: endpoints as Record<Name, string>, [Symbol.asyncDispose]: close }
 }
 
-function run(program: string, args: readonly string[]): { check(): void; stop(): Promise<void> } {
+function run([program = '', ...args]: readonly string[]): { check(): void; stop(): Promise<void> } {
   // `openssl s_server` ends connections at the end of its input.
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true })
   let log = ''
@@ -121,14 +136,25 @@ function run(program: string, args: readonly string[]): { check(): void; stop():
   }
 }
 
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    const answer = (is: boolean) => () => {
+      socket.destroy()
+      resolve(is)
+    }
+    socket.once('connect', answer(true)).once('error', answer(false))
+  })
+}
+
 /** The same program with a clock of its own. */
-function clocked(offset: string, command: readonly string[]): [program: string, args: readonly string[]] {
+function clocked(offset: string, command: readonly string[]): string[] {
   // nginx clears its environment, and libfaketime looks there for the offset again after ten seconds.
-  return ['env', ['FAKETIME_CACHE_DURATION=100000', 'faketime', '--exclude-monotonic', '-f', offset, ...command]]
+  return ['env', 'FAKETIME_CACHE_DURATION=100000', 'faketime', '--exclude-monotonic', '-f', offset, ...command]
 }
 
 /** A server of OpenSSL that verifies client certificates, as haproxy does it. */
-function opensslServer(folder: string, port: number): readonly string[] {
+function opensslServer(folder: string, port: number): string[] {
   const files = ['-cert', `${folder}/server.crt`, '-key', `${folder}/server.key`, '-CAfile', `${folder}/ca.crt`]
   const verify = ['-Verify', '2', '-verify_return_error']
   return ['openssl', 's_server', '-accept', `127.0.0.1:${String(port)}`, ...files, ...verify, '-alpn', 'h2', '-quiet']
@@ -138,19 +164,6 @@ function write(folder: string, name: string, text: string): string {
   writeFileSync(join(folder, name), text)
   return join(folder, name)
 }
-
-function writeMaterial(folder: string, { server, client, otherCa }: ProxyParts): void {
-  for (const [name, { chain, key, trustAnchors }] of Object.entries({ server, client })) {
-    const certificates = chain.map((each) => each.toPem()).join('')
-    write(folder, `${name}.crt`, certificates)
-    write(folder, `${name}.key`, key.exportPem())
-    write(folder, `${name}.pem`, certificates + key.exportPem())
-    write(folder, 'ca.crt', trustAnchors.map((each) => each.toPem()).join(''))
-  }
-  write(folder, 'other-ca.crt', otherCa)
-}
-
-type Ports = Readonly<Record<ProxyName, number>>
 
 /** How nginx reaches an etcd. */
 function passing(folder: string, port: number): string {
@@ -177,13 +190,14 @@ function nginxServer(folder: string, port: number, location: string, more = '', 
   }`
 }
 
-function nginx(folder: string, ports: Ports, parts: ProxyParts, dead: number): string {
+type Ports = Readonly<Record<ProxyName, number>>
+
+function nginxServers(folder: string, ports: Ports, { etcd, rbac }: ProxyParts, dead: number): string[] {
   const pass = (port: number): string => passing(folder, port)
   const server = (name: ProxyName, location: string, more?: string, protocol?: string): string =>
     nginxServer(folder, ports[name], location, more, protocol)
-  const { etcd } = parts
-  return nginxConf(folder, [
-    server('nginxOpen', pass(parts.rbac)),
+  return [
+    server('nginxOpen', pass(rbac)),
     server('nginxVerify', pass(etcd), `ssl_client_certificate ${folder}/other-ca.crt; ssl_verify_client on;`),
     server('nginxDead', pass(dead)),
     server('nginxForbids', 'return 403;'),
@@ -199,20 +213,12 @@ function nginx(folder: string, ports: Ports, parts: ProxyParts, dead: number): s
     `server { listen 127.0.0.1:${String(ports.nginxNoName)} ssl default_server; http2 on; ssl_reject_handshake on; }`,
     server('nginxNoName', pass(etcd), 'server_name localhost;'),
     server('nginxCloses', 'return 444;'),
-  ])
+  ]
 }
 
-/** For a clock that is slow. */
-function nginxSlow(folder: string, ports: Ports, { etcd }: ProxyParts): string {
-  const verify = `ssl_client_certificate ${folder}/ca.crt; ssl_verify_client on;`
-  return nginxConf(join(folder, 'slow'), [nginxServer(folder, ports.nginxSlowClock, passing(folder, etcd), verify)])
-}
-
-function nginxConf(folder: string, servers: readonly string[]): string {
-  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (each) => `${each}_temp_path ${folder}/${each};`,
-  )
-  return `
+function nginx(folder: string, servers: readonly string[]): string[] {
+  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((it) => `${it}_temp_path ${folder}/${it};`)
+  const text = `
 daemon off;
 master_process off;
 pid ${folder}/nginx.pid;
@@ -224,13 +230,12 @@ http {
   ${servers.join('\n')}
 }
 `
+  return ['nginx', '-p', folder, '-e', 'stderr', '-c', write(folder, 'nginx.conf', text)]
 }
 
-function haproxy(folder: string, ports: Ports, parts: ProxyParts, dead: number): string {
+function haproxy(folder: string, ports: Ports, { etcd }: ProxyParts, dead: number): string {
   const listen = (name: ProxyName, lines: readonly string[], bind = ''): string =>
-    [`listen ${name}`, `  bind 127.0.0.1:${String(ports[name])} ${bind}`, ...lines.map((each) => `  ${each}`)].join(
-      '\n',
-    )
+    [`listen ${name}`, `  bind 127.0.0.1:${String(ports[name])} ${bind}`, ...lines.map((it) => `  ${it}`)].join('\n')
   const tls = `ssl crt ${folder}/server.pem alpn h2`
   const to = (port: number): string => `server etcd 127.0.0.1:${String(port)}`
   return `
@@ -241,7 +246,7 @@ defaults
   timeout client 1h
   timeout server 1h
   retries 0
-${listen('haproxyThrough', ['mode tcp', to(parts.etcd)])}
+${listen('haproxyThrough', ['mode tcp', to(etcd)])}
 ${listen('haproxyDead', ['mode tcp', to(dead)])}
 ${listen('haproxyTlsDead', ['mode tcp', to(dead)], tls)}
 ${listen('haproxyHttpDead', ['mode http', to(dead)], tls)}
@@ -252,9 +257,9 @@ ${listen('haproxySni', [
   'tcp-request inspect-delay 5s',
   'tcp-request content reject if { req.ssl_hello_type 1 } !{ req.ssl_sni localhost }',
   'tcp-request content accept if { req.ssl_hello_type 1 }',
-  to(parts.etcd),
+  to(etcd),
 ])}
-${listen('haproxyHttp1', ['mode http', `${to(parts.etcd)} ssl verify none crt ${folder}/client.pem`], tls)}
-${listen('haproxyPrefix', ['mode tcp', `${to(parts.etcd)} send-proxy`])}
+${listen('haproxyHttp1', ['mode http', `${to(etcd)} ssl verify none crt ${folder}/client.pem`], tls)}
+${listen('haproxyPrefix', ['mode tcp', `${to(etcd)} send-proxy`])}
 `
 }

@@ -3,36 +3,31 @@ import type { SecureClientOptions, SecureEtcd3 } from '../../src/client/index.js
 import type { Credentials, CredentialSource } from '../../src/credentials/index.js'
 import type { ErrorCode } from '../../src/report/errors.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
-import type { MintedPki } from './etcd.js'
-import type { TlsStage } from './tls-stage.js'
+import type { MintedPki, Pems } from './etcd.js'
+import type { Peer } from './peers.js'
+import type { SetUpName, TlsStage } from './tls-stage.js'
 
 /** A cause, brought about. */
 export interface Situation {
   readonly endpoint: string
   readonly credentials: Credentials | CredentialSource
-  /** What plain etcd3 is given, where that is not `credentials`. */
-  readonly plain?: PlainCredentials
-  /** Plain etcd3 has no part in it. */
-  readonly withoutPlain?: true
-  /** The call of plain etcd3 hangs, for 2.5 s here: it is asked in `npm run test:long` alone. */
-  readonly plainHangs?: true
+  /** What plain etcd3 is given, if that is not `credentials`; `none`: it has no part in it; `hangs`: its call hangs. */
+  readonly plain?: Partial<Pems> | 'none' | 'hangs'
   /** Next to endpoints and credentials. */
   readonly options?: Partial<SecureClientOptions>
   /** The call that fails. Default: a get. */
   readonly ask?: (client: SecureEtcd3) => Promise<unknown>
-  /** The same attempt by a client in another process, where the cause is in the process. Plain etcd3 is not asked then. */
-  readonly elsewhere?: () => Promise<{ error: ErrorCode | null; findings: readonly Finding[] }>
+  /** The same attempt by a client in another process, if the cause is in the process. */
+  readonly elsewhere?: () => Promise<Outcome>
   /** What the remedy changes: with it, the client connects. */
   readonly cure?: Partial<SecureClientOptions>
   /** Undoes it. */
-  readonly end?: () => Promise<void>
+  readonly end?: () => unknown
 }
 
-/** `credentials` of plain etcd3. */
-export interface PlainCredentials {
-  readonly rootCertificate: Buffer
-  readonly privateKey?: Buffer
-  readonly certChain?: Buffer
+export interface Outcome {
+  readonly error: ErrorCode | null
+  readonly findings: readonly Finding[]
 }
 
 export interface Cause {
@@ -40,20 +35,24 @@ export interface Cause {
   readonly cause: string
   /** The code of our error; null if we connect all the same. */
   readonly error: ErrorCode | null
-  /** The errors found, worst first; where we connect, all that was found. */
+  /** The errors found, worst first; if we connect, all that was found. */
   readonly codes: readonly FindingCode[]
   /** The certificate that the first finding names: `client leaf CN=root`, `server leaf CN=etcd`; null for none. */
   readonly certificate: string | null
   /** Codes of further findings, which say more about the cause. */
   readonly hints?: readonly FindingCode[]
-  /** What the first finding tells next to its text, at least. */
+  /** Details of the first finding, at least. */
   readonly details?: object
   /** The codes with an etcd built with a Go before 1.21, whose alert is 42 whatever the reason. */
   readonly codesOfOldGo?: readonly FindingCode[]
   /** `details` of etcd 3.4, which does not list its CAs. */
   readonly detailsOf34?: object
-  readonly setUp: (stage: TlsStage, pki: MintedPki) => Situation | Promise<Situation>
+  /** It takes a second or more: `npm test` tries some of these. */
+  readonly isSlow?: boolean
+  readonly setUp: SetUp
 }
+
+export type SetUp = (stage: TlsStage, pki: MintedPki) => Situation | Promise<Situation>
 
 /** Causes of one kind, under one heading. */
 export interface CauseGroup {
@@ -61,4 +60,50 @@ export interface CauseGroup {
   /** One paragraph that says how such causes are distinguished from others. */
   readonly text: string
   readonly causes: readonly Cause[]
+}
+
+/** Makes rows that end with this error, about this certificate. */
+export function rowsOf(error: ErrorCode | null, certificate: string | null = null) {
+  return (cause: string, codes: readonly FindingCode[], setUp: SetUp, more: Partial<Cause> = {}): Cause => ({
+    cause,
+    error,
+    certificate,
+    codes,
+    setUp,
+    ...more,
+  })
+}
+
+export const connects = rowsOf(null)
+export const refused = rowsOf('ERR_HANDSHAKE_FAILED')
+export const unreachable = rowsOf('ERR_UNREACHABLE')
+/** The certificate of the client is refused by the other side. */
+export const oursRefused = rowsOf('ERR_HANDSHAKE_FAILED', 'client leaf CN=root')
+
+/** The client and an etcd of the stage, with more options. */
+export function etcd(name: SetUpName, options: Partial<SecureClientOptions> = {}): SetUp {
+  return ({ etcds }, pki) => ({ endpoint: etcds[name].endpoint, credentials: pki.client, options })
+}
+
+/** The client and a small server. */
+export function peer(make: (pki: MintedPki) => Promise<Peer>): SetUp {
+  return async (_stage, pki) => {
+    const made = await make(pki)
+    return { endpoint: made.endpoint, credentials: pki.client, end: () => made[Symbol.asyncDispose]() }
+  }
+}
+
+/** A row in which nobody answers: plain etcd3 waits without an end, and this client for `dialTimeout`. */
+export function unanswered(
+  cause: string,
+  code: FindingCode,
+  setUp: SetUp,
+  { dialTimeout = '1s', ...details }: { dialTimeout?: string; [name: string]: unknown } = {},
+): Cause {
+  const hanging: SetUp = async (stage, pki) => ({
+    ...(await setUp(stage, pki)),
+    options: { dialTimeout },
+    plain: 'hangs',
+  })
+  return unreachable(cause, [code], hanging, { details, isSlow: true })
 }

@@ -1,15 +1,14 @@
-/** Causes that are no certificate: parameters of TLS, the port, the network, the environment. */
+/** Causes that are no certificate: parameters of TLS, the port, the network, this machine, the environment. */
 import { createServer as createHttpsServer } from 'node:https'
+import type { Credentials } from '../../src/credentials/index.js'
 import { blackHole } from './black-hole.js'
 import { dnsServer } from './dns-server.js'
-import { resolveBy } from './resolver.js'
-import type { Cause, CauseGroup } from './tls-cause.js'
+import { pemsOf } from './etcd.js'
 import {
   alertingPeer,
   answeringPeer,
   type CallHandler,
   grpcPeer,
-  type Peer,
   plaintextHttp1Peer,
   refuseCall,
   serverTls,
@@ -17,131 +16,143 @@ import {
   strangePeer,
   tlsPeer,
 } from './peers.js'
-import type { MintedPki } from './etcd.js'
-import type { SetUpName } from './tls-stage.js'
-import type { SecureClientOptions } from '../../src/client/index.js'
+import { resolveBy } from './resolver.js'
+import { slowRelay } from './slow-relay.js'
+import {
+  type CauseGroup,
+  connects,
+  etcd,
+  type Outcome,
+  oursRefused,
+  peer,
+  refused,
+  rowsOf,
+  type SetUp,
+  type Situation,
+  unanswered,
+  unreachable,
+} from './tls-cause.js'
+import type { TlsStage } from './tls-stage.js'
 
-function etcd(name: SetUpName, options: Partial<SecureClientOptions> = {}): Cause['setUp'] {
-  return ({ etcds }, pki) => ({ endpoint: etcds[name].endpoint, credentials: pki.client, options })
-}
-
-function peer(make: (pki: MintedPki) => Promise<Peer>, options: Partial<SecureClientOptions> = {}): Cause['setUp'] {
-  return async (_stage, pki) => {
-    const made = await make(pki)
-    return { endpoint: made.endpoint, credentials: pki.client, options, end: async () => made[Symbol.asyncDispose]() }
-  }
-}
-
-/** A peer on which plain etcd3 waits without an end, and this client for a second. */
-function silent(make: (pki: MintedPki) => Promise<Peer>): Cause['setUp'] {
-  const setUp = peer(make, { dialTimeout: '1s' })
-  return async (stage, pki) => ({ ...(await setUp(stage, pki)), plainHangs: true })
-}
-
-/** A good etcd, and variables in the environment of this process. */
-function environment(variables: Readonly<Record<string, string>>): Cause['setUp'] {
-  return ({ etcds }, pki) => {
-    const before = Object.keys(variables).map((name) => [name, process.env[name]] as const)
-    Object.assign(process.env, variables)
-    const end = (): Promise<void> => {
-      for (const [name, value] of before) {
-        if (value === undefined) Reflect.deleteProperty(process.env, name)
-        else process.env[name] = value
-      }
-      return Promise.resolve()
+/** A good etcd, and a variable in the environment of this process. */
+function environment(name: string, value: string): SetUp {
+  return (stage, pki) => {
+    const before = process.env[name]
+    process.env[name] = value
+    const end = (): void => {
+      if (before === undefined) Reflect.deleteProperty(process.env, name)
+      else process.env[name] = before
     }
-    return { endpoint: etcds.good.endpoint, credentials: pki.client, end }
+    return { endpoint: stage.etcds.good.endpoint, credentials: pki.client, end }
   }
 }
 
-const HANGS = { options: { dialTimeout: '1s' }, plainHangs: true } as const
+/** The etcd in a network of its own, with rules in the way. Plain etcd3 would dial again once they are gone. */
+function filtered(statements: { readonly to?: string; readonly from?: string }): SetUp {
+  return ({ far }, pki) => {
+    far.filter(statements)
+    const end = (): void => {
+      far.heal()
+    }
+    return { endpoint: far.endpoint, credentials: pki.client, plain: 'none', end }
+  }
+}
+
+/** A client in a process of its own, started by a command, with code before it connects. */
+function inProcess(
+  { etcds, modules }: TlsStage,
+  credentials: Credentials,
+  command: readonly string[],
+  before = '',
+): Situation {
+  const { endpoint } = etcds.good
+  const code = `
+    const { createSecureClient } = await load('create-secure-client')
+    const { fromPem } = await load('from-pem')
+    let said
+    ${before}
+    try {
+      const credentials = fromPem(${JSON.stringify(pemsOf(credentials))})
+      const client = await createSecureClient({ endpoints: ${JSON.stringify(endpoint)}, credentials })
+      said = { error: null, findings: client.tls.report.findings }
+      client.close()
+    } catch ({ code, details }) {
+      said = { error: code, findings: details.report.findings }
+    }
+    process.stdout.write(JSON.stringify(said))`
+  const elsewhere = async () => JSON.parse(await modules.start(code, command).ended) as Outcome
+  return { endpoint, credentials, plain: 'none', elsewhere }
+}
 
 const ignore: CallHandler = (stream) => stream.resume()
 
-const REFUSED = { error: 'ERR_HANDSHAKE_FAILED', certificate: null } as const
-const UNREACHABLE = { error: 'ERR_UNREACHABLE', certificate: null } as const
-const CONNECTS = { error: null, certificate: null } as const
+const PARAMETERS = ['handshake/no-common-parameters'] as const
+const PROTOCOL = ['endpoint/wrong-protocol'] as const
+const NOT_ETCD = ['endpoint/not-etcd'] as const
+const UNREACHABLE = ['endpoint/unreachable'] as const
 
 export const PARAMETER_CAUSES: CauseGroup = {
   title: 'Versions, cipher suites, and what the server answers',
   text: 'TLS alerts go by their number: texts change with the version of OpenSSL. etcd is the server where it can be brought to say so; a small TLS server of the tests where it cannot.',
   causes: [
-    {
-      cause: 'etcd speaks TLS 1.3 alone, the client TLS 1.2 alone',
-      ...REFUSED,
-      codes: ['handshake/no-common-parameters'],
-      details: { versions: { min: 'TLSv1.2', max: 'TLSv1.2' } },
-      setUp: etcd('tls13', { tls: { maxVersion: 'TLSv1.2' } }),
-    },
-    {
-      cause: 'etcd speaks TLS 1.2 alone, the client TLS 1.3 alone',
-      ...REFUSED,
-      codes: ['handshake/no-common-parameters'],
-      details: { versions: { min: 'TLSv1.3', max: 'TLSv1.3' } },
-      setUp: etcd('tls12', { tls: { minVersion: 'TLSv1.3' } }),
-    },
-    {
-      cause: 'etcd’s --cipher-suites do not fit its own certificate',
-      ...REFUSED,
-      codes: ['handshake/no-common-parameters'],
+    refused(
+      'etcd speaks TLS 1.3 alone, the client TLS 1.2 alone',
+      PARAMETERS,
+      etcd('tls13', { tls: { maxVersion: 'TLSv1.2' } }),
+      { details: { versions: { min: 'TLSv1.2', max: 'TLSv1.2' } } },
+    ),
+    refused(
+      'etcd speaks TLS 1.2 alone, the client TLS 1.3 alone',
+      PARAMETERS,
+      etcd('tls12', { tls: { minVersion: 'TLSv1.3' } }),
+      { details: { versions: { min: 'TLSv1.3', max: 'TLSv1.3' } } },
+    ),
+    refused('etcd’s --cipher-suites do not fit its own certificate', PARAMETERS, etcd('rsaSuites'), {
       details: { versions: null },
-      setUp: etcd('rsaSuites'),
-    },
-    {
-      cause: 'the server’s clock is wrong: it takes a valid client certificate for expired (alert 45)',
-      ...REFUSED,
-      certificate: 'client leaf CN=root',
-      codes: ['handshake/client-certificate-refused'],
-      details: { alert: 45, validity: { edge: 'not-before' } },
-      setUp: peer(() => alertingPeer(45)),
-    },
-    {
-      cause: 'etcd’s key and certificate are out of step for a moment, as in a renewal (alert 80)',
-      ...CONNECTS,
-      codes: [],
-      setUp: async ({ etcds: { good } }, pki) => {
+    }),
+    oursRefused(
+      'the server’s clock is wrong: it takes a valid client certificate for expired (alert 45)',
+      ['handshake/client-certificate-refused'],
+      peer(() => alertingPeer(45)),
+      { details: { alert: 45, validity: { edge: 'not-before' } } },
+    ),
+    connects(
+      'etcd’s key and certificate are out of step for a moment, as in a renewal (alert 80)',
+      [],
+      async ({ etcds: { good } }, pki) => {
         await good.writeFiles({ 'server.key': 'half' })
-        let healed: Promise<void> = Promise.resolve()
-        const timer = setTimeout(() => {
-          healed = good.replaceServer(pki.server)
-        }, 500)
+        const timer = setTimeout(() => void good.replaceServer(pki.server), 500)
         const end = async (): Promise<void> => {
           clearTimeout(timer)
-          await healed
           await good.replaceServer(pki.server)
         }
         return { endpoint: good.endpoint, credentials: pki.client, end }
       },
-    },
-    {
-      cause: 'the server says that the client’s certificate is revoked (alert 44)',
-      ...REFUSED,
-      certificate: 'client leaf CN=root',
-      codes: ['handshake/client-certificate-refused'],
-      details: { alert: 44 },
-      setUp: peer(() => alertingPeer(44)),
-    },
-    {
-      cause: 'a TLS proxy does not know the name (alert 112)',
-      ...REFUSED,
-      codes: ['handshake/server-name'],
-      details: { alert: 112 },
-      setUp: peer(() => alertingPeer(112)),
-    },
-    {
-      cause: 'the server does not speak HTTP/2 (alert 120)',
-      ...REFUSED,
-      codes: ['endpoint/wrong-protocol'],
-      details: { expected: 'HTTP/2', alert: 120 },
-      setUp: peer((pki) => tlsPeer(serverTls(pki.server, { ALPNProtocols: ['http/1.1'] }))),
-    },
-    {
-      cause: 'etcd does not ask for a client certificate (no --trusted-ca-file)',
-      ...CONNECTS,
-      certificate: 'server leaf CN=etcd',
-      codes: ['handshake/client-certificate-not-asked'],
-      setUp: etcd('open'),
-    },
+    ),
+    oursRefused(
+      'the server says that the client’s certificate is revoked (alert 44)',
+      ['handshake/client-certificate-refused'],
+      peer(() => alertingPeer(44)),
+      { details: { alert: 44 } },
+    ),
+    refused(
+      'a TLS proxy does not know the name (alert 112)',
+      ['handshake/server-name'],
+      peer(() => alertingPeer(112)),
+      { details: { alert: 112 } },
+    ),
+    refused(
+      'the server does not speak HTTP/2 (alert 120)',
+      PROTOCOL,
+      peer((pki) => tlsPeer(serverTls(pki.server, { ALPNProtocols: ['http/1.1'] }))),
+      { details: { expected: 'HTTP/2', alert: 120 } },
+    ),
+    connects(
+      'etcd does not ask for a client certificate (no --trusted-ca-file)',
+      ['handshake/client-certificate-not-asked'],
+      etcd('open'),
+      { certificate: 'server leaf CN=etcd' },
+    ),
   ],
 }
 
@@ -149,130 +160,91 @@ export const NETWORK_CAUSES: CauseGroup = {
   title: 'The port and the network',
   text: 'Each ends within the dial time-out, whatever stands behind the port.',
   causes: [
-    {
-      cause: 'etcd speaks plaintext there (http://)',
-      ...REFUSED,
-      codes: ['endpoint/wrong-protocol'],
+    refused('etcd speaks plaintext there (http://)', PROTOCOL, etcd('plaintext'), {
       details: { expected: 'TLS', spoken: 'plaintext HTTP/2' },
-      setUp: etcd('plaintext'),
-    },
-    {
-      cause: 'a plaintext HTTP/1.1 server',
-      ...REFUSED,
-      codes: ['endpoint/wrong-protocol'],
+    }),
+    refused('a plaintext HTTP/1.1 server', PROTOCOL, peer(plaintextHttp1Peer), {
       details: { expected: 'TLS', spoken: 'plaintext HTTP/1.1' },
-      setUp: peer(plaintextHttp1Peer),
-    },
-    {
-      cause: 'the metrics port of etcd, plaintext',
-      ...REFUSED,
-      codes: ['endpoint/wrong-protocol'],
+    }),
+    refused('the metrics port of etcd, plaintext', PROTOCOL, etcd('metricsPlaintext'), {
       details: { expected: 'TLS', spoken: 'plaintext HTTP/1.1' },
-      setUp: etcd('metricsPlaintext'),
-    },
-    { cause: 'the metrics port of etcd, https', ...REFUSED, codes: ['endpoint/not-etcd'], setUp: etcd('metrics') },
-    {
-      cause: 'the port of etcd’s --listen-client-http-urls',
-      ...REFUSED,
-      codes: ['endpoint/not-etcd'],
-      setUp: etcd('httpOnly'),
-    },
-    {
-      cause: 'a web server that answers everything with a page',
-      ...REFUSED,
-      codes: ['endpoint/not-etcd'],
-      details: { httpStatus: 200, contentType: 'text/html' },
-      setUp: peer((pki) => strangePeer(serverTls(pki.server), 200)),
-    },
-    {
-      cause: 'a gRPC server that is not etcd',
-      ...REFUSED,
-      codes: ['endpoint/not-etcd'],
-      details: { grpcStatus: 12 },
-      setUp: peer((pki) => {
+    }),
+    refused('the metrics port of etcd, https', NOT_ETCD, etcd('metrics')),
+    refused('the port of etcd’s --listen-client-http-urls', NOT_ETCD, etcd('httpOnly')),
+    refused(
+      'a web server that answers everything with a page',
+      NOT_ETCD,
+      peer((pki) => strangePeer(serverTls(pki.server), 200)),
+      { details: { httpStatus: 200, contentType: 'text/html' } },
+    ),
+    refused(
+      'a gRPC server that is not etcd',
+      NOT_ETCD,
+      peer((pki) => {
         const unknown: CallHandler = (stream) => {
           refuseCall(stream, 12, 'unknown service etcdserverpb.KV')
         }
         return grpcPeer(serverTls(pki.server), unknown, unknown)
       }),
-    },
-    {
-      cause: 'a proxy whose etcd is down (502)',
-      ...UNREACHABLE,
-      codes: ['endpoint/unavailable'],
-      details: { httpStatus: 502 },
-      setUp: peer((pki) => strangePeer(serverTls(pki.server), 502)),
-    },
-    {
-      cause: 'a load balancer without a back end (503)',
-      ...UNREACHABLE,
-      codes: ['endpoint/unavailable'],
-      details: { httpStatus: 503 },
-      setUp: peer((pki) => strangePeer(serverTls(pki.server), 503)),
-    },
-    {
-      cause: 'a server that takes the connection and answers no call',
-      ...UNREACHABLE,
-      codes: ['endpoint/silent'],
-      details: { after: 'settings' },
-      setUp: silent((pki) => grpcPeer(serverTls(pki.server), ignore, ignore)),
-    },
-    {
-      cause: 'the peer port of etcd',
-      ...REFUSED,
-      codes: ['endpoint/wrong-protocol'],
-      details: { expected: 'HTTP/2', alert: null },
-      setUp: etcd('peer'),
-    },
-    {
-      cause: 'an HTTPS server that is not etcd',
-      ...REFUSED,
-      codes: ['endpoint/wrong-protocol'],
-      details: { expected: 'HTTP/2' },
-      setUp: peer((pki) => {
+      { details: { grpcStatus: 12 } },
+    ),
+    ...([502, 503] as const).map((httpStatus) =>
+      unreachable(
+        { 502: 'a proxy whose etcd is down (502)', 503: 'a load balancer without a back end (503)' }[httpStatus],
+        ['endpoint/unavailable'],
+        peer((pki) => strangePeer(serverTls(pki.server), httpStatus)),
+        { details: { httpStatus } },
+      ),
+    ),
+    unanswered(
+      'a server that takes the connection and answers no call',
+      'endpoint/silent',
+      peer((pki) => grpcPeer(serverTls(pki.server), ignore, ignore)),
+      { after: 'settings' },
+    ),
+    refused('the peer port of etcd', PROTOCOL, etcd('peer'), { details: { expected: 'HTTP/2', alert: null } }),
+    refused(
+      'an HTTPS server that is not etcd',
+      PROTOCOL,
+      peer((pki) => {
         const tls = serverTls(pki.server, { ALPNProtocols: [] })
         const https = createHttpsServer(tls, (_request, response) => response.end())
         return tlsPeer(tls, (socket) => https.emit('secureConnection', socket))
       }),
-    },
-    {
-      cause: 'a server of another kind (SSH)',
-      ...REFUSED,
-      codes: ['endpoint/wrong-protocol'],
-      details: { expected: 'TLS', spoken: null },
-      setUp: peer(() => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n'))),
-    },
-    {
-      cause: 'connections are accepted and closed, as by a TCP proxy without its etcd',
-      ...UNREACHABLE,
-      codes: ['endpoint/closed'],
-      details: { answered: false },
-      setUp: peer(() => answeringPeer()),
-    },
-    {
-      cause: 'nothing listens',
-      ...UNREACHABLE,
-      codes: ['endpoint/unreachable'],
-      details: { stage: 'connect', errorCode: 'ECONNREFUSED' },
-      setUp: async (_stage, pki) => {
+      { details: { expected: 'HTTP/2' } },
+    ),
+    refused(
+      'a server of another kind (SSH)',
+      PROTOCOL,
+      peer(() => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n'))),
+      { details: { expected: 'TLS', spoken: null } },
+    ),
+    unreachable(
+      'connections are accepted and closed, as by a TCP proxy without its etcd',
+      ['endpoint/closed'],
+      peer(() => answeringPeer()),
+      { details: { answered: false } },
+    ),
+    unreachable(
+      'nothing listens',
+      UNREACHABLE,
+      async (_stage, pki) => {
         const gone = await silentPeer()
         await gone[Symbol.asyncDispose]()
         return { endpoint: gone.endpoint, credentials: pki.client }
       },
-    },
-    {
-      cause: 'the name is not in DNS',
-      ...UNREACHABLE,
-      codes: ['endpoint/unreachable'],
-      details: { stage: 'lookup', errorCode: 'ENOTFOUND' },
-      setUp: (_stage, pki) => ({ endpoint: 'https://no-such-host.invalid:2379', credentials: pki.client }),
-    },
-    {
-      cause: 'the name server does not answer',
-      ...UNREACHABLE,
-      codes: ['endpoint/unreachable'],
-      details: { stage: 'lookup', errorCode: null },
-      setUp: async (_stage, pki) => {
+      { details: { stage: 'connect', errorCode: 'ECONNREFUSED' } },
+    ),
+    unreachable(
+      'the name is not in DNS',
+      UNREACHABLE,
+      (_stage, pki) => ({ endpoint: 'https://no-such-host.invalid:2379', credentials: pki.client }),
+      { details: { stage: 'lookup', errorCode: 'ENOTFOUND' } },
+    ),
+    unanswered(
+      'the name server does not answer',
+      'endpoint/unreachable',
+      async (_stage, pki) => {
         const name = 'etcd-0.etcd.test'
         const server = await dnsServer({ [name]: 'silent' })
         const resolver = resolveBy(server.address)
@@ -280,61 +252,111 @@ export const NETWORK_CAUSES: CauseGroup = {
           resolver[Symbol.dispose]()
           await server[Symbol.asyncDispose]()
         }
-        return { endpoint: `https://${name}:2379`, credentials: pki.client, ...HANGS, end }
+        return { endpoint: `https://${name}:2379`, credentials: pki.client, end }
       },
-    },
-    {
-      cause: 'packets are dropped: a firewall, or a host that is off',
-      ...UNREACHABLE,
-      codes: ['endpoint/unreachable'],
-      details: { stage: 'connect', errorCode: null },
-      setUp: async (_stage, pki) => {
+      { stage: 'lookup', errorCode: null },
+    ),
+    unanswered(
+      'packets are dropped: a firewall, or a host that is off',
+      'endpoint/unreachable',
+      async (_stage, pki) => {
         const hole = await blackHole()
-        const end = async (): Promise<void> => hole[Symbol.asyncDispose]()
-        return { endpoint: hole.endpoint, credentials: pki.client, ...HANGS, end }
+        return { endpoint: hole.endpoint, credentials: pki.client, end: () => hole[Symbol.asyncDispose]() }
       },
-    },
-    {
-      cause: 'the port accepts connections and stays silent',
-      ...UNREACHABLE,
-      codes: ['endpoint/silent'],
-      details: { after: 'connect', answered: false },
-      setUp: silent(() => silentPeer()),
-    },
-    {
-      cause: 'the server stays silent after the handshake',
-      ...UNREACHABLE,
-      codes: ['endpoint/silent'],
-      details: { after: 'handshake' },
-      setUp: silent((pki) => tlsPeer(serverTls(pki.server))),
-    },
+      { stage: 'connect', errorCode: null, timeout: 1000 },
+    ),
+    unanswered(
+      'the port accepts connections and stays silent',
+      'endpoint/silent',
+      peer(() => silentPeer()),
+      { after: 'connect', answered: false, timeout: 1000, protocol: null },
+    ),
+    unanswered(
+      'the server stays silent after the handshake',
+      'endpoint/silent',
+      peer((pki) => tlsPeer(serverTls(pki.server))),
+      { after: 'handshake', protocol: 'TLSv1.3' },
+    ),
   ],
 }
+
+export const MACHINE_CAUSES: CauseGroup = {
+  title: 'This machine, and the network next to it',
+  text: 'Rules of nft in a network namespace, a slow line, a clock that is wrong, and a process that has no file descriptor left.',
+  causes: [
+    unanswered('a firewall drops packets (nft drop)', 'endpoint/unreachable', filtered({ to: 'drop' }), {
+      dialTimeout: '2s',
+      stage: 'connect',
+      errorCode: null,
+    }),
+    unreachable(
+      'a firewall rejects the connection (nft reject with tcp reset)',
+      UNREACHABLE,
+      filtered({ to: 'reject with tcp reset' }),
+      { details: { stage: 'connect', errorCode: 'ECONNREFUSED' } },
+    ),
+    unreachable(
+      'a router knows no way to the host (nft reject with icmp host-unreachable)',
+      UNREACHABLE,
+      filtered({ to: 'reject with icmp type host-unreachable' }),
+      { details: { errorCode: 'EHOSTUNREACH' } },
+    ),
+    unanswered(
+      'long packets do not arrive (path MTU), so that the handshake stops after the first message',
+      'endpoint/silent',
+      filtered({ from: 'meta length > 600 drop' }),
+      { dialTimeout: '2s', after: 'connect', answered: false },
+    ),
+    unanswered(
+      'the line is so slow that the handshake takes longer than dialTimeout',
+      'endpoint/silent',
+      async ({ etcds }, pki) => {
+        const relay = await slowRelay(etcds.good.port, { rate: 1000 })
+        const end = () => relay[Symbol.asyncDispose]()
+        return { endpoint: relay.endpoint, credentials: pki.client, end, cure: { dialTimeout: '60s' } }
+      },
+    ),
+    rowsOf('ERR_HANDSHAKE_FAILED', 'server leaf CN=etcd')(
+      'the clock of this machine is 60 days fast: the server’s certificate seems to have expired',
+      ['validity/expired', 'handshake/server-certificate-refused'],
+      (stage, pki) => {
+        const credentials = pki.issueClient({ notAfter: new Date(Date.now() + 365 * 86_400_000) })
+        return inProcess(stage, credentials, ['faketime', '--exclude-monotonic', '-f', '+60d'])
+      },
+      { hints: ['handshake/clock-compared'] },
+    ),
+    unreachable(
+      'the process has no file descriptor left (EMFILE)',
+      UNREACHABLE,
+      (stage, pki) => {
+        const before = `const { openSync } = await import('node:fs'); try { for (;;) openSync('/dev/null') } catch {}`
+        return inProcess(stage, pki.client, ['sh', '-c', 'ulimit -n 200; exec "$@"', 'sh'], before)
+      },
+      { details: { errorCode: 'EMFILE' } },
+    ),
+  ],
+}
+
+const IGNORED = ['environment/ignored'] as const
 
 export const ENVIRONMENT_CAUSES: CauseGroup = {
   title: 'The environment',
   text: 'Variables of the environment have no effect on this client, and it says so in `client.tls.report`.',
   causes: [
-    {
-      cause: '`https_proxy` names a proxy that is not there',
-      ...CONNECTS,
-      codes: ['environment/ignored'],
-      details: { kind: 'proxy' },
-      setUp: environment({ https_proxy: 'http://127.0.0.1:9' }),
-    },
-    {
-      cause: '`NODE_TLS_REJECT_UNAUTHORIZED=0`',
-      ...CONNECTS,
-      codes: ['environment/ignored'],
+    connects(
+      '`https_proxy` names a proxy that is not there',
+      IGNORED,
+      environment('https_proxy', 'http://127.0.0.1:9'),
+      { details: { kind: 'proxy' } },
+    ),
+    connects('`NODE_TLS_REJECT_UNAUTHORIZED=0`', IGNORED, environment('NODE_TLS_REJECT_UNAUTHORIZED', '0'), {
       details: { kind: 'verification-off' },
-      setUp: environment({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
-    },
-    {
-      cause: '`NODE_EXTRA_CA_CERTS` names more CAs',
-      ...CONNECTS,
-      codes: ['environment/ignored'],
-      details: { kind: 'extra-cas' },
-      setUp: environment({ NODE_EXTRA_CA_CERTS: '/etc/ssl/certs/ca-certificates.crt' }),
-    },
+    }),
+    connects(
+      '`NODE_EXTRA_CA_CERTS` names more CAs',
+      IGNORED,
+      environment('NODE_EXTRA_CA_CERTS', '/etc/ssl/certs/ca-certificates.crt'),
+      { details: { kind: 'extra-cas' } },
+    ),
   ],
 }

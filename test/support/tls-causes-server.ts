@@ -1,267 +1,183 @@
-/** Causes on the server's side: the certificate that etcd shows. Each row replaces it, and gives the good one back. */
+/** Causes on the server's side: the certificate that etcd shows. Each row replaces it, and restores the good one. */
 import type { Credentials } from '../../src/credentials/index.js'
-import type { SecureClientOptions } from '../../src/client/index.js'
 import { mintedCredentials, type MintedPki } from './etcd.js'
 import { dns, extendedKeyUsage, ip, mintCa, type Minted, mintLeaf, type MintLeafOptions } from './mint.js'
-import type { Cause, CauseGroup } from './tls-cause.js'
+import { type CauseGroup, connects, refused, rowsOf, type SetUp, type Situation } from './tls-cause.js'
 import { FUTURE, PAST } from './tls-causes-client.js'
 
-interface ShowOptions {
-  /** What the client dials, `127.0.0.1` where left out. */
+interface ShowOptions extends Pick<Situation, 'options' | 'cure'> {
+  /** What the client dials. Default: `127.0.0.1`. */
   host?: string
-  options?: Partial<SecureClientOptions>
-  /** The client's credentials, where they differ from the usual ones. */
-  client?: (pki: MintedPki) => Credentials
-  /** With these options the client connects. */
-  cure?: Partial<SecureClientOptions>
 }
 
 /** Lets the etcd `good` show this. */
-function showing(
-  make: (pki: MintedPki) => Credentials,
-  { host, options, client, cure }: ShowOptions = {},
-): Cause['setUp'] {
+function showing(make: (pki: MintedPki) => Credentials, { host = '127.0.0.1', ...more }: ShowOptions = {}): SetUp {
   return async ({ etcds: { good } }, pki) => {
     await good.replaceServer(make(pki))
-    return {
-      endpoint: host === undefined ? good.endpoint : good.endpoint.replace('127.0.0.1', host),
-      credentials: client?.(pki) ?? pki.client,
-      ...(options === undefined ? {} : { options }),
-      ...(cure === undefined ? {} : { cure }),
-      end: () => good.replaceServer(pki.server),
-    }
+    const endpoint = good.endpoint.replace('127.0.0.1', host)
+    return { endpoint, credentials: pki.client, ...more, end: () => good.replaceServer(pki.server) }
   }
 }
 
 /** A server certificate that differs from a good one in this. */
-function server(options: Partial<MintLeafOptions>): (pki: MintedPki) => Credentials {
-  return (pki) => pki.issueServer(options)
+function server(options: Partial<MintLeafOptions>, more?: ShowOptions): SetUp {
+  return showing((pki) => pki.issueServer(options), more)
 }
 
-const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0'
 const NAMES = [ip('127.0.0.1'), dns('localhost')]
 
 function serverLeaf(issuer: Minted): Minted {
   return mintLeaf({ subject: 'etcd', names: NAMES, issuer })
 }
 
-function under(intermediate: (root: Minted) => Minted, sent: boolean): (pki: MintedPki) => Credentials {
-  return ({ root }) => {
-    const ca = intermediate(root)
-    return mintedCredentials({ leaf: serverLeaf(ca), intermediates: sent ? [ca] : [], trust: [root] })
-  }
+/** A certificate of another CA, with what is sent along. */
+function ofCa(subject: string, isSent = false): SetUp {
+  return showing(() => {
+    const ca = mintCa({ subject })
+    return mintedCredentials({ leaf: serverLeaf(ca), intermediates: isSent ? [ca] : [], trust: [ca] })
+  })
 }
 
-const WRONG = { error: 'ERR_HANDSHAKE_FAILED', certificate: 'server leaf CN=etcd' } as const
-/** Alert 80 is waited out; rows in which it stays need not wait for long. */
-const SHORT: ShowOptions = { options: { dialTimeout: '1s' } }
+/** A certificate under an intermediate that is sent along. */
+function under(options: Partial<Parameters<typeof mintCa>[0]>): SetUp {
+  return showing(({ root }) => {
+    const ca = mintCa({ subject: 'Intermediate', issuer: root, ...options })
+    return mintedCredentials({ leaf: serverLeaf(ca), intermediates: [ca], trust: [root] })
+  })
+}
+
+/** Alert 80 is retried; rows in which it persists need not wait for long. */
+const SHORT = { options: { dialTimeout: '1s' } }
 const REFUSED = 'handshake/server-certificate-refused'
+const NOT_COVERED = ['san/host-not-covered', REFUSED] as const
+const ANY_EXTENDED_KEY_USAGE = '2.5.29.37.0'
+const CLOCK = { hints: ['handshake/clock-compared'] } as const
+
+const wrong = rowsOf('ERR_HANDSHAKE_FAILED', 'server leaf CN=etcd')
+const wrongIntermediate = rowsOf('ERR_HANDSHAKE_FAILED', 'server intermediate CN=Intermediate')
 
 export const SERVER_CAUSES: CauseGroup = {
   title: 'The server’s certificate',
   text: 'Node refuses the certificate, or the rules of this client do. If Node refuses it, the client reads the chain once more, so that the report has every fault and not only the first.',
   causes: [
-    {
-      cause: 'of another CA',
-      ...WRONG,
-      codes: ['chain/issuer-not-found', REFUSED],
-      setUp: showing(() => {
-        const ca = mintCa({ subject: 'Other root' })
-        return mintedCredentials({ leaf: serverLeaf(ca), trust: [ca] })
-      }),
-    },
-    {
-      cause: 'of a CA with the same name and another key',
-      ...WRONG,
-      codes: ['chain/issuer-key-differs', REFUSED],
-      setUp: showing(() => {
-        const ca = mintCa({ subject: 'Test root' })
-        return mintedCredentials({ leaf: serverLeaf(ca), trust: [ca] })
-      }),
-    },
-    {
-      cause: 'of another CA, which is sent along',
-      ...WRONG,
+    wrong('of another CA', ['chain/issuer-not-found', REFUSED], ofCa('Other root')),
+    wrong('of a CA with the same name and another key', ['chain/issuer-key-differs', REFUSED], ofCa('Test root')),
+    wrong('of another CA, which is sent along', ['chain/root-not-trusted', REFUSED], ofCa('Other root', true), {
       certificate: 'server intermediate CN=Other root',
-      codes: ['chain/root-not-trusted', REFUSED],
-      setUp: showing(() => {
-        const ca = mintCa({ subject: 'Other root' })
-        return mintedCredentials({ leaf: serverLeaf(ca), intermediates: [ca], trust: [ca] })
-      }),
-    },
-    {
-      cause: 'self-signed',
-      ...WRONG,
-      codes: ['chain/root-not-trusted', REFUSED],
-      setUp: showing(({ root }) =>
-        mintedCredentials({ leaf: mintLeaf({ subject: 'etcd', names: NAMES }), trust: [root] }),
+    }),
+    wrong(
+      'self-signed',
+      ['chain/root-not-trusted', REFUSED],
+      showing(({ root }) => mintedCredentials({ leaf: mintLeaf({ subject: 'etcd', names: NAMES }), trust: [root] })),
+    ),
+    wrong(
+      'made by etcd itself (--auto-tls)',
+      ['san/host-not-covered', 'chain/root-not-trusted', REFUSED],
+      ({ etcds }, pki) => ({ endpoint: etcds.autoTls.endpoint, credentials: pki.client }),
+      { certificate: 'server leaf O=etcd' },
+    ),
+    wrong(
+      'its intermediate is not sent along',
+      ['chain/issuer-not-found', REFUSED],
+      showing(({ root }) =>
+        mintedCredentials({ leaf: serverLeaf(mintCa({ subject: 'Intermediate', issuer: root })), trust: [root] }),
       ),
-    },
-    {
-      cause: 'made by etcd itself (--auto-tls)',
-      error: 'ERR_HANDSHAKE_FAILED',
-      certificate: 'server leaf O=etcd',
-      codes: ['san/host-not-covered', 'chain/root-not-trusted', REFUSED],
-      setUp: ({ etcds }, pki) => ({ endpoint: etcds.autoTls.endpoint, credentials: pki.client }),
-    },
-    {
-      cause: 'its intermediate is not sent along',
-      ...WRONG,
-      codes: ['chain/issuer-not-found', REFUSED],
-      setUp: showing(under((root) => mintCa({ subject: 'Intermediate', issuer: root }), false)),
-    },
-    {
-      cause: 'only its intermediate is trusted, not the root',
-      error: null,
-      certificate: 'client anchor CN=Intermediate',
-      codes: ['chain/anchor-not-self-signed', 'chain/anchor-not-self-signed'],
-      setUp: async ({ etcds: { good } }, pki) => {
+    ),
+    connects(
+      'only its intermediate is trusted, not the root',
+      ['chain/anchor-not-self-signed', 'chain/anchor-not-self-signed'],
+      async (stage, pki) => {
         const ca = mintCa({ subject: 'Intermediate', issuer: pki.root })
-        await good.replaceServer(mintedCredentials({ leaf: serverLeaf(ca), intermediates: [ca], trust: [pki.root] }))
+        const shown = mintedCredentials({ leaf: serverLeaf(ca), intermediates: [ca], trust: [pki.root] })
         const leaf = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: ca })
         return {
-          endpoint: good.endpoint,
+          ...(await showing(() => shown)(stage, pki)),
           credentials: mintedCredentials({ leaf, trust: [ca] }),
-          end: () => good.replaceServer(pki.server),
         }
       },
-    },
-    {
-      cause: 'for other names (DNS)',
-      ...WRONG,
-      codes: ['san/host-not-covered', REFUSED],
-      setUp: showing(server({ names: [dns('etcd-0.etcd'), ip('127.0.0.1')] }), { host: 'localhost' }),
-    },
-    {
-      cause: 'a port-forward or a tunnel leads to it, so it covers another name than the one that is dialled',
-      ...WRONG,
-      codes: ['san/host-not-covered', REFUSED],
-      hints: ['handshake/server-name'],
-      setUp: showing(server({ names: [dns('etcd-0.etcd.svc')] }), {
-        host: 'localhost',
-        cure: { serverName: 'etcd-0.etcd.svc' },
-      }),
-    },
-    {
-      cause: 'its intermediates are sent in another order',
-      error: null,
-      certificate: null,
-      codes: [],
-      setUp: showing(({ root }) => {
+      { certificate: 'client anchor CN=Intermediate' },
+    ),
+    wrong(
+      'for other names (DNS)',
+      NOT_COVERED,
+      server({ names: [dns('etcd-0.etcd'), ip('127.0.0.1')] }, { host: 'localhost' }),
+    ),
+    wrong(
+      'a port-forward or a tunnel leads to it, so it covers another name than the one that is dialled',
+      NOT_COVERED,
+      server({ names: [dns('etcd-0.etcd.svc')] }, { host: 'localhost', cure: { serverName: 'etcd-0.etcd.svc' } }),
+      { hints: ['handshake/server-name'] },
+    ),
+    connects(
+      'its intermediates are sent in another order',
+      [],
+      showing(({ root }) => {
         const upper = mintCa({ subject: 'Upper CA', issuer: root })
         const lower = mintCa({ subject: 'Lower CA', issuer: upper })
         return mintedCredentials({ leaf: serverLeaf(lower), intermediates: [upper, lower], trust: [root] })
       }),
-    },
-    {
-      cause: 'for another address',
-      ...WRONG,
-      codes: ['san/host-not-covered', REFUSED],
-      setUp: showing(server({ names: [ip('10.0.0.1')] })),
-    },
-    {
-      cause: 'the address is written as a DNS name',
-      ...WRONG,
-      codes: ['san/host-not-covered', REFUSED],
-      setUp: showing(server({ names: [dns('127.0.0.1')] })),
-    },
-    {
-      cause: 'the name stands in the common name only',
-      ...WRONG,
-      certificate: 'server leaf CN=localhost',
-      codes: ['san/host-not-covered', REFUSED],
-      setUp: showing(
+    ),
+    wrong('for another address', NOT_COVERED, server({ names: [ip('10.0.0.1')] })),
+    wrong('the address is written as a DNS name', NOT_COVERED, server({ names: [dns('127.0.0.1')] })),
+    wrong(
+      'the name stands in the common name only',
+      NOT_COVERED,
+      showing(
         ({ root }) => mintedCredentials({ leaf: mintLeaf({ subject: 'localhost', issuer: root }), trust: [root] }),
         { host: 'localhost' },
       ),
-    },
-    {
-      cause: 'the wildcard does not reach so deep',
-      ...WRONG,
-      codes: ['san/host-not-covered', REFUSED],
-      setUp: showing(server({ names: [dns('*.etcd.example')] }), { options: { serverName: 'a.b.etcd.example' } }),
-    },
-    {
-      cause: 'it covers another member, not this one',
-      ...WRONG,
-      codes: ['san/host-not-covered', REFUSED],
-      setUp: showing(server({ names: [dns('etcd-1.etcd.example')] }), {
-        options: { serverName: 'etcd-0.etcd.example' },
-      }),
-    },
-    { cause: 'expired', ...WRONG, codes: ['validity/expired', REFUSED], setUp: showing(server(PAST)) },
-    { cause: 'not valid yet', ...WRONG, codes: ['validity/not-yet-valid', REFUSED], setUp: showing(server(FUTURE)) },
-    {
-      cause: 'its intermediate has expired',
-      ...WRONG,
-      certificate: 'server intermediate CN=Intermediate',
-      codes: ['validity/expired', REFUSED],
-      setUp: showing(under((root) => mintCa({ subject: 'Intermediate', issuer: root, ...PAST }), true)),
-    },
-    {
-      cause: 'for clients only (clientAuth)',
-      ...WRONG,
-      codes: ['usage/extended-key-usage-missing', REFUSED],
-      setUp: showing(server({ usages: ['clientAuth'] })),
-    },
-    {
-      cause: 'for any use (anyExtendedKeyUsage), which etcdctl takes and Node does not',
-      ...WRONG,
-      codes: ['usage/any-extended-key-usage', REFUSED],
-      setUp: showing(server({ usages: [ANY_EXTENDED_KEY_USAGE] })),
-    },
-    {
-      cause: 'under an intermediate for clients only',
-      ...WRONG,
-      certificate: 'server intermediate CN=Intermediate',
-      codes: ['usage/extended-key-usage-missing', REFUSED],
-      setUp: showing(
-        under(
-          (root) => mintCa({ subject: 'Intermediate', issuer: root, extensions: [extendedKeyUsage(['clientAuth'])] }),
-          true,
-        ),
-      ),
-    },
-    {
-      cause: 'signed with SHA-1',
-      ...WRONG,
-      codes: ['signature/algorithm-refused', REFUSED],
-      setUp: showing(server({ signature: 'ecdsa-sha1' })),
-    },
-    {
-      cause: 'key and certificate out of step, and they stay so',
-      error: 'ERR_HANDSHAKE_FAILED',
-      certificate: null,
-      codes: ['handshake/failed'],
-      details: { alert: 80 },
-      setUp: showing(({ root }) => {
+      { certificate: 'server leaf CN=localhost', details: { reason: 'only-in-common-name' } },
+    ),
+    wrong(
+      'the wildcard does not reach so deep',
+      NOT_COVERED,
+      server({ names: [dns('*.etcd.example')] }, { options: { serverName: 'a.b.etcd.example' } }),
+    ),
+    wrong(
+      'it covers another member, not this one',
+      NOT_COVERED,
+      server({ names: [dns('etcd-1.etcd.example')] }, { options: { serverName: 'etcd-0.etcd.example' } }),
+    ),
+    wrong('expired', ['validity/expired', REFUSED], server(PAST), CLOCK),
+    wrong('not valid yet', ['validity/not-yet-valid', REFUSED], server(FUTURE), CLOCK),
+    wrongIntermediate('its intermediate has expired', ['validity/expired', REFUSED], under(PAST), CLOCK),
+    wrong(
+      'for clients only (clientAuth)',
+      ['usage/extended-key-usage-missing', REFUSED],
+      server({ usages: ['clientAuth'] }),
+    ),
+    wrong(
+      'for any use (anyExtendedKeyUsage), which etcdctl takes and Node does not',
+      ['usage/any-extended-key-usage', REFUSED],
+      server({ usages: [ANY_EXTENDED_KEY_USAGE] }),
+    ),
+    wrongIntermediate(
+      'under an intermediate for clients only',
+      ['usage/extended-key-usage-missing', REFUSED],
+      under({ extensions: [extendedKeyUsage(['clientAuth'])] }),
+    ),
+    wrong('signed with SHA-1', ['signature/algorithm-refused', REFUSED], server({ signature: 'ecdsa-sha1' })),
+    refused(
+      'key and certificate out of step, and they stay so',
+      ['handshake/failed'],
+      showing(({ root }) => {
         const [leaf, key] = [serverLeaf(root), serverLeaf(root)]
         return mintedCredentials({ leaf, key, trust: [root] })
       }, SHORT),
-    },
-    {
-      cause: 'its file is empty',
-      error: 'ERR_HANDSHAKE_FAILED',
-      certificate: null,
-      codes: ['handshake/failed'],
-      details: { alert: 80 },
-      setUp: async ({ etcds: { good } }, pki) => {
+      { details: { alert: 80 } },
+    ),
+    refused(
+      'its file is empty',
+      ['handshake/failed'],
+      async ({ etcds: { good } }, pki) => {
         await good.writeFiles({ 'server.crt': '' })
-        return {
-          endpoint: good.endpoint,
-          credentials: pki.client,
-          options: { dialTimeout: '1s' },
-          end: () => good.replaceServer(pki.server),
-        }
+        const end = () => good.replaceServer(pki.server)
+        return { endpoint: good.endpoint, credentials: pki.client, ...SHORT, end }
       },
-    },
-    {
-      cause: 'its key is Ed448, which Go does not know',
-      error: 'ERR_HANDSHAKE_FAILED',
-      certificate: null,
-      codes: ['handshake/failed'],
+      { details: { alert: 80 } },
+    ),
+    refused('its key is Ed448, which Go does not know', ['handshake/failed'], server({ key: 'ed448' }, SHORT), {
       details: { alert: 80 },
-      setUp: showing(server({ key: 'ed448' }), SHORT),
-    },
+    }),
   ],
 }

@@ -13,7 +13,7 @@ import { clusterMember, mintedCredentials, type MintedPki } from './etcd.js'
 import { hasKey, missingFlags } from './etcd-version.js'
 import { mintCa, mintCrl, type Minted, mintLeaf } from './mint.js'
 import { type PartitionedEtcd, partitionedEtcd } from './partition.js'
-import { type Proxies, startProxies } from './proxies.js'
+import { type Proxies, type ProxyName, startProxies } from './proxies.js'
 
 /** Where the client port moves to, when the published port is to be another one: any port. */
 const ELSEWHERE = '--listen-client-urls=https://127.0.0.1:0'
@@ -21,13 +21,13 @@ const ELSEWHERE = '--listen-client-urls=https://127.0.0.1:0'
 const CONTAINER = { via: 'container' } as const
 
 const SETUPS = {
-  /** As it should be. Rows may replace its certificate, and give it back. */
+  /** As it should be. Rows may replace its certificate, and restore it. */
   good: {},
   tls12: { args: ['--tls-max-version=TLS1.2'] },
   tls13: { args: ['--tls-min-version=TLS1.3'] },
   /** Suites for RSA, and a certificate for ECDSA. */
   rsaSuites: { args: ['--tls-max-version=TLS1.2', '--cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'] },
-  /** With the file `list.crl`, on which `revoked` stands. Rows may replace it, and give it back. */
+  /** With the file `list.crl`, which lists `revoked`. Rows may replace it, and restore it. */
   withCrl: { args: ({ directory }) => [`--client-crl-file=${directory}/list.crl`] },
   allowedHostname: { args: ['--client-cert-allowed-hostname=allowed.example'] },
   /** A configuration file is the one way to set `allowed-cn`, and takes the place of every flag. */
@@ -48,7 +48,7 @@ const SETUPS = {
   metricsPlaintext: {
     args: ({ clientListenUrl }) => [ELSEWHERE, `--listen-metrics-urls=${clientListenUrl.replace('https:', 'http:')}`],
   },
-  /** The peer side has a CA of its own, as kubeadm does it not, and many others do. */
+  /** The peer side has a CA of its own, unlike in kubeadm. */
   peer: {
     args: ({ clientListenUrl, directory }) => [
       ELSEWHERE,
@@ -82,7 +82,7 @@ export interface TlsStage extends AsyncDisposable {
   /** One of its two members is stopped, and the other one has lost its leader. */
   readonly leaderless: TestEtcdCluster<'etcd-0' | 'etcd-1'>
   /** In front of `good` and `rbac`. */
-  readonly proxies: Proxies
+  readonly proxies: Proxies<ProxyName>
   /** In a network of its own. Rows may put rules into the way, and heal it. */
   readonly far: PartitionedEtcd
   /** The client, for processes of their own. */
@@ -93,7 +93,7 @@ export interface TlsStage extends AsyncDisposable {
 export async function startStage(pki: MintedPki): Promise<TlsStage> {
   const started: AsyncDisposable[] = []
   const close = async (): Promise<void> => {
-    await Promise.all(started.map(async (each) => each[Symbol.asyncDispose]()))
+    await Promise.all(started.map((each) => each[Symbol.asyncDispose]()))
   }
   try {
     return { ...(await startAll(pki, started)), [Symbol.asyncDispose]: close }
@@ -104,103 +104,79 @@ export async function startStage(pki: MintedPki): Promise<TlsStage> {
 }
 
 async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omit<TlsStage, keyof AsyncDisposable>> {
+  const keep = <T extends AsyncDisposable>(it: T): T => {
+    started.push(it)
+    return it
+  }
   const revoked = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: pki.root })
   const crl = mintCrl({ issuer: pki.root, revoked: [{ serial: revoked.serial }] }).der
-  const files = { 'list.crl': crl, 'etcd.yaml': ALLOWED_CN }
-  const etcds: [string, TestEtcd][] = []
   const clientCa = mintCa({ subject: 'Client CA' })
-  const expired = mintCa({
-    subject: 'Test root',
-    key: pki.root.key,
-    notBefore: new Date('2020-01-01'),
-    notAfter: new Date('2021-01-01'),
-  })
-  const own = {
+  const validity = { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') }
+  const expired = mintCa({ subject: 'Test root', key: pki.root.key, ...validity })
+  const setUps: Record<SetUpName, Partial<EtcdOptions>> = {
+    ...SETUPS,
     twoCas: { clientCa: [Certificate.parse(clientCa.der, 'client CA')] },
     expiredCa: { clientCa: [Certificate.parse(expired.der, 'expired CA')] },
   }
-  const setUps: [string, Partial<EtcdOptions>][] = Object.entries({ ...SETUPS, ...own })
-  const possible = setUps.filter(([, options]) => lacking(options).length === 0)
-  const single = possible.map(async ([name, options]) => {
-    const startTimeout = '100s'
-    const etcd = await startEtcd({ server: pki.server, files, startTimeout, via: 'binary', ...options })
-    started.push(etcd)
-    etcds.push([name, etcd])
-  })
-  const others = [startLeaderless(pki, started), startFar(pki, started), bundle(started)] as const
-  for (const start of [...(await Promise.allSettled(single)), ...(await Promise.allSettled(others))]) {
-    if (start.status === 'rejected') throw start.reason
+  const etcds: Partial<Record<SetUpName, TestEtcd>> = {}
+  const startOne = async (name: SetUpName): Promise<void> => {
+    if (lacking(setUps[name]).length > 0) return
+    const files = { 'list.crl': crl, 'etcd.yaml': ALLOWED_CN }
+    const options = { server: pki.server, files, startTimeout: '100s', via: 'binary', ...setUps[name] } as const
+    etcds[name] = keep(await startEtcd(options))
   }
-  const running = new Proxy(Object.fromEntries(etcds) as Record<SetUpName, TestEtcd>, {
-    get: (all, name: SetUpName) => {
-      if (Object.hasOwn(all, name)) return all[name]
+  const others = [
+    startLeaderless(pki).then(keep),
+    partitionedEtcd(pki).then(keep),
+    childModules(['src/client/create-secure-client.ts', 'src/credentials/from-pem.ts']),
+  ] as const
+  const all = [...Object.keys(setUps).map((name) => startOne(name as SetUpName)), ...others]
+  for (const start of await Promise.allSettled(all)) if (start.status === 'rejected') throw start.reason
+  const running = new Proxy(etcds as Record<SetUpName, TestEtcd>, {
+    get: (target, name: SetUpName) => {
+      if (Object.hasOwn(target, name)) return target[name]
       throw new NotOnThisEtcd(`This etcd has no ${lacking(SETUPS[name]).join()}`)
     },
   })
-  const enabling = [
-    ['user', 'add', 'root', '--no-password'],
-    ['user', 'grant-role', 'root', 'root'],
-    ['user', 'add', 'app', '--no-password'],
-    ['user', 'add', 'deploy:secret'],
-    ['user', 'grant-role', 'deploy', 'root'],
-    ['auth', 'enable'],
-  ]
-  for (const args of enabling) await running.rbac.etcdctl(args, pki.client)
-  const ports = { etcd: portOf(running.good), rbac: portOf(running.rbac) }
+  for (const args of [
+    'user add root --no-password',
+    'user grant-role root root',
+    'user add app --no-password',
+    'user add deploy:secret',
+    'user grant-role deploy root',
+    'auth enable',
+  ])
+    await running.rbac.etcdctl(args.split(' '), pki.client)
   const client = pki.issueClient({ subject: 'proxy' })
   const otherCa = mintCa({ subject: 'Other CA' }).pem
-  const proxies = await startProxies({ server: pki.server, client, otherCa, ...ports })
-  started.push(proxies)
-  return {
-    etcds: running,
-    revoked: mintedCredentials({ leaf: revoked, trust: [pki.root] }),
-    crl,
-    clientCa,
-    leaderless: await others[0],
-    proxies,
-    far: await others[1],
-    modules: await others[2],
-  }
+  const ports = { etcd: running.good.port, rbac: running.rbac.port }
+  const proxies = keep(await startProxies({ server: pki.server, client, otherCa, ...ports }))
+  const [leaderless, far, modules] = await Promise.all(others)
+  keep({
+    [Symbol.asyncDispose]: () => {
+      modules[Symbol.dispose]()
+      return Promise.resolve()
+    },
+  })
+  const ofRevoked = mintedCredentials({ leaf: revoked, trust: [pki.root] })
+  return { etcds: running, revoked: ofRevoked, crl, clientCa, leaderless, proxies, far, modules }
 }
 
 /** The flags of a set-up that the etcd of these tests does not have. */
 function lacking({ args = [] }: Partial<EtcdOptions>): string[] {
   const url = 'https://127.0.0.1:2379'
   const place = { directory: '/tls', dataDirectory: '/data', clientListenUrl: url, clientUrl: url, localUrl: url }
-  const peer = { peerListenUrl: url, peerUrl: url }
-  const flags = typeof args === 'function' ? args({ ...place, ...peer }) : args
+  const flags = typeof args === 'function' ? args({ ...place, peerListenUrl: url, peerUrl: url }) : args
   const hasKeys = hasKey(['client-transport-security', 'allowed-cn'])
   return flags.some((flag) => flag.startsWith('--config-file=')) && !hasKeys ? ['allowed-cn'] : missingFlags(flags)
 }
 
-async function startFar(pki: MintedPki, started: AsyncDisposable[]): Promise<PartitionedEtcd> {
-  const far = await partitionedEtcd(pki)
-  started.push(far)
-  return far
-}
-
-async function bundle(started: AsyncDisposable[]): Promise<ChildModules> {
-  const modules = await childModules(['src/client/create-secure-client.ts', 'src/credentials/from-pem.ts'])
-  started.push({
-    [Symbol.asyncDispose]: () => {
-      modules[Symbol.dispose]()
-      return Promise.resolve()
-    },
-  })
-  return modules
-}
-
-async function startLeaderless(pki: MintedPki, started: AsyncDisposable[]): Promise<TlsStage['leaderless']> {
+async function startLeaderless(pki: MintedPki): Promise<TlsStage['leaderless']> {
   const members = [clusterMember(pki, 'etcd-0'), clusterMember(pki, 'etcd-1')] as const
   const cluster = await startEtcdCluster({ members, startTimeout: '100s', via: 'binary' })
-  started.push(cluster)
   await cluster.member('etcd-1').stop()
   await cluster.member('etcd-0').waitForLog(/lost leader/, { timeout: '60s' })
   return cluster
-}
-
-function portOf({ endpoint }: TestEtcd): number {
-  return Number(new URL(endpoint).port)
 }
 
 const ALLOWED_CN = `name: etcd
