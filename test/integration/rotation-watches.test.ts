@@ -3,9 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 import { Etcd3, type Watcher } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
-import type { Credentials } from '../../src/credentials/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import { enableAuth, mintPki } from '../support/etcd.js'
+import { enableAuth, mintPki, pemsOf } from '../support/etcd.js'
 import { drawn } from '../support/long.js'
 import { type Proxy, proxyTo } from '../support/peers.js'
 import { heldPorts } from '../support/ports.js'
@@ -18,31 +17,41 @@ const PAST = 2500
 /** Bytes for each, so that all of it does not fit into the windows of HTTP/2 at once. */
 const VALUE = 'v'.repeat(2000)
 
-function plainClient(endpoint: string, credentials: Credentials = pki.client): Etcd3 {
+let etcd: TestEtcd
+let admin: SecureEtcd3
+
+beforeAll(async () => {
+  etcd = await startEtcd({ server: pki.server })
+  admin = await secureClient(etcd.endpoint)
+})
+
+afterAll(async () => {
+  await admin[Symbol.asyncDispose]()
+  await etcd.close()
+})
+
+function plainClient(endpoint: string, credentials = pki.client): Etcd3 {
+  const { ca, cert, key } = pemsOf(credentials)
   return new Etcd3({
     hosts: endpoint,
     // An IP address as SNI, which grpc-js would send, makes Node warn.
     grpcOptions: { 'grpc.ssl_target_name_override': 'localhost' },
-    credentials: {
-      rootCertificate: Buffer.from(pki.root.pem),
-      certChain: Buffer.from(credentials.chain.map((each) => each.toPem()).join('')),
-      privateKey: Buffer.from(credentials.key.exportPem()),
-    },
+    credentials: { rootCertificate: Buffer.from(ca), certChain: Buffer.from(cert), privateKey: Buffer.from(key) },
   })
 }
 
-function secureClient(endpoint: string, credentials: Credentials = pki.client): Promise<SecureEtcd3> {
+function secureClient(endpoint: string, credentials = pki.client): Promise<SecureEtcd3> {
   return createSecureClient({ endpoints: endpoint, credentials, dialTimeout: '2s' })
 }
 
-describe('a watch that catches up with the past when its connection breaks', () => {
-  let etcd: TestEtcd
-  let admin: SecureEtcd3
+const moments = [
+  ['after its creation', 'connected'],
+  ['after its first events', 'put'],
+] as const
+describe.each(drawn(moments, 1))('a watch that catches up, and whose connection breaks %s', (_when, cutAt) => {
   let first: number
 
   beforeAll(async () => {
-    etcd = await startEtcd({ server: pki.server })
-    admin = await secureClient(etcd.endpoint)
     const { header } = await admin.put('before').value('it')
     first = Number(header.revision) + 1
     let number = 0
@@ -55,11 +64,6 @@ describe('a watch that catches up with the past when its connection breaks', () 
     await Promise.all(Array.from({ length: 32 }, put))
   })
 
-  afterAll(async () => {
-    await admin[Symbol.asyncDispose]()
-    await etcd.close()
-  })
-
   interface Seen {
     watcher: Watcher
     revisions: number[]
@@ -67,8 +71,8 @@ describe('a watch that catches up with the past when its connection breaks', () 
     connected: number
   }
 
-  /** Watches from the beginning, and cuts the connection once, when this happens. */
-  function watchAndCut(client: Etcd3, cutAt: 'connected' | 'put', cut: () => void): Seen {
+  /** Watches from the beginning, and cuts the connection once. */
+  function watchAndCut(client: Etcd3, cut: () => void): Seen {
     const watcher = client.watch().prefix('past/').startRevision(String(first)).watcher()
     const seen: Seen = { watcher, revisions: [], connected: 0 }
     watcher.on('connected', () => {
@@ -82,7 +86,7 @@ describe('a watch that catches up with the past when its connection breaks', () 
     return seen
   }
 
-  /** Puts one more event, and waits until the watch has seen it. Gives all the revisions that it should have seen. */
+  /** Puts one more event, and waits until the watch has seen it. Returns all the revisions that it should have seen. */
   async function seesToTheEnd({ revisions }: Seen): Promise<number[]> {
     const { header } = await admin.put('past/last').value('')
     const last = Number(header.revision)
@@ -90,67 +94,52 @@ describe('a watch that catches up with the past when its connection breaks', () 
     return Array.from({ length: last - first + 1 }, (_, index) => first + index)
   }
 
-  const moments = [
-    ['after its creation', 'connected'],
-    ['after its first events', 'put'],
-  ] as const
-  describe.each(drawn(moments, 1))('%s', (_when, cutAt) => {
-    it('plain etcd3 loses events, for it asks again from the newest revision of the store', async () => {
-      await using proxy = await proxyTo(etcd.port)
-      const client = plainClient(proxy.endpoint)
-      const seen = watchAndCut(client, cutAt, () => {
-        proxy.cut()
-      })
-      await expect.poll(() => seen.connected).toBe(2)
-      const all = await seesToTheEnd(seen)
-      expect(seen.revisions.length).toBeLessThan(all.length - 1000)
-      await seen.watcher.cancel()
-      client.close()
+  it('plain etcd3 loses events, because it asks again from the newest revision of the store', async () => {
+    await using proxy = await proxyTo(etcd.port)
+    const client = plainClient(proxy.endpoint)
+    const seen = watchAndCut(client, () => {
+      proxy.cut()
     })
+    await expect.poll(() => seen.connected).toBe(2)
+    const all = await seesToTheEnd(seen)
+    expect(seen.revisions.length).toBeLessThan(all.length - 1000)
+    await seen.watcher.cancel()
+    client.close()
+  })
 
-    it('the secure client goes on where it stood, and etcd3 sees nothing of it', async () => {
-      await using proxy = await proxyTo(etcd.port)
-      await using client = await secureClient(proxy.endpoint)
-      const seen = watchAndCut(client, cutAt, () => {
-        proxy.cut()
-      })
-      await expect.poll(() => proxy.accepted).toBe(2)
-      expect(seen.revisions).toEqual(await seesToTheEnd(seen))
-      expect(seen.connected).toBe(1)
+  it('the secure client continues where it was, and etcd3 sees nothing of it', async () => {
+    await using proxy = await proxyTo(etcd.port)
+    await using client = await secureClient(proxy.endpoint)
+    const seen = watchAndCut(client, () => {
+      proxy.cut()
     })
+    await expect.poll(() => proxy.accepted).toBe(2)
+    expect(seen.revisions).toEqual(await seesToTheEnd(seen))
+    expect(seen.connected).toBe(1)
+  })
 
-    it('and it does where etcd3 has to ask again, because no endpoint was there for a while', async () => {
-      const port = await freePort()
-      let proxy: Proxy = await proxyTo(etcd.port, port)
-      await using client = await secureClient(proxy.endpoint)
-      const seen = await new Promise<Seen>((resolve) => {
-        const watched = watchAndCut(client, cutAt, () => {
-          resolve(proxy[Symbol.asyncDispose]().then(() => watched))
-        })
+  it('the secure client continues as well if etcd3 has to ask again, because no endpoint answered for a while', async () => {
+    const port = await freePort()
+    let proxy: Proxy = await proxyTo(etcd.port, port)
+    await using client = await secureClient(proxy.endpoint)
+    const seen = await new Promise<Seen>((resolve) => {
+      const watched = watchAndCut(client, () => {
+        resolve(proxy[Symbol.asyncDispose]().then(() => watched))
       })
-      await new Promise((resolve) => seen.watcher.once('disconnected', resolve))
-      proxy = await proxyTo(etcd.port, port)
-      await expect.poll(() => seen.connected).toBe(2)
-      expect(seen.revisions).toEqual(await seesToTheEnd(seen))
-      await client[Symbol.asyncDispose]()
-      await proxy[Symbol.asyncDispose]()
     })
+    await new Promise((resolve) => seen.watcher.once('disconnected', resolve))
+    proxy = await proxyTo(etcd.port, port)
+    await expect.poll(() => seen.connected).toBe(2)
+    expect(seen.revisions).toEqual(await seesToTheEnd(seen))
+    await client[Symbol.asyncDispose]()
+    await proxy[Symbol.asyncDispose]()
   })
 })
 
 describe('a watch that etcd refuses', () => {
-  let etcd: TestEtcd
   const alice = pki.issueClient({ subject: 'alice' })
 
-  beforeAll(async () => {
-    etcd = await startEtcd({ server: pki.server })
-    await using admin = await secureClient(etcd.endpoint)
-    await enableAuth(admin, 'Readwrite', 'public/')
-  })
-
-  afterAll(async () => {
-    await etcd.close()
-  })
+  beforeAll(() => enableAuth(admin, 'Readwrite', 'public/'))
 
   it('with plain etcd3, no later watch is ever created', async () => {
     const client = plainClient(etcd.endpoint, alice)
@@ -170,12 +159,12 @@ describe('a watch that etcd refuses', () => {
       watcher.on('put', ({ value }: { value: Buffer }) => seen.push(`${name} ${value.toString()}`))
     }
     await watch('before')
-    const waiting = [client.watch().prefix('private/').create(), watch('beside')]
-    await expect(waiting[0]).rejects.toThrow('permission denied')
-    await waiting[1]
-    await expect(client.watch().prefix('private/').create()).rejects.toThrow('permission denied')
+    const refused = client.watch().prefix('private/').create()
+    const next = watch('next')
+    await expect(refused).rejects.toThrow('permission denied')
+    await next
     await watch('after')
     await client.put('public/a').value('1')
-    await expect.poll(() => [...seen].sort()).toEqual(['after 1', 'before 1', 'beside 1'])
+    await expect.poll(() => [...seen].sort()).toEqual(['after 1', 'before 1', 'next 1'])
   })
 })
