@@ -1,13 +1,12 @@
 /** A client through etcd's own proxy (`etcd grpc-proxy start`), which chooses the ids of watches and merges their streams. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
-import type { Credentials } from '../../src/credentials/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { type EtcdProcess, saying, startEtcdProcess } from '../support/etcd-process.js'
-import { mintPki } from '../support/etcd.js'
+import { mintPki, writePems } from '../support/etcd.js'
 import { heldPorts } from '../support/ports.js'
 
 const pki = mintPki()
@@ -17,18 +16,11 @@ let etcd: TestEtcd
 let proxy: EtcdProcess
 let client: SecureEtcd3
 
-function write(name: string, { chain, key, trustAnchors }: Credentials): { ca: string; cert: string; key: string } {
-  const files = { ca: join(folder, 'ca'), cert: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) }
-  writeFileSync(files.ca, trustAnchors.map((each) => each.toPem()).join(''))
-  writeFileSync(files.cert, chain.map((each) => each.toPem()).join(''))
-  writeFileSync(files.key, key.exportPem(), { mode: 0o600 })
-  return files
-}
-
 beforeAll(async () => {
   etcd = await startEtcd({ server: pki.server })
   const port = String(await freePort())
-  const [own, upstream] = [write('server', pki.server), write('client', pki.issueClient({ subject: [] }))]
+  const own = writePems(folder, 'server', pki.server)
+  const upstream = writePems(folder, 'client', pki.issueClient({ subject: [] }))
   const listening = ['--cert-file', own.cert, '--key-file', own.key, '--trusted-ca-file', own.ca]
   const dialling = [
     '--cert',

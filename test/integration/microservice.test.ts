@@ -62,7 +62,6 @@ function variables(etcd: TestEtcd, mountPath: string): Record<string, string> {
 
 interface Service {
   readonly child: ChildProcess
-  readonly url: string
   readonly out: () => string
 }
 
@@ -81,7 +80,7 @@ afterAll(async () => {
   await etcd.close()
 })
 
-function run(mount: SecretMount): { child: ChildProcess; out: () => string } {
+function run(mount: SecretMount): Service {
   const child = spawn(process.execPath, [join(dirname(story.file), 'microservice.js')], {
     env: { PATH: process.env['PATH'], ...variables(etcd, mount.directory) },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -93,63 +92,55 @@ function run(mount: SecretMount): { child: ChildProcess; out: () => string } {
   return { child, out: () => out }
 }
 
-async function start(mount: SecretMount): Promise<Service> {
-  const { child, out } = run(mount)
-  await expect.poll(out, { timeout: 30_000 }).toContain('listening on')
-  const [, port = ''] = /listening on (\d+)/.exec(out()) ?? []
-  return { child, out, url: `http://127.0.0.1:${port}` }
-}
-
-async function call(service: Service, path: string, init: RequestInit = {}): Promise<[number, string]> {
-  const response = await fetch(`${service.url}${path}`, init)
-  return [response.status, await response.text()]
+async function stored(key: string): Promise<string> {
+  return (await etcd.etcdctl(['get', '--print-value-only', key], pki.client)).stdout.trim()
 }
 
 describe('the microservice', () => {
-  it('serves, follows the Secret, and ends in order', async () => {
+  it('serves, follows the Secret, and answers what is under way when it is ended', async () => {
     using mount = new SecretMount(pki.client)
-    const service = await start(mount)
-    expect(await call(service, '/healthz')).toEqual([200, 'ok\n'])
-    expect(await call(service, '/readyz')).toEqual([200, 'ready\n'])
-    expect(await call(service, '/items/a')).toEqual([404, 'no such item\n'])
-    expect(await call(service, '/items/a', { method: 'PUT', body: 'grün' })).toEqual([204, ''])
-    expect(await call(service, '/items/a')).toEqual([200, 'grün'])
-    expect((await etcd.etcdctl(['get', '--print-value-only', 'items/a'], pki.client)).stdout).toContain('grün')
-    expect(await call(service, '/items/a/b')).toEqual([404, 'not found\n'])
-    expect(await call(service, '/items/a', { method: 'POST' })).toEqual([405, 'GET, PUT or DELETE\n'])
-    expect(await call(service, '/items/a', { method: 'PUT', body: 'x'.repeat(70_000) })).toEqual([413, 'too large\n'])
+    const { child, out } = run(mount)
+    await expect.poll(out, { timeout: 30_000 }).toContain('listening on')
+    const url = `http://127.0.0.1:${/listening on (\d+)/.exec(out())?.[1] ?? ''}`
+    const call = async (path: string, init: RequestInit = {}): Promise<[number, string]> => {
+      const response = await fetch(`${url}${path}`, init)
+      return [response.status, await response.text()]
+    }
+    expect(await call('/healthz')).toEqual([200, 'ok\n'])
+    expect(await call('/readyz')).toEqual([200, 'ready\n'])
+    expect(await call('/items/a')).toEqual([404, 'no such item\n'])
+    expect(await call('/items/a', { method: 'PUT', body: 'grün' })).toEqual([204, ''])
+    expect(await call('/items/a')).toEqual([200, 'grün'])
+    expect(await stored('items/a')).toBe('grün')
+    expect(await call('/items/a/b')).toEqual([404, 'not found\n'])
+    expect(await call('/items/a', { method: 'POST' })).toEqual([405, 'GET, PUT or DELETE\n'])
+    expect(await call('/items/a', { method: 'PUT', body: 'x'.repeat(70_000) })).toEqual([413, 'too large\n'])
 
     const renewed = pki.issueClient()
-    const { serialNumber } = renewed.chain[0]
     mount.write(renewed)
-    await expect
-      .poll(async () => (await call(service, '/metrics'))[1], { timeout: 30_000 })
-      .toContain('etcd_client_rotations_total 1')
-    expect((await call(service, '/metrics'))[1]).toContain(`etcd_client_certificate_info{serial="${serialNumber}"} 1`)
-    expect(await call(service, '/items/a')).toEqual([200, 'grün'])
+    const metrics = async (): Promise<string> => (await call('/metrics'))[1]
+    await expect.poll(metrics, { timeout: 30_000 }).toContain('etcd_client_rotations_total 1')
+    expect(await metrics()).toContain(`etcd_client_certificate_info{serial="${renewed.chain[0].serialNumber}"} 1`)
+    expect(await call('/items/a')).toEqual([200, 'grün'])
 
-    service.child.kill('SIGTERM')
-    expect(await once(service.child, 'exit')).toEqual([0, null])
-    expect(service.out()).toMatch(/^listening on \d+\nrotated to certificate \w+\nending\n$/)
-  })
-
-  it('answers what is under way when it is told to end', async () => {
-    using mount = new SecretMount(pki.client)
-    const service = await start(mount)
+    const requests = async (): Promise<number> => Number(/app_requests_total (\d+)/.exec(await metrics())?.[1])
+    const before = await requests()
     const { body, write, finish } = slowBody()
-    const answered = call(service, '/items/slow', { method: 'PUT', body, duplex: 'half' })
+    const answered = call('/items/slow', { method: 'PUT', body, duplex: 'half' })
     write('half')
-    await expect.poll(async () => (await call(service, '/metrics'))[1]).toMatch(/app_requests_total [2-9]/)
-    service.child.kill('SIGTERM')
-    await expect.poll(service.out).toContain('ending')
+    // Each request for the metrics counts as well.
+    let asked = 0
+    await expect.poll(async () => (await requests()) - before - (asked += 1)).toBe(1)
+    child.kill('SIGTERM')
+    await expect.poll(out).toContain('ending')
     finish(' and half')
     expect(await answered).toEqual([204, ''])
-    expect(await once(service.child, 'exit')).toEqual([0, null])
-    const { stdout } = await etcd.etcdctl(['get', '--print-value-only', 'items/slow'], pki.client)
-    expect(stdout).toContain('half and half')
+    expect(await once(child, 'exit')).toEqual([0, null])
+    expect(await stored('items/slow')).toBe('half and half')
+    expect(out()).toMatch(/^listening on \d+\nrotated to certificate \w+\nending\n$/)
   })
 
-  it('does not start with a certificate that etcd refuses, and says why', async () => {
+  it('does not start with a certificate that etcd refuses, and reports why', async () => {
     using mount = new SecretMount(pki.issueClient({ usages: ['serverAuth'] }))
     const { child, out } = run(mount)
     expect(await once(child, 'exit')).toEqual([1, null])
@@ -175,7 +166,7 @@ describe('the plugin of Fastify', () => {
       })
       done()
     })
-    // Not by itself: it is thenable, and whoever awaits it awaits its start.
+    // In an object: the application is thenable, and a caller that awaits it awaits its start.
     return { app }
   }
 
@@ -188,28 +179,21 @@ describe('the plugin of Fastify', () => {
       done()
     })
     const url = await app.listen({ host: '127.0.0.1', port: 0 })
-    const headers = { 'content-type': 'text/plain' }
-    const put = await fetch(`${url}/items/b`, { method: 'PUT', headers, body: 'blau' })
-    expect(put.status).toBe(204)
-    expect(await (await fetch(`${url}/items/b`)).text()).toBe('blau')
     const client = clientOf(app)
-    mount.write(pki.issueClient())
-    await expect
-      .poll(() => client.tls.report.path[0]?.serialNumber, { timeout: 30_000 })
-      .not.toBe(pki.client.chain[0].serialNumber)
     expect(client.tls.endpoints).toMatchObject([{ state: 'ready' }])
-
+    await client.put('b').value('blau')
+    expect(await (await fetch(`${url}/items/b`)).text()).toBe('blau')
     const { body, write, finish } = slowBody()
+    const headers = { 'content-type': 'text/plain' }
     const answered = fetch(`${url}/items/slow`, { method: 'PUT', headers, body, duplex: 'half' })
     write('half')
-    await expect.poll(() => requests).toBe(3)
+    await expect.poll(() => requests).toBe(2)
     const closed = app.close()
     finish(' and half')
     expect((await answered).status).toBe(204)
     await closed
     await expect(client.get('b').string()).rejects.toThrow('already closed')
-    const { stdout } = await etcd.etcdctl(['get', '--print-value-only', 'slow'], pki.client)
-    expect(stdout).toContain('half and half')
+    expect(await stored('slow')).toBe('half and half')
   })
 
   it('keeps the application from starting with a certificate that etcd refuses', async () => {

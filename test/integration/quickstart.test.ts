@@ -1,5 +1,6 @@
 /** The quickstart as a newcomer runs it, to its end and ended half way. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,7 +31,7 @@ interface Ended {
 }
 
 interface Interruption {
-  signal: NodeJS.Signals
+  signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'
   /** What the script has to have written before the signal is sent. */
   after: string
   /** Milliseconds to wait then, to end it somewhere inside of a step. */
@@ -52,56 +53,42 @@ async function quickstart(env: NodeJS.ProcessEnv, interruption?: Interruption): 
       timer = setTimeout(() => child.kill(interruption.signal), interruption.delay)
     })
   }
-  return new Promise((resolve) => {
-    child.on('close', (code) => {
-      clearTimeout(timer)
-      resolve({ pid: child.pid ?? 0, code, out })
-    })
-  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  clearTimeout(timer)
+  return { pid: child.pid ?? 0, code, out }
 }
 
-/** Everything that a run could have left: containers, networks, processes, temporary files, compiled stories. */
-async function leftBy({ pid }: Ended): Promise<unknown> {
+/** Checks everything that a run could have left: containers, networks, processes, temporary files, compiled stories. */
+async function leavesNothing({ pid }: Ended): Promise<void> {
   const { dockerode } = (await getContainerRuntimeClient()).container
   const filters = { label: [`etcd-mtls.run=quickstart-${String(pid)}`] }
-  return {
-    containers: (await dockerode.listContainers({ all: true, filters })).map((each) => each.Names),
-    networks: (await dockerode.listNetworks({ filters })).map((each) => each.Name),
-    processes: processesWith(folder),
-    files: readdirSync(folder),
-    stories: (existsSync(cache) ? readdirSync(cache) : []).filter((name) =>
-      name.startsWith(`quickstart-${String(pid)}-`),
-    ),
-  }
+  const stories = (existsSync(cache) ? readdirSync(cache) : []).filter((it) =>
+    it.startsWith(`quickstart-${String(pid)}-`),
+  )
+  const left = [
+    await dockerode.listContainers({ all: true, filters }),
+    await dockerode.listNetworks({ filters }),
+    processesWith(folder),
+    readdirSync(folder),
+    stories,
+  ]
+  expect(left.flat()).toEqual([])
 }
-
-const NOTHING = { containers: [], networks: [], processes: [], files: [], stories: [] }
 
 /** Command lines that name this text. */
 function processesWith(text: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-      } catch {
-        return [] // it has ended in between
-      }
-    })
-    .filter((line) => line.includes(text))
+  const lines = readdirSync('/proc').map((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+    } catch {
+      return '' // it is no process, or has ended in between
+    }
+  })
+  return lines.filter((line) => line.includes(text))
 }
 
-const atOnce: Interruption = { signal: 'SIGINT', after: 'etcd will run', delay: 0 }
-const starting: Interruption = { signal: 'SIGTERM', after: 'A real etcd', delay: 30 }
-const connected: Interruption = { signal: 'SIGHUP', after: 'A client, connected', delay: 0 }
-
-interface Place {
-  where: string
-  env: NodeJS.ProcessEnv
-  first: string
-}
-const container: Place = { where: 'a container', env: {}, first: 'etcd will run in a container' }
-const alone: Place = { where: 'a process', env: NO_ENGINE, first: 'etcd will run as a process' }
+const container = { where: 'a container', env: {}, first: 'etcd will run in a container' }
+const alone = { where: 'a process', env: NO_ENGINE, first: 'etcd will run as a process' }
 
 it.each(drawn([container, alone], 1))(
   'tells the whole story with etcd in $where, and leaves nothing behind',
@@ -113,25 +100,26 @@ it.each(drawn([container, alone], 1))(
     expect(ended.out).toContain('warning: usage/gateway-client-auth-missing')
     expect(ended.out).not.toMatch(/PRIVATE KEY|Warning:/)
     expect(ended.code).toBe(0)
-    expect(await leftBy(ended)).toEqual(NOTHING)
+    await leavesNothing(ended)
   },
 )
 
+const starting = { signal: 'SIGTERM', after: 'A real etcd', delay: 30 } as const
 /** In a process, only starting differs. */
 const moments = [
-  { ...container, ...atOnce },
+  { ...container, signal: 'SIGINT', after: 'etcd will run', delay: 0 },
   { ...container, ...starting },
-  { ...container, ...connected },
+  { ...container, signal: 'SIGHUP', after: 'A client, connected', delay: 0 },
   { ...alone, ...starting },
-]
+] as const
 
 it.each(drawn(moments, 1))(
   'ended by $signal $delay ms after "$after" with etcd in $where leaves nothing behind',
   async (moment) => {
     const ended = await quickstart(moment.env, moment)
     expect(ended.out).not.toContain('Done')
-    expect(ended.code).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[moment.signal as 'SIGINT'])
-    expect(await leftBy(ended)).toEqual(NOTHING)
+    expect(ended.code).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[moment.signal])
+    await leavesNothing(ended)
   },
 )
 
@@ -142,5 +130,5 @@ it('says in one sentence what to install where nothing can be had', async () => 
       ' (https://github.com/etcd-io/etcd/releases; on Debian or Ubuntu "sudo apt-get install etcd-server").\n',
   )
   expect(ended.code).toBe(1)
-  expect(await leftBy(ended)).toEqual(NOTHING)
+  await leavesNothing(ended)
 })

@@ -3,41 +3,30 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
 import { connectSecurely } from '../../../src/client/create-secure-client.js'
 import { startEtcdCluster, type TestEtcdCluster } from '../../../src/testing/index.js'
-import { clusterMember, mintPki } from '../../support/etcd.js'
+import { mintPki, threeMembers } from '../../support/etcd.js'
 import { findingOf } from '../../support/refused.js'
 
-const NAMES = ['etcd-0', 'etcd-1', 'etcd-2'] as const
-type Name = (typeof NAMES)[number]
-
 const pki = mintPki()
-let cluster: TestEtcdCluster<Name>
+let cluster: TestEtcdCluster
+/** The endpoints of the members. */
+let [a, b, c] = ['', '', '']
 
 beforeAll(async () => {
-  const [a, b, c] = NAMES
-  const members = [clusterMember(pki, a), clusterMember(pki, b), clusterMember(pki, c)] as const
-  cluster = await startEtcdCluster({
-    members,
-    via: 'binary',
-    startTimeout: '100s',
-    // Otherwise etcd removes no member in the first five seconds.
-    args: ['--strict-reconfig-check=false'],
-  })
+  // Otherwise etcd removes no member in the first five seconds.
+  const args = ['--strict-reconfig-check=false']
+  cluster = await startEtcdCluster({ members: threeMembers(pki), startTimeout: '100s', args })
+  ;[a = '', b = '', c = ''] = cluster.endpoints
 })
 
 afterAll(async () => {
   await cluster.close()
 })
 
-function url(name: Name): string {
-  return cluster.member(name).endpoint
-}
-
 function urlsOf({ tls }: SecureEtcd3): string[] {
   return tls.endpoints.map(({ endpoint }) => endpoint)
 }
 
 it('replaces the endpoints under calls and a watch, and none of them notices', async () => {
-  const [a, b, c] = NAMES.map(url) as [string, string, string]
   await using client = await createSecureClient({ endpoints: [a, b], credentials: pki.client, preflight: 'all' })
   const seen: string[] = []
   const watcher = await client.watch().prefix('moved/').create()
@@ -69,7 +58,6 @@ it('replaces the endpoints under calls and a watch, and none of them notices', a
 })
 
 it('names the leader', async () => {
-  const [a, b, c] = NAMES.map(url) as [string, string, string]
   await using client = await createSecureClient({ endpoints: [a, b, c], credentials: pki.client, preflight: 'all' })
   expect(client.tls.endpoints.map(({ role }) => role)).toEqual([null, null, null])
   const report = await client.tls.probe()
@@ -84,45 +72,31 @@ it('names the leader', async () => {
 })
 
 it('follows DNS', async () => {
-  let names: readonly Name[] = ['etcd-0']
-  const lookup = (record: string): Promise<{ name: string; port: number; priority: number; weight: number }[]> => {
-    const found = record.includes('-ssl') ? names : []
-    return Promise.resolve(
-      found.map((name) => ({ name: 'localhost', port: cluster.member(name).port, priority: 0, weight: 0 })),
-    )
+  let found = [a]
+  const lookup = (record: string) => {
+    const ports = record.includes('-ssl') ? found.map((each) => Number(new URL(each).port)) : []
+    return Promise.resolve(ports.map((port) => ({ name: 'localhost', port, priority: 0, weight: 0 })))
   }
   const options = { discovery: { domain: 'localhost' }, credentials: pki.client, refreshEndpoints: '1s' }
   await using client = await connectSecurely(options, lookup)
-  names = ['etcd-1', 'etcd-2']
-  const wanted = names.map((name) => url(name).replace('127.0.0.1', 'localhost'))
-  await expect.poll(() => urlsOf(client)).toEqual(wanted)
+  found = [b, c]
+  await expect.poll(() => urlsOf(client)).toEqual(found.map((each) => each.replace('127.0.0.1', 'localhost')))
   await client.put('found').value('by DNS')
 })
 
 it('follows the member list, and reports a cluster that has lost its quorum', async () => {
-  await using client = await createSecureClient({
-    endpoints: url('etcd-0'),
-    credentials: pki.client,
-    refreshEndpoints: '1s',
-  })
-  await expect.poll(() => urlsOf(client).sort()).toEqual(NAMES.map(url).sort())
+  const options = { endpoints: a, credentials: pki.client, refreshEndpoints: '1s' }
+  await using client = await createSecureClient(options)
+  await expect.poll(() => urlsOf(client).sort()).toEqual([a, b, c].sort())
   const { members } = await client.cluster.memberList({})
-  const gone = members.find(({ name }) => name === 'etcd-2')
+  const gone = members.find(({ name }) => name === 'm3')
   await client.cluster.memberRemove({ ID: gone?.ID ?? '' })
-  await expect.poll(() => urlsOf(client).sort()).toEqual([url('etcd-0'), url('etcd-1')].sort())
+  await expect.poll(() => urlsOf(client).sort()).toEqual([a, b].sort())
   // The member that left may have led: a write may fail until the next election is over.
-  const write = (): Promise<boolean> =>
-    client
-      .put('still')
-      .value('here')
-      .exec()
-      .then(
-        () => true,
-        () => false,
-      )
-  await expect.poll(write).toBe(true)
-  await cluster.member('etcd-1').stop()
-  await cluster.member('etcd-0').waitForLog(/lost leader/, { timeout: '60s' })
+  const write = client.put('still').value('here')
+  await expect.poll(async () => (await Promise.allSettled([write.exec()]))[0].status).toBe('fulfilled')
+  await cluster.member('m2').stop()
+  await cluster.member('m1').waitForLog(/lost leader/, { timeout: '60s' })
   await expect
     .poll(async () => (await client.tls.probe()).findings.map(({ severity, code }) => `${severity} ${code}`))
     .toEqual(
