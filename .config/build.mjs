@@ -21,7 +21,7 @@ chmodSync(fresh, 0o755) // a temporary folder is for its maker alone, dist is no
 try {
   await bundleDeclarations(root, fresh)
   await bundle(root, fresh)
-  writeFileSync(join(fresh, 'report.schema.json'), renderReportSchema(root, await loadCatalogue(root)))
+  writeFileSync(join(fresh, 'report.schema.json'), renderReportSchema(root, (await loadCatalogue(root)).catalogue))
   const dist = join(root, 'dist')
   rmSync(dist, { recursive: true, force: true })
   renameSync(fresh, dist)

@@ -13,7 +13,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const checkOnly = process.argv.includes('--check')
 
 const page = join(root, 'docs/findings.md')
-const findings = renderFindings(await loadCatalogue(root), readExplanations(root))
+const { catalogue, refusalsOf } = await loadCatalogue(root)
+const findings = renderFindings(catalogue, refusalsOf, readExplanations(root))
 if (!checkOnly) {
   writeFileSync(page, findings)
   console.log('Wrote docs/findings.md')

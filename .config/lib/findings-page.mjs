@@ -30,11 +30,12 @@ export function readExplanations(root) {
 }
 
 /**
- * @param {Readonly<Record<string, { severity: string | Function, refusals?: readonly { by: string, words: string }[] }>>} catalogue
+ * @param {Readonly<Record<string, { severity: string | Function }>>} catalogue
+ * @param {(row: any) => readonly { by: string, words: string }[]} refusalsOf
  * @param {ReadonlyMap<string, { meaning: string, source: string }>} explanations
  * @returns {string}
  */
-export function renderFindings(catalogue, explanations) {
+export function renderFindings(catalogue, refusalsOf, explanations) {
   const codes = Object.keys(catalogue).sort()
   const areas = groupByArea(codes)
   const contents = [...areas].map(
@@ -42,7 +43,10 @@ export function renderFindings(catalogue, explanations) {
       `- [${area}](#${area}): ${members.map((code) => `[${factOf(code)}](#${anchorOf(code)})`).join(', ')}`,
   )
   const sections = [...areas].map(([area, members]) =>
-    [`## ${area}`, ...members.map((code) => entry(code, catalogue[code], explanations.get(code)))].join('\n\n'),
+    [
+      `## ${area}`,
+      ...members.map((code) => entry(code, catalogue[code], refusalsOf(catalogue[code]), explanations.get(code))),
+    ].join('\n\n'),
   )
   return `${[INTRODUCTION, contents.join('\n'), ...sections].join('\n\n')}\n`
 }
@@ -62,7 +66,7 @@ Under "Refused as" stand the words by which others refuse the same thing, to be 
 Go's stand in etcd's log (field \`error\`) and in etcdctl's warnings, Node's are the \`code\` of the error (its message where the code is UNSPECIFIED), OpenSSL's are
 what its tools print. \`…\` stands for what changes from case to case.`
 
-function entry(code, { severity, refusals = [] }, { meaning, source }) {
+function entry(code, { severity }, refusals, { meaning, source }) {
   const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `${severityText(severity)}: ${prose(meaning)}`]
   // Several kinds of a code can have the same words.
   const words = [...new Set(refusals.map(refusal))]

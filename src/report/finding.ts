@@ -6,7 +6,7 @@
 import type { CertificateRef } from './certificate-ref.js'
 import type { CatalogueDetails } from './catalogue.js'
 import { briefDeep, printable, printableDeep } from './printable.js'
-import type { CatalogueRow, Refusal, Severity } from './row.js'
+import { type CatalogueRow, type Refusal, refusalsOf, type Severity } from './row.js'
 
 export type { CertificateRef } from './certificate-ref.js'
 export type { Refusal, Severity } from './row.js'
@@ -89,9 +89,7 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
       remedy: ended(printable(row.remedy(briefDeep(details, MAX_TEXT_OF_REMEDY)))),
       certificate: ref,
       details: safe,
-      refusals: (row.refusals ?? []).flatMap(({ by, words, when }) =>
-        when?.(details) === false ? [] : [{ by, words }],
-      ),
+      refusals: refusalsOf(row, details),
       consequences: [],
     }
   }

@@ -13,23 +13,43 @@ export interface Refusal {
   readonly words: string
 }
 
-/** Refusals by one program, in each of these words. */
+/** The words of refusals as a row lists them, by program. */
+export interface Refusals<D> extends Readonly<Partial<Record<Refusal['by'], string | readonly string[]>>> {
+  /** The cases in which these are the words. Default: all. */
+  readonly when?: (details: D) => boolean
+}
+
+interface PossibleRefusal<D> extends Refusal {
+  readonly when?: (details: D) => boolean
+}
+
+type RowRefusals<D> = Refusals<D> | readonly (Refusals<D> | PossibleRefusal<D>)[]
+
 export function refusedAs<By extends Refusal['by']>(by: By, ...words: readonly string[]): (Refusal & { by: By })[] {
   return words.map((each) => ({ by, words: each }))
 }
 
-/** A refusal as a row lists it. */
-export interface PossibleRefusal<D> extends Refusal {
-  /** The cases in which these are the words. Default: all. */
-  readonly when?: (details: D) => boolean
+/** The refusals of a row, those of one finding if its details are given. */
+export function refusalsOf<D>({ refusals = [] }: { refusals?: RowRefusals<D> }, details?: D): Refusal[] {
+  return [refusals]
+    .flat()
+    .flatMap(({ when, ...words }) =>
+      details !== undefined && when?.(details) === false
+        ? []
+        : 'by' in words
+          ? [{ by: words.by, words: words.words }]
+          : Object.entries(words).flatMap(([by, some]) =>
+              [some].flat().map((each: string) => ({ by: by as Refusal['by'], words: each })),
+            ),
+    )
 }
 
 /** One row of the catalogue: what a finding of this code shows. The Markdown file next to the row explains the code. */
 export interface CatalogueRow<D> {
   /** Constant, or derived from the details. */
   readonly severity: Severity | ((details: D) => Severity)
-  /** Who refuses it, in which words. Default: nobody whose words are known. */
-  readonly refusals?: readonly PossibleRefusal<D>[]
+  /** Who refuses it, in which words. Default: nobody, or no words are known. */
+  readonly refusals?: RowRefusals<D>
   /** One sentence about the case at hand. `who` names the certificate, as `The certificate "CN=etcd-0"`. */
   message(details: D, who: string): string
   /** One sentence that says what to do. */
@@ -45,7 +65,7 @@ export function row<D extends object>(spec: CatalogueRow<D> | Omit<CatalogueRow<
 interface KindRow<D> {
   /** Default: error. */
   readonly severity?: Severity | ((details: D) => Severity)
-  readonly refusals?: readonly PossibleRefusal<D>[]
+  readonly refusals?: RowRefusals<D>
   message(details: D, who: string): string
   remedy(details: D): string
 }
@@ -61,7 +81,7 @@ export function rowByKind<D extends { kind: string }>({
   refusals = [],
 }: {
   readonly kinds: Kinds<D>
-  readonly refusals?: readonly PossibleRefusal<D>[]
+  readonly refusals?: RowRefusals<D>
 }): CatalogueRow<D> {
   // Sound by construction: each kind gets the details that have it.
   const rows = kinds as unknown as Readonly<Record<D['kind'], KindRow<D>>>
@@ -79,9 +99,9 @@ export function rowByKind<D extends { kind: string }>({
     // Made when asked for: all rows together would take milliseconds at import.
     get refusals() {
       return [
-        ...refusals,
+        ...[refusals].flat(),
         ...Object.entries<KindRow<D>>(rows).flatMap(([kind, { refusals: own = [] }]) =>
-          own.map((each) => ({
+          [own].flat().map((each) => ({
             ...each,
             when: (details: D) => details.kind === kind && each.when?.(details) !== false,
           })),

@@ -33,11 +33,7 @@ export interface PermissionDetails extends AccessDetails {
 
 export const access = {
   'access/permission-denied': row<PermissionDetails>({
-    severity: 'error',
-    refusals: [
-      { by: 'etcd', words: 'etcdserver: permission denied' },
-      { by: 'etcd', words: 'auth: permission denied' },
-    ],
+    refusals: { etcd: ['etcdserver: permission denied', 'auth: permission denied'] },
     message: ({ method, required, ...who }) =>
       `etcd refuses ${method} to ${describe(who)}${required.length === 0 ? '' : `. The call requires ${listed(required.map(describePermission))}`}.`,
     remedy: ({ identity, user, required }) =>
@@ -53,12 +49,9 @@ export const access = {
       named: boolean
     }
   >({
-    severity: 'error',
     refusals: [
-      { by: 'etcd', words: 'etcdserver: user name not found', when: ({ named }) => named },
-      { by: 'etcd', words: 'auth: user not found', when: ({ named }) => named },
-      { by: 'etcd', words: 'etcdserver: user name is empty', when: ({ named }) => !named },
-      { by: 'etcd', words: 'auth: user name is empty', when: ({ named }) => !named },
+      { etcd: ['etcdserver: user name not found', 'auth: user not found'], when: ({ named }) => named },
+      { etcd: ['etcdserver: user name is empty', 'auth: user name is empty'], when: ({ named }) => !named },
     ],
     message: ({ method, named, ...who }) => {
       if (named) return `etcd refuses ${method}: it has no user for ${describe(who)}.`
@@ -77,11 +70,7 @@ export const access = {
     },
   }),
   'access/token-refused': row<AccessDetails>({
-    severity: 'error',
-    refusals: [
-      { by: 'etcd', words: 'etcdserver: invalid auth token' },
-      { by: 'etcd', words: 'etcdserver: revision of auth store is old' },
-    ],
+    refusals: { etcd: ['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old'] },
     message: ({ method, ...who }) => `etcd refuses ${method}: the token of ${describe(who)} is not valid.`,
     remedy: () =>
       'Run "etcdctl endpoint status --cluster", and "etcdctl user list" on each member: they must agree. Do not set the metadata "token" or "authorization" on calls.',

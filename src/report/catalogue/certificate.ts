@@ -1,5 +1,5 @@
 /** Findings about one certificate by itself: its encoding, its extensions, its key and its signature algorithm. */
-import { refusedByGoAlone, row, rowByKind, type Severity, type UsageDetails, refusedAs } from '../row.js'
+import { refusedByGoAlone, row, rowByKind, type Severity, type UsageDetails } from '../row.js'
 import { listed } from '../words.js'
 import { type Place, the } from './place.js'
 
@@ -17,11 +17,8 @@ const GO_ON_EXTENSIONS = {
   subjectKeyIdentifier: 'x509: invalid subject key identifier',
 }
 
-const NO_ISSUER = [
-  { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
-  { by: 'OpenSSL', words: 'unable to get issuer certificate' },
-] as const
-const UNHANDLED_BY_GO = { by: 'Go', words: 'x509: unhandled critical extension' } as const
+const NO_ISSUER = { Node: 'UNABLE_TO_GET_ISSUER_CERT', OpenSSL: 'unable to get issuer certificate' }
+const UNHANDLED_BY_GO = { Go: 'x509: unhandled critical extension' }
 
 function leaveOut({ extension }: { extension: string }): string {
   return `Leave ${extension} out when it is renewed.`
@@ -61,7 +58,7 @@ export const certificate = {
           'Create a CA certificate with a subject, such as CN=etcd-ca, and reissue the certificates below it.',
       },
       malformed: {
-        refusals: [{ by: 'Go', words: 'x509: invalid RDNSequence: invalid attribute value: …' }],
+        refusals: { Go: 'x509: invalid RDNSequence: invalid attribute value: …' },
         message: ({ field, attribute }, who) =>
           `${who} has a value in its ${field} (attribute ${attribute}) that is not a string of its kind, or of a kind that Go does not read.`,
         remedy: () => 'Reissue the certificate with a subject in UTF8String or PrintableString.',
@@ -81,7 +78,7 @@ export const certificate = {
   }),
   'certificate/serial-unusual': row<{ serialNumber: string; reason: string }>({
     severity: ({ reason }): Severity => (reason === 'is negative' ? 'error' : 'warning'),
-    refusals: [{ by: 'Go', words: 'x509: negative serial number', when: ({ reason }) => reason === 'is negative' }],
+    refusals: { Go: 'x509: negative serial number', when: ({ reason }) => reason === 'is negative' },
     message: ({ serialNumber, reason }, who) => `${who} has a serial number that ${reason} (${serialNumber}).`,
     remedy: () => 'Reissue it with a random positive serial number of up to 20 bytes.',
   }),
@@ -97,33 +94,27 @@ export const certificate = {
   >({
     kinds: {
       malformed: {
-        refusals: Object.entries(GO_ON_EXTENSIONS).map(([name, words]) => ({
-          by: 'Go',
-          words,
+        refusals: Object.entries(GO_ON_EXTENSIONS).map(([name, Go]) => ({
+          Go,
           when: ({ extension }) => extension === name,
         })),
         message: ({ extension, reason }, who) => `${who} has a malformed ${extension} extension: ${reason}.`,
         remedy: ({ extension }) => `Reissue it with a well-formed ${extension}.`,
       },
       repeated: {
-        refusals: [{ by: 'Go', words: 'x509: certificate contains duplicate extension with OID "…"' }],
+        refusals: { Go: 'x509: certificate contains duplicate extension with OID "…"' },
         message: ({ extension }, who) => `${who} has the extension ${extension}, which occurs more than once.`,
         remedy: () =>
           'Reissue it with the extension once. With openssl, look for it in both the request and the extension file.',
       },
       unknown: {
-        refusals: [
-          UNHANDLED_BY_GO,
-          { by: 'Node', words: 'unhandled critical extension' },
-          { by: 'OpenSSL', words: 'unhandled critical extension' },
-        ],
+        refusals: { ...UNHANDLED_BY_GO, Node: 'unhandled critical extension', OpenSSL: 'unhandled critical extension' },
         message: ({ extension }, who) => `${who} has the extension ${extension}, which is critical and unknown.`,
         remedy: ({ extension }) => `Reissue it with ${extension} not critical, or without it.`,
       },
       'wrongly critical': {
         refusals: (['subject', 'authority'] as const).map((whose) => ({
-          by: 'Go',
-          words: `x509: ${whose} key identifier incorrectly marked critical`,
+          Go: `x509: ${whose} key identifier incorrectly marked critical`,
           when: ({ extension }) => extension === `${whose}KeyIdentifier`,
         })),
         message: ({ extension }, who) => `${who} has the extension ${extension}, which must not be critical.`,
@@ -131,14 +122,14 @@ export const certificate = {
       },
       'relative name': {
         severity: refusedByGoAlone,
-        refusals: [{ by: 'Go', words: GO_ON_EXTENSIONS.crlDistributionPoints }],
+        refusals: { Go: GO_ON_EXTENSIONS.crlDistributionPoints },
         message: (_, who) =>
           `${who} names the place of its CRL relative to the issuer; etcd does not read the certificate.`,
         remedy: () => 'Issue it again with a URI in crlDistributionPoints, or without that extension.',
       },
       'names unread by Go': {
         severity: refusedByGoAlone,
-        refusals: [UNHANDLED_BY_GO],
+        refusals: UNHANDLED_BY_GO,
         message: ({ extension, names }, who) =>
           extension === 'subjectAltName'
             ? `${who} marks its subject alternative name as critical, and it holds only names that etcd does not read (${listed(names)}). etcd refuses it.`
@@ -166,7 +157,7 @@ export const certificate = {
       },
       'of a root': {
         severity: 'warning',
-        refusals: NO_ISSUER.map((each) => ({ ...each, when: ({ reason }) => reason.startsWith('points to') })),
+        refusals: { ...NO_ISSUER, when: ({ reason }) => reason.startsWith('points to') },
         message: ({ reason }, who) => `${who} has an authority key identifier that ${reason}.`,
         remedy: () => 'Use "authorityKeyIdentifier = keyid" or leave it out when the CA is renewed.',
       },
@@ -212,7 +203,7 @@ export const certificate = {
       },
       'not critical': {
         severity: 'warning',
-        refusals: [{ by: 'Go', words: 'x509: no valid chains built: … invalid policies' }],
+        refusals: { Go: 'x509: no valid chains built: … invalid policies' },
         message: ({ extension }, who) =>
           `${who} carries ${extension} that are not marked as critical; they are not processed.`,
         remedy: leaveOut,
@@ -220,18 +211,18 @@ export const certificate = {
     },
   }),
   'key/mismatch': row<{ keyAlgorithm: string; certificateAlgorithm: string; keyOrigin?: string | undefined }>({
-    refusals: [
-      { by: 'Go', words: 'tls: private key does not match public key' },
-      { by: 'Node', words: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' },
-      { by: 'OpenSSL', words: 'key values mismatch' },
-    ],
+    refusals: {
+      Go: 'tls: private key does not match public key',
+      Node: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH',
+      OpenSSL: 'key values mismatch',
+    },
     message: ({ keyAlgorithm, certificateAlgorithm, keyOrigin }, who) =>
       `${who} does not belong to the private key ${keyOrigin === undefined ? 'given with it' : `in ${keyOrigin}`}: its public key is ${certificateAlgorithm}, the private key is ${keyAlgorithm}${certificateAlgorithm === keyAlgorithm ? ', of another pair' : ''}.`,
     remedy: () =>
       'Use the key that the certificate was requested with: "openssl x509 -noout -pubkey -in CERT" and "openssl pkey -pubout -in KEY" must print the same.',
   }),
   'key/weak': row<{ algorithm: string; wanted: string }>({
-    refusals: [...refusedAs('OpenSSL', 'ee key too small', 'CA certificate key too weak')],
+    refusals: { OpenSSL: ['ee key too small', 'CA certificate key too weak'] },
     message: ({ algorithm }, who) => `${who} has a public key that is too weak: ${algorithm}.`,
     remedy: ({ wanted }) => `Generate a new key (${wanted}) and reissue the certificate for it.`,
   }),
@@ -240,16 +231,15 @@ export const certificate = {
   >({
     kinds: {
       'public key': {
-        refusals: [
-          ...refusedAs(
-            'Go',
+        refusals: {
+          Go: [
             "tls: client didn't provide a certificate",
             'tls: failed to parse private key',
             'x509: unsupported elliptic curve',
             'tls: unsupported certificate curve (P-224)',
             'x509: RSA key missing NULL parameters',
-          ),
-        ],
+          ],
+        },
         message: ({ algorithm, refusedBy }, who) => `${who} has a public key that ${refusedBy}: ${algorithm}.`,
         remedy: () => NEW_KEY,
       },
@@ -278,15 +268,11 @@ export const certificate = {
     },
   }),
   'signature/invalid': row<{ issuer: string; issuerFingerprint256: string }>({
-    refusals: [
-      {
-        by: 'Go',
-        words:
-          'x509: certificate signed by unknown authority (possibly because of "x509: … verification failure" while trying to verify candidate authority certificate "…")',
-      },
-      { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
-      { by: 'OpenSSL', words: 'certificate signature failure' },
-    ],
+    refusals: {
+      Go: 'x509: certificate signed by unknown authority (possibly because of "x509: … verification failure" while trying to verify candidate authority certificate "…")',
+      Node: 'CERT_SIGNATURE_FAILURE',
+      OpenSSL: 'certificate signature failure',
+    },
     message: ({ issuer }, who) =>
       `${who} has a signature that the key of its issuer "${issuer}" did not make: it was altered or damaged.`,
     remedy: () => 'Do not use it. Copy it again from its source if the copy may be damaged; otherwise reissue it.',
@@ -300,11 +286,12 @@ export const certificate = {
     kinds: {
       weak: {
         severity: ({ trusted }): Severity => (trusted ? 'warning' : 'error'),
-        refusals: [
-          { by: 'Go' as const, words: 'x509: cannot verify signature: insecure algorithm …' },
-          ...refusedAs('Node', 'ERR_SSL_CA_MD_TOO_WEAK', 'UNSPECIFIED'),
-          { by: 'OpenSSL' as const, words: 'CA signature digest algorithm too weak' },
-        ].map((each) => ({ ...each, when: ({ trusted }) => !trusted })),
+        refusals: {
+          Go: 'x509: cannot verify signature: insecure algorithm …',
+          Node: ['ERR_SSL_CA_MD_TOO_WEAK', 'UNSPECIFIED'],
+          OpenSSL: 'CA signature digest algorithm too weak',
+          when: ({ trusted }) => !trusted,
+        },
         message: ({ algorithm, trusted }, who) =>
           trusted
             ? `${who} is self-signed with ${algorithm}.`
@@ -312,18 +299,18 @@ export const certificate = {
         remedy: () => 'Reissue it with SHA-256 ("openssl x509 -req -sha256").',
       },
       unsupported: {
-        refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
+        refusals: { Go: 'x509: cannot verify signature: algorithm unimplemented' },
         message: ({ algorithm }, who) => `${who} is signed with an algorithm that is not supported (${algorithm}).`,
         remedy: () => 'Reissue it with an ECDSA, RSA or Ed25519 CA key and SHA-256.',
       },
       'stated twice': {
-        refusals: [{ by: 'Go', words: "x509: inner and outer signature algorithm identifiers don't match" }],
+        refusals: { Go: "x509: inner and outer signature algorithm identifiers don't match" },
         message: (_, who) => `${who} names one signature algorithm inside its signed part and another outside.`,
         remedy: () => 'Do not use it. Reissue it.',
       },
       'salt length': {
         severity: refusedByGoAlone,
-        refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
+        refusals: { Go: 'x509: cannot verify signature: algorithm unimplemented' },
         message: ({ algorithm, saltLength, expected }, who) =>
           `${who} is signed with ${algorithm} and a salt of ${String(saltLength)} bytes; etcd verifies only a salt of ${String(expected)} bytes.`,
         remedy: () => 'Reissue it with a salt as long as the digest (openssl: "-sigopt rsa_pss_saltlen:digest").',

@@ -19,17 +19,15 @@ const UNREADABLE_TO_GO = (
     ['x509: cannot parse URI "…": …', 'URI'],
     ['x509: negative serial number', 'serial'],
   ] as const
-).map(
-  ([words, part]) => ({ by: 'Go', words, when: ({ reason }: { reason: string }) => reason.includes(part) }) as const,
-)
+).map(([Go, part]) => ({ Go, when: ({ reason }: { reason: string }) => reason.includes(part) }))
 
 /** Refusals of several rows. */
-const BY_GO = { by: 'Go', words: 'x509: certificate signed by unknown authority' } as const
-const NOT_LOCALLY = { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' } as const
-const LEAF_UNVERIFIED = { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } as const
-const NO_LOCAL_ISSUER = { by: 'OpenSSL', words: 'unable to get local issuer certificate' } as const
+const BY_GO = { Go: 'x509: certificate signed by unknown authority' }
+const NOT_LOCALLY = 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'
+const LEAF_UNVERIFIED = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
+const NO_LOCAL_ISSUER = 'unable to get local issuer certificate'
 
-const NOT_ITS_ISSUER = [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER]
+const NOT_ITS_ISSUER = { Node: [LEAF_UNVERIFIED, NOT_LOCALLY], OpenSSL: NO_LOCAL_ISSUER }
 
 /** A client certificate, and the CAs that it does not lead to. */
 export interface ClientCaDetails {
@@ -52,20 +50,18 @@ export const chain = {
   >({
     kinds: {
       'not given': {
-        refusals: [
-          BY_GO,
-          LEAF_UNVERIFIED,
-          NOT_LOCALLY,
-          { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
-          NO_LOCAL_ISSUER,
-        ],
+        refusals: {
+          ...BY_GO,
+          Node: [LEAF_UNVERIFIED, NOT_LOCALLY, 'UNABLE_TO_GET_ISSUER_CERT'],
+          OpenSSL: NO_LOCAL_ISSUER,
+        },
         message: ({ issuer, anchors }, who) =>
           `${who} was issued by "${issuer}", and no certificate with that subject was given. ${trusted(anchors)}`,
         remedy: ({ issuer }) =>
           `If "${issuer}" is an intermediate, append its certificate to the leaf's file. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
       },
       circle: {
-        refusals: [BY_GO, NO_LOCAL_ISSUER],
+        refusals: { ...BY_GO, OpenSSL: NO_LOCAL_ISSUER },
         message: ({ issuer, anchors }, who) =>
           `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted. ${trusted(anchors)}`,
         remedy: () =>
@@ -74,18 +70,11 @@ export const chain = {
     },
   }),
   'chain/issuer-key-differs': row<{ issuer: string; found: string[]; wantedKeyIdentifier: string | null }>({
-    refusals: [
-      {
-        by: 'Go',
-        words:
-          'x509: certificate signed by unknown authority (possibly because of "x509: … verification failure" while trying to verify candidate authority certificate "…")',
-      },
-      LEAF_UNVERIFIED,
-      NOT_LOCALLY,
-      { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
-      NO_LOCAL_ISSUER,
-      { by: 'OpenSSL', words: 'certificate signature failure' },
-    ],
+    refusals: {
+      Go: 'x509: certificate signed by unknown authority (possibly because of "x509: … verification failure" while trying to verify candidate authority certificate "…")',
+      Node: [LEAF_UNVERIFIED, NOT_LOCALLY, 'CERT_SIGNATURE_FAILURE'],
+      OpenSSL: [NO_LOCAL_ISSUER, 'certificate signature failure'],
+    },
     message: ({ issuer, found }, who) =>
       `${who} was not signed by the key of the CA "${issuer}" that was given (its certificate has ${listed(found.slice(0, 1))}${found.length > 1 ? ` and ${String(found.length - 1)} more` : ''}).`,
     remedy: ({ wantedKeyIdentifier }) =>
@@ -94,21 +83,17 @@ export const chain = {
   'chain/root-not-trusted': rowByKind<{ kind: 'leaf' | 'root'; anchors: string[] }>({
     kinds: {
       leaf: {
-        refusals: [
-          BY_GO,
-          { by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
-          { by: 'OpenSSL', words: 'self-signed certificate' },
-        ],
+        refusals: { ...BY_GO, Node: 'DEPTH_ZERO_SELF_SIGNED_CERT', OpenSSL: 'self-signed certificate' },
         message: ({ anchors }, who) => `${who} is self-signed and not trusted. ${trusted(anchors)}`,
         remedy: () =>
           'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
       },
       root: {
-        refusals: [
-          BY_GO,
-          { by: 'Node', words: 'SELF_SIGNED_CERT_IN_CHAIN' },
-          { by: 'OpenSSL', words: 'self-signed certificate in certificate chain' },
-        ],
+        refusals: {
+          ...BY_GO,
+          Node: 'SELF_SIGNED_CERT_IN_CHAIN',
+          OpenSSL: 'self-signed certificate in certificate chain',
+        },
         message: ({ anchors }, who) => `${who} is the root of the chain and is not trusted. ${trusted(anchors)}`,
         remedy: () =>
           'If this is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.',
@@ -123,7 +108,7 @@ export const chain = {
       `If etcd’s --trusted-ca-file holds "${issuer}", pass that file as clientCa, so that the chain is validated. Otherwise use a certificate of a CA in that file, with its intermediates.`,
   }),
   'chain/no-trust-anchors': row<NoDetails>({
-    refusals: [BY_GO, LEAF_UNVERIFIED, NO_LOCAL_ISSUER],
+    refusals: { ...BY_GO, Node: LEAF_UNVERIFIED, OpenSSL: NO_LOCAL_ISSUER },
     message: () => 'No trusted CA certificate was given.',
     remedy: () => 'Pass the certificate of the CA that issues your etcd certificates (--cacert of etcdctl).',
   }),
@@ -194,12 +179,10 @@ export const chain = {
   }),
   'chain/anchor-not-self-signed': row<{ issuer: string; selfIssued: boolean } & OpensslDetails>({
     severity: refusedByOpensslAlone,
-    refusals: [
-      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
-      NOT_LOCALLY,
-      { by: 'OpenSSL', words: 'unable to get issuer certificate' },
-      NO_LOCAL_ISSUER,
-    ],
+    refusals: {
+      Node: ['UNABLE_TO_GET_ISSUER_CERT', NOT_LOCALLY],
+      OpenSSL: ['unable to get issuer certificate', NO_LOCAL_ISSUER],
+    },
     message: ({ issuer, selfIssued }, who) =>
       selfIssued
         ? `${who} is trusted, but OpenSSL, and so Node, does not treat it as self-signed and searches for another issuer.`
@@ -220,12 +203,10 @@ export const chain = {
     } & OpensslDetails
   >({
     severity: refusedByOpensslAlone,
-    refusals: [
-      { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
-      NOT_LOCALLY,
-      { by: 'OpenSSL', words: 'certificate signature failure' },
-      NO_LOCAL_ISSUER,
-    ],
+    refusals: {
+      Node: ['CERT_SIGNATURE_FAILURE', NOT_LOCALLY],
+      OpenSSL: ['certificate signature failure', NO_LOCAL_ISSUER],
+    },
     message: ({ issuer, picked, from, reason }, who) =>
       picked === null
         ? `A valid path exists, but OpenSSL, and so Node, does not find it: ${reason}.`
@@ -241,7 +222,7 @@ export const chain = {
   }),
   'chain/issuer-name-respelled': row<{ written: string; issuer: string } & UsageDetails>({
     severity: refusedByGoAlone,
-    refusals: [BY_GO],
+    refusals: BY_GO,
     message: ({ written, issuer }, who) =>
       `${who} writes the name of its issuer as "${written}", and the issuer itself is "${issuer}" in other bytes; etcd does not accept it as the issuer.`,
     remedy: () => 'Reissue it, with the issuer’s name copied byte for byte, as openssl and cfssl do.',

@@ -1,5 +1,5 @@
 /** Findings about basic constraints: who may issue, and how long a path may be. */
-import { type NoDetails, refusedByGoAlone, row, rowByKind, type UsageDetails, refusedAs } from '../row.js'
+import { type NoDetails, refusedByGoAlone, row, rowByKind, type UsageDetails } from '../row.js'
 import { quoted } from '../words.js'
 
 /** A path length that the CA sets and the path exceeds. */
@@ -16,15 +16,14 @@ function allows(who: string, allowed: number): string {
 
 export const constraints = {
   'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE'; issued: string }>({
-    refusals: [
-      ...refusedAs(
-        'Go',
+    refusals: {
+      Go: [
         'x509: certificate is not authorized to sign other certificates',
         'x509: invalid signature: parent certificate cannot sign this kind of certificate',
-      ),
-      { by: 'Node', words: 'INVALID_CA' },
-      { by: 'OpenSSL', words: 'invalid CA certificate' },
-    ],
+      ],
+      Node: 'INVALID_CA',
+      OpenSSL: 'invalid CA certificate',
+    },
     message: ({ reason, issued }, who) => `${who} issued "${issued}" but is not a CA (${reason}).`,
     remedy: ({ issued }) =>
       `Reissue "${issued}" from a CA. If the issuer is to be a CA, reissue the issuer with "basicConstraints = critical, CA:TRUE".`,
@@ -34,11 +33,11 @@ export const constraints = {
   >({
     kinds: {
       'for all': {
-        refusals: [
-          { by: 'Go', words: 'x509: too many intermediates for path length constraint' },
-          { by: 'Node', words: 'PATH_LENGTH_EXCEEDED' },
-          { by: 'OpenSSL', words: 'path length constraint exceeded' },
-        ],
+        refusals: {
+          Go: 'x509: too many intermediates for path length constraint',
+          Node: 'PATH_LENGTH_EXCEEDED',
+          OpenSSL: 'path length constraint exceeded',
+        },
         message: ({ allowed, found, intermediates }, who) =>
           `${allows(who, allowed)} the path has ${String(found)}: ${quoted(intermediates)}.`,
         remedy: ({ found }) =>
@@ -46,7 +45,7 @@ export const constraints = {
       },
       'for Go': {
         severity: refusedByGoAlone,
-        refusals: [{ by: 'Go', words: 'x509: too many intermediates for path length constraint' }],
+        refusals: { Go: 'x509: too many intermediates for path length constraint' },
         message: ({ allowed, found, intermediates }, who) =>
           `${allows(who, allowed)} etcd, which counts self-issued certificates, refuses the path with ${String(found)}: ${quoted(intermediates)}.`,
         remedy: () =>

@@ -20,7 +20,6 @@ export const discovery = {
       insecure: string[]
     }
   >({
-    severity: 'error',
     message: ({ record, errorCode, timeout, insecure }) => {
       if (errorCode === 'TIMEOUT')
         return `The SRV record ${record} was not found within ${String(timeout / 1000)} s: no name server answered.`

@@ -130,7 +130,6 @@ function strangerRemedy({
 
 export const endpoint = {
   'endpoint/unreachable': row<ConnectDetails>({
-    severity: 'error',
     message: noConnection,
     remedy: connectRemedy,
   }),
@@ -161,7 +160,6 @@ export const endpoint = {
     /** The TLS version; null before the handshake was finished. */
     protocol: string | null
   }>({
-    severity: 'error',
     message: ({ endpoint, address, timeout, after, answered, protocol }) => {
       const within = `within ${seconds(timeout)}`
       if (after === 'handshake')
@@ -196,7 +194,6 @@ export const endpoint = {
       issuer: string
     } | null
   }>({
-    severity: 'error',
     message: ({ endpoint, errorCode, answered, handshake }) => {
       if (handshake !== null)
         return `${endpoint} finished the ${handshake.protocol} handshake without asking for a client certificate, and closed the connection. Its certificate is "${handshake.subject}" of "${handshake.issuer}".`
@@ -223,14 +220,7 @@ export const endpoint = {
     /** 120 if the server refused the protocol h2 during the handshake; else null. */
     alert: number | null
   }>({
-    severity: 'error',
-    refusals: [
-      {
-        by: 'Node',
-        words: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
-        when: ({ alert }) => alert !== null,
-      },
-    ],
+    refusals: { Node: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', when: ({ alert }) => alert !== null },
     message: ({ endpoint, expected, spoken, detail }) =>
       spoken === null
         ? `${endpoint} does not speak ${expected} (${detail}).`
@@ -249,19 +239,10 @@ export const endpoint = {
       location: string | null
     }
   >({
-    severity: 'error',
     refusals: [
-      { by: 'Node', words: 'UNIMPLEMENTED: Received HTTP status code 404' },
-      {
-        by: 'Node',
-        words: 'PERMISSION_DENIED: Received HTTP status code 403',
-        when: ({ httpStatus }) => httpStatus === 403,
-      },
-      {
-        by: 'Node',
-        words: 'RESOURCE_EXHAUSTED: Received HTTP status code 413',
-        when: ({ httpStatus }) => httpStatus === 413,
-      },
+      { Node: 'UNIMPLEMENTED: Received HTTP status code 404' },
+      { Node: 'PERMISSION_DENIED: Received HTTP status code 403', when: ({ httpStatus }) => httpStatus === 403 },
+      { Node: 'RESOURCE_EXHAUSTED: Received HTTP status code 413', when: ({ httpStatus }) => httpStatus === 413 },
     ],
     message: (details) => `${details.endpoint} ${answered(details)}: ${stranger(details)}.`,
     remedy: (details) => (isRefusal(details) ? refusalRemedy(details) : strangerRemedy(details)),
@@ -272,11 +253,12 @@ export const endpoint = {
       learner: boolean
     }
   >({
-    severity: 'error',
     refusals: [
-      { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 502', when: ({ learner }) => !learner },
-      { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 503', when: ({ learner }) => !learner },
-      { by: 'etcd', words: 'etcdserver: rpc not supported for learner', when: ({ learner }) => learner },
+      {
+        Node: ['UNAVAILABLE: Received HTTP status code 502', 'UNAVAILABLE: Received HTTP status code 503'],
+        when: ({ learner }) => !learner,
+      },
+      { etcd: 'etcdserver: rpc not supported for learner', when: ({ learner }) => learner },
     ],
     message: (details) =>
       details.learner
@@ -312,7 +294,7 @@ export const endpoint = {
     members: { endpoint: string; says: string }[]
   }>({
     severity: ({ endpoint }) => (endpoint === null ? 'error' : 'warning'),
-    refusals: [{ by: 'etcd', words: 'etcdserver: no leader' }],
+    refusals: { etcd: 'etcdserver: no leader' },
     message: ({ endpoint, members }) =>
       endpoint !== null
         ? `The member at ${endpoint} has no leader: it is cut off from the other members, or they elect one.`
@@ -334,7 +316,6 @@ export const endpoint = {
     /** The endpoints that belong to it. */
     members: string[]
   }>({
-    severity: 'error',
     message: ({ endpoint, cluster, expected, members }) =>
       `${endpoint} belongs to another cluster (ID ${cluster}) than ${listed(members, 'the endpoints that the client used before')} (ID ${expected}).`,
     remedy: ({ endpoint }) =>
@@ -345,7 +326,6 @@ export const endpoint = {
     reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'unanswered'
     detail: string
   }>({
-    severity: 'error',
     message: ({ endpoint, reason, detail }) =>
       `The connection to ${endpoint} was lost: ${LOST[reason]}${detail === '' ? '' : ` (${detail})`}.`,
     remedy: ({ endpoint, reason }) =>

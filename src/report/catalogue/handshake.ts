@@ -30,7 +30,6 @@ const isNotVersion = ({ versions }: { versions: object | null }): boolean => ver
 
 export const handshake = {
   'handshake/server-certificate-refused': row<{ endpoint: string; reason: string; chain: CertificateRef[] }>({
-    severity: 'error',
     message: ({ endpoint, reason }) => `The certificate that ${endpoint} presented is refused (${reason}).`,
     remedy: ({ endpoint }) =>
       `Fix the server’s certificate or the trusted CAs, as the other findings describe. "openssl s_client -showcerts ${target(endpoint)} </dev/null" shows what the server sends.`,
@@ -50,12 +49,12 @@ export const handshake = {
     /** Whether that issuer is an intermediate whose certificate is in the CA file and was not sent. */
     notSent: boolean
   }>({
-    severity: 'error',
-    refusals: [
-      { by: 'Go', words: 'remote error: tls: unknown certificate authority', when: isAlert },
-      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', when: isAlert },
-      { by: 'OpenSSL', words: 'tlsv1 alert unknown ca', when: isAlert },
-    ],
+    refusals: {
+      Go: 'remote error: tls: unknown certificate authority',
+      Node: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+      OpenSSL: 'tlsv1 alert unknown ca',
+      when: isAlert,
+    },
     message: ({ endpoint, alert, issuer, accepts, listed }, who) =>
       alert === null
         ? `${who} was issued by "${issuer}", which ${endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`
@@ -138,17 +137,20 @@ export const handshake = {
       } | null
     }
   >({
-    severity: 'error',
     refusals: [
-      { by: 'Go', words: 'remote error: tls: bad certificate', when: isBad },
-      { by: 'etcd', words: 'client certificate authentication failed', when: isBad },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', when: isBad },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE', when: isBad },
-      { by: 'OpenSSL', words: 'ssl/tls alert bad certificate', when: isBad },
-      { by: 'Go', words: 'remote error: tls: expired certificate', when: isExpired },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', when: isExpired },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED', when: isExpired },
-      { by: 'OpenSSL', words: 'ssl/tls alert certificate expired', when: isExpired },
+      {
+        Go: 'remote error: tls: bad certificate',
+        etcd: 'client certificate authentication failed',
+        Node: ['ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE'],
+        OpenSSL: 'ssl/tls alert bad certificate',
+        when: isBad,
+      },
+      {
+        Go: 'remote error: tls: expired certificate',
+        Node: ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED'],
+        OpenSSL: 'ssl/tls alert certificate expired',
+        when: isExpired,
+      },
     ],
     message: ({ endpoint, alert, validity }, who) =>
       `${who} is refused by ${endpoint}${alert === REVOKED ? ' as revoked' : validity !== null ? ' as expired or not yet valid' : ''} (alert ${String(alert)}).`,
@@ -166,12 +168,14 @@ export const handshake = {
       keyAlgorithm: string | null
     }
   >({
-    severity: 'error',
     refusals: [
-      { by: 'Go', words: "tls: client didn't provide a certificate" },
-      { by: 'Go', words: 'remote error: tls: certificate required', when: isRequired },
-      { by: 'Node', words: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', when: isRequired },
-      { by: 'OpenSSL', words: 'tlsv13 alert certificate required', when: isRequired },
+      { Go: "tls: client didn't provide a certificate" },
+      {
+        Go: 'remote error: tls: certificate required',
+        Node: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+        OpenSSL: 'tlsv13 alert certificate required',
+        when: isRequired,
+      },
     ],
     message: ({ endpoint, alert, keyAlgorithm }, who) =>
       keyAlgorithm === null
@@ -197,12 +201,10 @@ export const handshake = {
       `${server === null ? 'If that is the certificate of a proxy, let' : 'Let'} the proxy pass TCP connections on, or verify client certificates itself.${server === null ? ' If it is etcd’s, start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls.' : ''}`,
   }),
   'handshake/closed-without-alert': row<{ endpoint: string; protocol: string; chain: CertificateRef[] }>({
-    severity: 'error',
-    refusals: [
-      { by: 'etcd', words: 'transport: certificate serial … revoked' },
-      { by: 'etcd', words: 'tls: "…" does not match any of DNSNames […] (…)' },
-      { by: 'Go', words: 'x509: certificate is valid for …, not …' },
-    ],
+    refusals: {
+      etcd: ['transport: certificate serial … revoked', 'tls: "…" does not match any of DNSNames […] (…)'],
+      Go: 'x509: certificate is valid for …, not …',
+    },
     message: ({ endpoint, protocol }, who) =>
       `${endpoint} closed the connection right after the ${protocol} handshake, without an alert. etcd does so if ${lowerFirst(who)} is revoked, or if its CRL file is missing or broken, which closes out every client; a proxy does so if it does not reach etcd.`,
     remedy: ({ chain }) =>
@@ -214,13 +216,17 @@ export const handshake = {
     /** The TLS versions that this client offers, if none of them suits the server; else null. */
     versions: { min: string; max: string } | null
   }>({
-    severity: 'error',
     refusals: [
-      { by: 'Go', words: 'tls: client offered only unsupported versions: […]', when: isVersion },
-      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', when: isVersion },
-      { by: 'Go', words: 'tls: no cipher suite supported by both client and server', when: isNotVersion },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', when: isNotVersion },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', when: isNotVersion },
+      {
+        Go: 'tls: client offered only unsupported versions: […]',
+        Node: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+        when: isVersion,
+      },
+      {
+        Go: 'tls: no cipher suite supported by both client and server',
+        Node: ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE'],
+        when: isNotVersion,
+      },
     ],
     message: ({ endpoint, alert, versions }) =>
       versions === null
@@ -238,14 +244,16 @@ export const handshake = {
     errorCode: string
     detail: string
   }>({
-    severity: 'error',
-    refusals: [
-      { by: 'Go', words: 'tls: private key does not match public key', when: isInternal },
-      { by: 'Go', words: 'tls: failed to find any PEM data in certificate input', when: isInternal },
-      { by: 'Go', words: 'tls: failed to parse private key', when: isInternal },
-      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR', when: isInternal },
-      { by: 'OpenSSL', words: 'tlsv1 alert internal error', when: isInternal },
-    ],
+    refusals: {
+      Go: [
+        'tls: private key does not match public key',
+        'tls: failed to find any PEM data in certificate input',
+        'tls: failed to parse private key',
+      ],
+      Node: 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR',
+      OpenSSL: 'tlsv1 alert internal error',
+      when: isInternal,
+    },
     message: ({ endpoint, alert, errorCode, detail }) => {
       if (alert === null) return `The TLS handshake with ${endpoint} failed here (${errorCode}): ${detail}.`
       return alert === INTERNAL_ERROR
@@ -261,11 +269,7 @@ export const handshake = {
     },
   }),
   'handshake/context-refused': row<{ origin: string; errorCode: string; detail: string }>({
-    severity: 'error',
-    refusals: [
-      { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK' },
-      { by: 'Node', words: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' },
-    ],
+    refusals: { Node: ['ERR_SSL_CA_MD_TOO_WEAK', 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'] },
     message: ({ origin, errorCode, detail }) =>
       `OpenSSL does not take the credentials from ${origin} (${errorCode}): ${detail}.`,
     remedy: () => 'Issue the certificate for an ECDSA P-256, RSA or Ed25519 key, signed with SHA-256 or better.',

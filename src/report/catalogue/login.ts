@@ -9,7 +9,6 @@ export const login = {
     refused: boolean
     detail: string
   }>({
-    severity: 'error',
     message: ({ username, refused, detail }) =>
       refused
         ? `etcd refuses the log-in of the user "${username}": ${detail}.`

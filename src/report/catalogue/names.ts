@@ -82,27 +82,25 @@ const UNUSABLE = {
 } as const
 
 const NOT_AUTHORIZED = {
-  by: 'Go',
-  words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …',
-} as const
+  Go: 'x509: a root or intermediate certificate is not authorized to sign for this name: …',
+}
 const UNPARSED = (
   [
     ['email', 'x509: cannot parse rfc822Name …'],
     ['dns', 'x509: cannot parse dnsName "…"'],
   ] as const
-).map(([of, words]) => ({ by: 'Go', words, when: ({ nameKind }: { nameKind: string }) => nameKind === of }) as const)
+).map(([of, Go]) => ({ Go, when: ({ nameKind }: { nameKind: string }) => nameKind === of }))
 
 export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
     refusals: [
-      ...Object.entries(GO_WORDS).map(([which, words]) => ({
-        by: 'Go' as const,
-        words,
+      ...Object.entries(GO_WORDS).map(([which, Go]) => ({
+        Go,
         when: (details: NotCoveredDetails) => goWords(details) === which,
       })),
-      { by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID', when: ({ kind }) => kind !== 'uri' },
-      { by: 'OpenSSL', words: 'hostname mismatch', when: ({ kind }) => kind === 'dns' },
-      { by: 'OpenSSL', words: 'IP address mismatch', when: ({ kind }) => kind === 'ip' },
+      { Node: 'ERR_TLS_CERT_ALTNAME_INVALID', when: ({ kind }: NotCoveredDetails) => kind !== 'uri' },
+      { OpenSSL: 'hostname mismatch', when: ({ kind }: NotCoveredDetails) => kind === 'dns' },
+      { OpenSSL: 'IP address mismatch', when: ({ kind }: NotCoveredDetails) => kind === 'ip' },
     ],
     message: (details, who) => {
       const covered = details.covered.map(({ host }) => host)
@@ -126,7 +124,7 @@ export const names = {
             : 'Reissue it with plain DNS names of letters, digits and hyphens. A wildcard must be the whole leftmost label, with at least two labels after it.',
       },
       URI: {
-        refusals: [{ by: 'Go', words: 'x509: cannot parse URI "…": …' }],
+        refusals: { Go: 'x509: cannot parse URI "…": …' },
         message: ({ name, reason }, who) => `${who} has the URI "${name}", which ${reason}.`,
         remedy: () => 'Reissue it with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
       },
@@ -167,35 +165,35 @@ export const names = {
   >({
     kinds: {
       'not permitted': {
-        refusals: [
-          NOT_AUTHORIZED,
-          { by: 'Node', words: 'permitted subtree violation' },
-          { by: 'OpenSSL', words: 'permitted subtree violation' },
-        ],
+        refusals: {
+          ...NOT_AUTHORIZED,
+          Node: 'permitted subtree violation',
+          OpenSSL: 'permitted subtree violation',
+        },
         message: ({ name, nameKind, permitted, constrainedBy }, who) =>
           `${who} has the ${nameKind} name ${name}, but its CA "${constrainedBy}" permits only ${listed(permitted)}.`,
         remedy: () => 'Reissue it with permitted names only, or from a CA that permits this name.',
       },
       excluded: {
-        refusals: [
-          NOT_AUTHORIZED,
-          { by: 'Node', words: 'excluded subtree violation' },
-          { by: 'OpenSSL', words: 'excluded subtree violation' },
-        ],
+        refusals: {
+          ...NOT_AUTHORIZED,
+          Node: 'excluded subtree violation',
+          OpenSSL: 'excluded subtree violation',
+        },
         message: ({ name, nameKind, excluded, constrainedBy }, who) =>
           `${who} has the ${nameKind} name ${name}, which its CA "${constrainedBy}" excludes (${excluded}).`,
         remedy: () => 'Reissue it without that name, or from a CA that does not exclude it.',
       },
       'excluded by Go': {
         severity: refusedByGoAlone,
-        refusals: [NOT_AUTHORIZED],
+        refusals: NOT_AUTHORIZED,
         message: ({ name, nameKind, constrainedBy, excluded }, who) =>
           `${who} carries the ${nameKind} name "${name}", which is below "${excluded}"; its CA "${constrainedBy}" excludes that host, and etcd refuses every name below it.`,
         remedy: () => 'Issue it again without that name, or from a CA that does not exclude the host.',
       },
       'self-issued': {
         severity: refusedByGoAlone,
-        refusals: [NOT_AUTHORIZED],
+        refusals: NOT_AUTHORIZED,
         message: ({ names: list, constrainedBy }, who) =>
           `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${listed(list)}; etcd refuses the path.`,
         remedy: () => 'Issue the CA certificate again without subjectAltName.',
@@ -208,8 +206,7 @@ export const names = {
     // Node validates servers.
     refusals: (['Node', 'OpenSSL'] as const).flatMap((by) =>
       ['permitted', 'excluded'].map((side) => ({
-        by,
-        words: `${side} subtree violation`,
+        [by]: `${side} subtree violation`,
         when: ({ usage, isPermitted }: CommonNameDetails) =>
           (by === 'OpenSSL' || usage === 'server') && !(isPermitted && side === 'permitted'),
       })),

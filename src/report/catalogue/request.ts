@@ -34,7 +34,7 @@ export const request = {
   >({
     kinds: {
       invalid: {
-        refusals: [{ by: 'OpenSSL', words: 'Certificate request self-signature verify failure' }],
+        refusals: { OpenSSL: 'Certificate request self-signature verify failure' },
         message: ({ algorithm, key, ...place }) =>
           `${the(place)} holds a request whose signature (${algorithm}) was not made by its own key (${key}).`,
         remedy: (place) =>
@@ -53,7 +53,7 @@ export const request = {
     },
   }),
   'request/key-refused': row<Place & { algorithm: string; reason: string; weak: boolean }>({
-    refusals: [{ by: 'OpenSSL', words: 'ee key too small', when: ({ weak }) => weak }],
+    refusals: { OpenSSL: 'ee key too small', when: ({ weak }) => weak },
     message: ({ algorithm, reason, ...place }) =>
       `${the(place)} requests a certificate for a key that is refused (${algorithm}): ${reason}.`,
     remedy: () =>
@@ -68,13 +68,10 @@ export const request = {
       'Create the request again without it: with openssl, "-addext basicConstraints=critical,CA:FALSE", or a section of the configuration other than v3_ca; with cfssl, without "-initca".',
   }),
   'request/extension-refused': row<Place & { extension: string; reason: string }>({
-    refusals: [
-      {
-        by: 'Go',
-        words: 'x509: certificate request contains duplicate requested extensions',
-        when: ({ reason }) => reason === REQUESTED_TWICE,
-      },
-    ],
+    refusals: {
+      Go: 'x509: certificate request contains duplicate requested extensions',
+      when: ({ reason }) => reason === REQUESTED_TWICE,
+    },
     message: ({ extension, reason, ...place }) =>
       `${the(place)} requests the extension ${extension}, which is refused: ${reason}.`,
     remedy: ({ extension }) =>

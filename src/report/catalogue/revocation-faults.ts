@@ -1,11 +1,8 @@
 /** Findings about a revocation list by itself: why nothing can be concluded from it, and what will cause trouble. */
-import { row, rowByKind, refusedAs } from '../row.js'
+import { row, rowByKind } from '../row.js'
 import { NOT_FOUND, type List, lower } from './revocation-list.js'
 
-const EXPIRED = [
-  { by: 'OpenSSL', words: 'CRL has expired' },
-  { by: 'Node', words: 'CRL_HAS_EXPIRED' },
-] as const
+const EXPIRED = { OpenSSL: 'CRL has expired', Node: 'CRL_HAS_EXPIRED' }
 
 function isCritical({ reason }: { reason: string }): boolean {
   return reason.startsWith('it is critical')
@@ -13,18 +10,17 @@ function isCritical({ reason }: { reason: string }): boolean {
 
 export const lists = {
   'revocation/crl-malformed': row<List & { reason: string }>({
-    refusals: [
-      ...refusedAs(
-        'etcd',
+    refusals: {
+      etcd: [
         'asn1: structure error: …',
         'asn1: syntax error: …',
         'x509: trailing data after CRL',
         'parsing time …',
         'x509: malformed …',
         'x509: unsupported time format',
-      ),
-      { by: 'Node', words: 'Failed to parse CRL' },
-    ],
+      ],
+      Node: 'Failed to parse CRL',
+    },
     message: ({ origin, reason }) => `${origin} does not hold a valid CRL: ${reason}.`,
     remedy: () => 'Create the CRL again ("openssl ca -gencrl -out crl.pem"), or remove it.',
   }),
@@ -33,11 +29,7 @@ export const lists = {
   >({
     kinds: {
       signature: {
-        refusals: [
-          { by: 'OpenSSL', words: 'CRL signature failure' },
-          { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
-          ...NOT_FOUND,
-        ],
+        refusals: [{ OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE' }, NOT_FOUND],
         message: ({ origin, issuer, otherKey }) =>
           `The CRL ${origin} of "${issuer}" is not signed by that CA's key${otherKey ? '; its authority key identifier names another key' : ''}.`,
         remedy: ({ otherKey }) =>
@@ -55,7 +47,7 @@ export const lists = {
     },
   }),
   'revocation/crl-sign-missing': row<List>({
-    refusals: [{ by: 'OpenSSL', words: 'key usage does not include CRL signing' }],
+    refusals: { OpenSSL: 'key usage does not include CRL signing' },
     message: ({ origin }, who) => `${who} signed the CRL ${origin}, but its key usage lacks cRLSign.`,
     remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
   }),
@@ -64,13 +56,10 @@ export const lists = {
   >({
     refusals: [
       {
-        by: 'etcd',
-        words: "x509: inner and outer signature algorithm identifiers don't match",
+        etcd: "x509: inner and outer signature algorithm identifiers don't match",
         when: ({ reason }) => reason === 'stated twice',
       },
-      { by: 'OpenSSL', words: 'CRL signature failure', when: ({ reason }) => reason !== 'weak' },
-      // Of two algorithms from Node 22 on, which brings OpenSSL 3.5. Node 20 says UNSPECIFIED.
-      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE', when: ({ reason }) => reason !== 'weak' },
+      { OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE', when: ({ reason }) => reason !== 'weak' },
     ],
     message: ({ origin, algorithm, reason }) =>
       reason === 'stated twice'
@@ -95,10 +84,7 @@ export const lists = {
         remedy: () => 'Fetch the current CRL from the CA.',
       },
       'not yet valid': {
-        refusals: [
-          { by: 'OpenSSL', words: 'CRL is not yet valid' },
-          { by: 'Node', words: 'CRL_NOT_YET_VALID' },
-        ],
+        refusals: { OpenSSL: 'CRL is not yet valid', Node: 'CRL_NOT_YET_VALID' },
         message: ({ origin, thisUpdate }) =>
           `The CRL ${origin} is dated ${thisUpdate.toISOString()}, which is in the future.`,
         remedy: () => 'Compare "date -u" on this machine and on the CA, and set the clock that is wrong.',
@@ -117,9 +103,12 @@ export const lists = {
     kinds: {
       extension: {
         refusals: [
-          { by: 'OpenSSL', words: 'unhandled critical CRL extension', when: isCritical },
-          { by: 'etcd', words: 'x509: authority key identifier incorrectly marked critical', when: isCritical },
-          ...refusedAs('etcd', 'x509: malformed crl number', 'x509: invalid authority key identifier'),
+          {
+            OpenSSL: 'unhandled critical CRL extension',
+            etcd: 'x509: authority key identifier incorrectly marked critical',
+            when: isCritical,
+          },
+          { etcd: ['x509: malformed crl number', 'x509: invalid authority key identifier'] },
         ],
         message: ({ origin, extension, reason }) =>
           `The extension ${extension} of the CRL ${origin} is refused: ${reason}.`,

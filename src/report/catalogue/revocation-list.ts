@@ -1,11 +1,6 @@
 /** What rows about revocation lists have in common. */
-import type { Refusal } from '../row.js'
-
 /** OpenSSL, and Node with it, looks for a list that fits before it checks one. */
-export const NOT_FOUND: readonly Refusal[] = [
-  { by: 'OpenSSL', words: 'unable to get certificate CRL' },
-  { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
-]
+export const NOT_FOUND = { OpenSSL: 'unable to get certificate CRL', Node: 'UNABLE_TO_GET_CRL' }
 
 /** Every finding about a list names it by where it came from. */
 export interface List {

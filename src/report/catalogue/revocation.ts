@@ -24,11 +24,7 @@ export const revocation = {
     inFuture: boolean
     crl: string
   }>({
-    refusals: [
-      { by: 'etcd', words: 'transport: certificate serial … revoked' },
-      { by: 'OpenSSL', words: 'certificate revoked' },
-      { by: 'Node', words: 'CERT_REVOKED' },
-    ],
+    refusals: { etcd: 'transport: certificate serial … revoked', OpenSSL: 'certificate revoked', Node: 'CERT_REVOKED' },
     message: ({ reason, revokedAt, invalidSince, inFuture, crl }, who) => {
       const verb = reason === 'certificateHold' ? 'was put on hold' : 'was revoked'
       const date = `${inFuture ? 'as of' : 'on'} ${revokedAt.toISOString()}${inFuture ? ', a date ahead that counts at once' : ''}`
@@ -49,7 +45,7 @@ export const revocation = {
     kinds: {
       refused: {
         // OpenSSL 3.0, which Node 20 has, takes it for a full list.
-        refusals: [{ by: 'OpenSSL', words: 'unable to get certificate CRL' }],
+        refusals: { OpenSSL: 'unable to get certificate CRL' },
         message: ({ origin, reason }) => `The CRL ${origin} is a delta CRL that cannot be applied: ${reason}.`,
         remedy: () => 'Pass the current full CRL.',
       },
@@ -70,10 +66,7 @@ export const revocation = {
   >({
     kinds: {
       certificates: {
-        refusals: [
-          { by: 'OpenSSL', words: 'different CRL scope' },
-          { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
-        ],
+        refusals: { OpenSSL: 'different CRL scope', Node: 'UNABLE_TO_GET_CRL' },
         message: ({ lists }, who) =>
           `No CRL covers ${lower(who)}: ${listed(lists.map(({ origin, only }) => `${origin} covers only ${only}`))}.`,
         remedy: () => 'Pass the CRL that covers it, or a full CRL.',
@@ -97,9 +90,12 @@ export const revocation = {
   'revocation/openssl-picks-other-crl': row<List & { reason: string } & OpensslDetails>({
     severity: refusedByOpensslAlone,
     refusals: [
-      { by: 'OpenSSL', words: 'CRL signature failure', when: ({ reason }) => reason.includes('signed') },
-      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE', when: ({ reason }) => reason.includes('signed') },
-      { by: 'Node', words: 'CERT_REVOKED', when: ({ reason }) => reason.includes('revokes') },
+      {
+        OpenSSL: 'CRL signature failure',
+        Node: 'CRL_SIGNATURE_FAILURE',
+        when: ({ reason }) => reason.includes('signed'),
+      },
+      { Node: 'CERT_REVOKED', when: ({ reason }) => reason.includes('revokes') },
     ],
     message: ({ origin, reason }, who) =>
       `For ${lower(who)}, OpenSSL, and so Node, chooses the CRL ${origin} and refuses it: ${reason}.`,
@@ -117,7 +113,7 @@ export const revocation = {
     kinds: {
       PEM: {
         severity: 'warning',
-        refusals: [{ by: 'etcd', words: 'x509: malformed crl' }],
+        refusals: { etcd: 'x509: malformed crl' },
         message: ({ origins }) =>
           `${listed(origins)} ${origins.length === 1 ? 'holds its CRL' : 'hold their CRLs'} as PEM; etcd 3.6 and later would refuse every client.`,
         remedy: () => 'Give etcd DER, which every version reads: "openssl crl -in crl.pem -outform der -out crl.der".',
@@ -129,7 +125,7 @@ export const revocation = {
       },
       'version 1': {
         severity: 'warning',
-        refusals: [{ by: 'etcd', words: 'x509: unsupported crl version' }],
+        refusals: { etcd: 'x509: unsupported crl version' },
         message: ({ origin }) => `The CRL ${origin} is of version 1, which etcd 3.6 and later does not read.`,
         remedy: () =>
           'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
@@ -138,7 +134,7 @@ export const revocation = {
   }),
   'revocation/serial-listed': row<{ serialNumber: string; lists: { origin: string; why: string }[] }>({
     severity: 'warning',
-    refusals: [{ by: 'etcd', words: 'transport: certificate serial … revoked' }],
+    refusals: { etcd: 'transport: certificate serial … revoked' },
     message: ({ serialNumber, lists }, who) =>
       `${who} is not revoked, but etcd would refuse it for its serial number ${serialNumber}, which is in ${listed(lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
     remedy: () =>

@@ -4,7 +4,6 @@ import { listed } from '../words.js'
 
 export const rotation = {
   'rotation/source-failed': row<{ origin: string; detail: string }>({
-    severity: 'error',
     message: ({ origin, detail }) => `Could not load credentials from ${origin}: ${detail}.`,
     remedy: ({ origin }) => `Fix ${origin}, then call client.tls.rotate(), or wait for the next change of the source.`,
   }),

@@ -1,15 +1,12 @@
 /** Findings about key usage and extended key usage, and what etcd asks beyond TLS. */
-import { type NoDetails, row, rowByKind, type Severity, refusedAs } from '../row.js'
+import { type NoDetails, row, rowByKind, type Severity } from '../row.js'
 import { listed } from '../words.js'
 
-const WRONG_PURPOSE = [
-  { by: 'Node', words: 'INVALID_PURPOSE' },
-  { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
-] as const
+const WRONG_PURPOSE = { Node: 'INVALID_PURPOSE', OpenSSL: 'unsuitable certificate purpose' }
 
-const INCOMPATIBLE = [
-  ...refusedAs('Go', 'x509: certificate specifies an incompatible key usage', 'remote error: tls: bad certificate'),
-] as const
+const INCOMPATIBLE = {
+  Go: ['x509: certificate specifies an incompatible key usage', 'remote error: tls: bad certificate'],
+}
 
 function isRefused({ refused }: { refused: boolean }): boolean {
   return refused
@@ -27,16 +24,15 @@ export const usage = {
     kinds: {
       'of the certificate': {
         refusals: [
-          ...INCOMPATIBLE,
-          ...WRONG_PURPOSE,
-          ...refusedAs('Node', 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE'),
+          { ...INCOMPATIBLE, ...WRONG_PURPOSE },
+          { Node: ['ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE'] },
         ],
         message: ({ missing, found }, who) =>
           `${who} does not have ${listed(missing)} in its extended key usage; it has ${listed(found)}.`,
         remedy: ({ wanted }) => `Reissue it with "extendedKeyUsage = ${wanted.join(', ')}".`,
       },
       'of its CA': {
-        refusals: [...INCOMPATIBLE, ...WRONG_PURPOSE],
+        refusals: { ...INCOMPATIBLE, ...WRONG_PURPOSE },
         message: ({ missing, found, leaf }, who) =>
           `${who} limits the certificates below it to ${listed(found)}, and "${leaf}" needs ${missing}.`,
         remedy: ({ leaf }) =>
@@ -46,10 +42,10 @@ export const usage = {
   }),
   'usage/gateway-client-auth-missing': row<{ found: string[]; ofCa: boolean }>({
     severity: 'warning',
-    refusals: [
-      { by: 'etcd', words: 'error reading server preface: remote error: tls: bad certificate' },
-      { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
-    ],
+    refusals: {
+      etcd: 'error reading server preface: remote error: tls: bad certificate',
+      Go: 'x509: certificate specifies an incompatible key usage',
+    },
     message: ({ found, ofCa }, who) =>
       `${who} ${ofCa ? `limits the certificates below it to ${listed(found)}` : 'has serverAuth but not clientAuth'}. etcd's gateway, which presents ${ofCa ? 'the server certificate' : 'it'} as a client, answers 503.`,
     remedy: ({ ofCa }) =>
@@ -57,7 +53,7 @@ export const usage = {
   }),
   'usage/any-extended-key-usage': row<{ refused: boolean }>({
     severity: errorIfRefused,
-    refusals: [...WRONG_PURPOSE.map((each) => ({ ...each, when: isRefused }))],
+    refusals: { ...WRONG_PURPOSE, when: isRefused },
     message: ({ refused }, who) =>
       refused
         ? `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`
@@ -88,15 +84,11 @@ export const usage = {
   >({
     kinds: {
       keyCertSign: {
-        refusals: [
-          { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
-          ...refusedAs('Node', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'),
-          ...refusedAs(
-            'OpenSSL',
-            'unable to get local issuer certificate',
-            'key usage does not include certificate signing',
-          ),
-        ],
+        refusals: {
+          Go: 'x509: invalid signature: parent certificate cannot sign this kind of certificate',
+          Node: ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'],
+          OpenSSL: ['unable to get local issuer certificate', 'key usage does not include certificate signing'],
+        },
         message: ({ found }, who) =>
           `${who} issued a certificate, but its key usage (${listed(found)}) lacks keyCertSign.`,
         remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
@@ -104,8 +96,8 @@ export const usage = {
       digitalSignature: {
         severity: errorIfRefused,
         refusals: [
-          ...WRONG_PURPOSE.map((each) => ({ ...each, when: isRefused })),
-          { by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING', when: ({ refused }) => !refused },
+          { ...WRONG_PURPOSE, when: isRefused },
+          { Node: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING', when: ({ refused }) => !refused },
         ],
         message: ({ found, refused }, who) =>
           `${who} has a key usage (${listed(found)}) without digitalSignature, which ${refused ? 'a TLS server needs' : 'TLS 1.3 requires'}.`,

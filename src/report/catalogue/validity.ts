@@ -1,5 +1,5 @@
 /** Findings about validity in time. */
-import { refusedByGoAlone, row, rowByKind, type UsageDetails, refusedAs } from '../row.js'
+import { refusedByGoAlone, row, rowByKind, type UsageDetails } from '../row.js'
 
 /** Codes of Node for alert 45, which etcd sends for both. */
 const ALERTS = ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED']
@@ -7,28 +7,26 @@ const RENEW = 'Renew it now, or automate the renewal (see renewDirectory and fro
 
 export const validity = {
   'validity/expired': row<{ notAfter: Date; at: Date; ago: string }>({
-    refusals: [
-      ...refusedAs(
-        'Go',
+    refusals: {
+      Go: [
         'x509: certificate has expired or is not yet valid: current time … is after …',
         'remote error: tls: expired certificate',
-      ),
-      ...refusedAs('Node', 'CERT_HAS_EXPIRED', ...ALERTS),
-      { by: 'OpenSSL', words: 'certificate has expired' },
-    ],
+      ],
+      Node: ['CERT_HAS_EXPIRED', ...ALERTS],
+      OpenSSL: 'certificate has expired',
+    },
     message: ({ notAfter, ago }, who) => `${who} expired on ${notAfter.toISOString()}, ${ago} ago.`,
     remedy: () => 'Renew it. If it should still be valid, check the clock of this machine ("date -u").',
   }),
   'validity/not-yet-valid': row<{ notBefore: Date; at: Date; ahead: string }>({
-    refusals: [
-      ...refusedAs(
-        'Go',
+    refusals: {
+      Go: [
         'x509: certificate has expired or is not yet valid: current time … is before …',
         'remote error: tls: expired certificate',
-      ),
-      ...refusedAs('Node', 'CERT_NOT_YET_VALID', ...ALERTS),
-      { by: 'OpenSSL', words: 'certificate is not yet valid' },
-    ],
+      ],
+      Node: ['CERT_NOT_YET_VALID', ...ALERTS],
+      OpenSSL: 'certificate is not yet valid',
+    },
     message: ({ notBefore, ahead }, who) => `${who} is not valid before ${notBefore.toISOString()}, in ${ahead}.`,
     remedy: () =>
       'Compare "date -u" on this machine and on the one that issued it, and set the clock that is wrong. Otherwise reissue it.',
