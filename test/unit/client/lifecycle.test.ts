@@ -112,7 +112,7 @@ describe('preflight', () => {
   it('any: all bad is one error with every finding', async () => {
     await using wrongName = await goodPeer(elsewhere)
     await using silent = await silentPeer()
-    const { details } = await refused(connect([wrongName, silent], { dialTimeout: '300ms' }), 'ERR_HANDSHAKE_FAILED')
+    const { details } = await refused(connect([wrongName, silent], { dialTimeout: '3s' }), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual(
       expect.arrayContaining(['san/host-not-covered', 'endpoint/silent']),
     )
