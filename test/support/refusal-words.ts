@@ -55,6 +55,8 @@ export function isOfTopology({ code }: Claim): boolean {
 export function isOfOtherOpenssl({ by, words }: Claim): boolean {
   const [major = 0, minor = 0] = process.versions.openssl.split('.').map(Number)
   const since35 = major > 3 || (major === 3 && minor >= 5)
-  const others = since35 ? /^ERR_SSL_SSLV3_ALERT_/ : /^ERR_SSL_SSL\/TLS_ALERT_|^CRL_SIGNATURE_FAILURE$/
+  const others = since35
+    ? /^ERR_SSL_SSLV3_ALERT_|^ERR_SSL_CA_MD_TOO_WEAK$/
+    : /^ERR_SSL_SSL\/TLS_ALERT_|^CRL_SIGNATURE_FAILURE$/
   return by === 'Node' && others.test(words)
 }
