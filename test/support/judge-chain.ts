@@ -6,6 +6,12 @@ import { dns, ip, type Minted, mintCa, mintLeaf, type MintCaOptions, type MintLe
 const DAY = 86_400_000
 export const HOST = 'etcd-0.etcd.svc'
 
+export interface MintedChain {
+  readonly root: Minted
+  readonly intermediate: Minted
+  readonly leaf: Minted
+}
+
 /** A root, an intermediate below it, and a leaf below that; each part may be minted otherwise. */
 export function mintChain(
   parts: {
@@ -13,7 +19,7 @@ export function mintChain(
     intermediate?: Partial<MintCaOptions>
     leaf?: Partial<MintLeafOptions>
   } = {},
-): { root: Minted; intermediate: Minted; leaf: Minted } {
+): MintedChain {
   // Each outlives what is below it, also where a second passes between two mintings.
   const root = mintCa({ subject: 'Test Root', notAfter: new Date(Date.now() + 4000 * DAY), ...parts.root })
   const intermediate = mintCa({ subject: 'Test Intermediate', issuer: root, pathLength: 0, ...parts.intermediate })
@@ -22,7 +28,7 @@ export function mintChain(
 }
 
 /** The chain as an input. */
-export function inputOf(chain: { root: Minted; intermediate: Minted; leaf: Minted }): ChainInput {
+export function inputOf(chain: MintedChain): ChainInput {
   return { leaf: chain.leaf.der, intermediates: [chain.intermediate.der], trustAnchors: [chain.root.der] }
 }
 
