@@ -1,6 +1,7 @@
 /** What must hold of any input whatever, reader by reader. */
 import { isIP } from 'node:net'
 import { inspect } from 'node:util'
+import { inspectRequest } from '../../src/authority/inspect-request.js'
 import { assemble } from '../../src/credentials/assemble.js'
 import { textInput } from '../../src/credentials/inputs.js'
 import { EtcdMtlsError } from '../../src/report/errors.js'
@@ -16,8 +17,9 @@ import { formatIp, parseIp } from '../../src/x509/ip.js'
 import { classifyHost } from '../../src/x509/names.js'
 import { scanPem } from '../../src/x509/pem/pem.js'
 import { isPrivateKeyLabel, readPrivateKey } from '../../src/x509/keys/read-key.js'
+import { CertificateRequest } from '../../src/x509/request/certificate-request.js'
 import { readTime } from '../../src/x509/time.js'
-import { AT, CHAIN, CREDENTIALS, HOST } from './seeds.js'
+import { AT, CHAIN, CREDENTIALS, HOST, REQUESTS } from './seeds.js'
 
 /** A rule that an input broke. */
 export class Broken extends Error {
@@ -36,7 +38,7 @@ export function attempt<T>(read: () => T, input: Uint8Array): T | null {
     if (!(error instanceof DerError)) throw error
     must(
       error.offset >= 0 && error.offset <= input.length,
-      `an error at octet ${String(error.offset)} of ${String(input.length)}`,
+      `an error at byte ${String(error.offset)} of ${String(input.length)}`,
     )
     must(error.reason !== '' && !error.reason.includes('undefined'), 'an error without a reason')
     return null
@@ -60,7 +62,7 @@ export function seesNothingOutside(read: (bytes: Uint8Array) => unknown, bytes: 
       return error instanceof DerError ? error.message : String(error)
     }
   })
-  must(new Set(said).size === 1, 'octets outside of the input were read')
+  must(new Set(said).size === 1, 'bytes outside of the input were read')
 }
 
 // Everything that a terminal would act on, and line breaks. Written again, so that it is a second opinion on printable.ts.
@@ -70,6 +72,14 @@ const DANGEROUS =
 export function mustBePrintable(text: string, what: string): void {
   const found = DANGEROUS.exec(text)
   must(found === null, `${what} holds U+${(found?.[0].codePointAt(0) ?? 0).toString(16)}`)
+}
+
+/** That what was read is printed safely, and that its PEM holds the same bytes. */
+function mustBeWritten(read: Certificate | Crl | CertificateRequest, bytes: Uint8Array): void {
+  const what = read.constructor.name
+  mustBePrintable(`${String(read)}${inspect(read)}${JSON.stringify(read)}`, `a printed ${what}`)
+  const [block] = scanPem(read.toPem()).blocks
+  must(block !== undefined && bytesEqual(block.bytes, bytes), `PEM that does not hold the ${what}`)
 }
 
 /** That nothing in a report reaches the reader's screen as it stood in the input. */
@@ -93,7 +103,7 @@ export function checkPem(bytes: Uint8Array): void {
   const scan = scanPem(bytes)
   must(scan.blocks.length > 0 || scan.problems.length <= 100, 'too many problems')
   const text = Buffer.from(bytes).toString('utf8')
-  must(inspect(scanPem(text), { depth: 5 }) === inspect(scan, { depth: 5 }), 'text and octets are read differently')
+  must(inspect(scanPem(text), { depth: 5 }) === inspect(scan, { depth: 5 }), 'text and bytes are read differently')
   // What was read, written plainly, is read again without any problem.
   const plain = scan.blocks.filter(({ headers }) => headers.length === 0)
   const written = plain.map(
@@ -145,13 +155,8 @@ export function checkCertificate(bytes: Uint8Array): void {
   seesNothingOutside((placed) => described(Certificate.parse(placed, 'x')), bytes)
   const certificate = attempt(() => Certificate.parse(bytes, 'x'), bytes)
   if (certificate === null) return
-  must(bytesEqual(certificate.raw, bytes), 'a certificate of other octets')
-  const [block] = scanPem(certificate.toPem()).blocks
-  must(block !== undefined && bytesEqual(block.bytes, bytes), 'PEM that does not hold the certificate')
-  mustBePrintable(
-    `${String(certificate)}${inspect(certificate)}${JSON.stringify(certificate)}`,
-    'a printed certificate',
-  )
+  must(bytesEqual(certificate.raw, bytes), 'a certificate of other bytes')
+  mustBeWritten(certificate, bytes)
   must(certificate.equals(Certificate.parse(bytes)), 'a certificate that is not itself')
   must(typeof certificate.hasReadableKey === 'boolean', 'no answer')
   const { keyIdentifiers, extensions } = certificate
@@ -159,30 +164,59 @@ export function checkCertificate(bytes: Uint8Array): void {
   must(same, 'two answers about the key identifier')
 }
 
-/** Everything that is read of a certificate. */
-function described(certificate: Certificate): Record<string, unknown> {
-  const { subject, issuer, extensions, publicKeyInfo, version, serialNumber, signatureAlgorithm } = certificate
-  const names = certificate.subjectAltNames.slice(0, 200).map(({ kind, value }) => `${kind}:${value}`)
+/** Everything that is read of a certificate or a request. */
+function described(read: Certificate | CertificateRequest): Record<string, unknown> {
+  const { subject, extensions, publicKeyInfo, version, signatureAlgorithm } = read
   const { problems, duplicates, unknownCritical, basicConstraints, keyUsage, extendedKeyUsage } = extensions
-  return {
+  const names = (list: readonly { kind: string; value: string }[] | undefined): string[] | undefined =>
+    list?.slice(0, 200).map(({ kind, value }) => `${kind}:${value}`)
+  const ofBoth = {
     subject: `${subject.toString()} ${subject.key}`,
+    names: names(read.subjectAltNames),
+    ...{ publicKeyInfo, version, signatureAlgorithm, problems, duplicates, unknownCritical },
+    ...{ basicConstraints, keyUsage, extendedKeyUsage },
+  }
+  if (read instanceof CertificateRequest) {
+    return {
+      ...ofBoth,
+      attributes: read.attributes.map(({ oid, values }) => [
+        oid,
+        values.map((each) => Buffer.from(each).toString('hex')),
+      ]),
+      texts: [read.unstructuredName, read.hasChallengePassword, read.isSignedByItself()],
+    }
+  }
+  const { issuer, serialNumber } = read
+  return {
+    ...ofBoth,
     issuer: `${issuer.toString()} ${issuer.key} ${String(issuer.equals(subject))}`,
-    ...{ publicKeyInfo, version, serialNumber, signatureAlgorithm, names, problems, duplicates, unknownCritical },
-    ...{ basicConstraints, keyUsage, extendedKeyUsage, fingerprint: certificate.fingerprint256 },
-    constraints: extensions.nameConstraints?.permitted.slice(0, 200).map(({ kind, value }) => `${kind}:${value}`),
-    dates: [certificate.notBefore, certificate.notAfter],
+    ...{ serialNumber, fingerprint: read.fingerprint256, dates: [read.notBefore, read.notAfter] },
+    constraints: names(read.extensions.nameConstraints?.permitted),
   }
 }
 
 export function checkCrl(bytes: Uint8Array): void {
   const crl = attempt(() => Crl.parse(bytes, 'x'), bytes)
   if (crl === null) return
-  mustBePrintable(`${String(crl)}${inspect(crl)}${JSON.stringify(crl)}`, 'a printed list')
-  const [block] = scanPem(crl.toPem()).blocks
-  must(block !== undefined && bytesEqual(block.bytes, bytes), 'PEM that does not hold the list')
+  mustBeWritten(crl, bytes)
   const leaf = Certificate.parse(CHAIN.leaf.der)
   const entries = attempt(() => crl.entries.entriesOf(leaf.serial), bytes)
   must(entries === null || crl.damage === null || entries.length >= 0, 'no answer')
+}
+
+export function checkRequest(bytes: Uint8Array): void {
+  seesNothingOutside((placed) => described(CertificateRequest.parse(placed, 'x')), bytes)
+  const request = attempt(() => CertificateRequest.parse(bytes, 'x'), bytes)
+  const report = inspectRequest(bytes)
+  for (const { message, remedy } of report.findings) mustBePrintable(`${message}${remedy}`, 'a finding')
+  if (request === null) {
+    must(!report.ok && report.request === null, 'a request that cannot be read, and no finding')
+    return
+  }
+  mustBeWritten(request, bytes)
+  must(report.request !== null, 'a request that was read is not in the report')
+  // The private key is not the mutator's, so that nothing else than a seed is signed.
+  must(!report.ok || REQUESTS.some((each) => bytesEqual(each, bytes)), 'a changed request passes')
 }
 
 export function checkNames(bytes: Uint8Array): void {

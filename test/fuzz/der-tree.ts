@@ -1,4 +1,5 @@
 /** DER as a tree that can be changed and written again, right or wrong. */
+import { lengthOctets } from '../support/der-writer.js'
 
 /** One element, or bytes that are none. */
 export interface DerNode {
@@ -41,14 +42,6 @@ export function copyNode(node: DerNode): DerNode {
 /** Every node with the list that it stands in, outer ones first. */
 export function placesIn(nodes: DerNode[]): { list: DerNode[]; index: number; node: DerNode }[] {
   return nodes.flatMap((node, index) => [{ list: nodes, index, node }, ...placesIn(node.children ?? [])])
-}
-
-/** The bytes of a length in the shortest form. */
-export function lengthOctets(length: number): Buffer {
-  if (length < 0x80) return Buffer.from([length])
-  const octets: number[] = []
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256)
-  return Buffer.from([0x80 | octets.length, ...octets])
 }
 
 function raw(octets: Buffer): DerNode {

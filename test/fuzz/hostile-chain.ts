@@ -1,4 +1,4 @@
-/** What cases of hostile input are made from: one healthy chain, of which a case spoils a part. */
+/** What cases of hostile input are made of: one healthy chain, of which a case spoils a part. */
 import type { KeyObject } from 'node:crypto'
 import type { ChainInput, ValidateChainOptions } from '../../src/validate/index.js'
 import { dns, mintCa, mintLeaf, type Minted, newKey } from '../support/mint.js'
@@ -11,6 +11,7 @@ export interface HostileCase {
   /** Made when it is asked for, since some take a while. */
   readonly make: () => HostileInput
 }
+export type HostileRow = readonly [name: string, code: string | null, make: () => HostileInput]
 
 export interface HostileInput {
   readonly input: ChainInput
@@ -18,6 +19,9 @@ export interface HostileInput {
 }
 
 export const HOST = 'etcd-0.etcd.svc'
+
+export type LeafOptions = Partial<Parameters<typeof mintLeaf>[0]>
+export type CaOptions = Partial<Parameters<typeof mintCa>[0]>
 
 export function many<T>(count: number, make: (i: number) => T): T[] {
   return Array.from({ length: count }, (_, i) => make(i))
@@ -43,6 +47,14 @@ export function healthy(): Healthy {
   return made
 }
 
+export const ders = (minted: readonly Minted[]): Buffer[] => minted.map(({ der }) => der)
+
+/** A leaf below the last of these CAs, which are sent. */
+export function below(cas: readonly Minted[], leaf: LeafOptions = {}): HostileInput {
+  const options = { subject: 'x', issuer: cas.at(-1) ?? healthy().root, names: [dns(HOST)], ...leaf }
+  return { input: chainOf({ leaf: mintLeaf(options).der, intermediates: ders(cas) }) }
+}
+
 /** The healthy chain with other parts. */
 export function chainOf(parts: Partial<ChainInput>): ChainInput {
   const { root, intermediate, leaf } = healthy()
@@ -50,24 +62,18 @@ export function chainOf(parts: Partial<ChainInput>): ChainInput {
 }
 
 /** A leaf of the healthy chain with other contents. */
-export function leafWith(options: Partial<Parameters<typeof mintLeaf>[0]>): Minted {
+export function leafWith(options: LeafOptions): Minted {
   const { intermediate, leafKey } = healthy()
   return mintLeaf({ subject: 'etcd-0', issuer: intermediate, names: [dns(HOST)], key: leafKey, ...options })
 }
 
 /** The healthy chain with such a leaf. */
-export function withLeaf(
-  options: Partial<Parameters<typeof mintLeaf>[0]>,
-  more: Partial<ValidateChainOptions> = {},
-): HostileInput {
+export function withLeaf(options: LeafOptions, more: Partial<ValidateChainOptions> = {}): HostileInput {
   return { input: chainOf({ leaf: leafWith(options).der }), options: more }
 }
 
 /** A chain of one CA, which was made with these options, between the root and a leaf. */
-export function withCa(
-  options: Partial<Parameters<typeof mintCa>[0]>,
-  leaf: Partial<Parameters<typeof mintLeaf>[0]> = {},
-): HostileInput {
+export function withCa(options: CaOptions, leaf: LeafOptions = {}): HostileInput {
   const ca = mintCa({ subject: 'CA', issuer: healthy().root, notAfter: new Date('2050-01-01'), ...options })
   return { input: chainOf({ leaf: leafWith({ issuer: ca, ...leaf }).der, intermediates: [ca.der] }) }
 }

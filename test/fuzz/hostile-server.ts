@@ -43,10 +43,9 @@ function answerCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ran
   }
   const path = String(headers[':path'])
   const reader = new MessageReader(-1)
-  const state: CallState = { created: 0 }
   stream.on('data', (piece: Buffer) => {
-    for (const request of readAll(reader, piece)) {
-      const messages = answersTo(path, request, state, random)
+    for (const request of orNull(() => reader.push(piece)) ?? []) {
+      const messages = answersTo(path, request, random)
       if (messages.length > 0) sendMessages(stream, messages, random)
     }
   })
@@ -56,66 +55,50 @@ function answerCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ran
   })
 }
 
-function readAll(reader: MessageReader, piece: Buffer): Buffer[] {
-  try {
-    return reader.push(piece)
-  } catch (error) {
-    if (!(error instanceof FramingError)) throw error
-    return []
-  }
-}
-
-/** Something that is not a gRPC answer, or one that ends at once. */
+/** Something that is not a gRPC answer, or one that ends at once; the first one gives no answer. */
 function answerStrangely(stream: ServerHttp2Stream, random: Random): void {
   if (stream.destroyed) return
-  switch (random.below(8)) {
-    case 0:
-      stream.close(random.below(14))
-      return
-    case 1:
-      stream.respond({ ...HEADERS, ...anyStatus(random) }, { endStream: true })
-      return
-    case 2:
-      // No answer.
-      return
-    case 3:
-      stream.respond({
-        ':status': random.pick([200, 204, 302, 400, 401, 404, 429, 500, 503]),
-        'content-type': 'text/html',
-      })
-      stream.end('<html>a page</html>')
-      return
-    case 4:
-      stream.respond(HEADERS)
-      stream.end()
-      return
-    case 5:
-      stream.respond(HEADERS)
-      stream.end(random.bytes(random.below(100)))
-      return
-    case 6:
-      stream.session?.goaway(random.below(14), random.below(5))
-      return
-    default:
-      // Not in the handler of the stream: Node 22.23 ends the process if the next request was received with this one
-      // (https://github.com/nodejs/node/issues/64850). It concerns servers only.
-      setImmediate(() => stream.session?.destroy())
+  const respond = (content?: Buffer): void => {
+    stream.respond(HEADERS)
+    stream.end(content)
   }
+  const page = (): void => {
+    const status = random.pick([200, 204, 302, 400, 401, 404, 429, 500, 503])
+    stream.respond({ ':status': status, 'content-type': 'text/html' })
+    stream.end('<html>a page</html>')
+  }
+  const answer = random.pick([
+    () => undefined,
+    () => {
+      stream.close(random.below(14))
+    },
+    () => {
+      stream.respond({ ...HEADERS, ...anyStatus(random) }, { endStream: true })
+    },
+    page,
+    respond,
+    () => {
+      respond(random.bytes(random.below(100)))
+    },
+    () => stream.session?.goaway(random.below(14), random.below(5)),
+    // Not in the handler of the stream: Node 22.23 ends the process if the next request was received with this one
+    // (https://github.com/nodejs/node/issues/64850). It concerns servers only.
+    () => setImmediate(() => stream.session?.destroy()),
+  ])
+  answer()
 }
 
 function anyStatus(random: Random): Record<string, string> {
-  const texts = [
-    'etcdserver: permission denied',
-    'etcdserver: invalid auth token',
-    'etcdserver: requested lease not found',
-    'etcdserver: no leader',
+  const error = random.pick(['permission denied', 'invalid auth token', 'requested lease not found', 'no leader'])
+  const message = random.pick([
+    `etcdserver: ${error}`,
     'etcdserver: mvcc: required revision has been compacted',
     '%E0%A4%A',
     '',
-  ]
+  ])
   return {
     'grpc-status': random.pick(['0', '1', '2', '3', '5', '7', '8', '13', '14', '16', '17', '99', '-1', 'x', '']),
-    'grpc-message': random.pick(texts) ?? '',
+    'grpc-message': message,
     ...(random.once(3) ? { 'x-bin': random.pick(['AAAA', '!!']) } : {}),
   }
 }
@@ -145,13 +128,9 @@ function finish(stream: ServerHttp2Stream, random: Random): void {
 
 // --- messages
 
-interface CallState {
-  created: number
-}
-
 /** What etcd could answer, often altered. */
-function answersTo(path: string, request: Buffer, state: CallState, random: Random): Buffer[] {
-  const messages = path.endsWith('/Watch') ? watchAnswers(request, state, random) : [unaryAnswer(path, request, random)]
+function answersTo(path: string, request: Buffer, random: Random): Buffer[] {
+  const messages = path.endsWith('/Watch') ? watchAnswers(request, random) : [unaryAnswer(path, request, random)]
   return messages.map((each) => (random.once(10) ? mutateOctets(random, each) : each))
 }
 
@@ -175,43 +154,35 @@ function keyValue(random: Random): Buffer {
 }
 
 function unaryAnswer(path: string, request: Buffer, random: Random): Buffer {
-  const method = path.slice(path.lastIndexOf('/') + 1)
-  switch (method) {
-    case 'Range':
-      return Buffer.concat([header(random), bytesField(2, keyValue(random)), int64Field(4, 1n)])
-    case 'Txn':
-      return Buffer.concat([header(random), ...(random.once(3) ? [] : [trueField(2)])])
-    case 'LeaseGrant':
-      return Buffer.concat([header(random), int64Field(2, 7n), int64Field(3, random.once(3) ? anyNumber(random) : 60n)])
-    case 'LeaseKeepAlive': {
-      const id = random.once(4)
-        ? int64Field(2, anyNumber(random))
-        : Buffer.concat([Buffer.from([0x10]), request.subarray(1)])
-      return Buffer.concat([header(random), id, int64Field(3, random.once(3) ? anyNumber(random) : 60n)])
-    }
-    default:
-      return header(random)
+  const ttl = (): Buffer => int64Field(3, random.once(3) ? anyNumber(random) : 60n)
+  const sameId = Buffer.concat([Buffer.from([0x10]), request.subarray(1)])
+  const fields: Readonly<Record<string, () => Buffer[]>> = {
+    Range: () => [bytesField(2, keyValue(random)), int64Field(4, 1n)],
+    Txn: () => (random.once(3) ? [] : [trueField(2)]),
+    LeaseGrant: () => [int64Field(2, 7n), ttl()],
+    LeaseKeepAlive: () => [random.once(4) ? int64Field(2, anyNumber(random)) : sameId, ttl()],
   }
+  return Buffer.concat([header(random), ...(fields[path.slice(path.lastIndexOf('/') + 1)]?.() ?? [])])
 }
 
-function watchAnswers(request: Buffer, state: CallState, random: Random): Buffer[] {
-  const parsed = parseRequest(request)
+function watchAnswers(request: Buffer, random: Random): Buffer[] {
+  const parsed = orNull(() => readWatchRequest(request))
   if (parsed === null) return []
   if (parsed.kind === 'cancel') return random.once(3) ? [] : [watchMessage(parsed.watchId, random, trueField(4))]
   if (parsed.kind !== 'create') return random.once(3) ? [] : [watchMessage(-1n, random)]
   const watchId = random.once(6) ? anyNumber(random) : parsed.create.watchId
-  state.created += 1
   const answers = random.once(8) ? [] : [watchMessage(watchId, random, trueField(3), ...maybeRefused(random))]
   for (let count = random.below(6); count > 0; count -= 1) answers.push(anyWatchMessage(watchId, random))
   return answers
 }
 
-function parseRequest(request: Buffer): ReturnType<typeof readWatchRequest> | null {
+/** Null for what the client's readers refuse. */
+function orNull<T>(read: () => T): T | null {
   try {
-    return readWatchRequest(request)
+    return read()
   } catch (error) {
-    if (!(error instanceof MalformedMessage)) throw error
-    return null
+    if (error instanceof FramingError || error instanceof MalformedMessage) return null
+    throw error
   }
 }
 
@@ -227,20 +198,16 @@ function maybeRefused(random: Random): Buffer[] {
 
 function anyWatchMessage(created: bigint, random: Random): Buffer {
   const watchId = random.once(6) ? anyNumber(random) : created
-  switch (random.below(8)) {
-    case 0:
-      return watchMessage(watchId, random, trueField(4), int64Field(5, anyNumber(random)))
-    case 1:
-      return watchMessage(watchId, random, trueField(3))
-    case 2:
-      return watchMessage(watchId, random)
-    case 3:
-      return watchMessage(-1n, random)
-    case 4:
-      return watchMessage(watchId, random, trueField(7), anyEvent(random))
-    default:
-      return watchMessage(watchId, random, ...Array.from({ length: 1 + random.below(4) }, () => anyEvent(random)))
-  }
+  if (random.once(8)) return watchMessage(-1n, random)
+  const events = (): Buffer[] => Array.from({ length: 1 + random.below(4) }, () => anyEvent(random))
+  const fields = random.pick([
+    () => [trueField(4), int64Field(5, anyNumber(random))],
+    () => [trueField(3)],
+    () => [],
+    () => [trueField(7), anyEvent(random)],
+    ...[events, events, events],
+  ])
+  return watchMessage(watchId, random, ...fields())
 }
 
 function anyEvent(random: Random): Buffer {
@@ -260,12 +227,7 @@ function anyEvent(random: Random): Buffer {
 const HEADER_BLOCK = Buffer.concat([Buffer.from([0x88]), literal('content-type', 'application/grpc')])
 
 function literal(name: string, value: string): Buffer {
-  return Buffer.concat([
-    Buffer.from([0, name.length]),
-    Buffer.from(name),
-    Buffer.from([value.length]),
-    Buffer.from(value),
-  ])
+  return Buffer.from(`\0${String.fromCharCode(name.length)}${name}${String.fromCharCode(value.length)}${value}`)
 }
 
 const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7, windowUpdate: 8, continuation: 9 }
@@ -333,35 +295,23 @@ class FrameServer {
   #anyFrame(own: number): Buffer {
     const random = this.#random
     const stream = random.once(6) ? random.below(12) : own
-    switch (random.below(12)) {
-      case 0:
-        return frame(random.below(12), random.below(256), stream, random.bytes(random.below(40)))
-      case 1:
-        return random.bytes(random.below(60))
-      case 2:
-        return frame(FRAME.reset, 0, stream, Buffer.from([0, 0, 0, random.below(14)]))
-      case 3:
-        return frame(FRAME.goaway, 0, 0, Buffer.from([0, 0, 0, random.below(6), 0, 0, 0, random.below(14)]))
-      case 4:
-        return frame(FRAME.windowUpdate, 0, random.once(2) ? 0 : stream, random.bytes(4))
-      case 5:
-        return frame(FRAME.continuation, random.below(8), stream, HEADER_BLOCK)
-      case 6:
-        return frame(FRAME.settings, 0, 0, random.bytes(6 * random.below(3)))
-      case 7:
-        return frame(
-          FRAME.headers,
-          5,
-          stream,
-          Buffer.concat([HEADER_BLOCK, literal('grpc-status', random.pick(['0', '14', 'x']))]),
-        )
-      case 8:
-        return frame(FRAME.data, random.below(2), stream, frameMessage(random.bytes(random.below(30))))
-      case 9:
-        return frame(FRAME.data, random.below(16), stream, random.bytes(random.below(60)))
-      default:
-        return frame(FRAME.headers, random.once(4) ? random.below(64) : 4, stream, HEADER_BLOCK)
-    }
+    const some = (most: number): Buffer => random.bytes(random.below(most))
+    const headers = (): Buffer => frame(FRAME.headers, random.once(4) ? random.below(64) : 4, stream, HEADER_BLOCK)
+    const status = (): Buffer => Buffer.concat([HEADER_BLOCK, literal('grpc-status', random.pick(['0', '14', 'x']))])
+    const make = random.pick([
+      () => some(60),
+      () => frame(random.below(12), random.below(256), stream, some(40)),
+      () => frame(FRAME.reset, 0, stream, Buffer.from([0, 0, 0, random.below(14)])),
+      () => frame(FRAME.goaway, 0, 0, Buffer.from([0, 0, 0, random.below(6), 0, 0, 0, random.below(14)])),
+      () => frame(FRAME.windowUpdate, 0, random.once(2) ? 0 : stream, random.bytes(4)),
+      () => frame(FRAME.continuation, random.below(8), stream, HEADER_BLOCK),
+      () => frame(FRAME.settings, 0, 0, random.bytes(6 * random.below(3))),
+      () => frame(FRAME.headers, 5, stream, status()),
+      () => frame(FRAME.data, random.below(2), stream, frameMessage(some(30))),
+      () => frame(FRAME.data, random.below(16), stream, some(60)),
+      ...[headers, headers],
+    ])
+    return make()
   }
 
   #send(bytes: Buffer): void {

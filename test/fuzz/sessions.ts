@@ -1,4 +1,5 @@
 /** Sessions with a hostile server: whatever it sends, the process goes on, and each call ends by its deadline. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SecureEtcd3 } from '../../src/client/connect.js'
 import { createSecureClient } from '../../src/client/create-secure-client.js'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
@@ -87,19 +88,19 @@ async function connect(endpoints: string, credentials: Credentials): Promise<Sec
 
 /** Makes one call, and says what is wrong with its end. */
 async function makeCall(client: SecureEtcd3, random: Random): Promise<string | null> {
-  const deadline = (): { deadline: number } => ({ deadline: Date.now() + DEADLINE })
+  const options = { deadline: Date.now() + DEADLINE }
+  const inTime = async (name: string, work: Promise<unknown>): Promise<string | null> =>
+    (await endsInTime(work)) ? null : `${name} outlived its deadline`
   switch (random.below(7)) {
     case 0:
-      return (await endsInTime(client.get('k').options(deadline()).string())) ? null : 'get outlived its deadline'
+      return inTime('get', client.get('k').options(options).string())
     case 1:
-      return (await endsInTime(client.put('k').value('v').options(deadline()).exec()))
-        ? null
-        : 'put outlived its deadline'
+      return inTime('put', client.put('k').value('v').options(options).exec())
     case 2: {
-      const lease = client.lease(1 + random.below(60), deadline())
-      const ended = await endsInTime(lease.grant())
+      const lease = client.lease(1 + random.below(60), options)
+      const fault = await inTime('lease grant', lease.grant())
       if (random.once(2)) lease.release()
-      return ended ? null : 'lease grant outlived its deadline'
+      return fault
     }
     case 3:
       // A lock has no deadline: it ends with the client at the latest.
@@ -134,15 +135,9 @@ async function endsInTime(work: Promise<unknown>): Promise<boolean> {
 
 /** Whether it settles in this time, in whatever way. */
 async function endsWithin(work: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, milliseconds, false)
-  })
-  const settled = work.then(
-    () => true,
-    () => true,
-  )
-  const ended = await Promise.race([settled, late])
-  clearTimeout(timer)
+  const late = new AbortController()
+  const timer = sleep(milliseconds, false, { signal: late.signal }).catch(() => false)
+  const ended = await Promise.race([Promise.allSettled([work]).then(() => true), timer])
+  late.abort()
   return ended
 }

@@ -9,10 +9,10 @@ import {
   checkKey,
   checkNames,
   checkPem,
+  checkRequest,
   checkTime,
   type Role,
 } from './checks.js'
-import { checkRequest } from './check-request.js'
 import { mutateDer, mutateOctets, mutatePem } from './mutate.js'
 import type { Random } from './random.js'
 import { CERTIFICATES, CHAIN, CREDENTIALS, CRLS, KEYS, NAMES, POOL, REQUESTS, TEXTS } from './seeds.js'
@@ -23,20 +23,22 @@ export interface FuzzCase {
   readonly check: () => void
 }
 
+function checked<T extends Uint8Array | string>(input: T, check: (input: T) => void): FuzzCase {
+  return {
+    input,
+    check: () => {
+      check(input)
+    },
+  }
+}
+
 const der = (random: Random, seeds: readonly Uint8Array[]): Buffer =>
   mutateDer(random, random.pick(seeds) ?? Buffer.alloc(0), POOL)
 
 const onDer =
   (seeds: readonly Uint8Array[], check: (bytes: Uint8Array) => void) =>
-  (random: Random): FuzzCase => {
-    const input = der(random, seeds)
-    return {
-      input,
-      check: () => {
-        check(input)
-      },
-    }
-  }
+  (random: Random): FuzzCase =>
+    checked(der(random, seeds), check)
 
 function changedPem(random: Random, text: string): Buffer {
   const changed = Buffer.from(mutatePem(random, text))
@@ -48,42 +50,14 @@ function pemOf(label: string, bytes: Buffer): string {
   return `-----BEGIN ${label}-----\n${bytes.toString('base64')}\n-----END ${label}-----\n`
 }
 
-const TIMES = [
-  '250101000000Z',
-  '20500101000000Z',
-  '500101000000Z',
-  '20240229235959Z',
-  '20250101000000.5Z',
-  '2501010000Z',
-] as const
-const HOSTS = [
-  '10.0.0.1',
-  '::1',
-  'fd00::10.0.0.1',
-  '::ffff:1.2.3.4',
-  'etcd-0.etcd.svc',
-  '*.etcd.svc',
-  'bücher.example',
-  'spiffe://a/b',
-  'https://a',
-  '1.2.3',
-  '0x7f',
-  'fe80::1%eth0',
-  '[::1]:2379',
-  'a_b',
-  'xn--bcher-kva.example',
-] as const
+const TIMES = '250101000000Z 20500101000000Z 500101000000Z 20240229235959Z 20250101000000.5Z 2501010000Z'.split(' ')
+const HOSTS = (
+  '10.0.0.1 ::1 fd00::10.0.0.1 ::ffff:1.2.3.4 etcd-0.etcd.svc *.etcd.svc bücher.example spiffe://a/b https://a ' +
+  '1.2.3 0x7f fe80::1%eth0 [::1]:2379 a_b xn--bcher-kva.example'
+).split(' ')
 
 export const TARGETS: Readonly<Record<string, (random: Random) => FuzzCase>> = {
-  pem(random) {
-    const input = changedPem(random, random.pick(TEXTS) ?? '')
-    return {
-      input,
-      check: () => {
-        checkPem(input)
-      },
-    }
-  },
+  pem: (random) => checked(changedPem(random, random.pick(TEXTS) ?? ''), checkPem),
   der: onDer(POOL, checkDer),
   certificate: onDer(CERTIFICATES, checkCertificate),
   crl: onDer(CRLS, checkCrl),
@@ -91,61 +65,36 @@ export const TARGETS: Readonly<Record<string, (random: Random) => FuzzCase>> = {
   name: onDer(NAMES, checkNames),
   time(random) {
     const tag = random.pick([0x17, 0x18] as const)
-    const text = mutateOctets(random, Buffer.from(random.pick(TIMES)))
-    const input = Buffer.concat([Buffer.from([tag, text.length & 0x7f]), text])
-    return {
-      input,
-      check: () => {
-        checkTime(input)
-      },
-    }
+    const text = mutateOctets(random, Buffer.from(random.pick(TIMES) ?? ''))
+    return checked(Buffer.concat([Buffer.from([tag, text.length & 0x7f]), text]), checkTime)
   },
   host(random) {
-    const input = mutateOctets(random, Buffer.from(random.pick(HOSTS))).toString(random.once(2) ? 'utf8' : 'latin1')
-    return {
-      input,
-      check: () => {
-        checkHost(input)
-      },
-    }
+    const bytes = mutateOctets(random, Buffer.from(random.pick(HOSTS) ?? ''))
+    return checked(bytes.toString(random.once(2) ? 'utf8' : 'latin1'), checkHost)
   },
   key(random) {
     const text = random.pick(KEYS) ?? ''
     const label = /BEGIN ([^-]+)/.exec(text)?.[1] ?? ''
     const body = Buffer.from(text.replaceAll(/-----[^-]+-----/g, ''), 'base64')
     const input = random.once(3) ? changedPem(random, text) : Buffer.from(pemOf(label, mutateDer(random, body, POOL)))
-    return {
-      input,
-      check: () => {
-        checkKey(input)
-      },
-    }
+    return checked(input, checkKey)
   },
   chain(random) {
     const role = random.pick<Role>(['leaf', 'leaf', 'intermediates', 'trustAnchors', 'crls'])
     const part = { leaf: CHAIN.leaf, intermediates: CHAIN.between, trustAnchors: CHAIN.root, crls: null }[role]
     const bytes = part === null ? der(random, CRLS) : mutateDer(random, part.der, POOL)
-    const text = (): string => mutatePem(random, part?.pem ?? CREDENTIALS.crl)
-    const input = random.once(5)
-      ? text()
-      : random.once(5)
-        ? pemOf(part === null ? 'X509 CRL' : 'CERTIFICATE', bytes)
-        : bytes
-    return {
-      input,
-      check: () => {
-        checkChain(role, input)
-      },
+    const label = part === null ? 'X509 CRL' : 'CERTIFICATE'
+    const check = (input: Uint8Array | string): void => {
+      checkChain(role, input)
     }
+    if (random.once(5)) return checked(mutatePem(random, part?.pem ?? CREDENTIALS.crl), check)
+    return checked(random.once(5) ? pemOf(label, bytes) : bytes, check)
   },
   credentials(random) {
     const role = random.pick(['ca', 'cert', 'key', 'crl'] as const)
     const input = random.once(8) ? Buffer.from(random.pick(TEXTS) ?? '') : changedPem(random, CREDENTIALS[role])
-    return {
-      input,
-      check: () => {
-        checkCredentials(role, input)
-      },
-    }
+    return checked(input, (changed) => {
+      checkCredentials(role, changed)
+    })
   },
 }

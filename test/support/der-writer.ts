@@ -25,7 +25,7 @@ export const TAG = {
 } as const
 
 /** Length bytes in the shortest form. */
-function lengthOctets(length: number): Buffer {
+export function lengthOctets(length: number): Buffer {
   if (length < 0x80) return Buffer.from([length])
   const octets: number[] = []
   for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256)
