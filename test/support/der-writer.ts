@@ -152,3 +152,21 @@ export function time(date: Date): Buffer {
   const year = date.getUTCFullYear()
   return year >= 1950 && year < 2050 ? utcTime(text.slice(2)) : generalizedTime(text)
 }
+
+/** The content of the element that the bytes start with. */
+export function contentOf(der: Buffer): Buffer {
+  const first = der.readUInt8(1)
+  if (first < 0x80) return der.subarray(2, 2 + first)
+  const start = 2 + (first & 0x7f)
+  return der.subarray(start, start + der.readUIntBE(2, first & 0x7f))
+}
+
+/** The elements inside a constructed element, each whole. */
+export function elementsOf(der: Buffer): Buffer[] {
+  const elements: Buffer[] = []
+  for (let rest = contentOf(der); rest.length > 0; rest = rest.subarray(elements.at(-1)?.length)) {
+    const inner = contentOf(rest)
+    elements.push(rest.subarray(0, inner.byteOffset - rest.byteOffset + inner.length))
+  }
+  return elements
+}

@@ -2,8 +2,10 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import {
   boolean,
+  contentOf,
   context,
   contextPrimitive,
+  elementsOf,
   enumerated,
   generalizedTime,
   ia5String,
@@ -196,24 +198,8 @@ export function unknownExtension(critical: boolean, dotted = '1.3.6.1.4.1.99999.
 /** SHA-1 over the bits of the public key, or the given bytes. */
 export function keyIdentifier(from: KeyObject | Uint8Array): Buffer {
   if (from instanceof Uint8Array) return Buffer.from(from)
-  return createHash('sha1').update(publicKeyBits(from)).digest()
-}
-
-// SubjectPublicKeyInfo is SEQUENCE { AlgorithmIdentifier SEQUENCE, BIT STRING }; the bits start after the unused-bits byte.
-function publicKeyBits(key: KeyObject): Buffer {
-  const spki = key.export({ type: 'spki', format: 'der' })
-  const body = content(spki, 0)
-  const algorithm = content(spki, body.start)
-  const bits = content(spki, algorithm.end)
-  return spki.subarray(bits.start + 1, bits.end)
-}
-
-function content(der: Buffer, at: number): { start: number; end: number } {
-  const first = der.readUInt8(at + 1)
-  if (first < 0x80) return { start: at + 2, end: at + 2 + first }
-  const octets = first & 0x7f
-  const start = at + 2 + octets
-  return { start, end: start + der.readUIntBE(at + 2, octets) }
+  const [, bits = Buffer.alloc(0)] = elementsOf(from.export({ type: 'spki', format: 'der' }))
+  return createHash('sha1').update(contentOf(bits).subarray(1)).digest()
 }
 
 /** The same element under another identifier byte. */

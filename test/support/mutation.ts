@@ -5,26 +5,26 @@
 import type { KeyObject } from 'node:crypto'
 import {
   dns,
-  ip,
-  newKey,
   type Extension,
+  ip,
   type KeyKind,
-  type Minted,
   mintCa,
   type MintCaOptions,
+  type Minted,
   mintLeaf,
   type MintLeafOptions,
+  newKey,
 } from './mint.js'
 import type { Question } from './witnesses.js'
 
 export const HOST = 'etcd-0.etcd.svc'
-export const ROLES = ['leaf', 'intermediate', 'root'] as const
-export type Role = (typeof ROLES)[number]
-/** A mutation that applies to every certificate. */
-export const EVERY: readonly Role[] = ROLES
+export const OWN_NAMES = [dns(HOST), ip('127.0.0.1')]
+export type Role = 'leaf' | 'intermediate' | 'root'
+/** Which certificates a mutation applies to: every one, the CAs, those that come by TLS, or the leaf. */
+export const EVERY: readonly Role[] = ['leaf', 'intermediate', 'root']
 export const CAS: readonly Role[] = ['intermediate', 'root']
-/** A mutation that applies to a certificate that came by TLS. */
 export const SHOWN: readonly Role[] = ['leaf', 'intermediate']
+export const LEAF: readonly Role[] = ['leaf']
 
 /** How the chain shall be minted and arranged. Mutations change it. */
 export interface Plan {
@@ -53,10 +53,7 @@ export interface Mutation {
   readonly name: string
   readonly on: readonly Role[]
   readonly apply: (plan: Plan, role: Role) => void
-  /**
-   * Which certificate is at fault, where that is not the one that was changed; null if no single one is (a
-   * certificate that is not there is nobody's index).
-   */
+  /** The certificate at fault, where that is not the one that was changed; null if it is not a single one. */
   readonly fault?: Role | null | undefined
 }
 
@@ -71,11 +68,6 @@ export function nameOf({ mutation, role }: Applied): string {
   return `${role}: ${mutation.name}`
 }
 
-/** Which certificate is at fault; null if no single one is. */
-function faultOf({ mutation, role }: Applied): Role | null {
-  return mutation.fault === undefined ? role : mutation.fault
-}
-
 /** A minted chain with what was done to it. */
 export interface MintedCase extends Omit<Question, 'usage'> {
   readonly applied: readonly Applied[]
@@ -84,6 +76,7 @@ export interface MintedCase extends Omit<Question, 'usage'> {
 }
 
 const DAY = 86_400_000
+export const inDays = (days: number): Date => new Date(Date.now() + days * DAY)
 
 /** Mutations of CAs that Go alone refuses, so that the result differs between server and client. */
 const REFUSED_BY_GO_ALONE = [
@@ -98,12 +91,8 @@ const REFUSED_BY_GO_ALONE = [
 
 /** Whether the result may differ between server and client: for leaves, extended key usages and what Go alone refuses. */
 export function concernsUsage({ mutation: { name }, role }: Applied): boolean {
-  return (
-    role === 'leaf' ||
-    name.startsWith('extended key usage') ||
-    REFUSED_BY_GO_ALONE.includes(name) ||
-    name.includes('a stranger ')
-  )
+  const isOfUsage = name.startsWith('extended key usage') || name.includes('a stranger ')
+  return role === 'leaf' || isOfUsage || REFUSED_BY_GO_ALONE.includes(name)
 }
 
 /** Keys, made once: making those of RSA costs more than all the rest. */
@@ -119,9 +108,9 @@ export function keyFor(purpose: string, kind: KeyKind = 'p256'): KeyObject {
 
 export function mintCase(applied: readonly Applied[]): MintedCase {
   const plan: Plan = {
-    root: { subject: 'Root', key: keyFor('root'), notAfter: new Date(Date.now() + 4000 * DAY) },
+    root: { subject: 'Root', key: keyFor('root'), notAfter: inDays(4000) },
     intermediate: { subject: 'Intermediate', key: keyFor('intermediate'), pathLength: 0 },
-    leaf: { subject: 'etcd-0', key: keyFor('leaf'), names: [dns(HOST), ip('127.0.0.1')] },
+    leaf: { subject: 'etcd-0', key: keyFor('leaf'), names: OWN_NAMES },
     host: HOST,
     arrangements: [],
   }
@@ -135,15 +124,27 @@ export function mintCase(applied: readonly Applied[]): MintedCase {
   return { applied, host: plan.host, leaf: chain.leaf, sent, trust, crls, fault: faultIn(chain, applied) }
 }
 
-function faultIn(chain: Arranged, applied: readonly Applied[]): MintedCase['fault'] {
-  const [only, second] = applied
-  const role = only === undefined || second !== undefined ? null : faultOf(only)
+function faultIn(chain: Arranged, [only, second]: readonly Applied[]): MintedCase['fault'] {
+  if (only === undefined || second !== undefined) return null
+  const role = only.mutation.fault === undefined ? only.role : only.mutation.fault
   return role === null ? null : { role, der: (chain.atFault ?? chain[role]).der }
 }
 
+/** Null for parts that do not go together: a key of one kind, and a signature of another. */
+export function mintIfPossible(applied: readonly Applied[]): MintedCase | null {
+  try {
+    return mintCase(applied)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return null
+    throw error
+  }
+}
+
+export type Options = Partial<MintLeafOptions & MintCaOptions>
+
 /** Sets options of one certificate. Extensions are added; one of the same OID is replaced. */
-export function set(plan: Plan, role: Role, options: Partial<MintLeafOptions & MintCaOptions>): void {
-  const target: Partial<MintLeafOptions & MintCaOptions> = plan[role]
+export function set(plan: Plan, role: Role, options: Options): void {
+  const target: Options = plan[role]
   const { extensions = [], without = [], ...rest } = options
   Object.assign(target, rest)
   const replaced = new Set(extensions.map(({ oid }) => oid))
@@ -152,40 +153,45 @@ export function set(plan: Plan, role: Role, options: Partial<MintLeafOptions & M
   target.without = [...(target.without ?? []), ...without]
 }
 
+/** A mutation that changes the plan. */
+export function plans(name: string, on: readonly Role[], apply: Mutation['apply'], fault?: Role | null): Mutation {
+  return { name, on, apply, fault }
+}
+
 /** A mutation that sets options of the certificate. */
 export function sets(
   name: string,
-  options: () => Partial<MintLeafOptions & MintCaOptions>,
+  options: Options | ((role: Role) => Options),
   on: readonly Role[] = EVERY,
   fault?: Role | null,
 ): Mutation {
-  return {
+  const apply: Mutation['apply'] = (plan, role) => {
+    set(plan, role, typeof options === 'function' ? options(role) : options)
+  }
+  return { name, on, apply, fault }
+}
+
+/** A mutation that adds an extension; one that the certificate has already is replaced. */
+export function carries(
+  name: string,
+  extension: Extension | ((role: Role) => Extension),
+  on?: readonly Role[],
+  fault?: Role | null,
+): Mutation {
+  return sets(
     name,
+    (role) => ({ extensions: [typeof extension === 'function' ? extension(role) : extension] }),
     on,
-    apply: (plan, role) => {
-      set(plan, role, options())
-    },
     fault,
-  }
+  )
 }
 
-/** The elements inside a constructed element, each whole. */
-export function elementsOf(der: Buffer): Buffer[] {
-  const elements: Buffer[] = []
-  for (let at = contentStart(der, 0); at < der.length;) {
-    const end = contentStart(der, at) + contentLength(der, at)
-    elements.push(der.subarray(at, end))
-    at = end
-  }
-  return elements
-}
-
-function contentStart(der: Buffer, at: number): number {
-  const first = der[at + 1] ?? 0
-  return at + 2 + (first < 0x80 ? 0 : first & 0x7f)
-}
-
-function contentLength(der: Buffer, at: number): number {
-  const first = der[at + 1] ?? 0
-  return first < 0x80 ? first : der.readUIntBE(at + 2, first & 0x7f)
+/** A mutation of what is sent or trusted; `role` is what is concerned. */
+export function arranged(
+  name: string,
+  role: Role,
+  arrange: (chain: Arranged, plan: Plan) => void,
+  fault?: Role | null,
+): Mutation {
+  return plans(name, [role], (plan) => plan.arrangements.push(arrange), fault)
 }

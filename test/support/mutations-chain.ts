@@ -1,40 +1,49 @@
-/** Mutations of the chain as a whole: what is sent, and what is trusted. */
-import { boolean, integer, sequence } from './der-writer.js'
+/** Mutations of the chain as a whole, what is sent and what is trusted, and of the CRLs of its CAs. */
+import { boolean, integer, nullValue, oid, sequence } from './der-writer.js'
 import {
+  authorityKeyIdentifier,
+  crlNumber,
+  deltaCrlIndicator,
   dns,
   EXTENSION,
   type Extension,
+  flipBit,
+  issuingDistributionPoint,
   mintCa,
   type MintCaOptions,
+  mintCrl,
+  type MintCrlOptions,
   mintLeaf,
   type Minted,
+  pem,
+  publicHalf,
   relativeDistributionPoint,
+  type ScopeOptions,
   subjectAltName,
+  unknownExtension,
   uri,
 } from './mint.js'
-import { type Arranged, HOST, keyFor, type Mutation, type Plan, type Role, set } from './mutation.js'
+import {
+  type Arranged,
+  arranged,
+  HOST,
+  inDays,
+  keyFor,
+  LEAF,
+  type Mutation,
+  type Options,
+  type Plan,
+  plans,
+  type Role,
+  set,
+  SHOWN,
+} from './mutation.js'
 
-/** Changes what is sent or trusted; `role` is what is concerned. */
-function arranged(
-  name: string,
-  role: Role,
-  arrange: (chain: Arranged, plan: Plan) => void,
-  fault?: Role | null,
-): Mutation {
-  return {
-    name,
-    on: [role],
-    apply: (plan) => {
-      plan.arrangements.push(arrange)
-    },
-    fault,
-  }
-}
+type Arrange = (chain: Arranged, plan: Plan) => void
 
 /** A CA that has nothing to do with the chain. */
-function stranger(subject = 'Stranger'): Minted {
-  return mintCa({ subject, key: keyFor('stranger') })
-}
+const stranger = (options: Partial<MintCaOptions> = {}): Minted =>
+  mintCa({ subject: 'Stranger', key: keyFor('stranger'), ...options })
 
 const NEGATIVE_PATH_LENGTH: Extension = {
   oid: EXTENSION.basicConstraints,
@@ -51,154 +60,201 @@ const UNREADABLE: readonly (readonly [string, Partial<MintCaOptions>])[] = [
   ['with a path length of -1', { extensions: [NEGATIVE_PATH_LENGTH] }],
 ]
 
-function besides(what: string, options: Partial<MintCaOptions>): Mutation[] {
-  const other = (): Minted => mintCa({ subject: 'Stranger', ...options })
-  return [
-    arranged(`a stranger ${what} is sent`, 'intermediate', (chain) => chain.sent.push(other()), null),
-    arranged(`trusted next to a stranger ${what}`, 'root', (chain) => chain.trust.push(other()), null),
-  ]
-}
-
 /** Issues the leaf again, under another issuer. */
 function reissue(chain: Arranged, plan: Plan, issuer: Minted): void {
   chain.leaf = mintLeaf({ subject: '', ...plan.leaf, issuer })
 }
 
-const DAY = 86_400_000
+/** One more CA, between the intermediate and the leaf. */
+function lower(chain: Arranged, plan: Plan): Minted {
+  const low = mintCa({ subject: 'Low', key: keyFor('low'), issuer: chain.intermediate })
+  reissue(chain, plan, low)
+  return low
+}
 
-export const chainMutations: readonly Mutation[] = [
-  arranged('not sent', 'intermediate', (chain) => (chain.sent = []), 'leaf'),
-  arranged('sent twice', 'intermediate', (chain) => chain.sent.push(chain.intermediate)),
-  arranged('sent too', 'root', (chain) => chain.sent.push(chain.root)),
-  arranged('sent before the intermediate', 'root', (chain) => chain.sent.unshift(chain.root)),
-  arranged('a stranger is sent', 'intermediate', (chain) => chain.sent.unshift(stranger())),
-  arranged(
-    'something unreadable is sent',
-    'intermediate',
-    (chain) => {
-      const { der } = stranger()
-      const cut = der.subarray(0, -7)
-      const pem = `-----BEGIN CERTIFICATE-----\n${cut.toString('base64')}\n-----END CERTIFICATE-----\n`
-      chain.sent.push({ ...stranger(), der: cut, pem })
-    },
-    null,
-  ),
-  ...UNREADABLE.flatMap(([what, options]) => besides(what, options)),
-  arranged('not trusted', 'root', (chain) => (chain.trust = [stranger()]), 'intermediate'),
+const trusts = (name: string, role: Role, trust: (chain: Arranged) => Minted[], fault?: Role | null): Mutation =>
+  arranged(name, role, (chain) => (chain.trust = trust(chain)), fault)
+const sends = (name: string, role: Role, sent: (chain: Arranged) => Minted[], fault?: Role | null): Mutation =>
+  arranged(name, role, (chain) => (chain.sent = sent(chain)), fault)
+
+/** A leaf of other options, self-signed or not, that is trusted itself. */
+function trustedLeaf(name: string, options: Options): Mutation {
+  return plans(name, LEAF, (plan) => {
+    set(plan, 'leaf', options)
+    plan.arrangements.push((chain) => (chain.trust = [chain.leaf]))
+  })
+}
+
+const selfSigned: Options = { issuer: undefined }
+
+function signedByLeaf(chain: Arranged, plan: Plan): void {
+  const half = mintLeaf({ subject: 'Half', key: keyFor('half'), issuer: chain.intermediate, names: [dns(HOST)] })
+  reissue(chain, plan, half)
+  chain.sent = [half, chain.intermediate]
+  chain.atFault = half
+}
+
+function circle({ intermediate }: Arranged): Minted[] {
+  const other = stranger()
+  return [
+    mintCa({ subject: 'Intermediate', key: intermediate.key, issuer: other }),
+    mintCa({ subject: 'Stranger', key: other.key, issuer: intermediate }),
+  ]
+}
+
+/** The intermediate once more, with other options. */
+const twin = ({ intermediate, root }: Arranged, options: Partial<MintCaOptions>): Minted =>
+  mintCa({ subject: 'Intermediate', key: intermediate.key, issuer: root, ...options })
+
+function unreadable(): Minted {
+  const other = stranger()
+  const der = other.der.subarray(0, -7)
+  return { ...other, der, pem: pem('CERTIFICATE', der) }
+}
+
+const chains: readonly Mutation[] = [
+  sends('not sent', 'intermediate', () => [], 'leaf'),
+  sends('sent twice', 'intermediate', ({ intermediate }) => [intermediate, intermediate]),
+  sends('sent too', 'root', ({ root, sent }) => [...sent, root]),
+  sends('sent before the intermediate', 'root', ({ root, sent }) => [root, ...sent]),
+  sends('a stranger is sent', 'intermediate', ({ sent }) => [stranger(), ...sent]),
+  sends('something unreadable is sent', 'intermediate', ({ sent }) => [...sent, unreadable()], null),
+  ...UNREADABLE.flatMap(([what, options]) => [
+    sends(`a stranger ${what} is sent`, 'intermediate', ({ sent }) => [...sent, stranger(options)], null),
+    trusts(`trusted next to a stranger ${what}`, 'root', ({ trust }) => [...trust, stranger(options)], null),
+  ]),
+  trusts('not trusted', 'root', () => [stranger()], 'intermediate'),
   arranged('not trusted, but sent', 'root', (chain) => {
     chain.sent.push(chain.root)
     chain.trust = [stranger()]
   }),
-  arranged('made anew with another key', 'root', (chain) => (chain.trust = [stranger('Root')]), 'intermediate'),
-  {
-    name: 'made anew with another key, without key identifiers',
-    on: ['root'],
-    apply: (plan) => {
+  trusts('made anew with another key', 'root', () => [stranger({ subject: 'Root' })], 'intermediate'),
+  plans(
+    'made anew with another key, without key identifiers',
+    ['root'],
+    (plan) => {
       set(plan, 'intermediate', { without: [EXTENSION.authorityKeyIdentifier] })
       plan.arrangements.push((chain) => {
-        chain.trust = [mintCa({ subject: 'Root', key: keyFor('stranger'), without: [EXTENSION.subjectKeyIdentifier] })]
+        chain.trust = [stranger({ subject: 'Root', without: [EXTENSION.subjectKeyIdentifier] })]
       })
     },
-    fault: 'intermediate',
-  },
-  arranged('trusted beside a stranger', 'root', (chain) => chain.trust.unshift(stranger())),
-  arranged('trusted beside a namesake with another key', 'root', (chain) => chain.trust.unshift(stranger('Root'))),
-  arranged('trusted twice', 'root', (chain) => chain.trust.push(chain.root)),
-  arranged('nobody is trusted', 'root', (chain) => (chain.trust = []), null),
-  arranged(
-    'nobody is trusted, nothing is sent',
-    'root',
-    (chain) => {
-      chain.trust = []
-      chain.sent = []
-    },
-    null,
+    'intermediate',
   ),
-  arranged('trusted itself, without its root', 'intermediate', (chain) => (chain.trust = [chain.intermediate])),
-  arranged('trusted itself', 'leaf', (chain) => (chain.trust = [chain.leaf])),
-  {
-    name: 'trusted itself, signed by ecdsa-sha1',
-    on: ['leaf'],
-    apply: (plan) => {
-      set(plan, 'leaf', { signature: 'ecdsa-sha1' })
-      plan.arrangements.push((chain) => (chain.trust = [chain.leaf]))
-    },
-  },
-  {
-    name: 'self-signed',
-    on: ['leaf'],
-    apply: (plan) => {
-      set(plan, 'leaf', { issuer: undefined })
-    },
-  },
-  {
-    name: 'self-signed and trusted, without a subject',
-    on: ['leaf'],
-    apply: (plan) => {
-      set(plan, 'leaf', { issuer: undefined, subject: '' })
-      plan.arrangements.push((chain) => (chain.trust = [chain.leaf]))
-    },
-  },
-  {
-    name: 'self-signed and trusted',
-    on: ['leaf'],
-    apply: (plan) => {
-      set(plan, 'leaf', { issuer: undefined })
-      plan.arrangements.push((chain) => (chain.trust = [chain.leaf]))
-    },
-  },
+  trusts('trusted beside a stranger', 'root', ({ trust }) => [stranger(), ...trust]),
+  trusts('trusted beside a namesake with another key', 'root', ({ trust }) => [
+    stranger({ subject: 'Root' }),
+    ...trust,
+  ]),
+  trusts('trusted twice', 'root', ({ trust, root }) => [...trust, root]),
+  trusts('nobody is trusted', 'root', () => [], null),
+  arranged('nobody is trusted, nothing is sent', 'root', (chain) => (chain.trust = chain.sent = []), null),
+  trusts('trusted itself, without its root', 'intermediate', ({ intermediate }) => [intermediate]),
+  trustedLeaf('trusted itself', {}),
+  trustedLeaf('trusted itself, signed by ecdsa-sha1', { signature: 'ecdsa-sha1' }),
+  plans('self-signed', LEAF, (plan) => {
+    set(plan, 'leaf', selfSigned)
+  }),
+  trustedLeaf('self-signed and trusted, without a subject', { ...selfSigned, subject: '' }),
+  trustedLeaf('self-signed and trusted', selfSigned),
   arranged('issued by the root', 'leaf', (chain, plan) => {
     reissue(chain, plan, chain.root)
   }),
   arranged('a second one below, against its path length', 'intermediate', (chain, plan) => {
-    const low = mintCa({ subject: 'Low', key: keyFor('low'), issuer: chain.intermediate })
-    reissue(chain, plan, low)
-    chain.sent = [low, chain.intermediate]
+    chain.sent = [lower(chain, plan), chain.intermediate]
   }),
-  {
-    name: 'a second one below, sent in the wrong order',
-    on: ['intermediate'],
-    apply: (plan) => {
-      set(plan, 'intermediate', { pathLength: 1 })
+  plans('a second one below, sent in the wrong order', ['intermediate'], (plan) => {
+    set(plan, 'intermediate', { pathLength: 1 })
+    plan.arrangements.push((chain) => (chain.sent = [chain.intermediate, lower(chain, plan)]))
+  }),
+  arranged('signed by a leaf', 'leaf', signedByLeaf, 'intermediate'),
+  sends('an expired twin is sent first', 'intermediate', (chain) => [
+    twin(chain, { notBefore: inDays(-9), notAfter: inDays(-1) }),
+    ...chain.sent,
+  ]),
+  sends('certified in a circle', 'intermediate', circle, null),
+  sends('cross-signed by a stranger, that one first', 'intermediate', (chain) => [
+    twin(chain, { issuer: stranger() }),
+    ...chain.sent,
+  ]),
+]
+
+type CrlOptions = Partial<MintCrlOptions> | ((chain: Arranged) => Partial<MintCrlOptions>)
+
+const crls =
+  (options: CrlOptions, role?: Role): Arrange =>
+  (chain) => {
+    const changed = role === 'leaf' ? chain.intermediate : role === undefined ? null : chain.root
+    const own = typeof options === 'function' ? options(chain) : options
+    chain.crls = [chain.intermediate, chain.root].map((issuer) =>
+      mintCrl({ issuer, ...(issuer === changed ? own : {}) }),
+    )
+  }
+
+/** The CRL of the CA that issued `role`, changed; the other CA's CRL is in order. */
+function list(name: string, options: CrlOptions, on: readonly Role[] = SHOWN, fault?: Role | null): Mutation {
+  const apply: Mutation['apply'] = (plan, role) => plan.arrangements.push(crls(options, role))
+  return plans(`revocation list: ${name}`, on, apply, fault)
+}
+
+/** A fault of the CRL is no certificate's. */
+const faulty = (name: string, options: CrlOptions): Mutation => list(name, options, LEAF, null)
+
+const extended = (name: string, extension: Extension): Mutation =>
+  faulty(name, () => ({
+    extensions: [authorityKeyIdentifier(publicHalf(keyFor('intermediate'))), crlNumber(1), extension],
+  }))
+const scoped = (name: string, scope: ScopeOptions): Mutation => extended(name, issuingDistributionPoint(scope))
+
+const UNKNOWN = sequence(oid('1.3.6.1.4.1.99999.7'))
+const GARBLED: Extension = {
+  oid: EXTENSION.issuingDistributionPoint,
+  critical: true,
+  value: sequence(nullValue()),
+}
+
+const revocation: readonly Mutation[] = [
+  list('in order', {}),
+  list('names the certificate', ({ leaf: { serial } }) => ({ revoked: [{ serial, reason: 1 }] }), LEAF),
+  list('names the certificate', ({ intermediate: { serial } }) => ({ revoked: [{ serial }] }), ['intermediate']),
+  list('holds the certificate', ({ leaf: { serial } }) => ({ revoked: [{ serial, reason: 6 }] }), LEAF),
+  list('names another certificate', { revoked: [{ serial: 4711, reason: 1 }] }),
+  faulty('out of date', { thisUpdate: inDays(-9), nextUpdate: inDays(-1) }),
+  faulty('of the future', { thisUpdate: inDays(1), nextUpdate: inDays(2) }),
+  faulty('without a next update', { nextUpdate: null }),
+  faulty('signature altered', { tamperSignature: (bits) => flipBit(bits, -1) }),
+  faulty('signed with another key', ({ intermediate: { subject } }) => ({
+    issuer: { key: keyFor('stranger'), subject },
+  })),
+  faulty('signed by ecdsa-sha1', { signature: 'ecdsa-sha1' }),
+  faulty('without a number', { extensions: [] }),
+  extended('an unknown critical extension', unknownExtension(true)),
+  extended('a delta list', deltaCrlIndicator(1)),
+  scoped('of leaves only', { onlyUserCerts: true }),
+  scoped('of CAs only', { onlyCaCerts: true }),
+  scoped('indirect', { indirect: true }),
+  scoped('of attribute certificates only', { onlyAttributeCerts: true }),
+  scoped('of some reasons only', { onlySomeReasons: [1] }),
+  faulty('of another authority key identifier', {
+    extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9)), crlNumber(1)],
+  }),
+  faulty('algorithms disagree', { innerSignature: 'ecdsa-sha384' }),
+  faulty('an unknown signature algorithm', { innerSignature: UNKNOWN, outerSignature: UNKNOWN }),
+  faulty('ends before it begins', { thisUpdate: inDays(-1), nextUpdate: inDays(-2) }),
+  extended('an unreadable distribution point', GARBLED),
+  faulty('unreadable', { tamper: (der) => der.subarray(0, -7) }),
+  plans(
+    'revocation list: none of its issuer',
+    SHOWN,
+    (plan, role) =>
       plan.arrangements.push((chain) => {
-        const low = mintCa({ subject: 'Low', key: keyFor('low'), issuer: chain.intermediate })
-        reissue(chain, plan, low)
-        chain.sent = [chain.intermediate, low]
-      })
-    },
-  },
-  arranged(
-    'signed by a leaf',
-    'leaf',
-    (chain, plan) => {
-      const half = mintLeaf({ subject: 'Half', key: keyFor('half'), issuer: chain.intermediate, names: [dns(HOST)] })
-      reissue(chain, plan, half)
-      chain.sent = [half, chain.intermediate]
-      chain.atFault = half
-    },
-    'intermediate',
-  ),
-  arranged('an expired twin is sent first', 'intermediate', (chain) => {
-    const { key } = chain.intermediate
-    const ago = (days: number): Date => new Date(Date.now() - days * DAY)
-    const twin = mintCa({ subject: 'Intermediate', key, issuer: chain.root, notBefore: ago(9), notAfter: ago(1) })
-    chain.sent.unshift(twin)
-  }),
-  arranged(
-    'certified in a circle',
-    'intermediate',
-    (chain) => {
-      const { key } = chain.intermediate
-      const other = stranger()
-      chain.sent = [
-        mintCa({ subject: 'Intermediate', key, issuer: other }),
-        mintCa({ subject: 'Stranger', key: other.key, issuer: chain.intermediate }),
-      ]
-    },
+        chain.crls = [mintCrl({ issuer: role === 'leaf' ? chain.root : chain.intermediate })]
+      }),
     null,
   ),
-  arranged('cross-signed by a stranger, that one first', 'intermediate', (chain) => {
-    const { key } = chain.intermediate
-    chain.sent.unshift(mintCa({ subject: 'Intermediate', key, issuer: stranger() }))
+  plans('revocation list: its CA may not sign lists', ['intermediate'], (plan) => {
+    set(plan, 'intermediate', { keyUsages: ['keyCertSign'] })
+    plan.arrangements.push(crls({}))
   }),
 ]
+
+export const chainMutations: readonly Mutation[] = [...chains, ...revocation]

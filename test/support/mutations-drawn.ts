@@ -30,60 +30,48 @@ import {
   unknownExtension,
   uri,
 } from './mint.js'
-import { type Applied, HOST, keyFor, type Mutation, type Role, set } from './mutation.js'
+import { type Applied, HOST, inDays, keyFor, type Mutation, OWN_NAMES, type Role, set } from './mutation.js'
 
-const DAY = 86_400_000
 const POLICY = '1.3.6.1.4.1.99999.2'
-const own = [dns(HOST), ip('127.0.0.1')]
+const ROLES = ['leaf', 'intermediate', 'root'] as const
 
 const HOSTS = [
   'svc',
   '.svc',
   HOST,
-  'example.com',
-  '.example.com',
-  'a.example.com',
-  'b',
-  '.b',
+  ...'example.com .example.com a.example.com b .b'.split(' '),
   '',
   'EXAMPLE.com',
   'a..b',
-] as const
+]
 const RANGES = ['127.0.0.0/8', '10.0.0.0/8', '0.0.0.0/0', '::/0', 'fd00::/8'] as const
 const LOCALS = ['etcd', '.etcd', 'et.cd', 'et..cd', 'etcd.', '"et cd"', 'et\\@cd', '{etcd}', ''] as const
-const URIS = [
-  'spiffe://example.com/etcd',
-  'https://a.example.com:2379/x',
-  'https://b/',
-  'https://10.0.0.1/',
-  'https://[::1]/',
-  'urn:etcd:0',
-  'https://user@example.com/',
-  'https://example.com./',
-  'relative/path',
-] as const
+const URIS = (
+  'spiffe://example.com/etcd https://a.example.com:2379/x https://b/ https://10.0.0.1/ https://[::1]/ urn:etcd:0 ' +
+  'https://user@example.com/ https://example.com./ relative/path'
+).split(' ')
 
 /** A name of any kind; `form` says whether it is a name or a constraint on names. */
 function anyName(random: Random, form: 'name' | 'constraint'): readonly [GeneralName, string] {
-  const host = random.pick(HOSTS)
-  const kind = random.pick(['dns', 'dns', 'email', 'uri', 'ip', 'other'] as const)
-  switch (kind) {
+  const host = random.pick(HOSTS) ?? ''
+  const isName = form === 'name'
+  switch (random.pick(['dns', 'dns', 'email', 'uri', 'ip', 'other'] as const)) {
     case 'dns': {
-      const text = form === 'name' && random.once(4) ? `*.${host}` : host
+      const text = isName && random.once(4) ? `*.${host}` : host
       return [dns(text), `DNS:${text}`]
     }
     case 'email': {
-      const text = form === 'constraint' && random.once(2) ? host : `${random.pick(LOCALS)}@${host}`
+      const text = !isName && random.once(2) ? host : `${random.pick(LOCALS)}@${host}`
       return [email(text), `email:${text}`]
     }
     case 'uri': {
-      const text = form === 'constraint' ? host : random.pick(URIS)
+      const text = isName ? (random.pick(URIS) ?? '') : host
       return [uri(text), `URI:${text}`]
     }
     case 'ip': {
       const range = random.pick(RANGES)
       const [address = ''] = range.split('/')
-      return form === 'constraint' ? [ipRange(range), `IP:${range}`] : [ip(address), `IP:${address}`]
+      return isName ? [ip(address), `IP:${address}`] : [ipRange(range), `IP:${range}`]
     }
     case 'other': {
       const name = random.pick(['directory', 'registered', 'other'] as const)
@@ -102,9 +90,10 @@ function mutation(name: string, role: Role, apply: Mutation['apply']): Applied {
   return { mutation: { name: `drawn: ${name}`, on: [role], apply, fault: null }, role }
 }
 
-function extends_(name: string, role: Role, ...extensions: Extension[]): Applied {
-  return mutation(name, role, (plan) => {
-    set(plan, role, { extensions })
+function carries(name: string, role: Role, extension: Extension): Applied {
+  const mark = extension.critical === true ? 'critical ' : ''
+  return mutation(`${mark}${name}`, role, (plan) => {
+    set(plan, role, { extensions: [extension] })
   })
 }
 
@@ -114,30 +103,26 @@ function constraints(random: Random): Applied {
   const [second, secondText] = someNames(random, 'constraint')
   const sides = random.below(3)
   const critical = !random.once(6)
-  const subtrees = {
-    ...(sides === 1 ? {} : { permitted: first }),
-    ...(sides === 0 ? {} : { excluded: sides === 1 ? first : second }),
-  }
+  const subtrees = [{ permitted: first }, { excluded: first }, { permitted: first, excluded: second }][sides] ?? {}
   const text = ['permits', 'excludes', `excludes ${secondText}, permits`][sides] ?? ''
-  return extends_(`${critical ? '' : 'not critical, '}${text} ${firstText}`, role, nameConstraints(subtrees, critical))
+  return carries(`${text} ${firstText}`, role, nameConstraints(subtrees, critical))
 }
 
 function names(random: Random): Applied {
   const role = random.pick(['leaf', 'leaf', 'leaf', 'intermediate', 'root'] as const)
   const [more, text] = someNames(random, 'name')
   const critical = random.once(4)
-  const list = role === 'leaf' && !random.once(5) ? [...own, ...more] : more
-  return extends_(`${critical ? 'critical ' : ''}names ${text}`, role, subjectAltName(list, critical))
+  const list = role === 'leaf' && !random.once(5) ? [...OWN_NAMES, ...more] : more
+  return carries(`names ${text}`, role, subjectAltName(list, critical))
 }
 
 /** A name within or beyond a constraint on its kind, so that the two meet. */
 function constrainedNames(random: Random): Applied {
-  const { mutation: first } = constraints(random)
+  const { mutation: first, role } = constraints(random)
   const [more, text] = someNames(random, 'name')
   return mutation(`${first.name.slice(7)}, names ${text}`, 'leaf', (plan) => {
-    const [role] = first.on
-    if (role !== undefined) first.apply(plan, role)
-    set(plan, 'leaf', { extensions: [subjectAltName([...own, ...more])] })
+    first.apply(plan, role)
+    set(plan, 'leaf', { extensions: [subjectAltName([...OWN_NAMES, ...more])] })
   })
 }
 
@@ -158,19 +143,18 @@ function longer(random: Random): Applied {
       set(plan, 'intermediate', { pathLength: undefined })
     }
     // OpenSSL takes the first of several that fit by name and key: each has its own, for that choice is not compared here.
-    const run = plan.arrangements.length
+    const run = String(plan.arrangements.length)
     plan.arrangements.push((chain) => {
       let issuer = chain.intermediate
       const added: Minted[] = []
-      kinds.forEach((kind, i) => {
-        const options: Partial<MintCaOptions> =
-          kind === 'named'
-            ? {}
-            : { extensions: [subjectAltName([dns(kind === 'with a name' ? 'a.example.com' : HOST)])] }
-        const subject = kind === 'self-issued' ? issuer.subject : `Low ${String(run)} ${String(i)}`
-        issuer = mintCa({ subject, issuer, key: keyFor(`low ${String(run)} ${String(i)}`), ...options })
+      for (const [i, kind] of kinds.entries()) {
+        const label = `low ${run} ${String(i)}`
+        const name = dns(kind === 'with a name' ? 'a.example.com' : HOST)
+        const extensions = kind === 'named' ? [] : [subjectAltName([name])]
+        const subject = kind === 'self-issued' ? issuer.subject : label.replace('l', 'L')
+        issuer = mintCa({ subject, issuer, key: keyFor(label), extensions })
         added.unshift(issuer)
-      })
+      }
       chain.leaf = mintLeaf({ subject: '', ...plan.leaf, issuer })
       chain.sent.unshift(...added)
     })
@@ -191,88 +175,73 @@ function usages(random: Random): Applied {
 const PURPOSES = ['serverAuth', 'clientAuth', 'any', 'codeSigning', '1.3.6.1.4.1.99999.3'] as const
 
 function purposes(random: Random): Applied {
-  const role = random.pick(['leaf', 'intermediate', 'root'] as const)
+  const role = random.pick(ROLES)
   const chosen = PURPOSES.filter((_, i) => random.below(5) > i)
   if (chosen.length === 0) chosen.push('any')
-  return extends_(`extended key usage ${chosen.join(' ')}`, role, extendedKeyUsage(chosen, random.once(4)))
+  return carries(`extended key usage ${chosen.join(' ')}`, role, extendedKeyUsage(chosen, random.once(4)))
 }
 
 function policies(random: Random): Applied {
-  const role = random.pick(['leaf', 'intermediate', 'root'] as const)
+  const role = random.pick(ROLES)
   const critical = random.once(2)
   const value = random.below(3)
   const tag = random.below(2)
   const what = random.pick(['policy', 'constraints', 'inhibit', 'mapping'] as const)
-  const name = `${critical ? 'critical ' : ''}${what} ${String(tag)} ${String(value)}`
-  if (what === 'policy')
-    return extends_(name, role, certificatePolicies([random.pick([POLICY, '2.5.29.32.0'])], critical))
-  if (what === 'inhibit')
-    return extends_(name, role, { oid: EXTENSION.inhibitAnyPolicy, critical, value: integer(value) })
-  if (what === 'mapping') {
-    const mapping = sequence(sequence(oid(POLICY), oid(`${POLICY}.1`)))
-    return extends_(name, role, { oid: EXTENSION.policyMappings, critical, value: mapping })
-  }
-  const constraint = sequence(contextPrimitive(tag, Buffer.from([value])))
-  return extends_(name, role, { oid: EXTENSION.policyConstraints, critical, value: constraint })
+  const raw = (oid: string, value: Buffer): Extension => ({ oid, critical, value })
+  const extension = {
+    policy: () => certificatePolicies([random.pick([POLICY, '2.5.29.32.0'])], critical),
+    constraints: () => raw(EXTENSION.policyConstraints, sequence(contextPrimitive(tag, Buffer.from([value])))),
+    inhibit: () => raw(EXTENSION.inhibitAnyPolicy, integer(value)),
+    mapping: () => raw(EXTENSION.policyMappings, sequence(sequence(oid(POLICY), oid(`${POLICY}.1`)))),
+  }[what]()
+  return carries(`${what} ${String(tag)} ${String(value)}`, role, extension)
 }
+
+const CRL_URI = tlv(0xa0, tlv(0xa0, uri('http://crl.example/a.crl')))
+const POINTS: readonly [readonly [string, Buffer], ...(readonly [string, Buffer])[]] = [
+  ['a URI', CRL_URI],
+  ['a directory name', tlv(0xa0, tlv(0xa0, directoryName('x')))],
+  ['a CRL issuer alone', tlv(0xa2, directoryName('x'))],
+  ['reasons', Buffer.concat([CRL_URI, tlv(0x81, Buffer.from([1, 0x40]))])],
+]
 
 /** Distribution points of every form. */
 function distributionPoints(random: Random): Applied {
-  const role = random.pick(['leaf', 'intermediate', 'root'] as const)
-  const forms = {
-    'a URI': tlv(0xa0, tlv(0xa0, uri('http://crl.example/a.crl'))),
-    'a directory name': tlv(0xa0, tlv(0xa0, directoryName('x'))),
-    'a CRL issuer alone': tlv(0xa2, directoryName('x')),
-    reasons: Buffer.concat([tlv(0xa0, tlv(0xa0, uri('http://crl.example/a.crl'))), tlv(0x81, Buffer.from([1, 0x40]))]),
-  }
-  if (random.once(3)) return extends_('distribution point with a relative name', role, relativeDistributionPoint())
-  const form = random.pick(Object.keys(forms) as (keyof typeof forms)[]) ?? 'a URI'
-  const critical = random.once(3)
-  const value = sequence(sequence(forms[form]))
-  return extends_(`${critical ? 'critical ' : ''}distribution point with ${form}`, role, {
-    oid: EXTENSION.crlDistributionPoints,
-    critical,
-    value,
-  })
+  const role = random.pick(ROLES)
+  if (random.once(3)) return carries('distribution point with a relative name', role, relativeDistributionPoint())
+  const [form, point] = random.pick(POINTS)
+  const extension = { oid: EXTENSION.crlDistributionPoints, critical: random.once(3), value: sequence(sequence(point)) }
+  return carries(`distribution point with ${form}`, role, extension)
 }
+
+const FAULTS: readonly [readonly [string, Partial<MintCaOptions>], ...(readonly [string, Partial<MintCaOptions>])[]] = [
+  ['in order', {}],
+  ['expired', { notBefore: inDays(-9), notAfter: inDays(-1) }],
+  ['of a curve that Go does not read', { key: 'brainpool' }],
+  ['with a malformed name', { extensions: [subjectAltName([uri('http://[bad/%zz')])] }],
+  ['with a negative serial number', { serial: -5n }],
+  ['with a relative distribution point', { extensions: [relativeDistributionPoint()] }],
+  ['with an unknown critical extension', { extensions: [unknownExtension(true)] }],
+  ['signed by SHA-1', { signature: 'ecdsa-sha1' }],
+  ['of P-224', { key: 'p224' }],
+]
 
 /** A CA that is trusted or sent next to the chain's own, and that a reader may not be able to read. */
 function stranger(random: Random): Applied {
-  const faults: Readonly<Record<string, () => Partial<MintCaOptions>>> = {
-    'in order': () => ({}),
-    expired: () => ({ notBefore: new Date(Date.now() - 9 * DAY), notAfter: new Date(Date.now() - DAY) }),
-    'of a curve that Go does not read': () => ({ key: 'brainpool' }),
-    'with a malformed name': () => ({ extensions: [subjectAltName([uri('http://[bad/%zz')])] }),
-    'with a negative serial number': () => ({ serial: -5n }),
-    'with a relative distribution point': () => ({ extensions: [relativeDistributionPoint()] }),
-    'with an unknown critical extension': () => ({ extensions: [unknownExtension(true)] }),
-    'signed by SHA-1': () => ({ signature: 'ecdsa-sha1' }),
-    'of P-224': () => ({ key: 'p224' }),
-  }
-  const fault = random.pick(Object.keys(faults)) ?? ''
+  const [fault, options] = random.pick(FAULTS)
   const list = random.pick(['trust', 'sent'] as const)
   return mutation(`${list} next to a CA ${fault}`, list === 'trust' ? 'root' : 'intermediate', (plan) => {
-    plan.arrangements.push((chain) => {
-      chain[list].push(mintCa({ subject: 'Stranger', key: keyFor('stranger'), ...faults[fault]?.() }))
-    })
+    plan.arrangements.push((chain) =>
+      chain[list].push(mintCa({ subject: 'Stranger', key: keyFor('stranger'), ...options })),
+    )
   })
 }
 
-const DRAWS = [
-  constraints,
-  constrainedNames,
-  constrainedNames,
-  names,
-  pathLength,
-  longer,
-  usages,
-  purposes,
-  policies,
-  distributionPoints,
-  stranger,
-] as const
-
 /** A mutation with random values. */
 export function drawMutation(random: Random): Applied {
-  return random.pick(DRAWS)(random)
+  const draw = random.pick([
+    ...([constraints, constrainedNames, constrainedNames, names, pathLength, longer] as const),
+    ...[usages, purposes, policies, distributionPoints, stranger],
+  ])
+  return draw(random)
 }

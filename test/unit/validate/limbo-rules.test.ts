@@ -3,7 +3,7 @@
  * `npm run conformance` runs limbo's own cases.
  */
 import { sequence } from '../../support/der-writer.js'
-import { elementsOf } from '../../support/mutation.js'
+import { elementsOf } from '../../support/der-writer.js'
 import {
   type Case,
   chain,
