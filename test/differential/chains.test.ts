@@ -7,7 +7,7 @@ import { writeSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { Random, seedOf } from '../fuzz/random.js'
 import { isLong, scaled, seed } from '../support/long.js'
-import { mintCase, type MintedCase } from '../support/mutation.js'
+import { type MintedCase, mintIfPossible } from '../support/mutation.js'
 import { drawMutation } from '../support/mutations-drawn.js'
 import { SINGLES } from '../support/mutations.js'
 import { compareUses, Tally } from '../support/chain-differences.js'
@@ -42,16 +42,10 @@ it(
   },
 )
 
-/** Null for parts that do not go together: a key of one kind, and a signature of another. */
 function mintRandomCase(from: number): MintedCase | null {
   const random = new Random(from)
   const applied = Array.from({ length: 1 + random.below(4) }, () =>
     random.once(3) ? random.pick(SINGLES) : drawMutation(random),
   ).filter((each) => each !== undefined)
-  try {
-    return mintCase(applied)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error) return null
-    throw error
-  }
+  return mintIfPossible(applied)
 }

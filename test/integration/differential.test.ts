@@ -16,7 +16,7 @@ import {
 } from '../support/differential.js'
 import { blames } from '../support/blame.js'
 import { isLong, sample, scaled } from '../support/long.js'
-import { type Applied, mintCase, type MintedCase } from '../support/mutation.js'
+import { mintCase, type MintedCase, mintIfPossible } from '../support/mutation.js'
 import {
   CLAIMS,
   claimText,
@@ -151,20 +151,10 @@ if (isLong) {
 
 it('pairs of mutations differ only as their parts do', { timeout: PATIENCE }, async () => {
   const cases = DRAWN.flatMap(({ applied, usage }) => {
-    const both = mintPair(applied)
+    const both = mintIfPossible(applied)
     return both === null ? [] : [{ minted: both, usage }]
   })
   const outcomes = await compare(witnesses, cases)
   expect(new Set(outcomes.map(title)).size).toBeGreaterThan(PAIRS * 0.9)
   expect(unlisted(outcomes, singles)).toEqual([])
 })
-
-/** Null for two that do not go together: a key of one kind, and a signature of another. */
-function mintPair(applied: readonly Applied[]): MintedCase | null {
-  try {
-    return mintCase(applied)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error) return null
-    throw error
-  }
-}
