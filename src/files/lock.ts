@@ -49,15 +49,12 @@ export async function withLock<T>(
   const lock = await acquire(place, timeout, signal)
   const lost = new AbortController()
   const beat = setInterval(() => {
-    void isHeld(place, lock).then(
-      (held) => {
-        if (held) return touch(lock)
-        lost.abort(writeFailed(path, 'the lock was taken by another process, for which this one counts as gone'))
-        return undefined
-      },
-      // Whether it is still held is unknown; the next beat tries again.
-      () => undefined,
-    )
+    const touched = isHeld(place, lock).then(async (held) => {
+      if (held) await touch(lock)
+      else lost.abort(writeFailed(path, 'the lock was taken by another process, for which this one counts as gone'))
+    })
+    // An error does not show whether it is still held: the next beat tries again.
+    void touched.catch(() => undefined)
   }, beatEvery).unref()
   let result: T
   try {
