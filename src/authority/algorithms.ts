@@ -18,70 +18,43 @@ export interface SigningScheme {
   readonly signature: SignatureParameters
 }
 
-const RSA = 'RSASSA-PKCS1-v1_5'
+function scheme(
+  [id, ...parameters]: [string, ...Uint8Array[]],
+  digest: SigningScheme['digest'],
+  key: KeyAlgorithmParameters,
+): SigningScheme {
+  const isEcdsa = key.name === 'ECDSA'
+  const signature = isEcdsa ? { name: key.name, hash: (digest ?? '').replace('sha', 'SHA-') } : { name: key.name }
+  return { identifier: sequence(oid(id), ...parameters), digest, isEcdsa, key, signature }
+}
 
 // The digest follows the strength of the curve (RFC 5480 section 4).
-const P256 = ecdsa('P-256', 'sha256', '1.2.840.10045.4.3.2')
-const P384 = ecdsa('P-384', 'sha384', '1.2.840.10045.4.3.3')
-const P521 = ecdsa('P-521', 'sha512', '1.2.840.10045.4.3.4')
-const RSA_SHA256: SigningScheme = {
-  identifier: sequence(oid('1.2.840.113549.1.1.11'), NULL),
-  digest: 'sha256',
-  isEcdsa: false,
-  key: { name: RSA, hash: 'SHA-256' },
-  signature: { name: RSA },
-}
-const ED25519: SigningScheme = {
-  identifier: sequence(oid('1.3.101.112')),
-  digest: null,
-  isEcdsa: false,
-  key: { name: 'Ed25519' },
-  signature: { name: 'Ed25519' },
-}
-
-function ecdsa(namedCurve: string, digest: 'sha256' | 'sha384' | 'sha512', identifier: string): SigningScheme {
-  return {
-    identifier: sequence(oid(identifier)),
-    digest,
-    isEcdsa: true,
-    key: { name: 'ECDSA', namedCurve },
-    signature: { name: 'ECDSA', hash: digest.replace('sha', 'SHA-') },
-  }
-}
-
-/** TLS 1.2 has key transport, which encrypts with the server's RSA key (RFC 5246 section 7.4.2). */
-const RSA_KEY_USAGE: readonly KeyUsage[] = ['digitalSignature', 'keyEncipherment']
+const P256 = scheme(['1.2.840.10045.4.3.2'], 'sha256', { name: 'ECDSA', namedCurve: 'P-256' })
+const P384 = scheme(['1.2.840.10045.4.3.3'], 'sha384', { name: 'ECDSA', namedCurve: 'P-384' })
+const P521 = scheme(['1.2.840.10045.4.3.4'], 'sha512', { name: 'ECDSA', namedCurve: 'P-521' })
+const RSA_SHA256 = scheme(['1.2.840.113549.1.1.11', NULL], 'sha256', { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' })
+const ED25519 = scheme(['1.3.101.112'], null, { name: 'Ed25519' })
 
 interface KeyRow {
   /** For Web Crypto's `generateKey`. */
   readonly parameters: KeyAlgorithmParameters
   /** How a CA with such a key signs. */
   readonly scheme: SigningScheme
-  /** keyUsage of an end-entity certificate with such a key. */
-  readonly keyUsage: readonly KeyUsage[]
 }
 
 const KEYS = {
-  'ecdsa-p256': signingKey(P256),
-  'ecdsa-p384': signingKey(P384),
-  'ecdsa-p521': signingKey(P521),
-  ed25519: signingKey(ED25519),
+  'ecdsa-p256': { parameters: P256.key, scheme: P256 },
+  'ecdsa-p384': { parameters: P384.key, scheme: P384 },
+  'ecdsa-p521': { parameters: P521.key, scheme: P521 },
+  ed25519: { parameters: ED25519.key, scheme: ED25519 },
   'rsa-2048': rsaKey(2048),
   'rsa-3072': rsaKey(3072),
   'rsa-4096': rsaKey(4096),
 } as const satisfies Record<string, KeyRow>
 
-function signingKey(scheme: SigningScheme): KeyRow {
-  return { parameters: scheme.key, scheme, keyUsage: ['digitalSignature'] }
-}
-
 function rsaKey(modulusLength: number): KeyRow {
   const publicExponent = new Uint8Array([1, 0, 1]) // 65537
-  return {
-    parameters: { ...RSA_SHA256.key, modulusLength, publicExponent },
-    scheme: RSA_SHA256,
-    keyUsage: RSA_KEY_USAGE,
-  }
+  return { parameters: { ...RSA_SHA256.key, modulusLength, publicExponent }, scheme: RSA_SHA256 }
 }
 
 /**
@@ -103,9 +76,12 @@ export function keyRow(algorithm: KeyAlgorithm): KeyRow {
   return KEYS[algorithm]
 }
 
-/** keyUsage of an end-entity certificate with an existing key. */
+/**
+ * keyUsage of an end-entity certificate. TLS 1.2 has key transport, which encrypts with the server's RSA key (RFC 5246
+ * section 7.4.2).
+ */
 export function keyUsageFor({ algorithm }: PublicKeyInfo): readonly KeyUsage[] {
-  return algorithm === 'RSA' ? RSA_KEY_USAGE : ['digitalSignature']
+  return algorithm === 'RSA' ? ['digitalSignature', 'keyEncipherment'] : ['digitalSignature']
 }
 
 const ECDSA_SCHEMES: Readonly<Record<string, SigningScheme>> = { 'P-256': P256, 'P-384': P384, 'P-521': P521 }
@@ -123,18 +99,13 @@ export function signingScheme(key: PublicKeyInfo): SigningScheme | null {
   return key.modulusBits >= RSA_BITS.least && key.modulusBits <= RSA_BITS.most ? RSA_SHA256 : null
 }
 
-/** Why no certificate is issued for a key. */
-interface KeyFault {
-  /** A clause about the key. */
-  readonly reason: string
-  /** Whether the key can be broken; otherwise peers do not support it. */
-  readonly weak: boolean
-}
-
-/** The first fault of an existing key; null if peers of etcd accept it. */
-export function keyFault(info: PublicKeyInfo): KeyFault | null {
-  const weak = (reason: string): KeyFault => ({ reason, weak: true })
-  const unsupported = (reason: string): KeyFault => ({ reason, weak: false })
+/**
+ * The first fault of an existing key, a clause about it; null if peers of etcd accept it. A weak key can be broken; others
+ * are not supported by peers.
+ */
+export function keyFault(info: PublicKeyInfo): { readonly reason: string; readonly weak: boolean } | null {
+  const weak = (reason: string) => ({ reason, weak: true })
+  const unsupported = (reason: string) => ({ reason, weak: false })
   switch (info.algorithm) {
     case 'RSA': {
       const { modulusBits, exponent } = info

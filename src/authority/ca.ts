@@ -2,7 +2,6 @@
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import {
   keyIdentifier,
-  type NamePart,
   writeAuthorityKeyIdentifier,
   writeCaConstraints,
   writeExtension,
@@ -14,8 +13,8 @@ import { bytesEqual } from '../x509/der.js'
 import { ExtensionId } from '../x509/extensions.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import type { KeyAlgorithm } from './algorithms.js'
-import { checkCa, checkRoot, signCertificate } from './issue.js'
-import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
+import { type CertificateContents, checkCa, checkRoot, signCertificate } from './issue.js'
+import { type AuthorityParts, isIssuedBy, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
 import { foreignSigner, type Signer, type SigningKey } from './keys.js'
 import { lifetimeFromNow, lifetimeWithin, readValidity } from './lifetime.js'
 import {
@@ -63,35 +62,22 @@ export interface CreateIntermediateOptions extends Omit<CreateAuthorityOptions, 
   maxIntermediates?: number | undefined
 }
 
-const KNOWN = [
-  'name',
-  'subject',
-  'validity',
-  'algorithm',
-  'signer',
-  'permittedNames',
-  'maxIntermediates',
-  ...SETTINGS,
-] as const
-const ROOT_VALIDITY = '3650d'
-const INTERMEDIATE_VALIDITY = '1825d'
+const KNOWN = ['name', 'subject', 'validity', 'algorithm', 'signer', 'permittedNames', 'maxIntermediates', ...SETTINGS]
 
 export async function makeRoot(options: CreateAuthorityOptions): Promise<AuthorityParts> {
   checkOptions('options', options, KNOWN)
-  const plan = readOptions(options, readSettings(options), ROOT_VALIDITY)
-  const lifetime = lifetimeFromNow(plan.validity.duration, plan.now)
-  const { origin, settings } = plan
+  const settings = readSettings(options)
+  const plan = readOptions(options, settings, '3650d')
   const serial = settings.nextSerial()
   const { key, signer } = await plan.makeKey()
-  const subject = writeSubject(plan.subject, plan.name)
   const certificate = await signCertificate(signer, {
     serial,
-    issuer: subject,
-    lifetime,
-    subject,
+    issuer: plan.subject,
+    lifetime: lifetimeFromNow(plan.validity.duration, plan.now),
+    subject: plan.subject,
     spki: signer.spki,
     extensions: caExtensions(signer.spki, plan, null),
-    origin,
+    origin: plan.origin,
   })
   checkRoot(certificate, key)
   const parts = { settings, certificate, key, signer, chain: [], crossCertificates: [] }
@@ -101,38 +87,39 @@ export async function makeRoot(options: CreateAuthorityOptions): Promise<Authori
 
 export async function makeIntermediate(above: Issuer, options: CreateIntermediateOptions): Promise<AuthorityParts> {
   checkOptions('options', options, KNOWN)
-  const inherited = { ...above.settings, ...readOwnSettings(options) }
-  const plan = readOptions(options, inherited, INTERMEDIATE_VALIDITY)
-  const subject = writeSubject(plan.subject, plan.name)
-  checkName(subject, above)
+  const settings = { ...above.settings, ...readOwnSettings(options) }
+  const plan = readOptions(options, settings, '1825d')
+  const chain = [above.certificate, ...above.chain]
+  // An intermediate with its issuer's name would be self-issued: then neither path lengths nor name constraints apply to it
+  // (RFC 5280 sections 4.2.1.9 and 4.2.1.10). One with the name of a CA further up makes a circle of names.
+  if (chain.some((ca) => bytesEqual(ca.subject.raw, plan.subject)))
+    throw optionInvalid('name', 'must differ from the names of the CAs above')
   const pathLength = pathLengthBelow(above, plan.pathLength)
   const lifetime = lifetimeWithin(above, plan.validity, plan.now)
-  const { origin, settings } = plan
   const serial = above.settings.nextSerial()
   const { key, signer } = await plan.makeKey()
-  if ([above.certificate, ...above.chain].some(({ spki }) => bytesEqual(spki, signer.spki)))
+  if (chain.some(({ spki }) => bytesEqual(spki, signer.spki)))
     throw optionInvalid('signer', 'must hold a key of its own; it holds the key of a CA above')
-  const certificate = await signCertificate(above.signer, {
-    serial,
-    issuer: above.certificate.subject.raw,
-    lifetime,
-    subject,
-    spki: signer.spki,
-    extensions: caExtensions(signer.spki, { ...plan, pathLength }, above.keyIdentifier),
-    origin,
-  })
-  checkCa(certificate, above, plan.now)
-  await above.settings.ledger.append([ledgerEntry(above, certificate, 'ca')])
-  return { settings, certificate, key, signer, chain: [above.certificate, ...above.chain], crossCertificates: [] }
+  const extensions = caExtensions(signer.spki, { ...plan, pathLength }, above.keyIdentifier)
+  const { subject, origin } = plan
+  const certificate = await signBelow(
+    above,
+    { serial, lifetime, subject, spki: signer.spki, extensions, origin },
+    plan.now,
+  )
+  return { settings, certificate, key, signer, chain, crossCertificates: [] }
 }
 
-/**
- * An intermediate with its issuer's name would be self-issued: then neither path lengths nor name constraints apply to it
- * (RFC 5280 sections 4.2.1.9 and 4.2.1.10). One with the name of a CA further up makes a circle of names.
- */
-function checkName(subject: Uint8Array, { certificate, chain }: Issuer): void {
-  if ([certificate, ...chain].some((ca) => bytesEqual(ca.subject.raw, subject)))
-    throw optionInvalid('name', 'must differ from the names of the CAs above')
+/** Signs, validates and records the certificate of another CA. */
+async function signBelow(
+  above: Issuer,
+  contents: Omit<CertificateContents, 'issuer'>,
+  now: Date,
+): Promise<Certificate> {
+  const certificate = await signCertificate(above.signer, { ...contents, issuer: above.certificate.subject.raw })
+  checkCa(certificate, above, now)
+  await above.settings.ledger.append([ledgerEntry(above, certificate, 'ca')])
+  return certificate
 }
 
 /** The settings that replace those of the CA above. */
@@ -147,10 +134,9 @@ function readOwnSettings(options: CreateIntermediateOptions): Partial<Settings> 
 }
 
 interface CaPlan extends CaRights {
-  readonly settings: Settings
   readonly now: Date
-  readonly name: string
-  readonly subject: readonly NamePart[]
+  /** In DER. */
+  readonly subject: Uint8Array
   readonly validity: { duration: number; asked: boolean }
   readonly origin: string
   makeKey(): Promise<{ key: PrivateKey | null; signer: SigningKey }>
@@ -165,10 +151,8 @@ function readOptions(options: CreateIntermediateOptions, settings: Settings, val
   const origin = `authority "${name}"`
   const held = options.signer === undefined ? null : foreignSigner(options.signer)
   return {
-    settings,
     now,
-    name,
-    subject: readSubject(options.subject, 'subject'),
+    subject: writeSubject(readSubject(options.subject, 'subject'), name),
     pathLength: readMaxIntermediates(options.maxIntermediates),
     nameConstraints: readPermittedNames(options.permittedNames),
     validity: {
@@ -191,21 +175,19 @@ interface CaRights {
   readonly nameConstraints: Uint8Array | null
 }
 
-/**
- * @param issuerKeyIdentifier null for a root.
- * @param ownKeyIdentifier An existing CA may have one that is not the hash of its key.
- */
+/** @param above The identifier of the issuer's key; null for a root. */
 function caExtensions(
   spki: Uint8Array,
   { pathLength, nameConstraints }: CaRights,
-  issuerKeyIdentifier: Uint8Array | null,
-  ownKeyIdentifier: Uint8Array = keyIdentifier(spki),
+  above: Uint8Array | null,
+  // An existing CA may have one that is not the hash of its key.
+  own: Uint8Array = keyIdentifier(spki),
 ): Uint8Array[] {
   return [
     writeCaConstraints(pathLength),
     writeKeyUsage(['keyCertSign', 'cRLSign']),
-    writeSubjectKeyIdentifier(ownKeyIdentifier),
-    ...(issuerKeyIdentifier === null ? [] : [writeAuthorityKeyIdentifier(issuerKeyIdentifier)]),
+    writeSubjectKeyIdentifier(own),
+    ...(above === null ? [] : [writeAuthorityKeyIdentifier(above)]),
     ...(nameConstraints === null ? [] : [nameConstraints]),
   ]
 }
@@ -269,21 +251,23 @@ export async function crossSign(issuer: Issuer, other: Certificate, options: Cro
   if (duration <= 0) throw issueRefused(`The certificate ${name} has expired at ${other.notAfter.toISOString()}`)
   // Certificates of the other CA refer to its key by this identifier.
   const identifier = other.extensions.subjectKeyIdentifier ?? keyIdentifier(other.spki)
-  const certificate = await signCertificate(issuer.signer, {
+  // The cross-certificate allows no more than the other CA's own certificate.
+  const limits = other.extensions.all.filter(
+    ({ oid }) =>
+      oid === ExtensionId.extendedKeyUsage || (oid === ExtensionId.nameConstraints && nameConstraints === null),
+  )
+  const contents = {
     serial: settings.nextSerial(),
-    issuer: issuer.certificate.subject.raw,
     lifetime: lifetimeWithin(issuer, { duration, asked }, now),
     subject: other.subject.raw,
     spki: other.spki,
     extensions: [
       ...caExtensions(other.spki, { pathLength, nameConstraints }, issuer.keyIdentifier, identifier),
-      ...ownLimits(other, nameConstraints === null ? LIMITS : [ExtensionId.extendedKeyUsage]),
+      ...limits.map(({ oid, value, critical }) => writeExtension(oid, value, critical)),
     ],
     origin: `cross-certificate of ${name}`,
-  })
-  checkCa(certificate, issuer, now)
-  await settings.ledger.append([ledgerEntry(issuer, certificate, 'ca')])
-  return certificate
+  }
+  return signBelow(issuer, contents, now)
 }
 
 /** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for a certificate that may not sign others. */
@@ -297,42 +281,28 @@ export function checkMayIssue(certificate: Certificate): void {
     throw issueRefused(`${name} may not sign certificates: its keyUsage lacks keyCertSign (RFC 5280 section 4.2.1.3)`)
 }
 
-const LIMITS = [ExtensionId.nameConstraints, ExtensionId.extendedKeyUsage] as const
-
-/** The cross-certificate allows no more than the other CA's own certificate. */
-function ownLimits(other: Certificate, limits: readonly string[]): Uint8Array[] {
-  return other.extensions.all
-    .filter(({ oid }) => limits.includes(oid))
-    .map(({ oid, value, critical }) => writeExtension(oid, value, critical))
-}
+const MAX_ABOVE = 10
 
 export function withCrossCertificate(
   parts: AuthorityParts,
   cross: Certificate,
-  above: readonly Certificate[],
+  above: readonly unknown[],
 ): AuthorityParts {
   if (!(cross instanceof Certificate)) throw valueInvalid('certificate', cross, 'a Certificate')
   const { certificate, crossCertificates } = parts
   if (!cross.subject.equals(certificate.subject) || !bytesEqual(cross.spki, certificate.spki))
     throw optionInvalid('certificate', "must hold this authority's own name and key")
   if (!cross.isCa) throw optionInvalid('certificate', 'must be a CA certificate')
-  const sent = [cross, ...readAbove(cross, above)]
-  const others = crossCertificates.filter((each) => !sent.some((one) => one.equals(each)))
-  return { ...parts, crossCertificates: [...others, ...sent] }
-}
-
-const MAX_ABOVE = 10
-
-function readAbove(cross: Certificate, above: unknown): Certificate[] {
   if (!Array.isArray(above) || above.length > MAX_ABOVE)
     throw optionInvalid('above', `must be a list of at most ${String(MAX_ABOVE)} certificates`)
-  let below = cross
-  return above.map((each: unknown, index) => {
+  const sent = [cross]
+  for (const [index, each] of above.entries()) {
     const option = `above[${String(index)}]`
     if (!(each instanceof Certificate) || !each.isCa) throw optionInvalid(option, 'must be a CA certificate')
-    if (!below.issuer.equals(each.subject) || !below.isSignedBy(each))
+    if (!isIssuedBy(sent.at(-1) ?? cross, each))
       throw optionInvalid(option, 'must be the certificate whose key signed the one before')
-    below = each
-    return each
-  })
+    sent.push(each)
+  }
+  const others = crossCertificates.filter((each) => !sent.some((one) => one.equals(each)))
+  return { ...parts, crossCertificates: [...others, ...sent] }
 }

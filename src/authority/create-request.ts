@@ -1,12 +1,11 @@
 /** Makes a key and a certificate request for it. */
 import { checkOptions } from '../report/option-error.js'
-import type { NamePart } from '../x509/certificate-writer.js'
 import { CertificateRequest } from '../x509/request/certificate-request.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import { covers, type Host } from '../x509/names.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
-import { keyMaker } from './keys.js'
+import { isHandle, keyMaker } from './keys.js'
 import {
   COMMON_NAME,
   checkCrypto,
@@ -32,8 +31,6 @@ export interface CreateRequestOptions {
   crypto?: WebCrypto | undefined
 }
 
-const KNOWN = ['name', 'hosts', 'algorithm', 'subject', 'crypto'] as const
-
 /**
  * Makes a key and a certificate request (PKCS #10) for it, signed by that key. `authority.sign`, openssl, cfssl, step and
  * cert-manager read it.
@@ -44,37 +41,26 @@ const KNOWN = ['name', 'hosts', 'algorithm', 'subject', 'crypto'] as const
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or does not sign with it.
  */
 export async function createRequest(options: CreateRequestOptions): Promise<{ csr: string; key: PrivateKey }> {
-  checkOptions('options', options, KNOWN)
+  checkOptions('options', options, ['name', 'hosts', 'algorithm', 'subject', 'crypto'])
   checkCrypto(options.crypto, 'crypto')
   const name = readName(options.name, 'name')
   const hosts = options.hosts === undefined ? [] : readHosts(options.hosts, 'hosts')
   const algorithm = readAlgorithm(options.algorithm, 'algorithm')
   const subject = [...readSubject(options.subject, 'subject'), { type: COMMON_NAME, text: name }]
   const { privateKey: key } = await keyMaker(options.crypto ?? null)(algorithm, `request "${name}"`)
-  const der = await writeRequest({ key, algorithm, subject, hosts, crypto: options.crypto })
-  const request = CertificateRequest.parse(der, `request "${name}"`)
-  checkMade(request, key, hosts)
-  return { csr: request.toPem(), key }
-}
-
-interface Contents {
-  key: PrivateKey
-  algorithm: KeyAlgorithm
-  subject: readonly NamePart[]
-  hosts: readonly Host[]
-  crypto: WebCrypto | undefined
-}
-
-async function writeRequest({ key, algorithm, subject, hosts, crypto: given }: Contents): Promise<Uint8Array> {
   const engine = await import('../x509/engine.js')
-  const crypto = given ?? engine.createDefaultCrypto()
+  const crypto = options.crypto ?? engine.createDefaultCrypto()
   const { scheme } = keyRow(algorithm)
+  let der: Uint8Array
   try {
     const keys = await bringIn(crypto, key, scheme.key)
-    return await engine.createRequestDer({ crypto, keys, signature: scheme.signature, subject, hosts })
+    der = await engine.createRequestDer({ crypto, keys, signature: scheme.signature, subject, hosts })
   } catch (cause) {
     throw issueRefused('The crypto in use does not sign with the key that it made', { cause })
   }
+  const request = CertificateRequest.parse(der, `request "${name}"`)
+  checkMade(request, key, hosts)
+  return { csr: request.toPem(), key }
 }
 
 /** Imports the key into the implementation that signs. */
@@ -91,10 +77,6 @@ async function bringIn(
   pkcs8.fill(0)
   if (isHandle(privateKey) && isHandle(publicKey)) return { privateKey, publicKey }
   throw new TypeError('importKey did not return a key')
-}
-
-function isHandle(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 /** Checks the request: the caller's crypto implementation may be faulty. */

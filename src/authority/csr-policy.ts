@@ -28,24 +28,18 @@ const PATTERNS = { entries: 'patterns', most: 1000 }
 const ROOT = 'root'
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function readCsrPolicy(value: unknown, option: string): AllowedNames {
-  if (value === undefined) return { name: null, hosts: null }
+export function readCsrPolicy(value: unknown = {}, option: string): AllowedNames {
   checkOptions(option, value, ['name', 'hosts'])
-  const { name, hosts } = value as Record<string, unknown> // the keys were checked, and each value is below
+  const { name = false, hosts } = value as Record<string, unknown> // the keys were checked, and each value is below
+  const names = name === true ? ['*'] : name === false ? [] : readList(name, `${option}.name`, PATTERNS, readName)
+  const tests = hosts === undefined ? [] : readList(hosts, `${option}.hosts`, PATTERNS, readHostPattern)
   return {
-    name: readNamePolicy(name, `${option}.name`),
-    hosts: hosts === undefined ? null : anyOf(readList(hosts, `${option}.hosts`, PATTERNS, readHostPattern)),
+    name:
+      name === false
+        ? null
+        : (given) => names.some((pattern) => (given === ROOT ? pattern === ROOT : isLike(given, pattern))),
+    hosts: hosts === undefined ? null : (host) => tests.some((test) => test(host)),
   }
-}
-
-function readNamePolicy(value: unknown, option: string): AllowedNames['name'] {
-  if (value === undefined || value === false) return null
-  const patterns = value === true ? ['*'] : readList(value, option, PATTERNS, readName)
-  return (name) => patterns.some((pattern) => (name === ROOT ? pattern === ROOT : isLike(name, pattern)))
-}
-
-function anyOf<T>(tests: readonly ((value: T) => boolean)[]): (value: T) => boolean {
-  return (value) => tests.some((test) => test(value))
 }
 
 /** Whether a string matches a pattern in which `*` stands for any characters. */

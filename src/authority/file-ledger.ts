@@ -7,7 +7,14 @@ import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { checkDirectory } from '../credentials/write.js'
-import { type FileSystem, flushDirectory, lookAt, type OpenFile, readPlainFile, readRange } from '../files/file-system.js'
+import {
+  type FileSystem,
+  flushDirectory,
+  lookAt,
+  type OpenFile,
+  readPlainFile,
+  readRange,
+} from '../files/file-system.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withLock } from '../files/lock.js'
 import { replaceFiles } from '../files/replace-files.js'
@@ -24,8 +31,8 @@ const NO_HASH = '00000000000000000000000000000000'
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants
 const FILE_MODE = 0o600
 const LINE_FEED = 0x0a
-/** Bytes that are read at once to find the start of the last line. */
-const CHUNK = 64 * 1024
+/** More bytes than a line has: names have at most 4096. */
+const MAX_LINE = 64 * 1024
 /** Some 900,000 entries, which need as much memory again to read. */
 const MAX_BYTES = 256 * 1024 * 1024
 
@@ -51,47 +58,46 @@ export function fileLedger(path: string): Ledger {
   return openLedger(guardedFileSystem(), resolve(path))
 }
 
-interface Waiting {
-  readonly entries: readonly LedgerEntry[]
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
 /** {@link fileLedger} on any file system. */
 export function openLedger(fs: FileSystem, path: string): Ledger {
-  let waiting: Waiting[] = []
-  let isWriting = false
+  /** Entries that wait for the lock, and are written together. */
+  let waiting: { readonly entries: LedgerEntry[]; readonly written: Promise<void> } | null = null
+  let last: Promise<unknown> = Promise.resolve()
 
-  const writeBatches = async (): Promise<void> => {
-    isWriting = true
-    while (waiting.length > 0) {
-      const batch = waiting
-      waiting = []
-      try {
-        const entries = batch.flatMap((each) => each.entries)
-        await withLock(fs, `${path}.lock`, () => appendLocked(fs, path, entries))
-        for (const each of batch) each.resolve()
-      } catch (error) {
-        for (const each of batch) each.reject(failureOf(path, error))
-      }
+  const write = async (entries: readonly LedgerEntry[]): Promise<void> => {
+    try {
+      await withLock(fs, `${path}.lock`, () => appendLocked(fs, path, entries))
+    } catch (error) {
+      throw failureOf(path, error)
     }
-    isWriting = false
   }
-
+  const begin = (): NonNullable<typeof waiting> => {
+    const entries: LedgerEntry[] = []
+    const written = last.then(() => {
+      waiting = null
+      return write(entries)
+    })
+    last = written.catch(() => undefined)
+    return { entries, written }
+  }
   return {
     append: async (entries) => {
       if (entries.length === 0) return
-      const copy = [...entries]
-      await new Promise<void>((resolve, reject) => {
-        waiting.push({ entries: copy, resolve, reject })
-        if (!isWriting) void writeBatches()
-      })
+      waiting ??= begin()
+      for (const entry of entries) waiting.entries.push(entry)
+      await waiting.written
     },
     read: async () => {
       try {
         // The head first: entries that are added meanwhile are behind it.
         const head = await readHead(fs, path)
-        return readEntries(await readText(fs, path), head, path)
+        checkSize(path, (await lookAt(fs, path))?.size ?? 0)
+        const bytes = (await readPlainFile(fs, path, MAX_BYTES))?.bytes ?? Buffer.alloc(0)
+        const { size, hash } = checkHead(head, bytes.length, path)
+        const { entries, ...end } = readLines(bytes.subarray(0, size), NO_HASH, path)
+        if (end.size < size || end.hash !== hash) throw damaged(path, UNLIKE_HEAD)
+        const after = readLines(bytes.subarray(size), hash, path, entries.length)
+        return entries.concat(after.entries)
       } catch (error) {
         throw failureOf(path, error)
       }
@@ -106,21 +112,21 @@ async function appendLocked(fs: FileSystem, path: string, entries: readonly Ledg
     const state = await file.stat()
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
     checkSize(path, state.size)
-    const before = await endOf(fs, file, path, state.size)
-    const { lines, hash } = writeLines(entries, before.hash)
-    const bytes = Buffer.from(lines)
+    const { size, hash } = await endOf(fs, file, path, state.size)
+    const added = writeLines(entries, hash)
+    const bytes = Buffer.from(added.lines)
     // A file that is too large could not be read again.
-    checkSize(path, before.size + bytes.length)
-    if (before.size < state.size) await file.truncate(before.size)
+    checkSize(path, size + bytes.length)
+    if (size < state.size) await file.truncate(size)
     try {
       await file.writeFile(bytes)
       await file.sync()
     } catch (error) {
       // No certificate is returned for these entries. If this fails, too, half a line is ignored later.
-      await file.truncate(before.size).catch(() => undefined)
+      await file.truncate(size).catch(() => undefined)
       throw error
     }
-    await writeHead(fs, path, { size: before.size + bytes.length, hash })
+    await writeHead(fs, path, { size: size + bytes.length, hash: added.hash })
   } finally {
     await file.close()
   }
@@ -150,43 +156,25 @@ async function openToAppend(fs: FileSystem, path: string): Promise<{ file: OpenF
  */
 async function endOf(fs: FileSystem, file: OpenFile, path: string, size: number): Promise<LedgerHead> {
   const head = checkHead(await readHead(fs, path), size, path)
-  const start = await startOfLine(file, head.size)
+  const start = Math.max(0, head.size - MAX_LINE)
   const tail = await readRange(file, start, size)
-  const last = tail.subarray(0, head.size - start).toString('utf8')
-  if (head.size > 0 && !(last.startsWith(`${head.hash} `) && last.endsWith('\n')))
-    throw damaged(path, 'its head does not match the line it ends with')
-  const { hash, size: more } = readLines(tail.subarray(head.size - start).toString('utf8'), head.hash, {
-    path,
-    name: (index) => `line ${String(index + 1)} behind its head`,
-  })
-  return { size: head.size + more, hash }
+  const end = head.size - start
+  const last = tail.subarray(tail.lastIndexOf(LINE_FEED, end - 2) + 1, end)
+  if (head.size > 0 && !(last.at(-1) === LINE_FEED && last.toString('latin1').startsWith(`${head.hash} `)))
+    throw damaged(path, UNLIKE_HEAD)
+  const after = readLines(tail.subarray(end), head.hash, path, 'behind its head')
+  return { size: head.size + after.size, hash: after.hash }
 }
+
+const UNLIKE_HEAD = 'its head does not match the line it ends with'
 
 /** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the ledger ends before its head. */
 function checkHead(head: Awaited<ReturnType<typeof readHead>>, size: number, path: string): LedgerHead {
-  if (head === 'damaged') throw damaged(path, `its head ${headPathOf(path)} cannot be read`)
-  if (head === null) {
-    if (size > 0) throw damaged(path, `its head ${headPathOf(path)} is missing`)
-    return EMPTY
-  }
-  if (head.size > size) throw damaged(path, `it has ${String(size)} bytes, and had ${String(head.size)}`)
-  return head
-}
-
-/** Where the line begins that ends at `end`. */
-async function startOfLine(file: OpenFile, end: number): Promise<number> {
-  for (let upTo = end - 1; upTo > 0;) {
-    const start = Math.max(0, upTo - CHUNK)
-    const at = (await readRange(file, start, upTo)).lastIndexOf(LINE_FEED)
-    if (at !== -1) return start + at + 1
-    upTo = start
-  }
-  return 0
-}
-
-async function readText(fs: FileSystem, path: string): Promise<string> {
-  checkSize(path, (await lookAt(fs, path))?.size ?? 0)
-  return (await readPlainFile(fs, path, MAX_BYTES))?.bytes.toString('utf8') ?? ''
+  if (head === 'damaged') throw damaged(path, `its head ${path}.head cannot be read`)
+  if (head === null && size > 0) throw damaged(path, `its head ${path}.head is missing`)
+  if (head !== null && head.size > size)
+    throw damaged(path, `it has ${String(size)} bytes, and had ${String(head.size)}`)
+  return head ?? EMPTY
 }
 
 /** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` */
@@ -198,50 +186,34 @@ function checkSize(path: string, bytes: number): void {
   )
 }
 
-function readEntries(text: string, head: Awaited<ReturnType<typeof readHead>>, path: string): LedgerEntry[] {
-  const { size } = checkHead(head, Buffer.byteLength(text), path)
-  const name = (index: number): string => `line ${String(index + 1)}`
-  const read = readLines(text, NO_HASH, { path, name, end: size })
-  if (read.size < size)
-    throw damaged(path, `its last line is cut off, ${String(size - read.size)} bytes before its head`)
-  if (size > 0 && !read.hasEnd) throw damaged(path, 'its head does not match the end of a line')
-  return read.entries
-}
-
-interface ReadLines {
+/** Whole lines with their size in bytes and the hash of the last. */
+interface ReadLines extends LedgerHead {
   readonly entries: LedgerEntry[]
-  /** The hash of the last whole line. */
-  readonly hash: string
-  /** Bytes of the whole lines. */
-  readonly size: number
-  /** Whether a line ends at the byte `end`. */
-  readonly hasEnd: boolean
 }
 
-/** Reads whole lines. The rest was cut off by a crash. */
-function readLines(
-  text: string,
-  before: string,
-  { path, name, end = 0 }: { path: string; name: (index: number) => string; end?: number },
-): ReadLines {
-  const lines = text.split('\n')
+/**
+ * Reads whole lines. The rest was cut off by a crash.
+ *
+ * @param hash Of the line before.
+ * @param where The number of lines before, or where the lines are, for people.
+ */
+function readLines(bytes: Buffer, hash: string, path: string, where: number | string = 0): ReadLines {
+  const lines = bytes.toString('utf8').split('\n')
   const rest = lines.pop() ?? ''
-  const entries: LedgerEntry[] = []
-  let hasEnd = false
-  let hash = before
-  let size = 0
+  const name = (index: number): string =>
+    typeof where === 'string' ? `line ${String(index + 1)} ${where}` : `line ${String(where + index + 1)}`
+  const read = { entries: new Array<LedgerEntry>(), hash, size: 0 }
   lines.forEach((line, index) => {
-    const entry = readLine(line, hash)
+    const entry = readLine(line, read.hash)
     if (typeof entry === 'string') throw damaged(path, `${name(index)} ${entry}`)
-    entries.push(entry)
-    hash = line.slice(0, HASH_LENGTH)
-    size += Buffer.byteLength(line) + 1
-    hasEnd ||= size === end
+    read.entries.push(entry)
+    read.hash = line.slice(0, HASH_LENGTH)
+    read.size += Buffer.byteLength(line) + 1
   })
   // A whole line whose line feed was changed.
-  if (rest !== '' && typeof readLine(rest.slice(0, -1), hash) !== 'string')
+  if (rest !== '' && typeof readLine(rest.slice(0, -1), read.hash) !== 'string')
     throw damaged(path, `${name(lines.length)} does not end as it should`)
-  return { entries, hash, size, hasEnd }
+  return read
 }
 
 function damaged(path: string, what: string): EtcdMtlsError<'ERR_ISSUE_REFUSED'> {
@@ -260,27 +232,21 @@ interface LedgerHead {
 }
 
 const EMPTY: LedgerHead = { size: 0, hash: NO_HASH }
-
+const HEAD = /^(\d{1,15}) ([0-9a-f]{32})\n$/
 const MAX_HEAD_BYTES = 1024
-
-/** The path of the head of a ledger. */
-function headPathOf(path: string): string {
-  return `${path}.head`
-}
 
 /** Null if there is no head; `damaged` if it cannot be read. */
 async function readHead(fs: FileSystem, path: string): Promise<LedgerHead | null | 'damaged'> {
-  const file = await readPlainFile(fs, headPathOf(path), MAX_HEAD_BYTES)
+  const file = await readPlainFile(fs, `${path}.head`, MAX_HEAD_BYTES)
   if (file === null) return null
-  const [, size, hash] =
-    new RegExp(`^(\\d{1,15}) ([0-9a-f]{${String(HASH_LENGTH)}})\\n$`).exec(file.bytes.toString('latin1')) ?? []
+  const [, size, hash] = HEAD.exec(file.bytes.toString('latin1')) ?? []
   return size === undefined || hash === undefined ? 'damaged' : { size: Number(size), hash }
 }
 
 /** Replaces the head, atomically and durably. To be called under the lock of the ledger. */
 async function writeHead(fs: FileSystem, path: string, { size, hash }: LedgerHead): Promise<void> {
-  const name = basename(headPathOf(path))
-  await replaceFiles(fs, dirname(path), [{ name, content: `${String(size)} ${hash}\n`, mode: 0o600 }])
+  const name = `${basename(path)}.head`
+  await replaceFiles(fs, dirname(path), [{ name, content: `${String(size)} ${hash}\n`, mode: FILE_MODE }])
 }
 
 /** The lines of entries, each with its line feed, and the hash of the last. */
@@ -295,23 +261,16 @@ function writeLines(entries: readonly LedgerEntry[], before: string): { lines: s
   return { lines, hash }
 }
 
-/**
- * The entry of a line without its line feed, or what is wrong with it, as the end of a sentence.
- *
- * @param before The hash of the line before.
- */
+/** The entry of a line without its line feed, or what is wrong with it, as the end of a sentence. */
 function readLine(line: string, before: string): LedgerEntry | string {
   const text = line.slice(HASH_LENGTH + 1)
-  if (line[HASH_LENGTH] !== ' ' || line.slice(0, HASH_LENGTH) !== hashOf(before, text)) {
+  if (line[HASH_LENGTH] !== ' ' || line.slice(0, HASH_LENGTH) !== hashOf(before, text))
     return 'was changed, or does not follow the line before it'
-  }
-  let value: unknown
   try {
-    value = JSON.parse(text)
+    return readEntry(JSON.parse(text)) ?? 'is not an entry of this version: a newer one may have written it'
   } catch {
     return 'is not JSON, although its hash matches'
   }
-  return readEntry(value) ?? 'is not an entry of this version: a newer one may have written it'
 }
 
 function hashOf(before: string, text: string): string {
@@ -319,41 +278,35 @@ function hashOf(before: string, text: string): string {
 }
 
 function readEntry(value: unknown): LedgerEntry | null {
-  if (typeof value !== 'object' || value === null) return null
-  const fields = value as Readonly<Record<string, unknown>> // each is checked below
-  const text = (name: string): string | null => {
-    const field = fields[name]
-    return typeof field === 'string' ? field : null
+  const fields = Object(value) as Readonly<Record<string, unknown>> // each is checked below
+  const text = (name: string): string | null => (typeof fields[name] === 'string' ? fields[name] : null)
+  const date = (name: string): Date | null => {
+    const time = new Date(text(name) ?? Number.NaN)
+    return Number.isNaN(time.getTime()) ? null : time
   }
-  const at = readDate(text('at'))
-  const issuer = text('issuer')
+  const [at, issuer, keyFingerprint256] = [date('at'), text('issuer'), text('keyFingerprint256')]
+  const [serialNumber, number] = [text('serialNumber'), text('number')]
   if (at === null || issuer === null) return null
-  switch (text('kind')) {
+  switch (fields['kind']) {
     case 'issued': {
-      const [serialNumber, subject, role] = [text('serialNumber'), text('subject'), text('role')]
-      const [notAfter, fingerprint256] = [readDate(text('notAfter')), text('fingerprint256')]
-      const keyFingerprint256 = text('keyFingerprint256')
+      const [subject, role, fingerprint256, notAfter] = [
+        text('subject'),
+        text('role'),
+        text('fingerprint256'),
+        date('notAfter'),
+      ]
       if (serialNumber === null || subject === null || role === null) return null
       if (notAfter === null || fingerprint256 === null || keyFingerprint256 === null) return null
       return { kind: 'issued', serialNumber, issuer, subject, role, notAfter, fingerprint256, keyFingerprint256, at }
     }
     case 'revoked': {
-      const serialNumber = text('serialNumber')
-      const reason = REVOKE_REASONS.find((known) => known === text('reason'))
+      const reason = REVOKE_REASONS.find((known) => known === fields['reason'])
       if (serialNumber === null || reason === undefined) return null
-      return { kind: 'revoked', serialNumber, issuer, reason, keyFingerprint256: text('keyFingerprint256'), at }
+      return { kind: 'revoked', serialNumber, issuer, reason, keyFingerprint256, at }
     }
-    case 'crl': {
-      const number = text('number')
+    case 'crl':
       return number === null || !/^\d+$/.test(number) ? null : { kind: 'crl', number: BigInt(number), issuer, at }
-    }
     default:
       return null
   }
-}
-
-function readDate(text: string | null): Date | null {
-  if (text === null) return null
-  const date = new Date(text)
-  return Number.isNaN(date.getTime()) ? null : date
 }

@@ -68,13 +68,8 @@ export function authoritySource(
   const schedule = readSchedule(options)
   const issue = async (held: Held | null) => {
     const now = settings.now()
-    if (held !== null && endsNoLater(issuer, held, now)) {
-      throw issueRefused(
-        `The authority's own certificate expires at ${certificate.notAfter.toISOString()}, as the credentials that it ` +
-          'issued do already; pass a source of a renewed authority to `rotate`',
-      )
-    }
     if (held !== null) {
+      refuseIfInVain(issuer, held, now)
       const revocations = await Revocations.read(settings.ledger)
       revocations.refuseCertificate(issuer, held.credentials.chain[0])
     }
@@ -84,80 +79,31 @@ export function authoritySource(
     return credentials
   }
   const origin = `${wanted.role} "${wanted.name}" of the authority "${certificate.subject.toString()}"`
-  return new RenewingSource(origin, new Renewer(issue, schedule, timing))
+  return new RenewingSource(origin, issue, schedule, timing)
 }
 
-/** Whether the authority, which is still valid, cannot issue credentials that expire later. */
-function endsNoLater({ certificate: { notAfter } }: Issuer, { credentials, begin }: Held, now: Date): boolean {
+/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority, which is still valid, cannot issue credentials that expire later. */
+function refuseIfInVain({ certificate: { notAfter } }: Issuer, { credentials, begin }: Held, now: Date): void {
   const clockWasSetBack = now.getTime() < begin
-  return !clockWasSetBack && now < notAfter && notAfter <= credentials.chain[0].notAfter
+  if (clockWasSetBack || now >= notAfter || notAfter > credentials.chain[0].notAfter) return
+  throw issueRefused(
+    `The authority's own certificate expires at ${notAfter.toISOString()}, as the credentials that it ` +
+      'issued do already; pass a source of a renewed authority to `rotate`',
+  )
 }
 
 function readSchedule(options: FromAuthorityOptions): Schedule {
   checkOptions('options', options, ['fraction', 'jitter', 'random'])
   const { jitter = DEFAULT_JITTER, random = Math.random } = options
-  const given: unknown = jitter
-  if (typeof given !== 'number' || !(given >= 0 && given <= 0.5)) {
+  if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 0.5))
     throw optionInvalid('jitter', 'must be a number from 0 to 0.5')
-  }
   if (typeof random !== 'function') throw optionInvalid('random', 'must be a function')
-  return { fraction: readFraction(options.fraction, 'fraction'), jitter, random: () => readRandom(random()) }
-}
-
-function readRandom(value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return value
-  throw optionInvalid('random', 'must return numbers from 0 to 1')
-}
-
-class RenewingSource implements WatchableSource {
-  readonly origin: string
-  readonly #renewer: Renewer
-  readonly #consumers = new Consumers()
-
-  constructor(origin: string, renewer: Renewer) {
-    this.origin = origin
-    this.#renewer = renewer
+  const drawn = (): number => {
+    const value: unknown = random()
+    if (typeof value === 'number' && value >= 0 && value <= 1) return value
+    throw optionInvalid('random', 'must return numbers from 0 to 1')
   }
-
-  async load(signal?: AbortSignal): Promise<Credentials> {
-    signal?.throwIfAborted()
-    const held = await untilAborted(this.#renewer.obtain(), signal)
-    this.#consumers.loaded(held.fingerprint)
-    return copyCredentials(held.credentials)
-  }
-
-  watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined> {
-    const known = this.#consumers.begin(signal, held)
-    return new CredentialIterator(signal, (stop) => this.#follow(signal, stop, known))
-  }
-
-  toJSON(): { origin: string } {
-    return { origin: this.origin }
-  }
-
-  [inspect.custom](): string {
-    return `CredentialSource { ${this.origin} }`
-  }
-
-  async *#follow(signal: AbortSignal, stop: AbortSignal, known: Known | undefined): AsyncGenerator<Credentials> {
-    const renewer = this.#renewer
-    let consumer = known
-    for (;;) {
-      stop.throwIfAborted()
-      await untilAborted(renewer.refresh(), stop)
-      const { version, usable, failure } = renewer
-      if (usable !== null) consumer ??= { held: usable.fingerprint, reported: null }
-      const isNew = usable !== null && usable.fingerprint !== consumer?.held
-      const hasRecovered = usable !== null && failure === null && consumer !== undefined && consumer.reported !== null
-      if (isNew || hasRecovered) {
-        consumer = { held: usable.fingerprint, reported: failure === null ? null : (consumer?.reported ?? null) }
-        yield copyCredentials(usable.credentials)
-      } else if (failure !== null && consumer?.reported !== failure.message) {
-        this.#consumers.interrupt(signal, { held: consumer?.held ?? null, reported: failure.message })
-        throw failure
-      } else await renewer.rest(version, stop)
-    }
-  }
+  return { fraction: readFraction(options.fraction, 'fraction'), jitter, random: drawn }
 }
 
 /** The clocks in use. */
@@ -175,22 +121,12 @@ function systemTiming(now: () => Date): Timing {
     now,
     elapsed: () => performance.now(),
     wait: async (milliseconds, signal) => {
-      try {
-        await sleep(milliseconds, undefined, { signal, ref: false })
-      } catch (error) {
-        if (!signal.aborted) throw error
-      }
+      await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined)
     },
   }
 }
 
-interface Schedule {
-  readonly fraction: number
-  /** Share of the rest of the lifetime. */
-  readonly jitter: number
-  /** From 0 to 1. */
-  readonly random: () => number
-}
+type Schedule = Required<{ readonly [K in keyof FromAuthorityOptions]: NonNullable<FromAuthorityOptions[K]> }>
 
 /** Issued credentials. Times are in milliseconds since 1970. */
 interface Held {
@@ -216,38 +152,83 @@ const MAX_RETRY = 60_000
 const MAX_REST = 60_000
 
 /** Holds credentials, and issues them again: once for all callers, and again after a failure. */
-class Renewer {
+class RenewingSource implements WatchableSource {
+  readonly origin: string
   readonly #issue: (held: Held | null) => Promise<Credentials>
   readonly #schedule: Schedule
   readonly #timing: Timing
+  readonly #consumers = new Consumers()
   #held: Held | null = null
   #issuing: Promise<void> | null = null
+  /** Why the last attempt failed. */
   #failure: Error | null = null
   #failures = 0
   /** Not before this, by the clock that never goes back. */
   #nextAttempt = -Infinity
-  #version = 0
-  readonly #wakers = new Set<() => void>()
+  /** Aborted at the end of the next attempt. */
+  #attempt = new AbortController()
 
-  constructor(issue: (held: Held | null) => Promise<Credentials>, schedule: Schedule, timing: Timing) {
+  constructor(origin: string, issue: (held: Held | null) => Promise<Credentials>, schedule: Schedule, timing: Timing) {
+    this.origin = origin
     this.#issue = issue
     this.#schedule = schedule
     this.#timing = timing
   }
 
-  /** Changes with each attempt. */
-  get version(): number {
-    return this.#version
+  async load(signal?: AbortSignal): Promise<Credentials> {
+    signal?.throwIfAborted()
+    const held = await untilAborted(this.#obtain(), signal)
+    this.#consumers.loaded(held.fingerprint)
+    return copyCredentials(held.credentials)
   }
 
-  /** Why the last attempt failed; null if it did not, or is no longer needed. */
-  get failure(): Error | null {
-    return this.#held !== null && !this.#isDue(this.#held) ? null : this.#failure
+  watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined> {
+    const known = this.#consumers.begin(signal, held)
+    return new CredentialIterator(signal, (stop) => this.#follow(signal, stop, known))
+  }
+
+  toJSON(): { origin: string } {
+    return { origin: this.origin }
+  }
+
+  [inspect.custom](): string {
+    return `CredentialSource { ${this.origin} }`
+  }
+
+  async *#follow(signal: AbortSignal, stop: AbortSignal, known: Known | undefined): AsyncGenerator<Credentials> {
+    let consumer = known
+    for (;;) {
+      stop.throwIfAborted()
+      await untilAborted(this.#refresh(), stop)
+      const attempt = this.#attempt.signal
+      const usable = this.#usable
+      // A failure is no longer of interest if the credentials need not be renewed, as after the clock was set.
+      const failure = this.#isDue ? this.#failure : null
+      if (usable !== null) consumer ??= { held: usable.fingerprint, reported: null }
+      const isNew = usable !== null && usable.fingerprint !== consumer?.held
+      const hasRecovered = usable !== null && failure === null && consumer !== undefined && consumer.reported !== null
+      if (isNew || hasRecovered) {
+        consumer = { held: usable.fingerprint, reported: failure === null ? null : (consumer?.reported ?? null) }
+        yield copyCredentials(usable.credentials)
+      } else if (failure !== null && consumer?.reported !== failure.message) {
+        this.#consumers.interrupt(signal, { held: consumer?.held ?? null, reported: failure.message })
+        throw failure
+      } else {
+        const pause = Math.min(MAX_REST, this.#untilNextCheck())
+        await this.#timing.wait(pause, AbortSignal.any([attempt, stop]))
+      }
+    }
   }
 
   /** The credentials, if they are valid. */
-  get usable(): Held | null {
+  get #usable(): Held | null {
     return this.#held !== null && this.#timing.now().getTime() < this.#held.end ? this.#held : null
+  }
+
+  /** There are none, or they expired, are to be renewed, or are not valid yet: the clock was set back. */
+  get #isDue(): boolean {
+    const now = this.#timing.now().getTime()
+    return this.#held === null || now >= this.#held.due || now < this.#held.begin
   }
 
   /**
@@ -255,53 +236,29 @@ class Renewer {
    *
    * @throws The error of the authority, if no credentials are valid.
    */
-  async obtain(): Promise<Held> {
-    const held = this.usable
-    if (held !== null && !this.#isDue(held)) return held
+  async #obtain(): Promise<Held> {
+    const held = this.#usable
+    if (held !== null && !this.#isDue) return held
     if (held === null) await this.#renew()
     else {
       const done = new AbortController()
-      await Promise.race([this.refresh(), this.#timing.wait(MAX_WAIT, done.signal)])
+      await Promise.race([this.#refresh(), this.#timing.wait(MAX_WAIT, done.signal)])
       done.abort()
     }
-    const renewed = this.usable ?? held
+    const renewed = this.#usable ?? held
     if (renewed === null) throw issueRefused('The credentials had expired by the time they were issued')
     return renewed
   }
 
-  /** Renews if that is due, and the last failure is long enough ago. Never rejects: see `failure`. */
-  async refresh(): Promise<void> {
-    if (this.#held !== null && !this.#isDue(this.#held)) return
-    if (this.#issuing === null && this.#timing.elapsed() < this.#nextAttempt) return
+  /** Renews if that is due, and the last failure is long enough ago. Never rejects: see `#failure`. */
+  async #refresh(): Promise<void> {
+    if (!this.#isDue || (this.#issuing === null && this.#timing.elapsed() < this.#nextAttempt)) return
     await this.#renew().catch(() => undefined)
-  }
-
-  /** Waits until renewal may be due, until the next attempt after that version, or until aborted. */
-  async rest(since: number, signal: AbortSignal): Promise<void> {
-    if (this.#version !== since || signal.aborted) return
-    const woken = new AbortController()
-    const wake = (): void => {
-      woken.abort()
-    }
-    signal.addEventListener('abort', wake)
-    this.#wakers.add(wake)
-    try {
-      await this.#timing.wait(Math.min(MAX_REST, this.#untilNextCheck()), woken.signal)
-    } finally {
-      signal.removeEventListener('abort', wake)
-      this.#wakers.delete(wake)
-    }
-  }
-
-  /** Expired, to be renewed, or not valid yet: the clock was set back. */
-  #isDue({ begin, due }: Held): boolean {
-    const now = this.#timing.now().getTime()
-    return now >= due || now < begin
   }
 
   #untilNextCheck(): number {
     const untilAttempt = Math.max(0, this.#nextAttempt - this.#timing.elapsed())
-    if (this.#held === null || this.#isDue(this.#held)) return untilAttempt
+    if (this.#held === null || this.#isDue) return untilAttempt
     return Math.max(untilAttempt, this.#held.due - this.#timing.now().getTime())
   }
 
@@ -309,8 +266,9 @@ class Renewer {
   #renew(): Promise<void> {
     this.#issuing ??= this.#issueOnce().finally(() => {
       this.#issuing = null
-      this.#version += 1
-      for (const wake of [...this.#wakers]) wake()
+      const ended = this.#attempt
+      this.#attempt = new AbortController()
+      ended.abort()
     })
     return this.#issuing
   }
@@ -324,7 +282,9 @@ class Renewer {
       this.#nextAttempt = this.#timing.elapsed() + MIN_PAUSE
     } catch (error) {
       this.#failure = isError(error) ? error : issueRefused('The authority failed', { cause: error })
-      this.#nextAttempt = this.#timing.elapsed() + retryDelay(this.#failures)
+      // Half of it is random, so that sources that fail together do not try again together.
+      const longest = Math.min(MAX_RETRY, FIRST_RETRY * 2 ** this.#failures)
+      this.#nextAttempt = this.#timing.elapsed() + longest / 2 + (Math.random() * longest) / 2
       this.#failures += 1
       throw this.#failure
     }
@@ -352,10 +312,4 @@ class Renewer {
     const due = from + lifetime * fraction + (2 * random() - 1) * jitter * lifetime * (1 - fraction)
     return { credentials, fingerprint: fingerprintOf(credentials), begin: leaf.notBefore.getTime(), due, end }
   }
-}
-
-/** Half of it is random, so that sources that fail together do not try again together. */
-function retryDelay(failures: number): number {
-  const longest = Math.min(MAX_RETRY, FIRST_RETRY * 2 ** failures)
-  return longest / 2 + (Math.random() * longest) / 2
 }

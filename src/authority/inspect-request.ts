@@ -86,8 +86,7 @@ function readText(bytes: Buffer, place: Place): RequestReading {
   const [first, ...more] = requests
   if (first === undefined) {
     const isExplained = findings.some(({ severity }) => severity === 'error')
-    if (!isExplained) all.push(unexpectedBlocks(place, 'request', blocks))
-    return { request: null, findings: all }
+    return { request: null, findings: isExplained ? all : [...all, unexpectedBlocks(place, 'request', blocks)] }
   }
   if (more.length > 0) {
     const lines = requests.map(({ line }) => line)
@@ -105,11 +104,11 @@ function otherBlocks(blocks: readonly PemBlock[], place: Place): Finding[] {
   const known = new Set<string>(['request', 'key-parameters'])
   return blocks.flatMap(({ label, line }) => {
     const kind = kindOfLabel(label)
-    const privateKey = kind === 'private-key' || kind === 'foreign-key' || kind === 'openssh'
-    const group = privateKey ? 'key' : kind
+    const isKey = kind === 'private-key' || kind === 'foreign-key' || kind === 'openssh'
+    const group = isKey ? 'key' : kind
     if (known.has(group)) return []
     known.add(group)
-    return [finding('input/other-block', { kind: 'next to a request', ...place, label, line, isKey: privateKey })]
+    return [finding('input/other-block', { kind: 'next to a request', ...place, label, line, isKey })]
   })
 }
 
@@ -138,31 +137,24 @@ function checkRequest(request: CertificateRequest, place: Place): Finding[] {
 function checkKeyAndSignature(request: CertificateRequest, place: Place): Finding[] {
   const { publicKeyInfo, signatureAlgorithm } = request
   const key = publicKeyText(publicKeyInfo)
-  const fault = keyFault(publicKeyInfo)
+  const unread = isUsualPublicKey(request.spki) ? 'OpenSSL cannot read it' : 'Go does not read its encoding'
+  const isRead = isUsualPublicKey(request.spki) && request.hasReadableKey
+  const fault = keyFault(publicKeyInfo) ?? (isRead ? null : { reason: unread, weak: false })
   if (fault !== null) return [finding('request/key-refused', { ...place, algorithm: key, ...fault })]
-  const unread = !isUsualPublicKey(request.spki)
-    ? 'Go does not read its encoding'
-    : !request.hasReadableKey
-      ? 'OpenSSL cannot read it'
-      : null
-  if (unread !== null)
-    return [finding('request/key-refused', { ...place, algorithm: key, reason: unread, weak: false })]
-  if ('unknown' in signatureAlgorithm) {
-    const algorithm = signatureAlgorithm.unknown
-    return [finding('request/signature-refused', { kind: 'unsupported', ...place, algorithm })]
-  }
+  const refused = (kind: 'unsupported' | 'weak', algorithm: string): Finding[] => [
+    finding('request/signature-refused', { kind, ...place, algorithm }),
+  ]
+  if ('unknown' in signatureAlgorithm) return refused('unsupported', signatureAlgorithm.unknown)
   const { name: algorithm, digest } = signatureAlgorithm.scheme
-  if (digest === 'md5' || digest === 'sha1')
-    return [finding('request/signature-refused', { kind: 'weak', ...place, algorithm })]
+  if (digest === 'md5' || digest === 'sha1') return refused('weak', algorithm)
   if (request.isSignedByItself()) return []
   return [finding('request/signature-refused', { kind: 'invalid', ...place, algorithm, key })]
 }
 
-function checkRights(request: CertificateRequest, place: Place): Finding[] {
-  if (request.asksForCa) return [finding('request/ca-requested', { ...place, by: 'basicConstraints' })]
-  const { keyUsage } = request.extensions
+function checkRights({ asksForCa, extensions: { keyUsage } }: CertificateRequest, place: Place): Finding[] {
   const signs = keyUsage?.has('keyCertSign') === true || keyUsage?.has('cRLSign') === true
-  return signs ? [finding('request/ca-requested', { ...place, by: 'keyUsage' })] : []
+  if (!asksForCa && !signs) return []
+  return [finding('request/ca-requested', { ...place, by: asksForCa ? 'basicConstraints' : 'keyUsage' })]
 }
 
 function checkExtensions(request: CertificateRequest, place: Place): Finding[] {
@@ -203,10 +195,9 @@ const MAX_LISTED = 50
 
 function checkNames(request: CertificateRequest, place: Place, { unusable }: SortedNames): Finding[] {
   const commonName = readCommonName(request.subject)
-  const names = [...unusable]
-  if (commonName !== null && 'refused' in commonName) {
-    names.unshift({ name: request.subject.toString(), reason: `the common name ${commonName.refused}` })
-  }
+  const isRefused = commonName !== null && 'refused' in commonName
+  const own = isRefused ? [{ name: request.subject.toString(), reason: `the common name ${commonName.refused}` }] : []
+  const names = [...own, ...unusable]
   if (names.length === 0) return []
   return [finding('request/name-unusable', { ...place, names: names.slice(0, MAX_LISTED), count: names.length })]
 }

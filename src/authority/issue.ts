@@ -18,9 +18,8 @@ import {
 } from '../x509/certificate-writer.js'
 import { Certificate } from '../x509/certificate.js'
 import { DerReader, Tag } from '../x509/der.js'
-import type { KeyUsage } from '../x509/extensions.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
-import { keyRow, keyUsageFor } from './algorithms.js'
+import { keyUsageFor } from './algorithms.js'
 import type { Issuer } from './issuer.js'
 import type { SigningKey } from './keys.js'
 import { type Lifetime, lifetimeWithin } from './lifetime.js'
@@ -35,26 +34,22 @@ import { Revocations } from './revocation.js'
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
  */
 export async function issueCredentials(issuer: Issuer, request: CheckedRequest, now: Date): Promise<Credentials> {
+  const { settings, trustAnchors, intermediates } = issuer
   const lifetime = lifetimeWithin(issuer, request.validity, now)
   const origin = `${request.role} "${request.name}"`
-  const held = request.key === null ? await issuer.settings.makeKey(request.algorithm, origin) : null
-  const key = request.key ?? held?.privateKey
-  if (key === undefined) throw new TypeError('no key')
-  const spki = held?.spki ?? key.spki
+  const { privateKey: key, spki } =
+    request.key === null
+      ? await settings.makeKey(request.algorithm, origin)
+      : { privateKey: request.key, spki: request.key.spki }
   if (request.key !== null) {
-    refuseKeysOfCas(issuer, request.key.publicKey)
-    ;(await Revocations.read(issuer.settings.ledger)).refuseKey(spki)
+    refuseKeysOfCas(issuer, key.publicKey)
+    ;(await Revocations.read(settings.ledger)).refuseKey(spki)
   }
-  const usage = request.key === null ? keyRow(request.algorithm).keyUsage : usageOf(spki)
-  const leaf = await signEndEntity(issuer, { profile: request, spki, usage, lifetime, origin })
-  const credentials: Credentials = {
-    trustAnchors: [...issuer.trustAnchors],
-    chain: [leaf, ...issuer.intermediates],
-    key,
-    crls: [],
-    origin,
-  }
-  checkIssued(credentials, request, now)
+  const leaf = await signEndEntity(issuer, { profile: request, spki, lifetime, origin })
+  const chain: Credentials['chain'] = [leaf, ...intermediates]
+  const credentials: Credentials = { trustAnchors: [...trustAnchors], chain, key, crls: [], origin }
+  checkSize(chain, request)
+  refuseIfRefused(validateCredentials(credentials, { usage: request.role, at: now }), request)
   return credentials
 }
 
@@ -71,24 +66,23 @@ export function refuseKeysOfCas({ certificate, chain, crossCertificates }: Issue
   const held = [certificate, ...chain, ...crossCertificates].find(
     (ca) => ca.hasReadableKey && ca.publicKey.asymmetricKeyType === key.asymmetricKeyType && ca.publicKey.equals(key),
   )
-  if (held !== undefined)
-    throw issueRefused(
-      `The key of the CA "${held.subject.toString()}" must not be the key of a member or client, who could issue then`,
-    )
+  if (held === undefined) return
+  const ca = held.subject.toString()
+  throw issueRefused(`The key of the CA "${ca}" must not be the key of a member or client, who could issue then`)
 }
 
 /** The contents of an end-entity certificate, without its issuer. */
 interface EndEntity {
   readonly profile: CheckedProfile
   readonly spki: Uint8Array
-  readonly usage: readonly KeyUsage[]
   readonly lifetime: { notBefore: Date; notAfter: Date }
   readonly origin: string
 }
 
 /** Signs an end-entity certificate, which is not validated yet. */
 export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promise<Certificate> {
-  const { profile, spki, usage, lifetime, origin } = contents
+  const { profile, spki, lifetime, origin } = contents
+  const key = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
   const subject = profile.subjectName ?? writeSubject(profile.subject, profile.name)
   return signCertificate(issuer.signer, {
     serial: issuer.settings.nextSerial(),
@@ -98,7 +92,7 @@ export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promis
     spki,
     extensions: [
       END_ENTITY_CONSTRAINTS,
-      writeKeyUsage(usage),
+      writeKeyUsage(keyUsageFor(key)),
       writeExtendedKeyUsage(profile.extendedKeyUsage),
       writeSubjectKeyIdentifier(keyIdentifier(spki)),
       writeAuthorityKeyIdentifier(issuer.keyIdentifier),
@@ -108,11 +102,6 @@ export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promis
     ],
     origin,
   })
-}
-
-/** keyUsage for an existing key. */
-export function usageOf(spki: Uint8Array): readonly KeyUsage[] {
-  return keyUsageFor(readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key')))
 }
 
 /**
@@ -142,43 +131,22 @@ export function checkCa(leaf: Certificate, above: Issuer, now: Date): void {
   const { intermediates, trustAnchors } = above
   const { findings } = validateChain({ leaf, intermediates, trustAnchors }, { usage: 'any', at: now })
   const against = findings.filter(({ severity }) => severity === 'error')
-  if (against.length === 0) return
-  throw issueRefused(`The CA certificate would be refused: ${describeFindings(against)}`, { findings })
+  if (against.length > 0)
+    throw issueRefused(`The CA certificate would be refused: ${describeFindings(against)}`, { findings })
 }
 
-/** Warnings about certificates that etcd's gateway or Node's clients refuse. */
-const REFUSED_WARNINGS: readonly FindingCode[] = [
-  'usage/gateway-client-auth-missing',
-  'name-constraints/common-name-refused',
-]
-
-/**
- * Validates a certificate with its key. This also finds faults of the CAs above.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
- */
-function checkIssued(credentials: Credentials, profile: Wanted, now: Date): void {
-  checkSize(credentials, profile)
-  refuseIfRefused(validateCredentials(credentials, { usage: profile.role, at: now }), profile)
-}
+type Wanted = Pick<CheckedProfile, 'role' | 'skipEtcdChecks'>
+type Chain = readonly [Certificate, ...Certificate[]]
 
 /**
  * Validates a certificate whose key is elsewhere.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
  */
-export function checkSigned(signed: SignedChain, profile: Wanted, now: Date): void {
-  const {
-    chain: [leaf, ...intermediates],
-    trustAnchors,
-  } = signed
-  checkSize(signed, profile)
+export function checkSigned(chain: Chain, trustAnchors: readonly Certificate[], profile: Wanted, now: Date): void {
+  checkSize(chain, profile)
+  const [leaf, ...intermediates] = chain
   refuseIfRefused(validateChain({ leaf, intermediates, trustAnchors }, { usage: profile.role, at: now }), profile)
-}
-
-interface SignedChain {
-  readonly chain: readonly [Certificate, ...Certificate[]]
-  readonly trustAnchors: readonly Certificate[]
 }
 
 /**
@@ -187,7 +155,7 @@ interface SignedChain {
  */
 const MAX_BYTES = 65_000
 
-function checkSize({ chain }: Pick<SignedChain, 'chain'>, { skipEtcdChecks }: Wanted): void {
+function checkSize(chain: Chain, { skipEtcdChecks }: Wanted): void {
   const bytes = chain.reduce((sum, { raw }) => sum + raw.length, 0)
   if (bytes > MAX_BYTES && !skipEtcdChecks)
     throw issueRefused(
@@ -196,22 +164,28 @@ function checkSize({ chain }: Pick<SignedChain, 'chain'>, { skipEtcdChecks }: Wa
     )
 }
 
-type Wanted = Pick<CheckedProfile, 'role' | 'skipEtcdChecks'>
-
-function refuseIfRefused({ findings }: Pick<Report, 'findings'>, { skipEtcdChecks }: Wanted): void {
-  // An authority that was loaded without its root trusts itself; that is at most a fault of the clients' CA file.
-  const own = findings.filter(({ code }) => code !== 'chain/anchor-not-self-signed')
-  const against = own.filter(({ severity, code }) => severity === 'error' || REFUSED_WARNINGS.includes(code))
-  // A broken certificate is refused in any case.
-  const counted = skipEtcdChecks ? against.filter(({ code }) => BROKEN.includes(code)) : against
-  if (counted.length === 0) return
-  throw issueRefused(`The certificate would be refused: ${describeFindings(counted)}`, { findings })
-}
-
+/** Warnings about certificates that etcd's gateway or Node's clients refuse. */
+const REFUSED_WARNINGS: readonly FindingCode[] = [
+  'usage/gateway-client-auth-missing',
+  'name-constraints/common-name-refused',
+]
+/** Refused in any case. */
 const BROKEN: readonly FindingCode[] = ['key/mismatch', 'signature/invalid']
 
+/** Faults of the CAs above are found as well. @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings. */
+function refuseIfRefused({ findings }: Pick<Report, 'findings'>, { skipEtcdChecks }: Wanted): void {
+  const against = findings.filter(({ severity, code }) => {
+    // An authority that was loaded without its root trusts itself; that is at most a fault of the clients' CA file.
+    if (code === 'chain/anchor-not-self-signed') return false
+    if (severity !== 'error' && !REFUSED_WARNINGS.includes(code)) return false
+    return !skipEtcdChecks || BROKEN.includes(code)
+  })
+  if (against.length > 0)
+    throw issueRefused(`The certificate would be refused: ${describeFindings(against)}`, { findings })
+}
+
 /** The contents of a certificate. Names and keys are whole DER elements. */
-interface CertificateContents {
+export interface CertificateContents {
   readonly serial: Uint8Array
   readonly issuer: Uint8Array
   readonly lifetime: Lifetime
@@ -225,8 +199,8 @@ interface CertificateContents {
 /** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the key does not sign. */
 export async function signCertificate(signer: SigningKey, contents: CertificateContents): Promise<Certificate> {
   const { lifetime, origin, ...fields } = contents
-  const tbs = writeTbsCertificate({ ...fields, ...lifetime, signatureAlgorithm: signer.algorithm })
+  const tbs = writeTbsCertificate({ ...fields, ...lifetime, signatureAlgorithm: signer.scheme.identifier })
   const signature = await signer.sign(tbs)
   // A copy: otherwise the certificate keeps a part of Node's shared buffer pool alive.
-  return Certificate.parse(new Uint8Array(writeCertificate(tbs, signer.algorithm, signature)), origin)
+  return Certificate.parse(new Uint8Array(writeCertificate(tbs, signer.scheme.identifier, signature)), origin)
 }

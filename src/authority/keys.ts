@@ -6,13 +6,12 @@ import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
 import { sequence, unsignedInteger } from '../x509/der-writer.js'
 import { DerReader, Tag } from '../x509/der.js'
-import { type Curve, isCurve, makeEcKey } from '../x509/keys/ec-key.js'
+import { isCurve, makeEcKey } from '../x509/keys/ec-key.js'
 import { PrivateKey } from '../x509/keys/keys.js'
 import { readPkcs8 } from '../x509/keys/read-pkcs8.js'
-import type { WebCrypto } from '../x509/web-crypto.js'
+import type { KeyAlgorithmParameters, WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow, SIGNING_KEYS, signingScheme, type SigningScheme } from './algorithms.js'
-import { issueRefused } from './refuse.js'
-import { withTimeout } from './with-timeout.js'
+import { issueRefused, withTimeout } from './refuse.js'
 
 /** A new key pair. */
 interface NewKey {
@@ -32,70 +31,60 @@ export type KeyMaker = (algorithm: KeyAlgorithm, origin: string) => Promise<NewK
 
 /** @param crypto The caller's implementation; null for @peculiar/webcrypto, which is loaded at the first use. */
 export function keyMaker(crypto: WebCrypto | null): KeyMaker {
-  let implementation = crypto
+  let standard: WebCrypto | null = null
   return async (algorithm, origin) => {
-    const { modulusLength, namedCurve } = keyRow(algorithm).parameters
+    const { parameters, scheme } = keyRow(algorithm)
+    const { modulusLength, namedCurve } = parameters
+    let pair: { pkcs8: Uint8Array; spki: Uint8Array; handle?: object }
     // As @peculiar/webcrypto does with node:crypto, but without its costs: it generates primes on the main thread, for
     // seconds, and encodes both halves of each key on a curve, which takes longer than all of issuing.
-    if (crypto === null && modulusLength !== undefined) return makeRsaKey(modulusLength, algorithm, origin)
-    if (crypto === null && isCurve(namedCurve)) return makeCurveKey(namedCurve, algorithm, origin)
-    implementation ??= (await import('../x509/engine.js')).createDefaultCrypto()
-    return makeKey(implementation, crypto === null, algorithm, origin)
+    if (crypto === null && isCurve(namedCurve)) pair = makeEcKey(namedCurve)
+    else if (crypto === null && modulusLength !== undefined) pair = await makeRsaKey(modulusLength)
+    else {
+      const implementation = crypto ?? (standard ??= (await import('../x509/engine.js')).createDefaultCrypto())
+      try {
+        pair = await generate(implementation, parameters)
+        if (crypto !== null) {
+          // It may return halves that do not match: the public one is derived and compared.
+          const privateKey = PrivateKey.fromKeyObject(readPkcs8(pair.pkcs8, pair.spki), origin)
+          const signer = webCryptoSigner(crypto, pair.handle ?? {}, pair.spki, scheme)
+          return { privateKey, spki: pair.spki, signer }
+        }
+      } catch (cause) {
+        throw issueRefused(`The crypto in use cannot make a key of kind ${algorithm}`, { cause })
+      }
+    }
+    const privateKey = PrivateKey.ofPair(pair.pkcs8, pair.spki, origin)
+    // By node:crypto, as @peculiar/webcrypto, which converts the key to PEM for each signature.
+    return { privateKey, spki: pair.spki, signer: keyObjectSigner(privateKey, scheme) }
   }
 }
 
-async function makeKey(
-  implementation: WebCrypto,
-  isDefault: boolean,
-  algorithm: KeyAlgorithm,
-  origin: string,
-): Promise<NewKey> {
-  const { parameters, scheme } = keyRow(algorithm)
-  try {
-    const pair = await implementation.subtle.generateKey(parameters, true, ['sign', 'verify'])
-    if (!isKeyPair(pair)) throw new TypeError('generateKey did not return a key pair')
-    const [pkcs8, spki] = await Promise.all([
-      implementation.subtle.exportKey('pkcs8', pair.privateKey),
-      implementation.subtle.exportKey('spki', pair.publicKey),
-    ])
-    if (!(pkcs8 instanceof ArrayBuffer && spki instanceof ArrayBuffer))
-      throw new TypeError('exportKey returned no bytes')
-    const publicBytes = new Uint8Array(spki)
-    const secret = new Uint8Array(pkcs8)
-    // Another implementation may return halves that do not match: the public one is derived and compared.
-    const privateKey = isDefault
-      ? PrivateKey.ofPair(secret, publicBytes, origin)
-      : PrivateKey.fromKeyObject(readPkcs8(secret, publicBytes), origin)
-    // The default implementation signs with node:crypto as well, but converts the key to PEM for each signature.
-    const signer = isDefault
-      ? keyObjectSigner(privateKey, scheme)
-      : webCryptoSigner(implementation, pair.privateKey, publicBytes, scheme)
-    return { privateKey, spki: publicBytes, signer }
-  } catch (cause) {
-    throw issueRefused(`The crypto in use cannot make a key of kind ${algorithm}`, { cause })
-  }
+async function generate({ subtle }: WebCrypto, parameters: KeyAlgorithmParameters) {
+  const pair: unknown = await subtle.generateKey(parameters, true, ['sign', 'verify'])
+  const { privateKey, publicKey } = Object(pair) as Readonly<Record<string, unknown>>
+  if (!isHandle(privateKey) || !isHandle(publicKey)) throw new TypeError('generateKey did not return a key pair')
+  const [pkcs8, spki]: unknown[] = await Promise.all([
+    subtle.exportKey('pkcs8', privateKey),
+    subtle.exportKey('spki', publicKey),
+  ])
+  if (!(pkcs8 instanceof ArrayBuffer && spki instanceof ArrayBuffer)) throw new TypeError('exportKey returned no bytes')
+  return { pkcs8: new Uint8Array(pkcs8), spki: new Uint8Array(spki), handle: privateKey }
 }
 
-async function makeRsaKey(modulusLength: number, algorithm: KeyAlgorithm, origin: string): Promise<NewKey> {
-  // As bytes: the process can hang if a key object of `generateKeyPair` is exported as JWK (Node 20, KeyGenJob).
+/** Whether a value can be a key of a Web Crypto implementation. */
+export function isHandle(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** As bytes: the process can hang if a key object of `generateKeyPair` is exported as JWK (Node 20, KeyGenJob). */
+async function makeRsaKey(modulusLength: number): Promise<{ pkcs8: Uint8Array; spki: Uint8Array }> {
   const { privateKey: pkcs8, publicKey: spki } = await promisify(generateKeyPair)('rsa', {
     modulusLength,
     privateKeyEncoding: { type: 'pkcs8', format: 'der' },
     publicKeyEncoding: { type: 'spki', format: 'der' },
   })
-  const privateKey = PrivateKey.ofPair(pkcs8, spki, origin)
-  return { privateKey, spki, signer: keyObjectSigner(privateKey, keyRow(algorithm).scheme) }
-}
-
-function makeCurveKey(curve: Curve, algorithm: KeyAlgorithm, origin: string): NewKey {
-  const { pkcs8, spki } = makeEcKey(curve)
-  const privateKey = PrivateKey.ofPair(pkcs8, spki, origin)
-  return { privateKey, spki, signer: keyObjectSigner(privateKey, keyRow(algorithm).scheme) }
-}
-
-function isKeyPair(value: unknown): value is { publicKey: object; privateKey: object } {
-  if (typeof value !== 'object' || value === null || !('publicKey' in value && 'privateKey' in value)) return false
-  return typeof value.publicKey === 'object' && typeof value.privateKey === 'object'
+  return { pkcs8, spki }
 }
 
 /**
@@ -112,7 +101,7 @@ export async function signerFor(
   try {
     const pkcs8 = new Uint8Array(key.toKeyObject().export({ format: 'der', type: 'pkcs8' }))
     const handle = await crypto.subtle.importKey('pkcs8', pkcs8, scheme.key, false, ['sign'])
-    if (typeof handle !== 'object' || handle === null) throw new TypeError('importKey did not return a key')
+    if (!isHandle(handle)) throw new TypeError('importKey did not return a key')
     return webCryptoSigner(crypto, handle, key.spki, scheme)
   } catch (cause) {
     throw issueRefused("The crypto in use does not take the authority's key", { cause })
@@ -141,8 +130,6 @@ const SIGNATURE_TIMEOUT = 60_000
 export interface SigningKey {
   /** SubjectPublicKeyInfo in DER. */
   readonly spki: Uint8Array
-  /** AlgorithmIdentifier in DER. */
-  readonly algorithm: Uint8Array
   readonly scheme: SigningScheme
   /**
    * Returns the signature in the form of X.509.
@@ -154,13 +141,11 @@ export interface SigningKey {
 
 /** A key of this process. */
 function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
-  const { digest, identifier } = scheme
   return {
     spki: key.spki,
-    algorithm: identifier,
     scheme,
     // The handle is made here: the keys of members and clients never sign, and making one takes time.
-    sign: async (data) => Promise.resolve(sign(digest, data, key.toKeyObject())),
+    sign: async (data) => Promise.resolve(sign(scheme.digest, data, key.toKeyObject())),
   }
 }
 
@@ -168,7 +153,6 @@ function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
 function webCryptoSigner(crypto: WebCrypto, privateKey: object, spki: Uint8Array, scheme: SigningScheme): SigningKey {
   return {
     spki,
-    algorithm: scheme.identifier,
     scheme,
     sign: async (data) => {
       try {
@@ -195,7 +179,7 @@ export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
   const scheme = signingScheme(info)
   if (scheme === null)
     throw issueRefused(`The signer holds a ${publicKeyText(info)} key; an authority signs with ${SIGNING_KEYS}`)
-  const { digest, isEcdsa, identifier } = scheme
+  const { digest, isEcdsa } = scheme
   const verifies = (data: Uint8Array, signature: Uint8Array): boolean => {
     try {
       return verify(digest, data, publicKey, signature)
@@ -205,7 +189,6 @@ export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
   }
   return {
     spki,
-    algorithm: identifier,
     scheme,
     sign: async (data) => {
       const given = await askSigner(signer, data)
@@ -233,16 +216,12 @@ async function askSigner(signer: Signer, data: Uint8Array): Promise<Uint8Array> 
 }
 
 function readPublicHalf(signer: unknown, option: string): KeyObject {
-  const isSigner =
-    typeof signer === 'object' &&
-    signer !== null &&
-    'publicKey' in signer &&
-    'sign' in signer &&
-    typeof signer.sign === 'function'
-  if (!isSigner) throw valueInvalid(option, signer, 'an object with a publicKey and a function sign')
-  const { publicKey } = signer
+  const { publicKey, sign: signs } = Object(signer) as Readonly<Record<string, unknown>>
+  if (publicKey === undefined || typeof signs !== 'function')
+    throw valueInvalid(option, signer, 'an object with a publicKey and a function sign')
+  const where = `${option}.publicKey`
   if (publicKey instanceof KeyObject) {
-    if (publicKey.type !== 'public') throw optionInvalid(`${option}.publicKey`, 'must be a public key')
+    if (publicKey.type !== 'public') throw optionInvalid(where, 'must be a public key')
     return publicKey
   }
   try {
@@ -252,11 +231,7 @@ function readPublicHalf(signer: unknown, option: string): KeyObject {
   } catch {
     // The error below says what is accepted.
   }
-  throw valueInvalid(
-    `${option}.publicKey`,
-    publicKey,
-    'a public KeyObject, PEM (PUBLIC KEY), or SubjectPublicKeyInfo in DER',
-  )
+  throw valueInvalid(where, publicKey, 'a public KeyObject, PEM (PUBLIC KEY), or SubjectPublicKeyInfo in DER')
 }
 
 /** Concatenated r and s (IEEE P1363) as the two INTEGERs of X.509 (RFC 3279 section 2.2.3). */

@@ -1,8 +1,7 @@
 /** The ledger: which certificates and CRLs an authority has issued, and which certificates it has revoked. */
 import { isError, isEtcdMtlsError } from '../report/errors.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../x509/crl/distribution-point.js'
-import { withTimeout } from './with-timeout.js'
-import { issueRefused } from './refuse.js'
+import { issueRefused, withTimeout } from './refuse.js'
 
 /**
  * Why a certificate was revoked (RFC 5280 section 5.3.1). A hold is not possible: etcd reads only serial numbers, so every
@@ -102,24 +101,21 @@ const LEDGER_TIMEOUT = 180_000
  * records an entry later has one of a certificate that was never returned.
  */
 export function guardedLedger(ledger: Ledger): Ledger {
-  return {
-    append: async (entries) => {
-      await guarded('The ledger did not record it, so nothing was returned', async () => ledger.append(entries))
-    },
-    read: async () => {
-      const given = await guarded('The ledger cannot be read', async () => ledger.read())
-      const list: unknown = given
-      if (!Array.isArray(list)) throw issueRefused('The ledger cannot be read: it did not return a list of entries')
-      return given
-    },
+  const guarded = async <T>(failure: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await withTimeout(LEDGER_TIMEOUT, 'The ledger', work())
+    } catch (cause) {
+      if (isEtcdMtlsError(cause)) throw cause
+      throw issueRefused(`${failure}: ${isError(cause) ? cause.message : String(cause)}`, { cause })
+    }
   }
-}
-
-async function guarded<T>(failure: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await withTimeout(LEDGER_TIMEOUT, 'The ledger', work())
-  } catch (cause) {
-    if (isEtcdMtlsError(cause)) throw cause
-    throw issueRefused(`${failure}: ${isError(cause) ? cause.message : String(cause)}`, { cause })
+  return {
+    append: async (entries) =>
+      guarded('The ledger did not record it, so nothing was returned', async () => ledger.append(entries)),
+    read: async () => {
+      const entries: unknown = await guarded('The ledger cannot be read', async () => ledger.read())
+      if (Array.isArray(entries)) return entries as LedgerEntry[] // as its type promises
+      throw issueRefused('The ledger cannot be read: it did not return a list of entries')
+    },
   }
 }

@@ -20,7 +20,7 @@ import { publicKeyText } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
 import { bytesEqual } from '../x509/der.js'
 import { checkPassphrase, type PrivateKey } from '../x509/keys/keys.js'
-import { SIGNING_KEYS, signingScheme, type SigningScheme } from './algorithms.js'
+import { SIGNING_KEYS, signingScheme } from './algorithms.js'
 import { Authority, createAuthority } from './authority.js'
 import { climb } from './issuer.js'
 import { foreignSigner, type Signer, signerFor } from './keys.js'
@@ -61,11 +61,17 @@ export async function loadAuthority(options: LoadAuthorityOptions): Promise<Auth
     throw valueInvalid('key', given, 'the private key as PEM, or the option "signer"')
   if (given !== undefined && foreign !== undefined) throw optionInvalid('key', 'cannot be combined with "signer"')
   const { certificate, above, key } = readMaterial(options)
-  const held = options.signer === undefined ? null : foreignSigner(options.signer)
+  const held = foreign === undefined ? null : foreignSigner(foreign)
   if (held !== null) checkHolds(certificate, bytesEqual(held.spki, certificate.spki), 'the signer')
   if (key !== null)
     checkHolds(certificate, key.matches(certificate), `the private key that was given (${key.algorithm})`)
-  const scheme = checkAuthority(certificate)
+  checkMayIssue(certificate)
+  const scheme = signingScheme(certificate.publicKeyInfo)
+  if (scheme === null) {
+    const which = publicKeyText(certificate.publicKeyInfo)
+    const name = `The certificate "${certificate.subject.toString()}"`
+    throw issueRefused(`${name} holds a ${which} key; an authority signs with ${SIGNING_KEYS}`)
+  }
   const chain = chainToRoot(certificate, above)
   const signer = held ?? (key === null ? null : await signerFor(settings.crypto, key, scheme))
   if (signer === null) throw new TypeError('no key')
@@ -91,8 +97,13 @@ function readMaterial(options: LoadAuthorityOptions): Material {
   const above = readChain(options.chain)
   const [first, ...rest] = own.certificates.map((each) => each.certificate)
   const all = [...own.findings, ...findings, ...above.findings]
-  const failed = all.some(({ severity }) => severity === 'error')
-  if (failed || first === undefined || (keyInput !== null && key === null)) throw unreadable(all)
+  const [worst, ...others] = worstFirst(all)
+  if (worst?.severity === 'error' || first === undefined || (keyInput !== null && key === null)) {
+    const message = `The authority cannot be read: ${summarize(all)}`
+    if (worst === undefined) throw new TypeError(message)
+    const details = { origin: 'authority', findings: [worst, ...others] as [Finding, ...Finding[]] }
+    throw new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', message, details)
+  }
   return { certificate: first, above: [...rest, ...above.certificates], key }
 }
 
@@ -111,28 +122,10 @@ function open(value: unknown, option: string, role: MaterialRole): OpenedInput {
   return openInput({ role, place, bytes: Buffer.from(value), mode: null, findings: [] })
 }
 
-function unreadable(all: readonly Finding[]): EtcdMtlsError<'ERR_CREDENTIALS_UNREADABLE'> {
-  const [first, ...rest] = worstFirst(all)
-  if (first === undefined) throw new TypeError('nothing is unreadable')
-  const message = `The authority cannot be read: ${summarize(all)}`
-  return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', message, { origin: 'authority', findings: [first, ...rest] })
-}
-
 function checkHolds(certificate: Certificate, holds: boolean, what: string): void {
   if (holds) return
   const held = publicKeyText(certificate.publicKeyInfo)
   throw issueRefused(`The certificate "${certificate.subject.toString()}" holds another key (${held}) than ${what}`)
-}
-
-function checkAuthority(certificate: Certificate): SigningScheme {
-  checkMayIssue(certificate)
-  const name = `The certificate "${certificate.subject.toString()}"`
-  const scheme = signingScheme(certificate.publicKeyInfo)
-  if (scheme === null)
-    throw issueRefused(
-      `${name} holds a ${publicKeyText(certificate.publicKeyInfo)} key; an authority signs with ${SIGNING_KEYS}`,
-    )
-  return scheme
 }
 
 /** Limits the signatures that are verified. */
@@ -146,6 +139,7 @@ const MAX_ABOVE = 100
  */
 function chainToRoot(certificate: Certificate, above: readonly Certificate[]): Certificate[] {
   if (above.length > MAX_ABOVE) throw optionInvalid('chain', `must hold at most ${String(MAX_ABOVE)} certificates`)
+  const isRoot = (each: Certificate): boolean => each.isSelfIssued && each.isSignedBy(each)
   const { path: chain, seen } = climb(certificate, above, isRoot)
   if (chain !== null) return chain
   const last = [...seen].at(-1) ?? certificate
@@ -153,10 +147,6 @@ function chainToRoot(certificate: Certificate, above: readonly Certificate[]): C
     `No chain leads from "${certificate.subject.toString()}" to a root: the certificate "${last.issuer.toString()}" is ` +
       'missing; pass every certificate up to the self-signed one as "chain"',
   )
-}
-
-function isRoot(certificate: Certificate): boolean {
-  return certificate.isSelfIssued && certificate.isSignedBy(certificate)
 }
 
 /**

@@ -11,7 +11,6 @@ import { DerError, DerReader } from '../x509/der.js'
 import { ExtensionId, extensionName, isOid } from '../x509/extensions.js'
 import { parseIp } from '../x509/ip.js'
 import { classifyHost, type Host, isDnsPattern, readHost } from '../x509/names.js'
-import type { WebCrypto } from '../x509/web-crypto.js'
 import { isKeyAlgorithm, KEY_ALGORITHMS, type KeyAlgorithm } from './algorithms.js'
 
 /** RFC 5280 appendix A.1, ub-common-name. */
@@ -39,27 +38,15 @@ export function readName(value: unknown, option: string): string {
   return value
 }
 
-/**
- * Reads a list of hosts, classifies each, and removes duplicates.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
+/** Classifies hosts, and removes duplicates. @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readHosts(value: unknown, option: string): Host[] {
   if (!Array.isArray(value)) throw valueInvalid(option, value, 'an array of host names, IP addresses and URIs')
   if (value.length > MAX_HOSTS) throw optionInvalid(option, `must have at most ${String(MAX_HOSTS)} entries`)
-  const hosts = new Map<string, Host>()
-  let bytes = 0
-  for (const [index, each] of value.entries()) {
-    const host = classifyHost(each, `${option}[${String(index)}]`)
-    const key = `${host.kind} ${host.value}`
-    if (hosts.has(key)) continue
-    hosts.set(key, host)
-    bytes += host.bytes?.length ?? host.value.length
-  }
-  if (bytes > MAX_HOSTS_BYTES) {
+  const read = value.map((each, index) => classifyHost(each, `${option}[${String(index)}]`))
+  const hosts = [...new Map(read.map((host) => [`${host.kind} ${host.value}`, host])).values()]
+  if (hosts.reduce((sum, host) => sum + (host.bytes?.length ?? host.value.length), 0) > MAX_HOSTS_BYTES)
     throw optionInvalid(option, `must have at most ${String(MAX_HOSTS_BYTES)} bytes in total, or TLS peers refuse it`)
-  }
-  return [...hosts.values()]
+  return hosts
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
@@ -75,13 +62,11 @@ export function checkFlag(option: string, value: unknown): asserts value is bool
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function checkCrypto(value: WebCrypto | undefined, option: string): void {
+export function checkCrypto(value: unknown, option: string): void {
   if (value === undefined) return
-  const given: unknown = value
-  const subtle: unknown = typeof given === 'object' && given !== null && 'subtle' in given ? given.subtle : null
-  if (typeof subtle !== 'object' || subtle === null) {
+  const { subtle } = Object(value) as Readonly<Record<string, unknown>>
+  if (typeof subtle !== 'object' || subtle === null)
     throw optionInvalid(option, "must be a Web Crypto implementation, such as node:crypto's webcrypto")
-  }
 }
 
 /**
@@ -130,26 +115,24 @@ const MAX_SUBJECT_BYTES = 3800
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readSubject(value: unknown, option: string): NamePart[] {
   if (value === undefined) return []
-  const known = Object.keys(ATTRIBUTES) as (keyof SubjectAttributes)[]
-  checkOptions(option, value, known)
-  const given = value as Record<keyof SubjectAttributes, unknown> // the keys were checked, and each value is below
-  const parts = known.flatMap((name) => readAttribute(name, given[name], `${option}.${name}`))
+  checkOptions(option, value, Object.keys(ATTRIBUTES))
+  const given = value as Readonly<Record<string, unknown>> // the keys were checked, and each value is below
+  const parts = Object.entries(ATTRIBUTES).flatMap(([name, type]) => {
+    const where = `${option}.${name}`
+    const one = given[name]
+    const values: unknown[] =
+      Array.isArray(one) && name.startsWith('organization') ? one : one === undefined ? [] : [one]
+    if (values.length > MAX_VALUES) throw optionInvalid(where, `must have at most ${String(MAX_VALUES)} entries`)
+    return values.map((each) => {
+      const text = readName(each, where)
+      if (name === 'country' && !/^[A-Z]{2}$/.test(text))
+        throw optionInvalid(where, 'must be two capital letters, as in ISO 3166')
+      return { type, text }
+    })
+  })
   if (parts.length > 0 && writeDistinguishedName(parts).length > MAX_SUBJECT_BYTES)
     throw optionInvalid(option, `must have at most ${String(MAX_SUBJECT_BYTES)} bytes in total`)
   return parts
-}
-
-function readAttribute(name: keyof SubjectAttributes, value: unknown, option: string): NamePart[] {
-  if (value === undefined) return []
-  const several = name === 'organization' || name === 'organizationalUnit'
-  const values: unknown[] = several && Array.isArray(value) ? value : [value]
-  if (values.length > MAX_VALUES) throw optionInvalid(option, `must have at most ${String(MAX_VALUES)} entries`)
-  return values.map((each) => {
-    const text = readName(each, option)
-    if (name === 'country' && !/^[A-Z]{2}$/.test(text))
-      throw optionInvalid(option, 'must be two capital letters, as in ISO 3166')
-    return { type: ATTRIBUTES[name], text }
-  })
 }
 
 /** The subject in DER. The common name is last: etcd uses the last one as the user's name. */
@@ -223,14 +206,12 @@ function isOneElement(der: Uint8Array): boolean {
 
 const MAX_PERMITTED = 100
 
-/** Constraints that match every address of each family, and every DNS name. */
-const EVERYTHING = {
-  ip: [
-    { kind: 'ip', bytes: new Uint8Array(8) },
-    { kind: 'ip', bytes: new Uint8Array(32) },
-  ],
-  dns: [{ kind: 'dns', bytes: new Uint8Array(0) }],
-} as const satisfies Record<string, readonly Subtree[]>
+/** Constraints that match every DNS name, and every address of each family. */
+const EVERYTHING: readonly Subtree[] = [
+  { kind: 'dns', bytes: new Uint8Array(0) },
+  { kind: 'ip', bytes: new Uint8Array(8) },
+  { kind: 'ip', bytes: new Uint8Array(32) },
+]
 
 /**
  * Reads `permittedNames` and writes the nameConstraints extension. RFC 5280 permits every name of a kind that is not in
@@ -239,17 +220,14 @@ const EVERYTHING = {
  * @returns null if it is not set.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
-export function readPermittedNames(value: unknown, option = 'permittedNames'): Uint8Array | null {
+export function readPermittedNames(value: unknown): Uint8Array | null {
   if (value === undefined) return null
-  const permitted = readList(
-    value,
-    option,
-    { entries: 'domains, address ranges and URIs', most: MAX_PERMITTED },
-    readSubtree,
+  const limits = { entries: 'domains, address ranges and URIs', most: MAX_PERMITTED }
+  const permitted = readList(value, 'permittedNames', limits, readSubtree)
+  return writeNameConstraints(
+    permitted,
+    EVERYTHING.filter(({ kind }) => !permitted.some((each) => each.kind === kind)),
   )
-  const lacks = (kind: Subtree['kind']): boolean => !permitted.some((each) => each.kind === kind)
-  const excluded = [...(lacks('dns') ? EVERYTHING.dns : []), ...(lacks('ip') ? EVERYTHING.ip : [])]
-  return writeNameConstraints(permitted, excluded)
 }
 
 function readSubtree(value: unknown, option: string): Subtree {
@@ -261,8 +239,8 @@ function readSubtree(value: unknown, option: string): Subtree {
   const { kind, value: text, bytes } = reading.host
   if (bytes !== undefined) return withMask(bytes, bytes.length * 8)
   // A domain includes itself and all names below it: peers do not agree on a form for only the names below.
-  if (kind === 'dns') return { kind, bytes: Buffer.from(text.replace(/^\*\./, ''), 'latin1') }
-  return { kind, bytes: Buffer.from(authorityOf(text, option), 'latin1') }
+  const name = kind === 'dns' ? text.replace(/^\*\./, '') : authorityOf(text, option)
+  return { kind, bytes: Buffer.from(name, 'latin1') }
 }
 
 /** Constraints on URIs apply only to the host. */
@@ -294,11 +272,6 @@ export function bitsOf(bytes: Uint8Array): string {
 
 /** The address, followed by its mask of the same length. */
 function withMask(address: Uint8Array, prefix: number): Subtree {
-  const bytes = new Uint8Array(address.length * 2)
-  bytes.set(address)
-  for (let bit = 0; bit < prefix; bit++) {
-    const at = address.length + (bit >> 3)
-    bytes[at] = (bytes[at] ?? 0) | (0x80 >> (bit & 7))
-  }
-  return { kind: 'ip', bytes }
+  const mask = address.map((_, at) => 0xff & ~(0xff >> Math.min(8, Math.max(0, prefix - at * 8))))
+  return { kind: 'ip', bytes: Buffer.concat([address, mask]) }
 }

@@ -14,6 +14,7 @@ import type { KeyAlgorithm } from './algorithms.js'
 import { Authority } from './authority.js'
 import { issueCredentials } from './issue.js'
 import { isIssuedBy, type Issuer, ledgerEntry } from './issuer.js'
+import type { IssuedEntry } from './ledger.js'
 import { BACKDATED_MS, readValidity } from './lifetime.js'
 import {
   checkFlag,
@@ -23,7 +24,7 @@ import {
   MAX_HOSTS_BYTES,
   OWN_EXTENSIONS,
 } from './options.js'
-import { issueRefused } from './refuse.js'
+import { issueRefused, listed } from './refuse.js'
 import { readChain } from './renewal-due.js'
 import type { CheckedRequest } from './request.js'
 import { Revocations } from './revocation.js'
@@ -40,8 +41,6 @@ export interface RenewOptions {
   /** As for `authority.issue`: also renews what etcd, its gateway or its clients refuse. Default: false. */
   skipEtcdChecks?: boolean | undefined
 }
-
-const KNOWN = ['key', 'validity', 'foreign', 'skipEtcdChecks'] as const
 
 /**
  * Issues credentials with the same contents and the same lifetime, from now: subject and subject alternative names byte
@@ -61,7 +60,7 @@ export async function renew(
   options: RenewOptions = {},
 ): Promise<Credentials> {
   const { issuer } = checkAuthority(authority)
-  checkOptions('options', options, KNOWN)
+  checkOptions('options', options, ['key', 'validity', 'foreign', 'skipEtcdChecks'])
   const { key = 'new', validity, foreign = false, skipEtcdChecks = false } = options
   checkRenewalKey(key)
   checkFlag('foreign', foreign)
@@ -80,10 +79,17 @@ export async function renew(
   return renewed
 }
 
-/** Renewed credentials, with their entry for the ledger. */
-interface Reissued {
-  readonly credentials: Credentials
-  readonly entry: ReturnType<typeof ledgerEntry>
+/** How a certificate is renewed. */
+interface Manner {
+  readonly revocations: Revocations
+  /** null: derived from the usages. */
+  readonly role: Role | null
+  readonly key: 'new' | 'same'
+  /** Milliseconds; null for the same lifetime. */
+  readonly validity: number | null
+  /** Whether certificates of another CA are renewed. */
+  readonly foreign: boolean
+  readonly skipEtcdChecks: boolean
 }
 
 /**
@@ -94,22 +100,20 @@ interface Reissued {
 export async function issueAgain(
   issuer: Issuer,
   { chain, key, trustAnchors, crls }: Credentials,
-  manner: Omit<RenewalManner, 'key'> & { readonly key: 'new' | 'same'; readonly revocations: Revocations },
-): Promise<Reissued> {
+  manner: Manner,
+): Promise<{ readonly credentials: Credentials; readonly entry: IssuedEntry }> {
   const [leaf] = chain
-  const other = isFrom(issuer, leaf) ? null : whoseIsIt(issuer, leaf)
-  if (other !== null && !manner.foreign) throw issueRefused(`${other}; set \`foreign: true\` to renew it`)
+  const isForeign = !isFrom(issuer, leaf)
+  if (isForeign && !manner.foreign) throw issueRefused(`${whoseIsIt(issuer, leaf)}; set \`foreign: true\` to renew it`)
   manner.revocations.refuseCertificate(issuer, leaf)
   if (!key.matches(leaf)) throw issueRefused(`The private key does not match "${leaf.subject.toString()}"`)
-  const foreign = other !== null
-  const request = renewalRequest(leaf, { ...manner, key: manner.key === 'same' ? key : null, foreign })
+  const request = renewalRequest(leaf, manner, isForeign, manner.key === 'same' ? key : null)
   const issued = await issueCredentials(issuer, request, issuer.settings.now())
-  const anchors = [...trustAnchors]
-  for (const root of foreign ? issuer.trustAnchors : []) {
-    if (!anchors.some((each) => each.equals(root))) anchors.push(root)
+  const roots = issuer.trustAnchors.filter((root) => isForeign && !trustAnchors.some((each) => each.equals(root)))
+  return {
+    credentials: { ...issued, trustAnchors: [...trustAnchors, ...roots], crls: [...crls] },
+    entry: ledgerEntry(issuer, issued.chain[0], request.role),
   }
-  const entry = ledgerEntry(issuer, issued.chain[0], request.role)
-  return { credentials: { ...issued, trustAnchors: anchors, crls: [...crls] }, entry }
 }
 
 /** Whether a certificate is of this authority, or of one above it. Its CA's certificate may have been renewed since. */
@@ -148,19 +152,6 @@ function checkMaterial(credentials: Credentials): void {
   if (!Array.isArray(crls)) throw valueInvalid('credentials.crls', crls, 'an array')
 }
 
-/** How a certificate is renewed. */
-interface RenewalManner {
-  /** null: derived from the usages. */
-  readonly role: Role | null
-  /** The key to keep; null for a new one. */
-  readonly key: PrivateKey | null
-  /** Milliseconds; null for the same lifetime. */
-  readonly validity: number | null
-  /** Whether the certificate is of another CA: extensions about that one are left out. */
-  readonly foreign: boolean
-  readonly skipEtcdChecks: boolean
-}
-
 /** Extensions that differ for each certificate, or that are written again. */
 const NOT_COPIED: ReadonlySet<string> = new Set<string>([
   ...OWN_EXTENSIONS,
@@ -179,67 +170,59 @@ const ABOUT_THE_ISSUER: ReadonlySet<string> = new Set<string>([
 /**
  * The request for a certificate with the same contents.
  *
+ * @param isForeign Whether it is of another CA: extensions about that one are left out.
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for contents that an authority does not write.
  */
-function renewalRequest(leaf: Certificate, manner: RenewalManner): CheckedRequest {
-  const { key, validity, skipEtcdChecks } = manner
+function renewalRequest(
+  leaf: Certificate,
+  { role: given, validity, skipEtcdChecks }: Manner,
+  isForeign: boolean,
+  key: PrivateKey | null,
+): CheckedRequest {
   const who = `The certificate "${leaf.subject.toString()}"`
   if (leaf.isCa) throw issueRefused(`${who} is a CA certificate; only those of members and clients are renewed`)
-  checkReadable(leaf, who)
+  const [problem] = leaf.extensions.problems
+  const [twice] = leaf.extensions.duplicates
+  if (problem !== undefined)
+    throw issueRefused(`${who} has an extension that cannot be read (${extensionName(problem.oid)}: ${problem.reason})`)
+  if (twice !== undefined) throw issueRefused(`${who} has the extension ${extensionName(twice)} more than once`)
   const hosts = readNames(leaf.subjectAltNames, who)
   const purposes = readPurposes(leaf, who)
-  const role = manner.role ?? roleOf(purposes, hosts, who)
-  if (hosts.length === 0 && roleRow(role).hosts === 'required' && !skipEtcdChecks) {
+  const role = given ?? roleOf(purposes, hosts, who)
+  if (hosts.length === 0 && roleRow(role).hosts === 'required' && !skipEtcdChecks)
     throw issueRefused(`${who} has no subject alternative name, so peers refuse it as a ${role}`)
-  }
   return {
     role,
     name: leaf.subject.commonName ?? '',
     subject: [],
     subjectName: leaf.subject.raw,
     hosts,
-    validity:
-      validity === null ? { duration: sameLength(leaf, who), asked: false } : { duration: validity, asked: true },
+    validity: { duration: validity ?? sameLength(leaf, who), asked: validity !== null },
     extendedKeyUsage: purposes ?? roleRow(role).extendedKeyUsage,
-    extensions: otherExtensions(leaf, manner.foreign, who),
+    extensions: otherExtensions(leaf, isForeign, who),
     skipEtcdChecks,
     algorithm: algorithmLike(leaf.publicKeyInfo),
     key,
   }
 }
 
-function checkReadable(leaf: Certificate, who: string): void {
-  const { problems, duplicates } = leaf.extensions
-  const [problem] = problems
-  if (problem !== undefined) {
-    throw issueRefused(`${who} has an extension that cannot be read (${extensionName(problem.oid)}: ${problem.reason})`)
-  }
-  const [twice] = duplicates
-  if (twice !== undefined) throw issueRefused(`${who} has the extension ${extensionName(twice)} more than once`)
-}
-
 /** The names as they are, without the checks for new ones. */
 function readNames(names: readonly GeneralName[], who: string): Host[] {
-  if (names.length > MAX_HOSTS) {
+  if (names.length > MAX_HOSTS)
     throw issueRefused(`${who} has ${String(names.length)} names; at most ${String(MAX_HOSTS)} are written`)
-  }
-  const others = names.filter(({ kind }) => !isWritten(kind))
-  if (others.length > 0) {
-    const shown = others.slice(0, 8).map(({ kind, value }) => `${kind} "${printable(value.slice(0, 100))}"`)
-    const more = others.length > 8 ? ` and ${String(others.length - 8)} more` : ''
+  const hosts = names.flatMap(({ kind, value, bytes }) =>
+    kind === 'dns' || kind === 'ip' || kind === 'uri' ? [{ kind, value, bytes }] : [],
+  )
+  if (hosts.length < names.length) {
+    const others = names.filter(({ kind }) => !hosts.some((host) => host.kind === kind))
+    const shown = others.map(({ kind, value }) => `${kind} "${printable(value.slice(0, 100))}"`)
     throw issueRefused(
-      `${who} has names that are not DNS names, addresses or URIs: ` +
-        `${shown.join(', ')}${more}; issue one without them`,
+      `${who} has names that are not DNS names, addresses or URIs: ${listed(shown)}; issue one without them`,
     )
   }
-  if (names.reduce((sum, { bytes }) => sum + bytes.length, 0) > MAX_HOSTS_BYTES) {
+  if (names.reduce((sum, { bytes }) => sum + bytes.length, 0) > MAX_HOSTS_BYTES)
     throw issueRefused(`${who} has names of more than ${String(MAX_HOSTS_BYTES)} bytes, which TLS peers refuse`)
-  }
-  return names.flatMap(({ kind, value, bytes }) => (isWritten(kind) ? [{ kind, value, bytes }] : []))
-}
-
-function isWritten(kind: GeneralName['kind']): kind is Host['kind'] {
-  return kind === 'dns' || kind === 'ip' || kind === 'uri'
+  return hosts
 }
 
 /** OBJECT IDENTIFIERs; null for a certificate without the extension, which is for every purpose. */
@@ -255,10 +238,9 @@ function readPurposes(leaf: Certificate, who: string): string[] | null {
 const ANY = '2.5.29.37.0'
 
 function roleOf(purposes: readonly string[] | null, hosts: readonly Host[], who: string): Role {
-  const isFor = (oid: string): boolean => purposes?.includes(oid) === true || purposes?.includes(ANY) === true
   if (purposes === null) return hosts.length > 0 ? 'server' : 'client'
-  if (isFor(SERVER_AUTH)) return 'server'
-  if (isFor(CLIENT_AUTH)) return 'client'
+  if (purposes.includes(SERVER_AUTH) || purposes.includes(ANY)) return 'server'
+  if (purposes.includes(CLIENT_AUTH)) return 'client'
   throw issueRefused(
     `${who} is neither for servers nor for clients: its extendedKeyUsage has neither serverAuth nor clientAuth`,
   )

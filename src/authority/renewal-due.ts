@@ -54,10 +54,6 @@ export function dueAt({ certificate, index }: Ending, at: Date, fraction: number
   }
 }
 
-export function isDue(certificate: Certificate, at: Date, fraction: number): boolean {
-  return dueAt({ certificate, index: 0 }, at, fraction).due
-}
-
 /** A certificate of a chain, and its position. */
 interface Ending {
   readonly certificate: Certificate
@@ -65,11 +61,11 @@ interface Ending {
 }
 
 /** The certificate of a chain that expires first, without a root at its end. */
-export function endingFirst(chain: readonly [Certificate, ...Certificate[]]): Ending {
-  let first: Ending = { certificate: chain[0], index: 0 }
-  for (const [index, certificate] of chain.slice(0, MAX_CHAIN).entries()) {
-    if (index > 0 && certificate.isSelfIssued) continue
-    if (certificate.notAfter < first.certificate.notAfter) first = { certificate, index }
+export function endingFirst([leaf, ...others]: readonly [Certificate, ...Certificate[]]): Ending {
+  let first: Ending = { certificate: leaf, index: 0 }
+  for (const [at, certificate] of others.slice(0, MAX_CHAIN).entries()) {
+    if (!certificate.isSelfIssued && certificate.notAfter < first.certificate.notAfter)
+      first = { certificate, index: at + 1 }
   }
   return first
 }
@@ -82,27 +78,21 @@ export function endOf({ notAfter }: Pick<Certificate, 'notAfter'>): number {
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readFraction(value: unknown, option: string): number {
   if (value === undefined) return DEFAULT_FRACTION
-  if (typeof value !== 'number' || !(value > 0 && value < 1)) {
-    throw optionInvalid(option, 'must be a number above 0 and below 1, such as 0.5')
-  }
-  return value
+  if (typeof value === 'number' && value > 0 && value < 1) return value
+  throw optionInvalid(option, 'must be a number above 0 and below 1, such as 0.5')
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readMoment(value: unknown, option: string): Date {
-  if (!(value instanceof Date) || Number.isNaN(value.getTime())) {
-    throw optionInvalid(option, 'must be a valid Date')
-  }
-  return value
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value
+  throw optionInvalid(option, 'must be a valid Date')
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readChain(credentials: unknown): readonly [Certificate, ...Certificate[]] {
-  const chain: unknown =
-    typeof credentials === 'object' && credentials !== null && 'chain' in credentials ? credentials.chain : null
-  if (!isChain(chain))
-    throw valueInvalid('credentials', credentials, 'credentials, such as authority.issue or a source returns')
-  return chain
+  const { chain } = Object(credentials) as Readonly<Record<string, unknown>>
+  if (isChain(chain)) return chain
+  throw valueInvalid('credentials', credentials, 'credentials, such as authority.issue or a source returns')
 }
 
 function isChain(chain: unknown): chain is readonly [Certificate, ...Certificate[]] {

@@ -94,24 +94,16 @@ export interface CheckedRequest extends CheckedProfile {
 }
 
 export const PROFILE_OPTIONS = [
-  'role',
-  'name',
-  'subject',
-  'hosts',
-  'validity',
-  'extendedKeyUsage',
-  'extensions',
-  'skipEtcdChecks',
+  ...['role', 'name', 'subject', 'hosts'],
+  ...['validity', 'extendedKeyUsage', 'extensions', 'skipEtcdChecks'],
 ] as const
-
-const KNOWN = [...PROFILE_OPTIONS, 'algorithm', 'key'] as const
 
 /**
  * @param where Names the request in errors.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readRequest(request: IssueRequest, now: Date, where = 'request'): CheckedRequest {
-  checkOptions(where, request, KNOWN)
+  checkOptions(where, request, [...PROFILE_OPTIONS, 'algorithm', 'key'])
   const { key, algorithm } = request
   if (key !== undefined && !(key instanceof PrivateKey)) throw optionInvalid(`${where}.key`, 'must be a PrivateKey')
   if (key !== undefined && algorithm !== undefined)

@@ -1,10 +1,10 @@
 /** Revokes certificates, issues and writes CRLs, and refuses to renew what was revoked. */
 import { basename, dirname, resolve } from 'node:path'
 import { checkFileName } from '../credentials/write.js'
-import { findRoot } from '../files/folders.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
-import { replaceFilesLocked } from '../files/replace-files.js'
-import { failureOf, writeFailed } from '../files/write-failed.js'
+import { withDirectoryLock } from '../files/lock.js'
+import { replaceFiles } from '../files/replace-files.js'
+import { writeFailed } from '../files/write-failed.js'
 import { ledger as rows } from '../report/catalogue/ledger.js'
 import { findingMaker } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
@@ -60,34 +60,24 @@ export async function revoke(
   options: RevokeOptions,
 ): Promise<RevokedEntry> {
   checkOptions('options', options, ['reason', 'at'])
-  const reason = readReason(options.reason)
-  const at = readMoment(options.at, issuer.settings.now())
-  return issuer.settings.inTurn(() => noteRevoked(issuer, what, { reason, at }))
-}
-
-async function noteRevoked(
-  issuer: Issuer,
-  what: Certificate | string,
-  { reason, at }: Pick<RevokedEntry, 'reason' | 'at'>,
-): Promise<RevokedEntry> {
   const { settings, id } = issuer
-  const entries = await settings.ledger.read()
-  const { serialNumber, keyFingerprint256 } =
-    what instanceof Certificate ? serialOf(issuer, what) : knownSerial(issuer, what, entries)
-  const before = entries.find(
-    (each): each is RevokedEntry => each.kind === 'revoked' && each.issuer === id && each.serialNumber === serialNumber,
-  )
-  if (before !== undefined) return before
-  const entry: RevokedEntry = { kind: 'revoked', serialNumber, issuer: id, reason, keyFingerprint256, at }
-  await settings.ledger.append([entry])
-  return entry
-}
-
-function readReason(value: unknown): RevokeReason {
-  if (value === undefined) return 'unspecified'
-  const reason = REVOKE_REASONS.find((each) => each === value)
+  const { reason: given = 'unspecified' } = options
+  const reason = REVOKE_REASONS.find((each) => each === given)
   if (reason === undefined) throw optionInvalid('reason', `must be one of ${REVOKE_REASONS.join(', ')}`)
-  return reason
+  const at = readMoment(options.at, settings.now())
+  return settings.inTurn(async () => {
+    const entries = await settings.ledger.read()
+    const { serialNumber, keyFingerprint256 } =
+      what instanceof Certificate ? serialOf(issuer, what) : knownSerial(issuer, what, entries)
+    const before = entries.find(
+      (each): each is RevokedEntry =>
+        each.kind === 'revoked' && each.issuer === id && each.serialNumber === serialNumber,
+    )
+    if (before !== undefined) return before
+    const entry: RevokedEntry = { kind: 'revoked', serialNumber, issuer: id, reason, keyFingerprint256, at }
+    await settings.ledger.append([entry])
+    return entry
+  })
 }
 
 function readMoment(value: unknown, now: Date): Date {
@@ -168,19 +158,12 @@ export async function restoreRevocations(issuer: Issuer, crl: Crl): Promise<numb
     const entries = (await settings.ledger.read()).filter((each) => each.issuer === id)
     const known = new Set(entries.flatMap((each) => (each.kind === 'revoked' ? [each.serialNumber] : [])))
     const missing: LedgerEntry[] = []
-    for (const [serial, { revokedAt, reason }] of crl.entries.all()) {
+    for (const [serial, { revokedAt: at, reason: given }] of crl.entries.all()) {
       const serialNumber = serialText(serial)
       if (known.has(serialNumber)) continue
       known.add(serialNumber)
-      const listed = REVOKE_REASONS.find((each) => each === reason) ?? 'unspecified'
-      missing.push({
-        kind: 'revoked',
-        serialNumber,
-        issuer: id,
-        reason: listed,
-        keyFingerprint256: null,
-        at: revokedAt,
-      })
+      const reason = REVOKE_REASONS.find((each) => each === given) ?? 'unspecified'
+      missing.push({ kind: 'revoked', serialNumber, issuer: id, reason, keyFingerprint256: null, at })
     }
     const { number, thisUpdate } = crl
     const isNewer = number !== null && !entries.some((each) => each.kind === 'crl' && each.number >= number)
@@ -229,7 +212,7 @@ async function nextCrl(
   if (previous !== undefined) refuseToUnrevoke(entries, revoked, previous, now)
   const number = nextNumber(entries, now)
   const tbs = writeTbsCertList({
-    signatureAlgorithm: signer.algorithm,
+    signatureAlgorithm: signer.scheme.identifier,
     issuer: certificate.subject.raw,
     // As for certificates: the clock of a verifier may be slow.
     thisUpdate: new Date(now.getTime() - BACKDATED_MS),
@@ -238,7 +221,7 @@ async function nextCrl(
     authorityKeyIdentifier: issuer.keyIdentifier,
     number,
   })
-  const der = writeCertificateList(tbs, signer.algorithm, await signer.sign(tbs))
+  const der = writeCertificateList(tbs, signer.scheme.identifier, await signer.sign(tbs))
   const crl = Crl.parse(new Uint8Array(der), `CRL ${String(number)} of ${certificate.subject.toString()}`)
   if (!crl.isSignedBy(certificate)) throw issueRefused("The CRL's signature does not verify with the authority's key")
   await settings.ledger.append([{ kind: 'crl', number, issuer: id, at: now }])
@@ -308,18 +291,8 @@ export class Revocations {
    */
   refuseCertificate({ certificate, chain }: Issuer, leaf: Certificate): void {
     const ca = [certificate, ...chain].find((each) => isIssuedBy(leaf, each))
-    if (ca === undefined) return
-    const entry = this.#certificates.get(`${keyFingerprint(ca.spki)} ${leaf.serialNumber}`)
-    if (entry === undefined) return
-    const { serialNumber, reason, at } = entry
-    const found = finding('ledger/revoked', {
-      kind: 'certificate',
-      subject: leaf.subject.toString(),
-      serialNumber,
-      reason,
-      revokedAt: at,
-    })
-    throw issueRefused(`${found.message} ${found.remedy}`, { findings: [found] })
+    const entry = ca && this.#certificates.get(`${keyFingerprint(ca.spki)} ${leaf.serialNumber}`)
+    if (entry !== undefined) refuse(entry, { kind: 'certificate', subject: leaf.subject.toString() })
   }
 
   /**
@@ -330,11 +303,16 @@ export class Revocations {
   refuseKey(spki: Uint8Array): void {
     const keyFingerprint256 = keyFingerprint(spki)
     const entry = this.#keys.get(keyFingerprint256)
-    if (entry === undefined) return
-    const { serialNumber, reason, at } = entry
-    const found = finding('ledger/revoked', { kind: 'key', keyFingerprint256, serialNumber, reason, revokedAt: at })
-    throw issueRefused(`${found.message} ${found.remedy}`, { findings: [found] })
+    if (entry !== undefined) refuse(entry, { kind: 'key', keyFingerprint256 })
   }
+}
+
+function refuse(
+  { serialNumber, reason, at: revokedAt }: RevokedEntry,
+  what: { kind: 'certificate'; subject: string } | { kind: 'key'; keyFingerprint256: string },
+): never {
+  const found = finding('ledger/revoked', { ...what, serialNumber, reason, revokedAt })
+  throw issueRefused(`${found.message} ${found.remedy}`, { findings: [found] })
 }
 
 /**
@@ -362,12 +340,9 @@ export async function writeCrl(
   if (form !== 'der' && form !== 'pem') throw textInvalid('form', form, '"der" or "pem"')
   const name = checkFileName(basename(path), 'path')
   const fs = guardedFileSystem()
-  try {
-    const directory = await findRoot(fs, dirname(resolve(path)))
+  const content = form === 'der' ? crl.raw : crl.toPem()
+  await withDirectoryLock(fs, dirname(resolve(path)), undefined, async (directory) => {
     if (directory === null) throw writeFailed(path, 'its directory does not exist: create it')
-    const content = form === 'der' ? crl.raw : crl.toPem()
-    await replaceFilesLocked(fs, directory, [{ name, content, mode: 0o644 }])
-  } catch (error) {
-    throw failureOf(path, error)
-  }
+    await replaceFiles(fs, directory, [{ name, content, mode: 0o644 }])
+  })
 }

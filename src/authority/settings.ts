@@ -42,79 +42,52 @@ export interface Settings {
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function readSettings(given: AuthoritySettings): Settings {
-  checkCrypto(given.crypto, 'crypto')
-  checkFunction(given.clock, 'clock')
-  checkFunction(given.serialNumbers, 'serialNumbers')
-  const ledger = given.ledger ?? memoryLedger()
+export function readSettings({ crypto, ledger = memoryLedger(), clock, serialNumbers }: AuthoritySettings): Settings {
+  checkCrypto(crypto, 'crypto')
+  for (const [option, value] of Object.entries<unknown>({ clock, serialNumbers })) {
+    if (value !== undefined && typeof value !== 'function') throw optionInvalid(option, 'must be a function')
+  }
   if (!isLedger(ledger)) throw optionInvalid('ledger', 'must be a ledger, such as fileLedger(path) returns')
-  const { clock, serialNumbers, crypto } = given
+  let last: Promise<unknown> = Promise.resolve()
   return {
     crypto: crypto ?? null,
     makeKey: keyMaker(crypto ?? null),
     ledger: guardedLedger(ledger),
-    now: () => readClock(clock),
-    nextSerial: () => (serialNumbers === undefined ? randomSerial(crypto ?? null) : checkSerial(serialNumbers())),
-    inTurn: oneAfterAnother(),
+    now: () => (clock === undefined ? new Date() : checkNow(clock())),
+    nextSerial: () => (serialNumbers === undefined ? randomSerial(crypto) : checkSerial(serialNumbers())),
+    inTurn: async (work) => {
+      const mine = last.then(work)
+      last = mine.catch(() => undefined)
+      return mine
+    },
   }
-}
-
-function oneAfterAnother(): Settings['inTurn'] {
-  let last: Promise<unknown> = Promise.resolve()
-  return async (work) => {
-    const mine = last.then(work, work)
-    last = mine.then(
-      () => undefined,
-      () => undefined,
-    )
-    return mine
-  }
-}
-
-function checkFunction(value: unknown, option: string): void {
-  if (value !== undefined && typeof value !== 'function') throw optionInvalid(option, 'must be a function')
 }
 
 function isLedger(value: unknown): value is Ledger {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'append' in value &&
-    'read' in value &&
-    typeof value.append === 'function' &&
-    typeof value.read === 'function'
-  )
+  const { append, read } = Object(value) as Readonly<Record<string, unknown>>
+  return typeof append === 'function' && typeof read === 'function'
 }
 
 /** The dates that certificates can have (RFC 5280 section 4.1.2.5), less a year for the lifetime. */
 export const EARLIEST = Date.UTC(1950, 0, 1)
 const LATEST = Date.UTC(9999, 0, 1) - 1
 
-function readClock(clock: (() => Date) | undefined): Date {
-  if (clock === undefined) return new Date()
-  const now: unknown = clock()
-  if (!(now instanceof Date) || !(now.getTime() >= EARLIEST && now.getTime() <= LATEST))
-    throw optionInvalid('clock', 'must return a Date in the years 1950 to 9998')
-  return now
+function checkNow(now: unknown): Date {
+  if (now instanceof Date && now.getTime() >= EARLIEST && now.getTime() <= LATEST) return now
+  throw optionInvalid('clock', 'must return a Date in the years 1950 to 9998')
 }
 
 function checkSerial(serial: unknown): Uint8Array {
-  const right =
-    serial instanceof Uint8Array &&
-    serial.length > 0 &&
-    serial.length <= 20 &&
-    (serial[0] ?? 0) > 0 &&
-    (serial[0] ?? 0) < 0x80
-  if (!right) throw optionInvalid('serialNumbers', 'must return 1 to 20 bytes, of which the first is 1 to 127')
-  return Uint8Array.from(serial) // a copy: the caller may use the array again
+  const [first = 0] = serial instanceof Uint8Array && serial.length <= 20 ? serial : []
+  // A copy: the caller may use the array again.
+  if (serial instanceof Uint8Array && first > 0 && first < 0x80) return Uint8Array.from(serial)
+  throw optionInvalid('serialNumbers', 'must return 1 to 20 bytes, of which the first is 1 to 127')
 }
 
-/**
- * A positive serial number of 16 bytes, of which 126 bits are random. The CA/Browser Forum requires 64 random bits.
- */
-function randomSerial(crypto: WebCrypto | null): Uint8Array {
+/** A positive number of 16 bytes, of which 126 bits are random. The CA/Browser Forum requires 64 random bits. */
+function randomSerial(crypto: WebCrypto | undefined): Uint8Array {
   const serial = new Uint8Array(16)
-  if (crypto === null) randomFillSync(serial)
+  if (crypto === undefined) randomFillSync(serial)
   else crypto.getRandomValues(serial)
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
   return serial

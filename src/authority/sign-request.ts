@@ -6,11 +6,11 @@ import type { CertificateRequest } from '../x509/request/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
 import { type AllowedNames, type CsrPolicy, readCsrPolicy } from './csr-policy.js'
 import { readCommonName, readRequestInput, sortNames } from './inspect-request.js'
-import { checkSigned, refuseKeysOfCas, signEndEntity, usageOf } from './issue.js'
+import { checkSigned, refuseKeysOfCas, signEndEntity } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
 import { lifetimeWithin } from './lifetime.js'
 import { readHosts } from './options.js'
-import { describeFindings, issueRefused } from './refuse.js'
+import { describeFindings, issueRefused, listed } from './refuse.js'
 import { PROFILE_OPTIONS, readProfile, type RequestOptions } from './request.js'
 import { Revocations } from './revocation.js'
 import { isRole, type Role, ROLE_NAMES } from './roles.js'
@@ -47,7 +47,10 @@ export interface SignedRequest {
 export async function signRequest(issuer: Issuer, csr: unknown, options: SignRequest): Promise<SignedRequest> {
   const now = issuer.settings.now()
   const { allow, named, ...rest } = readCall(options)
-  const { request, findings } = readAcceptable(csr)
+  const { request, findings } = readRequestInput(csr)
+  const errors = findings.filter(({ severity }) => severity === 'error')
+  if (request === null || errors.length > 0)
+    throw issueRefused(`The request is refused: ${describeFindings(errors)}`, { findings })
   refuseKeysOfCas(issuer, request.publicKey)
   ;(await Revocations.read(issuer.settings.ledger)).refuseKey(request.spki)
   const name = allow.name === null ? rest.name : acceptedName(request, allow.name)
@@ -58,11 +61,12 @@ export async function signRequest(issuer: Issuer, csr: unknown, options: SignReq
   const { spki } = request
   const origin = `${profile.role} "${profile.name}"`
   const lifetime = lifetimeWithin(issuer, profile.validity, now)
-  const leaf = await signEndEntity(issuer, { profile, spki, usage: usageOf(spki), lifetime, origin })
-  const signed = { trustAnchors: [...issuer.trustAnchors], chain: [leaf, ...issuer.intermediates] } as const
-  checkSigned(signed, profile, now)
+  const leaf = await signEndEntity(issuer, { profile, spki, lifetime, origin })
+  const trustAnchors = [...issuer.trustAnchors]
+  const chain: SignedRequest['chain'] = [leaf, ...issuer.intermediates]
+  checkSigned(chain, trustAnchors, profile, now)
   await issuer.settings.ledger.append([ledgerEntry(issuer, leaf, profile.role)])
-  return { trustAnchors: [...signed.trustAnchors], chain: [...signed.chain], origin, request, findings: [...findings] }
+  return { trustAnchors, chain, origin, request, findings: [...findings] }
 }
 
 /** The options of a call, as far as they can be checked without the request. */
@@ -87,14 +91,6 @@ function readCall(options: SignRequest): Call {
   return { ...rest, name: name ?? '', named, allow }
 }
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the request has an error. */
-function readAcceptable(csr: unknown): { request: CertificateRequest; findings: readonly Finding[] } {
-  const { request, findings } = readRequestInput(csr)
-  const errors = findings.filter(({ severity }) => severity === 'error')
-  if (request !== null && errors.length === 0) return { request, findings }
-  throw issueRefused(`The request is refused: ${describeFindings(errors)}`, { findings })
-}
-
 function acceptedName(request: CertificateRequest, isAllowed: (name: string) => boolean): string {
   const reading = readCommonName(request.subject)
   if (reading === null) throw issueRefused('The request asks for no common name; set "name"')
@@ -111,9 +107,8 @@ function acceptedHosts(request: CertificateRequest, { hosts: isAllowed }: Allowe
   const outside = hosts.filter((host) => !isAllowed(host)).map(({ value }) => value)
   const refused = [...outside, ...unusable.map(({ name }) => name)]
   if (refused.length > 0) {
-    const shown = refused.slice(0, 8).map((each) => `"${each}"`)
-    const more = refused.length > 8 ? ` and ${String(refused.length - 8)} more` : ''
-    throw issueRefused(`The request asks for names that "allow.hosts" does not allow: ${shown.join(', ')}${more}`)
+    const names = listed(refused.map((each) => `"${each}"`))
+    throw issueRefused(`The request asks for names that "allow.hosts" does not allow: ${names}`)
   }
   return hosts.map(({ value }) => value)
 }

@@ -44,20 +44,19 @@ export type CaMaterial = NonNullable<Cluster['authorities']>['client']
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkCluster(cluster: Cluster, caKey: boolean): void {
   const given = recordOf(cluster, 'cluster')
-  const members = recordOf(given['members'], 'cluster.members')
-  const clients = recordOf(given['clients'], 'cluster.clients')
-  checkNames(Object.keys(members), 'cluster.members')
-  checkNames(Object.keys(clients), 'cluster.clients')
-  for (const [name, member] of Object.entries(members)) {
-    const { server, peer } = recordOf(member, `cluster.members.${name}`)
-    checkPair(server, `cluster.members.${name}.server`)
-    checkPair(peer, `cluster.members.${name}.peer`)
-  }
-  for (const [name, client] of Object.entries(clients)) checkPair(client, `cluster.clients.${name}`)
-  for (const [name, pair] of Object.entries(cluster.kubeadm ?? {})) {
-    const { healthcheckClient, apiserverClient } = recordOf(pair, `cluster.kubeadm.${name}`)
-    checkPair(healthcheckClient, `cluster.kubeadm.${name}.healthcheckClient`)
-    checkPair(apiserverClient, `cluster.kubeadm.${name}.apiserverClient`)
+  for (const [kind, parts] of [
+    ['members', ['server', 'peer']],
+    ['clients', null],
+    ['kubeadm', ['healthcheckClient', 'apiserverClient']],
+  ] as const) {
+    const option = `cluster.${kind}`
+    const all = kind === 'kubeadm' && given[kind] === undefined ? {} : recordOf(given[kind], option)
+    checkNames(Object.keys(all), option)
+    for (const [name, value] of Object.entries(all)) {
+      const where = `${option}.${name}`
+      if (parts === null) checkPair(value, where)
+      else for (const part of parts) checkPair(recordOf(value, where)[part], `${where}.${part}`)
+    }
   }
   if (caKey) checkAuthorities(cluster)
 }
@@ -76,14 +75,12 @@ function checkPair(value: unknown, option: string): void {
 }
 
 function checkAuthorities({ authorities }: Cluster): void {
-  if (authorities === undefined) {
+  if (authorities === undefined)
     throw optionInvalid('caKey', 'must not be set: this cluster does not have its authorities')
-  }
   for (const authority of [authorities.client, authorities.peer]) {
     // A CA's key is next to its certificate, which is the trust anchor.
-    if (!authority.certificate.isSelfIssued) {
+    if (!authority.certificate.isSelfIssued)
       throw optionInvalid('caKey', 'must not be set for an intermediate authority: save the result of its export()')
-    }
     // For its error: a key that a signer holds cannot be written.
     authority.export()
   }
@@ -103,9 +100,8 @@ export function checkNames(names: readonly unknown[], option: string): void {
       throw optionInvalid(option, `must not have a name that starts with a dot, such as "${plain}"`)
     const folded = plain.normalize('NFC').toLowerCase()
     const other = seen.get(folded)
-    if (other !== undefined) {
+    if (other !== undefined)
       throw optionInvalid(option, `must have names that differ on every file system, unlike "${other}" and "${plain}"`)
-    }
     seen.set(folded, plain)
   }
 }

@@ -19,11 +19,7 @@ export function checkLayout(layout: unknown): asserts layout is Layout {
 }
 
 /** Names of the files of one identity; the trust anchors may be in another folder. */
-export interface FileNames {
-  readonly ca: string
-  readonly cert: string
-  readonly key: string
-}
+export type FileNames = Readonly<Record<'ca' | 'cert' | 'key', string>>
 
 /** A certificate with its key, and its files in a folder. */
 export interface Identity {
@@ -39,8 +35,8 @@ export interface LayoutFolder {
   readonly identities: readonly Identity[]
 }
 
-function identity(kind: Identity['kind'], role: Role, name: string, ca = 'ca.crt'): Identity {
-  return { kind, role, names: { ca, cert: `${name}.crt`, key: `${name}.key` } }
+function identity<K extends Identity['kind']>(kind: K, role: Role, name: string, ca = 'ca.crt') {
+  return { kind, role, names: { ca, cert: `${name}.crt`, key: `${name}.key` } } as const
 }
 
 const SERVER = identity('server', 'server', 'server')
@@ -56,10 +52,10 @@ export const PEER_CA = 'peer-ca.crt'
 export const FOLDERS = { members: 'members', clients: 'clients', kubeadm: 'etcd' } as const
 
 /** The folders of a member, the outermost first. @param base Empty for the only node of a directory. */
-export function memberFolders(layout: Layout, base: string): [LayoutFolder, ...LayoutFolder[]] {
-  if (layout === 'etcd') return [{ path: base, identities: [SERVER, PEER] }]
+export function memberFolders(layout: Layout, base: string) {
+  if (layout === 'etcd') return [{ path: base, identities: [SERVER, PEER] }] as const
   const inner = { path: join(base, FOLDERS.kubeadm), identities: [SERVER, PEER, HEALTHCHECK_CLIENT] }
-  return [{ path: base, identities: [APISERVER_CLIENT] }, inner]
+  return [{ path: base, identities: [APISERVER_CLIENT] }, inner] as const
 }
 
 /** The folder of a client, which is the same in both layouts. */
@@ -80,14 +76,12 @@ export function namesIn(identities: readonly Identity[]): string[] {
 
 /** Credentials and their files in a folder. */
 export interface PlacedCredentials {
-  /** Their option, for errors: `cluster.members.etcd-0.server`. */
-  readonly option: string
   readonly credentials: Credentials
   readonly names: FileNames
   /** The file that held the trust anchors before, if it exists. */
   readonly formerCa?: string | undefined
   /** The existing certificate must have the same subject, because the folder has no name of its own. */
-  readonly sameSubject?: boolean | undefined
+  readonly sameSubject?: boolean
 }
 
 /** The key of a CA and its files in a folder. */
@@ -97,115 +91,103 @@ export interface PlacedCa {
   readonly key: string
 }
 
-/** The files to write in one folder. */
+/** The files to write in one folder, and those of this layout to remove. */
 export interface FolderPlan {
   readonly path: string
   readonly credentials: readonly PlacedCredentials[]
   readonly authorities: readonly PlacedCa[]
-  /** Files of this layout that are removed. */
   readonly remove: readonly string[]
 }
 
 /** Folders, each unit written in order, and the files in them. */
-export interface LayoutPlan<M extends string, C extends string> {
+interface LayoutPlan<M extends string, C extends string> {
   readonly units: readonly (readonly FolderPlan[])[]
   readonly files: ClusterFiles<M, C>
+}
+
+interface PlanOptions {
+  readonly caKey: boolean
+  /** Of the layout `kubeadm`: whether the directory is that of one node, or holds one such directory for each member. */
+  readonly form: 'one' | 'several'
 }
 
 /**
  * Plans the files of a cluster.
  *
- * @param form Of the layout `kubeadm`. `one`: the directory is that of one node; `several`: it holds one such directory for
- *   each member.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout.
  */
 export function planLayout<M extends string, C extends string>(
   layout: Layout,
   directory: string,
   cluster: Cluster<M, C>,
-  { caKey, form }: { caKey: boolean; form: 'one' | 'several' },
+  options: PlanOptions,
 ): LayoutPlan<M, C> {
-  const clients = entriesOf(cluster.clients).map(([name, credentials]) => {
-    const { path } = clientFolder(pathOf(layout, 'clients', name))
-    const placed = { option: `cluster.clients.${name}`, credentials, names: CLIENT.names }
-    return { name, folder: folderOf(path, [placed]), files: pathsIn(join(directory, path), CLIENT.names) }
+  const names = Object.keys(cluster.members) as M[] // its keys are those of the record
+  const clients = Object.entries<Credentials>(cluster.clients).map(([name, credentials]) => {
+    const path = pathOf(layout, 'clients', name)
+    const folder = { path, credentials: [{ credentials, names: CLIENT.names }], authorities: [], remove: [] }
+    return { name: name as C, folder, files: pathsIn(join(directory, path), CLIENT.names) }
   })
-  if (layout === 'etcd') {
-    const members = entriesOf(cluster.members).map(([name, member]) => planMember(directory, name, member))
-    const authorities = caKey ? [folderOf('', [], { authorities: caFilesOf(cluster) })] : []
-    return {
-      units: [authorities, ...[...members, ...clients].map(({ folder }) => [folder])],
-      files: { members: byName(members), clients: byName(clients), kubeadm: {} },
-    }
+  const { form, caKey } = options
+  if (
+    layout === 'kubeadm' &&
+    form === 'several' &&
+    clients.length > 0 &&
+    Object.hasOwn(cluster.members, FOLDERS.clients)
+  ) {
+    const reason = `must not have the name "${FOLDERS.clients}", which is the folder of the clients`
+    throw optionInvalid('cluster.members', reason)
   }
-  if (form === 'several' && clients.length > 0 && Object.hasOwn(cluster.members, FOLDERS.clients)) {
-    throw optionInvalid(
-      'cluster.members',
-      `must not have the name "${FOLDERS.clients}", which is the folder of the clients`,
-    )
-  }
-  const nodes = entriesOf(cluster.members).map(([name]) => planNode(directory, cluster, name, { caKey, form }))
+  const members = names.map((name) => planMember(layout, directory, cluster, name, options))
+  const root = { path: '', credentials: [], authorities: caFilesOf(cluster), remove: [] }
   return {
-    units: [...nodes.map(({ folders }) => folders), ...clients.map(({ folder }) => [folder])],
+    units: [
+      layout === 'etcd' && caKey ? [root] : [],
+      ...members.map(({ folders }) => folders),
+      ...clients.map(({ folder }) => [folder]),
+    ],
     files: {
-      members: byName(nodes),
+      members: byName(members),
       clients: byName(clients),
-      kubeadm: byName(nodes.map(({ name, ownClients }) => ({ name, files: ownClients }))),
+      kubeadm: layout === 'etcd' ? {} : byName(members.map(({ name, clients: files }) => ({ name, files }))),
     },
   }
 }
 
-function folderOf(
-  path: string,
-  credentials: readonly PlacedCredentials[],
-  more: Partial<Pick<FolderPlan, 'authorities' | 'remove'>> = {},
-): FolderPlan {
-  return { path, credentials, authorities: [], remove: [], ...more }
-}
-
-/** Plans a member of the layout `etcd`. */
-function planMember<M extends string>(directory: string, name: M, { server, peer }: Cluster['members'][string]) {
-  const option = `cluster.members.${name}`
-  const isSame = haveSameAnchors(server, peer)
-  const peerNames = isSame ? PEER.names : { ...PEER.names, ca: PEER_CA }
-  const credentials = [
-    { option: `${option}.server`, credentials: server, names: SERVER.names },
-    { option: `${option}.peer`, credentials: peer, names: peerNames, formerCa: PEER_CA },
-  ]
-  const folder = folderOf(pathOf('etcd', 'members', name), credentials, { remove: isSame ? [PEER_CA] : [] })
-  const at = join(directory, folder.path)
-  return { name, folder, files: { server: pathsIn(at, SERVER.names), peer: pathsIn(at, peerNames) } }
-}
-
-/** Plans a member of the layout `kubeadm`. */
-function planNode<M extends string>(
+function planMember<M extends string>(
+  layout: Layout,
   directory: string,
   cluster: Cluster<M>,
   name: M,
-  { caKey, form }: { caKey: boolean; form: 'one' | 'several' },
+  { caKey, form }: PlanOptions,
 ) {
-  const clients = cluster.kubeadm?.[name]
-  if (clients === undefined)
-    throw optionInvalid(
-      `cluster.kubeadm.${name}`,
-      'is missing: issue the cluster with `kubeadm: true`, which adds the clients of the probe and of the API server',
-    )
-  const held = { ...cluster.members[name], ...clients }
-  const base = form === 'one' ? '' : name
-  const files: Partial<Record<Identity['kind'], CredentialFiles>> = {}
-  const folders = memberFolders('kubeadm', base).map(({ path, identities }) => {
-    const placed = identities.map(({ kind, names }) => {
-      if (kind === 'client') throw new TypeError('a node has no such client')
-      const option = `cluster.${kind === 'server' || kind === 'peer' ? 'members' : 'kubeadm'}.${name}.${kind}`
-      if (!haveSameAnchors(held.server, held[kind]))
+  const isEtcd = layout === 'etcd'
+  const clients = isEtcd ? undefined : cluster.kubeadm?.[name]
+  if (!isEtcd && clients === undefined) {
+    const add = 'issue the cluster with `kubeadm: true`, which adds the clients of the probe and of the API server'
+    throw optionInvalid(`cluster.kubeadm.${name}`, `is missing: ${add}`)
+  }
+  const { server, peer } = cluster.members[name]
+  const held = { server, peer, healthcheckClient: server, apiserverClient: server, ...clients }
+  const hasPeerCa = !haveSameAnchors(server, peer)
+  const base = !isEtcd && form === 'one' ? '' : pathOf(layout, 'members', name)
+  const paths: Partial<Record<keyof typeof held, CredentialFiles>> = {}
+  const folders = memberFolders(layout, base).map(({ path, identities }): FolderPlan => {
+    const credentials = identities.map(({ kind, names }) => {
+      const option = `cluster.${kind in cluster.members[name] ? 'members' : 'kubeadm'}.${name}.${kind}`
+      if (!isEtcd && !haveSameAnchors(server, held[kind]))
         throw optionInvalid(option, 'must be of the same CA as the others: kubeadm has one for etcd')
-      files[kind] = pathsIn(join(directory, path), names)
-      return { option, credentials: held[kind], names, sameSubject: kind === 'server' && form === 'one' }
+      const isPeer = isEtcd && kind === 'peer'
+      const own = isPeer && hasPeerCa ? { ...names, ca: PEER_CA } : names
+      paths[kind] = pathsIn(join(directory, path), own)
+      const formerCa = isPeer ? PEER_CA : undefined
+      return { credentials: held[kind], names: own, formerCa, sameSubject: kind === 'server' && base === '' }
     })
-    return folderOf(path, placed, { authorities: caKey && path !== base ? caFilesOf(cluster) : [] })
+    const authorities = !isEtcd && caKey && path !== base ? caFilesOf(cluster) : []
+    return { path, credentials, authorities, remove: isEtcd && !hasPeerCa ? [PEER_CA] : [] }
   })
-  const { server, peer, healthcheckClient, apiserverClient } = files as Record<Identity['kind'], CredentialFiles> // each was set
-  return { name, folders, files: { server, peer }, ownClients: { healthcheckClient, apiserverClient } }
+  const { server: ofServer, peer: ofPeer, ...ofClients } = paths as Required<typeof paths> // those of the layout were set
+  return { name, folders, files: { server: ofServer, peer: ofPeer }, clients: ofClients }
 }
 
 function caFilesOf({ authorities }: Cluster): PlacedCa[] {
@@ -225,10 +207,6 @@ function haveSameAnchors(a: Credentials, b: Credentials): boolean {
 
 function pathsIn(directory: string, { ca, cert, key }: FileNames): CredentialFiles {
   return { ca: join(directory, ca), cert: join(directory, cert), key: join(directory, key) }
-}
-
-function entriesOf<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] {
-  return Object.entries(record) as [K, V][] // its keys are those of the record
 }
 
 function byName<K extends string, V>(items: readonly { name: K; files: V }[]): Record<K, V> {

@@ -59,9 +59,6 @@ export interface IssueClusterOptions {
   signal?: AbortSignal | undefined
 }
 
-type ClientPlan = Exclude<NonNullable<ClusterPlan['clients']>[number], string>
-
-const KNOWN = ['members', 'clients', 'validity', 'algorithm', 'kubeadm'] as const
 const MAX_MEMBERS = 100
 const MAX_CLIENTS = 10_000
 /** Keys made at the same time: RSA keys use the threads of Node's pool, which are four. */
@@ -80,7 +77,7 @@ export async function issueCluster<const M extends string, const C extends strin
   plan: ClusterPlan<M, C>,
   options: IssueClusterOptions = {},
 ): Promise<Cluster<M, C>> {
-  checkOptions('plan', plan, KNOWN)
+  checkOptions('plan', plan, ['members', 'clients', 'validity', 'algorithm', 'kubeadm'])
   checkOptions('options', options, ['onProgress', 'signal'])
   const { onProgress, signal } = options
   if (onProgress !== undefined && typeof onProgress !== 'function')
@@ -89,44 +86,72 @@ export async function issueCluster<const M extends string, const C extends strin
     throw valueInvalid('options.signal', signal, 'an AbortSignal')
   const { client, peer } = readAuthorities(authorities)
   const orders = readOrders(plan, client, peer)
-  const made = new Map<Order, Credentials>()
+  const made = new Map<string, Credentials>()
   for (let at = 0; at < orders.length; at += AT_ONCE) {
     signal?.throwIfAborted()
     const some = orders.slice(at, at + AT_ONCE)
     const issued = await Promise.all(some.map(async (order) => ({ order, credentials: await issueOrder(order) })))
     for (const { order, credentials } of issued) {
-      made.set(order, credentials)
+      made.set(order.what, credentials)
       onProgress?.({ what: order.what, done: made.size, total: orders.length })
     }
   }
   signal?.throwIfAborted()
-  await note(made)
-  return assemble(plan, made, { client, peer })
+  const get = (kind: Kind, name: string): Credentials => {
+    const credentials = made.get(whatIs(kind, name))
+    if (credentials === undefined) throw new TypeError(`nothing was issued for ${name}`)
+    return credentials
+  }
+  // Before anything is returned.
+  for (const authority of new Set([client, peer])) {
+    const own = orders.filter((order) => order.authority === authority)
+    const entries = own.map(({ kind, name, request }) =>
+      ledgerEntry(authority.issuer, get(kind, name).chain[0], request.role),
+    )
+    if (entries.length > 0) await authority.issuer.settings.ledger.append(entries)
+  }
+  const byName = <K extends string, V>(of: readonly { name: K }[], make: (name: K) => V): Record<K, V> =>
+    Object.fromEntries(of.map(({ name }) => [name, make(name)])) as Record<K, V> // one for each K
+  const kubeadmClients = (name: string) => ({
+    healthcheckClient: get('healthcheckClient', name),
+    apiserverClient: get('apiserverClient', name),
+  })
+  const clients = (plan.clients ?? []).map((each) => (typeof each === 'string' ? { name: each } : each))
+  return {
+    members: byName(plan.members, (name) => ({ server: get('server', name), peer: get('peer', name) })),
+    clients: byName(clients, (name) => get('client', name)),
+    ...(plan.kubeadm === true ? { kubeadm: byName(plan.members, kubeadmClients) } : {}),
+    authorities: { client, peer },
+  }
 }
+
+type Kind = 'server' | 'peer' | 'client' | 'healthcheckClient' | 'apiserverClient'
 
 /** One certificate to make. */
 interface Order {
-  readonly kind: 'server' | 'peer' | 'client' | 'healthcheckClient' | 'apiserverClient'
+  readonly kind: Kind
   readonly name: string
   readonly what: string
   readonly authority: Authority
   readonly request: IssueRequest
 }
 
+const WORDS: Readonly<Record<Kind, string>> = {
+  server: 'server of',
+  peer: 'peer of',
+  client: 'client',
+  healthcheckClient: 'healthcheck client of',
+  apiserverClient: 'API server’s client of',
+}
+
+function whatIs(kind: Kind, name: string): string {
+  return `${WORDS[kind]} ${name}`
+}
+
 async function issueOrder({ authority, request }: Order): Promise<Credentials> {
   const { issuer } = authority
   const now = issuer.settings.now()
   return issueCredentials(issuer, readRequest(request, now), now)
-}
-
-/** Adds all entries to the ledger, before anything is returned. */
-async function note(made: ReadonlyMap<Order, Credentials>): Promise<void> {
-  const orders = [...made]
-  for (const authority of new Set(orders.map(([order]) => order.authority))) {
-    const own = orders.filter(([order]) => order.authority === authority)
-    const entries = own.map(([{ request }, { chain }]) => ledgerEntry(authority.issuer, chain[0], request.role))
-    await authority.issuer.settings.ledger.append(entries)
-  }
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
@@ -148,11 +173,13 @@ function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Orde
   const now = client.issuer.settings.now()
   if (validity !== undefined) readValidity(validity, 'plan.validity', now)
   const common = { validity, algorithm: readAlgorithm(algorithm, 'plan.algorithm') }
-  const orders: Order[] = []
-  const add = (where: string, order: Omit<Order, 'what'>): void => {
+  const orders = new Map<string, Order>()
+  const add = (where: string, kind: Kind, name: string, request: IssueRequest): void => {
     // For the errors that it throws: no key is made for a wrong plan.
-    readRequest(order.request, now, where)
-    orders.push({ ...order, what: `${WORDS[order.kind]} ${order.name}` })
+    readRequest(request, now, where)
+    const what = whatIs(kind, name)
+    if (orders.has(what)) throw optionInvalid(where.replace(/\[.*/, ''), `must name each once; ${name} is there twice`)
+    orders.set(what, { kind, name, what, authority: kind === 'peer' ? peer : client, request })
   }
   for (const [index, member] of members.entries()) {
     const where = `plan.members[${String(index)}]`
@@ -160,80 +187,25 @@ function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Orde
     const { name, hosts, peerHosts = hosts } = member
     readHosts(hosts, `${where}.hosts`)
     readHosts(peerHosts, `${where}.peerHosts`)
-    const more = kubeadm ? [...ownName(name), ...KUBEADM_HOSTS] : []
-    const server: IssueRequest = { role: 'server', name, hosts: [...hosts, ...more], ...common }
-    const ofPeer: IssueRequest = { role: 'peer', name, hosts: [...peerHosts, ...more], ...common }
-    add(where, { kind: 'server', authority: client, name, request: server })
-    add(where, { kind: 'peer', authority: peer, name, request: ofPeer })
+    // The node's name is a host in kubeadm's certificates, if it is a valid one.
+    const more = kubeadm ? [...('refused' in readHost(name) ? [] : [name]), ...KUBEADM_HOSTS] : []
+    add(where, 'server', name, { role: 'server', name, hosts: [...hosts, ...more], ...common })
+    add(where, 'peer', name, { role: 'peer', name, hosts: [...peerHosts, ...more], ...common })
     for (const kind of kubeadm ? (['healthcheckClient', 'apiserverClient'] as const) : []) {
-      add(where, { kind, authority: client, name, request: { role: 'client', name: KUBEADM_CLIENTS[kind], ...common } })
+      add(where, kind, name, { role: 'client', name: KUBEADM_CLIENTS[kind], ...common })
     }
   }
   for (const [index, each] of clients.entries()) {
-    const asked: ClientPlan = typeof each === 'string' ? { name: each } : each
+    const asked = typeof each === 'string' ? { name: each } : each
     const where = `plan.clients[${String(index)}]`
     checkOptions(where, asked, ['name', 'hosts', 'subject', 'validity', 'extensions', 'extendedKeyUsage'])
-    const own = { ...asked, validity: asked.validity ?? validity }
-    add(where, { kind: 'client', authority: client, name: own.name, request: { ...common, ...own, role: 'client' } })
+    const own = { ...common, ...asked, validity: asked.validity ?? validity }
+    add(where, 'client', asked.name, { ...own, role: 'client' })
   }
-  checkNames(orders)
-  return orders
-}
-
-const WORDS: Readonly<Record<Order['kind'], string>> = {
-  server: 'server of',
-  peer: 'peer of',
-  client: 'client',
-  healthcheckClient: 'healthcheck client of',
-  apiserverClient: 'API server’s client of',
+  return [...orders.values()]
 }
 
 function checkList(option: string, value: unknown, most: number): void {
   if (!Array.isArray(value)) throw valueInvalid(option, value, 'an array')
   if (value.length > most) throw optionInvalid(option, `must have at most ${String(most)} entries`)
-}
-
-/** The node's name is a host in kubeadm's certificates, if it is a valid one. */
-function ownName(name: string): string[] {
-  return 'refused' in readHost(name) ? [] : [name]
-}
-
-function checkNames(orders: readonly Order[]): void {
-  for (const kind of ['server', 'client'] as const) {
-    const option = kind === 'client' ? 'plan.clients' : 'plan.members'
-    const seen = new Set<string>()
-    for (const { name } of orders.filter((each) => each.kind === kind)) {
-      if (seen.has(name)) throw optionInvalid(option, `must name each once; ${name} is there twice`)
-      seen.add(name)
-    }
-  }
-}
-
-function assemble<M extends string, C extends string>(
-  plan: ClusterPlan<M, C>,
-  made: ReadonlyMap<Order, Credentials>,
-  authorities: { client: Authority; peer: Authority },
-): Cluster<M, C> {
-  const issued = new Map([...made].map(([{ kind, name }, credentials]) => [`${kind} ${name}`, credentials]))
-  const get = (kind: Order['kind'], name: string): Credentials => {
-    const credentials = issued.get(`${kind} ${name}`)
-    if (credentials === undefined) throw new TypeError(`nothing was issued for ${name}`)
-    return credentials
-  }
-  const byName = <K extends string, V>(of: readonly { name: K }[], make: (name: K) => V): Record<K, V> =>
-    Object.fromEntries(of.map(({ name }) => [name, make(name)])) as Record<K, V> // one for each K
-  const clients = (plan.clients ?? []).map((each) => (typeof each === 'string' ? { name: each } : each))
-  return {
-    members: byName(plan.members, (name) => ({ server: get('server', name), peer: get('peer', name) })),
-    clients: byName(clients, (name) => get('client', name)),
-    ...(plan.kubeadm === true
-      ? {
-          kubeadm: byName(plan.members, (name) => ({
-            healthcheckClient: get('healthcheckClient', name),
-            apiserverClient: get('apiserverClient', name),
-          })),
-        }
-      : {}),
-    authorities,
-  }
 }

@@ -15,6 +15,13 @@ import type { FileNames, FolderPlan, PlacedCa, PlacedCredentials } from './layou
 /** The files of a folder, by name. */
 type Seen = Survey['seen']
 
+function open(directory: string, seen: Seen, name: string, role: MaterialRole): OpenedInput | null {
+  const found = seen.get(name)
+  if (found === undefined) return null
+  const path = join(directory, name)
+  return openInput({ role, place: { origin: path, file: path }, bytes: found.file.bytes, mode: null, findings: [] })
+}
+
 /** The certificates in a file; null if there is no such file. */
 export function certificatesIn(directory: string, seen: Seen, name: string, role: MaterialRole): Certificate[] | null {
   const input = open(directory, seen, name, role)
@@ -26,69 +33,56 @@ function keyIn(directory: string, seen: Seen, name: string): PrivateKey | 'unrea
   return input === null ? null : (readKey(input, null).key ?? 'unreadable')
 }
 
-function open(directory: string, seen: Seen, name: string, role: MaterialRole): OpenedInput | null {
-  const found = seen.get(name)
-  if (found === undefined) return null
-  const path = join(directory, name)
-  return openInput({ role, place: { origin: path, file: path }, bytes: found.file.bytes, mode: null, findings: [] })
-}
-
 /**
  * Refuses to replace the files of another PKI, a key that has no certificate, and files that cannot be read.
  *
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
  */
 export function checkReplaceable(directory: string, seen: Seen, plan: FolderPlan): void {
-  for (const placed of plan.credentials) checkCredentialFiles(directory, seen, placed)
-  for (const placed of plan.authorities) checkCaKey(directory, seen, placed)
+  const faults = [
+    ...plan.credentials.map((placed) => faultOf(directory, seen, placed)),
+    ...plan.authorities.map((placed) => faultOfCaKey(directory, seen, placed)),
+  ]
+  for (const fault of faults) {
+    if (fault === null) continue
+    const remedy = 'Nothing was changed; choose another directory, or set `overwrite: true` to replace it'
+    throw writeFailed(join(directory, fault[0]), `${fault[1]}. ${remedy}`)
+  }
 }
 
-function checkCredentialFiles(directory: string, seen: Seen, placed: PlacedCredentials): void {
+type Fault = readonly [name: string, why: string] | null
+
+function faultOf(directory: string, seen: Seen, placed: PlacedCredentials): Fault {
   const { credentials, names, formerCa, sameSubject = false } = placed
   const caName = formerCa !== undefined && seen.has(formerCa) ? formerCa : names.ca
-  const path = (name: string): string => join(directory, name)
   const anchors = certificatesIn(directory, seen, caName, 'ca')
-  if (anchors?.length === 0) throw refused(path(caName), 'it holds no CA certificate that can be read')
+  if (anchors?.length === 0) return [caName, 'it holds no CA certificate that can be read']
   const isKnown = (anchor: Certificate): boolean => credentials.trustAnchors.some((each) => each.equals(anchor))
-  if (anchors !== null && !anchors.some(isKnown)) {
+  if (anchors?.some(isKnown) === false) {
     const subjects = anchors.map((each) => `"${each.subject.toString()}"`).join(', ')
-    throw refused(path(caName), `it trusts another CA: ${subjects}`)
+    return [caName, `it trusts another CA: ${subjects}`]
   }
 
   const chain = certificatesIn(directory, seen, names.cert, 'cert')
-  if (chain === null) {
-    if (seen.has(names.key)) throw refused(path(names.key), 'it is a key without a certificate, and would be lost')
-    return
-  }
+  if (chain === null)
+    return seen.has(names.key) ? [names.key, 'it is a key without a certificate, and would be lost'] : null
   const [leaf] = chain
-  if (leaf === undefined) throw refused(path(names.cert), 'it holds no certificate that can be read')
+  if (leaf === undefined) return [names.cert, 'it holds no certificate that can be read']
   const key = keyIn(directory, seen, names.key)
-  if (key === 'unreadable') throw refused(path(names.key), 'it holds no private key that can be read')
-  if (key?.matches(leaf) === false) {
-    throw refused(path(names.key), `it does not match the certificate ${names.cert} next to it`)
-  }
+  if (key === 'unreadable') return [names.key, 'it holds no private key that can be read']
+  if (key?.matches(leaf) === false) return [names.key, `it does not match the certificate ${names.cert} next to it`]
   const issuers = [...credentials.chain.slice(1), ...credentials.trustAnchors]
-  if (anchors === null && !issuers.some((issuer) => leaf.isSignedBy(issuer))) {
-    throw refused(path(names.cert), `it was issued by another CA: "${leaf.issuer.toString()}"`)
-  }
-  if (sameSubject && !leaf.subject.equals(credentials.chain[0].subject)) {
-    throw refused(path(names.cert), `it is of another node: "${leaf.subject.toString()}"`)
-  }
+  if (anchors === null && !issuers.some((issuer) => leaf.isSignedBy(issuer)))
+    return [names.cert, `it was issued by another CA: "${leaf.issuer.toString()}"`]
+  if (sameSubject && !leaf.subject.equals(credentials.chain[0].subject))
+    return [names.cert, `it is of another node: "${leaf.subject.toString()}"`]
+  return null
 }
 
-function checkCaKey(directory: string, seen: Seen, { authority, key: name }: PlacedCa): void {
+function faultOfCaKey(directory: string, seen: Seen, { authority, key: name }: PlacedCa): Fault {
   const key = keyIn(directory, seen, name)
-  if (key === null) return
-  if (key === 'unreadable' || !key.matches(authority.certificate)) {
-    throw refused(join(directory, name), 'it is the key of another CA, and would be lost')
-  }
-}
-
-function refused(path: string, why: string): Error {
-  return writeFailed(
-    path,
-    `${why}. Nothing was changed; choose another directory, or set \`overwrite: true\` to replace it`,
-  )
+  if (key === null || (key !== 'unreadable' && key.matches(authority.certificate))) return null
+  return [name, 'it is the key of another CA, and would be lost']
 }
 
 /** A chain and its key. */
@@ -104,7 +98,7 @@ interface Unreadable {
   readonly reason: string
   readonly findings: readonly Finding[]
   /** The chain, if that could be read. */
-  readonly chain: readonly [Certificate, ...Certificate[]] | null
+  readonly chain: [Certificate, ...Certificate[]] | null
 }
 
 /** Reads the pair of these names; null if neither of the two files exists. */
@@ -114,22 +108,21 @@ export function readPair(
   { cert, key }: FileNames,
 ): ReadPair | Unreadable | null {
   const path = (name: string): string => join(directory, name)
-  const unreadable = (reason: string): Unreadable => ({ why: 'unreadable', reason, findings: [], chain: null })
+  const unreadable = { why: 'unreadable', findings: [], chain: null } as const
   const link = [cert, key].find((name) => foreign.has(name))
-  if (link !== undefined)
-    return unreadable(
-      `"${path(link)}" is a link to another place, which is not followed: replace it by the file itself`,
-    )
+  if (link !== undefined) {
+    const reason = `"${path(link)}" is a link to another place, which is not followed: replace it by the file itself`
+    return { ...unreadable, reason }
+  }
   const certInput = open(directory, seen, cert, 'cert')
   const keyInput = open(directory, seen, key, 'key')
   if (certInput === null) {
-    return keyInput === null
-      ? null
-      : unreadable(`"${path(cert)}" is missing, and its key is not: its contents are unknown`)
+    const reason = `"${path(cert)}" is missing, and its key is not: its contents are unknown`
+    return keyInput === null ? null : { ...unreadable, reason }
   }
   const own = readCertificates(certInput)
   const [leaf, ...others] = own.certificates.map(({ certificate }) => certificate)
-  const chain = leaf === undefined ? null : ([leaf, ...others] as const)
+  const chain: Unreadable['chain'] = leaf === undefined ? null : [leaf, ...others]
   if (keyInput === null) {
     const reason = `"${path(key)}" is missing, so the certificate next to it cannot be used; issue and write both`
     return { why: 'key-missing', reason, findings: own.findings, chain }
@@ -137,12 +130,13 @@ export function readPair(
   const held = readKey(keyInput, null)
   const findings = [...own.findings, ...held.findings]
   const failed = findings.some(({ severity }) => severity === 'error')
-  if (failed || leaf === undefined || held.key === null) {
-    return { why: 'unreadable', reason: summarize(findings).replace(/\.$/, ''), findings, chain }
+  if (failed || chain === null || held.key === null)
+    return { ...unreadable, reason: summarize(findings).replace(/\.$/, ''), findings, chain }
+  if (held.key.matches(chain[0])) return { chain, key: held.key }
+  return {
+    ...unreadable,
+    reason: `"${path(key)}" does not match the certificate "${cert}" next to it`,
+    findings,
+    chain,
   }
-  if (!held.key.matches(leaf)) {
-    const reason = `"${path(key)}" does not match the certificate "${cert}" next to it`
-    return { why: 'unreadable', reason, findings, chain }
-  }
-  return { chain: [leaf, ...others], key: held.key }
 }

@@ -7,7 +7,7 @@ import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { newTemporaryName, publish, sweep } from '../../files/publish.js'
 import { DATA_LINK, isGenerationName, surveyDirectory } from '../../files/survey.js'
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { checkOptions, valueInvalid } from '../../report/option-error.js'
 import { checkNames } from './cluster-credentials.js'
 import { checkLayout, clientFolder, type Layout, memberFolders, namesIn, pathOf, PEER_CA } from './layouts.js'
 
@@ -41,78 +41,55 @@ export async function removeFromClusterOn(
   checkOptions('options', options, ['layout', 'signal'])
   const { layout, signal } = options
   checkLayout(layout)
-  const named = { members: readNames(parts.members, 'members'), clients: readNames(parts.clients, 'clients') }
+  const kinds = ['members', 'clients'] as const
+  for (const kind of kinds) {
+    const names: unknown = parts[kind] ?? []
+    if (!Array.isArray(names)) throw valueInvalid(`parts.${kind}`, names, 'a list of names')
+    checkNames(names, `parts.${kind}`)
+  }
   signal?.throwIfAborted()
 
-  const place = resolve(directory)
   const removed: { members: string[]; clients: string[] } = { members: [], clients: [] }
-  await withDirectoryLock(fs, place, signal, async (root, held) => {
+  await withDirectoryLock(fs, resolve(directory), signal, async (root, held) => {
     if (root === null) return
-    for (const kind of ['members', 'clients'] as const) {
-      for (const name of named[kind]) {
+    for (const kind of kinds) {
+      for (const name of parts[kind] ?? []) {
         held.throwIfAborted()
         const base = join(root, pathOf(layout, kind, name))
         const folders = kind === 'clients' ? [clientFolder(base)] : memberFolders(layout, base)
         const more = layout === 'etcd' && kind === 'members' ? [PEER_CA] : []
-        const own = folders
-          .map(({ path, identities }) => ({ path, names: [...namesIn(identities), ...more] }))
-          .reverse()
-        if (await removeOne(fs, own)) removed[kind].push(name)
+        let wasThere = false
+        // What a killed run has left.
+        if (await checkFolder(fs, dirname(base))) await sweep(fs, dirname(base))
+        for (const { path, identities } of [...folders].reverse()) {
+          if (await removeFolder(fs, path, [...namesIn(identities), ...more])) wasThere = true
+        }
+        if (wasThere) removed[kind].push(name)
       }
     }
   })
   return removed
 }
 
-function readNames(names: unknown, kind: 'members' | 'clients'): string[] {
-  const option = `parts.${kind}`
-  if (names === undefined) return []
-  if (!Array.isArray(names)) throw optionInvalid(option, 'must be a list of names')
-  const list: readonly unknown[] = names
-  checkNames(list, option)
-  return list.filter((name) => typeof name === 'string')
-}
-
-/** The folders of one member or client, the inner ones first; false if there were none. */
-async function removeOne(
-  fs: FileSystem,
-  folders: readonly { readonly path: string; readonly names: readonly string[] }[],
-): Promise<boolean> {
-  let wasThere = false
-  const outermost = dirname(folders.at(-1)?.path ?? '')
-  if (!(await checkFolder(fs, outermost))) return false
-  // What a killed run has left.
-  await sweep(fs, outermost)
-  for (const { path, names: all } of folders) {
-    if (!(await checkFolder(fs, dirname(path))) || !(await checkFolder(fs, path))) continue
-    const names = await withoutHeldKeys(fs, path, all)
-    // For its errors, such as a directory with the name of a file.
-    const { seen, foreign } = await surveyDirectory(fs, path, names)
-    if (await holdsOthers(fs, path, names)) {
-      if (names.some((name) => seen.has(name) || foreign.has(name))) wasThere = true
-      await publish(fs, path, { files: new Map(), remove: names })
-      continue
-    }
-    wasThere = true
-    const aside = join(dirname(path), newTemporaryName())
-    await fs.rename(path, aside)
-    await flushDirectory(fs, dirname(path))
-    await removeAll(fs, aside)
-  }
-  return wasThere
-}
-
-/** Without the certificates of keys that stay, such as that of a CA. */
-async function withoutHeldKeys(fs: FileSystem, path: string, names: readonly string[]): Promise<string[]> {
-  const there = new Set(await fs.readdir(path))
-  return names.filter((name) => {
-    const key = name.replace(/\.crt$/, '.key')
-    return names.includes(key) || !there.has(key)
-  })
-}
-
-async function holdsOthers(fs: FileSystem, path: string, names: readonly string[]): Promise<boolean> {
+/** Removes the files of these names, and the folder if there are no others; false if there were none. */
+async function removeFolder(fs: FileSystem, path: string, all: readonly string[]): Promise<boolean> {
+  if (!(await checkFolder(fs, dirname(path))) || !(await checkFolder(fs, path))) return false
   await sweep(fs, path)
-  const all = await fs.readdir(path)
-  return all.some((name) => !names.includes(name) && name !== DATA_LINK && !isGenerationName(name))
+  const there = await fs.readdir(path)
+  // Without the certificates of keys that stay, such as that of a CA.
+  const names = all.filter((name) => {
+    const key = name.replace(/\.crt$/, '.key')
+    return all.includes(key) || !there.includes(key)
+  })
+  // Also for its errors, such as a directory with the name of a file.
+  const { seen, foreign } = await surveyDirectory(fs, path, names)
+  if (there.some((name) => !names.includes(name) && name !== DATA_LINK && !isGenerationName(name))) {
+    await publish(fs, path, { files: new Map(), remove: names })
+    return names.some((name) => seen.has(name) || foreign.has(name))
+  }
+  const aside = join(dirname(path), newTemporaryName())
+  await fs.rename(path, aside)
+  await flushDirectory(fs, dirname(path))
+  await removeAll(fs, aside)
+  return true
 }

@@ -15,10 +15,10 @@ import type { Issuer } from '../issuer.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { checkFlag } from '../options.js'
 import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
-import { dueAt, endingFirst, isDue, readFraction, readMoment, type RenewalDue } from '../renewal-due.js'
+import { dueAt, endingFirst, readFraction, readMoment, type RenewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
 import type { Role } from '../roles.js'
-import { checkLayout, type Identity, type Layout, type LayoutFolder, PEER_CA } from './layouts.js'
+import { checkLayout, type FileNames, type Identity, type Layout, type LayoutFolder, PEER_CA } from './layouts.js'
 import { findPlaces } from './places.js'
 import { type ClusterAuthorities, readAuthorities } from './plan.js'
 import { readPair, type ReadPair } from './read-folder.js'
@@ -105,8 +105,6 @@ export async function renewDirectory(
   return renewDirectoryOn(guardedFileSystem(), authorities, directory, options)
 }
 
-const KNOWN = ['layout', 'fraction', 'at', 'key', 'force', 'signal'] as const
-
 /** {@link renewDirectory} on any file system. */
 export async function renewDirectoryOn(
   fs: FileSystem,
@@ -114,7 +112,7 @@ export async function renewDirectoryOn(
 ): Promise<DirectoryRenewal> {
   const { client, peer } = readAuthorities(authorities)
   checkDirectory(directory)
-  checkOptions('options', options, KNOWN)
+  checkOptions('options', options, ['layout', 'fraction', 'at', 'key', 'force', 'signal'])
   const { layout, key = 'new', force = false, signal } = options
   checkLayout(layout)
   checkRenewalKey(key)
@@ -130,27 +128,27 @@ export async function renewDirectoryOn(
     if (root === null) throw writeFailed(place, 'the directory does not exist: pass the one that holds the files')
     const { folders, barred } = await findPlaces(fs, root, layout)
     const issuers = { client: client.issuer, peer: peer.issuer }
-    const known = new Map<Ledger, Promise<Revocations>>()
-    const revocationsOf = ({ settings: { ledger } }: Issuer): Promise<Revocations> => {
-      const read = known.get(ledger) ?? Revocations.read(ledger)
-      known.set(ledger, read)
-      return read
+    const run: Run = {
+      fs,
+      root,
+      place,
+      issuers,
+      at,
+      fraction,
+      key,
+      force,
+      renewal,
+      revocations: new Map(),
+      signal: held,
     }
-    const run: Run = { revocationsOf, fs, root, place, issuers, at, fraction, key, force, renewal, signal: held }
     for (const { path, reason } of barred) keepFolder(run, path, 'unreadable', { reason, findings: [] })
     for (const folder of folders) await renewFolder(run, folder)
   })
-  if (renewal.renewed.length + renewal.kept.length === 0) {
+  const { renewed, kept } = renewal
+  if (renewed.length + kept.length === 0)
     throw optionInvalid('directory', `must hold files of the layout "${layout}", and "${place}" holds none`)
-  }
-  renewal.due = firstDue(renewal)
-  return renewal
-}
-
-function firstDue({ renewed, kept }: DirectoryRenewal): Date | null {
-  const candidates = [...renewed, ...kept.filter(({ why }) => why === 'not-due')]
-  const first = Math.min(...candidates.map(({ due }) => due?.getTime() ?? Infinity))
-  return Number.isFinite(first) ? new Date(first) : null
+  const next = [...renewed, ...kept.filter(({ why }) => why === 'not-due')].map(({ due }) => due?.getTime() ?? Infinity)
+  return { ...renewal, due: next.length === 0 ? null : new Date(Math.min(...next)) }
 }
 
 /** One run over a directory. */
@@ -160,8 +158,8 @@ interface Run {
   readonly root: string
   readonly place: string
   readonly issuers: { readonly client: Issuer; readonly peer: Issuer }
-  /** The revocations in the ledger of an issuer, read once. */
-  readonly revocationsOf: (issuer: Issuer) => Promise<Revocations>
+  /** Each ledger is read once. */
+  readonly revocations: Map<Ledger, Promise<Revocations>>
   readonly at: Date
   readonly fraction: number
   readonly key: 'new' | 'same'
@@ -172,22 +170,19 @@ interface Run {
   readonly signal: AbortSignal
 }
 
-/** One identity of a folder. */
+/** Credentials of a folder. */
 interface Candidate {
   readonly what: string
   readonly role: Role
   readonly files: CredentialFiles
-  readonly identity: Identity
+  readonly names: FileNames
   readonly issuer: Issuer
+  /** When renewal is due; null if that is unknown. */
+  readonly due: RenewalDue | null
 }
 
-/** One that is to be renewed. */
-interface Order extends Candidate {
-  readonly pair: ReadPair
-}
-
-/** One that was issued. */
-interface Issued extends Order {
+/** Those that were issued again. */
+interface Issued extends Candidate {
   readonly credentials: Credentials
   readonly entry: LedgerEntry
 }
@@ -198,9 +193,9 @@ async function renewFolder(run: Run, folder: LayoutFolder): Promise<void> {
   signal.throwIfAborted()
   const path = join(root, folder.path)
   let survey: Survey
-  let candidates: Candidate[]
+  let hasPeerCa: boolean
   try {
-    candidates = await candidatesOf(run, folder)
+    hasPeerCa = (await lookAt(fs, join(path, PEER_CA))) !== null
     const names = folder.identities.flatMap(({ names: { cert, key } }) => [cert, key])
     survey = await surveyDirectory(fs, path, names)
   } catch (error) {
@@ -208,82 +203,74 @@ async function renewFolder(run: Run, folder: LayoutFolder): Promise<void> {
     return
   }
   const issued: Issued[] = []
-  for (const candidate of candidates) {
-    const order = checkCandidate(run, path, survey, candidate)
-    const one = order === null ? null : await issueOne(run, order)
+  for (const identity of folder.identities) {
+    const ca = identity.role === 'peer' && hasPeerCa ? PEER_CA : identity.names.ca
+    const one = await renewOne(run, folder.path, survey, identity, ca)
     if (one !== null) issued.push(one)
   }
-  if (issued.length === 0) {
-    // Removes what a killed run has left, old keys among it.
-    await sweep(fs, path).catch((error: unknown) => {
-      keepFolder(run, folder.path, 'write-failed', describe(error))
-    })
+  if (issued.length > 0) {
+    if (await record(run, issued)) await write(run, path, survey, issued)
     return
   }
-  if (await record(run, issued)) await write(run, path, survey, issued)
-}
-
-async function candidatesOf({ fs, root, place, issuers }: Run, folder: LayoutFolder): Promise<Candidate[]> {
-  const hasPeerCa = (await lookAt(fs, join(root, folder.path, PEER_CA))) !== null
-  return folder.identities.map((identity) => {
-    const { role, names } = identity
-    const { cert, key } = names
-    const ca = role === 'peer' && hasPeerCa ? PEER_CA : names.ca
-    const at = (name: string): string => join(place, folder.path, name)
-    return {
-      what: join(folder.path, cert.replace(/\.crt$/, '')),
-      role,
-      files: { ca: at(ca), cert: at(cert), key: at(key) },
-      identity,
-      issuer: role === 'peer' ? issuers.peer : issuers.client,
-    }
+  // Removes what a killed run has left, old keys among it.
+  await sweep(fs, path).catch((error: unknown) => {
+    keepFolder(run, folder.path, 'write-failed', describe(error))
   })
 }
 
-/** null if it is not renewed: then `kept` has it, unless there are no such files. */
-function checkCandidate(run: Run, path: string, survey: Survey, candidate: Candidate): Order | null {
-  const { at, fraction, force } = run
-  const { issuer, identity } = candidate
-  const read = readPair(path, survey, identity.names)
+/** null if they are not renewed: then `kept` has them, unless there are no such files. */
+async function renewOne(
+  run: Run,
+  folder: string,
+  survey: Survey,
+  { role, names }: Identity,
+  ca: string,
+): Promise<Issued | null> {
+  const { at, fraction, force, key } = run
+  const read = readPair(join(run.root, folder), survey, names)
   if (read === null) return null
-  const { chain } = read
-  const renewal = chain === null ? null : dueAt(endingFirst(chain), at, fraction)
-  const keepFor = (why: Kept['why'], reason: string, findings: readonly Finding[] = []): null =>
-    keep(run, candidate, why, { reason, findings }, renewal)
+  const path = (name: string): string => join(run.place, folder, name)
+  const issuer = role === 'peer' ? run.issuers.peer : run.issuers.client
+  const due = read.chain === null ? null : dueAt(endingFirst(read.chain), at, fraction)
+  const what = join(folder, names.cert.replace(/\.crt$/, ''))
+  const files = { ca: path(ca), cert: path(names.cert), key: path(names.key) }
+  const candidate: Candidate = { what, role, files, names, issuer, due }
+  const keepFor = (why: Kept['why'], reason: string, findings: readonly Finding[] = []): null => {
+    keep(run, candidate, why, { reason, findings })
+    return null
+  }
   if ('why' in read) return keepFor(read.why, read.reason, read.findings)
   const [leaf] = read.chain
   if (!isFrom(issuer, leaf)) return keepFor('foreign-ca', whoseIsIt(issuer, leaf))
-  if (!force && renewal?.due !== true) {
-    return keepFor('not-due', `It is due at ${renewal?.at.toISOString() ?? 'no time'}`)
-  }
+  if (!force && due?.due !== true) return keepFor('not-due', `It is due at ${due?.at.toISOString() ?? 'no time'}`)
   if (!force && !isImproved(run, read, issuer)) {
     const name = issuer.certificate.subject.toString()
-    const reason = `The authority "${name}", or a certificate above it, does not expire later: renew the authority first`
-    return keepFor('nothing-gained', reason)
+    const remedy = 'renew the authority first'
+    return keepFor(
+      'nothing-gained',
+      `The authority "${name}", or a certificate above it, does not expire later: ${remedy}`,
+    )
   }
-  return { ...candidate, pair: read }
+  try {
+    const { ledger } = issuer.settings
+    const known = run.revocations.get(ledger) ?? Revocations.read(ledger)
+    run.revocations.set(ledger, known)
+    const manner = { revocations: await known, role, key, validity: null, foreign: false, skipEtcdChecks: false }
+    // Anchors and CRLs are not written: those in the folder stay.
+    const held: Credentials = { ...read, trustAnchors: [], crls: [], origin: files.cert }
+    return { ...candidate, ...(await issueAgain(issuer, held, manner)) }
+  } catch (error) {
+    keep(run, candidate, 'refused', describe(error))
+    return null
+  }
 }
 
 /** Whether a renewal replaces a certificate that is due by a better one: otherwise each run would renew it again. */
 function isImproved({ at, fraction }: Run, { chain }: ReadPair, { certificate: ca, intermediates }: Issuer): boolean {
   return chain.some((each, index) => {
-    if ((index > 0 && each.isSelfIssued) || !isDue(each, at, fraction)) return false
+    if ((index > 0 && each.isSelfIssued) || !dueAt({ certificate: each, index }, at, fraction).due) return false
     return index === 0 ? ca.notAfter > each.notAfter : !intermediates.some((sent) => sent.equals(each))
   })
-}
-
-async function issueOne(run: Run, order: Order): Promise<Issued | null> {
-  const { issuer, role, pair, files } = order
-  // Anchors and CRLs are not written: those in the folder stay.
-  const held: Credentials = { ...pair, trustAnchors: [], crls: [], origin: files.cert }
-  try {
-    const revocations = await run.revocationsOf(issuer)
-    const manner = { revocations, role, key: run.key, validity: null, foreign: false, skipEtcdChecks: false }
-    return { ...order, ...(await issueAgain(issuer, held, manner)) }
-  } catch (error) {
-    keepOrders(run, [order], 'refused', error)
-    return null
-  }
 }
 
 /** Adds the entries to the ledgers, before anything is written; false if one refuses. */
@@ -295,7 +282,7 @@ async function record(run: Run, issued: readonly Issued[]): Promise<boolean> {
     }
     return true
   } catch (error) {
-    keepOrders(run, issued, 'refused', error)
+    for (const each of issued) keep(run, each, 'refused', describe(error))
     return false
   }
 }
@@ -308,8 +295,8 @@ async function write(run: Run, path: string, { seen }: Survey, issued: readonly 
     return found === undefined ? usual : (found & most) | 0o600
   }
   const files = new Map<string, FileContents>()
-  for (const { identity, credentials } of issued) {
-    const { cert, key } = identity.names
+  for (const { names, credentials } of issued) {
+    const { cert, key } = names
     const content = credentials.chain.map((each) => each.toPem()).join('')
     files.set(cert, { content, mode: modeOf(cert, 0o644, 0o777) })
     // A key that stays keeps its file, in whatever form that has it.
@@ -319,7 +306,7 @@ async function write(run: Run, path: string, { seen }: Survey, issued: readonly 
     await publish(fs, path, { files }, signal)
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error
-    keepOrders(run, issued, 'write-failed', error)
+    for (const each of issued) keep(run, each, 'write-failed', describe(error))
     return
   }
   for (const { what, role, files: paths, credentials } of issued) {
@@ -335,25 +322,11 @@ function keepFolder({ renewal }: Run, path: string, why: Kept['why'], reason: Re
   renewal.kept.push({ what, role: null, files: null, why, ...reason, due: null, expired: false })
 }
 
-function keepOrders(run: Run, orders: readonly Order[], why: Kept['why'], error: unknown): void {
-  for (const order of orders) {
-    keep(run, order, why, describe(error), dueAt(endingFirst(order.pair.chain), run.at, run.fraction))
-  }
-}
-
-function keep(
-  { renewal }: Run,
-  { what, role, files }: Candidate,
-  why: Kept['why'],
-  reason: Reason,
-  due: RenewalDue | null,
-): null {
+function keep({ renewal }: Run, { what, role, files, due }: Candidate, why: Kept['why'], reason: Reason): void {
   renewal.kept.push({ what, role, files, why, ...reason, due: due?.at ?? null, expired: due?.expired ?? false })
-  return null
 }
 
 function describe(error: unknown): Reason {
-  if (isEtcdMtlsError(error, 'ERR_WRITE_FAILED')) return { reason: error.message, findings: [] }
   if (isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) return error.details
   return { reason: isError(error) ? error.message : String(error), findings: [] }
 }

@@ -32,24 +32,20 @@ export function withTrustAnchors<C extends Cluster>(
   checkAnchors(trustAnchors)
   checkOptions('options', options, ['traffic'])
   const traffic = readTraffic(options.traffic)
-  const unchanged = (credentials: Credentials): Credentials => credentials
-  const trusting = (credentials: Credentials): Credentials => ({ ...credentials, trustAnchors: [...trustAnchors] })
-  const towardsClients = traffic === 'peer' ? unchanged : trusting
-  const amongPeers = traffic === 'client' ? unchanged : trusting
+  const trusting = (credentials: Credentials, of: 'client' | 'peer' = 'client'): Credentials =>
+    traffic === 'all' || traffic === of ? { ...credentials, trustAnchors: [...trustAnchors] } : credentials
   const each = <V, W>(record: Readonly<Record<string, V>>, change: (value: V) => W): Record<string, W> =>
     Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]))
   const changed: Cluster = {
     ...cluster,
-    members: each(cluster.members, ({ server, peer }) => ({ server: towardsClients(server), peer: amongPeers(peer) })),
-    clients: each(cluster.clients, towardsClients),
-    ...(cluster.kubeadm === undefined
-      ? {}
-      : {
-          kubeadm: each(cluster.kubeadm, ({ healthcheckClient, apiserverClient }) => ({
-            healthcheckClient: towardsClients(healthcheckClient),
-            apiserverClient: towardsClients(apiserverClient),
-          })),
-        }),
+    members: each(cluster.members, ({ server, peer }) => ({ server: trusting(server), peer: trusting(peer, 'peer') })),
+    clients: each(cluster.clients, (client) => trusting(client)),
+    kubeadm:
+      cluster.kubeadm &&
+      each(cluster.kubeadm, ({ healthcheckClient, apiserverClient }) => ({
+        healthcheckClient: trusting(healthcheckClient),
+        apiserverClient: trusting(apiserverClient),
+      })),
   }
   return changed as C // the same names, each with credentials as before
 }
@@ -109,9 +105,8 @@ export async function writeTrust(
   return withDirectoryLock(fs, place, signal, async (root, held) => {
     if (root === null) throw writeFailed(place, 'the directory does not exist: write the cluster there first')
     const trust = new Set<string>()
-    for (const folder of await foldersOf(fs, root, layout, { members, clients })) {
-      const wanted = { traffic, trustAnchors, overwrite }
-      for (const file of await checkFolderTrust(fs, root, folder, wanted)) trust.add(file)
+    for (const folder of await foldersOf(fs, root, options)) {
+      for (const file of await checkFolderTrust(fs, root, folder, { traffic, trustAnchors, overwrite })) trust.add(file)
     }
     if (trust.size === 0)
       throw writeFailed(root, 'it holds no such members or clients: pass the directory of writeCluster')
@@ -124,22 +119,15 @@ export async function writeTrust(
   })
 }
 
-interface Names {
-  readonly members: readonly string[] | undefined
-  readonly clients: readonly string[] | undefined
-}
-
 /** The folders of the named members and clients. @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if one does not exist. */
 async function foldersOf(
   fs: FileSystem,
   root: string,
-  layout: Layout,
-  { members, clients }: Names,
+  { layout, members, clients }: WriteTrustOptions,
 ): Promise<LayoutFolder[]> {
   const { folders, barred } = await findPlaces(fs, root, layout)
   const [unread] = barred
   if (unread !== undefined) throw writeFailed(join(root, unread.path), unread.reason)
-  const isClient = ({ identities }: LayoutFolder): boolean => identities.every(({ kind }) => kind === 'client')
   // The folder of a single node has no name of its own.
   const isNode = folders.some(({ path }) => path === '')
   const wanted = [
@@ -149,14 +137,15 @@ async function foldersOf(
   const missing = wanted.find((path) => !folders.some((folder) => folder.path === path))
   if (missing !== undefined)
     throw writeFailed(join(root, missing), 'it does not exist: check `layout` and the names of members and clients')
-  return folders.filter((folder) => {
-    const names = isClient(folder) ? clients : isNode ? undefined : members
-    return names === undefined || wanted.some((path) => folder.path === path || dirname(folder.path) === path)
+  return folders.filter(({ path, identities }) => {
+    const isClient = identities.every(({ kind }) => kind === 'client')
+    const isEvery = isClient ? clients === undefined : isNode || members === undefined
+    return isEvery || wanted.includes(path) || wanted.includes(dirname(path))
   })
 }
 
 interface Wanted {
-  readonly traffic: NonNullable<WriteTrustOptions['traffic']>
+  readonly traffic: 'all' | 'client' | 'peer'
   readonly trustAnchors: readonly Certificate[]
   readonly overwrite: boolean
 }
@@ -169,46 +158,41 @@ async function checkFolderTrust(
   { traffic, trustAnchors, overwrite }: Wanted,
 ): Promise<string[]> {
   const directory = join(root, path)
-  const own = PEER_CA
+  // Without the keys, which the user of this process need not be able to read.
   const names = identities.flatMap(({ names: { ca, cert } }) => [ca, cert]).filter((name) => dirname(name) === '.')
-  const { seen, foreign } = await surveyDirectory(fs, directory, [...names, own])
-  const hasPeerCa = identities.some(({ role }) => role === 'peer') && seen.has(own)
-  if (traffic === 'all' && hasPeerCa)
-    throw writeFailed(join(directory, own), "it is a CA for peers alone: set `traffic: 'client'` or `traffic: 'peer'`")
-  const files = identities.flatMap(({ role, names: { ca, cert } }) => {
-    const file = role === 'peer' && (hasPeerCa || traffic === 'peer') ? own : ca
-    if (traffic === 'peer' ? role !== 'peer' : traffic === 'client' && file === own) return []
+  const { seen, foreign } = await surveyDirectory(fs, directory, [...names, PEER_CA])
+  const hasPeerCa = identities.some(({ role }) => role === 'peer') && seen.has(PEER_CA)
+  if (traffic === 'all' && hasPeerCa) {
+    const reason = "it is a CA for peers alone: set `traffic: 'client'` or `traffic: 'peer'`"
+    throw writeFailed(join(directory, PEER_CA), reason)
+  }
+  const files = new Set<string>()
+  for (const { role, names: own } of identities) {
+    const file = role === 'peer' && (hasPeerCa || traffic === 'peer') ? PEER_CA : own.ca
+    if (traffic === 'peer' ? role !== 'peer' : traffic === 'client' && file === PEER_CA) continue
     // The CA of the API server is in the folder of the members' certificates, which is checked as well.
     if (dirname(file) === '.' && !seen.has(file) && !foreign.has(file))
       throw writeFailed(join(directory, file), 'it does not exist: check `layout`, `traffic` and the names of members')
-    if (!overwrite) checkCertificate(directory, certificatesIn(directory, seen, cert, 'cert'), cert, trustAnchors)
-    return [join(path, file)]
-  })
-  return [...new Set(files)]
+    const chain = certificatesIn(directory, seen, own.cert, 'cert')
+    const fault = overwrite || chain === null ? null : faultOf(chain, trustAnchors)
+    if (fault !== null) throw writeFailed(join(directory, own.cert), fault)
+    files.add(join(path, file))
+  }
+  return [...files]
 }
 
 /** Certificates of a chain that are read. */
 const MAX_CHAIN = 10
 
-function checkCertificate(
-  directory: string,
-  chain: readonly Certificate[] | null,
-  name: string,
-  anchors: readonly Certificate[],
-): void {
-  if (chain === null) return
-  const path = join(directory, name)
-  if (chain.length === 0) throw writeFailed(path, 'it holds no certificate that can be read')
+/** Why a certificate would no longer be trusted, by names and signatures; the validator checks the rest. */
+function faultOf(chain: readonly Certificate[], anchors: readonly Certificate[]): string | null {
   const [leaf, ...sent] = chain.slice(0, MAX_CHAIN)
-  // By names and signatures; the validator checks the rest.
+  if (leaf === undefined) return 'it holds no certificate that can be read'
   const isTrusted = (each: Certificate): boolean =>
     anchors.some((anchor) => anchor.equals(each) || isIssuedBy(each, anchor))
-  if (leaf !== undefined && climb(leaf, sent, isTrusted).path !== null) return
+  if (climb(leaf, sent, isTrusted).path !== null) return null
   const issuer = chain.at(-1)?.issuer.toString() ?? ''
-  throw writeFailed(
-    path,
-    `its certificate leads to "${issuer}", which would no longer be trusted. Nothing was changed; keep that CA among the anchors until this certificate is reissued, or set \`overwrite: true\``,
-  )
+  return `its certificate leads to "${issuer}", which would no longer be trusted. Nothing was changed; keep that CA among the anchors until this certificate is reissued, or set \`overwrite: true\``
 }
 
 /** Far more than a replacement needs; it bounds the files. */
@@ -217,9 +201,8 @@ const MAX_ANCHORS = 100
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 function checkAnchors(value: unknown): asserts value is readonly Certificate[] {
   const isList = Array.isArray(value) && value.length > 0 && value.length <= MAX_ANCHORS
-  if (!isList || !value.every((each) => each instanceof Certificate)) {
+  if (!isList || !value.every((each) => each instanceof Certificate))
     throw valueInvalid('trustAnchors', value, `an array of 1 to ${String(MAX_ANCHORS)} certificates`)
-  }
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */

@@ -9,6 +9,7 @@ import { type Change, publish, sweep } from '../../files/publish.js'
 import { surveyDirectory } from '../../files/survey.js'
 import { failureOf, writeFailed } from '../../files/write-failed.js'
 import { checkOptions } from '../../report/option-error.js'
+import type { Certificate } from '../../x509/certificate.js'
 import { checkReplaceable } from './read-folder.js'
 import { KUBEADM_CLIENTS } from '../roles.js'
 import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
@@ -92,10 +93,22 @@ export async function writeClusterOn<M extends string, C extends string>(
     return await withDirectoryLock(fs, place, signal, async (found, held) => {
       const root = found ?? place
       if (layout === 'kubeadm') {
-        const form = await kubeadmForm(fs, root, Object.keys(cluster.members))
+        const form = await kubeadmForm(fs, root, Object.keys(cluster.members).length)
         plan = planLayout(layout, place, cluster, { caKey, form })
       }
-      await writePlan(fs, root, { units: plan.units, overwrite, made, signal: held })
+      const folders = plan.units.flat()
+      for (const folder of folders) await checkFolderPlan(fs, root, folder, overwrite)
+      // A folder that is written is made, and swept, when it is published.
+      const own = new Set(folders.map(({ path }) => join(root, path)))
+      const parents = [...own].filter((path) => path !== root).map((path) => dirname(path))
+      for (const parent of new Set([root, ...parents.filter((path) => !own.has(path))])) {
+        // No other process works here under the lock, so temporary files were left by one that was killed.
+        if (await checkFolder(fs, parent)) await sweep(fs, parent)
+        else await makeFolders(fs, parent, made)
+      }
+      await eachAtOnce(plan.units, AT_ONCE, async (unit) => {
+        for (const folder of unit) await publish(fs, join(root, folder.path), changeOf(folder), held)
+      })
       return plan.files
     })
   } catch (error) {
@@ -103,26 +116,6 @@ export async function writeClusterOn<M extends string, C extends string>(
     for (const path of made.reverse()) await fs.rmdir(path).catch(() => undefined)
     throw failureOf(place, error, signal)
   }
-}
-
-interface Writing {
-  readonly units: readonly (readonly FolderPlan[])[]
-  readonly overwrite: boolean
-  readonly made: string[]
-  readonly signal: AbortSignal
-}
-
-async function writePlan(fs: FileSystem, root: string, { units, overwrite, made, signal }: Writing): Promise<void> {
-  const folders = units.flat()
-  for (const folder of folders) await checkFolderPlan(fs, root, folder, overwrite)
-  // No other process works here under the lock, so temporary files were left by one that was killed.
-  for (const parent of parentsOf(root, folders)) {
-    if (await checkFolder(fs, parent)) await sweep(fs, parent)
-    else await makeFolders(fs, parent, made)
-  }
-  await eachAtOnce(units, AT_ONCE, async (unit) => {
-    for (const folder of unit) await publish(fs, join(root, folder.path), changeOf(folder), signal)
-  })
 }
 
 async function checkFolderPlan(fs: FileSystem, root: string, folder: FolderPlan, overwrite: boolean): Promise<void> {
@@ -133,14 +126,6 @@ async function checkFolderPlan(fs: FileSystem, root: string, folder: FolderPlan,
   // Also for its errors, such as a directory with the name of a file.
   const { seen } = await surveyDirectory(fs, path, [...files.keys(), ...remove])
   if (!overwrite) checkReplaceable(path, seen, folder)
-}
-
-/** The folders in which others are made. */
-function parentsOf(root: string, folders: readonly FolderPlan[]): string[] {
-  const own = new Set(folders.map(({ path }) => join(root, path)))
-  const parents = folders.filter(({ path }) => path !== '').map(({ path }) => dirname(join(root, path)))
-  // A folder that is written is made, and swept, when it is published.
-  return [...new Set([root, ...parents])].filter((path) => path === root || !own.has(path))
 }
 
 /** Runs work on all items, some at a time. After an error nothing new starts, and everything that started has ended. */
@@ -159,17 +144,18 @@ async function eachAtOnce<T>(items: readonly T[], limit: number, work: (item: T)
 /** The certificates and keys of a folder as files. */
 function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
   const files = new Map<string, FileContents>()
-  const certificate = (name: string, content: string): void => void files.set(name, { content, mode: 0o644 })
-  const key = (name: string, content: string): void => void files.set(name, { content, mode: 0o600 })
+  const certificates = (name: string, all: readonly Certificate[]): void => {
+    files.set(name, { content: all.map((each) => each.toPem()).join(''), mode: 0o644 })
+  }
   for (const { credentials: each, names } of credentials) {
     // The API server's client is in the folder above its trust anchors.
-    if (dirname(names.ca) === '.') certificate(names.ca, each.trustAnchors.map((anchor) => anchor.toPem()).join(''))
-    certificate(names.cert, each.chain.map((link) => link.toPem()).join(''))
-    key(names.key, each.key.exportPem())
+    if (dirname(names.ca) === '.') certificates(names.ca, each.trustAnchors)
+    certificates(names.cert, each.chain)
+    files.set(names.key, { content: each.key.exportPem(), mode: 0o600 })
   }
-  for (const { authority, cert, key: name } of authorities) {
-    if (!files.has(cert)) certificate(cert, authority.certificate.toPem())
-    key(name, authority.export().key)
+  for (const { authority, cert, key } of authorities) {
+    if (!files.has(cert)) certificates(cert, [authority.certificate])
+    files.set(key, { content: authority.export().key, mode: 0o600 })
   }
   return { files, remove }
 }
@@ -179,16 +165,12 @@ function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
  *
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if it is that of one node, and several are written.
  */
-async function kubeadmForm(fs: FileSystem, root: string, names: readonly string[]): Promise<'one' | 'several'> {
+async function kubeadmForm(fs: FileSystem, root: string, members: number): Promise<'one' | 'several'> {
   const isOne = await holdsNode(fs, root)
-  if (isOne && names.length > 1) {
+  if (isOne && members > 1)
     throw writeFailed(root, 'it holds the files of one node: write a cluster of several members to another directory')
-  }
-  if (isOne) return 'one'
-  if (names.length > 1) return 'several'
-  for (const name of await fs.readdir(root)) {
-    if (await holdsNode(fs, join(root, name))) return 'several'
-  }
+  if (isOne || members > 1) return isOne ? 'one' : 'several'
+  for (const name of await fs.readdir(root)) if (await holdsNode(fs, join(root, name))) return 'several'
   return 'one'
 }
 
@@ -201,16 +183,12 @@ async function kubeadmForm(fs: FileSystem, root: string, names: readonly string[
 async function withKubeadmClients<M extends string, C extends string>(cluster: Cluster<M, C>): Promise<Cluster<M, C>> {
   const authority = cluster.authorities?.client
   if (cluster.kubeadm !== undefined || authority?.issue === undefined) return cluster
-  const kubeadm: [string, NonNullable<Cluster['kubeadm']>[string]][] = []
+  const kubeadm: Partial<Record<string, NonNullable<Cluster['kubeadm']>[string]>> = {}
   for (const name of Object.keys(cluster.members)) {
-    kubeadm.push([
-      name,
-      {
-        healthcheckClient: await authority.issue({ role: 'client', name: KUBEADM_CLIENTS.healthcheckClient }),
-        apiserverClient: await authority.issue({ role: 'client', name: KUBEADM_CLIENTS.apiserverClient }),
-      },
-    ])
+    kubeadm[name] = {
+      healthcheckClient: await authority.issue({ role: 'client', name: KUBEADM_CLIENTS.healthcheckClient }),
+      apiserverClient: await authority.issue({ role: 'client', name: KUBEADM_CLIENTS.apiserverClient }),
+    }
   }
-  // The keys are those of the members.
-  return { ...cluster, kubeadm: Object.fromEntries(kubeadm) as NonNullable<Cluster<M>['kubeadm']> }
+  return { ...cluster, kubeadm: kubeadm as NonNullable<Cluster<M>['kubeadm']> } // its keys are those of the members
 }
