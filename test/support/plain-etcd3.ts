@@ -51,7 +51,7 @@ function call(client: Etcd3): Promise<string> {
   return Promise.race([answer, delay(TIMEOUT, STILL_WAITING, { ref: false })])
 }
 
-/** An error as one text that is the same in each run, on each port, with each version of OpenSSL. */
+/** An error as one text that is the same in each run, on each port, with each version of OpenSSL and Node. */
 function said(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
@@ -64,6 +64,7 @@ function said(error: unknown): string {
     .replace(/\s*Resolution note:\s*$/, '')
     .replaceAll(/ +(?=[ .]|$)/g, '')
     .replace('Last error: Error: ', 'Last error: ')
+    .replace('; if the root CA is installed locally, try running Node.js with --use-system-ca', '')
     .replace(/^(\d+ [A-Z]+: )?No connection established\. /, '$1')
   return `${error.constructor.name}${code}: ${text}`
 }
