@@ -4,7 +4,7 @@ import type { Credentials } from '../credentials/credentials.js'
 import { checkOptions } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
-import type { CertificateRequest } from '../x509/request/certificate-request.js'
+import type { CertificateRequest } from '../x509/certificate-request.js'
 import {
   type CreateAuthorityOptions,
   type CreateIntermediateOptions,

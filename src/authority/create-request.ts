@@ -1,6 +1,6 @@
 /** Makes a key and a certificate request for it. */
 import { checkOptions } from '../report/option-error.js'
-import { CertificateRequest } from '../x509/request/certificate-request.js'
+import { CertificateRequest } from '../x509/certificate-request.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import { covers, type Host } from '../x509/names.js'
 import type { WebCrypto } from '../x509/web-crypto.js'

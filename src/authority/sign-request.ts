@@ -2,7 +2,7 @@
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
-import type { CertificateRequest } from '../x509/request/certificate-request.js'
+import type { CertificateRequest } from '../x509/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
 import { type AllowedNames, type CsrPolicy, readCsrPolicy } from './csr-policy.js'
 import { readCommonName, readRequestInput, sortNames } from './inspect-request.js'

@@ -1,75 +1,60 @@
 /** One X.509 certificate, read from DER: its outer structure at once, its extensions and key on first use. */
-import type { KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import type { CertificateRef } from '../report/finding.js'
 import { printable } from '../report/printable.js'
-import type { PublicKeyInfo, SignatureAlgorithm } from './algorithms.js'
-import { crypto } from './crypto.js'
-import { bytesEqual, DerError, hex } from './der.js'
-import type { DistinguishedName } from './distinguished-name.js'
-import { decodeExtensions, decodeKeyIdentifiers, type Extensions, type KeyIdentifiers } from './extensions.js'
 import { coveringNameFinder } from './covering-names.js'
-import type { GeneralName } from './general-name.js'
+import { crypto } from './crypto.js'
+import { bytesEqual, contextTag, DerError, type DerReader, hex, Tag } from './der.js'
+import { DistinguishedName } from './distinguished-name.js'
+import { decodeKeyIdentifiers, type KeyIdentifiers, type RawExtension, readExtensionList } from './extensions.js'
+import { isUsualPublicKey } from './keys/public-key.js'
 import { classifyHosts } from './names.js'
-import { isReadablePublicKey, isUsualPublicKey, readPublicKey } from './keys/public-key.js'
-import { type CertificateFields, readCertificate } from './read-certificate.js'
+import { isSignedWith, KeyHolder, type KeyHolderFields, pemBlock, readSigned, readSpki } from './signed.js'
+import { readTime } from './time.js'
 
 /**
  * Largest certificate read, in bytes. Real ones are under 10 kB; Go reads no handshake of more (crypto/tls
  * maxHandshakeCertificateMsg), and OpenSSL none of more than 100 KiB (SSL_MAX_CERT_LIST_DEFAULT).
  */
 export const MAX_CERTIFICATE_OCTETS = 256 * 1024
+/** Longest serial number read, in bytes. RFC 5280 section 4.1.2.2 allows 20; longer ones are reported, up to this. */
+const MAX_SERIAL_OCTETS = 1024
+/** Most results of signature checks kept: more than one validation needs, unless its budget was raised. */
+const MAX_RESULTS = 256
 
-/** Most results that a certificate keeps: more than one validation asks for, unless its budget was raised. */
-const MAX_VERDICTS = 256
+interface CertificateFields extends KeyHolderFields {
+  readonly serial: Uint8Array
+  /** Whether the algorithm inside the signed part is the one outside. */
+  readonly algorithmsAgree: boolean
+  readonly issuer: DistinguishedName
+  readonly notBefore: Date
+  readonly notAfter: Date
+}
 
-/** An X.509 certificate. Immutable; what is costly is computed once and kept with the object. */
-export class Certificate {
-  /** The DER. */
-  readonly raw: Uint8Array
-  /** Where it came from, for people: a file name, an option's name, an endpoint. */
-  readonly origin: string
+/** An X.509 certificate. Immutable; what is costly is computed on first use and kept. */
+export class Certificate extends KeyHolder {
   readonly #fields: CertificateFields
-  #decoded: Extensions | null = null
   #identifiers: KeyIdentifiers | null = null
   #fingerprint: string | null = null
-  #key: KeyObject | null = null
-  #readable: boolean | null = null
   #usual: boolean | null = null
   #spkiText: string | null = null
   #entityText: string | null = null
-  /**
-   * Outcome of each signature check, by the issuer's key: validating the same chain again costs no signature, and nor does
-   * another certificate of the same key.
-   */
-  #verdicts: Map<string, boolean> | null = null
+  /** Results of signature checks by the issuer's key: validating a chain again verifies no signature again. */
+  #results: Map<string, boolean> | null = null
 
   private constructor(raw: Uint8Array, origin: string, fields: CertificateFields) {
-    this.raw = raw
-    this.origin = origin
+    super(raw, origin, fields)
     this.#fields = fields
   }
 
   /**
    * Reads a certificate.
    *
-   * @param origin Where the bytes came from, for people.
-   * @throws {DerError} where the bytes are not a certificate. A bad extension does not throw: see `extensions.problems`.
+   * @param origin Where the bytes came from, for display.
+   * @throws {DerError} if the bytes are not a certificate. A bad extension does not throw: see `extensions.problems`.
    */
   static parse(der: Uint8Array, origin = 'certificate'): Certificate {
-    if (der.length > MAX_CERTIFICATE_OCTETS) throw new DerError(`more than ${String(MAX_CERTIFICATE_OCTETS)} octets`, 0)
-    // Views of a plain array are made in half the time that views of a Buffer take, and a certificate is mostly views.
-    const octets = new Uint8Array(der.buffer, der.byteOffset, der.byteLength)
-    return new Certificate(der, origin, readCertificate(octets))
-  }
-
-  /** 1, 2 or 3 (RFC 5280 section 4.1.2.1). */
-  get version(): number {
-    return this.#fields.version
-  }
-
-  get subject(): DistinguishedName {
-    return this.#fields.subject
+    return new Certificate(der, origin, readCertificate(der))
   }
 
   get issuer(): DistinguishedName {
@@ -78,7 +63,7 @@ export class Certificate {
 
   /** Upper-case hexadecimal, as openssl and Node print it. */
   get serialNumber(): string {
-    return serialText(this.#fields.serial)
+    return serialText(this.serial)
   }
 
   /** The serial number's INTEGER bytes. */
@@ -105,51 +90,22 @@ export class Certificate {
     return this.#fields.notAfter
   }
 
-  /** The SubjectPublicKeyInfo in DER. */
-  get spki(): Uint8Array {
-    return this.#fields.spki
-  }
-
-  /** {@link spki} as a text of one character for each byte, for use as a key. */
-  get #keyOctets(): string {
+  /** {@link spki} as a string, for use as a key. */
+  get #keyText(): string {
     this.#spkiText ??= Buffer.from(this.spki.buffer, this.spki.byteOffset, this.spki.byteLength).toString('latin1')
     return this.#spkiText
   }
 
-  /** The same text for certificates of the same subject and key. */
+  /** A string that is the same for certificates of the same subject and key. */
   get entity(): string {
-    this.#entityText ??= this.subject.octets + this.#keyOctets
+    this.#entityText ??= this.subject.octets + this.#keyText
     return this.#entityText
   }
 
-  get publicKeyInfo(): PublicKeyInfo {
-    return this.#fields.publicKeyInfo
-  }
-
-  /**
-   * The public key.
-   *
-   * @throws {Error} of `node:crypto` where OpenSSL does not read the key.
-   */
-  get publicKey(): KeyObject {
-    this.#key ??= readPublicKey(this.spki)
-    return this.#key
-  }
-
-  /** Whether OpenSSL reads the public key. */
-  get hasReadableKey(): boolean {
-    this.#readable ??= this.#key !== null || isReadablePublicKey(this.spki)
-    return this.#readable
-  }
-
-  /** Whether the public key is written as all that are read everywhere, see `isUsualPublicKey`. */
+  /** Whether the public key is of a usual kind in its usual form, see `isUsualPublicKey`. */
   get hasUsualKey(): boolean {
     this.#usual ??= isUsualPublicKey(this.spki)
     return this.#usual
-  }
-
-  get signatureAlgorithm(): SignatureAlgorithm {
-    return this.#fields.signatureAlgorithm
   }
 
   /** Whether the algorithm inside the signed part is the one outside (RFC 5280 section 4.1.1.2). */
@@ -157,18 +113,13 @@ export class Certificate {
     return this.#fields.algorithmsAgree
   }
 
-  get extensions(): Extensions {
-    this.#decoded ??= decodeExtensions(this.#fields.extensionList)
-    return this.#decoded
-  }
-
   /** The key identifiers, as `extensions` has them; the other extensions are not decoded for them. */
   get keyIdentifiers(): KeyIdentifiers {
-    this.#identifiers ??= this.#decoded ?? decodeKeyIdentifiers(this.#fields.extensionList)
+    this.#identifiers ??= decodeKeyIdentifiers(this.#fields.extensionList)
     return this.#identifiers
   }
 
-  /** Whether basicConstraints say that this is a CA. */
+  /** Whether basicConstraints declare a CA. */
   get isCa(): boolean {
     return this.extensions.basicConstraints?.ca ?? false
   }
@@ -176,11 +127,6 @@ export class Certificate {
   /** Whether issuer and subject are the same name (RFC 5280 section 6.1). */
   get isSelfIssued(): boolean {
     return this.issuer.equals(this.subject)
-  }
-
-  /** The subject alternative names; empty if there are none. */
-  get subjectAltNames(): readonly GeneralName[] {
-    return this.extensions.subjectAltName ?? []
   }
 
   /**
@@ -201,26 +147,26 @@ export class Certificate {
     return this === other || bytesEqual(this.raw, other.raw)
   }
 
-  /** Whether the outcome of {@link isSignedBy} is already known, so that asking costs nothing. */
+  /** Whether the result of {@link isSignedBy} is already known. */
   knowsVerdictOn(issuer: Certificate): boolean {
-    return this.#verdicts?.has(issuer.#keyOctets) === true
+    return this.#results?.has(issuer.#keyText) === true
   }
 
-  /** Whether the issuer's key made this certificate's signature. Names and rights are not looked at. */
+  /** Whether the issuer's key made this certificate's signature. Names and rights are not checked. */
   isSignedBy(issuer: Certificate): boolean {
-    const known = this.#verdicts?.get(issuer.#keyOctets)
+    const known = this.#results?.get(issuer.#keyText)
     if (known !== undefined) return known
-    const verdict = verifyWith(issuer, this.signatureAlgorithm, this.#fields.tbs, this.#fields.signature)
-    if (this.#verdicts === null || this.#verdicts.size >= MAX_VERDICTS) this.#verdicts = new Map()
-    this.#verdicts.set(issuer.#keyOctets, verdict)
-    return verdict
+    const result = isSignedWith(issuer, this.#fields)
+    if (this.#results === null || this.#results.size >= MAX_RESULTS) this.#results = new Map()
+    this.#results.set(issuer.#keyText, result)
+    return result
   }
 
   toPem(): string {
     return pemBlock('CERTIFICATE', this.raw)
   }
 
-  toString(): string {
+  override toString(): string {
     return `${this.subject.toString() || '(no subject)'} (serial ${this.serialNumber}, ${printable(this.origin)})`
   }
 
@@ -241,12 +187,6 @@ export class Certificate {
   }
 }
 
-/** A PEM block with lines of 64 characters (RFC 7468). */
-export function pemBlock(label: string, der: Uint8Array): string {
-  const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64')
-  return `-----BEGIN ${label}-----\n${base64.replace(/.{64}(?=.)/g, '$&\n')}\n-----END ${label}-----\n`
-}
-
 /** How a report names the certificate. */
 export function certificateRef(certificate: Certificate, role: CertificateRef['role'], index: number): CertificateRef {
   return {
@@ -259,31 +199,53 @@ export function certificateRef(certificate: Certificate, role: CertificateRef['r
   }
 }
 
-/** Whether `issuer`'s key made the signature. False, too, where key and algorithm do not fit or the key cannot be read. */
-export function verifyWith(
-  issuer: Pick<Certificate, 'publicKeyInfo' | 'publicKey'>,
-  algorithm: SignatureAlgorithm,
-  signed: Uint8Array,
-  signature: Uint8Array,
-): boolean {
-  if ('unknown' in algorithm) return false
-  const { scheme } = algorithm
-  const { constants, verify } = crypto()
-  if (issuer.publicKeyInfo.algorithm !== scheme.key) return false
-  try {
-    const key = issuer.publicKey
-    if (scheme.saltLength !== undefined) {
-      const options = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: scheme.saltLength }
-      return verify(scheme.digest, signed, options, signature)
-    }
-    return verify(scheme.digest, signed, key, signature)
-  } catch {
-    // OpenSSL refuses the key or the signature's form: not a signature by this key. Why is told by the key checks.
-    return false
-  }
-}
-
 /** INTEGER bytes of a serial number as upper-case hexadecimal, without the zero that a first bit of 1 requires. */
 export function serialText(serial: Uint8Array): string {
   return hex(serial.length > 1 && serial[0] === 0 ? serial.subarray(1) : serial)
+}
+
+/** Reads the outer structure of a certificate (RFC 5280 section 4.1). */
+function readCertificate(der: Uint8Array): CertificateFields {
+  const { reader: tbs, agrees, ...signed } = readSigned(der, 'the certificate', MAX_CERTIFICATE_OCTETS)
+  const version = readVersion(tbs)
+  const serialStart = tbs.offset
+  const serial = tbs.integer('the serial number')
+  if (serial.length > MAX_SERIAL_OCTETS) {
+    throw new DerError(`a serial number of more than ${MAX_SERIAL_OCTETS.toLocaleString('en-US')} octets`, serialStart)
+  }
+  const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
+  const issuer = DistinguishedName.read(tbs, 'issuer')
+  const validity = tbs.enter(Tag.sequence, 'the validity')
+  const notBefore = readTime(validity, 'notBefore')
+  const notAfter = readTime(validity, 'notAfter')
+  validity.finish('the validity')
+  const subject = DistinguishedName.read(tbs, 'subject')
+  const key = readSpki(tbs)
+  // issuerUniqueID and subjectUniqueID
+  tbs.optional(contextTag(1, 'primitive'))
+  tbs.optional(contextTag(2, 'primitive'))
+  const extensionList = readExtensions(tbs, version)
+  tbs.finish('the signed part')
+  const algorithmsAgree = agrees(innerAlgorithm)
+  return { ...signed, version, serial, algorithmsAgree, issuer, notBefore, notAfter, subject, ...key, extensionList }
+}
+
+function readVersion(tbs: DerReader): number {
+  const start = tbs.offset
+  const inner = tbs.enterOptional(contextTag(0, 'constructed'))
+  if (inner === null) return 1
+  const version = inner.smallInteger('the version') + 1
+  inner.finish('the version')
+  if (version > 3) throw new DerError(`version ${String(version)}, which X.509 does not know`, start)
+  return version
+}
+
+function readExtensions(tbs: DerReader, version: number): RawExtension[] {
+  const tagged = tbs.enterOptional(contextTag(3, 'constructed'))
+  if (tagged === null) return []
+  if (version !== 3) throw new DerError(`extensions in a certificate of version ${String(version)}`, tagged.offset)
+  const list = tagged.enter(Tag.sequence, 'the extensions')
+  tagged.finish('the extensions')
+  if (list.atEnd) throw new DerError('an empty list of extensions', list.offset)
+  return readExtensionList(list)
 }

@@ -1,6 +1,12 @@
 /** What certificates, CRLs and certificate requests have in common: a signed part, an algorithm, a signature. */
-import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
+import type { KeyObject } from 'node:crypto'
+import { type PublicKeyInfo, readPublicKeyInfo, readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
+import { crypto } from './crypto.js'
 import { bytesEqual, DerError, type DerElement, DerReader, Tag } from './der.js'
+import type { DistinguishedName } from './distinguished-name.js'
+import { decodeExtensions, type Extensions, type RawExtension } from './extensions.js'
+import type { GeneralName } from './general-name.js'
+import { isReadablePublicKey, readPublicKey } from './keys/public-key.js'
 
 /** The outer structure of something signed (X.509 section 6.2.1, SIGNED). */
 export interface SignedFields {
@@ -21,10 +27,13 @@ export interface SignedReading extends SignedFields {
  * Reads the outer structure.
  *
  * @param what What it is, such as `the certificate`.
- * @throws {DerError} if the bytes are no such structure.
+ * @param limit Most bytes read.
+ * @throws {DerError} if the bytes are not such a structure.
  */
-export function readSigned(der: Uint8Array, what: string): SignedReading {
-  const outer = new DerReader(der)
+export function readSigned(der: Uint8Array, what: string, limit: number): SignedReading {
+  if (der.length > limit) throw new DerError(`more than ${String(limit)} octets`, 0)
+  // Views of a plain array are made in half the time that views of a Buffer take.
+  const outer = new DerReader(new Uint8Array(der.buffer, der.byteOffset, der.byteLength))
   const whole = outer.enter(Tag.sequence, what)
   outer.finish(what)
   const part = whole.expect(Tag.sequence, 'the signed part')
@@ -39,4 +48,111 @@ export function readSigned(der: Uint8Array, what: string): SignedReading {
     reader: whole.inside(part),
     agrees: (inner) => bytesEqual(whole.whole(inner), whole.whole(algorithm)),
   }
+}
+
+/** Whether the issuer's key made the signature. False, too, if key and algorithm do not fit or OpenSSL does not read the key. */
+export function isSignedWith(
+  issuer: Pick<KeyHolder, 'publicKeyInfo' | 'publicKey'>,
+  { tbs, signatureAlgorithm, signature }: SignedFields,
+): boolean {
+  if ('unknown' in signatureAlgorithm) return false
+  const { key: algorithm, digest, saltLength } = signatureAlgorithm.scheme
+  if (issuer.publicKeyInfo.algorithm !== algorithm) return false
+  const { constants, verify } = crypto()
+  try {
+    const key = issuer.publicKey
+    if (saltLength === undefined) return verify(digest, tbs, key, signature)
+    return verify(digest, tbs, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }, signature)
+  } catch {
+    // OpenSSL refuses the key or the form of the signature. The key checks report why.
+    return false
+  }
+}
+
+/** The fields of a certificate and of a certificate request. */
+export interface KeyHolderFields extends SignedFields {
+  readonly version: number
+  readonly subject: DistinguishedName
+  readonly spki: Uint8Array
+  readonly publicKeyInfo: PublicKeyInfo
+  readonly extensionList: readonly RawExtension[]
+}
+
+/** Reads a SubjectPublicKeyInfo. */
+export function readSpki(fields: DerReader): Pick<KeyHolderFields, 'spki' | 'publicKeyInfo'> {
+  const spki = fields.expect(Tag.sequence, 'the public key')
+  return { spki: fields.whole(spki), publicKeyInfo: readPublicKeyInfo(fields.inside(spki)) }
+}
+
+/** A certificate or a certificate request. Immutable; what is costly is computed on first use and kept. */
+export abstract class KeyHolder {
+  /** The DER. */
+  readonly raw: Uint8Array
+  /** Where it came from, for display: a file name, an option's name, an endpoint. */
+  readonly origin: string
+  readonly #fields: KeyHolderFields
+  #decoded: Extensions | null = null
+  #key: KeyObject | null = null
+  #readable: boolean | null = null
+
+  /** @internal */
+  constructor(raw: Uint8Array, origin: string, fields: KeyHolderFields) {
+    this.raw = raw
+    this.origin = origin
+    this.#fields = fields
+  }
+
+  /** 1, 2 or 3 for a certificate (RFC 5280 section 4.1.2.1). 1 for a request (RFC 2986 section 4.1), but some write another. */
+  get version(): number {
+    return this.#fields.version
+  }
+
+  get subject(): DistinguishedName {
+    return this.#fields.subject
+  }
+
+  /** The SubjectPublicKeyInfo in DER. */
+  get spki(): Uint8Array {
+    return this.#fields.spki
+  }
+
+  get publicKeyInfo(): PublicKeyInfo {
+    return this.#fields.publicKeyInfo
+  }
+
+  /**
+   * The public key.
+   *
+   * @throws {Error} of `node:crypto` if OpenSSL does not read the key.
+   */
+  get publicKey(): KeyObject {
+    this.#key ??= readPublicKey(this.spki)
+    return this.#key
+  }
+
+  /** Whether OpenSSL reads the public key. */
+  get hasReadableKey(): boolean {
+    this.#readable ??= this.#key !== null || isReadablePublicKey(this.spki)
+    return this.#readable
+  }
+
+  get signatureAlgorithm(): SignatureAlgorithm {
+    return this.#fields.signatureAlgorithm
+  }
+
+  get extensions(): Extensions {
+    this.#decoded ??= decodeExtensions(this.#fields.extensionList)
+    return this.#decoded
+  }
+
+  /** The subject alternative names; empty if there are none. */
+  get subjectAltNames(): readonly GeneralName[] {
+    return this.extensions.subjectAltName ?? []
+  }
+}
+
+/** A PEM block with lines of 64 characters (RFC 7468). */
+export function pemBlock(label: string, der: Uint8Array): string {
+  const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64')
+  return `-----BEGIN ${label}-----\n${base64.replace(/.{64}(?=.)/g, '$&\n')}\n-----END ${label}-----\n`
 }

@@ -1,7 +1,7 @@
 /** What a certificate request asks for, for comparison with what a tool was asked to request. */
 import { readCommonName, sortNames } from '../../src/authority/inspect-request.js'
 import { publicKeyText } from '../../src/x509/algorithms.js'
-import type { CertificateRequest } from '../../src/x509/request/certificate-request.js'
+import type { CertificateRequest } from '../../src/x509/certificate-request.js'
 
 export function requestedOf(request: CertificateRequest | null) {
   if (request === null) return null

@@ -2,19 +2,19 @@
 import { inspect } from 'node:util'
 import { printable } from '../../report/printable.js'
 import type { SignatureAlgorithm } from '../algorithms.js'
-import { type Certificate, pemBlock, verifyWith } from '../certificate.js'
+import type { Certificate } from '../certificate.js'
 import { type CrlEntry, MAX_CRL_OCTETS, RevokedEntries } from './crl-entries.js'
 import { type CrlExtensions, type CrlScope, decodeCrlExtensions } from './crl-extensions.js'
 import { contextTag, DerError, type DerElement, type DerReader, Tag } from '../der.js'
 import { DistinguishedName } from '../distinguished-name.js'
 import { ExtensionId, type RawExtension, readExtensionList } from '../extensions.js'
-import { readSigned, type SignedFields } from '../signed.js'
+import { isSignedWith, pemBlock, readSigned, type SignedFields } from '../signed.js'
 import { readTime } from '../time.js'
 
-/** Largest file of lists read, in bytes: the largest list as PEM. */
+/** Largest file of CRLs read, in bytes: the largest CRL as PEM. */
 export const MAX_CRL_FILE_OCTETS = Math.ceil(MAX_CRL_OCTETS * 1.4)
 
-/** How a list was passed. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
+/** How a CRL was passed. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
 export type CrlForm = 'pem' | 'der'
 
 interface Parts extends SignedFields {
@@ -32,12 +32,11 @@ interface Parts extends SignedFields {
 export class Crl {
   /** The DER. */
   readonly raw: Uint8Array
-  /** Where it came from, for people. */
+  /** Where it came from, for display. */
   readonly origin: string
-  /** How it was passed. */
   readonly form: CrlForm
   readonly #parts: Parts
-  readonly #verdicts = new WeakMap<Certificate, boolean>()
+  readonly #results = new WeakMap<Certificate, boolean>()
   #entriesRead: RevokedEntries | DerError | null = null
 
   private constructor(raw: Uint8Array, origin: string, form: CrlForm, parts: Parts) {
@@ -48,14 +47,13 @@ export class Crl {
   }
 
   /**
-   * Reads a CRL. The entries are looked at only when they are asked for, see {@link entries}.
+   * Reads a CRL. The entries are read on first use, see {@link entries}.
    *
-   * @param origin Where the bytes came from, for people.
+   * @param origin Where the bytes came from, for display.
    * @param form How they were passed.
-   * @throws {DerError} where the bytes are not a CRL.
+   * @throws {DerError} if the bytes are not a CRL.
    */
   static parse(der: Uint8Array, origin = 'CRL', form: CrlForm = 'der'): Crl {
-    if (der.length > MAX_CRL_OCTETS) throw new DerError(`more than ${String(MAX_CRL_OCTETS)} octets`, 0)
     return new Crl(der, origin, form, readCrl(der))
   }
 
@@ -72,32 +70,32 @@ export class Crl {
     return this.#parts.thisUpdate
   }
 
-  /** When the next list is due; null if the list does not say. */
+  /** When the next CRL is due; null if the CRL does not say. */
   get nextUpdate(): Date | null {
     return this.#parts.nextUpdate
   }
 
-  /** The number by which a newer list of the same issuer and scope is distinguished from an older one; null if there is none. */
+  /** Newer CRLs of the same issuer and scope have higher numbers; null if there is none. */
   get number(): bigint | null {
     return this.#parts.extensions.number
   }
 
-  /** Of a delta CRL, the number of the full one that it starts from; null for a full list. */
+  /** Of a delta CRL, the number of the full CRL that it starts from; null for a full CRL. */
   get baseNumber(): bigint | null {
     return this.#parts.extensions.baseNumber
   }
 
-  /** What the list is narrowed to; null for a full list. */
+  /** What the CRL is narrowed to; null for a full CRL. */
   get scope(): CrlScope | null {
     return this.#parts.extensions.scope
   }
 
-  /** The issuing distribution point as it stands there; null for none. Lists of equal ones have the same scope. */
+  /** The issuing distribution point in DER; null for none. CRLs with equal ones have the same scope. */
   get scopeBytes(): Uint8Array | null {
     return this.#extension(ExtensionId.issuingDistributionPoint)?.value ?? null
   }
 
-  /** Whether it only lists changes since a full list, marked as such rightly or not. */
+  /** Whether it has a delta CRL indicator, readable or not: it only lists changes since a full CRL. */
   get isDelta(): boolean {
     return this.#extension(ExtensionId.deltaCRLIndicator) !== null
   }
@@ -115,15 +113,15 @@ export class Crl {
   }
 
   /**
-   * Critical extensions that stand in the way: those not processed, and those that must not be critical: the CRL number
-   * and the authority key identifier (RFC 5280 sections 5.2.3 and 4.2.1.1), with which Go refuses the list.
+   * Critical extensions that are not processed, and those that must not be critical: the CRL number and the authority key
+   * identifier (RFC 5280 sections 5.2.3 and 4.2.1.1). Go refuses a CRL with them.
    */
   get blockingExtensions(): string[] {
     const { all } = this.#parts.extensions
     return [...new Set(all.filter(({ oid, critical }) => critical && !PROCESSED.has(oid)).map(({ oid }) => oid))]
   }
 
-  /** What RFC 5280 asks to be written otherwise, though it can be understood; each the end of a sentence. */
+  /** What differs from RFC 5280 and can still be read; each the end of a sentence. */
   get oddities(): string[] {
     const { extensions, entries, hasEarlyGeneralizedTime, version } = this.#parts
     const { number } = extensions
@@ -141,21 +139,21 @@ export class Crl {
     return odd.flatMap(([applies, text]) => (applies ? [text] : []))
   }
 
-  /** Whether the list says where newer lists of changes are found (RFC 5280 section 5.2.6). */
+  /** Whether the CRL says where its delta CRLs are found (RFC 5280 section 5.2.6). */
   get announcesDelta(): boolean {
     return this.#extension(ExtensionId.freshestCRL) !== null
   }
 
-  /** Whether the CA's key made the list's signature. */
+  /** Whether the CA's key made the CRL's signature. */
   isSignedBy(issuer: Certificate): boolean {
-    const known = this.#verdicts.get(issuer)
+    const known = this.#results.get(issuer)
     if (known !== undefined) return known
-    const verdict = verifyWith(issuer, this.#parts.signatureAlgorithm, this.#parts.tbs, this.#parts.signature)
-    this.#verdicts.set(issuer, verdict)
-    return verdict
+    const result = isSignedWith(issuer, this.#parts)
+    this.#results.set(issuer, result)
+    return result
   }
 
-  /** What makes the list of entries unreadable; null if it can be read. */
+  /** Why the entries cannot be read; null if they can. */
   get damage(): string | null {
     this.#entriesRead ??= readEntries(this.raw, this.#parts)
     return this.#entriesRead instanceof DerError ? this.#entriesRead.reason : null
@@ -164,7 +162,7 @@ export class Crl {
   /**
    * The revoked certificates, all of them read and indexed on first use.
    *
-   * @throws {DerError} where an entry cannot be read.
+   * @throws {DerError} if an entry cannot be read.
    */
   get entries(): RevokedEntries {
     this.#entriesRead ??= readEntries(this.raw, this.#parts)
@@ -173,10 +171,10 @@ export class Crl {
   }
 
   /**
-   * The entry of a serial number of the list's issuer, given by its INTEGER bytes; null if it is not listed. Of several,
+   * The entry of a serial number of the CRL's issuer, given by its INTEGER bytes; null if it is not listed. Of several entries
    * one that revokes.
    *
-   * @throws {DerError} where an entry of the list cannot be read.
+   * @throws {DerError} if an entry of the CRL cannot be read.
    */
   find(serial: Uint8Array): CrlEntry | null {
     const found = this.entries.entriesOf(serial).filter(({ isOfOtherIssuer }) => !isOfOtherIssuer)
@@ -211,7 +209,7 @@ export class Crl {
   }
 }
 
-/** A CRL number for people: hexadecimal where it is long, as openssl prints all of them. */
+/** A CRL number for display: hexadecimal if it is long, as openssl prints all of them. */
 export function numberText(number: bigint): string {
   return number < 2n ** 64n ? String(number) : `0x${number.toString(16)}`
 }
@@ -224,7 +222,7 @@ const LARGEST_NUMBER = 2n ** 159n
 const END_OF_UTC_TIME = Date.UTC(2050, 0, 1)
 
 function readCrl(der: Uint8Array): Parts {
-  const { reader: tbs, agrees, ...signed } = readSigned(der, 'the CRL')
+  const { reader: tbs, agrees, ...signed } = readSigned(der, 'the CRL', MAX_CRL_OCTETS)
   const version = readVersion(tbs)
   const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
   const issuer = DistinguishedName.read(tbs, 'issuer')
@@ -250,7 +248,7 @@ function readCrl(der: Uint8Array): Parts {
   }
 }
 
-/** The version is left out for 1; where it is written it must be 2 (RFC 5280 section 5.1.2.1). */
+/** The version is absent for 1, and must be 2 if it is present (RFC 5280 section 5.1.2.1). */
 function readVersion(tbs: DerReader): 1 | 2 {
   if (tbs.peek() !== Tag.integer) return 1
   const start = tbs.offset

@@ -1,17 +1,25 @@
-/** Reading revocation lists strictly: what is read of a good one, and what is refused of others. */
+/** CRLs, read strictly: what a good one reports, what is refused, and the index of its entries. */
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { Crl, numberText } from '../../../src/x509/crl/crl.js'
-import { DerError } from '../../../src/x509/der.js'
+import { RevokedEntries } from '../../../src/x509/crl/crl-entries.js'
+import { DerError, DerReader } from '../../../src/x509/der.js'
+import { DistinguishedName } from '../../../src/x509/distinguished-name.js'
+import { readTime } from '../../../src/x509/time.js'
 import { bitString, context, integer, sequence } from '../../support/der-writer.js'
+import { sample, scaled } from '../../support/long.js'
 import {
   authorityKeyIdentifier,
+  certificateIssuer,
   crlNumber,
   deltaCrlIndicator,
   directoryName,
   encodeExtension,
+  encodeName,
+  type Extension,
+  invalidityDate,
   issuingDistributionPoint,
   keyIdentifier,
   mintCa,
@@ -19,184 +27,120 @@ import {
   type MintCrlOptions,
   publicHalf,
   rawTime,
+  reasonCode,
   TAG,
+  unknownExtension,
   uri,
 } from '../../support/mint.js'
 
 const ca = mintCa({ subject: 'Test CA' })
-const other = mintCa({ subject: 'Other CA' })
+const signer = Certificate.parse(ca.der)
 const authorityKey = authorityKeyIdentifier(publicHalf(ca.key))
 const mintList = (options: Partial<MintCrlOptions> = {}): Buffer => mintCrl({ issuer: ca, ...options }).der
 const read = (options: Partial<MintCrlOptions> = {}): Crl => Crl.parse(mintList(options))
 
-describe('a list that can be read', () => {
-  it('tells all it says', () => {
-    const thisUpdate = new Date('2025-01-02T03:04:05Z')
-    const nextUpdate = new Date('2055-01-02T03:04:05Z')
+describe('a CRL', () => {
+  it('reports everything it says', () => {
+    const [thisUpdate, nextUpdate] = [new Date('2025-01-02T03:04:05Z'), new Date('2055-01-02T03:04:05Z')]
     const revokedAt = new Date('2024-12-31T00:00:00Z')
-    const crl = read({
-      thisUpdate,
-      nextUpdate,
-      revoked: [{ serial: 0x1234n, date: revokedAt, reason: 4 }, { serial: 7 }],
-    })
-    expect(crl.version).toBe(2)
-    expect(crl.issuer.toString()).toBe('CN=Test CA')
-    expect(crl.thisUpdate).toEqual(thisUpdate)
-    expect(crl.nextUpdate).toEqual(nextUpdate)
-    expect(crl.number).toBe(1n)
-    expect(crl.baseNumber).toBeNull()
-    expect(crl.isDelta).toBe(false)
-    expect(crl.scope).toBeNull()
-    expect(crl.scopeBytes).toBeNull()
-    expect(crl.announcesDelta).toBe(false)
-    expect(crl.oddities).toEqual([])
-    expect(crl.blockingExtensions).toEqual([])
-    expect(crl.damage).toBeNull()
-    expect(crl.signatureAlgorithmsAgree).toBe(true)
-    expect(crl.extensions.authorityKey).toEqual({
-      keyIdentifier: keyIdentifier(publicHalf(ca.key)),
-      issuer: null,
-      serial: null,
-    })
+    const revoked = [{ serial: 0x1234n, date: revokedAt, reason: 4 }, { serial: 7 }]
+    const crl = read({ thisUpdate, nextUpdate, revoked })
+    expect(crl).toMatchObject({ version: 2, thisUpdate, nextUpdate, number: 1n, baseNumber: null, isDelta: false })
+    expect(crl).toMatchObject({ scope: null, scopeBytes: null, announcesDelta: false, oddities: [], damage: null })
+    expect(crl).toMatchObject({ blockingExtensions: [], signatureAlgorithmsAgree: true, origin: 'CRL', form: 'der' })
+    const key = crl.extensions.authorityKey?.keyIdentifier ?? []
+    expect(Buffer.from(key)).toEqual(keyIdentifier(publicHalf(ca.key)))
     expect(crl.entries.size).toBe(2)
-    expect(crl.find(Buffer.from('1234', 'hex'))).toEqual({
-      revokedAt,
-      reason: 'superseded',
-      invalidSince: null,
-      isOfOtherIssuer: false,
-    })
-    expect(crl.find(Buffer.from([7]))?.reason).toBeNull()
-    expect(crl.find(Buffer.from([8]))).toBeNull()
+    const entry = { revokedAt, reason: 'superseded', invalidSince: null, isOfOtherIssuer: false }
+    expect(crl.find(Buffer.from('1234', 'hex'))).toEqual(entry)
+    expect([7, 8].map((serial) => crl.find(Buffer.from([serial]))?.reason)).toEqual([null, undefined])
   })
 
-  it('knows where it came from, and how', () => {
-    const der = mintList()
-    expect(Crl.parse(der)).toMatchObject({ origin: 'CRL', form: 'der' })
-    expect(Crl.parse(der, 'a file', 'pem')).toMatchObject({ origin: 'a file', form: 'pem' })
-    expect(Buffer.from(Crl.parse(der).raw)).toEqual(der)
-    expect(Crl.parse(der).toPem()).toBe(mintCrl({ issuer: ca, tamper: () => der }).pem)
-  })
-
-  it('prints as one line, and as JSON without its entries', () => {
-    const crl = read({ thisUpdate: new Date('2025-01-02T03:04:05Z'), nextUpdate: null })
-    expect(String(crl)).toBe('CRL of CN=Test CA (CRL)')
-    expect(inspect(crl)).toBe('Crl { CRL of CN=Test CA (CRL) }')
+  it('prints as one line, as PEM, and as JSON without its entries', () => {
+    const der = mintList({ thisUpdate: new Date('2025-01-02T03:04:05Z'), nextUpdate: null })
+    const crl = Crl.parse(der, 'a file', 'pem')
+    expect(inspect(crl)).toBe('Crl { CRL of CN=Test CA (a file) }')
+    expect(crl.form).toBe('pem')
+    expect(crl.toPem()).toBe(mintCrl({ issuer: ca, tamper: () => der }).pem)
     expect(JSON.parse(JSON.stringify(crl))).toEqual({
       issuer: 'CN=Test CA',
       thisUpdate: '2025-01-02T03:04:05.000Z',
       nextUpdate: null,
       number: '1',
       isDelta: false,
-      origin: 'CRL',
+      origin: 'a file',
     })
-    expect(JSON.parse(JSON.stringify(read({ extensions: [authorityKey] })))).toMatchObject({ number: null })
+    const numbers = [2n ** 64n - 1n, 2n ** 64n].map(numberText)
+    expect(numbers).toEqual(['18446744073709551615', '0x10000000000000000'])
   })
 
-  it('is of version 1 where it has neither version nor extensions', () => {
+  it('is of version 1 without a version and extensions', () => {
     const crl = read({ version: null, extensions: [], revoked: [{ serial: 7 }] })
-    expect(crl.version).toBe(1)
-    expect(crl.number).toBeNull()
-    expect(crl.find(Buffer.from([7]))).not.toBeNull()
+    expect([crl.version, crl.number, crl.toJSON()['number'], crl.find(Buffer.from([7]))?.reason]).toEqual([
+      1,
+      null,
+      null,
+      null,
+    ])
   })
 
-  it('says which list it changes', () => {
-    const crl = read({ extensions: [authorityKey, crlNumber(9), deltaCrlIndicator(3)] })
-    expect([crl.isDelta, crl.number, crl.baseNumber]).toEqual([true, 9n, 3n])
-  })
-
-  it('says what it is narrowed to', () => {
+  it('reports the CRL that it changes, and what it is narrowed to', () => {
+    const delta = read({ extensions: [authorityKey, crlNumber(9), deltaCrlIndicator(3)] })
+    expect([delta.isDelta, delta.number, delta.baseNumber]).toEqual([true, 9n, 3n])
     const only = issuingDistributionPoint({ name: [uri('http://a'), directoryName('Lists')], onlySomeReasons: [1, 8] })
     const { scope, scopeBytes } = read({ extensions: [authorityKey, only] })
     expect(scope).toMatchObject({
+      distributionPoint: { fullName: [{ value: 'http://a' }, { value: 'CN=Lists' }] },
       onlyUserCerts: false,
       onlyCaCerts: false,
       onlyAttributeCerts: false,
       onlySomeReasons: ['keyCompromise', 'aACompromise'],
       indirect: false,
     })
-    const point = scope?.distributionPoint
-    expect(
-      point !== null && point !== undefined && 'fullName' in point && point.fullName.map(({ value }) => value),
-    ).toEqual(['http://a', 'CN=Lists'])
-    expect(scopeBytes).toEqual(only.value)
+    expect(Buffer.from(scopeBytes ?? [])).toEqual(only.value)
   })
 
   it('is signed by its CA and no other', () => {
     const crl = read()
-    const [signer, stranger] = [Certificate.parse(ca.der), Certificate.parse(other.der)]
-    expect([crl.isSignedBy(signer), crl.isSignedBy(signer), crl.isSignedBy(stranger)]).toEqual([true, true, false])
+    const stranger = Certificate.parse(mintCa({ subject: 'Test CA' }).der)
+    expect([signer, signer, stranger].map((each) => crl.isSignedBy(each))).toEqual([true, true, false])
   })
 
-  it.each([
-    [0n, '0'],
-    [2n ** 64n - 1n, '18446744073709551615'],
-    [2n ** 64n, '0x10000000000000000'],
-  ])('shows the number %i as %s', (number, text) => {
-    expect(numberText(number)).toBe(text)
-  })
-})
-
-describe('a list that is refused', () => {
-  const broken = (change: (parts: ListParts) => Buffer): Buffer => change(partsOf(mintList()))
-
+  const parts = (): Buffer[] => childrenOf(mintList())
   it.each<[string, () => Buffer]>([
-    ['nothing', () => Buffer.alloc(0)],
-    ['no SEQUENCE', () => Buffer.from('0500', 'hex')],
-    ['something behind it', () => Buffer.concat([mintList(), Buffer.from([0])])],
-    [
-      'something inside it',
-      () => broken(({ tbs, algorithm, signature }) => sequence(tbs, algorithm, bitString(signature), integer(1))),
-    ],
-    [
-      'a signature that ends inside an octet',
-      () => broken(({ tbs, algorithm }) => sequence(tbs, algorithm, bitString(Buffer.from([0xf0]), 4))),
-    ],
-    ['version 0 written out', () => mintList({ version: 0, extensions: [] })],
-    ['version 3', () => mintList({ version: 2 })],
-    ['extensions in version 1', () => mintList({ version: null })],
-    ['a thisUpdate that does not exist', () => mintList({ thisUpdate: rawTime(TAG.utcTime, '250230000000Z') })],
-    ['a thisUpdate without seconds', () => mintList({ thisUpdate: rawTime(TAG.utcTime, '2501010000Z') })],
-    ['a thisUpdate with a fraction', () => mintList({ thisUpdate: rawTime(TAG.generalizedTime, '20250101000000.5Z') })],
-    ['a nextUpdate of another zone', () => mintList({ nextUpdate: rawTime(TAG.utcTime, '250101000000+0100') })],
-    [
-      'an empty list of extensions',
-      () => mintList({ extensions: [], tamperTbs: (tbs) => appended(tbs, context(0, sequence())) }),
-    ],
-    [
-      'something behind the extensions',
-      () =>
-        mintList({
-          extensions: [],
-          tamperTbs: (tbs) => appended(tbs, context(0, sequence(encodeExtension(crlNumber(1))), integer(1))),
-        }),
-    ],
-    ['something behind the signed fields', () => mintList({ tamperTbs: (tbs) => appended(tbs, integer(1)) })],
-    ['more octets than are read', () => Buffer.alloc(8 * 1024 * 1024 + 1)],
-  ])('has %s', (_, make) => {
+    ['not a SEQUENCE', () => Buffer.from('0500', 'hex')],
+    ['followed by data', () => Buffer.concat([mintList(), Buffer.from([0])])],
+    ['followed by a field', () => sequence(...parts(), integer(1))],
+    ['signed by half a byte', () => sequence(...parts().slice(0, 2), bitString(Buffer.from([0xf0]), 4))],
+    ['of version 0', () => mintList({ version: 0, extensions: [] })],
+    ['of version 3', () => mintList({ version: 2 })],
+    ['of version 1 with extensions', () => mintList({ version: null })],
+    ['of a date that does not exist', () => mintList({ thisUpdate: rawTime(TAG.utcTime, '250230000000Z') })],
+    ['of a nextUpdate in another zone', () => mintList({ nextUpdate: rawTime(TAG.utcTime, '250101000000+0100') })],
+    ['of an empty list of extensions', () => withMore(context(0, sequence()))],
+    ['of two lists of extensions', () => withMore(context(0, sequence(encodeExtension(crlNumber(1))), integer(1)))],
+    ['of one more field', () => withMore(integer(1))],
+    ['of more than 64 MiB', () => Buffer.alloc(64 * 1024 * 1024 + 1)],
+  ])('is refused if it is %s', (_, make) => {
     expect(() => Crl.parse(make())).toThrow(DerError)
   })
 
-  it('is one that is cut anywhere, and never in another way than a DerError', () => {
+  it('is refused if it was cut, and is not signed, or refused, if a bit was changed', () => {
     const der = mintList({ revoked: [{ serial: 5, reason: 1 }] })
-    for (let length = 0; length < der.length; length++)
+    for (let length = 0; length < der.length; length++) {
       expect(() => Crl.parse(der.subarray(0, length))).toThrow(DerError)
+    }
+    const isTaken = (bytes: Buffer): boolean =>
+      isRead(() => Crl.parse(bytes)) && Crl.parse(bytes).isSignedBy(signer) && Crl.parse(bytes).signatureAlgorithmsAgree
+    for (const bit of sample(Array(der.length * 8).keys(), 300)) {
+      const changed = Buffer.from(der)
+      changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
+      expect(isTaken(changed)).toBe(false)
+    }
+    expect(isTaken(der)).toBe(true)
   })
 
-  it('is one with any bit changed, unless its signature says so', () => {
-    const der = mintList({ revoked: [{ serial: 5, reason: 1 }] })
-    const signer = Certificate.parse(ca.der)
-    fc.assert(
-      fc.property(fc.nat(der.length - 1), fc.nat(7), (at, bit) => {
-        const changed = Buffer.from(der)
-        changed.writeUInt8(changed.readUInt8(at) ^ (1 << bit), at)
-        return isRefused(changed, signer)
-      }),
-      { numRuns: 1000 },
-    )
-    expect(isRefused(der, signer)).toBe(false)
-  })
-
-  it('keeps refusing its damaged entries', () => {
+  it('keeps refusing damaged entries', () => {
     const crl = read({ rawEntries: Buffer.from('0500', 'hex') })
     expect(crl.damage).toBe('an entry of the CRL is missing or of another type')
     expect(() => crl.entries).toThrow(DerError)
@@ -204,42 +148,214 @@ describe('a list that is refused', () => {
   })
 })
 
-function isRefused(der: Buffer, signer: Certificate): boolean {
+const ISSUER = DistinguishedName.read(new DerReader(encodeName('CA')), 'issuer')
+const TIME = rawTime(TAG.utcTime, '250102030405Z')
+const DATE = new Date('2024-01-01T00:00:00Z')
+const list = (...extensions: Extension[]): Buffer => sequence(...extensions.map(encodeExtension))
+const entry = (serial: Uint8Array | number | bigint, time: Uint8Array = TIME, ...more: Uint8Array[]): Buffer =>
+  sequence(integer(serial), time, ...more)
+const entriesOf = (bytes: Uint8Array, hasExtensions = true): RevokedEntries =>
+  RevokedEntries.read(bytes, { start: 0, end: bytes.length, hasExtensions }, ISSUER)
+
+describe('the index of entries', () => {
+  it('finds what a search from the first to the last finds', () => {
+    const names = ['unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded']
+    const serial = fc.bigInt({ min: 0n, max: 2n ** 40n })
+    const listed = fc.record({ serial, reason: fc.option(fc.nat(4)) })
+    fc.assert(
+      fc.property(fc.array(listed, { maxLength: 60 }), fc.array(serial, { maxLength: 10 }), (entries, unlisted) => {
+        const index = entriesOf(
+          Buffer.concat(entries.map((each) => entry(each.serial, TIME, ...reasonOf(each.reason)))),
+        )
+        expect([index.size, [...index.all()].length]).toEqual([entries.length, entries.length])
+        for (const wanted of [...entries.map((each) => each.serial), ...unlisted]) {
+          const inOrder = entries.filter((each) => each.serial === wanted)
+          const found = index.entriesOf(integer(wanted).subarray(2)).map(({ reason }) => reason)
+          expect(found).toEqual(inOrder.map(({ reason }) => (reason === null ? null : names[reason])))
+        }
+      }),
+      { numRuns: scaled({ short: 40, long: 300 }) },
+    )
+  })
+
+  it('keeps apart serial numbers with the same hash', () => {
+    const [one, two] = collidingSerials()
+    const both = entriesOf(Buffer.concat([entry(one, TIME, list(reasonCode(1))), entry(two)]))
+    expect([one, two].map((each) => both.entriesOf(each).map(({ reason }) => reason))).toEqual([
+      ['keyCompromise'],
+      [null],
+    ])
+    expect(entriesOf(entry(one)).entriesOf(two)).toEqual([])
+  })
+
+  it('holds serial numbers of any length, negative ones and zero', () => {
+    const serials = ['00', '80', '0080', '01'.repeat(200), '02'.repeat(70_000)].map((hex) => Buffer.from(hex, 'hex'))
+    const index = entriesOf(Buffer.concat(serials.map((serial) => entry(serial))))
+    for (const serial of serials) expect(index.entriesOf(serial)).toHaveLength(1)
+    expect(index.entriesOf(Buffer.from([1]))).toEqual([])
+    expect(entriesOf(Buffer.alloc(0)).entriesOf(Buffer.from([1]))).toEqual([])
+  })
+
+  it('reads a reason and an invalidity date in either order, also critical ones', () => {
+    for (const critical of [false, true]) {
+      const both = [reasonCode(1, critical), invalidityDate(DATE, critical)]
+      for (const extensions of [both, both.toReversed()]) {
+        const index = entriesOf(entry(5, TIME, list(...extensions)))
+        const expected = { revokedAt: new Date('2025-01-02T03:04:05Z'), reason: 'keyCompromise', invalidSince: DATE }
+        expect(index.entriesOf(Buffer.from([5]))).toEqual([{ ...expected, isOfOtherIssuer: false }])
+        expect(index.unknownCritical).toEqual([])
+      }
+    }
+    const [found] = entriesOf(entry(5, TIME, list(invalidityDate(DATE)))).entriesOf(Buffer.from([5]))
+    expect(found).toMatchObject({ reason: null, invalidSince: DATE })
+  })
+
+  it('collects the critical extensions that are not processed', () => {
+    const unknown = [unknownExtension(true, '1.2.3.4'), unknownExtension(false, '1.2.3.5')]
+    const twice = Buffer.concat([entry(1, TIME, list(...unknown)), entry(2, TIME, list(...unknown))])
+    expect(entriesOf(twice).unknownCritical).toEqual(['1.2.3.4'])
+  })
+
+  it('marks entries of other issuers, up to the next entry that names the issuer of the CRL', () => {
+    const [other, own] = [list(certificateIssuer('x')), list(certificateIssuer('CA'))]
+    const bytes = [entry(1), entry(2, TIME, other), entry(3), entry(4, TIME, own), entry(5), entry(1, TIME, other)]
+    const index = entriesOf(Buffer.concat(bytes))
+    const found = (serial: number): boolean[] =>
+      index.entriesOf(Buffer.from([serial])).map(({ isOfOtherIssuer }) => isOfOtherIssuer)
+    expect([1, 2, 3, 4, 5].map(found)).toEqual([[false, true], [true], [true], [false], [false]])
+    const hasOther = [other, own, list(certificateIssuer('x', false))].map(
+      (each) => entriesOf(entry(1, TIME, each)).hasOtherIssuer,
+    )
+    expect(hasOther).toEqual([true, false, true])
+  })
+
+  const garbled = (extension: Extension, value: string | Buffer): Buffer =>
+    entry(1, TIME, list({ ...extension, value: typeof value === 'string' ? Buffer.from(value, 'hex') : value }))
+  it.each<[string, Buffer]>([
+    ['that is not a SEQUENCE', integer(1)],
+    ['without a serial number', sequence(TIME)],
+    ['with an empty serial number', entry(Buffer.alloc(0))],
+    ['with a padded serial number', entry(Buffer.from([0, 1]))],
+    ['with a padded negative serial number', entry(Buffer.from([0xff, 0x80]))],
+    ['without a time', sequence(integer(1))],
+    ['with a time of another type', entry(1, integer(5))],
+    ['with a time that does not exist', entry(1, rawTime(TAG.utcTime, '250229000000Z'))],
+    ['with a time of the wrong length', entry(1, rawTime(TAG.generalizedTime, '250102030405Z'))],
+    ['with data after the time', entry(1, TIME, integer(5))],
+    ['with an empty list of extensions', entry(1, TIME, sequence())],
+    ['with data after the extensions', entry(1, TIME, list(reasonCode(1)), integer(5))],
+    ['with data after the reason', garbled(reasonCode(1), '0a010100')],
+    ['with a padded reason', garbled(reasonCode(1), '0a020001')],
+    ['with a negative reason', garbled(reasonCode(1), '0a0180')],
+    ['with an issuer that is not a name', garbled(certificateIssuer('x'), '0500')],
+    ['with two reasons', entry(1, TIME, list(reasonCode(1), reasonCode(1)))],
+    ['with an invalidity date in UTCTime', garbled(invalidityDate(DATE), TIME)],
+    [
+      'with an invalidity date that does not exist',
+      garbled(invalidityDate(DATE), rawTime(TAG.generalizedTime, '20250230000000Z')),
+    ],
+    ['with a malformed critical flag', entry(1, TIME, Buffer.from('300d300b0603551d150101010403', 'hex'))],
+    ['with a length that reaches past the CRL', Buffer.from('30200201050203', 'hex')],
+  ])('refuses an entry %s, first or last', (_, bad) => {
+    const good = entry(9, TIME, list(reasonCode(1)))
+    for (const bytes of [bad, Buffer.concat([bad, good]), Buffer.concat([good, bad])]) {
+      expect(() => entriesOf(bytes)).toThrow(DerError)
+    }
+    const leapDay = entry(5, rawTime(TAG.utcTime, '240229000000Z'))
+    expect(entriesOf(Buffer.concat([good, leapDay])).size).toBe(2)
+  })
+
+  it('refuses extensions in a CRL of version 1', () => {
+    expect(entriesOf(entry(5), false).size).toBe(1)
+    for (const extension of [reasonCode(1), unknownExtension(false)]) {
+      expect(() => entriesOf(entry(5, TIME, list(extension)), false)).toThrow('version 1')
+    }
+  })
+
+  it('checks a usual entry as thoroughly as any other, each of its bytes', () => {
+    const whole = entry(Buffer.from('1122', 'hex'), TIME, list(reasonCode(1), invalidityDate(DATE)))
+    for (let length = 1; length < whole.length; length++) {
+      expect(isRead(() => entriesOf(whole.subarray(0, length)))).toBe(false)
+    }
+    const changes = Array.from({ length: whole.length * 256 }, (_, i) => [i >> 8, i & 255] as const)
+    for (const [at, value] of sample(changes, 3000)) {
+      const changed = Buffer.from(whole.with(at, value))
+      expect(
+        isRead(() => entriesOf(changed)),
+        `${String(at)}: ${String(value)}`,
+      ).toBe(
+        isRead(() => {
+          readSlowly(changed)
+        }),
+      )
+    }
+  })
+})
+
+function reasonOf(reason: number | null): Buffer[] {
+  return reason === null ? [] : [list(reasonCode(reason))]
+}
+
+/** Two serial numbers of one 26-bit FNV-1a hash. */
+function collidingSerials(): [Buffer, Buffer] {
+  const seen = new Map<number, Buffer>()
+  for (let i = 0; i < 2 ** 20; i++) {
+    const serial = Buffer.alloc(8, 0x40)
+    serial.writeUInt32BE(Math.imul(i, 2_654_435_761) >>> 0, 4)
+    const hash = serial.reduce((sum, octet) => Math.imul(sum ^ octet, 0x01000193), 0x811c9dc5) >>> 6
+    const twin = seen.get(hash)
+    if (twin !== undefined) return [twin, serial]
+    seen.set(hash, serial)
+  }
+  throw new Error('there should have been two')
+}
+
+function isRead(read: () => unknown): boolean {
   try {
-    const crl = Crl.parse(der)
-    return !crl.isSignedBy(signer) || !crl.signatureAlgorithmsAgree
+    read()
+    return true
   } catch (error) {
-    return error instanceof DerError
+    if (error instanceof DerError) return false
+    throw error
   }
 }
 
-/** A SEQUENCE of less than 64 kB with one element more. */
-function appended(outer: Buffer, more: Buffer): Buffer {
-  const header = (outer[1] ?? 0) < 0x80 ? 2 : 2 + ((outer[1] ?? 0) & 0x7f)
-  return sequence(outer.subarray(header), more)
+/** Reads an entry with a reason and an invalidity date by the reader of DER alone, an element at a time. */
+function readSlowly(bytes: Buffer): void {
+  const reader = new DerReader(bytes)
+  const fields = reader.enter(TAG.sequence, 'entry')
+  reader.finish('entry')
+  fields.integer('serial')
+  readTime(fields, 'time')
+  if (fields.atEnd) return
+  const extensions = fields.enter(TAG.sequence, 'extensions')
+  fields.finish('entry')
+  const ids = new Set<string>()
+  do {
+    const extension = extensions.enter(TAG.sequence, 'extension')
+    const id = Buffer.from(extension.content(extension.expect(TAG.oid, 'id'))).toString('hex')
+    const critical = extension.peek() === TAG.boolean && extension.boolean('critical')
+    const value = new DerReader(extension.octetString('value'))
+    extension.finish('extension')
+    if (ids.has(id) || ids.add(id).size > 2) throw new DerError('twice', 0)
+    if (id === '551d15') value.smallInteger('reason', TAG.enumerated)
+    else if (id === '551d18') readTime(value, 'date')
+    else if (id === '551d1d') value.expect(TAG.sequence, 'names')
+    else if (critical)
+      new DerReader(Buffer.from(`06${(id.length / 2).toString(16).padStart(2, '0')}${id}`, 'hex')).oid('id')
+    if (['551d15', '551d18', '551d1d'].includes(id)) value.finish('value')
+  } while (!extensions.atEnd)
 }
 
-interface ListParts {
-  tbs: Buffer
-  algorithm: Buffer
-  signature: Buffer
+/** The elements inside one, whole. */
+function childrenOf(der: Buffer): Buffer[] {
+  const reader = new DerReader(der).enter(TAG.sequence, 'outer')
+  const children: Buffer[] = []
+  while (!reader.atEnd) children.push(Buffer.from(reader.whole(reader.element())))
+  return children
 }
 
-/** The three parts of a list. */
-function partsOf(der: Buffer): ListParts {
-  const lengthAt = (at: number): [start: number, end: number] => {
-    const first = der.readUInt8(at + 1)
-    if (first < 0x80) return [at + 2, at + 2 + first]
-    const start = at + 2 + (first & 0x7f)
-    return [start, start + der.readUIntBE(at + 2, first & 0x7f)]
-  }
-  const [tbsStart] = lengthAt(0)
-  const [, tbsEnd] = lengthAt(tbsStart)
-  const [, algorithmEnd] = lengthAt(tbsEnd)
-  const [signatureStart, signatureEnd] = lengthAt(algorithmEnd)
-  return {
-    tbs: der.subarray(tbsStart, tbsEnd),
-    algorithm: der.subarray(tbsEnd, algorithmEnd),
-    signature: der.subarray(signatureStart + 1, signatureEnd),
-  }
+/** A CRL without extensions, with one element more in its signed part. */
+function withMore(more: Buffer): Buffer {
+  return mintList({ extensions: [], tamperTbs: (tbs) => sequence(...childrenOf(tbs), more) })
 }
