@@ -1,4 +1,4 @@
-/** Hosts as people write them, and which names of a certificate cover them. */
+/** Hosts as users write them, and which names of a certificate cover them. */
 import { domainToASCII } from 'node:url'
 import { inspect } from 'node:util'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
@@ -15,15 +15,14 @@ export interface Host {
   readonly bytes?: Uint8Array
 }
 
-/** The outcome of reading a host: the host, or why it is refused as the end of a sentence ("must …"). */
+/** A host, or why it is refused, as the end of a sentence ("must …"). */
 export type HostReading = { host: Host } | { refused: string }
 
 /**
  * Sorts a host into DNS name, IP address or URI.
  *
- * Refused, because each has been meant in two ways: an address-like name that is no address (`10.0.0.300`), a URL
- * (`https://a`), a host with a port, brackets or a zone id, a CIDR range, an empty or over-long label, a wildcard that
- * is not the whole leftmost label.
+ * Refused, because each can be meant in two ways: a name that looks like an address (`10.0.0.300`), a URL (`https://a`), a host
+ * with a port, brackets or a zone id, a CIDR range, an empty or over-long label, a wildcard that is not the whole leftmost label.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a host that is refused; `option` names the option in the error.
  */
@@ -51,26 +50,13 @@ export function readHost(host: unknown): HostReading {
 
 /** Longest URI taken into a certificate: SPIFFE allows 2048 bytes (SPIFFE-ID section 2.3). */
 const MAX_URI = 2048
-const ENDPOINT_SCHEMES = new Set([
-  'http',
-  'https',
-  'tcp',
-  'grpc',
-  'grpcs',
-  'dns',
-  'unix',
-  'unixs',
-  'etcd',
-  'ws',
-  'wss',
-  'file',
-])
+const ENDPOINT_SCHEMES = /^(?:https?|tcp|grpcs?|dns|unixs?|etcd|wss?|file)$/i
 
 function readUri(text: string): HostReading {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\/[^/?#]+/i.exec(text)?.[1]?.toLowerCase()
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\/[^/?#]+/i.exec(text)?.[1]
   if (scheme === undefined)
     return { refused: 'must be a URI with a scheme and an authority, such as spiffe://cluster/etcd' }
-  if (ENDPOINT_SCHEMES.has(scheme)) return { refused: 'must be the host alone, not the URL of an endpoint' }
+  if (ENDPOINT_SCHEMES.test(scheme)) return { refused: 'must be the host alone, not the URL of an endpoint' }
   if (text.length > MAX_URI) return { refused: `must be a URI of at most ${String(MAX_URI)} characters` }
   if (!/^[\x21-\x7e]+$/.test(text)) return { refused: 'must be a URI in ASCII; escape other characters by %' }
   return { host: { kind: 'uri', value: text } }
@@ -94,20 +80,47 @@ const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/
 
 function dnsProblem(ascii: string): string | null {
   const labels = ascii.split('.')
-  for (const label of labels) {
-    if (label === '') return 'must not have an empty label'
-    if (label.length > 63) return 'must not have a label of more than 63 characters'
-    if (!LABEL.test(label)) return 'must consist of letters, digits, hyphens and dots'
-  }
+  if (labels.includes('')) return 'must not have an empty label'
+  if (labels.some(({ length }) => length > 63)) return 'must not have a label of more than 63 characters'
+  if (!labels.every((label) => LABEL.test(label))) return 'must consist of letters, digits, hyphens and dots'
   // WHATWG URL, "ends in a number": what looks like an address is never looked up as a name.
   if (/^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? ''))
     return 'must be a whole IP address or a DNS name, and is neither'
   return null
 }
 
-/** The certificate's name that covers the host, or null. Names of other kinds than the host's never do; nor does the CN. */
+/** The first name that covers the host, or null. Names of another kind than the host never do; nor does the common name. */
 export function findCoveringName(names: readonly GeneralName[], host: Host): GeneralName | null {
   return names.find((name) => covers(name, host)) ?? null
+}
+
+/** Pairs of names and hosts up to which a search is as quick as an index. */
+const FEW_PAIRS = 1000
+
+/** {@link findCoveringName} for many hosts: an index finds the few names that can cover one. */
+export function coveringNameFinder(names: readonly GeneralName[], hosts: number): (host: Host) => GeneralName | null {
+  if (hosts < 3 || hosts * names.length <= FEW_PAIRS) return (host) => findCoveringName(names, host)
+  const firsts = new Map<string, number>()
+  for (const [index, name] of names.entries()) {
+    const key = keyOf(name)
+    if (!firsts.has(key)) firsts.set(key, index)
+  }
+  return (host) => {
+    const parent = host.value.slice(host.value.indexOf('.'))
+    const keys = host.kind === 'dns' ? [keyOf(host), `dns:*${parent}`] : [keyOf(host)]
+    // All names of one key cover the host, or none does.
+    const candidates = keys.flatMap((key) => firsts.get(key) ?? []).sort((a, b) => a - b)
+    return findCoveringName(
+      candidates.flatMap((index) => names[index] ?? []),
+      host,
+    )
+  }
+}
+
+function keyOf({ kind, value, bytes }: Pick<GeneralName, 'kind' | 'value'> & { bytes?: Uint8Array }): string {
+  if (kind === 'dns') return `dns:${value.toLowerCase()}`
+  if (kind === 'uri') return `uri:${uriKey(value)}`
+  return kind === 'ip' ? `ip:${String.fromCharCode(...(bytes ?? []))}` : kind
 }
 
 /** Whether a certificate's name covers a host. */
@@ -124,9 +137,9 @@ export function covers(name: GeneralName, host: Host): boolean {
  * A host that is itself a wildcard is covered only by the same name.
  */
 export function dnsNameCovers(pattern: string, host: string): boolean {
-  // Most names of a long list are distinguished by their length.
+  // The lengths tell most names apart.
   if (pattern.length !== host.length && !pattern.startsWith('*.')) return false
-  // A name with a trailing dot covers nothing: Go and OpenSSL refuse it, Node alone does not look at the dot.
+  // A name with a trailing dot covers nothing: Go and OpenSSL refuse it, only Node ignores the dot.
   const name = pattern.toLowerCase()
   if (name === host) return isDnsPattern(name)
   if (!name.startsWith('*.')) return false
@@ -144,7 +157,7 @@ export function wildcardIsUsable(name: string): boolean {
   return name.split('.').length > 2 && isDnsPattern(name)
 }
 
-/** Whether the text is a DNS name as a certificate may carry it: labels that are not empty, a wildcard only leftmost and whole. */
+/** Whether the text is a DNS name of a certificate: labels that are not empty, a wildcard only as the whole leftmost label. */
 export function isDnsPattern(name: string): boolean {
   if (name.length > 253) return false
   const labels = name.toLowerCase().split('.')
@@ -153,7 +166,7 @@ export function isDnsPattern(name: string): boolean {
   )
 }
 
-/** A text that is the same for URIs that are the same: scheme and trust domain are compared without case, the path exactly (SPIFFE-ID section 2). */
+/** Equal for equal URIs: scheme and trust domain are compared without case, the path exactly (SPIFFE-ID section 2). */
 export function uriKey(uri: string): string {
   return uri.replace(/^[^/]*:\/\/[^/?#]*/, (start) => start.toLowerCase())
 }

@@ -1,8 +1,7 @@
 /** Subject alternative names against hosts, and the hygiene of the names themselves (RFC 6125, RFC 9525). */
-import { coveringNameFinder } from '../../x509/covering-names.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import { parseIp } from '../../x509/ip.js'
-import { type Host, isDnsPattern, wildcardIsUsable } from '../../x509/names.js'
+import { coveringNameFinder, type Host, isDnsPattern, wildcardIsUsable } from '../../x509/names.js'
 import type { Context } from '../context.js'
 import { NearMisses } from './near-miss.js'
 import type { FindingCollector, PathCertificate } from '../path-certificate.js'
