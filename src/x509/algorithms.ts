@@ -6,7 +6,9 @@ const KEY_ALGORITHMS: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.10': 'RSA-PSS',
   '1.2.840.10045.2.1': 'ECDSA',
   '1.2.840.10040.4.1': 'DSA',
+  '1.2.840.113549.1.3.1': 'DH',
   '1.3.101.110': 'X25519',
+  '1.3.101.111': 'X448',
   '1.3.101.112': 'Ed25519',
   '1.3.101.113': 'Ed448',
 }
@@ -20,13 +22,13 @@ const CURVES: Readonly<Record<string, string>> = {
   '1.3.132.0.10': 'secp256k1',
 }
 
-/** What a SubjectPublicKeyInfo says about its key, without asking a crypto library. */
+/** What a SubjectPublicKeyInfo says about its key. */
 export interface PublicKeyInfo {
   /** `RSA`, `ECDSA`, `Ed25519`, …, or the OBJECT IDENTIFIER. */
   readonly algorithm: string
   /** Of an elliptic curve key: the curve's name, its OBJECT IDENTIFIER, or `explicit` for written-out parameters. */
   readonly curve: string | null
-  /** Of an elliptic curve key: whether its point is written uncompressed (RFC 5480 section 2.2), as Go and TLS 1.3 want. */
+  /** Of an elliptic curve key: whether its point is uncompressed (RFC 5480 section 2.2), as Go and TLS 1.3 require. */
   readonly uncompressed: boolean
   /** Of an RSA key: bits of the modulus. */
   readonly modulusBits: number | null
@@ -34,27 +36,31 @@ export interface PublicKeyInfo {
   readonly exponent: number | null
 }
 
-const UNCOMPRESSED_POINT = 4
+/** Reads the contents of the AlgorithmIdentifier of a key, public or private. */
+export function readKeyAlgorithm(identifier: DerReader, what: string): Pick<PublicKeyInfo, 'algorithm' | 'curve'> {
+  const oid = identifier.oid(what)
+  const algorithm = KEY_ALGORITHMS[oid] ?? oid
+  return { algorithm, curve: algorithm === 'ECDSA' ? readCurve(identifier) : null }
+}
 
 /** Reads the contents of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7). */
 export function readPublicKeyInfo(fields: DerReader): PublicKeyInfo {
   const identifier = fields.enter(Tag.sequence, 'the public key algorithm')
-  const oid = identifier.oid('the public key algorithm')
-  const algorithm = KEY_ALGORITHMS[oid] ?? oid
-  const curve = algorithm === 'ECDSA' ? readCurve(identifier) : null
+  const { algorithm, curve } = readKeyAlgorithm(identifier, 'the public key algorithm')
   const { octets } = fields.bitString('the public key')
   fields.finish('the public key')
   const rsa = algorithm === 'RSA' || algorithm === 'RSA-PSS' ? readRsaKey(fields, octets) : null
   return {
     algorithm,
     curve,
-    uncompressed: octets[0] === UNCOMPRESSED_POINT,
+    uncompressed: octets[0] === 4,
     modulusBits: rsa?.modulusBits ?? null,
     exponent: rsa?.exponent ?? null,
   }
 }
 
-function readCurve(identifier: DerReader): string {
+/** Reads the parameters of an elliptic curve key. */
+export function readCurve(identifier: DerReader): string {
   if (identifier.peek() !== Tag.oid) return 'explicit'
   const oid = identifier.oid('the curve')
   return CURVES[oid] ?? oid
@@ -84,13 +90,13 @@ export type Digest = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512'
 export interface SignatureScheme {
   readonly name: string
   readonly key: 'RSA' | 'ECDSA' | 'Ed25519'
-  /** Null where the algorithm brings its own. */
+  /** Null if the algorithm implies it. */
   readonly digest: Digest | null
   /** Only of RSA-PSS: the salt's length in bytes. */
   readonly saltLength?: number
 }
 
-/** SHA-224 is not among them: Go does not verify it. */
+/** Without SHA-224, which Go does not verify. */
 const SCHEMES: Readonly<Record<string, SignatureScheme>> = {
   '1.2.840.113549.1.1.4': { name: 'RSA with MD5', key: 'RSA', digest: 'md5' },
   '1.2.840.113549.1.1.5': { name: 'RSA with SHA-1', key: 'RSA', digest: 'sha1' },
@@ -116,14 +122,14 @@ const DIGESTS: Readonly<Record<string, Digest>> = {
 /** An AlgorithmIdentifier of a signature: the scheme, or the OBJECT IDENTIFIER of one that is not known. */
 export type SignatureAlgorithm = { scheme: SignatureScheme } | { unknown: string }
 
-/** Reads the contents of an AlgorithmIdentifier that stands for a signature. */
+/** Reads the contents of the AlgorithmIdentifier of a signature. */
 export function readSignatureAlgorithm(identifier: DerReader): SignatureAlgorithm {
   const oid = identifier.oid('the signature algorithm')
   if (oid === RSA_PSS) return readPss(identifier)
   const scheme = SCHEMES[oid]
   if (scheme === undefined) return { unknown: oid }
   if (scheme.key === 'RSA') {
-    // RFC 4055 section 5 wants NULL here; its absence is read too, as Go and OpenSSL do.
+    // RFC 4055 section 5 requires NULL; Go and OpenSSL accept its absence.
     if (!identifier.atEnd) identifier.null('the parameters of the signature algorithm')
   }
   identifier.finish('the signature algorithm')

@@ -17,7 +17,7 @@ import { formatIp, parseIp } from '../../src/x509/ip.js'
 import { classifyHost } from '../../src/x509/names.js'
 import { scanPem } from '../../src/x509/pem/pem.js'
 import { isPrivateKeyLabel, readPrivateKey } from '../../src/x509/keys/read-key.js'
-import { CertificateRequest } from '../../src/x509/request/certificate-request.js'
+import { CertificateRequest } from '../../src/x509/certificate-request.js'
 import { readTime } from '../../src/x509/time.js'
 import { AT, CHAIN, CREDENTIALS, HOST, REQUESTS } from './seeds.js'
 

@@ -1,23 +1,9 @@
-/** Keys on the NIST curves, made by node:crypto and written here. */
-import { createECDH } from 'node:crypto'
-import { contextTag, Tag } from '../der.js'
-import { bitString, element, octetString, oid, sequence } from '../der-writer.js'
-
-const EC_PUBLIC_KEY = oid('1.2.840.10045.2.1')
-
-/** The curves by their names in Web Crypto: OpenSSL's name, the bytes of a number, and the AlgorithmIdentifier. */
-const CURVES = {
-  'P-256': curve('prime256v1', 32, '1.2.840.10045.3.1.7'),
-  'P-384': curve('secp384r1', 48, '1.3.132.0.34'),
-  'P-521': curve('secp521r1', 66, '1.3.132.0.35'),
-} as const
-
-function curve(name: string, size: number, id: string): { name: string; size: number; algorithm: Uint8Array } {
-  return { name, size, algorithm: sequence(EC_PUBLIC_KEY, oid(id)) }
-}
-
-/** A curve on which keys are made. */
-export type Curve = keyof typeof CURVES
+/** Keys on the NIST curves: made by node:crypto and written here, and read from PKCS#8. */
+import { createECDH, createPrivateKey, type KeyObject } from 'node:crypto'
+import { readPublicKeyInfo } from '../algorithms.js'
+import { bytesEqual, contextTag, DerReader, Tag } from '../der.js'
+import { bitString, element, octetString, sequence } from '../der-writer.js'
+import { type Curve, CURVES, publicKeyBits } from './public-key.js'
 
 export function isCurve(name: unknown): name is Curve {
   return typeof name === 'string' && Object.hasOwn(CURVES, name)
@@ -32,8 +18,8 @@ export interface KeyPairOctets {
 }
 
 /**
- * Makes a key. `generateKeyPair` would have OpenSSL encode both halves, which takes five times as long as making them; and
- * it must not be asked for a JWK: Node 20 then stands still forever where garbage is collected at that moment.
+ * Makes a key. `generateKeyPair` would have OpenSSL encode both halves, which takes five times as long as making them, and
+ * with Node 20 the process can hang if a JWK of its key is exported during garbage collection.
  */
 export function makeEcKey(name: Curve): KeyPairOctets {
   const ecdh = createECDH(CURVES[name].name)
@@ -41,15 +27,19 @@ export function makeEcKey(name: Curve): KeyPairOctets {
   return writeEcKey(name, ecdh.getPrivateKey(), point)
 }
 
+const VERSION_0 = element(Tag.integer, Buffer.from([0]))
+const VERSION_1 = element(Tag.integer, Buffer.from([1]))
+
 /**
  * Writes a key as OpenSSL does.
  *
- * @param number The private number, of which leading zeros may be left out.
+ * @param number The private number; leading zeros may be absent.
  * @param point The public point, uncompressed (RFC 5480 section 2.2).
  */
 export function writeEcKey(name: Curve, number: Uint8Array, point: Uint8Array): KeyPairOctets {
-  const { size, algorithm } = CURVES[name]
-  // Of the length of the order, zeros in front (RFC 5915 section 3).
+  const { size, algorithm: hex } = CURVES[name]
+  const algorithm = Buffer.from(hex, 'hex')
+  // As long as the order, with leading zeros (RFC 5915 section 3).
   const padded = new Uint8Array(size)
   padded.set(number, size - number.length)
   const publicPoint = bitString(point)
@@ -60,5 +50,33 @@ export function writeEcKey(name: Curve, number: Uint8Array, point: Uint8Array): 
   }
 }
 
-const VERSION_0 = element(Tag.integer, Buffer.from([0]))
-const VERSION_1 = element(Tag.integer, Buffer.from([1]))
+/**
+ * The private key of a pair in PKCS#8. A key on a curve is read as JWK: OpenSSL 3 tries all kinds of keys on PKCS#8, which
+ * takes eight times as long.
+ */
+export function readPkcs8(pkcs8: Uint8Array, spki: Uint8Array): KeyObject {
+  const { algorithm, curve } = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
+  const point = publicKeyBits(spki)
+  const secret = algorithm === 'ECDSA' ? readEcPrivateKey(pkcs8) : null
+  // If the private key does not name this public half, OpenSSL computes it, and the check of what was issued compares them.
+  if (curve === null || secret === null || !bytesEqual(secret.point, point)) {
+    return createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
+  }
+  const half = (point.length - 1) / 2
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+  const [d, x, y] = [text(secret.number), text(point.subarray(1, 1 + half)), text(point.subarray(1 + half))]
+  return createPrivateKey({ key: { kty: 'EC', crv: curve, d, x, y }, format: 'jwk' })
+}
+
+/** Number and point of an elliptic curve key in PKCS#8 (RFC 5915 inside RFC 5958); null if the point is absent. */
+function readEcPrivateKey(pkcs8: Uint8Array): { number: Uint8Array; point: Uint8Array } | null {
+  const outer = new DerReader(pkcs8).enter(Tag.sequence, 'the private key')
+  outer.smallInteger('the version')
+  outer.expect(Tag.sequence, 'the algorithm of the key')
+  const inner = new DerReader(outer.octetString('the private key')).enter(Tag.sequence, 'the private key')
+  inner.smallInteger('the version')
+  const number = inner.octetString('the private number')
+  inner.optional(contextTag(0, 'constructed'))
+  const point = inner.enterOptional(contextTag(1, 'constructed'))?.bitString('the public point').octets
+  return point === undefined ? null : { number, point }
+}

@@ -1,24 +1,24 @@
-/** How a private key is encrypted, read from its parameters before any passphrase is tried. */
+/** How a private key is encrypted, read from its parameters before a passphrase is tried. */
 import { DerError, DerReader, Tag } from '../der.js'
 import type { PemHeader } from '../pem/pem.js'
 
-/** An encryption as it stands in a key file. */
+/** The encryption of a key file. */
 export interface KeyEncryption {
   /** `pkcs8`: an EncryptedPrivateKeyInfo (RFC 5958). `pem`: headers in the PEM block (RFC 1421), as OpenSSL wrote before PKCS#8. */
   readonly form: 'pkcs8' | 'pem'
-  /** For people: `PBKDF2, AES-256-CBC`. */
+  /** For display: `PBKDF2, AES-256-CBC`. */
   readonly name: string
   /** Whether Node's OpenSSL can decrypt it, given the passphrase. */
   readonly supported: boolean
-  /** Why deriving the key would take too long or too much memory, as the end of a sentence; null if it does not. */
+  /** Why deriving the key would take too long or too much memory, as the end of a sentence; null if it would not. */
   readonly excess: string | null
 }
 
-/** PBKDF2 does about two million rounds a second; 600,000 is what OWASP asks for today. */
+/** About a second. OWASP recommends 600,000. */
 const MAX_ITERATIONS = 2_000_000
 /** OpenSSL's own limit on the memory of scrypt, in bytes. */
 const MAX_SCRYPT_MEMORY = 32 * 1024 * 1024
-/** N times r times p: sixteen times the work of OpenSSL's default, about a second. */
+/** N times r times p: about a second, sixteen times OpenSSL's default. */
 const MAX_SCRYPT_WORK = 2 ** 21
 
 const PBES2 = '1.2.840.113549.1.5.13'
@@ -49,25 +49,25 @@ const DIGESTS: Readonly<Record<string, string>> = {
   '1.2.840.113549.2.13': 'SHA-512/256',
 }
 // PBES1 and PKCS#12 schemes: cipher and derivation in one OBJECT IDENTIFIER.
-const SCHEMES: Readonly<Record<string, { name: string; supported: boolean }>> = {
-  '1.2.840.113549.1.5.1': { name: 'MD2 with DES', supported: false },
-  '1.2.840.113549.1.5.3': { name: 'MD5 with DES', supported: false },
-  '1.2.840.113549.1.5.4': { name: 'MD2 with RC2', supported: false },
-  '1.2.840.113549.1.5.6': { name: 'MD5 with RC2', supported: false },
-  '1.2.840.113549.1.5.10': { name: 'SHA-1 with DES', supported: false },
-  '1.2.840.113549.1.5.11': { name: 'SHA-1 with RC2', supported: false },
-  '1.2.840.113549.1.12.1.1': { name: 'SHA-1 with RC4 (128 bits)', supported: false },
-  '1.2.840.113549.1.12.1.2': { name: 'SHA-1 with RC4 (40 bits)', supported: false },
-  '1.2.840.113549.1.12.1.3': { name: 'SHA-1 with three-key Triple DES', supported: true },
-  '1.2.840.113549.1.12.1.4': { name: 'SHA-1 with two-key Triple DES', supported: true },
-  '1.2.840.113549.1.12.1.5': { name: 'SHA-1 with RC2 (128 bits)', supported: false },
-  '1.2.840.113549.1.12.1.6': { name: 'SHA-1 with RC2 (40 bits)', supported: false },
+const SCHEMES: Readonly<Record<string, string>> = {
+  '1.2.840.113549.1.5.1': 'MD2 with DES',
+  '1.2.840.113549.1.5.3': 'MD5 with DES',
+  '1.2.840.113549.1.5.4': 'MD2 with RC2',
+  '1.2.840.113549.1.5.6': 'MD5 with RC2',
+  '1.2.840.113549.1.5.10': 'SHA-1 with DES',
+  '1.2.840.113549.1.5.11': 'SHA-1 with RC2',
+  '1.2.840.113549.1.12.1.1': 'SHA-1 with RC4 (128 bits)',
+  '1.2.840.113549.1.12.1.2': 'SHA-1 with RC4 (40 bits)',
+  '1.2.840.113549.1.12.1.3': 'SHA-1 with three-key Triple DES',
+  '1.2.840.113549.1.12.1.4': 'SHA-1 with two-key Triple DES',
+  '1.2.840.113549.1.12.1.5': 'SHA-1 with RC2 (128 bits)',
+  '1.2.840.113549.1.12.1.6': 'SHA-1 with RC2 (40 bits)',
 }
 
 /**
  * Reads the parameters of an EncryptedPrivateKeyInfo (RFC 5958 section 3, RFC 8018).
  *
- * @throws {DerError} where the bytes are no such structure.
+ * @throws {DerError} if the bytes are not such a structure.
  */
 export function readKeyEncryption(der: Uint8Array): KeyEncryption {
   const outer = new DerReader(der)
@@ -78,11 +78,11 @@ export function readKeyEncryption(der: Uint8Array): KeyEncryption {
   info.finish('the encrypted key')
   const oid = algorithm.oid('the encryption algorithm')
   if (oid === PBES2) return readPbes2(algorithm)
-  const scheme = SCHEMES[oid]
-  if (scheme === undefined) return { form: 'pkcs8', name: oid, supported: false, excess: null }
+  const name = SCHEMES[oid]
+  if (name === undefined) return { form: 'pkcs8', name: oid, supported: false, excess: null }
   const parameters = algorithm.enter(Tag.sequence, 'the parameters of the encryption')
   parameters.octetString('the salt')
-  return { form: 'pkcs8', ...scheme, excess: tooManyIterations(parameters) }
+  return { form: 'pkcs8', name, supported: name.endsWith('Triple DES'), excess: tooManyIterations(parameters) }
 }
 
 function readPbes2(algorithm: DerReader): KeyEncryption {
@@ -136,7 +136,7 @@ function tooMuchScrypt(parameters: DerReader): string | null {
   return work > MAX_SCRYPT_WORK ? `${count(work)} steps, and at most ${count(MAX_SCRYPT_WORK)} are done` : null
 }
 
-/** A positive INTEGER of any size: the exact value does not matter beyond the limits. */
+/** A positive INTEGER of any size; beyond the limits the exact value does not matter. */
 function positive(parameters: DerReader, what: string): number {
   const { offset } = parameters
   const octets = parameters.integer(what)

@@ -7,7 +7,7 @@ import { publicKeyText, readPublicKeyInfo } from '../algorithms.js'
 import type { Certificate } from '../certificate.js'
 import { pemBlock } from '../signed.js'
 import { bytesEqual, DerReader, Tag } from '../der.js'
-import { readPkcs8 } from './read-pkcs8.js'
+import { readPkcs8 } from './ec-key.js'
 import { encryptKey, isKeyDerivation, KEY_DERIVATIONS, type KeyDerivation } from './write-key.js'
 
 /** Longest passphrase in bytes: OpenSSL's buffer for it (PEM_BUFSIZE). */
@@ -35,7 +35,7 @@ export interface ExportPemOptions {
   kdf?: KeyDerivation | undefined
 }
 
-/** The kind of key, in Node's words, that a form is for; null for any. */
+/** The kind of key that a form is for, by Node's name; null for any. */
 const FORMS: Readonly<Record<PrivateKeyForm, { readonly kind: string | null; readonly text: string }>> = {
   pkcs8: { kind: null, text: 'any' },
   sec1: { kind: 'ec', text: 'elliptic curve' },
@@ -49,7 +49,7 @@ const FORMS: Readonly<Record<PrivateKeyForm, { readonly kind: string | null; rea
 export class PrivateKey {
   /** `ECDSA P-256`, `RSA 2048`, `Ed25519`, … */
   readonly algorithm: string
-  /** Where the key came from, for people: a file name, an option's name. */
+  /** Where the key came from, for display: a file name, an option's name. */
   readonly origin: string
   readonly #spki: Uint8Array
   readonly #pkcs8: Uint8Array | null
@@ -60,15 +60,15 @@ export class PrivateKey {
     this.#keyObject = key instanceof KeyObject ? key : null
     this.#pkcs8 = key instanceof KeyObject ? null : key
     this.#spki = spki
-    this.algorithm = describeSpki(this.#spki)
+    this.algorithm = publicKeyText(readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key')))
     this.origin = origin
   }
 
   /**
-   * Takes over a private key of `node:crypto`.
+   * Wraps a private key of `node:crypto`.
    *
-   * @param origin Where the key came from, for people. Default: `'private key'`.
-   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything else than a private key.
+   * @param origin Where the key came from, for display. Default: `'private key'`.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything but a private key.
    */
   static fromKeyObject(key: KeyObject, origin = 'private key'): PrivateKey {
     if (!(key instanceof KeyObject) || key.type !== 'private') {
@@ -78,8 +78,8 @@ export class PrivateKey {
   }
 
   /**
-   * A key that was just made, its halves in DER. OpenSSL takes longer to read the one or to work out the other than to
-   * make both, and most keys only go into a file; so that is left to the first use.
+   * A new key, its halves in DER. OpenSSL takes longer to read one half or to compute the other than to make both, and most
+   * keys only go into a file, so that is left to the first use.
    *
    * @internal
    */
@@ -111,18 +111,18 @@ export class PrivateKey {
     if (bytesEqual(this.#spki, certificate.spki)) return true
     try {
       const { publicKey } = certificate
-      // Never compared across kinds: Node 20 leaves OpenSSL's error about that behind, and the next key that is read fails.
+      // Not compared across kinds: Node 20 leaves OpenSSL's error about that behind, and reading the next key fails.
       if (publicKey.asymmetricKeyType !== this.publicKey.asymmetricKeyType) return false
-      // The same key can be written in more than one way: a compressed point, explicit curve parameters.
+      // The same key has more than one encoding: a compressed point, explicit curve parameters.
       return this.publicKey.equals(publicKey)
     } catch {
-      // OpenSSL does not read the certificate's key, or cannot compare such keys: it is not known to be the same.
+      // OpenSSL does not read the certificate's key, or cannot compare such keys.
       return false
     }
   }
 
   /**
-   * The key in PEM: one of the two deliberate ways out. With a passphrase it takes some tenths of a second, by intent.
+   * The key in PEM. With a passphrase it takes some tenths of a second, by intent.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an unknown option, a passphrase that is empty or too long, or a form
    * that is not for this kind of key.
@@ -159,7 +159,7 @@ export class PrivateKey {
     throw optionInvalid('options.form', `must be pkcs8: ${form} holds ${text} keys only, and this is ${this.algorithm}`)
   }
 
-  /** The key for `node:crypto` and `node:tls`: one of the two deliberate ways out. */
+  /** The key for `node:crypto` and `node:tls`. */
   toKeyObject(): KeyObject {
     return this.#key
   }
@@ -193,14 +193,4 @@ export function checkPassphrase(option: string, passphrase: unknown): asserts pa
   if (Buffer.byteLength(passphrase) > MAX_PASSPHRASE_OCTETS) {
     throw optionInvalid(option, `must be at most ${String(MAX_PASSPHRASE_OCTETS)} octets long`)
   }
-}
-
-/** What kind of key it is, whichever half is given: `ECDSA P-256`, `RSA 2048`, `Ed25519`, … The same words as for a certificate's key. */
-export function describeKey(key: KeyObject): string {
-  const publicKey = key.type === 'private' ? createPublicKey(key) : key
-  return describeSpki(publicKey.export({ type: 'spki', format: 'der' }))
-}
-
-function describeSpki(spki: Uint8Array): string {
-  return publicKeyText(readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key')))
 }

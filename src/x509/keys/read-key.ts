@@ -1,22 +1,24 @@
-/** Reads a private key from a PEM block, and tells apart every reason for which that can fail. */
+/** Reads a private key from a PEM block, with a result for every reason for which that can fail. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { type PublicKeyInfo, readCurve, readKeyAlgorithm } from '../algorithms.js'
 import { contextTag, DerError, DerReader, Tag } from '../der.js'
+import type { PemBlock } from '../pem/pem.js'
 import { type KeyEncryption, readKeyEncryption, readPemEncryption } from './key-encryption.js'
 import { PrivateKey } from './keys.js'
-import type { PemBlock } from '../pem/pem.js'
+import { CURVES } from './public-key.js'
 
-/** What came of reading a key. The reasons never hold anything of the key or the passphrase. */
+/** The result of reading a key. It holds nothing of the key or the passphrase, except the key itself. */
 export type KeyReading =
   | { readonly kind: 'key'; readonly key: PrivateKey; readonly encryption: KeyEncryption | null }
   | { readonly kind: 'passphrase-missing'; readonly encryption: KeyEncryption }
-  /** The passphrase does not decrypt the key; damage to the encrypted octets looks the same. */
+  /** The passphrase does not decrypt the key; damage to the encrypted bytes looks the same. */
   | { readonly kind: 'passphrase-wrong'; readonly encryption: KeyEncryption }
   | { readonly kind: 'encryption-unsupported'; readonly encryption: KeyEncryption }
   | { readonly kind: 'encryption-too-costly'; readonly encryption: KeyEncryption; readonly excess: string }
   /** Not a kind of key that signs TLS handshakes, or not one that OpenSSL knows. */
   | { readonly kind: 'algorithm-unsupported'; readonly algorithm: string }
   | { readonly kind: 'malformed'; readonly reason: string }
-  /** The private half does not make signatures that the public half verifies: some octets were changed. */
+  /** The public half does not verify signatures of the private half: some bytes were changed. */
   | { readonly kind: 'inconsistent'; readonly algorithm: string }
 
 type Structure = 'pkcs8' | 'encrypted-pkcs8' | 'pkcs1' | 'sec1' | 'dsa'
@@ -29,6 +31,9 @@ const STRUCTURES: Readonly<Record<string, Structure>> = {
   'DSA PRIVATE KEY': 'dsa',
 }
 
+/** Most bytes of a private key that is read. One of RSA 8192 has under 5,000. */
+const MAX_KEY_OCTETS = 16 * 1024
+
 /** Whether a PEM label is that of a private key that {@link readPrivateKey} reads. */
 export function isPrivateKeyLabel(label: string): boolean {
   return Object.hasOwn(STRUCTURES, label)
@@ -37,8 +42,8 @@ export function isPrivateKeyLabel(label: string): boolean {
 /**
  * Reads PKCS#8, SEC1 and PKCS#1 keys, plain or encrypted (PKCS#8 encryption, or the headers of older OpenSSL).
  *
- * @param passphrase Used only where the key is encrypted.
- * @param origin Where the block came from, for people.
+ * @param passphrase Used only if the key is encrypted.
+ * @param origin Where the block came from, for display.
  */
 export function readPrivateKey(block: PemBlock, passphrase: string | Uint8Array | null, origin: string): KeyReading {
   const structure = STRUCTURES[block.label]
@@ -53,11 +58,12 @@ export function readPrivateKey(block: PemBlock, passphrase: string | Uint8Array 
     if (encryption === null) return readPlain(block.bytes, structure, origin)
     return readEncrypted(block, encryption, passphrase, origin)
   } catch (error) {
-    if (error instanceof DerError)
-      return { kind: 'malformed', reason: `${error.reason}, at byte ${String(error.offset)}` }
-    throw error
+    if (!(error instanceof DerError)) throw error
+    return { kind: 'malformed', reason: `${error.reason}, at byte ${String(error.offset)}` }
   }
 }
+
+const TLS_KEYS: readonly string[] = ['RSA', 'RSA-PSS', 'ECDSA', 'Ed25519', 'Ed448']
 
 function readPlain(der: Buffer, structure: Structure, origin: string): KeyReading {
   const { algorithm, curve } = readAlgorithm(der, structure)
@@ -65,7 +71,7 @@ function readPlain(der: Buffer, structure: Structure, origin: string): KeyReadin
   const type = structure === 'pkcs1' || structure === 'sec1' ? structure : 'pkcs8'
   const key = attempt(() => createPrivateKey({ key: der, format: 'der', type }))
   if (key !== null) return finish(key, null, origin)
-  if (curve !== null && !USUAL_CURVES.includes(curve)) {
+  if (curve !== null && curve !== 'explicit' && !Object.hasOwn(CURVES, curve)) {
     return { kind: 'algorithm-unsupported', algorithm: `ECDSA on the curve ${curve}` }
   }
   return { kind: 'malformed', reason: `OpenSSL does not read it as a key of kind ${algorithm}` }
@@ -89,22 +95,11 @@ function readEncrypted(
 function finish(key: KeyObject, encryption: KeyEncryption | null, origin: string): KeyReading {
   const made = attempt(() => PrivateKey.fromKeyObject(key, origin))
   if (made === null) return { kind: 'malformed', reason: 'it has no public half' }
-  const { asymmetricKeyType: type } = key
-  const signs = type === 'rsa' || type === 'rsa-pss' || type === 'ec' || type === 'ed25519' || type === 'ed448'
-  if (!signs) return { kind: 'algorithm-unsupported', algorithm: made.algorithm }
-  const excess = type === 'rsa' || type === 'rsa-pss' ? excessOf(key) : null
+  const { algorithm } = made
+  if (!TLS_KEYS.some((kind) => algorithm.startsWith(kind))) return { kind: 'algorithm-unsupported', algorithm }
+  const excess = algorithm.startsWith('RSA') ? rsaExcess(key) : null
   if (excess !== null) return { kind: 'algorithm-unsupported', algorithm: `RSA, ${excess}` }
-  if (!isConsistent(key)) return { kind: 'inconsistent', algorithm: made.algorithm }
-  return { kind: 'key', key: made, encryption }
-}
-
-function excessOf(key: KeyObject): string | null {
-  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
-  try {
-    return rsaExcess(pkcs8)
-  } finally {
-    pkcs8.fill(0)
-  }
+  return isConsistent(key) ? { kind: 'key', key: made, encryption } : { kind: 'inconsistent', algorithm }
 }
 
 /** Whether both halves belong together. OpenSSL does not check that when it reads a key. */
@@ -114,7 +109,7 @@ function isConsistent(key: KeyObject): boolean {
   return attempt(() => verify(digest, probe, createPublicKey(key), sign(digest, probe, key))) ?? false
 }
 
-// OpenSSL's errors carry nothing that the caller's outcome does not say better, and their texts change with its version.
+/** The messages of OpenSSL's errors add nothing, and differ between its versions. */
 function attempt<T>(action: () => T): T | null {
   try {
     return action()
@@ -129,23 +124,8 @@ function pemOf({ label, headers, bytes }: PemBlock): string {
   return `-----BEGIN ${label}-----\n${lines.join('')}${lines.length > 0 ? '\n' : ''}${base64}\n-----END ${label}-----\n`
 }
 
-const ALGORITHMS: Readonly<Record<string, string>> = {
-  '1.2.840.113549.1.1.1': 'RSA',
-  '1.2.840.113549.1.1.10': 'RSA-PSS',
-  '1.2.840.10045.2.1': 'ECDSA',
-  '1.3.101.112': 'Ed25519',
-  '1.3.101.113': 'Ed448',
-  '1.3.101.110': 'X25519',
-  '1.3.101.111': 'X448',
-  '1.2.840.10040.4.1': 'DSA',
-  '1.2.840.113549.1.3.1': 'DH',
-}
-const TLS_KEYS: readonly string[] = ['RSA', 'RSA-PSS', 'ECDSA', 'Ed25519', 'Ed448']
-/** P-256, P-384, P-521. */
-const USUAL_CURVES: readonly string[] = ['1.2.840.10045.3.1.7', '1.3.132.0.34', '1.3.132.0.35']
-
-/** What an unencrypted structure declares: a name or an OBJECT IDENTIFIER, and that of the curve where one is named. */
-function readAlgorithm(der: Uint8Array, structure: Structure): { algorithm: string; curve: string | null } {
+/** What an unencrypted structure declares: a name or an OBJECT IDENTIFIER, and the curve. */
+function readAlgorithm(der: Uint8Array, structure: Structure): Pick<PublicKeyInfo, 'algorithm' | 'curve'> {
   const outer = new DerReader(der)
   const fields = outer.enter(Tag.sequence, 'the private key')
   outer.finish('the private key')
@@ -157,50 +137,40 @@ function readAlgorithm(der: Uint8Array, structure: Structure): { algorithm: stri
   if (structure === 'sec1') {
     fields.octetString('the private key')
     const parameters = fields.enterOptional(contextTag(0, 'constructed'))
-    return { algorithm: 'ECDSA', curve: parameters === null ? null : curveIn(parameters) }
+    return { algorithm: 'ECDSA', curve: parameters === null ? null : readCurve(parameters) }
   }
-  const identifier = fields.enter(Tag.sequence, 'the algorithm of the key')
-  const oid = identifier.oid('the algorithm of the key')
+  const declared = readKeyAlgorithm(fields.enter(Tag.sequence, 'the algorithm of the key'), 'the algorithm of the key')
   fields.octetString('the private key')
-  const algorithm = ALGORITHMS[oid] ?? oid
-  return { algorithm, curve: algorithm === 'ECDSA' ? curveIn(identifier) : null }
+  return declared
 }
 
-function curveIn(parameters: DerReader): string | null {
-  return parameters.peek() === Tag.oid ? parameters.oid('the curve') : null
-}
-
-/** Most bytes of a private key that is read. One of RSA 8192 has under 5,000. */
-const MAX_KEY_OCTETS = 16 * 1024
 /** As in Go (crypto/tls checkKeySize), and so in etcd. */
 const MAX_MODULUS_OCTETS = 1024
 
-/**
- * Why the key must not be used, as the end of "RSA, …"; null if nothing speaks against its sizes.
- *
- * @param pkcs8 The key as PKCS#8 in DER, as `node:crypto` exports it.
- * @throws {DerError} where it is no such structure.
- */
-function rsaExcess(pkcs8: Uint8Array): string | null {
-  const info = new DerReader(pkcs8).enter(Tag.sequence, 'the key')
-  info.smallInteger('the version')
-  info.enter(Tag.sequence, 'the algorithm of the key')
-  const key = new DerReader(info.octetString('the private key')).enter(Tag.sequence, 'the RSA key')
-  key.smallInteger('the version')
-  const modulus = octetsOf(key.integer('the RSA modulus'))
-  if (modulus > MAX_MODULUS_OCTETS) return `${String(modulus * 8)} bits, where Go and etcd take at most 8192`
-  // Exponents, primes, and what is computed from them: none is longer than the modulus in a sound key.
-  const isOutsized = (part: DerReader): boolean => octetsOf(part.integer('a part of the RSA key')) > modulus
-  while (key.peek() === Tag.integer) if (isOutsized(key)) return OUTSIZED
-  const more = key.enterOptional(Tag.sequence)
-  while (more?.atEnd === false) {
-    const prime = more.enter(Tag.sequence, 'another prime of the RSA key')
-    while (!prime.atEnd) if (isOutsized(prime)) return OUTSIZED
+/** Why an RSA key must not be used, as the end of "RSA, …"; null if its sizes are acceptable. */
+function rsaExcess(keyObject: KeyObject): string | null {
+  const pkcs8 = keyObject.export({ type: 'pkcs8', format: 'der' })
+  try {
+    const info = new DerReader(pkcs8).enter(Tag.sequence, 'the key')
+    info.smallInteger('the version')
+    info.enter(Tag.sequence, 'the algorithm of the key')
+    const key = new DerReader(info.octetString('the private key')).enter(Tag.sequence, 'the RSA key')
+    key.smallInteger('the version')
+    const modulus = octetsOf(key.integer('the RSA modulus'))
+    if (modulus > MAX_MODULUS_OCTETS) return `${String(modulus * 8)} bits, where Go and etcd take at most 8192`
+    // Exponents, primes, and what is computed from them: none is longer than the modulus in a sound key.
+    const parts: number[] = []
+    while (key.peek() === Tag.integer) parts.push(octetsOf(key.integer('a part of the RSA key')))
+    const more = key.enterOptional(Tag.sequence)
+    while (more?.atEnd === false) {
+      const prime = more.enter(Tag.sequence, 'another prime of the RSA key')
+      while (!prime.atEnd) parts.push(octetsOf(prime.integer('a part of the RSA key')))
+    }
+    return parts.some((octets) => octets > modulus) ? 'with a part that is longer than its modulus' : null
+  } finally {
+    pkcs8.fill(0)
   }
-  return null
 }
-
-const OUTSIZED = 'with a part that is longer than its modulus'
 
 /** Bytes without the sign. */
 function octetsOf(integer: Uint8Array): number {

@@ -7,12 +7,9 @@ export type KeyDerivation = 'pbkdf2' | 'scrypt'
 
 const SALT_OCTETS = 16
 const KEY_OCTETS = 32
-/** What OWASP asks of PBKDF2 with HMAC-SHA-256. OpenSSL's own default, and so that of Node's `KeyObject.export`, is 2,048. */
+/** As OWASP recommends for PBKDF2 with HMAC-SHA-256. OpenSSL's default, and that of Node's `KeyObject.export`, is 2,048. */
 const ROUNDS = 600_000
-/**
- * One of OWASP's equal choices for scrypt, the one of least memory: 16 MiB. OpenSSL, and so Node, decrypts nothing that
- * needs 32 MiB (crypto/evp/pbe_scrypt.c, SCRYPT_MAX_MEM).
- */
+/** As OWASP recommends, with 16 MiB of memory: OpenSSL refuses 32 MiB (crypto/evp/pbe_scrypt.c, SCRYPT_MAX_MEM). */
 const SCRYPT = { cost: 2 ** 14, blockSize: 8, parallelization: 5 } as const
 
 const PBES2 = oid('1.2.840.113549.1.5.13')
@@ -21,13 +18,10 @@ const SCRYPT_ID = oid('1.3.6.1.4.1.11591.4.11')
 const HMAC_SHA256 = sequence(oid('1.2.840.113549.2.9'), NULL)
 const AES_256_CBC = oid('2.16.840.1.101.3.4.1.42')
 
-/** What stands in the file, and the key that it leads to. */
-interface Derived {
-  readonly identifier: Uint8Array
-  readonly key: Buffer
-}
+type Derive = (passphrase: string, salt: Uint8Array) => { identifier: Uint8Array; key: Buffer }
 
-const DERIVATIONS: Readonly<Record<KeyDerivation, (passphrase: string, salt: Uint8Array) => Derived>> = {
+/** The derived key, and the AlgorithmIdentifier from which a reader derives it. */
+const DERIVATIONS: Readonly<Record<KeyDerivation, Derive>> = {
   pbkdf2: (passphrase, salt) => ({
     identifier: sequence(PBKDF2, sequence(octetString(salt), whole(ROUNDS), HMAC_SHA256)),
     key: pbkdf2Sync(passphrase, salt, ROUNDS, KEY_OCTETS, 'sha256'),
