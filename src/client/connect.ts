@@ -1,5 +1,4 @@
 /** The door to etcd3, types included: an `Etcd3` whose every call goes through a channel of ours. */
-import { asError, isError } from '../report/errors.js'
 import {
   castGrpcError,
   ClientClosedError,
@@ -11,15 +10,17 @@ import {
   type Lease,
   type Namespace,
   type WatchBuilder,
+  type Watcher,
 } from 'etcd3'
+import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions } from '../report/option-error.js'
-import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
-import { holdingProcess, backoffPause } from './timing.js'
-import { LoginError } from './transport/login.js'
-import { keepLease } from './streams/lease-keeper.js'
-import { failOnce, keepWatches, setCause, type WatchSupport } from './streams/kept-watch.js'
+import { LeaseKeeper } from './streams/lease-keeper.js'
+import { backoffPause, holdingProcess } from './timing.js'
 import type { TlsSession } from './tls-session.js'
+import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
+import { LoginError } from './transport/login.js'
 
 /** For the room that builds upon etcd3's calls: this is the door. */
 export { EtcdLeaseInvalidError, isRecoverableError } from 'etcd3'
@@ -33,10 +34,7 @@ type WatchBackoff = NonNullable<FaultHandling['watchBackoff']>
 export interface Etcd3Options {
   /** Call options for every call: an object, or a function of the call. */
   defaultCallOptions?: IOptions['defaultCallOptions'] | undefined
-  /**
-   * etcd3's policies. `host` guards the whole client, which is one host to etcd3, and defaults to none: the client itself does not use
-   * an endpoint that fails.
-   */
+  /** etcd3's policies. `host` guards the whole client, which is one host to etcd3. Default: none. */
   faultHandling?: FaultHandling | undefined
   /** gRPC's own options, as far as they have a meaning here; the others concern a channel that this client does not use. */
   grpcOptions?:
@@ -53,22 +51,29 @@ const KNOWN_GRPC = ['interceptors', 'interceptor_providers', 'grpc.max_receive_m
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for options that would have no effect, or go around TLS. */
 export function checkEtcd3Options(options: Etcd3Options): Etcd3Options {
+  const { faultHandling, grpcOptions } = options
   checkOptions('etcd3', options, ['defaultCallOptions', 'faultHandling', 'grpcOptions'])
-  if (options.faultHandling !== undefined) {
-    checkOptions('etcd3.faultHandling', options.faultHandling, ['host', 'global', 'watchBackoff'])
+  if (faultHandling !== undefined) {
+    checkOptions('etcd3.faultHandling', faultHandling, ['host', 'global', 'watchBackoff'])
   }
-  if (options.grpcOptions !== undefined) checkOptions('etcd3.grpcOptions', options.grpcOptions, KNOWN_GRPC)
+  if (grpcOptions !== undefined) checkOptions('etcd3.grpcOptions', grpcOptions, KNOWN_GRPC)
   return options
 }
 
-/** What a {@link SecureEtcd3} is made of. */
-interface ClientParts {
-  readonly channel: ChannelBacking
-  readonly tls: TlsSession
-  readonly etcd3: Etcd3Options
-  readonly watches: WatchSupport
+/** What an `Etcd3` of ours stands on. */
+export interface ClientSession extends TlsSession {
+  readonly pool: ChannelBacking
+  /** The error that explains the reason for which a watch was canceled; null if no more is known. */
+  causeOf(reason: string): EtcdMtlsError | null
+  /** A watch failed, and nobody listens for that. */
+  unheard(error: Error): void
   /** Ends every call and connection; resolves when every socket is gone. */
   close(): Promise<void>
+}
+
+interface ClientParts {
+  readonly session: ClientSession
+  readonly etcd3: Etcd3Options
 }
 
 /**
@@ -88,16 +93,16 @@ const LEASE_RETRY = 100
 export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   /** The TLS side: the validation of the credentials, and the state of each endpoint. */
   readonly tls: TlsSession
-  readonly #parts: ClientParts
+  readonly #session: ClientSession
   readonly #life: AbortController
   #ended: Promise<void> | null = null
 
   /** @internal */
-  constructor(parts: ClientParts) {
+  constructor({ session, etcd3 }: ClientParts) {
     const life = new AbortController()
-    super(etcd3Options(parts, life.signal))
-    this.tls = parts.tls
-    this.#parts = parts
+    super(etcd3Options(session, etcd3, life.signal))
+    this.tls = session
+    this.#session = session
     this.#life = life
     failOnce(this.watchClient)
   }
@@ -107,13 +112,13 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * fails does not end the process: without a listener for `error`, `client.tls.events()` reports it.
    */
   override watch(): WatchBuilder {
-    return keepWatches(super.watch(), this.#parts.watches, castGrpcError)
+    return guardWatches(super.watch(), this.#session)
   }
 
   /**
    * As etcd3's, but `lost` comes before the lease can have expired: counted from the sending of the last keep-alive that was
-   * answered, a tenth of the TTL (at most a second) before it is over. Keep-alives are sent at each sixth of the TTL, and one that is not answered
-   * within a twelfth is sent to another endpoint as well.
+   * answered, a tenth of the TTL (at most a second) before it is over. Keep-alives are sent at each sixth of the TTL, and one that is
+   * not answered within a twelfth is sent to another endpoint as well.
    */
   override lease(ttl: number, options?: ILeaseOptions): Lease {
     return leaseOf(this, (...args) => super.lease(...args), this.closing)(ttl, options)
@@ -121,7 +126,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
 
   /** As etcd3's; its watches and leases are as this client's. */
   override namespace(prefix: string | Buffer): Namespace {
-    return withOurs(super.namespace(prefix), this.closing, this.#parts.watches)
+    return withOurs(super.namespace(prefix), this.closing, this.#session)
   }
 
   /** @internal Aborts when the client is closed. */
@@ -160,8 +165,8 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
           : Promise.reject(new ClientClosedError(service)),
       markFailed: () => undefined,
     })
-    const hadStreams = this.#parts.channel.hasOpenStreams
-    await this.#parts.close()
+    const hadStreams = this.#session.pool.hasOpenStreams
+    await this.#session.close()
     if (hadStreams) await sleep(LEASE_RETRY)
   }
 }
@@ -185,25 +190,23 @@ export async function authenticate(client: Etcd3, name: string, password: string
   }
 }
 
-function etcd3Options({ channel, etcd3 }: ClientParts, life: AbortSignal): IOptions {
+function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, life: AbortSignal): IOptions {
   const { defaultCallOptions, faultHandling = {}, grpcOptions = {} } = etcd3
+  const { watchBackoff } = faultHandling
   const notes: CallNotes = { current: null }
   const onCall = (call: ExplainedCall): void => {
     if (notes.current !== null) notes.current.call = call
   }
   return {
     hosts: VIRTUAL_HOST,
-    grpcOptions: { ...grpcOptions, channelFactoryOverride: () => createChannel(channel, onCall) },
+    grpcOptions: { ...grpcOptions, channelFactoryOverride: () => createChannel(pool, onCall) },
     ...(defaultCallOptions === undefined ? {} : { defaultCallOptions }),
     faultHandling: {
       ...faultHandling,
       // etcd3's default repeats every call that failed, writes as well. Here the channel repeats what is safe to repeat.
       global: faultHandling.global ?? noPolicy(),
       host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy(), notes),
-      watchBackoff:
-        faultHandling.watchBackoff === undefined
-          ? new WatchPause(1, life)
-          : untilClosed(faultHandling.watchBackoff, life),
+      watchBackoff: watchBackoff === undefined ? new WatchPause(1, life) : untilClosed(watchBackoff, life),
     },
   }
 }
@@ -215,9 +218,10 @@ function etcd3Options({ channel, etcd3 }: ClientParts, life: AbortSignal): IOpti
 function noPolicy(): HostPolicy {
   // One for all calls: etcd3 uses no signal, and each of them costs as much as a fiftieth of a call.
   const never = new AbortController().signal
+  const listen = (): { dispose: () => undefined } => ({ dispose: () => undefined })
   const policy: Policy = {
-    onSuccess: () => ({ dispose: () => undefined }),
-    onFailure: () => ({ dispose: () => undefined }),
+    onSuccess: listen,
+    onFailure: listen,
     execute: async (work, signal = never) => work({ signal }),
   }
   // What the type has in addition exists for types only (cockatiel, IPolicy).
@@ -230,10 +234,7 @@ interface CallNotes {
   current: { call: ExplainedCall | null } | null
 }
 
-/**
- * The same policy around calls whose errors have a `cause`. etcd3 makes its errors of the message of a status alone, so the error that
- * explains the end of a call is added here.
- */
+/** The same policy around calls whose errors have a `cause`: etcd3 makes them of the message of a status alone. */
 function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
   const wrapped: Policy = {
     onSuccess: policy.onSuccess,
@@ -256,44 +257,19 @@ function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
         }
       }, signal),
   }
-  // What the type has in addition exists for types only (cockatiel, IPolicy).
   return wrapped as HostPolicy
 }
 
-function withOurs(namespace: Namespace, closing: AbortSignal, watches: WatchSupport): Namespace {
+function withOurs(namespace: Namespace, closing: AbortSignal, session: ClientSession): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
   failOnce(namespace.watchClient)
-  namespace.watch = () => keepWatches(watch(), watches, castGrpcError)
+  namespace.watch = () => guardWatches(watch(), session)
   namespace.lease = leaseOf(namespace, namespace.lease.bind(namespace), closing)
-  namespace.namespace = (prefix) => withOurs(nested(prefix), closing, watches)
+  namespace.namespace = (prefix) => withOurs(nested(prefix), closing, session)
   return namespace
 }
 
-type MakeLease = (ttl: number, options?: ILeaseOptions) => Lease
-
-/** The same way to make leases, which this client then keeps alive. */
-function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSignal): MakeLease {
-  return (ttl, options) => {
-    const since = performance.now()
-    if (options?.autoKeepAlive === false) return make(ttl, options)
-    return keepLease(make(ttl, { ...options, autoKeepAlive: false }), {
-      ttl: ttl * 1000,
-      since,
-      closing,
-      openStream: () => leaseClient.leaseKeepAlive(),
-      streamError: (error) => (isError(error) ? castGrpcError(error) : error),
-      lostError: (id, cause) => {
-        const error = new EtcdLeaseInvalidError(id)
-        if (isError(cause)) Object.defineProperty(error, 'cause', { value: cause, configurable: true })
-        return error
-      },
-    })
-  }
-}
-
-/**
- * The client dials automatically; a watch only has to try again soon. A class, because etcd3 makes one for each response of a watch.
- */
+/** A class, because etcd3 makes one for each response of a watch. The client dials automatically; a watch only has to try again soon. */
 class WatchPause implements WatchBackoff {
   readonly #failures: number
   readonly #life: AbortSignal
@@ -320,4 +296,133 @@ function untilClosed(backoff: WatchBackoff, life: AbortSignal): WatchBackoff {
     },
     next: (context) => untilClosed(backoff.next(context), life),
   }
+}
+
+/**
+ * A stream that fails ends, too, and etcd3 starts a new attempt for each of the two (etcd3/lib/watch.js, establishStream):
+ * attempts and timers double with each failure, for as long as no endpoint answers. Here a failure counts once.
+ */
+function failOnce(client: Etcd3['watchClient']): void {
+  const watch = client.watch.bind(client)
+  client.watch = async (options) => {
+    const stream = await watch(options)
+    // Before the listeners of etcd3. Its type has less than the stream, which is one of Node.
+    if (stream instanceof EventEmitter) stream.once('error', () => stream.removeAllListeners('end'))
+    return stream
+  }
+}
+
+/** etcd3 puts it before the reason (etcd3/lib/watch.js, handleCancelResponse). */
+const CANCELED = 'Watcher canceled: '
+
+/**
+ * The same builder. Its watchers cannot end the process by an `error` that nobody listens for; and `create()` settles, where etcd3
+ * looks for a connection indefinitely.
+ */
+function guardWatches(builder: WatchBuilder, session: ClientSession): WatchBuilder {
+  const make = builder.watcher.bind(builder)
+  builder.watcher = () => guard(make(), session)
+  builder.create = () => settled(builder.watcher())
+  return builder
+}
+
+function guard(watcher: Watcher, session: ClientSession): Watcher {
+  return watcher.on('error', (error) => {
+    if (error.message.startsWith(CANCELED)) setCause(error, session.causeOf(error.message.slice(CANCELED.length)))
+    // etcd3 would wait for an answer that etcd does not send for a watch that has ended.
+    watcher.cancel = () => Promise.resolve()
+    // The first listener is this one.
+    if (watcher.listenerCount('error') === 1) session.unheard(error)
+  })
+}
+
+function settled(watcher: Watcher): Promise<Watcher> {
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      watcher.off('connected', connected).off('error', failed).off('disconnected', disconnected)
+    }
+    const connected = (): void => {
+      settle()
+      resolve(watcher)
+    }
+    const failed = (error: Error): void => {
+      settle()
+      reject(error)
+    }
+    const disconnected = (error: Error): void => {
+      // etcd3 and the channel look for another connection after one that breaks; a refusal is repeated each time.
+      if (!isEtcdMtlsError(error.cause) || error.cause.code === 'ERR_UNREACHABLE') return
+      const typed = castGrpcError(error)
+      setCause(typed, error.cause)
+      watcher.cancel().then(() => {
+        failed(typed)
+      }, failed)
+    }
+    watcher.on('connected', connected).on('error', failed).on('disconnected', disconnected)
+  })
+}
+
+type MakeLease = (ttl: number, options?: ILeaseOptions) => Lease
+
+/**
+ * The same way to make leases, with a {@link LeaseKeeper} and etcd3's events. etcd3 itself emits `lost` two TTLs after the last answer,
+ * when other clients may have had the keys for long, and stays on an endpoint that does not answer for a whole TTL.
+ */
+function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSignal): MakeLease {
+  return (seconds, options) => {
+    const since = performance.now()
+    if (options?.autoKeepAlive === false) return make(seconds, options)
+    const lease = make(seconds, { ...options, autoKeepAlive: false })
+    const [release, revoke] = [lease.release.bind(lease), lease.revoke.bind(lease)]
+    let stop = (): void => undefined
+    const start = (id: string): void => {
+      const keeper = new LeaseKeeper({ id, ttl: seconds * 1000, since }, () => leaseClient.leaseKeepAlive(), {
+        onStream: () => lease.emit('keepaliveEstablished'),
+        onSent: () => lease.emit('keepaliveFired'),
+        onRenewed: (answer) => lease.emit('keepaliveSucceeded', answer),
+        onFailed: (error) => lease.emit('keepaliveFailed', isError(error) ? castGrpcError(error) : error),
+        onLost: (_reason, cause) => {
+          release()
+          const error = new EtcdLeaseInvalidError(id)
+          if (isError(cause)) setCause(error, cause)
+          lease.emit('lost', error)
+        },
+      })
+      const onClosing = (): void => {
+        keeper.stop()
+        lease.emit('keepaliveFailed', closing.reason)
+      }
+      closing.addEventListener('abort', onClosing, { once: true })
+      stop = () => {
+        closing.removeEventListener('abort', onClosing)
+        keeper.stop()
+      }
+      keeper.renew()
+    }
+    lease.once('lost', () => {
+      stop()
+    })
+    lease.release = () => {
+      stop()
+      release()
+    }
+    lease.revoke = async (...args) => {
+      stop()
+      await revoke(...args)
+    }
+    lease.grant().then(
+      (id) => {
+        if (!lease.revoked() && !closing.aborted) start(id)
+      },
+      () => undefined, // etcd3 has emitted `lost` with the error.
+    )
+    return lease
+  }
+}
+
+/** Adds what is known of the reason to an error that another library made. */
+function setCause(error: unknown, cause: Error | null): void {
+  if (cause === null || !isError(error) || error.cause !== undefined) return
+  // Not enumerable, as the language has it for the option `cause`.
+  Object.defineProperty(error, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
 }

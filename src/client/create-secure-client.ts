@@ -3,14 +3,9 @@ import type { Finding } from '../report/finding.js'
 import { authenticate, SecureEtcd3 } from './connect.js'
 import { noLogin } from './diagnosis/failure.js'
 import { discover, endpointsOf, type LookupSrv, lookupSrv } from './discovery.js'
+import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
-import {
-  type ClientOptions,
-  type PasswordAuth,
-  type ResolvedOptions,
-  resolveOptions,
-  type UnlocatedOptions,
-} from './options.js'
+import { type ClientOptions, type PasswordAuth, type ResolvedOptions, resolveOptions } from './options.js'
 import { Session } from './session.js'
 import { abortable, holdingProcess } from './timing.js'
 import { Login, LoginError } from './transport/login.js'
@@ -39,23 +34,18 @@ export function createSecureClient(options: ClientOptions): Promise<SecureEtcd3>
 /** {@link createSecureClient} with a DNS of its own, for tests. */
 export async function connectSecurely(options: ClientOptions, lookup: LookupSrv): Promise<SecureEtcd3> {
   const plan = resolveOptions(options)
-  const { signal, source, tls, etcd3, auth } = plan
+  const { signal, source, tls, etcd3, auth, refreshEndpoints } = plan
   signal?.throwIfAborted()
-  const credentials = await abortable(signal, source.load(signal ?? undefined))
-  const validated = prepare(credentials, tls)
-  const { resolved, ...location } = await locate(plan, lookup)
-  const session = new Session(resolved, validated, location)
-  const verified = session.preflight()
+  const validated = prepare(await abortable(signal, source.load(signal ?? undefined)), tls)
+  const started = performance.now()
+  const { endpoints, findings } = await locate(plan, lookup)
+  const spent = performance.now() - started
+  const session = new Session({ ...plan, endpoints }, validated, findings)
+  const verified = session.preflight(plan.dialTimeout - spent)
   let client: SecureEtcd3
   try {
     // Made while the network is busy.
-    client = new SecureEtcd3({
-      channel: session.pool,
-      tls: session,
-      etcd3,
-      watches: session,
-      close: () => session.close(),
-    })
+    client = new SecureEtcd3({ session, etcd3 })
     await abortable(signal, verified)
   } catch (error) {
     await holdingProcess(abortable(signal, session.close()))
@@ -70,10 +60,9 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
     }
   }
   session.follow(source)
-  const { refreshEndpoints } = plan
   if (refreshEndpoints !== null) {
     void session.refresh(refreshEndpoints, async () => {
-      if ('discovery' in plan) return (await locate({ ...plan, signal: null }, lookup)).resolved.endpoints
+      if (plan.discovery !== null) return (await locate({ ...plan, signal: null }, lookup)).endpoints
       const deadline = Date.now() + plan.dialTimeout
       return endpointsOf((await client.cluster.memberList({}, { deadline })).members)
     })
@@ -83,14 +72,11 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
 
 /** The endpoints, looked up in DNS if that is asked for. */
 async function locate(
-  plan: ResolvedOptions | UnlocatedOptions,
+  { discovery, endpoints, dialTimeout, signal }: ResolvedOptions,
   lookup: LookupSrv,
-): Promise<{ resolved: ResolvedOptions; findings: readonly Finding[]; spent: number }> {
-  if (!('discovery' in plan)) return { resolved: plan, findings: [], spent: 0 }
-  const started = performance.now()
-  const { discovery, dialTimeout, signal } = plan
-  const { endpoints, findings } = await discover({ discovery, timeout: dialTimeout, signal, lookup })
-  return { resolved: { ...plan, endpoints }, findings, spent: performance.now() - started }
+): Promise<{ endpoints: readonly Endpoint[]; findings: readonly Finding[] }> {
+  if (discovery === null) return { endpoints, findings: [] }
+  return discover({ discovery, timeout: dialTimeout, signal, lookup })
 }
 
 /** Sets the password up for every call, and verifies it, unless nothing is to be verified. */
@@ -106,7 +92,6 @@ async function logIn(client: SecureEtcd3, session: Session, auth: PasswordAuth, 
   try {
     await login.run()
   } catch (error) {
-    if (!(error instanceof LoginError)) throw error
-    throw noLogin(error, username, session.report.path)
+    throw error instanceof LoginError ? noLogin(error, username, session.report.path) : error
   }
 }

@@ -19,19 +19,19 @@ import { revalidateServer } from './transport/tls-socket.js'
 import { narrowed, type ValidatedCredentials } from './validated-credentials.js'
 
 interface EndpointParts {
-  endpoint: Endpoint
+  readonly endpoint: Endpoint
   /** The name that the server's certificate has to cover. */
-  name: Host
+  readonly name: Host
   /** The credentials in use now. */
-  validated: () => ValidatedCredentials
+  readonly validated: () => ValidatedCredentials
   /** For one attempt with its diagnosis, in milliseconds. */
-  dialTimeout: number
+  readonly dialTimeout: number
   /** Called after each change of state. */
-  onChange: () => void
+  readonly onChange: () => void
   /** The finding for a cluster that is not the client's; null if it is, or is not known. */
-  refuseCluster: (connection: EndpointConnection, clusterId: string | null) => Finding | null
+  readonly refuseCluster: (connection: EndpointConnection, clusterId: string | null) => Finding | null
   /** Reads the clock of another endpoint, over a connection that it has; null without a connection or an answer. */
-  otherClock: () => Promise<ClockReading | null>
+  readonly otherClock: () => Promise<ClockReading | null>
 }
 
 /** `leaderless` is added in {@link EndpointConnection.status}: the connection itself is good. */
@@ -39,6 +39,15 @@ type State = Exclude<EndpointStatus['state'], 'leaderless'>
 
 /** The result of dialling, perhaps with credentials that are not in use yet. */
 export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
+
+interface DialPlan {
+  readonly validated: ValidatedCredentials
+  /** Whether the attempt keeps the process alive: a caller waits for it. */
+  readonly keepsProcess: boolean
+  /** For the attempt with its diagnosis, in milliseconds. */
+  readonly timeout: number
+  readonly isTooLate: () => boolean
+}
 
 /** The alerts for a certificate that is out of its validity (RFC 8446 section 6.2); OpenSSL sends 42 for one that has not begun. */
 const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
@@ -50,13 +59,15 @@ const RECENT = 1000
 
 export class EndpointConnection {
   readonly endpoint: Endpoint
+  /** The cluster that the member belonged to when it was connected last; null if that is not known. */
+  clusterId: string | null = null
   readonly #parts: EndpointParts
   #state: State = 'failed'
   #since = new Date()
   #leaderlessSince: Date | null = null
   #role: MemberRole | null = null
   #changedAt = performance.now()
-  #findings: Finding[] = []
+  #findings: readonly Finding[] = []
   #dialled: Dialled | null = null
   #attempt: Promise<void> | null = null
   /** Connections that accept no new calls and still carry some, as after a GOAWAY or a rotation. */
@@ -69,8 +80,6 @@ export class EndpointConnection {
   /** Credentials with one trust anchor alone, with which the server was verified, and those that they are made of. */
   #narrowed: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
   #diagnosed: { key: string; validated: ValidatedCredentials; diagnosis: Diagnosis } | null = null
-  /** The cluster that the member belonged to when it was connected last; null if that is not known. */
-  clusterId: string | null = null
   /** Counts the switches to new credentials: the result of an attempt with older ones comes too late. */
   #epoch = 0
   /** The dials in progress: one with the credentials in use, and one with those that a rotation may switch to. */
@@ -88,37 +97,16 @@ export class EndpointConnection {
   }
 
   get findings(): readonly Finding[] {
+    const { url } = this.endpoint
     const findings = [...this.#serverFindings(), ...this.#findings]
-    if (this.#leaderlessSince !== null)
-      findings.push(finding('endpoint/no-leader', { endpoint: this.endpoint.url, members: [] }))
+    if (this.#leaderlessSince !== null) findings.push(finding('endpoint/no-leader', { endpoint: url, members: [] }))
     return findings
-  }
-
-  /** Whether the member at the other end of the connection has a leader; a new connection counts as one that has. */
-  setLeader(hasLeader: boolean): void {
-    if (hasLeader === (this.#leaderlessSince === null)) return
-    this.#leaderlessSince = hasLeader ? null : new Date()
-    if (hasLeader) this.#since = new Date()
-    this.#parts.onChange()
   }
 
   /** The role of the member in the cluster when it was asked last; null if that is not known. */
   get role(): MemberRole | null {
     const isLearner = this.#findings.some((each) => each.code === 'endpoint/unavailable' && each.details.learner)
     return isLearner ? 'learner' : this.#role
-  }
-
-  /** The role that the member at the other end of this connection reported. */
-  setRole(connection: Connection, role: MemberRole | null): void {
-    if (connection === this.connection) this.#role = role
-  }
-
-  /** The findings about the server's certificates as of now, while it is connected. */
-  #serverFindings(): readonly Finding[] {
-    if (this.#dialled === null) return []
-    const { validation, validated } = this.#dialled
-    const expected = { name: this.#parts.name, validated, endpoint: this.endpoint.url }
-    return revalidateServer(validation.chain, expected).report.findings
   }
 
   /** Whether the member had a leader when it was connected; false unless it is connected. */
@@ -154,24 +142,37 @@ export class EndpointConnection {
     }
   }
 
+  /** Whether a call has to wait for the back-off: for all of it after a connection that closed early, else for a part of it. */
+  get justFailed(): boolean {
+    return performance.now() < Math.min(this.#retryAt, this.#callsDialAt)
+  }
+
+  /** Whether the member at the other end of the connection has a leader; a new connection counts as one that has. */
+  setLeader(hasLeader: boolean): void {
+    if (hasLeader === (this.#leaderlessSince === null)) return
+    this.#leaderlessSince = hasLeader ? null : new Date()
+    if (hasLeader) this.#since = new Date()
+    this.#parts.onChange()
+  }
+
+  /** The role that the member at the other end of this connection reported. */
+  setRole(connection: Connection, role: MemberRole | null): void {
+    if (connection === this.connection) this.#role = role
+  }
+
   /**
    * Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever the result.
    *
    * @param keepsProcess Whether the attempt keeps the process alive: a caller waits for it.
    */
-  attempt(keepsProcess: boolean): Promise<void> {
-    if (this.#state === 'closed' || this.connection !== null) return Promise.resolve()
+  attempt(keepsProcess: boolean, timeout = this.#parts.dialTimeout): Promise<void> {
+    if (this.#isClosed() || this.connection !== null) return Promise.resolve()
     if (this.#attempt !== null) return this.#attempt
-    const attempt = this.#dial(keepsProcess).finally(() => {
+    const attempt = this.#dial(keepsProcess, timeout).finally(() => {
       if (this.#attempt === attempt) this.#attempt = null
     })
     this.#attempt = attempt
     return attempt
-  }
-
-  /** Whether a call has to wait for the back-off: for all of it after a connection that closed early, else for a part of it. */
-  get justFailed(): boolean {
-    return performance.now() < Math.min(this.#retryAt, this.#callsDialAt)
   }
 
   /** Checks that a verified connection still answers; dials otherwise. */
@@ -187,15 +188,14 @@ export class EndpointConnection {
   }
 
   /**
-   * Dials with credentials that are not in use yet, next to the connection that is. Takes at most the dial time-out, with its
-   * diagnosis. The result has to be passed to {@link switchTo}, or its connection destroyed.
-   *
-   * @param keepsProcess Whether the attempt keeps the process alive: a caller waits for it.
+   * Dials with credentials that are not in use yet, next to the connection that is, within the dial time-out. The result has to be
+   * passed to {@link switchTo}, or its connection destroyed.
    */
   async dialWith(validated: ValidatedCredentials, keepsProcess: boolean): Promise<DialAttempt> {
-    const nothing: DialAttempt = { ok: false, findings: [] }
-    if (this.#isClosed()) return nothing
-    return (await this.#dialAndDiagnose(validated, keepsProcess, () => this.#isClosed())) ?? nothing
+    const { dialTimeout: timeout } = this.#parts
+    const isTooLate = (): boolean => this.#isClosed()
+    const reached = isTooLate() ? null : await this.#dialAndDiagnose({ validated, keepsProcess, timeout, isTooLate })
+    return reached ?? { ok: false, findings: [] }
   }
 
   /**
@@ -238,17 +238,8 @@ export class EndpointConnection {
     for (const each of this.#diallings) each.release()
   }
 
-  /** Ends everything, and gives the calls on the connections some time, in milliseconds: the endpoint is no longer one of the client's. */
-  async retire(limit: number): Promise<void> {
-    await this.#end((each) => each.drain(limit))
-  }
-
-  /** Ends everything. Resolves when every socket is gone. */
-  async close(): Promise<void> {
-    await this.#end((each) => each.close())
-  }
-
-  async #end(end: (connection: Connection) => Promise<void>): Promise<void> {
+  /** Ends everything; calls have up to `limit` milliseconds. Resolves when every socket is gone. */
+  async end(limit = Infinity): Promise<void> {
     const connections = [...this.#draining]
     if (this.connection !== null) connections.push(this.connection)
     clearTimeout(this.#retryTimer)
@@ -256,40 +247,32 @@ export class EndpointConnection {
     for (const each of this.#diallings) each.abort()
     this.#dialled = null
     this.#change('closed', [])
-    await Promise.all(connections.map(end))
+    await Promise.all(connections.map((each) => (limit === Infinity ? each.closeWhenIdle() : each.drain(limit))))
   }
 
-  async #dial(keepsProcess: boolean): Promise<void> {
+  async #dial(keepsProcess: boolean, timeout: number): Promise<void> {
     clearTimeout(this.#retryTimer)
     const validated = this.#parts.validated()
     this.#change('connecting', this.#findings)
     const epoch = this.#epoch
     const isTooLate = (): boolean => this.#isClosed() || this.#epoch !== epoch
-    const reached = await this.#dialAndDiagnose(validated, keepsProcess, isTooLate)
+    const reached = await this.#dialAndDiagnose({ validated, keepsProcess, timeout, isTooLate })
     if (reached === null) return
     if (reached.ok) this.#up(reached.dialled)
     else this.#fail(reached.findings)
   }
 
   /**
-   * Dials with its diagnosis, within the dial timeout. If OpenSSL missed a path that is valid, it dials again with the
-   * trust anchor of that path alone.
-   *
-   * @returns Null if the result comes too late.
+   * If OpenSSL missed a path that is valid, it dials again with the trust anchor of that path alone. Null if the result comes too late.
    */
-  async #dialAndDiagnose(
-    validated: ValidatedCredentials,
-    keepsProcess: boolean,
-    isTooLate: () => boolean,
-  ): Promise<DialAttempt | null> {
-    const { endpoint, name, dialTimeout } = this.#parts
-    const deadline = performance.now() + dialTimeout
-    const onDown = this.#onDown
+  async #dialAndDiagnose({ validated, keepsProcess, timeout, isTooLate }: DialPlan): Promise<DialAttempt | null> {
+    const { endpoint, name } = this.#parts
+    const deadline = performance.now() + timeout
     const tried = new Set<string>()
     let use = this.#narrowed?.validated === validated ? this.#narrowed.use : validated
     for (;;) {
-      const timeout = Math.max(1, deadline - performance.now())
-      const dialling = dialAgain({ endpoint, name, validated: use, timeout, keepsProcess, onDown })
+      const left = Math.max(1, deadline - performance.now())
+      const dialling = dialAgain({ endpoint, name, validated: use, timeout: left, keepsProcess, onDown: this.#onDown })
       this.#diallings.add(dialling)
       const outcome = await dialling.outcome
       this.#diallings.delete(dialling)
@@ -332,16 +315,16 @@ export class EndpointConnection {
   async #explain(
     failure: DialFailure,
     validated: ValidatedCredentials,
-    timeLeft: number,
+    timeout: number,
   ): Promise<{ findings: Finding[]; anchor: string | null }> {
     const { endpoint, name, dialTimeout } = this.#parts
-    const { stage, alert, timedOut, error } = failure
+    const { stage, alert, timedOut, error, failedAddresses } = failure
     const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
     // The same failure again needs no second look: it would double the connections that a refusing server sees.
     let diagnosed = this.#diagnosed
     if (key !== diagnosed?.key || validated !== diagnosed.validated) {
-      const request = { endpoint, name, validated, failure, timeout: timeLeft, signal: this.#life.signal }
-      const diagnosis = await diagnose(request)
+      const { signal } = this.#life
+      const diagnosis = await diagnose({ endpoint, name, validated, failure, timeout, signal })
       // The server considers our certificate out of its validity: compare the clock of another server.
       const clock = OUT_OF_VALIDITY.has(alert) ? await this.#parts.otherClock() : diagnosis.clock
       diagnosed = { key, validated, diagnosis: { ...diagnosis, clock } }
@@ -350,32 +333,38 @@ export class EndpointConnection {
     }
     const { diagnosis } = diagnosed
     const findings = explainFailure({ endpoint, name, validated, failure, diagnosis, timeout: dialTimeout })
-    const missed =
-      isVerificationError(error) && diagnosis.validation?.report.ok === true ? diagnosis.validation.report : null
+    const { report } = diagnosis.validation ?? {}
     return {
-      findings: [...findings, ...this.#otherAddresses(null, failure.failedAddresses)],
-      anchor: missed?.path.at(-1)?.fingerprint256 ?? null,
+      findings: [...findings, ...this.#otherAddresses(null, failedAddresses)],
+      anchor: isVerificationError(error) && report?.ok === true ? (report.path.at(-1)?.fingerprint256 ?? null) : null,
     }
   }
 
   #otherAddresses(answered: string | null, failed: readonly FailedAddress[]): Finding[] {
+    const { url } = this.endpoint
     return failed.length === 0
       ? []
-      : [finding('endpoint/address-failed', { endpoint: this.endpoint.url, answered, failed: [...failed] })]
+      : [finding('endpoint/address-failed', { endpoint: url, answered, failed: [...failed] })]
+  }
+
+  /** The findings about the server's certificates as of now, while it is connected. */
+  #serverFindings(): readonly Finding[] {
+    if (this.#dialled === null) return []
+    const { validation, validated } = this.#dialled
+    return revalidateServer(validation.chain, { name: this.#parts.name, validated, endpoint: this.endpoint.url }).report
+      .findings
   }
 
   #up(dialled: Dialled): void {
     this.#dialled = dialled
     this.#diagnosed = null
-    const { url } = this.endpoint
-    const notAsked = dialled.certificateSent === false ? [notAskedFinding(url, dialled)] : []
-    const others = this.#otherAddresses(dialled.address, dialled.failedAddresses)
-    this.#change('ready', [...notAsked, ...others])
+    const notAsked = dialled.certificateSent === false ? [notAskedFinding(this.endpoint.url, dialled)] : []
+    this.#change('ready', [...notAsked, ...this.#otherAddresses(dialled.address, dialled.failedAddresses)])
     // It may have broken since its first call was answered.
     if (!dialled.connection.open) this.#down('closed', null)
   }
 
-  #fail(findings: Finding[]): void {
+  #fail(findings: readonly Finding[]): void {
     this.#backOff()
     this.#callsDialAt = performance.now() + RECENT
     this.#change('failed', findings)
@@ -389,9 +378,8 @@ export class EndpointConnection {
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
     this.#diagnosed = null
     this.#change('failed', [found])
-    if (livedLong) this.#failures = 0
     // Most connections are lost because a member restarts or a proxy closes them: the first attempt comes at once.
-    if (this.#failures === 0) {
+    if (livedLong || this.#failures === 0) {
       this.#failures = livedLong ? 0 : 1
       void this.attempt(false)
       return
@@ -408,16 +396,13 @@ export class EndpointConnection {
     const pause = backoffPause(this.#failures, PAUSES)
     this.#retryAt = performance.now() + pause
     clearTimeout(this.#retryTimer)
-    this.#retryTimer = setTimeout(() => {
-      void this.attempt(false)
-    }, pause)
     // An idle client must not keep the process alive.
-    this.#retryTimer.unref()
+    this.#retryTimer = setTimeout(() => void this.attempt(false), pause).unref()
     return pause
   }
 
   #change(state: State, findings: readonly Finding[]): void {
-    if (this.#state === 'closed') return
+    if (this.#isClosed()) return
     this.#leaderlessSince = null
     this.#role = null
     if (this.#state !== state) {
@@ -425,7 +410,7 @@ export class EndpointConnection {
       this.#changedAt = performance.now()
     }
     this.#state = state
-    this.#findings = [...findings]
+    this.#findings = findings
     this.#parts.onChange()
   }
 }

@@ -9,41 +9,38 @@ import { makeReport, summarize } from '../report/report.js'
 import { noConnection, noQuorum } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { finding } from './finding.js'
+import type { ResolvedOptions } from './options.js'
 import { KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
-import type { CallRoute, CarriedCall, EndedCall, WaitingCall } from './transport/call-route.js'
 import { makeStatus, type Outcome } from './transport/call-status.js'
-import { EtcdCall } from './transport/call.js'
+import { type CallRoute, type CarriedCall, type EndedCall, EtcdCall, type WaitingCall } from './transport/call.js'
 import { type Call, type ChannelBacking, connectivityState, type Deadline, status } from './transport/channel.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
-import { LeaderCheck, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
-import { isTokenRefused, type Login, LoginError } from './transport/login.js'
 import { ReceiveBudget } from './transport/framing.js'
+import { LeaderCheck, RANGE_PATH, readServerStatus, REQUIRE_LEADER, STATUS_PATH } from './transport/health-check.js'
+import { isTokenRefused, type Login, LoginError } from './transport/login.js'
 import { UnaryCall } from './transport/unary-call.js'
 
 /** How long requests that were sent may take to end once the client is closed, in milliseconds. */
 const CLOSE_GRACE = 1000
 /** What a call may wait longer than one attempt to dial takes, in milliseconds. */
 const WAIT_MARGIN = 500
+/** After a member has come back, its share of the streams migrates to it within this time, in milliseconds. */
+const REBALANCE_SPREAD = 3000
+/** grpc-js' own limit for an answer, in bytes. */
+const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
 
 const WATCH = '/etcdserverpb.Watch/Watch'
 const LEASE_KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
 
 const NO_HEADERS: OutgoingHttpHeaders = {}
-/** etcd api/v3rpc/rpctypes/metadatafields.go: MetadataRequireLeaderKey, MetadataHasLeader. */
-const REQUIRE_LEADER: OutgoingHttpHeaders = { hasleader: 'true' }
-/** After a member has come back, its share of the streams migrates to it within this time, in milliseconds. */
-const REBALANCE_SPREAD = 3000
 
-interface PoolOptions {
-  /** For one attempt, in milliseconds. */
-  readonly dialTimeout: number
-  /** Longest answer accepted, in bytes; -1: no limit. */
-  readonly maxReceiveLength: number
-  /** Whether a member without a leader shall refuse calls, so that they go to another one. */
-  readonly requireLeader: boolean
+/** Explains why logging in failed, and why a call was refused; null if that is not known. */
+interface Explanations {
+  readonly login: (error: unknown) => EtcdMtlsError | null
+  readonly refusal: (outcome: Outcome, call: EndedCall) => EtcdMtlsError | null
 }
 
 export class EndpointPool implements CallRoute, ChannelBacking {
@@ -51,14 +48,11 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   readonly maxReceiveLength: number
   readonly leaderHeaders: OutgoingHttpHeaders | null
   readonly carried = new Set<CarriedCall>()
-  /** Null: no password. */
-  login: Login | null = null
-  /** Explains why logging in failed, for the calls that waited for it. */
-  explainLogin: (error: unknown) => EtcdMtlsError | null = () => null
-  /** Explains why a call was refused; null if that is not known. */
-  explainRefusal: (outcome: Outcome, call: EndedCall) => EtcdMtlsError | null = () => null
   readonly watchEnds = new WatchEnds()
   readonly receiveBudget = new ReceiveBudget()
+  /** Null: no password. */
+  login: Login | null = null
+  readonly #explain: Explanations
   #endpoints: readonly EndpointConnection[]
   readonly #dialTimeout: number
   readonly #waiting = new Map<WaitingCall, string>()
@@ -76,11 +70,13 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   #waitTimer: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor(endpoints: readonly EndpointConnection[], { dialTimeout, maxReceiveLength, requireLeader }: PoolOptions) {
+  constructor(endpoints: readonly EndpointConnection[], options: ResolvedOptions, explain: Explanations) {
+    const limit: unknown = options.etcd3.grpcOptions?.['grpc.max_receive_message_length']
     this.#endpoints = endpoints
-    this.#dialTimeout = dialTimeout
-    this.maxReceiveLength = maxReceiveLength
-    this.leaderHeaders = requireLeader ? REQUIRE_LEADER : null
+    this.#explain = explain
+    this.#dialTimeout = options.dialTimeout
+    this.maxReceiveLength = typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH
+    this.leaderHeaders = options.requireLeader ? REQUIRE_LEADER : null
     this.target = targetOf(endpoints)
   }
 
@@ -91,23 +87,16 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   }
 
   get hasOpenStreams(): boolean {
-    for (const call of this.carried) if (call.openEnded) return true
-    return false
+    return [...this.carried].some((call) => call.openEnded)
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
     const parts = { route: this, path, deadline, authority, headers: null, avoid: this.#none }
     if (isUnary(path)) return new UnaryCall(parts)
-    switch (path) {
-      case WATCH:
-        return new ResumableCall({ ...parts, headers: this.leaderHeaders }, (stream) => {
-          return new WatchResumer(stream, this.#positions, this.watchEnds)
-        })
-      case LEASE_KEEP_ALIVE:
-        return new ResumableCall({ ...parts, headers: this.leaderHeaders }, (stream) => new KeepAliveResumer(stream))
-      default:
-        return new EtcdCall(parts)
-    }
+    const streamParts = { ...parts, headers: this.leaderHeaders }
+    if (path === LEASE_KEEP_ALIVE) return new ResumableCall(streamParts, (stream) => new KeepAliveResumer(stream))
+    if (path !== WATCH) return new EtcdCall(parts)
+    return new ResumableCall(streamParts, (stream) => new WatchResumer(stream, this.#positions, this.watchEnds))
   }
 
   onStateChange(listener: () => void): () => void {
@@ -126,7 +115,11 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     }
     if (this.#serve(call, path)) return
     this.#waiting.set(call, path)
-    this.#armWaitTimer()
+    // It keeps the process alive for the calls that wait, and limits their wait.
+    this.#waitTimer ??= setTimeout(() => {
+      this.#waitTimer = undefined
+      this.#refuseWaiting(makeStatus(status.UNAVAILABLE, 'No endpoint became ready within the dial time-out'))
+    }, this.#dialTimeout + WAIT_MARGIN)
     if (this.#ready.length > 0) return
     this.dial()
     this.#refuseIfHopeless()
@@ -142,7 +135,8 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   }
 
   whyNotReady(): EtcdMtlsError | null {
-    if (this.#ready.length > 0) return this.#isLeaderless() ? noQuorum(this.#endpoints) : null
+    if (this.#ready.length > 0)
+      return this.#ready.every((each) => this.#leaderless.has(each)) ? noQuorum(this.#endpoints) : null
     const report = makeReport({ checkedAt: new Date(), path: null, findings: this.#findings })
     return report.ok ? null : noConnection(report)
   }
@@ -151,7 +145,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     if (isNoLeader(outcome)) this.#markLeaderless(call.carriedBy)
     const reviewed = this.login === null ? withoutLogin(outcome) : this.login.review(outcome, call.headers)
     if (reviewed.code === status.OK) return reviewed
-    return because(reviewed, this.explainRefusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
+    return because(reviewed, this.#explain.refusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
   }
 
   /** From here on, calls go to these. */
@@ -178,13 +172,10 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     const most = clusters.filter(({ members }) => members.length === clusters[0]?.members.length)
     const chosen = most.find(({ id }) => id === this.#clusterId) ?? most[0]
     if (chosen === undefined) return null
-    const refusalOf = ({ endpoint }: EndpointConnection, cluster: string): Finding =>
-      finding('endpoint/other-cluster', {
-        endpoint: endpoint.url,
-        cluster,
-        expected: chosen.id,
-        members: chosen.members,
-      })
+    const refusalOf = ({ endpoint }: EndpointConnection, cluster: string): Finding => {
+      const details = { endpoint: endpoint.url, cluster, expected: chosen.id, members: chosen.members }
+      return finding('endpoint/other-cluster', details)
+    }
     if (chosen.id !== this.#clusterId) {
       this.#clusterId = chosen.id
       for (const each of this.#endpoints) {
@@ -198,16 +189,15 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   /** To be called after each change of an endpoint. */
   endpointChanged(): void {
     const before = this.#ready
-    this.#ready = this.#endpoints.flatMap(({ connection }) => (connection === null ? [] : [connection]))
+    this.#ready = this.#endpoints.flatMap(({ connection }) => connection ?? [])
     for (const [connection, check] of this.#leaderless) {
       if (this.#ready.includes(connection)) continue
       check.stop()
       this.#leaderless.delete(connection)
     }
-    for (const each of this.#endpoints) {
-      const { connection } = each
-      const isNew = connection !== null && !before.includes(connection)
-      if (isNew && !each.connectedWithLeader) this.#markLeaderless(connection.authority)
+    for (const { connection, connectedWithLeader } of this.#endpoints) {
+      if (connection === null || before.includes(connection)) continue
+      if (!connectedWithLeader) this.#markLeaderless(connection.authority)
     }
     this.#serveWaiting()
     if (this.#ready.length === 0) this.#refuseIfHopeless()
@@ -220,10 +210,10 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     const { connection } = endpoint
     if (connection === null || limit <= 0) return
     const token = this.login?.headersFor(STATUS_PATH)?.['token']
-    const status = await readServerStatus(connection, typeof token === 'string' ? token : null, { timeout: limit })
-    if (status === null || this.#closed) return
-    endpoint.setRole(connection, status.role)
-    if (!status.hasLeader && endpoint.connection === connection) this.#markLeaderless(connection.authority)
+    const reported = await readServerStatus(connection, typeof token === 'string' ? token : null, { timeout: limit })
+    if (reported === null || this.#closed) return
+    endpoint.setRole(connection, reported.role)
+    if (!reported.hasLeader && endpoint.connection === connection) this.#markLeaderless(connection.authority)
   }
 
   /** Gives what was sent a second to end, and ends the rest at once. Resolves when every socket is gone. */
@@ -235,9 +225,8 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     for (const call of [...this.carried]) if (call.openEnded) cancelForClose(call)
     const timer = setTimeout(() => {
       for (const call of [...this.carried]) cancelForClose(call)
-    }, CLOSE_GRACE)
-    timer.unref()
-    await Promise.all(this.#endpoints.map((each) => each.close()))
+    }, CLOSE_GRACE).unref()
+    await Promise.all(this.#endpoints.map((each) => each.end()))
     clearTimeout(timer)
   }
 
@@ -260,7 +249,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     for (let tries = this.#ready.length; tries > 0; tries -= 1) {
       this.#next = (this.#next + 1) % this.#ready.length
       const connection = this.#ready[this.#next]
-      // A connection that is about to end is seen as closed before its member is notified.
+      // A connection that is about to end is seen as closed before its endpoint is notified.
       if (connection?.open !== true) continue
       if (!this.#leaderless.has(connection) && !avoid.has(connection.authority)) return connection
       if (second === null || this.#leaderless.has(second)) second = connection
@@ -274,11 +263,11 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     for (const { openEnded, carriedBy } of this.carried) {
       if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + 1)
     }
-    const crowded = new Set(avoid)
     const usable = this.#ready.filter((each) => each.open && !avoid.has(each.authority) && !this.#leaderless.has(each))
-    const least = Math.min(...usable.map(({ authority }) => streams.get(authority) ?? 0))
-    for (const { authority } of usable) if ((streams.get(authority) ?? 0) > least) crowded.add(authority)
-    return this.#pick(crowded)
+    const counts = usable.map(({ authority }) => streams.get(authority) ?? 0)
+    const least = Math.min(...counts)
+    const crowded = usable.filter((_, index) => (counts[index] ?? 0) > least)
+    return this.#pick(new Set([...avoid, ...crowded.map(({ authority }) => authority)]))
   }
 
   /**
@@ -291,8 +280,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
       const timer = setTimeout(() => {
         this.#rebalancing.delete(timer)
         if (this.carried.has(call) && this.#ready.length > 1) call.migrate()
-      }, Math.random() * REBALANCE_SPREAD)
-      timer.unref()
+      }, Math.random() * REBALANCE_SPREAD).unref()
       this.#rebalancing.add(timer)
     }
   }
@@ -320,7 +308,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
         const refused = error instanceof LoginError && error.refused
         const details = `Logging in failed: ${asError(error).message}`
         const outcome = makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details)
-        this.#refuseWaiting(because(outcome, this.explainLogin(error)))
+        this.#refuseWaiting(because(outcome, this.#explain.login(error)))
       },
     )
   }
@@ -338,11 +326,6 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     return this.#endpoints.flatMap((each) => each.findings)
   }
 
-  /** Whether every endpoint that is ready lacks a leader. */
-  #isLeaderless(): boolean {
-    return this.#ready.length > 0 && this.#ready.every((each) => this.#leaderless.has(each))
-  }
-
   #someConnecting(): boolean {
     return this.#endpoints.some((each) => each.state === 'connecting')
   }
@@ -350,10 +333,8 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   /** No endpoint is ready or being dialled: waiting is useless. */
   #refuseIfHopeless(): void {
     if (this.#waiting.size === 0 || this.#someConnecting()) return
-    const findings = this.#findings
-    const report = makeReport({ checkedAt: new Date(), path: null, findings })
-    const outcome = makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(findings)}`)
-    this.#refuseWaiting(because(outcome, report.ok ? null : noConnection(report)))
+    const outcome = makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(this.#findings)}`)
+    this.#refuseWaiting(because(outcome, this.whyNotReady()))
   }
 
   #refuseWaiting(outcome: Outcome): void {
@@ -361,14 +342,6 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     this.#waiting.clear()
     this.#disarmWaitTimer()
     for (const call of calls) call.refuse(outcome)
-  }
-
-  /** Keeps the process alive for the calls that wait, and limits their wait. */
-  #armWaitTimer(): void {
-    this.#waitTimer ??= setTimeout(() => {
-      this.#waitTimer = undefined
-      this.#refuseWaiting(makeStatus(status.UNAVAILABLE, 'No endpoint became ready within the dial time-out'))
-    }, this.#dialTimeout + WAIT_MARGIN)
   }
 
   #disarmWaitTimer(): void {
@@ -397,10 +370,8 @@ function targetOf(endpoints: readonly EndpointConnection[]): string {
  */
 function withoutLogin(outcome: Outcome): Outcome {
   if (outcome.code !== status.UNAUTHENTICATED || !isTokenRefused(outcome)) return outcome
-  return {
-    ...outcome,
-    details: 'etcd does not accept the token of this call, and the client has no password for another one',
-  }
+  const details = 'etcd does not accept the token of this call, and the client has no password for another one'
+  return { ...outcome, details }
 }
 
 function because(outcome: Outcome, cause: EtcdMtlsError | null): Outcome {

@@ -21,24 +21,26 @@ export interface Endpoint {
   readonly socketPath: string | null
 }
 
-/** etcd's own client port, used if an endpoint has none (IANA service `etcd-client`). */
+/** IANA service `etcd-client`. */
 const DEFAULT_PORT = 2379
 
 /** How many endpoints DNS or a member list may give; etcd advises at most seven members, and each endpoint is a connection. */
 export const MAX_FOUND = 100
 
+const AT_LEAST_ONE = 'must name at least one endpoint, as https://10.0.0.1:2379'
+
 /**
- * Reads the option `endpoints`: an array of strings or of `{ url, serverName }`, or one string with commas, as in
- * `ETCDCTL_ENDPOINTS`. Duplicates are dropped.
+ * Reads the option `endpoints`: an array of strings or of `{ url, serverName }`, or one string with commas. Duplicates are dropped.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` naming the endpoint that is refused.
  */
 export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   const entries: unknown[] = Array.isArray(input) ? input : [input]
-  const given = entries.flatMap((entry) => {
-    if (typeof entry === 'string') return entry.split(',').map((text) => ({ text: text.trim(), serverName: null }))
-    return [readEntry(entry)]
-  })
+  const given = entries.flatMap((entry) =>
+    typeof entry === 'string'
+      ? entry.split(',').map((text) => ({ text: text.trim(), serverName: null }))
+      : [readEntry(entry)],
+  )
   const byUrl = new Map<string, Endpoint>()
   for (const { text, serverName } of given) {
     if (given.length > 1 && text === '')
@@ -50,17 +52,13 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
       throw refuse(text, 'must not be given twice with two server names')
   }
   const [first, ...rest] = byUrl.values()
-  if (first === undefined) throw optionInvalid('endpoints', 'must name at least one endpoint, as https://10.0.0.1:2379')
+  if (first === undefined) throw optionInvalid('endpoints', AT_LEAST_ONE)
   return [first, ...rest]
 }
 
-/**
- * The HTTP/2 authority of calls: the server name, if it is another one than the host, as in Go's gRPC. A proxy that chooses by
- * SNI often chooses by the authority, too.
- */
+/** The HTTP/2 authority of calls: the server name, if it is another one than the host, as in Go's gRPC; proxies choose by it. */
 export function authorityFor({ authority, host }: Endpoint, name: Host): string {
-  if (name.value === host.value) return authority
-  return name.kind === 'ip' && name.value.includes(':') ? `[${name.value}]` : name.value
+  return name.value === host.value ? authority : bracketed(name)
 }
 
 /** Whether two entries are the same server, under the same name. */
@@ -68,35 +66,30 @@ export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
   return one.url === other.url && one.address === other.address && one.serverName?.value === other.serverName?.value
 }
 
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything else than one DNS name or IP address. */
+export function readServerName(serverName: unknown, option: string): Host {
+  const host = typeof serverName === 'string' ? classifyHost(serverName, option) : null
+  if (host === null || isPattern(host)) throw textInvalid(option, serverName, 'one DNS name or IP address')
+  return host
+}
+
 function readEntry(entry: unknown): { text: string; serverName: Host | null } {
   if (typeof entry !== 'object' || entry === null)
     throw valueInvalid('endpoints', entry, 'a string, or an array of strings or of { url, serverName }')
   checkOptions('endpoints', entry, ['url', 'serverName'])
   const url: unknown = Reflect.get(entry, 'url')
-  const serverName: unknown = Reflect.get(entry, 'serverName')
+  const name: unknown = Reflect.get(entry, 'serverName')
   if (typeof url !== 'string') throw valueInvalid('endpoints.url', url, 'a string')
-  return {
-    text: url.trim(),
-    serverName: serverName === undefined ? null : readServerName(serverName, 'endpoints.serverName'),
-  }
-}
-
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything else than one DNS name or IP address. */
-export function readServerName(serverName: unknown, option: string): Host {
-  const host = typeof serverName === 'string' ? classifyHost(serverName, option) : null
-  if (host === null || host.kind === 'uri' || host.value.startsWith('*')) {
-    throw textInvalid(option, serverName, 'one DNS name or IP address')
-  }
-  return host
+  return { text: url.trim(), serverName: name === undefined ? null : readServerName(name, 'endpoints.serverName') }
 }
 
 /** `unixs:///path/name`: the name is what the certificate has to cover, as etcd's clientv3 has it (internal/endpoint). */
 function parseSocket(text: string): Endpoint {
   const socketPath = text.slice('unixs://'.length)
   const name = basename(socketPath)
-  const reading = readHost(name.replace(/:\d+$/, ''))
   if (name === '' || socketPath.endsWith('/')) throw refuse(text, 'must end in the name of a socket')
-  if ('refused' in reading || reading.host.kind === 'uri' || reading.host.value.startsWith('*')) {
+  const reading = readHost(name.replace(/:\d+$/, ''))
+  if ('refused' in reading || isPattern(reading.host)) {
     throw refuse(text, 'must end in a name that a certificate can carry, because that name is verified')
   }
   const { host } = reading
@@ -106,59 +99,59 @@ function parseSocket(text: string): Endpoint {
 
 function parseEndpoint(text: string): Endpoint {
   if (/^unixs:\/\//i.test(text)) return parseSocket(text)
-  const { authority } = splitUrl(text)
-  const { host: written, port: portText } = splitAuthority(text, authority)
+  const { written, port } = splitAuthority(text, authorityOf(text))
   const reading = readHost(written)
   if ('refused' in reading) throw refuse(text, `must have a usable host; the host ${reading.refused}`)
   const { host } = reading
-  if (host.kind === 'uri' || host.value.startsWith('*')) throw refuse(text, 'must name one host, not a pattern')
-  const port = portText === null ? DEFAULT_PORT : parsePort(text, portText)
-  const canonical = `${host.kind === 'ip' && host.bytes?.length === 16 ? `[${host.value}]` : host.value}:${String(port)}`
+  if (isPattern(host)) throw refuse(text, 'must name one host, not a pattern')
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)
+    throw refuse(text, 'must have a port from 1 to 65535')
+  const authority = `${bracketed(host)}:${String(Number(port))}`
   const address = host.kind === 'dns' && written.endsWith('.') ? `${host.value}.` : host.value
-  return { url: `https://${canonical}`, authority: canonical, host, serverName: null, address, port, socketPath: null }
+  return {
+    url: `https://${authority}`,
+    authority,
+    host,
+    serverName: null,
+    address,
+    port: Number(port),
+    socketPath: null,
+  }
 }
 
-function splitUrl(text: string): { authority: string } {
-  if (text === '') throw optionInvalid('endpoints', 'must name at least one endpoint, as https://10.0.0.1:2379')
-  const match = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text)
-  const scheme = match?.[1]?.toLowerCase()
-  const rest = match?.[2]
-  if (scheme === undefined || rest === undefined) {
-    throw refuse(text, `must start with https://, as https://${text.replace(/^[^@]*@/, '')}`)
-  }
+/** What stands between the scheme and the path. */
+function authorityOf(text: string): string {
+  if (text === '') throw optionInvalid('endpoints', AT_LEAST_ONE)
+  const [, written, authority = '', after = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(.*)$/is.exec(text) ?? []
+  const scheme = written?.toLowerCase()
+  if (scheme === undefined) throw refuse(text, `must start with https://, as https://${text.replace(/^[^@]*@/, '')}`)
   if (scheme === 'http') {
-    throw refuse(
-      text,
-      'must not be http://: this client speaks TLS only, and sends nothing in plaintext; write https://',
-    )
+    const reason = 'this client speaks TLS only, and sends nothing in plaintext; write https://'
+    throw refuse(text, `must not be http://: ${reason}`)
   }
   if (scheme !== 'https') throw refuse(text, `must start with https://; "${scheme}" is not supported`)
-  const end = rest.search(/[/?#\\]/)
-  const authority = end === -1 ? rest : rest.slice(0, end)
-  const after = end === -1 ? '' : rest.slice(end)
   if (after !== '' && after !== '/') throw refuse(text, 'must end after the port: no path, query or fragment')
   if (authority.includes('@')) throw refuse(text, 'must not have user info; use the option auth for a password')
-  return { authority }
+  return authority
 }
 
-function splitAuthority(text: string, authority: string): { host: string; port: string | null } {
-  const bracketed = /^\[([^\]]*)\](?::(.*))?$/s.exec(authority)
-  if (bracketed !== null) {
-    const host = bracketed[1] ?? ''
-    if (!host.includes(':')) throw refuse(text, 'must have brackets only around an IPv6 address')
-    return { host, port: bracketed[2] ?? null }
+function splitAuthority(text: string, authority: string): { written: string; port: string } {
+  const [, inner, after] = /^\[([^\]]*)\](?::(.*))?$/s.exec(authority) ?? []
+  if (inner !== undefined) {
+    if (!inner.includes(':')) throw refuse(text, 'must have brackets only around an IPv6 address')
+    return { written: inner, port: after ?? String(DEFAULT_PORT) }
   }
-  const colon = authority.indexOf(':')
-  if (colon === -1) return { host: authority, port: null }
-  if (authority.includes(':', colon + 1))
-    throw refuse(text, 'must have an IPv6 address in brackets, as https://[::1]:2379')
-  return { host: authority.slice(0, colon), port: authority.slice(colon + 1) }
+  const [written = '', port = String(DEFAULT_PORT), ...more] = authority.split(':')
+  if (more.length > 0) throw refuse(text, 'must have an IPv6 address in brackets, as https://[::1]:2379')
+  return { written, port }
 }
 
-function parsePort(text: string, port: string): number {
-  const number = /^\d{1,5}$/.test(port) ? Number(port) : 0
-  if (number < 1 || number > 65_535) throw refuse(text, 'must have a port from 1 to 65535')
-  return number
+function isPattern(host: Host): boolean {
+  return host.kind === 'uri' || host.value.startsWith('*')
+}
+
+function bracketed({ kind, value }: Host): string {
+  return kind === 'ip' && value.includes(':') ? `[${value}]` : value
 }
 
 function refuse(text: string, reason: string): Error {

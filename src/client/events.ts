@@ -1,9 +1,5 @@
-/**
- * The events of a client: delivered to every consumer, of which a slow one costs memory up to a bound and never delays the others; and
- * those about the expiry of its credentials.
- */
+/** The events of a client: delivered to every consumer; and those about the expiry of its credentials. */
 import type { CertificateRef } from '../report/finding.js'
-import type { Certificate } from '../x509/certificate.js'
 import type { TlsEvent } from './tls-session.js'
 import type { ValidatedCredentials } from './validated-credentials.js'
 
@@ -15,14 +11,10 @@ export class EventHub {
   #ended = false
 
   emit(event: TlsEvent): void {
-    for (const consumer of [...this.#consumers]) consumer.give(event)
+    for (const consumer of this.#consumers) consumer.give(event)
   }
 
-  /**
-   * A consumer of every event from this call on, whether or not it is in `next()` at that time.
-   *
-   * @param first Events that it receives before all others.
-   */
+  /** A consumer of every event from this call on. `first` comes before all others. */
   consume(first: readonly TlsEvent[]): AsyncIterableIterator<TlsEvent, undefined> {
     const consumer = new Consumer(() => this.#consumers.delete(consumer))
     for (const event of first) consumer.give(event)
@@ -34,7 +26,7 @@ export class EventHub {
   /** No more events follow: each consumer takes what is kept for it, and is done. */
   end(): void {
     this.#ended = true
-    for (const consumer of [...this.#consumers]) consumer.end()
+    for (const consumer of this.#consumers) consumer.end()
     this.#consumers.clear()
   }
 }
@@ -57,16 +49,13 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
     return this
   }
 
-  give(event: TlsEvent): void {
+  give(value: TlsEvent): void {
     const take = this.#waiting.shift()
-    if (take !== undefined) {
-      take({ done: false, value: event })
-      return
+    if (take !== undefined) take({ done: false, value })
+    else if (this.#kept.push(value) > EVENTS_KEPT) {
+      this.#kept.shift()
+      this.#missed += 1
     }
-    this.#kept.push(event)
-    if (this.#kept.length <= EVENTS_KEPT) return
-    this.#kept.shift()
-    this.#missed += 1
   }
 
   end(): void {
@@ -75,12 +64,7 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
   }
 
   next(): Promise<Result> {
-    if (this.#missed > 0) {
-      const value: TlsEvent = { type: 'events-missed', at: new Date(), count: this.#missed }
-      this.#missed = 0
-      return Promise.resolve({ done: false, value })
-    }
-    const value = this.#kept.shift()
+    const value = this.#missed > 0 ? this.#takeMissed() : this.#kept.shift()
     if (value !== undefined) return Promise.resolve({ done: false, value })
     if (this.#ended) return Promise.resolve(DONE)
     return new Promise((resolve) => {
@@ -88,7 +72,6 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
     })
   }
 
-  /** Called after a `break`. */
   return(): Promise<Result> {
     this.#leave()
     this.#kept = []
@@ -96,21 +79,24 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
     this.end()
     return Promise.resolve(DONE)
   }
+
+  #takeMissed(): TlsEvent {
+    const count = this.#missed
+    this.#missed = 0
+    return { type: 'events-missed', at: new Date(), count }
+  }
 }
 
 /** The lifetime of the certificate that expires first, in milliseconds since 1970. */
 interface Lifetime {
   readonly certificate: CertificateRef
-  readonly notAfter: Date
   readonly begin: number
-  readonly end: number
+  readonly notAfter: number
 }
 
-/** The part of a lifetime that a time belongs to. */
+/** The part of a lifetime that a time belongs to: when it was reached (null: before the first), and when the next one is. */
 interface Stage {
-  /** When it was reached; null before the first. */
   readonly reached: number | null
-  /** When the next one is. */
   readonly next: number
   readonly fraction: '2/3' | '9/10' | 'over'
 }
@@ -149,10 +135,9 @@ export class Expiry {
 
   stop(): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
   }
 
-  #check(): void {
+  readonly #check = (): void => {
     if (this.#lifetime === null) return
     const now = Date.now()
     const stage = stageAt(this.#lifetime, now)
@@ -161,25 +146,20 @@ export class Expiry {
       this.#reported = stage.reached
       this.#emit(eventOf(this.#lifetime, stage))
     }
-    this.#timer = setTimeout(
-      () => {
-        this.#check()
-      },
-      Math.min(stage.next - now, LONGEST_WAIT),
-    )
-    // An idle client must not keep the process alive.
-    this.#timer.unref()
+    this.#timer = setTimeout(this.#check, Math.min(stage.next - now, LONGEST_WAIT)).unref()
   }
 }
 
 /** Two thirds, nine tenths, then each time that half of the rest is over; after the end at equal intervals. */
-function stageAt({ begin, end }: Lifetime, now: number): Stage {
+function stageAt({ begin, notAfter }: Lifetime, now: number): Stage {
+  // RFC 5280 section 4.1.2.5: the second of notAfter belongs to the lifetime.
+  const end = notAfter + 1000
   const length = end - begin
   const left = end - now
   const twoThirds = begin + (length * 2) / 3
   const tenth = length / 10
   if (now < twoThirds) return { reached: null, next: twoThirds, fraction: '2/3' }
-  if (now < end - tenth) return { reached: twoThirds, next: end - tenth, fraction: '2/3' }
+  if (left > tenth) return { reached: twoThirds, next: end - tenth, fraction: '2/3' }
   if (left > 0) {
     let rest = tenth
     while (left <= rest / 2 && rest / 2 >= SHORTEST_INTERVAL) rest /= 2
@@ -197,20 +177,13 @@ function eventOf({ certificate, notAfter }: Lifetime, { fraction }: Stage): TlsE
 }
 
 function lifetimeOf({ credentials, report }: ValidatedCredentials): Lifetime | null {
+  const known = [...credentials.trustAnchors, ...(credentials.clientAnchors ?? []), ...credentials.chain]
   // Only the path counts: an anchor that is not on it may expire without harm.
-  const byFingerprint = new Map(
-    [...credentials.trustAnchors, ...(credentials.clientAnchors ?? []), ...credentials.chain].map(
-      (each): [string, Certificate] => [each.fingerprint256, each],
-    ),
-  )
-  const [first] = report.path
-    .flatMap((certificate) => {
-      const dates = byFingerprint.get(certificate.fingerprint256)
-      return dates === undefined ? [] : [{ certificate, notBefore: dates.notBefore, notAfter: dates.notAfter }]
-    })
-    .sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())
-  if (first === undefined) return null
-  const { certificate, notBefore, notAfter } = first
-  // RFC 5280 section 4.1.2.5: the second of notAfter belongs to the lifetime.
-  return { certificate, notAfter, begin: notBefore.getTime(), end: notAfter.getTime() + 1000 }
+  const lifetimes = report.path.flatMap((certificate) => {
+    const dates = known.find((each) => each.fingerprint256 === certificate.fingerprint256)
+    return dates === undefined
+      ? []
+      : [{ certificate, begin: Number(dates.notBefore), notAfter: Number(dates.notAfter) }]
+  })
+  return lifetimes.sort((a, b) => a.notAfter - b.notAfter)[0] ?? null
 }

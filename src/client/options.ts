@@ -1,21 +1,20 @@
 /** The options of `createSecureClient`, checked once and resolved. */
+import { nodeSuiteNames } from '../config/tables/cipher-suites.js'
 import type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
+import { checkRevocationMode, type RevocationMode } from '../validate/context.js'
 import type { Host } from '../x509/names.js'
 import { MAX_DELAY, parseDuration } from '../report/duration.js'
 import { checkEtcd3Options, type Etcd3Options } from './connect.js'
-import { readDiscovery, type ResolvedDiscovery } from './discovery.js'
 import { type Endpoint, parseEndpoints, readServerName } from './endpoints.js'
-import { type ResolvedTls, resolveTls, type TlsOptions } from './tls-options.js'
-import type { DrainPolicy, RotationOptions } from './tls-session.js'
+import type { RotationOptions } from './tls-session.js'
 
 /** Options of {@link createSecureClient}. */
 export interface SecureClientOptions {
   /**
-   * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs` for a
-   * unix socket. The default port is 2379. An entry `{ url, serverName }` has a server name of its own, to expect in this server's
-   * certificate, and to send as SNI. Default: the client's `serverName`, else the host.
+   * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs` for a unix
+   * socket; the default port is 2379. `{ url, serverName }` gives one server a name of its own. Default of it: the client's `serverName`, else the host.
    */
   endpoints: string | readonly (string | { url: string; serverName?: string | undefined })[]
   /** Where the credentials come from (`fromFiles`, `fromPem`, …), or the credentials themselves (`authority.issue`). */
@@ -30,13 +29,13 @@ export interface SecureClientOptions {
   /** How long dialling may take, all endpoints at the same time, diagnosis included. Also the limit for each later attempt. Default: `'5s'`. */
   dialTimeout?: string | undefined
   /**
-   * Logs in with a password, over the same verified connections; etcd then uses this user and not the common name. The password never
-   * prints: no error, report or property of the client holds it. Default: none.
+   * Logs in with a password, over the same verified connections; etcd then uses this user and not the common name. No error, report or
+   * property of the client holds the password. Default: none.
    */
   auth?: { username: string; password: string } | undefined
   /**
-   * Whether a member that has no leader refuses calls and streams, so that they go to another member (etcd's metadata `hasleader`).
-   * Serializable reads are never refused. `false`: for callers that prefer such a member to none. Default: `true`.
+   * Whether a member that has no leader refuses calls and streams, so that they go to another member. Serializable reads are never
+   * refused. Default: `true`.
    */
   requireLeader?: boolean | undefined
   /** TLS parameters. Default: TLS 1.2 to 1.3, Node's cipher suites. */
@@ -57,7 +56,26 @@ export interface SecureClientOptions {
   signal?: AbortSignal | undefined
 }
 
+/** TLS parameters; the defaults suit every etcd. */
+export interface TlsOptions {
+  /** Oldest version offered; etcd itself accepts no older ones. Default: `'TLSv1.2'`. */
+  minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+  /** Newest version offered. Default: `'TLSv1.3'`. */
+  maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+  /**
+   * Cipher suites offered, by their IANA names as in etcd's `--cipher-suites`, or by OpenSSL's: an array, or one string with commas or
+   * colons. Without a suite of TLS 1.3 only TLS 1.2 is offered, and the other way round. Default: Node's.
+   */
+  ciphers?: string | readonly string[] | undefined
+  /**
+   * How to treat a server certificate if `crl` of the credentials has no CRL of its issuer. `'if-listed'`: a warning if any CRL was
+   * given. `'require'`: refused, and so is a CA certificate without a CRL of its issuer. Default: `'if-listed'`.
+   */
+  revocation?: RevocationMode | undefined
+}
+
 export type PasswordAuth = NonNullable<SecureClientOptions['auth']>
+export type DrainPolicy = NonNullable<RotationOptions['drain']>
 
 /** All options of {@link createSecureClient}: with endpoints, or without them if DNS or the source of the credentials has them. */
 export type ClientOptions =
@@ -78,32 +96,39 @@ export type ClientOptions =
       credentials: CredentialSource & Required<Pick<CredentialSource, 'clientDefaults'>>
     })
 
-/** The resolved options before the look-up of the endpoints in DNS. */
-export type UnlocatedOptions = Omit<ResolvedOptions, 'endpoints'> & { readonly discovery: ResolvedDiscovery }
-
-/** The resolved options. */
+/** The resolved options. Times are in milliseconds. */
 export interface ResolvedOptions {
-  readonly endpoints: readonly [Endpoint, ...Endpoint[]]
+  /** Empty: they are looked up in DNS. */
+  readonly endpoints: readonly Endpoint[]
+  readonly discovery: ResolvedDiscovery | null
   readonly source: CredentialSource
   /** Null: each endpoint's own host. */
   readonly serverName: Host | null
   readonly preflight: 'any' | 'all' | 'none'
-  /** Milliseconds. */
   readonly dialTimeout: number
   readonly auth: PasswordAuth | null
   readonly requireLeader: boolean
   readonly tls: ResolvedTls
-  readonly rotation: ResolvedRotation
-  /** Milliseconds; null: never. */
+  /** `follow`: whether the source is watched, if it can be. */
+  readonly rotation: { readonly follow: boolean; readonly drain: DrainPolicy }
+  /** Null: never. */
   readonly refreshEndpoints: number | null
   readonly etcd3: Etcd3Options
   readonly signal: AbortSignal | null
 }
 
-interface ResolvedRotation {
-  /** Whether the source is watched, if it can be. */
-  readonly follow: boolean
-  readonly drain: DrainPolicy
+export interface ResolvedTls {
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly maxVersion: 'TLSv1.2' | 'TLSv1.3'
+  /** OpenSSL's names with colons between; null: Node's. */
+  readonly ciphers: string | null
+  readonly revocation: RevocationMode
+}
+
+export interface ResolvedDiscovery {
+  readonly domain: Host
+  readonly record: string
+  readonly insecureRecord: string
 }
 
 const KNOWN = [
@@ -122,37 +147,12 @@ const KNOWN = [
   'signal',
 ] as const
 
-/**
- * Checks and resolves options.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, naming the option.
- */
-export function resolveOptions(options: SecureClientOptions): ResolvedOptions
-export function resolveOptions(options: ClientOptions): ResolvedOptions | UnlocatedOptions
-export function resolveOptions(options: ClientOptions): ResolvedOptions | UnlocatedOptions {
-  const shared = resolveShared(options)
-  const endpoints: unknown = Reflect.get(options, 'endpoints')
-  const discovery: unknown = Reflect.get(options, 'discovery')
-  if (discovery !== undefined) {
-    if (endpoints !== undefined) throw optionInvalid('discovery', 'cannot be combined with "endpoints"')
-    return unlocated(shared, readDiscovery(discovery))
-  }
-  const defaults = defaultsOf(shared.source)
-  if (endpoints === undefined && defaults.discovery !== undefined) {
-    return unlocated(shared, readDiscovery(defaults.discovery, defaults.discoveryNames))
-  }
-  return { ...shared, endpoints: resolveEndpoints(endpoints, defaults) }
-}
+type LocatedOptions = ResolvedOptions & { readonly endpoints: readonly [Endpoint, ...Endpoint[]] }
 
-function unlocated(shared: Omit<ResolvedOptions, 'endpoints'>, discovery: ResolvedDiscovery): UnlocatedOptions {
-  return { ...shared, serverName: shared.serverName ?? discovery.domain, discovery }
-}
-
-function defaultsOf(source: CredentialSource): ClientDefaults {
-  return source.clientDefaults?.() ?? {}
-}
-
-function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<ResolvedOptions, 'endpoints'> {
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, naming the option. */
+export function resolveOptions(options: SecureClientOptions): LocatedOptions
+export function resolveOptions(options: ClientOptions): ResolvedOptions
+export function resolveOptions(options: ClientOptions): ResolvedOptions {
   refuseEtcd3Forms(options)
   checkOptions('options', options, KNOWN)
   const { preflight = 'any', requireLeader = true, serverName, signal } = options
@@ -160,10 +160,10 @@ function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<Re
   if (!['any', 'all', 'none'].includes(preflight)) throw textInvalid('preflight', preflight, '"any", "all" or "none"')
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
   const source = resolveSource(options.credentials)
-  const defaults = defaultsOf(source)
+  const defaults = source.clientDefaults?.() ?? {}
   defaults.check?.()
   const auth = options.auth ?? defaults.auth
-  return {
+  const resolved = {
     source,
     serverName: serverName === undefined ? null : readServerName(serverName, 'serverName'),
     preflight,
@@ -176,9 +176,37 @@ function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<Re
     etcd3: withCallTimeout(checkEtcd3Options(options.etcd3 ?? {}), defaults.callTimeout),
     signal: signal ?? null,
   }
+  const discovery = resolveDiscovery(options, defaults)
+  return discovery === null
+    ? { ...resolved, discovery, endpoints: resolveEndpoints(memberOf(options, 'endpoints'), defaults) }
+    : { ...resolved, discovery, endpoints: [], serverName: resolved.serverName ?? discovery.domain }
 }
 
-function resolveEndpoints(given: unknown, defaults: ClientDefaults): ResolvedOptions['endpoints'] {
+function resolveDiscovery(options: ClientOptions, defaults: ClientDefaults): ResolvedDiscovery | null {
+  const [endpoints, discovery] = [memberOf(options, 'endpoints'), memberOf(options, 'discovery')]
+  if (discovery !== undefined && endpoints !== undefined)
+    throw optionInvalid('discovery', 'cannot be combined with "endpoints"')
+  if (discovery !== undefined) return readDiscovery(discovery)
+  if (endpoints !== undefined || defaults.discovery === undefined) return null
+  return readDiscovery(defaults.discovery, defaults.discoveryNames)
+}
+
+const DISCOVERY_NAMES = { domain: 'discovery.domain', name: 'discovery.name' }
+
+/** @param names What errors call the two values. */
+export function readDiscovery(discovery: unknown, names = DISCOVERY_NAMES): ResolvedDiscovery {
+  checkOptions('discovery', discovery, ['domain', 'name'])
+  const name: unknown = memberOf(discovery, 'name')
+  const domain = readServerName(memberOf(discovery, 'domain'), names.domain)
+  if (domain.kind !== 'dns') throw optionInvalid(names.domain, 'must be a DNS name')
+  if (name !== undefined && (typeof name !== 'string' || !/^[a-z0-9-]{1,40}$/i.test(name))) {
+    throw optionInvalid(names.name, 'must be letters, digits and hyphens')
+  }
+  const suffix = `${name === undefined ? '' : `-${name}`}._tcp.${domain.value}`
+  return { domain, record: `_etcd-client-ssl${suffix}`, insecureRecord: `_etcd-client${suffix}` }
+}
+
+function resolveEndpoints(given: unknown, defaults: ClientDefaults): readonly Endpoint[] {
   if (given !== undefined) return parseEndpoints(given)
   const { endpoints, endpointsName = 'endpoints' } = defaults
   if (endpoints === undefined) {
@@ -210,9 +238,7 @@ function withCallTimeout(etcd3: Etcd3Options, callTimeout: string | undefined): 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything else than a source or credentials. */
 export function resolveSource(credentials: unknown, option = 'credentials'): CredentialSource {
   if (isSource(credentials)) return credentials
-  if (isCredentials(credentials)) {
-    return { origin: credentials.origin, load: () => Promise.resolve(credentials) }
-  }
+  if (isCredentials(credentials)) return { origin: credentials.origin, load: () => Promise.resolve(credentials) }
   throw valueInvalid(option, credentials, 'a credential source, such as fromFiles({ ca, cert, key }), or credentials')
 }
 
@@ -239,15 +265,15 @@ function resolveRefresh(interval: string | undefined): number | null {
 
 function resolveAuth(auth: PasswordAuth): PasswordAuth {
   checkOptions('auth', auth, ['username', 'password'])
-  const { username, password } = auth
-  if (typeof username !== 'string' || username === '')
-    throw valueInvalid('auth.username', username, 'a string that is not empty')
-  if (typeof password !== 'string' || password === '')
-    throw valueInvalid('auth.password', password, 'a string that is not empty')
-  return { username, password }
+  for (const name of ['username', 'password'] as const) {
+    const value: unknown = auth[name]
+    if (typeof value !== 'string' || value === '')
+      throw valueInvalid(`auth.${name}`, value, 'a string that is not empty')
+  }
+  return { username: auth.username, password: auth.password }
 }
 
-function resolveRotation(rotation: unknown): ResolvedRotation {
+function resolveRotation(rotation: unknown): ResolvedOptions['rotation'] {
   if (rotation === 'off') return { follow: false, drain: 'now' }
   return { follow: true, drain: resolveDrain('rotation', rotation) ?? 'now' }
 }
@@ -255,9 +281,60 @@ function resolveRotation(rotation: unknown): ResolvedRotation {
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for options that hold anything else than a drain policy. */
 export function resolveDrain(option: string, options: unknown): DrainPolicy | undefined {
   checkOptions(option, options, ['drain'])
-  const drain: unknown = Reflect.get(Object(options), 'drain')
+  const drain = memberOf(options, 'drain')
   if (drain === undefined || drain === 'now' || drain === 'streams-finish') return drain
   throw textInvalid(`${option}.drain`, drain, '"now" or "streams-finish"')
+}
+
+const VERSIONS: readonly unknown[] = ['TLSv1.2', 'TLSv1.3']
+
+function resolveTls(tls: TlsOptions): ResolvedTls {
+  checkOptions('tls', tls, ['minVersion', 'maxVersion', 'ciphers', 'revocation'])
+  const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', ciphers, revocation = 'if-listed' } = tls
+  if (!VERSIONS.includes(minVersion)) throw textInvalid('tls.minVersion', minVersion, '"TLSv1.2" or "TLSv1.3"')
+  if (!VERSIONS.includes(maxVersion)) throw textInvalid('tls.maxVersion', maxVersion, '"TLSv1.2" or "TLSv1.3"')
+  if (minVersion > maxVersion) throw optionInvalid('tls.minVersion', 'must not be above tls.maxVersion')
+  checkRevocationMode(revocation, 'tls.revocation')
+  if (ciphers === undefined) return { minVersion, maxVersion, ciphers: null, revocation }
+  const suites = readCiphers(ciphers)
+  const tls13 = suites.some(isTls13)
+  const tls12 = !suites.every(isTls13)
+  // A version without a suite is not offered; where the caller asks for that very version, the two options disagree.
+  if (!tls13 && minVersion === 'TLSv1.3') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.3')
+  if (!tls12 && maxVersion === 'TLSv1.2') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.2')
+  const versions = { minVersion: tls12 ? minVersion : 'TLSv1.3', maxVersion: tls13 ? maxVersion : 'TLSv1.2' } as const
+  return { ...versions, ciphers: suites.join(':'), revocation }
+}
+
+function isTls13(suite: string): boolean {
+  return suite.startsWith('TLS_')
+}
+
+/**
+ * The suites by OpenSSL's names. Its expressions, such as `HIGH:!aNULL` or `@SECLEVEL=0`, are not taken: what they offer changes with
+ * the version of OpenSSL.
+ */
+function readCiphers(ciphers: unknown): string[] {
+  const entries: readonly unknown[] = Array.isArray(ciphers) ? ciphers : [ciphers]
+  const names = entries.flatMap((entry) => {
+    if (typeof entry !== 'string') throw optionInvalid('tls.ciphers', 'must be a string or an array of strings')
+    return entry.split(/[:,]/).map((name) => name.trim())
+  })
+  if (names.length === 0) throw optionInvalid('tls.ciphers', 'must name at least one cipher suite')
+  return [...new Set(names.map(suiteOf))]
+}
+
+function suiteOf(given: string): string {
+  const name = given.toUpperCase()
+  const known = Object.entries(nodeSuiteNames)
+  const suite = known.find((each) => each.includes(name))?.[1]
+  if (suite !== undefined) return suite
+  const likeness = (other: string): number => other.split('').filter((each, index) => each === name[index]).length
+  const [nearest = ''] = known.flat().sort((a, b) => likeness(b) - likeness(a))
+  throw optionInvalid(
+    'tls.ciphers',
+    `must name cipher suites by IANA’s names or by OpenSSL’s; "${given.slice(0, 80)}" is not a cipher suite. The nearest is ${nearest}`,
+  )
 }
 
 /** Options of etcd3's constructor that have another name here. `retry` and `backoffStrategy` are from etcd3 0.x. */

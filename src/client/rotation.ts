@@ -1,7 +1,6 @@
 /**
  * Switching to new credentials while the client runs: they are validated like the first, verified against an endpoint, and used by
- * every call that starts from then on; the connections made with the old ones end within a bounded time. A {@link Follower} does so
- * with each new set of a source.
+ * every call that starts from then on. A {@link Follower} does so with each new set of a source.
  */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { asError, isEtcdMtlsError } from '../report/errors.js'
@@ -10,46 +9,38 @@ import { type FailedReport, type PassedReport, summarize } from '../report/repor
 import { hasAnswered } from './diagnosis/explain.js'
 import type { DialAttempt, EndpointConnection } from './endpoint-connection.js'
 import { clientClosed, failedReport, finding } from './finding.js'
+import type { DrainPolicy, ResolvedTls } from './options.js'
 import { abortable, backoffPause, pause } from './timing.js'
-import type { ResolvedTls } from './tls-options.js'
-import type { DrainPolicy, TlsEvent } from './tls-session.js'
+import type { TlsEvent } from './tls-session.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
 import { healsAt, prepareInTurns, type ValidatedCredentials } from './validated-credentials.js'
 
-/**
- * Between the starts of two handshakes, and at most, in milliseconds. Each takes the process for about a millisecond; requests
- * would wait for all of them if they came at once.
- */
+/** Between the starts of two handshakes, and at most, in milliseconds: each takes about one, and requests would wait for all of them. */
 const STAGGER = 5
 const LONGEST_STAGGER = 50
 
 interface RotationParts {
   /** The endpoints as they are now. */
-  endpoints(): readonly EndpointConnection[]
+  readonly endpoints: () => readonly EndpointConnection[]
   readonly tls: ResolvedTls
   /** Aborted when the client closes. */
   readonly life: AbortSignal
   /** From here on, these are the credentials in use. */
-  use(validated: ValidatedCredentials): void
+  readonly use: (validated: ValidatedCredentials) => void
   /** From here on, credentials come from this source. */
   follow(source: CredentialSource): void
 }
 
 export type RotationOutcome =
   | { rotated: true; report: PassedReport }
-  /**
-   * `retry`: the credentials themselves are valid, so that servers may accept them later. `healsAt`: they become valid at this time,
-   * in milliseconds since 1970.
-   */
-  | { rotated: false; report: FailedReport; retry: boolean; healsAt: number | null }
+  /** `retry`: when they may be accepted, in milliseconds since 1970; `later`: servers may accept them at any time; null: never. */
+  | { rotated: false; report: FailedReport; retry: number | 'later' | null }
 
 interface SwitchOptions {
   readonly drain: DrainPolicy
   /** Whether it keeps the process alive: a caller waits for it. */
   readonly keepsProcess: boolean
 }
-
-type Decision = 'verified' | 'unverified' | 'refused'
 
 /** Carries out rotations, one after the other. */
 export class Rotation {
@@ -72,10 +63,8 @@ export class Rotation {
     return this.inTurn(async () => {
       const source = next ?? this.#source
       const { life } = this.#parts
-      const outcome = await this.#rotate(() => abortable(life, source.load(life)), source.origin, {
-        drain,
-        keepsProcess: true,
-      })
+      const load = (): Promise<Credentials> => abortable(life, source.load(life))
+      const outcome = await this.#rotate(load, source.origin, { drain, keepsProcess: true })
       if (outcome.rotated && source !== this.#source) {
         this.#source = source
         this.#parts.follow(source)
@@ -84,17 +73,12 @@ export class Rotation {
     })
   }
 
-  /**
-   * Switches to credentials that a source yielded, unless another source has taken its place by then.
-   *
-   * @returns Null: another has.
-   */
+  /** Switches to credentials that a source yielded. Null: another source has taken its place. */
   take(credentials: Credentials, source: CredentialSource, drain: DrainPolicy): Promise<RotationOutcome | null> {
-    return this.inTurn(async () =>
-      source === this.#source
-        ? this.#rotate(() => Promise.resolve(credentials), source.origin, { drain, keepsProcess: false })
-        : null,
-    )
+    return this.inTurn(async () => {
+      if (source !== this.#source) return null
+      return this.#rotate(() => Promise.resolve(credentials), source.origin, { drain, keepsProcess: false })
+    })
   }
 
   /**
@@ -120,86 +104,70 @@ export class Rotation {
       validated = await prepareInTurns(credentials, this.#parts.tls)
     } catch (error) {
       this.#assertOpen()
-      const report = reportOf(error, origin)
-      const time = credentials === null ? null : healsAt(credentials, report)
-      return { rotated: false, report, retry: false, healsAt: time }
+      const retry = credentials === null ? null : healsAt(credentials)
+      return { rotated: false, report: reportOf(error, origin), retry }
     }
-    return this.#switchCredentials(validated, options)
+    return this.#switch(validated, options)
   }
 
-  async #switchCredentials(
-    validated: ValidatedCredentials,
-    { drain, keepsProcess }: SwitchOptions,
-  ): Promise<RotationOutcome> {
-    const { life } = this.#parts
-    const endpoints = this.#parts.endpoints()
-    const wereReady = new Set(endpoints.filter((each) => each.state === 'ready'))
-    const dialWith = async (endpoint: EndpointConnection, index: number): Promise<DialAttempt> => {
+  async #switch(validated: ValidatedCredentials, { drain, keepsProcess }: SwitchOptions): Promise<RotationOutcome> {
+    const { life, endpoints } = this.#parts
+    const wereReady = new Set(endpoints().filter((each) => each.state === 'ready'))
+    const attempts = endpoints().map(async (endpoint, index) => {
       if (index > 0) await pause(Math.min(index * STAGGER, LONGEST_STAGGER), life, keepsProcess)
-      return endpoint.dialWith(validated, keepsProcess)
-    }
-    const attempts = endpoints.map((endpoint, index) => ({ endpoint, attempt: dialWith(endpoint, index) }))
-    const decision = this.#decide(
-      validated,
-      attempts.map(({ attempt }) => attempt),
-    )
+      return { endpoint, outcome: await endpoint.dialWith(validated, keepsProcess) }
+    })
+    const decision = this.#decide(validated, attempts)
     const findings: Finding[] = []
     const old: { connection: Connection; drain: DrainPolicy }[] = []
     await Promise.all(
-      attempts.map(async ({ endpoint, attempt }) => {
-        const outcome = await attempt
-        if ((await decision) === 'refused') {
+      attempts.map(async (attempt) => {
+        const { endpoint, outcome } = await attempt
+        if ((await decision) === 'no') {
           if (!outcome.ok) findings.push(...outcome.findings)
           return
         }
         const connections = endpoint.switchTo(outcome)
         // A server that was not verified with the new trust does not get the time that streams would take.
         old.push(...connections.map((connection) => ({ connection, drain: outcome.ok ? drain : 'now' })))
-        if (!outcome.ok && wereReady.has(endpoint)) findings.push(notUpdated(validated, endpoint, outcome.findings))
+        if (outcome.ok || !wereReady.has(endpoint)) return
+        findings.push(notVerified(validated, [endpoint], 'elsewhere', summarize(outcome.findings)))
       }),
     )
     // Not before every endpoint has switched, or streams would migrate to a connection that is the next to be drained.
-    for (const each of old) end(each.connection, each.drain)
+    for (const { connection, drain: how } of old) {
+      void (how === 'now' ? connection.drain(DRAIN_LIMIT) : connection.closeWhenIdle())
+    }
     this.#assertOpen()
-    return this.#conclude(validated, await decision, findings)
+    const used = await decision
+    const { report } = validated
+    if (used !== 'yes') findings.unshift(notVerified(validated, endpoints(), used))
+    return used === 'no'
+      ? { rotated: false, report: failedReport(findings, report.path), retry: 'later' }
+      : { rotated: true, report: { ...report, findings: [...report.findings, ...findings] } }
   }
 
-  /** One endpoint that is verified is enough. Resolves with the first, or when all have failed. */
-  async #decide(validated: ValidatedCredentials, attempts: readonly Promise<DialAttempt>[]): Promise<Decision> {
-    const { life } = this.#parts
+  /** Whether the credentials are used: one endpoint that is verified is enough. Resolves with the first, or when all have failed. */
+  async #decide(
+    validated: ValidatedCredentials,
+    attempts: readonly Promise<{ outcome: DialAttempt }>[],
+  ): Promise<'yes' | 'unverified' | 'no'> {
+    const { life, endpoints, use } = this.#parts
     const verified = attempts.map(async (attempt) => {
-      if (!(await attempt).ok) throw new Error('not verified')
+      if (!(await attempt).outcome.ok) throw new Error('not verified')
     })
-    let decision: Decision = 'verified'
     try {
       await Promise.any(verified)
     } catch {
-      const findings = (await Promise.all(attempts)).flatMap((attempt) => (attempt.ok ? [] : attempt.findings))
+      const findings = (await Promise.all(attempts)).flatMap(({ outcome }) => (outcome.ok ? [] : outcome.findings))
       // If nothing answers and nothing is connected either, the old credentials are no better.
-      const nothingToLose = !hasAnswered(findings) && !this.#parts.endpoints().some((each) => each.state === 'ready')
-      if (life.aborted || !nothingToLose) return 'refused'
-      decision = 'unverified'
+      const nothingToLose = !hasAnswered(findings) && !endpoints().some((each) => each.state === 'ready')
+      if (life.aborted || !nothingToLose) return 'no'
+      use(validated)
+      return 'unverified'
     }
-    this.#parts.use(validated)
-    return decision
-  }
-
-  #conclude(
-    { report, credentials }: ValidatedCredentials,
-    decision: Decision,
-    findings: readonly Finding[],
-  ): RotationOutcome {
-    const endpoints = this.#parts.endpoints().map(({ endpoint }) => endpoint.url)
-    const { origin } = credentials
-    if (decision === 'refused') {
-      const first = finding('rotation/not-verified', { origin, endpoints, used: 'no', detail: '' })
-      return { rotated: false, report: failedReport([first, ...findings], report.path), retry: true, healsAt: null }
-    }
-    const unverified =
-      decision === 'unverified'
-        ? [finding('rotation/not-verified', { origin, endpoints, used: 'unverified', detail: '' })]
-        : []
-    return { rotated: true, report: { ...report, findings: [...report.findings, ...unverified, ...findings] } }
+    use(validated)
+    return 'yes'
   }
 
   #assertOpen(): void {
@@ -207,17 +175,18 @@ export class Rotation {
   }
 }
 
-function end(connection: Connection, drain: DrainPolicy): void {
-  void (drain === 'now' ? connection.drain(DRAIN_LIMIT) : connection.close())
-}
-
-function notUpdated(
+function notVerified(
   { credentials: { origin } }: ValidatedCredentials,
-  { endpoint }: EndpointConnection,
-  findings: readonly Finding[],
+  endpoints: readonly EndpointConnection[],
+  used: 'no' | 'unverified' | 'elsewhere',
+  detail = '',
 ): Finding {
-  const details = { origin, endpoints: [endpoint.url], used: 'elsewhere' as const, detail: summarize(findings) }
-  return finding('rotation/not-verified', details)
+  return finding('rotation/not-verified', {
+    origin,
+    endpoints: endpoints.map((each) => each.endpoint.url),
+    used,
+    detail,
+  })
 }
 
 /** The report for an error of a source, or of the validation of what it returned. */
@@ -268,49 +237,37 @@ export class Follower {
   /** Never rejects. */
   async #watch(): Promise<void> {
     const { signal } = this.#stopped
+    const { origin } = this.#source
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
-        await this.#watchOnce(() => {
+        for await (const credentials of this.#source.watch?.(signal, this.#yielded ?? this.#parts.current()) ?? []) {
+          if (this.#isStopped()) return
           failures = 0
-        })
+          this.#offer(credentials)
+        }
         // The source has ended: it never changes again.
         return
-      } catch (error) {
+      } catch (thrown) {
         if (this.#isStopped()) return
         const retryIn = Math.round(backoffPause(failures + 1, PAUSES))
         this.#failed = true
-        this.#parts.emit({
-          type: 'source-failed',
-          at: new Date(),
-          origin: this.#source.origin,
-          error: asError(error),
-          retryIn,
-        })
+        this.#parts.emit({ type: 'source-failed', at: new Date(), origin, error: asError(thrown), retryIn })
         await pause(retryIn, signal, false)
       }
     }
   }
 
-  async #watchOnce(onGood: () => void): Promise<void> {
-    const { signal } = this.#stopped
-    const held = this.#yielded ?? this.#parts.current()
-    for await (const credentials of this.#source.watch?.(signal, held) ?? []) {
-      if (this.#isStopped()) return
-      onGood()
-      this.#emitRecovery(credentials)
-      this.#yielded = credentials
-      this.#offered = credentials
-      this.#wake()
-      if (!this.#taking) void this.#takeAll()
+  #offer(credentials: Credentials): void {
+    if (this.#failed) {
+      this.#failed = false
+      // Also if nothing has changed: the consumers that saw the failure wait for it.
+      const changed = !isSame(credentials, this.#parts.current())
+      this.#parts.emit({ type: 'source-recovered', at: new Date(), origin: this.#source.origin, changed })
     }
-  }
-
-  /** Also if nothing has changed: the consumers that saw the failure wait for it. */
-  #emitRecovery(credentials: Credentials): void {
-    if (!this.#failed) return
-    this.#failed = false
-    const changed = !isSame(credentials, this.#parts.current())
-    this.#parts.emit({ type: 'source-recovered', at: new Date(), origin: this.#source.origin, changed })
+    this.#yielded = credentials
+    this.#offered = credentials
+    this.#wake()
+    if (!this.#taking) void this.#takeAll()
   }
 
   /** Never rejects. */
@@ -323,16 +280,14 @@ export class Follower {
         if (isSame(next, inUse)) continue
         const outcome = await this.#parts.take(next, this.#source)
         if (outcome === null) return
-        if (!outcome.rotated && outcome.healsAt !== null) {
-          await this.#pauseUntil(outcome.healsAt)
-        } else if (!outcome.rotated && outcome.retry) {
-          // The servers may accept them later, as when their own trust is renewed.
-          await this.#pauseUnlessOffered(Math.round(backoffPause(failures + 1, PAUSES)))
-          failures += 1
-        } else {
+        if (outcome.rotated || outcome.retry === null) {
           failures = 0
           continue
         }
+        if (outcome.retry === 'later') {
+          failures += 1
+          await this.#pause(Math.round(backoffPause(failures, PAUSES)))
+        } else await this.#pauseUntil(outcome.retry)
         // Unless rotate() was called meanwhile.
         if (this.#parts.current() === inUse) this.#offered ??= next
       }
@@ -344,7 +299,7 @@ export class Follower {
   }
 
   #nextOffer(): Credentials | null {
-    const offered = this.#stopped.signal.aborted ? null : this.#offered
+    const offered = this.#isStopped() ? null : this.#offered
     this.#offered = null
     return offered
   }
@@ -353,16 +308,17 @@ export class Follower {
   async #pauseUntil(time: number): Promise<void> {
     for (let left = time - Date.now(); left > 0; left = time - Date.now()) {
       if (this.#offered !== null || this.#isStopped()) return
-      await this.#pauseUnlessOffered(Math.min(left, PAUSES.longest))
+      await this.#pause(Math.min(left, PAUSES.longest))
     }
   }
 
-  async #pauseUnlessOffered(milliseconds: number): Promise<void> {
+  /** Ends sooner if something is offered. */
+  async #pause(milliseconds: number): Promise<void> {
     const woken = new AbortController()
     this.#wake = () => {
       woken.abort()
     }
-    if (this.#offered === null && !this.#stopped.signal.aborted) await pause(milliseconds, woken.signal, false)
+    if (this.#offered === null && !this.#isStopped()) await pause(milliseconds, woken.signal, false)
   }
 }
 
@@ -370,19 +326,14 @@ export class Follower {
 function isSame(one: Credentials, other: Credentials): boolean {
   return (
     one === other ||
-    (sameBytes(one.chain, other.chain) &&
-      sameBytes(one.trustAnchors, other.trustAnchors) &&
-      sameBytes(one.clientAnchors ?? [], other.clientAnchors ?? []) &&
-      sameBytes(one.crls, other.crls))
-  )
-}
-
-function sameBytes(ones: readonly { raw: Uint8Array }[], others: readonly { raw: Uint8Array }[]): boolean {
-  return (
-    ones.length === others.length &&
-    ones.every(({ raw }, index) => {
-      const other = others[index]?.raw
-      return other !== undefined && Buffer.compare(raw, other) === 0
+    (['chain', 'trustAnchors', 'clientAnchors', 'crls'] as const).every((list) => {
+      const [ones, others] = [one[list] ?? [], other[list] ?? []]
+      return (
+        ones.length === others.length &&
+        ones.every(({ raw }, index) => Buffer.compare(raw, others[index]?.raw ?? NONE) === 0)
+      )
     })
   )
 }
+
+const NONE = new Uint8Array()

@@ -3,7 +3,8 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
-import { type Caller, explainAccess } from './diagnosis/access.js'
+import type { ClientSession } from './connect.js'
+import { explainAccess } from './diagnosis/access.js'
 import { type ClockReading, readClockOver } from './diagnosis/clock.js'
 import { noConnection, noLogin, noQuorum, notEtcd, quorumFinding } from './diagnosis/failure.js'
 import { EndpointConnection } from './endpoint-connection.js'
@@ -13,15 +14,13 @@ import { EventHub, Expiry } from './events.js'
 import { clientClosed, failedReport, finding } from './finding.js'
 import { resolveDrain, type ResolvedOptions, resolveSource, type SecureClientOptions } from './options.js'
 import { Follower, Rotation, type RotationOutcome } from './rotation.js'
-import type { WatchSupport } from './streams/kept-watch.js'
 import { pause } from './timing.js'
 import type { EndpointStatus, RotationOptions, TlsEvent, TlsSession } from './tls-session.js'
+import type { EndedCall } from './transport/call.js'
+import type { StatusObject } from './transport/channel.js'
 import { DRAIN_LIMIT } from './transport/connection.js'
 import { LoginError } from './transport/login.js'
 import { reportNow, type ValidatedCredentials } from './validated-credentials.js'
-
-/** grpc-js' own limit for an answer, in bytes. */
-const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
 
 /**
  * How long the other endpoints may take once one is verified, in milliseconds: long enough for a refusal to be reported at once, short
@@ -29,23 +28,17 @@ const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
  */
 const SETTLE_GRACE = 250
 
-/** The variables by which grpc-js finds a proxy (its http_proxy.ts). */
-const PROXIES = ['grpc_proxy', 'https_proxy', 'http_proxy']
-
-/** What the environment sets about TLS and proxies. It is reported, and has no effect on this client. */
+/** What the environment sets about TLS and proxies (grpc-js' http_proxy.ts). It is reported, and has no effect on this client. */
 function environmentFindings(env: NodeJS.ProcessEnv): Finding[] {
-  const findings: Finding[] = []
-  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
-    const variables = ['NODE_TLS_REJECT_UNAUTHORIZED']
-    findings.push(finding('environment/ignored', { variables, kind: 'verification-off', file: null }))
-  }
-  const file = env['NODE_EXTRA_CA_CERTS'] ?? ''
-  if (file !== '')
-    findings.push(finding('environment/ignored', { variables: ['NODE_EXTRA_CA_CERTS'], kind: 'extra-cas', file }))
-  // The values may hold a password.
-  const variables = PROXIES.filter((name) => (env[name] ?? '') !== '')
-  if (variables.length > 0) findings.push(finding('environment/ignored', { variables, kind: 'proxy', file: null }))
-  return findings
+  const set = (...names: string[]): string[] => names.filter((name) => (env[name] ?? '') !== '')
+  const off = env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? ['NODE_TLS_REJECT_UNAUTHORIZED'] : []
+  const found = [
+    { variables: off, kind: 'verification-off', file: null },
+    { variables: set('NODE_EXTRA_CA_CERTS'), kind: 'extra-cas', file: env['NODE_EXTRA_CA_CERTS'] ?? null },
+    // The values may hold a password.
+    { variables: set('grpc_proxy', 'https_proxy', 'http_proxy'), kind: 'proxy', file: null },
+  ] as const
+  return found.flatMap((each) => (each.variables.length > 0 ? [finding('environment/ignored', each)] : []))
 }
 
 /** Errors of connect(2) for limits of this machine. */
@@ -66,20 +59,14 @@ function isWithoutAnswer({ code, details }: Finding): boolean {
 }
 
 /** Whether a note about the environment may explain one of the findings. */
-function mayExplain(note: Finding, findings: readonly Finding[]): boolean {
-  if (note.code !== 'environment/ignored') return false
-  const isServerRefused = findings.some(({ code }) => code === 'handshake/server-certificate-refused')
-  switch (note.details.kind) {
-    case 'proxy':
-      return findings.some(isWithoutAnswer)
-    case 'extra-cas':
-      return isServerRefused && findings.some(({ code }) => code.startsWith('chain/'))
-    case 'verification-off':
-      return isServerRefused
-  }
+function mayExplain({ code, details }: Finding, findings: readonly Finding[]): boolean {
+  if (code !== 'environment/ignored') return false
+  if (details.kind === 'proxy') return findings.some(isWithoutAnswer)
+  const isServerRefused = findings.some((each) => each.code === 'handshake/server-certificate-refused')
+  return isServerRefused && (details.kind !== 'extra-cas' || findings.some((each) => each.code.startsWith('chain/')))
 }
 
-export class Session implements TlsSession, WatchSupport {
+export class Session implements ClientSession {
   readonly pool: EndpointPool
   #endpoints: readonly EndpointConnection[]
   readonly #options: ResolvedOptions
@@ -87,40 +74,25 @@ export class Session implements TlsSession, WatchSupport {
   #loginFindings: readonly Finding[] = []
   /** Findings about the environment and DNS. */
   readonly #notes: readonly Finding[]
-  /** When the first attempts have to end, by `performance.now()`; null once they have. */
-  #firstDeadline: number | null
   readonly #rotation: Rotation
   #follower: Follower | null = null
   readonly #events = new EventHub()
-  readonly #expiry: Expiry
+  readonly #expiry = new Expiry((event) => {
+    this.#events.emit(event)
+  })
   /** What the last event about each endpoint reported. */
   readonly #emitted = new Map<EndpointConnection, string>()
   readonly #life = new AbortController()
 
-  /** @param location The findings of the look-up of the endpoints, and the time that it took, in milliseconds. */
-  constructor(
-    options: ResolvedOptions,
-    validated: ValidatedCredentials,
-    location: { findings: readonly Finding[]; spent: number } = { findings: [], spent: 0 },
-  ) {
-    const { endpoints, dialTimeout, etcd3 } = options
+  /** @param located The findings of the look-up of the endpoints. */
+  constructor(options: ResolvedOptions, validated: ValidatedCredentials, located: readonly Finding[] = []) {
     this.#options = options
     this.#validated = validated
-    this.#notes = [...environmentFindings(process.env), ...location.findings]
-    this.#firstDeadline = location.spent === 0 ? null : performance.now() + dialTimeout - location.spent
-    this.#endpoints = endpoints.map((endpoint) => this.#makeEndpoint(endpoint))
-    const limit: unknown = etcd3.grpcOptions?.['grpc.max_receive_message_length']
-    const maxReceiveLength = typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH
-    this.pool = new EndpointPool(this.#endpoints, {
-      dialTimeout,
-      maxReceiveLength,
-      requireLeader: options.requireLeader,
-    })
-    this.pool.explainLogin = (error) => this.#explainLogin(error)
-    this.pool.explainRefusal = (outcome, call) =>
-      explainAccess(outcome, call, this.#callerAt(call.carriedBy)) ?? notEtcd(call)
-    this.#expiry = new Expiry((event) => {
-      this.#events.emit(event)
+    this.#notes = [...environmentFindings(process.env), ...located]
+    this.#endpoints = options.endpoints.map((endpoint) => this.#makeEndpoint(endpoint))
+    this.pool = new EndpointPool(this.#endpoints, options, {
+      login: (error) => this.#explainLogin(error),
+      refusal: (outcome, call) => this.#explainRefusal(outcome, call),
     })
     this.#expiry.follow(validated)
     this.#rotation = new Rotation(options.source, {
@@ -226,25 +198,25 @@ export class Session implements TlsSession, WatchSupport {
   }
 
   /**
-   * Dials every endpoint at the same time, until as many are verified as the caller asked for.
+   * Dials every endpoint at the same time, until as many are verified as the caller asked for. `timeout`: in milliseconds.
    *
    * @throws {EtcdMtlsError} `ERR_HANDSHAKE_FAILED` if any endpoint answered and was refused or refused us, or if the endpoints belong to
    * two clusters; `ERR_UNREACHABLE` if none answered, or none has a leader.
    */
-  async preflight(): Promise<void> {
-    const { preflight } = this.#options
+  async preflight(timeout = this.#options.dialTimeout): Promise<void> {
+    const { preflight, requireLeader, dialTimeout } = this.#options
     const started = performance.now()
-    const attempts = this.#endpoints.map((each) => each.attempt(preflight !== 'none'))
-    // Each attempt has read its time by now; later ones have all of it.
-    this.#firstDeadline = null
+    const attempts = this.#endpoints.map((each) => each.attempt(preflight !== 'none', Math.max(1, Math.round(timeout))))
     if (preflight === 'none') return
     const settled = Promise.all(attempts)
     if (preflight === 'any') await this.#firstReady(attempts, settled)
     else await settled
     const ready = this.#endpoints.filter((each) => each.state === 'ready').length
-    if (ready < (preflight === 'all' ? this.#endpoints.length : 1)) throw this.#failure()
-    if (this.pool.isDivided) throw this.#failure()
-    if (this.#options.requireLeader) await this.#waitForLeader(started + this.#options.dialTimeout)
+    if (ready < (preflight === 'all' ? this.#endpoints.length : 1) || this.pool.isDivided) {
+      const { path, findings } = this.#reportOnEndpoints()
+      throw noConnection(failedReport(findings, path))
+    }
+    if (requireLeader) await this.#waitForLeader(started + dialTimeout)
     for (const each of this.#endpoints) each.release()
   }
 
@@ -258,14 +230,11 @@ export class Session implements TlsSession, WatchSupport {
   }
 
   #makeEndpoint(endpoint: Endpoint): EndpointConnection {
-    const timeLeft = (): number => this.#timeLeft()
     const connection = new EndpointConnection({
       endpoint,
       name: endpoint.serverName ?? this.#options.serverName ?? endpoint.host,
       validated: () => this.#validated,
-      get dialTimeout() {
-        return timeLeft()
-      },
+      dialTimeout: this.#options.dialTimeout,
       onChange: () => {
         this.pool.endpointChanged()
         this.#emitEndpoint(connection)
@@ -279,21 +248,17 @@ export class Session implements TlsSession, WatchSupport {
   /** Dials the new endpoints, and drains the others once one of those that are wanted is ready, or none was before. */
   async #switchEndpoints(wanted: readonly Endpoint[]): Promise<Report> {
     const before = this.#endpoints
-    const added: EndpointConnection[] = []
-    const endpoints = wanted.map((endpoint) => {
-      const known = before.find((each) => isSameEndpoint(each.endpoint, endpoint))
-      if (known !== undefined) return known
-      const made = this.#makeEndpoint(endpoint)
-      added.push(made)
-      return made
-    })
+    const endpoints = wanted.map(
+      (endpoint) => before.find((each) => isSameEndpoint(each.endpoint, endpoint)) ?? this.#makeEndpoint(endpoint),
+    )
+    const added = endpoints.filter((each) => !before.includes(each))
     await Promise.all(added.map((each) => each.attempt(true)))
-    if (this.#isClosed()) await Promise.all(added.map((each) => each.close()))
+    if (this.#isClosed()) await Promise.all(added.map((each) => each.end()))
     this.#assertOpen()
     const isReady = ({ state }: EndpointConnection): boolean => state === 'ready'
     if (!endpoints.some(isReady) && before.some(isReady)) {
       const findings = added.flatMap((each) => each.findings)
-      await Promise.all(added.map((each) => each.close()))
+      await Promise.all(added.map((each) => each.end()))
       return makeReport({ checkedAt: new Date(), path: this.#validated.report.path, findings })
     }
     this.#endpoints = endpoints
@@ -301,7 +266,7 @@ export class Session implements TlsSession, WatchSupport {
     for (const each of before) {
       if (endpoints.includes(each)) continue
       this.#emitted.delete(each)
-      void each.retire(DRAIN_LIMIT)
+      void each.end(DRAIN_LIMIT)
     }
     return this.#reportOnEndpoints()
   }
@@ -312,12 +277,11 @@ export class Session implements TlsSession, WatchSupport {
       await attempt
       if (this.#endpoints[index]?.state !== 'ready') throw new Error('not ready')
     })
-    try {
-      await Promise.any(ready)
-    } catch {
-      // None is ready: preflight() throws the cause.
-      return
-    }
+    const some = await Promise.any(ready).then(
+      () => true,
+      () => false,
+    )
+    if (!some) return
     const over = new AbortController()
     await Promise.race([settled, pause(SETTLE_GRACE, over.signal, true)])
     over.abort()
@@ -329,17 +293,11 @@ export class Session implements TlsSession, WatchSupport {
     if (hasLeader()) return
     const led = new AbortController()
     const stop = this.pool.onStateChange(() => {
-      if (hasLeader() || this.#life.signal.aborted) led.abort()
+      if (hasLeader()) led.abort()
     })
     await pause(deadline - performance.now(), AbortSignal.any([led.signal, this.#life.signal]), true)
     stop()
     if (!hasLeader()) throw noQuorum(this.#endpoints)
-  }
-
-  /** The time of one attempt to dial: for the first, without the time that the look-up of the endpoints took. */
-  #timeLeft(): number {
-    const { dialTimeout } = this.#options
-    return this.#firstDeadline === null ? dialTimeout : Math.max(1, Math.round(this.#firstDeadline - performance.now()))
   }
 
   /** The clock of an endpoint that is ready. */
@@ -356,11 +314,6 @@ export class Session implements TlsSession, WatchSupport {
 
   #assertOpen(): void {
     if (this.#isClosed()) throw clientClosed()
-  }
-
-  #failure(): EtcdMtlsError {
-    const { path, findings } = this.#reportOnEndpoints()
-    return noConnection(failedReport(findings, path))
   }
 
   #emitRotation(outcome: RotationOutcome): RotationOutcome {
@@ -388,17 +341,16 @@ export class Session implements TlsSession, WatchSupport {
     return noLogin(error, username, this.#validated.report.path)
   }
 
-  /** As whom this client calls etcd at an endpoint, with the credentials in use now. */
-  #callerAt(authority: string | null): Caller {
+  #explainRefusal(outcome: StatusObject, call: EndedCall): EtcdMtlsError | null {
     const { report, credentials } = this.#validated
-    const [leaf] = credentials.chain
-    const carrier = this.#endpoints.find(({ endpoint }) => endpoint.authority === authority)
-    return {
+    const carrier = this.#endpoints.find(({ endpoint }) => endpoint.authority === call.carriedBy)
+    const caller = {
       path: report.path,
-      commonName: leaf.subject.commonName,
+      commonName: credentials.chain[0].subject.commonName,
       isHidden: carrier?.hidesCertificate ?? false,
       username: this.#options.auth?.username ?? null,
     }
+    return explainAccess(outcome, call, caller) ?? notEtcd(call)
   }
 
   #reportOnEndpoints(more: readonly Finding[] = []): Report {

@@ -1,30 +1,24 @@
-/** Waiting: back-off, pauses, deadlines, and giving up on work that is no longer wanted. */
+/** Waiting: back-off, pauses, deadlines, and giving up on work that is no longer needed. Times are in milliseconds. */
 import { once } from 'node:events'
 import { MAX_DELAY } from '../report/duration.js'
 
+/** The upper bounds of the first pause and of every pause. */
 interface BackoffLimits {
-  /** The upper bound of the first pause, in milliseconds. */
   first: number
-  /** The upper bound of every pause, in milliseconds. */
   longest: number
 }
 
-/** Exponential back-off: the pause after a number of failures in a row, in milliseconds. Half of it is random, so that clients spread. */
+/** Exponential back-off: the pause after a number of failures in a row. Half of it is random, so that clients spread. */
 export function backoffPause(failures: number, { first, longest }: BackoffLimits): number {
   const pause = Math.min(longest, first * 2 ** (failures - 1))
   return pause / 2 + (Math.random() * pause) / 2
 }
 
-/**
- * The same promise, or the signal's reason at once if it is aborted first. The caller ends what is left behind then.
- */
+/** The same promise, or the signal's reason at once if it is aborted first. The caller ends the work that is left. */
 export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
   if (signal === null) return work
   const finished = new AbortController()
-  const aborted = once(signal, 'abort', { signal: finished.signal }).then(
-    () => true,
-    () => false,
-  )
+  const aborted = once(signal, 'abort', { signal: finished.signal }).catch(() => undefined)
   // If the signal is first, nobody waits for the work any more: its error must not end the process.
   work.catch(() => undefined)
   try {
@@ -36,11 +30,7 @@ export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>)
   }
 }
 
-/**
- * Resolves after that time, or at once when the signal is aborted.
- *
- * @param keepsProcess Whether it keeps the process alive: a caller waits for it.
- */
+/** Resolves after that time, or at once when the signal is aborted. `keepsProcess`: a caller waits for it. */
 export function pause(milliseconds: number, signal: AbortSignal, keepsProcess: boolean): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
@@ -54,11 +44,7 @@ export function pause(milliseconds: number, signal: AbortSignal, keepsProcess: b
   })
 }
 
-/**
- * Calls back at the deadline; at once if it has passed, and never if it is further away than a timer can wait.
- *
- * @param deadline In milliseconds since 1970.
- */
+/** Calls back at a time since 1970; at once if it has passed, and never if it is further away than a timer can wait. */
 export function armDeadline(deadline: number, expire: () => void): NodeJS.Timeout | undefined {
   const left = deadline - Date.now()
   if (left <= 0) expire()
@@ -66,15 +52,12 @@ export function armDeadline(deadline: number, expire: () => void): NodeJS.Timeou
   return undefined
 }
 
-/** Any period will do: the timer only has to exist. In milliseconds. */
-const PERIOD = 60_000
-
 /**
- * The same promise; the process does not end before it settles. The client's sockets and timers keep no process alive, and Node ends
- * one that has nothing else to do in the middle of an `await` (exit code 13).
+ * The same promise; the process does not end before it settles. The client's sockets and timers keep no process alive, and
+ * Node ends one that has nothing else to do in the middle of an `await` (exit code 13).
  */
 export async function holdingProcess<T>(promise: Promise<T>): Promise<T> {
-  const timer = setInterval(() => undefined, PERIOD)
+  const timer = setInterval(() => undefined, MAX_DELAY)
   try {
     return await promise
   } finally {

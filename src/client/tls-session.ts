@@ -1,4 +1,4 @@
-/** The TLS side of a client as its user sees it: the types behind `client.tls`. */
+/** The TLS side of a client as callers see it: the types behind `client.tls`. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
 import type { FailedReport, PassedReport, Report } from '../report/report-types.js'
@@ -6,31 +6,27 @@ import type { FailedReport, PassedReport, Report } from '../report/report-types.
 /** How a client switches to new credentials. */
 export interface RotationOptions {
   /**
-   * How connections made with old credentials end. `'now'`: they accept no new calls, watches and the keep-alive of leases migrate to
-   * the new connections at once, other calls have 10 s to end. `'streams-finish'`: they accept no new calls, and end when the last
-   * watch, lease or other call on them has ended on its own; right for a renewal, wrong for a revocation. Default of a client:
-   * `'now'`; of one `rotate()`: as the client.
+   * How connections made with old credentials end; they accept no new calls. `'now'`: watches and the keep-alive of leases migrate at
+   * once, other calls have 10 s. `'streams-finish'`: with the last call on them; right for a renewal, wrong for a revocation.
+   * Default: `'now'`; of one `rotate()`: as the client.
    */
   drain?: 'now' | 'streams-finish' | undefined
 }
-
-export type DrainPolicy = NonNullable<RotationOptions['drain']>
 
 /** A snapshot of one endpoint: it does not change later. */
 export interface EndpointStatus {
   /** Canonical: `https://host:port`. */
   endpoint: string
   /**
-   * `connecting`: being dialled. `ready`: TLS is verified on both sides, and etcd answered. `leaderless`: the same, but its member has
-   * no leader, so that calls go to other endpoints. `failed`: the findings name the cause; it is dialled again after a while.
-   * `closed`: the client was closed.
+   * `ready`: TLS is verified on both sides, and etcd answered. `leaderless`: the same, but its member has no leader, so that calls go
+   * to other endpoints. `failed`: the findings name the cause; it is dialled again after a while. `closed`: the client was closed.
    */
   state: 'connecting' | 'ready' | 'leaderless' | 'failed' | 'closed'
   /** When it came into this state. */
   since: Date
   /** TLS version of the connection; null unless connected. */
   protocol: 'TLSv1.2' | 'TLSv1.3' | null
-  /** The role of its member in the cluster at the last `client.tls.probe()`; null if that is not known, or it has no leader. */
+  /** The role of its member at the last `client.tls.probe()`; null if that is not known, or it has no leader. */
   role: 'leader' | 'follower' | 'learner' | null
   /** The server's path from its certificate to our trust anchor; null unless connected. */
   path: CertificateRef[] | null
@@ -41,7 +37,7 @@ export interface EndpointStatus {
 /** What `client.tls.events()` yields. A union over `type`; `at` is the time of the event. */
 export type TlsEvent = { at: Date } & (
   | {
-      /** New credentials are in use: calls that start from here on go over connections made with them. */
+      /** New credentials are in use by calls that start from here on. */
       type: 'rotated'
       /** The result of their validation, with warnings at most. */
       report: PassedReport
@@ -53,12 +49,10 @@ export type TlsEvent = { at: Date } & (
       report: FailedReport
     }
   | {
-      /** The source's watch ended with an error; it is watched again after a while. */
+      /** The source's watch ended with an error; it is watched again after `retryIn` milliseconds. */
       type: 'source-failed'
       origin: string
-      /** What the source threw. */
       error: Error
-      /** How long the client waits until it watches again, in milliseconds. */
       retryIn: number
     }
   | {
@@ -70,38 +64,32 @@ export type TlsEvent = { at: Date } & (
     }
   | {
       /**
-       * Two thirds, or nine tenths, of the lifetime of the credentials in use are over. After nine tenths the event comes again each
-       * time that half of the rest is over, at most once a minute.
+       * Two thirds, or nine tenths, of the lifetime of the credentials in use are over; then each time that half of the rest is over,
+       * at most once a minute.
        */
       type: 'credentials-expiring'
       /** How much of the lifetime is over, at least. */
       fraction: '2/3' | '9/10'
-      /** The certificate that expires first: the client's own, or an intermediate or anchor above it. */
+      /** The certificate of the path that expires first. */
       certificate: CertificateRef
       notAfter: Date
     }
   | {
-      /**
-       * The credentials in use have expired. Connections that are open stay; new ones are refused by the servers. The event comes
-       * again every ten minutes.
-       */
+      /** The credentials in use have expired: connections stay, servers refuse new ones. Repeated every ten minutes. */
       type: 'credentials-expired'
-      /** The certificate that expired. */
       certificate: CertificateRef
       notAfter: Date
     }
   | {
       /** The state of an endpoint changed. */
       type: 'endpoint-changed'
-      /** The endpoint as it is now. */
       status: EndpointStatus
     }
   | {
-      /** Looking up the endpoints (option `refreshEndpoints`) failed. The client keeps its endpoints and looks them up again. */
+      /** Looking up the endpoints (option `refreshEndpoints`) failed. They stay; the next look-up is in `retryIn` milliseconds. */
       type: 'refresh-failed'
       /** From DNS an `EtcdMtlsError` with a report; from the cluster the error of the call. */
       error: Error
-      /** How long the client waits until the next look-up, in milliseconds. */
       retryIn: number
     }
   | {
@@ -119,9 +107,8 @@ export type TlsEvent = { at: Date } & (
       error: Error
     }
   | {
-      /** This consumer was too slow: more events came than are kept for it. */
+      /** This consumer was too slow: the `count` oldest events, before those that follow, were dropped. */
       type: 'events-missed'
-      /** How many events were dropped, the oldest ones. They came before those that follow this one. */
       count: number
     }
 )
@@ -133,33 +120,29 @@ export interface TlsSession {
   /** Every endpoint, in the order in which they were given. */
   readonly endpoints: EndpointStatus[]
   /**
-   * Checks every endpoint now: the ready ones by an HTTP/2 ping and by asking for their role, the others by dialling them again. Takes
-   * at most the dial time-out and opens no connection in addition to those of the client.
+   * Checks every endpoint now, within the dial time-out: the ready ones by a ping and by asking for their role, the others by dialling
+   * them again.
    *
-   * @returns All findings; `ok` only if every endpoint is ready and one that answers has a leader. The finding `endpoint/leader`
-   * names the endpoint that leads; `endpoints` has the role of each from then on. `path` is the path of the client's own certificate.
+   * @returns All findings; `ok` only if every endpoint is ready and one that answers has a leader, which `endpoint/leader` names.
+   * `path` is the path of the client's own certificate.
    * @throws {EtcdMtlsError} `ERR_CLOSED` after the client was closed.
    */
   probe(): Promise<Report>
   /**
-   * Switches to new credentials: they are loaded and validated as the first ones were, and every endpoint is dialled with them, next
-   * to the connections in use. Once an endpoint is verified, calls that start afterwards go over connections made with the new
-   * credentials, and the others are drained (`drain`). An endpoint that is not verified with the new credentials keeps no old
-   * connection either. No request fails because of that, and no watch event or lease is lost.
+   * Switches to new credentials: they are validated as the first ones were, and every endpoint is dialled with them, next to the
+   * connections in use. Once an endpoint is verified, new calls use connections made with them, and the others are drained (`drain`).
+   * No request fails because of that, and no watch event or lease is lost. If they are not valid, or no endpoint accepts them, the
+   * client continues with those that it has. Rotations run one after the other, so the newest wins.
    *
-   * If they are not valid, or no endpoint accepts them, the client continues with those that it has. Rotations run one after the
-   * other, so the newest wins.
-   *
-   * @param next Where to load them from, from here on: its `watch` is followed instead of the former source's, if it has one.
-   * Default: the source in use, loaded again.
+   * @param next Where to load them from, and whose `watch` is followed, from here on. Default: the source in use, loaded again.
    * @returns `ok`: they are in use, and no new call goes over an old connection. Otherwise everything that is wrong with them.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` when the client is closed, also meanwhile.
    */
   rotate(next?: CredentialSource | Credentials, options?: RotationOptions): Promise<Report>
   /**
-   * Replaces the endpoints. New ones are dialled first, which takes at most `dialTimeout`. Then those that are missing from the list
-   * are drained: they accept no new calls, watches and the keep-alive of leases migrate at once, other calls have 10 s to end.
-   * Endpoints that stay keep their connection. If no endpoint of the list is ready while another one is, nothing changes.
+   * Replaces the endpoints. New ones are dialled first, within `dialTimeout`. Then those that are missing from the list are drained:
+   * streams migrate at once, other calls have 10 s. Endpoints that stay keep their connection. If no endpoint of the list is ready
+   * while another one is, nothing changes.
    *
    * @param endpoints As the option `endpoints` of `createSecureClient`.
    * @returns All findings about the endpoints; `ok` only if every endpoint of the list is ready.
@@ -169,12 +152,9 @@ export interface TlsSession {
     endpoints: string | readonly (string | { url: string; serverName?: string | undefined })[],
   ): Promise<Report>
   /**
-   * Everything that happens to the client's credentials and endpoints, from this call on. Each consumer receives every event, and
-   * nothing is lost between two `next()`. For each consumer 256 events are kept; if more come that it does not take, the oldest are
-   * dropped, and an event `events-missed` has their number. It ends when the client closes, or with `return()`, as by a `break`; it
-   * keeps no process alive.
-   *
-   * If the credentials are expiring or expired already, that is the first event.
+   * Everything that happens to the client's credentials and endpoints, from this call on; first of all, that the credentials are
+   * expiring or expired already. Each consumer receives every event, also between two `next()`; 256 are kept for it. It ends when the
+   * client closes, or with `return()`, as by a `break`; it keeps no process alive.
    */
   events(): AsyncIterableIterator<TlsEvent, undefined>
 }

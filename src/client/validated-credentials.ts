@@ -4,12 +4,10 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, codeOf } from '../report/errors.js'
 import { optionInvalid } from '../report/option-error.js'
-import { type FailedReport, type PassedReport, type Report, validationFailed } from '../report/report.js'
+import { type PassedReport, type Report, validationFailed } from '../report/report.js'
 import { validateCredentials } from '../validate/validate.js'
-import type { Certificate } from '../x509/certificate.js'
-import type { Finding } from '../report/finding.js'
 import { failedReport, finding } from './finding.js'
-import type { ResolvedTls } from './tls-options.js'
+import type { ResolvedTls } from './options.js'
 
 /** Credentials that may be used, with all that a connection needs of them. */
 export interface ValidatedCredentials {
@@ -26,15 +24,14 @@ export interface ValidatedCredentials {
  * @throws {EtcdMtlsError} `ERR_VALIDATION_FAILED` with the report; `ERR_OPTION_INVALID` for cipher names that OpenSSL does not know.
  */
 export function prepare(credentials: Credentials, tls: ResolvedTls): ValidatedCredentials {
-  const report = validate(credentials)
-  return { credentials, report, secureContext: secureContextOf(credentials, report, tls), tls }
+  return withContext(credentials, validate(credentials), tls)
 }
 
 /** {@link prepare} for a process that serves requests meanwhile: each half takes about a millisecond, so they run in two turns. */
 export async function prepareInTurns(credentials: Credentials, tls: ResolvedTls): Promise<ValidatedCredentials> {
   const report = validate(credentials)
   await nextTurn()
-  return { credentials, report, secureContext: secureContextOf(credentials, report, tls), tls }
+  return withContext(credentials, report, tls)
 }
 
 /** The validation as of now: a certificate may have expired since. */
@@ -46,38 +43,29 @@ export function reportNow({
   return report.ok ? report : { ...report, path: report.path ?? path }
 }
 
-/** Errors that end when a certificate or a CRL begins. */
-function isEndedByTime({ code, details }: Finding): boolean {
-  if (code === 'revocation/crl-not-current') return details.kind === 'not yet valid'
-  return code === 'validity/not-yet-valid'
-}
-
 /** Points in time that are tried, at most. */
 const MAX_TIMES = 10
 
 /** When refused credentials become valid if nothing but time passes, in milliseconds since 1970; null if they do not. */
-export function healsAt(credentials: Credentials, { findings }: FailedReport): number | null {
-  if (!findings.some(isEndedByTime)) return null
+export function healsAt(credentials: Credentials): number | null {
   const { chain, trustAnchors, clientAnchors = [], crls } = credentials
   const certificates = [...chain, ...trustAnchors, ...clientAnchors]
   const begins = [...certificates.map((each) => each.notBefore), ...crls.map((each) => each.thisUpdate)]
   const coming = [...new Set(begins.map(Number))].filter((each) => each > Date.now()).sort((a, b) => a - b)
-  const isGoodAt = (time: number): boolean =>
+  const isValidAt = (time: number): boolean =>
     validateCredentials(credentials, { usage: 'client', at: new Date(time) }).ok
-  return coming.slice(0, MAX_TIMES).find(isGoodAt) ?? null
+  return coming.slice(0, MAX_TIMES).find(isValidAt) ?? null
 }
 
 /**
  * The same with one trust anchor alone: if several CAs fit, OpenSSL takes the first and never tries another, so it may miss a path
- * that is valid. Our rules still compare the server's chain with all the anchors.
- *
- * @returns Null if there is no other anchor to leave out.
+ * that is valid. Null if there is no other anchor to leave out.
  */
 export function narrowed(validated: ValidatedCredentials, fingerprint256: string): ValidatedCredentials | null {
   const { credentials, report, tls } = validated
   const anchors = credentials.trustAnchors.filter((each) => each.fingerprint256 === fingerprint256)
   if (anchors.length === 0 || anchors.length === credentials.trustAnchors.length) return null
-  return { ...validated, secureContext: secureContextOf(credentials, report, tls, anchors) }
+  return withContext(credentials, report, tls, anchors)
 }
 
 function validate(credentials: Credentials): PassedReport {
@@ -86,16 +74,16 @@ function validate(credentials: Credentials): PassedReport {
   return report
 }
 
-function secureContextOf(
+function withContext(
   credentials: Credentials,
   report: PassedReport,
   tls: ResolvedTls,
-  anchors: readonly Certificate[] = credentials.trustAnchors,
-): SecureContext {
+  anchors = credentials.trustAnchors,
+): ValidatedCredentials {
   const { minVersion, maxVersion, ciphers } = tls
   if (ciphers !== null) refuseUnknownCiphers(ciphers)
   try {
-    return createSecureContext({
+    const secureContext = createSecureContext({
       // Explicit CAs only: with these set, neither the system's roots nor NODE_EXTRA_CA_CERTS are trusted.
       ca: anchors.map((each) => each.toPem()),
       // The whole chain, because OpenSSL would complete it from `ca` where Go, and so etcdctl with the same files, does not.
@@ -107,6 +95,7 @@ function secureContextOf(
       maxVersion,
       ...(ciphers === null ? {} : { ciphers }),
     })
+    return { credentials, report, secureContext, tls }
   } catch (error) {
     const { origin } = credentials
     const details = { origin, errorCode: codeOf(error) ?? 'unknown', detail: asError(error).message }

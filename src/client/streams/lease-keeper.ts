@@ -1,11 +1,10 @@
 /**
- * Keeps one lease alive and reports when it can no longer be relied upon.
- *
- * etcd counts a lease's TTL from the moment at which it renews the lease, which is never before the keep-alive was sent. So
- * the lease lives at least until one TTL after the sending of the last keep-alive that was answered.
+ * Keeps one lease alive and reports when it can no longer be relied upon. etcd counts a lease's TTL from the moment at which it renews
+ * the lease, which is never before the keep-alive was sent: so the lease lives at least until one TTL after the sending of the last
+ * keep-alive that was answered.
  */
 import { MAX_DELAY } from '../../report/duration.js'
-import { Fields, type Shape, sift } from '../transport/protobuf.js'
+import { int64At, type Shape, sift } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 
 /**
@@ -17,10 +16,7 @@ const INTERVAL = 1 / 6
 const ANSWER_LIMIT = 1 / 12
 /** Between two attempts after a stream failed, in milliseconds. */
 const RETRY_PAUSE = 100
-/**
- * The lease is reported as lost this much before it can expire: a tenth of the TTL, at most a second. It covers a timer that
- * fires late and clocks that run at different rates; what it cannot cover is a process that is paused.
- */
+/** The lease is reported as lost this part of the TTL, and at most so many milliseconds, before it can expire: timers fire late. */
 const MARGIN = 1 / 10
 const MAX_MARGIN = 1000
 /** Streams that may wait for an answer at a time; the oldest is given up for one more. Enough for requests of a whole TTL. */
@@ -42,12 +38,10 @@ export interface KeepAliveAnswer {
   readonly TTL: string
 }
 
-/** A lease that etcd has granted. */
+/** A lease that etcd has granted. `ttl`: in milliseconds; `since`: when the grant was sent, by `performance.now()`. */
 interface GrantedLease {
   readonly id: string
-  /** Milliseconds. */
   readonly ttl: number
-  /** When the grant was sent, by `performance.now()`. */
   readonly since: number
 }
 
@@ -94,7 +88,7 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   }
 
   /** Sends a keep-alive now. */
-  renew(): void {
+  readonly renew = (): void => {
     if (this.#ended) return
     const idle = [...this.#streams].find(([, sentAt]) => sentAt === null)?.[0]
     this.#renewIn(this.#lease.ttl * ANSWER_LIMIT)
@@ -141,16 +135,15 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
     const [oldest] = this.#streams.keys()
     if (oldest !== undefined && this.#streams.size >= MAX_STREAMS) this.#cancel(oldest)
     this.#streams.set(stream, null)
+    const onEnd = (error = new Error('The keep-alive stream ended')): void => {
+      if (this.#streams.delete(stream)) this.#failed(error)
+    }
     stream
       .on('data', (answer) => {
         this.#receive(stream, answer)
       })
-      .on('error', (error) => {
-        if (this.#streams.delete(stream)) this.#failed(error)
-      })
-      .on('end', () => {
-        if (this.#streams.delete(stream)) this.#failed(new Error('The keep-alive stream ended'))
-      })
+      .on('error', onEnd)
+      .on('end', onEnd)
     this.#listener.onStream?.()
     this.#send(stream)
   }
@@ -165,29 +158,25 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
 
   #receive(stream: KeepAliveStream<Answer>, answer: Answer): void {
     const sentAt = this.#streams.get(stream)
+    const { id, ttl } = this.#lease
     // Not asked for: which request it answers is not known.
-    if (this.#ended || sentAt === null || sentAt === undefined || answer.ID !== this.#lease.id) return
+    if (this.#ended || sentAt === null || sentAt === undefined || answer.ID !== id) return
     if (!(Number(answer.TTL) > 0)) {
       this.#lose('gone')
       return
     }
     this.#streams.set(stream, null)
-    this.#cancelUpTo(sentAt, stream)
+    // What was sent later goes on: on a slow cluster its answer is the next one, and renews the lease for longer.
+    for (const [other, sent] of [...this.#streams]) {
+      if (other !== stream && (sent === null || sent <= sentAt)) this.#cancel(other)
+    }
     this.#failure = null
     this.#renewedAt = Math.max(this.#renewedAt, sentAt)
     this.#armDeadline()
-    const { ttl } = this.#lease
     this.#renewIn(Math.max(sentAt + ttl * INTERVAL, this.#sentAt + ttl * ANSWER_LIMIT) - performance.now())
     this.check()
     // The check may have ended it, or a listener.
     if (this.#streams.has(stream)) this.#listener.onRenewed?.(answer)
-  }
-
-  /** What was sent later goes on: on a slow cluster its answer is the next one, and renews the lease for longer. */
-  #cancelUpTo(sentAt: number, answered: KeepAliveStream<Answer>): void {
-    for (const [stream, sent] of [...this.#streams]) {
-      if (stream !== answered && (sent === null || sent <= sentAt)) this.#cancel(stream)
-    }
   }
 
   #cancel(stream: KeepAliveStream<Answer>): void {
@@ -210,116 +199,25 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
 
   #renewIn(delay: number): void {
     clearTimeout(this.#nextTimer)
-    this.#nextTimer = setTimeout(
-      () => {
-        this.renew()
-      },
-      Math.min(Math.max(0, delay), MAX_DELAY),
-    )
+    this.#nextTimer = setTimeout(this.renew, Math.min(Math.max(0, delay), MAX_DELAY))
   }
 
   #armDeadline(): void {
     clearTimeout(this.#deadlineTimer)
-    const delay = Math.max(0, this.#deadline - performance.now())
-    this.#deadlineTimer = setTimeout(
-      () => {
-        this.check()
-        // A timer may fire a fraction of a millisecond early, and cannot wait for as long as a long TTL.
-        if (!this.#ended) this.#armDeadline()
-      },
-      Math.min(Math.ceil(delay), MAX_DELAY),
-    )
+    const delay = Math.ceil(Math.max(0, this.#deadline - performance.now()))
+    this.#deadlineTimer = setTimeout(this.#onDeadline, Math.min(delay, MAX_DELAY))
+  }
+
+  readonly #onDeadline = (): void => {
+    this.check()
+    // A timer may fire a fraction of a millisecond early, and cannot wait for as long as a long TTL.
+    if (!this.#ended) this.#armDeadline()
   }
 }
 
-/** What is used of etcd3's `Lease`. */
-interface EtcdLease {
-  grant(): Promise<string>
-  revoked(): boolean
-  release(): void
-  revoke(...options: unknown[]): Promise<void>
-  emit(event: string, ...details: unknown[]): boolean
-  once(event: 'lost', listener: () => void): unknown
-}
-
-interface LeaseSupport<Answer extends KeepAliveAnswer> {
-  /** Milliseconds. */
-  readonly ttl: number
-  /** When the lease was made, by `performance.now()`; its grant was sent later. */
-  readonly since: number
-  /** Aborts when the client is closed, with the error to report. */
-  readonly closing: AbortSignal
-  openStream(): Promise<KeepAliveStream<Answer>>
-  /** The error that `lost` carries. */
-  lostError(id: string, cause: unknown): Error
-  /** The error that `keepaliveFailed` carries. */
-  streamError(error: unknown): unknown
-}
-
-/**
- * The same lease of etcd3, made with `autoKeepAlive: false`, with a {@link LeaseKeeper} and etcd3's events. etcd3 itself emits `lost` two
- * TTLs after the last answer, when other clients may have had the keys for long, and stays on an endpoint that does not answer for a
- * whole TTL.
- */
-export function keepLease<Lease extends EtcdLease, Answer extends KeepAliveAnswer>(
-  lease: Lease,
-  support: LeaseSupport<Answer>,
-): Lease {
-  const [release, revoke] = [lease.release.bind(lease), lease.revoke.bind(lease)]
-  let stop = (): void => undefined
-  lease.once('lost', () => {
-    stop()
-  })
-  lease.release = () => {
-    stop()
-    release()
-  }
-  lease.revoke = async (...options) => {
-    stop()
-    await revoke(...options)
-  }
-  lease.grant().then(
-    (id) => {
-      if (!lease.revoked() && !support.closing.aborted) stop = startKeeper(lease, id, support, release)
-    },
-    () => undefined, // etcd3 has emitted `lost` with the error.
-  )
-  return lease
-}
-
-function startKeeper<Answer extends KeepAliveAnswer>(
-  lease: EtcdLease,
-  id: string,
-  support: LeaseSupport<Answer>,
-  release: () => void,
-): () => void {
-  const { ttl, since, closing } = support
-  const keeper = new LeaseKeeper({ id, ttl, since }, () => support.openStream(), {
-    onStream: () => lease.emit('keepaliveEstablished'),
-    onSent: () => lease.emit('keepaliveFired'),
-    onRenewed: (answer) => lease.emit('keepaliveSucceeded', answer),
-    onFailed: (error) => lease.emit('keepaliveFailed', support.streamError(error)),
-    onLost: (_reason, cause) => {
-      release()
-      lease.emit('lost', support.lostError(id, cause))
-    },
-  })
-  const onClosing = (): void => {
-    keeper.stop()
-    lease.emit('keepaliveFailed', closing.reason)
-  }
-  closing.addEventListener('abort', onClosing, { once: true })
-  keeper.renew()
-  return () => {
-    closing.removeEventListener('abort', onClosing)
-    keeper.stop()
-  }
-}
-
-/** etcd api/etcdserverpb/rpc.proto. */
+/** LeaseKeepAliveRequest and LeaseKeepAliveResponse of etcd api/etcdserverpb/rpc.proto: where the id is. */
 const REQUEST_ID = 1
 const RESPONSE_ID = 2
-/** LeaseKeepAliveResponse: the header, the id and the TTL. */
 const RESPONSE: Shape = { 1: { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint' }, 2: 'varint', 3: 'varint' }
 
 /** Resumes the keep-alive of a lease over another connection: what was not answered is asked again, which does no harm. */
@@ -333,13 +231,13 @@ export class KeepAliveResumer implements StreamResumer {
   }
 
   outgoing(message: Buffer): void {
-    this.#unanswered.push({ id: readId(message, REQUEST_ID), message })
+    this.#unanswered.push({ id: int64At(message, REQUEST_ID), message })
     this.#send(message)
   }
 
   incoming(received: Buffer): void {
     const message = sift(received, RESPONSE)
-    const id = readId(message, RESPONSE_ID)
+    const id = int64At(message, RESPONSE_ID)
     const index = this.#unanswered.findIndex((each) => each.id === id)
     // It answers nothing that was asked: it must not end, or extend, a lease.
     if (index < 0) return
@@ -352,14 +250,6 @@ export class KeepAliveResumer implements StreamResumer {
     for (const { message } of this.#unanswered) this.#send(message)
   }
 
-  prepareToMove(ready: () => void): void {
-    ready()
-  }
-
-  refresh(): void {
-    // The next keep-alive says all that there is to say.
-  }
-
   failed(): void {
     this.#unanswered = []
   }
@@ -368,11 +258,4 @@ export class KeepAliveResumer implements StreamResumer {
     this.#stream.expectAnswer(true)
     this.#stream.send(message)
   }
-}
-
-function readId(message: Buffer, number: number): bigint {
-  let id = 0n
-  const fields = new Fields(message)
-  while (fields.next()) if (fields.number === number) id = fields.int64()
-  return id
 }

@@ -7,9 +7,8 @@
 import { EtcdMtlsError } from '../../report/errors.js'
 import { backoffPause } from '../timing.js'
 import { methodOf } from '../transport/call-policy.js'
-import type { CallParts } from '../transport/call-route.js'
 import { makeStatus, type Outcome } from '../transport/call-status.js'
-import { EtcdCall } from '../transport/call.js'
+import { callLater, type CallParts, EtcdCall } from '../transport/call.js'
 import {
   type Call,
   CallBase,
@@ -26,10 +25,12 @@ import { MalformedMessage } from '../transport/protobuf.js'
 export interface ResumableStream {
   /** Sends a message over the current attempt. */
   send(message: Buffer): void
-  /** Passes a message to the caller, in a later turn of the event loop: never before the call of the caller has returned. */
-  deliver(message: Buffer): void
-  /** As {@link deliver}, for a message that may reach the caller in the same turn as others of this kind before it. */
-  deliverInBurst(message: Buffer): void
+  /**
+   * Passes a message to the caller, in a later turn of the event loop: never before the call of the caller has returned.
+   *
+   * @param inBurst Whether it may reach the caller in the same turn as others of this kind before it. Default: false.
+   */
+  deliver(message: Buffer, inBurst?: boolean): void
   /** Whether the server owes an answer: the client then checks sooner whether it is still there. */
   expectAnswer(due: boolean): void
   /**
@@ -50,26 +51,18 @@ export interface ResumableStream {
   invalidAnswer(reason: string): EtcdMtlsError
 }
 
-/** Follows one stream. Every message of either side goes through it, in order. */
+/** Follows one stream. Every message of either side goes through it, in order; what reaches the caller has been checked. */
 export interface StreamResumer {
-  /**
-   * A message of the caller.
-   *
-   * @throws {MalformedMessage}
-   */
+  /** A message of the caller. @throws {MalformedMessage} */
   outgoing(message: Buffer): void
-  /**
-   * A message of the server. What reaches the caller has been checked.
-   *
-   * @throws {MalformedMessage}
-   */
+  /** A message of the server. @throws {MalformedMessage} */
   incoming(message: Buffer): void
   /** A new attempt begins: nothing was sent on it, and what was not answered on the one before never will be. */
   begin(): void
   /** The client is about to leave the attempt. Calls back when the stream is ready for that, at once or later. */
-  prepareToMove(ready: () => void): void
+  prepareToMove?(ready: () => void): void
   /** Called once a minute: asks the server for what keeps the stream resumable. */
-  refresh(): void
+  refresh?(): void
   /** The stream has failed for the caller, who may open another one. */
   failed(): void
 }
@@ -84,10 +77,7 @@ const MAX_REFUSALS = 3
 const LONG_LIVED = 5000
 /** How long an attempt may take to prepare for its end, in milliseconds: a round trip, if the server answers at all. */
 const PREPARATION = 300
-/**
- * How often the server is asked for what keeps the stream resumable, in milliseconds. Kubernetes compacts every five minutes
- * what is older than that.
- */
+/** Between two refreshes, in milliseconds. Kubernetes compacts every five minutes what is older than that. */
 const REFRESH = 60_000
 /** Messages of a burst that are delivered before the event loop goes on: about half a millisecond of work. */
 const LONGEST_BURST = 64
@@ -130,16 +120,13 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     this.#attempt = this.#makeAttempt()
   }
 
-  // --- driven by the grpc-js client
-
   start(metadata: Metadata, listener: CallListener): void {
     this.#metadata = metadata
     this.#listener = listener
-    this.#refreshTimer = setInterval(() => {
-      if (this.#status === null) this.#resumer.refresh()
-    }, REFRESH)
     // A stream keeps the process alive by its connection, or by the wait for one.
-    this.#refreshTimer.unref()
+    this.#refreshTimer = setInterval(() => {
+      if (this.#status === null) this.#resumer.refresh?.()
+    }, REFRESH).unref()
     this.#startAttempt()
   }
 
@@ -151,7 +138,7 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
       })
     }
     // Not sent now, or not at all: the caller may go on.
-    this.#giveCallback()
+    callLater(this.#takeContext())
   }
 
   halfClose(): void {
@@ -177,23 +164,13 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     return this.#cause ?? this.#attempt.explanation
   }
 
-  // --- driven by the resumer
-
   send(message: Buffer): void {
-    // The resumer sends it again when the attempt begins.
-    if (this.#pauseTimer !== null) return
-    const context = this.#context ?? {}
-    this.#context = null
-    this.#attempt.sendMessageWithContext(context, message)
+    // During a pause, the resumer sends it again when the attempt begins.
+    if (this.#pauseTimer === null) this.#attempt.sendMessageWithContext(this.#takeContext(), message)
   }
 
-  deliver(message: Buffer): void {
-    this.#incoming.push({ message, inBurst: false })
-    this.#scheduleDelivery()
-  }
-
-  deliverInBurst(message: Buffer): void {
-    this.#incoming.push({ message, inBurst: true })
+  deliver(message: Buffer, inBurst = false): void {
+    this.#incoming.push({ message, inBurst })
     this.#scheduleDelivery()
   }
 
@@ -207,7 +184,7 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
 
   invalidAnswer(reason: string): EtcdMtlsError {
     const method = methodOf(this.#parts.path)
-    const endpoint = this.#attempt.connection?.authority ?? null
+    const endpoint = this.#attempt.carriedBy
     const message = `${endpoint ?? 'An endpoint'} answered ${method} as etcd never does: ${reason}`
     return new EtcdMtlsError('ERR_ANSWER_INVALID', message, { method, endpoint, reason })
   }
@@ -239,12 +216,10 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     return true
   }
 
-  // --- inside
-
-  #giveCallback(): void {
-    const callback = this.#context?.callback
+  #takeContext(): MessageContext {
+    const context = this.#context ?? {}
     this.#context = null
-    if (callback !== undefined) process.nextTick(callback)
+    return context
   }
 
   #makeAttempt(): EtcdCall {
@@ -295,9 +270,9 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
       moved = true
       if (attempt === this.#attempt && this.#status === null && !this.#canceled) this.#replaceAttempt()
     }
-    const timer = setTimeout(move, PREPARATION)
-    timer.unref()
-    this.#resumer.prepareToMove(move)
+    const timer = setTimeout(move, PREPARATION).unref()
+    if (this.#resumer.prepareToMove === undefined) move()
+    else this.#resumer.prepareToMove(move)
   }
 
   #receive(message: Buffer): void {
@@ -321,7 +296,7 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
       this.#refusals = 0
     }
     // etcd that is stopped closes its streams without a status.
-    const broke = attempt.cutShort || (outcome.code === status.UNAVAILABLE && attempt.wasCarried)
+    const broke = attempt.cutShort || (outcome.code === status.UNAVAILABLE && attempt.carriedBy !== null)
     if (!broke || this.#failuresInARow >= MAX_FAILURES || this.#canceled) {
       this.#end(outcome)
       return
@@ -332,13 +307,11 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
       this.#startAttempt()
       return
     }
-    this.#pauseTimer = setTimeout(
-      () => {
-        this.#pauseTimer = null
-        this.#startAttempt()
-      },
-      backoffPause(this.#failuresInARow - 1, PAUSES),
-    )
+    const start = (): void => {
+      this.#pauseTimer = null
+      this.#startAttempt()
+    }
+    this.#pauseTimer = setTimeout(start, backoffPause(this.#failuresInARow - 1, PAUSES))
   }
 
   #end(outcome: Outcome): void {

@@ -2,22 +2,18 @@
 import {
   bytesField,
   Fields,
+  int64At,
   int64Field,
-  trueField,
-  without,
   MalformedMessage,
-  readInt64,
   type Shape,
   sift,
+  trueField,
+  without,
 } from '../transport/protobuf.js'
 
-/** What a client asks for on a stream of watches. */
+/** What a client asks for on a stream of watches. `other`: something that we do not know. */
 export type WatchRequest =
-  | { kind: 'create'; create: CreateRequest }
-  | { kind: 'cancel'; watchId: bigint }
-  | { kind: 'progress' }
-  /** Something that we do not know. */
-  | { kind: 'other' }
+  { kind: 'create'; create: CreateRequest } | { kind: 'cancel'; watchId: bigint } | { kind: 'progress' | 'other' }
 
 export interface CreateRequest {
   /** The WatchCreateRequest without its start revision and its id. */
@@ -52,16 +48,22 @@ export function readWatchRequest(message: Uint8Array): WatchRequest {
 }
 
 function readCreate(message: Uint8Array): CreateRequest {
-  const progressNotify = int64At(new Fields(message), CREATE.progressNotify) !== 0n
+  const progressNotify = int64At(message, CREATE.progressNotify) !== 0n
   const body = without(message, [CREATE.startRevision, CREATE.watchId])
   return {
     // Without these responses, the position of a watch on keys that never change gets older until etcd compacts it.
     body: progressNotify ? body : Buffer.concat([body, trueField(CREATE.progressNotify)]),
-    startRevision: int64At(new Fields(message), CREATE.startRevision),
-    watchId: int64At(new Fields(message), CREATE.watchId),
+    startRevision: int64At(message, CREATE.startRevision),
+    watchId: int64At(message, CREATE.watchId),
     progressNotify,
-    fragment: int64At(new Fields(message), CREATE.fragment) !== 0n,
+    fragment: int64At(message, CREATE.fragment) !== 0n,
   }
+}
+
+/** The keys that a watch is about: from `key` to before `rangeEnd`, `key` alone if that is empty, all from `key` if it is a zero byte. */
+export interface WatchedKeys {
+  key: Buffer
+  rangeEnd: Buffer
 }
 
 /** @param body A WatchCreateRequest. */
@@ -73,12 +75,6 @@ export function readWatchedKeys(body: Buffer): WatchedKeys {
     else if (fields.number === CREATE.rangeEnd) keys.rangeEnd = Buffer.from(fields.bytes())
   }
   return keys
-}
-
-function int64At(fields: Fields, number: number): bigint {
-  let value = 0n
-  while (fields.next()) if (fields.number === number) value = fields.int64()
-  return value
 }
 
 export function createRequest({
@@ -106,11 +102,8 @@ export function withWatchId(message: Uint8Array, watchId: bigint): Buffer {
 
 /** The answer that a watch was created. */
 export function createdResponse(header: Uint8Array, watchId: bigint): Buffer {
-  return Buffer.concat([
-    bytesField(RESPONSE.header, header),
-    int64Field(RESPONSE.watchId, watchId),
-    trueField(RESPONSE.created),
-  ])
+  const head = [bytesField(RESPONSE.header, header), int64Field(RESPONSE.watchId, watchId)]
+  return Buffer.concat([...head, trueField(RESPONSE.created)])
 }
 
 /** The end of a watch. `refused`: instead of the answer that it was created. */
@@ -128,9 +121,6 @@ export function canceledResponse(
     ...(reason === '' ? [] : [bytesField(RESPONSE.cancelReason, Buffer.from(reason))]),
   ])
 }
-
-// A response is checked before etcd3 decodes it. This is done for each event that a client receives, so everything is read in one pass
-// and nothing is copied.
 
 /** A WatchResponse. */
 export interface WatchResponse {
@@ -156,12 +146,6 @@ export interface WatchResponse {
   keys: number[]
 }
 
-/** The keys that a watch is about: from `key` to before `rangeEnd`, `key` alone if that is empty, all from `key` if it is a zero byte. */
-export interface WatchedKeys {
-  key: Buffer
-  rangeEnd: Buffer
-}
-
 export const RESPONSE = {
   header: 1,
   watchId: 2,
@@ -174,15 +158,11 @@ export const RESPONSE = {
 } as const
 const HEADER_REVISION = 3
 const EVENT = { type: 1, kv: 2, prevKv: 3 } as const
-/** PUT and DELETE. */
-const EVENT_TYPES = [0n, 1n]
-const KV = { key: 1, createRevision: 2, modRevision: 3, version: 4, value: 5, lease: 6 } as const
+const KV = { key: 1, modRevision: 3 } as const
 
-const HEADER_SHAPE: Shape = { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint' }
-const KEY_VALUE_SHAPE: Shape = { 1: 'bytes', 2: 'varint', 3: 'varint', 4: 'varint', 5: 'bytes', 6: 'varint' }
-const EVENT_SHAPE: Shape = { 1: 'varint', 2: KEY_VALUE_SHAPE, 3: KEY_VALUE_SHAPE }
+const KEY_VALUE: Shape = { 1: 'bytes', 2: 'varint', 3: 'varint', 4: 'varint', 5: 'bytes', 6: 'varint' }
 const OUTER_SHAPE: Shape = {
-  1: HEADER_SHAPE,
+  1: { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint' },
   2: 'varint',
   3: 'varint',
   4: 'varint',
@@ -192,201 +172,122 @@ const OUTER_SHAPE: Shape = {
   11: ['bytes'],
 }
 /** All that etcd3 may receive. */
-export const RESPONSE_SHAPE: Shape = { ...OUTER_SHAPE, 11: [EVENT_SHAPE] }
+export const RESPONSE_SHAPE: Shape = { ...OUTER_SHAPE, 11: [{ 1: 'varint', 2: KEY_VALUE, 3: KEY_VALUE }] }
 
-/** @throws {MalformedMessage} if not even the watch that it belongs to can be read. */
+/**
+ * Checks a response before etcd3 decodes it, and reads it. Nothing is copied, because this is done for each event.
+ *
+ * @throws {MalformedMessage} if not even the watch that it belongs to can be read.
+ */
 export function readWatchResponse(received: Buffer): WatchResponse {
   try {
-    const reader = new Reader(received, null)
-    // Unknown fields are rare: a later version of etcd sends them.
-    return reader.foreign ? new Reader(sift(received, RESPONSE_SHAPE), null).response : reader.response
+    return readSifted(sift(received, RESPONSE_SHAPE), null)
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error
-    return new Reader(sift(received, OUTER_SHAPE), `an event cannot be read: ${error.message}`).response
+    return readSifted(sift(received, OUTER_SHAPE), `an event cannot be read: ${error.message}`)
   }
 }
 
-class Reader {
-  readonly response: WatchResponse
-  /** Whether the message has fields that are not known. */
-  foreign = false
-  // Of the key and value that was read last, where they lie in the message:
-  #keyStart = 0
-  #keyEnd = 0
-  #revisionStart = 0
-  #revisionEnd = 0
-
-  /** @param flaw What is wrong with an event; null if the events are to be read. */
-  constructor(message: Buffer, flaw: string | null) {
-    this.response = {
-      message,
-      flaw: flaw ?? 'it has no header',
-      headerStart: 0,
-      headerEnd: 0,
-      revision: 0n,
-      watchId: 0n,
-      created: false,
-      canceled: false,
-      compactRevision: 0n,
-      cancelReason: '',
-      fragment: false,
-      lastRevision: null,
-      keys: [],
-    }
-    this.#read(message, flaw)
+/** @param flaw What is wrong with an event; null if the events are to be read. */
+function readSifted(message: Buffer, flaw: string | null): WatchResponse {
+  const response: WatchResponse = {
+    message,
+    flaw: flaw ?? 'it has no header',
+    headerStart: 0,
+    headerEnd: 0,
+    revision: 0n,
+    watchId: 0n,
+    created: false,
+    canceled: false,
+    compactRevision: 0n,
+    cancelReason: '',
+    fragment: false,
+    lastRevision: null,
+    keys: [],
   }
-
-  #read(message: Buffer, flaw: string | null): void {
-    const { response } = this
-    const fields = new Fields(message)
-    let seen = 0
-    while (fields.next()) {
-      switch (fields.number) {
-        case RESPONSE.events:
-          if (flaw === null) {
-            this.#readEvent(message, fields.message())
-            response.keys.push(this.#keyStart, this.#keyEnd)
-          }
-          continue
-        case RESPONSE.header:
-          this.#readHeader(fields.message())
-          response.headerStart = fields.value
-          response.headerEnd = fields.end
-          response.flaw = flaw
-          break
-        case RESPONSE.watchId:
-          response.watchId = fields.int64()
-          break
-        case RESPONSE.created:
-          response.created = fields.bool()
-          break
-        case RESPONSE.canceled:
-          response.canceled = fields.bool()
-          break
-        case RESPONSE.compactRevision:
-          response.compactRevision = fields.int64()
-          break
-        case RESPONSE.cancelReason:
-          response.cancelReason = fields.text()
-          break
-        case RESPONSE.fragment:
-          response.fragment = fields.bool()
-          break
-        default:
-          this.foreign = true
-          continue
+  const fields = new Fields(message)
+  while (fields.next()) {
+    switch (fields.number) {
+      case RESPONSE.events: {
+        if (flaw !== null) break
+        const { start, end, revision } = readEvent(message, fields.message())
+        response.keys.push(start, end)
+        response.lastRevision = revision
+        break
       }
-      seen = addOnce(seen, fields.number)
-    }
-    if (response.keys.length > 0) response.lastRevision = readInt64(message, this.#revisionStart, this.#revisionEnd)
-  }
-
-  #readHeader(fields: Fields): void {
-    let seen = 0
-    while (fields.next()) {
-      const { number } = fields
-      if (number > 4) {
-        this.foreign = true
-        continue
-      }
-      seen = addOnce(seen, number)
-      if (number === HEADER_REVISION) this.response.revision = fields.int64()
-      else fields.assertVarint()
-    }
-  }
-
-  /** Afterwards, the key and value that was read last is that of the event. */
-  #readEvent(message: Buffer, fields: Fields): void {
-    let seen = 0
-    let current: Fields | null = null
-    let previous: Fields | null = null
-    while (fields.next()) {
-      switch (fields.number) {
-        case EVENT.kv:
-          current = fields.message()
-          break
-        case EVENT.prevKv:
-          previous = fields.message()
-          break
-        case EVENT.type:
-          if (!EVENT_TYPES.includes(fields.int64())) {
-            throw new MalformedMessage(`type ${String(fields.int64())} is neither PUT nor DELETE`)
-          }
-          break
-        default:
-          this.foreign = true
-          continue
-      }
-      seen = addOnce(seen, fields.number)
-    }
-    if (current === null) throw new MalformedMessage('it has no key')
-    if (previous === null) {
-      this.#readKeyValue(current)
-      return
-    }
-    this.#readKeyValue(previous)
-    const [start, end] = [this.#keyStart, this.#keyEnd]
-    this.#readKeyValue(current)
-    if (message.compare(message, start, end, this.#keyStart, this.#keyEnd) !== 0) {
-      throw new MalformedMessage('its previous value has another key')
+      case RESPONSE.header:
+        response.revision = int64At(fields.message(), HEADER_REVISION)
+        response.headerStart = fields.value
+        response.headerEnd = fields.end
+        response.flaw = flaw
+        break
+      case RESPONSE.watchId:
+        response.watchId = fields.int64()
+        break
+      case RESPONSE.created:
+        response.created = fields.bool()
+        break
+      case RESPONSE.canceled:
+        response.canceled = fields.bool()
+        break
+      case RESPONSE.compactRevision:
+        response.compactRevision = fields.int64()
+        break
+      case RESPONSE.cancelReason:
+        response.cancelReason = fields.text()
+        break
+      case RESPONSE.fragment:
+        response.fragment = fields.bool()
+        break
     }
   }
-
-  #readKeyValue(fields: Fields): void {
-    let seen = 0
-    this.#keyStart = 0
-    this.#keyEnd = 0
-    this.#revisionStart = 0
-    this.#revisionEnd = 0
-    while (fields.next()) {
-      switch (fields.number) {
-        case KV.key:
-          fields.assertBytes()
-          this.#keyStart = fields.value
-          this.#keyEnd = fields.end
-          break
-        case KV.modRevision:
-          fields.assertVarint()
-          this.#revisionStart = fields.value
-          this.#revisionEnd = fields.end
-          break
-        case KV.value:
-          fields.assertBytes()
-          break
-        case KV.createRevision:
-        case KV.version:
-        case KV.lease:
-          fields.assertVarint()
-          break
-        default:
-          this.foreign = true
-          continue
-      }
-      seen = addOnce(seen, fields.number)
-    }
-  }
+  return response
 }
 
-/** @throws {MalformedMessage} if the number is there already. */
-function addOnce(seen: number, number: number): number {
-  const bit = 1 << number
-  if ((seen & bit) !== 0) throw new MalformedMessage(`Field ${String(number)} occurs twice`)
-  return seen | bit
+/** Where the key of an event lies in the message, and its revision. */
+interface EventKey {
+  start: number
+  end: number
+  revision: bigint
+}
+
+function readEvent(message: Buffer, fields: Fields): EventKey {
+  let current: EventKey | null = null
+  let previous: EventKey | null = null
+  while (fields.next()) {
+    if (fields.number === EVENT.kv) current = readKey(fields.message())
+    else if (fields.number === EVENT.prevKv) previous = readKey(fields.message())
+    else if (fields.int64() >> 1n !== 0n)
+      throw new MalformedMessage(`type ${String(fields.int64())} is neither PUT nor DELETE`)
+  }
+  if (current === null) throw new MalformedMessage('it has no key')
+  if (previous !== null && message.compare(message, previous.start, previous.end, current.start, current.end) !== 0) {
+    throw new MalformedMessage('its previous value has another key')
+  }
+  return current
+}
+
+function readKey(fields: Fields): EventKey {
+  const key = { start: 0, end: 0, revision: 0n }
+  while (fields.next()) {
+    if (fields.number === KV.key) {
+      key.start = fields.value
+      key.end = fields.end
+    } else if (fields.number === KV.modRevision) key.revision = fields.int64()
+  }
+  return key
 }
 
 /** Whether every event of a response is about one of these keys. */
-export function areWatched({ message, keys }: WatchResponse, watched: WatchedKeys): boolean {
+export function areWatched({ message, keys }: WatchResponse, { key, rangeEnd }: WatchedKeys): boolean {
+  const isEndless = rangeEnd.length === 1 && rangeEnd[0] === 0
   for (let at = 0; at < keys.length; at += 2) {
-    if (!isWatched(message, keys[at] ?? 0, keys[at + 1] ?? 0, watched)) return false
+    const [start = 0, end = 0] = [keys[at], keys[at + 1]]
+    const order = compareRange(message, start, end, key)
+    if (rangeEnd.length === 0 ? order !== 0 : order < 0) return false
+    if (rangeEnd.length > 0 && !isEndless && compareRange(message, start, end, rangeEnd) >= 0) return false
   }
   return true
-}
-
-function isWatched(message: Buffer, start: number, end: number, { key, rangeEnd }: WatchedKeys): boolean {
-  const order = compareRange(message, start, end, key)
-  if (rangeEnd.length === 0) return order === 0
-  if (order < 0) return false
-  return (rangeEnd.length === 1 && rangeEnd[0] === 0) || compareRange(message, start, end, rangeEnd) < 0
 }
 
 /** As `Buffer.compare`, which costs more than all else here because it leaves JavaScript. */

@@ -2,7 +2,7 @@
  * Resumes a stream of watches over another connection. Each watch continues with the first event that was not delivered: none is
  * lost, none comes twice, and the caller does not notice.
  *
- * It repairs two faults of etcd3 1.1.2. One: etcd3 asks again from the revision in the header of the last response, but a response
+ * It fixes two faults of etcd3 1.1.2. One: etcd3 asks again from the revision in the header of the last response, but a response
  * that catches up with the past carries the newest revision of the store, ahead of its events; see `ResumePositions`. Two: a
  * create that etcd refuses stays in etcd3's queue, and no later watch is ever created.
  *
@@ -14,6 +14,7 @@ import { status } from '../transport/channel.js'
 import { MalformedMessage } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 import {
+  areWatched,
   canceledResponse,
   cancelRequest,
   createdResponse,
@@ -22,24 +23,18 @@ import {
   progressRequest,
   readWatchedKeys,
   readWatchRequest,
-  withWatchId,
-  areWatched,
   readWatchResponse,
   type WatchedKeys,
   type WatchResponse,
+  withWatchId,
 } from './watch-messages.js'
 
-/**
- * How many bytes of responses in parts a stream may hold, in bytes. etcd splits a response at its request limit (1.5 MiB by default),
- * and sends at most 1000 revisions in one; 64 MiB is far more than a caller can want to receive at once.
- */
+/** What responses in parts may hold for a stream, in bytes: far more than etcd sends in one, 1000 revisions of 1.5 MiB at most. */
 const MAX_FRAGMENT_BYTES = 64 * 1024 * 1024
 
-interface Watch {
+interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> {
   /** The id that the caller uses. It is ours, and the server is asked to use it, too. */
   readonly id: bigint
-  /** The WatchCreateRequest without start revision and id. */
-  readonly body: Buffer
   readonly keys: WatchedKeys
   /** The start revision that the caller asked for; 0: from now on. */
   readonly asked: bigint
@@ -47,14 +42,10 @@ interface Watch {
   next: bigint
   /** `next` when the server was last asked for its progress. */
   refreshedAt: bigint
-  readonly progressNotify: boolean
-  readonly fragment: boolean
   /** The revision in the header of what was delivered last; null before anything was. */
   delivered: bigint | null
   /** Whether the caller canceled it. */
   canceling: boolean
-  /** The id that the server is asked to use on this attempt. */
-  wanted: bigint
   /** The id that it has on this attempt; null while the server has not created it there. */
   serverId: bigint | null
   /** Responses that hold a revision in part: they are delivered with the last of them. */
@@ -71,7 +62,7 @@ export class WatchResumer implements StreamResumer {
   /** By the id that the caller uses, in the order in which they were made. */
   readonly #watches = new Map<bigint, Watch>()
   #lastId = 0n
-  #lastHeader: Uint8Array = new Uint8Array()
+  #lastHeader = new Uint8Array()
   /** How often the caller asked for the progress and waits for it. */
   #progressOwed = 0
 
@@ -140,7 +131,6 @@ export class WatchResumer implements StreamResumer {
     this.#progressOwed = 0
     for (const watch of [...this.#watches.values()]) {
       watch.serverId = null
-      watch.wanted = watch.id
       watch.fragments = []
       if (watch.canceling) this.#endCanceled(watch)
     }
@@ -153,17 +143,13 @@ export class WatchResumer implements StreamResumer {
    * watch is created again, and then refuses it. So the server is asked for its progress.
    */
   prepareToMove(ready: () => void): void {
-    if (!this.#takesIds || this.#byServerId.size === 0) {
+    if (this.#byServerId.size === 0) {
       ready()
       return
     }
-    this.#stream.checkProgressOrder((exact) => {
-      if (!exact) {
-        ready()
-        return
-      }
-      this.#ready = ready
-      this.#stream.send(progressRequest())
+    this.#askProgress((asked) => {
+      if (asked) this.#ready = ready
+      else ready()
     })
   }
 
@@ -171,11 +157,7 @@ export class WatchResumer implements StreamResumer {
     const watches = [...this.#byServerId.values()]
     const quiet = watches.some(({ next, refreshedAt }) => next === refreshedAt)
     for (const watch of watches) watch.refreshedAt = watch.next
-    // A server that does not use our ids is no etcd since 3.4: what it does with a progress request is not known.
-    if (!quiet || !this.#takesIds) return
-    this.#stream.checkProgressOrder((exact) => {
-      if (exact) this.#stream.send(progressRequest())
-    })
+    if (quiet) this.#askProgress(() => undefined)
   }
 
   failed(): void {
@@ -189,23 +171,30 @@ export class WatchResumer implements StreamResumer {
     )
   }
 
-  #create({ body, startRevision, watchId, progressNotify, fragment }: CreateRequest): void {
+  #askProgress(then: (asked: boolean) => void): void {
+    // A server that does not use our ids is no etcd since 3.4: what it does with a progress request is not known.
+    if (!this.#takesIds) {
+      then(false)
+      return
+    }
+    this.#stream.checkProgressOrder((exact) => {
+      then(exact)
+      if (exact) this.#stream.send(progressRequest())
+    })
+  }
+
+  #create({ startRevision, watchId, ...request }: CreateRequest): void {
     // An id that is in use is a mistake of the caller, which etcd would refuse; here the watch gets another one.
-    const given = watchId > 0n && !this.#watches.has(watchId)
-    const id = given ? watchId : this.#freshId()
-    const next = this.#positions.take(body, startRevision) ?? startRevision
+    const id = watchId > 0n && !this.#watches.has(watchId) ? watchId : this.#freshId()
     const watch: Watch = {
+      ...request,
       id,
-      body,
-      keys: readWatchedKeys(body),
+      keys: readWatchedKeys(request.body),
       asked: startRevision,
-      next,
+      next: this.#positions.take(request.body, startRevision) ?? startRevision,
       refreshedAt: -1n,
-      progressNotify,
-      fragment,
       delivered: null,
       canceling: false,
-      wanted: id,
       serverId: null,
       fragments: [],
     }
@@ -225,8 +214,7 @@ export class WatchResumer implements StreamResumer {
       const watch = this.#uncreated.shift()
       if (watch === undefined) break
       this.#awaited.push(watch)
-      const { body, next, wanted } = watch
-      this.#stream.send(createRequest({ body, startRevision: next, watchId: wanted }))
+      this.#stream.send(createRequest({ body: watch.body, startRevision: watch.next, watchId: watch.id }))
     }
     this.#stream.expectAnswer(this.#awaited.length > 0)
   }
@@ -257,25 +245,29 @@ export class WatchResumer implements StreamResumer {
   }
 
   #onCreated(response: WatchResponse): void {
-    const index = this.#awaited.findIndex((each) => each.wanted === response.watchId)
-    const watch = this.#awaited[Math.max(index, 0)]
+    const { watchId, canceled, revision } = response
+    const index = Math.max(
+      this.#awaited.findIndex(({ id }) => id === watchId),
+      0,
+    )
+    const watch = this.#awaited[index]
     if (watch === undefined) return
-    if (!response.canceled && (response.watchId < 0n || this.#byServerId.has(response.watchId))) {
-      throw new MalformedMessage(`watch ${String(response.watchId)} is created twice, or has no valid id`)
+    if (!canceled && (watchId < 0n || this.#byServerId.has(watchId))) {
+      throw new MalformedMessage(`watch ${String(watchId)} is created twice, or has no valid id`)
     }
-    this.#awaited.splice(Math.max(index, 0), 1)
-    if (response.canceled) this.#onRefused(watch, response)
+    this.#awaited.splice(index, 1)
+    if (canceled) this.#onRefused(watch, response)
     else {
-      if (response.watchId === watch.wanted) this.#takesIds = true
-      watch.serverId = response.watchId
-      this.#byServerId.set(response.watchId, watch)
+      if (watchId === watch.id) this.#takesIds = true
+      watch.serverId = watchId
+      this.#byServerId.set(watchId, watch)
       // etcd starts at the revision after the one in this header (etcd server/etcdserver/api/v3rpc/watch.go).
-      if (watch.next === 0n) watch.next = response.revision + 1n
+      if (watch.next === 0n) watch.next = revision + 1n
       if (watch.delivered === null) {
-        watch.delivered = response.revision
+        watch.delivered = revision
         this.#stream.deliver(forCaller(watch, response))
       }
-      if (watch.canceling) this.#stream.send(cancelRequest(response.watchId))
+      if (watch.canceling) this.#stream.send(cancelRequest(watchId))
     }
     this.#createNext()
   }
@@ -294,38 +286,28 @@ export class WatchResumer implements StreamResumer {
     if (watch.delivered === null) this.#stream.deliver(createdResponse(header, watch.id))
   }
 
-  #onProgressOfAll(response: WatchResponse): void {
-    for (const watch of this.#byServerId.values()) {
-      // Only a server that answers in the order of events is asked by us.
-      if (this.#progressOwed === 0 && watch.next <= response.revision) watch.next = response.revision + 1n
-    }
+  #onProgressOfAll({ revision, message }: WatchResponse): void {
+    // Only a server that answers in the order of events is asked by us.
+    if (this.#progressOwed === 0) for (const watch of this.#byServerId.values()) advance(watch, revision)
     const ready = this.#ready
     this.#ready = null
     if (this.#progressOwed > 0) {
       this.#progressOwed -= 1
-      this.#stream.deliver(response.message)
+      this.#stream.deliver(message)
     }
     ready?.()
   }
 
-  #onCanceled(watch: Watch, response: WatchResponse): void {
-    this.#byServerId.delete(response.watchId)
+  #onCanceled(watch: Watch, { watchId, compactRevision, cancelReason }: WatchResponse): void {
+    this.#byServerId.delete(watchId)
     this.#watches.delete(watch.id)
-    const { compactRevision, cancelReason } = response
-    const header = this.#lastHeader
-    if (compactRevision === 0n || watch.canceling) {
-      this.#stream.deliver(canceledResponse(header, watch.id, { reason: cancelReason, compactRevision }))
-      return
+    let reason = cancelReason
+    if (compactRevision !== 0n && !watch.canceling) {
+      const cause = compacted(watch, compactRevision)
+      reason = cancelReason === '' ? cause.message : `${cancelReason}. ${cause.message}`
+      this.#ends.note(reason, cause)
     }
-    const key = watch.keys.key.toString()
-    const rangeEnd = watch.keys.rangeEnd.length === 0 ? null : watch.keys.rangeEnd.toString()
-    const message =
-      `etcd has compacted the revisions before ${String(compactRevision)}, and the watch on ${JSON.stringify(key)} needs them ` +
-      `from ${String(watch.next)}: events were missed. Read the keys again and watch from the revision after that answer.`
-    const details = { key, rangeEnd, revision: String(watch.next), compactRevision: String(compactRevision) }
-    const reason = cancelReason === '' ? message : `${cancelReason}. ${message}`
-    this.#ends.note(reason, new EtcdMtlsError('ERR_WATCH_COMPACTED', message, details))
-    this.#stream.deliver(canceledResponse(header, watch.id, { reason, compactRevision }))
+    this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id, { reason, compactRevision }))
   }
 
   /** Ends one watch: what the server sent for it cannot be delivered. */
@@ -342,7 +324,8 @@ export class WatchResumer implements StreamResumer {
   }
 
   #onEvents(watch: Watch, response: WatchResponse): void {
-    if (response.fragment && !watch.fragment) {
+    const { message, fragment, lastRevision, revision } = response
+    if (fragment && !watch.fragment) {
       this.#endInvalid(watch, 'it is a part of a response, which was not requested')
       return
     }
@@ -351,27 +334,30 @@ export class WatchResumer implements StreamResumer {
       this.#endInvalid(watch, 'it is about a key that is not watched')
       return
     }
-    if (response.fragment) {
-      this.#fragmentBytes += response.message.length
+    if (fragment) {
+      this.#fragmentBytes += message.length
       if (this.#fragmentBytes > MAX_FRAGMENT_BYTES) {
         const limit = `the parts of a response exceed ${String(MAX_FRAGMENT_BYTES)} bytes`
         this.#stream.fail(status.RESOURCE_EXHAUSTED, this.#stream.invalidAnswer(limit))
-      } else watch.fragments.push(response.message)
+      } else watch.fragments.push(message)
       return
     }
     // A response without events reports that all before its revision was delivered. One with events may catch up with the past:
     // then its header is far ahead of them.
-    const next = (response.lastRevision ?? response.revision) + 1n
-    if (next > watch.next) watch.next = next
-    const isProgress = response.lastRevision === null && watch.fragments.length === 0
+    advance(watch, lastRevision ?? revision)
+    const isProgress = lastRevision === null && watch.fragments.length === 0
     if (isProgress && !watch.progressNotify) return
-    watch.delivered = response.revision
-    for (const fragment of watch.fragments.splice(0)) {
-      this.#fragmentBytes -= fragment.length
-      this.#stream.deliverInBurst(forCaller(watch, { ...response, message: fragment }))
+    watch.delivered = revision
+    for (const part of watch.fragments.splice(0)) {
+      this.#fragmentBytes -= part.length
+      this.#stream.deliver(forCaller(watch, { ...response, message: part }), true)
     }
-    this.#stream.deliverInBurst(forCaller(watch, response))
+    this.#stream.deliver(forCaller(watch, response), true)
   }
+}
+
+function advance(watch: Watch, revision: bigint): void {
+  if (watch.next <= revision) watch.next = revision + 1n
 }
 
 /** A response under the id that the caller uses. */
@@ -384,17 +370,21 @@ function isTokenRefused(reason: string): boolean {
   return reason.includes('invalid auth token') || reason.includes('revision of auth store is old')
 }
 
-/**
- * Where watches have to go on that etcd3 creates again after their stream failed.
- *
- * etcd3 asks for the revision after the one in the header of the last response. While a watch catches up with the past, that
- * header carries the newest revision of the store, and what lies between would be lost. So a stream that fails notes what
- * etcd3 is going to ask for and what it should, and the request is corrected when it comes.
- */
+function compacted({ keys, next }: Watch, compactRevision: bigint): EtcdMtlsError<'ERR_WATCH_COMPACTED'> {
+  const key = keys.key.toString()
+  const rangeEnd = keys.rangeEnd.length === 0 ? null : keys.rangeEnd.toString()
+  const message =
+    `etcd has compacted the revisions before ${String(compactRevision)}, and the watch on ${JSON.stringify(key)} needs them ` +
+    `from ${String(next)}: events were missed. Read the keys again and watch from the revision after that answer.`
+  const details = { key, rangeEnd, revision: String(next), compactRevision: String(compactRevision) }
+  return new EtcdMtlsError('ERR_WATCH_COMPACTED', message, details)
+}
+
+/** A watch that etcd3 creates again after its stream failed. */
 interface FailedWatch {
   /** The create request without start revision and id. */
   body: Buffer
-  /** The start revision that etcd3 will ask for. */
+  /** The start revision that etcd3 will ask for: the one after the header of the last response. */
   from: bigint
   /** The first revision that was not delivered. */
   next: bigint
@@ -403,6 +393,7 @@ interface FailedWatch {
 /** Watches that are canceled while their stream is down never come back; what was noted of them must not grow without end. */
 const MAX_POSITIONS = 10_000
 
+/** Where watches have to go on that etcd3 creates again: a stream that fails notes it, and the request is corrected when it comes. */
 export class ResumePositions {
   /** By request: the right start revisions, in the order in which etcd3 will ask. */
   readonly #left = new Map<string, bigint[]>()
@@ -418,14 +409,9 @@ export class ResumePositions {
     for (const [key, alike] of noted) {
       // Of watches that ask for the same, each has to find its own; where all of them ask rightly, there is nothing to correct.
       if (alike.every(({ from, next }) => from === next)) continue
-      const kept = this.#left.get(key) ?? []
-      kept.push(...alike.map(({ next }) => next))
-      this.#left.set(key, kept)
+      this.#left.set(key, [...(this.#left.get(key) ?? []), ...alike.map(({ next }) => next)])
     }
-    for (const key of this.#left.keys()) {
-      if (this.#left.size <= MAX_POSITIONS) break
-      this.#left.delete(key)
-    }
+    dropOldest(this.#left, MAX_POSITIONS)
   }
 
   /** The right start revision for this request, once; null if the one it asks for is right. */
@@ -443,23 +429,24 @@ function keyOf(body: Buffer, from: bigint): string {
   return `${String(from)} ${body.toString('latin1')}`
 }
 
+function dropOldest(map: Map<string, unknown>, limit: number): void {
+  for (const oldest of map.keys()) {
+    if (map.size <= limit) return
+    map.delete(oldest)
+  }
+}
+
 /** A caller that closes its stream never reads the end of a watch: the causes that are kept must not grow without limit. */
 const MAX_CAUSES = 1000
 
-/**
- * Why watches ended. etcd3 makes the error of a watch that etcd canceled from the reason alone; the error that explains the reason is
- * kept here until etcd3 has emitted its own.
- */
+/** Why watches ended: etcd3 makes its error of the reason alone, by which the error that explains it is found. */
 export class WatchEnds {
   readonly #causes = new Map<string, EtcdMtlsError>()
 
   /** @param reason The text that etcd3 is given. It names the keys: two watches with the same text have the same cause. */
   note(reason: string, cause: EtcdMtlsError): void {
     this.#causes.set(reason, cause)
-    for (const oldest of this.#causes.keys()) {
-      if (this.#causes.size <= MAX_CAUSES) break
-      this.#causes.delete(oldest)
-    }
+    dropOldest(this.#causes, MAX_CAUSES)
   }
 
   causeOf(reason: string): EtcdMtlsError | null {

@@ -4,13 +4,9 @@
  */
 import { randomBytes } from 'node:crypto'
 import { type StatusObject, status } from './channel.js'
-import { Fields, MalformedMessage, int64Field, without } from './protobuf.js'
+import { Fields, int64At, int64Field, MalformedMessage, without } from './protobuf.js'
 
-/**
- * - `read`: changes nothing that a caller can observe.
- * - `grant`: a lease with an id that this client has chosen, so that a repetition is recognized by etcd.
- * - `write`: everything else.
- */
+/** `read`: changes nothing that a caller can observe. `grant`: a lease with an id of this client's choice. `write`: everything else. */
 export type CallKind = 'read' | 'grant' | 'write'
 
 /** How far the request of one attempt got. */
@@ -56,35 +52,47 @@ export function isUnary(path: string): boolean {
   return path.startsWith(SERVICE) && !STREAMS.has(methodOf(path))
 }
 
-/** What a request means for its repetition and for the member that may answer it. */
+/** What a request means for its repetition, and whether a member without a leader cannot answer it. */
 export interface RequestTraits {
   readonly kind: CallKind
-  /** Whether a member without a leader cannot answer it. */
   readonly needsLeader: boolean
 }
+
+/** Field numbers of etcd's api/etcdserverpb/rpc.proto. */
+const SERIALIZABLE = 7
+const ALARM_ACTION = 1
+const TXN_SUCCESS = 2
+const TXN_FAILURE = 3
+const OP_RANGE = 1
+const OP_TXN = 4
+const GRANT = { ttl: 1, id: 2 } as const
+const GRANTED = { id: 2, ttl: 3 } as const
+
+/** etcd refuses transactions that are nested deeper than any caller writes them by hand. */
+export const MAX_NESTING = 16
 
 /** Reads the traits of a unary request. A request that cannot be parsed counts as a write. */
 export function traitsOf(path: string, request: Uint8Array): RequestTraits {
   const method = methodOf(path)
+  const has = (number: number): boolean => int64At(request, number) !== 0n
   try {
     switch (method) {
       case 'KV/Range':
-        return { kind: 'read', needsLeader: !flag(request, SERIALIZABLE) }
+        return { kind: 'read', needsLeader: !has(SERIALIZABLE) }
       case 'KV/Txn': {
         const { writes, serializable } = traitsOfTxn(new Fields(request), 0)
-        return { kind: writes ? 'write' : 'read', needsLeader: !serializable }
+        return { kind: writes ? 'write' : 'read', needsLeader: writes || !serializable }
       }
       case 'Lease/LeaseGrant':
         // With an id of the caller's own, etcd cannot tell a repetition from somebody else's lease.
-        return { kind: flag(request, LEASE_ID) ? 'write' : 'grant', needsLeader: true }
+        return { kind: has(GRANT.id) ? 'write' : 'grant', needsLeader: true }
       case 'Maintenance/Alarm':
         // The action 0 lists the alarms.
-        return { kind: flag(request, ALARM_ACTION) ? 'write' : 'read', needsLeader: false }
-      default:
-        return {
-          kind: READS.has(method) ? 'read' : 'write',
-          needsLeader: !method.startsWith('Maintenance/') && method !== 'Cluster/MemberList',
-        }
+        return { kind: has(ALARM_ACTION) ? 'write' : 'read', needsLeader: false }
+      default: {
+        const needsLeader = !method.startsWith('Maintenance/') && method !== 'Cluster/MemberList'
+        return { kind: READS.has(method) ? 'read' : 'write', needsLeader }
+      }
     }
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error
@@ -92,32 +100,14 @@ export function traitsOf(path: string, request: Uint8Array): RequestTraits {
   }
 }
 
-/** Field numbers of etcd's api/etcdserverpb/rpc.proto. */
-const SERIALIZABLE = 7
-const ALARM_ACTION = 1
-const LEASE_ID = 2
-const TXN_SUCCESS = 2
-const TXN_FAILURE = 3
-const OP_RANGE = 1
-const OP_TXN = 4
-/** etcd refuses transactions that are nested deeper than any caller writes them by hand. */
-export const MAX_NESTING = 16
-
-function flag(message: Uint8Array | Fields, number: number): boolean {
-  const fields = message instanceof Fields ? message : new Fields(message)
-  let value = false
-  while (fields.next()) if (fields.number === number) value = fields.bool()
-  return value
-}
-
+/** `serializable`: all of its reads are. */
 function traitsOfTxn(txn: Fields, depth: number): { writes: boolean; serializable: boolean } {
-  const traits = { writes: false, serializable: true }
-  if (depth > MAX_NESTING) return { writes: true, serializable: false }
-  while (txn.next()) {
+  const traits = { writes: depth > MAX_NESTING, serializable: true }
+  while (!traits.writes && txn.next()) {
     if (txn.number !== TXN_SUCCESS && txn.number !== TXN_FAILURE) continue
     const operation = txn.message()
     while (operation.next()) {
-      if (operation.number === OP_RANGE) traits.serializable &&= flag(operation.message(), SERIALIZABLE)
+      if (operation.number === OP_RANGE) traits.serializable &&= int64At(operation.message(), SERIALIZABLE) !== 0n
       else if (operation.number === OP_TXN) {
         const nested = traitsOfTxn(operation.message(), depth + 1)
         traits.writes ||= nested.writes
@@ -125,7 +115,7 @@ function traitsOfTxn(txn: Fields, depth: number): { writes: boolean; serializabl
       } else traits.writes = true
     }
   }
-  return { writes: traits.writes, serializable: traits.serializable && !traits.writes }
+  return traits
 }
 
 /** The message for a member that has no leader (api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader). */
@@ -181,12 +171,7 @@ const DEFINITE: ReadonlySet<status> = new Set([
 ])
 
 /** Statuses that this client makes of a stream that ended without one; a deadline is not among them. */
-const WITHOUT_ANSWER: ReadonlySet<status> = new Set([
-  status.UNAVAILABLE,
-  status.INTERNAL,
-  status.CANCELLED,
-  status.UNKNOWN,
-])
+const WITHOUT_ANSWER: readonly status[] = [status.UNAVAILABLE, status.INTERNAL, status.CANCELLED, status.UNKNOWN]
 
 /** Whether a failed attempt may be followed by another one. */
 export function mayRepeat(kind: CallKind, outcome: StatusObject, progress: Progress): boolean {
@@ -194,7 +179,7 @@ export function mayRepeat(kind: CallKind, outcome: StatusObject, progress: Progr
   if (kind === 'write' || progress === 'unsent') return false
   // The member gave up, or its connection broke. A deadline or a cancellation is the caller's own.
   if (progress === 'answered') return outcome.code === status.UNAVAILABLE
-  return WITHOUT_ANSWER.has(outcome.code)
+  return WITHOUT_ANSWER.includes(outcome.code)
 }
 
 /** Whether a call that failed may have been applied. */
@@ -207,29 +192,14 @@ export function mayBeApplied(kind: CallKind, outcome: StatusObject, progress: Pr
   return !(outcome.code === status.UNKNOWN && outcome.details.startsWith('auth: '))
 }
 
-// The ids of leases are chosen on the client: a grant that is sent again asks for the same lease, so that a lost answer leaves no second
-// lease behind. etcd accepts any id that is free (server/lease/lessor.go, `Grant`).
-
-/** etcd api/etcdserverpb/rpc.proto: LeaseGrantRequest. */
-const REQUEST_TTL = 1
-const REQUEST_ID = 2
-/** etcd api/etcdserverpb/rpc.proto: LeaseGrantResponse. */
-const RESPONSE_ID = 2
-const RESPONSE_TTL = 3
-
-const MAX_INT63 = (1n << 63n) - 1n
-
 /**
- * An encoded LeaseGrantRequest that names its lease. An id that the caller chose stays; 0, which lets etcd choose, is replaced
- * by a random one.
+ * An encoded LeaseGrantRequest that names its lease, so that a grant that is sent again asks for the same one. etcd accepts any id that
+ * is free (server/lease/lessor.go, `Grant`).
  *
  * @throws {MalformedMessage}
  */
-export function withLeaseId(request: Uint8Array): { id: bigint; request: Uint8Array } {
-  const { id } = readGrant(request)
-  if (id !== 0n) return { id, request }
-  const chosen = randomLeaseId()
-  return { id: chosen, request: Buffer.concat([without(request, [REQUEST_ID]), int64Field(REQUEST_ID, chosen)]) }
+export function withLeaseId(request: Uint8Array): Buffer {
+  return Buffer.concat([without(request, [GRANT.id]), int64Field(GRANT.id, randomLeaseId())])
 }
 
 /**
@@ -239,22 +209,12 @@ export function withLeaseId(request: Uint8Array): { id: bigint; request: Uint8Ar
  * @throws {MalformedMessage}
  */
 export function existingLeaseResponse(request: Uint8Array): Buffer {
-  const { id, ttl } = readGrant(request)
-  return Buffer.concat([int64Field(RESPONSE_ID, id), int64Field(RESPONSE_TTL, ttl)])
+  const [id, ttl] = [int64At(request, GRANT.id), int64At(request, GRANT.ttl)]
+  return Buffer.concat([int64Field(GRANTED.id, id), int64Field(GRANTED.ttl, ttl)])
 }
 
 /** A random id from 1 to 2^63 - 1. Among a billion leases, two share an id with a probability of 0.1. */
 export function randomLeaseId(): bigint {
   // The lowest bit is set, because 0 lets etcd choose.
-  return (randomBytes(8).readBigUInt64BE() & MAX_INT63) | 1n
-}
-
-function readGrant(request: Uint8Array): { id: bigint; ttl: bigint } {
-  const grant = { id: 0n, ttl: 0n }
-  const fields = new Fields(request)
-  while (fields.next()) {
-    if (fields.number === REQUEST_ID) grant.id = fields.int64()
-    else if (fields.number === REQUEST_TTL) grant.ttl = fields.int64()
-  }
-  return grant
+  return BigInt.asUintN(63, randomBytes(8).readBigUInt64BE()) | 1n
 }

@@ -22,13 +22,9 @@ export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: numbe
   metadata.remove('grpc-status')
   metadata.remove('grpc-message')
   if (code === undefined) return { ...statusOfHttp(httpStatus), metadata }
-  if (!isGrpcStatus(code)) {
-    return makeStatus(
-      status.UNKNOWN,
-      `The call ended with the gRPC status ${JSON.stringify(code)}, which does not exist`,
-    )
-  }
-  return makeStatus(Number(code), decodeMessage(String(message ?? '')), metadata)
+  if (isGrpcStatus(code)) return makeStatus(Number(code), decodeMessage(String(message ?? '')), metadata)
+  const details = `The call ended with the gRPC status ${JSON.stringify(code)}, which does not exist`
+  return makeStatus(status.UNKNOWN, details)
 }
 
 /** Whether it is the number of one gRPC status. */
@@ -87,23 +83,17 @@ const HTTP_STATUS: ReadonlyMap<number, status> = new Map([
   [504, status.UNAVAILABLE],
 ])
 
+const RESETS: ReadonlyMap<number, readonly [status, string]> = new Map([
+  [constants.NGHTTP2_REFUSED_STREAM, [status.UNAVAILABLE, 'Stream refused by server']],
+  [constants.NGHTTP2_CANCEL, [status.CANCELLED, 'Call cancelled by the server']],
+  [constants.NGHTTP2_ENHANCE_YOUR_CALM, [status.RESOURCE_EXHAUSTED, 'Bandwidth exhausted or memory limit exceeded']],
+  [constants.NGHTTP2_INADEQUATE_SECURITY, [status.PERMISSION_DENIED, 'Protocol not secure enough']],
+])
+
 /** For a stream that was closed without trailers (gRPC over HTTP/2, HTTP2 Transport Mapping, Errors). */
 export function statusOfReset(rstCode: number, httpStatus: number | undefined, error: Error | null): StatusObject {
-  switch (rstCode) {
-    case constants.NGHTTP2_NO_ERROR:
-      return statusOfHttp(httpStatus)
-    case constants.NGHTTP2_REFUSED_STREAM:
-      return makeStatus(status.UNAVAILABLE, 'Stream refused by server')
-    case constants.NGHTTP2_CANCEL:
-      return makeStatus(status.CANCELLED, 'Call cancelled by the server')
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
-      return makeStatus(status.RESOURCE_EXHAUSTED, 'Bandwidth exhausted or memory limit exceeded')
-    case constants.NGHTTP2_INADEQUATE_SECURITY:
-      return makeStatus(status.PERMISSION_DENIED, 'Protocol not secure enough')
-    default:
-      return makeStatus(
-        status.INTERNAL,
-        `Received RST_STREAM with code ${String(rstCode)}${error === null ? '' : ` (${error.message})`}`,
-      )
-  }
+  if (rstCode === constants.NGHTTP2_NO_ERROR) return statusOfHttp(httpStatus)
+  const reason = error === null ? '' : ` (${error.message})`
+  const unknown = [status.INTERNAL, `Received RST_STREAM with code ${String(rstCode)}${reason}`] as const
+  return makeStatus(...(RESETS.get(rstCode) ?? unknown))
 }

@@ -1,12 +1,14 @@
 /**
- * One gRPC call over an HTTP/2 stream of ours, driven by a grpc-js client through its `Call` interface.
+ * One gRPC call over an HTTP/2 stream of ours, driven by a grpc-js client through its `Call` interface; and the contract between calls
+ * and the client that gives them connections.
  *
  * A call that starts while no endpoint is ready waits for one; what is sent meanwhile is kept. Serialization, interceptors
  * and the call objects that users see are grpc-js' own, above this.
  */
-import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
-import type { CallParts, CallRoute, EndedCall, WaitingCall } from './call-route.js'
+import { armDeadline } from '../timing.js'
+import { methodOf, type Progress } from './call-policy.js'
 import {
   answerTooLarge,
   isGrpcStatus,
@@ -16,26 +18,112 @@ import {
   statusOfReset,
   statusOfTrailers,
 } from './call-status.js'
-import { type Call, CallBase, type CallListener, type MessageContext, type Metadata, status } from './channel.js'
+import {
+  type Call,
+  CallBase,
+  type CallListener,
+  type Deadline,
+  type MessageContext,
+  type Metadata,
+  status,
+} from './channel.js'
 import type { ActiveCall, Connection } from './connection.js'
-import { armDeadline } from '../timing.js'
-import { methodOf, type Progress } from './call-policy.js'
-import { frameMessage, FramingError, MessageReader, type Receiver, timeoutHeader } from './framing.js'
+import {
+  frameMessage,
+  FramingError,
+  MessageReader,
+  type ReceiveBudget,
+  type Receiver,
+  timeoutHeader,
+} from './framing.js'
 import { type Answer, callHeaders, isGrpc, readAnswer, TOO_LARGE } from './health-check.js'
 
-interface Outgoing {
-  framed: Buffer
-  callback: ((error?: Error | null) => void) | undefined
+/** A call that waits to be carried. */
+export interface WaitingCall {
+  /** The HTTP/2 authorities of endpoints to be chosen only if no other one is ready. */
+  readonly avoid: ReadonlySet<string>
+  /** Called at most once, with a connection. */
+  carry(connection: Connection, headers: OutgoingHttpHeaders): void
+  /** Called at most once, instead: there is no connection. */
+  refuse(outcome: Outcome): void
 }
 
-export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall, Receiver {
-  readonly #route: CallRoute
-  readonly #path: string
-  readonly #deadline: number
-  readonly #authority: string | null
-  readonly #extraHeaders: OutgoingHttpHeaders | null
-  readonly #onMove: (() => void) | null
+/** A call that is on a connection. */
+export interface CarriedCall {
+  /** The HTTP/2 authority of the endpoint that carries it; null before that. */
+  readonly carriedBy: string | null
+  /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
+  readonly openEnded: boolean
+  /** The call migrates to another connection, if it can. */
+  migrate(): void
+  cancelWithStatus(code: status, details: string): void
+}
+
+/** A call that ended. */
+export interface EndedCall {
+  /** As `/etcdserverpb.KV/Put`. */
+  readonly path: string
+  readonly headers: OutgoingHttpHeaders
+  /** The first message, as it was sent; null if none was. */
+  readonly request: Uint8Array | null
+  /** The HTTP/2 authority of the endpoint that carried it; null if none did. */
+  readonly carriedBy: string | null
+  /** The head of an answer that is not gRPC's; null for any other, and if none came. */
+  readonly answer: Answer | null
+}
+
+/** What a call needs from the client that it belongs to. */
+export interface CallRoute {
+  /** For people: where the call goes. */
+  readonly target: string
+  /** Longest answer accepted, in bytes; -1 for no limit. */
+  readonly maxReceiveLength: number
+  /** Limits what all unfinished messages hold together. */
+  readonly receiveBudget: ReceiveBudget
+  /** The headers that make a member without a leader refuse a call; null: they are not used. */
+  readonly leaderHeaders: OutgoingHttpHeaders | null
+  /** Whether an endpoint outside of `avoid` is ready. */
+  hasOther(avoid: ReadonlySet<string>): boolean
+  /** Why no endpoint is ready, or none that is has a leader; null if one is and has, or none has failed yet. */
+  whyNotReady(): EtcdMtlsError | null
+  /** Gives the call a connection, at once or later. */
+  assign(call: WaitingCall, path: string): void
+  /** The call ended before it was carried. */
+  withdraw(call: WaitingCall): void
+  /** The outcome as the caller gets it. The client learns from it, such as that a member has no leader. */
+  conclude(outcome: Outcome, call: EndedCall): Outcome
+  /** Carried calls, so that closing the client can end them. */
+  readonly carried: Set<CarriedCall>
+}
+
+/** The parts of one call. */
+export interface CallParts {
+  readonly route: CallRoute
+  /** As `/etcdserverpb.KV/Put`. */
+  readonly path: string
+  readonly deadline: Deadline
+  /** The HTTP/2 authority; null: the connection's own. */
+  readonly authority: string | null
+  /** Headers in addition to those of gRPC and of the metadata; null: none. */
+  readonly headers: OutgoingHttpHeaders | null
   readonly avoid: ReadonlySet<string>
+}
+
+interface Outgoing {
+  readonly framed: Buffer
+  readonly context: MessageContext
+}
+
+export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall, Receiver, CarriedCall {
+  readonly avoid: ReadonlySet<string>
+  /** Whether an answer is due although the caller may still send. */
+  answerDue = false
+  /** Whether it ended without an answer of etcd: its stream was closed before, or something else answered. */
+  cutShort = false
+  readonly #parts: CallParts
+  readonly #route: CallRoute
+  readonly #deadline: number
+  readonly #onMove: (() => void) | null
   readonly #outgoing: Outgoing[] = []
   readonly #incoming: Buffer[] = []
   readonly #reader: MessageReader
@@ -69,19 +157,15 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
   #explanation: EtcdMtlsError | null = null
 
   /** @param onMove Called when the call should continue over another connection; null if it cannot. */
-  constructor({ route, path, deadline, authority, headers, avoid }: CallParts, onMove: (() => void) | null = null) {
-    super(route.target)
-    this.#route = route
-    this.#path = path
-    this.#deadline = Number(deadline)
-    this.#authority = authority
-    this.#extraHeaders = headers
-    this.avoid = avoid
+  constructor(parts: CallParts, onMove: (() => void) | null = null) {
+    super(parts.route.target)
+    this.#parts = parts
+    this.#route = parts.route
+    this.#deadline = Number(parts.deadline)
+    this.avoid = parts.avoid
     this.#onMove = onMove
-    this.#reader = new MessageReader(route.maxReceiveLength)
+    this.#reader = new MessageReader(parts.route.maxReceiveLength)
   }
-
-  // --- driven by the grpc-js client
 
   start(metadata: Metadata, listener: CallListener): void {
     this.#metadata = metadata
@@ -89,23 +173,21 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     this.#deadlineTimer = armDeadline(this.#deadline, () => {
       this.#end(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'))
     })
-    if (!this.#ended) this.#route.assign(this, this.#path)
+    if (!this.#ended) this.#route.assign(this, this.#parts.path)
   }
 
   sendMessageWithContext(context: MessageContext, message: Buffer): void {
     if (this.#ended) {
       // The caller gets the status; the callback only keeps its stream from waiting.
-      if (context.callback !== undefined) process.nextTick(context.callback)
+      callLater(context)
       return
     }
     this.#request ??= message
-    this.#outgoing.push({ framed: frameMessage(message), callback: context.callback })
+    this.#outgoing.push({ framed: frameMessage(message), context })
     if (this.#stream === null || this.#flushScheduled) return
     // One turn later, because a unary call's halfClose follows at once: message and end then go in one frame.
     this.#flushScheduled = true
-    process.nextTick(() => {
-      this.#flush()
-    })
+    process.nextTick(this.#flush)
   }
 
   halfClose(): void {
@@ -122,35 +204,23 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
       return
     }
     this.#listener?.onReceiveMessage(message)
-    if (this.#incoming.length === 0) {
-      this.#resumeStream()
-      this.#finishIfDone()
-    }
+    if (this.isUnread) return
+    this.#resumeStream()
+    this.#finishIfDone()
   }
 
   cancelWithStatus(code: status, details: string): void {
     this.#end(makeStatus(code, details))
   }
 
-  // --- driven by the client below
-
   get explanation(): EtcdMtlsError | null {
     return this.#explanation
   }
-
-  /** Whether an answer is due although the caller may still send. */
-  answerDue = false
 
   get awaitsAnswer(): boolean {
     return this.#halfClosed || this.answerDue
   }
 
-  /** Whether a connection carries it. */
-  get wasCarried(): boolean {
-    return this.#stream !== null
-  }
-
-  /** The HTTP/2 authority of the endpoint that carries it; null before that. */
   get carriedBy(): string | null {
     return this.#connection?.authority ?? null
   }
@@ -169,15 +239,6 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return refused || this.#connection?.isUnprocessed(stream.id) === true ? 'unprocessed' : 'unknown'
   }
 
-  /** Whether it ended without an answer of etcd: its stream was closed before, or something else answered. */
-  cutShort = false
-  /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
-  tokenRefused(details: string): boolean {
-    if (this.token === null) return false
-    this.#route.conclude(makeStatus(status.UNAUTHENTICATED, details), this.#asEnded())
-    return true
-  }
-
   /** The connection that carries it; null before that. */
   get connection(): Connection | null {
     return this.#connection
@@ -189,26 +250,39 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return typeof token === 'string' ? token : null
   }
 
+  get openEnded(): boolean {
+    return !this.#halfClosed
+  }
+
+  /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
+  tokenRefused(details: string): boolean {
+    if (this.token === null) return false
+    this.#route.conclude(makeStatus(status.UNAUTHENTICATED, details), this.#asEnded())
+    return true
+  }
+
   /** The error for a part of this call that etcd refused by a message; null if it has nothing to do with users and roles. */
   explainRefusal(details: string, request: Buffer): EtcdMtlsError | null {
     const call = { ...this.#asEnded(), request }
     return this.#route.conclude(makeStatus(status.PERMISSION_DENIED, details), call).cause ?? null
   }
 
-  /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
-  get openEnded(): boolean {
-    return !this.#halfClosed
-  }
-
   carry(connection: Connection, extraHeaders: OutgoingHttpHeaders): void {
     if (this.#ended) return
-    const headers = this.#makeHeaders(connection, extraHeaders)
+    const { path, authority, headers: partHeaders } = this.#parts
+    const headers = {
+      ...this.#metadata?.toHttp2Headers(),
+      ...partHeaders,
+      ...extraHeaders,
+      ...callHeaders(path, authority ?? connection.host),
+      ...(this.#deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(this.#deadline - Date.now()) }),
+    }
     let stream: ClientHttp2Stream
     try {
       stream = connection.request(headers)
     } catch (error) {
       // Nothing was sent. If the connection is out of service, another one may carry the call; else the call is at fault.
-      if (!connection.open) this.#route.assign(this, this.#path)
+      if (!connection.open) this.#route.assign(this, path)
       else this.#end(makeStatus(status.INTERNAL, asError(error).message))
       return
     }
@@ -250,18 +324,6 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     if (!this.isUnread) this.#resumeStream()
   }
 
-  // --- inside
-
-  #makeHeaders(connection: Connection, extraHeaders: OutgoingHttpHeaders): OutgoingHttpHeaders {
-    return {
-      ...this.#metadata?.toHttp2Headers(),
-      ...this.#extraHeaders,
-      ...extraHeaders,
-      ...callHeaders(this.#path, this.#authority ?? connection.host),
-      ...(this.#deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(this.#deadline - Date.now()) }),
-    }
-  }
-
   #listen(stream: ClientHttp2Stream): void {
     stream.on('response', (headers, flags) => {
       this.#httpStatus = headers[':status']
@@ -272,11 +334,11 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
         // A limit on the size of a request says nothing about other calls.
         if (this.#httpStatus !== TOO_LARGE) this.#connection?.markUnhealthy()
       }
-      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.#receiveTrailers(headers, true)
+      if (endsStream(flags)) this.#receiveTrailers(headers, flags)
       else if (!this.#ended) this.#listener?.onReceiveMetadata(metadataOf(headers))
     })
     stream.on('trailers', (headers: IncomingHttpHeaders, flags: number) => {
-      this.#receiveTrailers(headers, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
+      this.#receiveTrailers(headers, flags)
     })
     stream.on('data', (piece: Buffer) => {
       this.#receiveData(piece)
@@ -286,7 +348,11 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
       this.#finishIfDone()
       // A turn later, because a reset stream ends as well, before it closes.
       setImmediate(() => {
-        this.#endWithoutStatus(stream)
+        // The server has ended its side without trailers, and waits for ours, which may stay open for long.
+        if (this.#ended || this.#serverEnded || stream.closed || stream.destroyed) return
+        this.#serverEnded = true
+        this.cutShort = true
+        this.#end(statusOfTrailers({}, this.#httpStatus))
       })
     })
     stream.on('error', (error: Error) => {
@@ -304,23 +370,17 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     })
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     this.#flushScheduled = false
     const stream = this.#stream
     if (stream === null || this.#ended || this.#sentEnd) return
-    for (let next = this.#outgoing.shift(); next !== undefined; next = this.#outgoing.shift()) {
-      const { framed, callback } = next
-      const last = this.#halfClosed && this.#outgoing.length === 0
+    for (const { framed, context } of this.#outgoing.splice(0)) {
       // A failed write ends the stream, and that ends the call: the callback only says "go on".
-      const done = (): void => {
-        if (callback !== undefined) process.nextTick(callback)
-      }
-      if (last) {
-        this.#sentEnd = true
-        stream.end(framed, done)
-      } else stream.write(framed, done)
+      stream.write(framed, () => {
+        callLater(context)
+      })
     }
-    if (!this.#halfClosed || this.#sentEnd) return
+    if (!this.#halfClosed) return
     this.#sentEnd = true
     stream.end()
   }
@@ -335,14 +395,11 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
       if (!(error instanceof FramingError)) throw error
       // A page is no message: its HTTP status says more.
       if (this.#foreignAnswer !== null) this.#end(statusOfTrailers({}, this.#httpStatus))
-      else if (error.tooLarge) this.#end(this.#tooLarge(error.message))
-      else this.#end(makeStatus(status.INTERNAL, error.message))
+      else if (error.tooLarge) {
+        const limit = this.#route.maxReceiveLength
+        this.#end(answerTooLarge(methodOf(this.#parts.path), this.carriedBy, limit, error.message))
+      } else this.#end(makeStatus(status.INTERNAL, error.message))
     }
-  }
-
-  #tooLarge(details: string): Outcome {
-    const call = methodOf(this.#path)
-    return answerTooLarge(call, this.carriedBy, this.#route.maxReceiveLength, details)
   }
 
   /** @param isOther Whether the message that has begun is another one than before. */
@@ -369,18 +426,10 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     this.#stream?.pause()
   }
 
-  /** The server has ended its side without trailers, and waits for ours, which may stay open for long. */
-  #endWithoutStatus(stream: ClientHttp2Stream): void {
-    if (this.#ended || this.#serverEnded || stream.closed || stream.destroyed) return
-    this.#serverEnded = true
-    this.cutShort = true
-    this.#end(statusOfTrailers({}, this.#httpStatus))
-  }
-
-  #receiveTrailers(headers: IncomingHttpHeaders, endsStream: boolean): void {
-    this.#serverEnded = endsStream
+  #receiveTrailers(headers: IncomingHttpHeaders, flags: number): void {
+    this.#serverEnded = endsStream(flags)
     if (this.#ended) return
-    if (!endsStream) {
+    if (!this.#serverEnded) {
       this.#end(makeStatus(status.INTERNAL, 'The server sent trailers that do not end the stream'))
       return
     }
@@ -395,12 +444,9 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
   }
 
   #finishIfDone(): void {
-    if (this.#okStatus === null || !this.#readsEnded || this.#incoming.length > 0) return
-    this.#end(
-      this.#reader.partial
-        ? makeStatus(status.INTERNAL, 'The answer ended in the middle of a message')
-        : this.#okStatus,
-    )
+    if (this.#okStatus === null || !this.#readsEnded || this.isUnread) return
+    const broken = makeStatus(status.INTERNAL, 'The answer ended in the middle of a message')
+    this.#end(this.#reader.partial ? broken : this.#okStatus)
   }
 
   #end(outcome: Outcome): void {
@@ -417,20 +463,16 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
       this.#route.receiveBudget.remove(this)
       this.#closeStream(stream)
     }
-    for (const { callback } of this.#outgoing.splice(0)) if (callback !== undefined) process.nextTick(callback)
+    for (const { context } of this.#outgoing.splice(0)) callLater(context)
     const listener = this.#listener
     // One turn later, so that what a listener throws does not go through here; and never before start() has returned.
     process.nextTick(() => listener?.onReceiveStatus(final))
   }
 
   #asEnded(): EndedCall {
-    return {
-      path: this.#path,
-      headers: this.#headers,
-      request: this.#request,
-      carriedBy: this.#connection?.authority ?? null,
-      answer: this.#foreignAnswer,
-    }
+    const { path } = this.#parts
+    const { carriedBy } = this
+    return { path, headers: this.#headers, request: this.#request, carriedBy, answer: this.#foreignAnswer }
   }
 
   #closeStream(stream: ClientHttp2Stream): void {
@@ -440,6 +482,14 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     // The rest is discarded, or the stream would never close.
     stream.resume()
   }
+}
+
+export function callLater({ callback }: MessageContext): void {
+  if (callback !== undefined) process.nextTick(callback)
+}
+
+function endsStream(flags: number): boolean {
+  return (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
 }
 
 /** Whether something refused the request, by an HTTP status of the client's fault. */

@@ -92,7 +92,26 @@ export function createChannel(
     },
     watchConnectivityState(current, deadline, callback) {
       assertOpen()
-      watchState(backing, current, deadline, callback, watches)
+      let timer: NodeJS.Timeout | undefined
+      const done = (error?: Error): void => {
+        watches.delete(done)
+        clearTimeout(timer)
+        stopListening()
+        process.nextTick(callback, error)
+      }
+      const check = (): void => {
+        // grpc-js' waitForReady would continue to wait on a client that is closed.
+        if (backing.state === connectivityState.SHUTDOWN) done(new Error('The client was closed'))
+        else if (backing.state !== current) done()
+      }
+      const stopListening = backing.onStateChange(check)
+      watches.add(done)
+      check()
+      if (watches.has(done)) {
+        timer = armDeadline(Number(deadline), () => {
+          done(new Error('Deadline passed without connectivity state change'))
+        })
+      }
     },
     // This channel is not registered with channelz; grpc-js returns such a reference, too, if channelz is off.
     getChannelzRef: () => ({ kind: 'channel' as ChannelRef['kind'], id: 0, name: backing.target }),
@@ -102,38 +121,5 @@ export function createChannel(
       onCall(call)
       return call
     },
-  }
-}
-
-function watchState(
-  backing: ChannelBacking,
-  current: connectivityState,
-  deadline: Date | number,
-  callback: (error?: Error) => void,
-  watches: Set<() => void>,
-): void {
-  let timer: NodeJS.Timeout | undefined
-  const done = (error?: Error): void => {
-    watches.delete(end)
-    clearTimeout(timer)
-    stopListening()
-    process.nextTick(callback, error)
-  }
-  const end = (): void => {
-    done()
-  }
-  const changed = (): boolean => {
-    // grpc-js' waitForReady would continue to wait on a client that is closed.
-    if (backing.state === connectivityState.SHUTDOWN) done(new Error('The client was closed'))
-    else if (backing.state !== current) done()
-    else return false
-    return true
-  }
-  const stopListening = backing.onStateChange(changed)
-  watches.add(end)
-  if (!changed()) {
-    timer = armDeadline(Number(deadline), () => {
-      done(new Error('Deadline passed without connectivity state change'))
-    })
   }
 }

@@ -67,44 +67,44 @@ export class Connection {
   #broken = false
   #draining = false
 
-  /** @param onDown Called once, when the connection accepts no new calls any more; not for `close()` and `destroy()`. */
-  constructor(parts: ConnectionParts, onDown: DownListener) {
-    this.authority = parts.authority
-    this.host = parts.host ?? parts.authority
-    this.#session = parts.session
-    this.#socket = parts.socket
-    this.#raw = parts.raw
+  /** @param onDown Called once, when the connection accepts no new calls any more; not if this client ends it. */
+  constructor({ authority, host = authority, session, socket, raw, roundTrip }: ConnectionParts, onDown: DownListener) {
+    this.authority = authority
+    this.host = host
+    this.#session = session
+    this.#socket = socket
+    this.#raw = raw
     this.#onDown = onDown
     this.closed = new Promise((resolve) => {
-      parts.socket.once('close', () => {
+      socket.once('close', () => {
         resolve()
         this.#lost('closed', null)
       })
     })
     const probe = {
       ask: (answered: () => void) => {
-        if (!parts.session.destroyed) parts.session.settings({}, answered)
+        if (!session.destroyed) session.settings({}, answered)
       },
-      bytesRead: () => parts.raw.bytesRead,
-      bytesWritten: () => parts.raw.bytesWritten,
-      awaitsAnswer: () => this.#awaitsAnswer(),
+      bytesRead: () => raw.bytesRead,
+      bytesWritten: () => raw.bytesWritten,
+      awaitsAnswer: () => [...this.#calls].some((call) => call.awaitsAnswer),
       silent: () => {
         this.#lost('silent', null)
       },
     }
-    this.#keepalive = new Keepalive(probe, parts.roundTrip)
-    parts.session.on('error', (error: Error) => {
+    this.#keepalive = new Keepalive(probe, roundTrip)
+    session.on('error', (error: Error) => {
       this.#lost('closed', error)
     })
-    parts.session.once('close', () => {
+    session.once('close', () => {
       this.#lost('closed', null)
     })
-    parts.session.on('goaway', (_code, lastStreamId: number) => {
+    session.on('goaway', (_code, lastStreamId: number) => {
       this.#lastProcessed = Math.min(this.#lastProcessed, lastStreamId)
       this.#retire('goaway', null)
     })
     // An idle client must not keep the process alive; a call does, see add().
-    parts.session.unref()
+    session.unref()
   }
 
   /** Whether new calls may start here. */
@@ -140,10 +140,9 @@ export class Connection {
   add(call: ActiveCall): void {
     this.#used = true
     this.#calls.add(call)
-    if (this.#calls.size === 1) {
-      this.#session.ref()
-      this.#keepalive.start()
-    }
+    if (this.#calls.size > 1) return
+    this.#session.ref()
+    this.#keepalive.start()
   }
 
   remove(call: ActiveCall): void {
@@ -162,33 +161,28 @@ export class Connection {
     })
     const answered = this.#keepalive.ask().then(() => true)
     const gone = this.closed.then(() => false)
-    try {
-      return await Promise.race([answered, gone, late])
-    } finally {
+    return Promise.race([answered, gone, late]).finally(() => {
       clearTimeout(timer)
-    }
+    })
   }
 
-  /** Accepts no new calls, lets those that run end, then closes. Resolves when the socket is gone. */
-  close(): Promise<void> {
+  /** Accepts no new calls, and closes when those that run have ended, without a limit. Resolves when the socket is gone. */
+  closeWhenIdle(): Promise<void> {
     this.#open = false
     if (this.#calls.size === 0) this.#shut()
     return this.closed
   }
 
-  /**
-   * {@link close}, within a bounded time: calls that can migrate do so, and what has not ended after that many milliseconds is ended.
-   */
+  /** As {@link closeWhenIdle}; calls that can migrate do so, and the others are ended after that many milliseconds. */
   drain(limit: number): Promise<void> {
-    const closed = this.close()
+    const closed = this.closeWhenIdle()
     if (this.#draining) return closed
     this.#draining = true
     for (const call of [...this.#calls]) call.migrate()
+    // The calls that are left hold the process.
     const timer = setTimeout(() => {
       this.#lost('drained', null)
-    }, limit)
-    // The calls that are left hold the process.
-    timer.unref()
+    }, limit).unref()
     return closed.finally(() => {
       clearTimeout(timer)
     })
@@ -200,7 +194,7 @@ export class Connection {
   }
 
   /** Ends the connection and every call on it at once. */
-  destroy(): void {
+  readonly destroy = (): void => {
     this.#open = false
     this.#lost('closed', null)
   }
@@ -211,18 +205,10 @@ export class Connection {
     // GOAWAY and close_notify: a peer that sees a bare EOF logs it as a fault. A session that Node has ended itself, after the peer's
     // GOAWAY and the last stream, has sent both, and its socket waits for the peer's FIN without a limit.
     if (!this.#session.destroyed) this.#session.close()
-    const timer = setTimeout(() => {
-      this.destroy()
-    }, CLOSE_GRACE)
-    timer.unref()
+    const timer = setTimeout(this.destroy, CLOSE_GRACE).unref()
     void this.closed.then(() => {
       clearTimeout(timer)
     })
-  }
-
-  #awaitsAnswer(): boolean {
-    for (const call of this.#calls) if (call.awaitsAnswer) return true
-    return false
   }
 
   /** No new calls; those that run may finish, as after a GOAWAY. */
@@ -239,18 +225,14 @@ export class Connection {
     if (reason === 'silent') this.#dropQueue()
     this.#retire(reason === 'silent' ? 'silent' : 'closed', error)
     this.#keepalive.stop()
-    const details = lossDetails(reason, error)
+    const details = LOSSES[reason] + (error === null ? '' : `: ${error.message}`)
     for (const call of [...this.#calls]) call.connectionLost(details)
     // One turn later, so that a status which arrived together with the end of the connection is still seen.
     setImmediate(() => {
-      this.#reset()
+      this.#dropQueue()
+      this.#socket.destroy()
+      this.#session.destroy()
     })
-  }
-
-  #reset(): void {
-    this.#dropQueue()
-    this.#socket.destroy()
-    this.#session.destroy()
   }
 
   /**
@@ -260,23 +242,18 @@ export class Connection {
   #dropQueue(): void {
     const raw = this.#raw
     // A unix socket has no remote address, and nothing of it is queued in a network.
-    if (this.#used && raw.remoteAddress !== undefined) {
-      // resetAndDestroy() calls this first, which would wait until everything queued is sent.
-      raw.destroySoon = () => {
-        raw.destroy()
-      }
-      raw.resetAndDestroy()
+    if (!this.#used || raw.remoteAddress === undefined) return
+    // resetAndDestroy() calls this first, which would wait until everything queued is sent.
+    raw.destroySoon = () => {
+      raw.destroy()
     }
+    raw.resetAndDestroy()
   }
 }
 
-function lossDetails(reason: LossReason, error: Error | null): string {
-  switch (reason) {
-    case 'silent':
-      return 'The endpoint stopped answering'
-    case 'drained':
-      return 'The client switched to new credentials or endpoints, and the call did not end in the time that it had after that'
-    case 'closed':
-      return `Connection dropped${error === null ? '' : `: ${error.message}`}`
-  }
+const LOSSES: Readonly<Record<LossReason, string>> = {
+  silent: 'The endpoint stopped answering',
+  drained:
+    'The client switched to new credentials or endpoints, and the call did not end in the time that it had after that',
+  closed: 'Connection dropped',
 }

@@ -1,7 +1,4 @@
-/**
- * gRPC's bytes inside an HTTP/2 stream: length-prefixed messages, what unfinished ones may hold, and the time-out header (gRPC over
- * HTTP/2).
- */
+/** gRPC's bytes inside an HTTP/2 stream: length-prefixed messages, what unfinished ones may hold, and the time-out header. */
 
 const PREFIX = 5
 
@@ -14,9 +11,8 @@ export function frameMessage(message: Uint8Array): Buffer {
   return framed
 }
 
-/** A peer sent something other than a gRPC message, or a message that is larger than the limit. */
+/** A peer sent something other than a gRPC message, or a message that is larger than the limit (`tooLarge`). */
 export class FramingError extends Error {
-  /** True if the message is well formed and only larger than the limit. */
   readonly tooLarge: boolean
 
   constructor(message: string, tooLarge: boolean) {
@@ -25,10 +21,7 @@ export class FramingError extends Error {
   }
 }
 
-/**
- * The first buffer for a message that arrives in pieces, in bytes. It grows as bytes arrive, because the announced length costs
- * the peer nothing.
- */
+/** The first buffer for a message in pieces, in bytes. It grows as bytes arrive: the announced length costs the peer nothing. */
 const FIRST_BUFFER = 16 * 1024
 
 /** Assembles messages from the pieces that arrive. It holds at most twice the bytes of the message that has begun. */
@@ -73,16 +66,18 @@ export class MessageReader {
         this.#bodyFilled = 0
       }
       const missing = this.#length - this.#bodyFilled
-      const end = Math.min(at + missing, piece.length)
-      // A message that lies in one piece is not copied.
-      const whole = this.#bodyFilled === 0 && end - at === missing
-      if (!whole) this.#append(piece.subarray(at, end))
-      if (end - at === missing) {
-        messages.push(whole ? piece.subarray(at, end) : this.#body.subarray(0, this.#length))
-        this.#body = Buffer.alloc(0)
-        this.#prefixFilled = 0
+      const bytes = piece.subarray(at, at + missing)
+      at += bytes.length
+      if (bytes.length < missing) {
+        this.#append(bytes)
+        break
       }
-      at = end
+      // A message that lies in one piece is not copied.
+      const whole = this.#bodyFilled === 0
+      if (!whole) this.#append(bytes)
+      messages.push(whole ? bytes : this.#body.subarray(0, this.#length))
+      this.#body = Buffer.alloc(0)
+      this.#prefixFilled = 0
     }
     return messages
   }
@@ -109,12 +104,12 @@ export class MessageReader {
   }
 }
 
-const UNITS: readonly (readonly [string, number])[] = [
+const UNITS = [
   ['m', 1],
   ['S', 1000],
   ['M', 60_000],
   ['H', 3_600_000],
-]
+] as const
 
 /** The value of `grpc-timeout`: at most eight digits and a unit. Rounded up, so that the peer never gives up before us. */
 export function timeoutHeader(milliseconds: number): string {
@@ -125,10 +120,7 @@ export function timeoutHeader(milliseconds: number): string {
   return '99999999H'
 }
 
-/**
- * What unfinished messages of one client may hold before streams wait, in bytes: 16 messages of gRPC's default limit, 4 MiB. A client
- * that reads more than that at once is limited by the network and not by this.
- */
+/** What unfinished messages of one client may hold before streams wait, in bytes: 16 messages of gRPC's default limit, 4 MiB. */
 const RECEIVE_BUDGET = 64 * 1024 * 1024
 
 /** A stream with a message that has begun. */
@@ -143,9 +135,9 @@ export interface Receiver {
 }
 
 /**
- * Limits the bytes that all unfinished messages of a client hold together. A message within `grpc.max_receive_message_length` never fails because
- * of this limit: streams wait, by the flow control of HTTP/2, until others have finished. On each connection the oldest unfinished
- * message goes on, so an endpoint that does not finish its messages delays its own messages alone.
+ * Limits the bytes that all unfinished messages of a client hold together: streams wait, by the flow control of HTTP/2, until others
+ * have finished. On each connection the oldest unfinished message goes on, so an endpoint that does not finish its messages delays
+ * its own messages alone.
  */
 export class ReceiveBudget {
   readonly #limit: number
@@ -167,7 +159,11 @@ export class ReceiveBudget {
       this.#waiting.add(receiver)
       receiver.pauseReceiving()
     }
-    if (this.#waiting.size > 0) this.#resume()
+    for (const each of this.#waiting) {
+      if (this.#total > this.#limit && !this.#isOldest(each)) continue
+      this.#waiting.delete(each)
+      each.resumeReceiving()
+    }
   }
 
   /** The receiver has ended. */
@@ -182,13 +178,5 @@ export class ReceiveBudget {
       if (each.connection === receiver.connection && !each.isUnread) return each === receiver
     }
     return false
-  }
-
-  #resume(): void {
-    for (const each of this.#waiting) {
-      if (this.#total > this.#limit && !this.#isOldest(each)) continue
-      this.#waiting.delete(each)
-      each.resumeReceiving()
-    }
   }
 }

@@ -19,19 +19,22 @@ import { decodeMessage } from './call-status.js'
 import { status } from './channel.js'
 import type { Connection } from './connection.js'
 import { frameMessage, MessageReader } from './framing.js'
-import { bytesField, Fields, trueField } from './protobuf.js'
+import { bytesField, Fields, int64At, trueField } from './protobuf.js'
 
 type ResponseHead = IncomingHttpHeaders & IncomingHttpStatusHeader
 
-/** Tell the client's own requests from calls in a log of requests: the first ones on a connection, and the check for a leader. */
+/** Distinguish the client's own requests from calls in a log of requests. */
 export const HEALTH_CHECK_AGENT = 'etcd-mtls health check'
 const LEADER_CHECK_AGENT = 'etcd-mtls leader check'
 export const HEALTH_CHECK_METHOD = 'KV/Range'
 export const RANGE_PATH = '/etcdserverpb.KV/Range'
 export const STATUS_PATH = '/etcdserverpb.Maintenance/Status'
 
+/** A member without a leader refuses calls with these headers (etcd api/v3rpc/rpctypes: MetadataRequireLeaderKey, MetadataHasLeader). */
+export const REQUIRE_LEADER: OutgoingHttpHeaders = { hasleader: 'true' }
+
 /** The headers of a call of gRPC (gRPC over HTTP/2, Request-Headers). */
-export function callHeaders(path: string, authority: string): OutgoingHttpHeaders {
+export function callHeaders(path: string, authority: string, agent = 'etcd-mtls'): OutgoingHttpHeaders {
   return {
     ':method': 'POST',
     ':scheme': 'https',
@@ -39,13 +42,12 @@ export function callHeaders(path: string, authority: string): OutgoingHttpHeader
     ':path': path,
     'content-type': 'application/grpc',
     te: 'trailers',
-    'user-agent': 'etcd-mtls',
+    'user-agent': agent,
   }
 }
 
-/** What a request needs of the connection that carries it. */
+/** What a request needs of the connection that carries it. `host`: the HTTP/2 authority. */
 export interface RequestCarrier {
-  /** The HTTP/2 authority. */
   readonly host: string
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream
 }
@@ -111,30 +113,27 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
       clearTimeout(timer)
       reject(failure ?? new Error('The request had no answer'))
     })
-    if (body === undefined) stream.end()
-    else stream.end(body)
+    stream.end(body)
   })
 }
 
-/** What an answer to a call says about the server. */
+/** What an answer to a call says about the server. Null: it did not say. */
 export interface Answer {
   readonly httpStatus: number
-  /** Null: it had none. */
   readonly contentType: string | null
-  /** The name that the server gives itself, or null. */
+  /** The name that the server gives itself. */
   readonly server: string | null
   /** Null: it was not an answer of gRPC, or its status comes later. */
   readonly grpcStatus: number | null
   readonly grpcMessage: string
-  /** The target of a redirect; null for any other answer. */
+  /** The target of a redirect. */
   readonly location: string | null
-  /** The title of the page that came; null if none came, or was not read. */
+  /** The title of the page that came. */
   readonly title: string | null
-  /** The time by the server's clock, in milliseconds since 1970; null if it was not sent. */
+  /** The time by the server's clock, in milliseconds since 1970. */
   readonly date: number | null
 }
 
-/** An empty message of gRPC: not compressed, no bytes. */
 const EMPTY_MESSAGE = frameMessage(new Uint8Array())
 /** Most of a page that is read for its title, in bytes, and for how long, in milliseconds. */
 const MAX_PAGE = 4096
@@ -148,12 +147,8 @@ const PAGE_TIMEOUT = 500
  * @throws if the server ended the request without an answer.
  */
 export async function healthCheck(session: ClientHttp2Session, authority: string): Promise<Answer> {
-  const stream = session.request({
-    ...callHeaders(RANGE_PATH, authority),
-    'user-agent': HEALTH_CHECK_AGENT,
-    // etcd answers a member's lack of a leader before anything else (server/etcdserver/api/v3rpc/interceptor.go).
-    hasleader: 'true',
-  })
+  // etcd answers a member's lack of a leader before anything else (server/etcdserver/api/v3rpc/interceptor.go).
+  const stream = session.request({ ...callHeaders(RANGE_PATH, authority, HEALTH_CHECK_AGENT), ...REQUIRE_LEADER })
   const pieces: Buffer[] = []
   let pageTimer: NodeJS.Timeout | undefined
   // The beginning of a page says more than its HTTP status, as nginx's "400 No required SSL certificate was sent".
@@ -177,16 +172,16 @@ export async function healthCheck(session: ClientHttp2Session, authority: string
 
 /** @param trailers Where gRPC's status stands: in the head itself, if the answer is no more than that. */
 export function readAnswer(headers: ResponseHead, trailers: IncomingHttpHeaders, title: string | null = null): Answer {
-  const { ':status': httpStatus = 0, 'content-type': contentType = null, server, date, location } = headers
+  const { ':status': httpStatus = 0, 'content-type': contentType = null, server, date, location = null } = headers
   const grpcStatus = trailers['grpc-status']
-  const time = date === undefined ? NaN : Date.parse(date)
+  const time = Date.parse(date ?? '')
   return {
     httpStatus,
     contentType,
     server: typeof server === 'string' ? server : null,
     grpcStatus: grpcStatus === undefined ? null : Number(grpcStatus),
     grpcMessage: decodeMessage(String(trailers['grpc-message'] ?? '')),
-    location: typeof location === 'string' ? location : null,
+    location,
     title,
     date: Number.isNaN(time) ? null : time,
   }
@@ -251,9 +246,8 @@ interface ServerStatus {
   readonly hasLeader: boolean
 }
 
-/** etcd api/etcdserverpb/rpc.proto, StatusResponse. */
+/** StatusResponse of etcd api/etcdserverpb/rpc.proto, and its ResponseHeader. */
 const [HEADER, VERSION, LEADER, IS_LEARNER] = [1, 2, 4, 10]
-/** ResponseHeader, in the same file. */
 const [CLUSTER_ID, MEMBER_ID] = [1, 2]
 /** A StatusResponse has about 200 bytes, in addition to a string for each error of the member. */
 const MAX_STATUS = 64 * 1024
@@ -272,13 +266,9 @@ export async function readServerStatus(
     if (piece !== null) [message] = reader.push(piece)
     return message !== undefined
   }
-  const headers = { ...callHeaders(STATUS_PATH, carrier.host), 'user-agent': agent }
+  const headers = { ...callHeaders(STATUS_PATH, carrier.host, agent), ...(token === null ? {} : { token }) }
   try {
-    await exchange(carrier.request(token === null ? headers : { ...headers, token }), {
-      body: EMPTY_MESSAGE,
-      timeout,
-      read,
-    })
+    await exchange(carrier.request(headers), { body: EMPTY_MESSAGE, timeout, read })
     return message === undefined ? null : parseStatus(message)
   } catch {
     // The connection accepts no calls any more, its stream broke, or the answer is not etcd's.
@@ -289,24 +279,23 @@ export async function readServerStatus(
 /** @throws {MalformedMessage} */
 function parseStatus(message: Buffer): ServerStatus {
   let version: string | null = null
-  let [cluster, member, leader, isLearner] = [0n, 0n, 0n, false]
+  let header: Uint8Array = new Uint8Array()
   const fields = new Fields(message)
   while (fields.next()) {
-    if (fields.number === HEADER) {
-      const header = fields.message()
-      while (header.next()) {
-        if (header.number === CLUSTER_ID) cluster = header.int64()
-        else if (header.number === MEMBER_ID) member = header.int64()
-      }
-    } else if (fields.number === VERSION) version = fields.text()
-    else if (fields.number === LEADER) leader = fields.int64()
-    else if (fields.number === IS_LEARNER) isLearner = fields.bool()
+    if (fields.number === HEADER) header = fields.bytes()
+    else if (fields.number === VERSION) version = fields.text()
   }
-  const clusterId = cluster === 0n ? null : BigInt.asUintN(64, cluster).toString(16)
+  const [cluster, member] = [int64At(header, CLUSTER_ID), int64At(header, MEMBER_ID)]
   // Every member has an id; an answer without one is not etcd's.
   if (member === 0n) return { clusterId: null, version, role: null, hasLeader: true }
-  const role = isLearner ? 'learner' : leader === 0n ? null : leader === member ? 'leader' : 'follower'
-  return { clusterId, version, role, hasLeader: leader !== 0n }
+  const leader = int64At(message, LEADER)
+  const voter = leader === 0n ? null : leader === member ? 'leader' : 'follower'
+  return {
+    clusterId: cluster === 0n ? null : BigInt.asUintN(64, cluster).toString(16),
+    version,
+    role: int64At(message, IS_LEARNER) === 0n ? voter : 'learner',
+    hasLeader: leader !== 0n,
+  }
 }
 
 /**
@@ -316,9 +305,7 @@ function parseStatus(message: Buffer): ServerStatus {
 export function sendsProgressInOrder(version: string): boolean {
   const [major = 0, minor = 0, patch = 0] = /^(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number) ?? []
   if (major !== 3) return major > 3
-  if (minor === 4) return patch >= 25
-  if (minor === 5) return patch >= 8
-  return minor > 5
+  return minor > 5 || (minor === 5 && patch >= 8) || (minor === 4 && patch >= 25)
 }
 
 /** Pauses before the checks, in milliseconds: the first and the longest. An election takes about a second. */
@@ -367,34 +354,26 @@ export class LeaderCheck {
 
   #later(): void {
     this.#checks += 1
-    this.#timer = setTimeout(
-      () => {
-        this.#check()
-      },
-      backoffPause(this.#checks, PAUSES),
-    )
     // The caller that waits for an answer keeps the process alive.
-    this.#timer.unref()
+    this.#timer = setTimeout(() => void this.#check(), backoffPause(this.#checks, PAUSES)).unref()
   }
 
-  #check(): void {
-    if (this.#stopped || !this.#connection.open) return
-    void this.#hasLeader().then((hasLeader) => {
-      if (this.#stopped) return
-      if (hasLeader) this.#healthy()
-      else this.#later()
-    })
+  async #check(): Promise<void> {
+    if (this.#isOver()) return
+    const hasLeader = await this.#hasLeader()
+    if (this.#stopped) return
+    if (hasLeader) this.#healthy()
+    else this.#later()
+  }
+
+  #isOver(): boolean {
+    return this.#stopped || !this.#connection.open
   }
 
   async #hasLeader(): Promise<boolean> {
-    const headers = {
-      ...callHeaders(RANGE_PATH, this.#connection.host),
-      ...this.#headers,
-      'user-agent': LEADER_CHECK_AGENT,
-      hasleader: 'true',
-    }
+    const own = callHeaders(RANGE_PATH, this.#connection.host, LEADER_CHECK_AGENT)
     try {
-      const stream = this.#connection.request(headers)
+      const stream = this.#connection.request({ ...this.#headers, ...own, ...REQUIRE_LEADER })
       const { trailers } = await exchange(stream, { body: LINEARIZABLE_READ, timeout: CHECK_TIMEOUT })
       const code = trailers['grpc-status']
       return code !== undefined && !UNHEALTHY.has(Number(code))

@@ -1,10 +1,8 @@
 /**
  * Notices that a peer stopped answering. TCP alone does not: a member that is paused, or behind a network that drops packets,
- * looks like one that works on a request. So the peer is asked while calls are open and nothing arrives.
- *
- * The question is an empty SETTINGS frame, which the peer acknowledges at once (RFC 9113 section 6.5.3). It is not a PING,
- * because servers of grpc-go close connections that ping more often than every five seconds (etcd `--grpc-keepalive-min-time`;
- * grpc-go internal/transport/http2_server.go, handlePing).
+ * looks like one that works on a request. So the peer is asked while calls are open and nothing arrives: by an empty SETTINGS frame,
+ * which it acknowledges at once (RFC 9113 section 6.5.3). Servers of grpc-go close connections that PING more often than every five
+ * seconds (etcd `--grpc-keepalive-min-time`; grpc-go internal/transport/http2_server.go, handlePing).
  *
  * A peer is given up when it has been silent for three seconds or three round trips, whichever is longer, and sooner on a fast
  * network. Slow is not silent: the limit follows the measured round trip, every byte that arrives restarts it, and a long send
@@ -28,9 +26,8 @@ interface KeepaliveProbe {
 const TICK = 200
 /** What arrived is read between two checks, even if the first is overdue. */
 const SHORTEST_TICK = 20
-/** Silence while an answer is due, until the first question, in milliseconds. */
+/** Silence until the first question while an answer is due, and until a question in every other case, in milliseconds. */
 const QUIET_WITH_ANSWER_DUE = 300
-/** Silence in every other case, until a question, in milliseconds. */
 const QUIET = 1000
 /** An answer may take this long on any network: servers pause, too, for example in garbage collection. */
 const MIN_LIMIT = 1200
@@ -44,10 +41,14 @@ const SHORT_QUEUE = 32 * 1024
 /** The rate at which a longer one is expected to drain, in bytes per millisecond, and the longest extension for it. */
 const DRAIN_RATE = 32
 const LONGEST_EXTENSION = 5000
+/** Samples that wait behind more than this in our own send queue measure the queue, in bytes. */
+const LONG_QUEUE = 64 * 1024
 
 export class Keepalive {
   readonly #probe: KeepaliveProbe
-  readonly #roundTrip: RoundTrip
+  /** The round trip time (RFC 6298 section 2): its mean and its mean deviation, in milliseconds. */
+  #roundTrip: number
+  #deviation: number
   #timer: NodeJS.Timeout | undefined
   /** When the timer was armed, and for how long. */
   #armedAt = 0
@@ -64,7 +65,8 @@ export class Keepalive {
   /** @param roundTrip The first measurement, in milliseconds. */
   constructor(probe: KeepaliveProbe, roundTrip: number) {
     this.#probe = probe
-    this.#roundTrip = new RoundTrip(roundTrip)
+    this.#roundTrip = roundTrip
+    this.#deviation = roundTrip / 2
     this.#confirmed = probe.bytesWritten()
   }
 
@@ -78,7 +80,6 @@ export class Keepalive {
 
   stop(): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
   }
 
   /** Resolves when the peer answers; never if the connection ends before. Only one question is open at a time. */
@@ -88,15 +89,20 @@ export class Keepalive {
       const asked = performance.now()
       this.#askedAt = asked
       this.#probe.ask(() => {
-        this.#roundTrip.measure(performance.now() - asked, written - this.#confirmed)
+        this.#heardAt = performance.now()
+        if (written - this.#confirmed <= LONG_QUEUE) this.#measure(this.#heardAt - asked)
         this.#confirmed = written
         this.#question = null
         this.#hasHeard()
-        this.#heardAt = performance.now()
         resolve()
       })
     })
     return this.#question
+  }
+
+  #measure(sample: number): void {
+    this.#deviation += (Math.abs(this.#roundTrip - sample) - this.#deviation) / 4
+    this.#roundTrip += (sample - this.#roundTrip) / 8
   }
 
   #hasHeard(): boolean {
@@ -110,14 +116,11 @@ export class Keepalive {
     this.#armedAt = now
     // Rounded up: a timer that fires a fraction too early would be armed for nothing.
     this.#armedFor = Math.ceil(Math.min(TICK, Math.max(SHORTEST_TICK, this.#due() - now)))
-    this.#timer = setTimeout(() => {
-      this.#tick()
-    }, this.#armedFor)
     // The calls keep the process alive; this timer only serves them.
-    this.#timer.unref()
+    this.#timer = setTimeout(this.#tick, this.#armedFor).unref()
   }
 
-  #tick(): void {
+  readonly #tick = (): void => {
     const now = performance.now()
     // While our own process was held up, it could not read what arrived: that time does not count.
     const heldUp = Math.max(0, now - this.#armedAt - this.#armedFor)
@@ -126,7 +129,6 @@ export class Keepalive {
     if (this.#hasHeard()) this.#heardAt = now
     if (now >= this.#due()) {
       if (this.#question !== null) {
-        this.stop()
         this.#probe.silent()
         return
       }
@@ -144,44 +146,12 @@ export class Keepalive {
   }
 
   #limit(): number {
-    const { smoothed, timeout } = this.#roundTrip
-    const promised = Math.max(NOTICED_WITHIN, NOTICED_WITHIN_ROUND_TRIPS * smoothed)
+    const mean = this.#roundTrip
+    // As TCP's retransmission timeout.
+    const expected = Math.max(mean + 4 * this.#deviation, TOLERANCE * mean)
     // What was in transit when the peer froze still arrives, and then the quiet has to pass.
-    const longest = promised - smoothed / 2 - QUIET
+    const longest = Math.max(NOTICED_WITHIN, NOTICED_WITHIN_ROUND_TRIPS * mean) - mean / 2 - QUIET
     const queue = Math.max(0, this.#probe.bytesWritten() - this.#confirmed - SHORT_QUEUE)
-    return (
-      Math.max(MIN_LIMIT, Math.min(Math.max(timeout, TOLERANCE * smoothed), longest)) +
-      Math.min(LONGEST_EXTENSION, queue / DRAIN_RATE)
-    )
-  }
-}
-
-/** Samples that wait behind more than this in our own send queue measure the queue, in bytes. */
-const LONG_QUEUE = 64 * 1024
-
-/** The smoothed round trip time of a connection (RFC 6298 section 2), in milliseconds. */
-class RoundTrip {
-  #smoothed: number
-  #variation: number
-
-  constructor(first: number) {
-    this.#smoothed = first
-    this.#variation = first / 2
-  }
-
-  get smoothed(): number {
-    return this.#smoothed
-  }
-
-  /** How long an answer may take, as TCP's retransmission timeout: the mean and four times the mean deviation. */
-  get timeout(): number {
-    return this.#smoothed + 4 * this.#variation
-  }
-
-  /** @param queued What was sent before the question and may still be in transit, in bytes. */
-  measure(sample: number, queued: number): void {
-    if (queued > LONG_QUEUE) return
-    this.#variation += (Math.abs(this.#smoothed - sample) - this.#variation) / 4
-    this.#smoothed += (sample - this.#smoothed) / 8
+    return Math.max(MIN_LIMIT, Math.min(expected, longest)) + Math.min(LONGEST_EXTENSION, queue / DRAIN_RATE)
   }
 }

@@ -3,8 +3,7 @@
  * them, with trust rules of its own; so it is not used, and the token is added to each call here.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { StatusObject } from './channel.js'
-import { status } from './channel.js'
+import { status, type StatusObject } from './channel.js'
 
 const AUTHENTICATE = '/etcdserverpb.Auth/Authenticate'
 const NO_HEADERS: OutgoingHttpHeaders = {}
@@ -56,10 +55,8 @@ export class Login {
   /** Checks the outcome of a call: after a token that etcd refuses, the next call fetches a new one. */
   review(outcome: StatusObject, headers: OutgoingHttpHeaders): StatusObject {
     if (headers[':path'] === AUTHENTICATE) return outcome
-    if (!isTokenRefused(outcome)) {
-      if (outcome.code === status.OK) this.#refusals = 0
-      return outcome
-    }
+    if (outcome.code === status.OK) this.#refusals = 0
+    if (!isTokenRefused(outcome)) return outcome
     // Only the token that this call carried: another call may have fetched a new one meanwhile.
     if (this.#headers !== null && headers['token'] === this.#headers['token']) {
       this.#headers = null
@@ -67,10 +64,8 @@ export class Login {
     }
     if (this.#refusals < MAX_REFUSALS) return outcome
     this.#refusals = 0
-    return {
-      ...outcome,
-      details: 'etcd refuses the tokens that it has just issued: its members may disagree on the users',
-    }
+    const details = 'etcd refuses the tokens that it has just issued: its members may disagree on the users'
+    return { ...outcome, details }
   }
 }
 

@@ -8,7 +8,7 @@ const FIXED64 = 1
 const LENGTH_DELIMITED = 2
 const FIXED32 = 5
 
-/** Reads the fields of a message one after the other: `while (fields.next()) …`. */
+/** Reads the fields of a message one after the other: `while (fields.next()) …`. Methods throw {@link MalformedMessage}. */
 export class Fields {
   /** The number of the field. */
   number = 0
@@ -28,7 +28,6 @@ export class Fields {
     this.#limit = to
   }
 
-  /** @throws {MalformedMessage} */
   next(): boolean {
     if (this.end >= this.#limit) return false
     this.start = this.end
@@ -60,7 +59,6 @@ export class Fields {
     return true
   }
 
-  /** The value as int64. */
   int64(): bigint {
     this.assertVarint()
     return readInt64(this.#bytes, this.value, this.end)
@@ -87,13 +85,11 @@ export class Fields {
     return new Fields(this.#bytes, this.value, this.end)
   }
 
-  /** @throws {MalformedMessage} */
   assertVarint(): void {
     if (this.#wireType !== VARINT) throw new MalformedMessage('Not a varint')
     if (this.end - this.value > 10) throw new MalformedMessage('A varint of more than ten bytes')
   }
 
-  /** @throws {MalformedMessage} */
   assertBytes(): void {
     if (this.#wireType !== LENGTH_DELIMITED) throw new MalformedMessage('Not length-delimited')
   }
@@ -126,8 +122,7 @@ export class Fields {
   }
 }
 
-/** A varint of at most ten bytes as int64. */
-export function readInt64(bytes: Uint8Array, start: number, end: number): bigint {
+function readInt64(bytes: Uint8Array, start: number, end: number): bigint {
   // Up to seven bytes, which is 49 bits, a number holds it exactly, and is cheaper.
   if (end - start <= 7) {
     let value = 0
@@ -137,6 +132,14 @@ export function readInt64(bytes: Uint8Array, start: number, end: number): bigint
   let value = 0n
   for (let at = end - 1; at >= start; at -= 1) value = (value << 7n) | BigInt((bytes[at] ?? 0) & 0x7f)
   return BigInt.asIntN(64, value)
+}
+
+/** The field of type int64 or bool with this number; 0 if the message has none, the last one if it has several. */
+export function int64At(message: Uint8Array | Fields, number: number): bigint {
+  const fields = message instanceof Fields ? message : new Fields(message)
+  let value = 0n
+  while (fields.next()) if (fields.number === number) value = fields.int64()
+  return value
 }
 
 /**
@@ -155,46 +158,42 @@ type FieldShape = 'varint' | 'bytes' | Shape
  * @throws {MalformedMessage} for a value of another kind, and for a field that occurs twice and may not.
  */
 export function sift(message: Buffer, shape: Shape): Buffer {
-  return siftRange(message, 0, message.length, shape) ?? message
+  return siftRange(message, new Fields(message), shape) ?? message
 }
 
 /** Null if there is nothing to leave out. */
-function siftRange(message: Buffer, from: number, to: number, shape: Shape): Buffer | null {
-  const kept: Uint8Array[] = []
+function siftRange(message: Buffer, fields: Fields, shape: Shape): Buffer | null {
+  let kept: Uint8Array[] | null = null
   let seen = 0
-  let copiedTo = from
-  const fields = new Fields(message, from, to)
+  let copiedTo = fields.end
   while (fields.next()) {
     const { number, start, end } = fields
     const rule = shape[number]
     let replacement: Uint8Array | null = null
     if (rule !== undefined) {
       const repeated = isRepeated(rule)
-      if (!repeated) {
-        if ((seen & (1 << number)) !== 0) throw new MalformedMessage(`Field ${String(number)} occurs twice`)
-        seen |= 1 << number
+      if (!repeated && (seen & (1 << number)) !== 0) {
+        throw new MalformedMessage(`Field ${String(number)} occurs twice`)
       }
+      seen |= 1 << number
       const inner = siftField(message, fields, repeated ? rule[0] : rule)
       if (inner === null) continue
       replacement = bytesField(number, inner)
     }
+    kept ??= []
     kept.push(message.subarray(copiedTo, start))
     if (replacement !== null) kept.push(replacement)
     copiedTo = end
   }
-  if (copiedTo === from) return null
-  kept.push(message.subarray(copiedTo, to))
-  return Buffer.concat(kept)
+  return kept === null ? null : Buffer.concat([...kept, message.subarray(copiedTo, fields.end)])
 }
 
 /** Null if the field stays as it is. */
 function siftField(message: Buffer, fields: Fields, shape: FieldShape): Buffer | null {
-  if (shape === 'varint') {
-    fields.assertVarint()
-    return null
-  }
-  fields.assertBytes()
-  return shape === 'bytes' ? null : siftRange(message, fields.value, fields.end, shape)
+  if (shape === 'varint') fields.assertVarint()
+  else if (shape === 'bytes') fields.assertBytes()
+  else return siftRange(message, fields.message(), shape)
+  return null
 }
 
 function isRepeated(rule: FieldShape | readonly [FieldShape]): rule is readonly [FieldShape] {

@@ -30,12 +30,10 @@ interface TlsRequest {
   readonly name: Host
 }
 
-/** What a server is verified against. */
+/** What a server is verified against. `endpoint`: the URL, for the report. */
 interface ExpectedServer {
-  /** The name that its certificate has to cover. */
   readonly name: Host
   readonly validated: ValidatedCredentials
-  /** The URL, for the report. */
   readonly endpoint: string
 }
 
@@ -101,19 +99,8 @@ export function validatePeer(
   const linked = peerChain(certificate)
   const validation = validateServer(linked, expected)
   if (!validation.report.findings.some(({ code }) => code === 'chain/issuer-not-found')) return validation
-  const sent = sentChain(socketOf())
+  const sent = peerChain(socketOf().getPeerX509Certificate())
   return sent.length > linked.length ? validateServer(sent, expected) : validation
-}
-
-/** The certificates in the order in which the server sent them; empty if they were read before. */
-function sentChain(socket: TLSSocket): Uint8Array[] {
-  const chain: Uint8Array[] = []
-  let current = socket.getPeerX509Certificate()
-  while (current !== undefined && chain.length < MAX_CHAIN) {
-    chain.push(current.raw)
-    current = current.issuerCertificate
-  }
-  return chain
 }
 
 /** Validates a chain as that of an etcd server with this name. Never throws, whatever the server sent. */
@@ -151,38 +138,36 @@ function unreadable(read: Certificate[], endpoint: string, fault: string): Serve
   return { chain: read, report: makeReport({ checkedAt: new Date(), path: null, findings: [found] }) }
 }
 
-/** The chain in `getPeerCertificate(true)`: each certificate links its issuer, a self-signed one itself. */
-export function peerChain(certificate: PeerCertificate): Uint8Array[] {
+/**
+ * The chain by its links, which is the order of sending in `getPeerX509Certificate()` and the order of issuers in
+ * `getPeerCertificate(true)`, where a self-signed certificate links itself.
+ */
+export function peerChain(certificate: object | undefined): Uint8Array[] {
   const chain: Uint8Array[] = []
-  let current: object | undefined = certificate
   const seen = new Set<object>()
+  let current = certificate
   while (current !== undefined && !seen.has(current) && chain.length < MAX_CHAIN) {
     seen.add(current)
     // Node gives an empty object where the peer sent no certificate.
-    if ('raw' in current && current.raw instanceof Uint8Array) chain.push(current.raw)
-    current =
-      'issuerCertificate' in current && isObject(current.issuerCertificate) ? current.issuerCertificate : undefined
+    const raw: unknown = Reflect.get(current, 'raw')
+    if (raw instanceof Uint8Array) chain.push(raw)
+    const next: unknown = Reflect.get(current, 'issuerCertificate')
+    current = typeof next === 'object' && next !== null ? next : undefined
   }
   return chain
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 /** Asks for etcd's version, which is public, over HTTP/1.1. Resolves to the first bytes of the answer, or null if there is none in time. */
 export function askHttp1(socket: TLSSocket, host: string, timeout: number): Promise<string | null> {
   return new Promise((resolve) => {
-    const done = (answer: string | null): void => {
+    const done = (answer: Buffer | null = null): void => {
       clearTimeout(timer)
-      resolve(answer)
+      resolve(answer?.toString('latin1') ?? null)
     }
-    const timer = setTimeout(done, timeout, null)
-    socket.once('data', (bytes: Buffer) => {
-      done(bytes.toString('latin1'))
-    })
+    const timer = setTimeout(done, timeout)
+    socket.once('data', done)
     socket.once('close', () => {
-      done(null)
+      done()
     })
     socket.write(`GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
   })

@@ -7,34 +7,25 @@ import type { OutgoingHttpHeaders } from 'node:http2'
 import { EtcdMtlsError } from '../../report/errors.js'
 import { armDeadline, backoffPause } from '../timing.js'
 import {
+  existingLeaseResponse,
   isLeaseExists,
   mayBeApplied,
   mayRepeat,
+  methodOf,
   type RequestTraits,
   traitsOf,
-  existingLeaseResponse,
   withLeaseId,
-  methodOf,
 } from './call-policy.js'
-import type { CallParts } from './call-route.js'
 import { makeStatus, type Outcome } from './call-status.js'
-import { EtcdCall } from './call.js'
-import {
-  type Call,
-  CallBase,
-  type CallListener,
-  type MessageContext,
-  Metadata,
-  status,
-  type StatusObject,
-} from './channel.js'
+import { callLater, type CallParts, EtcdCall } from './call.js'
+import { type Call, CallBase, type CallListener, type MessageContext, Metadata, status } from './channel.js'
 import { isTokenRefused } from './login.js'
 
 /** How many attempts a call may have. With the pauses below they last about 4 s, longer than the election of a leader. */
 const MAX_ATTEMPTS = 10
 /** How long after its start a call without a deadline may start another attempt, in milliseconds. */
 const RETRY_WINDOW = 10_000
-/** Pause before an attempt at an endpoint that has just failed: the first and the longest, in milliseconds. */
+/** Pause before an attempt at an endpoint that has just failed, in milliseconds. */
 const PAUSES = { first: 25, longest: 1000 }
 /** How often in a row a new token may be refused. */
 const MAX_TOKEN_REFUSALS = 3
@@ -44,9 +35,10 @@ const MAX_TOKEN_REFUSALS = 3
  * endpoint takes to be noticed.
  */
 const HEDGE_AFTER = 1000
-
 /** How long a read that was answered elsewhere may go on, in milliseconds: until a silent endpoint is noticed. */
 const OVERTAKEN_LIMIT = 5000
+
+const EMPTY = Buffer.alloc(0)
 
 interface Attempt {
   readonly call: EtcdCall
@@ -61,11 +53,10 @@ export class UnaryCall extends CallBase implements Call {
   readonly #avoid = new Set<string>()
   #metadata: Metadata | null = null
   #listener: CallListener | null = null
-  #request: Buffer | null = null
+  /** With the id that was chosen here, if it is the request of a lease. */
+  #request: Buffer = EMPTY
   #traits: RequestTraits = { kind: 'write', needsLeader: true }
   #headers: OutgoingHttpHeaders | null = null
-  /** The request of a lease, with the id that was chosen here; null for every other call. */
-  #grant: Uint8Array | null = null
   #attempts = 0
   #tokenRefusals = 0
   #hedged = false
@@ -88,21 +79,17 @@ export class UnaryCall extends CallBase implements Call {
   }
 
   sendMessageWithContext(context: MessageContext, message: Buffer): void {
-    this.#request ??= message
-    if (context.callback !== undefined) process.nextTick(context.callback)
+    this.#request = message
+    callLater(context)
   }
 
   /** The request is complete now, so what it means is known before its headers are made. */
   halfClose(): void {
     if (this.#ended || this.#attempts > 0) return
     const { path, route } = this.#parts
-    const request = this.#request ?? Buffer.alloc(0)
-    this.#traits = traitsOf(path, request)
-    if (this.#traits.kind === 'grant') {
-      this.#request = Buffer.from(withLeaseId(request).request)
-      this.#grant = this.#request
-    }
-    if (this.#traits.needsLeader && route.leaderHeaders !== null) this.#headers = route.leaderHeaders
+    this.#traits = traitsOf(path, this.#request)
+    if (this.#traits.kind === 'grant') this.#request = withLeaseId(this.#request)
+    if (this.#traits.needsLeader) this.#headers = route.leaderHeaders
     this.#attempt()
   }
 
@@ -113,19 +100,15 @@ export class UnaryCall extends CallBase implements Call {
   cancelWithStatus(code: status, details: string): void {
     if (this.#ended) return
     const [first] = this.#running
-    if (first === undefined) {
-      this.#finish(makeStatus(code, details), null)
-      return
-    }
-    const fate = this.#fateOf(first, makeStatus(code, details))
-    this.#finish(fate, null)
+    const outcome = makeStatus(code, details)
+    this.#finish(first === undefined ? outcome : this.#fateOf(first.call, outcome), null)
   }
 
   get explanation(): EtcdMtlsError | null {
     return this.#explanation
   }
 
-  #attempt(): void {
+  readonly #attempt = (): void => {
     clearTimeout(this.#deadlineTimer)
     this.#attempts += 1
     const call = new EtcdCall({ ...this.#parts, headers: this.#headers, avoid: this.#avoid })
@@ -146,7 +129,7 @@ export class UnaryCall extends CallBase implements Call {
       },
     })
     call.startRead()
-    call.sendMessageWithContext({}, this.#request ?? Buffer.alloc(0))
+    call.sendMessageWithContext({}, this.#request)
     call.halfClose()
     if (this.#traits.kind === 'read' && !this.#hedged) this.#armHedge(attempt)
   }
@@ -156,45 +139,32 @@ export class UnaryCall extends CallBase implements Call {
     const left = this.#timeLeft()
     const delay = left < 3 * HEDGE_AFTER ? Math.max(1, Math.round(left / 3)) : HEDGE_AFTER
     this.#hedgeTimer = setTimeout(() => {
-      this.#hedge(attempt)
+      const { carriedBy, wasAnswered } = attempt.call
+      // An attempt that waits for a connection gets the first one anyway; an answer that has begun will end.
+      if (this.#ended || carriedBy === null || wasAnswered || !this.#running.has(attempt)) return
+      this.#avoid.add(carriedBy)
+      if (!this.#parts.route.hasOther(this.#avoid)) return
+      this.#hedged = true
+      this.#attempt()
     }, delay)
-  }
-
-  #hedge(attempt: Attempt): void {
-    const { carriedBy, wasAnswered } = attempt.call
-    // An attempt that waits for a connection gets the first one anyway; an answer that has begun will end.
-    if (this.#ended || carriedBy === null || wasAnswered || !this.#running.has(attempt)) return
-    this.#avoid.add(carriedBy)
-    if (!this.#parts.route.hasOther(this.#avoid)) return
-    this.#hedged = true
-    this.#attempt()
   }
 
   #onAttemptEnded(attempt: Attempt, outcome: Outcome): void {
     if (!this.#running.delete(attempt) || this.#ended) return
-    if (outcome.code === status.OK) {
-      this.#finish(outcome, attempt)
-      return
-    }
     const { call } = attempt
-    if (this.#repeatWithNewToken(outcome, call)) return
     const { kind } = this.#traits
-    if (this.#grant !== null && this.#repeated && isLeaseExists(outcome)) {
+    if (outcome.code === status.OK) this.#finish(outcome, attempt)
+    else if (call.token !== null && isTokenRefused(outcome) && this.#tokenRefusals < MAX_TOKEN_REFUSALS) {
+      this.#tokenRefusals += 1
+      this.#attempt()
+    } else if (kind === 'grant' && this.#repeated && isLeaseExists(outcome)) {
       // The TTL is the one asked for: etcd may have granted a longer one, and never a shorter one.
-      this.#finish(makeStatus(status.OK, ''), { ...attempt, message: existingLeaseResponse(this.#grant) })
-      return
+      this.#finish(makeStatus(status.OK, ''), { ...attempt, message: existingLeaseResponse(this.#request) })
+    } else {
+      const repeat = mayRepeat(kind, outcome, call.progress)
+      if (repeat && (this.#running.size > 0 || this.#repeatLater(call))) return
+      this.#finish(this.#fateOf(call, outcome), attempt)
     }
-    const repeat = mayRepeat(kind, outcome, call.progress)
-    if (repeat && this.#running.size > 0) return
-    if (repeat && this.#repeatLater(call)) return
-    this.#finish(this.#fateOf(attempt, outcome), attempt)
-  }
-
-  #repeatWithNewToken(outcome: StatusObject, call: EtcdCall): boolean {
-    if (call.token === null || !isTokenRefused(outcome) || this.#tokenRefusals >= MAX_TOKEN_REFUSALS) return false
-    this.#tokenRefusals += 1
-    this.#attempt()
-    return true
   }
 
   /** False if the call has no attempt left. */
@@ -205,11 +175,12 @@ export class UnaryCall extends CallBase implements Call {
     if (this.#attempts >= MAX_ATTEMPTS || left <= 0 || (left === Infinity && spent > RETRY_WINDOW)) return false
     if (call.progress === 'unknown') this.#repeated = true
     if (call.carriedBy !== null) this.#avoid.add(call.carriedBy)
-    const other = route.hasOther(this.#avoid)
-    // All endpoints have had their turn: the next round begins after a pause.
-    if (!other) this.#avoid.clear()
-    if (other) this.#attempt()
-    else this.#pause(call)
+    if (route.hasOther(this.#avoid)) this.#attempt()
+    else {
+      // All endpoints have had their turn: the next round begins after a pause.
+      this.#avoid.clear()
+      this.#pause(call)
+    }
     return true
   }
 
@@ -218,13 +189,7 @@ export class UnaryCall extends CallBase implements Call {
       clearTimeout(this.#pauseTimer)
       this.#finish(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'), null, call.explanation)
     })
-    if (this.#ended) return
-    this.#pauseTimer = setTimeout(
-      () => {
-        this.#attempt()
-      },
-      backoffPause(this.#attempts, PAUSES),
-    )
+    if (!this.#ended) this.#pauseTimer = setTimeout(this.#attempt, backoffPause(this.#attempts, PAUSES))
   }
 
   #timeLeft(): number {
@@ -232,14 +197,14 @@ export class UnaryCall extends CallBase implements Call {
   }
 
   /** The outcome of a failed call, with the error that says whether a write may have been applied. */
-  #fateOf({ call }: Attempt, outcome: Outcome): Outcome {
+  #fateOf(call: EtcdCall, outcome: Outcome): Outcome {
     const { path, route } = this.#parts
-    const unknown = mayBeApplied(this.#traits.kind, outcome, call.progress)
-    // The lease may come from an attempt before, whatever became of this one.
+    const { kind } = this.#traits
     const cause = outcome.code === status.DEADLINE_EXCEEDED ? route.whyNotReady() : null
     const explained = cause === null ? outcome : { ...outcome, cause }
-    if (unknown || (this.#grant !== null && this.#repeated)) return outcomeUnknown(path, call.carriedBy, explained)
-    return explained
+    // The lease may come from an attempt before, whatever became of this one.
+    const isUnknown = mayBeApplied(kind, outcome, call.progress) || (kind === 'grant' && this.#repeated)
+    return isUnknown ? outcomeUnknown(path, call.carriedBy, explained) : explained
   }
 
   #finish(outcome: Outcome, attempt: Attempt | null, cause: EtcdMtlsError | null = null): void {
@@ -265,12 +230,11 @@ export class UnaryCall extends CallBase implements Call {
    * checked for silence only while a call waits on it.
    */
   #abandonOthers(outcome: Outcome): void {
-    const overtaken = outcome.code === status.OK
     for (const { call } of this.#running) {
       const cancel = (): void => {
         call.cancelWithStatus(status.CANCELLED, 'Another attempt of the call was answered')
       }
-      if (overtaken) setTimeout(cancel, OVERTAKEN_LIMIT).unref()
+      if (outcome.code === status.OK) setTimeout(cancel, OVERTAKEN_LIMIT).unref()
       else cancel()
     }
     this.#running.clear()

@@ -1,9 +1,8 @@
 /** `tls.ciphers`: IANA's names and OpenSSL's, against what OpenSSL itself says of them. */
 import { getCiphers } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { readCiphers, type TlsOptions } from '../../../src/client/tls-options.js'
 import { nodeSuites } from '../../../src/config/tables/cipher-suites.js'
-import { createSecureClient } from '../../../src/client/index.js'
+import { createSecureClient, type TlsOptions } from '../../../src/client/index.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import { mintPki } from '../../support/etcd.js'
 import { openssl } from '../../support/openssl.js'
@@ -38,7 +37,7 @@ describe('names', () => {
       'TLS_AES_128_GCM_SHA256:AES128-GCM-SHA256',
     ],
   ])('%s', (_what, ciphers, text) => {
-    expect(readCiphers(ciphers).text).toBe(text)
+    expect(resolve({ ciphers: ciphers as string }).ciphers).toBe(text)
   })
 
   it.each<[unknown, string]>([
@@ -50,7 +49,7 @@ describe('names', () => {
     [[], 'at least one'],
     [[1], 'array of strings'],
   ])('%j is refused', (ciphers, words) => {
-    expect(() => readCiphers(ciphers)).toThrow(words)
+    expect(() => resolve({ ciphers: ciphers as string })).toThrow(words)
   })
 })
 

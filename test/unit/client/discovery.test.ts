@@ -1,7 +1,8 @@
 /** SRV discovery against a name server of the tests: what etcdctl does with --insecure-discovery=false. */
 import { describe, expect, it, vi } from 'vitest'
 import { connectSecurely } from '../../../src/client/create-secure-client.js'
-import { discover, readDiscovery } from '../../../src/client/discovery.js'
+import { discover } from '../../../src/client/discovery.js'
+import { readDiscovery } from '../../../src/client/options.js'
 import { type ClientOptions, createSecureClient } from '../../../src/client/index.js'
 import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
 import { mintPki } from '../../support/etcd.js'

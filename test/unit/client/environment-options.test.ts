@@ -16,7 +16,7 @@ type Options = Partial<Omit<SecureClientOptions, 'credentials'>>
 
 function resolve(env: Record<string, string>, options: Options = {}): ResolvedOptions {
   const resolved = resolveOptions({ ...options, credentials: fromEnv({ ...FILES, ...env }) })
-  if ('discovery' in resolved) throw new Error('should have endpoints')
+  if (resolved.discovery !== null) throw new Error('should have endpoints')
   return resolved
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { prepare } from '../../../src/client/validated-credentials.js'
 import type { DialFailure } from '../../../src/client/transport/dial.js'
-import { alertNumber } from '../../../src/client/transport/dial-address.js'
+import { alertNumber } from '../../../src/client/transport/dial.js'
 import {
   explainFailure,
   hasAnswered,

@@ -50,6 +50,6 @@ it('ends a connection whose peer sends GOAWAY and then never closes its side', a
   await expect.poll(() => session.destroyed).toBe(true)
   expect(socket.destroyed).toBe(false)
   connection.remove(call)
-  await connection.close()
+  await connection.closeWhenIdle()
   expect(socket.destroyed).toBe(true)
 })
