@@ -5,9 +5,9 @@
 import { writeSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import type { Finding, Report } from '../../src/report/index.js'
-import { validateChain } from '../../src/validate/index.js'
 import { seedOf } from '../fuzz/random.js'
-import { isNodesDifference, nameOfFinding } from '../support/differences.js'
+import { isListed, STRICTER } from '../support/differences.js'
+import { judgeCase, namesOf } from '../support/differential.js'
 import { isLong, scaled, seed } from '../support/long.js'
 import type { Minted } from '../support/mint.js'
 import { type Topology, TOPOLOGY_HOST, TopologyMinter } from '../support/topologies.js'
@@ -20,11 +20,13 @@ const SEED = isLong ? seed : 20_261_127
 const PATIENCE = 3_600_000
 const PICKED = 'chain/openssl-picks-other-path'
 
+const OF_SERVER = { host: TOPOLOGY_HOST, crls: [] }
+
 /** What Node says otherwise than we do, a line each. */
 interface Differences {
   /** Node refuses what passes here. */
   readonly silent: string[]
-  /** Node accepts what is refused here for another reason than those of test/support/differences.ts. */
+  /** Node accepts what is refused here for another reason than those of docs/differences.md. */
   readonly stricter: string[]
   /** Node still refuses after the remedy of our finding was followed. */
   readonly unhelpful: string[]
@@ -37,7 +39,7 @@ it('refuses what Node refuses, and what Node accepts for documented reasons only
   for (let number = 0; number < TOPOLOGIES; number++) {
     const from = seedOf(SEED, number)
     const topology = minter.mint(from)
-    const report = judge(topology)
+    const report = judgeCase({ ...topology, ...OF_SERVER }, 'server')
     const node = await ask(topology)
     if (node?.accepts === true) accepted++
     compare(`${String(from)}: ${topology.text}`, report, node, differences)
@@ -47,7 +49,14 @@ it('refuses what Node refuses, and what Node accepts for documented reasons only
     const then = await ask(changed)
     if (then?.accepts !== true) differences.unhelpful.push(`${String(from)}: ${topology.text}: ${then?.words ?? ''}`)
   }
-  if (isLong) print(accepted, remedies, differences)
+  const { node, openssl } = process.versions
+  // Past the console, for what a test prints there is its failure.
+  if (isLong)
+    writeSync(
+      1,
+      `Node ${node} with OpenSSL ${openssl}, seed ${String(SEED)}: of ${String(TOPOLOGIES)} topologies Node accepts ` +
+        `${String(accepted)}; ${String(remedies)} remedies were followed.\n`,
+    )
   expect(differences).toEqual({ silent: [], stricter: [], unhelpful: [] })
   expect(accepted).toBeGreaterThan(TOPOLOGIES / 5)
   expect(accepted).toBeLessThan(TOPOLOGIES * 0.8)
@@ -60,8 +69,8 @@ function compare(line: string, report: Report, node: Verdict, { silent, stricter
     silent.push(`${line}: ${node.words}; ours: ${warnings.join(', ')}`)
   }
   const errors = report.findings.filter(({ severity }) => severity === 'error')
-  if (!report.ok && node?.accepts === true && !errors.every(isNodesDifference))
-    stricter.push(`${line}: ${errors.map(nameOfFinding).join(', ')}`)
+  if (!report.ok && node?.accepts === true && !errors.every((each) => isListed(STRICTER, each, 'Node')))
+    stricter.push(`${line}: ${namesOf(errors)}`)
 }
 
 /** The topology with the change that the finding asks for; null if there is none, or if it is not the only error. */
@@ -86,25 +95,6 @@ function changed(list: readonly Minted[], { details }: Finding<typeof PICKED>): 
   return list.filter((each) => !isOne(details.picked)(each))
 }
 
-function judge({ leaf, sent, trust }: Topology): Report {
-  const der = (each: { der: Buffer }): Buffer => each.der
-  return validateChain(
-    { leaf: leaf.der, intermediates: sent.map(der), trustAnchors: trust.map(der) },
-    { usage: 'server', hosts: [TOPOLOGY_HOST] },
-  )
-}
-
 function ask(topology: Topology): Promise<Verdict> {
-  return askNode({ ...topology, usage: 'server', host: TOPOLOGY_HOST, crls: [] })
-}
-
-/** Not by the console, which fails the test. */
-function print(accepted: number, remedies: number, { silent, stricter, unhelpful }: Differences): void {
-  const { node, openssl } = process.versions
-  writeSync(
-    1,
-    `Node ${node} with OpenSSL ${openssl}, seed ${String(SEED)}: of ${String(TOPOLOGIES)} topologies Node accepts ${String(accepted)}; ` +
-      `it refuses ${String(silent.length)} that pass and accepts ${String(stricter.length)} that do not; of ${String(remedies)} remedies ` +
-      `${String(unhelpful.length)} do not help.\n`,
-  )
+  return askNode({ ...topology, ...OF_SERVER, usage: 'server' })
 }

@@ -1,19 +1,10 @@
 /**
  * Our result against those of Go, OpenSSL and Node, over minted mutations of a healthy chain: each alone for server and
- * client, and pairs at random. What differs stands in test/support/differences.ts, with the reason.
+ * client, and pairs at random. What differs stands in docs/differences.md, with the reason.
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  compare,
-  judgeCase,
-  mintCases,
-  notMet,
-  type Outcome,
-  type Side,
-  title,
-  unlisted,
-} from '../support/differential.js'
+import { compare, judgeCase, notMet, type Outcome, type Side, title, unlisted } from '../support/differential.js'
 import { blames } from '../support/blame.js'
 import { isLong, sample, scaled } from '../support/long.js'
 import { mintCase, type MintedCase, mintIfPossible } from '../support/mutation.js'
@@ -69,7 +60,7 @@ let singles: Outcome[] = []
 
 beforeAll(async () => {
   witnesses = await Witnesses.start()
-  minted = mintCases(TRIED.map((single) => [single]))
+  minted = TRIED.map((single) => mintCase([single]))
   singles = await compare(
     witnesses,
     SIDES.flatMap((usage) => minted.map((each) => ({ minted: each, usage }))),

@@ -10,3 +10,14 @@ export async function eachAtOnce<T>(items: Iterable<T>, work: (item: T) => Promi
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 }
+
+/** The results of the work on each of these, in order, while at most `width` are under way. */
+export async function mapAtOnce<T, R>(items: Iterable<T>, width: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  const queue = [...items].entries()
+  const run = async (): Promise<void> => {
+    for (const [i, item] of queue) results[i] = await work(item)
+  }
+  await Promise.all(Array.from({ length: width }, run))
+  return results
+}

@@ -2,8 +2,8 @@
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 import type { Report } from '../../src/report/report.js'
 import { validateChain, type Usage } from '../../src/validate/index.js'
-import { isAbout, isListed, LAXER, nameOfFinding, SILENT, STRICTER, type Difference } from './differences.js'
-import { type Applied, concernsUsage, mintCase, type MintedCase, nameOf } from './mutation.js'
+import { type Difference, isAbout, isListed, LAXER, nameOfFinding, SILENT, STRICTER } from './differences.js'
+import { type Applied, concernsUsage, type MintedCase, nameOf } from './mutation.js'
 import { type Question, type Verdicts, type Witness, type Witnesses, WITNESSES } from './witnesses.js'
 
 export type Side = Question['usage']
@@ -18,7 +18,10 @@ export interface Outcome {
 }
 
 /** Our result. */
-export function judgeCase({ leaf, sent, trust, crls, host }: MintedCase, usage: Usage): Report {
+export function judgeCase(
+  { leaf, sent, trust, crls, host }: Pick<MintedCase, 'leaf' | 'sent' | 'trust' | 'crls' | 'host'>,
+  usage: Usage,
+): Report {
   const der = (each: { der: Buffer }): Buffer => each.der
   return validateChain(
     { leaf: leaf.der, intermediates: sent.map(der), trustAnchors: trust.map(der), crls: crls.map(der) },
@@ -44,65 +47,52 @@ export async function compare(
   })
 }
 
-/** The cases of some mutations, minted. */
-export function mintCases(all: readonly (readonly Applied[])[]): MintedCase[] {
-  return all.map(mintCase)
-}
-
 /** `server, leaf: expired + root: CA:FALSE` */
-export function title({ usage, applied }: Outcome): string {
+export function title({ usage, applied }: Pick<Outcome, 'applied'> & { usage: string }): string {
   return `${usage}, ${applied.map(nameOf).join(' + ')}`
 }
 
-/** A difference as it was met. */
-export interface Met {
+export const namesOf = (findings: readonly Finding[]): string => findings.map(nameOfFinding).join(', ') || 'no finding'
+
+/** A difference as it was met: a peer, and the findings that would explain it. */
+interface Met {
   readonly outcome: Outcome
   readonly witness: Witness
-  /** Findings that would explain it. */
   readonly findings: readonly Finding[]
 }
 
-/** Peers that accept what we refuse. Every error has to be one that the peer does not see. */
-export function acceptedByOthers(outcome: Outcome): Met[] {
+/** Peers that accept what we refuse: every error has to be one that the peer does not see. */
+function acceptedByOthers(outcome: Outcome): Met[] {
   if (outcome.report.ok) return []
   const findings = causes(outcome.report.findings)
-  return WITNESSES.filter((witness) => outcome.verdicts[witness]?.accepts === true).map((witness) => ({
-    outcome,
-    witness,
-    findings,
-  }))
+  const peers = WITNESSES.filter((witness) => outcome.verdicts[witness]?.accepts === true)
+  return peers.map((witness) => ({ outcome, witness, findings }))
 }
 
-/** Peers that refuse what we accept. One warning that tells of it is enough. */
-export function refusedByOthers(outcome: Outcome): Met[] {
-  if (!outcome.report.ok) return []
-  const { findings } = outcome.report
-  return WITNESSES.filter((witness) => refuses(outcome, witness)).map((witness) => ({ outcome, witness, findings }))
+/** Peers that refuse what we accept: one warning that tells of it is enough. */
+function refusedByOthers(outcome: Outcome): Met[] {
+  const { report, verdicts } = outcome
+  if (!report.ok) return []
+  // `strict` refuses whatever OpenSSL refuses; only what it adds is a difference of its own.
+  const peers = WITNESSES.filter(
+    (witness) => verdicts[witness]?.accepts === false && (witness !== 'strict' || verdicts.OpenSSL?.accepts === true),
+  )
+  return peers.map((witness) => ({ outcome, witness, findings: report.findings }))
 }
 
-/** `strict` refuses whatever OpenSSL refuses; only what it adds is a difference of its own. */
-function refuses({ verdicts }: Outcome, witness: Witness): boolean {
-  if (verdicts[witness]?.accepts !== false) return false
-  return witness !== 'strict' || verdicts.OpenSSL?.accepts === true
-}
+const FOLLOW: ReadonlySet<FindingCode> = new Set(['chain/issuer-not-found', 'chain/no-trust-anchors'])
 
 /** The errors, without those that only follow from a certificate that could not be read. */
 export function causes(findings: readonly Finding[]): Finding[] {
   const errors = findings.filter(({ severity }) => severity === 'error')
   const unreadable = errors.some(({ code }) => code === 'certificate/malformed')
   const hasOddKey = errors.some(({ code }) => code === 'key/unsupported')
+  const follows = ({ code, details }: Finding): boolean =>
+    FOLLOW.has(code) || (code === 'chain/root-not-trusted' && details.kind !== 'leaf')
   return errors.filter(
-    ({ code, details }) =>
-      !(unreadable && FOLLOW.has(code) && !(code === 'chain/root-not-trusted' && details.kind === 'leaf')) &&
-      !(hasOddKey && code === 'revocation/crl-algorithm-refused'),
+    (each) => !(unreadable && follows(each)) && !(hasOddKey && each.code === 'revocation/crl-algorithm-refused'),
   )
 }
-
-const FOLLOW: ReadonlySet<FindingCode> = new Set([
-  'chain/issuer-not-found',
-  'chain/no-trust-anchors',
-  'chain/root-not-trusted',
-])
 
 /**
  * What is not in the list, a line each. With `parts`, the outcomes of single mutations, a pair is explained, too, where
@@ -114,37 +104,33 @@ export function unlisted(outcomes: readonly Outcome[], parts: readonly Outcome[]
     .filter(({ witness, findings }) => !findings.every((each) => isListed(STRICTER, each, witness)))
     .filter(({ outcome, witness }) => !isAcceptedInParts(outcome, witness, parts))
     .map(
-      ({ outcome, witness, findings }) =>
-        `${title(outcome)}: ${witness} accepts, we refuse for ${findings.map(nameOfFinding).join(', ')}`,
+      ({ outcome, witness, findings }) => `${title(outcome)}: ${witness} accepts, we refuse for ${namesOf(findings)}`,
     )
-  const laxer = outcomes.flatMap(refusedByOthers).filter((met) => !isKnownLaxity(met))
-  return [
-    ...stricter,
-    ...laxer.map(
+  const laxer = outcomes
+    .flatMap(refusedByOthers)
+    .filter((met) => !isKnownLaxity(met))
+    .map(
       ({ outcome, witness, findings }) =>
-        `${title(outcome)}: ${witness} refuses, we accept with ${findings.map(nameOfFinding).join(', ') || 'no finding'}: ${outcome.verdicts[witness]?.words ?? ''}`,
-    ),
-  ]
+        `${title(outcome)}: ${witness} refuses, we accept with ${namesOf(findings)}: ${outcome.verdicts[witness]?.words ?? ''}`,
+    )
+  return [...stricter, ...laxer]
 }
 
 function isAcceptedInParts(outcome: Outcome, witness: Witness, parts: readonly Outcome[]): boolean {
   const alone = outcome.applied.map((part) =>
-    parts.find(
-      ({ usage, applied: [single] }) =>
-        usage === outcome.usage && single !== undefined && nameOf(single) === nameOf(part),
-    ),
+    parts.find((each) => title(each) === title({ usage: outcome.usage, applied: [part] })),
   )
   // OpenSSL is not asked about what makes no difference between server and client twice.
   const accepted = alone.every((each) => each !== undefined && each.verdicts[witness]?.accepts !== false)
   return accepted && alone.some((each) => each?.report.ok === false)
 }
 
+const hasMutation = ({ applied }: Outcome, names: readonly string[]): boolean =>
+  applied.some(({ mutation }) => names.includes(mutation.name))
+
 function isKnownLaxity({ outcome, witness, findings }: Met): boolean {
   if (findings.some((each) => isListed(LAXER, each, witness))) return true
-  return SILENT.some(
-    ({ mutations, peers }) =>
-      peers.includes(witness) && outcome.applied.some(({ mutation }) => mutations.includes(mutation.name)),
-  )
+  return SILENT.some(({ mutations, peers }) => peers.includes(witness) && hasMutation(outcome, mutations))
 }
 
 /** What is in the list and was not met, a line each. */
@@ -160,12 +146,12 @@ export function notMet(outcomes: readonly Outcome[]): string[] {
               ({ witness, findings }) => witness === peer && findings.some((each) => isAbout(difference, each)),
             ),
         )
-        .map((peer) => `${difference.code} (${[difference.kind ?? 'all'].flat().join(', ')}): ${peer} never ${what}`),
+        .map((peer) => `${difference.code} (${difference.kinds.join(', ')}): ${peer} never ${what}`),
     )
-  const silent = SILENT.filter(({ onlyInPairs = false }) => !onlyInPairs).flatMap(({ mutations, peers }) =>
+  const silent = SILENT.filter(({ onlyInPairs }) => !onlyInPairs).flatMap(({ mutations, peers }) =>
     mutations.flatMap((name) =>
       peers
-        .filter((peer) => !refused.some(({ outcome, witness }) => witness === peer && hasMutation(outcome, name)))
+        .filter((peer) => !refused.some(({ outcome, witness }) => witness === peer && hasMutation(outcome, [name])))
         .map((peer) => `${name}: ${peer} never refuses it while we accept it`),
     ),
   )
@@ -174,8 +160,4 @@ export function notMet(outcomes: readonly Outcome[]): string[] {
     ...missing(LAXER, refused, 'refuses it while we accept it'),
     ...silent,
   ]
-}
-
-function hasMutation({ applied }: Outcome, name: string): boolean {
-  return applied.some(({ mutation }) => mutation.name === name)
 }

@@ -1,10 +1,11 @@
 /** Chains that Go refuses and OpenSSL accepts, each for one reason. */
 import type { FindingCode } from '../../src/report/finding.js'
-import { mintChain } from './judge-chain.js'
+import { HOST, mintChain } from './judge-chain.js'
 import {
   directoryName,
   dns,
   email,
+  type GeneralName,
   type Minted,
   mintCa,
   type MintCaOptions,
@@ -15,17 +16,18 @@ import {
   uri,
 } from './mint.js'
 
-type Parts = Parameters<typeof mintChain>[0]
+interface How {
+  readonly parts?: Parameters<typeof mintChain>[0]
+  /** CAs that are trusted or sent and that the path does not use. */
+  readonly trusted?: Partial<MintCaOptions>
+  readonly sent?: Partial<MintCaOptions>
+}
 
-export interface RefusedByGo {
+export interface RefusedByGo extends How {
   readonly name: string
   readonly code: FindingCode
   /** The certificate that the finding names, by its place in the path or in its list. */
   readonly index: number
-  readonly parts?: Parts
-  /** CAs that are trusted or sent and that the path does not use. */
-  readonly trusted?: Partial<MintCaOptions>
-  readonly sent?: Partial<MintCaOptions>
 }
 
 export interface MintedInput {
@@ -34,7 +36,7 @@ export interface MintedInput {
   readonly trust: readonly Minted[]
 }
 
-export function mintRefused({ parts, trusted, sent }: Pick<RefusedByGo, 'parts' | 'trusted' | 'sent'>): MintedInput {
+export function mintRefused({ parts, trusted, sent }: How): MintedInput {
   const { root, intermediate, leaf } = mintChain(parts)
   const stranger = (options: Partial<MintCaOptions> | undefined): Minted[] =>
     options === undefined ? [] : [mintCa({ subject: 'Stranger', ...options })]
@@ -42,103 +44,77 @@ export function mintRefused({ parts, trusted, sent }: Pick<RefusedByGo, 'parts' 
 }
 
 const rsa = newKey('rsa-2048')
-const selfIssued = { subject: 'Test Root', pathLength: undefined }
-const HOST = 'etcd-0.etcd.svc'
+const excluding = (name: GeneralName) => ({ extensions: [nameConstraints({ excluded: [name] })] })
+
+const row = (name: string, code: FindingCode, index: number, how: How): RefusedByGo => ({ name, code, index, ...how })
+const ofParts = (name: string, code: FindingCode, index: number, parts: How['parts'] = {}): RefusedByGo =>
+  row(name, code, index, { parts })
+/** A root that excludes one name, and a leaf with another next to its own. */
+const excluded = (name: string, code: FindingCode, constraint: GeneralName, other: GeneralName): RefusedByGo =>
+  ofParts(name, code, 0, { root: excluding(constraint), leaf: { names: [dns(HOST), other] } })
 
 export const REFUSED_BY_GO: readonly RefusedByGo[] = [
-  {
-    name: 'a path length exceeded by a self-issued CA',
-    code: 'constraints/path-too-long',
-    index: 2,
-    parts: { root: { pathLength: 0 }, intermediate: { subject: 'Test Root' } },
-  },
-  {
-    name: 'an RSA-PSS salt that is not as long as the digest',
-    code: 'signature/algorithm-refused',
-    index: 0,
-    parts: { intermediate: { key: rsa }, leaf: { signature: 'rsa-pss-sha256-salt-20' } },
-  },
-  {
-    name: 'an issuer name in other bytes than the subject of the issuer',
-    code: 'chain/issuer-name-respelled',
-    index: 0,
-    parts: { leaf: { issuerName: 'TEST Intermediate' } },
-  },
-  {
-    name: 'a critical constraint on directory names',
-    code: 'certificate/extension-refused',
-    index: 2,
-    parts: { root: { extensions: [nameConstraints({ excluded: [directoryName('Other')] })] } },
-  },
-  {
-    name: 'a critical constraint on directory names in a leaf',
-    code: 'certificate/extension-refused',
-    index: 0,
-    parts: { leaf: { extensions: [nameConstraints({ excluded: [directoryName('Other')] })] } },
-  },
-  {
-    name: 'a CRL distribution point with a relative name',
-    code: 'certificate/extension-refused',
-    index: 0,
-    parts: { leaf: { extensions: [relativeDistributionPoint()] } },
-  },
-  {
-    name: 'a critical subject alternative name of a kind that Go does not know, in a CA',
-    code: 'certificate/extension-refused',
-    index: 1,
-    parts: { intermediate: { extensions: [subjectAltName([directoryName('x')], true)] } },
-  },
-  {
-    name: 'a name of a self-issued CA beyond the constraints above it',
-    code: 'name-constraints/name-refused',
-    index: 1,
-    parts: {
-      root: { extensions: [nameConstraints({ excluded: [dns('example.com')] })] },
-      intermediate: { ...selfIssued, extensions: [subjectAltName([dns('ca.example.com')])] },
+  ofParts('a path length exceeded by a self-issued CA', 'constraints/path-too-long', 2, {
+    root: { pathLength: 0 },
+    intermediate: { subject: 'Test Root' },
+  }),
+  ofParts('an RSA-PSS salt that is not as long as the digest', 'signature/algorithm-refused', 0, {
+    intermediate: { key: rsa },
+    leaf: { signature: 'rsa-pss-sha256-salt-20' },
+  }),
+  ofParts('an issuer name in other bytes than the subject of the issuer', 'chain/issuer-name-respelled', 0, {
+    leaf: { issuerName: 'TEST Intermediate' },
+  }),
+  ofParts('a critical constraint on directory names', 'certificate/extension-refused', 2, {
+    root: excluding(directoryName('Other')),
+  }),
+  ofParts('a critical constraint on directory names in a leaf', 'certificate/extension-refused', 0, {
+    leaf: excluding(directoryName('Other')),
+  }),
+  ofParts('a CRL distribution point with a relative name', 'certificate/extension-refused', 0, {
+    leaf: { extensions: [relativeDistributionPoint()] },
+  }),
+  ofParts(
+    'a critical subject alternative name of a kind that Go does not know, in a CA',
+    'certificate/extension-refused',
+    1,
+    { intermediate: { extensions: [subjectAltName([directoryName('x')], true)] } },
+  ),
+  ofParts('a name of a self-issued CA beyond the constraints above it', 'name-constraints/name-refused', 1, {
+    root: excluding(dns('example.com')),
+    intermediate: {
+      subject: 'Test Root',
+      pathLength: undefined,
+      extensions: [subjectAltName([dns('ca.example.com')])],
     },
-  },
-  {
-    name: 'a URI below a host that a constraint without a dot excludes',
-    code: 'name-constraints/name-refused',
-    index: 0,
-    parts: {
-      root: { extensions: [nameConstraints({ excluded: [uri('example.com')] })] },
-      leaf: { names: [dns(HOST), uri('https://a.example.com/')] },
-    },
-  },
-  {
-    name: 'a mailbox below a host that a constraint without a dot excludes',
-    code: 'name-constraints/name-refused',
-    index: 0,
-    parts: {
-      root: { extensions: [nameConstraints({ excluded: [email('example.com')] })] },
-      leaf: { names: [dns(HOST), email('etcd@a.example.com')] },
-    },
-  },
-  {
-    name: 'a mailbox that begins with a dot, below a constraint on mailboxes',
-    code: 'name-constraints/name-unreadable',
-    index: 0,
-    parts: {
-      root: { extensions: [nameConstraints({ excluded: [email('example.org')] })] },
-      leaf: { names: [dns(HOST), email('.etcd@example.com')] },
-    },
-  },
-  {
-    name: 'a mailbox that begins with a dot, below a constraint on DNS names',
-    code: 'name-constraints/name-unreadable',
-    index: 0,
-    parts: {
-      root: { extensions: [nameConstraints({ excluded: [dns('example.org')] })] },
-      leaf: { names: [dns(HOST), email('.etcd@example.com')] },
-    },
-  },
-  {
-    name: 'a certificate that is sent and not used, on a curve that Go does not read',
-    code: 'chain/unused-unread-by-go',
-    index: 1,
+  }),
+  excluded(
+    'a URI below a host that a constraint without a dot excludes',
+    'name-constraints/name-refused',
+    uri('example.com'),
+    uri('https://a.example.com/'),
+  ),
+  excluded(
+    'a mailbox below a host that a constraint without a dot excludes',
+    'name-constraints/name-refused',
+    email('example.com'),
+    email('etcd@a.example.com'),
+  ),
+  excluded(
+    'a mailbox that begins with a dot, below a constraint on mailboxes',
+    'name-constraints/name-unreadable',
+    email('example.org'),
+    email('.etcd@example.com'),
+  ),
+  excluded(
+    'a mailbox that begins with a dot, below a constraint on DNS names',
+    'name-constraints/name-unreadable',
+    dns('example.org'),
+    email('.etcd@example.com'),
+  ),
+  row('a certificate that is sent and not used, on a curve that Go does not read', 'chain/unused-unread-by-go', 1, {
     sent: { key: 'brainpool' },
-  },
+  }),
 ]
 
 /** CAs of a bundle that the path does not use and Go does not read: etcd does not start. */

@@ -6,9 +6,11 @@ import type { KeyObject } from 'node:crypto'
 import { Random } from '../fuzz/random.js'
 import {
   authorityKeyIdentifier,
+  basicConstraints,
   directoryName,
   dns,
   EXTENSION,
+  extendedKeyUsage,
   type Extension,
   keyIdentifier,
   mintCa,
@@ -53,7 +55,7 @@ export class TopologyMinter {
   readonly #keys = Array.from({ length: 12 }, () => newKey())
   readonly #rsaKeys = Array.from({ length: 3 }, () => newKey('rsa-2048'))
   readonly #leafKey = newKey()
-  readonly #outsider = mintCa({ subject: 'Outsider', key: newKey() })
+  readonly #outsider = link('Outsider', 'Outsider', null, { subject: 'Outsider' }, 'none')
 
   mint(seed: number): Topology {
     const random = new Random(seed)
@@ -101,57 +103,34 @@ export class TopologyMinter {
       else if (difference === 'identifiers') identifiers = drawIdentifiers(random)
       else if (difference === 'issuer') issuer = random.pick(chain) ?? null
       else if (difference === 'self-signed') issuer = null
-      else if (difference === 'outsider') issuer = outsider(this.#outsider)
+      else if (difference === 'outsider') issuer = this.#outsider
       else Object.assign(options, CHANGES[difference](of))
     }
     return link(`${of.label}/${String(number)} ${differences.join(' ')}`, of.name, issuer, options, identifiers)
   }
 }
 
-type Change =
-  'expired' | 'early' | 'longer' | 'constraints' | 'no certSign' | 'not a CA' | 'client' | 'length' | 'no SKI'
+const inHours = (hours: number): Date => new Date(Date.now() + hours * HOUR)
 
-const CHANGES: Readonly<Record<Change, (of: Link) => Partial<MintCaOptions>>> = {
-  expired: () => ({ notBefore: new Date(Date.now() - 48 * HOUR), notAfter: new Date(Date.now() - 24 * HOUR) }),
-  early: () => ({ notBefore: new Date(Date.now() + 24 * HOUR) }),
-  longer: () => ({ notAfter: new Date(Date.now() + 5000 * 24 * HOUR) }),
+const CHANGES = {
+  expired: () => ({ notBefore: inHours(-48), notAfter: inHours(-24) }),
+  early: () => ({ notBefore: inHours(24) }),
+  longer: () => ({ notAfter: inHours(5000 * 24) }),
   constraints: ({ options }) => extended(options, nameConstraints({ permitted: [dns('other.test')] })),
   'no certSign': () => ({ keyUsages: ['cRLSign'] }),
-  'not a CA': ({ options }) =>
-    extended(options, { oid: EXTENSION.basicConstraints, critical: true, value: Buffer.from([0x30, 0]) }),
-  client: ({ options }) => extended(options, CLIENT_AUTH),
+  'not a CA': ({ options }) => extended(options, basicConstraints({ ca: false })),
+  client: ({ options }) => extended(options, extendedKeyUsage(['clientAuth'])),
   length: () => ({ pathLength: 0 }),
   'no SKI': ({ options }) => ({ without: [...(options.without ?? []), EXTENSION.subjectKeyIdentifier] }),
-}
-
-const CLIENT_AUTH: Extension = {
-  oid: EXTENSION.extendedKeyUsage,
-  value: Buffer.from('300a06082b06010505070302', 'hex'),
-}
+} satisfies Record<string, (of: Link) => Partial<MintCaOptions>>
 
 const DIFFERENCES = [
-  'key',
-  'key',
-  'identifiers',
-  'issuer',
-  'self-signed',
-  'outsider',
-  ...(Object.keys(CHANGES) as Change[]),
+  ...(['key', 'key', 'identifiers', 'issuer', 'self-signed', 'outsider'] as const),
+  ...(Object.keys(CHANGES) as (keyof typeof CHANGES)[]),
 ] as const
 
 function extended(options: MintCaOptions, extension: Extension): Partial<MintCaOptions> {
   return { extensions: [...(options.extensions ?? []).filter(({ oid }) => oid !== extension.oid), extension] }
-}
-
-function outsider(ca: Minted): Link {
-  return {
-    label: 'Outsider',
-    name: 'Outsider',
-    ca,
-    options: { subject: 'Outsider' },
-    issuer: null,
-    identifiers: 'none',
-  }
 }
 
 function link(

@@ -2,6 +2,7 @@
  * The real peers whose results ours is compared with: Node's tls, the command `openssl verify`, Go. Each is asked about
  * minted certificates and answers with its own words.
  */
+import { mapAtOnce } from './at-once.js'
 import { GoWitness } from './witness-go.js'
 import { askNode } from './witness-node.js'
 import { OpensslWitness } from './witness-openssl.js'
@@ -53,14 +54,8 @@ export class Witnesses implements AsyncDisposable {
   }
 
   /** The results on each question, in order. */
-  async ask(questions: readonly QuestionToAll[]): Promise<Verdicts[]> {
-    const verdicts: Verdicts[] = []
-    const queue = questions.entries()
-    const work = async (): Promise<void> => {
-      for (const [i, question] of queue) verdicts[i] = await this.#askAll(question)
-    }
-    await Promise.all(Array.from({ length: AT_A_TIME }, work))
-    return verdicts
+  ask(questions: readonly QuestionToAll[]): Promise<Verdicts[]> {
+    return mapAtOnce(questions, AT_A_TIME, (question) => this.#askAll(question))
   }
 
   async #askAll(question: QuestionToAll): Promise<Verdicts> {
