@@ -9,7 +9,7 @@ import { hashOf, madeOnceSync } from './made-once.js'
 /** Folders next to this file. All need the same parts of the standard library, which take nearly all of the time. */
 const PROGRAMS = ['go', 'go-issued', 'go-lists', 'go-requests'] as const
 
-export type GoProgram = (typeof PROGRAMS)[number]
+type GoProgram = (typeof PROGRAMS)[number]
 
 /**
  * The programs run for moments and are compiled for half a minute: without optimization and debug information, and without
@@ -43,4 +43,18 @@ function goEnvironment(): Record<string, string> {
   const hasPlace = ['GOCACHE', 'XDG_CACHE_HOME', 'HOME'].some((name) => process.env[name] !== undefined)
   const cache = fileURLToPath(new URL('../../.cache', import.meta.url))
   return hasPlace ? offline : { ...offline, GOCACHE: join(cache, 'go-cache'), GOPATH: join(cache, 'go-path') }
+}
+
+/** Runs a program once for all questions: JSON, a line each, in and out, in order. */
+export function runGo(program: GoProgram, questions: readonly unknown[]): unknown[] {
+  const output = execFileSync(goProgram(program), {
+    input: questions.map((each) => `${JSON.stringify(each)}\n`).join(''),
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    stdio: 'pipe',
+  })
+  return output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown)
 }

@@ -1,7 +1,7 @@
 /** Go's reading of what was issued: the program in `go-issued/`, run once for all questions. */
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Certificate } from '../../src/x509/certificate.js'
-import { runGo } from './run-go.js'
+import { runGo } from './go-program.js'
 
 /** Certificates are PEM texts, the leaf first; a list is DER in base64. */
 export type GoIssuedQuestion =
