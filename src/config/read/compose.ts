@@ -1,220 +1,241 @@
-/** Reads a Compose file one of whose services runs etcd (compose-spec, 05-services.md). */
+/** Reads a Compose file, one of whose services runs etcd (compose-spec, 05-services.md). */
 import { dirname, join, posix, resolve } from 'node:path'
 import type { Finding } from '../../report/finding.js'
-import { type EtcdCommand, etcdCommand } from './command.js'
-import { fileVariables, type Variable } from './env.js'
+import { NO_ARGUMENTS, plainDollars, valuesOf } from './command.js'
+import {
+  commandOf,
+  releaseOf,
+  repeated,
+  undefinedVolumes,
+  volumeFinding,
+  withoutEtcd,
+  withoutSlash,
+} from './container.js'
+import { fileVariables, namedVariables, type Variable } from './env.js'
+import { areOfEtcd, isEtcdImage } from './image.js'
 import { textOf } from './kube-objects.js'
-import { finding } from '../finding.js'
-import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, releaseOf } from './image.js'
 import { composeProbes } from './probes.js'
-import { type ConfigReading, type Mount, notReadVariables, type PublishedPort, unreadable } from './read-option.js'
-import { faultFindings, readStart } from './start.js'
-import { type ConfigText, MAX_MEMBERS, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
-import { type SyntaxFault, LITERAL_DOLLAR, splitText, type Word } from './tokenizer.js'
-import { kindText, readYaml, type YamlReading } from './yaml/yaml-text.js'
-import { at, itemsOf, textAt, type YamlValue } from './yaml/yaml-value.js'
+import { type ConfigReading, type Mount, NO_CONTEXT, type PublishedPort } from './read-option.js'
+import { readStart } from './start.js'
+import { type ConfigText, MAX_MEMBERS, type ReadNamedFile } from './text.js'
+import { LITERAL_DOLLAR, type Split, splitText, wordAt } from './tokenizer.js'
+import {
+  at,
+  entriesOf,
+  itemsAt,
+  readYaml,
+  scalarsOf,
+  textAt,
+  typeFinding,
+  type YamlReading,
+  type YamlValue,
+} from './yaml.js'
 
 /** Whether a text looks like a Compose file. */
 export function isCompose(text: string): boolean {
   return /^services[ \t]*:/m.test(text)
 }
 
-/** @param readNamed Reads a file next to the Compose file; null if nobody knows where that is. */
+/** @param readNamed Reads a file next to the Compose file; null if its folder is not known. */
 export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<ConfigReading[]> {
-  const refused = refuseText(source)
-  if (refused !== null) return [unreadable(refused)]
   const yaml = await readYaml(source, 'first')
-  const services = at(yaml.documents[0] ?? null, 'services')
+  const [root = null] = yaml.documents
   const readings: ConfigReading[] = []
-  for (const { key, value, offset } of services?.kind === 'map' ? services.entries : []) {
-    const service = readings.length < MAX_MEMBERS ? serviceOf(value, yaml) : null
-    if (service === null) continue
-    const reading = await readService(service, yaml, source.file, readNamed)
-    const volumes = [...undefinedVolumes(value, yaml), ...mountedTwice(value, yaml)]
-    const findings = [...yaml.findings, ...mappedVariables(value, yaml), ...reading.findings, ...volumes]
-    readings.push({ ...reading, findings, label: key, labelPlace: yaml.place(offset, 'services') })
+  for (const { key, value, offset } of entriesOf(at(root, 'services'))) {
+    const service = new Service(value, root, yaml, source.file)
+    const reading = readings.length < MAX_MEMBERS ? await service.read(readNamed) : null
+    if (reading !== null) readings.push({ ...reading, label: key, labelPlace: yaml.place(offset, 'services') })
   }
   if (readings.length > 0) return readings
-  if (yaml.findings.some(({ severity }) => severity === 'error')) return [unreadable(...yaml.findings)]
-  const looked = 'none of its services does, and a Compose file is read by its services'
-  return [unreadable(...yaml.findings, finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }))]
+  return withoutEtcd(yaml, source.file, 'none of its services does, and a Compose file is read by its services')
 }
 
-/** A service that starts etcd. */
-interface Service {
-  readonly value: YamlValue
-  readonly command: EtcdCommand
-  readonly faults: readonly SyntaxFault[]
-}
+/** Where files of a Compose file are mounted if the service names no other path (05-services.md). */
+const FILE_FOLDERS = { secrets: '/run/secrets', configs: '/' } as const
+const FILE_KINDS = ['secrets', 'configs'] as const
 
-function serviceOf(value: YamlValue, yaml: YamlReading): Service | null {
-  const written = ['entrypoint', 'command'].map((key) => wordsOf(at(value, key)))
-  const words = written.flatMap((each) => each.words)
-  const isImage = isEtcdImage(textAt(value, 'image') ?? '')
-  const isOther = !isImage && !areOfEtcd(variablesOf(at(value, 'environment'), yaml).map(({ name }) => name))
-  const [first] = words
-  // Without a program, the image's own is started.
-  if (isOther && (first === undefined || (first.text.startsWith('-') && !areEtcdFlags(words)))) return null
-  const command = first === undefined ? NOTHING : (etcdCommand(words) ?? (isOther || isImage ? null : NOTHING))
-  const faults = [...written.flatMap((each) => each.faults), ...missingProgram(textAt(value, 'image') ?? '', words)]
-  return command === null ? null : { value, command, faults }
-}
+class Service {
+  readonly #value: YamlValue
+  readonly #root: YamlValue | null
+  readonly #yaml: YamlReading
+  readonly #file: string | null
 
-async function readService(
-  { value: service, command, faults: own }: Service,
-  yaml: YamlReading,
-  file: string | null,
-  readNamed: ReadNamedFile | null,
-): Promise<ConfigReading> {
-  const named = await variablesOfFiles(service, yaml, readNamed)
-  const variables = [...named.variables, ...variablesOf(at(service, 'environment'), yaml)]
-  const start = readStart(command, variables, (offset, option) => yaml.place(offset, option))
-  const faults = faultFindings([...own, ...command.faults], yaml.text, (offset) => yaml.place(offset, 'command'))
-  return {
-    ...start,
-    findings: [...faults, ...named.findings, ...start.findings],
-    context: {
-      directory: textAt(service, 'working_dir') ?? null,
-      user: textAt(service, 'user')?.split(':', 1)[0] ?? null,
-      groups: [],
-      isUserDynamic: false,
-      ...releaseOf(service, yaml),
-      mounts: mountsOf(service, yaml, file),
-      engine: 'Compose',
-      isRootReadOnly: textAt(service, 'read_only') === 'true',
-      published: portsOf(service),
-      probes: composeProbes(service, yaml, new Map(variables.map(({ name, value }) => [name, value]))),
-    },
-    isWhole: start.isWhole && named.isWhole,
+  constructor(value: YamlValue, root: YamlValue | null, yaml: YamlReading, file: string | null) {
+    this.#value = value
+    this.#root = root
+    this.#yaml = yaml
+    this.#file = file
+  }
+
+  /** Null if the service is not etcd. */
+  async read(readNamed: ReadNamedFile | null): Promise<ConfigReading | null> {
+    const service = this.#value
+    const own = this.#variables()
+    const names = own.map(({ name }) => name)
+    const split = ['entrypoint', 'command'].map((key) => wordsOf(at(service, key)))
+    const isByVariables = !isEtcdImage(textAt(service, 'image') ?? '') && areOfEtcd(names)
+    const words = split.flatMap((each) => each.words)
+    const command = commandOf(service, words, names) ?? (isByVariables ? NO_ARGUMENTS : null)
+    if (command === null) return null
+    const files = [at(service, 'env_file')].flatMap((value) => (value?.kind === 'list' ? value.items : (value ?? [])))
+    const named = await namedVariables(
+      files.flatMap((item) => {
+        const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
+        const isOptional = textAt(item, 'required') === 'false'
+        return path === undefined ? [] : [{ path, place: this.#yaml.place(item.offset, 'env_file'), isOptional }]
+      }),
+      readNamed,
+      (content) => {
+        const { variables, findings } = fileVariables(content)
+        // Compose removes comments and `export`, as a shell does.
+        const isOfSystemd = /^config\/(?:comment-in-value|unit-invalid)$/
+        return {
+          variables: variables.map(({ name, value, place }) => ({ name, value, place })),
+          findings: findings.filter(({ code }) => !isOfSystemd.test(code)),
+        }
+      },
+    )
+    const variables = [...named.variables, ...own]
+    const faults = [...split.flatMap((each) => each.faults), ...command.faults]
+    const start = await readStart({ ...command, faults }, variables, { ...this.#yaml, option: 'command' }, null)
+    return {
+      ...start,
+      findings: [
+        ...this.#yaml.findings,
+        ...this.#mappedVariables(),
+        ...named.findings,
+        ...start.findings,
+        ...this.#volumeFindings(),
+      ],
+      isWhole: start.isWhole && named.isWhole,
+      context: {
+        ...NO_CONTEXT,
+        directory: textAt(service, 'working_dir') ?? null,
+        user: textAt(service, 'user')?.split(':', 1)[0] ?? null,
+        ...releaseOf(service, this.#yaml),
+        mounts: this.#mounts(),
+        engine: 'Compose',
+        isRootReadOnly: textAt(service, 'read_only') === 'true',
+        published: itemsAt(service, 'ports').flatMap(portOf),
+        probes: composeProbes(service, this.#yaml, valuesOf(variables)),
+      },
+    }
+  }
+
+  /** A mapping, or a list of `NAME=value`; what has no value is taken from the environment of Compose. */
+  #variables(): Variable[] {
+    const value = at(this.#value, 'environment')
+    const variable = (name: string, set: YamlValue | string | undefined, offset: number): Variable => {
+      const text = typeof set === 'object' ? textAt(set) : set
+      return {
+        name,
+        value: text === undefined ? `\${${name}}` : plainDollars(plain(text)),
+        place: this.#yaml.place(offset, name),
+      }
+    }
+    if (value?.kind === 'map') return value.entries.map(({ key, value: set, offset }) => variable(key, set, offset))
+    return itemsAt(value).flatMap((item) => {
+      const [entry] = entriesOf(item)
+      if (entry?.value.kind === 'scalar') return [variable(entry.key, entry.value.text, item.offset)]
+      const [, name, text] = item.kind === 'scalar' ? (/^([^=]+)(?:=([\s\S]*))?$/.exec(item.text) ?? []) : []
+      return name === undefined ? [] : [variable(name, text, item.offset)]
+    })
+  }
+
+  /** Items `- NAME: value` of a list of variables, for which Compose refuses the file. */
+  #mappedVariables(): Finding[] {
+    return itemsAt(this.#value, 'environment').flatMap((item) => {
+      const [entry] = entriesOf(item)
+      if (entry?.value.kind !== 'scalar') return []
+      const wants = `a string with "=" in place of ":", as "${entry.key}=${entry.value.text}"`
+      return [typeFinding(this.#yaml.place(item.offset, entry.key), wants, item)]
+    })
+  }
+
+  /** What is mounted, the longest path first: volumes and folders of the host, memory, and secrets and configs. */
+  #mounts(): Mount[] {
+    const volumes = volumesOf(this.#value).map(({ inside, source, type, isReadOnly, subPath }): Mount => {
+      const host = type === 'tmpfs' || type === 'volume' ? { outside: null } : this.#onHost(source)
+      const name = host.outside ?? (source === '' ? '' : `the volume ${source}`)
+      const shared = name === '' || name.includes('$') ? {} : { shared: join(name, subPath) }
+      const isMemory = type === 'tmpfs' || textAt(this.#root, 'volumes', source, 'driver_opts', 'type') === 'tmpfs'
+      return { inside, ...host, isReadOnly, ...(isMemory ? { isLostWith: 'tmpfs' as const } : shared) }
+    })
+    const tmpfs = scalarsOf(at(this.#value, 'tmpfs')).map(({ text }): Mount => {
+      return { inside: posix.normalize(text.split(':', 1)[0] ?? ''), outside: null, isLostWith: 'tmpfs' }
+    })
+    const files = FILE_KINDS.flatMap((kind) =>
+      itemsAt(this.#value, kind).flatMap((item) => this.#fileMount(kind, item)),
+    )
+    return [...volumes, ...tmpfs, ...files].sort((a, b) => b.inside.length - a.inside.length)
+  }
+
+  #fileMount(kind: keyof typeof FILE_FOLDERS, item: YamlValue): Mount[] {
+    const source = sourceOf(item)
+    if (source === undefined) return []
+    const inside = posix.resolve(FILE_FOLDERS[kind], textAt(item, 'target') ?? source)
+    const [path, content] = [textAt(this.#root, kind, source, 'file'), at(this.#root, kind, source, 'content')]
+    if (content?.kind === 'scalar') {
+      const text = textOf({ text: plainDollars(plain(content.text)), offset: content.offset }, this.#yaml)
+      return [{ inside, outside: null, files: new Map([['', text]]) }]
+    }
+    // The path of such a file needs no "./" to begin at the Compose file.
+    const isNamed = path === undefined || /^[./~]|\$/.test(path)
+    return [{ inside, ...this.#onHost(isNamed ? (path ?? '') : `./${path}`) }]
+  }
+
+  #onHost(source: string): Pick<Mount, 'outside' | 'isRelativeToFile'> {
+    if (source.startsWith('/')) return { outside: source }
+    if (!source.startsWith('.') || this.#file === null) return { outside: null }
+    return { outside: resolve(dirname(this.#file), source), isRelativeToFile: true }
+  }
+
+  /** What is mounted and not defined, and two volumes at one path: Compose does not start. */
+  #volumeFindings(): Finding[] {
+    const missing = (['volumes', ...FILE_KINDS] as const).flatMap((section) => {
+      const known = new Set(entriesOf(at(this.#root, section)).map(({ key }) => key))
+      const mounts = itemsAt(this.#value, section).map((item) => ({
+        name: section === 'volumes' ? volumeNameOf(item) : sourceOf(item),
+        offset: item.offset,
+      }))
+      return undefinedVolumes(
+        mounts,
+        (name) => name.includes('$') || known.has(name),
+        (offset, names) =>
+          volumeFinding(this.#yaml.place(offset, section), 'Compose', 'not defined', names, { section }),
+      )
+    })
+    const twice = repeated(volumesOf(this.#value), ({ inside }) => withoutSlash(inside)).map(({ value, key }) =>
+      volumeFinding(this.#yaml.place(value.offset, 'volumes'), 'Compose', 'mounted twice', [key]),
+    )
+    return [...missing, ...twice]
   }
 }
 
 /** `2389:2379`, `127.0.0.1:2389:2379/tcp`, or a mapping with published and target. */
-function portsOf(service: YamlValue): PublishedPort[] {
-  return itemsOf(at(service, 'ports')).flatMap((item): PublishedPort[] => {
-    const [, written, target] = item.kind === 'scalar' ? (/(?:^|:)(\d+):(\d+)(?:\/tcp)?$/.exec(item.text) ?? []) : []
-    const [outside, inside] = [written ?? textAt(item, 'published'), target ?? textAt(item, 'target')]
-    return outside === undefined || inside === undefined ? [] : [{ outside, inside }]
-  })
+function portOf(item: YamlValue): PublishedPort[] {
+  const [, written, target] = /(?:^|:)(\d+):(\d+)(?:\/tcp)?$/.exec(textAt(item) ?? '') ?? []
+  const [outside, inside] = [written ?? textAt(item, 'published'), target ?? textAt(item, 'target')]
+  return outside === undefined || inside === undefined ? [] : [{ outside, inside }]
 }
 
-const NOTHING: EtcdCommand = { args: [], variables: [], faults: [] }
-
-/** Two dollar signs are one; with a single one, a variable of whoever starts it is meant. */
+/** Two dollar signs are one; a single one begins a variable of the environment of Compose. */
 function plain(text: string): string {
   return text.replaceAll('$$', LITERAL_DOLLAR)
 }
 
-/** The words of a command: a list, or a text that is taken apart as a shell does. */
-function wordsOf(value: YamlValue | null): { words: Word[]; faults: SyntaxFault[] } {
-  if (value?.kind === 'scalar' && value.type !== 'null') {
-    const { words, faults } = splitText(plain(value.text), 'shell')
-    const { offset } = value
-    return { words: words.map((word) => ({ ...word, offset })), faults: faults.map((flaw) => ({ ...flaw, offset })) }
-  }
-  const words = itemsOf(value).flatMap((item) =>
-    item.kind === 'scalar' ? [{ text: plain(item.text), offset: item.offset, isEnd: false }] : [],
-  )
-  return { words, faults: [] }
-}
-
-/** A mapping, or a list of `NAME=value`; what has no value is taken from whoever starts it. */
-function variablesOf(value: YamlValue | null, yaml: YamlReading): Variable[] {
-  const variable = (name: string, text: string | undefined, offset: number): Variable => ({
-    name,
-    value: text === undefined ? `\${${name}}` : plain(text).replaceAll(LITERAL_DOLLAR, '$'),
-    place: yaml.place(offset, name),
-  })
-  if (value?.kind === 'map') {
-    return value.entries.map(({ key, value: set, offset }) =>
-      variable(key, set.kind === 'scalar' && set.type !== 'null' ? set.text : undefined, offset),
-    )
-  }
-  return itemsOf(value).flatMap((item) => {
-    const [entry] = item.kind === 'map' ? item.entries : []
-    if (entry?.value.kind === 'scalar') return [variable(entry.key, entry.value.text, item.offset)]
-    const [, name, text] = item.kind === 'scalar' ? (/^([^=]+)(?:=([\s\S]*))?$/.exec(item.text) ?? []) : []
-    return name === undefined ? [] : [variable(name, text, item.offset)]
-  })
-}
-
-/** Items `- NAME: value` of a list of variables, for which Compose refuses the file. */
-function mappedVariables(service: YamlValue, yaml: YamlReading): Finding[] {
-  const environment = at(service, 'environment')
-  return (environment?.kind === 'list' ? environment.items : []).flatMap((item) => {
-    const [entry] = item.kind === 'map' ? item.entries : []
-    if (entry?.value.kind !== 'scalar') return []
-    const wants = `a string with "=" in place of ":", as "${entry.key}=${entry.value.text}"`
-    return [
-      finding('config/value-type', {
-        ...yaml.place(item.offset, entry.key),
-        kind: 'type',
-        wants,
-        has: kindText(item),
-        since: [],
-      }),
-    ]
-  })
-}
-
-/** The variables of `env_file`: a path, or a list of paths, or of mappings with `path` and `required`. */
-async function variablesOfFiles(
-  service: YamlValue,
-  yaml: YamlReading,
-  readNamed: ReadNamedFile | null,
-): Promise<{ variables: Variable[]; findings: Finding[]; isWhole: boolean }> {
-  const written = at(service, 'env_file')
-  const variables: Variable[] = []
-  const findings: Finding[] = []
-  let isWhole = true
-  const items = written?.kind === 'list' ? written.items : written === null ? [] : [written]
-  for (const item of items.slice(0, MAX_NAMED_FILES + 1)) {
-    const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
-    if (path === undefined) continue
-    const place = yaml.place(item.offset, 'env_file')
-    const content = readNamed === null ? null : await readNamed(path, place)
-    if (content === null) {
-      isWhole = false
-      findings.push(notReadVariables(place, `the file ${path}`))
-    } else if ('code' in content) {
-      if (content.code !== 'file/missing' || textAt(item, 'required') !== 'false') findings.push({ ...content, place })
-    } else {
-      const read = fileVariables(content)
-      // Compose removes comments, as a shell does, and `export`.
-      for (const { name, value, place: where } of read.variables) variables.push({ name, value, place: where })
-      findings.push(...read.findings.filter(({ code }) => code !== 'config/comment-in-value'))
-    }
-  }
-  return { variables, findings, isWhole }
-}
-
-/** Where the two kinds of files of a Compose file are mounted if the service names no other place (05-services.md). */
-const FILE_FOLDERS = { secrets: '/run/secrets', configs: '/' } as const
-type FileKind = keyof typeof FILE_FOLDERS
-const FILE_KINDS = ['secrets', 'configs'] as const
-
-/** What is mounted: volumes and folders of the host, memory, and each secret and config, which is one file. */
-function mountsOf(service: YamlValue, yaml: YamlReading, file: string | null): Mount[] {
-  const mounts = volumesOf(service).map(({ inside, source, type, isReadOnly, subPath }): Mount => {
-    const host = type === 'tmpfs' || type === 'volume' ? { outside: null } : onHost(source, file)
-    const name = host.outside ?? (source === '' ? '' : `the volume ${source}`)
-    const shared = name === '' || name.includes('$') ? {} : { shared: join(name, subPath) }
+/** The arguments of a list, or of a string that is split as by a shell. */
+function wordsOf(value: YamlValue | null): Split {
+  if (value?.kind !== 'scalar' || value.type === 'null')
     return {
-      inside,
-      ...host,
-      isReadOnly,
-      ...(type === 'tmpfs' || isTmpfs(source, yaml) ? { isLostWith: 'tmpfs' as const } : shared),
+      words: itemsAt(value)
+        .flatMap(scalarsOf)
+        .map(({ text, offset }) => wordAt(plain(text), offset)),
+      faults: [],
     }
-  })
-  const tmpfs = textsOf(at(service, 'tmpfs')).map((text): Mount => ({
-    inside: posix.normalize(text.split(':', 1)[0] ?? ''),
-    outside: null,
-    isLostWith: 'tmpfs',
-  }))
-  const files = FILE_KINDS.flatMap((kind) =>
-    itemsOf(at(service, kind)).flatMap((item) => fileOf(kind, item, yaml, file)),
-  )
-  return [...mounts, ...tmpfs, ...files].sort((a, b) => b.inside.length - a.inside.length)
+  const { words, faults } = splitText(plain(value.text), 'shell')
+  const { offset } = value
+  return { words: words.map((word) => ({ ...word, offset })), faults: faults.map((fault) => ({ ...fault, offset })) }
 }
 
 interface Volume {
@@ -229,97 +250,26 @@ interface Volume {
 
 /** `./certs:/certs:ro`, `/data`, or a mapping with source and target. */
 function volumesOf(service: YamlValue): Volume[] {
-  return itemsOf(at(service, 'volumes')).flatMap((item): Volume[] => {
+  return itemsAt(service, 'volumes').flatMap((item): Volume[] => {
+    const [, source = textAt(item, 'source') ?? '', target = textAt(item, 'target'), options = ''] =
+      /^(?:((?:[A-Za-z]:(?=[\\/]))?[^:]+):)?(\/[^:]*)(?::([^:]*))?$/.exec(textAt(item) ?? '') ?? []
+    if (target === undefined) return []
+    const isReadOnly = options.split(',').includes('ro') || textAt(item, 'read_only') === 'true'
+    const subPath = textAt(item, 'volume', 'subpath') ?? ''
     const { offset } = item
-    if (item.kind === 'scalar') {
-      const [, source = '', target = '', options = ''] =
-        /^(?:((?:[A-Za-z]:(?=[\\/]))?[^:]+):)?(\/[^:]*)(?::([^:]*))?$/.exec(item.text) ?? []
-      const isReadOnly = options.split(',').includes('ro')
-      return target === ''
-        ? []
-        : [{ inside: posix.normalize(target), source, type: undefined, isReadOnly, subPath: '', offset }]
-    }
-    const inside = textAt(item, 'target')
-    if (inside === undefined) return []
-    const isReadOnly = textAt(item, 'read_only') === 'true'
-    const subPath = textAt(at(item, 'volume'), 'subpath') ?? ''
-    const source = textAt(item, 'source') ?? ''
-    return [{ inside: posix.normalize(inside), source, type: textAt(item, 'type'), isReadOnly, subPath, offset }]
+    return [{ inside: posix.normalize(target), source, type: textAt(item, 'type'), isReadOnly, subPath, offset }]
   })
 }
 
-/** Whether a named volume is in memory. */
-function isTmpfs(name: string, yaml: YamlReading): boolean {
-  const options = at(at(at(yaml.documents[0] ?? null, 'volumes'), name), 'driver_opts')
-  return textAt(options, 'type') === 'tmpfs'
-}
-
-function textsOf(value: YamlValue | null): string[] {
-  if (value?.kind === 'scalar') return [value.text]
-  return itemsOf(value).flatMap((item) => (item.kind === 'scalar' ? item.text : []))
-}
-
-/** Compose refuses two volumes at one path. */
-function mountedTwice(service: YamlValue, yaml: YamlReading): Finding[] {
-  const seen = new Set<string>()
-  return volumesOf(service).flatMap(({ inside, offset }): Finding[] => {
-    const path = inside.replace(/(?<=.)\/$/, '')
-    const isAgain = seen.has(path)
-    seen.add(path)
-    const details = { kind: 'mounted twice' as const, names: [path], mounts: [], by: 'Compose' as const }
-    return isAgain ? [finding('config/volume-invalid', { ...yaml.place(offset, 'volumes'), ...details })] : []
-  })
-}
-
-function fileOf(kind: FileKind, item: YamlValue, yaml: YamlReading, file: string | null): Mount[] {
-  const source = sourceOf(item, 'source')
-  if (source === undefined) return []
-  const inside = posix.resolve(FILE_FOLDERS[kind], textAt(item, 'target') ?? source)
-  const defined = at(at(yaml.documents[0] ?? null, kind), source)
-  const [path, content] = [textAt(defined, 'file'), at(defined, 'content')]
-  if (content?.kind === 'scalar') {
-    const text = plain(content.text).replaceAll(LITERAL_DOLLAR, '$')
-    return [{ inside, outside: null, files: new Map([['', textOf({ text, offset: content.offset }, yaml)]]) }]
-  }
-  // The path of such a file needs no "./" to begin at the Compose file.
-  const isNamed = path === undefined || /^[./~]|\$/.test(path)
-  return [{ inside, ...onHost(path === undefined ? '' : isNamed ? path : `./${path}`, file) }]
-}
-
-/** The name of what a list of a service refers to: the item itself, or a key of it. */
-function sourceOf(item: YamlValue, key: string): string | undefined {
-  return item.kind === 'scalar' ? item.text : textAt(item, key)
-}
-
-/** What a service mounts and the Compose file does not define, with which Compose does not start. */
-function undefinedVolumes(service: YamlValue, yaml: YamlReading): Finding[] {
-  return (['volumes', ...FILE_KINDS] as const).flatMap((section): Finding[] => {
-    const defined = at(yaml.documents[0] ?? null, section)
-    const known = new Set(defined?.kind === 'map' ? defined.entries.map(({ key }) => key) : [])
-    const missing = itemsOf(at(service, section)).flatMap((item) => {
-      const source = section === 'volumes' ? volumeOf(item) : sourceOf(item, 'source')
-      return source !== undefined && !source.includes('$') && !known.has(source) ? [{ source, item }] : []
-    })
-    const [first] = missing
-    if (first === undefined) return []
-    const names = [...new Set(missing.map(({ source }) => source))]
-    const place = yaml.place(first.item.offset, section)
-    return [
-      finding('config/volume-invalid', { ...place, kind: 'not defined', names, mounts: [], by: 'Compose', section }),
-    ]
-  })
+/** The name of a secret or a config that a service refers to: the item itself, or a key of it. */
+function sourceOf(item: YamlValue): string | undefined {
+  return item.kind === 'scalar' ? item.text : textAt(item, 'source')
 }
 
 /** The name of a volume; a path of the host has none. */
-function volumeOf(item: YamlValue): string | undefined {
+function volumeNameOf(item: YamlValue): string | undefined {
   if (item.kind !== 'scalar' && textAt(item, 'type') !== 'volume') return undefined
   const source = item.kind === 'scalar' ? /^([^:]+):/.exec(item.text)?.[1] : textAt(item, 'source')
   // What begins as a path is a folder of the host, and a letter is a disk of Windows.
   return source !== undefined && /^[A-Za-z0-9][\w.-]+$/.test(source) ? source : undefined
-}
-
-function onHost(source: string, file: string | null): Pick<Mount, 'outside' | 'isRelativeToFile'> {
-  if (source.startsWith('/')) return { outside: source }
-  if (!source.startsWith('.') || file === null) return { outside: null }
-  return { outside: resolve(dirname(file), source), isRelativeToFile: true }
 }

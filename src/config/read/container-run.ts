@@ -7,49 +7,44 @@ import type { Word } from './tokenizer.js'
 /** A container that a command line starts. */
 export interface ContainerRun {
   readonly context: RuntimeContext
-  /** Whether nothing but the image, or its entrypoint, has to start etcd. */
+  /** Whether the image or its entrypoint starts etcd. */
   readonly isEtcd: boolean
   readonly hasEntrypoint: boolean
-  /** Variables that are taken from whoever starts the container. */
+  /** Variables that are taken from the environment of the engine. */
   readonly passed: readonly string[]
   /** Files of variables. */
   readonly files: readonly Word[]
   /** `docker`, `podman` or `nerdctl`. */
   readonly engine: string
-  /** How many words there are up to the image, and with it. */
+  /** How many arguments there are up to the image, and with it. */
   readonly length: number
 }
 
-const ENGINE = /(?:^|\/)(?:docker|podman|nerdctl)$/
-/** Options without a value. All others take one, after "=" or as the next word. */
+/** Options without a value. All others have one, after "=" or as the next argument. */
 const SWITCHES =
   /^(?:-[dtiPq]+|--(?:detach|interactive|tty|rm|rmi|init|privileged|publish-all|read-only|read-only-tmpfs|no-healthcheck|no-hosts|oom-kill-disable|quiet|replace|env-host|help|disable-content-trust|http-proxy|sig-proxy|tls-verify))$/
 const SHORT: Readonly<Record<string, string>> = { v: 'volume', e: 'env', u: 'user', w: 'workdir' }
 
-/** The container of a command; null if it starts none, or none that can be understood. */
+/** The container of a command; null if it starts none, or cannot be understood. */
 export function containerRun(words: readonly Word[]): ContainerRun | null {
-  const [engine] = words
-  if (engine === undefined || !ENGINE.test(engine.text)) return null
+  const [, engine] = /(?:^|\/)(docker|podman|nerdctl)$/.exec(words[0]?.text ?? '') ?? []
   const run = words.findIndex(({ text }, i) => i > 0 && (text === 'run' || text === 'create'))
-  if (run === -1) return null
+  if (engine === undefined || run === -1) return null
   const options = new Map<string, Word[]>()
   for (let i = run + 1; i < words.length; i++) {
     const word = words[i]
     if (word === undefined) break
-    if (!word.text.startsWith('-'))
-      return { ...describe(word.text, options, i + 1), engine: engine.text.replace(/^.*\//s, '') }
+    if (!word.text.startsWith('-')) return { ...describe(word.text, options), engine, length: i + 1 }
     if (word.text === '--read-only' || word.text === '--read-only=true') options.set('read-only', [word])
     if (SWITCHES.test(word.text)) continue
-    const [, name = '', given] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word.text) ?? []
+    const [, long, given] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word.text) ?? []
     const [, letter = '', joined = ''] = /^-[dtiPq]*([a-zA-Z])=?([\s\S]*)$/.exec(word.text) ?? []
-    const isShort = name === ''
-    const key = isShort ? (SHORT[letter] ?? letter) : name
-    const value = isShort ? (joined === '' ? undefined : joined) : given
+    const value = long === undefined && joined !== '' ? joined : given
     const found = value === undefined ? words[++i] : { ...word, text: value }
-    if (found === undefined) continue
+    const key = long ?? SHORT[letter] ?? letter
     const before = options.get(key)
-    if (before === undefined) options.set(key, [found])
-    else before.push(found)
+    if (found !== undefined && before === undefined) options.set(key, [found])
+    else if (found !== undefined) before?.push(found)
   }
   return null
 }
@@ -57,16 +52,17 @@ export function containerRun(words: readonly Word[]): ContainerRun | null {
 function describe(
   image: string,
   options: ReadonlyMap<string, readonly Word[]>,
-  length: number,
-): Omit<ContainerRun, 'engine'> {
+): Omit<ContainerRun, 'engine' | 'length'> {
   const textsOf = (key: string): string[] => (options.get(key) ?? []).map(({ text }) => text)
   const last = (key: string): string | undefined => textsOf(key).at(-1)
-  const tmpfs = textsOf('tmpfs').map((text) => mount(text.split(':', 1)[0] ?? '', '', { isLostWith: 'tmpfs' }))
-  const mounts = [...textsOf('volume').flatMap(volumeMount), ...textsOf('mount').flatMap(longMount), ...tmpfs]
-  // Volumes of another container may be anywhere.
-  if (options.has('volumes-from')) mounts.push({ inside: '/', outside: null })
+  const mounts = [
+    ...textsOf('volume').flatMap(volumeMount),
+    ...textsOf('mount').flatMap(longMount),
+    ...textsOf('tmpfs').map((text) => mount(text.split(':', 1)[0] ?? '', '', { isLostWith: 'tmpfs' })),
+    // Volumes of another container may be anywhere.
+    ...(options.has('volumes-from') ? [{ inside: '/', outside: null }] : []),
+  ]
   const entrypoint = last('entrypoint')
-  const isReadOnly = options.has('read-only')
   return {
     context: {
       ...NO_CONTEXT,
@@ -74,36 +70,34 @@ function describe(
       user: last('user')?.split(':', 1)[0] ?? null,
       version: versionOf(image),
       image,
-      isRootReadOnly: isReadOnly,
+      isRootReadOnly: options.has('read-only'),
       mounts: mounts.sort((a, b) => b.inside.length - a.inside.length),
     },
     isEtcd: entrypoint === undefined ? isEtcdImage(image) : /(?:^|\/)etcd$/.test(entrypoint),
     hasEntrypoint: entrypoint !== undefined,
     passed: textsOf('env').filter((text) => !text.includes('=')),
     files: options.get('env-file') ?? [],
-    length,
   }
 }
 
 /** `/etc/etcd/ssl:/pki:ro` */
-function volumeMount(text: string): Mount[] {
+function volumeMount(text: string): Mount {
   const [source = '', inside, options = ''] = text.split(':')
-  const more = options.split(',').includes('ro') ? { isReadOnly: true } : {}
-  return inside === undefined ? [mount(source, '')] : [mount(inside, source, more)]
+  if (inside === undefined) return mount(source, '')
+  return mount(inside, source, options.split(',').includes('ro') ? { isReadOnly: true } : {})
 }
 
 /** `type=bind,source=/etc/etcd/ssl,target=/pki` */
 function longMount(text: string): Mount[] {
   const parts = new Map(text.split(',').map((part) => part.split('=', 2) as [string, string | undefined]))
   const inside = parts.get('target') ?? parts.get('dst') ?? parts.get('destination')
+  if (inside === undefined) return []
   const isReadOnly = ['readonly', 'ro'].some((key) => parts.has(key) && !/^(?:false|0)$/.test(parts.get(key) ?? ''))
   const lost = parts.get('type') === 'tmpfs' ? { isLostWith: 'tmpfs' as const } : {}
-  return inside === undefined
-    ? []
-    : [mount(inside, parts.get('source') ?? parts.get('src') ?? '', { isReadOnly, ...lost })]
+  return [mount(inside, parts.get('source') ?? parts.get('src') ?? '', { isReadOnly, ...lost })]
 }
 
-/** What is no path from the root is a volume, or begins in a folder that is not known. */
+/** What is not a path from the root is a volume, or begins in a folder that is not known. */
 function mount(inside: string, source: string, more: Partial<Mount> = {}): Mount {
   const outside = source.startsWith('/') && !isUnresolved(source) ? source : null
   return { inside: posix.normalize(inside), outside, ...more }

@@ -5,7 +5,7 @@ import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdOptionRow, etcdOptions } from '../tables/options.js'
 import { flagWithin } from './flags.js'
-import { readConfigFile, type ReadOptions, resolveRelativeTo, resolveInRoot } from './named-files.js'
+import { readConfigFile, type ReadOptions, resolveInRoot, resolveRelativeTo } from './named-files.js'
 import {
   type ConfigReading,
   isUnresolved,
@@ -18,7 +18,7 @@ import {
 } from './read-option.js'
 import { Settings } from './settings.js'
 import type { ConfigText } from './text.js'
-import { readNamedConfig } from './yaml/yaml-config.js'
+import { readNamedConfig } from './yaml-config.js'
 
 /** One member, as it was read. */
 export interface ReadMember {
@@ -26,7 +26,7 @@ export interface ReadMember {
   readonly others: readonly PassthroughOption[]
   readonly findings: readonly Finding[]
   readonly context: RuntimeContext
-  /** False where so little was read that nothing can be said of what is not set. */
+  /** False if so little was read that what is not set may be set elsewhere. */
   readonly isWhole: boolean
   /** The texts that were read: the configuration itself first, then the files that it names. */
   readonly texts: readonly ConfigText[]
@@ -35,7 +35,7 @@ export interface ReadMember {
   readonly labelPlace: ConfigPlace
   /** What names the configuration file; null if none is named. */
   readonly configFile: ReadOption | null
-  /** The file where a path of the configuration leads to; null if it is in a container. */
+  /** The file that a path of the configuration leads to; null if it is in a container. */
   hostPath(path: string): string | null
   /** A file of the container whose text is in the configuration itself. */
   givenText(path: string): ConfigText | null
@@ -47,79 +47,57 @@ export async function resolveEffective(
   file: string | null,
   options: ReadOptions,
 ): Promise<ReadMember> {
-  const { context, others, label = null } = reading
-  const labelPlace = reading.labelPlace ?? { option: 'name', file, line: null, column: null }
+  const { context, label = null } = reading
   const written = withoutNeedlessGuesses(reading.options)
-  const hostPath = (path: string): string | null => onHost(path, context, options.root)
-  const givenText = (path: string): ConfigText | null => mountedText(path, context)
   const isYaml = written.some(({ form }) => form === 'yaml')
   const effective = isYaml ? { options: written, findings: [] } : effectiveFlags(written)
-  const configFile = isYaml ? undefined : configFileOf(effective.options)
-  const findings = [...nothingSet(reading, file), ...reading.findings, ...effective.findings]
-  if (configFile === undefined) {
-    const entries = judgeEntries(effective.options)
-    return {
-      settings: new Settings(entries.options, file),
-      others,
-      findings: [...findings, ...entries.findings],
-      context,
-      isWhole: reading.isWhole,
-      texts: options.texts,
-      label,
-      labelPlace,
-      configFile: null,
-      hostPath,
-      givenText,
-    }
-  }
-  findings.push(...ignoredWithFile(configFile, effective.options))
-  const content = await configFileContent(configFile.text, context, options)
-  if (typeof content === 'object' && 'text' in content) options.texts.push(content)
-  const inFile =
-    typeof content === 'string'
-      ? unreadable(
-          finding('config/not-checked', {
-            ...configFile.place,
-            kind: 'configuration file',
-            what: [configFile.text],
-            why: content,
-          }),
-        )
-      : 'code' in content
-        ? unreadable({ ...content, place: configFile.place })
-        : await readNamedConfig(content)
-  const ofFile = judgeEntries(withoutNeedlessGuesses(inFile.options))
-  const settings = new Settings(ofFile.options, configFile.text)
-  const both = [...others, ...inFile.others]
+  // The only option of the server without a key in a file and without a field.
+  const configFile = effective.options.find(
+    ({ row, text, form }) =>
+      form !== 'yaml' && row.block === 'server' && row.yaml === null && row.field === null && text !== '',
+  )
+  const inFile = configFile === undefined ? null : await readConfigOf(configFile, context, options)
+  const entries = checkEntries(inFile === null ? effective.options : withoutNeedlessGuesses(inFile.options))
+  const path = configFile?.text ?? file
   return {
-    settings,
-    others: both,
-    findings: [...findings, ...nothingSet(inFile, configFile.text), ...inFile.findings, ...ofFile.findings],
+    settings: new Settings(entries.options, path),
+    others: [...reading.others, ...(inFile?.others ?? [])],
+    findings: [
+      ...nothingSet(reading, file),
+      ...reading.findings,
+      ...effective.findings,
+      ...(configFile === undefined ? [] : ignoredWithFile(configFile, effective.options)),
+      ...(inFile === null ? [] : [...nothingSet(inFile, path), ...inFile.findings]),
+      ...entries.findings,
+    ],
     context,
-    isWhole: inFile.isWhole,
+    isWhole: (inFile ?? reading).isWhole,
     texts: options.texts,
     label,
-    labelPlace,
-    configFile,
-    hostPath,
-    givenText,
+    labelPlace: reading.labelPlace ?? { option: 'name', file, line: null, column: null },
+    configFile: configFile ?? null,
+    hostPath: (path) => onHost(path, context, options.root),
+    givenText: (path) => mountedText(path, context),
   }
 }
 
-/** Why a configuration file was not read. */
-type NotRead = 'readFiles is false' | 'its path is assembled elsewhere' | 'it is inside the container'
-
-async function configFileContent(
-  path: string,
+/** Reads the configuration file that an option names. */
+async function readConfigOf(
+  { text: path, place }: ReadOption,
   context: RuntimeContext,
-  options: ReadOptions,
-): Promise<ConfigText | Finding | NotRead> {
-  if (isUnresolved(path)) return 'its path is assembled elsewhere'
-  const within = mountedText(path, context)
-  if (within !== null) return within
-  if (!options.readFiles) return 'readFiles is false'
-  const host = onHost(path, context, options.root)
-  return host === null ? 'it is inside the container' : readConfigFile(host, path)
+  { readFiles, root, texts }: ReadOptions,
+): Promise<ConfigReading> {
+  const notRead = (why: string): ConfigReading =>
+    unreadable(finding('config/not-checked', { ...place, kind: 'configuration file', what: [path], why }))
+  if (isUnresolved(path)) return notRead('its path is assembled elsewhere')
+  const given = mountedText(path, context)
+  if (given === null && !readFiles) return notRead('readFiles is false')
+  const host = onHost(path, context, root)
+  if (given === null && host === null) return notRead('it is inside the container')
+  const content = given ?? (await readConfigFile(host ?? path, path))
+  if ('code' in content) return unreadable({ ...content, place })
+  texts.push(content)
+  return readNamedConfig(content)
 }
 
 function nothingSet({ isWhole, options, others, findings }: ConfigReading, file: string | null): Finding[] {
@@ -136,8 +114,8 @@ function onHost(path: string, { directory, mounts }: RuntimeContext, root: strin
   const found = mountOf(path, directory, mounts)
   const folder = found?.mount.outside ?? null
   if (found === null || folder === null) return null
-  const outside = join(folder, found.rest)
-  return found.mount.isRelativeToFile === true ? resolveRelativeTo(`${folder}/_`, found.rest, root) : inRoot(outside)
+  if (found.mount.isRelativeToFile === true) return resolveRelativeTo(`${folder}/_`, found.rest, root)
+  return inRoot(join(folder, found.rest))
 }
 
 /** The folder of a container that a path is in, and the rest of the path. */
@@ -151,153 +129,118 @@ export function mountOf(
   return mount === undefined ? null : { mount, rest: inside.slice(mount.inside.length).replace(/^\//, '') }
 }
 
-/** A file that stands in the manifest itself. */
+/** A file whose text is in the manifest itself. */
 function mountedText(path: string, { directory, mounts }: RuntimeContext): ConfigText | null {
   const found = mounts === null ? null : mountOf(path, directory, mounts)
   return found?.mount.files?.get(found.rest) ?? null
 }
 
-/** Without the guesses about options that are written correctly elsewhere. */
+/** Without the guesses about options that are also written correctly. */
 function withoutNeedlessGuesses(options: readonly ReadOption[]): ReadOption[] {
   const sure = new Set(options.filter(({ isGuess }) => isGuess !== true).map(({ row }) => row))
   return options.filter(({ row, isGuess }) => isGuess !== true || !sure.has(row))
 }
 
-/** What is in force of flags and variables, and findings about the rest (pkg/flags/flag.go, SetFlagsFromEnv). */
+/** What is in force of flags and variables (pkg/flags/flag.go, SetFlagsFromEnv). */
 function effectiveFlags(options: readonly ReadOption[]): { options: ReadOption[]; findings: Finding[] } {
-  const flags = new Map<EtcdOptionRow, ReadOption>()
+  const inForce = new Map<EtcdOptionRow, ReadOption>()
   const findings: Finding[] = []
   for (const option of options.filter(({ form }) => form === 'flags')) {
-    const before = flags.get(option.row)
-    if (before !== undefined && before.text !== option.text) {
-      findings.push(
-        finding('config/option-repeated', {
-          ...option.place,
-          kind: 'flag',
-          firstLine: before.place.line,
-          value: option.text,
-        }),
-      )
+    const { row, place, text: value } = option
+    const before = inForce.get(row)
+    if (before !== undefined && before.text !== value) {
+      const firstLine = before.place.line
+      findings.push(finding('config/option-repeated', { ...place, kind: 'flag', firstLine, value }))
     }
-    flags.set(option.row, option)
+    inForce.set(row, option)
   }
-  const inForce = new Map(flags)
   for (const option of options.filter(({ form }) => form === 'env')) {
-    const flag = flags.get(option.row)
-    if (flag === undefined) inForce.set(option.row, option)
-    else
-      findings.push(
-        finding('config/options-conflict', { ...flag.place, kind: 'flag and variable', other: option.place.option }),
-      )
+    const flag = inForce.get(option.row)
+    const other = option.place.option
+    if (flag?.form === 'flags')
+      findings.push(finding('config/options-conflict', { ...flag.place, kind: 'flag and variable', other }))
+    else inForce.set(option.row, option)
   }
   return { options: [...inForce.values()], findings }
 }
 
-/** Findings about flags and variables next to a configuration file, which are all ignored. */
+/** Flags and variables next to a configuration file, which etcd ignores. */
 function ignoredWithFile(configFile: ReadOption, options: readonly ReadOption[]): Finding[] {
   const all = options.filter((option) => option !== configFile)
-  const lists = all.filter(({ row }) => row.field === 'crlFile')
+  const crls = all.filter(({ row }) => row.field === 'crlFile')
   const others = all.filter(({ row }) => row.field !== 'crlFile').map(({ place }) => place)
   const [first] = others
-  const ignored =
-    first === undefined
-      ? []
-      : [
-          finding('config/ignored-with-file', {
-            ...first,
-            configFile: configFile.text,
-            options: others.map(({ option }) => option),
-          }),
-        ]
+  const names = others.map(({ option }) => option)
   return [
-    ...lists.map(({ place }) =>
+    ...crls.map(({ place }) =>
       finding('config/restriction-not-in-force', { ...place, kind: 'configuration file', other: '', fixed: [] }),
     ),
-    ...ignored,
+    ...(first === undefined
+      ? []
+      : [finding('config/ignored-with-file', { ...first, configFile: configFile.text, options: names })]),
   ]
-}
-
-/** The setting of `--config-file`: the only option of the server that has no key in a configuration file and no field. */
-function configFileOf(options: readonly ReadOption[]): ReadOption | undefined {
-  return options.find(
-    ({ row, text }) => row.block === 'server' && row.yaml === null && row.field === null && text !== '',
-  )
 }
 
 /** Kinds whose entries keep their spaces; from URLs etcd removes them. */
 const SPACES_COUNT: ReadonlySet<EtcdOptionRow['kind']> = new Set(['suites', 'names', 'cluster'])
+const NAME_ROW = etcdOptions.find((row) => row.block === 'server' && row.field === 'name')
 
-/** The options, and what is wrong with entries of their lists. */
-function judgeEntries(options: readonly ReadOption[]): { options: ReadOption[]; findings: Finding[] } {
-  const nameRow = etcdOptions.find((row) => row.block === 'server' && row.field === 'name')
-  const name = options.find(({ row, text }) => row === nameRow && text !== '')?.text ?? nameRow?.default ?? ''
+/** The options as they are meant, and what is wrong with their values and the entries of lists. */
+function checkEntries(options: readonly ReadOption[]): { options: ReadOption[]; findings: Finding[] } {
+  const name = options.find(({ row, text }) => row === NAME_ROW && text !== '')?.text ?? NAME_ROW?.default ?? ''
   const findings: Finding[] = []
-  const judged = options.map((written): ReadOption => {
+  const checked = options.map((written): ReadOption => {
     const option = withoutSmartQuotes(written)
-    const { row, place, text } = option
-    if (option !== written) findings.push(finding('config/quotes-in-value', { ...place, value: text }))
-    if (row.kind === 'path' && /^~(?:\/|$)/.test(text)) {
-      findings.push(finding('config/not-expanded', { ...place, names: [text], by: 'etcd, a home folder' }))
+    const { row, place, text, form } = option
+    const withSpace = (entry: string, isRefused = true, isMember = false): void => {
+      findings.push(finding('config/space-in-list', { ...place, entry, isRefused, isMember }))
     }
-    const flag = option.form === 'yaml' ? null : flagWithin(text)
-    if (flag !== null)
-      findings.push(
-        finding('config/argument-misplaced', {
-          ...place,
-          kind: 'flag in value',
-          argument: flag,
-          value: text,
-          after: null,
-        }),
-      )
+    if (option !== written) findings.push(finding('config/quotes-in-value', { ...place, value: text }))
+    if (row.kind === 'path' && /^~(?:\/|$)/.test(text))
+      findings.push(finding('config/not-expanded', { ...place, names: [text], by: 'etcd, a home folder' }))
+    const argument = form === 'yaml' ? null : flagWithin(text)
+    if (argument !== null) {
+      const details = { kind: 'flag in value' as const, argument, value: text, after: null }
+      findings.push(finding('config/argument-misplaced', { ...place, ...details }))
+    }
     // A token may begin or end with a space; the name of a member is in the list of members, too.
-    const isPlain = row === nameRow || row.kind === 'path' || row.kind === 'state'
+    const isPlain = row === NAME_ROW || row.kind === 'path' || row.kind === 'state'
     if (isPlain && /^ | $/.test(text) && text.trim() !== '' && !isUnresolved(text)) {
-      findings.push(finding('config/space-in-list', { ...place, entry: text, isRefused: true, isMember: false }))
-      return { ...textOption(row, text.trim(), option.form, place), isGuess: true }
+      withSpace(text)
+      return { ...textOption(row, text.trim(), form, place), isGuess: true }
     }
     if (!SPACES_COUNT.has(row.kind)) return option
     const spaced = entryWithSpace(option, name)
-    if (spaced !== undefined)
-      findings.push(
-        finding('config/space-in-list', { ...place, entry: spaced, isRefused: row.kind !== 'names', isMember: false }),
-      )
-    else if (row.kind === 'cluster') {
-      // A space before the URL alone is taken away.
-      const other = text.split(',').find((each) => /^\s+[^\s=]|^[^=]*\s=/.test(each))
-      if (other !== undefined && !isUnresolved(other))
-        findings.push(finding('config/space-in-list', { ...place, entry: other, isRefused: true, isMember: true }))
-    }
-    const entry = row.kind === 'cluster' && !isUnresolved(text) ? entryWithoutName(text) : undefined
-    if (entry === undefined) return option
-    findings.push(finding('config/value-invalid', { ...place, kind: 'refused', value: entry, wants: PAIRS }))
+    // A space before the URL is removed.
+    const other = row.kind === 'cluster' ? text.split(',').find((each) => /^\s+[^\s=]|^[^=]*\s=/.test(each)) : undefined
+    if (spaced !== undefined) withSpace(spaced, row.kind !== 'names')
+    else if (other !== undefined && !isUnresolved(other)) withSpace(other, true, true)
+    const isPairs = row.kind !== 'cluster' || isUnresolved(text)
+    const value = isPairs ? undefined : text.split(',').find((each) => each !== '' && !each.includes('='))
+    if (value === undefined) return option
+    const wants = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'
+    findings.push(finding('config/value-invalid', { ...place, kind: 'refused', value, wants }))
     return { ...option, isUnreadable: true }
   })
-  return { options: judged, findings }
+  return { options: checked, findings }
 }
 
-/** Word processors make these of plain quotes; no shell and no YAML takes them for quotes. */
+/** Quotes of word processors, which are ordinary characters to a shell and to YAML. */
 const SMART_QUOTES = /[\u2018\u2019\u201a\u201c-\u201e\u00ab\u00bb]/
 
 function withoutSmartQuotes(option: ReadOption): ReadOption {
   const { row, text, form, place } = option
-  const entries = text.split(',')
-  if (!entries.some((each) => SMART_QUOTES.test(each.charAt(0)) || SMART_QUOTES.test(each.slice(-1)))) return option
-  const plain = text.replaceAll(new RegExp(SMART_QUOTES, 'g'), '')
-  return { ...textOption(row, plain, form, place), isGuess: true }
+  const isQuoted = text
+    .split(',')
+    .some((each) => SMART_QUOTES.test(each.charAt(0)) || SMART_QUOTES.test(each.slice(-1)))
+  if (!isQuoted) return option
+  return { ...textOption(row, text.replaceAll(new RegExp(SMART_QUOTES, 'g'), ''), form, place), isGuess: true }
 }
-
-const PAIRS = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'
 
 /** In a list of members, a space at the name of this one counts: etcd looks for its own name. */
 function entryWithSpace({ row, text }: ReadOption, name: string): string | undefined {
-  if (!/\s/.test(text)) return undefined
   const isOwn = (entry: string): boolean => /^\s|^[^=]*\s=/.test(entry) && entry.split('=', 1)[0]?.trim() === name
-  return text
-    .split(',')
-    .find((each) => each !== each.trim() && each.trim() !== '' && (row.kind !== 'cluster' || isOwn(each)))
-}
-
-function entryWithoutName(text: string): string | undefined {
-  return text.split(',').find((each) => each !== '' && !each.includes('='))
+  if (!/\s/.test(text)) return undefined
+  const entries = text.split(',').filter((each) => each !== each.trim() && each.trim() !== '')
+  return entries.find((each) => row.kind !== 'cluster' || isOwn(each))
 }

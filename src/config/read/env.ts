@@ -1,18 +1,21 @@
-/** Variables: a record, or the text of an EnvironmentFile (systemd.exec(5)). */
+/** Variables: of a record, or of an EnvironmentFile (systemd.exec(5)). */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
-import { etcdOptions, type EtcdOptionRow, rowOfVariable, variableOf } from '../tables/options.js'
+import { etcdOptions, rowOfVariable, variableOf } from '../tables/options.js'
 import { passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'
 import { parseEnvironmentFile } from './env-file.js'
 import { finding } from '../finding.js'
-import { guessedOption, isProtection, meantByValue, meantByWords, usedInstead } from './meaning.js'
-import { GONE, nearest } from './meaning.js'
-import { judgeOtherText } from './other-values.js'
-import { betweenQuotes, type PassthroughOption, type ReadOption, textOption } from './read-option.js'
-import { type ConfigText, Lines } from './text.js'
-import { LITERAL_DOLLAR, type Word } from './tokenizer.js'
+import { guessedOption, isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
+import {
+  betweenQuotes,
+  type ConfigReading,
+  passthroughFindings,
+  type PassthroughOption,
+  type ReadOption,
+  textOption,
+} from './read-option.js'
+import { type ConfigText, Lines, MAX_NAMED_FILES, type ReadNamedFile, templateLine } from './text.js'
 
-/** One variable, and where it is set. */
 export interface Variable {
   readonly name: string
   readonly value: string
@@ -21,151 +24,134 @@ export interface Variable {
   readonly isGuess?: true
   /** Its `$` is quoted, so that no reader expands it. */
   readonly isLiteral?: boolean
-}
-
-/** A variable of a file, where `export` may stand before it. */
-export interface FileVariable extends Variable {
-  readonly isExported: boolean
-}
-
-/** The variables of a file, and what is wrong with how they are written there. */
-export interface FileVariables {
-  readonly variables: readonly FileVariable[]
-  readonly findings: readonly Finding[]
-}
-
-export interface EnvReading {
-  readonly options: readonly ReadOption[]
-  readonly others: readonly PassthroughOption[]
-  readonly findings: readonly Finding[]
-}
-
-/** The variables of a record. Those that are undefined are not set. */
-export function recordVariables(record: Readonly<Record<string, string | undefined>>, file: string | null): Variable[] {
-  return Object.entries(record).flatMap(([name, value]) =>
-    value === undefined ? [] : [{ name, value, place: { option: name, file, line: null, column: null } }],
-  )
+  /** Whether `export` precedes it in a file. */
+  readonly isExported?: boolean
 }
 
 /** Findings about how one file is written. */
-const MAX_FINDINGS = 100
+export const MAX_FINDINGS = 100
 
-/** The variables of an EnvironmentFile. */
-export function fileVariables(source: ConfigText): FileVariables {
+/** The variables of an EnvironmentFile, and what is wrong with how they are written. */
+export function fileVariables(source: ConfigText): { variables: Variable[]; findings: Finding[] } {
   const lines = new Lines(source)
   const findings: Finding[] = []
-  const tell = (what: Finding): void => {
-    if (findings.length < MAX_FINDINGS) findings.push(what)
+  const exported: Finding[] = []
+  const report = (what: Finding, into = findings): void => {
+    if (into.length < MAX_FINDINGS) into.push(what)
   }
-  const before = new Map<string, FileVariable>()
-  const variables = parseEnvironmentFile(source.text).map((assignment): FileVariable => {
-    const { name, offset, isExported, isLiteral, openQuoteAt, beforeComment } = assignment
+  const template = templateLine(source, 'env')
+  if (template !== null) report(finding('config/not-checked', { ...template, kind: 'template line' }))
+  const before = new Map<string, Variable>()
+  const variables = parseEnvironmentFile(source.text).map((assignment): Variable => {
+    const { name, value: written, offset, isExported, isLiteral, openQuoteAt, beforeComment } = assignment
     const place = lines.place(offset, name)
     const isOption = rowOfVariable(name) !== undefined
-    // The file may be another program's, whose variables are nobody else's business.
-    const shown = name.startsWith('ETCD_') ? name : 'A variable'
-    if (openQuoteAt !== undefined)
-      tell(
-        finding('config/line-broken', {
-          ...lines.place(openQuoteAt, shown),
-          kind: 'quote',
-          quote: source.text.charAt(openQuoteAt),
-        }),
-      )
-    const hasComment = isOption && beforeComment !== undefined
-    if (hasComment) {
-      tell(finding('config/comment-in-value', { ...place, value: assignment.value, meant: beforeComment }))
+    if (openQuoteAt !== undefined) {
+      // The file may be another program's, whose variables are not repeated.
+      const at = lines.place(openQuoteAt, name.startsWith('ETCD_') ? name : 'A variable')
+      report(finding('config/line-broken', { ...at, kind: 'quote', quote: source.text.charAt(openQuoteAt) }))
     }
+    const meant = isOption ? beforeComment : undefined
+    if (meant !== undefined) report(finding('config/comment-in-value', { ...place, value: written, meant }))
     const first = before.get(name)
-    if (isOption && first !== undefined && first.value !== assignment.value) {
-      const details = { ...place, kind: 'variable' as const, firstLine: first.place.line ?? 0, value: assignment.value }
-      tell(finding('config/option-repeated', details))
+    if (isOption && first !== undefined && first.value !== written) {
+      const firstLine = first.place.line
+      report(finding('config/option-repeated', { ...place, kind: 'variable', firstLine, value: written }))
     }
-    const variable = { name, value: hasComment ? beforeComment : assignment.value, isExported, isLiteral, place }
+    // To systemd, a line that begins with `export` has no name.
+    if (isOption && isExported) report(finding('config/unit-invalid', { ...place, kind: 'export', text: '' }), exported)
+    const variable = { name, value: meant ?? written, isExported, isLiteral, place }
     before.set(name, variable)
-    return hasComment ? { ...variable, isGuess: true } : variable
+    return meant === undefined ? variable : { ...variable, isGuess: true }
   })
-  return { variables, findings }
+  return { variables, findings: [...findings, ...exported] }
 }
 
-/** The variables of assignments that a command makes. */
-export function assignedVariables(
-  words: readonly Word[],
-  place: (offset: number, name: string) => ConfigPlace,
-): Variable[] {
-  return words.map(({ text, offset }) => {
-    const at = text.indexOf('=')
-    const name = text.slice(0, at)
-    return { name, value: text.slice(at + 1).replaceAll(LITERAL_DOLLAR, '$'), place: place(offset, name) }
+/** A file of variables that a configuration names. */
+export interface NamedFile {
+  readonly path: string
+  readonly place: ConfigPlace
+  readonly isOptional: boolean
+}
+
+/** The variables of files, as far as they are read. */
+export async function namedVariables(
+  files: readonly NamedFile[],
+  readNamed: ReadNamedFile | null,
+  parse: (content: ConfigText) => { readonly variables: Iterable<Variable>; readonly findings: Iterable<Finding> },
+): Promise<{ variables: Variable[]; findings: Finding[]; isWhole: boolean }> {
+  const variables: Variable[] = []
+  const findings: Finding[] = []
+  let isWhole = true
+  for (const { path, place, isOptional } of files.slice(0, MAX_NAMED_FILES + 1)) {
+    const content = readNamed === null ? null : await readNamed(path)
+    if (content === null) {
+      isWhole = false
+      const details = { kind: 'variables' as const, what: [`the file ${path}`], why: '' }
+      findings.push(finding('config/not-checked', { ...place, ...details }))
+    } else if ('code' in content) {
+      // An optional file may be missing, and nothing else.
+      if (content.code !== 'file/missing' || !isOptional) findings.push({ ...content, place })
+    } else {
+      const read = parse(content)
+      for (const each of read.variables) variables.push(each)
+      for (const each of read.findings) findings.push(each)
+    }
+  }
+  return { variables, findings, isWhole }
+}
+
+/** Variables of etcd with others in them, which systemd does not expand (systemd.exec(5), Environment=). */
+export function notExpandedIn(variables: Iterable<Variable>): Finding[] {
+  return Array.from(variables).flatMap(({ name, value, place, isLiteral }) => {
+    const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
+    if (isLiteral === true || names.length === 0 || rowOfVariable(name) === undefined) return []
+    return [finding('config/not-expanded', { ...place, names, by: 'systemd, in variables' })]
   })
 }
 
-/** Variables with the prefix of etcd’s that other programs read. */
+/** Variables with the prefix of etcd's that other programs read. */
 const FOREIGN =
   /^ETCD_(?:UNSUPPORTED_ARCH|VERSION|VER|SERVICE_\w+|PORT(?:_\w+)?|IMAGE\w*|TAG|USER|CONF\w*|HOME|OPTS|ARGS|EXTRA_\w+|HOST|NODE\w*|IP|NAMES|(?:BASE|BIN|CERTS?|TMP|CONF|VOLUME|BACKUP|SNAPSHOTS?)_DIR)$/
-
-/** Variables of which it is told what was meant: to look for it costs most. */
+/** Unknown variables that are reported: to find what was meant costs most. */
 const MAX_UNKNOWN = 100
 
-/** The options among variables. */
-export function readVariables(variables: readonly Variable[]): EnvReading {
+const OTHERS: ReadonlyMap<string, PassthroughRow> = new Map(
+  passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
+)
+/** A short name may be close to a variable of another program. */
+const LONG_NAMES: readonly string[] = [...OTHERS.keys()].filter(({ length }) => length > 16)
+const NAMES: readonly string[] = etcdOptions.flatMap(({ flag }) => (flag === null ? [] : [variableOf(flag.name)]))
+
+export function readVariables(variables: readonly Variable[]): Pick<ConfigReading, 'options' | 'others' | 'findings'> {
   const options: ReadOption[] = []
   const others: PassthroughOption[] = []
   const findings: Finding[] = []
   let unknown = 0
   // The last of several is in force, as in a process.
   const byName = new Map(variables.map((each) => [each.name, each]))
-  for (const { name, value: written, place, isGuess: isMeant } of byName.values()) {
-    const row = rowOfVariable(name)
-    const inner = row === undefined && !OTHERS.has(name) ? null : betweenQuotes(written)
-    const value = inner ?? written
-    const isGuess = inner === null ? isMeant : true
-    if (inner !== null) findings.push(finding('config/quotes-in-value', { ...place, value: inner }))
-    if (row !== undefined) {
-      // Etcd takes an empty variable as one that is not set (pkg/flags/flag.go, setFlagFromEnv).
-      if (value !== '') {
-        const option = textOption(row, value, 'env', place)
-        options.push(isGuess === true ? { ...option, isGuess } : option)
-      }
+  for (const variable of byName.values()) {
+    const { name, value: written, place } = variable
+    const [row, other] = [rowOfVariable(name), OTHERS.get(name)]
+    if (row === undefined && other === undefined) {
+      const isOfEtcd =
+        (name.startsWith('ETCD_') && !FOREIGN.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined
+      if (!isOfEtcd || unknown++ >= MAX_UNKNOWN) continue
+      const meant = unknownVariable(variable, byName)
+      if (meant.finding !== null) findings.push(meant.finding)
+      if (meant.option !== null) options.push(meant.option)
       continue
     }
-    const other = OTHERS.get(name)
-    if (other !== undefined) {
-      if (value === '') continue
-      findings.push(...judgeOtherText(other, value, place))
-      others.push({ name: other.name, form: 'env', place, text: value })
-    } else if ((name.startsWith('ETCD_') && !FOREIGN.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined) {
-      const inFile = unknown < MAX_UNKNOWN ? meantInFile(name) : null
-      if (inFile !== null) {
-        unknown++
-        findings.push(
-          finding('config/protection-ignored', {
-            ...place,
-            kind: 'variable',
-            nearest: null,
-            belongs: inFile,
-            keys: [],
-          }),
-        )
-        continue
-      }
-      const near = unknown++ < MAX_UNKNOWN ? meantBy(name, value) : null
-      const nearName = variableOfRow(near) ?? nearest(name, LONG_NAMES)
-      if (nearName === null) {
-        if (OF_TLS.test(name) && unknown <= MAX_UNKNOWN)
-          findings.push(finding('config/option-ignored', { ...place, kind: 'variable', nearest: null, belongs: null }))
-        continue
-      }
-      const isMissed = !byName.has(nearName) && value !== ''
-      const details = { ...place, kind: 'variable' as const, nearest: nearName, belongs: null }
-      findings.push(
-        near !== null && isMissed && isProtection(near)
-          ? finding('config/protection-ignored', { ...details, keys: [], ...usedInstead(near) })
-          : finding('config/option-ignored', details),
-      )
-      const guessed = near !== null && isMissed ? guessedOption(near, value, 'env', place) : null
-      if (guessed !== null) options.push(guessed)
-    }
+    const inner = betweenQuotes(written)
+    const value = inner ?? written
+    if (inner !== null) findings.push(finding('config/quotes-in-value', { ...place, value: inner }))
+    // Etcd takes an empty variable as one that is not set (pkg/flags/flag.go, setFlagFromEnv).
+    if (value === '') continue
+    const isGuess = inner !== null || variable.isGuess === true
+    if (row !== undefined) options.push({ ...textOption(row, value, 'env', place), ...(isGuess ? { isGuess } : {}) })
+    if (other === undefined) continue
+    findings.push(...passthroughFindings(other, value, place))
+    others.push({ name: other.name, form: 'env', place, text: value })
   }
   return { options, others, findings }
 }
@@ -173,33 +159,34 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
 /** Names that say that they protect something. */
 const OF_TLS = /_(?:CERTS?|CERTIFICATES?|CA|CACERT|CRL|TLS|AUTH|CIPHERS?)(?:_(?!DIR$)|$)/
 
-/** The key of a configuration file that says what neither a variable nor a flag can; null for other names. */
-function meantInFile(name: string): string | null {
-  const { flag = null, yaml = null } = meantByWords(name) ?? {}
-  return flag === null && yaml !== null ? yaml.name.join('.') : null
+/** What is reported of a variable that etcd does not have, and the option that it was probably meant for. */
+function unknownVariable(
+  { name, value, place }: Variable,
+  known: ReadonlyMap<string, Variable>,
+): { finding: Finding | null; option: ReadOption | null } {
+  const details = { ...place, kind: 'variable' as const, belongs: null }
+  const byWords = meantByWords(name)
+  if (byWords?.flag === null && byWords.yaml !== null) {
+    const belongs = byWords.yaml.name.join('.')
+    return {
+      finding: finding('config/protection-ignored', { ...details, nearest: null, belongs, keys: [] }),
+      option: null,
+    }
+  }
+  const near = rowOfVariable(byWords?.flag ? variableOf(byWords.flag.name) : (nearest(name, NAMES) ?? ''))
+  const row = near === undefined ? null : meantByValue(near, name, value)
+  const nearName = row?.flag ? variableOf(row.flag.name) : nearest(name, LONG_NAMES)
+  if (nearName === null)
+    return {
+      finding: OF_TLS.test(name) ? finding('config/option-ignored', { ...details, nearest: null }) : null,
+      option: null,
+    }
+  if (row === null || known.has(nearName) || value === '')
+    return { finding: finding('config/option-ignored', { ...details, nearest: nearName }), option: null }
+  return {
+    finding: isProtection(row)
+      ? finding('config/protection-ignored', { ...details, nearest: nearName, keys: [], ...usedInstead(row) })
+      : finding('config/option-ignored', { ...details, nearest: nearName }),
+    option: guessedOption(row, value, 'env', place),
+  }
 }
-
-/** The option that a variable which is none was meant for; null if that is not plain. */
-function meantBy(name: string, value: string): EtcdOptionRow | null {
-  const near = DEAD.get(name) ?? variableOfRow(meantByWords(name)) ?? nearest(name, NAMES)
-  const row = near === null ? undefined : rowOfVariable(near)
-  return row === undefined ? null : meantByValue(row, name, value)
-}
-
-function variableOfRow(row: EtcdOptionRow | null): string | null {
-  const flag = row?.flag ?? null
-  return flag === null ? null : variableOf(flag.name)
-}
-
-const OTHERS: ReadonlyMap<string, PassthroughRow> = new Map(
-  passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
-)
-/** A short name is as near to a variable of somebody else’s. */
-const LONG_NAMES: readonly string[] = [...OTHERS.keys()].filter(({ length }) => length > 16)
-const NAMES: readonly string[] = [
-  ...etcdOptions.flatMap((row) => (row.flag === null ? [] : [variableOf(row.flag.name)])),
-]
-/** Names that were options up to 3.3, and what took their place. */
-const DEAD: ReadonlyMap<string, string> = new Map(
-  Object.entries(GONE).map(([flag, now]) => [variableOf(flag), variableOf(now)]),
-)

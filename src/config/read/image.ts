@@ -1,16 +1,13 @@
-/** What the name of a container's image tells. */
-import type { ConfigPlace } from '../../report/catalogue/place.js'
+/** What the image, the flags and the variables of a container show. */
 import { rowOfFlag, rowOfVariable } from '../tables/options.js'
 import { type ParsedVersion, parseVersion } from '../tables/version.js'
 import type { SyntaxFault, Word } from './tokenizer.js'
-import type { YamlReading } from './yaml/yaml-text.js'
-import { at, textAt, type YamlValue } from './yaml/yaml-value.js'
 
 /** Whether an image is that of the etcd project or of Kubernetes, which hold no files but the programs. */
 export function isOfficialImage(image: string): boolean {
-  return /^(?:quay\.io\/coreos|gcr\.io\/etcd-development|k8s\.gcr\.io|registry\.k8s\.io)\/etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(
-    image,
-  )
+  const name =
+    /^(?:quay\.io\/coreos|gcr\.io\/etcd-development|k8s\.gcr\.io|registry\.k8s\.io)\/etcd(?:-amd64|-arm64)?(?:[:@]|$)/
+  return name.test(image)
 }
 
 /** The fault of a command without a program: these images have no entrypoint (Dockerfile v3.4.0 to v3.7.1). */
@@ -23,12 +20,12 @@ export function isEtcdImage(image: string): boolean {
   return /^etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(baseOf(image))
 }
 
-/** Whether one of the names is a variable that only etcd itself is given: where it listens, what it advertises, its members. */
-export function areOfEtcd(variables: Iterable<string>): boolean {
-  return Array.from(variables).some((name) => isAddress(rowOfVariable(name)?.kind))
+/** Whether one of the variables is only for etcd itself: where it listens, what it advertises, its members. */
+export function areOfEtcd(names: Iterable<string>): boolean {
+  return Array.from(names).some((name) => isAddress(rowOfVariable(name)?.kind))
 }
 
-/** Whether flags without a program before them are those of etcd, which other programs' images have as well. */
+/** Whether flags without a program before them are those of etcd. */
 export function areEtcdFlags(words: readonly Word[]): boolean {
   return words.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
 }
@@ -40,17 +37,6 @@ function isAddress(kind: string | undefined): boolean {
 /** The last part of an image's name, with its tag. A digest, which follows, has no slash. */
 function baseOf(image: string): string {
   return image.slice(image.lastIndexOf('/') + 1)
-}
-
-/** The release that the tag of an image tells, and where it does. */
-export function releaseOf(
-  container: YamlValue,
-  yaml: YamlReading,
-): { version: ParsedVersion | null; versionPlace?: ConfigPlace; image?: string } {
-  const image = at(container, 'image')
-  const name = textAt(container, 'image') ?? ''
-  const version = versionOf(name)
-  return image === null ? { version } : { version, versionPlace: yaml.place(image.offset, 'image'), image: name }
 }
 
 /** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */

@@ -1,38 +1,26 @@
-/** Everything that can be passed as a configuration, made into one form. */
+/** Everything that can be passed as a configuration, read into one form. */
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
+import type { Finding } from '../../report/finding.js'
+import { finding } from '../finding.js'
 import { etcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
-import { fileVariables, readVariables, recordVariables } from './env.js'
-import { containerVariables } from './container-files.js'
-import { finding } from '../finding.js'
-import { faultFindings, readStart } from './start.js'
+import { fileVariables, notExpandedIn, readVariables } from './env.js'
 import { isManifest, readManifest } from './manifest.js'
 import { type ConfigReading, NO_CONTEXT, unreadable } from './read-option.js'
 import { namedFiles, readConfigFile, type ReadOptions } from './named-files.js'
 import { type ReadMember, resolveEffective } from './effective.js'
-import {
-  type ConfigText,
-  decodeText,
-  Lines,
-  MAX_CONFIG_OCTETS,
-  type ReadNamedFile,
-  refuseTemplate,
-  refuseText,
-  tooLarge,
-} from './text.js'
-import { exportedOptions, notExpandedIn, readUnit } from './unit.js'
-import { processWords, type Split, splitText } from './tokenizer.js'
-import { readYamlConfig } from './yaml/yaml-config.js'
+import { faultFindings, readStart } from './start.js'
+import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, refuseText, templateLine, tooLarge } from './text.js'
+import { readUnit } from './unit.js'
+import { processWords, type Split, splitText, wordAt } from './tokenizer.js'
+import { readYamlConfig } from './yaml-config.js'
 
 export type { ReadMember } from './effective.js'
-export type { ReadOptions } from './named-files.js'
 
-/**
- * A configuration of one member, by one of its keys; `flags` and `env` may stand together, as they do for a process.
- */
+/** A configuration of one member, by one of its keys; `flags` and `env` may be combined, as for a process. */
 export interface ConfigInput {
   /** The path of a file: etcd’s YAML, an EnvironmentFile, a unit, a manifest, a Compose file, or a copy of /proc/PID/cmdline. */
   file?: string | URL | undefined
@@ -48,12 +36,12 @@ export interface ConfigInput {
   manifest?: string | undefined
 }
 
-const KEYS = ['file', 'yaml', 'flags', 'env', 'unit', 'manifest'] as const
-
-/** What is read of a text that may start several etcds. */
+/** How a configuration is read. */
 type Given = Omit<ReadOptions, 'texts'> & {
-  /** Which of several is read: a service, a pod, or the name of the member. Default: the only one. */
+  /** Which of several etcds is read: a service, a pod, or the name of the member. Default: the only one. */
   readonly member?: string | null
+  /** False if a stranger wrote it: what cannot be checked is then an error. Default: true. */
+  readonly comments?: boolean
 }
 
 /**
@@ -92,13 +80,31 @@ export async function readMembers(
   label: string | null = null,
 ): Promise<ReadMember[]> {
   checkInput(input, where)
-  const options = { readFiles: given.readFiles, root: given.root, texts: [] }
+  const { readFiles, root, comments = true } = given
   const file = input.file === undefined ? label : pathOf(input.file)
-  const readings = await readInput(input, options, label)
+  const reader = new InputReader({ readFiles, root, texts: [] }, label, comments)
   const members: ReadMember[] = []
-  for (const each of readings) members.push(await resolveEffective(each, file, options))
+  for (const each of await reader.read(input)) members.push(await resolveEffective(each, file, reader.options))
   return members
 }
+
+const isText = (value: unknown): boolean => typeof value === 'string'
+const isTextOrBytes = (value: unknown): boolean => isText(value) || value instanceof Uint8Array
+const isRecord = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  !Array.isArray(value) &&
+  Object.values(value ?? {}).every((each) => each === undefined || isText(each))
+const areWords = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
+
+const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) => boolean, must: string]>> = {
+  file: [(value) => (isText(value) && value !== '') || value instanceof URL, 'must be a path'],
+  yaml: [isTextOrBytes, 'must be a string'],
+  flags: [(value) => isTextOrBytes(value) || areWords(value), 'must be a string or an array of arguments'],
+  env: [(value) => isText(value) || isRecord(value), 'must be a record of strings, or a string'],
+  unit: [isText, 'must be a string'],
+  manifest: [isText, 'must be a string'],
+}
+const KEYS = ['file', 'yaml', 'flags', 'env', 'unit', 'manifest'] as const satisfies readonly (keyof ConfigInput)[]
 
 function checkInput(input: ConfigInput, where: string): void {
   checkOptions(where, input, KEYS)
@@ -107,174 +113,163 @@ function checkInput(input: ConfigInput, where: string): void {
   if (given.length === 0) throw optionInvalid(where, `is missing its contents: pass one of ${KEYS.join(', ')}`)
   if (given.length !== 1 && !areBoth)
     throw optionInvalid(where, `must have only one of ${KEYS.join(', ')}, or flags and env`)
-  const { file, yaml, flags, env, unit, manifest } = input
-  const isText = (value: unknown): boolean => typeof value === 'string'
-  const isRecord =
-    typeof env === 'object' &&
-    !Array.isArray(env) &&
-    Object.values(env).every((each) => each === undefined || isText(each))
-  const areWords = Array.isArray(flags) && flags.every(isText)
-  const refuse = (key: string, reason: string): never => {
-    throw optionInvalid(`${where}.${key}`, reason)
+  for (const key of given) {
+    const [is, must] = INPUTS[key]
+    if (!is(input[key])) throw optionInvalid(`${where}.${key}`, must)
   }
-  if (file !== undefined && !isText(file) && !(file instanceof URL)) refuse('file', 'must be a path')
-  if (file === '') refuse('file', 'must not be empty')
-  if (yaml !== undefined && !isText(yaml) && !(yaml instanceof Uint8Array)) refuse('yaml', 'must be a string')
-  if (flags !== undefined && !isText(flags) && !(flags instanceof Uint8Array) && !areWords)
-    refuse('flags', 'must be a string or an array of arguments')
-  if (env !== undefined && !isText(env) && !isRecord) refuse('env', 'must be a record of strings, or a string')
-  if (unit !== undefined && !isText(unit)) refuse('unit', 'must be a string')
-  if (manifest !== undefined && !isText(manifest)) refuse('manifest', 'must be a string')
 }
 
 function pathOf(file: string | URL): string {
   return file instanceof URL ? fileURLToPath(file) : file
 }
 
-async function readInput(input: ConfigInput, options: ReadOptions, label: string | null): Promise<ConfigReading[]> {
-  const { file, yaml, flags, env, unit, manifest } = input
-  if (file !== undefined) {
-    const content = await readConfigFile(resolve(pathOf(file)), pathOf(file))
-    return 'code' in content ? [unreadable(content)] : readAny(seen(content, options), options)
+type Form = 'command' | 'unit' | 'manifest' | 'Compose' | 'env' | 'yaml'
+
+class InputReader {
+  readonly options: ReadOptions
+  readonly #label: string | null
+  /** Whether a template is an error. */
+  readonly #isStrict: boolean
+
+  constructor(options: ReadOptions, label: string | null, comments: boolean) {
+    this.options = options
+    this.#label = label
+    this.#isStrict = !comments
   }
-  if (yaml !== undefined) {
-    const content = typeof yaml === 'string' ? { text: yaml, file: label } : decodeText(yaml, label)
-    return 'code' in content ? [unreadable(content)] : readYamlInput(seen(content, options))
+
+  async read({ file, yaml, flags, env, unit, manifest }: ConfigInput): Promise<ConfigReading[]> {
+    if (file !== undefined) {
+      const path = pathOf(file)
+      const content = await readConfigFile(resolve(path), path)
+      return this.#text(content, formOf, 'text' in content ? dirname(path) : null)
+    }
+    if (yaml !== undefined) return this.#text(yaml, yamlFormOf)
+    if (unit !== undefined) return this.#text(unit, () => 'unit')
+    if (manifest !== undefined) return this.#text(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'))
+    const readings = [
+      ...(flags === undefined ? [] : await this.#flags(flags)),
+      ...(env === undefined ? [] : typeof env === 'string' ? await this.#text(env, () => 'env') : this.#record(env)),
+    ]
+    const [first] = readings
+    return [
+      {
+        options: readings.flatMap((each) => each.options),
+        others: readings.flatMap((each) => each.others),
+        findings: readings.flatMap((each) => each.findings),
+        context: first?.context ?? NO_CONTEXT,
+        isWhole: readings.every((each) => each.isWhole),
+      },
+    ]
   }
-  const text = unit ?? manifest ?? (typeof env === 'string' ? env : undefined)
-  const template = text === undefined ? null : refuseTemplate({ text, file: label }, manifest !== undefined)
-  if (text !== undefined && template !== null) {
-    seen({ text, file: label }, options)
-    return [unreadable(template)]
+
+  /** @param folder Where files next to it are; null if that is not known. */
+  async #text(
+    given: string | Uint8Array | ConfigText | Finding,
+    formOf: (text: string) => Form,
+    folder: string | null = null,
+  ): Promise<ConfigReading[]> {
+    const passed = typeof given === 'string' ? { text: given, file: this.#label } : given
+    const content = passed instanceof Uint8Array ? decodeText(passed, this.#label) : passed
+    if ('code' in content) return [unreadable(content)]
+    this.options.texts.push(content)
+    const refused = refuseText(content)
+    if (refused !== null) return [unreadable(refused)]
+    const { text, file } = content
+    const form = formOf(text)
+    const template =
+      form === 'command' || form === 'env' ? null : templateLine(content, form === 'unit' ? 'unit' : 'yaml')
+    if (template !== null) {
+      const kind = this.#isStrict ? ('template of others' as const) : ('template' as const)
+      return [unreadable(finding('config/not-checked', { ...template, kind }))]
+    }
+    switch (form) {
+      case 'command':
+        return [await this.#command(content)]
+      case 'unit':
+        return [await readUnit(content, namedFiles(this.options))]
+      case 'manifest':
+        return readManifest(content)
+      case 'Compose':
+        return readCompose(content, folder === null ? null : namedFiles(this.options, folder))
+      case 'env':
+        return [readEnvironmentFile(content)]
+      case 'yaml': {
+        const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []
+        const looked = `it is PEM and holds a ${pem ?? ''}`
+        if (pem === undefined) return [await readYamlConfig(content)]
+        return [unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked }))]
+      }
+    }
   }
-  if (unit !== undefined) return [await readUnit(seen({ text: unit, file: label }, options), namedFiles(options))]
-  if (manifest !== undefined) {
-    const content = seen({ text: manifest, file: label }, options)
-    return isCompose(manifest) ? readCompose(content, null) : readManifest(content)
+
+  #record(env: Readonly<Record<string, string | undefined>>): ConfigReading[] {
+    const variables = Object.entries(env).flatMap(([name, value]) =>
+      value === undefined
+        ? []
+        : [{ name, value, place: { option: name, file: this.#label, line: null, column: null } }],
+    )
+    return [{ ...readVariables(variables), context: NO_CONTEXT, isWhole: true }]
   }
-  const read = [
-    ...(flags === undefined ? [] : [await readFlagsInput(flags, label, options)]),
-    ...(env === undefined ? [] : [readEnvInput(env, label, options)]),
-  ]
-  return [
-    {
-      options: read.flatMap((each) => each.options),
-      others: read.flatMap((each) => each.others),
-      findings: read.flatMap((each) => each.findings),
-      context: read[0]?.context ?? NO_CONTEXT,
-      isWhole: read.every((each) => each.isWhole),
-    },
-  ]
-}
 
-/** Notes a text that is read. */
-function seen(content: ConfigText, { texts }: ReadOptions): ConfigText {
-  texts.push(content)
-  return content
-}
-
-/** Reads a file by what it is. */
-async function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReading[]> {
-  const { text } = content
-  const start = text.slice(0, 4096)
-  // Words of /proc/PID/cmdline; a text with lines has such an byte by mistake.
-  const isProcess = /^[^\n\0]+\0/.test(start)
-  if (isProcess || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start))
-    return [await readCommand(content, namedFiles(options))]
-  const template = refuseTemplate(content, isManifest(text) || isCompose(text))
-  if (template !== null) return [unreadable(template)]
-  if (/^[ \t]*\[(?:Unit|Service)\]/m.test(text)) return [await readUnit(content, namedFiles(options))]
-  if (isManifest(text)) return readYamlInput(content)
-  if (isCompose(text)) return readCompose(content, namedFiles(options, dirname(content.file ?? '.')))
-  if (/^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text)) return [readEnvText(content)]
-  return readYamlInput(content)
-}
-
-/** YAML is etcd’s own file, or what else starts etcd by YAML. */
-async function readYamlInput(content: ConfigText): Promise<ConfigReading[]> {
-  const { text, file } = content
-  const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []
-  if (pem !== undefined)
-    return [unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked: `it is PEM and holds a ${pem}` }))]
-  const template = refuseTemplate(content, true)
-  if (template !== null) return [unreadable(template)]
-  if (isManifest(text)) return readManifest(content)
-  return isCompose(text) ? readCompose(content, null) : [await readYamlConfig(content)]
-}
-
-function readFlagsInput(
-  flags: NonNullable<ConfigInput['flags']>,
-  label: string | null,
-  options: ReadOptions,
-): Promise<ConfigReading> | ConfigReading {
-  const readNamed = namedFiles(options)
-  if (typeof flags === 'string') return readCommand(seen({ text: flags, file: label }, options), readNamed)
-  if (flags instanceof Uint8Array) {
-    const content = decodeText(flags, label)
-    return 'code' in content ? unreadable(content) : readCommand(content, readNamed)
+  async #flags(flags: NonNullable<ConfigInput['flags']>): Promise<ConfigReading[]> {
+    if (typeof flags === 'string' || flags instanceof Uint8Array) return this.#text(flags, () => 'command')
+    const bytes = flags.reduce((sum, word) => sum + word.length, 0)
+    if (bytes > MAX_CONFIG_OCTETS) return [unreadable(tooLarge('file', this.#label, bytes))]
+    const place = (_: number, option: string): ConfigPlace => ({ option, file: this.#label, line: null, column: null })
+    return [await this.#words({ words: flags.map((text) => wordAt(text, 0)), faults: [] }, '', place)]
   }
-  const octets = flags.reduce((sum, word) => sum + word.length, 0)
-  if (octets > MAX_CONFIG_OCTETS) return unreadable(tooLarge('file', label, octets))
-  return fromWords(
-    { words: flags.map((text) => ({ text, offset: 0, isEnd: false })), faults: [] },
-    '',
-    () => ({ file: label, line: null, column: null }),
-    label,
-    readNamed,
-  )
-}
 
-function readCommand(content: ConfigText, readNamed: ReadNamedFile): Promise<ConfigReading> | ConfigReading {
-  const refused = refuseText(content)
-  if (refused !== null) return unreadable(refused)
-  const { text, file } = content
-  const lines = new Lines(content)
-  const split = text.includes('\0') ? { words: processWords(text), faults: [] } : withHome(splitText(text, 'shell'))
-  return fromWords(split, text, (at) => lines.place(at, ''), file, readNamed)
-}
+  #command(content: ConfigText): Promise<ConfigReading> {
+    const { text } = content
+    const lines = new Lines(content)
+    const place = (offset: number, option: string): ConfigPlace => lines.place(offset, option)
+    if (text.includes('\0')) return this.#words({ words: processWords(text), faults: [] }, text, place)
+    const { words, faults } = splitText(text, 'shell')
+    // A shell replaces `~` by a folder that only it knows.
+    const expanded = words.map((word) => ({ ...word, text: word.text.replace(/^~(?=\/|$)/, '${HOME}') }))
+    return this.#words({ words: expanded, faults }, text, place)
+  }
 
-/** A shell replaces `~` at the beginning of a word by a folder that is known to it alone. */
-function withHome({ words, faults }: Split): Split {
-  return { faults, words: words.map((word) => ({ ...word, text: word.text.replace(/^~(?=\/|$)/, '${HOME}') })) }
-}
-
-async function fromWords(
-  { words, faults }: Split,
-  text: string,
-  place: (offset: number) => Omit<ConfigPlace, 'option'>,
-  file: string | null,
-  readNamed: ReadNamedFile,
-): Promise<ConfigReading> {
-  const command = etcdCommand(words)
-  if (command === null) {
-    if (words.length === 0) return { options: [], others: [], findings: [], context: NO_CONTEXT, isWhole: true }
+  async #words(
+    { words, faults }: Split,
+    text: string,
+    place: (offset: number, option: string) => ConfigPlace,
+  ): Promise<ConfigReading> {
+    const command = etcdCommand(words)
+    if (command !== null) {
+      const source = { text, option: 'etcd', place }
+      const start = await readStart(command, [], source, namedFiles(this.options))
+      const findings = [...faultFindings(faults, source), ...start.findings]
+      return { ...start, findings, context: command.container?.context ?? NO_CONTEXT }
+    }
+    if (words.length === 0) return { ...unreadable(), isWhole: true }
+    const { file } = place(0, '')
     return unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked: 'no argument of the command is etcd' }))
   }
-  const at = (offset: number, option: string): ConfigPlace => ({ ...place(offset), option })
-  const named = await containerVariables(command.container, at, readNamed)
-  const start = readStart(command, named.variables, at)
-  const wrong = faultFindings([...faults, ...command.faults], text, (offset) => at(offset, 'etcd'))
-  return {
-    ...start,
-    findings: [...wrong, ...start.findings, ...named.findings],
-    context: command.container?.context ?? NO_CONTEXT,
-    isWhole: start.isWhole && named.isWhole,
-  }
 }
 
-function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null, options: ReadOptions): ConfigReading {
-  if (typeof env === 'string') return readEnvText(seen({ text: env, file: label }, options))
-  return { ...readVariables(recordVariables(env, label)), context: NO_CONTEXT, isWhole: true }
+/** What a file is, by its text. */
+function formOf(text: string): Form {
+  const start = text.slice(0, 4096)
+  // Arguments of /proc/PID/cmdline; a text with lines has such a byte by mistake.
+  if (/^[^\n\0]+\0/.test(start)) return 'command'
+  if (/^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start)) return 'command'
+  if (/^[ \t]*\[(?:Unit|Service)\]/m.test(text)) return 'unit'
+  if (!isManifest(text) && !isCompose(text) && /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text)) return 'env'
+  return yamlFormOf(text)
 }
 
-function readEnvText(content: ConfigText): ConfigReading {
-  const refused = refuseText(content)
-  if (refused !== null) return unreadable(refused)
+function yamlFormOf(text: string): Form {
+  if (isManifest(text)) return 'manifest'
+  return isCompose(text) ? 'Compose' : 'yaml'
+}
+
+function readEnvironmentFile(content: ConfigText): ConfigReading {
   const { variables, findings } = fileVariables(content)
   const env = readVariables(variables)
   return {
     ...env,
-    findings: [...findings, ...exportedOptions(variables), ...notExpandedIn(variables), ...env.findings],
+    findings: [...findings, ...notExpandedIn(variables), ...env.findings],
     context: NO_CONTEXT,
     isWhole: true,
   }

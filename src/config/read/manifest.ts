@@ -1,61 +1,55 @@
 /** Reads the manifest of a pod that runs etcd: a static pod, or the template of a StatefulSet, Deployment or DaemonSet. */
 import type { Finding } from '../../report/finding.js'
-import { rowOfVariable } from '../tables/options.js'
-import { boundedValues, type EtcdCommand, etcdCommand, substitute, type Values } from './command.js'
-import type { Variable } from './env.js'
-import {
-  filesOfVolume,
-  type KubeObjects,
-  kubeObjectsOf,
-  valueFrom,
-  variablesFrom,
-  type VolumeFiles,
-} from './kube-objects.js'
 import { finding } from '../finding.js'
-import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, releaseOf } from './image.js'
+import { rowOfVariable } from '../tables/options.js'
+import { boundedValues, type EtcdCommand, NO_ARGUMENTS, substitute, type Values, valuesOf } from './command.js'
+import { commandOf, releaseOf, withoutEtcd } from './container.js'
+import type { Variable } from './env.js'
+import { areOfEtcd, isEtcdImage } from './image.js'
+import { filesOfVolume, type KubeObjects, kubeObjectsOf, type VolumeFiles } from './kube-objects.js'
 import { mountsOf, volumeFindings } from './pod-volumes.js'
 import { podProbes } from './probes.js'
-import { type ConfigReading, notReadVariables, type Replicas, unreadable } from './read-option.js'
-import { faultFindings, readStart } from './start.js'
-import { type ConfigText, MAX_MEMBERS, refuseText } from './text.js'
-import type { Word } from './tokenizer.js'
-import { kindText, readYaml, type YamlReading } from './yaml/yaml-text.js'
-import { at, itemsOf, textAt, type YamlValue } from './yaml/yaml-value.js'
+import { type ConfigReading, NO_CONTEXT, type Replicas } from './read-option.js'
+import { readStart } from './start.js'
+import { type ConfigText, MAX_MEMBERS } from './text.js'
+import { wordAt } from './tokenizer.js'
+import { at, entriesOf, itemsAt, readYaml, textAt, typeFinding, type YamlReading, type YamlValue } from './yaml.js'
+
+/** Whether a text looks like a manifest of Kubernetes. */
+export function isManifest(text: string): boolean {
+  return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{[\s\S]*"(?:kind|apiVersion)"\s*:/.test(text)
+}
 
 export async function readManifest(source: ConfigText): Promise<ConfigReading[]> {
-  const refused = refuseText(source)
-  if (refused !== null) return [unreadable(refused)]
   const yaml = await readYaml(source, 'all')
-  const pods = yaml.documents.flatMap((document) => podsOf(document, 0))
-  const maps = kubeObjectsOf(yaml)
-  const readings = pods.flatMap((pod) => {
-    const { spec, name } = pod
-    const own = etcdsOf(spec, yaml, maps)
-    return own.map(({ container, command }): ConfigReading => {
-      const reading = readContainer(container, command, pod, yaml, maps)
-      const inside = textAt(container, 'name') ?? ''
-      const label = own.length === 1 ? name : `${name}/${inside}`
-      const findings = [...yaml.findings, ...reading.findings]
-      return { ...reading, findings, label, labelPlace: yaml.place(container.offset, 'containers') }
-    })
-  })
-  if (readings.length > 0) return readings.slice(0, MAX_MEMBERS)
-  if (yaml.findings.some(({ severity }) => severity === 'error')) return [unreadable(...yaml.findings)]
+  const pods = yaml.documents.flatMap((document) => podsOf(document))
+  const objects = kubeObjectsOf(yaml)
+  const readings: ConfigReading[] = []
+  for (const pod of pods) {
+    const found = etcdsOf(pod.spec, yaml, objects)
+    for (const { container, command } of found) {
+      if (readings.length === MAX_MEMBERS) break
+      const label = found.length === 1 ? pod.name : `${pod.name}/${textAt(container.value, 'name') ?? ''}`
+      const labelPlace = yaml.place(container.value.offset, 'containers')
+      readings.push({ ...(await container.read(command, pod)), label, labelPlace })
+    }
+  }
+  if (readings.length > 0) return readings
   const looked = pods.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
-  return [unreadable(...yaml.findings, finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }))]
+  return withoutEtcd(yaml, source.file, looked)
 }
 
-interface EtcdContainer {
-  readonly container: YamlValue
-  readonly command: EtcdCommand
-}
-
-/** The containers of a pod that run etcd. A container next to etcd may have its image, too: a plain start goes first. */
-function etcdsOf(spec: YamlValue, yaml: YamlReading, maps: KubeObjects): EtcdContainer[] {
+/** The containers of a pod that run etcd. A container next to etcd may have its image: one with its command comes first. */
+function etcdsOf(
+  spec: YamlValue,
+  yaml: YamlReading,
+  objects: KubeObjects,
+): { container: Container; command: EtcdCommand }[] {
   for (const kind of ['containers', 'initContainers']) {
-    for (const find of [commandOf, commandByVariables]) {
-      const found = itemsOf(at(spec, kind)).flatMap((container) => {
-        const command = find(container, yaml, maps)
+    const containers = itemsAt(spec, kind).map((value) => new Container(value, yaml, objects))
+    for (const isByVariables of [false, true]) {
+      const found = containers.flatMap((container) => {
+        const command = container.command(isByVariables)
         return command === null ? [] : [{ container, command }]
       })
       if (found.length > 0) return found
@@ -64,253 +58,220 @@ function etcdsOf(spec: YamlValue, yaml: YamlReading, maps: KubeObjects): EtcdCon
   return []
 }
 
-/** The specifications of pods in a document. */
-export function podSpecs(document: YamlValue | null, depth: number): YamlValue[] {
-  return podsOf(document, depth).map(({ spec }) => spec)
-}
-
 interface Pod {
   readonly spec: YamlValue
   readonly name: string
   /** Volumes that a StatefulSet makes. */
   readonly claims: readonly string[]
-  /** How many of them are made; null if nothing says so. */
   readonly replicas: (Omit<Replicas, 'variables' | 'place'> & { readonly offset: number }) | null
 }
 
-function podsOf(document: YamlValue | null, depth: number): Pod[] {
+/** The pods of a document, also of a List. */
+export function podsOf(document: YamlValue | null, depth = 0): Pod[] {
   if (document === null || depth > 2) return []
-  if (textAt(document, 'kind') === 'List')
-    return itemsOf(at(document, 'items')).flatMap((item) => podsOf(item, depth + 1))
-  const spec = at(document, 'spec')
-  if (spec === null) return []
-  const template = at(at(at(spec, 'jobTemplate') ?? spec, 'template') ?? spec, 'spec')
-  const name = textAt(at(document, 'metadata'), 'name') ?? ''
-  const claims = itemsOf(at(spec, 'volumeClaimTemplates')).map((claim) => textAt(at(claim, 'metadata'), 'name') ?? '')
-  const replicas = replicasOf(document, spec, name)
-  return at(template ?? spec, 'containers') === null ? [] : [{ spec: template ?? spec, name, claims, replicas }]
+  if (textAt(document, 'kind') === 'List') return itemsAt(document, 'items').flatMap((item) => podsOf(item, depth + 1))
+  const outer = at(document, 'spec')
+  const spec = at(outer, 'template', 'spec') ?? outer
+  if (outer === null || spec === null || at(spec, 'containers') === null) return []
+  const name = textAt(document, 'metadata', 'name') ?? ''
+  const claims = itemsAt(outer, 'volumeClaimTemplates').map((claim) => textAt(claim, 'metadata', 'name') ?? '')
+  return [{ spec, name, claims, replicas: replicasOf(document, outer, name) }]
 }
 
 function replicasOf(document: YamlValue, spec: YamlValue, name: string): Pod['replicas'] {
   const [kind = '', count = ''] = [textAt(document, 'kind'), textAt(spec, 'replicas')]
   if (!/^(?:StatefulSet|Deployment|ReplicaSet)$/.test(kind) || !/^\d{1,3}$/.test(count)) return null
-  const first = Number(textAt(at(spec, 'ordinals'), 'start') ?? '0')
-  const namespace = textAt(at(document, 'metadata'), 'namespace') ?? null
-  const service = textAt(spec, 'serviceName') ?? null
-  const offset = at(spec, 'replicas')?.offset ?? 0
-  return { kind, name, count: Number(count), first, service, namespace, offset }
-}
-
-function commandOf(container: YamlValue, yaml: YamlReading, maps: KubeObjects): EtcdCommand | null {
-  const { variables } = variablesOf(container, yaml, maps)
-  const byName = boundedValues(new Map(variables.map(({ name, value }) => [name, value])))
-  const words = ['command', 'args'].flatMap((key) =>
-    itemsOf(at(container, key)).flatMap((item) => wordOf(item, byName)),
-  )
-  const isImage = isEtcdImage(textAt(container, 'image') ?? '')
-  const [first] = words
-  if (first === undefined) return isImage ? NOTHING : null
-  // Without a program, the image's own is started.
-  const isBare = first.text.startsWith('-')
-  const isEtcd = isImage || areEtcdFlags(words) || areOfEtcd(variables.map(({ name }) => name))
-  const command = isBare && !isEtcd ? null : etcdCommand(words)
-  if (command === null) return null
-  return { ...command, faults: [...missingProgram(textAt(container, 'image') ?? '', words), ...command.faults] }
-}
-
-/** Of an image with a script of its own, which starts etcd by variables. */
-function commandByVariables(container: YamlValue, yaml: YamlReading, maps: KubeObjects): EtcdCommand | null {
-  const names = variablesOf(container, yaml, maps).variables.map(({ name }) => name)
-  const isImage = isEtcdImage(textAt(container, 'image') ?? '')
-  const isEtcd = isImage ? names.some((name) => rowOfVariable(name) !== undefined) : areOfEtcd(names)
-  return isEtcd ? NOTHING : null
-}
-
-function readContainer(
-  container: YamlValue,
-  command: EtcdCommand,
-  { spec, claims, replicas }: Pod,
-  yaml: YamlReading,
-  maps: KubeObjects,
-): ConfigReading {
-  const { variables, missing } = variablesOf(container, yaml, maps)
-  const start = readStart(command, variables, (offset, option) => yaml.place(offset, option))
-  const files = new Map<YamlValue, VolumeFiles | null>()
-  const filesOf = (volume: YamlValue): VolumeFiles | null => {
-    const known = files.get(volume)
-    if (known !== undefined) return known
-    const found = filesOfVolume(volume, maps, yaml)
-    files.set(volume, found)
-    return found
-  }
-  const values = new Map(variables.map(({ name, value }) => [name, value]))
-  const [own, ofPod] = [at(container, 'securityContext'), at(spec, 'securityContext')]
   return {
-    ...start,
-    findings: [
-      ...faultFindings(command.faults, yaml.text, (offset) => yaml.place(offset, 'command')),
-      ...wrongTexts(container, yaml),
-      ...(missing.length > 0 || command.isShell === true ? [] : undefinedVariables(container, variables, yaml)),
-      ...(command.isShell === true ? [] : variablesOfShell(container, yaml)),
-      ...start.findings,
-      ...missing.map(({ from, offset }) => notReadVariables(yaml.place(offset, 'envFrom'), from)),
-      ...volumeFindings(container, spec, claims, yaml, filesOf),
-    ],
-    context: {
-      directory: textAt(container, 'workingDir') ?? null,
-      groups: [],
-      isUserDynamic: false,
-      user: textAt(own, 'runAsUser') ?? textAt(ofPod, 'runAsUser') ?? null,
-      ...releaseOf(container, yaml),
-      mounts: mountsOf(container, spec, filesOf),
-      probes: podProbes(container, spec, yaml, values),
-      engine: 'Kubernetes',
-      isRootReadOnly: textAt(own, 'readOnlyRootFilesystem') === 'true',
-      volumeGroups: volumeGroups(own, ofPod),
-      ...(replicas === null
-        ? {}
-        : {
-            replicas: {
-              ...replicas,
-              variables: nameVariables(container, spec),
-              place: yaml.place(replicas.offset, 'replicas'),
-            },
-          }),
-    },
-    isWhole: start.isWhole && missing.length === 0,
+    kind,
+    name,
+    count: Number(count),
+    first: Number(textAt(spec, 'ordinals', 'start') ?? '0'),
+    service: textAt(spec, 'serviceName') ?? null,
+    namespace: textAt(document, 'metadata', 'namespace') ?? null,
+    offset: at(spec, 'replicas')?.offset ?? 0,
   }
 }
 
-/** The groups of etcd, which root owns the files of a volume for; null if the volume gets a group of its own. */
-function volumeGroups(own: YamlValue | null, ofPod: YamlValue | null): string[] | null {
-  if (at(ofPod, 'fsGroup') !== null) return null
-  const more = itemsOf(at(ofPod, 'supplementalGroups')).flatMap((each) => (each.kind === 'scalar' ? each.text : []))
-  // Without one, the primary group is that of root.
-  return [textAt(own, 'runAsGroup') ?? textAt(ofPod, 'runAsGroup') ?? '0', ...more]
+/** An argument or the value of a variable. */
+interface Written {
+  readonly item: YamlValue
+  readonly text: string
+  /** The flag or the variable. */
+  readonly option: string
 }
 
-/** The variables that hold the name of the pod. */
-function nameVariables(container: YamlValue, spec: YamlValue): string[] {
-  const named = itemsOf(at(container, 'env')).flatMap((item) => {
-    const path = textAt(at(at(item, 'valueFrom'), 'fieldRef'), 'fieldPath')
-    return path === 'metadata.name' ? [textAt(item, 'name') ?? ''] : []
-  })
-  const isOwnHost = textAt(spec, 'hostNetwork') !== 'true' && at(spec, 'hostname') === null
-  return isOwnHost ? [...named, 'HOSTNAME'] : named
-}
+class Container {
+  readonly value: YamlValue
+  readonly #yaml: YamlReading
+  readonly #objects: KubeObjects
+  readonly #args: readonly Written[]
+  readonly #variables: readonly Variable[]
+  /** Sources of variables that are not in this text. */
+  readonly #missing: readonly { readonly from: string; readonly offset: number }[]
 
-const NOTHING: EtcdCommand = { args: [], variables: [], faults: [] }
-
-/** Arguments and values that are no texts, with which Kubernetes does not take the pod. */
-function wrongTexts(container: YamlValue, yaml: YamlReading): Finding[] {
-  const items = ['command', 'args'].flatMap((key) =>
-    itemsOf(at(container, key)).flatMap((item) => {
-      const text = argumentText(item)
-      return isText(item) || text === null ? [] : [{ item, option: text.replace(/[=\s].*$/s, ''), text }]
-    }),
-  )
-  const values = itemsOf(at(container, 'env')).flatMap((each) => {
-    const item = at(each, 'value')
-    if (item === null || isText(item) || (item.kind === 'scalar' && item.type === 'null')) return []
-    return [{ item, option: textAt(each, 'name') ?? 'env', text: item.kind === 'scalar' ? item.text : '…' }]
-  })
-  return [...items, ...values].map(({ item, option, text }) =>
-    finding('config/value-type', {
-      ...yaml.place(item.offset, option),
-      kind: 'type',
-      wants: `a string, as "${text}" with its quotes`,
-      has: kindText(item),
-      since: [],
-    }),
-  )
-}
-
-/** Variables in arguments, and in variables of etcd, that the container does not have: Kubernetes leaves them as they are. */
-function undefinedVariables(container: YamlValue, variables: readonly Variable[], yaml: YamlReading): Finding[] {
-  const known = new Set(variables.map(({ name }) => name))
-  const judge = (text: string, option: string, offset: number): Finding[] => {
-    const names = Array.from(text.matchAll(/(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g), ([, name = '']) => name)
-    const unknown = [...new Set(names.filter((name) => !known.has(name)))]
-    if (unknown.length === 0) return []
-    const place = yaml.place(offset, option)
-    return [finding('config/not-expanded', { ...place, names: unknown, by: 'Kubernetes' })]
+  constructor(value: YamlValue, yaml: YamlReading, objects: KubeObjects) {
+    this.value = value
+    this.#yaml = yaml
+    this.#objects = objects
+    this.#args = ['command', 'args'].flatMap((key) => itemsAt(value, key).flatMap(argumentOf))
+    const { variables, missing } = variablesOf(value, yaml, objects)
+    this.#variables = variables
+    this.#missing = missing
   }
-  const inArguments = ['command', 'args'].flatMap((key) =>
-    itemsOf(at(container, key)).flatMap((item) => {
-      const text = argumentText(item) ?? ''
-      return judge(text, text.replace(/[=\s].*$/s, ''), item.offset)
-    }),
-  )
-  const inVariables = itemsOf(at(container, 'env')).flatMap((item) => {
-    const [name = '', value] = [textAt(item, 'name'), at(item, 'value')]
-    const isOption = value?.kind === 'scalar' && rowOfVariable(name) !== undefined
-    return isOption ? judge(value.text, name, value.offset) : []
-  })
-  return [...inArguments, ...inVariables]
+
+  /** @param isByVariables Whether it has a script of its own, which starts etcd by variables. */
+  command(isByVariables: boolean): EtcdCommand | null {
+    const names = this.#variables.map(({ name }) => name)
+    if (isByVariables) {
+      const isImage = isEtcdImage(textAt(this.value, 'image') ?? '')
+      const isEtcd = isImage ? names.some((name) => rowOfVariable(name) !== undefined) : areOfEtcd(names)
+      return isEtcd ? NO_ARGUMENTS : null
+    }
+    const values = boundedValues(valuesOf(this.#variables))
+    const words = this.#args.map(({ item, text }) => wordAt(expanded(text, values), item.offset))
+    return commandOf(this.value, words, names)
+  }
+
+  async read(command: EtcdCommand, { spec, claims, replicas }: Pod): Promise<ConfigReading> {
+    const { value: container } = this
+    const yaml = this.#yaml
+    const start = await readStart(command, this.#variables, { ...yaml, option: 'command' }, null)
+    const files = new Map(
+      itemsAt(spec, 'volumes').map((volume) => [volume, filesOfVolume(volume, this.#objects, yaml)] as const),
+    )
+    const filesOf = (volume: YamlValue): VolumeFiles | null => files.get(volume) ?? null
+    const own = (key: string): string | undefined =>
+      textAt(container, 'securityContext', key) ?? textAt(spec, 'securityContext', key)
+    return {
+      ...start,
+      isWhole: start.isWhole && this.#missing.length === 0,
+      findings: [
+        ...yaml.findings,
+        ...this.#typeFindings(),
+        ...(command.isShell === true ? [] : this.#notExpanded()),
+        ...start.findings,
+        ...this.#missing.map(({ from, offset }) =>
+          finding('config/not-checked', { ...yaml.place(offset, 'envFrom'), kind: 'variables', what: [from], why: '' }),
+        ),
+        ...volumeFindings(container, spec, claims, yaml, filesOf),
+      ],
+      context: {
+        ...NO_CONTEXT,
+        directory: textAt(container, 'workingDir') ?? null,
+        user: own('runAsUser') ?? null,
+        ...releaseOf(container, yaml),
+        mounts: mountsOf(container, spec, filesOf),
+        probes: podProbes(container, spec, yaml, valuesOf(this.#variables)),
+        engine: 'Kubernetes',
+        isRootReadOnly: textAt(container, 'securityContext', 'readOnlyRootFilesystem') === 'true',
+        // Without a group of its own, root's group owns the files of a volume; so it is if none is set.
+        volumeGroups:
+          at(spec, 'securityContext', 'fsGroup') === null
+            ? [
+                own('runAsGroup') ?? '0',
+                ...itemsAt(spec, 'securityContext', 'supplementalGroups').flatMap((each) => textAt(each) ?? []),
+              ]
+            : null,
+        ...(replicas === null ? {} : { replicas: this.#replicas(replicas, spec) }),
+      },
+    }
+  }
+
+  #replicas({ offset, ...replicas }: NonNullable<Pod['replicas']>, spec: YamlValue): Replicas {
+    const named = itemsAt(this.value, 'env').flatMap((item) =>
+      textAt(item, 'valueFrom', 'fieldRef', 'fieldPath') === 'metadata.name' ? [textAt(item, 'name') ?? ''] : [],
+    )
+    const isOwnHost = textAt(spec, 'hostNetwork') !== 'true' && at(spec, 'hostname') === null
+    const variables = isOwnHost ? [...named, 'HOSTNAME'] : named
+    return { ...replicas, variables, place: this.#yaml.place(offset, 'replicas') }
+  }
+
+  /** Arguments and values that are not strings, with which Kubernetes does not accept the pod. */
+  #typeFindings(): Finding[] {
+    const values = itemsAt(this.value, 'env').flatMap((each): Written[] => {
+      const item = at(each, 'value')
+      if (item === null || (item.kind === 'scalar' && item.type === 'null')) return []
+      return [{ item, option: textAt(each, 'name') ?? 'env', text: item.kind === 'scalar' ? item.text : '…' }]
+    })
+    return [...this.#args, ...values]
+      .filter(({ item }) => item.kind !== 'scalar' || item.type !== 'text')
+      .map(({ item, option, text }) =>
+        typeFinding(this.#yaml.place(item.offset, option), `a string, as "${text}" with its quotes`, item),
+      )
+  }
+
+  /** Variables that Kubernetes does not know, and `$NAME`, which only a shell expands: in arguments and options of etcd. */
+  #notExpanded(): Finding[] {
+    const values = itemsAt(this.value, 'env').flatMap((each): Written[] => {
+      const [option = '', item] = [textAt(each, 'name'), at(each, 'value')]
+      return item?.kind === 'scalar' && rowOfVariable(option) !== undefined ? [{ item, option, text: item.text }] : []
+    })
+    const known = new Set(this.#variables.map(({ name }) => name))
+    const isWhole = this.#missing.length === 0
+    const report = (
+      written: readonly Written[],
+      pattern: RegExp,
+      by: 'Kubernetes' | 'Kubernetes, without parentheses',
+      isExpanded: (name: string) => boolean,
+    ): Finding[] =>
+      written.flatMap(({ item, option, text }) => {
+        const all = Array.from(text.matchAll(pattern), ([, name = '']) => name)
+        const names = [...new Set(all.filter((name) => !isExpanded(name)))]
+        if (names.length === 0) return []
+        return [finding('config/not-expanded', { ...this.#yaml.place(item.offset, option), names, by })]
+      })
+    const flags = this.#args.filter(({ text }) => text.startsWith('-'))
+    const seen = (name: string): boolean => known.has(name)
+    return [
+      ...(isWhole ? report([...this.#args, ...values], /(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g, 'Kubernetes', seen) : []),
+      ...report([...flags, ...values], /(?<!\$)\$\{?([A-Za-z_]\w*)/g, 'Kubernetes, without parentheses', () => false),
+    ]
+  }
 }
 
-/** `$NAME` in flags and in variables of etcd, which only a shell expands. */
-function variablesOfShell(container: YamlValue, yaml: YamlReading): Finding[] {
-  const flags = ['command', 'args'].flatMap((key) =>
-    itemsOf(at(container, key)).flatMap((item) => {
-      const text = argumentText(item) ?? ''
-      return text.startsWith('-') ? [{ text, option: text.replace(/[=\s].*$/s, ''), offset: item.offset }] : []
-    }),
-  )
-  const values = itemsOf(at(container, 'env')).flatMap((item) => {
-    const [name = '', value] = [textAt(item, 'name'), at(item, 'value')]
-    const isOption = value?.kind === 'scalar' && rowOfVariable(name) !== undefined
-    return isOption ? [{ text: value.text, option: name, offset: value.offset }] : []
-  })
-  return [...flags, ...values].flatMap(({ text, option, offset }) => {
-    const names = Array.from(text.matchAll(/(?<!\$)\$\{?([A-Za-z_]\w*)/g), ([, name = '']) => name)
-    if (names.length === 0) return []
-    const place = yaml.place(offset, option)
-    return [finding('config/not-expanded', { ...place, names, by: 'Kubernetes, without parentheses' })]
-  })
+/** An argument as it is meant: `--name: a` is a mapping in YAML. */
+function argumentOf(item: YamlValue): Written[] {
+  const [entry] = entriesOf(item)
+  const mapped = entry?.value.kind === 'scalar' ? `${entry.key}=${entry.value.text}` : undefined
+  const text = item.kind === 'scalar' ? item.text : mapped
+  return text === undefined ? [] : [{ item, text, option: text.replace(/[=\s].*$/s, '') }]
 }
 
-function isText(value: YamlValue): boolean {
-  return value.kind === 'scalar' && value.type === 'text'
+/** Kubernetes expands `$(NAME)` alone, and `$$` for a dollar sign. */
+function expanded(text: string, values: Values): string {
+  return text.includes('$(') ? substitute(text.replace(/\$(?![($])/g, '$$$$'), values) : text
 }
 
-/** An argument as it is meant: `--name: a` is a map, and `--name=a` in a sane world. */
-function argumentText(item: YamlValue): string | null {
-  if (item.kind === 'scalar') return item.text
-  const [entry] = item.kind === 'map' ? item.entries : []
-  return entry?.value.kind === 'scalar' ? `${entry.key}=${entry.value.text}` : null
-}
-
-function wordOf(item: YamlValue, variables: Values): Word[] {
-  const written = argumentText(item)
-  if (written === null) return []
-  // Kubernetes knows $(NAME) alone, and $$ for a dollar sign.
-  const text = written.includes('$(') ? substitute(written.replace(/\$(?![($])/g, '$$$$'), variables) : written
-  return [{ text, offset: item.offset, isEnd: false }]
-}
-
+/** The variables of `envFrom` and `env`. Values of Secrets are not shown. */
 function variablesOf(
   container: YamlValue,
   yaml: YamlReading,
-  maps: KubeObjects,
+  objects: KubeObjects,
 ): { variables: Variable[]; missing: { from: string; offset: number }[] } {
-  const { variables: found, missing } = variablesFrom(container, maps, yaml)
-  const byName = new Map(found.map(({ name, value }) => [name, value]))
-  const before = boundedValues(byName)
-  for (const item of itemsOf(at(container, 'env'))) {
-    const name = textAt(item, 'name')
-    if (name === undefined) continue
-    // One that is taken from elsewhere is there, and not known where it is in no ConfigMap of this text.
-    const isElsewhere = at(item, 'value') === null && at(item, 'valueFrom') !== null
-    const written = isElsewhere ? (valueFrom(item, maps) ?? `$(${name})`) : (textAt(item, 'value') ?? '')
-    const value = written.includes('$(') ? substitute(written.replace(/\$(?![($])/g, '$$$$'), before) : written
-    byName.set(name, value)
-    found.push({ name, value, place: yaml.place((at(item, 'value') ?? item).offset, name) })
+  const variables: Variable[] = []
+  const missing: { from: string; offset: number }[] = []
+  for (const item of itemsAt(container, 'envFrom')) {
+    const map = textAt(item, 'configMapRef', 'name')
+    const entries = map === undefined ? undefined : objects.get(`ConfigMap ${map}`)
+    const prefix = textAt(item, 'prefix') ?? ''
+    if (entries === undefined) {
+      const from = map === undefined ? `the Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `the ConfigMap ${map}`
+      missing.push({ from, offset: item.offset })
+    }
+    for (const [key, { text, offset }] of entries ?? [])
+      variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key) })
   }
-  return { variables: found, missing }
-}
-
-/** Whether a manifest of Kubernetes is what a text is. */
-export function isManifest(text: string): boolean {
-  return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{[\s\S]*"(?:kind|apiVersion)"\s*:/.test(text)
+  const byName = valuesOf(variables)
+  const before = boundedValues(byName)
+  for (const item of itemsAt(container, 'env')) {
+    const [name, value, from] = [textAt(item, 'name'), at(item, 'value'), at(item, 'valueFrom')]
+    if (name === undefined) continue
+    const [map = '', key = ''] = ['name', 'key'].map((each) => textAt(from, 'configMapKeyRef', each))
+    // What is taken from elsewhere exists; it is known if its ConfigMap is in this text.
+    const taken = objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
+    const written = expanded(value === null && from !== null ? taken : (textAt(value) ?? ''), before)
+    byName.set(name, written)
+    variables.push({ name, value: written, place: yaml.place((value ?? item).offset, name) })
+  }
+  return { variables, missing }
 }

@@ -2,12 +2,8 @@
 import { etcdOptions, type EtcdOptionRow, parseGoBoolean } from '../tables/options.js'
 import { isUnresolved, type ReadOption, textOption } from './read-option.js'
 
-type Word =
-  'ca' | 'cert' | 'key' | 'auth' | 'crl' | 'cipher' | 'tls' | 'min' | 'max' | 'version' | 'allowed' | 'cn' | 'hostname'
-type SideWord = 'client' | 'peer'
-
-/** The words that names are made of, each with its meaning; empty for those that tell nothing. */
-const WORDS: ReadonlyMap<string, Word | SideWord | ''> = new Map(
+/** The words that names are made of, each with its meaning; the first ones mean nothing. */
+const WORDS: ReadonlyMap<string, string> = new Map(
   (
     [
       ['', 'etcd server file path pem x509 enabled enable require required use list bundle root private'],
@@ -30,68 +26,65 @@ const WORDS: ReadonlyMap<string, Word | SideWord | ''> = new Map(
   ).flatMap(([meaning, words]) => words.split(' ').map((word) => [word, meaning] as const)),
 )
 
-/** What words stand for: those that must be there, and those that may be. The first that fits counts. */
-const MEANINGS: readonly {
-  readonly field: NonNullable<EtcdOptionRow['field']>
-  readonly all: readonly (Word | SideWord)[]
-  readonly also: readonly (Word | SideWord)[]
-}[] = [
-  { field: 'crlFile', all: ['crl'], also: ['cert', 'ca', 'tls', 'client', 'peer'] },
-  { field: 'tlsMinVersion', all: ['tls', 'min'], also: ['version'] },
-  { field: 'tlsMaxVersion', all: ['tls', 'max'], also: ['version'] },
-  { field: 'cipherSuites', all: ['cipher'], also: ['tls'] },
-  { field: 'allowedCn', all: ['allowed', 'cn'], also: ['cert', 'tls', 'client', 'peer'] },
-  { field: 'allowedHostname', all: ['allowed', 'hostname'], also: ['cert', 'tls', 'client', 'peer'] },
-  { field: 'clientCertAuth', all: ['cert', 'auth'], also: ['tls', 'client', 'peer'] },
-  { field: 'clientCertAuth', all: ['client', 'auth'], also: ['tls', 'peer'] },
-  { field: 'clientCertAuth', all: ['tls', 'auth'], also: ['peer'] },
-  { field: 'trustedCaFile', all: ['ca'], also: ['cert', 'tls', 'client', 'peer'] },
+/** Fields by the words that must be in a name, and those that may be. The first that fits counts. */
+const MEANINGS: readonly (readonly [field: NonNullable<EtcdOptionRow['field']>, all: string, also: string])[] = [
+  ['crlFile', 'crl', 'cert ca tls client peer'],
+  ['tlsMinVersion', 'tls min', 'version'],
+  ['tlsMaxVersion', 'tls max', 'version'],
+  ['cipherSuites', 'cipher', 'tls'],
+  ['allowedCn', 'allowed cn', 'cert tls client peer'],
+  ['allowedHostname', 'allowed hostname', 'cert tls client peer'],
+  ['clientCertAuth', 'cert auth', 'tls client peer'],
+  ['clientCertAuth', 'client auth', 'tls peer'],
+  ['clientCertAuth', 'tls auth', 'peer'],
+  ['trustedCaFile', 'ca', 'cert tls client peer'],
   // What a client's certificate or key would be here is not plain.
-  { field: 'keyFile', all: ['key'], also: ['cert', 'tls', 'peer'] },
-  { field: 'certFile', all: ['cert'], also: ['tls', 'peer'] },
+  ['keyFile', 'key', 'cert tls peer'],
+  ['certFile', 'cert', 'tls peer'],
 ]
 
-/** Longer names are none that people mean something by. */
+/** Longer names are not compared: that takes the product of both lengths. */
 const MAX_NAME = 64
 
 /**
- * The option that the words of a name stand for; null if they do not all stand for something.
+ * The option that the words of a name stand for; null if one of them stands for nothing.
  *
- * @param side Which side is meant where the name does not say "peer".
+ * @param side Which side is meant if the name does not say "peer".
  */
-export function meantByWords(name: string, side: SideWord = 'client'): EtcdOptionRow | null {
+export function meantByWords(name: string, side: 'client' | 'peer' = 'client'): EtcdOptionRow | null {
   if (name.length > MAX_NAME) return null
-  const words = new Set<Word | SideWord>()
-  for (const word of name.toLowerCase().split(/[-_.]/)) {
-    const meaning = WORDS.get(word)
-    if (meaning === undefined) return null
-    if (meaning !== '') words.add(meaning)
-  }
-  const meant = MEANINGS.find(
-    ({ all, also }) =>
-      all.every((word) => words.has(word)) && [...words].every((word) => all.includes(word) || also.includes(word)),
-  )
-  if (meant === undefined) return null
+  const meanings = name
+    .toLowerCase()
+    .split(/[-_.]/)
+    .map((word) => WORDS.get(word))
+  if (meanings.includes(undefined)) return null
+  const words = new Set(meanings.filter((each) => each !== ''))
+  const [field] =
+    MEANINGS.find(([, all, also]) => {
+      const [required, known] = [all.split(' '), `${all} ${also}`.split(' ')]
+      return required.every((word) => words.has(word)) && [...words].every((word) => known.includes(word ?? ''))
+    }) ?? []
   const block = words.has('peer') ? 'peer' : side
-  return etcdOptions.find((row) => row.field === meant.field && (row.block === 'server' || row.block === block)) ?? null
+  const isMeant = (row: EtcdOptionRow): boolean =>
+    field !== undefined && row.field === field && (row.block === 'server' || row.block === block)
+  return etcdOptions.find(isMeant) ?? null
 }
 
-/** The option that is meant, when a file is named and the value is true or false: whether certificates are asked for. */
-export function meantByValue(row: EtcdOptionRow, name: string, value: string, side?: SideWord): EtcdOptionRow {
+/** The option that is meant if the value for a file is true or false: whether certificates are required. */
+export function meantByValue(row: EtcdOptionRow, name: string, value: string, side?: 'client' | 'peer'): EtcdOptionRow {
   if (row.kind !== 'path' || parseGoBoolean(value) === null) return row
   const other = meantByWords(`${name}-auth`, side)
   return other?.kind === 'boolean' ? other : row
 }
 
-/** What is told by a name that is a guess; null if the value does not fit the guess. */
+/** The option for a name that is a guess; null if the value does not fit it. */
 export function guessedOption(
   row: EtcdOptionRow,
   value: string,
   form: ReadOption['form'],
   place: ReadOption['place'],
 ): ReadOption | null {
-  if (!fits(row, value) && !isUnresolved(value)) return null
-  return { ...textOption(row, value, form, place), isGuess: true }
+  return fits(row, value) || isUnresolved(value) ? { ...textOption(row, value, form, place), isGuess: true } : null
 }
 
 function fits({ kind }: EtcdOptionRow, value: string): boolean {
@@ -100,87 +93,51 @@ function fits({ kind }: EtcdOptionRow, value: string): boolean {
   return kind !== 'path' || !/^(?:true|false|yes|no|on|off|\d)$/i.test(value)
 }
 
-/** Whether an option protects something, which is open where etcd is not told it. */
+/** Whether something is open if etcd does not receive the option. */
 export function isProtection(row: EtcdOptionRow): boolean {
   return row.block !== 'server' || row.kind === 'suites' || row.kind === 'tls-version'
 }
 
-/** What etcd listens on, or advertises, if the option is not set; nothing for what is not a URL. */
+/** What etcd listens on, or advertises, if the option is not set; nothing for other kinds. */
 export function usedInstead(row: EtcdOptionRow | undefined): { readonly uses?: string } {
   return row?.kind === 'urls' && row.default !== null ? { uses: row.default } : {}
 }
 
-/** Words of which some follow the side in the name of a block. */
-const OF_BLOCKS: ReadonlySet<string> = new Set(['transport', 'security', 'tls', 'ssl'])
-
 /** The block of a file that a name such as `client-security` stands for. */
 export function blockByWords(name: string, blocks: Iterable<string>): string | null {
-  const [side, ...rest] = name.toLowerCase().split(/[-_]/)
-  if (rest.length === 0 || !rest.every((word) => OF_BLOCKS.has(word))) return null
-  return Array.from(blocks).find((block) => block.startsWith(`${side ?? ''}-`)) ?? null
+  const [, side] = /^(client|peer)(?:[-_](?:transport|security|tls|ssl))+$/i.exec(name) ?? []
+  return Array.from(blocks).find((block) => side !== undefined && block.startsWith(`${side}-`)) ?? null
 }
 
-/** A name is near where at most this many letters differ; short names allow less. */
-const MOST_SLIPS = 3
-
-/** Flags that etcd had up to 3.3, and what took their place. */
-export const GONE: Readonly<Record<string, string>> = {
-  'ca-file': 'trusted-ca-file',
-  'peer-ca-file': 'peer-trusted-ca-file',
-}
-
-/** Names that etcdctl and Kubernetes have for flags of etcd. */
-export const NAMES_OF_OTHERS: Readonly<Record<string, string>> = {
-  cacert: 'trusted-ca-file',
-  'ca-cert': 'trusted-ca-file',
-  'client-ca-file': 'trusted-ca-file',
-}
-
-/** What a table has for a name; a name such as "constructor" is in each object, and in no table. */
-export function own(table: Readonly<Record<string, string>>, name: string): string | undefined {
-  return Object.hasOwn(table, name) ? table[name] : undefined
-}
-
-/** The nearest of the names; null if none is near. */
+/** The nearest of the names; null if none is near. At most three letters differ; fewer in short names. */
 export function nearest(name: string, known: Iterable<string>): string | null {
   const wanted = fold(name)
-  // Nobody misspells a name of this length, and comparing takes the product of both.
-  if (wanted.length > 64) return null
-  const limit = Math.min(MOST_SLIPS, Math.floor(wanted.length / 4))
+  if (wanted.length > MAX_NAME) return null
   let best: string | null = null
-  let least = limit + 1
+  let least = Math.min(3, Math.floor(wanted.length / 4)) + 1
   const names = Array.from(known, (each) => ({ each, folded: fold(each) }))
   for (const { each, folded } of names) {
     const distance = slips(wanted, folded, least)
-    if (distance < least) {
-      best = each
-      least = distance
-    }
+    if (distance >= least) continue
+    best = each
+    least = distance
   }
   return best ?? unfinished(wanted, names)
 }
 
-interface KnownName {
-  readonly each: string
-  readonly folded: string
-}
-
 /** The name that lacks its end, `trusted-ca` for `trusted-ca-file`, or has something before it, `tls-cert-file`. */
-function unfinished(wanted: string, names: readonly KnownName[]): string | null {
+function unfinished(wanted: string, names: readonly { each: string; folded: string }[]): string | null {
   const own = bare(wanted)
   const longer = own.length > 2 ? names.filter(({ folded }) => folded.startsWith(`${wanted}-`)) : []
   // One word is the beginning of too many.
   if (longer.length === 1 || (longer.length > 1 && own.includes('-')))
     return longer.reduce((a, b) => (b.folded.length < a.folded.length ? b : a)).each
-  const shorter = names.filter(({ folded }) => {
-    const name = bare(folded)
-    return own.endsWith(name) && own.endsWith(`-${name}`) && name.includes('-')
-  })
+  const shorter = names.filter(({ folded }) => bare(folded).includes('-') && own.endsWith(`-${bare(folded)}`))
   return shorter.length === 0 ? null : shorter.reduce((a, b) => (b.folded.length > a.folded.length ? b : a)).each
 }
 
 function bare(folded: string): string {
-  return folded.startsWith('etcd-') ? folded.slice('etcd-'.length) : folded
+  return folded.replace(/^etcd-/, '')
 }
 
 function fold(name: string): string {
@@ -195,16 +152,15 @@ function slips(a: string, b: string, limit: number): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
-    let leastHere = i
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1] ? 0 : 1
       let cost = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same)
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-      if (swapped) cost = Math.min(cost, (before[j - 2] ?? 0) + 1)
+      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      if (isSwapped) cost = Math.min(cost, (before[j - 2] ?? 0) + 1)
       next.push(cost)
-      if (cost < leastHere) leastHere = cost
     }
     // What follows is made of the last two rows, and never less.
+    const leastHere = Math.min(...next)
     if (leastHere >= limit && leastBefore >= limit) return limit
     leastBefore = leastHere
     before = row

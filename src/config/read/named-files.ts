@@ -1,4 +1,4 @@
-/** Files that a configuration names, looked for below another root if one is given, and how many of them are read. */
+/** Files that a configuration names, below another root if one is given. */
 import { readlinkSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { readMaterialFile } from '../../credentials/read-file.js'
@@ -16,9 +16,9 @@ import {
 export interface ReadOptions {
   /** Whether files that the configuration names are read. */
   readonly readFiles: boolean
-  /** A folder in which paths of the configuration are looked for, as if it were the root. Null: the root itself. */
+  /** A folder that paths of the configuration start at. Null: the root itself. */
   readonly root: string | null
-  /** Collects the texts that are read: the configuration itself first, then the files that it names. */
+  /** Collects the texts that are read, the configuration itself first. */
   readonly texts: ConfigText[]
 }
 
@@ -32,37 +32,33 @@ export async function readConfigFile(path: string, name: string): Promise<Config
 /**
  * Reads the files that one configuration names, until they are too many, or have more bytes together than one may have.
  *
- * @param folder Where relative paths start: the folder of the configuration itself, which no other root is put before.
+ * @param folder Where relative paths start: the folder of the configuration itself, which is not below the other root.
  */
 export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: string | null = null): ReadNamedFile {
-  let octets = 0
+  let bytes = 0
   let files = 0
-  const read = (path: string): Promise<ConfigText | Finding> => {
-    if (folder !== null && !isAbsolute(path)) return readConfigFile(resolveRelativeTo(`${folder}/_`, path, root), path)
-    return readConfigFile(root === null ? resolve(path) : resolveInRoot(root, path), path)
-  }
   return async (path) => {
     if (!readFiles || isUnresolved(path) || path.includes('*')) return null
-    if (octets > MAX_CONFIG_OCTETS || files++ >= MAX_NAMED_FILES) return null
-    const content = await read(path)
+    if (bytes > MAX_CONFIG_OCTETS || files++ >= MAX_NAMED_FILES) return null
+    const isOwn = folder !== null && !isAbsolute(path)
+    const inRoot = root === null ? resolve(path) : resolveInRoot(root, path)
+    const content = await readConfigFile(isOwn ? resolveRelativeTo(`${folder}/_`, path, root) : inRoot, path)
     if ('code' in content) return content
-    octets += content.text.length
-    if (octets <= MAX_CONFIG_OCTETS) {
-      texts.push(content)
-      return content
-    }
-    return tooLarge('files', path, octets)
+    bytes += content.text.length
+    if (bytes > MAX_CONFIG_OCTETS) return tooLarge('files', path, bytes)
+    texts.push(content)
+    return content
   }
 }
 
 /** Links that are followed in one path, as Linux does (path_resolution(7)). */
 const MAX_LINKS = 40
-/** Longer than any name of a file can be (NAME_MAX is 255), so the kernel follows nothing there: it refuses. */
+/** Longer than the name of a file can be (NAME_MAX is 255), so the kernel refuses it. */
 const TOO_MANY_LINKS = 'x'.repeat(256)
 
 /**
- * A path of another machine as a file below the folder that its root is mounted at. `..` and links end at that root, as
- * they do for a process that has it for its root (chroot(2)). Behind too many links, it is a file that cannot exist.
+ * A path of another machine below the folder that its root is mounted at. `..` and links end at that root, as after
+ * chroot(2). Behind too many links, it is a file that cannot exist.
  */
 export function resolveInRoot(root: string, path: string): string {
   const left = path.split('/').reverse()
@@ -70,11 +66,8 @@ export function resolveInRoot(root: string, path: string): string {
   let links = 0
   while (left.length > 0) {
     const name = left.pop() ?? ''
-    if (name === '' || name === '.') continue
-    if (name === '..') {
-      folders.pop()
-      continue
-    }
+    if (name === '..') folders.pop()
+    if (name === '' || name === '.' || name === '..') continue
     const target = linkTarget(join(root, ...folders, name))
     if (target === null) {
       folders.push(name)
@@ -96,7 +89,7 @@ function linkTarget(path: string): string | null {
   }
 }
 
-/** A path that begins at a file of the caller's: it does not leave the root if that file is below it. */
+/** A path that begins at a file of the caller: it does not leave the root if that file is below it. */
 export function resolveRelativeTo(file: string, path: string, root: string | null): string {
   const folder = dirname(resolve(file))
   const top = root === null ? null : resolve(root)

@@ -2,7 +2,9 @@
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
+import { passthroughKinds } from '../tables/kinds.js'
 import type { ConfigForm, EtcdOptionRow } from '../tables/options.js'
+import type { PassthroughRow } from '../tables/passthrough-options.js'
 import type { ParsedVersion } from '../tables/version.js'
 import type { ConfigText } from './text.js'
 
@@ -166,7 +168,7 @@ export function unreadable(...findings: readonly Finding[]): ConfigReading {
   return { options: [], others: [], findings, context: NO_CONTEXT, isWhole: false }
 }
 
-/** @param from Words such as `the file /etc/default/etcd`. */
+/** @param from As `the file /etc/default/etcd`. */
 export function notReadVariables(place: ConfigPlace, from: string): Finding {
   return finding('config/not-checked', { ...place, kind: 'variables', what: [from], why: '' })
 }
@@ -177,6 +179,13 @@ const LISTS: ReadonlySet<EtcdOptionRow['kind']> = new Set(['urls', 'cluster', 'n
 /** An option of a flag or a variable. */
 export function textOption(row: EtcdOptionRow, text: string, form: ConfigForm, place: ConfigPlace): ReadOption {
   return { row, text, values: entriesOf(row, text), isList: false, form, place }
+}
+
+/** Why etcd does not start with the value of a flag or a variable that is passed through. */
+export function passthroughFindings({ kind }: PassthroughRow, value: string, place: ConfigPlace): Finding[] {
+  const rule = kind === 'nothing' ? null : passthroughKinds[kind].text
+  if (rule === null || isUnresolved(value) || rule.is(value)) return []
+  return [finding('config/value-invalid', { ...place, kind: 'refused', value, wants: rule.wants })]
 }
 
 /** The text between two quotes that are part of a value; null for a value without them. */

@@ -1,36 +1,33 @@
-/** A text to read, with lines and columns for its places, and how much of it is read. */
+/** A string to read, with lines and columns for its places, and how much is read. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 
 /** Longest text that is read, in bytes: a configuration of etcd seldom has 20,000. */
 export const MAX_CONFIG_OCTETS = 1024 * 1024
+/** Etcds of one text that are read, and members that are compared with each other; etcd advises seven at most. */
+export const MAX_MEMBERS = 100
+/** Files of variables that one configuration may name; the next one is reported as not read. */
+export const MAX_NAMED_FILES = 100
 
-/** A text and the file that it came from; null for one that was passed. */
 export interface ConfigText {
   readonly text: string
+  /** Null if the text was passed. */
   readonly file: string | null
-  /** Where it begins in the file, of which it is a part. */
+  /** Where it begins in a file that it is a part of. */
   readonly origin?: Origin
 }
 
-/** Etcds of one text that are read, and members that are compared with each other; etcd advises seven at most. */
-export const MAX_MEMBERS = 100
-
-/** How many files are read that a configuration takes variables from; the next one is reported as not read. */
-export const MAX_NAMED_FILES = 100
-
-/** Reads a file that a configuration names; null if it is not to be read. */
-export type ReadNamedFile = (path: string, place: ConfigPlace) => Promise<ConfigText | Finding | null>
-
-/** Where a text begins that is part of another one. */
-export interface Origin {
+interface Origin {
   /** Both from 1. */
   readonly line: number
   readonly column: number
   /** Whether its lines are lines of the file, each from that column on. If not, all of it is at that one place. */
   readonly isLiteral: boolean
 }
+
+/** Reads a file that a configuration names; null if it is not to be read. */
+export type ReadNamedFile = (path: string) => Promise<ConfigText | Finding | null>
 
 /** More bytes than are read, of one file or of all that a configuration names. */
 export function tooLarge(kind: 'file' | 'files', file: string | null, count: number): Finding {
@@ -41,30 +38,32 @@ export function tooLarge(kind: 'file' | 'files', file: string | null, count: num
 
 /** Why a text is not read; null for one that is. */
 export function refuseText({ text, file }: ConfigText): Finding | null {
-  if (text.length > MAX_CONFIG_OCTETS) {
-    return tooLarge('file', file, text.length)
-  }
-  return null
+  return text.length > MAX_CONFIG_OCTETS ? tooLarge('file', file, text.length) : null
 }
 
-/** An expression that a template engine fills in as more than a value: it begins a line or a program. */
+/** An expression that a template engine replaces by more than a value: it begins a line or a program. */
 const TEMPLATE_LINE = /^\{\{|^ExecStart=[-@:+!|]*\{\{/
 /** `key: {{ value }}`, which YAML reads as a mapping. */
 const TEMPLATE_VALUE = /^(?:- +)?(?:["']?[\w./-]+["']?: +)?\{\{/
 /** A line that `envsubst` or OpenShift replaces by several. */
 const REPLACED_LINE = /^\$\{\w+\}$/
 
-/** Why a template is not read: only what is made from it is a configuration. */
-export function refuseTemplate({ text, file }: ConfigText, isYaml: boolean): Finding | null {
-  if (text.length > MAX_CONFIG_OCTETS || !/\{[{%]|\$\{/.test(text)) return null
+/** The line that shows that a text is a template, and its place; null for another text. */
+export function templateLine(
+  { text, file }: ConfigText,
+  form: 'yaml' | 'unit' | 'env',
+): (ConfigPlace & { what: string[]; why: string }) | null {
+  if (!/\{[{%]|\$\{/.test(text)) return null
   let before = ''
   for (const [i, line] of text.split('\n').entries()) {
     const bare = line.trim()
     // Within a script of a manifest, such a line is a variable of a shell.
-    const isReplaced = isYaml && REPLACED_LINE.test(bare) && (line.startsWith('$') || before.endsWith(':'))
-    if (TEMPLATE_LINE.test(bare) || hasStatement(bare) || isReplaced || (isYaml && TEMPLATE_VALUE.test(bare))) {
-      const place = { option: 'The line', file, line: i + 1, column: line.length - line.trimStart().length + 1 }
-      return finding('config/not-checked', { ...place, kind: 'template', what: [shortened(bare)], why: '' })
+    const isReplaced = REPLACED_LINE.test(bare) && (line.startsWith('$') || before.endsWith(':'))
+    const isOfYaml = form === 'yaml' && (isReplaced || TEMPLATE_VALUE.test(bare))
+    const isStatement = form === 'env' ? /^\{%.*%\}/.test(bare) : hasStatement(bare)
+    if (TEMPLATE_LINE.test(bare) || isStatement || isOfYaml) {
+      const what = [bare.length > 60 ? `${bare.slice(0, 60)}…` : bare]
+      return { option: 'The line', file, line: i + 1, column: line.search(/\S/) + 1, what, why: '' }
     }
     if (bare !== '') before = bare
   }
@@ -77,47 +76,30 @@ function hasStatement(line: string): boolean {
   return at !== -1 && line.startsWith('{%', at) && line.includes('%}', at)
 }
 
-function shortened(line: string): string {
-  return line.length > 60 ? `${line.slice(0, 60)}…` : line
-}
-
-/** A text of bytes, or why they are none. */
+/** The text of bytes in UTF-8. */
 export function decodeText(bytes: Uint8Array, file: string | null): ConfigText | Finding {
-  if (bytes.length > MAX_CONFIG_OCTETS) {
-    return tooLarge('file', file, bytes.length)
-  }
+  if (bytes.length > MAX_CONFIG_OCTETS) return tooLarge('file', file, bytes.length)
   const [first, second] = bytes
   const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
   if (isUtf16) return finding('config/not-text', { file, is: 'UTF-16', line: null })
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  // NUL separates the arguments of /proc/PID/cmdline.
   const binary = refuseControls({ text, file }, /[^\P{Cc}\0\t-\r\u007f-\u009f]/u)
   if (binary !== null) return binary
   const at = text.indexOf('\ufffd')
-  // The sign itself may stand in a text.
-  if (at === -1 || isUtf8(bytes)) return { text, file }
+  // The text may contain that character itself.
+  if (at === -1 || Buffer.from(text).equals(bytes)) return { text, file }
   return finding('config/not-text', { file, is: 'other octets', line: lineOf(text, at) })
 }
 
-/** Why a text with control characters is none; bytes of zero stand between the words of /proc/PID/cmdline alone. */
-export function refuseControls({ text, file }: ConfigText, controls = YAML_CONTROLS): Finding | null {
+/** Why a text with control characters is not read. Default: those that go-yaml does not accept (readerc.go). */
+export function refuseControls({ text, file }: ConfigText, controls = /[^\P{Cc}\t\n\r\u0085]/u): Finding | null {
   const at = text.search(controls)
   return at === -1 ? null : finding('config/not-text', { file, is: 'binary', line: lineOf(text, at) })
 }
 
-/** What go-yaml takes in no place of a file (readerc.go). */
-const YAML_CONTROLS = /[^\P{Cc}\t\n\r\u0085]/u
-
 function lineOf(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Lines and columns of a text, both from 1. */
@@ -126,7 +108,7 @@ export class Lines {
   readonly #file: string | null
   readonly #origin: Origin
 
-  constructor({ text, file, origin = WHOLE }: ConfigText) {
+  constructor({ text, file, origin = { line: 1, column: 1, isLiteral: true } }: ConfigText) {
     this.#file = file
     this.#origin = origin
     for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#starts.push(at + 1)
@@ -145,5 +127,3 @@ export class Lines {
     return { option, file: this.#file, line: low + line, column: offset - (this.#starts[low] ?? 0) + column }
   }
 }
-
-const WHOLE: Origin = { line: 1, column: 1, isLiteral: true }

@@ -1,20 +1,17 @@
 /** Takes a command line apart: as a POSIX shell does, or as systemd does (systemd.syntax(7), systemd.service(5)). */
 
-/** One word, with its quotes taken off. */
+/** One argument, with its quotes taken off. */
 export interface Word {
   readonly text: string
   /** Where it begins in the text that was taken apart. */
   readonly offset: number
-  /** Ends a command: a line break that is not escaped, `;`, `&`, `|`; for systemd, `;` as a word of its own. */
+  /** Ends a command: a line break that is not escaped, `;`, `&`, `|`; for systemd, `;` as an argument of its own. */
   readonly isEnd: boolean
 }
 
 export type WordStyle = 'shell' | 'systemd'
 
-/**
- * What is wrong with a text, though it is plain what was meant, and read so: a quote that nothing closes, a line that
- * does not go on since CR or a space follows its backslash, and one without a backslash before a line of flags.
- */
+/** What is wrong with a text whose meaning is plain all the same; it is read as it is meant. */
 export interface SyntaxFault {
   readonly kind: 'quote' | 'carriage return' | 'space' | 'backslash' | 'one argument' | 'after script' | 'no program'
   readonly offset: number
@@ -26,20 +23,19 @@ export interface Split {
   readonly faults: readonly SyntaxFault[]
 }
 
-/** Stands in a word for a dollar sign that the quotes made a plain one. */
+/** Stands for a dollar sign that quotes made a plain one. */
 export const LITERAL_DOLLAR = '\u001b'
 
-/** Words between two offsets, and what is wrong there. Quotes that are not closed reach to the end. */
+/** The arguments between two offsets. A quote that is not closed ends at the end. */
 export function splitText(text: string, style: WordStyle, start = 0, end = text.length): Split {
   return new Splitter(text, style, end).split(start)
 }
 
-/** Words between two offsets. */
 export function splitWords(text: string, style: WordStyle, start = 0, end = text.length): readonly Word[] {
   return splitText(text, style, start, end).words
 }
 
-/** The words of `/proc/PID/cmdline`, each of which ends with NUL. */
+/** The arguments of `/proc/PID/cmdline`, each of which ends with NUL. */
 export function processWords(text: string): Word[] {
   let end = text.length
   while (text[end - 1] === '\0') end--
@@ -48,71 +44,67 @@ export function processWords(text: string): Word[] {
     .slice(0, end)
     .split('\0')
     .map((word) => {
-      const at = offset
       offset += word.length + 1
-      return { text: word, offset: at, isEnd: false }
+      return wordAt(word, offset - word.length - 1)
     })
+}
+
+export function wordAt(text: string, offset: number, isEnd = false): Word {
+  return { text, offset, isEnd }
+}
+
+/** A pattern at an offset. */
+export function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
+  pattern.lastIndex = at
+  return pattern.exec(text)
 }
 
 class Splitter {
   readonly #text: string
-  readonly #style: WordStyle
+  readonly #isShell: boolean
   readonly #end: number
   readonly #words: Word[] = []
   #word: { parts: string[]; offset: number } | null = null
   readonly #faults = new Map<SyntaxFault['kind'], SyntaxFault>()
-  /** Whether any line goes on after a backslash. */
   #isContinued = false
-  /** Whether the next word is the file of a redirection. */
+  /** Whether the next argument is the file of a redirection. */
   #isRedirected = false
   #isUnbalanced = false
 
   constructor(text: string, style: WordStyle, end: number) {
     this.#text = text
-    this.#style = style
+    this.#isShell = style === 'shell'
     this.#end = end
   }
 
   split(start: number): Split {
-    let at = start
-    while (at < this.#end) at = this.#step(at)
+    for (let at = start; at < this.#end;) at = this.#step(at)
     this.#finish()
-    // Lines that nobody continues are a text that was folded, as a Compose file does it.
+    // Lines without any continuation were folded, as YAML does it.
     if (!this.#isContinued) this.#faults.delete('backslash')
     return { words: this.#words, faults: [...this.#faults.values()] }
   }
 
-  /** Reads one piece and says where the next one begins. */
+  /** Reads one piece and returns where the next one begins. */
   #step(at: number): number {
-    const sign = this.#text[at] ?? ''
-    if (sign === '\\') return this.#escape(at)
-    if (sign === '"' || sign === "'") return this.#quoted(at, sign)
-    if (sign === ' ' || sign === '\t' || sign === '\r') {
-      this.#finish()
-      return at + 1
-    }
-    if (sign === '\n') return this.#lineBreak(at)
-    if (this.#style === 'systemd' && sign === ';' && this.#isAlone(at)) return this.#commandEnd(at)
-    if (this.#style === 'shell' && this.#word === null) {
-      if (sign === '#') return this.#lineEnd(at)
+    const character = this.#text[at] ?? ''
+    if (character === '\\') return this.#escape(at)
+    if (character === '"' || character === "'") return this.#quoted(at, character)
+    if (/[ \t\r]/.test(character)) return this.#finish(at + 1)
+    if (character === '\n') return this.#lineBreak(at)
+    if (this.#isShell && this.#word === null) {
+      if (character === '#') return this.#lineEnd(at)
       const redirected = this.#redirection(at)
       if (redirected !== null) return redirected
     }
-    if (this.#style === 'shell' && /[;&|]/.test(sign)) return this.#commandEnd(at)
+    if (this.#isShell ? /[;&|]/.test(character) : character === ';' && this.#isAlone(at)) return this.#commandEnd(at)
     const substituted = this.#substitution(at)
-    if (substituted !== null) {
-      this.#add(this.#text.slice(at, substituted), at)
-      return substituted
-    }
     // Whole runs at once: most of a text is neither quote nor space.
-    const run = /(?:[^\\"'\s;&|#$`]|\$(?!\())+/y
-    run.lastIndex = at
-    const found = run.exec(this.#text)?.[0].slice(0, this.#end - at) ?? sign
-    this.#add(found, at)
-    return at + found.length
+    const run = match(/(?:[^\\"'\s;&|#$`]|\$(?!\())+/y, this.#text, at)?.[0].slice(0, this.#end - at) ?? character
+    return this.#add(substituted === null ? run : this.#text.slice(at, substituted), at, substituted ?? at + run.length)
   }
 
-  /** Whether a sign is a word by itself, or with the backslash before it. */
+  /** Whether a character is an argument of its own, with a backslash before it or not. */
   #isAlone(at: number): boolean {
     return this.#word === null && (at + 1 >= this.#end || /\s/.test(this.#text[at + 1] ?? ''))
   }
@@ -120,55 +112,48 @@ class Splitter {
   #commandEnd(at: number): number {
     this.#finish()
     this.#isRedirected = false
-    this.#words.push({ text: this.#text[at] ?? '', offset: at, isEnd: true })
+    this.#words.push(wordAt(this.#text[at] ?? '', at, true))
     return at + 1
   }
 
   #lineBreak(at: number): number {
     this.#finish()
-    if (this.#style !== 'shell') return at + 1
+    if (!this.#isShell) return at + 1
     // No command begins with a dash.
     if (this.#words.at(-1)?.isEnd === false && this.#isBeforeFlag(at + 1)) this.#fault('backslash', at)
-    else this.#words.push({ text: '\n', offset: at, isEnd: true })
+    else this.#words.push(wordAt('\n', at, true))
     return at + 1
   }
 
   /** Where `$(…)` or `…` between backticks ends, which a shell runs; null for anything else. */
   #substitution(at: number): number | null {
-    const opener = this.#text[at]
-    if (this.#style !== 'shell' || this.#isUnbalanced || (opener !== '`' && !this.#text.startsWith('$(', at)))
-      return null
-    if (opener === '`') {
-      const close = this.#text.indexOf('`', at + 1)
-      if (close !== -1 && close < this.#end) return close + 1
-    }
+    const isTick = this.#text[at] === '`'
+    if (!this.#isShell || this.#isUnbalanced || (!isTick && !this.#text.startsWith('$(', at))) return null
+    const close = isTick ? this.#text.indexOf('`', at + 1) : -1
+    if (close !== -1 && close < this.#end) return close + 1
     const paren = /[()]/g
-    paren.lastIndex = at
     let depth = 0
-    for (let found = paren.exec(this.#text); found !== null && opener !== '`'; found = paren.exec(this.#text)) {
+    for (let found = isTick ? null : match(paren, this.#text, at); found !== null; found = paren.exec(this.#text)) {
       depth += found[0] === '(' ? 1 : -1
       if (depth === 0) return found.index + 1
     }
-    // It is looked for once: the next one would end nowhere either.
+    // The next one would end nowhere either.
     this.#isUnbalanced = true
     return null
   }
 
   #isBeforeFlag(at: number): boolean {
-    const flag = /[ \t]*-/y
-    flag.lastIndex = at
-    return flag.test(this.#text)
+    return match(/[ \t]*-/y, this.#text, at) !== null
   }
 
   #fault(kind: SyntaxFault['kind'], offset: number): void {
     if (!this.#faults.has(kind)) this.#faults.set(kind, { kind, offset })
   }
 
-  /** Passes over `>`, `2>&1`, `&>>`, `>(…)`, where a word would begin; `<name>` is a place to fill in. */
+  /** Skips `>`, `2>&1`, `&>>`, `>(…)` where an argument would begin; `<name>` is a place to fill in. */
   #redirection(at: number): number | null {
     const operator = /(?:\d*|&)(?:>>|>\||>&|<&|<<<|<>|>|<)(?![\w-]+>)(\([^)\n]{0,200}\))?/y
-    operator.lastIndex = at
-    const [whole, process] = operator.exec(this.#text) ?? []
+    const [whole, process] = match(operator, this.#text, at) ?? []
     if (whole === undefined) return null
     this.#isRedirected = process === undefined
     return at + whole.length
@@ -180,95 +165,79 @@ class Splitter {
   }
 
   #escape(at: number): number {
-    const lineBreak = /\\([ \t]*)(\r?)\n/y
-    lineBreak.lastIndex = at
-    const [continued, blanks = '', carriageReturn] = lineBreak.exec(this.#text) ?? []
-    if (continued !== undefined && (blanks === '' || this.#isBeforeFlag(at + continued.length))) {
+    const [continued, spaces = '', carriageReturn] = match(/\\([ \t]*)(\r?)\n/y, this.#text, at) ?? []
+    if (continued !== undefined && (spaces === '' || this.#isBeforeFlag(at + continued.length))) {
       this.#isContinued = true
-      if (blanks !== '') this.#fault('space', at)
-      else if (carriageReturn !== '' && this.#style === 'shell') this.#fault('carriage return', at)
+      if (spaces !== '') this.#fault('space', at)
+      else if (carriageReturn !== '' && this.#isShell) this.#fault('carriage return', at)
       // A shell joins the lines; systemd puts a space between them, and skips comments there.
-      if (this.#style === 'systemd') this.#finish()
-      return this.#style === 'systemd' ? this.#skipComments(at + continued.length) : at + continued.length
+      if (this.#isShell) return at + continued.length
+      return this.#finish(skipComments(this.#text, at + continued.length, this.#end))
     }
     const next = this.#text[at + 1] ?? ''
-    if (this.#style === 'systemd' && !(next === ';' && this.#isAlone(at + 1))) return this.#unitEscape(at, at)
-    this.#add(literal(next), at)
-    return at + 2
+    if (!this.#isShell && !(next === ';' && this.#isAlone(at + 1))) return this.#unitEscape(at, at)
+    return this.#add(literal(next), at, at + 2)
   }
 
-  /** The escapes of C, and systemd's own for a space; what is none stays as it is (basic/escape.c, cunescape_one). */
+  /** The escapes of C, and systemd's own for a space; any other stays as it is (basic/escape.c, cunescape_one). */
   #unitEscape(at: number, start: number): number {
     const code = /\\(?:x([\dA-Fa-f]{2})|u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8})|([0-3][0-7]{2}))/y
-    code.lastIndex = at
-    const [whole, short, long, longest, octal] = code.exec(this.#text) ?? []
+    const [whole, short, long, longest, octal] = match(code, this.#text, at) ?? []
     if (whole !== undefined) {
       const point = octal === undefined ? parseInt(short ?? long ?? longest ?? '', 16) : parseInt(octal, 8)
       const isCharacter = point > 0 && point <= 0x10ffff
-      this.#add(isCharacter ? String.fromCodePoint(point) : whole, start)
-      return at + whole.length
+      return this.#add(isCharacter ? String.fromCodePoint(point) : whole, start, at + whole.length)
     }
     const next = this.#text[at + 1] ?? ''
-    this.#add(ESCAPES[next] ?? `\\${next}`, start)
-    return at + 2
-  }
-
-  #skipComments(start: number): number {
-    let at = start
-    for (;;) {
-      const comment = /[ \t]*[#;][^\n]*\n/y
-      comment.lastIndex = at
-      const found = comment.exec(this.#text)?.[0]
-      if (found === undefined || at + found.length > this.#end) return at
-      at += found.length
-    }
+    return this.#add(ESCAPES[next] ?? `\\${next}`, start, at + 2)
   }
 
   #quoted(start: number, quote: string): number {
-    this.#add('', start)
+    this.#add('', start, start)
     let at = start + 1
     while (at < this.#end && this.#text[at] !== quote) {
-      const sign = this.#text[at] ?? ''
-      const escapes = sign === '\\' && (quote === '"' || this.#style === 'systemd')
+      const character = this.#text[at] ?? ''
       const substituted = quote === '"' ? this.#substitution(at) : null
-      if (substituted !== null) {
-        this.#add(this.#text.slice(at, substituted), start)
-        at = substituted
-        continue
-      }
-      if (!escapes) {
-        this.#add(quote === "'" && this.#style === 'shell' ? literal(sign) : sign, start)
-        at++
-        continue
-      }
-      if (this.#style === 'systemd') {
-        at = this.#unitEscape(at, start)
-        continue
-      }
-      const next = this.#text[at + 1] ?? ''
-      if (next !== '\n') this.#add('"\\$`'.includes(next) ? literal(next) : `\\${next}`, start)
-      at += 2
+      if (substituted !== null) at = this.#add(this.#text.slice(at, substituted), start, substituted)
+      else if (character === '\\' && !this.#isShell) at = this.#unitEscape(at, start)
+      else if (character === '\\' && quote === '"') {
+        const next = this.#text[at + 1] ?? ''
+        const kept = '"\\$`'.includes(next) ? literal(next) : `\\${next}`
+        at = this.#add(next === '\n' ? '' : kept, start, at + 2)
+      } else at = this.#add(quote === "'" && this.#isShell ? literal(character) : character, start, at + 1)
     }
     if (at >= this.#end) this.#fault('quote', start)
     return at + 1
   }
 
-  #add(text: string, offset: number): void {
+  /** Adds to the argument, and returns where the next piece begins. */
+  #add(text: string, offset: number, next: number): number {
     this.#word ??= { parts: [], offset }
     this.#word.parts.push(text)
+    return next
   }
 
-  #finish(): void {
-    if (this.#word === null) return
-    if (!this.#isRedirected)
-      this.#words.push({ text: this.#word.parts.join(''), offset: this.#word.offset, isEnd: false })
+  #finish(next = 0): number {
+    if (this.#word === null) return next
+    if (!this.#isRedirected) this.#words.push(wordAt(this.#word.parts.join(''), this.#word.offset))
     this.#isRedirected = false
     this.#word = null
+    return next
   }
 }
 
-function literal(sign: string): string {
-  return sign === '$' ? LITERAL_DOLLAR : sign
+/** Where the comments end that follow a continued line of a unit. */
+export function skipComments(text: string, start: number, end = text.length): number {
+  let at = start
+  for (;;) {
+    const found = match(/[ \t]*[#;][^\n]*\n/y, text, at)?.[0]
+    if (found === undefined || at + found.length > end) return at
+    at += found.length
+  }
+}
+
+function literal(character: string): string {
+  return character === '$' ? LITERAL_DOLLAR : character
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -1,16 +1,63 @@
 /** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
+import { posix } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
-import { rowOfVariable } from '../tables/options.js'
-import { boundedValues, commandsOf, etcdCommand, type Values } from './command.js'
-import { type FileVariable, fileVariables, type Variable } from './env.js'
 import { finding } from '../finding.js'
-import { containerVariables } from './container-files.js'
-import { type ConfigReading, NO_CONTEXT, notReadVariables, unreadable } from './read-option.js'
-import { sandboxOf, YES } from './sandbox.js'
+import { boundedValues, commandsOf, type EtcdCommand, etcdCommand, type Values, valuesOf } from './command.js'
+import { fileVariables, MAX_FINDINGS, namedVariables, notExpandedIn, type Variable } from './env.js'
+import { type ConfigReading, NO_CONTEXT, type RuntimeContext, type Sandbox, unreadable } from './read-option.js'
 import { faultFindings, readStart } from './start.js'
-import { type ConfigText, Lines, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
-import { type SyntaxFault, LITERAL_DOLLAR, splitText, splitWords, type Word } from './tokenizer.js'
+import { type ConfigText, Lines, type ReadNamedFile } from './text.js'
+import {
+  LITERAL_DOLLAR,
+  match,
+  skipComments,
+  splitText,
+  splitWords,
+  type SyntaxFault,
+  type Word,
+  wordAt,
+} from './tokenizer.js'
+
+export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Promise<ConfigReading> {
+  const unit = new Unit(source.text)
+  const lines = new Lines(source)
+  const place = (offset: number, option: string): ConfigPlace => lines.place(offset, option)
+  const findings: Finding[] = []
+  const [, again] = unit.inForce('ExecStart')
+  if (again !== undefined && unit.last('Type') !== 'oneshot')
+    findings.push(finding('config/unit-invalid', { ...place(again.start, 'ExecStart'), kind: 'two starts', text: '' }))
+  const own = ownVariables(unit, place)
+  const files = unit.inForce('EnvironmentFile').map(({ start, end }) => {
+    const written = source.text.slice(start, end).trim()
+    const isOptional = written.startsWith('-')
+    return { path: isOptional ? written.slice(1) : written, isOptional, place: place(start, 'EnvironmentFile') }
+  })
+  const named = await namedVariables(files, readNamed, (content) => {
+    const { variables, findings } = fileVariables(content)
+    return { variables: variables.filter(({ isExported }) => isExported !== true), findings }
+  })
+  findings.push(...own.findings, ...named.findings)
+  const byName = new Map([...own.variables, ...named.variables].map((each) => [each.name, each]))
+  const command = startOf(unit, boundedValues(valuesOf(byName.values())))
+  if (command === undefined) {
+    const looked = 'no ExecStart= in it runs etcd'
+    return unreadable(...findings, finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }))
+  }
+  const { container, isShell = false } = command
+  if (!isShell) findings.push(...notExpanded(command.args, place))
+  if (!isShell && container === undefined) findings.push(...notExpandedIn(byName.values()))
+  // A container has only the variables that it is given.
+  const passed = container === undefined ? null : new Set(container.passed)
+  const variables = [...byName.values()].filter(({ name }) => passed?.has(name) !== false)
+  const start = await readStart(command, variables, { text: source.text, option: 'ExecStart', place }, readNamed)
+  return {
+    ...start,
+    findings: [...findings, ...start.findings],
+    context: container?.context ?? contextOf(unit),
+    isWhole: named.isWhole && start.isWhole,
+  }
+}
 
 /** One `Key=value`, with the offsets of its value in the text. */
 interface Directive {
@@ -21,77 +68,34 @@ interface Directive {
   readonly brokenAt: number | null
 }
 
-export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Promise<ConfigReading> {
-  const refused = refuseText(source)
-  if (refused !== null) return unreadable(refused)
-  const { text } = source
-  const lines = new Lines(source)
-  const directives = directivesOf(text)
-  const findings: Finding[] = []
-  const [, again] = inForce(text, directives, 'ExecStart')
-  if (again !== undefined && lastValue(text, directives, 'Type') !== 'oneshot')
-    findings.push(
-      finding('config/unit-invalid', { ...lines.place(again.start, 'ExecStart'), kind: 'two starts', text: '' }),
+/** The directives of the section `[Service]`. */
+class Unit {
+  readonly text: string
+  readonly #directives: readonly Directive[]
+
+  constructor(text: string) {
+    this.text = text
+    this.#directives = directivesOf(text)
+  }
+
+  /** The directives of a key that are in force: an empty one resets those before it. */
+  inForce(key: string): readonly Directive[] {
+    const all = this.#directives.filter((each) => each.key === key)
+    const reset = all.findLastIndex(({ start, end }) => this.text.slice(start, end).trim() === '')
+    return all.slice(reset + 1)
+  }
+
+  readonly last = (key: string): string | null => {
+    const last = this.inForce(key).at(-1)
+    const value = last === undefined ? '' : this.text.slice(last.start, last.end).trim()
+    // The home of the user is known only to the machine.
+    return value === '' || value === '~' ? null : value.replace(/^-/, '')
+  }
+
+  readonly all = (key: string): string[] =>
+    this.inForce(key).flatMap(({ start, end }) =>
+      splitWords(this.text, 'systemd', start, end).map(({ text }) => percents(text)),
     )
-  let isWhole = true
-  const { variables: set, findings: wrongly } = variablesOf(text, directives, lines)
-  findings.push(...wrongly)
-  for (const { path, place } of environmentFiles(text, directives, lines).slice(0, MAX_NAMED_FILES + 1)) {
-    const content = await readNamed(path.replace(/^-/, ''), place)
-    if (content === null) {
-      isWhole = false
-      findings.push(notReadVariables(place, `the file ${path.replace(/^-/, '')}`))
-    } else if ('code' in content) {
-      // A dash lets it be missing, and nothing else.
-      if (content.code !== 'file/missing' || !path.startsWith('-')) findings.push({ ...content, place })
-    } else {
-      const { variables, findings: wrong } = fileVariables(content)
-      for (const each of variables) if (!each.isExported) set.push(each)
-      for (const each of [...wrong, ...exportedOptions(variables)]) findings.push(each)
-    }
-  }
-  const variables = new Map(set.map((each) => [each.name, each]))
-  const values = boundedValues(new Map([...variables].map(([name, { value }]) => [name, value])))
-  const [found] = ['ExecStart', 'ExecStartPre'].flatMap((key) =>
-    inForce(text, directives, key).flatMap((directive) => {
-      const found = etcdCommand(commandLine(text, directive, values), values)
-      // What is started before may leave a container behind, and nothing else.
-      if (found === null || (key === 'ExecStartPre' && found.container === undefined)) return []
-      return [{ ...found, faults: [...faultsOf(text, directive), ...found.faults] }]
-    }),
-  )
-  const command = found?.isShell === true ? found : found && { ...found, args: withSubstitutions(found.args) }
-  if (command === undefined) {
-    return unreadable(
-      ...findings,
-      finding('config/no-etcd', { kind: 'etcd', file: source.file, looked: 'no ExecStart= in it runs etcd' }),
-    )
-  }
-  if (command.isShell !== true) findings.push(...notExpanded(command.args, lines))
-  const { container } = command
-  if (container === undefined && command.isShell !== true) findings.push(...notExpandedIn(variables.values()))
-  // A container has the variables alone that it is given.
-  const passed = container === undefined ? null : new Set(container.passed)
-  const given = [...variables.values()].filter(({ name }) => passed === null || passed.has(name))
-  const place = (offset: number, option: string): ConfigPlace => lines.place(offset, option)
-  const named = await containerVariables(container, place, readNamed)
-  const start = readStart(command, [...named.variables, ...given], place)
-  const faults = faultFindings(command.faults, text, (offset) => place(offset, 'ExecStart'))
-  const sandbox = sandboxOf({
-    last: (key) => lastValue(text, directives, key),
-    all: (key) => wordsOf(text, directives, key),
-  })
-  return {
-    ...start,
-    findings: [...findings, ...faults, ...start.findings, ...named.findings],
-    context: container?.context ?? {
-      ...NO_CONTEXT,
-      directory: lastValue(text, directives, 'WorkingDirectory') ?? '/',
-      ...userOf(text, directives),
-      ...(sandbox === null ? {} : { sandbox }),
-    },
-    isWhole: isWhole && start.isWhole && named.isWhole,
-  }
 }
 
 function directivesOf(text: string): Directive[] {
@@ -99,16 +103,15 @@ function directivesOf(text: string): Directive[] {
   let section = ''
   for (let at = 0; at < text.length;) {
     const head = /[ \t]*(?:\[([^\]\n]*)\]|([A-Za-z]\w*)[ \t]*=[ \t]*)/y
-    head.lastIndex = at
-    const [whole = '', header, key] = head.exec(text) ?? []
+    const [whole = '', header, key] = match(head, text, at) ?? []
     if (header !== undefined) section = header
     const start = at + whole.length
     const end = key === undefined ? lineEnd(text, at) : valueEnd(text, start)
     if (key !== undefined && section === 'Service') {
-      // Lines that begin with a dash are flags, and no directives.
-      const more = key.startsWith('ExecStart') ? flagLines(text, end) : end
-      const isBlankAfter = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
-      found.push({ key, start, end: more, brokenAt: more > end && !isBlankAfter ? end : null })
+      // Lines that begin with a dash are flags, not directives.
+      const more = key.startsWith('ExecStart') ? flagLinesEnd(text, end) : end
+      const hasSpace = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
+      found.push({ key, start, end: more, brokenAt: more > end && !hasSpace ? end : null })
     }
     at = end + 1
   }
@@ -126,175 +129,133 @@ function valueEnd(text: string, start: number): number {
     const end = lineEnd(text, at)
     const last = text[end - 1] === '\r' ? end - 2 : end - 1
     if (end === text.length || last < at || text[last] !== '\\') return end
-    at = end + 1
-    for (;;) {
-      const comment = /[ \t]*[#;][^\n]*\n/y
-      comment.lastIndex = at
-      const found = comment.exec(text)?.[0]
-      if (found === undefined) break
-      at += found.length
-    }
+    at = skipComments(text, end + 1)
   }
 }
 
-/** Where the lines end that begin with a dash, from the end of another. */
-function flagLines(text: string, end: number): number {
-  const line = /\r?\n[ \t]*-(?:\\\r?\n|[^\n])*/y
-  let at = end
-  for (;;) {
-    line.lastIndex = at
-    const found = line.exec(text)?.[0]
+/** Where the lines end that begin with a dash. */
+function flagLinesEnd(text: string, end: number): number {
+  for (let at = end; ;) {
+    const found = match(/\r?\n[ \t]*-(?:\\\r?\n|[^\n])*/y, text, at)?.[0]
     if (found === undefined) return at
     at += found.replace(/\r$/, '').length
   }
 }
 
-function faultsOf(text: string, { start, end, brokenAt }: Directive): SyntaxFault[] {
-  const { faults } = splitText(text, 'systemd', start, end)
-  return brokenAt === null ? [...faults] : [{ kind: 'backslash', offset: brokenAt }, ...faults]
-}
-
-/** The directives of a list that are in force: an empty one takes back all before it. */
-function inForce(text: string, directives: readonly Directive[], key: string): Directive[] {
-  const all = directives.filter((each) => each.key === key)
-  const reset = all.findLastIndex(({ start, end }) => text.slice(start, end).trim() === '')
-  return all.slice(reset + 1)
-}
-
-function lastValue(text: string, directives: readonly Directive[], key: string): string | null {
-  const last = inForce(text, directives, key).at(-1)
-  const value = last === undefined ? '' : text.slice(last.start, last.end).trim()
-  // The user's own folder is known to the machine alone.
-  return value === '' || value === '~' ? null : value.replace(/^-/, '')
-}
-
-function userOf(
-  text: string,
-  directives: readonly Directive[],
-): Pick<ConfigReading['context'], 'user' | 'groups' | 'isUserDynamic'> {
-  const isUserDynamic = YES.test(lastValue(text, directives, 'DynamicUser') ?? '')
-  const more = wordsOf(text, directives, 'SupplementaryGroups')
-  const group = lastValue(text, directives, 'Group')
+function contextOf(unit: Unit): RuntimeContext {
+  const { last, all } = unit
+  const isUserDynamic = YES.test(last('DynamicUser') ?? '')
+  const group = last('Group')
+  const sandbox = sandboxOf(unit)
   return {
-    user: lastValue(text, directives, 'User') ?? (isUserDynamic ? 'of DynamicUser=' : null),
-    groups: [...(group === null ? [] : [group]), ...more],
+    ...NO_CONTEXT,
+    directory: last('WorkingDirectory') ?? '/',
+    user: last('User') ?? (isUserDynamic ? 'of DynamicUser=' : null),
+    groups: [...(group === null ? [] : [group]), ...all('SupplementaryGroups')],
     isUserDynamic,
+    ...(sandbox === null ? {} : { sandbox }),
   }
 }
 
-function wordsOf(text: string, directives: readonly Directive[], key: string): string[] {
-  return inForce(text, directives, key).flatMap(({ start, end }) =>
-    splitWords(text, 'systemd', start, end).map((word) => percents(word.text)),
-  )
-}
-
-/** Systemd ignores a whole line with an open quote, and each word that is not an assignment. */
-function variablesOf(
-  text: string,
-  directives: readonly Directive[],
-  lines: Lines,
+/** The variables of `Environment=`. Systemd ignores a line with an open quote, and arguments that are not assignments. */
+function ownVariables(
+  unit: Unit,
+  place: (offset: number, option: string) => ConfigPlace,
 ): { variables: Variable[]; findings: Finding[] } {
+  const { text } = unit
   const findings: Finding[] = []
-  const variables = inForce(text, directives, 'Environment').flatMap(({ start, end }) => {
+  const report = (what: Finding): void => {
+    if (findings.length < MAX_FINDINGS) findings.push(what)
+  }
+  const variables = unit.inForce('Environment').flatMap(({ start, end }) => {
     const { words, faults } = splitText(text, 'systemd', start, end)
     const quotes = faults.filter(({ kind }) => kind === 'quote')
-    if (findings.length < MAX_FINDINGS)
-      findings.push(...faultFindings(quotes, text, (offset) => lines.place(offset, 'Environment')))
+    for (const each of faultFindings(quotes, { text, option: 'Environment', place })) report(each)
     const stray = words.find(
       (word, i) => !/^[A-Za-z_][\w-]*=/.test(word.text) || words[i - 1]?.text.endsWith(',') === true,
     )
-    if (stray !== undefined && findings.length < MAX_FINDINGS) {
-      const place = lines.place(stray.offset, 'Environment')
-      findings.push(finding('config/unit-invalid', { ...place, kind: 'no assignment', text: stray.text }))
+    if (stray !== undefined) {
+      const at = place(stray.offset, 'Environment')
+      report(finding('config/unit-invalid', { ...at, kind: 'no assignment', text: stray.text }))
     }
-    return words.flatMap((word) => {
-      // With a dash it is no name to systemd either, and a slip for one.
+    return words.flatMap((word): Variable[] => {
+      // With a dash it is not a name to systemd either; it is a slip for one.
       const [, name, value = ''] = /^([A-Za-z_][\w-]*)=([\s\S]*)$/.exec(word.text) ?? []
       if (name === undefined) return []
-      const place = lines.place(word.offset, name)
-      // A value of etcd's has no other variable of etcd's in it.
-      const [second, inner = ''] = /\s(ETCD_\w+)=/.exec(value) ?? []
-      if (second === undefined || !name.startsWith('ETCD_')) return [{ name, value: percents(value), place }]
-      if (findings.length < MAX_FINDINGS)
-        findings.push(finding('config/unit-invalid', { ...place, kind: 'two in one', text: inner }))
+      const at = place(word.offset, name)
+      // No value of etcd contains another variable of etcd.
+      const [second = '', inner] = name.startsWith('ETCD_') ? (/\s(ETCD_\w+)=/.exec(value) ?? []) : []
+      if (inner === undefined) return [{ name, value: percents(value), place: at }]
+      report(finding('config/unit-invalid', { ...at, kind: 'two in one', text: inner }))
       const [first, rest] = [value.slice(0, value.indexOf(second)), value.slice(value.indexOf(second) + second.length)]
       return [
-        { name, value: percents(first), place, isGuess: true as const },
-        { name: inner, value: percents(rest), place: { ...place, option: inner }, isGuess: true as const },
+        { name, value: percents(first), place: at, isGuess: true },
+        { name: inner, value: percents(rest), place: { ...at, option: inner }, isGuess: true },
       ]
     })
   })
   return { variables, findings }
 }
 
-/** Findings about the assignments of one unit, or of one file of variables. */
-const MAX_FINDINGS = 100
-
-/** To systemd, a line that begins with `export` has no name. */
-export function exportedOptions(variables: readonly FileVariable[]): Finding[] {
-  return variables
-    .filter(({ name, isExported }) => isExported && rowOfVariable(name) !== undefined)
-    .slice(0, MAX_FINDINGS)
-    .map(({ place }) => finding('config/unit-invalid', { ...place, kind: 'export', text: '' }))
-}
-
-function environmentFiles(
-  text: string,
-  directives: readonly Directive[],
-  lines: Lines,
-): { path: string; place: ConfigPlace }[] {
-  return inForce(text, directives, 'EnvironmentFile').map(({ start, end }) => ({
-    path: text.slice(start, end).trim(),
-    place: lines.place(start, 'EnvironmentFile'),
-  }))
-}
-
-/** `%%` is a percent sign; other specifiers are known to systemd alone. */
+/** `%%` is a percent sign; other specifiers are known only to systemd. */
 function percents(text: string): string {
   return text.replaceAll('%%', '%')
 }
 
-/** The words of a command line, its commands apart, with the variables put in that are known. */
-function commandLine(text: string, { start, end }: Directive, values: Values): Word[] {
-  return commandsOf(splitWords(text, 'systemd', start, end)).flatMap((words) => [
-    ...commandOf(words, values),
-    { text: ';', offset: end, isEnd: true },
-  ])
+/** The command that starts etcd. What runs before it may start a container that stays. */
+function startOf(unit: Unit, values: Values): EtcdCommand | undefined {
+  const found = ['ExecStart', 'ExecStartPre'].flatMap((key) =>
+    unit.inForce(key).flatMap(({ start, end, brokenAt }): EtcdCommand[] => {
+      const { words, faults } = splitText(unit.text, 'systemd', start, end)
+      const expanded = commandsOf(words).flatMap((each) => [...expandedCommand(each, values), wordAt(';', end, true)])
+      const command = etcdCommand(expanded, values)
+      if (command === null || (key === 'ExecStartPre' && command.container === undefined)) return []
+      const broken: SyntaxFault[] = brokenAt === null ? [] : [{ kind: 'backslash', offset: brokenAt }]
+      const args = command.isShell === true ? command.args : withSubstitutions(command.args)
+      return [{ ...command, args, faults: [...broken, ...faults, ...command.faults] }]
+    }),
+  )
+  return found[0]
 }
 
-/** What may stand before the program (systemd.service(5), "Command lines"). */
-const PREFIX = /^[@\-:+!|]*/
-
-function commandOf([program, ...words]: readonly Word[], values: Values): Word[] {
+/** One command with the known variables put in. Characters before the program change how it is started. */
+function expandedCommand([program, ...args]: readonly Word[], values: Values): Word[] {
   if (program === undefined) return []
-  const [prefix = ''] = PREFIX.exec(program.text) ?? []
+  const [prefix = ''] = /^[@\-:+!|]*/.exec(program.text) ?? []
   const own = { ...program, text: program.text.slice(prefix.length) }
-  // After `@`, the first argument is the program's name for itself.
-  const rest = prefix.includes('@') ? words.slice(1) : words
-  return [own, ...rest].flatMap((word) => {
-    const resolved = { ...word, text: percents(word.text) }
-    return prefix.includes(':') ? [resolved] : expand(resolved, values)
-  })
+  // After `@`, the first argument is the program's name for itself; after `:`, variables are not expanded.
+  const words = [own, ...(prefix.includes('@') ? args.slice(1) : args)]
+  return words
+    .map((word) => ({ ...word, text: percents(word.text) }))
+    .flatMap((word) => (prefix.includes(':') ? [word] : expand(word, values)))
 }
 
-/** `$NAME` within an argument, which a shell would expand. */
-const WITHIN = /\$([A-Za-z_]\w*)/g
+/** `$NAME` as an argument becomes arguments, `${NAME}` part of one; `$NAME` within an argument is no variable. */
+function expand(word: Word, values: Values): Word[] {
+  const [, name] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
+  if (name !== undefined) {
+    const value = values.get(name)
+    return value === undefined ? [word] : splitWords(value, 'systemd').map(({ text }) => ({ ...word, text }))
+  }
+  const text = word.text.replace(/\$\$|\$\{([A-Za-z_]\w*)\}/g, (whole, inner: string | undefined) =>
+    inner === undefined ? LITERAL_DOLLAR : (values.get(inner) ?? whole),
+  )
+  return [{ ...word, text }]
+}
 
-/** Arguments that etcd receives with `$NAME` in them (systemd.service(5), "Command lines"). */
-function notExpanded(args: readonly Word[], lines: Lines): Finding[] {
+/** Arguments that etcd receives with `$NAME` or a command of a shell in them (systemd.service(5), "Command lines"). */
+function notExpanded(args: readonly Word[], place: (offset: number, option: string) => ConfigPlace): Finding[] {
   return args.flatMap(({ text, offset }) => {
-    const option = /^(--?[^=]*)=/.exec(text)?.[1] ?? 'ExecStart'
-    const commands = text.match(COMMAND) ?? []
-    const names = Array.from(text.matchAll(WITHIN), ([, name = '']) => name)
-    const place = lines.place(offset, option)
+    const at = place(offset, /^(--?[^=]*)=/.exec(text)?.[1] ?? 'ExecStart')
+    const commands = text.match(/\$\([^)$]*\)/g) ?? []
+    const names = text.startsWith('$') ? [] : Array.from(text.matchAll(/\$([A-Za-z_]\w*)/g), ([, name = '']) => name)
     if (commands.length > 0)
-      return [finding('config/not-expanded', { ...place, names: [...commands], by: 'systemd, as a command' })]
-    if (names.length === 0 || text.startsWith('$')) return []
-    return [finding('config/not-expanded', { ...place, names, by: 'systemd' })]
+      return [finding('config/not-expanded', { ...at, names: [...commands], by: 'systemd, as a command' })]
+    return names.length === 0 ? [] : [finding('config/not-expanded', { ...at, names, by: 'systemd' })]
   })
 }
 
-/** Arguments with `$(command -x)`, which systemd splits at its spaces, as they are meant. */
+/** Joins the arguments of `$(command -x)`, which systemd splits at its spaces. */
 function withSubstitutions(args: readonly Word[]): Word[] {
   const whole: Word[] = []
   let isOpen = false
@@ -302,40 +263,88 @@ function withSubstitutions(args: readonly Word[]): Word[] {
     const last = whole.at(-1)
     if (isOpen && last !== undefined) whole[whole.length - 1] = { ...last, text: `${last.text} ${word.text}` }
     else whole.push(word)
-    if (isOpen) isOpen = !word.text.includes(')')
-    else isOpen = word.text.lastIndexOf('$(') > word.text.lastIndexOf(')') && closesSoon(args, i + 1)
+    // A command in the place of a value has few arguments.
+    const isOpened = word.text.lastIndexOf('$(') > word.text.lastIndexOf(')')
+    const closes = args.slice(i + 1, i + 6).some(({ text }) => text.endsWith(')') && !text.includes('('))
+    isOpen = isOpen ? !word.text.includes(')') : isOpened && closes
   }
   return whole
 }
 
-/** A command in the place of a value has few words. */
-function closesSoon(args: readonly Word[], from: number): boolean {
-  return args.slice(from, from + 5).some(({ text }) => text.endsWith(')') && !text.includes('('))
+/** What systemd reads as true (systemd.syntax(7)). */
+const YES = /^(?:1|yes|y|true|t|on)$/i
+
+const HOMES = ['/home', '/root', '/run/user']
+const TEMPORARY = ['/tmp', '/var/tmp']
+/** Directories that systemd makes for the unit. */
+const OWN: Readonly<Record<string, string>> = {
+  StateDirectory: '/var/lib',
+  CacheDirectory: '/var/cache',
+  LogsDirectory: '/var/log',
+  RuntimeDirectory: '/run',
+}
+/** What `ProtectSystem=` makes read-only. */
+const PROTECTED: ReadonlyMap<string, readonly string[]> = new Map([
+  ['strict', ['/']],
+  ['full', ['/usr', '/boot', '/efi', '/etc']],
+  ['yes', ['/usr', '/boot', '/efi']],
+])
+/** What `ProtectSystem=strict` leaves as it is. */
+const KERNEL = ['/dev', '/proc', '/sys']
+
+interface Area {
+  readonly path: string
+  readonly by: string
 }
 
-/** What a shell would run, and put its output there. */
-const COMMAND = /\$\([^)$]*\)/g
-
-/** Variables of etcd with others in them, which systemd does not expand (systemd.exec(5), Environment=). */
-export function notExpandedIn(variables: Iterable<Variable>): Finding[] {
-  return Array.from(variables).flatMap(({ name, value, place, isLiteral }) => {
-    if (isLiteral === true) return []
-    const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
-    if (names.length === 0 || rowOfVariable(name) === undefined) return []
-    return [finding('config/not-expanded', { ...place, names, by: 'systemd, in variables' })]
-  })
+/** What systemd hides from etcd, and where etcd may not write. Null if the unit has a root of its own. */
+function sandboxOf({ last, all }: Unit): Sandbox | null {
+  if (last('RootDirectory') !== null || last('RootImage') !== null) return null
+  const isDynamic = YES.test(last('DynamicUser') ?? '')
+  const home = last('ProtectHome') ?? (isDynamic ? 'read-only' : '')
+  const isHomeHidden = YES.test(home) || home === 'tmpfs'
+  const tmp = last('PrivateTmp') ?? ''
+  const isTmpPrivate = YES.test(tmp) || tmp === 'disconnected'
+  const written = last('ProtectSystem') ?? ''
+  const system = isDynamic ? 'strict' : YES.test(written) ? 'yes' : written
+  const areas = (isOn: boolean, paths: readonly string[], by: string): Area[] =>
+    isOn ? paths.map((path) => ({ path, by })) : []
+  const paths = (keys: readonly string[], pick = (text: string): string => text): Area[] =>
+    keys.flatMap((key) =>
+      all(key).map((text) => ({ path: posix.normalize(pick(text.replace(/^[-+]+/, ''))), by: `${key}=` })),
+    )
+  const beforeColon = (text: string): string => text.split(':', 1)[0] ?? ''
+  // `SOURCE:TARGET:OPTIONS`
+  const target = (text: string): string => text.split(':')[1] ?? text
+  const hidden = [
+    ...areas(isTmpPrivate, TEMPORARY, 'PrivateTmp='),
+    ...areas(isHomeHidden, HOMES, 'ProtectHome='),
+    ...paths(['InaccessiblePaths', 'InaccessibleDirectories']),
+    ...paths(['TemporaryFileSystem'], beforeColon),
+  ]
+  const shown = paths(['BindPaths', 'BindReadOnlyPaths'], target)
+  const locked = [
+    ...areas(true, PROTECTED.get(system) ?? [], 'ProtectSystem='),
+    ...areas(home === 'read-only', HOMES, 'ProtectHome='),
+    ...paths(['ReadOnlyPaths', 'ReadOnlyDirectories']),
+    ...paths(['BindReadOnlyPaths'], target),
+  ]
+  const open = [
+    ...paths(['ReadWritePaths', 'ReadWriteDirectories']),
+    ...paths(['BindPaths'], target),
+    ...Object.entries(OWN).flatMap(([key, parent]) => paths([key], (text) => posix.join(parent, beforeColon(text)))),
+    ...areas(true, KERNEL, ''),
+    ...areas(isTmpPrivate || isDynamic, TEMPORARY, ''),
+  ]
+  return { hides: (path) => deepest(path, hidden, shown), locks: (path) => deepest(path, locked, open) }
 }
 
-/** `$NAME` as a word by itself becomes words, `${NAME}` part of one; `$NAME` within a word is no variable, `$$` a dollar. */
-function expand(word: Word, values: Values): Word[] {
-  const [, name] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
-  if (name !== undefined) {
-    const value = values.get(name)
-    if (value === undefined) return [word]
-    return splitWords(value, 'systemd').map(({ text }) => ({ ...word, text }))
-  }
-  const text = word.text.replace(/\$\$|\$\{([A-Za-z_]\w*)\}/g, (whole, inner: string | undefined) =>
-    inner === undefined ? LITERAL_DOLLAR : (values.get(inner) ?? whole),
-  )
-  return [{ ...word, text }]
+/** The directive of the deepest area that a path is in, unless an exception is as deep. */
+function deepest(path: string, areas: readonly Area[], exceptions: readonly Area[]): string | null {
+  const within = (all: readonly Area[]): Area | undefined =>
+    all
+      .filter((each) => path === each.path || path.startsWith(`${each.path.replace(/\/$/, '')}/`))
+      .reduce<Area | undefined>((a, b) => (a === undefined || b.path.length > a.path.length ? b : a), undefined)
+  const [area, exception] = [within(areas), within(exceptions)]
+  return area === undefined || (exception?.path.length ?? -1) >= area.path.length ? null : area.by
 }

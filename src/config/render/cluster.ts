@@ -4,7 +4,7 @@ import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-e
 import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
 import type { ConfigForm } from '../tables/options.js'
 import { readPlainUrl } from '../url.js'
-import { checkExtra } from './value-kinds.js'
+import { checkExtra } from './member-options.js'
 import { renderEtcdConfig } from './render.js'
 
 /** Where a member is. */

@@ -9,6 +9,7 @@ import type { ExtraValue, MemberConfig, TlsSide } from '../model.js'
 import { nearest } from '../read/meaning.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
 import { Settings } from '../read/settings.js'
+import { normalize, optionKinds, type OptionValue, passthroughKinds, valueText } from '../tables/kinds.js'
 import {
   CONFIG_FORMS,
   type ConfigForm,
@@ -23,54 +24,53 @@ import {
 } from '../tables/options.js'
 import { passthroughOfFlag, passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
-import { checkExtra, EXTRA_KINDS, KINDS, normalize, type OptionValue, textOf } from './value-kinds.js'
 
-/** Fields of the model that no option of etcd stands for. */
-const NO_OPTIONS: Readonly<Record<OptionBlock, readonly string[]>> = {
-  server: ['client', 'peer', 'version', 'extra'],
-  client: ['plaintext'],
-  peer: ['plaintext'],
-}
-
-/** Without these there is no member. */
-const REQUIRED: Readonly<Record<OptionBlock, readonly string[]>> = {
-  server: ['name', 'initialCluster'],
-  client: ['listenUrls', 'advertiseUrls'],
-  peer: ['listenUrls', 'advertiseUrls'],
-}
-
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is no configuration of a member. */
-export function checkConfig(config: MemberConfig, option = 'config'): void {
-  checkBlock(config, 'server', option)
-  checkBlock(config.client, 'client', `${option}.client`)
-  checkBlock(config.peer, 'peer', `${option}.peer`)
-  checkExtra(config.extra, `${option}.extra`)
+/** Fields of the model without an option of etcd, and those without which there is no member. */
+const FIELDS: Readonly<
+  Record<OptionBlock, { readonly other: readonly string[]; readonly required: readonly string[] }>
+> = {
+  server: { other: ['client', 'peer', 'version', 'extra'], required: ['name', 'initialCluster'] },
+  client: { other: ['plaintext'], required: ['listenUrls', 'advertiseUrls'] },
+  peer: { other: ['plaintext'], required: ['listenUrls', 'advertiseUrls'] },
 }
 
 function checkBlock(given: object, block: OptionBlock, option: string): void {
   const rows = new Map(
     etcdOptions.flatMap((row) => (row.block === block && row.field !== null ? [[row.field, row]] : [])),
   )
-  checkOptions(option, given, [...rows.keys(), ...NO_OPTIONS[block]])
+  const { other, required } = FIELDS[block]
+  checkOptions(option, given, [...rows.keys(), ...other])
   const values = new Map<string, unknown>(Object.entries(given))
-  for (const field of REQUIRED[block]) {
-    if (values.get(field) === undefined) throw optionInvalid(`${option}.${field}`, 'is missing')
-  }
+  const missing = required.find((field) => values.get(field) === undefined)
+  if (missing !== undefined) throw optionInvalid(`${option}.${missing}`, 'is missing')
   for (const [field, { kind }] of rows) {
+    const { is, must } = optionKinds[kind].given
     const value = values.get(field)
-    if (value !== undefined && !KINDS[kind].is(value))
-      throw optionInvalid(`${option}.${field}`, `must ${KINDS[kind].must}`)
+    if (value !== undefined && !is(value)) throw optionInvalid(`${option}.${field}`, `must ${must}`)
   }
-  const plaintext = values.get('plaintext')
-  if (plaintext !== undefined && typeof plaintext !== 'boolean')
+  if (!['undefined', 'boolean'].includes(typeof values.get('plaintext')))
     throw optionInvalid(`${option}.plaintext`, 'must be a boolean')
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not an object of options, and for values of another kind. */
+export function checkExtra(extra: unknown, option: string): void {
+  if (extra === undefined) return
+  if (extra === null || typeof extra !== 'object' || Array.isArray(extra))
+    throw optionInvalid(option, 'must be an object of values, by the names of options')
+  for (const [name, value] of Object.entries(extra)) {
+    const kind = passthroughOfFlag(name)?.kind
+    // An unknown name is a finding, with its remedy.
+    if (kind === undefined || kind === 'nothing' || value === undefined) continue
+    const { is, must } = passthroughKinds[kind].given
+    if (!is(value)) throw optionInvalid(`${option}.${name}`, `must ${must}`)
+  }
 }
 
 /** The value of a row in a configuration whose kinds were checked. */
 export function valueOf(config: MemberConfig, row: EtcdOptionRow): OptionValue | undefined {
   if (row.field === null) return undefined
   const values = row.block === 'server' ? config : config[row.block]
-  const value: unknown = new Map<string, unknown>(Object.entries(values)).get(row.field)
+  const value: unknown = Reflect.get(values, row.field)
   return value === undefined ? undefined : normalize(value)
 }
 
@@ -97,13 +97,16 @@ const REFUSED: ReadonlySet<FindingCode> = new Set<FindingCode>(['config/client-a
 /**
  * What is written of a member, in the order of the tables, and everything that keeps it from being written.
  *
- * @throws as {@link checkConfig}
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not the configuration of a member.
  */
 export function optionsOf(
   config: MemberConfig,
   writing: Writing,
 ): { written: readonly WrittenOption[]; findings: readonly Finding[] } {
-  checkConfig(config)
+  checkBlock(config, 'server', 'config')
+  checkBlock(config.client, 'client', 'config.client')
+  checkBlock(config.peer, 'peer', 'config.peer')
+  checkExtra(config.extra, 'config.extra')
   const typed = typedOptions(withDefaults(config), writing)
   const extra = extraOptions(config, writing)
   const findings = [...typed.findings, ...extra.findings]
@@ -114,15 +117,12 @@ export function optionsOf(
     isWhole: true,
     written: { client: config.client.plaintext === true, peer: config.peer.plaintext === true },
   })
+  const optionOf = ({ details }: Finding): unknown => ('option' in details ? details.option : null)
   const known = new Set(findings.map(optionOf))
   const byRules = RULES.flatMap((rule) => rule(member)).filter(
     (each) => (each.severity === 'error' || REFUSED.has(each.code)) && !known.has(optionOf(each)),
   )
   return { written: [...typed.written, ...extra.written], findings: [...findings, ...byRules] }
-}
-
-function optionOf({ details }: Finding): unknown {
-  return 'option' in details ? details.option : null
 }
 
 /** Certificates are required unless that is switched off, or there is no TLS that could require them. */
@@ -137,18 +137,16 @@ function withDefaults(config: MemberConfig): MemberConfig {
 }
 
 interface Options<T> {
-  readonly written: readonly WrittenOption[]
+  readonly written: WrittenOption[]
   /** As the rules read them. */
-  readonly options: readonly T[]
-  readonly findings: readonly Finding[]
+  readonly options: T[]
+  readonly findings: Finding[]
 }
 
 /** The options that have fields. */
 function typedOptions(config: MemberConfig, writing: Writing): Options<ReadOption> {
   const { form, version } = writing
-  const written: WrittenOption[] = []
-  const options: ReadOption[] = []
-  const findings: Finding[] = []
+  const all: Options<ReadOption> = { written: [], options: [], findings: [] }
   const done = new Set<string>()
   for (const row of etcdOptions) {
     const id = `${row.block}.${String(row.field)}`
@@ -156,85 +154,83 @@ function typedOptions(config: MemberConfig, writing: Writing): Options<ReadOptio
     // A default need not be written, and could not be in a version that lacks the option.
     if (value === undefined || (row.kind === 'boolean' && String(value) === row.default) || done.has(id)) continue
     done.add(id)
-    const values = valueFindings(config, row, value)
+    all.findings.push(...valueFindings(config, row, value))
     const rows = etcdOptions.filter((each) => each.block === row.block && each.field === row.field)
     const available = rows.filter((each) => formAvailability(each, form, version) === 'all')
     const chosen = available.find(({ deprecatedSince }) => deprecatedSince === undefined) ?? available[0]
     if (chosen === undefined) {
-      findings.push(...values, notAvailable(rows, nameOf(row), writing))
+      all.findings.push(notAvailable(rows, nameOf(row), writing))
       continue
     }
     const list = chosen.listSince === undefined ? 'all' : availableIn(version, chosen.listSince)
-    const text = typeof value === 'object' ? value.join(',') : String(value)
-    const isList = typeof value === 'object' && (row.kind === 'suites' || (row.kind === 'names' && list === 'all'))
-    const yaml = isList || typeof value !== 'object' ? value : text
+    const entries = typeof value === 'object' ? value : [String(value)]
+    const text = entries.join(',')
+    const isList = row.kind === 'suites' || (row.kind === 'names' && list === 'all')
+    const yaml = typeof value === 'object' && !isList ? text : value
     const option = { flag: chosen.flag?.name ?? null, path: chosen.yaml?.name ?? [], text, yaml }
-    written.push(option)
+    all.written.push(option)
     const place = unplaced(nameOf(chosen))
-    const entries = typeof value === 'object' ? value : [text]
-    options.push({ row: chosen, text, values: entries, isList: false, form: 'flags', place })
-    findings.push(...values, ...listFindings(chosen, value, list, writing), ...lengthFindings(option, form))
+    all.options.push({ row: chosen, text, values: entries, isList: false, form: 'flags', place })
+    all.findings.push(...listFindings(chosen, entries, list, writing), ...lengthFindings(option, form))
   }
-  return { written, options, findings }
+  return all
 }
 
 /** Controls, line and paragraph separators, lone surrogates, and what YAML 1.1 does not accept as a character. */
 const NOT_WRITABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\uFFFE\uFFFF]/u
-const CONTROL = 'contains a control character, a line break, or half a character'
 
 /** Why no form can write a string, as words after "it"; null for one that can be written. */
 export function notWritable(text: string): string | null {
   if (text === '') return 'is empty'
-  return NOT_WRITABLE.test(text) ? CONTROL : null
+  return NOT_WRITABLE.test(text) ? 'contains a control character, a line break, or half a character' : null
 }
 
-function refused(option: string, value: string, wants: string | null): Finding[] {
+/** A finding if there is a reason. */
+export function refused(option: string, value: string, wants: string | null): Finding[] {
   if (wants === null) return []
   return [finding('config/value-invalid', { ...unplaced(option), kind: 'not writable', value, wants })]
-}
-
-function emptyList(option: string): Finding {
-  return finding('config/value-invalid', { ...unplaced(option), kind: 'empty list', value: '', wants: '' })
 }
 
 /** Values that no form can write. */
 function valueFindings(config: MemberConfig, row: EtcdOptionRow, value: OptionValue): Finding[] {
   const option = nameOf(row)
-  if (row.kind === 'cluster') {
+  const ofList = (entries: readonly string[]): Finding[] =>
+    entries.length === 0
+      ? [finding('config/value-invalid', { ...unplaced(option), kind: 'empty list', value: '', wants: '' })]
+      : entries.flatMap((text) => refused(option, text, notWritable(text)))
+  if (row.kind === 'cluster')
     return Object.entries(config.initialCluster).flatMap(([name, urls]) => [
       ...refused(option, name, unlikeName(name)),
-      ...(urls.length === 0 ? [emptyList(option)] : []),
-      ...urls.flatMap((url) => refused(option, url, notWritable(url))),
+      ...ofList(urls),
     ])
-  }
-  if (typeof value === 'object' && value.length === 0) return [emptyList(option)]
-  const texts = typeof value === 'object' ? value : typeof value === 'string' ? [value] : []
-  return texts.flatMap((text) => refused(option, text, notWritable(text)))
+  if (typeof value === 'object') return ofList(value)
+  return typeof value === 'string' ? ofList([value]) : []
 }
 
-/** `name=url` pairs have commas between them (client/pkg/types/urlsmap.go v3.5.16, parse). */
+/** `name=url` pairs are separated by commas (client/pkg/types/urlsmap.go v3.5.16, parse). */
 function unlikeName(name: string): string | null {
   if (name === '') return 'is empty, but must name a member'
-  if (NOT_WRITABLE.test(name)) return CONTROL
-  return /[,=]/.test(name) ? 'contains a comma or an equals sign, which a list of members cannot contain' : null
+  const isPair = /[,=]/.test(name)
+  return (
+    notWritable(name) ?? (isPair ? 'contains a comma or an equals sign, which a list of members cannot contain' : null)
+  )
 }
 
 /** Several values where only one is read, and values that contain the comma that separates them. */
 function listFindings(
   row: EtcdOptionRow,
-  value: OptionValue,
+  entries: readonly string[],
   list: 'all' | 'some' | 'none',
   { form, version }: Writing,
 ): Finding[] {
-  if (typeof value !== 'object' || row.kind !== 'names') return []
-  const place = unplaced(nameOf(row))
-  if (value.length > 1 && list !== 'all') {
-    const details = { version: formatVersion(version), count: value.length, since: [...(row.listSince ?? [])] }
-    return [finding('config/one-value-only', { ...place, ...details, isList: false })]
+  if (row.kind !== 'names') return []
+  if (entries.length > 1 && list !== 'all') {
+    const details = { version: formatVersion(version), count: entries.length, since: [...(row.listSince ?? [])] }
+    return [finding('config/one-value-only', { ...unplaced(nameOf(row)), ...details, isList: false })]
   }
-  if (form === 'yaml' || list === 'none') return []
   const reason = 'contains a comma, which separates two values here; use a YAML file'
-  return value.filter((each) => each.includes(',')).flatMap((each) => refused(nameOf(row), each, reason))
+  const isSplit = form !== 'yaml' && list !== 'none'
+  return entries.flatMap((each) => refused(nameOf(row), each, isSplit && each.includes(',') ? reason : null))
 }
 
 /** Longest argument or variable that Linux passes to a program, in bytes (execve(2), MAX_ARG_STRLEN less the NUL). */
@@ -254,44 +250,35 @@ function notAvailable(rows: readonly Spelled[], option: string, { form, version 
       rows.some((row) => [availability, 'all'].includes(formAvailability(row, each, version))),
     )
   const spelling = rows.map((row) => (form === 'yaml' ? row.yaml : row.flag)).find((each) => each !== null)
-  const forms = formsWith('all')
-  const details = { ...unplaced(option), form, version: formatVersion(version) }
-  if (spelling === undefined) {
-    // If a line as a whole has it in no form, one of its releases may.
-    const others = forms.length > 0 ? forms : formsWith('some')
-    return finding('config/option-not-in-version', { ...details, since: [], until: null, forms: others })
-  }
-  const until = spelling.until ?? null
-  return finding('config/option-not-in-version', { ...details, since: [...spelling.since], until, forms })
+  const inAll = formsWith('all')
+  // If a line as a whole has it in no form, one of its releases may.
+  const forms = spelling === undefined && inAll.length === 0 ? formsWith('some') : inAll
+  const details = { form, version: formatVersion(version), forms }
+  const { since = [], until = null } = spelling ?? {}
+  return finding('config/option-not-in-version', { ...unplaced(option), ...details, since: [...since], until })
 }
 
 /** The options of `extra`, in the order given. */
 function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<PassthroughOption> {
   const { form, version } = writing
-  const written: WrittenOption[] = []
-  const options: PassthroughOption[] = []
-  const findings: Finding[] = []
+  const all: Options<PassthroughOption> = { written: [], options: [], findings: [] }
   for (const [name, value] of Object.entries(extra)) {
     if (value === undefined) continue
     const row = passthroughOfFlag(name)
-    const unknown = unknownName(name, row)
-    if (unknown !== null || row === undefined || row.kind === 'nothing') {
-      findings.push(...(unknown === null ? [] : [unknown]))
+    if (row === undefined || row.kind === 'nothing' || row.isBootstrap) {
+      all.findings.push(unknownName(name, row?.isBootstrap === true))
       continue
     }
-    const text = textOf(value)
-    const yaml = (EXTRA_KINDS[row.kind].yaml ?? ((given) => given))(value)
+    const text = valueText(value)
+    const yaml = (passthroughKinds[row.kind].written ?? ((given) => given))(value)
     const option = { flag: name, path: row.yaml?.name ?? [], text, yaml }
-    written.push(option)
-    options.push({ name, form: 'flags', place: unplaced(`--${name}`), text })
+    all.written.push(option)
+    all.options.push({ name, form: 'flags', place: unplaced(`--${name}`), text })
     const isAvailable = formAvailability(row, form, version) === 'all'
-    findings.push(
-      ...(isAvailable ? [] : [notAvailable([row], `--${name}`, writing)]),
-      ...textFindings(row, value, form),
-      ...lengthFindings(option, form),
-    )
+    if (!isAvailable) all.findings.push(notAvailable([row], `--${name}`, writing))
+    all.findings.push(...textFindings(row, value, form), ...lengthFindings(option, form))
   }
-  return { written, options, findings }
+  return all
 }
 
 const NAMES: readonly string[] = [
@@ -299,22 +286,23 @@ const NAMES: readonly string[] = [
   ...passthroughOptions.flatMap(({ kind, flag }) => (kind === 'nothing' ? [] : (flag?.name ?? []))),
 ]
 
-/** Why a name cannot be passed through; null for one that can. */
-function unknownName(name: string, row: PassthroughRow | undefined): Finding | null {
-  const ofField = (field: string | null): Finding => {
-    const details = { ...unplaced(`--${name}`), kind: 'field of its own' as const, nearest: field }
-    return finding('config/option-unknown', { ...details, lines: [], key: null })
-  }
-  if (row?.isBootstrap === true) return ofField('initialCluster')
-  if (row !== undefined && row.kind !== 'nothing') return null
+/** Why a name cannot be passed through. */
+function unknownName(name: string, isBootstrap: boolean): Finding {
   const typed = rowOfFlag(name) ?? rowOfPath(name.split('.'))
-  if (typed !== undefined) {
-    const block = typed.block === 'server' ? '' : `${typed.block}.`
-    return ofField(typed.field === null ? null : block + typed.field)
+  const details = { lines: [], key: null }
+  if (!isBootstrap && typed === undefined) {
+    const near = nearest(name.replace(/^--?|^ETCD_/, ''), NAMES)
+    return finding('config/option-unknown', { ...unplaced(name), kind: 'extra', nearest: near, ...details })
   }
-  const bare = name.replace(/^--?|^ETCD_/, '')
-  const details = { ...unplaced(name), kind: 'extra' as const, nearest: nearest(bare, NAMES) }
-  return finding('config/option-unknown', { ...details, lines: [], key: null })
+  const block = typed === undefined || typed.block === 'server' ? '' : `${typed.block}.`
+  const own = typed?.field === undefined || typed.field === null ? null : block + typed.field
+  const field = isBootstrap ? 'initialCluster' : own
+  return finding('config/option-unknown', {
+    ...unplaced(`--${name}`),
+    kind: 'field of its own',
+    nearest: field,
+    ...details,
+  })
 }
 
 /** Strings that no form can write, and entries with a comma where commas separate them. */
@@ -350,9 +338,10 @@ export function pathsOf(config: MemberConfig, option: string): MemberPaths {
   const directories = Object.entries(extra).flatMap(([name, path]) =>
     passthroughOfFlag(name)?.kind === 'directory' && typeof path === 'string' ? [{ option: `--${name}`, path }] : [],
   )
+  const isWithin = (path: string): boolean => `${path}/`.startsWith(`${dataDir.replace(/\/$/, '')}/`)
   return {
     files: paths.map(({ path }) => path).filter((path) => path !== dataDir),
-    data: [dataDir, ...directories.map(({ path }) => path).filter((path) => !isWithin(path, dataDir))],
+    data: [dataDir, ...directories.map(({ path }) => path).filter((path) => !isWithin(path))],
     findings: [...paths, ...directories].flatMap((each) => relativePath(each.option, each.path)),
   }
 }
@@ -361,8 +350,4 @@ export function pathsOf(config: MemberConfig, option: string): MemberPaths {
 export function relativePath(option: string, path: string): Finding[] {
   if (isAbsolute(path)) return []
   return [finding('config/value-invalid', { ...unplaced(option), kind: 'relative path', value: path, wants: '' })]
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory.replace(/\/$/, '')}/`)
 }

@@ -102,6 +102,12 @@ const UNBROKEN = {
   'no program': () => 'Write "etcd" as the first entry, before the flags.',
 }
 
+const aTemplate = {
+  message: (details: ConfigPlace & { what: string[] }) =>
+    `${placed(details)} is ${quoted(details.what)}, so this is a template. Nothing in it was checked.`,
+  remedy: () => 'Lint the file that is rendered from it.',
+}
+
 export const configReading = {
   'config/too-large': rowByKind<
     ConfigPlace & {
@@ -208,7 +214,15 @@ export const configReading = {
   }),
   'config/not-checked': rowByKind<
     ConfigPlace & {
-      kind: 'value' | 'value of a file' | 'template' | 'configuration file' | 'variables' | 'files'
+      kind:
+        | 'value'
+        | 'value of a file'
+        | 'template'
+        | 'template of others'
+        | 'template line'
+        | 'configuration file'
+        | 'variables'
+        | 'files'
       what: string[]
       why: string
     }
@@ -226,11 +240,14 @@ export const configReading = {
           `${placed(details)} is ${quoted(details.what)}. Etcd expands no variables in its file, so it was not checked.`,
         remedy: () => 'Write the value. If this is a template, pass the file that is made from it.',
       },
-      template: {
+      template: { ...aTemplate, severity: 'warning' },
+      // Its author is not trusted, and nothing is known of what is rendered from it.
+      'template of others': aTemplate,
+      'template line': {
         severity: 'warning',
         message: (details) =>
-          `${placed(details)} is ${quoted(details.what)}, so this is a template. Nothing in it was checked.`,
-        remedy: () => 'Lint the file that is rendered from it.',
+          `${placed(details)} is ${quoted(details.what)}, as in a template. Systemd ignores this line; the others were checked.`,
+        remedy: aTemplate.remedy,
       },
       'configuration file': {
         severity: 'warning',

@@ -150,8 +150,6 @@ describe('a template', () => {
   const flags = '--name={{ name }} --data-dir=/d'
   it.each<[what: string, config: ConfigInput, line: number]>([
     ['a unit of Jinja', { unit: `[Service]\nExecStart={{ bin }}/etcd ${flags}\n` }, 2],
-    ['variables of Jinja', { env: 'ETCD_NAME={{ n }}\nETCD_INITIAL_CLUSTER_STATE={% if x %}new{% endif %}\n' }, 2],
-    ['two branches', { env: '{% if a %}\nETCD_NAME=a\n{% else %}\nETCD_NAME=b\n{% endif %}\n' }, 1],
     ['a pod of Go', { manifest: 'kind: Pod\nmetadata:\n{{- if .X }}\n  name: a\n{{- end }}\nspec: {}\n' }, 3],
     ['an image of Helm', { manifest: 'kind: Pod\nspec:\n  containers:\n  - image: {{ .Image }}\n' }, 4],
     ['lines of OpenShift', { manifest: 'kind: Pod\nspec:\n  containers:\n  - env:\n${VARIABLES}\n' }, 5],
@@ -168,6 +166,22 @@ describe('a template', () => {
       },
     ])
     expect(ok).toBe(true)
+    const strict = await lintEtcdConfig(config, { readFiles: false, comments: false })
+    expect(strict).toMatchObject({ ok: false, findings: [{ code: 'config/not-checked', severity: 'error' }] })
+  })
+
+  it('has lines that systemd ignores in an EnvironmentFile, so they are reported and the others are checked', async () => {
+    for (const line of ['{% if a %}', '{{ more }}']) {
+      const env = `ETCD_NAME=a\n${line}\nETCD_LISTEN_METRICS_URLS=http://0.0.0.0:1\n`
+      const file = folder.file('template.env', env)
+      const unit = `[Service]\nEnvironmentFile=${file}\nExecStart=/usr/bin/etcd\n`
+      for (const config of [{ env }, { file }, { unit }]) {
+        const { findings } = await lintEtcdConfig(config)
+        expect(findings.map(({ code }) => code)).toContain('config/metrics-plaintext')
+        const { place, message } = findingOf(findings, 'config/not-checked')
+        expect([place?.line, message]).toEqual([2, expect.stringContaining(`is "${line}", as in a template`)])
+      }
+    }
   })
 
   it.each<[what: string, config: ConfigInput]>([
