@@ -1,160 +1,172 @@
-/** Why a path goes no further: which certificate is named, and what a finding says of those at hand. */
-import { describe, expect, it } from 'vitest'
-import { validateChain, type Finding } from '../../../src/validate/index.js'
+/** Why a path goes no further (explain.ts), and what is reported of a link (judge.ts). */
 import { oid, sequence } from '../../support/der-writer.js'
-import { codesOf, detailsOf, HOST } from '../../support/judge-chain.js'
 import {
   authorityKeyIdentifier,
-  dns,
+  directoryName,
   EXTENSION,
   flipBit,
   mintCa,
-  mintLeaf,
   newKey,
-  publicHalf,
   subjectKeyIdentifier,
-  type MintLeafOptions,
+  uri,
+  type Extension,
   type Minted,
 } from '../../support/mint.js'
+import { future, leafOf, tableOf, type Given, type Row } from './rows.js'
 
-function judge(leaf: Minted, between: readonly Minted[], anchors: readonly Minted[]): readonly Finding[] {
-  const input = {
-    leaf: leaf.der,
-    intermediates: between.map(({ der }) => der),
-    trustAnchors: anchors.map(({ der }) => der),
-  }
-  return validateChain(input, { usage: 'server' }).findings
-}
-
-const R = mintCa({ subject: 'R' })
+const altered = { tamperSignature: (bits: Buffer): Buffer => flipBit(bits, -1) }
+const R = mintCa({ subject: 'R', notAfter: future(4000) })
 const A = mintCa({ subject: 'A', issuer: R })
-const T = mintCa({ subject: 'T' })
-const below = (issuer: Minted, options: Partial<MintLeafOptions> = {}): Minted =>
-  mintLeaf({ subject: 'L', issuer, names: [dns(HOST)], ...options })
-const many = (count: number): Minted[] => {
-  const key = newKey()
-  return Array.from({ length: count }, (_, i) => mintCa({ subject: `CA ${String(i)}`, key }))
-}
-const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `CN=CA ${String(i)}`)
+const [T, U] = [mintCa({ subject: 'T' }), mintCa({ subject: 'U' })]
+const key = newKey()
+const [M, N] = [mintCa({ subject: 'M' }), mintCa({ subject: 'N' })]
+const circle = [mintCa({ subject: 'M', key: M.key, issuer: N }), mintCa({ subject: 'N', key: N.key, issuer: M })]
+const numbered = (count: number): Minted[] =>
+  Array.from({ length: count }, (_, i) => mintCa({ subject: `CA ${String(i)}`, key }))
+const long: Minted[] = []
+for (let i = 0; i < 20; i++) long.unshift(mintCa({ subject: `C${String(i)}`, issuer: long[0] ?? R }))
+const damagedRoot = mintCa({ subject: 'R', ...altered })
+const named = (algorithm: 'rsa-sha256' | Uint8Array) => ({ innerSignature: algorithm, outerSignature: algorithm })
 
-describe('where no issuer is at hand', () => {
-  it('says whom it looked for, and who was there', () => {
-    const findings = judge(below(A), [T], [mintCa({ subject: 'U' })])
-    expect(codesOf(findings)).toEqual(['chain/issuer-not-found@0'])
-    expect(detailsOf(findings, 'chain/issuer-not-found', 'not given')).toEqual([
-      { issuer: 'CN=A', anchors: ['CN=U'], intermediates: ['CN=T'] },
-    ])
-  })
+const row = (
+  what: string,
+  leaf: Minted,
+  sent: readonly Minted[],
+  trust: readonly Minted[],
+  ...found: string[]
+): Row => [what, () => ({ leaf, sent, trust }), found]
 
-  it('reports a chain of sound signatures that is too long as too long, and nothing else', () => {
-    const cas = [R]
-    for (let i = 0; i < 20; i++) cas.push(mintCa({ subject: `C${String(i)}`, issuer: cas.at(-1) }))
-    expect(codesOf(judge(below(cas.at(-1) ?? R), cas.slice(1), [R]))).toEqual(['chain/limit-exceeded'])
-    expect(codesOf(judge(below(cas.at(-1) ?? R), cas.slice(1), [T]))).toEqual(['chain/limit-exceeded'])
-  })
+tableOf('a path without an issuer', 'chain/issuer-not-found', [
+  row('names the issuer and the CAs that were given', leafOf(A), [T], [U], '@0 (not given, CN=A, [CN=U], [CN=T])'),
+  row(
+    'names twenty of each',
+    leafOf(A),
+    numbered(21),
+    numbered(22),
+    '@0 (not given, CN=A, [CN=CA 0 CN=CA 1 CN=CA 2 CN=CA 3 CN=CA 4 CN=CA 5 CN=CA 6 CN=CA 7 CN=CA 8 CN=CA 9 CN=CA 10 CN=CA 11 CN=CA 12 CN=CA 13 CN=CA 14 CN=CA 15 CN=CA 16 CN=CA 17 CN=CA 18 CN=CA 19], [CN=CA 0 CN=CA 1 CN=CA 2 CN=CA 3 CN=CA 4 CN=CA 5 CN=CA 6 CN=CA 7 CN=CA 8 CN=CA 9 CN=CA 10 CN=CA 11 CN=CA 12 CN=CA 13 CN=CA 14 CN=CA 15 CN=CA 16 CN=CA 17 CN=CA 18 CN=CA 19])',
+  ),
+  row('is explained at its last certificate', leafOf(A), [A], [T], '@1 (not given, CN=R, [CN=T], [CN=A])'),
+  row('ends at a self-signed leaf', leafOf(), [], [T], 'root-not-trusted@0 (leaf, [CN=T])'),
+  row('ends at a root that is not trusted', leafOf(A), [A, R], [T], 'root-not-trusted@2 (root, [CN=T])'),
+  row('has no trust anchors', leafOf(A), [A, R], [], 'no-trust-anchors ()'),
+  row('is too long, and nothing else', leafOf(long[0]), long, [R], 'limit-exceeded (intermediates, 10, 15)'),
+  row('is too long, wherever it leads', leafOf(long[0]), long, [T], 'limit-exceeded (intermediates, 10, 15)'),
+  row('leads in a circle', leafOf(M), circle, [T], '@2 (circle, CN=M, [CN=T])'),
+  row(
+    'has an unknown signature algorithm, and nothing else',
+    leafOf(A, named(sequence(oid('1.2.3.4')))),
+    [],
+    [T],
+    'algorithm-refused@0 (unsupported, 1.2.3.4)',
+  ),
+])
 
-  it('reports CAs that certify each other as a circle', () => {
-    const [X, Y] = [mintCa({ subject: 'X' }), mintCa({ subject: 'Y' })]
-    const [XbyY, YbyX] = [
-      mintCa({ subject: 'X', key: X.key, issuer: Y }),
-      mintCa({ subject: 'Y', key: Y.key, issuer: X }),
-    ]
-    const findings = judge(below(X), [XbyY, YbyX], [T])
-    expect(codesOf(findings)).toEqual(['chain/issuer-not-found@2'])
-    expect(detailsOf(findings, 'chain/issuer-not-found', 'circle')).toEqual([{ issuer: 'CN=X', anchors: ['CN=T'] }])
-  })
+const namesake = mintCa({ subject: 'A', issuer: R, serial: 1, key })
+const fingerprint = (certificate: Minted): string => `SHA-256 ${certificate.x509().fingerprint256}`
+const twenty = Array.from({ length: 21 }, (_, i) => mintCa({ subject: 'A', key, issuer: R, serial: i + 1 }))
+const wanted = (extension: Extension): Minted => leafOf(A, { extensions: [extension] })
 
-  it('names twenty of each', () => {
-    const [details] = detailsOf(judge(below(A), many(21), many(22)), 'chain/issuer-not-found', 'not given')
-    expect(details).toEqual({ issuer: 'CN=A', anchors: numbered(20), intermediates: numbered(20) })
-  })
+tableOf('a path with certificates of the name of the issuer', 'certificate/key-identifier-unusual', [
+  row(
+    'names them, and the key that it looks for',
+    wanted(authorityKeyIdentifier(Buffer.of(9))),
+    [namesake],
+    [R],
+    `issuer-key-differs@0 (CN=A, [${fingerprint(namesake)}], 09)`,
+  ),
+  row(
+    'may look for no key',
+    wanted(authorityKeyIdentifier(null)),
+    [namesake],
+    [R],
+    `issuer-key-differs@0 (CN=A, [${fingerprint(namesake)}], -)`,
+    'warning @0',
+  ),
+  row(
+    'may have no authority key identifier',
+    leafOf(A, { without: [EXTENSION.authorityKeyIdentifier] }),
+    [namesake],
+    [R],
+    'issuer-key-differs@0',
+    'warning @0',
+  ),
+  row(
+    'names twenty of them',
+    wanted(authorityKeyIdentifier(null)),
+    twenty,
+    [R],
+    `issuer-key-differs@0 (CN=A, [${twenty.slice(0, 20).map(fingerprint).join(' ')}], -)`,
+    'warning @0',
+  ),
+  row(
+    'has an invalid signature if a key identifier points to one',
+    leafOf(A, altered),
+    [namesake, A],
+    [R],
+    `signature/invalid@0 (CN=A, ${A.x509().fingerprint256})`,
+  ),
+  row(
+    'has a signature of another kind than the key',
+    leafOf(A, named('rsa-sha256')),
+    [A],
+    [R],
+    'key-mismatch@0 (issued, RSA with SHA-256, ECDSA P-256, CN=A)',
+  ),
+  row(
+    'does not count the certificate itself',
+    leafOf(damagedRoot),
+    [damagedRoot],
+    [T],
+    'root-not-trusted@1 (root, [CN=T])',
+    'warning @1 (missing, authorityKeyIdentifier)',
+  ),
+  row('is not signed by the new key of a root', leafOf(R), [], [mintCa({ subject: 'R' })], 'issuer-key-differs@0'),
+])
 
-  it('says so of the certificate where the path ends', () => {
-    expect(codesOf(judge(below(A), [A], [T]))).toEqual(['chain/issuer-not-found@1'])
-  })
+const linked =
+  (extension: Extension): (() => Given) =>
+  () => {
+    const middle = mintCa({
+      subject: 'Middle',
+      issuer: R,
+      serial: 7n,
+      extensions: [subjectKeyIdentifier(Buffer.of(12))],
+    })
+    return { leaf: leafOf(middle, { extensions: [extension] }), sent: [middle], trust: [R] }
+  }
+const certificate = (serial?: bigint, ...issuer: Buffer[]): (() => Given) =>
+  linked(authorityKeyIdentifier(Buffer.of(12), { serial, issuer: issuer.length === 0 ? undefined : issuer }))
 
-  it('says of a self-signed leaf that it is one, and of a root that it is not trusted', () => {
-    const own = mintLeaf({ subject: 'L', names: [dns(HOST)] })
-    expect(codesOf(judge(own, [], [T]))).toEqual(['chain/root-not-trusted@0'])
-    expect(detailsOf(judge(own, [], [T]), 'chain/root-not-trusted', 'leaf')).toEqual([{ anchors: ['CN=T'] }])
-    const root = judge(below(A), [A, R], [T])
-    expect(codesOf(root)).toEqual(['chain/root-not-trusted@2'])
-    expect(detailsOf(root, 'chain/root-not-trusted', 'root')).toEqual([{ anchors: ['CN=T'] }])
-  })
-
-  it('says that there are no anchors at all, and nothing else', () => {
-    for (const leaf of [below(A), mintLeaf({ subject: 'L', names: [dns(HOST)] })]) {
-      expect(codesOf(judge(leaf, [A, R], []))).toEqual(['chain/no-trust-anchors'])
-    }
-  })
-
-  it('says nothing of the issuer where the algorithm itself is not known', () => {
-    const algorithm = sequence(oid('1.2.3.4'))
-    const leaf = below(A, { innerSignature: algorithm, outerSignature: algorithm })
-    expect(codesOf(judge(leaf, [], [T]))).toEqual(['signature/algorithm-refused@0'])
-  })
-})
-
-describe('where certificates of the issuer’s name are at hand', () => {
-  const hex = (bytes: Buffer): string => bytes.toString('hex').toUpperCase()
-  const key = newKey()
-  const identifier = Buffer.alloc(20, 9)
-
-  it('says which they are, and which key was wanted', () => {
-    const namesake = mintCa({ subject: 'A', issuer: R })
-    const wanted = { extensions: [authorityKeyIdentifier(identifier)] }
-    const findings = judge(below(A, wanted), [namesake], [R])
-    expect(codesOf(findings)).toEqual(['chain/issuer-key-differs@0'])
-    expect(detailsOf(findings, 'chain/issuer-key-differs')).toEqual([
-      {
-        issuer: 'CN=A',
-        found: [`SHA-256 ${namesake.x509().fingerprint256}`],
-        wantedKeyIdentifier: hex(identifier),
-      },
-    ])
-    for (const none of [
-      { extensions: [authorityKeyIdentifier(null)] },
-      { without: [EXTENSION.authorityKeyIdentifier] },
-    ]) {
-      const without = judge(below(A, none), [namesake], [R])
-      expect(detailsOf(without, 'chain/issuer-key-differs')).toMatchObject([{ wantedKeyIdentifier: null }])
-    }
-  })
-
-  it('shows twenty of them', () => {
-    const namesakes = Array.from({ length: 21 }, (_, i) => mintCa({ subject: 'A', key, issuer: R, serial: i + 1 }))
-    const [details] = detailsOf(judge(below(A), namesakes, [R]), 'chain/issuer-key-differs')
-    expect(details?.found).toHaveLength(20)
-  })
-
-  it('blames the signature where the key identifier points to one of them', () => {
-    const damaged = below(A, { tamperSignature: (bits) => flipBit(bits, -1) })
-    const other = mintCa({ subject: 'A', key, issuer: R })
-    const findings = judge(damaged, [other, A], [R])
-    expect(codesOf(findings)).toEqual(['signature/invalid@0'])
-    expect(detailsOf(findings, 'signature/invalid')).toEqual([
-      { issuer: 'CN=A', issuerFingerprint256: A.x509().fingerprint256 },
-    ])
-  })
-
-  it('says that the algorithm is not of that key, where it is none', () => {
-    const leaf = below(A, { innerSignature: 'rsa-sha256', outerSignature: 'rsa-sha256' })
-    const findings = judge(leaf, [A], [R])
-    expect(codesOf(findings)).toEqual(['signature/key-mismatch@0'])
-    expect(detailsOf(findings, 'signature/key-mismatch', 'issued')).toEqual([
-      { algorithm: 'RSA with SHA-256', issuerKey: 'ECDSA P-256', issuer: 'CN=A' },
-    ])
-  })
-
-  it('does not count the certificate itself among them', () => {
-    const damaged = mintCa({ subject: 'R', tamperSignature: (bits) => flipBit(bits, -1) })
-    expect(codesOf(judge(below(damaged), [damaged], [T]))).toEqual(['chain/root-not-trusted@1'])
-  })
-
-  it('takes one that is a root of the same name for a namesake', () => {
-    const own = publicHalf(key)
-    const old = mintCa({ subject: 'R', key })
-    const renewed = mintCa({ subject: 'R', extensions: [subjectKeyIdentifier(own)] })
-    expect(codesOf(judge(below(old), [], [renewed]))).toEqual(['signature/invalid@0'])
-  })
-})
+tableOf('a link', 'chain/authority-differs', [
+  ['agrees with the key identifier', linked(authorityKeyIdentifier(Buffer.of(12))), []],
+  [
+    'reports another key identifier',
+    linked(authorityKeyIdentifier(Buffer.from('0a0b', 'hex'))),
+    ['@0 (key identifier, 0A0B, 0C, CN=Middle)'],
+  ],
+  ['agrees with serial number and issuer', certificate(7n, directoryName('R')), []],
+  ['agrees with an issuer in other case', certificate(undefined, directoryName('r')), []],
+  ['agrees with the first directory name', certificate(7n, uri('urn:x'), directoryName('R'), directoryName('x')), []],
+  ['reports another serial number', certificate(8n), ['@0 (certificate, CN=Middle, 07, 08, -)']],
+  [
+    'reports it next to a name that is not a directory name',
+    certificate(8n, uri('urn:x')),
+    ['@0 (certificate, CN=Middle, 07, 08, -)'],
+  ],
+  [
+    'reports another issuer',
+    certificate(undefined, uri('urn:x'), directoryName('Other')),
+    ['@0 (certificate, CN=Middle, 07, -, CN=Other)'],
+  ],
+  ['reports both', certificate(8n, directoryName('Other')), ['@0 (certificate, CN=Middle, 07, 08, CN=Other)']],
+  [
+    'reports an issuer in other bytes',
+    { leaf: { issuerName: 'TEST Intermediate' } },
+    ['warning issuer-name-respelled@0 (CN=TEST Intermediate, CN=Test Intermediate, server)'],
+  ],
+  [
+    'reports an issuer with other spaces',
+    { leaf: { issuerName: ' Test  Intermediate ' } },
+    ['warning issuer-name-respelled@0 (CN=\\ Test  Intermediate\\ , CN=Test Intermediate, server)'],
+  ],
+])

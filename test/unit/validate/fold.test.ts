@@ -1,161 +1,238 @@
-/** One finding for each cause: what follows from another finding stands under it, and nothing is lost. */
+/** One finding for each cause (fold.ts): what follows from another finding is folded under it, and nothing is lost. */
 import { describe, expect, it } from 'vitest'
-import { formatReport, validateChain, type Finding } from '../../../src/validate/index.js'
-import { foldRepeats, unfoldRepeats } from '../../../src/validate/fold.js'
+import type { CertificateRef, Finding, FindingCode } from '../../../src/report/finding.js'
+import { foldConsequences, foldRepeats, unfoldRepeats } from '../../../src/validate/fold.js'
+import { formatReport } from '../../../src/validate/index.js'
 import { finding } from '../../support/finding.js'
-import { detailsOf, HOST, inputOf, judge, mintChain } from '../../support/judge-chain.js'
-import { basicConstraints, dns, EXTENSION, TAG } from '../../support/mint.js'
+import { HOST } from '../../support/judge-chain.js'
+import { basicConstraints, dns, EXTENSION, type Extension } from '../../support/mint.js'
 import { ref } from '../report/sample.js'
+import { EXPIRED, future, given, past, reportOn, tableOf, textOf } from './rows.js'
 
-const DAY = 86_400_000
-const past = (days: number): Date => new Date(Date.now() - days * DAY)
-const future = (days: number): Date => new Date(Date.now() + days * DAY)
-
-/** `cause@0 > consequence@1 consequence@2` of every error and warning, without those of the healthy chain. */
-function folded(findings: readonly Finding[]): string[] {
-  const text = ({ code, certificate }: Finding): string =>
-    certificate === null ? code : `${code}@${String(certificate.index)}`
-  return findings
-    .filter(({ severity }) => severity !== 'info')
-    .map((each) => [text(each), ...each.consequences.map((follows) => `> ${text(follows)}`)].join(' '))
-}
-
-const unreadable = (oid: string): { oid: string; critical: boolean; value: Buffer } => ({
-  oid,
-  critical: true,
-  value: Buffer.from('3003', 'hex'),
+const place = (index: number): CertificateRef => ({
+  role: index === 0 ? 'leaf' : 'intermediate',
+  index,
+  subject: `CN=${String(index)}`,
+  serialNumber: '01',
+  fingerprint256: `AA:0${String(index)}`,
+  origin: 'test',
 })
 
-type Parts = Parameters<typeof mintChain>[0]
-const CASES: readonly (readonly [name: string, parts: Parts, expected: readonly string[]])[] = [
-  [
-    'a certificate that ends before it begins has not expired besides',
-    { leaf: { notBefore: past(1), notAfter: past(2) } },
-    ['validity/inverted@0 > validity/expired@0'],
-  ],
-  [
-    'nor is it not yet valid besides',
-    { leaf: { notBefore: future(2), notAfter: future(1) } },
-    ['validity/inverted@0 > validity/not-yet-valid@0'],
-  ],
-  [
-    'but the expiry of another certificate is a cause of its own',
-    { leaf: { notBefore: past(1), notAfter: past(2) }, intermediate: { notBefore: past(9), notAfter: past(1) } },
-    ['validity/inverted@0 > validity/expired@0', 'validity/expired@1'],
-  ],
-  [
-    'who outlives an issuer that has expired is not told twice',
-    { intermediate: { notBefore: past(9), notAfter: past(1) } },
-    ['validity/expired@1 > validity/outlives-issuer@0'],
-  ],
-  [
-    'an empty name of a CA is empty as an issuer, too',
-    { root: { subject: '' } },
-    ['certificate/name-malformed@2 > certificate/name-malformed@1 > certificate/name-malformed@2'],
-  ],
-  [
-    'an issuer that is empty where the CA has a name stays',
-    { leaf: { issuerName: '' } },
-    ['certificate/name-malformed@0', 'chain/issuer-not-found@0'],
-  ],
-  [
-    'a malformed name of a CA is malformed as an issuer, too',
-    { intermediate: { subject: [['CN', 'a@b', TAG.printableString]] } },
-    ['certificate/name-malformed@1 > certificate/name-malformed@0'],
-  ],
-  [
-    'a key of a kind that nobody takes makes such signatures',
-    { intermediate: { key: 'ed448' } },
-    ['key/unsupported@1 > signature/algorithm-refused@0'],
-  ],
-  [
-    'a leaf used as a CA has the usages of a leaf',
-    { intermediate: { extensions: [basicConstraints({ ca: false })], keyUsages: ['digitalSignature'] } },
-    ['constraints/not-a-ca@1 > usage/key-usage-missing@1'],
-  ],
-  [
-    'a CA that may not sign is a cause of its own',
-    { intermediate: { keyUsages: ['cRLSign'] } },
-    ['usage/key-usage-missing@1'],
-  ],
-  [
-    'basicConstraints that cannot be read make no CA',
-    { intermediate: { extensions: [unreadable(EXTENSION.basicConstraints)] } },
-    ['certificate/extension-refused@1 > constraints/not-a-ca@1'],
-  ],
-  [
-    'names that cannot be read cover no host',
-    { leaf: { extensions: [unreadable(EXTENSION.subjectAltName)], without: [] } },
-    ['certificate/extension-refused@0 > san/host-not-covered@0'],
-  ],
-  [
-    'another extension that cannot be read explains no missing name',
-    { leaf: { names: [dns('other.etcd.svc')], extensions: [unreadable(EXTENSION.extendedKeyUsage)] } },
-    ['certificate/extension-refused@0', 'san/host-not-covered@0'],
-  ],
+/** A finding about the certificate in a place; null for none. With the details that its rule checks. */
+function of(code: FindingCode, index: number | null, details: object = {}): Finding {
+  const some = finding('validity/clock-suspect', { at: new Date(0), earliest: new Date(0) }, null)
+  return { ...some, severity: 'error', code, details, certificate: index === null ? null : place(index) } as Finding
+}
+const folded = (...findings: Finding[]): string[] => foldConsequences(findings).map((each) => textOf(each))
+
+const REFUSED = 'certificate/extension-refused'
+const unread = (extension: string): object => ({ kind: 'malformed', extension })
+
+/** Cause, its details, what follows on the same certificate, and its details. */
+type Rule = [cause: FindingCode, details: object, follows: FindingCode, more?: object]
+const RULES: Rule[] = [
+  ['validity/inverted', {}, 'validity/expired'],
+  ['validity/inverted', {}, 'validity/not-yet-valid'],
+  ['certificate/version-unsupported', {}, 'constraints/not-a-ca'],
+  ['certificate/version-unsupported', {}, 'san/host-not-covered', { found: ['x'] }],
+  ['certificate/version-unsupported', {}, 'san/common-name-not-listed'],
+  ['certificate/version-unsupported', {}, 'usage/extension-absent'],
+  ['certificate/version-unsupported', {}, 'certificate/key-identifier-unusual'],
+  ['constraints/not-a-ca', {}, 'usage/key-usage-missing'],
+  ['constraints/not-a-ca', {}, 'usage/extended-key-usage-missing'],
+  ['constraints/not-a-ca', {}, 'usage/gateway-client-auth-missing'],
+  [REFUSED, unread('basicConstraints'), 'constraints/not-a-ca'],
+  [REFUSED, unread('subjectAltName'), 'san/host-not-covered', { found: ['x'] }],
+  [REFUSED, unread('subjectAltName'), 'san/common-name-not-listed'],
+  [REFUSED, unread('keyUsage'), 'usage/extension-absent', { kind: 'keyUsage' }],
+  ...['subjectKeyIdentifier', 'authorityKeyIdentifier'].map((extension): Rule => [
+    REFUSED,
+    unread(extension),
+    'certificate/key-identifier-unusual',
+    { kind: 'missing', extension },
+  ]),
+  ['san/host-not-covered', { found: [] }, 'san/common-name-not-listed'],
 ]
 
+describe('on one certificate', () => {
+  it.each(RULES)('%s %j explains %s', (cause, details, follows, more = {}) => {
+    const expected = [textOf({ ...of(cause, 1), consequences: [of(follows, 1)] })]
+    expect(folded(of(cause, 1, details), of(follows, 1, more))).toEqual(expected)
+    expect(folded(of(follows, 1, more), of(cause, 1, details))).toEqual(expected)
+    for (const [at, other] of [
+      [2, 0],
+      [0, 1],
+      [0, null],
+      [null, 0],
+    ] as const) {
+      expect(folded(of(cause, at, details), of(follows, other, { found: ['x'], ...more }))).toHaveLength(2)
+    }
+  })
+})
+
+const key = 'certificate/key-identifier-unusual'
+const absent = (extension: string, kind = 'missing'): Finding => of(key, 0, { kind, extension })
+const unreadExtension = (extension: string): Finding => of(REFUSED, 0, unread(extension))
+const notCa = of('constraints/not-a-ca', 0)
+const [inverted, expired] = [of('validity/inverted', 0), of('validity/expired', 0)]
+const on = (change: Partial<CertificateRef>): Finding => ({ ...expired, certificate: { ...place(0), ...change } })
+const outlives = (index: number): Finding => of('validity/outlives-issuer', index)
+const name = (field: string, index: number, kind = 'malformed'): Finding =>
+  of('certificate/name-malformed', index, { kind, field })
+const signature = (index: number, kind = 'unsupported'): Finding => of('signature/algorithm-refused', index, { kind })
+const weak = (algorithm: string): Finding => of('key/weak', 1, { algorithm })
+const unsupported = of('key/unsupported', 1)
+const early = (index: number): Finding => of('validity/not-yet-valid', index)
+
+it.each(
+  (
+    [
+      [true, inverted, on({ index: 5 }), 'a certificate is one by role and fingerprint'],
+      [false, inverted, on({ role: 'anchor' }), 'in another role it is another one'],
+      [false, inverted, on({ fingerprint256: 'BB' }), 'with another fingerprint it is another one'],
+      [
+        false,
+        unreadExtension('keyUsage'),
+        of('usage/extension-absent', 0, { kind: 'extendedKeyUsage' }),
+        'another usage',
+      ],
+      [false, unreadExtension('subjectKeyIdentifier'), absent('authorityKeyIdentifier'), 'another key identifier'],
+      [false, unreadExtension('authorityKeyIdentifier'), absent('', 'of a root'), 'a key identifier that is there'],
+      [false, unreadExtension('subjectAltName'), notCa, 'no CA by its names'],
+      [false, of(REFUSED, 0, { kind: 'unknown', extension: 'basicConstraints' }), notCa, 'an extension that was read'],
+      [false, of('san/host-not-covered', 0, { found: ['x'] }), of('san/common-name-not-listed', 0), 'other names'],
+      [true, of('validity/expired', 1), outlives(0), 'an expired CA, and what outlives it'],
+      [false, of('validity/expired', 1), outlives(1), 'a certificate that outlives the one above'],
+      [false, of('validity/expired', 1), outlives(2), 'a certificate above'],
+      [false, of('validity/expired', null), outlives(0), 'no certificate'],
+      [true, name('subject', 1), name('issuer', 0), 'a subject, and the issuer below'],
+      [true, name('subject', 1), name('issuer', 1), 'a subject, and its own issuer'],
+      [false, name('subject', 1), name('subject', 0), 'two subjects'],
+      [false, name('issuer', 1), name('issuer', 0), 'two issuers'],
+      [false, name('subject', 2), name('issuer', 0), 'an issuer two places below'],
+      [false, name('subject', 1), name('issuer', 0, 'empty'), 'an issuer with another fault'],
+      [true, unsupported, signature(0), 'an unsupported key, and its signature'],
+      [false, unsupported, signature(1), 'the signature of its issuer'],
+      [false, unsupported, signature(0, 'weak'), 'a weak signature'],
+      [true, weak('DSA'), signature(0), 'a DSA key, and its signature'],
+      [false, weak('RSA 1024'), signature(0), 'another weak key'],
+      [false, early(0), early(1), 'two certificates of the future, without a suspect clock'],
+    ] as const
+  ).map(
+    ([explains, cause, follows, what]) => [explains ? 'explains' : 'does not explain', what, cause, follows] as const,
+  ),
+)('%s: %s', (explains, _, cause, follows) => {
+  for (const findings of [
+    [cause, follows],
+    [follows, cause],
+  ]) {
+    expect(foldConsequences(findings)).toHaveLength(explains === 'explains' ? 1 : 2)
+  }
+})
+
+it('needs the leaf to explain certificates of the future', () => {
+  const suspect = of('validity/clock-suspect', null)
+  expect(foldConsequences([early(1), early(2), suspect])).toHaveLength(3)
+  expect(foldConsequences([of('validity/not-yet-valid', null), early(1), suspect])).toHaveLength(3)
+})
+
 describe('folding', () => {
-  it.each(CASES)('%s', (_, parts, expected) => {
-    expect(folded(judge(parts))).toEqual(expected)
+  const unreadNames = of(REFUSED, 0, unread('subjectAltName'))
+  const uncovered = [1, 2, 3].map(() => of('san/host-not-covered', 0, { found: [] }))
+
+  it('puts the consequences of a consequence under the first cause, in any order', () => {
+    const expected = [['extension-refused@0', ...uncovered.map(() => 'host-not-covered@0')].join(' > ')]
+    expect(folded(unreadNames, ...uncovered)).toEqual(expected)
+    expect(folded(...uncovered, unreadNames)).toEqual(expected)
+    expect(foldConsequences(uncovered)).toEqual([{ ...uncovered[0], consequences: uncovered.slice(1) }])
   })
 
-  it('takes a certificate without names as one fault, however many hosts were asked for', () => {
-    const hosts = [HOST, 'etcd-0', '10.0.0.1']
-    const bare = judge({ leaf: { names: [], without: [EXTENSION.subjectAltName] } }, { hosts })
-    expect(folded(bare)).toEqual([hosts.map(() => 'san/host-not-covered@0').join(' > ')])
-    const named = judge({ leaf: { names: [dns('other.etcd.svc')] } }, { hosts })
-    expect(folded(named)).toEqual(hosts.map(() => 'san/host-not-covered@0'))
+  it('puts no error under what is not one', () => {
+    const [mild, error] = [{ ...of('validity/inverted', 0), severity: 'warning' } as Finding, of('validity/expired', 0)]
+    expect(foldConsequences([mild, error])).toEqual([mild, error])
   })
 
-  it('takes certificates that are all of the future as one fault, and leaves the clock in sight', () => {
-    const all = judge({}, { at: new Date('2001-01-01T00:00:00Z') })
-    expect(folded(all)).toEqual([
-      'validity/not-yet-valid@0 > validity/not-yet-valid@1 > validity/not-yet-valid@2',
-      'validity/clock-suspect',
-    ])
-    const two = judge({ leaf: { notBefore: future(1) }, intermediate: { notBefore: future(1) } })
-    expect(folded(two)).toEqual(['validity/not-yet-valid@0', 'validity/not-yet-valid@1'])
+  it('leaves everything else as it is and in its order', () => {
+    const all = [
+      of('san/wildcard', 0),
+      of('validity/expired', 0),
+      of('key/weak', 2),
+      of('validity/clock-suspect', null),
+    ]
+    expect(foldConsequences(all)).toEqual(all)
   })
 
-  it('leaves out of the consequences, too, what the caller ignores', () => {
-    const parts = { intermediate: { notBefore: past(9), notAfter: past(1) } }
-    expect(folded(judge(parts, { ignore: ['validity/outlives-issuer'] }))).toEqual(['validity/expired@1'])
+  it('leaves out of the consequences what the caller ignores, and prints the others', () => {
+    const minted = given({ intermediate: EXPIRED })
+    expect(reportOn(minted, { ignore: ['validity/outlives-issuer'] }).findings[0].consequences).toEqual([])
+    const text = formatReport(reportOn(minted))
+    expect(text).toMatch(
+      /^error: validity\/expired\n(?:  .*\n)*  Leads to: validity\/outlives-issuer, The certificate/m,
+    )
+    expect(text).toMatch(/^Failed.*: 1 error$/m)
   })
 
-  it('folds a warning that several certificates share, and keeps the details of each', () => {
+  it('folds a warning that several certificates share, with the details of each', () => {
     const parts = { key: 'rsa-2048', notAfter: future(4000) } as const
-    const report = validateChain(inputOf(mintChain({ root: parts, intermediate: parts, leaf: parts })), {
-      usage: 'server',
-    })
+    const report = reportOn(given({ root: parts, intermediate: parts, leaf: parts }), { hosts: [] })
     const small = report.findings.filter(({ code }) => code === 'key/size-unusual')
     expect(
       small.map(({ certificate, repeats = [] }) => [certificate, ...repeats.map((each) => each.certificate)]),
     ).toEqual([report.path])
-    expect(detailsOf(report.findings, 'key/size-unusual', 'short after 2030')).toHaveLength(3)
     expect(formatReport(report).match(/key\/size-unusual/g)).toHaveLength(1)
     expect(formatReport(report)).toContain('Also: "CN=Test Intermediate", "CN=Test Root"')
     expect(unfoldRepeats(report.findings).filter(({ code }) => code === 'key/size-unusual')).toHaveLength(3)
   })
 
-  it('folds no errors, and nothing whose remedies differ', () => {
-    const key = 'rsa-1024' as const
-    const weak = judge({ root: { key }, intermediate: { key }, leaf: { key } })
-    expect(weak.filter(({ code }) => code === 'key/weak')).toHaveLength(3)
-    const twice = [
-      ['basicConstraints', 0],
-      ['nameConstraints', 1],
-    ] as const
-    const notCritical = twice.map(([extension, index]) =>
-      finding('certificate/criticality-unusual', { kind: 'of a CA', extension }, ref({ index })),
-    )
-    expect(foldRepeats(notCritical)).toEqual(notCritical)
-  })
-
-  it('prints a consequence under its cause', () => {
-    const chain = mintChain({ leaf: { notBefore: past(1), notAfter: past(2) } })
-    const text = formatReport(validateChain(inputOf(chain), { usage: 'server' }))
-    expect(text).toMatch(/^error: validity\/inverted\n(?:  .*\n)*  Leads to: validity\/expired, The certificate/m)
-    expect(text).toMatch(/^Failed.*: 1 error$/m)
+  it('folds no errors, nothing on one certificate, and nothing of another remedy', () => {
+    const unusual = (extension: 'basicConstraints' | 'nameConstraints', index: number): Finding =>
+      finding('certificate/criticality-unusual', { kind: 'of a CA', extension }, ref({ index }))
+    const apart = [
+      unusual('basicConstraints', 0),
+      unusual('nameConstraints', 1),
+      unusual('nameConstraints', 1),
+      of('key/weak', 0),
+      of('key/weak', 1),
+    ]
+    expect(foldRepeats(apart)).toEqual(apart)
   })
 })
+
+const unreadable = (dotted: string): Extension => ({ oid: dotted, critical: true, value: Buffer.from('3003', 'hex') })
+const bare = { leaf: { names: undefined } }
+const hosts = { hosts: [HOST, 'etcd-0', '10.0.0.1'] }
+
+tableOf('of a chain', 'san/host-not-covered', [
+  [
+    'an empty name of a CA is an empty issuer as well',
+    { root: { subject: '' } },
+    ['name-malformed@2 > name-malformed@1 > name-malformed@2'],
+  ],
+  [
+    'an empty issuer is reported if the CA has a name',
+    { leaf: { issuerName: '' } },
+    ['name-malformed@0', 'issuer-not-found@0'],
+  ],
+  [
+    'a leaf used as a CA has the usages of a leaf',
+    { intermediate: { extensions: [basicConstraints({ ca: false })], keyUsages: ['digitalSignature'] } },
+    ['not-a-ca@1 > key-usage-missing@1'],
+  ],
+  [
+    'unreadable basicConstraints make no CA',
+    { intermediate: { extensions: [unreadable(EXTENSION.basicConstraints)] } },
+    ['extension-refused@1 > not-a-ca@1'],
+  ],
+  [
+    'unreadable names cover no host',
+    { leaf: { extensions: [unreadable(EXTENSION.subjectAltName)] } },
+    ['extension-refused@0 > @0'],
+  ],
+  ['no names are one fault for all hosts', bare, ['@0 > @0 > @0'], hosts],
+  ['other names are a fault for each host', { leaf: { names: [dns('x.svc')] } }, ['@0', '@0', '@0'], hosts],
+  [
+    'an expired certificate next to an inverted one is a cause of its own',
+    { leaf: { notBefore: past(1), notAfter: past(2) }, intermediate: EXPIRED },
+    ['validity/inverted@0 > validity/expired@0', 'validity/expired@1'],
+  ],
+])

@@ -1,12 +1,11 @@
-/** The form of one certificate: version, serial number, names, and the extensions as they stand there. */
-import { describe, expect, it } from 'vitest'
-import type { FindingCode } from '../../../src/report/finding.js'
-import { validateChain } from '../../../src/validate/index.js'
-import { unfoldRepeats } from '../../../src/validate/fold.js'
-import { codesOf, detailsOf, HOST, judge, mintChain } from '../../support/judge-chain.js'
+/** The form of a certificate (check-form.ts): version, serial number, names, extensions, URIs, key identifiers. */
+import { integer, nullValue, oid, sequence, setOf, tlv } from '../../support/der-writer.js'
+import { HOST } from '../../support/judge-chain.js'
 import {
   authorityKeyIdentifier,
   basicConstraints,
+  certificatePolicies,
+  crlDistributionPoints,
   directoryName,
   dns,
   EXTENSION,
@@ -14,278 +13,344 @@ import {
   mintLeaf,
   newKey,
   publicHalf,
+  rawTime,
+  relativeDistributionPoint,
+  subjectAltName,
   subjectKeyIdentifier,
   TAG,
   unknownExtension,
   uri,
   type Extension,
+  type Name,
 } from '../../support/mint.js'
+import { given, table, tableOf, type Parts, type Row, type Ca } from './rows.js'
 
-type Parts = NonNullable<Parameters<typeof mintChain>[0]>
+const bare = (version: number | null): Ca => ({ version, without: Object.values(EXTENSION) })
 
-/** The places of the certificates that a finding of a code is about, those folded under others included. */
-function placesOf(parts: Parts, code: FindingCode): number[] {
-  const findings = unfoldRepeats(judge(parts))
-  return [...findings, ...findings.flatMap(({ consequences }) => consequences)]
-    .filter((each) => each.code === code)
-    .map(({ certificate }) => certificate?.index ?? -1)
-}
+tableOf('the version', 'certificate/version-unsupported', [
+  [
+    'refuses a leaf of version 1, which can have no extensions',
+    { leaf: bare(null) },
+    ['@0 (1, false) > key-identifier-unusual@0 > extension-absent@0 > host-not-covered@0'],
+  ],
+  [
+    'refuses an intermediate of version 1',
+    { intermediate: bare(null) },
+    ['@1 (1, false) > key-identifier-unusual@1 > not-a-ca@1 > extension-absent@1'],
+  ],
+  ['accepts an anchor of version 1', { root: bare(null) }, ['warning @2 (1, true) > extension-absent@2']],
+  ['refuses an anchor of version 2', { root: bare(1) }, ['@2 (2, false) > not-a-ca@2 > extension-absent@2']],
+])
 
-function details(parts: Parts, code: FindingCode, kind = ''): Partial<Record<'field' | 'name' | 'reason', string>>[] {
-  return detailsOf(judge(parts), code, kind)
-}
+const serial = (octets: string): Parts => ({ leaf: { serial: Buffer.from(octets, 'hex') } })
 
-describe('the version', () => {
-  const bare = (version: number | null): { version: number | null; without: string[] } => ({
-    version,
-    without: Object.values(EXTENSION),
-  })
+tableOf('the serial number (RFC 5280 section 4.1.2.2)', 'certificate/serial-unusual', [
+  ['refuses a negative one', serial('80'), ['@0 (80, is negative)']],
+  ['refuses a negative one of two bytes', serial('ff7f'), ['@0 (FF7F, is negative)']],
+  ['accepts one below 0x80', serial('7f'), []],
+  ['accepts one with a leading zero', serial('0080'), []],
+  ['reports zero', serial('00'), ['warning @0 (00, is zero)']],
+  ['accepts one that ends in zeros', serial('0100'), []],
+  ['accepts 20 bytes', serial('01'.repeat(20)), []],
+  [
+    'reports 21 bytes',
+    serial('01'.repeat(21)),
+    ['warning @0 (010101010101010101010101010101010101010101, has 21 octets, more than 20)'],
+  ],
+  [
+    'shows 40 bytes of one that is longer',
+    serial('01'.repeat(60)),
+    [
+      'warning @0 (01010101010101010101010101010101010101010101010101010101010101010101010101010101, has 60 octets, more than 20)',
+    ],
+  ],
+])
 
-  it.each([
-    ['leaf', 1],
-    ['intermediate', 1],
-    ['leaf', 2],
-    ['root', 2],
-  ] as const)('of a %s is not %d', (part, version) => {
-    const parts = { [part]: bare(version === 1 ? null : version - 1) }
-    expect(details(parts, 'certificate/version-unsupported')).toEqual([{ version, trusted: false }])
-  })
+const commonName = (value: Buffer): Name => sequence(setOf(sequence(oid('2.5.4.3'), value)))
+const malformed = [['O', 'etcd'] as const, ['CN', 'a_b', TAG.printableString] as const]
 
-  it('of an anchor may be 1', () => {
-    expect(details({ root: bare(null) }, 'certificate/version-unsupported')).toEqual([{ version: 1, trusted: true }])
-  })
+tableOf('subject and issuer', 'certificate/name-malformed', [
+  ['refuses a malformed subject', { leaf: { subject: malformed } }, ['@0 (malformed, subject, 2.5.4.3)']],
+  [
+    'refuses a malformed name of a CA once, as its own',
+    { intermediate: { subject: malformed } },
+    ['@1 (malformed, subject, 2.5.4.3) > @0'],
+  ],
+  [
+    'refuses a UniversalString',
+    { leaf: { subject: commonName(tlv(TAG.universalString, Buffer.from('\0\0\0a'))) } },
+    ['@0'],
+  ],
+  ['refuses an integer', { leaf: { subject: commonName(integer(1)) } }, ['@0']],
+  ['refuses a NumericString with a letter', { leaf: { subject: commonName(tlv(0x12, Buffer.from('12a'))) } }, ['@0']],
+  [
+    'accepts a NumericString of digits and spaces',
+    { leaf: { subject: commonName(tlv(0x12, Buffer.from('12 3'))) } },
+    [],
+  ],
+  [
+    'refuses an empty subject of a CA and the empty issuer below',
+    { intermediate: { subject: '' } },
+    ['@1 (empty, subject) > @0'],
+  ],
+  [
+    'accepts an empty subject of a leaf',
+    { leaf: { subject: '', extensions: [subjectAltName([dns(HOST)], true)] } },
+    [],
+  ],
+  [
+    'refuses an empty subject of a leaf that is a CA',
+    { leaf: { subject: '', extensions: [basicConstraints({ ca: true }), subjectAltName([dns(HOST)], true)] } },
+    ['@0', 'warning leaf-is-ca@0'],
+  ],
+  [
+    'refuses an empty subject of an intermediate that is not a CA',
+    { intermediate: { subject: '', extensions: [basicConstraints({ ca: false })] } },
+    ['@1 > @0', 'not-a-ca@1'],
+  ],
+])
+
+const twice = { outerSignature: 'ecdsa-sha256', innerSignature: 'ecdsa-sha384' } as const
+const garbled = (dotted: string): Extension => ({ oid: dotted, critical: true, value: Buffer.from('3003', 'hex') })
+const key = newKey()
+const own = publicHalf(key)
+const policyConstraints = (value: string, critical = true): Extension => ({
+  oid: EXTENSION.policyConstraints,
+  critical,
+  value: Buffer.from(value, 'hex'),
 })
 
-describe('the serial number (RFC 5280 section 4.1.2.2)', () => {
-  it.each([
-    ['80', '80'],
-    ['ff7f', 'FF7F'],
-  ])('%s is negative', (octets, serialNumber) => {
-    expect(details({ leaf: { serial: Buffer.from(octets, 'hex') } }, 'certificate/serial-unusual')).toEqual([
-      { serialNumber, reason: 'is negative' },
-    ])
-  })
+table('the signature algorithm', [
+  [
+    'refuses one inside the signed part that differs from the one outside',
+    { intermediate: twice },
+    ['algorithm-refused@1 (stated twice)'],
+  ],
+])
 
-  it.each(['7f', '0080', '01'])('%s is not', (octets) => {
-    expect(judge({ leaf: { serial: Buffer.from(octets, 'hex') } })).toEqual([])
-  })
+tableOf('extensions', 'certificate/extension-refused', [
+  [
+    'refuses one that cannot be read',
+    { leaf: { extensions: [garbled(EXTENSION.keyUsage)] } },
+    ['@0 (malformed, keyUsage, keyUsage is missing or of another type)'],
+  ],
+  ...[EXTENSION.certificatePolicies, EXTENSION.policyMappings, EXTENSION.inhibitAnyPolicy, '1.3.6.1.5.5.7.1.1'].map(
+    (dotted): Row => [
+      `refuses an unreadable ${dotted}, although nothing is checked by it`,
+      { intermediate: { extensions: [{ oid: dotted, value: sequence(nullValue()) }] } },
+      ['@1'],
+    ],
+  ),
+  [
+    'refuses one that occurs twice, and one that is critical and unknown',
+    { leaf: { extensions: [unknownExtension(false), unknownExtension(false), unknownExtension(true, '1.2.3')] } },
+    ['@0 (repeated, 1.3.6.1.4.1.99999.1)', '@0 (unknown, 1.2.3)'],
+  ],
+  ['refuses an unknown critical one of the root', { root: { extensions: [unknownExtension(true)] } }, ['@2']],
+  ['accepts an unknown one', { leaf: { extensions: [unknownExtension(false)] } }, []],
+  [
+    'refuses critical key identifiers',
+    { leaf: { key, extensions: [subjectKeyIdentifier(own, true), authorityKeyIdentifier(Buffer.of(7), {}, true)] } },
+    [
+      '@0 (wrongly critical, subjectKeyIdentifier)',
+      '@0 (wrongly critical, authorityKeyIdentifier)',
+      'authority-differs@0',
+    ],
+  ],
+  ['refuses a policy that occurs twice', { leaf: { extensions: [certificatePolicies(['1.2.3', '1.2.3'])] } }, ['@0']],
+  ['accepts two policies', { leaf: { extensions: [certificatePolicies(['1.2.3', '1.2.4'])] } }, []],
+  [
+    'reports policy constraints that are not critical',
+    { intermediate: { extensions: [policyConstraints('3003800100', false)] } },
+    ['warning policy-extension@1 (not critical, policyConstraints)'],
+  ],
+  [
+    'refuses critical policy constraints that require a policy',
+    { intermediate: { extensions: [policyConstraints('3003800100')] } },
+    ['@1 (unknown, policyConstraints)'],
+  ],
+  [
+    'reports critical extensions that narrow policies and require none',
+    {
+      intermediate: {
+        extensions: [
+          policyConstraints('3003810100'),
+          { oid: EXTENSION.inhibitAnyPolicy, critical: true, value: Buffer.from('020100', 'hex') },
+          { oid: EXTENSION.policyMappings, critical: true, value: Buffer.from('300a300806022a0306022a04', 'hex') },
+        ],
+      },
+    },
+    [
+      'warning policy-extension@1 (critical, policyMappings)',
+      'warning policy-extension@1 (critical, policyConstraints)',
+      'warning policy-extension@1 (critical, inhibitAnyPolicy)',
+    ],
+  ],
+  [
+    'refuses a distribution point relative to the issuer',
+    { leaf: { extensions: [relativeDistributionPoint()] } },
+    ['warning @0 (relative name, crlDistributionPoints, server)'],
+  ],
+  ['accepts a distribution point', { leaf: { extensions: [crlDistributionPoints(['http://crl.test/a.crl'])] } }, []],
+  [
+    'refuses a critical SAN of which Go reads no name',
+    { intermediate: { extensions: [subjectAltName([directoryName('x'), directoryName('y')], true)] } },
+    ['warning @1 (names unread by Go, subjectAltName, [dirName], server)'],
+  ],
+  [
+    'accepts a critical SAN of which Go reads one name',
+    { intermediate: { extensions: [subjectAltName([directoryName('x'), dns('ca.etcd')], true)] } },
+    [],
+  ],
+  [
+    'accepts a SAN of which Go reads no name if it is not critical',
+    { intermediate: { extensions: [subjectAltName([directoryName('x')])] } },
+    [],
+  ],
+])
 
-  it('is not zero', () => {
-    expect(details({ leaf: { serial: 0 } }, 'certificate/serial-unusual')).toEqual([
-      { serialNumber: '00', reason: 'is zero' },
-    ])
-    expect(details({ leaf: { serial: 256 } }, 'certificate/serial-unusual')).toEqual([])
-  })
+table('dates', [
+  [
+    'accepts a UTCTime of 1950',
+    { leaf: { notBefore: rawTime(TAG.utcTime, '500101000000Z') } },
+    ['warning expires-soon@0', 'warning lifetime-long@0'],
+  ],
+  [
+    'refuses a date that does not exist',
+    { leaf: { notBefore: rawTime(TAG.utcTime, '250230000000Z') } },
+    ['certificate/malformed'],
+  ],
+])
 
-  it('has 20 octets at most', () => {
-    const of = (octets: number): unknown[] =>
-      details({ leaf: { serial: Buffer.alloc(octets, 1) } }, 'certificate/serial-unusual')
-    expect(of(20)).toEqual([])
-    expect(of(21)).toEqual([{ serialNumber: '01'.repeat(21), reason: 'has 21 octets, more than 20' }])
-    expect(of(60)).toEqual([{ serialNumber: '01'.repeat(40), reason: 'has 60 octets, more than 20' }])
-  })
-})
+tableOf('URIs', 'san/name-unusable', [
+  [
+    'reports the first five that Go does not read',
+    { leaf: { names: [dns(HOST), ...[1, 2, 3, 4, 5, 6].map((i) => uri(`a://b/%${String(i)}`))] } },
+    [
+      '@0 (URI, a://b/%1, has a % that begins no escape)',
+      '@0 (URI, a://b/%2, has a % that begins no escape)',
+      '@0 (URI, a://b/%3, has a % that begins no escape)',
+      '@0 (URI, a://b/%4, has a % that begins no escape)',
+      '@0 (URI, a://b/%5, has a % that begins no escape)',
+    ],
+  ],
+  ['accepts one that Go reads', { leaf: { names: [dns(HOST), uri('spiffe://cluster/%20')] } }, []],
+])
 
-describe('names', () => {
-  const malformed = [['O', 'etcd'] as const, ['CN', 'a_b', TAG.printableString] as const]
+const noSubjectKey = { without: [EXTENSION.subjectKeyIdentifier] }
+const noAuthorityKey = { without: [EXTENSION.authorityKeyIdentifier] }
+const selfSigned = mintLeaf({ subject: 'x', names: [dns(HOST)], ...noAuthorityKey })
+const root = mintCa({ subject: 'CA' })
+const rolled = mintCa({ subject: 'CA', issuer: root, ...noAuthorityKey })
+const belowRolled = mintLeaf({ subject: 'x', issuer: rolled, names: [dns(HOST)] })
 
-  it('that are malformed are told with their field and attribute', () => {
-    expect(details({ leaf: { subject: malformed } }, 'certificate/name-malformed', 'malformed')).toEqual([
-      { field: 'subject', attribute: '2.5.4.3' },
-    ])
-    const both = details({ intermediate: { subject: malformed } }, 'certificate/name-malformed', 'malformed')
-    expect(both.toSorted((a, b) => (a.field ?? '').localeCompare(b.field ?? ''))).toEqual([
-      { field: 'issuer', attribute: '2.5.4.3' },
-      { field: 'subject', attribute: '2.5.4.3' },
-    ])
-  })
-
-  it('of an issuer and of a CA are not empty; a leaf’s may be', () => {
-    expect(placesOf({ intermediate: { subject: '' } }, 'certificate/name-malformed')).toEqual([1, 0])
-    expect(placesOf({ leaf: { subject: '' } }, 'certificate/name-malformed')).toEqual([])
-  })
-
-  it('of a leaf that is a CA is not empty, nor of an intermediate that is none', () => {
-    const ca = { subject: '', extensions: [basicConstraints({ ca: true })] }
-    expect(placesOf({ leaf: ca }, 'certificate/name-malformed')).toEqual([0])
-    const none = { subject: '', extensions: [basicConstraints({ ca: false })] }
-    expect(placesOf({ intermediate: none }, 'certificate/name-malformed')).toEqual([1, 0])
-  })
-})
-
-it('the algorithm inside the signed part is the one outside (RFC 5280 section 4.1.1.2)', () => {
-  const code = 'signature/algorithm-refused'
-  const outerSignature = 'ecdsa-sha256'
-  expect(placesOf({ intermediate: { outerSignature, innerSignature: 'ecdsa-sha384' } }, code)).toEqual([1])
-  expect(placesOf({ intermediate: { outerSignature, innerSignature: outerSignature } }, code)).toEqual([])
-})
-
-describe('extensions', () => {
-  const garbled = (oid: string): Extension => ({ oid, critical: true, value: Buffer.from('3003', 'hex') })
-
-  it('that cannot be read are named, with the reason', () => {
-    expect(
-      details({ leaf: { extensions: [garbled(EXTENSION.keyUsage)] } }, 'certificate/extension-refused', 'malformed'),
-    ).toEqual([{ extension: 'keyUsage', reason: expect.stringContaining('keyUsage') as unknown }])
-  })
-
-  it('that stand there twice, or are critical and unknown, are named', () => {
-    const twice = [unknownExtension(false), unknownExtension(false), unknownExtension(true, '1.2.3')]
-    expect(details({ leaf: { extensions: twice } }, 'certificate/extension-refused')).toEqual([
-      { kind: 'repeated', extension: '1.3.6.1.4.1.99999.1' },
-      { kind: 'unknown', extension: '1.2.3' },
-    ])
-  })
-
-  it('that identify keys are never critical', () => {
-    const key = newKey()
-    const critical = [
-      subjectKeyIdentifier(publicHalf(key), true),
-      authorityKeyIdentifier(Buffer.alloc(20, 7), {}, true),
-    ]
-    expect(details({ leaf: { key, extensions: critical } }, 'certificate/extension-refused')).toEqual([
-      { kind: 'wrongly critical', extension: 'subjectKeyIdentifier' },
-      { kind: 'wrongly critical', extension: 'authorityKeyIdentifier' },
-    ])
-  })
-
-  it('that constrain policies are critical, and then refused', () => {
-    const constraints = { oid: EXTENSION.policyConstraints, value: Buffer.from('3003800100', 'hex') }
-    const code = 'certificate/policy-extension'
-    expect(placesOf({ intermediate: { extensions: [constraints] } }, code)).toEqual([1])
-    const critical = { intermediate: { extensions: [{ ...constraints, critical: true }] } }
-    expect(placesOf(critical, code)).toEqual([])
-    expect(details(critical, 'certificate/extension-refused')).toEqual([
-      { kind: 'unknown', extension: 'policyConstraints' },
-    ])
-  })
-
-  it('that narrow policies and require none are a warning where they are critical', () => {
-    const narrow: Extension[] = [
-      { oid: EXTENSION.policyConstraints, critical: true, value: Buffer.from('3003810100', 'hex') },
-      { oid: EXTENSION.inhibitAnyPolicy, critical: true, value: Buffer.from('020100', 'hex') },
-      { oid: EXTENSION.policyMappings, critical: true, value: Buffer.from('300a300806022a0306022a04', 'hex') },
-    ]
-    const findings = judge({ intermediate: { extensions: narrow } })
-    expect(codesOf(findings)).toEqual([])
-    expect(detailsOf(findings, 'certificate/policy-extension', 'critical')).toEqual([
-      { extension: 'policyMappings' },
-      { extension: 'policyConstraints' },
-      { extension: 'inhibitAnyPolicy' },
-    ])
-  })
-})
-
-describe('URIs', () => {
-  it('that are malformed are told, five of them', () => {
-    const names = [dns(HOST), ...[1, 2, 3, 4, 5, 6].map((i) => uri(`spiffe://a/%${String(i)}`))]
-    const found = details({ leaf: { names } }, 'san/name-unusable', 'URI')
-    expect(found.map((each) => each.name)).toEqual([1, 2, 3, 4, 5].map((i) => `spiffe://a/%${String(i)}`))
-  })
-
-  it('alone are looked at: other kinds of name are not', () => {
-    expect(details({ leaf: { names: [dns(HOST), dns('a b:%')] } }, 'san/name-unusable', 'URI')).toEqual([])
-  })
-})
-
-describe('the subject key identifier', () => {
-  const without = [EXTENSION.subjectKeyIdentifier]
-
-  it('is wanted of a CA, not of a leaf', () => {
-    const code = 'certificate/key-identifier-unusual'
-    expect(placesOf({ root: { without }, intermediate: { without } }, code)).toEqual([1, 2])
-    expect(judge({ leaf: { without } })).toEqual([])
-  })
-})
-
-describe('the authority key identifier', () => {
-  const without = [EXTENSION.authorityKeyIdentifier]
-  const missing = 'certificate/key-identifier-unusual'
-
-  it('is wanted of what another key signed', () => {
-    expect(placesOf({ leaf: { without }, intermediate: { without } }, missing)).toEqual([0, 1])
-    const keyless = authorityKeyIdentifier(null)
-    expect(placesOf({ leaf: { extensions: [keyless] } }, missing)).toEqual([0])
-  })
-
-  it('is not wanted of a certificate that signed itself, be it leaf or anchor', () => {
-    const leaf = mintLeaf({ subject: 'x', names: [dns(HOST)], without })
-    const report = validateChain({ leaf: leaf.der, trustAnchors: leaf.der }, { usage: 'server' })
-    expect(detailsOf(report.findings, missing)).toEqual([])
-    expect(judge({ root: { without } })).toEqual([])
-  })
-
-  it('is wanted of a CA that its own old key certified: the name is the same, the key is not', () => {
-    const root = mintCa({ subject: 'CA' })
-    const rolled = mintCa({ subject: 'CA', issuer: root, without })
-    const leaf = mintLeaf({ subject: 'x', issuer: rolled, names: [dns(HOST)] })
-    const input = { leaf: leaf.der, intermediates: rolled.der, trustAnchors: root.der }
-    const { findings } = validateChain(input, { usage: 'server' })
+tableOf('key identifiers', 'certificate/key-identifier-unusual', [
+  [
+    'reports a CA without its own',
+    { root: noSubjectKey, intermediate: noSubjectKey },
+    ['warning @1 (missing, subjectKeyIdentifier)', 'warning @2 (missing, subjectKeyIdentifier)'],
+  ],
+  ['accepts a leaf without its own', { leaf: noSubjectKey }, []],
+  [
+    'reports certificates without that of their issuer',
+    { leaf: noAuthorityKey, intermediate: noAuthorityKey },
+    ['warning @0 (missing, authorityKeyIdentifier)', 'warning @1 (missing, authorityKeyIdentifier)'],
+  ],
+  [
+    'reports an authority key identifier without a key',
+    { leaf: { extensions: [authorityKeyIdentifier(null)] } },
+    ['warning @0'],
+  ],
+  ['accepts a root without that of its issuer', { root: noAuthorityKey }, []],
+  ['accepts a self-signed leaf without that of its issuer', () => ({ leaf: selfSigned, trust: [selfSigned] }), []],
+  [
     // OpenSSL takes a certificate without it for self-signed, because the names agree.
-    const taken = 'chain/openssl-picks-other-path'
-    expect(codesOf(findings)).toEqual([`${taken}@1`])
-    expect(findings.map(({ code, certificate }) => [code, certificate?.index]).sort()).toEqual([
-      [missing, 1],
-      [taken, 1],
-    ])
-    // As an anchor the same certificate is taken at its word.
-    const trusted = validateChain({ leaf: leaf.der, trustAnchors: rolled.der }, { usage: 'server' })
-    expect(trusted.findings).toEqual([])
-  })
+    'reports a CA without it that its own old key certified',
+    () => ({ leaf: belowRolled, sent: [rolled], trust: [root] }),
+    ['openssl-picks-other-path@1', 'warning @1'],
+  ],
+  ['accepts the same CA as an anchor', () => ({ leaf: belowRolled, trust: [rolled] }), []],
+  [
+    'reports an anchor without it that another CA issued',
+    () => {
+      const { leaf, sent } = given({ intermediate: noAuthorityKey })
+      return { leaf, trust: sent }
+    },
+    ['anchor-not-self-signed@1', 'warning @1'],
+  ],
+])
 
-  it('is wanted of an anchor that another CA issued', () => {
-    const { leaf, intermediate } = mintChain({ intermediate: { without } })
-    const { findings } = validateChain({ leaf: leaf.der, trustAnchors: intermediate.der }, { usage: 'server' })
-    expect(findings.map(({ code }) => code)).toContain(missing)
-  })
+const ofRoot = (extension: Extension, more: Ca = {}): Parts => ({
+  root: { key, serial: 7, extensions: [extension], ...more },
 })
+const otherKey = authorityKeyIdentifier(Buffer.from('0a0b', 'hex'))
+const issuer = [directoryName('Test Root')]
 
-describe('the authority key identifier of a self-issued anchor', () => {
-  const key = newKey()
-  const own = publicHalf(key)
-  const reasons = (extension: Extension, more: Partial<Parameters<typeof mintCa>[0]> = {}): unknown[] =>
-    details(
-      { root: { key, serial: 7, extensions: [extension], ...more } },
-      'certificate/key-identifier-unusual',
-      'of a root',
-    ).map(({ reason }) => reason)
-
-  it('may point to its own key', () => {
-    expect(reasons(authorityKeyIdentifier(own))).toEqual([])
-  })
-
-  it('is unusual where it holds no key identifier, or that of another key', () => {
-    expect(reasons(authorityKeyIdentifier(null))).toEqual(['holds no key identifier'])
-    expect(reasons(authorityKeyIdentifier(Buffer.from('0a0b', 'hex')))).toEqual(['points to another key (0A0B)'])
-  })
-
-  it('is not compared with a subject key identifier that is not there', () => {
-    const extension = authorityKeyIdentifier(Buffer.from('0a0b', 'hex'))
-    expect(reasons(extension, { without: [EXTENSION.subjectKeyIdentifier] })).toEqual([])
-  })
-
-  it('is unusual where it names a certificate, its own or another one', () => {
-    const issuer = [directoryName('Test Root')]
-    const named = ['names an issuer or serial number']
-    expect(reasons(authorityKeyIdentifier(own, { serial: 7n }))).toEqual(named)
-    expect(reasons(authorityKeyIdentifier(own, { issuer }))).toEqual(named)
-    expect(reasons(authorityKeyIdentifier(own, { issuer, serial: 7n }))).toEqual(named)
-    expect(reasons(authorityKeyIdentifier(own, { issuer, serial: 8n }))).toEqual(['points to another certificate'])
-    expect(reasons(authorityKeyIdentifier(own, { issuer: [directoryName('Other')] }))).toEqual([
-      'points to another certificate',
-    ])
-  })
-
-  it('is of no interest elsewhere: in what another CA issued, or below the anchor', () => {
-    const code = 'certificate/key-identifier-unusual'
-    const { root, intermediate, leaf } = mintChain()
-    const pointing = authorityKeyIdentifier(publicHalf(root.key), { serial: root.serial })
-    const named = mintCa({ subject: 'Test Intermediate', issuer: root, key: intermediate.key, extensions: [pointing] })
-    const trusted = validateChain({ leaf: leaf.der, trustAnchors: named.der }, { usage: 'server' })
-    expect(detailsOf(trusted.findings, code)).toEqual([])
-    const rolled = mintCa({ subject: 'Test Root', issuer: root, extensions: [pointing] })
-    const below = mintLeaf({ subject: 'x', issuer: rolled, names: [dns(HOST)] })
-    const input = { leaf: below.der, intermediates: rolled.der, trustAnchors: root.der }
-    expect(detailsOf(validateChain(input, { usage: 'server' }).findings, code)).toEqual([])
-  })
-})
+tableOf('the authority key identifier of a self-issued anchor', 'certificate/key-identifier-unusual', [
+  ['accepts its own key', ofRoot(authorityKeyIdentifier(own)), []],
+  [
+    'reports one without a key',
+    ofRoot(authorityKeyIdentifier(null)),
+    ['warning @2 (of a root, holds no key identifier)'],
+  ],
+  [
+    'reports the key of another CA',
+    ofRoot(otherKey),
+    [
+      'anchor-not-self-signed@2 (server, false, CN=Test Root, true)',
+      'warning @2 (of a root, points to another key (0A0B))',
+    ],
+  ],
+  ['does not compare it with a key identifier that is absent', ofRoot(otherKey, noSubjectKey), ['warning @2']],
+  [
+    'reports its own serial number',
+    ofRoot(authorityKeyIdentifier(own, { serial: 7n })),
+    ['warning @2 (of a root, names an issuer or serial number)'],
+  ],
+  [
+    'reports its own issuer',
+    ofRoot(authorityKeyIdentifier(own, { issuer })),
+    ['warning @2 (of a root, names an issuer or serial number)'],
+  ],
+  [
+    'reports the serial number of another one',
+    ofRoot(authorityKeyIdentifier(own, { issuer, serial: 8n })),
+    [
+      'anchor-not-self-signed@2 (server, false, CN=Test Root, true)',
+      'warning @2 (of a root, points to another certificate)',
+    ],
+  ],
+  [
+    'reports another issuer',
+    ofRoot(authorityKeyIdentifier(own, { issuer: [directoryName('Other')] })),
+    [
+      'anchor-not-self-signed@2 (server, false, CN=Test Root, true)',
+      'warning @2 (of a root, points to another certificate)',
+    ],
+  ],
+  [
+    'accepts the serial number of the issuer in what another CA issued, also as an anchor',
+    () => {
+      const below = mintCa({
+        subject: 'Middle',
+        issuer: root,
+        extensions: [authorityKeyIdentifier(publicHalf(root.key), { serial: root.serial })],
+      })
+      return { leaf: mintLeaf({ subject: 'x', issuer: below, names: [dns(HOST)] }), trust: [below] }
+    },
+    ['info anchor-not-self-signed@1'],
+    { usage: 'any' },
+  ],
+  [
+    'accepts it in a self-issued CA that is not an anchor',
+    () => {
+      const below = mintCa({
+        subject: 'CA',
+        issuer: root,
+        extensions: [authorityKeyIdentifier(publicHalf(root.key), { serial: root.serial })],
+      })
+      return { leaf: mintLeaf({ subject: 'x', issuer: below, names: [dns(HOST)] }), sent: [below], trust: [root] }
+    },
+    [],
+  ],
+])

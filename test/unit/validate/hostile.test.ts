@@ -1,160 +1,219 @@
-/** Broken and hostile input: every one ends in a report, soon, and shows nothing that a terminal would act on. */
+/** Broken and hostile input: each ends in a report, soon, and shows nothing that a terminal would act on. */
+import crypto from 'node:crypto'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
-import { formatReport, validateChain } from '../../../src/validate/index.js'
-import { codesOf, HOST, inputOf, judge, mintChain } from '../../support/judge-chain.js'
-import { dns, ip, mintCa, mintCrl, mintLeaf, nameConstraints } from '../../support/mint.js'
-import { scaled } from '../../support/long.js'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { textInput } from '../../../src/credentials/inputs.js'
+import { openInput } from '../../../src/credentials/input.js'
+import { EtcdMtlsError } from '../../../src/report/errors.js'
+import { Certificate, Crl, formatReport, validateChain } from '../../../src/validate/index.js'
+import { PrivateKey } from '../../../src/x509/keys/keys.js'
+import { classifyHost } from '../../../src/x509/names.js'
+import { mustBePrintable, mustPrintSafely } from '../../fuzz/checks.js'
+import { hostileCases } from '../../fuzz/hostile.js'
+import { inputSeed, processorTime, runMany, runOne } from '../../fuzz/loop.js'
+import { Random } from '../../fuzz/random.js'
+import { TARGETS } from '../../fuzz/targets.js'
+import { HOST, inputOf, mintChain } from '../../support/judge-chain.js'
+import { sample, scaled } from '../../support/long.js'
+import { directoryName, dns, email, mintCa, mintCrl, mintLeaf, newKey, TAG, uri } from '../../support/mint.js'
+import { textsOf } from './rows.js'
 
 const chain = mintChain()
 const healthy = inputOf(chain)
+const server = { usage: 'server' } as const
 
-describe('hostile certificates', () => {
-  it('survives truncation at every byte', () => {
-    for (let length = 0; length < chain.leaf.der.length; length++) {
-      const report = validateChain({ ...healthy, leaf: chain.leaf.der.subarray(0, length) }, { usage: 'server' })
-      expect(report.ok, `cut at ${String(length)}`).toBe(false)
-    }
+/**
+ * Milliseconds of processor time that mean "does not end", not "slow": work that grows with the square of the input takes far
+ * longer. `npm run bench -- hostile` measures what the cases cost.
+ */
+const ENDLESS = 2_000
+/** Operations of public keys for one report: searching, explaining, reading keys, and CRLs. `npm run bench -- cold` measures them. */
+const MOST_SIGNATURES = 230
+const MOST_KEYS = 400
+
+describe('input made to exhaust the validator', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
   })
 
-  it('never passes a certificate with one bit changed', () => {
-    const place = fc.nat(chain.leaf.der.length * 8 - 1)
-    fc.assert(
-      fc.property(place, (bit) => {
-        const der = Buffer.from(chain.leaf.der)
-        der.writeUInt8(der.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
-        return !validateChain({ ...healthy, leaf: der }, { usage: 'server', hosts: [HOST] }).ok
-      }),
-      { numRuns: scaled({ short: 83, long: 500 }) },
-    )
-  })
+  it.each(sample(hostileCases, 12).map((each) => [each.name, each] as const))(
+    'ends in a report: %s',
+    (_, { code, make }) => {
+      const { input, options } = make()
+      const signatures = vi.spyOn(crypto, 'verify')
+      const keys = [vi.spyOn(crypto, 'createPublicKey'), vi.spyOn(crypto.ECDH, 'convertKey')]
+      let report = null as ReturnType<typeof validateChain> | null
+      const cost = processorTime(() => {
+        report = validateChain(input, { ...server, ...options })
+      })
+      expect(report?.ok).toBe(code === null)
+      const codes = report?.findings.map((each) => each.code) ?? []
+      if (code !== null) expect(codes).toContain(code)
+      expect(codes.length).toBeLessThan(150)
+      expect(cost).toBeLessThan(ENDLESS)
+      expect(signatures.mock.calls.length).toBeLessThanOrEqual(MOST_SIGNATURES)
+      expect(keys.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBeLessThanOrEqual(MOST_KEYS)
+      if (report !== null) mustPrintSafely(report)
+    },
+  )
 
-  it('reports garbage instead of throwing, as leaf, intermediate, anchor and CRL', () => {
-    const bytes = fc.oneof(
-      fc.uint8Array({ maxLength: 200 }),
-      fc.string().map((text) => Buffer.from(text)),
-    )
-    fc.assert(
-      fc.property(bytes, (garbage) => {
-        const asLeaf = validateChain({ ...healthy, leaf: garbage }, { usage: 'server' })
-        const beside = validateChain(
-          { ...healthy, intermediates: [chain.intermediate.der, garbage] },
-          { usage: 'server' },
-        )
-        const asCrl = validateChain({ ...healthy, crls: garbage }, { usage: 'server' })
-        return !asLeaf.ok && !beside.ok && !asCrl.ok
-      }),
-      { numRuns: scaled({ short: 33, long: 200 }) },
-    )
-  })
-
-  it('shows no control sequence, line break or bidi override of a subject', () => {
-    const subject = [['2.5.4.3', '\u001b[2Jevil\r\n\u202egood\u0007']] as const
-    const findings = judge({ leaf: { subject, names: [dns('x')] } })
-    const report = validateChain(inputOf(mintChain({ leaf: { subject } })), { usage: 'server', hosts: ['other'] })
-    const shown = `${JSON.stringify(findings)}${formatReport(report)}`
-    expect(shown.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/)
-    expect(shown).toContain('evil')
-  })
-
-  it('counts comparisons of names and constraints instead of making them all', () => {
-    const permitted = Array.from({ length: 490 }, (_, i) => dns(`zone-${String(i)}.test`))
-    const names = Array.from({ length: 1200 }, (_, i) => dns(`host.zone-${String(i)}.test`))
-    const findings = judge({ root: { extensions: [nameConstraints({ permitted })] }, leaf: { names } }, { hosts: [] })
-    expect(codesOf(findings)).toContain('chain/limit-exceeded@2')
-  })
-
-  it('bounds what a certificate of 5,000 names puts into a report', () => {
+  it('is bounded in the report as well: 5,000 names', () => {
     const names = Array.from({ length: 5000 }, (_, i) => dns(`host-${String(i)}.test`))
-    const report = validateChain(inputOf(mintChain({ leaf: { names } })), {
-      usage: 'server',
-      hosts: [HOST, '10.0.0.1'],
-    })
-    expect(codesOf(report.findings)).toEqual(['san/host-not-covered@0', 'san/host-not-covered@0'])
+    const report = validateChain(inputOf(mintChain({ leaf: { names } })), { ...server, hosts: [HOST, '10.0.0.1'] })
+    expect(textsOf(report.findings)).toEqual(['host-not-covered@0', 'host-not-covered@0'])
     expect(JSON.stringify(report).length).toBeLessThan(20_000)
   })
 })
 
-describe('revocation', () => {
-  const { root, intermediate, leaf } = chain
-  const judged = (...crls: Buffer[]): string[] =>
-    codesOf(validateChain({ ...healthy, crls }, { usage: 'client' }).findings)
-  const clean = mintCrl({ issuer: root }).der
-
-  it('refuses what the issuer revoked, leaf or intermediate, and passes what it did not', () => {
-    expect(judged(clean, mintCrl({ issuer: intermediate }).der)).toEqual([])
-    expect(judged(mintCrl({ issuer: intermediate, revoked: [{ serial: leaf.serial, reason: 1 }] }).der)).toEqual([
-      'revocation/revoked@0',
-    ])
-    expect(judged(mintCrl({ issuer: root, revoked: [{ serial: intermediate.serial }] }).der)).toEqual([
-      'revocation/revoked@1',
-    ])
-  })
-
-  it('does not take another CA’s list of the same serial for its own', () => {
-    const other = mintCa({ subject: 'Other' })
-    expect(judged(mintCrl({ issuer: other, revoked: [{ serial: leaf.serial }] }).der)).toEqual([])
-  })
-
-  it('relies on no list that is out of date, forged, of the future, or unsigned by right', () => {
-    const past = new Date(Date.now() - 1000)
-    const namesake = mintCa({ subject: 'Test Intermediate' })
-    const mute = mintChain({ intermediate: { keyUsages: ['keyCertSign'] } })
-    expect(judged(mintCrl({ issuer: intermediate, thisUpdate: past, nextUpdate: past }).der)).toEqual([
-      'revocation/crl-not-current',
-    ])
-    expect(judged(mintCrl({ issuer: intermediate, thisUpdate: new Date(Date.now() + 60_000) }).der)).toEqual([
-      'revocation/crl-not-current',
-    ])
-    expect(judged(mintCrl({ issuer: namesake }).der)).toEqual(['revocation/crl-signer-differs@1'])
-    const report = validateChain(
-      { ...inputOf(mute), crls: mintCrl({ issuer: mute.intermediate }).der },
-      { usage: 'client' },
-    )
-    expect(codesOf(report.findings)).toEqual(['revocation/crl-sign-missing@1'])
-  })
-})
-
-describe('a chain', () => {
-  it('is taken as it is sent, the leaf first, in place of a leaf and intermediates', () => {
-    const { root, intermediate, leaf } = chain
-    for (const sent of [leaf.pem + intermediate.pem, [leaf.der, intermediate.der]]) {
-      const report = validateChain({ chain: sent, trustAnchors: root.der }, { usage: 'server' })
-      expect(report).toMatchObject({ ok: true, path: [{ role: 'leaf' }, { role: 'intermediate' }, { role: 'anchor' }] })
+describe('a broken certificate', () => {
+  it('never passes, cut at any byte or with one bit changed', () => {
+    const { der } = chain.leaf
+    const passes = (leaf: Buffer): boolean => validateChain({ ...healthy, leaf }, { ...server, hosts: [HOST] }).ok
+    for (let length = 0; length < der.length; length++)
+      expect(passes(der.subarray(0, length)), String(length)).toBe(false)
+    const changed = (bit: number): Buffer => {
+      const bytes = Buffer.from(der)
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      return bytes
     }
-    const both = { chain: leaf.der, leaf: leaf.der, trustAnchors: root.der }
-    expect(() => validateChain(both, { usage: 'server' })).toThrow('"chain"')
-    const none = { trustAnchors: root.der }
-    expect(() => validateChain(none, { usage: 'server' })).toThrow('"leaf"')
+    const property = fc.property(fc.nat(der.length * 8 - 1), (bit) => !passes(changed(bit)))
+    fc.assert(property, { numRuns: scaled({ short: 83, long: 500 }) })
+  })
+
+  it('is reported as a leaf, an intermediate and a CRL, whatever it is', () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.string().map((text) => Buffer.from(text)),
+    )
+    const property = fc.property(bytes, (garbage) => {
+      const inputs = [{ leaf: garbage }, { intermediates: [chain.intermediate.der, garbage] }, { crls: garbage }]
+      return inputs.every((input) => !validateChain({ ...healthy, ...input }, server).ok)
+    })
+    fc.assert(property, { numRuns: scaled({ short: 33, long: 200 }) })
   })
 })
 
-describe('wrong calls', () => {
-  it.each([
-    ['an unknown option', { usage: 'server', host: 'x' }],
-    ['an unknown usage', { usage: 'servers' }],
-    ['an invalid date', { usage: 'server', at: new Date('x') }],
-    ['a duration without a unit', { usage: 'server', clockSkew: '5' }],
-    ['an ambiguous host', { usage: 'server', hosts: ['10.0.0.300'] }],
-    ['an error that shall be ignored', { usage: 'server', ignore: ['validity/expired'] }],
-    ['a negative budget', { usage: 'server', budget: { signatures: -1 } }],
-  ])('throws at once on %s', (_, options) => {
-    expect(() => validateChain(healthy, options as never)).toThrow(
-      expect.objectContaining({ code: 'ERR_OPTION_INVALID' }) as Error,
-    )
+describe('the fuzz loop', () => {
+  it.each(Object.keys(TARGETS))('finds nothing in a short run: %s', (target) => {
+    expect(runMany(target, 1, 100)).toBeNull()
   })
 
-  it('leaves out the warnings that are not wanted, and no error', () => {
-    const leaf = mintLeaf({
-      subject: 'x',
-      issuer: chain.intermediate,
-      names: [ip('127.0.0.1')],
-      usages: ['serverAuth'],
-    })
+  it('makes the same input of the same seed, and has no other targets', () => {
+    for (const [target, make] of Object.entries(TARGETS))
+      for (let seed = 0; seed < 5; seed++)
+        expect(make(new Random(seed)).input, target).toEqual(make(new Random(seed)).input)
+    const seeds = Array.from({ length: 100 }, (_, run) => inputSeed(7, run))
+    expect([new Set(seeds).size, inputSeed(seeds[50] ?? 0, 0)]).toEqual([100, seeds[50]])
+    expect(() => runOne('der ', 1)).toThrow('There is no target')
+  })
+})
+
+/** Text with everything in it that a terminal would act on. */
+const PARTS = [
+  ...[
+    'a',
+    ' ',
+    '"',
+    '\\',
+    '…',
+    '\u{1f600}',
+    '\r',
+    '\n',
+    '\t',
+    '\0',
+    '\u001b[2J',
+    '\u001b]0;x\u0007',
+    '\u007f',
+    '\u0085',
+  ],
+  ...['\u009b31m', '\u00ad', '\u061c', '\u200b', '\u200e', '\u202e', '\u2028', '\u2029', '\u2066', '\u2069', '\ufeff'],
+  '\u{e0041}',
+]
+const evil = fc
+  .array(fc.constantFrom(...PARTS), { minLength: 1, maxLength: 12 })
+  .map((parts) => `evil${parts.join('')}`)
+const ascii = evil.map((text) => text.replaceAll(/[^\0-\x7f]/g, ''))
+const label = fc.oneof(evil, ascii, fc.constantFrom('PGP \u202e', 'CERTIFICATE\u001b[2J', 'A'.repeat(5000)))
+const key = newKey()
+
+describe('what is printed', () => {
+  it.each<[what: string, property: fc.IProperty<unknown>, runs: { short: number; long: number }]>([
+    [
+      'subjects, issuers and names',
+      fc.property(evil, ascii, fc.constantFrom(TAG.utf8String, TAG.bmpString), (text, name, tag) => {
+        const ca = mintCa({ subject: [['CN', text, tag]], issuer: chain.root, key })
+        const names = [dns(name), uri(name), email(name), directoryName([['O', text, tag]])]
+        const subject = [['O', text] as const, ['1.2.3', text, tag] as const]
+        const leaf = mintLeaf({ subject, issuer: ca, key, names })
+        for (const intermediates of [[ca.der], []]) {
+          const report = validateChain({ ...healthy, leaf: leaf.der, intermediates }, { ...server, hosts: [HOST] })
+          mustPrintSafely(report)
+          expect(`${formatReport(report)}${JSON.stringify(report)}`).toContain('evil')
+        }
+      }),
+      { short: 10, long: 60 },
+    ],
+    [
+      'certificates, CRLs and keys',
+      fc.property(evil, (text) => {
+        const ca = mintCa({ subject: text, key })
+        const crl = Crl.parse(mintCrl({ issuer: ca }).der, text)
+        for (const each of [Certificate.parse(ca.der, text), crl, PrivateKey.fromKeyObject(key, text)])
+          mustBePrintable(`${String(each)}${inspect(each)}${JSON.stringify(each)}`, text)
+      }),
+      { short: 10, long: 60 },
+    ],
+    [
+      'the origins of certificates and CRLs',
+      fc.property(evil, (text) => {
+        const revoked = [{ serial: chain.leaf.serial }]
+        const crls = [Crl.parse(mintCrl({ issuer: chain.intermediate, revoked }).der, text)]
+        const report = validateChain({ ...healthy, leaf: Certificate.parse(chain.leaf.der, text), crls }, server)
+        expect(textsOf(report.findings)).toContain('revocation/revoked@0')
+        mustPrintSafely(report)
+      }),
+      { short: 6, long: 40 },
+    ],
+    [
+      'labels of PEM, names of files, and text around blocks',
+      fc.property(label, evil, (each, file) => {
+        const text = `${each}\n-----BEGIN ${each}-----\n${each}\n-----END ${each}-----\n${chain.leaf.pem.slice(0, 90)}`
+        const opened = openInput({ ...textInput('cert', text), place: { origin: file, file } })
+        for (const { message, remedy, details } of opened.findings)
+          mustBePrintable(`${message}${remedy}${JSON.stringify(details)}`, text)
+        mustPrintSafely(validateChain({ leaf: text, trustAnchors: [text, each] }, { usage: 'any' }))
+      }),
+      { short: 33, long: 200 },
+    ],
+    [
+      'hosts in the error of a wrong call',
+      fc.property(evil, (text) => {
+        try {
+          classifyHost(text)
+        } catch (error) {
+          expect(error).toBeInstanceOf(EtcdMtlsError)
+          mustBePrintable((error as EtcdMtlsError).message, text)
+        }
+      }),
+      { short: 100, long: 100 },
+    ],
+  ])('is safe: %s', (_, property, runs) => {
+    fc.assert(property, { numRuns: scaled(runs) })
+  })
+
+  it('is not more than a screenful of one text', () => {
+    const long = 'x'.repeat(3900)
+    const root = mintCa({ subject: long, key })
+    const leaf = mintLeaf({ subject: long, issuer: root, names: [dns(long), uri(`a://${long}`)] })
     const report = validateChain(
-      { ...healthy, leaf: leaf.der },
-      { usage: 'server', ignore: ['usage/gateway-client-auth-missing'] },
+      { leaf: leaf.der, trustAnchors: mintCa({ subject: long }).der },
+      { ...server, hosts: ['x'] },
     )
-    expect(report.findings).toEqual([])
+    const lengths = formatReport(report)
+      .split('\n')
+      .map(({ length }) => length)
+    expect(Math.max(...lengths)).toBeLessThan(1200)
+    mustPrintSafely(report)
   })
 })

@@ -6,100 +6,68 @@ import { processorTime } from '../../fuzz/loop.js'
 import { inputOf, mintChain } from '../../support/judge-chain.js'
 import { mintCa, type MintCaOptions, pem, rawTime, TAG } from '../../support/mint.js'
 import { openssl } from '../../support/openssl.js'
+import { textsOf } from './rows.js'
 
-/** The certificate's SEQUENCE with an indefinite length instead of its own. */
+/** A SEQUENCE with an indefinite length instead of its own. */
 function withIndefiniteLength(der: Buffer): Buffer {
   const header = 2 + ((der[1] ?? 0) & 0x7f)
-  return Buffer.concat([Buffer.from([0x30, 0x80]), der.subarray(header), Buffer.from([0, 0])])
+  return Buffer.concat([Buffer.of(0x30, 0x80), der.subarray(header), Buffer.of(0, 0)])
 }
+const withLongLength = (der: Buffer): Buffer => Buffer.concat([Buffer.of(0x30, 0x83, 0), der.subarray(2)])
 
-/** The certificate's SEQUENCE with a length of one byte more than it needs. */
-function withLongLength(der: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([0x30, 0x83, 0x00]), der.subarray(2)])
-}
-
-type Case = readonly [what: string, options: Partial<MintCaOptions>]
-const READ_BY_OPENSSL: readonly Case[] = [
-  ['an indefinite length', { tamper: withIndefiniteLength }],
-  ['an indefinite length of its signed part', { tamperTbs: withIndefiniteLength }],
-  ['a length that is longer than it needs to be', { tamper: withLongLength }],
-  ['trailing bytes', { tamper: (der) => Buffer.concat([der, Buffer.from('junk')]) }],
-  ['a date that does not exist', { notBefore: rawTime(TAG.utcTime, '250230000000Z') }],
-]
-const READ_BY_NOBODY: readonly Case[] = [
-  ['a date without seconds', { notBefore: rawTime(TAG.utcTime, '2501010000Z') }],
-  ['an empty list of extensions', { rawExtensions: Buffer.from('a3023000', 'hex') }],
-]
 const CA = [
   ['O', 'Ops'],
   ['CN', 'etcd-ca'],
 ] as const
 const NAME = 'CN=etcd-ca,O=Ops'
+const chain = mintChain()
 
 describe('a certificate that is not DER', () => {
-  it.each([...READ_BY_OPENSSL, ...READ_BY_NOBODY])('is named: %s', (_, options) => {
+  it.each<[what: string, options: Partial<MintCaOptions>, isReadByOpenssl: boolean]>([
+    ['an indefinite length', { tamper: withIndefiniteLength }, true],
+    ['an indefinite length of its signed part', { tamperTbs: withIndefiniteLength }, true],
+    ['a length that is longer than it needs to be', { tamper: withLongLength }, true],
+    ['trailing bytes', { tamper: (der) => Buffer.concat([der, Buffer.from('junk')]) }, true],
+    ['a date that does not exist', { notBefore: rawTime(TAG.utcTime, '250230000000Z') }, true],
+    ['a date without seconds', { notBefore: rawTime(TAG.utcTime, '2501010000Z') }, false],
+    ['an empty list of extensions', { rawExtensions: Buffer.from('a3023000', 'hex') }, false],
+  ])('is named as openssl names it: %s', (_, options, isReadByOpenssl) => {
     const { der } = mintCa({ subject: CA, ...options })
-    const { findings } = validateChain({ leaf: mintChain().leaf.der, trustAnchors: der }, { usage: 'any' })
+    const { findings } = validateChain({ leaf: chain.leaf.der, trustAnchors: der }, { usage: 'any' })
     const found = findings.find(({ code }) => code === 'certificate/malformed')
     expect(found?.details).toMatchObject({
       subject: NAME,
       serialNumber: expect.stringMatching(/^[0-9A-F]+$/) as string,
     })
     expect(found?.message).toContain(`The certificate "${NAME}" in trustAnchors is not valid DER: `)
-  })
-
-  it.each(READ_BY_OPENSSL)('is named as openssl names it: %s', (_, options) => {
-    const { der } = mintCa({ subject: CA, ...options })
+    if (!isReadByOpenssl) return
     const printed = openssl(['x509', '-inform', 'der', '-noout', '-subject', '-nameopt', 'RFC2253'], der)
-    expect(lenientNames(der).subject).toBe(printed.trim().replace('subject=', ''))
+    expect(printed.trim()).toBe(`subject=${NAME}`)
   })
 
-  it('explains the issuer that is missing then', () => {
-    const chain = mintChain({ intermediate: { tamper: withIndefiniteLength } })
-    const bundle = chain.root.pem + pem('CERTIFICATE', chain.intermediate.der)
-    const report = validateChain(
-      { leaf: chain.leaf.der, intermediates: bundle, trustAnchors: chain.root.der },
-      { usage: 'any' },
-    )
-    const errors = report.findings.filter(({ severity }) => severity === 'error')
-    expect(errors.map(({ code, consequences }) => [code, ...consequences.map((each) => each.code)])).toEqual([
-      ['certificate/malformed', 'chain/issuer-not-found'],
+  it('explains the issuer or the anchor that is missing then, and none of another name', () => {
+    const broken = mintChain({ intermediate: { tamper: withIndefiniteLength } })
+    const bundle = broken.root.pem + pem('CERTIFICATE', broken.intermediate.der)
+    const { findings } = validateChain({ ...inputOf(broken), intermediates: bundle }, { usage: 'any' })
+    expect(textsOf(findings)).toEqual(['certificate/malformed > issuer-not-found@0'])
+    expect(findings[0].message).toContain('"CN=Test Intermediate" in intermediates, block 2 (line ')
+    const withoutRoot = inputOf(mintChain({ root: { tamper: withIndefiniteLength } }))
+    expect(textsOf(validateChain(withoutRoot, { usage: 'any' }).findings)).toEqual([
+      'certificate/malformed > no-trust-anchors',
     ])
-    expect(errors[0]?.message).toContain('"CN=Test Intermediate" in intermediates, block 2 (line ')
-  })
-
-  it('explains that there is no trust anchor then', () => {
-    const chain = mintChain({ root: { tamper: withIndefiniteLength } })
-    const errors = validateChain(inputOf(chain), { usage: 'any' }).findings.filter(
-      ({ severity }) => severity === 'error',
-    )
-    expect(errors.map(({ code, consequences }) => [code, ...consequences.map((each) => each.code)])).toEqual([
-      ['certificate/malformed', 'chain/no-trust-anchors'],
-    ])
-  })
-
-  it('does not explain an issuer of another name', () => {
-    const chain = mintChain()
     const other = mintCa({ subject: 'Other CA', tamper: withIndefiniteLength })
-    const input = { leaf: chain.leaf.der, intermediates: other.der, trustAnchors: chain.root.der }
-    expect(validateChain(input, { usage: 'any' }).findings.map(({ code }) => code)).toContain('chain/issuer-not-found')
+    const report = validateChain({ ...inputOf(chain), intermediates: other.der }, { usage: 'any' })
+    expect(textsOf(report.findings)).toEqual(['certificate/malformed', 'issuer-not-found@0'])
   })
 
-  it('is not named by what is no certificate', () => {
-    const nothing = { subject: null, serialNumber: null }
+  it('is not named by what is not a certificate, nor by anything outside of its bytes', () => {
     for (const bytes of ['', '30', '3000', '3080', '30803080', '30840fffffff', '3005a003020102'])
-      expect(lenientNames(Buffer.from(bytes, 'hex'))).toEqual(nothing)
-  })
-
-  it('is named without reading outside of its bytes, wherever it is cut or changed', () => {
+      expect(lenientNames(Buffer.from(bytes, 'hex'))).toEqual({ subject: null, serialNumber: null })
     const { der } = mintCa({ subject: 'etcd-ca', tamperTbs: withIndefiniteLength })
     for (let i = 0; i < der.length; i++) {
       const changed = Buffer.from(der)
       changed[i] = 0x80
-      for (const bytes of [der.subarray(0, i), changed]) {
-        const { subject } = lenientNames(bytes)
-        expect(subject === null || typeof subject === 'string').toBe(true)
-      }
+      for (const bytes of [der.subarray(0, i), changed]) expect(() => lenientNames(bytes)).not.toThrow()
     }
   })
 

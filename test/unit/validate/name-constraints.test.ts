@@ -1,241 +1,286 @@
-/** Name constraints along a path (RFC 5280 section 6.1.3 (b) and (c)): whose constraints hold for which names. */
+/** Name constraints along a path (check-name-constraints.ts, RFC 5280 section 6.1.3): which constraints apply to which names. */
 import { describe, expect, it } from 'vitest'
 import { checkNameConstraints } from '../../../src/validate/checks/check-name-constraints.js'
-import { Certificate, validateChain } from '../../../src/validate/index.js'
+import { Certificate } from '../../../src/validate/index.js'
 import { placesOf } from '../../../src/validate/judge.js'
 import { FindingCollector } from '../../../src/validate/path-certificate.js'
-import { detailsOf, HOST, judge } from '../../support/judge-chain.js'
+import { nullValue } from '../../support/der-writer.js'
+import { HOST } from '../../support/judge-chain.js'
 import {
   directoryName,
   dns,
   email,
+  EXTENSION,
+  ip,
+  ipBytes,
+  ipRange,
   mintCa,
   mintLeaf,
   nameConstraints,
   otherName,
+  subjectAltName,
   TAG,
   uri,
   type GeneralName,
-  type Minted,
 } from '../../support/mint.js'
-
-/** What the constraints of a path, the leaf first, say: `fact, kind@index` with the details of each finding. */
-function constrain(path: readonly Minted[], left = 10_000): { told: [string, unknown][]; left: number } {
-  const certificates = path.map(({ der }) => Certificate.parse(der))
-  const notes = new FindingCollector()
-  const budget = { left }
-  checkNameConstraints(placesOf({ certificates, anchored: true }), 'server', budget, notes)
-  const told = notes.findings.map(({ code, certificate, details }): [string, unknown] => {
-    const { kind, ...rest } = { kind: '', ...details }
-    return [`${code.replace(/.*\//, '')}, ${kind}@${String(certificate?.index)}`, rest]
-  })
-  return { told, left: budget.left }
-}
+import { given, leafOf, reportOn, table, tableOf, textsOf, type Parts, type Row, type Ca, type Leaf } from './rows.js'
 
 type Subtrees = Parameters<typeof nameConstraints>[0]
+const quiet = [
+  ...(['certificate/criticality-unusual', 'constraints/only-for-cas', 'san/wildcard'] as const),
+  ...(['san/name-unusable', 'san/common-name-not-listed'] as const),
+]
+const hosts = { hosts: [], ignore: quiet } as const
 
-/** A leaf of these names, directly below a CA of these constraints. */
-function below(subtrees: Subtrees, names: readonly GeneralName[], leaf: Partial<Parameters<typeof mintLeaf>[0]> = {}) {
-  const root = mintCa({ subject: 'Root', extensions: [nameConstraints(subtrees)] })
-  return [mintLeaf({ subject: 'etcd', issuer: root, names, ...leaf }), root]
-}
+const constrain = (subtrees: Subtrees, isCritical = true): { extensions: ReturnType<typeof nameConstraints>[] } => ({
+  extensions: [nameConstraints(subtrees, isCritical)],
+})
+const only = (...permitted: GeneralName[]): Subtrees => ({ permitted })
+const not = (...excluded: GeneralName[]): Subtrees => ({ excluded })
+/** A leaf below a root R of these constraints. */
+const under = (what: string, subtrees: Subtrees, leaf: Leaf, ...found: string[]): Row => [
+  what,
+  { root: { subject: 'R', ...constrain(subtrees, false) }, leaf: { names: undefined, ...leaf } },
+  found,
+  hosts,
+]
+/** The same, of these names. */
+const below = (what: string, subtrees: Subtrees, names: readonly GeneralName[], ...found: string[]): Row =>
+  under(what, subtrees, { names }, ...found)
+const [a, b, c] = ['a.test', 'b.test', 'c.test'].map(dns) as [Buffer, Buffer, Buffer]
+const other = otherName('1.2.3', nullValue())
+const zones = Array.from({ length: 21 }, (_, i) => dns(`z${String(i)}`))
+const twenty = Array.from({ length: 20 }, (_, i) => `z${String(i)}`).join(' ')
 
-const told = (...args: Parameters<typeof below>): [string, unknown][] => constrain(below(...args)).told
-const BY_ROOT = { constrainedBy: 'CN=Root' }
+tableOf('a name', 'name-constraints/name-refused', [
+  below(
+    'is refused if it is not permitted',
+    only(a, c),
+    [b, dns('x.c.test')],
+    '@0 (not permitted, b.test, dns, CN=R, [a.test c.test])',
+  ),
+  below('is refused if it is excluded', not(a, b), [dns('x.b.test'), c], '@0 (excluded, x.b.test, dns, CN=R, b.test)'),
+  below('is refused if all are excluded', not(dns('')), [a], '@0 (excluded, a.test, dns, CN=R, (all))'),
+  below('is refused twice', { permitted: [a], excluded: [b] }, [b], '@0 (excluded, b.test, dns, CN=R, b.test)', '@0'),
+  below('is refused with twenty subtrees', only(...zones), [a], `@0 (not permitted, a.test, dns, CN=R, [${twenty}])`),
+  below(
+    'is refused as a wildcard in part excluded',
+    not(b),
+    [dns('*.test')],
+    '@0 (excluded, *.test, dns, CN=R, b.test)',
+  ),
+  below('is refused as a wildcard in part permitted', only(b), [dns('*.test')], '@0'),
+  below(
+    'is refused if its kind is not compared',
+    only(other),
+    [other],
+    'name-unreadable@0 (not compared, 06022a03a0020500, otherName, CN=R)',
+  ),
+  below(
+    'is refused if it is unreadable',
+    only(uri('x')),
+    [uri('urn:x'), uri('a://x')],
+    'name-unreadable@0 (malformed, urn:x, uri, CN=R)',
+  ),
+  below('is accepted if no subtree is of its kind', only(a), [a, uri('a://x'), email('a@b.c')]),
+  below('is accepted if only others are excluded', not(a), [b, uri('urn:x')]),
+  below('is refused as a range', only(ipRange('192.0.2.0/24')), [ipRange('192.0.2.0/24')], 'extension-refused@0'),
+])
 
-describe('what a finding says', () => {
-  it('which name is outside of what is permitted', () => {
-    const expected = { name: 'b.test', nameKind: 'dns', permitted: ['a.test', 'c.test'], ...BY_ROOT }
-    expect(told({ permitted: [dns('a.test'), dns('c.test')] }, [dns('b.test'), dns('x.c.test')])).toEqual([
-      ['name-refused, not permitted@0', expected],
-    ])
-  })
+const MALFORMED = 'name-constraints/malformed@2 (malformed, *.b, dns, is not a DNS name)'
+const nullExtension = { oid: EXTENSION.nameConstraints, critical: true, value: nullValue() }
 
-  it('twenty of the permitted subtrees', () => {
-    const permitted = Array.from({ length: 21 }, (_, i) => dns(`zone-${String(i)}.test`))
-    const [[, details] = []] = told({ permitted }, [dns('b.test')])
-    expect((details as { permitted: string[] }).permitted).toEqual(
-      permitted.slice(0, 20).map((_, i) => `zone-${String(i)}.test`),
-    )
-  })
+table('a constraint', [
+  below('is checked before all others', { permitted: [a, dns('*.b')], excluded: [dns('*.c')] }, [b], MALFORMED),
+  below('is checked if it is excluded', not(dns('*.b')), [b], MALFORMED),
+  below('on addresses has a mask', only(ipBytes(Buffer.alloc(4, 1))), [b], 'extension-refused@2'),
+  ['is read', { root: { extensions: [nullExtension] } }, ['extension-refused@2']],
+  ['is there', { root: constrain({ permitted: [], excluded: [] }) }, ['extension-refused@2']],
+])
 
-  it('which name is in which excluded subtree', () => {
-    const excluded = { name: 'x.b.test', nameKind: 'dns', excluded: 'b.test', ...BY_ROOT }
-    expect(told({ excluded: [dns('a.test'), dns('b.test')] }, [dns('x.b.test'), dns('c.test')])).toEqual([
-      ['name-refused, excluded@0', excluded],
-    ])
-    expect(told({ excluded: [dns('')] }, [dns('x.test')])).toEqual([
-      ['name-refused, excluded@0', { name: 'x.test', nameKind: 'dns', excluded: '(all)', ...BY_ROOT }],
-    ])
-  })
+const mailbox = [
+  ['CN', 'a@b.test'],
+  ['emailAddress', 'me@a.test'],
+] as const
+const badMailbox = [['emailAddress', 'me_@a.test', TAG.printableString]] as const
+const [middle, x, etcd] = ['Test Intermediate', 'x', 'etcd-0'].map(directoryName) as [Buffer, Buffer, Buffer]
+const REFUSED = '@0 (not permitted, CN=etcd-0, dirName, CN=R, [CN=x CN=Test Intermediate])'
+const BY_NODE = 'warning common-name-refused@0'
 
-  it('both, where a name is excluded and not permitted', () => {
-    const codes = told({ permitted: [dns('a.test')], excluded: [dns('b.test')] }, [dns('b.test')]).map(([code]) => code)
-    expect(codes).toEqual(['name-refused, excluded@0', 'name-refused, not permitted@0'])
-  })
+tableOf('a subject', 'name-constraints/name-refused', [
+  under('is refused as a directory name', only(x, middle), {}, REFUSED),
+  under('is accepted as the permitted one', only(etcd, middle), {}),
+  under('is refused next to a permitted directory name', only(x, middle), { names: [x] }, REFUSED),
+  under('is accepted if it is empty', only(middle), { subject: '', names: [a] }),
+  under(
+    'is refused for its mailbox',
+    not(email('a.test'), email('b.test')),
+    { subject: mailbox },
+    '@0 (excluded, me@a.test, email, CN=R, a.test)',
+  ),
+  under('is not for its mailbox next to a SAN', not(email('a.test')), { subject: mailbox, names: [c] }),
+  under(
+    'is refused for an unreadable mailbox',
+    not(email('b.test')),
+    { subject: badMailbox },
+    'name-malformed@0',
+    'name-unreadable@0 (malformed, , email, CN=R)',
+  ),
+  // crypto/x509 NAME_CONSTRAINTS_check_CN
+  under(
+    'is refused by Node for its common name',
+    only(a),
+    { subject: 'x.b.test', names: [ip('10.0.0.1')] },
+    `${BY_NODE} (x.b.test, CN=R, false, server)`,
+  ),
+  under(
+    'is refused by Node for an excluded one',
+    not(b),
+    { subject: 'x.b.test' },
+    `${BY_NODE} (x.b.test, CN=R, true, server)`,
+  ),
+  under('is not for a permitted one', only(a), { subject: 'etcd.a.test' }),
+  under('is not for one that is not excluded', not(b), { subject: 'etcd.a.test' }),
+  under('is not next to a DNS name', only(a), { subject: 'etcd.b.test', names: [a] }),
+  under('is not for one without a dot', only(a), { subject: 'etcd' }),
+  under('is not for one that is not a DNS name', only(a), { subject: 'etcd b.test' }),
+])
 
-  it('that a name is of a kind that is not compared, or cannot be read', () => {
-    const other = otherName('1.2.3', Buffer.from('0500', 'hex'))
-    expect(told({ permitted: [other] }, [other])).toEqual([
-      ['name-unreadable, not compared@0', { name: '06022a03a0020500', nameKind: 'otherName', ...BY_ROOT }],
-    ])
-    expect(told({ permitted: [uri('cluster')] }, [uri('urn:x'), uri('spiffe://cluster')])).toEqual([
-      ['name-unreadable, malformed@0', { name: 'urn:x', nameKind: 'uri', ...BY_ROOT }],
-    ])
-  })
+/** A leaf of these names, below an intermediate M, below a root R. */
+const path = (what: string, root: Ca, ca: Ca, names: readonly GeneralName[] | undefined, ...found: string[]): Row => [
+  what,
+  {
+    root: { subject: 'R', ...root },
+    intermediate: { subject: 'M', pathLength: undefined, ...ca },
+    leaf: { subject: 'L', names },
+  },
+  found,
+  hosts,
+]
+const without = (...names: string[]): Ca => constrain(not(...names.map(directoryName)), false)
 
-  it('the first constraint that is malformed, and then nothing of the others', () => {
-    const malformed = { constraint: '*.b', nameKind: 'dns', reason: 'is not a DNS name' }
-    expect(told({ permitted: [dns('a.test'), dns('*.b')], excluded: [dns('*.c')] }, [dns('x.test')])).toEqual([
-      ['malformed, malformed@1', malformed],
-    ])
-    expect(told({ excluded: [dns('*.b')] }, [dns('x.test')])).toEqual([['malformed, malformed@1', malformed]])
-  })
+tableOf('a path', 'name-constraints/name-refused', [
+  path('has the constraints of every CA for all below', without('M', 'L'), constrain(only(a)), [b], '@0', '@0', '@1'),
+  path('does not have them for the CA and what is above', {}, without('M', 'R'), undefined),
+  path(
+    'has those next to malformed ones',
+    constrain(only(a)),
+    constrain(only(dns('*.x'))),
+    [b],
+    'name-constraints/malformed@1',
+    '@0',
+  ),
+  path('does not have them for a self-issued CA', without('R'), { subject: 'R' }, undefined),
+  path('is narrowed by a lower CA', constrain(only(dns('test'))), constrain(only(a)), [a, b], '@0'),
+  path('is not widened by a lower CA', constrain(only(a)), constrain(only(dns('test'))), [a, b], '@0'),
+  [
+    'has them for a self-issued leaf',
+    {
+      root: { subject: 'R', ...without('R') },
+      intermediate: { subject: 'M' },
+      leaf: { subject: 'R', names: undefined },
+    },
+    ['@0'],
+    hosts,
+  ],
+  ['has no constraints of a leaf', { leaf: constrain(only(dns('*.x'))) }, [], hosts],
+])
+
+const ofGo = (what: string, subtrees: Subtrees, name: GeneralName, ...found: string[]): Row => [
+  what,
+  { root: { subject: 'R', ...constrain(subtrees) }, leaf: { names: [dns(HOST), name] } },
+  found,
+  { usage: 'peer', ...hosts },
+]
+const anyKind = not(ipRange('10.0.0.0/8'))
+const ofCa = (...names: GeneralName[]): Parts => ({
+  root: { subject: 'R', ...constrain(not(b)) },
+  intermediate: { subject: 'R', pathLength: undefined, extensions: [subjectAltName(names)] },
 })
 
-describe('kinds', () => {
-  it('that no subtree is of are free', () => {
-    expect(told({ permitted: [dns('a.test')] }, [dns('a.test'), uri('spiffe://x'), email('a@b.c')])).toEqual([])
-    expect(told({ excluded: [dns('a.test')] }, [dns('b.test'), uri('urn:x')])).toEqual([])
-  })
-
-  it('of directory names hold for the subject', () => {
-    const details = { name: 'CN=etcd', nameKind: 'dirName', ...BY_ROOT }
-    expect(told({ permitted: [directoryName('other')] }, [])).toEqual([
-      ['name-refused, not permitted@0', { ...details, permitted: ['CN=other'] }],
-    ])
-    expect(told({ permitted: [directoryName('etcd')] }, [])).toEqual([])
-    expect(told({ permitted: [directoryName('other')] }, [dns('a')], { subject: '' })).toEqual([])
-  })
-
-  it('of mail hold for a mailbox in the subject where there are no subject alternative names', () => {
-    const subject = [
-      ['CN', 'a@b.test'],
-      ['emailAddress', 'me@a.test'],
-    ] as const
-    const details = { name: 'me@a.test', nameKind: 'email', excluded: 'a.test', ...BY_ROOT }
-    const excluded = [email('a.test'), email('b.test')]
-    expect(told({ excluded }, [], { subject, names: undefined })).toEqual([['name-refused, excluded@0', details]])
-    expect(told({ excluded }, [dns('x.test')], { subject })).toEqual([])
-  })
-
-  it('of mail refuse a mailbox in the subject that cannot be read', () => {
-    const subject = [['emailAddress', 'me_@a.test', TAG.printableString]] as const
-    expect(told({ excluded: [email('b.test')] }, [], { subject, names: undefined })).toEqual([
-      ['name-unreadable, malformed@0', { name: '', nameKind: 'email', ...BY_ROOT }],
-    ])
-  })
-})
-
-describe('along the path', () => {
-  const permit = (...names: string[]): { extensions: ReturnType<typeof nameConstraints>[] } => ({
-    extensions: [nameConstraints({ permitted: names.map(dns) })],
-  })
-  const codes = (path: readonly Minted[]): string[] => constrain(path).told.map(([code]) => code)
-
-  it('the constraints of every CA hold for everything below it, and for nothing above', () => {
-    const subtrees = { excluded: [directoryName('Middle'), directoryName('etcd')] }
-    const root = mintCa({ subject: 'Root', extensions: [nameConstraints(subtrees)] })
-    const middle = mintCa({ subject: 'Middle', issuer: root, ...permit('a.test') })
-    const leaf = mintLeaf({ subject: 'etcd', issuer: middle, names: [dns('b.test')] })
-    expect(codes([leaf, middle, root])).toEqual([
-      'name-refused, not permitted@0',
-      'name-refused, excluded@0',
-      'name-refused, excluded@1',
-    ])
-  })
-
-  it('a CA’s own name is not below it', () => {
-    const root = mintCa({ subject: 'Root' })
-    const excluded = [directoryName('Middle'), directoryName('Root')]
-    const middle = mintCa({ subject: 'Middle', issuer: root, extensions: [nameConstraints({ excluded })] })
-    expect(codes([mintLeaf({ subject: 'etcd', issuer: middle }), middle, root])).toEqual([])
-  })
-
-  it('a CA with malformed constraints does not hide those of the next', () => {
-    const root = mintCa({ subject: 'Root', ...permit('a.test') })
-    const middle = mintCa({ subject: 'Middle', issuer: root, ...permit('*.x') })
-    const leaf = mintLeaf({ subject: 'etcd', issuer: middle, names: [dns('b.test')] })
-    expect(codes([leaf, middle, root])).toEqual(['malformed, malformed@1', 'name-refused, not permitted@0'])
-  })
-
-  it('a self-issued CA is free of them; a self-issued leaf is not', () => {
-    const excluded = { excluded: [directoryName('Root')] }
-    const root = mintCa({ subject: 'Root', extensions: [nameConstraints(excluded)] })
-    const renewed = mintCa({ subject: 'Root', issuer: root })
-    const leaf = (subject: string): Minted => mintLeaf({ subject, issuer: renewed })
-    expect(codes([leaf('etcd'), renewed, root])).toEqual([])
-    expect(codes([leaf('Root'), renewed, root])).toEqual(['name-refused, excluded@0'])
-  })
-
-  it('the constraints of a leaf hold for nothing, and are not looked at', () => {
-    const [leaf, root] = below({ permitted: [dns('a.test')] }, [dns('a.test')], permit('*.x'))
-    expect(leaf && root && codes([leaf, root])).toEqual([])
-  })
-})
+tableOf('Go, next to a constraint of any kind', 'name-constraints/name-unreadable', [
+  ofGo(
+    'refuses a mailbox without a host',
+    anyKind,
+    email('nobody'),
+    '@0 (malformed for Go, nobody, email, CN=R, peer)',
+  ),
+  ...['a..b@c.d', '.a@c.d', 'a@b..c'].map((each) => ofGo(`refuses the mailbox ${each}`, anyKind, email(each), '@0')),
+  ...['"a b"@c.d', 'a.b+c@c.d', 'et\\@cd@c.d'].map((each) => ofGo(`reads the mailbox ${each}`, anyKind, email(each))),
+  ...['a b', 'a..b', '.a'].map((each) => ofGo(`refuses the DNS name ${each}`, anyKind, dns(each), '@0')),
+  ofGo('reads the DNS name a_b', anyKind, dns('a_b')),
+  ofGo(
+    'refuses a URI below an excluded host',
+    not(uri('a.test')),
+    uri('a://x.a.test'),
+    'name-refused@0 (excluded by Go, a://x.a.test, uri, CN=R, peer, a.test)',
+  ),
+  ofGo('refuses a mailbox below an excluded host', not(email('a.test')), email('me@x.a.test'), 'name-refused@0'),
+  ofGo('accepts one of another host', not(uri('a.test')), uri('a://xa.test')),
+  [
+    'refuses an excluded name of a self-issued CA',
+    ofCa(b, a, x),
+    ['name-refused@1 (self-issued, [b.test], CN=R, peer)'],
+    { usage: 'peer' },
+  ],
+  ['accepts another name of it', ofCa(a), [], { usage: 'peer' }],
+])
 
 describe('the budget', () => {
-  const names = [dns('a.test'), dns('b.test'), uri('spiffe://x')]
-  const path = below({ permitted: [dns('test')], excluded: [dns('c.test'), dns('d.test'), uri('y')] }, names)
-
-  it('counts each name with each subtree of its kind, and 100 for each subtree', () => {
-    expect(constrain(path, 407)).toEqual({ told: [], left: 0 })
-  })
-
-  it('is exceeded before anything is compared', () => {
-    expect(constrain(path, 406).told).toEqual([['limit-exceeded, comparisons of names@1', { comparisons: 250_000 }]])
-    const bad = below({ excluded: [dns('a.test')] }, [dns('a.test')])
-    expect(constrain(bad, 0).told.map(([code]) => code)).toEqual(['limit-exceeded, comparisons of names@1'])
-  })
-
-  it('ends the search at the first CA that exceeds it', () => {
-    const extensions = [nameConstraints({ excluded: [dns('z.test')] })]
-    const root = mintCa({ subject: 'Root', extensions })
-    const middle = mintCa({ subject: 'Middle', issuer: root, extensions })
-    const leaf = mintLeaf({ subject: 'etcd', issuer: middle, names })
-    expect(constrain([leaf, middle, root], 1).told.map(([code]) => code)).toEqual([
-      'limit-exceeded, comparisons of names@1',
-    ])
-  })
-
-  it('of findings is that of the names alone: a hundred warnings of others end nothing', () => {
-    const path = below({ permitted: [dns('a.test')] }, [dns('x.a.test'), dns('y.a.test'), dns('b.test')])
-    const places = placesOf({ certificates: path.map(({ der }) => Certificate.parse(der)), anchored: true })
+  /** What is left of so many comparisons. */
+  function check(left: number, subtrees: Subtrees, names: readonly GeneralName[]): [string[], number] {
+    const root = mintCa({ subject: 'Root', ...constrain(subtrees) })
+    const path = [mintLeaf({ subject: 'L', issuer: root, names }), root].map(({ der }) => Certificate.parse(der))
+    const budget = { left }
     const notes = new FindingCollector()
-    for (let i = 0; i < 150; i++) notes.add(null, 'chain/others-tried', { paths: i })
-    checkNameConstraints(places, 'server', { left: 1000 }, notes)
-    expect(notes.findings.at(-1)).toMatchObject({ code: 'name-constraints/name-refused', details: { name: 'b.test' } })
-  })
-
-  it('of findings is 21, however many names are forbidden', () => {
-    const many = Array.from({ length: 150 }, (_, i) => dns(`n${String(i)}.a.test`))
-    expect(told({ excluded: [dns('a.test')] }, many)).toHaveLength(21)
-  })
-})
-
-it('is shared by all paths of a validation, and is 250,000 comparisons', () => {
-  const zones = (count: number): GeneralName[] => Array.from({ length: count }, (_, i) => dns(`z${String(i)}.test`))
-  const findings = (extra: GeneralName[]): unknown[] => {
-    const root = { extensions: [nameConstraints({ permitted: [dns(HOST), ...zones(499)] })] }
-    const leaf = { names: [dns(HOST), ...zones(399), ...extra] }
-    return detailsOf(judge({ root, leaf }), 'chain/limit-exceeded', 'comparisons of names')
+    checkNameConstraints(placesOf({ certificates: path, anchored: true }), 'server', budget, notes)
+    return [textsOf(notes.findings, true), budget.left]
   }
-  expect(findings([])).toEqual([])
-  expect(findings([dns(HOST)])).toEqual([{ comparisons: 250_000 }])
+  const names = [a, b, uri('spiffe://x')]
+  const subtrees = { permitted: [dns('test')], excluded: [c, dns('d.test'), uri('y')] }
+  const EXCEEDED = 'limit-exceeded@1 (comparisons of names, 250000)'
+
+  it('counts each name with each subtree of its kind, and 100 for each subtree, before anything is compared', () => {
+    expect(check(407, subtrees, names)).toEqual([[], 0])
+    expect(check(406, subtrees, names)[0]).toEqual([EXCEEDED])
+    expect(check(100, { excluded: [a] }, [a])[0]).toEqual([EXCEEDED])
+  })
+
+  it('counts two for each byte of a directory name', () => {
+    const left = (constraint: string, name: string): number =>
+      check(10_000, { excluded: [directoryName(constraint)] }, [directoryName(name)])[1]
+    expect(left('y', 'x') - left('yyyyyyyyyyy', 'x')).toBe(20)
+    expect(left('y', 'x') - left('y', 'xxxxxxxxxxx')).toBe(20)
+  })
+
+  it('is 250,000 comparisons for all paths', () => {
+    const many = (count: number): GeneralName[] => Array.from({ length: count }, (_, i) => dns(`z${String(i)}.test`))
+    const exceeds = (count: number): boolean => {
+      const root = constrain({ permitted: [dns(HOST), ...many(499)] })
+      const { findings } = reportOn(given({ root, leaf: { names: [dns(HOST), ...many(count)] } }))
+      return textsOf(findings).includes('limit-exceeded@2')
+    }
+    expect([exceeds(399), exceeds(400)]).toEqual([false, true])
+  })
+
+  it('ends at the first CA that exceeds it', () => {
+    const zones = (from: number): Subtrees => ({
+      excluded: Array.from({ length: 499 }, (_, i) => dns(`z${String(from + i)}`)),
+    })
+    const root = mintCa({ subject: 'Root', ...constrain(zones(0)) })
+    const middle = mintCa({ subject: 'Middle', issuer: root, ...constrain(zones(500)) })
+    const leaf = leafOf(middle, { names: Array.from({ length: 500 }, (_, i) => dns(`n${String(i)}`)) })
+    expect(textsOf(reportOn({ leaf, sent: [middle], trust: [root] }, hosts).findings)).toEqual(['limit-exceeded@1'])
+  })
+
+  it('of findings is 21 names, whatever else was found', () => {
+    const many = Array.from({ length: 150 }, (_, i) => dns(`n${String(i)}.a.test`))
+    const { findings } = reportOn(given({ root: constrain({ excluded: [a] }), leaf: { names: many } }), hosts)
+    expect(textsOf(findings)).toEqual(Array<string>(21).fill('name-refused@0'))
+  })
 })
 
 describe('a DNS constraint with a leading dot', () => {
-  const root = (subtrees: Parameters<typeof nameConstraints>[0]): Minted =>
-    mintCa({ subject: 'Root', extensions: [nameConstraints(subtrees)] })
-  const codesFor = (subtrees: Parameters<typeof nameConstraints>[0], name: string): string[] => {
-    const issuer = root(subtrees)
-    const leaf = mintLeaf({ subject: 'etcd', issuer, names: [dns(name)] })
-    const report = validateChain({ leaf: leaf.der, trustAnchors: issuer.der }, { usage: 'peer' })
-    return report.findings
-      .filter(({ code }) => code.startsWith('name-constraints/'))
-      .map(({ details }) => ('kind' in details ? details.kind : ''))
-  }
-
   it.each([
     ['a.etcd.svc', true],
     ['a.b.etcd.svc', true],
@@ -243,10 +288,12 @@ describe('a DNS constraint with a leading dot', () => {
     ['etcd.svc', false],
     ['xetcd.svc', false],
     ['*.svc', false],
-  ])('as Go and OpenSSL read it, holds %s: %s', (name, isHeld) => {
-    const permitted = codesFor({ permitted: [dns('.etcd.svc')] }, name)
-    const excluded = codesFor({ excluded: [dns('.etcd.svc')] }, name)
-    expect(permitted).toEqual(isHeld ? ['leading dot'] : ['not permitted', 'leading dot'])
-    expect(excluded).toEqual(isHeld ? ['excluded', 'leading dot'] : ['leading dot'])
+  ])('includes %s as in Go and OpenSSL: %s', (name, isHeld) => {
+    const refused = (subtrees: Subtrees): boolean => {
+      const { findings } = reportOn(given({ root: constrain(subtrees), leaf: { names: [dns(name)] } }), hosts)
+      return textsOf(findings).includes('name-refused@0')
+    }
+    expect(refused({ permitted: [dns('.etcd.svc')] })).toBe(!isHeld)
+    expect(refused({ excluded: [dns('.etcd.svc')] })).toBe(isHeld)
   })
 })

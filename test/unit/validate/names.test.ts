@@ -1,193 +1,209 @@
-/** A host that no name covers: the reason and the nearest name; and the hygiene of the names themselves. */
-import { describe, expect, it } from 'vitest'
-import type { Finding, Usage } from '../../../src/validate/index.js'
-import { codesOf, detailsOf, HOST, judge } from '../../support/judge-chain.js'
-import {
-  dns,
-  email,
-  EXTENSION,
-  ip,
-  subjectAltName,
-  TAG,
-  uri,
-  type GeneralName,
-  type MintLeafOptions,
-} from '../../support/mint.js'
+/** Names (check-names.ts, near-miss.ts): why a host is not covered, what the nearest name is, and names of no use. */
+import { expect, it } from 'vitest'
+import type { Usage } from '../../../src/validate/index.js'
+import { detailsOf } from '../../support/judge-chain.js'
+import { dns, email, EXTENSION, ip, subjectAltName, TAG, uri, type GeneralName, type Name } from '../../support/mint.js'
+import { given, reportOn, table, tableOf, type Row } from './rows.js'
 
-const leafOf = (leaf: Partial<MintLeafOptions>, hosts: readonly string[] = [], usage: Usage = 'server'): Finding[] =>
-  judge({ leaf }, { hosts, usage })
+const miss = (
+  host: string,
+  names: readonly GeneralName[],
+  reason: string,
+  nearest: string | null = null,
+  subject: Name = 'etcd-0',
+) => [host, names, reason, nearest, subject] as const
 
-/** The reason and the nearest name that the finding for one host gives. */
-function miss(host: string, names: readonly GeneralName[], subject = 'etcd-0'): [string, string | null] | null {
-  const [details] = detailsOf(leafOf({ names, subject }, [host]), 'san/host-not-covered')
-  return details === undefined ? null : [details.reason, details.nearest]
-}
-
-describe('the finding about a host', () => {
-  const names = [dns('a.etcd.svc'), ip('10.0.0.1'), dns('*.b.svc'), uri('spiffe://x/y')]
-
-  it('says what was wanted, what was found, and what the names do cover', () => {
-    const findings = leafOf({ names }, ['a.etcd.svc', 'A.b.svc.', '10.0.0.2', 'c.svc'])
-    const found = ['a.etcd.svc', '10.0.0.1', '*.b.svc', 'spiffe://x/y']
-    const covered = [
-      { host: 'a.etcd.svc', name: 'a.etcd.svc' },
-      { host: 'a.b.svc', name: '*.b.svc' },
-    ]
-    const rest = { reason: 'no-such-name', nearest: null, found, covered }
-    expect(detailsOf(findings, 'san/host-not-covered')).toEqual([
-      { ...rest, host: '10.0.0.2', kind: 'ip', foundOfKind: 1 },
-      { ...rest, host: 'c.svc', kind: 'dns', foundOfKind: 2 },
-    ])
-  })
-
-  it('is given for fifty hosts, and shows fifty names', () => {
-    const many = Array.from({ length: 51 }, (_, i) => `n${String(i)}.svc`)
-    const hosts = many.map((name) => `x.${name}`)
-    const all = detailsOf(leafOf({ names: many.map(dns) }, hosts), 'san/host-not-covered')
-    expect(all.map(({ host }) => host)).toEqual(hosts.slice(0, 50))
-    expect(all[0]?.found).toEqual(many.slice(0, 50))
-    expect(all[0]?.foundOfKind).toBe(51)
-  })
+it.each([
+  miss('10.0.0.1', [dns('a.svc'), dns('10.0.0.1')], 'ip-written-as-dns', '10.0.0.1'),
+  miss('::1', [dns('0:0::1')], 'ip-written-as-dns', '0:0::1'),
+  miss('a.svc', [uri('a.svc')], 'ip-written-as-dns', 'a.svc'),
+  miss('10.0.0.1', [ip('10.0.0.2'), ip('::ffff:10.0.0.1')], 'ipv4-mapped', '::ffff:10.0.0.1'),
+  miss('::ffff:10.0.0.1', [ip('10.0.0.2'), ip('10.0.0.1')], 'ipv4-mapped', '10.0.0.1'),
+  miss('a.b.etcd.svc', [dns('a.svc'), dns('*.ETCD.svc')], 'wildcard-too-shallow', '*.ETCD.svc'),
+  miss('etcd.svc', [dns('*.svc')], 'wildcard-not-usable', '*.svc'),
+  miss('etcd-1.etcd.svc.local', [dns('etcd-1'), dns('ETCD-1.etcd.svc')], 'near-miss', 'ETCD-1.etcd.svc'),
+  miss('etcd-1.etcd', [dns('etcd-1.etcd.svc'), dns('etcd-1.etcd.dev')], 'near-miss', 'etcd-1.etcd.svc'),
+  miss('etcd-0.etcd.svc', [dns('etcd-0.etcd.svc.')], 'near-miss', 'etcd-0.etcd.svc.'),
+  miss('a.svc', [dns('b.svc')], 'only-in-common-name', null, 'A.svc'),
+  miss('10.0.0.1', [], 'only-in-common-name', null, '10.0.0.1'),
+  miss('a.svc', [], 'no-names-at-all'),
+  miss('a.svc', [], 'no-names-at-all', null, [['O', 'a.svc']]),
+  // An address that is not the mapped form of the other, and a name whose bytes would be.
+  miss('10.0.0.1', [ip('::fffe:10.0.0.1'), ip('::ffff:10.0.0.2'), ip('10.0.0.2')], 'no-such-name'),
+  miss('::fffe:a00:1', [ip('10.0.0.1')], 'no-such-name'),
+  miss('::ffff:97.98.99.100', [dns('abcd')], 'no-such-name'),
+  miss('::1', [ip('::2'), ip('0.0.0.1')], 'no-such-name'),
+  // A wildcard is one in a DNS name only, and over whole labels.
+  miss('10.0.0.1', [dns('*.0.0.1')], 'no-such-name'),
+  miss('a.b.etcd.svc', [uri('*.etcd.svc')], 'no-such-name'),
+  miss('a.b.etcd.svc', [dns('x.etcd.svc')], 'no-such-name'),
+  miss('a.xetcd.svc', [dns('*.etcd.svc')], 'no-such-name'),
+  // The nearest name shares the first label.
+  miss('a.b.c', [dns('x.b.c'), uri('a.b.d'), email('a.b')], 'no-such-name'),
+  miss('spiffe://cluster/a', [uri('spiffe://cluster/b')], 'no-such-name'),
+])('explains why %s is not covered: %j', (host, names, reason, nearest, subject) => {
+  const { findings } = reportOn(given({ leaf: { names, subject } }), { hosts: [host] })
+  expect(detailsOf(findings, 'san/host-not-covered')).toMatchObject([{ reason, nearest }])
 })
 
-describe('the reason', () => {
-  it.each<[string, string, GeneralName[], string | null]>([
-    ['ip-written-as-dns', '10.0.0.1', [dns('a.svc'), dns('10.0.0.1')], '10.0.0.1'],
-    ['ip-written-as-dns', '::1', [dns('0:0::1')], '0:0::1'],
-    ['ip-written-as-dns', 'a.svc', [uri('a.svc')], 'a.svc'],
-    ['ipv4-mapped', '10.0.0.1', [ip('10.0.0.2'), ip('::ffff:10.0.0.1')], '::ffff:10.0.0.1'],
-    ['ipv4-mapped', '::ffff:10.0.0.1', [ip('10.0.0.2'), ip('10.0.0.1')], '10.0.0.1'],
-    ['wildcard-too-shallow', 'a.b.etcd.svc', [dns('a.svc'), dns('*.ETCD.svc')], '*.ETCD.svc'],
-    ['wildcard-not-usable', 'etcd.svc', [dns('*.svc')], '*.svc'],
-    ['near-miss', 'etcd-1.etcd.svc.local', [dns('etcd-1'), dns('ETCD-1.etcd.svc')], 'ETCD-1.etcd.svc'],
-    ['near-miss', 'etcd-1.etcd', [dns('etcd-1.etcd.svc'), dns('etcd-1.etcd.dev')], 'etcd-1.etcd.svc'],
-    ['near-miss', 'etcd-0.etcd.svc', [dns('etcd-0.etcd.svc.')], 'etcd-0.etcd.svc.'],
-  ])('is %s for %s', (reason, host, names, nearest) => {
-    expect(miss(host, names)).toEqual([reason, nearest])
-  })
+const covers = (host: string, name: GeneralName, ...found: string[]): Row => [
+  `${found.length === 0 ? 'covers' : 'does not cover'} ${host}`,
+  { leaf: { names: [name] } },
+  found,
+  { hosts: [host], ignore: ['san/wildcard'] },
+]
+const NOT_COVERED = 'host-not-covered@0'
+const names = [dns('a.etcd.svc'), ip('10.0.0.1'), dns('*.b.svc'), uri('spiffe://x/y')]
 
-  it('is only-in-common-name where the names lack the host, also where there are none', () => {
-    expect(miss('a.svc', [dns('b.svc')], 'A.svc')).toEqual(['only-in-common-name', null])
-    expect(miss('10.0.0.1', [], '10.0.0.1')).toEqual(['only-in-common-name', null])
-  })
+table('a name', [
+  covers('ETCD-0.etcd.SVC.', dns('etcd-0.etcd.svc')),
+  covers('etcd-9.etcd.svc', dns('*.etcd.svc')),
+  covers('0:0:0:0:0:0:0:1', ip('::1')),
+  covers('bücher.example', dns('xn--bcher-kva.example')),
+  covers('spiffe://Cluster/etcd', uri('spiffe://cluster/etcd')),
+  covers('spiffe://cluster/Etcd', uri('spiffe://cluster/etcd'), NOT_COVERED),
+  covers('etcd.svc', dns('*.etcd.svc'), NOT_COVERED),
+  covers('a.b.etcd.svc', dns('*.etcd.svc'), NOT_COVERED),
+  covers('xn--bliss-1b3c148a.example.com', dns('xn--*-1b3c148a.example.com'), NOT_COVERED, 'warning name-unusable@0'),
+  covers('ab.example.com', dns('a*.example.com'), NOT_COVERED, 'warning name-unusable@0'),
+  [
+    'is reported as found and as what it covers',
+    { leaf: { names } },
+    [
+      'host-not-covered@0 (10.0.0.2, ip, no-such-name, -, [a.etcd.svc 10.0.0.1 *.b.svc spiffe://x/y], 1, [a.etcd.svc, a.etcd.svc a.b.svc, *.b.svc])',
+      'host-not-covered@0 (c.svc, dns, no-such-name, -, [a.etcd.svc 10.0.0.1 *.b.svc spiffe://x/y], 2, [a.etcd.svc, a.etcd.svc a.b.svc, *.b.svc])',
+    ],
+    { hosts: ['a.etcd.svc', 'A.b.svc.', '10.0.0.2', 'c.svc'], ignore: ['san/wildcard'] },
+  ],
+])
 
-  it('is no-names-at-all where neither the names nor the common name say anything', () => {
-    expect(miss('a.svc', [])).toEqual(['no-names-at-all', null])
-    const [details] = detailsOf(
-      leafOf({ subject: [['O', 'a.svc']], names: undefined }, ['a.svc']),
-      'san/host-not-covered',
-    )
-    expect(details?.reason).toBe('no-names-at-all')
-  })
-
-  it.each<[string, GeneralName[]]>([
-    // An address that is not the mapped form of the other, and a name whose bytes would be.
-    ['10.0.0.1', [ip('::fffe:10.0.0.1'), ip('::ffff:10.0.0.2'), ip('10.0.0.2')]],
-    ['::ffff:97.98.99.100', [dns('abcd')]],
-    ['::1', [ip('::2'), ip('0.0.0.1')]],
-    // A wildcard is one in a DNS name only, and over whole labels.
-    ['10.0.0.1', [dns('*.0.0.1')]],
-    ['a.b.etcd.svc', [uri('*.etcd.svc')]],
-    ['a.b.etcd.svc', [dns('x.etcd.svc')]],
-    ['a.xetcd.svc', [dns('*.etcd.svc')]],
-    // Nearest is who shares the first label.
-    ['a.b.c', [dns('x.b.c'), uri('a.b.d'), email('a.b')]],
-    ['spiffe://cluster/a', [uri('spiffe://cluster/b')]],
-  ])('is no-such-name for %s otherwise', (host, names) => {
-    expect(miss(host, names)).toEqual(['no-such-name', null])
-  })
+it('reports fifty hosts that are not covered, and fifty names', () => {
+  const many = Array.from({ length: 51 }, (_, i) => `n${String(i)}.svc`)
+  const hosts = many.map((name) => `x.${name}`)
+  const all = detailsOf(reportOn(given({ leaf: { names: many.map(dns) } }), { hosts }).findings, 'san/host-not-covered')
+  expect(all.map(({ host }) => host)).toEqual(hosts.slice(0, 50))
+  expect(all[0]).toMatchObject({ found: many.slice(0, 50), foundOfKind: 51 })
 })
 
-describe('the extension', () => {
-  const names = [dns(HOST)]
+const listed = (reason: string, names: readonly GeneralName[], ...found: string[]): Row => [
+  reason,
+  { leaf: { names } },
+  found,
+  { hosts: [] },
+]
+const sixUnderscores = [1, 2, 3, 4, 5, 6].map((i) => dns(`a_${String(i)}`))
+const good = Array.from({ length: 199 }, (_, i) => dns(`n${String(i)}.svc`))
+const critical = (subject: string, isCritical: boolean, ...found: string[]): Row => [
+  `is ${isCritical ? '' : 'not '}critical next to the subject "${subject}"`,
+  { leaf: { subject, extensions: [subjectAltName([dns('a.svc')], isCritical)] } },
+  found,
+  { hosts: [] },
+]
 
-  it('is critical exactly where the subject is empty (RFC 5280 section 4.2.1.6)', () => {
-    const warnings = (subject: string, critical: boolean): string[] =>
-      codesOf(leafOf({ subject, extensions: [subjectAltName(names, critical)] }), 'warning')
-    expect(warnings('etcd-0', false)).toEqual([])
-    expect(warnings('etcd-0', true)).toEqual(['certificate/criticality-unusual@0'])
-    expect(warnings('', true)).toEqual([])
-    expect(warnings('', false)).toEqual(['certificate/criticality-unusual@0'])
-  })
+tableOf('the subject alternative name', 'san/name-unusable', [
+  // RFC 5280 section 4.2.1.6: critical exactly if the subject is empty.
+  critical('etcd-0', false),
+  critical('etcd-0', true, 'warning criticality-unusual@0 (of names, subjectAltName, true)'),
+  critical('', true),
+  critical('', false, 'warning criticality-unusual@0 (of names, subjectAltName, false)'),
+  [
+    'may be absent',
+    { leaf: { subject: '', names: undefined, without: [EXTENSION.subjectAltName] } },
+    [],
+    { hosts: [] },
+  ],
+  listed('may hold names of the usual form, and others that are not DNS names', [
+    dns('etcd'),
+    dns('a-b.c'),
+    dns('A.B'),
+    uri('*'),
+    email('a_b'),
+    ip('10.0.0.1'),
+  ]),
+  listed(
+    'should not hold an address as a DNS name',
+    [dns('10.0.0.1'), dns('::1')],
+    'warning @0 (DNS, 10.0.0.1, an IP address)',
+    'warning @0 (DNS, ::1, an IP address)',
+  ),
+  listed(
+    'should not hold a wide wildcard',
+    [dns('*'), dns('*.svc')],
+    'warning @0 (DNS, *, a wide wildcard)',
+    'warning @0 (DNS, *.svc, a wide wildcard)',
+  ),
+  listed(
+    'should not hold what is not a host name',
+    [dns('a b'), dns('a..b'), dns('a.*.b'), dns('-a'), dns('a.svc.')],
+    'warning @0 (DNS, a b, no host name)',
+    'warning @0 (DNS, a..b, no host name)',
+    'warning @0 (DNS, a.*.b, no host name)',
+    'warning @0 (DNS, -a, no host name)',
+    'warning @0 (DNS, a.svc., no host name)',
+  ),
+  listed(
+    'should not hold an underscore',
+    [dns('a_b.svc'), dns('a.b_c')],
+    'warning @0 (DNS, a_b.svc, an underscore)',
+    'warning @0 (DNS, a.b_c, an underscore)',
+  ),
+  listed(
+    'is reported for a wildcard',
+    [dns('*.etcd.svc'), dns('*.a_b.svc')],
+    'info san/wildcard@0 (*.etcd.svc)',
+    'info san/wildcard@0 (*.a_b.svc)',
+  ),
+  listed(
+    'is reported five times for each reason',
+    [...sixUnderscores, dns('*')],
+    'warning @0 (DNS, a_1, an underscore)',
+    'warning @0 (DNS, a_2, an underscore)',
+    'warning @0 (DNS, a_3, an underscore)',
+    'warning @0 (DNS, a_4, an underscore)',
+    'warning @0 (DNS, a_5, an underscore)',
+    'warning @0 (DNS, *, a wide wildcard)',
+  ),
+  listed(
+    'is checked for its first 200 names',
+    [...good, dns('a_b'), dns('c_d')],
+    'warning @0 (DNS, a_b, an underscore)',
+  ),
+])
 
-  it('need not be there', () => {
-    expect(leafOf({ subject: '', names: undefined, without: [EXTENSION.subjectAltName] })).toEqual([])
-  })
-})
+const called = (commonName: string, usage: Usage, ...found: string[]): Row => [
+  `${commonName} of a ${usage} is ${found.length === 0 ? 'accepted' : 'reported'}`,
+  { leaf: { subject: commonName, names: [dns('a.svc'), ip('10.0.0.9')] } },
+  found,
+  { usage, hosts: [] },
+]
+const organization = { leaf: { subject: [['O', 'Example']] } } as const
+const unreadable = { leaf: { subject: [['CN', 'a_b', TAG.printableString]] } } as const
 
-describe('a DNS name', () => {
-  it.each([
-    ['an IP address', ['10.0.0.1', '::1']],
-    ['a wide wildcard', ['*', '*.svc']],
-    ['no host name', ['a b', 'a..b', 'a.*.b', '-a', 'a.svc.']],
-    [null, ['*.etcd.svc', '*.a_b.svc']],
-    ['an underscore', ['a_b.svc', 'a.b_c']],
-  ] as const)('is told: %s', (reason, values) => {
-    const code = reason === null ? 'san/wildcard' : 'san/name-unusable'
-    const findings = leafOf({ names: values.map((value) => dns(value)) })
-    expect(findings.map((each) => [each.code, each.details])).toEqual(
-      values.map((name) => [code, reason === null ? { name } : { kind: 'DNS', name, reason }]),
-    )
-  })
-
-  it('of the usual form is not, nor is a name of another kind', () => {
-    expect(leafOf({ names: [dns('etcd'), dns('a-b.c'), dns('A.B'), uri('*'), email('a_b'), ip('10.0.0.1')] })).toEqual(
-      [],
-    )
-  })
-
-  it('is told five times for each reason', () => {
-    const values = [1, 2, 3, 4, 5, 6].map((i) => `a_${String(i)}`)
-    const findings = leafOf({ names: [...values.map(dns), dns('*')] })
-    expect(detailsOf(findings, 'san/name-unusable', 'DNS').map(({ name }) => name)).toEqual([
-      ...values.slice(0, 5),
-      '*',
-    ])
-  })
-
-  it('is looked at among the first 200', () => {
-    const good = Array.from({ length: 199 }, (_, i) => dns(`n${String(i)}.svc`))
-    expect(detailsOf(leafOf({ names: [...good, dns('a_b'), dns('c_d')] }), 'san/name-unusable', 'DNS')).toEqual([
-      { name: 'a_b', reason: 'an underscore' },
-    ])
-  })
-})
-
-describe('the common name', () => {
-  it('is wanted of a client, which is an etcd user by it', () => {
-    const subject = [['O', 'Example']] as const
-    expect(codesOf(leafOf({ subject }, [], 'client'), 'info')).toEqual(['identity/common-name@0'])
-    for (const usage of ['server', 'peer', 'any'] as const) expect(leafOf({ subject }, [], usage)).toEqual([])
-    expect(leafOf({}, [], 'client')).toEqual([])
-  })
-
-  it('of a server is no etcd user', () => {
-    for (const usage of ['server', 'peer'] as const) {
-      const findings = leafOf({ subject: 'root' }, [], usage)
-      expect(detailsOf(findings, 'identity/common-name', 'user of etcd')).toEqual([{ commonName: 'root' }])
-    }
-    for (const usage of ['client', 'any'] as const) expect(leafOf({ subject: 'root' }, [], usage)).toEqual([])
-    expect(leafOf({ subject: 'Root' })).toEqual([])
-  })
-
-  const unlisted = (subject: string, hosts: readonly string[] = [], usage: Usage = 'server'): unknown[] =>
-    detailsOf(leafOf({ subject, names: [dns('a.svc'), ip('10.0.0.9')] }, hosts, usage), 'san/common-name-not-listed')
-
-  it.each(['b.svc', 'bb.svc', '10.0.0.1', '::1', '0x7f', '0XAB', 'b.c.d'])(
-    '%s is a host, and should be listed',
-    (commonName) => {
-      expect(unlisted(commonName)).toEqual([{ commonName }])
-      expect(unlisted(commonName, [], 'peer')).toEqual([{ commonName }])
-      expect(unlisted(commonName, [], 'client')).toEqual([])
-      expect(unlisted(commonName, [], 'any')).toEqual([])
-    },
-  )
-
-  it.each(['a.svc', '10.0.0.9'])('%s is listed', (commonName) => {
-    expect(unlisted(commonName)).toEqual([])
-  })
-
-  it.each([
+tableOf('the common name', 'identity/common-name', [
+  [
+    'should be there for a client, which is an etcd user by it',
+    organization,
+    ['info @0 (missing)'],
+    { usage: 'client' },
+  ],
+  ['need not be there for a server', organization, []],
+  ['need not be there for a peer', organization, [], { usage: 'peer' }],
+  ['is missing if it cannot be read', unreadable, ['name-malformed@0', 'info @0'], { usage: 'client' }],
+  called('root', 'server', 'warning @0 (user of etcd, root)'),
+  called('root', 'peer', 'warning @0 (user of etcd, root)'),
+  called('root', 'client'),
+  called('root', 'any'),
+  called('Root', 'server'),
+  called('b.svc', 'server', 'warning common-name-not-listed@0 (b.svc)'),
+  called('b.svc', 'peer', 'warning common-name-not-listed@0 (b.svc)'),
+  called('b.svc', 'client'),
+  called('b.svc', 'any'),
+  ...['bb.svc', '10.0.0.1', '::1', '0x7f', '0XAB', 'b.c.d'].map((host) =>
+    called(host, 'server', 'warning common-name-not-listed@0'),
+  ),
+  ...['a.svc', '10.0.0.9'].map((host) => called(host, 'server')),
+  // Names for people.
+  ...[
     'etcd',
     'b..svc',
     '.svc',
@@ -201,17 +217,17 @@ describe('the common name', () => {
     '0x',
     '0xfg',
     'x0xf',
-  ])('%s is a name for people', (commonName) => {
-    expect(unlisted(commonName)).toEqual([])
-  })
-
-  it('is not told twice where the host was asked for', () => {
-    expect(unlisted('b.svc', ['b.svc'])).toEqual([])
-    expect(unlisted('b.svc', ['c.svc'])).toEqual([{ commonName: 'b.svc' }])
-  })
-
-  it('that cannot be read is none', () => {
-    const subject = [['CN', 'a_b', TAG.printableString]] as const
-    expect(codesOf(leafOf({ subject }, [], 'client'), 'info')).toEqual(['identity/common-name@0'])
-  })
-})
+  ].map((name) => called(name, 'server')),
+  [
+    'is not reported twice if it is a host that is not covered',
+    { leaf: { subject: 'b.svc', names: [dns('a.svc')] } },
+    ['host-not-covered@0'],
+    { hosts: ['b.svc'] },
+  ],
+  [
+    'is reported next to another host that is not covered',
+    { leaf: { subject: 'b.svc', names: [dns('a.svc')] } },
+    ['host-not-covered@0', 'warning common-name-not-listed@0'],
+    { hosts: ['c.svc'] },
+  ],
+])

@@ -1,0 +1,183 @@
+/** What credentials say beyond a chain (validate-credentials.ts, validate.ts): the key, the order, and the CA of clients. */
+import { describe, expect, it } from 'vitest'
+import { type Credentials, fromFiles, fromPem } from '../../../src/credentials/index.js'
+import { Certificate, inspectCredentials, validateCredentials, type Usage } from '../../../src/validate/index.js'
+import { PrivateKey } from '../../../src/x509/keys/keys.js'
+import { mintedCredentials } from '../../support/etcd.js'
+import { HOST } from '../../support/judge-chain.js'
+import { chainPem, extendedKeyUsage, mintCa, newKey, type Minted, type MintLeafOptions } from '../../support/mint.js'
+import { thrown } from '../../support/refused.js'
+import { EXPIRED, given, leafOf, textsOf } from './rows.js'
+
+const { leaf, sent, trust } = given()
+const [intermediate, root] = [...sent, ...trust] as [Minted, Minted]
+const other = mintCa({ subject: 'Other' })
+const lower = mintCa({ subject: 'Lower', issuer: intermediate })
+const upper = mintCa({ subject: 'Test Intermediate', issuer: root, key: intermediate.key })
+const below = leafOf(lower)
+const own = leafOf()
+const credentials = (
+  [first = leaf, ...intermediates]: readonly Minted[],
+  anchors: readonly Minted[] = [root],
+): Credentials => mintedCredentials({ leaf: first, intermediates, trust: anchors })
+const report = (...args: Parameters<typeof credentials>): string[] =>
+  textsOf(validateCredentials(credentials(...args), { usage: 'server' }).findings, true)
+
+describe('credentials', () => {
+  it.each<[what: string, sent: Minted[], found: string[], anchors?: Minted[]]>([
+    ['are sent leaf first, each certificate followed by its issuer', [below, lower, upper], []],
+    [
+      'are sent in another order',
+      [below, upper, lower],
+      ['warning order-wrong@0 (CN=Lower)', 'warning order-wrong@2 (CN=Test Intermediate)'],
+    ],
+    ['are sent with what no path needs', [leaf, intermediate, other], ['info certificate-unneeded@2 (unused)']],
+    ['are sent with the root', [leaf, intermediate, root], ['info certificate-unneeded@2 (root)']],
+    [
+      'are sent with another trusted root',
+      [leaf, intermediate, other],
+      ['info certificate-unneeded@2 (root)'],
+      [root, other],
+    ],
+    [
+      'are sent out of order with more',
+      [leaf, other, intermediate, root],
+      [
+        'warning order-wrong@0 (CN=Test Intermediate)',
+        'info certificate-unneeded@1 (unused)',
+        'info certificate-unneeded@3 (root)',
+      ],
+    ],
+    [
+      'need an intermediate that is trusted, for others',
+      [leaf, intermediate],
+      ['anchor-not-self-signed@1 (server, false, CN=Test Root, false)'],
+      [intermediate],
+    ],
+    [
+      'need no issuer that is trusted',
+      [leaf],
+      ['anchor-not-self-signed@1 (server, false, CN=Test Root, false)'],
+      [intermediate],
+    ],
+    ['may be a leaf that is trusted', [own], [], [own]],
+  ])('%s', (_, certificates, found, anchors) => {
+    expect(report(certificates, anchors)).toEqual(found)
+  })
+
+  it('hold the key of the leaf', async () => {
+    const source = (key: string) => fromPem({ ca: root.pem, cert: chainPem(leaf, intermediate), key })
+    const right = await inspectCredentials(source(leaf.keyPem), { usage: 'server', hosts: [HOST] })
+    expect(right).toMatchObject({
+      findings: [],
+      path: [{ role: 'leaf' }, { role: 'intermediate' }, { role: 'anchor' }],
+    })
+    const strange = newKey('ed25519').export({ type: 'pkcs8', format: 'pem' }).toString()
+    const wrong = await inspectCredentials(source(strange), { usage: 'server' })
+    expect(textsOf(wrong.findings, true)).toEqual(['key/mismatch@0 (Ed25519, ECDSA P-256, option "key")'])
+    expect(JSON.stringify(wrong)).not.toContain('PRIVATE KEY')
+    const loaded = { ...credentials([leaf, intermediate]), key: PrivateKey.fromKeyObject(newKey('ed25519')) }
+    const { findings } = validateCredentials(loaded, { usage: 'server' })
+    expect(textsOf(findings, true)).toEqual(['key/mismatch@0 (Ed25519, ECDSA P-256)'])
+  })
+
+  it('that cannot be read are reported', async () => {
+    const source = fromFiles({ ca: '/no/such/ca.crt', cert: '/no/such/tls.crt', key: '/no/such/tls.key' })
+    const { findings, ok } = await inspectCredentials(source, { usage: 'client' })
+    expect([ok, findings.map(({ code }) => code)]).toEqual([false, Array(3).fill('file/missing')])
+    const pem = { ca: root.pem, cert: chainPem(leaf, intermediate), key: leaf.keyPem }
+    const crlf = await inspectCredentials(fromPem({ ...pem, ca: root.pem.replaceAll('\n', '\r\n') }), {
+      usage: 'client',
+      hosts: ['x'],
+    })
+    expect(crlf.findings.map(({ code }) => code)).toEqual(['san/host-not-covered', 'pem/layout-unusual'])
+    await expect(inspectCredentials(source, { usage: 'clients' as 'client' })).rejects.toMatchObject({
+      code: 'ERR_OPTION_INVALID',
+    })
+  })
+
+  it.each<[string, Partial<Record<keyof Credentials, unknown>>]>([
+    ['a chain of texts', { chain: [Certificate.parse(leaf.der), 'pem'] }],
+    ['no chain', { chain: undefined }],
+    ['an empty chain', { chain: [] }],
+    ['anchors of texts', { trustAnchors: ['pem'] }],
+    ['no anchors', { trustAnchors: null }],
+    ['anchors of clients that are text', { clientAnchors: ['pem'] }],
+    ['no CRLs', { crls: undefined }],
+    ['a key of text', { key: 'pem' }],
+    ['no key', { key: null }],
+  ])('do not hold %s', (_, parts) => {
+    const broken = { ...credentials([leaf, intermediate]), ...parts } as Credentials
+    expect(thrown(() => validateCredentials(broken, { usage: 'client' }), 'ERR_OPTION_INVALID').details).toMatchObject({
+      option: 'credentials',
+    })
+  })
+})
+
+describe('a client of another CA than the one that verifies servers', () => {
+  const servers = mintCa({ subject: 'Server CA' })
+  const clients = mintCa({ subject: 'Client CA' })
+  const issuing = mintCa({ subject: 'Issuing CA', issuer: clients })
+  const forServers = mintCa({ subject: 'For servers', issuer: clients, extensions: [extendedKeyUsage(['serverAuth'])] })
+  const app = (issuer?: Minted, options: Partial<MintLeafOptions> = {}): Minted =>
+    leafOf(issuer, { usages: ['clientAuth'], ...options })
+  const judge = (
+    sent: readonly Minted[],
+    clientCa?: readonly Minted[],
+    usage: Usage = 'client',
+  ): [string[], string] => {
+    const made = credentials(sent, [servers])
+    const clientAnchors = clientCa?.map(({ der }) => Certificate.parse(der))
+    const { findings, path } = validateCredentials(clientAnchors ? { ...made, clientAnchors } : made, { usage })
+    return [textsOf(findings), (path ?? []).map(({ subject }) => subject.slice(3)).join(' < ')]
+  }
+  const NOT_GIVEN = 'info client-ca-not-given@'
+
+  it.each<[what: string, found: string[], path: string, sent: Minted[], clientCa?: Minted[], usage?: Usage]>([
+    ['is validated by clientAnchors', [], 'L < Issuing CA < Client CA', [app(issuing), issuing], [clients]],
+    [
+      'must not be of yet another CA then',
+      ['issuer-not-found@1'],
+      'L < Issuing CA',
+      [app(issuing), issuing],
+      [servers],
+    ],
+    ['needs its intermediates', ['issuer-not-found@0'], 'L', [app(issuing)], [clients]],
+    ['needs one of clientAnchors', ['no-trust-anchors'], 'L', [app(clients)], []],
+    ['is left to the server without clientAnchors', [`${NOT_GIVEN}0`], 'L', [app(clients)]],
+    ['is left with its intermediate', [`${NOT_GIVEN}1`], 'L < Issuing CA', [app(issuing), issuing]],
+    ['is left with its root', [`${NOT_GIVEN}1`], 'L < Client CA', [app(clients), clients]],
+    ['is left if it is self-signed', [`${NOT_GIVEN}0`], 'L', [app()]],
+    ['is left if its CA has the name of the other', [`${NOT_GIVEN}0`], 'L', [app(mintCa({ subject: 'Server CA' }))]],
+    ['must not be expired', ['validity/expired@0', `${NOT_GIVEN}0`], 'L', [app(clients, EXPIRED)]],
+    [
+      'must be for clients',
+      ['extended-key-usage-missing@0', `${NOT_GIVEN}0`],
+      'L',
+      [app(clients, { usages: ['serverAuth'] })],
+    ],
+    [
+      'must be of a CA for clients',
+      ['extended-key-usage-missing@1', `${NOT_GIVEN}1`],
+      'L < For servers',
+      [app(forServers), forServers],
+    ],
+    ['is not a server', ['issuer-not-found@0'], 'L', [leafOf(clients)], [clients], 'server'],
+    ['is not a peer', ['issuer-not-found@0'], 'L', [leafOf(clients)], [clients], 'peer'],
+  ])('%s', (_, found, path, ...args) => {
+    expect(judge(...args)).toEqual([found, path])
+  })
+
+  it('is reported with the CAs that were given', () => {
+    const ofOther = validateCredentials(credentials([app(clients)], [servers]), { usage: 'client' })
+    expect(textsOf(ofOther.findings, true)).toEqual([
+      'info client-ca-not-given@0 (CN=Client CA, [CN=Server CA], false)',
+    ])
+    const namesake = validateCredentials(credentials([app(mintCa({ subject: 'Server CA' }))], [servers]), {
+      usage: 'client',
+    })
+    expect(textsOf(namesake.findings, true)).toEqual([
+      'info client-ca-not-given@0 (CN=Server CA, [CN=Server CA], true)',
+    ])
+  })
+})

@@ -1,0 +1,183 @@
+/**
+ * What one peer alone refuses: Go, which etcd is written in, is an error for clients and peers, a warning for servers, which Node
+ * validates, and information otherwise; OpenSSL, and so Node, the other way round. test/differential asks Go and Node themselves.
+ */
+import { describe, expect, it } from 'vitest'
+import { fromPem } from '../../../src/credentials/index.js'
+import { validateCredentials, type Usage } from '../../../src/validate/index.js'
+import { bitString, integer, nullValue, oid, sequence } from '../../support/der-writer.js'
+import {
+  chainPem,
+  dns,
+  email,
+  EXTENSION,
+  mintCa,
+  nameConstraints,
+  newKey,
+  uri,
+  type Minted,
+} from '../../support/mint.js'
+import { mintRefused, REFUSED_BY_GO, UNREADABLE_ANCHORS } from '../../support/refused-by-go.js'
+import { EXPIRED, given, reportOn, tableOf, textsOf, type Row } from './rows.js'
+
+const USAGES = ['client', 'peer', 'server', 'any'] as const satisfies Usage[]
+const BY_GO = { client: 'error', peer: 'error', server: 'warning', any: 'info' } as const
+const BY_OPENSSL = { client: 'warning', peer: 'warning', server: 'error', any: 'info' } as const
+
+it.each(REFUSED_BY_GO)('has the severity of a refusal by Go: $name', ({ code, index, ...how }) => {
+  const minted = mintRefused(how)
+  for (const usage of USAGES) {
+    const { findings, ok } = reportOn(minted, { usage })
+    const found = findings.filter((each) => each.code === code)
+    expect(found).toMatchObject([{ severity: BY_GO[usage], certificate: { index }, details: { usage } }])
+    expect(found[0]?.refusals.map(({ by }) => by)).toEqual(['Go'])
+    expect(ok).toBe(BY_GO[usage] !== 'error')
+  }
+})
+
+describe.each(UNREADABLE_ANCHORS)('an unused trust anchor with %s', (_, trusted) => {
+  const minted = mintRefused({ trusted })
+
+  it('is an error only if etcd reads it', () => {
+    for (const usage of USAGES) {
+      const found = reportOn(minted, { usage }).findings.filter(({ code }) => code === 'chain/unused-unread-by-go')
+      const severity = usage === 'client' || usage === 'peer' ? 'error' : 'info'
+      expect(found).toMatchObject([{ severity, certificate: { role: 'anchor', index: 1 } }])
+    }
+  })
+
+  it('is not reported for the credentials of a client, whose CA file Node reads', async () => {
+    const { leaf, sent, trust } = minted
+    const pem = { ca: chainPem(...trust), cert: chainPem(leaf, ...sent), key: leaf.keyPem }
+    const credentials = await fromPem(pem).load()
+    expect(validateCredentials(credentials, { usage: 'client' }).findings).toEqual([])
+    expect(validateCredentials(credentials, { usage: 'peer' }).ok).toBe(false)
+  })
+})
+
+const { leaf, sent, trust } = given()
+const [intermediate, root] = [...sent, ...trust] as [Minted, Minted]
+const stranger = (options: Partial<Parameters<typeof mintCa>[0]>): Minted => mintCa({ subject: 'Other', ...options })
+const unusedSent = (what: string, options: Parameters<typeof stranger>[0], ...found: string[]): Row => [
+  what,
+  () => ({ leaf, sent: [...sent, stranger(options)], trust }),
+  found,
+  { usage: 'client' },
+]
+const RSA = sequence(oid('1.2.840.113549.1.1.1'), nullValue())
+const rsa = (bits: bigint, algorithm = RSA): Buffer =>
+  sequence(algorithm, bitString(sequence(integer((1n << (bits - 1n)) | 1n), integer(65537))))
+const ec = (point: Buffer): Buffer =>
+  sequence(sequence(oid('1.2.840.10045.2.1'), oid('1.2.840.10045.3.1.7')), bitString(point))
+const access = sequence(sequence(oid('1.3.6.1.5.5.7.48.1'), uri('http://ocsp.example/')))
+
+tableOf('a certificate that is sent and not used', 'chain/unused-unread-by-go', [
+  unusedSent('is read by Go on P-224', { key: 'p224' }),
+  unusedSent('is not on secp256k1', { key: 'secp256k1' }, '@1 (sent, its key is on the curve secp256k1, client)'),
+  unusedSent(
+    'is not with a point beside its curve',
+    { spki: ec(Buffer.alloc(65, 4)) },
+    '@1 (sent, its key is not a point of its curve, uncompressed, client)',
+  ),
+  unusedSent(
+    'is not with a compressed point',
+    { spki: ec(Buffer.alloc(33, 2)) },
+    '@1 (sent, its key is not a point of its curve, uncompressed, client)',
+  ),
+  unusedSent('is with an RSA key of 8192 bits', { spki: rsa(8192n) }),
+  unusedSent(
+    'is not with one of 8193 bits',
+    { spki: rsa(8193n) },
+    '@1 (sent, its RSA key has more than 8192 bits, client)',
+  ),
+  unusedSent(
+    'is not with an RSA key without parameters',
+    { spki: rsa(2048n, sequence(oid('1.2.840.113549.1.1.1'))) },
+    '@1 (sent, the parameters of its RSA key are unusual, client)',
+  ),
+  unusedSent(
+    'is not with critical authorityInfoAccess',
+    { extensions: [{ oid: '1.3.6.1.5.5.7.1.1', critical: true, value: access }] },
+    '@1 (sent, it marks authorityInfoAccess as critical, client)',
+  ),
+  unusedSent('is with name constraints that may be empty', {
+    extensions: [nameConstraints({ excluded: [uri(''), email(''), dns('a_b')] })],
+  }),
+  unusedSent(
+    'is not with a malformed name constraint',
+    { extensions: [nameConstraints({ excluded: [dns('a b')] })] },
+    '@1 (sent, it has the malformed name constraint "a b", client)',
+  ),
+  unusedSent(
+    'is not with an unreadable extension',
+    { extensions: [{ oid: EXTENSION.keyUsage, value: nullValue() }] },
+    '@1 (sent, an extension of it is malformed, client)',
+  ),
+  unusedSent(
+    'is not with two signature algorithms',
+    { innerSignature: 'ecdsa-sha384' },
+    '@1 (sent, it names two signature algorithms, client)',
+  ),
+  unusedSent(
+    'is not with a negative serial number',
+    { serial: -5n },
+    '@1 (sent, its serial number is negative, client)',
+  ),
+  unusedSent('is with a serial number of zero', { serial: 0 }),
+  unusedSent(
+    'is not with a malformed subject',
+    { subject: [['CN', 'a_b', 0x13]] },
+    '@1 (sent, its subject or issuer is malformed, client)',
+  ),
+  unusedSent('is with an empty subject', { subject: '' }),
+  unusedSent('is if it has expired', EXPIRED),
+])
+
+it('reports twenty certificates that Go does not read, and none that the path uses', () => {
+  const many = Array.from({ length: 21 }, () => stranger({ serial: -5n }))
+  const unread = ({ code }: { code: string }): boolean => code === 'chain/unused-unread-by-go'
+  const { findings } = reportOn({ leaf, sent: [...sent, ...many], trust: [...trust, ...many] }, { usage: 'any' })
+  expect(findings.filter(unread).map((each) => 1 + (each.repeats?.length ?? 0))).toEqual([20])
+  expect(reportOn(given({ root: { serial: -5n } })).findings.filter(unread)).toEqual([])
+})
+const key = intermediate.key
+const other = mintCa({ subject: 'Other' })
+const again = (options: Partial<Parameters<typeof mintCa>[0]>): Minted =>
+  mintCa({ subject: 'Test Intermediate', key, issuer: root, ...options })
+const crossed = again({ issuer: other })
+const forged = again({ key: newKey(), without: [EXTENSION.subjectKeyIdentifier] })
+const twin = mintCa({ subject: 'Test Root' })
+const OTHER_PATH = 'openssl-picks-other-path@0'
+
+describe('the one path that OpenSSL builds', () => {
+  it.each<[what: string, cas: readonly Minted[], anchors: readonly Minted[], found: string | null, change?: string]>([
+    ['leads to a CA that is not trusted', [crossed, intermediate], [root], OTHER_PATH, 'order'],
+    ['leads there through another CA', [crossed, other, intermediate], [root], OTHER_PATH, 'order'],
+    ['has another key', [forged, intermediate], [root], OTHER_PATH, 'order'],
+    ['starts with the right one', [intermediate, crossed], [root], null],
+    ['leaves out an expired one', [again(EXPIRED), intermediate], [root], null],
+    ['leads to the trusted CA both ways', [again({}), intermediate], [root], null],
+    ['ends at an intermediate that is trusted alone', [], [intermediate], 'anchor-not-self-signed@1'],
+    ['ends at a leaf that is trusted alone', [], [leaf], 'anchor-not-self-signed@0'],
+    ['takes the first of two roots of one name', [intermediate], [twin, root], null],
+  ])('%s', (_, cas, anchors, found, change) => {
+    for (const usage of USAGES) {
+      const { findings } = reportOn({ leaf, sent: cas, trust: anchors }, { usage })
+      const severity = BY_OPENSSL[usage]
+      const expected = found === null ? [] : [severity === 'error' ? found : `${severity} ${found}`]
+      expect(textsOf(findings), usage).toEqual(expected)
+      if (change !== undefined) expect(findings[0].details).toMatchObject({ usage, change })
+    }
+  })
+
+  it('does not matter if the issuer is trusted as well', () => {
+    expect(reportOn({ leaf, sent: [crossed], trust: [root, intermediate] }).findings).toEqual([])
+  })
+
+  it('is followed within the budget, and is no pass if that is too small', () => {
+    const minted = { leaf, sent: [forged, crossed, other, intermediate], trust: [root] }
+    const passes = Array.from({ length: 30 }, (_, i) => reportOn(minted, { budget: { steps: i + 1 } }))
+    expect(passes.filter(({ ok }) => ok)).toEqual([])
+    expect(passes.some(({ findings: [first] }) => first.code === 'chain/limit-exceeded')).toBe(true)
+  })
+})

@@ -1,0 +1,519 @@
+/** Revocation (check-revocation.ts): whose CRL counts for which certificate, what is missing, and what a finding says. */
+import { describe, expect, it } from 'vitest'
+import type { Finding } from '../../../src/report/finding.js'
+import { formatReport, inspectCredentials, validateChain } from '../../../src/validate/index.js'
+import { validateConnected } from '../../../src/validate/validate.js'
+import { fromPem } from '../../../src/credentials/index.js'
+import { HOST } from '../../support/judge-chain.js'
+import { findingOf } from '../../support/refused.js'
+import { askNode } from '../../support/witness-node.js'
+import {
+  authorityKeyIdentifier,
+  chainPem,
+  crlNumber,
+  deltaCrlIndicator,
+  directoryName,
+  distributionPoints,
+  flipBit,
+  invalidityDate,
+  issuingDistributionPoint,
+  mintCa,
+  mintCrl,
+  newKey,
+  publicHalf,
+  unknownExtension,
+  uri,
+  type Extension,
+  type Minted,
+  type MintCrlOptions,
+  type RevokedEntry,
+} from '../../support/mint.js'
+import { given, leafOf, past, reportOn, table, tableOf, textsOf, type Given, type Options, type Row } from './rows.js'
+
+type Crl = ReturnType<typeof mintCrl>
+const { leaf, sent, trust } = given()
+const [intermediate, root] = [...sent, ...trust] as [Minted, Minted]
+const crl = (issuer: Minted, options: Partial<MintCrlOptions> = {}): Crl => mintCrl({ issuer, ...options })
+const by = (issuer: Minted, ...revoked: Minted[]): Crl =>
+  crl(issuer, { revoked: revoked.map(({ serial }) => ({ serial })) })
+const [ofRoot, ofIntermediate] = [crl(root), crl(intermediate)]
+const other = mintCa({ subject: 'Other' })
+const ofOther = crl(other)
+const akid = authorityKeyIdentifier(publicHalf(intermediate.key))
+const LATE = { thisUpdate: past(2), nextUpdate: past(1) }
+const row = (what: string, crls: readonly Crl[], found: readonly string[], options: Options = {}): Row => [
+  what,
+  () => ({ leaf, sent, trust, crls }),
+  found,
+  options,
+]
+const asClient = { usage: 'client' } as const
+const required = { revocation: 'require' } as const
+
+table('a CRL', [
+  row('of the issuer revokes a leaf', [ofRoot, by(intermediate, leaf)], ['revocation/revoked@0']),
+  row('of the issuer revokes an intermediate', [by(root, intermediate), ofIntermediate], ['revocation/revoked@1']),
+  row(
+    'of another CA does not',
+    [ofRoot, ofIntermediate, by(other, leaf)],
+    ['warning serial-listed@0', 'info crl-unused'],
+  ),
+  row('that is late is needed', [ofRoot, crl(intermediate, LATE)], ['crl-not-current']),
+  row(
+    'is not needed twice',
+    [
+      ofRoot,
+      ofIntermediate,
+      crl(intermediate, {
+        ...LATE,
+        extensions: [akid, crlNumber(1), issuingDistributionPoint({ onlyUserCerts: true })],
+      }),
+    ],
+    ['info crl-unused'],
+  ),
+  row(
+    'given twice is reported once',
+    [ofRoot, crl(intermediate, LATE), crl(intermediate, LATE)],
+    ['crl-not-current', 'crl-not-current'],
+  ),
+])
+
+const self = leafOf()
+
+tableOf('no CRL of the issuer', 'revocation/no-crl', [
+  row(
+    'is an error for a server, which Node refuses then',
+    [ofOther, ofRoot],
+    [
+      '@0 (CN=Test Intermediate, [CN=Other CN=Test Root], false, false, server, false)',
+      'info crl-unused (crls[0], CN=Other, that CA issued nothing in the path)',
+    ],
+  ),
+  row('is an error for its CAs, the anchor included', [ofIntermediate], ['@1', '@2']),
+  row('is a warning for a client', [ofOther, ofRoot], ['warning @0', 'info crl-unused'], asClient),
+  row('is information for the CA of a client', [ofIntermediate], ['info @1'], asClient),
+  row('is nothing if no CRL was given', [], []),
+  row('is an error if one is required', [], ['@0', '@1'], required),
+  row('is an error if one is required of a server', [ofRoot], ['@0'], required),
+  row('is an error if one is required of a client', [ofRoot], ['@0'], { ...required, ...asClient }),
+  row('is not reported if each is there', [ofRoot, ofIntermediate], [], required),
+  [
+    'is reported for a leaf that is its own anchor, to Node',
+    () => ({ leaf: self, trust: [self], crls: [ofRoot] }),
+    ['@0'],
+  ],
+  ['is not reported to Go then', () => ({ leaf: self, trust: [self], crls: [ofRoot] }), [], asClient],
+  [
+    'leads to another path whose CRLs were given',
+    () => ({
+      leaf,
+      sent: [mintCa({ subject: 'Test Intermediate', key: intermediate.key, issuer: other }), intermediate],
+      trust,
+      crls: [ofRoot, ofIntermediate],
+    }),
+    ['warning openssl-picks-other-path@0'],
+    { ...required, ...asClient },
+  ],
+])
+
+it('is a warning for a server that the client connected to', () => {
+  const connected = (crls: Crl[], options: Options = {}): string[] => {
+    const input = {
+      leaf: leaf.der,
+      intermediates: intermediate.der,
+      trustAnchors: root.der,
+      crls: crls.map(({ der }) => der),
+    }
+    return textsOf(validateConnected(input, { usage: 'server', ...options }).findings)
+  }
+  expect(connected([ofRoot])).toEqual(['warning no-crl@0'])
+  expect(connected([ofIntermediate])).toEqual(['info no-crl@1'])
+  expect(connected([ofRoot], required)).toEqual(['no-crl@0'])
+})
+
+const key = newKey()
+const revoked = mintCa({ subject: 'Issuing', issuer: root, key, serial: 10 })
+const valid = mintCa({ subject: 'Issuing', issuer: root, key, serial: 11 })
+const cross = mintCa({ subject: 'Issuing', issuer: other, key, serial: 12 })
+const issued = leafOf(valid)
+const around = [crl(root, { revoked: [{ serial: 10 }] }), crl(valid), ofOther]
+
+table('the way around a revoked CA', [
+  // OpenSSL takes the first one, whatever a CRL says of it.
+  [
+    'is found if the revoked one comes first',
+    () => ({ leaf: issued, sent: [revoked, valid], trust, crls: around }),
+    ['openssl-picks-other-path@0', 'info crl-unused'],
+  ],
+  [
+    'is found if it comes last',
+    () => ({ leaf: issued, sent: [valid, revoked], trust, crls: around }),
+    ['info crl-unused'],
+  ],
+  [
+    'is not found if there is none',
+    () => ({ leaf: issued, sent: [revoked], trust, crls: around }),
+    ['revocation/revoked@1', 'info crl-unused'],
+  ],
+  [
+    'leads to another root',
+    () => ({ leaf: issued, sent: [revoked, cross], trust: [root, other], crls: around }),
+    ['openssl-picks-other-path@0', 'info crl-unused'],
+  ],
+  [
+    'does not if that is revoked as well',
+    () => ({
+      leaf: issued,
+      sent: [revoked, cross],
+      trust: [root, other],
+      crls: [...around.slice(0, 2), crl(other, { revoked: [{ serial: 12 }] })],
+    }),
+    ['revocation/revoked@1', 'info crl-unused', 'info others-tried'],
+  ],
+])
+
+const oldRoot = mintCa({ subject: 'Root' })
+const newRoot = mintCa({ subject: 'Root', issuer: oldRoot })
+const renewed = leafOf(newRoot)
+const rolled = (what: string, crls: readonly Crl[], found: readonly string[]): Row => [
+  what,
+  () => ({ leaf: renewed, sent: [newRoot], trust: [oldRoot], crls }),
+  found,
+]
+const altered = crl(oldRoot, { tamperSignature: (bits) => flipBit(bits, -1) })
+const separate = mintCa({ subject: 'Root' })
+const below = leafOf(separate)
+const separated = (what: string, crls: readonly Crl[], found: readonly string[]): Row => [
+  what,
+  () => ({ leaf: below, trust: [oldRoot, separate], crls }),
+  found,
+]
+const stranger = crl(mintCa({ subject: 'Root' }), { extensions: [] })
+
+tableOf('a CA with a new key', 'revocation/no-crl', [
+  rolled('has a CRL for each', [crl(oldRoot), crl(newRoot)], []),
+  rolled('may revoke by its new key', [crl(oldRoot), by(newRoot, renewed)], ['revocation/revoked@0']),
+  rolled('may revoke its new key', [by(oldRoot, newRoot), crl(newRoot)], ['revocation/revoked@1']),
+  rolled('may list by its old key', [crl(oldRoot)], []),
+  rolled('may revoke by its old key', [by(oldRoot, renewed)], ['revocation/revoked@0']),
+  // Node requires a CRL of the anchor as well, which is of the same issuer.
+  rolled('does not vouch for its new key by that key', [crl(newRoot)], ['@1', '@2']),
+  rolled('does not revoke its new key by that key', [by(newRoot, newRoot)], ['@1', '@2', 'warning serial-listed@1']),
+  rolled('has one late CRL that two certificates need', [crl(oldRoot, LATE)], ['crl-not-current']),
+  rolled('has one unusual CRL', [crl(oldRoot, { ...LATE, nextUpdate: null })], ['warning crl-unusual']),
+  rolled('still needs the CRL of the old key', [crl(oldRoot, LATE), crl(newRoot)], ['crl-not-current']),
+  rolled('does not use that of a stranger', [crl(oldRoot), crl(mintCa({ subject: 'Root' }))], ['info crl-unused']),
+  rolled(
+    'is reported for an altered one',
+    [altered, crl(newRoot)],
+    ['crl-signer-differs@2 (signature, crls[0], CN=Root, false)'],
+  ),
+  separated('is two roots with a CRL each', [crl(oldRoot), crl(separate)], ['info crl-unused']),
+  separated(
+    'is not listed by the key of the other root',
+    [crl(oldRoot)],
+    [
+      '@0 (CN=Root, [CN=Root], false, false, server, false)',
+      '@1 (CN=Root, [CN=Root], true, false, server, false)',
+      'info crl-unused',
+    ],
+  ),
+  separated('is reported for a CRL that no trusted key signed', [stranger], ['crl-signer-differs@1']),
+])
+
+const mute = given({ intermediate: { keyUsages: ['keyCertSign'] } })
+const numbered = (issuer: Minted, number: number, more: Partial<MintCrlOptions> = {}): Crl =>
+  crl(issuer, {
+    thisUpdate: past(1 - number / 10),
+    extensions: [authorityKeyIdentifier(publicHalf(issuer.key)), crlNumber(number)],
+    ...more,
+  })
+const some = Array.from({ length: 40 }, (_, i) => unknownExtension(false, `1.3.6.1.4.1.99999.${String(i + 1)}`))
+const critical = Array.from({ length: 500 }, (_, i) => ({
+  serial: i + 1,
+  extensions: [unknownExtension(true, `1.3.6.1.4.1.99999.${String(i + 1)}`)],
+}))
+const any = { usage: 'any' } as const
+const twenty = Array<string>(20).fill('crl-extension-refused')
+const anchored: Given = { leaf, trust: [intermediate], crls: [ofIntermediate, by(root, intermediate)] }
+
+table('CRLs', [
+  [
+    'of a CA that may not sign them are reported once',
+    () => ({
+      ...mute,
+      crls: [crl(mute.trust[0] ?? root), ...[4, 5].map((number) => numbered(mute.sent[0] ?? root, number))],
+    }),
+    ['crl-sign-missing@1', 'info crl-unused'],
+    any,
+  ],
+  row(
+    'that revoke a certificate report it once',
+    [ofRoot, ...[1, 2].map((number) => numbered(intermediate, number, { revoked: [{ serial: leaf.serial }] }))],
+    ['revocation/revoked@0', 'info crl-unused'],
+    any,
+  ),
+  row(
+    'are reported for twenty repeated extensions',
+    [ofRoot, crl(intermediate, { extensions: [akid, crlNumber(1), ...some, ...some] })],
+    twenty,
+    any,
+  ),
+  row('are reported for twenty extensions of entries', [ofRoot, crl(intermediate, { revoked: critical })], twenty, any),
+  [
+    'do not decide on a path that leads to no anchor',
+    () => ({ leaf, sent, trust: [other], crls: [by(intermediate, leaf)] }),
+    ['issuer-not-found@1'],
+  ],
+  [
+    'do not decide on the anchor, although etcd would',
+    () => anchored,
+    ['anchor-not-self-signed@1', 'warning serial-listed@1', 'info crl-unused'],
+  ],
+  [
+    'do not decide on a leaf that is trusted itself',
+    () => ({ leaf, trust: [leaf], crls: [by(intermediate, leaf)] }),
+    ['anchor-not-self-signed@0'],
+  ],
+])
+
+const limited = given({
+  root: { extensions: [distributionPoints([{ name: [uri('http://crl.test/a.crl')], reasons: [1] }])] },
+})
+const limitedCrls = [crl(limited.trust[0] ?? root), crl(limited.sent[0] ?? root)]
+
+table('OpenSSL', [
+  [
+    'requires every reason, also for the anchor',
+    () => ({ ...limited, crls: limitedCrls }),
+    [
+      'openssl-picks-other-crl@2 (crls[0], a distribution point of the certificate limits it to some reasons, server, false)',
+    ],
+  ],
+  ['is not asked for a client', () => ({ ...limited, crls: limitedCrls }), [], asClient],
+])
+
+it('chooses a CRL that another key of two CAs of one name signed', async () => {
+  const old = mintCa({ subject: 'Twice', notAfter: new Date('2060-01-01') })
+  const twice = mintCa({ subject: 'Twice', issuer: old, notAfter: new Date('2050-01-01') })
+  const minted = {
+    leaf: leafOf(twice),
+    sent: [twice],
+    trust: [old],
+    crls: [old, twice].map((issuer) => crl(issuer, { extensions: [] })),
+  }
+  const node = await askNode({ usage: 'server', host: HOST, ...minted })
+  expect(node).toMatchObject({ words: expect.stringContaining('CRL_SIGNATURE_FAILURE') as string })
+  const errors = (options: Options): string[] =>
+    textsOf(reportOn(minted, options).findings).filter((text) => !text.includes(' '))
+  expect(errors({})).toEqual([expect.stringContaining('openssl-picks-other-crl') as string])
+  expect(errors(asClient)).toEqual([])
+})
+
+const found = (options: Partial<MintCrlOptions>, more: readonly Crl[] = []): readonly Finding[] =>
+  reportOn({ leaf, sent, trust, crls: [ofRoot, crl(intermediate, options), ...more] }).findings
+const revokedBy = (entry: Partial<RevokedEntry>): Finding =>
+  findingOf(found({ revoked: [{ serial: leaf.serial, ...entry }] }), 'revocation/revoked')
+
+describe('a revoked certificate', () => {
+  const date = new Date('2024-05-06T07:08:09Z')
+
+  it('is reported with date, reason and CRL', () => {
+    const { message, remedy, details } = revokedBy({ date, reason: 1 })
+    expect(message).toBe(
+      'The certificate "CN=etcd-0" was revoked on 2024-05-06T07:08:09.000Z (keyCompromise), according to crls[1].',
+    )
+    expect(remedy).toBe('Issue a new certificate with a new key. A revoked certificate stays revoked.')
+    const { serialNumber } = leaf.x509()
+    expect(details).toEqual({
+      serialNumber,
+      reason: 'keyCompromise',
+      revokedAt: date,
+      invalidSince: null,
+      inFuture: false,
+      crl: 'crls[1]',
+    })
+  })
+
+  it.each([
+    [0, 'unspecified'],
+    [2, 'cACompromise'],
+    [3, 'affiliationChanged'],
+    [4, 'superseded'],
+    [5, 'cessationOfOperation'],
+    [7, 'reason 7'],
+    [9, 'privilegeWithdrawn'],
+    [10, 'aACompromise'],
+    [200, 'reason 200'],
+  ])('has the reason %i: %s', (reason, name) => {
+    expect(revokedBy({ reason })).toMatchObject({
+      details: { reason: name },
+      message: expect.stringContaining(`(${name})`) as string,
+    })
+  })
+
+  it('may have no reason, be on hold, or be removed', () => {
+    expect(revokedBy({ date })).toMatchObject({
+      details: { reason: null },
+      message: expect.stringContaining('09.000Z, according to') as string,
+    })
+    expect(revokedBy({ reason: 6 })).toMatchObject({
+      message: expect.stringContaining('was put on hold') as string,
+      remedy: expect.stringContaining('Ask the CA to lift the hold') as string,
+    })
+    expect(revokedBy({ reason: 8 }).remedy).toContain('only delta CRLs may hold removals')
+    for (const reasons of [
+      [8, 4],
+      [4, 8],
+    ]) {
+      const findings = found({ revoked: reasons.map((reason) => ({ serial: leaf.serial, reason })) })
+      expect(findingOf(findings, 'revocation/revoked').details).toMatchObject({ reason: 'superseded' })
+    }
+  })
+
+  it('may be revoked from a date in the future on, or since the key was compromised', () => {
+    const { message, details } = revokedBy({ date: new Date('2048-01-01T00:00:00Z') })
+    expect(message).toContain('was revoked as of 2048-01-01T00:00:00.000Z, a date ahead that counts at once')
+    expect(details).toMatchObject({ inFuture: true })
+    const at = new Date(Math.floor(Date.now() / 1000) * 1000)
+    const now = crl(intermediate, { revoked: [{ serial: leaf.serial, date: at }] })
+    const report = reportOn({ leaf, sent, trust, crls: [ofRoot, now] }, { at })
+    expect(findingOf(report.findings, 'revocation/revoked').details).toMatchObject({ inFuture: false })
+    const compromised = revokedBy({ reason: 1, extensions: [invalidityDate(date)] })
+    expect(compromised).toMatchObject({
+      details: { invalidSince: date },
+      message: expect.stringContaining('compromised since 2024-05-06') as string,
+    })
+  })
+})
+
+describe('the dates of a CRL', () => {
+  const [thisUpdate, nextUpdate] = [new Date('2030-01-01T00:00:00Z'), new Date('2030-02-01T00:00:00Z')]
+  const long = { notBefore: new Date('2029-01-01T00:00:00Z'), notAfter: new Date('2031-01-01T00:00:00Z') }
+  const lasting = given({ root: long, intermediate: long, leaf: long })
+  const crls = [...lasting.trust, ...lasting.sent].map((issuer) => crl(issuer, { thisUpdate, nextUpdate }))
+  const later = crl(lasting.sent[0] ?? root, {
+    thisUpdate: new Date('2030-01-15T00:00:00Z'),
+    nextUpdate,
+    extensions: [],
+  })
+
+  it.each([
+    ['2029-12-31T23:59:59.999Z', '0s', false],
+    ['2030-01-01T00:00:00Z', '0s', true],
+    ['2030-02-01T00:00:00.999Z', '0s', true],
+    ['2030-02-01T00:00:01Z', '0s', false],
+    ['2029-12-31T23:59:55Z', '5s', true],
+    ['2029-12-31T23:59:54Z', '5s', false],
+    ['2030-02-01T00:00:05Z', '5s', true],
+    ['2030-02-01T00:00:06Z', '5s', false],
+  ])('count at %s with a clock skew of %s: %s', (at, clockSkew, isCurrent) => {
+    const { findings } = reportOn({ ...lasting, crls }, { usage: 'any', at: new Date(at), clockSkew })
+    expect(textsOf(findings)).toEqual(isCurrent ? [] : ['crl-not-current', 'crl-not-current'])
+  })
+
+  it('decide which of two is the newer one at that time', () => {
+    const unused = (at: string): unknown => {
+      const { findings } = reportOn({ ...lasting, crls: [...crls, later] }, { usage: 'any', at: new Date(at) })
+      return findingOf(findings, 'revocation/crl-unused').details
+    }
+    expect(unused('2030-01-10T00:00:00Z')).toMatchObject({ origin: 'crls[2]' })
+    expect(unused('2030-01-20T00:00:00Z')).toMatchObject({ origin: 'crls[1]' })
+  })
+})
+
+describe('a finding about CRLs', () => {
+  it('says what they cover instead, and why they were not needed', () => {
+    const scope = issuingDistributionPoint({ name: [directoryName('Lists')], onlyUserCerts: true })
+    expect(findingOf(found({ extensions: [scope] }), 'revocation/crl-scope').message).toBe(
+      'No CRL covers the certificate "CN=etcd-0": crls[1] covers only certificates that name the distribution point CN=Lists.',
+    )
+    const unneeded = crl(intermediate, {
+      ...LATE,
+      extensions: [akid, crlNumber(1), issuingDistributionPoint({ onlyUserCerts: true })],
+    })
+    expect(findingOf(found({}, [unneeded]), 'revocation/crl-unused').message).toBe(
+      'The CRL crls[2] of "CN=Test Intermediate" was not used: it is not needed, and faulty (revocation/crl-not-current).',
+    )
+    const reasons = issuingDistributionPoint({ onlySomeReasons: [1, 2, 3, 4, 5, 8] })
+    expect(findingOf(found({ extensions: [reasons] }), 'revocation/crl-scope').details).toEqual({
+      kind: 'reasons',
+      missing: ['certificateHold', 'privilegeWithdrawn'],
+    })
+  })
+
+  it.each<[string, Extension[], Extension[] | null]>([
+    ['no full CRL of the same key and scope is beside it', [crlNumber(9), deltaCrlIndicator(3)], null],
+    ['it has no number of its own or of its base', [deltaCrlIndicator(3)], [crlNumber(3)]],
+    [
+      'it has no number of its own or of its base',
+      [crlNumber(9), { ...deltaCrlIndicator(3), value: Buffer.of(5, 0) }],
+      [crlNumber(3)],
+    ],
+    ['the full CRL beside it has no CRL number', [crlNumber(9), deltaCrlIndicator(3)], []],
+    [
+      'it starts from number 3, and the full CRL beside it is the older 2',
+      [crlNumber(9), deltaCrlIndicator(3)],
+      [crlNumber(2)],
+    ],
+  ])('says why a delta CRL is not applied: %s', (reason, ofDelta, ofFull) => {
+    const full = ofFull === null ? [] : [crl(intermediate, { extensions: [akid, ...ofFull] })]
+    const { details } = findingOf(found({ extensions: [akid, ...ofDelta] }, full), 'revocation/crl-delta')
+    expect(details).toEqual({ kind: 'refused', origin: 'crls[1]', reason })
+  })
+
+  it('says that another key signed them, and what etcd makes of the serial numbers of another CA', () => {
+    const forged = crl(mintCa({ subject: 'Test Intermediate' }))
+    const { message, remedy } = findingOf(
+      reportOn({ leaf, sent, trust, crls: [ofRoot, forged] }).findings,
+      'revocation/crl-signer-differs',
+    )
+    expect([message, remedy]).toEqual([
+      expect.stringContaining('names another key'),
+      expect.stringContaining('each key needs its own list'),
+    ])
+    const listed = findingOf(
+      reportOn({ leaf, sent, trust, crls: [ofRoot, by(other, leaf)] }, asClient).findings,
+      'revocation/serial-listed',
+    )
+    expect(listed.message).toContain(
+      `serial number ${leaf.x509().serialNumber}, which is in crls[1] (the list is of another CA)`,
+    )
+    expect(listed.refusals).toEqual([{ by: 'etcd', words: 'transport: certificate serial … revoked' }])
+  })
+
+  it('shows nothing that a terminal would act on', () => {
+    const evil = mintCa({ subject: [['CN', '\u001b[2Jevil\r\n\u202e']] })
+    const shown = formatReport(reportOn({ leaf, sent, trust, crls: [ofRoot, by(evil, leaf)] }))
+    expect(shown).toContain('evil')
+    expect(shown.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/)
+  })
+
+  it('says that PEM is not read by etcd, once for all, and only the first of a file', async () => {
+    const warnings = async (crls: string | Buffer): Promise<string[]> => {
+      const source = fromPem({ ca: root.pem, cert: chainPem(leaf, intermediate), key: leaf.keyPem, crl: crls })
+      return textsOf((await inspectCredentials(source, { usage: 'any' })).findings)
+    }
+    const form = (crls: (string | Uint8Array)[]): string[] =>
+      textsOf(
+        validateChain(
+          { leaf: leaf.der, intermediates: intermediate.der, trustAnchors: root.der, crls },
+          { usage: 'any' },
+        ).findings,
+      )
+    expect(form([ofRoot.der, ofIntermediate.der])).toEqual([])
+    expect(form([ofRoot.pem, ofIntermediate.pem])).toEqual(['warning crl-form'])
+    expect(form([Buffer.from(ofRoot.pem + ofIntermediate.pem)])).toEqual(['warning crl-form'])
+    expect(await warnings(ofRoot.pem + ofIntermediate.pem)).toEqual(['warning crl-form', 'warning crl-form'])
+    const { crls } = await fromPem({
+      ca: root.pem,
+      cert: chainPem(leaf, intermediate),
+      key: leaf.keyPem,
+      crl: ofRoot.pem + ofIntermediate.pem,
+    }).load()
+    expect(crls.map(({ origin, form }) => [origin, form])).toEqual([
+      ['option "crl", line 1', 'pem'],
+      [`option "crl", line ${String(ofRoot.pem.split('\n').length)}`, 'pem'],
+    ])
+  })
+})
