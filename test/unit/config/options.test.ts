@@ -14,30 +14,18 @@ import { cipherSuites } from '../../../src/config/tables/cipher-suites.js'
 import { readVersion } from '../../../src/config/tables/version.js'
 
 describe('the table', () => {
-  it('names each flag, variable and key once', () => {
-    const flags = etcdOptions.flatMap(({ flag }) => flag?.name ?? [])
-    expect(new Set(flags).size).toBe(flags.length)
-    expect(new Set(flags.map(variableOf)).size).toBe(flags.length)
-    const paths = etcdOptions.flatMap(({ yaml }) => yaml?.name.join('/') ?? [])
-    expect(new Set(paths).size).toBe(paths.length)
-  })
-
-  it('and the table of all others have no name in common', () => {
+  it('and the table of all others name each flag, variable and key once', () => {
     const flags = [...etcdOptions, ...passthroughOptions].flatMap(({ flag }) => flag?.name ?? [])
     expect(new Set(flags).size).toBe(flags.length)
+    expect(new Set(flags.map(variableOf)).size).toBe(flags.length)
     const paths = [...etcdOptions, ...passthroughOptions].flatMap(({ yaml }) => yaml?.name.join('/') ?? [])
     expect(new Set(paths).size).toBe(paths.length)
+    for (const row of etcdOptions) expect(row.flag ?? row.yaml, nameOf(row)).not.toBeNull()
     for (const row of passthroughOptions) {
       expect(row.flag ?? row.yaml, row.name).not.toBeNull()
       expect(passthroughSpellings(row.name, 'flags'), row.name).toEqual(row.flag === null ? [] : [row.flag])
     }
     expect(passthroughSpellings('socket-options', 'yaml')).toHaveLength(2)
-  })
-
-  it('has no option that no form can set', () => {
-    for (const row of etcdOptions) {
-      expect(row.flag ?? row.yaml, nameOf(row)).not.toBeNull()
-    }
   })
 
   it('finds rows by what a reader meets', () => {
@@ -59,31 +47,22 @@ describe('the table', () => {
 })
 
 /** Told by the sources of the very releases: which of them have the option in which form. */
-describe.each<[option: string, form: ConfigForm, has: string[], lacks: string[]]>([
+it.each<[option: string, form: ConfigForm, has: string[], lacks: string[]]>([
   ['--tls-min-version', 'flags', ['3.4.25', '3.5.8', '3.6', '3.7.1'], ['3.4.24', '3.5.7']],
   ['--listen-client-http-urls', 'yaml', ['3.4.45', '3.5.8', '3.6.0'], ['3.4.0', '3.5.0']],
   ['--client-cert-file', 'env', ['3.5', '3.6', '3.7'], ['3.4', '3.4.45']],
   ['--self-signed-cert-validity', 'flags', ['3.5.0', '3.6.14'], ['3.4.45']],
   ['--self-signed-cert-validity', 'yaml', ['3.5.1', '3.6.0', '3.7.0'], ['3.5.0', '3.4.45']],
-  ['--client-crl-file', 'flags', ['3.4', '3.5', '3.6', '3.7'], []],
   ['--client-crl-file', 'yaml', [], ['3.4', '3.5', '3.6', '3.7', '3.7.1']],
   ['client-transport-security.allowed-cn', 'yaml', ['3.5.14', '3.5.33', '3.6', '3.7'], ['3.4.45', '3.5.13']],
-  ['client-transport-security.allowed-cn', 'flags', [], ['3.4', '3.5.16', '3.6.14', '3.7.1']],
-  ['--client-cert-allowed-hostname', 'flags', ['3.4', '3.5', '3.6', '3.7'], []],
   ['--peer-cert-allowed-hostname', 'yaml', ['3.5.14', '3.6.0'], ['3.5.13', '3.4.45']],
   ['--peer-skip-client-san-verification', 'yaml', ['3.6.0', '3.7.1'], ['3.5.33', '3.4.45']],
   ['--experimental-peer-skip-client-san-verification', 'flags', ['3.4', '3.5', '3.6'], ['3.7', '3.7.1']],
   ['--experimental-peer-skip-client-san-verification', 'yaml', ['3.6.14'], ['3.5.33', '3.7']],
-  ['--discovery-cert', 'flags', ['3.6.0', '3.7.1'], ['3.5.33']],
-])('%s as %s', (option, form, has, lacks) => {
+])('%s as %s is in the releases that have it', (option, form, has, lacks) => {
   const row = etcdOptions.find((each) => nameOf(each) === option)
-  const availability = (version: string) =>
-    row === undefined ? 'no row' : formAvailability(row, form, readVersion(version, 'version'))
-
-  it.each([...has.map((version) => [version, 'all']), ...lacks.map((version) => [version, 'none'])])(
-    'etcd %s: %s',
-    (version, expected) => {
-      expect(availability(version)).toBe(expected)
-    },
+  const all = [...has, ...lacks].map((version) =>
+    row === undefined ? 'no row' : formAvailability(row, form, readVersion(version, 'version')),
   )
+  expect(all).toEqual([...has.map(() => 'all'), ...lacks.map(() => 'none')])
 })

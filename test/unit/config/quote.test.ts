@@ -27,11 +27,8 @@ function shell(script: string): string[] {
 }
 
 describe('for a shell', () => {
-  it('each word comes back as it was', () => {
+  it('each argument comes back as it was', () => {
     expect(shell(`printf '%s\\0' ${NASTY.map(quoteForShell).join(' ')}`)).toEqual(NASTY)
-  })
-
-  it('any words do', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 50, maxLength: 100 }), (words) => {
         expect(shell(`printf '%s\\0' ${words.map(quoteForShell).join(' ')}`)).toEqual(words)
@@ -81,24 +78,8 @@ it('for a unit of systemd: each word comes back as it was', () => {
   expect(quoteForUnit('/usr/bin/etcd')).toBe('/usr/bin/etcd')
   expect(quoteForUnit('100%')).toBe('100%%')
   expect(quoteForUnit('a $HOME "b"')).toBe(String.raw`"a $$HOME \"b\""`)
-  expect(
-    unquoteUnitLine(
-      NASTY.filter((word) => word !== '')
-        .map(quoteForUnit)
-        .join(' '),
-    ),
-  ).toEqual(NASTY.filter((word) => word !== ''))
-  fc.assert(
-    fc.property(
-      fc.array(
-        text.filter((word) => word !== ''),
-        { minLength: 1, maxLength: 20 },
-      ),
-      (words) => {
-        expect(unquoteUnitLine(words.map(quoteForUnit).join(' '))).toEqual(words)
-      },
-    ),
-  )
+  const words = [...NASTY, ...fc.sample(text, 200)].filter((word) => word !== '')
+  expect(unquoteUnitLine(words.map(quoteForUnit).join(' '))).toEqual(words)
 })
 
 it('for a unit of systemd: itself reads each word as it was', () => {

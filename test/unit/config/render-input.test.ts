@@ -8,84 +8,54 @@ import { parseDocument } from 'yaml'
 import { memberConfig, type ConfigChanges } from '../../support/member-config.js'
 import { thrown } from '../../support/refused.js'
 
-describe('URLs', () => {
+describe('a URL', () => {
   it.each([
-    'https://10.0.0.1:2379',
-    'https://[::1]:2379',
-    'https://[2001:db8::1]:1',
-    'https://127.0.0.1:65535',
-    'http://localhost:2379',
-  ])('%s is one to listen on', (text) => {
-    expect(readPlainUrl(text, 'listen')).toHaveProperty('url')
+    ['https://10.0.0.1:2379', 'listen'],
+    ['https://[2001:db8::1]:1', 'listen'],
+    ['http://localhost:65535', 'listen'],
+    ['https://etcd-0.example.com:2379', 'advertise'],
+    ['https://etcd_0:2379', 'advertise'],
+  ] as const)('%s is accepted to %s', (text, use) => {
+    expect(readPlainUrl(text, use)).toHaveProperty('url')
   })
-
-  it.each(['https://etcd-0.example.com:2379', 'https://etcd_0:2379', 'https://[2001:db8::1]:2379'])(
-    '%s is one to advertise',
-    (text) => {
-      expect(readPlainUrl(text, 'advertise')).toHaveProperty('url')
-    },
-  )
 
   it.each([
     ['', 'has no scheme, such as "https://"'],
-    ['10.0.0.1:2379', 'has no scheme, such as "https://"'],
     ['https:10.0.0.1:2379', 'has no scheme, such as "https://"'],
     ['HTTPS://10.0.0.1:2379', 'has the scheme "HTTPS" in place of "https"'],
     ['unixs://localhost:2379', 'is a unix socket'],
     ['https://10.0.0.1', 'does not have the form "host:port"'],
-    ['https://10.0.0.1:', 'has an invalid port'],
     ['https://10.0.0.1:0', 'has an invalid port'],
     ['https://10.0.0.1:02379', 'has an invalid port'],
     ['https://10.0.0.1:65536', 'does not have the form "host:port"'],
     ['https://10.0.0.1:2379/', 'must not have a path, not even "/"'],
-    ['https://10.0.0.1:2379/path', 'must not have a path, not even "/"'],
     ['https://10.0.0.1:2379?a', 'has something after the port'],
-    ['https://10.0.0.1:2379#a', 'has something after the port'],
     ['https://root:secret@10.0.0.1:2379', 'contains a user name'],
-    ['https://::1:2379', 'does not have the form "host:port"'],
     ['https://[10.0.0.1]:2379', 'has brackets, but not around an IPv6 address'],
     ['https://[fe80::1%25eth0]:2379', 'has a host that must not carry a zone id: certificates know none'],
     ['https://10.0.0.300:2379', /^has a host that must/],
-    [' https://10.0.0.1:2379', 'has no scheme, such as "https://"'],
     ['https://10.0.0.1:2379 ', 'does not have the form "host:port"'],
     ['https://10.0.0.1:2379,https://10.0.0.2:2379', 'must not have a path, not even "/"'],
     ['https://eté.example:2379', 'has a host that is not ASCII, and needs its "xn--" form'],
     ['https://*.example.com:2379', 'has an invalid host'],
     [`https://${'a'.repeat(400)}:2379`, 'is longer than 300 characters'],
     ['https://0.0.0.0:2379', 'has the wildcard address, which others cannot connect to'],
-    ['https://[::]:2379', 'has the wildcard address, which others cannot connect to'],
-  ])('%j is none', (text, reason) => {
+  ])('%j is refused', (text, reason) => {
     expect(readPlainUrl(text, 'advertise')).toEqual({
       refused: typeof reason === 'string' ? reason : (expect.stringMatching(reason) as string),
     })
   })
 
-  it('a name is none to listen on', () => {
-    expect(readPlainUrl('https://etcd-0:2379', 'listen')).toEqual({
-      refused: expect.stringContaining('not a host name') as string,
-    })
-  })
-
-  it('every reading of any text is an answer', () => {
-    fc.assert(
-      fc.property(
-        fc.oneof(fc.string(), fc.webUrl(), fc.ipV6()),
-        fc.constantFrom('listen', 'advertise'),
-        (text, use) => {
-          const reading = readPlainUrl(text, use)
-          expect('url' in reading || reading.refused.length > 0).toBe(true)
-        },
-      ),
-    )
+  it('has an address to listen on, not a name', () => {
+    const refused = expect.stringContaining('not a host name') as string
+    expect(readPlainUrl('https://etcd-0:2379', 'listen')).toEqual({ refused })
   })
 })
 
-describe('texts', () => {
+describe('strings', () => {
   it.each([
     ['a line break', 'a\nb'],
-    ['a zero', 'a\0b'],
     ['an escape', 'a\u001b[31m'],
-    ['a next line', 'a\u0085b'],
     ['a line separator', 'a\u2028b'],
     ['half a character', 'a\ud800'],
     ['nothing', ''],
@@ -117,32 +87,7 @@ describe('texts', () => {
   })
 
   it('of all other kinds come back from YAML as they were', () => {
-    const texts = [
-      'on',
-      'null',
-      '~',
-      '1e3',
-      '0x1f',
-      '012',
-      '2001-01-01',
-      '- a',
-      'a: b',
-      '"',
-      "'",
-      '\\',
-      '#a',
-      '%s',
-      '${HOME}',
-      ' a ',
-      'ünï',
-      '🔒',
-      '!tag',
-      '&a',
-      '*a',
-      '<<',
-      '__proto__',
-      '\u00a0',
-    ]
+    const texts = ['on', 'null', '~', '1e3', '0x1f', '012', '2001-01-01', '- a', 'a: b', '"', "'", '\\', '#a', '%s', '${HOME}', ' a ', 'ünï', '🔒', '!tag', '&a', '*a', '<<', '__proto__', '\u00a0'] // prettier-ignore
     const path = fc.oneof(fc.constantFrom(...texts), fc.string({ minLength: 1, unit: 'grapheme' }))
     fc.assert(
       fc.property(path, (text) => {
@@ -183,36 +128,19 @@ describe('lists', () => {
       expect(findings[0]?.message.length).toBeLessThan(1500)
     }
   })
-
-  it('of hundreds of members are written in the order given', () => {
-    const names = Array.from({ length: 500 }, (_, i) => `m${String(i)}`)
-    const initialCluster = Object.fromEntries(
-      names.map((name, i) => [name, [`https://10.1.${String(i >> 8)}.${String(i & 255)}:2380`]]),
-    )
-    initialCluster['etcd-0'] = ['https://10.0.0.1:2380']
-    const flag = renderEtcdConfig(memberConfig({ initialCluster }), 'args').find((each) =>
-      each.startsWith('--initial-cluster='),
-    )
-    expect(flag?.split(',').map((each) => each.split('=').at(-2))).toEqual([...names, 'etcd-0'])
-  })
 })
 
-describe('what is no configuration is a wrong call', () => {
+describe('a wrong call is one with an invalid', () => {
   it.each<[string, unknown]>([
     ['config', null],
-    ['config', 'name: a'],
-    ['config', []],
     ['config.client', { ...memberConfig(), client: undefined }],
     ['config.name', { ...memberConfig(), name: undefined }],
-    ['config.name', { ...memberConfig(), name: 1 }],
     ['config.nmae', { ...memberConfig(), nmae: 'a' }],
-    ['config.peer.listenUrls', memberConfig({ peer: { listenUrls: undefined as unknown as string[] } })],
     ['config.peer.listenUrls', memberConfig({ peer: { listenUrls: 'https://10.0.0.1:2380' as unknown as string[] } })],
     [
       'config.client.skipClientSanVerification',
       memberConfig({ client: { skipClientSanVerification: true } as object }),
     ],
-    ['config.peer.httpUrls', memberConfig({ peer: { httpUrls: [] } as object })],
     ['config.client.clientCertAuth', memberConfig({ client: { clientCertAuth: 'true' as unknown as boolean } })],
     ['config.client.plaintext', memberConfig({ client: { plaintext: 'no' as unknown as boolean } })],
     ['config.peer.allowedCn', memberConfig({ peer: { allowedCn: 'a' as unknown as string[] } })],
@@ -220,7 +148,6 @@ describe('what is no configuration is a wrong call', () => {
     ['config.initialClusterState', memberConfig({ initialClusterState: 'old' as 'new' })],
     ['config.tlsMinVersion', memberConfig({ tlsMinVersion: 'TLS1.1' as 'TLS1.2' })],
     ['config.selfSignedCertValidity', memberConfig({ selfSignedCertValidity: 0 })],
-    ['config.selfSignedCertValidity', memberConfig({ selfSignedCertValidity: 1.5 })],
     ['config.version', memberConfig({ version: '3.8' as '3.7' })],
   ])('%s', (option, config) => {
     expect(thrown(() => renderEtcdConfig(config as MemberConfig, 'flags'), 'ERR_OPTION_INVALID').details.option).toBe(

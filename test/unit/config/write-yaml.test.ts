@@ -50,7 +50,7 @@ describe('writeYaml', () => {
           }
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 60 },
     )
   })
 })
