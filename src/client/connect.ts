@@ -60,14 +60,12 @@ export function checkEtcd3Options(options: Etcd3Options): Etcd3Options {
   return options
 }
 
-/** What an `Etcd3` of ours stands on. */
 export interface ClientSession extends TlsSession {
   readonly pool: ChannelBacking
   /** The error that explains the reason for which a watch was canceled; null if no more is known. */
   causeOf(reason: string): EtcdMtlsError | null
   /** A watch failed, and nobody listens for that. */
   unheard(error: Error): void
-  /** Ends every call and connection; resolves when every socket is gone. */
   close(): Promise<void>
 }
 
@@ -76,10 +74,8 @@ interface ClientParts {
   readonly etcd3: Etcd3Options
 }
 
-/**
- * Reserved (RFC 2606), so that it can never be reached: etcd3 requires a host, and dials none itself. All endpoints are behind this one,
- * because etcd3's rotation over several hosts hangs on a silent one.
- */
+// Reserved (RFC 2606), so that it can never be reached: etcd3 requires a host, and dials none itself. All endpoints are behind this one,
+// because etcd3's rotation over several hosts hangs on a silent one.
 const VIRTUAL_HOST = 'etcd-mtls.invalid'
 
 /** etcd3 tries a lease's keep-alive again this long after its stream ended, once (etcd3/lib/lease.js), in milliseconds. */
@@ -211,10 +207,8 @@ function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, life: AbortS
   }
 }
 
-/**
- * etcd3's default, a circuit breaker, would close the whole client for five seconds after three failures of one member, and
- * turn every cause into "circuit is open".
- */
+// etcd3's default, a circuit breaker, would close the whole client for five seconds after three failures of one member, and
+// turn every cause into "circuit is open".
 function noPolicy(): HostPolicy {
   // One for all calls: etcd3 uses no signal, and each of them costs as much as a fiftieth of a call.
   const never = new AbortController().signal
@@ -228,7 +222,6 @@ function noPolicy(): HostPolicy {
   return policy as HostPolicy
 }
 
-/** The call that a policy's work has made, so that the error of the work can explain its end. */
 interface CallNotes {
   /** Set while work runs to its first pause: etcd3 makes its call before that. */
   current: { call: ExplainedCall | null } | null
@@ -298,10 +291,8 @@ function untilClosed(backoff: WatchBackoff, life: AbortSignal): WatchBackoff {
   }
 }
 
-/**
- * A stream that fails ends, too, and etcd3 starts a new attempt for each of the two (etcd3/lib/watch.js, establishStream):
- * attempts and timers double with each failure, for as long as no endpoint answers. Here a failure counts once.
- */
+// A stream that fails ends, too, and etcd3 starts a new attempt for each of the two (etcd3/lib/watch.js, establishStream):
+// attempts and timers double with each failure, for as long as no endpoint answers. Here a failure counts once.
 function failOnce(client: Etcd3['watchClient']): void {
   const watch = client.watch.bind(client)
   client.watch = async (options) => {
@@ -315,10 +306,8 @@ function failOnce(client: Etcd3['watchClient']): void {
 /** etcd3 puts it before the reason (etcd3/lib/watch.js, handleCancelResponse). */
 const CANCELED = 'Watcher canceled: '
 
-/**
- * The same builder. Its watchers cannot end the process by an `error` that nobody listens for; and `create()` settles, where etcd3
- * looks for a connection indefinitely.
- */
+// The same builder. Its watchers cannot end the process by an `error` that nobody listens for; and `create()` settles, where etcd3
+// looks for a connection indefinitely.
 function guardWatches(builder: WatchBuilder, session: ClientSession): WatchBuilder {
   const make = builder.watcher.bind(builder)
   builder.watcher = () => guard(make(), session)
@@ -420,7 +409,6 @@ function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSign
   }
 }
 
-/** Adds what is known of the reason to an error that another library made. */
 function setCause(error: unknown, cause: Error | null): void {
   if (cause === null || !isError(error) || error.cause !== undefined) return
   // Not enumerable, as the language has it for the option `cause`.

@@ -12,10 +12,8 @@ import { failedReport, finding } from './finding.js'
 import type { ResolvedDiscovery } from './options.js'
 import { abortable } from './timing.js'
 
-/** Asks DNS for SRV records. */
 export type LookupSrv = (record: string, signal: AbortSignal) => Promise<SrvRecord[]>
 
-/** The name servers of this machine. */
 export const lookupSrv: LookupSrv = async (record, signal) => {
   const resolver = new Resolver()
   const cancel = (): void => {
@@ -31,7 +29,6 @@ export const lookupSrv: LookupSrv = async (record, signal) => {
 
 interface DiscoveryRequest {
   discovery: ResolvedDiscovery
-  /** Milliseconds. */
   timeout: number
   signal: AbortSignal | null
   lookup: LookupSrv

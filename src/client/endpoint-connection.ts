@@ -22,11 +22,9 @@ interface EndpointParts {
   readonly endpoint: Endpoint
   /** The name that the server's certificate has to cover. */
   readonly name: Host
-  /** The credentials in use now. */
   readonly validated: () => ValidatedCredentials
   /** For one attempt with its diagnosis, in milliseconds. */
   readonly dialTimeout: number
-  /** Called after each change of state. */
   readonly onChange: () => void
   /** The finding for a cluster that is not the client's; null if it is, or is not known. */
   readonly refuseCluster: (connection: EndpointConnection, clusterId: string | null) => Finding | null
@@ -37,14 +35,12 @@ interface EndpointParts {
 /** `leaderless` is added in {@link EndpointConnection.status}: the connection itself is good. */
 type State = Exclude<EndpointStatus['state'], 'leaderless'>
 
-/** The result of dialling, perhaps with credentials that are not in use yet. */
 export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
 
 interface DialPlan {
   readonly validated: ValidatedCredentials
   /** Whether the attempt keeps the process alive: a caller waits for it. */
   readonly keepsProcess: boolean
-  /** For the attempt with its diagnosis, in milliseconds. */
   readonly timeout: number
   readonly isTooLate: () => boolean
 }
@@ -109,7 +105,6 @@ export class EndpointConnection {
     return isLearner ? 'learner' : this.#role
   }
 
-  /** Whether the member had a leader when it was connected; false unless it is connected. */
   get connectedWithLeader(): boolean {
     return this.#dialled !== null && this.#dialled.answer.grpcMessage !== NO_LEADER
   }
@@ -124,7 +119,6 @@ export class EndpointConnection {
     return this.#dialled !== null && this.#leaderlessSince === null
   }
 
-  /** The verified connection, or null. */
   get connection(): Connection | null {
     return this.#dialled?.connection ?? null
   }
@@ -155,7 +149,6 @@ export class EndpointConnection {
     this.#parts.onChange()
   }
 
-  /** The role that the member at the other end of this connection reported. */
   setRole(connection: Connection, role: MemberRole | null): void {
     if (connection === this.connection) this.#role = role
   }
@@ -175,7 +168,6 @@ export class EndpointConnection {
     return attempt
   }
 
-  /** Checks that a verified connection still answers; dials otherwise. */
   async check(): Promise<void> {
     const { connection } = this
     if (connection === null) {
@@ -223,7 +215,6 @@ export class EndpointConnection {
     return old
   }
 
-  /** Drains the connection, and dials again after a pause. `limit`: for the calls on it, in milliseconds. */
   refuse(found: Finding, limit: number): void {
     const { connection } = this
     if (connection === null) return
@@ -262,9 +253,7 @@ export class EndpointConnection {
     else this.#fail(reached.findings)
   }
 
-  /**
-   * If OpenSSL missed a path that is valid, it dials again with the trust anchor of that path alone. Null if the result comes too late.
-   */
+  /** If OpenSSL missed a path that is valid, it dials again with the trust anchor of that path alone. Null if the result comes too late. */
   async #dialAndDiagnose({ validated, keepsProcess, timeout, isTooLate }: DialPlan): Promise<DialAttempt | null> {
     const { endpoint, name } = this.#parts
     const deadline = performance.now() + timeout
@@ -347,7 +336,6 @@ export class EndpointConnection {
       : [finding('endpoint/address-failed', { endpoint: url, answered, failed: [...failed] })]
   }
 
-  /** The findings about the server's certificates as of now, while it is connected. */
   #serverFindings(): readonly Finding[] {
     if (this.#dialled === null) return []
     const { validation, validated } = this.#dialled
@@ -390,7 +378,6 @@ export class EndpointConnection {
     if (pause < RECENT) this.#change('connecting', [found])
   }
 
-  /** Dials again after a pause, which it returns, in milliseconds. */
   #backOff(): number {
     this.#failures += 1
     const pause = backoffPause(this.#failures, PAUSES)

@@ -23,7 +23,6 @@ import { LeaderCheck, RANGE_PATH, readServerStatus, REQUIRE_LEADER, STATUS_PATH 
 import { isTokenRefused, type Login, LoginError } from './transport/login.js'
 import { UnaryCall } from './transport/unary-call.js'
 
-/** How long requests that were sent may take to end once the client is closed, in milliseconds. */
 const CLOSE_GRACE = 1000
 /** What a call may wait longer than one attempt to dial takes, in milliseconds. */
 const WAIT_MARGIN = 500
@@ -50,7 +49,6 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   readonly carried = new Set<CarriedCall>()
   readonly watchEnds = new WatchEnds()
   readonly receiveBudget = new ReceiveBudget()
-  /** Null: no password. */
   login: Login | null = null
   readonly #explain: Explanations
   #endpoints: readonly EndpointConnection[]
@@ -148,7 +146,6 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     return because(reviewed, this.#explain.refusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
   }
 
-  /** From here on, calls go to these. */
   replace(endpoints: readonly EndpointConnection[]): void {
     this.#endpoints = endpoints
     this.target = targetOf(endpoints)
@@ -186,7 +183,6 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     return clusterId === chosen.id ? null : refusalOf(connected, clusterId)
   }
 
-  /** To be called after each change of an endpoint. */
   endpointChanged(): void {
     const before = this.#ready
     this.#ready = this.#endpoints.flatMap(({ connection }) => connection ?? [])
@@ -230,7 +226,6 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     clearTimeout(timer)
   }
 
-  /** Carries the call now, if it can be. */
   #serve(call: WaitingCall, path: string): boolean {
     const connection = path === WATCH || path === LEASE_KEEP_ALIVE ? this.#pickForStream(call) : this.#pick(call.avoid)
     if (connection === null) return false
@@ -270,10 +265,8 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     return this.#pick(new Set([...avoid, ...crowded.map(({ authority }) => authority)]))
   }
 
-  /**
-   * A member has come back: each stream migrates with the probability that gives every member its share, at a random time, so
-   * that the streams of many clients do not arrive at once.
-   */
+  // A member has come back: each stream migrates with the probability that gives every member its share, at a random time, so
+  // that the streams of many clients do not arrive at once.
   #rebalance(): void {
     for (const call of this.carried) {
       if (!call.openEnded || Math.random() >= 1 / this.#ready.length) continue
@@ -364,10 +357,8 @@ function targetOf(endpoints: readonly EndpointConnection[]): string {
   return endpoints.map((each) => each.endpoint.url).join(',')
 }
 
-/**
- * etcd3 repeats a call without a pause as long as etcd does not accept its token (etcd3/lib/connection-pool.js, exec), and
- * recognizes that by the message. Without a password there is no other token.
- */
+// etcd3 repeats a call without a pause as long as etcd does not accept its token (etcd3/lib/connection-pool.js, exec), and
+// recognizes that by the message. Without a password there is no other token.
 function withoutLogin(outcome: Outcome): Outcome {
   if (outcome.code !== status.UNAUTHENTICATED || !isTokenRefused(outcome)) return outcome
   const details = 'etcd does not accept the token of this call, and the client has no password for another one'

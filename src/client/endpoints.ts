@@ -4,7 +4,6 @@ import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../repor
 import { printable } from '../report/printable.js'
 import { classifyHost, type Host, readHost } from '../x509/names.js'
 
-/** One etcd member's client address. */
 export interface Endpoint {
   /** Canonical: `https://host:port`, lower case, an IPv6 address in brackets; or `unixs://path`. */
   readonly url: string
@@ -17,7 +16,6 @@ export interface Endpoint {
   /** What is looked up: the name with its trailing dot, if it was written with one, so that no search domain is tried. */
   readonly address: string
   readonly port: number
-  /** The path of a unix socket; null for TCP. */
   readonly socketPath: string | null
 }
 
@@ -61,7 +59,6 @@ export function authorityFor({ authority, host }: Endpoint, name: Host): string 
   return name.value === host.value ? authority : bracketed(name)
 }
 
-/** Whether two entries are the same server, under the same name. */
 export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
   return one.url === other.url && one.address === other.address && one.serverName?.value === other.serverName?.value
 }
@@ -119,7 +116,6 @@ function parseEndpoint(text: string): Endpoint {
   }
 }
 
-/** What stands between the scheme and the path. */
 function authorityOf(text: string): string {
   if (text === '') throw optionInvalid('endpoints', AT_LEAST_ONE)
   const [, written, authority = '', after = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(.*)$/is.exec(text) ?? []

@@ -14,7 +14,6 @@ export class EventHub {
     for (const consumer of this.#consumers) consumer.give(event)
   }
 
-  /** A consumer of every event from this call on. `first` comes before all others. */
   consume(first: readonly TlsEvent[]): AsyncIterableIterator<TlsEvent, undefined> {
     const consumer = new Consumer(() => this.#consumers.delete(consumer))
     for (const event of first) consumer.give(event)
@@ -23,7 +22,6 @@ export class EventHub {
     return consumer
   }
 
-  /** No more events follow: each consumer takes what is kept for it, and is done. */
   end(): void {
     this.#ended = true
     for (const consumer of this.#consumers) consumer.end()
@@ -118,14 +116,12 @@ export class Expiry {
     this.#emit = emit
   }
 
-  /** The event for the credentials in use as of now, or null. */
   get reached(): TlsEvent | null {
     if (this.#lifetime === null) return null
     const stage = stageAt(this.#lifetime, Date.now())
     return stage.reached === null ? null : eventOf(this.#lifetime, stage)
   }
 
-  /** Follows these credentials from now on, instead of those before. */
   follow(validated: ValidatedCredentials): void {
     this.stop()
     this.#lifetime = lifetimeOf(validated)

@@ -10,7 +10,6 @@ import { checkEtcd3Options, type Etcd3Options } from './connect.js'
 import { type Endpoint, parseEndpoints, readServerName } from './endpoints.js'
 import type { RotationOptions } from './tls-session.js'
 
-/** Options of {@link createSecureClient}. */
 export interface SecureClientOptions {
   /**
    * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs` for a unix
@@ -221,7 +220,6 @@ function resolveEndpoints(given: unknown, defaults: ClientDefaults): readonly En
   }
 }
 
-/** The same options, with a deadline for each unary call that has none. */
 function withCallTimeout(etcd3: Etcd3Options, callTimeout: string | undefined): Etcd3Options {
   if (callTimeout === undefined) return etcd3
   const milliseconds = resolveTimeout(callTimeout, 'callTimeout')

@@ -20,14 +20,10 @@ const STAGGER = 5
 const LONGEST_STAGGER = 50
 
 interface RotationParts {
-  /** The endpoints as they are now. */
   readonly endpoints: () => readonly EndpointConnection[]
   readonly tls: ResolvedTls
-  /** Aborted when the client closes. */
   readonly life: AbortSignal
-  /** From here on, these are the credentials in use. */
   readonly use: (validated: ValidatedCredentials) => void
-  /** From here on, credentials come from this source. */
   follow(source: CredentialSource): void
 }
 
@@ -38,11 +34,9 @@ export type RotationOutcome =
 
 interface SwitchOptions {
   readonly drain: DrainPolicy
-  /** Whether it keeps the process alive: a caller waits for it. */
   readonly keepsProcess: boolean
 }
 
-/** Carries out rotations, one after the other. */
 export class Rotation {
   readonly #parts: RotationParts
   #source: CredentialSource
@@ -189,7 +183,6 @@ function notVerified(
   })
 }
 
-/** The report for an error of a source, or of the validation of what it returned. */
 function reportOf(error: unknown, origin: string): FailedReport {
   if (isEtcdMtlsError(error, 'ERR_VALIDATION_FAILED')) return error.details.report
   if (isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) return failedReport(error.details.findings)
@@ -197,7 +190,6 @@ function reportOf(error: unknown, origin: string): FailedReport {
 }
 
 interface FollowerParts {
-  /** The credentials in use now. */
   current(): Credentials
   /** Switches to these; null if the source is no longer the client's. Rejects when the client is closed. */
   take(credentials: Credentials, source: CredentialSource): Promise<RotationOutcome | null>

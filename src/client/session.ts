@@ -22,10 +22,8 @@ import { DRAIN_LIMIT } from './transport/connection.js'
 import { LoginError } from './transport/login.js'
 import { reportNow, type ValidatedCredentials } from './validated-credentials.js'
 
-/**
- * How long the other endpoints may take once one is verified, in milliseconds: long enough for a refusal to be reported at once, short
- * enough that a dead member does not delay the start.
- */
+// How long the other endpoints may take once one is verified, in milliseconds: long enough for a refusal to be reported at once, short
+// enough that a dead member does not delay the start.
 const SETTLE_GRACE = 250
 
 /** What the environment sets about TLS and proxies (grpc-js' http_proxy.ts). It is reported, and has no effect on this client. */
@@ -72,7 +70,6 @@ export class Session implements ClientSession {
   readonly #options: ResolvedOptions
   #validated: ValidatedCredentials
   #loginFindings: readonly Finding[] = []
-  /** Findings about the environment and DNS. */
   readonly #notes: readonly Finding[]
   readonly #rotation: Rotation
   #follower: Follower | null = null
@@ -84,7 +81,6 @@ export class Session implements ClientSession {
   readonly #emitted = new Map<EndpointConnection, string>()
   readonly #life = new AbortController()
 
-  /** @param located The findings of the look-up of the endpoints. */
   constructor(options: ResolvedOptions, validated: ValidatedCredentials, located: readonly Finding[] = []) {
     this.#options = options
     this.#validated = validated
@@ -192,7 +188,6 @@ export class Session implements ClientSession {
     }
   }
 
-  /** The findings of logging in, next to those about the credentials. */
   noteLogin(findings: readonly Finding[]): void {
     this.#loginFindings = findings
   }
@@ -220,7 +215,6 @@ export class Session implements ClientSession {
     for (const each of this.#endpoints) each.release()
   }
 
-  /** Ends every call and connection; resolves when every socket is gone. */
   async close(): Promise<void> {
     this.#life.abort()
     this.#follower?.stop()
@@ -287,7 +281,6 @@ export class Session implements ClientSession {
     over.abort()
   }
 
-  /** Waits until a member that is connected has a leader, as after an election. */
   async #waitForLeader(deadline: number): Promise<void> {
     const hasLeader = (): boolean => this.#endpoints.some((each) => each.hasLeader)
     if (hasLeader()) return
@@ -300,7 +293,6 @@ export class Session implements ClientSession {
     if (!hasLeader()) throw noQuorum(this.#endpoints)
   }
 
-  /** The clock of an endpoint that is ready. */
   async #readClock(): Promise<ClockReading | null> {
     for (const { connection, endpoint } of this.#endpoints) {
       if (connection !== null) return readClockOver(connection, endpoint.url)
@@ -360,7 +352,6 @@ export class Session implements ClientSession {
   }
 }
 
-/** Which of the endpoints leads. */
 function leadership(endpoints: readonly EndpointConnection[]): Finding[] {
   const connected = endpoints.filter(({ connection }) => connection !== null)
   if (connected.length > 0 && connected.every((each) => !each.hasLeader)) return [quorumFinding(endpoints)]

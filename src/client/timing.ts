@@ -2,7 +2,6 @@
 import { once } from 'node:events'
 import { MAX_DELAY } from '../report/duration.js'
 
-/** The upper bounds of the first pause and of every pause. */
 interface BackoffLimits {
   first: number
   longest: number

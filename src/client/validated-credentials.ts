@@ -9,7 +9,6 @@ import { validateCredentials } from '../validate/validate.js'
 import { failedReport, finding } from './finding.js'
 import type { ResolvedTls } from './options.js'
 
-/** Credentials that may be used, with all that a connection needs of them. */
 export interface ValidatedCredentials {
   readonly credentials: Credentials
   /** From the time of their validation; warnings at most. {@link reportNow} has the one of now. */
@@ -34,7 +33,6 @@ export async function prepareInTurns(credentials: Credentials, tls: ResolvedTls)
   return withContext(credentials, report, tls)
 }
 
-/** The validation as of now: a certificate may have expired since. */
 export function reportNow({
   credentials,
   report: { path },
@@ -43,7 +41,6 @@ export function reportNow({
   return report.ok ? report : { ...report, path: report.path ?? path }
 }
 
-/** Points in time that are tried, at most. */
 const MAX_TIMES = 10
 
 /** When refused credentials become valid if nothing but time passes, in milliseconds since 1970; null if they do not. */

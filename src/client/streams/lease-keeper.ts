@@ -7,10 +7,8 @@ import { MAX_DELAY } from '../../report/duration.js'
 import { int64At, type Shape, sift } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 
-/**
- * Keep-alives are sent at a sixth of the TTL. clientv3 sends them at a third (client/v3/lease.go, `recvKeepAlive`): a lease then
- * may have 5.3 of 8 seconds left when its leader freezes, and an election on a busy machine has taken 5.4.
- */
+// Keep-alives are sent at a sixth of the TTL. clientv3 sends them at a third (client/v3/lease.go, `recvKeepAlive`): a lease then
+// may have 5.3 of 8 seconds left when its leader freezes, and an election on a busy machine has taken 5.4.
 const INTERVAL = 1 / 6
 /** An answer that takes longer than this part of the TTL is asked for over one more stream, which is on another endpoint. */
 const ANSWER_LIMIT = 1 / 12
@@ -53,7 +51,6 @@ interface KeeperListener<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   onStream?(): void
   onSent?(): void
   onRenewed?(answer: Answer): void
-  /** A stream failed. The keeper tries another one. */
   onFailed?(error: unknown): void
   /** @param cause The last failure of a stream since the last answer; null: none. */
   onLost(reason: LossReason, cause: unknown): void
@@ -87,7 +84,6 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
     this.#renewIn(lease.since + lease.ttl * INTERVAL - performance.now())
   }
 
-  /** Sends a keep-alive now. */
   readonly renew = (): void => {
     if (this.#ended) return
     const idle = [...this.#streams].find(([, sentAt]) => sentAt === null)?.[0]
@@ -101,7 +97,6 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
     if (!this.#ended && performance.now() >= this.#deadline) this.#lose('unanswered')
   }
 
-  /** Stops renewing; nothing is reported any more. */
   stop(): void {
     this.#ended = true
     clearTimeout(this.#nextTimer)
@@ -223,7 +218,6 @@ const RESPONSE: Shape = { 1: { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint
 /** Resumes the keep-alive of a lease over another connection: what was not answered is asked again, which does no harm. */
 export class KeepAliveResumer implements StreamResumer {
   readonly #stream: ResumableStream
-  /** Not answered, in order. */
   #unanswered: { id: bigint; message: Buffer }[] = []
 
   constructor(stream: ResumableStream) {

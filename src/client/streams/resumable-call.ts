@@ -21,9 +21,7 @@ import {
 import { readServerStatus, sendsProgressInOrder } from '../transport/health-check.js'
 import { MalformedMessage } from '../transport/protobuf.js'
 
-/** What a resumer can do with the stream that it belongs to. */
 export interface ResumableStream {
-  /** Sends a message over the current attempt. */
   send(message: Buffer): void
   /**
    * Passes a message to the caller, in a later turn of the event loop: never before the call of the caller has returned.
@@ -45,23 +43,18 @@ export interface ResumableStream {
    * Calls back at once or later, but not if this attempt has ended.
    */
   checkProgressOrder(known: (exact: boolean) => void): void
-  /** Ends the stream for the caller. */
   fail(code: status, error: EtcdMtlsError): void
-  /** The error for a message that the server should not have sent. */
   invalidAnswer(reason: string): EtcdMtlsError
 }
 
 /** Follows one stream. Every message of either side goes through it, in order; what reaches the caller has been checked. */
 export interface StreamResumer {
-  /** A message of the caller. @throws {MalformedMessage} */
   outgoing(message: Buffer): void
-  /** A message of the server. @throws {MalformedMessage} */
   incoming(message: Buffer): void
   /** A new attempt begins: nothing was sent on it, and what was not answered on the one before never will be. */
   begin(): void
   /** The client is about to leave the attempt. Calls back when the stream is ready for that, at once or later. */
   prepareToMove?(ready: () => void): void
-  /** Called once a minute: asks the server for what keeps the stream resumable. */
   refresh?(): void
   /** The stream has failed for the caller, who may open another one. */
   failed(): void
@@ -87,11 +80,9 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
   readonly #resumer: StreamResumer
   #attempt: EtcdCall
   #attemptSince = 0
-  /** Attempts that broke in a row. */
   #failuresInARow = 0
   /** Runs while the attempt waits for its start. What is sent then waits in the resumer. */
   #pauseTimer: NodeJS.Timeout | null = null
-  /** Attempts in a row whose token was refused. */
   #refusals = 0
   #metadata: Metadata | null = null
   #listener: CallListener | null = null
@@ -108,7 +99,6 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
   #deliveryScheduled = false
   /** How many messages were delivered since the last turn of the event loop that a delivery has waited for; 0: none of a burst. */
   #burst = 0
-  /** Why the stream was ended here; null if it was not. */
   #cause: EtcdMtlsError | null = null
   #progressInOrder: Promise<boolean> | null = null
   #refreshTimer: NodeJS.Timeout | undefined
@@ -320,16 +310,13 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     this.#scheduleDelivery()
   }
 
-  /** Asks the attempt for a message if there is none to deliver. */
   #read(): void {
     if (this.#incoming.length > 0 || this.#status !== null) this.#scheduleDelivery()
     else if (this.#readWanted && this.#pauseTimer === null) this.#attempt.startRead()
   }
 
-  /**
-   * One message in each turn of the event loop, except in a burst. etcd3 continues in a promise after some messages, and loses
-   * what comes before that; and it sends before it listens for the answer.
-   */
+  // One message in each turn of the event loop, except in a burst. etcd3 continues in a promise after some messages, and loses
+  // what comes before that; and it sends before it listens for the answer.
   #scheduleDelivery(): void {
     if (this.#deliveryScheduled || this.#ended) return
     this.#deliveryScheduled = true
@@ -341,7 +328,6 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     }
   }
 
-  /** Delivers what the caller has asked for; at the end, the status. */
   readonly #deliverNext = (): void => {
     this.#deliveryScheduled = false
     if (this.#ended) return
@@ -359,7 +345,6 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     this.#listener?.onReceiveStatus(this.#status)
   }
 
-  /** Ends the stream if a message is not one that etcd or etcd3 sends. */
   #guard(work: () => void): void {
     try {
       work()

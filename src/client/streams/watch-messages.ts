@@ -34,7 +34,6 @@ const PROGRESS_REQUEST = 3
 const CREATE = { key: 1, rangeEnd: 2, startRevision: 3, progressNotify: 4, watchId: 7, fragment: 8 } as const
 const CANCEL_WATCH_ID = 1
 
-/** @throws {MalformedMessage} */
 export function readWatchRequest(message: Uint8Array): WatchRequest {
   let request: WatchRequest = { kind: 'other' }
   const fields = new Fields(message)
@@ -66,7 +65,6 @@ export interface WatchedKeys {
   rangeEnd: Buffer
 }
 
-/** @param body A WatchCreateRequest. */
 export function readWatchedKeys(body: Buffer): WatchedKeys {
   const keys: WatchedKeys = { key: Buffer.alloc(0), rangeEnd: Buffer.alloc(0) }
   const fields = new Fields(body)
@@ -95,12 +93,10 @@ export function progressRequest(): Buffer {
   return bytesField(PROGRESS_REQUEST, Buffer.alloc(0))
 }
 
-/** The same response under another id. */
 export function withWatchId(message: Uint8Array, watchId: bigint): Buffer {
   return Buffer.concat([without(message, [RESPONSE.watchId]), int64Field(RESPONSE.watchId, watchId)])
 }
 
-/** The answer that a watch was created. */
 export function createdResponse(header: Uint8Array, watchId: bigint): Buffer {
   const head = [bytesField(RESPONSE.header, header), int64Field(RESPONSE.watchId, watchId)]
   return Buffer.concat([...head, trueField(RESPONSE.created)])
@@ -122,7 +118,6 @@ export function canceledResponse(
   ])
 }
 
-/** A WatchResponse. */
 export interface WatchResponse {
   /** The fields that were checked. */
   message: Buffer
@@ -278,7 +273,6 @@ function readKey(fields: Fields): EventKey {
   return key
 }
 
-/** Whether every event of a response is about one of these keys. */
 export function areWatched({ message, keys }: WatchResponse, { key, rangeEnd }: WatchedKeys): boolean {
   const isEndless = rangeEnd.length === 1 && rangeEnd[0] === 0
   for (let at = 0; at < keys.length; at += 2) {

@@ -33,7 +33,6 @@ import {
 const MAX_FRAGMENT_BYTES = 64 * 1024 * 1024
 
 interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> {
-  /** The id that the caller uses. It is ours, and the server is asked to use it, too. */
   readonly id: bigint
   readonly keys: WatchedKeys
   /** The start revision that the caller asked for; 0: from now on. */
@@ -44,7 +43,6 @@ interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> {
   refreshedAt: bigint
   /** The revision in the header of what was delivered last; null before anything was. */
   delivered: bigint | null
-  /** Whether the caller canceled it. */
   canceling: boolean
   /** The id that it has on this attempt; null while the server has not created it there. */
   serverId: bigint | null
@@ -63,7 +61,6 @@ export class WatchResumer implements StreamResumer {
   readonly #watches = new Map<bigint, Watch>()
   #lastId = 0n
   #lastHeader = new Uint8Array()
-  /** How often the caller asked for the progress and waits for it. */
   #progressOwed = 0
 
   // Of this attempt:
@@ -72,10 +69,8 @@ export class WatchResumer implements StreamResumer {
   /** Asked for, in order, and not answered. */
   readonly #awaited: Watch[] = []
   readonly #byServerId = new Map<bigint, Watch>()
-  /**
-   * Whether the server uses the ids that we give, as etcd does since 3.4. Its grpc-proxy does not, and may answer out of order:
-   * there one watch is created after the other.
-   */
+  // Whether the server uses the ids that we give, as etcd does since 3.4. Its grpc-proxy does not, and may answer out of order:
+  // there one watch is created after the other.
   #takesIds = false
   #ready: (() => void) | null = null
   #fragmentBytes = 0
@@ -221,7 +216,6 @@ export class WatchResumer implements StreamResumer {
 
   #cancel(id: bigint): void {
     const watch = this.#watches.get(id)
-    // One that has ended already: etcd, too, says nothing to that.
     if (watch === undefined) return
     watch.canceling = true
     if (watch.serverId !== null) this.#stream.send(cancelRequest(watch.serverId))
@@ -238,7 +232,6 @@ export class WatchResumer implements StreamResumer {
     for (let at = 0; at < length; at += 1) this.#lastHeader[at] = message[headerStart + at] ?? 0
   }
 
-  /** The caller canceled it, and it is not on a server that could answer. */
   #endCanceled(watch: Watch): void {
     this.#watches.delete(watch.id)
     this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id))
@@ -310,7 +303,6 @@ export class WatchResumer implements StreamResumer {
     this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id, { reason, compactRevision }))
   }
 
-  /** Ends one watch: what the server sent for it cannot be delivered. */
   #endInvalid(watch: Watch, flaw: string): void {
     if (watch.serverId !== null) {
       this.#byServerId.delete(watch.serverId)
@@ -360,7 +352,6 @@ function advance(watch: Watch, revision: bigint): void {
   if (watch.next <= revision) watch.next = revision + 1n
 }
 
-/** A response under the id that the caller uses. */
 function forCaller({ id }: Watch, { watchId, message }: WatchResponse): Buffer {
   return watchId === id ? message : withWatchId(message, id)
 }
@@ -382,11 +373,9 @@ function compacted({ keys, next }: Watch, compactRevision: bigint): EtcdMtlsErro
 
 /** A watch that etcd3 creates again after its stream failed. */
 interface FailedWatch {
-  /** The create request without start revision and id. */
   body: Buffer
   /** The start revision that etcd3 will ask for: the one after the header of the last response. */
   from: bigint
-  /** The first revision that was not delivered. */
   next: bigint
 }
 

@@ -9,13 +9,11 @@ import { Fields, int64At, int64Field, MalformedMessage, without } from './protob
 /** `read`: changes nothing that a caller can observe. `grant`: a lease with an id of this client's choice. `write`: everything else. */
 export type CallKind = 'read' | 'grant' | 'write'
 
-/** How far the request of one attempt got. */
 export type Progress =
   /** It was never passed to a connection. */
   | 'unsent'
   /** The server reported that it did not process it: REFUSED_STREAM, or a stream above the last id of its GOAWAY (RFC 9113 section 8.7). */
   | 'unprocessed'
-  /** The server answered with a gRPC status. */
   | 'answered'
   /** It was sent, and no answer came. */
   | 'unknown'
@@ -39,7 +37,6 @@ const READS: ReadonlySet<string> = new Set([
   'Auth/RoleList',
 ])
 
-/** Calls that consist of more than one request and one answer. */
 const STREAMS: ReadonlySet<string> = new Set(['Watch/Watch', 'Lease/LeaseKeepAlive', 'Maintenance/Snapshot'])
 
 /** The name of a call as `KV/Put`; the whole path if etcd has no such service. */
@@ -47,7 +44,6 @@ export function methodOf(path: string): string {
   return path.startsWith(SERVICE) ? path.slice(SERVICE.length) : path
 }
 
-/** Whether a call has one request and one answer. */
 export function isUnary(path: string): boolean {
   return path.startsWith(SERVICE) && !STREAMS.has(methodOf(path))
 }
@@ -87,7 +83,6 @@ export function traitsOf(path: string, request: Uint8Array): RequestTraits {
         // With an id of the caller's own, etcd cannot tell a repetition from somebody else's lease.
         return { kind: has(GRANT.id) ? 'write' : 'grant', needsLeader: true }
       case 'Maintenance/Alarm':
-        // The action 0 lists the alarms.
         return { kind: has(ALARM_ACTION) ? 'write' : 'read', needsLeader: false }
       default: {
         const needsLeader = !method.startsWith('Maintenance/') && method !== 'Cluster/MemberList'
@@ -121,25 +116,21 @@ function traitsOfTxn(txn: Fields, depth: number): { writes: boolean; serializabl
 /** The message for a member that has no leader (api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader). */
 export const NO_LEADER = 'etcdserver: no leader'
 
-/** Whether a member answered that it has no leader. */
 export function isNoLeader({ code, details }: StatusObject): boolean {
   return code === status.UNAVAILABLE && details === NO_LEADER
 }
 
-/** Whether etcd has a lease of that id already (rpctypes.ErrGRPCLeaseExist). */
 export function isLeaseExists({ code, details }: StatusObject): boolean {
   return code === status.FAILED_PRECONDITION && details === 'etcdserver: lease already exists'
 }
 
-/**
- * The messages that etcd sends only before it proposes a request to the cluster, so that the request is certainly not applied:
- *
- * - no leader, not capable, rpc not supported for learner: server/etcdserver/api/v3rpc/interceptor.go, newUnaryInterceptor.
- *   They come before the handler of the call.
- * - too many requests: server/etcdserver/v3_server.go, processInternalRaftRequestOnce, before Propose. etcd 3.4 to 3.7 send it with
- *   the status UNKNOWN, since rpctypes.ErrTooManyRequests is not a gRPC status.
- * - raft proposal dropped: go.etcd.io/raft raft.go, ErrProposalDropped. The member neither appended nor forwarded it.
- */
+// The messages that etcd sends only before it proposes a request to the cluster, so that the request is certainly not applied:
+//
+// - no leader, not capable, rpc not supported for learner: server/etcdserver/api/v3rpc/interceptor.go, newUnaryInterceptor.
+//   They come before the handler of the call.
+// - too many requests: server/etcdserver/v3_server.go, processInternalRaftRequestOnce, before Propose. etcd 3.4 to 3.7 send it with
+//   the status UNKNOWN, since rpctypes.ErrTooManyRequests is not a gRPC status.
+// - raft proposal dropped: go.etcd.io/raft raft.go, ErrProposalDropped. The member neither appended nor forwarded it.
 const BEFORE_PROPOSAL: ReadonlySet<string> = new Set([
   NO_LEADER,
   'etcdserver: not capable',
@@ -148,16 +139,12 @@ const BEFORE_PROPOSAL: ReadonlySet<string> = new Set([
   'raft proposal dropped',
 ])
 
-/**
- * The answer to a change of members that would endanger the quorum (rpctypes.ErrGRPCUnhealthy). etcd checks that before it proposes the
- * change (server/etcdserver/server.go, mayAddMember and mayRemoveMember), and the next attempt within seconds would get the same answer.
- */
+// The answer to a change of members that would endanger the quorum (rpctypes.ErrGRPCUnhealthy). etcd checks that before it proposes the
+// change (server/etcdserver/server.go, mayAddMember and mayRemoveMember), and the next attempt within seconds would get the same answer.
 const UNHEALTHY_CLUSTER = 'etcdserver: unhealthy cluster'
 
-/**
- * Statuses that say what became of a write: etcd answered it, or refused it. With any other status, etcd or something in front of
- * it gave up waiting, and the write may be applied later. RESOURCE_EXHAUSTED: no space, request too large.
- */
+// Statuses that say what became of a write: etcd answered it, or refused it. With any other status, etcd or something in front of
+// it gave up waiting, and the write may be applied later. RESOURCE_EXHAUSTED: no space, request too large.
 const DEFINITE: ReadonlySet<status> = new Set([
   status.INVALID_ARGUMENT,
   status.NOT_FOUND,
@@ -173,7 +160,6 @@ const DEFINITE: ReadonlySet<status> = new Set([
 /** Statuses that this client makes of a stream that ended without one; a deadline is not among them. */
 const WITHOUT_ANSWER: readonly status[] = [status.UNAVAILABLE, status.INTERNAL, status.CANCELLED, status.UNKNOWN]
 
-/** Whether a failed attempt may be followed by another one. */
 export function mayRepeat(kind: CallKind, outcome: StatusObject, progress: Progress): boolean {
   if (progress === 'unprocessed' || (progress === 'answered' && BEFORE_PROPOSAL.has(outcome.details))) return true
   if (kind === 'write' || progress === 'unsent') return false
@@ -182,7 +168,6 @@ export function mayRepeat(kind: CallKind, outcome: StatusObject, progress: Progr
   return WITHOUT_ANSWER.includes(outcome.code)
 }
 
-/** Whether a call that failed may have been applied. */
 export function mayBeApplied(kind: CallKind, outcome: StatusObject, progress: Progress): boolean {
   if (kind === 'read' || outcome.code === status.OK) return false
   if (progress === 'unknown') return true

@@ -4,7 +4,6 @@ import { EtcdMtlsError } from '../../report/errors.js'
 import { printable } from '../../report/printable.js'
 import { Metadata, status, type StatusObject } from './channel.js'
 
-/** How a call ended, and what is known of the reason beyond etcd's or gRPC's text. */
 export interface Outcome extends StatusObject {
   /** grpc-js copies it to the error that it makes of the status. */
   cause?: EtcdMtlsError
@@ -27,7 +26,6 @@ export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: numbe
   return makeStatus(status.UNKNOWN, details)
 }
 
-/** Whether it is the number of one gRPC status. */
 export function isGrpcStatus(code: unknown): boolean {
   return /^(?:\d|1[0-6])$/.test(String(code))
 }

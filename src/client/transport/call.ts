@@ -38,13 +38,9 @@ import {
 } from './framing.js'
 import { type Answer, callHeaders, isGrpc, readAnswer, TOO_LARGE } from './health-check.js'
 
-/** A call that waits to be carried. */
 export interface WaitingCall {
-  /** The HTTP/2 authorities of endpoints to be chosen only if no other one is ready. */
   readonly avoid: ReadonlySet<string>
-  /** Called at most once, with a connection. */
   carry(connection: Connection, headers: OutgoingHttpHeaders): void
-  /** Called at most once, instead: there is no connection. */
   refuse(outcome: Outcome): void
 }
 
@@ -54,19 +50,16 @@ export interface CarriedCall {
   readonly carriedBy: string | null
   /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
   readonly openEnded: boolean
-  /** The call migrates to another connection, if it can. */
   migrate(): void
   cancelWithStatus(code: status, details: string): void
 }
 
-/** A call that ended. */
 export interface EndedCall {
   /** As `/etcdserverpb.KV/Put`. */
   readonly path: string
   readonly headers: OutgoingHttpHeaders
   /** The first message, as it was sent; null if none was. */
   readonly request: Uint8Array | null
-  /** The HTTP/2 authority of the endpoint that carried it; null if none did. */
   readonly carriedBy: string | null
   /** The head of an answer that is not gRPC's; null for any other, and if none came. */
   readonly answer: Answer | null
@@ -86,20 +79,15 @@ export interface CallRoute {
   hasOther(avoid: ReadonlySet<string>): boolean
   /** Why no endpoint is ready, or none that is has a leader; null if one is and has, or none has failed yet. */
   whyNotReady(): EtcdMtlsError | null
-  /** Gives the call a connection, at once or later. */
   assign(call: WaitingCall, path: string): void
-  /** The call ended before it was carried. */
   withdraw(call: WaitingCall): void
   /** The outcome as the caller gets it. The client learns from it, such as that a member has no leader. */
   conclude(outcome: Outcome, call: EndedCall): Outcome
-  /** Carried calls, so that closing the client can end them. */
   readonly carried: Set<CarriedCall>
 }
 
-/** The parts of one call. */
 export interface CallParts {
   readonly route: CallRoute
-  /** As `/etcdserverpb.KV/Put`. */
   readonly path: string
   readonly deadline: Deadline
   /** The HTTP/2 authority; null: the connection's own. */
@@ -116,7 +104,6 @@ interface Outgoing {
 
 export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall, Receiver, CarriedCall {
   readonly avoid: ReadonlySet<string>
-  /** Whether an answer is due although the caller may still send. */
   answerDue = false
   /** Whether it ended without an answer of etcd: its stream was closed before, or something else answered. */
   cutShort = false
@@ -139,7 +126,6 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
   #readWanted = false
   /** Whether it waits for other messages to finish. */
   #overBudget = false
-  /** What its unfinished message counts in the budget, in bytes. */
   #counted = 0
   #readsEnded = false
   #httpStatus: number | undefined
@@ -225,7 +211,6 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return this.#connection?.authority ?? null
   }
 
-  /** Whether the answer has begun. */
   get wasAnswered(): boolean {
     return this.#httpStatus !== undefined
   }
@@ -239,12 +224,10 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return refused || this.#connection?.isUnprocessed(stream.id) === true ? 'unprocessed' : 'unknown'
   }
 
-  /** The connection that carries it; null before that. */
   get connection(): Connection | null {
     return this.#connection
   }
 
-  /** The token that it came with; null if there was none. */
   get token(): string | null {
     const token = this.#headers['token']
     return typeof token === 'string' ? token : null

@@ -12,7 +12,6 @@ import { armDeadline } from '../timing.js'
 export { connectivityState, Metadata, status }
 export type { CallOptions, ChannelInterface, ChannelOptions, Deadline, StatusObject } from '@grpc/grpc-js'
 
-/** A call as grpc-js' clients drive it. */
 export type Call = ReturnType<ChannelInterface['createCall']>
 /** A call that can say more about its end than its status does. */
 export type ExplainedCall = Call & { readonly explanation?: EtcdMtlsError | null }
@@ -44,13 +43,10 @@ export abstract class CallBase {
   }
 }
 
-/** Receives the metadata, the messages and the status of a call. */
 export type CallListener = Parameters<Call['start']>[1]
-/** What comes with a message to send: its callback. */
 export type MessageContext = Parameters<Call['sendMessageWithContext']>[0]
 type ChannelRef = ReturnType<ChannelInterface['getChannelzRef']>
 
-/** What a channel stands on. */
 export interface ChannelBacking {
   /** For people: the endpoints. */
   readonly target: string
@@ -60,7 +56,6 @@ export interface ChannelBacking {
   createCall(path: string, deadline: Deadline, authority: string | null): ExplainedCall
   /** Calls back at each change of `state`; the return value ends that. */
   onStateChange(listener: () => void): () => void
-  /** Starts dialling whatever is not ready and not being dialled. */
   dial(): void
 }
 

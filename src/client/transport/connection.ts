@@ -8,7 +8,6 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Keepalive } from './keepalive.js'
 
-/** Why a connection accepts no new calls any more. */
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
 
 /** Why a connection is lost for the calls on it. `drained`: this client closed it, after they had their time. */
@@ -17,7 +16,6 @@ type LossReason = 'closed' | 'silent' | 'drained'
 /** Called once, when a connection accepts no new calls any more. */
 export type DownListener = (connection: Connection, reason: DownReason, error: Error | null) => void
 
-/** A call that lives on a connection. */
 export interface ActiveCall {
   /** True while the peer owes an answer: all was sent, and the status has not come. */
   readonly awaitsAnswer: boolean
@@ -27,7 +25,6 @@ export interface ActiveCall {
 }
 
 interface ConnectionParts {
-  /** `host:port` of the endpoint. */
   authority: string
   /** The HTTP/2 authority of calls. Default: the same. */
   host?: string
@@ -35,7 +32,6 @@ interface ConnectionParts {
   socket: TLSSocket
   /** The TCP socket below, which counts what goes over the wire. */
   raw: Socket
-  /** The first measurement of the round trip, in milliseconds. */
   roundTrip: number
 }
 
@@ -51,7 +47,6 @@ export class Connection {
   readonly authority: string
   /** The HTTP/2 authority of calls, by which a proxy may choose: the server name, if one was given. */
   readonly host: string
-  /** Resolves when the socket is gone. */
   readonly closed: Promise<void>
   readonly #session: ClientHttp2Session
   readonly #socket: TLSSocket
@@ -107,7 +102,6 @@ export class Connection {
     session.unref()
   }
 
-  /** Whether new calls may start here. */
   get open(): boolean {
     return this.#open
   }
@@ -152,7 +146,6 @@ export class Connection {
     if (!this.#open) this.#shut()
   }
 
-  /** Whether the peer answers within the time. */
   async isAnswering(milliseconds: number): Promise<boolean> {
     if (!this.#open || this.#session.destroyed) return false
     let timer: NodeJS.Timeout | undefined
@@ -193,7 +186,6 @@ export class Connection {
     this.#retire('not-grpc', null)
   }
 
-  /** Ends the connection and every call on it at once. */
   readonly destroy = (): void => {
     this.#open = false
     this.#lost('closed', null)
@@ -235,10 +227,8 @@ export class Connection {
     })
   }
 
-  /**
-   * Ends the connection by RST, on the socket below TLS. After a FIN the kernel would still deliver what it has queued, even
-   * minutes later when the network recovers: a request that has failed for its caller could undo a later write.
-   */
+  // Ends the connection by RST, on the socket below TLS. After a FIN the kernel would still deliver what it has queued, even
+  // minutes later when the network recovers: a request that has failed for its caller could undo a later write.
   #dropQueue(): void {
     const raw = this.#raw
     // A unix socket has no remote address, and nothing of it is queued in a network.

@@ -23,7 +23,6 @@ interface Target {
   readonly options: NetConnectOpts
 }
 
-/** The steps of an attempt, in order. */
 const STAGES = ['lookup', 'connect', 'handshake', 'settings', 'health-check'] as const
 type DialStage = (typeof STAGES)[number]
 
@@ -31,11 +30,9 @@ type DialStage = (typeof STAGES)[number]
 export interface DialFailure {
   /** The address of the attempt; null if the lookup gave none. */
   target: Target | null
-  /** The step in which it ended. */
   stage: DialStage
   /** The first error; null for a timeout, or if the server closed the connection without an error. */
   error: Error | null
-  /** The number of the TLS alert that the server sent. */
   alert: number | null
   timedOut: boolean
   /** `TLSv1.3` or `TLSv1.2`, after the handshake. */
@@ -48,13 +45,11 @@ export interface DialFailure {
   certificateSent: boolean | null
   /** The answer to the first call if it is not etcd's; null if no answer arrived. */
   answer: Answer | null
-  /** Whether the server sent anything. */
   answered: boolean
   /** Every address, if there are several. */
   failedAddresses: readonly FailedAddress[]
 }
 
-/** A connection and the results of its handshake. */
 export interface Dialled {
   connection: Connection
   address: string
@@ -66,7 +61,6 @@ export interface Dialled {
   answer: Answer
   /** The cluster that the member belongs to; null if it was not reported in time. */
   clusterId: string | null
-  /** The addresses that were tried before this one answered. */
   failedAddresses: readonly FailedAddress[]
 }
 
@@ -74,11 +68,9 @@ type DialOutcome = { ok: true; dialled: Dialled } | { ok: false; failure: DialFa
 
 interface DialRequest {
   endpoint: Endpoint
-  /** The name that the server's certificate has to cover. */
   name: Host
   validated: ValidatedCredentials
   onDown: DownListener
-  /** In milliseconds. */
   timeout: number
   keepsProcess: boolean
 }
@@ -99,15 +91,12 @@ export function alertNumber(error: Error | null): number | null {
 
 /** The HTTP/2 window of a stream, and what Node buffers for one that nobody reads, in bytes: four times the default. */
 const STREAM_WINDOW = 256 * 1024
-/**
- * Distinguishes a flight with our certificate from one without, in bytes. Without it, the end of a handshake and the start of HTTP/2
- * with two requests take 300 to 330, and the authority; with it, at least 270 with one request, the authority, and the chain.
- */
+// Distinguishes a flight with our certificate from one without, in bytes. Without it, the end of a handshake and the start of HTTP/2
+// with two requests take 300 to 330, and the authority; with it, at least 270 with one request, the authority, and the chain.
 const BARE_FLIGHT = 250
 /** How long the status of a member that passed the health check may take, in milliseconds. etcd answers both at once. */
 const STATUS_WAIT = 1000
 
-/** One attempt at one address. */
 class AddressAttempt {
   readonly target: Target
   readonly #request: DialRequest
@@ -280,20 +269,16 @@ class AddressAttempt {
     this.fail(false)
   }
 
-  /**
-   * Keeps the first error, because later ones (EPIPE, ECONNRESET) are its consequence. An alert replaces an earlier error,
-   * because HTTP/2 may notice the end of the connection first; hence the wait of one turn. The `close` event of the socket may
-   * come late, so the failure does not depend on it.
-   */
+  // Keeps the first error, because later ones (EPIPE, ECONNRESET) are its consequence. An alert replaces an earlier error,
+  // because HTTP/2 may notice the end of the connection first; hence the wait of one turn. The `close` event of the socket may
+  // come late, so the failure does not depend on it.
   readonly #remember = (error: Error): void => {
     if (this.#error === null || (alertNumber(this.#error) === null && alertNumber(error) !== null)) this.#error = error
     setImmediate(this.#onClose)
   }
 
-  /**
-   * Node does not say whether the server asked for a certificate, nor whether OpenSSL considered ours fit to send. The byte
-   * counter does: after the hello, we wrote either a few messages without a certificate, or more bytes than our chain has.
-   */
+  // Node does not say whether the server asked for a certificate, nor whether OpenSSL considered ours fit to send. The byte
+  // counter does: after the hello, we wrote either a few messages without a certificate, or more bytes than our chain has.
   #certificateSent(): boolean | null {
     const flight = this.#raw.bytesWritten - this.#helloSize
     if (this.#helloSize === 0 || flight === 0) return null
@@ -302,10 +287,8 @@ class AddressAttempt {
   }
 }
 
-/**
- * "Connection Attempt Delay" (RFC 8305 section 8), in milliseconds. An address that accepts TCP connections may still be silent: the
- * next one starts after it as long as the TLS handshake and the first call of the one before are not finished.
- */
+// "Connection Attempt Delay" (RFC 8305 section 8), in milliseconds. An address that accepts TCP connections may still be silent: the
+// next one starts after it as long as the TLS handshake and the first call of the one before are not finished.
 const STAGGER = 250
 
 export function dial(request: DialRequest): Dialling {
@@ -419,7 +402,6 @@ function describe({ target, alert, timedOut, error, validation }: DialFailure): 
   return { address, reason: codeOf(error) ?? error?.message ?? 'closed' }
 }
 
-/** Whether the addresses of an endpoint have to be looked up. */
 function needsLookup({ address, socketPath }: Endpoint): boolean {
   return socketPath === null && isIP(address) === 0
 }

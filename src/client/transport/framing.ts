@@ -2,7 +2,6 @@
 
 const PREFIX = 5
 
-/** One message with its prefix: a flag byte 0 (not compressed) and the length. */
 export function frameMessage(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(PREFIX + message.length)
   framed[0] = 0
@@ -38,7 +37,6 @@ export class MessageReader {
     this.#limit = limit < 0 ? Infinity : limit
   }
 
-  /** Whether a message has begun and not ended. */
   get partial(): boolean {
     return this.#prefixFilled > 0
   }
@@ -125,7 +123,6 @@ const RECEIVE_BUDGET = 64 * 1024 * 1024
 
 /** A stream with a message that has begun. */
 export interface Receiver {
-  /** Messages on one connection finish independently of those on others. */
   readonly connection: object | null
   /** Whether it waits for the caller to read an earlier message. */
   readonly isUnread: boolean
@@ -166,7 +163,6 @@ export class ReceiveBudget {
     }
   }
 
-  /** The receiver has ended. */
   remove(receiver: Receiver): void {
     this.#waiting.delete(receiver)
     this.update(receiver, 0)

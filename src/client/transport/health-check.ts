@@ -46,7 +46,6 @@ export function callHeaders(path: string, authority: string, agent = 'etcd-mtls'
   }
 }
 
-/** What a request needs of the connection that carries it. `host`: the HTTP/2 authority. */
 export interface RequestCarrier {
   readonly host: string
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream
@@ -56,7 +55,6 @@ interface Exchange {
   readonly body?: Uint8Array
   /** In milliseconds; null: the dial limits it. */
   readonly timeout: number | null
-  /** Whether the wait keeps the process alive. Default: false. */
   readonly keepsProcess?: boolean
   /** Reads the head and then each piece of the body. Returns true when it has seen enough. */
   readonly read?: (head: ResponseHead, piece: Buffer | null) => boolean
@@ -121,14 +119,11 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
 export interface Answer {
   readonly httpStatus: number
   readonly contentType: string | null
-  /** The name that the server gives itself. */
   readonly server: string | null
   /** Null: it was not an answer of gRPC, or its status comes later. */
   readonly grpcStatus: number | null
   readonly grpcMessage: string
-  /** The target of a redirect. */
   readonly location: string | null
-  /** The title of the page that came. */
   readonly title: string | null
   /** The time by the server's clock, in milliseconds since 1970. */
   readonly date: number | null
@@ -204,7 +199,6 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
 /** `etcd`: a gRPC server that has the call. `unavailable`: nothing behind it could answer now. `foreign`: not etcd. */
 type AnswerKind = 'etcd' | 'unavailable' | 'foreign'
 
-/** What an answer to a call says about the server that gave it. */
 export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Answer): AnswerKind {
   if (grpcStatus === null && contentType?.startsWith('application/grpc') !== true) {
     return NO_BACK_END.has(httpStatus) ? 'unavailable' : 'foreign'
@@ -224,7 +218,6 @@ export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Ans
   }
 }
 
-/** The finding for an answer that is not etcd's. */
 export function answerFinding(endpoint: string, method: string, answer: Answer): Finding {
   const { httpStatus, contentType, server, grpcStatus, grpcMessage, location, title } = answer
   const details = { endpoint, method, httpStatus, contentType, server, title, grpcStatus, detail: grpcMessage }
@@ -236,7 +229,6 @@ export function answerFinding(endpoint: string, method: string, answer: Answer):
 
 export type MemberRole = 'leader' | 'follower' | 'learner'
 
-/** What a member reports about itself. */
 interface ServerStatus {
   /** The cluster that it belongs to, in hexadecimal as etcd logs it; null if it does not report it. */
   readonly clusterId: string | null
@@ -251,10 +243,8 @@ const [HEADER, VERSION, LEADER, IS_LEARNER] = [1, 2, 4, 10]
 const [CLUSTER_ID, MEMBER_ID] = [1, 2]
 /** A StatusResponse has about 200 bytes, in addition to a string for each error of the member. */
 const MAX_STATUS = 64 * 1024
-/** How long the answer may take, in milliseconds. */
 const STATUS_TIMEOUT = 5000
 
-/** @returns Null if the server did not report it: an older etcd, a user without the right to ask, or not etcd. */
 export async function readServerStatus(
   carrier: RequestCarrier,
   token: string | null,
@@ -276,7 +266,6 @@ export async function readServerStatus(
   }
 }
 
-/** @throws {MalformedMessage} */
 function parseStatus(message: Buffer): ServerStatus {
   let version: string | null = null
   let header: Uint8Array = new Uint8Array()
@@ -310,7 +299,6 @@ export function sendsProgressInOrder(version: string): boolean {
 
 /** Pauses before the checks, in milliseconds: the first and the longest. An election takes about a second. */
 const PAUSES = { first: 250, longest: 2000 }
-/** How long a check may take, in milliseconds. */
 const CHECK_TIMEOUT = 2000
 
 /** RangeRequest: key (1) and keys_only (8) of api/etcdserverpb/rpc.proto; the key is the one that etcdctl's `endpoint health` reads. */
@@ -339,7 +327,6 @@ export class LeaderCheck {
   #checks = 0
   #stopped = false
 
-  /** @param healthy Called once, when the member has a leader. */
   constructor(connection: Connection, headers: OutgoingHttpHeaders, healthy: () => void) {
     this.#connection = connection
     this.#headers = headers

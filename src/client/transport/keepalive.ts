@@ -10,15 +10,11 @@
  */
 
 interface KeepaliveProbe {
-  /** Sends a question. Does nothing on a connection that has ended. */
   ask(answered: () => void): void
-  /** Bytes received so far. */
   bytesRead(): number
-  /** Bytes sent so far. */
   bytesWritten(): number
   /** Whether an answer of the peer is due; otherwise there are only streams on which silence is normal. */
   awaitsAnswer(): boolean
-  /** Called once when the peer is given up. */
   silent(): void
 }
 
@@ -57,12 +53,10 @@ export class Keepalive {
   /** When something arrived last, or the calls began. */
   #heardAt = 0
   #askedAt = -Infinity
-  /** The question that is not answered yet. */
   #question: Promise<void> | null = null
   /** What was written when the last question was asked that has an answer, in bytes. */
   #confirmed: number
 
-  /** @param roundTrip The first measurement, in milliseconds. */
   constructor(probe: KeepaliveProbe, roundTrip: number) {
     this.#probe = probe
     this.#roundTrip = roundTrip
@@ -70,7 +64,6 @@ export class Keepalive {
     this.#confirmed = probe.bytesWritten()
   }
 
-  /** Called when the first call begins. */
   start(): void {
     const now = performance.now()
     // A question without an answer keeps its time: calls with short deadlines must not hide a silent peer forever.

@@ -32,13 +32,11 @@ export class Login {
     this.#authenticate = authenticate
   }
 
-  /** The headers that a call needs; null while there is no token. */
   headersFor(path: string): OutgoingHttpHeaders | null {
     // An old or empty token next to a log-in would be checked instead of the password (etcd AuthInfoFromCtx).
     return path === AUTHENTICATE ? NO_HEADERS : this.#headers
   }
 
-  /** Fetches a token, once for all callers that wait for it. */
   run(): Promise<void> {
     this.#running ??= this.#fetch().finally(() => {
       this.#running = null

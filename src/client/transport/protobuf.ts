@@ -10,13 +10,11 @@ const FIXED32 = 5
 
 /** Reads the fields of a message one after the other: `while (fields.next()) …`. Methods throw {@link MalformedMessage}. */
 export class Fields {
-  /** The number of the field. */
   number = 0
   /** Where it begins, with its tag. */
   start = 0
   /** Where its value begins; for bytes, the first of them. */
   value = 0
-  /** Where it ends. */
   end = 0
   #wireType = 0
   readonly #bytes: Uint8Array
@@ -68,7 +66,6 @@ export class Fields {
     return this.int64() !== 0n
   }
 
-  /** The value as bytes; a view, not a copy. */
   bytes(): Uint8Array {
     this.assertBytes()
     return this.#bytes.subarray(this.value, this.end)
@@ -79,7 +76,6 @@ export class Fields {
     return Buffer.from(this.bytes()).toString()
   }
 
-  /** The value as a message. */
   message(): Fields {
     this.assertBytes()
     return new Fields(this.#bytes, this.value, this.end)
@@ -94,7 +90,6 @@ export class Fields {
     if (this.#wireType !== LENGTH_DELIMITED) throw new MalformedMessage('Not length-delimited')
   }
 
-  /** A tag or a length: a varint that has to be a uint32. */
   #length(): number {
     const first = this.#at(this.end)
     if (first < 0x80 && this.end < this.#limit) {
@@ -161,7 +156,6 @@ export function sift(message: Buffer, shape: Shape): Buffer {
   return siftRange(message, new Fields(message), shape) ?? message
 }
 
-/** Null if there is nothing to leave out. */
 function siftRange(message: Buffer, fields: Fields, shape: Shape): Buffer | null {
   let kept: Uint8Array[] | null = null
   let seen = 0
@@ -188,7 +182,6 @@ function siftRange(message: Buffer, fields: Fields, shape: Shape): Buffer | null
   return kept === null ? null : Buffer.concat([...kept, message.subarray(copiedTo, fields.end)])
 }
 
-/** Null if the field stays as it is. */
 function siftField(message: Buffer, fields: Fields, shape: FieldShape): Buffer | null {
   if (shape === 'varint') fields.assertVarint()
   else if (shape === 'bytes') fields.assertBytes()
@@ -200,7 +193,6 @@ function isRepeated(rule: FieldShape | readonly [FieldShape]): rule is readonly 
   return Array.isArray(rule)
 }
 
-/** The message without the fields of these numbers. */
 export function without(message: Uint8Array, numbers: readonly number[]): Buffer {
   const kept: Uint8Array[] = []
   const fields = new Fields(message)
@@ -216,12 +208,10 @@ export function int64Field(number: number, value: bigint): Buffer {
   return Buffer.from([...varint(BigInt(number * 8 + VARINT)), ...varint(BigInt.asUintN(64, value))])
 }
 
-/** A field of type bool that is true. */
 export function trueField(number: number): Buffer {
   return int64Field(number, 1n)
 }
 
-/** A field that holds bytes or a message. */
 export function bytesField(number: number, value: Uint8Array): Buffer {
   const head = [...varint(BigInt(number * 8 + LENGTH_DELIMITED)), ...varint(BigInt(value.length))]
   return Buffer.concat([Buffer.from(head), value])

@@ -12,7 +12,6 @@ import type { Host } from '../../x509/names.js'
 import { finding } from '../finding.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 
-/** The result of our rules for a server's chain. */
 export interface ServerValidation {
   /** The chain as the server sent it (completed by Node from the trust anchors), the leaf first. */
   chain: Certificate[]
@@ -22,11 +21,9 @@ export interface ServerValidation {
 /** Longest chain looked at; OpenSSL itself stops at 100. */
 const MAX_CHAIN = 100
 
-/** A TLS connection to open. */
 interface TlsRequest {
   /** What carries it: a TCP socket, or what stands for one. */
   readonly raw: Duplex
-  /** The name that the server's certificate has to cover. */
   readonly name: Host
 }
 
@@ -131,7 +128,6 @@ export function revalidateServer(
   return { chain, report }
 }
 
-/** @param read The certificates before the one that cannot be read. */
 function unreadable(read: Certificate[], endpoint: string, fault: string): ServerValidation {
   const reason = `certificate ${String(read.length + 1)} of its chain cannot be read: ${fault}`
   const found = finding('handshake/server-certificate-refused', { endpoint, reason, chain: [] })

@@ -27,13 +27,10 @@ const MAX_ATTEMPTS = 10
 const RETRY_WINDOW = 10_000
 /** Pause before an attempt at an endpoint that has just failed, in milliseconds. */
 const PAUSES = { first: 25, longest: 1000 }
-/** How often in a row a new token may be refused. */
 const MAX_TOKEN_REFUSALS = 3
-/**
- * How long a read may stay without an answer before a second endpoint is asked, in milliseconds; at most a third of the time that
- * the caller has left. Longer than etcd takes for nearly every read (its own warning is at 100 ms), shorter than a silent
- * endpoint takes to be noticed.
- */
+// How long a read may stay without an answer before a second endpoint is asked, in milliseconds; at most a third of the time that
+// the caller has left. Longer than etcd takes for nearly every read (its own warning is at 100 ms), shorter than a silent
+// endpoint takes to be noticed.
 const HEDGE_AFTER = 1000
 /** How long a read that was answered elsewhere may go on, in milliseconds: until a silent endpoint is noticed. */
 const OVERTAKEN_LIMIT = 5000
@@ -167,7 +164,6 @@ export class UnaryCall extends CallBase implements Call {
     }
   }
 
-  /** False if the call has no attempt left. */
   #repeatLater(call: EtcdCall): boolean {
     const { route } = this.#parts
     const left = this.#timeLeft()
@@ -196,7 +192,6 @@ export class UnaryCall extends CallBase implements Call {
     return Number(this.#parts.deadline) - Date.now()
   }
 
-  /** The outcome of a failed call, with the error that says whether a write may have been applied. */
   #fateOf(call: EtcdCall, outcome: Outcome): Outcome {
     const { path, route } = this.#parts
     const { kind } = this.#traits
@@ -225,10 +220,8 @@ export class UnaryCall extends CallBase implements Call {
     else deliver()
   }
 
-  /**
-   * Ends the attempts that are still running. One that another endpoint has overtaken goes on for a while: its connection is
-   * checked for silence only while a call waits on it.
-   */
+  // Ends the attempts that are still running. One that another endpoint has overtaken goes on for a while: its connection is
+  // checked for silence only while a call waits on it.
   #abandonOthers(outcome: Outcome): void {
     for (const { call } of this.#running) {
       const cancel = (): void => {
