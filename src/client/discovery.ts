@@ -1,7 +1,4 @@
-/**
- * Endpoints from DNS, as etcdctl takes them with `--discovery-srv` and `--insecure-discovery=false`: every server has to cover the
- * domain that was asked for, because DNS chooses the targets. Or from the cluster's member list.
- */
+/** Endpoints from DNS, as etcdctl takes them with `--discovery-srv` and `--insecure-discovery=false`, or from the member list. */
 import type { SrvRecord } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import { codeOf } from '../report/errors.js'

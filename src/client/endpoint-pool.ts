@@ -1,7 +1,4 @@
-/**
- * All endpoints of one client: carries each call over one that is ready, round robin, and lets a call wait if one may become ready
- * soon. A silent or broken endpoint is never chosen, so no call hangs on it.
- */
+/** All endpoints of one client: carries each call over one that is ready, and lets a call wait if one may become ready soon. */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'

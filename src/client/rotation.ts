@@ -1,7 +1,4 @@
-/**
- * Switching to new credentials while the client runs: they are validated like the first, verified against an endpoint, and used by
- * every call that starts from then on. A {@link Follower} does so with each new set of a source.
- */
+/** Switching to new credentials while the client runs, and following a source of credentials. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { asError, isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'

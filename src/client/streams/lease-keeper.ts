@@ -1,7 +1,6 @@
 /**
- * Keeps one lease alive and reports when it can no longer be relied upon. etcd counts a lease's TTL from the moment at which it renews
- * the lease, which is never before the keep-alive was sent: so the lease lives at least until one TTL after the sending of the last
- * keep-alive that was answered.
+ * Keeps one lease alive and reports when it can no longer be relied upon. etcd counts the TTL from the renewal, never before the
+ * sending of the keep-alive: the lease lives at least one TTL after the sending of the last keep-alive that was answered.
  */
 import { MAX_DELAY } from '../../report/duration.js'
 import { int64At, type Shape, sift } from '../transport/protobuf.js'

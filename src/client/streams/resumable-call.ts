@@ -1,8 +1,6 @@
 /**
  * A stream without an end of its own, such as watches, that continues over another connection when the one below it is drained or
- * breaks. Its caller sees one call, which consists of attempts, each over one connection.
- *
- * If there is no connection to continue over, it ends with the status of its attempt, as every call does, and the caller may try again.
+ * breaks; if there is none, it ends with the status of its attempt, and the caller may try again.
  */
 import { EtcdMtlsError } from '../../report/errors.js'
 import { backoffPause } from '../timing.js'

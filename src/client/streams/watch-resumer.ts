@@ -1,13 +1,10 @@
 /**
- * Resumes a stream of watches over another connection. Each watch continues with the first event that was not delivered: none is
- * lost, none comes twice, and the caller does not notice.
+ * Resumes a stream of watches over another connection: each watch continues with the first event that was not delivered.
  *
  * It fixes two faults of etcd3 1.1.2. One: etcd3 asks again from the revision in the header of the last response, but a response
  * that catches up with the past carries the newest revision of the store, ahead of its events; see `ResumePositions`. Two: a
- * create that etcd refuses stays in etcd3's queue, and no later watch is ever created.
- *
- * etcd3 throws in a listener of its own, where nobody can catch it, for a response that it does not expect. So a response is passed
- * on only if it was checked and belongs to a watch that etcd3 holds.
+ * create that etcd refuses stays in etcd3's queue, and no later watch is ever created. And etcd3 throws where nobody can catch it for
+ * a response that it does not expect, so a response is passed on only if it was checked and belongs to a watch that etcd3 holds.
  */
 import { EtcdMtlsError } from '../../report/errors.js'
 import { status } from '../transport/channel.js'

@@ -1,6 +1,6 @@
 /**
- * Which calls may be sent again, and after which failures. A read may be repeated. A write is repeated only if etcd certainly
- * did not process it: a repeated write can overwrite what another client wrote in between.
+ * Which calls may be sent again, and after which failures. A write is repeated only if etcd certainly did not process it: a repeated
+ * write can overwrite what another client wrote in between.
  */
 import { randomBytes } from 'node:crypto'
 import { type StatusObject, status } from './channel.js'

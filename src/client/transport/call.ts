@@ -1,10 +1,4 @@
-/**
- * One gRPC call over an HTTP/2 stream of ours, driven by a grpc-js client through its `Call` interface; and the contract between calls
- * and the client that gives them connections.
- *
- * A call that starts while no endpoint is ready waits for one; what is sent meanwhile is kept. Serialization, interceptors
- * and the call objects that users see are grpc-js' own, above this.
- */
+/** One gRPC call over an HTTP/2 stream of ours, below a grpc-js client; and what calls and their client need of each other. */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
 import { armDeadline } from '../timing.js'

@@ -1,9 +1,7 @@
 /**
- * The door to @grpc/grpc-js, types included. Clients, call objects, interceptors, metadata and statuses are grpc-js' own; the channel
- * below them is ours, through `channelFactoryOverride`. grpc-js' own channel dials on its own (an address that swallows SYNs keeps a
- * socket open for minutes after `close()`), has no limit for the time of a TLS handshake or of the HTTP/2 settings, sends an IP address
- * as SNI (forbidden by RFC 6066 section 3; Node warns with DEP0123), tunnels through proxies of the environment, and exposes neither
- * the TLS error nor the peer's chain.
+ * The door to @grpc/grpc-js, types included. The channel below its clients is ours (`channelFactoryOverride`), because its own keeps a
+ * socket open for minutes after `close()`, has no limit for the time of a TLS handshake or of the HTTP/2 settings, sends an IP address
+ * as SNI (RFC 6066 section 3), tunnels through proxies of the environment, and exposes neither the TLS error nor the peer's chain.
  */
 import { type ChannelInterface, connectivityState, type Deadline, Metadata, status } from '@grpc/grpc-js'
 import type { EtcdMtlsError } from '../../report/errors.js'

@@ -1,7 +1,4 @@
-/**
- * One verified connection to an endpoint: TLS verified on both sides, the server's HTTP/2 SETTINGS seen, which in TLS 1.3 is the
- * first sign that it accepted our certificate, and a call answered as etcd does it.
- */
+/** One verified connection to an endpoint: TLS on both sides, the server's HTTP/2 SETTINGS, and a call answered as etcd does it. */
 import { asError, codeOf } from '../../report/errors.js'
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'

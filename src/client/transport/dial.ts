@@ -1,7 +1,6 @@
 /**
- * Dials an endpoint: all its addresses are raced as in RFC 8305, and the first that finishes the whole dial wins. One attempt is TCP,
- * TLS verified by Node and by our own rules, HTTP/2 with the server's SETTINGS, and the answer of etcd to one call. It ends in a
- * connection, or in the evidence of what failed, which diagnosis/explain.ts explains.
+ * Dials an endpoint: all its addresses are raced as in RFC 8305. One attempt is TCP, TLS verified by Node and by our own rules, HTTP/2
+ * with the server's SETTINGS (in TLS 1.3 the first sign that it accepted our certificate), and the answer of etcd to one call.
  */
 import dns from 'node:dns'
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'

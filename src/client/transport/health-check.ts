@@ -1,7 +1,4 @@
-/**
- * The client's own requests: the first one on every connection, which shows whether etcd is there; the status of the member
- * behind it; and the check whether a member has a leader again.
- */
+/** The client's own requests: the first one on every connection, the status of the member, and the check for a leader. */
 import {
   constants,
   type ClientHttp2Session,

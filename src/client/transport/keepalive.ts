@@ -1,12 +1,10 @@
 /**
- * Notices that a peer stopped answering. TCP alone does not: a member that is paused, or behind a network that drops packets,
- * looks like one that works on a request. So the peer is asked while calls are open and nothing arrives: by an empty SETTINGS frame,
- * which it acknowledges at once (RFC 9113 section 6.5.3). Servers of grpc-go close connections that PING more often than every five
- * seconds (etcd `--grpc-keepalive-min-time`; grpc-go internal/transport/http2_server.go, handlePing).
+ * Notices that a peer stopped answering while calls are open. The peer is asked by an empty SETTINGS frame, which it acknowledges at once
+ * (RFC 9113 section 6.5.3): servers of grpc-go close connections that PING more often than every five seconds (etcd
+ * `--grpc-keepalive-min-time`; grpc-go internal/transport/http2_server.go, handlePing).
  *
- * A peer is given up when it has been silent for three seconds or three round trips, whichever is longer, and sooner on a fast
- * network. Slow is not silent: the limit follows the measured round trip, every byte that arrives restarts it, and a long send
- * queue extends it.
+ * It is given up after three seconds or three round trips of silence, whichever is longer, and sooner on a fast network. Slow is not
+ * silent: the limit follows the measured round trip, every byte that arrives restarts it, and a long send queue extends it.
  */
 
 interface KeepaliveProbe {

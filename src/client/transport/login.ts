@@ -1,6 +1,6 @@
 /**
- * Logging in to etcd with a password, over the verified connections. etcd3's own authenticator would open a connection outside of
- * them, with trust rules of its own; so it is not used, and the token is added to each call here.
+ * Logging in to etcd with a password, over the verified connections: etcd3's own authenticator would open one outside of them, with
+ * trust rules of its own.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { status, type StatusObject } from './channel.js'

@@ -1,7 +1,6 @@
 /**
- * A call with one request and one answer. It consists of one or more attempts, each over one connection: an attempt that failed
- * is followed by another one as far as `call-policy.ts` allows it, and a read that gets no answer is sent to a second endpoint
- * as well. The caller sees one call, within its one deadline.
+ * A call with one request and one answer, in one or more attempts: one that failed is followed by another as far as `call-policy.ts`
+ * allows it, and a read that gets no answer is sent to a second endpoint as well.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { EtcdMtlsError } from '../../report/errors.js'
