@@ -232,6 +232,15 @@ export function emptyAnswer(stream: ServerHttp2Stream): void {
   })
 }
 
+/** Answers a call with bytes, which are framed already, and a status. Default: OK. */
+export function answerWith(stream: ServerHttp2Stream, bytes: Uint8Array, trailers = { 'grpc-status': '0' }): void {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+  stream.on('wantTrailers', () => {
+    stream.sendTrailers(trailers)
+  })
+  stream.end(bytes)
+}
+
 /** Refuses a call with a gRPC status. */
 export function refuseCall(stream: ServerHttp2Stream, code: number | string, message: string): void {
   stream.respond(

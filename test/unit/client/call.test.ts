@@ -12,7 +12,7 @@ import { frameMessage } from '../../../src/client/transport/framing.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import { Session } from '../../../src/client/session.js'
 import { mintPki } from '../../support/etcd.js'
-import { type CallHandler, grpcPeer, type Peer, serverTls } from '../../support/peers.js'
+import { answerWith, type CallHandler, grpcPeer, type Peer, serverTls } from '../../support/peers.js'
 
 const pki = mintPki()
 const OK = { 'grpc-status': '0' }
@@ -127,11 +127,7 @@ const handlers: Record<string, CallHandler> = {
 }
 
 function answerRaw(stream: ServerHttp2Stream, bytes: Buffer): void {
-  stream.respond(HEADERS, { waitForTrailers: true })
-  stream.on('wantTrailers', () => {
-    stream.sendTrailers(OK)
-  })
-  stream.end(bytes)
+  answerWith(stream, bytes)
 }
 
 const same = (value: Buffer): Buffer => value

@@ -155,11 +155,6 @@ describe('options that are refused', () => {
     ['a name that is no label', { discovery: { domain: 'etcd.test', name: 'a.b' } }, /discovery.name/],
     ['no object', { discovery: 'etcd.test' }, /discovery.*must be an object/],
     ['an unknown key', { discovery: { domain: 'etcd.test', srv: 1 } }, /discovery.srv/],
-    [
-      'endpoints beside it',
-      { discovery: { domain: 'etcd.test' }, endpoints: 'https://a' },
-      /combined with "endpoints"/,
-    ],
   ])('%s', async (_what, options, reason) => {
     const attempt = createSecureClient({ ...OPTIONS, ...options })
     const { message } = await refused(attempt, 'ERR_OPTION_INVALID')

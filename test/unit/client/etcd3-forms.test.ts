@@ -20,14 +20,6 @@ describe("options in etcd3's form", () => {
     const { message } = await refused(createSecureClient(options), 'ERR_OPTION_INVALID')
     expect(message).toContain('use "etcd3: { faultHandling: { watchBackoff } }"')
   })
-
-  it('names hosts first, which every etcd3 client has', async () => {
-    const { details } = await refused(
-      createSecureClient({ hosts: 'https://a', credentials: certificate, dialTimeout: 5000 } as never),
-      'ERR_OPTION_INVALID',
-    )
-    expect(details.option).toBe('hosts')
-  })
 })
 
 const page = readFileSync(join(root, 'docs/migrating.md'), 'utf8')
@@ -95,7 +87,7 @@ const OPTIONS: Record<string, object> = {
   },
 }
 
-/** The rows on errors; those of refused handshakes and of permissions are tested on a real etcd. */
+/** The rows on errors. */
 describe('the errors of docs/migrating.md', () => {
   const ERRORS: Record<string, () => Promise<void>> = {
     'a call that never returns': async () => {
@@ -132,18 +124,21 @@ describe('the errors of docs/migrating.md', () => {
       }
     },
   }
-  /** Rows that a test with a real etcd has: the file, and what it expects. */
+  /** Rows that another test has: the file, and what it expects. */
   const ELSEWHERE: Record<string, [file: string, expected: string]> = {
-    '`GRPCUnavailableError` with a text of OpenSSL': ['client.test.ts', "'ERR_HANDSHAKE_FAILED'"],
-    '`permission denied`': ['access.test.ts', 'ERR_ACCESS_DENIED'],
-    '`EtcdAuthenticationFailedError`': ['client.test.ts', 'login/'],
+    '`GRPCUnavailableError` with a text of OpenSSL': [
+      'integration/diagnosis/remedies.test.ts',
+      "'ERR_HANDSHAKE_FAILED'",
+    ],
+    '`permission denied`': ['integration/access.test.ts', 'ERR_ACCESS_DENIED'],
+    '`EtcdAuthenticationFailedError`': ['unit/client/lifecycle.test.ts', 'login/failed'],
   }
 
   it('have all of its rows', () => {
     const rows = rowsOf('Errors').map(({ old }) => old)
     expect(rows.toSorted()).toEqual([...Object.keys(ERRORS), ...Object.keys(ELSEWHERE)].toSorted())
     for (const [file, expected] of Object.values(ELSEWHERE)) {
-      expect(readFileSync(join(root, 'test/integration', file), 'utf8')).toContain(expected)
+      expect(readFileSync(join(root, 'test', file), 'utf8')).toContain(expected)
     }
   })
 

@@ -6,7 +6,7 @@ import { endpointsOf } from '../../../src/client/discovery.js'
 import { frameMessage } from '../../../src/client/transport/framing.js'
 import { bytesField } from '../../../src/client/transport/protobuf.js'
 import { mintPki } from '../../support/etcd.js'
-import { type CallHandler, emptyAnswer, grpcPeer, type Peer, serverTls } from '../../support/peers.js'
+import { type CallHandler, answerWith, emptyAnswer, grpcPeer, type Peer, serverTls } from '../../support/peers.js'
 
 const pki = mintPki()
 
@@ -62,11 +62,7 @@ describe('refreshEndpoints', () => {
         emptyAnswer(stream)
         return
       }
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
-      stream.on('wantTrailers', () => {
-        stream.sendTrailers({ 'grpc-status': '0' })
-      })
-      stream.end(memberList(urls))
+      answerWith(stream, memberList(urls))
     })
     urls = [one.endpoint, two.endpoint]
     const client = await createSecureClient({

@@ -70,12 +70,9 @@ describe('consumers', () => {
     expect(told).toEqual(['1'])
     hub.emit(numbered(3))
     expect(numberOf(await events.next())).toBe('done')
-  })
-
-  it('leaving wakes who waits', async () => {
-    const events = new EventHub().consume([])
-    const waiting = events.next()
-    await events.return?.()
+    const other = hub.consume([])
+    const waiting = other.next()
+    await other.return?.()
     expect(numberOf(await waiting)).toBe('done')
   })
 })

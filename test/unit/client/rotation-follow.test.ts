@@ -1,27 +1,21 @@
 /** A client that follows its source of credentials, and tells what happens. */
-import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   createSecureClient,
-  isEtcdMtlsError,
   type SecureClientOptions,
   type SecureEtcd3,
   type TlsEvent,
 } from '../../../src/client/index.js'
-import { type Credentials, type CredentialSource, fromFiles, writeCredentials } from '../../../src/credentials/index.js'
+import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { mintPki } from '../../support/etcd.js'
-import { temporaryFolder } from '../../support/openssl.js'
 import { proxyTo, refuseCall } from '../../support/peers.js'
-import { errorCodes } from '../../support/refused.js'
 import { type WitnessPeer, witnessPeer } from '../../support/witness-peer.js'
 
 const pki = mintPki()
 const other = mintPki('Other root')
-const folder = temporaryFolder()
 const alice = pki.issueClient({ subject: 'alice' })
 const bob = pki.issueClient({ subject: 'bob' })
 const carol = pki.issueClient({ subject: 'carol' })
-const expired = pki.issueClient({ notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
 
 /** A source that yields what it is given, and throws when it is told to. */
 class TestSource implements CredentialSource {
@@ -107,18 +101,6 @@ describe('a source that can be watched', () => {
     expect(peer.accepted).toBe(2)
   })
 
-  it('bad credentials are refused and reported, and the next good ones come into use', async () => {
-    await using peer = await witnessPeer(pki.server)
-    const source = new TestSource()
-    await using client = await connect(peer, source)
-    const events = client.tls.events()
-    source.give(expired)
-    const { report } = await next(events, 'rotation-refused')
-    expect(errorCodes(report.findings)).toEqual(['validity/expired'])
-    source.give(bob)
-    await next(events, 'rotated')
-  })
-
   it('of a burst only the last one counts', async () => {
     await using peer = await witnessPeer(pki.server)
     const source = new TestSource()
@@ -173,21 +155,6 @@ describe('a source that can be watched', () => {
       if (event.type === 'rotated') break
     }
     expect(told).toEqual(['recovered, changed: true', 'rotated'])
-  })
-
-  it('of files that were broken and are fixed, the end of the failure is reported', async () => {
-    await using peer = await witnessPeer(pki.server)
-    const { ca, cert, key } = await writeCredentials(folder.file('credentials'), alice)
-    const watch = { settle: '1s', pollInterval: '100ms' }
-    await using client = await connect(peer, fromFiles({ ca, cert, key, watch }))
-    const events = client.tls.events()
-    const good = readFileSync(cert)
-    writeFileSync(cert, 'broken')
-    const failed = await next(events, 'source-failed')
-    expect(isEtcdMtlsError(failed.error, 'ERR_CREDENTIALS_UNREADABLE')).toBe(true)
-    writeFileSync(cert, good)
-    expect(await next(events, 'source-recovered')).toMatchObject({ changed: false, origin: failed.origin })
-    expect(peer.accepted).toBe(1)
   })
 
   it('what no endpoint accepts yet is tried again, and used once one does', async () => {
@@ -308,23 +275,5 @@ describe('events', () => {
     const event = await next(events, 'login-failed')
     expect(event).toMatchObject({ username: 'alice', refused: true })
     expect(JSON.stringify(event) + String(event.error.stack)).not.toContain('secret')
-  })
-
-  it('are reported to every consumer, from its beginning on, and end when the client closes', async () => {
-    await using peer = await witnessPeer(pki.server)
-    const client = await connect(peer, new TestSource())
-    const first = client.tls.events()
-    await client.tls.rotate(bob)
-    const second = client.tls.events()
-    await client.tls.rotate(carol)
-    await client[Symbol.asyncDispose]()
-    const all = async (events: AsyncIterable<TlsEvent>): Promise<string[]> => {
-      const told: string[] = []
-      for await (const event of events) if (event.type === 'rotated') told.push(event.report.path[0]?.subject ?? '')
-      return told
-    }
-    expect(await all(first)).toEqual(['CN=bob', 'CN=carol'])
-    expect(await all(second)).toEqual(['CN=carol'])
-    expect(await all(client.tls.events())).toEqual([])
   })
 })

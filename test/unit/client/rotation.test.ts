@@ -183,16 +183,6 @@ describe('where the credentials come from', () => {
     await client.get('a').string()
     expect(peer.names).toEqual(['bob'])
   })
-
-  it('an endpoint that is lost later is dialled with the newest', async () => {
-    await using peer = await witnessPeer(pki.server)
-    await using client = await connect([peer])
-    await client.tls.rotate(bob)
-    await expect.poll(() => peer.open).toBe(1)
-    peer.cut()
-    await client.get('a').string()
-    expect(peer.names).toEqual(['bob'])
-  })
 })
 
 describe('bad credentials', () => {

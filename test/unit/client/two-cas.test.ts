@@ -61,7 +61,6 @@ describe('two CAs', () => {
   it.each([
     [48, ['handshake/client-ca-unknown', 'chain/client-ca-not-given']],
     [42, ['handshake/client-ca-unknown', 'handshake/client-certificate-refused']],
-    [46, ['handshake/client-ca-unknown', 'handshake/client-certificate-refused']],
   ])('a server that refuses the certificate makes its CA the probable cause: alert %i', async (alert, codes) => {
     await using server = await alertingPeer(alert)
     const credentials = clientOf(clientCa)
