@@ -12,7 +12,7 @@
  * of the store, and the logs of the members).
  */
 import { appendFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
 import { etcdBinaries } from './lib/etcd-binaries.mjs'
@@ -38,7 +38,8 @@ await lifecycle(async ({ signal, defer }) => {
   await ensureDependencies(root, { signal })
   if (process.getuid?.() !== 0) throw new Stop('Run it as root: it makes network namespaces.')
   await ensureNetworkTools({ signal })
-  const { folder: binaries } = await etcdBinaries({ root, signal })
+  const { folder } = await etcdBinaries({ root, signal })
+  process.env.PATH = [folder, process.env.PATH ?? ''].join(delimiter)
   // The bundler is among the packages that may just have been fetched.
   const { bundleForRun } = await import('./lib/bundle-run.mjs')
   const files = ['test/chaos/main.ts', 'test/chaos/workload.ts']
@@ -51,7 +52,7 @@ await lifecycle(async ({ signal, defer }) => {
   const reports = []
   let broken = 0
   for (let run = 0; run < runs; run += 1) {
-    const options = { ...given, seed: seed + run, only, compare: !alone, binaries, signal, say }
+    const options = { ...given, seed: seed + run, only, compare: !alone, signal, say }
     say(`Chaos for ${options.seconds} s with --seed ${options.seed}`)
     const report = await chaos.runChaos(options)
     reports.push(report)

@@ -1,10 +1,16 @@
-/** What one kind of client met in one run, or in several, and what of it was promised. */
-import { leaseFaults, observerFaults, registerFaults, setFaults, valuesAppliedTwice, watchFaults } from './checks.js'
-import type { Death } from './faults.js'
-import type { QuorumChange } from './quorum.js'
+/** What one kind of client met in one run, or in several, what of it was promised, and the table of it. */
+import {
+  type Circumstances,
+  leaseFaults,
+  observerFaults,
+  type Recovery,
+  recoveryOf,
+  registerFaults,
+  setFaults,
+  valuesAppliedTwice,
+  watchFaults,
+} from './checks.js'
 import type { Recording } from './record.js'
-import { type ElectedLeader, type Recovery, recoveryOf } from './recovery.js'
-import type { StoreEvent } from './store-history.js'
 import type { ClientKind } from './clients/work.js'
 
 export interface Account {
@@ -32,8 +38,8 @@ export interface Account {
   readonly rotations: number
   readonly rotationFailures: readonly string[]
   readonly recovery: Recovery
-  /** Megabytes in a minute, fitted to the second half of the run; one value for each run. */
-  readonly growth: { readonly rss: readonly number[]; readonly heap: readonly number[] }
+  /** Megabytes at the end; one value for each run. */
+  readonly rss: readonly number[]
 }
 
 /** One run with its circumstances. */
@@ -51,35 +57,24 @@ export interface ChaosReport {
   readonly clients: Partial<Record<ClientKind, Account>>
 }
 
-export interface Circumstances {
-  readonly prefix: string
-  readonly events: readonly StoreEvent[]
-  readonly quorum: readonly QuorumChange[]
-  readonly deaths: readonly Death[]
-  readonly elected: readonly ElectedLeader[]
-}
-
-export function accountOf(recording: Recording, circumstances: Circumstances): Account {
-  const { prefix, quorum, deaths, elected } = circumstances
-  const events = circumstances.events.filter(({ key }) => key.includes(prefix))
+export function accountOf(recording: Recording, all: Circumstances, prefix: string): Account {
+  const events = all.events.filter(({ key }) => key.includes(prefix))
+  const unknown = recording.of('failure').filter((each) => each.unknown).length
   const failures: Record<string, number> = {}
-  for (const { message, unknown } of recording.of('failure')) {
-    if (!unknown) failures[message] = (failures[message] ?? 0) + 1
+  for (const each of recording.of('failure')) {
+    if (!each.unknown) failures[each.message] = (failures[each.message] ?? 0) + 1
   }
-  const leases = leaseFaults(recording, events, quorum)
-  const memory = recording.of('memory')
-  const fit = (read: (each: (typeof memory)[number]) => number): number =>
-    slope(memory.slice(Math.floor(memory.length / 2)).map((each) => [each.at / 60_000, read(each) / 1024 / 1024]))
+  const leases = leaseFaults(recording, events, all.quorum)
+  const calls = recording.of('call')
+  const elements = recording.of('element')
   return {
-    answered:
-      recording.of('call').filter((each) => each.answered).length +
-      recording.of('element').filter(({ certain }) => certain).length,
-    outcomeUnknown: recording.of('failure').filter(({ unknown }) => unknown).length,
+    answered: calls.filter((each) => each.answered).length + elements.filter(({ certain }) => certain).length,
+    outcomeUnknown: unknown,
     failures,
     registers: recording.of('register').length,
     notLinearizable: registerFaults(recording),
     appliedTwice: valuesAppliedTwice(prefix, events),
-    elements: recording.of('element').length,
+    elements: elements.length,
     setFaults: setFaults(recording, events),
     watches: recording.of('watch').length,
     events: recording.of('events').reduce((sum, { lines }) => sum + lines.length, 0),
@@ -94,26 +89,42 @@ export function accountOf(recording: Recording, circumstances: Circumstances): A
     observerFaults: observerFaults(recording, events),
     rotations: recording.of('rotation').length,
     rotationFailures: recording.of('rotation').flatMap(({ failure }) => failure ?? []),
-    recovery: recoveryOf(deaths, elected, recording.of('call')),
-    growth: { rss: [fit(({ rss }) => rss)], heap: [fit(({ heap }) => heap)] },
+    recovery: recoveryOf(all.deaths, all.elected, calls),
+    rss: recording.of('memory').map(({ rss }) => Math.round(rss / 1024 / 1024)),
   }
 }
 
-/** Of the line that fits the points best. */
-function slope(points: readonly (readonly [number, number])[]): number {
-  const mean = (values: number[]): number => values.reduce((sum, each) => sum + each, 0) / Math.max(1, values.length)
-  const [x, y] = [mean(points.map((each) => each[0])), mean(points.map((each) => each[1]))]
-  const above = points.reduce((sum, each) => sum + (each[0] - x) * (each[1] - y), 0)
-  const below = points.reduce((sum, each) => sum + (each[0] - x) ** 2, 0)
-  return below === 0 ? 0 : Math.round((100 * above) / below) / 100
-}
-
-export function failedCalls({ failures }: Account): number {
+function failedCalls({ failures }: Account): number {
   return Object.values(failures).reduce((sum, count) => sum + count, 0)
 }
 
-export function allCalls(account: Account): number {
+function allCalls(account: Account): number {
   return account.answered + account.outcomeUnknown + failedCalls(account)
+}
+
+/** In percent of all calls. */
+function share(part: number, account: Account): number {
+  return (100 * part) / Math.max(1, allCalls(account))
+}
+
+type Names = { readonly [Name in keyof Account]: Account[Name] extends readonly string[] | number ? Name : never }
+type Countable = Names[keyof Account]
+
+/** What must not happen, by the row of the table; with what it is counted in. */
+const PROMISES: readonly (readonly [row: string, of: Countable, whole?: Countable, what?: string])[] = [
+  ['registers that are not linearizable', 'notLinearizable', 'registers'],
+  ['values applied twice', 'appliedTwice'],
+  ['faults of append-only sets', 'setFaults', 'elements', 'elements'],
+  ['faults in the history of watches', 'watchFaults', 'events', 'events'],
+  ['leases lost, quorum connected', 'leasesLostWhileConnected', 'leases'],
+  ['leases that expired unnoticed', 'leasesExpiredUnnoticed'],
+  ['faults of locks and elections', 'coordinationFaults', 'terms', 'terms'],
+  ['faults of an observer', 'observerFaults', 'leadersObserved', 'leaders'],
+]
+
+function count(account: Account, name: Countable): number {
+  const value = account[name]
+  return typeof value === 'number' ? value : value.length
 }
 
 /** Largest part of the calls whose outcome may be unknown when members are only restarted in order, in percent. */
@@ -121,22 +132,12 @@ const RESTART_UNKNOWN = 0.1
 
 /** The promises that were broken, each in a few words; none: all were kept. */
 export function brokenPromises({ clients, only }: Pick<ChaosReport, 'clients' | 'only'>): string[] {
-  const account = clients['etcd-mtls']
+  const { 'etcd-mtls': account, etcd3: plain } = clients
   if (account === undefined) return ['nothing was measured']
-  const broken = (
-    [
-      ['registers that are not linearizable', account.notLinearizable.length],
-      ['values applied twice', account.appliedTwice.length],
-      ['faults of sets', account.setFaults.length],
-      ['faults in the history of watches', account.watchFaults.length],
-      ['leases lost while a quorum was connected', account.leasesLostWhileConnected],
-      ['leases that expired unnoticed', account.leasesExpiredUnnoticed],
-      ['faults of locks and elections', account.coordinationFaults.length],
-      ['faults of observers of an election', account.observerFaults.length],
-    ] as const
-  ).flatMap(([what, count]) => (count > 0 ? [`${what}: ${String(count)}`] : []))
-  const share = (part: number, of: Account): number => (100 * part) / Math.max(1, allCalls(of))
-  const plain = clients.etcd3
+  const broken = PROMISES.flatMap(([row, name]) => {
+    const faults = count(account, name)
+    return faults > 0 ? [`${row}: ${String(faults)}`] : []
+  })
   if (plain !== undefined && share(failedCalls(account), account) > share(failedCalls(plain), plain)) {
     broken.push('more failed calls than with plain etcd3')
   }
@@ -147,19 +148,78 @@ export function brokenPromises({ clients, only }: Pick<ChaosReport, 'clients' | 
   return broken
 }
 
-/** Several runs as one. */
-export function sumAccounts(accounts: readonly [Account, ...Account[]]): Account {
-  return accounts.slice(1).reduce((sum, each) => {
-    const merged = Object.entries(sum).map(([name, value]) => [name, merge(value, each[name as keyof Account])])
-    return Object.fromEntries(merged) as Account
-  }, accounts[0])
+/** Several runs as one: numbers are added, lists joined, and objects merged in the same way. */
+export function sumAccounts(accounts: readonly Account[]): Account {
+  return accounts.reduce((sum, each) => merge(sum, each) as Account)
 }
 
-/** Numbers are added, lists joined, and objects merged in the same way. */
 function merge(one: unknown, other: unknown): unknown {
-  if (typeof one === 'number') return one + Number(other ?? 0)
-  if (Array.isArray(one)) return (one as unknown[]).concat(other ?? [])
-  const [left, right] = [one as Record<string, unknown>, (other ?? {}) as Record<string, unknown>]
-  const names = [...new Set([...Object.keys(left), ...Object.keys(right)])]
-  return Object.fromEntries(names.map((name) => [name, name in left ? merge(left[name], right[name]) : right[name]]))
+  if (one === undefined || other === undefined) return one ?? other
+  if (typeof one === 'number') return one + Number(other)
+  if (Array.isArray(one)) return (one as unknown[]).concat(other)
+  const [left, right] = [one as Record<string, unknown>, other as Record<string, unknown>]
+  return Object.fromEntries(Object.keys({ ...left, ...right }).map((name) => [name, merge(left[name], right[name])]))
+}
+
+type Cell = (account: Account) => string
+
+const ROWS: readonly (readonly [string, Cell])[] = [
+  ['calls', (each) => String(allCalls(each))],
+  ...PROMISES.map(([row, name, whole, what = '']): readonly [string, Cell] => [
+    row,
+    (each) => {
+      const of = whole === undefined ? '' : ` of ${String(count(each, whole))} ${what}`
+      return `${String(count(each, name))}${of}`.trim()
+    },
+  ]),
+  ['leases lost, no quorum for a while', (each) => String(each.leasesLostOtherwise)],
+  ['rotations that failed', (each) => `${String(each.rotationFailures.length)} of ${String(each.rotations)}`],
+  ['outcome unknown', (each) => percent(each.outcomeUnknown, each)],
+  ['other failures', (each) => percent(failedCalls(each), each)],
+  ['recovery, follower died, p50 / p99', (each) => times(each.recovery.follower)],
+  ['recovery, leader died, p50 / p99', (each) => times(each.recovery.leader)],
+  ['memory at the end (RSS), MB', (each) => each.rss.join(' ')],
+]
+
+/** The lines of the table, and of everything that went wrong. */
+export function table(clients: ChaosReport['clients']): string[] {
+  const columns = Object.entries(clients)
+  const widths = [Math.max(...ROWS.map(([name]) => name.length)), ...columns.map(() => 26)]
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(' | ')} |`
+  const head = [line(['', ...columns.map(([kind]) => kind)]), line(widths.map((width) => '-'.repeat(width)))]
+  const rows = ROWS.map(([name, cell]) => line([name, ...columns.map(([, account]) => cell(account))]))
+  return [...head, ...rows, ...columns.flatMap(([kind, account]) => details(kind, account))]
+}
+
+/** Lines of each kind of fault that are printed. */
+const MAX_LINES = 10
+
+function details(kind: string, account: Account): string[] {
+  const lists = [
+    account.notLinearizable.map((key) => `${key} is not linearizable`),
+    account.appliedTwice.map((value) => `${value} was applied twice`),
+    account.setFaults,
+    account.watchFaults,
+    account.coordinationFaults,
+    account.observerFaults,
+    account.rotationFailures,
+    Object.entries(account.failures).map(([message, times]) => `${String(times)} x ${message}`),
+  ]
+  return lists.flatMap((list) => {
+    const left = list.length - MAX_LINES
+    const more = left > 0 ? [`and ${String(left)} more`] : []
+    return [...list.slice(0, MAX_LINES), ...more].map((each) => `${kind}: ${each}`)
+  })
+}
+
+function percent(part: number, account: Account): string {
+  return `${String(part)} (${share(part, account).toFixed(2)} %)`
+}
+
+function times(values: readonly number[]): string {
+  if (values.length === 0) return '-'
+  const sorted = [...values].sort((one, other) => one - other)
+  const at = (part: number): string => String(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))])
+  return `${at(0.5)} / ${at(0.99)} ms (${String(values.length)})`
 }

@@ -1,15 +1,84 @@
-/** Carries out the faults of a plan. */
+/** Which faults happen when, the same for the same seed; and how they are carried out. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { addressOf, CLIENT_ADDRESS, type Impairment, type Member } from './network.js'
-import type { Fault, Turn } from './plan.js'
+import { Random } from '../fuzz/random.js'
+import { CLIENT_ADDRESS, type Impairment, type Member } from './network.js'
 import type { StoreHistory } from './store-history.js'
+
+/** Shortest and longest duration of each kind, in milliseconds. */
+const DURATIONS = {
+  kill: [300, 2000],
+  restart: [300, 2000],
+  freeze: [500, 4000],
+  'cut-clients': [500, 4000],
+  'cut-members': [500, 5000],
+  'cut-link': [500, 5000],
+  loss: [500, 4000],
+  'move-leader': [0, 0],
+  compact: [0, 0],
+} as const
+export type FaultKind = keyof typeof DURATIONS
+export const FAULTS = Object.keys(DURATIONS) as FaultKind[]
+
+export interface Fault {
+  readonly kind: FaultKind
+  /** Index of the member that it happens to. */
+  readonly member: number
+  /** After the begin of its turn, in milliseconds. */
+  readonly delay: number
+  /** Milliseconds. */
+  readonly duration: number
+}
+
+/** Faults that happen at once, and the pause after the last of them, in milliseconds. */
+export interface Turn {
+  readonly faults: readonly Fault[]
+  readonly pause: number
+}
+
+/** How many faults happen at once in each second turn. */
+const AT_ONCE = 3
+
+/**
+ * By turns, one fault alone and several at once. Those at once hit one member in most cases, so that a quorum stays connected for
+ * most of the time. With a choice of `only` some kinds they happen alone, to one member after the other, and each one is over
+ * for a while before the next one begins.
+ */
+export function* planOf(seed: number, members: number, only: readonly FaultKind[] | null): Generator<Turn, never> {
+  const random = new Random(seed)
+  const between = (least: number, most: number): number => least + random.below(most - least)
+  const fault = (kind: FaultKind, member: number, delay: number): Fault => {
+    const [least, most] = DURATIONS[kind]
+    return { kind, member, delay, duration: between(least, most) }
+  }
+  for (let turn = 0; ;) {
+    for (const kind of shuffled(only ?? FAULTS, random)) {
+      if (only !== null) {
+        yield { faults: [fault(kind, turn % members, 0)], pause: between(3000, 5000) }
+        turn += 1
+        continue
+      }
+      yield { faults: [fault(kind, random.below(members), 0)], pause: between(200, 1500) }
+      const victim = random.below(members)
+      const faults = shuffled(FAULTS, random)
+        .slice(0, AT_ONCE)
+        .map((each) => fault(each, random.below(3) < 2 ? victim : random.below(members), random.below(800)))
+      yield { faults, pause: between(200, 1500) }
+    }
+  }
+}
+
+function shuffled<T>(list: readonly T[], random: Random): T[] {
+  const rest = [...list]
+  const order: T[] = []
+  while (rest.length > 0) order.push(...rest.splice(random.below(rest.length), 1))
+  return order
+}
 
 /** The death of a member. */
 export interface Death {
   /** Milliseconds since 1970. */
   readonly at: number
   readonly member: number
-  readonly kind: 'kill' | 'restart'
 }
 
 export interface FaultSite {
@@ -40,13 +109,12 @@ export async function injectFaults(
     signal.throwIfAborted()
     const left = end - performance.now()
     if (left <= 0) break
-    site.say(`${(left / 1000).toFixed(0).padStart(4)} s left: ${faults.map(describeFault).join('; ')}`)
+    const what = faults.map(({ kind, member, delay }) => `${kind} m${String(member)} after ${String(delay)} ms`)
+    site.say(`${(left / 1000).toFixed(0).padStart(4)} s left: ${what.join('; ')}`)
     await Promise.all(
-      faults.map(async (fault) => {
-        await sleep(fault.delay)
-        if (fault.kind === 'kill' || fault.kind === 'restart') {
-          deaths.push({ at: Date.now(), member: fault.member, kind: fault.kind })
-        }
+      faults.map(async ({ delay, ...fault }) => {
+        await sleep(delay)
+        if (fault.kind === 'kill' || fault.kind === 'restart') deaths.push({ at: Date.now(), member: fault.member })
         await carryOut(fault, site, busy)
       }),
     )
@@ -55,13 +123,12 @@ export async function injectFaults(
   return deaths
 }
 
-function describeFault({ kind, member, delay }: Fault): string {
-  return `${kind} m${String(member)}${delay > 0 ? ` after ${String(delay)} ms` : ''}`
-}
-
-async function carryOut(fault: Fault, { members, history }: FaultSite, busy: Set<Member>): Promise<void> {
-  const { kind, duration } = fault
-  const member = members[fault.member]
+async function carryOut(
+  { kind, member: index, duration }: Omit<Fault, 'delay'>,
+  { members, history }: FaultSite,
+  busy: Set<Member>,
+): Promise<void> {
+  const member = members[index]
   if (member === undefined) return
   const impair = async (impairment: Impairment): Promise<void> => {
     const heal = member.impair(impairment)
@@ -69,46 +136,39 @@ async function carryOut(fault: Fault, { members, history }: FaultSite, busy: Set
     heal()
   }
   /** A process that ends cannot be frozen meanwhile. */
-  const alone = async (work: () => Promise<void>): Promise<void> => {
+  const alone = async (begin: () => Promise<void>, end: () => Promise<void>): Promise<void> => {
     if (busy.has(member)) return
     busy.add(member)
-    history.leave(member.index)
-    await work()
+    history.leave(index)
+    await begin()
+    await sleep(duration)
+    await end()
     busy.delete(member)
   }
-  const others = members.filter((each) => each !== member).map(({ index }) => addressOf(index))
+  const others = members.filter((each) => each !== member).map(({ address }) => address)
   switch (kind) {
     case 'kill':
     case 'restart':
-      await alone(async () => {
-        await member.end(kind === 'kill' ? 'SIGKILL' : 'SIGTERM')
-        await sleep(duration)
-        await member.start()
-      })
-      return
+      return alone(
+        () => member.end(kind === 'kill' ? 'SIGKILL' : 'SIGTERM'),
+        () => member.start(),
+      )
     case 'freeze':
-      await alone(async () => {
-        member.freeze()
-        await sleep(duration)
-        member.thaw()
-      })
-      return
+      return alone(
+        () => member.freeze(true),
+        () => member.freeze(false),
+      )
     case 'cut-clients':
-      await impair({ cut: [CLIENT_ADDRESS], loss: 0 })
-      return
+      return impair({ cut: [CLIENT_ADDRESS], loss: 0 })
     case 'cut-members':
-      history.leave(member.index)
-      await impair({ cut: others, loss: 0 })
-      return
+      history.leave(index)
+      return impair({ cut: others, loss: 0 })
     case 'cut-link':
-      await impair({ cut: others.slice(0, 1), loss: 0 })
-      return
+      return impair({ cut: others.slice(0, 1), loss: 0 })
     case 'loss':
-      await impair({ cut: [], loss: LOSS })
-      return
+      return impair({ cut: [], loss: LOSS })
     case 'move-leader':
-      await moveLeader(members, member)
-      return
+      return moveLeader(members, member)
     case 'compact': {
       const revision = history.revisionAt(Date.now() - COMPACT_AGE)
       if (revision > 0n) await member.tryEtcdctl('compact', String(revision))

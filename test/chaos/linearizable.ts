@@ -9,8 +9,7 @@ export interface Operation {
   readonly called: number
   readonly returned: number
   readonly action:
-    | { readonly type: 'read'; readonly value: string | null }
-    | { readonly type: 'write'; readonly value: string | null }
+    | { readonly type: 'read' | 'write'; readonly value: string | null }
     /** Writes if the register holds `expected`. `swapped`: null if the outcome is unknown; `found`: what it held, if it did not. */
     | {
         readonly type: 'cas'
@@ -26,49 +25,38 @@ const IMPOSSIBLE = Symbol('impossible')
 
 /** The value after the operation; impossible if the operation cannot have happened at this value. */
 function step({ action }: Operation, value: Value): Value | typeof IMPOSSIBLE {
-  switch (action.type) {
-    case 'read':
-      return action.value === value ? value : IMPOSSIBLE
-    case 'write':
-      return action.value
-    case 'cas':
-      if (action.swapped === null) return action.expected === value ? action.value : value
-      if (action.swapped) return action.expected === value ? action.value : IMPOSSIBLE
-      return action.expected !== value && action.found === value ? value : IMPOSSIBLE
-  }
+  if (action.type !== 'cas') return action.type === 'write' || action.value === value ? action.value : IMPOSSIBLE
+  const isExpected = action.expected === value
+  if (action.swapped === null) return isExpected ? action.value : value
+  if (action.swapped) return isExpected ? action.value : IMPOSSIBLE
+  return !isExpected && action.found === value ? value : IMPOSSIBLE
 }
 
-/** @param initial The value before the first operation. */
-export function isLinearizable(history: readonly Operation[], initial: Value = null): boolean {
+/** Without a value before the first operation. */
+export function isLinearizable(history: readonly Operation[]): boolean {
   const operations = [...history].sort((one, other) => one.called - other.called)
-  const pending = operations.map((_, index) => index)
+  const indices = new Map(operations.map((each, index) => [each, index]))
   const seen = new Set<string>()
-  const search = (left: readonly number[], value: Value): boolean => {
-    if (left.every((index) => operations[index]?.returned === Infinity)) return true
-    const key = `${left.join(',')}|${String(value)}`
+  const search = (left: readonly Operation[], value: Value): boolean => {
+    if (left.every(({ returned }) => returned === Infinity)) return true
+    const key = `${left.map((each) => indices.get(each)).join(',')}|${String(value)}`
     if (seen.has(key)) return false
     seen.add(key)
-    let firstReturn = Infinity
-    for (const index of left) firstReturn = Math.min(firstReturn, operations[index]?.returned ?? Infinity)
+    const firstReturn = Math.min(...left.map(({ returned }) => returned))
     const tried = new Set<string>()
-    for (const index of left) {
-      const operation = operations[index]
-      if (operation === undefined || operation.called > firstReturn) break
-      // Of operations that do the same and may have happened at any later time, the earliest stands for all.
-      const same = operation.returned === Infinity ? JSON.stringify(operation.action) : null
-      if (same !== null && tried.has(same)) continue
-      if (same !== null) tried.add(same)
+    for (const operation of left) {
+      if (operation.called > firstReturn) break
+      if (operation.returned === Infinity) {
+        // Of operations that do the same and may have happened at any later time, the earliest stands for all.
+        const same = JSON.stringify(operation.action)
+        if (tried.has(same)) continue
+        tried.add(same)
+      }
       const next = step(operation, value)
-      if (next === IMPOSSIBLE) continue
-      if (
-        search(
-          left.filter((each) => each !== index),
-          next,
-        )
-      )
-        return true
+      const others = left.filter((each) => each !== operation)
+      if (next !== IMPOSSIBLE && search(others, next)) return true
     }
     return false
   }
-  return search(pending, initial)
+  return search(operations, null)
 }

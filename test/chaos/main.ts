@@ -6,32 +6,22 @@ import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Account, accountOf, type ChaosReport } from './account.js'
-import { injectFaults } from './faults.js'
-import { CLIENT_ADDRESS, createMembers, type Member, Network, writePki } from './network.js'
-import { type FaultKind, planOf } from './plan.js'
-import { followQuorum, shareConnected } from './quorum.js'
+import { electedLeaders, shareConnected } from './checks.js'
+import { type FaultKind, injectFaults, planOf } from './faults.js'
+import { CLIENT_ADDRESS, createMembers, followQuorum, type Member, Network } from './network.js'
 import { Recording } from './record.js'
-import { electedLeaders } from './recovery.js'
 import { StoreHistory } from './store-history.js'
 import type { ClientKind } from './clients/work.js'
 import { endKeys } from './clients/watches.js'
 import type { WorkOrder } from './workload.js'
 
-export { brokenPromises, sumAccounts } from './account.js'
-export { FAULTS } from './plan.js'
-export { table } from './table.js'
+export { brokenPromises, sumAccounts, table } from './account.js'
+export { FAULTS } from './faults.js'
 
-export interface ChaosOptions {
-  readonly seed: number
+export interface ChaosOptions extends Pick<WorkOrder, 'seed' | 'rotation' | 'pace'> {
   readonly seconds: number
   /** Kinds of faults that happen, to one member after the other; null: all kinds, alone and at once. */
   readonly only: readonly FaultKind[] | null
-  /** Milliseconds between two rotations of the certificates. */
-  readonly rotation: number
-  /** Longest pause between two operations of a loop, in milliseconds. */
-  readonly pace: number
-  /** Folder of etcd and etcdctl. */
-  readonly binaries: string
   /** Whether plain etcd3 works next to this client, under the same faults. */
   readonly compare: boolean
   /** Folder for what was recorded; null: it is not kept. */
@@ -39,8 +29,6 @@ export interface ChaosOptions {
   readonly signal: AbortSignal
   readonly say: (line: string) => void
 }
-
-const MEMBERS = 3
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { seed, seconds, only, rotation, pace, say, signal } = options
@@ -50,9 +38,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   let history: StoreHistory | null = null
   const workers: Worker[] = []
   try {
-    writePki(folder, MEMBERS)
     const space = network.host('client', CLIENT_ADDRESS)
-    members = createMembers(network, { count: MEMBERS, folder, binaries: options.binaries })
+    members = createMembers(network, folder)
     await Promise.all(members.map((each) => each.start()))
     history = new StoreHistory(members)
     const kinds: ClientKind[] = options.compare ? ['etcd-mtls', 'etcd3'] : ['etcd-mtls']
@@ -64,26 +51,26 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     await Promise.all(workers.map((each) => each.working))
     const begun = Date.now()
     const quorum = followQuorum(members)
-    const deaths = await injectFaults({ members, history, say }, planOf(seed, MEMBERS, only), { seconds, signal })
-    const ended = Date.now()
+    const plan = planOf(seed, members.length, only)
+    const deaths = await injectFaults({ members, history, say }, plan, { seconds, signal })
+    const quorumConnected = shareConnected(quorum, begun, Date.now())
     const [load = 0] = loadavg()
-    await Promise.all(workers.map((each) => each.stop()))
+    await Promise.all(workers.map((each) => each.request('stop', 'stopped')))
     await history.endWith(kinds.flatMap((kind) => endKeys(`${kind}/`)))
-    await Promise.all(workers.map((each) => each.finish()))
+    await Promise.all(workers.map((each) => each.request('finish', 'finished')))
     const { events } = history
+    const logs = members.map(({ log }) => log)
     if (options.keep !== null) {
       const kept = join(options.keep, `seed-${String(seed)}`)
-      cpSync(folder, kept, { recursive: true, filter: (path) => !path.endsWith('/data') })
-      writeFileSync(join(kept, 'cluster.json'), JSON.stringify({ events, quorum, deaths }))
+      for (const { order } of workers) cpSync(order.recording, join(kept, `${order.kind}.jsonl`))
+      writeFileSync(join(kept, 'cluster.json'), JSON.stringify({ events, quorum, deaths, logs }))
     }
-    const elected = electedLeaders(members.map(({ log }) => log))
+    // What follows another fault at once is no measure of a recovery.
+    const circumstances = { events, quorum, deaths: only === null ? [] : deaths, elected: electedLeaders(logs) }
     const clients: Partial<Record<ClientKind, Account>> = {}
-    for (const { order } of workers) {
-      // What follows another fault at once is no measure of a recovery.
-      const circumstances = { prefix: `${order.kind}/`, events, quorum, deaths: only === null ? [] : deaths, elected }
-      clients[order.kind] = accountOf(Recording.read(order.recording), circumstances)
+    for (const { kind, recording } of workers.map(({ order }) => order)) {
+      clients[kind] = accountOf(Recording.read(recording), circumstances, `${kind}/`)
     }
-    const quorumConnected = shareConnected(quorum, begun, ended)
     const machine = { load, processors: cpus().length }
     return { seed, seconds, only, quorumConnected, deaths: deaths.length, ...machine, clients }
   } finally {
@@ -105,23 +92,17 @@ class Worker {
     this.order = order
     const file = fileURLToPath(new URL('workload.js', import.meta.url))
     // Plain etcd3 sends IP addresses as SNI, and Node warns of it.
-    const flags = ['--expose-gc', '--disable-warning=DEP0123']
-    const args = ['netns', 'exec', space, process.execPath, ...flags, file, JSON.stringify(order)]
-    this.#child = spawn('ip', args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const command = [process.execPath, '--disable-warning=DEP0123', file, JSON.stringify(order)]
+    this.#child = spawn('ip', ['netns', 'exec', space, ...command], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.working = this.#answer('working')
     this.working.catch(() => undefined)
   }
 
-  async stop(): Promise<void> {
-    const stopped = this.#answer('stopped')
-    this.#child.send('stop')
-    await stopped
-  }
-
-  async finish(): Promise<void> {
-    const finished = this.#answer('finished')
-    this.#child.send('finish')
-    await finished
+  /** Sends a message and waits for the answer. */
+  async request(message: string, answer: string): Promise<void> {
+    const answered = this.#answer(answer)
+    this.#child.send(message)
+    await answered
   }
 
   kill(): void {

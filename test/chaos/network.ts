@@ -1,24 +1,19 @@
 /** Members of a cluster as processes, each in a network namespace of this run, and what can happen to them. */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import type { Credentials } from '../../src/credentials/index.js'
-import { mintPki } from '../support/etcd.js'
+import { type EtcdProcess, serving, startEtcdProcess } from '../support/etcd-process.js'
+import { mintPki, writePems } from '../support/etcd.js'
 import { ip } from '../support/mint.js'
 
 /** Reserved for measurements of networks (RFC 2544), so it is no address of a real host. The namespaces are cut off from it anyway. */
 const PREFIX = '198.18.77'
-const CLIENT_PORT = 2379
-const PEER_PORT = 2380
+export const CLIENT_ADDRESS = `${PREFIX}.1`
+/** Of a client that is on another host. */
+export const OTHER_CLIENT_ADDRESS = `${PREFIX}.2`
 
-/** What etcd logs when it has joined the cluster and serves. */
-const READY = 'ready to serve client requests'
-
-function sh(program: string, ...args: string[]): string {
-  return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 })
+function sh(program: string, ...args: string[]): void {
+  execFileSync(program, args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 30_000 })
 }
 
 /** What happens to the packets of a member. */
@@ -54,13 +49,7 @@ export class Network {
   }
 
   close(): void {
-    for (const name of this.#names) {
-      try {
-        sh('ip', 'netns', 'delete', name)
-      } catch (error) {
-        process.stderr.write(`The namespace ${name} is left: ${String(error)}\n`)
-      }
-    }
+    for (const name of this.#names) sh('ip', 'netns', 'delete', name)
   }
 
   #create(name: string): string {
@@ -71,37 +60,33 @@ export class Network {
   }
 }
 
-export interface MemberParts {
-  /** For the certificates of {@link writePki}, and what the members write. */
+interface MemberParts {
+  readonly name: string
+  readonly address: string
+  /** Name and peer URL of every member, as etcd takes them. */
+  readonly cluster: string
+  /** For the certificates of the run, and what the members write. */
   readonly folder: string
-  /** Folder of etcd and etcdctl; null: they are on PATH. */
-  readonly binaries: string | null
 }
 
 export class Member {
-  readonly index: number
   readonly address: string
   readonly endpoint: string
   /** Called when the member goes, comes, stops, or its network changes. */
   onChange: () => void = () => undefined
   readonly #space: string
-  readonly #folder: string
-  readonly #binaries: string | null
-  readonly #cluster: string
+  readonly #parts: MemberParts
   readonly #impairments = new Set<Impairment>()
-  #child: ChildProcess | null = null
+  #process: EtcdProcess | null = null
+  #log = ''
   #serving = false
   #frozen = false
 
-  constructor(network: Network, parts: MemberParts & { index: number; cluster: string }) {
-    this.index = parts.index
-    this.address = addressOf(parts.index)
-    this.endpoint = `https://${this.address}:${String(CLIENT_PORT)}`
-    this.#folder = join(parts.folder, `m${String(parts.index)}`)
-    this.#binaries = parts.binaries
-    this.#cluster = parts.cluster
-    this.#space = network.host(`m${String(parts.index)}`, this.address)
-    mkdirSync(this.#folder, { recursive: true })
+  constructor(network: Network, parts: MemberParts) {
+    this.address = parts.address
+    this.endpoint = `https://${parts.address}:2379`
+    this.#parts = parts
+    this.#space = network.host(parts.name, parts.address)
   }
 
   /** Whether it serves, its process runs, and no packet is lost at random. */
@@ -113,67 +98,54 @@ export class Member {
     return [...this.#impairments].some(({ cut }) => cut.includes(address))
   }
 
+  /** What it has written since its first start. */
+  get log(): string {
+    return this.#log + (this.#process?.log() ?? '')
+  }
+
   /** Starts the process. Resolves when it serves. */
   async start(): Promise<void> {
-    const file = (name: string): string => join(this.#folder, '..', name)
-    const peer = `http://${this.address}:${String(PEER_PORT)}`
-    const client = `${this.endpoint},https://127.0.0.1:${String(CLIENT_PORT)}`
+    const { name, cluster, folder } = this.#parts
+    const peer = `http://${this.address}:2380`
     const flags = {
-      name: `m${String(this.index)}`,
-      'data-dir': join(this.#folder, 'data'),
-      'listen-client-urls': client,
+      name,
+      'data-dir': join(folder, name),
+      'listen-client-urls': `${this.endpoint},https://127.0.0.1:2379`,
       'advertise-client-urls': this.endpoint,
       'listen-peer-urls': peer,
       'initial-advertise-peer-urls': peer,
-      'initial-cluster': this.#cluster,
+      'initial-cluster': cluster,
       'initial-cluster-token': 'chaos',
-      'cert-file': file('server.crt'),
-      'key-file': file('server.key'),
-      'trusted-ca-file': file('ca.crt'),
+      'cert-file': join(folder, 'server.crt'),
+      'key-file': join(folder, 'server.key'),
+      'trusted-ca-file': join(folder, 'ca.crt'),
       'client-cert-auth': 'true',
       'unsafe-no-fsync': 'true',
     }
-    const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
-    const log = openSync(this.#log, 'a')
-    const from = statSync(this.#log).size
-    this.#child = spawn('ip', ['netns', 'exec', this.#space, this.#program('etcd'), ...args], {
-      stdio: ['ignore', log, log],
-      env: { PATH: process.env['PATH'] },
-    })
-    closeSync(log)
-    const end = performance.now() + 60_000
-    while (!readFileSync(this.#log).subarray(from).includes(READY)) {
-      if (performance.now() > end)
-        throw new Error(`Member ${String(this.index)} does not serve:\n${this.log.slice(-2000)}`)
-      await sleep(100)
-    }
+    const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
+    this.#process = startEtcdProcess(args, { cwd: folder, space: this.#space })
+    await serving(this.#process)
     this.#serving = true
     this.onChange()
   }
 
   /** Resolves when the process has ended. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    const child = this.#child
-    this.#child = null
+    const ending = this.#process
     this.#serving = false
     this.onChange()
-    if (child?.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill('SIGCONT')
-    child.kill(signal)
-    await ended
+    ending?.kill('SIGCONT')
+    ending?.kill(signal)
+    await ending?.code
+    this.#log = this.log
+    this.#process = null
   }
 
-  freeze(): void {
-    this.#child?.kill('SIGSTOP')
-    this.#frozen = true
+  freeze(isFrozen: boolean): Promise<void> {
+    this.#process?.kill(isFrozen ? 'SIGSTOP' : 'SIGCONT')
+    this.#frozen = isFrozen
     this.onChange()
-  }
-
-  thaw(): void {
-    this.#child?.kill('SIGCONT')
-    this.#frozen = false
-    this.onChange()
+    return Promise.resolve()
   }
 
   /** Adds to what happens to its packets. Returns what takes it away again. */
@@ -186,97 +158,93 @@ export class Member {
     }
   }
 
-  get log(): string {
-    return readFileSync(this.#log, 'utf8')
-  }
-
   /** @throws If it fails. */
   async etcdctl(...args: string[]): Promise<string> {
-    const all = ['netns', 'exec', this.#space, this.#program('etcdctl'), ...this.#ctlFlags(), ...args]
-    const { stdout } = await promisify(execFile)('ip', all, { timeout: 30_000 })
-    return stdout
+    return (await promisify(execFile)('ip', this.#etcdctl(args), { timeout: 30_000 })).stdout
   }
 
   /** The same, with nothing if it fails: the cluster may be in no state to do it. */
-  async tryEtcdctl(...args: string[]): Promise<string> {
-    try {
-      return await this.etcdctl(...args, '--command-timeout=2s')
-    } catch {
-      return ''
-    }
+  tryEtcdctl(...args: string[]): Promise<string> {
+    return this.etcdctl(...args, '--command-timeout=2s').catch(() => '')
   }
 
   /** etcdctl in the background. */
   spawnEtcdctl(...args: string[]): ChildProcess {
-    const all = ['netns', 'exec', this.#space, this.#program('etcdctl'), ...this.#ctlFlags(), ...args]
-    return spawn('ip', all, { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env['PATH'] } })
+    const env = { PATH: process.env['PATH'] }
+    return spawn('ip', this.#etcdctl(args), { stdio: ['ignore', 'pipe', 'ignore'], env })
   }
 
-  #program(name: string): string {
-    return this.#binaries === null ? name : join(this.#binaries, name)
-  }
-
-  get #log(): string {
-    return join(this.#folder, 'log')
+  #etcdctl(args: readonly string[]): string[] {
+    const file = (name: string): string => join(this.#parts.folder, name)
+    const tls = [`--cacert=${file('ca.crt')}`, `--cert=${file('client.crt')}`, `--key=${file('client.key')}`]
+    return ['netns', 'exec', this.#space, 'etcdctl', '--endpoints=https://127.0.0.1:2379', ...tls, ...args]
   }
 
   /** Puts all impairments into force at once. */
   #filter(): void {
-    const rules: Record<'in' | 'out', string[]> = { in: [], out: [] }
-    for (const { cut, loss } of this.#impairments) {
-      rules.in.push(...cut.map((each) => `ip saddr ${each} drop`))
-      rules.out.push(...cut.map((each) => `ip daddr ${each} drop`))
-      if (loss > 0) rules.in.push(`iifname eth0 numgen random mod 100 < ${String(loss)} drop`)
-    }
-    const chain = (name: 'in' | 'out', hook: string): string[] => [
-      `chain ${name} {`,
-      `type filter hook ${hook} priority 0; policy accept;`,
-      ...rules[name],
-      '}',
-    ]
+    const all = [...this.#impairments]
+    const cut = all.flatMap((each) => each.cut)
+    const lost = all.filter(({ loss }) => loss > 0)
     const input = [
       'flush ruleset',
       'table ip chaos {',
-      ...chain('in', 'input'),
-      ...chain('out', 'output'),
+      'chain in { type filter hook input priority 0; policy accept;',
+      ...cut.map((each) => `ip saddr ${each} drop`),
+      ...lost.map(({ loss }) => `iifname eth0 numgen random mod 100 < ${String(loss)} drop`),
+      '}',
+      'chain out { type filter hook output priority 0; policy accept;',
+      ...cut.map((each) => `ip daddr ${each} drop`),
+      '}',
       '}',
       '',
     ].join('\n')
     execFileSync('ip', ['netns', 'exec', this.#space, 'nft', '-f', '-'], { input, stdio: ['pipe', 'ignore', 'pipe'] })
     this.onChange()
   }
-
-  #ctlFlags(): string[] {
-    const file = (name: string): string => join(this.#folder, '..', name)
-    const [ca, cert, key] = [file('ca.crt'), file('client.crt'), file('client.key')]
-    return ['--endpoints=https://127.0.0.1:2379', `--cacert=${ca}`, `--cert=${cert}`, `--key=${key}`]
-  }
 }
 
-export function addressOf(index: number): string {
-  return `${PREFIX}.${String(10 + index)}`
-}
-
-export const CLIENT_ADDRESS = `${PREFIX}.1`
-/** Of a client that is on another host. */
-export const OTHER_CLIENT_ADDRESS = `${PREFIX}.2`
-
-/** Writes the certificates of the run; the same client twice, so that rotations have something to change. */
-export function writePki(folder: string, members: number): void {
+/** Three members that are not started yet, and the certificates of the run; the same client twice, for rotations. */
+export function createMembers(network: Network, folder: string): Member[] {
+  const all = [0, 1, 2].map((index) => ({ name: `m${String(index)}`, address: `${PREFIX}.${String(10 + index)}` }))
   const pki = mintPki()
-  const names = [ip('127.0.0.1'), ...Array.from({ length: members }, (_, index) => ip(addressOf(index)))]
-  const write = (name: string, { chain, key, trustAnchors }: Credentials): void => {
-    writeFileSync(join(folder, `${name}.crt`), chain.map((each) => each.toPem()).join(''))
-    writeFileSync(join(folder, `${name}.key`), key.exportPem(), { mode: 0o600 })
-    writeFileSync(join(folder, 'ca.crt'), trustAnchors.map((each) => each.toPem()).join(''))
-  }
-  write('server', pki.issueServer({ names }))
-  write('client', pki.client)
-  write('client2', pki.issueClient())
+  const names = [ip('127.0.0.1'), ...all.map(({ address }) => ip(address))]
+  writePems(folder, 'server', pki.issueServer({ names }))
+  writePems(folder, 'client', pki.client)
+  writePems(folder, 'client2', pki.issueClient())
+  const cluster = all.map(({ name, address }) => `${name}=http://${address}:2380`).join(',')
+  return all.map((each) => new Member(network, { ...each, cluster, folder }))
 }
 
-export function createMembers(network: Network, parts: MemberParts & { count: number }): Member[] {
-  const indices = Array.from({ length: parts.count }, (_, index) => index)
-  const cluster = indices.map((index) => `m${String(index)}=http://${addressOf(index)}:${String(PEER_PORT)}`).join(',')
-  return indices.map((index) => new Member(network, { ...parts, index, cluster }))
+/** From then on a quorum is connected, or is not. */
+export interface QuorumChange {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly connected: boolean
+}
+
+/** Follows the members from now on, until the list is read. */
+export function followQuorum(members: readonly Member[]): QuorumChange[] {
+  const changes: QuorumChange[] = []
+  const look = (): void => {
+    const connected = isQuorumConnected(members)
+    if (changes.at(-1)?.connected !== connected) changes.push({ at: Date.now(), connected })
+  }
+  for (const member of members) member.onChange = look
+  look()
+  return changes
+}
+
+/** Whether a majority of the members serves, is reached by the clients, and each of it reaches each other. */
+function isQuorumConnected(members: readonly Member[]): boolean {
+  const majority = Math.floor(members.length / 2) + 1
+  const isLinked = (one: Member, other: Member): boolean =>
+    !one.isCutFrom(other.address) && !other.isCutFrom(one.address)
+  const extend = (chosen: readonly Member[], [next, ...rest]: readonly Member[]): boolean =>
+    chosen.length === majority ||
+    (next !== undefined &&
+      ((chosen.every((each) => isLinked(each, next)) && extend([...chosen, next], rest)) || extend(chosen, rest)))
+  return extend(
+    [],
+    members.filter((each) => each.isWell && !each.isCutFrom(CLIENT_ADDRESS)),
+  )
 }

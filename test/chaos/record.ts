@@ -31,8 +31,8 @@ export type Entry =
   /** Calls that failed: of unknown outcome, or certain to have had no effect. */
   | { readonly type: 'failure'; readonly message: string; readonly unknown: boolean }
   | { readonly type: 'rotation'; readonly failure: string | null }
-  /** Bytes, after a garbage collection. */
-  | { readonly type: 'memory'; readonly at: number; readonly rss: number; readonly heap: number }
+  /** Bytes, at the end. */
+  | { readonly type: 'memory'; readonly rss: number }
 
 export type EntryOf<Type extends Entry['type']> = Extract<Entry, { type: Type }>
 
@@ -76,9 +76,8 @@ export class Recording {
 export function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {
   const groups = new Map<string, Item[]>()
   for (const item of items) {
-    const key = keyOf(item)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [item])
+    const group = groups.get(keyOf(item))
+    if (group === undefined) groups.set(keyOf(item), [item])
     else group.push(item)
   }
   return groups

@@ -23,7 +23,7 @@ export class StoreHistory {
   readonly #members: readonly Member[]
   #revision = 0n
   #child: ChildProcess | null = null
-  #closed = false
+  #isClosed = false
   #member = 0
 
   constructor(members: readonly Member[]) {
@@ -33,17 +33,12 @@ export class StoreHistory {
 
   /** The newest revision that had been read at that time; 0: none. */
   revisionAt(time: number): bigint {
-    for (let index = this.events.length - 1; index >= 0; index -= 1) {
-      const event = this.events[index]
-      if (event !== undefined && event.at <= time) return BigInt(event.revision)
-    }
-    return 0n
+    return BigInt(this.events.findLast(({ at }) => at <= time)?.revision ?? 0)
   }
 
   /** Puts the keys and waits until they were read. */
   async endWith(keys: readonly string[]): Promise<void> {
-    const [member] = this.#members
-    for (const key of keys) await member?.etcdctl('put', key, 'end')
+    for (const key of keys) await this.#members[0]?.etcdctl('put', key, 'end')
     const end = performance.now() + 60_000
     while (!keys.every((key) => this.events.some((event) => event.key === key))) {
       if (performance.now() > end) throw new Error('The history of the store was not read to its end within 60 s')
@@ -57,14 +52,13 @@ export class StoreHistory {
   }
 
   close(): void {
-    this.#closed = true
+    this.#isClosed = true
     this.#child?.kill('SIGKILL')
   }
 
   #follow(): void {
-    if (this.#closed) return
     const member = this.#members[this.#member % this.#members.length]
-    if (member === undefined) return
+    if (this.#isClosed || member === undefined) return
     const child = member.spawnEtcdctl('watch', '', '--prefix', `--rev=${String(this.#revision + 1n)}`, '-w', 'json')
     this.#child = child
     if (child.stdout !== null) {
@@ -82,20 +76,13 @@ export class StoreHistory {
   }
 
   #read(line: string): void {
-    const { Events = [] } = JSON.parse(line) as Line
+    const text = (base64 = ''): string => Buffer.from(base64, 'base64').toString()
     const before = this.#revision
-    for (const { type = 0, kv } of Events ?? []) {
-      const revision = BigInt(kv.mod_revision)
-      if (revision <= before) continue
-      const text = (base64 = ''): string => Buffer.from(base64, 'base64').toString()
-      this.events.push({
-        revision: String(revision),
-        type: type === 1 ? 'delete' : 'put',
-        key: text(kv.key),
-        value: text(kv.value),
-        at: Date.now(),
-      })
-      this.#revision = revision
+    for (const { type, kv } of (JSON.parse(line) as Line).Events ?? []) {
+      this.#revision = BigInt(kv.mod_revision)
+      if (this.#revision <= before) continue
+      const event = { key: text(kv.key), value: text(kv.value), at: Date.now() }
+      this.events.push({ revision: String(this.#revision), type: type === 1 ? 'delete' : 'put', ...event })
     }
   }
 }

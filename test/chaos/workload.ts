@@ -35,8 +35,8 @@ export interface WorkOrder {
 
 /** How many clients of its kind the process has. */
 const CLIENTS = 3
-/** How often memory is measured, in milliseconds. */
-const MEASURE = 3000
+/** How often what was seen is written, in milliseconds. */
+const FLUSH = 1000
 
 const order = JSON.parse(process.argv[2] ?? '') as WorkOrder
 const file = (name: string): string => join(order.folder, name)
@@ -84,34 +84,22 @@ async function rotate(clients: readonly SecureEtcd3[]): Promise<void> {
   }
 }
 
-async function measure(): Promise<void> {
-  for (let turn = 0; !stopped.signal.aborted; turn += 1) {
-    if (turn % 3 === 0) {
-      await gc?.({ execution: 'async' })
-      const { rss, heapUsed } = process.memoryUsage()
-      recorder.add({ type: 'memory', at: Date.now(), rss, heap: heapUsed })
-    }
+async function flush(): Promise<void> {
+  while (!stopped.signal.aborted) {
     recorder.flush()
-    await sleep(MEASURE / 3)
+    await sleep(FLUSH)
   }
-}
-
-function commonWork(work: Work): Promise<void>[] {
-  return [workOnRegisters(work), addToSets(work), keepLeases(work), churnWatches(work), measure()]
 }
 
 /** Starts the work. Returns it, and what waits for the watches to deliver everything. */
 async function begin(): Promise<{ loops: Promise<void>[]; caughtUp: () => Promise<void> }> {
-  if (order.kind === 'etcd3') {
-    const work: Work = { ...shared, clients: Array.from({ length: CLIENTS }, connectPlainly) }
-    const caughtUp = await openWatches(work)
-    return { loops: [...commonWork(work), coordinatePlainly(work)], caughtUp }
-  }
-  const clients = await Promise.all(Array.from({ length: CLIENTS }, connect))
-  const work: Work<SecureEtcd3> = { ...shared, clients }
+  const secure = order.kind === 'etcd3' ? [] : await Promise.all(Array.from({ length: CLIENTS }, connect))
+  const clients = order.kind === 'etcd3' ? Array.from({ length: CLIENTS }, connectPlainly) : secure
+  const work: Work = { ...shared, clients }
   const caughtUp = await openWatches(work)
-  const loops = [...commonWork(work), coordinate(work)]
-  if (order.rotation > 0) loops.push(rotate(clients))
+  const loops = [workOnRegisters(work), addToSets(work), keepLeases(work), churnWatches(work), flush()]
+  loops.push(order.kind === 'etcd3' ? coordinatePlainly(work) : coordinate({ ...work, clients: secure }))
+  if (order.rotation > 0 && secure.length > 0) loops.push(rotate(secure))
   return { loops, caughtUp }
 }
 
@@ -123,6 +111,7 @@ process.on('message', (message) => {
     void Promise.all(loops).then(() => process.send?.('stopped'))
   } else {
     void caughtUp().then(() => {
+      recorder.add({ type: 'memory', rss: process.memoryUsage().rss })
       recorder.flush()
       process.send?.('finished', () => process.exit(0))
     })

@@ -3,14 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  CLIENT_ADDRESS,
-  createMembers,
-  type Member,
-  Network,
-  OTHER_CLIENT_ADDRESS,
-  writePki,
-} from '../chaos/network.js'
+import { CLIENT_ADDRESS, createMembers, type Member, Network, OTHER_CLIENT_ADDRESS } from '../chaos/network.js'
 import { drawn } from '../support/long.js'
 import { type Child, type ChildModules, childModules } from '../support/child-modules.js'
 
@@ -25,9 +18,8 @@ let modules: ChildModules
 const children: Child[] = []
 
 beforeAll(async () => {
-  writePki(folder, 3)
   spaces = { holder: network.host('holder', CLIENT_ADDRESS), other: network.host('other', OTHER_CLIENT_ADDRESS) }
-  members = createMembers(network, { count: 3, folder, binaries: null })
+  members = createMembers(network, folder)
   await Promise.all(members.map((each) => each.start()))
   modules = await childModules([
     'src/client/create-secure-client.ts',

@@ -11,6 +11,7 @@ export interface EtcdProcess extends AsyncDisposable {
   /** Resolves with its exit code; null if a signal ended it. */
   readonly code: Promise<number | null>
   stop(): Promise<void>
+  kill(signal: NodeJS.Signals): void
 }
 
 export interface ProcessOptions {
@@ -39,7 +40,10 @@ export function startEtcdProcess(args: readonly string[], { cwd, env = {}, uid, 
     child.kill('SIGKILL')
     await code
   }
-  return { log: () => log.replaceAll('\\"', '"'), code, stop, [Symbol.asyncDispose]: stop }
+  const kill = (signal: NodeJS.Signals): void => {
+    child.kill(signal)
+  }
+  return { log: () => log.replaceAll('\\"', '"'), code, stop, kill, [Symbol.asyncDispose]: stop }
 }
 
 /** Waits until etcd serves clients; throws with its log where it ends instead. */

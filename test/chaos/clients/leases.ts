@@ -25,7 +25,7 @@ async function keepLease(work: Work, slot: number): Promise<void> {
       if (over.signal.aborted) continue
       held = true
       recorder.add({ type: 'lease', key })
-      await Promise.race([aborted(over.signal), aborted(stopping)])
+      await aborted(over.signal, stopping)
     } catch (error) {
       recordFailure(work, error, true)
       lease.release()

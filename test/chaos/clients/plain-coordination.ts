@@ -67,7 +67,7 @@ async function campaign(work: Work, client: Etcd3, holders: Holders): Promise<vo
       recordFailure(work, error, true)
       over.abort()
     })
-    await Promise.race([aborted(over.signal), aborted(stopping)])
+    await aborted(over.signal, stopping)
     isHeld = false
     holders.leave(holder)
     // A campaign that resigned emits it, too.

@@ -1,13 +1,12 @@
 /** Watches over the whole run, watches that come and go, and one on keys that do not change. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Etcd3, IKeyValue, Watcher } from 'etcd3'
 import { eventLine } from '../record.js'
-import { callOptions, clientAt, pause, recordFailure, type Work } from './work.js'
+import { aborted, callOptions, clientAt, pause, recordFailure, type Work } from './work.js'
 
 const WATCHES = 4
-/** How long the creation or the cancellation of a watch may take, in milliseconds: longer than any fault. */
+/** How long a watch may take to be created, canceled, or to deliver what is left, in milliseconds: longer than any fault. */
 const SETTLED = 30_000
-/** How long a watch may take to deliver what is left when the faults are over, in milliseconds. */
-const CAUGHT_UP = 30_000
 
 /** The key that the run puts when everything else has ended, below each prefix that is watched. */
 export function endKeys(prefix: string): string[] {
@@ -22,21 +21,16 @@ function quiet(prefix: string): string {
 class RecordedWatch {
   readonly #work: Work
   readonly #name: string
-  readonly #ended: Promise<void>
+  readonly prefix: string
+  readonly #over = new AbortController()
   #lines: string[] = []
   #watcher: Watcher | null = null
-  #end = (): void => undefined
 
   constructor(work: Work, name: string, prefix: string) {
     this.#work = work
     this.#name = name
-    this.#ended = new Promise((resolve) => {
-      this.#end = resolve
-    })
     this.prefix = prefix
   }
-
-  readonly prefix: string
 
   /** @throws What the client throws. */
   async open(client: Etcd3): Promise<void> {
@@ -51,21 +45,21 @@ class RecordedWatch {
       const key = kv.key.toString()
       this.#lines.push(eventLine({ revision: kv.mod_revision, type, key, value: kv.value.toString() }))
       if (this.#lines.length >= 50) this.flush()
-      if (endKeys(this.#work.prefix).includes(key)) this.#end()
+      if (endKeys(this.#work.prefix).includes(key)) this.#over.abort()
     }
     watcher.on('put', note('put')).on('delete', note('delete'))
     watcher.on('error', (error) => {
       this.#fault(error.message)
       this.#watcher = null
-      this.#end()
+      this.#over.abort()
     })
     this.#watcher = watcher
   }
 
   /** Resolves when the last key of the run was delivered. */
   async caughtUp(): Promise<void> {
-    if (!(await settles(this.#ended, CAUGHT_UP)))
-      this.#fault(`did not deliver the last event within ${String(CAUGHT_UP)} ms`)
+    if (!(await settles(aborted(this.#over.signal), SETTLED)))
+      this.#fault(`did not deliver the last event within ${String(SETTLED)} ms`)
     this.flush()
   }
 
@@ -119,10 +113,6 @@ export async function churnWatches(work: Work): Promise<void> {
 }
 
 /** Whether the promise resolves within that many milliseconds. */
-async function settles(promise: Promise<unknown>, within: number): Promise<boolean> {
-  const over = new AbortController()
-  const timer = pause(within, over.signal).then(() => false)
-  const settled = await Promise.race([promise.then(() => true), timer])
-  over.abort()
-  return settled
+function settles(promise: Promise<unknown>, within: number): Promise<boolean> {
+  return Promise.race([promise.then(() => true), sleep(within, false, { ref: false })])
 }

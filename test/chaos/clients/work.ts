@@ -1,5 +1,6 @@
 /** What every kind of work in the process of one kind of client shares. */
 import type { Etcd3 } from 'etcd3'
+import { pause as pauseFor } from '../../../src/client/timing.js'
 import { isEtcdMtlsError } from '../../../src/client/index.js'
 import type { Random } from '../../fuzz/random.js'
 import type { Recorder } from '../record.js'
@@ -26,16 +27,12 @@ export function callOptions(): { deadline: number } {
   return { deadline: Date.now() + DEADLINE }
 }
 
-/** Whether a failed write may have been applied. Plain etcd3 does not say, so each failure may. */
-function isUnknown(kind: ClientKind, error: unknown): boolean {
-  return kind === 'etcd3' || (error instanceof Error && isEtcdMtlsError(error.cause, 'ERR_OUTCOME_UNKNOWN'))
-}
-
-/** Counts a failed call. Returns whether it may have had an effect. */
-export function recordFailure(work: Work, error: unknown, isWrite: boolean): boolean {
-  const unknown = isWrite && isUnknown(work.kind, error)
+/** Counts a failed call. Returns whether it may have had an effect. Plain etcd3 does not say: each failed write may. */
+export function recordFailure({ kind, recorder }: Work, error: unknown, isWrite: boolean): boolean {
+  const isUnknown = error instanceof Error && isEtcdMtlsError(error.cause, 'ERR_OUTCOME_UNKNOWN')
+  const unknown = isWrite && (kind === 'etcd3' || isUnknown)
   const message = error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error)
-  work.recorder.add({ type: 'failure', message: message.replace(/\d+/g, 'N').slice(0, 160), unknown })
+  recorder.add({ type: 'failure', message: message.replace(/\d+/g, 'N').slice(0, 160), unknown })
   return unknown
 }
 
@@ -50,24 +47,20 @@ export function isAborted(signal: AbortSignal): boolean {
   return signal.aborted
 }
 
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => {
-      resolve()
-    })
-    if (signal.aborted) resolve()
-  })
+/** Resolves after that time, or when the signal aborts, if that is earlier. */
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return pauseFor(milliseconds, signal, true)
 }
 
-/** Resolves after that time, or when the signal aborts, if that is earlier. Never rejects. */
-export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+/** Resolves when one of the signals aborts. */
+export function aborted(...signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
+    const done = (): void => {
       resolve()
     }
-    const timer = setTimeout(end, signal.aborted ? 0 : milliseconds)
-    signal.addEventListener('abort', end, { once: true })
+    for (const signal of signals) {
+      signal.addEventListener('abort', done)
+      if (signal.aborted) done()
+    }
   })
 }

@@ -1,11 +1,20 @@
 /** The checks of `npm run chaos` find what they look for. */
 import { describe, expect, it } from 'vitest'
 import { brokenPromises, type Account } from '../../chaos/account.js'
-import { leaseFaults, observerFaults, setFaults, valuesAppliedTwice, watchFaults } from '../../chaos/checks.js'
-import { planOf } from '../../chaos/plan.js'
-import { type QuorumChange, shareConnected, wasConnected } from '../../chaos/quorum.js'
+import {
+  electedLeaders,
+  leaseFaults,
+  observerFaults,
+  recoveryOf,
+  setFaults,
+  shareConnected,
+  valuesAppliedTwice,
+  wasConnected,
+  watchFaults,
+} from '../../chaos/checks.js'
+import { planOf } from '../../chaos/faults.js'
+import type { QuorumChange } from '../../chaos/network.js'
 import { type Entry, eventLine, Recording } from '../../chaos/record.js'
-import { electedLeaders, quantile, recoveryOf } from '../../chaos/recovery.js'
 import type { StoreEvent } from '../../chaos/store-history.js'
 import { Holders } from '../../chaos/clients/holders.js'
 
@@ -141,25 +150,21 @@ describe('recovery', () => {
 
   it('counts from the first call after the death of a follower to the first answer', () => {
     const calls = [call(4990, 5300), call(5310, 5400, false), call(5410, 5900), call(5910, 5920)]
-    expect(recoveryOf([{ at: 5000, member: 1, kind: 'kill' }], elected, calls)).toEqual({ follower: [590], leader: [] })
+    expect(recoveryOf([{ at: 5000, member: 1 }], elected, calls)).toEqual({ follower: [590], leader: [] })
   })
 
   it('counts from the election after the death of a leader', () => {
     const calls = [call(10_100, 15_100, false), call(15_110, 15_200)]
-    expect(recoveryOf([{ at: 10_000, member: 0, kind: 'kill' }], elected, calls)).toEqual({
+    expect(recoveryOf([{ at: 10_000, member: 0 }], elected, calls)).toEqual({
       follower: [],
       leader: [90],
     })
   })
 
   it('leaves out a loop that began no call before the next death', () => {
-    const deaths = [5000, 6000].map((at) => ({ at, member: 1, kind: 'kill' }) as const)
+    const deaths = [5000, 6000].map((at) => ({ at, member: 1 }) as const)
     const calls = [call(4990, 6300, false), call(6310, 6400)]
     expect(recoveryOf(deaths, elected, calls)).toEqual({ follower: [90], leader: [] })
-  })
-
-  it('gives quantiles', () => {
-    expect([quantile([3, 1, 2], 0.5), quantile([3, 1, 2], 0.99), quantile([], 0.5)]).toEqual([2, 3, null])
   })
 })
 
@@ -208,7 +213,7 @@ describe('the promises', () => {
     rotations: 1,
     rotationFailures: [],
     recovery: { follower: [], leader: [] },
-    growth: { rss: [], heap: [] },
+    rss: [],
   }
   const broken = (change: Partial<Account>, only: string[] | null = null, plain: Account = kept): number =>
     brokenPromises({ clients: { 'etcd-mtls': { ...kept, ...change }, etcd3: plain }, only }).length
