@@ -4,7 +4,7 @@
  */
 import { clientClosed } from '../client/finding.js'
 import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
-import { holdingProcess } from '../client/timing.js'
+import { holdingProcess, pause } from '../client/timing.js'
 import { randomLeaseId } from '../client/transport/call-policy.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import type { Place } from './options.js'
@@ -123,23 +123,20 @@ class Contender {
     }
   }
 
-  /** True if the key was deleted, or is to be looked at again after a TTL because a watch may be silent; false if the watch ended. */
+  /** True if the key was deleted, or is to be checked again after a TTL because a watch may be silent; false if the watch ended. */
   async #untilDeleted(key: string, after: string): Promise<boolean> {
     const done = new AbortController()
+    const stop = AbortSignal.any([done.signal, this.#over.signal])
     const finish = (): void => {
       done.abort()
     }
-    const timer = setTimeout(finish, this.#place.ttl)
-    this.#over.signal.addEventListener('abort', finish, { once: true })
-    try {
-      await this.#store.watch({ key }, after, done.signal, (changes) => {
-        if (changes.some(({ type }) => type === 'delete')) finish()
-      })
-      return done.signal.aborted
-    } finally {
-      clearTimeout(timer)
-      this.#over.signal.removeEventListener('abort', finish)
-    }
+    void pause(this.#place.ttl, stop, true).then(finish)
+    await this.#store.watch({ key }, after, stop, (changes) => {
+      if (changes.some(({ type }) => type === 'delete')) finish()
+    })
+    const isChanged = stop.aborted
+    finish()
+    return isChanged
   }
 
   #end(reason: unknown): void {
@@ -160,26 +157,23 @@ class Contender {
 }
 
 /**
- * Lets `aborted` of this one signal look at the clock. A process that was paused runs its timers in the order of their times
- * when it goes on, so that work may run before the timer that would abort.
+ * Lets `aborted` of this one signal check the clock. A process that was paused runs its timers in the order of their times when it
+ * continues, so that work may run before the timer that would abort.
  */
 function readClockOn(signal: AbortSignal, check: () => void): void {
   const { prototype } = AbortSignal
-  Object.defineProperty(signal, 'aborted', {
-    get: () => {
-      check()
-      return Reflect.get(prototype, 'aborted', signal)
-    },
-  })
-  Object.defineProperty(signal, 'throwIfAborted', {
-    value: () => {
-      check()
-      prototype.throwIfAborted.call(signal)
-    },
-  })
+  const get = (): unknown => {
+    check()
+    return Reflect.get(prototype, 'aborted', signal)
+  }
+  const throwIfAborted = (): void => {
+    check()
+    prototype.throwIfAborted.call(signal)
+  }
+  Object.defineProperties(signal, { aborted: { get }, throwIfAborted: { value: throwIfAborted } })
 }
 
-/** How long the caller waits for a release, in milliseconds. The attempts go on afterwards, for as long as the lease may live. */
+/** How long the caller waits for a release, in milliseconds. The attempts continue for as long as the lease may live. */
 const RELEASE_TIMEOUT = 2000
 /** For one attempt, in milliseconds: short, so that a silent endpoint leaves time for the others. */
 const ATTEMPT_TIMEOUT = 700
@@ -190,14 +184,11 @@ const ATTEMPT_TIMEOUT = 700
  * @param ttl Milliseconds.
  */
 export function release(store: Store, lease: string, ttl: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const timedOut = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, RELEASE_TIMEOUT)
-  })
+  const released = new AbortController()
   const revoked = revoke(store, lease, performance.now() + ttl).finally(() => {
-    clearTimeout(timer)
+    released.abort()
   })
-  return holdingProcess(Promise.race([revoked, timedOut]))
+  return holdingProcess(Promise.race([revoked, pause(RELEASE_TIMEOUT, released.signal, true)]))
 }
 
 async function revoke(store: Store, lease: string, until: number): Promise<void> {

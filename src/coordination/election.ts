@@ -2,7 +2,7 @@ import type { SecureEtcd3 } from '../client/connect.js'
 import { holdingProcess } from '../client/timing.js'
 import { checkOptions, valueInvalid } from '../report/option-error.js'
 import { contend, type Held } from './contend.js'
-import { etcdStore } from './etcd-store.js'
+import { etcdStore } from './store.js'
 import { type Leader, observeLeaders } from './observe.js'
 import { checkClient, resolvePlace, resolveSignal } from './options.js'
 

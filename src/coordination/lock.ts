@@ -1,7 +1,7 @@
 import type { SecureEtcd3 } from '../client/connect.js'
 import { holdingProcess } from '../client/timing.js'
 import { contend, type Held } from './contend.js'
-import { etcdStore } from './etcd-store.js'
+import { etcdStore } from './store.js'
 import { checkClient, resolvePlace, resolveSignal } from './options.js'
 
 /** Options of {@link lock}. */

@@ -51,27 +51,14 @@ export interface Host {
 /** File names and their contents; all lie in one folder that only etcd reads. */
 export type EtcdFiles = Readonly<Record<string, string | Uint8Array>>
 
-/** The three files of one side: `server` for clients, `peer` for other members. */
-export interface MaterialNames {
-  readonly cert: string
-  readonly key: string
-  readonly ca: string
-}
-
-/** The names that one side's files have. */
-export function materialNames(side: string): MaterialNames {
-  return { cert: `${side}.crt`, key: `${side}.key`, ca: `${side}-ca.crt` }
-}
-
-/** Certificate chain and key of one side. etcd reads an unencrypted key only, so the key is written out as it is. */
-export function identityFiles(side: string, credentials: Credentials): EtcdFiles {
-  const names = materialNames(side)
-  return { [names.cert]: pemOf(credentials.chain), [names.key]: credentials.key.exportPem() }
+/** Certificate chain and key of one side: `server` for clients, `peer` for other members. etcd reads an unencrypted key only. */
+export function identityFiles(side: string, { chain, key }: Credentials): EtcdFiles {
+  return { [`${side}.crt`]: pemOf(chain), [`${side}.key`]: key.exportPem() }
 }
 
 /** Certificate chain, key and trusted CAs of one side. */
 export function materialFiles(side: string, credentials: Credentials, trusted: readonly Certificate[]): EtcdFiles {
-  return { ...identityFiles(side, credentials), [materialNames(side).ca]: pemOf(trusted) }
+  return { ...identityFiles(side, credentials), [`${side}-ca.crt`]: pemOf(trusted) }
 }
 
 function pemOf(certificates: readonly Certificate[]): string {
@@ -95,20 +82,19 @@ export interface EtcdPlace {
   readonly peerUrl: string
 }
 
-export interface FlagOptions {
+interface FlagOptions {
   readonly name: string
   readonly place: EtcdPlace
   /** Whether clients have to show a certificate. */
   readonly clientCertAuth: boolean
   /** Whether members connect to each other by TLS, with certificates in both directions. */
   readonly peerTls: boolean
-  /** Name and peer URL of every member, this one included. */
-  readonly members: readonly { readonly name: string; readonly peerUrl: string }[]
+  /** Name and peer URL of every member, as etcd takes them. */
+  readonly cluster: string
 }
 
 /** Flags rather than a file: with `--config-file` etcd ignores every other flag, and then no CRL can be set. */
-export function etcdFlags(options: FlagOptions): string[] {
-  const { name, place, clientCertAuth, peerTls, members } = options
+export function etcdFlags({ name, place, clientCertAuth, peerTls, cluster }: FlagOptions): string[] {
   const flags = {
     name,
     'data-dir': place.dataDirectory,
@@ -116,23 +102,22 @@ export function etcdFlags(options: FlagOptions): string[] {
     'advertise-client-urls': place.clientUrl,
     'listen-peer-urls': place.peerListenUrl,
     'initial-advertise-peer-urls': place.peerUrl,
-    'initial-cluster': members.map((each) => `${each.name}=${each.peerUrl}`).join(','),
+    'initial-cluster': cluster,
     'initial-cluster-state': 'new',
     // The default since 3.5 (server/embed/config.go); 3.4 writes plain text without it.
     logger: 'zap',
-    ...sideFlags('', 'server', place, clientCertAuth),
-    ...(peerTls ? sideFlags('peer-', 'peer', place, true) : {}),
+    ...sideFlags('', `${place.directory}/server`, clientCertAuth),
+    ...(peerTls ? sideFlags('peer-', `${place.directory}/peer`, true) : {}),
   }
   return Object.entries(flags).map(([key, value]) => `--${key}=${value}`)
 }
 
-function sideFlags(prefix: string, side: string, place: EtcdPlace, clientCertAuth: boolean): Record<string, string> {
-  const names = materialNames(side)
-  const file = (name: string): string => `${place.directory}/${name}`
+function sideFlags(prefix: string, files: string, clientCertAuth: boolean): Record<string, string> {
+  // A CA file alone would already make etcd ask for a certificate, so both go together.
+  const trust = { [`${prefix}client-cert-auth`]: 'true', [`${prefix}trusted-ca-file`]: `${files}-ca.crt` }
   return {
-    [`${prefix}cert-file`]: file(names.cert),
-    [`${prefix}key-file`]: file(names.key),
-    // A CA file alone would already make etcd ask for a certificate, so both go together.
-    ...(clientCertAuth ? { [`${prefix}client-cert-auth`]: 'true', [`${prefix}trusted-ca-file`]: file(names.ca) } : {}),
+    [`${prefix}cert-file`]: `${files}.crt`,
+    [`${prefix}key-file`]: `${files}.key`,
+    ...(clientCertAuth ? trust : {}),
   }
 }

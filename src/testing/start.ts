@@ -119,13 +119,6 @@ export interface Member {
   readonly peer: Credentials | null
 }
 
-interface Home {
-  readonly member: Member
-  readonly machine: Machine
-  /** Releases the member's ports. */
-  readonly release: () => void
-}
-
 /** Etcds that serve. `close` removes them and what they shared. */
 export interface Started {
   readonly etcds: readonly TestEtcd[]
@@ -137,23 +130,30 @@ export async function startMembers(plan: Plan, members: readonly Member[]): Prom
   for (let tries = 1; ; tries++) {
     const host = await hostOf(plan, members)
     const held = new HeldPorts()
-    const homes: Home[] = []
+    const homes: { member: Member; machine: Machine; ports: Ports }[] = []
     const close = async (): Promise<void> => {
       await Promise.all(homes.map(async ({ machine }) => machine.remove()))
       held.release()
       await host.close()
     }
     try {
-      const ports = await held.take(2 * members.length)
+      const taken = await held.take(2 * members.length)
       for (const [index, member] of members.entries()) {
-        const [client = 0, peer = 0] = ports.slice(2 * index)
-        const machine = await prepare(plan, host, member, { client, peer })
-        const release = (): void => {
-          held.release([client, peer])
-        }
-        homes.push({ member, machine, release })
+        const [client = 0, peer = 0] = taken.slice(2 * index)
+        const machine = host.machine(member.name, { client, peer }, member.peer !== null)
+        homes.push({ member, machine, ports: { client, peer } })
+        await machine.writeFiles(filesOf(plan, member))
       }
-      const etcds = describe(plan, homes)
+      const cluster = homes.map(({ member, machine }) => `${member.name}=${machine.place.peerUrl}`).join(',')
+      const { clientCertAuth, readyLine, startTimeout } = plan
+      const etcds = homes.map(({ member: { name, peer }, machine, ports }) => {
+        const { place } = machine
+        const flags = etcdFlags({ name, place, clientCertAuth, peerTls: peer !== null, cluster })
+        const release = (): void => {
+          held.release([ports.client, ports.peer])
+        }
+        return new TestEtcd({ name, machine, flags: [...flags, ...plan.args(place)], readyLine, startTimeout, release })
+      })
       await startAll(etcds, plan.signal)
       return { etcds, close }
     } catch (error) {
@@ -165,67 +165,34 @@ export async function startMembers(plan: Plan, members: readonly Member[]): Prom
 
 /** etcd writes it to its log; the container engine puts it into its error. */
 function hasLostPort(error: unknown): boolean {
-  if (!isEtcdMtlsError(error, 'ERR_ETCD_NOT_STARTED')) return false
-  return isPortTaken([error.message, ...error.details.logs])
+  return isEtcdMtlsError(error, 'ERR_ETCD_NOT_STARTED') && isPortTaken([error.message, ...error.details.logs])
 }
 
 async function hostOf(plan: Plan, members: readonly Member[]): Promise<Host> {
   if (plan.via === 'binary') return binaryHost(plan.binary ?? 'etcd')
-  return containerHost(plan.image ?? defaultImage(process.env), members.some(hasPeers))
+  const isShared = members.some(({ peer }) => peer !== null)
+  return containerHost(plan.image ?? defaultImage(process.env), isShared)
 }
 
-function hasPeers(member: Member): boolean {
-  return member.peer !== null
-}
-
-async function prepare(plan: Plan, host: Host, member: Member, ports: Ports): Promise<Machine> {
-  const machine = host.machine(member.name, ports, hasPeers(member))
-  try {
-    await machine.writeFiles(filesOf(plan, member))
-  } catch (error) {
-    await machine.remove()
-    throw error
-  }
-  return machine
-}
-
-function filesOf(plan: Plan, member: Member): EtcdFiles {
+function filesOf(plan: Plan, { server, peer }: Member): EtcdFiles {
   return {
-    ...materialFiles('server', member.server, plan.clientCa ?? member.server.trustAnchors),
-    ...(member.peer === null ? {} : materialFiles('peer', member.peer, member.peer.trustAnchors)),
+    ...materialFiles('server', server, plan.clientCa ?? server.trustAnchors),
+    ...(peer === null ? {} : materialFiles('peer', peer, peer.trustAnchors)),
     ...plan.files,
   }
-}
-
-function describe(plan: Plan, homes: readonly Home[]): TestEtcd[] {
-  const cluster = homes.map(({ member, machine }) => ({ name: member.name, peerUrl: machine.place.peerUrl }))
-  return homes.map(({ member, machine, release }) => {
-    const { place } = machine
-    const { name } = member
-    const flags = etcdFlags({
-      name,
-      place,
-      clientCertAuth: plan.clientCertAuth,
-      peerTls: hasPeers(member),
-      members: cluster,
-    })
-    const { readyLine, startTimeout } = plan
-    return new TestEtcd({ name, machine, flags: [...flags, ...plan.args(place)], readyLine, startTimeout, release })
-  })
 }
 
 /** The first that fails ends the start of the others, and its error is the one that is thrown. */
 async function startAll(etcds: readonly TestEtcd[], signal: AbortSignal | undefined): Promise<void> {
   const failed = new AbortController()
   const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])
-  await Promise.all(
-    etcds.map(async (each) => {
-      try {
-        await each.start({ signal: stop })
-      } catch (error) {
-        failed.abort(error)
-        throw error
-      }
-    }),
-  )
+  const start = async (etcd: TestEtcd): Promise<void> => {
+    try {
+      await etcd.start({ signal: stop })
+    } catch (error) {
+      failed.abort(error)
+      throw error
+    }
+  }
+  await Promise.all(etcds.map(start))
 }

@@ -2,17 +2,10 @@
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, EtcdMtlsError } from '../report/errors.js'
 import { parseDuration } from '../report/duration.js'
-import {
-  type EtcdFiles,
-  identityFiles,
-  materialFiles,
-  materialNames,
-  type ExecResult,
-  type Machine,
-} from './machine.js'
+import { type EtcdFiles, identityFiles, materialFiles, type ExecResult, type Machine } from './machine.js'
 import { notStarted } from './log-buffer.js'
 
-export interface TestEtcdParts {
+interface TestEtcdParts {
   readonly name: string
   readonly machine: Machine
   readonly flags: readonly string[]
@@ -58,23 +51,16 @@ export class TestEtcd implements AsyncDisposable {
     const { flags, readyLine, startTimeout } = this.#parts
     this.#machine.logs.clear()
     options.signal?.throwIfAborted()
-    const late = new AbortController()
-    const signal = options.signal === undefined ? late.signal : AbortSignal.any([options.signal, late.signal])
-    const timer = setTimeout(() => {
-      late.abort(notStarted(`etcd did not serve within ${String(startTimeout / 1000)} s.`, this.logs()))
-    }, startTimeout)
     try {
-      const { ended } = await this.#machine.start(flags, signal)
-      const ready = this.#machine.logs.waitFor(readyLine, signal)
-      const end = await Promise.race([ready.then(() => null), ended])
-      if (end !== null) throw new Error(end)
+      await this.#within(startTimeout, options.signal, 'etcd did not serve', async (signal) => {
+        const { ended } = await this.#machine.start(flags, signal)
+        const ready = this.#machine.logs.waitFor(readyLine, signal)
+        const end = await Promise.race([ready.then(() => null), ended])
+        if (end !== null) throw new Error(end)
+      })
     } catch (error) {
       if (error instanceof EtcdMtlsError || options.signal?.aborted === true) throw error
       throw notStarted(`etcd could not be started. ${asError(error).message}`, this.logs(), error)
-    } finally {
-      clearTimeout(timer)
-      // Ends the wait for the log line, and the start of the machine.
-      late.abort()
     }
   }
 
@@ -109,16 +95,9 @@ export class TestEtcd implements AsyncDisposable {
    */
   async waitForLog(pattern: RegExp, options: { timeout?: string | undefined } = {}): Promise<string> {
     const timeout = parseDuration(options.timeout ?? '10s', 'timeout')
-    const give = new AbortController()
-    const timer = setTimeout(() => {
-      const what = `etcd wrote no line that matches ${String(pattern)} within ${String(timeout / 1000)} s.`
-      give.abort(notStarted(what, this.logs()))
-    }, timeout)
-    try {
-      return await this.#machine.logs.waitFor(pattern, give.signal)
-    } finally {
-      clearTimeout(timer)
-    }
+    return this.#within(timeout, undefined, `etcd wrote no line that matches ${String(pattern)}`, (signal) =>
+      this.#machine.logs.waitFor(pattern, signal),
+    )
   }
 
   /** Adds files next to etcd's own, or replaces some; a plain name each. */
@@ -139,15 +118,10 @@ export class TestEtcd implements AsyncDisposable {
   async etcdctl(args: readonly string[], as: Credentials): Promise<ExecResult> {
     const side = `etcdctl-${crypto.randomUUID()}`
     await this.writeFiles(materialFiles(side, as, as.trustAnchors))
-    const names = materialNames(side)
     const { directory, localUrl } = this.#machine.place
-    const flags = [
-      `--endpoints=${localUrl}`,
-      `--cacert=${directory}/${names.ca}`,
-      `--cert=${directory}/${names.cert}`,
-      `--key=${directory}/${names.key}`,
-    ]
-    return this.#machine.etcdctl([...flags, ...args])
+    const file = `${directory}/${side}`
+    const tls = [`--cacert=${file}-ca.crt`, `--cert=${file}.crt`, `--key=${file}.key`]
+    return this.#machine.etcdctl([`--endpoints=${localUrl}`, ...tls, ...args])
   }
 
   /** Ends etcd at once and removes everything that was made for it. May be called more than once. */
@@ -159,6 +133,25 @@ export class TestEtcd implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** Does the work within the time; its signal aborts afterwards, too, which ends what still waits. */
+  async #within<T>(
+    milliseconds: number,
+    signal: AbortSignal | undefined,
+    failure: string,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const over = new AbortController()
+    const timer = setTimeout(() => {
+      over.abort(notStarted(`${failure} within ${String(milliseconds / 1000)} s.`, this.logs()))
+    }, milliseconds)
+    try {
+      return await work(signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]))
+    } finally {
+      clearTimeout(timer)
+      over.abort()
+    }
   }
 
   #refuseClosed(): void {

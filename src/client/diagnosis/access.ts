@@ -43,26 +43,25 @@ export function explainAccess(
   return new EtcdMtlsError('ERR_ACCESS_DENIED', summarize(report.findings), { report })
 }
 
+/** Messages of etcd api/v3rpc/rpctypes and server/auth/store.go; Hash answers with the latter's, and code 2. */
 function findingFor({ code, details }: StatusObject, call: RefusedCall, caller: Caller): Finding | null {
   const method = methodOf(call.path)
-  const { username, commonName, isHidden } = caller
-  const user = username ?? (isHidden ? null : commonName)
-  const identity: AccessDetails['identity'] =
-    username !== null ? 'password' : isHidden ? 'hidden' : commonName !== null ? 'common-name' : 'none'
-  const who = { identity, user, method }
-  const leaf = identity === 'password' || identity === 'hidden' ? null : (caller.path[0] ?? null)
-  // Messages of etcd api/v3rpc/rpctypes and server/auth/store.go; Hash answers with the latter's, and code 2.
-  if (details.includes('permission denied') && (code === status.PERMISSION_DENIED || code === status.UNKNOWN)) {
+  const who = { ...identityOf(caller), method }
+  const leaf = who.identity === 'password' || who.identity === 'hidden' ? null : (caller.path[0] ?? null)
+  const says = (...texts: readonly string[]): boolean => texts.some((text) => details.includes(text))
+  if (says('permission denied') && (code === status.PERMISSION_DENIED || code === status.UNKNOWN)) {
     return finding('access/permission-denied', { ...who, required: requiredBy(method, call.request) }, leaf)
   }
-  if (details.includes('user name not found') || details.includes('auth: user not found')) {
-    return finding('access/no-user', { ...who, named: true }, leaf)
-  }
-  if (details.includes('user name is empty')) return finding('access/no-user', { ...who, named: false }, leaf)
-  if (details.includes('invalid auth token') || details.includes('revision of auth store is old')) {
-    return finding('access/token-refused', who, leaf)
-  }
+  const named = says('user name not found', 'auth: user not found')
+  if (named || says('user name is empty')) return finding('access/no-user', { ...who, named }, leaf)
+  if (says('invalid auth token', 'revision of auth store is old')) return finding('access/token-refused', who, leaf)
   return null
+}
+
+function identityOf({ username, commonName, isHidden }: Caller): Pick<AccessDetails, 'identity' | 'user'> {
+  if (username !== null) return { identity: 'password', user: username }
+  if (isHidden) return { identity: 'hidden', user: null }
+  return { identity: commonName === null ? 'none' : 'common-name', user: commonName }
 }
 
 /** Most permissions that a finding lists. */

@@ -53,54 +53,37 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
   return [...found, ...serverNameHint(attempt, found)]
 }
 
-/** Failures that a wrong or missing server name causes. */
+/** Whether a wrong or missing server name causes such a failure. */
 function isByName({ code, details }: Finding): boolean {
-  switch (code) {
-    case 'san/host-not-covered':
-      return true
-    case 'handshake/no-common-parameters':
-      return details.versions === null
-    case 'endpoint/closed':
-      return details.handshake === null
-    default:
-      return false
-  }
+  return (
+    code === 'san/host-not-covered' ||
+    (code === 'handshake/no-common-parameters' && details.versions === null) ||
+    (code === 'endpoint/closed' && details.handshake === null)
+  )
 }
 
 /** Names of a certificate that a finding shows. */
 const MAX_NAMES = 20
+/** A name that can be set as the server name, or a pattern of such names. */
+const HOST_NAME = /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/
 
 /** A router by SNI chooses nothing for an IP address, and a tunnel has another name than the server behind it. */
-function serverNameHint({ endpoint, name, failure, diagnosis }: FailedAttempt, found: readonly Finding[]): Finding[] {
+function serverNameHint(attempt: FailedAttempt, found: readonly Finding[]): Finding[] {
+  const { endpoint, name, failure, diagnosis } = attempt
   const isLocal = name.kind === 'ip' || name.value === 'localhost'
   if (!isLocal || endpoint.socketPath !== null || !found.some(isByName)) return []
   const [leaf] = (failure.validation ?? diagnosis.validation)?.chain ?? []
   const names = leaf?.subjectAltNames ?? []
-  const covered = names
-    .filter(({ kind, value }) => kind === 'dns' && HOST_NAME.test(value))
-    .slice(0, MAX_NAMES)
-    .map(({ value }) => value)
+  const covered = names.filter(({ kind, value }) => kind === 'dns' && HOST_NAME.test(value)).map(({ value }) => value)
   // Another server name would not help: that certificate covers none.
   if (leaf !== undefined && covered.length === 0) return []
-  return [serverName(endpoint.url, name, { alert: null, covered })]
+  return [serverName(attempt, null, covered.slice(0, MAX_NAMES))]
 }
 
-function serverName(
-  endpoint: string,
-  name: Host,
-  { alert, covered }: { alert: number | null; covered: string[] },
-): Finding {
-  return finding('handshake/server-name', {
-    endpoint,
-    alert,
-    name: name.value,
-    sent: name.kind === 'dns',
-    covered,
-  })
+function serverName({ endpoint, name }: FailedAttempt, alert: number | null, covered: string[]): Finding {
+  const details = { endpoint: endpoint.url, alert, name: name.value, sent: name.kind === 'dns', covered }
+  return finding('handshake/server-name', details)
 }
-
-/** A name that can be set as the server name, or a pattern of such names. */
-const HOST_NAME = /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/
 
 function explainCause(attempt: FailedAttempt): Finding[] {
   const { validated, failure } = attempt
@@ -128,8 +111,9 @@ function explainCause(attempt: FailedAttempt): Finding[] {
 }
 
 /** What one TLS alert means. Numbers are from RFC 8446 section 6.2; the text of OpenSSL changes between versions. */
-function explainAlert(alert: number, { endpoint, name, validated, failure, diagnosis }: FailedAttempt): Finding {
-  const { url } = endpoint
+function explainAlert(alert: number, attempt: FailedAttempt): Finding {
+  const { validated, failure, diagnosis } = attempt
+  const { url } = attempt.endpoint
   const { chain, key } = validated.credentials
   const leaf = certificateRef(chain[0], 'leaf', 0)
   const details = { endpoint: url, alert, chain: chainRefs(chain) }
@@ -161,16 +145,11 @@ function explainAlert(alert: number, { endpoint, name, validated, failure, diagn
     case 70: // protocol_version
       return versionFinding(url, alert, validated)
     case 112: // unrecognized_name
-      return serverName(url, name, { alert, covered: [] })
+      return serverName(attempt, alert, [])
     case 120: // no_application_protocol
       return notHttp2(url, 'TLS', 'it refuses the protocol h2, alert 120', alert)
     default:
-      return finding('handshake/failed', {
-        endpoint: url,
-        alert,
-        errorCode: codeOf(failure.error) ?? 'unknown',
-        detail: '',
-      })
+      return finding('handshake/failed', { endpoint: url, alert, errorCode: errorCodeOf(failure.error), detail: '' })
   }
 }
 
@@ -204,23 +183,18 @@ function endOfPath(chain: readonly [Certificate, ...Certificate[]]): Certificate
   return end
 }
 
-interface Edge {
-  /** The end of a validity that the server's clock is most likely beyond. */
+/** The end of a validity of these certificates that is nearest: the server's clock is most likely beyond it. */
+function nearestEdge(chain: readonly Certificate[]): {
   edge: 'not-before' | 'not-after'
   date: Date
-  /** How far from now, in milliseconds. */
   distance: number
-}
-
-/** The end of a validity of these certificates that is nearest. */
-function nearestEdge(chain: readonly Certificate[]): Edge {
+} {
   const now = Date.now()
-  return chain
-    .flatMap(({ notBefore, notAfter }): Edge[] => [
-      { edge: 'not-before', date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
-      { edge: 'not-after', date: notAfter, distance: Math.abs(notAfter.getTime() - now) },
-    ])
-    .reduce((best, each) => (each.distance < best.distance ? each : best))
+  const edges = chain.flatMap(({ notBefore, notAfter }) => [
+    { edge: 'not-before' as const, date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
+    { edge: 'not-after' as const, date: notAfter, distance: Math.abs(notAfter.getTime() - now) },
+  ])
+  return edges.reduce((best, each) => (each.distance < best.distance ? each : best))
 }
 
 /** Whether all certificates are valid by this machine's clock; else why the first one is not. */
@@ -267,14 +241,11 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'endpoint/no-leader',
 ])
 
-/** How a connection ends on which the endpoint answered. */
-const ANSWERED: ReadonlySet<string> = new Set(['refused', 'not-grpc', 'unanswered'])
-
 /** Whether an endpoint with these findings answered and refused, or was refused. */
 export function hasAnswered(findings: readonly Finding[]): boolean {
   return findings.some((each) => {
     if (each.code === 'endpoint/closed') return each.details.answered
-    if (each.code === 'endpoint/lost') return ANSWERED.has(each.details.reason)
+    if (each.code === 'endpoint/lost') return ['refused', 'not-grpc', 'unanswered'].includes(each.details.reason)
     return each.severity === 'error' && !NO_ANSWER.has(each.code)
   })
 }
@@ -288,24 +259,25 @@ function refusedServer(attempt: FailedAttempt, { chain, report }: ServerValidati
 }
 
 function explainTimeout(attempt: FailedAttempt): Finding {
-  const {
-    endpoint: { url },
-    failure: { stage, target, answered, protocol },
-    timeout,
-  } = attempt
+  const { endpoint, failure, timeout } = attempt
+  const { stage, target, answered, protocol } = failure
   if (stage === 'lookup' || stage === 'connect') return unreachable(attempt, null)
   const after = stage === 'handshake' ? 'connect' : stage === 'settings' ? 'handshake' : 'settings'
   const address = target?.address ?? null
-  return finding('endpoint/silent', { endpoint: url, address, timeout, after, answered, protocol })
+  return finding('endpoint/silent', { endpoint: endpoint.url, address, timeout, after, answered, protocol })
 }
 
 function explainConnect(attempt: FailedAttempt): Finding {
   const errorCode = errorCodeOf(attempt.failure.error)
   // The end of a connection that had been established, read before its beginning.
-  if (errorCode === 'ECONNRESET') {
-    return finding('endpoint/closed', { endpoint: attempt.endpoint.url, errorCode, answered: false, handshake: null })
-  }
+  if (errorCode === 'ECONNRESET') return closed(attempt, false)
   return unreachable(attempt, errorCode === 'ETIMEDOUT' ? null : errorCode)
+}
+
+/** @param answered Whether the endpoint has sent anything. */
+function closed({ endpoint, failure }: FailedAttempt, answered: boolean): Finding {
+  const details = { endpoint: endpoint.url, errorCode: errorCodeOf(failure.error), answered, handshake: null }
+  return finding('endpoint/closed', details)
 }
 
 /** `host`: the name as it was looked up, with the trailing dot that it may have. */
@@ -350,7 +322,7 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
   if (isConnectionEnd(failure.error)) {
     // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
     if (failure.certificateSent === true) return closedWithoutAlert(attempt)
-    return [finding('endpoint/closed', { endpoint, errorCode, answered: failure.answered, handshake: null })]
+    return [closed(attempt, failure.answered)]
   }
   const detail = failure.error?.message.trim() ?? ''
   return [finding('handshake/failed', { endpoint, alert: null, errorCode, detail })]
@@ -373,11 +345,10 @@ function isValid({ notBefore, notAfter }: Certificate, time: number): boolean {
   return notBefore.getTime() <= time && time <= notAfter.getTime()
 }
 
-const OUT_OF_TIME: ReadonlySet<string> = new Set(['validity/expired', 'validity/not-yet-valid'])
-
 /** Whether a server's chain has no other fault than its dates: by another clock it would be good. */
 export function isOnlyOutOfTime({ report }: ServerValidation): boolean {
-  return !report.ok && report.findings.every(({ severity, code }) => severity !== 'error' || OUT_OF_TIME.has(code))
+  const errors = report.findings.filter(({ severity }) => severity === 'error')
+  return !report.ok && errors.every(({ code }) => code === 'validity/expired' || code === 'validity/not-yet-valid')
 }
 
 const NOTHING_SEEN: ServerValidation = {
@@ -403,10 +374,8 @@ function explainAfterHandshake(attempt: FailedAttempt): Finding[] {
 
 /** HTTP/2 works, so the certificates are good on both sides. */
 function explainHealthCheck(attempt: FailedAttempt): Finding[] {
-  const {
-    endpoint: { url },
-    failure: { answer, error, certificateSent },
-  } = attempt
+  const { url } = attempt.endpoint
+  const { answer, error, certificateSent } = attempt.failure
   if (answer !== null) {
     const found = answerFinding(url, HEALTH_CHECK_METHOD, answer)
     // The status by which nginx refuses a client certificate.
@@ -460,10 +429,7 @@ function isConnectionEnd(error: Error | null): boolean {
 
 /** Whether Node refused the server's chain. Its codes are OpenSSL's X509_V_ERR names, unlike `ERR_…` and `ECONNRESET`. */
 export function isVerificationError(error: Error | null): boolean {
-  const code = codeOf(error) ?? ''
-  return (
-    code === 'UNSPECIFIED' || (/^[A-Z]+_[A-Z_]+$/.test(code) && !code.startsWith('ERR_') && !code.startsWith('EAI_'))
-  )
+  return /^(?:UNSPECIFIED|(?!ERR_|EAI_)[A-Z]+_[A-Z_]+)$/.test(codeOf(error) ?? '')
 }
 
 /** Whether the endpoint closed a connection that had been verified, and for which HTTP/2 had been agreed. */

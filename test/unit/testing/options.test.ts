@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { Credentials } from '../../../src/credentials/credentials.js'
 import { defaultImage, defaultVia, runLabel, checkEtcdOptions } from '../../../src/testing/options.js'
 import { etcdFlags } from '../../../src/testing/machine.js'
 import { startEtcd, startEtcdCluster } from '../../../src/testing/index.js'
 import { mintPki } from '../../support/etcd.js'
+import { refused } from '../../support/refused.js'
 
 const { server } = mintPki()
 
@@ -21,26 +21,22 @@ describe('startEtcd refuses at once', () => {
     ['a file outside of its folder', { server, files: { '../key': '' } }, 'files.../key'],
     ['a number for a duration', { server, startTimeout: 5 }, 'startTimeout'],
   ])('%s', async (_, options, option) => {
-    const error: unknown = await startEtcd(options as never).catch((caught: unknown) => caught)
-    expect(error).toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option } })
+    const { details } = await refused(startEtcd(options as never), 'ERR_OPTION_INVALID')
+    expect(details.option).toBe(option)
   })
 })
 
 describe('startEtcdCluster refuses at once', () => {
-  const member = (name: unknown): { name: unknown; server: Credentials; peer: Credentials } => ({
-    name,
-    server,
-    peer: server,
-  })
+  const member = (name: unknown) => ({ name, server, peer: server })
   it.each([
     ['no members', [], 'members'],
-    ['a list that is none', 'etcd-0', 'members'],
+    ['members that are no list', 'etcd-0', 'members'],
     ['a name that is no host name', [member('etcd_0')], 'members[0].name'],
     ['a name used twice', [member('a'), member('a')], 'members[1].name'],
     ['a member without peer credentials', [{ name: 'a', server }], 'members[0].peer'],
   ])('%s', async (_, members, option) => {
-    const error: unknown = await startEtcdCluster({ members } as never).catch((caught: unknown) => caught)
-    expect(error).toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option } })
+    const { details } = await refused(startEtcdCluster({ members } as never), 'ERR_OPTION_INVALID')
+    expect(details.option).toBe(option)
   })
 })
 
@@ -75,14 +71,10 @@ describe('the command line', () => {
     peerListenUrl: 'https://0.0.0.0:2380',
     peerUrl: 'https://etcd-0:2380',
   }
-  const members = [
-    { name: 'etcd-0', peerUrl: 'https://etcd-0:2380' },
-    { name: 'etcd-1', peerUrl: 'https://etcd-1:2380' },
-  ]
+  const options = { name: 'etcd-0', place, cluster: 'etcd-0=https://etcd-0:2380,etcd-1=https://etcd-1:2380' }
 
   it('asks for certificates on both sides', () => {
-    const flags = etcdFlags({ name: 'etcd-0', place, clientCertAuth: true, peerTls: true, members })
-    expect(flags).toEqual([
+    expect(etcdFlags({ ...options, clientCertAuth: true, peerTls: true })).toEqual([
       '--name=etcd-0',
       '--data-dir=/data',
       '--listen-client-urls=https://0.0.0.0:2379',
@@ -103,8 +95,8 @@ describe('the command line', () => {
     ])
   })
 
-  it('names no CA when no certificate is asked for, since etcd would ask for one then', () => {
-    const flags = etcdFlags({ name: 'etcd-0', place, clientCertAuth: false, peerTls: false, members })
+  it('names no CA if no certificate is asked for, because etcd would ask for one then', () => {
+    const flags = etcdFlags({ ...options, clientCertAuth: false, peerTls: false })
     expect(flags.filter((flag) => /ca-file|cert-auth|peer-cert/.test(flag))).toEqual([])
   })
 })
