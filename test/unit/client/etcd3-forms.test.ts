@@ -130,7 +130,7 @@ describe('the errors of docs/migrating.md', () => {
       'integration/diagnosis/remedies.test.ts',
       "'ERR_HANDSHAKE_FAILED'",
     ],
-    '`permission denied`': ['integration/access.test.ts', 'ERR_ACCESS_DENIED'],
+    '`permission denied`': ['integration/access.test.ts', 'access/permission-denied'],
     '`EtcdAuthenticationFailedError`': ['unit/client/lifecycle.test.ts', 'login/failed'],
   }
 
