@@ -6,7 +6,7 @@ import { type Environment, EnvironmentDefaults } from './env-defaults.js'
 import { FileSource, type FilesOfSource } from './file-source.js'
 import { finding } from './finding.js'
 import type { Input } from './input.js'
-import { fileInput, readPassphraseOption, readPathOption, unread } from './inputs.js'
+import { fileOfOption, type NamedFile, readInputs, readPassphraseOption, unread } from './inputs.js'
 import { isContentNotName } from './recognize.js'
 import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
 
@@ -30,7 +30,7 @@ export interface FromEnvOptions {
 const VARIABLES = { ca: 'CACERT', cert: 'CERT', key: 'KEY' } as const
 type Role = keyof typeof VARIABLES
 
-/** A source that also knows where etcd is. */
+/** A source that also has the endpoints and other settings of the client. */
 export interface EnvironmentSource extends WatchableSource {
   clientDefaults(): ClientDefaults
 }
@@ -59,29 +59,19 @@ export function fromEnv(
     throw textInvalid('options.prefix', prefix, 'the prefix of a variable name, such as "ETCDCTL_"')
   }
   const passphrase = readPassphraseOption(options.passphrase)
-  const clientCa = options.clientCa === undefined ? null : readPathOption('options.clientCa', options.clientCa)
-  const crl = options.crl === undefined ? null : readPathOption('options.crl', options.crl)
+  const clientCa = options.clientCa === undefined ? null : fileOfOption('ca', options.clientCa, 'clientCa')
+  const crl = options.crl === undefined ? null : fileOfOption('crl', options.crl)
   const timing = readWatchOptions(options.watch)
   const names = Object.values(VARIABLES).map((name) => `${prefix}${name}`)
-  const gather = async (): Promise<Inputs> => {
-    const [caInput, clientCaInput, certInput, keyInput, crlInput] = await Promise.all([
-      variableInput(env, prefix, 'ca'),
-      clientCa === null ? null : fileInput({ role: 'ca', file: clientCa, namedBy: 'option "clientCa"' }),
-      variableInput(env, prefix, 'cert'),
-      variableInput(env, prefix, 'key'),
-      crl === null ? null : fileInput({ role: 'crl', file: crl, namedBy: 'option "crl"' }),
-    ])
-    return { ca: caInput, clientCa: clientCaInput, cert: certInput, key: keyInput, crl: crlInput, passphrase }
-  }
+  const variable = (role: Role): NamedFile | Input => fileOfVariable(env, `${prefix}${VARIABLES[role]}`, role)
+  const gather = (): Promise<Inputs> =>
+    readInputs({ ca: variable('ca'), clientCa, cert: variable('cert'), key: variable('key'), crl }, passphrase)
   const paths = (): string[] => {
-    const files = [...names.map((name) => env[name] ?? ''), clientCa ?? '', crl ?? '']
+    const files = [...names.map((name) => env[name] ?? ''), clientCa?.path ?? '', crl?.path ?? '']
     return files.filter((file) => file !== '' && !isContentNotName(file)).map((file) => resolve(file))
   }
-  return new VariableSource(new EnvironmentDefaults(env, prefix), `environment variables ${names.join(', ')}`, {
-    gather,
-    paths,
-    timing,
-  })
+  const origin = `environment variables ${names.join(', ')}`
+  return new VariableSource(new EnvironmentDefaults(env, prefix), origin, { gather, paths, timing })
 }
 
 class VariableSource extends FileSource implements EnvironmentSource {
@@ -97,13 +87,10 @@ class VariableSource extends FileSource implements EnvironmentSource {
   }
 }
 
-async function variableInput(env: Environment, prefix: string, role: Role): Promise<Input> {
-  const variable = `${prefix}${VARIABLES[role]}`
+function fileOfVariable(env: Environment, variable: string, role: Role): NamedFile | Input {
   const file = env[variable]
   const namedBy = `environment variable ${variable}`
-  if (file === undefined || file === '') {
-    const details = { variable, role, empty: file === '' }
-    return unread(role, { origin: namedBy, file: null }, finding('credentials/variable-missing', details))
-  }
-  return fileInput({ role, file, variable, namedBy })
+  if (file !== undefined && file !== '') return { role, file, variable, namedBy }
+  const missing = finding('credentials/variable-missing', { variable, role, empty: file === '' })
+  return unread(role, { origin: namedBy, file: null }, missing)
 }

@@ -1,9 +1,8 @@
-import { resolve } from 'node:path'
 import { checkOptions } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
-import { fileInput, type NamedFile, readPassphraseOption, readPathOption } from './inputs.js'
+import { fileOfOption, readInputs, readPassphraseOption } from './inputs.js'
 import { isContentNotName } from './recognize.js'
 import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
 
@@ -35,34 +34,18 @@ export interface FromFilesOptions {
  */
 export function fromFiles(options: FromFilesOptions): WatchableSource {
   checkOptions('options', options, ['ca', 'clientCa', 'cert', 'key', 'passphrase', 'crl', 'watch'])
-  const ca = namedFile('ca', options.ca)
-  const cert = namedFile('cert', options.cert)
-  const key = namedFile('key', options.key)
-  const clientCa = options.clientCa === undefined ? null : namedFile('ca', options.clientCa, 'clientCa')
-  const crl = options.crl === undefined ? null : namedFile('crl', options.crl)
+  const files = {
+    ca: fileOfOption('ca', options.ca),
+    clientCa: options.clientCa === undefined ? null : fileOfOption('ca', options.clientCa, 'clientCa'),
+    cert: fileOfOption('cert', options.cert),
+    key: fileOfOption('key', options.key),
+    crl: options.crl === undefined ? null : fileOfOption('crl', options.crl),
+  }
   const passphrase = readPassphraseOption(options.passphrase)
   const timing = readWatchOptions(options.watch)
-  const origin = `files ${[ca, cert, key].map((each) => shown(each)).join(', ')}`
-  const gather = async (): Promise<Inputs> => {
-    const [caInput, clientCaInput, certInput, keyInput, crlInput] = await Promise.all([
-      fileInput(ca),
-      clientCa === null ? null : fileInput(clientCa),
-      fileInput(cert),
-      fileInput(key),
-      crl === null ? null : fileInput(crl),
-    ])
-    return { ca: caInput, clientCa: clientCaInput, cert: certInput, key: keyInput, crl: crlInput, passphrase }
-  }
-  const paths = [ca, clientCa, cert, key, crl].flatMap((each) => (each === null ? [] : [each.path]))
-  return new FileSource(origin, { gather, paths: () => paths, timing })
-}
-
-function namedFile(role: NamedFile['role'], value: unknown, option: string = role): NamedFile & { path: string } {
-  const file = readPathOption(`options.${option}`, value)
-  return { role, file, namedBy: `option "${option}"`, path: resolve(file) }
-}
-
-/** The name, unless it is no name but perhaps a key. */
-function shown({ file, namedBy }: NamedFile): string {
-  return isContentNotName(file) ? namedBy : file
+  // A key that is passed instead of its file must not be shown.
+  const shown = [files.ca, files.cert, files.key].map(({ file, namedBy }) => (isContentNotName(file) ? namedBy : file))
+  const paths = Object.values(files).flatMap((each) => (each === null ? [] : [each.path]))
+  const gather = (): Promise<Inputs> => readInputs(files, passphrase)
+  return new FileSource(`files ${shown.join(', ')}`, { gather, paths: () => paths, timing })
 }

@@ -6,8 +6,7 @@ import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
-import type { Input } from './input.js'
-import { fileInput, readPassphraseOption, readPathOption } from './inputs.js'
+import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from './inputs.js'
 import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
 
 /** Names of the files inside the directory of a mounted secret. */
@@ -34,15 +33,7 @@ export interface FromKubernetesSecretOptions {
   watch?: WatchOptions | undefined
 }
 
-interface Names {
-  ca: string
-  clientCa: string
-  /** Whether a secret without that file is complete. */
-  clientCaOptional: boolean
-  cert: string
-  key: string
-  crl: string | null
-}
+type Names = ReturnType<typeof readNames>
 
 /** The link to the current generation of a secret, which the kubelet replaces. */
 const GENERATION = '..data'
@@ -70,18 +61,22 @@ export function fromKubernetesSecret(
   const names = readNames(options.names ?? {})
   const passphrase = readPassphraseOption(options.passphrase)
   const timing = readWatchOptions(options.watch)
-  const gather = async (): Promise<Inputs> => ({ ...(await readFiles(mount, names)), passphrase })
-  const files = Object.values(names).filter((name) => typeof name === 'string')
-  // Where the files are read, and where they are seen: a directory without `..data` is read as it is.
-  const paths = [join(mount.path, GENERATION), mount.path].flatMap((each) => files.map((name) => join(each, name)))
+  // A directory without `..data` is read as it is.
+  const paths = [join(mount.path, GENERATION), mount.path].flatMap((directory) =>
+    [names.ca, names.clientCa, names.cert, names.key, ...(names.crl === null ? [] : [names.crl])].map((name) =>
+      join(directory, name),
+    ),
+  )
+  const gather = (): Promise<Inputs> => readFiles(mount, names, passphrase)
   return new FileSource(`Kubernetes secret ${shown}`, { gather, paths: () => paths, timing })
 }
 
-function readNames(given: SecretFileNames): Names {
+function readNames(given: SecretFileNames) {
   checkOptions('options.names', given, ['ca', 'clientCa', 'cert', 'key', 'crl'])
-  const { ca = 'ca.crt', clientCa = 'client-ca.crt', cert = 'tls.crt', key = 'tls.key', crl } = given
+  const { ca = 'ca.crt', clientCa = 'client-ca.crt', cert = 'tls.crt', key = 'tls.key', crl = null } = given
   for (const [name, value] of Object.entries({ ca, clientCa, cert, key, crl: crl ?? 'none' })) checkName(name, value)
-  return { ca, clientCa, clientCaOptional: given.clientCa === undefined, cert, key, crl: crl ?? null }
+  // A secret without client-ca.crt is complete.
+  return { ca, clientCa, isClientCaOptional: given.clientCa === undefined, cert, key, crl }
 }
 
 /** The items of a volume can be projected to paths below its directory, never above. */
@@ -92,33 +87,37 @@ function checkName(option: string, name: unknown): void {
   }
 }
 
-async function readFiles(mount: { shown: string; path: string }, names: Names): Promise<Omit<Inputs, 'passphrase'>> {
+async function readFiles(
+  mount: { shown: string; path: string },
+  names: Names,
+  passphrase: Inputs['passphrase'],
+): Promise<Inputs> {
   for (let attempt = 1; ; attempt++) {
     const generation = await generationOf(mount.path)
-    const read = (role: MaterialRole, name: string, option: string = role): Promise<Input> =>
-      fileInput({
-        role,
-        file: join(mount.shown, name),
-        namedBy: `name of "${option}"`,
-        path: join(generation, name),
-        checkMode: false,
-      })
-    const clientCa = await read('ca', names.clientCa, 'clientCa')
-    const inputs = {
-      ca: await read('ca', names.ca),
-      clientCa: names.clientCaOptional && isMissing(clientCa) ? null : clientCa,
-      cert: await read('cert', names.cert),
-      key: await read('key', names.key),
-      crl: names.crl === null ? null : await read('crl', names.crl),
-    }
-    const complete = Object.values(inputs).every((each) => each?.bytes !== null)
-    if (complete || attempt === MAX_ATTEMPTS || (await generationOf(mount.path)) === generation) return inputs
+    const named = (role: MaterialRole, name: string, option: string = role): NamedFile => ({
+      role,
+      file: join(mount.shown, name),
+      namedBy: `name of "${option}"`,
+      path: join(generation, name),
+      checkMode: false,
+    })
+    const read = await readInputs(
+      {
+        ca: named('ca', names.ca),
+        clientCa: named('ca', names.clientCa, 'clientCa'),
+        cert: named('cert', names.cert),
+        key: named('key', names.key),
+        crl: names.crl === null ? null : named('crl', names.crl),
+      },
+      passphrase,
+    )
+    const isAbsent = names.isClientCaOptional && read.clientCa?.findings.some(({ code }) => code === 'file/missing')
+    const inputs = isAbsent === true ? { ...read, clientCa: null } : read
+    const { ca, clientCa, cert, key, crl } = inputs
+    const isComplete = [ca, clientCa, cert, key, crl].every((each) => each?.bytes !== null)
+    if (isComplete || attempt === MAX_ATTEMPTS || (await generationOf(mount.path)) === generation) return inputs
     // The kubelet removed the generation while it was read: the next one is there already.
   }
-}
-
-function isMissing({ findings }: Input): boolean {
-  return findings.some(({ code }) => code === 'file/missing')
 }
 
 /** The directory that holds the current files: the target of `..data`, or the mount itself if there is no such link. */
@@ -126,7 +125,7 @@ async function generationOf(mount: string): Promise<string> {
   try {
     return await realpath(join(mount, GENERATION))
   } catch (error) {
-    // No such link, or no way to it: opening the files below the mount gives the findings that say why.
+    // Opening the files below the mount gives the findings that say why.
     if (isError(error) && 'code' in error) return mount
     throw error
   }

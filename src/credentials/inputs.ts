@@ -2,31 +2,66 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
-import type { MaterialRole, Place } from '../report/catalogue/place.js'
+import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { checkPassphrase } from '../x509/keys/keys.js'
+import type { Inputs } from './assemble.js'
 import { finding } from './finding.js'
 import { type Input, sizeLimit } from './input.js'
 import { type FileName, readMaterialFile } from './read-file.js'
 import { isContentNotName } from './recognize.js'
 
-/** A file as its user named it. */
+/** A file as the user named it. */
 export interface NamedFile extends FileName {
   readonly role: MaterialRole
-  /** What named it, for people: `option "ca"`, `variable ETCDCTL_CACERT`. Stands for the name where that may not be shown. */
+  /** What named it, for display: `option "ca"`. It replaces a name that may not be shown. */
   readonly namedBy: string
-  /** Where it is opened, if not under its name. */
+  /** The path that is opened. Default: `file`. */
   readonly path?: string | undefined
-  /** Whether other users' rights to the file matter. Default: true. */
+  /** Whether permissions of other users are checked. Default: true. */
   readonly checkMode?: boolean | undefined
 }
 
-/** Reads one file into an input. Never rejects for what the file is. */
+/** The files of one source; null for one that is not given, an Input for one that has no name. */
+export interface SourceFiles {
+  readonly ca: NamedFile | Input
+  readonly clientCa: NamedFile | null
+  readonly cert: NamedFile | Input
+  readonly key: NamedFile | Input
+  readonly crl: NamedFile | null
+}
+
+/** Reads the files of a source at the same time. Never rejects for the contents of a file. */
+export async function readInputs(files: SourceFiles, passphrase: Inputs['passphrase']): Promise<Inputs> {
+  const read = (file: NamedFile | Input): Input | Promise<Input> => ('bytes' in file ? file : fileInput(file))
+  const [ca, clientCa, cert, key, crl] = await Promise.all([
+    read(files.ca),
+    files.clientCa && read(files.clientCa),
+    read(files.cert),
+    read(files.key),
+    files.crl && read(files.crl),
+  ])
+  return { ca, clientCa, cert, key, crl, passphrase }
+}
+
+/** The file that an option names. A relative path starts from the current working directory. */
+export function fileOfOption(
+  role: MaterialRole,
+  value: unknown,
+  option: string = role,
+): NamedFile & { readonly path: string } {
+  const file = readPathOption(`options.${option}`, value)
+  return { role, file, namedBy: `option "${option}"`, path: resolve(file) }
+}
+
+/** Reads one file into an input. Never rejects for the contents of the file. */
 export async function fileInput(named: NamedFile): Promise<Input> {
   const { role, file, variable, namedBy, checkMode = true } = named
   if (isContentNotName(file)) {
     const place = { origin: namedBy, file: null }
-    return unread(role, place, contentsOfFile(place, role))
+    // The contents are not shown: they may be a private key.
+    const content = { holds: 'contents of a file', form: null, line: null } as const
+    return unread(role, place, finding('input/unexpected-content', { ...place, wanted: role, ...content, labels: [] }))
   }
   const place = { origin: variable === undefined ? file : `${file} (from ${variable})`, file }
   const read = await readMaterialFile(named.path ?? resolve(file), { file, variable }, sizeLimit(role))
@@ -34,18 +69,12 @@ export async function fileInput(named: NamedFile): Promise<Input> {
   return { role, place, bytes: read.bytes, mode: checkMode ? read.mode : null, findings: [] }
 }
 
-/** The contents are not shown: they may be a private key. */
-function contentsOfFile(place: Place, wanted: MaterialRole): Finding {
-  const content = { holds: 'contents of a file', form: null, line: null } as const
-  return finding('input/unexpected-content', { ...place, wanted, ...content, labels: [] })
-}
-
 /** An input that could not be read, and why. */
 export function unread(role: MaterialRole, place: Input['place'], reason: Finding): Input {
   return { role, place, bytes: null, mode: null, findings: [reason] }
 }
 
-/** A text that was passed. Copied: the caller may overwrite a Buffer once the call returns. */
+/** PEM text that was passed. Copied: the caller may overwrite a Buffer later. */
 export function textInput(role: MaterialRole, text: unknown, option: string = role): Input {
   if (typeof text !== 'string' && !(text instanceof Uint8Array)) {
     throw valueInvalid(`options.${option}`, text, 'PEM as a string or a Buffer')
@@ -57,7 +86,7 @@ export function textInput(role: MaterialRole, text: unknown, option: string = ro
 /**
  * The path that an option gives.
  *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`. The value is not in the message: it may be a key that went astray.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`. The value is not in the message: it may be a key.
  */
 export function readPathOption(option: string, value: unknown): string {
   if (value instanceof URL) {

@@ -1,7 +1,6 @@
-/** What a PEM label stands for. */
+/** What PEM labels announce. */
 import type { Holds } from '../report/catalogue/input.js'
 
-/** Kinds of block, as far as a difference is made between them. */
 export type BlockKind =
   | 'certificate'
   /** A certificate under a label that only OpenSSL reads. */
@@ -15,7 +14,7 @@ export type BlockKind =
   | 'pkcs7'
   | 'openssh'
   | 'pgp'
-  /** Parameters that openssl writes beside a key. */
+  /** Parameters that openssl writes next to a key. */
   | 'key-parameters'
   | 'other'
 
@@ -56,7 +55,6 @@ const HOLDS: Readonly<Record<BlockKind, Holds>> = {
   other: 'other blocks',
 }
 
-/** The kind of block that a label announces. */
 export function kindOfLabel(label: string): BlockKind {
   const known = KINDS[label]
   if (known !== undefined && Object.hasOwn(KINDS, label)) return known
@@ -64,13 +62,8 @@ export function kindOfLabel(label: string): BlockKind {
   return label.endsWith('PRIVATE KEY') ? 'foreign-key' : 'other'
 }
 
-/** What a block of this label holds. */
 export function holdsOfLabel(label: string): Holds {
   return HOLDS[kindOfLabel(label)]
-}
-
-export function isKeyLabel(label: string): boolean {
-  return label.endsWith('PRIVATE KEY')
 }
 
 /** The labels of blocks, each once, for a sentence. */

@@ -1,4 +1,4 @@
-/** The certificates of one input, and a finding for everything else that stands there. */
+/** The certificates of one input, and findings about everything else in it. */
 import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
@@ -7,7 +7,7 @@ import { lenientNames } from '../x509/lenient-names.js'
 import type { PemBlock } from '../x509/pem/pem.js'
 import { finding } from './finding.js'
 import type { OpenedInput } from './input.js'
-import { type BlockKind, holdsOfLabel, isKeyLabel, kindOfLabel, labelsOf } from './labels.js'
+import { type BlockKind, holdsOfLabel, kindOfLabel, labelsOf } from './labels.js'
 
 /** A certificate and the line on which its block begins. */
 export interface LocatedCertificate {
@@ -34,15 +34,14 @@ export function readCertificates(input: OpenedInput, keyBelongs = false): Certif
   const read = parseAll(input, own)
   const others = judgeOthers(input, own.length > 0, keyBelongs)
   const findings = [...input.findings, ...read.findings, ...others]
-  const saidWhy = findings.some(({ severity }) => severity === 'error')
-  if (own.length === 0 && !saidWhy) {
-    const role = input.role === 'ca' ? 'ca' : 'cert'
-    findings.push(unexpectedBlocks(input.place, role, input.blocks))
+  const isExplained = findings.some(({ severity }) => severity === 'error')
+  if (own.length === 0 && !isExplained) {
+    findings.push(unexpectedBlocks(input.place, input.role === 'ca' ? 'ca' : 'cert', input.blocks))
   }
   return { certificates: read.certificates, findings }
 }
 
-/** Among CAs, etcd and etcdctl look at no label, and OpenSSL takes this old one, too. */
+/** For CAs, etcd and etcdctl ignore the label, and OpenSSL accepts this old one. */
 function kindIn({ role }: OpenedInput, label: string): BlockKind {
   return role === 'ca' && label === 'X509 CERTIFICATE' ? 'certificate' : kindOfLabel(label)
 }
@@ -54,7 +53,7 @@ function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Ce
   let damaged = 0
   let repeated = 0
   for (const { bytes, line } of blocks) {
-    // There are errors enough by then, so nothing will be checked by the certificates that were read.
+    // There are errors by then, so that no certificate of the input is used.
     if (damaged >= MAX_FINDINGS) break
     const parsed = parse(bytes, place.origin)
     if (parsed instanceof DerError) {
@@ -69,15 +68,12 @@ function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Ce
       indexes.set(parsed.fingerprint256, certificates.length)
       certificates.push({ certificate: parsed, line })
     } else if (repeated++ < MAX_FINDINGS) {
-      findings.push(finding('credentials/duplicate-certificate', { ...place, line }, refOf(parsed, role, index)))
+      const position = role === 'ca' ? 'anchor' : index === 0 ? 'leaf' : 'intermediate'
+      const ref = certificateRef(parsed, position, index)
+      findings.push(finding('credentials/duplicate-certificate', { ...place, line }, ref))
     }
   }
   return { certificates, findings }
-}
-
-function refOf(certificate: Certificate, role: OpenedInput['role'], index: number): ReturnType<typeof certificateRef> {
-  const place = role === 'ca' ? 'anchor' : index === 0 ? 'leaf' : 'intermediate'
-  return certificateRef(certificate, place, index)
 }
 
 function parse(der: Uint8Array, origin: string): Certificate | DerError {
@@ -89,54 +85,32 @@ function parse(der: Uint8Array, origin: string): Certificate | DerError {
   }
 }
 
-/** One finding for each kind of block that is no certificate: the first of its kind stands for the rest. */
+/** One finding for each kind of block that is not a certificate, about the first of them. */
 function judgeOthers(input: OpenedInput, hasCertificates: boolean, keyBelongs: boolean): Finding[] {
+  const { place, role, blocks } = input
   const firsts = new Map<BlockKind, PemBlock>()
-  for (const block of input.blocks) {
+  for (const block of blocks) {
     const kind = kindIn(input, block.label)
     if (kind !== 'certificate' && !firsts.has(kind)) firsts.set(kind, block)
   }
   return [...firsts].flatMap(([kind, block]) => {
-    if (input.role === 'ca') return besideAnchors(input, kind, block, hasCertificates)
-    return besideLeaf(input, kind, block, hasCertificates, keyBelongs)
+    const { label, line } = block
+    if (!hasCertificates || kind === 'old-certificate') {
+      const isUnknown = kind === 'key-parameters' || kind === 'other'
+      return isUnknown ? [] : [unexpectedBlocks(place, role === 'ca' ? 'ca' : 'cert', [block])]
+    }
+    if (role === 'ca') {
+      const isKey = label.endsWith('PRIVATE KEY')
+      return [finding('input/other-block', { kind: 'among CA certificates', ...place, label, line, isKey })]
+    }
+    // openssl writes the parameters together with the key.
+    if (kind === 'key-parameters' || (kind === 'private-key' && keyBelongs)) return []
+    const isKey = kind === 'private-key'
+    return [finding('input/other-block', { kind: 'unused', ...place, label, line, isKey })]
   })
 }
 
-function besideAnchors(input: OpenedInput, kind: BlockKind, block: PemBlock, hasCertificates: boolean): Finding[] {
-  if (!hasCertificates || kind === 'old-certificate') return instead(input, 'ca', kind, block)
-  const { label, line } = block
-  return [
-    finding('input/other-block', {
-      kind: 'among CA certificates',
-      ...input.place,
-      label,
-      line,
-      isKey: isKeyLabel(label),
-    }),
-  ]
-}
-
-function besideLeaf(
-  input: OpenedInput,
-  kind: BlockKind,
-  block: PemBlock,
-  hasCertificates: boolean,
-  keyBelongs: boolean,
-): Finding[] {
-  if (kind === 'old-certificate' || !hasCertificates) return instead(input, 'cert', kind, block)
-  // openssl writes the parameters together with the key.
-  if (kind === 'key-parameters' || (kind === 'private-key' && keyBelongs)) return []
-  const { label, line } = block
-  return [finding('input/other-block', { kind: 'unused', ...input.place, label, line, isKey: kind === 'private-key' })]
-}
-
-/** A block where a certificate was meant. */
-function instead({ place }: OpenedInput, role: 'ca' | 'cert', kind: BlockKind, block: PemBlock): Finding[] {
-  if (kind === 'certificate' || kind === 'key-parameters' || kind === 'other') return []
-  return [unexpectedBlocks(place, role, [block])]
-}
-
-/** The finding for PEM blocks of which none is what was meant; the first of them is named. */
+/** The finding for PEM blocks of which none is what was meant; it names the first. */
 export function unexpectedBlocks(place: Place, wanted: MaterialRole, blocks: readonly PemBlock[]): Finding {
   const [first] = blocks
   const holds = first === undefined ? 'other blocks' : holdsOfLabel(first.label)

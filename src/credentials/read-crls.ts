@@ -1,4 +1,4 @@
-/** The revocation lists of one input. */
+/** The CRLs of one input. */
 import type { Finding } from '../report/finding.js'
 import { Crl } from '../x509/crl/crl.js'
 import { DerError } from '../x509/der.js'
@@ -12,7 +12,7 @@ export interface CrlsReading {
   readonly findings: readonly Finding[]
 }
 
-/** Reads the `crl` input: PEM with one or more lists, or one list in DER. */
+/** Reads the `crl` input: PEM with one or more CRLs, or one CRL in DER. */
 export function readCrls(input: OpenedInput): CrlsReading {
   const { place, blocks } = input
   const crls: Crl[] = []
@@ -38,7 +38,7 @@ export function readCrls(input: OpenedInput): CrlsReading {
     const { label, line } = other
     findings.push(finding('input/other-block', { kind: 'unused', ...place, label, line, isKey: false }))
   }
-  const saidWhy = findings.some(({ severity }) => severity === 'error')
-  if (crls.length === 0 && !saidWhy) findings.push(unexpectedBlocks(place, 'crl', others))
+  const isExplained = findings.some(({ severity }) => severity === 'error')
+  if (crls.length === 0 && !isExplained) findings.push(unexpectedBlocks(place, 'crl', others))
   return { crls, findings }
 }

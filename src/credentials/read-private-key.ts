@@ -1,4 +1,4 @@
-/** The private key of one input, and a finding for everything else that stands there. */
+/** The private key of one input, and findings about everything else in it. */
 import type { Finding } from '../report/finding.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import type { PemBlock } from '../x509/pem/pem.js'
@@ -28,55 +28,43 @@ export function readKey(
   const [first] = keys
   if (first === undefined) {
     const findings = [...input.findings, ...instead(input)]
-    const saidWhy = findings.some(({ severity }) => severity === 'error')
-    if (!saidWhy) findings.push(unexpectedBlocks(place, 'key', blocks))
+    const isExplained = findings.some(({ severity }) => severity === 'error')
+    if (!isExplained) findings.push(unexpectedBlocks(place, 'key', blocks))
     return { key: null, findings }
   }
   const { key, findings } = judge(input, first, passphrase)
-  const several = keys.length > 1 ? [severalKeys(input, keys)] : []
+  const lines = keys.map(({ line }) => line)
+  const several = lines.length > 1 ? [finding('input/several', { kind: 'private keys', ...place, lines })] : []
   return { key, findings: [...input.findings, ...findings, ...several, ...beside(input, certificateBelongs)] }
-}
-
-function severalKeys({ place }: OpenedInput, keys: readonly PemBlock[]): Finding {
-  return finding('input/several', { kind: 'private keys', ...place, lines: keys.map(({ line }) => line) })
 }
 
 function judge({ place }: OpenedInput, block: PemBlock, passphrase: string | Uint8Array | null): KeyReading {
   const reading = readKeyBlock(block, passphrase, place.origin)
+  const encryption = 'encryption' in reading ? (reading.encryption?.name ?? '') : ''
+  const failed = (reason: Finding): KeyReading => ({ key: null, findings: [reason] })
   switch (reading.kind) {
     case 'key': {
       const findings: Finding[] = []
-      // An empty passphrase is none: an option that was filled from an unset variable.
-      const unneeded = reading.encryption === null && passphrase !== null && passphrase.length > 0
-      if (unneeded) findings.push(finding('key/passphrase-refused', { kind: 'unneeded', ...place }))
+      // An empty passphrase is none, such as an option that is filled from an unset variable.
+      const isUnneeded = reading.encryption === null && passphrase !== null && passphrase.length > 0
+      if (isUnneeded) findings.push(finding('key/passphrase-refused', { kind: 'unneeded', ...place }))
       if (reading.encryption?.form === 'pem') {
-        findings.push(
-          finding('key/encryption-refused', { kind: 'weak', ...place, encryption: reading.encryption.name }),
-        )
+        findings.push(finding('key/encryption-refused', { kind: 'weak', ...place, encryption }))
       }
       return { key: reading.key, findings }
     }
     case 'passphrase-missing':
-      return failed(
-        finding('key/passphrase-refused', { kind: 'missing', ...place, encryption: reading.encryption.name }),
-      )
+      return failed(finding('key/passphrase-refused', { kind: 'missing', ...place, encryption }))
     case 'passphrase-wrong': {
-      const details = { encryption: reading.encryption.name, passphrase: describePassphrase(passphrase) }
-      return failed(finding('key/passphrase-refused', { kind: 'wrong', ...place, ...details }))
+      const details = { ...place, encryption, passphrase: describePassphrase(passphrase) }
+      return failed(finding('key/passphrase-refused', { kind: 'wrong', ...details }))
     }
     case 'encryption-unsupported':
-      return failed(
-        finding('key/encryption-refused', { kind: 'unsupported', ...place, encryption: reading.encryption.name }),
-      )
-    case 'encryption-too-costly':
-      return failed(
-        finding('key/encryption-refused', {
-          kind: 'too costly',
-          ...place,
-          encryption: reading.encryption.name,
-          excess: reading.excess,
-        }),
-      )
+      return failed(finding('key/encryption-refused', { kind: 'unsupported', ...place, encryption }))
+    case 'encryption-too-costly': {
+      const { excess } = reading
+      return failed(finding('key/encryption-refused', { kind: 'too costly', ...place, encryption, excess }))
+    }
     case 'algorithm-unsupported':
       return failed(finding('key/unsupported', { kind: 'private key', ...place, algorithm: reading.algorithm }))
     case 'malformed':
@@ -86,11 +74,7 @@ function judge({ place }: OpenedInput, block: PemBlock, passphrase: string | Uin
   }
 }
 
-function failed(reason: Finding): KeyReading {
-  return { key: null, findings: [reason] }
-}
-
-/** The two slips that can be told without showing anything of the passphrase. */
+/** The two mistakes that can be reported without showing the passphrase. */
 function describePassphrase(passphrase: string | Uint8Array | null): 'empty' | 'ends with a line break' | 'given' {
   const octets = Buffer.from(passphrase ?? '')
   if (octets.length === 0) return 'empty'
@@ -111,7 +95,7 @@ function instead({ blocks, place }: OpenedInput): Finding[] {
   return []
 }
 
-/** What is next to the key: nothing of it does harm. */
+/** What is next to the key, and harmless. */
 function beside({ blocks, place }: OpenedInput, certificateBelongs: boolean): Finding[] {
   const told = new Set<BlockKind>(['private-key', 'key-parameters'])
   if (certificateBelongs) told.add('certificate')

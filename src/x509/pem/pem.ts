@@ -1,31 +1,26 @@
 /**
- * A scanner for PEM (RFC 7468, with the headers of RFC 1421 that encrypted keys carry). It reads what text editors,
- * YAML and Windows do to the layout, and is exact about everything else: a block is either decoded whole or told as a
- * problem with its line. One pass, linear in the input, bounded by limits; it never throws on bad input.
+ * A scanner for PEM (RFC 7468, with the headers of RFC 1421 that encrypted keys carry). It accepts what text editors, YAML and
+ * Windows do to the layout. A block is either decoded whole or reported as a problem with its line. One pass, linear in the
+ * input, bounded by limits; it never throws for the input.
  */
-
-import {
-  ALMOST_MARKER,
-  countBreaks,
-  decodeBase64,
-  isDamagedBoundary,
-  LineCounter,
-  markerIn,
-  type PemHeader,
-  plainText,
-  readBoundary,
-  readHeaders,
-  trimBlanks,
-} from './pem-text.js'
-
-export type { PemHeader } from './pem-text.js'
+import type { Layout, PemDamage } from '../../report/catalogue/pem.js'
 
 /** Most bytes read. The bundle of all public CAs has about 0.25 MB. */
 export const MAX_PEM_OCTETS = 4 * 1024 * 1024
 /** Most blocks read. The largest bundles of public CAs have a few hundred. */
 export const MAX_PEM_BLOCKS = 2000
-/** Most problems told. The scan ends there: what follows is seldom news, and work stays bounded. */
+/** Most problems reported. The scan ends there. */
 const MAX_PROBLEMS = 100
+/** Longest label of a boundary; the longest in use have about 30 characters. */
+const MAX_LABEL = 64
+/** Most headers read in one block; encrypted keys have two. */
+const MAX_HEADERS = 32
+
+/** A header inside a block, such as `DEK-Info: AES-256-CBC,…`. */
+export interface PemHeader {
+  readonly name: string
+  readonly value: string
+}
 
 /** One block that was decoded. */
 export interface PemBlock {
@@ -36,256 +31,49 @@ export interface PemBlock {
   readonly bytes: Buffer
 }
 
-/** What can be wrong with a text that means to be PEM. */
-export type PemProblem =
-  /** More bytes than {@link MAX_PEM_OCTETS}: nothing was read. */
-  | { readonly kind: 'too-large'; readonly octets: number; readonly limit: number }
-  /** More blocks than {@link MAX_PEM_BLOCKS}: the rest was not read. */
-  | { readonly kind: 'too-many-blocks'; readonly limit: number; readonly line: number }
-  /** No END boundary follows. `line` is that of BEGIN; `label` is empty where the text ends inside BEGIN itself. */
-  | { readonly kind: 'unterminated'; readonly label: string; readonly line: number }
-  /** A BEGIN boundary inside a block. `line` is that of the outer BEGIN. */
-  | { readonly kind: 'nested-begin'; readonly label: string; readonly line: number; readonly innerLine: number }
-  /** The END boundary names another label. `line` is that of END. */
-  | { readonly kind: 'end-mismatch'; readonly label: string; readonly endLabel: string; readonly line: number }
-  /** An END boundary without a BEGIN. */
-  | { readonly kind: 'stray-end'; readonly label: string; readonly line: number }
-  /** A boundary that shares its line with other text: a line break was lost, as when `cat` joins two files. */
-  | { readonly kind: 'boundary-not-alone'; readonly line: number }
-  /** BEGIN and END stand on one line: all line breaks were lost. */
-  | { readonly kind: 'one-line'; readonly label: string; readonly line: number }
-  /** A line that is almost a boundary: wrong count of dashes, wrong case. */
-  | { readonly kind: 'malformed-boundary'; readonly line: number }
-  /** Not base64: a foreign character, or characters missing. `line` is that of the character, or of the block's END. */
-  | { readonly kind: 'bad-base64'; readonly label: string; readonly line: number; readonly reason: Base64Fault }
-  /** Nothing between BEGIN and END. */
-  | { readonly kind: 'empty-block'; readonly label: string; readonly line: number }
-
-/** `character`: one that base64 does not know. `length`: characters are missing, as after an interrupted copy. */
-export type Base64Fault = 'character' | 'length'
-
-/** How the text is laid out, where that is not plain. */
-export interface PemLayout {
-  /** Starts with the UTF-8 byte order mark, and a block on the same line: Go does not see that block. */
-  readonly byteOrderMark: boolean
-  /** Line ends: `crlf` of Windows, `cr` alone as old Macs wrote; `lf` also for a text of one line. */
-  readonly lineEnds: 'lf' | 'crlf' | 'cr'
-  /** First boundary that does not start its line, or null. */
-  readonly indentedLine: number | null
-  /** First blank line inside the base64 of a block, or null. */
-  readonly blankLine: number | null
-  /** First line of text outside the blocks, or null. */
-  readonly textLine: number | null
+/** A damaged block or boundary. */
+export interface PemDamageProblem {
+  readonly kind: 'damaged'
+  readonly damage: PemDamage
+  /** Null if it is not known; empty if the text ends inside BEGIN. */
+  readonly label: string | null
+  readonly line: number
+  /** The label in END, if it is another one. */
+  readonly endLabel: string | null
 }
 
-/** All that a text holds. */
+export type PemProblem =
+  | PemDamageProblem
+  /** BEGIN and END are on one line: all line breaks were lost. */
+  | { readonly kind: 'one-line'; readonly label: string; readonly line: number }
+  /** More bytes than the limit: nothing was read. */
+  | { readonly kind: 'too-large'; readonly octets: number; readonly limit: number }
+  /** More blocks than the limit: the rest was not read. */
+  | { readonly kind: 'too-many-blocks'; readonly limit: number; readonly line: number }
+
+/** An unusual layout, with the first line that has it. */
+export interface UnusualLayout {
+  readonly layout: Layout
+  readonly line: number
+}
+
 export interface PemScan {
   readonly blocks: readonly PemBlock[]
   readonly problems: readonly PemProblem[]
-  readonly layout: PemLayout
+  readonly layout: readonly UnusualLayout[]
 }
 
-export interface PemLimits {
-  /** Default: {@link MAX_PEM_OCTETS}. */
-  octets?: number | undefined
-  /** Default: {@link MAX_PEM_BLOCKS}. */
-  blocks?: number | undefined
+/** Finds and decodes every PEM block. Default limits: {@link MAX_PEM_OCTETS} bytes and {@link MAX_PEM_BLOCKS} blocks. */
+export function scanPem(
+  input: string | Uint8Array,
+  { octets = MAX_PEM_OCTETS, blocks = MAX_PEM_BLOCKS } = {},
+): PemScan {
+  if (input.length <= octets) return new Scanner(input, blocks).scan()
+  return { blocks: [], problems: [{ kind: 'too-large', octets: input.length, limit: octets }], layout: [] }
 }
 
-/** Finds and decodes every PEM block. */
-export function scanPem(input: string | Uint8Array, limits: PemLimits = {}): PemScan {
-  const maxOctets = limits.octets ?? MAX_PEM_OCTETS
-  if (input.length > maxOctets) {
-    const problem = { kind: 'too-large', octets: input.length, limit: maxOctets } as const
-    return { blocks: [], problems: [problem], layout: PLAIN }
-  }
-  return new Scanner(input, limits.blocks ?? MAX_PEM_BLOCKS).scan()
-}
-
-const PLAIN: PemLayout = { byteOrderMark: false, lineEnds: 'lf', indentedLine: null, blankLine: null, textLine: null }
-
-/** A block whose BEGIN was seen and whose END was not. */
-interface OpenBlock {
-  label: string
-  line: number
-  bodyStart: number
-  /** Its BEGIN was already told as a problem: what becomes of it is no news. */
-  damaged: boolean
-}
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
-
-/** What can start or end a block. Everything between two hits is taken in one step. */
-const MARKER = /-----(?:BEGIN|END) /g
-
-class Scanner {
-  readonly #text: string
-  readonly #maxBlocks: number
-  readonly #blocks: PemBlock[] = []
-  readonly #problems: PemProblem[] = []
-  readonly #layout: Writable<PemLayout>
-  readonly #lines: LineCounter
-  /** A second counter, for the text between blocks, which is checked behind the first one. */
-  readonly #outsideLines: LineCounter
-  #open: OpenBlock | null = null
-  /** Everything before this is checked. Always the start of a line. */
-  #done = 0
-  #stopped = false
-
-  constructor(input: string | Uint8Array, maxBlocks: number) {
-    const { text, byteOrderMark, lineEnds } = plainText(input)
-    this.#text = text
-    this.#maxBlocks = maxBlocks
-    this.#layout = { ...PLAIN, byteOrderMark, lineEnds }
-    this.#lines = new LineCounter(text)
-    this.#outsideLines = new LineCounter(text)
-  }
-
-  scan(): PemScan {
-    let marked = 0
-    for (const line of linesWith(MARKER, this.#text)) {
-      // Two lines a block are due; prose that speaks of boundaries may hold some more.
-      if (++marked > 4 * this.#maxBlocks) this.#tooManyBlocks(line)
-      else this.#judgeLine(line)
-      if (this.#stopped || this.#problems.length >= MAX_PROBLEMS) return this.#result()
-    }
-    const open = this.#open
-    if (open === null) this.#judgeTail()
-    else if (!open.damaged) this.#problems.push({ kind: 'unterminated', label: open.label, line: open.line })
-    return this.#result()
-  }
-
-  #result(): PemScan {
-    return { blocks: this.#blocks, problems: this.#problems.slice(0, MAX_PROBLEMS), layout: this.#layout }
-  }
-
-  #tooManyBlocks(place: LinePlace): void {
-    this.#problems.push({ kind: 'too-many-blocks', limit: this.#maxBlocks, line: this.#lines.at(place.start) })
-    this.#stopped = true
-  }
-
-  /** Checks one line that holds a marker. */
-  #judgeLine(place: LinePlace): void {
-    const raw = this.#text.slice(place.start, place.end)
-    const content = trimBlanks(raw)
-    const boundary = readBoundary(content)
-    if (boundary === null) {
-      this.#judgeOddLine(content, place)
-      return
-    }
-    const { label } = boundary
-    // Lines are counted only if they are reported; the lines of a block are counted as it is decoded.
-    if (boundary.kind === 'END') this.#end(label, place)
-    else if (this.#blocks.length >= this.#maxBlocks) this.#tooManyBlocks(place)
-    else this.#begin(label, place)
-    if (raw.startsWith(' ') || raw.startsWith('\t')) this.#layout.indentedLine ??= this.#lines.at(place.start)
-  }
-
-  #begin(label: string, place: LinePlace): void {
-    const open = this.#open
-    const line = this.#lines.at(place.start)
-    if (open === null) this.#judgeOutside(place.start)
-    else if (!open.damaged) {
-      this.#problems.push({ kind: 'nested-begin', label: open.label, line: open.line, innerLine: line })
-    }
-    this.#open = { label, line, bodyStart: place.next, damaged: false }
-  }
-
-  #end(label: string, place: LinePlace): void {
-    const open = this.#open
-    if (open === null) {
-      this.#judgeOutside(place.start)
-      this.#problems.push({ kind: 'stray-end', label, line: this.#lines.at(place.start) })
-    } else if (open.damaged) {
-      // Told already, where the block begins.
-    } else if (open.label !== label) {
-      const line = this.#lines.at(place.start)
-      this.#problems.push({ kind: 'end-mismatch', label: open.label, endLabel: label, line })
-    } else {
-      this.#decode(open, place.start)
-    }
-    this.#open = null
-    this.#done = place.next
-  }
-
-  /** A line with a marker that is no boundary: prose, or a damaged boundary. */
-  #judgeOddLine(content: string, place: LinePlace): void {
-    const first = markerIn(content, 'first')
-    const last = markerIn(content, 'last')
-    const line = this.#lines.at(place.start)
-    const startsAsBoundary = content.startsWith('-----BEGIN ') || content.startsWith('-----END ')
-    // The text ends inside the boundary: told at the end, as a block without END.
-    if (place.end === this.#text.length && startsAsBoundary && first === null) return
-    if (isDamagedBoundary(content)) {
-      this.#drop({ kind: 'malformed-boundary', line }, place)
-    } else if (this.#open === null && first?.kind === 'BEGIN' && last?.kind === 'END') {
-      this.#drop({ kind: 'one-line', label: first.label, line }, place)
-    } else if (first !== null && (this.#open !== null || content.startsWith('-----'))) {
-      this.#drop({ kind: 'boundary-not-alone', line }, place)
-      // Reading goes on behind the damage, so that later problems are reported in the same report.
-      const damaged = !content.endsWith('-----')
-      if (last?.kind === 'BEGIN') this.#open = { label: last.label, line, bodyStart: place.next, damaged }
-    } else if (startsAsBoundary) {
-      this.#drop({ kind: 'malformed-boundary', line }, place)
-    }
-  }
-
-  #drop(problem: PemProblem, place: LinePlace): void {
-    if (this.#open === null) this.#judgeOutside(place.start)
-    this.#problems.push(problem)
-    this.#open = null
-    this.#done = place.next
-  }
-
-  #decode({ label, line, bodyStart }: OpenBlock, bodyEnd: number): void {
-    const body = this.#text.slice(bodyStart, bodyEnd)
-    const { headers, end } = readHeaders(body)
-    const firstLine = line + 1 + countBreaks(body, 0, end)
-    const decoded = decodeBase64(body.slice(end))
-    if (decoded.kind !== 'foreign') this.#lines.skip(bodyEnd, firstLine - line + decoded.breaks)
-    if (decoded.kind === 'empty') {
-      this.#problems.push({ kind: 'empty-block', label, line })
-    } else if (decoded.kind === 'foreign') {
-      this.#problems.push({ kind: 'bad-base64', label, line: firstLine + decoded.breaks, reason: 'character' })
-    } else if (decoded.kind === 'incomplete') {
-      this.#problems.push({ kind: 'bad-base64', label, line: firstLine + decoded.breaks, reason: 'length' })
-    } else {
-      if (decoded.blankLine !== null) this.#layout.blankLine ??= firstLine + decoded.blankLine
-      this.#blocks.push({ label, line, headers, bytes: decoded.bytes })
-    }
-  }
-
-  /** Checks what follows the last block: text, or the beginning of a next block at which the text was cut. */
-  #judgeTail(): void {
-    const start = this.#text.lastIndexOf('\n') + 1
-    const line = trimBlanks(this.#text.slice(start))
-    // Dashes alone may be a rule under some text; right behind a block they are the beginning of the next.
-    const behindBlock = this.#blocks.length > 0 && this.#text.slice(this.#done, start).trim() === ''
-    const isCut = `${line} `.startsWith('-----BEGIN ') || (line !== '' && behindBlock && '-----BEGIN'.startsWith(line))
-    if (!isCut || start < this.#done) {
-      this.#judgeOutside(this.#text.length)
-      return
-    }
-    this.#judgeOutside(start)
-    this.#problems.push({ kind: 'unterminated', label: '', line: this.#lines.at(start) })
-  }
-
-  /** Checks the text between the blocks, from what is done up to `end`. */
-  #judgeOutside(end: number): void {
-    const between = this.#text.slice(this.#done, end)
-    const text = between.search(/\S/)
-    if (text === -1) return
-    this.#layout.textLine ??= 1 + countBreaks(this.#text, 0, this.#done + text)
-    for (const place of linesWith(ALMOST_MARKER, between)) {
-      if (this.#problems.length >= MAX_PROBLEMS) return
-      if (!isDamagedBoundary(between.slice(place.start, place.end))) continue
-      this.#problems.push({ kind: 'malformed-boundary', line: this.#outsideLines.at(this.#done + place.start) })
-    }
-  }
-}
-
-/** Where one line stands in a text. */
-interface LinePlace {
+/** Where one line is in the text. */
+interface Line {
   readonly start: number
   /** The line break, or the end of the text. */
   readonly end: number
@@ -293,8 +81,200 @@ interface LinePlace {
   readonly next: number
 }
 
+/** A block whose BEGIN was read and whose END was not. */
+interface OpenBlock {
+  readonly label: string
+  readonly line: number
+  readonly bodyStart: number
+  /** Its BEGIN was already reported. */
+  readonly isDamaged: boolean
+}
+
+class Scanner {
+  readonly #text: string
+  readonly #maxBlocks: number
+  readonly #blocks: PemBlock[] = []
+  readonly #problems: PemProblem[] = []
+  readonly #layout = new Map<Layout, number>()
+  #open: OpenBlock | null = null
+  /** The start of the first line that is not checked. */
+  #done = 0
+  #stopped = false
+  /** Line breaks are counted up to `#counted`. */
+  #counted = 0
+  #lineBreaks = 0
+
+  constructor(input: string | Uint8Array, maxBlocks: number) {
+    const whole =
+      typeof input === 'string' ? input : Buffer.from(input.buffer, input.byteOffset, input.length).toString('utf8')
+    const text = whole.startsWith('\ufeff') ? whole.slice(1) : whole
+    // Go finds a block at the start of any later line (encoding/pem Decode), so text before the block keeps it readable.
+    if (text !== whole && /^[^\r\n]*-----BEGIN /.test(text)) this.#layout.set('byte order mark', 1)
+    this.#text = text.includes('\r') ? this.#withoutReturns(text) : text
+    this.#maxBlocks = maxBlocks
+  }
+
+  scan(): PemScan {
+    let marked = 0
+    for (const line of linesWith(/-----(?:BEGIN|END) /g, this.#text)) {
+      // A block has two such lines; prose about boundaries may have some more.
+      if (++marked > 4 * this.#maxBlocks) this.#tooManyBlocks(line)
+      else this.#checkLine(line)
+      if (this.#stopped || this.#problems.length >= MAX_PROBLEMS) return this.#result()
+    }
+    const open = this.#open
+    if (open === null) this.#checkTail()
+    else if (!open.isDamaged) this.#damaged('no END line', open.label, open.line)
+    return this.#result()
+  }
+
+  #result(): PemScan {
+    const layout = Array.from(this.#layout, ([kind, line]) => ({ layout: kind, line }))
+    return { blocks: this.#blocks, problems: this.#problems.slice(0, MAX_PROBLEMS), layout }
+  }
+
+  /** The number of the line at an offset. The offsets of all calls must ascend, so that together they are one pass. */
+  #lineAt(offset: number): number {
+    for (; this.#counted < offset; this.#counted++) {
+      if (this.#text.charCodeAt(this.#counted) === NEWLINE) this.#lineBreaks++
+    }
+    return this.#lineBreaks + 1
+  }
+
+  #damaged(damage: PemDamage, label: string | null, line: number, endLabel: string | null = null): void {
+    this.#problems.push({ kind: 'damaged', damage, label, line, endLabel })
+  }
+
+  #tooManyBlocks({ start }: Line): void {
+    this.#problems.push({ kind: 'too-many-blocks', limit: this.#maxBlocks, line: this.#lineAt(start) })
+    this.#stopped = true
+  }
+
+  #unusual(layout: Layout, line: () => number): void {
+    if (!this.#layout.has(layout)) this.#layout.set(layout, line())
+  }
+
+  /** Checks one line that holds the beginning of a boundary. */
+  #checkLine(line: Line): void {
+    const raw = this.#text.slice(line.start, line.end)
+    const content = trimBlanks(raw)
+    if (this.#open === null) this.#checkOutside(line.start)
+    const boundary = readBoundary(content)
+    if (boundary === null) this.#checkOddLine(content, line)
+    else if (boundary.kind === 'END') this.#end(boundary.label, line)
+    else if (this.#blocks.length >= this.#maxBlocks) this.#tooManyBlocks(line)
+    else this.#begin(boundary.label, line)
+    if (boundary !== null && /^[ \t]/.test(raw)) this.#unusual('indented', () => this.#lineAt(line.start))
+  }
+
+  #begin(label: string, { start, next }: Line): void {
+    const line = this.#lineAt(start)
+    const open = this.#open
+    if (open?.isDamaged === false) this.#damaged('a block inside another', open.label, line)
+    this.#open = { label, line, bodyStart: next, isDamaged: false }
+  }
+
+  #end(label: string, { start, next }: Line): void {
+    const open = this.#open
+    if (open === null) this.#damaged('no BEGIN line', label, this.#lineAt(start))
+    else if (!open.isDamaged && open.label === label) this.#decode(open, start)
+    else if (!open.isDamaged) this.#damaged('another label in END', open.label, this.#lineAt(start), label)
+    this.#open = null
+    this.#done = next
+  }
+
+  /** Checks a line that is not a boundary and holds the beginning of one: prose, or a damaged boundary. */
+  #checkOddLine(content: string, { start, end, next }: Line): void {
+    const markers = markersIn(content)
+    const [first] = markers
+    const last = markers.at(-1)
+    const isBoundary = content.startsWith('-----BEGIN ') || content.startsWith('-----END ')
+    // The text ends inside the boundary: reported at the end as a block without END.
+    if (end === this.#text.length && isBoundary && first === undefined) return
+    const isDamaged = isDamagedBoundary(content) || (isBoundary && first === undefined)
+    const isJoined = first !== undefined && (this.#open !== null || content.startsWith('-----'))
+    const line = this.#lineAt(start)
+    const isOpen = this.#open !== null
+    if (!isDamaged && !isJoined && !(first?.kind === 'BEGIN' && last?.kind === 'END')) return
+    this.#open = null
+    this.#done = next
+    if (isDamaged) this.#damaged('a malformed boundary', null, line)
+    else if (!isOpen && first?.kind === 'BEGIN' && last?.kind === 'END') {
+      this.#problems.push({ kind: 'one-line', label: first.label, line })
+    } else {
+      this.#damaged('a boundary that shares its line', null, line)
+      // Reading continues after the damage, so that later problems are in the same report.
+      const isCut = !content.endsWith(DASHES)
+      if (last?.kind === 'BEGIN') this.#open = { label: last.label, line, bodyStart: next, isDamaged: isCut }
+    }
+  }
+
+  #decode({ label, line, bodyStart }: OpenBlock, bodyEnd: number): void {
+    const body = this.#text.slice(bodyStart, bodyEnd)
+    const { headers, end } = readHeaders(body)
+    const base64 = body.slice(end)
+    const read = decodeBase64(base64)
+    const start = bodyStart + end
+    if ('damage' in read) {
+      this.#damaged(read.damage, label, read.damage === 'no data' ? line : this.#lineAt(start + read.at))
+      return
+    }
+    const blank = /(?:^|\n)[ \t]*\n/.exec(base64)
+    // A line break before the blank line is part of the match, except at the start.
+    const at = blank === null ? null : start + blank.index + (blank.index === 0 ? 0 : 1)
+    if (at !== null) this.#unusual('blank line inside', () => this.#lineAt(at))
+    this.#blocks.push({ label, line, headers, bytes: read })
+  }
+
+  /** Checks what follows the last block: text, or the beginning of a next block at which the text was cut. */
+  #checkTail(): void {
+    const start = this.#text.lastIndexOf('\n') + 1
+    const line = trimBlanks(this.#text.slice(start))
+    // Dashes alone may be a rule below some text; directly after a block they are the beginning of the next.
+    const followsBlock = this.#blocks.length > 0 && this.#text.slice(this.#done, start).trim() === ''
+    const isCut = `${line} `.startsWith('-----BEGIN ') || (line !== '' && followsBlock && '-----BEGIN'.startsWith(line))
+    this.#checkOutside(isCut ? start : this.#text.length)
+    if (isCut && start >= this.#done) this.#damaged('no END line', '', this.#lineAt(start))
+  }
+
+  /** Checks the text between the blocks, from what is done up to `end`. */
+  #checkOutside(end: number): void {
+    const [from, between] = [this.#done, this.#text.slice(this.#done, end)]
+    const text = between.search(/\S/)
+    if (text === -1) return
+    this.#unusual('text outside the blocks', () => this.#lineAt(from + text))
+    for (const { start, end: lineEnd } of linesWith(/[-\u2010-\u2015] ?(?:BEGIN|END) /gi, between)) {
+      if (this.#problems.length >= MAX_PROBLEMS) return
+      if (!isDamagedBoundary(trimBlanks(between.slice(start, lineEnd)))) continue
+      this.#damaged('a malformed boundary', null, this.#lineAt(from + start))
+    }
+    this.#done = Math.max(from, end)
+  }
+
+  /** The text with `\n` for every line end. Byte by byte: millions of replacements in a string take a tenth of a second. */
+  #withoutReturns(text: string): string {
+    const octets = Buffer.from(text)
+    let length = 0
+    let isAlone = false
+    for (let at = 0; at < octets.length; at++) {
+      const octet = octets[at] ?? 0
+      if (octet !== RETURN) octets[length++] = octet
+      else if (octets[at + 1] !== NEWLINE) {
+        octets[length++] = NEWLINE
+        isAlone = true
+      }
+    }
+    this.#layout.set(isAlone ? 'CR line ends' : 'CRLF line ends', 1)
+    return octets.toString('utf8', 0, length)
+  }
+}
+
+const DASHES = '-----'
+const NEWLINE = 0x0a
+const RETURN = 0x0d
+
 /** The lines in which a pattern is found, each once, in order. One pass. */
-function* linesWith(pattern: RegExp, text: string): Generator<LinePlace> {
+function* linesWith(pattern: RegExp, text: string): Generator<Line> {
   const search = new RegExp(pattern)
   for (let hit = search.exec(text); hit !== null; hit = search.exec(text)) {
     const newline = text.indexOf('\n', hit.index)
@@ -302,4 +282,83 @@ function* linesWith(pattern: RegExp, text: string): Generator<LinePlace> {
     yield { start: text.lastIndexOf('\n', hit.index) + 1, end, next: Math.min(end + 1, text.length) }
     search.lastIndex = end
   }
+}
+
+/** The text without spaces and tabs at both ends. A loop, since a regular expression would start again at every space. */
+function trimBlanks(text: string): string {
+  const isBlank = (at: number): boolean => text.charCodeAt(at) === 0x20 || text.charCodeAt(at) === 0x09
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(start)) start++
+  while (end > start && isBlank(end - 1)) end--
+  return text.slice(start, end)
+}
+
+interface Boundary {
+  readonly kind: 'BEGIN' | 'END'
+  readonly label: string
+}
+
+/** A whole line, trimmed, as a boundary. */
+function readBoundary(line: string): Boundary | null {
+  const kind = line.startsWith('-----BEGIN ') ? 'BEGIN' : line.startsWith('-----END ') ? 'END' : null
+  if (kind === null || !line.endsWith(DASHES)) return null
+  const label = line.slice(DASHES.length + kind.length + 1, -DASHES.length)
+  return isLabel(label) ? { kind, label } : null
+}
+
+/** RFC 7468 section 3: printable characters; hyphens and spaces only between others, and one at a time. */
+function isLabel(label: string): boolean {
+  return label.length <= MAX_LABEL && /^[!-,.-~]+(?:[- ][!-,.-~]+)*$/.test(label)
+}
+
+/** The boundaries inside one line, which may share their dashes. */
+function markersIn(line: string): Boundary[] {
+  const found = line.matchAll(/-----(BEGIN|END) (.{1,64}?)(?=-----)/g)
+  return Array.from(found, ([, kind, label = '']): Boundary => ({
+    kind: kind === 'END' ? 'END' : 'BEGIN',
+    label,
+  })).filter(({ label }) => isLabel(label))
+}
+
+/** Whether a trimmed line is meant as a boundary and is not one: too few dashes or too many, typographic ones, lower case. */
+function isDamagedBoundary(line: string): boolean {
+  if (readBoundary(line) !== null) return false
+  return /^[-\u2010-\u2015]{1,20} ?(?:BEGIN|END) [A-Z0-9 ]{1,40}[-\u2010-\u2015]{1,20}$/i.test(line)
+}
+
+/** RFC 1421 section 4.6.1.1: `Name: value` lines, then a blank line. `end` is where base64 begins. */
+function readHeaders(body: string): { headers: PemHeader[]; end: number } {
+  const headers: PemHeader[] = []
+  let end = 0
+  while (body.includes(':', end) && headers.length < MAX_HEADERS) {
+    const newline = body.indexOf('\n', end)
+    const line = trimBlanks(body.slice(end, newline))
+    const colon = line.indexOf(':')
+    if (newline === -1 || colon < 1) break
+    headers.push({ name: line.slice(0, colon), value: trimBlanks(line.slice(colon + 1)) })
+    end = newline + 1
+  }
+  const newline = body.indexOf('\n', end)
+  const isBlank = headers.length > 0 && newline !== -1 && trimBlanks(body.slice(end, newline)) === ''
+  return { headers, end: isBlank ? newline + 1 : end }
+}
+
+type Base64Damage = Extract<PemDamage, 'a character that is not base64' | 'missing characters' | 'no data'>
+
+/** Reads base64 with spaces, tabs and line breaks anywhere (RFC 4648 section 4, padding required). */
+function decodeBase64(text: string): Buffer | { damage: Base64Damage; at: number } {
+  const joined = text.replaceAll('\n', '')
+  const bytes = Buffer.from(joined, 'base64')
+  // Node skips what is not base64, so that the bytes show whether there was any.
+  if (joined !== '' && bytes.toString('base64') === joined) return bytes
+  const foreign = text.search(/[^A-Za-z0-9+/= \t\n]/)
+  const padding = text.indexOf('=')
+  // Data after padding: the padding is wrong.
+  const isInside = padding !== -1 && /[^= \t\n]/.test(text.slice(padding))
+  if (foreign !== -1 || isInside) return { damage: 'a character that is not base64', at: isInside ? padding : foreign }
+  const characters = joined.replaceAll(/[ \t]+/g, '')
+  if (characters === '') return { damage: 'no data', at: 0 }
+  const isWhole = characters.length % 4 === 0 && /^[^=]+={0,2}$/.test(characters)
+  return isWhole ? bytes : { damage: 'missing characters', at: text.length }
 }

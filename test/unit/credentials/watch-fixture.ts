@@ -55,16 +55,14 @@ export function writeFiles(directory: string, { ca, cert, key }: Texts, write: W
   write(files.ca, ca)
 }
 
-/** Writes the next generation of a mounted secret and swaps `..data` to it, as the kubelet does. The old one goes. */
-export function writeSecret(mount: string, generation: number, texts: Texts): void {
+/** Writes the next generation of a mounted secret and swaps `..data` to it, as the kubelet does. The old one is removed. */
+export function writeSecret(mount: string, generation: number, texts: Texts, { keep = false } = {}): void {
   writeFiles(join(mount, `..${String(generation)}`), texts)
   symlinkSync(`..${String(generation)}`, join(mount, '..data_tmp'))
   renameSync(join(mount, '..data_tmp'), join(mount, '..data'))
-  if (generation > 1) {
-    rmSync(join(mount, `..${String(generation - 1)}`), { recursive: true })
-    return
-  }
-  for (const name of ['ca.crt', 'tls.crt', 'tls.key']) symlinkSync(`..data/${name}`, join(mount, name))
+  if (generation === 1) {
+    for (const name of ['ca.crt', 'tls.crt', 'tls.key']) symlinkSync(`..data/${name}`, join(mount, name))
+  } else if (!keep) rmSync(join(mount, `..${String(generation - 1)}`), { recursive: true })
 }
 
 /** What one consumer came to know, in the common names of the certificates. */
