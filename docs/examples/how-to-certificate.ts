@@ -6,14 +6,13 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
-import type { AuthorityMaterial } from 'etcd-mtls/authority'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY = 86_400_000
 
 /** Returns the PEM texts that `fromPem` takes. */
 export async function howToCertificate(
-  ca: AuthorityMaterial,
+  ca: { cert: string; key: string; chain: string },
   address: string,
 ): Promise<{ ca: string; cert: string; key: string }> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])

@@ -9,28 +9,17 @@ import {
   type CreateAuthorityOptions,
   type CreateIntermediateOptions,
   crossSign,
-  type CrossSignOptions,
   makeIntermediate,
   makeRoot,
   withCrossCertificate,
 } from './ca.js'
 import { issueCredentials } from './issue.js'
 import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
-import type { LedgerEntry } from './ledger.js'
+import type { LedgerEntry, RevokeReason } from './ledger.js'
 import { issueRefused } from './refuse.js'
 import { type IssueRequest, readRequest } from './request.js'
-import { issueCrl, type IssueCrlOptions, restoreRevocations, revoke, type RevokeOptions } from './revocation.js'
+import { issueCrl, restoreRevocations, revoke } from './revocation.js'
 import { type SignedRequest, signRequest, type SignRequest } from './sign-request.js'
-
-/** An authority in PEM: save it, and pass it to `loadAuthority`. */
-export interface AuthorityMaterial {
-  /** The authority's certificate. */
-  cert: string
-  /** The authority's private key, PKCS #8: `PRIVATE KEY`, or `ENCRYPTED PRIVATE KEY` if a passphrase was given. */
-  key: string
-  /** The certificates above, up to the root; empty for a root. */
-  chain: string
-}
 
 /**
  * A certificate authority for an etcd cluster and its clients. `createAuthority`, `openAuthority` and `loadAuthority`
@@ -114,7 +103,20 @@ export class Authority {
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the other one is not a CA, or this one may not certify it.
    */
-  async crossSign(other: Certificate | Authority, options: CrossSignOptions = {}): Promise<Certificate> {
+  async crossSign(
+    other: Certificate | Authority,
+    options: {
+      /** Lifetime from now. Default: until the other CA's certificate or this authority's own expires, whichever is first. */
+      validity?: string | undefined
+      /**
+       * The names that the other CA may issue for, as accepted by those who trust this one. Default: the name constraints of
+       * its own certificate.
+       */
+      permittedNames?: readonly string[] | undefined
+      /** The number of CAs that are allowed below the other one. Default: 0. */
+      maxIntermediates?: number | undefined
+    } = {},
+  ): Promise<Certificate> {
     return crossSign(this.#issuer, other instanceof Authority ? other.certificate : other, options)
   }
 
@@ -141,7 +143,12 @@ export class Authority {
    */
   async revoke(
     certificate: Certificate | string,
-    options: RevokeOptions = {},
+    options: {
+      /** Default: `'unspecified'`. */
+      reason?: RevokeReason | undefined
+      /** The time of the revocation, not in the future. Default: now. */
+      at?: Date | undefined
+    } = {},
   ): Promise<Extract<LedgerEntry, { kind: 'revoked' }>> {
     return revoke(this.#issuer, certificate, options)
   }
@@ -156,7 +163,25 @@ export class Authority {
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority's keyUsage lacks cRLSign, or its key does not sign.
    */
-  async issueCrl(options: IssueCrlOptions = {}): Promise<Crl> {
+  async issueCrl(
+    options: {
+      /**
+       * How long the CRL is valid: issue the next one before. etcd does not check it, but other verifiers, such as this
+       * package, refuse an outdated CRL. Default: `'7d'`.
+       */
+      nextUpdate?: string | undefined
+      /**
+       * Issues the CRL although the CA's keyUsage lacks cRLSign, as that of kubeadm's CA: etcd, which does not check the
+       * signature, accepts it, and every other verifier refuses it. Default: false.
+       */
+      allowWithoutCrlSign?: boolean | undefined
+      /**
+       * The CRL that is in force. The call fails if the ledger is older than it or the new list would lack a certificate that
+       * it names and that has not expired: a ledger restored from an old backup would undo revocations. Default: not checked.
+       */
+      previous?: Crl | undefined
+    } = {},
+  ): Promise<Crl> {
     return issueCrl(this.#issuer, options)
   }
 
@@ -179,7 +204,14 @@ export class Authority {
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if a signer holds the key.
    */
-  export(options: { passphrase?: string | undefined } = {}): AuthorityMaterial {
+  export(options: { passphrase?: string | undefined } = {}): {
+    /** The authority's certificate. */
+    cert: string
+    /** The authority's private key, PKCS #8: `PRIVATE KEY`, or `ENCRYPTED PRIVATE KEY` if a passphrase was given. */
+    key: string
+    /** The certificates above, up to the root; empty for a root. */
+    chain: string
+  } {
     checkOptions('options', options, ['passphrase'])
     const { certificate, key, chain } = this.#issuer
     if (key === null) throw issueRefused("The authority's key is held by its signer and cannot be exported")

@@ -222,20 +222,11 @@ function pathLengthBelow(above: AuthorityParts, asked = 0): number {
   return asked
 }
 
-/** Options of `authority.crossSign`. */
-export interface CrossSignOptions {
-  /** Lifetime from now. Default: until the other CA's certificate or this authority's own expires, whichever is first. */
-  validity?: string | undefined
-  /**
-   * The names that the other CA may issue for, as accepted by those who trust this one. Default: the name constraints of
-   * its own certificate.
-   */
-  permittedNames?: readonly string[] | undefined
-  /** The number of CAs that are allowed below the other one. Default: 0. */
-  maxIntermediates?: number | undefined
-}
-
-export async function crossSign(issuer: Issuer, other: Certificate, options: CrossSignOptions): Promise<Certificate> {
+export async function crossSign(
+  issuer: Issuer,
+  other: Certificate,
+  options: { readonly validity?: unknown; readonly permittedNames?: unknown; readonly maxIntermediates?: unknown },
+): Promise<Certificate> {
   checkOptions('options', options, ['validity', 'permittedNames', 'maxIntermediates'])
   if (!(other instanceof Certificate)) throw valueInvalid('other', other, 'a Certificate or an Authority')
   const name = `"${other.subject.toString()}"`

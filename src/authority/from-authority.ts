@@ -16,19 +16,6 @@ import { endOf, readFraction } from './renewal-due.js'
 import { type IssueRequest, readRequest } from './request.js'
 import { Revocations } from './revocation.js'
 
-/** Options of {@link fromAuthority}. */
-export interface FromAuthorityOptions {
-  /** The share of the lifetime after which credentials are issued again, above 0 and below 1. Default: 2/3. */
-  fraction?: number | undefined
-  /**
-   * The share of the rest of the lifetime by which that time is moved at random, 0 to 0.5, so that processes that started
-   * together do not renew together. Default: 0.1.
-   */
-  jitter?: number | undefined
-  /** Returns numbers from 0 to 1, for tests. Default: `Math.random`. */
-  random?: (() => number) | undefined
-}
-
 const DEFAULT_JITTER = 0.1
 
 /**
@@ -50,7 +37,17 @@ const DEFAULT_JITTER = 0.1
 export function fromAuthority(
   authority: Authority,
   request: IssueRequest,
-  options: FromAuthorityOptions = {},
+  options: {
+    /** The share of the lifetime after which credentials are issued again, above 0 and below 1. Default: 2/3. */
+    fraction?: number | undefined
+    /**
+     * The share of the rest of the lifetime by which that time is moved at random, 0 to 0.5, so that processes that started
+     * together do not renew together. Default: 0.1.
+     */
+    jitter?: number | undefined
+    /** Returns numbers from 0 to 1, for tests. Default: `Math.random`. */
+    random?: (() => number) | undefined
+  } = {},
 ): WatchableSource {
   return authoritySource(authority, request, options, systemTiming(checkAuthority(authority).issuer.settings.now))
 }
@@ -59,7 +56,7 @@ export function fromAuthority(
 export function authoritySource(
   authority: Authority,
   request: IssueRequest,
-  options: FromAuthorityOptions,
+  options: Options,
   timing: Timing,
 ): WatchableSource {
   const { issuer } = checkAuthority(authority)
@@ -92,7 +89,7 @@ function refuseIfInVain({ certificate: { notAfter } }: Issuer, { credentials, be
   )
 }
 
-function readSchedule(options: FromAuthorityOptions): Schedule {
+function readSchedule(options: Options): Schedule {
   checkOptions('options', options, ['fraction', 'jitter', 'random'])
   const { jitter = DEFAULT_JITTER, random = Math.random } = options
   if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 0.5))
@@ -126,7 +123,8 @@ function systemTiming(now: () => Date): Timing {
   }
 }
 
-type Schedule = Required<{ readonly [K in keyof FromAuthorityOptions]: NonNullable<FromAuthorityOptions[K]> }>
+type Options = NonNullable<Parameters<typeof fromAuthority>[2]>
+type Schedule = Required<{ readonly [K in keyof Options]: NonNullable<Options[K]> }>
 
 /** Issued credentials. Times are in milliseconds since 1970. */
 interface Held {

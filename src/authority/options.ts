@@ -140,16 +140,6 @@ export function writeSubject(attributes: readonly NamePart[], commonName: string
   return writeDistinguishedName([...attributes, { type: COMMON_NAME, text: commonName }])
 }
 
-/** An extension that is written unchanged. */
-export interface ExtraExtension {
-  /** OBJECT IDENTIFIER in dotted form. */
-  oid: string
-  /** Whether a peer that does not support it must refuse the certificate, as etcd, Go and Node do. Default: false. */
-  critical?: boolean | undefined
-  /** The contents in DER: one element. */
-  value: Uint8Array
-}
-
 /** Extensions that an authority writes from other options. */
 export const OWN_EXTENSIONS: readonly string[] = [
   ExtensionId.basicConstraints,

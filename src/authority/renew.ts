@@ -30,18 +30,6 @@ import type { CheckedRequest } from './request.js'
 import { Revocations } from './revocation.js'
 import { CLIENT_AUTH, MAX_USAGES, type Role, roleRow, SERVER_AUTH } from './roles.js'
 
-/** Options of `renew`. */
-export interface RenewOptions {
-  /** The private key: a new one of the same kind, or the same one. Default: `'new'`. */
-  key?: 'new' | 'same' | undefined
-  /** Lifetime from now. Default: as long as before, or until the authority expires if that is earlier. */
-  validity?: string | undefined
-  /** Also renews credentials of another CA, as when a CA is replaced. Default: false. */
-  foreign?: boolean | undefined
-  /** As for `authority.issue`: also renews what etcd, its gateway or its clients refuse. Default: false. */
-  skipEtcdChecks?: boolean | undefined
-}
-
 /**
  * Issues credentials with the same contents and the same lifetime, from now: subject and subject alternative names byte
  * for byte, extended key usages, and all further extensions. The usages show the role: serverAuth a server or peer,
@@ -57,7 +45,16 @@ export interface RenewOptions {
 export async function renew(
   authority: Authority,
   credentials: Credentials,
-  options: RenewOptions = {},
+  options: {
+    /** The private key: a new one of the same kind, or the same one. Default: `'new'`. */
+    key?: 'new' | 'same' | undefined
+    /** Lifetime from now. Default: as long as before, or until the authority expires if that is earlier. */
+    validity?: string | undefined
+    /** Also renews credentials of another CA, as when a CA is replaced. Default: false. */
+    foreign?: boolean | undefined
+    /** As for `authority.issue`: also renews what etcd, its gateway or its clients refuse. Default: false. */
+    skipEtcdChecks?: boolean | undefined
+  } = {},
 ): Promise<Credentials> {
   const { issuer } = checkAuthority(authority)
   checkOptions('options', options, ['key', 'validity', 'foreign', 'skipEtcdChecks'])

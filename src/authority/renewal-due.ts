@@ -3,20 +3,6 @@ import { checkOptions, optionInvalid, valueInvalid } from '../report/option-erro
 import type { CertificateRef } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 
-/** Whether credentials are due for renewal. */
-export interface RenewalDue {
-  /** Whether `at` is past. */
-  due: boolean
-  /** When renewal is due. */
-  at: Date
-  /** Whether the credentials have expired. */
-  expired: boolean
-  /** The last moment of their lifetime, that second included (RFC 5280 section 4.1.2.5). */
-  notAfter: Date
-  /** The certificate that expires first: the own one, or an intermediate. */
-  certificate: CertificateRef
-}
-
 /** As step and Kubernetes: the last third is left to find out why renewal fails. */
 const DEFAULT_FRACTION = 2 / 3
 /** TLS peers read no longer chain (OpenSSL, SSL_MAX_CERT_LIST_DEFAULT). */
@@ -35,13 +21,24 @@ const MAX_CHAIN = 100
 export function renewalDue(
   credentials: { readonly chain: readonly [Certificate, ...Certificate[]] },
   options: { at?: Date | undefined; fraction?: number | undefined } = {},
-): RenewalDue {
+): {
+  /** Whether `at` is past. */
+  due: boolean
+  /** When renewal is due. */
+  at: Date
+  /** Whether the credentials have expired. */
+  expired: boolean
+  /** The last moment of their lifetime, that second included (RFC 5280 section 4.1.2.5). */
+  notAfter: Date
+  /** The certificate that expires first: the own one, or an intermediate. */
+  certificate: CertificateRef
+} {
   checkOptions('options', options, ['at', 'fraction'])
   const at = options.at === undefined ? new Date() : readMoment(options.at, 'at')
   return dueAt(endingFirst(readChain(credentials)), at, readFraction(options.fraction, 'fraction'))
 }
 
-export function dueAt({ certificate, index }: Ending, at: Date, fraction: number): RenewalDue {
+export function dueAt({ certificate, index }: Ending, at: Date, fraction: number): ReturnType<typeof renewalDue> {
   const begin = certificate.notBefore.getTime()
   const end = endOf(certificate)
   const moment = new Date(begin + Math.max(0, end - begin) * fraction)

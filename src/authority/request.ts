@@ -6,7 +6,6 @@ import type { Host } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import {
   checkFlag,
-  type ExtraExtension,
   readAlgorithm,
   readExtensions,
   readHosts,
@@ -37,7 +36,16 @@ export interface RequestOptions {
    */
   extendedKeyUsage?: readonly string[] | undefined
   /** Further extensions, after the others. Default: none. */
-  extensions?: readonly ExtraExtension[] | undefined
+  extensions?:
+    | readonly {
+        /** OBJECT IDENTIFIER in dotted form. */
+        oid: string
+        /** Whether a peer that does not support it must refuse the certificate, as etcd, Go and Node do. Default: false. */
+        critical?: boolean | undefined
+        /** The contents in DER: one element. */
+        value: Uint8Array
+      }[]
+    | undefined
   /**
    * Issues the certificate although etcd, its gateway or its clients would refuse it in this role; for tests, and for
    * other uses than etcd. Default: false.

@@ -26,38 +26,11 @@ import { checkFlag } from './options.js'
 import { issueRefused } from './refuse.js'
 import { EARLIEST } from './settings.js'
 
-/** Options of `authority.revoke`. */
-export interface RevokeOptions {
-  /** Default: `'unspecified'`. */
-  reason?: RevokeReason | undefined
-  /** The time of the revocation, not in the future. Default: now. */
-  at?: Date | undefined
-}
-
-/** Options of `authority.issueCrl`. */
-export interface IssueCrlOptions {
-  /**
-   * How long the CRL is valid: issue the next one before. etcd does not check it, but other verifiers, such as this
-   * package, refuse an outdated CRL. Default: `'7d'`.
-   */
-  nextUpdate?: string | undefined
-  /**
-   * Issues the CRL although the CA's keyUsage lacks cRLSign, as that of kubeadm's CA: etcd, which does not check the
-   * signature, accepts it, and every other verifier refuses it. Default: false.
-   */
-  allowWithoutCrlSign?: boolean | undefined
-  /**
-   * The CRL that is in force. The call fails if the ledger is older than it or the new list would lack a certificate that
-   * it names and that has not expired: a ledger restored from an old backup would undo revocations. Default: not checked.
-   */
-  previous?: Crl | undefined
-}
-
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function revoke(
   issuer: Issuer,
-  what: Certificate | string,
-  options: RevokeOptions,
+  what: unknown,
+  options: { readonly reason?: unknown; readonly at?: unknown },
 ): Promise<RevokedEntry> {
   checkOptions('options', options, ['reason', 'at'])
   const { settings, id } = issuer
@@ -119,7 +92,10 @@ function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEnt
 const MAX_REVOKED = 150_000
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
-export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promise<Crl> {
+export async function issueCrl(
+  issuer: Issuer,
+  options: { readonly nextUpdate?: unknown; readonly allowWithoutCrlSign?: unknown; readonly previous?: unknown },
+): Promise<Crl> {
   checkOptions('options', options, ['nextUpdate', 'allowWithoutCrlSign', 'previous'])
   const { allowWithoutCrlSign = false, previous } = options
   if (previous !== undefined) checkOwnCrl(issuer, previous, 'previous')

@@ -13,7 +13,7 @@ export const MAX_REQUEST_OCTETS = 256 * 1024
 const MAX_ATTRIBUTES = 100
 
 /** One attribute as it stands in the request. */
-export interface RequestAttribute {
+interface RequestAttribute {
   readonly oid: string
   /** The values, each a whole element in DER. */
   readonly values: readonly Uint8Array[]
@@ -68,7 +68,7 @@ export class CertificateRequest extends KeyHolder {
   }
 
   /** Every attribute, in the order of the request, those with extensions included. */
-  get attributes(): readonly RequestAttribute[] {
+  get attributes(): readonly { readonly oid: string; readonly values: readonly Uint8Array[] }[] {
     return this.#fields.attributes
   }
 

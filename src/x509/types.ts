@@ -6,4 +6,3 @@ export type { DistributionPoint, RevocationReason } from './crl/distribution-poi
 export type { DistinguishedName } from './distinguished-name.js'
 export type { Extensions } from './extensions.js'
 export type { GeneralName, NameConstraints } from './general-name.js'
-export type { RequestAttribute } from './certificate-request.js'

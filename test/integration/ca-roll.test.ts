@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import {
   type Authority,
-  type ClusterAuthorities,
   type ClusterFiles,
   createAuthority,
   issueCluster,
@@ -38,7 +37,7 @@ interface Rolling extends AsyncDisposable {
 /** Three members that read what `writeCluster` wrote, where it wrote it; `anchors` are trusted next to their own CA. */
 async function startCluster(
   directory: string,
-  from: ClusterAuthorities,
+  from: Parameters<typeof issueCluster>[0],
   anchors?: Authority['trustAnchors'],
 ): Promise<Rolling> {
   const own = await issueCluster(from, PLAN)

@@ -12,9 +12,6 @@ import { checkFlag, readAlgorithm, readHosts } from '../options.js'
 import { type IssueRequest, readRequest, type RequestOptions } from '../request.js'
 import { KUBEADM_CLIENTS, KUBEADM_HOSTS } from '../roles.js'
 
-/** One authority, or one for clients and another for peers. */
-export type ClusterAuthorities = Authority | { client: Authority; peer: Authority }
-
 /** A plan for {@link issueCluster}. */
 export interface ClusterPlan<M extends string = string, C extends string = string> {
   /** At most 100 members. Existing members can be left out. */
@@ -48,17 +45,6 @@ export interface ClusterPlan<M extends string = string, C extends string = strin
   kubeadm?: boolean | undefined
 }
 
-/** Options of {@link issueCluster}. */
-export interface IssueClusterOptions {
-  /**
-   * Called after each certificate: RSA keys take their time. `what` is its purpose, such as `server of etcd-0`; `done`
-   * counts the certificates made so far, this one included. If it throws, nothing is issued.
-   */
-  onProgress?: ((step: { readonly what: string; readonly done: number; readonly total: number }) => void) | undefined
-  /** Stops the work between two certificates. Then nothing is issued. */
-  signal?: AbortSignal | undefined
-}
-
 const MAX_MEMBERS = 100
 const MAX_CLIENTS = 10_000
 /** Keys made at the same time: RSA keys use the threads of Node's pool, which are four. */
@@ -73,9 +59,17 @@ const AT_ONCE = 4
  * @throws The reason of `signal`.
  */
 export async function issueCluster<const M extends string, const C extends string = never>(
-  authorities: ClusterAuthorities,
+  authorities: Authority | { client: Authority; peer: Authority },
   plan: ClusterPlan<M, C>,
-  options: IssueClusterOptions = {},
+  options: {
+    /**
+     * Called after each certificate: RSA keys take their time. `what` is its purpose, such as `server of etcd-0`; `done`
+     * counts the certificates made so far, this one included. If it throws, nothing is issued.
+     */
+    onProgress?: ((step: { readonly what: string; readonly done: number; readonly total: number }) => void) | undefined
+    /** Stops the work between two certificates. Then nothing is issued. */
+    signal?: AbortSignal | undefined
+  } = {},
 ): Promise<Cluster<M, C>> {
   checkOptions('plan', plan, ['members', 'clients', 'validity', 'algorithm', 'kubeadm'])
   checkOptions('options', options, ['onProgress', 'signal'])
@@ -155,7 +149,10 @@ async function issueOrder({ authority, request }: Order): Promise<Credentials> {
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function readAuthorities(given: ClusterAuthorities): { client: Authority; peer: Authority } {
+export function readAuthorities(given: Authority | { client: Authority; peer: Authority }): {
+  client: Authority
+  peer: Authority
+} {
   if (given instanceof Authority) return { client: given, peer: given }
   checkOptions('authorities', given, ['client', 'peer'])
   for (const role of ['client', 'peer'] as const) {

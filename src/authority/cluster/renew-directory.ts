@@ -11,16 +11,17 @@ import { writeFailed } from '../../files/write-failed.js'
 import { isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import type { Authority } from '../authority.js'
 import type { Issuer } from '../issuer.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { checkFlag } from '../options.js'
 import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
-import { dueAt, endingFirst, readFraction, readMoment, type RenewalDue } from '../renewal-due.js'
+import { dueAt, endingFirst, readFraction, readMoment, type renewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
 import type { Role } from '../roles.js'
 import { checkLayout, type FileNames, type Identity, type Layout, type LayoutFolder, PEER_CA } from './layouts.js'
 import { findPlaces } from './places.js'
-import { type ClusterAuthorities, readAuthorities } from './plan.js'
+import { readAuthorities } from './plan.js'
 import { readPair, type ReadPair } from './read-folder.js'
 
 /** Options of `renewDirectory`. */
@@ -98,7 +99,7 @@ type Kept = DirectoryRenewal['kept'][number]
  * @throws The reason of `signal`.
  */
 export async function renewDirectory(
-  authorities: ClusterAuthorities,
+  authorities: Authority | { client: Authority; peer: Authority },
   directory: string,
   options: RenewDirectoryOptions,
 ): Promise<DirectoryRenewal> {
@@ -178,7 +179,7 @@ interface Candidate {
   readonly names: FileNames
   readonly issuer: Issuer
   /** When renewal is due; null if that is unknown. */
-  readonly due: RenewalDue | null
+  readonly due: ReturnType<typeof renewalDue> | null
 }
 
 /** Those that were issued again. */

@@ -26,7 +26,7 @@ import { findPlaces } from './places.js'
 export function withTrustAnchors<C extends Cluster>(
   cluster: C,
   trustAnchors: readonly Certificate[],
-  options: { traffic?: WriteTrustOptions['traffic'] } = {},
+  options: { traffic?: 'all' | 'client' | 'peer' | undefined } = {},
 ): C {
   checkCluster(cluster, false)
   checkAnchors(trustAnchors)
@@ -50,25 +50,6 @@ export function withTrustAnchors<C extends Cluster>(
   return changed as C // the same names, each with credentials as before
 }
 
-/** Options of {@link writeTrust}. */
-export interface WriteTrustOptions {
-  /** The layout in which the cluster was written. */
-  layout: Layout
-  /**
-   * The connections for which the CA is trusted: `client` between etcd and its clients, `peer` among members, `all` if one
-   * CA is used for both, as always in the layout `kubeadm`. Default: `'all'`.
-   */
-  traffic?: 'all' | 'client' | 'peer' | undefined
-  /** Default: every member in the directory. */
-  members?: readonly string[] | undefined
-  /** Default: every client in the directory. */
-  clients?: readonly string[] | undefined
-  /** Also writes anchors to which a certificate of these members and clients does not lead. Default: false. */
-  overwrite?: boolean | undefined
-  /** Stops before the next folder changes. */
-  signal?: AbortSignal | undefined
-}
-
 /**
  * Replaces the CAs that members and clients trust: by both CAs at the beginning of a replacement, by the new one at its
  * end. Certificates and keys do not change. Each file changes in one step.
@@ -86,7 +67,23 @@ export interface WriteTrustOptions {
 export async function writeTrust(
   directory: string,
   trustAnchors: readonly Certificate[],
-  options: WriteTrustOptions,
+  options: {
+    /** The layout in which the cluster was written. */
+    layout: Layout
+    /**
+     * The connections for which the CA is trusted: `client` between etcd and its clients, `peer` among members, `all` if one
+     * CA is used for both, as always in the layout `kubeadm`. Default: `'all'`.
+     */
+    traffic?: 'all' | 'client' | 'peer' | undefined
+    /** Default: every member in the directory. */
+    members?: readonly string[] | undefined
+    /** Default: every client in the directory. */
+    clients?: readonly string[] | undefined
+    /** Also writes anchors to which a certificate of these members and clients does not lead. Default: false. */
+    overwrite?: boolean | undefined
+    /** Stops before the next folder changes. */
+    signal?: AbortSignal | undefined
+  },
 ): Promise<string[]> {
   checkDirectory(directory)
   checkAnchors(trustAnchors)
@@ -123,7 +120,7 @@ export async function writeTrust(
 async function foldersOf(
   fs: FileSystem,
   root: string,
-  { layout, members, clients }: WriteTrustOptions,
+  { layout, members, clients }: Parameters<typeof writeTrust>[2],
 ): Promise<LayoutFolder[]> {
   const { folders, barred } = await findPlaces(fs, root, layout)
   const [unread] = barred

@@ -8,35 +8,16 @@ import type { Certificate } from '../certificate.js'
 import { pemBlock } from '../signed.js'
 import { bytesEqual, DerReader, Tag } from '../der.js'
 import { readPkcs8 } from './ec-key.js'
-import { encryptKey, isKeyDerivation, KEY_DERIVATIONS, type KeyDerivation } from './write-key.js'
+import { encryptKey, isKeyDerivation, KEY_DERIVATIONS } from './write-key.js'
 
 /** Longest passphrase in bytes: OpenSSL's buffer for it (PEM_BUFSIZE). */
 export const MAX_PASSPHRASE_OCTETS = 1024
 
-/**
- * A form of private key in PEM. `pkcs8` (`PRIVATE KEY`, RFC 5958) holds a key of any kind; `sec1` (`EC PRIVATE KEY`,
- * RFC 5915) one of an elliptic curve, `pkcs1` (`RSA PRIVATE KEY`, RFC 8017 appendix A.1.2) one of RSA.
- */
-export type PrivateKeyForm = 'pkcs8' | 'sec1' | 'pkcs1'
-
-/** How {@link PrivateKey.exportPem} writes the key. */
-export interface ExportPemOptions {
-  /**
-   * Encrypts the key (PBES2 with AES-256-CBC); only in the form `pkcs8`. Default: not encrypted. Only a key that is not
-   * encrypted can be read by etcd.
-   */
-  passphrase?: string | undefined
-  /** Default: `'pkcs8'`, which etcd, etcdctl, Go and Node all read. */
-  form?: PrivateKeyForm | undefined
-  /**
-   * How the passphrase becomes a key. `pbkdf2`: HMAC-SHA-256, 600,000 rounds, which everything that reads encrypted keys
-   * knows. `scrypt`: N 16384, r 8, p 5, costlier to attack; GnuTLS and Java do not read it. Default: `'pbkdf2'`.
-   */
-  kdf?: KeyDerivation | undefined
-}
+/** The forms of PEM. */
+type Form = 'pkcs8' | 'sec1' | 'pkcs1'
 
 /** The kind of key that a form is for, by Node's name; null for any. */
-const FORMS: Readonly<Record<PrivateKeyForm, { readonly kind: string | null; readonly text: string }>> = {
+const FORMS: Readonly<Record<Form, { readonly kind: string | null; readonly text: string }>> = {
   pkcs8: { kind: null, text: 'any' },
   sec1: { kind: 'ec', text: 'elliptic curve' },
   pkcs1: { kind: 'rsa', text: 'RSA' },
@@ -127,7 +108,26 @@ export class PrivateKey {
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an unknown option, a passphrase that is empty or too long, or a form
    * that is not for this kind of key.
    */
-  exportPem(options: ExportPemOptions = {}): string {
+  exportPem(
+    options: {
+      /**
+       * Encrypts the key (PBES2 with AES-256-CBC); only in the form `pkcs8`. Default: not encrypted. Only a key that is not
+       * encrypted can be read by etcd.
+       */
+      passphrase?: string | undefined
+      /**
+       * `pkcs8` (`PRIVATE KEY`, RFC 5958) holds a key of any kind; `sec1` (`EC PRIVATE KEY`, RFC 5915) one of an elliptic
+       * curve, `pkcs1` (`RSA PRIVATE KEY`, RFC 8017 appendix A.1.2) one of RSA. Default: `'pkcs8'`, which etcd, etcdctl, Go
+       * and Node all read.
+       */
+      form?: 'pkcs8' | 'sec1' | 'pkcs1' | undefined
+      /**
+       * How the passphrase becomes a key. `pbkdf2`: HMAC-SHA-256, 600,000 rounds, which everything that reads encrypted
+       * keys knows. `scrypt`: N 16384, r 8, p 5, costlier to attack; GnuTLS and Java do not read it. Default: `'pbkdf2'`.
+       */
+      kdf?: 'pbkdf2' | 'scrypt' | undefined
+    } = {},
+  ): string {
     checkOptions('options', options, ['passphrase', 'form', 'kdf'])
     const { passphrase, kdf } = options
     const form = this.#readForm(options.form)
@@ -151,7 +151,7 @@ export class PrivateKey {
     return pemBlock('ENCRYPTED PRIVATE KEY', encrypted)
   }
 
-  #readForm(form: unknown): PrivateKeyForm {
+  #readForm(form: unknown): Form {
     if (form === undefined) return 'pkcs8'
     if (!isForm(form)) throw optionInvalid('options.form', `must be one of ${Object.keys(FORMS).join(', ')}`)
     const { kind, text } = FORMS[form]
@@ -177,7 +177,7 @@ export class PrivateKey {
   }
 }
 
-function isForm(value: unknown): value is PrivateKeyForm {
+function isForm(value: unknown): value is Form {
   return typeof value === 'string' && Object.hasOwn(FORMS, value)
 }
 

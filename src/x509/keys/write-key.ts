@@ -3,7 +3,7 @@ import { createCipheriv, pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto
 import { NULL, octetString, oid, sequence, unsignedInteger } from '../der-writer.js'
 
 /** How a passphrase becomes the key of the encryption. */
-export type KeyDerivation = 'pbkdf2' | 'scrypt'
+type KeyDerivation = 'pbkdf2' | 'scrypt'
 
 const SALT_OCTETS = 16
 const KEY_OCTETS = 32

@@ -7,7 +7,6 @@ import {
   type Authority,
   createAuthority,
   fromAuthority,
-  type FromAuthorityOptions,
   type IssueRequest,
   type Ledger,
 } from '../../../src/authority/index.js'
@@ -36,7 +35,7 @@ interface Bench {
 
 async function bench(
   request: Partial<IssueRequest> = {},
-  options: FromAuthorityOptions = EXACT,
+  options: Parameters<typeof fromAuthority>[2] = EXACT,
   caValidity = '3650d',
 ): Promise<Bench> {
   const clock = handClock()

@@ -4,7 +4,6 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
-  type ExtraExtension,
   type IssueRequest,
   loadAuthority,
   PrivateKey,
@@ -124,7 +123,7 @@ describe('extended key usage', () => {
 })
 
 describe('further extensions', () => {
-  const NOTE: ExtraExtension = { oid: '1.3.6.1.4.1.99999.1', value: Buffer.from('0c0568656c6c6f', 'hex') }
+  const NOTE = { oid: '1.3.6.1.4.1.99999.1', value: Buffer.from('0c0568656c6c6f', 'hex') }
 
   it('are written after the others, unchanged', async () => {
     const { chain } = await authority.issue({ ...CLIENT, extensions: [NOTE] })
@@ -173,8 +172,8 @@ describe('further extensions', () => {
   })
 })
 
-const CRITICAL: ExtraExtension = { oid: '1.3.6.1.4.1.99999.1', critical: true, value: Buffer.from('0500', 'hex') }
-const BROKEN: ExtraExtension = { oid: '2.5.29.31', value: Buffer.from('0500', 'hex') }
+const CRITICAL = { oid: '1.3.6.1.4.1.99999.1', critical: true, value: Buffer.from('0500', 'hex') }
+const BROKEN = { oid: '2.5.29.31', value: Buffer.from('0500', 'hex') }
 
 describe('what etcd, its gateway or its clients refuse', () => {
   it.each<[string, IssueRequest, FindingCode]>([

@@ -8,7 +8,6 @@ import {
   loadAuthority,
   renew,
   renewalDue,
-  type RenewOptions,
 } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import { validateCredentials } from '../../../src/validate/index.js'
@@ -211,7 +210,7 @@ describe('a wrong call', () => {
     [{ days: 5 }, 'options.days'],
     [null, 'options'],
   ])('%j', async (options, option) => {
-    const work = renew(authority, leafOf({ usages: ['clientAuth'] }), options as RenewOptions)
+    const work = renew(authority, leafOf({ usages: ['clientAuth'] }), options as Parameters<typeof renew>[2])
     await expect(work).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option } })
   })
 

@@ -4,7 +4,6 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   type Cluster,
-  type IssueClusterOptions,
   createAuthority,
   issueCluster,
   type Ledger,
@@ -14,7 +13,7 @@ import type { Credentials } from '../../../../src/credentials/credentials.js'
 import { validateCredentials } from '../../../../src/validate/index.js'
 import { refused } from '../../../support/refused.js'
 
-type Step = Parameters<NonNullable<IssueClusterOptions['onProgress']>>[0]
+type Step = Parameters<NonNullable<NonNullable<Parameters<typeof issueCluster>[2]>['onProgress']>>[0]
 
 let ledger: Ledger
 let authority: Authority

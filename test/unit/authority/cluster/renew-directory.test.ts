@@ -16,7 +16,6 @@ import { renewDirectoryOn } from '../../../../src/authority/cluster/renew-direct
 import { writeClusterOn } from '../../../../src/authority/cluster/write-cluster.js'
 import {
   type Authority,
-  type ClusterAuthorities,
   createAuthority,
   fileLedger,
   issueCluster,
@@ -65,11 +64,18 @@ const MEMBERS = [
 ] as const
 
 /** Disks are slow at flushing, and nobody here cuts the power. */
-const renewed = (authorities: ClusterAuthorities, directory: string, options: RenewDirectoryOptions) =>
-  renewDirectoryOn(faultyFileSystem(), authorities, directory, options)
+const renewed = (
+  authorities: Parameters<typeof renewDirectory>[0],
+  directory: string,
+  options: RenewDirectoryOptions,
+) => renewDirectoryOn(faultyFileSystem(), authorities, directory, options)
 
 /** A cluster on disk, issued at the start for 90 days. */
-async function written(authorities: ClusterAuthorities = ca, plan: object = {}, options = {}): Promise<string> {
+async function written(
+  authorities: Parameters<typeof renewDirectory>[0] = ca,
+  plan: object = {},
+  options = {},
+): Promise<string> {
   day = 0
   const directory = fresh()
   const whole = { members: MEMBERS, clients: ['alice', 'bob'], validity: '90d', ...plan }
