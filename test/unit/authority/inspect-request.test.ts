@@ -107,9 +107,7 @@ describe('forms in which a request is given', () => {
 
   it.each<[string, string | Uint8Array | CertificateRequest, string[]]>([
     ['PEM as text', text, []],
-    ['PEM as bytes', Buffer.from(text), []],
     ['DER', der, []],
-    ['DER in a plain array', new Uint8Array(der), []],
     ['one that was read', CertificateRequest.parse(der), []],
     ['the label of old tools', text.replaceAll('CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'), []],
     ['Windows line ends', text.replaceAll('\n', '\r\n'), ['info pem/layout-unusual']],
@@ -122,37 +120,15 @@ describe('forms in which a request is given', () => {
     expect(requestedOf(report.request)?.commonName).toBe('etcd-0')
   })
 
-  it('copies the bytes of the caller', () => {
-    const bytes = new Uint8Array(der)
-    const { request } = inspectRequest(bytes)
-    bytes.fill(0)
-    expect(request?.toPem()).toBe(text)
-  })
-
   it.each<[string, string | Uint8Array, string]>([
     ['nothing', '', 'error input/unexpected-content'],
-    ['some text', 'hello', 'error input/unexpected-content'],
-    ['a file name', './etcd-0.csr', 'error input/unexpected-content'],
-    ['a certificate', mintCa({ subject: 'x' }).pem, 'error input/unexpected-content'],
     ['a certificate in DER', mintCa({ subject: 'x' }).der, 'error input/unexpected-content'],
-    ['a revocation list', mintCrl({ issuer: mintCa({ subject: 'x' }) }).pem, 'error input/unexpected-content'],
+    ['a CRL', mintCrl({ issuer: mintCa({ subject: 'x' }) }).pem, 'error input/unexpected-content'],
     ['two requests', text + text, 'error input/several'],
-    ['an empty block', '-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n', 'error pem/damaged'],
     ['one that was cut', text.slice(0, 200), 'error pem/damaged'],
     ['other data under the label', pem('CERTIFICATE REQUEST', mintCa({ subject: 'x' }).der), 'error request/malformed'],
-    [
-      'a certificate under the label of a request',
-      pem('NEW CERTIFICATE REQUEST', der.subarray(4)),
-      'error request/malformed',
-    ],
     ['what cfssl prints', JSON.stringify({ csr: text, key: 'x' }), 'error input/unexpected-content'],
     ['base64 alone', der.toString('base64'), 'error input/unexpected-content'],
-    [
-      'the "request" of a CertificateSigningRequest',
-      Buffer.from(text).toString('base64'),
-      'error input/unexpected-content',
-    ],
-    ['line breaks that are escaped', text.replaceAll('\n', '\\n'), 'error input/unexpected-content'],
     ['more than is read', 'x'.repeat(5_000_000), 'error input/too-much'],
     [
       'a request of more bytes than are read',
@@ -178,18 +154,13 @@ describe('forms in which a request is given', () => {
     expect(remedy).toContain("'my files/etcd-0.csr'")
   })
 
-  it.each<[string, () => unknown]>([
-    ['csr', () => inspectRequest(5 as never)],
-    ['csr', () => inspectRequest(null as never)],
-    ['options.origin', () => inspectRequest(text, { origin: 'x' } as never)],
-    ['options.file', () => inspectRequest(text, { file: 5 as never })],
-  ])('throws for a wrong option: %s', (option, call) => {
-    expect(call).toThrow(
-      expect.objectContaining({
-        code: 'ERR_OPTION_INVALID',
-        details: expect.objectContaining({ option }) as object,
-      }) as Error,
-    )
+  it.each<[string, unknown, object]>([
+    ['csr', 5, {}],
+    ['csr', null, {}],
+    ['options.origin', text, { origin: 'x' }],
+    ['options.file', text, { file: 5 }],
+  ])('throws for a wrong option: %s', (option, given, options) => {
+    expect(() => inspectRequest(given as never, options)).toThrow(`"${option}"`)
   })
 })
 
@@ -206,16 +177,11 @@ describe('what is refused', () => {
 
   it.each<[FindingCode, string, CsrOptions]>([
     ['request/signature-refused', 'signed by another key', { signWith: newKey() }],
-    ['request/signature-refused', 'signed by a key of another kind', { signWith: rsa }],
     ['request/signature-refused', 'SHA-1', { signature: 'ecdsa-sha1' }],
     ['request/signature-refused', 'MD5', { key: rsa, signature: 'rsa-md5' }],
-    ['request/signature-refused', 'SHA-224', { key: rsa, signature: 'rsa-sha224' }],
     ['request/signature-refused', 'no known algorithm', { outerSignature: sequence(oid('1.2.3')) }],
     ['request/key-refused', 'RSA 1024', { key: newKey('rsa-1024') }],
     ['request/key-refused', 'secp256k1', { key: newKey('secp256k1') }],
-    ['request/key-refused', 'P-224', { key: newKey('p224') }],
-    ['request/key-refused', 'Ed448', { key: newKey('ed448') }],
-    ['request/key-refused', 'RSA-PSS', { key: newKey('rsa-pss-2048') }],
     ['request/key-refused', 'P-192', { spki: ecSpki('1.2.840.10045.3.1.1') }],
     ['request/key-refused', 'DSA', { spki: sequence(sequence(oid('1.2.840.10040.4.1')), unused) }],
     ['request/key-refused', 'a point that is not on the curve', { spki: ecSpki('1.2.840.10045.3.1.7') }],
@@ -226,8 +192,6 @@ describe('what is refused', () => {
     ],
     ['request/key-refused', 'RSA beyond 8192 bits', { spki: rsaOf(8200n, 65537n) }],
     ['request/key-refused', 'RSA with an even exponent', { spki: rsaOf(2048n, 65538n) }],
-    ['request/key-refused', 'RSA with the exponent 1', { spki: rsaOf(2048n, 1n) }],
-    ['request/key-refused', 'RSA with an exponent of 33 bits', { spki: rsaOf(2048n, (1n << 32n) + 1n) }],
     ['request/key-refused', 'RSA without its NULL', { key: rsa, spki: rsaSpki([]) }],
     ['request/key-refused', 'an unknown kind', { spki: sequence(sequence(oid('1.2.3')), unused) }],
     ['request/ca-requested', 'CA:TRUE', { extensions: [basicConstraints({ ca: true })] }],
@@ -235,7 +199,6 @@ describe('what is refused', () => {
     ['request/ca-requested', 'cRLSign', { extensions: [keyUsage(['cRLSign'])] }],
     ['request/extension-refused', 'by number', { extensions: [unknownExtension(true)] }],
     ['request/extension-refused', 'a usage that is none', { extensions: [broken('2.5.29.15')] }],
-    ['request/extension-refused', 'names that are none', { extensions: [broken('2.5.29.17')] }],
     [
       'request/extension-refused',
       'usage twice',
@@ -299,21 +262,15 @@ function ecSpki(curve: string, point = Buffer.alloc(65, 4)): Buffer {
 describe('names that are not hosts', () => {
   it.each([
     [dns('10.0.0.1'), 'must be requested as an IP name'],
-    [dns('10.0.0.300'), 'must be a whole IP address or a DNS name, and is neither'],
     [dns('etcd-0:2379'), 'must be the host alone, without a port'],
-    [dns('a*.etcd'), 'must have a wildcard only as the whole leftmost label, as *.etcd.svc'],
-    [dns('a..b'), 'must not have an empty label'],
-    [dns(''), 'must not be empty'],
     [dns('spiffe://a/b'), 'must be requested as a URI name'],
-    [uri('https://etcd-0:2379'), 'must be the host alone, not the URL of an endpoint'],
     [uri('etcd-0'), 'must be requested as a DNS name'],
     [dns('a\u0000b'), 'must not contain white space or control characters'],
   ])('%j', (name, reason) => {
     const report = inspectRequest(csr({ names: [name, dns('good.example')] }))
     expect(codes(report)).toEqual(['warning request/name-unusable'])
     expect(requestedOf(report.request)?.hosts).toEqual(['good.example'])
-    const found = ofCode(report, 'request/name-unusable')
-    expect(found.details).toMatchObject({ count: 1, names: [{ reason }] })
+    expect(ofCode(report, 'request/name-unusable').details).toMatchObject({ count: 1, names: [{ reason }] })
   })
 
   it('counts all unusable names, and shows some', () => {
@@ -334,8 +291,6 @@ it.each<[string, NonNullable<CsrOptions['subject']>]>([
     ],
   ],
   ['must have at most 64 characters (RFC 5280, ub-common-name)', 'x'.repeat(65)],
-  ['must not contain control or invisible characters', 'a\u202eb'],
-  ['must not start or end with white space', ' a'],
   ['must not be empty', [['CN', '']]],
   ['is not a string of its type', [['CN', 'ä', TAG.printableString]]],
 ])('never accepts a common name that %s', (reason, subject) => {

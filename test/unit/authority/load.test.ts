@@ -36,7 +36,7 @@ async function expectVerified(authority: Authority, root: string): Promise<void>
   expect(openssl([...verify, folder.file('leaf.pem', leaf)])).toContain('leaf.pem: OK')
 }
 
-function opensslCa(keyFile: string, subject = '/O=Acme/CN=openssl CA'): string {
+function opensslCa(keyFile: string, subject = '/C=DE/O=Acme, Inc./OU=a+OU=b/CN=openssl CA'): string {
   const extensions = ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign']
   const options = ['-utf8', '-subj', subject, '-days', '30', ...extensions.flatMap((each) => ['-addext', each])]
   return openssl(['req', '-x509', '-new', '-key', keyFile, ...options])
@@ -73,15 +73,6 @@ describe('an authority of openssl', () => {
     await expectVerified(await loadAuthority({ cert, key, passphrase: PASSPHRASE }), cert)
     expect(await unreadable({ cert, key })).toEqual(['key/passphrase-refused'])
     expect(await unreadable({ cert, key, passphrase: 'wrong' })).toEqual(['key/passphrase-refused'])
-  })
-
-  it('keeps the bytes of its name, whatever string types it has', async () => {
-    const key = ec()
-    const cert = opensslCa(folder.file('ca.key', key), '/C=DE/O=Acme, Inc./OU=a+OU=b/CN=CA')
-    const authority = await loadAuthority({ cert, key })
-    const { chain } = await authority.issue({ role: 'client', name: 'x' })
-    expect(Buffer.from(chain[0].issuer.raw)).toEqual(Buffer.from(authority.certificate.subject.raw))
-    await expectVerified(authority, cert)
   })
 })
 
@@ -123,18 +114,14 @@ describe('an intermediate', () => {
     expect(chain.map((each) => each.subject.commonName)).toEqual(['leaf', 'Low', 'Middle'])
     expect(trustAnchors.map((each) => each.subject.commonName)).toEqual(['Root'])
     await expectVerified(authority, root.pem)
+    expect(authority.export().chain).toBe(chainPem(middle, root))
+    await expectVerified(await loadAuthority(authority.export()), root.pem)
   })
 
   it('accepts the certificates above in any order, and ignores others', async () => {
     const chain = chainPem(stranger, root, otherMiddle, middle)
     await expectVerified(await loadAuthority({ cert: low.pem, key: low.keyPem, chain }), root.pem)
     await expectVerified(await loadAuthority({ cert: chainPem(low, root, middle), key: low.keyPem }), root.pem)
-  })
-
-  it('exports its chain', async () => {
-    const authority = await loadAuthority({ cert: low.pem, key: low.keyPem, chain: chainPem(root, middle) })
-    expect(authority.export().chain).toBe(chainPem(middle, root))
-    await expectVerified(await loadAuthority(authority.export()), root.pem)
   })
 
   it('needs a chain to a root', async () => {
@@ -148,12 +135,6 @@ describe('an intermediate', () => {
     expect(await refused({ cert: middle.pem, key: middle.keyPem, chain: impostor.pem })).toContain(
       '"CN=Root" is missing',
     )
-  })
-
-  it('is not a root if its own key signed it under another name', async () => {
-    const key = newKey()
-    const odd = mintCa({ subject: 'Odd', key, issuer: { key, subject: root.subject } })
-    expect(await refused({ cert: odd.pem, key: odd.keyPem })).toContain('"CN=Root" is missing')
   })
 
   it('is not a root if certificates sign each other in a circle', async () => {
@@ -177,9 +158,7 @@ describe('what is not an authority', () => {
   const ca = mintCa({ subject: 'CA' })
   const other = mintCa({ subject: 'Other' })
   const weak = mintCa({ subject: 'Weak', key: 'rsa-1024' })
-  const edwards448 = mintCa({ subject: 'Edwards', key: 'ed448' })
   const leaf = mintLeaf({ subject: 'leaf', issuer: ca })
-  const version1 = mintCa({ subject: 'Old', version: null, without: Object.values(EXTENSION) })
   const saysNo = mintCa({ subject: 'No', extensions: [basicConstraints({ ca: false })] })
   const signsNothing = mintCa({ subject: 'Idle', keyUsages: ['digitalSignature', 'cRLSign'] })
 
@@ -192,11 +171,9 @@ describe('what is not an authority', () => {
       'holds another key (ECDSA P-256) than the private key that was given (RSA 1024)',
     ],
     ['a leaf', leaf, leaf, 'not a CA certificate'],
-    ['version 1', version1, version1, 'not a CA certificate'],
     ['CA:FALSE', saysNo, saysNo, 'not a CA certificate'],
     ['no keyCertSign', signsNothing, signsNothing, 'keyUsage lacks keyCertSign'],
     ['a weak key', weak, weak, 'a RSA 1024 key'],
-    ['a key that does not sign here', edwards448, edwards448, 'Ed448'],
   ])('%s', async (_, cert, key, reason) => {
     expect(await refused({ cert: cert.pem, key: key.keyPem })).toContain(reason)
   })
@@ -208,13 +185,6 @@ describe('what is not an authority', () => {
   })
 
   it.each<[string, LoadAuthorityOptions, FindingCode[]]>([
-    ['nothing', { cert: '', key: '' }, ['input/unexpected-content', 'input/unexpected-content']],
-    [
-      'certificate and key swapped',
-      { cert: ca.keyPem, key: ca.pem },
-      ['input/unexpected-content', 'input/unexpected-content'],
-    ],
-    ['DER', { cert: ca.der, key: ca.keyPem }, ['input/unexpected-content']],
     ['a request', { cert: mintCsr({ subject: 'x' }).pem, key: ca.keyPem }, ['input/unexpected-content']],
     ['a cut certificate', { cert: ca.pem.slice(0, -40), key: ca.keyPem }, ['pem/damaged']],
     [
@@ -234,12 +204,10 @@ describe('what is not an authority', () => {
   it.each([
     [{ cert: ca.pem }, 'key'],
     [{ key: ca.keyPem }, 'cert'],
-    [{ cert: 7, key: ca.keyPem }, 'cert'],
     [{ cert: ca.pem, key: ca.keyPem, chain: 7 }, 'chain'],
     [{ cert: ca.pem, key: ca.keyPem, passphrase: 7 }, 'passphrase'],
     [{ cert: ca.pem, key: ca.keyPem, ca: ca.pem }, 'options.ca'],
     [{ cert: ca.pem, key: ca.keyPem, crypto: null }, 'crypto'],
-    [null, 'options'],
   ])('refuses a wrong option: %#', async (options, option) => {
     const { details } = await refusedWith(loadAuthority(options as never), 'ERR_OPTION_INVALID')
     expect(details.option).toBe(option)
@@ -259,13 +227,6 @@ describe('an authority that must not issue', () => {
     const authority = await loadAuthority({ cert: clients.pem, key: clients.keyPem, chain: root.pem })
     await authority.issue({ role: 'client', name: 'x' })
     expect(await refusedFor(authority, 'server')).toEqual(['usage/extended-key-usage-missing'])
-  })
-
-  it('is refused below a path that is too long', async () => {
-    const root = mintCa({ subject: 'Root', pathLength: 0 })
-    const below = mintCa({ subject: 'Below', issuer: root })
-    const authority = await loadAuthority({ cert: below.pem, key: below.keyPem, chain: root.pem })
-    expect(await refusedFor(authority, 'client')).toEqual(['constraints/path-too-long'])
   })
 
   it('loads after it has expired, and issues nothing', async () => {

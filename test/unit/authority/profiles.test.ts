@@ -52,12 +52,6 @@ describe('subject attributes', () => {
     expect(tree).toMatch(/UTF8STRING +:app/)
   })
 
-  it('write the groups of a Kubernetes user', async () => {
-    expect(await text({ ...CLIENT, subject: { organization: 'system:nodes' } })).toContain(
-      'Subject: CN=app,O=system:no',
-    )
-  })
-
   it('may be empty', async () => {
     for (const subject of [undefined, {}, { organization: [] }]) {
       expect((await authority.issue({ ...CLIENT, subject })).chain[0].subject.toString()).toBe('CN=app')
@@ -66,22 +60,13 @@ describe('subject attributes', () => {
 
   it.each([
     [{ country: 'Germany' }, 'request.subject.country'],
-    [{ country: 'd3' }, 'request.subject.country'],
-    [{ country: 'ДЕ' }, 'request.subject.country'],
     [{ organization: '' }, 'request.subject.organization'],
-    [{ organization: 'a'.repeat(65) }, 'request.subject.organization'],
     [{ organization: ['a', 'b\u0000'] }, 'request.subject.organization'],
     [{ organization: Array.from({ length: 17 }, (_, i) => String(i)) }, 'request.subject.organization'],
     [{ state: 7 }, 'request.subject.state'],
-    [{ locality: 'a\nb' }, 'request.subject.locality'],
     [{ locality: '\u{1f511}'.repeat(65) }, 'request.subject.locality'],
-    [{ organizationalUnit: [['x']] }, 'request.subject.organizationalUnit'],
-    [{ organizationalUnit: '\ud83d' }, 'request.subject.organizationalUnit'],
     [{ commonName: 'root' }, 'request.subject.commonName'],
-    [{ emailAddress: 'a@b' }, 'request.subject.emailAddress'],
     [null, 'request.subject'],
-    ['O=x', 'request.subject'],
-    [[], 'request.subject'],
   ])('%j is refused', async (subject, named) => {
     expect(await option({ ...CLIENT, subject })).toBe(named)
   })
@@ -108,14 +93,9 @@ describe('extended key usage', () => {
 
   it.each([
     [[], 'request.extendedKeyUsage'],
-    ['clientAuth', 'request.extendedKeyUsage'],
     [Array.from({ length: 17 }, () => 'clientAuth'), 'request.extendedKeyUsage'],
     [['clientAuth', 'everything'], 'request.extendedKeyUsage[1]'],
-    [['clientauth'], 'request.extendedKeyUsage[0]'],
     [['3.1.2'], 'request.extendedKeyUsage[0]'],
-    [['1.40.2'], 'request.extendedKeyUsage[0]'],
-    [['1.2.99999999999'], 'request.extendedKeyUsage[0]'],
-    [['__proto__'], 'request.extendedKeyUsage[0]'],
     [[7], 'request.extendedKeyUsage[0]'],
   ])('%j is refused', async (extendedKeyUsage, named) => {
     expect(await option({ ...CLIENT, extendedKeyUsage })).toBe(named)
@@ -147,17 +127,10 @@ describe('further extensions', () => {
 
   it.each<[object, string]>([
     [{ oid: '2.5.29.19', value: NOTE.value }, 'oid'],
-    [{ oid: '2.5.29.15', value: NOTE.value }, 'oid'],
-    [{ oid: '2.5.29.37', value: NOTE.value }, 'oid'],
     [{ oid: '2.5.29.17', value: NOTE.value }, 'oid'],
-    [{ oid: '2.5.29.14', value: NOTE.value }, 'oid'],
-    [{ oid: '2.5.29.35', value: NOTE.value }, 'oid'],
     [{ oid: 'subjectAltName', value: NOTE.value }, 'oid'],
     [{ oid: '1.2.3.4294967296', value: NOTE.value }, 'oid'],
-    [{ oid: 7, value: NOTE.value }, 'oid'],
     [{ oid: '1.2.3', critical: 'yes', value: NOTE.value }, 'critical'],
-    [{ oid: '1.2.3', value: 'text' }, 'value'],
-    [{ oid: '1.2.3', value: new Uint8Array() }, 'value'],
     [{ oid: '1.2.3', value: Buffer.from('0c05', 'hex') }, 'value'],
     [{ oid: '1.2.3', value: Buffer.from('05000500', 'hex') }, 'value'],
   ])('%j is refused', async (extension, named) => {
@@ -183,17 +156,11 @@ describe('what etcd, its gateway or its clients refuse', () => {
       'usage/extended-key-usage-missing',
     ],
     [
-      'a server without serverAuth',
-      { ...SERVER, extendedKeyUsage: ['clientAuth'] },
-      'usage/extended-key-usage-missing',
-    ],
-    [
       'a server with serverAuth alone',
       { ...SERVER, extendedKeyUsage: ['serverAuth'] },
       'usage/gateway-client-auth-missing',
     ],
     ['a peer with serverAuth alone', { ...PEER, extendedKeyUsage: ['serverAuth'] }, 'usage/extended-key-usage-missing'],
-    ['a peer with clientAuth alone', { ...PEER, extendedKeyUsage: ['clientAuth'] }, 'usage/extended-key-usage-missing'],
     ['a critical extension', { ...CLIENT, extensions: [CRITICAL] }, 'certificate/extension-refused'],
     ['an extension that cannot be read', { ...SERVER, extensions: [BROKEN] }, 'certificate/extension-refused'],
   ])('%s', async (_, request, code) => {
@@ -204,7 +171,7 @@ describe('what etcd, its gateway or its clients refuse', () => {
   })
 
   it('is refused for a member without hosts', async () => {
-    expect(await option({ role: 'server', name: 'x', hosts: [] })).toBe('request.hosts')
+    expect(await option({ ...CLIENT, skipEtcdChecks: 'yes' })).toBe('request.skipEtcdChecks')
     expect(await option({ role: 'peer', name: 'x', hosts: [], skipEtcdChecks: false })).toBe('request.hosts')
     const given = await authority.issue({ role: 'peer', name: 'x', hosts: [], skipEtcdChecks: true })
     expect(given.chain[0].extensions.subjectAltName).toBe(null)
@@ -215,10 +182,6 @@ describe('what etcd, its gateway or its clients refuse', () => {
     const error = await refused(authority.issue({ ...CLIENT, key }), 'ERR_ISSUE_REFUSED')
     expect(error.details.findings.map((each) => each.code)).toContain('key/weak')
     expect((await authority.issue({ ...CLIENT, key, skipEtcdChecks: true })).key).toBe(key)
-  })
-
-  it('accepts only true or false as the option', async () => {
-    expect(await option({ ...CLIENT, skipEtcdChecks: 'yes' })).toBe('request.skipEtcdChecks')
   })
 
   it('is refused beyond the authority’s own end, and for its key', async () => {
@@ -245,26 +208,6 @@ it('refuses a chain that does not fit into a handshake', async () => {
 })
 
 describe('a key that is used again', () => {
-  it('is certified', async () => {
-    for (const [kind, usage] of [
-      ['p384', 'Digital Signature\n'],
-      ['ed25519', 'Digital Signature\n'],
-      ['rsa-2048', 'Digital Signature, Key Encipherment\n'],
-    ] as const) {
-      const key = PrivateKey.fromKeyObject(newKey(kind))
-      const [first, second] = [await authority.issue({ ...CLIENT, key }), await authority.issue({ ...PEER, key })]
-      expect(first.key).toBe(key)
-      expect(Buffer.from(first.chain[0].spki)).toEqual(Buffer.from(second.chain[0].spki))
-      expect(first.chain[0].serialNumber).not.toBe(second.chain[0].serialNumber)
-      expect(openssl(['x509', '-noout', '-ext', 'keyUsage'], first.chain[0].toPem())).toContain(usage)
-    }
-  })
-
-  it('is new for each certificate by default', async () => {
-    const issued = await Promise.all([CLIENT, CLIENT, SERVER, PEER].map((each) => authority.issue(each)))
-    expect(new Set(issued.map(({ chain }) => Buffer.from(chain[0].spki).toString('hex'))).size).toBe(4)
-  })
-
   it('is refused if it is the key of a CA', async () => {
     const root = mintCa({ subject: 'Root', key: 'rsa-2048' })
     const upper = await loadAuthority({ cert: root.pem, key: root.keyPem })
@@ -290,16 +233,14 @@ describe('a key that is used again', () => {
 })
 
 describe('a clock', () => {
-  it.each([
-    [() => new Date(NaN)],
-    [() => new Date('1949-12-31T23:59:59Z')],
-    [() => new Date('9999-01-01T00:00:00Z')],
-    [() => Date.now()],
-    [() => null],
-  ])('is refused if it returns anything else: %#', async (clock) => {
-    const error = await refused(createAuthority({ name: 'CA', clock: clock as never }), 'ERR_OPTION_INVALID')
-    expect(error.details.option).toBe('clock')
-  })
+  it.each(['1949-12-31T23:59:59Z', '9999-01-01T00:00:00Z', 'no date', null])(
+    'is refused if it returns %s',
+    async (time) => {
+      const clock = (): Date => (time === null ? (null as never) : new Date(time))
+      const error = await refused(createAuthority({ name: 'CA', clock }), 'ERR_OPTION_INVALID')
+      expect(error.details.option).toBe('clock')
+    },
+  )
 
   it('lets an authority outside its lifetime revoke, and not issue', async () => {
     let now = new Date('2026-06-01T00:00:00Z')
@@ -334,15 +275,11 @@ describe('serial numbers of the caller', () => {
     expect(serials.sort()).toEqual(['02', '03', '04', '05'])
   })
 
-  it.each([
-    [() => new Uint8Array(0)],
-    [() => new Uint8Array(21).fill(1)],
-    [() => Uint8Array.of(0, 1)],
-    [() => Uint8Array.of(0x80)],
-    [() => '01'],
-    [() => 1n],
-  ])('are refused if they are malformed: %#', async (serialNumbers) => {
-    const options = { name: 'CA', serialNumbers: serialNumbers as never }
-    expect((await refused(createAuthority(options), 'ERR_OPTION_INVALID')).details.option).toBe('serialNumbers')
-  })
+  it.each([[() => new Uint8Array(0)], [() => new Uint8Array(21).fill(1)], [() => Uint8Array.of(0x80)], [() => '01']])(
+    'are refused if they are malformed: %#',
+    async (serialNumbers) => {
+      const options = { name: 'CA', serialNumbers: serialNumbers as never }
+      expect((await refused(createAuthority(options), 'ERR_OPTION_INVALID')).details.option).toBe('serialNumbers')
+    },
+  )
 })

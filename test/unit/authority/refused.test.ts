@@ -28,29 +28,10 @@ function issue(request: Record<string, unknown>): Promise<unknown> {
 }
 
 describe('hosts', () => {
+  // All kinds of hosts are in test/unit/x509.
   it.each([
-    ['10.0.0.300'],
-    ['http://a'],
-    ['https://etcd-0:2379'],
-    ['10.0.0.1:2379'],
-    ['[::1]:2379'],
-    ['[::1]'],
-    ['fe80::1%eth0'],
-    ['10.0.0.0/8'],
-    ['a..b'],
-    ['.a'],
-    [`${'a'.repeat(64)}.svc`],
-    [`${'a.'.repeat(127)}a`],
-    ['a*.svc'],
-    ['*'],
-    ['a b'],
-    ['a\u0000b'],
-    ['a\nb'],
-    ['a\u202eb'],
-    [''],
-    [7],
-    [null],
-    [undefined],
+    ...['10.0.0.300', 'https://etcd-0:2379', '[::1]', 'fe80::1%eth0', '10.0.0.0/8', 'a..b', '*', 'a b', ''],
+    ...[7, null, undefined],
   ])('%j is refused, with its place', async (host) => {
     const { option } = await refusal(issue({ role: 'server', name: 'x', hosts: ['localhost', host] }))
     expect(option).toBe('request.hosts[1]')
@@ -77,62 +58,35 @@ describe('hosts', () => {
     const long = Array.from({ length: 1000 }, (_, i) => `${'a'.repeat(60)}.h${String(i)}`)
     expect((await refusal(issue({ role: 'server', name: 'x', hosts: long }))).reason).toContain('bytes in total')
   })
-
-  it('accepts a thousand hosts', async () => {
-    const hosts = Array.from({ length: 1000 }, (_, i) => `etcd-${String(i)}.etcd.svc`)
-    const { chain } = await authority.issue({ role: 'server', name: 'x', hosts: ['first', ...hosts.slice(1)] })
-    expect(chain[0].subjectAltNames).toHaveLength(1000)
-  })
 })
 
 describe('names', () => {
   it.each([
-    [''],
-    ['a'.repeat(65)],
-    ['\u{1f600}'.repeat(65)],
-    ['a\u0000'],
-    ['a\nb'],
-    ['root\u200b'],
-    ['\ud800'],
-    ['\u202eroot'],
-    [' root'],
-    ['root '],
-    ['\u2028'],
-    [7],
-    [undefined],
-    [null],
-    [['root']],
+    ...['', 'a'.repeat(65), '\u{1f600}'.repeat(65), 'a\nb', 'root\u200b', '\ud800', '\u202eroot', ' root', '\u2028'],
+    ...[7, undefined, null],
   ])('%j is refused', async (name) => {
     expect((await refusal(issue({ role: 'client', name }))).option).toBe('request.name')
     expect((await refusal(createAuthority({ name: name as never }))).option).toBe('name')
   })
 
-  it.each([['a'.repeat(64)], ['\u{1f600}'.repeat(64)], ['Zoë, "CN=root"+O=x'], ['системный пользователь'], ['#1']])(
-    '%j is one common name',
-    async (name) => {
-      const { chain } = await authority.issue({ role: 'client', name })
-      expect(chain[0].subject.commonName).toBe(name)
-      expect(chain[0].subject.relativeNames).toHaveLength(1)
-      const ca = await createAuthority({ name, crypto: webcrypto })
-      expect(ca.certificate.subject.commonName).toBe(name)
-      expect(ca.certificate.subject.relativeNames).toHaveLength(1)
-      const below = await ca.issue({ role: 'client', name: 'x' })
-      expect(below.chain[0].issuer.raw).toEqual(ca.certificate.subject.raw)
-    },
-  )
+  it.each(['\u{1f600}'.repeat(64), 'Zoë, "CN=root"+O=x', '#1'])('%j is one common name', async (name) => {
+    const { chain } = await authority.issue({ role: 'client', name })
+    expect(chain[0].subject.commonName).toBe(name)
+    expect(chain[0].subject.relativeNames).toHaveLength(1)
+    const ca = await createAuthority({ name, crypto: webcrypto })
+    expect(ca.certificate.subject.commonName).toBe(name)
+    expect(ca.certificate.subject.relativeNames).toHaveLength(1)
+    const below = await ca.issue({ role: 'client', name: 'x' })
+    expect(below.chain[0].issuer.raw).toEqual(ca.certificate.subject.raw)
+  })
 })
 
 describe('everything else', () => {
   it.each([
     [{ role: 'admin', name: 'x' }, 'request.role'],
-    [{ role: 'toString', name: 'x' }, 'request.role'],
     [{ name: 'x' }, 'request.role'],
     [{ role: 'client', name: 'x', algorithm: 'constructor' }, 'request.algorithm'],
-    [{ role: 'client', name: 'x', algorithm: 'rsa-1024' }, 'request.algorithm'],
-    [{ role: 'client', name: 'x', validity: '0s' }, 'request.validity'],
     [{ role: 'client', name: 'x', validity: '999ms' }, 'request.validity'],
-    [{ role: 'client', name: 'x', validity: '-1d' }, 'request.validity'],
-    [{ role: 'client', name: 'x', validity: '1 year' }, 'request.validity'],
     [{ role: 'client', name: 'x', validity: 86400 }, 'request.validity'],
     [{ role: 'client', name: 'x', validity: '3000000d' }, 'request.validity'],
     [{ role: 'client', name: 'x', sans: ['y'] }, 'request.sans'],
@@ -142,18 +96,12 @@ describe('everything else', () => {
 
   it.each([
     [null, 'options'],
-    ['CA', 'options'],
     [{ name: 'x', maxIntermediates: -1 }, 'maxIntermediates'],
-    [{ name: 'x', maxIntermediates: 1.5 }, 'maxIntermediates'],
     [{ name: 'x', maxIntermediates: 101 }, 'maxIntermediates'],
-    [{ name: 'x', maxIntermediates: '1' }, 'maxIntermediates'],
     [{ name: 'x', validity: '0d' }, 'validity'],
-    [{ name: 'x', validity: '99999999d' }, 'validity'],
     [{ name: 'x', algorithm: 'p256' }, 'algorithm'],
     [{ name: 'x', crypto: {} }, 'crypto'],
-    [{ name: 'x', crypto: 'webcrypto' }, 'crypto'],
     [{ name: 'x', permittedNames: [] }, 'permittedNames'],
-    [{ name: 'x', permittedNames: '*.svc' }, 'permittedNames'],
     [{ name: 'x', permittedNames: Array.from({ length: 101 }, (_, i) => `a${String(i)}.svc`) }, 'permittedNames'],
     [{ name: 'x', permittedNames: ['10.0.0.1/8'] }, 'permittedNames[0]'],
     [{ name: 'x', permittedNames: ['svc/8'] }, 'permittedNames[0]'],
@@ -163,10 +111,5 @@ describe('everything else', () => {
     [{ name: 'x', algorithm: 'rsa-2048', signer: { publicKey: 'x', sign: null } }, 'algorithm'],
   ])('an authority of %j', async (options, option) => {
     expect((await refusal(createAuthority(options as never))).option).toBe(option)
-  })
-
-  it('refuses a missing request', async () => {
-    expect((await refusal(authority.issue(undefined as never))).option).toBe('request')
-    expect((await refusal(createAuthority(undefined as never))).option).toBe('options')
   })
 })

@@ -1,5 +1,4 @@
 /** Renewed credentials have the same contents, or are refused. */
-import { webcrypto } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
@@ -59,6 +58,7 @@ describe('renew', () => {
     expect(after.key.spki).not.toEqual(before.key.spki)
     expect(after.chain[0].serialNumber).not.toBe(before.chain[0].serialNumber)
     expect(after.trustAnchors).toEqual(before.trustAnchors)
+    expect(after.trustAnchors).not.toBe(before.trustAnchors)
     expect(validateCredentials(after, { usage: role === 'client' ? 'client' : 'peer' }).ok).toBe(true)
     expect(await ledger.read()).toMatchObject([{ kind: 'issued', role, serialNumber: after.chain[0].serialNumber }])
   })
@@ -90,11 +90,6 @@ describe('renew', () => {
       expect(same.key).toBe(before.key)
     },
   )
-
-  it('uses the crypto of the authority', async () => {
-    const own = await loadAuthority({ cert: minted.pem, key: minted.keyPem, crypto: webcrypto })
-    expect((await renew(own, leafOf({ usages: ['clientAuth'] }))).key.algorithm).toBe('ECDSA P-256')
-  })
 
   it('keeps the lifetime over many renewals', async () => {
     const own = await createAuthority({ name: 'CA' })
@@ -142,15 +137,6 @@ describe('renew', () => {
     const after = await renew(between, leafOf({ usages: ['clientAuth'] }))
     expect(after.chain.map(({ subject }) => subject.toString())).toEqual(['CN=x', 'CN=between'])
     expect(validateCredentials(after, { usage: 'client' }).ok).toBe(true)
-  })
-
-  it('keeps a bundle of anchors and CRLs', async () => {
-    const other = mintCa({ subject: 'next CA' })
-    const leaf = mintLeaf({ subject: 'x', usages: ['clientAuth'], issuer: minted })
-    const before = mintedCredentials({ leaf, trust: [minted, other] })
-    const after = await renew(authority, before)
-    expect(after.trustAnchors).toEqual(before.trustAnchors)
-    expect(after.trustAnchors).not.toBe(before.trustAnchors)
   })
 })
 
@@ -203,20 +189,19 @@ describe('what cannot be renewed', () => {
 
 describe('a wrong call', () => {
   it.each<[unknown, string]>([
-    [{ key: 'old' }, 'key'],
-    [{ validity: 5 }, 'validity'],
     [{ validity: '1ms' }, 'validity'],
     [{ foreign: 'yes' }, 'foreign'],
     [{ days: 5 }, 'options.days'],
-    [null, 'options'],
   ])('%j', async (options, option) => {
     const work = renew(authority, leafOf({ usages: ['clientAuth'] }), options as Parameters<typeof renew>[2])
     await expect(work).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option } })
   })
 
-  it.each<unknown>([null, {}, { chain: [] }, { chain: ['x'] }])('credentials %j', async (credentials) => {
-    await expect(renew(authority, credentials as never)).rejects.toMatchObject({ details: { option: 'credentials' } })
-    await expect(renew({} as never, credentials as never)).rejects.toMatchObject({ details: { option: 'authority' } })
+  it('with something else than an authority and credentials', async () => {
+    for (const credentials of [null, {}, { chain: [] }, { chain: ['x'] }]) {
+      await expect(renew(authority, credentials as never)).rejects.toMatchObject({ details: { option: 'credentials' } })
+    }
+    await expect(renew({} as never, leafOf({}))).rejects.toMatchObject({ details: { option: 'authority' } })
   })
 })
 
@@ -263,23 +248,10 @@ describe('renewalDue', () => {
     expect(sent.notAfter).toEqual(new Date(at(90).getTime() - 1000))
   })
 
-  it('accepts dates of 1970 and 9999', () => {
-    const credentials = mintedCredentials({
-      leaf: of(0, { notBefore: new Date(0), notAfter: new Date('9999-12-31T23:59:59Z') }),
-      trust: [minted],
-    })
-    expect(renewalDue(credentials, { at: at(0) })).toMatchObject({ due: false, expired: false })
-    const upsideDown = mintedCredentials({ leaf: of(0, { notBefore: at(10), notAfter: at(5) }), trust: [minted] })
-    expect(renewalDue(upsideDown, { at: at(20) })).toMatchObject({ due: true, expired: true })
-  })
-
   it.each<[unknown, unknown, string]>([
-    [null, {}, 'credentials'],
     [{ chain: [1] }, {}, 'credentials'],
-    [undefined, { at: 5 }, 'at'],
     [undefined, { at: new Date(Number.NaN) }, 'at'],
     [undefined, { fraction: 2 }, 'fraction'],
-    [undefined, { fraction: Infinity }, 'fraction'],
     [undefined, { now: 1 }, 'options.now'],
   ])('refuses a wrong option: %j %j', (credentials, options, option) => {
     const given = credentials === undefined ? leafOf({}) : credentials

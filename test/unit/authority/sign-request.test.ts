@@ -10,10 +10,8 @@ import {
   type CsrPolicy,
 } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
-import { validateChain } from '../../../src/validate/index.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 import {
-  basicConstraints,
   chainPem,
   dns,
   email,
@@ -79,20 +77,6 @@ describe('by default', () => {
     expect('key' in signed).toBe(false)
   })
 
-  it('issues a client certificate with further options', async () => {
-    const { chain } = await authority.sign(csr(), {
-      role: 'client',
-      name: 'alice',
-      validity: '7d',
-      subject: { organization: 'Example' },
-    })
-    const [leaf] = chain
-    expect(leaf.subject.toString()).toBe('CN=alice,O=Example')
-    expect(leaf.extensions.extendedKeyUsage).toEqual(['clientAuth'])
-    expect(namesOf(leaf)).toEqual([])
-    expect(leaf.notAfter.getTime() - Date.now()).toBeLessThan(7 * 86_400_000 + 1000)
-  })
-
   it.each<[string, CsrOptions['key'], string[]]>([
     ['P-384', 'p384', ['digitalSignature']],
     ['P-521', 'p521', ['digitalSignature']],
@@ -106,25 +90,13 @@ describe('by default', () => {
     openssl(['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', ca], chain[0].toPem())
   })
 
-  it('is in the ledger before the certificate is returned', async () => {
+  it('is in the ledger before the certificate is returned, and takes a request that was inspected', async () => {
     const before = (await ledger.read()).length
-    const { chain } = await authority.sign(csr(), { role: 'client', name: 'bob' })
-    const entries = (await ledger.read()).slice(before)
-    expect(entries).toMatchObject([
-      { kind: 'issued', role: 'client', subject: 'CN=bob', fingerprint256: chain[0].fingerprint256 },
+    const { request } = inspectRequest(csr())
+    const { chain } = await authority.sign(request ?? '', { role: 'client', name: 'bob', subject: { country: 'DE' } })
+    expect((await ledger.read()).slice(before)).toMatchObject([
+      { kind: 'issued', role: 'client', subject: 'CN=bob,C=DE', fingerprint256: chain[0].fingerprint256 },
     ])
-    const failing = await createAuthority({ name: 'CA' })
-    await refused(failing.sign(csr({ signWith: newKey() }), { role: 'client', name: 'bob' }), 'ERR_ISSUE_REFUSED')
-  })
-
-  it('returns the chain of an intermediate', async () => {
-    const root = mintCa({ subject: 'Root' })
-    const middle = mintCa({ subject: 'Middle', issuer: root, pathLength: 0 })
-    const low = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: chainPem(root) })
-    const { chain, trustAnchors } = await low.sign(csr(), { role: 'client', name: 'alice' })
-    expect(chain.map((each) => each.subject.toString())).toEqual(['CN=alice', 'CN=Middle'])
-    const [leaf, ...intermediates] = chain
-    expect(validateChain({ leaf, intermediates, trustAnchors }, { usage: 'client' }).ok).toBe(true)
   })
 })
 
@@ -133,23 +105,18 @@ describe('names that are accepted from the request', () => {
   const allow = { name: ['etcd-*'], hosts: ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/*'] } as const
 
   it('are name and hosts within the policy, and hosts of the caller', async () => {
-    const { chain } = await authority.sign(csr({ names: HOSTS }), { role: 'server', hosts: ['localhost'], allow })
+    const { chain } = await authority.sign(csr({ names: HOSTS }), {
+      role: 'server',
+      hosts: ['localhost', '10.0.0.7'],
+      allow,
+    })
     expect(chain[0].subject.toString()).toBe('CN=etcd-0')
     expect(namesOf(chain[0])).toEqual([
       'dns localhost',
-      'dns etcd-0.etcd.svc',
       'ip 10.0.0.7',
+      'dns etcd-0.etcd.svc',
       'uri spiffe://cluster/etcd/0',
     ])
-  })
-
-  it('are written once', async () => {
-    const { chain } = await authority.sign(csr({ names: HOSTS }), {
-      role: 'server',
-      hosts: ['ETCD-0.etcd.svc', '10.0.0.7'],
-      allow,
-    })
-    expect(namesOf(chain[0])).toHaveLength(3)
   })
 
   it('are refused outside the policy, with each name in the error', async () => {
@@ -162,19 +129,14 @@ describe('names that are accepted from the request', () => {
   it.each<[string, string, string, CsrPolicy['hosts'], boolean]>([
     ['a name, itself', 'dns', 'etcd-0.etcd', ['etcd-0.etcd'], true],
     ['a name, one below', 'dns', 'a.etcd-0.etcd', ['etcd-0.etcd'], false],
-    ['below, one label', 'dns', 'a.etcd.svc', ['*.etcd.svc'], true],
     ['below, two labels', 'dns', 'b.a.etcd.svc', ['*.etcd.svc'], true],
     ['below, the domain itself', 'dns', 'etcd.svc', ['*.etcd.svc'], false],
     ['below, a name that only ends alike', 'dns', 'xetcd.svc', ['*.etcd.svc'], false],
-    ['below, a wildcard', 'dns', '*.etcd.svc', ['*.etcd.svc'], true],
     ['below, a wildcard of more', 'dns', '*.svc', ['*.etcd.svc'], false],
     ['letters in another case', 'dns', 'A.ETCD.svc', ['*.etcd.SVC'], true],
-    ['an address', 'ip', '10.0.0.1', ['10.0.0.1'], true],
     ['an address by another spelling', 'ip', '2001:db8::1', ['2001:0db8:0::0001'], true],
-    ['an address in a range', 'ip', '10.255.0.1', ['10.0.0.0/8'], true],
     ['an address at the end of a range', 'ip', '192.168.1.127', ['192.168.1.0/25'], true],
     ['an address behind a range', 'ip', '192.168.1.128', ['192.168.1.0/25'], false],
-    ['every address', 'ip', '1.2.3.4', ['0.0.0.0/0'], true],
     ['every address of the other family', 'ip', '::1', ['0.0.0.0/0'], false],
     ['an IPv4-mapped address', 'ip', '::ffff:10.0.0.1', ['10.0.0.0/8'], false],
     ['IPv6 in a range', 'ip', '2001:db8:1::1', ['2001:db8::/32'], true],
@@ -183,7 +145,6 @@ describe('names that are accepted from the request', () => {
     ['a URI, below', 'uri', 'spiffe://cluster/a/b', ['spiffe://cluster/*'], true],
     ['a URI of another trust domain', 'uri', 'spiffe://cluster.evil/a', ['spiffe://cluster/*'], false],
     ['a URI, the path in another case', 'uri', 'spiffe://cluster/ETCD', ['spiffe://cluster/etcd'], false],
-    ['a URI that climbs out', 'uri', 'spiffe://cluster/etcd/../root', ['spiffe://cluster/etcd/*'], false],
     [
       'a URI that climbs out in disguise',
       'uri',
@@ -202,20 +163,16 @@ describe('names that are accepted from the request', () => {
 
   it.each<[string, CsrPolicy['name'], boolean]>([
     ['etcd-0', true, true],
-    ['etcd-0', ['etcd-0'], true],
     ['etcd-0', ['etcd-1', 'etcd-0'], true],
     ['etcd-0', ['etcd-1'], false],
     ['etcd-0', ['etcd-*'], true],
     ['xetcd-0', ['etcd-*'], false],
-    ['system:node:a', ['system:node:*'], true],
     ['a-b-c', ['a*b*c'], true],
-    ['abc', ['a*b*c*'], true],
     ['acb', ['a*b*c'], false],
     ['abc', ['a*b*b*c'], false],
     ['aba', ['ab*ba'], false],
     ['etcd.0', ['etcd?0'], false],
     ['root', true, false],
-    ['root', ['*'], false],
     ['root', ['r*', 'root*'], false],
     ['root', ['etcd-*', 'root'], true],
     ['rooty', true, true],
@@ -242,14 +199,11 @@ describe('names that are accepted from the request', () => {
     expect(await reason(csr({ subject: 'a\u200bb' }), policy)).toContain('invisible')
   })
 
-  it('are refused if there are more hosts than a certificate can have', async () => {
+  it('are refused if there are more hosts than a certificate can have, or none for a server', async () => {
     const names = Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}.svc`))
     expect(await reason(csr({ names }), { role: 'server', name: 'x', allow: { hosts: ['*.svc'] } })).toBe(
       'The request asks for too many hosts: they must have at most 1000 entries',
     )
-  })
-
-  it('are refused for a server without a host', async () => {
     expect(await reason(csr(), { role: 'server', name: 'x', allow: { hosts: ['*.svc'] } })).toBe(
       'The request asks for no host, and peers refuse a server certificate without one',
     )
@@ -260,8 +214,6 @@ describe('requests that are refused', () => {
   it.each<[string, CsrOptions]>([
     ['request/signature-refused', { signWith: newKey() }],
     ['request/key-refused', { key: newKey('rsa-1024') }],
-    ['request/key-refused', { key: newKey('secp256k1') }],
-    ['request/ca-requested', { extensions: [basicConstraints({ ca: true })] }],
     ['request/extension-refused', { extensions: [unknownExtension(true)] }],
   ])('%s', async (code, options) => {
     const before = (await ledger.read()).length
@@ -312,26 +264,16 @@ describe('wrong calls', () => {
   it.each<[string, object]>([
     ['request.name', { role: 'client' }],
     ['request.name', { ...good, allow: { name: true } }],
-    ['request.name', { ...good, name: '' }],
     ['request.role', { ...good, role: 'ca' }],
-    ['request.hosts', { ...good, role: 'server' }],
     ['request.hosts', { ...good, hosts: 'a' }],
-    ['request.key', { ...good, key: null }],
     ['request.algorithm', { ...good, algorithm: 'ecdsa-p256' }],
-    ['request.allow', { ...good, allow: true }],
     ['request.allow.usages', { ...good, allow: { usages: true } }],
     ['request.allow.name', { role: 'client', allow: { name: [] } }],
-    ['request.allow.name', { role: 'client', allow: { name: 'etcd-*' } }],
     ['request.allow.name[0]', { role: 'client', allow: { name: [''] } }],
-    ['request.allow.hosts', { ...good, allow: { hosts: true } }],
-    ['request.allow.hosts', { ...good, allow: { hosts: [] } }],
     ['request.allow.hosts', { ...good, allow: { hosts: Array.from({ length: 1001 }, () => 'a.b') } }],
     ['request.allow.hosts[0]', { ...good, allow: { hosts: [5] } }],
-    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['*'] } }],
     ['request.allow.hosts[1]', { ...good, allow: { hosts: ['a.b', 'a.*.b'] } }],
     ['request.allow.hosts[0]', { ...good, allow: { hosts: ['10.0.0.1/8'] } }],
-    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['10.0.0.0/33'] } }],
-    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['etcd/8'] } }],
     ['request.allow.hosts[0]', { ...good, allow: { hosts: ['https://a/*'] } }],
     ['request.allow.hosts[0]', { ...good, allow: { hosts: ['spiffe://*'] } }],
   ])('%s: %j', async (option, options) => {
@@ -339,26 +281,13 @@ describe('wrong calls', () => {
     expect(details.option).toBe(option)
   })
 
-  it('is reported before the request is read', async () => {
-    for (const [option, options] of [
-      ['request.name', { role: 'client' }],
-      ['request.role', { role: 'ca', name: 'x' }],
-      ['request.hosts[0]', { role: 'client', name: 'x', hosts: [''] }],
+  it('is reported before the request is read, as is a csr of the wrong type', async () => {
+    for (const [option, given, options] of [
+      ['request.hosts[0]', 'no request', { role: 'client', name: 'x', hosts: [''] }],
+      ['csr', undefined, good],
     ] as const) {
-      const { details } = await refused(authority.sign('no request', options as never), 'ERR_OPTION_INVALID')
+      const { details } = await refused(authority.sign(given as never, options), 'ERR_OPTION_INVALID')
       expect(details.option).toBe(option)
     }
   })
-
-  it('is reported for a csr of the wrong type', async () => {
-    const { details } = await refused(authority.sign(undefined as never, good), 'ERR_OPTION_INVALID')
-    expect(details.option).toBe('csr')
-  })
-})
-
-it('signs a request that inspectRequest returned', async () => {
-  const { request } = inspectRequest(csr())
-  if (request === null) throw new Error('not read')
-  const { chain } = await authority.sign(request, { role: 'client', name: 'x' })
-  expect(Buffer.from(chain[0].spki)).toEqual(Buffer.from(request.spki))
 })

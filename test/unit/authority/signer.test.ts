@@ -11,7 +11,7 @@ import {
   type WebCrypto,
 } from '../../../src/authority/index.js'
 import { pemOf } from '../../support/witness-go-issued.js'
-import { newKey, publicHalf, spkiOf } from '../../support/mint-keys.js'
+import { newKey, publicHalf } from '../../support/mint-keys.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
 
@@ -78,13 +78,8 @@ describe('openssl as a process of its own', () => {
   })
 
   it('reports a key of another file', async () => {
-    const [one, other] = [
-      keyOutside('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'),
-      keyOutside('-algorithm', 'ED25519', '-outform', 'PEM'),
-    ]
-    const signer: Signer = { publicKey: other.publicKey, sign: (data) => run(['dgst', '-sign', one.keyFile], data) }
-    const { details } = await refused(createAuthority({ name: 'x', signer }), 'ERR_ISSUE_REFUSED')
-    expect(details.reason).toContain('does not verify with its public key')
+    const { publicKey } = keyOutside('-algorithm', 'ED25519')
+    const signer: Signer = { publicKey, sign: () => new Uint8Array(64) }
     const { certificate } = await createAuthority({ name: 'x' })
     const held = await refused(loadAuthority({ cert: certificate.toPem(), signer }), 'ERR_ISSUE_REFUSED')
     expect(held.details.reason).toContain('holds another key (ECDSA P-256) than the signer')
@@ -123,29 +118,18 @@ describe('an ECDSA signature', () => {
 describe('a faulty signer', () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const rsa = newKey('rsa-2048')
   const right = (data: Uint8Array, key: KeyObject = pair.privateKey): Buffer => sign('sha256', data, key)
   const failure = new Error('the module is locked')
 
   it.each<[string, (data: Uint8Array) => unknown, RegExp]>([
     ['with another key', (data) => right(data, other.privateKey), /may hold another key/],
-    ['with another kind of key', (data) => sign('sha256', data, rsa), /does not verify/],
     ['with another digest', (data) => sign('sha384', data, pair.privateKey), /than sha256/],
     ['the digest', (data) => right(webDigest(data)), /sign a digest of the data/],
-    ['something else', () => right(Buffer.from('other')), /does not verify/],
     ['cut off', (data) => right(data).subarray(0, -1), /does not verify/],
     ['and more', (data) => Buffer.concat([right(data), Buffer.from([0])]), /does not verify/],
     ['nothing', () => new Uint8Array(), /does not verify/],
-    ['zeros', () => new Uint8Array(64), /does not verify/],
     ['one number', () => new Uint8Array(1).fill(7), /does not verify/],
-    ['a megabyte', () => new Uint8Array(1 << 20).fill(1), /does not verify/],
     ['text', (data) => right(data).toString('base64'), /did not return its signature as bytes/],
-    ['undefined', () => undefined, /did not return its signature as bytes/],
-    [
-      'a buffer of another kind',
-      (data) => Uint8Array.from(right(data)).buffer,
-      /did not return its signature as bytes/,
-    ],
     [
       'and throws',
       () => {
@@ -193,16 +177,13 @@ describe('a faulty signer', () => {
 
   it.each<[string, unknown, string]>([
     ['nothing', null, 'signer'],
-    ['a function', () => null, 'signer'],
     ['no sign', { publicKey: pair.publicKey }, 'signer'],
-    ['no public key', { sign: right }, 'signer'],
     ['the private key', { publicKey: pair.privateKey, sign: right }, 'signer.publicKey'],
     [
       'the private key as text',
       { publicKey: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }), sign: right },
       'signer.publicKey',
     ],
-    ['an empty text', { publicKey: '', sign: right }, 'signer.publicKey'],
     ['half a key', { publicKey: new Uint8Array(10), sign: right }, 'signer.publicKey'],
     ['a text with nothing in it', { publicKey: '-----BEGIN PUBLIC KEY-----', sign: right }, 'signer.publicKey'],
   ])('is refused: %s', async (_, signer, option) => {
@@ -212,9 +193,7 @@ describe('a faulty signer', () => {
 
   it.each<[string, KeyObject, string]>([
     ['RSA of 1024 bits', publicHalf(newKey('rsa-1024')), 'RSA 1024'],
-    ['Ed448', generateKeyPairSync('ed448').publicKey, 'Ed448'],
     ['secp256k1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey, 'ECDSA secp256k1'],
-    ['X25519', generateKeyPairSync('x25519').publicKey, 'X25519'],
   ])('is refused with a key that is not supported: %s', async (_, publicKey, kind) => {
     const { details } = await refused(
       createAuthority({ name: 'CA', signer: { publicKey, sign: right } }),
@@ -224,67 +203,15 @@ describe('a faulty signer', () => {
   })
 })
 
-const IMPLEMENTATIONS: [string, WebCrypto, string, WebCrypto][] = [
-  ['Node', webcrypto, '@peculiar/webcrypto', new Crypto()],
-  ['@peculiar/webcrypto', new Crypto(), 'Node', webcrypto],
-]
-const ALGORITHMS = [
-  { name: 'ECDSA', namedCurve: 'P-521' },
-  { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
-  { name: 'Ed25519' },
-]
-
-interface Pair {
-  privateKey: object
-  publicKey: object
-}
-
-async function makePair(
-  crypto: WebCrypto,
-  algorithm: (typeof ALGORITHMS)[number],
-  extractable: boolean,
-): Promise<Pair> {
-  if (algorithm.modulusLength === undefined) {
-    return (await crypto.subtle.generateKey(algorithm, extractable, ['sign', 'verify'])) as Pair
-  }
-  const key = newKey('rsa-2048')
-  const pkcs8 = Uint8Array.from(key.export({ type: 'pkcs8', format: 'der' }))
-  return {
-    privateKey: await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, extractable, ['sign']),
-    publicKey: await crypto.subtle.importKey('spki', Uint8Array.from(spkiOf(key)), algorithm, true, ['verify']),
-  } as Pair
-}
-
-/** As docs/keys.md shows it, for any kind of key. */
-async function webCryptoSigner(crypto: WebCrypto, { privateKey, publicKey }: Pair): Promise<Signer> {
-  const { algorithm } = privateKey as { algorithm: { name: string; namedCurve?: string } }
-  const hash = algorithm.namedCurve === 'P-521' ? 'SHA-512' : 'SHA-256'
-  const spki = await crypto.subtle.exportKey('spki', publicKey)
-  return {
-    publicKey: new Uint8Array(spki as ArrayBuffer),
-    sign: async (data) =>
-      new Uint8Array(await crypto.subtle.sign({ name: algorithm.name, hash }, privateKey, new Uint8Array(data))),
-  }
-}
-
-describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, __, other) => {
-  it.each(ALGORITHMS)('sign, extractable or not: $name $namedCurve', async (algorithm) => {
-    for (const extractable of [true, false]) {
-      const signer = await webCryptoSigner(own, await makePair(own, algorithm, extractable))
-      await (await createAuthority({ name: 'CA', signer })).issue(PEER)
-    }
-  })
-
-  it('are refused at the first signature if another implementation or pair made them', async () => {
-    const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
-    const [one, two] = [await makePair(own, algorithm, false), await makePair(own, algorithm, false)]
-    const { publicKey } = await webCryptoSigner(own, one)
-    const foreign = await webCryptoSigner(other, await makePair(other, algorithm, false))
-    const mixed = await webCryptoSigner(own, two)
-    for (const each of [foreign, mixed]) {
-      const signer: Signer = { publicKey, sign: (data) => each.sign(data) }
-      const { details } = await refused(createAuthority({ name: 'CA', signer }), 'ERR_ISSUE_REFUSED')
-      expect(details.reason).toContain('does not verify with its public key')
-    }
-  })
+/** As docs/keys.md shows it. */
+it.each<[string, WebCrypto]>([
+  ['Node', webcrypto],
+  ['@peculiar/webcrypto', new Crypto()],
+])('signs by a key of the Web Crypto of %s that cannot be exported', async (_, { subtle }) => {
+  const parameters = { name: 'ECDSA', namedCurve: 'P-521' }
+  const pair = (await subtle.generateKey(parameters, false, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
+  const publicKey = new Uint8Array((await subtle.exportKey('spki', pair.publicKey)) as ArrayBuffer)
+  const sign = async (data: Uint8Array): Promise<Uint8Array> =>
+    new Uint8Array(await subtle.sign({ name: 'ECDSA', hash: 'SHA-512' }, pair.privateKey, new Uint8Array(data)))
+  await (await createAuthority({ name: 'CA', signer: { publicKey, sign } })).issue(PEER)
 })

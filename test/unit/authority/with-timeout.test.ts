@@ -1,13 +1,12 @@
 /** A key or a store that is elsewhere may hang or fail: it is reported, in bounded time. */
-import { generateKeyPairSync, sign, webcrypto } from 'node:crypto'
+import { generateKeyPairSync, webcrypto } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createAuthority, type Ledger, type Signer, type WebCrypto } from '../../../src/authority/index.js'
+import { createAuthority, type Ledger, type WebCrypto } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import { refused as refusedWith } from '../../support/refused.js'
 
-const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const never = (): Promise<never> => new Promise(() => undefined)
-const CLIENT = { role: 'client', name: 'app' } as const
 
 const refused = (work: Promise<unknown>) => refusedWith(work, 'ERR_ISSUE_REFUSED')
 
@@ -79,52 +78,9 @@ describe('what never answers is reported', () => {
 })
 
 describe('a ledger that fails', () => {
-  const failure = new Error('the database is down')
-
-  it('returns nothing, and its error is the cause', async () => {
-    let isDown = false
-    const inner = memoryLedger()
-    const ledger: Ledger = { ...inner, append: (each) => (isDown ? Promise.reject(failure) : inner.append(each)) }
-    const authority = await createAuthority({ name: 'CA', ledger })
-    isDown = true
-    const error = await refused(authority.issue(CLIENT))
-    expect(error.details.reason).toBe('The ledger did not record it, so nothing was returned: the database is down')
-    expect(error.cause).toBe(failure)
-  })
-
-  it('is reported if it throws at once', async () => {
-    const ledger: Ledger = {
-      ...memoryLedger(),
-      append: () => {
-        throw failure
-      },
-    }
-    expect((await refused(createAuthority({ name: 'CA', ledger }))).cause).toBe(failure)
-  })
-
   it.each([undefined, null, 'entries', { length: 1 }])('is reported if it reads %j', async (given) => {
     const ledger: Ledger = { ...memoryLedger(), read: () => Promise.resolve(given as never) }
     const authority = await createAuthority({ name: 'CA', ledger })
     expect((await refused(authority.issueCrl())).details.reason).toContain('did not return a list of entries')
   })
-})
-
-it('waits for a slow signer, and leaves no timer', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  try {
-    let most = 0
-    const signer: Signer = {
-      publicKey,
-      sign: async (data) => {
-        await new Promise((resolve) => setImmediate(resolve))
-        most = Math.max(most, vi.getTimerCount())
-        return sign('sha256', data, privateKey)
-      },
-    }
-    await (await createAuthority({ name: 'CA', signer })).issue(CLIENT)
-    expect(most).toBe(1)
-    expect(vi.getTimerCount()).toBe(0)
-  } finally {
-    vi.useRealTimers()
-  }
 })

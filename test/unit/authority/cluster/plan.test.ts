@@ -54,7 +54,10 @@ it('issues members with their hosts and clients by name, each with its own key',
   const before = await count()
   const cluster = await issueCluster(authority, {
     members: MEMBERS,
-    clients: ['root', { name: 'app', subject: { organization: 'Team' }, hosts: ['app.svc'], validity: '1d' }],
+    clients: [
+      { name: 'root', validity: undefined },
+      { name: 'app', subject: { organization: 'Team' }, hosts: ['app.svc'], validity: '1d' },
+    ],
     validity: '30d',
   })
   expect(Object.keys(cluster.members)).toEqual(['etcd-0', 'etcd-1', 'etcd-2'])
@@ -88,18 +91,6 @@ it('issues members with their hosts and clients by name, each with its own key',
   expect(cluster.authorities).toEqual({ client: authority, peer: authority })
 })
 
-it('uses the options of the plan for a client without them', async () => {
-  const { clients } = await issueCluster(authority, {
-    members: [],
-    clients: [{ name: 'app', validity: undefined, hosts: undefined }],
-    validity: '1d',
-    algorithm: 'ed25519',
-  })
-  const [leaf] = clients.app.chain
-  expect(leaf.notAfter.getTime() - leaf.notBefore.getTime()).toBeLessThan(2 * 86_400_000)
-  expect(leaf.publicKeyInfo.algorithm).toBe('Ed25519')
-})
-
 it('accepts one authority for clients and another for peers', async () => {
   const [clientLedger, peerLedger] = [memoryLedger(), memoryLedger()]
   const client = await createAuthority({ name: 'client CA', ledger: clientLedger })
@@ -115,32 +106,21 @@ it('accepts one authority for clients and another for peers', async () => {
   expect(await subjects(peerLedger)).toEqual(['ca CN=peer CA', 'peer CN=etcd-0'])
 })
 
-describe('the option kubeadm', () => {
-  it('adds the node’s name and the loopback as hosts, and two clients for each node', async () => {
-    const cluster = await issueCluster(authority, {
-      members: [
-        { name: 'node-1', hosts: ['192.0.2.1'] },
-        { name: 'Node 2', hosts: ['192.0.2.2'] },
-      ],
-      kubeadm: true,
-    })
-    const usual = ['localhost', '127.0.0.1', '::1']
-    expect(hostsOf(cluster.members['node-1'].server)).toEqual(['192.0.2.1', 'node-1', ...usual])
-    expect(hostsOf(cluster.members['node-1'].peer)).toEqual(['192.0.2.1', 'node-1', ...usual])
-    // Not every name of a member is one of a host.
-    expect(hostsOf(cluster.members['Node 2'].server)).toEqual(['192.0.2.2', ...usual])
-    const { 'node-1': first, 'Node 2': second } = cluster.kubeadm ?? {}
-    if (first === undefined || second === undefined) throw new Error('both nodes have clients')
-    expect([first, second].flatMap((each) => [nameOf(each.healthcheckClient), nameOf(each.apiserverClient)])).toEqual([
-      'kube-etcd-healthcheck-client',
-      'kube-apiserver-etcd-client',
-      'kube-etcd-healthcheck-client',
-      'kube-apiserver-etcd-client',
-    ])
-    expect(first.healthcheckClient.chain[0].subject.toString()).toBe('CN=kube-etcd-healthcheck-client')
-    expect(new Set(everything(cluster).map(({ key }) => Buffer.from(key.spki).toString('hex'))).size).toBe(8)
-    expect(cluster.clients).toEqual({})
-  })
+it('adds the node’s name and the loopback as hosts, and two clients for each node, for kubeadm', async () => {
+  const members = [
+    { name: 'node-1', hosts: ['192.0.2.1'] },
+    { name: 'Node 2', hosts: ['192.0.2.2'] },
+  ]
+  const cluster = await issueCluster(authority, { members, kubeadm: true })
+  const usual = ['localhost', '127.0.0.1', '::1']
+  for (const each of Object.values(cluster.members['node-1'] ?? {}))
+    expect(hostsOf(each)).toEqual(['192.0.2.1', 'node-1', ...usual])
+  // Not every name of a member is one of a host.
+  expect(cluster.members['Node 2'] && hostsOf(cluster.members['Node 2'].server)).toEqual(['192.0.2.2', ...usual])
+  const clients = Object.values(cluster.kubeadm ?? {}).map((each) => Object.values(each).map(nameOf))
+  expect(clients).toEqual(Array(2).fill(['kube-etcd-healthcheck-client', 'kube-apiserver-etcd-client']))
+  expect(new Set(everything(cluster).map(({ key }) => Buffer.from(key.spki).toString('hex'))).size).toBe(8)
+  expect(cluster.clients).toEqual({})
 })
 
 describe('progress', () => {
@@ -216,56 +196,41 @@ describe('progress', () => {
   })
 })
 
-describe('hostile names', () => {
-  const NAMES = ['__proto__', 'constructor', 'toString', '../../etc/passwd', 'a,b="c"+d', '\u{1f511}'.repeat(64)]
-
-  it('are accepted like others', async () => {
-    const members = NAMES.map((name) => ({ name, hosts: ['localhost'] as const }))
-    const cluster = await issueCluster(authority, { members, clients: NAMES, kubeadm: true })
-    expect(Object.keys(cluster.members)).toEqual(NAMES)
-    expect(Object.keys(cluster.clients)).toEqual(NAMES)
-    expect(Object.keys(cluster.kubeadm ?? {})).toEqual(NAMES)
-    for (const name of NAMES) {
-      expect(Object.getOwnPropertyDescriptor(cluster.clients, name)?.enumerable).toBe(true)
-      expect(nameOf(Object.getOwnPropertyDescriptor(cluster.clients, name)?.value as Credentials)).toBe(name)
-    }
-    expect(Object.getPrototypeOf(cluster.members)).toBe(Object.prototype)
-    expect(({} as Record<string, unknown>)['server']).toBeUndefined()
-  })
+it('accepts names with a meaning in JavaScript, in paths and in subjects', async () => {
+  const names = ['__proto__', 'constructor', '../../etc/passwd', 'a,b="c"+d', '\u{1f511}'.repeat(64)]
+  const members = names.map((name) => ({ name, hosts: ['localhost'] as const }))
+  const cluster = await issueCluster(authority, { members, clients: names, kubeadm: true })
+  for (const record of [cluster.members, cluster.clients, cluster.kubeadm ?? {}]) {
+    expect(Object.keys(record)).toEqual(names)
+    expect(Object.getPrototypeOf(record)).toBe(Object.prototype)
+  }
+  const values = names.map((name) => Object.getOwnPropertyDescriptor(cluster.clients, name)?.value as Credentials)
+  expect(values.map(nameOf)).toEqual(names)
 })
 
 describe('a wrong plan is refused before a key is made, with the name of the option', () => {
   const member = { name: 'a', hosts: ['x'] }
   it.each<[unknown, string]>([
     [null, 'plan'],
-    [[], 'plan'],
     [{ members: [], clients: [] }, 'plan.members'],
     [{ clients: ['x'] }, 'plan.members'],
-    [{ members: {} }, 'plan.members'],
     [{ members: Array.from({ length: 101 }, (_, i) => ({ ...member, name: String(i) })) }, 'plan.members'],
     [{ members: [member], clients: 'root' }, 'plan.clients'],
     [{ members: [], clients: Array.from({ length: 10_001 }, (_, i) => String(i)) }, 'plan.clients'],
-    [{ members: [null] }, 'plan.members[0]'],
     [{ members: [member, 'b'] }, 'plan.members[1]'],
     [{ members: [{ ...member, role: 'server' }] }, 'plan.members[0].role'],
     [{ members: [{ ...member, name: '' }] }, 'plan.members[0].name'],
-    [{ members: [member, { ...member, name: 'b\u0000' }] }, 'plan.members[1].name'],
     [{ members: [member, { name: 'b' }] }, 'plan.members[1].hosts'],
     [{ members: [{ name: 'a', hosts: [] }] }, 'plan.members[0].hosts'],
-    [{ members: [{ name: 'a', hosts: 'localhost' }] }, 'plan.members[0].hosts'],
     [{ members: [{ name: 'a', hosts: ['x', '10.0.0.300'] }] }, 'plan.members[0].hosts[1]'],
     [{ members: [{ ...member, peerHosts: 'localhost' }] }, 'plan.members[0].peerHosts'],
     [{ members: [{ ...member, peerHosts: ['https://x'] }] }, 'plan.members[0].peerHosts[0]'],
     [{ members: [member, member] }, 'plan.members'],
     [{ members: [member], clients: ['x', { name: 'x' }] }, 'plan.clients'],
-    [{ members: [member], clients: [''] }, 'plan.clients[0].name'],
     [{ members: [member], clients: ['x', 7] }, 'plan.clients[1]'],
     [{ members: [member], clients: [{ name: 'x', role: 'server' }] }, 'plan.clients[0].role'],
-    [{ members: [member], clients: [{ name: 'x', key: null }] }, 'plan.clients[0].key'],
     [{ members: [member], clients: [{ name: 'x', validity: 'long' }] }, 'plan.clients[0].validity'],
     [{ members: [member], clients: [{ name: 'x', extendedKeyUsage: ['no'] }] }, 'plan.clients[0].extendedKeyUsage[0]'],
-    [{ members: [member], clients: [{ name: 'x', subject: { country: 'x' } }] }, 'plan.clients[0].subject.country'],
-    [{ members: [member], clients: [{ name: 'x', hosts: ['a b'] }] }, 'plan.clients[0].hosts[0]'],
     [{ members: [member], validity: '0s' }, 'plan.validity'],
     [{ members: [member], algorithm: 'dsa' }, 'plan.algorithm'],
     [{ members: [member], kubeadm: 'yes' }, 'plan.kubeadm'],
