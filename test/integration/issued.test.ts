@@ -3,19 +3,16 @@ import { createPrivateKey } from 'node:crypto'
 import { connect } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import type { Authority, KeyAlgorithm } from '../../src/authority/index.js'
-import { createAuthority, loadAuthority } from '../../src/authority/index.js'
+import { createAuthority } from '../../src/authority/index.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import { writeCredentials } from '../../src/credentials/write.js'
 import { startEtcd, startEtcdCluster, type TestEtcd } from '../../src/testing/index.js'
 import { validateCredentials } from '../../src/validate/index.js'
 import { Certificate } from '../../src/x509/certificate.js'
 import { PrivateKey } from '../../src/x509/keys/keys.js'
 import { gateway } from '../support/etcd.js'
 import { drawn } from '../support/long.js'
-import { chainPem, dns, ip, mintCa, mintLeaf } from '../support/mint.js'
-import { runTool, temporaryFolder } from '../support/openssl.js'
+import { dns, ip, mintLeaf } from '../support/mint.js'
 
-const folder = temporaryFolder()
 const HOSTS = ['localhost', '127.0.0.1', '::1'] as const
 /** A key that is not there: the answer shows that the gateway reached etcd. */
 const RANGE = { key: Buffer.from('missing').toString('base64') }
@@ -66,44 +63,6 @@ describe('one authority for server and clients', () => {
     await using etcd = await startEtcd({ server })
     await expectHealthy(etcd, client)
     expect(await tlsVerdict(etcd.port, client)).toEqual({ authorized: true, alpn: 'h2' })
-  })
-
-  it('an intermediate CA: the chain is sent, the root is trusted', async () => {
-    const root = mintCa({ subject: 'Root' })
-    const middle = mintCa({ subject: 'Middle', issuer: root })
-    const low = mintCa({ subject: 'Low', issuer: middle, pathLength: 0 })
-    const authority = await loadAuthority({ cert: low.pem, key: low.keyPem, chain: chainPem(middle, root) })
-    await using etcd = await startEtcd({
-      server: await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS }),
-    })
-    const client = await authority.issue({ role: 'client', name: 'root' })
-    await expectHealthy(etcd, client)
-    expect(await tlsVerdict(etcd.port, client)).toEqual({ authorized: true, alpn: 'h2' })
-  })
-
-  it('the files that are written are what etcdctl reads', async () => {
-    const authority = await createAuthority({ name: 'etcd CA' })
-    await using etcd = await startEtcd({
-      server: await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS }),
-    })
-    const directory = folder.file('client')
-    const files = await writeCredentials(directory, await authority.issue({ role: 'client', name: 'root' }))
-    const flags = [`--endpoints=${etcd.endpoint}`, `--cacert=${files.ca}`, `--cert=${files.cert}`, `--key=${files.key}`]
-    expect(runTool('etcdctl', [...flags, 'put', 'a', 'b'])).toBe('OK\n')
-    expect(runTool('etcdctl', [...flags, 'get', 'a'])).toBe('a\nb\n')
-  })
-
-  it('a client of another authority is refused', async () => {
-    const authority = await createAuthority({ name: 'etcd CA' })
-    const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
-    const other = await createAuthority({ name: 'etcd CA' })
-    const stranger = await other.issue({ role: 'client', name: 'root' })
-    await using etcd = await startEtcd({ server })
-    const refused = await etcd.etcdctl(['--dial-timeout=2s', 'get', 'a'], {
-      ...stranger,
-      trustAnchors: server.trustAnchors,
-    })
-    expect(refused.exitCode).not.toBe(0)
   })
 })
 

@@ -18,7 +18,7 @@ import {
   publicHalf,
   type Minted,
 } from '../../support/mint.js'
-import { openssl, runTool, temporaryFolder } from '../../support/openssl.js'
+import { openssl, temporaryFolder } from '../../support/openssl.js'
 import { refused as refusedWith } from '../../support/refused.js'
 
 const folder = temporaryFolder()
@@ -48,7 +48,6 @@ describe('an authority of openssl', () => {
   const pass = ['-passout', `pass:${PASSPHRASE}`]
 
   it.each<[string, () => string, RegExp]>([
-    ['PKCS#8', ec, /^-----BEGIN PRIVATE KEY/],
     ['SEC1 after its parameters', () => openssl(['ecparam', '-name', 'secp384r1', '-genkey']), /^-----BEGIN EC PARAM/],
     ['PKCS#1', () => openssl(['rsa', '-traditional'], rsa()), /^-----BEGIN RSA PRIVATE KEY/],
   ])('with its key in %s', async (_, make, looks) => {
@@ -74,14 +73,6 @@ describe('an authority of openssl', () => {
     expect(await unreadable({ cert, key })).toEqual(['key/passphrase-refused'])
     expect(await unreadable({ cert, key, passphrase: 'wrong' })).toEqual(['key/passphrase-refused'])
   })
-})
-
-it('loads an authority of cfssl', async () => {
-  const request = { CN: 'cfssl CA', names: [{ O: 'Acme' }], key: { algo: 'ecdsa', size: 256 } }
-  const csr = folder.file('csr.json', JSON.stringify(request))
-  const made = runTool('cfssl', ['gencert', '-loglevel=5', '-initca', csr])
-  const { cert = '', key = '' } = JSON.parse(made) as Record<string, string>
-  await expectVerified(await loadAuthority({ cert, key }), cert)
 })
 
 describe('an authority of our own', () => {

@@ -4,7 +4,6 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Authority, KeyAlgorithm } from '../../../src/authority/index.js'
 import { createAuthority } from '../../../src/authority/index.js'
 import type { Credentials } from '../../../src/credentials/credentials.js'
-import { isLong } from '../../support/long.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
@@ -115,11 +114,6 @@ describe('algorithms', () => {
     ['ed25519', 'ED25519 Public-Key', 'ED25519', EC],
     ['rsa-2048', 'Public-Key: (2048 bit)', 'sha256WithRSAEncryption', RSA],
   ]
-  // Making these keys takes seconds.
-  if (isLong) {
-    all.push(['rsa-3072', 'Public-Key: (3072 bit)', 'sha256WithRSAEncryption', RSA])
-    all.push(['rsa-4096', 'Public-Key: (4096 bit)', 'sha256WithRSAEncryption', RSA])
-  }
 
   it.each(all)('an authority and a leaf of %s', async (algorithm, key, signature, usage) => {
     const ca = await createAuthority({ name: 'CA', algorithm })

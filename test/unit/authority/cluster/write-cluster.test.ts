@@ -358,33 +358,6 @@ describe('faults', () => {
     })
   })
 
-  it('a full disk leaves nothing behind', async () => {
-    const counted = faultyFileSystem()
-    await writeClusterOn(counted, fresh(), plan, ETCD)
-    const growing = counted.calls.flatMap((call, at) =>
-      /^(open w|writeFile|mkdir|symlink|link) /.test(call) ? [at] : [],
-    )
-    expect(growing.length).toBeGreaterThan(40)
-    await eachAtOnce(sample(growing, 5), async (at) => {
-      const directory = fresh()
-      const disk = faultyFileSystem({ at, how: 'full' })
-      const writing = writeClusterOn(disk, directory, plan, ETCD)
-      // All is written by the time the lock is let go, for which no space is needed.
-      const isReleasing =
-        (await writing.then(
-          () => disk.calls[at],
-          () => '',
-        )) ?? ''
-      if (isReleasing === '') expect((await failed(writing)).details.reason).toContain('free space')
-      else expect(isReleasing).toMatch(/\.etcd-mtls\.lock\.[0-9a-f]{32}/)
-      if (!existsSync(directory)) return
-      expect(leftOvers(directory)).toEqual([])
-      for (const path of tree(directory).filter((line) => /^(members|clients)\/[^/]*$/.test(line))) {
-        expect(faultsOf(`${directory}/${path.split(' ')[0] ?? ''}`)).toEqual([])
-      }
-    })
-  })
-
   it('a file with the name of a folder is reported', async () => {
     const directory = fresh()
     writeFileSync(directory, 'mine')
