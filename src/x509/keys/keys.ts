@@ -1,5 +1,5 @@
 /** Private keys that can be used and compared, and never print. */
-import { createPublicKey, KeyObject } from 'node:crypto'
+import { createCipheriv, createPublicKey, KeyObject, pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { printable } from '../../report/printable.js'
@@ -7,8 +7,8 @@ import { publicKeyText, readPublicKeyInfo } from '../algorithms.js'
 import type { Certificate } from '../certificate.js'
 import { pemBlock } from '../signed.js'
 import { bytesEqual, DerReader, Tag } from '../der.js'
+import { NULL, octetString, oid, sequence, unsignedInteger } from '../der-writer.js'
 import { readPkcs8 } from './ec-key.js'
-import { encryptKey, isKeyDerivation, KEY_DERIVATIONS } from './write-key.js'
 
 /** Longest passphrase in bytes: OpenSSL's buffer for it (PEM_BUFSIZE). */
 export const MAX_PASSPHRASE_OCTETS = 1024
@@ -193,4 +193,63 @@ export function checkPassphrase(option: string, passphrase: unknown): asserts pa
   if (Buffer.byteLength(passphrase) > MAX_PASSPHRASE_OCTETS) {
     throw optionInvalid(option, `must be at most ${String(MAX_PASSPHRASE_OCTETS)} octets long`)
   }
+}
+
+/** How a passphrase becomes the key of the encryption. */
+type KeyDerivation = 'pbkdf2' | 'scrypt'
+
+const SALT_OCTETS = 16
+const KEY_OCTETS = 32
+/** As OWASP recommends for PBKDF2 with HMAC-SHA-256. OpenSSL's default, and that of Node's `KeyObject.export`, is 2,048. */
+const ROUNDS = 600_000
+/** As OWASP recommends, with 16 MiB of memory: OpenSSL refuses 32 MiB (crypto/evp/pbe_scrypt.c, SCRYPT_MAX_MEM). */
+const SCRYPT = { cost: 2 ** 14, blockSize: 8, parallelization: 5 } as const
+
+const PBES2 = oid('1.2.840.113549.1.5.13')
+const PBKDF2 = oid('1.2.840.113549.1.5.12')
+const SCRYPT_ID = oid('1.3.6.1.4.1.11591.4.11')
+const HMAC_SHA256 = sequence(oid('1.2.840.113549.2.9'), NULL)
+const AES_256_CBC = oid('2.16.840.1.101.3.4.1.42')
+
+type Derive = (passphrase: string, salt: Uint8Array) => { identifier: Uint8Array; key: Buffer }
+
+/** The derived key, and the AlgorithmIdentifier from which a reader derives it. */
+const DERIVATIONS: Readonly<Record<KeyDerivation, Derive>> = {
+  pbkdf2: (passphrase, salt) => ({
+    identifier: sequence(PBKDF2, sequence(octetString(salt), whole(ROUNDS), HMAC_SHA256)),
+    key: pbkdf2Sync(passphrase, salt, ROUNDS, KEY_OCTETS, 'sha256'),
+  }),
+  scrypt: (passphrase, salt) => ({
+    identifier: sequence(
+      SCRYPT_ID,
+      sequence(octetString(salt), whole(SCRYPT.cost), whole(SCRYPT.blockSize), whole(SCRYPT.parallelization)),
+    ),
+    key: scryptSync(passphrase, salt, KEY_OCTETS, SCRYPT),
+  }),
+}
+
+const KEY_DERIVATIONS = Object.keys(DERIVATIONS)
+
+function isKeyDerivation(value: unknown): value is KeyDerivation {
+  return typeof value === 'string' && Object.hasOwn(DERIVATIONS, value)
+}
+
+/**
+ * The EncryptedPrivateKeyInfo (RFC 5958 section 3) around a PrivateKeyInfo, both in DER, with PBES2 (RFC 8018 section 6.2).
+ * It takes some tenths of a second, by intent.
+ */
+function encryptKey(pkcs8: Uint8Array, passphrase: string, derivation: KeyDerivation): Uint8Array {
+  const { identifier, key } = DERIVATIONS[derivation](passphrase, randomBytes(SALT_OCTETS))
+  const iv = randomBytes(16)
+  const cipher = createCipheriv('aes-256-cbc', key, iv)
+  const encrypted = Buffer.concat([cipher.update(pkcs8), cipher.final()])
+  key.fill(0)
+  const scheme = sequence(AES_256_CBC, octetString(iv))
+  return sequence(sequence(PBES2, sequence(identifier, scheme)), octetString(encrypted))
+}
+
+function whole(value: number): Uint8Array {
+  const octets = Buffer.alloc(4)
+  octets.writeUInt32BE(value)
+  return unsignedInteger(octets)
 }

@@ -13,7 +13,7 @@ import {
 } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import { validateChain } from '../../../src/validate/index.js'
-import { Certificate, serialText } from '../../../src/x509/certificate.js'
+import { type Certificate, serialText } from '../../../src/x509/certificate.js'
 import { mintCa } from '../../support/mint.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { isCurve, makeEcKey, writeEcKey } from '../../../src/x509/keys/ec-key.js'
-import { type ExportPemOptions, MAX_PASSPHRASE_OCTETS, PrivateKey } from '../../../src/x509/keys/keys.js'
+import { MAX_PASSPHRASE_OCTETS, PrivateKey } from '../../../src/x509/keys/keys.js'
 import type { Curve } from '../../../src/x509/keys/public-key.js'
 import { type KeyReading, readPrivateKey } from '../../../src/x509/keys/read-key.js'
 import { scanPem } from '../../../src/x509/pem/pem.js'
@@ -39,6 +39,8 @@ function expectKey(reading: KeyReading, key: KeyObject): void {
   expect(reading.kind).toBe('key')
   if (reading.kind === 'key') expect(reading.key.toKeyObject().equals(key)).toBe(true)
 }
+
+type ExportPemOptions = NonNullable<Parameters<PrivateKey['exportPem']>[0]>
 
 function exported(kind: Kind, options: ExportPemOptions): string {
   return PrivateKey.fromKeyObject(KEYS[kind]).exportPem(options)
