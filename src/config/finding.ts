@@ -32,6 +32,18 @@ export function finding<C extends Code>(
   return place === null ? made : { ...made, place: placeOf(place) }
 }
 
+/** Takes the findings of a check, as {@link finding} makes them. */
+export type Reporter = <C extends Code>(code: C, details: FindingDetails[C], place?: FindingPlace) => void
+
+/** What a check reports. */
+export function reported(check: (report: Reporter) => void): Finding[] {
+  const findings: Finding[] = []
+  check((code, details, place) => {
+    findings.push((place === undefined ? finding(code, details) : finding(code, details, place)) as Finding)
+  })
+  return findings
+}
+
 /** A finding at a place. */
 export function at(place: FindingPlace, finding: Finding): Finding {
   return { ...finding, place: placeOf(place) }

@@ -1,138 +1,73 @@
 /** One finding for each cause: what follows from another finding is reported with it. */
 import { dirname } from 'node:path'
-import type { Finding, FindingCode } from '../../report/finding.js'
+import type { Finding } from '../../report/finding.js'
 import { SEVERITIES } from '../../report/severity.js'
 
-interface Link {
-  readonly cause: FindingCode
-  readonly follows: RegExp
-  /**
-   * What the two have in common: a certificate, a file of which they are about different certificates, an option of all
-   * members, a place in the configuration of one, or that configuration.
-   */
-  readonly of: 'certificate' | 'file' | 'option' | 'place' | 'configuration' | 'any'
-  /** The kinds of the cause, and of what follows. Default: all. */
-  readonly kind?: string
-  readonly followsKind?: RegExp
-  /** What else must be true. */
-  readonly if?: (cause: Finding, consequence: Finding) => boolean
-}
+/**
+ * What a cause and its consequence have in common: a certificate, a file of which they are about different certificates,
+ * an option of all members, a place in the configuration of one, that configuration, or nothing.
+ */
+type Common = 'certificate' | 'file' | 'option' | 'place' | 'configuration' | 'any'
+
+/** Codes, each with the kind in the details if there is one. */
+type Link = readonly [
+  cause: RegExp,
+  consequence: RegExp,
+  of: Common,
+  isLinked?: (cause: Finding, consequence: Finding) => boolean,
+]
 
 const LINKS: readonly Link[] = [
-  {
-    cause: 'config/volume-invalid',
-    follows: /^config\/not-checked$/,
-    followsKind: /^configuration file$/,
-    of: 'place',
-  },
-  {
-    cause: 'config/line-broken',
-    kind: 'quote',
-    // What it swallows is missing, or part of a value.
-    follows: /^config\/(?:argument-misplaced|url-invalid|option-needs)$/,
-    of: 'configuration',
-  },
-  {
-    cause: 'config/argument-misplaced',
-    kind: 'left over',
-    follows: /^config\/url-invalid$/,
-    of: 'place',
-  },
-  {
-    cause: 'config/member-not-listed',
-    kind: 'itself',
-    follows: /^config\/members-differ$/,
-    followsKind: /^cluster$/,
-    of: 'option',
-  },
+  [/^config\/volume-invalid/, /^config\/not-checked configuration file$/, 'place'],
+  // What the quote swallows is missing, or part of a value.
+  [/^config\/line-broken quote$/, /^config\/(?:argument-misplaced|url-invalid|option-needs)/, 'configuration'],
+  [/^config\/argument-misplaced left over$/, /^config\/url-invalid/, 'place'],
+  [/^config\/client-auth-off/, /^config\/restriction-not-in-force no certificates/, 'configuration', isOfSide],
+  [/^config\/member-not-listed itself$/, /^config\/members-differ cluster$/, 'option'],
+  [/^config\/member-not-listed itself$/, /^config\/member-not-listed (?:starting|joining)$/, 'option', isSameName],
   // The findings about the first certificate are about the wrong one.
-  { cause: 'credentials/leaf-not-first', follows: /^(?!config\/|file\/|pem\/|key\/)/, of: 'file' },
-  { cause: 'san/host-not-covered', follows: /^san\/ip-written-as-dns$/, of: 'certificate' },
-  { cause: 'config/client-and-peer-swapped', follows: /^chain\//, of: 'any' },
-  {
-    cause: 'config/client-and-peer-swapped',
-    follows: /^config\/gateway-refused$/,
-    followsKind: /^(?:CA|self-signed|CA of the same name)$/,
-    of: 'any',
-  },
-  { cause: 'config/url-repeated', kind: 'port', follows: /^config\/metrics-plaintext$/, of: 'any' },
-  {
-    cause: 'config/url-repeated',
-    kind: 'port',
-    follows: /^config\/advertise-unreachable$/,
-    followsKind: /^port$/,
-    of: 'any',
-  },
-  { cause: 'config/members-name-repeated', follows: /^config\/cluster-urls-differ$/, of: 'any' },
-  {
-    cause: 'config/members-name-repeated',
-    follows: /^config\/url-repeated$/,
-    followsKind: /^members$/,
-    of: 'any',
-  },
-  {
-    cause: 'config/members-differ',
-    kind: 'scheme',
-    follows: /^config\/plaintext-url$/,
-    followsKind: /TLS options$|^peers$/,
-    of: 'place',
-  },
-  { cause: 'config/members-differ', kind: 'scheme', follows: /^config\/cluster-urls-differ$/, of: 'configuration' },
-  {
-    cause: 'config/members-differ',
-    kind: 'cluster',
-    follows: /^config\/member-not-listed$/,
-    followsKind: /^(?:starting|joining)$/,
-    of: 'option',
-  },
-  {
-    cause: 'config/member-not-listed',
-    kind: 'itself',
-    follows: /^config\/member-not-listed$/,
-    followsKind: /^(?:starting|joining)$/,
-    of: 'option',
-    if: isSameName,
-  },
-  { cause: 'config/cluster-urls-differ', follows: /^san\/host-not-covered$/, of: 'configuration', if: isAdvertised },
-  {
-    cause: 'config/member-not-trusted',
-    follows: /^chain\/issuer-not-found$/,
-    of: 'configuration',
-    if: (_, { place }) => /peer/i.test(place?.option ?? ''),
-  },
-  {
-    cause: 'config/allowed-cn-as-subject',
-    follows: /^config\/member-not-allowed$/,
-    followsKind: /^itself$/,
-    of: 'option',
-  },
-  ...(['config/member-not-allowed', 'config/member-revoked', 'config/tls-versions-disjoint'] as const).map(
-    (cause): Link => ({
-      cause,
-      follows: /^config\/members-differ$/,
-      followsKind: /^(?:access|restriction)$/,
-      of: 'option',
-    }),
-  ),
+  [/^credentials\/leaf-not-first/, /^(?!config\/|file\/|pem\/|key\/)/, 'file'],
+  [/^san\/host-not-covered/, /^san\/ip-written-as-dns/, 'certificate'],
+  [/^config\/client-and-peer-swapped/, /^chain\/|^config\/gateway-refused (?!name$)/, 'any'],
+  [/^config\/url-repeated port$/, /^config\/(?:metrics-plaintext|advertise-unreachable port$)/, 'any'],
+  [/^config\/members-name-repeated/, /^config\/(?:cluster-urls-differ|url-repeated members$)/, 'any'],
+  [/^config\/members-differ scheme$/, /^config\/plaintext-url .*(?:TLS options|peers)$/, 'place'],
+  [/^config\/members-differ scheme$/, /^config\/cluster-urls-differ/, 'configuration'],
+  [/^config\/members-differ cluster$/, /^config\/member-not-listed (?:starting|joining)$/, 'option'],
+  [/^config\/cluster-urls-differ/, /^san\/host-not-covered/, 'configuration', isAdvertised],
+  [
+    /^config\/member-not-trusted/,
+    /^chain\/issuer-not-found/,
+    'configuration',
+    (_, { place }) => isOfPeers(place?.option),
+  ],
+  [/^config\/allowed-cn-as-subject/, /^config\/member-not-allowed itself$/, 'option'],
+  [
+    /^config\/(?:member-not-allowed|member-revoked|tls-versions-disjoint)/,
+    /^config\/members-differ (?:access|restriction)$/,
+    'option',
+  ],
 ]
 
 /** The findings that have causes of their own, each once, with those that follow from them. */
 export function byCause(all: readonly Finding[]): Finding[] {
   const findings = withSiblings(distinct(all))
+  const named = findings.map((finding) => ({ finding, name: nameOf(finding) }))
   // Of thousands of findings, few have consequences.
-  const causes = findings.filter(({ code }) => LINKS.some(({ cause }) => cause === code))
+  const causes = named.filter(({ name }) => LINKS.some(([cause]) => cause.test(name)))
   if (causes.length === 0) return findings
   const folded = new Set<Finding>()
   const followers = new Map<Finding, Finding[]>()
-  for (const finding of findings) {
-    const links = LINKS.filter(({ follows }) => follows.test(finding.code))
-    if (links.length === 0) continue
-    const cause = causes.find((each) => each !== finding && links.some((link) => isLinked(link, each, finding)))
+  for (const { finding, name } of named) {
+    const links = LINKS.filter(([, consequence]) => consequence.test(name))
+    const cause = causes.find(
+      (each) =>
+        each.finding !== finding &&
+        links.some((link) => link[0].test(each.name) && isLinked(link, each.finding, finding)),
+    )?.finding
     if (cause === undefined) continue
     folded.add(finding)
-    const own = followers.get(cause)
-    if (own === undefined) followers.set(cause, [finding])
-    else own.push(finding)
+    followers.set(cause, [...(followers.get(cause) ?? []), finding])
   }
   // A cause may follow from another one; no two follow from each other.
   const whole = (each: Finding): Finding => {
@@ -142,22 +77,73 @@ export function byCause(all: readonly Finding[]): Finding[] {
   return findings.filter((each) => !folded.has(each)).map(whole)
 }
 
+function nameOf({ code, details }: Finding): string {
+  return 'kind' in details && typeof details.kind === 'string' ? `${code} ${details.kind}` : code
+}
+
+function isLinked([, , of, isMeant]: Link, cause: Finding, consequence: Finding): boolean {
+  // An error is never part of something less: the report would pass.
+  if (SEVERITIES.indexOf(cause.severity) > SEVERITIES.indexOf(consequence.severity)) return false
+  if (isMeant?.(cause, consequence) === false) return false
+  const [a, b] = [cause.certificate, consequence.certificate]
+  const isSameFile = cause.place?.file === consequence.place?.file
+  switch (of) {
+    case 'any':
+      return true
+    case 'option':
+      return optionsOf(cause).some((option) => optionsOf(consequence).includes(option))
+    case 'configuration':
+      return isSameFile
+    case 'place':
+      return isSameFile && cause.place?.option === consequence.place?.option
+    default:
+      return a?.origin === b?.origin && (a?.fingerprint256 === b?.fingerprint256) === (of === 'certificate')
+  }
+}
+
+/** The options that a finding is about: its own, and the one of another member that it is compared with. */
+function optionsOf({ details, place }: Finding): string[] {
+  const named = [
+    'option' in details ? details.option : place?.option,
+    'restriction' in details ? details.restriction : undefined,
+    'crl' in details ? details.crl : undefined,
+  ]
+  return named.filter((each) => typeof each === 'string')
+}
+
+function isOfPeers(option: string | null | undefined): boolean {
+  return /peer/i.test(option ?? '')
+}
+
+function isOfSide({ place }: Finding, consequence: Finding): boolean {
+  return isOfPeers(place?.option) === isOfPeers(consequence.place?.option)
+}
+
+function isSameName(cause: Finding, consequence: Finding): boolean {
+  if (cause.code !== 'config/member-not-listed' || consequence.code !== 'config/member-not-listed') return false
+  return consequence.details.members.every((name) => cause.details.members.includes(name))
+}
+
+/** A host that is advertised and not in the list is wrong in the certificate, too. */
+function isAdvertised(cause: Finding, consequence: Finding): boolean {
+  if (cause.code !== 'config/cluster-urls-differ' || consequence.code !== 'san/host-not-covered') return false
+  const isOf = (url: string): boolean => url.replace(/^\w+:\/\/\[?|\]?:\d+$/g, '') === consequence.details.host
+  return cause.details.advertised.some(isOf) && !cause.details.listed.some(isOf)
+}
+
 /** Findings that one mistake made several times: the first one is reported, and the others are its consequences. */
 function withSiblings(findings: readonly Finding[]): Finding[] {
-  const groups = new Map<string, Finding[]>()
+  const groups = new Map<unknown, Finding[]>()
   for (const each of findings) {
-    const key = siblingKey(each)
-    const group = key === null ? undefined : groups.get(key)
-    if (group === undefined) groups.set(key ?? `alone ${String(groups.size)}`, [each])
+    const key = siblingKey(each) ?? each
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [each])
     else group.push(each)
   }
-  return [...groups.values()].flatMap(([first, ...others]) =>
-    first === undefined
-      ? []
-      : others.length === 0
-        ? first
-        : { ...first, consequences: [...first.consequences, ...others] },
-  )
+  return [...groups.values()].flatMap(([first, ...others]) => {
+    if (first === undefined || others.length === 0) return first ?? []
+    return { ...first, consequences: [...first.consequences, ...others] }
+  })
 }
 
 /** What the findings of one mistake have in common; null if a finding stands for itself. */
@@ -177,6 +163,7 @@ function siblingKey({ code, details, place, severity }: Finding): string | null 
     case 'config/quotes-in-value':
       return keyOf()
     case 'config/cipher-suites-unfit':
+      // Both sides have one list.
       return details.subject === '' ? null : keyOf(place?.option, details.kind)
     default:
       return null
@@ -185,59 +172,10 @@ function siblingKey({ code, details, place, severity }: Finding): string | null 
 
 /** Both sides often have the same files, whose findings are reported once. */
 function distinct(findings: readonly Finding[]): Finding[] {
-  const byText = new Map<string, Finding>()
-  for (const each of findings) {
-    const text = `${each.code} ${each.message}`
-    if (!byText.has(text)) byText.set(text, each)
-  }
-  return [...byText.values()]
-}
-
-function isSameName(cause: Finding, consequence: Finding): boolean {
-  if (cause.code !== 'config/member-not-listed' || consequence.code !== 'config/member-not-listed') return false
-  return consequence.details.members.every((name) => cause.details.members.includes(name))
-}
-
-/** A host that is advertised and not in the list is wrong in the certificate, too. */
-function isAdvertised(cause: Finding, consequence: Finding): boolean {
-  if (cause.code !== 'config/cluster-urls-differ' || consequence.code !== 'san/host-not-covered') return false
-  const isOf = (url: string): boolean => url.replace(/^\w+:\/\/\[?|\]?:\d+$/g, '') === consequence.details.host
-  return cause.details.advertised.some(isOf) && !cause.details.listed.some(isOf)
-}
-
-function isLinked(link: Link, cause: Finding, consequence: Finding): boolean {
-  if (cause.code !== link.cause || !link.follows.test(consequence.code)) return false
-  if (link.kind !== undefined && kindOf(cause) !== link.kind) return false
-  if (link.followsKind?.test(kindOf(consequence)) === false) return false
-  if (link.if?.(cause, consequence) === false) return false
-  // An error is never part of something less: the report would pass.
-  if (SEVERITIES.indexOf(cause.severity) > SEVERITIES.indexOf(consequence.severity)) return false
-  const [a, b] = [cause.certificate, consequence.certificate]
-  switch (link.of) {
-    case 'any':
-      return true
-    case 'option':
-      return optionsOf(cause).some((option) => optionsOf(consequence).includes(option))
-    case 'configuration':
-      return cause.place?.file === consequence.place?.file
-    case 'place':
-      return cause.place?.option === consequence.place?.option && cause.place?.file === consequence.place?.file
-    default:
-      if (a?.origin !== b?.origin) return false
-      return (a?.fingerprint256 === b?.fingerprint256) === (link.of === 'certificate')
-  }
-}
-
-function kindOf({ details }: Finding): string {
-  return 'kind' in details && typeof details.kind === 'string' ? details.kind : ''
-}
-
-/** The options that a finding is about: its own, and the one of another member that it is compared with. */
-function optionsOf({ details, place }: Finding): string[] {
-  const named = [
-    'option' in details ? details.option : place?.option,
-    'restriction' in details ? details.restriction : undefined,
-    'crl' in details ? details.crl : undefined,
-  ]
-  return named.filter((each) => typeof each === 'string')
+  const seen = new Set<string>()
+  return findings.filter(({ code, message }) => {
+    const isNew = !seen.has(`${code} ${message}`)
+    seen.add(`${code} ${message}`)
+    return isNew
+  })
 }

@@ -6,8 +6,8 @@ import { fileInput, type NamedFile } from '../../credentials/inputs.js'
 import { readCertificates } from '../../credentials/read-certificates.js'
 import { readCrls } from '../../credentials/read-crls.js'
 import type { CrlFlaw } from '../../report/catalogue/config/files.js'
-import { placed } from '../../report/catalogue/place.js'
-import type { MaterialRole } from '../../report/catalogue/place.js'
+import { spelledLike } from '../../report/catalogue/config/place.js'
+import { type MaterialRole, placed } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import { unreadableAnchors } from '../../validate/checks/check-unused.js'
@@ -144,28 +144,7 @@ class FilesReader {
       }
       const isMark = each.code === 'pem/layout-unusual' && each.details.layout === 'byte order mark'
       const hidden = isMark ? this.#hidden.get(each.details.origin) : undefined
-      this.#findings.push(hidden ?? this.#forEtcd(this.#place(each)))
-    }
-  }
-
-  /** Remedies for users of this package, in words for those who run etcd. */
-  #forEtcd(finding: Finding): Finding {
-    switch (finding.code) {
-      case 'file/missing': {
-        const path = this.#read.context.mounts === null ? null : this.#read.hostPath(finding.details.file)
-        if (path === null) return finding
-        return { ...finding, remedy: `It would be ${path}, outside of the container. ${finding.remedy}` }
-      }
-      case 'file/not-regular': {
-        const { kind, file } = finding.details
-        const inside = `Name a file inside ${file}: of a mounted Secret, such as tls.crt.`
-        const remedy = kind === 'directory' ? inside : 'Write the contents to a regular file, and name that.'
-        return { ...finding, remedy }
-      }
-      case 'san/host-not-covered':
-        return { ...finding, remedy: finding.remedy.replace('or connect by a name', 'or advertise a name') }
-      default:
-        return finding
+      this.#findings.push(hidden ?? this.#place(each))
     }
   }
 
@@ -259,48 +238,34 @@ class FilesReader {
   /** The CRL that is in force, if any is. */
   async #crl(side: LintSide): Promise<Crl | null> {
     const setting = side.get('crlFile')
+    const { place, text: path } = setting
     const input = await this.#input(setting, 'crl')
     if (input === null) return null
-    const details = { ...setting.place, path: setting.text }
     const { version } = this.#member
     const isDerOnly = version !== null && version.minor >= FIRST_DER_ONLY
+    const bytes = Buffer.from(input.bytes ?? [])
+    const isPem = bytes[0] !== DER_SEQUENCE
     const { crls, findings } = readCrls(openInput(isDerOnly ? withoutRest(input) : input))
+    const refuse = (kind: 'damaged' | 'something else' | 'several', reason: string): null => {
+      this.#add([finding('config/crl-unreadable', { ...place, kind, path, reason })])
+      return null
+    }
     const wrong =
       findings.find(({ severity }) => severity === 'error')?.message ??
       crls.find(({ damage }) => damage !== null)?.damage
     const [first] = crls
     if (typeof wrong === 'string' || first === undefined) {
-      const isOther = input.bytes !== null && !Buffer.from(input.bytes).includes(PEM_CRL)
-      const reason = wrong ?? 'It does not contain a CRL.'
-      this.#add([
-        finding('config/crl-unreadable', { ...details, kind: isOther ? 'something else' : 'damaged', reason }),
-      ])
-      return null
+      const isOther = input.bytes !== null && !bytes.includes(PEM_CRL)
+      return refuse(isOther ? 'something else' : 'damaged', wrong ?? 'It does not contain a CRL.')
     }
-    const isPem = input.bytes?.[0] !== DER_SEQUENCE
+    if (!isDerOnly && isPem && !bytes.toString('latin1').startsWith(PEM_CRL)) {
+      return refuse('damaged', `It does not begin with "${PEM_CRL}", and etcd passes over no text before that.`)
+    }
+    if (!isDerOnly && isPem && crls.length > 1) refuse('several', String(crls.length))
     const flaws: CrlFlaw[] = [...(isPem ? ['PEM' as const] : []), ...flawsFor36(first)]
-    const ofRelease = { version: version === null ? '' : formatVersion(version), isAhead: !isDerOnly }
-    const forms = flaws.map((is) => finding('config/crl-form', { ...details, ...ofRelease, is }))
-    if (isDerOnly) {
-      this.#add(forms)
-      return flaws.length === 0 ? first : null
-    }
-    if (
-      isPem &&
-      !Buffer.from(input.bytes ?? [])
-        .toString('latin1')
-        .startsWith(PEM_CRL)
-    ) {
-      const reason = `It does not begin with "${PEM_CRL}", and etcd passes over no text before that.`
-      this.#add([finding('config/crl-unreadable', { ...details, kind: 'damaged', reason })])
-      return null
-    }
-    if (isPem && crls.length > 1) {
-      const reason = String(crls.length)
-      this.#add([finding('config/crl-unreadable', { ...details, kind: 'several', reason })])
-    }
-    this.#add(forms)
-    return first
+    const details = { ...place, path, version: version === null ? '' : formatVersion(version), isAhead: !isDerOnly }
+    this.#add(flaws.map((is) => finding('config/crl-form', { ...details, is })))
+    return isDerOnly && flaws.length > 0 ? null : first
   }
 
   /** A file that is named, read once. Null if none is named, or it is not on this machine. */
@@ -365,6 +330,34 @@ function placer({ settings }: ReadMember): (finding: Finding) => Finding {
       named.find(({ file }) => texts.has(file))
     return option === undefined ? finding : at(option.place, finding)
   }
+}
+
+/** Etcd's names of what this package calls "ca", "cert" and "key". */
+const FLAGS: Readonly<Record<string, string>> = { ca: 'trusted-ca-file', cert: 'cert-file', key: 'key-file' }
+
+/** What remedies say to callers of this package, and what to say to those who run etcd. */
+const REWORDED: readonly (readonly [RegExp, string])[] = [
+  [/or connect by a name/, 'or advertise a name'],
+  [/, or pass them to fromPem/, ', and name that'],
+  [/; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory/, '; of a mounted Secret, for example tls.crt'],
+  [/ If you need all of them, raise the option [^.]*\.\w+ or [^.]*\.\w+\./, ''],
+  [/Raise the option maxIntermediates if the chain is intended/, 'Use a shorter chain'],
+]
+
+/** A finding about a file, in words for those who run etcd. */
+export function inWordsOfEtcd(given: Finding, { context: { mounts }, hostPath }: ReadMember): Finding {
+  const { code, details, place } = given
+  if (code.startsWith('config/')) return given
+  const option = place?.option ?? '--cert-file'
+  const prefix = /peer/i.test(option) ? 'peer-' : ''
+  const reword = (text: string): string =>
+    REWORDED.reduce((reworded, [from, to]) => reworded.replace(from, to), text).replace(
+      /"(ca|cert|key)"/g,
+      (_, role: string) => spelledLike(option, `${prefix}${FLAGS[role] ?? ''}`),
+    )
+  const outside = code === 'file/missing' && mounts !== null ? hostPath(details.file) : null
+  const first = outside === null ? '' : `It would be ${outside}, outside of the container. `
+  return { ...given, message: reword(given.message), remedy: `${first}${reword(given.remedy)}` }
 }
 
 function textsOf(value: unknown): string[] {

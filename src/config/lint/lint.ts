@@ -1,6 +1,5 @@
 /** Checks the configuration of one member. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
-import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { makeReport, type Report } from '../../report/report.js'
 import type { SuppressedFinding } from '../../report/report-types.js'
@@ -8,15 +7,14 @@ import { resolveContext } from '../../validate/context.js'
 import { classifyHosts } from '../../x509/names.js'
 import { type ConfigInput, type ReadMember, readMember } from '../read/input.js'
 import { isUnresolved } from '../read/read-option.js'
-import type { EtcdVersion, ParsedVersion } from '../tables/version.js'
-import { readVersion } from '../tables/version.js'
-import { finding } from '../finding.js'
+import { type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
+import { reported } from '../finding.js'
 import { byCause } from './causes.js'
-import { type FileOptions, type FilesReading, NOTHING_READ, readFiles } from './files.js'
-import { LintMember } from './member.js'
+import { type FileOptions, type FilesReading, inWordsOfEtcd, NOTHING_READ, readFiles } from './files.js'
+import { byRules, LintMember } from './member.js'
 import { filesRules } from './rules-files.js'
 import { runtimeRules } from './rules-runtime.js'
-import { RULES } from './rules.js'
+import { memberFindings } from './rules.js'
 import {
   checkIgnore,
   type CommentSuppression,
@@ -113,28 +111,19 @@ export async function lintEtcdConfig(config: ConfigInput, options: LintOptions =
  */
 export function resolveLint(options: LintOptions): LintContext {
   checkOptions('options', options, OPTIONS)
-  const { readFiles = true, version, hosts = [], at, clockSkew, expiryWarning, ignore = [], root } = options
-  const { comments = true, member } = options
+  const { readFiles = true, comments = true, version, hosts = [], clockSkew, expiryWarning, ignore = [] } = options
+  const { member = null, root = null } = options
   if (typeof readFiles !== 'boolean') throw optionInvalid('readFiles', 'must be true or false')
   if (typeof comments !== 'boolean') throw optionInvalid('comments', 'must be true or false')
-  if (root !== undefined && (typeof root !== 'string' || root === '')) throw optionInvalid('root', 'must be a folder')
-  if (member !== undefined && (typeof member !== 'string' || member === '')) {
+  if (root !== null && (typeof root !== 'string' || root === '')) throw optionInvalid('root', 'must be a folder')
+  if (member !== null && (typeof member !== 'string' || member === '')) {
     throw optionInvalid('member', 'must be the name of a member')
   }
   classifyHosts(hosts)
-  const resolved = resolveContext({ usage: 'server', at, clockSkew, expiryWarning })
-  return {
-    readFiles,
-    version: version === undefined ? null : readVersion(version, 'version'),
-    hosts,
-    at: resolved.at,
-    clockSkew,
-    expiryWarning,
-    ignore: checkIgnore(ignore),
-    comments,
-    member: member ?? null,
-    root: root ?? null,
-  }
+  const { at } = resolveContext({ usage: 'server', at: options.at, clockSkew, expiryWarning })
+  const parsed = version === undefined ? null : readVersion(version, 'version')
+  const shared = { readFiles, comments, hosts, at, clockSkew, expiryWarning, member, root }
+  return { ...shared, version: parsed, ignore: checkIgnore(ignore) }
 }
 
 /**
@@ -144,26 +133,28 @@ export function resolveLint(options: LintOptions): LintContext {
  */
 export async function lintMember(read: ReadMember, context: LintContext, isCompared = false): Promise<LintedMember> {
   const { settings, isWhole, others } = read
+  const { version, versionPlace, probes = [], published = [] } = read.context
   const member = new LintMember({
     settings,
     others,
-    version: context.version ?? read.context.version,
-    versionPlace: context.version === null ? (read.context.versionPlace ?? null) : null,
+    version: context.version ?? version,
+    versionPlace: context.version === null ? (versionPlace ?? null) : null,
     isWhole,
-    probes: read.context.probes ?? [],
-    published: read.context.published ?? [],
+    probes,
+    published,
     written: null,
   })
   const files = context.readFiles ? await readFiles(member, read, context) : NOTHING_READ
-  const findings = byCause([
+  const findings = [
     ...read.findings.filter((each) => !isIgnoredType(each, member)),
-    ...RULES.flatMap((rule) => rule(member)),
+    ...memberFindings(member),
     ...unresolvedValues(read),
     ...files.findings,
     ...filesRules(files, { member, isCompared, at: context.at, clockSkew: context.clockSkew }),
-    ...runtimeRules(member, read, context.readFiles),
-  ])
-  return { member, files, read, findings, comments: context.comments ? commentsOf(read.texts) : [] }
+    ...byRules(runtimeRules, member, read, context.readFiles),
+  ].map((each) => inWordsOfEtcd(each, read))
+  const comments = context.comments ? commentsOf(read.texts) : []
+  return { member, files, read, findings: byCause(findings), comments }
 }
 
 /** What this version ignores cannot have the wrong type. */
@@ -174,19 +165,18 @@ function isIgnoredType({ code, details }: Finding, member: LintMember): boolean 
 }
 
 function unresolvedValues({ settings, findings }: ReadMember): Finding[] {
-  const isReported = ({ line, column, file }: ConfigPlace): boolean =>
-    findings.some(
-      ({ code, details }) =>
-        code === 'config/not-expanded' && details.line === line && details.column === column && details.file === file,
-    )
-  return settings
-    .all()
-    .filter(({ text, place }) => isUnresolved(text) && !isReported(place))
-    .map(({ place, text, form }) => {
+  const placesOf = findings.flatMap(({ code, details }) => (code === 'config/not-expanded' ? [details] : []))
+  return reported((report) => {
+    for (const { text, place, form } of settings.all()) {
+      const isReported = placesOf.some(
+        ({ line, column, file }) => line === place.line && column === place.column && file === place.file,
+      )
+      if (!isUnresolved(text) || isReported) continue
       // Etcd expands nothing in its file.
       const kind = form === 'yaml' && /\$[({A-Za-z_]/.test(text) ? ('value of a file' as const) : ('value' as const)
-      return finding('config/not-checked', { ...place, kind, what: [text], why: '' })
-    })
+      report('config/not-checked', { ...place, kind, what: [text], why: '' })
+    }
+  })
 }
 
 export function lintReport(

@@ -1,5 +1,6 @@
 /** One member as the rules see it: a configuration that is linted, or one that is going to be written. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
+import { type Reporter, reported } from '../finding.js'
 import type { Finding } from '../../report/finding.js'
 import {
   isUnresolved,
@@ -9,13 +10,24 @@ import {
   type ReadOption,
 } from '../read/read-option.js'
 import type { Setting, Settings, SideField } from '../read/settings.js'
-import { formAvailability, parseGoBoolean } from '../tables/options.js'
+import { type ConfigForm, formAvailability, parseGoBoolean } from '../tables/options.js'
 import { passthroughSpellings } from '../tables/passthrough-options.js'
 import { availableIn, type ParsedVersion } from '../tables/version.js'
 import { type EtcdUrl, readUrl, type UrlUse } from '../url.js'
 
-/** A rule checks one member. */
-export type Rule = (member: LintMember) => readonly Finding[]
+/** A rule checks a member, with what else it needs to know. */
+export type Rule<More extends readonly unknown[] = []> = (report: Reporter, member: LintMember, ...more: More) => void
+
+/** What the rules report, in their order. */
+export function byRules<More extends readonly unknown[]>(
+  rules: readonly Rule<More>[],
+  member: LintMember,
+  ...more: More
+): Finding[] {
+  return reported((report) => {
+    for (const rule of rules) rule(report, member, ...more)
+  })
+}
 
 /** A URL that etcd accepts, and the setting that has it. */
 export interface ServedUrl extends EtcdUrl {
@@ -25,18 +37,23 @@ export interface ServedUrl extends EtcdUrl {
 /** Entries of one list that are checked at most. */
 export const MAX_ENTRIES = 500
 
-/** The URLs of a setting that etcd accepts. */
-export function urlsOf(setting: Setting, use: UrlUse): ServedUrl[] {
-  return checkedEntries(setting).flatMap((text) => {
-    if (setting.isOpen(text)) return []
-    const reading = readUrl(text, use)
-    return 'refused' in reading ? [] : [{ ...reading.url, setting }]
-  })
-}
-
 /** The entries of a list that are checked. */
 export function checkedEntries({ values, isWritten }: Setting): readonly string[] {
   return isWritten ? values : values.slice(0, MAX_ENTRIES)
+}
+
+/** The URLs of a setting that etcd accepts. */
+export function urlsOf(setting: Setting, use: UrlUse): ServedUrl[] {
+  return checkedEntries(setting).flatMap((text) => {
+    const url = setting.isOpen(text) ? null : acceptedUrl(text, use)
+    return url === null ? [] : [{ ...url, setting }]
+  })
+}
+
+/** Null for a URL that etcd refuses. */
+export function acceptedUrl(text: string, use: UrlUse = 'advertise'): EtcdUrl | null {
+  const reading = readUrl(text, use)
+  return 'refused' in reading ? null : reading.url
 }
 
 /** The members and URLs of an initial cluster, in their order: `name=url,name=url`. */
@@ -78,6 +95,12 @@ export class LintSide {
     return parseGoBoolean(this.get(field).text) === true
   }
 
+  /** Whether an option is set, and if it is a switch, on. */
+  uses(field: SideField): boolean {
+    const { isSet, row } = this.get(field)
+    return isSet && (row.kind !== 'boolean' || this.isOn(field))
+  }
+
   /** Whether any URL is served with TLS. */
   get servesTls(): boolean {
     return this.listen.some(({ isTls }) => isTls)
@@ -95,10 +118,8 @@ export class LintSide {
 
   /** Whether any option shows that TLS is meant. */
   get meansTls(): boolean {
-    return (
-      (['certFile', 'keyFile', 'trustedCaFile'] as const).some((field) => this.get(field).isSet) ||
-      this.isOn('clientCertAuth') ||
-      this.isOn('autoTls')
+    return (['certFile', 'keyFile', 'trustedCaFile', 'clientCertAuth', 'autoTls'] as const).some((each) =>
+      this.uses(each),
     )
   }
 
@@ -111,9 +132,9 @@ export class LintSide {
 interface MemberParts {
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
-  /** Null if neither the caller nor an image tells it. */
+  /** Null if neither the caller nor an image names it. */
   readonly version: ParsedVersion | null
-  /** Where an image tells it; null if the caller does. */
+  /** The place of the image that names it; null if the caller does. */
   readonly versionPlace?: ConfigPlace | null
   /** False if what is not set may be set elsewhere. */
   readonly isWhole: boolean
@@ -123,11 +144,19 @@ interface MemberParts {
   readonly written: Readonly<Record<'client' | 'peer', boolean>> | null
 }
 
+/** An option that is in force, and that the version has. */
+interface UsedOption {
+  readonly text: string
+  readonly form: ConfigForm
+  readonly place: ConfigPlace
+}
+
 export class LintMember {
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
   readonly client: LintSide
   readonly peer: LintSide
+  readonly sides: readonly LintSide[]
   readonly version: ParsedVersion | null
   readonly versionPlace: ConfigPlace | null
   readonly isWhole: boolean
@@ -135,35 +164,44 @@ export class LintMember {
   readonly published: readonly PublishedPort[]
   /** Whether it is going to be written: for all releases of its version, and only what is safe. */
   readonly isWritten: boolean
+  readonly #isFile: boolean
 
-  constructor({
-    settings,
-    others,
-    version,
-    versionPlace = null,
-    isWhole,
-    probes = [],
-    published = [],
-    written,
-  }: MemberParts) {
-    this.settings = settings
-    this.others = others
-    this.client = new LintSide('client', settings, written?.client === true)
-    this.peer = new LintSide('peer', settings, written?.peer === true)
-    this.version = version
-    this.versionPlace = versionPlace
-    this.isWhole = isWhole
-    this.probes = probes
-    this.published = published
-    this.isWritten = written !== null
+  constructor(parts: MemberParts) {
+    this.settings = parts.settings
+    this.others = parts.others
+    this.client = new LintSide('client', parts.settings, parts.written?.client === true)
+    this.peer = new LintSide('peer', parts.settings, parts.written?.peer === true)
+    this.sides = [this.client, this.peer]
+    this.version = parts.version
+    this.versionPlace = parts.versionPlace ?? null
+    this.isWhole = parts.isWhole
+    this.probes = parts.probes ?? []
+    this.published = parts.published ?? []
+    this.isWritten = parts.written !== null
+    this.#isFile = [...parts.settings.all(), ...parts.others].some(({ form }) => form === 'yaml')
   }
 
-  /** A passthrough option that is in force: next to a file, only its keys are. */
-  passthrough(name: string): PassthroughOption | undefined {
-    const isFile = [...this.settings.all(), ...this.others].some(({ form }) => form === 'yaml')
-    return this.others.findLast(
-      (each) => each.name === name && (each.form === 'yaml') === isFile && each.text !== undefined && each.text !== '',
-    )
+  /** An option by its flag, of either table; undefined if it is not in force, or if the version does not have it. */
+  used(flag: string): UsedOption | undefined {
+    const option =
+      this.settings.all().find(({ row }) => row.flag?.name === flag) ??
+      // Next to a file, only its keys are in force.
+      this.others.findLast(
+        ({ name, form, text = '' }) => name === flag && (form === 'yaml') === this.#isFile && text !== '',
+      )
+    return option?.text === undefined || option.text === '' || !this.hasOption(option)
+      ? undefined
+      : { text: option.text, form: option.form, place: option.place }
+  }
+
+  /** The same, if its value is not completed elsewhere. */
+  known(flag: string): UsedOption | undefined {
+    const option = this.used(flag)
+    return option === undefined || this.isOpen(option.text) ? undefined : option
+  }
+
+  isOn(flag: string): boolean {
+    return parseGoBoolean(this.used(flag)?.text ?? '') === true
   }
 
   /** Whether the version has an option at all. */

@@ -37,8 +37,8 @@ const CURVES: Readonly<Partial<Record<string, { readonly openssl: string; readon
 
 /** Reads the files that `--auth-token=jwt,…` names. */
 export async function readTokenKeys(member: LintMember, read: ReadMember, root: string | null): Promise<TokenKeys> {
-  const option = member.passthrough('auth-token')
-  if (option?.text === undefined || member.isOpen(option.text)) return NO_KEYS
+  const option = member.known('auth-token')
+  if (option === undefined) return NO_KEYS
   const tokens = readTokenOptions(option.text)
   if (tokens === null) return NO_KEYS
   const method = tokens.get('sign-method') ?? ''
@@ -73,7 +73,7 @@ export async function readTokenKeys(member: LintMember, read: ReadMember, root: 
 }
 
 interface NamedKey {
-  readonly option: PassthroughOption
+  readonly option: Pick<PassthroughOption, 'place'>
   readonly name: 'priv-key' | 'pub-key'
   readonly path: string
   /** Whether any file is a key, since it is a secret that all members share. */

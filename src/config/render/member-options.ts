@@ -4,7 +4,7 @@ import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-e
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import { LintMember } from '../lint/member.js'
-import { RULES } from '../lint/rules.js'
+import { memberFindings } from '../lint/rules.js'
 import type { ExtraValue, MemberConfig, TlsSide } from '../model.js'
 import { nearest } from '../read/meaning.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
@@ -119,7 +119,7 @@ export function optionsOf(
   })
   const optionOf = ({ details }: Finding): unknown => ('option' in details ? details.option : null)
   const known = new Set(findings.map(optionOf))
-  const byRules = RULES.flatMap((rule) => rule(member)).filter(
+  const byRules = memberFindings(member).filter(
     (each) => (each.severity === 'error' || REFUSED.has(each.code)) && !known.has(optionOf(each)),
   )
   return { written: [...typed.written, ...extra.written], findings: [...findings, ...byRules] }

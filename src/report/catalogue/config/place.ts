@@ -1,5 +1,42 @@
-/** Words about configurations, shared by the rows about them. */
+/** Rows and words about configurations. */
+import { type CatalogueRow, rowByKind, type Severity } from '../../row.js'
 import { listed } from '../../words.js'
+import { type ConfigPlace, placed } from '../place.js'
+
+/** What a finding about an option says. The message is `says` after the option and its place, or `message`. */
+type OptionText<D> = {
+  /** Default: error. */
+  readonly severity?: Severity | ((details: D) => Severity)
+  readonly refusals?: CatalogueRow<D>['refusals']
+  remedy(details: D): string
+} & ({ says(details: D): string } | { message(details: D): string })
+
+/** A row about an option. */
+export function optionRow<D extends ConfigPlace>(text: OptionText<D>): CatalogueRow<D> {
+  if ('message' in text) return { severity: 'error', ...text }
+  const { says, ...rest } = text
+  return {
+    severity: 'error',
+    ...rest,
+    message(details) {
+      const said = says(details)
+      return `${placed(details)}${said.startsWith(':') ? '' : ' '}${said}`
+    },
+  }
+}
+
+/** A row about an option whose texts depend on the `kind` in its details. `refusals` are those of all kinds. */
+export function optionKinds<D extends ConfigPlace & { kind: string }>({
+  kinds,
+  refusals = [],
+}: {
+  readonly kinds: { readonly [K in D['kind']]: OptionText<D> }
+  readonly refusals?: CatalogueRow<D>['refusals']
+}): CatalogueRow<D> {
+  const rows = Object.entries<OptionText<D>>(kinds).map(([kind, text]) => [kind, optionRow(text)])
+  type Kinds = Parameters<typeof rowByKind<D>>[0]['kinds']
+  return rowByKind<D>({ kinds: Object.fromEntries(rows) as Kinds, refusals })
+}
 
 /** The file, or the configuration if it has no name. */
 export function theText(file: string | null, otherwise = 'The configuration'): string {
@@ -14,6 +51,11 @@ export function releases(since: readonly string[]): string {
 /** `2026-03-01` */
 export function day(date: Date): string {
   return date.toISOString().slice(0, 10)
+}
+
+/** The form of a verb that fits a list of subjects. */
+export function verb(subjects: readonly string[], one: string, several: string): string {
+  return subjects.length === 1 ? one : several
 }
 
 /** Keys of the two TLS blocks of a file. */

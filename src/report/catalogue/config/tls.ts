@@ -1,13 +1,14 @@
 /** Findings about the addresses and the TLS of a member: what is open, what is unreachable, who is accepted. */
-import { row, rowByKind } from '../../row.js'
 import { listed } from '../../words.js'
-import { type ConfigPlace, placed } from '../place.js'
-import { allSpelledLike, spelledLike } from './place.js'
+import type { ConfigPlace } from '../place.js'
+import { allSpelledLike, optionKinds, optionRow, spelledLike } from './place.js'
 
 type Side = 'client' | 'peer'
 
-const CLIENT_TLS = ['cert-file', 'key-file', 'trusted-ca-file', 'client-cert-auth']
-const PEER_TLS = CLIENT_TLS.map((flag) => `peer-${flag}`)
+const TLS_FLAGS = {
+  client: ['cert-file', 'key-file', 'trusted-ca-file', 'client-cert-auth'],
+  peer: ['peer-cert-file', 'peer-key-file', 'peer-trusted-ca-file', 'peer-client-cert-auth'],
+}
 
 function https(url: string): string {
   return url.replace(/^http:/, 'https:')
@@ -24,50 +25,41 @@ export interface ProbeDetails extends ConfigPlace {
   plain: string | null
 }
 
-function prober({ by }: ProbeDetails): string {
-  return by === 'kubelet' ? 'the kubelet' : 'the command'
-}
-
-const PROBE: Readonly<Record<ProbeDetails['why'], (details: ProbeDetails) => string>> = {
+const PROBE: Readonly<Record<ProbeDetails['why'], (details: ProbeDetails & { prober: string }) => string>> = {
   name: ({ port }) => `the container has no port of the name "${port}"`,
   port: ({ port }) => `etcd does not listen on port ${port}`,
-  address: (details) => `${prober(details)} does not reach ${details.url ?? 'it'} at the address of the probe`,
+  address: ({ prober, url }) => `${prober} does not reach ${url ?? 'it'} at the address of the probe`,
   scheme: ({ url }) => `etcd serves ${url ?? 'it'}, and the probe has the other scheme`,
-  certificate: (details) =>
-    `etcd requires a client certificate at ${details.url ?? 'it'}, and ${prober(details)} has none`,
+  certificate: ({ prober, url }) => `etcd requires a client certificate at ${url ?? 'it'}, and ${prober} has none`,
   CA: ({ url }) => `the command has no CA to verify the certificate of ${url ?? 'etcd'}`,
   path: ({ path, url }) => `etcd has no ${path} at ${url ?? 'that port'} and answers 404`,
   release: ({ path }) => `this release of etcd has no ${path}, which 3.4.29 and 3.5.11 added`,
 }
 
-const HEALTH = 'Write /health, or since 3.4.29 and 3.5.11 /livez or /readyz.'
-
-function probeRemedy(details: ProbeDetails): string {
-  const { why, by, option, plain, url } = details
+function probeRemedy({ why, by, option, plain, url }: ProbeDetails): string {
   if (why === 'name') return `Write the number of the port in ${option}, or name the port under "ports".`
-  if (why === 'path') return HEALTH
+  if (why === 'path') return 'Write /health, or since 3.4.29 and 3.5.11 /livez or /readyz.'
   if (why === 'release') return 'Write /health.'
-  const reached = (url ?? 'https://127.0.0.1:2379').replace('0.0.0.0', '127.0.0.1')
   if (by === 'command') {
+    const reached = (url ?? 'https://127.0.0.1:2379').replace('0.0.0.0', '127.0.0.1')
     const files = reached.startsWith('http:') ? '' : ', with the CA, a client certificate and its key'
     return `Let the command connect to ${reached}${files}; for etcdctl: --endpoints, --cacert, --cert and --key.`
   }
-  const port = /:(\d+)$/.exec(plain ?? '')?.[1] ?? '2381'
+  const [, port = '2381'] = /:(\d+)$/.exec(plain ?? '') ?? []
   const first =
     plain === null
-      ? 'Set --listen-metrics-urls to a URL without TLS that the kubelet reaches, for example http://127.0.0.1:2381 in a pod with hostNetwork. Set'
+      ? 'Set --listen-metrics-urls to a URL without TLS that the kubelet reaches, for example http://127.0.0.1:2381 in a pod with hostNetwork. '
       : why === 'address'
-        ? `Set the host of ${option} to 127.0.0.1 in a pod with hostNetwork, or listen on an address of the pod instead of ${plain}. Set`
-        : 'Set'
-  return `${first} the port of ${option} to ${port} and its scheme to HTTP.`
+        ? `Set the host of ${option} to 127.0.0.1 in a pod with hostNetwork, or listen on an address of the pod instead of ${plain}. `
+        : ''
+  return `${first}Set the port of ${option} to ${port} and its scheme to HTTP.`
 }
 
-function ignoredToo({ ignored }: { ignored?: string }): string {
-  return ignored === undefined ? '' : `: etcd ignores ${ignored}`
-}
+const NO_HANDSHAKE = 'tls: first record does not look like a TLS handshake'
+const REACHABLE = 'Write the name or address at which others reach this member, and issue its certificate for it.'
 
 export const configTls = {
-  'config/plaintext-url': rowByKind<
+  'config/plaintext-url': optionKinds<
     ConfigPlace & {
       kind:
         | 'next to TLS options'
@@ -83,124 +75,89 @@ export const configTls = {
       other: string
     }
   >({
-    refusals: [
-      {
-        by: 'Go',
-        words: 'tls: first record does not look like a TLS handshake',
-        when: ({ kind }) => kind === 'member list',
-      },
-    ],
     kinds: {
       'next to TLS options': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, which is not encrypted and requests no certificate.`,
-        remedy: ({ url }) =>
-          `Write ${https(url)}, with a certificate, a key and a CA. If you mean plaintext, remove all TLS options of that side.`,
+        says: open,
+        remedy: ({ url }) => `${serve(url)} If you mean plaintext, remove all TLS options of that side.`,
       },
       'no TLS options': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, which is not encrypted and requests no certificate.`,
-        remedy: ({ url }) =>
-          `Write ${https(url)}, with a certificate, a key and a CA. If you mean plaintext, listen only on the loopback address.`,
+        says: open,
+        remedy: ({ url }) => `${serve(url)} If you mean plaintext, listen only on the loopback address.`,
       },
       'loopback next to TLS': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, where every user of this machine bypasses the certificates.`,
+        says: ({ url }) => `has ${url}, where every user of this machine bypasses the certificates.`,
         remedy: ({ url }) => `Write ${https(url)}, with a certificate that names this address, or remove it.`,
       },
       'same port': {
-        severity: 'error',
-        message: (details) => `${placed(details)} has ${details.url} and ${details.other} on one port.`,
+        says: ({ url, other }) => `has ${url} and ${other} on one port.`,
         remedy: ({ url }) => `Remove ${url}.`,
       },
       peers: {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} is ${details.url}, while clients use TLS. Peers have TLS options of their own.`,
-        remedy: ({ option }) => `Set ${allSpelledLike(option, PEER_TLS)}, and write https in all peer URLs.`,
+        says: ({ url }) => `is ${url}, while clients use TLS. Peers have TLS options of their own.`,
+        remedy: ({ option }) => `Set ${allSpelledLike(option, TLS_FLAGS.peer)}, and write https in all peer URLs.`,
       },
       'member list': {
-        severity: 'error',
-        message: (details) => `${placed(details)} has ${details.url} for "${details.other}", but peers use TLS here.`,
+        refusals: { Go: NO_HANDSHAKE },
+        says: ({ url, other }) => `has ${url} for "${other}", but peers use TLS here.`,
         remedy: ({ url }) => `Write ${https(url)}, on all members.`,
       },
       loopback: {
         severity: 'info',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, which every user of this machine can reach without TLS.`,
+        says: ({ url }) => `has ${url}, which every user of this machine can reach without TLS.`,
         remedy: ({ url }) => `Write ${https(url)}, with a certificate for that address, or remove it.`,
       },
       'socket next to TLS': {
         severity: 'warning',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, where every user who may write to that socket bypasses the certificates.`,
+        says: ({ url }) => `has ${url}, where every user who may write to that socket bypasses the certificates.`,
         remedy: ({ url }) =>
           `Remove ${url}, or write ${url.replace(/^unix:/i, 'unixs:')}, which requests certificates.`,
       },
     },
   }),
-  'config/tls-unused': row<ConfigPlace & { urls: string[] }>({
+  'config/tls-unused': optionRow<ConfigPlace & { urls: string[] }>({
     severity: 'warning',
-    refusals: [
-      { by: 'etcd', words: 'scheme is http or unix while key and cert files are present; ignoring key and cert files' },
-    ],
-    message: (details) => `${placed(details)} is not used: this side listens only on ${listed(details.urls)}.`,
+    refusals: { etcd: 'scheme is http or unix while key and cert files are present; ignoring key and cert files' },
+    says: ({ urls }) => `is not used: this side listens only on ${listed(urls)}.`,
     remedy: ({ option }) => `Use https in the listen and advertise URLs, or remove ${option}.`,
   }),
-  'config/metrics-plaintext': row<ConfigPlace & { url: string; isProbed?: boolean }>({
+  'config/metrics-plaintext': optionRow<ConfigPlace & { url: string; isProbed?: boolean }>({
     severity: 'warning',
-    message: (details) => `${placed(details)} has ${details.url}, which other machines can read without TLS.`,
+    says: ({ url }) => `has ${url}, which other machines can read without TLS.`,
     remedy: ({ isProbed }) =>
       isProbed === true
-        ? 'Allow only your monitoring to connect to the port, by a NetworkPolicy. The kubelet needs it without TLS.'
+        ? 'Allow only your monitoring to connect to the port, by a NetworkPolicy or a firewall. The kubelet needs it without TLS.'
         : 'Listen on 127.0.0.1, use https, or protect the port by a firewall.',
   }),
-  'config/metrics-address-check': row<ConfigPlace & { url: string }>({
+  'config/metrics-address-check': optionRow<ConfigPlace & { url: string }>({
     severity: 'info',
-    message: (details) =>
-      `${placed(details)} has ${details.url}, where the certificate of a client must name its address.`,
+    says: ({ url }) => `has ${url}, where the certificate of a client must name its address.`,
     remedy: () => 'Issue the metrics collector a certificate with its address, or without any name.',
   }),
-  'config/probe-unanswered': row<ProbeDetails>({
-    severity: 'error',
-    message: (details) => `${placed(details)} cannot succeed: ${PROBE[details.why](details)}.`,
+  'config/probe-unanswered': optionRow<ProbeDetails>({
+    says: (details) => `cannot succeed: ${PROBE[details.why]({ ...details, prober: `the ${details.by}` })}.`,
     remedy: probeRemedy,
   }),
-  'config/url-repeated': rowByKind<
+  'config/url-repeated': optionKinds<
     ConfigPlace & { kind: 'port' | 'member list' | 'members'; url: string; by: string[] }
   >({
-    refusals: [
-      { by: 'Go', words: 'bind: address already in use', when: ({ kind }) => kind === 'port' },
-      { by: 'etcd', words: 'initial cluster … has duplicate url', when: ({ kind }) => kind === 'member list' },
-      {
-        by: 'etcd',
-        words: 'failed to resolve … to match --initial-cluster=…',
-        when: ({ kind }) => kind === 'member list',
-      },
-    ],
     kinds: {
       port: {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, whose port is used by ${listed(details.by, 'another URL')} already.`,
+        refusals: { Go: 'bind: address already in use' },
+        says: ({ url, by }) => `has ${url}, whose port is used by ${listed(by, 'another URL')} already.`,
         remedy: () => 'Use another port, or remove the address that the other URL covers.',
       },
       'member list': {
-        severity: 'error',
-        message: (details) => `${placed(details)} has ${details.url} twice, for ${listed(details.by)}.`,
+        refusals: { etcd: ['initial cluster … has duplicate url', 'failed to resolve … to match --initial-cluster=…'] },
+        says: ({ url, by }) => `has ${url} twice, for ${listed(by)}.`,
         remedy: () => 'Write the peer URLs of each member once.',
       },
       members: {
-        severity: 'error',
         message: ({ option, url, by }) => `${listed(by)} have the same URL in ${option}: ${url}.`,
         remedy: ({ option }) => `Write the address of each member in its ${option}.`,
       },
     },
   }),
-  'config/advertise-unreachable': rowByKind<
+  'config/advertise-unreachable': optionKinds<
     ConfigPlace & {
       kind: 'plaintext' | 'plaintext to peers' | 'TLS' | 'port' | 'loopback' | 'wildcard' | 'address' | 'service'
       url: string
@@ -208,121 +165,102 @@ export const configTls = {
       listen: string
     }
   >({
-    refusals: [
-      {
-        by: 'Go',
-        words: 'tls: first record does not look like a TLS handshake',
-        when: ({ kind }) => kind.startsWith('plaintext'),
-      },
-    ],
     kinds: {
       plaintext: {
         severity: 'warning',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, but this member listens with https: ${details.listen}. Clients that read the URLs from the cluster cannot connect.`,
+        refusals: { Go: NO_HANDSHAKE },
+        says: (details) => `${notHttp(details)} Clients that read the URLs from the cluster cannot connect.`,
         remedy: ({ url }) => `Write ${https(url)}.`,
       },
       'plaintext to peers': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, but this member listens with https: ${details.listen}.`,
+        refusals: { Go: NO_HANDSHAKE },
+        says: notHttp,
         remedy: ({ url }) => `Write ${https(url)}.`,
       },
       TLS: {
         severity: 'warning',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, but this member listens only with http: ${details.listen}.`,
+        says: ({ url, listen }) => `has ${url}, but this member listens only with http: ${listen}.`,
         remedy: () => 'Listen with https, with a certificate and a key.',
       },
       port: {
         severity: 'warning',
-        message: (details) => `${placed(details)} has ${details.url}, but this member listens on ${details.listen}.`,
+        says: ({ url, listen }) => `has ${url}, but this member listens on ${listen}.`,
         remedy: () => 'Advertise the port that this member listens on, unless the advertised port is forwarded to it.',
       },
       loopback: {
         severity: 'warning',
-        message: (details) => `${placed(details)} has ${details.url}, which leads other machines to themselves.`,
-        remedy: () => 'Write the name or address at which others reach this member, and issue its certificate for it.',
+        says: ({ url }) => `has ${url}, which leads other machines to themselves.`,
+        remedy: () => REACHABLE,
       },
       wildcard: {
         severity: 'warning',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, which is a wildcard address, not one that others can reach.`,
-        remedy: () => 'Write the name or address at which others reach this member, and issue its certificate for it.',
+        says: ({ url }) => `has ${url}, which is a wildcard address, not one that others can reach.`,
+        remedy: () => REACHABLE,
       },
       service: {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, but the pods of the StatefulSet have their names below "${details.listen}", so that name does not exist.`,
+        says: ({ url, listen }) =>
+          `has ${url}, but the pods of the StatefulSet have their names below "${listen}", so that name does not exist.`,
         remedy: ({ listen }) => `Write POD.${listen} in the URLs, or correct "serviceName" and the namespace.`,
       },
       address: {
         severity: 'warning',
-        message: (details) =>
-          `${placed(details)} has ${details.url}, but this member listens only on ${details.listen}, which other machines cannot reach.`,
+        says: ({ url, listen }) =>
+          `has ${url}, but this member listens only on ${listen}, which other machines cannot reach.`,
         remedy: () =>
           'Listen on the advertised address, or on all addresses, unless a program on this machine forwards it.',
       },
     },
   }),
-  'config/client-auth-off': rowByKind<ConfigPlace & { kind: Side }>({
+  'config/client-auth-off': optionKinds<ConfigPlace & { kind: Side }>({
     kinds: {
       client: {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} is set, and etcd requests no certificate from clients: anybody who reaches the port can read and write, unless etcd requires a password.`,
-        remedy: ({ option }) =>
-          `Set ${spelledLike(option, 'trusted-ca-file')} to the CA of the clients, and ${spelledLike(option, 'client-cert-auth')} to true.`,
+        says: () =>
+          'is set, and etcd requests no certificate from clients: anybody who reaches the port can read and write, unless etcd requires a password.',
+        remedy: ({ option }) => request(option, 'client'),
       },
       peer: {
-        severity: 'error',
-        message: (details) => `${placed(details)} is set, and etcd requests no certificate from other members.`,
-        remedy: ({ option }) =>
-          `Set ${spelledLike(option, 'peer-trusted-ca-file')} to the CA of the members, and ${spelledLike(option, 'peer-client-cert-auth')} to true.`,
+        says: () => 'is set, and etcd requests no certificate from other members.',
+        remedy: ({ option }) => request(option, 'peer'),
       },
     },
   }),
-  'config/client-auth-implied': rowByKind<ConfigPlace & { kind: Side; auth: string; isFalse: boolean }>({
+  'config/client-auth-implied': optionKinds<ConfigPlace & { kind: Side; auth: string; isFalse: boolean }>({
     kinds: {
       client: {
         severity: 'warning',
-        message: (details) =>
-          `${placed(details)} makes etcd require certificates from clients, and ${details.auth} is ${details.isFalse ? 'false' : 'not set'}, so etcd takes no user from them.`,
+        says: ({ auth, isFalse }) =>
+          `makes etcd require certificates from clients, and ${auth} is ${isFalse ? 'false' : 'not set'}, so etcd takes no user from them.`,
         remedy: ({ auth }) => `Set ${auth} to true.`,
       },
       peer: {
         severity: 'info',
-        message: (details) =>
-          `${placed(details)} makes etcd require certificates from members, although ${details.auth} is ${details.isFalse ? 'false' : 'not set'}.`,
+        says: ({ auth, isFalse }) =>
+          `makes etcd require certificates from members, although ${auth} is ${isFalse ? 'false' : 'not set'}.`,
         remedy: ({ auth }) => `Set ${auth} to true, so that the file shows what etcd does.`,
       },
     },
   }),
-  'config/client-auth-by-public-cas': rowByKind<
+  'config/client-auth-by-public-cas': optionKinds<
     ConfigPlace & { kind: 'no CA' | 'public CAs' | 'many CAs'; auth: string; path: string; count: number }
   >({
     kinds: {
       'no CA': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} is not set, so with ${details.auth} etcd accepts every certificate of a CA that this machine trusts.`,
+        says: ({ auth }) =>
+          `is not set, so with ${auth} etcd accepts every certificate of a CA that this machine trusts.`,
         remedy: ({ option }) => `Set ${option} to your own CA.`,
       },
       'public CAs': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} names ${details.path}, the public CAs of the machine. Etcd accepts every certificate of any of them.`,
-        remedy: ({ option }) => `Set ${option} to a file that contains only the CA of etcd’s own clients or members.`,
+        says: ({ path }) => `names ${path}, the public CAs of the machine. ${ANY_OF_THEM}`,
+        remedy: onlyOwnCa,
       },
       'many CAs': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} names ${details.path}, which contains ${String(details.count)} CAs, as many as a list of public CAs. Etcd accepts every certificate of any of them.`,
-        remedy: ({ option }) => `Set ${option} to a file that contains only the CA of etcd’s own clients or members.`,
+        says: ({ path, count }) =>
+          `names ${path}, which contains ${String(count)} CAs, as many as a list of public CAs. ${ANY_OF_THEM}`,
+        remedy: onlyOwnCa,
       },
     },
   }),
-  'config/auto-tls': rowByKind<
+  'config/auto-tls': optionKinds<
     ConfigPlace & {
       kind: 'clients' | 'peers' | 'replaces' | 'ignored'
       /** The URL that is open, or the option that is set as well. */
@@ -333,31 +271,27 @@ export const configTls = {
   >({
     kinds: {
       clients: {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} requests no certificate from clients at ${details.other}, and serves one that no client can verify${ignoredToo(details)}.`,
-        remedy: ({ option }) => `Remove ${option}, and set ${allSpelledLike(option, CLIENT_TLS)}.`,
+        says: (details) =>
+          `requests no certificate from clients at ${details.other}, and serves one that no client can verify${ignoredToo(details)}.`,
+        remedy: ({ option }) => `Remove ${option}, and set ${allSpelledLike(option, TLS_FLAGS.client)}.`,
       },
       peers: {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} requests no certificate from other members at ${details.other}${ignoredToo(details)}.`,
-        remedy: ({ option }) => `Remove ${option}, and set ${allSpelledLike(option, PEER_TLS)}.`,
+        says: (details) => `requests no certificate from other members at ${details.other}${ignoredToo(details)}.`,
+        remedy: ({ option }) => `Remove ${option}, and set ${allSpelledLike(option, TLS_FLAGS.peer)}.`,
       },
       replaces: {
-        severity: 'error',
-        message: (details) => `${placed(details)} and ${details.other} are both set; etcd ignores one of them.`,
+        says: ({ other }) => `and ${other} are both set; etcd ignores one of them.`,
         remedy: ({ option, other }) => `Remove ${option} and keep ${other}, with a certificate of your own CA.`,
       },
       ignored: {
         severity: 'warning',
-        message: (details) => `${placed(details)} has no effect, because ${details.other} is set.`,
+        says: ({ other }) => `has no effect, because ${other} is set.`,
         remedy: ({ option }) =>
           `Remove ${option}: it would take effect if the certificate file were removed by mistake.`,
       },
     },
   }),
-  'config/restriction-not-in-force': rowByKind<
+  'config/restriction-not-in-force': optionKinds<
     ConfigPlace & {
       kind: 'configuration file' | 'no certificates requested' | 'separate HTTP URL'
       /** The option that is the cause. */
@@ -368,33 +302,30 @@ export const configTls = {
   >({
     kinds: {
       'configuration file': {
-        severity: 'error',
-        message: (details) =>
-          /^(?:--|ETCD_)/.test(details.option)
-            ? `${placed(details)} has no effect: --config-file makes etcd ignore all flags and variables.`
-            : `${placed(details)} has no effect: etcd takes a CRL only from flags or variables.`,
+        says: ({ option }) =>
+          /^(?:--|ETCD_)/.test(option)
+            ? 'has no effect: --config-file makes etcd ignore all flags and variables.'
+            : 'has no effect: etcd takes a CRL only from flags or variables.',
         remedy: () =>
           'Set all options by flags or variables, without --config-file, and add --client-crl-file and --peer-crl-file.',
       },
       'no certificates requested': {
-        severity: 'error',
-        message: (details) => `${placed(details)} has no effect without ${details.other}.`,
+        says: ({ other }) => `has no effect without ${other}.`,
         remedy: ({ other }) => `Set ${other} to true.`,
       },
       'separate HTTP URL': {
-        severity: 'error',
-        message: (details) => `${placed(details)} is not checked on the gRPC port, because ${details.other} is set.`,
+        says: ({ other }) => `is not checked on the gRPC port, because ${other} is set.`,
         remedy: ({ fixed, other }) => `Update etcd to ${listed(fixed, 'a later release', 'or')}, or remove ${other}.`,
       },
     },
   }),
-  'config/allowed-cn-as-subject': row<ConfigPlace & { value: string; name: string }>({
+  'config/allowed-cn-as-subject': optionRow<ConfigPlace & { value: string; name: string }>({
     severity: 'warning',
-    refusals: [{ by: 'etcd', words: 'client certificate authentication failed' }],
-    message: (details) => `${placed(details)} has "${details.value}", but a common name does not begin with "CN=".`,
+    refusals: { etcd: 'client certificate authentication failed' },
+    says: ({ value }) => `has "${value}", but a common name does not begin with "CN=".`,
     remedy: ({ name }) => `Write "${name}".`,
   }),
-  'config/gateway-refused': rowByKind<
+  'config/gateway-refused': optionKinds<
     ConfigPlace & {
       kind: 'name' | 'self-signed' | 'CA' | 'CA of the same name'
       path: string
@@ -404,38 +335,66 @@ export const configTls = {
     }
   >({
     refusals: [
-      { by: 'etcd', words: 'client certificate authentication failed', when: ({ kind }) => kind === 'name' },
-      { by: 'Go', words: 'remote error: tls: unknown certificate authority', when: ({ kind }) => kind !== 'name' },
+      { Go: 'remote error: tls: unknown certificate authority', when: ({ kind }) => kind !== 'name' },
     ],
     kinds: {
       name: {
         severity: 'warning',
-        message: (details) => `${placed(details)} makes etcd’s own gateway fail.`,
+        refusals: { etcd: 'client certificate authentication failed' },
+        says: () => 'makes etcd’s own gateway fail.',
         remedy: ({ option }) =>
           `Set ${spelledLike(option, 'enable-grpc-gateway')} to false, so that no client relies on it.`,
       },
       'self-signed': {
         severity: 'warning',
-        message: (details) =>
-          `${placed(details)} names "${details.subject}", which is self-signed and does not chain to a CA of ${details.ca}. Etcd’s own gateway fails, and so do clients that trust only these CAs.`,
+        says: ({ subject, ca }) =>
+          `names "${subject}", which is self-signed and does not chain to a CA of ${ca}. ${GATEWAY_FAILS}`,
         remedy: ({ option, ca }) => `Reissue it by a CA of ${ca}. ${otherWays(option)}`,
       },
       CA: {
         severity: 'warning',
-        message: (details) =>
-          `${placed(details)} names "${details.subject}", which "${details.issuer}" issued, and which does not chain to a CA of ${details.ca}. Etcd’s own gateway fails, and so do clients that trust only these CAs.`,
+        says: ({ subject, issuer, ca }) =>
+          `names "${subject}", which "${issuer}" issued, and which does not chain to a CA of ${ca}. ${GATEWAY_FAILS}`,
         remedy: ({ option, path, issuer, ca }) =>
           `Append the certificate of "${issuer}" to ${path}, if it is an intermediate of a CA of ${ca}. ${otherWays(option)}`,
       },
       'CA of the same name': {
         severity: 'warning',
-        message: (details) =>
-          `${placed(details)} names "${details.subject}", which was issued by a CA of the same name as one of ${details.ca}, but with another key. Etcd’s own gateway fails, and so do clients that trust only these CAs.`,
+        says: ({ subject, ca }) =>
+          `names "${subject}", which was issued by a CA of the same name as one of ${ca}, but with another key. ${GATEWAY_FAILS}`,
         remedy: ({ option, ca }) =>
           `The CA was probably created again. Reissue the certificate of ${option} by the CA of ${ca}, or add the old CA certificate to the file of ${ca} until then.`,
       },
     },
   }),
+}
+
+const ANY_OF_THEM = 'Etcd accepts every certificate of any of them.'
+const GATEWAY_FAILS = 'Etcd’s own gateway fails, and so do clients that trust only these CAs.'
+
+function open({ url }: { url: string }): string {
+  return `has ${url}, which is not encrypted and requests no certificate.`
+}
+
+function serve(url: string): string {
+  return `Write ${https(url)}, with a certificate, a key and a CA.`
+}
+
+function notHttp({ url, listen }: { url: string; listen: string }): string {
+  return `has ${url}, but this member listens with https: ${listen}.`
+}
+
+function request(option: string, side: Side): string {
+  const [callers, prefix] = side === 'client' ? ['clients', ''] : ['members', 'peer-']
+  return `Set ${spelledLike(option, `${prefix}trusted-ca-file`)} to the CA of the ${callers}, and ${spelledLike(option, `${prefix}client-cert-auth`)} to true.`
+}
+
+function onlyOwnCa({ option }: { option: string }): string {
+  return `Set ${option} to a file that contains only the CA of etcd’s own clients or members.`
+}
+
+function ignoredToo({ ignored }: { ignored?: string }): string {
+  return ignored === undefined ? '' : `: etcd ignores ${ignored}`
 }
 
 function otherWays(option: string): string {

@@ -1,97 +1,58 @@
 /** Findings about options that need or exclude each other, and about a configuration as a whole. */
-import { row, rowByKind } from '../../row.js'
+import { row } from '../../row.js'
 import { listed } from '../../words.js'
-import { type ConfigPlace, placed } from '../place.js'
-import { spelledLike } from './place.js'
+import type { ConfigPlace } from '../place.js'
+import { optionKinds, optionRow, spelledLike } from './place.js'
 
 /** The options of the certificate that etcd presents as a client, in every form. */
 const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i
 
 export const configTogether = {
-  'config/options-conflict': rowByKind<
+  'config/options-conflict': optionKinds<
     ConfigPlace & {
       kind: 'excluded' | 'ways to find members' | 'flag and variable' | 'TLS versions' | 'suites of TLS 1.3'
       other: string
     }
   >({
-    refusals: [
-      {
-        by: 'etcd',
-        words: 'AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)',
-        when: ({ option }) => /allowed/i.test(option),
-      },
-      {
-        by: 'etcd',
-        words: 'AllowedCN and AllowedHostname are mutually exclusive (cn=…, hostname=…)',
-        when: ({ option }) => /allowed/i.test(option),
-      },
-      {
-        by: 'etcd',
-        words: 'cannot set --experimental-… and --… at the same time, please use --… only',
-        when: ({ kind, option, other }) => kind === 'excluded' && /experimental/i.test(option) && !/gates/i.test(other),
-      },
-      {
-        by: 'etcd',
-        words: 'cannot specify both flags: --experimental-…=… and --feature-gates=…=… at the same time',
-        when: ({ kind, other }) => kind === 'excluded' && /gates/i.test(other),
-      },
-      {
-        by: 'etcd',
-        words: 'multiple discovery or bootstrap flags are set',
-        when: ({ kind }) => kind === 'ways to find members',
-      },
-      {
-        by: 'etcd',
-        words: 'conflicting environment variable is shadowed by corresponding command-line flag',
-        when: ({ kind }) => kind === 'flag and variable',
-      },
-      {
-        by: 'etcd',
-        words: 'conflicting environment variable "…" is shadowed by corresponding command-line flag',
-        when: ({ kind }) => kind === 'flag and variable',
-      },
-      {
-        by: 'etcd',
-        words: 'min version (TLS1.3) is greater than max version (TLS1.2)',
-        when: ({ kind }) => kind === 'TLS versions',
-      },
-      {
-        by: 'etcd',
-        words: 'cipher suites cannot be configured when only TLS1.3 is enabled',
-        when: ({ kind }) => kind === 'suites of TLS 1.3',
-      },
-    ],
     kinds: {
       excluded: {
-        severity: 'error',
-        message: (details) => `${placed(details)} and ${details.other} cannot both be set.`,
-        remedy: ({ option, other }) => `Keep one of ${option} and ${other}.`,
+        refusals: [
+          ...{ etcd: ['AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)', 'AllowedCN and AllowedHostname are mutually exclusive (cn=…, hostname=…)'] }.map((each) => ({ ...each, when: ({ option }: ConfigPlace) => /allowed/i.test(option) })),
+          {
+            etcd: 'cannot set --experimental-… and --… at the same time, please use --… only',
+            when: ({ option, other }) => /experimental/i.test(option) && !/gates/i.test(other),
+          },
+          {
+            etcd: 'cannot specify both flags: --experimental-…=… and --feature-gates=…=… at the same time',
+            when: ({ other }) => /gates/i.test(other),
+          },
+        ],
+        says: ({ other }) => `and ${other} cannot both be set.`,
+        remedy: keepOne,
       },
       'ways to find members': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} is set in addition to ${details.other}. Etcd accepts only one way to find the members.`,
-        remedy: ({ option, other }) => `Keep one of ${other} and ${option}.`,
+        refusals: { etcd: 'multiple discovery or bootstrap flags are set' },
+        says: ({ other }) => `is set in addition to ${other}. Etcd accepts only one way to find the members.`,
+        remedy: keepOne,
       },
       'flag and variable': {
-        severity: 'error',
-        message: (details) => `${placed(details)} is also set by ${details.other}. Etcd does not start with both.`,
-        remedy: ({ option, other }) => `Keep one of ${option} and ${other}.`,
+        refusals: { etcd: ['conflicting environment variable is shadowed by corresponding command-line flag', 'conflicting environment variable "…" is shadowed by corresponding command-line flag'] },
+        says: ({ other }) => `is also set by ${other}. Etcd does not start with both.`,
+        remedy: keepOne,
       },
       'TLS versions': {
-        severity: 'error',
-        message: (details) => `${placed(details)} is TLS1.3, which is newer than the maximum, TLS1.2.`,
+        refusals: { etcd: 'min version (TLS1.3) is greater than max version (TLS1.2)' },
+        says: () => 'is TLS1.3, which is newer than the maximum, TLS1.2.',
         remedy: ({ option, other }) => `Set ${option} to TLS1.2, or remove ${other}.`,
       },
       'suites of TLS 1.3': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} applies only to TLS 1.2, but ${details.other} is TLS1.3. Etcd refuses the two together.`,
+        refusals: { etcd: 'cipher suites cannot be configured when only TLS1.3 is enabled' },
+        says: ({ other }) => `applies only to TLS 1.2, but ${other} is TLS1.3. Etcd refuses the two together.`,
         remedy: ({ option, other }) => `Remove ${option}, or set ${other} to TLS1.2.`,
       },
     },
   }),
-  'config/option-needs': rowByKind<
+  'config/option-needs': optionKinds<
     ConfigPlace & {
       kind: 'option' | 'pair' | 'certificate' | 'metrics certificate' | 'advertised URL' | 'members' | 'access'
       /** The options that are missing, or for `pair` the one that is given. */
@@ -100,121 +61,85 @@ export const configTogether = {
       for: string
     }
   >({
-    refusals: [
-      {
-        by: 'etcd',
-        words: 'both --discovery-token and --discovery-endpoints must be set',
-        when: ({ kind, needs }) => kind === 'option' && needs.some((each) => each.includes('discovery')),
-      },
-      {
-        by: 'etcd',
-        words: 'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
-        when: ({ kind, option }) => kind === 'option' && option.includes('checkpoint'),
-      },
-      {
-        by: 'etcd',
-        words: 'enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint',
-        when: ({ kind, option }) => kind === 'option' && option.includes('gates'),
-      },
-      {
-        by: 'etcd',
-        words: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme',
-        when: ({ kind }) => kind === 'certificate',
-      },
-      {
-        by: 'etcd',
-        words: 'KeyFile and CertFile must both be present[key: …, cert: …]',
-        when: ({ kind, option }) => kind === 'pair' && !FOR_DIALLING.test(option),
-      },
-      {
-        by: 'etcd',
-        words: 'ClientKeyFile and ClientCertFile must both be present or both absent: key: …, cert: …]',
-        when: ({ kind, option }) => kind === 'pair' && FOR_DIALLING.test(option),
-      },
-      {
-        by: 'etcd',
-        words: 'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url',
-        when: ({ kind }) => kind === 'metrics certificate',
-      },
-      {
-        by: 'etcd',
-        words: 'cannot listen on TLS for …: KeyFile and CertFile are not presented',
-        when: ({ kind }) => kind === 'metrics certificate',
-      },
-      {
-        by: 'etcd',
-        words: '--advertise-client-urls is required when --listen-client-urls is set explicitly',
-        when: ({ kind }) => kind === 'advertised URL',
-      },
-      {
-        by: 'etcd',
-        words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…',
-        when: ({ kind }) => kind === 'members',
-      },
-    ],
     kinds: {
       option: {
-        severity: 'error',
-        message: (details) => `${placed(details)} needs ${listed(details.needs, 'another one')}, which is not set.`,
+        refusals: [
+          {
+            etcd: 'both --discovery-token and --discovery-endpoints must be set',
+            when: ({ needs }) => needs.some((each) => each.includes('discovery')),
+          },
+          {
+            etcd: 'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
+            when: ({ option }) => option.includes('checkpoint'),
+          },
+          {
+            etcd: 'enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint',
+            when: ({ option }) => option.includes('gates'),
+          },
+        ],
+        says: ({ needs }) => `needs ${listed(needs, 'another one')}, which is not set.`,
         remedy: ({ option, needs }) => `Set ${listed(needs, 'it')}, or remove ${option}.`,
       },
       pair: {
-        severity: 'error',
-        message: (details) => `${placed(details)} is not set, but ${listed(details.needs, 'its pair')} is.`,
+        refusals: [
+          {
+            etcd: 'KeyFile and CertFile must both be present[key: …, cert: …]',
+            when: ({ option }) => !FOR_DIALLING.test(option),
+          },
+          {
+            etcd: 'ClientKeyFile and ClientCertFile must both be present or both absent: key: …, cert: …]',
+            when: ({ option }) => FOR_DIALLING.test(option),
+          },
+        ],
+        says: ({ needs }) => `is not set, but ${listed(needs, 'its pair')} is.`,
         remedy: ({ option, needs }) => `Set both ${option} and ${listed(needs, 'its pair')}, or neither.`,
       },
       certificate: {
-        severity: 'error',
-        message: (details) => `${placed(details)} is not set; ${details.for} requires it.`,
+        refusals: { etcd: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme' },
+        says: (details) => `is not set; ${details.for} requires it.`,
         remedy: ({ option }) => `Set ${option} to the file.`,
       },
       'metrics certificate': {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} has ${details.for}, but ${listed(details.needs, 'its certificate')} are not set.`,
+        refusals: { etcd: ['client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url', 'cannot listen on TLS for …: KeyFile and CertFile are not presented'] },
+        says: (details) => `has ${details.for}, but ${listed(details.needs, 'its certificate')} are not set.`,
         remedy: (details) =>
           `Set ${listed(details.needs, 'its certificate')}, or write ${details.for.replace(/^https:/, 'http:')} if only this machine can reach it.`,
       },
       'advertised URL': {
-        severity: 'error',
-        message: (details) => `${placed(details)} is set, but ${listed(details.needs, 'another one')} is not.`,
+        refusals: { etcd: '--advertise-client-urls is required when --listen-client-urls is set explicitly' },
+        says: ({ needs }) => `is set, but ${listed(needs, 'another one')} is not.`,
         remedy: ({ needs }) => `Set ${listed(needs, 'it')} to the URL at which clients reach this member.`,
       },
       members: {
-        severity: 'error',
-        message: (details) =>
-          `${placed(details)} is set, but ${listed(details.needs, 'others')} are not. Etcd uses ${details.for} as the list of members.`,
+        refusals: { etcd: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' },
+        says: (details) =>
+          `is set, but ${listed(details.needs, 'others')} are not. Etcd uses ${details.for} as the list of members.`,
         remedy: ({ needs }) =>
           `Set ${listed(needs, 'both')}: the list has "NAME=URL" of each member, separated by commas.`,
       },
       access: {
-        severity: 'error',
-        message: (details) => `${placed(details)} is not set.`,
+        says: () => 'is not set.',
         remedy: ({ option }) => `Set ${option}; a connection to etcd without TLS is not supported.`,
       },
     },
   }),
-  'config/election-too-short': row<ConfigPlace & { heartbeat: number; election: number; least: number }>({
-    severity: 'error',
-    refusals: [
-      { by: 'etcd', words: '--election-timeout[…ms] should be at least as 5 times as --heartbeat-interval[…ms]' },
-    ],
-    message: (details) =>
-      `${placed(details)}: the election timeout of ${String(details.election)} ms is less than five heartbeats of ${String(details.heartbeat)} ms.`,
+  'config/election-too-short': optionRow<ConfigPlace & { heartbeat: number; election: number; least: number }>({
+    refusals: { etcd: '--election-timeout[…ms] should be at least as 5 times as --heartbeat-interval[…ms]' },
+    says: ({ heartbeat, election }) =>
+      `: the election timeout of ${String(election)} ms is less than five heartbeats of ${String(heartbeat)} ms.`,
     remedy: ({ option, least }) =>
       `Set ${spelledLike(option, 'election-timeout')} to at least ${String(least)}, or reduce ${spelledLike(option, 'heartbeat-interval')}, on all members.`,
   }),
-  'config/option-dangerous': row<ConfigPlace & { why: string; remedy: string }>({
+  'config/option-dangerous': optionRow<ConfigPlace & { why: string; remedy: string }>({
     severity: 'warning',
-    message: (details) => `${placed(details)} ${details.why}.`,
+    says: ({ why }) => `${why}.`,
     remedy: ({ remedy }) => remedy,
   }),
-  'config/suppression-without-effect': row<
+  'config/suppression-without-effect': optionRow<
     ConfigPlace & { code: string; why: 'unknown code' | 'no reason' | 'nothing to suppress' }
   >({
     severity: 'warning',
-    message: (details) =>
-      `${placed(details)} names "${details.code}" and has no effect: ${details.why === 'unknown code' ? 'no finding of the lint has that code' : details.why === 'no reason' ? 'it gives no reason' : 'this file has no such finding'}.`,
+    says: ({ code, why }) => `names "${code}" and has no effect: ${WITHOUT_EFFECT[why]}.`,
     remedy: ({ code, why }) =>
       why === 'no reason'
         ? `Write "# etcd-mtls-ignore ${code}: " and the reason.`
@@ -225,4 +150,14 @@ export const configTogether = {
     message: ({ id, version, what }) => `Etcd ${version} ${what} (${id}).`,
     remedy: ({ fixed }) => `Update etcd to ${listed(fixed, 'a later release', 'or')}.`,
   }),
+}
+
+const WITHOUT_EFFECT = {
+  'unknown code': 'no finding of the lint has that code',
+  'no reason': 'it gives no reason',
+  'nothing to suppress': 'this file has no such finding',
+}
+
+function keepOne({ option, other }: { option: string; other: string }): string {
+  return `Keep one of ${option} and ${other}.`
 }
