@@ -339,13 +339,16 @@ const FLAGS: Readonly<Record<string, string>> = { ca: 'trusted-ca-file', cert: '
 const REWORDED: readonly (readonly [RegExp, string])[] = [
   [/or connect by a name/, 'or advertise a name'],
   [/, or pass them to fromPem/, ', and name that'],
-  [/; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory/, '; of a mounted Secret, for example tls.crt'],
+  [
+    /; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory/,
+    '; of a mounted Secret, for example tls.crt',
+  ],
   [/ If you need all of them, raise the option [^.]*\.\w+ or [^.]*\.\w+\./, ''],
   [/Raise the option maxIntermediates if the chain is intended/, 'Use a shorter chain'],
 ]
 
 /** A finding about a file, in words for those who run etcd. */
-export function inWordsOfEtcd(given: Finding, { context: { mounts }, hostPath }: ReadMember): Finding {
+export function inWordsOfEtcd(given: Finding, read: ReadMember): Finding {
   const { code, details, place } = given
   if (code.startsWith('config/')) return given
   const option = place?.option ?? '--cert-file'
@@ -355,7 +358,8 @@ export function inWordsOfEtcd(given: Finding, { context: { mounts }, hostPath }:
       /"(ca|cert|key)"/g,
       (_, role: string) => spelledLike(option, `${prefix}${FLAGS[role] ?? ''}`),
     )
-  const outside = code === 'file/missing' && mounts !== null ? hostPath(details.file) : null
+  const isInside = read.context.mounts !== null
+  const outside = code === 'file/missing' && isInside ? read.hostPath(details.file) : null
   const first = outside === null ? '' : `It would be ${outside}, outside of the container. `
   return { ...given, message: reword(given.message), remedy: `${first}${reword(given.remedy)}` }
 }

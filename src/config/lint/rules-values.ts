@@ -1,6 +1,6 @@
 /** Values that etcd refuses or reads differently: of single options, of options together, and of other releases. */
 import { spelledLike } from '../../report/catalogue/config/place.js'
-import { parseGoDuration } from '../../x509/go-duration.js'
+import { parseGoDuration } from '../../report/duration.js'
 import type { ReadOption } from '../read/read-option.js'
 import { cipherSuites } from '../tables/cipher-suites.js'
 import {

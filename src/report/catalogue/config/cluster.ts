@@ -130,10 +130,7 @@ export const configCluster = {
     as: 'server' | 'client'
     option: string
   }>({
-    refusals: [
-      { Go: UNKNOWN_CA, when: ({ as }) => as === 'client' },
-      { Go: 'remote error: tls: bad certificate' },
-    ],
+    refusals: [{ Go: UNKNOWN_CA, when: ({ as }) => as === 'client' }, { Go: 'remote error: tls: bad certificate' }],
     message: ({ member, by, subject, as, option }) =>
       `The peer certificate "${subject}" that ${member} uses as a ${as} does not chain to a CA of ${option} of ${by}.`,
     remedy: ({ option }) =>
@@ -191,7 +188,9 @@ export const configCluster = {
     },
   }),
   'config/tls-versions-disjoint': row<{ member: string; by: string; min: string; max: string }>({
-    refusals: { Go: ['tls: client offered only unsupported versions: […]', 'remote error: tls: protocol version not supported'] },
+    refusals: {
+      Go: ['tls: client offered only unsupported versions: […]', 'remote error: tls: protocol version not supported'],
+    },
     message: ({ member, by, min, max }) =>
       `${member} requires at least TLS 1.3 (${min}), and ${by} supports at most TLS 1.2 (${max}). They have no version of TLS in common.`,
     remedy: ({ min, max }) => `Give all members the same ${min} and ${max}.`,

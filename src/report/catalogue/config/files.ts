@@ -44,20 +44,20 @@ const UNSEEN = {
 
 export const configFiles = {
   'config/byte-order-mark': optionRow<ConfigPlace & { path: string; of: 'certificate' | 'key' | 'CA' }>({
-    refusals: Object.entries(UNSEEN).map(([which, words]) => ({ by: 'Go', words, when: ({ of }) => of === which })),
+    refusals: Object.entries(UNSEEN).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which })),
     says: ({ path, of }) => `names ${path}, which begins with a byte order mark: etcd does not see the ${of}.`,
     remedy: ({ path }) => `Remove it: "sed -i '1s/^\\xEF\\xBB\\xBF//' ${shellArgument(path)}".`,
   }),
   'config/crl-form': optionRow<ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }>({
     severity: ({ isAhead }) => (isAhead ? 'info' : 'error'),
     refusals: Object.entries(FLAWS).map(([flaw, { words }]) => ({
-      by: 'Go',
-      words,
+      Go: words,
       when: ({ is, isAhead }) => !isAhead && is === flaw,
     })),
     says: ({ path, is, isAhead, version }) =>
       `names ${path}, which ${FLAWS[is].has}; etcd ${isAhead ? '3.6' : version} requires ${FLAWS[is].wants}${isAhead ? '' : ' and refuses every client'}.`,
-    remedy: (details) => `${FLAWS[details.is].remedy(details)}${details.isAhead ? ' Do so before the update to 3.6.' : ''}`,
+    remedy: (details) =>
+      `${FLAWS[details.is].remedy(details)}${details.isAhead ? ' Do so before the update to 3.6.' : ''}`,
   }),
   'config/crl-unreadable': optionKinds<
     ConfigPlace & {

@@ -174,7 +174,9 @@ export const configOption = {
         remedy: typeRemedy,
       },
       'no list': {
-        refusals: { etcd: 'json: cannot unmarshal string into Go struct field securityConfig….allowed-cn of type []string' },
+        refusals: {
+          etcd: 'json: cannot unmarshal string into Go struct field securityConfig….allowed-cn of type []string',
+        },
         says: ({ since }) => `is a string; etcd requires a list there since ${listed(since, 'a later release')}.`,
         remedy: () => 'Write it as a list: "[NAME]".',
       },
@@ -238,7 +240,14 @@ export const configOption = {
     },
   }),
   'config/url-invalid': optionRow<ConfigPlace & { url: string; reason: string }>({
-    refusals: { etcd: ['URL must not contain a path: …', 'URL scheme must be http, https, unix, or unixs: …', 'URL address does not have the form "host:port": …', 'expected IP in URL for binding (…)'] },
+    refusals: {
+      etcd: [
+        'URL must not contain a path: …',
+        'URL scheme must be http, https, unix, or unixs: …',
+        'URL address does not have the form "host:port": …',
+        'expected IP in URL for binding (…)',
+      ],
+    },
     says: ({ url, reason }) => `has "${url}": it ${reason}.`,
     remedy: () =>
       'Write only scheme, host and port, for example "https://10.0.0.1:2379" or "https://[2001:db8::1]:2379".',

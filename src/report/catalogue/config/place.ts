@@ -7,22 +7,18 @@ import { type ConfigPlace, placed } from '../place.js'
 type OptionText<D> = {
   /** Default: error. */
   readonly severity?: Severity | ((details: D) => Severity)
-  readonly refusals?: CatalogueRow<D>['refusals']
+  readonly refusals?: NonNullable<CatalogueRow<D>['refusals']>
   remedy(details: D): string
 } & ({ says(details: D): string } | { message(details: D): string })
 
 /** A row about an option. */
 export function optionRow<D extends ConfigPlace>(text: OptionText<D>): CatalogueRow<D> {
   if ('message' in text) return { severity: 'error', ...text }
-  const { says, ...rest } = text
-  return {
-    severity: 'error',
-    ...rest,
-    message(details) {
-      const said = says(details)
-      return `${placed(details)}${said.startsWith(':') ? '' : ' '}${said}`
-    },
+  const message = (details: D): string => {
+    const said = text.says(details)
+    return `${placed(details)}${said.startsWith(':') ? '' : ' '}${said}`
   }
+  return { severity: 'error', ...text, message }
 }
 
 /** A row about an option whose texts depend on the `kind` in its details. `refusals` are those of all kinds. */
@@ -30,8 +26,8 @@ export function optionKinds<D extends ConfigPlace & { kind: string }>({
   kinds,
   refusals = [],
 }: {
-  readonly kinds: { readonly [K in D['kind']]: OptionText<D> }
-  readonly refusals?: CatalogueRow<D>['refusals']
+  readonly kinds: Readonly<Record<D['kind'], OptionText<D>>>
+  readonly refusals?: NonNullable<CatalogueRow<D>['refusals']>
 }): CatalogueRow<D> {
   const rows = Object.entries<OptionText<D>>(kinds).map(([kind, text]) => [kind, optionRow(text)])
   type Kinds = Parameters<typeof rowByKind<D>>[0]['kinds']

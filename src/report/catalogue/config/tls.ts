@@ -334,9 +334,7 @@ export const configTls = {
       issuer: string
     }
   >({
-    refusals: [
-      { Go: 'remote error: tls: unknown certificate authority', when: ({ kind }) => kind !== 'name' },
-    ],
+    refusals: [{ Go: 'remote error: tls: unknown certificate authority', when: ({ kind }) => kind !== 'name' }],
     kinds: {
       name: {
         severity: 'warning',

@@ -17,7 +17,13 @@ export const configTogether = {
     kinds: {
       excluded: {
         refusals: [
-          ...{ etcd: ['AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)', 'AllowedCN and AllowedHostname are mutually exclusive (cn=…, hostname=…)'] }.map((each) => ({ ...each, when: ({ option }: ConfigPlace) => /allowed/i.test(option) })),
+          {
+            etcd: [
+              'AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)',
+              'AllowedCN and AllowedHostname are mutually exclusive (cn=…, hostname=…)',
+            ],
+            when: ({ option }) => /allowed/i.test(option),
+          },
           {
             etcd: 'cannot set --experimental-… and --… at the same time, please use --… only',
             when: ({ option, other }) => /experimental/i.test(option) && !/gates/i.test(other),
@@ -36,7 +42,12 @@ export const configTogether = {
         remedy: keepOne,
       },
       'flag and variable': {
-        refusals: { etcd: ['conflicting environment variable is shadowed by corresponding command-line flag', 'conflicting environment variable "…" is shadowed by corresponding command-line flag'] },
+        refusals: {
+          etcd: [
+            'conflicting environment variable is shadowed by corresponding command-line flag',
+            'conflicting environment variable "…" is shadowed by corresponding command-line flag',
+          ],
+        },
         says: ({ other }) => `is also set by ${other}. Etcd does not start with both.`,
         remedy: keepOne,
       },
@@ -95,12 +106,19 @@ export const configTogether = {
         remedy: ({ option, needs }) => `Set both ${option} and ${listed(needs, 'its pair')}, or neither.`,
       },
       certificate: {
-        refusals: { etcd: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme' },
+        refusals: {
+          etcd: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme',
+        },
         says: (details) => `is not set; ${details.for} requires it.`,
         remedy: ({ option }) => `Set ${option} to the file.`,
       },
       'metrics certificate': {
-        refusals: { etcd: ['client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url', 'cannot listen on TLS for …: KeyFile and CertFile are not presented'] },
+        refusals: {
+          etcd: [
+            'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url',
+            'cannot listen on TLS for …: KeyFile and CertFile are not presented',
+          ],
+        },
         says: (details) => `has ${details.for}, but ${listed(details.needs, 'its certificate')} are not set.`,
         remedy: (details) =>
           `Set ${listed(details.needs, 'its certificate')}, or write ${details.for.replace(/^https:/, 'http:')} if only this machine can reach it.`,

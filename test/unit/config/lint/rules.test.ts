@@ -108,7 +108,7 @@ describe('just right, and just wrong', () => {
     [
       'the same where nobody is asked',
       { 'client-crl-file': 'own.crl', 'trusted-ca-file': null, 'client-cert-auth': null },
-      ['config/restriction-not-in-force', 'config/client-auth-off'],
+      ['config/client-auth-off'],
     ],
     [
       'a bundle without certificates, with nothing to serve by',

@@ -210,7 +210,8 @@ describe('remedies', () => {
     const idle = await lintEtcdConfig({
       flags: flags({ 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null, 'peer-cert-allowed-cn': 'e1' }),
     })
-    expect(findingOf(idle.findings, 'config/restriction-not-in-force').remedy).toBe(
+    const off = findingOf(idle.findings, 'config/client-auth-off')
+    expect(findingOf(off.consequences, 'config/restriction-not-in-force').remedy).toBe(
       'Set --peer-client-cert-auth to true.',
     )
   })
