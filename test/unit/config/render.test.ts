@@ -165,7 +165,9 @@ describe('a member that would be open, or would not start', () => {
     ['RC4-SHA', '3.5', null],
   ])('is refused with the name that etcd knows for the suite %s in %s', (suite, version, suggestion) => {
     const config = memberConfig({ cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', suite] })
-    expect(refused(config, 'flags', version)[0]?.details).toMatchObject({ suggestion })
+    expect(refused(config, 'flags', version)[0]?.details).toMatchObject({
+      suggestions: suggestion === null ? [] : [suggestion],
+    })
   })
 
   it('is refused with all findings, the first three of them in the message', () => {
