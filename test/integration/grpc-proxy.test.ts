@@ -33,7 +33,17 @@ beforeAll(async () => {
     etcd.endpoint,
   ]
   const address = `127.0.0.1:${port}`
-  const args = ['grpc-proxy', 'start', '--listen-addr', address, ...listening, ...dialling]
+  // Since 3.5.30 the proxy dials the address that it advertises before it serves.
+  const args = [
+    'grpc-proxy',
+    'start',
+    '--listen-addr',
+    address,
+    '--advertise-client-url',
+    address,
+    ...listening,
+    ...dialling,
+  ]
   proxy = startEtcdProcess(args, { cwd: folder })
   await saying(proxy, (log) => log.includes('started gRPC proxy') || log.includes('gRPC proxy listening'))
   client = await createSecureClient({ endpoints: `https://${address}`, credentials: pki.client, dialTimeout: '20s' })
