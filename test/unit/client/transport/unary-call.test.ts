@@ -64,7 +64,7 @@ const answer: Script = (stream) => {
 }
 const silent: Script = () => undefined
 const drop: Script = (stream) => {
-  stream.session?.destroy()
+  setImmediate(() => stream.session?.destroy())
 }
 const refuseStream: Script = (stream) => {
   stream.close(constants.NGHTTP2_REFUSED_STREAM)
