@@ -43,8 +43,9 @@ const ALL = GROUPS.flatMap(({ causes }) => causes)
 const SLOW = ALL.filter(({ isSlow }) => isSlow === true)
 /** Slow causes that this run tries. */
 const CHOSEN = new Set(WRITES_DOCS ? SLOW : drawn(SLOW, 4))
-/** The causes about which plain etcd3 is asked as well. */
-const COMPARED = new Set(WRITES_DOCS ? ALL : drawn(ALL, 30))
+/** The causes about which plain etcd3 is asked as well: on Node 26, which refuses an IP address as a server name, it cannot dial one. */
+const ASKED = Number(process.versions.node.split('.')[0]) < 26 ? ALL : []
+const COMPARED = new Set(WRITES_DOCS ? ASKED : drawn(ASKED, 30))
 /** The causes about which our client is asked twice: the answer is the same. */
 const AGAIN = new Set(drawn(ALL, 10))
 
