@@ -1,7 +1,7 @@
 /** The certificates of a cluster, as cert-manager issues and renews them. */
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { classifyHost } from '../../x509/names.js'
-import type { Json, JsonObject, KubernetesManifest } from './metadata.js'
+import type { JsonObject, KubernetesManifest } from './metadata.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './metadata.js'
 import { goDuration } from './values.js'
 
@@ -88,164 +88,111 @@ const MIN_RENEW_BEFORE_MS = 300_000
 /** RFC 5280 appendix A.1, ub-common-name-length; cert-manager refuses longer ones. */
 const MAX_COMMON_NAME = 64
 const MAX_CERTIFICATES = 100
-const API = 'cert-manager.io/v1'
-
-interface Plan {
-  readonly options: CertManagerOptions
-  readonly name: string
-  readonly namespace: string
-  readonly key: (typeof KEYS)[keyof typeof KEYS]
-  readonly duration: string
-  readonly renewBefore: string
-}
 
 /**
  * Issuers and Certificates of cert-manager (`cert-manager.io/v1`), to be applied together. Each certificate ends up in a
  * Secret of its own, as `fromKubernetesSecret` reads it, and has a new key each time it is renewed.
  *
  * The CAs keep their key when they are renewed, so that what they issued before stays valid: etcd and most of its clients
- * read CAs at their start only. docs/ca-roll.md tells how to replace a CA's key.
+ * read CAs at their start only. docs/ca-roll.md describes how to replace a CA's key.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function certManagerResources(options: CertManagerOptions): KubernetesManifest[] {
-  const plan = planOf(options)
-  const { name } = plan
-  const issuer = options.issuer ?? { name: `${name}-ca` }
-  const peerIssuer = options.peerIssuer ?? options.issuer ?? { name: `${name}-peer-ca` }
-  const made = [
-    ...(options.issuer === undefined ? [`${name}-ca`] : []),
-    ...(options.issuer === undefined && options.peerIssuer === undefined ? [`${name}-peer-ca`] : []),
-  ]
-  const [ref, peerRef] = [issuerRef('options.issuer', issuer), issuerRef('options.peerIssuer', peerIssuer)]
+  checkOptions('options', options, KNOWN)
+  const { algorithm = 'ecdsa-p256', issuer, peerIssuer } = options
+  if (!Object.hasOwn(KEYS, algorithm))
+    throw optionInvalid('options.algorithm', `must be one of ${Object.keys(KEYS).join(', ')}`)
+  const key = KEYS[algorithm]
+  const lifetime = lifetimeOf(options.duration ?? '90d', options.renewBefore)
+  const name = checkObjectName('options.name', options.name, MAX_COMMON_NAME)
+  const namespace = checkLabelName('options.namespace', options.namespace)
+
+  const resource = (kind: string, object: string, spec: JsonObject): KubernetesManifest => {
+    const metadata = metadataOf(checkObjectName('options.name', object), namespace, options)
+    return { apiVersion: 'cert-manager.io/v1', kind, metadata, spec }
+  }
+  const leaf = (secretName: string, commonName: string, usages: readonly string[], issuerRef: JsonObject, sans = {}) =>
+    resource('Certificate', secretName, {
+      secretName,
+      commonName,
+      ...sans,
+      usages: [...KEY_USAGES[key.algorithm], ...usages],
+      ...lifetime,
+      privateKey: { ...key, encoding: 'PKCS8', rotationPolicy: 'Always' },
+      issuerRef,
+    })
+  const authority = (ca: string): KubernetesManifest[] => {
+    if (ca.length > MAX_COMMON_NAME) throw optionInvalid('options.name', 'is too long for the common name of a CA')
+    const spec = {
+      secretName: ca,
+      commonName: ca,
+      isCA: true,
+      usages: ['cert sign', 'crl sign'],
+      ...lifetimeOf(options.caDuration ?? '3650d', undefined, 'options.caDuration'),
+      privateKey: { ...key, rotationPolicy: 'Never' },
+      issuerRef: { name: `${name}-selfsigned`, kind: 'Issuer', group: 'cert-manager.io' },
+    }
+    return [resource('Certificate', ca, spec), resource('Issuer', ca, { ca: { secretName: ca } })]
+  }
+
+  const [ca, peerCa] = [`${name}-ca`, `${name}-peer-ca`]
+  const ref = issuerRef('options.issuer', issuer ?? { name: ca })
+  const peerRef = issuerRef('options.peerIssuer', peerIssuer ?? issuer ?? { name: peerCa })
+  const made = issuer !== undefined ? [] : peerIssuer !== undefined ? [ca] : [ca, peerCa]
   const resources = [
-    ...(made.length === 0 ? [] : [resource(plan, 'Issuer', `${name}-selfsigned`, { selfSigned: {} })]),
-    ...made.flatMap((ca) => [caCertificate(plan, ca), resource(plan, 'Issuer', ca, { ca: { secretName: ca } })]),
+    ...(made.length === 0 ? [] : [resource('Issuer', `${name}-selfsigned`, { selfSigned: {} })]),
+    ...made.flatMap(authority),
     ...list('options.members', options.members).flatMap((member, index) => {
       const option = `options.members[${String(index)}]`
       checkOptions(option, member, ['name', 'hosts', 'peerHosts'])
-      const { name: common, hosts, peerHosts = hosts } = member
-      const object = checkObjectName(`${option}.name`, common, MAX_COMMON_NAME)
+      const { hosts, peerHosts = hosts } = member
+      const own = checkObjectName(`${option}.name`, member.name, MAX_COMMON_NAME)
       return [
-        leaf(plan, `${object}-server`, { common, ref, usages: USAGES.member, hosts: sans(`${option}.hosts`, hosts) }),
-        leaf(plan, `${object}-peer`, {
-          common,
-          ref: peerRef,
-          usages: USAGES.member,
-          hosts: sans(`${option}.peerHosts`, peerHosts),
-        }),
+        leaf(`${own}-server`, own, USAGES.member, ref, sans(`${option}.hosts`, hosts)),
+        leaf(`${own}-peer`, own, USAGES.member, peerRef, sans(`${option}.peerHosts`, peerHosts)),
       ]
     }),
-    ...list('options.clients', options.clients ?? []).map((client, index) => {
-      const { user, secretName } = clientOf(plan, client, `options.clients[${String(index)}]`)
-      return leaf(plan, secretName, { common: user, ref, usages: USAGES.client, hosts: {} })
+    ...list('options.clients', options.clients ?? []).map((given, index) => {
+      const option = `options.clients[${String(index)}]`
+      const client = typeof given === 'string' ? { user: given } : given
+      checkOptions(option, client, ['user', 'secretName'])
+      const { user } = client
+      if (typeof user !== 'string' || !/^\P{Cc}+$/u.test(user) || user.length > MAX_COMMON_NAME)
+        throw valueInvalid(`${option}.user`, user, '1 to 64 characters without control characters')
+      const secretName = checkObjectName(`${option}.secretName`, client.secretName ?? `${name}-client-${user}`)
+      return leaf(secretName, user, USAGES.client, ref)
     }),
   ]
   refuseRepeated(resources)
   return resources
 }
 
-function planOf(options: CertManagerOptions): Plan {
-  checkOptions('options', options, KNOWN)
-  const { algorithm = 'ecdsa-p256' } = options
-  if (!Object.hasOwn(KEYS, algorithm)) {
-    throw optionInvalid('options.algorithm', `must be one of ${Object.keys(KEYS).join(', ')}`)
-  }
-  const duration = goDuration('options.duration', options.duration ?? '90d')
-  if (duration.ms < MIN_DURATION_MS) throw optionInvalid('options.duration', 'must be at least an hour')
-  const third = `${String(Math.floor(duration.ms / 3000))}s`
-  const renewBefore = goDuration('options.renewBefore', options.renewBefore ?? third)
-  if (renewBefore.ms < MIN_RENEW_BEFORE_MS || renewBefore.ms >= duration.ms) {
+/** Renewed a third of its duration before its end, unless the caller has another time. */
+function lifetimeOf(
+  duration: string,
+  renewBefore: string | undefined,
+  option = 'options.duration',
+): { duration: string; renewBefore: string } {
+  const whole = goDuration(option, duration)
+  if (whole.ms < MIN_DURATION_MS) throw optionInvalid(option, 'must be at least an hour')
+  const early = goDuration('options.renewBefore', renewBefore ?? `${String(Math.floor(whole.ms / 3000))}s`)
+  if (early.ms < MIN_RENEW_BEFORE_MS || early.ms >= whole.ms)
     throw optionInvalid('options.renewBefore', 'must be at least five minutes, and shorter than the duration')
-  }
-  return {
-    options,
-    name: checkObjectName('options.name', options.name, MAX_COMMON_NAME),
-    namespace: checkLabelName('options.namespace', options.namespace),
-    key: KEYS[algorithm],
-    duration: duration.text,
-    renewBefore: renewBefore.text,
-  }
+  return { duration: whole.text, renewBefore: early.text }
 }
 
-function resource<K extends string>(plan: Plan, kind: K, name: string, spec: JsonObject): KubernetesManifest<K> {
-  return {
-    apiVersion: API,
-    kind,
-    metadata: metadataOf(checkObjectName('options.name', name), plan.namespace, plan.options),
-    spec,
-  }
-}
-
-function caCertificate(plan: Plan, ca: string): KubernetesManifest<'Certificate'> {
-  const { options, name, key } = plan
-  const duration = goDuration('options.caDuration', options.caDuration ?? '3650d')
-  const renewBefore = goDuration('options.caDuration', `${String(Math.floor(duration.ms / 3000))}s`)
-  if (duration.ms < MIN_DURATION_MS) throw optionInvalid('options.caDuration', 'must be at least an hour')
-  if (ca.length > MAX_COMMON_NAME) throw optionInvalid('options.name', 'is too long for the common name of a CA')
-  return resource(plan, 'Certificate', ca, {
-    secretName: ca,
-    commonName: ca,
-    isCA: true,
-    usages: ['cert sign', 'crl sign'],
-    duration: duration.text,
-    renewBefore: renewBefore.text,
-    privateKey: { ...key, rotationPolicy: 'Never' },
-    issuerRef: { name: `${name}-selfsigned`, kind: 'Issuer', group: 'cert-manager.io' },
-  })
-}
-
-interface Leaf {
-  readonly common: string
-  readonly ref: JsonObject
-  readonly usages: readonly string[]
-  readonly hosts: JsonObject
-}
-
-function leaf(plan: Plan, name: string, { common, ref, usages, hosts }: Leaf): KubernetesManifest<'Certificate'> {
-  const { key, duration, renewBefore } = plan
-  return resource(plan, 'Certificate', name, {
-    secretName: name,
-    commonName: common,
-    ...hosts,
-    usages: [...KEY_USAGES[key.algorithm], ...usages],
-    duration,
-    renewBefore,
-    privateKey: { ...key, encoding: 'PKCS8', rotationPolicy: 'Always' },
-    issuerRef: ref,
-  })
-}
-
-/** Hosts by their kind, as cert-manager wants them apart. */
+/** Hosts by their kind, as cert-manager requires them. */
 function sans(option: string, hosts: readonly string[]): JsonObject {
-  const sorted: Record<'dns' | 'ip' | 'uri', string[]> = { dns: [], ip: [], uri: [] }
-  const all = list(option, hosts)
+  const all = list(option, hosts).map((host) => classifyHost(host, option))
   if (all.length === 0) throw optionInvalid(option, 'must name at least one host')
-  for (const host of all) {
-    const { kind, value } = classifyHost(host, option)
-    if (!sorted[kind].includes(value)) sorted[kind].push(value)
-  }
-  const fields: [string, Json[]][] = [
-    ['dnsNames', sorted.dns],
-    ['ipAddresses', sorted.ip],
-    ['uris', sorted.uri],
-  ]
-  return Object.fromEntries(fields.filter(([, values]) => values.length > 0))
-}
-
-function clientOf(
-  { name }: Plan,
-  given: string | CertManagerClient,
-  option: string,
-): { user: string; secretName: string } {
-  const client = typeof given === 'string' ? { user: given } : given
-  checkOptions(option, client, ['user', 'secretName'])
-  const { user } = client
-  if (typeof user !== 'string' || user === '' || user.length > MAX_COMMON_NAME || /\p{Cc}/u.test(user)) {
-    throw valueInvalid(`${option}.user`, user, `1 to ${String(MAX_COMMON_NAME)} characters without control characters`)
-  }
-  const secretName = checkObjectName(`${option}.secretName`, client.secretName ?? `${name}-client-${user}`)
-  return { user, secretName }
+  const fields = { dnsNames: 'dns', ipAddresses: 'ip', uris: 'uri' } as const
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([field, kind]) => {
+      const values = [...new Set(all.filter((host) => host.kind === kind).map(({ value }) => value))]
+      return values.length === 0 ? [] : [[field, values]]
+    }),
+  )
 }
 
 function issuerRef(option: string, ref: IssuerReference): JsonObject {
@@ -258,19 +205,14 @@ function issuerRef(option: string, ref: IssuerReference): JsonObject {
 
 function list<T>(option: string, given: readonly T[]): readonly T[] {
   const isList: boolean = Array.isArray(given)
-  if (!isList || given.length > MAX_CERTIFICATES) {
+  if (!isList || given.length > MAX_CERTIFICATES)
     throw valueInvalid(option, given, `an array of at most ${String(MAX_CERTIFICATES)}`)
-  }
   return given
 }
 
 /** Two Certificates with one Secret replace each other's without end. */
 function refuseRepeated(resources: readonly KubernetesManifest[]): void {
-  const seen = new Set<string>()
-  for (const { kind, metadata } of resources) {
-    if (kind === 'Certificate' && seen.has(metadata.name)) {
-      throw optionInvalid('options', `must not ask twice for the Secret "${metadata.name}"`)
-    }
-    if (kind === 'Certificate') seen.add(metadata.name)
-  }
+  const names = resources.flatMap(({ kind, metadata }) => (kind === 'Certificate' ? [metadata.name] : []))
+  const again = names.find((each, i) => names.indexOf(each) < i)
+  if (again !== undefined) throw optionInvalid('options', `must not ask twice for the Secret "${again}"`)
 }

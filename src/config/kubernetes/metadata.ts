@@ -48,21 +48,17 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 /** Namespaces: one label of RFC 1123. */
 export function checkLabelName(option: string, name: unknown): string {
   if (typeof name === 'string' && name.length <= MAX_LABEL && LABEL.test(name)) return name
-  throw textInvalid(
-    option,
-    name,
-    `lower-case letters, digits and hyphens, at most ${String(MAX_LABEL)}, with a letter or digit at both ends (RFC 1123)`,
-  )
+  throw textInvalid(option, name, nameRule('hyphens', MAX_LABEL))
 }
 
 /** Names of most objects: labels with dots between them. */
 export function checkObjectName(option: string, name: unknown, max = MAX_SUBDOMAIN): string {
   if (typeof name === 'string' && isSubdomain(name, max)) return name
-  throw textInvalid(
-    option,
-    name,
-    `lower-case letters, digits, hyphens and dots, at most ${String(max)}, with a letter or digit at both ends of each part (RFC 1123)`,
-  )
+  throw textInvalid(option, name, nameRule('hyphens and dots', max))
+}
+
+function nameRule(signs: string, max: number): string {
+  return `lower-case letters, digits, ${signs}, at most ${String(max)}, with a letter or digit at both ends of each part (RFC 1123)`
 }
 
 function isSubdomain(name: string, max: number): boolean {
@@ -72,7 +68,11 @@ function isSubdomain(name: string, max: number): boolean {
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function metadataOf(name: string, namespace: string | undefined, options: MetadataOptions): ManifestMetadata {
   const { labels = {}, annotations } = options
-  checkLabels('options.labels', labels)
+  for (const [key, value] of entriesOf('options.labels', labels)) {
+    const wants = `must be letters, digits, "-", "_" and ".", at most ${String(MAX_LABEL)}, with a letter or digit at both ends`
+    const isValid = value === '' || (value.length <= MAX_LABEL && QUALIFIED.test(value))
+    if (!isValid) throw optionInvalid(`options.labels.${key}`, wants)
+  }
   checkAnnotations(annotations ?? {})
   return {
     name,
@@ -82,23 +82,10 @@ export function metadataOf(name: string, namespace: string | undefined, options:
   }
 }
 
-function checkLabels(option: string, labels: unknown): void {
-  for (const [key, value] of entriesOf(option, labels)) {
-    checkKey(option, key)
-    if (value !== '' && (value.length > MAX_LABEL || !QUALIFIED.test(value))) {
-      throw optionInvalid(
-        `${option}.${key}`,
-        `must be letters, digits, "-", "_" and ".", at most ${String(MAX_LABEL)}, with a letter or digit at both ends`,
-      )
-    }
-  }
-}
-
 function checkAnnotations(annotations: unknown): void {
   const option = 'options.annotations'
   let size = 0
   for (const [key, value] of entriesOf(option, annotations)) {
-    checkKey(option, key)
     if (key === LAST_APPLIED) throw optionInvalid(`${option}.${key}`, 'is written by kubectl')
     if (holdsKey(value)) throw optionInvalid(`${option}.${key}`, 'must not hold a private key')
     size += Buffer.byteLength(key) + Buffer.byteLength(value)
@@ -108,26 +95,19 @@ function checkAnnotations(annotations: unknown): void {
 
 /** PEM of a private key, as it is or in base64, whose first character may be the second or third of a group. */
 function holdsKey(text: string): boolean {
-  if (text.includes('PRIVATE KEY')) return true
   const shifted = ['', ' ', '  '].map((before) => Buffer.from(`${before}PRIVATE KEY`).toString('base64').slice(4, 14))
-  return shifted.some((part) => text.includes(part))
+  return text.includes('PRIVATE KEY') || shifted.some((part) => text.includes(part))
 }
 
 function entriesOf(option: string, given: unknown): [string, string][] {
   if (given === null || typeof given !== 'object' || Array.isArray(given))
     throw valueInvalid(option, given, 'an object')
   return Object.entries(given).map(([key, value]: [string, unknown]) => {
+    const [name = '', prefix, more] = key.split('/').toReversed()
+    const isName = more === undefined && name.length <= MAX_LABEL && QUALIFIED.test(name)
+    if (!isName || (prefix !== undefined && !isSubdomain(prefix, MAX_SUBDOMAIN)))
+      throw optionInvalid(`${option}.${key}`, 'has an invalid name: write "name" or "example.com/name"')
     if (typeof value !== 'string') throw valueInvalid(`${option}.${key}`, value, 'a string')
     return [key, value]
   })
-}
-
-function checkKey(option: string, key: string): void {
-  const parts = key.split('/')
-  const name = parts.at(-1) ?? ''
-  const prefix = parts.length === 2 ? parts[0] : undefined
-  const fits = parts.length <= 2 && name.length <= MAX_LABEL && QUALIFIED.test(name)
-  if (!fits || (prefix !== undefined && !isSubdomain(prefix, MAX_SUBDOMAIN))) {
-    throw optionInvalid(`${option}.${key}`, 'has an invalid name: write "name" or "example.com/name"')
-  }
 }

@@ -46,30 +46,26 @@ export function secretManifest(credentials: Credentials, options: SecretOptions)
     throw optionInvalid('options.immutable', 'must be a boolean')
   const { trustAnchors, chain, key, crls } = credentials
   const values = {
+    ...(crl === undefined || crls.length === 0 ? {} : { [crl]: pemOf(crls) }),
     'ca.crt': pemOf(trustAnchors),
     'tls.crt': pemOf(chain),
     'tls.key': withNewline(key.exportPem()),
   }
-  const lists: Record<string, string> = crl === undefined || crls.length === 0 ? {} : { [crl]: pemOf(crls) }
-  const size = [...Object.values(values), ...Object.values(lists)].reduce(
-    (sum, text) => sum + Buffer.byteLength(text),
-    0,
-  )
+  const size = Object.values(values).reduce((sum, text) => sum + Buffer.byteLength(text), 0)
   if (size > MAX_SECRET) throw optionInvalid('credentials', 'must fit into 1 MiB, which is what a Secret holds')
+  const encoded = Object.entries(values).map(([name, text]) => [name, Buffer.from(text).toString('base64')])
   const manifest: SecretManifest = {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: metadataOf(name, namespace, options),
     type: 'kubernetes.io/tls',
     ...(immutable === undefined ? {} : { immutable }),
-    data: {
-      ...encoded(lists),
-      'ca.crt': base64(values['ca.crt']),
-      'tls.crt': base64(values['tls.crt']),
-      'tls.key': base64(values['tls.key']),
-    },
+    data: Object.fromEntries(encoded) as SecretManifest['data'],
   }
-  return hideData(manifest)
+  // JSON and YAML have it all; what is printed in a search for a fault has only the names.
+  return Object.defineProperty(manifest, inspect.custom, {
+    value: () => ({ ...manifest, data: Object.keys(manifest.data) }),
+  })
 }
 
 function pemOf(parts: readonly { toPem(): string }[]): string {
@@ -80,14 +76,6 @@ function withNewline(pem: string): string {
   return pem.endsWith('\n') ? pem : `${pem}\n`
 }
 
-function base64(text: string): string {
-  return Buffer.from(text).toString('base64')
-}
-
-function encoded(values: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([key, text]) => [key, base64(text)]))
-}
-
 /** IsConfigMapKey, and none of the keys that are taken. */
 function checkDataKey(option: string, key: unknown): void {
   if (typeof key !== 'string' || !/^[\w.-]{1,253}$/.test(key) || key === '.' || key.startsWith('..')) {
@@ -95,11 +83,4 @@ function checkDataKey(option: string, key: unknown): void {
   }
   if (['ca.crt', 'tls.crt', 'tls.key'].includes(key))
     throw optionInvalid(option, 'is the name of another file of the Secret')
-}
-
-/** JSON and YAML have it all; what is printed while somebody looks for a fault has the names alone. */
-function hideData(manifest: SecretManifest): SecretManifest {
-  return Object.defineProperty(manifest, inspect.custom, {
-    value: () => ({ ...manifest, data: Object.keys(manifest.data) }),
-  })
 }

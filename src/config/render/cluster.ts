@@ -100,14 +100,6 @@ export function renderCluster<M extends string>(
   plan: ClusterRenderPlan<NoInfer<M>>,
   form: ConfigForm,
 ): Record<M, RenderedMember> {
-  const configs = configsOf(files, plan)
-  return fromEntries(configs.map((config) => [config.name as M, { config, text: renderEtcdConfig(config, form) }]))
-}
-
-function configsOf<M extends string>(
-  files: Pick<ClusterFiles<M>, 'members'>,
-  plan: ClusterRenderPlan<M>,
-): MemberConfig[] {
   checkPlan(files, plan)
   const { filePath = (file: string) => file, client = {}, peer = {} } = plan
   const shared = Object.fromEntries(
@@ -119,9 +111,9 @@ function configsOf<M extends string>(
     const { ca, cert, key } = files.members[name][kind]
     return { certFile: filePath(cert, name), keyFile: filePath(key, name), trustedCaFile: filePath(ca, name) }
   }
-  return members.map(([name, at]) => {
+  const rendered = members.map(([name, at]) => {
     const { trustedCaFile, ...server } = side(name, 'server')
-    return {
+    const config: MemberConfig = {
       ...shared,
       name,
       dataDir: at.dataDir,
@@ -133,7 +125,7 @@ function configsOf<M extends string>(
         advertiseUrls: at.clientUrls,
         httpUrls: at.httpUrls,
         ...server,
-        // A CA file alone would make etcd ask for certificates all the same.
+        // A CA file alone would make etcd request certificates all the same.
         ...(client.clientCertAuth === false ? {} : { trustedCaFile }),
         ...client,
       },
@@ -144,7 +136,9 @@ function configsOf<M extends string>(
         ...peer,
       },
     }
+    return [name, { config, text: renderEtcdConfig(config, form) }] as const
   })
+  return Object.fromEntries(rendered) as Record<M, RenderedMember> // one entry for each member
 }
 
 function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, plan: ClusterRenderPlan<M>): void {
@@ -178,10 +172,7 @@ function toListen(text: string): string {
   return `${reading.url.isTls ? 'https' : 'http'}://0.0.0.0:${reading.url.port}`
 }
 
+/** The keys are those of the type, because the options of the caller were checked. */
 function entriesOf<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] {
-  return Object.entries(record) as [K, V][] // the keys are those of the type: callers' options were looked at
-}
-
-function fromEntries<K extends string, V>(entries: readonly (readonly [K, V])[]): Record<K, V> {
-  return Object.fromEntries(entries) as Record<K, V> // the same: one entry for each key
+  return Object.entries(record) as [K, V][]
 }

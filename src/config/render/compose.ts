@@ -2,12 +2,11 @@
 import { dirname } from 'node:path/posix'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
-import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
 import { configInvalid } from '../refuse.js'
 import { DEFAULT_VERSION, formatVersion, readVersion, type EtcdVersion } from '../tables/version.js'
 import { writeYaml } from '../write-yaml.js'
-import { pathsOf } from './member-options.js'
+import { pathsOf, refused } from './member-options.js'
 import { quoteForCompose } from './quote.js'
 import { renderEtcdConfig } from './render.js'
 
@@ -74,9 +73,8 @@ function imageOf(config: MemberConfig, { image, version }: ComposeOptions): stri
 }
 
 function nameFindings(name: string): Finding[] {
-  if (/^[\w.-]+$/.test(name)) return []
   const wants = 'is not a valid name of a service: use only letters, digits, dots, hyphens and underscores'
-  return [finding('config/value-invalid', { ...unplaced('--name'), kind: 'not writable', value: name, wants })]
+  return refused('--name', name, /^[\w.-]+$/.test(name) ? null : wants)
 }
 
 function mountsOf(files: readonly string[]): object[] {

@@ -5,7 +5,7 @@ import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import { configInvalid } from '../refuse.js'
 import { readPlainUrl } from '../url.js'
-import { notWritable } from './member-options.js'
+import { notWritable, refused } from './member-options.js'
 import { quoteForEnvironment, quoteForShell } from './quote.js'
 
 /** `flags`: one line for a shell. `env`: `NAME=value` lines. `json`: a JSON array of arguments, for those without a shell. */
@@ -47,7 +47,10 @@ export function renderEtcdctl(files: CredentialFiles, endpoints: readonly string
     if (typeof value !== 'string') throw valueInvalid(`files.${field}`, value, 'a string')
   }
   const options = OPTIONS.map(([field, name]) => ({ name, value: values[field] }))
-  const findings = [...endpoints.flatMap(endpointFindings), ...options.flatMap(textFindings)]
+  const findings = [
+    ...endpoints.flatMap(endpointFindings),
+    ...options.flatMap(({ name, value }) => refused(`--${name}`, value, notWritable(value))),
+  ]
   if (findings.length > 0) throw configInvalid('The options of etcdctl', findings)
   const words = options.map(({ name, value }) => `--${name}=${value}`)
   switch (form) {
@@ -66,10 +69,4 @@ function endpointFindings(url: string): Finding[] {
   if ('refused' in reading) return [finding('config/url-invalid', { ...place, url, reason: reading.refused })]
   if (reading.url.isTls) return []
   return [finding('config/plaintext-url', { ...place, kind: 'next to TLS options', url, other: '' })]
-}
-
-function textFindings({ name, value }: { name: string; value: string }): Finding[] {
-  const wants = notWritable(value)
-  if (wants === null) return []
-  return [finding('config/value-invalid', { ...unplaced(`--${name}`), kind: 'not writable', value, wants })]
 }

@@ -1,12 +1,10 @@
 /** A member as a service of systemd. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
-import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
-import type { ConfigForm } from '../tables/options.js'
 import { configInvalid } from '../refuse.js'
 import type { EtcdVersion } from '../tables/version.js'
-import { notWritable, pathsOf, relativePath } from './member-options.js'
+import { notWritable, pathsOf, refused, relativePath } from './member-options.js'
 import { quoteForUnit } from './quote.js'
 import { renderEtcdConfig } from './render.js'
 
@@ -36,25 +34,20 @@ export interface SystemdUnitOptions {
 export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOptions = {}): string {
   checkOptions('options', options, ['binary', 'user', 'configFile', 'environmentFile', 'version'])
   const { binary = '/usr/bin/etcd', user = 'etcd', configFile, environmentFile, version } = options
-  if (configFile !== undefined && environmentFile !== undefined) {
-    throw optionInvalid(
-      'options.environmentFile',
-      'must not be set together with configFile, because etcd then ignores variables',
-    )
-  }
-  const form: ConfigForm = configFile !== undefined ? 'yaml' : environmentFile !== undefined ? 'env' : 'flags'
-  // The file that the unit leads to is written by another call; what it cannot say is reported here, too.
-  const args = form === 'flags' ? renderEtcdConfig(config, 'args', { version }) : []
-  if (form !== 'flags') renderEtcdConfig(config, form, { version })
+  const reason = 'must not be set together with configFile, because etcd then ignores variables'
+  if (configFile !== undefined && environmentFile !== undefined) throw optionInvalid('options.environmentFile', reason)
+  // The file that the unit names is written by another call; what it cannot set is reported here, too.
+  if (configFile !== undefined) renderEtcdConfig(config, 'yaml', { version })
+  if (environmentFile !== undefined) renderEtcdConfig(config, 'env', { version })
+  const isInFile = configFile !== undefined || environmentFile !== undefined
+  const args = isInFile ? [] : renderEtcdConfig(config, 'args', { version })
   const { data, findings } = pathsOf(config, 'config')
-  const own = [
-    ...pathFindings('binary', binary),
-    ...pathFindings('configFile', configFile),
-    ...pathFindings('environmentFile', environmentFile),
-  ]
+  const own = Object.entries({ binary, configFile, environmentFile }).flatMap(([option, path]) =>
+    pathFindings(option, path),
+  )
   if (own.length + findings.length > 0) throw configInvalid('The unit', [...findings, ...own])
   if (!/^[a-z_][a-z0-9_-]*$/i.test(user)) throw optionInvalid('options.user', 'must be the name of a user')
-  const command = [...(configFile === undefined ? args : [`--config-file=${configFile}`])]
+  const command = configFile === undefined ? args : [`--config-file=${configFile}`]
   const start = [binary, ...command].map(quoteForUnit).join(' \\\n  ')
   const lines = [
     '[Unit]',
@@ -86,13 +79,8 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
 function pathFindings(option: string, path: unknown): Finding[] {
   if (path === undefined) return []
   if (typeof path !== 'string') throw optionInvalid(`options.${option}`, 'must be a path')
-  const refused = (wants: string): Finding[] => [
-    finding('config/value-invalid', { ...unplaced(option), kind: 'not writable', value: path, wants }),
-  ]
-  const wants = notWritable(path)
-  if (wants !== null) return refused(wants)
-  if (option === 'environmentFile' && /[^\w./@+:,-]/.test(path)) {
-    return refused('contains a character that has a meaning in the path of such a file for systemd')
-  }
-  return relativePath(option, path)
+  const hasMeaning = option === 'environmentFile' && /[^\w./@+:,-]/.test(path)
+  const meaning = hasMeaning ? 'contains a character that has a meaning in the path of such a file for systemd' : null
+  const found = refused(option, path, notWritable(path) ?? meaning)
+  return found.length > 0 ? found : relativePath(option, path)
 }
