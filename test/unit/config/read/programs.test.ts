@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { lintCluster, lintEtcdConfigs } from '../../../../src/config/lint/lint-cluster.js'
+import { lintEtcdConfigs } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { type ConfigInput, readMember, readMembers } from '../../../../src/config/read/input.js'
 import { temporaryFolder } from '../../../support/openssl.js'
@@ -53,101 +53,48 @@ function asPod(service: string, name: string): string {
 describe('what the reader of a form refuses or ignores', () => {
   const pod = (more: string): string =>
     `kind: Pod\nspec:\n  containers:\n  - command: [etcd, ${more}]\n    env: [{name: N, value: a}]\n`
+  const mapped = 'services:\n  e:\n    image: etcd\n    environment:\n    - ETCD_CLIENT_CERT_AUTH: true\n'
   it.each<[what: string, config: ConfigInput, code: string, text: RegExp, version?: '3.6.4']>([
-    [
-      'export in an EnvironmentFile',
-      { env: 'export ETCD_NAME=a\nexport ETCD_DATA_DIR=/d\n' },
-      'unit-invalid',
-      /export/,
-    ],
-    [
-      'a variable in an EnvironmentFile',
-      { env: 'ETCD_NAME=$HOSTNAME\n' },
-      'not-expanded',
-      /Write the value of HOSTNAME/,
-    ],
+    ['export in an EnvironmentFile', { env: 'export ETCD_NAME=a\nexport ETCD_DATA_DIR=/d\n' }, 'unit-invalid', /export/],
+    ['a variable in an EnvironmentFile', { env: 'ETCD_NAME=$HOSTNAME\n' }, 'not-expanded', /Write the value of HOSTNAME/],
     ['$NAME in a pod without a shell', { manifest: pod('--name=$N') }, 'not-expanded', /Write \$\(N\)\.$/],
-    [
-      'a mapping in a list of Compose',
-      { manifest: 'services:\n  e:\n    image: etcd\n    environment:\n    - ETCD_CLIENT_CERT_AUTH: true\n' },
-      'value-type',
-      /"ETCD_CLIENT_CERT_AUTH=true"/,
-    ],
+    ['a mapping in a list of Compose', { manifest: mapped }, 'value-type', /"ETCD_CLIENT_CERT_AUTH=true"/],
     ['a misspelt variable', { env: { ETCD_QOUTA_BACKEND_BYTES: '1' } }, 'option-ignored', /ETCD_QUOTA_BACKEND_BYTES/],
-    [
-      'a variable that a release does not have',
-      { env: { ETCD_ENABLE_V2: 'true' } },
-      'option-of-other-version',
-      /is not a variable of etcd 3\.6\.4/,
-      '3.6.4',
-    ],
+    ['a variable that a release does not have', { env: { ETCD_ENABLE_V2: 'true' } }, 'option-of-other-version', /is not a variable of etcd 3\.6\.4/, '3.6.4'],
   ])('is found once: %s', async (_, config, code, text, version) => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false, version })
     const found = findings.filter((each) => each.code === `config/${code}`)
     expect(found.map(({ message, remedy }) => `${message} ${remedy}`)).toEqual([expect.stringMatching(text)])
     expect(findings.map((each) => each.code)).not.toContain('config/not-checked')
-  })
+  }) // prettier-ignore
 })
 
 describe('a remedy', () => {
-  const errors = async (config: ConfigInput): Promise<[string, string][]> =>
-    (await lintEtcdConfig(config, { readFiles: false })).findings
-      .filter(({ severity }) => severity === 'error')
-      .map(({ code, message, remedy }) => [code, `${message} ${remedy}`])
-
+  const http = '--listen-client-urls=http://127.0.0.1:2379 --advertise-client-urls=http://127.0.0.1:2379'
+  const unit = (command: string): ConfigInput => ({ unit: `[Service]\nExecStart=/usr/bin/etcd ${command}\n` })
+  const open =
+    'ETCD_NAME=a\nETCD_INITIAL_ADVERTISE_PEER_URLS=https://10.0.0.1:2380\nETCD_LISTEN_PEER_URLS=https://10.0.0.1:2380\nETCD_INITIAL_CLUSTER="a=https://10.0.0.1:2380,b=https://10.0.0.2:2380\nETCD_PEER_CERT_FILE=/c\nETCD_PEER_KEY_FILE=/k\nETCD_PEER_TRUSTED_CA_FILE=/a\n'
   it.each<[what: string, config: ConfigInput, code: string, text: RegExp]>([
     ['has the number itself', { yaml: 'election-timeout: "1500"\n' }, 'value-type', /"election-timeout: 1500"/],
     ['names no quotes that are not there', { yaml: 'quota-backend-bytes: 16 * 1024\n' }, 'value-type', /plain number/],
-    [
-      'does not take a command of a shell apart',
-      { unit: '[Service]\nExecStart=/usr/bin/etcd --name=$(hostname -s) --data-dir=/d\n' },
-      'not-expanded',
-      /"\$\(hostname -s\)"/,
-    ],
-    [
-      'says that the file makes the flag without effect',
-      { flags: ['etcd', '--config-file=/e.yml', '--client-crl-file=/c'] },
-      'restriction-not-in-force',
-      /--config-file makes etcd ignore all flags/,
-    ],
-    [
-      'is one for a quote that is open',
-      {
-        unit: "[Service]\nExecStart=/usr/bin/etcd --name='a \\\n  --data-dir=/d \\\n  --listen-client-urls=http://127.0.0.1:2379 --advertise-client-urls=http://127.0.0.1:2379\n",
-      },
-      'line-broken',
-      /Close it/,
-    ],
-    [
-      'is one for a quote that is open in a file of variables',
-      {
-        env: 'ETCD_NAME=a\nETCD_INITIAL_ADVERTISE_PEER_URLS=https://10.0.0.1:2380\nETCD_LISTEN_PEER_URLS=https://10.0.0.1:2380\nETCD_INITIAL_CLUSTER="a=https://10.0.0.1:2380,b=https://10.0.0.2:2380\nETCD_PEER_CERT_FILE=/c\nETCD_PEER_KEY_FILE=/k\nETCD_PEER_TRUSTED_CA_FILE=/a\n',
-      },
-      'line-broken',
-      /Close it/,
-    ],
-    [
-      'names two variables in one pair of quotes',
-      { unit: '[Service]\nEnvironment="ETCD_QUOTA_BACKEND_BYTES=1 ETCD_DATA_DIR=/d"\nExecStart=/usr/bin/etcd\n' },
-      'unit-invalid',
-      /"ETCD_QUOTA_BACKEND_BYTES=…" "ETCD_DATA_DIR=…"/,
-    ],
-    [
-      'is one for a space in a list',
-      {
-        flags:
-          'etcd --listen-client-urls=http://127.0.0.1:2379, http://127.0.0.1:2378 --advertise-client-urls=http://127.0.0.1:2379',
-      },
-      'argument-misplaced',
-      /Remove it, or quote/,
-    ],
+    ['does not take a command of a shell apart', unit('--name=$(hostname -s) --data-dir=/d'), 'not-expanded', /"\$\(hostname -s\)"/],
+    ['says that the file makes the flag without effect', { flags: ['etcd', '--config-file=/e.yml', '--client-crl-file=/c'] }, 'restriction-not-in-force', /--config-file makes etcd ignore all flags/],
+    ['is one for a quote that is open', unit(`--name='a \\\n  --data-dir=/d \\\n  ${http}`), 'line-broken', /Close it/],
+    ['is one for a quote that is open in a file of variables', { env: open }, 'line-broken', /Close it/],
+    ['names two variables in one pair of quotes', { unit: '[Service]\nEnvironment="ETCD_QUOTA_BACKEND_BYTES=1 ETCD_DATA_DIR=/d"\nExecStart=/usr/bin/etcd\n' }, 'unit-invalid', /"ETCD_QUOTA_BACKEND_BYTES=…" "ETCD_DATA_DIR=…"/],
+    ['is one for a space in a list', { flags: `etcd ${http.replace(' ', ', http://127.0.0.1:2378 ')}` }, 'argument-misplaced', /Remove it, or quote/],
   ])('%s', async (_, config, code, text) => {
-    expect(await errors(config)).toEqual([[`config/${code}`, expect.stringMatching(text)]])
-  })
+    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+    const errors = findings.filter(({ severity }) => severity === 'error')
+    expect(errors.map((each) => [each.code, `${each.message} ${each.remedy}`])).toEqual([
+      [`config/${code}`, expect.stringMatching(text)],
+    ])
+  }) // prettier-ignore
 })
 
 describe('a template', () => {
   const flags = '--name={{ name }} --data-dir=/d'
+  const SCRIPT = 'kind: Pod\nspec:\n  containers:\n  - command:\n    - sh\n    - -c\n    - |\n'
   it.each<[what: string, config: ConfigInput, line: number]>([
     ['a unit of Jinja', { unit: `[Service]\nExecStart={{ bin }}/etcd ${flags}\n` }, 2],
     ['a pod of Go', { manifest: 'kind: Pod\nmetadata:\n{{- if .X }}\n  name: a\n{{- end }}\nspec: {}\n' }, 3],
@@ -157,14 +104,8 @@ describe('a template', () => {
     ['a file of etcd', { yaml: 'name: {{ name }}\n' }, 1],
   ])('of %s is one finding that says so', async (_, config, line) => {
     const { findings, ok } = await lintEtcdConfig(config, { readFiles: false })
-    expect(findings).toMatchObject([
-      {
-        code: 'config/not-checked',
-        severity: 'warning',
-        place: { line },
-        remedy: 'Lint the file that is rendered from it.',
-      },
-    ])
+    const remedy = 'Lint the file that is rendered from it.'
+    expect(findings).toMatchObject([{ code: 'config/not-checked', severity: 'warning', place: { line }, remedy }])
     expect(ok).toBe(true)
     const strict = await lintEtcdConfig(config, { readFiles: false, comments: false })
     expect(strict).toMatchObject({ ok: false, findings: [{ code: 'config/not-checked', severity: 'error' }] })
@@ -186,18 +127,12 @@ describe('a template', () => {
 
   it.each<[what: string, config: ConfigInput]>([
     ['values alone', { env: 'ETCD_NAME={{ n }}\nETCD_LISTEN_CLIENT_URLS=http://10.0.0.1:2379\n' }],
-    [
-      'a variable of a shell on a line of its own',
-      {
-        manifest:
-          'kind: Pod\nspec:\n  containers:\n  - command:\n    - sh\n    - -c\n    - |\n      exec etcd --listen-client-urls=http://10.0.0.1:2379 \\\n      ${FLAGS}\n',
-      },
-    ],
+    ['a variable of a shell', { manifest: `${SCRIPT}      exec etcd --listen-client-urls=http://10.0.0.1:2379 \\\n      \${FLAGS}\n` }],
     ['a comment', { env: '# {% x %}\nETCD_LISTEN_CLIENT_URLS=http://10.0.0.1:2379\n' }],
   ])('is not %s, so the rest is checked', async (_, config) => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false })
     expect(findings.map(({ code }) => code)).toContain('config/plaintext-url')
-  })
+  }) // prettier-ignore
 })
 
 describe('which program is etcd', () => {
@@ -259,22 +194,15 @@ describe('several etcds in one text', () => {
     },
   )
 
-  it('are listed if none is named, and none is judged in silence', async () => {
-    const report = await lintEtcdConfig({ manifest: compose }, { readFiles: false })
-    expect(report.ok).toBe(false)
-    expect(report.findings.map(({ code }) => code)).toEqual(['config/one-of-several'])
-    expect(findingOf(report.findings, 'config/one-of-several').details).toMatchObject({ members: ['s1', 's2', 's3'] })
-  })
-
-  it.each(['s2', 'e2'])('are judged one at a time by the option member: %s', async (member) => {
-    const { findings } = await lintEtcdConfig({ manifest: compose }, { readFiles: false, member })
-    expect(new Set(findings.map(({ place }) => place?.line))).toEqual(new Set([3]))
-  })
-
-  it('are listed if the option member names none of them', async () => {
-    const { findings } = await lintEtcdConfig({ manifest: compose }, { readFiles: false, member: 'e4' })
-    expect(findings.map(({ message }) => message)).toEqual([expect.stringContaining('none is "e4"')])
-    await refused(lintEtcdConfig({ manifest: compose }, { member: '' }), 'ERR_OPTION_INVALID')
+  it('are read one at a time by the option member, and listed if it names none of them', async () => {
+    const lint = (member?: string) => lintEtcdConfig({ manifest: compose }, { readFiles: false, member })
+    for (const member of ['s2', 'e2'])
+      expect(new Set((await lint(member)).findings.map(({ place }) => place?.line))).toEqual(new Set([3]))
+    const { ok, findings } = await lint()
+    expect([ok, findings.length]).toEqual([false, 1])
+    expect(findingOf(findings, 'config/one-of-several').details).toMatchObject({ members: ['s1', 's2', 's3'] })
+    expect((await lint('e4')).findings.map(({ message }) => message)).toEqual([expect.stringContaining('none is "e4"')])
+    await refused(lint(''), 'ERR_OPTION_INVALID')
   })
 
   it('get a report each from lintEtcdConfigs, with what differs between the members of a cluster', async () => {
@@ -290,13 +218,6 @@ describe('several etcds in one text', () => {
     expect(
       two.flatMap(({ findings }) => findings.map(({ code }) => code)).filter((code) => code.includes('member')),
     ).toEqual([])
-  })
-
-  it('are all compared by lintCluster', async () => {
-    const { findings } = await lintCluster([{ manifest: `services:\n${service(1)}${service(1)}` }], {
-      readFiles: false,
-    })
-    expect(findings.map(({ code }) => code)).toContain('config/members-name-repeated')
   })
 
   it('are read from the pods of a List, and named by pod and container', async () => {
