@@ -21,64 +21,44 @@ import {
 import { certManagerResources, kubeApiserverFlags } from 'etcd-mtls/config'
 import type { Credentials } from 'etcd-mtls/credentials'
 
-export async function certificatesBecomeCredentials(authority: Authority): Promise<void> {
-  const server = await authority.issue({ role: 'server', name: 'etcd-0', hosts: ['localhost', '127.0.0.1'] })
-  expectTypeOf(server).toEqualTypeOf<Credentials>()
+const hosts: readonly string[] = []
+
+export async function certificatesBecomeCredentials(authority: Authority, request: IssueRequest): Promise<void> {
+  expectTypeOf(await createAuthority({ name: 'etcd CA', permittedNames: hosts })).toEqualTypeOf<Authority>()
+  expectTypeOf(await authority.issue({ role: 'server', name: 'etcd-0', hosts })).toEqualTypeOf<Credentials>()
   await authority.issue({ role: 'peer', name: 'etcd-0', hosts: ['etcd-0.etcd'], validity: '90d' })
   await authority.issue({ role: 'client', name: 'root' })
   await authority.issue({ role: 'client', name: 'root', hosts: ['spiffe://cluster/etcd/client'] })
-}
-
-export async function membersNeedHosts(authority: Authority): Promise<void> {
+  // @ts-expect-error -- an authority needs a name
+  await createAuthority({})
   // @ts-expect-error -- a server without a name to reach it by
   await authority.issue({ role: 'server', name: 'etcd-0' })
-}
-
-export async function hostsAreAnyListOfStrings(authority: Authority, hosts: string[]): Promise<void> {
-  await authority.issue({ role: 'server', name: 'etcd-0', hosts })
-  await authority.issue({ role: 'peer', name: 'etcd-0', hosts: Object.freeze(hosts) })
-  await authority.sign('', { role: 'client', allow: { name: hosts, hosts } })
-  await createRequest({ name: 'etcd-0', hosts })
-  await issueCluster(authority, { members: hosts.map((host) => ({ name: host, hosts: [host], peerHosts: hosts })) })
-  await createAuthority({ name: 'CA', permittedNames: hosts })
-  certManagerResources({ name: 'etcd', namespace: 'etcd', members: [{ name: 'etcd', hosts, peerHosts: hosts }] })
-  kubeApiserverFlags({ endpoints: hosts, ca: '', cert: '', key: '', overrides: { events: hosts } })
-}
-
-export async function requestsAreClosed(authority: Authority): Promise<void> {
   // @ts-expect-error -- a role that does not exist
   await authority.issue({ role: 'admin', name: 'root' })
   // @ts-expect-error -- an option that does not exist
   await authority.issue({ role: 'client', name: 'root', days: 90 })
-  // @ts-expect-error -- durations are texts with a unit
+  // @ts-expect-error -- durations are strings with a unit
   await authority.issue({ role: 'client', name: 'root', validity: 90 })
   // @ts-expect-error -- an algorithm that is not offered
   await authority.issue({ role: 'client', name: 'root', algorithm: 'rsa-1024' })
-}
-
-export function rolesNarrowRequests(request: IssueRequest): void {
   if (request.role === 'client') expectTypeOf(request.hosts).toEqualTypeOf<readonly string[] | undefined>()
   else expectTypeOf(request.hosts).toEqualTypeOf<readonly string[]>()
 }
 
-export async function authoritiesAreMade(): Promise<void> {
-  expectTypeOf(await createAuthority({ name: 'etcd CA' })).toEqualTypeOf<Authority>()
-  // @ts-expect-error -- an authority needs a name
-  await createAuthority({})
+export function hostsOfConfigurationsAreAnyListOfStrings(): void {
+  certManagerResources({ name: 'etcd', namespace: 'etcd', members: [{ name: 'etcd', hosts, peerHosts: hosts }] })
+  kubeApiserverFlags({ endpoints: hosts, ca: '', cert: '', key: '', overrides: { events: hosts } })
 }
 
 export async function requestsAreMadeAndSigned(authority: Authority): Promise<void> {
-  const made = await createRequest({ name: 'etcd-0', hosts: ['etcd-0.etcd'], subject: { organization: 'Example' } })
+  const made = await createRequest({ name: 'etcd-0', hosts, subject: { organization: 'Example' } })
   expectTypeOf(made).toEqualTypeOf<{ csr: string; key: PrivateKey }>()
   const signed = await authority.sign(made.csr, { role: 'server', name: 'etcd-0', hosts: ['etcd-0.etcd'] })
   expectTypeOf(signed.chain).toEqualTypeOf<[Certificate, ...Certificate[]]>()
-  await authority.sign(Buffer.alloc(0), { role: 'client', allow: { name: ['app-*'], hosts: ['*.svc', '10.0.0.0/8'] } })
+  await authority.sign(Buffer.alloc(0), { role: 'client', allow: { name: hosts, hosts } })
   // @ts-expect-error -- a certificate is for a role
   await authority.sign(made.csr, { name: 'etcd-0' })
-}
-
-export function aReportOnARequestIsAReport(csr: string): void {
-  const report = inspectRequest(csr)
+  const report = inspectRequest(made.csr)
   expectTypeOf(report).toExtend<Report>()
   expectTypeOf(report.request).toEqualTypeOf<CertificateRequest | null>()
 }
@@ -86,8 +66,8 @@ export function aReportOnARequestIsAReport(csr: string): void {
 export async function clustersAreTypedByTheirNames(authority: Authority): Promise<void> {
   const cluster = await issueCluster(authority, {
     members: [
-      { name: 'etcd-0', hosts: ['etcd-0.etcd'] },
-      { name: 'etcd-1', hosts: ['etcd-1.etcd'] },
+      { name: 'etcd-0', hosts },
+      { name: 'etcd-1', hosts, peerHosts: hosts },
     ],
     clients: ['root', { name: 'app', validity: '30d' }],
   })
@@ -98,14 +78,13 @@ export async function clustersAreTypedByTheirNames(authority: Authority): Promis
   const onProgress = (step: { readonly done: number }): void => {
     expectTypeOf(step.done).toBeNumber()
   }
-  await issueCluster(authority, { members: [{ name: 'etcd-0', hosts: ['x'] }] }, { onProgress })
-  const { clients } = await issueCluster(authority, { members: [{ name: 'etcd-0', hosts: ['x'] }] })
+  const { clients } = await issueCluster(authority, { members: [{ name: 'etcd-0', hosts }] }, { onProgress })
   expectTypeOf(Object.keys(clients)).toEqualTypeOf<string[]>()
   // @ts-expect-error -- there are no clients
   expectTypeOf(clients.root)
   // @ts-expect-error -- a member without hosts
   await issueCluster(authority, { members: [{ name: 'etcd-0' }] })
-  // @ts-expect-error -- a role is not a client's to choose
+  // @ts-expect-error -- a client does not choose its role
   await issueCluster(authority, { members: [], clients: [{ name: 'x', role: 'server' }] })
 }
 
@@ -117,7 +96,7 @@ export async function whatWasIssuedIsRenewed(authority: Authority, credentials: 
   expectTypeOf(await renewDirectory(both, 'pki', { layout: 'kubeadm' })).toEqualTypeOf<DirectoryRenewal>()
   // @ts-expect-error -- a directory has a layout
   await renewDirectory(authority, 'pki', {})
-  // @ts-expect-error -- a server that nobody can name
+  // @ts-expect-error -- a server without a name to reach it by
   fromAuthority(authority, { role: 'server', name: 'a' })
   // @ts-expect-error -- a key is new or the same
   await renew(authority, credentials, { key: 'old' })

@@ -49,19 +49,21 @@ describe('a container engine', () => {
     expect(await new EngineApi('unix:///no/such.sock').answers()).toBe(false)
   })
 
-  it('that refuses a pull is quoted', async () => {
-    handle = (_, response) => response.writeHead(404).end('{"message":"manifest unknown"}')
-    await expect(engine.pullImage('a', 'b', { silence: 5_000 })).rejects.toThrow('manifest unknown')
-  })
-
-  it('that fails in the middle of a pull is quoted', async () => {
-    handle = (_, response) => response.end('{"status":"Pulling"}\n{"error":"no space left on device"}\n')
-    await expect(engine.pullImage('a', 'b', { silence: 5_000 })).rejects.toThrow('no space left on device')
-  })
-
-  it('whose registry stays silent is given up', async () => {
-    handle = (_, response) => response.write('{"status":"Pulling"}\n')
-    await expect(engine.pullImage('a', 'b', { silence: 50 })).rejects.toThrow('no answer within 0.05 s')
+  it.each<[what: string, handle: RequestListener, message: string]>([
+    [
+      'refuses a pull',
+      (_, response) => response.writeHead(404).end('{"message":"manifest unknown"}'),
+      'manifest unknown',
+    ],
+    [
+      'fails in the middle of a pull',
+      (_, response) => response.end('{"status":"Pulling"}\n{"error":"no space left on device"}\n'),
+      'no space left on device',
+    ],
+    ['stays silent', (_, response) => response.write('{"status":"Pulling"}\n'), 'no answer within 0.3 s'],
+  ])('that %s is quoted', async (_, answer, message) => {
+    handle = answer
+    await expect(engine.pullImage('a', 'b', { silence: 300 })).rejects.toThrow(message)
   })
 
   it('is asked to remove what carries a label, and may have done so already', async () => {

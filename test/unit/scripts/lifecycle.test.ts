@@ -4,14 +4,25 @@ import { describe, expect, it } from 'vitest'
 
 const lifecycle = fileURLToPath(new URL('../../../.config/lib/lifecycle.mjs', import.meta.url))
 
-/** Runs a script inside `lifecycle` in a process of its own; a signal is sent when it has written "ready". */
+const WAITING = `defer(() => say('cleaned')); say('ready'); const timer = setTimeout(() => {}, 60_000)
+  await new Promise((_, reject) => signal.addEventListener('abort', () => { clearTimeout(timer); reject(signal.reason) }))`
+
+/**
+ * Runs a script inside `lifecycle` in a process of its own; a signal is sent when it has written "ready". As npm runs it, a shell
+ * stays between, which dies of the signal.
+ */
 async function script(
   body: string,
   signal?: NodeJS.Signals,
+  byNpm = false,
 ): Promise<{ code: number | null; out: string; err: string }> {
   const code = `import { lifecycle, say, Stop } from ${JSON.stringify(lifecycle)}
     await lifecycle(async ({ signal, defer }) => { ${body} }, { lastLine: (code) => 'last ' + code })`
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', code])
+  const child = byNpm
+    ? spawn('sh', ['-c', `"$0" --input-type=module --eval "$1"; true`, process.execPath, code], {
+        env: { ...process.env, npm_lifecycle_event: 'quickstart' },
+      })
+    : spawn(process.execPath, ['--input-type=module', '--eval', code])
   let out = ''
   let err = ''
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
@@ -46,30 +57,12 @@ describe('a script', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ] as const)('that is ended by %s cleans up and says so in its exit code', async (signal, code) => {
-    const body = `defer(() => say('cleaned')); say('ready');
-      await new Promise((_, reject) => {
-        const timer = setTimeout(() => {}, 60_000)
-        signal.addEventListener('abort', () => { clearTimeout(timer); reject(signal.reason) }) })`
-    expect(await script(body, signal)).toEqual({ code, out: `ready\ncleaned\nlast ${String(code)}\n`, err: '' })
+  ] as const)('that is ended by %s cleans up, and its exit code says so', async (signal, code) => {
+    expect(await script(WAITING, signal)).toEqual({ code, out: `ready\ncleaned\nlast ${String(code)}\n`, err: '' })
   })
 
-  it('that npm started cleans up when npm is ended and does not tell', async () => {
-    const waiting = `defer(() => say('cleaned')); say('ready'); const timer = setTimeout(() => {}, 60_000)
-      await new Promise((_, reject) => signal.addEventListener('abort', () => { clearTimeout(timer); reject(signal.reason) }))`
-    const code = `import { lifecycle, say } from ${JSON.stringify(lifecycle)}
-      await lifecycle(async ({ signal, defer }) => { ${waiting} })`
-    // The shell stays between, as npm's does, and dies of the signal.
-    const child = spawn('sh', ['-c', `"$0" --input-type=module --eval "$1"; true`, process.execPath, code], {
-      env: { ...process.env, npm_lifecycle_event: 'quickstart' },
-    })
-    let out = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString()
-      if (out === 'ready\n') child.kill('SIGTERM')
-    })
-    await new Promise((resolve) => child.stdout.on('close', resolve))
-    expect(out).toBe('ready\ncleaned\n')
+  it('that npm started cleans up when npm is ended and does not pass the signal on', async () => {
+    expect((await script(WAITING, 'SIGTERM', true)).out).toMatch(/^ready\ncleaned\n/)
   })
 
   it('goes on cleaning up when one clean-up fails', async () => {

@@ -1,19 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
 import { must, run, which } from '../../../.config/lib/process.mjs'
+import { temporaryFolder } from '../../support/openssl.js'
 
-let folder: string
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'process-'))
-})
-afterEach(() => {
-  rmSync(folder, { recursive: true })
-})
+const folder = temporaryFolder()
 
 describe('run', () => {
-  it('gives what the command wrote and how it ended', async () => {
+  it('returns what the command wrote and how it ended', async () => {
     const result = await run('sh', ['-c', 'echo out; echo err >&2; exit 3'])
     expect(result).toEqual({ code: 3, signal: null, timedOut: false, stdout: 'out\n', stderr: 'err\n' })
   })
@@ -27,10 +20,9 @@ describe('run', () => {
   })
 
   it('ends the command and all that it started when the signal aborts', async () => {
-    const file = join(folder, 'pid')
+    const file = folder.file('pid')
     const stop = new AbortController()
-    const script = `sleep 60 & echo $! > ${file}; wait`
-    const ended = run('sh', ['-c', script], { signal: stop.signal })
+    const ended = run('sh', ['-c', `sleep 60 & echo $! > ${file}; wait`], { signal: stop.signal })
     await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8')).toMatch(/^\d+\n$/)
     stop.abort(new Error('enough'))
     await expect(ended).rejects.toThrow('enough')
@@ -43,7 +35,7 @@ describe('run', () => {
   })
 
   it('starts nothing once the signal has aborted', async () => {
-    const file = join(folder, 'made')
+    const file = folder.file('made')
     await expect(run('touch', [file], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough')
     expect(existsSync(file)).toBe(false)
   })
@@ -53,12 +45,13 @@ it('must throws with the last words of a command that fails', async () => {
   await expect(must('sh', ['-c', 'echo one >&2; echo two >&2; exit 1'])).rejects.toThrow(/exit code 1: one \| two/)
 })
 
-it('which finds a program on the path, then in further folders, and passes over what cannot be run', () => {
-  writeFileSync(join(folder, 'tool'), '', { mode: 0o644 })
-  expect(which('tool', { path: folder })).toBeNull()
-  writeFileSync(join(folder, 'other'), '', { mode: 0o755 })
-  expect(which('other', { path: '/nowhere', extra: [folder] })).toBe(join(folder, 'other'))
-  expect(which('other', { path: '/nowhere' })).toBeNull()
+it('which finds a program on the path, then in further folders, and ignores what cannot be run', () => {
+  const path = folder.file('.')
+  folder.file('tool', '')
+  expect(which('tool', { path })).toBeNull()
+  chmodSync(folder.file('tool'), 0o755)
+  expect(which('tool', { path: '/nowhere', extra: [path] })).not.toBeNull()
+  expect(which('tool', { path: '/nowhere' })).toBeNull()
 })
 
 /** Processes that have ended and wait to be buried count as ended. */
