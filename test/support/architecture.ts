@@ -5,16 +5,8 @@ import type { Source } from './imports.js'
 
 /** The rooms, the lowest first: a file may import from its own room and from those before it, types included. */
 export const ROOMS = [
-  'report',
-  'x509',
-  'files',
-  'credentials',
-  'validate',
-  'authority',
-  'config',
-  'client',
-  'coordination',
-  'testing',
+  ...(['report', 'x509', 'files', 'credentials', 'validate'] as const),
+  ...(['authority', 'config', 'client', 'coordination', 'testing'] as const),
 ] as const
 
 const ROOT = 'src/index.ts'
@@ -94,10 +86,7 @@ export function pastTheDoors(sources: readonly Source[]): string[] {
 
 /** `@scope/name` or `name` of a specifier that may go on into the package. */
 export function packageOf(specifier: string): string {
-  return specifier
-    .split('/')
-    .slice(0, specifier.startsWith('@') ? 2 : 1)
-    .join('/')
+  return /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? ''
 }
 
 /** Everything that loading one file loads: files and packages, lazy imports and types left out. */
@@ -168,7 +157,7 @@ export function privateByKeyword(sources: readonly Source[]): string[] {
     const visit = (node: ts.Node): void => {
       // A constructor has no `#`.
       if (node.kind === ts.SyntaxKind.PrivateKeyword && !ts.isConstructorDeclaration(node.parent))
-        found.push(`${path} hides by the keyword: ${node.parent.getText().split('\n')[0] ?? ''}`)
+        found.push(`${path} hides by the keyword: ${firstLine(node.parent)}`)
       ts.forEachChild(node, visit)
     }
     visit(tree)
@@ -184,7 +173,7 @@ export function actingOnLoad(sources: readonly Source[]): string[] {
   return sources.flatMap(({ path, tree }) =>
     tree.statements
       .filter((statement) => acts(statement))
-      .map((statement) => `${path} acts while it loads: ${statement.getText().split('\n')[0] ?? ''}`),
+      .map((statement) => `${path} acts while it loads: ${firstLine(statement)}`),
   )
 }
 
@@ -193,29 +182,24 @@ function acts(statement: ts.Statement): boolean {
     const { flags, declarations } = statement.declarationList
     return (flags & ts.NodeFlags.Const) === 0 || declarations.some(({ initializer }) => isEmptyCollection(initializer))
   }
-  return !(
-    ts.isImportDeclaration(statement) ||
-    ts.isExportDeclaration(statement) ||
-    ts.isFunctionDeclaration(statement) ||
-    ts.isClassDeclaration(statement) ||
-    ts.isInterfaceDeclaration(statement) ||
-    ts.isTypeAliasDeclaration(statement)
-  )
+  return ![
+    ...[ts.isImportDeclaration, ts.isExportDeclaration, ts.isFunctionDeclaration],
+    ...[ts.isClassDeclaration, ts.isInterfaceDeclaration, ts.isTypeAliasDeclaration],
+  ].some((isQuiet) => isQuiet(statement))
 }
 
 /** `new Map()` and its kin with nothing in it: something that is filled later. */
 function isEmptyCollection(node: ts.Expression | undefined): boolean {
-  return (
-    node !== undefined &&
-    ts.isNewExpression(node) &&
-    /^(Weak)?(Map|Set)$/.test(node.expression.getText()) &&
-    (node.arguments ?? []).length === 0
-  )
+  if (node === undefined || !ts.isNewExpression(node)) return false
+  return /^(Weak)?(Map|Set)$/.test(node.expression.getText()) && (node.arguments ?? []).length === 0
 }
 
 /** Statements of an index file that are more than a re-export. */
-export function moreThanReexports({ path, tree }: Source): string[] {
-  return tree.statements
+export function moreThanReexports([index]: readonly Source[]): string[] {
+  if (index === undefined) return [`${ROOT} is missing`]
+  return index.tree.statements
     .filter((statement) => !(ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined))
-    .map((statement) => `${path} holds more than re-exports: ${statement.getText().split('\n')[0] ?? ''}`)
+    .map((statement) => `${ROOT} holds more than re-exports: ${firstLine(statement)}`)
 }
+
+const firstLine = (node: ts.Node): string => node.getText().split('\n')[0] ?? ''
