@@ -1,6 +1,6 @@
 /** The certificates of the minter. See mint.ts, which is the file to import. */
 import { randomBytes, X509Certificate, type KeyObject } from 'node:crypto'
-import { bitString, context, contextPrimitive, integer, sequence, time, tlv } from './der-writer.js'
+import { context, contextPrimitive, integer, sequence, time, tlv } from './der-writer.js'
 import {
   authorityKeyIdentifier,
   basicConstraints,
@@ -13,8 +13,7 @@ import {
   type Extension,
   type KeyUsageName,
 } from './mint-extensions.js'
-import { newKey, publicHalf, signatureIdentifier, signBytes, spkiOf, usualSignature } from './mint-keys.js'
-import type { KeyKind, SignatureName } from './mint-keys.js'
+import { type KeyKind, newKey, publicHalf, signed, type SigningOptions, spkiOf } from './mint-keys.js'
 import { encodeName, type GeneralName, type Name } from './mint-names.js'
 
 /** A certificate with its key. */
@@ -37,7 +36,7 @@ export type Issuer = Pick<Minted, 'key' | 'subject'>
 /** A date, or a time element as it shall stand there; see {@link rawTime}. */
 export type Time = Date | Uint8Array
 
-export interface MintOptions {
+export interface MintOptions extends SigningOptions {
   subject: Name
   /** Self-signed when left out. */
   issuer?: Issuer | undefined
@@ -58,20 +57,8 @@ export interface MintOptions {
   extensions?: readonly Extension[] | undefined
   /** The extensions field as it shall stand there, instead of `extensions`: the content of `[3]`. */
   rawExtensions?: Uint8Array | undefined
-  /** The issuer key's usual algorithm when left out. */
-  signature?: SignatureName | undefined
-  /** The algorithm named inside the signed part, where it shall differ; bytes are a whole AlgorithmIdentifier. */
-  innerSignature?: SignatureName | Uint8Array | undefined
-  /** The algorithm named outside the signed part, where it shall differ; bytes are a whole AlgorithmIdentifier. */
-  outerSignature?: SignatureName | Uint8Array | undefined
   issuerUniqueId?: Uint8Array | undefined
   subjectUniqueId?: Uint8Array | undefined
-  /** Changes the signature bits after signing. */
-  tamperSignature?: ((signature: Buffer) => Buffer) | undefined
-  /** Changes the signed part before signing, so that the signature fits the changed bytes. */
-  tamperTbs?: ((tbs: Buffer) => Buffer) | undefined
-  /** Changes the finished certificate. */
-  tamper?: ((der: Buffer) => Buffer) | undefined
 }
 
 const HOUR = 3_600_000
@@ -85,41 +72,36 @@ export function mint(options: MintOptions): Minted {
   const key = typeof options.key === 'object' ? options.key : newKey(options.key)
   const subject = encodeName(options.subject)
   const issuer = options.issuer ?? { key, subject }
-  const signature = options.signature ?? usualSignature(issuer.key)
   const serial = options.serial ?? randomSerial()
   const unique = (n: number, bits: Uint8Array | undefined): Buffer[] =>
     bits === undefined ? [] : [contextPrimitive(n, Buffer.concat([Buffer.from([0]), bits]))]
-  const tbs = sequence(
-    ...(options.version === null ? [] : [context(0, integer(options.version ?? 2))]),
-    integer(serial),
-    identifier(options.innerSignature ?? signature),
-    options.issuerName === undefined ? issuer.subject : encodeName(options.issuerName),
+  const { rawExtensions, extensions = [] } = options
+  const listed = rawExtensions ?? (extensions.length === 0 ? null : sequence(...extensions.map(encodeExtension)))
+  const der = signed(options, issuer.key, (algorithm) =>
     sequence(
-      encodeTime(options.notBefore ?? new Date(NOW - HOUR)),
-      encodeTime(options.notAfter ?? new Date(NOW + 30 * DAY)),
+      ...(options.version === null ? [] : [context(0, integer(options.version ?? 2))]),
+      integer(serial),
+      algorithm,
+      options.issuerName === undefined ? issuer.subject : encodeName(options.issuerName),
+      sequence(
+        encodeTime(options.notBefore ?? new Date(NOW - HOUR)),
+        encodeTime(options.notAfter ?? new Date(NOW + 30 * DAY)),
+      ),
+      subject,
+      options.spki ?? spkiOf(key),
+      ...unique(1, options.issuerUniqueId),
+      ...unique(2, options.subjectUniqueId),
+      ...(listed === null ? [] : [context(3, listed)]),
     ),
-    subject,
-    options.spki ?? spkiOf(key),
-    ...unique(1, options.issuerUniqueId),
-    ...unique(2, options.subjectUniqueId),
-    ...extensionsField(options),
   )
-  const signed = options.tamperTbs?.(tbs) ?? tbs
-  const bits = signBytes(signature, issuer.key, signed)
-  const der = sequence(
-    signed,
-    identifier(options.outerSignature ?? signature),
-    bitString(options.tamperSignature?.(bits) ?? bits),
-  )
-  const final = options.tamper?.(der) ?? der
   return {
-    der: final,
-    pem: pem('CERTIFICATE', final),
+    der,
+    pem: pem('CERTIFICATE', der),
     key,
     keyPem: key.type === 'private' ? key.export({ type: 'pkcs8', format: 'pem' }).toString() : '',
     subject,
     serial: serial instanceof Uint8Array ? BigInt(`0x0${Buffer.from(serial).toString('hex')}`) : BigInt(serial),
-    x509: () => new X509Certificate(final),
+    x509: () => new X509Certificate(der),
   }
 }
 
@@ -189,16 +171,6 @@ function merge(
   return [...usual.filter((each) => !replaced.has(each.oid)), ...own]
 }
 
-function extensionsField(options: MintOptions): Buffer[] {
-  if (options.rawExtensions !== undefined) return [context(3, options.rawExtensions)]
-  const extensions = options.extensions ?? []
-  return extensions.length === 0 ? [] : [context(3, sequence(...extensions.map(encodeExtension)))]
-}
-
-function identifier(signature: SignatureName | Uint8Array): Uint8Array {
-  return typeof signature === 'string' ? signatureIdentifier(signature) : signature
-}
-
 export function encodeTime(value: Time): Uint8Array {
   return value instanceof Date ? time(value) : value
 }
@@ -209,7 +181,7 @@ export function rawTime(tag: number, text: string): Buffer {
 }
 
 /** Positive, 16 bytes, never zero. */
-export function randomSerial(): bigint {
+function randomSerial(): bigint {
   const bytes = randomBytes(16)
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40
   return BigInt(`0x${bytes.toString('hex')}`)
@@ -225,11 +197,10 @@ export function flipBit(bytes: Uint8Array, index: number): Buffer {
 
 /** One PEM block with lines of 64 characters. */
 export function pem(label: string, der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
+  const lines = Buffer.from(der)
+    .toString('base64')
+    .replaceAll(/.{64}(?=.)/g, '$&\n')
+  return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`
 }
 
 /** Several certificates in one PEM text, in the order given. */

@@ -8,7 +8,6 @@ import {
   elementsOf,
   enumerated,
   generalizedTime,
-  ia5String,
   integer,
   namedBits,
   octetString,
@@ -16,7 +15,7 @@ import {
   sequence,
   setOf,
 } from './der-writer.js'
-import { encodeAttribute, type GeneralName } from './mint-names.js'
+import { encodeAttribute, type GeneralName, uri } from './mint-names.js'
 
 /** One extension: `value` is the DER that goes inside the OCTET STRING. */
 export interface Extension {
@@ -79,20 +78,22 @@ export function encodeExtension(each: Extension): Buffer {
   return sequence(oid(each.oid), ...flag, octetString(each.value))
 }
 
+const extension = (dotted: string, critical: boolean, value: Uint8Array): Extension => ({
+  oid: dotted,
+  critical,
+  value,
+})
+
 export function basicConstraints(
-  options: { ca: boolean; pathLength?: number | undefined },
+  { ca, pathLength }: { ca: boolean; pathLength?: number | undefined },
   critical = true,
 ): Extension {
-  const path = options.pathLength === undefined ? [] : [integer(options.pathLength)]
-  return {
-    oid: EXTENSION.basicConstraints,
-    critical,
-    value: sequence(...(options.ca ? [boolean(true)] : []), ...path),
-  }
+  const path = pathLength === undefined ? [] : [integer(pathLength)]
+  return extension(EXTENSION.basicConstraints, critical, sequence(...(ca ? [boolean(true)] : []), ...path))
 }
 
 export function keyUsage(names: readonly KeyUsageName[], critical = true): Extension {
-  return { oid: EXTENSION.keyUsage, critical, value: namedBits(names.map((name) => KEY_USAGE_BIT[name])) }
+  return extension(EXTENSION.keyUsage, critical, namedBits(names.map((name) => KEY_USAGE_BIT[name])))
 }
 
 /** Short names or dotted OIDs. */
@@ -101,15 +102,11 @@ export function extendedKeyUsage(
   critical = false,
 ): Extension {
   const known: Readonly<Record<string, string>> = EXTENDED_KEY_USAGE
-  return {
-    oid: EXTENSION.extendedKeyUsage,
-    critical,
-    value: sequence(...names.map((name) => oid(known[name] ?? name))),
-  }
+  return extension(EXTENSION.extendedKeyUsage, critical, sequence(...names.map((name) => oid(known[name] ?? name))))
 }
 
 export function subjectAltName(names: readonly GeneralName[], critical = false): Extension {
-  return { oid: EXTENSION.subjectAltName, critical, value: sequence(...names) }
+  return extension(EXTENSION.subjectAltName, critical, sequence(...names))
 }
 
 export function nameConstraints(
@@ -118,81 +115,68 @@ export function nameConstraints(
 ): Extension {
   const list = (n: number, names: readonly GeneralName[] | undefined): Buffer[] =>
     names === undefined ? [] : [context(n, ...names.map((name) => sequence(name)))]
-  return {
-    oid: EXTENSION.nameConstraints,
-    critical,
-    value: sequence(...list(0, subtrees.permitted), ...list(1, subtrees.excluded)),
-  }
+  const value = sequence(...list(0, subtrees.permitted), ...list(1, subtrees.excluded))
+  return extension(EXTENSION.nameConstraints, critical, value)
 }
 
 /** From a public key (SHA-1 over its bits, RFC 5280 section 4.2.1.2 method 1) or from bytes. */
 export function subjectKeyIdentifier(from: KeyObject | Uint8Array, critical = false): Extension {
-  return { oid: EXTENSION.subjectKeyIdentifier, critical, value: octetString(keyIdentifier(from)) }
+  return extension(EXTENSION.subjectKeyIdentifier, critical, octetString(keyIdentifier(from)))
 }
 
 /** With the key identifier only, unless `issuer` and `serial` are given. */
 export function authorityKeyIdentifier(
   from: KeyObject | Uint8Array | null,
-  more: { issuer?: readonly GeneralName[] | undefined; serial?: bigint | undefined } = {},
+  { issuer, serial }: { issuer?: readonly GeneralName[] | undefined; serial?: bigint | undefined } = {},
   critical = false,
 ): Extension {
-  const serial = more.serial === undefined ? [] : [retag(0x82, integer(more.serial))]
-  return {
-    oid: EXTENSION.authorityKeyIdentifier,
-    critical,
-    value: sequence(
-      ...(from === null ? [] : [contextPrimitive(0, keyIdentifier(from))]),
-      ...(more.issuer === undefined ? [] : [context(1, ...more.issuer)]),
-      ...serial,
-    ),
-  }
+  const value = sequence(
+    ...(from === null ? [] : [contextPrimitive(0, keyIdentifier(from))]),
+    ...(issuer === undefined ? [] : [context(1, ...issuer)]),
+    ...(serial === undefined ? [] : [retag(0x82, integer(serial))]),
+  )
+  return extension(EXTENSION.authorityKeyIdentifier, critical, value)
 }
 
 export function certificatePolicies(policies: readonly string[], critical = false): Extension {
-  return {
-    oid: EXTENSION.certificatePolicies,
-    critical,
-    value: sequence(...policies.map((policy) => sequence(oid(policy)))),
-  }
+  const value = sequence(...policies.map((policy) => sequence(oid(policy))))
+  return extension(EXTENSION.certificatePolicies, critical, value)
 }
 
 /** One distribution point with one URL each. */
 export function crlDistributionPoints(urls: readonly string[], critical = false): Extension {
-  return {
-    oid: EXTENSION.crlDistributionPoints,
-    critical,
-    value: sequence(...urls.map((url) => sequence(context(0, context(0, retag(0x86, ia5String(url))))))),
-  }
+  const points = urls.map((url) => sequence(context(0, context(0, uri(url)))))
+  return extension(EXTENSION.crlDistributionPoints, critical, sequence(...points))
 }
 
 /** One distribution point whose name is relative to the issuer of the CRL. */
 export function relativeDistributionPoint(): Extension {
   const name = retag(0xa1, setOf(encodeAttribute(['CN', 'x'])))
-  return { oid: EXTENSION.crlDistributionPoints, value: sequence(sequence(context(0, name))) }
+  return extension(EXTENSION.crlDistributionPoints, false, sequence(sequence(context(0, name))))
 }
 
 export function crlNumber(value: bigint | number, critical = false): Extension {
-  return { oid: EXTENSION.crlNumber, critical, value: integer(value) }
+  return extension(EXTENSION.crlNumber, critical, integer(value))
 }
 
 export function deltaCrlIndicator(base: bigint | number, critical = true): Extension {
-  return { oid: EXTENSION.deltaCrlIndicator, critical, value: integer(base) }
+  return extension(EXTENSION.deltaCrlIndicator, critical, integer(base))
 }
 
 /** CRL entry reason, RFC 5280 section 5.3.1: 1 keyCompromise, 4 superseded, 6 certificateHold, 8 removeFromCRL, … */
 export function reasonCode(reason: number, critical = false): Extension {
-  return { oid: EXTENSION.reasonCode, critical, value: enumerated(reason) }
+  return extension(EXTENSION.reasonCode, critical, enumerated(reason))
 }
 
 export function invalidityDate(date: Date, critical = false): Extension {
   // Always GeneralizedTime, unlike the dates of the certificate itself (RFC 5280 section 5.3.2).
   const text = date.toISOString().replace(/[-:T]|\.\d+/g, '')
-  return { oid: '2.5.29.24', critical, value: generalizedTime(text) }
+  return extension('2.5.29.24', critical, generalizedTime(text))
 }
 
 /** An extension that nobody knows. */
 export function unknownExtension(critical: boolean, dotted = '1.3.6.1.4.1.99999.1'): Extension {
-  return { oid: dotted, critical, value: octetString(Buffer.from('unknown')) }
+  return extension(dotted, critical, octetString(Buffer.from('unknown')))
 }
 
 /** SHA-1 over the bits of the public key, or the given bytes. */

@@ -9,21 +9,8 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { context, integer, nullValue, oid, sequence } from './der-writer.js'
+import { bitString, context, integer, nullValue, oid, sequence } from './der-writer.js'
 import { madeOnceSync } from './made-once.js'
-
-/** Kinds of key the minter makes. */
-export type KeyKind =
-  | 'p224'
-  | 'p256'
-  | 'p384'
-  | 'p521'
-  | 'secp256k1'
-  | 'brainpool'
-  | 'ed25519'
-  | 'ed448'
-  | `rsa-${number}`
-  | `rsa-pss-${number}`
 
 const CURVES = {
   p224: 'secp224r1',
@@ -33,6 +20,9 @@ const CURVES = {
   secp256k1: 'secp256k1',
   brainpool: 'brainpoolP256r1',
 } as const
+
+/** Kinds of key the minter makes. */
+export type KeyKind = keyof typeof CURVES | 'ed25519' | 'ed448' | `rsa-${number}` | `rsa-pss-${number}`
 
 /**
  * How many RSA keys of each kind all test files share: making one takes as long as making hundreds of the others. A test that
@@ -77,14 +67,11 @@ function makeKey(kind: KeyKind): KeyObject {
 function generateKey(kind: KeyKind): KeyObject {
   if (kind === 'ed25519') return generateKeyPairSync('ed25519').privateKey
   if (kind === 'ed448') return generateKeyPairSync('ed448').privateKey
-  if (kind.startsWith('rsa-pss-')) {
-    return generateKeyPairSync('rsa-pss', { modulusLength: Number(kind.slice(8)) }).privateKey
-  }
-  if (kind.startsWith('rsa-')) return generateKeyPairSync('rsa', { modulusLength: Number(kind.slice(4)) }).privateKey
-  const curves: Readonly<Record<string, string>> = CURVES
-  const namedCurve = curves[kind]
-  if (namedCurve === undefined) throw new TypeError(`${kind} is not a kind of key`)
-  return generateKeyPairSync('ec', { namedCurve }).privateKey
+  const [, pss, bits] = /^rsa-(pss-)?(\d+)$/.exec(kind) ?? []
+  const rsa = { modulusLength: Number(bits) }
+  if (pss !== undefined) return generateKeyPairSync('rsa-pss', rsa).privateKey
+  if (bits !== undefined) return generateKeyPairSync('rsa', rsa).privateKey
+  return generateKeyPairSync('ec', { namedCurve: CURVES[kind as keyof typeof CURVES] }).privateKey
 }
 
 /** The public half, whichever half is given. */
@@ -148,7 +135,7 @@ const SIGNATURES = {
 export type SignatureName = keyof typeof SIGNATURES
 
 /** What a key signs with when nothing is asked for. */
-export function usualSignature(key: KeyObject): SignatureName {
+function usualSignature(key: KeyObject): SignatureName {
   switch (key.asymmetricKeyType) {
     case 'ec':
       return key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'ecdsa-sha384' : 'ecdsa-sha256'
@@ -167,8 +154,39 @@ export function signatureIdentifier(name: SignatureName): Buffer {
   return SIGNATURES[name].identifier
 }
 
-export function signBytes(name: SignatureName, key: KeyObject, data: Uint8Array): Buffer {
-  const row: SignatureRow = SIGNATURES[name]
-  if (row.padding === undefined) return sign(row.hash, data, key)
-  return sign(row.hash, data, { key, padding: row.padding, saltLength: row.saltLength })
+function signBytes(name: SignatureName, key: KeyObject, data: Uint8Array): Buffer {
+  const { hash, ...more }: SignatureRow = SIGNATURES[name]
+  return sign(
+    hash,
+    data,
+    more.padding === undefined ? key : { key, padding: more.padding, saltLength: more.saltLength },
+  )
+}
+
+/** How a certificate or a CRL is signed. */
+export interface SigningOptions {
+  /** The issuer key's usual algorithm when left out. */
+  signature?: SignatureName | undefined
+  /** The algorithm named inside the signed part, where it shall differ; bytes are a whole AlgorithmIdentifier. */
+  innerSignature?: SignatureName | Uint8Array | undefined
+  /** The algorithm named outside the signed part, where it shall differ; bytes are a whole AlgorithmIdentifier. */
+  outerSignature?: SignatureName | Uint8Array | undefined
+  /** Changes the signature bits after signing. */
+  tamperSignature?: ((signature: Buffer) => Buffer) | undefined
+  /** Changes the signed part before signing, so that the signature fits the changed bytes. */
+  tamperTbs?: ((tbs: Buffer) => Buffer) | undefined
+  /** Changes the finished structure. */
+  tamper?: ((der: Buffer) => Buffer) | undefined
+}
+
+/** SEQUENCE { signed part, algorithm, signature }, of a signed part that names its algorithm. */
+export function signed(options: SigningOptions, key: KeyObject, part: (algorithm: Uint8Array) => Buffer): Buffer {
+  const { signature = usualSignature(key), innerSignature = signature, outerSignature = signature } = options
+  const identifier = (each: SignatureName | Uint8Array): Uint8Array =>
+    typeof each === 'string' ? signatureIdentifier(each) : each
+  const plain = part(identifier(innerSignature))
+  const tbs = options.tamperTbs?.(plain) ?? plain
+  const bits = signBytes(signature, key, tbs)
+  const der = sequence(tbs, identifier(outerSignature), bitString(options.tamperSignature?.(bits) ?? bits))
+  return options.tamper?.(der) ?? der
 }

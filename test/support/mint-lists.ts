@@ -1,6 +1,6 @@
 /** Revocation lists and certificate requests for the certificate minter. */
 import type { KeyObject } from 'node:crypto'
-import { bitString, context, contextPrimitive, integer, namedBits, oid, sequence, setOf } from './der-writer.js'
+import { context, contextPrimitive, integer, namedBits, oid, sequence, setOf } from './der-writer.js'
 import {
   authorityKeyIdentifier,
   crlNumber,
@@ -11,8 +11,7 @@ import {
   subjectAltName,
 } from './mint-extensions.js'
 import type { Extension } from './mint-extensions.js'
-import { newKey, publicHalf, signatureIdentifier, signBytes, spkiOf, usualSignature } from './mint-keys.js'
-import type { KeyKind, SignatureName } from './mint-keys.js'
+import { type KeyKind, newKey, publicHalf, signed, type SigningOptions, spkiOf } from './mint-keys.js'
 import {
   type Attribute,
   directoryName,
@@ -34,7 +33,7 @@ export interface RevokedEntry {
   extensions?: readonly Extension[] | undefined
 }
 
-export interface MintCrlOptions {
+export interface MintCrlOptions extends SigningOptions {
   issuer: Issuer
   /** The issuer's name as written in the list; the issuer's own subject when left out. */
   issuerName?: Name | undefined
@@ -49,43 +48,27 @@ export interface MintCrlOptions {
   version?: number | null | undefined
   /** Default: the authority key identifier and CRL number 1. */
   extensions?: readonly Extension[] | undefined
-  signature?: SignatureName | undefined
-  /** Bytes are a whole AlgorithmIdentifier. */
-  innerSignature?: SignatureName | Uint8Array | undefined
-  /** Bytes are a whole AlgorithmIdentifier. */
-  outerSignature?: SignatureName | Uint8Array | undefined
-  tamperSignature?: ((signature: Buffer) => Buffer) | undefined
-  /** Changes the signed part before signing, so that the signature fits the changed bytes. */
-  tamperTbs?: ((tbs: Buffer) => Buffer) | undefined
-  tamper?: ((der: Buffer) => Buffer) | undefined
 }
 
 /** A certificate revocation list. `mintCrl({ issuer: root, revoked: [{ serial: leaf.serial, reason: 1 }] })` */
 export function mintCrl(options: MintCrlOptions): { der: Buffer; pem: string } {
   const { issuer } = options
-  const signature = options.signature ?? usualSignature(issuer.key)
   const extensions = options.extensions ?? [authorityKeyIdentifier(publicHalf(issuer.key)), crlNumber(1)]
   // One piece: a list of 100,000 would be too many parameters.
   const revoked = Buffer.concat((options.revoked ?? []).map(encodeEntry))
   const entries = options.rawEntries ?? (revoked.length === 0 ? null : revoked)
-  const plain = sequence(
-    ...(options.version === null ? [] : [integer(options.version ?? 1)]),
-    identifier(options.innerSignature ?? signature),
-    options.issuerName === undefined ? issuer.subject : encodeName(options.issuerName),
-    encodeTime(options.thisUpdate ?? new Date(Date.now() - HOUR)),
-    ...(options.nextUpdate === null ? [] : [encodeTime(options.nextUpdate ?? new Date(Date.now() + 24 * HOUR))]),
-    ...(entries === null ? [] : [sequence(entries)]),
-    ...(extensions.length === 0 ? [] : [context(0, sequence(...extensions.map(encodeExtension)))]),
+  const der = signed(options, issuer.key, (algorithm) =>
+    sequence(
+      ...(options.version === null ? [] : [integer(options.version ?? 1)]),
+      algorithm,
+      options.issuerName === undefined ? issuer.subject : encodeName(options.issuerName),
+      encodeTime(options.thisUpdate ?? new Date(Date.now() - HOUR)),
+      ...(options.nextUpdate === null ? [] : [encodeTime(options.nextUpdate ?? new Date(Date.now() + 24 * HOUR))]),
+      ...(entries === null ? [] : [sequence(entries)]),
+      ...(extensions.length === 0 ? [] : [context(0, sequence(...extensions.map(encodeExtension)))]),
+    ),
   )
-  const tbs = options.tamperTbs?.(plain) ?? plain
-  const bits = signBytes(signature, issuer.key, tbs)
-  const der = sequence(
-    tbs,
-    identifier(options.outerSignature ?? signature),
-    bitString(options.tamperSignature?.(bits) ?? bits),
-  )
-  const final = options.tamper?.(der) ?? der
-  return { der: final, pem: pem('X509 CRL', final) }
+  return { der, pem: pem('X509 CRL', der) }
 }
 
 /** Where a list is found: full names, or one relative name below that of the list's issuer. */
@@ -157,10 +140,6 @@ export function certificateIssuer(name: Name, critical = true): Extension {
   return { oid: EXTENSION.certificateIssuer, critical, value: sequence(context(4, encodeName(name))) }
 }
 
-function identifier(signature: SignatureName | Uint8Array): Uint8Array {
-  return typeof signature === 'string' ? signatureIdentifier(signature) : signature
-}
-
 function encodeEntry(entry: RevokedEntry): Buffer {
   const extensions = [...(entry.reason === undefined ? [] : [reasonCode(entry.reason)]), ...(entry.extensions ?? [])]
   return sequence(
@@ -170,15 +149,13 @@ function encodeEntry(entry: RevokedEntry): Buffer {
   )
 }
 
-export interface MintCsrOptions {
+export interface MintCsrOptions extends Pick<SigningOptions, 'signature' | 'tamperSignature' | 'outerSignature'> {
   subject: Name
   key?: KeyKind | KeyObject | undefined
   names?: readonly GeneralName[] | undefined
   extensions?: readonly Extension[] | undefined
-  signature?: SignatureName | undefined
   /** Signs with another key, so that the proof of possession fails. */
   signWith?: KeyObject | undefined
-  tamperSignature?: ((signature: Buffer) => Buffer) | undefined
   /** The number in the version field: 0 means v1, which is the default. */
   version?: number | undefined
   /** SubjectPublicKeyInfo to write instead of the key's own. */
@@ -189,38 +166,23 @@ export interface MintCsrOptions {
   extensionsAttribute?: string | undefined
   /** `false` leaves the field of the attributes out. */
   attributesField?: boolean | undefined
-  /** The algorithm named outside the signed part, where it shall differ: a whole AlgorithmIdentifier. */
-  outerSignature?: Uint8Array | undefined
 }
 
 /** A PKCS#10 certificate request. */
 export function mintCsr(options: MintCsrOptions): { der: Buffer; pem: string; key: KeyObject } {
+  const { names, extensionsAttribute = '1.2.840.113549.1.9.14', attributes = [] } = options
   const key = typeof options.key === 'object' ? options.key : newKey(options.key)
-  const signer = options.signWith ?? key
-  const signature = options.signature ?? usualSignature(signer)
-  const extensions = [
-    ...(options.names === undefined ? [] : [subjectAltName(options.names)]),
-    ...(options.extensions ?? []),
-  ]
-  const requested =
-    extensions.length === 0
-      ? []
-      : [
-          csrAttribute(
-            options.extensionsAttribute ?? '1.2.840.113549.1.9.14',
-            sequence(...extensions.map(encodeExtension)),
-          ),
-        ]
-  const attributes = context(0, ...requested, ...(options.attributes ?? []))
-  const info = sequence(
-    integer(options.version ?? 0),
-    encodeName(options.subject),
-    options.spki ?? spkiOf(key),
-    ...(options.attributesField === false ? [] : [attributes]),
+  const extensions = [...(names === undefined ? [] : [subjectAltName(names)]), ...(options.extensions ?? [])]
+  const wanted = sequence(...extensions.map(encodeExtension))
+  const requested = extensions.length === 0 ? [] : [csrAttribute(extensionsAttribute, wanted)]
+  const der = signed(options, options.signWith ?? key, () =>
+    sequence(
+      integer(options.version ?? 0),
+      encodeName(options.subject),
+      options.spki ?? spkiOf(key),
+      ...(options.attributesField === false ? [] : [context(0, ...requested, ...attributes)]),
+    ),
   )
-  const bits = signBytes(signature, signer, info)
-  const identifier = options.outerSignature ?? signatureIdentifier(signature)
-  const der = sequence(info, identifier, bitString(options.tamperSignature?.(bits) ?? bits))
   return { der, pem: pem('CERTIFICATE REQUEST', der), key }
 }
 
