@@ -158,7 +158,7 @@ export function checkCertificate(bytes: Uint8Array): void {
   must(bytesEqual(certificate.raw, bytes), 'a certificate of other bytes')
   mustBeWritten(certificate, bytes)
   must(certificate.equals(Certificate.parse(bytes)), 'a certificate that is not itself')
-  must(typeof certificate.hasReadableKey === 'boolean', 'no answer')
+  attempt(() => certificate.hasReadableKey, bytes)
   const { keyIdentifiers, extensions } = certificate
   const same = inspect(keyIdentifiers.subjectKeyIdentifier) === inspect(extensions.subjectKeyIdentifier)
   must(same, 'two answers about the key identifier')
@@ -199,9 +199,7 @@ export function checkCrl(bytes: Uint8Array): void {
   const crl = attempt(() => Crl.parse(bytes, 'x'), bytes)
   if (crl === null) return
   mustBeWritten(crl, bytes)
-  const leaf = Certificate.parse(CHAIN.leaf.der)
-  const entries = attempt(() => crl.entries.entriesOf(leaf.serial), bytes)
-  must(entries === null || crl.damage === null || entries.length >= 0, 'no answer')
+  attempt(() => crl.entries.entriesOf(Certificate.parse(CHAIN.leaf.der).serial), bytes)
 }
 
 export function checkRequest(bytes: Uint8Array): void {

@@ -44,16 +44,6 @@ function levelOf(path: string): number | null {
   return level === -1 ? null : level
 }
 
-/** Imports of files that do not exist. */
-export function leadingNowhere(sources: readonly Source[]): string[] {
-  const known = new Set(sources.map(({ path }) => path))
-  return sources.flatMap(({ path, imports }) =>
-    imports.flatMap(({ file }) =>
-      file === null || known.has(file) ? [] : [`${path} imports ${file}, which is not there`],
-    ),
-  )
-}
-
 /** Every circle of files that import each other, types and lazy imports included. */
 export function cycles(sources: readonly Source[]): string[] {
   const targets = new Map(sources.map(({ path, imports }) => [path, imports.flatMap(({ file }) => file ?? [])]))

@@ -94,18 +94,10 @@ export function rawName(tag: number, content: Uint8Array): GeneralName {
 export function addressBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
   if (!isIPv6(address)) throw new TypeError(`${address} is not an IP address`)
-  // The last 32 bits may be written as an IPv4 address.
-  const dotted = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
-  const [a, b, c, d] = (dotted ?? []).slice(1).map(Number)
-  const text =
-    dotted === null ? address : `${address.slice(0, dotted.index)}${pair(a ?? 0, b ?? 0)}:${pair(c ?? 0, d ?? 0)}`
-  const [head = '', tail] = text.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const groups = [...left, ...Array.from({ length: 8 - left.length - right.length }, () => '0'), ...right]
-  return Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex')
-}
-
-function pair(high: number, low: number): string {
-  return (high * 256 + low).toString(16)
+  // The form that URLs have: an IPv4 address at the end is written as two groups.
+  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
+  const groupsOf = (text = ''): string[] => (text === '' ? [] : text.split(':'))
+  const [left, right] = [groupsOf(head), groupsOf(tail)]
+  const zeros = Array<string>(8 - left.length - right.length).fill('0')
+  return Buffer.from([...left, ...zeros, ...right].map((group) => group.padStart(4, '0')).join(''), 'hex')
 }
