@@ -28,7 +28,14 @@ interface ContainerOptions {
 /** Makes containers of `image`; with `shared`, on a network of their own, where they find each other by name. */
 export async function containerHost(image: string, shared: boolean): Promise<Host> {
   const { door, engine } = await openDoor()
-  const network = shared ? await createNetwork(engine) : null
+  // Not by the class Network, which knows no labels: the network carries the run's, too.
+  const network = shared
+    ? await engine.network.create({
+        Name: `etcd-mtls-${crypto.randomUUID()}`,
+        Driver: 'bridge',
+        Labels: { [RUN_LABEL]: runLabel(process.env) },
+      })
+    : null
   return {
     machine: (name, ports) =>
       new ContainerMachine(door, engine, { image, name, port: ports.client, network: network?.id ?? null }),
@@ -36,15 +43,6 @@ export async function containerHost(image: string, shared: boolean): Promise<Hos
       if (network !== null) await ignoreGone(network.remove())
     },
   }
-}
-
-/** Through the engine rather than the class Network, which knows no labels: the network carries the run's, too. */
-async function createNetwork(engine: Engine): ReturnType<Engine['network']['create']> {
-  return engine.network.create({
-    Name: `etcd-mtls-${crypto.randomUUID()}`,
-    Driver: 'bridge',
-    Labels: { [RUN_LABEL]: runLabel(process.env) },
-  })
 }
 
 async function openDoor(): Promise<{ door: Door; engine: Engine }> {
@@ -220,12 +218,8 @@ class ContainerMachine implements Machine {
     stream.on('data', (text: string) => {
       this.logs.write(text)
     })
-    await new Promise<void>((resolve) => {
-      stream.on('error', () => {
-        resolve()
-      })
-      stream.on('close', resolve)
-      stream.on('end', resolve)
+    await new Promise((resolve) => {
+      for (const end of ['error', 'close', 'end']) stream.on(end, resolve)
     })
     this.logs.end()
     if (this.#phase === 'removed') return 'It was removed.'

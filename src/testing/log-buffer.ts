@@ -7,7 +7,7 @@ const MAX_LINES = 5_000
 
 interface Waiter {
   readonly pattern: RegExp
-  readonly settle: (line: string) => void
+  settle: (line: string) => void
 }
 
 export class LogBuffer {
@@ -48,15 +48,13 @@ export class LogBuffer {
     const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
     const seen = this.#lines.find((line) => stateless.test(line))
     if (seen !== undefined) return seen
-    let waiter: Waiter | undefined
-    const found = new Promise<string>((resolve) => {
-      waiter = { pattern: stateless, settle: resolve }
-      this.#waiters.add(waiter)
-    })
+    const waiter: Waiter = { pattern: stateless, settle: () => undefined }
+    const found = new Promise<string>((resolve) => (waiter.settle = resolve))
+    this.#waiters.add(waiter)
     try {
       return await abortable(signal, found)
     } finally {
-      if (waiter !== undefined) this.#waiters.delete(waiter)
+      this.#waiters.delete(waiter)
     }
   }
 
@@ -103,12 +101,9 @@ function readLine(line: string): { level: string; text: string } {
   try {
     entry = JSON.parse(line)
   } catch {
-    return { level: '', text: line }
+    // No JSON.
   }
-  if (entry === null || typeof entry !== 'object' || !('msg' in entry) || !('level' in entry)) {
-    return { level: '', text: line }
-  }
-  const level = String(entry.level)
-  const error = 'error' in entry ? `: ${String(entry.error)}` : ''
-  return { level, text: `${level}: ${String(entry.msg)}${error}` }
+  const { level, msg, error } = Object(entry) as Partial<Record<'level' | 'msg' | 'error', unknown>>
+  if (typeof level !== 'string' || typeof msg !== 'string') return { level: '', text: line }
+  return { level, text: `${level}: ${msg}${typeof error === 'string' ? `: ${error}` : ''}` }
 }

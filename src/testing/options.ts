@@ -17,12 +17,16 @@ const DEFAULT_IMAGE = 'gcr.io/etcd-development/etcd:v3.5.16'
 /** What etcd runs in. */
 export type Runtime = 'container' | 'binary'
 
+const VIA_ACCEPTED = "must be 'container' or 'binary'"
+
+function isRuntime(via: unknown): via is Runtime {
+  return via === 'container' || via === 'binary'
+}
+
 /** `ETCD_MTLS_TEST_VIA`: `container` (the default) or `binary`. */
 export function defaultVia(env: NodeJS.ProcessEnv): Runtime {
   const via = env['ETCD_MTLS_TEST_VIA'] ?? 'container'
-  if (via !== 'container' && via !== 'binary') {
-    throw optionInvalid('ETCD_MTLS_TEST_VIA', "must be 'container' or 'binary'")
-  }
+  if (!isRuntime(via)) throw optionInvalid('ETCD_MTLS_TEST_VIA', VIA_ACCEPTED)
   return via
 }
 
@@ -44,8 +48,6 @@ export function runLabel(env: NodeJS.ProcessEnv): string {
  * client requests" comes earlier, before the certificates are read, and an etcd that cannot use them logs it too.
  */
 const SERVES = /serving client (traffic|requests on)/
-
-const DEFAULT_TIMEOUT = '30s'
 
 /** Options that hold for one etcd and for each member of a cluster. */
 export interface RunOptions {
@@ -96,18 +98,14 @@ export interface EtcdClusterOptions<Name extends string = string> extends RunOpt
 }
 
 /** {@link RunOptions} with every default filled in. */
-export interface Plan {
+export interface Plan extends Pick<RunOptions, 'image' | 'binary' | 'clientCa' | 'signal'> {
   readonly via: Runtime
-  readonly image: string | undefined
-  readonly binary: string | undefined
-  readonly clientCa: readonly Certificate[] | undefined
   readonly clientCertAuth: boolean
   readonly files: EtcdFiles
   readonly args: (place: EtcdPlace) => readonly string[]
   readonly readyLine: RegExp
   /** Milliseconds. */
   readonly startTimeout: number
-  readonly signal: AbortSignal | undefined
 }
 
 const RUN_KEYS = [
@@ -163,9 +161,9 @@ function checkCredentials(option: string, value: unknown): void {
 }
 
 function planOf(options: RunOptions): Plan {
-  const { files = {}, args = [], via = defaultVia(process.env) } = options
+  const { files = {}, args = [], via = defaultVia(process.env), image, binary, clientCa, signal } = options
   // Callers without a compiler may pass anything.
-  if (!['container', 'binary'].includes(via)) throw optionInvalid('via', "must be 'container' or 'binary'")
+  if (!isRuntime(via)) throw optionInvalid('via', VIA_ACCEPTED)
   for (const name of Object.keys(files)) {
     if (!/^[\w.-]+$/.test(name) || name === '.' || name === '..') {
       throw optionInvalid(`files.${name}`, 'must be a plain file name')
@@ -173,14 +171,14 @@ function planOf(options: RunOptions): Plan {
   }
   return {
     via,
-    image: options.image,
-    binary: options.binary,
-    clientCa: options.clientCa,
+    image,
+    binary,
+    clientCa,
+    signal,
     clientCertAuth: options.clientCertAuth ?? true,
     files,
     args: typeof args === 'function' ? args : () => args,
     readyLine: options.readyLine ?? SERVES,
-    startTimeout: parseDuration(options.startTimeout ?? DEFAULT_TIMEOUT, 'startTimeout'),
-    signal: options.signal,
+    startTimeout: parseDuration(options.startTimeout ?? '30s', 'startTimeout'),
   }
 }

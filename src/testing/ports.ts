@@ -67,10 +67,9 @@ export class HeldPorts {
         if (tries === MAX_TRIES) throw this.#exhausted()
         const port = randomInt(this.#range.first, this.#range.last + 1)
         const lock = await bind(port)
-        if (lock === null) continue
-        const server = await listen(port)
-        if (server === null) {
-          lock.close()
+        const server = lock === null ? null : await listen(port)
+        if (lock === null || server === null) {
+          lock?.close()
           continue
         }
         this.#locks.set(port, lock)
@@ -83,7 +82,7 @@ export class HeldPorts {
       throw error
     } finally {
       // A server that was closed earlier would release its port before all are known.
-      await Promise.all(servers.map(close))
+      await Promise.all(servers.map((server) => once(server.close(), 'close')))
     }
   }
 
@@ -97,8 +96,8 @@ export class HeldPorts {
 
   #exhausted(): Error {
     const { first, last } = this.#range
-    const range = `${String(first)} and ${String(last)}`
-    return notStarted(`No port between ${range} is free after ${String(MAX_TRIES)} attempts.`, [])
+    const tried = `after ${String(MAX_TRIES)} attempts.`
+    return notStarted(`No port between ${String(first)} and ${String(last)} is free ${tried}`, [])
   }
 }
 
@@ -106,8 +105,7 @@ export class HeldPorts {
 async function bind(port: number): Promise<Socket | null> {
   const socket = createSocket('udp4')
   try {
-    socket.bind({ port, address: '127.0.0.1', exclusive: true })
-    await once(socket, 'listening')
+    await once(socket.bind({ port, address: '127.0.0.1', exclusive: true }), 'listening')
     return socket.unref()
   } catch {
     socket.close()
@@ -117,19 +115,13 @@ async function bind(port: number): Promise<Socket | null> {
 
 /** A server on the port; null if the port is taken, or this user may not have it. */
 async function listen(port: number): Promise<Server | null> {
-  const server = createServer()
   try {
-    server.listen({ port, host: '127.0.0.1', exclusive: true })
+    const server = createServer().listen({ port, host: '127.0.0.1', exclusive: true })
     await once(server, 'listening')
     return server
   } catch {
     return null
   }
-}
-
-async function close(server: Server): Promise<void> {
-  server.close()
-  await once(server, 'close')
 }
 
 /** True if etcd, or the container engine, reports that something else has the port. */
