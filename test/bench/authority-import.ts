@@ -1,10 +1,8 @@
 /** What it costs a process to import the authority as it is shipped, and to have made its first certificate. */
-import { execFileSync } from 'node:child_process'
-import type { Bench, Contender } from './harness.js'
+import type { Bench } from './harness.js'
+import { NODE_ALONE, PECULIAR, processOf, shipped } from './support-import.js'
 
-const ALONE = 'Node alone'
 const OURS = 'etcd-mtls/authority'
-const PECULIAR = '@peculiar/x509'
 const MOST = 1.1
 
 export const bench: Bench = {
@@ -13,23 +11,18 @@ export const bench: Bench = {
     'A Node process that imports one module and ends, files in the cache of the operating system. The crypto engine loads ' +
     'at the first key that is made: the last line makes a CA.',
   unit: 'process',
-  base: PECULIAR,
+  base: PECULIAR.name,
   clock: 'wall',
-  promises: [{ says: `at most ${String(MOST)} × ${PECULIAR}`, holds: (measured) => measured(OURS).ratio <= MOST }],
+  promises: [{ says: `at most ${String(MOST)} × ${PECULIAR.name}`, holds: (measured) => measured(OURS).ratio <= MOST }],
   prepare() {
-    // The bundle that `npm run bench` makes next to the compiled benchmarks.
-    const bundled = JSON.stringify(new URL('../../dist/authority/index.js', import.meta.url).href)
+    const bundled = JSON.stringify(shipped('authority'))
     return {
       contenders: [
-        importing(PECULIAR, "import 'reflect-metadata'; import '@peculiar/x509'"),
-        importing(OURS, `import ${bundled}`),
-        importing(ALONE, ''),
-        importing('a CA made', `import { createAuthority } from ${bundled}; await createAuthority({ name: 'CA' })`),
+        PECULIAR,
+        processOf(OURS, `import ${bundled}`),
+        NODE_ALONE,
+        processOf('a CA made', `import { createAuthority } from ${bundled}; await createAuthority({ name: 'CA' })`),
       ],
     }
   },
-}
-
-function importing(name: string, code: string): Contender {
-  return { name, run: () => execFileSync(process.execPath, ['--input-type=module', '--eval', code]) }
 }

@@ -2,7 +2,7 @@
 import { Etcd3 } from 'etcd3'
 import { createSecureClient } from '../../src/client/index.js'
 import { startEtcd } from '../../src/testing/index.js'
-import { mintPki } from '../support/etcd.js'
+import { mintPki, pemsOf } from '../support/etcd.js'
 import type { Bench } from './harness.js'
 
 const PLAIN = 'plain etcd3'
@@ -20,11 +20,8 @@ export const bench: Bench = {
   prepare: async () => {
     const pki = mintPki()
     const etcd = await startEtcd({ server: pki.server })
-    const credentials = {
-      rootCertificate: Buffer.from(pki.root.pem),
-      certChain: Buffer.from(pki.client.chain.map((each) => each.toPem()).join('')),
-      privateKey: Buffer.from(pki.client.key.exportPem()),
-    }
+    const { ca, cert, key } = pemsOf(pki.client)
+    const credentials = { rootCertificate: Buffer.from(ca), certChain: Buffer.from(cert), privateKey: Buffer.from(key) }
     const plain = async (): Promise<void> => {
       const client = new Etcd3({ hosts: etcd.endpoint, credentials })
       await client.get('key').string()

@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm'
 import type { Etcd3 } from 'etcd3'
 import type * as Client from '../../src/client/index.js'
 import type * as CredentialsRoom from '../../src/credentials/index.js'
+import { shipped } from './support-import.js'
 import type { Answer, Order, Setup } from './support-remote.js'
 
 type Connect = () => Promise<Etcd3>
@@ -35,11 +36,6 @@ async function connector({ kind, endpoint, ca, cert, key }: Setup): Promise<Conn
   const { fromPem } = (await import(shipped('credentials'))) as typeof CredentialsRoom
   const credentials = fromPem({ ca, cert, key })
   return () => createSecureClient({ endpoints: endpoint, credentials })
-}
-
-/** The bundle that `npm run bench` makes next to the compiled benchmarks. */
-function shipped(room: string): string {
-  return new URL(`../../dist/${room}/index.js`, import.meta.url).href
 }
 
 async function carryOut(order: Order, client: Etcd3, connect: Connect): Promise<Answer> {

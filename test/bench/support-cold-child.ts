@@ -3,10 +3,9 @@ import { readFileSync } from 'node:fs'
 import { deserialize } from 'node:v8'
 import type * as Validate from '../../src/validate/index.js'
 import type { HostileInput } from '../fuzz/hostile-chain.js'
+import { shipped } from './support-import.js'
 
-// The bundle that `npm run bench` makes next to the compiled benchmarks.
-const bundled = new URL('../../dist/validate/index.js', import.meta.url).href
-const { validateChain } = (await import(bundled)) as typeof Validate
+const { validateChain } = (await import(shipped('validate'))) as typeof Validate
 const { input, options } = deserialize(readFileSync(process.argv[2] ?? '')) as HostileInput
 const before = process.cpuUsage()
 validateChain(input, { usage: 'server', ...options })

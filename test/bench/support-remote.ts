@@ -6,16 +6,13 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { startEtcd } from '../../src/testing/index.js'
-import { mintPki } from '../support/etcd.js'
+import { mintPki, type Pems, pemsOf } from '../support/etcd.js'
 
 export type Kind = 'plain' | 'ours'
 
-export interface Setup {
+export interface Setup extends Pems {
   kind: Kind
   endpoint: string
-  ca: string
-  cert: string
-  key: string
 }
 
 export type Order =
@@ -44,12 +41,7 @@ export interface Remote extends AsyncDisposable {
 export async function startRemotes(): Promise<{ start(kind: Kind): Promise<Remote>; close(): Promise<void> }> {
   const pki = mintPki()
   const etcd = await startEtcd({ server: pki.server })
-  const setup = {
-    endpoint: etcd.endpoint,
-    ca: pki.root.pem,
-    cert: pki.client.chain.map((each) => each.toPem()).join(''),
-    key: pki.client.key.exportPem(),
-  }
+  const setup = { endpoint: etcd.endpoint, ...pemsOf(pki.client) }
   return { start: (kind) => startRemote({ kind, ...setup }), close: () => etcd.close() }
 }
 
