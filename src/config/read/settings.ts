@@ -18,17 +18,17 @@ export type ServerField = NonNullable<ServerRow['field']>
 /** One option, set or not. */
 export interface Setting {
   readonly row: EtcdOptionRow
-  /** Null where it is not set. */
+  /** Null if it is not set. */
   readonly option: ReadOption | null
-  /** What etcd takes: the value, or its default. */
+  /** What etcd uses: the value, or its default. */
   readonly values: readonly string[]
   readonly text: string
   readonly isSet: boolean
-  /** Whether the value is completed elsewhere, so that nothing can be said of it. */
+  /** Whether the value is completed elsewhere, so that nothing is known of it. */
   readonly isUnresolved: boolean
   /** Where it is; without a line if it is not set. */
   readonly place: ConfigPlace
-  /** Whether it is going to be written, so that its value is what it seems to be. */
+  /** Whether it is going to be written, so that nothing completes it. */
   readonly isWritten: boolean
   /** Whether one of its entries is completed elsewhere. */
   isOpen(text: string): boolean
@@ -50,18 +50,18 @@ export class Settings {
     this.#form = forms.has('yaml') ? 'yaml' : forms.has('env') && !forms.has('flags') ? 'env' : 'flags'
   }
 
-  /** The name of an option as whoever wrote this configuration has to write it. */
+  /** The name of an option in the form of this configuration. */
   nameOf(row: EtcdOptionRow): string {
     if (this.#form === 'yaml' && row.yaml !== null) return row.yaml.name.join('.')
     return this.#form === 'env' && row.flag !== null ? variableOf(row.flag.name) : nameOf(row)
   }
 
   side(block: 'client' | 'peer', field: SideField): Setting {
-    return this.#first((row) => row.block === block && row.field === field)
+    return this.#setting(block, field)
   }
 
   server(field: ServerField): Setting {
-    return this.#first((row) => row.block === 'server' && row.field === field)
+    return this.#setting('server', field)
   }
 
   /** All that are set. */
@@ -69,36 +69,29 @@ export class Settings {
     return [...this.#byRow.values()]
   }
 
-  #first(wanted: (row: EtcdOptionRow) => boolean): Setting {
-    const rows = etcdOptions.filter(wanted)
+  #setting(block: EtcdOptionRow['block'], field: EtcdOptionRow['field']): Setting {
+    const rows = etcdOptions.filter((row) => row.block === block && row.field === field)
     const row = rows.find((each) => this.#byRow.has(each)) ?? rows[0]
     if (row === undefined) throw new Error('Unreachable: the table has a row for each field')
-    return this.#setting(row)
-  }
-
-  #setting(row: EtcdOptionRow): Setting {
     const option = this.#byRow.get(row) ?? null
-    // An empty text is as none to etcd, in every form.
-    const isUnreadable = option?.isUnreadable === true
-    const isSet = option !== null && (option.text !== '' || isUnreadable || this.#isWritten)
-    const text = isSet ? option.text : (row.default ?? '')
     const isWritten = this.#isWritten
+    const isUnreadable = option?.isUnreadable === true
+    // Etcd takes an empty value as one that is not set, in every form.
+    const isSet = option !== null && (option.text !== '' || isUnreadable || isWritten)
+    const text = isSet ? option.text : (row.default ?? '')
     const isOpen = (entry: string): boolean => !isWritten && isUnresolved(entry)
+    // What is neither true nor false says nothing.
+    const isReadable = row.kind !== 'boolean' || parseGoBoolean(text) !== null
     return {
       row,
       option,
       text,
       values: isSet ? option.values : entriesOf(row, text),
       isSet,
-      isUnresolved: isUnreadable || (isSet && (isOpen(text) || !isReadable(row, text))),
+      isUnresolved: isUnreadable || (isSet && (isOpen(text) || !isReadable)),
       place: option?.place ?? { option: this.nameOf(row), file: this.#file, line: null, column: null },
       isWritten,
       isOpen,
     }
   }
-}
-
-/** Whether etcd can read a value: what is neither true nor false says nothing about what rests on it. */
-function isReadable({ kind }: EtcdOptionRow, text: string): boolean {
-  return kind !== 'boolean' || parseGoBoolean(text) !== null
 }

@@ -15,7 +15,7 @@ const GATES = 'feature-gates'
 const CHECKPOINT = 'experimental-enable-lease-checkpoint'
 
 interface Accepted {
-  /** Words after "must be". */
+  /** Continues "must be". */
   readonly wants: string | ((version: ParsedVersion | null) => string)
   readonly is: (text: string, version: ParsedVersion | null) => boolean
   /** Whether etcd accepts any value in a file. */
@@ -30,33 +30,31 @@ export function readTokenOptions(text: string): ReadonlyMap<string, string> | nu
   return type?.join('=') === 'jwt' && isRight ? options : null
 }
 
+/** One of some strings. */
+function oneOf(...values: string[]): Accepted {
+  const last = values.at(-1) ?? ''
+  const wants = values.length === 1 ? last : `${values.slice(0, -1).join(', ')} or ${last}`
+  return { wants, is: (text) => values.includes(text) }
+}
+
+const levels = oneOf('debug', 'info', 'warn', 'error', 'dpanic', 'panic', 'fatal')
+
 /** The period of the hash check at compaction, which has two names. */
 const aPeriod: Accepted = {
   wants: 'a positive duration, as 1m',
   is: (text) => (/^-?\d+$/.test(text) ? Number(text) : (parseGoDuration(text) ?? 1)) > 0,
 }
 
-const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error', 'dpanic', 'panic', 'fatal']
-
 /** By the flag, without its dashes. */
 const ACCEPTED: ReadonlyMap<string, Accepted> = new Map<string, Accepted>([
   [HEARTBEAT.name, { wants: 'a number of milliseconds above 0', is: (text) => Number(text) !== 0 }],
   [
     ELECTION.name,
-    {
-      wants: 'a number of milliseconds from 1 to 50000',
-      is: (text) => Number(text) !== 0 && !(Number(text) > 50_000),
-    },
+    { wants: 'a number of milliseconds from 1 to 50000', is: (text) => Number(text) !== 0 && !(Number(text) > 50_000) },
   ],
   // 3.4 has both (server/embed/config_logging.go v3.5.0).
   ['logger', { wants: 'zap', is: (text, version) => text === 'zap' || version?.minor === 4 }],
-  [
-    'log-level',
-    {
-      wants: 'debug, info, warn, error, dpanic, panic or fatal',
-      is: (text) => LEVELS.includes(text.toLowerCase()),
-    },
-  ],
+  ['log-level', { ...levels, is: (text) => levels.is(text.toLowerCase(), null) }],
   [
     OUTPUTS,
     {
@@ -68,7 +66,7 @@ const ACCEPTED: ReadonlyMap<string, Accepted> = new Map<string, Accepted>([
       },
     },
   ],
-  ['auto-compaction-mode', { wants: 'periodic or revision', is: (text) => text === 'periodic' || text === 'revision' }],
+  ['auto-compaction-mode', oneOf('periodic', 'revision')],
   // server/embed/etcd.go v3.5.16 parseCompactionRetention
   [
     'auto-compaction-retention',
@@ -77,23 +75,12 @@ const ACCEPTED: ReadonlyMap<string, Accepted> = new Map<string, Accepted>([
       is: (text) => /^\+?\d+$/.test(text) || (parseGoDuration(text) ?? -1n) >= 0n,
     },
   ],
-  // server/auth/store.go v3.5.16 NewTokenProvider; server/auth/options.go
   [
     'auth-token',
     {
       wants:
         'simple, or jwt with its method and keys, as jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256,ttl=10m (the methods are RS, PS, ES and HS with 256, 384 or 512; ttl has a unit)',
-      is: (text, version) => {
-        const tokens = readTokenOptions(text)
-        if (tokens === null) return text.split(',', 1)[0] === 'simple'
-        const [method = '', ttl = '5m'] = [tokens.get('sign-method'), tokens.get('ttl')]
-        const isMethod =
-          /^(?:[RPEH]S(?:256|384|512))$/.test(method) ||
-          (method === 'EdDSA' && version?.minor !== 4 && version?.minor !== 5)
-        const has = (key: string): boolean => (tokens.get(key) ?? '') !== ''
-        const isKeyed = has('priv-key') || (has('pub-key') && !method.startsWith('HS'))
-        return isMethod && isKeyed && parseGoDuration(ttl) !== null
-      },
+      is: isToken,
     },
   ],
   // server/etcdmain/config.go v3.5.16, v3.5.32, v3.6.13, v3.6.14 newConfig
@@ -109,8 +96,8 @@ const ACCEPTED: ReadonlyMap<string, Accepted> = new Map<string, Accepted>([
       isFree: 'in a file',
     },
   ],
-  ['discovery-fallback', { wants: 'exit or proxy', is: (text) => text === 'exit' || text === 'proxy' }],
-  ['proxy', { wants: 'off, readonly or on', is: (text) => ['off', 'readonly', 'on'].includes(text) }],
+  ['discovery-fallback', oneOf('exit', 'proxy')],
+  ['proxy', oneOf('off', 'readonly', 'on')],
   // pkg/flags/unique_urls.go v3.5.16 Set
   [
     'cors',
@@ -122,22 +109,29 @@ const ACCEPTED: ReadonlyMap<string, Accepted> = new Map<string, Accepted>([
   ],
   ['compact-hash-check-time', aPeriod],
   ['experimental-compact-hash-check-time', aPeriod],
-  // pkg/featuregate/feature_gate.go v3.6.14 Set
-  [
-    GATES,
-    {
-      wants: (version) => `gates with true or false, of ${gatesOf(version).join(', ')}`,
-      is: (text, version) =>
-        text
-          .split(',')
-          .filter((each) => each !== '')
-          .every((each) => {
-            const [, gate = '', value = ''] = /^([^=]*)=(.*)$/s.exec(each) ?? []
-            return gatesOf(version).includes(gate.trim()) && parseGoBoolean(value.trim()) !== null
-          }),
-    },
-  ],
+  [GATES, { wants: (version) => `gates with true or false, of ${gatesOf(version).join(', ')}`, is: areGates }],
 ])
+
+/** server/auth/store.go v3.5.16 NewTokenProvider; server/auth/options.go */
+function isToken(text: string, version: ParsedVersion | null): boolean {
+  const tokens = readTokenOptions(text)
+  if (tokens === null) return text.split(',', 1)[0] === 'simple'
+  const [method = '', ttl = '5m'] = [tokens.get('sign-method'), tokens.get('ttl')]
+  const hasEdDsa = version?.minor !== 4 && version?.minor !== 5
+  const isMethod = /^(?:[RPEH]S(?:256|384|512))$/.test(method) || (method === 'EdDSA' && hasEdDsa)
+  const has = (key: string): boolean => (tokens.get(key) ?? '') !== ''
+  const isKeyed = has('priv-key') || (has('pub-key') && !method.startsWith('HS'))
+  return isMethod && isKeyed && parseGoDuration(ttl) !== null
+}
+
+/** pkg/featuregate/feature_gate.go v3.6.14 Set */
+function areGates(text: string, version: ParsedVersion | null): boolean {
+  const gates = text.split(',').filter((each) => each !== '')
+  return gates.every((each) => {
+    const [, gate = '', value = ''] = /^([^=]*)=(.*)$/s.exec(each) ?? []
+    return gatesOf(version).includes(gate.trim()) && parseGoBoolean(value.trim()) !== null
+  })
+}
 
 /** Options for which etcd silently uses the default if it does not know the value, and what it knows (etcd 3.5.16, run). */
 export const DEFAULTED: readonly { readonly name: string; readonly wants: string; readonly known: RegExp }[] = [
