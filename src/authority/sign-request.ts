@@ -4,16 +4,101 @@ import type { Finding } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { CertificateRequest } from '../x509/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
-import { type AllowedNames, type CsrPolicy, readCsrPolicy } from './csr-policy.js'
+import { type Host, readHost, uriKey } from '../x509/names.js'
 import { readCommonName, readRequestInput, sortNames } from './inspect-request.js'
 import { checkSigned, refuseKeysOfCas, signEndEntity } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
 import { lifetimeWithin } from './lifetime.js'
-import { readHosts } from './options.js'
+import { bitsOf, readAddressRange, readHosts, readList, readName } from './options.js'
 import { describeFindings, issueRefused, listed } from './refuse.js'
-import { PROFILE_OPTIONS, readProfile, type RequestOptions } from './request.js'
+import { PROFILE_OPTIONS, ROLE_NAMES, type RequestOptions, type Role, isRole, readProfile } from './request.js'
 import { Revocations } from './revocation.js'
-import { isRole, type Role, ROLE_NAMES } from './roles.js'
+
+/** Which names of a request are accepted. */
+export interface CsrPolicy {
+  /**
+   * The common name: `true` for any, or a list of patterns in which `*` stands for any characters, such as `['etcd-*']`.
+   * `root`, etcd's user with all rights, is accepted only if a pattern is exactly `root`. Default: false.
+   */
+  name?: boolean | readonly string[] | undefined
+  /**
+   * The hosts, as a list of patterns: a name (`etcd-0.etcd.svc`), `*.etcd.svc` for every name below `etcd.svc`, an
+   * address, a range (`10.0.0.0/8`), a URI, or a URI that ends with `/*` for everything below. Default: none.
+   */
+  hosts?: readonly string[] | undefined
+}
+
+/** A policy as functions; null accepts no name of the kind. */
+interface AllowedNames {
+  readonly name: ((name: string) => boolean) | null
+  readonly hosts: ((host: Host) => boolean) | null
+}
+
+const PATTERNS = { entries: 'patterns', most: 1000 }
+/** The user with all rights (etcd server/auth/store.go, rootUser). */
+const ROOT = 'root'
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+function readCsrPolicy(value: unknown = {}, option: string): AllowedNames {
+  checkOptions(option, value, ['name', 'hosts'])
+  const { name = false, hosts } = value as Record<string, unknown> // the keys were checked, and each value is below
+  const names = name === true ? ['*'] : name === false ? [] : readList(name, `${option}.name`, PATTERNS, readName)
+  const tests = hosts === undefined ? [] : readList(hosts, `${option}.hosts`, PATTERNS, readHostPattern)
+  return {
+    name:
+      name === false
+        ? null
+        : (given) => names.some((pattern) => (given === ROOT ? pattern === ROOT : isLike(given, pattern))),
+    hosts: hosts === undefined ? null : (host) => tests.some((test) => test(host)),
+  }
+}
+
+/** Whether a string matches a pattern in which `*` stands for any characters. */
+function isLike(text: string, pattern: string): boolean {
+  const [start = '', ...rest] = pattern.split('*')
+  const end = rest.pop()
+  if (end === undefined) return text === pattern
+  if (!text.startsWith(start) || !text.slice(start.length).endsWith(end)) return false
+  let between = text.slice(start.length, text.length - end.length)
+  for (const part of rest) {
+    const at = between.indexOf(part)
+    if (at === -1) return false
+    between = between.slice(at + part.length)
+  }
+  return true
+}
+
+function readHostPattern(value: unknown, option: string): (host: Host) => boolean {
+  if (typeof value !== 'string') throw optionInvalid(option, 'must be a string')
+  if (value.includes('://') && value.endsWith('/*')) return uriBelow(value.slice(0, -1), option)
+  const range = readAddressRange(value, option)
+  if (range !== null) {
+    const wanted = bitsOf(range.bytes).slice(0, range.prefix)
+    // An IPv4-mapped address is not in an IPv4 range: Node and Go do not agree on its family.
+    return ({ bytes }) => bytes?.length === range.bytes.length && bitsOf(bytes).startsWith(wanted)
+  }
+  const reading = readHost(value)
+  if ('refused' in reading) throw optionInvalid(option, reading.refused)
+  const { host } = reading
+  if (host.kind === 'dns' && host.value.startsWith('*.')) {
+    const below = host.value.slice(1)
+    return ({ kind, value: name }) => kind === 'dns' && name.endsWith(below)
+  }
+  const key = host.kind === 'uri' ? uriKey(host.value) : host.value
+  return (other) => other.kind === host.kind && (other.kind === 'uri' ? uriKey(other.value) : other.value) === key
+}
+
+function uriBelow(start: string, option: string): (host: Host) => boolean {
+  if (start.endsWith('://')) throw optionInvalid(option, 'must name an authority before its "/*"')
+  const reading = readHost(`${start}x`)
+  if ('refused' in reading) throw optionInvalid(option, reading.refused)
+  const key = uriKey(start)
+  return ({ kind, value }) => {
+    if (kind !== 'uri' || !uriKey(value).startsWith(key)) return false
+    // Resolution of these leads to another place.
+    return !/(?:^|\/)(?:\.|%2e){1,2}(?:$|[/?#])/i.test(value.slice(start.length - 1))
+  }
+}
 
 /** What `authority.sign` takes in addition to the request. */
 export interface SignRequest extends Omit<RequestOptions, 'name' | 'algorithm' | 'key'> {

@@ -4,7 +4,7 @@ import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
 import { optionInvalid, textInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
-import type { Role } from '../roles.js'
+import type { Role } from '../request.js'
 import type { CaMaterial, Cluster, ClusterFiles } from './cluster-credentials.js'
 
 /**

@@ -9,8 +9,7 @@ import { issueCredentials } from '../issue.js'
 import { ledgerEntry } from '../issuer.js'
 import { readValidity } from '../lifetime.js'
 import { checkFlag, readAlgorithm, readHosts } from '../options.js'
-import { type IssueRequest, readRequest, type RequestOptions } from '../request.js'
-import { KUBEADM_CLIENTS, KUBEADM_HOSTS } from '../roles.js'
+import { type IssueRequest, KUBEADM_CLIENTS, KUBEADM_HOSTS, type RequestOptions, readRequest } from '../request.js'
 
 /** A plan for {@link issueCluster}. */
 export interface ClusterPlan<M extends string = string, C extends string = string> {

@@ -15,10 +15,19 @@ import type { Authority } from '../authority.js'
 import type { Issuer } from '../issuer.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { checkFlag } from '../options.js'
-import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
-import { dueAt, endingFirst, readFraction, readMoment, type renewalDue } from '../renewal-due.js'
+import {
+  checkRenewalKey,
+  dueAt,
+  endingFirst,
+  isFrom,
+  issueAgain,
+  readFraction,
+  readMoment,
+  type renewalDue,
+  whoseIsIt,
+} from '../renew.js'
 import { Revocations } from '../revocation.js'
-import type { Role } from '../roles.js'
+import type { Role } from '../request.js'
 import { checkLayout, type FileNames, type Identity, type Layout, type LayoutFolder, PEER_CA } from './layouts.js'
 import { findPlaces } from './places.js'
 import { readAuthorities } from './plan.js'

@@ -231,23 +231,6 @@ describe('watch', () => {
     expect(it.clock.waits).toEqual([])
   })
 
-  it('yields at first only what the consumer does not have', async () => {
-    const it = await bench()
-    const old = await it.source.load()
-    it.clock.advance(2.5 * HOUR)
-    const next = await it.source.load()
-    const { got, controller, ended } = follow(it.source, old)
-    await resting(it.clock)
-    expect(serials(got)).toEqual(serials([next]))
-    controller.abort()
-    await ended
-    const none = follow(it.source, next)
-    await resting(it.clock)
-    expect(none.got).toEqual([])
-    none.controller.abort()
-    await none.ended
-  })
-
   it('reports a failure once, tries again after longer pauses, and yields when it is over', async () => {
     const it = await bench()
     const held = await it.source.load()

@@ -1,5 +1,4 @@
 /** Revocations, and CRLs that are numbered, complete, and drop an entry only when they may. */
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   type Authority,
@@ -9,7 +8,6 @@ import {
   type Ledger,
   loadAuthority,
   type RevokeReason,
-  writeCrl,
 } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import { validateChain } from '../../../src/validate/index.js'
@@ -279,25 +277,6 @@ describe('a CRL', () => {
     }
   })
 
-  it('has the same result in our validator and in openssl', async () => {
-    const authority = await createAuthority({ name: 'CA' })
-    const [good, bad] = [await client(authority), await client(authority)]
-    await authority.revoke(bad, { reason: 'keyCompromise' })
-    const crl = await authority.issueCrl()
-    const ca = folder.file('ca.pem', authority.certificate.toPem())
-    const list = folder.file('list.pem', crl.toPem())
-    const check = (leaf: Certificate): string =>
-      openssl(['verify', '-x509_strict', '-crl_check', '-CRLfile', list, '-CAfile', ca], leaf.toPem())
-    expect(check(good)).toContain('OK')
-    expect(() => check(bad)).toThrow('certificate revoked')
-    const codesOf = (leaf: Certificate): string[] =>
-      validateChain({ leaf, trustAnchors: [authority.certificate], crls: [crl] }, { usage: 'client' }).findings.map(
-        ({ code }) => code,
-      )
-    expect(codesOf(good)).toEqual([])
-    expect(codesOf(bad)).toEqual(['revocation/revoked'])
-  })
-
   it('needs a CA that may sign CRLs', async () => {
     const ca = mintCa({ subject: 'kubeadm-like', keyUsages: ['keyCertSign', 'digitalSignature', 'keyEncipherment'] })
     const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem })
@@ -311,17 +290,5 @@ describe('a CRL', () => {
     expect(validateChain(input, { usage: 'client' }).ok).toBe(false)
     const wrong = authority.issueCrl({ allowWithoutCrlSign: 1 as never })
     expect((await refused(wrong, 'ERR_OPTION_INVALID')).details.option).toBe('allowWithoutCrlSign')
-  })
-
-  it('is written as DER, or as PEM if requested', async () => {
-    const { authority } = await moving()
-    const crl = await authority.issueCrl()
-    const path = folder.file('written.crl')
-    await writeCrl(path, crl)
-    expect(readFileSync(path)).toEqual(Buffer.from(crl.raw))
-    expect(Crl.parse(readFileSync(path)).number).toBe(crl.number)
-    await writeCrl(path, crl, { form: 'pem' })
-    expect(readFileSync(path, 'utf8')).toBe(crl.toPem())
-    expect(openssl(['crl', '-noout', '-crlnumber', '-in', path])).toContain('crlNumber=0x')
   })
 })

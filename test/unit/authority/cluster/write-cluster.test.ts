@@ -1,15 +1,6 @@
 /** A cluster on disk: every file in its place, and nothing of another PKI replaced unasked. */
 import { X509Certificate } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { removeFromClusterOn } from '../../../../src/authority/cluster/remove-from-cluster.js'
@@ -158,31 +149,6 @@ describe('the layout kubeadm', () => {
     expect(subjectIn(`${directory}/apiserver-etcd-client.crt`)).toBe('CN=kube-apiserver-etcd-client')
     expect(subjectIn(`${directory}/etcd/healthcheck-client.crt`)).toBe('CN=kube-etcd-healthcheck-client')
     expect(faultsOf(directory)).toEqual([])
-  })
-
-  it('converts the files of kubeadm, and leaves its other files unchanged', async () => {
-    const directory = fresh()
-    const old = cluster(['node-1'])
-    mkdirSync(`${directory}/etcd`, { recursive: true })
-    chmodSync(directory, 0o755)
-    const write = (name: string, { chain, key }: ReturnType<typeof issue>): void => {
-      writeFileSync(`${directory}/${name}.crt`, chain[0].toPem())
-      writeFileSync(`${directory}/${name}.key`, key.exportPem(), { mode: 0o600 })
-    }
-    writeFileSync(`${directory}/etcd/ca.crt`, root.pem)
-    writeFileSync(`${directory}/etcd/ca.key`, root.keyPem, { mode: 0o600 })
-    write('etcd/server', old.members['node-1'].server)
-    write('etcd/peer', old.members['node-1'].peer)
-    write('apiserver', issue('kube-apiserver', otherRoot))
-    writeFileSync(`${directory}/ca.crt`, otherRoot.pem)
-    const next = cluster(['node-1'])
-    await writeCluster(directory, next, KUBEADM)
-    expect(mode(directory)).toBe('755')
-    expect(subjectIn(`${directory}/apiserver.crt`)).toBe('CN=kube-apiserver')
-    expect(readFileSync(`${directory}/ca.crt`, 'utf8')).toBe(otherRoot.pem)
-    expect(readFileSync(`${directory}/etcd/ca.key`, 'utf8')).toBe(root.keyPem)
-    expect(readFileSync(`${directory}/etcd/server.key`, 'utf8')).toBe(next.members['node-1'].server.key.exportPem())
-    expect(faultsOf(`${directory}/etcd`)).toEqual([])
   })
 
   it('has the folders of clients and the key of the CA, next to one node and to several', async () => {
