@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
-  Crl,
+  type Crl,
   fileLedger,
   type Ledger,
   loadAuthority,
