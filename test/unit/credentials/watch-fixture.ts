@@ -1,7 +1,7 @@
 /** Files that change, and consumers that follow them as a client does. */
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, vi } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { FileSource, type FilesOfSource } from '../../../src/credentials/file-source.js'
 import { fileInput } from '../../../src/credentials/inputs.js'
@@ -9,6 +9,7 @@ import type { WatchDirectory } from '../../../src/credentials/follow/change-noti
 import type { WatchTiming } from '../../../src/credentials/follow/watch-options.js'
 import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import { chainPem, mintLeaf } from '../../support/mint.js'
+import { temporaryFolder } from '../../support/openssl.js'
 import { intermediate, refuseSecrets, root } from './fixture.js'
 
 /** The texts of one state of the files. */
@@ -143,4 +144,49 @@ export function observed(directory: string, parts: Partial<FilesOfSource> = {}):
     ...parts,
   })
   return { source, reads, readsDone: () => done }
+}
+
+/** For each test: a directory with the files of `first`, and a controller that is aborted after the test. */
+export function eachInDirectory(): { path: string; controller: AbortController; signal: AbortSignal } {
+  const folder = temporaryFolder()
+  const controller = new AbortController()
+  const scene = { path: '', controller, signal: controller.signal }
+  let count = 0
+  beforeEach(() => {
+    scene.path = folder.file(`case-${String(++count)}`)
+    scene.controller = new AbortController()
+    scene.signal = scene.controller.signal
+    writeFiles(scene.path, textsOf('first'))
+  })
+  afterEach(() => {
+    scene.controller.abort()
+  })
+  return scene
+}
+
+export interface FollowedSource extends ObservedSource {
+  readonly consumer: Consumer
+  /** Waits until the certificates of these names were given, and no others. */
+  gave(...names: string[]): Promise<void>
+}
+
+/** Loads the files of a directory, follows them, and waits until they were read again. */
+export async function follow(
+  directory: string,
+  signal: AbortSignal,
+  parts: Partial<FilesOfSource> = {},
+): Promise<FollowedSource> {
+  const seen = observed(directory, parts)
+  await seen.source.load().catch(() => undefined)
+  const consumer = consume(seen.source, signal)
+  await until(() => {
+    expect(seen.readsDone()).toBeGreaterThan(1)
+  })
+  return { ...seen, consumer, gave: (...names) => given(consumer, ...names) }
+}
+
+export async function given(consumer: Consumer, ...names: string[]): Promise<void> {
+  await until(() => {
+    expect(consumer.given).toEqual(names)
+  })
 }

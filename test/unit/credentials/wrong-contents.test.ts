@@ -37,8 +37,18 @@ const pkcs7 = (): string => openssl(['crl2pkcs7', '-nocrl', '-certfile', folder.
 const encrypted = (): string =>
   openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
 const plainKey = leaf.key.export({ type: 'pkcs8', format: 'der' })
-const keyText = (kind: 'ed25519' | 'rsa-2048'): string =>
-  newKey(kind).export({ type: 'pkcs8', format: 'pem' }).toString()
+const ed25519 = (): string => newKey('ed25519').export({ type: 'pkcs8', format: 'pem' }).toString()
+const encryptedKey = (der: Uint8Array): Partial<Contents> => ({
+  key: pem('ENCRYPTED PRIVATE KEY', der),
+  passphrase: PASSPHRASE,
+})
+
+const OLD: Expected = { holds: 'certificate under an old label' }
+const OTHER: Expected = { holds: 'other blocks' }
+const MALFORMED = 'certificate/malformed'
+const REFUSED = 'key/passphrase-refused'
+/** An empty SEQUENCE. */
+const NONE = Buffer.from([0x30, 0])
 
 const data = octetString(Buffer.alloc(48))
 const salt = octetString(Buffer.alloc(8))
@@ -64,128 +74,49 @@ function changed(): string {
   return pem('PRIVATE KEY', der)
 }
 
+const certificate = (der: Uint8Array): string => pem('CERTIFICATE', der)
+const openssl509 = (...options: string[]): string => openssl(['x509', ...options], root.pem)
+
 const rows: Row[] = [
   ['a request as cert', 'cert', { holds: 'certificate request' }, () => ({ cert: csr() }), /openssl x509 -req -in/],
   ['a request as ca', 'ca', { holds: 'certificate request' }, () => ({ ca: csr() }), /Pass the CA certificates/],
   ['a request as key', 'key', { holds: 'certificate request' }, () => ({ key: csr() }), /Pass the private key/],
   ['a CRL as cert', 'cert', { holds: 'CRL' }, () => ({ cert: crl.pem }), /the CRL as "crl"/],
-  ['a CRL as ca', 'ca', { holds: 'CRL' }, () => ({ ca: crl.pem }), /the CRL as "crl"/],
   ['a CRL in DER as ca', 'ca', { holds: 'CRL' }, () => ({ ca: crl.der }), /the CRL as "crl"/],
   ['a public key as cert', 'cert', { holds: 'public key' }, () => ({ cert: spki() }), /Pass the cert/],
-  ['a public key as ca', 'ca', { holds: 'public key' }, () => ({ ca: spki() }), /Pass the CA/],
   ['a public key as key', 'key', { holds: 'public key' }, () => ({ key: spki() }), /when it was generated/],
-  ['PKCS#7 as cert', 'cert', { holds: 'PKCS#7 bundle' }, () => ({ cert: pkcs7() }), /openssl pkcs7 -print_certs -in/],
   ['PKCS#7 as ca', 'ca', { holds: 'PKCS#7 bundle' }, () => ({ ca: pkcs7() }), /openssl pkcs7 -print_certs -in/],
-  [
-    'a "TRUSTED CERTIFICATE" as ca',
-    'ca',
-    { holds: 'certificate under an old label' },
-    () => ({ ca: openssl(['x509', '-trustout', '-addtrust', 'clientAuth'], root.pem) }),
-    /openssl x509 -in \S+ -out/,
-  ],
-  [
-    'an "X509 CERTIFICATE" as cert',
-    'cert',
-    { holds: 'certificate under an old label' },
-    () => ({ cert: pem('X509 CERTIFICATE', leaf.der) }),
-    /openssl x509 -in \S+ -out/,
-  ],
-  [
-    'a "TRUSTED CERTIFICATE" among CAs',
-    'ca',
-    { holds: 'certificate under an old label' },
-    () => ({ ca: root.pem + openssl(['x509', '-trustout'], intermediate.pem) }),
-    /openssl x509 -in \S+ -out/,
-  ],
-  [
-    'parameters as cert',
-    'cert',
-    { holds: 'other blocks' },
-    () => ({ cert: pem('DH PARAMETERS', Buffer.from([0x30, 0])) }),
-    /Pass the certificate/,
-  ],
-  [
-    'parameters as key',
-    'key',
-    { holds: 'other blocks' },
-    () => ({ key: pem('EC PARAMETERS', Buffer.from([6, 0])) }),
-    /"PRIVATE KEY"/,
-  ],
-  [
-    'certificate and key swapped',
-    null,
-    'credentials/swapped',
-    () => ({ cert: leaf.keyPem, key: chain }),
-    /Exchange the two/,
-  ],
-  [
-    'the key also as cert',
-    'cert',
-    { holds: 'private key' },
-    () => ({ cert: otherLeaf.keyPem }),
-    /the private key as "key"/,
-  ],
+  ['a trusted certificate as ca', 'ca', OLD, () => ({ ca: openssl509('-trustout') }), /openssl x509 -in \S+ -out/],
+  ['an old label as cert', 'cert', OLD, () => ({ cert: pem('X509 CERTIFICATE', leaf.der) }), /openssl x509 -in/],
+  ['an old label among CAs', 'ca', OLD, () => ({ ca: root.pem + openssl509('-trustout') }), /openssl x509 -in/],
+  ['parameters as cert', 'cert', OTHER, () => ({ cert: pem('DH PARAMETERS', NONE) }), /Pass the certificate/],
+  ['parameters as key', 'key', OTHER, () => ({ key: pem('EC PARAMETERS', NONE) }), /"PRIVATE KEY"/],
+  ['cert and key exchanged', null, 'credentials/swapped', () => ({ cert: leaf.keyPem, key: chain }), /Exchange/],
+  ['the key also as cert', 'cert', { holds: 'private key' }, () => ({ cert: otherLeaf.keyPem }), /as "key"/],
   ['the certificate also as key', 'key', { holds: 'certificate' }, () => ({ key: chain }), /Pass the private key/],
   ['the CA key as ca', 'ca', { holds: 'private key' }, () => ({ ca: root.keyPem }), /Pass the CA certificates/],
   ['a key among CAs', 'ca', 'input/other-block', () => ({ ca: root.pem + root.keyPem }), /create a new CA/],
   ['a request among CAs', 'ca', 'input/other-block', () => ({ ca: root.pem + csr() }), /Remove the block/],
+  ['CA and cert exchanged', null, 'credentials/swapped', () => ({ ca: leaf.pem, cert: root.pem }), /Exchange/],
+  ['the CA as cert', 'cert', 'credentials/ca-instead-of-certificate', () => ({ cert: root.pem }), /ECDSA P-256/],
+  ['the certificate as ca', 'ca', 'credentials/anchor-is-no-ca', () => ({ ca: leaf.pem }), /-noout -issuer/],
   [
-    'CA and certificate swapped',
-    null,
-    'credentials/swapped',
-    () => ({ ca: leaf.pem, cert: root.pem }),
-    /Exchange the two/,
-  ],
-  [
-    'the CA also as cert',
-    'cert',
-    'credentials/ca-instead-of-certificate',
-    () => ({ cert: root.pem }),
-    /issued for the private key \(ECDSA P-256\)/,
-  ],
-  [
-    'the certificate also as ca',
-    'ca',
-    'credentials/anchor-is-no-ca',
-    () => ({ ca: leaf.pem }),
-    /openssl x509 -noout -issuer/,
-  ],
-  [
-    'a bundle in the wrong order',
-    'cert',
-    'credentials/leaf-not-first',
-    () => ({ cert: chainPem(intermediate, leaf) }),
-    /the certificate first/,
-  ],
-  [
-    'a bundle from the root down',
+    'a wrong order',
     'cert',
     'credentials/leaf-not-first',
     () => ({ cert: chainPem(root, intermediate, leaf) }),
-    /the certificate first/,
+    /first/,
   ],
   ['the key of another certificate', 'key', 'key/mismatch', () => ({ key: otherLeaf.keyPem }), /openssl pkey -pubout/],
-  ['a key of another kind', 'key', 'key/mismatch', () => ({ key: keyText('ed25519') }), /openssl pkey -pubout/],
+  ['a key of another kind', 'key', 'key/mismatch', () => ({ key: ed25519() }), /openssl pkey -pubout/],
+  ['a cut certificate', 'cert', MALFORMED, () => ({ cert: certificate(leaf.der.subarray(0, 200)) }), /Copy the file/],
+  ['a damaged intermediate', 'cert', MALFORMED, () => ({ cert: leaf.pem + certificate(leaf.der.subarray(1)) }), /Copy/],
   [
-    'a certificate cut before it was encoded',
+    'a request labelled as cert',
     'cert',
-    'certificate/malformed',
-    () => ({ cert: pem('CERTIFICATE', leaf.der.subarray(0, 200)) }),
-    /Copy the file again/,
-  ],
-  [
-    'a damaged certificate behind the first',
-    'cert',
-    'certificate/malformed',
-    () => ({ cert: leaf.pem + pem('CERTIFICATE', intermediate.der.subarray(1)) }),
-    /Copy the file again/,
-  ],
-  [
-    'a request labelled as a certificate',
-    'cert',
-    'certificate/malformed',
+    MALFORMED,
     () => ({ cert: csr().replaceAll(' REQUEST', '') }),
-    /Copy the file again/,
+    /Copy the file/,
   ],
   [
     'two files joined without a line break',
@@ -215,80 +146,26 @@ const rows: Row[] = [
     () => ({ ca: root.pem + intermediate.pem.replaceAll('\n', '') }),
     /quote the variable/,
   ],
-  [
-    'an encrypted key, no passphrase',
-    'key',
-    'key/passphrase-refused',
-    () => ({ key: encrypted() }),
-    /option "passphrase"/,
-  ],
-  [
-    'a wrong passphrase',
-    'key',
-    'key/passphrase-refused',
-    () => ({ key: encrypted(), passphrase: `${PASSPHRASE}!` }),
-    /Check the passphrase/,
-  ],
-  [
-    'an empty passphrase',
-    'key',
-    'key/passphrase-refused',
-    () => ({ key: encrypted(), passphrase: '' }),
-    /Check the passphrase/,
-  ],
+  ['no passphrase', 'key', REFUSED, () => ({ key: encrypted() }), /option "passphrase"/],
+  ['a wrong passphrase', 'key', REFUSED, () => ({ key: encrypted(), passphrase: 'x' }), /Check the passphrase/],
+  ['an empty passphrase', 'key', REFUSED, () => ({ key: encrypted(), passphrase: '' }), /Check the passphrase/],
   [
     'a passphrase with its line break',
     'key',
-    'key/passphrase-refused',
+    REFUSED,
     () => ({ key: encrypted(), passphrase: Buffer.from(`${PASSPHRASE}\n`) }),
     /trimEnd/,
   ],
-  [
-    'an encryption that OpenSSL dropped',
-    'key',
-    'key/encryption-refused',
-    () => ({ key: pem('ENCRYPTED PRIVATE KEY', md5WithDes), passphrase: PASSPHRASE }),
-    /-provider legacy/,
-  ],
-  [
-    'a key derivation without end',
-    'key',
-    'key/encryption-refused',
-    () => ({ key: pem('ENCRYPTED PRIVATE KEY', costly), passphrase: PASSPHRASE }),
-    /-iter 600000/,
-  ],
-  [
-    'an encrypted key that is damaged',
-    'key',
-    'key/malformed',
-    () => ({ key: pem('ENCRYPTED PRIVATE KEY', costly.subarray(0, 60)), passphrase: PASSPHRASE }),
-    /openssl pkey -noout/,
-  ],
+  ['MD5 with DES', 'key', 'key/encryption-refused', () => encryptedKey(md5WithDes), /-provider legacy/],
+  ['a derivation without end', 'key', 'key/encryption-refused', () => encryptedKey(costly), /-iter 600000/],
+  ['a cut encrypted key', 'key', 'key/malformed', () => encryptedKey(costly.subarray(0, 60)), /openssl pkey -noout/],
   ['a DSA key', 'key', 'key/unsupported', () => ({ key: pem('PRIVATE KEY', dsaKey) }), /openssl genpkey/],
-  [
-    'a key of a TPM',
-    'key',
-    'key/unsupported',
-    () => ({ key: pem('TSS2 PRIVATE KEY', Buffer.from([0x30, 0])) }),
-    /openssl genpkey/,
-  ],
-  [
-    'a key cut before it was encoded',
-    'key',
-    'key/malformed',
-    () => ({ key: pem('PRIVATE KEY', plainKey.subarray(0, 60)) }),
-    /openssl pkey -noout/,
-  ],
+  ['a key of a TPM', 'key', 'key/unsupported', () => ({ key: pem('TSS2 PRIVATE KEY', NONE) }), /openssl genpkey/],
+  ['a cut key', 'key', 'key/malformed', () => ({ key: pem('PRIVATE KEY', plainKey.subarray(0, 60)) }), /openssl pkey/],
   ['a key with a changed bit', 'key', 'key/malformed', () => ({ key: changed() }), /openssl pkey -check/],
   ['a certificate as crl', 'crl', { holds: 'certificate' }, () => ({ crl: root.pem }), /openssl ca -gencrl/],
   ['a certificate in DER as crl', 'crl', { holds: 'certificate' }, () => ({ crl: root.der }), /Pass a CRL/],
-  [
-    'a damaged crl',
-    'crl',
-    'revocation/crl-malformed',
-    () => ({ crl: pem('X509 CRL', crl.der.subarray(0, 80)) }),
-    /Create the CRL again/,
-  ],
+  ['a cut crl', 'crl', 'revocation/crl-malformed', () => ({ crl: pem('X509 CRL', crl.der.subarray(0, 80)) }), /Create/],
 ]
 
 const FILES = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key', crl: 'crl.pem' }
