@@ -1,17 +1,16 @@
-/** What follows from one look after the other, with a clock that the tests set. */
-import { beforeAll, describe, expect, it } from 'vitest'
+/** What follows from one read after the other, with a clock that the tests set. */
+import { beforeAll, expect, it } from 'vitest'
 import type { MaterialReading } from '../../../src/credentials/assemble.js'
-import { fromPem } from '../../../src/credentials/index.js'
-import { readSource } from '../../../src/credentials/source.js'
 import { fingerprintOf } from '../../../src/credentials/fingerprint.js'
 import type { Known } from '../../../src/credentials/follow/credential-iterator.js'
 import { Debouncer } from '../../../src/credentials/follow/debouncer.js'
+import { fromPem } from '../../../src/credentials/index.js'
+import { readSource } from '../../../src/credentials/source.js'
 import { nameOf, textsOf } from './watch-fixture.js'
 
 const TIMING = { pollInterval: 10_000, settle: 1000, quiet: 100 }
 
 const readings: Record<string, MaterialReading> = {}
-
 beforeAll(async () => {
   const material = {
     A: textsOf('A'),
@@ -23,159 +22,102 @@ beforeAll(async () => {
   for (const [name, texts] of Object.entries(material)) readings[name] = await readSource(fromPem(texts))
 })
 
-function reading(name: string): MaterialReading {
-  const found = readings[name]
-  if (found === undefined) throw new Error(`There is no material "${name}"`)
-  return found
+/** What the consumer has: credentials by their name, nothing, or what is there at the first read. */
+type Holding = 'A' | 'B' | 'nothing' | 'what is there'
+
+function known(holding: Holding): Known | undefined {
+  if (holding === 'what is there') return undefined
+  const credentials = readings[holding]?.credentials ?? null
+  return { held: credentials === null ? null : fingerprintOf(credentials), reported: null }
 }
 
-function holding(name: string): Known {
-  const { credentials } = reading(name)
-  if (credentials === null) throw new Error(`"${name}" cannot be held`)
-  return { held: fingerprintOf(credentials), reported: null }
+/** Reads `[time] [material]`, or `[time] [material]/[contents]` if something around the credentials changed. */
+function step(debouncer: Debouncer, text: string): string {
+  const [time = '', contents = ''] = text.split(' ')
+  const [name = ''] = contents.split('/')
+  const result = debouncer.judge(contents, () => readings[name] ?? { credentials: null, findings: [] }, Number(time))
+  if (result.kind === 'give') return `${text}: give ${nameOf(result.credentials)}`
+  if (result.kind === 'report') return `${text}: report ${String(result.findings[0]?.code)}`
+  return `${text}: ${result.until === null ? 'wait' : String(result.until)}`
 }
 
-/** Looks at what is named at the time that is given, and says in a word what followed. */
-function watcher(known?: Known): { at: (now: number, name: string, contents?: string) => string; progress: Debouncer } {
-  const progress = new Debouncer(TIMING, known)
-  return {
-    progress,
-    at: (now, name, contents = name) => {
-      const step = progress.judge(contents, () => reading(name), now)
-      if (step.kind === 'give') return `give ${nameOf(step.credentials)}`
-      if (step.kind === 'report') return `report ${String(step.findings[0]?.code)}`
-      return step.until === null ? 'wait' : `wait until ${String(step.until)}`
-    },
-  }
-}
-
-describe('credentials are given', () => {
-  it('once they have been the same for a while', () => {
-    const { at } = watcher(holding('A'))
-    expect(at(0, 'A')).toBe('wait')
-    expect(at(500, 'B')).toBe('wait until 600')
-    expect(at(550, 'C')).toBe('wait until 650')
-    expect(at(649, 'C')).toBe('wait until 650')
-    expect(at(650, 'C')).toBe('give C')
-    expect(at(700, 'C')).toBe('wait')
-    expect(at(900, 'A')).toBe('wait until 1000')
-  })
-
-  it('also where the contents change around them', () => {
-    const { at } = watcher(holding('A'))
-    expect(at(0, 'B', 'one')).toBe('wait until 100')
-    expect(at(60, 'B', 'two')).toBe('wait until 100')
-    expect(at(120, 'B', 'three')).toBe('give B')
-  })
-
-  it('not where the change was taken back', () => {
-    const { at } = watcher(holding('A'))
-    expect(at(0, 'B')).toBe('wait until 100')
-    expect(at(50, 'A')).toBe('wait')
-    expect(at(120, 'B')).toBe('wait until 220')
-  })
-
-  it('now and then where they never stop changing', () => {
-    const { at } = watcher(holding('A'))
-    expect(at(0, 'B')).toBe('wait until 100')
-    for (let now = 50; now < 950; now += 50) expect(at(now, now % 100 === 0 ? 'B' : 'C')).toMatch('wait until')
-    expect(at(950, 'C')).toBe('wait until 1000')
-    expect(at(1000, 'B')).toBe('give B')
-    expect(at(1050, 'C')).toBe('wait until 1150')
-  })
-
-  it('not for the time that they changed before they were broken', () => {
-    const { at } = watcher(holding('A'))
-    at(0, 'B')
-    at(50, 'C')
-    at(100, 'mismatch')
-    expect(at(990, 'B')).toBe('wait until 1090')
-    expect(at(1000, 'C')).toBe('wait until 1100')
-  })
-
-  it('at the start, where the consumer holds others or none', () => {
-    expect(watcher(holding('B')).at(0, 'A')).toBe('wait until 100')
-    expect(watcher({ held: null, reported: null }).at(0, 'A')).toBe('wait until 100')
-    expect(watcher(holding('A')).at(0, 'A')).toBe('wait')
-    expect(watcher().at(0, 'A')).toBe('wait')
-  })
-
-  it('after broken ones at the start', () => {
-    const { at } = watcher()
-    expect(at(0, 'cut')).toBe('wait until 1000')
-    expect(at(10, 'A')).toBe('wait until 110')
-    expect(at(110, 'A')).toBe('give A')
-  })
+/** Each step is `[time] [material]: [result]`; a number as the result is the time until which to wait. */
+it.each<[string, Holding, string]>([
+  [
+    'credentials are given once they were the same for the quiet time',
+    'A',
+    '0 A: wait, 500 B: 600, 550 C: 650, 649 C: 650, 650 C: give C, 700 C: wait, 900 A: 1000',
+  ],
+  ['credentials are given although the contents around them change', 'A', '0 B/1: 100, 60 B/2: 100, 120 B/3: give B'],
+  ['a change that was undone is not given', 'A', '0 B: 100, 50 A: wait, 120 B: 220'],
+  [
+    'credentials that never stop changing are given after the time to settle',
+    'A',
+    '0 B: 100, 50 C: 150, 140 B: 240, 230 C: 330, 320 B: 420, 410 C: 510, 500 B: 600, 590 C: 690, 680 B: 780, ' +
+      '770 C: 870, 860 B: 960, 950 C: 1000, 1000 B: give B, 1050 C: 1150',
+  ],
+  [
+    'the time to settle starts again after broken credentials',
+    'A',
+    '0 B: 100, 50 C: 150, 100 mismatch: 1100, 990 B: 1090, 1000 C: 1100',
+  ],
+  ['others than those that the consumer holds are given at the start', 'B', '0 A: 100, 100 A: give A'],
+  ['credentials are given at the start to a consumer without any', 'nothing', '0 A: 100, 100 A: give A'],
+  ['credentials that the consumer holds are not given', 'what is there', '0 A: wait, 500 A: wait'],
+  ['credentials are given after broken ones at the start', 'what is there', '0 cut: 1000, 10 A: 110, 110 A: give A'],
+  [
+    'a failure is reported once it lasted, whatever form it had',
+    'A',
+    '0 cut: 1000, 600 mismatch: 1000, 999 cut: 1000, 1000 mismatch: report key/mismatch',
+  ],
+  [
+    'a failure that ends in time is not reported',
+    'A',
+    '0 mismatch: 1000, 900 A: wait, 1100 mismatch: 2100, 1200 B: 1300, 1300 B: give B, 1400 mismatch: 2400',
+  ],
+  [
+    'a failure is reported although credentials come up in between and never last',
+    'A',
+    '0 mismatch: 1000, 50 B: 150, 120 mismatch: 1000, 500 B: 600, 590 mismatch: 1000, 950 B: 1050, ' +
+      '1000 mismatch: report key/mismatch',
+  ],
+  [
+    'a failure is reported once, and another one only if it lasts itself',
+    'A',
+    '0 mismatch: 1000, 1000 mismatch: report key/mismatch, 5000 mismatch: wait, 6000 cut: 7000, 6900 mismatch: wait, ' +
+      '6950 cut: 7950, 7950 cut: report pem/damaged, 9000 cut: wait',
+  ],
+  [
+    'the time of another failure starts again after credentials',
+    'A',
+    '0 mismatch: 1000, 1000 mismatch: report key/mismatch, 6000 cut: 7000, 6500 B: 6600, 6550 cut: 7550',
+  ],
+])('%s', (_, holding, steps) => {
+  const debouncer = new Debouncer(TIMING, known(holding))
+  const expected = steps.split(', ')
+  expect(expected.map((each) => step(debouncer, each.split(':')[0] ?? ''))).toEqual(expected)
 })
 
-describe('trouble is reported', () => {
-  it('once it has lasted, whatever form it took', () => {
-    const { at } = watcher(holding('A'))
-    expect(at(0, 'cut')).toBe('wait until 1000')
-    expect(at(600, 'mismatch')).toBe('wait until 1000')
-    expect(at(999, 'cut')).toBe('wait until 1000')
-    expect(at(1000, 'mismatch')).toBe('report key/mismatch')
-  })
-
-  it('not where it was over in time', () => {
-    const { at } = watcher(holding('A'))
-    expect(at(0, 'mismatch')).toBe('wait until 1000')
-    expect(at(900, 'A')).toBe('wait')
-    expect(at(1100, 'mismatch')).toBe('wait until 2100')
-    expect(at(1200, 'B')).toBe('wait until 1300')
-    expect(at(1300, 'B')).toBe('give B')
-    expect(at(1400, 'mismatch')).toBe('wait until 2400')
-  })
-
-  it('also where credentials come up in between and never last', () => {
-    const { at } = watcher(holding('A'))
-    for (let now = 0; now < 1000; now += 100) {
-      expect(at(now, 'mismatch')).toBe('wait until 1000')
-      expect(at(now + 50, 'B')).toMatch('wait until')
-    }
-    expect(at(1000, 'mismatch')).toBe('report key/mismatch')
-  })
-
-  it('once, and another only if it lasts itself', () => {
-    const { at } = watcher(holding('A'))
-    at(0, 'mismatch')
-    expect(at(1000, 'mismatch')).toBe('report key/mismatch')
-    expect(at(5000, 'mismatch')).toBe('wait')
-    expect(at(6000, 'cut')).toBe('wait until 7000')
-    expect(at(6900, 'mismatch')).toBe('wait')
-    expect(at(6950, 'cut')).toBe('wait until 7950')
-    expect(at(7950, 'cut')).toBe('report pem/damaged')
-    expect(at(9000, 'cut')).toBe('wait')
-  })
-
-  it('anew from the start, where credentials came up in between', () => {
-    const { at } = watcher(holding('A'))
-    at(0, 'mismatch')
-    expect(at(1000, 'mismatch')).toBe('report key/mismatch')
-    expect(at(6000, 'cut')).toBe('wait until 7000')
-    expect(at(6500, 'B')).toBe('wait until 6600')
-    expect(at(6550, 'cut')).toBe('wait until 7550')
-  })
-
-  it('and its end is given, be it by what was held', () => {
-    const { at, progress } = watcher(holding('A'))
-    at(0, 'mismatch')
-    expect(at(1000, 'mismatch')).toBe('report key/mismatch')
-    const again = watcher(progress.known)
-    expect(again.at(1100, 'mismatch')).toBe('wait')
-    expect(again.at(1500, 'A')).toBe('wait until 1600')
-    expect(again.at(1600, 'A')).toBe('give A')
-    expect(again.at(1700, 'A')).toBe('wait')
-  })
+it('the end of a failure is given to a consumer that watches again, even if it holds the same', () => {
+  const first = new Debouncer(TIMING, known('A'))
+  step(first, '0 mismatch')
+  expect(step(first, '1000 mismatch')).toContain('report')
+  const second = new Debouncer(TIMING, first.known)
+  expect(step(second, '1100 mismatch')).toContain('wait')
+  expect(['1500 A', '1600 A', '1700 A'].map((each) => step(second, each))).toEqual([
+    '1500 A: 1600',
+    '1600 A: give A',
+    '1700 A: wait',
+  ])
 })
 
-it('contents that stay the same are looked into once', () => {
-  const progress = new Debouncer(TIMING, undefined)
+it('contents that stay the same are read once', () => {
+  const debouncer = new Debouncer(TIMING, undefined)
   let times = 0
   const read = (): MaterialReading => {
     times++
-    return reading('A')
+    return readings['A'] ?? { credentials: null, findings: [] }
   }
-  for (let now = 0; now < 1000; now += 100) progress.judge('same', read, now)
+  for (let now = 0; now < 1000; now += 100) debouncer.judge('same', read, now)
   expect(times).toBe(1)
 })

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events'
-import { mkdirSync, renameSync, rmSync, symlinkSync, chmodSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createPublicKey } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -29,8 +29,12 @@ import {
   root,
   sourceOfFiles,
 } from './fixture.js'
+import { nameOf, textsOf, writeSecret } from './watch-fixture.js'
 
 const folder = temporaryFolder()
+
+const encrypted = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
+const auto = mintLeaf({ subject: [['O', 'etcd']] })
 
 describe('good material', () => {
   it('from PEM text', async () => {
@@ -46,8 +50,7 @@ describe('good material', () => {
   })
 
   it('from Buffers, which are copied', async () => {
-    const text = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
-    const key = Buffer.from(text)
+    const key = Buffer.from(encrypted)
     const passphrase = Buffer.from(PASSPHRASE)
     const source = fromPem({ ca: Buffer.from(root.pem), cert: new Uint8Array(Buffer.from(chain)), key, passphrase })
     key.fill(0)
@@ -67,40 +70,30 @@ describe('good material', () => {
     expect((await source.load()).trustAnchors).toHaveLength(1)
   })
 
-  it('from files', async () => {
-    const source = sourceOfFiles(folder, good)
-    const credentials = await source.load()
-    expect(credentials.origin).toBe(
-      `files ${['ca.crt', 'tls.crt', 'tls.key'].map((each) => folder.file(each)).join(', ')}`,
-    )
-    expect(credentials.key.origin).toBe(folder.file('tls.key'))
-    expect(credentials.crls).toEqual([])
+  it('from files, with a CRL in DER', async () => {
+    const credentials = await sourceOfFiles(folder, { ...good, crl: crl.der }).load()
+    const files = ['ca.crt', 'tls.crt', 'tls.key'].map((each) => folder.file(each))
+    expect(credentials.origin).toBe(`files ${files.join(', ')}`)
+    expect([credentials.key.origin, credentials.crls.length]).toEqual([files[2], 1])
   })
 
-  it('a CRL in DER', async () => {
-    expect((await sourceOfFiles(folder, { ...good, crl: crl.der }).load()).crls).toHaveLength(1)
-  })
-
-  it('an encrypted key with its passphrase', async () => {
-    const key = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
-    for (const passphrase of [PASSPHRASE, Buffer.from(PASSPHRASE)]) {
-      expect(await findingsOf(fromPem({ ...good, key, passphrase }))).toEqual([])
-    }
-  })
-
-  it('a key with a certificate of another key among the intermediates', async () => {
-    expect(await codesOf(fromPem({ ...good, cert: chainPem(leaf, otherLeaf) }))).toEqual([])
-  })
-
-  it('a self-signed certificate as its own anchor', async () => {
-    expect(await codesOf(fromPem({ ca: root.pem, cert: root.pem, key: root.keyPem }))).toEqual([])
-    // As etcd --auto-tls makes it: no CA.
-    const auto = mintLeaf({ subject: [['O', 'etcd']] })
-    expect(await codesOf(fromPem({ ca: auto.pem, cert: auto.pem, key: auto.keyPem }))).toEqual([])
+  it.each<[string, Partial<Parameters<typeof fromPem>[0]>]>([
+    ['an encrypted key with its passphrase', { key: encrypted, passphrase: PASSPHRASE }],
+    ['a certificate of another key among the intermediates', { cert: chainPem(leaf, otherLeaf) }],
+    ['a self-signed CA as its own anchor', { ca: root.pem, cert: root.pem, key: root.keyPem }],
+    // As etcd --auto-tls makes it: not a CA.
+    ['a self-signed certificate as its own anchor', { ca: auto.pem, cert: auto.pem, key: auto.keyPem }],
+    ['an empty passphrase for a key that is not encrypted', { passphrase: '' }],
+    ['parameters of the curve next to the key', { key: pem('EC PARAMETERS', Buffer.from([6, 0])) + leaf.keyPem }],
+    ['a CA under an old label', { ca: pem('X509 CERTIFICATE', root.der) }],
+    ['the same text as certificate and key', { cert: chain + leaf.keyPem, key: chain + leaf.keyPem }],
+    ['the same text, key first', { cert: leaf.keyPem + chain, key: leaf.keyPem + chain }],
+  ])('without a finding: %s', async (_, contents) => {
+    expect(await findingsOf(fromPem({ ...good, ...contents }))).toEqual([])
   })
 })
 
-describe('material that is read, with a word to say', () => {
+describe('material that is read, with a finding', () => {
   const rows: [string, Partial<Parameters<typeof fromPem>[0]>, string][] = [
     ['a byte order mark', { ca: `\ufeff${root.pem}` }, 'warning pem/layout-unusual'],
     ['CRLF', { cert: chain.replaceAll('\n', '\r\n') }, 'info pem/layout-unusual'],
@@ -140,21 +133,11 @@ describe('material that is read, with a word to say', () => {
     }
   })
 
-  it.each<[string, Partial<Parameters<typeof fromPem>[0]>]>([
-    ['an empty passphrase for a key that is not encrypted', { passphrase: '' }],
-    ['parameters of the curve beside the key', { key: pem('EC PARAMETERS', Buffer.from([6, 0])) + leaf.keyPem }],
-    ['a CA under the label of old', { ca: pem('X509 CERTIFICATE', root.der) }],
-    ['the same text as certificate and key', { cert: chain + leaf.keyPem, key: chain + leaf.keyPem }],
-    ['the same text as certificate and key, key first', { cert: leaf.keyPem + chain, key: leaf.keyPem + chain }],
-  ])('nothing to say about %s', async (_, contents) => {
-    expect(await findingsOf(fromPem({ ...good, ...contents }))).toEqual([])
-  })
-
-  it('the own certificate beside a pinned one as anchors', async () => {
+  it('the own certificate next to a pinned one as anchors', async () => {
     expect(await codesOf(fromPem({ ...good, ca: leaf.pem + otherLeaf.pem }))).toEqual(['credentials/anchor-is-no-ca'])
   })
 
-  it('one word about one file that is both certificate and key', async () => {
+  it('one finding about one file that is both certificate and key', async () => {
     const both = folder.file('both.pem', (chain + leaf.keyPem).replaceAll('\n', '\r\n'))
     chmodSync(both, 0o600)
     const ca = folder.file('ca.crt', root.pem)
@@ -187,8 +170,7 @@ describe('fromEnv', () => {
   })
 
   it('reads variables of another prefix, with a passphrase and a CRL', async () => {
-    const key = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
-    const env = { ...prefixed('APP_', files()), APP_KEY: folder.file('encrypted.key', key) }
+    const env = { ...prefixed('APP_', files()), APP_KEY: folder.file('encrypted.key', encrypted) }
     chmodSync(folder.file('encrypted.key'), 0o600)
     const source = fromEnv(env, { prefix: 'APP_', passphrase: PASSPHRASE, crl: folder.file('list.crl', crl.pem) })
     expect(await codesOf(source)).toEqual([])
@@ -222,55 +204,34 @@ describe('fromEnv', () => {
 })
 
 describe('fromKubernetesSecret', () => {
-  /** A secret as the kubelet mounts it: links to `..data/<name>`, and `..data` a link to the generation. */
-  function mount(name: string, contents: Record<string, string>): string {
-    const directory = folder.file(name)
-    mkdirSync(directory)
-    writeGeneration(directory, '..1', contents)
-    for (const each of Object.keys(contents)) symlinkSync(`..data/${each}`, `${directory}/${each}`)
-    return directory
+  const mount = (name: string): string => {
+    writeSecret(folder.file(name), 1, textsOf('1'))
+    return folder.file(name)
   }
-  function writeGeneration(directory: string, generation: string, contents: Record<string, string>): void {
-    mkdirSync(`${directory}/${generation}`)
-    for (const [each, text] of Object.entries(contents)) {
-      folder.file(`${directory.slice(folder.file('').length)}/${generation}/${each}`, text)
-    }
-    symlinkSync(generation, `${directory}/..data_tmp`)
-    renameSync(`${directory}/..data_tmp`, `${directory}/..data`)
-  }
-  const secret = (owner: typeof leaf): Record<string, string> => ({
-    'ca.crt': root.pem,
-    'tls.crt': chainPem(owner, intermediate),
-    'tls.key': owner.keyPem,
-  })
 
   it('reads the files of the current generation', async () => {
-    const directory = mount('secret', secret(leaf))
+    const directory = mount('secret')
     const source = fromKubernetesSecret(directory)
     expect(await codesOf(source)).toEqual([])
-    expect((await source.load()).chain[0].subject.commonName).toBe('alice')
-    writeGeneration(directory, '..2', secret(otherLeaf))
-    rmSync(`${directory}/..1`, { recursive: true })
-    expect((await source.load()).chain[0].subject.commonName).toBe('bob')
+    expect(nameOf(await source.load())).toBe('1')
+    writeSecret(directory, 2, textsOf('2'))
+    expect(nameOf(await source.load())).toBe('2')
   })
 
-  it('takes other names, and revocation lists', async () => {
+  it('reads a plain directory with other names and CRLs, and does not check the modes', async () => {
+    mkdirSync(folder.file('plain'))
     const contents = { 'root.pem': root.pem, 'pair.pem': chain + leaf.keyPem, 'list.crl': crl.pem }
-    const directory = mount('named', contents)
+    for (const [name, text] of Object.entries(contents)) folder.file(`plain/${name}`, text)
     const names = { ca: 'root.pem', cert: 'pair.pem', key: 'pair.pem', crl: 'list.crl' }
-    const source = fromKubernetesSecret(directory, { names, passphrase: '' })
+    const source = fromKubernetesSecret(folder.file('plain'), { names, passphrase: '' })
     expect(await codesOf(source)).toEqual([])
     expect((await source.load()).crls).toHaveLength(1)
   })
 
-  it('reads a plain directory, as with subPath or in a test, and does not mind its modes', async () => {
-    mkdirSync(folder.file('plain'))
-    for (const [name, text] of Object.entries(secret(leaf))) folder.file(`plain/${name}`, text)
-    expect(await codesOf(fromKubernetesSecret(folder.file('plain')))).toEqual([])
-  })
-
   it('names files as they are seen in the mount', async () => {
-    const directory = mount('incomplete', { 'tls.crt': chain })
+    const directory = mount('incomplete')
+    for (const name of ['ca.crt', 'tls.key']) rmSync(`${directory}/${name}`)
+    for (const name of ['ca.crt', 'tls.key']) rmSync(`${directory}/..1/${name}`)
     const found = await findingsOf(fromKubernetesSecret(directory))
     expect(found.map(({ code, details }) => [code, 'file' in details && details.file])).toEqual([
       ['file/missing', `${directory}/ca.crt`],
@@ -370,16 +331,12 @@ describe('readSource', () => {
 })
 
 describe('secrets', () => {
-  it('the guard of these tests bites', () => {
-    expect(() => {
-      refuseSecrets({ text: leaf.keyPem })
-    }).toThrow('A secret is printed')
-    expect(() => {
-      refuseSecrets(leaf.key.export({ format: 'jwk' }))
-    }).toThrow('A secret is printed')
-    expect(() => {
-      refuseSecrets([`x ${PASSPHRASE}`])
-    }).toThrow('A secret is printed')
+  it('are found by the check of these tests', () => {
+    for (const value of [{ text: leaf.keyPem }, leaf.key.export({ format: 'jwk' }), [`x ${PASSPHRASE}`]]) {
+      expect(() => {
+        refuseSecrets(value)
+      }).toThrow('A secret is printed')
+    }
   })
 
   it('no source shows key or passphrase, however it is printed', () => {

@@ -167,7 +167,7 @@ export function eachInDirectory(): { path: string; controller: AbortController; 
 export interface FollowedSource extends ObservedSource {
   readonly consumer: Consumer
   /** Waits until the certificates of these names were given, and no others. */
-  gave(...names: string[]): Promise<void>
+  readonly gave: (...names: string[]) => Promise<void>
 }
 
 /** Loads the files of a directory, follows them, and waits until they were read again. */

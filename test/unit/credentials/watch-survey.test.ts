@@ -1,4 +1,4 @@
-/** Which directories the ways to files lead through, as far as links and missing entries have it. */
+/** Through which directories the paths to files lead, links and missing entries included. */
 import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
 let count = 0
-/** Without links on the way to it. */
+/** Without links in its path. */
 let root = ''
 
 beforeEach(() => {
@@ -17,10 +17,10 @@ beforeEach(() => {
 })
 
 /** The directories with the names in them, from `root` on. */
-async function ways(...paths: string[]): Promise<Record<string, string[]>> {
-  const { directories } = await survey(paths.map((path) => join(root, path)))
+async function directories(...paths: string[]): Promise<Record<string, string[]>> {
+  const found = await survey(paths.map((path) => join(root, path)))
   return Object.fromEntries(
-    [...directories].map(([directory, { names }]) => [directory.replace(root, '.'), [...names].sort()]),
+    [...found.directories].map(([directory, { names }]) => [directory.replace(root, '.'), [...names].sort()]),
   )
 }
 
@@ -39,119 +39,107 @@ function link(path: string, target: string): void {
   symlinkSync(target, join(root, path))
 }
 
-describe('the way to', () => {
-  it('a file leads through its directory', async () => {
-    file('a/b/c')
-    expect(await ways('a/b/c')).toEqual({ './a/b': ['c'] })
-  })
+it.each<[string, () => void, string[], Record<string, string[]>]>([
+  [
+    'files',
+    () => ['a/b', 'a/c', 'd/e'].forEach((path) => file(path)),
+    ['a/b', 'a/c', 'd/e', 'a/b'],
+    { './a': ['b', 'c'], './d': ['e'] },
+  ],
+  ['a missing directory', () => void mkdirSync(join(root, 'a')), ['a/b/c/d'], { './a': ['b'] }],
+  ['an entry of what is not a directory', () => void file('a'), ['a/b'], { './a': ['b'] }],
+  ['a directory instead of a file', () => void mkdirSync(join(root, 'a')), ['a'], { '.': ['a'] }],
+  [
+    'a secret of Kubernetes',
+    () => {
+      file('mount/..1/tls.crt')
+      link('mount/..data', '..1')
+      link('mount/tls.crt', '..data/tls.crt')
+    },
+    ['mount/tls.crt'],
+    { './mount': ['..data', 'tls.crt'], './mount/..1': ['tls.crt'] },
+  ],
+  [
+    'links: relative, absolute, upwards, to directories',
+    () => {
+      file('real/deep/file')
+      link('a', 'real')
+      link('b', join(root, 'a/deep'))
+      link('c/d', '../b/../deep/./file')
+    },
+    ['c/d'],
+    { './c': ['d'], '.': ['a', 'b'], './real/deep': ['file'] },
+  ],
+  ['a link to nothing', () => void link('a', 'gone/file'), ['a'], { '.': ['a', 'gone'] }],
+  [
+    'a circle of links',
+    () => {
+      link('a', 'b')
+      link('b', 'a')
+    },
+    ['a'],
+    { '.': ['a', 'b'] },
+  ],
+])('finds the directories on the path to %s', async (_, make, paths, expected) => {
+  make()
+  expect(await directories(...paths)).toEqual(expected)
+})
 
-  it('several files, through the directory of each', async () => {
-    file('a/b')
-    file('a/c')
-    file('d/e')
-    expect(await ways('a/b', 'a/c', 'd/e', 'a/b')).toEqual({ './a': ['b', 'c'], './d': ['e'] })
-  })
-
-  it('a missing file, through the last directory there is', async () => {
-    mkdirSync(join(root, 'a'))
-    expect(await ways('a/b')).toEqual({ './a': ['b'] })
-    expect(await ways('a/b/c/d')).toEqual({ './a': ['b'] })
-  })
-
-  it('an entry of what is no directory', async () => {
-    file('a')
-    expect(await ways('a/b')).toEqual({ './a': ['b'] })
-  })
-
-  it('a directory instead of a file', async () => {
-    mkdirSync(join(root, 'a'))
-    expect(await ways('a')).toEqual({ '.': ['a'] })
-  })
-
-  it('a secret of Kubernetes leads through the links of the mount and through the generation', async () => {
-    file('mount/..1/tls.crt')
-    link('mount/..data', '..1')
-    link('mount/tls.crt', '..data/tls.crt')
-    expect(await ways('mount/tls.crt')).toEqual({ './mount': ['..data', 'tls.crt'], './mount/..1': ['tls.crt'] })
-  })
-
-  it('links leads through where each of them is: relative, absolute, upwards, to directories', async () => {
-    file('real/deep/file')
-    link('a', 'real')
-    link('b', join(root, 'a/deep'))
-    link('c/d', '../b/../deep/./file')
-    expect(await ways('c/d')).toEqual({ './c': ['d'], '.': ['a', 'b'], './real/deep': ['file'] })
-  })
-
-  it('a link to nothing leads through where it is, and through what it leads to', async () => {
-    link('a', 'gone/file')
-    expect(await ways('a')).toEqual({ '.': ['a', 'gone'] })
-  })
-
-  it('a circle of links ends', async () => {
-    link('a', 'b')
-    link('b', 'a')
-    expect(await ways('a')).toEqual({ '.': ['a', 'b'] })
-  })
-
-  it('above the root is the root', async () => {
-    link('a', `${'../'.repeat(40)}etc`)
-    const { directories } = await survey([join(root, 'a')])
-    expect(directories.get('/')?.names).toEqual(new Set(['etc']))
-  })
+it('takes the root for the directory above the root', async () => {
+  link('a', `${'../'.repeat(40)}etc`)
+  const found = await survey([join(root, 'a')])
+  expect(found.directories.get('/')?.names).toEqual(new Set(['etc']))
 })
 
 describe('the signature', () => {
-  it('stays while nothing changes', async () => {
-    file('a/b')
-    link('c', 'a')
-    expect(await signature('c/b')).toBe(await signature('c/b'))
-  })
-
-  it('differs with contents, with the file, with a link, and with what there is', async () => {
+  it('differs if and only if contents, a file, or a link change', async () => {
     const seen = new Set<string>()
-    const different = async (): Promise<void> => {
+    const changes: (() => void)[] = [
+      () => void file('one/file', 'x'),
+      () => void link('link', 'one'),
+      () => void file('one/file', 'xy'),
+      () => {
+        renameSync(file('one/file.new', 'xy'), join(root, 'one/file'))
+      },
+      () => {
+        rmSync(join(root, 'link'))
+      },
+      () => {
+        file('two/file')
+        link('link', 'two')
+      },
+      () => {
+        rmSync(join(root, 'link'))
+        link('link', './two')
+      },
+      () => {
+        rmSync(join(root, 'two/file'))
+      },
+    ]
+    for (const [index, change] of changes.entries()) {
+      change()
+      if (index === 0) continue
       const found = await signature('link/file')
+      expect(await signature('link/file')).toBe(found)
       expect(seen).not.toContain(found)
       seen.add(found)
     }
-    file('one/file', 'x')
-    link('link', 'one')
-    await different()
-    file('one/file', 'xy')
-    await different()
-    writeFileSync(join(root, 'one/file.new'), 'xy')
-    renameSync(join(root, 'one/file.new'), join(root, 'one/file'))
-    await different()
-    rmSync(join(root, 'link'))
-    await different()
-    file('two/file')
-    link('link', 'two')
-    await different()
-    rmSync(join(root, 'link'))
-    link('link', './two')
-    await different()
-    rmSync(join(root, 'two/file'))
-    await different()
   })
-})
 
-it('the signature differs with contents of the same length, and where the time of change was set back', async () => {
-  const path = file('a', 'one')
-  utimesSync(path, 0, 0)
-  const first = await signature('a')
-  utimesSync(path, 0, 1)
-  const second = await signature('a')
-  expect(second).not.toBe(first)
-  // The clock of the file system goes in steps.
-  await vi.waitFor(async () => {
-    writeFileSync(path, 'two')
+  it('differs for contents of the same length whose time of change was set back', async () => {
+    const path = file('a', 'one')
     utimesSync(path, 0, 1)
-    expect(await signature('a')).not.toBe(second)
+    const before = await signature('a')
+    // The clock of the file system has a coarse resolution.
+    await vi.waitFor(async () => {
+      writeFileSync(path, 'two')
+      utimesSync(path, 0, 1)
+      expect(await signature('a')).not.toBe(before)
+    })
   })
 })
 
-it('a directory is told from another that takes its place', async () => {
+it('distinguishes a directory from another that takes its place', async () => {
   const identity = async (): Promise<string | undefined> =>
     (await survey([join(root, 'a/b')])).directories.get(join(root, 'a'))?.identity
   file('a/b')

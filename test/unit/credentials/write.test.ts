@@ -44,17 +44,16 @@ function mode(path: string): string {
   return (statSync(path).mode & 0o7777).toString(8)
 }
 
-async function refusal(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_OPTION_INVALID'>> {
+async function rejection<Code extends 'ERR_OPTION_INVALID' | 'ERR_WRITE_FAILED'>(
+  code: Code,
+  work: Promise<unknown>,
+): Promise<EtcdMtlsError<Code>> {
   const error = await thrownBy(work)
-  if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw new Error(`not refused: ${inspect(error)}`)
+  if (!isEtcdMtlsError(error, code)) throw new Error(`not rejected with ${code}: ${inspect(error)}`)
   return error
 }
-
-async function failure(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_WRITE_FAILED'>> {
-  const error = await thrownBy(work)
-  if (!isEtcdMtlsError(error, 'ERR_WRITE_FAILED')) throw new Error(`not failed: ${inspect(error)}`)
-  return error
-}
+const refusal = (work: Promise<unknown>) => rejection('ERR_OPTION_INVALID', work)
+const failure = (work: Promise<unknown>) => rejection('ERR_WRITE_FAILED', work)
 
 function thrownBy(work: Promise<unknown>): Promise<unknown> {
   return work.then(
@@ -89,51 +88,36 @@ describe('what is written', () => {
     }
   })
 
-  it('under other names, in a directory that is there', async () => {
+  it('under other names, in a directory that exists, and in directories that are created', async () => {
     const directory = fresh()
-    mkdirSync(directory)
-    chmodSync(directory, 0o755)
+    mkdirSync(directory, { mode: 0o755 })
     const names = { ca: 'etcd-ca.pem', cert: 'server.crt', key: 'server.key' }
-    const files = await writeCredentials(directory, first, { names })
-    expect([files.ca, files.cert, files.key].map((path) => basename(path))).toEqual(Object.values(names))
-    expect(mode(directory)).toBe('755')
-    expect(readdirSync(directory).sort()).toEqual(Object.values(names).sort())
-    const one = await writeCredentials(directory, first, { names: { key: 'only.key' } })
-    expect(one).toEqual({ ca: `${directory}/ca.crt`, cert: `${directory}/tls.crt`, key: `${directory}/only.key` })
-  })
-
-  it('in directories that have to be made on the way', async () => {
-    const directory = `${fresh()}/a/b`
-    const { key } = await writeCredentials(directory, first)
-    expect(existsSync(key)).toBe(true)
-    expect(mode(`${directory}/..`)).toBe('700')
+    const { ca, cert, key } = await writeCredentials(directory, first, { names })
+    expect([ca, cert, key].map((path) => basename(path))).toEqual(Object.values(names))
+    expect([mode(directory), readdirSync(directory).sort()]).toEqual(['755', Object.values(names).sort()])
+    const below = await writeCredentials(join(directory, 'a/b'), first, { names: { key: 'only.key' } })
+    expect([basename(below.cert), basename(below.key), mode(join(directory, 'a'))]).toEqual([
+      'tls.crt',
+      'only.key',
+      '700',
+    ])
   })
 })
 
 describe('what was there before', () => {
-  it('is replaced, loose modes included', async () => {
-    const directory = fresh()
-    mkdirSync(directory)
-    for (const name of ['ca.crt', 'tls.crt', 'tls.key']) {
-      writeFileSync(`${directory}/${name}`, 'old'.repeat(10_000))
-      chmodSync(`${directory}/${name}`, 0o666)
-    }
-    const { ca, cert, key } = await writeCredentials(directory, second)
-    expect([ca, cert, key].map(mode)).toEqual(['644', '644', '600'])
-    expect(readFileSync(key, 'utf8')).toBe(second.key.exportPem())
-  })
-
-  it('a symbolic link is replaced, and where it led stays as it was', async () => {
+  it('is replaced, loose modes and symbolic links included, and the target of a link stays as it was', async () => {
     const directory = fresh()
     mkdirSync(directory)
     const victim = folder.file('victim', 'precious')
     symlinkSync(victim, `${directory}/tls.key`)
     symlinkSync('/nonexistent/anywhere', `${directory}/tls.crt`)
-    symlinkSync(directory, `${directory}/ca.crt`)
-    const { ca, cert, key } = await writeCredentials(directory, first)
+    writeFileSync(`${directory}/ca.crt`, 'old'.repeat(10_000))
+    chmodSync(`${directory}/ca.crt`, 0o666)
+    const { ca, cert, key } = await writeCredentials(directory, second)
     expect(readFileSync(victim, 'utf8')).toBe('precious')
     for (const path of [ca, cert, key]) expect(lstatSync(path).isFile()).toBe(true)
-    expect(readFileSync(key, 'utf8')).toBe(first.key.exportPem())
+    expect([ca, cert, key].map(mode)).toEqual(['644', '644', '600'])
+    expect(readFileSync(key, 'utf8')).toBe(second.key.exportPem())
   })
 
   it('a reader never sees half a file, nor a certificate without any key', async () => {
@@ -155,7 +139,7 @@ describe('what was there before', () => {
       }
     }
     const reading = reader()
-    for (let i = 0; i < 40; i++) await writeCredentials(directory, i % 2 === 0 ? first : second)
+    for (let i = 0; i < 20; i++) await writeCredentials(directory, i % 2 === 0 ? first : second)
     writing.done = true
     await reading
     expect(writing.reads).toBeGreaterThan(0)
