@@ -1,6 +1,7 @@
+/** What a path can lead to, and files of keys that other users can read. */
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { fromFiles } from '../../../src/credentials/index.js'
@@ -9,9 +10,8 @@ import type { Finding } from '../../../src/report/finding.js'
 import { runTool, temporaryFolder } from '../../support/openssl.js'
 import { chain, codesOf, findingsOf, good, leaf, root, sourceOfFiles } from './fixture.js'
 
-/** What a path can lead to instead of a file that can be read. */
-
 const folder = temporaryFolder()
+const LIMIT = 4_194_304
 
 /** The findings with one path in the place of the CA. */
 async function withCa(ca: string): Promise<readonly Finding[]> {
@@ -19,130 +19,116 @@ async function withCa(ca: string): Promise<readonly Finding[]> {
   return findingsOf(fromFiles({ ca, cert: folder.file('tls.crt'), key: folder.file('tls.key') }))
 }
 
-/** Runs as a user without rights, where the tests run as root, whom no mode keeps out. */
-async function unprivileged<T>(work: () => Promise<T>): Promise<T> {
-  if (process.getuid?.() !== 0) return work()
-  process.seteuid?.(65_534)
-  try {
-    return await work()
-  } finally {
-    process.seteuid?.(0)
-  }
-}
+/** A path made by `make`, which returns it or leaves it under its name. */
+it.each<[string, (name: string) => string | undefined, object]>([
+  ['that does not exist', () => undefined, { code: 'file/missing' }],
+  [
+    'that is a link to nothing',
+    (name) => {
+      symlinkSync(folder.file('gone'), folder.file(name))
+      return undefined
+    },
+    { code: 'file/missing' },
+  ],
+  ['below a file', (name) => `${folder.file(name, '')}/ca.pem`, { code: 'file/missing' }],
+  [
+    'that is a directory',
+    (name) => {
+      mkdirSync(folder.file(name))
+      return undefined
+    },
+    { code: 'file/not-regular' },
+  ],
+  [
+    'that is a circle of links',
+    (name) => {
+      symlinkSync(folder.file(name), folder.file(name))
+      return undefined
+    },
+    { code: 'file/unreadable', details: { reason: 'ELOOP' } },
+  ],
+  [
+    'with a name that is too long',
+    () => folder.file('a'.repeat(300)),
+    { code: 'file/unreadable', details: { reason: 'ENAMETOOLONG' } },
+  ],
+  ['of an empty file', (name) => folder.file(name, ''), { code: 'file/empty' }],
+  [
+    'of a FIFO without a writer',
+    (name) => {
+      runTool('mkfifo', [folder.file(name)])
+      return undefined
+    },
+    { code: 'file/not-regular', details: { kind: 'FIFO' } },
+  ],
+  ['of a device without an end', () => '/dev/zero', { code: 'file/not-regular', details: { kind: 'device' } }],
+  [
+    'of a file of a terabyte',
+    (name) => {
+      truncateSync(folder.file(name, 'x'), 2 ** 40)
+      return undefined
+    },
+    { code: 'file/too-large', details: { size: 2 ** 40, limit: LIMIT } },
+  ],
+  [
+    'of a file above the limit',
+    (name) => folder.file(name, root.pem.padEnd(LIMIT + 1)),
+    { code: 'file/too-large', details: { limit: LIMIT } },
+  ],
+])('reports a path %s', async (what, make, expected) => {
+  const path = make(what) ?? folder.file(what)
+  const found = await withCa(path)
+  expect(found).toMatchObject([expected])
+  expect(found[0]?.message).toContain(path.slice(0, 60))
+})
 
-describe('a path that leads', () => {
-  it('nowhere', async () => {
-    const found = await withCa(folder.file('absent.pem'))
-    expect(found).toMatchObject([{ code: 'file/missing', details: { file: folder.file('absent.pem') } }])
-    expect(found[0]?.message).toContain(folder.file('absent.pem'))
+it('reports a socket, and all paths of one source together', async () => {
+  const server = createServer().listen(folder.file('socket'))
+  await once(server, 'listening')
+  expect(await withCa(folder.file('socket'))).toMatchObject([{ code: 'file/not-regular', details: { kind: 'socket' } }])
+  server.close()
+  const [ca = '', cert = '', key = '', crl = ''] = ['ca', 'cert', 'key', 'crl'].map((name) =>
+    folder.file(`none/${name}`),
+  )
+  const found = await findingsOf(fromFiles({ ca, cert, key, crl }))
+  expect(found.map(({ details }) => 'file' in details && details.file)).toEqual([ca, cert, key, crl])
+})
+
+it('reports a home directory that no shell replaced', async () => {
+  const [found] = await withCa('~/ca.pem')
+  expect(found?.code).toBe('file/missing')
+  expect(found?.remedy).toContain('"~" is not replaced')
+})
+
+it('reports a file that the user may not read', async () => {
+  chmodSync(folder.file('.'), 0o755)
+  sourceOfFiles(folder, good)
+  chmodSync(folder.file('tls.crt'), 0o644)
+  chmodSync(folder.file('ca.crt'), 0o000)
+  const source = fromFiles({ ca: folder.file('ca.crt'), cert: folder.file('tls.crt'), key: folder.file('tls.crt') })
+  // No mode keeps root out.
+  const isRoot = process.getuid?.() === 0
+  if (isRoot) process.seteuid?.(65_534)
+  const [found] = await findingsOf(source).finally(() => {
+    if (isRoot) process.seteuid?.(0)
   })
+  expect(found).toMatchObject({ code: 'file/unreadable', details: { reason: 'EACCES' } })
+  expect(found?.remedy).toContain(`namei -l ${folder.file('ca.crt')}`)
+  chmodSync(folder.file('ca.crt'), 0o600)
+})
 
-  it('nowhere, by a link', async () => {
-    symlinkSync(folder.file('gone'), folder.file('dangling.pem'))
-    expect(await withCa(folder.file('dangling.pem'))).toMatchObject([{ code: 'file/missing' }])
-  })
-
-  it('through a file', async () => {
-    folder.file('plain', '')
-    expect(await withCa(folder.file('plain/ca.pem'))).toMatchObject([{ code: 'file/missing' }])
-  })
-
-  it('to a home directory that no shell replaced', async () => {
-    const [found] = await withCa('~/ca.pem')
-    expect(found?.code).toBe('file/missing')
-    expect(found?.remedy).toContain('"~" is not replaced')
-  })
-
-  it('to a directory', async () => {
-    mkdirSync(folder.file('directory'))
-    expect(await withCa(folder.file('directory'))).toMatchObject([{ code: 'file/not-regular' }])
-  })
-
-  it('to a file that others own', async () => {
-    chmodSync(folder.file('.'), 0o755)
-    sourceOfFiles(folder, good)
-    chmodSync(folder.file('tls.crt'), 0o644)
-    chmodSync(folder.file('ca.crt'), 0o000)
-    const source = fromFiles({ ca: folder.file('ca.crt'), cert: folder.file('tls.crt'), key: folder.file('tls.crt') })
-    const [found] = await unprivileged(() => findingsOf(source))
-    expect(found).toMatchObject({ code: 'file/unreadable', details: { reason: 'EACCES' } })
-    expect(found?.remedy).toContain(`namei -l ${folder.file('ca.crt')}`)
-    chmodSync(folder.file('ca.crt'), 0o600)
-  })
-
-  it('in a circle', async () => {
-    symlinkSync(folder.file('circle'), folder.file('circle'))
-    const found = await withCa(folder.file('circle'))
-    expect(found).toMatchObject([{ code: 'file/unreadable', details: { reason: 'ELOOP' } }])
-  })
-
-  it('to a name that is too long', async () => {
-    const found = await withCa(folder.file('a'.repeat(300)))
-    expect(found).toMatchObject([{ code: 'file/unreadable', details: { reason: 'ENAMETOOLONG' } }])
-  })
-
-  it('to an empty file', async () => {
-    expect(await withCa(folder.file('empty.pem', ''))).toMatchObject([{ code: 'file/empty' }])
-  })
-
-  it('to a FIFO that nobody writes to', async () => {
-    runTool('mkfifo', [folder.file('fifo')])
-    expect(await withCa(folder.file('fifo'))).toMatchObject([{ code: 'file/not-regular', details: { kind: 'FIFO' } }])
-  })
-
-  it('to a device that never ends', async () => {
-    expect(await withCa('/dev/zero')).toMatchObject([{ code: 'file/not-regular', details: { kind: 'device' } }])
-  })
-
-  it('to a socket', async () => {
-    const server = createServer().listen(folder.file('socket'))
-    await once(server, 'listening')
-    expect(await withCa(folder.file('socket'))).toMatchObject([
-      { code: 'file/not-regular', details: { kind: 'socket' } },
-    ])
-    server.close()
-  })
-
-  it('to a file of a terabyte', async () => {
-    truncateSync(folder.file('huge.pem', 'x'), 2 ** 40)
-    const found = await withCa(folder.file('huge.pem'))
-    expect(found).toMatchObject([{ code: 'file/too-large', details: { size: 2 ** 40, limit: 4_194_304 } }])
-  })
-
-  it('to a file of the largest size that is read', async () => {
-    expect(await withCa(folder.file('large.pem', root.pem.padEnd(4_194_304)))).toEqual([])
-    expect(await withCa(folder.file('large.pem', root.pem.padEnd(4_194_305)))).toMatchObject([
-      { code: 'file/too-large' },
-    ])
-  })
-
-  it('to a file without a size, as those of procfs', async () => {
+describe('a file is read', () => {
+  it('up to the limit, by a link, by a URL, and without a size', async () => {
+    expect(await withCa(folder.file('large.pem', root.pem.padEnd(LIMIT)))).toEqual([])
+    symlinkSync(folder.file('real.pem', root.pem), folder.file('link.pem'))
+    expect(await withCa(folder.file('link.pem'))).toEqual([])
+    const url = (name: string): URL => pathToFileURL(folder.file(name))
+    expect(await codesOf(fromFiles({ ca: url('ca.crt'), cert: url('tls.crt'), key: url('tls.key') }))).toEqual([])
     const read = await readMaterialFile('/proc/self/status', { file: 'status' }, 1_000_000)
     expect('bytes' in read && read.bytes.toString()).toContain('VmRSS')
   })
 
-  it('to the right file, by a link and by a URL', async () => {
-    symlinkSync(folder.file('real.pem', root.pem), folder.file('link.pem'))
-    expect(await withCa(folder.file('link.pem'))).toEqual([])
-    sourceOfFiles(folder, good)
-    const url = (name: string): URL => pathToFileURL(folder.file(name))
-    expect(await codesOf(fromFiles({ ca: url('ca.crt'), cert: url('tls.crt'), key: url('tls.key') }))).toEqual([])
-  })
-
-  it('three ways to nowhere, told together', async () => {
-    const at = (name: string): string => folder.file(`none/${name}`)
-    const found = await findingsOf(fromFiles({ ca: at('ca'), cert: at('cert'), key: at('key'), crl: at('crl') }))
-    expect(found.map(({ details }) => 'file' in details && details.file)).toEqual([
-      at('ca'),
-      at('cert'),
-      at('key'),
-      at('crl'),
-    ])
-  })
-})
-
-describe('paths', () => {
-  it('that are relative start where fromFiles was called', async () => {
+  it('from the working directory of the call of fromFiles', async () => {
     sourceOfFiles(folder, good)
     const before = process.cwd()
     try {
@@ -155,55 +141,49 @@ describe('paths', () => {
     }
   })
 
-  it('are read anew at each load', async () => {
+  it('again at each load', async () => {
     const source = sourceOfFiles(folder, good)
     expect(await codesOf(source)).toEqual([])
     writeFileSync(folder.file('new.crt'), 'x')
     renameSync(folder.file('new.crt'), folder.file('ca.crt'))
     expect(await codesOf(source)).toEqual(['input/unexpected-content'])
   })
-
-  it.each([
-    ['PEM text', leaf.keyPem],
-    ['DER in base64', leaf.keyPem.replaceAll(/^-.*\n|\n/gm, '')],
-    ['one line of base64', leaf.keyPem.split('\n')[1] ?? ''],
-    ['escaped PEM text', leaf.keyPem.replaceAll('\n', '\\n')],
-  ])('that are no paths but %s are told and not shown', async (_, key) => {
-    sourceOfFiles(folder, good)
-    const source = fromFiles({ ca: folder.file('ca.crt'), cert: folder.file('tls.crt'), key })
-    const found = await findingsOf(source)
-    expect(found).toMatchObject([{ code: 'input/unexpected-content', details: { origin: 'option "key"' } }])
-    expect(source.origin).toContain('option "key"')
-  })
 })
 
-describe('a key that others can read', () => {
+it.each([
+  ['PEM text', leaf.keyPem],
+  ['DER in base64', leaf.keyPem.replaceAll(/^-.*\n|\n/gm, '')],
+  ['one line of base64', leaf.keyPem.split('\n')[1] ?? ''],
+  ['escaped PEM text', leaf.keyPem.replaceAll('\n', '\\n')],
+])('%s in the place of a path is reported and not shown', async (_, key) => {
+  sourceOfFiles(folder, good)
+  const source = fromFiles({ ca: folder.file('ca.crt'), cert: folder.file('tls.crt'), key })
+  const expected = { code: 'input/unexpected-content', details: { origin: 'option "key"' } }
+  expect(await findingsOf(source)).toMatchObject([expected])
+  expect(source.origin).toContain('option "key"')
+})
+
+describe('a key that other users can read', () => {
   it.each([
     [0o600, []],
     [0o400, []],
     [0o640, ['file/key-readable-by-others']],
     [0o604, ['file/key-readable-by-others']],
     [0o622, ['file/key-readable-by-others']],
-  ])('mode %o', async (mode, codes) => {
+  ])('is reported by its mode: %o', async (mode, codes) => {
     const source = sourceOfFiles(folder, good)
+    // The modes of certificates are not checked.
+    for (const name of ['tls.crt', 'ca.crt']) chmodSync(folder.file(name), 0o644)
     chmodSync(folder.file('tls.key'), mode)
     const found = await findingsOf(source)
     expect(found.map(({ code }) => code)).toEqual(codes)
     expect(found.every(({ severity, remedy }) => severity === 'warning' && remedy.includes('chmod 600'))).toBe(true)
-    await expect(source.load()).resolves.toBeDefined()
   })
 
-  it('is warned of once where it stands beside the certificate in one file', async () => {
+  it('is reported once if it is in one file with the certificate', async () => {
     const both = folder.file('both.pem', chain + leaf.keyPem)
     chmodSync(both, 0o644)
     const source = fromFiles({ ca: folder.file('ca.crt', root.pem), cert: both, key: both })
     expect(await codesOf(source)).toEqual(['file/key-readable-by-others'])
-  })
-
-  it('is not looked at in the file of a certificate', async () => {
-    const source = sourceOfFiles(folder, good)
-    chmodSync(folder.file('tls.crt'), 0o644)
-    chmodSync(folder.file('ca.crt'), 0o644)
-    expect(await codesOf(source)).toEqual([])
   })
 })
