@@ -1,11 +1,9 @@
 /**
- * Says what a DER structure is by its first few elements, without checking it: this is for telling a person what they
- * gave where something else was meant. Lengths are followed but not trusted, so that a structure that was cut, or that
- * uses BER's indefinite lengths as some key stores do, is recognized too.
+ * What a DER structure is by its first few elements, for reports about input that is something else. Nothing is checked, and
+ * BER is read, too: structures that were cut, and the indefinite lengths of some key stores.
  */
 import { hex, Tag } from '../der.js'
 
-/** What bytes in DER are. */
 export type DerKind =
   | 'certificate'
   | 'certificate request'
@@ -20,89 +18,113 @@ export type DerKind =
 const DATA = '2A864886F70D010701'
 const SIGNED_DATA = '2A864886F70D010702'
 
-interface Element {
-  readonly tag: number
-  readonly contentStart: number
-  readonly end: number
-}
-
 /** What the bytes are, or null if they are nothing known. */
 export function derKind(bytes: Uint8Array): DerKind | null {
-  const outer = elementAt(bytes, 0)
+  const outer = berElement(bytes, 0, bytes.length)
   if (outer?.tag !== Tag.sequence) return null
-  const [first, second] = childrenOf(bytes, outer)
-  if (first === undefined) return null
-  switch (first.tag) {
-    case Tag.integer:
-      return kindByVersion(bytes, first, second)
-    case Tag.oid:
-      return oidOf(bytes, first) === SIGNED_DATA ? 'PKCS#7 bundle' : null
-    case Tag.sequence:
-      return kindByStructure(bytes, first, second)
-    default:
-      return null
-  }
+  const [first, second] = berChildren(bytes, outer, 2)
+  if (first?.tag === Tag.integer) return kindByVersion(bytes, first, second)
+  if (first?.tag === Tag.oid) return contentOf(bytes, first) === SIGNED_DATA ? 'PKCS#7 bundle' : null
+  return first?.tag === Tag.sequence ? kindByStructure(bytes, first, second) : null
 }
 
 /** An INTEGER first: a version, or a number of an RSA key. */
-function kindByVersion(bytes: Uint8Array, version: Element, second: Element | undefined): DerKind | null {
+function kindByVersion(bytes: Uint8Array, version: BerElement, second: BerElement | undefined): DerKind | null {
   if (second === undefined) return null
-  const length = version.end - version.contentStart
+  const length = version.contentEnd - version.contentStart
   if (length > 32 && second.tag === Tag.integer) return 'public key'
   if (length !== 1) return null
-  const [inner] = childrenOf(bytes, second)
+  const [inner] = berChildren(bytes, second, 1)
   const isOid = second.tag === Tag.sequence && inner?.tag === Tag.oid
   if (bytes[version.contentStart] === 3) {
-    const type = isOid ? oidOf(bytes, inner) : null
+    const type = isOid ? contentOf(bytes, inner) : null
     return type === DATA || type === SIGNED_DATA ? 'PKCS#12 key store' : null
   }
-  // PKCS#8 goes on with an algorithm, SEC1 with the key's bytes, PKCS#1 with the modulus.
+  // PKCS#8 continues with an algorithm, SEC1 with the key's bytes, PKCS#1 with the modulus.
   return isOid || second.tag === Tag.octetString || second.tag === Tag.integer ? 'private key' : null
 }
 
-/** A SEQUENCE first: the part of a certificate, request or CRL that is signed, or an algorithm. */
-function kindByStructure(bytes: Uint8Array, first: Element, second: Element | undefined): DerKind | null {
-  const [start, ...rest] = childrenOf(bytes, first)
+/** A SEQUENCE first: the signed part of a certificate, request or CRL, or an algorithm. */
+function kindByStructure(bytes: Uint8Array, first: BerElement, second: BerElement | undefined): DerKind | null {
+  const [start, ...rest] = berChildren(bytes, first, 4)
   if (start?.tag === Tag.oid) {
     if (second?.tag === Tag.bitString) return 'public key'
     return second?.tag === Tag.octetString ? 'encrypted private key' : null
   }
-  // A certificate of version 2 or 3 is the only one that starts with a tagged version.
+  // Only a certificate of version 2 or 3 starts with a tagged version.
   if (start?.tag === 0xa0) return 'certificate'
-  const versioned = start?.tag === Tag.integer
-  const [a, b, c] = versioned ? rest : [start, ...rest]
+  const isVersioned = start?.tag === Tag.integer
+  const [a, b, c] = isVersioned ? rest : [start, ...rest]
   if (a?.tag !== Tag.sequence || b?.tag !== Tag.sequence) return null
   if (c?.tag === Tag.utcTime || c?.tag === Tag.generalizedTime) return 'CRL'
-  if (!versioned) return null
+  if (!isVersioned) return null
   return c?.tag === Tag.sequence ? 'certificate' : 'certificate request'
 }
 
-/** The first few elements inside one. */
-function childrenOf(bytes: Uint8Array, parent: Element): Element[] {
-  const children: Element[] = []
-  let position = parent.contentStart
-  while (children.length < 4 && position < parent.end) {
-    const child = elementAt(bytes, position)
+/** The first contents of an element, hexadecimal, to be compared. */
+function contentOf(bytes: Uint8Array, { contentStart, contentEnd }: BerElement): string {
+  return hex(bytes.subarray(contentStart, Math.min(contentEnd, contentStart + 16)))
+}
+
+/** One element of BER; its end may be that of data that was cut. */
+export interface BerElement {
+  readonly tag: number
+  readonly contentStart: number
+  readonly contentEnd: number
+  readonly end: number
+}
+
+/** The first `limit` elements inside one. */
+export function berChildren(bytes: Uint8Array, parent: BerElement | null | undefined, limit: number): BerElement[] {
+  const children: BerElement[] = []
+  let at = parent?.contentStart ?? 0
+  while (parent && children.length < limit && at < parent.contentEnd) {
+    const child = berElement(bytes, at, parent.contentEnd)
     if (child === null) break
     children.push(child)
-    position = child.end
+    at = child.end
   }
   return children
 }
 
-function elementAt(bytes: Uint8Array, position: number): Element | null {
-  const tag = bytes[position]
-  const short = bytes[position + 1]
-  if (tag === undefined || short === undefined) return null
-  const octets = short > 0x80 ? short & 0x7f : 0
-  if (octets > 4) return null
-  const contentStart = position + 2 + octets
-  let length = short < 0x80 ? short : 0
-  for (let at = position + 2; at < contentStart; at++) length = length * 256 + (bytes[at] ?? 0)
-  return { tag, contentStart, end: short === 0x80 ? bytes.length : contentStart + length }
+/** The element at an offset, which ends at `limit` at the latest; null if there is none. */
+export function berElement(bytes: Uint8Array, start: number, limit: number): BerElement | null {
+  const header = headerAt(bytes, start)
+  if (header === null) return null
+  const { tag, contentStart, length } = header
+  if (length === null) return indefiniteAt(bytes, tag, contentStart, limit)
+  const end = Math.min(contentStart + length, limit)
+  return { tag, contentStart, contentEnd: end, end }
 }
 
-/** The contents of an OBJECT IDENTIFIER, hexadecimal. Compared only, so it need not be well-formed. */
-function oidOf(bytes: Uint8Array, element: Element): string {
-  return hex(bytes.subarray(element.contentStart, Math.min(element.end, element.contentStart + 16)))
+/** An element of indefinite length (X.690 section 8.1.3.6): it ends with two zero bytes on its own level. */
+function indefiniteAt(bytes: Uint8Array, tag: number, contentStart: number, limit: number): BerElement {
+  let open = 1
+  let at = contentStart
+  while (at < limit) {
+    const header = headerAt(bytes, at)
+    if (header === null) break
+    const isEnd = header.tag === 0 && header.length === 0
+    if (isEnd && --open === 0) return { tag, contentStart, contentEnd: at, end: header.contentStart }
+    if (header.length === null) open++
+    at = header.contentStart + (header.length ?? 0)
+  }
+  return { tag, contentStart, contentEnd: limit, end: limit }
+}
+
+/** Tag and length of an element; a length of null is indefinite. */
+function headerAt(
+  bytes: Uint8Array,
+  start: number,
+): { tag: number; contentStart: number; length: number | null } | null {
+  const tag = bytes[start]
+  const first = bytes[start + 1]
+  if (tag === undefined || first === undefined) return null
+  if (first === 0x80) return { tag, contentStart: start + 2, length: null }
+  const octets = first > 0x80 ? first & 0x7f : 0
+  const contentStart = start + 2 + octets
+  if (octets > 8 || contentStart > bytes.length) return null
+  let length = octets === 0 ? first : 0
+  for (let i = 0; i < octets; i++) length = length * 256 + (bytes[start + 2 + i] ?? 0)
+  return { tag, contentStart, length }
 }
