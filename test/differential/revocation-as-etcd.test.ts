@@ -24,7 +24,7 @@ interface Answer {
   readonly v36: string
 }
 
-/** Asks etcd's own functions, in the program in `test/support/go-lists/`. */
+/** Asks etcd's own functions, in `test/support/go/lists.go`. */
 function askEtcd(asked: readonly Asked[]): Answer[] {
   const bytesOf = (serial: bigint): Buffer => {
     const hex = serial.toString(16)
@@ -34,7 +34,7 @@ function askEtcd(asked: readonly Asked[]): Answer[] {
     file: Buffer.from(file).toString('base64'),
     serials: serials.map((serial) => bytesOf(serial).toString('base64')),
   }))
-  return runGo('go-lists', questions) as Answer[] // the program's own form
+  return runGo('lists', questions) as Answer[] // the program's own form
 }
 
 interface Answered {

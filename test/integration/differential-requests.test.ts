@@ -201,7 +201,7 @@ signing_key
   })
 })
 
-/** A request to make, or PEM to read, by the program in `test/support/go-requests/`. */
+/** A request to make, or PEM to read, by `test/support/go/requests.go`. */
 type GoQuestion =
   | { ask: 'make'; form: 'go' | 'bare' | 'step' | 'cert-manager'; key: string }
   | { ask: 'read' | 'key' | 'certificate'; pem: string }
@@ -265,7 +265,7 @@ describe('Go', () => {
     }
     for (const [name, pem] of ODD_KEYS) questions.push([name, { ask: 'read', pem }])
     const all = runGo(
-      'go-requests',
+      'requests',
       questions.map(([, question]) => question),
     ) as GoAnswer[] // the program's own form
     all.forEach((each, index) => answers.set(questions[index]?.[0] ?? '', each))

@@ -1,4 +1,4 @@
-/** Go's reading of what was issued: the program in `go-issued/`, run once for all questions. */
+/** Go's reading of what was issued: `go/issued.go`, run once for all questions. */
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Certificate } from '../../src/x509/certificate.js'
 import { runGo } from './go-program.js'
@@ -37,7 +37,7 @@ export interface GoIssuedAnswer {
 }
 
 export function askGoAboutIssued(questions: readonly GoIssuedQuestion[]): GoIssuedAnswer[] {
-  return runGo('go-issued', questions) as GoIssuedAnswer[] // the program's own form
+  return runGo('issued', questions) as GoIssuedAnswer[] // the program's own form
 }
 
 export function pemOf(certificates: readonly Certificate[]): string {

@@ -1,9 +1,9 @@
-/** Go as a witness: the program in `go/`, which answers while the tests go on. */
+/** Go as a witness: `go/chains.go`, which answers while the tests go on. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { goProgram } from './go-program.js'
+import { goWitness } from './go-program.js'
 import type { Minted } from './mint.js'
 import type { Question, Verdict } from './witnesses.js'
 
@@ -13,8 +13,8 @@ export class GoWitness {
   readonly #waiting: { resolve: (verdict: Verdict) => void; reject: (error: Error) => void }[] = []
   #stderr = ''
 
-  private constructor(program: string) {
-    this.#child = spawn(program, { stdio: ['pipe', 'pipe', 'pipe'] })
+  private constructor(program: string, args: string[]) {
+    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const { words } = JSON.parse(line) as { words: string }
@@ -27,7 +27,7 @@ export class GoWitness {
   }
 
   static async start(): Promise<GoWitness> {
-    const witness = new GoWitness(goProgram('go'))
+    const witness = new GoWitness(...goWitness('chains'))
     await once(witness.#child, 'spawn')
     return witness
   }

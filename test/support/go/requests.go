@@ -1,11 +1,9 @@
-// Certificate requests and private keys by Go's crypto/x509, for tests: requests as step and cert-manager make them, and
-// Go's reading of ours.
-//
-// Questions come as JSON, one a line, on standard input; each is answered by one line on standard output, in order.
+// Certificate requests and private keys by Go's crypto/x509: requests as step and cert-manager make them, and Go's reading of
+// ours.
+
 package main
 
 import (
-	"bufio"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -15,61 +13,38 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 )
 
-// question is one of "make" (a request of a form, for a new key), "read" (a request), "key" (a private key in PEM) and
+// requestQuestion is one of "make" (a request of a form, for a new key), "read" (a request), "key" (a private key in PEM) and
 // "certificate" (one in PEM).
-type question struct {
+type requestQuestion struct {
 	Ask  string `json:"ask"`
 	Form string `json:"form"`
 	Key  string `json:"key"`
 	PEM  string `json:"pem"`
 }
 
-// answer holds Go's words of refusal, or what it made or read.
-type answer struct {
-	Words   string   `json:"words"`
+// requestAnswer holds Go's words of refusal, or what it made or read.
+type requestAnswer struct {
+	refusal
 	PEM     string   `json:"pem"`
 	Subject string   `json:"subject"`
 	Names   []string `json:"names"`
 	Kind    string   `json:"kind"`
 }
 
-func main() {
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 16<<20)
-	out := json.NewEncoder(os.Stdout)
-	for lines.Scan() {
-		var asked question
-		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		given, err := reply(asked)
-		if err != nil {
-			given.Words = err.Error()
-		}
-		if err := out.Encode(given); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-	}
-}
-
-func reply(asked question) (answer, error) {
+func answerRequest(asked requestQuestion) (requestAnswer, error) {
 	if asked.Ask == "make" {
 		return makeRequest(asked)
 	}
 	block, _ := pem.Decode([]byte(asked.PEM))
 	if block == nil {
-		return answer{}, errors.New("no PEM data")
+		return requestAnswer{}, errors.New("no PEM data")
 	}
 	switch asked.Ask {
 	case "read":
@@ -79,11 +54,11 @@ func reply(asked question) (answer, error) {
 	case "certificate":
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return answer{}, err
+			return requestAnswer{}, err
 		}
-		return answer{Subject: certificate.Subject.String(), Kind: certificate.PublicKeyAlgorithm.String()}, nil
+		return requestAnswer{Subject: certificate.Subject.String(), Kind: certificate.PublicKeyAlgorithm.String()}, nil
 	}
-	return answer{}, errors.New("unknown question " + asked.Ask)
+	return requestAnswer{}, errors.New("unknown question " + asked.Ask)
 }
 
 func newKey(kind string) (crypto.Signer, error) {
@@ -109,10 +84,10 @@ var (
 	uris      = []*url.URL{{Scheme: "spiffe", Host: "cluster", Path: "/etcd-0"}}
 )
 
-func makeRequest(asked question) (answer, error) {
+func makeRequest(asked requestQuestion) (requestAnswer, error) {
 	key, err := newKey(asked.Key)
 	if err != nil {
-		return answer{}, err
+		return requestAnswer{}, err
 	}
 	var template x509.CertificateRequest
 	switch asked.Form {
@@ -136,13 +111,13 @@ func makeRequest(asked question) (answer, error) {
 		err = errors.New("unknown form " + asked.Form)
 	}
 	if err != nil {
-		return answer{}, err
+		return requestAnswer{}, err
 	}
 	der, err := x509.CreateCertificateRequest(rand.Reader, &template, key)
 	if err != nil {
-		return answer{}, err
+		return requestAnswer{}, err
 	}
-	return answer{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))}, nil
+	return requestAnswer{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))}, nil
 }
 
 // certManager makes a template as cert-manager does (pkg/util/pki GenerateCSR): no subject, so that the subject
@@ -184,13 +159,13 @@ func certManager() (x509.CertificateRequest, error) {
 	}, nil
 }
 
-func readRequest(der []byte) (answer, error) {
+func readRequest(der []byte) (requestAnswer, error) {
 	request, err := x509.ParseCertificateRequest(der)
 	if err != nil {
-		return answer{}, err
+		return requestAnswer{}, err
 	}
 	if err := request.CheckSignature(); err != nil {
-		return answer{}, err
+		return requestAnswer{}, err
 	}
 	names := append([]string{}, request.DNSNames...)
 	for _, address := range request.IPAddresses {
@@ -199,20 +174,20 @@ func readRequest(der []byte) (answer, error) {
 	for _, uri := range request.URIs {
 		names = append(names, uri.String())
 	}
-	return answer{Subject: request.Subject.String(), Names: names, Kind: request.PublicKeyAlgorithm.String()}, nil
+	return requestAnswer{Subject: request.Subject.String(), Names: names, Kind: request.PublicKeyAlgorithm.String()}, nil
 }
 
-func readKey(block *pem.Block) (answer, error) {
+func readKey(block *pem.Block) (requestAnswer, error) {
 	switch block.Type {
 	case "PRIVATE KEY":
 		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-		return answer{Kind: fmt.Sprintf("%T", key)}, err
+		return requestAnswer{Kind: fmt.Sprintf("%T", key)}, err
 	case "EC PRIVATE KEY":
 		key, err := x509.ParseECPrivateKey(block.Bytes)
-		return answer{Kind: fmt.Sprintf("%T", key)}, err
+		return requestAnswer{Kind: fmt.Sprintf("%T", key)}, err
 	case "RSA PRIVATE KEY":
 		key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
-		return answer{Kind: fmt.Sprintf("%T", key)}, err
+		return requestAnswer{Kind: fmt.Sprintf("%T", key)}, err
 	}
-	return answer{}, errors.New("unknown block " + block.Type)
+	return requestAnswer{}, errors.New("unknown block " + block.Type)
 }

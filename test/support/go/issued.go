@@ -1,24 +1,20 @@
-// What Go's crypto/x509 reads in certificates and revocation lists that were issued, for tests.
-//
-// Questions come as JSON, one a line, on standard input; each is answered by one line on standard output, in order.
+// What Go's crypto/x509 reads in certificates and CRLs that were issued.
+
 package main
 
 import (
-	"bufio"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
 	"net"
-	"os"
 	"time"
 )
 
-// question is one of "certificate" (one in PEM is read), "verify" (a chain in PEM, for a usage and a host) and "list" (a
+// issuedQuestion is one of "certificate" (one in PEM is read), "verify" (a chain in PEM, for a usage and a host) and "list" (a
 // revocation list is read, and its signature verified with the CA's key).
-type question struct {
+type issuedQuestion struct {
 	Ask   string `json:"ask"`
 	Chain string `json:"chain"`
 	Roots string `json:"roots"`
@@ -29,9 +25,9 @@ type question struct {
 	List []byte `json:"list"`
 }
 
-// answer holds Go's words of refusal, or what it read.
-type answer struct {
-	Words string `json:"words"`
+// issuedAnswer holds Go's words of refusal, or what it read.
+type issuedAnswer struct {
+	refusal
 
 	Serial         string   `json:"serial"`
 	Subject        string   `json:"subject"`
@@ -53,40 +49,20 @@ type answer struct {
 	AuthorityKeyID []byte   `json:"authorityKeyId"`
 }
 
-func main() {
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 64<<20)
-	out := json.NewEncoder(os.Stdout)
-	for lines.Scan() {
-		var asked question
-		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		given, err := reply(asked)
-		if err != nil {
-			given.Words = err.Error()
-		}
-		if err := out.Encode(given); err != nil {
-			os.Exit(1)
-		}
-	}
-}
-
-func reply(asked question) (answer, error) {
+func readIssued(asked issuedQuestion) (issuedAnswer, error) {
 	switch asked.Ask {
 	case "certificate":
 		chain, err := certificates(asked.Chain)
 		if err != nil {
-			return answer{}, err
+			return issuedAnswer{}, err
 		}
 		return describe(chain[0]), nil
 	case "verify":
-		return answer{}, verify(asked)
+		return issuedAnswer{}, verify(asked)
 	case "list":
-		return list(asked)
+		return readList(asked)
 	}
-	return answer{}, errors.New("unknown question " + asked.Ask)
+	return issuedAnswer{}, errors.New("unknown question " + asked.Ask)
 }
 
 func certificates(text string) ([]*x509.Certificate, error) {
@@ -108,8 +84,8 @@ func certificates(text string) ([]*x509.Certificate, error) {
 	return all, nil
 }
 
-func describe(c *x509.Certificate) answer {
-	given := answer{
+func describe(c *x509.Certificate) issuedAnswer {
+	given := issuedAnswer{
 		Serial: fmt.Sprintf("%X", c.SerialNumber), Subject: c.Subject.String(), Issuer: c.Issuer.String(),
 		NotBefore: c.NotBefore.UTC().Format(time.RFC3339), NotAfter: c.NotAfter.UTC().Format(time.RFC3339),
 		CA: c.BasicConstraintsValid && c.IsCA, PathLength: c.MaxPathLen, KeyUsage: int(c.KeyUsage),
@@ -145,7 +121,7 @@ func constraints(domains []string, ranges []*net.IPNet, uris []string) []string 
 	return all
 }
 
-func verify(asked question) error {
+func verify(asked issuedQuestion) error {
 	chain, err := certificates(asked.Chain)
 	if err != nil {
 		return err
@@ -176,19 +152,19 @@ func verify(asked question) error {
 	return err
 }
 
-func list(asked question) (answer, error) {
+func readList(asked issuedQuestion) (issuedAnswer, error) {
 	authorities, err := certificates(asked.Roots)
 	if err != nil {
-		return answer{}, err
+		return issuedAnswer{}, err
 	}
 	read, err := x509.ParseRevocationList(asked.List)
 	if err != nil {
-		return answer{}, err
+		return issuedAnswer{}, err
 	}
 	if err := read.CheckSignatureFrom(authorities[0]); err != nil {
-		return answer{}, err
+		return issuedAnswer{}, err
 	}
-	given := answer{
+	given := issuedAnswer{
 		Issuer: read.Issuer.String(), Number: number(read.Number), Signature: read.SignatureAlgorithm.String(),
 		NotBefore: read.ThisUpdate.UTC().Format(time.RFC3339), NotAfter: read.NextUpdate.UTC().Format(time.RFC3339),
 		AuthorityKeyID: read.AuthorityKeyId, Revoked: []string{},

@@ -1,3 +1,0 @@
-module etcd-mtls/go-issued
-
-go 1.21

@@ -1,3 +1,0 @@
-module etcd-mtls/go-lists
-
-go 1.21

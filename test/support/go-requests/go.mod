@@ -1,3 +1,0 @@
-module etcd-mtls/go-requests
-
-go 1.21
