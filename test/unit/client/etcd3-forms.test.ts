@@ -126,10 +126,7 @@ describe('the errors of docs/migrating.md', () => {
   }
   /** Rows that another test has: the file, and what it expects. */
   const ELSEWHERE: Record<string, [file: string, expected: string]> = {
-    '`GRPCUnavailableError` with a text of OpenSSL': [
-      'integration/diagnosis/remedies.test.ts',
-      "'ERR_HANDSHAKE_FAILED'",
-    ],
+    '`GRPCUnavailableError` with a text of OpenSSL': ['integration/diagnosis/why-tls-fails.test.ts', 'cause.codes'],
     '`permission denied`': ['integration/access.test.ts', 'access/permission-denied'],
     '`EtcdAuthenticationFailedError`': ['unit/client/lifecycle.test.ts', 'login/failed'],
   }
