@@ -69,11 +69,6 @@ export interface ClientSession extends TlsSession {
   close(): Promise<void>
 }
 
-interface ClientParts {
-  readonly session: ClientSession
-  readonly etcd3: Etcd3Options
-}
-
 // Reserved (RFC 2606), so that it can never be reached: etcd3 requires a host, and dials none itself. All endpoints are behind this one,
 // because etcd3's rotation over several hosts hangs on a silent one.
 const VIRTUAL_HOST = 'etcd-mtls.invalid'
@@ -94,7 +89,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   #ended: Promise<void> | null = null
 
   /** @internal */
-  constructor({ session, etcd3 }: ClientParts) {
+  constructor(session: ClientSession, etcd3: Etcd3Options) {
     const life = new AbortController()
     super(etcd3Options(session, etcd3, life.signal))
     this.tls = session

@@ -45,7 +45,7 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
   let client: SecureEtcd3
   try {
     // Made while the network is busy.
-    client = new SecureEtcd3({ session, etcd3 })
+    client = new SecureEtcd3(session, etcd3)
     await abortable(signal, verified)
   } catch (error) {
     await holdingProcess(abortable(signal, session.close()))

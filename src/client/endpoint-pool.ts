@@ -12,7 +12,7 @@ import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
 import { makeStatus, type Outcome } from './transport/call-status.js'
-import { type CallRoute, type CarriedCall, type EndedCall, EtcdCall, type WaitingCall } from './transport/call.js'
+import { type CallRoute, type EndedCall, EtcdCall } from './transport/call.js'
 import { type Call, type ChannelBacking, connectivityState, type Deadline, status } from './transport/channel.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
 import { ReceiveBudget } from './transport/framing.js'
@@ -43,14 +43,14 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   target: string
   readonly maxReceiveLength: number
   readonly leaderHeaders: OutgoingHttpHeaders | null
-  readonly carried = new Set<CarriedCall>()
+  readonly carried = new Set<EtcdCall>()
   readonly watchEnds = new WatchEnds()
   readonly receiveBudget = new ReceiveBudget()
   login: Login | null = null
   readonly #explain: Explanations
   #endpoints: readonly EndpointConnection[]
   readonly #dialTimeout: number
-  readonly #waiting = new Map<WaitingCall, string>()
+  readonly #waiting = new Set<EtcdCall>()
   readonly #listeners = new Set<() => void>()
   readonly #positions = new ResumePositions()
   readonly #none: ReadonlySet<string> = new Set()
@@ -103,13 +103,13 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     for (const each of this.#endpoints) if (!each.justFailed) void each.attempt(true)
   }
 
-  assign(call: WaitingCall, path: string): void {
+  assign(call: EtcdCall): void {
     if (this.#closed) {
       call.refuse(makeStatus(status.CANCELLED, 'The client was closed'))
       return
     }
-    if (this.#serve(call, path)) return
-    this.#waiting.set(call, path)
+    if (this.#serve(call)) return
+    this.#waiting.add(call)
     // It keeps the process alive for the calls that wait, and limits their wait.
     this.#waitTimer ??= setTimeout(() => {
       this.#waitTimer = undefined
@@ -120,7 +120,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     this.#refuseIfHopeless()
   }
 
-  withdraw(call: WaitingCall): void {
+  withdraw(call: EtcdCall): void {
     this.#waiting.delete(call)
     this.#disarmWaitTimer()
   }
@@ -223,7 +223,8 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     clearTimeout(timer)
   }
 
-  #serve(call: WaitingCall, path: string): boolean {
+  #serve(call: EtcdCall): boolean {
+    const { path } = call
     const connection = path === WATCH || path === LEASE_KEEP_ALIVE ? this.#pickForStream(call) : this.#pick(call.avoid)
     if (connection === null) return false
     const headers = this.login === null ? NO_HEADERS : this.login.headersFor(path)
@@ -250,7 +251,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   }
 
   /** The endpoint with the fewest streams of this client; among several of them, round robin. */
-  #pickForStream({ avoid }: WaitingCall): Connection | null {
+  #pickForStream({ avoid }: EtcdCall): Connection | null {
     const streams = new Map<string | null, number>()
     for (const { openEnded, carriedBy } of this.carried) {
       if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + 1)
@@ -304,10 +305,10 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   }
 
   #serveWaiting(): void {
-    for (const [call, path] of [...this.#waiting]) {
+    for (const call of [...this.#waiting]) {
       // Taken out first: carrying a call may end it, or put it back.
       this.#waiting.delete(call)
-      if (!this.#serve(call, path)) this.#waiting.set(call, path)
+      if (!this.#serve(call)) this.#waiting.add(call)
     }
     this.#disarmWaitTimer()
   }
@@ -328,7 +329,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   }
 
   #refuseWaiting(outcome: Outcome): void {
-    const calls = [...this.#waiting.keys()]
+    const calls = [...this.#waiting]
     this.#waiting.clear()
     this.#disarmWaitTimer()
     for (const call of calls) call.refuse(outcome)
@@ -366,6 +367,6 @@ function because(outcome: Outcome, cause: EtcdMtlsError | null): Outcome {
   return cause === null ? outcome : { ...outcome, cause }
 }
 
-function cancelForClose(call: CarriedCall): void {
+function cancelForClose(call: EtcdCall): void {
   call.cancelWithStatus(status.CANCELLED, 'The client was closed')
 }

@@ -19,31 +19,18 @@ import {
 import { readServerStatus, sendsProgressInOrder } from '../transport/health-check.js'
 import { MalformedMessage } from '../transport/protobuf.js'
 
-export interface ResumableStream {
-  send(message: Buffer): void
-  /**
-   * Passes a message to the caller, in a later turn of the event loop: never before the call of the caller has returned.
-   *
-   * @param inBurst Whether it may reach the caller in the same turn as others of this kind before it. Default: false.
-   */
-  deliver(message: Buffer, inBurst?: boolean): void
-  /** Whether the server owes an answer: the client then checks sooner whether it is still there. */
-  expectAnswer(due: boolean): void
-  /**
-   * The server does not accept the token of this attempt: a new attempt follows, with a new token. False if there is no token, or
-   * new ones were refused as well.
-   */
-  renewToken(details: string): boolean
-  /** The error for something that etcd refused by a message; null if it has nothing to do with users and roles. */
-  explainRefusal(details: string, request: Buffer): EtcdMtlsError | null
-  /**
-   * Whether an answer to a progress request comes after all the events before it, which depends on the version of the server.
-   * Calls back at once or later, but not if this attempt has ended.
-   */
-  checkProgressOrder(known: (exact: boolean) => void): void
-  fail(code: status, error: EtcdMtlsError): void
-  invalidAnswer(reason: string): EtcdMtlsError
-}
+/** What a resumer can do with the stream that it belongs to. */
+export type ResumableStream = Pick<
+  ResumableCall,
+  | 'send'
+  | 'deliver'
+  | 'expectAnswer'
+  | 'renewToken'
+  | 'explainRefusal'
+  | 'checkProgressOrder'
+  | 'fail'
+  | 'invalidAnswer'
+>
 
 /** Follows one stream. Every message of either side goes through it, in order; what reaches the caller has been checked. */
 export interface StreamResumer {
@@ -73,7 +60,7 @@ const REFRESH = 60_000
 /** Messages of a burst that are delivered before the event loop goes on: about half a millisecond of work. */
 const LONGEST_BURST = 64
 
-export class ResumableCall extends CallBase implements Call, ResumableStream {
+export class ResumableCall extends CallBase implements Call {
   readonly #parts: CallParts
   readonly #resumer: StreamResumer
   #attempt: EtcdCall
@@ -152,11 +139,16 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     return this.#cause ?? this.#attempt.explanation
   }
 
+  /** Sends a message over the current attempt. */
   send(message: Buffer): void {
     // During a pause, the resumer sends it again when the attempt begins.
     if (this.#pauseTimer === null) this.#attempt.sendMessageWithContext(this.#takeContext(), message)
   }
 
+  /**
+   * Passes a message to the caller, in a later turn of the event loop. `inBurst`: in the same turn as others of this kind before it, if
+   * there are any.
+   */
   deliver(message: Buffer, inBurst = false): void {
     this.#incoming.push({ message, inBurst })
     this.#scheduleDelivery()
@@ -177,10 +169,15 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     return new EtcdMtlsError('ERR_ANSWER_INVALID', message, { method, endpoint, reason })
   }
 
+  /** The error for something that etcd refused by a message; null if it has nothing to do with users and roles. */
   explainRefusal(details: string, request: Buffer): EtcdMtlsError | null {
     return this.#attempt.explainRefusal(details, request)
   }
 
+  /**
+   * Whether an answer to a progress request comes after all the events before it, which depends on the version of the server.
+   * Does not call back if this attempt has ended.
+   */
   checkProgressOrder(known: (exact: boolean) => void): void {
     const attempt = this.#attempt
     this.#progressInOrder ??= this.#askProgressOrder(attempt)
@@ -189,10 +186,12 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     })
   }
 
+  /** Whether the server owes an answer: the client then checks sooner whether it is still there. */
   expectAnswer(due: boolean): void {
     this.#attempt.answerDue = due
   }
 
+  /** A new attempt with a new token follows. False if there is no token, or new ones were refused as well. */
   renewToken(details: string): boolean {
     if (this.#refusals >= MAX_REFUSALS || !this.#attempt.tokenRefused(details)) return false
     this.#refusals += 1

@@ -32,22 +32,6 @@ import {
 } from './framing.js'
 import { type Answer, callHeaders, isGrpc, readAnswer, TOO_LARGE } from './health-check.js'
 
-export interface WaitingCall {
-  readonly avoid: ReadonlySet<string>
-  carry(connection: Connection, headers: OutgoingHttpHeaders): void
-  refuse(outcome: Outcome): void
-}
-
-/** A call that is on a connection. */
-export interface CarriedCall {
-  /** The HTTP/2 authority of the endpoint that carries it; null before that. */
-  readonly carriedBy: string | null
-  /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
-  readonly openEnded: boolean
-  migrate(): void
-  cancelWithStatus(code: status, details: string): void
-}
-
 export interface EndedCall {
   /** As `/etcdserverpb.KV/Put`. */
   readonly path: string
@@ -73,11 +57,11 @@ export interface CallRoute {
   hasOther(avoid: ReadonlySet<string>): boolean
   /** Why no endpoint is ready, or none that is has a leader; null if one is and has, or none has failed yet. */
   whyNotReady(): EtcdMtlsError | null
-  assign(call: WaitingCall, path: string): void
-  withdraw(call: WaitingCall): void
+  assign(call: EtcdCall): void
+  withdraw(call: EtcdCall): void
   /** The outcome as the caller gets it. The client learns from it, such as that a member has no leader. */
   conclude(outcome: Outcome, call: EndedCall): Outcome
-  readonly carried: Set<CarriedCall>
+  readonly carried: Set<EtcdCall>
 }
 
 export interface CallParts {
@@ -96,7 +80,9 @@ interface Outgoing {
   readonly context: MessageContext
 }
 
-export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall, Receiver, CarriedCall {
+export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
+  readonly path: string
+  /** The HTTP/2 authorities of endpoints to be chosen only if no other one is ready. */
   readonly avoid: ReadonlySet<string>
   answerDue = false
   /** Whether it ended without an answer of etcd: its stream was closed before, or something else answered. */
@@ -142,6 +128,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     this.#parts = parts
     this.#route = parts.route
     this.#deadline = Number(parts.deadline)
+    this.path = parts.path
     this.avoid = parts.avoid
     this.#onMove = onMove
     this.#reader = new MessageReader(parts.route.maxReceiveLength)
@@ -153,7 +140,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     this.#deadlineTimer = armDeadline(this.#deadline, () => {
       this.#end(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'))
     })
-    if (!this.#ended) this.#route.assign(this, this.#parts.path)
+    if (!this.#ended) this.#route.assign(this)
   }
 
   sendMessageWithContext(context: MessageContext, message: Buffer): void {
@@ -201,6 +188,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return this.#halfClosed || this.answerDue
   }
 
+  /** The HTTP/2 authority of the endpoint that carries it; null before that. */
   get carriedBy(): string | null {
     return this.#connection?.authority ?? null
   }
@@ -227,6 +215,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return typeof token === 'string' ? token : null
   }
 
+  /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
   get openEnded(): boolean {
     return !this.#halfClosed
   }
@@ -244,14 +233,15 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return this.#route.conclude(makeStatus(status.PERMISSION_DENIED, details), call).cause ?? null
   }
 
+  /** Called at most once, with a connection; else {@link refuse} is. */
   carry(connection: Connection, extraHeaders: OutgoingHttpHeaders): void {
     if (this.#ended) return
-    const { path, authority, headers: partHeaders } = this.#parts
+    const { authority, headers: partHeaders } = this.#parts
     const headers = {
       ...this.#metadata?.toHttp2Headers(),
       ...partHeaders,
       ...extraHeaders,
-      ...callHeaders(path, authority ?? connection.host),
+      ...callHeaders(this.path, authority ?? connection.host),
       ...(this.#deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(this.#deadline - Date.now()) }),
     }
     let stream: ClientHttp2Stream
@@ -259,7 +249,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
       stream = connection.request(headers)
     } catch (error) {
       // Nothing was sent. If the connection is out of service, another one may carry the call; else the call is at fault.
-      if (!connection.open) this.#route.assign(this, path)
+      if (!connection.open) this.#route.assign(this)
       else this.#end(makeStatus(status.INTERNAL, asError(error).message))
       return
     }
@@ -374,7 +364,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
       if (this.#foreignAnswer !== null) this.#end(statusOfTrailers({}, this.#httpStatus))
       else if (error.tooLarge) {
         const limit = this.#route.maxReceiveLength
-        this.#end(answerTooLarge(methodOf(this.#parts.path), this.carriedBy, limit, error.message))
+        this.#end(answerTooLarge(methodOf(this.path), this.carriedBy, limit, error.message))
       } else this.#end(makeStatus(status.INTERNAL, error.message))
     }
   }
@@ -447,8 +437,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
   }
 
   #asEnded(): EndedCall {
-    const { path } = this.#parts
-    const { carriedBy } = this
+    const { path, carriedBy } = this
     return { path, headers: this.#headers, request: this.#request, carriedBy, answer: this.#foreignAnswer }
   }
 
