@@ -23,20 +23,10 @@ function resolve(word: string): string {
   return word.replaceAll('%%', '%').replaceAll('$$', '$')
 }
 
-/** What `systemd-analyze verify` says of a unit; null if there is no systemd. */
-export function verifyUnit(path: string): { status: number | null; text: string } | null {
-  const { error, status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--recursive-errors=no', path], {
-    encoding: 'utf8',
-  })
-  return error === undefined ? { status, text: stdout + stderr } : null
-}
-
 /** What systemd made of a unit when it loaded it. */
 export interface LoadedService {
   /** The words of each command, variables not yet put in; the program's own path is left out after `@`. */
   readonly commands: readonly (readonly string[])[]
-  /** `NAME=value` of `Environment=`. */
-  readonly environment: readonly string[]
 }
 
 /** The unit as systemd itself loads it, without starting anything; null if there is no systemd. */
@@ -60,9 +50,7 @@ export function loadService(folder: TemporaryFolder, text: string): LoadedServic
     ...user,
   })
   if (status !== 0) return null
-  const lines = (name: string): string[] =>
-    [...stdout.matchAll(new RegExp(`^\\s*${name}: (.*)$`, 'gm'))].map(([, each]) => each ?? '')
-  return { commands: lines('Command Line').map(wordsOf), environment: lines('Environment') }
+  return { commands: Array.from(stdout.matchAll(/^\s*Command Line: (.*)$/gm), ([, line = '']) => wordsOf(line)) }
 }
 
 /** The words that systemd shows, in double quotes where they need some: spaces of Unicode are to it as any other sign. */

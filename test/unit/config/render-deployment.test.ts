@@ -1,5 +1,4 @@
 /** Clusters, etcdctl, units of systemd and Compose files. */
-import { writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { renderCluster, type MemberAddresses } from '../../../src/config/render/cluster.js'
 import { renderCompose } from '../../../src/config/render/compose.js'
@@ -10,7 +9,7 @@ import { parseDocument } from 'yaml'
 import { memberConfig } from '../../support/member-config.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { thrown } from '../../support/refused.js'
-import { loadService, unquoteUnitLine, verifyUnit } from '../../support/systemd.js'
+import { loadService, unquoteUnitLine } from '../../support/systemd.js'
 
 const folder = temporaryFolder()
 const named = (directory: string, name: string, ca = 'ca.crt') => ({
@@ -146,19 +145,6 @@ describe('a unit of systemd', () => {
     expect(renderSystemdUnit(crl, { environmentFile: '/etc/default/etcd' })).toContain('EnvironmentFile=')
     const { findings } = thrown(() => renderSystemdUnit(crl, { configFile: '/a.yml' }), 'ERR_CONFIG_INVALID').details
     expect(findings).toMatchObject([{ code: 'config/option-not-in-version' }])
-  })
-
-  it('is content with systemd’s own look at it', () => {
-    const config = memberConfig({ name: 'a $b %c', initialCluster: { 'a $b %c': ['https://10.0.0.1:2380'] } })
-    const path = folder.file(
-      'etcd-mtls-test.service',
-      renderSystemdUnit(config, { user: 'root', binary: process.execPath }),
-    )
-    // Where there is no systemd, the parser above has checked it.
-    expect(verifyUnit(path) ?? { status: 0, text: '' }).toEqual({ status: 0, text: '' })
-    // It does complain of what is wrong.
-    writeFileSync(path, '[Service]\nExecStart=/no/such/etcd %\n')
-    expect(verifyUnit(path)?.status).not.toBe(0)
   })
 
   it('needs absolute paths, a folder for data, and one source of options', () => {

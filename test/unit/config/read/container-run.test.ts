@@ -57,23 +57,21 @@ describe('a unit', () => {
   })
 })
 
-it('files of variables are read', async () => {
-  const file = folder.file('kv.env', '# ours\nETCD_NAME=a\n  ETCD_DATA_DIR=b # c\nOTHER\n')
-  const member = await read(unit(`${RUN} --env-file ${file} quay.io/coreos/etcd:v3.5.16`))
-  expect(options(member)).toEqual({ ETCD_NAME: 'a', ETCD_DATA_DIR: 'b # c' })
-  expect(member.settings.server('dataDir').place).toMatchObject({ file, line: 3, column: 3 })
-  expect([member.isWhole, member.findings]).toEqual([true, []])
-  const quoted = folder.file('quoted.env', 'ETCD_NAME="a"\n')
-  for (const [name, code] of [
-    [quoted, 'config/not-checked'],
-    ['/no/such.env', 'file/missing'],
-  ]) {
-    const { findings } = await read(
-      unit(`${RUN.replace('docker', 'podman')} --env-file=${name ?? ''} quay.io/coreos/etcd:v3.5.16`),
-    )
+it('files of variables are read, and docker keeps quotes', async () => {
+  const file = folder.file('kv.env', '# ours\nETCD_NAME="a"\n  ETCD_DATA_DIR=b # c\nOTHER\n')
+  const run = `docker run --env-file ${file} quay.io/coreos/etcd:v3.5.16`
+  const words = run.split(' ')
+  for (const config of [unit(`/usr/bin/${run}`), { flags: run }, { flags: words }, { flags: Buffer.from(words.join('\0')) }]) {
+    const member = await read(config)
+    expect(options(member)).toEqual({ ETCD_NAME: 'a', ETCD_DATA_DIR: 'b # c' })
+    expect(member.settings.server('dataDir').place).toMatchObject({ file, line: 3, column: 3 })
+    expect([member.isWhole, member.findings.map(({ code }) => code)]).toEqual([true, ['config/quotes-in-value']])
+  }
+  for (const [path, code] of [[file, 'config/not-checked'], ['/no/such.env', 'file/missing']]) {
+    const { findings } = await read({ flags: run.replace('docker', 'podman').replace(file, path ?? '') })
     expect(findings.map((each) => each.code)).toContain(code)
   }
-})
+}) // prettier-ignore
 
 it('paths of the container are not looked for on its host', async () => {
   const codes = async (volume: string): Promise<string[]> => {

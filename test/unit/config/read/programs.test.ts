@@ -285,26 +285,6 @@ describe('a root', () => {
   })
 })
 
-describe('files of variables', () => {
-  it('are read wherever a container engine starts etcd, and docker keeps quotes', async () => {
-    const file = folder.file('etcd.env', 'ETCD_NAME="e1"\nETCD_DATA_DIR=/d\n')
-    for (const config of [
-      { flags: `docker run --env-file ${file} quay.io/coreos/etcd` },
-      { flags: ['docker', 'run', '--env-file', file, 'quay.io/coreos/etcd'] },
-      { flags: Buffer.from(`docker\0run\0--env-file=${file}\0quay.io/coreos/etcd\0`) },
-      { unit: `[Service]\nExecStart=/usr/bin/docker run --env-file ${file} quay.io/coreos/etcd\n` },
-    ]) {
-      const { settings, isWhole, findings } = await readMember(config, { readFiles: true, root: null })
-      expect(findings.map(({ code }) => code)).toEqual(['config/quotes-in-value'])
-      expect([isWhole, settings.side('client', 'listenUrls').isSet, settings.server('dataDir').text]).toEqual([
-        true,
-        false,
-        '/d',
-      ])
-    }
-  })
-})
-
 describe('a variable within an argument of a unit', () => {
   const unit = (argument: string): ConfigInput => ({
     unit: `[Service]\nEnvironment=IP=10.0.0.1\nExecStart=/usr/bin/etcd --name=a ${argument}\n`,
