@@ -1,12 +1,9 @@
 /** What is written wrong, and plain in what it means: it is reported once, and read as it is meant. */
-import { writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
-import { temporaryFolder } from '../../../support/openssl.js'
 import { readBack } from '../../../support/read-config.js'
 
-const folder = temporaryFolder()
 const NOTHING =
   'config/nothing-set The configuration sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.'
 
@@ -108,14 +105,6 @@ it('one cause is one finding', async () => {
   expect(await codes(good.replace('/k\n', '/k # key\n'))).toEqual(['config/comment-in-value'])
 })
 
-it('a file of variables that is missing has the place that names it', async () => {
-  const { findings } = await lintEtcdConfig({
-    unit: '[Service]\nEnvironmentFile=/no/such\nExecStart=/usr/bin/etcd --name=a\n',
-  })
-  const place = { option: 'EnvironmentFile', file: null, line: 2, column: 17 }
-  expect(findings.find(({ code }) => code === 'file/missing')?.place).toEqual(place)
-})
-
 it('options beside a file are one finding, but for lists of revoked certificates', async () => {
   const { findings } = await readBack({ flags: 'etcd --name=a --config-file=/f --data-dir=b --client-crl-file=c' })
   expect(findings.map(({ code, remedy }) => [code, remedy])).toEqual([
@@ -139,10 +128,4 @@ describe('what is none of etcd’s configurations', () => {
     const { findings } = await readBack(config)
     expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([said])
   }) // prettier-ignore
-
-  it('a file with an octet of zero is no process', async () => {
-    writeFileSync(folder.file('etcd.yml'), 'name: a\ndata-dir: b\0\n')
-    const { findings } = await readBack({ file: folder.file('etcd.yml') })
-    expect(findings.map(({ code }) => code)).toEqual(['config/not-text'])
-  })
 })
