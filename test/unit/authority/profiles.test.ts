@@ -52,12 +52,6 @@ describe('subject attributes', () => {
     expect(tree).toMatch(/UTF8STRING +:app/)
   })
 
-  it('may be empty', async () => {
-    for (const subject of [undefined, {}, { organization: [] }]) {
-      expect((await authority.issue({ ...CLIENT, subject })).chain[0].subject.toString()).toBe('CN=app')
-    }
-  })
-
   it.each([
     [{ country: 'Germany' }, 'request.subject.country'],
     [{ organization: '' }, 'request.subject.organization'],

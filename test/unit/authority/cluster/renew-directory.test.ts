@@ -32,7 +32,7 @@ import { childModules, type ChildModules } from '../../../support/child-modules.
 import { copyFolder } from '../../../support/copy-folder.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
 import { sample, scaled } from '../../../support/long.js'
-import { dns, email, ip, mintCa, mintLeaf, type MintLeafOptions, newKey } from '../../../support/mint.js'
+import { dns, ip, mintCa, mintLeaf, type MintLeafOptions, newKey } from '../../../support/mint.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { faultsOf, leftOvers, mode, read } from './fixture.js'
 
@@ -266,26 +266,6 @@ describe('what cannot be renewed stays, is reported, and stops nothing', () => {
     expect(renewal.due).toBe(null)
     const namesake = await createAuthority({ name: 'peer CA', clock })
     expect((await renewed(namesake, directory, ETCD)).kept[0]?.reason).toContain('another key')
-  })
-
-  it('contents that no authority writes, and that etcd would refuse', async () => {
-    const directory = await written()
-    const issuer = { key: createPrivateKey(ca.export().key), subject: Buffer.from(ca.certificate.subject.raw) }
-    const key = createPrivateKey(readFileSync(`${directory}/clients/alice/tls.key`))
-    const times = { notBefore: new Date(START), notAfter: new Date(START + 30 * DAY) }
-    const reissue = (more: Pick<MintLeafOptions, 'usages' | 'names'>): void => {
-      const { pem } = mintLeaf({ subject: 'alice', issuer, key, ...times, ...more })
-      replace(`${directory}/clients/alice/tls.crt`, pem)
-    }
-    reissue({ usages: ['clientAuth'], names: [email('a@b.c'), dns('x')] })
-    day = 61
-    const one = await renewed(ca, directory, ETCD)
-    expect(reasons(one.kept)).toEqual({ 'clients/alice/tls': 'refused' })
-    expect(one.kept[0]).toMatchObject({ reason: expect.stringContaining('email "a@b.c"') as string, expired: true })
-    reissue({ usages: ['serverAuth'], names: [dns('x')] })
-    const two = await renewed(ca, directory, ETCD)
-    const codes = two.kept.find(({ why }) => why === 'refused')?.findings.map(({ code }) => code)
-    expect(codes).toContain('usage/extended-key-usage-missing')
   })
 
   it('a folder that is a link, or has a directory with the name of a file', async () => {
