@@ -261,7 +261,6 @@ export async function crossSign(
   return signBelow(issuer, contents, now)
 }
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for a certificate that may not sign others. */
 export function checkMayIssue(certificate: Certificate): void {
   const name = `The certificate "${certificate.subject.toString()}"`
   if (!certificate.isCa)

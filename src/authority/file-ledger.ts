@@ -168,7 +168,6 @@ async function endOf(fs: FileSystem, file: OpenFile, path: string, size: number)
 
 const UNLIKE_HEAD = 'its head does not match the line it ends with'
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the ledger ends before its head. */
 function checkHead(head: Awaited<ReturnType<typeof readHead>>, size: number, path: string): LedgerHead {
   if (head === 'damaged') throw damaged(path, `its head ${path}.head cannot be read`)
   if (head === null && size > 0) throw damaged(path, `its head ${path}.head is missing`)
@@ -177,7 +176,6 @@ function checkHead(head: Awaited<ReturnType<typeof readHead>>, size: number, pat
   return head ?? EMPTY
 }
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` */
 function checkSize(path: string, bytes: number): void {
   if (bytes <= MAX_BYTES) return
   throw issueRefused(

@@ -78,7 +78,7 @@ export function authoritySource(
   return new RenewingSource(origin, issue, schedule, timing)
 }
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority, which is still valid, cannot issue credentials that expire later. */
+/** Refuses while the authority is valid and cannot issue credentials that expire later. */
 function refuseIfInVain({ certificate: { notAfter } }: Issuer, { credentials, begin }: Held, now: Date): void {
   const clockWasSetBack = now.getTime() < begin
   if (clockWasSetBack || now >= notAfter || notAfter > credentials.chain[0].notAfter) return

@@ -28,11 +28,7 @@ import { describeFindings, issueRefused } from './refuse.js'
 import type { CheckedProfile, CheckedRequest } from './request.js'
 import { Revocations } from './revocation.js'
 
-/**
- * Issues and validates a certificate. The caller adds it to the ledger.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
- */
+/** Issues and validates a certificate. The caller adds it to the ledger. */
 export async function issueCredentials(issuer: Issuer, request: CheckedRequest, now: Date): Promise<Credentials> {
   const { settings, trustAnchors, intermediates } = issuer
   const lifetime = lifetimeWithin(issuer, request.validity, now)
@@ -56,11 +52,7 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
 /** Bytes of an empty name: an empty SEQUENCE. */
 const EMPTY_NAME = 2
 
-/**
- * The holder of the key of a CA can issue, so this key gets no certificate of a member or client.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
- */
+/** The holder of the key of a CA can issue, so this key gets no certificate of a member or client. */
 export function refuseKeysOfCas({ certificate, chain, crossCertificates }: Issuer, key: KeyObject): void {
   // Keys of two kinds are never compared: Node 20 leaves OpenSSL's error behind, and reading the next key fails.
   const held = [certificate, ...chain, ...crossCertificates].find(
@@ -104,28 +96,19 @@ export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promis
   })
 }
 
-/**
- * Checks that a new root holds its key and is signed by it: the caller's crypto implementation may be faulty.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
- */
+/** Checks that a new root holds its key and is signed by it: the caller's crypto implementation may be faulty. */
 export function checkRoot(certificate: Certificate, key: PrivateKey | null): void {
   if (key?.matches(certificate) === false)
     throw issueRefused('The certificate does not hold the public half of its key')
   checkSignedBy(certificate, certificate)
 }
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` */
 function checkSignedBy(certificate: Certificate, issuer: Certificate): void {
   if (!certificate.isSignedBy(issuer))
     throw issueRefused("The certificate's signature does not verify with its issuer's key")
 }
 
-/**
- * Checks that a new CA certificate is signed by its issuer, and that no verifier refuses it.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
- */
+/** Checks that a new CA certificate is signed by its issuer, and that no verifier refuses it. */
 export function checkCa(leaf: Certificate, above: Issuer, now: Date): void {
   checkSignedBy(leaf, above.certificate)
   const { intermediates, trustAnchors } = above
@@ -138,11 +121,7 @@ export function checkCa(leaf: Certificate, above: Issuer, now: Date): void {
 type Wanted = Pick<CheckedProfile, 'role' | 'skipEtcdChecks'>
 type Chain = readonly [Certificate, ...Certificate[]]
 
-/**
- * Validates a certificate whose key is elsewhere.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
- */
+/** Validates a certificate whose key is elsewhere. */
 export function checkSigned(chain: Chain, trustAnchors: readonly Certificate[], profile: Wanted, now: Date): void {
   checkSize(chain, profile)
   const [leaf, ...intermediates] = chain
@@ -172,7 +151,7 @@ const REFUSED_WARNINGS: readonly FindingCode[] = [
 /** Refused in any case. */
 const BROKEN: readonly FindingCode[] = ['key/mismatch', 'signature/invalid']
 
-/** Faults of the CAs above are found as well. @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings. */
+/** Faults of the CAs above are found as well. */
 function refuseIfRefused({ findings }: Pick<Report, 'findings'>, { skipEtcdChecks }: Wanted): void {
   const against = findings.filter(({ severity, code }) => {
     // An authority that was loaded without its root trusts itself; that is at most a fault of the clients' CA file.
@@ -196,7 +175,6 @@ export interface CertificateContents {
   readonly origin: string
 }
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the key does not sign. */
 export async function signCertificate(signer: SigningKey, contents: CertificateContents): Promise<Certificate> {
   const { lifetime, origin, ...fields } = contents
   const tbs = writeTbsCertificate({ ...fields, ...lifetime, signatureAlgorithm: signer.scheme.identifier })

@@ -22,8 +22,6 @@ export const MAX_HOSTS_BYTES = 32 * 1024
 /**
  * Reads a common name: 1 to 64 visible characters. Control and format characters would let one user name look like
  * another, and comparison ignores white space around a name.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readName(value: unknown, option: string): string {
   if (typeof value !== 'string') throw valueInvalid(option, value, 'a string')
@@ -38,7 +36,7 @@ export function readName(value: unknown, option: string): string {
   return value
 }
 
-/** Classifies hosts, and removes duplicates. @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+/** Classifies hosts, and removes duplicates. */
 export function readHosts(value: unknown, option: string): Host[] {
   if (!Array.isArray(value)) throw valueInvalid(option, value, 'an array of host names, IP addresses and URIs')
   if (value.length > MAX_HOSTS) throw optionInvalid(option, `must have at most ${String(MAX_HOSTS)} entries`)
@@ -49,19 +47,16 @@ export function readHosts(value: unknown, option: string): Host[] {
   return hosts
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readAlgorithm(value: unknown, option: string): KeyAlgorithm {
   if (value === undefined) return 'ecdsa-p256'
   if (!isKeyAlgorithm(value)) throw textInvalid(option, value, `one of ${KEY_ALGORITHMS.join(', ')}`)
   return value
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkFlag(option: string, value: unknown): asserts value is boolean {
   if (typeof value !== 'boolean') throw optionInvalid(option, 'must be true or false')
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkCrypto(value: unknown, option: string): void {
   if (value === undefined) return
   const { subtle } = Object(value) as Readonly<Record<string, unknown>>
@@ -73,7 +68,6 @@ export function checkCrypto(value: unknown, option: string): void {
  * Reads each entry of a list, with its own option for errors.
  *
  * @param entries What the entries are, for errors: `patterns`.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readList<T>(
   value: unknown,
@@ -112,7 +106,6 @@ const MAX_VALUES = 16
 /** This package reads names of up to 4096 bytes; this leaves room for the common name. */
 const MAX_SUBJECT_BYTES = 3800
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readSubject(value: unknown, option: string): NamePart[] {
   if (value === undefined) return []
   checkOptions(option, value, Object.keys(ATTRIBUTES))
@@ -154,7 +147,6 @@ export const MAX_EXTENSION_BYTES = 8 * 1024
 /** In addition to the hosts and the chain, see `MAX_HOSTS_BYTES`. */
 const MAX_ALL_EXTENSIONS_BYTES = 16 * 1024
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readExtensions(value: unknown, option: string): Uint8Array[] {
   if (value === undefined) return []
   if (!Array.isArray(value) || value.length > MAX_EXTENSIONS)
@@ -208,7 +200,6 @@ const EVERYTHING: readonly Subtree[] = [
  * it; here they are excluded, except for URIs, which etcd does not check.
  *
  * @returns null if it is not set.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readPermittedNames(value: unknown): Uint8Array | null {
   if (value === undefined) return null
@@ -242,7 +233,7 @@ function authorityOf(uri: string, option: string): string {
   return host.toLowerCase()
 }
 
-/** An address range such as `10.0.0.0/8`; null for anything without a prefix. @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+/** An address range such as `10.0.0.0/8`; null for anything without a prefix. */
 export function readAddressRange(value: string, option: string): { bytes: Uint8Array; prefix: number } | null {
   const [, address, digits] = /^([^/]+)\/(\d{1,3})$/.exec(value) ?? []
   if (address === undefined) return null

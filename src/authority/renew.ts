@@ -98,20 +98,17 @@ export function endOf({ notAfter }: Pick<Certificate, 'notAfter'>): number {
   return notAfter.getTime() + 1000
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readFraction(value: unknown, option: string): number {
   if (value === undefined) return DEFAULT_FRACTION
   if (typeof value === 'number' && value > 0 && value < 1) return value
   throw optionInvalid(option, 'must be a number above 0 and below 1, such as 0.5')
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readMoment(value: unknown, option: string): Date {
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value
   throw optionInvalid(option, 'must be a valid Date')
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readChain(credentials: unknown): readonly [Certificate, ...Certificate[]] {
   const { chain } = Object(credentials) as Readonly<Record<string, unknown>>
   if (isChain(chain)) return chain
@@ -181,11 +178,7 @@ interface Manner {
   readonly skipEtcdChecks: boolean
 }
 
-/**
- * Renews without the ledger, so that several entries can be added at once.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
- */
+/** Renews without the ledger, so that several entries can be added at once. */
 export async function issueAgain(
   issuer: Issuer,
   { chain, key, trustAnchors, crls }: Credentials,
@@ -219,13 +212,11 @@ export function whoseIsIt({ certificate }: Issuer, leaf: Certificate): string {
   return `The certificate "${subject}" ${why}`
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkAuthority(authority: unknown, option = 'authority'): Authority {
   if (!(authority instanceof Authority)) throw valueInvalid(option, authority, 'an Authority')
   return authority
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkRenewalKey(key: unknown): asserts key is 'new' | 'same' {
   if (key !== 'new' && key !== 'same') throw optionInvalid('key', 'must be "new" or "same"')
 }

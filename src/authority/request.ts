@@ -53,11 +53,7 @@ export function roleRow(role: Role): RoleRow {
 
 export const MAX_USAGES = 16
 
-/**
- * Reads the option that replaces the purposes of the role.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
+/** Reads the option that replaces the purposes of the role. */
 function readExtendedKeyUsage(value: unknown, role: Role, option: string): readonly string[] {
   if (value === undefined) return ROLES[role].extendedKeyUsage
   const oids = readList(value, option, { entries: 'purposes', most: MAX_USAGES }, (each, where) => {
@@ -172,10 +168,7 @@ export const PROFILE_OPTIONS = [
   ...['validity', 'extendedKeyUsage', 'extensions', 'skipEtcdChecks'],
 ] as const
 
-/**
- * @param where Names the request in errors.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
+/** @param where Names the request in errors. */
 export function readRequest(request: IssueRequest, now: Date, where = 'request'): CheckedRequest {
   checkOptions(where, request, [...PROFILE_OPTIONS, 'algorithm', 'key'])
   const { key, algorithm } = request
@@ -189,10 +182,7 @@ export function readRequest(request: IssueRequest, now: Date, where = 'request')
   }
 }
 
-/**
- * @param where Names the request in errors.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
+/** @param where Names the request in errors. */
 export function readProfile(
   request: Omit<RequestOptions, 'algorithm' | 'key'> & { role: unknown; hosts?: readonly string[] | undefined },
   now: Date,

@@ -26,7 +26,6 @@ import { checkFlag } from './options.js'
 import { issueRefused } from './refuse.js'
 import { EARLIEST } from './settings.js'
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function revoke(
   issuer: Issuer,
   what: unknown,
@@ -91,7 +90,6 @@ function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEnt
 /** Such a CRL has 8 MiB with the longest serial numbers. */
 const MAX_REVOKED = 150_000
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function issueCrl(
   issuer: Issuer,
   options: { readonly nextUpdate?: unknown; readonly allowWithoutCrlSign?: unknown; readonly previous?: unknown },
@@ -113,7 +111,6 @@ export async function issueCrl(
   return settings.inTurn(() => nextCrl(issuer, { duration, now, previous }))
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything but a CRL that this authority has signed. */
 function checkOwnCrl({ certificate }: Issuer, crl: unknown, option: string): asserts crl is Crl {
   if (!(crl instanceof Crl)) throw valueInvalid(option, crl, 'a Crl, such as Crl.parse or authority.issueCrl returns')
   if (!crl.issuer.equals(certificate.subject) || !crl.isSignedBy(certificate))
@@ -125,7 +122,6 @@ function checkOwnCrl({ certificate }: Issuer, crl: unknown, option: string): ass
  * Adds the revocations of a CRL that the ledger lacks.
  *
  * @returns How many were added.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED`
  */
 export async function restoreRevocations(issuer: Issuer, crl: Crl): Promise<number> {
   checkOwnCrl(issuer, crl, 'crl')
@@ -149,7 +145,6 @@ export async function restoreRevocations(issuer: Issuer, crl: Crl): Promise<numb
   })
 }
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if a list of these certificates would undo revocations of `previous`. */
 function refuseToUnrevoke(
   entries: readonly LedgerEntry[],
   revoked: readonly RevokedCertificate[],

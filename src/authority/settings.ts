@@ -41,7 +41,6 @@ export interface Settings {
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readSettings({ crypto, ledger = memoryLedger(), clock, serialNumbers }: AuthoritySettings): Settings {
   checkCrypto(crypto, 'crypto')
   for (const [option, value] of Object.entries<unknown>({ clock, serialNumbers })) {

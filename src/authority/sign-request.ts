@@ -38,7 +38,6 @@ const PATTERNS = { entries: 'patterns', most: 1000 }
 /** The user with all rights (etcd server/auth/store.go, rootUser). */
 const ROOT = 'root'
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 function readCsrPolicy(value: unknown = {}, option: string): AllowedNames {
   checkOptions(option, value, ['name', 'hosts'])
   const { name = false, hosts } = value as Record<string, unknown> // the keys were checked, and each value is below
@@ -128,7 +127,6 @@ export interface SignedRequest {
   findings: Finding[]
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function signRequest(issuer: Issuer, csr: unknown, options: SignRequest): Promise<SignedRequest> {
   const now = issuer.settings.now()
   const { allow, named, ...rest } = readCall(options)
@@ -185,7 +183,7 @@ function acceptedName(request: CertificateRequest, isAllowed: (name: string) => 
   return reading.name
 }
 
-/** All hosts of the request. @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with every host that the policy does not allow. */
+/** All hosts of the request. */
 function acceptedHosts(request: CertificateRequest, { hosts: isAllowed }: AllowedNames): string[] {
   if (isAllowed === null) return []
   const { hosts, unusable } = sortNames(request.subjectAltNames)

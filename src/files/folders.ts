@@ -26,7 +26,7 @@ export async function findRoot(fs: FileSystem, directory: string): Promise<strin
   return real
 }
 
-/** Whether a directory exists. @throws {EtcdMtlsError} `ERR_WRITE_FAILED` for anything else at its path. */
+/** Whether a directory exists. */
 export async function checkFolder(fs: FileSystem, path: string): Promise<boolean> {
   const state = await lookAt(fs, path)
   if (state === null || state.isDirectory()) return state !== null

@@ -44,7 +44,6 @@ type Contents = ReadonlyMap<string, FileContents>
  * left, as far as the file system allows.
  *
  * @param signal Stops before something has changed.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
  * @throws The reason of `signal`.
  */
 export async function publish(

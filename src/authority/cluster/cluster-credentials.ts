@@ -41,7 +41,6 @@ export interface ClusterFiles<M extends string = string, C extends string = stri
 /** The certificate and key of an authority. */
 export type CaMaterial = NonNullable<Cluster['authorities']>['client']
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkCluster(cluster: Cluster, caKey: boolean): void {
   const given = recordOf(cluster, 'cluster')
   for (const [kind, parts] of [
@@ -86,11 +85,7 @@ function checkAuthorities({ authorities }: Cluster): void {
   }
 }
 
-/**
- * Checks that names can be names of folders.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
+/** Checks that names can be names of folders. */
 export function checkNames(names: readonly unknown[], option: string): void {
   const seen = new Map<string, string>()
   for (const name of names) {

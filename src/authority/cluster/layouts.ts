@@ -13,7 +13,6 @@ import type { CaMaterial, Cluster, ClusterFiles } from './cluster-credentials.js
  */
 export type Layout = 'etcd' | 'kubeadm'
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkLayout(layout: unknown): asserts layout is Layout {
   if (layout !== 'etcd' && layout !== 'kubeadm') throw textInvalid('layout', layout, '"etcd" or "kubeadm"')
 }

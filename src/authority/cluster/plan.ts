@@ -147,7 +147,6 @@ async function issueOrder({ authority, request }: Order): Promise<Credentials> {
   return issueCredentials(issuer, readRequest(request, now), now)
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readAuthorities(given: Authority | { client: Authority; peer: Authority }): {
   client: Authority
   peer: Authority

@@ -33,11 +33,7 @@ function keyIn(directory: string, seen: Seen, name: string): PrivateKey | 'unrea
   return input === null ? null : (readKey(input, null).key ?? 'unreadable')
 }
 
-/**
- * Refuses to replace the files of another PKI, a key that has no certificate, and files that cannot be read.
- *
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
- */
+/** Refuses to replace the files of another PKI, a key that has no certificate, and files that cannot be read. */
 export function checkReplaceable(directory: string, seen: Seen, plan: FolderPlan): void {
   const faults = [
     ...plan.credentials.map((placed) => faultOf(directory, seen, placed)),

@@ -116,7 +116,7 @@ export async function writeTrust(
   })
 }
 
-/** The folders of the named members and clients. @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if one does not exist. */
+/** The folders of the named members and clients. */
 async function foldersOf(
   fs: FileSystem,
   root: string,
@@ -195,14 +195,12 @@ function faultOf(chain: readonly Certificate[], anchors: readonly Certificate[])
 /** Far more than a replacement needs; it bounds the files. */
 const MAX_ANCHORS = 100
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 function checkAnchors(value: unknown): asserts value is readonly Certificate[] {
   const isList = Array.isArray(value) && value.length > 0 && value.length <= MAX_ANCHORS
   if (!isList || !value.every((each) => each instanceof Certificate))
     throw valueInvalid('trustAnchors', value, `an array of 1 to ${String(MAX_ANCHORS)} certificates`)
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 function readTraffic(value: unknown): Wanted['traffic'] {
   if (value === undefined) return 'all'
   if (value === 'all' || value === 'client' || value === 'peer') return value

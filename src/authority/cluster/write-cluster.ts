@@ -177,8 +177,6 @@ async function kubeadmForm(fs: FileSystem, root: string, members: number): Promi
 /**
  * The cluster with the clients of the liveness probe and of the API server for each member: its own, or new ones of its
  * authority. Without both, the layout reports what is missing.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
  */
 async function withKubeadmClients<M extends string, C extends string>(cluster: Cluster<M, C>): Promise<Cluster<M, C>> {
   const authority = cluster.authorities?.client
