@@ -10,7 +10,7 @@ import { Crl, type CrlForm, MAX_CRL_FILE_OCTETS } from '../x509/crl/crl.js'
 import { derKind } from '../x509/pem/der-kind.js'
 import { DerError } from '../x509/der.js'
 import { lenientNames } from '../x509/lenient-names.js'
-import { type PemBlock, type PemScan, scanPem } from '../x509/pem/pem.js'
+import { type PemScan, scanPem } from '../x509/pem/pem.js'
 import { damageFinding, layoutFindings } from '../x509/pem/pem-findings.js'
 import { finding } from './finding.js'
 
@@ -20,14 +20,14 @@ export type CertificateInput = string | Uint8Array | Certificate
 export type CrlInput = string | Uint8Array | Crl
 
 /**
- * Most certificates of one validation, in all inputs together. Bundles of public CAs have about 150. Reading and looking at one
+ * Most certificates of one validation, in all inputs together. Bundles of public CAs have about 150. Reading and checking one
  * takes 0.4 ms in a process that has read none before.
  */
-export const MAX_CERTIFICATES = 200
+const MAX_CERTIFICATES = 200
 /** Bytes of certificates of one validation, in PEM or DER. The largest bundles of public CAs have a third of it. */
 const MAX_GIVEN_OCTETS = 1024 * 1024
 /** Most CRLs of one validation. A path needs one of each CA in it, and a delta CRL next to it at most. */
-export const MAX_CRLS = 100
+const MAX_CRLS = 100
 /** Faults of one input that are reported; what follows is seldom news. */
 const MAX_FAULTS = 20
 
@@ -41,35 +41,28 @@ export interface InputValues {
   readonly crls: unknown
 }
 
-/** What was read. */
+/** What was read, in the order of the input. */
 export interface MaterialReading {
-  /** In the order in which they stand there. */
   readonly leaf: readonly Certificate[]
   readonly intermediates: readonly Certificate[]
   readonly trustAnchors: readonly Certificate[]
   readonly crls: readonly Crl[]
   readonly findings: readonly Finding[]
-  /** False where an input was not read to its end, so that no result can rest on what was read; a finding says why. */
+  /** False if an input was not read to its end, so that no result can rest on what was read; a finding says why. */
   readonly isComplete: boolean
 }
 
 /**
- * Reads the inputs of one validation, within limits for all of them together: {@link MAX_CERTIFICATES} certificates in
- * {@link MAX_GIVEN_OCTETS} bytes, and {@link MAX_CRLS} CRLs in twice the bytes of the largest file of them. Faults are
- * findings that name the input.
+ * Reads the inputs of one validation, within limits for all of them together: 200 certificates in 1 MiB, and 100 CRLs in twice
+ * the bytes of the largest file of them. Faults are findings that name the input.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value of another type.
  */
-export function readMaterial({
-  leaf,
-  leafOption = 'leaf',
-  intermediates,
-  trustAnchors,
-  crls,
-}: InputValues): MaterialReading {
-  const log = new ReadingLog()
-  const certificates = new KindReader(CERTIFICATES, log)
-  const lists = new KindReader(CRLS, log)
+export function readMaterial(inputs: InputValues): MaterialReading {
+  const { leaf, leafOption = 'leaf', intermediates, trustAnchors, crls } = inputs
+  const log: ReadingLog = { findings: [], isComplete: true }
+  const certificates = new InputReader(CERTIFICATES, log)
+  const lists = new InputReader(CRLS, log)
   certificates.refuseExcess({ [leafOption]: leaf, intermediates, trustAnchors })
   lists.refuseExcess({ crls })
   return {
@@ -85,6 +78,7 @@ export function readMaterial({
 /** One kind of thing that is read, and how much of it one validation may hold. */
 interface Kind<T> {
   readonly wanted: 'certificate' | 'CRL'
+  readonly unit: 'certificates' | 'CRLs'
   readonly labels: readonly string[]
   readonly maxCount: number
   readonly maxOctets: number
@@ -95,6 +89,7 @@ interface Kind<T> {
 
 const CERTIFICATES: Kind<Certificate> = {
   wanted: 'certificate',
+  unit: 'certificates',
   labels: ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE'],
   maxCount: MAX_CERTIFICATES,
   maxOctets: MAX_GIVEN_OCTETS,
@@ -106,6 +101,7 @@ const CERTIFICATES: Kind<Certificate> = {
 
 const CRLS: Kind<Crl> = {
   wanted: 'CRL',
+  unit: 'CRLs',
   labels: ['X509 CRL'],
   maxCount: MAX_CRLS,
   maxOctets: 2 * MAX_CRL_FILE_OCTETS,
@@ -114,184 +110,139 @@ const CRLS: Kind<Crl> = {
   malformed: (origin, { reason }) => finding('revocation/crl-malformed', { origin, reason }),
 }
 
-class ReadingLog {
-  readonly findings: Finding[] = []
-  isComplete = true
-
-  /** Adds the finding for which reading ends early. */
-  stop(why: Finding): void {
-    this.findings.push(why)
-    this.isComplete = false
-  }
+interface ReadingLog {
+  readonly findings: Finding[]
+  isComplete: boolean
 }
 
+const listOf = (input: unknown): readonly unknown[] => (Array.isArray(input) ? input : [input])
+const isText = (value: unknown): value is string | Uint8Array =>
+  typeof value === 'string' || value instanceof Uint8Array
+const octetsOf = (input: unknown): number =>
+  listOf(input).reduce<number>((sum, each) => sum + (isText(each) ? each.length : 0), 0)
+const placeOf = (option: string): Place => ({ origin: `option "${option}"`, file: null })
+
+/** The first byte of every certificate and CRL in DER: SEQUENCE. PEM is text, which starts otherwise. */
+const DER_START = 0x30
+
 /** Reads all inputs of one kind. Once one of them was not read to its end, the others are not begun. */
-class KindReader<T> {
-  readonly kind: Kind<T>
-  readonly log: ReadingLog
+class InputReader<T> {
+  readonly #kind: Kind<T>
+  readonly #log: ReadingLog
   #left: number
+  /** The input that is being read. */
+  #input = { option: '', values: [] as T[], faults: 0, layouts: new Set<string>() }
 
   constructor(kind: Kind<T>, log: ReadingLog) {
-    this.kind = kind
-    this.log = log
+    this.#kind = kind
+    this.#log = log
     this.#left = kind.maxCount
   }
 
   /** Refuses inputs that are too much by their sizes alone; the largest of them is reported. */
   refuseExcess(inputs: Readonly<Record<string, unknown>>): void {
-    const { wanted, maxCount, maxOctets } = this.kind
-    let count = 0
-    let octets = 0
-    for (const value of Object.values(inputs)) {
-      count += listOf(value).length
-      octets += octetsOf(value)
+    const { unit, maxCount, maxOctets } = this.#kind
+    const excess = (size: (value: unknown) => number, limit: number): [option: string, sum: number] | null => {
+      const sizes = Object.entries(inputs).map(([option, value]): [string, number] => [option, size(value)])
+      const sum = sizes.reduce((total, [, each]) => total + each, 0)
+      const [largest] = sizes.toSorted(([, a], [, b]) => b - a)
+      return sum > limit && largest !== undefined ? [largest[0], sum] : null
     }
-    if (count > maxCount) this.tooMany(largestOf(inputs, (value) => listOf(value).length))
-    else if (octets > maxOctets) {
-      const option = largestOf(inputs, octetsOf)
-      this.log.stop(
-        finding('input/too-much', { ...placeOf(option), wanted, unit: 'bytes', limit: maxOctets, count: octets }),
-      )
-    }
+    const many = excess((value) => listOf(value).length, maxCount)
+    const large = excess(octetsOf, maxOctets)
+    if (many !== null) this.#stop(many[0], unit, maxCount)
+    else if (large !== null) this.#stop(large[0], 'bytes', maxOctets, large[1])
   }
 
   read(input: unknown, option: string): T[] {
-    return this.log.isComplete ? new InputReader(this, option).read(listOf(input)) : []
-  }
-
-  /** Counts one that was read; false if it is one too many, which is reported then. */
-  count(option: string): boolean {
-    const fits = this.#left-- > 0
-    if (!fits) this.tooMany(option)
-    return fits
-  }
-
-  tooMany(option: string): void {
-    const { wanted, maxCount } = this.kind
-    const unit = wanted === 'CRL' ? 'CRLs' : 'certificates'
-    this.log.stop(finding('input/too-much', { ...placeOf(option), wanted, unit, limit: maxCount, count: null }))
-  }
-}
-
-function listOf(input: unknown): readonly unknown[] {
-  return Array.isArray(input) ? input : [input]
-}
-
-function octetsOf(input: unknown): number {
-  let octets = 0
-  for (const each of listOf(input)) if (typeof each === 'string' || each instanceof Uint8Array) octets += each.length
-  return octets
-}
-
-function largestOf(inputs: Readonly<Record<string, unknown>>, size: (value: unknown) => number): string {
-  const [largest] = Object.entries(inputs).toSorted(([, a], [, b]) => size(b) - size(a))
-  return largest?.[0] ?? ''
-}
-
-/** The first byte of every certificate and CRL in DER: SEQUENCE. PEM is text, which starts otherwise. */
-const DER_START = 0x30
-
-/** Where one value of an input stands. */
-interface Source {
-  /** `trustAnchors`, or `trustAnchors[2]` where there are several. */
-  readonly option: string
-  readonly block: { readonly number: number; readonly line: number } | null
-}
-
-/** Reads one input. */
-class InputReader<T> {
-  readonly #reader: KindReader<T>
-  readonly #option: string
-  readonly #values: T[] = []
-  readonly #toldLayout = new Set<string>()
-  #faults = 0
-
-  constructor(reader: KindReader<T>, option: string) {
-    this.#reader = reader
-    this.#option = option
-  }
-
-  read(list: readonly unknown[]): T[] {
-    const { kind, log } = this.#reader
+    this.#input = { option, values: [], faults: 0, layouts: new Set() }
+    const list = listOf(input)
     for (const [i, each] of list.entries()) {
-      const option = list.length > 1 ? `${this.#option}[${String(i)}]` : this.#option
-      if (kind.isRead(each)) this.#take(each)
-      else if (typeof each === 'string' || each instanceof Uint8Array) this.#readOne(each, option)
-      else throw valueInvalid(option, each, 'PEM text, DER bytes, or an object that was read before')
-      if (!log.isComplete) break
+      if (!this.#log.isComplete) break
+      // `trustAnchors`, or `trustAnchors[2]` if there are several.
+      const place = list.length > 1 ? `${option}[${String(i)}]` : option
+      if (this.#kind.isRead(each)) this.#take(each)
+      else if (isText(each)) this.#readOne(each, place)
+      else throw valueInvalid(place, each, 'PEM text, DER bytes, or an object that was read before')
     }
-    return this.#values
+    return this.#input.values
+  }
+
+  #stop(
+    option: string,
+    unit: 'certificates' | 'CRLs' | 'bytes' | 'faults',
+    limit: number,
+    count: number | null = null,
+  ): void {
+    const { wanted } = this.#kind
+    this.#log.findings.push(finding('input/too-much', { ...placeOf(option), wanted, unit, limit, count }))
+    this.#log.isComplete = false
   }
 
   #take(value: T): void {
-    if (this.#reader.count(this.#option)) this.#values.push(value)
+    if (this.#left-- > 0) this.#input.values.push(value)
+    else this.#stop(this.#input.option, this.#kind.unit, this.#kind.maxCount)
   }
 
   #fault(what: Finding): void {
-    const { log } = this.#reader
-    if (this.#faults++ < MAX_FAULTS) log.findings.push(what)
-    else if (log.isComplete) {
-      const { wanted } = this.#reader.kind
-      const details = { ...placeOf(this.#option), wanted, unit: 'faults', limit: MAX_FAULTS, count: null } as const
-      log.stop(finding('input/too-much', details))
-    }
+    if (this.#input.faults++ < MAX_FAULTS) this.#log.findings.push(what)
+    else if (this.#log.isComplete) this.#stop(this.#input.option, 'faults', MAX_FAULTS)
   }
 
   #readOne(value: string | Uint8Array, option: string): void {
     if (typeof value !== 'string' && value[0] === DER_START) {
-      this.#parse(value, { option, block: null }, 'der')
+      this.#parse(value, option, 'der', null)
       return
     }
-    const { maxCount, maxOctets } = this.#reader.kind
+    const { maxCount, maxOctets } = this.#kind
     const scan = scanPem(value, { octets: maxOctets, blocks: maxCount })
-    const content = scan.blocks.length > 0 ? { scan } : recognize(octetsIn(value), () => scan)
+    const bytes =
+      typeof value === 'string' ? Buffer.from(value) : Buffer.from(value.buffer, value.byteOffset, value.length)
+    const content = scan.blocks.length > 0 ? { scan } : recognize(bytes, () => scan)
     if ('scan' in content) this.#readText(scan, option)
     else this.#unexpected(option, content)
   }
 
   #readText({ blocks, problems, layout }: PemScan, option: string): void {
-    const { kind, log } = this.#reader
-    const place = placeOf(option)
-    const own = blocks.filter(({ label }) => kind.labels.includes(label))
-    const isCut = problems.some((each) => each.kind === 'too-many-blocks')
-    if (isCut) this.#reader.tooMany(this.#option)
-    own.forEach(({ bytes, line }, i) => {
-      const block = own.length > 1 ? { number: i + 1, line } : null
-      if (log.isComplete) this.#parse(bytes, { option, block }, 'pem')
-    })
-    if (!log.isComplete) return
+    const { labels, unit, maxCount } = this.#kind
+    const own = blocks.filter(({ label }) => labels.includes(label))
+    if (problems.some(({ kind }) => kind === 'too-many-blocks')) this.#stop(this.#input.option, unit, maxCount)
+    for (const [i, { bytes, line }] of own.entries()) {
+      if (!this.#log.isComplete) return
+      this.#parse(bytes, option, 'pem', own.length > 1 ? { number: i + 1, line } : null)
+    }
+    if (!this.#log.isComplete) return
     for (const problem of problems) {
       if (problem.kind === 'one-line')
         this.#unexpected(option, { holds: 'lost line breaks', form: null, line: problem.line })
       else if (problem.kind !== 'too-large' && problem.kind !== 'too-many-blocks')
-        this.#fault(damageFinding(problem, place))
+        this.#fault(damageFinding(problem, placeOf(option)))
     }
     const [first] = blocks
-    if (own.length === 0 && first !== undefined) this.#otherBlocks(option, blocks, first)
-    for (const each of layoutFindings(layout, place)) {
+    if (own.length === 0 && first !== undefined) {
+      const content = { holds: holdsOfLabel(first.label), form: 'PEM', line: first.line } as const
+      this.#unexpected(option, content, labelsOf(blocks))
+    }
+    for (const each of layoutFindings(layout, placeOf(option))) {
       // The same layout in each of many texts is reported once.
       const key = 'layout' in each.details ? each.details.layout : each.code
-      if (!this.#toldLayout.has(key)) log.findings.push(each)
-      this.#toldLayout.add(key)
+      if (!this.#input.layouts.has(key)) this.#log.findings.push(each)
+      this.#input.layouts.add(key)
     }
   }
 
-  #parse(der: Uint8Array, { option, block }: Source, form: CrlForm): void {
-    const { kind } = this.#reader
+  #parse(der: Uint8Array, option: string, form: CrlForm, block: { number: number; line: number } | null): void {
+    const { wanted, parse, malformed } = this.#kind
     const origin = block === null ? option : `${option}, block ${String(block.number)}`
     try {
-      this.#take(kind.parse(der, origin, form))
+      this.#take(parse(der, origin, form))
     } catch (error) {
       if (!(error instanceof DerError)) throw error
       const holds = derKind(der)
-      if (holds !== null && holds !== kind.wanted)
+      if (holds !== null && holds !== wanted)
         this.#unexpected(option, { holds, form: block === null ? 'DER' : 'PEM', line: block?.line ?? null })
-      else this.#fault(kind.malformed(block === null ? origin : `${origin} (line ${String(block.line)})`, error, der))
+      else this.#fault(malformed(block === null ? origin : `${origin} (line ${String(block.line)})`, error, der))
     }
-  }
-
-  #otherBlocks(option: string, blocks: readonly PemBlock[], { label, line }: PemBlock): void {
-    this.#unexpected(option, { holds: holdsOfLabel(label), form: 'PEM', line }, labelsOf(blocks))
   }
 
   #unexpected(
@@ -299,15 +250,7 @@ class InputReader<T> {
     content: Pick<UnexpectedContent, 'holds' | 'form' | 'line'>,
     labels: string[] = [],
   ): void {
-    const { wanted } = this.#reader.kind
-    this.#fault(finding('input/unexpected-content', { ...placeOf(option), wanted, ...content, labels }))
+    const details = { ...placeOf(option), wanted: this.#kind.wanted, ...content, labels }
+    this.#fault(finding('input/unexpected-content', details))
   }
-}
-
-function placeOf(option: string): Place {
-  return { origin: `option "${option}"`, file: null }
-}
-
-function octetsIn(value: string | Uint8Array): Buffer {
-  return typeof value === 'string' ? Buffer.from(value) : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 }

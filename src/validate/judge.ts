@@ -48,12 +48,10 @@ function judgeIssuer(issuer: PathCertificate, context: Context, notes: FindingCo
   checkIssuerUsage(issuer, context, notes)
 }
 
-/** The results on issuers by themselves: each certificate is checked once in each place. */
+/** The results on issuers by themselves: each certificate is checked once as an anchor and once as an intermediate. */
 export class IssuerVerdicts {
   readonly context: Context
-  readonly #known = new Map<Certificate, FindingCollector[]>()
-  readonly #soundAnchors = new Map<Certificate, boolean>()
-  readonly #soundIntermediates = new Map<Certificate, boolean>()
+  readonly #known = new Map<Certificate, Partial<Record<PathCertificate['role'], FindingCollector>>>()
 
   constructor(context: Context) {
     this.context = context
@@ -68,25 +66,23 @@ export class IssuerVerdicts {
     return this.#known.has(certificate)
   }
 
-  /** Whether there is no error in an issuer by itself. That does not depend on its place, except for being an anchor. */
+  /** Whether there is no error in an issuer by itself. */
   isSound(place: PathCertificate): boolean {
-    const known = place.role === 'anchor' ? this.#soundAnchors : this.#soundIntermediates
-    const before = known.get(place.certificate)
-    if (before !== undefined) return before
-    const isSound = !this.notesOn(place).hasErrors
-    known.set(place.certificate, isSound)
-    return isSound
+    return !this.#of(place).hasErrors
   }
 
-  notesOn(place: PathCertificate): FindingCollector {
-    const slot = place.index * 2 + (place.role === 'anchor' ? 1 : 0)
-    const inPlaces = this.#known.get(place.certificate) ?? []
-    const before = inPlaces[slot]
+  /** What is to be said about it in its place. */
+  notesOn(place: PathCertificate): Note[] {
+    return this.#of(place).notes.map((note) => ({ ...note, place }))
+  }
+
+  #of(place: PathCertificate): FindingCollector {
+    const known = this.#known.get(place.certificate) ?? {}
+    const before = known[place.role]
     if (before !== undefined) return before
     const notes = new FindingCollector()
     judgeIssuer(place, this.context, notes)
-    inPlaces[slot] = notes
-    this.#known.set(place.certificate, inPlaces)
+    this.#known.set(place.certificate, { ...known, [place.role]: notes })
     return notes
   }
 }
@@ -122,7 +118,7 @@ export function judgeAboveLeaf(
     const child = path[place.index - 1]
     const leaf = path[0]
     if (child === undefined || leaf === undefined) continue
-    for (const note of issuers.notesOn(place).notes) notes.notes.push(withNames(note, child, leaf))
+    for (const note of issuers.notesOn(place)) notes.notes.push(withNames(note, child, leaf))
     checkLink(child, place, context.usage, notes)
   }
   checkPathValidity(path, context, notes)

@@ -9,7 +9,7 @@ import { explainDeadEnd } from './explain.js'
 import { IssuerIndex } from './issuer-index.js'
 import { IssuerVerdicts, judgeAboveLeaf, judgeLeaf, type PathRules, placesOf } from './judge.js'
 import { linkOf, namesOtherAuthority } from './link.js'
-import { type FoundPath, type LinkRule, walkPaths } from './path.js'
+import { type LinkRule, walkPaths } from './path.js'
 import { FindingCollector, type PathCertificate, refOf } from './path-certificate.js'
 
 /** The certificates a path is built from, and the rules for it. */
@@ -46,125 +46,83 @@ const MAX_ISSUERS_JUDGED = 100
 const STEPS_PER_PLACE = 16
 const STEPS_PER_FINDING = 8
 
-/** Builds and checks paths until one is valid; explains the best of the others where none is. */
+/** Builds and checks paths until one is valid; explains the best of the others if none is. */
 export function searchPath(input: SearchInput): SearchResult {
-  const leafPlace: PathCertificate = { certificate: input.leaf, role: 'leaf', index: 0 }
+  const { leaf, intermediates, anchors, context, rules, budget } = input
+  const leafPlace: PathCertificate = { certificate: leaf, role: 'leaf', index: 0 }
   const leafNotes = new FindingCollector()
-  const isTrusted = input.anchors.some((anchor) => anchor.equals(input.leaf))
-  judgeLeaf(leafPlace, isTrusted, input.context, leafNotes)
-  const index = new IssuerIndex(input.anchors, input.intermediates)
-  const issuers = new IssuerVerdicts(input.context)
-  const found = findBest(input, index, issuers)
-  // Where trusted CAs are reached by sound links, the best of those paths is the explanation; else faulty ones are followed.
-  const { places, notes } = found ?? explainFailure(input, index, issuers) ?? { places: [leafPlace], notes: null }
-  const valid = found !== null && !found.notes.hasErrors
+  const isTrusted = anchors.some((anchor) => anchor.equals(leaf))
+  judgeLeaf(leafPlace, isTrusted, context, leafNotes)
+  const index = new IssuerIndex(anchors, intermediates)
+  const issuers = new IssuerVerdicts(context)
+  const found = tryPaths(input, index, issuers, false)
+  // If trusted CAs are reached by sound links, the best of those paths is the explanation; else faulty ones are followed.
+  const { places, notes } = found ?? tryPaths(input, index, issuers, true) ?? { places: [leafPlace], notes: null }
+  const valid = found?.errors === 0
   if (valid) {
-    const { intermediates, anchors, rules, opensslBudget: budget } = input
-    checkOpenssl(places, { intermediates, anchors, index, issuers, rules, budget }, found.notes)
-  } else if (notes !== null && places.at(-1)?.role === 'anchor')
-    checkCrls(places, { issuers, rules: input.rules }, notes)
+    checkOpenssl(places, { intermediates, anchors, index, issuers, rules, budget: input.opensslBudget }, found.notes)
+  } else if (notes !== null && places.at(-1)?.role === 'anchor') checkCrls(places, { issuers, rules }, notes)
   if (notes !== null) leafNotes.addAll(notes)
   // A search that was cut short must never look like a pass.
-  const isCutShort = !valid && (notes === null || input.budget.isExhausted || index.isCutShort)
-  if (isCutShort || (!valid && !leafNotes.hasErrors)) {
-    leafNotes.add(null, 'chain/limit-exceeded', { kind: 'search', ...input.budget.limits })
-  }
+  const isCutShort = !valid && (notes === null || budget.isExhausted || index.isCutShort)
+  if (isCutShort || (!valid && !leafNotes.hasErrors))
+    leafNotes.add(null, 'chain/limit-exceeded', { kind: 'search', ...budget.limits })
   return { path: places.map((place) => printableDeep(refOf(place))), places, notes: leafNotes, isCutShort }
 }
 
-interface Judged {
+interface JudgedPath {
   readonly places: readonly PathCertificate[]
   readonly notes: FindingCollector
+  readonly anchored: boolean
+  /** Above the leaf: the faults of the leaf are the same on every path. */
+  readonly errors: number
 }
 
 /**
- * The first path without an error above the leaf (the leaf's own faults are the same on every path), else the one with
- * the fewest of those whose every link is sound; null if there is none.
+ * The first path without an error above the leaf, else the one that came furthest; null if there is none.
+ *
+ * @param explains Whether faulty issuers are followed as well, up to dead ends.
  */
-function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged | null {
-  const rule: LinkRule = (child, { certificate, isAnchor }, index) => {
-    if (namesOtherAuthority(child, certificate)) return 'skip'
-    // The signature first: the budget bounds it, and so how many issuers are checked.
-    if (linkOf(child, certificate, input.budget) !== 'signed') return 'skip'
-    if (!issuers.has(certificate) && issuers.count >= MAX_ISSUERS_JUDGED) input.budget.end()
-    if (input.budget.isExhausted) return 'skip'
-    const place: PathCertificate = { certificate, role: isAnchor ? 'anchor' : 'intermediate', index }
-    return issuers.isSound(place) ? 'follow' : 'skip'
-  }
-  let best: (Judged & { errors: number }) | null = null
-  let failures = 0
-  for (const found of walk(input, index, rule, input.budget, false)) {
-    const places = placesOf(found)
-    const notes = new FindingCollector()
-    judgeAboveLeaf(places, issuers, input.rules, notes)
-    const errors = notes.errorCount
-    if (errors === 0) return { places, notes }
-    failures++
-    if (best === null || errors < best.errors) best = { places, notes, errors }
-    if (!input.budget.takeSteps(judgingSteps(places, notes))) break
-  }
-  if (best !== null && failures > 1) best.notes.add(null, 'chain/others-tried', { paths: failures - 1 })
-  return best
-}
-
-function judgingSteps(places: readonly PathCertificate[], notes: FindingCollector): number {
-  return places.length * STEPS_PER_PLACE + notes.notes.length * STEPS_PER_FINDING
-}
-
-function walk(
+function tryPaths(
   input: SearchInput,
   index: IssuerIndex,
-  rule: LinkRule,
-  budget: Budget,
-  deadEnds: boolean,
-): Generator<FoundPath> {
-  const maxLength = 1 + input.rules.maxIntermediates + SELF_ISSUED_ALLOWANCE
-  return walkPaths(input.leaf, input.anchors, index, { rule, budget, maxLength, deadEnds })
-}
-
-/** The failing path that came furthest; null if the budget did not suffice for a single one, and nothing is known. */
-function explainFailure(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged | null {
-  const rule: LinkRule = (child, { certificate }) => {
-    const link = linkOf(child, certificate, input.explanationBudget)
-    return link === 'signed' || link === 'unverifiable' ? 'follow' : 'skip'
+  issuers: IssuerVerdicts,
+  explains: boolean,
+): JudgedPath | null {
+  const budget = explains ? input.explanationBudget : input.budget
+  const follows: LinkRule = (child, { certificate, isAnchor }, index) => {
+    if (explains) return linkOf(child, certificate, budget) === 'other-key' ? 'skip' : 'follow'
+    if (namesOtherAuthority(child, certificate)) return 'skip'
+    // The signature first: the budget bounds it, and so how many issuers are checked.
+    if (linkOf(child, certificate, budget) !== 'signed') return 'skip'
+    if (!issuers.has(certificate) && issuers.count >= MAX_ISSUERS_JUDGED) budget.end()
+    if (budget.isExhausted) return 'skip'
+    return issuers.isSound({ certificate, role: isAnchor ? 'anchor' : 'intermediate', index }) ? 'follow' : 'skip'
   }
-  let best: (Judged & { rank: Rank }) | null = null
+  const maxLength = 1 + input.rules.maxIntermediates + SELF_ISSUED_ALLOWANCE
+  const options = { rule: follows, budget, maxLength, deadEnds: explains }
+  let best: JudgedPath | null = null
   let tried = 0
-  for (const found of walk(input, index, rule, input.explanationBudget, true)) {
+  for (const found of walkPaths(input.leaf, input.anchors, index, options)) {
+    const places = placesOf(found)
+    const notes = new FindingCollector()
+    // A path that was cut at the limit is too long, which checkPathLength reports; its upper part is unknown.
+    if (!found.anchored && found.isCut !== true)
+      explainDeadEnd(places, input.anchors, input.intermediates, index, notes)
+    judgeAboveLeaf(places, issuers, input.rules, notes)
+    const judged = { places, notes, anchored: found.anchored, errors: notes.errorCount }
+    if (!explains && judged.errors === 0) return judged
     tried++
-    const judged = judgeFailure(found, input, index, issuers)
-    if (best === null || isFurther(judged.rank, best.rank)) best = judged
-    if (tried >= MAX_FAILURES_JUDGED) break
-    if (!input.explanationBudget.takeSteps(judgingSteps(judged.places, judged.notes))) break
+    if (best === null || isFurther(judged, best)) best = judged
+    const steps = places.length * STEPS_PER_PLACE + notes.notes.length * STEPS_PER_FINDING
+    if ((explains && tried >= MAX_FAILURES_JUDGED) || !budget.takeSteps(steps)) break
   }
   if (best !== null && tried > 1) best.notes.add(null, 'chain/others-tried', { paths: tried - 1 })
   return best
 }
 
-interface Rank {
-  readonly anchored: boolean
-  readonly errors: number
-  readonly length: number
-}
-
-function judgeFailure(
-  found: FoundPath,
-  input: SearchInput,
-  index: IssuerIndex,
-  issuers: IssuerVerdicts,
-): Judged & { rank: Rank } {
-  const places = placesOf(found)
-  const notes = new FindingCollector()
-  const last = places.at(-1)
-  // A path that was cut at the limit is too long, which checkPathLength reports; its upper part is unknown.
-  if (!found.anchored && found.isCut !== true && last !== undefined)
-    explainDeadEnd(places, input.anchors, input.intermediates, index, notes)
-  judgeAboveLeaf(places, issuers, input.rules, notes)
-  return { places, notes, rank: { anchored: found.anchored, errors: notes.errorCount, length: places.length } }
-}
-
 /** An anchored path came further than a dead end; of two anchored ones the one with fewer errors, of two dead ends the longer. */
-function isFurther(a: Rank, b: Rank): boolean {
+function isFurther(a: JudgedPath, b: JudgedPath): boolean {
   if (a.anchored !== b.anchored) return a.anchored
-  return a.anchored ? a.errors < b.errors : a.length > b.length
+  return a.anchored ? a.errors < b.errors : a.places.length > b.places.length
 }

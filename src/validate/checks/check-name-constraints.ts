@@ -1,5 +1,6 @@
 /** Name constraints of every CA in the path against every name below it (RFC 5280 sections 4.2.1.10 and 6.1.3). */
 import type { Certificate } from '../../x509/certificate.js'
+import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import type { GeneralName, NameConstraints } from '../../x509/general-name.js'
 import { GO_KINDS } from './check-go.js'
@@ -20,6 +21,10 @@ export const MAX_COMPARISONS = 250_000
 const COMPARISONS_PER_CONSTRAINT = 100
 /** Comparisons that reading a directory name counts as, for each byte of it: its letters must be folded. */
 const COMPARISONS_PER_OCTET = 2
+/** Names of one certificate that are refused and reported, beyond the first: 50,000 are not listed one by one. */
+const MAX_FINDINGS = 20
+/** Most names or constraints that one finding lists. */
+const MAX_SHOWN = 20
 
 /** What is left of the comparisons of one validation, and what was prepared for them, over all of its paths. */
 export interface ComparisonBudget {
@@ -27,8 +32,9 @@ export interface ComparisonBudget {
   known?: WeakMap<Certificate, ConstraintsOf> | undefined
 }
 
-/** The constraints of one CA, or the one that is malformed. */
-type ConstraintsOf = { readonly bad: GeneralName; readonly reason: string } | { readonly kinds: Map<string, Sides> }
+/** The constraints of one CA by kind, or the one that is malformed. */
+type ConstraintsOf = { readonly bad: GeneralName; readonly reason: string } | { readonly kinds: Kinds }
+type Kinds = ReadonlyMap<string, Sides>
 
 /** The subtrees of one kind. */
 interface Sides {
@@ -36,7 +42,7 @@ interface Sides {
   readonly excluded: Subtrees
 }
 
-/** @param budget Is counted down; where it ends, so does the check, in an error. */
+/** @param budget Is counted down; if it ends, so does the check, in an error. */
 export function checkNameConstraints(
   path: readonly PathCertificate[],
   usage: Usage,
@@ -44,40 +50,32 @@ export function checkNameConstraints(
   notes: FindingCollector,
 ): void {
   const names = new Map<PathCertificate, readonly GeneralName[]>()
-  for (const [i, authority] of path.entries()) {
+  for (const authority of path.slice(1)) {
     const constraints = authority.certificate.extensions.nameConstraints
-    if (i === 0 || constraints === null) continue
-    const own = constraintsOf(authority.certificate, constraints, budget)
+    if (constraints === null) continue
+    budget.known ??= new WeakMap()
+    const own = budget.known.get(authority.certificate) ?? prepare(constraints, budget)
+    budget.known.set(authority.certificate, own)
     if ('bad' in own) {
       const { value: constraint, kind: nameKind } = own.bad
-      const { reason } = own
-      notes.add(authority, 'name-constraints/malformed', { kind: 'malformed', constraint, nameKind, reason })
+      const details = { kind: 'malformed', constraint, nameKind, reason: own.reason } as const
+      notes.add(authority, 'name-constraints/malformed', details)
       continue
     }
-    for (const subject of path.slice(0, i)) {
+    const by = { constrainedBy: authority.certificate.subject.toString(), usage }
+    for (const subject of path.slice(0, authority.index)) {
       const constrained = names.get(subject) ?? constrainedNames(subject)
       names.set(subject, constrained)
       if (!takeComparisons(constrained, own.kinds, budget)) {
         notes.add(authority, 'chain/limit-exceeded', { kind: 'comparisons of names', comparisons: MAX_COMPARISONS })
         return
       }
-      const rules = { kinds: own.kinds, usage }
       // A renewed CA certificate is no name of its own; the leaf always is (RFC 5280 section 6.1.3 (b)).
-      if (subject.index > 0 && subject.certificate.isSelfIssued) checkSelfIssued(subject, authority, rules, notes)
-      else checkSubject(subject, constrained, authority, rules, notes)
-      if (subject.index === 0) checkCommonNames(subject, authority, rules, notes)
+      if (subject.index > 0 && subject.certificate.isSelfIssued) checkSelfIssued(subject, own.kinds, by, notes)
+      else checkSubject(subject, constrained, own.kinds, by, notes)
+      if (subject.index === 0) checkCommonNames(subject, own.kinds, by, notes)
     }
   }
-}
-
-/** The constraints by kind. Prepared once for all paths. */
-function constraintsOf(authority: Certificate, constraints: NameConstraints, budget: ComparisonBudget): ConstraintsOf {
-  budget.known ??= new WeakMap()
-  const known = budget.known.get(authority)
-  if (known !== undefined) return known
-  const made = prepare(constraints, budget)
-  budget.known.set(authority, made)
-  return made
 }
 
 function prepare(constraints: NameConstraints, budget: ComparisonBudget): ConstraintsOf {
@@ -97,11 +95,7 @@ function prepare(constraints: NameConstraints, budget: ComparisonBudget): Constr
 }
 
 /** Counts all comparisons before any is made, so that what exceeds the budget costs nothing; false if it does. */
-function takeComparisons(
-  names: readonly GeneralName[],
-  kinds: ReadonlyMap<string, Sides>,
-  budget: ComparisonBudget,
-): boolean {
+function takeComparisons(names: readonly GeneralName[], kinds: Kinds, budget: ComparisonBudget): boolean {
   for (const name of names) {
     const sides = kinds.get(name.kind)
     if (sides === undefined) continue
@@ -118,44 +112,69 @@ function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): bo
   return budget.left >= 0
 }
 
-/** The constraints of one CA, and what the leaf is used for. */
-interface Rules {
-  readonly kinds: ReadonlyMap<string, Sides>
+/** The CA, and what the leaf is used for. */
+interface By {
+  readonly constrainedBy: string
   readonly usage: Usage
 }
 
 function checkSubject(
   subject: PathCertificate,
   names: readonly GeneralName[],
-  authority: PathCertificate,
-  { kinds, usage }: Rules,
+  kinds: Kinds,
+  by: By,
   notes: FindingCollector,
 ): void {
-  const constrainedBy = authority.certificate.subject.toString()
   const hasNames = subject.certificate.subjectAltNames.length > 0
   let told = 0
   for (const name of names) {
     const sides = kinds.get(name.kind)
-    const errors = sides === undefined ? 0 : checkName(subject, name, sides, constrainedBy, notes)
+    const errors = sides === undefined ? 0 : checkName(subject, name, sides, by, notes)
     told += errors
-    if (errors === 0 && hasNames) told += checkNameForGo(subject, name, sides, { constrainedBy, usage }, notes)
-    // Enough to see what is wrong, and errors all: 50,000 forbidden names are not listed name by name.
+    if (errors === 0 && hasNames) told += checkNameForGo(subject, name, sides, by, notes)
     if (told > MAX_FINDINGS) return
   }
 }
 
-const MAX_FINDINGS = 20
+/** Checks one name against the subtrees of its kind; returns the number of findings. */
+function checkName(
+  subject: PathCertificate,
+  name: GeneralName,
+  { permitted, excluded }: Sides,
+  { constrainedBy }: By,
+  notes: FindingCollector,
+): number {
+  const details = { name: name.value, nameKind: name.kind, constrainedBy }
+  const isCompared = COMPARED_KINDS.has(name.kind)
+  const prepared = isCompared ? comparable(name) : null
+  if (prepared === null) {
+    const kind = isCompared ? 'malformed' : 'not compared'
+    notes.add(subject, 'name-constraints/name-unreadable', { kind, ...details })
+    return 1
+  }
+  const touching = excluded.touching(prepared)
+  const isPermitted = permitted.all.length === 0 || permitted.holding(prepared) !== null
+  if (touching !== null) {
+    const subtree = touching.value || '(all)'
+    notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded', ...details, excluded: subtree })
+  }
+  if (!isPermitted) {
+    const shown = permitted.all.slice(0, MAX_SHOWN).map(({ value }) => value)
+    notes.add(subject, 'name-constraints/name-refused', { kind: 'not permitted', ...details, permitted: shown })
+  }
+  return Number(touching !== null) + Number(!isPermitted)
+}
 
-/** What Go alone refuses; gives the number of findings. */
+/** What Go alone refuses; returns the number of findings. */
 function checkNameForGo(
   subject: PathCertificate,
   name: GeneralName,
   sides: Sides | undefined,
-  by: { constrainedBy: string; usage: Usage },
+  by: By,
   notes: FindingCollector,
 ): number {
   const details = { name: name.value, nameKind: name.kind, ...by }
-  // Where a CA constrains names of any kind, Go reads all of them.
+  // If a CA constrains names of any kind, Go reads all of them.
   if (!isReadByGo(name)) {
     notes.add(subject, 'name-constraints/name-unreadable', { kind: 'malformed for Go', ...details })
     return 1
@@ -169,99 +188,58 @@ function checkNameForGo(
 }
 
 /** To Go, a self-issued CA certificate is like any other. */
-function checkSelfIssued(
-  subject: PathCertificate,
-  authority: PathCertificate,
-  rules: Rules,
-  notes: FindingCollector,
-): void {
+function checkSelfIssued(subject: PathCertificate, kinds: Kinds, by: By, notes: FindingCollector): void {
   const names = subject.certificate.subjectAltNames.filter(({ kind }) => GO_KINDS.has(kind))
   const refused = names.filter((name) => {
     const own = new FindingCollector()
-    checkSubject(subject, [name], authority, rules, own)
+    checkSubject(subject, [name], kinds, by, own)
     return own.notes.length > 0
   })
   if (refused.length === 0) return
-  const constrainedBy = authority.certificate.subject.toString()
   const shown = refused.slice(0, MAX_SHOWN).map(({ value }) => value)
-  const details = { kind: 'self-issued', names: shown, constrainedBy, usage: rules.usage } as const
-  notes.add(subject, 'name-constraints/name-refused', details)
+  notes.add(subject, 'name-constraints/name-refused', { kind: 'self-issued', names: shown, ...by })
 }
 
-/** Most names or constraints that one finding lists. */
-const MAX_SHOWN = 20
-
 /**
- * A common name that looks like a DNS name is one to OpenSSL, where the leaf has no other DNS name (crypto/x509
+ * A common name that looks like a DNS name is one to OpenSSL if the leaf has no other DNS name (crypto/x509
  * NAME_CONSTRAINTS_check_CN). Node refuses such servers; clients are checked by Go, which does not look.
  */
-function checkCommonNames(
-  leaf: PathCertificate,
-  authority: PathCertificate,
-  { kinds, usage }: Rules,
-  notes: FindingCollector,
-): void {
+function checkCommonNames(leaf: PathCertificate, kinds: Kinds, by: By, notes: FindingCollector): void {
   const sides = kinds.get('dns')
   const { subject, subjectAltNames } = leaf.certificate
   if (sides === undefined || subjectAltNames.some(({ kind }) => kind === 'dns')) return
-  for (const { type, text } of subject.relativeNames.flat()) {
-    if (type !== COMMON_NAME || text === null || !text.includes('.') || !isPlainDnsName(text)) continue
-    const prepared = comparable({ kind: 'dns', value: text, bytes: new Uint8Array() })
-    if (prepared === null) continue
+  for (const name of textsOf(subject, COMMON_NAME)) {
+    if (name === null || !name.includes('.') || !isPlainDnsName(name)) continue
+    const prepared = { host: name.toLowerCase() }
     const { permitted, excluded } = sides
     const isPermitted = permitted.all.length === 0 || permitted.holding(prepared) !== null
     if (isPermitted && excluded.touching(prepared) === null) continue
-    const constrainedBy = authority.certificate.subject.toString()
-    notes.add(leaf, 'name-constraints/common-name-refused', { name: text, constrainedBy, isPermitted, usage })
+    const { constrainedBy, usage } = by
+    notes.add(leaf, 'name-constraints/common-name-refused', { name, constrainedBy, isPermitted, usage })
   }
-}
-
-/** Checks one name against the subtrees of its kind, and gives the number of errors that were reported. */
-function checkName(
-  subject: PathCertificate,
-  name: GeneralName,
-  { permitted, excluded }: Sides,
-  constrainedBy: string,
-  notes: FindingCollector,
-): number {
-  const { kind } = name
-  const prepared = COMPARED_KINDS.has(kind) ? comparable(name) : null
-  if (prepared === null) {
-    const details = { name: name.value, nameKind: kind, constrainedBy }
-    const problem = COMPARED_KINDS.has(kind) ? 'malformed' : 'not compared'
-    notes.add(subject, 'name-constraints/name-unreadable', { kind: problem, ...details })
-    return 1
-  }
-  const touching = excluded.touching(prepared)
-  const isPermitted = permitted.all.length === 0 || permitted.holding(prepared) !== null
-  if (touching === null && isPermitted) return 0
-  const details = { name: name.value, nameKind: kind, constrainedBy }
-  if (touching !== null) {
-    const excluded = touching.value || '(all)'
-    notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded', ...details, excluded })
-  }
-  if (!isPermitted) {
-    const shown = permitted.all.slice(0, MAX_SHOWN).map(({ value }) => value)
-    notes.add(subject, 'name-constraints/name-refused', { kind: 'not permitted', ...details, permitted: shown })
-  }
-  return touching !== null && !isPermitted ? 2 : 1
 }
 
 const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'
 const COMMON_NAME = '2.5.4.3'
 
+/** The values of one attribute; null for one that cannot be read. */
+function textsOf({ relativeNames }: DistinguishedName, type: string): (string | null)[] {
+  return relativeNames
+    .flat()
+    .filter((each) => each.type === type)
+    .map(({ text }) => text)
+}
+
 /** Every name that constraints apply to: the subject as directory name, the SANs, and a mailbox in the subject. */
-function constrainedNames(place: PathCertificate): GeneralName[] {
-  const { subject, extensions, subjectAltNames } = place.certificate
+function constrainedNames({ certificate: { subject, extensions, subjectAltNames } }: PathCertificate): GeneralName[] {
   const names: GeneralName[] = [...subjectAltNames]
-  if (!subject.isEmpty) {
+  if (!subject.isEmpty)
     names.push({ kind: 'dirName', value: subject.toString(), bytes: subject.raw, directoryName: subject })
-  }
   // RFC 5280 section 4.2.1.10: mail constraints reach the subject's mailbox if there are no SANs.
-  if (!extensions.all.some(({ oid }) => oid === ExtensionId.subjectAltName)) {
-    for (const { type, text } of subject.relativeNames.flat()) {
-      if (type === EMAIL_ADDRESS) names.push({ kind: 'email', value: text ?? '', bytes: new Uint8Array() })
-    }
-  }
-  return names
+  if (extensions.all.some(({ oid }) => oid === ExtensionId.subjectAltName)) return names
+  const mailboxes = textsOf(subject, EMAIL_ADDRESS)
+  return [
+    ...names,
+    ...mailboxes.map((text) => ({ kind: 'email', value: text ?? '', bytes: new Uint8Array() }) as const),
+  ]
 }

@@ -32,19 +32,17 @@ export function constraintProblem(constraint: GeneralName): string | null {
 
 /** A name, ready to be compared. */
 export interface Comparable {
-  /** Of `dns`, `uri` and `email`: the host in lower case; of a wildcard, what stands behind `*.`. */
+  /** Of `dns`, `uri` and `email`: the host in lower case; of a wildcard, what is behind `*.`. */
   readonly host: string
   /** Only of a `dns` name. */
-  readonly isWildcard: boolean
-  /** Only of `email`: what stands before the `@`. */
-  readonly local: string
+  readonly isWildcard?: boolean
+  /** Only of `email`: what is before the `@`. */
+  readonly local?: string
   /** Only of `ip`. */
-  readonly octets: Uint8Array
+  readonly octets?: Uint8Array
   /** Only of `dirName`: a key for each relative name. */
-  readonly keys: readonly string[]
+  readonly keys?: readonly string[]
 }
-
-const NOTHING: Comparable = { host: '', isWildcard: false, local: '', octets: new Uint8Array(), keys: [] }
 
 /** Prepares a name; null if a constraint of its kind applies to it and it cannot be compared. */
 export function comparable(name: GeneralName): Comparable | null {
@@ -52,34 +50,27 @@ export function comparable(name: GeneralName): Comparable | null {
     case 'dns': {
       if (!isDnsPattern(name.value)) return null
       const isWildcard = name.value.startsWith('*.')
-      return { ...NOTHING, host: name.value.slice(isWildcard ? 2 : 0).toLowerCase(), isWildcard }
+      return { host: name.value.slice(isWildcard ? 2 : 0).toLowerCase(), isWildcard }
     }
     case 'email': {
       const mailbox = mailboxParts(name.value)
-      return mailbox === null ? null : { ...NOTHING, host: mailbox.host.toLowerCase(), local: mailbox.local }
+      return mailbox === null ? null : { host: mailbox.host.toLowerCase(), local: mailbox.local }
     }
     case 'uri': {
       const host = uriHost(name.value)
-      return host === null ? null : { ...NOTHING, host: host.toLowerCase() }
+      return host === null ? null : { host: host.toLowerCase() }
     }
     case 'ip':
-      return { ...NOTHING, octets: name.bytes }
+      return { host: '', octets: name.bytes }
     case 'dirName':
-      return name.directoryName === undefined ? null : { ...NOTHING, keys: keysOf(name.directoryName) }
+      return name.directoryName === undefined ? null : { host: '', keys: keysOf(name.directoryName) }
     default:
-      return NOTHING
+      return { host: '' }
   }
 }
 
-/** A key for each relative name. */
 function keysOf({ relativeNames }: DistinguishedName): readonly string[] {
   return relativeNames.map(relativeNameKey)
-}
-
-/** Address ranges of one mask. */
-interface Ranges {
-  readonly mask: Uint8Array
-  readonly networks: Map<string, GeneralName>
 }
 
 /**
@@ -89,11 +80,12 @@ interface Ranges {
 export class Subtrees {
   readonly kind: GeneralNameKind
   readonly all: GeneralName[] = []
-  readonly #byHost = new Map<string, GeneralName>()
+  /** By host, mailbox, address range, or directory name. */
+  readonly #byName = new Map<string, GeneralName>()
+  /** Of hosts, by what is behind their first label. */
   readonly #byParent = new Map<string, GeneralName>()
-  readonly #byMailbox = new Map<string, GeneralName>()
-  readonly #byMask = new Map<string, Ranges>()
-  readonly #byDirectory = new Map<string, GeneralName>()
+  /** Of addresses. A mask without gaps has one of 33 lengths, or of 129, so there are few. */
+  readonly #masks = new Map<string, Uint8Array>()
 
   constructor(kind: GeneralNameKind) {
     this.kind = kind
@@ -101,42 +93,41 @@ export class Subtrees {
 
   add(subtree: GeneralName): void {
     this.all.push(subtree)
+    const { value, bytes, directoryName } = subtree
     switch (this.kind) {
       case 'dns':
-      case 'uri': {
-        const host = subtree.value.toLowerCase()
-        this.#byHost.set(host, subtree)
+      case 'uri':
+      case 'email': {
+        const at = this.kind === 'email' ? value.lastIndexOf('@') + 1 : 0
+        const host = value.slice(at).toLowerCase()
+        this.#byName.set(value.slice(0, at) + host, subtree)
         if (host.includes('.')) this.#byParent.set(host.slice(host.indexOf('.') + 1), subtree)
         break
       }
-      case 'email': {
-        const at = subtree.value.lastIndexOf('@')
-        const host = subtree.value.slice(at + 1).toLowerCase()
-        if (at === -1) this.#byHost.set(host, subtree)
-        else this.#byMailbox.set(`${subtree.value.slice(0, at)}@${host}`, subtree)
+      case 'ip': {
+        const mask = bytes.subarray(bytes.length / 2)
+        this.#masks.set(latin1(mask), mask)
+        this.#byName.set(rangeKey(bytes.subarray(0, mask.length), mask), subtree)
         break
       }
-      case 'ip':
-        this.#addRange(subtree)
-        break
       default:
-        if (subtree.directoryName !== undefined) this.#byDirectory.set(keysOf(subtree.directoryName).join('/'), subtree)
+        if (directoryName !== undefined) this.#byName.set(keysOf(directoryName).join('/'), subtree)
     }
   }
 
   /** A subtree that holds the name, or null. A wildcard must be inside with all that it stands for. */
-  holding(name: Comparable): GeneralName | null {
+  holding({ host, isWildcard = false, local = '', octets, keys }: Comparable): GeneralName | null {
     switch (this.kind) {
       case 'dns':
-        return this.#aboveOrAt(name.isWildcard ? `.${name.host}` : name.host) ?? this.#byHost.get('') ?? null
+        return this.#aboveOrAt(isWildcard ? `.${host}` : host) ?? this.#byName.get('') ?? null
       case 'email':
-        return this.#byMailbox.get(`${name.local}@${name.host}`) ?? this.#ofHost(name.host)
+        return this.#byName.get(`${local}@${host}`) ?? this.#ofHost(host)
       case 'uri':
-        return this.#ofHost(name.host)
+        return this.#ofHost(host)
       case 'ip':
-        return this.#ofAddress(name.octets)
+        return this.#first([...this.#masks.values()].map((mask) => rangeKey(octets ?? mask, mask)))
       case 'dirName':
-        return this.#ofDirectory(name.keys)
+        return this.#first(['', ...(keys ?? []).map((_, i, all) => all.slice(0, i + 1).join('/'))])
       default:
         return null
     }
@@ -145,7 +136,7 @@ export class Subtrees {
   /** A subtree that touches the name, or null. A wildcard is touched by any host that it could stand for. */
   touching(name: Comparable): GeneralName | null {
     // `*.example.com` stands for `bar.example.com`, but for nothing two labels down.
-    return this.holding(name) ?? (name.isWildcard ? (this.#byParent.get(name.host) ?? null) : null)
+    return this.holding(name) ?? (name.isWildcard === true ? (this.#byParent.get(name.host) ?? null) : null)
   }
 
   /** A mail or URI constraint of which Go says that it holds the name: to Go a host is the whole domain below it, too. */
@@ -156,55 +147,30 @@ export class Subtrees {
   /** Of DNS constraints: a host and everything below it; `.host` only what is below it, as in Go and OpenSSL. */
   #aboveOrAt(host: string): GeneralName | null {
     for (let start = 0; ;) {
-      const found = this.#byHost.get(host.slice(start))
-      if (found !== undefined) return found
       const dot = host.indexOf('.', start)
-      if (dot === -1) return null
-      const below = this.#byHost.get(host.slice(dot))
-      if (below !== undefined) return below
+      const found = this.#byName.get(host.slice(start)) ?? (dot === -1 ? undefined : this.#byName.get(host.slice(dot)))
+      if (found !== undefined || dot === -1) return found ?? null
       start = dot + 1
     }
   }
 
   /** Of mail and URI constraints: a host is that host alone, `.host` everything below it. */
   #ofHost(host: string): GeneralName | null {
-    const exact = this.#byHost.get(host)
-    if (exact !== undefined) return exact
-    for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
-      const found = this.#byHost.get(host.slice(dot))
-      if (found !== undefined) return found
-    }
-    return null
+    let found = this.#byName.get(host)
+    for (let dot = host.indexOf('.'); found === undefined && dot !== -1; dot = host.indexOf('.', dot + 1))
+      found = this.#byName.get(host.slice(dot))
+    return found ?? null
   }
 
-  #addRange(subtree: GeneralName): void {
-    const size = subtree.bytes.length / 2
-    const mask = subtree.bytes.subarray(size)
-    const key = latin1(mask)
-    const ranges = this.#byMask.get(key) ?? { mask, networks: new Map<string, GeneralName>() }
-    ranges.networks.set(latin1(masked(subtree.bytes.subarray(0, size), mask)), subtree)
-    this.#byMask.set(key, ranges)
+  #first(names: readonly string[]): GeneralName | null {
+    const name = names.find((each) => this.#byName.has(each))
+    return name === undefined ? null : (this.#byName.get(name) ?? null)
   }
+}
 
-  #ofAddress(address: Uint8Array): GeneralName | null {
-    // A mask without gaps has one of 33 lengths, or of 129, so there are few.
-    for (const { mask, networks } of this.#byMask.values()) {
-      const found = mask.length === address.length ? networks.get(latin1(masked(address, mask))) : undefined
-      if (found !== undefined) return found
-    }
-    return null
-  }
-
-  #ofDirectory(keys: readonly string[]): GeneralName | null {
-    let prefix = ''
-    for (let count = 0; ; count++) {
-      const found = this.#byDirectory.get(prefix)
-      if (found !== undefined) return found
-      const key = keys[count]
-      if (key === undefined) return null
-      prefix = count === 0 ? key : `${prefix}/${key}`
-    }
-  }
+/** The network of an address and a mask; the mask of another family has another length. */
+function rangeKey(address: Uint8Array, mask: Uint8Array): string {
+  return address.length === mask.length ? latin1(masked(address, mask)) + latin1(mask) : '/'
 }
 
 function masked(address: Uint8Array, mask: Uint8Array): Uint8Array {

@@ -26,12 +26,12 @@ import {
  */
 export function checkRevocation(
   path: readonly PathCertificate[],
-  { crls, anchors, isConnected }: RevocationRules,
+  rules: RevocationRules,
   context: Context,
   notes: FindingCollector,
 ): void {
-  if (crls.length === 0 && context.revocation !== 'require') return
-  if (path.at(-1)?.role === 'anchor') new RevocationCheck(path, crls, { anchors, isConnected, context, notes }).run()
+  if (rules.crls.length === 0 && context.revocation !== 'require') return
+  if (path.at(-1)?.role === 'anchor') new RevocationCheck(path, rules, context, notes).run()
 }
 
 /** What a path is checked against for revocation. */
@@ -48,8 +48,7 @@ const MAX_ISSUERS_SHOWN = 20
 
 class RevocationCheck {
   readonly #path: readonly PathCertificate[]
-  readonly #anchors: readonly Certificate[]
-  readonly #isConnected: boolean
+  readonly #rules: RevocationRules
   readonly #context: Context
   readonly #notes: FindingCollector
   readonly #lists: readonly Crl[]
@@ -58,22 +57,15 @@ class RevocationCheck {
   readonly #signed = new Map<PathCertificate, SignedLists>()
   readonly #needed = new Set<StatusSource>()
   readonly #revoked = new Set<PathCertificate>()
-  /** CAs that are told to lack the right to sign lists. */
-  readonly #mute = new Set<PathCertificate>()
   /** Names of issuers of which a list cannot be used at all, which is reported once for the list. */
   readonly #troubled = new Set<string>()
 
-  constructor(
-    path: readonly PathCertificate[],
-    crls: readonly Crl[],
-    rest: Omit<RevocationRules, 'crls'> & { context: Context; notes: FindingCollector },
-  ) {
+  constructor(path: readonly PathCertificate[], rules: RevocationRules, context: Context, notes: FindingCollector) {
     this.#path = path
-    this.#anchors = rest.anchors
-    this.#isConnected = rest.isConnected
-    this.#context = rest.context
-    this.#notes = rest.notes
-    this.#lists = distinct(crls).filter((crl) => this.#isReadable(crl))
+    this.#rules = rules
+    this.#context = context
+    this.#notes = notes
+    this.#lists = distinct(rules.crls).filter((crl) => this.#isReadable(crl))
   }
 
   run(): void {
@@ -88,70 +80,63 @@ class RevocationCheck {
     }
     for (const crl of this.#lists) if (!this.#signers.has(crl)) this.#judgeUnsigned(crl)
     for (const subject of this.#path.slice(0, -1)) this.#judgeSubject(subject)
-    this.#tellOfLists()
-    warnOfEtcd(this.#path, this.#lists, this.#signers, this.#revoked, this.#notes)
+    this.#reportLists()
+    this.#warnOfEtcd()
   }
 
-  #isReadable(crl: Crl): boolean {
-    const { damage, origin } = crl
+  #isReadable({ damage, origin, issuer }: Crl): boolean {
     if (damage === null) return true
     this.#notes.add(null, 'revocation/crl-malformed', { origin, reason: damage })
-    this.#troubled.add(crl.issuer.key)
+    this.#troubled.add(issuer.key)
     return false
+  }
+
+  #unused({ origin, issuer }: Crl, reason: string): void {
+    this.#notes.add(null, 'revocation/crl-unused', { origin, issuer: issuer.toString(), reason })
   }
 
   /** A list that no CA of the path signed: of a CA that has nothing to do with it, or not what it says it is. */
   #judgeUnsigned(crl: Crl): void {
     const { origin, signatureAlgorithm } = crl
-    const issuer = crl.issuer.toString()
     const namesakes = this.#path.slice(1).filter(({ certificate }) => crl.issuer.equals(certificate.subject))
     const [first] = namesakes
     if (first === undefined) {
-      this.#judgeForeign(crl)
+      // It matters if a certificate says that this CA lists it as well.
+      const points = this.#path.flatMap(({ certificate }) => certificate.extensions.crlDistributionPoints ?? [])
+      if (isIndirect(crl) && points.some((point) => namesIssuer(point, crl)))
+        this.#notes.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
+      else this.#unused(crl, 'that CA issued nothing in the path')
       return
     }
     const other = this.#otherAnchorOf(crl)
+    const meant = namesakes.find(({ certificate }) => namesAuthority(crl, certificate))
     if (other !== undefined) {
-      const reason = `another key of that CA signed it (certificate SHA-256 ${other.fingerprint256}), which did not sign this path`
-      this.#notes.add(null, 'revocation/crl-unused', { origin, issuer, reason })
+      const which = `certificate SHA-256 ${other.fingerprint256}`
+      this.#unused(crl, `another key of that CA signed it (${which}), which did not sign this path`)
       return
     }
-    const meant = namesakes.find(({ certificate }) => namesAuthority(crl, certificate))
     if (meant === undefined && namesakes.some((place) => this.#signed.has(place))) {
-      this.#notes.add(null, 'revocation/crl-unused', { origin, issuer, reason: 'another key signed it' })
+      this.#unused(crl, 'another key signed it')
       return
     }
     if ('unknown' in signatureAlgorithm) {
-      const algorithm = signatureAlgorithm.unknown
-      this.#notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'unsupported' })
+      const details = { origin, algorithm: signatureAlgorithm.unknown, reason: 'unsupported' } as const
+      this.#notes.add(null, 'revocation/crl-algorithm-refused', details)
     } else {
       const otherKey = namesakes.every(({ certificate }) => otherAuthority(crl, certificate) !== null)
-      this.#notes.add(meant ?? first, 'revocation/crl-signer-differs', { kind: 'signature', origin, issuer, otherKey })
+      const details = { kind: 'signature', origin, issuer: crl.issuer.toString(), otherKey } as const
+      this.#notes.add(meant ?? first, 'revocation/crl-signer-differs', details)
     }
     this.#troubled.add(crl.issuer.key)
   }
 
   /** Another trust anchor of the same CA whose key signed the list, as after the CA got a new key. */
   #otherAnchorOf(crl: Crl): Certificate | undefined {
-    return this.#anchors
-      .filter(
-        (anchor) => crl.issuer.equals(anchor.subject) && this.#path.every((place) => !place.certificate.equals(anchor)),
-      )
+    const isInPath = (anchor: Certificate): boolean => this.#path.some(({ certificate }) => certificate.equals(anchor))
+    return this.#rules.anchors
+      .filter((anchor) => crl.issuer.equals(anchor.subject) && !isInPath(anchor))
       .slice(0, MAX_OTHER_KEYS)
       .find((anchor) => crl.isSignedBy(anchor))
-  }
-
-  /** A list of a CA that is not in the path, which matters where a certificate says that this CA lists it, too. */
-  #judgeForeign(crl: Crl): void {
-    const { origin } = crl
-    const points = this.#path.flatMap(({ certificate }) => certificate.extensions.crlDistributionPoints ?? [])
-    const isNamed = points.some((point) => namesIssuer(point, crl))
-    if (isNamed && isIndirect(crl))
-      this.#notes.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
-    else {
-      const details = { origin, issuer: crl.issuer.toString(), reason: 'that CA issued nothing in the path' }
-      this.#notes.add(null, 'revocation/crl-unused', details)
-    }
   }
 
   #judgeSubject(subject: PathCertificate): void {
@@ -163,10 +148,10 @@ class RevocationCheck {
     let isPartly = false
     for (const source of sources) {
       const { list, faults } = source
-      // An entry of a list that is not marked as indirect says itself whose certificate it speaks of.
+      // An entry of a list that is not marked as indirect says itself whose certificate it is about.
       const isMarked = list.scope?.indirect === true || list.scope?.onlyAttributeCerts === true
       const listing = isMarked ? null : lookUp(source, certificate.serial)
-      if (listing !== null) this.#tellRevoked(subject, listing)
+      if (listing !== null) this.#reportRevoked(subject, listing)
       if (source.coversNothing) continue
       const coverage = coverageOf(list, certificate)
       if ('only' in coverage) others.push({ origin: list.origin, only: coverage.only })
@@ -186,15 +171,15 @@ class RevocationCheck {
     else if (!sources.some(({ coversNothing }) => coversNothing) && !this.#troubled.has(certificate.issuer.key)) {
       // Which CRLs Node lacks for a server, OpenSSL's own choice shows (see check-openssl.ts).
       const { usage, revocation } = this.#context
-      if (usage !== 'server' || this.#isConnected || revocation === 'require')
-        this.#notes.add(subject, 'revocation/no-crl', noCrl(subject, this.#lists, this.#context, this.#isConnected))
+      const { isConnected } = this.#rules
+      if (usage !== 'server' || isConnected || revocation === 'require')
+        this.#notes.add(subject, 'revocation/no-crl', noCrl(subject, this.#lists, this.#context, isConnected))
     }
   }
 
   /**
    * The sources of a certificate's issuer: lists that the key signed which signed the certificate, or the key of a CA
-   * of the same name above it, as where a CA's new key is certified by its old one. Never one below: a CA does not
-   * vouch for itself.
+   * of the same name above it, as if a CA's new key is certified by its old one. Never one below: a CA does not vouch for itself.
    */
   #sourcesFor({ certificate, index }: PathCertificate): StatusSource[] {
     return this.#path
@@ -203,7 +188,7 @@ class RevocationCheck {
       .flatMap((signer) => this.#signed.get(signer)?.sources ?? [])
   }
 
-  #tellRevoked(subject: PathCertificate, { entry, list }: Listing): void {
+  #reportRevoked(subject: PathCertificate, { entry, list }: Listing): void {
     // One list that says so is enough.
     if (this.#revoked.has(subject)) return
     this.#revoked.add(subject)
@@ -214,38 +199,45 @@ class RevocationCheck {
     this.#notes.add(subject, 'revocation/revoked', details)
   }
 
-  /** What there is to tell of each list once, however many certificates it was asked about. */
-  #tellOfLists(): void {
-    const told = new Set<Crl>()
+  /** Reports each list once, however many certificates it was asked about. */
+  #reportLists(): void {
+    const told = new Set<Crl | PathCertificate>()
+    const isFirst = (what: Crl | PathCertificate): boolean => !told.has(what) && told.add(what).size > 0
     for (const { sources, notes } of this.#signed.values()) {
       this.#notes.addAll(notes)
-      for (const source of sources) this.#tellOfSource(source, told)
-    }
-  }
-
-  #tellOfSource(source: StatusSource, told: Set<Crl>): void {
-    const { list, deltas, faults } = source
-    for (const each of [list, ...deltas]) {
-      if (!told.has(each)) remarkOn(each, this.#notes)
-      told.add(each)
-    }
-    if (this.#needed.has(source)) this.#tellFaults(source)
-    else if (faults.hasErrors) {
-      const [first] = faults.notes
-      const reason = `it is not needed, and faulty (${first?.code ?? ''})`
-      this.#notes.add(null, 'revocation/crl-unused', { origin: list.origin, issuer: list.issuer.toString(), reason })
-    }
-  }
-
-  #tellFaults({ signer, faults }: StatusSource): void {
-    for (const each of faults.notes) {
-      // One fault of the CA's certificate, however many lists it signed.
-      if (each.code === 'revocation/crl-sign-missing') {
-        if (this.#mute.has(signer)) continue
-        this.#mute.add(signer)
+      for (const source of sources) {
+        const { signer, list, deltas, faults } = source
+        for (const each of [list, ...deltas]) if (isFirst(each)) remarkOn(each, this.#notes)
+        if (this.#needed.has(source)) {
+          // One fault of the CA's certificate, however many lists it signed.
+          for (const each of faults.notes)
+            if (each.code !== 'revocation/crl-sign-missing' || isFirst(signer)) this.#notes.notes.push(each)
+        } else if (faults.hasErrors) this.#unused(list, `it is not needed, and faulty (${faults.notes[0]?.code ?? ''})`)
       }
-      this.#notes.notes.push(each)
     }
+  }
+
+  /**
+   * Warns of CRLs with which etcd would refuse what is valid: everything, or single certificates. etcd reads one file, no more of it
+   * than serial numbers, and refuses every certificate of such a number (etcd client/pkg/transport/listener_tls.go, checkCRL).
+   */
+  #warnOfEtcd(): void {
+    const asPem = this.#lists.filter(({ form }) => form === 'pem').map(({ origin }) => origin)
+    if (asPem.length > 0) this.#notes.add(null, 'revocation/crl-form', { kind: 'PEM', origins: [...new Set(asPem)] })
+    for (const place of this.#path) {
+      const { serial, serialNumber } = place.certificate
+      const naming = this.#lists.filter((crl) => crl.entries.entriesOf(serial).length > 0)
+      if (this.#revoked.has(place) || naming.length === 0) continue
+      const lists = naming.map((crl) => ({ origin: crl.origin, why: this.#whyNotRevoked(place, crl) }))
+      this.#notes.add(place, 'revocation/serial-listed', { serialNumber, lists })
+    }
+  }
+
+  #whyNotRevoked({ certificate, role, index }: PathCertificate, crl: Crl): string {
+    if (role === 'anchor') return 'a trust anchor is trusted whatever lists say'
+    if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
+    if ((this.#signers.get(crl)?.index ?? 0) <= index) return 'the list is not signed by the key of its issuer'
+    return speaksOfOthers(crl) ? 'the list may mean another certificate' : 'a newer list no longer names it'
   }
 }
 
@@ -269,38 +261,4 @@ export function noCrl(
 /** Each list once, though it may be passed in two files. */
 function distinct(crls: readonly Crl[]): Crl[] {
   return crls.filter((crl, i) => !crls.slice(0, i).some((before) => bytesEqual(before.raw, crl.raw)))
-}
-
-/**
- * Warns of CRLs with which etcd would refuse what is valid: everything, or single certificates. etcd reads one file, no more of it
- * than serial numbers, and refuses every certificate of such a number (etcd client/pkg/transport/listener_tls.go, checkCRL).
- */
-function warnOfEtcd(
-  path: readonly PathCertificate[],
-  lists: readonly Crl[],
-  signers: ReadonlyMap<Crl, PathCertificate>,
-  revoked: ReadonlySet<PathCertificate>,
-  notes: FindingCollector,
-): void {
-  const asPem = lists.filter(({ form }) => form === 'pem').map(({ origin }) => origin)
-  if (asPem.length > 0) notes.add(null, 'revocation/crl-form', { kind: 'PEM', origins: [...new Set(asPem)] })
-  for (const place of path) {
-    if (revoked.has(place)) continue
-    const { serial, serialNumber } = place.certificate
-    const naming = lists.filter((crl) => crl.entries.entriesOf(serial).length > 0)
-    if (naming.length === 0) continue
-    const told = naming.map((crl) => ({ origin: crl.origin, why: whyNotRevoked(place, crl, signers.get(crl)) }))
-    notes.add(place, 'revocation/serial-listed', { serialNumber, lists: told })
-  }
-}
-
-function whyNotRevoked(
-  { certificate, role, index }: PathCertificate,
-  crl: Crl,
-  signer: PathCertificate | undefined,
-): string {
-  if (role === 'anchor') return 'a trust anchor is trusted whatever lists say'
-  if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
-  if (signer === undefined || signer.index <= index) return 'the list is not signed by the key of its issuer'
-  return speaksOfOthers(crl) ? 'the list may mean another certificate' : 'a newer list no longer names it'
 }
