@@ -3,7 +3,7 @@ import { checkOptions, optionInvalid, textInvalid } from '../report/option-error
 import type { FindingCode } from '../report/finding.js'
 import { classifyHosts, type Host } from '../x509/names.js'
 import { parseDuration } from '../report/duration.js'
-import { isIgnorable } from './ignorable.js'
+import { isIgnorable } from './finding.js'
 
 /**
  * What a leaf is used for. `client` and `server` ask for that extended key usage, `peer` for both (each member of a

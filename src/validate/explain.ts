@@ -21,12 +21,9 @@ export function explainDeadEnd(
   if (last === undefined) return
   const { certificate } = last
   const anchorNames = subjectsOf(anchors)
-  if (anchors.length === 0) {
-    notes.add(null, 'chain/no-trust-anchors', {})
-    return
-  }
-  // Its own algorithm is already told as the fault; nobody can say more about its issuer.
-  if ('unknown' in certificate.signatureAlgorithm) return
+  if (anchors.length === 0) notes.add(null, 'chain/no-trust-anchors', {})
+  // An unknown algorithm is the fault; nobody can say more about its issuer.
+  if (anchors.length === 0 || 'unknown' in certificate.signatureAlgorithm) return
   const namesakes = [...index.issuersOf(certificate, 'all')]
     .map((candidate) => candidate.certificate)
     .filter((candidate) => !candidate.equals(certificate))

@@ -7,7 +7,7 @@ import { names } from '../report/catalogue/names.js'
 import { revocation } from '../report/catalogue/revocation.js'
 import { usage } from '../report/catalogue/usage.js'
 import { validity } from '../report/catalogue/validity.js'
-import { type FindingDetails, findingMaker, type Severity } from '../report/finding.js'
+import { type FindingCode, type FindingDetails, findingMaker, type Severity } from '../report/finding.js'
 import type { CatalogueRow } from '../report/row.js'
 
 export const rows = {
@@ -30,4 +30,19 @@ export const finding = findingMaker(rows)
 export function severityOf<C extends ChainCode>(code: C, details: FindingDetails[C]): Severity {
   const { severity } = rows[code] as unknown as CatalogueRow<FindingDetails[C]>
   return typeof severity === 'function' ? severity(details) : severity
+}
+
+/**
+ * True for the code of a warning or an info of these tables, and for a code of an area that they do not have: the rows of all
+ * rooms would be a lot to load, and no report leaves an error out, whatever is listed.
+ */
+export function isIgnorable(
+  code: unknown,
+  tables: readonly Readonly<Record<string, { readonly severity: unknown }>>[] = [rows],
+): code is FindingCode {
+  if (typeof code !== 'string') return false
+  const table = tables.find((each) => Object.hasOwn(each, code))
+  if (table !== undefined) return table[code]?.severity !== 'error'
+  const area = /^[a-z-]+\/(?=[a-z0-9-]+$)/.exec(code)?.[0] ?? ''
+  return area !== '' && !tables.some((each) => Object.keys(each).some((known) => known.startsWith(area)))
 }

@@ -21,13 +21,13 @@ interface Issuers {
 const MAX_FOLDED_OCTETS = 32 * 1024
 
 /**
- * Finds issuers by subject. Names that are the same byte for byte are found through an index; only when those lead
- * nowhere are names compared by the rules of RFC 5280 section 7.1, which costs reading every name, once.
+ * Finds issuers by subject. Names that are the same byte for byte are found through an index; only if those lead nowhere are
+ * names compared by the rules of RFC 5280 section 7.1, which costs reading every name, once.
  */
 export class IssuerIndex {
   readonly #anchors: readonly Certificate[]
   readonly #byOctets = new Map<string, Candidate[]>()
-  readonly #newest = new Map<string, readonly Candidate[]>()
+  /** A search that turns back asks for the issuers of one certificate thousands of times. */
   readonly #sorted = new Map<Certificate, Issuers>()
   readonly #sortedFolded = new Map<Certificate, Issuers>()
   /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
@@ -37,9 +37,8 @@ export class IssuerIndex {
 
   constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[]) {
     this.#anchors = anchors
-    let position = 0
-    for (const certificate of anchors) this.#add({ certificate, isAnchor: true, position: position++ })
-    for (const certificate of intermediates) this.#add({ certificate, isAnchor: false, position: position++ })
+    for (const [position, certificate] of [...anchors, ...intermediates].entries())
+      addTo(this.#byOctets, certificate.subject.octets, { certificate, isAnchor: position < anchors.length, position })
   }
 
   /**
@@ -47,46 +46,28 @@ export class IssuerIndex {
    * `possible` leaves out those with another key identifier.
    */
   *issuersOf(certificate: Certificate, which: keyof Issuers): Generator<Candidate> {
-    const wanted = certificate.issuer
-    yield* this.#ordered(this.#sorted, this.#newestOf(wanted.octets), certificate)[which]
-    this.#byKey ??= this.#groupByKey()
-    const sameName = this.#byKey.get(wanted.key) ?? []
+    const { octets, key } = certificate.issuer
+    const sameOctets = this.#byOctets.get(octets) ?? []
+    yield* ordered(this.#sorted, sameOctets, certificate)[which]
+    const sameName = this.#ofName(key)
     // Most often all are of the same bytes.
-    if (sameName.length === (this.#byOctets.get(wanted.octets)?.length ?? 0)) return
-    const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets).sort(newerFirst)
-    yield* this.#ordered(this.#sortedFolded, folded, certificate)[which]
-  }
-
-  /** All of one name, byte for byte. */
-  #newestOf(octets: string): readonly Candidate[] {
-    const before = this.#newest.get(octets)
-    if (before !== undefined) return before
-    const sorted = (this.#byOctets.get(octets) ?? []).toSorted(newerFirst)
-    this.#newest.set(octets, sorted)
-    return sorted
-  }
-
-  /** A search that turns back asks for the issuers of one certificate thousands of times. */
-  #ordered(known: Map<Certificate, Issuers>, candidates: readonly Candidate[], child: Certificate): Issuers {
-    const before = known.get(child)
-    if (before !== undefined) return before
-    const ordered = likeliestFirst(candidates, child)
-    known.set(child, ordered)
-    return ordered
+    if (sameName.length === sameOctets.length) return
+    const folded = sameName.filter((each) => each.certificate.subject.octets !== octets)
+    yield* ordered(this.#sortedFolded, folded, certificate)[which]
   }
 
   /** All candidates of the issuer's name by section 7.1, in the order in which they were given, the trusted ones first. */
   namesakesOf({ issuer }: Certificate): readonly Candidate[] {
-    this.#byKey ??= this.#groupByKey()
-    return this.#byKey.get(issuer.key)?.sort((a, b) => a.position - b.position) ?? []
+    return this.#ofName(issuer.key).toSorted((a, b) => a.position - b.position)
   }
 
   isAnchor(certificate: Certificate | undefined): boolean {
     return certificate !== undefined && this.#anchors.some((anchor) => anchor.equals(certificate))
   }
 
-  #add(candidate: Candidate): void {
-    addTo(this.#byOctets, candidate.certificate.subject.octets, candidate)
+  #ofName(key: string): readonly Candidate[] {
+    this.#byKey ??= this.#groupByKey()
+    return this.#byKey.get(key) ?? []
   }
 
   #groupByKey(): Map<string, Candidate[]> {
@@ -94,10 +75,8 @@ export class IssuerIndex {
     let octets = 0
     for (const [name, candidates] of this.#byOctets) {
       octets += name.length
-      if (octets > MAX_FOLDED_OCTETS) {
-        this.isCutShort = true
-        break
-      }
+      this.isCutShort = octets > MAX_FOLDED_OCTETS
+      if (this.isCutShort) break
       const key = candidates[0]?.certificate.subject.key ?? ''
       for (const candidate of candidates) addTo(groups, key, candidate)
     }
@@ -111,22 +90,20 @@ function addTo(groups: Map<string, Candidate[]>, key: string, candidate: Candida
   else group.push(candidate)
 }
 
-/**
- * As in Go (crypto/x509 findPotentialParents): a match before "cannot tell" before a mismatch.
- *
- * @param candidates The newest first: they are only put into groups here, because a search asks this of every certificate.
- */
-function likeliestFirst(candidates: readonly Candidate[], child: Certificate): Issuers {
+/** As in Go (crypto/x509 findPotentialParents): a match before "cannot tell" before a mismatch. */
+function ordered(known: Map<Certificate, Issuers>, candidates: readonly Candidate[], child: Certificate): Issuers {
+  const before = known.get(child)
+  if (before !== undefined) return before
   const groups: Record<KeyIdentifierLink['relation'], Candidate[]> = { same: [], unknown: [], different: [] }
-  for (const candidate of candidates) groups[keyIdentifiers(child, candidate.certificate).relation].push(candidate)
-  const possible = [...anchorsFirst(groups.same), ...anchorsFirst(groups.unknown)]
-  return { possible, all: [...possible, ...anchorsFirst(groups.different)] }
+  for (const candidate of candidates.length < 2 ? candidates : candidates.toSorted(anchorsAndNewerFirst))
+    groups[keyIdentifiers(child, candidate.certificate).relation].push(candidate)
+  const possible = [...groups.same, ...groups.unknown]
+  const issuers = { possible, all: [...possible, ...groups.different] }
+  known.set(child, issuers)
+  return issuers
 }
 
-function anchorsFirst(candidates: readonly Candidate[]): readonly Candidate[] {
-  return candidates.length < 2 ? candidates : candidates.toSorted((a, b) => Number(b.isAnchor) - Number(a.isAnchor))
-}
-
-function newerFirst({ certificate: a }: Candidate, { certificate: b }: Candidate): number {
-  return b.notBefore.getTime() - a.notBefore.getTime()
+function anchorsAndNewerFirst(a: Candidate, b: Candidate): number {
+  const age = b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime()
+  return Number(b.isAnchor) - Number(a.isAnchor) || age
 }

@@ -3,7 +3,6 @@ import type { Certificate } from '../x509/certificate.js'
 import { bytesEqual, hex } from '../x509/der.js'
 import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './checks/check-constraints.js'
 import { checkForm } from './checks/check-form.js'
-import { checkForGo } from './checks/check-go.js'
 import { checkKey, checkSignatureAlgorithm } from './checks/check-key.js'
 import { checkNameConstraints, type ComparisonBudget } from './checks/check-name-constraints.js'
 import { checkNames } from './checks/check-names.js'
@@ -88,8 +87,7 @@ export class IssuerVerdicts {
 }
 
 function judgeByItself(place: PathCertificate, isTrusted: boolean, context: Context, notes: FindingCollector): void {
-  checkForm(place, notes)
-  checkForGo(place, context.usage, notes)
+  checkForm(place, context.usage, notes)
   checkKey(place, notes)
   checkSignatureAlgorithm(place, isTrusted, context.usage, notes)
   checkValidity(place, context, notes)

@@ -1,66 +1,59 @@
 /** Basic constraints: who may issue, and how long the path may be (RFC 5280 section 4.2.1.9). */
 import { ExtensionId } from '../../x509/extensions.js'
-import { GO_KINDS } from './check-go.js'
+import type { GeneralName } from '../../x509/general-name.js'
+import { GO_KINDS } from './check-form.js'
 import type { Usage } from '../context.js'
 import type { FindingCollector, PathCertificate } from '../path-certificate.js'
 
 /** A certificate that issued another one must be a CA. */
 export function checkIssuerConstraints(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
-  const { certificate } = place
+  const { extensions, version } = place.certificate
   // A CA certificate of version 1 cannot say what it is; named as an anchor it is trusted all the same.
-  if (place.role === 'anchor' && certificate.version === 1) return
-  const { extensions } = certificate
+  if (place.role === 'anchor' && version === 1) return
   if (extensions.basicConstraints?.ca !== true) {
     const reason = extensions.basicConstraints === null ? 'no basicConstraints' : 'CA:FALSE'
     notes.add(place, 'constraints/not-a-ca', { reason, issued: '' })
   }
   checkConstrainedKinds(place, usage, notes)
-  checkLeadingDots(place, notes)
-  for (const oid of [ExtensionId.basicConstraints, ExtensionId.nameConstraints]) {
-    const present = extensions.all.some((each) => each.oid === oid)
-    if (present && !extensions.isCritical(oid)) {
-      const extension = oid === ExtensionId.basicConstraints ? 'basicConstraints' : 'nameConstraints'
-      notes.add(place, 'certificate/criticality-unusual', { kind: 'of a CA', extension })
-    }
+  const dotted = constraintsOf(place).filter(({ kind, value }) => kind === 'dns' && value.startsWith('.'))
+  if (dotted.length > 0) {
+    const constraints = dotted.slice(0, MAX_CONSTRAINTS_SHOWN).map(({ value }) => value)
+    notes.add(place, 'name-constraints/malformed', { kind: 'leading dot', constraints })
   }
-}
-
-// Go marks the whole extension as unhandled where it constrains any other kind, and refuses it where it is critical.
-function checkConstrainedKinds(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
-  const { extensions } = place.certificate
-  const { nameConstraints } = extensions
-  if (nameConstraints === null || !extensions.isCritical(ExtensionId.nameConstraints)) return
-  const kinds = [...nameConstraints.permitted, ...nameConstraints.excluded].map(({ kind }) => kind)
-  const unknown = [...new Set(kinds)].filter((kind) => !GO_KINDS.has(kind))
-  if (unknown.length === 0) return
-  const details = { kind: 'names unread by Go', extension: 'nameConstraints', names: unknown, usage } as const
-  notes.add(place, 'certificate/extension-refused', details)
+  for (const extension of ['basicConstraints', 'nameConstraints'] as const) {
+    const oid = ExtensionId[extension]
+    if (extensions.all.some((each) => each.oid === oid) && !extensions.isCritical(oid))
+      notes.add(place, 'certificate/criticality-unusual', { kind: 'of a CA', extension })
+  }
 }
 
 /** Most constraints that one finding lists. */
 const MAX_CONSTRAINTS_SHOWN = 50
 
-function checkLeadingDots(place: PathCertificate, notes: FindingCollector): void {
-  const { nameConstraints } = place.certificate.extensions
-  const all = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])]
-  const dotted = all.filter((name) => name.kind === 'dns' && name.value.startsWith('.')).map(({ value }) => value)
-  if (dotted.length > 0)
-    notes.add(place, 'name-constraints/malformed', {
-      kind: 'leading dot',
-      constraints: dotted.slice(0, MAX_CONSTRAINTS_SHOWN),
-    })
+function constraintsOf({ certificate }: PathCertificate): GeneralName[] {
+  const { permitted = [], excluded = [] } = certificate.extensions.nameConstraints ?? {}
+  return [...permitted, ...excluded]
+}
+
+/** Go marks the whole extension as unhandled if it constrains any other kind, and refuses it if it is critical. */
+function checkConstrainedKinds(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+  const kinds = new Set(constraintsOf(place).map(({ kind }) => kind))
+  const names = [...kinds].filter((kind) => !GO_KINDS.has(kind))
+  if (names.length === 0 || !place.certificate.extensions.isCritical(ExtensionId.nameConstraints)) return
+  const details = { kind: 'names unread by Go', extension: 'nameConstraints', names, usage } as const
+  notes.add(place, 'certificate/extension-refused', details)
 }
 
 export function checkLeafConstraints(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
   const { basicConstraints, nameConstraints } = place.certificate.extensions
   if (basicConstraints?.ca === true) notes.add(place, 'constraints/leaf-is-ca', {})
-  else if (basicConstraints !== null && basicConstraints.pathLength !== null)
+  else if ((basicConstraints?.pathLength ?? null) !== null)
     notes.add(place, 'constraints/only-for-cas', { what: 'pathlen' })
   if (nameConstraints !== null) notes.add(place, 'constraints/only-for-cas', { what: 'nameConstraints' })
   checkConstrainedKinds(place, usage, notes)
 }
 
-/** Path lengths: how many intermediates that are not self-issued may stand between a CA and the leaf. */
+/** Path lengths: how many intermediates that are not self-issued may be between a CA and the leaf. */
 export function checkPathLength(
   path: readonly PathCertificate[],
   { usage, maxIntermediates }: { usage: Usage; maxIntermediates: number },
@@ -71,25 +64,15 @@ export function checkPathLength(
     const allowed = place.certificate.extensions.basicConstraints?.pathLength ?? null
     // Go counts every certificate between the CA and the leaf (crypto/x509 verify.go, Certificate.isValid).
     const between = place.index - 1
-    const subjects = (): string[] => path.slice(1, place.index).map(({ certificate }) => certificate.subject.toString())
-    if (allowed !== null && below > allowed)
-      notes.add(place, 'constraints/path-too-long', {
-        kind: 'for all',
-        allowed,
-        found: below,
-        intermediates: subjects(),
-      })
-    else if (allowed !== null && between > allowed)
-      notes.add(place, 'constraints/path-too-long', {
-        kind: 'for Go',
-        allowed,
-        found: between,
-        intermediates: subjects(),
-        usage,
-      })
+    if (allowed !== null && Math.max(below, between) > allowed) {
+      const intermediates = path.slice(1, place.index).map(({ certificate }) => certificate.subject.toString())
+      const found = below > allowed ? below : between
+      const details = { allowed, found, intermediates }
+      if (below > allowed) notes.add(place, 'constraints/path-too-long', { kind: 'for all', ...details })
+      else notes.add(place, 'constraints/path-too-long', { kind: 'for Go', ...details, usage })
+    }
     if (place.role === 'intermediate' && !place.certificate.isSelfIssued) below++
   }
-  if (below > maxIntermediates) {
+  if (below > maxIntermediates)
     notes.add(null, 'chain/limit-exceeded', { kind: 'intermediates', allowed: maxIntermediates, found: below })
-  }
 }

@@ -1,8 +1,8 @@
 /** The form of one certificate: version, serial, names, extensions that must be readable, known and rightly marked. */
 import { bytesEqual, hex } from '../../x509/der.js'
-import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import { ExtensionId, extensionName } from '../../x509/extensions.js'
 import { uriProblem } from '../../x509/uri.js'
+import type { Usage } from '../context.js'
 import { namesOtherAuthority } from '../link.js'
 import type { FindingCollector, PathCertificate } from '../path-certificate.js'
 
@@ -14,27 +14,24 @@ const MAX_URIS_TOLD = 5
 const SINCE_GO_1_24 = [ExtensionId.policyMappings, ExtensionId.policyConstraints, ExtensionId.inhibitAnyPolicy] as const
 const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
 
-export function checkForm(place: PathCertificate, notes: FindingCollector): void {
-  checkEncoding(place, notes)
+export function checkForm(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+  checkEncoding(place, usage, notes)
   checkKeyIdentifiers(place, notes)
 }
 
-/** What can be said of the form without a look at a signature. */
-export function checkEncoding(place: PathCertificate, notes: FindingCollector): void {
-  checkVersion(place, notes)
+/** What can be said of the form without checking a signature. */
+export function checkEncoding(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+  const { version, signatureAlgorithmsAgree } = place.certificate
+  if (version !== 3) {
+    const trusted = place.role === 'anchor' && version === 1
+    notes.add(place, 'certificate/version-unsupported', { version, trusted })
+  }
   checkSerial(place, notes)
   checkDistinguishedNames(place, notes)
-  if (!place.certificate.signatureAlgorithmsAgree)
-    notes.add(place, 'signature/algorithm-refused', { kind: 'stated twice' })
+  if (!signatureAlgorithmsAgree) notes.add(place, 'signature/algorithm-refused', { kind: 'stated twice' })
   checkExtensions(place, notes)
+  checkForGo(place, usage, notes)
   checkUris(place, notes)
-}
-
-function checkVersion(place: PathCertificate, notes: FindingCollector): void {
-  const { version } = place.certificate
-  if (version === 3) return
-  const trusted = place.role === 'anchor' && version === 1
-  notes.add(place, 'certificate/version-unsupported', { version, trusted })
 }
 
 function checkSerial(place: PathCertificate, notes: FindingCollector): void {
@@ -53,22 +50,16 @@ function checkSerial(place: PathCertificate, notes: FindingCollector): void {
 
 function checkDistinguishedNames(place: PathCertificate, notes: FindingCollector): void {
   const { issuer, subject, isCa } = place.certificate
-  checkStrings(place, 'issuer', issuer, notes)
-  checkStrings(place, 'subject', subject, notes)
-  if (issuer.isEmpty) notes.add(place, 'certificate/name-malformed', { kind: 'empty', field: 'issuer' })
-  if (subject.isEmpty && (isCa || place.role !== 'leaf'))
-    notes.add(place, 'certificate/name-malformed', { kind: 'empty', field: 'subject' })
-}
-
-function checkStrings(
-  place: PathCertificate,
-  field: 'subject' | 'issuer',
-  name: DistinguishedName,
-  notes: FindingCollector,
-): void {
-  for (const { type, malformed } of name.relativeNames.flat()) {
-    if (malformed) notes.add(place, 'certificate/name-malformed', { kind: 'malformed', field, attribute: type })
+  const names = [
+    { field: 'issuer', name: issuer, mayBeEmpty: false },
+    { field: 'subject', name: subject, mayBeEmpty: place.role === 'leaf' && !isCa },
+  ] as const
+  for (const { field, name } of names) {
+    for (const { type, malformed } of name.relativeNames.flat())
+      if (malformed) notes.add(place, 'certificate/name-malformed', { kind: 'malformed', field, attribute: type })
   }
+  for (const { field, name, mayBeEmpty } of names)
+    if (name.isEmpty && !mayBeEmpty) notes.add(place, 'certificate/name-malformed', { kind: 'empty', field })
 }
 
 function checkExtensions(place: PathCertificate, notes: FindingCollector): void {
@@ -88,6 +79,25 @@ function checkExtensions(place: PathCertificate, notes: FindingCollector): void 
   const policies = extensions.all.find(({ oid }) => oid === ExtensionId.policyConstraints)
   if (policies !== undefined && !policies.critical)
     notes.add(place, 'certificate/policy-extension', { kind: 'not critical', extension: extensionName(policies.oid) })
+}
+
+/** Kinds of name that Go reads (crypto/x509 parseSANExtension) and compares with constraints. */
+export const GO_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'email', 'uri'])
+
+/** Extensions that Go does not read or process as OpenSSL does, so that etcd refuses the certificate wherever it is used. */
+function checkForGo(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+  const { extensions, subjectAltNames } = place.certificate
+  const points = extensions.crlDistributionPoints ?? []
+  if (points.some(({ name }) => name !== null && 'relativeName' in name)) {
+    const details = { kind: 'relative name', extension: 'crlDistributionPoints', usage } as const
+    notes.add(place, 'certificate/extension-refused', details)
+  }
+  const names = [...new Set(subjectAltNames.map(({ kind }) => kind))]
+  // A critical extension of which Go reads no name is one that it does not process.
+  const isRead = names.length === 0 || names.some((kind) => GO_KINDS.has(kind))
+  if (isRead || !extensions.isCritical(ExtensionId.subjectAltName)) return
+  const details = { kind: 'names unread by Go', extension: 'subjectAltName', names, usage } as const
+  notes.add(place, 'certificate/extension-refused', details)
 }
 
 function checkUris(place: PathCertificate, notes: FindingCollector): void {

@@ -3,7 +3,7 @@ import type { Certificate } from '../../x509/certificate.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import type { GeneralName, NameConstraints } from '../../x509/general-name.js'
-import { GO_KINDS } from './check-go.js'
+import { GO_KINDS } from './check-form.js'
 import type { Usage } from '../context.js'
 import {
   comparable,

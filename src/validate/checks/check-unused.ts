@@ -3,7 +3,7 @@ import type { Certificate } from '../../x509/certificate.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import type { Finding, FindingDetails } from '../../report/finding.js'
 import { checkEncoding } from './check-form.js'
-import { checkForGo } from './check-go.js'
+import { MAX_RSA_BITS } from './check-key.js'
 import type { Usage } from '../context.js'
 import { isConstraintReadByGo } from './name-constraint-match.js'
 import { FindingCollector, type Note, type PathCertificate } from '../path-certificate.js'
@@ -11,7 +11,6 @@ import { FindingCollector, type Note, type PathCertificate } from '../path-certi
 /** Curves that Go reads (crypto/x509 namedCurveFromOID). */
 const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', 'P-521'])
 const REPEATED_OR_CRITICAL = 'an extension of it occurs more than once, or must not be critical'
-const MAX_RSA_BITS = 8192
 /** Certificates of one list whose points are looked at, which costs as much as all the rest. A bundle has a few. */
 const MAX_POINTS = 50
 /** Most certificates that findings are made of. */
@@ -72,8 +71,7 @@ function reasonOf(place: PathCertificate, usage: Usage): string | null {
     return `its RSA key has more than ${String(MAX_RSA_BITS)} bits`
   if (extensions.isCritical(ExtensionId.authorityInfoAccess)) return 'it marks authorityInfoAccess as critical'
   const own = new FindingCollector()
-  checkEncoding(place, own)
-  checkForGo(place, usage, own)
+  checkEncoding(place, usage, own)
   return own.notes.map(whyUnread).find((reason) => reason !== null) ?? null
 }
 

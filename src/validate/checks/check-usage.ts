@@ -1,17 +1,27 @@
 /** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), and what etcd asks beyond them. */
 import { ExtensionId } from '../../x509/extensions.js'
-import { type Context, WANTED_PURPOSES } from '../context.js'
+import { type Context, type Usage, WANTED_PURPOSES } from '../context.js'
 import type { FindingCollector, PathCertificate } from '../path-certificate.js'
 
 const ANY = 'anyExtendedKeyUsage'
 
-export function checkLeafUsage(place: PathCertificate, context: Context, notes: FindingCollector): void {
-  checkLeafPurposes(place, context, notes)
-  checkNetscapeType(place, context, notes)
-  checkLeafKeyUsage(place, context, notes)
+export function checkLeafUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
+  checkLeafPurposes(place, usage, notes)
+  const { extensions, isCa } = place.certificate
+  const { keyUsage, netscapeCertType } = extensions
+  const serves = usage === 'server' || usage === 'peer'
+  // Servers only: clients are checked by etcd, and Go does not know the extension.
+  if (serves && netscapeCertType?.server === false) notes.add(place, 'usage/netscape-type-unsuited', {})
+  if (keyUsage === null) return
+  if (keyUsage.has('keyCertSign') && !isCa) notes.add(place, 'constraints/only-for-cas', { what: 'keyCertSign' })
+  if (keyUsage.has('digitalSignature')) return
+  // OpenSSL's purpose check of a server accepts one of three usages (check_purpose_ssl_server, KU_TLS); Go does not check.
+  const fits = keyUsage.has('keyEncipherment') || keyUsage.has('keyAgreement')
+  const details = { found: [...keyUsage], refused: usage === 'server' && !fits }
+  notes.add(place, 'usage/key-usage-missing', { kind: 'digitalSignature', ...details })
 }
 
-function checkLeafPurposes(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
+function checkLeafPurposes(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
   const { extensions } = place.certificate
   const found = extensions.extendedKeyUsage
   const wanted = WANTED_PURPOSES[usage]
@@ -33,26 +43,6 @@ function checkLeafPurposes(place: PathCertificate, { usage }: Context, notes: Fi
   } else if (usage === 'server' && !found.includes('clientAuth')) {
     notes.add(place, 'usage/gateway-client-auth-missing', { found: [...found], ofCa: false })
   }
-}
-
-// Servers only: clients are checked by etcd, and Go does not know the extension.
-function checkNetscapeType(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
-  const type = place.certificate.extensions.netscapeCertType
-  if (type === null || type.server || (usage !== 'server' && usage !== 'peer')) return
-  notes.add(place, 'usage/netscape-type-unsuited', {})
-}
-
-function checkLeafKeyUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
-  const { extensions, isCa } = place.certificate
-  const { keyUsage } = extensions
-  if (keyUsage === null) return
-  const found = [...keyUsage]
-  if (keyUsage.has('keyCertSign') && !isCa) notes.add(place, 'constraints/only-for-cas', { what: 'keyCertSign' })
-  if (keyUsage.has('digitalSignature')) return
-  // OpenSSL's purpose check of a server asks for one of three usages (check_purpose_ssl_server, KU_TLS); Go does not look.
-  const fits = keyUsage.has('keyEncipherment') || keyUsage.has('keyAgreement')
-  const refused = usage === 'server' && !fits
-  notes.add(place, 'usage/key-usage-missing', { kind: 'digitalSignature', found, refused })
 }
 
 /** What a CA's usages allow below it. */

@@ -29,43 +29,36 @@ export interface SignedLists {
 export function sortSigned(signer: PathCertificate, crls: readonly Crl[], context: Context): SignedLists {
   const sources: StatusSource[] = []
   const notes = new FindingCollector()
-  for (const sameScope of groupByScope(crls)) {
-    const full = newestOf(
-      sameScope.filter(({ isDelta }) => !isDelta),
-      context,
-      notes,
-    )
-    const deltas = newestOf(
-      sameScope.filter(({ isDelta }) => isDelta),
-      context,
-      notes,
-    )
+  const scopeOf = ({ scopeBytes }: Crl): string => (scopeBytes === null ? '' : hex(scopeBytes))
+  for (const scope of new Set(crls.map(scopeOf))) {
+    const sameScope = crls.filter((crl) => scopeOf(crl) === scope)
+    const full = newestOf(sameScope, false, context, notes)
+    const deltas = newestOf(sameScope, true, context, notes)
     for (const list of full) {
       const fitting = deltas.filter((each) => hasBegun(each, context) && misfit(each, list) === null)
       const faults = faultsOf(signer, list, fitting, context)
       sources.push({ signer, list, deltas: fitting, faults, coversNothing: false })
       for (const { origin } of fitting)
         notes.add(null, 'revocation/crl-delta', { kind: 'applied', origin, to: list.origin })
-      if (list.announcesDelta && deltas.length === 0) {
+      if (list.announcesDelta && deltas.length === 0)
         notes.add(null, 'revocation/crl-delta', { kind: 'announced', origin: list.origin })
-      }
     }
     for (const delta of deltas) {
-      const stray = strayDelta(signer, delta, full, context, notes)
-      if (stray !== null) sources.push(stray)
+      const faults = strayFaults(signer, delta, full, context, notes)
+      if (faults !== null) sources.push({ signer, list: delta, deltas: [], faults, coversNothing: true })
     }
   }
   return { sources, notes }
 }
 
-/** A delta CRL that belongs to no full list at hand, as a source of its own; null if it does, or is out of date. */
-function strayDelta(
+/** The faults of a delta CRL that belongs to no full list at hand; null if it does belong to one, or is out of date. */
+function strayFaults(
   signer: PathCertificate,
   list: Crl,
   full: readonly Crl[],
   context: Context,
   notes: FindingCollector,
-): StatusSource | null {
+): FindingCollector | null {
   const misfits = full.map((each) => misfit(list, each))
   if (misfits.includes(null) && hasBegun(list, context)) return null
   const { origin, number } = list
@@ -76,11 +69,11 @@ function strayDelta(
   }
   const faults = faultsOf(signer, list, [], context)
   // One that is only of the future is no error next to a full list that is current.
-  if (misfits.includes(null)) return { signer, list, deltas: [], faults, coversNothing: true }
+  if (misfits.includes(null)) return faults
   const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
   notes.add(null, 'revocation/crl-delta', { kind: 'refused', origin, reason })
   notes.addAll(faults)
-  return { signer, list, deltas: [], faults: new FindingCollector(), coversNothing: true }
+  return new FindingCollector()
 }
 
 function superseded({ origin, issuer }: Crl, newer: Crl): FindingDetails['revocation/crl-unused'] {
@@ -108,23 +101,12 @@ function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], co
   return faults
 }
 
-function groupByScope(crls: readonly Crl[]): Crl[][] {
-  const groups = new Map<string, Crl[]>()
-  for (const crl of crls) {
-    const key = crl.scopeBytes === null ? '' : hex(crl.scopeBytes)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [crl])
-    else group.push(crl)
-  }
-  return [...groups.values()]
-}
-
 /**
- * The lists that no other one of the same scope replaces. A list of the future replaces none: until it begins, the one
- * before it is in force.
+ * The full or the delta lists that no other one replaces. A list of the future replaces none: until it begins, the one before it is
+ * in force.
  */
-function newestOf(crls: readonly Crl[], context: Context, notes: FindingCollector): Crl[] {
-  if (crls.length < 2) return [...crls]
+function newestOf(all: readonly Crl[], isDelta: boolean, context: Context, notes: FindingCollector): Crl[] {
+  const crls = all.filter((crl) => crl.isDelta === isDelta)
   const begun = crls.filter((crl) => hasBegun(crl, context))
   return crls.filter((crl) => {
     const newer = begun.find((each) => replaces(each, crl))

@@ -1,4 +1,4 @@
-/** What credentials say beyond a chain (validate-credentials.ts, validate.ts): the key, the order, and the CA of clients. */
+/** What credentials say beyond a chain (validate.ts): the key, the order, and the CA of clients. */
 import { describe, expect, it } from 'vitest'
 import { type Credentials, fromFiles, fromPem } from '../../../src/credentials/index.js'
 import { Certificate, inspectCredentials, validateCredentials, type Usage } from '../../../src/validate/index.js'

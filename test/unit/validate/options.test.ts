@@ -1,9 +1,8 @@
-/** The options of a validation and its chain (context.ts, ignorable.ts, validate-chain.ts): what they mean, and which calls are wrong. */
+/** The options of a validation and its chain (context.ts, finding.ts, validate-chain.ts): what they mean, and which calls are wrong. */
 import { describe, expect, it, vi } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { resolveContext, type ValidateOptions } from '../../../src/validate/context.js'
-import { rows } from '../../../src/validate/finding.js'
-import { isIgnorable } from '../../../src/validate/ignorable.js'
+import { isIgnorable, rows } from '../../../src/validate/finding.js'
 import { Certificate, validateChain, type ValidateChainOptions } from '../../../src/validate/index.js'
 import { HOST } from '../../support/judge-chain.js'
 import { chainPem, dns, type Minted } from '../../support/mint.js'
