@@ -2,7 +2,7 @@
 import { ExtensionId } from '../../x509/extensions.js'
 import { parseIp } from '../../x509/ip.js'
 import { coveringNameFinder, type Host, isDnsPattern, wildcardIsUsable } from '../../x509/names.js'
-import type { Context } from '../context.js'
+import type { Context, Usage } from '../context.js'
 import { NearMisses } from './near-miss.js'
 import type { FindingCollector, PathCertificate } from '../path-certificate.js'
 
@@ -16,13 +16,11 @@ const MAX_NAMES_SHOWN = 50
 export function checkNames(place: PathCertificate, context: Context, notes: FindingCollector): void {
   checkHosts(place, context.hosts, notes)
   checkSubjectAltName(place, notes)
-  const serves = context.usage === 'server' || context.usage === 'peer'
-  checkCommonName(place, serves, context.usage === 'client', notes)
+  checkCommonName(place, context.usage, notes)
 }
 
 function checkHosts(place: PathCertificate, hosts: readonly Host[], notes: FindingCollector): void {
-  if (hosts.length === 0) return
-  const names = place.certificate.subjectAltNames
+  const { subjectAltNames: names, subject } = place.certificate
   const find = coveringNameFinder(names, hosts.length)
   const covered: { host: string; name: string }[] = []
   const uncovered: Host[] = []
@@ -33,12 +31,10 @@ function checkHosts(place: PathCertificate, hosts: readonly Host[], notes: Findi
   }
   if (uncovered.length === 0) return
   const found = names.slice(0, MAX_NAMES_SHOWN).map(({ value }) => value)
-  const counts = new Map<string, number>()
-  for (const { kind } of names) counts.set(kind, (counts.get(kind) ?? 0) + 1)
-  const misses = new NearMisses(names, place.certificate.subject.commonName)
+  const misses = new NearMisses(names, subject.commonName)
   for (const host of uncovered.slice(0, MAX_NAMES_SHOWN)) {
-    const { value, kind } = host
-    const details = { host: value, kind, ...misses.of(host), found, foundOfKind: counts.get(kind) ?? 0, covered }
+    const foundOfKind = names.filter(({ kind }) => kind === host.kind).length
+    const details = { host: host.value, kind: host.kind, ...misses.of(host), found, foundOfKind, covered }
     notes.add(place, 'san/host-not-covered', details)
   }
 }
@@ -72,28 +68,25 @@ function whyUnusable(name: string): 'an IP address' | 'no host name' | 'an under
   return name.includes('_') ? 'an underscore' : null
 }
 
-/** Users that every etcd with authentication has. */
-const ETCD_USERS: ReadonlySet<string> = new Set(['root'])
+/** The user that every etcd with authentication has. */
+const ETCD_USER = 'root'
 
-function checkCommonName(place: PathCertificate, serves: boolean, isClient: boolean, notes: FindingCollector): void {
-  const { commonName } = place.certificate.subject
+function checkCommonName(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+  const { subject, subjectAltNames } = place.certificate
+  const { commonName } = subject
   if (commonName === null) {
-    if (isClient) notes.add(place, 'identity/common-name', { kind: 'missing' })
+    if (usage === 'client') notes.add(place, 'identity/common-name', { kind: 'missing' })
     return
   }
-  if (!serves) return
-  if (ETCD_USERS.has(commonName)) notes.add(place, 'identity/common-name', { kind: 'user of etcd', commonName })
-  // A host that was asked for and stands only here is already told as not covered.
-  const told = notes.notes.some(
-    ({ code, details }) => code === 'san/host-not-covered' && 'host' in details && details.host === commonName,
+  if (usage !== 'server' && usage !== 'peer') return
+  if (commonName === ETCD_USER) notes.add(place, 'identity/common-name', { kind: 'user of etcd', commonName })
+  // A host that was asked for and is only here is already reported as not covered.
+  const isReported = notes.notes.some(
+    ({ code, details }) => code === 'san/host-not-covered' && details.host === commonName,
   )
-  if (
-    !told &&
-    looksLikeHost(commonName) &&
-    !place.certificate.subjectAltNames.some((name) => name.kind !== 'dirName' && name.value === commonName)
-  ) {
+  const isListed = subjectAltNames.some((name) => name.kind !== 'dirName' && name.value === commonName)
+  if (!isReported && !isListed && looksLikeHost(commonName))
     notes.add(place, 'san/common-name-not-listed', { commonName })
-  }
 }
 
 // A single label is a name for people as often as a host; an address or a dotted name is meant as a host.

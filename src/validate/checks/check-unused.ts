@@ -10,20 +10,14 @@ import { FindingCollector, type Note, type PathCertificate } from '../path-certi
 
 /** Curves that Go reads (crypto/x509 namedCurveFromOID). */
 const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', 'P-521'])
-const REPEATED_OR_CRITICAL = 'an extension of it occurs more than once, or must not be critical'
 /** Certificates of one list whose points are looked at, which costs as much as all the rest. A bundle has a few. */
 const MAX_POINTS = 50
 /** Most certificates that findings are made of. */
 const MAX_SHOWN = 20
 
-export interface Unused {
-  /** Empty where somebody else than etcd reads them. */
-  readonly anchors: readonly Certificate[]
-  readonly intermediates: readonly Certificate[]
-}
-
+/** @param given `anchors` is empty if etcd does not read them. */
 export function checkUnused(
-  { anchors, intermediates }: Unused,
+  { anchors, intermediates }: { anchors: readonly Certificate[]; intermediates: readonly Certificate[] },
   path: readonly PathCertificate[],
   usage: Usage,
   notes: FindingCollector,
@@ -54,20 +48,19 @@ export function unreadableAnchors(anchors: readonly Certificate[], usage: 'clien
 
 /** Why Go does not read the certificate; null if it does. */
 function reasonOf(place: PathCertificate, usage: Usage): string | null {
-  const { publicKeyInfo, extensions } = place.certificate
-  const { algorithm, curve, uncompressed } = publicKeyInfo
+  const { certificate, role, index } = place
+  const { publicKeyInfo, extensions } = certificate
+  const { algorithm, curve, uncompressed, modulusBits } = publicKeyInfo
   if (algorithm === 'ECDSA' && !CURVES.has(curve)) return `its key is on the curve ${curve ?? ''}`
-  if (algorithm === 'ECDSA' && (!uncompressed || (place.index < MAX_POINTS && !place.certificate.hasReadableKey)))
+  if (algorithm === 'ECDSA' && (!uncompressed || (index < MAX_POINTS && !certificate.hasReadableKey)))
     return 'its key is not a point of its curve, uncompressed'
-  const { nameConstraints } = extensions
-  const bad = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])].find(
-    (each) => !isConstraintReadByGo(each),
-  )
+  const { permitted = [], excluded = [] } = extensions.nameConstraints ?? {}
+  const bad = [...permitted, ...excluded].find((each) => !isConstraintReadByGo(each))
   if (bad !== undefined) return `it has the malformed name constraint "${bad.value}"`
-  if ((algorithm === 'RSA' || algorithm === 'Ed25519') && !place.certificate.hasUsualKey)
+  if ((algorithm === 'RSA' || algorithm === 'Ed25519') && !certificate.hasUsualKey)
     return `the parameters of its ${algorithm} key are unusual`
   // Go reads a larger key in a CA file, and refuses to be sent one (crypto/tls checkKeySize).
-  if (place.role !== 'anchor' && algorithm === 'RSA' && (publicKeyInfo.modulusBits ?? 0) > MAX_RSA_BITS)
+  if (role !== 'anchor' && algorithm === 'RSA' && (modulusBits ?? 0) > MAX_RSA_BITS)
     return `its RSA key has more than ${String(MAX_RSA_BITS)} bits`
   if (extensions.isCritical(ExtensionId.authorityInfoAccess)) return 'it marks authorityInfoAccess as critical'
   const own = new FindingCollector()
@@ -76,8 +69,8 @@ function reasonOf(place: PathCertificate, usage: Usage): string | null {
 }
 
 /**
- * What a finding about the form of a certificate is to Go if it does not read it (crypto/x509 parseCertificate); null if it does: what
- * it does not process, it refuses only where it is used.
+ * Why Go does not read a certificate with such a finding about its form (crypto/x509 parseCertificate); null if it does: what it does
+ * not process, it refuses only if it is used.
  */
 function whyUnread({ code, severity, details }: Note): string | null {
   switch (code) {
@@ -96,6 +89,7 @@ function whyUnread({ code, severity, details }: Note): string | null {
   }
 }
 
+const REPEATED_OR_CRITICAL = 'an extension of it occurs more than once, or must not be critical'
 const UNREAD_EXTENSIONS: Readonly<Partial<Record<FindingDetails['certificate/extension-refused']['kind'], string>>> = {
   malformed: 'an extension of it is malformed',
   repeated: REPEATED_OR_CRITICAL,

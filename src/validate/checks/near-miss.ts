@@ -5,7 +5,7 @@ import type { GeneralName } from '../../x509/general-name.js'
 import { isIpv4Mapped } from '../../x509/ip.js'
 import { type Host, readHost, wildcardIsUsable } from '../../x509/names.js'
 
-/** Names that are looked at. Beyond them a host is still compared with every name, and only the explanation is shorter. */
+/** Names that an explanation considers; a host is compared with every name. */
 const MAX_NAMES = 250
 
 export interface NearMiss {
@@ -13,63 +13,60 @@ export interface NearMiss {
   readonly nearest: string | null
 }
 
-/** Explains misses of one certificate. What is read of its names is read once for all hosts. */
+const NO_SUCH_NAME: NearMiss = { reason: 'no-such-name', nearest: null }
+
+/** Explains misses of one certificate. Its names are read once for all hosts. */
 export class NearMisses {
-  readonly #names: readonly GeneralName[]
+  readonly #names: readonly {
+    readonly name: GeneralName
+    /** The host that the name would be, whatever its kind. */
+    readonly asHost: string | null
+    readonly labels: readonly string[]
+  }[]
   readonly #commonName: string | null
-  /** The host that each name would be, whatever its kind; null for none. */
-  readonly #asHosts: readonly (string | null)[]
-  readonly #labels: readonly (readonly string[])[]
 
   constructor(names: readonly GeneralName[], commonName: string | null) {
-    this.#names = names.slice(0, MAX_NAMES)
-    this.#commonName = commonName
-    this.#asHosts = this.#names.map(({ value }) => hostIn(value))
-    this.#labels = this.#names.map(({ kind, value }) => (kind === 'dns' ? value.toLowerCase().split('.') : []))
+    this.#names = names.slice(0, MAX_NAMES).map((name) => {
+      const labels = name.kind === 'dns' ? name.value.toLowerCase().split('.') : []
+      return { name, asHost: hostIn(name.value), labels }
+    })
+    this.#commonName = commonName === null ? null : hostIn(commonName)
   }
 
   of(host: Host): NearMiss {
-    const names = this.#names
-    const commonName = this.#commonName
-    const elsewhere = names.find((name, i) => name.kind !== host.kind && this.#asHosts[i] === host.value)
-    if (elsewhere !== undefined) return { reason: 'ip-written-as-dns', nearest: elsewhere.value }
-    if (commonName !== null && hostIn(commonName) === host.value) {
-      return { reason: 'only-in-common-name', nearest: null }
-    }
-    if (names.length === 0) return { reason: 'no-names-at-all', nearest: null }
+    const elsewhere = this.#names.find(({ name, asHost }) => name.kind !== host.kind && asHost === host.value)
+    if (elsewhere !== undefined) return { reason: 'ip-written-as-dns', nearest: elsewhere.name.value }
+    if (this.#commonName === host.value) return { reason: 'only-in-common-name', nearest: null }
+    if (this.#names.length === 0) return { reason: 'no-names-at-all', nearest: null }
     return (host.kind === 'dns' ? this.#ofDnsName(host.value) : this.#ofAddress(host)) ?? NO_SUCH_NAME
   }
 
   #ofAddress({ bytes }: Host): NearMiss | null {
     if (bytes === undefined) return null
-    const mapped = this.#names.find((name) => name.kind === 'ip' && isMappedForm(name.bytes, bytes))
-    return mapped === undefined ? null : { reason: 'ipv4-mapped', nearest: mapped.value }
+    const mapped = this.#names.find(({ name }) => name.kind === 'ip' && isMappedForm(name.bytes, bytes))
+    return mapped === undefined ? null : { reason: 'ipv4-mapped', nearest: mapped.name.value }
   }
 
   #ofDnsName(host: string): NearMiss | null {
-    const wildcard = this.#names.find((name) => name.kind === 'dns' && isWildcardOver(name.value, host))
+    const isOver = (name: string): boolean => name.startsWith('*.') && host.endsWith(name.slice(1).toLowerCase())
+    const wildcard = this.#names.find(({ name }) => name.kind === 'dns' && isOver(name.value))?.name
     if (wildcard !== undefined) {
       const usable = wildcardIsUsable(wildcard.value)
       return { reason: usable ? 'wildcard-too-shallow' : 'wildcard-not-usable', nearest: wildcard.value }
     }
-    const nearest = this.#nearestDnsName(host.split('.'))
-    return nearest === null ? null : { reason: 'near-miss', nearest }
-  }
-
-  /** The DNS name that shares the most leading labels with the host, at least one. */
-  #nearestDnsName(wanted: readonly string[]): string | null {
-    let best: { name: string; shared: number } | null = null
-    for (const [i, { value }] of this.#names.entries()) {
-      const labels = this.#labels[i] ?? []
+    // The name that shares the most leading labels, at least one.
+    const wanted = host.split('.')
+    let best: NearMiss | null = null
+    let most = 0
+    for (const { name, labels } of this.#names) {
       const differs = wanted.findIndex((label, at) => label !== labels[at])
       const shared = differs === -1 ? wanted.length : differs
-      if (shared > (best?.shared ?? 0)) best = { name: value, shared }
+      if (shared > most) best = { reason: 'near-miss', nearest: name.value }
+      most = Math.max(most, shared)
     }
-    return best?.name ?? null
+    return best
   }
 }
-
-const NO_SUCH_NAME: NearMiss = { reason: 'no-such-name', nearest: null }
 
 function hostIn(text: string): string | null {
   const reading = readHost(text)
@@ -80,8 +77,4 @@ function hostIn(text: string): string | null {
 function isMappedForm(a: Uint8Array, b: Uint8Array): boolean {
   const [short, long] = a.length < b.length ? [a, b] : [b, a]
   return isIpv4Mapped(long) && bytesEqual(long.subarray(12), short)
-}
-
-function isWildcardOver(name: string, host: string): boolean {
-  return name.startsWith('*.') && host.endsWith(name.slice(1).toLowerCase())
 }
