@@ -60,7 +60,7 @@ it('knows the form of a CRL', () => {
 
 const NO_TBS = 'the signed part is missing or of another type'
 const CRLF = root.pem.replaceAll('\n', '\r\n')
-const LAYOUT = (option: string, what: string): string => `layout-unusual (option "${option}", -, 1, ${what})`
+const LAYOUT = (option: string, what: string): string => `layout-unusual (option "${option}", -, ${what}, 1)`
 
 it.each<[what: string, inputs: Partial<InputValues>, ...found: string[]]>([
   ['malformed DER', { leaf: SCRAP }, `certificate/malformed (leaf, ${NO_TBS}, 2, -, -)`],
