@@ -83,8 +83,8 @@ interface Kind<T> {
   readonly maxCount: number
   readonly maxOctets: number
   readonly isRead: (value: unknown) => value is T
-  parse(der: Uint8Array, origin: string, form: CrlForm): T
-  malformed(origin: string, error: DerError, der: Uint8Array): Finding
+  readonly parse: (der: Uint8Array, origin: string, form: CrlForm) => T
+  readonly malformed: (origin: string, error: DerError, der: Uint8Array) => Finding
 }
 
 const CERTIFICATES: Kind<Certificate> = {

@@ -104,6 +104,6 @@ function ordered(known: Map<Certificate, Issuers>, candidates: readonly Candidat
 }
 
 function anchorsAndNewerFirst(a: Candidate, b: Candidate): number {
-  const age = b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime()
-  return Number(b.isAnchor) - Number(a.isAnchor) || age
+  if (a.isAnchor !== b.isAnchor) return a.isAnchor ? -1 : 1
+  return b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime()
 }
