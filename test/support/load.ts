@@ -1,4 +1,5 @@
-/** Work on an etcd that goes on while something is done to the client, and an account of what became of every bit of it. */
+/** Work on an etcd while something is done to the client, and an account of what became of all of it. */
+import { once } from 'node:events'
 import type { Etcd3, Lease, Lock, Watcher } from 'etcd3'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
 
@@ -12,7 +13,7 @@ export interface LoadOptions {
   prefix?: string
 }
 
-/** What became of the work. Empty lists and zeroes are what is hoped for. */
+/** What became of the work: empty lists are hoped for. */
 export interface Account {
   requests: number
   failed: string[]
@@ -22,20 +23,18 @@ export interface Account {
   lost: string[]
   /** Events that came twice, or out of order. */
   doubled: string[]
-  /** Leases that told of a loss, or of a keep-alive that failed. */
+  /** Leases that reported a loss, or a keep-alive that failed. */
   lapsed: string[]
   /** Locks whose key is not what it was. */
   unlocked: string[]
-  /** What watchers told of the connection below. */
+  /** What watchers reported of the connection below. */
   disconnected: string[]
-  /** Milliseconds, of every request. */
-  latencies: number[]
 }
 
 export interface Load {
   /** Requests answered so far. */
   readonly requests: number
-  /** Stops the requests, waits for what is under way, and looks at everything. Everything is let go of. */
+  /** Stops the requests, waits for what is under way, checks everything, and releases it. */
   end(): Promise<Account>
 }
 
@@ -45,17 +44,8 @@ const TTL = 20
 /** Begins to put and get, with watchers on what is put, leases and locks; all are there when it resolves. */
 export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Load> {
   const { rate, watchers: watcherCount, leases: leaseCount, locks: lockCount, prefix = 'load/' } = options
-  const account: Account = {
-    requests: 0,
-    failed: [],
-    unknown: [],
-    lost: [],
-    doubled: [],
-    lapsed: [],
-    unlocked: [],
-    disconnected: [],
-    latencies: [],
-  }
+  const noted = { failed: [], unknown: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
+  const account: Account = { requests: 0, ...noted }
   const put: string[][] = Array.from({ length: watcherCount }, () => [])
   const seen: string[][] = Array.from({ length: watcherCount }, () => [])
   const keyOf = (watcher: number): string => `${prefix}${String(watcher)}/`
@@ -103,7 +93,6 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
   const request = async (): Promise<void> => {
     const id = number
     number += 1
-    const started = performance.now()
     const target = id % watcherCount
     try {
       if (id % 2 === 0) {
@@ -114,7 +103,6 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
       const unknown = error instanceof Error && isEtcdMtlsError(error.cause, 'ERR_OUTCOME_UNKNOWN')
       account[unknown ? 'unknown' : 'failed'].push(String(error))
     }
-    account.latencies.push(performance.now() - started)
     account.requests += 1
   }
   const begun = performance.now()
@@ -161,14 +149,8 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
 }
 
 /** Resolves when etcd answers the next keep-alive of the lease, or when the lease is lost. */
-async function nextKeepAlive(lease: Lease): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      resolve()
-    }
-    lease.on('keepaliveSucceeded', done)
-    lease.on('lost', done)
-  })
+function nextKeepAlive(lease: Lease): Promise<unknown> {
+  return Promise.race([once(lease, 'keepaliveSucceeded'), once(lease, 'lost')])
 }
 
 /** Waits until each watcher has seen its last event, or for five seconds: what is missing then is lost. */
@@ -177,10 +159,4 @@ async function arrived(seen: readonly (readonly string[])[]): Promise<void> {
   while (seen.some((ids) => ids.at(-1) !== 'end') && performance.now() - started < 5000) {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-}
-
-/** A quantile of numbers, as 0.99. */
-export function quantile(numbers: readonly number[], share: number): number {
-  const sorted = [...numbers].sort((one, other) => one - other)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
