@@ -132,6 +132,10 @@ function run([program = '', ...args]: readonly string[]): { check(): void; stop(
       // With the group: `faketime` waits for a child of its own.
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
       await ended
+      // What it shares with that child is left then, and another one of the same process id would not start.
+      for (const name of ['faketime_shm_', 'sem.faketime_sem_']) {
+        rmSync(`/dev/shm/${name}${String(child.pid)}`, { force: true })
+      }
     },
   }
 }

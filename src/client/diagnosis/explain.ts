@@ -270,14 +270,24 @@ function explainTimeout(attempt: FailedAttempt): Finding {
 function explainConnect(attempt: FailedAttempt): Finding {
   const errorCode = errorCodeOf(attempt.failure.error)
   // The end of a connection that had been established, read before its beginning.
-  if (errorCode === 'ECONNRESET') return closed(attempt, false)
+  if (errorCode === 'ECONNRESET') return closed(attempt)
   return unreachable(attempt, errorCode === 'ETIMEDOUT' ? null : errorCode)
 }
 
-/** @param answered Whether the endpoint has sent anything. */
-function closed({ endpoint, failure }: FailedAttempt, answered: boolean): Finding {
-  const details = { endpoint: endpoint.url, errorCode: errorCodeOf(failure.error), answered, handshake: null }
-  return finding('endpoint/closed', details)
+/** @param isVerified After a handshake in which no certificate was requested: the server has nothing against ours. */
+function closed({ endpoint, failure }: FailedAttempt, isVerified = false): Finding {
+  const leaf = isVerified ? failure.validation?.chain[0] : undefined
+  const [subject, issuer] = [leaf?.subject, leaf?.issuer].map((name) => name?.toString() ?? 'unknown') as [
+    string,
+    string,
+  ]
+  const details = {
+    endpoint: endpoint.url,
+    errorCode: errorCodeOf(failure.error),
+    answered: !isVerified && failure.answered,
+    handshake: isVerified ? { protocol: failure.protocol ?? 'TLS', subject, issuer } : null,
+  }
+  return finding('endpoint/closed', details, leaf === undefined ? null : certificateRef(leaf, 'leaf', 0))
 }
 
 /** `host`: the name as it was looked up, with the trailing dot that it may have. */
@@ -322,7 +332,7 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
   if (isConnectionEnd(failure.error)) {
     // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
     if (failure.certificateSent === true) return closedWithoutAlert(attempt)
-    return [closed(attempt, failure.answered)]
+    return [closed(attempt)]
   }
   const detail = failure.error?.message.trim() ?? ''
   return [finding('handshake/failed', { endpoint, alert: null, errorCode, detail })]
@@ -364,8 +374,7 @@ function explainAfterHandshake(attempt: FailedAttempt): Finding[] {
     return [notHttp2(endpoint.url, protocol, detail)]
   }
   if (isConnectionEnd(failure.error)) {
-    // A server that asked for no certificate has nothing against ours.
-    if (failure.certificateSent === false) return [closedUnasked(attempt)]
+    if (failure.certificateSent === false) return [closed(attempt, true)]
     if (failure.alpn === 'h2') return closedWithoutAlert(attempt)
   }
   const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
@@ -382,8 +391,7 @@ function explainHealthCheck(attempt: FailedAttempt): Finding[] {
     if (answer.httpStatus !== 400 || certificateSent !== true) return [found]
     return [...withOwnFindings(found, attempt), ...clockOfAnswer(attempt, answer)]
   }
-  // A server that asked for no certificate has nothing against ours.
-  if (certificateSent === false) return [closedUnasked(attempt)]
+  if (certificateSent === false) return [closed(attempt, true)]
   const detail = error?.message.trim() ?? ''
   return [finding('endpoint/lost', { endpoint: url, reason: 'unanswered', detail })]
 }
@@ -393,17 +401,6 @@ function clockOfAnswer({ endpoint: { url }, validated }: FailedAttempt, { date }
   if (date === null) return []
   const reading = { endpoint: url, peer: date, own: Date.now() }
   return [clockFinding(reading, (time) => !areValid(validated, time))].filter(isClockDifference)
-}
-
-function closedUnasked({ endpoint, failure }: FailedAttempt): Finding {
-  const leaf = failure.validation?.chain[0]
-  const handshake = {
-    protocol: failure.protocol ?? 'TLS',
-    subject: leaf?.subject.toString() ?? 'unknown',
-    issuer: leaf?.issuer.toString() ?? 'unknown',
-  }
-  const details = { endpoint: endpoint.url, errorCode: errorCodeOf(failure.error), answered: false, handshake }
-  return finding('endpoint/closed', details, leaf === undefined ? null : certificateRef(leaf, 'leaf', 0))
 }
 
 function closedWithoutAlert(attempt: FailedAttempt): Finding[] {
