@@ -3,18 +3,17 @@ import { isEtcdMtlsError } from '../report/errors.js'
 import { assemble, type Inputs } from './assemble.js'
 import type { Credentials, WatchableSource } from './credentials.js'
 import { contentsOf, fingerprintOf } from './fingerprint.js'
-import { credentialsUnreadable, MaterialSource } from './source.js'
-import { Consumers, CredentialIterator } from './follow/credential-iterator.js'
-import { followFiles, type Subject } from './follow/watch.js'
 import { type WatchDirectory, watchDirectory } from './follow/change-notifier.js'
-import type { WatchTiming } from './follow/watch-options.js'
+import { Consumers, CredentialIterator } from './follow/credential-iterator.js'
 import { Debouncer } from './follow/debouncer.js'
+import { type FollowedFiles, followFiles } from './follow/watch.js'
+import type { WatchTiming } from './follow/watch-options.js'
+import { credentialsUnreadable, MaterialSource } from './source.js'
 
 /** What a source of files is made from. */
 export interface FilesOfSource {
-  /** Reads them. */
   readonly gather: () => Promise<Inputs>
-  /** Where they are now, as absolute paths. */
+  /** Where the files are now, as absolute paths. */
   readonly paths: () => readonly string[]
   readonly timing: WatchTiming
   /** Default: the operating system's watches. */
@@ -44,25 +43,21 @@ export class FileSource extends MaterialSource implements WatchableSource {
 
   /** See {@link CredentialSource}. */
   watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined> {
-    const progress = new Debouncer(this.#files.timing, this.#consumers.begin(signal, held))
-    const { timing, watchDirectory: watchBy = watchDirectory } = this.#files
-    const options = { timing, watchDirectory: watchBy }
-    return new CredentialIterator(signal, (stop) => followFiles(this.#subject(signal), progress, { ...options, stop }))
-  }
-
-  #subject(signal: AbortSignal): Subject {
-    const { gather, paths } = this.#files
-    return {
+    const { gather, paths, timing, watchDirectory: watchBy = watchDirectory } = this.#files
+    const debouncer = new Debouncer(timing, this.#consumers.begin(signal, held))
+    const files: FollowedFiles = {
       paths,
-      look: async () => {
+      read: async () => {
         const inputs = await gather()
         const contents = contentsOf(inputs)
-        return (progress, now) => progress.judge(contents, () => assemble(inputs, this.origin), now)
+        return (judge, now) => judge.judge(contents, () => assemble(inputs, this.origin), now)
       },
       fail: ({ findings }, { known }) => {
         if (known !== undefined) this.#consumers.interrupt(signal, known)
         return credentialsUnreadable(this.origin, findings)
       },
     }
+    const options = { timing, watchDirectory: watchBy }
+    return new CredentialIterator(signal, (stop) => followFiles(files, debouncer, { ...options, stop }))
   }
 }

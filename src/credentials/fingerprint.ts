@@ -1,14 +1,12 @@
-/** Whether credentials, or the inputs they are read from, are still what they were. */
+/** Whether credentials, or the inputs they are read from, have changed. */
 import { createHash, type Hash } from 'node:crypto'
 import type { Inputs } from './assemble.js'
 import type { Credentials } from './credentials.js'
 import type { Input } from './input.js'
 
 /**
- * What credentials come down to: the chain as it is sent, the public half of the key, and the sets of anchors, of both kinds, and of
- * revocation lists. Equal for credentials that do the same, whichever files or spellings of the key they came from.
- *
- * @returns SHA-256 in base64. It gives nothing away: the private half is not in it.
+ * SHA-256, in base64, of the chain as it is sent, the public half of the key, and the sets of anchors of both kinds and of CRLs.
+ * Equal for credentials that do the same, whatever files they came from.
  */
 export function fingerprintOf({ chain, key, trustAnchors, clientAnchors = [], crls }: Credentials): string {
   const hash = createHash('sha256')
@@ -24,11 +22,7 @@ export function fingerprintOf({ chain, key, trustAnchors, clientAnchors = [], cr
   return hash.digest('base64')
 }
 
-/**
- * What was read, byte by byte, or why it was not: equal contents need not be looked into twice.
- *
- * @returns SHA-256 in base64. It is over the private key too, and never shown.
- */
+/** SHA-256, in base64, of what was read, or why it was not. It includes the private key, and is never shown. */
 export function contentsOf({ ca, clientCa = null, cert, key, crl }: Omit<Inputs, 'passphrase'>): string {
   const hash = createHash('sha256')
   for (const input of [ca, clientCa, cert, key, crl]) addInput(hash, input)

@@ -1,11 +1,10 @@
 /** Reads a file of material: bounded, and never blocked by a FIFO or a device. */
-import { isError } from '../report/errors.js'
 import { constants, type Stats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
+import { isError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { finding } from './finding.js'
 
-/** What was read of a file. */
 export interface FileContent {
   readonly bytes: Buffer
   /** Permission bits, or null if the platform has none. */
@@ -29,7 +28,7 @@ export interface FileName {
  */
 export async function readMaterialFile(path: string, name: FileName, limit: number): Promise<FileContent | Finding> {
   try {
-    // Looked at before it is opened, since opening a device can have effects, and again after, since it may have been replaced.
+    // Checked before, since opening a device can have effects, and after, since the file may have been replaced.
     const before = refuse(await stat(path), name, limit)
     if (before !== null) return before
     return await readOpened(path, name, limit)
@@ -65,19 +64,14 @@ async function readOpened(path: string, name: FileName, limit: number): Promise<
   }
 }
 
-/** Why a file is not read, going by what it is; null if nothing speaks against it. */
+/** Why a file of this kind or size is not read; null if it is. */
 function refuse(stats: Stats, name: FileName, limit: number): Finding | null {
-  if (stats.isDirectory()) return finding('file/not-regular', { ...name, kind: 'directory' })
-  if (stats.isFIFO()) return finding('file/not-regular', { ...name, kind: 'FIFO' })
-  if (stats.isSocket()) return finding('file/not-regular', { ...name, kind: 'socket' })
-  if (!stats.isFile()) return finding('file/not-regular', { ...name, kind: 'device' })
-  if (stats.size > limit) {
-    return finding('file/too-large', { ...name, size: stats.size, limit })
-  }
-  return null
+  if (stats.isFile()) return stats.size > limit ? finding('file/too-large', { ...name, size: stats.size, limit }) : null
+  const other = stats.isFIFO() ? 'FIFO' : stats.isSocket() ? 'socket' : 'device'
+  return finding('file/not-regular', { ...name, kind: stats.isDirectory() ? 'directory' : other })
 }
 
-/** The finding for an error of the file system. Its code says enough; an error without a code is none of the file system. */
+/** The finding for an error of the file system. Errors without a code are thrown. */
 function fileError(error: unknown, name: FileName): Finding {
   const reason = isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : null
   if (reason === null) throw error

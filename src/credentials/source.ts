@@ -1,4 +1,4 @@
-/** The sources of this room: they gather their inputs again at each load, and print nothing but their origin. */
+/** The sources of this room: they read their inputs again at each load, and print only their origin. */
 import { once } from 'node:events'
 import { inspect } from 'node:util'
 import { EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
@@ -8,12 +8,11 @@ import { worstFirst } from '../report/severity.js'
 import { assemble, type Inputs, type MaterialReading } from './assemble.js'
 import type { Credentials, CredentialSource } from './credentials.js'
 
-/** A source that is read from inputs: texts or files. */
 export class MaterialSource implements CredentialSource {
   readonly origin: string
   /** Private, since it holds passphrases and keys. */
   readonly #gather: () => Promise<Inputs>
-  /** A source of texts gathers the same inputs each time: many clients then share what was parsed once. */
+  /** A source of PEM text has the same inputs each time: many clients share what was parsed once. */
   readonly #readings = new WeakMap<Inputs, MaterialReading>()
 
   constructor(origin: string, gather: () => Promise<Inputs>) {
@@ -27,7 +26,7 @@ export class MaterialSource implements CredentialSource {
     return credentials
   }
 
-  /** As `load`, with what was found in any case: warnings have no place in `Credentials`. */
+  /** As `load`, with all findings: `Credentials` have no warnings. */
   async read(signal?: AbortSignal): Promise<MaterialReading> {
     signal?.throwIfAborted()
     const inputs = await untilAborted(this.#gather(), signal)
@@ -46,7 +45,7 @@ export class MaterialSource implements CredentialSource {
   }
 }
 
-/** A copy of the lists: the caller may change them. Certificates and keys do not change. */
+/** A copy whose arrays the caller may change. */
 export function copyCredentials(credentials: Credentials): Credentials {
   const { trustAnchors, clientAnchors, chain, crls } = credentials
   const [leaf, ...intermediates] = chain
@@ -59,12 +58,7 @@ export function copyCredentials(credentials: Credentials): Credentials {
   }
 }
 
-/**
- * Reads any source without rejecting for bad material: the credentials, or null, and everything that was found. For sources
- * of this package that includes warnings about material that can be used.
- *
- * @throws Errors of a source other than `ERR_CREDENTIALS_UNREADABLE`, and the signal's reason, come through as they are.
- */
+/** Reads any source. It rejects with errors other than `ERR_CREDENTIALS_UNREADABLE`, and with the signal's reason. */
 export async function readSource(source: CredentialSource, signal?: AbortSignal): Promise<MaterialReading> {
   if (source instanceof MaterialSource) return source.read(signal)
   try {
@@ -75,7 +69,6 @@ export async function readSource(source: CredentialSource, signal?: AbortSignal)
   }
 }
 
-/** The error for material that cannot be used. */
 export function credentialsUnreadable(
   origin: string,
   findings: readonly Finding[],
@@ -86,7 +79,7 @@ export function credentialsUnreadable(
   return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', message, { origin, findings: [first, ...rest] })
 }
 
-/** Waits no longer than until the signal is aborted; what was begun ends by itself and cleans up behind itself. */
+/** Waits until the signal is aborted at most. The work itself continues to its end. */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
   const done = new AbortController()

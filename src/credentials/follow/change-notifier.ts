@@ -1,15 +1,15 @@
-/** Hints of the operating system that files may have changed. Whether they have is for those who look at them. */
-import { isError } from '../../report/errors.js'
+/** Reports of the operating system that files may have changed. */
 import { watch } from 'node:fs'
 import { basename } from 'node:path'
+import { isError } from '../../report/errors.js'
 import type { WatchedDirectory } from './watch-survey.js'
 
 /**
- * Watches one directory, not what is below it.
+ * Watches one directory, without those below it.
  *
- * @param onChange Told the name of the entry that changed; null if the system does not say.
- * @param onError Told that the watch has ended by itself.
- * @throws Errors of the file system, as ENOSPC where inotify's watches are used up.
+ * @param onChange Called with the name of the entry that changed; null if the system does not report it.
+ * @param onError Called when the watch ends on its own.
+ * @throws Errors of the file system, such as ENOSPC if inotify's watches are used up.
  */
 export type WatchDirectory = (
   directory: string,
@@ -17,7 +17,7 @@ export type WatchDirectory = (
   onError: () => void,
 ) => { close(): void }
 
-/** The operating system's own watches. They keep no process alive. */
+/** The operating system's watches. They do not keep the process alive. */
 export const watchDirectory: WatchDirectory = (directory, onChange, onError) => {
   const watcher = watch(directory, { persistent: false }, (_event, name) => {
     onChange(name)
@@ -27,12 +27,12 @@ export const watchDirectory: WatchDirectory = (directory, onChange, onError) => 
 
 interface OpenWatch {
   watched: WatchedDirectory
-  /** Whether it has ended, or may be that of a directory that is gone. */
+  /** Whether it has ended, or its directory may be removed. */
   stale: boolean
   close: () => void
 }
 
-/** Watches directories, and waits: for a hint, or until the time is over. Neither keeps the process alive. */
+/** Watches directories, and waits for a report or for a time. Neither keeps the process alive. */
 export class ChangeNotifier {
   readonly #watchDirectory: WatchDirectory
   readonly #open = new Map<string, OpenWatch>()
@@ -44,10 +44,7 @@ export class ChangeNotifier {
     this.#watchDirectory = watchDirectory
   }
 
-  /**
-   * Watches these directories and no others. One that cannot be watched (no right to read it, no watches left) is left out,
-   * and tried again at the next call: it gives no hints, and what changes there is found when somebody looks.
-   */
+  /** Watches these directories and no others. One that cannot be watched is left to polling, and tried again at the next call. */
   watch(directories: ReadonlyMap<string, WatchedDirectory>): void {
     if (this.#closed) return
     for (const [directory, open] of this.#open) {
@@ -60,18 +57,18 @@ export class ChangeNotifier {
     }
   }
 
-  /** Forgets what was hinted so far: what is looked at from now on has it all. */
+  /** Forgets the reports so far. */
   clear(): void {
     this.#hinted = false
   }
 
-  /** Waits for a hint, but no longer than so many milliseconds, and not at all once closed. Says whether there was one. */
+  /** Waits for a report, at most the given milliseconds, and not at all once closed. Returns whether there was one. */
   async untilHint(milliseconds: number): Promise<boolean> {
     if (!this.#hinted) await this.pause(milliseconds, { orHint: true })
     return this.#hinted
   }
 
-  /** Waits so many milliseconds, or until closed. */
+  /** Waits the given milliseconds, or until closed. */
   async pause(milliseconds: number, { orHint = false } = {}): Promise<void> {
     if (this.#closed || milliseconds <= 0) return
     let timer: NodeJS.Timeout | undefined
@@ -85,7 +82,7 @@ export class ChangeNotifier {
     this.#wake = null
   }
 
-  /** Ends all watches and whoever waits. */
+  /** Ends all watches and waits. */
   close(): void {
     this.#closed = true
     for (const [directory, open] of this.#open) this.#end(directory, open)
@@ -95,7 +92,7 @@ export class ChangeNotifier {
   #begin(directory: string, watched: WatchedDirectory): void {
     const open: OpenWatch = { watched, stale: false, close: () => undefined }
     const onChange = (name: string | null): void => {
-      // A directory that is moved or removed says so by its own name.
+      // A directory that is moved or removed reports its own name.
       const isSelf = name === basename(directory)
       if (isSelf) open.stale = true
       if (name === null || isSelf || open.watched.names.has(name)) this.#hint()

@@ -1,16 +1,13 @@
-/** One consumer of credentials that change: its iterator, and what it knows. A driver decides what it gets, and when. */
+/** One consumer of credentials that change: its iterator, and what it knows. A driver decides what it is given, and when. */
 import { setMaxListeners } from 'node:events'
 import { valueInvalid } from '../../report/option-error.js'
 import type { Credentials } from '../credentials.js'
 import { fingerprintOf } from '../fingerprint.js'
 
-/** Yields credentials until the signal is aborted. What it throws after that is ignored. */
+/** Yields credentials until the signal is aborted. Errors after that are ignored. */
 export type CredentialDriver = (stop: AbortSignal) => AsyncIterable<Credentials>
 
-/**
- * Yields what `drive` yields. Nothing runs before the first `next()`; the signal and `return()` end it at once, also while
- * the driver waits.
- */
+/** Yields what `drive` yields. Nothing runs before the first `next()`; the signal and `return()` end it at once. */
 export class CredentialIterator implements AsyncIterableIterator<Credentials, undefined, undefined> {
   readonly #stop = new AbortController()
   readonly #steps: AsyncGenerator<Credentials, undefined, undefined>
@@ -41,7 +38,7 @@ async function* iterate(
   const abort = (): void => {
     stop.abort()
   }
-  // Any number of iterators may share a signal; Node warns from the eleventh listener on.
+  // Many iterators may share a signal; Node warns from the eleventh listener on.
   setMaxListeners(0, signal)
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
@@ -57,9 +54,9 @@ async function* iterate(
 
 /** What a consumer knows. */
 export interface Known {
-  /** Fingerprint of the credentials it has; null if it has none. */
+  /** Fingerprint of its credentials; null for none. */
   readonly held: string | null
-  /** The failure that was reported to it since; null if there was none. */
+  /** The failure that was reported since; null for none. */
   readonly reported: string | null
 }
 
@@ -81,7 +78,7 @@ export class Consumers {
   }
 
   /**
-   * What a consumer knows that begins to watch; undefined if it has what is there now.
+   * What a consumer knows when it starts to watch; undefined if it has what is there now.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the signal is not one.
    */
@@ -94,7 +91,7 @@ export class Consumers {
     return { held: fingerprintOf(held), reported: null }
   }
 
-  /** Keeps what a consumer knows whose iteration ends with a failure. */
+  /** Keeps what a consumer knows when its iteration ends with a failure. */
   interrupt(signal: AbortSignal, known: Known): void {
     this.#interrupted.set(signal, known)
   }

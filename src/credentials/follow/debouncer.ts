@@ -1,4 +1,4 @@
-/** What to make of the contents of files as they were found, look by look. It reads nothing and waits for nothing. */
+/** Decides, read after read, what a consumer is given. It reads nothing and waits for nothing. */
 import type { Finding } from '../../report/finding.js'
 import type { MaterialReading } from '../assemble.js'
 import type { Credentials } from '../credentials.js'
@@ -6,28 +6,28 @@ import { fingerprintOf } from '../fingerprint.js'
 import type { Known } from './credential-iterator.js'
 import type { WatchTiming } from './watch-options.js'
 
-/** What follows from a look. */
+/** What follows from a read. */
 export type Step =
   | { readonly kind: 'give'; readonly credentials: Credentials }
   | { readonly kind: 'report'; readonly findings: readonly Finding[] }
-  /** Look again when something changes, and at this time in any case; null for no time. */
+  /** Read again when something changes, and at this time in any case; null for no time. */
   | { readonly kind: 'wait'; readonly until: number | null }
 
-/** Goes from look to look for one consumer. Times are milliseconds of a clock that never goes back. */
+/** The state of one consumer. Times are milliseconds of a monotonic clock. */
 export class Debouncer {
   readonly #timing: WatchTiming
-  /** Undefined where the consumer has what the first look finds. */
+  /** Undefined if the consumer has what the first read finds. */
   #known: Known | undefined
   #contents: string | null = null
   #reading: MaterialReading = { credentials: null, findings: [] }
   #fingerprint: string | null = null
-  /** Since when the credentials are what they are. */
+  /** Since when the credentials are the same. */
   #sameSince = 0
-  /** Since when there was nothing to give that lasted. */
+  /** Since when nothing lasted that can be given. */
   #brokenSince: number | null = null
-  /** What is wrong now, and since when it is that; null for nothing. */
+  /** The current failure, and since when it is the same; null for none. */
   #trouble: { readonly name: string; readonly since: number } | null = null
-  /** Since when there is something new that can be used, whether or not it goes on changing. */
+  /** Since when there is something new that can be used, even if it keeps changing. */
   #usableSince: number | null = null
 
   constructor(timing: WatchTiming, known: Known | undefined) {
@@ -39,12 +39,7 @@ export class Debouncer {
     return this.#known
   }
 
-  /**
-   * Checks one look.
-   *
-   * @param contents Equal for equal contents.
-   * @param read Makes something of the contents; called only where they differ from those of the last look.
-   */
+  /** @param read Reads the contents; called only if `contents` differs from the last call. */
   judge(contents: string, read: () => MaterialReading, now: number): Step {
     if (contents !== this.#contents) {
       this.#reading = read()
@@ -66,7 +61,7 @@ export class Debouncer {
     }
     this.#trouble = null
     this.#usableSince ??= now
-    // What never stops changing is given all the same, at long intervals, as long as it fits together.
+    // What never stops changing is given, too, at long intervals, as long as it fits together.
     const due = Math.min(this.#sameSince + this.#timing.quiet, this.#usableSince + this.#timing.settle)
     if (now < due) return { kind: 'wait', until: due }
     this.#settled()
@@ -93,7 +88,7 @@ export class Debouncer {
   }
 }
 
-/** What is wrong and where, without what changes while a file grows. */
+/** The codes and files of the errors, without what changes while a file grows. */
 function troubleOf(findings: readonly Finding[]): string {
   const errors = findings.filter(({ severity }) => severity === 'error')
   const named = errors.map(({ code, details }) => {

@@ -1,11 +1,11 @@
-/** How closely a source follows its files. */
+/** The option `watch` of sources. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { MAX_DELAY, parseDuration } from '../../report/duration.js'
 
 /** How `watch()` of a source follows its files. The defaults suit local files, mounted secrets and NFS. */
 export interface WatchOptions {
   /**
-   * How often the files are looked at where the operating system tells nothing: on NFS and other network file systems, in
+   * How often the files are polled, since the operating system may report nothing: on NFS and other network file systems, in
    * some containers, or when its watches are used up. At least `'100ms'`. Default: `'10s'`.
    */
   pollInterval?: string | undefined
@@ -20,14 +20,11 @@ export interface WatchOptions {
 export interface WatchTiming {
   readonly pollInterval: number
   readonly settle: number
-  /** How long contents have to stay the same before they count, and the least time between two looks at them. */
+  /** How long contents must stay the same before they count, and the least time between two reads. */
   readonly quiet: number
 }
 
-/**
- * Long enough that what a program writes in one go is seen as one change, and that files which change all the time are read
- * four times a second at most; short enough to be no part of anybody's waiting.
- */
+/** Long enough that the files that a program writes together are one change, short enough not to be noticed. */
 const QUIET = 250
 
 /**

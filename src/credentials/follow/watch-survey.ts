@@ -1,20 +1,19 @@
-/** Follows the ways to files: which directories to watch for a change of them, and by what a change shows. */
+/** Follows the paths to files: which directories to watch, and a signature that differs after a change. */
 import { lstat, readlink } from 'node:fs/promises'
-import { isError } from '../../report/errors.js'
 import { dirname, join, parse, sep } from 'node:path'
+import { isError } from '../../report/errors.js'
 
-/** A directory that holds something the files depend on. */
+/** A directory that holds something that the files depend on. */
 export interface WatchedDirectory {
-  /** Tells it from another directory that takes its place. */
+  /** Differs for another directory that takes its place. */
   readonly identity: string
-  /** The files, the links on the way to them, and what is missing. */
+  /** The files, the links in the paths to them, and what is missing. */
   readonly names: ReadonlySet<string>
 }
 
-/** The ways to some files, as they are now. */
 export interface Survey {
   readonly directories: ReadonlyMap<string, WatchedDirectory>
-  /** Differs where a link does, or a file's inode, size or time of change. */
+  /** Differs if a link does, or a file's inode, size or time of change. */
   readonly signature: string
 }
 
@@ -23,7 +22,7 @@ interface Trace {
   readonly signature: string
 }
 
-/** Follows the ways to all files. Never rejects for what is or is not there. */
+/** Follows the paths to all files. Never rejects for what exists or does not. */
 export async function survey(paths: readonly string[]): Promise<Survey> {
   const traces = await Promise.all(paths.map((path) => trace(path)))
   const names = new Map<string, Set<string>>()
@@ -39,10 +38,10 @@ export async function survey(paths: readonly string[]): Promise<Survey> {
   return { directories: new Map(directories), signature: traces.map(({ signature }) => signature).join('\n') }
 }
 
-/** Most links followed on one way, as Linux has it (MAXSYMLINKS). */
+/** Most links followed in one path, as in Linux (MAXSYMLINKS). */
 const MAX_LINKS = 40
 
-/** Goes along one absolute path, name by name, as the operating system does. */
+/** Resolves one absolute path, name by name, as the operating system does. */
 async function trace(path: string): Promise<Trace> {
   const { root } = parse(path)
   const places: { directory: string; name: string }[] = []
@@ -80,13 +79,13 @@ function split(path: string, root: string): string[] {
 
 interface Entry {
   readonly identity: string
-  /** Changes with the contents. The time of the inode's last change is in it, which no program can set back. */
+  /** Changes with the contents. It includes the time of the inode's last change, which no program can set back. */
   readonly version: string
-  /** Where a symbolic link leads; null for everything else. */
+  /** The target of a symbolic link; null for everything else. */
   readonly target: string | null
 }
 
-/** An entry of a directory, or the code of the error that kept it from being looked at. */
+/** An entry of a directory, or the code of the error. */
 async function lookAt(path: string): Promise<Entry | string> {
   try {
     const stats = await lstat(path, { bigint: true })

@@ -1,24 +1,24 @@
-/** Follows files for one consumer: looks at them when something hints at a change, and from time to time in any case. */
+/** Follows files for one consumer: reads them when the system reports a change, and polls from time to time. */
 import type { Credentials } from '../credentials.js'
 import { untilAborted } from '../source.js'
 import { ChangeNotifier, type WatchDirectory } from './change-notifier.js'
-import type { WatchTiming } from './watch-options.js'
 import type { Debouncer, Step } from './debouncer.js'
+import type { WatchTiming } from './watch-options.js'
 import { survey } from './watch-survey.js'
 
 /** The files that are followed. */
-export interface Subject {
+export interface FollowedFiles {
   /** Where the files are now, as absolute paths. */
   readonly paths: () => readonly string[]
-  /** Reads them, and hands what was found to `progress`. */
-  readonly look: () => Promise<(progress: Debouncer, now: number) => Step>
-  /** The error for a step that reports trouble. The consumer's iteration ends with it. */
-  readonly fail: (step: Step & { kind: 'report' }, progress: Debouncer) => Error
+  /** Reads them; the result passes what was read to a debouncer. */
+  readonly read: () => Promise<(debouncer: Debouncer, now: number) => Step>
+  /** The error for a step that reports a failure. The iteration ends with it. */
+  readonly fail: (step: Step & { kind: 'report' }, debouncer: Debouncer) => Error
 }
 
 /**
- * Times of change are this coarse in some file systems (FAT two seconds, older NFS and HFS one): what changed twice in that
- * time looks the same, so files are read once more after it.
+ * Some file systems store times this coarsely (FAT two seconds, older NFS and HFS one): a second change in that time is not
+ * visible, so files are read once more after it.
  */
 const COARSEST_CLOCK = 3000
 
@@ -28,78 +28,72 @@ interface FollowOptions {
   readonly stop: AbortSignal
 }
 
-/**
- * Yields credentials as `progress` decides. Between two calls the directories stay watched and nothing is read.
- */
+/** Yields credentials as the debouncer decides. Between two calls the directories stay watched and nothing is read. */
 export async function* followFiles(
-  subject: Subject,
-  progress: Debouncer,
+  files: FollowedFiles,
+  debouncer: Debouncer,
   { timing, watchDirectory, stop }: FollowOptions,
 ): AsyncGenerator<Credentials, undefined, undefined> {
-  const hints = new ChangeNotifier(watchDirectory)
+  const notifier = new ChangeNotifier(watchDirectory)
   stop.addEventListener('abort', () => {
-    hints.close()
+    notifier.close()
   })
   try {
-    const poller = new FilePoller(subject, timing, hints, stop)
+    const poller = new FilePoller(files, timing, notifier, stop)
     for (;;) {
-      const judge = await poller.look()
-      const step = judge(progress, performance.now())
+      const judge = await poller.read()
+      const step = judge(debouncer, performance.now())
       if (step.kind === 'give') yield step.credentials
-      else if (step.kind === 'report') throw subject.fail(step, progress)
+      else if (step.kind === 'report') throw files.fail(step, debouncer)
       else await poller.rest(step.until)
     }
   } finally {
-    hints.close()
+    notifier.close()
   }
 }
 
-/** Looks at the files, and rests until that may be worth it again. */
 class FilePoller {
-  readonly #subject: Subject
+  readonly #files: FollowedFiles
   readonly #timing: WatchTiming
-  readonly #hints: ChangeNotifier
+  readonly #notifier: ChangeNotifier
   readonly #stop: AbortSignal
   #signature: string | null = null
-  /** When the signature was first seen to be what it is. */
+  /** When the signature was first seen. */
   #changedAt = 0
-  #lookedAt = -Infinity
+  #readAt = -Infinity
 
-  constructor(subject: Subject, timing: WatchTiming, hints: ChangeNotifier, stop: AbortSignal) {
-    this.#subject = subject
+  constructor(files: FollowedFiles, timing: WatchTiming, notifier: ChangeNotifier, stop: AbortSignal) {
+    this.#files = files
     this.#timing = timing
-    this.#hints = hints
+    this.#notifier = notifier
     this.#stop = stop
   }
 
-  /**
-   * Looks at the files, but not too soon after the last look: files that change all the time are not read all the time, and
-   * of a burst the end is seen. Watches first and reads then, so that no change falls between the two.
-   */
-  async look(): Promise<Awaited<ReturnType<Subject['look']>>> {
-    await this.#hints.pause(this.#lookedAt + this.#timing.quiet - performance.now())
-    this.#hints.clear()
+  /** Reads the files after the quiet time. Watches first and reads then, so that no change falls between the two. */
+  async read(): Promise<Awaited<ReturnType<FollowedFiles['read']>>> {
+    await this.#notifier.pause(this.#readAt + this.#timing.quiet - performance.now())
+    this.#notifier.clear()
     await this.#survey()
-    this.#lookedAt = performance.now()
-    return this.#unlessStopped(() => this.#subject.look())
+    this.#readAt = performance.now()
+    return this.#unlessStopped(() => this.#files.read())
   }
 
-  /** Rests until a hint, until the files look different from outside, or until the given time. */
+  /** Rests until a report, until the files look different, or until the given time. */
   async rest(until: number | null): Promise<void> {
     const { pollInterval } = this.#timing
     for (;;) {
       const left = until === null ? pollInterval : until - performance.now()
-      const hinted = await this.#hints.untilHint(Math.min(left, pollInterval))
-      if (hinted || (until !== null && left <= pollInterval)) return
+      const isReported = await this.#notifier.untilHint(Math.min(left, pollInterval))
+      if (isReported || (until !== null && left <= pollInterval)) return
       await this.#survey()
-      // Changed since the last look, or so shortly before it that another change after it would not show.
-      if (this.#lookedAt - this.#changedAt < COARSEST_CLOCK) return
+      // Changed since the last read, or so shortly before it that another change would not show.
+      if (this.#readAt - this.#changedAt < COARSEST_CLOCK) return
     }
   }
 
   async #survey(): Promise<void> {
-    const { directories, signature } = await this.#unlessStopped(() => survey(this.#subject.paths()))
-    this.#hints.watch(directories)
+    const { directories, signature } = await this.#unlessStopped(() => survey(this.#files.paths()))
+    this.#notifier.watch(directories)
     if (signature === this.#signature) return
     this.#signature = signature
     this.#changedAt = performance.now()
