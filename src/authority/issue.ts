@@ -9,7 +9,6 @@ import {
   END_ENTITY_CONSTRAINTS,
   keyIdentifier,
   writeAuthorityKeyIdentifier,
-  writeCertificate,
   writeExtendedKeyUsage,
   writeKeyUsage,
   writeSubjectAltName,
@@ -17,6 +16,7 @@ import {
   writeTbsCertificate,
 } from '../x509/certificate-writer.js'
 import { Certificate } from '../x509/certificate.js'
+import { writeSigned } from '../x509/der-writer.js'
 import { DerReader, Tag } from '../x509/der.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import { keyUsageFor } from './algorithms.js'
@@ -180,5 +180,5 @@ export async function signCertificate(signer: SigningKey, contents: CertificateC
   const tbs = writeTbsCertificate({ ...fields, ...lifetime, signatureAlgorithm: signer.scheme.identifier })
   const signature = await signer.sign(tbs)
   // A copy: otherwise the certificate keeps a part of Node's shared buffer pool alive.
-  return Certificate.parse(new Uint8Array(writeCertificate(tbs, signer.scheme.identifier, signature)), origin)
+  return Certificate.parse(new Uint8Array(writeSigned(tbs, signer.scheme.identifier, signature)), origin)
 }

@@ -10,7 +10,8 @@ import { findingMaker } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { Certificate, serialText } from '../x509/certificate.js'
 import { reasonNumber } from '../x509/crl/crl-entries.js'
-import { type RevokedCertificate, writeCertificateList, writeTbsCertList } from '../x509/crl/crl-writer.js'
+import { type RevokedCertificate, writeTbsCertList } from '../x509/crl/crl-writer.js'
+import { writeSigned } from '../x509/der-writer.js'
 import { Crl } from '../x509/crl/crl.js'
 import { isIssuedBy, type Issuer, keyFingerprint } from './issuer.js'
 import {
@@ -192,7 +193,7 @@ async function nextCrl(
     authorityKeyIdentifier: issuer.keyIdentifier,
     number,
   })
-  const der = writeCertificateList(tbs, signer.scheme.identifier, await signer.sign(tbs))
+  const der = writeSigned(tbs, signer.scheme.identifier, await signer.sign(tbs))
   const crl = Crl.parse(new Uint8Array(der), `CRL ${String(number)} of ${certificate.subject.toString()}`)
   if (!crl.isSignedBy(certificate)) throw issueRefused("The CRL's signature does not verify with the authority's key")
   await settings.ledger.append([{ kind: 'crl', number, issuer: id, at: now }])

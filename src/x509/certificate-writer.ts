@@ -1,12 +1,12 @@
-/** Writes certificates (RFC 5280 section 4.1) and the extensions that those of our own carry. */
+/** Writes certificates (RFC 5280 section 4.1) and their extensions. */
 import { createHash } from 'node:crypto'
 import { contextTag, Tag } from './der.js'
-import { bitString, element, namedBits, octetString, oid, sequence, time, TRUE, unsignedInteger } from './der-writer.js'
-import { ExtensionId, KEY_USAGES, type KeyUsage } from './extensions.js'
+import { element, namedBits, octetString, oid, sequence, time, TRUE, unsignedInteger } from './der-writer.js'
+import { ExtensionId, KEY_USAGES, type KeyUsage, PURPOSES } from './extensions.js'
 import type { Host } from './names.js'
 import { publicKeyBits } from './keys/public-key.js'
 
-/** What goes into the signed part. Names, keys and algorithms are whole DER elements. */
+/** The fields of the signed part. Names, keys and algorithms are whole DER elements. */
 export interface CertificateFields {
   /** Bytes of the positive serial number, most significant first. */
   serial: Uint8Array
@@ -16,7 +16,7 @@ export interface CertificateFields {
   notAfter: Date
   subject: Uint8Array
   spki: Uint8Array
-  /** Whole Extension elements, in the order in which they shall stand. */
+  /** Whole Extension elements, in their order. */
   extensions: readonly Uint8Array[]
 }
 
@@ -39,15 +39,6 @@ export function writeTbsCertificate(fields: CertificateFields): Buffer<ArrayBuff
   )
 }
 
-/** The whole certificate around its signed part. */
-export function writeCertificate(
-  tbs: Uint8Array,
-  signatureAlgorithm: Uint8Array,
-  signature: Uint8Array,
-): Buffer<ArrayBuffer> {
-  return sequence(tbs, signatureAlgorithm, bitString(signature))
-}
-
 /** One attribute of a distinguished name: its OBJECT IDENTIFIER and its text. */
 export interface NamePart {
   readonly type: string
@@ -56,12 +47,10 @@ export interface NamePart {
 
 const COUNTRY = '2.5.4.6'
 const COMMON_NAME = '2.5.4.3'
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 
-/** Encoded once: each certificate holds the same few. */
+/** Encoded once: each certificate has the same few. */
 const USUAL_OIDS: ReadonlyMap<string, Uint8Array> = new Map(
-  [...Object.values(ExtensionId), COMMON_NAME, SERVER_AUTH, CLIENT_AUTH].map((id) => [id, oid(id)]),
+  [...Object.values(ExtensionId), COMMON_NAME, ...Object.keys(PURPOSES)].map((id) => [id, oid(id)]),
 )
 
 function encodedOid(id: string): Uint8Array {
@@ -74,7 +63,7 @@ export function writeDistinguishedName(parts: readonly NamePart[]): Buffer<Array
 }
 
 function writeRelativeName({ type, text }: NamePart): Buffer<ArrayBuffer> {
-  // RFC 5280 section 4.1.2.4 wants UTF8String, and for the country's two letters PrintableString (appendix A.1).
+  // RFC 5280 section 4.1.2.4 requires UTF8String, and appendix A.1 PrintableString for the country.
   const tag = type === COUNTRY ? Tag.printableString : Tag.utf8String
   return element(Tag.set, sequence(encodedOid(type), element(tag, Buffer.from(text, 'utf8'))))
 }
@@ -84,7 +73,7 @@ export function writeExtension(id: string, value: Uint8Array, critical: boolean)
   return sequence(encodedOid(id), ...(critical ? [TRUE] : []), octetString(value))
 }
 
-/** basicConstraints of a certificate that is no CA: critical, and empty because FALSE is the default (X.690 section 11.5). */
+/** basicConstraints of a certificate that is not a CA: critical, and empty because FALSE is the default (X.690 section 11.5). */
 export const END_ENTITY_CONSTRAINTS = writeExtension(ExtensionId.basicConstraints, sequence(), true)
 
 /** basicConstraints of a CA: critical (RFC 5280 section 4.2.1.9). */
@@ -139,10 +128,7 @@ function writeGeneralName(host: Host): Buffer<ArrayBuffer> {
   return element(tag, host.bytes ?? Buffer.from(host.value, 'latin1'))
 }
 
-/**
- * The key identifier of RFC 5280 section 4.2.1.2, method 1: SHA-1 over the bits of the public key, as openssl and most
- * others make it. It is a name by which chains are built, not a proof of anything.
- */
+/** The key identifier of RFC 5280 section 4.2.1.2, method 1: SHA-1 over the bits of the public key. It is only a name. */
 export function keyIdentifier(spki: Uint8Array): Buffer<ArrayBuffer> {
   return createHash('sha1').update(publicKeyBits(spki)).digest()
 }

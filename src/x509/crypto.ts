@@ -1,7 +1,4 @@
-/**
- * node:crypto for the files that the validator loads: fetched when it is first used, since it is a fifth of what importing
- * the validator would cost.
- */
+/** node:crypto on first use: it is a fifth of the cost of importing the validator. */
 import type * as NodeCrypto from 'node:crypto'
 
 export function crypto(): typeof NodeCrypto {

@@ -1,4 +1,4 @@
-/** Writes DER (ITU-T X.690): the few forms that certificates of our own are made of. The reader is in der.ts. */
+/** Writes DER (ITU-T X.690): the forms that our certificates and CRLs need. */
 import { Tag } from './der.js'
 
 /** One element: identifier byte, length in its shortest form, contents. */
@@ -38,7 +38,7 @@ export function bitString(octets: Uint8Array): Buffer<ArrayBuffer> {
   return element(Tag.bitString, NO_UNUSED_BITS, octets)
 }
 
-/** A BIT STRING of named bits: trailing zero bits are left off (X.690 section 11.2.2). Bits above 7 are not written here. */
+/** A BIT STRING of named bits up to 7, without trailing zero bits (X.690 section 11.2.2). */
 export function namedBits(bits: readonly number[]): Buffer<ArrayBuffer> {
   const octet = bits.reduce((sum, bit) => sum | (0x80 >> bit), 0)
   const unused = 7 - Math.max(...bits)
@@ -69,13 +69,19 @@ function base128(arc: number): number[] {
   return octets
 }
 
-/**
- * A Time of RFC 5280 section 4.1.2.5: UTCTime through the year 2049, GeneralizedTime from 2050 on, and before 1950, which
- * UTCTime has no digits for. Fractions of a second are cut off.
- */
+/** A Time (RFC 5280 section 4.1.2.5): UTCTime from 1950 to 2049, else GeneralizedTime. Fractions of a second are cut off. */
 export function time(date: Date): Buffer<ArrayBuffer> {
   const text = `${date.toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`
   const year = date.getUTCFullYear()
   const short = year >= 1950 && year < 2050
   return element(short ? Tag.utcTime : Tag.generalizedTime, Buffer.from(short ? text.slice(2) : text, 'latin1'))
+}
+
+/** A signed part with its algorithm and signature: a certificate or a CRL. */
+export function writeSigned(
+  tbs: Uint8Array,
+  signatureAlgorithm: Uint8Array,
+  signature: Uint8Array,
+): Buffer<ArrayBuffer> {
+  return sequence(tbs, signatureAlgorithm, bitString(signature))
 }

@@ -5,7 +5,7 @@ import { bytesEqual, DerError, DerReader, oidText, Tag } from './der.js'
 
 const COMMON_NAME = '2.5.4.3'
 
-// RFC 4514 section 3, and what else is seen in certificates of this field.
+// RFC 4514 section 3, and others that are common.
 const SHORT_NAMES: Readonly<Record<string, string>> = {
   '2.5.4.3': 'CN',
   '2.5.4.4': 'SN',
@@ -27,13 +27,13 @@ export interface NameAttribute {
   readonly type: string
   /** The text, or null if the value is not a string that can be read. */
   readonly text: string | null
-  /** Whether the value is no string of its kind, or of a kind that Go does not read: it refuses the certificate then. */
+  /** Whether the value is malformed, or of a kind that Go does not read: Go refuses the certificate. */
   readonly malformed: boolean
   /** The value's element, header included. */
   readonly raw: Uint8Array
 }
 
-/** Longest name read, in bytes. Real ones have a tenth of it: RFC 5280 appendix A bounds most attributes to 64 characters. */
+/** Longest name read, in bytes. RFC 5280 appendix A bounds most attributes to 64 characters. */
 export const MAX_NAME_OCTETS = 4096
 
 /** Most attributes read of one name. Real ones have about five. */
@@ -95,13 +95,13 @@ export class DistinguishedName {
     return bytesEqual(this.raw, other.raw) || this.key === other.key
   }
 
-  /** {@link raw} as a text of one character for each byte, for use as a key: the same for names of the same bytes. */
+  /** {@link raw} as a string, for use as a key: the same for names of the same bytes. */
   get octets(): string {
     this.#binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
     return this.#binary
   }
 
-  /** A text that is the same for names that are the same by RFC 5280 section 7.1. */
+  /** A string that is the same for names that are the same by RFC 5280 section 7.1. */
   get key(): string {
     this.#canonical ??= this.relativeNames.map(relativeNameKey).join('/')
     return this.#canonical
@@ -132,10 +132,7 @@ export function relativeNameKey(attributes: readonly NameAttribute[]): string {
     .join('+')
 }
 
-/**
- * More combining characters in a row than any text has (UAX #15 section 13, Stream-Safe Text Format). Sorting them takes
- * time by the square of their count. The two of half width become combining ones.
- */
+/** More combining characters in a row than real text has (UAX #15 section 13): sorting them takes quadratic time. */
 const ENDLESS_MARKS = /[\p{M}\uff9e\uff9f]{31}/u
 
 // RFC 4518 as RFC 5280 section 7.1 cites it: compatibility forms, case and inner white space do not count.
@@ -168,7 +165,7 @@ export function readAttributes(set: DerReader): NameAttribute[] {
   return attributes
 }
 
-// A type that is no OBJECT IDENTIFIER still has a place in the name; it is shown and compared by its bytes.
+// A type that is not an OBJECT IDENTIFIER is shown and compared by its bytes.
 function attributeType(content: Uint8Array): string {
   try {
     return oidText(content, 'attribute type', 0)

@@ -66,7 +66,7 @@ const MAX_ITEMS = 100
 const MAX_KEY_IDENTIFIER = 1024
 
 /** Purposes of extendedKeyUsage that are shown by name. */
-const PURPOSES: Readonly<Record<string, string>> = {
+export const PURPOSES: Readonly<Record<string, string>> = {
   '1.3.6.1.5.5.7.3.1': 'serverAuth',
   '1.3.6.1.5.5.7.3.2': 'clientAuth',
   '1.3.6.1.5.5.7.3.3': 'codeSigning',

@@ -1,7 +1,4 @@
-/**
- * IP addresses between their spellings and their bytes. Read here and not by node:net, which would be a good part of what
- * importing the validator costs.
- */
+/** IP addresses, read and written. Without node:net, which would be a large part of the cost of importing the validator. */
 
 /** The longest spelling: six groups of hexadecimal digits and an IPv4 address. */
 const MAX_LENGTH = 'ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255'.length
@@ -14,7 +11,7 @@ export function parseIp(text: string): Uint8Array | null {
 
 function parseIpv4(text: string): Uint8Array | null {
   const parts = text.split('.')
-  // No leading zeros: to some readers they say that the number is octal.
+  // Without leading zeros, which some readers take for octal numbers.
   const areOctets = parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
   return areOctets ? Uint8Array.from(parts, Number) : null
 }
@@ -25,7 +22,7 @@ function parseIpv6(text: string): Uint8Array | null {
   const tail = octetsOf(end ?? '', true)
   if (head === null || tail === null || more.length > 0) return null
   const left = 16 - head.length - tail.length
-  // A double colon stands for one group of zeros at least.
+  // A double colon is at least one group of zeros.
   if (end === undefined ? left !== 0 : left < 2) return null
   return Uint8Array.from([...head, ...Array<number>(left).fill(0), ...tail])
 }

@@ -23,17 +23,14 @@ export function readTime(reader: DerReader, what: string): Date {
   const time = new Date(Date.UTC(year, month - 1, day, hour, minute, second))
   // Date.UTC reads the years 0–99 as 1900–1999.
   if (year < 100) time.setUTCFullYear(year, month - 1, day)
-  // A day that its month has not is one of another month.
+  // A day that its month does not have is a day of the next month.
   const dateIsReal = hasDay(month, day) || time.getUTCMonth() === month - 1
   if (!dateIsReal || hour > 23 || minute > 59 || second > 59)
     throw new DerError(`${what} is a date or time that does not exist`, start)
   return time
 }
 
-/**
- * Whether {@link readTime} reads an element, told without making anything, for lists of 100,000 times. It may say no to
- * a time that exists (the 29th of February, which not every year has); never yes to one that does not.
- */
+/** Whether {@link readTime} reads an element, without making a Date, for CRLs. It refuses the 29th of February of every year. */
 export function isTime(bytes: Uint8Array, tag: number, contentStart: number, end: number): boolean {
   const yearDigits = yearDigitsOf(tag)
   if (yearDigits === 0 || end - contentStart !== yearDigits + 11 || bytes[end - 1] !== 0x5a) return false
@@ -58,7 +55,7 @@ function twoDigits(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) * 10 + (bytes[at + 1] ?? 0) - 0x30 * 11
 }
 
-/** Days that every month of this number has, from 1. */
+/** The last day that a month has in every year, from month 1. */
 const MOST_DAYS = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /** Whether the month has this day in every year. */

@@ -1,7 +1,6 @@
 /**
- * What a server shows of itself in the first flight of TLS 1.2, read off the wire, where it is not encrypted yet: its chain,
- * and the names of the CAs whose clients it accepts (RFC 5246 sections 7.4.2 and 7.4.4). Node tells the latter to nobody,
- * and the former only after a handshake that was not refused.
+ * The first flight of a server in TLS 1.2, which is not encrypted: its chain, and the names of the CAs whose clients it accepts
+ * (RFC 5246 sections 7.4.2 and 7.4.4). Node does not expose the names, and the chain only after a handshake that succeeded.
  */
 import { DerReader } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
@@ -18,17 +17,12 @@ const HANDSHAKE_RECORD = 22
 const CERTIFICATE = 11
 const CERTIFICATE_REQUEST = 13
 const SERVER_HELLO_DONE = 14
-/** Most bytes looked at: a chain and the names of some hundred CAs. */
+/** Most bytes read: a chain and the names of some hundred CAs. */
 const MAX_OCTETS = 256 * 1024
-/** Most names and certificates that are reported. */
+/** Most names and certificates returned. */
 const MAX_ENTRIES = 200
 
-/**
- * Reads the flight, piece by piece.
- *
- * @returns After each piece: the flight once it is complete; null if it is none that can be read, as an alert or TLS 1.3;
- * `undefined` while that is still open.
- */
+/** Reads a flight in pieces: returns the flight once it is complete, null for anything else, `undefined` while more is needed. */
 export function flightReader(): (piece: Uint8Array) => ServerFlight | null | undefined {
   let records = Buffer.alloc(0)
   let messages = Buffer.alloc(0)

@@ -1,6 +1,6 @@
 /**
- * Whether Go reads a URI of a subject alternative name. Where it does not, it refuses the whole certificate
- * (crypto/x509 parseSANExtension, by net/url Parse), whatever the URI is there for.
+ * Whether Go reads a URI of a subject alternative name (net/url Parse). If it does not, it refuses the whole certificate
+ * (crypto/x509 parseSANExtension).
  */
 
 /** Why Go does not read the URI, as the end of "a URI that …"; null if it does. */

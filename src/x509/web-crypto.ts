@@ -1,9 +1,9 @@
-/**
- * What is required of a Web Crypto implementation, as a type of our own: the standard ones are in TypeScript's DOM library,
- * which a Node program need not load. Node's `crypto.webcrypto` and @peculiar/webcrypto's `Crypto` both fit.
- */
+/** The required part of Web Crypto: TypeScript has its types in the DOM library, which a Node program need not load. */
 
-/** A Web Crypto implementation. A key of one implementation is never passed to another. */
+/**
+ * A Web Crypto implementation, such as Node's `crypto.webcrypto` or @peculiar/webcrypto's `Crypto`. A key of one implementation
+ * is never passed to another.
+ */
 export interface WebCrypto {
   /** The part of `SubtleCrypto` that is used. */
   readonly subtle: {

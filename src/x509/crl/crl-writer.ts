@@ -1,6 +1,6 @@
-/** Writes certificate revocation lists (RFC 5280 section 5.1). The reader is in crl.ts. */
+/** Writes CRLs (RFC 5280 section 5.1). */
 import { contextTag, Tag } from '../der.js'
-import { bitString, element, octetString, oid, sequence, time, unsignedInteger } from '../der-writer.js'
+import { element, octetString, oid, sequence, time, unsignedInteger } from '../der-writer.js'
 import { ExtensionId } from '../extensions.js'
 
 /** A revoked certificate. */
@@ -8,11 +8,11 @@ export interface RevokedCertificate {
   /** Bytes of the serial number, most significant first. */
   readonly serial: Uint8Array
   readonly revokedAt: Date
-  /** A CRLReason by its number (RFC 5280 section 5.3.1); null for none, as section 5.3.1 wants it for "unspecified". */
+  /** A CRLReason by its number (RFC 5280 section 5.3.1); null for none, also for "unspecified". */
   readonly reasonCode: number | null
 }
 
-/** What goes into the signed part. Names and algorithms are whole DER elements. */
+/** The fields of the signed part. Names and algorithms are whole DER elements. */
 export interface CrlFields {
   readonly signatureAlgorithm: Uint8Array
   readonly issuer: Uint8Array
@@ -39,7 +39,7 @@ export function writeTbsCertList(fields: CrlFields): Buffer<ArrayBuffer> {
     fields.issuer,
     time(fields.thisUpdate),
     time(fields.nextUpdate),
-    // The list is left out where it is empty (section 5.1.2.6): Go refuses an empty one.
+    // Absent if it is empty (section 5.1.2.6): Go refuses an empty list.
     ...(fields.revoked.length === 0 ? [] : [sequence(Buffer.concat(fields.revoked.map(writeEntry)))]),
     element(
       contextTag(0, 'constructed'),
@@ -49,15 +49,6 @@ export function writeTbsCertList(fields: CrlFields): Buffer<ArrayBuffer> {
       ),
     ),
   )
-}
-
-/** The whole list around its signed part. */
-export function writeCertificateList(
-  tbs: Uint8Array,
-  signatureAlgorithm: Uint8Array,
-  signature: Uint8Array,
-): Buffer<ArrayBuffer> {
-  return sequence(tbs, signatureAlgorithm, bitString(signature))
 }
 
 function writeEntry({ serial, revokedAt, reasonCode }: RevokedCertificate): Buffer<ArrayBuffer> {
