@@ -1,353 +1,421 @@
-/** One fault at a time, in flags and in variables: it is found, and nothing else is. */
+/** One fault at a time: it is found, in every form, with its severity, and nothing else is. */
 import { describe, expect, it } from 'vitest'
+import { readExplanations } from '../../../../.config/lib/findings-page.mjs'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
+import { root } from '../../../support/compiled.js'
+import { memberFlags, memberOptions, NO_PEER_TLS, NO_TLS } from '../../../support/member-flags.js'
 import { findingOf } from '../../../support/refused.js'
 
-const GOOD: Readonly<Record<string, string>> = {
-  name: 'e1',
-  'listen-client-urls': 'https://10.0.0.1:2379',
-  'advertise-client-urls': 'https://10.0.0.1:2379',
-  'listen-peer-urls': 'https://10.0.0.1:2380',
-  'initial-advertise-peer-urls': 'https://10.0.0.1:2380',
-  'initial-cluster': 'e1=https://10.0.0.1:2380,e2=https://10.0.0.2:2380',
-  'cert-file': '/s.crt',
-  'key-file': '/s.key',
-  'trusted-ca-file': '/ca.crt',
-  'client-cert-auth': 'true',
-  'peer-cert-file': '/p.crt',
-  'peer-key-file': '/p.key',
-  'peer-trusted-ca-file': '/ca.crt',
-  'peer-client-cert-auth': 'true',
+const TWO = 'initial-cluster=e1=https://10.0.0.1:2380,e2=https://10.0.0.2:2380'
+
+function optionsOf(changes: string): [string, string][] {
+  return [...memberOptions(`${TWO} ${changes}`)]
 }
 
-type Changes = Readonly<Record<string, string | null>>
-
-function changed(changes: Changes): [string, string][] {
-  return Object.entries({ ...GOOD, ...changes }).flatMap(([name, value]): [string, string][] =>
-    value === null ? [] : [[name, value]],
-  )
+function asFlags(changes = ''): { flags: string[] } {
+  return { flags: memberFlags(`${TWO} ${changes}`) }
 }
 
-function asFlags(changes: Changes): ConfigInput {
-  return { flags: changed(changes).map(([name, value]) => `--${name}=${value}`) }
-}
-
-function asEnv(changes: Changes): ConfigInput {
-  const variables = changed(changes).map(([name, value]) => [`ETCD_${name.toUpperCase().replaceAll('-', '_')}`, value])
+function asEnv(changes: string): ConfigInput {
+  const variables = optionsOf(changes).map(([name, value]) => [
+    `ETCD_${name.toUpperCase().replaceAll('-', '_')}`,
+    value,
+  ])
   return { env: Object.fromEntries(variables) as Record<string, string> }
 }
 
-/** As words between NUL, which /proc/PID/cmdline has. */
-function asProcess(changes: Changes): ConfigInput {
-  const words = changed(changes).map(([name, value]) => `--${name}=${value}`)
-  return { flags: Buffer.from(`/usr/bin/etcd\0${words.join('\0')}\0`) }
+/** As arguments between NUL, which /proc/PID/cmdline has. */
+function asProcess(changes: string): ConfigInput {
+  return { flags: Buffer.from(`/usr/bin/etcd\0${asFlags(changes).flags.join('\0')}\0`) }
 }
 
-const NO_CLIENT_TLS: Changes = {
-  'cert-file': null,
-  'key-file': null,
-  'trusted-ca-file': null,
-  'client-cert-auth': null,
+/** `error config/plaintext-url`, without infos. */
+async function found(config: ConfigInput, options: LintOptions = {}): Promise<string[]> {
+  const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
+  return findings
+    .filter(({ severity }) => severity !== 'info')
+    .map(({ severity, code }) => `${severity} ${code.replace('config/', '')}`)
 }
 
-const NO_PEER_TLS: Changes = {
-  'peer-cert-file': null,
-  'peer-key-file': null,
-  'peer-trusted-ca-file': null,
-  'peer-client-cert-auth': null,
-}
+const CLIENT = 'listen-client-urls='
+const PLAIN_PEERS =
+  'listen-peer-urls=http://10.0.0.1:2380 initial-advertise-peer-urls=http://10.0.0.1:2380 initial-cluster=e1=http://10.0.0.1:2380'
+const LOCAL_PEERS = PLAIN_PEERS.replaceAll('http://10.0.0.1', 'https://127.0.0.1')
+const STRONG = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'
 
-const FAULTS: readonly (readonly [code: string, changes: Changes, options?: LintOptions, beside?: string[]])[] = [
+/** The fault, the changes that make it, and the number of the check in the CIS Kubernetes Benchmark. */
+const FAULTS: readonly (readonly [fault: string, changes: string, cis?: string])[] = [
+  ['error plaintext-url', `${NO_PEER_TLS} ${PLAIN_PEERS}`, '2.4'],
+  ['error plaintext-url', `${CLIENT}https://10.0.0.1:2379,http://10.0.0.1:2378`, '2.1'],
+  ['error plaintext-url', `${CLIENT}http://10.0.0.1:2379,https://10.0.0.1:2379`],
+  ['error plaintext-url', `${CLIENT}https://10.0.0.1:2379,http://127.0.0.1:2379`, '2.1'],
+  ['error plaintext-url', `${CLIENT}https://10.0.0.1:2379,http://[::1]:2379`],
+  ['error plaintext-url', `${CLIENT}https://10.0.0.1:2379,http://[::2]:2379`],
+  ['warning plaintext-url', `${CLIENT}unix:///run/etcd.sock,https://10.0.0.1:2379`],
+  ['error plaintext-url', 'initial-cluster=e1=https://10.0.0.1:2380,e2=http://10.0.0.2:2380'],
+  ['error client-auth-off', '-peer-trusted-ca-file -peer-client-cert-auth', '2.5'],
+  ['error client-auth-off', '-trusted-ca-file -client-cert-auth', '2.2'],
+  ['error client-auth-off', '-peer-trusted-ca-file -peer-client-cert-auth peer-cert-allowed-cn=e'],
+  ['warning client-auth-implied', 'client-cert-auth=false', '2.2'],
+  ['error client-auth-by-public-cas', '-peer-trusted-ca-file'],
+  ['error option-needs', '-peer-key-file'],
+  ['error option-needs', '-key-file', '2.1'],
+  ['error option-needs', '-cert-file -key-file', '2.1'],
+  ['error option-needs', NO_TLS, '2.1'],
+  ['error option-needs', NO_PEER_TLS, '2.4'],
+  ['error option-needs', '-advertise-client-urls'],
+  ['error auto-tls', '-cert-file -key-file auto-tls=true'],
+  ['error auto-tls', `${NO_TLS} auto-tls=true`, '2.3'],
+  ['error auto-tls', `${NO_TLS} auto-tls=true client-cert-auth=true`],
+  ['error auto-tls', `${NO_PEER_TLS} peer-auto-tls=true`, '2.6'],
+  ['error auto-tls', `${NO_PEER_TLS} ${LOCAL_PEERS} peer-auto-tls=true`],
+  ['warning auto-tls', 'peer-auto-tls=true'],
+  ['error options-conflict', 'peer-cert-allowed-cn=e peer-cert-allowed-hostname=e'],
+  ['error options-conflict', 'discovery-srv=example.com'],
+  ['error options-conflict', 'tls-min-version=TLS1.3 tls-max-version=TLS1.2'],
+  ['warning allowed-cn-as-subject', 'peer-cert-allowed-cn=CN=e1'],
+  ['warning gateway-refused', 'client-cert-allowed-hostname=a'],
+  ['warning option-dangerous', 'experimental-peer-skip-client-san-verification=true'],
+  ['warning option-dangerous', 'discovery-insecure-skip-tls-verify=true'],
+  ['warning option-dangerous', 'force-new-cluster=true'],
+  ['warning option-dangerous', 'unsafe-no-fsync=true'],
+  ['warning option-dangerous', 'quota-backend-bytes=9000000000'],
+  ['warning option-dangerous', 'auto-compaction-mode=revision auto-compaction-retention=1h'],
+  ['warning advertise-unreachable', 'advertise-client-urls=http://10.0.0.1:2379'],
+  ['warning advertise-unreachable', 'advertise-client-urls=https://10.0.0.1:4001'],
+  ['warning advertise-unreachable', 'advertise-client-urls=https://0.0.0.0:2379'],
+  ['warning advertise-unreachable', 'advertise-client-urls=https://127.0.0.1:2379'],
+  ['warning advertise-unreachable', `${CLIENT}https://127.0.0.1:2379`],
+  ['warning advertise-unreachable', `${NO_TLS} ${CLIENT}http://127.0.0.1:2379`],
+  ['error url-repeated', `listen-metrics-urls=http://127.0.0.1:2379 ${CLIENT}https://0.0.0.0:2379`],
   [
-    'config/plaintext-url',
-    {
-      'peer-cert-file': null,
-      'peer-key-file': null,
-      'peer-trusted-ca-file': null,
-      'peer-client-cert-auth': null,
-      'listen-peer-urls': 'http://10.0.0.1:2380',
-      'initial-advertise-peer-urls': 'http://10.0.0.1:2380',
-      'initial-cluster': 'e1=http://10.0.0.1:2380',
-    },
+    'error url-repeated',
+    `${CLIENT}https://127.0.0.1:2379,https://localhost:2379 advertise-client-urls=https://127.0.0.1:2379`,
   ],
-  ['config/client-auth-off', { 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null }],
-  ['config/client-auth-off', { 'trusted-ca-file': null, 'client-cert-auth': null }],
-  ['config/client-auth-implied', { 'client-cert-auth': 'false' }],
-  ['config/client-auth-by-public-cas', { 'peer-trusted-ca-file': null }],
-  ['config/option-needs', { 'peer-key-file': null }],
-  ['config/option-needs', { 'cert-file': null, 'key-file': null }],
-  ['config/auto-tls', { 'cert-file': null, 'key-file': null, 'auto-tls': 'true' }],
-  ['config/auto-tls', { 'peer-auto-tls': 'true' }],
-  ['config/auto-tls', { ...NO_PEER_TLS, 'peer-auto-tls': 'true' }],
-  [
-    'config/auto-tls',
-    {
-      ...NO_PEER_TLS,
-      'peer-auto-tls': 'true',
-      'listen-peer-urls': 'https://127.0.0.1:2380',
-      'initial-advertise-peer-urls': 'https://127.0.0.1:2380',
-      'initial-cluster': 'e1=https://127.0.0.1:2380',
-    },
-  ],
-  ['config/plaintext-url', { 'listen-client-urls': 'unix:///run/etcd.sock,https://10.0.0.1:2379' }],
-  ['config/options-conflict', { 'peer-cert-allowed-cn': 'e', 'peer-cert-allowed-hostname': 'e' }],
-  ['config/allowed-cn-as-subject', { 'peer-cert-allowed-cn': 'CN=e1' }],
-  ['config/gateway-refused', { 'client-cert-allowed-hostname': 'a' }],
-  ['config/option-dangerous', { 'experimental-peer-skip-client-san-verification': 'true' }],
-  ['config/advertise-unreachable', { 'advertise-client-urls': 'http://10.0.0.1:2379' }],
-  ['config/advertise-unreachable', { 'advertise-client-urls': 'https://10.0.0.1:4001' }],
-  ['config/advertise-unreachable', { 'advertise-client-urls': 'https://0.0.0.0:2379' }],
-  ['config/advertise-unreachable', { 'advertise-client-urls': 'https://127.0.0.1:2379' }],
-  ['config/option-needs', { 'advertise-client-urls': null }],
-  ['config/plaintext-url', { 'listen-client-urls': 'http://10.0.0.1:2379,https://10.0.0.1:2379' }],
-  ['config/plaintext-url', { 'listen-client-urls': 'https://10.0.0.1:2379,http://10.0.0.1:2378' }],
-  ['config/plaintext-url', { 'listen-client-urls': 'https://10.0.0.1:2379,http://127.0.0.1:2379' }],
-  [
-    'config/url-repeated',
-    { 'listen-metrics-urls': 'http://127.0.0.1:2379', 'listen-client-urls': 'https://0.0.0.0:2379' },
-  ],
-  ['config/metrics-plaintext', { 'listen-metrics-urls': 'http://0.0.0.0:2381' }],
-  ['config/options-conflict', { 'discovery-srv': 'example.com' }],
-  ['config/url-invalid', { 'listen-client-urls': 'https://10.0.0.1:2379,https://e1.example.com:2379' }],
-  ['config/member-not-listed', { name: 'e3' }],
-  ['config/cluster-urls-differ', { 'initial-advertise-peer-urls': 'https://10.0.0.9:2380' }],
-  ['config/plaintext-url', { 'initial-cluster': 'e1=https://10.0.0.1:2380,e2=http://10.0.0.2:2380' }],
-  ['config/value-invalid', { 'tls-max-version': 'TLS1.4' }],
-  ['config/options-conflict', { 'tls-min-version': 'TLS1.3', 'tls-max-version': 'TLS1.2' }],
-  ['config/cipher-suites-unfit', { 'cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' }],
-  ['config/cipher-suites-unfit', { 'cipher-suites': 'TLS_AES_128_GCM_SHA256' }],
-  ['config/cipher-suites-unfit', { 'cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_RSA_WITH_RC4_128_SHA' }],
-  [
-    'config/advertise-unreachable',
-    {
-      'listen-client-urls': 'http://127.0.0.1:2379',
-      'advertise-client-urls': 'https://10.0.0.1:2379',
-      'cert-file': null,
-      'key-file': null,
-      'trusted-ca-file': null,
-      'client-cert-auth': null,
-    },
-  ],
-  [
-    'config/tls-unused',
-    { 'listen-client-urls': 'http://127.0.0.1:2379', 'advertise-client-urls': 'http://127.0.0.1:2379' },
-  ],
-  [
-    'config/client-auth-off',
-    { 'peer-cert-allowed-cn': 'e', 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null },
-  ],
-  ['config/auto-tls', { 'listen-client-urls': 'https://10.0.0.1:2379', ...NO_CLIENT_TLS, 'auto-tls': 'true' }],
-  ['config/option-not-in-version', { 'tls-min-version': 'TLS1.3' }, { version: '3.5.7' }],
-  ['config/one-value-only', { 'peer-cert-allowed-cn': 'a,b' }, { version: '3.5.14' }],
-  [
-    'config/restriction-not-in-force',
-    { 'client-crl-file': '/x', 'listen-client-http-urls': 'https://10.0.0.1:2378' },
-    { version: '3.5.16' },
-  ],
+  ['error url-repeated', 'listen-client-http-urls=https://10.0.0.1:2379'],
+  ['error url-repeated', 'initial-cluster=e1=https://10.0.0.1:2380,e2=https://10.0.0.1:2380'],
+  ['error url-invalid', `${CLIENT}https://10.0.0.1:2379,https://e1.example.com:2379`],
+  ['error url-invalid', 'initial-cluster=e1=https://10.0.0.1:2380,e2=https://10.0.0.2:2380e3=https://10.0.0.3:2380'],
+  ['warning metrics-plaintext', 'listen-metrics-urls=http://0.0.0.0:2381'],
+  ['error member-not-listed', 'name=e3'],
+  ['error cluster-urls-differ', 'initial-advertise-peer-urls=https://10.0.0.9:2380'],
+  ['error cluster-urls-differ', 'initial-cluster=e1=https://e1.example.com:2381'],
+  ['error value-invalid', 'tls-max-version=TLS1.4'],
+  ['error value-invalid', 'self-signed-cert-validity=0'],
+  ['error value-invalid', 'self-signed-cert-validity=1y'],
+  ['error cipher-suites-unfit', 'cipher-suites=ECDHE-RSA-AES128-GCM-SHA256,ECDHE-RSA-AES256-GCM-SHA384'],
+  ['error cipher-suites-unfit', 'cipher-suites=TLS_AES_128_GCM_SHA256'],
+  ['warning cipher-suites-unfit', `cipher-suites=${STRONG},TLS_RSA_WITH_RC4_128_SHA,TLS_RSA_WITH_AES_128_CBC_SHA`],
+  ['warning tls-unused', `${CLIENT}http://127.0.0.1:2379 advertise-client-urls=http://127.0.0.1:2379`],
+  ['error election-too-short', 'heartbeat-interval=201'],
 ]
 
-describe('one fault is one finding', () => {
-  const faults = FAULTS.map(([code, changes, options = {}]) => ({ code, changes, options }))
-  it.each(faults)('$code %#', async ({ code, changes, options }) => {
-    for (const config of [asFlags(changes), asEnv(changes), asProcess(changes)]) {
-      const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
-      expect(findings.filter(({ severity }) => severity !== 'info').map((each) => each.code)).toEqual([code])
-    }
+describe('one fault is one finding, as flags, as variables and as a process', () => {
+  const explanations = readExplanations(root)
+  it.each(FAULTS.map(([fault, changes, cis]) => ({ fault, changes, cis })))(
+    '$fault: $changes',
+    async ({ fault, changes, cis }) => {
+      for (const config of [asFlags(changes), asEnv(changes), asProcess(changes)]) {
+        expect(await found(config)).toEqual([fault])
+      }
+      const [, code = ''] = fault.split(' ')
+      const source = explanations.get(`config/${code}`)?.source ?? ''
+      if (cis !== undefined) expect(source.split(/[ ,;]+/)).toContain(cis)
+    },
+  )
+
+  it.each([
+    '',
+    'listen-metrics-urls=https://0.0.0.0:0,https://127.0.0.1:0',
+    `${CLIENT}https://10.0.0.1:2379,https://[::1]:2379`,
+    'self-signed-cert-validity=2',
+    'initial-cluster=e1=https://e1.example.com:2380',
+    'initial-cluster=e1=HTTPS://10.0.0.1:2380',
+    'client-cert-allowed-hostname=x enable-grpc-gateway=false',
+    'quota-backend-bytes=8589934592 force-new-cluster=false unsafe-no-fsync=false',
+    'auto-compaction-mode=revision auto-compaction-retention=1000',
+    'heartbeat-interval=200 bcrypt-cost=12 metrics=extensive backend-bbolt-freelist-type=map',
+  ])('%j is right', async (changes) => {
+    expect(await found(asFlags(changes))).toEqual([])
+  })
+
+  it.each<[fault: string, changes: string, options: LintOptions]>([
+    ['error option-not-in-version', 'tls-min-version=TLS1.3', { version: '3.5.7' }],
+    ['error one-value-only', 'peer-cert-allowed-cn=a,b', { version: '3.5.14' }],
+    [
+      'error restriction-not-in-force',
+      'client-crl-file=/x listen-client-http-urls=https://10.0.0.1:2378',
+      { version: '3.5.16' },
+    ],
+  ])('%s with %s in a release', async (fault, changes, options) => {
+    expect(await found(asFlags(changes), options)).toEqual([fault])
+  })
+
+  it('a restriction without certificates is part of the fault that none are requested', async () => {
+    const flags = asFlags('-trusted-ca-file -client-cert-auth client-crl-file=/x client-cert-allowed-hostname=a')
+    const { findings } = await lintEtcdConfig(flags, { readFiles: false })
+    const [off, ...others] = findings
+    expect(others).toEqual([])
+    expect(off.code).toBe('config/client-auth-off')
+    expect(off.consequences.map(({ code, remedy }) => [code, remedy])).toEqual(
+      Array(2).fill(['config/restriction-not-in-force', 'Set --client-cert-auth to true.']),
+    )
   })
 })
 
 /** The whole of it in YAML, with text before and after, and lines in its blocks. */
 function yamlText({ top = '', client = '', peer = '', end = '' } = {}): string {
-  const block = (name: string): string =>
-    `  cert-file: /${name}.crt\n  key-file: /${name}.key\n  trusted-ca-file: /ca.crt\n  client-cert-auth: true\n`
-  const addresses = changed({})
-    .filter(([name]) => GOOD[name] !== undefined && !/cert|key|ca-file/.test(name))
+  const options = optionsOf('')
+  const block = (prefix: string): string =>
+    options
+      .filter(([name]) => /^(?:cert|key|trusted|client)/.test(name.replace(prefix, '')) && name.startsWith(prefix))
+      .filter(([name]) => prefix !== '' || !name.startsWith('peer-'))
+      .map(([name, value]) => `  ${name.replace(prefix, '')}: ${value.replace(/^(?=\w+\.)/, '/pki/')}\n`)
+      .join('')
+  const addresses = options
+    .filter(([name]) => !/cert|key|ca-file/.test(name))
     .map(([name, value]) => `${name}: ${value}\n`)
-  return `${top}${addresses.join('')}client-transport-security:\n${block('s')}${client}peer-transport-security:\n${block('p')}${peer}${end}`
+  return `${top}${addresses.join('')}client-transport-security:\n${block('')}${client}peer-transport-security:\n${block('peer-')}${peer}${end}`
 }
 
 function yaml(parts: Parameters<typeof yamlText>[0] = {}): ConfigInput {
   return { yaml: yamlText(parts) }
 }
 
-type Case = readonly [code: string, config: ConfigInput, options?: LintOptions]
-
-function cases(all: readonly Case[]): { code: string; config: ConfigInput; options: LintOptions }[] {
-  return all.map(([code, config, options = {}]) => ({ code, config, options }))
+function flagsAnd(...more: string[]): ConfigInput {
+  return { flags: [...asFlags().flags, ...more] }
 }
 
+const NO_PEER = yamlText().replace(/peer-transport-security:\n(?: .*\n)+/, 'peer-transport-security:\n')
+
 describe('one fault of a form is one finding', () => {
-  const all = changed({}).map(([name, value]) => `--${name}=${value}`)
-  const NO_PEER = yamlText().replace(/peer-transport-security:\n(?: .*\n)+/, 'peer-transport-security:\n')
-  it.each(
-    cases([
-      ['config/options-conflict', { flags: [...all, '--discovery', 'https://discovery.example.com/x'] }],
-      ['config/options-conflict', yaml({ end: 'discovery: https://discovery.example.com/x\n' })],
-      ['config/options-conflict', yaml({ end: 'discovery-srv: example.com\n' })],
-      [
-        'config/option-dangerous',
-        {
-          flags: [...all, '--discovery=http://discovery.example.com/x'].filter((each) => !each.includes('initial-cl')),
-        },
-      ],
-      ['config/option-dangerous', { flags: [...all, '--discovery-insecure-skip-tls-verify'] }],
-      ['config/election-too-short', { flags: [...all, '--heartbeat-interval=201'] }],
-      ['config/election-too-short', yaml({ end: 'heartbeat-interval: 50\nelection-timeout: 249\n' })],
-      ['config/argument-misplaced', { flags: [...all, '--client-cert-auth', 'true'] }],
-      ['config/argument-misplaced', { flags: [...all, '--data-dir'] }],
-      ['config/option-unknown', { flags: [...all, '--cert-fil=x'] }],
-      ['config/option-unknown', { flags: [...all, '--feature-gates=x'] }, { version: '3.5.16' }],
-      ['config/option-repeated', { flags: ['--name=z', ...all] }],
-      ['config/options-conflict', { flags: all, env: { ETCD_NAME: 'e1' } }],
-      ['config/protection-ignored', { flags: all, env: { ETCD_CERT_FIL: 'x' } }],
-      ['config/protection-ignored', yaml({ client: '  cert-fil: x\n' })],
-      ['config/option-ignored', yaml({ end: 'hartbeat-interval: 1\n' })],
-      ['config/restriction-not-in-force', yaml({ peer: '  crl-file: x\n' })],
-      ['config/option-repeated', yaml({ top: 'name: z\n' })],
-      ['config/yaml-malformed', yaml({ end: '---\nname: z\n' })],
-      ['config/yaml-malformed', { yaml: 'name: "a\n' }],
-      ['config/too-large', { yaml: `a: ${'['.repeat(90)}${']'.repeat(90)}\n` }],
-      ['config/too-large', { yaml: 'a: 1\n'.repeat(4000) }],
-      ['config/value-type', yaml({ end: 'tls-max-version: 1.3\n' })],
-      ['config/value-invalid', yaml({ end: 'tls-max-version: TLS1.4\n' })],
-      ['config/value-type', yaml({ peer: '  allowed-cn: e\n' })],
-      ['config/one-value-only', yaml({ peer: '  allowed-cn: [e]\n' }), { version: '3.5.14' }],
-      ['config/too-large', yaml({ end: `cipher-suites: [${'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,'.repeat(501)}]\n` })],
-      ['config/value-type', { yaml: NO_PEER }, { version: '3.6.0' }],
-      ['config/no-etcd', { unit: '[Service]\nExecStart=/bin/true\n' }],
-      ['config/no-etcd', { manifest: 'kind: Pod\nspec: {containers: [{command: [sh]}]}\n' }],
-      ['config/no-etcd', { flags: 'sh -c true' }],
-    ]),
-  )('$code %#', async ({ code, config, options }) => {
-    const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
-    const told = findings.filter(({ severity }) => severity !== 'info').map((each) => each.code)
-    // Without its block, the side for peers has nothing to serve by.
-    expect(told.filter((each) => code !== 'config/value-type' || each !== 'config/option-needs')).toEqual([code])
+  it.each<[fault: string, config: ConfigInput, options?: LintOptions]>([
+    ['error options-conflict', flagsAnd('--discovery', 'https://discovery.example.com/x')],
+    ['error options-conflict', yaml({ end: 'discovery: https://discovery.example.com/x\n' })],
+    ['error options-conflict', yaml({ end: 'discovery-srv: example.com\n' })],
+    ['error options-conflict', { ...asFlags(), env: { ETCD_NAME: 'e1' } }],
+    ['warning option-dangerous', asFlags('-initial-cluster discovery=http://discovery.example.com/x')],
+    ['error election-too-short', yaml({ end: 'heartbeat-interval: 50\nelection-timeout: 249\n' })],
+    ['error argument-misplaced', flagsAnd('--client-cert-auth', 'true')],
+    ['error argument-misplaced', flagsAnd('--data-dir')],
+    ['error option-unknown', flagsAnd('--cert-fil=x')],
+    ['error option-unknown', flagsAnd('--feature-gates=x'), { version: '3.5.16' }],
+    ['warning option-repeated', { flags: ['--name=z', ...asFlags().flags] }],
+    ['warning option-repeated', yaml({ top: 'name: z\n' })],
+    ['error protection-ignored', { ...asFlags(), env: { ETCD_CERT_FIL: 'x' } }],
+    ['error protection-ignored', yaml({ client: '  cert-fil: x\n' })],
+    ['warning option-ignored', yaml({ end: 'hartbeat-interval: 1\n' })],
+    ['error restriction-not-in-force', yaml({ peer: '  crl-file: x\n' })],
+    ['warning yaml-malformed', yaml({ end: '---\nname: z\n' })],
+    ['error yaml-malformed', { yaml: 'name: "a\n' }],
+    ['error too-large', { yaml: `a: ${'['.repeat(90)}${']'.repeat(90)}\n` }],
+    ['error too-large', { yaml: 'a: 1\n'.repeat(4000) }],
+    ['error too-large', yaml({ end: `cipher-suites: [${`${STRONG},`.repeat(501)}]\n` })],
+    ['error value-type', yaml({ end: 'tls-max-version: 1.3\n' })],
+    ['error value-type', yaml({ peer: '  allowed-cn: e\n' })],
+    ['error value-invalid', yaml({ end: 'tls-max-version: TLS1.4\n' })],
+    ['error one-value-only', yaml({ peer: '  allowed-cn: [e]\n' }), { version: '3.5.14' }],
+    ['error no-etcd', { unit: '[Service]\nExecStart=/bin/true\n' }],
+    ['error no-etcd', { manifest: 'kind: Pod\nspec: {containers: [{command: [sh]}]}\n' }],
+    ['error no-etcd', { flags: 'sh -c true' }],
+  ])('%s %#', async (fault, config, options) => {
+    expect(await found(config, options)).toEqual([fault])
   })
 
-  it.each(
-    cases([
-      ['config/metrics-address-check', asFlags({ 'listen-metrics-urls': 'https://10.0.0.1:2381' })],
-      [
-        'config/plaintext-url',
-        asFlags({
-          'listen-client-urls': 'http://127.0.0.1:2379',
-          ...NO_CLIENT_TLS,
-          'advertise-client-urls': 'http://127.0.0.1:2379',
-        }),
-      ],
-      ['config/client-auth-implied', asFlags({ 'peer-client-cert-auth': null })],
-      [
-        'config/option-of-other-version',
-        yaml({ end: 'experimental-peer-skip-client-san-verification: false\n' }),
-        { version: '3.6' },
-      ],
-      ['config/option-of-other-version', yaml({ end: 'feature-gates: a=true\n' }), { version: '3.5' }],
-      ['config/not-checked', asFlags({ 'data-dir': '/var/lib/$(NAME)' })],
-      ['config/not-checked', { flags: all.map((each) => each.replace('--name=e1', '--name=$NAME')) }],
-    ]),
-  )('$code is told as an info, alone %#', async ({ code, config, options }) => {
-    const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
-    expect(findings.map((each) => each.code)).toEqual([code])
+  it('an empty block for peers is refused since 3.6, and has nothing to serve by before', async () => {
+    expect(await found({ yaml: NO_PEER }, { version: '3.6.0' })).toContain('error value-type')
+    expect(await found({ yaml: NO_PEER }, { version: '3.5' })).toEqual(['error option-needs'])
   })
 
-  it('nothing is told of one way to start, and of five heartbeats', async () => {
-    const [cluster = ''] = changed({}).flatMap(([name, value]) => (name === 'initial-cluster' ? [value] : []))
-    const without = yamlText().replace(`initial-cluster: ${cluster}\n`, '')
-    const texts = [
+  it.each<[code: string, config: ConfigInput, options?: LintOptions]>([
+    ['metrics-address-check', asFlags('listen-metrics-urls=https://10.0.0.1:2381')],
+    ['plaintext-url', asFlags(`${NO_TLS} ${CLIENT}http://127.0.0.1:2379 advertise-client-urls=http://127.0.0.1:2379`)],
+    ['client-auth-implied', asFlags('-peer-client-cert-auth')],
+    [
+      'option-of-other-version',
+      yaml({ end: 'experimental-peer-skip-client-san-verification: false\n' }),
+      { version: '3.6' },
+    ],
+    ['option-of-other-version', yaml({ end: 'feature-gates: a=true\n' }), { version: '3.5' }],
+    ['not-checked', asFlags('data-dir=/var/lib/$(NAME)')],
+    ['not-checked', asFlags('name=$NAME')],
+  ])('%s is an info, alone %#', async (code, config, options) => {
+    const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
+    expect(findings.map(({ severity, code: own }) => `${severity} ${own}`)).toEqual([`info config/${code}`])
+  })
+
+  it('a file in order has no finding in any release, nor one way to start, nor five heartbeats', async () => {
+    for (const version of ['3.4', '3.5', '3.6', '3.7'] as const) {
+      expect((await lintEtcdConfig(yaml(), { readFiles: false, version })).findings).toEqual([])
+    }
+    const without = yamlText().replace(/^initial-cluster: .*\n/m, '')
+    for (const text of [
       yamlText({ end: 'discovery:\ndiscovery-srv: ""\nheartbeat-interval: 200\n' }),
       `${without}discovery: https://discovery.example.com/x\nheartbeat-interval: 500\nelection-timeout: 2500\n`,
       `${without}discovery-srv: example.com\n`,
       yamlText({ end: 'discovery-srv: "{{ srv }}"\n' }),
-    ]
-    for (const text of texts) {
-      const { findings } = await lintEtcdConfig({ yaml: text }, { readFiles: false })
-      expect(findings.filter(({ severity }) => severity !== 'info')).toEqual([])
+      'self-signed-cert-validity: 0\n',
+    ]) {
+      expect(await found({ yaml: text })).toEqual([])
     }
   })
 
-  it('the good one is told nothing of', async () => {
-    for (const version of ['3.4', '3.5', '3.6', '3.7'] as const) {
-      const { findings } = await lintEtcdConfig(yaml(), { readFiles: false, version })
-      expect(findings).toEqual([])
-    }
-    expect(
-      (await lintEtcdConfig({ yaml: NO_PEER }, { version: '3.5', readFiles: false })).findings.map(({ code }) => code),
-    ).toEqual(['config/option-needs'])
+  it.each([
+    ['', 1],
+    ['name: etcd-0\n', 0],
+    ['discovery-srv: example.com\n', 0],
+    ['discovery: https://discovery.example.com/x\n', 0],
+  ])('a file with %j and a peer URL needs a list of members, or not', async (more, count) => {
+    const urls = 'initial-advertise-peer-urls: http://127.0.0.1:2381\nlisten-peer-urls: http://127.0.0.1:2381\n'
+    expect((await found({ yaml: more + urls })).filter((each) => each.endsWith('option-needs'))).toHaveLength(count)
+  })
+
+  it('a file that advertises nothing leads clients to themselves', async () => {
+    const unreachable = 'warning advertise-unreachable'
+    expect(await found({ yaml: 'listen-client-urls: http://10.0.0.1:2379\n' })).toContain(unreachable)
+    expect(await found({ yaml: 'listen-client-urls: http://127.0.0.1:2379\n' })).not.toContain(unreachable)
   })
 })
 
-describe('what is missing is named as the configuration writes it', () => {
-  const changes = { 'client-cert-auth': null }
-  it.each<readonly [form: string, config: ConfigInput, auth: string]>([
-    ['flags', asFlags(changes), '--client-cert-auth'],
-    ['variables', asEnv(changes), 'ETCD_CLIENT_CERT_AUTH'],
-    [
-      'a file',
-      { yaml: yamlText().replace('  client-cert-auth: true\n', '') },
-      'client-transport-security.client-cert-auth',
-    ],
-  ])('%s', async (_, config, auth) => {
-    const { findings } = await lintEtcdConfig(config, { readFiles: false })
-    const half = findingOf(findings, 'config/client-auth-implied')
-    expect(half.details).toMatchObject({ auth })
-    expect(half.remedy).toContain(`Set ${auth} to true`)
-  })
-
-  it.each<readonly [form: string, config: ConfigInput, names: string[]]>([
+describe('a remedy', () => {
+  const OFF = '-peer-trusted-ca-file -peer-client-cert-auth'
+  it.each<[form: string, implied: ConfigInput, off: ConfigInput, names: string[]]>([
     [
       'flags',
-      asFlags({ 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null }),
-      ['--peer-trusted-ca-file', '--peer-client-cert-auth'],
+      asFlags('-client-cert-auth'),
+      asFlags(OFF),
+      ['--client-cert-auth', '--peer-trusted-ca-file', '--peer-client-cert-auth'],
     ],
     [
       'variables',
-      asEnv({ 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null }),
-      ['ETCD_PEER_TRUSTED_CA_FILE', 'ETCD_PEER_CLIENT_CERT_AUTH'],
+      asEnv('-client-cert-auth'),
+      asEnv(OFF),
+      ['ETCD_CLIENT_CERT_AUTH', 'ETCD_PEER_TRUSTED_CA_FILE', 'ETCD_PEER_CLIENT_CERT_AUTH'],
     ],
     [
       'a file',
-      {
-        yaml: yamlText().replace(/(\/p.key\n).*\n.*\n/, '$1'),
-      },
-      ['peer-transport-security.trusted-ca-file', 'peer-transport-security.client-cert-auth'],
+      { yaml: yamlText().replace('  client-cert-auth: true\n', '') },
+      { yaml: yamlText().replace(/(peer\.key\n).*\n.*\n/, '$1') },
+      [
+        'client-transport-security.client-cert-auth',
+        'peer-transport-security.trusted-ca-file',
+        'peer-transport-security.client-cert-auth',
+      ],
     ],
-  ])('remedies: %s', async (_, config, names) => {
-    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+  ])('names options as %s do', async (_, implied, off, [auth = '', ...names]) => {
+    const half = findingOf((await lintEtcdConfig(implied, { readFiles: false })).findings, 'config/client-auth-implied')
+    expect(half.details).toMatchObject({ auth })
+    expect(half.remedy).toBe(`Set ${auth} to true.`)
+    const { findings } = await lintEtcdConfig(off, { readFiles: false })
     for (const name of names) expect(findingOf(findings, 'config/client-auth-off').remedy).toContain(name)
   })
-})
 
-it('suites by the names of OpenSSL are answered with those of Go', async () => {
-  const { findings } = await lintEtcdConfig(asFlags({ 'cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' }), {
-    readFiles: false,
+  it.each([
+    ['3.7.0', 'experimental-peer-skip-client-san-verification', 'Write --peer-skip-client-san-verification.'],
+    ['3.5.16', 'peer-skip-client-san-verification', 'Write --experimental-peer-skip-client-san-verification.'],
+    ['3.5.7', 'tls-min-version', /^Update etcd to 3\.4\.25, 3\.5\.8/],
+  ] as const)('of etcd %s without --%s is its other name, or an update', async (version, flag, remedy) => {
+    const value = flag === 'tls-min-version' ? 'TLS1.3' : 'true'
+    const { findings } = await lintEtcdConfig(asFlags(`${flag}=${value}`), { version, readFiles: false })
+    const worse = findings.filter(({ severity }) => severity !== 'info')
+    // It is not in force, so nothing is said of what it does.
+    expect(worse.map(({ code }) => code)).toEqual(['config/option-not-in-version'])
+    expect(worse[0]?.remedy).toMatch(remedy)
   })
-  expect(findingOf(findings, 'config/cipher-suites-unfit').remedy).toBe('Write TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256.')
+
+  it('lists the suites of Go for all that have a name of OpenSSL, and removes the others', async () => {
+    const remedyOf = async (suites: string): Promise<string> =>
+      findingOf(
+        (await lintEtcdConfig(asFlags(`cipher-suites=${suites}`), { readFiles: false })).findings,
+        'config/cipher-suites-unfit',
+      ).remedy
+    expect(await remedyOf('ECDHE-RSA-AES128-GCM-SHA256')).toBe(`Write ${STRONG}.`)
+    expect(await remedyOf('ECDHE-RSA-AES128-GCM-SHA256,nonsense')).toBe(`Write ${STRONG}, and remove the others.`)
+    expect(await remedyOf(`${STRONG},a,b`)).toBe('Remove them from the list. Write only suites that Go knows.')
+    expect(await remedyOf(`${STRONG},TLS_RSA_WITH_RC4_128_SHA,TLS_RSA_WITH_AES_128_CBC_SHA`)).toMatch(/^Remove them/)
+  })
+
+  it('about a CA that is missing does not turn off client authentication', async () => {
+    const { findings } = await lintEtcdConfig(asFlags('-trusted-ca-file'), { readFiles: false })
+    expect(findingOf(findings, 'config/client-auth-by-public-cas').remedy).toBe('Set --trusted-ca-file to your own CA.')
+  })
+
+  it('names the URL that auto-tls opens, and the option that etcd ignores', async () => {
+    const { findings } = await lintEtcdConfig(asFlags(`${NO_TLS} auto-tls=true trusted-ca-file=ca.crt`), {
+      readFiles: false,
+    })
+    expect(findingOf(findings, 'config/auto-tls').message).toBe(
+      '--auto-tls requests no certificate from clients at https://10.0.0.1:2379, and serves one that no client can verify: etcd ignores --trusted-ca-file.',
+    )
+  })
+
+  it.each(['# comment', '> /dev/null', '2>&1', '&& echo started', '| tee log'])(
+    'names what only a shell reads after the command of a unit: %s',
+    async (rest) => {
+      const unit = `[Service]\nExecStart=/usr/bin/etcd --name=a --client-cert-auth ${rest}\n`
+      const { findings } = await lintEtcdConfig({ unit }, { readFiles: false })
+      const remedies = findings
+        .filter(({ code }) => /argument-misplaced|value-invalid/.test(code))
+        .map((each) => each.remedy)
+      expect(remedies).toEqual([expect.stringMatching(/^Remove "\S+" and everything after it/)])
+    },
+  )
 })
 
-describe('places', () => {
+it('what is false is reported as false, in the form that is linted', async () => {
+  const { findings } = await lintEtcdConfig({
+    yaml: yamlText().replace('client-cert-auth: true', 'client-cert-auth: false'),
+  })
+  expect(findingOf(findings, 'config/client-auth-implied').message).toMatch(
+    /, and client-\S+\.client-cert-auth is false, so etcd takes no user from them\.$/,
+  )
+})
+
+describe('a place', () => {
   it.each<[string, ConfigInput, number, number, string]>([
     [
-      'yaml',
+      'a file',
       { yaml: 'name: a\nclient-transport-security:\n  auto-tls: 1\n' },
       3,
       3,
       'client-transport-security.auto-tls',
     ],
     ['flags', { flags: 'etcd \\\n  --auto-tls=x' }, 2, 3, '--auto-tls'],
-    ['env', { env: '# x\nETCD_AUTO_TLS=x\n' }, 2, 1, 'ETCD_AUTO_TLS'],
-    ['unit', { unit: '[Service]\nExecStart=/usr/bin/etcd \\\n  # remark\n  --auto-tls=x\n' }, 4, 3, '--auto-tls'],
+    ['variables', { env: '# x\nETCD_AUTO_TLS=x\n' }, 2, 1, 'ETCD_AUTO_TLS'],
+    ['a unit', { unit: '[Service]\nExecStart=/usr/bin/etcd \\\n  # comment\n  --auto-tls=x\n' }, 4, 3, '--auto-tls'],
     [
-      'manifest',
-      { manifest: 'apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - command:\n    - etcd\n    - --auto-tls=x\n' },
-      7,
+      'a pod',
+      { manifest: 'kind: Pod\nspec:\n  containers:\n  - command:\n    - etcd\n    - --auto-tls=x\n' },
+      6,
       7,
       '--auto-tls',
     ],
-  ])('%s', async (_, config, line, column, option) => {
+  ])('of %s has option, line and column', async (_, config, line, column, option) => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false })
-    const told = findings.find(({ code }) => code === 'config/value-invalid' || code === 'config/value-type')
-    expect(told?.details).toMatchObject({ file: null, line, column, option })
+    const wrong = findings.find(({ code }) => code === 'config/value-invalid' || code === 'config/value-type')
+    expect(wrong?.details).toMatchObject({ file: null, line, column, option })
+  })
+
+  it.each([
+    ['trusted-ca-file', 'client-auth-by-public-cas', 'client-transport-security.client-cert-auth'],
+    ['key-file', 'option-needs', 'client-transport-security.cert-file'],
+    ['cert-file: \\S+\n  key-file', 'option-needs', 'listen-client-urls'],
+  ] as const)('of an absent %s is at what asks for it', async (absent, code, option) => {
+    const { findings } = await lintEtcdConfig(
+      { yaml: yamlText().replace(new RegExp(`  ${absent}: \\S+\n`), '') },
+      { readFiles: false },
+    )
+    expect(findingOf(findings, `config/${code}`).place).toMatchObject({ option, file: null })
+  })
+
+  it('of an advisory is the image that has the release, or none if the caller names it', async () => {
+    const pod = 'kind: Pod\nspec:\n  containers:\n  - image: registry.k8s.io/etcd:3.5.16-0\n    command: [etcd]\n'
+    const compose = 'services:\n  kv:\n    image: quay.io/coreos/etcd:v3.5.16\n    command: etcd\n'
+    const placeOf = async (manifest: string, options: LintOptions = {}): Promise<unknown> =>
+      findingOf((await lintEtcdConfig({ manifest }, options)).findings, 'config/advisory').place
+    expect(await placeOf(pod)).toEqual({ option: 'image', file: null, line: 4, column: 12 })
+    expect(await placeOf(compose)).toEqual({ option: 'image', file: null, line: 3, column: 12 })
+    expect(await placeOf(pod, { version: '3.5.16' })).toMatchObject({ option: 'version', line: null })
   })
 })

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { Finding } from '../../../../src/report/finding.js'
 import { temporaryFolder } from '../../../support/openssl.js'
+import { findingOf } from '../../../support/refused.js'
+
 interface Pod {
   image?: string
   mount?: string
@@ -53,44 +55,27 @@ async function codes(manifest: string): Promise<string[]> {
   return (await found(manifest)).map(({ code, severity }) => `${severity} ${code}`)
 }
 
-it('nothing is told of a pod that is right', async () => {
-  expect(await codes(pod({}))).toEqual([])
-})
-
 describe('a probe', () => {
-  it.each([
-    ['of another port', '{httpGet: {host: 127.0.0.1, port: 2382}}', 'port'],
-    ['of a name with another port', '{httpGet: {host: 127.0.0.1, port: other}}', 'port'],
-    ['of a port that nothing listens on', '{tcpSocket: {port: 9}}', 'port'],
-    ['by http of a port with TLS', '{httpGet: {port: 2379}}', 'scheme'],
-    ['by https of a port that asks for certificates', '{httpGet: {port: 2379, scheme: HTTPS}}', 'certificate'],
-    ['at the address of the pod of the loopback address', '{httpGet: {port: 2381}}', 'address'],
-  ])('%s cannot succeed', async (_, probe, why) => {
-    expect(await found(pod({ probe }))).toMatchObject([
-      {
-        code: 'config/probe-unanswered',
-        severity: 'error',
-        details: { why },
-        place: { option: 'livenessProbe', line: 15 },
-      },
-    ])
-  })
-
   it.each<Pod>([
     { probe: '{tcpSocket: {port: 2380}}' },
     { probe: '{httpGet: {port: 9980}}', more: '      - {name: sidecar, image: x}\n' },
   ])('is answered, or may be: %j', async (change) => {
     expect(await codes(pod(change))).toEqual([])
   })
+
+  it('of the kubelet needs a URL without TLS, so the warning about metrics does not ask for TLS there', async () => {
+    const open = await found(pod({ metrics: 'http://0.0.0.0:2381', probe: '{httpGet: {port: 2379, scheme: HTTPS}}' }))
+    expect(findingOf(open, 'config/probe-unanswered').remedy).toMatch(/port of livenessProbe to 2381 .* HTTP\.$/)
+    expect(findingOf(open, 'config/metrics-plaintext').remedy).toBe(
+      'Allow only your monitoring to connect to the port, by a NetworkPolicy or a firewall. The kubelet needs it without TLS.',
+    )
+  })
 })
 
 describe('a volume', () => {
-  it('that is not defined is an error, at the mount', async () => {
-    expect(await codes(pod({ mount: '{name: pkj, mountPath: /pki}' }))).toEqual(['error config/volume-invalid'])
-  })
-
-  it('is not told of an excerpt without volumes', async () => {
+  it('that is not defined is an error, but not in an excerpt without volumes', async () => {
     const manifest = pod({ mount: '{name: pkj, mountPath: /pki}' })
+    expect(await codes(manifest)).toEqual(['error config/volume-invalid'])
     const excerpt = manifest.replace(/^ *volumes: .*$/m, '').replace(/^ *volumeClaim.*$/m, '')
     expect(await codes(excerpt)).toEqual([])
   })

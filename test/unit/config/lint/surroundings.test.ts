@@ -267,6 +267,8 @@ describe('what is wrong around etcd', () => {
       'error members-name-repeated',
     ],
     ['a probe of a path that etcd does not have', of(http({ path: '/healthz' })), 'error probe-unanswered path'],
+    ['a probe of a port that nothing listens on', of(http({ port: 2382 })), 'error probe-unanswered port'],
+    ['a probe at the address of the pod', of(http({ host: undefined })), 'error probe-unanswered address'],
     ['a probe without a path', of(http({ path: undefined })), 'error probe-unanswered path'],
     [
       'a probe of a path of a newer release',

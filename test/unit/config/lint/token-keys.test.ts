@@ -3,8 +3,7 @@ import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { chmodSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
+import { chmodSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { mintLeaf, newKey } from '../../../support/mint.js'
 import { temporaryFolder } from '../../../support/openssl.js'
@@ -85,25 +84,5 @@ describe('a key of tokens', () => {
     ])
     expect(await found(`jwt,priv-key=${certificate},sign-method=RS256`)).toMatchObject([[refused, expect.any(String)]])
     expect(await found(`jwt,pub-key=${certificate},sign-method=RS256`)).toEqual([])
-  })
-})
-
-describe('members', () => {
-  const member = (i: number, token: string): { flags: string[] } => ({
-    flags: [`--name=m${String(i)}`, ...(token === '' ? [] : [`--auth-token=${token}`])],
-  })
-  async function differences(...tokens: string[]): Promise<string[]> {
-    const { findings } = await lintCluster(tokens.map((token, i) => member(i, token)))
-    return findings.filter(({ code }) => code === 'config/members-differ').map(({ severity }) => severity)
-  }
-
-  it('must have the same kind of token and the same key', async () => {
-    const [one, other] = [keyFile('one.key', 'p256'), keyFile('other.key', 'p256')]
-    const jwt = (path: string): string => `jwt,priv-key=${path},sign-method=ES256`
-    const copy = folder.file('copy.key', readFileSync(one, 'utf8'))
-    expect(await differences(jwt(one), jwt(copy), jwt(one))).toEqual([])
-    expect(await differences('simple', '', 'simple')).toEqual([])
-    expect(await differences(jwt(one), jwt(one), jwt(other))).toEqual(['error'])
-    expect(await differences(jwt(one), '', jwt(one))).toEqual(['error'])
   })
 })

@@ -1,6 +1,5 @@
 /** What etcd refuses is reported, and what it takes is not; names of objects are no names of options. */
 import { describe, expect, it } from 'vitest'
-import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { renderEtcdConfig } from '../../../../src/config/render/render.js'
@@ -261,55 +260,23 @@ it('a space before another member of the list is a warning: that member does not
   expect(await codesOf({ flags: ['--name=a', list.replace(', b=', ',b= ')] })).not.toContain('config/space-in-list')
 })
 
-describe('suites', () => {
-  const STRONG = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'
-  const WEAK = 'TLS_RSA_WITH_RC4_128_SHA'
-  it('that are weak are a warning next to strong ones', async () => {
-    const severity = async (suites: string): Promise<string> =>
-      findingOf((await lintEtcdConfig({ flags: [`--cipher-suites=${suites}`] })).findings, 'config/cipher-suites-unfit')
-        .severity
-    expect([await severity(`${STRONG},${WEAK}`), await severity(WEAK)]).toEqual(['warning', 'error'])
-  })
-
-  it('are no empty flag; an empty variable is none', async () => {
-    expect(await codesOf({ flags: ['--cipher-suites='] })).toEqual(['config/cipher-suites-unfit'])
-    expect(await codesOf({ env: { ETCD_CIPHER_SUITES: '', ETCD_NAME: 'a' } })).toEqual([])
-  })
+it('an empty list of suites is refused as a flag, and is no list as a variable', async () => {
+  expect(await codesOf({ flags: ['--cipher-suites='] })).toEqual(['config/cipher-suites-unfit'])
+  expect(await codesOf({ env: { ETCD_CIPHER_SUITES: '', ETCD_NAME: 'a' } })).toEqual([])
 })
 
-describe('URLs', () => {
-  it('are in a list of members once, and each is whole', async () => {
-    const list = (text: string): Promise<string[]> => codesOf({ flags: ['--name=a', `--initial-cluster=${text}`] })
-    const own = 'a=http://localhost:2380'
-    expect(await list(`${own},b=http://localhost:2380`)).toContain('config/url-repeated')
-    expect(await list(`${own}b=http://10.0.0.1:2380`)).toContain('config/url-invalid')
-    expect(await list(`${own},b=http://10.0.0.1:2380`)).toEqual([])
-  })
-
-  it('for HTTP alone are not those for gRPC, and localhost is 127.0.0.1', async () => {
-    const url = 'http://127.0.0.1:2379'
-    const flags = (...more: string[]): ConfigInput => ({ flags: [`--advertise-client-urls=${url}`, ...more] })
-    expect(await codesOf(flags(`--listen-client-urls=${url}`, `--listen-client-http-urls=${url}`))).toContain(
-      'config/url-repeated',
-    )
-    expect(await codesOf(flags(`--listen-client-urls=${url},http://localhost:2379`))).toContain('config/url-repeated')
-    expect(
-      await codesOf(flags(`--listen-client-urls=${url}`, '--listen-metrics-urls=http://localhost:2379')),
-    ).toContain('config/url-repeated')
-    expect(await codesOf(flags(`--listen-client-urls=${url},http://[::1]:2379`))).not.toContain('config/url-repeated')
-  })
+it('a socket that a URL names by its path alone is refused before 3.5.10, which requires a host and a port', async () => {
+  const socket = (url: string, version: LintOptions['version']): Promise<string[]> =>
+    codesOf({ flags: [`--listen-client-urls=${url}`] }, { version })
+  for (const version of ['3.4.23', '3.5.9'] as const) {
+    expect(await socket('unix:///run/etcd.sock', version)).toContain('config/url-invalid')
+    expect(await socket('unixs://etcd:1', version)).not.toContain('config/url-invalid')
+  }
+  // Some releases of 3.5 read it.
+  for (const version of ['3.5', '3.5.16'] as const) {
+    expect(await socket('unix:///run/etcd.sock', version)).not.toContain('config/url-invalid')
+  }
 })
-
-it.each(['--force-new-cluster', '--unsafe-no-fsync', '--quota-backend-bytes=9000000000'])(
-  '%s is a warning',
-  async (flag) => {
-    const { findings } = await lintEtcdConfig({ flags: [flag] })
-    expect(findings.map(({ code, severity }) => [code, severity])).toEqual([['config/option-dangerous', 'warning']])
-    expect(
-      await codesOf({ flags: [flag.replace(/=.*|$/, flag.includes('quota') ? '=8589934592' : '=false')] }),
-    ).toEqual([])
-  },
-)
 
 it('a CRL by the Go field of a file is in force, and nothing takes it out', async () => {
   const yaml = 'ClientTLSInfo:\n  CRLFile: /etc/etcd/clients.crl\nPeerTLSInfo: {crlfile: /etc/etcd/peers.crl}\n'
@@ -328,6 +295,10 @@ it('keys that a version does not know have neither a wrong type nor a second way
   const yaml = 'feature-gates: [a]\n'
   expect(await codesOf({ yaml }, { version: '3.5' })).toEqual(['config/option-of-other-version'])
   expect(await codesOf({ yaml }, { version: '3.6' })).toContain('config/value-type')
+  const typed = 'name: a\ntls-min-version: 1.2\n'
+  expect(await codesOf({ yaml: typed }, { version: '3.4.23' })).toContain('config/option-not-in-version')
+  expect(await codesOf({ yaml: typed }, { version: '3.4.23' })).not.toContain('config/value-type')
+  expect(await codesOf({ yaml: typed }, { version: '3.5.16' })).toContain('config/value-type')
   const both = 'name: a\ninitial-cluster: a=http://localhost:2380\ndiscovery: https://x.example.com/y\n'
   expect(await codesOf({ yaml: both }, { version: '3.7' })).not.toContain('config/options-conflict')
   expect(await codesOf({ yaml: both }, { version: '3.6' })).toContain('config/options-conflict')
@@ -340,29 +311,6 @@ it('names of JavaScript objects are no names of options', async () => {
   ])
   const remedies = reports.flatMap(({ findings }) => findings.map(({ remedy }) => remedy))
   expect(remedies).toEqual(['Remove it.', 'Remove it.', 'Remove it.', 'Remove it.'])
-})
-
-it('members whose election timeouts differ are a warning', async () => {
-  const list = [1, 2].map((i) => `e${String(i)}=http://10.0.0.${String(i)}:2380`).join(',')
-  const member = (i: number, timeout: string): ConfigInput => ({
-    flags: [
-      `--name=e${String(i)}`,
-      `--initial-cluster=${list}`,
-      `--initial-advertise-peer-urls=http://10.0.0.${String(i)}:2380`,
-      ...(timeout === '' ? [] : [`--election-timeout=${timeout}`]),
-    ],
-  })
-  const differ = async (...timeouts: string[]): Promise<string[]> => {
-    const { findings } = await lintCluster(
-      timeouts.map((each, i) => member(i + 1, each)),
-      { readFiles: false },
-    )
-    return findings.flatMap(({ code, details }) =>
-      code === 'config/members-differ' && 'option' in details ? [details.option] : [],
-    )
-  }
-  expect(await differ('1000', '5000')).toEqual(['--election-timeout'])
-  expect(await differ('1000', '')).toEqual([])
 })
 
 it('the advisories on users and passwords are known', async () => {
@@ -378,15 +326,6 @@ it('the advisories on users and passwords are known', async () => {
   expect(await ids('3.5.8')).toContain('CVE-2023-32082')
   expect([await ids('3.5.7'), await ids('3.6.0')].flat()).not.toContain('CVE-2021-28235')
   expect(await ids('3.5.7', '--enable-pprof')).toContain('CVE-2021-28235')
-})
-
-it('files that no volume brings are an error in an image of etcd', async () => {
-  const pod = (image: string): ConfigInput => ({
-    manifest: `kind: Pod\nspec: {containers: [{image: ${image}, command: [etcd, --cert-file=/pki/a.crt]}]}\n`,
-  })
-  const severity = async (image: string): Promise<string> =>
-    findingOf((await lintEtcdConfig(pod(image))).findings, 'config/volume-invalid').severity
-  expect([await severity('quay.io/coreos/etcd:v3.5.16'), await severity('ours')]).toEqual(['error', 'warning'])
 })
 
 describe('what lint knows, render knows', () => {
@@ -412,23 +351,6 @@ it.each([
   const { findings } = await lintEtcdConfig({ flags: ['--name=a', `--${name}=${value}`] })
   expect(findings.filter(({ code }) => code === MALFORMED)).toMatchObject([{ severity: 'warning', remedy }])
 })
-
-it.each([
-  ['1h', 1],
-  ['1000', 0],
-])('compaction by revisions that retains %s', async (retention, count) => {
-  const flags = ['--name=a', '--auto-compaction-mode=revision', `--auto-compaction-retention=${retention}`]
-  const { findings } = await lintEtcdConfig({ flags })
-  expect(findings.filter(({ code }) => code === 'config/option-dangerous')).toHaveLength(count)
-})
-
-it.each(['--bcrypt-cost=12', '--metrics=extensive', '--backend-bbolt-freelist-type=map'])(
-  '%s is used',
-  async (flag) => {
-    const { findings } = await lintEtcdConfig({ flags: ['--name=a', flag] })
-    expect(findings.filter(({ code }) => code === MALFORMED)).toEqual([])
-  },
-)
 
 it('accepts a space at either end of a cluster token, and refuses it at the end of a name', async () => {
   const spaced = async (flag: string): Promise<number> => {
