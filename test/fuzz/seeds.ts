@@ -17,7 +17,6 @@ import {
   type Extension,
   ip,
   ipRange,
-  type Issuer,
   keyUsage,
   mintCa,
   mintCrl,
@@ -46,14 +45,8 @@ const key = { root: ed25519Key('root'), between: p256Key('between'), leaf: p256K
 
 /** Options that make a minting by the P-256 key of this name repeatable. */
 function signedBy(name: string): Partial<Parameters<typeof mintLeaf>[0]> {
-  let signed: Uint8Array = new Uint8Array()
-  return {
-    tamperTbs: (tbs) => {
-      signed = tbs
-      return tbs
-    },
-    tamperSignature: () => signP256(name, signed),
-  }
+  let signed: Buffer = Buffer.alloc(0)
+  return { tamperTbs: (tbs) => (signed = tbs), tamperSignature: () => signP256(name, signed) }
 }
 
 const subject = [
@@ -115,47 +108,35 @@ const odd = leafWith([], {
 /** The chain that passes: root, intermediate, leaf. */
 export const CHAIN = { root, between, leaf: plain }
 
-function list(issuer: Issuer, name: string | null, extensions?: readonly Extension[]): Buffer {
-  // The signature of a list is made by the minter; only Ed25519 repeats it, so other lists are signed again.
-  const made = mintCrl({
-    issuer,
-    thisUpdate: BEGIN,
-    nextUpdate: END,
-    revoked: [
-      { serial: 5, date: BEGIN, reason: 1 },
-      { serial: plain.serial, date: BEGIN },
-    ],
-    ...(extensions === undefined ? {} : { extensions }),
-    ...(name === null ? {} : { tamperSignature: () => Buffer.alloc(64, name.length) }),
-  })
-  return made.der
-}
-
-/** Signed by the root's Ed25519 key, of which signatures repeat. */
-const clean = mintCrl({ issuer: root, thisUpdate: BEGIN, nextUpdate: END }).der
-const ofRoot = list(root, null)
-const delta = list(root, null, [crlNumber(7), deltaCrlIndicator(5)])
-/** The lists to mutate. The last names the leaf's issuer, and does not carry its signature. */
-export const CRLS: readonly Buffer[] = [ofRoot, clean, delta, list(between, 'forged')]
+const validity = { thisUpdate: BEGIN, nextUpdate: END }
+const revoked = [
+  { serial: 5, date: BEGIN, reason: 1 },
+  { serial: plain.serial, date: BEGIN },
+]
+const clean = mintCrl({ issuer: root, ...validity }).der
+const ofRoot = mintCrl({ issuer: root, ...validity, revoked }).der
+const delta = mintCrl({ issuer: root, ...validity, revoked, extensions: [crlNumber(7), deltaCrlIndicator(5)] }).der
+// Only signatures of Ed25519 repeat.
+const forged = mintCrl({ issuer: between, ...validity, revoked, tamperSignature: () => Buffer.alloc(64, 6) }).der
+/** The CRLs to mutate. The last names the leaf's issuer, and does not carry its signature. */
+export const CRLS: readonly Buffer[] = [ofRoot, clean, delta, forged]
 
 export const CERTIFICATES: readonly Buffer[] = [plain.der, rich.der, odd.der, between.der, root.der]
 
 const { der: csr } = mintCsr({ subject: 'etcd-0', key: key.root, names: [dns(HOST)] })
+const fullRequest = mintCsr({
+  subject,
+  key: key.root,
+  names: [dns('*.etcd.svc'), ip('10.0.0.1'), uri('spiffe://a/b'), email('a@b.c'), directoryName(subject)],
+  extensions: [keyUsage(['digitalSignature']), extendedKeyUsage(['serverAuth']), basicConstraints({ ca: false })],
+  attributes: [
+    csrAttribute('1.2.840.113549.1.9.7', utf8String('challenge')),
+    csrAttribute('1.2.840.113549.1.9.2', utf8String('name')),
+  ],
+}).der
+const bareRequest = mintCsr({ subject: '', key: key.root, attributesField: false }).der
 /** Signed by the Ed25519 key, of which signatures repeat. */
-export const REQUESTS: readonly Buffer[] = [
-  csr,
-  mintCsr({ subject: '', key: key.root, attributesField: false }).der,
-  mintCsr({
-    subject,
-    key: key.root,
-    names: [dns('*.etcd.svc'), ip('10.0.0.1'), uri('spiffe://a/b'), email('a@b.c'), directoryName(subject)],
-    extensions: [keyUsage(['digitalSignature']), extendedKeyUsage(['serverAuth']), basicConstraints({ ca: false })],
-    attributes: [
-      csrAttribute('1.2.840.113549.1.9.7', utf8String('challenge')),
-      csrAttribute('1.2.840.113549.1.9.2', utf8String('name')),
-    ],
-  }).der,
-]
+export const REQUESTS: readonly Buffer[] = [csr, bareRequest, fullRequest]
 
 function keyPem(each: KeyObject, type: 'pkcs8' | 'sec1'): string {
   return each.export({ type, format: 'pem' }).toString()
@@ -171,24 +152,18 @@ export const CREDENTIALS = {
   crl: pem('X509 CRL', clean),
 }
 
+const DEK = 'Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,000102030405060708090A0B0C0D0E0F'
+
 export const TEXTS: readonly string[] = [
-  CREDENTIALS.cert,
-  CREDENTIALS.crl,
-  pem('CERTIFICATE REQUEST', csr),
+  ...[CREDENTIALS.cert, CREDENTIALS.crl, pem('CERTIFICATE REQUEST', csr)],
   `Certificate:\n  Data:\n${rich.pem}\ntext behind\n`,
   ...KEYS,
-  '-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,000102030405060708090A0B0C0D0E0F\n\nAAAA\n-----END EC PRIVATE KEY-----\n',
+  `-----BEGIN EC PRIVATE KEY-----\n${DEK}\n\nAAAA\n-----END EC PRIVATE KEY-----\n`,
 ]
 
+const names = [dns(HOST), ip('10.0.0.1'), directoryName(subject), uri('spiffe://a/b'), email('a@b.c')]
 export const NAMES: readonly Buffer[] = [
-  sequence(
-    dns(HOST),
-    ip('10.0.0.1'),
-    directoryName(subject),
-    uri('spiffe://a/b'),
-    email('a@b.c'),
-    registeredId('1.2.3'),
-  ),
+  sequence(...names, registeredId('1.2.3')),
   encodeName(subject),
   encodeName([['CN', 'x\u0301\uff21']]),
 ]
