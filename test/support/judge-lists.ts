@@ -10,9 +10,9 @@ export function chainOf(scenario: ListScenario): ListChain {
   return scenario.chain?.() ?? usual
 }
 
-export function judgeLists(scenario: ListScenario, options: Partial<ValidateChainOptions> = {}): Finding[] {
+export function judgeLists(scenario: ListScenario): Finding[] {
   const chain = chainOf(scenario)
-  return judgeChainLists(chain, scenario.lists(chain), options)
+  return judgeChainLists(chain, scenario.lists(chain))
 }
 
 export function judgeChainLists(
