@@ -1,14 +1,18 @@
-/** A host name with several addresses: one that fails costs next to nothing while another one works. */
+/** Dialling: several addresses, servers that answer with alert 80, server names of single endpoints, and unix sockets. */
+import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
+import { createConnection, createServer } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
-import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../../src/client/index.js'
-import { alternateFamilies } from '../../../../src/client/transport/dial.js'
-import { blackHole } from '../../../support/black-hole.js'
-import { mintPki } from '../../../support/etcd.js'
-import { OwnTime } from '../../../support/own-time.js'
-import { emptyAnswer, grpcPeer, type Peer, proxyTo, serverTls, silentPeer } from '../../../support/peers.js'
-import { errorCodes, findingOf, refused } from '../../../support/refused.js'
-import { resolveTo } from '../../../support/resolver.js'
+import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
+import { alternateFamilies } from '../../../src/client/transport/dial.js'
+import { blackHole } from '../../support/black-hole.js'
+import { mintPki } from '../../support/etcd.js'
+import { dns } from '../../support/mint.js'
+import { temporaryFolder } from '../../support/openssl.js'
+import { OwnTime } from '../../support/own-time.js'
+import { alertingPeer, emptyAnswer, grpcPeer, type Peer, proxyTo, serverTls, silentPeer } from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+import { resolveTo } from '../../support/resolver.js'
 
 const pki = mintPki()
 const [FIRST, SECOND] = ['127.0.0.2', '127.0.0.1']
@@ -177,3 +181,101 @@ it('the order of addresses alternates the families, from the one that the resolv
   expect(alternateFamilies(['10.0.0.1', '10.0.0.2', '10.0.0.1', '::1'])).toEqual(['10.0.0.1', '::1', '10.0.0.2'])
   expect(alternateFamilies([])).toEqual([])
 })
+
+describe('alert 80', () => {
+  it('is waited out', async () => {
+    await using broken = await alertingPeer(80)
+    await using good = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    await using proxy = await proxyTo(() => (proxy.accepted < 4 ? broken.port : good.port))
+    await using client = await createSecureClient({ endpoints: proxy.endpoint, credentials: pki.client })
+    expect(client.tls.endpoints[0]?.state).toBe('ready')
+    expect(broken.accepted).toBeGreaterThan(1)
+  })
+
+  it('is reported if it persists, within the dial time-out', async () => {
+    await using broken = await alertingPeer(80)
+    using clock = new OwnTime()
+    const attempt = createSecureClient({ endpoints: broken.endpoint, credentials: pki.client, dialTimeout: '600ms' })
+    const { details } = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(['handshake/failed'])
+    expect(clock.elapsed).toBeLessThan(1200)
+    expect(broken.accepted).toBeGreaterThan(2)
+  })
+
+  it('ends at once on the signal', async () => {
+    await using broken = await alertingPeer(80)
+    await using silent = await silentPeer()
+    const give = new AbortController()
+    const attempt = createSecureClient({
+      endpoints: [broken.endpoint, silent.endpoint],
+      credentials: pki.client,
+      dialTimeout: '60s',
+      signal: give.signal,
+    })
+    await expect.poll(() => broken.accepted).toBeGreaterThan(2)
+    give.abort(new Error('enough'))
+    await expect(attempt).rejects.toThrow('enough')
+    await expect.poll(() => broken.open + silent.open).toBe(0)
+  })
+})
+
+const folder = temporaryFolder()
+
+describe('a server name for one endpoint', () => {
+  it('is expected there, and goes before the name for all', async () => {
+    const named = (name: string): ReturnType<typeof grpcPeer> =>
+      grpcPeer(serverTls(pki.issueServer({ names: [dns(name)] })), emptyAnswer)
+    await using first = await named('etcd-0.example')
+    await using second = await named('etcd.example')
+    await using client = await createSecureClient({
+      endpoints: [{ url: first.endpoint, serverName: 'etcd-0.example' }, second.endpoint],
+      serverName: 'etcd.example',
+      credentials: pki.client,
+      preflight: 'all',
+    })
+    expect(client.tls.endpoints.map((each) => each.state)).toEqual(['ready', 'ready'])
+  })
+})
+
+describe('a unix socket', () => {
+  it('is dialled, and its name is verified', async () => {
+    await using peer = await grpcPeer(serverTls(pki.issueServer({ names: [dns('etcd.sock')] })), emptyAnswer)
+    await using _good = await socketTo(folder.file('etcd.sock'), peer.port)
+    await using _bad = await socketTo(folder.file('other.sock'), peer.port)
+    await using client = await createSecureClient({
+      endpoints: `unixs://${folder.file('etcd.sock')}`,
+      credentials: pki.client,
+    })
+    expect(client.tls.endpoints[0]?.state).toBe('ready')
+    await client.get('a').string()
+    const other = createSecureClient({ endpoints: `unixs://${folder.file('other.sock')}`, credentials: pki.client })
+    const { details } = await refused(other, 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual([
+      'san/host-not-covered',
+      'handshake/server-certificate-refused',
+    ])
+  })
+
+  it('that does not exist', async () => {
+    const attempt = createSecureClient({ endpoints: `unixs://${folder.file('gone.sock')}`, credentials: pki.client })
+    const { details } = await refused(attempt, 'ERR_UNREACHABLE')
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/unreachable'])
+  })
+})
+
+/** A unix socket that leads to a port of this machine. */
+async function socketTo(path: string, port: number): Promise<AsyncDisposable> {
+  const server = createServer((socket) => {
+    const upstream = createConnection(port, '127.0.0.1')
+    socket.pipe(upstream).pipe(socket)
+    for (const each of [socket, upstream]) each.on('error', () => undefined)
+  })
+  server.listen(path)
+  await once(server, 'listening')
+  return {
+    [Symbol.asyncDispose]: async () => {
+      server.close()
+      await Promise.resolve()
+    },
+  }
+}

@@ -1,0 +1,347 @@
+/** Endpoints from DNS and from the member list, and their replacement while the client lives. */
+import { describe, expect, it, vi } from 'vitest'
+import { connectSecurely } from '../../../src/client/create-secure-client.js'
+import { discover, endpointsOf } from '../../../src/client/discovery.js'
+import { type ClientOptions, createSecureClient, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
+import { readDiscovery } from '../../../src/client/options.js'
+import { frameMessage } from '../../../src/client/transport/framing.js'
+import { bytesField } from '../../../src/client/transport/protobuf.js'
+import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
+import { mintPki } from '../../support/etcd.js'
+import { dns } from '../../support/mint.js'
+import { OwnTime } from '../../support/own-time.js'
+import {
+  answerWith,
+  type CallHandler,
+  emptyAnswer,
+  grpcPeer,
+  type Peer,
+  serverTls,
+  silentPeer,
+} from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+import { witnessPeer } from '../../support/witness-peer.js'
+
+const pki = mintPki()
+const SECURE = '_etcd-client-ssl._tcp.etcd.test'
+const INSECURE = '_etcd-client._tcp.etcd.test'
+const OPTIONS = { discovery: { domain: 'etcd.test' }, credentials: pki.client } satisfies ClientOptions
+
+function peerFor(...names: string[]): Promise<Peer> {
+  return grpcPeer(serverTls(pki.issueServer({ names: names.map(dns) })), emptyAnswer)
+}
+
+describe('endpoints from DNS', () => {
+  it('are those of the records, by priority, and have to cover the domain', async () => {
+    await using first = await peerFor('etcd.test')
+    await using second = await peerFor('etcd.test')
+    const records = [
+      { target: 'localhost', port: second.port, priority: 2 },
+      { target: 'localhost', port: first.port, priority: 1 },
+    ]
+    await using server = await dnsServer({ [SECURE]: records })
+    await using client = await connectSecurely({ ...OPTIONS, preflight: 'all' }, server.lookup)
+    const expected = [first, second].map(({ port }) => ({
+      endpoint: `https://localhost:${String(port)}`,
+      state: 'ready',
+    }))
+    expect(client.tls.endpoints).toMatchObject(expected)
+    expect([...server.asked].sort()).toEqual([SECURE, INSECURE].sort())
+  })
+
+  it('are not trusted for covering their own host', async () => {
+    await using peer = await peerFor('localhost', '*.etcd.test')
+    await using server = await dnsServer({ [SECURE]: [{ target: 'localhost', port: peer.port }] })
+    const { details } = await refused(connectSecurely(OPTIONS, server.lookup), 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(details.report.findings, 'san/host-not-covered').details).toMatchObject({ host: 'etcd.test' })
+  })
+
+  it('may be expected to have another name', async () => {
+    await using peer = await peerFor('localhost')
+    await using server = await dnsServer({ [SECURE]: [{ target: 'localhost', port: peer.port }] })
+    await using client = await connectSecurely({ ...OPTIONS, serverName: 'localhost' }, server.lookup)
+    expect(client.tls.endpoints[0]?.state).toBe('ready')
+  })
+
+  it('are looked for under a name', async () => {
+    await using peer = await peerFor('etcd.test')
+    const named = '_etcd-client-ssl-blue._tcp.etcd.test'
+    await using server = await dnsServer({ [named]: [{ target: 'localhost', port: peer.port }] })
+    const discovery = { domain: 'ETCD.test', name: 'blue' }
+    await using client = await connectSecurely({ ...OPTIONS, discovery }, server.lookup)
+    expect(client.tls.endpoints[0]?.state).toBe('ready')
+  })
+
+  it('are the first 100 records, and the report names the next one', async () => {
+    const records = Array.from({ length: 150 }, (_, index) => ({
+      name: `etcd-${String(index)}.etcd.test`,
+      port: 2379,
+      priority: index,
+      weight: 0,
+    }))
+    const { endpoints, findings } = await discover({
+      discovery: readDiscovery({ domain: 'etcd.test' }),
+      timeout: 10_000,
+      signal: null,
+      lookup: (record) => Promise.resolve(record === SECURE ? records : []),
+    })
+    expect(endpoints).toHaveLength(100)
+    expect(findings.map(({ code, details }) => [code, details])).toMatchObject([
+      ['discovery/record-ignored', { targets: ['etcd-100.etcd.test:2379'], reason: 'too-many' }],
+    ])
+  })
+
+  it('without TLS are dropped, and reported', async () => {
+    await using peer = await peerFor('etcd.test')
+    await using server = await dnsServer({
+      [SECURE]: [{ target: 'localhost', port: peer.port }],
+      [INSECURE]: [{ target: 'plain.etcd.test', port: 2379 }],
+    })
+    await using client = await connectSecurely(OPTIONS, server.lookup)
+    expect(client.tls.endpoints).toHaveLength(1)
+    expect(findingOf(client.tls.report.findings, 'discovery/record-ignored').details).toMatchObject({
+      targets: ['plain.etcd.test:2379'],
+      reason: 'insecure',
+    })
+  })
+})
+
+describe('what DNS does not know', () => {
+  it.each<[string, Record<string, DnsAnswer>, string | null]>([
+    ['no such name', {}, null],
+    ['a name without records', { [SECURE]: [] }, null],
+    ['a service that is not available (RFC 2782)', { [SECURE]: [{ target: '.', port: 1 }] }, null],
+    ['records without TLS alone', { [INSECURE]: [{ target: 'plain.etcd.test', port: 2379 }] }, null],
+    ['a name server that fails', { [SECURE]: 'servfail', [INSECURE]: 'servfail' }, 'ESERVFAIL'],
+    ['a name server that is silent', { [SECURE]: 'silent', [INSECURE]: 'silent' }, 'TIMEOUT'],
+  ])('%s', async (_what, zone, errorCode) => {
+    await using server = await dnsServer(zone)
+    using clock = new OwnTime()
+    const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '1s' }, server.lookup)
+    const { details } = await refused(attempt, 'ERR_UNREACHABLE')
+    expect(errorCodes(details.report.findings)).toEqual(['discovery/no-records'])
+    expect(details.report.findings[0].details).toMatchObject({ domain: 'etcd.test', record: SECURE, errorCode })
+    expect(details.report.findings[0].remedy).toMatch(/dig|_etcd-client-ssl/)
+    expect(clock.elapsed).toBeLessThan(2000)
+  })
+
+  it('ends at once on the signal', async () => {
+    await using server = await dnsServer({ [SECURE]: 'silent' })
+    const give = new AbortController()
+    const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '60s', signal: give.signal }, server.lookup)
+    await expect.poll(() => server.asked.length).toBeGreaterThan(1)
+    give.abort(new Error('enough'))
+    await expect(attempt).rejects.toThrow('enough')
+  })
+})
+
+it('looking up and dialling share the dial time-out', async () => {
+  await using silent = await silentPeer()
+  await using server = await dnsServer({ [SECURE]: [{ target: 'localhost', port: silent.port }] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
+  try {
+    let asked = 0
+    const slow: typeof server.lookup = async (record, signal) => {
+      asked += 1
+      await new Promise((resolve) => setTimeout(resolve, 2000))
+      return server.lookup(record, signal)
+    }
+    const outcome = refused(connectSecurely({ ...OPTIONS, dialTimeout: '3s' }, slow), 'ERR_UNREACHABLE')
+    await expect.poll(() => asked).toBeGreaterThan(0)
+    await vi.advanceTimersByTimeAsync(2000)
+    await expect.poll(() => silent.accepted).toBe(1)
+    // With a time-out of its own, the dial would go on for two more seconds, which do not pass here.
+    await vi.advanceTimersByTimeAsync(1000)
+    await outcome
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+describe('options that are refused', () => {
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ['no domain', { discovery: {} }, /discovery.domain/],
+    ['an address', { discovery: { domain: '10.0.0.1' } }, /discovery.domain.*DNS name/],
+    ['a pattern', { discovery: { domain: '*.etcd.test' } }, /discovery.domain/],
+    ['a name that is no label', { discovery: { domain: 'etcd.test', name: 'a.b' } }, /discovery.name/],
+    ['no object', { discovery: 'etcd.test' }, /discovery.*must be an object/],
+    ['an unknown key', { discovery: { domain: 'etcd.test', srv: 1 } }, /discovery.srv/],
+  ])('%s', async (_what, options, reason) => {
+    const attempt = createSecureClient({ ...OPTIONS, ...options })
+    const { message } = await refused(attempt, 'ERR_OPTION_INVALID')
+    expect(message).toMatch(reason)
+  })
+})
+
+function urlsOf({ tls }: SecureEtcd3): string[] {
+  return tls.endpoints.map(({ endpoint }) => endpoint)
+}
+
+function startPeer(onCall: CallHandler = emptyAnswer): Promise<Peer> {
+  return grpcPeer(serverTls(pki.server), onCall)
+}
+
+/** MemberListResponse: members (2), each with its client URLs (4) (etcd api/etcdserverpb/rpc.proto). */
+function memberList(urls: readonly string[]): Buffer {
+  return frameMessage(Buffer.concat(urls.map((each) => bytesField(2, bytesField(4, Buffer.from(each))))))
+}
+
+describe('refreshEndpoints', () => {
+  it('follows DNS, and keeps what it has while DNS gives nothing', async () => {
+    await using one = await startPeer()
+    await using two = await startPeer()
+    let ports = [one.port]
+    let looks = 0
+    const lookup = (record: string): Promise<{ name: string; port: number; priority: number; weight: number }[]> => {
+      looks += 1
+      const found = record.includes('-ssl') ? ports : []
+      return Promise.resolve(found.map((port) => ({ name: 'localhost', port, priority: 0, weight: 0 })))
+    }
+    const discovery = { domain: 'localhost' }
+    await using client = await connectSecurely({ discovery, credentials: pki.client, refreshEndpoints: '1s' }, lookup)
+    const [first] = urlsOf(client)
+    const failures: TlsEvent[] = []
+    void (async () => {
+      for await (const event of client.tls.events()) if (event.type === 'refresh-failed') failures.push(event)
+    })()
+    ports = []
+    const before = looks
+    await expect.poll(() => looks, { timeout: 20_000 }).toBeGreaterThan(before)
+    await expect
+      .poll(() => failures[0], { timeout: 20_000 })
+      .toMatchObject({ retryIn: 1000, error: { code: 'ERR_UNREACHABLE' } })
+    expect(urlsOf(client)).toEqual([first])
+    ports = [two.port]
+    await expect.poll(() => urlsOf(client), { timeout: 20_000 }).toEqual([`https://localhost:${String(two.port)}`])
+    await expect.poll(() => one.open).toBe(0)
+    expect(await client.get('a').string()).toBeNull()
+  })
+
+  it('follows the member list of the cluster, and leaves without a trace', async () => {
+    await using two = await startPeer()
+    let urls: string[] = []
+    await using one = await startPeer((stream, headers) => {
+      if (headers[':path'] !== '/etcdserverpb.Cluster/MemberList') {
+        emptyAnswer(stream)
+        return
+      }
+      answerWith(stream, memberList(urls))
+    })
+    urls = [one.endpoint, two.endpoint]
+    const client = await createSecureClient({
+      endpoints: one.endpoint,
+      credentials: pki.client,
+      refreshEndpoints: '1s',
+    })
+    await expect.poll(() => urlsOf(client), { timeout: 20_000 }).toEqual(urls)
+    expect([one.accepted, two.accepted]).toEqual([1, 1])
+    await client[Symbol.asyncDispose]()
+    expect([one.open, two.open]).toEqual([0, 0])
+  })
+
+  it('reports a cluster that never answers, and keeps what it has', async () => {
+    await using one = await startPeer((stream, headers) => {
+      if (headers[':path'] !== '/etcdserverpb.Cluster/MemberList') emptyAnswer(stream)
+    })
+    await using client = await createSecureClient({
+      endpoints: one.endpoint,
+      credentials: pki.client,
+      refreshEndpoints: '1s',
+      dialTimeout: '3s',
+    })
+    const failures: TlsEvent[] = []
+    void (async () => {
+      for await (const event of client.tls.events()) if (event.type === 'refresh-failed') failures.push(event)
+    })()
+    await expect.poll(() => failures.length).toBeGreaterThan(0)
+    expect(urlsOf(client)).toEqual([one.endpoint])
+  })
+
+  it('takes voting members with TLS alone', () => {
+    const members = [
+      { clientURLs: ['https://a:2379', 'http://a:2378'], isLearner: false },
+      { clientURLs: ['https://b:2379'], isLearner: true },
+      { clientURLs: [], isLearner: false },
+    ]
+    expect(endpointsOf(members).map(({ url }) => url)).toEqual(['https://a:2379'])
+    expect(endpointsOf([])).toEqual([])
+    const many = Array.from({ length: 1000 }, (_, index) => `https://a:${String(index + 1)}`)
+    expect(endpointsOf([{ clientURLs: many, isLearner: false }])).toHaveLength(100)
+  })
+
+  it.each(['999ms', 'often', 5])('refuses %s', async (refreshEndpoints) => {
+    const options = {
+      endpoints: 'https://a:2379',
+      credentials: pki.client,
+      refreshEndpoints: refreshEndpoints as string,
+    }
+    await expect(createSecureClient(options)).rejects.toMatchObject({
+      code: 'ERR_OPTION_INVALID',
+      details: { option: 'refreshEndpoints' },
+    })
+  })
+})
+
+describe('setEndpoints', () => {
+  it('dials new endpoints, keeps the connection of those that stay, and leaves the others', async () => {
+    await using one = await witnessPeer(pki.server)
+    await using two = await witnessPeer(pki.server)
+    await using three = await witnessPeer(pki.server)
+    const { endpoint } = one
+    await using client = await createSecureClient({
+      endpoints: [endpoint, two.endpoint],
+      credentials: pki.client,
+      preflight: 'all',
+    })
+    const report = await client.tls.setEndpoints([endpoint, three.endpoint])
+    expect(report).toMatchObject({ ok: true, findings: [] })
+    expect(client.tls.endpoints.map((each) => [each.endpoint, each.state])).toEqual([
+      [endpoint, 'ready'],
+      [three.endpoint, 'ready'],
+    ])
+    await expect.poll(() => two.open).toBe(0)
+    expect([one.accepted, two.accepted, three.accepted]).toEqual([1, 1, 1])
+    await Promise.all([1, 2, 3, 4].map(() => client.get('a').string()))
+    expect([one.names.length > 0, two.names.length, three.names.length > 0]).toEqual([true, 0, true])
+    // A new server name is another endpoint, with a connection of its own.
+    await client.tls.setEndpoints([{ url: endpoint, serverName: 'localhost' }, three.endpoint])
+    await expect.poll(() => [one.accepted, one.open]).toEqual([2, 1])
+  })
+
+  it('a list of which nothing is ready changes nothing, and reports why', async () => {
+    await using one = await witnessPeer(pki.server)
+    const gone = await silentPeer()
+    await gone[Symbol.asyncDispose]()
+    await using client = await createSecureClient({ endpoints: one.endpoint, credentials: pki.client })
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const report = await client.tls.setEndpoints(gone.endpoint)
+      expect(report.findings.map(({ code }) => code)).toEqual(['endpoint/unreachable'])
+    }
+    expect(client.tls.endpoints.map((each) => [each.endpoint, each.state])).toEqual([[one.endpoint, 'ready']])
+    expect(await client.get('a').string()).toBeNull()
+    expect(one.accepted).toBe(1)
+  })
+
+  it('a client whose endpoints are all down takes the new list', async () => {
+    const one = await witnessPeer(pki.server)
+    await using two = await witnessPeer(pki.server)
+    await using client = await createSecureClient({ endpoints: one.endpoint, credentials: pki.client })
+    await one[Symbol.asyncDispose]()
+    await expect.poll(() => client.tls.endpoints[0]?.state).not.toBe('ready')
+    expect((await client.tls.setEndpoints([two.endpoint])).ok).toBe(true)
+    expect(await client.get('a').string()).toBeNull()
+    // Rotations go on with the new list.
+    expect((await client.tls.rotate(pki.issueClient({ subject: 'bob' }))).ok).toBe(true)
+    await client.get('a').string()
+    expect(two.names.at(-1)).toBe('bob')
+  })
+
+  it('refuses a wrong call, and one after the client was closed', async () => {
+    await using one = await witnessPeer(pki.server)
+    const client = await createSecureClient({ endpoints: one.endpoint, credentials: pki.client })
+    await expect(client.tls.setEndpoints([])).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
+    await expect(client.tls.setEndpoints('http://a')).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
+    await client[Symbol.asyncDispose]()
+    await expect(client.tls.setEndpoints(one.endpoint)).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
+})
