@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { Etcd3, EtcdWatchStreamEnded } from 'etcd3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
+import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import { emptyAnswer, grpcPeer, type Peer, proxyTo, refuseCall, serverTls, silentPeer } from '../../support/peers.js'
 import { refused } from '../../support/refused.js'
@@ -14,13 +14,7 @@ function goodPeer(): Promise<Peer> {
   return grpcPeer(serverTls(pki.server), emptyAnswer)
 }
 
-function connect(
-  peers: readonly Pick<Peer, 'endpoint'>[],
-  options: Partial<SecureClientOptions> = {},
-): Promise<SecureEtcd3> {
-  const endpoints = peers.map((each) => each.endpoint)
-  return createSecureClient({ endpoints, credentials: pki.client, dialTimeout: '2s', ...options })
-}
+const connect = connector({ credentials: pki.client, dialTimeout: '2s' })
 
 /** Sockets and timers that hold the process, next to those of the test runner. */
 function handles(): string[] {

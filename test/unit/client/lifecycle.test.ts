@@ -4,7 +4,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
 import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import { describe, expect, it } from 'vitest'
-import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
+import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 import {
@@ -31,17 +31,7 @@ function goodPeer(server = pki.server): Promise<Peer> {
   return grpcPeer(serverTls(server), emptyAnswer)
 }
 
-function connect(
-  peers: readonly Pick<Peer, 'endpoint'>[],
-  options: Partial<SecureClientOptions> = {},
-): Promise<SecureEtcd3> {
-  return createSecureClient({
-    endpoints: peers.map((each) => each.endpoint),
-    credentials: pki.client,
-    dialTimeout: '2s',
-    ...options,
-  })
-}
+const connect = connector({ credentials: pki.client, dialTimeout: '2s' })
 
 describe('what is handed on to etcd3', () => {
   it('call options, interceptors and fault handling have their effect', async () => {

@@ -1,8 +1,9 @@
 /** Endpoints of two clusters in one list: one cluster serves, and the other one is reported. */
 import { expect, it } from 'vitest'
-import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
+import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { frameMessage } from '../../../src/client/transport/framing.js'
 import { bytesField, int64Field } from '../../../src/client/transport/protobuf.js'
+import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import {
   answerHealthCheck,
@@ -55,9 +56,7 @@ async function startMember(cluster: bigint | null, delay = 0): Promise<Member> {
   }) as Member
 }
 
-function connect(members: readonly Member[], options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
-  return createSecureClient({ endpoints: members.map((each) => each.endpoint), credentials: pki.client, ...options })
-}
+const connect = connector({ credentials: pki.client })
 
 function statesOf({ tls }: SecureEtcd3): string[] {
   return tls.endpoints.map(({ state }) => state)

@@ -1,11 +1,7 @@
 /** A cluster without a leader: creating a client, calls, and what each member says. */
 import { describe, expect, it } from 'vitest'
-import {
-  createSecureClient,
-  isEtcdMtlsError,
-  type SecureClientOptions,
-  type SecureEtcd3,
-} from '../../../src/client/index.js'
+import { isEtcdMtlsError } from '../../../src/client/index.js'
+import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import {
   type CallHandler,
@@ -37,13 +33,7 @@ async function startMember(led: boolean): Promise<Member> {
   return Object.assign(member, { peer })
 }
 
-function connect(
-  endpoints: readonly Pick<Peer, 'endpoint'>[],
-  options: Partial<SecureClientOptions> = {},
-): Promise<SecureEtcd3> {
-  const credentials = pki.client
-  return createSecureClient({ endpoints: endpoints.map((each) => each.endpoint), credentials, ...options })
-}
+const connect = connector({ credentials: pki.client })
 
 describe('a cluster without a leader', () => {
   it('is waited for until dialTimeout, and then refused with what each member reports', async () => {

@@ -1,10 +1,10 @@
 /** Going over to new credentials under a client that lives, against small TLS peers. */
 import type { ServerHttp2Stream } from 'node:http2'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
 import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
+import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
-import { type CallHandler, emptyAnswer, type Peer, proxyTo, silentPeer } from '../../support/peers.js'
+import { type CallHandler, emptyAnswer, proxyTo, silentPeer } from '../../support/peers.js'
 import { heldPorts } from '../../support/ports.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { watchResponse } from '../../support/watch-wire.js'
@@ -22,13 +22,7 @@ const stranger: Credentials = {
   ...other.issueClient({ subject: 'mallory' }),
   trustAnchors: [pki.client, other.client].flatMap((each) => each.trustAnchors),
 }
-function connect(
-  peers: readonly Pick<Peer, 'endpoint'>[],
-  options: Partial<SecureClientOptions> = {},
-): Promise<SecureEtcd3> {
-  const endpoints = peers.map((each) => each.endpoint)
-  return createSecureClient({ endpoints, credentials: alice, dialTimeout: '2s', ...options })
-}
+const connect = connector({ credentials: alice, dialTimeout: '2s' })
 
 /** Answers unary calls, and creates watches that stay, at revision 10. */
 function watchServer(streams: ServerHttp2Stream[] = []): CallHandler {
