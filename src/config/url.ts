@@ -25,7 +25,7 @@ export interface EtcdUrl {
  * A URL, or why etcd refuses it, as words after "it". `odd` is why this package neither writes such a URL nor dials it,
  * although etcd accepts it.
  */
-export type UrlReading = { readonly url: EtcdUrl; readonly odd: string | null } | { readonly refused: string }
+type UrlReading = { readonly url: EtcdUrl; readonly odd: string | null } | { readonly refused: string }
 
 const MAX_PORT = 65_535
 /** A host name is at most 253 characters long; no URL of etcd is much longer. */

@@ -43,7 +43,7 @@ export type Role = (typeof ROLES)[number]
 export const ROLES = ['ca', 'cert', 'key'] as const
 
 /** The options that are read, by what they set. */
-export type AccessNames = Readonly<Record<'endpoints' | Role, string>>
+type AccessNames = Readonly<Record<'endpoints' | Role, string>>
 
 /** Reads the access to etcd from one kind of configuration. */
 export class AccessReader {

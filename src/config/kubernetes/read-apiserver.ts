@@ -1,12 +1,11 @@
 /** Reads the `--etcd-*` options of a kube-apiserver. */
 import { join } from 'node:path/posix'
-import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { finding } from '../finding.js'
 import { mountOf } from '../read/effective.js'
 import { isManifest, podsOf } from '../read/manifest.js'
 import { mountsOf } from '../read/pod-volumes.js'
 import type { Mount } from '../read/read-option.js'
-import { type ConfigText, Lines } from '../read/text.js'
+import { type ConfigText, Lines, type PlaceOf } from '../read/text.js'
 import { processWords, splitWords, type Word, wordAt } from '../read/tokenizer.js'
 import { at, itemsAt, readYaml, scalarsOf, textAt } from '../read/yaml.js'
 import { type AccessOptions, AccessReader, type EtcdAccess, type Placed, placedEntries, readRoot } from './access.js'
@@ -28,7 +27,7 @@ const reader = new AccessReader('The access to etcd of kube-apiserver', NAMES)
 interface Command {
   readonly words: readonly Word[]
   readonly mounts: readonly Mount[] | null
-  readonly place: (offset: number, option: string) => ConfigPlace
+  readonly place: PlaceOf
 }
 
 /** See `src/config/deferred.ts`, which loads this file at the first call. */
@@ -57,13 +56,11 @@ function notThere(file: string | null, looked: string): Error {
 
 /** @param isList Whether the arguments were passed one by one, and so have no lines. */
 function inCommand(source: ConfigText, isList: boolean): Command {
-  const lines = new Lines(source)
   const isProcess = isList || source.text.includes('\0')
   const words = afterProgram(isProcess ? processWords(source.text) : splitWords(source.text, 'shell'))
   if (words === null) throw notThere(source.file, 'no word of it is kube-apiserver')
-  const place = (offset: number, option: string): ConfigPlace =>
-    isList ? { option, file: null, line: null, column: null } : lines.place(offset, option)
-  return { words, mounts: null, place }
+  const ofList: PlaceOf = (_, option) => ({ option, file: null, line: null, column: null })
+  return { words, mounts: null, place: isList ? ofList : new Lines(source).place }
 }
 
 async function inManifest(source: ConfigText): Promise<Command> {

@@ -2,7 +2,7 @@
 import { match } from './tokenizer.js'
 
 /** One line `NAME=value`. */
-export interface Assignment extends Value {
+interface Assignment extends Value {
   readonly name: string
   /** Where the name begins in the text. */
   readonly offset: number

@@ -17,7 +17,7 @@ import {
 import { splitWords } from './tokenizer.js'
 
 /** An argument, and where it stands. */
-export interface Argument {
+interface Argument {
   readonly text: string
   place(option: string): ConfigPlace
 }

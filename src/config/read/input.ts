@@ -2,7 +2,6 @@
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
-import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { etcdCommand } from './command.js'
@@ -13,7 +12,16 @@ import { type ConfigReading, NO_CONTEXT, unreadable } from './read-option.js'
 import { namedFiles, readConfigFile, type ReadOptions } from './named-files.js'
 import { type ReadMember, resolveEffective } from './effective.js'
 import { faultFindings, readStart } from './start.js'
-import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, refuseText, templateLine, tooLarge } from './text.js'
+import {
+  type ConfigText,
+  decodeText,
+  Lines,
+  MAX_CONFIG_OCTETS,
+  type PlaceOf,
+  refuseText,
+  templateLine,
+  tooLarge,
+} from './text.js'
 import { readUnit } from './unit.js'
 import { processWords, type Split, splitText, wordAt } from './tokenizer.js'
 import { readYamlConfig } from './yaml-config.js'
@@ -215,14 +223,13 @@ class InputReader {
     if (typeof flags === 'string' || flags instanceof Uint8Array) return this.#text(flags, () => 'command')
     const bytes = flags.reduce((sum, word) => sum + word.length, 0)
     if (bytes > MAX_CONFIG_OCTETS) return [unreadable(tooLarge('file', this.#label, bytes))]
-    const place = (_: number, option: string): ConfigPlace => ({ option, file: this.#label, line: null, column: null })
+    const place: PlaceOf = (_, option) => ({ option, file: this.#label, line: null, column: null })
     return [await this.#words({ words: flags.map((text) => wordAt(text, 0)), faults: [] }, '', place)]
   }
 
   #command(content: ConfigText): Promise<ConfigReading> {
     const { text } = content
-    const lines = new Lines(content)
-    const place = (offset: number, option: string): ConfigPlace => lines.place(offset, option)
+    const { place } = new Lines(content)
     if (text.includes('\0')) return this.#words({ words: processWords(text), faults: [] }, text, place)
     const { words, faults } = splitText(text, 'shell')
     // A shell replaces `~` by a folder that only it knows.
@@ -230,11 +237,7 @@ class InputReader {
     return this.#words({ words: expanded, faults }, text, place)
   }
 
-  async #words(
-    { words, faults }: Split,
-    text: string,
-    place: (offset: number, option: string) => ConfigPlace,
-  ): Promise<ConfigReading> {
+  async #words({ words, faults }: Split, text: string, place: PlaceOf): Promise<ConfigReading> {
     const command = etcdCommand(words)
     if (command !== null) {
       const source = { text, option: 'etcd', place }

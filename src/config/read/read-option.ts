@@ -19,16 +19,13 @@ export interface ReadOption {
   readonly isList: boolean
   readonly form: ConfigForm
   readonly place: ConfigPlace
-  /**
-   * Etcd does not accept how it is written, which a finding reports; this is what was probably meant. What depends on it
-   * is linted, and it gives way to a correct one.
-   */
+  /** Etcd does not accept how it is written, which a finding reports; this is what was probably meant. */
   readonly isGuess?: true
   /** What is meant is not known. It counts as set, to an unknown value. */
   readonly isUnreadable?: true
 }
 
-/** An option that is passed through: what matters most is whether this release has it. */
+/** An option that is passed through. */
 export interface PassthroughOption {
   readonly name: string
   readonly form: ConfigForm
@@ -37,7 +34,7 @@ export interface PassthroughOption {
   readonly text?: string
   /** Whether it is a block of the table with nothing in it. */
   readonly isEmptyBlock?: true
-  /** Whether it is in a block of a file: `name` is the flag that sets the same. */
+  /** Whether it is in a block of a file; `name` is then its flag. */
   readonly isNested?: true
 }
 
@@ -45,20 +42,19 @@ export interface PassthroughOption {
 export interface RuntimeContext {
   /** Where relative paths start; null if unknown. */
   readonly directory: string | null
-  /** The user that etcd runs as: a name or a number. Null if unknown. */
+  /** A name or a number; null if unknown. */
   readonly user: string | null
-  /** Its groups in addition to those of its user; empty if unknown. */
+  /** In addition to those of the user; empty if unknown. */
   readonly groups: readonly string[]
-  /** Whether systemd creates the user at each start, so that it owns nothing from before. */
+  /** Whether systemd creates the user at each start. */
   readonly isUserDynamic: boolean
   /** From the image of a container. */
   readonly version: ParsedVersion | null
   readonly versionPlace?: ConfigPlace
-  /** Folders of a container and their places on its host; null outside of containers. */
+  /** Null outside of containers. */
   readonly mounts: readonly Mount[] | null
   /** What starts the container; absent for a command of a container engine. */
   readonly engine?: 'Kubernetes' | 'Compose'
-  /** The name of the image of a container. */
   readonly image?: string
   readonly probes?: readonly Probe[]
   /** Ports of the container that are forwarded from others of the host. */
@@ -67,9 +63,7 @@ export interface RuntimeContext {
   readonly isRootReadOnly?: boolean
   /** The numbers of the groups that can read a volume which only its group may read; null if one of them may own it. */
   readonly volumeGroups?: readonly string[] | null
-  /** The pods that a workload of Kubernetes makes of one template. */
   readonly replicas?: Replicas
-  /** What a unit of systemd hides. */
   readonly sandbox?: Sandbox
 }
 
@@ -78,7 +72,7 @@ export interface PublishedPort {
   readonly inside: string
 }
 
-/** A probe of the kubelet, which presents no certificate, or a command that probes etcd from next to it. */
+/** A probe of the kubelet, or a command that probes etcd. */
 export interface Probe {
   readonly by: 'kubelet' | 'command'
   readonly kind: 'http' | 'https' | 'tcp' | 'grpc'
@@ -97,6 +91,7 @@ export interface Probe {
   readonly place: ConfigPlace
 }
 
+/** The pods that a workload of Kubernetes makes of one template. */
 export interface Replicas {
   /** `StatefulSet`, `Deployment`. */
   readonly kind: string
@@ -112,6 +107,7 @@ export interface Replicas {
   readonly place: ConfigPlace
 }
 
+/** What a unit of systemd hides. */
 export interface Sandbox {
   /** The directive that keeps etcd from seeing a path; null if it sees it. */
   hides(path: string): string | null
@@ -124,7 +120,7 @@ export interface Mount {
   readonly inside: string
   /** As the host has it; null for what is not on the host, such as a Secret. */
   readonly outside: string | null
-  /** Whether it is relative to the configuration itself, so that no other root is put before it. */
+  /** Whether it is relative to the configuration itself, which is not below another root. */
   readonly isRelativeToFile?: true
   /** Files whose text the manifest has, by their paths within; the empty path if the mount is one file. */
   readonly files?: ReadonlyMap<string, ConfigText>
@@ -148,7 +144,6 @@ export const NO_CONTEXT: RuntimeContext = {
   mounts: null,
 }
 
-/** What was read of one configuration. */
 export interface ConfigReading {
   /** Everything that is written, also what is not in force, in its order. */
   readonly options: readonly ReadOption[]
@@ -166,11 +161,6 @@ export interface ConfigReading {
 
 export function unreadable(...findings: readonly Finding[]): ConfigReading {
   return { options: [], others: [], findings, context: NO_CONTEXT, isWhole: false }
-}
-
-/** @param from As `the file /etc/default/etcd`. */
-export function notReadVariables(place: ConfigPlace, from: string): Finding {
-  return finding('config/not-checked', { ...place, kind: 'variables', what: [from], why: '' })
 }
 
 /** Kinds whose text is a list with commas. */

@@ -1,5 +1,4 @@
 /** Reads a command that starts etcd, with the variables that are set for it. */
-import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdCommand, plainDollars } from './command.js'
@@ -7,15 +6,15 @@ import type { ContainerRun } from './container-run.js'
 import { namedVariables, readVariables, type Variable } from './env.js'
 import { readFlags } from './flags.js'
 import type { ConfigReading } from './read-option.js'
-import { type ConfigText, Lines, type ReadNamedFile } from './text.js'
+import { type ConfigText, Lines, type PlaceOf, type ReadNamedFile } from './text.js'
 import type { SyntaxFault } from './tokenizer.js'
 
 /** Where a command is written. */
-export interface CommandSource {
+interface CommandSource {
   readonly text: string
   /** The option that faults of the command are reported at. */
   readonly option: string
-  readonly place: (offset: number, option: string) => ConfigPlace
+  readonly place: PlaceOf
 }
 
 /** What etcd receives. @param variables Those that are set outside of the command. */

@@ -26,6 +26,9 @@ interface Origin {
   readonly isLiteral: boolean
 }
 
+/** The place of an offset in a text. */
+export type PlaceOf = (offset: number, option: string) => ConfigPlace
+
 /** Reads a file that a configuration names; null if it is not to be read. */
 export type ReadNamedFile = (path: string) => Promise<ConfigText | Finding | null>
 
@@ -114,7 +117,7 @@ export class Lines {
     for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#starts.push(at + 1)
   }
 
-  place(offset: number, option: string): ConfigPlace {
+  readonly place: PlaceOf = (offset, option) => {
     let low = 0
     let high = this.#starts.length - 1
     while (low < high) {

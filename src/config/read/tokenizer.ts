@@ -9,7 +9,7 @@ export interface Word {
   readonly isEnd: boolean
 }
 
-export type WordStyle = 'shell' | 'systemd'
+type WordStyle = 'shell' | 'systemd'
 
 /** What is wrong with a text whose meaning is plain all the same; it is read as it is meant. */
 export interface SyntaxFault {

@@ -1,13 +1,12 @@
 /** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
 import { posix } from 'node:path'
-import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { boundedValues, commandsOf, type EtcdCommand, etcdCommand, type Values, valuesOf } from './command.js'
 import { fileVariables, MAX_FINDINGS, namedVariables, notExpandedIn, type Variable } from './env.js'
 import { type ConfigReading, NO_CONTEXT, type RuntimeContext, type Sandbox, unreadable } from './read-option.js'
 import { faultFindings, readStart } from './start.js'
-import { type ConfigText, Lines, type ReadNamedFile } from './text.js'
+import { type ConfigText, Lines, type PlaceOf, type ReadNamedFile } from './text.js'
 import {
   LITERAL_DOLLAR,
   match,
@@ -21,8 +20,7 @@ import {
 
 export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Promise<ConfigReading> {
   const unit = new Unit(source.text)
-  const lines = new Lines(source)
-  const place = (offset: number, option: string): ConfigPlace => lines.place(offset, option)
+  const { place } = new Lines(source)
   const findings: Finding[] = []
   const [, again] = unit.inForce('ExecStart')
   if (again !== undefined && unit.last('Type') !== 'oneshot')
@@ -158,10 +156,7 @@ function contextOf(unit: Unit): RuntimeContext {
 }
 
 /** The variables of `Environment=`. Systemd ignores a line with an open quote, and arguments that are not assignments. */
-function ownVariables(
-  unit: Unit,
-  place: (offset: number, option: string) => ConfigPlace,
-): { variables: Variable[]; findings: Finding[] } {
+function ownVariables(unit: Unit, place: PlaceOf): { variables: Variable[]; findings: Finding[] } {
   const { text } = unit
   const findings: Finding[] = []
   const report = (what: Finding): void => {
@@ -244,7 +239,7 @@ function expand(word: Word, values: Values): Word[] {
 }
 
 /** Arguments that etcd receives with `$NAME` or a command of a shell in them (systemd.service(5), "Command lines"). */
-function notExpanded(args: readonly Word[], place: (offset: number, option: string) => ConfigPlace): Finding[] {
+function notExpanded(args: readonly Word[], place: PlaceOf): Finding[] {
   return args.flatMap(({ text, offset }) => {
     const at = place(offset, /^(--?[^=]*)=/.exec(text)?.[1] ?? 'ExecStart')
     const commands = text.match(/\$\([^)$]*\)/g) ?? []

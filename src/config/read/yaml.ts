@@ -3,7 +3,7 @@ import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { loadYaml, type Node, type YamlLibrary } from '../yaml-door.js'
 import { finding } from '../finding.js'
-import { type ConfigText, Lines, refuseControls } from './text.js'
+import { type ConfigText, Lines, type PlaceOf, refuseControls } from './text.js'
 import { UNKNOWN_ANCHOR, type YamlFault, yamlFault } from './yaml-faults.js'
 
 export type YamlValue =
@@ -30,7 +30,7 @@ export interface YamlReading {
   readonly documents: readonly (YamlValue | null)[]
   readonly findings: readonly Finding[]
   readonly text: string
-  readonly place: (offset: number, option: string) => ConfigPlace
+  readonly place: PlaceOf
 }
 
 /** The value below some keys; of a repeated key, the last one. */
@@ -91,7 +91,7 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
     documents,
     findings,
     text,
-    place: (offset, option) => lines.place(offset, option),
+    place: lines.place,
   })
   const marks = countMarks(text)
   const limit = Math.max(6000, 1000 + Math.floor(text.length / 12))

@@ -317,7 +317,7 @@ function textFindings({ name, kind }: PassthroughRow, value: ExtraValue, form: C
 }
 
 /** The paths of a member: the files that it reads, and the directories that it writes to. */
-export interface MemberPaths {
+interface MemberPaths {
   readonly files: readonly string[]
   readonly data: readonly string[]
   readonly findings: readonly Finding[]

@@ -4,7 +4,7 @@
  */
 import type { Since } from './version.js'
 
-export interface CipherSuiteRow {
+interface CipherSuiteRow {
   /** As etcd takes it. */
   readonly name: string
   /** As OpenSSL calls it. */

@@ -220,7 +220,7 @@ function gatesOf(version: ParsedVersion | null): string[] {
 }
 
 /** Two options that cannot both be set, or one that needs another, by their flags. */
-export type OptionConflict =
+type OptionConflict =
   { readonly option: string; readonly other: string } | { readonly option: string; readonly needs: string }
 
 /**
