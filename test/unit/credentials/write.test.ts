@@ -1,5 +1,4 @@
 /** Files on disk: whole, with the right modes, or not at all. */
-import { X509Certificate } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -12,7 +11,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { inspect } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -118,31 +116,6 @@ describe('what was there before', () => {
     for (const path of [ca, cert, key]) expect(lstatSync(path).isFile()).toBe(true)
     expect([ca, cert, key].map(mode)).toEqual(['644', '644', '600'])
     expect(readFileSync(key, 'utf8')).toBe(second.key.exportPem())
-  })
-
-  it('a reader never sees half a file, nor a certificate without any key', async () => {
-    const directory = fresh()
-    const known = new Set<string>()
-    for (const each of [first, second]) {
-      known.add(each.key.exportPem()).add(each.chain.map((certificate) => certificate.toPem()).join(''))
-    }
-    const writing = { done: false, reads: 0 }
-    const reader = async (): Promise<void> => {
-      while (!writing.done) {
-        const cert = await readFile(`${directory}/tls.crt`, 'utf8').catch(() => null)
-        if (cert === null) continue
-        const key = await readFile(`${directory}/tls.key`, 'utf8')
-        expect(known).toContain(cert)
-        expect(known).toContain(key)
-        new X509Certificate(cert)
-        writing.reads++
-      }
-    }
-    const reading = reader()
-    for (let i = 0; i < 20; i++) await writeCredentials(directory, i % 2 === 0 ? first : second)
-    writing.done = true
-    await reading
-    expect(writing.reads).toBeGreaterThan(0)
   })
 })
 
