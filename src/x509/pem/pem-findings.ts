@@ -11,5 +11,5 @@ export function damageFinding({ damage, label, line, endLabel }: PemDamageProble
 }
 
 export function layoutFindings(layout: readonly UnusualLayout[], place: Place): Finding[] {
-  return layout.map(({ layout: each, line }) => finding('pem/layout-unusual', { ...place, line, layout: each }))
+  return layout.map((each) => finding('pem/layout-unusual', { ...place, ...each }))
 }
