@@ -4,7 +4,7 @@ import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { mintPki } from '../support/etcd.js'
 import { OwnTime } from '../support/own-time.js'
-import { type SlowRelay, slowRelay } from '../support/slow-relay.js'
+import { type Peer, slowProxyTo } from '../support/peers.js'
 
 const pki = mintPki()
 let etcd: TestEtcd
@@ -17,7 +17,7 @@ afterAll(async () => {
   await etcd.close()
 })
 
-function connect({ endpoint }: SlowRelay): Promise<SecureEtcd3> {
+function connect({ endpoint }: Peer): Promise<SecureEtcd3> {
   return createSecureClient({ endpoints: endpoint, credentials: pki.client, dialTimeout: '20s' })
 }
 
@@ -33,7 +33,7 @@ function countLosses(client: SecureEtcd3): () => number {
 }
 
 it('a round trip of 1.6 s carries calls, watches and leases', async () => {
-  await using relay = await slowRelay(etcd.port, { delay: 800 })
+  await using relay = await slowProxyTo(etcd.port, { delay: 800 })
   await using client = await connect(relay)
   const losses = countLosses(client)
   const lease = client.lease(20)
@@ -49,7 +49,7 @@ it('a round trip of 1.6 s carries calls, watches and leases', async () => {
 })
 
 it('a line of 40 kB a second carries a long put, and calls that wait behind it', async () => {
-  await using relay = await slowRelay(etcd.port, { rate: 40_000 })
+  await using relay = await slowProxyTo(etcd.port, { rate: 40_000 })
   await using client = await connect(relay)
   const losses = countLosses(client)
   const began = performance.now()
@@ -70,7 +70,7 @@ it('a network that carries nothing any more is noticed within 3 s, by clients wi
     },
   ]
   const notice = async (start: (client: SecureEtcd3) => Promise<unknown>): Promise<void> => {
-    await using relay = await slowRelay(etcd.port, { delay: 100 })
+    await using relay = await slowProxyTo(etcd.port, { delay: 100 })
     await using client = await connect(relay)
     await start(client)
     relay.freeze()

@@ -6,7 +6,6 @@ import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import {
   createSecureServer,
-  createServer as createH2cServer,
   type Http2SecureServer,
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
@@ -102,11 +101,6 @@ export function plaintextHttp1Peer(): Promise<Peer> {
   )
 }
 
-/** An HTTP/2 server without TLS, as etcd on an `http://` URL. */
-export function plaintextHttp2Peer(): Promise<Peer> {
-  return listen(createH2cServer())
-}
-
 /** What a TLS server shows and asks for, from credentials. */
 export function serverTls(credentials: Credentials, options: TlsOptions = {}): TlsOptions {
   return {
@@ -176,8 +170,20 @@ export interface Proxy extends Peer {
   thaw(): void
 }
 
+/** Passes what one socket reads to the other one. */
+type Carry = (from: Socket, to: Socket, isFrozen: () => boolean) => void
+
+const carryAtOnce: Carry = (from, to) => {
+  from.on('data', (bytes) => to.write(bytes))
+}
+
 /** Forwards bytes to a port of this machine, which may change between connections. `listenOn`: its own port, else any. */
-export async function proxyTo(port: number | (() => number), listenOn = 0, host?: string): Promise<Proxy> {
+export async function proxyTo(
+  port: number | (() => number),
+  listenOn = 0,
+  host?: string,
+  carry = carryAtOnce,
+): Promise<Proxy> {
   let frozen = false
   const pairs = new Set<[Socket, Socket]>()
   const peer = await listen(
@@ -191,33 +197,53 @@ export async function proxyTo(port: number | (() => number), listenOn = 0, host?
         pairs.delete(pair)
       })
       upstream.on('close', () => client.destroy())
-      client.on('data', (bytes) => upstream.write(bytes))
-      upstream.on('data', (bytes) => client.write(bytes))
+      carry(client, upstream, () => frozen)
+      carry(upstream, client, () => frozen)
       if (frozen) for (const socket of pair) socket.pause()
     }),
     listenOn,
     host,
   )
-  const apply = (): void => {
+  const apply = (isFrozen: boolean) => () => {
+    frozen = isFrozen
     for (const socket of [...pairs].flat()) {
       if (frozen) socket.pause()
       else socket.resume()
     }
   }
-  return Object.defineProperties(peer, {
-    freeze: {
-      value: () => {
-        frozen = true
-        apply()
-      },
-    },
-    thaw: {
-      value: () => {
-        frozen = false
-        apply()
-      },
-    },
-  }) as Proxy
+  return Object.defineProperties(peer, { freeze: { value: apply(true) }, thaw: { value: apply(false) } }) as Proxy
+}
+
+/** How often bytes pass if their rate is limited, in milliseconds. */
+const TICK = 20
+
+/** The same, as slow as a bad network: each byte is so many milliseconds late, or so many pass in a second, in each direction. */
+export function slowProxyTo(port: number, { delay = 0, rate = Infinity }): Promise<Proxy> {
+  return proxyTo(port, 0, undefined, (from, to, isFrozen) => {
+    let next = performance.now()
+    const later = (piece: Buffer): void => {
+      const pass = (): void => {
+        if (!isFrozen()) to.write(piece)
+      }
+      setTimeout(pass, next + delay - performance.now())
+    }
+    from.on('data', (piece) => {
+      next = Math.max(next, performance.now())
+      if (rate === Infinity) {
+        later(piece)
+        return
+      }
+      // In packets: a slow line carries a little all the time.
+      const packet = Math.ceil((rate * TICK) / 1000)
+      for (let at = 0; at < piece.length; at += packet) {
+        next += TICK
+        later(piece.subarray(at, at + packet))
+      }
+      // The rest waits in the kernel, as in the queue of a router.
+      from.pause()
+      setTimeout(() => from.resume(), next - performance.now())
+    })
+  })
 }
 
 /** Answers each call with an empty message: to etcd's protocol that is a good answer with every field at its default. */

@@ -13,11 +13,11 @@ import {
   refuseCall,
   serverTls,
   silentPeer,
+  slowProxyTo,
   strangePeer,
   tlsPeer,
 } from './peers.js'
 import { resolveBy } from './resolver.js'
-import { slowRelay } from './slow-relay.js'
 import {
   type CauseGroup,
   connects,
@@ -311,7 +311,7 @@ export const MACHINE_CAUSES: CauseGroup = {
       'the line is so slow that the handshake takes longer than dialTimeout',
       'endpoint/silent',
       async ({ etcds }, pki) => {
-        const relay = await slowRelay(etcds.good.port, { rate: 1000 })
+        const relay = await slowProxyTo(etcds.good.port, { rate: 1000 })
         const end = () => relay[Symbol.asyncDispose]()
         return { endpoint: relay.endpoint, credentials: pki.client, end, cure: { dialTimeout: '60s' } }
       },
