@@ -40,14 +40,6 @@ function read(file: string | null): VectorCase[] {
   return (JSON.parse(text.toString('utf8')) as { testcases: VectorCase[] }).testcases
 }
 
-/** The cases of limbo that are advice for a private PKI, with the reason each. */
-export function readAdvisory(): Record<string, string> {
-  return JSON.parse(readFileSync(new URL('../conformance/advisory.json', import.meta.url), 'utf8')) as Record<
-    string,
-    string
-  >
-}
-
 /** A case as a call of ours. */
 export function callOf(vector: VectorCase): { input: ChainInput; options: ValidateChainOptions } {
   const name = vector.expected_peer_name
