@@ -11,9 +11,16 @@ import { KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
-import { makeStatus, type Outcome } from './transport/call-status.js'
 import { type CallRoute, type EndedCall, EtcdCall } from './transport/call.js'
-import { type Call, type ChannelBacking, connectivityState, type Deadline, status } from './transport/channel.js'
+import {
+  type Call,
+  type ChannelBacking,
+  connectivityState,
+  type Deadline,
+  makeStatus,
+  type Outcome,
+  status,
+} from './transport/channel.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
 import { ReceiveBudget } from './transport/framing.js'
 import { LeaderCheck, RANGE_PATH, readServerStatus, REQUIRE_LEADER, STATUS_PATH } from './transport/health-check.js'

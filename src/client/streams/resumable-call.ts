@@ -5,14 +5,15 @@
 import { EtcdMtlsError } from '../../report/errors.js'
 import { backoffPause } from '../timing.js'
 import { methodOf } from '../transport/call-policy.js'
-import { makeStatus, type Outcome } from '../transport/call-status.js'
 import { callLater, type CallParts, EtcdCall } from '../transport/call.js'
 import {
   type Call,
   CallBase,
   type CallListener,
+  makeStatus,
   type MessageContext,
   type Metadata,
+  type Outcome,
   status,
   type StatusObject,
 } from '../transport/channel.js'

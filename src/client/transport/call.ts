@@ -5,21 +5,19 @@ import { armDeadline } from '../timing.js'
 import { methodOf, type Progress } from './call-policy.js'
 import {
   answerTooLarge,
-  isGrpcStatus,
-  makeStatus,
-  metadataOf,
-  type Outcome,
-  statusOfReset,
-  statusOfTrailers,
-} from './call-status.js'
-import {
   type Call,
   CallBase,
   type CallListener,
   type Deadline,
+  isGrpcStatus,
+  makeStatus,
   type MessageContext,
   type Metadata,
+  metadataOf,
+  type Outcome,
   status,
+  statusOfReset,
+  statusOfTrailers,
 } from './channel.js'
 import type { ActiveCall, Connection } from './connection.js'
 import {

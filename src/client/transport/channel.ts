@@ -3,8 +3,17 @@
  * socket open for minutes after `close()`, has no limit for the time of a TLS handshake or of the HTTP/2 settings, sends an IP address
  * as SNI (RFC 6066 section 3), tunnels through proxies of the environment, and exposes neither the TLS error nor the peer's chain.
  */
-import { type ChannelInterface, connectivityState, type Deadline, Metadata, status } from '@grpc/grpc-js'
-import type { EtcdMtlsError } from '../../report/errors.js'
+import { constants, type IncomingHttpHeaders } from 'node:http2'
+import {
+  type ChannelInterface,
+  connectivityState,
+  type Deadline,
+  Metadata,
+  status,
+  type StatusObject,
+} from '@grpc/grpc-js'
+import { EtcdMtlsError } from '../../report/errors.js'
+import { printable } from '../../report/printable.js'
 import { armDeadline } from '../timing.js'
 
 export { connectivityState, Metadata, status }
@@ -115,4 +124,96 @@ export function createChannel(
       return call
     },
   }
+}
+
+export interface Outcome extends StatusObject {
+  /** grpc-js copies it to the error that it makes of the status. */
+  cause?: EtcdMtlsError
+}
+
+export function makeStatus(code: status, details: string, metadata: Metadata = new Metadata()): Outcome {
+  return { code, details, metadata }
+}
+
+/** The status in trailers; where a proxy or a server of another kind answered, the one its HTTP status stands for. */
+export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: number | undefined): StatusObject {
+  const metadata = metadataOf(headers)
+  const [code] = metadata.get('grpc-status')
+  const [message] = metadata.get('grpc-message')
+  metadata.remove('grpc-status')
+  metadata.remove('grpc-message')
+  if (code === undefined) return { ...statusOfHttp(httpStatus), metadata }
+  if (isGrpcStatus(code)) return makeStatus(Number(code), decodeMessage(String(message ?? '')), metadata)
+  const details = `The call ended with the gRPC status ${JSON.stringify(code)}, which does not exist`
+  return makeStatus(status.UNKNOWN, details)
+}
+
+export function isGrpcStatus(code: unknown): boolean {
+  return /^(?:\d|1[0-6])$/.test(String(code))
+}
+
+/** For an answer that is longer than the client accepts; `details` is as grpc-js has it. */
+export function answerTooLarge(call: string, carriedBy: string | null, limit: number, details: string): Outcome {
+  const endpoint = carriedBy === null ? null : `https://${carriedBy}`
+  const message =
+    `${endpoint ?? 'An endpoint'} answered ${call} with a message of more than ${String(limit)} bytes. Read fewer keys at a` +
+    ' time, for example with limit(), or raise etcd3: { grpcOptions: { "grpc.max_receive_message_length": … } }.'
+  const cause = new EtcdMtlsError('ERR_ANSWER_TOO_LARGE', message, { call, endpoint, limit })
+  return { ...makeStatus(status.RESOURCE_EXHAUSTED, details), cause }
+}
+
+/** Metadata out of headers; headers that are no valid metadata are none. */
+export function metadataOf(headers: IncomingHttpHeaders): Metadata {
+  try {
+    return Metadata.fromHttp2Headers(headers)
+  } catch {
+    return new Metadata()
+  }
+}
+
+/**
+ * `grpc-message` is percent-encoded; a string that is not is passed on as it is (gRPC over HTTP/2, Status-Message). Control
+ * characters are escaped, because Node prints the message of an uncaught error to the terminal as it is.
+ */
+export function decodeMessage(text: string): string {
+  try {
+    return printable(decodeURIComponent(text))
+  } catch {
+    return printable(text)
+  }
+}
+
+/** For answers without `grpc-status` (grpc, doc/http-grpc-status-mapping.md); 413 is a limit, which gRPC maps to UNKNOWN. */
+function statusOfHttp(httpStatus: number | undefined): StatusObject {
+  if (httpStatus === undefined || httpStatus === 200)
+    return makeStatus(status.UNKNOWN, 'The call ended without a gRPC status')
+  const code = HTTP_STATUS.get(httpStatus) ?? status.UNKNOWN
+  return makeStatus(code, `Received HTTP status code ${String(httpStatus)}`)
+}
+
+const HTTP_STATUS: ReadonlyMap<number, status> = new Map([
+  [400, status.INTERNAL],
+  [401, status.UNAUTHENTICATED],
+  [403, status.PERMISSION_DENIED],
+  [404, status.UNIMPLEMENTED],
+  [413, status.RESOURCE_EXHAUSTED],
+  [429, status.UNAVAILABLE],
+  [502, status.UNAVAILABLE],
+  [503, status.UNAVAILABLE],
+  [504, status.UNAVAILABLE],
+])
+
+const RESETS: ReadonlyMap<number, readonly [status, string]> = new Map([
+  [constants.NGHTTP2_REFUSED_STREAM, [status.UNAVAILABLE, 'Stream refused by server']],
+  [constants.NGHTTP2_CANCEL, [status.CANCELLED, 'Call cancelled by the server']],
+  [constants.NGHTTP2_ENHANCE_YOUR_CALM, [status.RESOURCE_EXHAUSTED, 'Bandwidth exhausted or memory limit exceeded']],
+  [constants.NGHTTP2_INADEQUATE_SECURITY, [status.PERMISSION_DENIED, 'Protocol not secure enough']],
+])
+
+/** For a stream that was closed without trailers (gRPC over HTTP/2, HTTP2 Transport Mapping, Errors). */
+export function statusOfReset(rstCode: number, httpStatus: number | undefined, error: Error | null): StatusObject {
+  if (rstCode === constants.NGHTTP2_NO_ERROR) return statusOfHttp(httpStatus)
+  const reason = error === null ? '' : ` (${error.message})`
+  const unknown = [status.INTERNAL, `Received RST_STREAM with code ${String(rstCode)}${reason}`] as const
+  return makeStatus(...(RESETS.get(rstCode) ?? unknown))
 }

@@ -15,9 +15,17 @@ import {
   traitsOf,
   withLeaseId,
 } from './call-policy.js'
-import { makeStatus, type Outcome } from './call-status.js'
 import { callLater, type CallParts, EtcdCall } from './call.js'
-import { type Call, CallBase, type CallListener, type MessageContext, Metadata, status } from './channel.js'
+import {
+  type Call,
+  CallBase,
+  type CallListener,
+  makeStatus,
+  type MessageContext,
+  Metadata,
+  type Outcome,
+  status,
+} from './channel.js'
 import { isTokenRefused } from './login.js'
 
 /** How many attempts a call may have. With the pauses below they last about 4 s, longer than the election of a leader. */

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { status } from '../../../../src/client/transport/channel.js'
-import { makeStatus } from '../../../../src/client/transport/call-status.js'
+import { makeStatus, status } from '../../../../src/client/transport/channel.js'
 import {
   type CallKind,
   existingLeaseResponse,
