@@ -1,4 +1,4 @@
-/** What a TLS peer shows and trusts, and where that comes from. */
+/** Credentials of a TLS peer, and their sources. */
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
@@ -16,15 +16,15 @@ export interface Credentials {
   chain: [Certificate, ...Certificate[]]
   /** The private key of the first certificate in `chain`. It never prints. */
   key: PrivateKey
-  /** Revocation lists to check against; empty for none. */
+  /** CRLs to check against; empty for none. */
   crls: Crl[]
-  /** Where the credentials came from, for people. */
+  /** Where the credentials came from, for display. */
   origin: string
 }
 
 /** A place that credentials are read from, as often as needed. */
 export interface CredentialSource {
-  /** Where the credentials come from, for people. */
+  /** Where the credentials come from, for display. */
   origin: string
   /**
    * Reads the credentials as they are now.
@@ -35,13 +35,12 @@ export interface CredentialSource {
   /**
    * Yields the credentials each time they change, until `signal` is aborted or the iteration is left.
    *
-   * Only what can be used is yielded: read as a whole, the key with its certificate. Where the material changed into something
-   * that stays unusable, the iteration throws; the consumer goes on with what it has and calls `watch` again with the same
-   * signal, which says who it is. It then hears no more of the same trouble, and when the trouble is over it gets the
-   * credentials that are there, be they the old ones.
+   * Only what can be used is yielded: read as a whole, the key with its certificate. If the material changed into something
+   * that stays unusable, the iteration throws. The consumer keeps its credentials and calls `watch` again with the same signal,
+   * which identifies it. The same failure is not thrown again, and after it the current credentials are yielded, even the old ones.
    *
-   * @param held What the consumer has. Where something else is there at the start, that comes first, so that no change
-   *   between `load` and `watch` is lost. Default: what `load` returned last. Sources may disregard it.
+   * @param held What the consumer has. If the source has others at the start, they come first, so that no change between `load`
+   *   and `watch` is lost. Default: what `load` returned last. Sources may ignore it.
    * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` out of the iteration; `details.findings` lists everything that is wrong.
    */
   watch?(signal: AbortSignal, held?: Credentials): AsyncIterable<Credentials>

@@ -1,13 +1,13 @@
-import { isError } from '../report/errors.js'
 import { realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
+import { isError } from '../report/errors.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
-import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from './inputs.js'
 import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
+import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from './inputs.js'
 
 /** Names of the files inside the directory of a mounted secret. */
 export interface SecretFileNames {
@@ -62,11 +62,8 @@ export function fromKubernetesSecret(
   const passphrase = readPassphraseOption(options.passphrase)
   const timing = readWatchOptions(options.watch)
   // A directory without `..data` is read as it is.
-  const paths = [join(mount.path, GENERATION), mount.path].flatMap((directory) =>
-    [names.ca, names.clientCa, names.cert, names.key, ...(names.crl === null ? [] : [names.crl])].map((name) =>
-      join(directory, name),
-    ),
-  )
+  const files = Object.values(names).filter((name) => typeof name === 'string')
+  const paths = [join(mount.path, GENERATION), mount.path].flatMap((each) => files.map((name) => join(each, name)))
   const gather = (): Promise<Inputs> => readFiles(mount, names, passphrase)
   return new FileSource(`Kubernetes secret ${shown}`, { gather, paths: () => paths, timing })
 }

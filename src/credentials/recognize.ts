@@ -1,4 +1,4 @@
-/** Says what a file or text holds: PEM, or what it is instead. Nothing is checked here. */
+/** What a file or text holds: PEM, or something else. Nothing is checked here. */
 import { derKind, type DerKind } from '../x509/pem/der-kind.js'
 import type { Holds, UnexpectedContent } from '../report/catalogue/input.js'
 import type { PemScan } from '../x509/pem/pem.js'
@@ -6,10 +6,10 @@ import type { PemScan } from '../x509/pem/pem.js'
 /** PEM, or what is there instead. */
 export type Content = { readonly scan: PemScan } | Pick<UnexpectedContent, 'holds' | 'form' | 'line'>
 
-/** How much of a text is looked at where its beginning tells enough. */
+/** How much of a text is searched if its beginning is enough. */
 const HEAD = 512
 
-/** Recognizes the contents of a file or an option. `scan` looks for PEM, and is asked only where there is text. */
+/** Recognizes the contents of a file or an option. `scan` is called only for text. */
 export function recognize(bytes: Buffer, scan: () => PemScan): Content {
   return recognizeBinary(bytes) ?? recognizeText(bytes, scan)
 }

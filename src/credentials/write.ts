@@ -37,34 +37,29 @@ export interface WriteCredentialsOptions {
   names?: CredentialFileNames | undefined
 }
 
-const FILE_KINDS = ['ca', 'clientCa', 'cert', 'key'] as const
-type FileKind = (typeof FILE_KINDS)[number]
-
-const DEFAULT_NAMES: Readonly<Record<FileKind, string>> = {
-  ca: 'ca.crt',
-  clientCa: 'client-ca.crt',
-  cert: 'tls.crt',
-  key: 'tls.key',
-}
-
-const MODES: Readonly<Record<FileKind, number>> = { ca: 0o644, clientCa: 0o644, cert: 0o644, key: 0o600 }
-
-/** The certificate comes last: where a certificate can be seen for the first time, its key can be, too. */
-const ORDER = ['ca', 'clientCa', 'key', 'cert'] as const
+/** The files in the order of writing. The certificate is last: if it is visible for the first time, so is its key. */
+const FILES = {
+  ca: { name: 'ca.crt', mode: 0o644 },
+  clientCa: { name: 'client-ca.crt', mode: 0o644 },
+  key: { name: 'tls.key', mode: 0o600 },
+  cert: { name: 'tls.crt', mode: 0o644 },
+} as const
+type FileKind = keyof typeof FILES
+const FILE_KINDS = ['ca', 'clientCa', 'key', 'cert'] as const satisfies readonly FileKind[]
 
 /**
  * Writes trust anchors, certificate chain and private key into a directory, which is made (mode 0700) if it is not there.
  *
  * The key gets mode 0600 and is not encrypted, since etcd reads no other; the certificates get 0644. Each file is replaced
- * atomically and durably: written under a temporary name, flushed, then renamed, so a reader finds the old file or the new
- * one, never a part. A symbolic link in a file's place is replaced, not followed. All files are complete before the first is
- * renamed; a reader that opens two files between two renames can still get a new key with an old certificate, which etcd and
- * this package read again. If something fails, no temporary file stays; the next call removes those of a killed process.
- * Processes that write to one directory wait for each other (`.etcd-mtls.lock`).
+ * atomically and durably: written under a temporary name, flushed, then renamed, so that a reader finds the old file or the new
+ * one. A symbolic link in a file's place is replaced, not followed. All files are complete before the first is renamed; a reader
+ * that opens two files between two renames can still get a new key with an old certificate, which etcd and this package read
+ * again. If something fails, no temporary file stays; the next call removes those of a killed process. Processes that write to
+ * one directory wait for each other (`.etcd-mtls.lock`).
  *
  * Run as root, files in a directory of another user are written by a process of that user, see docs/running-as.md.
  *
- * Revocation lists are not written: they are renewed at another pace and by others.
+ * CRLs are not written: they are renewed at other times and by others.
  *
  * @param directory Where the files go.
  * @returns The paths that were written.
@@ -98,9 +93,9 @@ export async function writeCredentialsOn(
     cert: credentials.chain.map((each) => each.toPem()).join(''),
     key: credentials.key.exportPem(),
   }
-  const files = ORDER.flatMap((kind) => {
+  const files = FILE_KINDS.flatMap((kind) => {
     const content = contents[kind]
-    return content === undefined ? [] : [{ name: names[kind], content, mode: MODES[kind] }]
+    return content === undefined ? [] : [{ name: names[kind], content, mode: FILES[kind].mode }]
   })
   try {
     await replaceFilesLocked(fs, await prepareDirectory(fs, resolve(directory), names), files)
@@ -117,7 +112,7 @@ export async function writeCredentialsOn(
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what can be no path. */
 export function checkDirectory(path: unknown, option = 'directory', accepted = 'the path of a directory'): void {
-  // A NUL byte ends a path in every system call, so Node refuses it with an error of its own.
+  // Node refuses a NUL byte with another error.
   const isPath = typeof path === 'string' && path !== '' && !path.includes('\0')
   if (!isPath) throw valueInvalid(option, path, accepted)
 }
@@ -128,19 +123,15 @@ export function checkCredentials(credentials: Credentials, option = 'credentials
   const complete =
     typeof given === 'object' && given !== null && 'trustAnchors' in given && 'chain' in given && 'key' in given
   if (!complete) throw valueInvalid(option, given, 'credentials, such as authority.issue or a source returns')
-  // An empty CA file would be written, and every program that reads it would say something else.
+  // Every program would report an empty CA file differently.
   if (credentials.trustAnchors.length === 0) throw optionInvalid(`${option}.trustAnchors`, 'must not be empty')
   if (credentials.clientAnchors?.length === 0) throw optionInvalid(`${option}.clientAnchors`, 'must not be empty')
 }
 
 function readNames(given: CredentialFileNames = {}): Record<FileKind, string> {
   checkOptions('names', given, FILE_KINDS)
-  const names = {
-    ca: checkFileName(given.ca ?? DEFAULT_NAMES.ca, 'names.ca'),
-    clientCa: checkFileName(given.clientCa ?? DEFAULT_NAMES.clientCa, 'names.clientCa'),
-    cert: checkFileName(given.cert ?? DEFAULT_NAMES.cert, 'names.cert'),
-    key: checkFileName(given.key ?? DEFAULT_NAMES.key, 'names.key'),
-  }
+  const read = (kind: FileKind): string => checkFileName(given[kind] ?? FILES[kind].name, `names.${kind}`)
+  const names = { ca: read('ca'), clientCa: read('clientCa'), cert: read('cert'), key: read('key') }
   if (new Set(Object.values(names)).size < FILE_KINDS.length) throw optionInvalid('names', 'must name different files')
   return names
 }
