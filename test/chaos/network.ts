@@ -48,8 +48,17 @@ export class Network {
     return space
   }
 
+  /** Deletes every namespace. @throws The first failure, after all were tried. */
   close(): void {
-    for (const name of this.#names) sh('ip', 'netns', 'delete', name)
+    const failures = this.#names.flatMap((name) => {
+      try {
+        sh('ip', 'netns', 'delete', name)
+        return []
+      } catch (error) {
+        return [error]
+      }
+    })
+    if (failures.length > 0) throw failures[0]
   }
 
   #create(name: string): string {
