@@ -12,7 +12,6 @@ import {
   uri,
   basicConstraints,
   type Extension,
-  type MintCaOptions,
 } from '../../support/mint.js'
 import { future, leafOf, tableOf, type Given, type Ca } from './rows.js'
 
@@ -106,20 +105,16 @@ tableOf('a leaf', 'constraints/only-for-cas', [
 ])
 
 /** A root, CAs below it in this order, and a leaf below the last. */
-const line =
-  (root: Partial<MintCaOptions>, ...between: readonly Partial<MintCaOptions>[]) =>
-  (): Given => {
-    const top = mintCa({ subject: 'CA', notAfter: future(4000), ...root })
-    const cas = [top]
-    for (const [i, options] of between.entries())
-      cas.unshift(mintCa({ subject: `CA ${String(i)}`, issuer: cas[0], notAfter: future(3999 - i), ...options }))
-    return { leaf: leafOf(cas[0]), sent: cas.slice(0, -1), trust: [top] }
-  }
-const trusted = (): Given => {
-  const anchor = mintCa({ subject: 'Anchor', issuer: mintCa({ subject: 'Root' }) })
-  return { leaf: leafOf(anchor), trust: [anchor] }
+function line(root: Ca, ...between: readonly Ca[]): Given {
+  const top = mintCa({ subject: 'CA', notAfter: future(4000), ...root })
+  const cas = [top]
+  for (const [i, options] of between.entries())
+    cas.unshift(mintCa({ subject: `CA ${String(i)}`, issuer: cas[0], notAfter: future(3999 - i), ...options }))
+  return { leaf: leafOf(cas[0]), sent: cas.slice(0, -1), trust: [top] }
 }
-const many = (count: number): Partial<MintCaOptions>[] => Array.from({ length: count }, () => ({}))
+const anchor = mintCa({ subject: 'Anchor', issuer: mintCa({ subject: 'Root' }) })
+const trusted = { leaf: leafOf(anchor), trust: [anchor] }
+const many = (count: number): Ca[] => Array.from({ length: count }, () => ({}))
 
 tableOf('path lengths', 'constraints/path-too-long', [
   ['count the intermediates, not the leaf', line({ pathLength: 2 }, { pathLength: 1 }, { pathLength: 0 }), []],

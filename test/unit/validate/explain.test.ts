@@ -34,7 +34,7 @@ const row = (
   sent: readonly Minted[],
   trust: readonly Minted[],
   ...found: string[]
-): Row => [what, () => ({ leaf, sent, trust }), found]
+): Row => [what, { leaf, sent, trust }, found]
 
 tableOf('a path without an issuer', 'chain/issuer-not-found', [
   row('names the issuer and the CAs that were given', leafOf(A), [T], [U], '@0 (not given, CN=A, [CN=U], [CN=T])'),
@@ -123,18 +123,13 @@ tableOf('a path with certificates of the name of the issuer', 'certificate/key-i
   row('is not signed by the new key of a root', leafOf(R), [], [mintCa({ subject: 'R' })], 'issuer-key-differs@0'),
 ])
 
-const linked =
-  (extension: Extension): (() => Given) =>
-  () => {
-    const middle = mintCa({
-      subject: 'Middle',
-      issuer: R,
-      serial: 7n,
-      extensions: [subjectKeyIdentifier(Buffer.of(12))],
-    })
-    return { leaf: leafOf(middle, { extensions: [extension] }), sent: [middle], trust: [R] }
-  }
-const certificate = (serial?: bigint, ...issuer: Buffer[]): (() => Given) =>
+const middle = mintCa({ subject: 'Middle', issuer: R, serial: 7n, extensions: [subjectKeyIdentifier(Buffer.of(12))] })
+const linked = (extension: Extension): Given => ({
+  leaf: leafOf(middle, { extensions: [extension] }),
+  sent: [middle],
+  trust: [R],
+})
+const certificate = (serial?: bigint, ...issuer: Buffer[]): Given =>
   linked(authorityKeyIdentifier(Buffer.of(12), { serial, issuer: issuer.length === 0 ? undefined : issuer }))
 
 tableOf('a link', 'chain/authority-differs', [

@@ -10,7 +10,6 @@ import {
   dns,
   EXTENSION,
   mintCa,
-  mintLeaf,
   newKey,
   publicHalf,
   rawTime,
@@ -23,7 +22,7 @@ import {
   type Extension,
   type Name,
 } from '../../support/mint.js'
-import { given, table, tableOf, type Parts, type Row, type Ca } from './rows.js'
+import { given, leafOf, table, tableOf, type Parts, type Row, type Ca } from './rows.js'
 
 const bare = (version: number | null): Ca => ({ version, without: Object.values(EXTENSION) })
 
@@ -237,12 +236,13 @@ tableOf('URIs', 'san/name-unusable', [
   ['accepts one that Go reads', { leaf: { names: [dns(HOST), uri('spiffe://cluster/%20')] } }, []],
 ])
 
+const usual = given({ intermediate: { without: [EXTENSION.authorityKeyIdentifier] } })
 const noSubjectKey = { without: [EXTENSION.subjectKeyIdentifier] }
 const noAuthorityKey = { without: [EXTENSION.authorityKeyIdentifier] }
-const selfSigned = mintLeaf({ subject: 'x', names: [dns(HOST)], ...noAuthorityKey })
+const selfSigned = leafOf(undefined, noAuthorityKey)
 const root = mintCa({ subject: 'CA' })
 const rolled = mintCa({ subject: 'CA', issuer: root, ...noAuthorityKey })
-const belowRolled = mintLeaf({ subject: 'x', issuer: rolled, names: [dns(HOST)] })
+const belowRolled = leafOf(rolled)
 
 tableOf('key identifiers', 'certificate/key-identifier-unusual', [
   [
@@ -262,24 +262,24 @@ tableOf('key identifiers', 'certificate/key-identifier-unusual', [
     ['warning @0'],
   ],
   ['accepts a root without that of its issuer', { root: noAuthorityKey }, []],
-  ['accepts a self-signed leaf without that of its issuer', () => ({ leaf: selfSigned, trust: [selfSigned] }), []],
+  ['accepts a self-signed leaf without that of its issuer', { leaf: selfSigned, trust: [selfSigned] }, []],
   [
     // OpenSSL takes a certificate without it for self-signed, because the names agree.
     'reports a CA without it that its own old key certified',
-    () => ({ leaf: belowRolled, sent: [rolled], trust: [root] }),
+    { leaf: belowRolled, sent: [rolled], trust: [root] },
     ['openssl-picks-other-path@1', 'warning @1'],
   ],
-  ['accepts the same CA as an anchor', () => ({ leaf: belowRolled, trust: [rolled] }), []],
+  ['accepts the same CA as an anchor', { leaf: belowRolled, trust: [rolled] }, []],
   [
     'reports an anchor without it that another CA issued',
-    () => {
-      const { leaf, sent } = given({ intermediate: noAuthorityKey })
-      return { leaf, trust: sent }
-    },
+    { leaf: usual.leaf, trust: usual.sent },
     ['anchor-not-self-signed@1', 'warning @1'],
   ],
 ])
 
+const pointing = { issuer: root, extensions: [authorityKeyIdentifier(publicHalf(root.key), { serial: root.serial })] }
+const middle = mintCa({ subject: 'Middle', ...pointing })
+const again = mintCa({ subject: 'CA', ...pointing })
 const ofRoot = (extension: Extension, more: Ca = {}): Parts => ({
   root: { key, serial: 7, extensions: [extension], ...more },
 })
@@ -330,27 +330,9 @@ tableOf('the authority key identifier of a self-issued anchor', 'certificate/key
   ],
   [
     'accepts the serial number of the issuer in what another CA issued, also as an anchor',
-    () => {
-      const below = mintCa({
-        subject: 'Middle',
-        issuer: root,
-        extensions: [authorityKeyIdentifier(publicHalf(root.key), { serial: root.serial })],
-      })
-      return { leaf: mintLeaf({ subject: 'x', issuer: below, names: [dns(HOST)] }), trust: [below] }
-    },
+    { leaf: leafOf(middle), trust: [middle] },
     ['info anchor-not-self-signed@1'],
     { usage: 'any' },
   ],
-  [
-    'accepts it in a self-issued CA that is not an anchor',
-    () => {
-      const below = mintCa({
-        subject: 'CA',
-        issuer: root,
-        extensions: [authorityKeyIdentifier(publicHalf(root.key), { serial: root.serial })],
-      })
-      return { leaf: mintLeaf({ subject: 'x', issuer: below, names: [dns(HOST)] }), sent: [below], trust: [root] }
-    },
-    [],
-  ],
+  ['accepts it in a self-issued CA that is not an anchor', { leaf: leafOf(again), sent: [again], trust: [root] }, []],
 ])

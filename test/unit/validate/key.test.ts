@@ -1,9 +1,8 @@
 /** Public keys and signature algorithms (check-key.ts): each kind, and each size at its boundary. */
 import { generateKeyPairSync } from 'node:crypto'
 import { bitString, integer, nullValue, oid, sequence } from '../../support/der-writer.js'
-import { HOST } from '../../support/judge-chain.js'
-import { dns, mintCa, mintLeaf, newKey, spkiOf, type SignatureName } from '../../support/mint.js'
-import { future, tableOf, type Parts, type Row, type Ca, type Leaf } from './rows.js'
+import { mintCa, newKey, spkiOf, type SignatureName } from '../../support/mint.js'
+import { future, leafOf, tableOf, type Parts, type Row, type Ca, type Leaf } from './rows.js'
 
 const RSA = oid('1.2.840.113549.1.1.1')
 const P256 = oid('1.2.840.10045.3.1.7')
@@ -139,6 +138,8 @@ const named = (algorithm: SignatureName | Uint8Array): Ca => ({
   innerSignature: algorithm,
   outerSignature: algorithm,
 })
+const weakLeaf = leafOf(undefined, { signature: 'ecdsa-sha1' })
+const middle = mintCa({ subject: 'M', issuer: mintCa({ subject: 'R', key: rsaKey }) })
 const UNKNOWN = sequence(oid('1.2.3.4'))
 
 tableOf('signature algorithms', 'signature/algorithm-refused', [
@@ -166,10 +167,7 @@ tableOf('signature algorithms', 'signature/algorithm-refused', [
   ],
   [
     'reports SHA-1 in a self-signed leaf that is trusted',
-    () => {
-      const leaf = mintLeaf({ subject: 'x', names: [dns(HOST)], signature: 'ecdsa-sha1' })
-      return { leaf, trust: [leaf] }
-    },
+    { leaf: weakLeaf, trust: [weakLeaf] },
     ['warning @0 (weak, ECDSA with SHA-1, true)'],
   ],
   [
@@ -207,11 +205,7 @@ tableOf('signature algorithms', 'signature/algorithm-refused', [
   ],
   [
     'accepts another kind of key in an anchor that another CA issued',
-    () => {
-      const root = mintCa({ subject: 'R', key: rsaKey })
-      const middle = mintCa({ subject: 'M', issuer: root })
-      return { leaf: mintLeaf({ subject: 'x', issuer: middle, names: [dns(HOST)] }), trust: [middle] }
-    },
+    { leaf: leafOf(middle), trust: [middle] },
     ['anchor-not-self-signed@1'],
   ],
   [

@@ -60,7 +60,7 @@ const [intermediate, root] = [...sent, ...trust] as [Minted, Minted]
 const stranger = (options: Partial<Parameters<typeof mintCa>[0]>): Minted => mintCa({ subject: 'Other', ...options })
 const unusedSent = (what: string, options: Parameters<typeof stranger>[0], ...found: string[]): Row => [
   what,
-  () => ({ leaf, sent: [...sent, stranger(options)], trust }),
+  { leaf, sent: [...sent, stranger(options)], trust },
   found,
   { usage: 'client' },
 ]

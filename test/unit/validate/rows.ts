@@ -19,12 +19,7 @@ export interface Given {
 }
 
 /** By default for a server of the name {@link HOST}. */
-export type Row = readonly [
-  what: string,
-  given: Parts | (() => Given),
-  found: readonly string[],
-  options?: Options | undefined,
-]
+export type Row = readonly [what: string, given: Parts | Given, found: readonly string[], options?: Options | undefined]
 
 type Key = Pick<MintLeafOptions, 'key'>
 
@@ -72,6 +67,8 @@ export function reportOn({ leaf, sent = [], trust = [], crls = [] }: Given, opti
 /** The keys of the usual chain: a new one for each row takes longer than everything else. */
 const [root, intermediate, leaf] = [newKey(), newKey(), newKey()].map((key) => ({ key })) as [Key, Key, Key]
 
+const isGiven = (made: Parts | Given): made is Given => made.leaf !== undefined && 'der' in made.leaf
+
 export function given(parts: Parts = {}): Required<Pick<Given, 'leaf' | 'sent' | 'trust'>> {
   const chain = mintChain({
     root: { ...root, ...parts.root },
@@ -100,7 +97,7 @@ export function tableOf(name: string, code: FindingCode | null, rows: readonly R
   const expand = (text: string): string => text.replaceAll(/(^|[ >])@/g, `$1${short(code ?? '')}@`)
   describe(name, () => {
     it.each(rows.map(([what, ...row]) => [what, row] as const))('%s', (_, [made, found, options]) => {
-      const { findings } = reportOn(typeof made === 'function' ? made() : given(made), options)
+      const { findings } = reportOn(isGiven(made) ? made : given(made), options)
       expectFound(findings, found.map(expand))
     })
   })
