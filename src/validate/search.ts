@@ -2,8 +2,11 @@
 import type { CertificateRef } from '../report/finding.js'
 import { printableDeep } from '../report/printable.js'
 import type { Certificate } from '../x509/certificate.js'
-import type { Budget } from './budget.js'
+import type { Crl } from '../x509/crl/crl.js'
+import { Budget, type BudgetOptions } from './budget.js'
+import { MAX_COMPARISONS } from './checks/check-name-constraints.js'
 import { checkCrls, checkOpenssl } from './checks/check-openssl.js'
+import { checkUnused } from './checks/check-unused.js'
 import type { Context } from './context.js'
 import { explainDeadEnd } from './explain.js'
 import { IssuerIndex } from './issuer-index.js'
@@ -12,28 +15,39 @@ import { linkOf, namesOtherAuthority } from './link.js'
 import { type LinkRule, walkPaths } from './path.js'
 import { FindingCollector, type PathCertificate, refOf } from './path-certificate.js'
 
-/** The certificates a path is built from, and the rules for it. */
-export interface SearchInput {
+/** Certificates and CRLs that were read. */
+export interface ChainMaterial {
   readonly leaf: Certificate
   readonly intermediates: readonly Certificate[]
-  readonly anchors: readonly Certificate[]
-  readonly context: Context
-  readonly rules: PathRules
-  /** Limits of the search for a valid path. */
-  readonly budget: Budget
-  /** Limits of the search for an explanation, should there be no valid path. */
-  readonly explanationBudget: Budget
-  /** Limits of following OpenSSL. */
-  readonly opensslBudget: Budget
+  readonly trustAnchors: readonly Certificate[]
+  readonly crls: readonly Crl[]
 }
+
+export interface SearchLimits {
+  readonly maxIntermediates?: number
+  readonly budget?: BudgetOptions | undefined
+  readonly areAnchorsOfEtcd?: boolean
+  readonly isConnected?: boolean
+}
+
+/** What both searches for a path need. */
+interface Search {
+  readonly material: ChainMaterial
+  readonly rules: PathRules
+  readonly index: IssuerIndex
+  readonly issuers: IssuerVerdicts
+}
+
+export const DEFAULT_MAX_INTERMEDIATES = 10
+/** Explaining a failure follows faulty issuers too; it costs less than searching, and most signatures are known by then. */
+const EXPLANATION_STEPS = 1500
+const EXPLANATION_SIGNATURES = 25
 
 /** What the search says: the path, and everything that was found about it. */
 export interface SearchResult {
   readonly path: CertificateRef[]
   readonly places: readonly PathCertificate[]
   readonly notes: FindingCollector
-  /** Whether a limit ended the search before it found a valid path. */
-  readonly isCutShort: boolean
 }
 
 /** Self-issued certificates do not count as intermediates, but a path must end somewhere. */
@@ -46,28 +60,40 @@ const MAX_ISSUERS_JUDGED = 100
 const STEPS_PER_PLACE = 16
 const STEPS_PER_FINDING = 8
 
-/** Builds and checks paths until one is valid; explains the best of the others if none is. */
-export function searchPath(input: SearchInput): SearchResult {
-  const { leaf, intermediates, anchors, context, rules, budget } = input
+/** Builds and checks paths until one is valid; explains the best of the others if none is. Each call has fresh budgets. */
+export function search(material: ChainMaterial, context: Context, limits: SearchLimits = {}): SearchResult {
+  const { leaf, intermediates, trustAnchors: anchors, crls } = material
+  const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, areAnchorsOfEtcd = true, isConnected = false } = limits
+  const budget = new Budget(limits.budget)
+  const { signatures, steps } = budget.limits
+  const rules = { crls, anchors, isConnected, maxIntermediates, comparisons: { left: MAX_COMPARISONS } }
+  const index = new IssuerIndex(anchors, intermediates)
+  const issuers = new IssuerVerdicts(context)
   const leafPlace: PathCertificate = { certificate: leaf, role: 'leaf', index: 0 }
   const leafNotes = new FindingCollector()
   const isTrusted = anchors.some((anchor) => anchor.equals(leaf))
   judgeLeaf(leafPlace, isTrusted, context, leafNotes)
-  const index = new IssuerIndex(anchors, intermediates)
-  const issuers = new IssuerVerdicts(context)
-  const found = tryPaths(input, index, issuers, false)
+  const parts = { material, rules, index, issuers }
+  const explanationBudget = new Budget({
+    signatures: Math.min(signatures, EXPLANATION_SIGNATURES),
+    steps: Math.min(steps, EXPLANATION_STEPS),
+  })
+  const found = tryPaths(parts, budget, false)
   // If trusted CAs are reached by sound links, the best of those paths is the explanation; else faulty ones are followed.
-  const { places, notes } = found ?? tryPaths(input, index, issuers, true) ?? { places: [leafPlace], notes: null }
+  const { places, notes } = found ?? tryPaths(parts, explanationBudget, true) ?? { places: [leafPlace], notes: null }
   const valid = found?.errors === 0
   if (valid) {
-    checkOpenssl(places, { intermediates, anchors, index, issuers, rules, budget: input.opensslBudget }, found.notes)
+    const forOpenssl = { intermediates, anchors, index, issuers, rules, budget: new Budget(limits.budget) }
+    checkOpenssl(places, forOpenssl, found.notes)
   } else if (notes !== null && places.at(-1)?.role === 'anchor') checkCrls(places, { issuers, rules }, notes)
   if (notes !== null) leafNotes.addAll(notes)
-  // A search that was cut short must never look like a pass.
+  // A search that was cut short must never look like a pass, and nobody can say which certificates are unused then.
   const isCutShort = !valid && (notes === null || budget.isExhausted || index.isCutShort)
   if (isCutShort || (!valid && !leafNotes.hasErrors))
     leafNotes.add(null, 'chain/limit-exceeded', { kind: 'search', ...budget.limits })
-  return { path: places.map((place) => printableDeep(refOf(place))), places, notes: leafNotes, isCutShort }
+  if (!isCutShort)
+    checkUnused({ anchors: areAnchorsOfEtcd ? anchors : [], intermediates }, places, context.usage, leafNotes)
+  return { path: places.map((place) => printableDeep(refOf(place))), places, notes: leafNotes }
 }
 
 interface JudgedPath {
@@ -83,13 +109,8 @@ interface JudgedPath {
  *
  * @param explains Whether faulty issuers are followed as well, up to dead ends.
  */
-function tryPaths(
-  input: SearchInput,
-  index: IssuerIndex,
-  issuers: IssuerVerdicts,
-  explains: boolean,
-): JudgedPath | null {
-  const budget = explains ? input.explanationBudget : input.budget
+function tryPaths({ material, rules, index, issuers }: Search, budget: Budget, explains: boolean): JudgedPath | null {
+  const { leaf, intermediates, trustAnchors } = material
   const follows: LinkRule = (child, { certificate, isAnchor }, index) => {
     if (explains) return linkOf(child, certificate, budget) === 'other-key' ? 'skip' : 'follow'
     if (namesOtherAuthority(child, certificate)) return 'skip'
@@ -99,17 +120,16 @@ function tryPaths(
     if (budget.isExhausted) return 'skip'
     return issuers.isSound({ certificate, role: isAnchor ? 'anchor' : 'intermediate', index }) ? 'follow' : 'skip'
   }
-  const maxLength = 1 + input.rules.maxIntermediates + SELF_ISSUED_ALLOWANCE
+  const maxLength = 1 + rules.maxIntermediates + SELF_ISSUED_ALLOWANCE
   const options = { rule: follows, budget, maxLength, deadEnds: explains }
   let best: JudgedPath | null = null
   let tried = 0
-  for (const found of walkPaths(input.leaf, input.anchors, index, options)) {
+  for (const found of walkPaths(leaf, trustAnchors, index, options)) {
     const places = placesOf(found)
     const notes = new FindingCollector()
     // A path that was cut at the limit is too long, which checkPathLength reports; its upper part is unknown.
-    if (!found.anchored && found.isCut !== true)
-      explainDeadEnd(places, input.anchors, input.intermediates, index, notes)
-    judgeAboveLeaf(places, issuers, input.rules, notes)
+    if (!found.anchored && found.isCut !== true) explainDeadEnd(places, trustAnchors, intermediates, index, notes)
+    judgeAboveLeaf(places, issuers, rules, notes)
     const judged = { places, notes, anchored: found.anchored, errors: notes.errorCount }
     if (!explains && judged.errors === 0) return judged
     tried++

@@ -1,15 +1,11 @@
 /** Validating a leaf with the certificates that came next to it, against explicit trust anchors. */
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { makeReport, type Report } from '../report/report.js'
-import type { Certificate } from '../x509/certificate.js'
-import type { Crl } from '../x509/crl/crl.js'
-import { MAX_COMPARISONS } from './checks/check-name-constraints.js'
-import { Budget, type BudgetOptions } from './budget.js'
-import { checkUnused } from './checks/check-unused.js'
-import { type Context, resolveContext, type ValidateOptions } from './context.js'
+import type { BudgetOptions } from './budget.js'
+import { resolveContext, type ValidateOptions } from './context.js'
 import { foldConsequences, foldRepeats } from './fold.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
-import { searchPath, type SearchResult } from './search.js'
+import { DEFAULT_MAX_INTERMEDIATES, search } from './search.js'
 
 /** The certificates of one validation: a leaf, or the whole chain as it is sent. */
 export interface ChainInput {
@@ -33,12 +29,7 @@ export interface ValidateChainOptions extends ValidateOptions {
   budget?: BudgetOptions | undefined
 }
 
-const DEFAULT_MAX_INTERMEDIATES = 10
 const HIGHEST_MAX_INTERMEDIATES = 255
-/** Explaining a failure follows faulty issuers too; it costs less than searching, and most signatures are known by then. */
-const EXPLANATION_STEPS = 1500
-const EXPLANATION_SIGNATURES = 25
-
 /**
  * Checks a certificate chain as RFC 5280 section 6 and etcd ask: builds a path from the leaf to a trust anchor and
  * checks signatures, validity, CA rights, path length, usages, name constraints, revocation, keys and names. The report
@@ -89,52 +80,6 @@ function validate(input: ChainInput, options: ValidateChainOptions, isConnected:
   const { path, notes } = search(material, context, { maxIntermediates, budget, isConnected })
   const findings = foldRepeats(foldConsequences([...read.findings, ...notes.findings]))
   return makeReport({ checkedAt: context.at, path, findings, ignore: context.ignore })
-}
-
-/** Certificates and CRLs that were read. */
-export interface ChainMaterial {
-  readonly leaf: Certificate
-  readonly intermediates: readonly Certificate[]
-  readonly trustAnchors: readonly Certificate[]
-  readonly crls: readonly Crl[]
-}
-
-interface SearchLimits {
-  readonly maxIntermediates?: number
-  readonly budget?: BudgetOptions | undefined
-  readonly areAnchorsOfEtcd?: boolean
-  readonly isConnected?: boolean
-}
-
-/** Searches the path over material that was read, with fresh budgets. */
-export function search(material: ChainMaterial, context: Context, limits: SearchLimits = {}): SearchResult {
-  const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, areAnchorsOfEtcd = true } = limits
-  const budget = new Budget(limits.budget)
-  const { signatures, steps } = budget.limits
-  const { leaf, intermediates, trustAnchors: anchors } = material
-  const found = searchPath({
-    leaf,
-    intermediates,
-    anchors,
-    context,
-    rules: {
-      crls: material.crls,
-      anchors,
-      isConnected: limits.isConnected ?? false,
-      maxIntermediates,
-      comparisons: { left: MAX_COMPARISONS },
-    },
-    budget,
-    explanationBudget: new Budget({
-      signatures: Math.min(signatures, EXPLANATION_SIGNATURES),
-      steps: Math.min(steps, EXPLANATION_STEPS),
-    }),
-    opensslBudget: new Budget(limits.budget),
-  })
-  // Of a search that was cut short, nobody can say which certificates are unused.
-  if (!found.isCutShort)
-    checkUnused({ anchors: areAnchorsOfEtcd ? anchors : [], intermediates }, found.places, context.usage, found.notes)
-  return found
 }
 
 function checkMaxIntermediates(value: unknown): void {

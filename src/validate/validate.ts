@@ -7,7 +7,7 @@ import { Certificate } from '../x509/certificate.js'
 import { resolveContext, type ValidateOptions } from './context.js'
 import { foldConsequences, foldRepeats } from './fold.js'
 import type { FindingCollector, Note, PathCertificate } from './path-certificate.js'
-import { search } from './validate-chain.js'
+import { search } from './search.js'
 
 export { type ChainInput, validateChain, type ValidateChainOptions, validateConnected } from './validate-chain.js'
 

@@ -22,18 +22,14 @@ const constrained = (subtrees: Parameters<typeof nameConstraints>[0], critical =
 const [registered, other] = [registeredId('1.2.3'), otherName('1.2.3', Buffer.from('0500', 'hex'))]
 
 tableOf('a CA', 'constraints/not-a-ca', [
-  [
-    'needs basicConstraints',
-    { intermediate: { without: [EXTENSION.basicConstraints] } },
-    ['@1 (no basicConstraints, CN=etcd-0)'],
-  ],
+  ['needs them', { intermediate: { without: [EXTENSION.basicConstraints] } }, ['@1 (no basicConstraints, CN=etcd-0)']],
   [
     'needs them as an anchor as well',
     { root: { without: [EXTENSION.basicConstraints] } },
     ['@2 (no basicConstraints, CN=Test Intermediate)'],
   ],
   [
-    'must not be CA:FALSE',
+    'is not CA:FALSE',
     { intermediate: { extensions: [basicConstraints({ ca: false })] } },
     ['@1 (CA:FALSE, CN=etcd-0)'],
   ],
@@ -58,11 +54,7 @@ tableOf('a CA', 'constraints/not-a-ca', [
     { root: constrained({ permitted: [registered], excluded: [registered, other, directoryName('Other')] }) },
     ['warning extension-refused@2 (names unread by Go, nameConstraints, [registeredId otherName dirName], server)'],
   ],
-  [
-    'may have others that are not critical',
-    { root: constrained({ excluded: [registered] }, false) },
-    ['warning criticality-unusual@2'],
-  ],
+  ['may have others', { root: constrained({ excluded: [registered] }, false) }, ['warning criticality-unusual@2']],
   ['has unreadable ones that are reported as such', { root: { extensions: [garbled] } }, ['extension-refused@2']],
   [
     'may have DNS, IP, mail and URI constraints',
@@ -84,13 +76,13 @@ tableOf('a leaf', 'constraints/only-for-cas', [
     ['warning leaf-is-ca@0'],
   ],
   [
-    'has no path length',
+    'has no pathlen',
     { leaf: { extensions: [basicConstraints({ ca: false, pathLength: 0 })] } },
     ['warning @0 (pathlen)'],
   ],
   ['may have no basicConstraints', { leaf: { without: [EXTENSION.basicConstraints] } }, []],
   [
-    'constrains no names',
+    'has none',
     { leaf: { extensions: [nameConstraints({ permitted: [dns('svc')] })] } },
     ['warning @0 (nameConstraints)'],
   ],
@@ -135,12 +127,7 @@ tableOf('path lengths', 'constraints/path-too-long', [
   ['are limited by the caller', line({}, {}, {}), ['limit-exceeded (intermediates, 1, 2)'], { maxIntermediates: 1 }],
   ['may be as long as the caller allows', line({}, {}, {}), [], { maxIntermediates: 2 }],
   ['are limited without self-issued CAs', line({}, { subject: 'CA' }), [], { maxIntermediates: 0 }],
-  [
-    'do not count an anchor that is an intermediate',
-    trusted,
-    ['info anchor-not-self-signed@1'],
-    { maxIntermediates: 0, usage: 'any' },
-  ],
+  ['do not count an anchor', trusted, ['info anchor-not-self-signed@1'], { maxIntermediates: 0, usage: 'any' }],
   ['are 10 by default', line({}, ...many(10)), []],
   ['are not 11 by default', line({}, ...many(11)), ['limit-exceeded (intermediates, 10, 11)']],
 ])

@@ -208,11 +208,7 @@ tableOf('of a chain', 'san/host-not-covered', [
     { root: { subject: '' } },
     ['name-malformed@2 > name-malformed@1 > name-malformed@2'],
   ],
-  [
-    'an empty issuer is reported if the CA has a name',
-    { leaf: { issuerName: '' } },
-    ['name-malformed@0', 'issuer-not-found@0'],
-  ],
+  ['an empty issuer of a CA with a name', { leaf: { issuerName: '' } }, ['name-malformed@0', 'issuer-not-found@0']],
   [
     'a leaf used as a CA has the usages of a leaf',
     { intermediate: { extensions: [basicConstraints({ ca: false })], keyUsages: ['digitalSignature'] } },
@@ -223,11 +219,7 @@ tableOf('of a chain', 'san/host-not-covered', [
     { intermediate: { extensions: [unreadable(EXTENSION.basicConstraints)] } },
     ['extension-refused@1 > not-a-ca@1'],
   ],
-  [
-    'unreadable names cover no host',
-    { leaf: { extensions: [unreadable(EXTENSION.subjectAltName)] } },
-    ['extension-refused@0 > @0'],
-  ],
+  ['unreadable names', { leaf: { extensions: [unreadable(EXTENSION.subjectAltName)] } }, ['extension-refused@0 > @0']],
   ['no names are one fault for all hosts', bare, ['@0 > @0 > @0'], hosts],
   ['other names are a fault for each host', { leaf: { names: [dns('x.svc')] } }, ['@0', '@0', '@0'], hosts],
   [

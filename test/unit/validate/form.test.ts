@@ -76,27 +76,15 @@ tableOf('subject and issuer', 'certificate/name-malformed', [
     ['@1 (malformed, subject, 2.5.4.3) > @0'],
   ],
   [
-    'refuses a UniversalString',
+    'refuses UniversalString',
     { leaf: { subject: commonName(tlv(TAG.universalString, Buffer.from('\0\0\0a'))) } },
     ['@0'],
   ],
   ['refuses an integer', { leaf: { subject: commonName(integer(1)) } }, ['@0']],
   ['refuses a NumericString with a letter', { leaf: { subject: commonName(tlv(0x12, Buffer.from('12a'))) } }, ['@0']],
-  [
-    'accepts a NumericString of digits and spaces',
-    { leaf: { subject: commonName(tlv(0x12, Buffer.from('12 3'))) } },
-    [],
-  ],
-  [
-    'refuses an empty subject of a CA and the empty issuer below',
-    { intermediate: { subject: '' } },
-    ['@1 (empty, subject) > @0'],
-  ],
-  [
-    'accepts an empty subject of a leaf',
-    { leaf: { subject: '', extensions: [subjectAltName([dns(HOST)], true)] } },
-    [],
-  ],
+  ['accepts a NumericString of digits', { leaf: { subject: commonName(tlv(0x12, Buffer.from('12 3'))) } }, []],
+  ['refuses an empty subject of a CA', { intermediate: { subject: '' } }, ['@1 (empty, subject) > @0']],
+  ['accepts an empty one of a leaf', { leaf: { subject: '', extensions: [subjectAltName([dns(HOST)], true)] } }, []],
   [
     'refuses an empty subject of a leaf that is a CA',
     { leaf: { subject: '', extensions: [basicConstraints({ ca: true }), subjectAltName([dns(HOST)], true)] } },
@@ -120,11 +108,7 @@ const policyConstraints = (value: string, critical = true): Extension => ({
 })
 
 table('the signature algorithm', [
-  [
-    'refuses one inside the signed part that differs from the one outside',
-    { intermediate: twice },
-    ['algorithm-refused@1 (stated twice)'],
-  ],
+  ['refuses one that is stated otherwise inside', { intermediate: twice }, ['algorithm-refused@1 (stated twice)']],
 ])
 
 tableOf('extensions', 'certificate/extension-refused', [
@@ -214,11 +198,7 @@ table('dates', [
     { leaf: { notBefore: rawTime(TAG.utcTime, '500101000000Z') } },
     ['warning expires-soon@0', 'warning lifetime-long@0'],
   ],
-  [
-    'refuses a date that does not exist',
-    { leaf: { notBefore: rawTime(TAG.utcTime, '250230000000Z') } },
-    ['certificate/malformed'],
-  ],
+  ['refuses 30 February', { leaf: { notBefore: rawTime(TAG.utcTime, '250230000000Z') } }, ['certificate/malformed']],
 ])
 
 tableOf('URIs', 'san/name-unusable', [
@@ -256,11 +236,7 @@ tableOf('key identifiers', 'certificate/key-identifier-unusual', [
     { leaf: noAuthorityKey, intermediate: noAuthorityKey },
     ['warning @0 (missing, authorityKeyIdentifier)', 'warning @1 (missing, authorityKeyIdentifier)'],
   ],
-  [
-    'reports an authority key identifier without a key',
-    { leaf: { extensions: [authorityKeyIdentifier(null)] } },
-    ['warning @0'],
-  ],
+  ['reports one without a key, of a leaf', { leaf: { extensions: [authorityKeyIdentifier(null)] } }, ['warning @0']],
   ['accepts a root without that of its issuer', { root: noAuthorityKey }, []],
   ['accepts a self-signed leaf without that of its issuer', { leaf: selfSigned, trust: [selfSigned] }, []],
   [
@@ -288,11 +264,7 @@ const issuer = [directoryName('Test Root')]
 
 tableOf('the authority key identifier of a self-issued anchor', 'certificate/key-identifier-unusual', [
   ['accepts its own key', ofRoot(authorityKeyIdentifier(own)), []],
-  [
-    'reports one without a key',
-    ofRoot(authorityKeyIdentifier(null)),
-    ['warning @2 (of a root, holds no key identifier)'],
-  ],
+  ['reports no key', ofRoot(authorityKeyIdentifier(null)), ['warning @2 (of a root, holds no key identifier)']],
   [
     'reports the key of another CA',
     ofRoot(otherKey),

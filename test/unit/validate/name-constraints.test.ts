@@ -63,12 +63,7 @@ tableOf('a name', 'name-constraints/name-refused', [
   below('is refused if all are excluded', not(dns('')), [a], '@0 (excluded, a.test, dns, CN=R, (all))'),
   below('is refused twice', { permitted: [a], excluded: [b] }, [b], '@0 (excluded, b.test, dns, CN=R, b.test)', '@0'),
   below('is refused with twenty subtrees', only(...zones), [a], `@0 (not permitted, a.test, dns, CN=R, [${twenty}])`),
-  below(
-    'is refused as a wildcard in part excluded',
-    not(b),
-    [dns('*.test')],
-    '@0 (excluded, *.test, dns, CN=R, b.test)',
-  ),
+  below('is refused as a wildcard in part', not(b), [dns('*.test')], '@0 (excluded, *.test, dns, CN=R, b.test)'),
   below('is refused as a wildcard in part permitted', only(b), [dns('*.test')], '@0'),
   below(
     'is refused if its kind is not compared',
@@ -133,12 +128,7 @@ tableOf('a subject', 'name-constraints/name-refused', [
     { subject: 'x.b.test', names: [ip('10.0.0.1')] },
     `${BY_NODE} (x.b.test, CN=R, false, server)`,
   ),
-  under(
-    'is refused by Node for an excluded one',
-    not(b),
-    { subject: 'x.b.test' },
-    `${BY_NODE} (x.b.test, CN=R, true, server)`,
-  ),
+  under('is refused for an excluded one', not(b), { subject: 'x.b.test' }, `${BY_NODE} (x.b.test, CN=R, true, server)`),
   under('is not for a permitted one', only(a), { subject: 'etcd.a.test' }),
   under('is not for one that is not excluded', not(b), { subject: 'etcd.a.test' }),
   under('is not next to a DNS name', only(a), { subject: 'etcd.b.test', names: [a] }),
@@ -199,12 +189,7 @@ const ofCa = (...names: GeneralName[]): Parts => ({
 })
 
 tableOf('Go, next to a constraint of any kind', 'name-constraints/name-unreadable', [
-  ofGo(
-    'refuses a mailbox without a host',
-    anyKind,
-    email('nobody'),
-    '@0 (malformed for Go, nobody, email, CN=R, peer)',
-  ),
+  ofGo('refuses one without a host', anyKind, email('nobody'), '@0 (malformed for Go, nobody, email, CN=R, peer)'),
   ...['a..b@c.d', '.a@c.d', 'a@b..c'].map((each) => ofGo(`refuses the mailbox ${each}`, anyKind, email(each), '@0')),
   ...['"a b"@c.d', 'a.b+c@c.d', 'et\\@cd@c.d'].map((each) => ofGo(`reads the mailbox ${each}`, anyKind, email(each))),
   ...['a b', 'a..b', '.a'].map((each) => ofGo(`refuses the DNS name ${each}`, anyKind, dns(each), '@0')),

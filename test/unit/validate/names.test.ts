@@ -106,12 +106,7 @@ tableOf('the subject alternative name', 'san/name-unusable', [
   critical('etcd-0', true, 'warning criticality-unusual@0 (of names, subjectAltName, true)'),
   critical('', true),
   critical('', false, 'warning criticality-unusual@0 (of names, subjectAltName, false)'),
-  [
-    'may be absent',
-    { leaf: { subject: '', names: undefined, without: [EXTENSION.subjectAltName] } },
-    [],
-    { hosts: [] },
-  ],
+  ['may lack', { leaf: { subject: '', names: undefined, without: [EXTENSION.subjectAltName] } }, [], { hosts: [] }],
   listed('may hold names of the usual form, and others that are not DNS names', [
     dns('etcd'),
     dns('a-b.c'),
@@ -163,11 +158,7 @@ tableOf('the subject alternative name', 'san/name-unusable', [
     'warning @0 (DNS, a_5, an underscore)',
     'warning @0 (DNS, *, a wide wildcard)',
   ),
-  listed(
-    'is checked for its first 200 names',
-    [...good, dns('a_b'), dns('c_d')],
-    'warning @0 (DNS, a_b, an underscore)',
-  ),
+  listed('is checked up to 200 names', [...good, dns('a_b'), dns('c_d')], 'warning @0 (DNS, a_b, an underscore)'),
 ])
 
 const called = (commonName: string, usage: Usage, ...found: string[]): Row => [
@@ -180,12 +171,7 @@ const organization = { leaf: { subject: [['O', 'Example']] } } as const
 const unreadable = { leaf: { subject: [['CN', 'a_b', TAG.printableString]] } } as const
 
 tableOf('the common name', 'identity/common-name', [
-  [
-    'should be there for a client, which is an etcd user by it',
-    organization,
-    ['info @0 (missing)'],
-    { usage: 'client' },
-  ],
+  ['should be there for a client, a user by it', organization, ['info @0 (missing)'], { usage: 'client' }],
   ['need not be there for a server', organization, []],
   ['need not be there for a peer', organization, [], { usage: 'peer' }],
   ['is missing if it cannot be read', unreadable, ['name-malformed@0', 'info @0'], { usage: 'client' }],

@@ -78,13 +78,7 @@ it.each<[what: string, letters: Letters, leaf: string, anchors: string, found: s
   ['is a dead end for itself', { L, A, B, R }, 'L', 'R', ['LAR', 'LB?']],
   ['is not yielded as such', { L, A, B, R }, 'L', 'R', ['LAR'], { deadEnds: false }],
   // RFC 4158 section 2.4.2
-  [
-    'contains no subject and key twice',
-    { L: mintLeaf({ subject: 'L', issuer: X }), P, Q, Z },
-    'L',
-    '',
-    ['LPQ?', 'LZQ?'],
-  ],
+  ['has no subject and key twice', { L: mintLeaf({ subject: 'L', issuer: X }), P, Q, Z }, 'L', '', ['LPQ?', 'LZQ?']],
   ['may contain a name twice', { L: mintLeaf({ subject: 'L', issuer: N }), N, R }, 'L', 'R', ['LNR', 'LR']],
   ['may contain a key twice', { L: mintLeaf({ subject: 'L', issuer: O }), O, R }, 'L', 'R', ['LOR']],
   ['does not contain the leaf twice', { S: self, T: self }, 'S', '', ['S?']],
