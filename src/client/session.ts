@@ -247,11 +247,13 @@ export class Session implements ClientSession {
     )
     const added = endpoints.filter((each) => !before.includes(each))
     await Promise.all(added.map((each) => each.attempt(true)))
+    const isReady = ({ state }: EndpointConnection): boolean => state === 'ready'
+    if (!endpoints.some(isReady))
+      await Promise.all(endpoints.map((each) => (added.includes(each) ? null : each.attempt(true))))
     if (this.#isClosed()) await Promise.all(added.map((each) => each.end()))
     this.#assertOpen()
-    const isReady = ({ state }: EndpointConnection): boolean => state === 'ready'
     if (!endpoints.some(isReady) && before.some(isReady)) {
-      const findings = added.flatMap((each) => each.findings)
+      const findings = endpoints.flatMap((each) => each.findings)
       await Promise.all(added.map((each) => each.end()))
       return makeReport({ checkedAt: new Date(), path: this.#validated.report.path, findings })
     }

@@ -122,6 +122,18 @@ it('endpoints of another cluster do not replace those in use', async () => {
   expect(client.tls.endpoints.map(({ endpoint }) => endpoint)).toEqual([one.endpoint])
 })
 
+it('an endpoint of another cluster that the client knows already does not replace those in use, and is reported again', async () => {
+  await using one = await startMember(ours)
+  await using stray = await startMember(other)
+  await using client = await connect([one])
+  await client.tls.setEndpoints([one.endpoint, stray.endpoint])
+  const report = await client.tls.setEndpoints([stray.endpoint])
+  expect(report.ok).toBe(false)
+  expect(errorCodes(report.findings)).toEqual(['endpoint/other-cluster'])
+  await client.put('a').value('b')
+  expect([one.calls() > 0, stray.calls()]).toEqual([true, 0])
+})
+
 it('a member that does not report its cluster serves, after a second at most', async () => {
   await using one = await startMember(ours)
   await using mute = await startMember(null)
