@@ -1,13 +1,12 @@
 /** What files mean together, and next to options: what the lint says of them, a real etcd does. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { dirname } from 'node:path'
+import { beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { mintedCredentials } from '../support/etcd.js'
 import { isServed, serving, startEtcdProcess } from '../support/etcd-process.js'
-import { type Changes, found, memberFlags, refusing, shown } from '../support/linted-member.js'
-import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
+import { found, refusing, shown } from '../support/linted-member.js'
+import { NO_TLS, pair, pkiFolder } from '../support/member-flags.js'
+import { dns, ip, mintCa, mintCrl, type Minted, type MintLeafOptions } from '../support/mint.js'
 import { heldPorts } from '../support/ports.js'
 import { ask } from '../support/rendered-etcd.js'
 
@@ -15,7 +14,7 @@ const { freePort } = heldPorts()
 
 const YEAR = 365 * 86_400_000
 
-let folder: string
+let folder = ''
 let ports: { client: number; peer: number; third: number }
 const root = mintCa({ subject: 'Root' })
 const other = mintCa({ subject: 'Other root' })
@@ -25,31 +24,26 @@ const old = mintCa({
   notAfter: new Date(Date.now() - YEAR),
 })
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'config-lint-together-'))
-  await write('ca.crt', root.pem)
-  await write('other.crt', other.pem)
-  await write('both.crt', root.pem + old.pem)
-  await issue('server', root, { serial: 11n })
+const pki = pkiFolder({ issuer: root, names: [ip('127.0.0.1'), dns('localhost')] })
+
+beforeAll(() => {
+  folder = dirname(pki.path('ca.crt'))
+  pki.write('ca.crt', root.pem)
+  pki.write('other.crt', other.pem)
+  pki.write('both.crt', root.pem + old.pem)
+  for (const name of ['server', 'peer']) pki.issue(name, { subject: 'server', serial: 11n })
 })
 beforeEach(async () => {
   ports = { client: await freePort(), peer: await freePort(), third: await freePort() }
 })
-afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function write(name: string, text: string | Buffer): Promise<void> {
-  await writeFile(join(folder, name), text, { mode: 0o600 })
+function issue(name: string, issuer: Minted, options: Partial<MintLeafOptions> = {}): Credentials {
+  return mintedCredentials({ leaf: pki.issue(name, { issuer, ...options }), trust: [issuer] })
 }
 
-async function issue(name: string, issuer: Minted, options: Partial<MintLeafOptions> = {}): Promise<Credentials> {
-  const leaf = mintLeaf({ subject: name, names: [ip('127.0.0.1'), dns('localhost')], issuer, ...options })
-  await write(`${name}.crt`, leaf.pem)
-  await write(`${name}.key`, leaf.keyPem)
-  return mintedCredentials({ leaf, trust: [issuer] })
-}
-
-function flagsOf(changes: Changes = {}): string[] {
-  return memberFlags(folder, ports, changes)
+function flagsOf(changes = ''): string[] {
+  const urls = { name: 'a', client: url(ports.client), peer: url(ports.peer) }
+  return pki.flags(`data-dir=${pki.path(`data-${String(ports.client)}`)} ${changes}`, urls)
 }
 
 function url(port: number): string {
@@ -60,12 +54,8 @@ it('lists of another CA and of last year are in force, also against etcd itself;
   // A list of another CA that ended a year ago, in which alice has the number of somebody else.
   const revoked = [{ serial: 11n }, { serial: 12n }]
   const dates = { thisUpdate: new Date(Date.now() - 2 * YEAR), nextUpdate: new Date(Date.now() - YEAR) }
-  await write('client.crl', mintCrl({ issuer: other, revoked, ...dates }).der)
-  const flags = flagsOf({
-    'client-crl-file': 'client.crl',
-    'trusted-ca-file': 'both.crt',
-    'peer-cert-allowed-cn': 'CN=server',
-  })
+  pki.write('client.crl', mintCrl({ issuer: other, revoked, ...dates }).der)
+  const flags = flagsOf('client-crl-file=client.crl trusted-ca-file=both.crt peer-cert-allowed-cn=CN=server')
   await found({ flags }, 'config/crl-doubtful')
   await found({ flags }, 'config/crl-doubtful')
   const own = await found({ flags }, 'config/member-revoked')
@@ -73,32 +63,28 @@ it('lists of another CA and of last year are in force, also against etcd itself;
   const named = await found({ flags }, 'config/allowed-cn-as-subject')
   expect(named.consequences.map(({ code }) => code)).toEqual(['config/member-not-allowed'])
 
-  const alice = await issue('alice', root, { serial: 12n })
-  const bob = await issue('bob', root, { subject: '' })
-  const server = await issue('member', root, { subject: 'server' })
+  const alice = issue('alice', root, { serial: 12n })
+  const bob = issue('bob', root, { subject: '' })
+  const server = issue('member', root, { subject: 'server' })
   await using etcd = startEtcdProcess(flags, { cwd: folder })
   await serving(etcd)
   expect(await isServed(ports.client, shown(alice))).toBe(false)
   expect(await isServed(ports.client, shown(bob))).toBe(true)
   expect((await ask(`${url(ports.client)}/v3/kv/range`, bob, { json: { key: 'YQ==' } })).status).toBe(503)
   await refusing(etcd, own)
-  expect(await isServed(ports.client, shown(await issue('late', old)))).toBe(false)
+  expect(await isServed(ports.client, shown(issue('late', old)))).toBe(false)
   await refusing(etcd, ended)
   expect((await ask(`${url(ports.peer)}/version`, server)).status).toBeNull()
   await refusing(etcd, named)
 })
 
 it('files of the two sides that are exchanged let nobody in: config/client-and-peer-swapped', async () => {
-  const pair = (name: string, prefix = ''): Record<string, string> => ({
-    [`${prefix}cert-file`]: `${name}.crt`,
-    [`${prefix}key-file`]: `${name}.key`,
-  })
-  const member = await issue('for-peers', other)
-  const flags = flagsOf({ ...pair('for-peers'), ...pair('server', 'peer-'), 'peer-trusted-ca-file': 'other.crt' })
+  const member = issue('for-peers', other)
+  const flags = flagsOf(`${pair('for-peers')} ${pair('server', 'peer-')} peer-trusted-ca-file=other.crt`)
   const exchanged = await found({ flags }, 'config/client-and-peer-swapped')
   await using etcd = startEtcdProcess(flags, { cwd: folder })
   await serving(etcd)
-  const server = await issue('dialling', root)
+  const server = issue('dialling', root)
   expect((await ask(`${url(ports.peer)}/version`, server, { trust: null })).status).toBeNull()
   await refusing(etcd, exchanged)
   // Who has what this side should have shown is let in.
@@ -107,25 +93,20 @@ it('files of the two sides that are exchanged let nobody in: config/client-and-p
 
 it('etcd does not start: config/option-needs, config/option-needs', async () => {
   const plain = `http://127.0.0.1:${String(ports.client)}`
-  const none = { 'cert-file': null, 'key-file': null, 'trusted-ca-file': null, 'client-cert-auth': null }
-  const metrics = flagsOf({
-    ...none,
-    'listen-client-urls': plain,
-    'advertise-client-urls': plain,
-    'listen-metrics-urls': url(ports.third),
-  })
+  const urls = `listen-client-urls=${plain} advertise-client-urls=${plain} listen-metrics-urls=${url(ports.third)}`
+  const metrics = flagsOf(`${NO_TLS} ${urls}`)
   const tls = ['cert-file: server.crt', 'key-file: server.key', 'trusted-ca-file: ca.crt', 'client-cert-auth: true']
-  const yaml = `data-dir: ${join(folder, 'data-yaml')}
+  const yaml = `data-dir: ${pki.path('data-yaml')}
 listen-client-urls: ${plain}
 advertise-client-urls: ${plain}
 listen-peer-urls: ${url(ports.peer)}
 initial-advertise-peer-urls: ${url(ports.peer)}
 peer-transport-security: {${tls.join(', ')}}
 `
-  await write('etcd.yml', yaml)
+  pki.write('etcd.yml', yaml)
   const cases = [
     ['config/option-needs', { flags: metrics }, metrics],
-    ['config/option-needs', { yaml }, [`--config-file=${join(folder, 'etcd.yml')}`]],
+    ['config/option-needs', { yaml }, [`--config-file=${pki.path('etcd.yml')}`]],
   ] as const
   for (const [code, config, args] of cases) {
     const finding = await found(config, code)
