@@ -248,8 +248,10 @@ export class Session implements ClientSession {
     const added = endpoints.filter((each) => !before.includes(each))
     await Promise.all(added.map((each) => each.attempt(true)))
     const isReady = ({ state }: EndpointConnection): boolean => state === 'ready'
-    if (!endpoints.some(isReady))
-      await Promise.all(endpoints.map((each) => (added.includes(each) ? null : each.attempt(true))))
+    if (!endpoints.some(isReady)) {
+      const known = endpoints.filter((each) => !added.includes(each))
+      await Promise.all(known.map((each) => each.attempt(true)))
+    }
     if (this.#isClosed()) await Promise.all(added.map((each) => each.end()))
     this.#assertOpen()
     if (!endpoints.some(isReady) && before.some(isReady)) {
