@@ -63,7 +63,7 @@ tableOf('a CA', 'constraints/not-a-ca', [
   ],
   [
     'is reported for DNS constraints with a leading dot',
-    { root: constrained({ permitted: [dns('.svc')], excluded: [dns('.a.svc'), dns('b.svc')] }) },
+    { root: constrained({ permitted: [dns('.svc')], excluded: [dns('.a.svc'), dns('b.svc'), email('.c.svc')] }) },
     ['warning name-constraints/malformed@2 (leading dot, [.svc .a.svc])'],
   ],
 ])
@@ -123,7 +123,11 @@ tableOf('path lengths', 'constraints/path-too-long', [
   ],
   ['are an error then for what etcd validates', line({ pathLength: 0 }, { subject: 'CA' }), ['@2'], { usage: 'peer' }],
   ['may count it', line({ pathLength: 1 }, { subject: 'CA' }), []],
-  ['count what is below a self-issued CA', line({ pathLength: 0 }, { subject: 'CA' }, {}), ['@3']],
+  [
+    'count what is below a self-issued CA',
+    line({ pathLength: 0 }, { subject: 'CA' }, {}),
+    ['@3 (for all, 0, 1, [CN=CA 1 CN=CA])'],
+  ],
   ['are limited by the caller', line({}, {}, {}), ['limit-exceeded (intermediates, 1, 2)'], { maxIntermediates: 1 }],
   ['may be as long as the caller allows', line({}, {}, {}), [], { maxIntermediates: 2 }],
   ['are limited without self-issued CAs', line({}, { subject: 'CA' }), [], { maxIntermediates: 0 }],

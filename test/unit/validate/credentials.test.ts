@@ -16,6 +16,7 @@ const lower = mintCa({ subject: 'Lower', issuer: intermediate })
 const upper = mintCa({ subject: 'Test Intermediate', issuer: root, key: intermediate.key })
 const below = leafOf(lower)
 const own = leafOf()
+const issued = mintCa({ subject: 'Issued', issuer: other })
 const credentials = (
   [first = leaf, ...intermediates]: readonly Minted[],
   anchors: readonly Minted[] = [root],
@@ -60,6 +61,7 @@ describe('credentials', () => {
       ['anchor-not-self-signed@1 (server, false, CN=Test Root, false)'],
       [intermediate],
     ],
+    ['are sent with another trusted CA', [leaf, intermediate, issued], [], [root, issued]],
     ['may be a leaf that is trusted', [own], [], [own]],
   ])('%s', (_, certificates, found, anchors) => {
     expect(report(certificates, anchors)).toEqual(found)
@@ -131,6 +133,9 @@ describe('a client of another CA than the one that verifies servers', () => {
     const { findings, path } = validateCredentials(clientAnchors ? { ...made, clientAnchors } : made, { usage })
     return [textsOf(findings), (path ?? []).map(({ subject }) => subject.slice(3)).join(' < ')]
   }
+  const [M, N] = [mintCa({ subject: 'M' }), mintCa({ subject: 'N' })]
+  const byN = mintCa({ subject: 'M', key: M.key, issuer: N })
+  const byM = mintCa({ subject: 'N', key: N.key, issuer: M })
   const NOT_GIVEN = 'info client-ca-not-given@'
 
   it.each<[what: string, found: string[], path: string, sent: Minted[], clientCa?: Minted[], usage?: Usage]>([
@@ -149,6 +154,7 @@ describe('a client of another CA than the one that verifies servers', () => {
     ['is left with its root', [`${NOT_GIVEN}1`], 'L < Client CA', [app(clients), clients]],
     ['is left if it is self-signed', [`${NOT_GIVEN}0`], 'L', [app()]],
     ['is left if its CA has the name of the other', [`${NOT_GIVEN}0`], 'L', [app(mintCa({ subject: 'Server CA' }))]],
+    ['must not lead in a circle', ['issuer-not-found@2'], 'L < M < N', [app(M), byN, byM]],
     ['must not be expired', ['validity/expired@0', `${NOT_GIVEN}0`], 'L', [app(clients, EXPIRED)]],
     [
       'must be for clients',

@@ -126,6 +126,7 @@ const named = (algorithm: SignatureName | Uint8Array): Ca => ({
   outerSignature: algorithm,
 })
 const weakLeaf = leafOf(undefined, { signature: 'ecdsa-sha1' })
+const issuedLeaf = leafOf(mintCa({ subject: 'R' }), { signature: 'ecdsa-sha1' })
 const middle = mintCa({ subject: 'M', issuer: mintCa({ subject: 'R', key: rsaKey }) })
 const UNKNOWN = sequence(oid('1.2.3.4'))
 
@@ -174,6 +175,12 @@ tableOf('signature algorithms', 'signature/algorithm-refused', [
       'anchor-not-self-signed@2 (server, false, CN=Test Root, true)',
       'warning key-mismatch@2 (root, RSA with SHA-256, ECDSA P-256)',
     ],
+  ],
+  [
+    'refuses SHA-1 in a leaf that is trusted and not self-signed',
+    { leaf: issuedLeaf, trust: [issuedLeaf] },
+    ['@0 (weak, ECDSA with SHA-1, false)', 'info anchor-not-self-signed@0'],
+    { usage: 'any' },
   ],
   [
     'accepts any salt in an anchor',

@@ -121,6 +121,9 @@ tableOf('a subject', 'name-constraints/name-refused', [
     'name-malformed@0',
     'name-unreadable@0 (malformed, , email, CN=R)',
   ),
+  under('is not for a mailbox that Go does not read', not(email('b.test')), {
+    subject: [['emailAddress', '.me@a.test']],
+  }),
   // crypto/x509 NAME_CONSTRAINTS_check_CN
   under(
     'is refused by Node for its common name',
@@ -161,13 +164,14 @@ tableOf('a path', 'name-constraints/name-refused', [
     '@0',
   ),
   path('does not have them for a self-issued CA', without('R'), { subject: 'R' }, undefined),
+  path('does not have them for the common name of a CA', constrain(only(a)), { subject: 'm.b.test' }, [a]),
   path('is narrowed by a lower CA', constrain(only(dns('test'))), constrain(only(a)), [a, b], '@0'),
   path('is not widened by a lower CA', constrain(only(a)), constrain(only(dns('test'))), [a, b], '@0'),
   [
     'has them for a self-issued leaf',
     {
       root: { subject: 'R', ...without('R') },
-      intermediate: { subject: 'M' },
+      intermediate: { subject: 'R', pathLength: undefined },
       leaf: { subject: 'R', names: undefined },
     },
     ['@0'],

@@ -85,6 +85,12 @@ tableOf('a certificate that is sent and not used', 'chain/unused-unread-by-go', 
     '@1 (sent, its key is not a point of its curve, uncompressed, client)',
   ),
   unusedSent('is with an RSA key of 8192 bits', { spki: rsa(8192n) }),
+  [
+    'is as a trust anchor with one more',
+    { leaf, sent, trust: [...trust, stranger({ spki: rsa(8193n) })] },
+    [],
+    { usage: 'client' },
+  ],
   unusedSent('is not with one more', { spki: rsa(8193n) }, '@1 (sent, its RSA key has more than 8192 bits, client)'),
   unusedSent(
     'is not with an RSA key without parameters',

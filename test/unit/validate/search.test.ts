@@ -81,6 +81,16 @@ describe('a valid path', () => {
     expect(judge([A(), unused], { usage: 'any' }, L, [R, mintCa({ subject: 'Unused', ...EXPIRED })]).ok).toBe(true)
   })
 
+  it('is reported with the places of its own certificates, wherever others had them', () => {
+    const weak = mintCa({ subject: 'Weak', signature: 'ecdsa-sha1', notAfter: future(4000) })
+    const B = mintCa({ subject: 'B', issuer: weak })
+    const sent = [A({ ...NEWER, ...one, issuer: B }), B, A({ ...OLDER, issuer: weak })]
+    expect(textsOf(judge(sent, {}, L, [weak]).findings)).toEqual([
+      'openssl-picks-other-path@0',
+      'warning algorithm-refused@2',
+    ])
+  })
+
   it('may be a leaf that is trusted itself', () => {
     const own = leafOf()
     expect(judge([], {}, own, [own])).toMatchObject({ path: [{}], findings: [] })
