@@ -19,15 +19,7 @@ export interface Refusals<D> extends Readonly<Partial<Record<Refusal['by'], stri
   readonly when?: (details: D) => boolean
 }
 
-interface PossibleRefusal<D> extends Refusal {
-  readonly when?: (details: D) => boolean
-}
-
-type RowRefusals<D> = Refusals<D> | readonly (Refusals<D> | PossibleRefusal<D>)[]
-
-export function refusedAs<By extends Refusal['by']>(by: By, ...words: readonly string[]): (Refusal & { by: By })[] {
-  return words.map((each) => ({ by, words: each }))
-}
+type RowRefusals<D> = Refusals<D> | readonly Refusals<D>[]
 
 /** The refusals of a row, those of one finding if its details are given. */
 export function refusalsOf<D>({ refusals = [] }: { refusals?: RowRefusals<D> }, details?: D): Refusal[] {
@@ -36,11 +28,9 @@ export function refusalsOf<D>({ refusals = [] }: { refusals?: RowRefusals<D> }, 
     .flatMap(({ when, ...words }) =>
       details !== undefined && when?.(details) === false
         ? []
-        : 'by' in words
-          ? [{ by: words.by, words: words.words }]
-          : Object.entries(words).flatMap(([by, some]) =>
-              [some].flat().map((each: string) => ({ by: by as Refusal['by'], words: each })),
-            ),
+        : Object.entries(words).flatMap(([by, some]) =>
+            [some].flat().map((each: string) => ({ by: by as Refusal['by'], words: each })),
+          ),
     )
 }
 

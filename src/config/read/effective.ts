@@ -228,11 +228,12 @@ function checkEntries(options: readonly ReadOption[]): { options: ReadOption[]; 
 /** Quotes of word processors, which are ordinary characters to a shell and to YAML. */
 const SMART_QUOTES = /[\u2018\u2019\u201a\u201c-\u201e\u00ab\u00bb]/
 
+/** A value with such a quote on one side alone, or that is one, may be meant so: etcd takes it for a name. */
 function withoutSmartQuotes(option: ReadOption): ReadOption {
   const { row, text, form, place } = option
-  const isQuoted = text
-    .split(',')
-    .some((each) => SMART_QUOTES.test(each.charAt(0)) || SMART_QUOTES.test(each.slice(-1)))
+  const isQuoted = [text, ...text.split(',')].some(
+    (each) => each.length > 1 && SMART_QUOTES.test(each.charAt(0)) && SMART_QUOTES.test(each.slice(-1)),
+  )
   if (!isQuoted) return option
   return { ...textOption(row, text.replaceAll(new RegExp(SMART_QUOTES, 'g'), ''), form, place), isGuess: true }
 }

@@ -428,6 +428,7 @@ describe('what looks like it and is right', () => {
         container: { securityContext: { runAsUser: 1000 } },
       }),
     ],
+    ['a name that is one typographic quote', of({ flags: { name: '\u00ab' } })],
     ['a list of all pods', of(named(3, ['etcd-0', 'etcd-1', 'etcd-2']))],
     ['a longer list without a number of pods', of({ ...named(3, ['etcd-0', 'etcd-1']), replicas: undefined })],
     ['a probe of the metrics URL', of(http({}))],
