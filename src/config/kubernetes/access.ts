@@ -118,7 +118,7 @@ export function readRoot(options: AccessOptions): string {
 function onlyKey<K extends string>(input: Readonly<Partial<Record<K, unknown>>>, keys: readonly K[]): K {
   checkOptions('input', input, keys)
   const [key, second] = keys.filter((each) => input[each] !== undefined)
-  if (key === undefined) throw optionInvalid('input', `is missing its contents: pass one of ${keys.join(', ')}`)
+  if (key === undefined) throw optionInvalid('input', `is missing: pass one of ${keys.join(', ')}`)
   if (second !== undefined) throw optionInvalid('input', `must have only one of ${keys.join(', ')}`)
   return key
 }

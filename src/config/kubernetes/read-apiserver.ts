@@ -1,5 +1,6 @@
 /** Reads the `--etcd-*` options of a kube-apiserver. */
 import { join } from 'node:path/posix'
+import { checkOptions } from '../../report/option-error.js'
 import { finding } from '../finding.js'
 import { mountOf } from '../read/effective.js'
 import { isManifest, podsOf } from '../read/manifest.js'
@@ -20,6 +21,7 @@ export interface KubeApiserverInput {
   manifest?: string | undefined
 }
 
+const INPUTS = ['file', 'flags', 'manifest'] as const
 const NAMES = { endpoints: '--etcd-servers', ca: '--etcd-cafile', cert: '--etcd-certfile', key: '--etcd-keyfile' }
 const reader = new AccessReader('The access to etcd of kube-apiserver', NAMES)
 
@@ -33,10 +35,11 @@ interface Command {
 /** See `src/config/deferred.ts`, which loads this file at the first call. */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(options)
+  checkOptions('input', input, INPUTS)
   const { flags } = input
   // NUL separates the arguments of a process, and is in none of them.
   const text = Array.isArray(flags) && flags.every((each) => typeof each === 'string') ? flags.join('\0') : flags
-  const source = await reader.open({ ...input, flags: text }, ['file', 'flags', 'manifest'], root)
+  const source = await reader.open({ ...input, flags: text }, INPUTS, root)
   const isPod = source.key === 'manifest' || (source.key === 'file' && isManifest(source.text))
   const command = isPod ? await inManifest(source) : inCommand(source, Array.isArray(flags))
   const given = flagsOf(command)

@@ -118,7 +118,7 @@ function checkInput(input: ConfigInput, where: string): void {
   checkOptions(where, input, KEYS)
   const given = KEYS.filter((key) => input[key] !== undefined)
   const areBoth = given.length === 2 && input.flags !== undefined && input.env !== undefined
-  if (given.length === 0) throw optionInvalid(where, `is missing its contents: pass one of ${KEYS.join(', ')}`)
+  if (given.length === 0) throw optionInvalid(where, `is missing: pass one of ${KEYS.join(', ')}`)
   if (given.length !== 1 && !areBoth)
     throw optionInvalid(where, `must have only one of ${KEYS.join(', ')}, or flags and env`)
   for (const key of given) {

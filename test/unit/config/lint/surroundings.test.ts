@@ -428,7 +428,10 @@ describe('what looks like it and is right', () => {
         container: { securityContext: { runAsUser: 1000 } },
       }),
     ],
-    ['a name that is one typographic quote', of({ flags: { name: '\u00ab' } })],
+    [
+      'a name that is one typographic quote',
+      of({ flags: { name: '\u00ab', 'initial-cluster': '\u00ab=https://10.0.0.1:2380' } }),
+    ],
     ['a list of all pods', of(named(3, ['etcd-0', 'etcd-1', 'etcd-2']))],
     ['a longer list without a number of pods', of({ ...named(3, ['etcd-0', 'etcd-1']), replicas: undefined })],
     ['a probe of the metrics URL', of(http({}))],
