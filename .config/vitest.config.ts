@@ -17,8 +17,8 @@ const isUnit = process.env['ETCD_MTLS_TEST_UNIT'] === '1'
 const everywhere = {
   root,
   pool: 'forks' as const,
-  // Three times the cores of a small machine: the tests with a real etcd wait more than they work, and each process loads everything.
-  maxWorkers: Number(process.env['VITEST_MAX_WORKERS'] ?? 6),
+  // Three or four times the cores of a small machine: the tests wait more than they work, and each process loads everything.
+  maxWorkers: Number(process.env['VITEST_MAX_WORKERS'] ?? (isUnit ? 8 : 6)),
   // Loading the same modules for each file anew took longer than most of the tests.
   isolate: false,
   setupFiles: ['test/support/silence.ts'],
