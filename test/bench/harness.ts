@@ -171,3 +171,8 @@ function median(values: readonly number[]): number {
   const [low = NaN, high = NaN] = [sorted[middle - 1], sorted[middle]]
   return sorted.length % 2 === 1 ? high : (low + high) / 2
 }
+
+/** The address of a subpath's bundle, or of the root's, which `npm run bench` makes next to the compiled benchmarks. */
+export function shipped(room = ''): string {
+  return new URL(`../../dist/${room === '' ? '' : `${room}/`}index.js`, import.meta.url).href
+}

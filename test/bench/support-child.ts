@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import type { Etcd3 } from 'etcd3'
 import type * as Client from '../../src/client/index.js'
 import type * as CredentialsRoom from '../../src/credentials/index.js'
-import { shipped } from './support-import.js'
+import { shipped } from './harness.js'
 import type { Answer, Order, Setup } from './support-remote.js'
 
 type Connect = () => Promise<Etcd3>

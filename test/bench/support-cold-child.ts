@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { deserialize } from 'node:v8'
 import type * as Validate from '../../src/validate/index.js'
 import type { HostileInput } from '../fuzz/hostile-chain.js'
-import { shipped } from './support-import.js'
+import { shipped } from './harness.js'
 
 const { validateChain } = (await import(shipped('validate'))) as typeof Validate
 const { input, options } = deserialize(readFileSync(process.argv[2] ?? '')) as HostileInput
