@@ -361,7 +361,10 @@ export class EndpointConnection {
   #down(reason: DownReason, error: Error | null): void {
     if (this.#state !== 'ready') return
     // Rotations replace the connection and leave the state.
-    const livedLong = performance.now() - this.#changedAt >= LONG_LIVED
+    const lived = performance.now() - this.#changedAt
+    const livedLong = lived >= LONG_LIVED
+    // A member that served for a second and restarts again, as when all are restarted in turn, does not make calls wait for long.
+    if (lived >= RECENT) this.#failures = Math.min(this.#failures, 1)
     this.#dialled = null
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
     this.#diagnosed = null

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
 import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
@@ -97,6 +97,23 @@ describe('one connection per endpoint', () => {
       await Promise.all(peers.map((each) => each[Symbol.asyncDispose]()))
     }
   })
+})
+
+it('calls wait for a member that served for more than a second each time before its connection was lost', async () => {
+  const now = performance.now.bind(performance)
+  let later = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
+  try {
+    await using peer = await goodPeer()
+    await using client = await connect([peer])
+    for (let lost = 0; lost < 8; lost += 1) {
+      later += 2000
+      peer.cut()
+      await client.get('a').string()
+    }
+  } finally {
+    clock.mockRestore()
+  }
 })
 
 describe('preflight', () => {
