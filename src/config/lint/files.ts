@@ -343,7 +343,7 @@ const REWORDED: readonly (readonly [RegExp, string])[] = [
     /; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory/,
     '; of a mounted Secret, for example tls.crt',
   ],
-  [/ If you need all of them, raise the option [^.]*\.\w+ or [^.]*\.\w+\./, ''],
+  [/ If you need all of them, raise the option budget\.signatures or budget\.steps\./, ''],
   [/Raise the option maxIntermediates if the chain is intended/, 'Use a shorter chain'],
 ]
 

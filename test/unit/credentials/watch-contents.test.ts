@@ -49,7 +49,12 @@ async function readOften(seen: ObservedSource): Promise<void> {
 const [other, another] = [mintCa({ subject: 'other-ca' }), mintCa({ subject: 'another-ca' })]
 
 it.each<[string, () => void]>([
-  ['another mode', () => { chmodSync(files().key, 0o700); }],
+  [
+    'another mode',
+    () => {
+      chmodSync(files().key, 0o700)
+    },
+  ],
   [
     'the same contents in new files, and a file next to them',
     () => {
@@ -57,10 +62,17 @@ it.each<[string, () => void]>([
       byRename(join(scene.path, 'unrelated'), 'y')
     },
   ],
-  ['the same key in another form', () => { inPlace(files().key, openssl(['ec'], textsOf('first').key)); }],
+  [
+    'the same key in another form',
+    () => {
+      inPlace(files().key, openssl(['ec'], textsOf('first').key))
+    },
+  ],
   [
     'text around the certificates, and one of the CAs twice',
-    () => { inPlace(files().ca, `${other.pem}# the old one\n${root.pem}${other.pem}`); },
+    () => {
+      inPlace(files().ca, `${other.pem}# the old one\n${root.pem}${other.pem}`)
+    },
   ],
 ])('does not count as a change: %s', async (_, touch) => {
   inPlace(files().ca, root.pem + other.pem)
@@ -72,11 +84,23 @@ it.each<[string, () => void]>([
 })
 
 it.each<[string, () => void]>([
-  ['another CA', () => { inPlace(files().ca, other.pem); }],
-  ['one CA more', () => { inPlace(files().ca, root.pem + other.pem); }],
+  [
+    'another CA',
+    () => {
+      inPlace(files().ca, other.pem)
+    },
+  ],
+  [
+    'one CA more',
+    () => {
+      inPlace(files().ca, root.pem + other.pem)
+    },
+  ],
   [
     'an intermediate less',
-    () => { inPlace(files().cert, textsOf('first').cert.split(/(?<=-----END CERTIFICATE-----\n)/)[0] ?? ''); },
+    () => {
+      inPlace(files().cert, textsOf('first').cert.split(/(?<=-----END CERTIFICATE-----\n)/)[0] ?? '')
+    },
   ],
 ])('counts as a change: %s', async (_, change) => {
   const { gave } = await follow(scene.path, scene.signal)
@@ -199,7 +223,13 @@ describe('between load() and watch()', () => {
 
   it.each<[string, () => void, string]>([
     ['what is there', () => undefined, 'second'],
-    ['nothing, if the files cannot be used', () => { truncateSync(files().key); }, 'first'],
+    [
+      'nothing, if the files cannot be used',
+      () => {
+        truncateSync(files().key)
+      },
+      'first',
+    ],
   ])('a consumer without load() starts with %s', async (_, spoil, name) => {
     spoil()
     const seen = observed(scene.path)
@@ -216,9 +246,27 @@ describe('material that stays broken', () => {
   const timing = { pollInterval: 3_600_000, settle: 400, quiet: 25 }
 
   it.each<[string, string, () => void]>([
-    ['a pair that does not match', 'key/mismatch', () => { byRename(files().cert, textsOf('second').cert); }],
-    ['half of a certificate', 'pem/damaged', () => { truncateSync(files().cert, 300); }],
-    ['a file that is missing', 'file/missing', () => { rmSync(files().ca); }],
+    [
+      'a pair that does not match',
+      'key/mismatch',
+      () => {
+        byRename(files().cert, textsOf('second').cert)
+      },
+    ],
+    [
+      'half of a certificate',
+      'pem/damaged',
+      () => {
+        truncateSync(files().cert, 300)
+      },
+    ],
+    [
+      'a file that is missing',
+      'file/missing',
+      () => {
+        rmSync(files().ca)
+      },
+    ],
   ])('is reported once, after the time to settle, and its end is given: %s', async (_, code, spoil) => {
     const seen = await follow(scene.path, scene.signal, { timing })
     const { consumer, gave } = seen

@@ -42,13 +42,29 @@ function link(path: string, target: string): void {
 it.each<[string, () => void, string[], Record<string, string[]>]>([
   [
     'files',
-    () => { ['a/b', 'a/c', 'd/e'].forEach((path) => file(path)); },
+    () => {
+      ;['a/b', 'a/c', 'd/e'].forEach((path) => file(path))
+    },
     ['a/b', 'a/c', 'd/e', 'a/b'],
     { './a': ['b', 'c'], './d': ['e'] },
   ],
-  ['a missing directory', () => { mkdirSync(join(root, 'a')); }, ['a/b/c/d'], { './a': ['b'] }],
+  [
+    'a missing directory',
+    () => {
+      mkdirSync(join(root, 'a'))
+    },
+    ['a/b/c/d'],
+    { './a': ['b'] },
+  ],
   ['an entry of what is not a directory', () => void file('a'), ['a/b'], { './a': ['b'] }],
-  ['a directory instead of a file', () => { mkdirSync(join(root, 'a')); }, ['a'], { '.': ['a'] }],
+  [
+    'a directory instead of a file',
+    () => {
+      mkdirSync(join(root, 'a'))
+    },
+    ['a'],
+    { '.': ['a'] },
+  ],
   [
     'a secret of Kubernetes',
     () => {
@@ -70,7 +86,14 @@ it.each<[string, () => void, string[], Record<string, string[]>]>([
     ['c/d'],
     { './c': ['d'], '.': ['a', 'b'], './real/deep': ['file'] },
   ],
-  ['a link to nothing', () => { link('a', 'gone/file'); }, ['a'], { '.': ['a', 'gone'] }],
+  [
+    'a link to nothing',
+    () => {
+      link('a', 'gone/file')
+    },
+    ['a'],
+    { '.': ['a', 'gone'] },
+  ],
   [
     'a circle of links',
     () => {
@@ -96,7 +119,9 @@ describe('the signature', () => {
     const seen = new Set<string>()
     const changes: (() => void)[] = [
       () => void file('one/file', 'x'),
-      () => { link('link', 'one'); },
+      () => {
+        link('link', 'one')
+      },
       () => void file('one/file', 'xy'),
       () => {
         renameSync(file('one/file.new', 'xy'), join(root, 'one/file'))
