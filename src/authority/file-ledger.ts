@@ -77,6 +77,7 @@ export function openLedger(fs: FileSystem, path: string): Ledger {
       waiting = null
       return write(entries)
     })
+    // The callers of this write receive its error; the next write only waits for its end.
     last = written.catch(() => undefined)
     return { entries, written }
   }

@@ -5,6 +5,7 @@ import type { Credentials, WatchableSource } from '../credentials/credentials.js
 import { fingerprintOf } from '../credentials/fingerprint.js'
 import { Consumers, CredentialIterator, type Known } from '../credentials/follow/credential-iterator.js'
 import { copyCredentials, untilAborted } from '../credentials/source.js'
+import { backoffPause } from '../report/duration.js'
 import { isError } from '../report/errors.js'
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { Authority } from './authority.js'
@@ -143,8 +144,7 @@ const MAX_WAIT = 5000
 /** Between two certificates, in milliseconds, however short their lifetime is. */
 const MIN_PAUSE = 500
 /** After the first failure, and at most, in milliseconds. */
-const FIRST_RETRY = 1000
-const MAX_RETRY = 60_000
+const RETRY = { first: 1000, longest: 60_000 }
 /** Between two checks of the clock, in milliseconds: no timer follows a clock that is set, or a machine that sleeps. */
 const MAX_REST = 60_000
 
@@ -279,10 +279,8 @@ class RenewingSource implements WatchableSource {
       this.#nextAttempt = this.#timing.elapsed() + MIN_PAUSE
     } catch (error) {
       this.#failure = isError(error) ? error : issueRefused('The authority failed', { cause: error })
-      // Half of it is random, so that sources that fail together do not try again together.
-      const longest = Math.min(MAX_RETRY, FIRST_RETRY * 2 ** this.#failures)
-      this.#nextAttempt = this.#timing.elapsed() + longest / 2 + (Math.random() * longest) / 2
       this.#failures += 1
+      this.#nextAttempt = this.#timing.elapsed() + backoffPause(this.#failures, RETRY)
       throw this.#failure
     }
   }

@@ -56,6 +56,7 @@ export function readSettings({ crypto, ledger = memoryLedger(), clock, serialNum
     nextSerial: () => (serialNumbers === undefined ? randomSerial(crypto) : checkSerial(serialNumbers())),
     inTurn: async (work) => {
       const mine = last.then(work)
+      // The caller receives the error; the next one only waits for the end.
       last = mine.catch(() => undefined)
       return mine
     },

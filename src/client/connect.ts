@@ -1,4 +1,5 @@
 /** The door to etcd3, types included: an `Etcd3` whose every call goes through a channel of ours. */
+import { backoffPause } from '../report/duration.js'
 import {
   castGrpcError,
   ClientClosedError,
@@ -17,7 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions } from '../report/option-error.js'
 import { LeaseKeeper } from './streams/lease-keeper.js'
-import { backoffPause, holdingProcess } from './timing.js'
+import { holdingProcess } from './timing.js'
 import type { TlsSession } from './tls-session.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
 import { LoginError } from './transport/login.js'

@@ -1,4 +1,5 @@
 /** One endpoint over time: dialled, verified, lost, dialled again; at any time it has a state and the findings that explain it. */
+import { backoffPause } from '../report/duration.js'
 import type { FailedAddress } from '../report/catalogue/endpoint.js'
 import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
@@ -9,7 +10,6 @@ import { type Diagnosis, explainFailure, isVerificationError } from './diagnosis
 import { diagnose } from './diagnosis/probe.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
-import { backoffPause } from './timing.js'
 import type { EndpointStatus } from './tls-session.js'
 import { NO_LEADER } from './transport/call-policy.js'
 import type { Connection, DownListener, DownReason } from './transport/connection.js'

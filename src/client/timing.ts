@@ -1,22 +1,12 @@
-/** Waiting: back-off, pauses, deadlines, and giving up on work that is no longer needed. Times are in milliseconds. */
+/** Waiting: pauses, deadlines, and giving up on work that is no longer needed. Times are in milliseconds. */
 import { once } from 'node:events'
 import { MAX_DELAY } from '../report/duration.js'
-
-interface BackoffLimits {
-  first: number
-  longest: number
-}
-
-/** Exponential back-off: the pause after a number of failures in a row. Half of it is random, so that clients spread. */
-export function backoffPause(failures: number, { first, longest }: BackoffLimits): number {
-  const pause = Math.min(longest, first * 2 ** (failures - 1))
-  return pause / 2 + (Math.random() * pause) / 2
-}
 
 /** The same promise, or the signal's reason at once if it is aborted first. The caller ends the work that is left. */
 export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
   if (signal === null) return work
   const finished = new AbortController()
+  // It rejects when this call ends it.
   const aborted = once(signal, 'abort', { signal: finished.signal }).catch(() => undefined)
   // If the signal is first, nobody waits for the work any more: its error must not end the process.
   work.catch(() => undefined)

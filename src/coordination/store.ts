@@ -1,7 +1,8 @@
 /** What locks and elections need of etcd, on etcd3, and how they ask for it. */
+import { backoffPause } from '../report/duration.js'
 import { EtcdLeaseInvalidError, isRecoverableError, type SecureEtcd3 } from '../client/connect.js'
 import type { KeepAliveStream } from '../client/streams/lease-keeper.js'
-import { abortable, backoffPause, pause } from '../client/timing.js'
+import { abortable, pause } from '../client/timing.js'
 import { isError } from '../report/errors.js'
 
 /** A key of a contender. */

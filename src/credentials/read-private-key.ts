@@ -97,12 +97,12 @@ function instead({ blocks, place }: OpenedInput): Finding[] {
 
 /** What is next to the key, and harmless. */
 function beside({ blocks, place }: OpenedInput, certificateBelongs: boolean): Finding[] {
-  const told = new Set<BlockKind>(['private-key', 'key-parameters'])
-  if (certificateBelongs) told.add('certificate')
+  const reported = new Set<BlockKind>(['private-key', 'key-parameters'])
+  if (certificateBelongs) reported.add('certificate')
   return blocks.flatMap(({ label, line }) => {
     const kind = kindOfLabel(label)
-    if (told.has(kind)) return []
-    told.add(kind)
+    if (reported.has(kind)) return []
+    reported.add(kind)
     return [finding('input/other-block', { kind: 'unused', ...place, label, line, isKey: false })]
   })
 }

@@ -63,6 +63,7 @@ export async function withLock<T>(
     result = await work(signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]))
   } catch (error) {
     clearInterval(beat)
+    // The error of the work matters more.
     await release(place, lock).catch(() => undefined)
     throw error
   }

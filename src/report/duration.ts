@@ -4,6 +4,12 @@ import { textInvalid } from './option-error.js'
 /** Longest delay of a Node timer, in milliseconds: 24 days. */
 export const MAX_DELAY = 2_147_483_647
 
+/** Exponential back-off: the pause after a number of failures in a row, in milliseconds. Half of it is random, so that processes spread. */
+export function backoffPause(failures: number, { first, longest }: { first: number; longest: number }): number {
+  const pause = Math.min(longest, first * 2 ** (failures - 1))
+  return pause / 2 + (Math.random() * pause) / 2
+}
+
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
 function isUnit(text: string): text is keyof typeof UNIT_MS {

@@ -1,5 +1,5 @@
 /**
- * A finding is one fact about certificates, keys, files or a handshake, told as data. The catalogue is the only place
+ * A finding is one fact about certificates, keys, files or a handshake, reported as data. The catalogue is the only place
  * that knows what a code means; everything else names the code and passes the details. Types speak of the whole
  * catalogue, which costs nothing; each room loads the rows that it gives.
  */

@@ -189,7 +189,7 @@ function suppressedBlock({ suppressed = [] }: AnyReport, { width, paint }: Print
 
 /** Infos are left out: what is worth knowing is not worth a place in every log line. */
 function logLine(report: AnyReport, findings: readonly Finding[], printer: Printer): string {
-  const told = findings
+  const shown = findings
     .filter(({ severity }) => severity !== 'info')
     .map((each) => {
       const about = each.certificate === null ? '' : ` [${describeCertificate(each.certificate)}]`
@@ -198,7 +198,7 @@ function logLine(report: AnyReport, findings: readonly Finding[], printer: Print
       const also = each.repeats === undefined ? '' : ` Also: ${String(each.repeats.length)} more certificates.`
       return `${code}${about}: ${printable(each.message)}${at.join('')}${also} Fix: ${printable(each.remedy)}`
     })
-  return [headLine(report, findings, { ...printer, width: Infinity }), ...told].join(' | ')
+  return [headLine(report, findings, { ...printer, width: Infinity }), ...shown].join(' | ')
 }
 
 function describeCertificate(ref: CertificateRef): string {

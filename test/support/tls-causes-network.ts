@@ -1,4 +1,5 @@
 /** Causes that are no certificate: parameters of TLS, the port, the network, this machine, the environment. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Credentials } from '../../src/credentials/index.js'
 import { blackHole } from './black-hole.js'
@@ -120,11 +121,17 @@ export const PARAMETER_CAUSES: CauseGroup = {
       'etcd’s key and certificate are out of step for a moment, as in a renewal (alert 80)',
       [],
       async ({ etcds: { good } }, pki) => {
+        const refusals = (): number => good.logs().filter((line) => line.includes('rejected connection')).length
+        const before = refusals()
         await good.writeFiles({ 'server.key': 'half' })
-        const timer = setTimeout(() => void good.replaceServer(pki.server), 500)
-        const end = async (): Promise<void> => {
-          clearTimeout(timer)
+        const isOver = new AbortController()
+        const whole = (async () => {
+          while (refusals() === before && !isOver.signal.aborted) await sleep(25)
           await good.replaceServer(pki.server)
+        })()
+        const end = async (): Promise<void> => {
+          isOver.abort()
+          await whole
         }
         return { endpoint: good.endpoint, credentials: pki.client, end }
       },

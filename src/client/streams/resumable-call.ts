@@ -2,8 +2,8 @@
  * A stream without an end of its own, such as watches, that continues over another connection when the one below it is drained or
  * breaks; if there is none, it ends with the status of its attempt, and the caller may try again.
  */
+import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
-import { backoffPause } from '../timing.js'
 import { methodOf } from '../transport/call-policy.js'
 import { callLater, type CallParts, EtcdCall } from '../transport/call.js'
 import {

@@ -2,6 +2,7 @@
  * Dials an endpoint: all its addresses are raced as in RFC 8305. One attempt is TCP, TLS verified by Node and by our own rules, HTTP/2
  * with the server's SETTINGS (in TLS 1.3 the first sign that it accepted our certificate), and the answer of etcd to one call.
  */
+import { backoffPause } from '../../report/duration.js'
 import dns from 'node:dns'
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net'
@@ -10,7 +11,7 @@ import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import { asError, codeOf } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
-import { backoffPause, pause } from '../timing.js'
+import { pause } from '../timing.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 import { Connection, type DownListener } from './connection.js'
 import { type Answer, HEALTH_CHECK_AGENT, healthCheck, kindOf, readServerStatus } from './health-check.js'

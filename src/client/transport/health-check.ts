@@ -1,4 +1,5 @@
 /** The client's own requests: the first one on every connection, the status of the member, and the check for a leader. */
+import { backoffPause } from '../../report/duration.js'
 import {
   constants,
   type ClientHttp2Session,
@@ -10,7 +11,6 @@ import {
 import { asError } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
-import { backoffPause } from '../timing.js'
 import { NO_LEADER } from './call-policy.js'
 import { decodeMessage, status } from './channel.js'
 import type { Connection } from './connection.js'

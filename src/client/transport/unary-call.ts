@@ -2,9 +2,10 @@
  * A call with one request and one answer, in one or more attempts: one that failed is followed by another as far as `call-policy.ts`
  * allows it, and a read that gets no answer is sent to a second endpoint as well.
  */
+import { backoffPause } from '../../report/duration.js'
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { EtcdMtlsError } from '../../report/errors.js'
-import { armDeadline, backoffPause } from '../timing.js'
+import { armDeadline } from '../timing.js'
 import {
   existingLeaseResponse,
   isLeaseExists,

@@ -1,4 +1,4 @@
-/** How kube-apiserver is told of etcd. */
+/** The flags of kube-apiserver for an etcd. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkEndpoints, checkPath } from './values.js'
 

@@ -1,4 +1,4 @@
-/** How kubeadm is told of an etcd that it does not run itself. */
+/** The configuration of kubeadm for an etcd that it does not run itself. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkClientFiles, checkPrefix, type ClientFiles } from './kube-apiserver.js'
 import type { Json, JsonObject } from './metadata.js'

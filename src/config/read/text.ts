@@ -92,7 +92,7 @@ export function decodeText(bytes: Uint8Array, file: string | null): ConfigText |
   const at = text.indexOf('\ufffd')
   // The text may contain that character itself.
   if (at === -1 || Buffer.from(text).equals(bytes)) return { text, file }
-  return finding('config/not-text', { file, is: 'other octets', line: lineOf(text, at) })
+  return finding('config/not-text', { file, is: 'other bytes', line: lineOf(text, at) })
 }
 
 /** Why a text with control characters is not read. Default: those that go-yaml does not accept (readerc.go). */

@@ -33,7 +33,7 @@ const OPTIONS = [
  *
  * @param endpoints As `https://10.0.0.1:2379`. Not http: the scheme of the first would decide for all.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
- * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with findings for endpoints and paths that etcdctl cannot be told.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with findings for endpoints and paths that etcdctl has no form for.
  */
 export function renderEtcdctl(files: CredentialFiles, endpoints: readonly string[], form: EtcdctlForm): string {
   if (!FORMS.includes(form)) throw textInvalid('form', form, `one of ${FORMS.join(', ')}`)

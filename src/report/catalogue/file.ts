@@ -1,6 +1,6 @@
 /** Findings about files that cannot be read, before their contents are looked at. */
 import { row, rowByKind } from '../row.js'
-import { type FilePlace, inShell, octets, theFile } from './place.js'
+import { type FilePlace, inShell, byteCount, theFile } from './place.js'
 
 const NOT_REGULAR = {
   message: ({ kind, ...place }: FilePlace & { kind: string }) => `${theFile(place)} is a ${kind}, not a regular file.`,
@@ -44,7 +44,8 @@ export const file = {
       `Write ${file} again. A program that writes it must write a new file and rename that into place.`,
   }),
   'file/too-large': row<FilePlace & { size: number; limit: number }>({
-    message: ({ size, limit, ...place }) => `${theFile(place)} has ${octets(size)}; at most ${octets(limit)} are read.`,
+    message: ({ size, limit, ...place }) =>
+      `${theFile(place)} has ${byteCount(size)}; at most ${byteCount(limit)} are read.`,
     remedy: ({ file }) =>
       `Check that ${file} is the right file. If it is a bundle, keep only the CAs that issued etcd's certificates.`,
   }),

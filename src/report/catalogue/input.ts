@@ -1,7 +1,7 @@
 /** Findings about inputs as a whole: something else than what was meant, or too much of it. */
 import { row } from '../row.js'
 import { listed } from '../words.js'
-import { inShell, type MaterialRole, octets, type Place, the, wanted } from './place.js'
+import { inShell, type MaterialRole, byteCount, type Place, the, wanted } from './place.js'
 
 /** What an input must hold: of a file or option of credentials its role, of the validator a certificate or CRL in any form. */
 export type Wanted = MaterialRole | 'certificate' | 'CRL'
@@ -83,7 +83,7 @@ export const input = {
 }
 
 function quantity(count: number, unit: TooMuch['unit']): string {
-  return unit === 'bytes' ? octets(count) : `${count.toLocaleString('en-US')} ${unit}`
+  return unit === 'bytes' ? byteCount(count) : `${count.toLocaleString('en-US')} ${unit}`
 }
 
 const WHAT: Readonly<Record<Holds, string>> = {

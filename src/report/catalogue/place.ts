@@ -33,8 +33,8 @@ export function inShell({ file }: { file: string | null }): string {
   return file === null ? 'FILE' : shellArgument(file)
 }
 
-/** `1 octet`, `4,194,305 octets`. */
-export function octets(count: number): string {
+/** `1 byte`, `4,194,305 bytes`. */
+export function byteCount(count: number): string {
   return `${count.toLocaleString('en-US')} byte${count === 1 ? '' : 's'}`
 }
 

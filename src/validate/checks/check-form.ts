@@ -9,7 +9,7 @@ import type { FindingCollector, PathCertificate } from '../path-certificate.js'
 /** Longest serial number in bytes (RFC 5280 section 4.1.2.2). */
 const MAX_SERIAL_OCTETS = 20
 /** Findings that one kind of unlucky name may fill a report with. */
-const MAX_URIS_TOLD = 5
+const MAX_URIS_REPORTED = 5
 /** Extensions that Go processes since 1.24; before, it refuses critical ones (crypto/x509 processExtensions). */
 const SINCE_GO_1_24 = [ExtensionId.policyMappings, ExtensionId.policyConstraints, ExtensionId.inhibitAnyPolicy] as const
 const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
@@ -101,12 +101,12 @@ function checkForGo(place: PathCertificate, usage: Usage, notes: FindingCollecto
 }
 
 function checkUris(place: PathCertificate, notes: FindingCollector): void {
-  let told = 0
+  let reported = 0
   for (const name of place.certificate.subjectAltNames) {
     const problem = name.kind === 'uri' ? uriProblem(name.value) : null
     if (problem === null) continue
     notes.add(place, 'san/name-unusable', { kind: 'URI', name: name.value, reason: problem })
-    if (++told === MAX_URIS_TOLD) return
+    if (++reported === MAX_URIS_REPORTED) return
   }
 }
 

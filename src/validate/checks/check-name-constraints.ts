@@ -126,13 +126,13 @@ function checkSubject(
   notes: FindingCollector,
 ): void {
   const hasNames = subject.certificate.subjectAltNames.length > 0
-  let told = 0
+  let reported = 0
   for (const name of names) {
     const sides = kinds.get(name.kind)
     const errors = sides === undefined ? 0 : checkName(subject, name, sides, by, notes)
-    told += errors
-    if (errors === 0 && hasNames) told += checkNameForGo(subject, name, sides, by, notes)
-    if (told > MAX_FINDINGS) return
+    reported += errors
+    if (errors === 0 && hasNames) reported += checkNameForGo(subject, name, sides, by, notes)
+    if (reported > MAX_FINDINGS) return
   }
 }
 

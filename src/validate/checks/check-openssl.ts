@@ -54,11 +54,11 @@ export function checkCrls(
   const { crls, isConnected: connected } = rules
   if (crls.length === 0 || usage !== 'server' || connected) return
   const isValid = !notes.hasErrors
-  const told = new Set<Certificate | undefined>()
+  const reported = new Set<Certificate | undefined>()
   for (const { place, code, severity } of notes.notes)
-    if (severity === 'error' && code.startsWith('revocation/')) told.add(place?.certificate)
+    if (severity === 'error' && code.startsWith('revocation/')) reported.add(place?.certificate)
   for (const { place, refused } of crlRefusals(path, crls, at)) {
-    if (told.has(place.certificate)) continue
+    if (reported.has(place.certificate)) continue
     // What is wrong with a CRL of the same issuer, another finding says.
     const isMissing = isValid || !crls.some(({ issuer }) => issuer.equals(place.certificate.issuer))
     if (refused === null && isMissing) notes.add(place, 'revocation/no-crl', noCrl(place, crls, context, connected))

@@ -201,8 +201,8 @@ class RevocationCheck {
 
   /** Reports each list once, however many certificates it was asked about. */
   #reportLists(): void {
-    const told = new Set<Crl | PathCertificate>()
-    const isFirst = (what: Crl | PathCertificate): boolean => !told.has(what) && told.add(what).size > 0
+    const reported = new Set<Crl | PathCertificate>()
+    const isFirst = (what: Crl | PathCertificate): boolean => !reported.has(what) && reported.add(what).size > 0
     for (const { sources, notes } of this.#signed.values()) {
       this.#notes.addAll(notes)
       for (const source of sources) {

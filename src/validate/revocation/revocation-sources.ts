@@ -19,7 +19,7 @@ export interface StatusSource {
   readonly coversNothing: boolean
 }
 
-/** The sources of one signer, and what is told of the lists that were sorted out. */
+/** The sources of one signer, and the findings about CRLs that do not apply. */
 export interface SignedLists {
   readonly sources: readonly StatusSource[]
   readonly notes: FindingCollector

@@ -2,7 +2,7 @@
 import { row } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { optionKinds, optionRow, theText, verb } from './place.js'
-import { type ConfigPlace, inShell, octets } from '../place.js'
+import { type ConfigPlace, inShell, byteCount } from '../place.js'
 
 const LEFT_OUT = {
   etcd: {
@@ -113,12 +113,12 @@ export const configReading = {
     kinds: {
       file: {
         message: ({ file, count, limit }) =>
-          `${theText(file)} has ${octets(count)}; at most ${octets(limit)} are read.`,
+          `${theText(file)} has ${byteCount(count)}; at most ${byteCount(limit)} are read.`,
         remedy: () => `${RIGHT_FILE}, and pass only the configuration.`,
       },
       files: {
         message: ({ file, count, limit }) =>
-          `With ${file ?? 'the last one'}, the files that the configuration reads variables from have ${octets(count)} together; at most ${octets(limit)} are read.`,
+          `With ${file ?? 'the last one'}, the files that the configuration reads variables from have ${byteCount(count)} together; at most ${byteCount(limit)} are read.`,
         remedy: () => 'Check that they are the right files, and keep only the variables of etcd in them.',
       },
       list: {
@@ -142,9 +142,9 @@ export const configReading = {
       },
     },
   }),
-  'config/not-text': row<{ file: string | null; is: 'UTF-16' | 'other octets' | 'binary'; line: number | null }>({
+  'config/not-text': row<{ file: string | null; is: 'UTF-16' | 'other bytes' | 'binary'; line: number | null }>({
     refusals: [
-      { etcd: 'yaml: invalid leading UTF-8 octet', when: ({ is }) => is === 'other octets' },
+      { etcd: 'yaml: invalid leading UTF-8 octet', when: ({ is }) => is === 'other bytes' },
       { etcd: 'yaml: control characters are not allowed', when: ({ is }) => is === 'binary' },
     ],
     message({ file, is, line }) {
