@@ -13,8 +13,8 @@ export const MAX_PEM_BLOCKS = 2000
 const MAX_PROBLEMS = 100
 /** Longest label of a boundary; the longest in use have about 30 characters. */
 const MAX_LABEL = 64
-/** Most headers read in one block; encrypted keys have two. */
-const MAX_HEADERS = 32
+/** Most lines of headers read in one block; encrypted keys have two. */
+const MAX_HEADER_LINES = 32
 
 /** A header inside a block, such as `DEK-Info: AES-256-CBC,…`. */
 export interface PemHeader {
@@ -327,21 +327,30 @@ function isDamagedBoundary(line: string): boolean {
   return /^[-\u2010-\u2015]{1,20} ?(?:BEGIN|END) [A-Z0-9 ]{1,40}[-\u2010-\u2015]{1,20}$/i.test(line)
 }
 
-/** RFC 1421 section 4.6.1.1: `Name: value` lines, then a blank line. `end` is where base64 begins. */
+/**
+ * RFC 1421 section 4.6.1.1: `Name: value` lines, continued by lines that are indented deeper than the first, since the whole block
+ * may be indented; then a blank line. `end` is where base64 begins.
+ */
 function readHeaders(body: string): { headers: PemHeader[]; end: number } {
-  const headers: PemHeader[] = []
+  const headers: { name: string; value: string }[] = []
+  if (!body.includes(':')) return { headers, end: 0 }
   let end = 0
-  while (body.includes(':', end) && headers.length < MAX_HEADERS) {
+  let indent = 0
+  for (let lines = 0; lines < MAX_HEADER_LINES; lines++) {
     const newline = body.indexOf('\n', end)
-    const line = trimBlanks(body.slice(end, newline))
-    const colon = line.indexOf(':')
-    if (newline === -1 || colon < 1) break
-    headers.push({ name: line.slice(0, colon), value: trimBlanks(line.slice(colon + 1)) })
+    if (newline === -1) break
+    const line = body.slice(end, newline)
+    const content = trimBlanks(line)
+    const deep = line.search(/[^ \t]|$/)
+    const last = headers.at(-1)
+    const colon = content.indexOf(':')
+    if (last !== undefined && content !== '' && deep > indent) last.value += content
+    else if (colon > 0) headers.push({ name: content.slice(0, colon), value: trimBlanks(content.slice(colon + 1)) })
+    else return { headers, end: content === '' && last !== undefined ? newline + 1 : end }
+    if (last === undefined) indent = deep
     end = newline + 1
   }
-  const newline = body.indexOf('\n', end)
-  const isBlank = headers.length > 0 && newline !== -1 && trimBlanks(body.slice(end, newline)) === ''
-  return { headers, end: isBlank ? newline + 1 : end }
+  return { headers, end }
 }
 
 type Base64Damage = Extract<PemDamage, 'a character that is not base64' | 'missing characters' | 'no data'>

@@ -66,6 +66,21 @@ describe('blocks', () => {
     expect(scanPem(text)).toEqual(scan)
   })
 
+  it('continues a header on lines that are indented deeper than the first', () => {
+    for (const indent of ['', '    ']) {
+      const text = block.replace('\n', '\nA: 1\n  2\nB:\n\n').replaceAll(/^/gm, indent)
+      expect(scanPem(text).blocks.map(({ headers, bytes }) => ({ headers, bytes }))).toEqual([
+        {
+          headers: [
+            { name: 'A', value: '12' },
+            { name: 'B', value: '' },
+          ],
+          bytes: der,
+        },
+      ])
+    }
+  })
+
   it('may have headers, up to 32, with or without a blank line after them', () => {
     const body = lines.slice(1).join('\n')
     const text = `${begin}\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00FF\n\n${body}\n`
@@ -224,6 +239,7 @@ describe('hostile input', () => {
     ['line breaks inside a block', (size) => `-----BEGIN A-----\n${'\n'.repeat(size)}-----END A-----`],
     ['spaces inside a block', (size) => `-----BEGIN A-----\n${'A '.repeat(size / 2)}\n-----END A-----`],
     ['headers', (size) => `-----BEGIN A-----\n${'a:\n'.repeat(size / 3)}-----END A-----`],
+    ['continued headers', (size) => `-----BEGIN A-----\na:\n${' b\n'.repeat(size / 3)}-----END A-----`],
     ['padding', (size) => `-----BEGIN A-----\n${'='.repeat(size)}\n-----END A-----`],
     ['boundaries on one line', (size) => '-----BEGIN A'.repeat(size / 12)],
     ['prose about boundaries', (size) => 'x -----BEGIN A\n'.repeat(7000).padEnd(size)],
