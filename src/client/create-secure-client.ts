@@ -1,15 +1,6 @@
-/** The entry point: from options to a client that is verified. */
-import type { Finding } from '../report/finding.js'
-import { authenticate, SecureEtcd3 } from './connect.js'
-import { noLogin } from './diagnosis/failure.js'
-import { discover, endpointsOf, type LookupSrv, lookupSrv } from './discovery.js'
-import type { Endpoint } from './endpoints.js'
-import { finding } from './finding.js'
-import { type ClientOptions, type PasswordAuth, type ResolvedOptions, resolveOptions } from './options.js'
-import { Session } from './session.js'
-import { abortable, holdingProcess } from './timing.js'
-import { Login, LoginError } from './transport/login.js'
-import { prepare } from './validated-credentials.js'
+/** The call whose code loads at the first call, so that a program that imports the package for other calls does not pay for it. */
+import type { SecureEtcd3 } from './connect.js'
+import type { ClientOptions } from './options.js'
 
 /**
  * Connects to etcd over mutual TLS. Resolves to an ordinary `Etcd3` once it is verified: the credentials were validated before
@@ -27,71 +18,7 @@ import { prepare } from './validated-credentials.js'
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */
-export function createSecureClient(options: ClientOptions): Promise<SecureEtcd3> {
-  return connectSecurely(options, lookupSrv)
-}
-
-/** {@link createSecureClient} with a DNS of its own, for tests. */
-export async function connectSecurely(options: ClientOptions, lookup: LookupSrv): Promise<SecureEtcd3> {
-  const plan = resolveOptions(options)
-  const { signal, source, tls, etcd3, auth, refreshEndpoints } = plan
-  signal?.throwIfAborted()
-  const validated = prepare(await abortable(signal, source.load(signal ?? undefined)), tls)
-  const started = performance.now()
-  const { endpoints, findings } = await locate(plan, lookup)
-  const spent = performance.now() - started
-  const session = new Session({ ...plan, endpoints }, validated, findings)
-  const verified = session.preflight(plan.dialTimeout - spent)
-  let client: SecureEtcd3
-  try {
-    // Made while the network is busy.
-    client = new SecureEtcd3(session, etcd3)
-    await abortable(signal, verified)
-  } catch (error) {
-    await holdingProcess(abortable(signal, session.close()))
-    throw error
-  }
-  if (auth !== null) {
-    try {
-      await abortable(signal, logIn(client, session, auth, plan.preflight === 'none'))
-    } catch (error) {
-      await client[Symbol.asyncDispose]()
-      throw error
-    }
-  }
-  session.follow(source)
-  if (refreshEndpoints !== null) {
-    void session.refresh(refreshEndpoints, async () => {
-      if (plan.discovery !== null) return (await locate({ ...plan, signal: null }, lookup)).endpoints
-      const deadline = Date.now() + plan.dialTimeout
-      return endpointsOf((await client.cluster.memberList({}, { deadline })).members)
-    })
-  }
-  return client
-}
-
-/** The endpoints, looked up in DNS if that is asked for. */
-async function locate(
-  { discovery, endpoints, dialTimeout, signal }: ResolvedOptions,
-  lookup: LookupSrv,
-): Promise<{ endpoints: readonly Endpoint[]; findings: readonly Finding[] }> {
-  if (discovery === null) return { endpoints, findings: [] }
-  return discover({ discovery, timeout: dialTimeout, signal, lookup })
-}
-
-/** Sets the password up for every call, and verifies it, unless nothing is to be verified. */
-async function logIn(client: SecureEtcd3, session: Session, auth: PasswordAuth, unverified: boolean): Promise<void> {
-  const { username, password } = auth
-  const login = new Login(async () => {
-    const token = await authenticate(client, username, password)
-    session.noteLogin(token === null ? [finding('login/not-enabled', { username })] : [])
-    return token
-  })
-  session.pool.login = login
-  if (unverified) return
-  try {
-    await login.run()
-  } catch (error) {
-    throw error instanceof LoginError ? noLogin(error, username, session.report.path) : error
-  }
+export async function createSecureClient(options: ClientOptions): Promise<SecureEtcd3> {
+  const room = await import('./connect-securely.js')
+  return room.connectSecurely(options)
 }

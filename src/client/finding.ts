@@ -1,4 +1,4 @@
-/** The findings of this room, reports of failures made of them, and the error after the client was closed. */
+/** The findings of this room, and reports of failures made of them. */
 import { access } from '../report/catalogue/access.js'
 import { discovery } from '../report/catalogue/discovery.js'
 import { endpoint } from '../report/catalogue/endpoint.js'
@@ -6,7 +6,6 @@ import { environment } from '../report/catalogue/environment.js'
 import { handshake } from '../report/catalogue/handshake.js'
 import { login } from '../report/catalogue/login.js'
 import { rotation } from '../report/catalogue/rotation.js'
-import { EtcdMtlsError } from '../report/errors.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { type FailedReport, makeReport } from '../report/report.js'
 
@@ -19,10 +18,6 @@ export const finding = findingMaker({
   ...login,
   ...rotation,
 })
-
-export function clientClosed(): EtcdMtlsError<'ERR_CLOSED'> {
-  return new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
-}
 
 /** The report of a failure. At least one of the findings must be an error. */
 export function failedReport(findings: readonly Finding[], path: FailedReport['path'] = null): FailedReport {

@@ -11,11 +11,17 @@ import { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
 import { EventHub, Expiry } from './events.js'
-import { clientClosed, failedReport, finding } from './finding.js'
+import { failedReport, finding } from './finding.js'
 import { resolveDrain, type ResolvedOptions, resolveSource, type SecureClientOptions } from './options.js'
 import { Follower, Rotation, type RotationOutcome } from './rotation.js'
 import { pause } from './timing.js'
-import type { EndpointStatus, RotationOptions, TlsEvent, TlsSession } from './tls-session.js'
+import {
+  clientClosed,
+  type EndpointStatus,
+  type RotationOptions,
+  type TlsEvent,
+  type TlsSession,
+} from './tls-session.js'
 import type { EndedCall } from './transport/call.js'
 import type { StatusObject } from './transport/channel.js'
 import { DRAIN_LIMIT } from './transport/connection.js'

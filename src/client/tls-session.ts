@@ -1,5 +1,6 @@
-/** The TLS side of a client as callers see it: the types behind `client.tls`. */
+/** The TLS side of a client as callers see it: the types behind `client.tls`, and the error after the client was closed. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import { EtcdMtlsError } from '../report/errors.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
 import type { FailedReport, PassedReport, Report } from '../report/report-types.js'
 
@@ -157,4 +158,8 @@ export interface TlsSession {
    * client closes, or with `return()`, as by a `break`; it keeps no process alive.
    */
   events(): AsyncIterableIterator<TlsEvent, undefined>
+}
+
+export function clientClosed(): EtcdMtlsError<'ERR_CLOSED'> {
+  return new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
 }

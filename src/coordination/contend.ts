@@ -2,7 +2,7 @@
  * One contender for a lock or an election, as in etcd's client/v3/concurrency: a key under a lease of its own, created if
  * absent; it is first in the queue when no key of the prefix has a lower create revision.
  */
-import { clientClosed } from '../client/finding.js'
+import { clientClosed } from '../client/tls-session.js'
 import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
 import { holdingProcess, pause } from '../client/timing.js'
 import { randomLeaseId } from '../client/transport/call-policy.js'

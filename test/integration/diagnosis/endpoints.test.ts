@@ -1,7 +1,7 @@
 /** The endpoints of a live client on a cluster of three members: replaced, followed, and asked who leads. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
-import { connectSecurely } from '../../../src/client/create-secure-client.js'
+import { connectSecurely } from '../../../src/client/connect-securely.js'
 import { startEtcdCluster, type TestEtcdCluster } from '../../../src/testing/index.js'
 import { mintPki, threeMembers } from '../../support/etcd.js'
 import { findingOf } from '../../support/refused.js'

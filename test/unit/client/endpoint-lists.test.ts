@@ -1,6 +1,6 @@
 /** Endpoints from DNS and from the member list, and their replacement while the client lives. */
 import { describe, expect, it, vi } from 'vitest'
-import { connectSecurely } from '../../../src/client/create-secure-client.js'
+import { connectSecurely } from '../../../src/client/connect-securely.js'
 import { discover, endpointsOf } from '../../../src/client/discovery.js'
 import { type ClientOptions, createSecureClient, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
 import { readDiscovery } from '../../../src/client/options.js'
