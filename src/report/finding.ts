@@ -6,7 +6,7 @@
 import type { CertificateRef } from './certificate-ref.js'
 import type { CatalogueDetails } from './catalogue.js'
 import { briefDeep, printable, printableDeep } from './printable.js'
-import { type CatalogueRow, type Refusal, refusalsOf, type Severity } from './row.js'
+import { type CatalogueRow, type Refusal, refusalsOf, type Severity, type Wording } from './row.js'
 
 export type { CertificateRef } from './certificate-ref.js'
 export type { Refusal, Severity } from './row.js'
@@ -84,15 +84,33 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
     return {
       code,
       severity: typeof row.severity === 'function' ? row.severity(details) : row.severity,
-      message: shortened(printable(row.message(briefDeep(details, MAX_TEXT), describe(briefDeep(ref, MAX_TEXT))))),
-      // A command in a remedy must be whole, or it does something else.
-      remedy: ended(printable(row.remedy(briefDeep(details, MAX_TEXT_OF_REMEDY)))),
+      ...textsOf(row, details, ref, CALLER),
       certificate: ref,
       details: safe,
       refusals: refusalsOf(row, details),
       consequences: [],
     }
   }
+}
+
+const CALLER: Wording = { isEtcd: false, name: (role) => `"${role}"` }
+
+/** A finding in other words, by its row in `rows`. */
+export function reworded(finding: Finding, rows: Rows, wording: Wording): Finding {
+  const row = rows[finding.code] as CatalogueRow<object> | undefined
+  return row === undefined ? finding : { ...finding, ...textsOf(row, finding.details, finding.certificate, wording) }
+}
+
+function textsOf<D extends object>(
+  row: CatalogueRow<D>,
+  details: D,
+  ref: CertificateRef | null,
+  wording: Wording,
+): { message: string; remedy: string } {
+  const message = row.message(briefDeep(details, MAX_TEXT), describe(briefDeep(ref, MAX_TEXT)), wording)
+  // A command in a remedy must be whole, or it does something else.
+  const remedy = row.remedy(briefDeep(details, MAX_TEXT_OF_REMEDY), wording)
+  return { message: shortened(printable(message)), remedy: ended(printable(remedy)) }
 }
 
 /** Characters of a string of the details in a message, and in a remedy. */

@@ -34,6 +34,13 @@ export function refusalsOf<D>({ refusals = [] }: { refusals?: RowRefusals<D> }, 
     )
 }
 
+/** How texts name what they are about: to a caller of this package, or to those who run etcd. */
+export interface Wording {
+  readonly isEtcd: boolean
+  /** `"cert"`, or etcd’s own option. */
+  readonly name: (role: 'ca' | 'cert' | 'key') => string
+}
+
 /** One row of the catalogue: what a finding of this code shows. The Markdown file next to the row explains the code. */
 export interface CatalogueRow<D> {
   /** Constant, or derived from the details. */
@@ -41,9 +48,9 @@ export interface CatalogueRow<D> {
   /** Who refuses it, in which words. Default: nobody, or no words are known. */
   readonly refusals?: RowRefusals<D>
   /** One sentence about the case at hand. `who` names the certificate, as `The certificate "CN=etcd-0"`. */
-  message(details: D, who: string): string
+  message(details: D, who: string, wording: Wording): string
   /** One sentence that says what to do. */
-  remedy(details: D): string
+  remedy(details: D, wording: Wording): string
 }
 
 /** One row, typed by its details: the catalogue infers every code's details from these calls. Its severity is error by default. */
@@ -56,8 +63,8 @@ interface KindRow<D> {
   /** Default: error. */
   readonly severity?: Severity | ((details: D) => Severity)
   readonly refusals?: RowRefusals<D>
-  message(details: D, who: string): string
-  remedy(details: D): string
+  message(details: D, who: string, wording: Wording): string
+  remedy(details: D, wording: Wording): string
 }
 
 /** The details of one kind. */
@@ -98,8 +105,8 @@ export function rowByKind<D extends { kind: string }>({
         ),
       ]
     },
-    message: (details, who) => of(details).message(details, who),
-    remedy: (details) => of(details).remedy(details),
+    message: (details, who, wording) => of(details).message(details, who, wording),
+    remedy: (details, wording) => of(details).remedy(details, wording),
   }
 }
 

@@ -4,14 +4,16 @@ import type { Credentials } from '../../credentials/credentials.js'
 import { type Input, openInput } from '../../credentials/input.js'
 import { fileInput, type NamedFile } from '../../credentials/inputs.js'
 import { readCertificates } from '../../credentials/read-certificates.js'
+import { rows as materialRows } from '../../credentials/finding.js'
 import { readCrls } from '../../credentials/read-crls.js'
 import type { CrlFlaw } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'
-import type { Finding, FindingCode } from '../../report/finding.js'
+import { type Finding, type FindingCode, reworded, type Rows } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import { unreadableAnchors } from '../../validate/checks/check-unused.js'
 import type { Usage, ValidateOptions } from '../../validate/context.js'
+import { rows as chainRows } from '../../validate/finding.js'
 import { unfoldRepeats } from '../../validate/fold.js'
 import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
@@ -19,7 +21,7 @@ import type { Crl } from '../../x509/crl/crl.js'
 import { DerError, DerReader, Tag } from '../../x509/der.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import { readHost } from '../../x509/names.js'
-import { at, finding } from '../finding.js'
+import { at, finding, rows } from '../finding.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/settings.js'
 import { parseGoBoolean } from '../tables/options.js'
@@ -335,17 +337,8 @@ function placer({ settings }: ReadMember): (finding: Finding) => Finding {
 /** Etcd's names of what this package calls "ca", "cert" and "key". */
 const FLAGS: Readonly<Record<string, string>> = { ca: 'trusted-ca-file', cert: 'cert-file', key: 'key-file' }
 
-/** What remedies say to callers of this package, and what to say to those who run etcd. */
-const REWORDED: readonly (readonly [RegExp, string])[] = [
-  [/or connect by a name/, 'or advertise a name'],
-  [/, or pass them to fromPem/, ', and name that'],
-  [
-    /; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory/,
-    '; of a mounted Secret, for example tls.crt',
-  ],
-  [/ If you need all of them, raise the option budget\.signatures or budget\.steps\./, ''],
-  [/Raise the option maxIntermediates if the chain is intended/, 'Use a shorter chain'],
-]
+/** The rows of all findings that the lint reports. */
+export const LINT_ROWS: Rows = { ...rows, ...materialRows, ...chainRows }
 
 /** A finding about a file, in words for those who run etcd. */
 export function inWordsOfEtcd(given: Finding, read: ReadMember): Finding {
@@ -353,15 +346,13 @@ export function inWordsOfEtcd(given: Finding, read: ReadMember): Finding {
   if (code.startsWith('config/')) return given
   const option = place?.option ?? '--cert-file'
   const prefix = /peer/i.test(option) ? 'peer-' : ''
-  const reword = (text: string): string =>
-    REWORDED.reduce((reworded, [from, to]) => reworded.replace(from, to), text).replace(
-      /"(ca|cert|key)"/g,
-      (_, role: string) => spelledLike(option, `${prefix}${FLAGS[role] ?? ''}`),
-    )
+  const name = (role: string): string => spelledLike(option, `${prefix}${FLAGS[role] ?? ''}`)
+  const said = reworded(given, LINT_ROWS, { isEtcd: true, name })
   const isInside = read.context.mounts !== null
   const outside = code === 'file/missing' && isInside ? read.hostPath(details.file) : null
-  const first = outside === null ? '' : `It would be ${outside}, outside of the container. `
-  return { ...given, message: reword(given.message), remedy: `${first}${reword(given.remedy)}` }
+  return outside === null
+    ? said
+    : { ...said, remedy: `It would be ${outside}, outside of the container. ${said.remedy}` }
 }
 
 function textsOf(value: unknown): string[] {

@@ -121,8 +121,8 @@ export const chain = {
       search: {
         message: ({ signatures, steps }) =>
           `The search for a valid path stopped at its limit of ${String(signatures)} signature checks and ${String(steps)} steps.`,
-        remedy: () =>
-          'Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust. If you need all of them, raise the option budget.signatures or budget.steps.',
+        remedy: (_, { isEtcd }) =>
+          `Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust.${isEtcd ? '' : ' If you need all of them, raise the option budget.signatures or budget.steps.'}`,
       },
       'comparisons of names': {
         message: ({ comparisons }) =>
@@ -132,7 +132,8 @@ export const chain = {
       intermediates: {
         message: ({ allowed, found }) =>
           `The path has ${String(found)} intermediates, and ${String(allowed)} are allowed.`,
-        remedy: () => 'Raise the option maxIntermediates if the chain is intended.',
+        remedy: (_, { isEtcd }) =>
+          isEtcd ? 'Use a shorter chain.' : 'Raise the option maxIntermediates if the chain is intended.',
       },
     },
   }),

@@ -1,10 +1,11 @@
 /** Findings about files that cannot be read, before their contents are looked at. */
-import { row, rowByKind } from '../row.js'
+import { row, rowByKind, type Wording } from '../row.js'
 import { type FilePlace, inShell, byteCount, theFile } from './place.js'
 
 const NOT_REGULAR = {
   message: ({ kind, ...place }: FilePlace & { kind: string }) => `${theFile(place)} is a ${kind}, not a regular file.`,
-  remedy: () => 'Write the contents to a regular file, or pass them to fromPem.',
+  remedy: (_: FilePlace, { isEtcd }: Wording) =>
+    `Write the contents to a regular file${isEtcd ? ', and name that' : ', or pass them to fromPem'}.`,
 } as const
 
 export const file = {
@@ -17,8 +18,8 @@ export const file = {
     kinds: {
       directory: {
         message: (place) => `${theFile(place)} is a directory.`,
-        remedy: ({ file }) =>
-          `Name a file inside ${file}; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory.`,
+        remedy: ({ file }, { isEtcd }) =>
+          `Name a file inside ${file}; ${isEtcd ? 'of a mounted Secret, for example tls.crt' : 'for a mounted Kubernetes secret, use fromKubernetesSecret with the directory'}.`,
       },
       FIFO: NOT_REGULAR,
       socket: NOT_REGULAR,

@@ -1,5 +1,5 @@
 /** Findings about inputs as a whole: something else than what was meant, or too much of it. */
-import { row } from '../row.js'
+import { row, type Wording } from '../row.js'
 import { listed } from '../words.js'
 import { inShell, type MaterialRole, byteCount, type Place, the, wanted } from './place.js'
 
@@ -67,7 +67,7 @@ export const input = {
       const how = form === 'DER' ? ' in DER' : form === 'base64' ? ' in base64 without BEGIN and END lines' : ''
       return `${the(place)} holds ${WHAT[holds]}${how}${blocks}${where}, not ${wanted(role)}.`
     },
-    remedy: (details) => remedyFor(details),
+    remedy: remedyFor,
   }),
   'input/too-much': row<TooMuch>({
     message: ({ unit, limit, count, ...place }) =>
@@ -141,7 +141,7 @@ const HOW: Readonly<Partial<Record<Wanted, string>>> = {
   request: ' ("openssl req -new -key KEY -subj /CN=NAME -out NAME.csr" creates one)',
 }
 
-function remedyFor(details: UnexpectedContent): string {
+function remedyFor(details: UnexpectedContent, { name }: Wording): string {
   const { holds, form, wanted: role } = details
   const file = inShell(details)
   const pass = `Pass ${wanted(role)}${HOW[role] ?? ''}.`
@@ -156,7 +156,7 @@ function remedyFor(details: UnexpectedContent): string {
     case 'encrypted private key':
       return role === 'certificate' || role === 'CRL'
         ? `${pass} The private key is not needed here.`
-        : `${pass} Pass the private key as "key".`
+        : `${pass} Pass the private key as ${name('key')}.`
     case 'CRL':
       return role === 'certificate' ? `${pass} Pass the CRL as "crls".` : `${pass} Pass the CRL as "crl".`
     case 'public key':

@@ -54,9 +54,9 @@ export const material = {
         severity: warningOfKey,
         message: ({ label, line, ...place }) =>
           `${the(place)} holds a block "${label}" (line ${String(line)}), which is not used.`,
-        remedy: ({ isKey }) =>
+        remedy: ({ isKey }, { name }) =>
           isKey
-            ? 'Move the key to a separate file with mode 0600, or pass the same file as "cert" and "key".'
+            ? `Move the key to a separate file with mode 0600, or pass the same file as ${name('cert')} and ${name('key')}.`
             : 'No action is needed.',
       },
       'next to a request': {
@@ -79,11 +79,12 @@ export const material = {
       role === 'key'
         ? `Certificate and key are swapped: ${cert.origin} holds a private key, and ${other.origin} holds a certificate.`
         : `CA and certificate are swapped: ${cert.origin} holds a CA certificate, and ${other.origin} holds the end-entity certificate.`,
-    remedy: ({ cert, other, role }) => `Exchange the two: "cert" is ${other.origin}, "${role}" is ${cert.origin}.`,
+    remedy: ({ cert, other, role }, { name }) =>
+      `Exchange the two: ${name('cert')} is ${other.origin}, ${name(role)} is ${cert.origin}.`,
   }),
   'credentials/ca-instead-of-certificate': row<Place & { keyAlgorithm: string }>({
-    message: (place, who) =>
-      `${who} in ${place.origin} is a CA and does not belong to the private key. It was given as "cert" instead of "ca".`,
+    message: (place, who, { name }) =>
+      `${who} in ${place.origin} is a CA and does not belong to the private key. It was given as ${name('cert')} instead of ${name('ca')}.`,
     remedy: ({ keyAlgorithm }) =>
       `Pass the certificate that was issued for the private key (${keyAlgorithm}), followed by its intermediates.`,
   }),

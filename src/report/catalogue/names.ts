@@ -107,8 +107,8 @@ export const names = {
       const also = covered.length === 0 ? '' : ` (${listed(covered)} ${covered.length === 1 ? 'is' : 'are'} covered)`
       return `${who} does not cover the host ${details.host}${also}: ${WHY[details.reason](details)}.`
     },
-    remedy: ({ host, kind }) =>
-      `Reissue it with ${sanText(kind, host)} in subjectAltName (openssl: "subjectAltName = ${sanText(kind, host)}"), or connect by a name that it covers.`,
+    remedy: ({ host, kind }, { isEtcd }) =>
+      `Reissue it with ${sanText(kind, host)} in subjectAltName (openssl: "subjectAltName = ${sanText(kind, host)}"), or ${isEtcd ? 'advertise' : 'connect by'} a name that it covers.`,
   }),
   'san/name-unusable': rowByKind<
     | { kind: 'DNS'; name: string; reason: 'an IP address' | 'no host name' | 'an underscore' | 'a wide wildcard' }
