@@ -1,6 +1,6 @@
 /** The authority: a CA certificate and its key, and what can be done with them. */
 import { inspect } from 'node:util'
-import type { Credentials } from '../credentials/credentials.js'
+import type { Credentials, WatchableSource } from '../credentials/credentials.js'
 import { checkOptions } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
@@ -17,9 +17,11 @@ import { issueCredentials } from './issue.js'
 import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
 import type { LedgerEntry, RevokeReason } from './ledger.js'
 import { issueRefused } from './refuse.js'
+import { authoritySource, type SourceOptions } from './renewing-source.js'
 import { type IssueRequest, readRequest } from './request.js'
 import { issueCrl, restoreRevocations, revoke } from './revocation.js'
 import { type SignedRequest, signRequest, type SignRequest } from './sign-request.js'
+import { SOURCE } from './source-symbol.js'
 
 /**
  * A certificate authority for an etcd cluster and its clients. `createAuthority`, `openAuthority` and `loadAuthority`
@@ -227,6 +229,11 @@ export class Authority {
     return this.#issuer
   }
 
+  /** @internal */
+  [SOURCE](request: IssueRequest, options: SourceOptions): WatchableSource {
+    return authoritySource(this.#issuer, request, options)
+  }
+
   toString(): string {
     return `Authority ${this.#issuer.certificate.toString()}`
   }
@@ -240,14 +247,6 @@ export class Authority {
   }
 }
 
-/**
- * Makes a new root CA: a key and a self-signed certificate that may sign only certificates and CRLs. It is kept in memory;
- * `authority.export()` returns it as PEM.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or the `signer` does not sign
- * with its own.
- */
 export async function createAuthority(options: CreateAuthorityOptions): Promise<Authority> {
   return new Authority(await makeRoot(options))
 }

@@ -31,15 +31,6 @@ export interface CreateRequestOptions {
   crypto?: WebCrypto | undefined
 }
 
-/**
- * Makes a key and a certificate request (PKCS #10) for it, signed by that key. `authority.sign`, openssl, cfssl, step and
- * cert-manager read it.
- *
- * @returns `csr`: the request in PEM (`CERTIFICATE REQUEST`), for the authority that signs it. `key`: keep it on its
- *   machine; `key.exportPem()` returns it for a file.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or does not sign with it.
- */
 export async function createRequest(options: CreateRequestOptions): Promise<{ csr: string; key: PrivateKey }> {
   checkOptions('options', options, ['name', 'hosts', 'algorithm', 'subject', 'crypto'])
   checkCrypto(options.crypto, 'crypto')

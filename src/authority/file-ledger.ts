@@ -5,8 +5,7 @@
  */
 import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
-import { checkDirectory } from '../credentials/write.js'
+import { basename, dirname } from 'node:path'
 import {
   type FileSystem,
   flushDirectory,
@@ -36,30 +35,7 @@ const MAX_LINE = 64 * 1024
 /** Some 900,000 entries, which need as much memory again to read. */
 const MAX_BYTES = 256 * 1024 * 1024
 
-/**
- * A ledger in the file `path`, one line for each entry. Each line carries a hash over the line before it, and the file
- * `<path>.head` holds the length of the ledger and its last hash: entries that are changed, removed or cut off are
- * reported, because a CRL without them would undo revocations. The files are created with mode 0600 at the first entry;
- * their directory must exist. Any number of processes may add to it: the lock `<path>.lock` makes one wait for the other.
- * Entries are flushed to the disk before `append` resolves; concurrent calls are written together.
- *
- * A line that a crash has cut off is ignored, and removed with the next entry: no certificate was returned for it.
- *
- * `append` and `read` reject with:
- *
- * - `ERR_WRITE_FAILED` if the file system refuses.
- * - `ERR_ISSUE_REFUSED` if entries are missing or were changed (the message names the line, and the way back from the last
- *   CRL, `authority.restoreRevocations`), and for a file of more than 256 MiB.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
-export function fileLedger(path: string): Ledger {
-  checkDirectory(path, 'path', 'the path of a file')
-  return openLedger(guardedFileSystem(), resolve(path))
-}
-
-/** {@link fileLedger} on any file system. */
-export function openLedger(fs: FileSystem, path: string): Ledger {
+export function openLedger(path: string, fs: FileSystem = guardedFileSystem()): Ledger {
   /** Entries that wait for the lock, and are written together. */
   let waiting: { readonly entries: LedgerEntry[]; readonly written: Promise<void> } | null = null
   let last: Promise<unknown> = Promise.resolve()

@@ -13,31 +13,36 @@ export { Crl } from '../x509/crl/crl.js'
 export { PrivateKey } from '../x509/keys/keys.js'
 export type { WebCrypto } from '../x509/web-crypto.js'
 export type { KeyAlgorithm } from './algorithms.js'
-export { createAuthority } from './authority.js'
 export type { Authority } from './authority.js'
 export type { CreateAuthorityOptions, CreateIntermediateOptions } from './ca.js'
+export { withTrustAnchors } from './cluster/cluster-credentials.js'
 export type { Cluster, ClusterFiles } from './cluster/cluster-credentials.js'
 export type { Layout } from './cluster/layouts.js'
-export { issueCluster } from './cluster/plan.js'
 export type { ClusterPlan } from './cluster/plan.js'
-export { removeFromCluster } from './cluster/remove-from-cluster.js'
-export { renewDirectory } from './cluster/renew-directory.js'
 export type { DirectoryRenewal, RenewDirectoryOptions } from './cluster/renew-directory.js'
-export { withTrustAnchors, writeTrust } from './cluster/trust.js'
-export { writeCluster } from './cluster/write-cluster.js'
 export type { WriteClusterOptions } from './cluster/write-cluster.js'
-export { createRequest } from './create-request.js'
 export type { CreateRequestOptions } from './create-request.js'
-export { fileLedger } from './file-ledger.js'
-export { fromAuthority } from './from-authority.js'
+export {
+  createAuthority,
+  createRequest,
+  fileLedger,
+  fromAuthority,
+  issueCluster,
+  loadAuthority,
+  openAuthority,
+  removeFromCluster,
+  renew,
+  renewDirectory,
+  writeCluster,
+  writeCrl,
+  writeTrust,
+} from './deferred.js'
 export { inspectRequest } from './inspect-request.js'
 export type { Signer } from './keys.js'
 export type { Ledger, LedgerEntry, RevokeReason } from './ledger.js'
-export { loadAuthority, openAuthority } from './load.js'
 export type { LoadAuthorityOptions } from './load.js'
 export type { SubjectAttributes } from './options.js'
-export { renew, renewalDue } from './renew.js'
+export { renewalDue } from './renewal-due.js'
 export type { IssueRequest, RequestOptions, Role } from './request.js'
-export { writeCrl } from './revocation.js'
 export type { AuthoritySettings } from './settings.js'
 export type { CsrPolicy, SignedRequest, SignRequest } from './sign-request.js'

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { type OpenedInput, openInput } from '../credentials/input.js'
 import { readCertificates } from '../credentials/read-certificates.js'
 import { readKey } from '../credentials/read-private-key.js'
-import { checkDirectory } from '../credentials/write.js'
+import { checkDirectory } from '../credentials/checks.js'
 import { type FileSystem, lookAt, readPlainFile } from '../files/file-system.js'
 import { makeFolders } from '../files/folders.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
@@ -44,15 +44,6 @@ export interface LoadAuthorityOptions extends AuthoritySettings {
 
 const KNOWN = ['cert', 'key', 'signer', 'passphrase', 'chain', ...SETTINGS] as const
 
-/**
- * Loads an existing CA. An expired one can be loaded, but does not issue.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` if an input cannot be read; `details.findings` lists
- * everything that is wrong, a wrong or missing passphrase included.
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if it is not an authority: not a CA certificate, one that may not sign
- * certificates, a key that does not match or is not supported, or no chain to a root.
- */
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
   checkOptions('options', options, KNOWN)
   const settings = readSettings(options)
@@ -149,18 +140,6 @@ function chainToRoot(certificate: Certificate, above: readonly Certificate[]): C
   )
 }
 
-/**
- * Loads the root CA in `ca.crt` and `ca.key` of a directory, or creates it there if neither file exists. The key gets mode
- * 0600 and is not encrypted, the certificate 0644, and a directory that is created 0700. Two processes that open one
- * directory at the same time get the same CA.
- *
- * @param directory The directory of the CA alone. Every user who can read it can issue certificates.
- * @param options Those of `createAuthority`. For a CA that exists, `name` and the other properties of the certificate are not
- *   compared with it.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` or `ERR_ISSUE_REFUSED` if the files are not a CA with its key.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if one of the two files is missing, or the file system refuses.
- */
 export async function openAuthority(
   directory: string,
   options: Omit<CreateAuthorityOptions, 'signer'>,

@@ -1,6 +1,6 @@
 /** Revokes certificates, issues and writes CRLs, and refuses to renew what was revoked. */
 import { basename, dirname, resolve } from 'node:path'
-import { checkFileName } from '../credentials/write.js'
+import { checkFileName } from '../credentials/checks.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { replaceFiles } from '../files/replace-files.js'
@@ -287,18 +287,6 @@ function refuse(
   throw issueRefused(`${found.message} ${found.remedy}`, { findings: [found] })
 }
 
-/**
- * Writes a CRL for `--client-crl-file` or `--peer-crl-file`, with mode 0644, atomically and durably. etcd reads the file
- * again for every connection, so it applies at once; open connections stay open.
- *
- * Source: etcd client/pkg/transport/listener_tls.go, checkCRL; it parses by `x509.ParseRevocationList` since 3.6.
- *
- * @param path The file. Its directory must exist.
- * @param options `form`: every etcd reads `der`, the default. Only etcd up to 3.5 reads `pem`: from 3.6 on it refuses
- *   every client.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses.
- */
 export async function writeCrl(
   path: string,
   crl: Crl,

@@ -29,8 +29,10 @@ export interface Child {
 export async function childModules(files: readonly string[]): Promise<ChildModules> {
   mkdirSync(join(root, '.cache'), { recursive: true })
   const folder = mkdtempSync(join(root, '.cache', 'child-'))
+  // Where a module lies in these bundles does not matter.
+  const checks = { ineffectiveDynamicImport: false }
   const input = Object.fromEntries(files.map((file) => [basename(file, '.ts'), join(root, file)]))
-  const build = await rolldown({ cwd: root, input, platform: 'node', external: /^[^./]/, tsconfig: false })
+  const build = await rolldown({ cwd: root, input, platform: 'node', external: /^[^./]/, tsconfig: false, checks })
   await build.write({ dir: folder, format: 'es', entryFileNames: '[name].mjs' })
   await build.close()
   const prelude = `const load = (name) => import(${JSON.stringify(pathToFileURL(`${folder}/`).href)} + name + '.mjs')\n`

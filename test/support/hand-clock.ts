@@ -1,5 +1,5 @@
 /** Clocks that a test moves by hand: nothing waits for time. */
-import type { Timing } from '../../src/authority/from-authority.js'
+import type { Timing } from '../../src/authority/renewing-source.js'
 
 interface Wait {
   readonly until: number

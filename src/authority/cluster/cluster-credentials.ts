@@ -1,8 +1,9 @@
 /** The credentials of a cluster, as they are issued and written. */
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkCredentials, checkFileName, type CredentialFiles } from '../../credentials/write.js'
-import { optionInvalid, valueInvalid } from '../../report/option-error.js'
-import type { Certificate } from '../../x509/certificate.js'
+import { checkCredentials, checkFileName } from '../../credentials/checks.js'
+import type { CredentialFiles } from '../../credentials/write.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { Certificate } from '../../x509/certificate.js'
 
 /** The credentials of a cluster, by the names of its members and clients. `writeCluster` writes them. */
 export interface Cluster<M extends string = string, C extends string = string> {
@@ -99,4 +100,53 @@ export function checkNames(names: readonly unknown[], option: string): void {
       throw optionInvalid(option, `must have names that differ on every file system, unlike "${other}" and "${plain}"`)
     seen.set(folded, plain)
   }
+}
+
+/**
+ * The same cluster with other trust anchors. While a CA is replaced, certificates of the new CA are written together with
+ * both CAs: `writeCluster(directory, withTrustAnchors(cluster, [...from.trustAnchors, ...to.trustAnchors]), …)`.
+ *
+ * @param options `traffic` as for {@link writeTrust}.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function withTrustAnchors<C extends Cluster>(
+  cluster: C,
+  trustAnchors: readonly Certificate[],
+  options: { traffic?: 'all' | 'client' | 'peer' | undefined } = {},
+): C {
+  checkCluster(cluster, false)
+  checkAnchors(trustAnchors)
+  checkOptions('options', options, ['traffic'])
+  const traffic = readTraffic(options.traffic)
+  const trusting = (credentials: Credentials, of: 'client' | 'peer' = 'client'): Credentials =>
+    traffic === 'all' || traffic === of ? { ...credentials, trustAnchors: [...trustAnchors] } : credentials
+  const each = <V, W>(record: Readonly<Record<string, V>>, change: (value: V) => W): Record<string, W> =>
+    Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]))
+  const changed: Cluster = {
+    ...cluster,
+    members: each(cluster.members, ({ server, peer }) => ({ server: trusting(server), peer: trusting(peer, 'peer') })),
+    clients: each(cluster.clients, (client) => trusting(client)),
+    kubeadm:
+      cluster.kubeadm &&
+      each(cluster.kubeadm, ({ healthcheckClient, apiserverClient }) => ({
+        healthcheckClient: trusting(healthcheckClient),
+        apiserverClient: trusting(apiserverClient),
+      })),
+  }
+  return changed as C // the same names, each with credentials as before
+}
+
+/** Far more than a replacement needs; it bounds the files. */
+const MAX_ANCHORS = 100
+
+export function checkAnchors(value: unknown): asserts value is readonly Certificate[] {
+  const isList = Array.isArray(value) && value.length > 0 && value.length <= MAX_ANCHORS
+  if (!isList || !value.every((each) => each instanceof Certificate))
+    throw valueInvalid('trustAnchors', value, `an array of 1 to ${String(MAX_ANCHORS)} certificates`)
+}
+
+export function readTraffic(value: unknown): 'all' | 'client' | 'peer' {
+  if (value === undefined) return 'all'
+  if (value === 'all' || value === 'client' || value === 'peer') return value
+  throw optionInvalid('options.traffic', "must be 'all', 'client' or 'peer'")
 }

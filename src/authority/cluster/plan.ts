@@ -49,26 +49,13 @@ const MAX_CLIENTS = 10_000
 /** Keys made at the same time: RSA keys use the threads of Node's pool, which are four. */
 const AT_ONCE = 4
 
-/**
- * Issues every certificate of a cluster: for each member one towards clients (`server`) and one towards the other members
- * (`peer`), and one for each client. Each has its own key. The ledger gets its entries once, at the end.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong plan, before a key is made.
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` as `authority.issue`.
- * @throws The reason of `signal`.
- */
 export async function issueCluster<const M extends string, const C extends string = never>(
   authorities: Authority | { client: Authority; peer: Authority },
   plan: ClusterPlan<M, C>,
   options: {
-    /**
-     * Called after each certificate: RSA keys take their time. `what` is its purpose, such as `server of etcd-0`; `done`
-     * counts the certificates made so far, this one included. If it throws, nothing is issued.
-     */
-    onProgress?: ((step: { readonly what: string; readonly done: number; readonly total: number }) => void) | undefined
-    /** Stops the work between two certificates. Then nothing is issued. */
-    signal?: AbortSignal | undefined
-  } = {},
+    readonly onProgress?: ((step: { what: string; done: number; total: number }) => void) | undefined
+    readonly signal?: AbortSignal | undefined
+  },
 ): Promise<Cluster<M, C>> {
   checkOptions('plan', plan, ['members', 'clients', 'validity', 'algorithm', 'kubeadm'])
   checkOptions('options', options, ['onProgress', 'signal'])

@@ -1,6 +1,6 @@
 /** Removes members and clients from the files of a cluster. */
 import { dirname, join, resolve } from 'node:path'
-import { checkDirectory } from '../../credentials/write.js'
+import { checkDirectory } from '../../credentials/checks.js'
 import { type FileSystem, flushDirectory, removeAll } from '../../files/file-system.js'
 import { checkFolder } from '../../files/folders.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
@@ -11,30 +11,11 @@ import { checkOptions, valueInvalid } from '../../report/option-error.js'
 import { checkNames } from './cluster-credentials.js'
 import { checkLayout, clientFolder, type Layout, memberFolders, namesIn, pathOf, PEER_CA } from './layouts.js'
 
-/**
- * Removes the files of members and clients, keys first if not everything can be removed in one step. Other files stay, and
- * then their folder; so does the key of a CA with its certificate. The certificates stay valid: revoke them if needed.
- *
- * @param parts The members and clients to remove, by name.
- * @param options `layout`: in which the cluster was written; in `kubeadm` each member has a folder. `signal` stops before the
- *   next folder is removed.
- * @returns The members and clients of which files existed. The call can be repeated after a crash.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
- * @throws The reason of `signal`.
- */
 export async function removeFromCluster(
   directory: string,
   parts: { members?: readonly string[] | undefined; clients?: readonly string[] | undefined },
   options: { layout: Layout; signal?: AbortSignal | undefined },
-): Promise<{ members: string[]; clients: string[] }> {
-  return removeFromClusterOn(guardedFileSystem(), directory, parts, options)
-}
-
-/** {@link removeFromCluster} on any file system. */
-export async function removeFromClusterOn(
-  fs: FileSystem,
-  ...[directory, parts, options]: Parameters<typeof removeFromCluster>
+  fs: FileSystem = guardedFileSystem(),
 ): Promise<{ members: string[]; clients: string[] }> {
   checkDirectory(directory)
   checkOptions('parts', parts, ['members', 'clients'])

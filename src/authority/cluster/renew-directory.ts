@@ -1,7 +1,8 @@
 /** Renews the credentials that are due in the files of a cluster, each folder as one change. */
 import { join, resolve } from 'node:path'
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkDirectory, type CredentialFiles } from '../../credentials/write.js'
+import { checkDirectory } from '../../credentials/checks.js'
+import type { CredentialFiles } from '../../credentials/write.js'
 import { type FileContents, type FileSystem, lookAt } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
@@ -15,17 +16,8 @@ import type { Authority } from '../authority.js'
 import type { Issuer } from '../issuer.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { checkFlag } from '../options.js'
-import {
-  checkRenewalKey,
-  dueAt,
-  endingFirst,
-  isFrom,
-  issueAgain,
-  readFraction,
-  readMoment,
-  type renewalDue,
-  whoseIsIt,
-} from '../renew.js'
+import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
+import { dueAt, endingFirst, readFraction, readMoment, type renewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
 import type { Role } from '../request.js'
 import { checkLayout, type FileNames, type Identity, type Layout, type LayoutFolder, PEER_CA } from './layouts.js'
@@ -90,35 +82,11 @@ export interface DirectoryRenewal {
 
 type Kept = DirectoryRenewal['kept'][number]
 
-/**
- * Renews the credentials in a directory that are due, with the same subject, names, usages and lifetime, see `renew`. Run
- * it by a timer, on the machine of the authority.
- *
- * Each folder (a member's server and peer, a client) changes as one: a reader finds the old pairs or the new ones at any
- * time, also after this process was killed. The ledger has the entry first. After a crash the same call completes what was
- * interrupted, and renews nothing twice; of two processes at once, one waits and then finds nothing due. Certificate files
- * get their issuer's intermediates; CA files do not change. Permissions and owners stay, but other users lose access to
- * keys. Files of openssl or kubeadm are replaced by links, as by `writeCluster`.
- *
- * Credentials that cannot be renewed do not stop the run: `kept` has them with the reason.
- *
- * @param authorities The authority of the certificates, or one for clients and one for peers, as for `issueCluster`.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and for a directory without files of the layout.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the directory does not exist, or another process holds its lock too long.
- * @throws The reason of `signal`.
- */
 export async function renewDirectory(
   authorities: Authority | { client: Authority; peer: Authority },
   directory: string,
   options: RenewDirectoryOptions,
-): Promise<DirectoryRenewal> {
-  return renewDirectoryOn(guardedFileSystem(), authorities, directory, options)
-}
-
-/** {@link renewDirectory} on any file system. */
-export async function renewDirectoryOn(
-  fs: FileSystem,
-  ...[authorities, directory, options]: Parameters<typeof renewDirectory>
+  fs: FileSystem = guardedFileSystem(),
 ): Promise<DirectoryRenewal> {
   const { client, peer } = readAuthorities(authorities)
   checkDirectory(directory)

@@ -1,89 +1,33 @@
 /** The CAs that a cluster trusts: both while a CA is replaced, the new one afterwards. */
 import { basename, dirname, join, resolve } from 'node:path'
-import { checkDirectory } from '../../credentials/write.js'
-import type { Credentials } from '../../credentials/credentials.js'
+import { checkDirectory } from '../../credentials/checks.js'
 import type { FileSystem } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { publish } from '../../files/publish.js'
 import { surveyDirectory } from '../../files/survey.js'
 import { writeFailed } from '../../files/write-failed.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
-import { Certificate } from '../../x509/certificate.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import type { Certificate } from '../../x509/certificate.js'
 import { climb, isIssuedBy } from '../issuer.js'
-import { checkCluster, checkNames, type Cluster } from './cluster-credentials.js'
+import { checkAnchors, checkNames, readTraffic } from './cluster-credentials.js'
 import { certificatesIn } from './read-folder.js'
 import { checkLayout, type Layout, type LayoutFolder, pathOf, PEER_CA } from './layouts.js'
 import { findPlaces } from './places.js'
 
-/**
- * The same cluster with other trust anchors. While a CA is replaced, certificates of the new CA are written together with
- * both CAs: `writeCluster(directory, withTrustAnchors(cluster, [...from.trustAnchors, ...to.trustAnchors]), …)`.
- *
- * @param options `traffic` as for {@link writeTrust}.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
-export function withTrustAnchors<C extends Cluster>(
-  cluster: C,
-  trustAnchors: readonly Certificate[],
-  options: { traffic?: 'all' | 'client' | 'peer' | undefined } = {},
-): C {
-  checkCluster(cluster, false)
-  checkAnchors(trustAnchors)
-  checkOptions('options', options, ['traffic'])
-  const traffic = readTraffic(options.traffic)
-  const trusting = (credentials: Credentials, of: 'client' | 'peer' = 'client'): Credentials =>
-    traffic === 'all' || traffic === of ? { ...credentials, trustAnchors: [...trustAnchors] } : credentials
-  const each = <V, W>(record: Readonly<Record<string, V>>, change: (value: V) => W): Record<string, W> =>
-    Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]))
-  const changed: Cluster = {
-    ...cluster,
-    members: each(cluster.members, ({ server, peer }) => ({ server: trusting(server), peer: trusting(peer, 'peer') })),
-    clients: each(cluster.clients, (client) => trusting(client)),
-    kubeadm:
-      cluster.kubeadm &&
-      each(cluster.kubeadm, ({ healthcheckClient, apiserverClient }) => ({
-        healthcheckClient: trusting(healthcheckClient),
-        apiserverClient: trusting(apiserverClient),
-      })),
-  }
-  return changed as C // the same names, each with credentials as before
+interface TrustOptions {
+  readonly layout: Layout
+  readonly traffic?: unknown
+  readonly members?: readonly string[] | undefined
+  readonly clients?: readonly string[] | undefined
+  readonly overwrite?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
-/**
- * Replaces the CAs that members and clients trust: by both CAs at the beginning of a replacement, by the new one at its
- * end. Certificates and keys do not change. Each file changes in one step.
- *
- * All certificates of these members and clients are checked before anything changes: one that leads to none of the anchors
- * would be refused after the next restart, so it is an error unless `overwrite` is set.
- *
- * @param directory The directory of `writeCluster`.
- * @returns The files that hold the anchors now.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses, a member or client does not exist, or a
- * certificate would no longer be trusted.
- * @throws The reason of `signal`.
- */
 export async function writeTrust(
   directory: string,
   trustAnchors: readonly Certificate[],
-  options: {
-    /** The layout in which the cluster was written. */
-    layout: Layout
-    /**
-     * The connections for which the CA is trusted: `client` between etcd and its clients, `peer` among members, `all` if one
-     * CA is used for both, as always in the layout `kubeadm`. Default: `'all'`.
-     */
-    traffic?: 'all' | 'client' | 'peer' | undefined
-    /** Default: every member in the directory. */
-    members?: readonly string[] | undefined
-    /** Default: every client in the directory. */
-    clients?: readonly string[] | undefined
-    /** Also writes anchors to which a certificate of these members and clients does not lead. Default: false. */
-    overwrite?: boolean | undefined
-    /** Stops before the next folder changes. */
-    signal?: AbortSignal | undefined
-  },
+  options: TrustOptions,
 ): Promise<string[]> {
   checkDirectory(directory)
   checkAnchors(trustAnchors)
@@ -120,7 +64,7 @@ export async function writeTrust(
 async function foldersOf(
   fs: FileSystem,
   root: string,
-  { layout, members, clients }: Parameters<typeof writeTrust>[2],
+  { layout, members, clients }: TrustOptions,
 ): Promise<LayoutFolder[]> {
   const { folders, barred } = await findPlaces(fs, root, layout)
   const [unread] = barred
@@ -190,19 +134,4 @@ function faultOf(chain: readonly Certificate[], anchors: readonly Certificate[])
   if (climb(leaf, sent, isTrusted).path !== null) return null
   const issuer = chain.at(-1)?.issuer.toString() ?? ''
   return `its certificate leads to "${issuer}", which would no longer be trusted. Nothing was changed; keep that CA among the anchors until this certificate is reissued, or set \`overwrite: true\``
-}
-
-/** Far more than a replacement needs; it bounds the files. */
-const MAX_ANCHORS = 100
-
-function checkAnchors(value: unknown): asserts value is readonly Certificate[] {
-  const isList = Array.isArray(value) && value.length > 0 && value.length <= MAX_ANCHORS
-  if (!isList || !value.every((each) => each instanceof Certificate))
-    throw valueInvalid('trustAnchors', value, `an array of 1 to ${String(MAX_ANCHORS)} certificates`)
-}
-
-function readTraffic(value: unknown): Wanted['traffic'] {
-  if (value === undefined) return 'all'
-  if (value === 'all' || value === 'client' || value === 'peer') return value
-  throw optionInvalid('options.traffic', "must be 'all', 'client' or 'peer'")
 }

@@ -1,6 +1,6 @@
 /** Writes the files of a cluster, the folder of each member and client as one change. */
 import { dirname, join, resolve } from 'node:path'
-import { checkDirectory } from '../../credentials/write.js'
+import { checkDirectory } from '../../credentials/checks.js'
 import type { FileContents, FileSystem } from '../../files/file-system.js'
 import { checkFolder, findRoot, makeFolders } from '../../files/folders.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
@@ -38,42 +38,11 @@ export interface WriteClusterOptions {
 /** Folders that are written at the same time; more do not make a disk faster. */
 const AT_ONCE = 8
 
-/**
- * Writes the credentials of a cluster as files for etcd, its members and its clients.
- *
- * Each folder changes as one: a reader finds all old files or all new ones at any time, also after this process was killed,
- * never a key without its certificate or next to another one. After a crash, the same call completes the interrupted one.
- * Members and clients that are not in the cluster, and files that are not part of the layout, do not change. Keys get mode
- * 0600, certificates 0644, new folders 0700, whatever the umask is. Two processes that write to one directory wait for each
- * other.
- *
- * All existing files are checked before anything changes: files of another PKI (no common trust anchor), a key that does
- * not match its certificate or has none, and files that cannot be read are an error unless `overwrite` is set. A symbolic
- * link with the name of a file is replaced and not followed.
- *
- * @param directory The directory of the cluster. It is created if it does not exist.
- * @returns The paths of all files, by the names of the cluster.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout: names that are not plain
- * file names, or differ only by case; `layout: 'kubeadm'` with two CAs.
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority does not issue kubeadm's clients.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses, existing files may not be replaced, or another
- * process holds the lock too long.
- * @throws The reason of `signal`.
- */
 export async function writeCluster<M extends string, C extends string>(
-  directory: string,
-  cluster: Cluster<M, C>,
-  options: WriteClusterOptions,
-): Promise<ClusterFiles<M, C>> {
-  return writeClusterOn(guardedFileSystem(), directory, cluster, options)
-}
-
-/** {@link writeCluster} on any file system. */
-export async function writeClusterOn<M extends string, C extends string>(
-  fs: FileSystem,
   directory: string,
   given: Cluster<M, C>,
   options: WriteClusterOptions,
+  fs: FileSystem = guardedFileSystem(),
 ): Promise<ClusterFiles<M, C>> {
   checkDirectory(directory)
   checkOptions('options', options, ['layout', 'overwrite', 'caKey', 'signal'])

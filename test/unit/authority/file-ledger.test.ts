@@ -34,7 +34,7 @@ function fresh(): string {
 
 let children: ChildModules
 beforeAll(async () => {
-  children = await childModules(['src/authority/file-ledger.ts'])
+  children = await childModules(['src/authority/deferred.ts'])
 })
 afterAll(() => {
   children[Symbol.dispose]()
@@ -118,7 +118,7 @@ describe('the file', () => {
 
   it('writes concurrent entries together', async () => {
     const disk = faultyFileSystem()
-    const ledger = openLedger(disk, fresh())
+    const ledger = openLedger(fresh(), disk)
     await Promise.all(Array.from({ length: 100 }, (_, i) => ledger.append([issued(i)])))
     expect(await ledger.read()).toEqual(Array.from({ length: 100 }, (_, i) => issued(i)))
     expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(20)
@@ -249,13 +249,13 @@ describe('the file system', () => {
     for (const how of ['fail', 'full', 'kill'] as const) {
       const counted = faultyFileSystem()
       const path = fresh()
-      await openLedger(counted, path).append([issued(1)])
+      await openLedger(path, counted).append([issued(1)])
       const first = counted.calls.length
-      await openLedger(counted, path).append([issued(2)])
+      await openLedger(path, counted).append([issued(2)])
       for (const call of sample(counted.calls.slice(first).keys(), 6)) {
         const place = fresh()
         await fileLedger(place).append([issued(1)])
-        const outcome = await openLedger(faultyFileSystem({ at: call, how }), place)
+        const outcome = await openLedger(place, faultyFileSystem({ at: call, how }))
           .append([issued(2), issued(3)])
           .catch((error: unknown) => error)
         const read = await fileLedger(place).read()
@@ -286,7 +286,7 @@ describe('the file system', () => {
 
 describe('processes', () => {
   const code = (path: string, name: string, rounds: number): string => `
-    const { fileLedger } = await load('file-ledger')
+    const { fileLedger } = await load('deferred')
     const ledger = fileLedger(${JSON.stringify(path)})
     for (let i = 0; i < ${String(rounds)}; i++) {
       const serialNumber = '${name}' + i

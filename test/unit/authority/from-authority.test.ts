@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { authoritySource } from '../../../src/authority/from-authority.js'
+import { authoritySource } from '../../../src/authority/renewing-source.js'
 import {
   type Authority,
   createAuthority,
@@ -54,7 +54,7 @@ async function bench(
   }
   const authority = await createAuthority({ name: 'CA', clock: clock.now, ledger: watched, validity: caValidity })
   const wanted = { role: 'client', name: 'alice', validity: '3h', ...request } as IssueRequest
-  const source = authoritySource(authority, wanted, options, clock)
+  const source = authoritySource(authority.issuer, wanted, options, clock)
   return Object.assign(state, { clock, authority, source, issued: async () => Promise.resolve(noted.length) })
 }
 
@@ -317,9 +317,9 @@ describe('watch', () => {
 })
 
 it('lets a process end that only watches a source', async () => {
-  using children = await childModules(['src/authority/from-authority.ts', 'src/authority/authority.ts'])
+  using children = await childModules(['src/authority/index.ts'])
   const child = children.start(`
-    const [{ fromAuthority }, { createAuthority }] = await Promise.all([load('from-authority'), load('authority')])
+    const { createAuthority, fromAuthority } = await load('index')
     const source = fromAuthority(await createAuthority({ name: 'CA' }), { role: 'client', name: 'x' })
     const { chain } = await source.load()
     void source.watch(new AbortController().signal).next()

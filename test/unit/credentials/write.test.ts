@@ -16,7 +16,7 @@ import { inspect } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
 import type { Credentials } from '../../../src/credentials/credentials.js'
-import { writeCredentials, writeCredentialsOn } from '../../../src/credentials/write.js'
+import { writeCredentials } from '../../../src/credentials/write.js'
 import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import { changingCalls, faultyFileSystem } from '../../support/faulty-file-system.js'
 import { sample } from '../../support/long.js'
@@ -131,7 +131,7 @@ describe('order and durability', () => {
     const directory = fresh()
     mkdirSync(directory)
     const fs = faultyFileSystem()
-    await writeCredentialsOn(fs, directory, first, {})
+    await writeCredentials(directory, first, {}, fs)
     const write = ['open w', 'fchmod', 'writeFile', 'sync', 'close'].map((call) => `${call} <temporary>`)
     const all = namedCalls(fs)
     const [begin, end] = [all.indexOf('open w <temporary>'), all.lastIndexOf('rename tls.crt')]
@@ -146,12 +146,12 @@ describe('order and durability', () => {
     const counting = faultyFileSystem()
     const measured = fresh()
     await writeCredentials(measured, first)
-    await writeCredentialsOn(counting, measured, second, {})
+    await writeCredentials(measured, second, {}, counting)
     for (const how of ['fail', 'kill'] as const) {
       for (const at of sample(changingCalls(counting), 10)) {
         const directory = fresh()
         const files = await writeCredentials(directory, first)
-        const error = await thrownBy(writeCredentialsOn(faultyFileSystem({ at, how }), directory, second, {}))
+        const error = await thrownBy(writeCredentials(directory, second, {}, faultyFileSystem({ at, how })))
         if (error !== null) {
           expect(isEtcdMtlsError(error, 'ERR_WRITE_FAILED')).toBe(true)
           expect(inspect(error)).not.toContain('PRIVATE KEY')
@@ -175,9 +175,9 @@ describe('order and durability', () => {
     const directory = fresh()
     mkdirSync(directory)
     const counting = faultyFileSystem()
-    await writeCredentialsOn(counting, directory, first, {})
+    await writeCredentials(directory, first, {}, counting)
     const at = namedCalls(counting).indexOf('rename ca.crt')
-    const error = await failure(writeCredentialsOn(faultyFileSystem({ at, how: 'kill' }), directory, second, {}))
+    const error = await failure(writeCredentials(directory, second, {}, faultyFileSystem({ at, how: 'kill' })))
     expect(error.cause).toMatchObject({ code: 'ENOSPC' })
     expect(error.message).toContain('which may hold a private key, could not be removed')
     const [name = ''] = /\.ca\.crt\.[0-9a-f]{16}\.etcd-mtls-tmp/.exec(error.message) ?? []
@@ -186,9 +186,9 @@ describe('order and durability', () => {
 
   it('reports a directory that cannot be created', async () => {
     const fs = faultyFileSystem()
-    await writeCredentialsOn(fs, fresh(), first, {})
+    await writeCredentials(fresh(), first, {}, fs)
     const at = fs.calls.findIndex((call) => call.startsWith('mkdir'))
-    const error = await failure(writeCredentialsOn(faultyFileSystem({ at, code: 'EACCES' }), fresh(), first, {}))
+    const error = await failure(writeCredentials(fresh(), first, {}, faultyFileSystem({ at, code: 'EACCES' })))
     expect(error.cause).toMatchObject({ code: 'EACCES' })
     expect(error.details.reason).toContain('no permission')
   })

@@ -12,8 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { renewDirectoryOn } from '../../../../src/authority/cluster/renew-directory.js'
-import { writeClusterOn } from '../../../../src/authority/cluster/write-cluster.js'
+import { renewDirectory as renewOn } from '../../../../src/authority/cluster/renew-directory.js'
+import { writeCluster as writeOn } from '../../../../src/authority/cluster/write-cluster.js'
 import {
   type Authority,
   createAuthority,
@@ -68,7 +68,7 @@ const renewed = (
   authorities: Parameters<typeof renewDirectory>[0],
   directory: string,
   options: RenewDirectoryOptions,
-) => renewDirectoryOn(faultyFileSystem(), authorities, directory, options)
+) => renewOn(authorities, directory, options, faultyFileSystem())
 
 /** A cluster on disk, issued at the start for 90 days. */
 async function written(
@@ -80,7 +80,7 @@ async function written(
   const directory = fresh()
   const whole = { members: MEMBERS, clients: ['alice', 'bob'], validity: '90d', ...plan }
   const cluster = await issueCluster(authorities, whole)
-  await writeClusterOn(faultyFileSystem(), directory, cluster, { ...ETCD, ...options })
+  await writeOn(directory, cluster, { ...ETCD, ...options }, faultyFileSystem())
   return directory
 }
 
@@ -388,7 +388,7 @@ describe('interruptions', () => {
   }
   const SMALL = ['members/a', 'clients/alice']
   const run = (fs: ReturnType<typeof faultyFileSystem>, directory: string) =>
-    renewDirectoryOn(fs, ca, directory, ETCD).catch((error: unknown) => error)
+    renewOn(ca, directory, ETCD, fs).catch((error: unknown) => error)
 
   it('show matching pairs between any two calls, and a second run completes one that was killed at any step', async () => {
     const whole = await small()
@@ -432,7 +432,7 @@ describe('interruptions', () => {
         if (call.startsWith('symlink') && call.includes('members/b')) controller.abort(reason)
       },
     })
-    await expect(renewDirectoryOn(disk, ca, directory, { ...ETCD, signal: controller.signal })).rejects.toBe(reason)
+    await expect(renewOn(ca, directory, { ...ETCD, signal: controller.signal }, disk)).rejects.toBe(reason)
     expect(pairsIn(directory)).toEqual([])
     expect(leftOvers(directory)).toEqual([])
     const rest = await renewed(ca, directory, ETCD)
@@ -456,9 +456,9 @@ describe('processes', () => {
   function renewing(directory: string, ledgerPath: string, killAt = Infinity) {
     const { cert, key } = ca.export()
     return children.start(`
-      const [{ renewDirectoryOn }, { nodeFileSystem }, { fileLedger }, { loadAuthority }] = await Promise.all([load('renew-directory'), load('file-system'), load('file-ledger'), load('load')])
+      const [{ renewDirectory }, { nodeFileSystem }, { openLedger }, { loadAuthority }] = await Promise.all([load('renew-directory'), load('file-system'), load('file-ledger'), load('load')])
       const clock = () => new Date(${String(START + 61 * DAY)})
-      const authority = await loadAuthority({ cert: ${JSON.stringify(cert)}, key: ${JSON.stringify(key)}, clock, ledger: fileLedger(${JSON.stringify(ledgerPath)}) })
+      const authority = await loadAuthority({ cert: ${JSON.stringify(cert)}, key: ${JSON.stringify(key)}, clock, ledger: openLedger(${JSON.stringify(ledgerPath)}) })
       let calls = 0
       const step = () => { if (calls++ === ${String(killAt)}) process.kill(process.pid, 'SIGKILL') }
       const watched = (target) => new Proxy(target, { get: (of, name) => {
@@ -466,7 +466,7 @@ describe('processes', () => {
         if (typeof value !== 'function') return value
         return async (...given) => { step(); const made = await value.apply(of, given); return name === 'open' ? watched(made) : made }
       } })
-      const { renewed, kept } = await renewDirectoryOn(watched(nodeFileSystem), authority, ${JSON.stringify(directory)}, { layout: 'etcd' })
+      const { renewed, kept } = await renewDirectory(authority, ${JSON.stringify(directory)}, { layout: 'etcd' }, watched(nodeFileSystem))
       console.log(JSON.stringify({ renewed: renewed.length, kept: kept.length, calls }))
     `)
   }

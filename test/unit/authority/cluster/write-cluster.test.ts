@@ -3,8 +3,8 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { removeFromClusterOn } from '../../../../src/authority/cluster/remove-from-cluster.js'
-import { writeClusterOn } from '../../../../src/authority/cluster/write-cluster.js'
+import { removeFromCluster as removeOn } from '../../../../src/authority/cluster/remove-from-cluster.js'
+import { writeCluster as writeOn } from '../../../../src/authority/cluster/write-cluster.js'
 import {
   createAuthority,
   issueCluster,
@@ -33,7 +33,7 @@ const writeCluster = <M extends string, C extends string>(
   directory: string,
   cluster: Cluster<M, C>,
   options: WriteClusterOptions,
-) => writeClusterOn(faultyFileSystem(), directory, cluster, options)
+) => writeOn(directory, cluster, options, faultyFileSystem())
 
 const failed = async (work: Promise<unknown>) => {
   const error = await refusedWith(work, 'ERR_WRITE_FAILED')
@@ -304,10 +304,10 @@ describe('faults', () => {
 
   it('a second run completes one that was killed at any step', async () => {
     const counted = faultyFileSystem()
-    await writeClusterOn(counted, fresh(), plan, ETCD)
+    await writeOn(fresh(), plan, ETCD, counted)
     await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
       const directory = fresh()
-      await writeClusterOn(faultyFileSystem({ at, how: 'kill' }), directory, plan, ETCD).catch(() => undefined)
+      await writeOn(directory, plan, ETCD, faultyFileSystem({ at, how: 'kill' })).catch(() => undefined)
       for (const path of ['members/a', 'members/b', 'clients/alice']) {
         if (!existsSync(`${directory}/${path}`)) continue
         expect(faultsOf(`${directory}/${path}`)).toEqual([])
@@ -317,7 +317,7 @@ describe('faults', () => {
       for (const name of existsSync(directory) ? readdirSync(directory) : []) {
         if (name.startsWith('.etcd-mtls.lock')) rmSync(`${directory}/${name}`)
       }
-      await writeClusterOn(faultyFileSystem(), directory, plan, ETCD)
+      await writeOn(directory, plan, ETCD, faultyFileSystem())
       expect(tree(directory)).toHaveLength(18)
       expect(leftOvers(directory)).toEqual([])
       rmSync(directory, { recursive: true })
@@ -348,7 +348,7 @@ describe('faults', () => {
         if (call.startsWith('rename') && /members\/[ab]$/.test(call)) controller.abort(reason)
       },
     })
-    const writing = writeClusterOn(disk, directory, plan, { ...ETCD, signal: controller.signal })
+    const writing = writeOn(directory, plan, { ...ETCD, signal: controller.signal }, disk)
     await expect(writing).rejects.toBe(reason)
     for (const name of readdirSync(`${directory}/members`)) expect(faultsOf(`${directory}/members/${name}`)).toEqual([])
     expect(leftOvers(directory)).toEqual([])
@@ -385,22 +385,22 @@ describe('removeFromCluster', () => {
 
   it('a second run completes one that was killed at any step', async () => {
     const whole = fresh()
-    await writeClusterOn(faultyFileSystem(), whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
+    await writeOn(whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true }, faultyFileSystem())
     const prepare = (): string => {
       const directory = fresh()
       copyFolder(whole, directory)
       return directory
     }
     const counted = faultyFileSystem()
-    await removeFromClusterOn(counted, prepare(), { members: ['a'] }, KUBEADM)
+    await removeOn(prepare(), { members: ['a'] }, KUBEADM, counted)
     await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
       const directory = prepare()
       const disk = faultyFileSystem({ at, how: 'kill' })
-      await removeFromClusterOn(disk, directory, { members: ['a'] }, KUBEADM).catch(() => undefined)
+      await removeOn(directory, { members: ['a'] }, KUBEADM, disk).catch(() => undefined)
       for (const path of ['a', 'a/etcd'])
         if (existsSync(`${directory}/${path}`)) expect(faultsOf(`${directory}/${path}`)).toEqual([])
       for (const name of readdirSync(directory)) if (name.startsWith('.etcd-mtls.lock')) rmSync(`${directory}/${name}`)
-      await removeFromClusterOn(faultyFileSystem(), directory, { members: ['a'] }, KUBEADM)
+      await removeOn(directory, { members: ['a'] }, KUBEADM, faultyFileSystem())
       expect(tree(`${directory}/a`)).toEqual(['etcd 700', 'etcd/ca.crt 644', 'etcd/ca.key 600'])
       expect(leftOvers(directory)).toEqual([])
     })

@@ -8,58 +8,21 @@ import { copyCredentials, untilAborted } from '../credentials/source.js'
 import { backoffPause } from '../report/duration.js'
 import { isError } from '../report/errors.js'
 import { checkOptions, optionInvalid } from '../report/option-error.js'
-import type { Authority } from './authority.js'
 import { issueCredentials } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
 import { issueRefused } from './refuse.js'
-import { checkAuthority, endOf, readFraction } from './renew.js'
+import { endOf, readFraction } from './renewal-due.js'
 import { type IssueRequest, readRequest } from './request.js'
 import { Revocations } from './revocation.js'
 
 const DEFAULT_JITTER = 0.1
 
-/**
- * Credentials that an authority in this process issues at the first `load()`, and again after two thirds of their lifetime,
- * counted from when they were issued: for `load()`, and for `watch()`, which yields each set of them. A client with this
- * source switches to each set while it keeps running.
- *
- * Any number of loads and watches share one certificate. If the authority refuses or does not answer, the old credentials
- * are used as long as they are valid; `watch()` throws the reason once, and the source tries again after one second, then
- * after longer pauses of at most a minute. `load()` rejects only if no credentials are valid. The source checks the clock
- * every minute, so it notices a clock that was set and a machine that slept. No timer keeps the process alive.
- *
- * With `request.validity`, the first certificate is refused if the authority expires earlier; later ones expire with the
- * authority, and once a new one would not expire later, `watch()` throws that.
- *
- * @param request As for `authority.issue`. Each certificate has a new key, unless the request has one.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong request.
- */
-export function fromAuthority(
-  authority: Authority,
-  request: IssueRequest,
-  options: {
-    /** The share of the lifetime after which credentials are issued again, above 0 and below 1. Default: 2/3. */
-    fraction?: number | undefined
-    /**
-     * The share of the rest of the lifetime by which that time is moved at random, 0 to 0.5, so that processes that started
-     * together do not renew together. Default: 0.1.
-     */
-    jitter?: number | undefined
-    /** Returns numbers from 0 to 1, for tests. Default: `Math.random`. */
-    random?: (() => number) | undefined
-  } = {},
-): WatchableSource {
-  return authoritySource(authority, request, options, systemTiming(checkAuthority(authority).issuer.settings.now))
-}
-
-/** {@link fromAuthority} with other clocks. */
 export function authoritySource(
-  authority: Authority,
+  issuer: Issuer,
   request: IssueRequest,
-  options: Options,
-  timing: Timing,
+  options: SourceOptions,
+  timing: Timing = systemTiming(issuer.settings.now),
 ): WatchableSource {
-  const { issuer } = checkAuthority(authority)
   const { settings, certificate } = issuer
   const wanted = readRequest(request, settings.now())
   const schedule = readSchedule(options)
@@ -79,6 +42,13 @@ export function authoritySource(
   return new RenewingSource(origin, issue, schedule, timing)
 }
 
+/** The options of `fromAuthority`. */
+export interface SourceOptions {
+  readonly fraction?: unknown
+  readonly jitter?: unknown
+  readonly random?: unknown
+}
+
 /** Refuses while the authority is valid and cannot issue credentials that expire later. */
 function refuseIfInVain({ certificate: { notAfter } }: Issuer, { credentials, begin }: Held, now: Date): void {
   const clockWasSetBack = now.getTime() < begin
@@ -89,18 +59,23 @@ function refuseIfInVain({ certificate: { notAfter } }: Issuer, { credentials, be
   )
 }
 
-function readSchedule(options: Options): Schedule {
+function readSchedule(options: SourceOptions): Schedule {
   checkOptions('options', options, ['fraction', 'jitter', 'random'])
   const { jitter = DEFAULT_JITTER, random = Math.random } = options
   if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 0.5))
     throw optionInvalid('jitter', 'must be a number from 0 to 0.5')
-  if (typeof random !== 'function') throw optionInvalid('random', 'must be a function')
+  if (!isFunction(random)) throw optionInvalid('random', 'must be a function')
   const drawn = (): number => {
-    const value: unknown = random()
+    const value = random()
     if (typeof value === 'number' && value >= 0 && value <= 1) return value
     throw optionInvalid('random', 'must return numbers from 0 to 1')
   }
   return { fraction: readFraction(options.fraction, 'fraction'), jitter, random: drawn }
+}
+
+/** Any value that can be called. */
+function isFunction(value: unknown): value is () => unknown {
+  return typeof value === 'function'
 }
 
 /** The clocks in use. */
@@ -123,8 +98,11 @@ function systemTiming(now: () => Date): Timing {
   }
 }
 
-type Options = NonNullable<Parameters<typeof fromAuthority>[2]>
-type Schedule = Required<{ readonly [K in keyof Options]: NonNullable<Options[K]> }>
+interface Schedule {
+  readonly fraction: number
+  readonly jitter: number
+  readonly random: () => number
+}
 
 /** Issued credentials. Times are in milliseconds since 1970. */
 interface Held {

@@ -1,0 +1,12 @@
+/** The code behind `deferred.ts`, which loads as one file at the first call. */
+export { createAuthority } from './authority.js'
+export { issueCluster } from './cluster/plan.js'
+export { removeFromCluster } from './cluster/remove-from-cluster.js'
+export { renewDirectory } from './cluster/renew-directory.js'
+export { writeTrust } from './cluster/trust.js'
+export { writeCluster } from './cluster/write-cluster.js'
+export { createRequest } from './create-request.js'
+export { openLedger } from './file-ledger.js'
+export { loadAuthority, openAuthority } from './load.js'
+export { renew } from './renew.js'
+export { writeCrl } from './revocation.js'
