@@ -1,6 +1,7 @@
 /** One endpoint over time: dialled, verified, lost, dialled again; at any time it has a state and the findings that explain it. */
-import { backoffPause } from '../report/duration.js'
+import type { OutgoingHttpHeaders } from 'node:http2'
 import type { FailedAddress } from '../report/catalogue/endpoint.js'
+import { backoffPause } from '../report/duration.js'
 import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { certificateRef } from '../x509/certificate.js'
@@ -14,22 +15,21 @@ import type { EndpointStatus } from './tls-session.js'
 import { NO_LEADER } from './transport/call-policy.js'
 import type { Connection, DownListener, DownReason } from './transport/connection.js'
 import { dialAgain, type Dialled, type DialFailure, type Dialling } from './transport/dial.js'
-import type { MemberRole } from './transport/health-check.js'
+import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
 import { revalidateServer } from './transport/tls-socket.js'
 import { narrowed, type ValidatedCredentials } from './validated-credentials.js'
 
-interface EndpointParts {
-  readonly endpoint: Endpoint
-  /** The name that the server's certificate has to cover. */
-  readonly name: Host
-  readonly validated: () => ValidatedCredentials
-  /** For one attempt with its diagnosis, in milliseconds. */
-  readonly dialTimeout: number
-  readonly onChange: () => void
-  /** The finding for a cluster that is not the client's; null if it is, or is not known. */
-  readonly refuseCluster: (connection: EndpointConnection, clusterId: string | null) => Finding | null
+/** What an endpoint needs of the client that it belongs to. */
+export interface EndpointOwner {
+  readonly options: { readonly serverName: Host | null; readonly dialTimeout: number }
+  /** Those in use. */
+  readonly validated: ValidatedCredentials
+  loginHeaders(path: string): OutgoingHttpHeaders
+  endpointChanged(endpoint: EndpointConnection): void
+  /** The finding for a member of a cluster that is not the client's; null if it is, or is not known. */
+  refuseCluster(connected: EndpointConnection, clusterId: string | null): Finding | null
   /** Reads the clock of another endpoint, over a connection that it has; null without a connection or an answer. */
-  readonly otherClock: () => Promise<ClockReading | null>
+  readClock(): Promise<ClockReading | null>
 }
 
 /** `leaderless` is added in {@link EndpointConnection.status}: the connection itself is good. */
@@ -38,11 +38,10 @@ type State = Exclude<EndpointStatus['state'], 'leaderless'>
 export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
 
 interface DialPlan {
-  readonly validated: ValidatedCredentials
   /** Whether the attempt keeps the process alive: a caller waits for it. */
   readonly keepsProcess: boolean
   readonly timeout: number
-  readonly isTooLate: () => boolean
+  readonly signal: AbortSignal
 }
 
 /** The alerts for a certificate that is out of its validity (RFC 8446 section 6.2); OpenSSL sends 42 for one that has not begun. */
@@ -57,12 +56,15 @@ export class EndpointConnection {
   readonly endpoint: Endpoint
   /** The cluster that the member belonged to when it was connected last; null if that is not known. */
   clusterId: string | null = null
-  readonly #parts: EndpointParts
+  readonly #owner: EndpointOwner
+  /** The name that the server's certificate has to cover. */
+  readonly #name: Host
   #state: State = 'failed'
   #since = new Date()
-  #leaderlessSince: Date | null = null
-  #role: MemberRole | null = null
   #changedAt = performance.now()
+  /** Set while the member is connected and has no leader; the check ends that. */
+  #leaderless: { readonly since: Date; readonly check: LeaderCheck } | null = null
+  #role: MemberRole | null = null
   #findings: readonly Finding[] = []
   #dialled: Dialled | null = null
   #attempt: Promise<void> | null = null
@@ -76,27 +78,34 @@ export class EndpointConnection {
   /** Credentials with one trust anchor alone, with which the server was verified, and those that they are made of. */
   #narrowed: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
   #diagnosed: { key: string; validated: ValidatedCredentials; diagnosis: Diagnosis } | null = null
-  /** Counts the switches to new credentials: the result of an attempt with older ones comes too late. */
-  #epoch = 0
   /** The dials in progress: one with the credentials in use, and one with those that a rotation may switch to. */
   readonly #diallings = new Set<Dialling>()
   #retryTimer: NodeJS.Timeout | undefined
   readonly #life = new AbortController()
+  /** Aborts at the switch to new credentials: the result of an attempt with older ones comes too late. */
+  #current = new AbortController()
 
-  constructor(parts: EndpointParts) {
-    this.endpoint = parts.endpoint
-    this.#parts = parts
+  constructor(endpoint: Endpoint, owner: EndpointOwner) {
+    this.endpoint = endpoint
+    this.#owner = owner
+    this.#name = endpoint.serverName ?? owner.options.serverName ?? endpoint.host
   }
 
-  get state(): State {
-    return this.#state
+  get isReady(): boolean {
+    return this.#state === 'ready'
   }
 
-  get findings(): readonly Finding[] {
-    const { url } = this.endpoint
-    const findings = [...this.#serverFindings(), ...this.#findings]
-    if (this.#leaderlessSince !== null) findings.push(finding('endpoint/no-leader', { endpoint: url, members: [] }))
-    return findings
+  get isConnecting(): boolean {
+    return this.#state === 'connecting'
+  }
+
+  get connection(): Connection | null {
+    return this.#dialled?.connection ?? null
+  }
+
+  /** Whether it is connected, and its member has no leader; a new connection counts as one that has. */
+  get isLeaderless(): boolean {
+    return this.#leaderless !== null
   }
 
   /** The role of the member in the cluster when it was asked last; null if that is not known. */
@@ -105,34 +114,28 @@ export class EndpointConnection {
     return isLearner ? 'learner' : this.#role
   }
 
-  get connectedWithLeader(): boolean {
-    return this.#dialled !== null && this.#dialled.answer.grpcMessage !== NO_LEADER
-  }
-
   /** Whether etcd sees no certificate of this client: the server did not ask for one, or its name is that of a proxy. */
   get hidesCertificate(): boolean {
     return this.#dialled !== null && (this.#dialled.certificateSent === false || this.#dialled.answer.server !== null)
   }
 
-  /** Whether it is connected and not known to lack a leader. */
-  get hasLeader(): boolean {
-    return this.#dialled !== null && this.#leaderlessSince === null
-  }
-
-  get connection(): Connection | null {
-    return this.#dialled?.connection ?? null
+  get findings(): Finding[] {
+    const { url } = this.endpoint
+    const ofServer = this.#dialled === null ? [] : this.#revalidate(this.#dialled)
+    const ofMember = this.isLeaderless ? [finding('endpoint/no-leader', { endpoint: url, members: [] })] : []
+    return [...ofServer, ...this.#findings, ...ofMember]
   }
 
   get status(): EndpointStatus {
     const { protocol = null, validation = null } = this.#dialled ?? {}
     return {
       endpoint: this.endpoint.url,
-      state: this.#leaderlessSince === null ? this.#state : 'leaderless',
-      since: new Date(this.#leaderlessSince ?? this.#since),
+      state: this.isLeaderless ? 'leaderless' : this.#state,
+      since: new Date(this.#leaderless?.since ?? this.#since),
       protocol,
       role: this.role,
       path: validation?.report.path ?? null,
-      findings: [...this.findings],
+      findings: this.findings,
     }
   }
 
@@ -141,24 +144,8 @@ export class EndpointConnection {
     return performance.now() < Math.min(this.#retryAt, this.#callsDialAt)
   }
 
-  /** Whether the member at the other end of the connection has a leader; a new connection counts as one that has. */
-  setLeader(hasLeader: boolean): void {
-    if (hasLeader === (this.#leaderlessSince === null)) return
-    this.#leaderlessSince = hasLeader ? null : new Date()
-    if (hasLeader) this.#since = new Date()
-    this.#parts.onChange()
-  }
-
-  setRole(connection: Connection, role: MemberRole | null): void {
-    if (connection === this.connection) this.#role = role
-  }
-
-  /**
-   * Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever the result.
-   *
-   * @param keepsProcess Whether the attempt keeps the process alive: a caller waits for it.
-   */
-  attempt(keepsProcess: boolean, timeout = this.#parts.dialTimeout): Promise<void> {
+  /** Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever the result. */
+  attempt(keepsProcess: boolean, timeout = this.#owner.options.dialTimeout): Promise<void> {
     if (this.#isClosed() || this.connection !== null) return Promise.resolve()
     if (this.#attempt !== null) return this.#attempt
     const attempt = this.#dial(keepsProcess, timeout).finally(() => {
@@ -168,15 +155,26 @@ export class EndpointConnection {
     return attempt
   }
 
+  /** Pings the member, or dials it if there is no connection, and asks it for its role. */
   async check(): Promise<void> {
+    const { dialTimeout } = this.#owner.options
+    const deadline = performance.now() + dialTimeout
     const { connection } = this
     if (connection === null) {
       this.#diagnosed = null
       await this.attempt(true)
-    } else if (!(await connection.isAnswering(this.#parts.dialTimeout)) && this.connection === connection) {
+    } else if (!(await connection.isAnswering(dialTimeout)) && this.connection === connection) {
       connection.destroy()
       this.#down('silent', null)
     }
+    await this.#askRole(deadline - performance.now())
+  }
+
+  /** The member answered that it has no leader: it is chosen only if there is no other one, until a check finds a leader. */
+  loseLeader(): void {
+    if (this.connection === null || this.isLeaderless) return
+    this.#leaderless = this.#checkForLeader(this.connection)
+    this.#owner.endpointChanged(this)
   }
 
   /**
@@ -184,10 +182,9 @@ export class EndpointConnection {
    * passed to {@link switchTo}, or its connection destroyed.
    */
   async dialWith(validated: ValidatedCredentials, keepsProcess: boolean): Promise<DialAttempt> {
-    const { dialTimeout: timeout } = this.#parts
-    const isTooLate = (): boolean => this.#isClosed()
-    const reached = isTooLate() ? null : await this.#dialAndDiagnose({ validated, keepsProcess, timeout, isTooLate })
-    return reached ?? { ok: false, findings: [] }
+    if (this.#isClosed()) return { ok: false, findings: [] }
+    const { dialTimeout: timeout } = this.#owner.options
+    return this.#reach(validated, { keepsProcess, timeout, signal: this.#life.signal })
   }
 
   /**
@@ -201,61 +198,72 @@ export class EndpointConnection {
       if (attempt.ok) attempt.dialled.connection.destroy()
       return []
     }
-    if (this.connection !== null) this.#keepUntilClosed(this.connection)
+    this.#release()
     const old = [...this.#draining]
-    this.#epoch += 1
+    this.#current.abort()
+    this.#current = new AbortController()
     clearTimeout(this.#retryTimer)
     for (const each of this.#diallings) each.abort()
     this.#attempt = null
-    if (attempt.ok) this.#up(attempt.dialled)
-    else {
-      this.#dialled = null
-      this.#fail(attempt.findings)
-    }
+    this.#conclude(attempt)
     return old
   }
 
   refuse(found: Finding, limit: number): void {
-    const { connection } = this
+    const connection = this.#release()
     if (connection === null) return
-    this.#keepUntilClosed(connection)
-    this.#dialled = null
     void connection.drain(limit)
     this.#fail([found])
   }
 
   /** No caller waits for the attempt any more: it continues without keeping the process alive. */
-  release(): void {
+  letProcessEnd(): void {
     for (const each of this.#diallings) each.release()
   }
 
   /** Ends everything; calls have up to `limit` milliseconds. Resolves when every socket is gone. */
   async end(limit = Infinity): Promise<void> {
-    const connections = [...this.#draining]
-    if (this.connection !== null) connections.push(this.connection)
+    this.#release()
     clearTimeout(this.#retryTimer)
     this.#life.abort()
+    this.#current.abort()
     for (const each of this.#diallings) each.abort()
-    this.#dialled = null
     this.#change('closed', [])
-    await Promise.all(connections.map((each) => (limit === Infinity ? each.closeWhenIdle() : each.drain(limit))))
+    await Promise.all(
+      [...this.#draining].map((each) => (limit === Infinity ? each.closeWhenIdle() : each.drain(limit))),
+    )
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
+  /** Gives the connection no new calls; the caller ends it. */
+  #release(): Connection | null {
+    const { connection } = this
+    this.#dialled = null
+    if (connection !== null) this.#keepUntilClosed(connection)
+    return connection
+  }
+
+  #keepUntilClosed(connection: Connection): void {
+    this.#draining.add(connection)
+    void connection.closed.then(() => this.#draining.delete(connection))
   }
 
   async #dial(keepsProcess: boolean, timeout: number): Promise<void> {
+    const { signal } = this.#current
     clearTimeout(this.#retryTimer)
-    const validated = this.#parts.validated()
     this.#change('connecting', this.#findings)
-    const epoch = this.#epoch
-    const isTooLate = (): boolean => this.#isClosed() || this.#epoch !== epoch
-    const reached = await this.#dialAndDiagnose({ validated, keepsProcess, timeout, isTooLate })
-    if (reached === null) return
-    if (reached.ok) this.#up(reached.dialled)
-    else this.#fail(reached.findings)
+    const reached = await this.#reach(this.#owner.validated, { keepsProcess, timeout, signal })
+    if (!signal.aborted) this.#conclude(reached)
+    else if (reached.ok) reached.dialled.connection.destroy()
   }
 
-  /** If OpenSSL missed a path that is valid, it dials again with the trust anchor of that path alone. Null if the result comes too late. */
-  async #dialAndDiagnose({ validated, keepsProcess, timeout, isTooLate }: DialPlan): Promise<DialAttempt | null> {
-    const { endpoint, name } = this.#parts
+  /** If OpenSSL missed a path that is valid, it dials again with the trust anchor of that path alone. A failure once the signal aborts. */
+  async #reach(validated: ValidatedCredentials, { keepsProcess, timeout, signal }: DialPlan): Promise<DialAttempt> {
+    const { endpoint } = this
+    const name = this.#name
     const deadline = performance.now() + timeout
     const tried = new Set<string>()
     let use = this.#narrowed?.validated === validated ? this.#narrowed.use : validated
@@ -265,39 +273,23 @@ export class EndpointConnection {
       this.#diallings.add(dialling)
       const outcome = await dialling.outcome
       this.#diallings.delete(dialling)
-      if (isTooLate()) {
-        if (outcome.ok) outcome.dialled.connection.destroy()
-        return null
-      }
       if (outcome.ok) {
-        this.#narrowed = use === validated ? null : { validated, use }
         const { connection, clusterId } = outcome.dialled
-        const refusal = this.#parts.refuseCluster(this, clusterId)
-        if (refusal === null) return outcome
+        const refusal = signal.aborted ? null : this.#owner.refuseCluster(this, clusterId)
+        if (!signal.aborted && refusal === null) {
+          this.#narrowed = use === validated ? null : { validated, use }
+          return outcome
+        }
         connection.destroy()
-        return { ok: false, findings: [refusal] }
+        return { ok: false, findings: refusal === null ? [] : [refusal] }
       }
-      const { findings, anchor } = await this.#explain(outcome.failure, validated, deadline - performance.now())
-      if (isTooLate()) return null
+      const { findings, anchor } = await this.#explain(outcome.failure, validated, deadline - performance.now(), signal)
       const next = anchor === null || tried.has(anchor) ? null : narrowed(validated, anchor)
-      if (anchor === null || next === null || performance.now() >= deadline) return { ok: false, findings }
+      if (anchor === null || next === null || signal.aborted || performance.now() >= deadline)
+        return { ok: false, findings }
       tried.add(anchor)
       use = next
     }
-  }
-
-  readonly #onDown: DownListener = (connection, reason, error) => {
-    this.#keepUntilClosed(connection)
-    if (connection === this.connection) this.#down(reason, error)
-  }
-
-  #keepUntilClosed(connection: Connection): void {
-    this.#draining.add(connection)
-    void connection.closed.then(() => this.#draining.delete(connection))
-  }
-
-  #isClosed(): boolean {
-    return this.#state === 'closed'
   }
 
   /** The findings about a failure, and the trust anchor of a valid path, if it was OpenSSL that refused the chain. */
@@ -305,42 +297,43 @@ export class EndpointConnection {
     failure: DialFailure,
     validated: ValidatedCredentials,
     timeout: number,
+    signal: AbortSignal,
   ): Promise<{ findings: Finding[]; anchor: string | null }> {
-    const { endpoint, name, dialTimeout } = this.#parts
     const { stage, alert, timedOut, error, failedAddresses } = failure
+    const attempt = { endpoint: this.endpoint, name: this.#name, validated, failure }
     const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
     // The same failure again needs no second look: it would double the connections that a refusing server sees.
     let diagnosed = this.#diagnosed
     if (key !== diagnosed?.key || validated !== diagnosed.validated) {
-      const { signal } = this.#life
-      const diagnosis = await diagnose({ endpoint, name, validated, failure, timeout, signal })
+      const diagnosis = await diagnose({ ...attempt, timeout, signal })
       // The server considers our certificate out of its validity: compare the clock of another server.
-      const clock = OUT_OF_VALIDITY.has(alert) ? await this.#parts.otherClock() : diagnosis.clock
+      const clock = OUT_OF_VALIDITY.has(alert) ? await this.#owner.readClock() : diagnosis.clock
       diagnosed = { key, validated, diagnosis: { ...diagnosis, clock } }
       // The others may be connected soon, and asking them costs no connection.
       this.#diagnosed = OUT_OF_VALIDITY.has(alert) && clock === null ? null : diagnosed
     }
     const { diagnosis } = diagnosed
-    const findings = explainFailure({ endpoint, name, validated, failure, diagnosis, timeout: dialTimeout })
+    const found = explainFailure({ ...attempt, diagnosis, timeout: this.#owner.options.dialTimeout })
     const { report } = diagnosis.validation ?? {}
     return {
-      findings: [...findings, ...this.#otherAddresses(null, failedAddresses)],
+      findings: [...found, ...this.#otherAddresses(null, failedAddresses)],
       anchor: isVerificationError(error) && report?.ok === true ? (report.path.at(-1)?.fingerprint256 ?? null) : null,
     }
   }
 
   #otherAddresses(answered: string | null, failed: readonly FailedAddress[]): Finding[] {
-    const { url } = this.endpoint
-    return failed.length === 0
-      ? []
-      : [finding('endpoint/address-failed', { endpoint: url, answered, failed: [...failed] })]
+    const details = { endpoint: this.endpoint.url, answered, failed: [...failed] }
+    return failed.length === 0 ? [] : [finding('endpoint/address-failed', details)]
   }
 
-  #serverFindings(): readonly Finding[] {
-    if (this.#dialled === null) return []
-    const { validation, validated } = this.#dialled
-    return revalidateServer(validation.chain, { name: this.#parts.name, validated, endpoint: this.endpoint.url }).report
-      .findings
+  #revalidate({ validation, validated }: Dialled): readonly Finding[] {
+    const expected = { name: this.#name, validated, endpoint: this.endpoint.url }
+    return revalidateServer(validation.chain, expected).report.findings
+  }
+
+  #conclude(attempt: DialAttempt): void {
+    if (attempt.ok) this.#up(attempt.dialled)
+    else this.#fail(attempt.findings)
   }
 
   #up(dialled: Dialled): void {
@@ -358,8 +351,13 @@ export class EndpointConnection {
     this.#change('failed', findings)
   }
 
+  readonly #onDown: DownListener = (connection, reason, error) => {
+    this.#keepUntilClosed(connection)
+    if (connection === this.connection) this.#down(reason, error)
+  }
+
   #down(reason: DownReason, error: Error | null): void {
-    if (this.#state !== 'ready') return
+    if (this.connection === null) return
     // Rotations replace the connection and leave the state.
     const lived = performance.now() - this.#changedAt
     const livedLong = lived >= LONG_LIVED
@@ -391,9 +389,30 @@ export class EndpointConnection {
     return pause
   }
 
+  #checkForLeader(connection: Connection): { since: Date; check: LeaderCheck } {
+    const check = new LeaderCheck(connection, this.#owner.loginHeaders(RANGE_PATH), () => {
+      this.#leaderless = null
+      this.#since = new Date()
+      this.#owner.endpointChanged(this)
+    })
+    return { since: new Date(), check }
+  }
+
+  async #askRole(timeout: number): Promise<void> {
+    const { connection } = this
+    if (connection === null || timeout <= 0) return
+    const { token } = this.#owner.loginHeaders(STATUS_PATH)
+    const reported = await readServerStatus(connection, typeof token === 'string' ? token : null, { timeout })
+    if (reported === null || this.connection !== connection) return
+    this.#role = reported.role
+    if (!reported.hasLeader) this.loseLeader()
+  }
+
   #change(state: State, findings: readonly Finding[]): void {
     if (this.#isClosed()) return
-    this.#leaderlessSince = null
+    this.#leaderless?.check.stop()
+    const isLeaderless = state === 'ready' && this.#dialled?.answer.grpcMessage === NO_LEADER
+    this.#leaderless = isLeaderless && this.connection !== null ? this.#checkForLeader(this.connection) : null
     this.#role = null
     if (this.#state !== state) {
       this.#since = new Date()
@@ -401,7 +420,7 @@ export class EndpointConnection {
     }
     this.#state = state
     this.#findings = findings
-    this.#parts.onChange()
+    this.#owner.endpointChanged(this)
   }
 }
 

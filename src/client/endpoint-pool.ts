@@ -1,10 +1,17 @@
-/** All endpoints of one client: carries each call over one that is ready, and lets a call wait if one may become ready soon. */
+/**
+ * All endpoints of one client and the credentials in use: carries each call over an endpoint that is ready, and lets a call wait if one
+ * may become ready soon.
+ */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'
-import { noConnection, noQuorum } from './diagnosis/failure.js'
-import type { EndpointConnection } from './endpoint-connection.js'
+import { explainAccess } from './diagnosis/access.js'
+import { type ClockReading, readClockOver } from './diagnosis/clock.js'
+import { noConnection, noLogin, noQuorum, notEtcd } from './diagnosis/failure.js'
+import { EndpointConnection, type EndpointOwner } from './endpoint-connection.js'
+import type { Endpoint } from './endpoints.js'
+import type { EventBody } from './events.js'
 import { finding } from './finding.js'
 import type { ResolvedOptions } from './options.js'
 import { KeepAliveResumer } from './streams/lease-keeper.js'
@@ -23,9 +30,10 @@ import {
 } from './transport/channel.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
 import { ReceiveBudget } from './transport/framing.js'
-import { LeaderCheck, RANGE_PATH, readServerStatus, REQUIRE_LEADER, STATUS_PATH } from './transport/health-check.js'
+import { REQUIRE_LEADER } from './transport/health-check.js'
 import { isTokenRefused, type Login, LoginError } from './transport/login.js'
 import { UnaryCall } from './transport/unary-call.js'
+import type { ValidatedCredentials } from './validated-credentials.js'
 
 const CLOSE_GRACE = 1000
 /** What a call may wait longer than one attempt to dial takes, in milliseconds. */
@@ -40,56 +48,77 @@ const LEASE_KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
 
 const NO_HEADERS: OutgoingHttpHeaders = {}
 
-/** Explains why logging in failed, and why a call was refused; null if that is not known. */
-interface Explanations {
-  readonly login: (error: unknown) => EtcdMtlsError | null
-  readonly refusal: (outcome: Outcome, call: EndedCall) => EtcdMtlsError | null
-}
-
-export class EndpointPool implements CallRoute, ChannelBacking {
-  target: string
+export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
+  readonly options: ResolvedOptions
+  validated: ValidatedCredentials
   readonly maxReceiveLength: number
   readonly leaderHeaders: OutgoingHttpHeaders | null
   readonly carried = new Set<EtcdCall>()
   readonly watchEnds = new WatchEnds()
   readonly receiveBudget = new ReceiveBudget()
   login: Login | null = null
-  readonly #explain: Explanations
+  readonly #emit: (event: EventBody) => void
   #endpoints: readonly EndpointConnection[]
-  readonly #dialTimeout: number
+  readonly #life = new AbortController()
   readonly #waiting = new Set<EtcdCall>()
   readonly #listeners = new Set<() => void>()
   readonly #positions = new ResumePositions()
   readonly #none: ReadonlySet<string> = new Set()
-  #ready: Connection[] = []
-  /** Endpoints that answered "no leader", with the check that ends that. They are chosen only if there is no other one. */
-  readonly #leaderless = new Map<Connection, LeaderCheck>()
+  /** The endpoints that are connected. */
+  #ready: readonly EndpointConnection[] = []
+  /** What the last event about each endpoint reported. */
+  readonly #emitted = new WeakMap<EndpointConnection, string>()
   readonly #rebalancing = new Set<NodeJS.Timeout>()
   /** The cluster that the client uses; null as long as no member has reported one. */
   #clusterId: string | null = null
   /** Starts at random: the calls and streams of many clients spread over the members. */
   #next = Math.floor(Math.random() * 1024)
   #waitTimer: NodeJS.Timeout | undefined
-  #closed = false
 
-  constructor(endpoints: readonly EndpointConnection[], options: ResolvedOptions, explain: Explanations) {
+  constructor(options: ResolvedOptions, validated: ValidatedCredentials, emit: (event: EventBody) => void) {
     const limit: unknown = options.etcd3.grpcOptions?.['grpc.max_receive_message_length']
-    this.#endpoints = endpoints
-    this.#explain = explain
-    this.#dialTimeout = options.dialTimeout
+    this.options = options
+    this.validated = validated
+    this.#emit = emit
     this.maxReceiveLength = typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH
     this.leaderHeaders = options.requireLeader ? REQUIRE_LEADER : null
-    this.target = targetOf(endpoints)
+    this.#endpoints = options.endpoints.map((each) => this.makeEndpoint(each))
+  }
+
+  get endpoints(): readonly EndpointConnection[] {
+    return this.#endpoints
+  }
+
+  get findings(): Finding[] {
+    return this.#endpoints.flatMap((each) => each.findings)
+  }
+
+  /** Aborts when the client is closed. */
+  get life(): AbortSignal {
+    return this.#life.signal
+  }
+
+  get target(): string {
+    return this.#endpoints.map((each) => each.endpoint.url).join(',')
   }
 
   get state(): connectivityState {
-    if (this.#closed) return connectivityState.SHUTDOWN
+    if (this.life.aborted) return connectivityState.SHUTDOWN
     if (this.#ready.length > 0) return connectivityState.READY
     return this.#someConnecting() ? connectivityState.CONNECTING : connectivityState.TRANSIENT_FAILURE
   }
 
   get hasOpenStreams(): boolean {
     return [...this.carried].some((call) => call.openEnded)
+  }
+
+  makeEndpoint(endpoint: Endpoint): EndpointConnection {
+    return new EndpointConnection(endpoint, this)
+  }
+
+  replace(endpoints: readonly EndpointConnection[]): void {
+    this.#endpoints = endpoints
+    this.#update()
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
@@ -111,7 +140,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   }
 
   assign(call: EtcdCall): void {
-    if (this.#closed) {
+    if (this.life.aborted) {
       call.refuse(makeStatus(status.CANCELLED, 'The client was closed'))
       return
     }
@@ -121,7 +150,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     this.#waitTimer ??= setTimeout(() => {
       this.#waitTimer = undefined
       this.#refuseWaiting(makeStatus(status.UNAVAILABLE, 'No endpoint became ready within the dial time-out'))
-    }, this.#dialTimeout + WAIT_MARGIN)
+    }, this.options.dialTimeout + WAIT_MARGIN)
     if (this.#ready.length > 0) return
     this.dial()
     this.#refuseIfHopeless()
@@ -133,27 +162,31 @@ export class EndpointPool implements CallRoute, ChannelBacking {
   }
 
   hasOther(avoid: ReadonlySet<string>): boolean {
-    return this.#ready.some((each) => each.open && !avoid.has(each.authority))
+    return this.#ready.some((each) => each.connection?.open === true && !avoid.has(each.endpoint.authority))
   }
 
   whyNotReady(): EtcdMtlsError | null {
-    if (this.#ready.length > 0)
-      return this.#ready.every((each) => this.#leaderless.has(each)) ? noQuorum(this.#endpoints) : null
-    const report = makeReport({ checkedAt: new Date(), path: null, findings: this.#findings })
+    if (this.#ready.length > 0) return this.#ready.every((each) => each.isLeaderless) ? noQuorum(this.#endpoints) : null
+    const report = makeReport({ checkedAt: new Date(), path: null, findings: this.findings })
     return report.ok ? null : noConnection(report)
   }
 
   conclude(outcome: Outcome, call: EndedCall): Outcome {
-    if (isNoLeader(outcome)) this.#markLeaderless(call.carriedBy)
+    if (isNoLeader(outcome)) this.#carrierOf(call)?.loseLeader()
     const reviewed = this.login === null ? withoutLogin(outcome) : this.login.review(outcome, call.headers)
     if (reviewed.code === status.OK) return reviewed
-    return because(reviewed, this.#explain.refusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
+    return because(reviewed, this.#explainRefusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
   }
 
-  replace(endpoints: readonly EndpointConnection[]): void {
-    this.#endpoints = endpoints
-    this.target = targetOf(endpoints)
-    this.endpointChanged()
+  loginHeaders(path: string): OutgoingHttpHeaders {
+    return this.login?.headersFor(path) ?? NO_HEADERS
+  }
+
+  async readClock(): Promise<ClockReading | null> {
+    for (const { connection, endpoint } of this.#endpoints) {
+      if (connection !== null) return readClockOver(connection, endpoint.url)
+    }
+    return null
   }
 
   /** Whether the endpoints belong to two clusters, and none of them has more endpoints than the others. */
@@ -162,10 +195,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     return first !== undefined && first.members.length === second?.members.length
   }
 
-  /**
-   * The finding for a member that was just connected and belongs to another cluster than most endpoints; of two clusters with as many,
-   * the one that the client used before counts. Null if it belongs to the client's cluster, or does not report any.
-   */
+  /** The client's cluster is that of most endpoints; of two clusters with as many, the one that the client used before. */
   refuseCluster(connected: EndpointConnection, clusterId: string | null): Finding | null {
     if (clusterId === null) return null
     connected.clusterId = clusterId
@@ -179,7 +209,7 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     }
     if (chosen.id !== this.#clusterId) {
       this.#clusterId = chosen.id
-      for (const each of this.#endpoints) {
+      for (const each of this.#ready) {
         if (each === connected || each.clusterId === null || each.clusterId === chosen.id) continue
         each.refuse(refusalOf(each, each.clusterId), DRAIN_LIMIT)
       }
@@ -187,40 +217,15 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     return clusterId === chosen.id ? null : refusalOf(connected, clusterId)
   }
 
-  endpointChanged(): void {
-    const before = this.#ready
-    this.#ready = this.#endpoints.flatMap(({ connection }) => connection ?? [])
-    for (const [connection, check] of this.#leaderless) {
-      if (this.#ready.includes(connection)) continue
-      check.stop()
-      this.#leaderless.delete(connection)
-    }
-    for (const { connection, connectedWithLeader } of this.#endpoints) {
-      if (connection === null || before.includes(connection)) continue
-      if (!connectedWithLeader) this.#markLeaderless(connection.authority)
-    }
-    this.#serveWaiting()
-    if (this.#ready.length === 0) this.#refuseIfHopeless()
-    if (this.#ready.length > 1 && this.#ready.some((each) => !before.includes(each))) this.#rebalance()
-    for (const listener of [...this.#listeners]) listener()
-  }
-
-  /** Asks a member that is connected for its role. `limit`: for the answer, in milliseconds. */
-  async askRole(endpoint: EndpointConnection, limit: number): Promise<void> {
-    const { connection } = endpoint
-    if (connection === null || limit <= 0) return
-    const token = this.login?.headersFor(STATUS_PATH)?.['token']
-    const reported = await readServerStatus(connection, typeof token === 'string' ? token : null, { timeout: limit })
-    if (reported === null || this.#closed) return
-    endpoint.setRole(connection, reported.role)
-    if (!reported.hasLeader && endpoint.connection === connection) this.#markLeaderless(connection.authority)
+  endpointChanged(endpoint: EndpointConnection): void {
+    this.#update()
+    this.#report(endpoint)
   }
 
   /** Gives what was sent a second to end, and ends the rest at once. Resolves when every socket is gone. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#life.abort()
     for (const timer of this.#rebalancing) clearTimeout(timer)
-    for (const check of this.#leaderless.values()) check.stop()
     this.#refuseWaiting(makeStatus(status.CANCELLED, 'The client was closed'))
     for (const call of [...this.carried]) if (call.openEnded) cancelForClose(call)
     const timer = setTimeout(() => {
@@ -228,6 +233,26 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     }, CLOSE_GRACE).unref()
     await Promise.all(this.#endpoints.map((each) => each.end()))
     clearTimeout(timer)
+  }
+
+  #update(): void {
+    const before = this.#ready
+    this.#ready = this.#endpoints.filter(({ connection }) => connection !== null)
+    this.#serveWaiting()
+    if (this.#ready.length === 0) this.#refuseIfHopeless()
+    if (this.#ready.length > 1 && this.#ready.some((each) => !before.includes(each))) this.#rebalance()
+    for (const listener of [...this.#listeners]) listener()
+  }
+
+  /** One event for each change: a dead endpoint that is dialled again and again, and fails in the same way, is reported once. */
+  #report(endpoint: EndpointConnection): void {
+    const { status: reported } = endpoint
+    const { state, findings } = reported
+    if (state === 'connecting' || state === 'closed') return
+    const key = [state, ...findings.map((each) => each.code)].join()
+    if (this.#emitted.get(endpoint) === key) return
+    this.#emitted.set(endpoint, key)
+    this.#emit({ type: 'endpoint-changed', status: reported })
   }
 
   #serve(call: EtcdCall): boolean {
@@ -245,16 +270,16 @@ export class EndpointPool implements CallRoute, ChannelBacking {
 
   /** Round robin over the endpoints that have a leader and are not to be avoided; then over whatever is ready. */
   #pick(avoid: ReadonlySet<string>): Connection | null {
-    let second: Connection | null = null
+    let second: EndpointConnection | null = null
     for (let tries = this.#ready.length; tries > 0; tries -= 1) {
       this.#next = (this.#next + 1) % this.#ready.length
-      const connection = this.#ready[this.#next]
+      const endpoint = this.#ready[this.#next]
       // A connection that is about to end is seen as closed before its endpoint is notified.
-      if (connection?.open !== true) continue
-      if (!this.#leaderless.has(connection) && !avoid.has(connection.authority)) return connection
-      if (second === null || this.#leaderless.has(second)) second = connection
+      if (endpoint?.connection?.open !== true) continue
+      if (!endpoint.isLeaderless && !avoid.has(endpoint.endpoint.authority)) return endpoint.connection
+      if (second === null || second.isLeaderless) second = endpoint
     }
-    return second
+    return second?.connection ?? null
   }
 
   /** The endpoint with the fewest streams of this client; among several of them, round robin. */
@@ -263,11 +288,11 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     for (const { openEnded, carriedBy } of this.carried) {
       if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + 1)
     }
-    const usable = this.#ready.filter((each) => each.open && !avoid.has(each.authority) && !this.#leaderless.has(each))
-    const counts = usable.map(({ authority }) => streams.get(authority) ?? 0)
-    const least = Math.min(...counts)
-    const crowded = usable.filter((_, index) => (counts[index] ?? 0) > least)
-    return this.#pick(new Set([...avoid, ...crowded.map(({ authority }) => authority)]))
+    const usable = this.#ready.filter((each) => each.connection?.open === true && !each.isLeaderless)
+    const authorities = usable.map(({ endpoint }) => endpoint.authority).filter((each) => !avoid.has(each))
+    const least = Math.min(...authorities.map((each) => streams.get(each) ?? 0))
+    const crowded = authorities.filter((each) => (streams.get(each) ?? 0) > least)
+    return this.#pick(new Set([...avoid, ...crowded]))
   }
 
   // A member has come back: each stream migrates with the probability that gives every member its share, at a random time, so
@@ -283,18 +308,19 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     }
   }
 
-  /** Chooses an endpoint only if there is no other one, until it has a leader again. */
-  #markLeaderless(authority: string | null): void {
-    const endpoint = this.#endpoints.find(({ connection }) => connection?.authority === authority)
-    const connection = endpoint?.connection ?? null
-    if (endpoint === undefined || connection === null || this.#leaderless.has(connection)) return
-    const check = new LeaderCheck(connection, this.login?.headersFor(RANGE_PATH) ?? NO_HEADERS, () => {
-      this.#leaderless.delete(connection)
-      if (endpoint.connection === connection) endpoint.setLeader(true)
-      this.#serveWaiting()
-    })
-    this.#leaderless.set(connection, check)
-    endpoint.setLeader(false)
+  #carrierOf({ carriedBy }: EndedCall): EndpointConnection | undefined {
+    return this.#endpoints.find(({ endpoint }) => endpoint.authority === carriedBy)
+  }
+
+  #explainRefusal(outcome: Outcome, call: EndedCall): EtcdMtlsError | null {
+    const { report, credentials } = this.validated
+    const caller = {
+      path: report.path,
+      commonName: credentials.chain[0].subject.commonName,
+      isHidden: this.#carrierOf(call)?.hidesCertificate ?? false,
+      username: this.options.auth?.username ?? null,
+    }
+    return explainAccess(outcome, call, caller) ?? notEtcd(call)
   }
 
   #logIn(login: Login | null): void {
@@ -306,9 +332,17 @@ export class EndpointPool implements CallRoute, ChannelBacking {
         const refused = error instanceof LoginError && error.refused
         const details = `Logging in failed: ${asError(error).message}`
         const outcome = makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details)
-        this.#refuseWaiting(because(outcome, this.#explain.login(error)))
+        this.#refuseWaiting(because(outcome, this.#explainLogin(error)))
       },
     )
+  }
+
+  #explainLogin(error: unknown): EtcdMtlsError | null {
+    const { auth } = this.options
+    if (auth === null || !(error instanceof LoginError)) return null
+    const { username } = auth
+    this.#emit({ type: 'login-failed', username, refused: error.refused, error })
+    return noLogin(error, username, this.validated.report.path)
   }
 
   #serveWaiting(): void {
@@ -320,18 +354,14 @@ export class EndpointPool implements CallRoute, ChannelBacking {
     this.#disarmWaitTimer()
   }
 
-  get #findings(): Finding[] {
-    return this.#endpoints.flatMap((each) => each.findings)
-  }
-
   #someConnecting(): boolean {
-    return this.#endpoints.some((each) => each.state === 'connecting')
+    return this.#endpoints.some((each) => each.isConnecting)
   }
 
   /** No endpoint is ready or being dialled: waiting is useless. */
   #refuseIfHopeless(): void {
     if (this.#waiting.size === 0 || this.#someConnecting()) return
-    const outcome = makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(this.#findings)}`)
+    const outcome = makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(this.findings)}`)
     this.#refuseWaiting(because(outcome, this.whyNotReady()))
   }
 
@@ -356,10 +386,6 @@ function clustersOf(endpoints: Iterable<EndpointConnection>): { id: string; memb
     if (clusterId !== null) byId.set(clusterId, [...(byId.get(clusterId) ?? []), endpoint.url])
   }
   return [...byId].map(([id, members]) => ({ id, members })).sort((a, b) => b.members.length - a.members.length)
-}
-
-function targetOf(endpoints: readonly EndpointConnection[]): string {
-  return endpoints.map((each) => each.endpoint.url).join(',')
 }
 
 // etcd3 repeats a call without a pause as long as etcd does not accept its token (etcd3/lib/connection-pool.js, exec), and

@@ -1,22 +1,26 @@
 /** The events of a client: delivered to every consumer; and those about the expiry of its credentials. */
 import type { CertificateRef } from '../report/finding.js'
+import type { Certificate } from '../x509/certificate.js'
 import type { TlsEvent } from './tls-session.js'
 import type { ValidatedCredentials } from './validated-credentials.js'
 
 /** How many events are kept for a consumer that does not take them. */
 export const EVENTS_KEPT = 256
 
+/** An event without its time, which it gets when it is emitted. */
+export type EventBody = TlsEvent extends infer E ? (E extends TlsEvent ? Omit<E, 'at'> : never) : never
+
 export class EventHub {
   readonly #consumers = new Set<Consumer>()
   #ended = false
 
-  emit(event: TlsEvent): void {
-    for (const consumer of this.#consumers) consumer.give(event)
+  readonly emit = (event: EventBody): void => {
+    for (const consumer of this.#consumers) consumer.give(timed(event))
   }
 
-  consume(first: readonly TlsEvent[]): AsyncIterableIterator<TlsEvent, undefined> {
+  consume(first: EventBody | null): AsyncIterableIterator<TlsEvent, undefined> {
     const consumer = new Consumer(() => this.#consumers.delete(consumer))
-    for (const event of first) consumer.give(event)
+    if (first !== null) consumer.give(timed(first))
     if (this.#ended) consumer.end()
     else this.#consumers.add(consumer)
     return consumer
@@ -27,6 +31,10 @@ export class EventHub {
     for (const consumer of this.#consumers) consumer.end()
     this.#consumers.clear()
   }
+}
+
+function timed(event: EventBody): TlsEvent {
+  return { at: new Date(), ...event }
 }
 
 type Result = IteratorResult<TlsEvent, undefined>
@@ -62,7 +70,9 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
   }
 
   next(): Promise<Result> {
-    const value = this.#missed > 0 ? this.#takeMissed() : this.#kept.shift()
+    if (this.#missed > 0) this.#kept.unshift(timed({ type: 'events-missed', count: this.#missed }))
+    this.#missed = 0
+    const value = this.#kept.shift()
     if (value !== undefined) return Promise.resolve({ done: false, value })
     if (this.#ended) return Promise.resolve(DONE)
     return new Promise((resolve) => {
@@ -77,25 +87,11 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
     this.end()
     return Promise.resolve(DONE)
   }
-
-  #takeMissed(): TlsEvent {
-    const count = this.#missed
-    this.#missed = 0
-    return { type: 'events-missed', at: new Date(), count }
-  }
 }
 
-/** The lifetime of the certificate that expires first, in milliseconds since 1970. */
-interface Lifetime {
-  readonly certificate: CertificateRef
-  readonly begin: number
-  readonly notAfter: number
-}
-
-/** The part of a lifetime that a time belongs to: when it was reached (null: before the first), and when the next one is. */
-interface Stage {
-  readonly reached: number | null
-  readonly next: number
+/** When an event about a lifetime is due, in milliseconds since 1970. */
+interface Mark {
+  readonly at: number
   readonly fraction: '2/3' | '9/10' | 'over'
 }
 
@@ -105,26 +101,47 @@ const LONGEST_WAIT = 3_600_000
 const SHORTEST_INTERVAL = 60_000
 const INTERVAL_AFTER_END = 600_000
 
+/** Two thirds, nine tenths, then each time that half of the rest is over; after the end at equal intervals. */
+function* marksOf({ notBefore, notAfter }: Certificate): Generator<Mark, never> {
+  // RFC 5280 section 4.1.2.5: the second of notAfter belongs to the lifetime.
+  const end = notAfter.getTime() + 1000
+  const length = end - notBefore.getTime()
+  yield { at: end - length / 3, fraction: '2/3' }
+  let rest = length / 10
+  do {
+    yield { at: end - rest, fraction: '9/10' }
+    rest /= 2
+  } while (rest >= SHORTEST_INTERVAL)
+  for (let at = end; ; at += INTERVAL_AFTER_END) yield { at, fraction: 'over' }
+}
+
+/** The certificate that expires first. */
+interface Lifetime {
+  readonly certificate: CertificateRef
+  readonly dates: Certificate
+}
+
 /** Emits events when the credentials in use are about to expire, the more often the nearer the end is, and after it. */
 export class Expiry {
-  readonly #emit: (event: TlsEvent) => void
+  readonly #emit: (event: EventBody) => void
   #lifetime: Lifetime | null = null
   #reported = -Infinity
   #timer: NodeJS.Timeout | undefined
 
-  constructor(emit: (event: TlsEvent) => void) {
+  constructor(emit: (event: EventBody) => void) {
     this.#emit = emit
   }
 
-  get reached(): TlsEvent | null {
+  /** The event about the last mark that was passed; null if none was. */
+  get reached(): EventBody | null {
     if (this.#lifetime === null) return null
-    const stage = stageAt(this.#lifetime, Date.now())
-    return stage.reached === null ? null : eventOf(this.#lifetime, stage)
+    const { passed } = marksAt(this.#lifetime, Date.now())
+    return passed === null ? null : eventOf(this.#lifetime, passed)
   }
 
   follow(validated: ValidatedCredentials): void {
     this.stop()
-    this.#lifetime = lifetimeOf(validated)
+    this.#lifetime = firstToExpire(validated)
     this.#reported = -Infinity
     this.#check()
   }
@@ -136,50 +153,41 @@ export class Expiry {
   readonly #check = (): void => {
     if (this.#lifetime === null) return
     const now = Date.now()
-    const stage = stageAt(this.#lifetime, now)
+    const { passed, next } = marksAt(this.#lifetime, now)
     // If several were passed at once, as in a machine that slept, only the last one counts.
-    if (stage.reached !== null && stage.reached > this.#reported) {
-      this.#reported = stage.reached
-      this.#emit(eventOf(this.#lifetime, stage))
+    if (passed !== null && passed.at > this.#reported) {
+      this.#reported = passed.at
+      this.#emit(eventOf(this.#lifetime, passed))
     }
-    this.#timer = setTimeout(this.#check, Math.min(stage.next - now, LONGEST_WAIT)).unref()
+    this.#timer = setTimeout(this.#check, Math.min(next.at - now, LONGEST_WAIT)).unref()
   }
 }
 
-/** Two thirds, nine tenths, then each time that half of the rest is over; after the end at equal intervals. */
-function stageAt({ begin, notAfter }: Lifetime, now: number): Stage {
-  // RFC 5280 section 4.1.2.5: the second of notAfter belongs to the lifetime.
-  const end = notAfter + 1000
-  const length = end - begin
-  const left = end - now
-  const twoThirds = begin + (length * 2) / 3
-  const tenth = length / 10
-  if (now < twoThirds) return { reached: null, next: twoThirds, fraction: '2/3' }
-  if (left > tenth) return { reached: twoThirds, next: end - tenth, fraction: '2/3' }
-  if (left > 0) {
-    let rest = tenth
-    while (left <= rest / 2 && rest / 2 >= SHORTEST_INTERVAL) rest /= 2
-    return { reached: end - rest, next: rest / 2 < SHORTEST_INTERVAL ? end : end - rest / 2, fraction: '9/10' }
+/** The last mark that was passed, if any, and the next one. */
+function marksAt({ dates }: Lifetime, now: number): { passed: Mark | null; next: Mark } {
+  const marks = marksOf(dates)
+  let passed: Mark | null = null
+  let next = marks.next().value
+  while (next.at <= now) {
+    passed = next
+    next = marks.next().value
   }
-  const reached = end + Math.floor(-left / INTERVAL_AFTER_END) * INTERVAL_AFTER_END
-  return { reached, next: reached + INTERVAL_AFTER_END, fraction: 'over' }
+  return { passed, next }
 }
 
-function eventOf({ certificate, notAfter }: Lifetime, { fraction }: Stage): TlsEvent {
-  const parts = { at: new Date(), certificate, notAfter: new Date(notAfter) }
+function eventOf({ certificate, dates }: Lifetime, { fraction }: Mark): EventBody {
+  const parts = { certificate, notAfter: new Date(dates.notAfter) }
   return fraction === 'over'
     ? { type: 'credentials-expired', ...parts }
     : { type: 'credentials-expiring', fraction, ...parts }
 }
 
-function lifetimeOf({ credentials, report }: ValidatedCredentials): Lifetime | null {
+function firstToExpire({ credentials, report }: ValidatedCredentials): Lifetime | null {
   const known = [...credentials.trustAnchors, ...(credentials.clientAnchors ?? []), ...credentials.chain]
   // Only the path counts: an anchor that is not on it may expire without harm.
   const lifetimes = report.path.flatMap((certificate) => {
     const dates = known.find((each) => each.fingerprint256 === certificate.fingerprint256)
-    return dates === undefined
-      ? []
-      : [{ certificate, begin: Number(dates.notBefore), notAfter: Number(dates.notAfter) }]
+    return dates === undefined ? [] : [{ certificate, dates }]
   })
-  return lifetimes.sort((a, b) => a.notAfter - b.notAfter)[0] ?? null
+  return lifetimes.sort((a, b) => Number(a.dates.notAfter) - Number(b.dates.notAfter))[0] ?? null
 }

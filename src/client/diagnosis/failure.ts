@@ -1,4 +1,4 @@
-/** The errors for what a client cannot do, made of what is known of its endpoints and its user. */
+/** The errors for what a client cannot do, made of what is known of its endpoints and its user; and what the environment may explain. */
 import { EtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { type FailedReport, summarize } from '../../report/report.js'
@@ -55,4 +55,37 @@ export function notEtcd({ path, carriedBy, answer }: EndedCall): EtcdMtlsError |
 /** The error for a user that could not be logged in. */
 export function noLogin({ refused, message }: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {
   return noConnection(failedReport([finding('login/failed', { username, refused, detail: message })], path))
+}
+
+/** What the environment sets about TLS and proxies (grpc-js' http_proxy.ts). It is reported, and has no effect on this client. */
+export function environmentFindings(env: NodeJS.ProcessEnv): Finding[] {
+  const set = (...names: string[]): string[] => names.filter((name) => (env[name] ?? '') !== '')
+  const off = env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? ['NODE_TLS_REJECT_UNAUTHORIZED'] : []
+  const found = [
+    { variables: off, kind: 'verification-off', file: null },
+    { variables: set('NODE_EXTRA_CA_CERTS'), kind: 'extra-cas', file: env['NODE_EXTRA_CA_CERTS'] ?? null },
+    // The values may hold a password.
+    { variables: set('grpc_proxy', 'https_proxy', 'http_proxy'), kind: 'proxy', file: null },
+  ] as const
+  return found.flatMap((each) => (each.variables.length > 0 ? [finding('environment/ignored', each)] : []))
+}
+
+/** Errors of connect(2) for limits of this machine. */
+const LOCAL_LIMITS: ReadonlySet<string | null> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'])
+
+/** Whether the endpoint sent nothing, as if it could be reached through a proxy alone. */
+function isWithoutAnswer({ code, details }: Finding): boolean {
+  if (code === 'endpoint/unreachable') return !LOCAL_LIMITS.has(details.errorCode)
+  return (
+    (code === 'endpoint/silent' && details.after === 'connect') ||
+    (code === 'endpoint/closed' && details.handshake === null)
+  )
+}
+
+/** Whether a note about the environment may explain one of the findings. */
+export function mayExplain({ code, details }: Finding, findings: readonly Finding[]): boolean {
+  if (code !== 'environment/ignored') return false
+  if (details.kind === 'proxy') return findings.some(isWithoutAnswer)
+  const isServerRefused = findings.some((each) => each.code === 'handshake/server-certificate-refused')
+  return isServerRefused && (details.kind !== 'extra-cas' || findings.some((each) => each.code.startsWith('chain/')))
 }

@@ -21,7 +21,7 @@ function numberOf(result: IteratorResult<TlsEvent, undefined>): string {
 describe('consumers', () => {
   it('nothing is lost between two next(), and every next() is answered in turn', async () => {
     const hub = new EventHub()
-    const events = hub.consume([])
+    const events = hub.consume(null)
     hub.emit(numbered(1))
     hub.emit(numbered(2))
     expect([numberOf(await events.next()), numberOf(await events.next())]).toEqual(['1', '2'])
@@ -34,19 +34,19 @@ describe('consumers', () => {
 
   it('what is kept at the end is taken before it', async () => {
     const hub = new EventHub()
-    const events = hub.consume([numbered(0)])
+    const events = hub.consume(numbered(0))
     hub.emit(numbered(1))
     hub.end()
     hub.emit(numbered(2))
     const told: string[] = []
     for await (const event of events) told.push(numberOf({ done: false, value: event }))
     expect(told).toEqual(['0', '1'])
-    expect(numberOf(await hub.consume([]).next())).toBe('done')
+    expect(numberOf(await hub.consume(null).next())).toBe('done')
   })
 
   it('a slow one loses the oldest, gets their number, and delays no other consumer', async () => {
     const hub = new EventHub()
-    const [slow, quick] = [hub.consume([]), hub.consume([])]
+    const [slow, quick] = [hub.consume(null), hub.consume(null)]
     for (let i = 0; i < EVENTS_KEPT + 3; i += 1) {
       hub.emit(numbered(i))
       expect(numberOf(await quick.next())).toBe(String(i))
@@ -59,7 +59,7 @@ describe('consumers', () => {
 
   it('one that leaves receives no more', async () => {
     const hub = new EventHub()
-    const events = hub.consume([])
+    const events = hub.consume(null)
     hub.emit(numbered(1))
     hub.emit(numbered(2))
     const told: string[] = []
@@ -70,7 +70,7 @@ describe('consumers', () => {
     expect(told).toEqual(['1'])
     hub.emit(numbered(3))
     expect(numberOf(await events.next())).toBe('done')
-    const other = hub.consume([])
+    const other = hub.consume(null)
     const waiting = other.next()
     await other.return?.()
     expect(numberOf(await waiting)).toBe('done')
