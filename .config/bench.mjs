@@ -8,6 +8,7 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
+import { removeLabelled } from './lib/engine-api.mjs'
 import { chooseEtcd } from './lib/etcd-choice.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
@@ -26,7 +27,7 @@ await lifecycle(async ({ signal, defer }) => {
   await ensureDependencies(root, { signal })
   const write = process.argv.includes('--write')
   const names = chosen(process.argv.slice(2).filter((argument) => !argument.startsWith('--')))
-  if (names.some((name) => NEED_TOOLS.has(name))) await ensureTools({ signal })
+  if (names.some((name) => NEED_TOOLS.has(name))) await ensureTools(['openssl', 'cfssl'], { signal })
   const compiled = await compile(defer)
   const env = names.some((name) => NEED_ETCD.has(name)) ? await etcdFor({ signal, defer }) : process.env
   const results = new Map()
@@ -44,7 +45,7 @@ await lifecycle(async ({ signal, defer }) => {
 async function etcdFor({ signal, defer }) {
   const run = `bench-${process.pid}`
   const { engine, env } = await chooseEtcd({ root, signal })
-  defer(() => engine?.removeLabelled(`etcd-mtls.run=${run}`, { settle: signal.aborted }))
+  defer(() => engine && removeLabelled(engine, `etcd-mtls.run=${run}`, { settle: signal.aborted }))
   return { ...process.env, ...env, TESTCONTAINERS_RYUK_DISABLED: 'true', ETCD_MTLS_TEST_RUN: run }
 }
 

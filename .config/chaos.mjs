@@ -18,7 +18,7 @@ import { ensureDependencies } from './lib/dependencies.mjs'
 import { etcdBinaries } from './lib/etcd-binaries.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { randomSeed, readOptions } from './lib/options.mjs'
-import { ensureNetworkTools } from './lib/tools.mjs'
+import { ensureTools } from './lib/tools.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const OPTIONS = {
@@ -37,7 +37,7 @@ await lifecycle(async ({ signal, defer }) => {
   const { seed, runs, alone, json, ...given } = readOptions(OPTIONS)
   await ensureDependencies(root, { signal })
   if (process.getuid?.() !== 0) throw new Stop('Run it as root: it makes network namespaces.')
-  await ensureNetworkTools({ signal })
+  await ensureTools(['ip', 'nft'], { signal })
   const { folder } = await etcdBinaries({ root, signal })
   process.env.PATH = [folder, process.env.PATH ?? ''].join(delimiter)
   // The bundler is among the packages that may just have been fetched.

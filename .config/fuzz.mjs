@@ -13,7 +13,6 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Worker } from 'node:worker_threads'
 import { ensureDependencies } from './lib/dependencies.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { randomSeed, readOptions } from './lib/options.mjs'
@@ -21,7 +20,7 @@ import { randomSeed, readOptions } from './lib/options.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Milliseconds after which an input counts as one that never ends. */
 const HANG = 10_000
-/** What the thread's heap may hold, in MiB: an input has a few kilobytes. */
+/** What the heap of the process may hold, in MiB: an input has a few kilobytes. */
 const HEAP = 256
 /** The target that runs a client against a server, and the most sessions of one run. */
 const SESSIONS = 'sessions'
@@ -32,7 +31,7 @@ await lifecycle(async ({ signal, defer }) => {
   await ensureDependencies(root, { signal })
   // The bundler is among the packages that may just have been fetched.
   const { bundleForRun } = await import('./lib/bundle-run.mjs')
-  const files = ['test/fuzz/targets.ts', 'test/fuzz/worker.ts', 'test/fuzz/session-worker.ts']
+  const files = ['test/fuzz/targets.ts', 'test/fuzz/worker.ts']
   const folder = await bundleForRun(root, { name: 'fuzz', files, defer })
   const { TARGETS } = await import(pathToFileURL(join(folder, 'targets.js')).href)
   const known = [...Object.keys(TARGETS), SESSIONS]
@@ -42,19 +41,17 @@ await lifecycle(async ({ signal, defer }) => {
   const targets = target === null ? known : [target]
   say(`Fuzzing ${targets.join(', ')} for ${seconds} s each way at most with --seed ${seed}`)
   const parsers = targets.filter((each) => each !== SESSIONS)
-  const until = () => Date.now() + seconds * 1000
+  const orders = [
+    ...(parsers.length > 0 ? [{ targets: parsers, runs }] : []),
+    ...(targets.includes(SESSIONS) ? [{ targets: [SESSIONS], runs: Math.min(runs, MAX_SESSIONS) }] : []),
+  ]
   let failure = null
-  if (parsers.length > 0) {
-    const order = { targets: parsers, seed, runs, until: until() }
-    const result = await work(join(folder, 'worker.js'), order, signal)
+  for (const order of orders) {
+    const until = Date.now() + seconds * 1000
+    const result = await work(join(folder, 'worker.js'), { ...order, seed, until }, signal)
     failure = result.failure
-    if (failure === null) say(`${result.inputs} inputs, nothing found`)
-  }
-  if (failure === null && targets.includes(SESSIONS)) {
-    const order = { targets: [SESSIONS], seed, runs: Math.min(runs, MAX_SESSIONS), until: until() }
-    const result = await workInProcess(join(folder, 'session-worker.js'), order, signal)
-    failure = result.failure
-    if (failure === null) say(`${result.inputs} sessions, nothing found`)
+    if (failure !== null) break
+    say(`${result.inputs} ${order.targets.includes(SESSIONS) ? 'sessions' : 'inputs'}, nothing found`)
   }
   if (failure === null) return 0
   say(`Failed on target ${failure.target}: ${failure.reason}`)
@@ -63,50 +60,17 @@ await lifecycle(async ({ signal, defer }) => {
   return 1
 })
 
-/** Runs the loop on a thread; what ends the thread is a failure of the input that it worked on. */
+/** Runs the loop in a process; what ends the process is a failure of the input that it worked on. */
 function work(file, order, signal) {
-  const progress = new Int32Array(new SharedArrayBuffer(12))
-  const worker = new Worker(file, {
-    workerData: { ...order, progress },
-    resourceLimits: { maxOldGenerationSizeMb: HEAP },
-  })
-  const current = (reason) => {
-    const target = order.targets[Atomics.load(progress, 0)]
-    const failure = { target, seed: Atomics.load(progress, 1) >>> 0, reason, input: null }
-    return { inputs: Atomics.load(progress, 2), failure }
-  }
+  const child = fork(file, { execArgv: [`--max-old-space-size=${HEAP}`], serialization: 'advanced' })
+  let inputs = 0
+  let latest = { target: order.targets[0], seed: order.seed }
+  const current = (reason) => ({ inputs, failure: { ...latest, reason, input: null } })
   return new Promise((resolve, reject) => {
     let last = -1
     const watch = setInterval(() => {
-      const now = Atomics.load(progress, 2)
-      if (now === last && now > 0) end(() => resolve(current(`took more than ${HANG / 1000} s`)))
-      last = now
-    }, HANG)
-    const end = (settle) => {
-      clearInterval(watch)
-      void worker.terminate()
-      settle()
-    }
-    signal.addEventListener('abort', () => end(() => reject(signal.reason)), { once: true })
-    worker.once('message', (result) => end(() => resolve(result)))
-    worker.once('error', (error) => end(() => resolve(current(error.stack ?? String(error)))))
-  })
-}
-
-/** The same in a process: a thread whose sockets are open when it is terminated may never end. */
-function workInProcess(file, order, signal) {
-  const child = fork(file, { execArgv: [`--max-old-space-size=${HEAP}`] })
-  let sessions = 0
-  let latest = order.seed
-  const current = (reason) => ({
-    inputs: sessions,
-    failure: { target: order.targets[0], seed: latest, reason, input: null },
-  })
-  return new Promise((resolve, reject) => {
-    let last = -1
-    const watch = setInterval(() => {
-      if (sessions === last) end(() => resolve(current(`took more than ${HANG / 1000} s`)))
-      last = sessions
+      if (inputs === last) end(() => resolve(current(`took more than ${HANG / 1000} s`)))
+      last = inputs
     }, HANG)
     const end = (settle) => {
       clearInterval(watch)
@@ -116,8 +80,8 @@ function workInProcess(file, order, signal) {
     signal.addEventListener('abort', () => end(() => reject(signal.reason)), { once: true })
     child.on('message', (message) => {
       if (message.result) return end(() => resolve(message.result))
-      sessions += 1
-      latest = message.session
+      inputs += 1
+      latest = message
     })
     child.once('error', (error) => end(() => reject(error)))
     child.once('exit', (code, by) => end(() => resolve(current(`ended with ${by ?? `exit code ${code}`}`))))

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
+import { removeLabelled } from './lib/engine-api.mjs'
 import { chooseEtcd } from './lib/etcd-choice.mjs'
 import { lifecycle } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
@@ -23,7 +24,7 @@ await lifecycle(async ({ signal, defer }) => {
   // What the story puts into temporary folders goes with this one, however the story ends.
   const temporary = mkdtempSync(join(tmpdir(), 'etcd-mtls-quickstart-'))
   defer(() => rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }))
-  defer(() => etcd.engine?.removeLabelled(`etcd-mtls.run=${label}`, { settle: signal.aborted }))
+  defer(() => etcd.engine && removeLabelled(etcd.engine, `etcd-mtls.run=${label}`, { settle: signal.aborted }))
   const env = {
     ...process.env,
     ...etcd.env,

@@ -8,6 +8,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
+import { removeLabelled } from './lib/engine-api.mjs'
 import { ensureEngine } from './lib/engine.mjs'
 import { etcdBinaries, linkBinaries } from './lib/etcd-binaries.mjs'
 import { ensureEtcdImage } from './lib/etcd-image.mjs'
@@ -15,16 +16,7 @@ import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
 import { temporaryHome } from './lib/temporary.mjs'
 import { planRun } from './lib/test-run.mjs'
-import {
-  ensureFaketime,
-  ensureGnuTls,
-  ensureGo,
-  ensureHaproxy,
-  ensureNetworkTools,
-  ensureNginx,
-  ensureSoftHsm,
-  ensureTools,
-} from './lib/tools.mjs'
+import { ensureTools } from './lib/tools.mjs'
 import { closingLine, summary, verdict } from './lib/verdict.mjs'
 import { findVectors, howToGetVectors } from './lib/vectors.mjs'
 
@@ -35,13 +27,12 @@ const config = ['--config', join(root, '.config', `vitest.${plan.conformance ? '
 const vectors = findVectors(root)
 /** What some of the tests with real programs call, by the names of their files below test/. */
 const NEEDS = [
-  [/^differential\/|^integration\/(differential|issued-)/, ensureGo],
-  [/^integration\/(differential|issued-)/, ensureGnuTls],
-  [/^integration\/signer-pkcs11/, ensureSoftHsm],
-  [/^integration\/(watch-proxy|diagnosis)/, ensureNginx],
-  [/^integration\/diagnosis/, ensureHaproxy],
-  [/^integration\/diagnosis/, ensureFaketime],
-  [/^integration\/(chaos-faults|coordination-partition|diagnosis)/, ensureNetworkTools],
+  [/^/, ['openssl', 'cfssl']],
+  [/^differential\/|^integration\/(differential|issued-)/, ['go', 'certtool']],
+  [/^integration\/signer-pkcs11/, ['softhsm2-util', 'pkcs11-tool']],
+  [/^integration\/(watch-proxy|diagnosis)/, ['nginx']],
+  [/^integration\/diagnosis/, ['haproxy', 'faketime']],
+  [/^integration\/(chaos-faults|coordination-partition|diagnosis|zombie-write)/, ['ip', 'nft']],
 ]
 let counts = null
 let files = []
@@ -50,7 +41,6 @@ await lifecycle(
   async ({ signal, defer }) => {
     if (plan.conformance && vectors.limbo === null) throw new Stop(howToGetVectors(vectors.folder))
     await ensureDependencies(root, { signal })
-    await ensureTools({ signal })
     // Tests put keys into temporary folders; those of a run that is ended half way go with this one.
     const temporary = mkdtempSync(join(temporaryHome(plan), 'etcd-mtls-npm-test-'))
     defer(() => rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }))
@@ -62,10 +52,11 @@ await lifecycle(
     env.ETCD_MTLS_TEST_SEED ??= String(randomInt(2 ** 31))
     say(`Random choices start from ETCD_MTLS_TEST_SEED=${env.ETCD_MTLS_TEST_SEED}.`)
     const chosen = await chosenIntegration({ signal })
-    for (const [names, ensure] of NEEDS) if (chosen.some((name) => names.test(name))) await ensure({ signal })
+    const needed = NEEDS.filter(([names]) => ['', ...chosen].some((name) => names.test(name)))
+    await ensureTools([...new Set(needed.flatMap(([, programs]) => programs))], { signal })
     if (chosen.some((name) => name.startsWith('integration/'))) {
       const engine = await ensureEngine({ root, signal, defer })
-      defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
+      defer(() => removeLabelled(engine, `etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
       env.ETCD_MTLS_TEST_IMAGE = await ensureEtcdImage(engine, { root, signal })
       const etcd = await etcdBinaries({ root, signal })
       env.PATH = [linkBinaries(join(temporary, 'bin'), etcd), process.env.PATH ?? ''].join(delimiter)

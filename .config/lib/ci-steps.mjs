@@ -10,6 +10,11 @@ const END = 33 * MINUTE
 /**
  * Runs the steps one after another and returns the sum of their counts. `perform` runs .config/test.mjs with arguments.
  * Long tests that did not end in time are reported and not counted: they are more than `npm test` promises.
+ *
+ * @param {{
+ *   hasVectors: boolean, runsLong?: boolean, say: (line: string) => void, now?: () => number,
+ *   perform: (args: string[], timeout?: number) => Promise<{ code: number | null, stdout: string, timedOut: boolean }>,
+ * }} options
  */
 export async function runSteps({ hasVectors, runsLong = true, perform, say, now = () => performance.now() }) {
   const started = now()

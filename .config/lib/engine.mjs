@@ -5,9 +5,11 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { aptInstall, canInstall } from './debian.mjs'
-import { EngineApi } from './engine-api.mjs'
+import { answers, dockerAt } from './engine-api.mjs'
 import { say, Stop } from './lifecycle.mjs'
 import { killGroup, lastLines, run, which } from './process.mjs'
+
+const DEFAULT_SOCKET = '/var/run/docker.sock'
 
 /** Folders of system programs that a user's PATH often lacks. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
@@ -17,20 +19,29 @@ const START_TIMEOUT = 60_000
 
 /**
  * The container engine that answers, or null. `DOCKER_HOST` decides alone when it is set; else the usual sockets are
- * tried, and the docker command's current context.
+ * tried, and the docker command's current context. testcontainers finds the same one: a place that is not the default is
+ * put into `DOCKER_HOST`.
  */
-export async function findEngine(env = process.env) {
-  if (env.DOCKER_HOST) {
-    const engine = new EngineApi(env.DOCKER_HOST, env)
-    return (await engine.answers()) ? engine : null
-  }
-  for (const socket of usualSockets(env)) {
-    if (!existsSync(socket)) continue
-    const engine = new EngineApi(`unix://${socket}`, env)
+export async function findEngine() {
+  if (process.env.DOCKER_HOST) return answering(process.env.DOCKER_HOST)
+  for (const socket of usualSockets()) {
     // A socket that systemd holds for a daemon that sleeps answers only after the daemon has started.
-    if (await engine.answers(20_000)) return engine
+    const docker = existsSync(socket) ? await answering(`unix://${socket}`, 20_000) : null
+    if (docker === null) continue
+    if (socket !== DEFAULT_SOCKET) process.env.DOCKER_HOST = `unix://${socket}`
+    return docker
   }
-  return contextEngine(env)
+  const host = await contextHost()
+  if (host === null) return null
+  process.env.DOCKER_HOST = host
+  const docker = await answering(host)
+  if (docker === null) delete process.env.DOCKER_HOST
+  return docker
+}
+
+async function answering(host, timeout) {
+  const docker = await dockerAt(host)
+  return (await answers(docker, timeout)) ? docker : null
 }
 
 /**
@@ -41,7 +52,7 @@ export async function findEngine(env = process.env) {
  */
 export async function ensureEngine({ root, signal, defer }) {
   const running = await findEngine()
-  if (running !== null) return announce(running)
+  if (running !== null) return running
   if (process.env.DOCKER_HOST) {
     throw new Stop(
       `No container engine answers at DOCKER_HOST=${process.env.DOCKER_HOST}: start it there, or unset DOCKER_HOST.`,
@@ -56,42 +67,29 @@ export async function ensureEngine({ root, signal, defer }) {
     }
     await aptInstall(['docker.io'], { signal })
     const started = await findEngine() // where an init system runs, the package has started its daemon itself
-    if (started !== null) return announce(started)
+    if (started !== null) return started
   }
   const dockerd = findDockerd()
   if (dockerd === null) throw new Stop('The package docker.io is installed, but it brought no dockerd program.')
   if (process.getuid?.() !== 0) {
     throw new Stop('Docker is installed and its daemon does not run: start it as root ("sudo systemctl start docker").')
   }
-  return announce(await startDockerd(dockerd, { root, signal, defer }))
+  return startDockerd(dockerd, { root, signal, defer })
 }
 
-/** Tests, and what they start, must talk to the same engine that the scripts have found. */
-function announce(engine) {
-  if (!process.env.DOCKER_HOST && engine.host !== 'unix:///var/run/docker.sock') process.env.DOCKER_HOST = engine.host
-  return engine
-}
-
-function usualSockets(env) {
+function usualSockets() {
   const home = homedir()
-  const runtime = env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, 'docker.sock')] : []
-  return [
-    '/var/run/docker.sock',
-    ...runtime,
-    join(home, '.docker/run/docker.sock'),
-    join(home, '.docker/desktop/docker.sock'),
-  ]
+  const runtime = process.env.XDG_RUNTIME_DIR
+  const own = [join(home, '.docker/run/docker.sock'), join(home, '.docker/desktop/docker.sock')]
+  return [DEFAULT_SOCKET, ...(runtime ? [join(runtime, 'docker.sock')] : []), ...own]
 }
 
-async function contextEngine(env) {
+async function contextHost() {
   const docker = which('docker')
   if (docker === null) return null
   const args = ['context', 'inspect', '--format', '{{.Endpoints.docker.Host}}']
-  const { code, stdout } = await run(docker, args, { env, timeout: 5_000 })
-  const host = stdout.trim()
-  if (code !== 0 || !/^(unix|npipe|tcp):/.test(host)) return null
-  const engine = new EngineApi(host, env)
-  return (await engine.answers()) ? engine : null
+  const { code, stdout } = await run(docker, args, { timeout: 5_000 })
+  return code === 0 && /^(unix|npipe|tcp):/.test(stdout.trim()) ? stdout.trim() : null
 }
 
 function findDockerd() {
@@ -99,7 +97,7 @@ function findDockerd() {
 }
 
 async function startDockerd(dockerd, { root, signal, defer }) {
-  const engine = new EngineApi('unix:///var/run/docker.sock')
+  const engine = await dockerAt(`unix://${DEFAULT_SOCKET}`)
   if (liveProcesses('dockerd').length > 0) {
     say('Waiting for the Docker daemon that is starting …')
     await untilAnswers(engine, { signal, gone: () => liveProcesses('dockerd').length === 0, log: null })
@@ -132,7 +130,7 @@ async function startDockerd(dockerd, { root, signal, defer }) {
 
 async function untilAnswers(engine, { signal, gone, log }) {
   const deadline = Date.now() + START_TIMEOUT
-  while (!(await engine.answers(2_000))) {
+  while (!(await answers(engine, 2_000))) {
     signal?.throwIfAborted()
     if (gone() || Date.now() > deadline) {
       const words = log === null ? '' : ` Its last words: ${lastLines(readFileSync(log, 'utf8'), 4)}`
@@ -161,7 +159,7 @@ function removeStaleFiles() {
 }
 
 /** Ids of the processes with this program name, the dead that nobody has buried left out. */
-export function liveProcesses(name) {
+function liveProcesses(name) {
   return readdirSync('/proc').filter((pid) => {
     if (!/^\d+$/.test(pid)) return false
     try {

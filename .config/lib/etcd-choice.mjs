@@ -19,8 +19,7 @@ export async function chooseEtcd({ root, signal }) {
     try {
       const image = await ensureEtcdImage(engine, { root, signal })
       say(`etcd will run in a container (image ${image}).`)
-      const env = { ETCD_MTLS_TEST_VIA: 'container', ETCD_MTLS_TEST_IMAGE: image, DOCKER_HOST: engine.host }
-      return { engine, env }
+      return { engine, env: { ETCD_MTLS_TEST_VIA: 'container', ETCD_MTLS_TEST_IMAGE: image } }
     } catch (error) {
       signal?.throwIfAborted()
       say(`A container engine runs, but it gets no image of etcd: ${error.message}`)

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { hasImage, importImage, pullImage } from './engine-api.mjs'
 import { etcdBinaries } from './etcd-binaries.mjs'
 import { say, Stop } from './lifecycle.mjs'
 import { must } from './process.mjs'
@@ -36,40 +37,39 @@ const SILENCE = 10_000
  *
  * @throws {Stop} when the image can neither be pulled nor made.
  */
-export async function ensureEtcdImage(engine, { root, signal }) {
-  if (process.env.ETCD_MTLS_ETCD) return imageOfGiven(engine, { root, signal })
-  if (await engine.hasImage(IMAGE)) return IMAGE
-  const [repo, tag] = split(IMAGE)
+export async function ensureEtcdImage(docker, { root, signal }) {
+  if (process.env.ETCD_MTLS_ETCD) return imageOfGiven(docker, { root, signal })
+  if (await hasImage(docker, IMAGE)) return IMAGE
   for (const registry of REGISTRIES) {
     const name = `${registry}:${VERSION}`
-    if (!(await engine.hasImage(name))) {
+    if (!(await hasImage(docker, name))) {
       say(`Pulling the image ${name} …`)
       try {
-        await engine.pullImage(registry, VERSION, { signal, silence: SILENCE })
+        await pullImage(docker, name, { signal, silence: SILENCE })
       } catch (error) {
         signal?.throwIfAborted()
         say(`It cannot be pulled: ${error.message}`)
         continue
       }
     }
-    await engine.tagImage(name, repo, tag)
+    await docker.getImage(name).tag(split(IMAGE))
     return IMAGE
   }
-  await makeImage(engine, IMAGE, await etcdBinaries({ root, signal }), { signal })
+  await makeImage(docker, IMAGE, await etcdBinaries({ root, signal }), { signal })
   return IMAGE
 }
 
 /** The tag names the contents, so that the images of two etcds of one version are two images. */
-async function imageOfGiven(engine, { root, signal }) {
+async function imageOfGiven(docker, { root, signal }) {
   const binaries = await etcdBinaries({ root, signal })
   const hash = createHash('sha256')
   for (const file of [binaries.etcd, binaries.etcdctl]) hash.update(readFileSync(file))
   const image = `etcd-mtls-test/etcd:${binaries.version}-${hash.digest('hex').slice(0, 12)}-${RECIPE}`
-  if (!(await engine.hasImage(image))) await makeImage(engine, image, binaries, { signal })
+  if (!(await hasImage(docker, image))) await makeImage(docker, image, binaries, { signal })
   return image
 }
 
-async function makeImage(engine, image, binaries, { signal }) {
+async function makeImage(docker, image, binaries, { signal }) {
   if (process.platform !== 'linux') {
     throw new Stop(
       'The image of etcd cannot be pulled, and only on Linux can it be made: give this machine access to gcr.io or quay.io.',
@@ -79,12 +79,11 @@ async function makeImage(engine, image, binaries, { signal }) {
   const tree = mkdtempSync(join(tmpdir(), 'etcd-mtls-image-'))
   try {
     await layOut(tree, binaries, { signal })
-    const [repo, tag] = split(image)
     const changes = ['ENV PATH=/usr/local/bin:/usr/bin', 'CMD ["/usr/local/bin/etcd"]']
     const tar = spawn('tar', ['--create', '--owner=0', '--group=0', '--numeric-owner', '--directory', tree, '.'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
-    await engine.importImage(repo, tag, changes, tar.stdout, { signal })
+    await importImage(docker, split(image), changes, tar.stdout, { signal })
   } catch (error) {
     signal?.throwIfAborted()
     throw new Stop(`The image of etcd can be neither pulled nor made: ${error.message}`)
@@ -137,5 +136,5 @@ export function parseLdd(output) {
 
 function split(name) {
   const at = name.lastIndexOf(':')
-  return [name.slice(0, at), name.slice(at + 1)]
+  return { repo: name.slice(0, at), tag: name.slice(at + 1) }
 }

@@ -14,7 +14,9 @@ const TESTCONTAINERS = { name: 'testcontainers12', node: '22', testcontainers: '
  * Names of cells come first: `node24`, `node` for all versions of Node, `etcd` for all etcds. The rest are test files
  * and flags for `npm test`. Without names, every cell runs; with test files, the one of testcontainers only by its name.
  *
+ * @param {string[]} args
  * @param {string | undefined} etcds the variable ETCD_MTLS_ETCD: paths of etcds, separated by commas
+ * @returns {{ cells: { name: string, node?: string, testcontainers?: string, etcd?: string }[], filters: string[] }}
  */
 export function planMatrix(args, etcds = '') {
   const cells = [

@@ -12,6 +12,8 @@ const GRACE = 10_000
  *
  * `output: 'show'` passes the child's output through; `'keep'` (the default) returns it; `'both'` does both; a number
  * is the descriptor of the file that receives it.
+ *
+ * @returns {Promise<{ code: number | null, signal: string | null, timedOut: boolean, stdout: string, stderr: string }>}
  */
 export function run(command, args, options = {}) {
   const { cwd, env = process.env, signal, timeout, grace = GRACE, output = 'keep', input, onMessage } = options
@@ -79,7 +81,7 @@ export function killGroup(child, signal) {
 }
 
 /** The full path of a program on `PATH`, or null. `extra` lists folders that are looked at after `PATH`. */
-export function which(program, { path = process.env.PATH ?? '', extra = [] } = {}) {
+export function which(program, { path = process.env.PATH ?? '', extra = [''] } = {}) {
   for (const folder of [...path.split(delimiter), ...extra]) {
     if (folder === '') continue
     const file = join(folder, program)

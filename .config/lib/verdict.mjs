@@ -1,8 +1,16 @@
-/** What a run of the tests amounts to. */
+/**
+ * What a run of the tests amounts to.
+ *
+ * @typedef {{ passed: number, failed: number, skipped: number }} Counts
+ */
 
 /**
  * Counts that may be trusted: a run that crashed, ran nothing or left tests out does not count as a good one.
- * `say` is told why where vitest itself has not.
+ * `say` gets the reason where vitest itself has not printed it.
+ *
+ * @param {{ counts: Counts | null, code: number | null, whole: boolean }} run
+ * @param {(line: string) => void} say
+ * @returns {Counts}
  */
 export function verdict({ counts, code, whole }, say) {
   if (counts === null) {
@@ -51,7 +59,11 @@ export function summary({ counts, files, seconds }) {
 
 const padded = (seconds) => seconds.toFixed(1).padStart(6)
 
-/** The counts of a closing line in the output of a run; null for an output that does not end with one. */
+/**
+ * The counts of a closing line in the output of a run; null for an output that does not end with one.
+ *
+ * @returns {Counts | null}
+ */
 export function readClosingLine(output) {
   const [, passed, failed] = /(?:^|\n)(\d+) passed, (\d+) failed\s*$/.exec(output) ?? []
   return passed === undefined ? null : { passed: Number(passed), failed: Number(failed), skipped: 0 }

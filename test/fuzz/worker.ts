@@ -1,39 +1,57 @@
-/** The loop on a thread of its own, so that an input that never ends can be told, and ended. */
-import { parentPort, workerData } from 'node:worker_threads'
+/** The fuzz loop in a process of its own: an input that never ends, fills the memory or ends the process is seen from outside. */
+import { mintPki } from '../support/etcd.js'
 import { inputSeed, runOne } from './loop.js'
+import { runSessions } from './sessions.js'
 
-/** What the thread is asked for. */
-export interface FuzzOrder {
+/** What the process is asked for; `sessions` alone is the target that runs a client against a server. */
+interface FuzzOrder {
   readonly targets: readonly string[]
   readonly seed: number
   /** Inputs of each target at most. */
   readonly runs: number
   /** Epoch milliseconds. */
   readonly until: number
-  /** [index of the target, seed of the input] as they are worked on; read from the other thread. */
-  readonly progress: Int32Array
 }
 
-/** What the thread tells when it ends. */
-export interface FuzzResult {
+interface FuzzResult {
   readonly inputs: number
   readonly failure: { target: string; seed: number; reason: string; input: string } | null
 }
 
-const { targets, seed, runs, until, progress } = workerData as FuzzOrder
-let inputs = 0
-let failure: FuzzResult['failure'] = null
-for (let run = 0; run < runs && Date.now() < until && failure === null; run++) {
-  for (const [index, target] of targets.entries()) {
-    const own = inputSeed(seed, run)
-    Atomics.store(progress, 0, index)
-    Atomics.store(progress, 1, own | 0)
-    Atomics.add(progress, 2, 1)
-    const found = runOne(target, own)
-    inputs++
-    if (found === null) continue
-    failure = { ...found, input: Buffer.from(found.input).toString('base64') }
-    break
-  }
+function report(message: { target: string; seed: number } | { result: FuzzResult }): void {
+  process.send?.(message)
 }
-parentPort?.postMessage({ inputs, failure } satisfies FuzzResult)
+
+async function work({ targets, seed, runs, until }: FuzzOrder): Promise<FuzzResult> {
+  if (targets.includes('sessions')) {
+    const onSession = (own: number): void => {
+      report({ target: 'sessions', seed: own })
+    }
+    const { sessions, failure } = await runSessions(mintPki(), seed, runs, { until, onSession })
+    return { inputs: sessions, failure: failure === null ? null : { target: 'sessions', ...failure, input: '' } }
+  }
+  let inputs = 0
+  for (let run = 0; run < runs && Date.now() < until; run++) {
+    for (const target of targets) {
+      const own = inputSeed(seed, run)
+      report({ target, seed: own })
+      const failure = runOne(target, own)
+      inputs++
+      if (failure !== null) {
+        return { inputs, failure: { ...failure, input: Buffer.from(failure.input).toString('base64') } }
+      }
+    }
+    // Messages leave the process in the meantime.
+    await new Promise(setImmediate)
+  }
+  return { inputs, failure: null }
+}
+
+process.once('message', (order: FuzzOrder) => {
+  void work(order).then((result) => {
+    report({ result })
+    process.disconnect()
+  })
+})
+// Without the process that gave the order, nobody reads the result.
+process.once('disconnect', () => process.exit())

@@ -1,1 +1,0 @@
-export function staleReason(root: string): string | null

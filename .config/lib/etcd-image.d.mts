@@ -1,2 +1,0 @@
-export const IMAGE: string
-export function parseLdd(output: string): string[]

@@ -1,1 +1,0 @@
-export function temporaryHome(options?: { long?: boolean; env?: NodeJS.ProcessEnv; memory?: string }): string
