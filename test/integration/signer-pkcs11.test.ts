@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { type Authority, createAuthority, loadAuthority, type Signer } from '../../src/authority/index.js'
 import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
 import { refused } from '../support/refused.js'
-import { pemOf } from '../support/witness-go-issued.js'
+import { pemOf } from '../support/etcd.js'
 
 const folder = temporaryFolder()
 const PIN = '648219'

@@ -47,9 +47,12 @@ export interface Pems {
   readonly key: string
 }
 
+export function pemOf(certificates: readonly Certificate[]): string {
+  return certificates.map((each) => each.toPem()).join('')
+}
+
 export function pemsOf({ trustAnchors, chain, key }: Credentials): Pems {
-  const text = (certificates: readonly Certificate[]): string => certificates.map((each) => each.toPem()).join('')
-  return { ca: text(trustAnchors), cert: text(chain), key: key.exportPem() }
+  return { ca: pemOf(trustAnchors), cert: pemOf(chain), key: key.exportPem() }
 }
 
 /** Writes `ca.crt`, `NAME.crt` and `NAME.key` into a folder, and returns their paths. */

@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { hashOf, madeOnceSync } from './made-once.js'
 
-/** What it is asked about: chains in handshakes, what was issued, CRLs as etcd reads them, requests and keys. */
-type GoSubject = 'chains' | 'issued' | 'lists' | 'requests'
+/** What it is asked about: chains in handshakes and what was issued, CRLs as etcd reads them, requests and keys. */
+type GoSubject = 'chains' | 'lists' | 'requests'
 
 /**
  * It runs for moments and is compiled for half a minute: without optimization and debug information, and without cgo, whose C compiler

@@ -16,7 +16,8 @@ import (
 )
 
 // chainQuestion is one of "server" (a client of Go meets the chain), "client" (a server of Go does), "key-pair" (the files
-// are loaded), "dial" (a client of Go shows them to a server) and "list" (a revocation list is read as etcd 3.6 does).
+// are loaded), "dial" (a client of Go shows them to a server), "list" (a CRL is read as etcd 3.6 does), "certificate" and "crl"
+// (what was issued is described).
 type chainQuestion struct {
 	Ask   string   `json:"ask"`
 	Chain [][]byte `json:"chain"`
@@ -28,7 +29,10 @@ type chainQuestion struct {
 	Key         string `json:"key"`
 	// Address is where to dial.
 	Address string `json:"address"`
-	List    []byte `json:"list"`
+	// List is a CRL; DER is what was issued, and Issuer the certificate of the CA that signed a CRL.
+	List   []byte `json:"list"`
+	DER    []byte `json:"der"`
+	Issuer []byte `json:"issuer"`
 	// At is the time at which both sides judge, in RFC 3339; now where it is empty.
 	At string `json:"at"`
 }
@@ -36,14 +40,24 @@ type chainQuestion struct {
 // errAccepted ends a handshake once the verifying side is content: what comes after does not concern certificates.
 var errAccepted = errors.New("accepted")
 
-// judge gives Go's words of refusal; there are none where it accepts.
-func judge(a *asker) func(chainQuestion) refusal {
-	return func(asked chainQuestion) refusal {
-		if err := a.ask(asked); err != nil && !errors.Is(err, errAccepted) {
-			return refusal{Words: err.Error()}
+// chainAnswer holds Go's words of refusal, or what it read in what was issued.
+type chainAnswer struct {
+	refusal
+	Issued *issued `json:"issued"`
+}
+
+func (a *asker) answer(asked chainQuestion) (given chainAnswer, err error) {
+	switch asked.Ask {
+	case "certificate":
+		given.Issued, err = readCertificate(asked.DER)
+	case "crl":
+		given.Issued, err = readCRL(asked.DER, asked.Issuer)
+	default:
+		if err = a.ask(asked); errors.Is(err, errAccepted) {
+			err = nil
 		}
-		return refusal{}
 	}
+	return given, err
 }
 
 // asker holds a key and a certificate for the side of a handshake that is not judged, and where both sides meet.

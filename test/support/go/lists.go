@@ -23,8 +23,8 @@ type crlAnswer struct {
 	V36 string `json:"v36"`
 }
 
-func checkCRL(asked crlQuestion) crlAnswer {
-	return crlAnswer{V35: v35(asked), V36: v36(asked)}
+func checkCRL(asked crlQuestion) (crlAnswer, error) {
+	return crlAnswer{V35: v35(asked), V36: v36(asked)}, nil
 }
 
 func v35(asked crlQuestion) string {

@@ -1,5 +1,5 @@
-// Go as a witness for tests, by its crypto/tls and crypto/x509. The first argument names what is asked: "chains", "issued", "lists"
-// or "requests".
+// Go as a witness for tests, by its crypto/tls and crypto/x509. The first argument names what is asked: "chains", "lists" or
+// "requests".
 //
 // Questions come as JSON, one a line, on standard input; each is answered by one line on standard output, in order.
 package main
@@ -16,6 +16,8 @@ type refusal struct {
 	Words string `json:"words"`
 }
 
+func (r *refusal) refuse(err error) { r.Words = err.Error() }
+
 func main() {
 	if err := run(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -30,30 +32,16 @@ func run(what string) error {
 		if err != nil {
 			return err
 		}
-		return answerAll(judge(asker))
-	case "issued":
-		return answerAll(func(asked issuedQuestion) issuedAnswer {
-			given, err := readIssued(asked)
-			if err != nil {
-				given.Words = err.Error()
-			}
-			return given
-		})
+		return answerAll(asker.answer)
 	case "lists":
 		return answerAll(checkCRL)
 	case "requests":
-		return answerAll(func(asked requestQuestion) requestAnswer {
-			given, err := answerRequest(asked)
-			if err != nil {
-				given.Words = err.Error()
-			}
-			return given
-		})
+		return answerAll(answerRequest)
 	}
 	return fmt.Errorf("nothing is called %q", what)
 }
 
-func answerAll[Q, A any](reply func(Q) A) error {
+func answerAll[Q, A any](reply func(Q) (A, error)) error {
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 64<<20)
 	out := json.NewEncoder(os.Stdout)
@@ -62,7 +50,11 @@ func answerAll[Q, A any](reply func(Q) A) error {
 		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
 			return err
 		}
-		if err := out.Encode(reply(asked)); err != nil {
+		given, err := reply(asked)
+		if err != nil {
+			any(&given).(interface{ refuse(error) }).refuse(err)
+		}
+		if err := out.Encode(given); err != nil {
 			return err
 		}
 	}

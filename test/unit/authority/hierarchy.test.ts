@@ -14,7 +14,7 @@ import { Certificate } from '../../../src/x509/certificate.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 import { extendedKeyUsage, mintCa, mintLeaf } from '../../support/mint.js'
 import { refused } from '../../support/refused.js'
-import { pemOf } from '../../support/witness-go-issued.js'
+import { pemOf } from '../../support/etcd.js'
 
 const folder = temporaryFolder()
 const AT = new Date('2026-06-01T12:00:00Z')

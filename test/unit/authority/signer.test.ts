@@ -10,7 +10,7 @@ import {
   type Signer,
   type WebCrypto,
 } from '../../../src/authority/index.js'
-import { pemOf } from '../../support/witness-go-issued.js'
+import { pemOf } from '../../support/etcd.js'
 import { newKey, publicHalf } from '../../support/mint-keys.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
