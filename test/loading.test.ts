@@ -11,13 +11,13 @@ const sources = readSources(root, 'src')
 
 /** Subpaths, and the only packages that loading one may load. */
 const ALLOWED: Record<string, readonly string[]> = {
-  '.': ['@grpc/grpc-js', 'etcd3'],
+  '.': [],
   './credentials': [],
   './validate': [],
   './authority': [],
   './config': [],
-  './client': ['@grpc/grpc-js', 'etcd3'],
-  './coordination': ['@grpc/grpc-js', 'etcd3'],
+  './client': [],
+  './coordination': [],
   './testing': [],
 }
 /**

@@ -19,7 +19,7 @@ import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report
 import { checkOptions } from '../report/option-error.js'
 import { LeaseKeeper } from './streams/lease-keeper.js'
 import { holdingProcess } from './timing.js'
-import type { TlsSession } from './tls-session.js'
+import { CLIENT, type TlsSession } from './tls-session.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
 import { LoginError } from './transport/login.js'
 
@@ -77,14 +77,11 @@ const VIRTUAL_HOST = 'etcd-mtls.invalid'
 /** etcd3 tries a lease's keep-alive again this long after its stream ended, once (etcd3/lib/lease.js), in milliseconds. */
 const LEASE_RETRY = 100
 
-/**
- * An `Etcd3` over mutual TLS, made by `createSecureClient`. It is an ordinary `Etcd3` in every other respect.
- *
- * Dispose of it by `await using`, or by {@link SecureEtcd3.close}.
- */
+/** What `createSecureClient` makes: the `SecureEtcd3` that is public. */
 export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
-  /** The TLS side: the validation of the credentials, and the state of each endpoint. */
   readonly tls: TlsSession
+  /** @internal For `instanceof`, also by another copy of this package. */
+  readonly [CLIENT] = true
   readonly #session: ClientSession
   readonly #life: AbortController
   #ended: Promise<void> | null = null

@@ -1,6 +1,30 @@
-/** The call whose code loads at the first call, so that a program that imports the package for other calls does not pay for it. */
-import type { SecureEtcd3 } from './connect.js'
+/** The way in. The client's code, and etcd3 with it, loads at the first call: a program that makes no client does not pay for it. */
+import type { SecureEtcd3 as Connected } from './connect.js'
 import type { ClientOptions } from './options.js'
+import { CLIENT, type TlsSession } from './tls-session.js'
+
+/**
+ * An `Etcd3` over mutual TLS, made by {@link createSecureClient}. It is an ordinary `Etcd3` in every other respect.
+ *
+ * Dispose of it by `await using`, or by {@link SecureEtcd3.close}.
+ */
+export interface SecureEtcd3 extends Connected {
+  /** The TLS side: the validation of the credentials, and the state of each endpoint. */
+  readonly tls: TlsSession
+}
+
+/** For `instanceof`: the class itself loads with etcd3. {@link createSecureClient} makes its instances. */
+export const SecureEtcd3 = class {
+  declare readonly tls: TlsSession
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return Reflect.get(Object(value), CLIENT) === true
+  }
+
+  constructor() {
+    throw new TypeError('Call createSecureClient instead: it verifies the connection before there is a client.')
+  }
+} as unknown as abstract new (...args: never) => SecureEtcd3
 
 /**
  * Connects to etcd over mutual TLS. Resolves to an ordinary `Etcd3` once it is verified: the credentials were validated before

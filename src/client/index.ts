@@ -5,8 +5,7 @@
  */
 export * from '../report/index.js'
 export type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
-export { createSecureClient } from './create-secure-client.js'
-export { SecureEtcd3 } from './connect.js'
+export { createSecureClient, SecureEtcd3 } from './create-secure-client.js'
 export type { Etcd3Options } from './connect.js'
 export type { ClientOptions, SecureClientOptions } from './options.js'
 export type { TlsOptions } from './options.js'

@@ -160,6 +160,9 @@ export interface TlsSession {
   events(): AsyncIterableIterator<TlsEvent, undefined>
 }
 
+/** A property of every client that this package makes. */
+export const CLIENT = Symbol.for('etcd-mtls.client')
+
 export function clientClosed(): EtcdMtlsError<'ERR_CLOSED'> {
   return new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
 }

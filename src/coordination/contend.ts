@@ -22,6 +22,7 @@ export interface Claim {
 /** Waits for its turn. */
 export async function contend(store: Store, place: Place, claim: Claim): Promise<Held> {
   claim.signal?.throwIfAborted()
+  if (claim.closing.aborted) throw clientClosed()
   const contender = new Contender(store, place, claim)
   try {
     await contender.grant()

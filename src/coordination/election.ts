@@ -1,9 +1,8 @@
-import type { SecureEtcd3 } from '../client/connect.js'
+import type { SecureEtcd3 } from '../client/create-secure-client.js'
 import { holdingProcess } from '../client/timing.js'
 import { checkOptions, valueInvalid } from '../report/option-error.js'
-import { contend, type Held } from './contend.js'
-import { etcdStore } from './store.js'
-import { type Leader, observeLeaders } from './observe.js'
+import type { Held } from './contend.js'
+import type { Leader } from './observe.js'
 import { checkClient, resolvePlace, resolveSignal } from './options.js'
 
 /** One election, from {@link election}. */
@@ -35,7 +34,6 @@ export interface Election {
 export function election(client: SecureEtcd3, name: string, options: { ttl: string }): Election {
   checkClient(client)
   const place = resolvePlace('election', name, options, ['ttl'])
-  const store = etcdStore(client)
   return {
     campaign: async (value, given = {}) => {
       checkClient(client)
@@ -43,12 +41,18 @@ export function election(client: SecureEtcd3, name: string, options: { ttl: stri
       // Callers without a compiler may pass anything.
       if (typeof value !== 'string') throw valueInvalid('value', value, 'a string')
       const signal = resolveSignal(given.signal)
-      return holdingProcess(contend(store, place, { value, signal, closing: client.closing }))
+      const [{ contend }, { etcdStore }] = await Promise.all([import('./contend.js'), import('./store.js')])
+      return holdingProcess(contend(etcdStore(client), place, { value, signal, closing: client.closing }))
     },
     observe: (given = {}) => {
       checkClient(client)
       checkOptions('options', given, ['signal'])
-      return observeLeaders(store, place.prefix, resolveSignal(given.signal), client.closing)
+      return leaders(client, place.prefix, resolveSignal(given.signal))
     },
   }
+}
+
+async function* leaders(client: SecureEtcd3, prefix: string, signal: AbortSignal | null): AsyncGenerator<Leader> {
+  const [{ observeLeaders }, { etcdStore }] = await Promise.all([import('./observe.js'), import('./store.js')])
+  yield* observeLeaders(etcdStore(client), prefix, signal, client.closing)
 }

@@ -1,7 +1,6 @@
-import type { SecureEtcd3 } from '../client/connect.js'
+import type { SecureEtcd3 } from '../client/create-secure-client.js'
 import { holdingProcess } from '../client/timing.js'
-import { contend, type Held } from './contend.js'
-import { etcdStore } from './store.js'
+import type { Held } from './contend.js'
 import { checkClient, resolvePlace, resolveSignal } from './options.js'
 
 /** Options of {@link lock}. */
@@ -41,5 +40,6 @@ export async function lock(client: SecureEtcd3, name: string, options: LockOptio
   checkClient(client)
   const place = resolvePlace('lock', name, options, ['ttl', 'signal'])
   const signal = resolveSignal(options.signal)
+  const [{ contend }, { etcdStore }] = await Promise.all([import('./contend.js'), import('./store.js')])
   return holdingProcess(contend(etcdStore(client), place, { value: '', signal, closing: client.closing }))
 }

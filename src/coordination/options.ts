@@ -1,5 +1,5 @@
 /** What the callers of this room pass, checked before anything is sent. */
-import type { SecureEtcd3 } from '../client/connect.js'
+import type { SecureEtcd3 } from '../client/create-secure-client.js'
 import { clientClosed } from '../client/tls-session.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { parseDuration } from '../report/duration.js'

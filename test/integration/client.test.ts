@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { Etcd3, type Watcher } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { explainFailure, NOTHING_FOUND } from '../../src/client/diagnosis/explain.js'
-import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../src/client/index.js'
+import { createSecureClient, type SecureClientOptions, SecureEtcd3 } from '../../src/client/index.js'
 import { resolveOptions } from '../../src/client/options.js'
 import { dial } from '../../src/client/transport/dial.js'
 import { prepare } from '../../src/client/validated-credentials.js'
@@ -46,6 +46,9 @@ function nextPut(watcher: Watcher): Promise<string> {
 describe('the client is an Etcd3', () => {
   it('by type and by instanceof, and has the state of its endpoint', () => {
     expect(client).toBeInstanceOf(Etcd3)
+    expect(client).toBeInstanceOf(SecureEtcd3)
+    expect(new Etcd3({ hosts: 'http://localhost:1' })).not.toBeInstanceOf(SecureEtcd3)
+    expect(() => Reflect.construct(SecureEtcd3, []) as unknown).toThrow('Call createSecureClient instead')
     expect(client.tls.report.ok).toBe(true)
     const path = [
       { role: 'leaf', subject: 'CN=etcd' },
