@@ -1,5 +1,5 @@
 /** The options of `createSecureClient`, checked once and resolved. */
-import { nodeSuiteNames } from '../config/tables/cipher-suites.js'
+import { nodeSuites } from '../config/tables/cipher-suites.js'
 import type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
@@ -324,7 +324,7 @@ function readCiphers(ciphers: unknown): string[] {
 
 function suiteOf(given: string): string {
   const name = given.toUpperCase()
-  const known = Object.entries(nodeSuiteNames)
+  const known = nodeSuites()
   const suite = known.find((each) => each.includes(name))?.[1]
   if (suite !== undefined) return suite
   const likeness = (other: string): number => other.split('').filter((each, index) => each === name[index]).length

@@ -9,8 +9,8 @@ import {
   type PublishedPort,
   type ReadOption,
 } from '../read/read-option.js'
-import type { Setting, Settings, SideField } from '../read/settings.js'
-import { type ConfigForm, formAvailability, parseGoBoolean } from '../tables/options.js'
+import type { Setting, Settings } from '../read/settings.js'
+import { type ConfigForm, formAvailability, parseGoBoolean, type SideField } from '../tables/options.js'
 import { passthroughSpellings } from '../tables/passthrough-options.js'
 import { availableIn, type ParsedVersion } from '../tables/version.js'
 import { type EtcdUrl, readUrl, type UrlUse } from '../url.js'

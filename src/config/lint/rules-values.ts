@@ -3,6 +3,7 @@ import { spelledLike } from '../../report/catalogue/config/place.js'
 import { parseGoDuration } from '../../report/duration.js'
 import type { ReadOption } from '../read/read-option.js'
 import { cipherSuites } from '../tables/cipher-suites.js'
+import { optionKinds } from '../tables/kinds.js'
 import {
   CONFIG_FORMS,
   type ConfigForm,
@@ -27,18 +28,6 @@ import {
 } from '../tables/passthrough-values.js'
 import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../tables/version.js'
 import { checkedEntries, type LintMember, MAX_ENTRIES, type Rule } from './member.js'
-
-/** What a value must be, by the kind of its option; other kinds have rules of their own. */
-const WANTS: Partial<Record<EtcdOptionRow['kind'], { wants: string; isRight: (option: ReadOption) => boolean }>> = {
-  boolean: { wants: 'true or false', isRight: ({ text }) => parseGoBoolean(text) !== null },
-  'tls-version': { wants: 'TLS1.2 or TLS1.3', isRight: ({ text }) => /^TLS1\.[23]$/.test(text) },
-  state: { wants: 'new or existing', isRight: ({ text }) => text === 'new' || text === 'existing' },
-  // In a file etcd reads 0 as not set (server/embed/config.go v3.5.16 configFromFile).
-  years: {
-    wants: 'a number of years above 0',
-    isRight: ({ text, form }) => /^\d+$/.test(text) && (Number(text) > 0 || form === 'yaml'),
-  },
-}
 
 /** Fields of a rotation, and their types (server/embed/config_logging.go v3.5.16 logRotationConfig). */
 const ROTATION_FIELDS: ReadonlyMap<string, string> = new Map([
@@ -99,9 +88,9 @@ const valuesAreAccepted: Rule = (report, member) => {
     report('config/value-invalid', { ...place, kind: 'refused', value: text, wants })
   }
   for (const option of member.settings.all()) {
-    const rule = WANTS[option.row.kind]
+    const rule = optionKinds[option.row.kind].text
     const isChecked = rule !== undefined && option.text !== '' && !member.isOpen(option.text)
-    if (isChecked && !rule.isRight(option)) refuse(option, rule.wants)
+    if (isChecked && !rule.is(option.text, option.form)) refuse(option, rule.wants)
   }
   for (const name of [...CHECKED_OPTIONS, ...DEPENDENT.keys()]) {
     const option = member.known(name)
@@ -193,7 +182,7 @@ const optionsAreInVersion: Rule = (report, { settings, version }) => {
       const instead = namesIn(version, row, form)[0]
       const details = { form, version: formatVersion(version), since: [...since], until, forms, instead }
       report('config/option-not-in-version', { ...place, ...details })
-    } else if (row.deprecatedSince !== undefined && availableIn(version, [row.deprecatedSince as '3.6.0']) === 'all') {
+    } else if (row.deprecatedSince !== undefined && availableIn(version, [row.deprecatedSince]) === 'all') {
       const details = { kind: 'deprecated' as const, version: row.deprecatedSince, lines: [] }
       report('config/option-of-other-version', { ...place, ...details })
     }

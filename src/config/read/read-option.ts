@@ -2,7 +2,7 @@
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
-import { passthroughKinds } from '../tables/kinds.js'
+import { optionKinds } from '../tables/kinds.js'
 import type { ConfigForm, EtcdOptionRow } from '../tables/options.js'
 import type { PassthroughRow } from '../tables/passthrough-options.js'
 import type { ParsedVersion } from '../tables/version.js'
@@ -173,8 +173,8 @@ export function textOption(row: EtcdOptionRow, text: string, form: ConfigForm, p
 
 /** Why etcd does not start with the value of a flag or a variable that is passed through. */
 export function passthroughFindings({ kind }: PassthroughRow, value: string, place: ConfigPlace): Finding[] {
-  const rule = kind === 'nothing' ? null : passthroughKinds[kind].text
-  if (rule === null || isUnresolved(value) || rule.is(value)) return []
+  const rule = kind === 'nothing' ? undefined : optionKinds[kind].text
+  if (rule === undefined || isUnresolved(value) || rule.is(value, 'flags')) return []
   return [finding('config/value-invalid', { ...place, kind: 'refused', value, wants: rule.wants })]
 }
 

@@ -6,14 +6,11 @@ import {
   etcdOptions,
   nameOf,
   parseGoBoolean,
-  type ServerRow,
-  type SideRow,
+  type ServerField,
+  type SideField,
   variableOf,
 } from '../tables/options.js'
 import { entriesOf, isUnresolved, type ReadOption } from './read-option.js'
-
-export type SideField = NonNullable<SideRow['field']>
-export type ServerField = NonNullable<ServerRow['field']>
 
 /** One option, set or not. */
 export interface Setting {

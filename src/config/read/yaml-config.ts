@@ -1,7 +1,7 @@
 /** Reads a configuration file of etcd. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
-import { optionKinds, passthroughKinds, wantedNumber, type YamlType } from '../tables/kinds.js'
+import { optionKinds, wantedNumber, type YamlType } from '../tables/kinds.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../tables/options.js'
 import {
   KNOWN_KEYS,
@@ -228,7 +228,7 @@ class ConfigReader {
   #checkPassthrough({ kind }: PassthroughRow, value: YamlValue, place: ConfigPlace): void {
     const isOpen = isNull(value) || (value.kind === 'scalar' && isUnresolved(value.text))
     if (kind === 'nothing' || isOpen) return
-    const row = passthroughKinds[kind]
+    const row = optionKinds[kind]
     if (!row.file.types.includes(typeOf(value))) this.#wrongType(place, row.file.wants, value)
     else if (value.kind === 'scalar' && value.type === 'number') {
       const wants = wantedNumber(row, value.text)

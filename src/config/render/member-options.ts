@@ -9,7 +9,7 @@ import type { ExtraValue, MemberConfig, TlsSide } from '../model.js'
 import { nearest } from '../read/meaning.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
 import { Settings } from '../read/settings.js'
-import { normalize, optionKinds, type OptionValue, passthroughKinds, valueText } from '../tables/kinds.js'
+import { normalize, optionKinds, type OptionValue, valueText } from '../tables/kinds.js'
 import {
   CONFIG_FORMS,
   type ConfigForm,
@@ -61,7 +61,7 @@ export function checkExtra(extra: unknown, option: string): void {
     const kind = passthroughOfFlag(name)?.kind
     // An unknown name is a finding, with its remedy.
     if (kind === undefined || kind === 'nothing' || value === undefined) continue
-    const { is, must } = passthroughKinds[kind].given
+    const { is, must } = optionKinds[kind].given
     if (!is(value)) throw optionInvalid(`${option}.${name}`, `must ${must}`)
   }
 }
@@ -270,7 +270,7 @@ function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<P
       continue
     }
     const text = valueText(value)
-    const yaml = (passthroughKinds[row.kind].written ?? ((given) => given))(value)
+    const yaml = (optionKinds[row.kind].written ?? ((given) => given))(value)
     const option = { flag: name, path: row.yaml?.name ?? [], text, yaml }
     all.written.push(option)
     all.options.push({ name, form: 'flags', place: unplaced(`--${name}`), text })

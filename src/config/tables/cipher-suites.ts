@@ -14,8 +14,8 @@ interface CipherSuiteRow {
   /** One of the two that a list cannot be without, since HTTP/2 needs them (RFC 9113 section 9.2.2). */
   readonly http2?: true
   readonly since: Since
-  /** `older name`: of a suite that has a row under its name of today. `dropped`: OpenSSL has it no more. */
-  readonly is?: 'older name' | 'dropped'
+  /** Whether OpenSSL has it no more. */
+  readonly isDropped?: true
 }
 
 /** v3.4.0 has a list of its own (pkg/tlsutil/cipher_suites.go), v3.4.22 and all later lines that of Go. */
@@ -28,8 +28,8 @@ export const cipherSuites: readonly CipherSuiteRow[] = [
   sound('TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'),
   sound('TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'),
   // The older names come first: all releases know them, and they are what OpenSSL's names are answered with.
-  sound('TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305', 'ECDHE-ECDSA-CHACHA20-POLY1305', { is: 'older name' }),
-  sound('TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305', { is: 'older name' }),
+  sound('TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305', 'ECDHE-ECDSA-CHACHA20-POLY1305'),
+  sound('TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'),
   sound('TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305', { since: FROM_GO }),
   sound('TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-RSA-CHACHA20-POLY1305', { since: FROM_GO }),
   sound('TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA', 'ECDHE-ECDSA-AES128-SHA'),
@@ -43,11 +43,11 @@ export const cipherSuites: readonly CipherSuiteRow[] = [
   insecure('TLS_RSA_WITH_AES_128_CBC_SHA256', 'AES128-SHA256'),
   insecure('TLS_RSA_WITH_AES_128_CBC_SHA', 'AES128-SHA'),
   insecure('TLS_RSA_WITH_AES_256_CBC_SHA', 'AES256-SHA'),
-  insecure('TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA', 'ECDHE-RSA-DES-CBC3-SHA', 'dropped'),
-  insecure('TLS_RSA_WITH_3DES_EDE_CBC_SHA', 'DES-CBC3-SHA', 'dropped'),
-  insecure('TLS_ECDHE_ECDSA_WITH_RC4_128_SHA', 'ECDHE-ECDSA-RC4-SHA', 'dropped'),
-  insecure('TLS_ECDHE_RSA_WITH_RC4_128_SHA', 'ECDHE-RSA-RC4-SHA', 'dropped'),
-  insecure('TLS_RSA_WITH_RC4_128_SHA', 'RC4-SHA', 'dropped'),
+  insecure('TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA', 'ECDHE-RSA-DES-CBC3-SHA', { isDropped: true }),
+  insecure('TLS_RSA_WITH_3DES_EDE_CBC_SHA', 'DES-CBC3-SHA', { isDropped: true }),
+  insecure('TLS_ECDHE_ECDSA_WITH_RC4_128_SHA', 'ECDHE-ECDSA-RC4-SHA', { isDropped: true }),
+  insecure('TLS_ECDHE_RSA_WITH_RC4_128_SHA', 'ECDHE-RSA-RC4-SHA', { isDropped: true }),
+  insecure('TLS_RSA_WITH_RC4_128_SHA', 'RC4-SHA', { isDropped: true }),
   tls13('TLS_AES_128_GCM_SHA256'),
   tls13('TLS_AES_256_GCM_SHA384'),
   tls13('TLS_CHACHA20_POLY1305_SHA256'),
@@ -67,26 +67,20 @@ const WITHOUT_GO: Readonly<Record<string, string>> = {
   TLS_RSA_WITH_AES_256_CBC_SHA256: 'AES256-SHA256',
 }
 
-/** The suites that Node's OpenSSL offers with certificates: IANA's name and OpenSSL's. */
-export const nodeSuites: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(cipherSuites.flatMap(({ name, openssl, is }) => (is === undefined ? [[name, openssl]] : []))),
-  ...WITHOUT_GO,
-}
-
-/** The same with the older names that Go, and so etcd, takes for two of them. */
-export const nodeSuiteNames: Readonly<Record<string, string>> = {
-  ...nodeSuites,
-  ...Object.fromEntries(
-    cipherSuites.flatMap(({ name, openssl, is }) => (is === 'older name' ? [[name, openssl]] : [])),
-  ),
+/** The suites that Node's OpenSSL offers with certificates: the names that etcd takes, the older ones too, and OpenSSL's. */
+export function nodeSuites(): [name: string, openssl: string][] {
+  const ofGo = cipherSuites
+    .filter(({ isDropped }) => isDropped !== true)
+    .map(({ name, openssl }) => [name, openssl] as const)
+  return Object.entries({ ...Object.fromEntries(ofGo), ...WITHOUT_GO })
 }
 
 function sound(name: string, openssl: string, more: Partial<CipherSuiteRow> = {}): CipherSuiteRow {
   return { name, openssl, kind: 'sound', since: ALWAYS, ...more }
 }
 
-function insecure(name: string, openssl: string, is?: 'dropped'): CipherSuiteRow {
-  return { name, openssl, kind: 'insecure', since: ALWAYS, ...(is === undefined ? {} : { is }) }
+function insecure(name: string, openssl: string, more: Partial<CipherSuiteRow> = {}): CipherSuiteRow {
+  return { name, openssl, kind: 'insecure', since: ALWAYS, ...more }
 }
 
 function tls13(name: string): CipherSuiteRow {

@@ -1,7 +1,7 @@
 /** The kinds of options: what a caller may pass, what a flag or a variable must be, and what a file must have. */
 import { parseGoDuration } from '../../report/duration.js'
 import type { ExtraValue } from '../model.js'
-import { type OptionKind, parseGoBoolean } from './options.js'
+import { type ConfigForm, type OptionKind, parseGoBoolean } from './options.js'
 import type { PassthroughKind } from './passthrough-options.js'
 
 /** What a caller passes. */
@@ -14,77 +14,47 @@ interface Given {
 /** What go-yaml makes of a value. */
 export type YamlType = 'text' | 'boolean' | 'number' | 'null' | 'list' | 'map'
 
-interface InFile {
-  readonly wants: string
-  readonly types: readonly YamlType[]
-}
-
-const isText = (given: unknown): given is string => typeof given === 'string'
-const isTexts = (given: unknown): given is readonly string[] => Array.isArray(given) && given.every(isText)
-const isTextOrTexts = (given: unknown): boolean => isText(given) || (isTexts(given) && given.length > 0)
-const whole = (least: number, most: number) => (given: unknown) =>
-  Number.isSafeInteger(given) && Number(given) >= least && Number(given) <= most
-
-const TEXT: Given = { must: 'be a string', is: isText }
-const TEXTS: Given = { must: 'be a list of strings', is: isTexts }
-const BOOLEAN: Given = { must: 'be a boolean', is: (given) => typeof given === 'boolean' }
-const STRING_IN_FILE: InFile = { wants: 'a string', types: ['text'] }
-const COMMAS_IN_FILE: InFile = { wants: 'one string, with commas between entries', types: ['text'] }
-const LIST_IN_FILE: InFile = { wants: 'a list', types: ['list'] }
-const BOOLEAN_IN_FILE: InFile = { wants: 'true or false, without quotes', types: ['boolean'] }
-const NUMBER_IN_FILE: InFile = { wants: 'a number', types: ['number'] }
-
-function oneOf(...values: string[]): Given {
-  return {
-    must: `be ${values.map((each) => `'${each}'`).join(' or ')}`,
-    is: (given) => values.some((each) => each === given),
-  }
-}
-
-export const optionKinds: Readonly<Record<OptionKind, { readonly given: Given; readonly file: InFile }>> = {
-  path: { given: TEXT, file: STRING_IN_FILE },
-  text: { given: TEXT, file: STRING_IN_FILE },
-  boolean: { given: BOOLEAN, file: BOOLEAN_IN_FILE },
-  years: { given: { must: 'be a whole number of years from 1 to 100', is: whole(1, 100) }, file: NUMBER_IN_FILE },
-  urls: { given: TEXTS, file: COMMAS_IN_FILE },
-  names: { given: TEXTS, file: { wants: 'a string', types: ['list', 'text'] } },
-  suites: { given: TEXTS, file: LIST_IN_FILE },
-  cluster: {
-    given: { must: 'be an object of lists of URLs, by the names of members', is: isCluster },
-    file: COMMAS_IN_FILE,
-  },
-  state: { given: oneOf('new', 'existing'), file: STRING_IN_FILE },
-  'tls-version': { given: oneOf('TLS1.2', 'TLS1.3'), file: STRING_IN_FILE },
-}
-
-function isCluster(given: unknown): given is Record<string, readonly string[]> {
-  return given !== null && typeof given === 'object' && !Array.isArray(given) && Object.values(given).every(isTexts)
-}
-
-/** A value as the model holds it: lists stay lists, a list of members becomes `name=url` pairs. */
-export type OptionValue = string | boolean | number | readonly string[]
-
-/** A value whose kind was checked. */
-export function normalize(given: unknown): OptionValue {
-  if (isCluster(given)) return Object.entries(given).flatMap(([name, urls]) => urls.map((url) => `${name}=${url}`))
-  return isTexts(given) || typeof given === 'boolean' || typeof given === 'number' ? given : String(given)
-}
-
-interface PassthroughKindRow {
+export interface KindRow {
   readonly given: Given
-  /** What a flag or a variable must be. Null if any string is accepted. */
-  readonly text: { readonly wants: string; readonly is: (text: string) => boolean } | null
-  readonly file: InFile
+  /** What a flag or a variable must be, if that is checked here. */
+  readonly text?: { readonly wants: string; readonly is: (text: string, form: ConfigForm) => boolean }
+  readonly file: { readonly wants: string; readonly types: readonly YamlType[] }
   /** The range that Go decodes from a number of a file. */
   readonly range?: { readonly wants: string; readonly least: number; readonly most: number }
   /** The value in a file for the one that a caller passes. Default: the same. */
   readonly written?: (given: ExtraValue) => unknown
 }
 
+const isText = (given: unknown): given is string => typeof given === 'string'
+const isTexts = (given: unknown): given is readonly string[] => Array.isArray(given) && given.every(isText)
+const whole = (least: number, most: number) => (given: unknown) =>
+  Number.isSafeInteger(given) && Number(given) >= least && Number(given) <= most
+
+const TEXTS: Given = { must: 'be a list of strings', is: isTexts }
+const SEVERAL: Given = {
+  must: 'be a string or a list of strings',
+  is: (given) => isText(given) || (isTexts(given) && given.length > 0),
+}
+const NUMBER_IN_FILE: KindRow['file'] = { wants: 'a number', types: ['number'] }
+const COMMAS_IN_FILE: KindRow['file'] = { wants: 'one string, with commas between entries', types: ['text'] }
+const LIST_IN_FILE: KindRow['file'] = { wants: 'a list', types: ['list'] }
+const TEXT: KindRow = { given: { must: 'be a string', is: isText }, file: { wants: 'a string', types: ['text'] } }
+
+function oneOf(...values: string[]): KindRow {
+  return {
+    ...TEXT,
+    given: {
+      must: `be ${values.map((each) => `'${each}'`).join(' or ')}`,
+      is: (given) => values.some((each) => each === given),
+    },
+    text: { wants: values.join(' or '), is: (text) => values.includes(text) },
+  }
+}
+
 /** As Go reads one (strconv.ParseUint with base 0). */
 const UNSIGNED = /^(?:\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)$/
 
-function number(wants: string, least: number, most: number): PassthroughKindRow {
+function number(wants: string, least: number, most: number): KindRow {
   const isNumber = (text: string): boolean => UNSIGNED.test(least < 0 ? text.replace(/^[-+]/, '') : text)
   return {
     given: {
@@ -100,14 +70,33 @@ function number(wants: string, least: number, most: number): PassthroughKindRow 
 const INT64 = 2 ** 63
 
 /** `nothing` has no values. */
-export const passthroughKinds: Readonly<Record<Exclude<PassthroughKind, 'nothing'>, PassthroughKindRow>> = {
-  text: { given: TEXT, text: null, file: STRING_IN_FILE },
-  directory: { given: TEXT, text: null, file: STRING_IN_FILE },
+export const optionKinds: Readonly<Record<OptionKind | Exclude<PassthroughKind, 'nothing'>, KindRow>> = {
+  text: TEXT,
+  path: TEXT,
+  directory: TEXT,
   boolean: {
-    given: BOOLEAN,
+    given: { must: 'be a boolean', is: (given) => typeof given === 'boolean' },
     text: { wants: 'true or false', is: (text) => parseGoBoolean(text) !== null },
-    file: BOOLEAN_IN_FILE,
+    file: { wants: 'true or false, without quotes', types: ['boolean'] },
   },
+  years: {
+    given: { must: 'be a whole number of years from 1 to 100', is: whole(1, 100) },
+    // In a file etcd reads 0 as not set (server/embed/config.go v3.5.16 configFromFile).
+    text: {
+      wants: 'a number of years above 0',
+      is: (text, form) => /^\d+$/.test(text) && (Number(text) > 0 || form === 'yaml'),
+    },
+    file: NUMBER_IN_FILE,
+  },
+  urls: { given: TEXTS, file: COMMAS_IN_FILE },
+  names: { given: TEXTS, file: { wants: 'a string', types: ['list', 'text'] } },
+  suites: { given: TEXTS, file: LIST_IN_FILE },
+  cluster: {
+    given: { must: 'be an object of lists of URLs, by the names of members', is: isCluster },
+    file: COMMAS_IN_FILE,
+  },
+  state: oneOf('new', 'existing'),
+  'tls-version': oneOf('TLS1.2', 'TLS1.3'),
   unsigned: number('a whole number from 0', 0, 2 ** 64),
   unsigned32: number('a whole number from 0 to 4294967295', 0, 2 ** 32 - 1),
   integer: number('a whole number', -INT64, INT64),
@@ -122,18 +111,25 @@ export const passthroughKinds: Readonly<Record<Exclude<PassthroughKind, 'nothing
     range: { wants: 'a whole number of nanoseconds', least: -INT64, most: INT64 },
     written: (given) => parseGoDuration(String(given)),
   },
-  texts: {
-    given: { must: 'be a string or a list of strings', is: isTextOrTexts },
-    text: null,
-    file: COMMAS_IN_FILE,
-    written: valueText,
-  },
+  texts: { given: SEVERAL, file: COMMAS_IN_FILE, written: valueText },
   outputs: {
-    given: { must: 'be a string or a list of strings', is: isTextOrTexts },
-    text: null,
+    given: SEVERAL,
     file: LIST_IN_FILE,
     written: (given) => (typeof given === 'object' ? given : String(given).split(',')),
   },
+}
+
+function isCluster(given: unknown): given is Record<string, readonly string[]> {
+  return given !== null && typeof given === 'object' && !Array.isArray(given) && Object.values(given).every(isTexts)
+}
+
+/** A value as the model holds it: lists stay lists, a list of members becomes `name=url` pairs. */
+export type OptionValue = string | boolean | number | readonly string[]
+
+/** A value whose kind was checked. */
+export function normalize(given: unknown): OptionValue {
+  if (isCluster(given)) return Object.entries(given).flatMap(([name, urls]) => urls.map((url) => `${name}=${url}`))
+  return isTexts(given) || typeof given === 'boolean' || typeof given === 'number' ? given : String(given)
 }
 
 /** The value as a flag and a variable have it. */
@@ -142,7 +138,7 @@ export function valueText(value: ExtraValue): string {
 }
 
 /** Why Go does not decode a number of a file; null for one that it decodes. */
-export function wantedNumber({ range }: PassthroughKindRow, text: string): string | null {
+export function wantedNumber({ range }: KindRow, text: string): string | null {
   const number = Number(text.replaceAll('_', ''))
   if (range === undefined || Number.isNaN(number)) return null
   return Number.isInteger(number) && number >= range.least && number <= range.most ? null : range.wants

@@ -1,7 +1,7 @@
 /**
- * The options of etcd that concern TLS, addresses and identity, one row each. Everything that writes, reads or lints a
- * configuration uses this table. A new option of etcd is a new row here, or in passthrough-options.ts if it concerns none
- * of these.
+ * The options of etcd, one row each: flags, keys, types and releases of etcdmain/config.go and embed/config.go of every release
+ * from v3.4.0 to v3.7.1. Everything that writes, reads or lints a configuration uses this table. The options that concern TLS,
+ * addresses and identity have fields of their own in the model; those in passthrough-options.ts are passed through.
  */
 import type { MemberConfig, TlsSide } from '../model.js'
 import { availableIn, type Availability, type ParsedVersion, type Since } from './version.js'
@@ -29,198 +29,163 @@ export interface Spelling<N> {
   readonly until?: string
 }
 
-interface RowBase {
-  readonly kind: OptionKind
+/** What has spellings: a row of this table, or of the passthrough options. */
+export interface Spelled {
   /** As on the command line, without dashes; null if there is no flag. The variable is derived from it. */
   readonly flag: Spelling<string> | null
   /** The keys in a configuration file, from its top; null if a file cannot set it. */
   readonly yaml: Spelling<readonly string[]> | null
+}
+
+export type SideField = keyof TlsSide
+export type ServerField = keyof MemberConfig
+
+export interface EtcdOptionRow extends Spelled {
+  readonly block: OptionBlock
+  /** Its name in {@link TlsSide} or {@link MemberConfig}. Null: only read, not written. */
+  readonly field: SideField | ServerField | null
+  readonly kind: OptionKind
   /** The releases that take more than one value; older ones take one. Default: all, if the kind is a list. */
-  readonly listSince?: Since
+  readonly listSince?: Since | undefined
   /** The first release that deprecates it. */
-  readonly deprecatedSince?: string
+  readonly deprecatedSince?: Since[number] | undefined
   /** What etcd uses if it is not set, as etcd writes it; null for nothing. */
   readonly default: string | null
 }
 
-/** An option of one of the two TLS blocks; `field` is its name in {@link TlsSide}. Null: only read, not written. */
-export interface SideRow extends RowBase {
-  readonly block: 'client' | 'peer'
-  readonly field: keyof TlsSide | null
-}
-
-/** An option of the member as a whole; `field` is its name in {@link MemberConfig}. Null: only read, not written. */
-export interface ServerRow extends RowBase {
-  readonly block: 'server'
-  readonly field: keyof MemberConfig | null
-}
-
-export type EtcdOptionRow = SideRow | ServerRow
-
-const ALWAYS = ['3.4.0'] as const
-const SINCE_35 = ['3.5.0'] as const
-const SINCE_36 = ['3.6.0'] as const
+export const ALWAYS = ['3.4.0'] as const
+export const SINCE_35 = ['3.5.0'] as const
+export const SINCE_36 = ['3.6.0'] as const
 /** server/etcdmain/config.go v3.4.25, v3.5.8; server/embed/config.go v3.4.25, v3.5.8, v3.6.14 */
 const PORTED_BACK = ['3.4.25', '3.5.8', '3.6.0'] as const
 /** Each `type securityConfig struct` from v3.5.13 to v3.5.15 differs: no key, a string, a list. */
-const NAMES_IN_YAML = ['3.5.14', '3.6.0'] as const
-const LIST_OF_NAMES = ['3.5.15', '3.6.0'] as const
+const NAMES = { yamlSince: ['3.5.14', '3.6.0'], listSince: ['3.5.15', '3.6.0'] } as const
 
-const CLIENT = 'client-transport-security'
-const PEER = 'peer-transport-security'
-
-interface More {
-  /** The releases that have the flag, and the key if it has no releases of its own. Default: all. */
+/** The releases of an option. */
+interface Releases {
+  /** Default: all. */
   readonly since?: Since
-  readonly until?: string
-  /** Default: the flag, or in a TLS block the flag without `peer-` below the name of the block. */
-  readonly yaml?: readonly string[] | null
+  readonly until?: string | undefined
+  /** Those of the key. Default: those of the flag. */
   readonly yamlSince?: Since
-  readonly listSince?: Since
-  readonly deprecatedSince?: string
-  readonly default?: string
+  readonly yamlUntil?: string | undefined
 }
 
-function base(kind: OptionKind, flag: string | null, path: readonly string[], more: More): RowBase {
-  const { since = ALWAYS, until, yaml = path, yamlSince = since, listSince, deprecatedSince } = more
-  const gone = until === undefined ? {} : { until }
+export function spelled(
+  flag: string | null,
+  path: readonly string[] | null,
+  { since = ALWAYS, until, yamlSince = since, yamlUntil = until }: Releases,
+): Spelled {
+  const spelling = <N>(name: N, since: Since, until: string | undefined): Spelling<N> =>
+    until === undefined ? { name, since } : { name, since, until }
   return {
-    kind,
-    flag: flag === null ? null : { name: flag, since, ...gone },
-    yaml: yaml === null ? null : { name: yaml, since: yamlSince, ...gone },
-    ...(listSince === undefined ? {} : { listSince }),
-    ...(deprecatedSince === undefined ? {} : { deprecatedSince }),
-    default: more.default ?? null,
+    flag: flag === null ? null : spelling(flag, since, until),
+    yaml: path === null ? null : spelling(path, yamlSince, yamlUntil),
   }
 }
 
-function server(field: ServerRow['field'], kind: OptionKind, flag: string, more: More = {}): ServerRow {
-  return { block: 'server', field, ...base(kind, flag, [flag], more) }
+interface More extends Releases, Pick<EtcdOptionRow, 'listSince' | 'deprecatedSince'> {
+  /** Default: the flag. */
+  readonly yaml?: readonly string[] | null
+  readonly default?: string
 }
 
-function url(block: SideRow['block'], field: SideRow['field'], flag: string, more: More = {}): SideRow {
-  return { block, field, ...base('urls', flag, [flag], more) }
-}
-
-/** An option of a TLS block. Its key is below the name of the block. */
-function tls(
-  block: SideRow['block'],
-  field: SideRow['field'],
+function option(
+  block: OptionBlock,
+  field: EtcdOptionRow['field'],
   kind: OptionKind,
   flag: string | null,
   more: More = {},
-): SideRow {
-  const key = (flag ?? '').replace(/^peer-/, '')
-  return { block, field, ...base(kind, flag, [block === 'client' ? CLIENT : PEER, key], more) }
+): EtcdOptionRow {
+  const { yaml = [flag ?? ''], listSince, deprecatedSince } = more
+  return { block, field, kind, ...spelled(flag, yaml, more), listSince, deprecatedSince, default: more.default ?? null }
 }
 
-/** In the order in which they are written. From server/embed/config.go and server/etcdmain/config.go of all releases. */
+/** The options of a TLS block. Their keys are below its name. */
+function tlsOptions(block: 'client' | 'peer'): EtcdOptionRow[] {
+  const prefix = block === 'peer' ? 'peer-' : ''
+  const tls = (
+    field: SideField | null,
+    kind: OptionKind,
+    key: string,
+    more: More = {},
+    flag: string | null = prefix + key,
+  ) => option(block, field, kind, flag, { yaml: [`${block}-transport-security`, key], ...more })
+  const off = { default: 'false' }
+  const skip = 'skip-client-san-verification'
+  return [
+    tls('certFile', 'path', 'cert-file'),
+    tls('keyFile', 'path', 'key-file'),
+    // What the gateway presents when it dials its own client port.
+    tls('clientCertFile', 'path', 'client-cert-file', { since: SINCE_35 }),
+    tls('clientKeyFile', 'path', 'client-key-file', { since: SINCE_35 }),
+    tls('trustedCaFile', 'path', 'trusted-ca-file'),
+    tls('clientCertAuth', 'boolean', 'client-cert-auth', off),
+    // securityConfig has no key for CRLFile (v3.6.14).
+    tls('crlFile', 'path', 'crl-file', { yaml: null }, `${block}-crl-file`),
+    // No release has a flag for the common names of clients.
+    tls('allowedCn', 'names', 'allowed-cn', NAMES, block === 'peer' ? 'peer-cert-allowed-cn' : null),
+    tls('allowedHostname', 'names', 'allowed-hostname', NAMES, `${block}-cert-allowed-hostname`),
+    ...(block === 'client'
+      ? // Only read: for clients, the key affects only https metrics URLs.
+        [tls(null, 'boolean', skip, { ...off, yamlSince: SINCE_36 }, null)]
+      : [
+          tls('skipClientSanVerification', 'boolean', skip, { ...off, since: SINCE_36 }),
+          // server/etcdmain/config.go v3.5.16; server/embed/config.go v3.6.14 AddFlags; in no source of v3.7.0
+          option('peer', 'skipClientSanVerification', 'boolean', `experimental-peer-${skip}`, {
+            ...off,
+            until: '3.7.0',
+            yamlSince: SINCE_36,
+            deprecatedSince: '3.6.0',
+          }),
+        ]),
+    tls('autoTls', 'boolean', 'auto-tls', off),
+  ]
+}
+
+/** server/embed/config.go v3.6.14 AddFlags; client/v3/config.go v3.6.14 SecureConfig */
+function discovery(kind: OptionKind, key: string, more: More = {}): EtcdOptionRow {
+  const yaml = ['discovery-config', 'client', 'secure', key]
+  return option('server', null, kind, `discovery-${key}`, { since: SINCE_36, yaml, ...more })
+}
+
+/** In the order in which they are written. */
 export const etcdOptions: readonly EtcdOptionRow[] = [
-  server('name', 'text', 'name', { default: 'default' }),
-  server('dataDir', 'path', 'data-dir', { default: '${name}.etcd' }),
-
-  url('client', 'listenUrls', 'listen-client-urls', { default: 'http://localhost:2379' }),
+  option('server', 'name', 'text', 'name', { default: 'default' }),
+  option('server', 'dataDir', 'path', 'data-dir', { default: '${name}.etcd' }),
+  option('client', 'listenUrls', 'urls', 'listen-client-urls', { default: 'http://localhost:2379' }),
   // Without it, --listen-client-urls serve HTTP as well as gRPC.
-  url('client', 'httpUrls', 'listen-client-http-urls', { since: PORTED_BACK }),
-  url('client', 'advertiseUrls', 'advertise-client-urls', { default: 'http://localhost:2379' }),
-  url('peer', 'listenUrls', 'listen-peer-urls', { default: 'http://localhost:2380' }),
-  url('peer', 'advertiseUrls', 'initial-advertise-peer-urls', { default: 'http://localhost:2380' }),
-
-  server('initialCluster', 'cluster', 'initial-cluster', { default: 'default=http://localhost:2380' }),
-  server('initialClusterState', 'state', 'initial-cluster-state', { default: 'new' }),
-  server('initialClusterToken', 'text', 'initial-cluster-token', { default: 'etcd-cluster' }),
+  option('client', 'httpUrls', 'urls', 'listen-client-http-urls', { since: PORTED_BACK }),
+  option('client', 'advertiseUrls', 'urls', 'advertise-client-urls', { default: 'http://localhost:2379' }),
+  option('peer', 'listenUrls', 'urls', 'listen-peer-urls', { default: 'http://localhost:2380' }),
+  option('peer', 'advertiseUrls', 'urls', 'initial-advertise-peer-urls', { default: 'http://localhost:2380' }),
+  option('server', 'initialCluster', 'cluster', 'initial-cluster', { default: 'default=http://localhost:2380' }),
+  option('server', 'initialClusterState', 'state', 'initial-cluster-state', { default: 'new' }),
+  option('server', 'initialClusterToken', 'text', 'initial-cluster-token', { default: 'etcd-cluster' }),
   // https metrics URLs use the TLS block of clients (server/embed/etcd.go v3.5.16 serveMetrics).
-  server('metricsUrls', 'urls', 'listen-metrics-urls'),
-  server('cipherSuites', 'suites', 'cipher-suites'),
-  server('tlsMinVersion', 'tls-version', 'tls-min-version', { since: PORTED_BACK, default: 'TLS1.2' }),
-  server('tlsMaxVersion', 'tls-version', 'tls-max-version', { since: PORTED_BACK }),
+  option('server', 'metricsUrls', 'urls', 'listen-metrics-urls'),
+  option('server', 'cipherSuites', 'suites', 'cipher-suites'),
+  option('server', 'tlsMinVersion', 'tls-version', 'tls-min-version', { since: PORTED_BACK, default: 'TLS1.2' }),
+  option('server', 'tlsMaxVersion', 'tls-version', 'tls-max-version', { since: PORTED_BACK }),
   // server/embed/config.go v3.5.0, v3.5.1 Config
-  server('selfSignedCertValidity', 'years', 'self-signed-cert-validity', {
+  option('server', 'selfSignedCertValidity', 'years', 'self-signed-cert-validity', {
     since: SINCE_35,
     yamlSince: ['3.5.1', '3.6.0'],
     default: '1',
   }),
-  server('enableGrpcGateway', 'boolean', 'enable-grpc-gateway', { default: 'true' }),
-
-  tls('client', 'certFile', 'path', 'cert-file'),
-  tls('client', 'keyFile', 'path', 'key-file'),
-  // What the gateway presents when it dials its own client port.
-  tls('client', 'clientCertFile', 'path', 'client-cert-file', { since: SINCE_35 }),
-  tls('client', 'clientKeyFile', 'path', 'client-key-file', { since: SINCE_35 }),
-  tls('client', 'trustedCaFile', 'path', 'trusted-ca-file'),
-  tls('client', 'clientCertAuth', 'boolean', 'client-cert-auth', { default: 'false' }),
-  // securityConfig has no key for CRLFile (v3.6.14).
-  tls('client', 'crlFile', 'path', 'client-crl-file', { yaml: null }),
-  // No release has a flag for it.
-  tls('client', 'allowedCn', 'names', null, {
-    yaml: [CLIENT, 'allowed-cn'],
-    yamlSince: NAMES_IN_YAML,
-    listSince: LIST_OF_NAMES,
-  }),
-  tls('client', 'allowedHostname', 'names', 'client-cert-allowed-hostname', {
-    yaml: [CLIENT, 'allowed-hostname'],
-    yamlSince: NAMES_IN_YAML,
-    listSince: LIST_OF_NAMES,
-  }),
-  // Only read: for clients, the key affects only https metrics URLs.
-  tls('client', null, 'boolean', null, {
-    yaml: [CLIENT, 'skip-client-san-verification'],
-    yamlSince: SINCE_36,
-    default: 'false',
-  }),
-  tls('client', 'autoTls', 'boolean', 'auto-tls', { default: 'false' }),
-
-  tls('peer', 'certFile', 'path', 'peer-cert-file'),
-  tls('peer', 'keyFile', 'path', 'peer-key-file'),
-  tls('peer', 'clientCertFile', 'path', 'peer-client-cert-file', { since: SINCE_35 }),
-  tls('peer', 'clientKeyFile', 'path', 'peer-client-key-file', { since: SINCE_35 }),
-  tls('peer', 'trustedCaFile', 'path', 'peer-trusted-ca-file'),
-  tls('peer', 'clientCertAuth', 'boolean', 'peer-client-cert-auth', { default: 'false' }),
-  tls('peer', 'crlFile', 'path', 'peer-crl-file', { yaml: null }),
-  tls('peer', 'allowedCn', 'names', 'peer-cert-allowed-cn', {
-    yaml: [PEER, 'allowed-cn'],
-    yamlSince: NAMES_IN_YAML,
-    listSince: LIST_OF_NAMES,
-  }),
-  tls('peer', 'allowedHostname', 'names', 'peer-cert-allowed-hostname', {
-    yaml: [PEER, 'allowed-hostname'],
-    yamlSince: NAMES_IN_YAML,
-    listSince: LIST_OF_NAMES,
-  }),
-  tls('peer', 'skipClientSanVerification', 'boolean', 'peer-skip-client-san-verification', {
-    since: SINCE_36,
-    default: 'false',
-  }),
-  // server/etcdmain/config.go v3.5.16; server/embed/config.go v3.6.14 AddFlags; in no source of v3.7.0
-  tls('peer', 'skipClientSanVerification', 'boolean', 'experimental-peer-skip-client-san-verification', {
-    until: '3.7.0',
-    yaml: ['experimental-peer-skip-client-san-verification'],
-    yamlSince: SINCE_36,
-    deprecatedSince: '3.6.0',
-    default: 'false',
-  }),
-  tls('peer', 'autoTls', 'boolean', 'peer-auto-tls', { default: 'false' }),
-
+  option('server', 'enableGrpcGateway', 'boolean', 'enable-grpc-gateway', { default: 'true' }),
+  ...tlsOptions('client'),
+  ...tlsOptions('peer'),
   // Only read, never written.
-  server(null, 'path', 'config-file', { yaml: null }),
-  server(null, 'text', 'discovery-srv'),
-  server(null, 'text', 'discovery-srv-name'),
+  option('server', null, 'path', 'config-file', { yaml: null }),
+  option('server', null, 'text', 'discovery-srv'),
+  option('server', null, 'text', 'discovery-srv-name'),
   discovery('path', 'cert'),
   discovery('path', 'key'),
   discovery('path', 'cacert'),
-  discovery('boolean', 'insecure-transport', 'true'),
-  discovery('boolean', 'insecure-skip-tls-verify', 'false'),
+  discovery('boolean', 'insecure-transport', { default: 'true' }),
+  discovery('boolean', 'insecure-skip-tls-verify', { default: 'false' }),
 ]
-
-/** server/embed/config.go v3.6.14 AddFlags; client/v3/config.go v3.6.14 SecureConfig */
-function discovery(kind: OptionKind, key: string, standard?: string): ServerRow {
-  const yaml = ['discovery-config', 'client', 'secure', key]
-  return server(null, kind, `discovery-${key}`, {
-    since: SINCE_36,
-    yaml,
-    ...(standard === undefined ? {} : { default: standard }),
-  })
-}
 
 /** The variable that etcd reads for a flag (pkg/flags/flag.go, FlagToEnv). */
 export function variableOf(flag: string): string {
@@ -228,8 +193,8 @@ export function variableOf(flag: string): string {
 }
 
 /** The name that people know a row by: its flag, or its path in a configuration file. */
-export function nameOf(row: EtcdOptionRow): string {
-  return row.flag === null ? (row.yaml?.name ?? []).join('.') : `--${row.flag.name}`
+export function nameOf({ flag, yaml }: Spelled): string {
+  return flag === null ? (yaml?.name ?? []).join('.') : `--${flag.name}`
 }
 
 /** How etcd receives its options: a file for `--config-file`, flags, or environment variables. */
@@ -237,42 +202,32 @@ export type ConfigForm = 'yaml' | 'flags' | 'env'
 
 export const CONFIG_FORMS: readonly ConfigForm[] = ['yaml', 'flags', 'env']
 
-/** What has spellings: a row of this table, or of the passthrough options. */
-export interface Spelled {
-  readonly flag: Spelling<string> | null
-  readonly yaml: Spelling<readonly string[]> | null
-}
-
 /** How many releases of a version have a row in a form. */
 export function formAvailability(row: Spelled, form: ConfigForm, version: ParsedVersion): Availability {
   const spelling = form === 'yaml' ? row.yaml : row.flag
   return spelling === null ? 'none' : availableIn(version, spelling.since, spelling.until)
 }
 
-const byFlag = new Map(etcdOptions.flatMap((row) => (row.flag === null ? [] : [[row.flag.name, row] as const])))
-const byVariable = new Map([...byFlag].map(([flag, row]) => [variableOf(flag), row] as const))
-const byPath = new Map(
-  etcdOptions.flatMap((row) => (row.yaml === null ? [] : [[pathKey(row.yaml.name), row] as const])),
-)
-
-/** The row of a flag, without its dashes. */
-export function rowOfFlag(flag: string): EtcdOptionRow | undefined {
-  return byFlag.get(flag)
-}
-
-/** The row of an environment variable. */
-export function rowOfVariable(variable: string): EtcdOptionRow | undefined {
-  return byVariable.get(variable)
-}
-
-/** The row of a place in a configuration file. */
-export function rowOfPath(path: readonly string[]): EtcdOptionRow | undefined {
-  return byPath.get(pathKey(path))
+/** Finds rows by a key. The map is made at the first call, so that an import does not pay for it. */
+export function lookup<R>(rows: readonly R[], keyOf: (row: R) => string | undefined): (key: string) => R | undefined {
+  let byKey: ReadonlyMap<string | undefined, R> | null = null
+  return (key) => (byKey ??= new Map(rows.map((row) => [keyOf(row), row]))).get(key)
 }
 
 /** No key of a file can hold NUL, and some hold dots. */
-export function pathKey(path: readonly string[]): string {
-  return path.join('\0')
+export function keyOfPath({ yaml }: Spelled): string | undefined {
+  return yaml?.name.join('\0')
+}
+
+/** The row of a flag, without its dashes. */
+export const rowOfFlag = lookup(etcdOptions, ({ flag }) => flag?.name)
+/** The row of an environment variable. */
+export const rowOfVariable = lookup(etcdOptions, ({ flag }) => (flag === null ? undefined : variableOf(flag.name)))
+const rowOfKey = lookup(etcdOptions, keyOfPath)
+
+/** The row of a place in a configuration file. */
+export function rowOfPath(path: readonly string[]): EtcdOptionRow | undefined {
+  return rowOfKey(path.join('\0'))
 }
 
 /** What Go reads as a boolean (strconv.ParseBool); null for anything else. */

@@ -1,9 +1,18 @@
 /**
- * The options of etcd that concern neither TLS nor addresses nor identity, one row each. They are passed through; the
- * complete list distinguishes a misspelt option from a known one. Flags, keys, types and releases are those of
- * etcdmain/config.go and embed/config.go of every release from v3.4.0 to v3.7.1.
+ * The options of etcd that concern neither TLS nor addresses nor identity, many to a row. They are passed through; the complete
+ * list distinguishes a misspelt option from a known one.
  */
-import { pathKey, type ConfigForm, type Spelling } from './options.js'
+import {
+  ALWAYS,
+  type ConfigForm,
+  lookup,
+  keyOfPath,
+  SINCE_35,
+  SINCE_36,
+  type Spelled,
+  spelled,
+  type Spelling,
+} from './options.js'
 import { availableIn, ETCD_LINES, parseLine, type EtcdLine, type Since } from './version.js'
 
 /**
@@ -26,20 +35,14 @@ export type PassthroughKind =
   | 'outputs'
   | 'nothing'
 
-export interface PassthroughRow {
+export interface PassthroughRow extends Spelled {
   /** The flag, without its dashes; the key in a configuration file if there is no flag. */
   readonly name: string
   readonly kind: PassthroughKind
-  readonly flag: Spelling<string> | null
-  /** Null if a configuration file cannot set it. */
-  readonly yaml: Spelling<readonly string[]> | null
   /** Another way to name the members, which etcd refuses next to a list of them (server/embed/config.go, Validate). */
   readonly isBootstrap: boolean
 }
 
-const ALWAYS = ['3.4.0'] as const
-const SINCE_35 = ['3.5.0'] as const
-const SINCE_36 = ['3.6.0'] as const
 /** `experimental-…` lost this prefix, or is a feature gate, in 3.6, and was removed in 3.7. */
 const UNTIL_37 = '3.7.0'
 
@@ -158,8 +161,7 @@ export const passthroughOptions: readonly PassthroughRow[] = [
   {
     name: 'grpc-additional-server-options',
     kind: 'nothing',
-    flag: null,
-    yaml: { name: ['grpc-additional-server-options'], since: SINCE_36 },
+    ...spelled(null, ['grpc-additional-server-options'], { since: SINCE_36 }),
     isBootstrap: false,
   },
 ]
@@ -174,17 +176,10 @@ interface More {
 }
 
 function rows(kind: PassthroughKind, since: Since, names: string, more: More = {}): PassthroughRow[] {
-  const { path, until, yamlUntil = until, yamlSince = since, isBootstrap = false } = more
-  return names.split(' ').map((name) => ({
-    name,
-    kind,
-    flag: { name, since, ...(until === undefined ? {} : { until }) },
-    yaml:
-      path === null
-        ? null
-        : { name: path ?? [name], since: yamlSince, ...(yamlUntil === undefined ? {} : { until: yamlUntil }) },
-    isBootstrap,
-  }))
+  const { path, isBootstrap = false } = more
+  return names.split(' ').map((name) => {
+    return { name, kind, ...spelled(name, path === undefined ? [name] : path, { ...more, since }), isBootstrap }
+  })
 }
 
 /** `SocketOpts` had no names for a file before 3.5.10. */
@@ -196,19 +191,13 @@ function discovery(kind: PassthroughKind, key: string, path: readonly string[]):
   return rows(kind, SINCE_36, `discovery-${key}`, { path: ['discovery-config', ...path], isBootstrap: true })
 }
 
-const byFlag = new Map(passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[row.flag.name, row] as const])))
-const byKey = new Map(
-  passthroughOptions.flatMap((row) => (row.yaml === null ? [] : [[pathKey(row.yaml.name), row] as const])),
-)
-
 /** The row of a flag, without its dashes. */
-export function passthroughOfFlag(flag: string): PassthroughRow | undefined {
-  return byFlag.get(flag)
-}
+export const passthroughOfFlag = lookup(passthroughOptions, ({ flag }) => flag?.name)
+const passthroughOfKey = lookup(passthroughOptions, keyOfPath)
 
 /** The row of a place in a configuration file. */
 export function passthroughOfPath(path: readonly string[]): PassthroughRow | undefined {
-  return byKey.get(pathKey(path))
+  return passthroughOfKey(path.join('\0'))
 }
 
 /** The releases that know a flag, or a key at the top of a configuration file, which may be of several rows. */
@@ -226,7 +215,7 @@ export function linesOf(spelling: Spelling<unknown>): EtcdLine[] {
 }
 
 /** The flags of this table. */
-export const KNOWN_FLAGS: ReadonlySet<string> = new Set(byFlag.keys())
+export const KNOWN_FLAGS: ReadonlySet<string> = new Set(passthroughOptions.flatMap(({ flag }) => flag?.name ?? []))
 
 /** Its keys at the top of a configuration file. */
 export const KNOWN_KEYS: ReadonlySet<string> = new Set(passthroughOptions.flatMap(({ yaml }) => yaml?.name[0] ?? []))

@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { lintEtcdConfig } from '../../../src/config/lint/lint.js'
 import type { MemberConfig } from '../../../src/config/model.js'
-import { CONFIG_FORMS, etcdOptions, nameOf, type ConfigForm } from '../../../src/config/tables/options.js'
+import {
+  CONFIG_FORMS,
+  type ConfigForm,
+  etcdOptions,
+  nameOf,
+  type ServerField,
+  type SideField,
+} from '../../../src/config/tables/options.js'
 import { passthroughOptions } from '../../../src/config/tables/passthrough-options.js'
 import { type ConfigInput, readMember } from '../../../src/config/read/input.js'
 import { valueOf } from '../../../src/config/render/member-options.js'
@@ -160,7 +167,10 @@ describe('whatever is accepted has no error, and is read back as it was', () => 
           for (const row of etcdOptions) {
             const value = valueOf(config, row)
             if (value === undefined || row.field === null) continue
-            const setting = row.block === 'server' ? settings.server(row.field) : settings.side(row.block, row.field)
+            const setting =
+              row.block === 'server'
+                ? settings.server(row.field as ServerField)
+                : settings.side(row.block, row.field as SideField)
             const text = typeof value === 'object' ? value.join(',') : String(value)
             expect([nameOf(row), setting.text]).toEqual([nameOf(row), text])
           }
