@@ -7,31 +7,47 @@ import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 
 /**
- * Files that subpaths share. Left to itself the bundler makes one for each set of subpaths that have modules in common,
- * and each file costs its import time; so what most of them need is one file, and the validator another.
+ * Names the shared files: modules that the same subpaths load at their import are one file, because each file costs its time, and
+ * nothing is loaded that is not needed. `core` is what the validator shares with any other. What is only loaded later is left to
+ * the bundler.
  */
-const SHARED = [
-  { name: 'core', minShareCount: 9, priority: 2 },
-  { name: 'file', test: /\/src\/report\/catalogue\/file/, priority: 1 },
-  { name: 'validate', test: /\/src\/validate\/|rolldown\/runtime/ },
-  {
-    name: 'credentials',
-    test: /\/src\/(credentials\/(assemble|finding|fingerprint|input|read-(certificates|crls|private-key)|source|follow\/credential-iterator)\.ts|x509\/keys\/(?!ec-)|report\/catalogue\/(key|material))/,
-  },
-  {
-    name: 'options',
-    test: /\/src\/(config\/(tables\/(?!cipher)|finding|url|read\/(meaning|settings|read-option))|report\/catalogue\/config)/,
-  },
-]
+function sharedFiles(inputs) {
+  /** The subpaths that load a module, by its id. */
+  const users = new Map()
+  const visit = (id, user, graph) => {
+    const own = users.get(id) ?? new Set()
+    if (own.has(user)) return
+    users.set(id, own.add(user))
+    for (const each of graph.getModuleInfo(id)?.importedIds ?? []) visit(each, user, graph)
+  }
+  const most = Object.keys(inputs).length
+  const isCore = (names) => names.length > 1 && names.includes('validate')
+  const usersOf = (id, graph) => {
+    if (users.size === 0) {
+      for (const [name, file] of Object.entries(inputs)) {
+        if (name !== 'index') visit(file, name.replace('/index', ''), graph)
+      }
+    }
+    return [...(users.get(id) ?? [])].sort()
+  }
+  const groups = [{ name: (id, graph) => (isCore(usersOf(id, graph)) ? 'core' : null), priority: most }]
+  // A group takes what its modules import along; more users first, so that it finds nothing that belongs to another.
+  for (let count = most - 1; count > 0; count -= 1) {
+    const name = (id, graph) => (usersOf(id, graph).length === count ? usersOf(id, graph).join('-') : null)
+    groups.push({ name, priority: count })
+  }
+  return groups
+}
 
 /**
  * Bundles src for every subpath that package.json exports; writes `index.js`, `validate/index.js`, … into `outDir`.
  * Returns rolldown's description of each file.
  */
 export async function bundle(root, outDir) {
+  const inputs = entries(root)
   const build = await rolldown({
     cwd: root,
-    input: entries(root),
+    input: inputs,
     platform: 'node',
     external: /^[^./]/,
     transform: { target: 'node20' },
@@ -46,7 +62,7 @@ export async function bundle(root, outDir) {
       dir: outDir,
       format: 'es',
       chunkFileNames: 'shared/[name].js',
-      codeSplitting: { groups: SHARED },
+      codeSplitting: { groups: sharedFiles(inputs) },
       minify: false,
       minifyInternalExports: false,
       comments: { legal: true, annotation: true, jsdoc: false },

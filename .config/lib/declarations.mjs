@@ -17,7 +17,7 @@ export async function bundleDeclarations(root, outDir, options) {
     const build = await rollup({
       input: Object.fromEntries(Object.keys(entries(root)).map((name) => [name, join(loose, `${name}.d.ts`)])),
       external: /^[^./]/,
-      plugins: [dts(), withoutEffects],
+      plugins: [dts(), withoutEffects, indentedByTabs],
       onLog: (level, log) => {
         if (level === 'warn' && !HARMLESS.has(log.code)) throw new Error(`rollup: ${log.message}`)
       },
@@ -40,6 +40,12 @@ export async function bundleDeclarations(root, outDir, options) {
 const withoutEffects = {
   name: 'without-effects',
   renderChunk: (code) => ({ code: code.replace(/^import '[^']+';\n/gm, ''), map: null }),
+}
+
+/** As in the JavaScript that is shipped: spaces would be a sixteenth of the declarations. */
+const indentedByTabs = {
+  name: 'indented-by-tabs',
+  renderChunk: (code) => ({ code: code.replace(/^(?: {4})+/gm, ({ length }) => '\t'.repeat(length / 4)), map: null }),
 }
 
 /** Subpaths whose declarations have a file of their own; the others share one. */
