@@ -3,7 +3,7 @@
  * sending of the keep-alive: the lease lives at least one TTL after the sending of the last keep-alive that was answered.
  */
 import { MAX_DELAY } from '../../report/duration.js'
-import { int64At, type Shape, sift } from '../transport/protobuf.js'
+import { int64At, Shape, sift } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 
 // Keep-alives are sent at a sixth of the TTL. clientv3 sends them at a third (client/v3/lease.go, `recvKeepAlive`): a lease then
@@ -212,7 +212,7 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
 /** LeaseKeepAliveRequest and LeaseKeepAliveResponse of etcd api/etcdserverpb/rpc.proto: where the id is. */
 const REQUEST_ID = 1
 const RESPONSE_ID = 2
-const RESPONSE: Shape = { 1: { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint' }, 2: 'varint', 3: 'varint' }
+const RESPONSE = new Shape({ varints: [2, 3], messages: { 1: new Shape({ varints: [1, 2, 3, 4] }) } })
 
 /** Resumes the keep-alive of a lease over another connection: what was not answered is asked again, which does no harm. */
 export class KeepAliveResumer implements StreamResumer {

@@ -5,7 +5,8 @@ import {
   int64At,
   int64Field,
   MalformedMessage,
-  type Shape,
+  readInt64,
+  Shape,
   sift,
   trueField,
   without,
@@ -155,36 +156,30 @@ const HEADER_REVISION = 3
 const EVENT = { type: 1, kv: 2, prevKv: 3 } as const
 const KV = { key: 1, modRevision: 3 } as const
 
-const KEY_VALUE: Shape = { 1: 'bytes', 2: 'varint', 3: 'varint', 4: 'varint', 5: 'bytes', 6: 'varint' }
-const OUTER_SHAPE: Shape = {
-  1: { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint' },
-  2: 'varint',
-  3: 'varint',
-  4: 'varint',
-  5: 'varint',
-  6: 'bytes',
-  7: 'varint',
-  11: ['bytes'],
-}
+const HEADER_SHAPE = new Shape({ varints: [1, 2, 3, 4] })
+const KV_SHAPE = new Shape({ varints: [2, 3, 4, 6], bytes: [1, 5] })
+const EVENT_SHAPE = new Shape({ varints: [1], messages: { 2: KV_SHAPE, 3: KV_SHAPE } })
+const OUTER = { varints: [2, 3, 4, 5, 7], bytes: [6], repeated: [RESPONSE.events] }
+const OUTER_SHAPE = new Shape({ ...OUTER, messages: { 1: HEADER_SHAPE } })
 /** All that etcd3 may receive. */
-export const RESPONSE_SHAPE: Shape = { ...OUTER_SHAPE, 11: [{ 1: 'varint', 2: KEY_VALUE, 3: KEY_VALUE }] }
+export const RESPONSE_SHAPE = new Shape({ ...OUTER, messages: { 1: HEADER_SHAPE, [RESPONSE.events]: EVENT_SHAPE } })
 
 /**
- * Checks a response before etcd3 decodes it, and reads it. Nothing is copied, because this is done for each event.
+ * Checks a response before etcd3 decodes it, and reads it: in one pass and without copies, because this is done for each event.
  *
  * @throws {MalformedMessage} if not even the watch that it belongs to can be read.
  */
 export function readWatchResponse(received: Buffer): WatchResponse {
   try {
-    return readSifted(sift(received, RESPONSE_SHAPE), null)
+    return readResponse(received, RESPONSE_SHAPE, null)
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error
-    return readSifted(sift(received, OUTER_SHAPE), `an event cannot be read: ${error.message}`)
+    return readResponse(received, OUTER_SHAPE, `an event cannot be read: ${error.message}`)
   }
 }
 
 /** @param flaw What is wrong with an event; null if the events are to be read. */
-function readSifted(message: Buffer, flaw: string | null): WatchResponse {
+function readResponse(message: Buffer, shape: Shape, flaw: string | null): WatchResponse {
   const response: WatchResponse = {
     message,
     flaw: flaw ?? 'it has no header',
@@ -200,18 +195,17 @@ function readSifted(message: Buffer, flaw: string | null): WatchResponse {
     lastRevision: null,
     keys: [],
   }
-  const fields = new Fields(message)
+  let last: KeyValue | null = null
+  const fields = new Fields(message, shape)
   while (fields.next()) {
     switch (fields.number) {
-      case RESPONSE.events: {
+      case RESPONSE.events:
         if (flaw !== null) break
-        const { start, end, revision } = readEvent(message, fields.message())
-        response.keys.push(start, end)
-        response.lastRevision = revision
+        last = readEvent(message, fields.message(EVENT_SHAPE))
+        response.keys.push(last.keyStart, last.keyEnd)
         break
-      }
       case RESPONSE.header:
-        response.revision = int64At(fields.message(), HEADER_REVISION)
+        response.revision = int64At(fields.message(HEADER_SHAPE), HEADER_REVISION)
         response.headerStart = fields.value
         response.headerEnd = fields.end
         response.flaw = flaw
@@ -236,41 +230,50 @@ function readSifted(message: Buffer, flaw: string | null): WatchResponse {
         break
     }
   }
+  // Rare: a later version of etcd sends fields that are not known here.
+  if (fields.foreign) return readResponse(sift(message, shape), shape, flaw)
+  if (last !== null) response.lastRevision = readInt64(message, last.revisionStart, last.revisionEnd)
   return response
 }
 
-/** Where the key of an event lies in the message, and its revision. */
-interface EventKey {
-  start: number
-  end: number
-  revision: bigint
+/** Where the key of an event and its revision lie in the message. */
+interface KeyValue {
+  keyStart: number
+  keyEnd: number
+  revisionStart: number
+  revisionEnd: number
 }
 
-function readEvent(message: Buffer, fields: Fields): EventKey {
-  let current: EventKey | null = null
-  let previous: EventKey | null = null
+function readEvent(message: Buffer, fields: Fields): KeyValue {
+  let current: KeyValue | null = null
+  let previous: KeyValue | null = null
   while (fields.next()) {
-    if (fields.number === EVENT.kv) current = readKey(fields.message())
-    else if (fields.number === EVENT.prevKv) previous = readKey(fields.message())
-    else if (fields.int64() >> 1n !== 0n)
+    if (fields.number === EVENT.kv) current = readKeyValue(fields.message(KV_SHAPE))
+    else if (fields.number === EVENT.prevKv) previous = readKeyValue(fields.message(KV_SHAPE))
+    else if (fields.int64() >> 1n !== 0n) {
       throw new MalformedMessage(`type ${String(fields.int64())} is neither PUT nor DELETE`)
+    }
   }
   if (current === null) throw new MalformedMessage('it has no key')
-  if (previous !== null && message.compare(message, previous.start, previous.end, current.start, current.end) !== 0) {
+  const { keyStart, keyEnd } = current
+  if (previous !== null && message.compare(message, previous.keyStart, previous.keyEnd, keyStart, keyEnd) !== 0) {
     throw new MalformedMessage('its previous value has another key')
   }
   return current
 }
 
-function readKey(fields: Fields): EventKey {
-  const key = { start: 0, end: 0, revision: 0n }
+function readKeyValue(fields: Fields): KeyValue {
+  const found = { keyStart: 0, keyEnd: 0, revisionStart: 0, revisionEnd: 0 }
   while (fields.next()) {
     if (fields.number === KV.key) {
-      key.start = fields.value
-      key.end = fields.end
-    } else if (fields.number === KV.modRevision) key.revision = fields.int64()
+      found.keyStart = fields.value
+      found.keyEnd = fields.end
+    } else if (fields.number === KV.modRevision) {
+      found.revisionStart = fields.value
+      found.revisionEnd = fields.end
+    }
   }
-  return key
+  return found
 }
 
 export function areWatched({ message, keys }: WatchResponse, { key, rangeEnd }: WatchedKeys): boolean {

@@ -8,7 +8,36 @@ const FIXED64 = 1
 const LENGTH_DELIMITED = 2
 const FIXED32 = 5
 
-/** Reads the fields of a message one after the other: `while (fields.next()) …`. Methods throw {@link MalformedMessage}. */
+/** The fields that a message may have, by their numbers below 32; all but the repeated ones may occur once. */
+export class Shape {
+  // Sets of bits.
+  readonly varints: number
+  readonly lengthDelimited: number
+  readonly repeated: number
+  readonly messages: Readonly<Record<number, Shape>>
+
+  constructor(fields: {
+    varints?: readonly number[]
+    bytes?: readonly number[]
+    messages?: Readonly<Record<number, Shape>>
+    repeated?: readonly number[]
+  }) {
+    const { varints = [], bytes = [], messages = {}, repeated = [] } = fields
+    this.varints = bitsOf(varints)
+    this.lengthDelimited = bitsOf([...bytes, ...repeated, ...Object.keys(messages).map(Number)])
+    this.repeated = bitsOf(repeated)
+    this.messages = messages
+  }
+}
+
+function bitsOf(numbers: readonly number[]): number {
+  return numbers.reduce((bits, number) => bits | (1 << number), 0)
+}
+
+/**
+ * Reads the fields of a message one after the other: `while (fields.next()) …`. Methods throw {@link MalformedMessage}. With a shape,
+ * they throw as well for a field of another type, and for one that occurs twice and may not; fields that it does not have are skipped.
+ */
 export class Fields {
   number = 0
   /** Where it begins, with its tag. */
@@ -16,49 +45,65 @@ export class Fields {
   /** Where its value begins; for bytes, the first of them. */
   value = 0
   end = 0
+  /** Whether the message, or one in it that was read, has a field that its shape does not have. */
+  foreign = false
   #wireType = 0
+  #seen = 0
   readonly #bytes: Uint8Array
   readonly #limit: number
+  readonly #shape: Shape | null
+  readonly #outer: Fields | null
 
-  constructor(bytes: Uint8Array, from = 0, to = bytes.length) {
+  constructor(bytes: Uint8Array, shape: Shape | null = null, outer: Fields | null = null) {
     this.#bytes = bytes
-    this.end = from
-    this.#limit = to
+    this.#shape = shape
+    this.#outer = outer
+    this.end = outer === null ? 0 : outer.value
+    this.#limit = outer === null ? bytes.length : outer.end
   }
 
   next(): boolean {
-    if (this.end >= this.#limit) return false
-    this.start = this.end
-    const tag = this.#length()
-    this.number = tag >>> 3
-    if (this.number === 0) throw new MalformedMessage('A field has the number 0')
-    this.#wireType = tag & 7
-    this.value = this.end
-    switch (this.#wireType) {
-      case VARINT:
-        while ((this.#byte() & 0x80) !== 0);
-        break
-      case FIXED64:
-        this.end += 8
-        break
-      case FIXED32:
-        this.end += 4
-        break
-      case LENGTH_DELIMITED: {
+    while (this.end < this.#limit) {
+      this.start = this.end
+      const tag = this.#length()
+      this.number = tag >>> 3
+      if (this.number === 0) throw new MalformedMessage('A field has the number 0')
+      this.value = this.end
+      this.#wireType = tag & 7
+      if (this.#wireType === LENGTH_DELIMITED) {
         const length = this.#length()
         this.value = this.end
         this.end += length
-        break
-      }
-      default:
-        throw new MalformedMessage(`Wire type ${String(this.#wireType)}`)
+      } else if (this.#wireType === VARINT) while ((this.#byte() & 0x80) !== 0);
+      else if (this.#wireType === FIXED64) this.end += 8
+      else if (this.#wireType === FIXED32) this.end += 4
+      else throw new MalformedMessage(`Wire type ${String(this.#wireType)}`)
+      if (this.end > this.#limit) throw new MalformedMessage('A field goes beyond its message')
+      if (this.#shape === null || this.#isIn(this.#shape)) return true
     }
-    if (this.end > this.#limit) throw new MalformedMessage('A field goes beyond its message')
+    return false
+  }
+
+  #isIn({ varints, lengthDelimited, repeated }: Shape): boolean {
+    const bit = this.number < 32 ? 1 << this.number : 0
+    if ((varints & bit) !== 0) this.#assertVarint()
+    else if ((lengthDelimited & bit) !== 0) this.#assertBytes()
+    else {
+      this.#markForeign()
+      return false
+    }
+    if ((this.#seen & bit) !== 0) throw new MalformedMessage(`Field ${String(this.number)} occurs twice`)
+    this.#seen |= bit & ~repeated
     return true
   }
 
+  #markForeign(): void {
+    this.foreign = true
+    if (this.#outer !== null) this.#outer.#markForeign()
+  }
+
   int64(): bigint {
-    this.assertVarint()
+    this.#assertVarint()
     return readInt64(this.#bytes, this.value, this.end)
   }
 
@@ -67,7 +112,7 @@ export class Fields {
   }
 
   bytes(): Uint8Array {
-    this.assertBytes()
+    this.#assertBytes()
     return this.#bytes.subarray(this.value, this.end)
   }
 
@@ -76,17 +121,17 @@ export class Fields {
     return Buffer.from(this.bytes()).toString()
   }
 
-  message(): Fields {
-    this.assertBytes()
-    return new Fields(this.#bytes, this.value, this.end)
+  message(shape: Shape | null = null): Fields {
+    this.#assertBytes()
+    return new Fields(this.#bytes, shape, this)
   }
 
-  assertVarint(): void {
+  #assertVarint(): void {
     if (this.#wireType !== VARINT) throw new MalformedMessage('Not a varint')
     if (this.end - this.value > 10) throw new MalformedMessage('A varint of more than ten bytes')
   }
 
-  assertBytes(): void {
+  #assertBytes(): void {
     if (this.#wireType !== LENGTH_DELIMITED) throw new MalformedMessage('Not length-delimited')
   }
 
@@ -117,7 +162,7 @@ export class Fields {
   }
 }
 
-function readInt64(bytes: Uint8Array, start: number, end: number): bigint {
+export function readInt64(bytes: Uint8Array, start: number, end: number): bigint {
   // Up to seven bytes, which is 49 bits, a number holds it exactly, and is cheaper.
   if (end - start <= 7) {
     let value = 0
@@ -138,59 +183,26 @@ export function int64At(message: Uint8Array | Fields, number: number): bigint {
 }
 
 /**
- * The fields that a message may have: by their number, the kind of their value, or the shape of the message in it. An array: the
- * field may occur more than once.
- */
-export interface Shape {
-  readonly [number: number]: FieldShape | readonly [FieldShape]
-}
-type FieldShape = 'varint' | 'bytes' | Shape
-
-/**
  * The message with the fields of a shape alone, so that another decoder sees only what was checked here. Fields that the shape does
  * not have are left out: a later version of etcd may send them. The same bytes if there is nothing to leave out.
  *
- * @throws {MalformedMessage} for a value of another kind, and for a field that occurs twice and may not.
+ * @throws {MalformedMessage}
  */
 export function sift(message: Buffer, shape: Shape): Buffer {
-  return siftRange(message, new Fields(message), shape) ?? message
+  const fields = new Fields(message, shape)
+  const kept = siftFields(message, fields, shape)
+  return fields.foreign ? kept : message
 }
 
-function siftRange(message: Buffer, fields: Fields, shape: Shape): Buffer | null {
-  let kept: Uint8Array[] | null = null
-  let seen = 0
-  let copiedTo = fields.end
+function siftFields(message: Buffer, fields: Fields, shape: Shape): Buffer {
+  const kept: Uint8Array[] = []
   while (fields.next()) {
     const { number, start, end } = fields
-    const rule = shape[number]
-    let replacement: Uint8Array | null = null
-    if (rule !== undefined) {
-      const repeated = isRepeated(rule)
-      if (!repeated && (seen & (1 << number)) !== 0) {
-        throw new MalformedMessage(`Field ${String(number)} occurs twice`)
-      }
-      seen |= 1 << number
-      const inner = siftField(message, fields, repeated ? rule[0] : rule)
-      if (inner === null) continue
-      replacement = bytesField(number, inner)
-    }
-    kept ??= []
-    kept.push(message.subarray(copiedTo, start))
-    if (replacement !== null) kept.push(replacement)
-    copiedTo = end
+    const inner = shape.messages[number]
+    if (inner === undefined) kept.push(message.subarray(start, end))
+    else kept.push(bytesField(number, siftFields(message, fields.message(inner), inner)))
   }
-  return kept === null ? null : Buffer.concat([...kept, message.subarray(copiedTo, fields.end)])
-}
-
-function siftField(message: Buffer, fields: Fields, shape: FieldShape): Buffer | null {
-  if (shape === 'varint') fields.assertVarint()
-  else if (shape === 'bytes') fields.assertBytes()
-  else return siftRange(message, fields.message(), shape)
-  return null
-}
-
-function isRepeated(rule: FieldShape | readonly [FieldShape]): rule is readonly [FieldShape] {
-  return Array.isArray(rule)
+  return Buffer.concat(kept)
 }
 
 export function without(message: Uint8Array, numbers: readonly number[]): Buffer {
