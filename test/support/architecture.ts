@@ -15,7 +15,7 @@ const ROOT = 'src/index.ts'
 export const DOORS: readonly (readonly [packageName: RegExp, door: string])[] = [
   [/^@peculiar\//, 'src/x509/engine.ts'],
   [/^reflect-metadata$/, 'src/x509/engine.ts'],
-  [/^yaml$/, 'src/config/yaml-door.ts'],
+  [/^yaml$/, 'src/config/read/yaml.ts'],
   [/^@grpc\//, 'src/client/transport/channel.ts'],
   [/^etcd3$/, 'src/client/connect.ts'],
   [/^testcontainers$/, 'src/testing/'],

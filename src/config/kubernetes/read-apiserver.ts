@@ -2,10 +2,9 @@
 import { join } from 'node:path/posix'
 import { checkOptions } from '../../report/option-error.js'
 import { finding } from '../finding.js'
-import { mountOf } from '../read/effective.js'
 import { isManifest, podsOf } from '../read/manifest.js'
 import { mountsOf } from '../read/pod-volumes.js'
-import type { Mount } from '../read/read-option.js'
+import { type Mount, mountOf } from '../read/read-option.js'
 import { type ConfigText, Lines, type PlaceOf } from '../read/text.js'
 import { processWords, splitWords, type Word, wordAt } from '../read/tokenizer.js'
 import { at, itemsAt, readYaml, scalarsOf, textAt } from '../read/yaml.js'
@@ -78,7 +77,7 @@ async function inManifest(source: ConfigText): Promise<Command> {
       const words = afterProgram(given) ?? (isImage ? given : null)
       if (words === null) continue
       if (errors.length > 0) break
-      return { words, mounts: mountsOf(container, spec), place: yaml.place }
+      return { words, mounts: mountsOf(container, spec, yaml), place: yaml.place }
     }
   }
   throw errors.length > 0 ? reader.refused(errors) : notThere(source.file, 'no container of it does')

@@ -1,7 +1,11 @@
-/** Finds the arguments of `etcd` in a command, also if a shell or a container engine starts it. */
-import { type ContainerRun, containerRun } from './container-run.js'
-import { missingProgram } from './image.js'
-import { type SyntaxFault, LITERAL_DOLLAR, splitText, type Word } from './tokenizer.js'
+/** Finds the arguments of `etcd` in a command, also if a shell or a container engine starts it, and reads them. */
+import type { Finding } from '../../report/finding.js'
+import { type ContainerRun, containerRun, missingProgram } from './container-run.js'
+import { namedVariables, readVariables, type Variable } from './env.js'
+import { readFlags } from './flags.js'
+import type { Reading } from './read-option.js'
+import { type ConfigText, Lines, type PlaceOf, type ReadNamedFile } from './text.js'
+import { LITERAL_DOLLAR, plainDollars, splitText, type SyntaxFault, type Word } from './tokenizer.js'
 
 /** Shells and engines that start each other, at most. */
 const MAX_SHELLS = 3
@@ -21,8 +25,66 @@ export interface EtcdCommand {
 /** A start without arguments. */
 export const NO_ARGUMENTS: EtcdCommand = { args: [], variables: [], faults: [] }
 
+/** Where a command is written. */
+interface CommandSource {
+  readonly text: string
+  /** The option that faults of the command are reported at. */
+  readonly option: string
+  readonly place: PlaceOf
+}
+
+/** Reads what etcd receives. @param variables Those that are set outside of the command. */
+export async function readStart(
+  command: EtcdCommand,
+  variables: readonly Variable[],
+  source: CommandSource,
+  readNamed: ReadNamedFile | null,
+  into: Reading,
+): Promise<void> {
+  const { place } = source
+  const { container } = command
+  const files = (container?.files ?? []).map(({ text, offset }) => {
+    return { path: text, place: place(offset, '--env-file'), isOptional: false }
+  })
+  const read = async (path: string): Promise<ConfigText | Finding | null> => {
+    const content = (await readNamed?.(path)) ?? null
+    // Docker keeps quotes as part of the value; other engines differ.
+    const hasQuotes = content !== null && 'text' in content && /=[ \t]*["']/.test(content.text)
+    return hasQuotes && container?.engine !== 'docker' ? null : content
+  }
+  const named = await namedVariables(files, read, into, plainVariables)
+  reportFaults(command.faults, source, into)
+  const args = command.args.map((word) => ({ ...word, text: plainDollars(word.text) }))
+  readFlags(args, place, into)
+  const assigned = command.variables.map(({ text, offset }): Variable => {
+    const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
+    return { name, value, place: place(offset, name) }
+  })
+  readVariables([...named, ...variables, ...assigned], into)
+}
+
+export function reportFaults(
+  faults: readonly SyntaxFault[],
+  { text, option, place }: CommandSource,
+  into: Reading,
+): void {
+  for (const { kind, offset } of faults) {
+    const quote = kind === 'quote' ? text.charAt(offset) : ''
+    into.report('config/line-broken', { ...place(offset, option), kind, quote })
+  }
+}
+
+/** Lines of `NAME=value` of a file for `--env-file`, in which nothing is quoted (docker-run(1)). */
+function plainVariables(content: ConfigText): Variable[] {
+  const lines = new Lines(content)
+  const line = /^([ \t]*)([A-Za-z_][\w-]*)=([^\r\n]*)/gm
+  return Array.from(content.text.matchAll(line), ({ 1: indent = '', 2: name = '', 3: value = '', index }) => {
+    return { name, value, place: lines.place(index + indent.length, name) }
+  })
+}
+
 /** How a command line starts etcd; null if it does not. Flags without a program before them are those of etcd. */
-export function etcdCommand(words: readonly Word[], values: Values = NO_VALUES, depth = 0): EtcdCommand | null {
+export function etcdCommand(words: readonly Word[], values: Values = new Map(), depth = 0): EtcdCommand | null {
   const exported: Word[] = []
   const own = new Map<string, Word>()
   let exportsAll = false
@@ -63,6 +125,7 @@ const BEFORE = /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|c
 /** A command in the place of a program: etcd with its flags, or a shell that starts it. */
 const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
 const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
+const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
 const ENGINE = /(?:^|\/)(?:docker|podman|nerdctl)$/
 const STARTER = /(?:^|\/)(?:ctr|crictl|rkt|systemd-nspawn|systemd-run|gosu|su-exec|tini)$/
 /** Commands of an engine that start a program; others name a container, which may be called etcd. */
@@ -72,51 +135,53 @@ const NAMES = /^(?:-[aghuvNw]|--(?:name|user|group|hostname|net|network|network-
 
 function commandIn(command: readonly Word[], values: Values, depth: number): EtcdCommand | null {
   const first = command.findIndex(({ text }) => !BEFORE.test(text))
-  const [own, before] = [command.slice(first), command.slice(0, Math.max(first, 0))]
-  const [program] = own
-  if (first === -1 || program === undefined) return null
-  const found = programIn(program, own, before, values, depth)
-  return found === null ? null : { ...found, variables: [...assignmentsOf(before), ...found.variables] }
+  if (first === -1) return null
+  const before = command.slice(0, first)
+  const isStarted = before.some(({ text }) => !text.includes('='))
+  const found = programIn(command.slice(first), isStarted, values, depth)
+  return found && { ...found, variables: [...assignmentsOf(before), ...found.variables] }
 }
 
-function programIn(
-  program: Word,
-  own: readonly Word[],
-  before: readonly Word[],
-  values: Values,
-  depth: number,
-): EtcdCommand | null {
+/** @param isStarted Whether another program precedes it, as `sudo`. */
+function programIn(own: readonly Word[], isStarted: boolean, values: Values, depth: number): EtcdCommand | null {
+  const [program, ...args] = own
+  if (program === undefined) return null
+  const { text } = program
   // What starts with a dash after `sudo` is not a flag of etcd.
-  const isStarted = before.some(({ text }) => !text.includes('='))
-  if (program.text.startsWith('-') && !isStarted) return { ...NO_ARGUMENTS, args: own }
-  if (ETCD.test(program.text)) return { ...NO_ARGUMENTS, args: own.slice(1) }
+  if (text.startsWith('-') && !isStarted) return { ...NO_ARGUMENTS, args: own }
+  if (ETCD.test(text)) return { ...NO_ARGUMENTS, args }
   if (depth < MAX_SHELLS) {
     // No program has such a name; what is meant is plain.
-    if (WHOLE_COMMAND.test(program.text)) {
-      const found = inScript(program, program.text, own.slice(1), values, depth)
-      const fault: SyntaxFault = { kind: 'one argument', offset: program.offset }
-      return found && { ...found, faults: [fault, ...found.faults] }
+    if (WHOLE_COMMAND.test(text)) {
+      const found = inScript(program, text, args, values, depth)
+      return found && withFaults(found, { kind: 'one argument', offset: program.offset })
     }
-    const at = scriptAt(own)
-    const script = at === -1 ? undefined : own[at]
-    if (script !== undefined) {
-      const found = inScript(script, substitute(plainDollars(script.text), values), [], values, depth)
-      if (found === null) return null
-      // A shell has what follows a script as $0, $1, and so on.
-      const after = own.slice(at + 1)
-      const isLost = after.some(({ text }) => text.startsWith('-')) && !/\$(?:[@*\d]|\{[@*\d])/.test(script.text)
-      const lost: SyntaxFault[] = isLost ? [{ kind: 'after script', offset: after[0]?.offset ?? script.offset }] : []
-      const args = isLost ? [...found.args, ...after] : found.args
-      return { ...found, args, isShell: true, faults: [...found.faults, ...lost] }
-    }
-    const contained = inContainer(own, values, depth)
+    // The script after `-c`, `-ec`, `-lc`.
+    const at = SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
+    const script = at === -1 ? undefined : args[at + 1]
+    if (script !== undefined) return inShell(script, args.slice(at + 2), values, depth)
+    const container = containerRun(own)
+    const contained = container === null ? null : inContainer(container, own, values, depth)
     if (contained !== null) return contained
   }
-  const isEngine = ENGINE.test(program.text)
-  if (isEngine && !own.some(({ text }) => STARTS.test(text))) return null
-  const start = startedAt(own, isStarted || isEngine || STARTER.test(program.text))
+  const isEngine = ENGINE.test(text)
+  if (isEngine && !own.some((each) => STARTS.test(each.text))) return null
+  const start = startedAt(own, isStarted || isEngine || STARTER.test(text))
   if (start === -1) return null
   return { args: own.slice(start + 1), variables: assignmentsOf(own.slice(0, start)), faults: [] }
+}
+
+function withFaults(command: EtcdCommand, ...faults: readonly SyntaxFault[]): EtcdCommand {
+  return { ...command, faults: [...faults, ...command.faults] }
+}
+
+/** @param after What follows a script, which a shell has as $0, $1, and so on. */
+function inShell(script: Word, after: readonly Word[], values: Values, depth: number): EtcdCommand | null {
+  const found = inScript(script, substitute(plainDollars(script.text), values), [], values, depth)
+  const isLost = after.some(({ text }) => text.startsWith('-')) && !/\$(?:[@*\d]|\{[@*\d])/.test(script.text)
+  if (found === null || !isLost) return found && { ...found, isShell: true }
+  const lost: SyntaxFault = { kind: 'after script', offset: after[0]?.offset ?? script.offset }
+  return { ...withFaults(found, lost), args: [...found.args, ...after], isShell: true }
 }
 
 /** A command within one argument, whose places are that of the argument. */
@@ -130,13 +195,16 @@ function inScript(
   const { words, faults } = splitText(text, 'shell')
   const placed = <T extends object>(inner: T): T => ({ ...inner, offset })
   const found = etcdCommand([...words.map(placed), ...more], values, depth + 1)
-  return found && { ...found, faults: [...faults.map(placed), ...found.faults] }
+  return found && withFaults(found, ...faults.map(placed))
 }
 
-/** How a container that a command starts runs etcd; null if it does not, or cannot be understood. */
-function inContainer(words: readonly Word[], values: Values, depth: number): EtcdCommand | null {
-  const container = containerRun(words)
-  if (container === null) return null
+/** How a container that a command starts runs etcd; null if it does not. */
+function inContainer(
+  container: ContainerRun,
+  words: readonly Word[],
+  values: Values,
+  depth: number,
+): EtcdCommand | null {
   const [options, rest] = [words.slice(0, container.length), words.slice(container.length)]
   const isBare = rest[0] === undefined || rest[0].text.startsWith('-')
   const faults = container.hasEntrypoint ? [] : missingProgram(container.context.image ?? '', rest)
@@ -162,19 +230,11 @@ function assignmentsOf(words: readonly Word[]): Word[] {
   })
 }
 
-/** The position of the script after `-c`, `-ec`, `-lc` of a shell, or of `su`; -1 if there is none. */
-function scriptAt([program, ...args]: readonly Word[]): number {
-  if (program === undefined || !/(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/.test(program.text)) return -1
-  const at = args.findIndex(({ text }) => /^-[a-z]*c$/.test(text))
-  return at === -1 ? -1 : at + 2
-}
-
 /** Where the values of variables are looked up. */
 export interface Values {
   get(name: string): string | undefined
 }
 
-const NO_VALUES: Values = { get: () => undefined }
 /** Characters that variables may add to a command; the kernel accepts no longer argument (execve(2)). */
 const MAX_GROWTH = 128 * 1024
 
@@ -191,21 +251,17 @@ export function boundedValues(values: Values): Values {
 }
 
 export function valuesOf(variables: Iterable<{ name: string; value: string }>): Map<string, string> {
-  return new Map(Array.from(variables, ({ name, value }) => [name, value]))
-}
-
-export function plainDollars(text: string): string {
-  return text.replaceAll(LITERAL_DOLLAR, '$')
+  return new Map(Array.from(variables, ({ name, value }) => [name, plainDollars(value)]))
 }
 
 /** Replaces variables by their values. Unknown ones stay. */
 export function substitute(text: string, values: Values): string {
+  const variable = /\$(?:\{([A-Za-z_]\w*)\}|\(([A-Za-z_]\w*)\)|([A-Za-z_]\w*))/g
   return plainDollars(
     text
       .replaceAll('$$', LITERAL_DOLLAR)
-      .replace(/\$(?:\{([A-Za-z_]\w*)\}|\(([A-Za-z_]\w*)\)|([A-Za-z_]\w*))/g, (whole, ...names: unknown[]) => {
-        const name = names.slice(0, 3).find((each) => typeof each === 'string')
-        return (typeof name === 'string' ? values.get(name) : undefined) ?? whole
+      .replace(variable, (whole, braced?: string, parenthesized?: string, bare?: string) => {
+        return values.get(braced ?? parenthesized ?? bare ?? '') ?? whole
       }),
   )
 }

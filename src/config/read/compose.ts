@@ -1,32 +1,22 @@
-/** Reads a Compose file, one of whose services runs etcd (compose-spec, 05-services.md). */
+/** Reads a Compose file, some of whose services run etcd (compose-spec, 05-services.md). */
 import { dirname, join, posix, resolve } from 'node:path'
-import type { Finding } from '../../report/finding.js'
-import { NO_ARGUMENTS, plainDollars, valuesOf } from './command.js'
-import {
-  commandOf,
-  releaseOf,
-  repeated,
-  undefinedVolumes,
-  volumeFinding,
-  withoutEtcd,
-  withoutSlash,
-} from './container.js'
+import { NO_ARGUMENTS, readStart, valuesOf } from './command.js'
+import { commandOf, releaseOf, VolumeReporter, withoutEtcd } from './container.js'
+import { areOfEtcd, isEtcdImage } from './container-run.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
-import { areOfEtcd, isEtcdImage } from './image.js'
-import { textOf } from './kube-objects.js'
+import { textOf } from './pod-volumes.js'
 import { composeProbes } from './probes.js'
-import { type ConfigReading, type Mount, NO_CONTEXT, type PublishedPort } from './read-option.js'
-import { readStart } from './start.js'
+import { longestFirst, type Mount, NO_CONTEXT, type PublishedPort, Reading } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS, type ReadNamedFile } from './text.js'
-import { LITERAL_DOLLAR, type Split, splitText, wordAt } from './tokenizer.js'
+import { LITERAL_DOLLAR, plainDollars, type Split, splitText, wordAt } from './tokenizer.js'
 import {
   at,
   entriesOf,
   itemsAt,
   readYaml,
+  reportType,
   scalarsOf,
   textAt,
-  typeFinding,
   type YamlReading,
   type YamlValue,
 } from './yaml.js'
@@ -37,14 +27,17 @@ export function isCompose(text: string): boolean {
 }
 
 /** @param readNamed Reads a file next to the Compose file; null if its folder is not known. */
-export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<ConfigReading[]> {
+export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<Reading[]> {
   const yaml = await readYaml(source, 'first')
   const [root = null] = yaml.documents
-  const readings: ConfigReading[] = []
+  const readings: Reading[] = []
   for (const { key, value, offset } of entriesOf(at(root, 'services'))) {
-    const service = new Service(value, root, yaml, source.file)
-    const reading = readings.length < MAX_MEMBERS ? await service.read(readNamed) : null
-    if (reading !== null) readings.push({ ...reading, label: key, labelPlace: yaml.place(offset, 'services') })
+    if (readings.length === MAX_MEMBERS) break
+    const reading = await new Service(value, root, yaml, source.file).read(readNamed)
+    if (reading === null) continue
+    reading.label = key
+    reading.labelPlace = yaml.place(offset, 'services')
+    readings.push(reading)
   }
   if (readings.length > 0) return readings
   return withoutEtcd(yaml, source.file, 'none of its services does, and a Compose file is read by its services')
@@ -68,91 +61,66 @@ class Service {
   }
 
   /** Null if the service is not etcd. */
-  async read(readNamed: ReadNamedFile | null): Promise<ConfigReading | null> {
-    const service = this.#value
-    const own = this.#variables()
+  async read(readNamed: ReadNamedFile | null): Promise<Reading | null> {
+    const [service, yaml] = [this.#value, this.#yaml]
+    const reading = new Reading()
+    reading.add(...yaml.findings)
+    const own = this.#variables(reading)
     const names = own.map(({ name }) => name)
     const split = ['entrypoint', 'command'].map((key) => wordsOf(at(service, key)))
     const isByVariables = !isEtcdImage(textAt(service, 'image') ?? '') && areOfEtcd(names)
     const words = split.flatMap((each) => each.words)
     const command = commandOf(service, words, names) ?? (isByVariables ? NO_ARGUMENTS : null)
     if (command === null) return null
-    const files = [at(service, 'env_file')].flatMap((value) => (value?.kind === 'list' ? value.items : (value ?? [])))
-    const named = await namedVariables(
-      files.flatMap((item) => {
-        const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
-        const isOptional = textAt(item, 'required') === 'false'
-        return path === undefined ? [] : [{ path, place: this.#yaml.place(item.offset, 'env_file'), isOptional }]
-      }),
-      readNamed,
-      (content) => {
-        const { variables, findings } = fileVariables(content)
-        // Compose removes comments and `export`, as a shell does.
-        const isOfSystemd = /^config\/(?:comment-in-value|unit-invalid)$/
-        return {
-          variables: variables.map(({ name, value, place }) => ({ name, value, place })),
-          findings: findings.filter(({ code }) => !isOfSystemd.test(code)),
-        }
-      },
+    const envFile = at(service, 'env_file')
+    const files = (envFile?.kind === 'list' ? envFile.items : envFile === null ? [] : [envFile]).flatMap((item) => {
+      const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
+      const isOptional = textAt(item, 'required') === 'false'
+      return path === undefined ? [] : [{ path, place: yaml.place(item.offset, 'env_file'), isOptional }]
+    })
+    const named = await namedVariables(files, readNamed, reading, (content) =>
+      fileVariables(content, reading, 'Compose').map(({ name, value, place }) => ({ name, value, place })),
     )
-    const variables = [...named.variables, ...own]
+    const variables = [...named, ...own]
     const faults = [...split.flatMap((each) => each.faults), ...command.faults]
-    const start = await readStart({ ...command, faults }, variables, { ...this.#yaml, option: 'command' }, null)
-    return {
-      ...start,
-      findings: [
-        ...this.#yaml.findings,
-        ...this.#mappedVariables(),
-        ...named.findings,
-        ...start.findings,
-        ...this.#volumeFindings(),
-      ],
-      isWhole: start.isWhole && named.isWhole,
-      context: {
-        ...NO_CONTEXT,
-        directory: textAt(service, 'working_dir') ?? null,
-        user: textAt(service, 'user')?.split(':', 1)[0] ?? null,
-        ...releaseOf(service, this.#yaml),
-        mounts: this.#mounts(),
-        engine: 'Compose',
-        isRootReadOnly: textAt(service, 'read_only') === 'true',
-        published: itemsAt(service, 'ports').flatMap(portOf),
-        probes: composeProbes(service, this.#yaml, valuesOf(variables)),
-      },
+    await readStart({ ...command, faults }, variables, { ...yaml, option: 'command' }, null, reading)
+    this.#checkVolumes(reading)
+    reading.context = {
+      ...NO_CONTEXT,
+      directory: textAt(service, 'working_dir') ?? null,
+      user: textAt(service, 'user')?.split(':', 1)[0] ?? null,
+      ...releaseOf(service, yaml),
+      mounts: this.#mounts(),
+      engine: 'Compose',
+      isRootReadOnly: textAt(service, 'read_only') === 'true',
+      published: itemsAt(service, 'ports').flatMap(portOf),
+      probes: composeProbes(service, yaml, valuesOf(variables)),
     }
+    return reading
   }
 
   /** A mapping, or a list of `NAME=value`; what has no value is taken from the environment of Compose. */
-  #variables(): Variable[] {
+  #variables(into: Reading): Variable[] {
     const value = at(this.#value, 'environment')
-    const variable = (name: string, set: YamlValue | string | undefined, offset: number): Variable => {
-      const text = typeof set === 'object' ? textAt(set) : set
-      return {
-        name,
-        value: text === undefined ? `\${${name}}` : plainDollars(plain(text)),
-        place: this.#yaml.place(offset, name),
-      }
+    const variable = (name: string, text: string | undefined, offset: number): Variable => {
+      return { name, value: text === undefined ? `\${${name}}` : plain(text), place: this.#yaml.place(offset, name) }
     }
-    if (value?.kind === 'map') return value.entries.map(({ key, value: set, offset }) => variable(key, set, offset))
+    if (value?.kind === 'map') return value.entries.map((each) => variable(each.key, textAt(each.value), each.offset))
     return itemsAt(value).flatMap((item) => {
       const [entry] = entriesOf(item)
-      if (entry?.value.kind === 'scalar') return [variable(entry.key, entry.value.text, item.offset)]
+      if (entry?.value.kind === 'scalar') {
+        // For an item `- NAME: value`, Compose refuses the file.
+        const { key, value } = entry
+        const wants = `a string with "=" in place of ":", as "${key}=${value.text}"`
+        reportType(into, this.#yaml.place(item.offset, key), wants, item)
+        return [variable(key, value.text, item.offset)]
+      }
       const [, name, text] = item.kind === 'scalar' ? (/^([^=]+)(?:=([\s\S]*))?$/.exec(item.text) ?? []) : []
       return name === undefined ? [] : [variable(name, text, item.offset)]
     })
   }
 
-  /** Items `- NAME: value` of a list of variables, for which Compose refuses the file. */
-  #mappedVariables(): Finding[] {
-    return itemsAt(this.#value, 'environment').flatMap((item) => {
-      const [entry] = entriesOf(item)
-      if (entry?.value.kind !== 'scalar') return []
-      const wants = `a string with "=" in place of ":", as "${entry.key}=${entry.value.text}"`
-      return [typeFinding(this.#yaml.place(item.offset, entry.key), wants, item)]
-    })
-  }
-
-  /** What is mounted, the longest path first: volumes and folders of the host, memory, and secrets and configs. */
+  /** What is mounted: volumes and folders of the host, memory, and secrets and configs. */
   #mounts(): Mount[] {
     const volumes = volumesOf(this.#value).map(({ inside, source, type, isReadOnly, subPath }): Mount => {
       const host = type === 'tmpfs' || type === 'volume' ? { outside: null } : this.#onHost(source)
@@ -167,7 +135,7 @@ class Service {
     const files = FILE_KINDS.flatMap((kind) =>
       itemsAt(this.#value, kind).flatMap((item) => this.#fileMount(kind, item)),
     )
-    return [...volumes, ...tmpfs, ...files].sort((a, b) => b.inside.length - a.inside.length)
+    return longestFirst([...volumes, ...tmpfs, ...files])
   }
 
   #fileMount(kind: keyof typeof FILE_FOLDERS, item: YamlValue): Mount[] {
@@ -191,24 +159,16 @@ class Service {
   }
 
   /** What is mounted and not defined, and two volumes at one path: Compose does not start. */
-  #volumeFindings(): Finding[] {
-    const missing = (['volumes', ...FILE_KINDS] as const).flatMap((section) => {
+  #checkVolumes(into: Reading): void {
+    const reporter = new VolumeReporter('Compose', this.#yaml.place, into)
+    for (const section of ['volumes', ...FILE_KINDS] as const) {
       const known = new Set(entriesOf(at(this.#root, section)).map(({ key }) => key))
-      const mounts = itemsAt(this.#value, section).map((item) => ({
-        name: section === 'volumes' ? volumeNameOf(item) : sourceOf(item),
-        offset: item.offset,
-      }))
-      return undefinedVolumes(
-        mounts,
-        (name) => name.includes('$') || known.has(name),
-        (offset, names) =>
-          volumeFinding(this.#yaml.place(offset, section), 'Compose', 'not defined', names, { section }),
-      )
-    })
-    const twice = repeated(volumesOf(this.#value), ({ inside }) => withoutSlash(inside)).map(({ value, key }) =>
-      volumeFinding(this.#yaml.place(value.offset, 'volumes'), 'Compose', 'mounted twice', [key]),
-    )
-    return [...missing, ...twice]
+      const nameOf = section === 'volumes' ? volumeNameOf : sourceOf
+      const mounts = itemsAt(this.#value, section).map((item) => ({ name: nameOf(item), offset: item.offset }))
+      reporter.undefined(section, mounts, (name) => name.includes('$') || known.has(name), section)
+    }
+    const mounts = volumesOf(this.#value).map(({ inside, offset }) => ({ name: inside, offset }))
+    reporter.repeated('volumes', 'mounted twice', mounts)
   }
 }
 
@@ -226,13 +186,10 @@ function plain(text: string): string {
 
 /** The arguments of a list, or of a string that is split as by a shell. */
 function wordsOf(value: YamlValue | null): Split {
-  if (value?.kind !== 'scalar' || value.type === 'null')
-    return {
-      words: itemsAt(value)
-        .flatMap(scalarsOf)
-        .map(({ text, offset }) => wordAt(plain(text), offset)),
-      faults: [],
-    }
+  if (value?.kind !== 'scalar' || value.type === 'null') {
+    const items = itemsAt(value).flatMap(scalarsOf)
+    return { words: items.map(({ text, offset }) => wordAt(plain(text), offset)), faults: [] }
+  }
   const { words, faults } = splitText(plain(value.text), 'shell')
   const { offset } = value
   return { words: words.map((word) => ({ ...word, offset })), faults: faults.map((fault) => ({ ...fault, offset })) }

@@ -1,8 +1,51 @@
-/** Reads `docker run` and its like: what of the host the container sees (docker-run(1), podman-run(1)). */
+/** Images, and `docker run` and its like: what of the host the container sees (docker-run(1), podman-run(1)). */
 import { posix } from 'node:path'
-import { isEtcdImage, versionOf } from './image.js'
-import { isUnresolved, type Mount, NO_CONTEXT, type RuntimeContext } from './read-option.js'
-import type { Word } from './tokenizer.js'
+import { rowOfFlag, rowOfVariable } from '../tables/options.js'
+import { type ParsedVersion, parseVersion } from '../tables/version.js'
+import { isUnresolved, longestFirst, type Mount, NO_CONTEXT, type RuntimeContext } from './read-option.js'
+import type { SyntaxFault, Word } from './tokenizer.js'
+
+/** Whether an image is that of the etcd project or of Kubernetes, which hold no files but the programs. */
+export function isOfficialImage(image: string): boolean {
+  const name =
+    /^(?:quay\.io\/coreos|gcr\.io\/etcd-development|k8s\.gcr\.io|registry\.k8s\.io)\/etcd(?:-amd64|-arm64)?(?:[:@]|$)/
+  return name.test(image)
+}
+
+/** The fault of a command without a program: these images have no entrypoint (Dockerfile v3.4.0 to v3.7.1). */
+export function missingProgram(image: string, [first]: readonly Word[]): SyntaxFault[] {
+  const isMissing = isOfficialImage(image) && !/:v?2\./.test(image) && first?.text.startsWith('-') === true
+  return isMissing ? [{ kind: 'no program', offset: first.offset }] : []
+}
+
+export function isEtcdImage(image: string): boolean {
+  return /^etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(baseOf(image))
+}
+
+/** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */
+export function versionOf(image: string): ParsedVersion | null {
+  const [, tag] = /^etcd(?:-amd64|-arm64)?:v?(3\.\d{1,4}\.\d{1,4})(?![^-.@])/.exec(baseOf(image)) ?? []
+  return tag === undefined ? null : parseVersion(tag)
+}
+
+/** The last part of an image's name, with its tag. A digest, which follows, has no slash. */
+function baseOf(image: string): string {
+  return image.slice(image.lastIndexOf('/') + 1)
+}
+
+/** Whether one of the variables is only for etcd itself: where it listens, what it advertises, its members. */
+export function areOfEtcd(names: Iterable<string>): boolean {
+  return Array.from(names).some((name) => isAddress(rowOfVariable(name)?.kind))
+}
+
+/** Whether flags without a program before them are those of etcd. */
+export function areEtcdFlags(words: readonly Word[]): boolean {
+  return words.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
+}
+
+function isAddress(kind: string | undefined): boolean {
+  return kind === 'urls' || kind === 'cluster'
+}
 
 /** A container that a command line starts. */
 export interface ContainerRun {
@@ -30,38 +73,30 @@ export function containerRun(words: readonly Word[]): ContainerRun | null {
   const [, engine] = /(?:^|\/)(docker|podman|nerdctl)$/.exec(words[0]?.text ?? '') ?? []
   const run = words.findIndex(({ text }, i) => i > 0 && (text === 'run' || text === 'create'))
   if (engine === undefined || run === -1) return null
-  const options = new Map<string, Word[]>()
+  const given: { key: string; word: Word }[] = []
   for (let i = run + 1; i < words.length; i++) {
     const word = words[i]
     if (word === undefined) break
-    if (!word.text.startsWith('-')) return { ...describe(word.text, options), engine, length: i + 1 }
-    if (word.text === '--read-only' || word.text === '--read-only=true') options.set('read-only', [word])
-    if (SWITCHES.test(word.text)) continue
-    const [, long, given] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word.text) ?? []
-    const [, letter = '', joined = ''] = /^-[dtiPq]*([a-zA-Z])=?([\s\S]*)$/.exec(word.text) ?? []
-    const value = long === undefined && joined !== '' ? joined : given
-    const found = value === undefined ? words[++i] : { ...word, text: value }
-    const key = long ?? SHORT[letter] ?? letter
-    const before = options.get(key)
-    if (found !== undefined && before === undefined) options.set(key, [found])
-    else if (found !== undefined) before?.push(found)
+    const { text } = word
+    if (!text.startsWith('-')) return { ...describe(text, given), engine, length: i + 1 }
+    if (text === '--read-only') given.push({ key: 'read-only', word: { ...word, text: 'true' } })
+    if (SWITCHES.test(text)) continue
+    const [, long, value] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(text) ?? []
+    const [, letter = '', joined = ''] = /^-[dtiPq]*([a-zA-Z])=?([\s\S]*)$/.exec(text) ?? []
+    const own = long === undefined && joined !== '' ? joined : value
+    const found = own === undefined ? words[++i] : { ...word, text: own }
+    if (found !== undefined) given.push({ key: long ?? SHORT[letter] ?? letter, word: found })
   }
   return null
 }
 
 function describe(
   image: string,
-  options: ReadonlyMap<string, readonly Word[]>,
+  given: readonly { readonly key: string; readonly word: Word }[],
 ): Omit<ContainerRun, 'engine' | 'length'> {
-  const textsOf = (key: string): string[] => (options.get(key) ?? []).map(({ text }) => text)
+  const wordsOf = (key: string): Word[] => given.flatMap((each) => (each.key === key ? [each.word] : []))
+  const textsOf = (key: string): string[] => wordsOf(key).map(({ text }) => text)
   const last = (key: string): string | undefined => textsOf(key).at(-1)
-  const mounts = [
-    ...textsOf('volume').flatMap(volumeMount),
-    ...textsOf('mount').flatMap(longMount),
-    ...textsOf('tmpfs').map((text) => mount(text.split(':', 1)[0] ?? '', '', { isLostWith: 'tmpfs' })),
-    // Volumes of another container may be anywhere.
-    ...(options.has('volumes-from') ? [{ inside: '/', outside: null }] : []),
-  ]
   const entrypoint = last('entrypoint')
   return {
     context: {
@@ -70,13 +105,21 @@ function describe(
       user: last('user')?.split(':', 1)[0] ?? null,
       version: versionOf(image),
       image,
-      isRootReadOnly: options.has('read-only'),
-      mounts: mounts.sort((a, b) => b.inside.length - a.inside.length),
+      isRootReadOnly: last('read-only') === 'true',
+      mounts: longestFirst([
+        ...textsOf('volume').map(volumeMount),
+        ...textsOf('mount').flatMap(longMount),
+        ...textsOf('tmpfs').map((text) => mount(text.split(':', 1)[0] ?? '', '', { isLostWith: 'tmpfs' })),
+        // Volumes of another container may be anywhere.
+        ...textsOf('volumes-from')
+          .slice(0, 1)
+          .map(() => ({ inside: '/', outside: null })),
+      ]),
     },
     isEtcd: entrypoint === undefined ? isEtcdImage(image) : /(?:^|\/)etcd$/.test(entrypoint),
     hasEntrypoint: entrypoint !== undefined,
     passed: textsOf('env').filter((text) => !text.includes('=')),
-    files: options.get('env-file') ?? [],
+    files: wordsOf('env-file'),
   }
 }
 

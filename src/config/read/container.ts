@@ -1,10 +1,10 @@
 /** What a service of Compose and a container of a pod have in common. */
-import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { Finding, FindingDetails } from '../../report/finding.js'
+import type { FindingDetails } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdCommand, etcdCommand, NO_ARGUMENTS } from './command.js'
-import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, versionOf } from './image.js'
-import { type ConfigReading, type RuntimeContext, unreadable } from './read-option.js'
+import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, versionOf } from './container-run.js'
+import { type Reading, type RuntimeContext, unreadable } from './read-option.js'
+import type { PlaceOf } from './text.js'
 import type { Word } from './tokenizer.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
@@ -36,50 +36,73 @@ export function releaseOf(
 }
 
 /** The reading of a text that starts no etcd. */
-export function withoutEtcd({ findings }: YamlReading, file: string | null, looked: string): ConfigReading[] {
-  if (findings.some(({ severity }) => severity === 'error')) return [unreadable(...findings)]
-  return [unreadable(...findings, finding('config/no-etcd', { kind: 'etcd', file, looked }))]
+export function withoutEtcd({ findings }: YamlReading, file: string | null, looked: string): Reading[] {
+  const isBroken = findings.some(({ severity }) => severity === 'error')
+  return [unreadable(...findings, ...(isBroken ? [] : [finding('config/no-etcd', { kind: 'etcd', file, looked })]))]
+}
+
+/** A volume or a mount, by its name or its path. */
+interface Named {
+  readonly name: string | undefined
+  readonly offset: number
 }
 
 type VolumeDetails = FindingDetails['config/volume-invalid']
 
-export function volumeFinding(
-  place: ConfigPlace,
-  by: VolumeDetails['by'],
-  kind: VolumeDetails['kind'],
-  names: string[],
-  more: Pick<Partial<VolumeDetails>, 'mounts' | 'section'> = {},
-): Finding {
-  return finding('config/volume-invalid', { ...place, kind, names, mounts: [], by, ...more })
-}
+/** Reports volumes with which a container does not start. */
+export class VolumeReporter {
+  readonly #by: 'Kubernetes' | 'Compose'
+  readonly #place: PlaceOf
+  readonly #into: Reading
 
-/** A volume that is mounted and not defined: one finding for all, at the first. */
-export function undefinedVolumes(
-  mounts: readonly { readonly name: string | undefined; readonly offset: number }[],
-  isKnown: (name: string) => boolean,
-  report: (offset: number, names: string[]) => Finding,
-): Finding[] {
-  const missing = mounts.flatMap(({ name, offset }) => (name === undefined || isKnown(name) ? [] : [{ name, offset }]))
-  const [first] = missing
-  return first === undefined ? [] : [report(first.offset, [...new Set(missing.map(({ name }) => name))])]
-}
+  constructor(by: 'Kubernetes' | 'Compose', place: PlaceOf, into: Reading) {
+    this.#by = by
+    this.#place = place
+    this.#into = into
+  }
 
-/** Those whose key another one before them has. */
-export function repeated<T>(
-  values: readonly T[],
-  keyOf: (value: T) => string | undefined,
-): { value: T; key: string }[] {
-  const seen = new Set<string>()
-  return values.flatMap((value) => {
-    const key = keyOf(value)
-    if (key === undefined) return []
-    const isAgain = seen.has(key)
-    seen.add(key)
-    return isAgain ? [{ value, key }] : []
-  })
-}
+  /** Mounts of what is not defined: one finding for all, at the first. */
+  undefined(
+    option: string,
+    mounts: readonly Named[],
+    isKnown: (name: string) => boolean,
+    section?: VolumeDetails['section'],
+  ): void {
+    const missing = mounts.flatMap(({ name, offset }) =>
+      name === undefined || isKnown(name) ? [] : [{ name, offset }],
+    )
+    const names = [...new Set(missing.map(({ name }) => name))]
+    if (missing[0] !== undefined) this.report(option, 'not defined', missing[0].offset, names, [], section)
+  }
 
-/** A path without the slash at its end. */
-export function withoutSlash(path: string): string {
-  return path.replace(/(?<=.)\/$/, '')
+  /** Those whose name another one before them has. */
+  repeated(option: string, kind: 'mounted twice' | 'defined twice', values: readonly Named[]): void {
+    const seen = new Set<string>()
+    for (const { name, offset } of values) {
+      // A path may end with a slash.
+      const key = name?.replace(/(?<=.)\/$/, '')
+      if (key === undefined) continue
+      if (seen.has(key)) this.report(option, kind, offset, [key])
+      seen.add(key)
+    }
+  }
+
+  report(
+    option: string,
+    kind: VolumeDetails['kind'],
+    offset: number,
+    names: string[],
+    mounts: string[] = [],
+    section?: VolumeDetails['section'],
+  ): void {
+    const more = section === undefined ? {} : { section }
+    this.#into.report('config/volume-invalid', {
+      ...this.#place(offset, option),
+      kind,
+      names,
+      mounts,
+      by: this.#by,
+      ...more,
+    })
+  }
 }

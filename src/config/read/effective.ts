@@ -7,10 +7,10 @@ import { type EtcdOptionRow, etcdOptions } from '../tables/options.js'
 import { flagWithin } from './flags.js'
 import { readConfigFile, type ReadOptions, resolveInRoot, resolveRelativeTo } from './named-files.js'
 import {
-  type ConfigReading,
   isUnresolved,
-  type Mount,
+  mountOf,
   type PassthroughOption,
+  Reading,
   type ReadOption,
   type RuntimeContext,
   textOption,
@@ -43,39 +43,35 @@ export interface ReadMember {
 
 /** Resolves what is in force, which may be another file. */
 export async function resolveEffective(
-  reading: ConfigReading,
+  reading: Reading,
   file: string | null,
   options: ReadOptions,
 ): Promise<ReadMember> {
-  const { context, label = null } = reading
+  const { context, label } = reading
+  /** What is found here. */
+  const found = new Reading()
   const written = withoutNeedlessGuesses(reading.options)
-  const isYaml = written.some(({ form }) => form === 'yaml')
-  const effective = isYaml ? { options: written, findings: [] } : effectiveFlags(written)
+  const inForce = written.some(({ form }) => form === 'yaml') ? written : effectiveFlags(written, found)
   // The only option of the server without a key in a file and without a field.
-  const configFile = effective.options.find(
-    ({ row, text, form }) =>
-      form !== 'yaml' && row.block === 'server' && row.yaml === null && row.field === null && text !== '',
-  )
-  const inFile = configFile === undefined ? null : await readConfigOf(configFile, context, options)
-  const entries = checkEntries(inFile === null ? effective.options : withoutNeedlessGuesses(inFile.options))
+  const isConfigFile = ({ row, text, form }: ReadOption): boolean =>
+    form !== 'yaml' && row.block === 'server' && row.yaml === null && row.field === null && text !== ''
+  const configFile = inForce.find(isConfigFile) ?? null
+  if (configFile !== null) reportIgnored(configFile, inForce, found)
+  const inFile = configFile === null ? null : await readConfigOf(configFile, context, options)
   const path = configFile?.text ?? file
+  const nothing = [...nothingSet(reading, file), ...(inFile === null ? [] : nothingSet(inFile, path))]
+  found.add(...(inFile?.findings ?? []))
+  const checked = checkEntries(inFile === null ? inForce : withoutNeedlessGuesses(inFile.options), found)
   return {
-    settings: new Settings(entries.options, path),
+    settings: new Settings(checked, path),
     others: [...reading.others, ...(inFile?.others ?? [])],
-    findings: [
-      ...nothingSet(reading, file),
-      ...reading.findings,
-      ...effective.findings,
-      ...(configFile === undefined ? [] : ignoredWithFile(configFile, effective.options)),
-      ...(inFile === null ? [] : [...nothingSet(inFile, path), ...inFile.findings]),
-      ...entries.findings,
-    ],
+    findings: [...nothing, ...reading.findings, ...found.findings],
     context,
     isWhole: (inFile ?? reading).isWhole,
     texts: options.texts,
     label,
     labelPlace: reading.labelPlace ?? { option: 'name', file, line: null, column: null },
-    configFile: configFile ?? null,
+    configFile,
     hostPath: (path) => onHost(path, context, options.root),
     givenText: (path) => mountedText(path, context),
   }
@@ -86,47 +82,37 @@ async function readConfigOf(
   { text: path, place }: ReadOption,
   context: RuntimeContext,
   { readFiles, root, texts }: ReadOptions,
-): Promise<ConfigReading> {
-  const notRead = (why: string): ConfigReading =>
-    unreadable(finding('config/not-checked', { ...place, kind: 'configuration file', what: [path], why }))
-  if (isUnresolved(path)) return notRead('its path is assembled elsewhere')
+): Promise<Reading> {
   const given = mountedText(path, context)
-  if (given === null && !readFiles) return notRead('readFiles is false')
-  const host = onHost(path, context, root)
-  if (given === null && host === null) return notRead('it is inside the container')
+  const host = given === null && readFiles ? onHost(path, context, root) : null
+  const why = isUnresolved(path)
+    ? 'its path is assembled elsewhere'
+    : given === null && !readFiles
+      ? 'readFiles is false'
+      : given === null && host === null
+        ? 'it is inside the container'
+        : null
+  if (why !== null)
+    return unreadable(finding('config/not-checked', { ...place, kind: 'configuration file', what: [path], why }))
   const content = given ?? (await readConfigFile(host ?? path, path))
   if ('code' in content) return unreadable({ ...content, place })
   texts.push(content)
   return readNamedConfig(content)
 }
 
-function nothingSet({ isWhole, options, others, findings }: ConfigReading, file: string | null): Finding[] {
+function nothingSet({ isWhole, options, others, findings }: Reading, file: string | null): Finding[] {
   const isNothing = isWhole && [options, others, findings].every(({ length }) => length === 0)
   return isNothing ? [finding('config/nothing-set', { file })] : []
 }
 
 function onHost(path: string, { directory, mounts }: RuntimeContext, root: string | null): string | null {
-  const inRoot = (absolute: string): string => (root === null ? absolute : resolveInRoot(root, absolute))
-  if (mounts === null) {
-    if (directory === null) return root === null ? resolve(path) : inRoot(path)
-    return inRoot(path.startsWith('/') ? path : `${directory}/${path}`)
-  }
+  const inRoot = (absolute: string): string => (root === null ? resolve(absolute) : resolveInRoot(root, absolute))
+  if (mounts === null) return inRoot(directory === null || path.startsWith('/') ? path : `${directory}/${path}`)
   const found = mountOf(path, directory, mounts)
   const folder = found?.mount.outside ?? null
   if (found === null || folder === null) return null
   if (found.mount.isRelativeToFile === true) return resolveRelativeTo(`${folder}/_`, found.rest, root)
   return inRoot(join(folder, found.rest))
-}
-
-/** The folder of a container that a path is in, and the rest of the path. */
-export function mountOf(
-  path: string,
-  directory: string | null,
-  mounts: readonly Mount[],
-): { mount: Mount; rest: string } | null {
-  const inside = resolve(directory ?? '/', path)
-  const mount = mounts.find((each) => inside === each.inside || inside.startsWith(`${each.inside.replace(/\/$/, '')}/`))
-  return mount === undefined ? null : { mount, rest: inside.slice(mount.inside.length).replace(/^\//, '') }
 }
 
 /** A file whose text is in the manifest itself. */
@@ -142,87 +128,81 @@ function withoutNeedlessGuesses(options: readonly ReadOption[]): ReadOption[] {
 }
 
 /** What is in force of flags and variables (pkg/flags/flag.go, SetFlagsFromEnv). */
-function effectiveFlags(options: readonly ReadOption[]): { options: ReadOption[]; findings: Finding[] } {
+function effectiveFlags(options: readonly ReadOption[], into: Reading): ReadOption[] {
   const inForce = new Map<EtcdOptionRow, ReadOption>()
-  const findings: Finding[] = []
-  for (const option of options.filter(({ form }) => form === 'flags')) {
-    const { row, place, text: value } = option
+  const flagsFirst = options.toSorted((a, b) => Number(b.form === 'flags') - Number(a.form === 'flags'))
+  for (const option of flagsFirst) {
+    const { row, place, text: value, form } = option
     const before = inForce.get(row)
-    if (before !== undefined && before.text !== value) {
+    if (form === 'env' && before?.form === 'flags') {
+      const details = { kind: 'flag and variable' as const, other: place.option }
+      into.report('config/options-conflict', { ...before.place, ...details })
+      continue
+    }
+    if (form === 'flags' && before !== undefined && before.text !== value) {
       const firstLine = before.place.line
-      findings.push(finding('config/option-repeated', { ...place, kind: 'flag', firstLine, value }))
+      into.report('config/option-repeated', { ...place, kind: 'flag', firstLine, value })
     }
     inForce.set(row, option)
   }
-  for (const option of options.filter(({ form }) => form === 'env')) {
-    const flag = inForce.get(option.row)
-    const other = option.place.option
-    if (flag?.form === 'flags')
-      findings.push(finding('config/options-conflict', { ...flag.place, kind: 'flag and variable', other }))
-    else inForce.set(option.row, option)
-  }
-  return { options: [...inForce.values()], findings }
+  return [...inForce.values()]
 }
 
-/** Flags and variables next to a configuration file, which etcd ignores. */
-function ignoredWithFile(configFile: ReadOption, options: readonly ReadOption[]): Finding[] {
-  const all = options.filter((option) => option !== configFile)
-  const crls = all.filter(({ row }) => row.field === 'crlFile')
-  const others = all.filter(({ row }) => row.field !== 'crlFile').map(({ place }) => place)
-  const [first] = others
+/** Reports flags and variables next to a configuration file, which etcd ignores. */
+function reportIgnored(configFile: ReadOption, options: readonly ReadOption[], into: Reading): void {
+  const others: ConfigPlace[] = []
+  for (const { row, place } of options.filter((option) => option !== configFile)) {
+    if (row.field !== 'crlFile') others.push(place)
+    else into.report('config/restriction-not-in-force', { ...place, kind: 'configuration file', other: '', fixed: [] })
+  }
   const names = others.map(({ option }) => option)
-  return [
-    ...crls.map(({ place }) =>
-      finding('config/restriction-not-in-force', { ...place, kind: 'configuration file', other: '', fixed: [] }),
-    ),
-    ...(first === undefined
-      ? []
-      : [finding('config/ignored-with-file', { ...first, configFile: configFile.text, options: names })]),
-  ]
+  if (others[0] !== undefined)
+    into.report('config/ignored-with-file', { ...others[0], configFile: configFile.text, options: names })
 }
 
 /** Kinds whose entries keep their spaces; from URLs etcd removes them. */
 const SPACES_COUNT: ReadonlySet<EtcdOptionRow['kind']> = new Set(['suites', 'names', 'cluster'])
 const NAME_ROW = etcdOptions.find((row) => row.block === 'server' && row.field === 'name')
 
-/** The options as they are meant, and what is wrong with their values and the entries of lists. */
-function checkEntries(options: readonly ReadOption[]): { options: ReadOption[]; findings: Finding[] } {
+/** The options as they are meant; what is wrong with their values and the entries of lists is reported. */
+function checkEntries(options: readonly ReadOption[], into: Reading): ReadOption[] {
   const name = options.find(({ row, text }) => row === NAME_ROW && text !== '')?.text ?? NAME_ROW?.default ?? ''
-  const findings: Finding[] = []
-  const checked = options.map((written): ReadOption => {
+  return options.map((written): ReadOption => {
     const option = withoutSmartQuotes(written)
     const { row, place, text, form } = option
     const withSpace = (entry: string, isRefused = true, isMember = false): void => {
-      findings.push(finding('config/space-in-list', { ...place, entry, isRefused, isMember }))
+      into.report('config/space-in-list', { ...place, entry, isRefused, isMember })
     }
-    if (option !== written) findings.push(finding('config/quotes-in-value', { ...place, value: text }))
+    if (option !== written) into.report('config/quotes-in-value', { ...place, value: text })
     if (row.kind === 'path' && /^~(?:\/|$)/.test(text))
-      findings.push(finding('config/not-expanded', { ...place, names: [text], by: 'etcd, a home folder' }))
+      into.report('config/not-expanded', { ...place, names: [text], by: 'etcd, a home folder' })
     const argument = form === 'yaml' ? null : flagWithin(text)
     if (argument !== null) {
       const details = { kind: 'flag in value' as const, argument, value: text, after: null }
-      findings.push(finding('config/argument-misplaced', { ...place, ...details }))
+      into.report('config/argument-misplaced', { ...place, ...details })
     }
     // A token may begin or end with a space; the name of a member is in the list of members, too.
     const isPlain = row === NAME_ROW || row.kind === 'path' || row.kind === 'state'
     if (isPlain && /^ | $/.test(text) && text.trim() !== '' && !isUnresolved(text)) {
       withSpace(text)
-      return { ...textOption(row, text.trim(), form, place), isGuess: true }
+      return textOption(row, text.trim(), form, place, true)
     }
     if (!SPACES_COUNT.has(row.kind)) return option
-    const spaced = entryWithSpace(option, name)
-    // A space before the URL is removed.
-    const other = row.kind === 'cluster' ? text.split(',').find((each) => /^\s+[^\s=]|^[^=]*\s=/.test(each)) : undefined
+    const isCluster = row.kind === 'cluster'
+    const entries = text.split(',')
+    // In a list of members, a space at the name of this one counts: etcd looks for its own name.
+    const isAtName = (entry: string): boolean => /^\s+[^\s=]|^[^=]*\s=/.test(entry)
+    const isOwn = (entry: string): boolean => isAtName(entry) && entry.split('=', 1)[0]?.trim() === name
+    const spaced = entries.find((each) => (isCluster ? isOwn(each) : each !== each.trim() && each.trim() !== ''))
+    const other = isCluster ? entries.find(isAtName) : undefined
     if (spaced !== undefined) withSpace(spaced, row.kind !== 'names')
     else if (other !== undefined && !isUnresolved(other)) withSpace(other, true, true)
-    const isPairs = row.kind !== 'cluster' || isUnresolved(text)
-    const value = isPairs ? undefined : text.split(',').find((each) => each !== '' && !each.includes('='))
-    if (value === undefined) return option
+    const value = isUnresolved(text) ? undefined : entries.find((each) => each !== '' && !each.includes('='))
+    if (!isCluster || value === undefined) return option
     const wants = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'
-    findings.push(finding('config/value-invalid', { ...place, kind: 'refused', value, wants }))
+    into.report('config/value-invalid', { ...place, kind: 'refused', value, wants })
     return { ...option, isUnreadable: true }
   })
-  return { options: checked, findings }
 }
 
 /** Quotes of word processors, which are ordinary characters to a shell and to YAML. */
@@ -235,13 +215,5 @@ function withoutSmartQuotes(option: ReadOption): ReadOption {
     (each) => each.length > 1 && SMART_QUOTES.test(each.charAt(0)) && SMART_QUOTES.test(each.slice(-1)),
   )
   if (!isQuoted) return option
-  return { ...textOption(row, text.replaceAll(new RegExp(SMART_QUOTES, 'g'), ''), form, place), isGuess: true }
-}
-
-/** In a list of members, a space at the name of this one counts: etcd looks for its own name. */
-function entryWithSpace({ row, text }: ReadOption, name: string): string | undefined {
-  const isOwn = (entry: string): boolean => /^\s|^[^=]*\s=/.test(entry) && entry.split('=', 1)[0]?.trim() === name
-  if (!/\s/.test(text)) return undefined
-  const entries = text.split(',').filter((each) => each !== each.trim() && each.trim() !== '')
-  return entries.find((each) => row.kind !== 'cluster' || isOwn(each))
+  return textOption(row, text.replaceAll(new RegExp(SMART_QUOTES, 'g'), ''), form, place, true)
 }

@@ -1,70 +1,129 @@
 /** Variables: of a record, or of an EnvironmentFile (systemd.exec(5)). */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { Finding } from '../../report/finding.js'
-import { etcdOptions, rowOfVariable, variableOf } from '../tables/options.js'
+import { type EtcdOptionRow, etcdOptions, rowOfVariable, variableOf } from '../tables/options.js'
 import { passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'
-import { parseEnvironmentFile } from './env-file.js'
-import { finding } from '../finding.js'
-import { guessedOption, isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
-import {
-  betweenQuotes,
-  type ConfigReading,
-  passthroughFindings,
-  type PassthroughOption,
-  type ReadOption,
-  textOption,
-} from './read-option.js'
+import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
+import type { Reading } from './read-option.js'
 import { type ConfigText, Lines, MAX_NAMED_FILES, type ReadNamedFile, templateLine } from './text.js'
+import { LITERAL_DOLLAR, match, plainDollars } from './tokenizer.js'
 
 export interface Variable {
   readonly name: string
+  /** With {@link LITERAL_DOLLAR} for a dollar sign that no reader expands. */
   readonly value: string
   readonly place: ConfigPlace
   /** What is meant; etcd receives another value, which a finding reports. */
-  readonly isGuess?: true
-  /** Its `$` is quoted, so that no reader expands it. */
-  readonly isLiteral?: boolean
+  readonly isGuess?: boolean
   /** Whether `export` precedes it in a file. */
   readonly isExported?: boolean
 }
 
-/** Findings about how one file is written. */
-export const MAX_FINDINGS = 100
+/** One line `NAME=value` of a file. */
+interface Assignment extends Value {
+  readonly name: string
+  /** Where the name begins in the text. */
+  readonly offset: number
+  /** Whether `export` precedes it: a shell accepts that, and systemd ignores the line. */
+  readonly isExported: boolean
+}
 
-/** The variables of an EnvironmentFile, and what is wrong with how they are written. */
-export function fileVariables(source: ConfigText): { variables: Variable[]; findings: Finding[] } {
-  const lines = new Lines(source)
-  const findings: Finding[] = []
-  const exported: Finding[] = []
-  const report = (what: Finding, into = findings): void => {
-    if (into.length < MAX_FINDINGS) into.push(what)
+interface Value {
+  readonly value: string
+  readonly end: number
+  /** Where a quote begins that is not closed, so that the rest of the text is within it. */
+  readonly openQuoteAt: number | undefined
+  /** The value before a `#` that follows a space: meant as a comment, and part of the value. */
+  readonly beforeComment: string | undefined
+}
+
+/** Longer names are not kept. */
+const MAX_NAME = 1000
+
+/** The assignments of a file, in their order, as systemd reads it (basic/env-file.c). Other lines are ignored. */
+export function parseEnvironmentFile(text: string): Assignment[] {
+  const found: Assignment[] = []
+  for (let at = 0; at < text.length;) {
+    at += match(/[ \t\r\n]*/y, text, at)?.[0].length ?? 0
+    const [head = '', left = '', equals] = match(/[#;][^\r\n]*|([^=\r\n]*)(=?)/y, text, at) ?? []
+    const nameAt = at
+    at += head.length
+    if (equals !== '=') continue
+    const value = valueAt(text, at)
+    at = value.end
+    // With a dash it is not a name to systemd either; it is a slip for one.
+    const [, exported = '', name] = /^(export[ \t]+)?([A-Za-z_][\w-]*)[ \t]*$/.exec(left.slice(0, MAX_NAME)) ?? []
+    if (name !== undefined)
+      found.push({ name, offset: nameAt + exported.length, isExported: exported !== '', ...value })
   }
+  return found
+}
+
+/** The value at an offset: quoted parts first, then the rest of the line, in which quotes are characters. */
+function valueAt(text: string, start: number): Value {
+  let at = start
+  let value = ''
+  let openQuoteAt: number | undefined
+  let beforeComment: string | undefined
+  for (;;) {
+    const quoted = /[ \t]*(?:'([^']*)('?)|"((?:\\(?:[\s\S]|$)|[^"\\])*)("?))/y
+    const [whole, single, singleEnd, double = '', doubleEnd] = match(quoted, text, at) ?? []
+    if (whole === undefined) break
+    // In double quotes, a backslash has a meaning only before some characters.
+    value +=
+      single?.replaceAll('$', LITERAL_DOLLAR) ??
+      double.replace(/\\(?:(\n)|(\$)|(["\\`]))/g, (_, line, dollar, other: string | undefined) =>
+        line !== undefined ? '' : dollar !== undefined ? LITERAL_DOLLAR : (other ?? ''),
+      )
+    if (singleEnd === '' || doubleEnd === '') openQuoteAt = at + whole.search(/["']/)
+    at += whole.length
+  }
+  /** The length of the value without unquoted spaces at its end. */
+  let kept = value.length
+  at += match(/[ \t]*/y, text, at)?.[0].length ?? 0
+  for (;;) {
+    const [part, escaped] = match(/\\(\r\n|[\s\S]|$)|[ \t]+|[^\\ \t\r\n]+/y, text, at) ?? []
+    if (part === undefined) break
+    if (escaped !== undefined) kept = value.length
+    if (part.startsWith('#') && /[ \t]/.test(text.charAt(at - 1))) beforeComment ??= value.slice(0, kept)
+    if (escaped === undefined) value += part
+    else if (!/^[\r\n]/.test(escaped)) value += escaped === '$' ? LITERAL_DOLLAR : escaped
+    if (!/^[ \t]/.test(part)) kept = value.length
+    at += part.length
+  }
+  return { value: value.slice(0, kept), end: at, openQuoteAt, beforeComment }
+}
+
+/** The variables of a file. Compose, unlike systemd, removes comments and `export`, as a shell does. */
+export function fileVariables(source: ConfigText, into: Reading, reader: 'systemd' | 'Compose'): Variable[] {
+  const lines = new Lines(source)
   const template = templateLine(source, 'env')
-  if (template !== null) report(finding('config/not-checked', { ...template, kind: 'template line' }))
+  if (template !== null) into.report('config/not-checked', { ...template, kind: 'template line' })
   const before = new Map<string, Variable>()
-  const variables = parseEnvironmentFile(source.text).map((assignment): Variable => {
-    const { name, value: written, offset, isExported, isLiteral, openQuoteAt, beforeComment } = assignment
+  return parseEnvironmentFile(source.text).map((assignment): Variable => {
+    const { name, value, offset, isExported, openQuoteAt, beforeComment } = assignment
     const place = lines.place(offset, name)
     const isOption = rowOfVariable(name) !== undefined
     if (openQuoteAt !== undefined) {
       // The file may be another program's, whose variables are not repeated.
       const at = lines.place(openQuoteAt, name.startsWith('ETCD_') ? name : 'A variable')
-      report(finding('config/line-broken', { ...at, kind: 'quote', quote: source.text.charAt(openQuoteAt) }))
+      into.report('config/line-broken', { ...at, kind: 'quote', quote: source.text.charAt(openQuoteAt) })
     }
-    const meant = isOption ? beforeComment : undefined
-    if (meant !== undefined) report(finding('config/comment-in-value', { ...place, value: written, meant }))
+    const isGuess = isOption && beforeComment !== undefined
     const first = before.get(name)
-    if (isOption && first !== undefined && first.value !== written) {
+    const written = plainDollars(value)
+    if (isGuess && reader === 'systemd')
+      into.report('config/comment-in-value', { ...place, value: written, meant: plainDollars(beforeComment) })
+    if (isOption && first !== undefined && plainDollars(first.value) !== written) {
       const firstLine = first.place.line
-      report(finding('config/option-repeated', { ...place, kind: 'variable', firstLine, value: written }))
+      into.report('config/option-repeated', { ...place, kind: 'variable', firstLine, value: written })
     }
     // To systemd, a line that begins with `export` has no name.
-    if (isOption && isExported) report(finding('config/unit-invalid', { ...place, kind: 'export', text: '' }), exported)
-    const variable = { name, value: meant ?? written, isExported, isLiteral, place }
+    if (isOption && isExported && reader === 'systemd')
+      into.report('config/unit-invalid', { ...place, kind: 'export', text: '' })
+    const variable = { name, value: isGuess ? beforeComment : value, place, isExported, isGuess }
     before.set(name, variable)
-    return meant === undefined ? variable : { ...variable, isGuess: true }
+    return variable
   })
-  return { variables, findings: [...findings, ...exported] }
 }
 
 /** A file of variables that a configuration names. */
@@ -78,36 +137,29 @@ export interface NamedFile {
 export async function namedVariables(
   files: readonly NamedFile[],
   readNamed: ReadNamedFile | null,
-  parse: (content: ConfigText) => { readonly variables: Iterable<Variable>; readonly findings: Iterable<Finding> },
-): Promise<{ variables: Variable[]; findings: Finding[]; isWhole: boolean }> {
-  const variables: Variable[] = []
-  const findings: Finding[] = []
-  let isWhole = true
+  into: Reading,
+  parse: (content: ConfigText) => readonly Variable[],
+): Promise<Variable[]> {
+  const found: (readonly Variable[])[] = []
   for (const { path, place, isOptional } of files.slice(0, MAX_NAMED_FILES + 1)) {
-    const content = readNamed === null ? null : await readNamed(path)
+    const content = (await readNamed?.(path)) ?? null
     if (content === null) {
-      isWhole = false
-      const details = { kind: 'variables' as const, what: [`the file ${path}`], why: '' }
-      findings.push(finding('config/not-checked', { ...place, ...details }))
-    } else if ('code' in content) {
-      // An optional file may be missing, and nothing else.
-      if (content.code !== 'file/missing' || !isOptional) findings.push({ ...content, place })
-    } else {
-      const read = parse(content)
-      for (const each of read.variables) variables.push(each)
-      for (const each of read.findings) findings.push(each)
-    }
+      into.isWhole = false
+      into.report('config/not-checked', { ...place, kind: 'variables', what: [`the file ${path}`], why: '' })
+    } else if (!('code' in content)) found.push(parse(content))
+    // An optional file may be missing, and nothing else.
+    else if (content.code !== 'file/missing' || !isOptional) into.add({ ...content, place })
   }
-  return { variables, findings, isWhole }
+  return found.flat()
 }
 
-/** Variables of etcd with others in them, which systemd does not expand (systemd.exec(5), Environment=). */
-export function notExpandedIn(variables: Iterable<Variable>): Finding[] {
-  return Array.from(variables).flatMap(({ name, value, place, isLiteral }) => {
+/** Reports variables of etcd with others in them, which systemd does not expand (systemd.exec(5), Environment=). */
+export function reportNotExpanded(variables: Iterable<Variable>, into: Reading): void {
+  for (const { name, value, place } of variables) {
     const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
-    if (isLiteral === true || names.length === 0 || rowOfVariable(name) === undefined) return []
-    return [finding('config/not-expanded', { ...place, names, by: 'systemd, in variables' })]
-  })
+    if (names.length > 0 && rowOfVariable(name) !== undefined)
+      into.report('config/not-expanded', { ...place, names, by: 'systemd, in variables' })
+  }
 }
 
 /** Variables with the prefix of etcd's that other programs read. */
@@ -115,6 +167,8 @@ const FOREIGN =
   /^ETCD_(?:UNSUPPORTED_ARCH|VERSION|VER|SERVICE_\w+|PORT(?:_\w+)?|IMAGE\w*|TAG|USER|CONF\w*|HOME|OPTS|ARGS|EXTRA_\w+|HOST|NODE\w*|IP|NAMES|(?:BASE|BIN|CERTS?|TMP|CONF|VOLUME|BACKUP|SNAPSHOTS?)_DIR)$/
 /** Unknown variables that are reported: to find what was meant costs most. */
 const MAX_UNKNOWN = 100
+/** Names that say that they protect something. */
+const OF_TLS = /_(?:CERTS?|CERTIFICATES?|CA|CACERT|CRL|TLS|AUTH|CIPHERS?)(?:_(?!DIR$)|$)/
 
 const OTHERS: ReadonlyMap<string, PassthroughRow> = new Map(
   passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
@@ -123,70 +177,37 @@ const OTHERS: ReadonlyMap<string, PassthroughRow> = new Map(
 const LONG_NAMES: readonly string[] = [...OTHERS.keys()].filter(({ length }) => length > 16)
 const NAMES: readonly string[] = etcdOptions.flatMap(({ flag }) => (flag === null ? [] : [variableOf(flag.name)]))
 
-export function readVariables(variables: readonly Variable[]): Pick<ConfigReading, 'options' | 'others' | 'findings'> {
-  const options: ReadOption[] = []
-  const others: PassthroughOption[] = []
-  const findings: Finding[] = []
+export function readVariables(variables: readonly Variable[], into: Reading): void {
   let unknown = 0
   // The last of several is in force, as in a process.
-  const byName = new Map(variables.map((each) => [each.name, each]))
+  const byName = new Map(variables.map((each) => [each.name, { ...each, value: plainDollars(each.value) }]))
   for (const variable of byName.values()) {
-    const { name, value: written, place } = variable
-    const [row, other] = [rowOfVariable(name), OTHERS.get(name)]
-    if (row === undefined && other === undefined) {
-      const isOfEtcd =
-        (name.startsWith('ETCD_') && !FOREIGN.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined
-      if (!isOfEtcd || unknown++ >= MAX_UNKNOWN) continue
-      const meant = unknownVariable(variable, byName)
-      if (meant.finding !== null) findings.push(meant.finding)
-      if (meant.option !== null) options.push(meant.option)
-      continue
-    }
-    const inner = betweenQuotes(written)
-    const value = inner ?? written
-    if (inner !== null) findings.push(finding('config/quotes-in-value', { ...place, value: inner }))
+    const { name, value, place, isGuess } = variable
+    const row = rowOfVariable(name) ?? OTHERS.get(name)
+    const isOfEtcd =
+      (name.startsWith('ETCD_') && !FOREIGN.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined
     // Etcd takes an empty variable as one that is not set (pkg/flags/flag.go, setFlagFromEnv).
-    if (value === '') continue
-    const isGuess = inner !== null || variable.isGuess === true
-    if (row !== undefined) options.push({ ...textOption(row, value, 'env', place), ...(isGuess ? { isGuess } : {}) })
-    if (other === undefined) continue
-    findings.push(...passthroughFindings(other, value, place))
-    others.push({ name: other.name, form: 'env', place, text: value })
+    if (row !== undefined && value !== '') into.set(row, value, 'env', place, isGuess)
+    else if (row === undefined && isOfEtcd && unknown++ < MAX_UNKNOWN) readUnknown(variable, byName, into)
   }
-  return { options, others, findings }
 }
 
-/** Names that say that they protect something. */
-const OF_TLS = /_(?:CERTS?|CERTIFICATES?|CA|CACERT|CRL|TLS|AUTH|CIPHERS?)(?:_(?!DIR$)|$)/
-
-/** What is reported of a variable that etcd does not have, and the option that it was probably meant for. */
-function unknownVariable(
-  { name, value, place }: Variable,
-  known: ReadonlyMap<string, Variable>,
-): { finding: Finding | null; option: ReadOption | null } {
+/** Reports a variable that etcd does not have, and takes it for the option that it was probably meant for. */
+function readUnknown({ name, value, place }: Variable, known: ReadonlyMap<string, Variable>, into: Reading): void {
   const details = { ...place, kind: 'variable' as const, belongs: null }
   const byWords = meantByWords(name)
   if (byWords?.flag === null && byWords.yaml !== null) {
     const belongs = byWords.yaml.name.join('.')
-    return {
-      finding: finding('config/protection-ignored', { ...details, nearest: null, belongs, keys: [] }),
-      option: null,
-    }
+    into.report('config/protection-ignored', { ...details, nearest: null, belongs, keys: [] })
+    return
   }
   const near = rowOfVariable(byWords?.flag ? variableOf(byWords.flag.name) : (nearest(name, NAMES) ?? ''))
-  const row = near === undefined ? null : meantByValue(near, name, value)
+  const row: EtcdOptionRow | null = near === undefined ? null : meantByValue(near, name, value)
   const nearName = row?.flag ? variableOf(row.flag.name) : nearest(name, LONG_NAMES)
-  if (nearName === null)
-    return {
-      finding: OF_TLS.test(name) ? finding('config/option-ignored', { ...details, nearest: null }) : null,
-      option: null,
-    }
-  if (row === null || known.has(nearName) || value === '')
-    return { finding: finding('config/option-ignored', { ...details, nearest: nearName }), option: null }
-  return {
-    finding: isProtection(row)
-      ? finding('config/protection-ignored', { ...details, nearest: nearName, keys: [], ...usedInstead(row) })
-      : finding('config/option-ignored', { ...details, nearest: nearName }),
-    option: guessedOption(row, value, 'env', place),
-  }
+  const isMeant = row !== null && nearName !== null && !known.has(nearName) && value !== ''
+  if (isMeant && isProtection(row))
+    into.report('config/protection-ignored', { ...details, nearest: nearName, keys: [], ...usedInstead(row) })
+  else if (nearName !== null || OF_TLS.test(name))
+    into.report('config/option-ignored', { ...details, nearest: nearName })
+  if (isMeant) into.guess(row, value, 'env', place)
 }

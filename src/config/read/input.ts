@@ -4,14 +4,13 @@ import { fileURLToPath } from 'node:url'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
-import { etcdCommand } from './command.js'
+import { etcdCommand, readStart, reportFaults } from './command.js'
 import { isCompose, readCompose } from './compose.js'
-import { fileVariables, notExpandedIn, readVariables } from './env.js'
-import { isManifest, readManifest } from './manifest.js'
-import { type ConfigReading, NO_CONTEXT, unreadable } from './read-option.js'
-import { namedFiles, readConfigFile, type ReadOptions } from './named-files.js'
 import { type ReadMember, resolveEffective } from './effective.js'
-import { faultFindings, readStart } from './start.js'
+import { fileVariables, readVariables, reportNotExpanded } from './env.js'
+import { isManifest, readManifest } from './manifest.js'
+import { namedFiles, readConfigFile, type ReadOptions } from './named-files.js'
+import { NO_CONTEXT, Reading, unreadable } from './read-option.js'
 import {
   type ConfigText,
   decodeText,
@@ -22,8 +21,8 @@ import {
   templateLine,
   tooLarge,
 } from './text.js'
-import { readUnit } from './unit.js'
 import { processWords, type Split, splitText, wordAt } from './tokenizer.js'
+import { readUnit } from './unit.js'
 import { readYamlConfig } from './yaml-config.js'
 
 export type { ReadMember } from './effective.js'
@@ -145,7 +144,7 @@ class InputReader {
     this.#isStrict = !comments
   }
 
-  async read({ file, yaml, flags, env, unit, manifest }: ConfigInput): Promise<ConfigReading[]> {
+  async read({ file, yaml, flags, env, unit, manifest }: ConfigInput): Promise<Reading[]> {
     if (file !== undefined) {
       const path = pathOf(file)
       const content = await readConfigFile(resolve(path), path)
@@ -156,18 +155,16 @@ class InputReader {
     if (manifest !== undefined) return this.#text(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'))
     const readings = [
       ...(flags === undefined ? [] : await this.#flags(flags)),
-      ...(env === undefined ? [] : typeof env === 'string' ? await this.#text(env, () => 'env') : this.#record(env)),
+      ...(env === undefined ? [] : typeof env === 'string' ? await this.#text(env, () => 'env') : [this.#record(env)]),
     ]
-    const [first] = readings
-    return [
-      {
-        options: readings.flatMap((each) => each.options),
-        others: readings.flatMap((each) => each.others),
-        findings: readings.flatMap((each) => each.findings),
-        context: first?.context ?? NO_CONTEXT,
-        isWhole: readings.every((each) => each.isWhole),
-      },
-    ]
+    const [first = new Reading(), second] = readings
+    if (second !== undefined) {
+      first.options.push(...second.options)
+      first.others.push(...second.others)
+      first.add(...second.findings)
+      first.isWhole &&= second.isWhole
+    }
+    return [first]
   }
 
   /** @param folder Where files next to it are; null if that is not known. */
@@ -175,7 +172,7 @@ class InputReader {
     given: string | Uint8Array | ConfigText | Finding,
     formOf: (text: string) => Form,
     folder: string | null = null,
-  ): Promise<ConfigReading[]> {
+  ): Promise<Reading[]> {
     const passed = typeof given === 'string' ? { text: given, file: this.#label } : given
     const content = passed instanceof Uint8Array ? decodeText(passed, this.#label) : passed
     if ('code' in content) return [unreadable(content)]
@@ -203,23 +200,26 @@ class InputReader {
         return [readEnvironmentFile(content)]
       case 'yaml': {
         const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []
-        const looked = `it is PEM and holds a ${pem ?? ''}`
         if (pem === undefined) return [await readYamlConfig(content)]
+        const looked = `it is PEM and holds a ${pem}`
         return [unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked }))]
       }
     }
   }
 
-  #record(env: Readonly<Record<string, string | undefined>>): ConfigReading[] {
-    const variables = Object.entries(env).flatMap(([name, value]) =>
-      value === undefined
-        ? []
-        : [{ name, value, place: { option: name, file: this.#label, line: null, column: null } }],
+  #record(env: Readonly<Record<string, string | undefined>>): Reading {
+    const reading = new Reading()
+    const variables = Object.entries(env).map(([name, value = '']) => {
+      return { name, value, place: { option: name, file: this.#label, line: null, column: null } }
+    })
+    readVariables(
+      variables.filter(({ name }) => env[name] !== undefined),
+      reading,
     )
-    return [{ ...readVariables(variables), context: NO_CONTEXT, isWhole: true }]
+    return reading
   }
 
-  async #flags(flags: NonNullable<ConfigInput['flags']>): Promise<ConfigReading[]> {
+  async #flags(flags: NonNullable<ConfigInput['flags']>): Promise<Reading[]> {
     if (typeof flags === 'string' || flags instanceof Uint8Array) return this.#text(flags, () => 'command')
     const bytes = flags.reduce((sum, word) => sum + word.length, 0)
     if (bytes > MAX_CONFIG_OCTETS) return [unreadable(tooLarge('file', this.#label, bytes))]
@@ -227,7 +227,7 @@ class InputReader {
     return [await this.#words({ words: flags.map((text) => wordAt(text, 0)), faults: [] }, '', place)]
   }
 
-  #command(content: ConfigText): Promise<ConfigReading> {
+  #command(content: ConfigText): Promise<Reading> {
     const { text } = content
     const { place } = new Lines(content)
     if (text.includes('\0')) return this.#words({ words: processWords(text), faults: [] }, text, place)
@@ -237,17 +237,19 @@ class InputReader {
     return this.#words({ words: expanded, faults }, text, place)
   }
 
-  async #words({ words, faults }: Split, text: string, place: PlaceOf): Promise<ConfigReading> {
+  async #words({ words, faults }: Split, text: string, place: PlaceOf): Promise<Reading> {
     const command = etcdCommand(words)
-    if (command !== null) {
-      const source = { text, option: 'etcd', place }
-      const start = await readStart(command, [], source, namedFiles(this.options))
-      const findings = [...faultFindings(faults, source), ...start.findings]
-      return { ...start, findings, context: command.container?.context ?? NO_CONTEXT }
+    if (command === null) {
+      const { file } = place(0, '')
+      const looked = 'no argument of the command is etcd'
+      return words.length === 0 ? new Reading() : unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked }))
     }
-    if (words.length === 0) return { ...unreadable(), isWhole: true }
-    const { file } = place(0, '')
-    return unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked: 'no argument of the command is etcd' }))
+    const source = { text, option: 'etcd', place }
+    const reading = new Reading()
+    reportFaults(faults, source, reading)
+    await readStart(command, [], source, namedFiles(this.options), reading)
+    reading.context = command.container?.context ?? NO_CONTEXT
+    return reading
   }
 }
 
@@ -267,13 +269,10 @@ function yamlFormOf(text: string): Form {
   return isCompose(text) ? 'Compose' : 'yaml'
 }
 
-function readEnvironmentFile(content: ConfigText): ConfigReading {
-  const { variables, findings } = fileVariables(content)
-  const env = readVariables(variables)
-  return {
-    ...env,
-    findings: [...findings, ...notExpandedIn(variables), ...env.findings],
-    context: NO_CONTEXT,
-    isWhole: true,
-  }
+function readEnvironmentFile(content: ConfigText): Reading {
+  const reading = new Reading()
+  const variables = fileVariables(content, reading, 'systemd')
+  reportNotExpanded(variables, reading)
+  readVariables(variables, reading)
+  return reading
 }

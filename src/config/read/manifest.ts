@@ -1,37 +1,41 @@
 /** Reads the manifest of a pod that runs etcd: a static pod, or the template of a StatefulSet, Deployment or DaemonSet. */
-import type { Finding } from '../../report/finding.js'
-import { finding } from '../finding.js'
 import { rowOfVariable } from '../tables/options.js'
-import { boundedValues, type EtcdCommand, NO_ARGUMENTS, substitute, type Values, valuesOf } from './command.js'
+import {
+  boundedValues,
+  type EtcdCommand,
+  NO_ARGUMENTS,
+  readStart,
+  substitute,
+  type Values,
+  valuesOf,
+} from './command.js'
 import { commandOf, releaseOf, withoutEtcd } from './container.js'
+import { areOfEtcd, isEtcdImage } from './container-run.js'
 import type { Variable } from './env.js'
-import { areOfEtcd, isEtcdImage } from './image.js'
-import { filesOfVolume, type KubeObjects, kubeObjectsOf, type VolumeFiles } from './kube-objects.js'
-import { mountsOf, volumeFindings } from './pod-volumes.js'
+import { checkVolumes, type KubeObjects, kubeObjectsOf, mountsOf } from './pod-volumes.js'
 import { podProbes } from './probes.js'
-import { type ConfigReading, NO_CONTEXT, type Replicas } from './read-option.js'
-import { readStart } from './start.js'
+import { NO_CONTEXT, Reading, type Replicas } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS } from './text.js'
 import { wordAt } from './tokenizer.js'
-import { at, entriesOf, itemsAt, readYaml, textAt, typeFinding, type YamlReading, type YamlValue } from './yaml.js'
+import { at, entriesOf, itemsAt, readYaml, reportType, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
 /** Whether a text looks like a manifest of Kubernetes. */
 export function isManifest(text: string): boolean {
   return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{[\s\S]*"(?:kind|apiVersion)"\s*:/.test(text)
 }
 
-export async function readManifest(source: ConfigText): Promise<ConfigReading[]> {
+export async function readManifest(source: ConfigText): Promise<Reading[]> {
   const yaml = await readYaml(source, 'all')
   const pods = yaml.documents.flatMap((document) => podsOf(document))
   const objects = kubeObjectsOf(yaml)
-  const readings: ConfigReading[] = []
+  const readings: Reading[] = []
   for (const pod of pods) {
     const found = etcdsOf(pod.spec, yaml, objects)
-    for (const { container, command } of found) {
-      if (readings.length === MAX_MEMBERS) break
-      const label = found.length === 1 ? pod.name : `${pod.name}/${textAt(container.value, 'name') ?? ''}`
-      const labelPlace = yaml.place(container.value.offset, 'containers')
-      readings.push({ ...(await container.read(command, pod)), label, labelPlace })
+    for (const { container, command } of found.slice(0, MAX_MEMBERS - readings.length)) {
+      const reading = await container.read(command, pod)
+      reading.label = found.length === 1 ? pod.name : `${pod.name}/${textAt(container.value, 'name') ?? ''}`
+      reading.labelPlace = yaml.place(container.value.offset, 'containers')
+      readings.push(reading)
     }
   }
   if (readings.length > 0) return readings
@@ -92,11 +96,10 @@ function replicasOf(document: YamlValue, spec: YamlValue, name: string): Pod['re
   }
 }
 
-/** An argument or the value of a variable. */
+/** An argument, or the value of a variable; `option` is the flag or the variable. */
 interface Written {
   readonly item: YamlValue
   readonly text: string
-  /** The flag or the variable. */
   readonly option: string
 }
 
@@ -105,18 +108,48 @@ class Container {
   readonly #yaml: YamlReading
   readonly #objects: KubeObjects
   readonly #args: readonly Written[]
-  readonly #variables: readonly Variable[]
+  readonly #values: readonly Written[]
+  readonly #variables: Variable[] = []
   /** Sources of variables that are not in this text. */
-  readonly #missing: readonly { readonly from: string; readonly offset: number }[]
+  readonly #missing: { readonly from: string; readonly offset: number }[] = []
 
   constructor(value: YamlValue, yaml: YamlReading, objects: KubeObjects) {
     this.value = value
     this.#yaml = yaml
     this.#objects = objects
     this.#args = ['command', 'args'].flatMap((key) => itemsAt(value, key).flatMap(argumentOf))
-    const { variables, missing } = variablesOf(value, yaml, objects)
-    this.#variables = variables
-    this.#missing = missing
+    this.#values = itemsAt(value, 'env').flatMap((each): Written[] => {
+      const item = at(each, 'value')
+      if (item === null || (item.kind === 'scalar' && item.type === 'null')) return []
+      return [{ item, option: textAt(each, 'name') ?? 'env', text: item.kind === 'scalar' ? item.text : '…' }]
+    })
+    this.#readVariables()
+  }
+
+  /** The variables of `envFrom` and `env`. Values of Secrets are not shown. */
+  #readVariables(): void {
+    const [yaml, variables] = [this.#yaml, this.#variables]
+    for (const item of itemsAt(this.value, 'envFrom')) {
+      const map = textAt(item, 'configMapRef', 'name')
+      const entries = map === undefined ? undefined : this.#objects.get(`ConfigMap ${map}`)
+      const prefix = textAt(item, 'prefix') ?? ''
+      const from = map === undefined ? `the Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `the ConfigMap ${map}`
+      if (entries === undefined) this.#missing.push({ from, offset: item.offset })
+      for (const [key, { text, offset }] of entries ?? [])
+        variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key) })
+    }
+    const byName = valuesOf(variables)
+    const before = boundedValues(byName)
+    for (const item of itemsAt(this.value, 'env')) {
+      const [name, value, from] = [textAt(item, 'name'), at(item, 'value'), at(item, 'valueFrom')]
+      if (name === undefined) continue
+      const [map = '', key = ''] = ['name', 'key'].map((each) => textAt(from, 'configMapKeyRef', each))
+      // What is taken from elsewhere exists; it is known if its ConfigMap is in this text.
+      const taken = this.#objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
+      const written = expanded(value === null && from !== null ? taken : (textAt(value) ?? ''), before)
+      byName.set(name, written)
+      variables.push({ name, value: written, place: yaml.place((value ?? item).offset, name) })
+    }
   }
 
   /** @param isByVariables Whether it has a script of its own, which starts etcd by variables. */
@@ -132,49 +165,41 @@ class Container {
     return commandOf(this.value, words, names)
   }
 
-  async read(command: EtcdCommand, { spec, claims, replicas }: Pod): Promise<ConfigReading> {
+  async read(command: EtcdCommand, { spec, claims, replicas }: Pod): Promise<Reading> {
     const { value: container } = this
-    const yaml = this.#yaml
-    const start = await readStart(command, this.#variables, { ...yaml, option: 'command' }, null)
-    const files = new Map(
-      itemsAt(spec, 'volumes').map((volume) => [volume, filesOfVolume(volume, this.#objects, yaml)] as const),
-    )
-    const filesOf = (volume: YamlValue): VolumeFiles | null => files.get(volume) ?? null
+    const [yaml, objects] = [this.#yaml, this.#objects]
+    const reading = new Reading()
+    reading.add(...yaml.findings)
+    // Kubernetes accepts no argument and no value that is not a string.
+    for (const { item, option, text } of [...this.#args, ...this.#values]) {
+      if (item.kind !== 'scalar' || item.type !== 'text')
+        reportType(reading, yaml.place(item.offset, option), `a string, as "${text}" with its quotes`, item)
+    }
+    if (command.isShell !== true) this.#reportNotExpanded(reading)
+    await readStart(command, this.#variables, { ...yaml, option: 'command' }, null, reading)
+    for (const { from, offset } of this.#missing) {
+      const details = { kind: 'variables' as const, what: [from], why: '' }
+      reading.report('config/not-checked', { ...yaml.place(offset, 'envFrom'), ...details })
+      reading.isWhole = false
+    }
+    checkVolumes(container, spec, claims, yaml, objects, reading)
     const own = (key: string): string | undefined =>
       textAt(container, 'securityContext', key) ?? textAt(spec, 'securityContext', key)
-    return {
-      ...start,
-      isWhole: start.isWhole && this.#missing.length === 0,
-      findings: [
-        ...yaml.findings,
-        ...this.#typeFindings(),
-        ...(command.isShell === true ? [] : this.#notExpanded()),
-        ...start.findings,
-        ...this.#missing.map(({ from, offset }) =>
-          finding('config/not-checked', { ...yaml.place(offset, 'envFrom'), kind: 'variables', what: [from], why: '' }),
-        ),
-        ...volumeFindings(container, spec, claims, yaml, filesOf),
-      ],
-      context: {
-        ...NO_CONTEXT,
-        directory: textAt(container, 'workingDir') ?? null,
-        user: own('runAsUser') ?? null,
-        ...releaseOf(container, yaml),
-        mounts: mountsOf(container, spec, filesOf),
-        probes: podProbes(container, spec, yaml, valuesOf(this.#variables)),
-        engine: 'Kubernetes',
-        isRootReadOnly: textAt(container, 'securityContext', 'readOnlyRootFilesystem') === 'true',
-        // Without a group of its own, root's group owns the files of a volume; so it is if none is set.
-        volumeGroups:
-          at(spec, 'securityContext', 'fsGroup') === null
-            ? [
-                own('runAsGroup') ?? '0',
-                ...itemsAt(spec, 'securityContext', 'supplementalGroups').flatMap((each) => textAt(each) ?? []),
-              ]
-            : null,
-        ...(replicas === null ? {} : { replicas: this.#replicas(replicas, spec) }),
-      },
+    const groups = itemsAt(spec, 'securityContext', 'supplementalGroups').flatMap((each) => textAt(each) ?? [])
+    reading.context = {
+      ...NO_CONTEXT,
+      directory: textAt(container, 'workingDir') ?? null,
+      user: own('runAsUser') ?? null,
+      ...releaseOf(container, yaml),
+      mounts: mountsOf(container, spec, yaml, objects),
+      probes: podProbes(container, spec, yaml, valuesOf(this.#variables)),
+      engine: 'Kubernetes',
+      isRootReadOnly: textAt(container, 'securityContext', 'readOnlyRootFilesystem') === 'true',
+      // Without a group of its own, root's group owns the files of a volume; so it is if none is set.
+      volumeGroups: at(spec, 'securityContext', 'fsGroup') === null ? [own('runAsGroup') ?? '0', ...groups] : null,
+      ...(replicas === null ? {} : { replicas: this.#replicas(replicas, spec) }),
     }
+    return reading
   }
 
   #replicas({ offset, ...replicas }: NonNullable<Pod['replicas']>, spec: YamlValue): Replicas {
@@ -186,46 +211,24 @@ class Container {
     return { ...replicas, variables, place: this.#yaml.place(offset, 'replicas') }
   }
 
-  /** Arguments and values that are not strings, with which Kubernetes does not accept the pod. */
-  #typeFindings(): Finding[] {
-    const values = itemsAt(this.value, 'env').flatMap((each): Written[] => {
-      const item = at(each, 'value')
-      if (item === null || (item.kind === 'scalar' && item.type === 'null')) return []
-      return [{ item, option: textAt(each, 'name') ?? 'env', text: item.kind === 'scalar' ? item.text : '…' }]
-    })
-    return [...this.#args, ...values]
-      .filter(({ item }) => item.kind !== 'scalar' || item.type !== 'text')
-      .map(({ item, option, text }) =>
-        typeFinding(this.#yaml.place(item.offset, option), `a string, as "${text}" with its quotes`, item),
-      )
-  }
-
   /** Variables that Kubernetes does not know, and `$NAME`, which only a shell expands: in arguments and options of etcd. */
-  #notExpanded(): Finding[] {
-    const values = itemsAt(this.value, 'env').flatMap((each): Written[] => {
-      const [option = '', item] = [textAt(each, 'name'), at(each, 'value')]
-      return item?.kind === 'scalar' && rowOfVariable(option) !== undefined ? [{ item, option, text: item.text }] : []
-    })
+  #reportNotExpanded(into: Reading): void {
     const known = new Set(this.#variables.map(({ name }) => name))
-    const isWhole = this.#missing.length === 0
-    const report = (
-      written: readonly Written[],
-      pattern: RegExp,
-      by: 'Kubernetes' | 'Kubernetes, without parentheses',
-      isExpanded: (name: string) => boolean,
-    ): Finding[] =>
-      written.flatMap(({ item, option, text }) => {
-        const all = Array.from(text.matchAll(pattern), ([, name = '']) => name)
-        const names = [...new Set(all.filter((name) => !isExpanded(name)))]
-        if (names.length === 0) return []
-        return [finding('config/not-expanded', { ...this.#yaml.place(item.offset, option), names, by })]
-      })
-    const flags = this.#args.filter(({ text }) => text.startsWith('-'))
-    const seen = (name: string): boolean => known.has(name)
-    return [
-      ...(isWhole ? report([...this.#args, ...values], /(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g, 'Kubernetes', seen) : []),
-      ...report([...flags, ...values], /(?<!\$)\$\{?([A-Za-z_]\w*)/g, 'Kubernetes, without parentheses', () => false),
-    ]
+    const values = this.#values.filter(({ item, option }) => item.kind === 'scalar' && rowOfVariable(option))
+    for (const written of [...this.#args, ...values]) {
+      const { item, option, text } = written
+      const namesIn = (pattern: RegExp): string[] => [
+        ...new Set(Array.from(text.matchAll(pattern), ([, name = '']) => name)),
+      ]
+      const report = (by: 'Kubernetes' | 'Kubernetes, without parentheses', names: string[]): void => {
+        if (names.length > 0)
+          into.report('config/not-expanded', { ...this.#yaml.place(item.offset, option), names, by })
+      }
+      const unknown = namesIn(/(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g).filter((name) => !known.has(name))
+      if (this.#missing.length === 0) report('Kubernetes', unknown)
+      if (values.includes(written) || text.startsWith('-'))
+        report('Kubernetes, without parentheses', namesIn(/(?<!\$)\$\{?([A-Za-z_]\w*)/g))
+    }
   }
 }
 
@@ -240,38 +243,4 @@ function argumentOf(item: YamlValue): Written[] {
 /** Kubernetes expands `$(NAME)` alone, and `$$` for a dollar sign. */
 function expanded(text: string, values: Values): string {
   return text.includes('$(') ? substitute(text.replace(/\$(?![($])/g, '$$$$'), values) : text
-}
-
-/** The variables of `envFrom` and `env`. Values of Secrets are not shown. */
-function variablesOf(
-  container: YamlValue,
-  yaml: YamlReading,
-  objects: KubeObjects,
-): { variables: Variable[]; missing: { from: string; offset: number }[] } {
-  const variables: Variable[] = []
-  const missing: { from: string; offset: number }[] = []
-  for (const item of itemsAt(container, 'envFrom')) {
-    const map = textAt(item, 'configMapRef', 'name')
-    const entries = map === undefined ? undefined : objects.get(`ConfigMap ${map}`)
-    const prefix = textAt(item, 'prefix') ?? ''
-    if (entries === undefined) {
-      const from = map === undefined ? `the Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `the ConfigMap ${map}`
-      missing.push({ from, offset: item.offset })
-    }
-    for (const [key, { text, offset }] of entries ?? [])
-      variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key) })
-  }
-  const byName = valuesOf(variables)
-  const before = boundedValues(byName)
-  for (const item of itemsAt(container, 'env')) {
-    const [name, value, from] = [textAt(item, 'name'), at(item, 'value'), at(item, 'valueFrom')]
-    if (name === undefined) continue
-    const [map = '', key = ''] = ['name', 'key'].map((each) => textAt(from, 'configMapKeyRef', each))
-    // What is taken from elsewhere exists; it is known if its ConfigMap is in this text.
-    const taken = objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
-    const written = expanded(value === null && from !== null ? taken : (textAt(value) ?? ''), before)
-    byName.set(name, written)
-    variables.push({ name, value: written, place: yaml.place((value ?? item).offset, name) })
-  }
-  return { variables, missing }
 }

@@ -1,6 +1,5 @@
 /** The option that a name which etcd does not have was probably meant for: by its words, or by its letters. */
 import { etcdOptions, type EtcdOptionRow, parseGoBoolean } from '../tables/options.js'
-import { isUnresolved, type ReadOption, textOption } from './read-option.js'
 
 /** The words that names are made of, each with its meaning; the first ones mean nothing. */
 const WORDS: ReadonlyMap<string, string> = new Map(
@@ -53,44 +52,22 @@ const MAX_NAME = 64
  */
 export function meantByWords(name: string, side: 'client' | 'peer' = 'client'): EtcdOptionRow | null {
   if (name.length > MAX_NAME) return null
-  const meanings = name
-    .toLowerCase()
-    .split(/[-_.]/)
-    .map((word) => WORDS.get(word))
-  if (meanings.includes(undefined)) return null
-  const words = new Set(meanings.filter((each) => each !== ''))
+  const meanings = name.toLowerCase().split(/[-_.]/).map((word) => WORDS.get(word)) // prettier-ignore
+  const words = meanings.flatMap((each) => (each === '' ? [] : (each ?? 'unknown')))
   const [field] =
     MEANINGS.find(([, all, also]) => {
       const [required, known] = [all.split(' '), `${all} ${also}`.split(' ')]
-      return required.every((word) => words.has(word)) && [...words].every((word) => known.includes(word ?? ''))
+      return required.every((word) => words.includes(word)) && words.every((word) => known.includes(word))
     }) ?? []
-  const block = words.has('peer') ? 'peer' : side
-  const isMeant = (row: EtcdOptionRow): boolean =>
-    field !== undefined && row.field === field && (row.block === 'server' || row.block === block)
-  return etcdOptions.find(isMeant) ?? null
+  const blocks = ['server', words.includes('peer') ? 'peer' : side]
+  return etcdOptions.find((row) => field !== undefined && row.field === field && blocks.includes(row.block)) ?? null
 }
 
 /** The option that is meant if the value for a file is true or false: whether certificates are required. */
 export function meantByValue(row: EtcdOptionRow, name: string, value: string, side?: 'client' | 'peer'): EtcdOptionRow {
-  if (row.kind !== 'path' || parseGoBoolean(value) === null) return row
-  const other = meantByWords(`${name}-auth`, side)
+  const isBoolean = row.kind === 'path' && parseGoBoolean(value) !== null
+  const other = isBoolean ? meantByWords(`${name}-auth`, side) : null
   return other?.kind === 'boolean' ? other : row
-}
-
-/** The option for a name that is a guess; null if the value does not fit it. */
-export function guessedOption(
-  row: EtcdOptionRow,
-  value: string,
-  form: ReadOption['form'],
-  place: ReadOption['place'],
-): ReadOption | null {
-  return fits(row, value) || isUnresolved(value) ? { ...textOption(row, value, form, place), isGuess: true } : null
-}
-
-function fits({ kind }: EtcdOptionRow, value: string): boolean {
-  if (kind === 'boolean') return parseGoBoolean(value) !== null
-  if (kind === 'tls-version') return /^TLS1\.\d$/.test(value)
-  return kind !== 'path' || !/^(?:true|false|yes|no|on|off|\d)$/i.test(value)
 }
 
 /** Whether something is open if etcd does not receive the option. */
@@ -103,68 +80,45 @@ export function usedInstead(row: EtcdOptionRow | undefined): { readonly uses?: s
   return row?.kind === 'urls' && row.default !== null ? { uses: row.default } : {}
 }
 
-/** The block of a file that a name such as `client-security` stands for. */
-export function blockByWords(name: string, blocks: Iterable<string>): string | null {
-  const [, side] = /^(client|peer)(?:[-_](?:transport|security|tls|ssl))+$/i.exec(name) ?? []
-  return Array.from(blocks).find((block) => side !== undefined && block.startsWith(`${side}-`)) ?? null
-}
-
 /** The nearest of the names; null if none is near. At most three letters differ; fewer in short names. */
 export function nearest(name: string, known: Iterable<string>): string | null {
+  const fold = (each: string): string => each.toLowerCase().replaceAll('_', '-')
   const wanted = fold(name)
   if (wanted.length > MAX_NAME) return null
-  let best: string | null = null
-  let least = Math.min(3, Math.floor(wanted.length / 4)) + 1
+  const limit = Math.min(3, Math.floor(wanted.length / 4)) + 1
   const names = Array.from(known, (each) => ({ each, folded: fold(each) }))
-  for (const { each, folded } of names) {
-    const distance = slips(wanted, folded, least)
-    if (distance >= least) continue
-    best = each
-    least = distance
-  }
-  return best ?? unfinished(wanted, names)
+  const near = names
+    .filter(({ folded }) => Math.abs(folded.length - wanted.length) < limit)
+    .map(({ each, folded }) => ({ each, distance: slips(wanted, folded) }))
+    .filter(({ distance }) => distance < limit)
+    .reduce<{ each: string; distance: number } | null>((a, b) => (a === null || b.distance < a.distance ? b : a), null)
+  return near?.each ?? unfinished(wanted, names)
 }
 
 /** The name that lacks its end, `trusted-ca` for `trusted-ca-file`, or has something before it, `tls-cert-file`. */
 function unfinished(wanted: string, names: readonly { each: string; folded: string }[]): string | null {
+  const bare = (folded: string): string => folded.replace(/^etcd-/, '')
   const own = bare(wanted)
-  const longer = own.length > 2 ? names.filter(({ folded }) => folded.startsWith(`${wanted}-`)) : []
+  const byLength = names.toSorted((a, b) => a.folded.length - b.folded.length)
+  const longer = own.length > 2 ? byLength.filter(({ folded }) => folded.startsWith(`${wanted}-`)) : []
   // One word is the beginning of too many.
-  if (longer.length === 1 || (longer.length > 1 && own.includes('-')))
-    return longer.reduce((a, b) => (b.folded.length < a.folded.length ? b : a)).each
-  const shorter = names.filter(({ folded }) => bare(folded).includes('-') && own.endsWith(`-${bare(folded)}`))
-  return shorter.length === 0 ? null : shorter.reduce((a, b) => (b.folded.length > a.folded.length ? b : a)).each
+  if (longer.length === 1 || (longer.length > 1 && own.includes('-'))) return longer[0]?.each ?? null
+  const shorter = byLength.filter(({ folded }) => bare(folded).includes('-') && own.endsWith(`-${bare(folded)}`))
+  return shorter.at(-1)?.each ?? null
 }
 
-function bare(folded: string): string {
-  return folded.replace(/^etcd-/, '')
-}
-
-function fold(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-')
-}
-
-/** Letters that were left out, added, replaced or swapped, up to a limit. */
-function slips(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) >= limit) return limit
-  let before: number[] = []
-  let leastBefore = 0
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+/** Letters that were left out, added, replaced or swapped (optimal string alignment). */
+function slips(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
+  const at = (i: number, j: number): number => rows[i]?.[j] ?? Infinity
   for (let i = 1; i <= a.length; i++) {
-    const next = [i]
+    const row = [i]
+    rows.push(row)
     for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1
-      let cost = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same)
-      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-      if (isSwapped) cost = Math.min(cost, (before[j - 2] ?? 0) + 1)
-      next.push(cost)
+      const isSwapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      const replaced = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row.push(Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, replaced, isSwapped ? at(i - 2, j - 2) + 1 : Infinity))
     }
-    // What follows is made of the last two rows, and never less.
-    const leastHere = Math.min(...next)
-    if (leastHere >= limit && leastBefore >= limit) return limit
-    leastBefore = leastHere
-    before = row
-    row = next
   }
-  return row[b.length] ?? limit
+  return at(a.length, b.length)
 }

@@ -1,31 +1,142 @@
-/** What a container of a pod mounts. */
+/** What a container of a pod mounts, with the ConfigMaps and Secrets of the same text. */
 import { join, posix } from 'node:path'
-import type { Finding } from '../../report/finding.js'
-import { repeated, undefinedVolumes, volumeFinding, withoutSlash } from './container.js'
-import type { VolumeFiles } from './kube-objects.js'
-import { isUnresolved, type Mount } from './read-option.js'
-import { at, itemsAt, textAt, type YamlReading, type YamlValue } from './yaml.js'
+import { VolumeReporter } from './container.js'
+import { isUnresolved, longestFirst, type Mount, type Reading } from './read-option.js'
+import type { ConfigText } from './text.js'
+import { at, entriesOf, itemsAt, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
-/**
- * The folders of the container, the longest first, and what they are on the host.
- *
- * @param filesOf The files of a volume whose text is known.
- */
+/** One entry of a ConfigMap or a Secret. */
+interface Entry {
+  readonly text: string
+  readonly offset: number
+}
+
+/** The entries of each ConfigMap and Secret, by its kind and name: `ConfigMap etcd`. */
+export type KubeObjects = ReadonlyMap<string, ReadonlyMap<string, Entry>>
+
+/** The fields that hold entries, the later one in force; those in base64 are marked. */
+const FIELDS: ReadonlyMap<string, readonly (readonly [field: string, isBase64: boolean])[]> = new Map([
+  ['ConfigMap', [['data', false], ['binaryData', true]]],
+  ['Secret', [['data', true], ['stringData', false]]],
+]) // prettier-ignore
+
+/** The ConfigMaps and Secrets of a text, also of a List in it. */
+export function kubeObjectsOf(yaml: YamlReading): KubeObjects {
+  const found = new Map<string, ReadonlyMap<string, Entry>>()
+  const documents = yaml.documents.flatMap((document): readonly (YamlValue | null)[] =>
+    textAt(document, 'kind') === 'List' ? itemsAt(document, 'items') : [document],
+  )
+  for (const document of documents) {
+    const [kind = '', name] = [textAt(document, 'kind'), textAt(document, 'metadata', 'name')]
+    const fields = FIELDS.get(kind)
+    const entries = (fields ?? []).flatMap(([field, isBase64]) =>
+      entriesOf(at(document, field)).flatMap(({ key, value }) => {
+        if (value.kind !== 'scalar') return []
+        const text = isBase64 ? Buffer.from(value.text, 'base64').toString() : value.text
+        return [[key, { text, offset: value.offset }] as const]
+      }),
+    )
+    if (name !== undefined && fields !== undefined) found.set(`${kind} ${name}`, new Map(entries))
+  }
+  return found
+}
+
+/** What a volume of ConfigMaps and Secrets has in it. */
+interface VolumeFiles {
+  /** Files whose text is known, by their paths. */
+  readonly texts: ReadonlyMap<string, ConfigText>
+  /** All files with their modes; null if they are not known. */
+  readonly modes: ReadonlyMap<string, number> | null
+  /** The mode of files that have none of their own. */
+  readonly mode: number
+  /** Entries that the volume takes and their source in this text does not have. */
+  readonly missing: readonly { readonly key: string; readonly source: string }[]
+}
+
+const SOURCES = [
+  { field: 'configMap', kind: 'ConfigMap', name: 'name' },
+  { field: 'secret', kind: 'Secret', name: 'secretName' },
+] as const
+/** The default of Kubernetes (core/v1 SecretVolumeSource.defaultMode). */
+const DEFAULT_MODE = 0o644
+
+/** Null for a volume of something else. */
+function filesOfVolume(volume: YamlValue, objects: KubeObjects, yaml: YamlReading): VolumeFiles | null {
+  const projected = at(volume, 'projected')
+  const projections = itemsAt(projected, 'sources')
+  const sources = [volume, ...projections].flatMap((each) =>
+    SOURCES.flatMap(({ field, kind, name }) => {
+      const value = at(each, field)
+      if (value === null) return []
+      const mode = modeAt(value) ?? modeAt(projected) ?? DEFAULT_MODE
+      return [{ value, mode, source: `${kind} ${textAt(value, name) ?? textAt(value, 'name') ?? ''}` }]
+    }),
+  )
+  const [first] = sources
+  if (first === undefined) return null
+  const texts = new Map<string, ConfigText>()
+  const modes = new Map<string, number>()
+  const missing: { key: string; source: string }[] = []
+  // Other sources are tokens and the like.
+  let isKnown = projections.every((each) => SOURCES.some(({ field }) => at(each, field) !== null))
+  for (const { value, mode, source } of sources) {
+    const entries = objects.get(source) ?? new Map<string, Entry>()
+    // What is empty here is filled by something else, such as a controller.
+    const isFilled = entries.size > 0
+    const items = itemsAt(value, 'items').map((item) => {
+      const key = textAt(item, 'key') ?? ''
+      return { key, path: textAt(item, 'path') ?? key, mode: modeAt(item, 'mode') ?? mode }
+    })
+    if (items.length === 0 && !isFilled) isKnown = false
+    const all = Array.from(entries.keys(), (key) => ({ key, path: key, mode }))
+    for (const { key, path, mode: own } of items.length === 0 ? all : items) {
+      const entry = entries.get(key)
+      modes.set(posix.normalize(path), own)
+      if (entry !== undefined) texts.set(posix.normalize(path), textOf(entry, yaml))
+      else if (isFilled && textAt(value, 'optional') !== 'true') missing.push({ key, source })
+    }
+  }
+  return { texts, modes: isKnown ? modes : null, mode: first.mode, missing }
+}
+
+/** YAML 1.1 reads a number that begins with 0 as octal, as Kubernetes does. */
+function modeAt(value: YamlValue | null, key = 'defaultMode'): number | undefined {
+  const text = textAt(value, key)
+  if (text === undefined || !/^(?:0o?)?\d{1,4}$/.test(text)) return undefined
+  return text.startsWith('0') ? parseInt(text.replace('o', ''), 8) : Number(text)
+}
+
+/** An entry as a file, whose places are those of the manifest. */
+export function textOf({ text, offset }: Entry, yaml: YamlReading): ConfigText {
+  const { file, line, column } = yaml.place(offset, '')
+  const [literal, indent = ''] = /^\|[^\n]*\n(?:[ \t]*\n)*( *)/.exec(yaml.text.slice(offset, offset + 4096)) ?? []
+  const origin =
+    literal === undefined
+      ? { line: line ?? 1, column: column ?? 1, isLiteral: false }
+      : { line: (line ?? 0) + 1, column: indent.length + 1, isLiteral: true }
+  return { text, file, origin }
+}
+
+/** The folders of a container, and what they are on the host. `objects` are those whose text is known. */
 export function mountsOf(
   container: YamlValue,
   spec: YamlValue,
-  filesOf: (volume: YamlValue) => VolumeFiles | null = () => null,
+  yaml: YamlReading,
+  objects: KubeObjects = new Map(),
 ): Mount[] {
-  const volumes = new Map(itemsAt(spec, 'volumes').map((volume) => [textAt(volume, 'name'), volume]))
+  const volumes = new Map(
+    itemsAt(spec, 'volumes').map((value) => {
+      return [textAt(value, 'name'), { value, files: filesOfVolume(value, objects, yaml) }] as const
+    }),
+  )
   const mounts = itemsAt(container, 'volumeMounts').flatMap((mount): Mount[] => {
     const inside = textAt(mount, 'mountPath')
     if (inside === undefined) return []
-    const volume = volumes.get(textAt(mount, 'name')) ?? null
+    const { value: volume = null, files = null } = volumes.get(textAt(mount, 'name')) ?? {}
     const has = (...keys: string[]): boolean => keys.some((key) => at(volume, key) !== null)
     const host = textAt(volume, 'hostPath', 'path')
     const claim = textAt(volume, 'persistentVolumeClaim', 'claimName')
     const subPath = textAt(mount, 'subPath') ?? ''
-    const files = volume === null ? null : filesOf(volume)
     const isShared = claim !== undefined && textAt(mount, 'subPathExpr') === undefined && !isUnresolved(subPath)
     const lost = textAt(volume, 'emptyDir', 'medium') === 'Memory' ? ('tmpfs' as const) : ('emptyDir' as const)
     return [
@@ -43,7 +154,7 @@ export function mountsOf(
       },
     ]
   })
-  return mounts.sort((a, b) => b.inside.length - a.inside.length)
+  return longestFirst(mounts)
 }
 
 /** The files of one folder, or the one file, that a mount takes of a volume. */
@@ -54,41 +165,30 @@ function below<T>(files: ReadonlyMap<string, T>, subPath: string): ReadonlyMap<s
   return new Map(within.map(([path, file]) => [path.slice(folder.length), file]))
 }
 
-/** What is wrong with the volumes of a pod: Kubernetes does not accept it, or does not start its container. */
-export function volumeFindings(
+/** Reports volumes with which Kubernetes does not accept a pod, or does not start its container. */
+export function checkVolumes(
   container: YamlValue,
   spec: YamlValue,
   claims: readonly string[],
   yaml: YamlReading,
-  filesOf: (volume: YamlValue) => VolumeFiles | null,
-): Finding[] {
+  objects: KubeObjects,
+  into: Reading,
+): void {
+  const reporter = new VolumeReporter('Kubernetes', yaml.place, into)
   const [volumes, mounts] = [itemsAt(spec, 'volumes'), itemsAt(container, 'volumeMounts')]
-  const nameOf = (value: YamlValue): string | undefined => textAt(value, 'name')
-  const mounted = new Set(mounts.map(nameOf))
-  const defined = new Set([...volumes.map((volume) => nameOf(volume) ?? ''), ...claims])
+  const named = (values: readonly YamlValue[], key = 'name') =>
+    values.map((value) => ({ name: textAt(value, key), offset: value.offset }))
+  const defined = new Set([...volumes.map((volume) => textAt(volume, 'name') ?? ''), ...claims])
   // Without any volume, it is an excerpt.
-  const isKnown = (name: string): boolean =>
-    defined.size === 0 || [...defined].some(isUnresolved) || defined.has(name) || isUnresolved(name)
-  const at = (offset: number, isMount: boolean) => yaml.place(offset, isMount ? 'volumeMounts' : 'volumes')
-  return [
-    ...undefinedVolumes(
-      mounts.map((mount) => ({ name: nameOf(mount), offset: mount.offset })),
-      isKnown,
-      (offset, names) => volumeFinding(at(offset, true), 'Kubernetes', 'not defined', names),
-    ),
-    ...repeated(mounts, (mount) => {
-      const path = textAt(mount, 'mountPath')
-      return path === undefined ? undefined : withoutSlash(path)
-    }).map(({ value, key }) => volumeFinding(at(value.offset, true), 'Kubernetes', 'mounted twice', [key])),
-    ...repeated(volumes, nameOf).map(({ value, key }) =>
-      volumeFinding(at(value.offset, false), 'Kubernetes', 'defined twice', [key]),
-    ),
-    ...volumes.flatMap((volume) => {
-      const missing = mounted.has(nameOf(volume)) ? (filesOf(volume)?.missing ?? []) : []
-      const [first] = missing
-      if (first === undefined) return []
-      const keys = missing.filter(({ source }) => source === first.source).map(({ key }) => key)
-      return [volumeFinding(at(volume.offset, false), 'Kubernetes', 'no such key', keys, { mounts: [first.source] })]
-    }),
-  ]
+  const isOpen = defined.size === 0 || [...defined].some(isUnresolved)
+  reporter.undefined('volumeMounts', named(mounts), (name) => isOpen || defined.has(name) || isUnresolved(name))
+  reporter.repeated('volumeMounts', 'mounted twice', named(mounts, 'mountPath'))
+  reporter.repeated('volumes', 'defined twice', named(volumes))
+  const mounted = new Set(mounts.map((mount) => textAt(mount, 'name')))
+  for (const volume of volumes.filter((each) => mounted.has(textAt(each, 'name')))) {
+    const missing = filesOfVolume(volume, objects, yaml)?.missing ?? []
+    const source = missing[0]?.source
+    const keys = missing.flatMap((each) => (each.source === source ? [each.key] : []))
+    if (source !== undefined) reporter.report('volumes', 'no such key', volume.offset, keys, [source])
+  }
 }

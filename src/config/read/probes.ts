@@ -45,17 +45,17 @@ export function composeProbes(service: YamlValue, yaml: YamlReading, values: Val
   const test = at(service, 'healthcheck', 'test')
   if (test === null || textAt(service, 'healthcheck', 'disable') === 'true') return []
   const place = yaml.place(test.offset, 'healthcheck')
-  const plain = (text: string): string => text.replaceAll('$$', '$')
-  if (test.kind === 'scalar') return commandProbes(splitWords(plain(test.text), 'shell'), values, place)
-  const [form, ...rest] = wordsOf(test).map((word) => ({ ...word, text: plain(word.text) }))
-  if (form?.text === 'CMD') return commandProbes(rest, values, place)
-  return form?.text === 'CMD-SHELL' ? commandProbes(splitWords(rest[0]?.text ?? '', 'shell'), values, place) : []
+  const plain = (text = ''): string => text.replaceAll('$$', '$')
+  const [form, ...rest] = test.kind === 'scalar' ? [wordAt('CMD-SHELL', 0), wordAt(test.text, 0)] : wordsOf(test)
+  if (form?.text === 'CMD') {
+    const words = rest.map((word) => ({ ...word, text: plain(word.text) }))
+    return commandProbes(words, values, place)
+  }
+  return form?.text === 'CMD-SHELL' ? commandProbes(splitWords(plain(rest[0]?.text), 'shell'), values, place) : []
 }
 
 function wordsOf(value: YamlValue): Word[] {
-  return itemsAt(value)
-    .flatMap(scalarsOf)
-    .map(({ text, offset }) => wordAt(text, offset))
+  return itemsAt(value).flatMap(scalarsOf).map(({ text, offset }) => wordAt(text, offset)) // prettier-ignore
 }
 
 /** What the commands of one probe connect to. */
@@ -82,19 +82,18 @@ const OFFLINE: ReadonlySet<string> = new Set(['version', 'help', 'completion'])
 
 /** Flags of etcdctl and their variables (etcdctl/ctlv3/ctl.go v3.5.16). */
 function etcdctlProbes(args: readonly string[], valueOf: Values['get'], place: ConfigPlace): Probe[] {
-  const given = (flag: string): string | undefined => {
+  const given = (flag: string, standard = ''): string => {
     const index = args.findIndex((text) => text === `--${flag}` || text.startsWith(`--${flag}=`))
-    if (index === -1) return valueOf(`ETCDCTL_${flag.toUpperCase().replaceAll('-', '_')}`)
+    if (index === -1) return valueOf(`ETCDCTL_${flag.toUpperCase().replaceAll('-', '_')}`) ?? standard
     const text = args[index] ?? ''
     return text.includes('=') ? text.slice(text.indexOf('=') + 1) : (args[index + 1] ?? '')
   }
-  const has = (flag: string): boolean => (given(flag) ?? '') !== ''
   const isUnchecked = args.includes('--insecure-skip-tls-verify') || given('insecure-skip-tls-verify') === 'true'
-  const endpoints = given('endpoints') ?? '127.0.0.1:2379'
+  const endpoints = given('endpoints', '127.0.0.1:2379')
   const isNone = valueOf('ETCDCTL_API') === '2' || args.some((text) => OFFLINE.has(text) || text === '--cluster')
   if (isNone || isUnresolved(endpoints)) return []
-  const hasCertificate = has('cert')
-  const hasCa = has('cacert') || isUnchecked
+  const hasCertificate = given('cert') !== ''
+  const hasCa = given('cacert') !== '' || isUnchecked
   const isSecure = hasCertificate || hasCa || given('insecure-transport') === 'false'
   return endpoints.split(',').flatMap((endpoint): Probe[] => {
     const [, scheme = isSecure ? 'https' : 'http', host = '', port] =

@@ -1,9 +1,10 @@
 /** The one form that every kind of configuration is read into. */
+import { resolve } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { Finding } from '../../report/finding.js'
+import type { Finding, FindingDetails } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { optionKinds } from '../tables/kinds.js'
-import type { ConfigForm, EtcdOptionRow } from '../tables/options.js'
+import { type ConfigForm, type EtcdOptionRow, parseGoBoolean } from '../tables/options.js'
 import type { PassthroughRow } from '../tables/passthrough-options.js'
 import type { ParsedVersion } from '../tables/version.js'
 import type { ConfigText } from './text.js'
@@ -51,7 +52,7 @@ export interface RuntimeContext {
   /** From the image of a container. */
   readonly version: ParsedVersion | null
   readonly versionPlace?: ConfigPlace
-  /** Null outside of containers. */
+  /** The longest path first. Null outside of containers. */
   readonly mounts: readonly Mount[] | null
   /** What starts the container; absent for a command of a container engine. */
   readonly engine?: 'Kubernetes' | 'Compose'
@@ -135,6 +136,21 @@ export interface Mount {
   readonly shared?: string
 }
 
+/** The folder of a container that a path is in, and the rest of the path. */
+export function mountOf(
+  path: string,
+  directory: string | null,
+  mounts: readonly Mount[],
+): { mount: Mount; rest: string } | null {
+  const inside = resolve(directory ?? '/', path)
+  const mount = mounts.find((each) => inside === each.inside || inside.startsWith(`${each.inside.replace(/\/$/, '')}/`))
+  return mount === undefined ? null : { mount, rest: inside.slice(mount.inside.length).replace(/^\//, '') }
+}
+
+export function longestFirst(mounts: readonly Mount[]): Mount[] {
+  return mounts.toSorted((a, b) => b.inside.length - a.inside.length)
+}
+
 export const NO_CONTEXT: RuntimeContext = {
   directory: null,
   user: null,
@@ -144,42 +160,98 @@ export const NO_CONTEXT: RuntimeContext = {
   mounts: null,
 }
 
-export interface ConfigReading {
-  /** Everything that is written, also what is not in force, in its order. */
-  readonly options: readonly ReadOption[]
-  readonly others: readonly PassthroughOption[]
-  readonly findings: readonly Finding[]
-  readonly context: RuntimeContext
-  /** False if so little was read that what is not there may be elsewhere. */
-  readonly isWhole: boolean
-  /** The service or the pod, in a text that may start several etcds. */
-  readonly label?: string
-  readonly labelPlace?: ConfigPlace
-  /** How many keys at the top of a file are those of etcd. */
-  readonly ownKeys?: number
+/** Findings of one code about one configuration. */
+export const MAX_FINDINGS = 100
+
+/** What one configuration is read into. */
+export class Reading {
+  readonly options: ReadOption[] = []
+  readonly others: PassthroughOption[] = []
+  readonly findings: Finding[] = []
+  context = NO_CONTEXT
+  /** False if so little was read that what is not set may be set elsewhere. */
+  isWhole = true
+  /** The service or the pod that runs it, if the text may start several etcds. */
+  label: string | null = null
+  labelPlace: ConfigPlace | null = null
+  readonly #counts = new Map<string, number>()
+
+  report<C extends Parameters<typeof finding>[0]>(code: C, details: FindingDetails[C]): void {
+    this.add(finding(code, details) as Finding)
+  }
+
+  add(...findings: readonly Finding[]): void {
+    for (const each of findings) {
+      const count = this.#counts.get(each.code) ?? 0
+      this.#counts.set(each.code, count + 1)
+      if (count < MAX_FINDINGS) this.findings.push(each)
+    }
+  }
+
+  /** Whether no more is reported with one of the codes. */
+  isFull(...codes: Finding['code'][]): boolean {
+    return codes.some((code) => (this.#counts.get(code) ?? 0) >= MAX_FINDINGS)
+  }
+
+  /**
+   * Takes the value of a flag or a variable.
+   *
+   * @param isGuess Whether the name, or the value, is what was probably meant.
+   */
+  set(
+    row: EtcdOptionRow | PassthroughRow,
+    written: string,
+    form: ConfigForm,
+    place: ConfigPlace,
+    isGuess = false,
+  ): void {
+    const inner = betweenQuotes(written)
+    const text = inner ?? written
+    if (inner !== null) this.report('config/quotes-in-value', { ...place, value: text })
+    if ('block' in row) this.options.push(textOption(row, text, form, place, isGuess || inner !== null))
+    else {
+      this.others.push({ name: row.name, form, place, text })
+      const rule = row.kind === 'nothing' ? undefined : optionKinds[row.kind].text
+      if (rule !== undefined && !isUnresolved(text) && !rule.is(text, form))
+        this.report('config/value-invalid', { ...place, kind: 'refused', value: text, wants: rule.wants })
+    }
+  }
+
+  /** Takes the value of an option whose name is a guess, unless the value does not fit it. */
+  guess(row: EtcdOptionRow, text: string, form: ConfigForm, place: ConfigPlace): void {
+    if (fits(row, text) || isUnresolved(text)) this.set(row, text, form, place, true)
+  }
 }
 
-export function unreadable(...findings: readonly Finding[]): ConfigReading {
-  return { options: [], others: [], findings, context: NO_CONTEXT, isWhole: false }
+/** The reading of a text of which nothing is known. */
+export function unreadable(...findings: readonly Finding[]): Reading {
+  const reading = new Reading()
+  reading.add(...findings)
+  reading.isWhole = false
+  return reading
+}
+
+function fits({ kind }: EtcdOptionRow, value: string): boolean {
+  if (kind === 'boolean') return parseGoBoolean(value) !== null
+  if (kind === 'tls-version') return /^TLS1\.\d$/.test(value)
+  return kind !== 'path' || !/^(?:true|false|yes|no|on|off|\d)$/i.test(value)
 }
 
 /** Kinds whose text is a list with commas. */
 const LISTS: ReadonlySet<EtcdOptionRow['kind']> = new Set(['urls', 'cluster', 'names', 'suites'])
 
-/** An option of a flag or a variable. */
-export function textOption(row: EtcdOptionRow, text: string, form: ConfigForm, place: ConfigPlace): ReadOption {
-  return { row, text, values: entriesOf(row, text), isList: false, form, place }
-}
-
-/** Why etcd does not start with the value of a flag or a variable that is passed through. */
-export function passthroughFindings({ kind }: PassthroughRow, value: string, place: ConfigPlace): Finding[] {
-  const rule = kind === 'nothing' ? undefined : optionKinds[kind].text
-  if (rule === undefined || isUnresolved(value) || rule.is(value, 'flags')) return []
-  return [finding('config/value-invalid', { ...place, kind: 'refused', value, wants: rule.wants })]
+export function textOption(
+  row: EtcdOptionRow,
+  text: string,
+  form: ConfigForm,
+  place: ConfigPlace,
+  isGuess = false,
+): ReadOption {
+  return { row, text, values: entriesOf(row, text), isList: false, form, place, ...(isGuess ? { isGuess } : {}) }
 }
 
 /** The text between two quotes that are part of a value; null for a value without them. */
-export function betweenQuotes(text: string): string | null {
+function betweenQuotes(text: string): string | null {
   const [first = ''] = text
   const isQuoted = text.length > 1 && (first === '"' || first === "'") && text.endsWith(first)
   return isQuoted ? text.slice(1, -1) : null

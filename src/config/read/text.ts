@@ -87,12 +87,10 @@ export function decodeText(bytes: Uint8Array, file: string | null): ConfigText |
   if (isUtf16) return finding('config/not-text', { file, is: 'UTF-16', line: null })
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   // NUL separates the arguments of /proc/PID/cmdline.
-  const binary = refuseControls({ text, file }, /[^\P{Cc}\0\t-\r\u007f-\u009f]/u)
-  if (binary !== null) return binary
-  const at = text.indexOf('\ufffd')
-  // The text may contain that character itself.
-  if (at === -1 || Buffer.from(text).equals(bytes)) return { text, file }
-  return finding('config/not-text', { file, is: 'other bytes', line: lineOf(text, at) })
+  const refused = refuseControls({ text, file }, /[^\P{Cc}\0\t-\r\u007f-\u009f]/u)
+  // The text may contain the character that stands for other bytes.
+  if (refused !== null || Buffer.from(text).equals(bytes)) return refused ?? { text, file }
+  return finding('config/not-text', { file, is: 'other bytes', line: lineOf(text, text.indexOf('\ufffd')) })
 }
 
 /** Why a text with control characters is not read. Default: those that go-yaml does not accept (readerc.go). */

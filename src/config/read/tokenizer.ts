@@ -26,6 +26,10 @@ export interface Split {
 /** Stands for a dollar sign that quotes made a plain one. */
 export const LITERAL_DOLLAR = '\u001b'
 
+export function plainDollars(text: string): string {
+  return text.replaceAll(LITERAL_DOLLAR, '$')
+}
+
 /** The arguments between two offsets. A quote that is not closed ends at the end. */
 export function splitText(text: string, style: WordStyle, start = 0, end = text.length): Split {
   return new Splitter(text, style, end).split(start)
@@ -93,15 +97,25 @@ class Splitter {
     if (/[ \t\r]/.test(character)) return this.#finish(at + 1)
     if (character === '\n') return this.#lineBreak(at)
     if (this.#isShell && this.#word === null) {
-      if (character === '#') return this.#lineEnd(at)
-      const redirected = this.#redirection(at)
-      if (redirected !== null) return redirected
+      if (character === '#') return this.#match(/[^\n]*/y, at)?.end ?? this.#end
+      // `>`, `2>&1`, `&>>`, `>(…)` where an argument would begin; `<name>` is a place to fill in.
+      const operator = /(?:\d*|&)(?:>>|>\||>&|<&|<<<|<>|>|<)(?![\w-]+>)(\([^)\n]{0,200}\))?/y
+      const redirection = this.#match(operator, at)
+      if (redirection !== null) {
+        this.#isRedirected = redirection.groups[1] === undefined
+        return redirection.end
+      }
     }
     if (this.#isShell ? /[;&|]/.test(character) : character === ';' && this.#isAlone(at)) return this.#commandEnd(at)
-    const substituted = this.#substitution(at)
     // Whole runs at once: most of a text is neither quote nor space.
-    const run = match(/(?:[^\\"'\s;&|#$`]|\$(?!\())+/y, this.#text, at)?.[0].slice(0, this.#end - at) ?? character
-    return this.#add(substituted === null ? run : this.#text.slice(at, substituted), at, substituted ?? at + run.length)
+    const run = this.#match(/(?:[^\\"'\s;&|#$`]|\$(?!\())+/y, at)?.end ?? at + 1
+    const end = this.#substitutionEnd(at) ?? Math.min(run, this.#end)
+    return this.#add(this.#text.slice(at, end), at, end)
+  }
+
+  #match(pattern: RegExp, at: number): { groups: RegExpExecArray; end: number } | null {
+    const groups = match(pattern, this.#text, at)
+    return groups === null ? null : { groups, end: at + groups[0].length }
   }
 
   /** Whether a character is an argument of its own, with a backslash before it or not. */
@@ -126,7 +140,7 @@ class Splitter {
   }
 
   /** Where `$(…)` or `…` between backticks ends, which a shell runs; null for anything else. */
-  #substitution(at: number): number | null {
+  #substitutionEnd(at: number): number | null {
     const isTick = this.#text[at] === '`'
     if (!this.#isShell || this.#isUnbalanced || (!isTick && !this.#text.startsWith('$(', at))) return null
     const close = isTick ? this.#text.indexOf('`', at + 1) : -1
@@ -150,20 +164,6 @@ class Splitter {
     if (!this.#faults.has(kind)) this.#faults.set(kind, { kind, offset })
   }
 
-  /** Skips `>`, `2>&1`, `&>>`, `>(…)` where an argument would begin; `<name>` is a place to fill in. */
-  #redirection(at: number): number | null {
-    const operator = /(?:\d*|&)(?:>>|>\||>&|<&|<<<|<>|>|<)(?![\w-]+>)(\([^)\n]{0,200}\))?/y
-    const [whole, process] = match(operator, this.#text, at) ?? []
-    if (whole === undefined) return null
-    this.#isRedirected = process === undefined
-    return at + whole.length
-  }
-
-  #lineEnd(at: number): number {
-    const found = this.#text.indexOf('\n', at)
-    return found === -1 ? this.#end : found
-  }
-
   #escape(at: number): number {
     const [continued, spaces = '', carriageReturn] = match(/\\([ \t]*)(\r?)\n/y, this.#text, at) ?? []
     if (continued !== undefined && (spaces === '' || this.#isBeforeFlag(at + continued.length))) {
@@ -181,15 +181,13 @@ class Splitter {
 
   /** The escapes of C, and systemd's own for a space; any other stays as it is (basic/escape.c, cunescape_one). */
   #unitEscape(at: number, start: number): number {
-    const code = /\\(?:x([\dA-Fa-f]{2})|u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8})|([0-3][0-7]{2}))/y
+    const code = /\\(?:(?:x([\dA-Fa-f]{2})|u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8}))|([0-3][0-7]{2}))/y
     const [whole, short, long, longest, octal] = match(code, this.#text, at) ?? []
-    if (whole !== undefined) {
-      const point = octal === undefined ? parseInt(short ?? long ?? longest ?? '', 16) : parseInt(octal, 8)
-      const isCharacter = point > 0 && point <= 0x10ffff
-      return this.#add(isCharacter ? String.fromCodePoint(point) : whole, start, at + whole.length)
-    }
     const next = this.#text[at + 1] ?? ''
-    return this.#add(ESCAPES[next] ?? `\\${next}`, start, at + 2)
+    if (whole === undefined) return this.#add(ESCAPES[next] ?? `\\${next}`, start, at + 2)
+    const point = octal === undefined ? parseInt(short ?? long ?? longest ?? '', 16) : parseInt(octal, 8)
+    const isCharacter = point > 0 && point <= 0x10ffff
+    return this.#add(isCharacter ? String.fromCodePoint(point) : whole, start, at + whole.length)
   }
 
   #quoted(start: number, quote: string): number {
@@ -197,8 +195,8 @@ class Splitter {
     let at = start + 1
     while (at < this.#end && this.#text[at] !== quote) {
       const character = this.#text[at] ?? ''
-      const substituted = quote === '"' ? this.#substitution(at) : null
-      if (substituted !== null) at = this.#add(this.#text.slice(at, substituted), start, substituted)
+      const substitution = quote === '"' ? this.#substitutionEnd(at) : null
+      if (substitution !== null) at = this.#add(this.#text.slice(at, substitution), start, substitution)
       else if (character === '\\' && !this.#isShell) at = this.#unitEscape(at, start)
       else if (character === '\\' && quote === '"') {
         const next = this.#text[at + 1] ?? ''

@@ -1,11 +1,18 @@
 /** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
 import { posix } from 'node:path'
-import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
-import { boundedValues, commandsOf, type EtcdCommand, etcdCommand, type Values, valuesOf } from './command.js'
-import { fileVariables, MAX_FINDINGS, namedVariables, notExpandedIn, type Variable } from './env.js'
-import { type ConfigReading, NO_CONTEXT, type RuntimeContext, type Sandbox, unreadable } from './read-option.js'
-import { faultFindings, readStart } from './start.js'
+import {
+  boundedValues,
+  commandsOf,
+  type EtcdCommand,
+  etcdCommand,
+  readStart,
+  reportFaults,
+  type Values,
+  valuesOf,
+} from './command.js'
+import { fileVariables, namedVariables, reportNotExpanded, type Variable } from './env.js'
+import { NO_CONTEXT, Reading, type RuntimeContext, type Sandbox } from './read-option.js'
 import { type ConfigText, Lines, type PlaceOf, type ReadNamedFile } from './text.js'
 import {
   LITERAL_DOLLAR,
@@ -18,43 +25,39 @@ import {
   wordAt,
 } from './tokenizer.js'
 
-export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Promise<ConfigReading> {
-  const unit = new Unit(source.text)
+export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Promise<Reading> {
+  const { text } = source
+  const unit = new Unit(text)
   const { place } = new Lines(source)
-  const findings: Finding[] = []
+  const reading = new Reading()
   const [, again] = unit.inForce('ExecStart')
   if (again !== undefined && unit.last('Type') !== 'oneshot')
-    findings.push(finding('config/unit-invalid', { ...place(again.start, 'ExecStart'), kind: 'two starts', text: '' }))
-  const own = ownVariables(unit, place)
+    reading.report('config/unit-invalid', { ...place(again.start, 'ExecStart'), kind: 'two starts', text: '' })
+  const own = ownVariables(unit, place, reading)
   const files = unit.inForce('EnvironmentFile').map(({ start, end }) => {
-    const written = source.text.slice(start, end).trim()
+    const written = text.slice(start, end).trim()
     const isOptional = written.startsWith('-')
     return { path: isOptional ? written.slice(1) : written, isOptional, place: place(start, 'EnvironmentFile') }
   })
-  const named = await namedVariables(files, readNamed, (content) => {
-    const { variables, findings } = fileVariables(content)
-    return { variables: variables.filter(({ isExported }) => isExported !== true), findings }
-  })
-  findings.push(...own.findings, ...named.findings)
-  const byName = new Map([...own.variables, ...named.variables].map((each) => [each.name, each]))
+  const named = await namedVariables(files, readNamed, reading, (content) =>
+    fileVariables(content, reading, 'systemd').filter(({ isExported }) => isExported !== true),
+  )
+  const byName = new Map([...own, ...named].map((each) => [each.name, each]))
   const command = startOf(unit, boundedValues(valuesOf(byName.values())))
   if (command === undefined) {
     const looked = 'no ExecStart= in it runs etcd'
-    return unreadable(...findings, finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }))
+    reading.add(finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }))
+    reading.isWhole = false
+    return reading
   }
   const { container, isShell = false } = command
-  if (!isShell) findings.push(...notExpanded(command.args, place))
-  if (!isShell && container === undefined) findings.push(...notExpandedIn(byName.values()))
+  if (!isShell) reportArguments(command.args, place, reading)
+  if (!isShell && container === undefined) reportNotExpanded(byName.values(), reading)
   // A container has only the variables that it is given.
-  const passed = container === undefined ? null : new Set(container.passed)
-  const variables = [...byName.values()].filter(({ name }) => passed?.has(name) !== false)
-  const start = await readStart(command, variables, { text: source.text, option: 'ExecStart', place }, readNamed)
-  return {
-    ...start,
-    findings: [...findings, ...start.findings],
-    context: container?.context ?? contextOf(unit),
-    isWhole: named.isWhole && start.isWhole,
-  }
+  const variables = [...byName.values()].filter(({ name }) => container?.passed.includes(name) !== false)
+  await readStart(command, variables, { text, option: 'ExecStart', place }, readNamed, reading)
+  reading.context = container?.context ?? contextOf(unit)
+  return reading
 }
 
 /** One `Key=value`, with the offsets of its value in the text. */
@@ -83,17 +86,22 @@ class Unit {
     return all.slice(reset + 1)
   }
 
-  readonly last = (key: string): string | null => {
+  last(key: string): string | null {
     const last = this.inForce(key).at(-1)
     const value = last === undefined ? '' : this.text.slice(last.start, last.end).trim()
     // The home of the user is known only to the machine.
     return value === '' || value === '~' ? null : value.replace(/^-/, '')
   }
 
-  readonly all = (key: string): string[] =>
-    this.inForce(key).flatMap(({ start, end }) =>
+  isOn(key: string): boolean {
+    return YES.test(this.last(key) ?? '')
+  }
+
+  all(key: string): string[] {
+    return this.inForce(key).flatMap(({ start, end }) =>
       splitWords(this.text, 'systemd', start, end).map(({ text }) => percents(text)),
     )
+  }
 }
 
 function directivesOf(text: string): Directive[] {
@@ -141,55 +149,48 @@ function flagLinesEnd(text: string, end: number): number {
 }
 
 function contextOf(unit: Unit): RuntimeContext {
-  const { last, all } = unit
-  const isUserDynamic = YES.test(last('DynamicUser') ?? '')
-  const group = last('Group')
+  const isUserDynamic = unit.isOn('DynamicUser')
+  const group = unit.last('Group')
   const sandbox = sandboxOf(unit)
   return {
     ...NO_CONTEXT,
-    directory: last('WorkingDirectory') ?? '/',
-    user: last('User') ?? (isUserDynamic ? 'of DynamicUser=' : null),
-    groups: [...(group === null ? [] : [group]), ...all('SupplementaryGroups')],
+    directory: unit.last('WorkingDirectory') ?? '/',
+    user: unit.last('User') ?? (isUserDynamic ? 'of DynamicUser=' : null),
+    groups: [...(group === null ? [] : [group]), ...unit.all('SupplementaryGroups')],
     isUserDynamic,
     ...(sandbox === null ? {} : { sandbox }),
   }
 }
 
 /** The variables of `Environment=`. Systemd ignores a line with an open quote, and arguments that are not assignments. */
-function ownVariables(unit: Unit, place: PlaceOf): { variables: Variable[]; findings: Finding[] } {
+function ownVariables(unit: Unit, place: PlaceOf, into: Reading): Variable[] {
   const { text } = unit
-  const findings: Finding[] = []
-  const report = (what: Finding): void => {
-    if (findings.length < MAX_FINDINGS) findings.push(what)
-  }
-  const variables = unit.inForce('Environment').flatMap(({ start, end }) => {
+  // With a dash it is not a name to systemd either; it is a slip for one.
+  const assignment = /^([A-Za-z_][\w-]*)=([\s\S]*)$/
+  return unit.inForce('Environment').flatMap(({ start, end }) => {
     const { words, faults } = splitText(text, 'systemd', start, end)
     const quotes = faults.filter(({ kind }) => kind === 'quote')
-    for (const each of faultFindings(quotes, { text, option: 'Environment', place })) report(each)
-    const stray = words.find(
-      (word, i) => !/^[A-Za-z_][\w-]*=/.test(word.text) || words[i - 1]?.text.endsWith(',') === true,
-    )
+    reportFaults(quotes, { text, option: 'Environment', place }, into)
+    const stray = words.find((word, i) => !assignment.test(word.text) || words[i - 1]?.text.endsWith(',') === true)
     if (stray !== undefined) {
-      const at = place(stray.offset, 'Environment')
-      report(finding('config/unit-invalid', { ...at, kind: 'no assignment', text: stray.text }))
+      const details = { kind: 'no assignment' as const, text: stray.text }
+      into.report('config/unit-invalid', { ...place(stray.offset, 'Environment'), ...details })
     }
     return words.flatMap((word): Variable[] => {
-      // With a dash it is not a name to systemd either; it is a slip for one.
-      const [, name, value = ''] = /^([A-Za-z_][\w-]*)=([\s\S]*)$/.exec(word.text) ?? []
+      const [, name, value = ''] = assignment.exec(word.text) ?? []
       if (name === undefined) return []
       const at = place(word.offset, name)
       // No value of etcd contains another variable of etcd.
-      const [second = '', inner] = name.startsWith('ETCD_') ? (/\s(ETCD_\w+)=/.exec(value) ?? []) : []
+      const [, first = '', inner, rest = ''] =
+        (name.startsWith('ETCD_') ? /^([^]*?)\s(ETCD_\w+)=([^]*)$/.exec(value) : null) ?? []
       if (inner === undefined) return [{ name, value: percents(value), place: at }]
-      report(finding('config/unit-invalid', { ...at, kind: 'two in one', text: inner }))
-      const [first, rest] = [value.slice(0, value.indexOf(second)), value.slice(value.indexOf(second) + second.length)]
+      into.report('config/unit-invalid', { ...at, kind: 'two in one', text: inner })
       return [
         { name, value: percents(first), place: at, isGuess: true },
         { name: inner, value: percents(rest), place: { ...at, option: inner }, isGuess: true },
       ]
     })
   })
-  return { variables, findings }
 }
 
 /** `%%` is a percent sign; other specifiers are known only to systemd. */
@@ -199,18 +200,18 @@ function percents(text: string): string {
 
 /** The command that starts etcd. What runs before it may start a container that stays. */
 function startOf(unit: Unit, values: Values): EtcdCommand | undefined {
-  const found = ['ExecStart', 'ExecStartPre'].flatMap((key) =>
-    unit.inForce(key).flatMap(({ start, end, brokenAt }): EtcdCommand[] => {
+  for (const key of ['ExecStart', 'ExecStartPre']) {
+    for (const { start, end, brokenAt } of unit.inForce(key)) {
       const { words, faults } = splitText(unit.text, 'systemd', start, end)
       const expanded = commandsOf(words).flatMap((each) => [...expandedCommand(each, values), wordAt(';', end, true)])
       const command = etcdCommand(expanded, values)
-      if (command === null || (key === 'ExecStartPre' && command.container === undefined)) return []
+      if (command === null || (key === 'ExecStartPre' && command.container === undefined)) continue
       const broken: SyntaxFault[] = brokenAt === null ? [] : [{ kind: 'backslash', offset: brokenAt }]
       const args = command.isShell === true ? command.args : withSubstitutions(command.args)
-      return [{ ...command, args, faults: [...broken, ...faults, ...command.faults] }]
-    }),
-  )
-  return found[0]
+      return { ...command, args, faults: [...broken, ...faults, ...command.faults] }
+    }
+  }
+  return undefined
 }
 
 /** One command with the known variables put in. Characters before the program change how it is started. */
@@ -219,35 +220,32 @@ function expandedCommand([program, ...args]: readonly Word[], values: Values): W
   const [prefix = ''] = /^[@\-:+!|]*/.exec(program.text) ?? []
   const own = { ...program, text: program.text.slice(prefix.length) }
   // After `@`, the first argument is the program's name for itself; after `:`, variables are not expanded.
-  const words = [own, ...(prefix.includes('@') ? args.slice(1) : args)]
-  return words
+  return [own, ...(prefix.includes('@') ? args.slice(1) : args)]
     .map((word) => ({ ...word, text: percents(word.text) }))
     .flatMap((word) => (prefix.includes(':') ? [word] : expand(word, values)))
 }
 
 /** `$NAME` as an argument becomes arguments, `${NAME}` part of one; `$NAME` within an argument is no variable. */
 function expand(word: Word, values: Values): Word[] {
-  const [, name] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
-  if (name !== undefined) {
-    const value = values.get(name)
-    return value === undefined ? [word] : splitWords(value, 'systemd').map(({ text }) => ({ ...word, text }))
-  }
+  const [, name = ''] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
+  const value = name === '' ? undefined : values.get(name)
+  if (value !== undefined) return splitWords(value, 'systemd').map(({ text }) => ({ ...word, text }))
   const text = word.text.replace(/\$\$|\$\{([A-Za-z_]\w*)\}/g, (whole, inner: string | undefined) =>
     inner === undefined ? LITERAL_DOLLAR : (values.get(inner) ?? whole),
   )
   return [{ ...word, text }]
 }
 
-/** Arguments that etcd receives with `$NAME` or a command of a shell in them (systemd.service(5), "Command lines"). */
-function notExpanded(args: readonly Word[], place: PlaceOf): Finding[] {
-  return args.flatMap(({ text, offset }) => {
+/** Reports arguments that etcd receives with `$NAME` or a command in them (systemd.service(5), "Command lines"). */
+function reportArguments(args: readonly Word[], place: PlaceOf, into: Reading): void {
+  for (const { text, offset } of args) {
     const at = place(offset, /^(--?[^=]*)=/.exec(text)?.[1] ?? 'ExecStart')
     const commands = text.match(/\$\([^)$]*\)/g) ?? []
     const names = text.startsWith('$') ? [] : Array.from(text.matchAll(/\$([A-Za-z_]\w*)/g), ([, name = '']) => name)
     if (commands.length > 0)
-      return [finding('config/not-expanded', { ...at, names: [...commands], by: 'systemd, as a command' })]
-    return names.length === 0 ? [] : [finding('config/not-expanded', { ...at, names, by: 'systemd' })]
-  })
+      into.report('config/not-expanded', { ...at, names: [...commands], by: 'systemd, as a command' })
+    else if (names.length > 0) into.report('config/not-expanded', { ...at, names, by: 'systemd' })
+  }
 }
 
 /** Joins the arguments of `$(command -x)`, which systemd splits at its spaces. */
@@ -293,41 +291,40 @@ interface Area {
 }
 
 /** What systemd hides from etcd, and where etcd may not write. Null if the unit has a root of its own. */
-function sandboxOf({ last, all }: Unit): Sandbox | null {
-  if (last('RootDirectory') !== null || last('RootImage') !== null) return null
-  const isDynamic = YES.test(last('DynamicUser') ?? '')
-  const home = last('ProtectHome') ?? (isDynamic ? 'read-only' : '')
-  const isHomeHidden = YES.test(home) || home === 'tmpfs'
-  const tmp = last('PrivateTmp') ?? ''
-  const isTmpPrivate = YES.test(tmp) || tmp === 'disconnected'
-  const written = last('ProtectSystem') ?? ''
-  const system = isDynamic ? 'strict' : YES.test(written) ? 'yes' : written
+function sandboxOf(unit: Unit): Sandbox | null {
+  if (unit.last('RootDirectory') !== null || unit.last('RootImage') !== null) return null
+  const isDynamic = unit.isOn('DynamicUser')
+  const home = unit.last('ProtectHome') ?? (isDynamic ? 'read-only' : '')
+  const isTmpPrivate = unit.isOn('PrivateTmp') || unit.last('PrivateTmp') === 'disconnected'
+  const system = isDynamic ? 'strict' : unit.isOn('ProtectSystem') ? 'yes' : (unit.last('ProtectSystem') ?? '')
   const areas = (isOn: boolean, paths: readonly string[], by: string): Area[] =>
     isOn ? paths.map((path) => ({ path, by })) : []
-  const paths = (keys: readonly string[], pick = (text: string): string => text): Area[] =>
-    keys.flatMap((key) =>
-      all(key).map((text) => ({ path: posix.normalize(pick(text.replace(/^[-+]+/, ''))), by: `${key}=` })),
-    )
+  const paths = (keys: string, pick = (text: string): string => text): Area[] =>
+    keys
+      .split(' ')
+      .flatMap((key) =>
+        unit.all(key).map((text) => ({ path: posix.normalize(pick(text.replace(/^[-+]+/, ''))), by: `${key}=` })),
+      )
   const beforeColon = (text: string): string => text.split(':', 1)[0] ?? ''
   // `SOURCE:TARGET:OPTIONS`
   const target = (text: string): string => text.split(':')[1] ?? text
   const hidden = [
     ...areas(isTmpPrivate, TEMPORARY, 'PrivateTmp='),
-    ...areas(isHomeHidden, HOMES, 'ProtectHome='),
-    ...paths(['InaccessiblePaths', 'InaccessibleDirectories']),
-    ...paths(['TemporaryFileSystem'], beforeColon),
+    ...areas(YES.test(home) || home === 'tmpfs', HOMES, 'ProtectHome='),
+    ...paths('InaccessiblePaths InaccessibleDirectories'),
+    ...paths('TemporaryFileSystem', beforeColon),
   ]
-  const shown = paths(['BindPaths', 'BindReadOnlyPaths'], target)
+  const shown = paths('BindPaths BindReadOnlyPaths', target)
   const locked = [
     ...areas(true, PROTECTED.get(system) ?? [], 'ProtectSystem='),
     ...areas(home === 'read-only', HOMES, 'ProtectHome='),
-    ...paths(['ReadOnlyPaths', 'ReadOnlyDirectories']),
-    ...paths(['BindReadOnlyPaths'], target),
+    ...paths('ReadOnlyPaths ReadOnlyDirectories'),
+    ...paths('BindReadOnlyPaths', target),
   ]
   const open = [
-    ...paths(['ReadWritePaths', 'ReadWriteDirectories']),
-    ...paths(['BindPaths'], target),
-    ...Object.entries(OWN).flatMap(([key, parent]) => paths([key], (text) => posix.join(parent, beforeColon(text)))),
+    ...paths('ReadWritePaths ReadWriteDirectories'),
+    ...paths('BindPaths', target),
+    ...Object.entries(OWN).flatMap(([key, parent]) => paths(key, (text) => posix.join(parent, beforeColon(text)))),
     ...areas(true, KERNEL, ''),
     ...areas(isTmpPrivate || isDynamic, TEMPORARY, ''),
   ]

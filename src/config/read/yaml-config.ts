@@ -1,6 +1,6 @@
 /** Reads a configuration file of etcd. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { Finding } from '../../report/finding.js'
+import { finding } from '../finding.js'
 import { optionKinds, wantedNumber, type YamlType } from '../tables/kinds.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../tables/options.js'
 import {
@@ -10,25 +10,15 @@ import {
   passthroughOptions,
   type PassthroughRow,
 } from '../tables/passthrough-options.js'
-import { finding } from '../finding.js'
-import { blockByWords, isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
-import {
-  type ConfigReading,
-  entriesOf as listOf,
-  isUnresolved,
-  NO_CONTEXT,
-  type PassthroughOption,
-  type ReadOption,
-  textOption,
-  unreadable,
-} from './read-option.js'
+import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
+import { entriesOf as listOf, isUnresolved, type ReadOption, Reading, textOption, unreadable } from './read-option.js'
 import type { ConfigText } from './text.js'
 import {
   entriesOf,
   isTrue,
   readYaml,
+  reportType,
   scalarsOf,
-  typeFinding,
   type YamlEntry,
   type YamlReading,
   type YamlValue,
@@ -55,8 +45,6 @@ const UNTAGGED: ReadonlyMap<string, 'client' | 'peer'> = new Map([
   ['peertlsinfo', 'peer'],
 ])
 const CRL_ROWS = new Map(etcdOptions.flatMap((row) => (row.field === 'crlFile' ? [[row.block, row] as const] : [])))
-/** Findings about the keys of one text. */
-const MAX_FINDINGS = 100
 /** Keys of one block that a finding lists. */
 const MAX_LISTED = 5
 
@@ -64,40 +52,42 @@ const MAX_LISTED = 5
  * Reads a file that a configuration names. If its keys are not those of etcd, as of another program, no key is repeated: the
  * author of the configuration may not be allowed to read it.
  */
-export async function readNamedConfig(source: ConfigText): Promise<ConfigReading> {
-  const reading = await readYamlConfig(source)
-  const { findings, options, others, ownKeys = 0 } = reading
-  const kept = findings.filter(
-    ({ code, details }) => code !== 'config/option-ignored' || details.nearest !== null || details.belongs !== null,
-  )
+export async function readNamedConfig(source: ConfigText): Promise<Reading> {
+  const { reading, ownKeys } = await readConfig(source)
+  const { findings, options, others } = reading
+  const isKept = ({ code, details }: (typeof findings)[number]): boolean =>
+    code !== 'config/option-ignored' || details.nearest !== null || details.belongs !== null
+  const kept = findings.filter(isKept)
   const foreign = findings.length - kept.length
   const isNested = findings.some(
     ({ code, details }) => code === 'config/protection-ignored' && details.kind === 'nested keys',
   )
   if (foreign <= ownKeys || isNested) return reading
   const looked = `${foreign === 1 ? 'one of its keys is' : `${String(foreign)} of its keys are`} not known to etcd`
-  const none = finding('config/no-etcd', { kind: 'etcd', file: source.file, looked })
-  return { ...reading, findings: [none, ...kept], isWhole: options.length + others.length > 0 }
+  findings.splice(0, Infinity, finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }), ...kept)
+  reading.isWhole = options.length + others.length > 0
+  return reading
 }
 
-export async function readYamlConfig(source: ConfigText): Promise<ConfigReading> {
+export async function readYamlConfig(source: ConfigText): Promise<Reading> {
+  return (await readConfig(source)).reading
+}
+
+/** `ownKeys` counts the keys at the top that etcd has. */
+async function readConfig(source: ConfigText): Promise<{ reading: Reading; ownKeys: number }> {
   const yaml = await readYaml(source, 'first')
   const [document] = yaml.documents
-  if (document === undefined) return unreadable(...yaml.findings)
-  if (document !== null && document.kind !== 'map' && !isNull(document)) {
-    return unreadable(...yaml.findings, typeFinding(yaml.place(document.offset, 'YAML'), 'a mapping', document))
+  const isMap = document === null || document?.kind === 'map' || (document !== undefined && isNull(document))
+  const reading = isMap ? new Reading() : unreadable()
+  reading.add(...yaml.findings)
+  if (!isMap) {
+    if (document !== undefined) reportType(reading, yaml.place(document.offset, 'YAML'), 'a mapping', document)
+    return { reading, ownKeys: 0 }
   }
-  const reader = new ConfigReader(yaml)
   const entries = entriesOf(document)
-  reader.map(entries, [])
-  return {
-    options: reader.options,
-    others: reader.others,
-    findings: [...yaml.findings, ...reader.findings],
-    context: NO_CONTEXT,
-    isWhole: true,
-    ownKeys: entries.filter(({ key }) => isTopKey(key.toLowerCase()) || UNTAGGED.has(key.toLowerCase())).length,
-  }
+  new ConfigReader(yaml, reading).map(entries, [])
+  const isOwn = (key: string): boolean => isTopKey(key) || UNTAGGED.has(key)
+  return { reading, ownKeys: entries.filter(({ key }) => isOwn(key.toLowerCase())).length }
 }
 
 function isNull(value: YamlValue): boolean {
@@ -115,16 +105,15 @@ interface WrittenAt {
 }
 
 class ConfigReader {
-  readonly options: ReadOption[] = []
-  readonly others: PassthroughOption[] = []
-  readonly findings: Finding[] = []
   readonly #yaml: YamlReading
+  readonly #into: Reading
   /** Whether etcd does not look for what is read now where it is written. */
   #isGuess = false
   #keys: ReadonlySet<string> = new Set()
 
-  constructor(yaml: YamlReading) {
+  constructor(yaml: YamlReading, into: Reading) {
     this.#yaml = yaml
+    this.#into = into
   }
 
   /** Reads the keys below a path, which is written as another one if it is misspelt. */
@@ -134,10 +123,10 @@ class ConfigReader {
       // Go's encoding/json ignores the case of keys.
       const key = entry.key.toLowerCase()
       const before = last.get(key)
-      if (before !== undefined && !this.#isFull) {
-        const place = this.#yaml.place(entry.offset, joined([...written, entry.key]))
+      if (before !== undefined && !this.#into.isFull('config/option-repeated')) {
         const firstLine = this.#yaml.place(before.offset, '').line ?? 0
-        this.#report(finding('config/option-repeated', { ...place, kind: 'key', firstLine, value: '' }))
+        const place = this.#place({ offset: entry.offset, path: [...written, entry.key] })
+        this.#into.report('config/option-repeated', { ...place, kind: 'key', firstLine, value: '' })
       }
       last.set(key, entry)
     }
@@ -151,15 +140,15 @@ class ConfigReader {
     const [key = ''] = own
     const row = rowOfPath(own)
     const side = own.length === 1 ? UNTAGGED.get(key) : undefined
-    const place = this.#place(at)
     if (side !== undefined && value.kind === 'map') this.#untagged(side, own, value.entries, at.path)
-    else if (row !== undefined) this.#option(row, value, place)
+    else if (row !== undefined) this.#option(row, value, this.#place(at))
     else if (!BLOCKS.has(joined(own))) this.#other(own, value, at)
     else {
-      if (own.length === 1 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place })
+      const other = { name: key, form: 'yaml' as const, place: this.#place(at) }
+      if (own.length === 1 && KNOWN_KEYS.has(key)) this.#into.others.push(other)
       if (value.kind === 'map') this.map(value.entries, own, at.path)
-      else if (isNull(value)) this.others.push({ name: key, form: 'yaml', place, isEmptyBlock: true })
-      else this.#wrongType(place, 'a mapping', value)
+      else if (isNull(value)) this.#into.others.push({ ...other, isEmptyBlock: true })
+      else this.#wrongType(other.place, 'a mapping', value)
     }
   }
 
@@ -168,13 +157,12 @@ class ConfigReader {
     for (const { key, value, offset } of entries) {
       const at = { offset, path: [...written, key] }
       const row = key.toLowerCase() === 'crlfile' ? CRL_ROWS.get(side) : undefined
-      if (row === undefined || value.kind !== 'scalar') {
-        this.#unknown([...own, key.toLowerCase()], value, at)
-        continue
+      if (row === undefined || value.kind !== 'scalar') this.#unknown([...own, key.toLowerCase()], value, at)
+      else {
+        const details = { kind: 'undocumented' as const, path: '', issuer: '', ca: '', nextUpdate: null }
+        this.#into.report('config/crl-doubtful', { ...this.#place(at), ...details })
+        this.#option(row, value, this.#place(at))
       }
-      const details = { kind: 'undocumented' as const, path: '', issuer: '', ca: '', nextUpdate: null }
-      this.#report(finding('config/crl-doubtful', { ...this.#place(at), ...details }))
-      this.#option(row, value, this.#place(at))
     }
   }
 
@@ -183,45 +171,38 @@ class ConfigReader {
     const wants = wantedType(row, value)
     if (wants !== null) {
       this.#wrongType(place, wants, value)
-      this.options.push(meantOption(row, value, place))
-    } else if (value.kind === 'list') this.#list(row, value.items, place)
-    else if (value.kind === 'scalar')
-      this.#add(textOption(row, row.kind === 'boolean' ? String(isTrue(value.text)) : value.text, 'yaml', place))
-  }
-
-  #list(row: EtcdOptionRow, items: readonly YamlValue[], place: ConfigPlace): void {
-    const wrong = items.find((item) => item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean')
-    if (wrong !== undefined) this.#wrongType(this.#yaml.place(wrong.offset, place.option), 'a string', wrong)
-    const values = items.flatMap((item) => (item.kind === 'scalar' && !isNull(item) ? [item.text] : []))
-    this.#add(listOption(row, values, place))
+      this.#into.options.push(meantOption(row, value, place))
+    } else if (value.kind === 'list') {
+      const isOther = (item: YamlValue): boolean =>
+        item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean'
+      const wrong = value.items.find(isOther)
+      if (wrong !== undefined) this.#wrongType(this.#yaml.place(wrong.offset, place.option), 'a string', wrong)
+      const texts = scalarsOf(value).flatMap((item) => (isNull(item) ? [] : [item.text]))
+      this.#add(listOption(row, texts, place))
+    } else this.#add(textOption(row, textOf(value, row.kind === 'boolean'), 'yaml', place))
   }
 
   #add(option: ReadOption): void {
-    this.options.push(this.#isGuess ? { ...option, isGuess: true } : option)
+    this.#into.options.push(this.#isGuess ? { ...option, isGuess: true } : option)
   }
 
   #wrongType(place: ConfigPlace, wants: string, value: YamlValue): void {
-    this.#report(typeFinding(place, wants, value, value.kind === 'scalar' ? value.text : undefined))
+    reportType(this.#into, place, wants, value, value.kind === 'scalar' ? value.text : undefined)
   }
 
   #other(own: Path, value: YamlValue, at: WrittenAt): void {
-    const place = this.#place(at)
     const row = passthroughOfPath(own)
-    if (row !== undefined) this.#checkPassthrough(row, value, place)
+    const place = this.#place(at)
     const [block = '', key = block] = own
-    const isScalar = value.kind === 'scalar' && value.type !== 'null'
+    if (row !== undefined) this.#checkPassthrough(row, value, place)
     if (own.length > 1 && !TLS_BLOCKS.has(block)) {
-      const text = isNull(value)
-        ? ''
-        : scalarsOf(value)
-            .map((item) => item.text)
-            .join(',')
+      const texts = isNull(value) ? [] : scalarsOf(value).map((item) => item.text)
+      const text = texts.join(',')
       if (row !== undefined && text !== '')
-        this.others.push({ name: row.name, form: 'yaml', place, text, isNested: true })
+        this.#into.others.push({ name: row.name, form: 'yaml', place, text, isNested: true })
     } else if (own.length === 1 && KNOWN_KEYS.has(key)) {
-      const written = isScalar ? value.text : ''
-      const text = isScalar && value.type === 'boolean' ? String(isTrue(written)) : written
-      this.others.push({ name: key, form: 'yaml', place, text })
+      const isBoolean = value.kind === 'scalar' && value.type === 'boolean'
+      this.#into.others.push({ name: key, form: 'yaml', place, text: textOf(value, isBoolean) })
     } else this.#unknown(own, value, at)
   }
 
@@ -233,20 +214,22 @@ class ConfigReader {
     else if (value.kind === 'scalar' && value.type === 'number') {
       const wants = wantedNumber(row, value.text)
       if (wants !== null)
-        this.#report(finding('config/value-invalid', { ...place, kind: 'refused', value: value.text, wants }))
+        this.#into.report('config/value-invalid', { ...place, kind: 'refused', value: value.text, wants })
     }
   }
 
+  /** Reports a key that etcd does not have, and reads it as what was probably meant. */
   #unknown(own: Path, value: YamlValue, at: WrittenAt): void {
     // To find what was meant costs most, and no more is reported.
-    if (this.#isFull) return
+    if (this.#into.isFull('config/option-ignored', 'config/protection-ignored', 'config/restriction-not-in-force'))
+      return
     const place = this.#place(at)
     const [block = '', key = block] = own
     const isInBlock = own.length > 1
     const keys = isInBlock ? [] : topKeys(entriesOf(value))
     if (keys.length > 0 && !keys.some((each) => this.#keys.has(each))) {
       const details = { ...place, kind: 'nested keys' as const, nearest: null, belongs: null }
-      this.#report(finding('config/protection-ignored', { ...details, keys: keys.slice(0, MAX_LISTED) }))
+      this.#into.report('config/protection-ignored', { ...details, keys: keys.slice(0, MAX_LISTED) })
       this.#guess(() => {
         this.map(entriesOf(value), [], at.path)
       })
@@ -256,19 +239,14 @@ class ConfigReader {
     const { path = null, isElsewhere = false } = meant ?? {}
     const row = path === null ? undefined : rowOfPath(path)
     const name = path === null ? null : joined(path)
-    const details = {
-      ...place,
-      kind: 'key' as const,
-      nearest: isElsewhere ? null : name,
-      belongs: isElsewhere ? name : null,
-    }
-    if (meant?.isCrl === true)
-      this.#report(
-        finding('config/restriction-not-in-force', { ...place, kind: 'configuration file', other: '', fixed: [] }),
-      )
-    else if (isInBlock || meant?.isTls === true)
-      this.#report(finding('config/protection-ignored', { ...details, keys: [], ...usedInstead(row) }))
-    else this.#report(finding('config/option-ignored', details))
+    const names = { nearest: isElsewhere ? null : name, belongs: isElsewhere ? name : null }
+    const details = { ...place, kind: 'key' as const, ...names }
+    if (meant?.isCrl === true) {
+      const more = { kind: 'configuration file' as const, other: '', fixed: [] }
+      this.#into.report('config/restriction-not-in-force', { ...place, ...more })
+    } else if (isInBlock || meant?.isTls === true)
+      this.#into.report('config/protection-ignored', { ...details, keys: [], ...usedInstead(row) })
+    else this.#into.report('config/option-ignored', details)
     // A value that does not fit what may be meant is not reported.
     if (path === null || (row !== undefined && wantedType(row, value) !== null)) return
     this.#guess(() => {
@@ -281,14 +259,6 @@ class ConfigReader {
     this.#isGuess = true
     read()
     this.#isGuess = before
-  }
-
-  #report(what: Finding): void {
-    if (!this.#isFull) this.findings.push(what)
-  }
-
-  get #isFull(): boolean {
-    return this.findings.length >= MAX_FINDINGS
   }
 
   #place({ offset, path }: WrittenAt): ConfigPlace {
@@ -325,8 +295,10 @@ function meantAtTop(key: string): Meant | null {
   if (other !== undefined) return { path: other, isTls: false, isElsewhere: true }
   const byWords = meantByWords(key)
   if (byWords !== null) return meantBy(byWords)
-  const block = blockByWords(key, TLS_BLOCKS)
-  if (block !== null) return { path: [block], isTls: true }
+  // `client-security`, `peer_tls`
+  const [, side = null] = /^(client|peer)(?:[-_](?:transport|security|tls|ssl))+$/i.exec(key) ?? []
+  const block = [...TLS_BLOCKS].find((each) => side !== null && each.startsWith(`${side}-`))
+  if (block !== undefined) return { path: [block], isTls: true }
   const near = nearest(key, [...TLS_BLOCKS, ...TOP_KEYS, ...KNOWN_KEYS])
   const row = near === null ? rowOfFlag(nearest(key, FLAGS) ?? '') : rowOfPath([near])
   if (row !== undefined) return meantBy(row)
@@ -354,25 +326,30 @@ function typeOf(value: YamlValue): YamlType {
   return value.kind === 'scalar' ? value.type : value.kind
 }
 
+/** The text of a scalar, of a boolean as Go writes it. */
+function textOf(value: YamlValue, isBoolean: boolean): string {
+  if (value.kind !== 'scalar' || isNull(value)) return ''
+  return isBoolean ? String(isTrue(value.text)) : value.text
+}
+
 /** What an option must be in place of a value; null for one that etcd accepts. */
 function wantedType({ kind }: EtcdOptionRow, value: YamlValue): string | null {
   const { wants, types } = optionKinds[kind].file
   return types.includes(typeOf(value)) ? null : wants
 }
 
-function listOption(row: EtcdOptionRow, values: readonly string[], place: ConfigPlace): ReadOption {
-  const trimmed = values.map((each) => each.trim())
-  return { row, text: values.join(','), values: trimmed, isList: true, form: 'yaml', place }
+function listOption(row: EtcdOptionRow, texts: readonly string[], place: ConfigPlace): ReadOption {
+  const values = texts.map((each) => each.trim())
+  return { row, text: texts.join(','), values, isList: true, form: 'yaml', place }
 }
 
 /** An option whose value has another type than etcd accepts. */
 function meantOption(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): ReadOption {
   const texts = scalarsOf(value).map(({ text }) => text)
   const [text] = texts
-  const isGuess = true
-  const guess = (meant: string): ReadOption => ({ ...textOption(row, meant, 'yaml', place), isGuess })
+  const guess = (meant: string): ReadOption => textOption(row, meant, 'yaml', place, true)
   if (text !== undefined) {
-    if (row.kind === 'suites') return { ...listOption(row, listOf(row, text), place), isGuess }
+    if (row.kind === 'suites') return { ...listOption(row, listOf(row, text), place), isGuess: true }
     if (row.kind === 'urls' || row.kind === 'cluster') return guess(texts.join(','))
     if (row.kind === 'boolean' && /^(?:1|y|yes|on|true|0|n|no|off|false)$/i.test(text))
       return guess(String(text === '1' || isTrue(text)))

@@ -1,10 +1,13 @@
-/** YAML, and JSON, as go-yaml v2 reads them: in bounded work, with places, aliases and merge keys followed. */
+/**
+ * YAML, and JSON, as go-yaml v2 reads them: in bounded work, with places, aliases and merge keys followed. The only file
+ * that names `yaml`, which it loads at its first use, by `import()`, which bundlers follow.
+ */
+import type * as Yaml from 'yaml'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
-import { loadYaml, type Node, type YamlLibrary } from '../yaml-door.js'
 import { finding } from '../finding.js'
+import type { Reading } from './read-option.js'
 import { type ConfigText, Lines, type PlaceOf, refuseControls } from './text.js'
-import { UNKNOWN_ANCHOR, type YamlFault, yamlFault } from './yaml-faults.js'
 
 export type YamlValue =
   | { readonly kind: 'map'; readonly entries: readonly YamlEntry[]; readonly offset: number }
@@ -62,10 +65,10 @@ export function scalarsOf(value: YamlValue | null): YamlScalar[] {
   return items.flatMap((item) => (item.kind === 'scalar' ? [item] : []))
 }
 
-/** A value of another type than is required. */
-export function typeFinding(place: ConfigPlace, wants: string, value: YamlValue, text?: string): Finding {
+/** Reports a value of another type than is required. */
+export function reportType(into: Reading, place: ConfigPlace, wants: string, value: YamlValue, text?: string): void {
   const written = text === undefined ? {} : { value: text }
-  return finding('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), since: [], ...written })
+  into.report('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), since: [], ...written })
 }
 
 function kindText(value: YamlValue): string {
@@ -85,69 +88,82 @@ const MAX_DEPTH = 40
 const MAX_VALUES = 100_000
 
 export async function readYaml(source: ConfigText, which: 'first' | 'all'): Promise<YamlReading> {
-  const lines = new Lines(source)
+  const { place } = new Lines(source)
   const { file, text } = source
-  const reading = (documents: YamlReading['documents'], ...findings: Finding[]): YamlReading => ({
-    documents,
-    findings,
-    text,
-    place: lines.place,
-  })
-  const marks = countMarks(text)
+  const documents: (YamlValue | null)[] = []
+  const findings: Finding[] = []
+  const reading: YamlReading = { documents, findings, text, place }
+  const count = countMarks(text)
   const limit = Math.max(6000, 1000 + Math.floor(text.length / 12))
-  const tooLarge = (kind: 'density' | 'aliases' | 'nesting', offset?: number): Finding => {
+  const tooLarge = (kind: 'density' | 'aliases' | 'nesting', offset?: number): void => {
     const whole = { option: 'YAML', file, line: null, column: null }
-    const place = offset === undefined ? whole : lines.place(offset, 'YAML')
-    return finding('config/too-large', { ...place, kind, count: marks, limit })
+    const at = offset === undefined ? whole : place(offset, 'YAML')
+    findings.push(finding('config/too-large', { ...at, kind, count, limit }))
   }
-  const malformed = (seenAt: number, { reason, fix, offset = seenAt }: YamlFault): Finding =>
-    finding('config/yaml-malformed', { ...lines.place(offset, 'YAML'), kind: 'syntax', reason, fix })
+  const malformed = (offset: number, [reason, fix]: YamlFault): void => {
+    findings.push(finding('config/yaml-malformed', { ...place(offset, 'YAML'), kind: 'syntax', reason, fix }))
+  }
+  const open = (make: () => YamlValue | null): void => {
+    try {
+      documents.push(make())
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      if (error.reason === 'unknown alias') malformed(error.offset, UNKNOWN_ANCHOR)
+      else tooLarge(error.reason, error.offset)
+    }
+  }
 
   const refused = refuseControls(source)
-  if (refused !== null) return reading([], refused)
-  if (isJson(text)) {
-    const value = openJson(text)
-    return 'tooDeepAt' in value ? reading([], tooLarge('nesting', value.tooDeepAt)) : reading([value])
-  }
-  if (marks > limit) return reading([], tooLarge('density'))
-  const tooDeepAt = nestsTooDeepAt(text)
-  if (tooDeepAt !== null) return reading([], tooLarge('nesting', tooDeepAt))
-  const yaml = await loadYaml()
-  const parsed = yaml.parseAllDocuments(text, {
-    schema: 'failsafe',
-    version: '1.1',
-    // The parser compares each key with all before it.
-    uniqueKeys: false,
-    prettyErrors: false,
-    logLevel: 'silent',
-  })
-  if (!Array.isArray(parsed) || parsed.length === 0) return reading([null])
-  const findings: Finding[] = []
-  const [, second] = parsed
-  if (which === 'first' && second !== undefined) {
-    const place = lines.place(second.range[0], '---')
-    const fix = 'Remove the line "---", so that everything is in one document.'
-    const reason = String(parsed.length)
-    findings.push(finding('config/yaml-malformed', { ...place, kind: 'several documents', reason, fix }))
-  }
-  const documents: (YamlValue | null)[] = []
-  for (const document of which === 'first' ? parsed.slice(0, 1) : parsed) {
-    // The parser continues after an error; what follows is caused by the first one.
-    const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])
-    if (error !== undefined) {
-      const [offset] = error.pos
-      const isDepth = error.code === 'RESOURCE_EXHAUSTION'
-      findings.push(isDepth ? tooLarge('nesting', offset) : malformed(offset, yamlFault(error, text)))
-      continue
+  if (refused !== null) findings.push(refused)
+  else if (isJson(text)) open(() => openJson(text))
+  else if (count > limit) tooLarge('density')
+  else {
+    const tooDeepAt = nestsTooDeepAt(text)
+    if (tooDeepAt !== null) {
+      tooLarge('nesting', tooDeepAt)
+      return reading
     }
-    const opener = new Opener(yaml)
-    const value = document.contents === null ? null : opener.open(document.contents, 0)
-    const { failed } = opener
-    if (failed === null) documents.push(value)
-    else if (failed.reason === 'unknown alias') findings.push(malformed(failed.offset, UNKNOWN_ANCHOR))
-    else findings.push(tooLarge(failed.reason, failed.offset))
+    const yaml = await import('yaml')
+    const parsed = yaml.parseAllDocuments(text, {
+      schema: 'failsafe',
+      version: '1.1',
+      // The parser compares each key with all before it.
+      uniqueKeys: false,
+      prettyErrors: false,
+      logLevel: 'silent',
+    })
+    const all = Array.isArray(parsed) ? parsed : []
+    if (all.length === 0) documents.push(null)
+    if (which === 'first' && all[1] !== undefined) {
+      const fix = 'Remove the line "---", so that everything is in one document.'
+      const details = { kind: 'several documents' as const, reason: String(all.length), fix }
+      findings.push(finding('config/yaml-malformed', { ...place(all[1].range[0], '---'), ...details }))
+    }
+    for (const document of which === 'first' ? all.slice(0, 1) : all) {
+      // The parser continues after an error; what follows is caused by the first one.
+      const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])
+      if (error === undefined)
+        open(() => (document.contents === null ? null : new Opener(yaml).open(document.contents, 0)))
+      else if (error.code === 'RESOURCE_EXHAUSTION') tooLarge('nesting', error.pos[0])
+      else {
+        const [offset, ...fault] = yamlFault(error, text)
+        malformed(offset, fault)
+      }
+    }
   }
-  return reading(documents, ...findings)
+  return reading
+}
+
+/** Why a value cannot be made. */
+class Refused extends Error {
+  readonly reason: 'aliases' | 'nesting' | 'unknown alias'
+  readonly offset: number
+
+  constructor(reason: Refused['reason'], offset: number) {
+    super(reason)
+    this.reason = reason
+    this.offset = offset
+  }
 }
 
 /** What the parser makes tokens of, so that its work is known beforehand. */
@@ -188,79 +204,72 @@ function isJson(text: string): boolean {
 }
 
 /** The value of valid JSON, in which all between two tokens is space, a comma or a colon. */
-function openJson(text: string): YamlValue | { readonly tooDeepAt: number } {
-  const within: ({ kind: 'map'; entries: YamlEntry[] } | { kind: 'list'; items: YamlValue[] })[] = []
-  let root: YamlValue | null = null
-  let key: Pick<YamlEntry, 'key' | 'offset'> | null = null
-  for (const { 0: token, index: offset } of text.matchAll(/[{}[\]]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,:{}[\]"]+/g)) {
-    const outer = within.at(-1)
-    if (token === '}' || token === ']') within.pop()
-    else if (outer?.kind === 'map' && key === null) key = { key: JSON.parse(token) as string, offset }
-    else {
-      if (within.length > MAX_DEPTH) return { tooDeepAt: offset }
-      const opened =
-        token === '{'
-          ? { kind: 'map' as const, entries: [], offset }
-          : token === '['
-            ? { kind: 'list' as const, items: [], offset }
-            : null
-      const value = opened ?? jsonScalar(token, offset)
-      if (outer?.kind === 'list') outer.items.push(value)
-      else if (key !== null) outer?.entries.push({ key: key.key, value, offset: key.offset })
-      key = null
-      root ??= value
-      if (opened !== null) within.push(opened)
-    }
+function openJson(text: string): YamlValue {
+  const tokens = text.matchAll(/[{}[\]]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,:{}[\]"]+/g)
+  const next = (): { token: string; offset: number } => {
+    const found = tokens.next().value
+    return { token: found?.[0] ?? '}', offset: found?.index ?? 0 }
   }
-  return root ?? { kind: 'scalar', text: '', type: 'null', offset: 0 }
-}
-
-function jsonScalar(token: string, offset: number): YamlScalar {
-  if (token.startsWith('"')) return { kind: 'scalar', text: JSON.parse(token) as string, type: 'text', offset }
-  return { kind: 'scalar', text: token === 'null' ? '' : token, type: typeOf(token), offset }
+  const open = ({ token, offset }: ReturnType<typeof next>, depth: number): YamlValue => {
+    if (depth > MAX_DEPTH) throw new Refused('nesting', offset)
+    if (token === '{') {
+      const entries: YamlEntry[] = []
+      for (let key = next(); key.token !== '}'; key = next())
+        entries.push({ key: JSON.parse(key.token) as string, value: open(next(), depth + 1), offset: key.offset })
+      return { kind: 'map', entries, offset }
+    }
+    if (token === '[') {
+      const items: YamlValue[] = []
+      for (let item = next(); item.token !== ']'; item = next()) items.push(open(item, depth + 1))
+      return { kind: 'list', items, offset }
+    }
+    if (token.startsWith('"')) return { kind: 'scalar', text: JSON.parse(token) as string, type: 'text', offset }
+    return { kind: 'scalar', text: token === 'null' ? '' : token, type: typeOf(token), offset }
+  }
+  return open(next(), 0)
 }
 
 /** Makes values of nodes; an alias has the value of the anchor before it. */
 class Opener {
-  failed: { readonly offset: number; readonly reason: 'aliases' | 'nesting' | 'unknown alias' } | null = null
   #left = MAX_VALUES
-  readonly #anchors = new Map<string, Node>()
-  readonly #yaml: YamlLibrary
+  readonly #anchors = new Map<string, Yaml.Node>()
+  readonly #yaml: typeof Yaml
 
-  constructor(yaml: YamlLibrary) {
+  constructor(yaml: typeof Yaml) {
     this.#yaml = yaml
   }
 
-  open(node: Node, depth: number): YamlValue {
+  /** @throws {Refused} */
+  open(node: Yaml.Node, depth: number): YamlValue {
     const offset = node.range?.[0] ?? 0
-    const fail = (reason: 'aliases' | 'nesting' | 'unknown alias'): YamlValue => {
-      this.failed ??= { offset, reason }
-      return { kind: 'scalar', text: '', type: 'null', offset }
-    }
-    if (this.#left-- <= 0) return fail('aliases')
-    if (depth > MAX_DEPTH) return fail('nesting')
+    if (this.#left-- <= 0) throw new Refused('aliases', offset)
+    if (depth > MAX_DEPTH) throw new Refused('nesting', offset)
     if (this.#yaml.isAlias(node)) {
       const target = this.#anchors.get(node.source)
-      return target === undefined ? fail('unknown alias') : this.open(target, depth + 1)
+      if (target === undefined) throw new Refused('unknown alias', offset)
+      return this.open(target, depth + 1)
     }
     if ('anchor' in node && typeof node.anchor === 'string') this.#anchors.set(node.anchor, node)
     if (this.#yaml.isMap(node)) return { kind: 'map', entries: this.#entries(node.items, depth), offset }
-    if (!this.#yaml.isSeq(node)) return this.#scalar(node, offset)
-    const items: YamlValue[] = []
-    for (const item of node.items) if (this.failed === null) items.push(this.open(item as Node, depth + 1))
-    return { kind: 'list', items, offset }
+    if (this.#yaml.isSeq(node))
+      return { kind: 'list', items: node.items.map((item) => this.open(item as Yaml.Node, depth + 1)), offset }
+    const text = this.#yaml.isScalar(node) && typeof node.value === 'string' ? node.value : ''
+    const tag = 'tag' in node && typeof node.tag === 'string' ? node.tag : null
+    // A tag of a program's own makes a string of a value, and so do quotes without a tag.
+    const isPlain = this.#yaml.isScalar(node) && node.type === 'PLAIN'
+    const isTyped = tag === null ? isPlain : /^tag:yaml\.org,2002:(?:bool|int|float|null)$/.test(tag)
+    return { kind: 'scalar', text, type: isTyped ? typeOf(text) : 'text', offset }
   }
 
   #entries(items: readonly { key: unknown; value: unknown }[], depth: number): YamlEntry[] {
     const own: YamlEntry[] = []
     const merged: YamlEntry[] = []
     for (const { key, value } of items) {
-      if (this.failed !== null) break
-      const name = this.open(key as Node, depth + 1)
+      const name = this.open(key as Yaml.Node, depth + 1)
       const { offset } = name
       const text = name.kind === 'scalar' ? name.text : ''
       const empty: YamlValue = { kind: 'scalar', text: '', type: 'null', offset }
-      const opened = value === null ? empty : this.open(value as Node, depth + 1)
+      const opened = value === null ? empty : this.open(value as Yaml.Node, depth + 1)
       if (text !== '<<') own.push({ key: text, value: opened, offset })
       else merged.push(...(opened.kind === 'list' ? opened.items.flatMap(entriesOf) : entriesOf(opened)))
     }
@@ -270,16 +279,6 @@ class Opener {
       keys.add(entry.key)
     }
     return own
-  }
-
-  #scalar(node: Node, offset: number): YamlScalar {
-    const { isScalar } = this.#yaml
-    const text = isScalar(node) && typeof node.value === 'string' ? node.value : ''
-    const tag = 'tag' in node && typeof node.tag === 'string' ? node.tag : null
-    // A tag of a program's own makes a string of a value, and so do quotes without a tag.
-    const isTyped =
-      tag === null ? isScalar(node) && node.type === 'PLAIN' : /^tag:yaml\.org,2002:(?:bool|int|float|null)$/.test(tag)
-    return { kind: 'scalar', text, type: isTyped ? typeOf(text) : 'text', offset }
   }
 }
 
@@ -291,4 +290,89 @@ function typeOf(text: string): YamlScalar['type'] {
   if (/^(?:y|Y|yes|Yes|YES|on|On|ON|true|True|TRUE|n|N|no|No|NO|off|Off|OFF|false|False|FALSE)$/.test(text))
     return 'boolean'
   return NUMBER.test(text) ? 'number' : 'text'
+}
+
+/** What is wrong, and what to do, each as one sentence for the author of the text, who does not know the parser's terms. */
+type YamlFault = readonly [reason: string, fix: string]
+
+const REMOVE = 'Remove it, or put the value into single quotes.'
+const INDENT = 'Indent it by spaces, like the other lines of the block.'
+const LINE = 'Fix that line, or the line before it.'
+const NO_SPACE: YamlFault = ['A space is missing after the colon.', 'Add a space after the colon.']
+const UNKNOWN_ANCHOR: YamlFault = [
+  'An alias names an anchor that does not exist.',
+  'Name an anchor that is defined before it, or put the value into quotes if you do not mean an alias.',
+]
+
+/** By the parser's code, with its message where one code has several. The first that fits counts. */
+const FAULTS: readonly (readonly [error: RegExp, ...YamlFault])[] = [
+  [/^TAB_AS_INDENT/, 'A line begins with a tab. YAML is indented only by spaces.', INDENT],
+  [/^BAD_INDENT/, 'The indentation of the line does not match its block.', INDENT],
+  [
+    /^BAD_SCALAR_START/,
+    'A value begins with a character that has another meaning in YAML.',
+    'Put the value into single quotes.',
+  ],
+  [
+    /^BAD_DQ_ESCAPE/,
+    'A backslash in double quotes begins an unknown escape sequence.',
+    'Use single quotes, in which a backslash is an ordinary character.',
+  ],
+  [
+    /^BLOCK_AS_IMPLICIT_KEY/,
+    'A line has two keys, or a value that contains a colon and a space.',
+    'Put the value into quotes, or the second key on its own line.',
+  ],
+  [
+    /^(?:BAD_PROP_ORDER|ALIAS_PROPS|BAD_ALIAS|MULTIPLE)/,
+    'A value has a second tag or anchor, or one in the wrong place.',
+    REMOVE,
+  ],
+  [/^UNEXPECTED_TOKEN/, 'Unexpected text follows a value, for example after a closing quote.', REMOVE],
+  [
+    /^MISSING_CHAR.*Comments/,
+    'A comment begins directly after a value.',
+    'Add a space before "#": YAML reads `value#comment` as one value.',
+  ],
+  [/^MISSING_CHAR.*space after/, ...NO_SPACE],
+  [
+    /^MISSING_CHAR.*between/,
+    'A comma is missing between two entries in brackets, or a bracket is not closed.',
+    'Add it.',
+  ],
+  [/^/, 'The text cannot be parsed from here on.', LINE],
+]
+/** Longer lines are not searched to their end. */
+const MAX_LINE = 1000
+
+/** Why a text is not YAML, by the parser's error and by the line that it names, and where that begins. */
+function yamlFault(
+  { code, message, pos: [offset] }: Yaml.YAMLError,
+  text: string,
+): readonly [offset: number, ...YamlFault] {
+  const start = offset === 0 ? 0 : text.lastIndexOf('\n', offset - 1) + 1
+  const [line = ''] = text.slice(start, start + MAX_LINE).split('\n')
+  const [, space] = /^[ \t]*([\u00a0\u2000-\u200b\u202f\u3000])/.exec(line) ?? []
+  if (space !== undefined) {
+    const point = space.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
+    return [start, `A line begins with a space character that YAML does not accept: U+${point}.`, INDENT]
+  }
+  const error = `${code} ${message}`
+  const [, bracket, quote] = /end with a ([\]}])$|^MISSING_CHAR.*closing (["'])/.exec(error) ?? []
+  const close = bracket ?? quote
+  if (close !== undefined) {
+    // Nothing closes a quote, so it is the last of its kind.
+    const at = text.lastIndexOf(close === ']' ? '[' : close === '}' ? '{' : close, offset)
+    const reason = `A ${quote === undefined ? 'bracket' : 'quote'} is not closed.`
+    return [at === -1 ? offset : at, reason, `Close it with ${close}.`]
+  }
+  if (/^MULTILINE_IMPLICIT_KEY|^MISSING_CHAR.*map values/.test(error)) {
+    if (/^\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/.test(line)) return [offset, ...NO_SPACE]
+    if (!line.includes(': '))
+      return [offset, 'The line has no key with a colon.', 'Write "key: value", or remove the line.']
+    const reason = 'A value over several lines is in the place of a key.'
+    return [offset, reason, 'Put the value into quotes, or indent its lines.']
+  }
+  const [, ...fault] = FAULTS.find(([known]) => known.test(error)) ?? ['', '', LINE]
+  return [offset, ...fault]
 }

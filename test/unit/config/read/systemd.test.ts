@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
-import { parseEnvironmentFile } from '../../../../src/config/read/env-file.js'
+import { parseEnvironmentFile } from '../../../../src/config/read/env.js'
 import { readMember, type ReadMember } from '../../../../src/config/read/input.js'
-import { splitWords } from '../../../../src/config/read/tokenizer.js'
+import { plainDollars, splitWords } from '../../../../src/config/read/tokenizer.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { loadService, readBySystemd } from '../../../support/systemd.js'
 import { scaled } from '../../../support/long.js'
@@ -20,7 +20,7 @@ const odd = fc
   .map((parts) => parts.join(''))
 
 describe('a file of variables', () => {
-  const valuesOf = (text: string): string[] => parseEnvironmentFile(text).map(({ value }) => value)
+  const valuesOf = (text: string): string[] => parseEnvironmentFile(text).map(({ value }) => plainDollars(value))
 
   /** Each seen in systemd 257. */
   const CASES: readonly (readonly [right: string, value: string])[] = [
