@@ -214,7 +214,9 @@ class Container {
   /** Variables that Kubernetes does not know, and `$NAME`, which only a shell expands: in arguments and options of etcd. */
   #reportNotExpanded(into: Reading): void {
     const known = new Set(this.#variables.map(({ name }) => name))
-    const values = this.#values.filter(({ item, option }) => item.kind === 'scalar' && rowOfVariable(option))
+    const values = this.#values.filter(
+      ({ item, option }) => item.kind === 'scalar' && rowOfVariable(option) !== undefined,
+    )
     for (const written of [...this.#args, ...values]) {
       const { item, option, text } = written
       const namesIn = (pattern: RegExp): string[] => [
