@@ -30,7 +30,7 @@ export function readExplanations(root) {
 }
 
 /**
- * @param {Readonly<Record<string, { severity: string | Function }>>} catalogue
+ * @param {Readonly<Record<string, object>>} catalogue
  * @param {(row: any) => readonly { by: string, words: string }[]} refusalsOf
  * @param {ReadonlyMap<string, { meaning: string, source: string }>} explanations
  * @returns {string}
@@ -66,8 +66,8 @@ Under "Refused as" stand the words by which others refuse the same thing, to be 
 Go's stand in etcd's log (field \`error\`) and in etcdctl's warnings, Node's are the \`code\` of the error (its message where the code is UNSPECIFIED), OpenSSL's are
 what its tools print. \`…\` stands for what changes from case to case.`
 
-function entry(code, { severity }, refusals, { meaning, source }) {
-  const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `${severityText(severity)}: ${prose(meaning)}`]
+function entry(code, rows, refusals, { meaning, source }) {
+  const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `${severityText(rows)}: ${prose(meaning)}`]
   // Several kinds of a code can have the same words.
   const words = [...new Set(refusals.map(refusal))]
   if (words.length > 0) lines.push(`Refused as:\n\n${words.join('\n')}`)

@@ -9,7 +9,7 @@ import { severitiesOf } from './severities.mjs'
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema'
 
-/** @param {Readonly<Record<string, { severity: string | Function }>>} catalogue */
+/** @param {Readonly<Record<string, object>>} catalogue */
 export function renderReportSchema(root, catalogue) {
   const details = readDetails(root)
   const codes = Object.keys(catalogue).sort()
@@ -79,12 +79,12 @@ const finding = (() => {
 function byDetails(codes, catalogue, details) {
   const groups = new Map()
   for (const code of codes) {
-    const key = JSON.stringify([severitiesOf(catalogue[code].severity), details[code]])
+    const key = JSON.stringify([severitiesOf(catalogue[code]), details[code]])
     groups.set(key, [...(groups.get(key) ?? []), code])
   }
   return [...groups.values()].map((group) => {
     const code = group.length === 1 ? { const: group[0] } : { enum: group }
-    const severities = severitiesOf(catalogue[group[0]].severity)
+    const severities = severitiesOf(catalogue[group[0]])
     const severity = severities.length === 1 ? { const: severities[0] } : { enum: severities }
     return { type: 'object', properties: { code, severity, details: details[group[0]] } }
   })
@@ -97,9 +97,7 @@ function list(items) {
 /** The schemas of all details, of a certificate's reference, and of a refusal, from the types in src/report. */
 function readDetails(root) {
   const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
-  const files = ['catalogue.ts', 'certificate-ref.ts', 'row.ts', 'finding.ts'].map((name) =>
-    join(root, 'src/report', name),
-  )
+  const files = ['catalogue.ts', 'row.ts', 'finding.ts'].map((name) => join(root, 'src/report', name))
   // src/report uses nothing of Node, whose declarations take most of the time to read.
   const program = ts.createProgram({ rootNames: files, options: { ...options, noEmit: true, types: [] } })
   const checker = program.getTypeChecker()
@@ -109,13 +107,13 @@ function readDetails(root) {
     if (symbol === undefined) throw new Error(`${file} exports no ${name}`)
     return checker.getDeclaredTypeOfSymbol(symbol)
   }
-  const [catalogue, certificateRef, row, finding] = files
+  const [catalogue, row, finding] = files
   const byCode = typeOf(catalogue, 'CatalogueDetails')
     .getProperties()
     .map((property) => [property.name, schemaOf(checker.getTypeOfSymbol(property), checker, property.name)])
   return {
     byCode: Object.fromEntries(byCode),
-    certificate: objectSchema(typeOf(certificateRef, 'CertificateRef'), checker, 'CertificateRef'),
+    certificate: objectSchema(typeOf(row, 'CertificateRef'), checker, 'CertificateRef'),
     refusal: objectSchema(typeOf(row, 'Refusal'), checker, 'Refusal'),
     place: objectSchema(typeOf(finding, 'FindingPlace'), checker, 'FindingPlace'),
   }
@@ -145,8 +143,22 @@ function unionSchema(type, checker, place) {
   const members = type.types.filter((member) => !(member.flags & ts.TypeFlags.Undefined))
   if (members.every((member) => member.isStringLiteral())) return { enum: members.map(({ value }) => value) }
   if (members.every((member) => member.flags & BOOLEAN)) return { type: 'boolean' }
-  const schemas = members.map((member) => schemaOf(member, checker, place))
+  const schemas = withSameDetails(members.map((member) => schemaOf(member, checker, place)))
   return schemas.length === 1 ? schemas[0] : { anyOf: schemas }
+}
+
+/** Kinds that share all other details share one alternative. */
+function withSameDetails(schemas) {
+  const groups = new Map()
+  for (const schema of schemas) {
+    const key = JSON.stringify({ ...schema, properties: { ...schema.properties, kind: null } })
+    groups.set(key, [...(groups.get(key) ?? []), schema])
+  }
+  return [...groups.values()].map((group) => {
+    const [{ properties, ...rest }] = group
+    if (group.length === 1 || properties === undefined) return group[0]
+    return { ...rest, properties: { ...properties, kind: { enum: group.map((each) => each.properties.kind.const) } } }
+  })
 }
 
 function objectSchema(type, checker, place) {

@@ -1,22 +1,16 @@
 /** The findings of this room, and reports of failures made of them. */
 import { access } from '../report/catalogue/access.js'
-import { discovery } from '../report/catalogue/discovery.js'
+import { client } from '../report/catalogue/client.js'
 import { endpoint } from '../report/catalogue/endpoint.js'
-import { environment } from '../report/catalogue/environment.js'
 import { handshake } from '../report/catalogue/handshake.js'
-import { login } from '../report/catalogue/login.js'
-import { rotation } from '../report/catalogue/rotation.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { type FailedReport, makeReport } from '../report/report.js'
 
 export const finding = findingMaker({
   ...access,
-  ...discovery,
+  ...client,
   ...endpoint,
-  ...environment,
   ...handshake,
-  ...login,
-  ...rotation,
 })
 
 /** The report of a failure. At least one of the findings must be an error. */

@@ -1,8 +1,7 @@
 /** The TLS side of a client as callers see it: the types behind `client.tls`, and the error after the client was closed. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { EtcdMtlsError } from '../report/errors.js'
-import type { CertificateRef, Finding } from '../report/finding.js'
-import type { FailedReport, PassedReport, Report } from '../report/report-types.js'
+import type { CertificateRef, FailedReport, Finding, PassedReport, Report } from '../report/finding.js'
 
 /** How a client switches to new credentials. */
 export interface RotationOptions {

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { summarize } from '../report/report.js'
-import { worstFirst } from '../report/severity.js'
+import { worstFirst } from '../report/row.js'
 import { assemble, type Inputs, type MaterialReading } from './assemble.js'
 import type { Credentials, CredentialSource } from './credentials.js'
 

@@ -3,8 +3,10 @@
  * itself takes only types from here: a room loads the areas that it gives (see its finding.ts).
  */
 import { access } from './catalogue/access.js'
+import { authority } from './catalogue/authority.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
+import { client } from './catalogue/client.js'
 import { configCluster } from './catalogue/config/cluster.js'
 import { configFiles } from './catalogue/config/files.js'
 import { configOption } from './catalogue/config/option.js'
@@ -12,21 +14,15 @@ import { configReading } from './catalogue/config/reading.js'
 import { configTls } from './catalogue/config/tls.js'
 import { configTogether } from './catalogue/config/together.js'
 import { constraints } from './catalogue/constraints.js'
-import { discovery } from './catalogue/discovery.js'
 import { endpoint } from './catalogue/endpoint.js'
-import { environment } from './catalogue/environment.js'
 import { handshake } from './catalogue/handshake.js'
 import { input } from './catalogue/input.js'
-import { ledger } from './catalogue/ledger.js'
-import { login } from './catalogue/login.js'
 import { material } from './catalogue/material.js'
 import { names } from './catalogue/names.js'
-import { request } from './catalogue/request.js'
 import { revocation } from './catalogue/revocation.js'
-import { rotation } from './catalogue/rotation.js'
 import { usage } from './catalogue/usage.js'
 import { validity } from './catalogue/validity.js'
-import type { CatalogueRow } from './row.js'
+import type { DetailsOf } from './row.js'
 
 export const catalogue = {
   ...material,
@@ -38,15 +34,11 @@ export const catalogue = {
   ...usage,
   ...names,
   ...revocation,
-  ...request,
-  ...ledger,
-  ...discovery,
+  ...authority,
+  ...client,
   ...endpoint,
-  ...environment,
   ...handshake,
-  ...login,
   ...access,
-  ...rotation,
   ...configOption,
   ...configTls,
   ...configTogether,
@@ -54,8 +46,6 @@ export const catalogue = {
   ...configFiles,
   ...configCluster,
 }
-
-type DetailsOf<R> = R extends CatalogueRow<infer D> ? D : never
 
 /** The details of every code, as the rows declare them. */
 export type CatalogueDetails = { [C in keyof typeof catalogue]: DetailsOf<(typeof catalogue)[C]> }

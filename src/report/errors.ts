@@ -1,8 +1,7 @@
 /** The one error class of the package, its codes, and what each code carries. */
 import { inspect, type InspectOptions, types } from 'node:util'
-import type { Finding } from './finding.js'
+import type { FailedReport, Finding } from './finding.js'
 import { printable } from './printable.js'
-import type { FailedReport } from './report-types.js'
 
 /** What each error code carries in `details`. */
 export interface ErrorDetails {

@@ -3,13 +3,20 @@
  * that knows what a code means; everything else names the code and passes the details. Types speak of the whole
  * catalogue, which costs nothing; each room loads the rows that it gives.
  */
-import type { CertificateRef } from './certificate-ref.js'
 import type { CatalogueDetails } from './catalogue.js'
 import { briefDeep, printable, printableDeep } from './printable.js'
-import { type CatalogueRow, type Refusal, refusalsOf, type Severity, type Wording } from './row.js'
+import {
+  type CatalogueRow,
+  type CertificateRef,
+  type Refusal,
+  refusalsOf,
+  rowFor,
+  type Severity,
+  severityFor,
+  type Wording,
+} from './row.js'
 
-export type { CertificateRef } from './certificate-ref.js'
-export type { Refusal, Severity } from './row.js'
+export type { CertificateRef, Refusal, Severity } from './row.js'
 
 /** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
 export type FindingCode = keyof FindingDetails
@@ -61,8 +68,52 @@ interface FindingOf<C extends FindingCode> {
 /** One fact found. A union over the codes: a `switch` on `code` narrows `details`. */
 export type Finding<C extends FindingCode = FindingCode> = { [K in C]: FindingOf<K> }[C]
 
+/** Nothing in the way: warnings and infos at most. */
+export interface PassedReport {
+  ok: true
+  /** The time that validity was checked at. */
+  checkedAt: Date
+  /** The path from the leaf to its trust anchor. */
+  path: CertificateRef[]
+  findings: Finding[]
+}
+
+/** At least one error; the worst finding stands first. */
+export interface FailedReport {
+  ok: false
+  /** The time that validity was checked at. */
+  checkedAt: Date
+  /** The path that came furthest, or null if none could be built at all. */
+  path: CertificateRef[] | null
+  findings: [Finding, ...Finding[]]
+}
+
+/** What a check found: everything, not only the first fault. */
+export type Report = PassedReport | FailedReport
+
+/** A finding that somebody accepted, with a reason. It does not count for `ok`. */
+export interface SuppressedFinding {
+  finding: Finding
+  reason: string
+  /** The comment that suppresses it; null if an option of the call does. */
+  by: FindingPlace | null
+}
+
+/**
+ * What every report of this package has, also those on certificate requests, on directories and on the roll of a CA:
+ * enough for `formatReport`.
+ */
+export interface AnyReport {
+  readonly ok: boolean
+  /** A date, or its ISO 8601 string. */
+  readonly checkedAt?: Date | string | undefined
+  readonly path?: readonly CertificateRef[] | null | undefined
+  readonly findings: readonly Finding[]
+  readonly suppressed?: readonly SuppressedFinding[] | undefined
+}
+
 /** Some rows of the catalogue, by code. */
-export type Rows = { readonly [C in FindingCode]?: CatalogueRow<FindingDetails[C]> }
+export type Rows = Readonly<Partial<Record<FindingCode, CatalogueRow>>>
 
 /** Makes a finding of one of the codes `K`. */
 export type FindingMaker<K extends FindingCode> = <C extends K>(
@@ -77,16 +128,14 @@ export type FindingMaker<K extends FindingCode> = <C extends K>(
  */
 export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & FindingCode> {
   return (code, details, certificate = null) => {
-    // Sound by construction: FindingDetails takes each code's details from that code's own row.
-    const row = rows[code] as unknown as CatalogueRow<FindingDetails[typeof code]>
-    const safe = printableDeep(details)
+    const row = rows[code] as unknown as CatalogueRow
     const ref = certificate === null ? null : printableDeep(certificate)
     return {
       code,
-      severity: typeof row.severity === 'function' ? row.severity(details) : row.severity,
+      severity: severityFor(row, details),
       ...textsOf(row, details, ref, CALLER),
       certificate: ref,
-      details: safe,
+      details: printableDeep(details),
       refusals: refusalsOf(row, details),
       consequences: [],
     }
@@ -97,21 +146,19 @@ const CALLER: Wording = { isEtcd: false, name: (role) => `"${role}"` }
 
 /** A finding in other words, by its row in `rows`. */
 export function reworded(finding: Finding, rows: Rows, wording: Wording): Finding {
-  const row = rows[finding.code] as CatalogueRow<object> | undefined
+  const row = rows[finding.code]
   return row === undefined ? finding : { ...finding, ...textsOf(row, finding.details, finding.certificate, wording) }
 }
 
-function textsOf<D extends object>(
-  row: CatalogueRow<D>,
-  details: D,
-  ref: CertificateRef | null,
-  wording: Wording,
-): { message: string; remedy: string } {
-  const message = row.message(briefDeep(details, MAX_TEXT), describe(briefDeep(ref, MAX_TEXT)), wording)
+function textsOf(row: CatalogueRow, details: object, ref: CertificateRef | null, wording: Wording): Texts {
+  const { text } = rowFor(row, details)
+  const [message] = text(briefDeep(details, MAX_TEXT), describe(briefDeep(ref, MAX_TEXT)), wording)
   // A command in a remedy must be whole, or it does something else.
-  const remedy = row.remedy(briefDeep(details, MAX_TEXT_OF_REMEDY), wording)
+  const [, remedy] = text(briefDeep(details, MAX_TEXT_OF_REMEDY), '', wording)
   return { message: shortened(printable(message)), remedy: ended(printable(remedy)) }
 }
+
+type Texts = Pick<Finding, 'message' | 'remedy'>
 
 /** Characters of a string of the details in a message, and in a remedy. */
 const MAX_TEXT = 240
@@ -133,11 +180,6 @@ function ended(text: string): string {
 
 function describe(ref: CertificateRef | null): string {
   if (ref === null) return 'The certificate'
-  const kind =
-    ref.role === 'leaf'
-      ? 'The certificate'
-      : ref.role === 'anchor'
-        ? 'The CA certificate'
-        : 'The intermediate certificate'
-  return `${kind} "${ref.subject === '' ? `serial ${ref.serialNumber}` : ref.subject}"`
+  const kind = { leaf: 'certificate', intermediate: 'intermediate certificate', anchor: 'CA certificate' }[ref.role]
+  return `The ${kind} "${ref.subject === '' ? `serial ${ref.serialNumber}` : ref.subject}"`
 }

@@ -7,15 +7,19 @@
 export { EtcdMtlsError, isEtcdMtlsError } from './errors.js'
 export type { AnyEtcdMtlsError, ErrorCode, ErrorDetails } from './errors.js'
 export type {
+  AnyReport,
   CertificateRef,
+  FailedReport,
   Finding,
   FindingCode,
   FindingDetails,
   FindingPlace,
+  PassedReport,
   Refusal,
+  Report,
   Severity,
+  SuppressedFinding,
 } from './finding.js'
 export { formatReport } from './format.js'
 export type { FormatOptions } from './format.js'
 export { assertValid } from './report.js'
-export type { AnyReport, FailedReport, PassedReport, Report, SuppressedFinding } from './report-types.js'

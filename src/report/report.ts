@@ -1,10 +1,9 @@
 import { EtcdMtlsError } from './errors.js'
 import { checkReturned } from './option-error.js'
-import type { CertificateRef, Finding, FindingCode } from './finding.js'
-import type { FailedReport, PassedReport, Report } from './report-types.js'
-import { worstFirst } from './severity.js'
+import type { CertificateRef, FailedReport, Finding, FindingCode, PassedReport, Report } from './finding.js'
+import { worstFirst } from './row.js'
 
-export type { FailedReport, PassedReport, Report } from './report-types.js'
+export type { FailedReport, PassedReport, Report } from './finding.js'
 
 export interface ReportParts {
   checkedAt: Date

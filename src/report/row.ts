@@ -1,6 +1,30 @@
 /** How much a finding matters. `error`: etcd or Node refuses it, or it is a security hole. `warning`: it works today and will hurt. `info`: worth knowing. */
 export type Severity = 'error' | 'warning' | 'info'
 
+/** Every severity, worst first. */
+export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
+
+/** A copy sorted worst first; findings of one severity keep their order. */
+export function worstFirst<F extends { severity: Severity }>(findings: readonly F[]): F[] {
+  return [...findings].sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity))
+}
+
+/** Which certificate a finding speaks of. */
+export interface CertificateRef {
+  /** The certificate's place in the path: the end-entity certificate, a CA between, or the trust anchor. */
+  role: 'leaf' | 'intermediate' | 'anchor'
+  /** Position in the path, the leaf being 0; for a certificate outside the path, its position in the input it came from. */
+  index: number
+  /** Distinguished name in RFC 4514 form, escaped for display. */
+  subject: string
+  /** Upper-case hexadecimal, as openssl and Node print it. */
+  serialNumber: string
+  /** SHA-256 over the DER, upper-case hexadecimal pairs with colons, as `openssl x509 -fingerprint -sha256` prints it. */
+  fingerprint256: string
+  /** Where the certificate came from: a file name, an option's name, an endpoint. */
+  origin: string
+}
+
 /** The words by which a peer refuses: what its log or error shows, and what people paste into a search box. */
 export interface Refusal {
   /**
@@ -19,20 +43,8 @@ export interface Refusals<D> extends Readonly<Partial<Record<Refusal['by'], stri
   readonly when?: (details: D) => boolean
 }
 
-type RowRefusals<D> = Refusals<D> | readonly Refusals<D>[]
-
-/** The refusals of a row, those of one finding if its details are given. */
-export function refusalsOf<D>({ refusals = [] }: { refusals?: RowRefusals<D> }, details?: D): Refusal[] {
-  return [refusals]
-    .flat()
-    .flatMap(({ when, ...words }) =>
-      details !== undefined && when?.(details) === false
-        ? []
-        : Object.entries(words).flatMap(([by, some]) =>
-            [some].flat().map((each: string) => ({ by: by as Refusal['by'], words: each })),
-          ),
-    )
-}
+/** What a finding shows: a sentence about the case at hand, and one that says what to do. */
+export type Pair = readonly [message: string, remedy: string]
 
 /** How texts name what they are about: to a caller of this package, or to those who run etcd. */
 export interface Wording {
@@ -41,73 +53,82 @@ export interface Wording {
   readonly name: (role: 'ca' | 'cert' | 'key') => string
 }
 
-/** One row of the catalogue: what a finding of this code shows. The Markdown file next to the row explains the code. */
-export interface CatalogueRow<D> {
-  /** Constant, or derived from the details. */
+/** `who` names the certificate, as `The certificate "CN=etcd-0"`. */
+type Text<D> = (details: D, who: string, wording: Wording) => Pair
+
+/** One row of the catalogue. The Markdown file next to the row explains the code. */
+export class Row<D> {
   readonly severity: Severity | ((details: D) => Severity)
-  /** Who refuses it, in which words. Default: nobody, or no words are known. */
-  readonly refusals?: RowRefusals<D>
-  /** One sentence about the case at hand. `who` names the certificate, as `The certificate "CN=etcd-0"`. */
-  message(details: D, who: string, wording: Wording): string
-  /** One sentence that says what to do. */
-  remedy(details: D, wording: Wording): string
-}
+  readonly text: Text<D>
+  readonly refusals: readonly Refusals<D>[]
 
-/** One row, typed by its details: the catalogue infers every code's details from these calls. Its severity is error by default. */
-export function row<D extends object>(spec: CatalogueRow<D> | Omit<CatalogueRow<D>, 'severity'>): CatalogueRow<D> {
-  return { severity: 'error', ...spec }
-}
-
-/** What a finding shows if its details have one kind. */
-interface KindRow<D> {
-  /** Default: error. */
-  readonly severity?: Severity | ((details: D) => Severity)
-  readonly refusals?: RowRefusals<D>
-  message(details: D, who: string, wording: Wording): string
-  remedy(details: D, wording: Wording): string
-}
-
-/** The details of one kind. */
-type OfKind<D extends { kind: string }, K> = D extends { kind: infer P } ? (K extends P ? D : never) : never
-
-type Kinds<D extends { kind: string }> = { readonly [K in D['kind']]: KindRow<OfKind<D, K>> }
-
-/** A row whose severity, refusals, message and remedy depend on the `kind` in its details. `refusals` are those of all kinds. */
-export function rowByKind<D extends { kind: string }>({
-  kinds,
-  refusals = [],
-}: {
-  readonly kinds: Kinds<D>
-  readonly refusals?: RowRefusals<D>
-}): CatalogueRow<D> {
-  // Sound by construction: each kind gets the details that have it.
-  const rows = kinds as unknown as Readonly<Record<D['kind'], KindRow<D>>>
-  const of = ({ kind }: D): KindRow<D> => rows[kind as D['kind']]
-  const severities = Object.values<KindRow<D>>(rows).map(({ severity = 'error' }) => severity)
-  const [first] = severities
-  const isConstant = typeof first === 'string' && severities.every((each) => each === first)
-  const severityOf = (details: D): Severity => {
-    const { severity = 'error' } = of(details)
-    return typeof severity === 'string' ? severity : severity(details)
+  constructor(severity: Severity | ((details: D) => Severity), text: Text<D>, refusals: readonly Refusals<D>[] = []) {
+    this.severity = severity
+    this.text = text
+    this.refusals = refusals
   }
-  return {
-    // docs/findings.md and the schema list the severities of all kinds.
-    severity: isConstant ? first : Object.assign(severityOf, { kinds: severities }),
-    // Made when asked for: all rows together would take milliseconds at import.
-    get refusals() {
-      return [
-        ...[refusals].flat(),
-        ...Object.entries<KindRow<D>>(rows).flatMap(([kind, { refusals: own = [] }]) =>
-          [own].flat().map((each) => ({
-            ...each,
-            when: (details: D) => details.kind === kind && each.when?.(details) !== false,
-          })),
-        ),
-      ]
-    },
-    message: (details, who, wording) => of(details).message(details, who, wording),
-    remedy: (details, wording) => of(details).remedy(details, wording),
+
+  /** The same row with the words by which others refuse it. */
+  refusedAs(refusals: Refusals<D> | readonly Refusals<D>[]): Row<D> {
+    return new Row(this.severity, this.text, [refusals].flat())
   }
+}
+
+/** What the catalogue has for a code: a row, or one row for each `kind` in the details. */
+export type CatalogueRow = Row<never> | Readonly<Record<string, Row<never>>>
+
+/** Details of a code that has none. */
+type NoDetails = Record<string, never>
+
+/** The details that the rows of a code declare. */
+export type DetailsOf<R> = R extends Row<infer D> ? D : { [K in keyof R]: OfKind<K, DetailsOf<R[K]>> }[keyof R]
+type OfKind<K, D> = NoDetails extends D ? { kind: K } : { kind: K } & D
+
+export function row<D = NoDetails>(severity: (details: D) => Severity, text: Text<D>): Row<D> {
+  return new Row(severity, text)
+}
+
+export function error<D = NoDetails>(text: Text<D>): Row<D> {
+  return new Row<D>('error', text)
+}
+
+export function warning<D = NoDetails>(text: Text<D>): Row<D> {
+  return new Row<D>('warning', text)
+}
+
+export function info<D = NoDetails>(text: Text<D>): Row<D> {
+  return new Row<D>('info', text)
+}
+
+/** The row that a finding with these details has. */
+export function rowFor(rows: CatalogueRow, details: object): Row<object> {
+  // Sound by construction: FindingDetails takes the details of each code, and of each kind, from its own row.
+  const own = rows instanceof Row ? rows : rows['kind' in details ? String(details.kind) : '']
+  return own as unknown as Row<object>
+}
+
+/** The severity that a finding with these details has. */
+export function severityFor(rows: CatalogueRow, details: object): Severity {
+  const { severity } = rowFor(rows, details)
+  return typeof severity === 'function' ? severity(details) : severity
+}
+
+/** The rows of all kinds. */
+export function rowsOf(rows: CatalogueRow): readonly Row<never>[] {
+  return rows instanceof Row ? [rows] : Object.values(rows)
+}
+
+/** The refusals of a code, those of one finding if its details are given. */
+export function refusalsOf(rows: CatalogueRow, details?: object): Refusal[] {
+  const own = details === undefined ? rowsOf(rows) : [rowFor(rows, details)]
+  return own
+    .flatMap(({ refusals }) => refusals as readonly Refusals<object>[])
+    .filter(({ when }) => details === undefined || when === undefined || when(details))
+    .flatMap(({ when: _, ...byProgram }) =>
+      Object.entries(byProgram).flatMap(([by, words]) =>
+        [words].flat().map((each: string) => ({ by: by as Refusal['by'], words: each })),
+      ),
+    )
 }
 
 /** Details of a code whose severity depends on what the leaf is used for. */
@@ -137,6 +158,3 @@ export function refusedByOpensslAlone({ usage, connected }: OpensslDetails): Sev
   if (usage === 'any') return 'info'
   return usage === 'server' && !connected ? 'error' : 'warning'
 }
-
-/** Details of a code that has none. */
-export type NoDetails = Record<string, never>

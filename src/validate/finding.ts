@@ -8,7 +8,7 @@ import { revocation } from '../report/catalogue/revocation.js'
 import { usage } from '../report/catalogue/usage.js'
 import { validity } from '../report/catalogue/validity.js'
 import { type FindingCode, type FindingDetails, findingMaker, type Severity } from '../report/finding.js'
-import type { CatalogueRow } from '../report/row.js'
+import { type CatalogueRow, rowsOf, severityFor } from '../report/row.js'
 
 export const rows = {
   ...input,
@@ -28,8 +28,7 @@ export const finding = findingMaker(rows)
 
 /** The severity that a finding has, without the finding. */
 export function severityOf<C extends ChainCode>(code: C, details: FindingDetails[C]): Severity {
-  const { severity } = rows[code] as unknown as CatalogueRow<FindingDetails[C]>
-  return typeof severity === 'function' ? severity(details) : severity
+  return severityFor(rows[code], details)
 }
 
 /**
@@ -38,11 +37,11 @@ export function severityOf<C extends ChainCode>(code: C, details: FindingDetails
  */
 export function isIgnorable(
   code: unknown,
-  tables: readonly Readonly<Record<string, { readonly severity: unknown }>>[] = [rows],
+  tables: readonly Readonly<Record<string, CatalogueRow>>[] = [rows],
 ): code is FindingCode {
   if (typeof code !== 'string') return false
-  const table = tables.find((each) => Object.hasOwn(each, code))
-  if (table !== undefined) return table[code]?.severity !== 'error'
+  const row = tables.find((each) => Object.hasOwn(each, code))?.[code]
+  if (row !== undefined) return rowsOf(row).some(({ severity }) => severity !== 'error')
   const area = /^[a-z-]+\/(?=[a-z0-9-]+$)/.exec(code)?.[0] ?? ''
   return area !== '' && !tables.some((each) => Object.keys(each).some((known) => known.startsWith(area)))
 }

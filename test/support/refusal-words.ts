@@ -1,7 +1,7 @@
 /** The words by which peers refuse, as the catalogue lists them, and whether a peer really said them. */
 import { catalogue } from '../../src/report/catalogue.js'
 import type { Finding, FindingCode, Refusal } from '../../src/report/finding.js'
-import { type CatalogueRow, refusalsOf } from '../../src/report/row.js'
+import { refusalsOf } from '../../src/report/row.js'
 import { rows } from '../../src/validate/finding.js'
 
 /** One refusal of one row. */
@@ -12,9 +12,7 @@ export interface Claim extends Refusal {
 /** Every refusal of certificates in the catalogue. What else it lists (answers to calls, files) is not for here. */
 export const CLAIMS: readonly Claim[] = Object.entries(catalogue)
   .filter(([code]) => code.startsWith('handshake/') || Object.hasOwn(rows, code))
-  .flatMap(([code, row]) =>
-    refusalsOf(row as CatalogueRow<never>).map((each) => ({ code: code as FindingCode, ...each })),
-  )
+  .flatMap(([code, row]) => refusalsOf(row).map((each) => ({ code: code as FindingCode, ...each })))
 
 /** Whether the words stand in the text; `…` stands for anything. */
 export function isSaid(words: string, text: string): boolean {

@@ -1,7 +1,7 @@
 /** One finding for each cause: what follows from another finding is reported with it. */
 import { dirname } from 'node:path'
 import type { Finding } from '../../report/finding.js'
-import { SEVERITIES } from '../../report/severity.js'
+import { SEVERITIES } from '../../report/row.js'
 
 /**
  * What a cause and its consequence have in common: a certificate, a file of which they are about different certificates,

@@ -1,8 +1,7 @@
 /** Checks the configuration of one member. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
-import type { Finding, FindingCode } from '../../report/finding.js'
+import type { Finding, FindingCode, SuppressedFinding } from '../../report/finding.js'
 import { makeReport, type Report } from '../../report/report.js'
-import type { SuppressedFinding } from '../../report/report-types.js'
 import { resolveContext } from '../../validate/context.js'
 import { classifyHosts } from '../../x509/names.js'
 import { type ConfigInput, type ReadMember, readMember } from '../read/input.js'

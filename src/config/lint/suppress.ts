@@ -1,9 +1,8 @@
 /** Findings that somebody accepts, with a reason: by the option `ignore`, or by a comment in the configuration itself. */
 import { optionInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { FindingCode, FindingPlace, Finding } from '../../report/finding.js'
+import type { Finding, FindingCode, FindingPlace, SuppressedFinding } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
-import type { SuppressedFinding } from '../../report/report-types.js'
 import { isIgnorable, rows as chainRows } from '../../validate/finding.js'
 import { rows as materialRows } from '../../credentials/finding.js'
 import { type ConfigText, Lines, MAX_CONFIG_OCTETS } from '../read/text.js'

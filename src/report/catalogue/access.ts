@@ -1,7 +1,7 @@
-/** Findings about etcd's own users and roles: who a call was made as, and what that user may not do. */
-import { shellArgument } from './place.js'
-import { row } from '../row.js'
+/** Findings about etcd’s own users and roles: who a call was made as, what that user may not do, and logging in with a password. */
+import { error, warning } from '../row.js'
 import { listed } from '../words.js'
+import { shellArgument } from './place.js'
 
 /** Who etcd takes the caller for, and by what. */
 export interface AccessDetails {
@@ -31,50 +31,53 @@ export interface PermissionDetails extends AccessDetails {
   required: RequiredPermission[]
 }
 
+export interface NoUser extends AccessDetails {
+  /** Whether etcd sees a user name and has no user of that name; false: it sees no name at all. */
+  named: boolean
+}
+
 export const access = {
-  'access/permission-denied': row<PermissionDetails>({
-    refusals: { etcd: ['etcdserver: permission denied', 'auth: permission denied'] },
-    message: ({ method, required, ...who }) =>
-      `etcd refuses ${method} to ${describe(who)}${required.length === 0 ? '' : `. The call requires ${listed(required.map(describePermission))}`}.`,
-    remedy: ({ identity, user, required }) =>
-      identity === 'hidden'
-        ? BEHIND_PROXY
-        : user === null
-          ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
-          : `Run "etcdctl user get ${argument(user, 'NAME')} --detail". If it reports "user name not found", run "etcdctl user add ${argument(user, 'NAME')} --no-password". Then run ${grant(argument(user, 'NAME'), required)}.`,
-  }),
-  'access/no-user': row<
-    AccessDetails & {
-      /** Whether etcd sees a user name and has no user of that name; false: it sees no name at all. */
-      named: boolean
-    }
-  >({
-    refusals: [
-      { etcd: ['etcdserver: user name not found', 'auth: user not found'], when: ({ named }) => named },
-      { etcd: ['etcdserver: user name is empty', 'auth: user name is empty'], when: ({ named }) => !named },
-    ],
-    message: ({ method, named, ...who }) => {
-      if (named) return `etcd refuses ${method}: it has no user for ${describe(who)}.`
-      const { identity, user } = who
-      if (identity === 'common-name' && user !== null)
-        return `etcd refuses ${method}: it sees no user, although the certificate has the common name "${user}".`
-      return `etcd refuses ${method}: it sees no user, and ${identity === 'hidden' ? 'it does not see the certificate of this client' : 'the certificate has no common name'}.`
-    },
-    remedy: ({ identity, user, named }) => {
-      if (identity === 'hidden') return BEHIND_PROXY
-      if (named)
-        return `Add it with "etcdctl user add ${user === null ? 'NAME' : argument(user, 'NAME')} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`
-      return user === null
-        ? 'Present a certificate whose common name is an etcd user, or log in with the option auth.'
-        : 'Start etcd with --client-cert-auth=true, without which it ignores the common name; or log in with the option auth.'
-    },
-  }),
-  'access/token-refused': row<AccessDetails>({
-    refusals: { etcd: ['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old'] },
-    message: ({ method, ...who }) => `etcd refuses ${method}: the token of ${describe(who)} is not valid.`,
-    remedy: () =>
-      'Run "etcdctl endpoint status --cluster", and "etcdctl user list" on each member: they must agree. Do not set the metadata "token" or "authorization" on calls.',
-  }),
+  'access/permission-denied': error((d: PermissionDetails) => [
+    `etcd refuses ${d.method} to ${describe(d)}${d.required.length === 0 ? '' : `. The call requires ${listed(d.required.map(describePermission))}`}.`,
+    d.identity === 'hidden'
+      ? BEHIND_PROXY
+      : d.user === null
+        ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
+        : `Run "etcdctl user get ${argument(d.user, 'NAME')} --detail". If it reports "user name not found", run "etcdctl user add ${argument(d.user, 'NAME')} --no-password". Then run ${grant(argument(d.user, 'NAME'), d.required)}.`,
+  ]).refusedAs({ etcd: ['etcdserver: permission denied', 'auth: permission denied'] }),
+  'access/no-user': error((d: NoUser) => [
+    d.named
+      ? `etcd refuses ${d.method}: it has no user for ${describe(d)}.`
+      : d.identity === 'common-name' && d.user !== null
+        ? `etcd refuses ${d.method}: it sees no user, although the certificate has the common name "${d.user}".`
+        : `etcd refuses ${d.method}: it sees no user, and ${d.identity === 'hidden' ? 'it does not see the certificate of this client' : 'the certificate has no common name'}.`,
+    d.identity === 'hidden'
+      ? BEHIND_PROXY
+      : d.named
+        ? `Add it with "etcdctl user add ${d.user === null ? 'NAME' : argument(d.user, 'NAME')} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`
+        : d.user === null
+          ? 'Present a certificate whose common name is an etcd user, or log in with the option auth.'
+          : 'Start etcd with --client-cert-auth=true, without which it ignores the common name; or log in with the option auth.',
+  ]).refusedAs([
+    { etcd: ['etcdserver: user name not found', 'auth: user not found'], when: ({ named }) => named },
+    { etcd: ['etcdserver: user name is empty', 'auth: user name is empty'], when: ({ named }) => !named },
+  ]),
+  'access/token-refused': error((d: AccessDetails) => [
+    `etcd refuses ${d.method}: the token of ${describe(d)} is not valid.`,
+    'Run "etcdctl endpoint status --cluster", and "etcdctl user list" on each member: they must agree. Do not set the metadata "token" or "authorization" on calls.',
+  ]).refusedAs({ etcd: ['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old'] }),
+  'login/failed': error((d: Failed) => [
+    d.refused
+      ? `etcd refuses the log-in of the user "${d.username}": ${d.detail}.`
+      : `The user "${d.username}" could not be logged in: ${d.detail}.`,
+    d.refused
+      ? `Check the option auth: "etcdctl user get ${shellArgument(d.username)}" must list the user. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`
+      : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd’s log.',
+  ]),
+  'login/not-enabled': warning((d: { username: string }) => [
+    `Authentication is not enabled in etcd, so the log-in of "${d.username}" has no effect.`,
+    'Run "etcdctl user add root --no-password" if there is no user root, "etcdctl user grant-role root root" and "etcdctl auth enable". Or remove the option auth.',
+  ]),
 }
 
 const BEHIND_PROXY =
@@ -127,4 +130,11 @@ function grantArguments(required: readonly RequiredPermission[]): string[] {
     byRange.set(range, (byRange.get(range) ?? new Set()).add(permission))
   }
   return [...byRange].map(([range, kinds]) => `${kinds.size > 1 ? 'readwrite' : [...kinds].join('')} ${range}`)
+}
+
+export interface Failed {
+  username: string
+  /** Whether etcd refused the name or the password. */
+  refused: boolean
+  detail: string
 }

@@ -1,5 +1,5 @@
 /** Findings about endpoints: what the network answered, before or instead of a TLS peer. */
-import { row } from '../row.js'
+import { error, info, row } from '../row.js'
 import { listed } from '../words.js'
 
 const seconds = (milliseconds: number): string => `${String(milliseconds / 1000)} s`
@@ -128,211 +128,175 @@ function strangerRemedy({
     : `If "${server}" is a proxy in front of etcd, let it pass every path on as gRPC in HTTP/2 (nginx: grpc_pass, never proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`
 }
 
+export interface AddressFailed {
+  endpoint: string
+  /** The address that is in use; null if none is. */
+  answered: string | null
+  failed: FailedAddress[]
+}
+
+export interface Silent {
+  endpoint: string
+  address: string | null
+  timeout: number
+  /** What was finished before: nothing but TCP, the TLS handshake, or the start of HTTP/2. */
+  after: 'connect' | 'handshake' | 'settings'
+  /** Whether a part of the TLS handshake was answered. */
+  answered: boolean
+  /** The TLS version; null before the handshake was finished. */
+  protocol: string | null
+}
+
+export interface Closed {
+  endpoint: string
+  errorCode: string
+  /** Whether the endpoint sent a part of the handshake, and no more, before it closed the connection. */
+  answered: boolean
+  /** The handshake that succeeded before, without a request for our certificate; null: it was closed during the handshake. */
+  handshake: {
+    protocol: string
+    /** The certificate that the server presented. */
+    subject: string
+    issuer: string
+  } | null
+}
+
+export interface WrongProtocol {
+  endpoint: string
+  /** What the client requires there. */
+  expected: 'TLS' | 'HTTP/2'
+  /** What the server speaks instead: HTTP in plaintext, or a version of TLS without HTTP/2; null: it is not known. */
+  spoken: string | null
+  /** The error or the answer that shows it. */
+  detail: string
+  /** 120 if the server refused the protocol h2 during the handshake; else null. */
+  alert: number | null
+}
+
+export interface NotEtcd extends AnswerDetails {
+  /** Where it redirects to, as etcd never does; null if it does not. */
+  location: string | null
+}
+
+export interface Unavailable extends AnswerDetails {
+  /** Whether it is a member of etcd without a vote, which serves no calls. */
+  learner: boolean
+}
+
+export interface Leader {
+  /** The endpoint whose member leads; null: the leader is none of the endpoints. */
+  leader: string | null
+  members: { endpoint: string; role: 'leader' | 'follower' | 'learner' }[]
+}
+
+export interface NoLeader {
+  /** The endpoint whose member has no leader; null: no member that answers has one. */
+  endpoint: string | null
+  /** If no member has a leader, every endpoint and what it says: that it has none, or why it does not answer. */
+  members: { endpoint: string; says: string }[]
+}
+
+export interface OtherCluster {
+  endpoint: string
+  /** The id of the cluster that the endpoint belongs to, in hexadecimal as etcd logs it. */
+  cluster: string
+  /** The id of the cluster that this client uses. */
+  expected: string
+  /** The endpoints that belong to it. */
+  members: string[]
+}
+
+export interface Lost {
+  endpoint: string
+  reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'unanswered'
+  detail: string
+}
+
 export const endpoint = {
-  'endpoint/unreachable': row<ConnectDetails>({
-    message: noConnection,
-    remedy: connectRemedy,
-  }),
-  'endpoint/address-failed': row<{
-    endpoint: string
-    /** The address that is in use; null if none is. */
-    answered: string | null
-    failed: FailedAddress[]
-  }>({
-    severity: 'info',
-    message: ({ endpoint, answered, failed }) => {
-      const reasons = listed(failed.map(({ address, reason }) => `${address} (${reason})`))
-      return answered === null
-        ? `Every address of ${endpoint} failed: ${reasons}.`
-        : `${endpoint} is connected to its address ${answered}; others failed: ${reasons}.`
+  'endpoint/unreachable': error((d: ConnectDetails) => [noConnection(d), connectRemedy(d)]),
+  'endpoint/address-failed': info((d: AddressFailed) => [
+    `${d.answered === null ? `Every address of ${d.endpoint} failed` : `${d.endpoint} is connected to its address ${d.answered}; others failed`}: ${listed(d.failed.map(({ address, reason }) => `${address} (${reason})`))}.`,
+    `Remove addresses of ${d.endpoint} at which no etcd listens from DNS or /etc/hosts, or start etcd with --listen-client-urls that cover them.`,
+  ]),
+  'endpoint/silent': error((d: Silent) => [silence(d), silenceRemedy(d)]),
+  'endpoint/closed': error((d: Closed) => [
+    d.handshake !== null
+      ? `${d.endpoint} finished the ${d.handshake.protocol} handshake without asking for a client certificate, and closed the connection. Its certificate is "${d.handshake.subject}" of "${d.handshake.issuer}".`
+      : d.answered
+        ? `${d.endpoint} closed the connection during the TLS handshake without a reason (${d.errorCode}).`
+        : `${d.endpoint} accepts connections and closes them without an answer (${d.errorCode}).`,
+    d.handshake !== null
+      ? `If "${d.handshake.subject}" is the certificate of a proxy or load balancer at ${d.endpoint}, check there that it reaches etcd, and in its log why it closed the connection. If it is etcd’s, look at etcd’s log. Or use the URLs of the members themselves.`
+      : d.answered
+        ? `Check that ${d.endpoint} is a TLS port of etcd, and look for a proxy, a service mesh or a firewall between that cuts the connection.`
+        : `If a TCP proxy, a load balancer or a port-forward stands at ${d.endpoint}, check that it reaches etcd, and neither sends nor expects the PROXY protocol, which etcd does not speak. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`,
+  ]),
+  'endpoint/wrong-protocol': error((d: WrongProtocol) => [
+    d.spoken === null
+      ? `${d.endpoint} does not speak ${d.expected} (${d.detail}).`
+      : `${d.endpoint} speaks ${d.spoken}, but not ${d.expected} (${d.detail}).`,
+    d.expected === 'HTTP/2'
+      ? `Use a URL of etcd’s --listen-client-urls; ${d.endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`
+      : d.spoken === null
+        ? `Check the port: ${d.endpoint} belongs to a service of another kind.`
+        : 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.',
+  ]).refusedAs({ Node: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', when: ({ alert }) => alert !== null }),
+  'endpoint/not-etcd': error((d: NotEtcd) => [
+    `${d.endpoint} ${answered(d)}: ${stranger(d)}.`,
+    isRefusal(d) ? refusalRemedy(d) : strangerRemedy(d),
+  ]).refusedAs([
+    { Node: 'UNIMPLEMENTED: Received HTTP status code 404' },
+    { Node: 'PERMISSION_DENIED: Received HTTP status code 403', when: ({ httpStatus }) => httpStatus === 403 },
+    { Node: 'RESOURCE_EXHAUSTED: Received HTTP status code 413', when: ({ httpStatus }) => httpStatus === 413 },
+  ]),
+  'endpoint/unavailable': error((d: Unavailable) => [
+    d.learner
+      ? `The member at ${d.endpoint} is a learner, which serves no calls.`
+      : `${d.endpoint} ${answered(d)}: ${CANNOT_SERVE[d.httpStatus] ?? 'nothing behind it can serve now'}.`,
+    d.learner
+      ? 'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.'
+      : d.httpStatus === 200
+        ? `Check that etcd behind ${d.endpoint} runs and has a leader ("etcdctl endpoint status" against the members themselves); and look at the log of the proxy between, if there is one.`
+        : d.httpStatus === 429
+          ? `Raise the limit of the rate of calls at ${d.endpoint}, or use the URLs of the members themselves.`
+          : `Look at the log of the proxy or load balancer at ${d.endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`,
+  ]).refusedAs([
+    {
+      Node: ['UNAVAILABLE: Received HTTP status code 502', 'UNAVAILABLE: Received HTTP status code 503'],
+      when: ({ learner }) => !learner,
     },
-    remedy: ({ endpoint }) =>
-      `Remove addresses of ${endpoint} at which no etcd listens from DNS or /etc/hosts, or start etcd with --listen-client-urls that cover them.`,
-  }),
-  'endpoint/silent': row<{
-    endpoint: string
-    address: string | null
-    timeout: number
-    /** What was finished before: nothing but TCP, the TLS handshake, or the start of HTTP/2. */
-    after: 'connect' | 'handshake' | 'settings'
-    /** Whether a part of the TLS handshake was answered. */
-    answered: boolean
-    /** The TLS version; null before the handshake was finished. */
-    protocol: string | null
-  }>({
-    message: ({ endpoint, address, timeout, after, answered, protocol }) => {
-      const within = `within ${seconds(timeout)}`
-      if (after === 'handshake')
-        return `${endpoint} finished the ${protocol ?? 'TLS'} handshake and sent nothing more ${within}.`
-      if (after === 'settings')
-        return `${endpoint} speaks ${protocol ?? 'TLS'} and HTTP/2, but answered no call ${within}.`
-      return answered
-        ? `${at(endpoint, address)} began to answer the TLS handshake, and did not finish it ${within}.`
-        : `${at(endpoint, address)} accepts connections, but did not answer the TLS handshake ${within}.`
-    },
-    remedy: ({ endpoint, address, after, answered }) => {
-      const mtu = `Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`
-      if (after === 'settings')
-        return `Check that etcd behind ${endpoint} is not paused or overloaded, and that the proxy before it, if there is one, reaches it.`
-      if (after === 'handshake')
-        return `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate is the longest packet that was sent.`
-      return answered
-        ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
-        : `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end. ${mtu}`
-    },
-  }),
-  'endpoint/closed': row<{
-    endpoint: string
-    errorCode: string
-    /** Whether the endpoint sent a part of the handshake, and no more, before it closed the connection. */
-    answered: boolean
-    /** The handshake that succeeded before, without a request for our certificate; null: it was closed during the handshake. */
-    handshake: {
-      protocol: string
-      /** The certificate that the server presented. */
-      subject: string
-      issuer: string
-    } | null
-  }>({
-    message: ({ endpoint, errorCode, answered, handshake }) => {
-      if (handshake !== null)
-        return `${endpoint} finished the ${handshake.protocol} handshake without asking for a client certificate, and closed the connection. Its certificate is "${handshake.subject}" of "${handshake.issuer}".`
-      return answered
-        ? `${endpoint} closed the connection during the TLS handshake without a reason (${errorCode}).`
-        : `${endpoint} accepts connections and closes them without an answer (${errorCode}).`
-    },
-    remedy: ({ endpoint, answered, handshake }) => {
-      if (handshake !== null)
-        return `If "${handshake.subject}" is the certificate of a proxy or load balancer at ${endpoint}, check there that it reaches etcd, and in its log why it closed the connection. If it is etcd’s, look at etcd’s log. Or use the URLs of the members themselves.`
-      return answered
-        ? `Check that ${endpoint} is a TLS port of etcd, and look for a proxy, a service mesh or a firewall between that cuts the connection.`
-        : `If a TCP proxy, a load balancer or a port-forward stands at ${endpoint}, check that it reaches etcd, and neither sends nor expects the PROXY protocol, which etcd does not speak. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`
-    },
-  }),
-  'endpoint/wrong-protocol': row<{
-    endpoint: string
-    /** What the client requires there. */
-    expected: 'TLS' | 'HTTP/2'
-    /** What the server speaks instead: HTTP in plaintext, or a version of TLS without HTTP/2; null: it is not known. */
-    spoken: string | null
-    /** The error or the answer that shows it. */
-    detail: string
-    /** 120 if the server refused the protocol h2 during the handshake; else null. */
-    alert: number | null
-  }>({
-    refusals: { Node: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', when: ({ alert }) => alert !== null },
-    message: ({ endpoint, expected, spoken, detail }) =>
-      spoken === null
-        ? `${endpoint} does not speak ${expected} (${detail}).`
-        : `${endpoint} speaks ${spoken}, but not ${expected} (${detail}).`,
-    remedy: ({ endpoint, expected, spoken }) => {
-      if (expected === 'HTTP/2')
-        return `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`
-      return spoken === null
-        ? `Check the port: ${endpoint} belongs to a service of another kind.`
-        : 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.'
-    },
-  }),
-  'endpoint/not-etcd': row<
-    AnswerDetails & {
-      /** Where it redirects to, as etcd never does; null if it does not. */
-      location: string | null
-    }
-  >({
-    refusals: [
-      { Node: 'UNIMPLEMENTED: Received HTTP status code 404' },
-      { Node: 'PERMISSION_DENIED: Received HTTP status code 403', when: ({ httpStatus }) => httpStatus === 403 },
-      { Node: 'RESOURCE_EXHAUSTED: Received HTTP status code 413', when: ({ httpStatus }) => httpStatus === 413 },
-    ],
-    message: (details) => `${details.endpoint} ${answered(details)}: ${stranger(details)}.`,
-    remedy: (details) => (isRefusal(details) ? refusalRemedy(details) : strangerRemedy(details)),
-  }),
-  'endpoint/unavailable': row<
-    AnswerDetails & {
-      /** Whether it is a member of etcd without a vote, which serves no calls. */
-      learner: boolean
-    }
-  >({
-    refusals: [
-      {
-        Node: ['UNAVAILABLE: Received HTTP status code 502', 'UNAVAILABLE: Received HTTP status code 503'],
-        when: ({ learner }) => !learner,
-      },
-      { etcd: 'etcdserver: rpc not supported for learner', when: ({ learner }) => learner },
-    ],
-    message: (details) =>
-      details.learner
-        ? `The member at ${details.endpoint} is a learner, which serves no calls.`
-        : `${details.endpoint} ${answered(details)}: ${CANNOT_SERVE[details.httpStatus] ?? 'nothing behind it can serve now'}.`,
-    remedy: ({ endpoint, httpStatus, learner }) => {
-      if (learner)
-        return 'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.'
-      if (httpStatus === 200)
-        return `Check that etcd behind ${endpoint} runs and has a leader ("etcdctl endpoint status" against the members themselves); and look at the log of the proxy between, if there is one.`
-      return httpStatus === 429
-        ? `Raise the limit of the rate of calls at ${endpoint}, or use the URLs of the members themselves.`
-        : `Look at the log of the proxy or load balancer at ${endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`
-    },
-  }),
-  'endpoint/leader': row<{
-    /** The endpoint whose member leads; null: the leader is none of the endpoints. */
-    leader: string | null
-    members: { endpoint: string; role: 'leader' | 'follower' | 'learner' }[]
-  }>({
-    severity: 'info',
-    message: ({ leader, members }) =>
-      `${leader === null ? 'The leader of the cluster is none of the endpoints' : `${leader} leads the cluster`}${others(members)}.`,
-    remedy: ({ leader }) =>
-      leader === null
-        ? 'No action is needed; add the URLs of the other members to spare a detour.'
-        : 'No action is needed.',
-  }),
-  'endpoint/no-leader': row<{
-    /** The endpoint whose member has no leader; null: no member that answers has one. */
-    endpoint: string | null
-    /** If no member has a leader, every endpoint and what it says: that it has none, or why it does not answer. */
-    members: { endpoint: string; says: string }[]
-  }>({
-    severity: ({ endpoint }) => (endpoint === null ? 'error' : 'warning'),
-    refusals: { etcd: 'etcdserver: no leader' },
-    message: ({ endpoint, members }) =>
-      endpoint !== null
-        ? `The member at ${endpoint} has no leader: it is cut off from the other members, or they elect one.`
+    { etcd: 'etcdserver: rpc not supported for learner', when: ({ learner }) => learner },
+  ]),
+  'endpoint/leader': info((d: Leader) => [
+    `${d.leader === null ? 'The leader of the cluster is none of the endpoints' : `${d.leader} leads the cluster`}${others(d.members)}.`,
+    d.leader === null
+      ? 'No action is needed; add the URLs of the other members to spare a detour.'
+      : 'No action is needed.',
+  ]),
+  'endpoint/no-leader': row(
+    ({ endpoint }: { endpoint: string | null }) => (endpoint === null ? 'error' : 'warning'),
+    (d: NoLeader) => [
+      d.endpoint !== null
+        ? `The member at ${d.endpoint} has no leader: it is cut off from the other members, or they elect one.`
         : `The cluster has no leader: ${listed(
-            members.map(({ endpoint, says }) => `${endpoint} reports ${says.replace(/[.]$/, '')}`),
+            d.members.map(({ endpoint, says }) => `${endpoint} reports ${says.replace(/[.]$/, '')}`),
             'no member answers',
           )}.`,
-    remedy: ({ endpoint }) =>
-      endpoint !== null
-        ? `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${endpoint} and the other members at their peer port.`
+      d.endpoint !== null
+        ? `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${d.endpoint} and the other members at their peer port.`
         : 'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).',
-  }),
-  'endpoint/other-cluster': row<{
-    endpoint: string
-    /** The id of the cluster that the endpoint belongs to, in hexadecimal as etcd logs it. */
-    cluster: string
-    /** The id of the cluster that this client uses. */
-    expected: string
-    /** The endpoints that belong to it. */
-    members: string[]
-  }>({
-    message: ({ endpoint, cluster, expected, members }) =>
-      `${endpoint} belongs to another cluster (ID ${cluster}) than ${listed(members, 'the endpoints that the client used before')} (ID ${expected}).`,
-    remedy: ({ endpoint }) =>
-      `Pass the endpoints of one cluster alone. If ${endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`,
-  }),
-  'endpoint/lost': row<{
-    endpoint: string
-    reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'unanswered'
-    detail: string
-  }>({
-    message: ({ endpoint, reason, detail }) =>
-      `The connection to ${endpoint} was lost: ${LOST[reason]}${detail === '' ? '' : ` (${detail})`}.`,
-    remedy: ({ endpoint, reason }) =>
-      reason === 'unanswered'
-        ? `Check in the log of etcd, or of the proxy at ${endpoint}, why it ends calls without an answer.`
-        : 'Nothing, if the member restarts or comes back; otherwise look at its log and at the network between.',
-  }),
+    ],
+  ).refusedAs({ etcd: 'etcdserver: no leader' }),
+  'endpoint/other-cluster': error((d: OtherCluster) => [
+    `${d.endpoint} belongs to another cluster (ID ${d.cluster}) than ${listed(d.members, 'the endpoints that the client used before')} (ID ${d.expected}).`,
+    `Pass the endpoints of one cluster alone. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`,
+  ]),
+  'endpoint/lost': error((d: Lost) => [
+    `The connection to ${d.endpoint} was lost: ${LOST[d.reason]}${d.detail === '' ? '' : ` (${d.detail})`}.`,
+    d.reason === 'unanswered'
+      ? `Check in the log of etcd, or of the proxy at ${d.endpoint}, why it ends calls without an answer.`
+      : 'Nothing, if the member restarts or comes back; otherwise look at its log and at the network between.',
+  ]),
 }
 
 function others(members: readonly { endpoint: string; role: string }[]): string {
@@ -423,4 +387,25 @@ const CANNOT_SERVE: Readonly<Record<number, string>> = {
   429: 'it limits the rate of calls',
   502: 'it does not reach etcd, or does not understand its answer',
   504: 'etcd behind it did not answer in time',
+}
+
+function silence({ endpoint, address, timeout, after, answered, protocol }: Silent): string {
+  const within = `within ${seconds(timeout)}`
+  if (after === 'handshake')
+    return `${endpoint} finished the ${protocol ?? 'TLS'} handshake and sent nothing more ${within}.`
+  if (after === 'settings') return `${endpoint} speaks ${protocol ?? 'TLS'} and HTTP/2, but answered no call ${within}.`
+  return answered
+    ? `${at(endpoint, address)} began to answer the TLS handshake, and did not finish it ${within}.`
+    : `${at(endpoint, address)} accepts connections, but did not answer the TLS handshake ${within}.`
+}
+
+function silenceRemedy({ endpoint, address, after, answered }: Silent): string {
+  const mtu = `Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`
+  if (after === 'settings')
+    return `Check that etcd behind ${endpoint} is not paused or overloaded, and that the proxy before it, if there is one, reaches it.`
+  if (after === 'handshake')
+    return `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate is the longest packet that was sent.`
+  return answered
+    ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
+    : `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end. ${mtu}`
 }

@@ -1,5 +1,5 @@
 /** Findings about inputs as a whole: something else than what was meant, or too much of it. */
-import { row, type Wording } from '../row.js'
+import { error, type Wording } from '../row.js'
 import { listed } from '../words.js'
 import { inShell, type MaterialRole, byteCount, type Place, the, wanted } from './place.js'
 
@@ -60,26 +60,17 @@ export interface TooMuch extends Place {
 }
 
 export const input = {
-  'input/unexpected-content': row<UnexpectedContent>({
-    message: ({ wanted: role, holds, form, line, labels, ...place }) => {
-      const where = line === null ? '' : ` on line ${String(line)}`
-      const blocks = labels.length === 0 ? '' : ` (${listed(labels)})`
-      const how = form === 'DER' ? ' in DER' : form === 'base64' ? ' in base64 without BEGIN and END lines' : ''
-      return `${the(place)} holds ${WHAT[holds]}${how}${blocks}${where}, not ${wanted(role)}.`
-    },
-    remedy: remedyFor,
-  }),
-  'input/too-much': row<TooMuch>({
-    message: ({ unit, limit, count, ...place }) =>
-      `${the(place)} ${count === null ? 'holds more' : `holds ${quantity(count, unit)}, more`} than ${quantity(limit, unit)}. The rest was not read.`,
-    remedy: ({ wanted: role, unit }) => {
-      if (unit === 'faults') return 'Fix the reported faults first: they usually have one cause.'
-      if (role === 'CRL' || role === 'crl') return 'Pass only the newest CRL of each CA in the path.'
-      return role === 'certificate'
-        ? 'Pass only the leaf, the intermediates above it, and the CAs to trust.'
-        : `Pass ${wanted(role)} and nothing else.`
-    },
-  }),
+  'input/unexpected-content': error((d: UnexpectedContent, _who, wording) => [contentOf(d), remedyFor(d, wording)]),
+  'input/too-much': error((d: TooMuch) => [
+    `${the(d)} ${d.count === null ? 'holds more' : `holds ${quantity(d.count, d.unit)}, more`} than ${quantity(d.limit, d.unit)}. The rest was not read.`,
+    d.unit === 'faults'
+      ? 'Fix the reported faults first: they usually have one cause.'
+      : d.wanted === 'CRL' || d.wanted === 'crl'
+        ? 'Pass only the newest CRL of each CA in the path.'
+        : d.wanted === 'certificate'
+          ? 'Pass only the leaf, the intermediates above it, and the CAs to trust.'
+          : `Pass ${wanted(d.wanted)} and nothing else.`,
+  ]),
 }
 
 function quantity(count: number, unit: TooMuch['unit']): string {
@@ -139,6 +130,13 @@ const HOW: Readonly<Partial<Record<Wanted, string>>> = {
   key: ': a block "PRIVATE KEY", "EC PRIVATE KEY" or "RSA PRIVATE KEY"',
   crl: ' ("openssl ca -gencrl" creates one)',
   request: ' ("openssl req -new -key KEY -subj /CN=NAME -out NAME.csr" creates one)',
+}
+
+function contentOf(d: UnexpectedContent): string {
+  const where = d.line === null ? '' : ` on line ${String(d.line)}`
+  const blocks = d.labels.length === 0 ? '' : ` (${listed(d.labels)})`
+  const how = d.form === 'DER' ? ' in DER' : d.form === 'base64' ? ' in base64 without BEGIN and END lines' : ''
+  return `${the(d)} holds ${WHAT[d.holds]}${how}${blocks}${where}, not ${wanted(d.wanted)}.`
 }
 
 function remedyFor(details: UnexpectedContent, { name }: Wording): string {

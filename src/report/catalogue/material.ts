@@ -1,15 +1,13 @@
-/** Findings about material: what belongs together in credentials, and what is next to it. Files, PEM and keys have their own. */
-import { row, rowByKind, type Severity } from '../row.js'
+/** Findings about material: what belongs together in credentials, what is next to it, and private keys. Files and PEM have their own. */
+import { error, info, row, type Severity, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
 import { file } from './file.js'
 import { input } from './input.js'
-import { key } from './key.js'
 import { pem } from './pem.js'
-import { type MaterialRole, type Place, the, wanted } from './place.js'
+import { inShell, type MaterialRole, type Place, the, wanted } from './place.js'
 
 /** A PEM block of another kind next to what was meant. */
 export interface Block extends Place {
-  kind: 'among CA certificates' | 'unused' | 'next to a request'
   label: string
   line: number
   /** Whether it is a private key. */
@@ -20,93 +18,113 @@ function warningOfKey({ isKey }: Block): Severity {
   return isKey ? 'warning' : 'info'
 }
 
+export interface Several extends Place {
+  lines: number[]
+}
+
 export const material = {
   ...file,
   ...input,
   ...pem,
-  ...key,
-  'input/several': rowByKind<{ kind: 'private keys' | 'certificate requests'; lines: number[] } & Place>({
-    kinds: {
-      'private keys': {
-        severity: 'warning',
-        message: ({ lines, ...place }) =>
-          `${the(place)} holds ${String(lines.length)} private keys (lines ${listed(lines.map(String))}); the first is used.`,
-        remedy: () => 'Keep only the key of the certificate in the file.',
-      },
-      'certificate requests': {
-        message: ({ lines, ...place }) =>
-          `${the(place)} holds ${String(lines.length)} certificate requests (lines ${listed(lines.map(String))}).`,
-        remedy: () => 'Write each request to a separate file, and sign them one by one.',
-      },
-    },
-  }),
-  'input/other-block': rowByKind<Block>({
-    kinds: {
-      'among CA certificates': {
-        message: ({ label, line, isKey, ...place }) =>
-          `${the(place)} holds ${isKey ? 'a private key' : 'a block'} ("${label}", line ${String(line)}) next to the CA certificates.`,
-        remedy: ({ label, isKey }) =>
-          isKey
-            ? 'Remove the key from the file. If it is the CA’s key and the file was ever copied, create a new CA and reissue all certificates.'
-            : `Remove the block "${label}" from the file.`,
-      },
-      unused: {
-        severity: warningOfKey,
-        message: ({ label, line, ...place }) =>
-          `${the(place)} holds a block "${label}" (line ${String(line)}), which is not used.`,
-        remedy: ({ isKey }, { name }) =>
-          isKey
-            ? `Move the key to a separate file with mode 0600, or pass the same file as ${name('cert')} and ${name('key')}.`
-            : 'No action is needed.',
-      },
-      'next to a request': {
-        severity: warningOfKey,
-        message: ({ label, line, isKey, ...place }) =>
-          `${the(place)} holds ${isKey ? 'a private key' : 'another block'} ("${label}", line ${String(line)}) next to the request.`,
-        remedy: ({ isKey }) =>
-          isKey
-            ? 'Create a new key and a new request on the machine that uses the certificate ("openssl req -new -newkey … -keyout KEY -out CSR"), and send only the request.'
-            : 'No action is needed. Send only the request next time.',
-      },
-    },
-  }),
-  'credentials/variable-missing': row<{ variable: string; role: MaterialRole; empty: boolean }>({
-    message: ({ variable, empty }) => `The environment variable ${variable} is ${empty ? 'empty' : 'not set'}.`,
-    remedy: ({ variable, role }) => `Set ${variable} to the path of a file that holds ${wanted(role)}.`,
-  }),
-  'credentials/swapped': row<{ cert: Place; other: Place; role: 'key' | 'ca' }>({
-    message: ({ cert, other, role }) =>
-      role === 'key'
-        ? `Certificate and key are swapped: ${cert.origin} holds a private key, and ${other.origin} holds a certificate.`
-        : `CA and certificate are swapped: ${cert.origin} holds a CA certificate, and ${other.origin} holds the end-entity certificate.`,
-    remedy: ({ cert, other, role }, { name }) =>
-      `Exchange the two: ${name('cert')} is ${other.origin}, ${name(role)} is ${cert.origin}.`,
-  }),
-  'credentials/ca-instead-of-certificate': row<Place & { keyAlgorithm: string }>({
-    message: (place, who, { name }) =>
-      `${who} in ${place.origin} is a CA and does not belong to the private key. It was given as ${name('cert')} instead of ${name('ca')}.`,
-    remedy: ({ keyAlgorithm }) =>
-      `Pass the certificate that was issued for the private key (${keyAlgorithm}), followed by its intermediates.`,
-  }),
-  'credentials/anchor-is-no-ca': row<Place & { subjects: string[]; isOwn: boolean }>({
-    severity: ({ isOwn }): Severity => (isOwn ? 'error' : 'warning'),
-    message: ({ subjects, isOwn, ...place }) =>
-      isOwn
-        ? `${the(place)} holds no CA certificate, only the own certificate (${quoted(subjects)}).`
-        : `${the(place)} holds no CA certificate, only end-entity certificates (${quoted(subjects)}). Only these certificates themselves are trusted.`,
-    remedy: () =>
+  'input/several': {
+    'private keys': warning((d: Several) => [
+      `${the(d)} holds ${String(d.lines.length)} private keys (lines ${listed(d.lines.map(String))}); the first is used.`,
+      'Keep only the key of the certificate in the file.',
+    ]),
+    'certificate requests': error((d: Several) => [
+      `${the(d)} holds ${String(d.lines.length)} certificate requests (lines ${listed(d.lines.map(String))}).`,
+      'Write each request to a separate file, and sign them one by one.',
+    ]),
+  },
+  'input/other-block': {
+    'among CA certificates': error((d: Block) => [
+      `${the(d)} holds ${d.isKey ? 'a private key' : 'a block'} ("${d.label}", line ${String(d.line)}) next to the CA certificates.`,
+      d.isKey
+        ? 'Remove the key from the file. If it is the CA’s key and the file was ever copied, create a new CA and reissue all certificates.'
+        : `Remove the block "${d.label}" from the file.`,
+    ]),
+    unused: row(warningOfKey, (d: Block, _who, { name }) => [
+      `${the(d)} holds a block "${d.label}" (line ${String(d.line)}), which is not used.`,
+      d.isKey
+        ? `Move the key to a separate file with mode 0600, or pass the same file as ${name('cert')} and ${name('key')}.`
+        : 'No action is needed.',
+    ]),
+    'next to a request': row(warningOfKey, (d: Block) => [
+      `${the(d)} holds ${d.isKey ? 'a private key' : 'another block'} ("${d.label}", line ${String(d.line)}) next to the request.`,
+      d.isKey
+        ? 'Create a new key and a new request on the machine that uses the certificate ("openssl req -new -newkey … -keyout KEY -out CSR"), and send only the request.'
+        : 'No action is needed. Send only the request next time.',
+    ]),
+  },
+  'credentials/variable-missing': error((d: { variable: string; role: MaterialRole; empty: boolean }) => [
+    `The environment variable ${d.variable} is ${d.empty ? 'empty' : 'not set'}.`,
+    `Set ${d.variable} to the path of a file that holds ${wanted(d.role)}.`,
+  ]),
+  'credentials/swapped': error((d: { cert: Place; other: Place; role: 'key' | 'ca' }, _who, { name }) => [
+    d.role === 'key'
+      ? `Certificate and key are swapped: ${d.cert.origin} holds a private key, and ${d.other.origin} holds a certificate.`
+      : `CA and certificate are swapped: ${d.cert.origin} holds a CA certificate, and ${d.other.origin} holds the end-entity certificate.`,
+    `Exchange the two: ${name('cert')} is ${d.other.origin}, ${name(d.role)} is ${d.cert.origin}.`,
+  ]),
+  'credentials/ca-instead-of-certificate': error((d: Place & { keyAlgorithm: string }, who, { name }) => [
+    `${who} in ${d.origin} is a CA and does not belong to the private key. It was given as ${name('cert')} instead of ${name('ca')}.`,
+    `Pass the certificate that was issued for the private key (${d.keyAlgorithm}), followed by its intermediates.`,
+  ]),
+  'credentials/anchor-is-no-ca': row(
+    ({ isOwn }: { isOwn: boolean }) => (isOwn ? 'error' : 'warning'),
+    (d: Place & { subjects: string[]; isOwn: boolean }) => [
+      d.isOwn
+        ? `${the(d)} holds no CA certificate, only the own certificate (${quoted(d.subjects)}).`
+        : `${the(d)} holds no CA certificate, only end-entity certificates (${quoted(d.subjects)}). Only these certificates themselves are trusted.`,
       'Pass the certificate of the CA that issued the peer’s certificate: "openssl x509 -noout -issuer -in CERT" prints its name.',
-  }),
-  'credentials/leaf-not-first': row<Place & { position: number; line: number }>({
-    message: ({ position, line, ...place }, who) =>
-      `${who} belongs to the private key, but is certificate ${String(position)} in ${place.origin} (line ${String(line)}). It must be the first.`,
-    remedy: () =>
-      'Write the certificate first, then the CA that issued it, and so on: "cat tls.crt intermediate.crt > chain.crt".',
-  }),
-  'credentials/duplicate-certificate': row<Place & { line: number }>({
-    severity: 'info',
-    message: ({ line, ...place }, who) =>
-      `${who} occurs in ${place.origin} again on line ${String(line)}; it is used once.`,
-    remedy: () => 'No action is needed. Remove the copy when you write the file again.',
-  }),
+    ],
+  ),
+  'credentials/leaf-not-first': error((d: Place & { position: number; line: number }, who) => [
+    `${who} belongs to the private key, but is certificate ${String(d.position)} in ${d.origin} (line ${String(d.line)}). It must be the first.`,
+    'Write the certificate first, then the CA that issued it, and so on: "cat tls.crt intermediate.crt > chain.crt".',
+  ]),
+  'credentials/duplicate-certificate': info((d: Place & { line: number }, who) => [
+    `${who} occurs in ${d.origin} again on line ${String(d.line)}; it is used once.`,
+    'No action is needed. Remove the copy when you write the file again.',
+  ]),
+  'key/passphrase-refused': {
+    missing: error((d: Place & { encryption: string }) => [
+      `${the(d)} holds an encrypted private key (${d.encryption}) and no passphrase was given.`,
+      `Set the option "passphrase", or decrypt the key: "openssl pkey -in ${inShell(d)} -out new.key" (etcd and etcdctl read no encrypted keys).`,
+    ]),
+    wrong: error((d: Place & { encryption: string; passphrase: 'empty' | 'ends with a line break' | 'given' }) => [
+      `${the(d)} holds an encrypted private key (${d.encryption}) that the passphrase does not decrypt${d.passphrase === 'given' ? '' : `; the passphrase ${d.passphrase === 'empty' ? 'is empty' : d.passphrase}`}.`,
+      d.passphrase === 'ends with a line break'
+        ? 'Remove the line break from the end of the passphrase: call .trimEnd() after reading it from a file.'
+        : `Check the passphrase: "openssl pkey -noout -in ${inShell(d)}" prompts for it. If it is right, the file is damaged.`,
+    ]),
+    unneeded: warning((d: Place) => [
+      `${the(d)} holds a private key that is not encrypted, though a passphrase was given.`,
+      `Encrypt the key ("openssl pkcs8 -topk8 -v2 aes256 -in ${inShell(d)} -out new.key"), or omit the passphrase.`,
+    ]),
+  },
+  'key/encryption-refused': {
+    unsupported: error((d: Place & { encryption: string }) => [
+      `${the(d)} holds a private key encrypted with ${d.encryption}, which Node does not decrypt.`,
+      `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -provider legacy -provider default -in ${inShell(d)} -out new.key".`,
+    ]),
+    'too costly': error((d: Place & { encryption: string; excess: string }) => [
+      `${the(d)} holds a private key encrypted with ${d.encryption}, which requires ${d.excess}.`,
+      `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -iter 600000 -in ${inShell(d)} -out new.key".`,
+    ]),
+    weak: warning((d: Place & { encryption: string }) => [
+      `${the(d)} holds a private key in an old, weak encryption (${d.encryption}).`,
+      `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -in ${inShell(d)} -out new.key".`,
+    ]),
+  },
+  'key/malformed': {
+    damaged: error((d: Place & { line: number; reason: string }) => [
+      `${the(d)} holds a damaged private key (line ${String(d.line)}): ${d.reason}.`,
+      `Restore the key from a backup or generate a new one. "openssl pkey -noout -in ${inShell(d)}" must accept it.`,
+    ]),
+    inconsistent: error((d: Place & { algorithm: string }) => [
+      `${the(d)} holds a key whose private and public halves do not belong together (${d.algorithm}).`,
+      `Restore the key from a backup or generate a new one. "openssl pkey -check -noout -in ${inShell(d)}" must accept it.`,
+    ]),
+  },
 }

@@ -1,5 +1,5 @@
 /** Findings about names: subject alternative names against hosts, common names, name constraints. */
-import { refusedByGoAlone, row, rowByKind, type UsageDetails } from '../row.js'
+import { error, warning, info, row, refusedByGoAlone, type UsageDetails } from '../row.js'
 import { listed } from '../words.js'
 
 /** Why no name covers a host, by the nearest miss. */
@@ -92,176 +92,119 @@ const UNPARSED = (
 ).map(([of, Go]) => ({ Go, when: ({ nameKind }: { nameKind: string }) => nameKind === of }))
 
 export const names = {
-  'san/host-not-covered': row<NotCoveredDetails>({
-    refusals: [
-      ...Object.entries(GO_WORDS).map(([which, Go]) => ({
-        Go,
-        when: (details: NotCoveredDetails) => goWords(details) === which,
-      })),
-      { Node: 'ERR_TLS_CERT_ALTNAME_INVALID', when: ({ kind }: NotCoveredDetails) => kind !== 'uri' },
-      { OpenSSL: 'hostname mismatch', when: ({ kind }: NotCoveredDetails) => kind === 'dns' },
-      { OpenSSL: 'IP address mismatch', when: ({ kind }: NotCoveredDetails) => kind === 'ip' },
-    ],
-    message: (details, who) => {
-      const covered = details.covered.map(({ host }) => host)
-      const also = covered.length === 0 ? '' : ` (${listed(covered)} ${covered.length === 1 ? 'is' : 'are'} covered)`
-      return `${who} does not cover the host ${details.host}${also}: ${WHY[details.reason](details)}.`
-    },
-    remedy: ({ host, kind }, { isEtcd }) =>
-      `Reissue it with ${sanText(kind, host)} in subjectAltName (openssl: "subjectAltName = ${sanText(kind, host)}"), or ${isEtcd ? 'advertise' : 'connect by'} a name that it covers.`,
-  }),
-  'san/name-unusable': rowByKind<
-    | { kind: 'DNS'; name: string; reason: 'an IP address' | 'no host name' | 'an underscore' | 'a wide wildcard' }
-    | { kind: 'URI'; name: string; reason: string }
-  >({
-    kinds: {
-      DNS: {
-        severity: 'warning',
-        message: ({ name, reason }, who) => `${who} has the DNS name "${name}", which ${UNUSABLE[reason]}.`,
-        remedy: ({ name, reason }) =>
-          reason === 'an IP address'
-            ? `Reissue it with an IP name: "subjectAltName = IP:${name}".`
-            : 'Reissue it with plain DNS names of letters, digits and hyphens. A wildcard must be the whole leftmost label, with at least two labels after it.',
-      },
-      URI: {
-        refusals: { Go: 'x509: cannot parse URI "…": …' },
-        message: ({ name, reason }, who) => `${who} has the URI "${name}", which ${reason}.`,
-        remedy: () => 'Reissue it with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
-      },
-    },
-  }),
-  'san/wildcard': row<{ name: string }>({
-    severity: 'info',
-    message: ({ name }, who) => `${who} covers every host of ${name}.`,
-    remedy: () => 'List the name of each member instead, if possible.',
-  }),
-  'san/common-name-not-listed': row<{ commonName: string }>({
-    severity: 'warning',
-    message: ({ commonName }, who) =>
-      `${who} has the common name ${commonName}, which no subject alternative name repeats.`,
-    remedy: ({ commonName }) =>
-      `Add ${commonName} to the subject alternative names if clients connect by it. Otherwise choose a common name that is not a host.`,
-  }),
-  'identity/common-name': rowByKind<{ kind: 'missing' } | { kind: 'user of etcd'; commonName: string }>({
-    kinds: {
-      missing: {
-        severity: 'info',
-        message: (_, who) => `${who} has no common name, so it is not a user if etcd's authentication is enabled.`,
-        remedy: () => 'Reissue it with the etcd user as common name if roles are to apply to it.',
-      },
-      'user of etcd': {
-        severity: 'warning',
-        message: ({ commonName }, who) =>
-          `${who} is a server certificate with the common name ${commonName}, which is an etcd user.`,
-        remedy: () => 'Reissue it with a common name that is never an etcd user.',
-      },
-    },
-  }),
-  'name-constraints/name-refused': rowByKind<
-    | ({ kind: 'not permitted'; permitted: string[] } & ConstrainedName)
-    | ({ kind: 'excluded'; excluded: string } & ConstrainedName)
-    | ({ kind: 'excluded by Go'; excluded: string } & ConstrainedName & UsageDetails)
-    | ({ kind: 'self-issued'; names: string[]; constrainedBy: string } & UsageDetails)
-  >({
-    kinds: {
-      'not permitted': {
-        refusals: {
-          ...NOT_AUTHORIZED,
-          Node: 'permitted subtree violation',
-          OpenSSL: 'permitted subtree violation',
-        },
-        message: ({ name, nameKind, permitted, constrainedBy }, who) =>
-          `${who} has the ${nameKind} name ${name}, but its CA "${constrainedBy}" permits only ${listed(permitted)}.`,
-        remedy: () => 'Reissue it with permitted names only, or from a CA that permits this name.',
-      },
-      excluded: {
-        refusals: {
-          ...NOT_AUTHORIZED,
-          Node: 'excluded subtree violation',
-          OpenSSL: 'excluded subtree violation',
-        },
-        message: ({ name, nameKind, excluded, constrainedBy }, who) =>
-          `${who} has the ${nameKind} name ${name}, which its CA "${constrainedBy}" excludes (${excluded}).`,
-        remedy: () => 'Reissue it without that name, or from a CA that does not exclude it.',
-      },
-      'excluded by Go': {
-        severity: refusedByGoAlone,
-        refusals: NOT_AUTHORIZED,
-        message: ({ name, nameKind, constrainedBy, excluded }, who) =>
-          `${who} carries the ${nameKind} name "${name}", which is below "${excluded}"; its CA "${constrainedBy}" excludes that host, and etcd refuses every name below it.`,
-        remedy: () => 'Issue it again without that name, or from a CA that does not exclude the host.',
-      },
-      'self-issued': {
-        severity: refusedByGoAlone,
-        refusals: NOT_AUTHORIZED,
-        message: ({ names: list, constrainedBy }, who) =>
-          `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${listed(list)}; etcd refuses the path.`,
-        remedy: () => 'Issue the CA certificate again without subjectAltName.',
-      },
-    },
-  }),
-  'name-constraints/common-name-refused': row<CommonNameDetails>({
-    // Go and etcd accept such a certificate, and so do the conformance vectors of bettertls.
-    severity: 'warning',
-    // Node validates servers.
-    refusals: (['Node', 'OpenSSL'] as const).flatMap((by) =>
+  'san/host-not-covered': error((d: NotCoveredDetails, who, { isEtcd }) => [
+    `${who} does not cover the host ${d.host}${alsoCovered(d)}: ${WHY[d.reason](d)}.`,
+    `Reissue it with ${sanText(d.kind, d.host)} in subjectAltName (openssl: "subjectAltName = ${sanText(d.kind, d.host)}"), or ${isEtcd ? 'advertise' : 'connect by'} a name that it covers.`,
+  ]).refusedAs([
+    ...Object.entries(GO_WORDS).map(([which, Go]) => ({
+      Go,
+      when: (details: NotCoveredDetails) => goWords(details) === which,
+    })),
+    { Node: 'ERR_TLS_CERT_ALTNAME_INVALID', when: ({ kind }: NotCoveredDetails) => kind !== 'uri' },
+    { OpenSSL: 'hostname mismatch', when: ({ kind }: NotCoveredDetails) => kind === 'dns' },
+    { OpenSSL: 'IP address mismatch', when: ({ kind }: NotCoveredDetails) => kind === 'ip' },
+  ]),
+  'san/name-unusable': {
+    DNS: warning(
+      (d: { name: string; reason: 'an IP address' | 'no host name' | 'an underscore' | 'a wide wildcard' }, who) => [
+        `${who} has the DNS name "${d.name}", which ${UNUSABLE[d.reason]}.`,
+        d.reason === 'an IP address'
+          ? `Reissue it with an IP name: "subjectAltName = IP:${d.name}".`
+          : 'Reissue it with plain DNS names of letters, digits and hyphens. A wildcard must be the whole leftmost label, with at least two labels after it.',
+      ],
+    ),
+    URI: error((d: { name: string; reason: string }, who) => [
+      `${who} has the URI "${d.name}", which ${d.reason}.`,
+      'Reissue it with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
+    ]).refusedAs({ Go: 'x509: cannot parse URI "…": …' }),
+  },
+  'san/wildcard': info((d: { name: string }, who) => [
+    `${who} covers every host of ${d.name}.`,
+    'List the name of each member instead, if possible.',
+  ]),
+  'san/common-name-not-listed': warning((d: { commonName: string }, who) => [
+    `${who} has the common name ${d.commonName}, which no subject alternative name repeats.`,
+    `Add ${d.commonName} to the subject alternative names if clients connect by it. Otherwise choose a common name that is not a host.`,
+  ]),
+  'identity/common-name': {
+    missing: info((_, who) => [
+      `${who} has no common name, so it is not a user if etcd's authentication is enabled.`,
+      'Reissue it with the etcd user as common name if roles are to apply to it.',
+    ]),
+    'user of etcd': warning((d: { commonName: string }, who) => [
+      `${who} is a server certificate with the common name ${d.commonName}, which is an etcd user.`,
+      'Reissue it with a common name that is never an etcd user.',
+    ]),
+  },
+  'name-constraints/name-refused': {
+    'not permitted': error((d: ConstrainedName & { permitted: string[] }, who) => [
+      `${who} has the ${d.nameKind} name ${d.name}, but its CA "${d.constrainedBy}" permits only ${listed(d.permitted)}.`,
+      'Reissue it with permitted names only, or from a CA that permits this name.',
+    ]).refusedAs({
+      ...NOT_AUTHORIZED,
+      Node: 'permitted subtree violation',
+      OpenSSL: 'permitted subtree violation',
+    }),
+    excluded: error((d: ConstrainedName & { excluded: string }, who) => [
+      `${who} has the ${d.nameKind} name ${d.name}, which its CA "${d.constrainedBy}" excludes (${d.excluded}).`,
+      'Reissue it without that name, or from a CA that does not exclude it.',
+    ]).refusedAs({
+      ...NOT_AUTHORIZED,
+      Node: 'excluded subtree violation',
+      OpenSSL: 'excluded subtree violation',
+    }),
+    'excluded by Go': row(refusedByGoAlone, (d: ConstrainedName & UsageDetails & { excluded: string }, who) => [
+      `${who} carries the ${d.nameKind} name "${d.name}", which is below "${d.excluded}"; its CA "${d.constrainedBy}" excludes that host, and etcd refuses every name below it.`,
+      'Issue it again without that name, or from a CA that does not exclude the host.',
+    ]).refusedAs(NOT_AUTHORIZED),
+    'self-issued': row(refusedByGoAlone, (d: UsageDetails & { names: string[]; constrainedBy: string }, who) => [
+      `${who} is self-issued and carries names that its CA "${d.constrainedBy}" does not allow: ${listed(d.names)}; etcd refuses the path.`,
+      'Issue the CA certificate again without subjectAltName.',
+    ]).refusedAs(NOT_AUTHORIZED),
+  },
+  'name-constraints/common-name-refused': warning((d: CommonNameDetails, who) => [
+    `${who} has no DNS name, and its common name "${d.name}" is one that its CA "${d.constrainedBy}" does not allow. OpenSSL and Node check it then.`,
+    'Reissue it with a common name without dots, with a common name that the CA permits, or with an additional DNS name that the CA permits.',
+  ]).refusedAs(
+    (['Node', 'OpenSSL'] as const).flatMap((by) =>
       ['permitted', 'excluded'].map((side) => ({
         [by]: `${side} subtree violation`,
         when: ({ usage, isPermitted }: CommonNameDetails) =>
           (by === 'OpenSSL' || usage === 'server') && !(isPermitted && side === 'permitted'),
       })),
     ),
-    message: ({ name, constrainedBy }, who) =>
-      `${who} has no DNS name, and its common name "${name}" is one that its CA "${constrainedBy}" does not allow. OpenSSL and Node check it then.`,
-    remedy: () =>
-      'Reissue it with a common name without dots, with a common name that the CA permits, or with an additional DNS name that the CA permits.',
-  }),
-  'name-constraints/malformed': rowByKind<
-    | { kind: 'malformed'; constraint: string; nameKind: string; reason: string }
-    | { kind: 'leading dot'; constraints: string[] }
-  >({
-    kinds: {
-      malformed: {
-        message: ({ constraint, nameKind, reason }, who) =>
-          `${who} has a name constraint (${nameKind}) "${constraint}" that ${reason}.`,
-        remedy: () =>
-          'Reissue the CA certificate with a well-formed constraint (openssl: "nameConstraints = permitted;DNS:etcd.svc").',
-      },
-      'leading dot': {
-        severity: 'warning',
-        message: ({ constraints }, who) =>
-          `${who} has DNS name constraints with a leading dot: ${listed(constraints)}.`,
-        remedy: () => 'Remove the leading dot at the next renewal of the CA certificate.',
-      },
-    },
-  }),
-  'name-constraints/name-unreadable': rowByKind<
-    | ({ kind: 'malformed' | 'not compared' } & ConstrainedName)
-    | ({ kind: 'malformed for Go' } & ConstrainedName & UsageDetails)
-  >({
-    kinds: {
-      malformed: {
-        refusals: UNPARSED,
-        message: ({ name, nameKind, constrainedBy }, who) =>
-          `${who} has a malformed ${nameKind} name "${name}", which must be readable because its CA "${constrainedBy}" constrains names.`,
-        remedy: () => 'Reissue it with well-formed names.',
-      },
-      'not compared': {
-        message: ({ nameKind, constrainedBy }, who) =>
-          `${who} has a name of the kind ${nameKind}, which its CA "${constrainedBy}" constrains and this package does not compare.`,
-        remedy: () => 'Reissue it without such a name, or from a CA that does not constrain it.',
-      },
-      'malformed for Go': {
-        severity: refusedByGoAlone,
-        refusals: UNPARSED,
-        message: ({ name, nameKind, constrainedBy }, who) =>
-          `${who} carries the ${nameKind} name "${name}", and its CA "${constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
-        remedy: () => 'Issue it again with well-formed names.',
-      },
-    },
-  }),
+  ),
+  'name-constraints/malformed': {
+    malformed: error((d: { constraint: string; nameKind: string; reason: string }, who) => [
+      `${who} has a name constraint (${d.nameKind}) "${d.constraint}" that ${d.reason}.`,
+      'Reissue the CA certificate with a well-formed constraint (openssl: "nameConstraints = permitted;DNS:etcd.svc").',
+    ]),
+    'leading dot': warning((d: { constraints: string[] }, who) => [
+      `${who} has DNS name constraints with a leading dot: ${listed(d.constraints)}.`,
+      'Remove the leading dot at the next renewal of the CA certificate.',
+    ]),
+  },
+  'name-constraints/name-unreadable': {
+    malformed: error((d: ConstrainedName, who) => [
+      `${who} has a malformed ${d.nameKind} name "${d.name}", which must be readable because its CA "${d.constrainedBy}" constrains names.`,
+      'Reissue it with well-formed names.',
+    ]).refusedAs(UNPARSED),
+    'not compared': error((d: ConstrainedName, who) => [
+      `${who} has a name of the kind ${d.nameKind}, which its CA "${d.constrainedBy}" constrains and this package does not compare.`,
+      'Reissue it without such a name, or from a CA that does not constrain it.',
+    ]),
+    'malformed for Go': row(refusedByGoAlone, (d: ConstrainedName & UsageDetails, who) => [
+      `${who} carries the ${d.nameKind} name "${d.name}", and its CA "${d.constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
+      'Issue it again with well-formed names.',
+    ]).refusedAs(UNPARSED),
+  },
 }
 
 function sanText(kind: 'dns' | 'ip' | 'uri', host: string): string {
   return `${{ dns: 'DNS', ip: 'IP', uri: 'URI' }[kind]}:${host}`
+}
+
+function alsoCovered({ covered }: NotCoveredDetails): string {
+  const hosts = covered.map(({ host }) => host)
+  return hosts.length === 0 ? '' : ` (${listed(hosts)} ${hosts.length === 1 ? 'is' : 'are'} covered)`
 }

@@ -1,6 +1,5 @@
 /** Findings about PEM text: blocks that are damaged, and layouts that others do not read. */
-import type { Severity } from '../row.js'
-import { row } from '../row.js'
+import { error, row } from '../row.js'
 import { inShell, type Place, the } from './place.js'
 
 /** What is wrong with a block. */
@@ -29,32 +28,29 @@ export type Layout =
   'byte order mark' | 'indented' | 'blank line inside' | 'CR line ends' | 'CRLF line ends' | 'text outside the blocks'
 
 export const pem = {
-  'pem/damaged': row<DamagedBlock>({
-    message: ({ damage, label, line, endLabel, ...place }) =>
-      `${the(place)} has a damaged PEM block${label === null || label === '' ? '' : ` "${label}"`}: ${damage}${endLabel === null ? '' : ` ("${endLabel}")`}, on line ${String(line)}.`,
-    remedy: ({ damage, label, ...place }) => {
-      if (damage === 'a boundary that shares its line')
-        return `Put each BEGIN and END on a separate line. After "cat a.pem b.pem" without a line break between the files, run "sed -i 's/----------BEGIN/-----\\n-----BEGIN/' ${inShell(place)}".`
-      if (damage === 'a malformed boundary')
-        return 'Write it with five plain dashes on each side and capital letters, as "-----BEGIN CERTIFICATE-----".'
-      if (damage === 'a block inside another' || damage === 'no BEGIN line')
-        return `Write the block "${label ?? ''}" again as a whole, with its BEGIN and END lines.`
-      return 'Copy the whole file again from its source. A program that writes it must write a new file and rename that into place.'
-    },
-  }),
-  'pem/layout-unusual': row<Place & { line: number; layout: Layout }>({
-    severity: ({ layout }): Severity => (isReadByAll(layout) ? 'info' : 'warning'),
-    message: ({ line, layout, ...place }) =>
-      isReadByAll(layout)
-        ? `${the(place)} has ${layout}, first on line ${String(line)}; every reader accepts that.`
-        : layout === 'byte order mark'
-          ? `${the(place)} starts with a byte order mark; etcd and etcdctl skip its first block.`
-          : `${the(place)} has a layout that OpenSSL and Node do not read: ${LAYOUT[layout]} (line ${String(line)}).`,
-    remedy: ({ layout, ...place }) =>
-      isReadByAll(layout)
+  'pem/damaged': error((d: DamagedBlock) => [
+    `${the(d)} has a damaged PEM block${d.label === null || d.label === '' ? '' : ` "${d.label}"`}: ${d.damage}${d.endLabel === null ? '' : ` ("${d.endLabel}")`}, on line ${String(d.line)}.`,
+    d.damage === 'a boundary that shares its line'
+      ? `Put each BEGIN and END on a separate line. After "cat a.pem b.pem" without a line break between the files, run "sed -i 's/----------BEGIN/-----\\n-----BEGIN/' ${inShell(d)}".`
+      : d.damage === 'a malformed boundary'
+        ? 'Write it with five plain dashes on each side and capital letters, as "-----BEGIN CERTIFICATE-----".'
+        : d.damage === 'a block inside another' || d.damage === 'no BEGIN line'
+          ? `Write the block "${d.label ?? ''}" again as a whole, with its BEGIN and END lines.`
+          : 'Copy the whole file again from its source. A program that writes it must write a new file and rename that into place.',
+  ]),
+  'pem/layout-unusual': row(
+    ({ layout }: { layout: Layout }) => (isReadByAll(layout) ? 'info' : 'warning'),
+    (d: Place & { line: number; layout: Layout }) => [
+      isReadByAll(d.layout)
+        ? `${the(d)} has ${d.layout}, first on line ${String(d.line)}; every reader accepts that.`
+        : d.layout === 'byte order mark'
+          ? `${the(d)} starts with a byte order mark; etcd and etcdctl skip its first block.`
+          : `${the(d)} has a layout that OpenSSL and Node do not read: ${LAYOUT[d.layout]} (line ${String(d.line)}).`,
+      isReadByAll(d.layout)
         ? 'No action is needed, unless the text is a damaged block.'
-        : `Convert it: "${PLAIN[layout](inShell(place))}".`,
-  }),
+        : `Convert it: "${PLAIN[d.layout](inShell(d))}".`,
+    ],
+  ),
 }
 
 type Harmless = 'CRLF line ends' | 'text outside the blocks'

@@ -1,8 +1,25 @@
-/** Findings about revocation: what lists say of certificates, which lists count, and what etcd makes of them. */
-import { type OpensslDetails, refusedByOpensslAlone, row, rowByKind } from '../row.js'
-import { lists } from './revocation-faults.js'
-import { NOT_FOUND, type List, lower } from './revocation-list.js'
+/** Findings about revocation: what CRLs say of certificates, which CRLs count, what is wrong with them, and what etcd makes of them. */
+import { error, info, type OpensslDetails, refusedByOpensslAlone, row, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
+
+/** OpenSSL, and Node with it, looks for a list that fits before it checks one. */
+export const NOT_FOUND = { OpenSSL: 'unable to get certificate CRL', Node: 'UNABLE_TO_GET_CRL' }
+
+/** Every finding about a list names it by where it came from. */
+export interface List {
+  origin: string
+}
+
+/** `The certificate "x"` inside a sentence. */
+export function lower(who: string): string {
+  return who.charAt(0).toLowerCase() + who.slice(1)
+}
+
+const EXPIRED = { OpenSSL: 'CRL has expired', Node: 'CRL_HAS_EXPIRED' }
+
+function isCritical({ reason }: { reason: string }): boolean {
+  return reason.startsWith('it is critical')
+}
 
 export interface NoCrl extends OpensslDetails {
   issuer: string
@@ -14,130 +31,182 @@ export interface NoCrl extends OpensslDetails {
   required: boolean
 }
 
+export interface Revoked {
+  serialNumber: string
+  reason: string | null
+  revokedAt: Date
+  invalidSince: Date | null
+  inFuture: boolean
+  crl: string
+}
+
 export const revocation = {
-  ...lists,
-  'revocation/revoked': row<{
-    serialNumber: string
-    reason: string | null
-    revokedAt: Date
-    invalidSince: Date | null
-    inFuture: boolean
-    crl: string
-  }>({
-    refusals: { etcd: 'transport: certificate serial … revoked', OpenSSL: 'certificate revoked', Node: 'CERT_REVOKED' },
-    message: ({ reason, revokedAt, invalidSince, inFuture, crl }, who) => {
-      const verb = reason === 'certificateHold' ? 'was put on hold' : 'was revoked'
-      const date = `${inFuture ? 'as of' : 'on'} ${revokedAt.toISOString()}${inFuture ? ', a date ahead that counts at once' : ''}`
-      const since = invalidSince === null ? '' : `, and its key may be compromised since ${invalidSince.toISOString()}`
-      return `${who} ${verb} ${date}${reason === null ? '' : ` (${reason})`}, according to ${crl}${since}.`
-    },
-    remedy: ({ reason }) => {
-      if (reason === 'certificateHold')
-        return 'Ask the CA to lift the hold and use the CRL that it issues then, or use another certificate.'
-      if (reason === 'removeFromCRL')
-        return 'Have the CA issue a full CRL without the entry if the certificate is meant to be valid; only delta CRLs may hold removals.'
-      return 'Issue a new certificate with a new key. A revoked certificate stays revoked.'
-    },
+  'revocation/revoked': error((d: Revoked, who) => [
+    `${who} ${d.reason === 'certificateHold' ? 'was put on hold' : 'was revoked'} ${d.inFuture ? 'as of' : 'on'} ${d.revokedAt.toISOString()}${d.inFuture ? ', a date ahead that counts at once' : ''}${d.reason === null ? '' : ` (${d.reason})`}, according to ${d.crl}${d.invalidSince === null ? '' : `, and its key may be compromised since ${d.invalidSince.toISOString()}`}.`,
+    d.reason === 'certificateHold'
+      ? 'Ask the CA to lift the hold and use the CRL that it issues then, or use another certificate.'
+      : d.reason === 'removeFromCRL'
+        ? 'Have the CA issue a full CRL without the entry if the certificate is meant to be valid; only delta CRLs may hold removals.'
+        : 'Issue a new certificate with a new key. A revoked certificate stays revoked.',
+  ]).refusedAs({
+    etcd: 'transport: certificate serial … revoked',
+    OpenSSL: 'certificate revoked',
+    Node: 'CERT_REVOKED',
   }),
-  'revocation/crl-delta': rowByKind<
-    List & ({ kind: 'refused'; reason: string } | { kind: 'applied'; to: string } | { kind: 'announced' })
-  >({
-    kinds: {
-      refused: {
-        // OpenSSL 3.0, which Node 20 has, takes it for a full list.
-        refusals: { OpenSSL: 'unable to get certificate CRL' },
-        message: ({ origin, reason }) => `The CRL ${origin} is a delta CRL that cannot be applied: ${reason}.`,
-        remedy: () => 'Pass the current full CRL.',
-      },
-      applied: {
-        severity: 'info',
-        message: ({ origin, to }) => `The delta CRL ${origin} was applied to ${to}.`,
-        remedy: () => 'Give etcd a full CRL that is created again after each revocation.',
-      },
-      announced: {
-        severity: 'info',
-        message: ({ origin }) => `The CRL ${origin} announces delta CRLs, which were not read.`,
-        remedy: () => 'Pass the newest full CRL, or the newest delta CRL in addition to it.',
-      },
-    },
-  }),
-  'revocation/crl-scope': rowByKind<
-    { kind: 'certificates'; lists: { origin: string; only: string }[] } | { kind: 'reasons'; missing: string[] }
-  >({
-    kinds: {
-      certificates: {
-        refusals: { OpenSSL: 'different CRL scope', Node: 'UNABLE_TO_GET_CRL' },
-        message: ({ lists }, who) =>
-          `No CRL covers ${lower(who)}: ${listed(lists.map(({ origin, only }) => `${origin} covers only ${only}`))}.`,
-        remedy: () => 'Pass the CRL that covers it, or a full CRL.',
-      },
-      reasons: {
-        refusals: NOT_FOUND,
-        message: ({ missing }, who) => `No CRL says whether ${lower(who)} was revoked for ${listed(missing)}.`,
-        remedy: () => 'Pass the CRLs of the other reasons too, or a full CRL.',
-      },
-    },
-  }),
-  'revocation/no-crl': row<NoCrl>({
-    severity: ({ ofCa, required, usage, connected }) =>
-      required || (usage === 'server' && !connected) ? 'error' : ofCa ? 'info' : 'warning',
-    refusals: NOT_FOUND,
-    message: ({ issuer, given }, who) =>
-      `${who} was not checked for revocation: no CRL of "${issuer}" was given${given.length === 0 ? '' : `; the CRLs given are of ${quoted(given)}`}.`,
-    remedy: ({ issuer, required, usage }) =>
-      `Add the CRL of "${issuer}"${required ? ', or set the option revocation to "if-listed"' : usage === 'server' ? ', or pass no CRL at all' : ' if it issues one'}.`,
-  }),
-  'revocation/openssl-picks-other-crl': row<List & { reason: string } & OpensslDetails>({
-    severity: refusedByOpensslAlone,
-    refusals: [
-      {
-        OpenSSL: 'CRL signature failure',
-        Node: 'CRL_SIGNATURE_FAILURE',
-        when: ({ reason }) => reason.includes('signed'),
-      },
-      { Node: 'CERT_REVOKED', when: ({ reason }) => reason.includes('revokes') },
+  'revocation/crl-delta': {
+    refused: error((d: List & { reason: string }) => [
+      `The CRL ${d.origin} is a delta CRL that cannot be applied: ${d.reason}.`,
+      'Pass the current full CRL.',
+    ]).refusedAs({ OpenSSL: 'unable to get certificate CRL' }),
+    applied: info((d: List & { to: string }) => [
+      `The delta CRL ${d.origin} was applied to ${d.to}.`,
+      'Give etcd a full CRL that is created again after each revocation.',
+    ]),
+    announced: info((d: List) => [
+      `The CRL ${d.origin} announces delta CRLs, which were not read.`,
+      'Pass the newest full CRL, or the newest delta CRL in addition to it.',
+    ]),
+  },
+  'revocation/crl-scope': {
+    certificates: error((d: { lists: { origin: string; only: string }[] }, who) => [
+      `No CRL covers ${lower(who)}: ${listed(d.lists.map(({ origin, only }) => `${origin} covers only ${only}`))}.`,
+      'Pass the CRL that covers it, or a full CRL.',
+    ]).refusedAs({ OpenSSL: 'different CRL scope', Node: 'UNABLE_TO_GET_CRL' }),
+    reasons: error((d: { missing: string[] }, who) => [
+      `No CRL says whether ${lower(who)} was revoked for ${listed(d.missing)}.`,
+      'Pass the CRLs of the other reasons too, or a full CRL.',
+    ]).refusedAs(NOT_FOUND),
+  },
+  'revocation/no-crl': row(
+    ({
+      ofCa,
+      required,
+      usage,
+      connected,
+    }: {
+      ofCa: boolean
+      required: boolean
+      usage: 'client' | 'peer' | 'server' | 'any'
+      connected: boolean
+    }) => (required || (usage === 'server' && !connected) ? 'error' : ofCa ? 'info' : 'warning'),
+    (d: NoCrl, who) => [
+      `${who} was not checked for revocation: no CRL of "${d.issuer}" was given${d.given.length === 0 ? '' : `; the CRLs given are of ${quoted(d.given)}`}.`,
+      `Add the CRL of "${d.issuer}"${d.required ? ', or set the option revocation to "if-listed"' : d.usage === 'server' ? ', or pass no CRL at all' : ' if it issues one'}.`,
     ],
-    message: ({ origin, reason }, who) =>
-      `For ${lower(who)}, OpenSSL, and so Node, chooses the CRL ${origin} and refuses it: ${reason}.`,
-    remedy: () => 'Pass one current, full CRL for each CA key, each with "authorityKeyIdentifier = keyid:always".',
-  }),
-  'revocation/crl-unused': row<List & { issuer: string; reason: string }>({
-    severity: 'info',
-    message: ({ origin, issuer, reason }) => `The CRL ${origin} of "${issuer}" was not used: ${reason}.`,
-    remedy: () =>
-      'Remove it from the CRLs that are passed, or pass the one that is signed with the key that signed the certificates.',
-  }),
-  'revocation/crl-form': rowByKind<
-    { kind: 'PEM'; origins: string[] } | ({ kind: 'several'; count: number } & List) | ({ kind: 'version 1' } & List)
-  >({
-    kinds: {
-      PEM: {
-        severity: 'warning',
-        refusals: { etcd: 'x509: malformed crl' },
-        message: ({ origins }) =>
-          `${listed(origins)} ${origins.length === 1 ? 'holds its CRL' : 'hold their CRLs'} as PEM; etcd 3.6 and later would refuse every client.`,
-        remedy: () => 'Give etcd DER, which every version reads: "openssl crl -in crl.pem -outform der -out crl.der".',
-      },
-      several: {
-        severity: 'warning',
-        message: ({ origin, count }) => `${origin} holds ${String(count)} CRLs, of which etcd reads only the first.`,
-        remedy: () => 'Give etcd one full CRL: it reads a single file with a single list.',
-      },
-      'version 1': {
-        severity: 'warning',
-        refusals: { etcd: 'x509: unsupported crl version' },
-        message: ({ origin }) => `The CRL ${origin} is of version 1, which etcd 3.6 and later does not read.`,
-        remedy: () =>
-          'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
-      },
+  ).refusedAs(NOT_FOUND),
+  'revocation/openssl-picks-other-crl': row(
+    refusedByOpensslAlone,
+    (d: List & { reason: string } & OpensslDetails, who) => [
+      `For ${lower(who)}, OpenSSL, and so Node, chooses the CRL ${d.origin} and refuses it: ${d.reason}.`,
+      'Pass one current, full CRL for each CA key, each with "authorityKeyIdentifier = keyid:always".',
+    ],
+  ).refusedAs([
+    {
+      OpenSSL: 'CRL signature failure',
+      Node: 'CRL_SIGNATURE_FAILURE',
+      when: ({ reason }) => reason.includes('signed'),
     },
+    { Node: 'CERT_REVOKED', when: ({ reason }) => reason.includes('revokes') },
+  ]),
+  'revocation/crl-unused': info((d: List & { issuer: string; reason: string }) => [
+    `The CRL ${d.origin} of "${d.issuer}" was not used: ${d.reason}.`,
+    'Remove it from the CRLs that are passed, or pass the one that is signed with the key that signed the certificates.',
+  ]),
+  'revocation/crl-form': {
+    PEM: warning((d: { origins: string[] }) => [
+      `${listed(d.origins)} ${d.origins.length === 1 ? 'holds its CRL' : 'hold their CRLs'} as PEM; etcd 3.6 and later would refuse every client.`,
+      'Give etcd DER, which every version reads: "openssl crl -in crl.pem -outform der -out crl.der".',
+    ]).refusedAs({ etcd: 'x509: malformed crl' }),
+    several: warning((d: List & { count: number }) => [
+      `${d.origin} holds ${String(d.count)} CRLs, of which etcd reads only the first.`,
+      'Give etcd one full CRL: it reads a single file with a single list.',
+    ]),
+    'version 1': warning((d: List) => [
+      `The CRL ${d.origin} is of version 1, which etcd 3.6 and later does not read.`,
+      'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
+    ]).refusedAs({ etcd: 'x509: unsupported crl version' }),
+  },
+  'revocation/serial-listed': warning((d: { serialNumber: string; lists: { origin: string; why: string }[] }, who) => [
+    `${who} is not revoked, but etcd would refuse it for its serial number ${d.serialNumber}, which is in ${listed(d.lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
+    'Do not give etcd that list as --client-crl-file, or reissue the certificate with another serial number.',
+  ]).refusedAs({ etcd: 'transport: certificate serial … revoked' }),
+  'revocation/crl-malformed': error((d: List & { reason: string }) => [
+    `${d.origin} does not hold a valid CRL: ${d.reason}.`,
+    'Create the CRL again ("openssl ca -gencrl -out crl.pem"), or remove it.',
+  ]).refusedAs({
+    etcd: [
+      'asn1: structure error: …',
+      'asn1: syntax error: …',
+      'x509: trailing data after CRL',
+      'parsing time …',
+      'x509: malformed …',
+      'x509: unsupported time format',
+    ],
+    Node: 'Failed to parse CRL',
   }),
-  'revocation/serial-listed': row<{ serialNumber: string; lists: { origin: string; why: string }[] }>({
-    severity: 'warning',
-    refusals: { etcd: 'transport: certificate serial … revoked' },
-    message: ({ serialNumber, lists }, who) =>
-      `${who} is not revoked, but etcd would refuse it for its serial number ${serialNumber}, which is in ${listed(lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
-    remedy: () =>
-      'Do not give etcd that list as --client-crl-file, or reissue the certificate with another serial number.',
-  }),
+  'revocation/crl-signer-differs': {
+    signature: error((d: List & { issuer: string; otherKey: boolean }) => [
+      `The CRL ${d.origin} of "${d.issuer}" is not signed by that CA's key${d.otherKey ? '; its authority key identifier names another key' : ''}.`,
+      d.otherKey
+        ? 'Have the CRL signed with the key that signed the certificates: after a CA was renewed with a new key, each key needs its own list.'
+        : 'Fetch the CRL from the CA again.',
+    ]).refusedAs([{ OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE' }, NOT_FOUND]),
+    'key identifier': error((d: List & { reason: string }, who) => [
+      `The authority key identifier of the CRL ${d.origin} names ${d.reason} than ${lower(who)}.`,
+      'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and create the CRL again.',
+    ]).refusedAs(NOT_FOUND),
+  },
+  'revocation/crl-sign-missing': error((d: List, who) => [
+    `${who} signed the CRL ${d.origin}, but its key usage lacks cRLSign.`,
+    'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
+  ]).refusedAs({ OpenSSL: 'key usage does not include CRL signing' }),
+  'revocation/crl-algorithm-refused': error(
+    (d: List & { algorithm: string; reason: 'weak' | 'unsupported' | 'stated twice' }) => [
+      d.reason === 'stated twice'
+        ? `The CRL ${d.origin} states one signature algorithm inside its signed part (${d.algorithm}) and another outside.`
+        : `The CRL ${d.origin} is signed with ${d.algorithm}, which ${d.reason === 'weak' ? 'can be forged' : 'is not supported'}.`,
+      'Set "default_md = sha256" in openssl’s CA section, and create the CRL again with an RSA, ECDSA or Ed25519 key.',
+    ],
+  ).refusedAs([
+    {
+      etcd: "x509: inner and outer signature algorithm identifiers don't match",
+      when: ({ reason }) => reason === 'stated twice',
+    },
+    { OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE', when: ({ reason }) => reason !== 'weak' },
+  ]),
+  'revocation/crl-not-current': {
+    expired: error((d: List & { nextUpdate: Date }) => [
+      `The CRL ${d.origin} is out of date: the next one was due on ${d.nextUpdate.toISOString()}.`,
+      'Fetch the current CRL from the CA.',
+    ]).refusedAs(EXPIRED),
+    'not yet valid': error((d: List & { thisUpdate: Date }) => [
+      `The CRL ${d.origin} is dated ${d.thisUpdate.toISOString()}, which is in the future.`,
+      'Compare "date -u" on this machine and on the CA, and set the clock that is wrong.',
+    ]).refusedAs({ OpenSSL: 'CRL is not yet valid', Node: 'CRL_NOT_YET_VALID' }),
+    inverted: error((d: List & { thisUpdate: Date; nextUpdate: Date }) => [
+      `The CRL ${d.origin} is dated ${d.thisUpdate.toISOString()}, after its own next update on ${d.nextUpdate.toISOString()}.`,
+      'Create the CRL again with a next update that lies ahead ("openssl ca -gencrl -crldays 30").',
+    ]).refusedAs(EXPIRED),
+  },
+  'revocation/crl-extension-refused': {
+    extension: error((d: List & { extension: string; reason: string }) => [
+      `The extension ${d.extension} of the CRL ${d.origin} is refused: ${d.reason}.`,
+      'Create a full CRL without special extensions ("openssl ca -gencrl").',
+    ]).refusedAs([
+      {
+        OpenSSL: 'unhandled critical CRL extension',
+        etcd: 'x509: authority key identifier incorrectly marked critical',
+        when: isCritical,
+      },
+      { etcd: ['x509: malformed crl number', 'x509: invalid authority key identifier'] },
+    ]),
+    indirect: error((d: List) => [
+      `The CRL ${d.origin} is an indirect CRL, which is not supported.`,
+      'Pass a CRL that the issuing CA signed for its own certificates.',
+    ]).refusedAs(NOT_FOUND),
+  },
+  'revocation/crl-unusual': warning((d: List & { reason: string }) => [
+    `The CRL ${d.origin} ${d.reason}.`,
+    'Create CRLs with "openssl ca -gencrl -crldays 30", with "crlnumber", and with "crl_extensions" that has "authorityKeyIdentifier = keyid:always".',
+  ]),
 }

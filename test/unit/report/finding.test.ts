@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readExplanations } from '../../../.config/lib/findings-page.mjs'
 import { catalogue } from '../../../src/report/catalogue.js'
+import { severityFor } from '../../../src/report/row.js'
 import { root } from '../../support/compiled.js'
 import { finding } from '../../support/finding.js'
 import { sampleDetails } from '../../support/sample-details.js'
@@ -40,9 +41,7 @@ describe('finding', () => {
 describe('the catalogue', () => {
   it.each(Object.entries(catalogue))('%s is a full row', (code, row) => {
     expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/)
-    const severity = row.severity as string | ((details: object) => string)
-    const details = SAMPLES.filter(([each]) => each === code).map(([, each]) => each)
-    const found: unknown[] = typeof severity === 'string' ? [severity] : details.map((each) => severity(each))
+    const found: unknown[] = SAMPLES.filter(([each]) => each === code).map(([, each]) => severityFor(row, each))
     expect(found).not.toEqual([])
     for (const each of found) expect(['error', 'warning', 'info']).toContain(each)
     expect(explanations.get(code)?.meaning).toMatch(/^\S.{15,}\.$/s)

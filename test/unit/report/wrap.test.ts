@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { wrapText } from '../../../src/report/wrap.js'
+import { wrapText } from '../../../src/report/format.js'
 
 const wrap = (text: string, width: number, first = '', rest = '') => wrapText(text, { width, first, rest })
 

@@ -1,8 +1,8 @@
 /** Findings about the files that a configuration of etcd names. */
-import { row } from '../../row.js'
+import { error, warning, info, row } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { day, optionKinds, optionRow, verb } from './place.js'
-import { type ConfigPlace, shellArgument } from '../place.js'
+import { day, verb } from './place.js'
+import { type ConfigPlace, shellArgument, placed } from '../place.js'
 
 /** Why etcd 3.6 does not read a CRL that older releases read. */
 export type CrlFlaw = 'PEM' | 'version 1' | 'two algorithms' | 'critical key identifier'
@@ -36,272 +36,209 @@ const FLAWS: Readonly<
   },
 }
 
+const NO_FILE = { Go: 'open …: no such file or directory' }
+const NOT_PERMITTED = { Go: 'open …: permission denied' }
+
 const UNSEEN = {
   certificate: 'tls: failed to find any PEM data in certificate input',
   key: 'tls: failed to find any PEM data in key input',
   CA: 'x509: certificate signed by unknown authority',
 }
 
+export interface CrlUnreadable extends ConfigPlace {
+  path: string
+  /** Why it cannot be used, or how many CRLs there are. */
+  reason: string
+}
+
+export interface CrlDoubtful extends ConfigPlace {
+  path: string
+  /** Of another CA: its name, and the option with the CAs. */
+  issuer: string
+  ca: string
+  nextUpdate: Date | null
+}
+
+export interface KeyNotReadable extends ConfigPlace {
+  path: string
+  onHost: string
+  user: string
+  mode: string
+  /** The directory that the user may not enter. */
+  directory: string
+  isDynamic: boolean
+}
+
+export interface VolumeInvalid extends ConfigPlace {
+  /** The volumes, their keys, or the files. */
+  names: string[]
+  /** The directories where volumes are mounted, the files that a volume has, or the source of the keys. */
+  mounts: string[]
+  /** What refuses it, or the directive that hides the files. */
+  by: string
+  /** Where it must be defined. Default: volumes. */
+  section?: 'volumes' | 'secrets' | 'configs'
+}
+
+export interface DataNotKept extends ConfigPlace {
+  /** The data directory. */
+  path: string
+  /** The volume, the directive that makes it read-only, or the members that have it in common. */
+  by: string
+}
+
 export const configFiles = {
-  'config/byte-order-mark': optionRow<ConfigPlace & { path: string; of: 'certificate' | 'key' | 'CA' }>({
-    refusals: Object.entries(UNSEEN).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which })),
-    says: ({ path, of }) => `names ${path}, which begins with a byte order mark: etcd does not see the ${of}.`,
-    remedy: ({ path }) => `Remove it: "sed -i '1s/^\\xEF\\xBB\\xBF//' ${shellArgument(path)}".`,
-  }),
-  'config/crl-form': optionRow<ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }>({
-    severity: ({ isAhead }) => (isAhead ? 'info' : 'error'),
-    refusals: Object.entries(FLAWS).map(([flaw, { words }]) => ({
+  'config/byte-order-mark': error((d: ConfigPlace & { path: string; of: 'certificate' | 'key' | 'CA' }) => [
+    `${placed(d)} names ${d.path}, which begins with a byte order mark: etcd does not see the ${d.of}.`,
+    `Remove it: "sed -i '1s/^\\xEF\\xBB\\xBF//' ${shellArgument(d.path)}".`,
+  ]).refusedAs(Object.entries(UNSEEN).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which }))),
+  'config/crl-form': row(
+    ({ isAhead }: { isAhead: boolean }) => (isAhead ? 'info' : 'error'),
+    (d: ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }) => [
+      `${placed(d)} names ${d.path}, which ${FLAWS[d.is].has}; etcd ${d.isAhead ? '3.6' : d.version} requires ${FLAWS[d.is].wants}${d.isAhead ? '' : ' and refuses every client'}.`,
+      `${FLAWS[d.is].remedy(d)}${d.isAhead ? ' Do so before the update to 3.6.' : ''}`,
+    ],
+  ).refusedAs(
+    Object.entries(FLAWS).map(([flaw, { words }]) => ({
       Go: words,
       when: ({ is, isAhead }) => !isAhead && is === flaw,
     })),
-    says: ({ path, is, isAhead, version }) =>
-      `names ${path}, which ${FLAWS[is].has}; etcd ${isAhead ? '3.6' : version} requires ${FLAWS[is].wants}${isAhead ? '' : ' and refuses every client'}.`,
-    remedy: (details) =>
-      `${FLAWS[details.is].remedy(details)}${details.isAhead ? ' Do so before the update to 3.6.' : ''}`,
-  }),
-  'config/crl-unreadable': optionKinds<
-    ConfigPlace & {
-      kind: 'damaged' | 'something else' | 'several'
-      path: string
-      /** Why it cannot be used, or how many CRLs there are. */
-      reason: string
-    }
-  >({
-    kinds: {
-      damaged: {
-        says: unusable,
-        remedy: ({ option, path }) =>
-          `Write the CRL again, for example with "openssl ca -gencrl -out ${shellArgument(path)}", or remove ${option}.`,
-      },
-      // A file that is not a CRL may be a certificate, which must not be overwritten.
-      'something else': {
-        says: unusable,
-        remedy: ({ option, path }) =>
-          `Set ${option} to a CRL, which "openssl ca -gencrl" writes to a new file, or remove ${option}. Do not overwrite ${path}.`,
-      },
-      several: {
-        says: ({ path, reason }) => `names ${path}, which contains ${reason} CRLs. Etcd reads only the first one.`,
-        remedy: () => 'Write one CRL with all serial numbers: etcd compares only these, not the issuer.',
-      },
-    },
-  }),
-  'config/crl-doubtful': optionKinds<
-    ConfigPlace & {
-      kind: 'undocumented' | 'other CA' | 'stale'
-      path: string
-      /** Of another CA: its name, and the option with the CAs. */
-      issuer: string
-      ca: string
-      nextUpdate: Date | null
-    }
-  >({
-    kinds: {
-      undocumented: {
-        severity: 'info',
-        says: () => 'is in force, although etcd does not document it.',
-        remedy: () => 'Keep it, and verify after each update of etcd that a revoked certificate is refused.',
-      },
-      'other CA': {
-        severity: 'warning',
-        says: ({ path, issuer, ca }) => `names ${path}, a CRL of "${issuer}", which is not one of the CAs of ${ca}.`,
-        remedy: ({ ca }) => `Use the CRL that a CA of ${ca}, or an intermediate below it, issued.`,
-      },
-      stale: {
-        severity: 'warning',
-        says: ({ path, nextUpdate }) =>
-          `names ${path}, whose next update was due${nextUpdate === null ? '' : ` on ${day(nextUpdate)}`}. Etcd ignores that date.`,
-        remedy: ({ path }) =>
-          `Write a new CRL to ${path}, for example with "openssl ca -gencrl -out ${shellArgument(path)}", and repeat it by a timer.`,
-      },
-    },
-  }),
-  'config/key-not-readable': optionKinds<
-    ConfigPlace & {
-      kind: 'encrypted' | 'file' | 'directory' | 'volume'
-      path: string
-      onHost: string
-      user: string
-      mode: string
-      /** The directory that the user may not enter. */
-      directory: string
-      isDynamic: boolean
-    }
-  >({
-    kinds: {
-      encrypted: {
-        refusals: { Go: 'tls: failed to parse private key' },
-        says: ({ path }) => `names ${path}, which is encrypted.`,
-        remedy: ({ path }) =>
-          `Decrypt it: "openssl pkey -in ${shellArgument(path)} -out new.key", and make new.key readable only for the user of etcd.`,
-      },
-      file: {
-        refusals: { Go: 'open …: permission denied' },
-        says: ({ path, mode, user }) => `names ${path} (mode ${mode}), which the user ${user} may not read.`,
-        remedy: ({ onHost, user, isDynamic }) =>
-          isDynamic ? ofDynamicUser(onHost) : `Run "chown ${shellArgument(user)} ${shellArgument(onHost)}".`,
-      },
-      volume: {
-        refusals: { Go: 'open …: permission denied' },
-        says: ({ path, mode, user }) =>
-          `names ${path}, which the volume gives to root with mode ${mode}: the user ${user} of the container may not read it.`,
-        remedy: () =>
-          'Set "fsGroup" in the securityContext of the pod, which lets that group read the volume, or a defaultMode of 0444.',
-      },
-      directory: {
-        refusals: { Go: 'open …: permission denied' },
-        says: ({ path, user, directory, mode }) =>
-          `names ${path}, but the user ${user} may not enter ${directory} (mode ${mode}).`,
-        remedy: ({ user, directory, isDynamic }) =>
-          isDynamic
-            ? ofDynamicUser(directory)
-            : `Run "chmod o+x ${shellArgument(directory)}", or move the key to a directory that ${user} may enter.`,
-      },
-    },
-  }),
-  'config/peer-address-unprovable': optionRow<ConfigPlace & { names: string[]; addresses: string[] }>({
-    severity: 'warning',
-    refusals: { Go: 'tls: "…" does not match any of DNSNames […]' },
-    says: ({ names, addresses }) =>
-      `names a certificate with ${listed(names)}. None of these names covers the address of this member (${listed(addresses)}).`,
-    remedy: () => 'Reissue it with the address or the host name of the member in addition.',
-  }),
-  'config/ca-expired': optionRow<
-    ConfigPlace & { subjects: string[]; notAfter: Date; block: 'client' | 'peer'; isEvery: boolean }
-  >({
-    severity: ({ isEvery }) => (isEvery ? 'error' : 'warning'),
-    refusals: { Go: 'x509: certificate has expired or is not yet valid: …' },
-    says: ({ isEvery, subjects, notAfter, block }) =>
-      isEvery
-        ? `contains no valid CA: ${quoted(subjects)} expired, the last on ${day(notAfter)}, so etcd refuses every ${callers(block)}.`
-        : `contains the CA ${quoted(subjects)}, which expired on ${day(notAfter)}.`,
-    remedy: ({ option, block, isEvery }) =>
-      isEvery
-        ? `Add a valid CA to the file of ${option}, restart etcd, and reissue the certificates of the ${callers(block)}s by that CA.`
+  ),
+  'config/crl-unreadable': {
+    damaged: error((d: CrlUnreadable) => [
+      `${placed(d)} ${unusable(d)}`,
+      `Write the CRL again, for example with "openssl ca -gencrl -out ${shellArgument(d.path)}", or remove ${d.option}.`,
+    ]),
+    // A file that is not a CRL may be a certificate, which must not be overwritten.
+    'something else': error((d: CrlUnreadable) => [
+      `${placed(d)} ${unusable(d)}`,
+      `Set ${d.option} to a CRL, which "openssl ca -gencrl" writes to a new file, or remove ${d.option}. Do not overwrite ${d.path}.`,
+    ]),
+    several: error((d: CrlUnreadable) => [
+      `${placed(d)} names ${d.path}, which contains ${d.reason} CRLs. Etcd reads only the first one.`,
+      'Write one CRL with all serial numbers: etcd compares only these, not the issuer.',
+    ]),
+  },
+  'config/crl-doubtful': {
+    undocumented: info((d: CrlDoubtful) => [
+      `${placed(d)} is in force, although etcd does not document it.`,
+      'Keep it, and verify after each update of etcd that a revoked certificate is refused.',
+    ]),
+    'other CA': warning((d: CrlDoubtful) => [
+      `${placed(d)} names ${d.path}, a CRL of "${d.issuer}", which is not one of the CAs of ${d.ca}.`,
+      `Use the CRL that a CA of ${d.ca}, or an intermediate below it, issued.`,
+    ]),
+    stale: warning((d: CrlDoubtful) => [
+      `${placed(d)} names ${d.path}, whose next update was due${d.nextUpdate === null ? '' : ` on ${day(d.nextUpdate)}`}. Etcd ignores that date.`,
+      `Write a new CRL to ${d.path}, for example with "openssl ca -gencrl -out ${shellArgument(d.path)}", and repeat it by a timer.`,
+    ]),
+  },
+  'config/key-not-readable': {
+    encrypted: error((d: KeyNotReadable) => [
+      `${placed(d)} names ${d.path}, which is encrypted.`,
+      `Decrypt it: "openssl pkey -in ${shellArgument(d.path)} -out new.key", and make new.key readable only for the user of etcd.`,
+    ]).refusedAs({ Go: 'tls: failed to parse private key' }),
+    file: error((d: KeyNotReadable) => [
+      `${placed(d)} names ${d.path} (mode ${d.mode}), which the user ${d.user} may not read.`,
+      d.isDynamic ? ofDynamicUser(d.onHost) : `Run "chown ${shellArgument(d.user)} ${shellArgument(d.onHost)}".`,
+    ]).refusedAs(NOT_PERMITTED),
+    volume: error((d: KeyNotReadable) => [
+      `${placed(d)} names ${d.path}, which the volume gives to root with mode ${d.mode}: the user ${d.user} of the container may not read it.`,
+      'Set "fsGroup" in the securityContext of the pod, which lets that group read the volume, or a defaultMode of 0444.',
+    ]).refusedAs(NOT_PERMITTED),
+    directory: error((d: KeyNotReadable) => [
+      `${placed(d)} names ${d.path}, but the user ${d.user} may not enter ${d.directory} (mode ${d.mode}).`,
+      d.isDynamic
+        ? ofDynamicUser(d.directory)
+        : `Run "chmod o+x ${shellArgument(d.directory)}", or move the key to a directory that ${d.user} may enter.`,
+    ]).refusedAs(NOT_PERMITTED),
+  },
+  'config/peer-address-unprovable': warning((d: ConfigPlace & { names: string[]; addresses: string[] }) => [
+    `${placed(d)} names a certificate with ${listed(d.names)}. None of these names covers the address of this member (${listed(d.addresses)}).`,
+    'Reissue it with the address or the host name of the member in addition.',
+  ]).refusedAs({ Go: 'tls: "…" does not match any of DNSNames […]' }),
+  'config/ca-expired': row(
+    ({ isEvery }: { isEvery: boolean }) => (isEvery ? 'error' : 'warning'),
+    (d: ConfigPlace & { subjects: string[]; notAfter: Date; block: 'client' | 'peer'; isEvery: boolean }) => [
+      `${placed(d)} ${
+        d.isEvery
+          ? `contains no valid CA: ${quoted(d.subjects)} expired, the last on ${day(d.notAfter)}, so etcd refuses every ${callers(d.block)}.`
+          : `contains the CA ${quoted(d.subjects)}, which expired on ${day(d.notAfter)}.`
+      }`,
+      d.isEvery
+        ? `Add a valid CA to the file of ${d.option}, restart etcd, and reissue the certificates of the ${callers(d.block)}s by that CA.`
         : 'Reissue its certificates by a valid CA, and remove it from the file.',
-  }),
-  'config/keys-beyond-2030': row<ConfigPlace & { subjects: string[] }>({
-    severity: 'info',
-    message: ({ subjects }) =>
-      `${listed(subjects)} ${verb(subjects, 'relies', 'rely')} beyond 2030 on RSA keys that are too small by then.`,
-    remedy: () => 'Create the next CA with ECDSA P-256 or RSA 3072.',
-  }),
-  'config/client-and-peer-swapped': optionRow<
-    ConfigPlace & { subject: string; peerCa: string; peerCert: string; ca: string }
-  >({
-    refusals: { Go: 'x509: certificate signed by unknown authority' },
-    says: ({ subject, peerCa, peerCert, ca }) =>
-      `names "${subject}", which chains to a CA of ${peerCa}, and ${peerCert} chains to a CA of ${ca}. The two sides are swapped.`,
-    remedy: ({ option, peerCert, ca, peerCa }) =>
-      `Swap the files of ${option} and ${peerCert}, with their keys, or those of ${ca} and ${peerCa}.`,
-  }),
-  'config/volume-invalid': optionKinds<
-    ConfigPlace & {
-      kind:
-        | 'not defined'
-        | 'defined twice'
-        | 'mounted twice'
-        | 'no such key'
-        | 'not in the volume'
-        | 'hidden'
-        | 'not mounted'
-        | 'not mounted in the official image'
-        | 'not on the host'
-      /** The volumes, their keys, or the files. */
-      names: string[]
-      /** The directories where volumes are mounted, the files that a volume has, or the source of the keys. */
-      mounts: string[]
-      /** What refuses it, or the directive that hides the files. */
-      by: string
-      /** Where it must be defined. Default: volumes. */
-      section?: 'volumes' | 'secrets' | 'configs'
-    }
-  >({
-    refusals: [
-      {
-        Go: 'open …: no such file or directory',
-        when: ({ kind }) => /^(?:not mounted|not in the volume|hidden)/.test(kind),
-      },
     ],
-    kinds: {
-      'not defined': {
-        says: ({ names, by }) =>
-          `mounts ${quoted(names)}, which ${verb(names, 'is', 'are')} not defined: ${by} refuses that.`,
-        remedy: ({ names, by, section = 'volumes' }) =>
-          `Define ${quoted(names)} under "${section}" of ${by === 'Compose' ? 'the Compose file' : 'the pod'}, or correct the name.`,
-      },
-      'defined twice': {
-        says: ({ names, by }) => `defines ${quoted(names)} twice: ${by} refuses that.`,
-        remedy: () => 'Give each volume its own name, and use that name under "volumeMounts".',
-      },
-      'mounted twice': {
-        says: ({ names, by }) => `mounts two volumes at ${listed(names)}: ${by} refuses that.`,
-        remedy: () => 'Mount each volume at its own path, or remove one of them.',
-      },
-      'no such key': {
-        says: ({ names, mounts }) =>
-          `takes ${quoted(names)} from the ${listed(mounts)}, which does not have ${verb(names, 'that key', 'these keys')}: the container does not start.`,
-        remedy: ({ mounts }) => `Correct the key, or add it to the ${listed(mounts)}.`,
-      },
-      'not in the volume': {
-        says: ({ names, mounts }) =>
-          `names ${listed(names)}, but the volume that is mounted there has only ${listed(mounts, 'other files')}.`,
-        remedy: () => 'Correct the path, or add the file to the Secret or ConfigMap and to the "items" of the volume.',
-      },
-      hidden: {
-        says: ({ names, by }) => `names ${listed(names)}, which ${by} hides from etcd.`,
-        remedy: ({ by }) => `Move the file to a directory such as /etc/etcd, or change ${by} in the unit.`,
-      },
-      'not mounted': { severity: 'warning', says: notMounted, remedy: mountThere },
-      'not mounted in the official image': { says: notMounted, remedy: mountThere },
-      'not on the host': {
-        says: ({ names }) =>
-          `names ${listed(names)}, which is not in a directory of the host that the container mounts.`,
-        remedy: () =>
-          'Read it in the container, or pass the files to fromFiles. If it is a mounted Secret, mount the Secret in your pod as well and use fromKubernetesSecret.',
-      },
-    },
-  }),
-  'config/data-not-kept': optionKinds<
-    ConfigPlace & {
-      kind: 'no volume' | 'emptyDir' | 'tmpfs' | 'read-only' | 'shared'
-      /** The data directory. */
-      path: string
-      /** The volume, the directive that makes it read-only, or the members that have it in common. */
-      by: string
-    }
-  >({
-    kinds: {
-      'no volume': {
-        severity: 'warning',
-        says: ({ path }) =>
-          `: no volume is mounted at ${path}. The data of etcd is deleted together with the container.`,
-        remedy: ({ path }) => `Mount a volume that outlives the container at ${path}.`,
-      },
-      emptyDir: {
-        severity: 'info',
-        says: ({ path }) => `: ${path} is on an emptyDir, whose data is deleted together with the pod.`,
-        remedy: ({ path }) => `Mount a volume that outlives the pod at ${path}, unless the data may be lost.`,
-      },
-      tmpfs: {
-        severity: 'warning',
-        says: ({ path }) => `: ${path} is in memory (tmpfs), so the data is lost when the container stops.`,
-        remedy: ({ path }) => `Mount a volume at ${path} that is not in memory, unless the data may be lost.`,
-      },
-      'read-only': {
-        refusals: { etcd: 'cannot access data directory: …' },
-        says: ({ path, by }) => `: ${path} is read-only (${by}), so etcd cannot write its data and does not start.`,
-        remedy: ({ path, by }) =>
-          by.endsWith('=')
-            ? `Add "ReadWritePaths=${path}" to the unit, or "StateDirectory=" if it is below /var/lib.`
-            : `Make ${path} writable: mount a volume there that is not read-only.`,
-      },
-      shared: {
-        says: ({ path, by }) =>
-          `: ${path} is the same directory for ${by}. Only the first member that starts gets its lock.`,
-        remedy: () => 'Give each member its own volume; in a StatefulSet, by "volumeClaimTemplates".',
-      },
-    },
-  }),
+  ).refusedAs({ Go: 'x509: certificate has expired or is not yet valid: …' }),
+  'config/keys-beyond-2030': info((d: ConfigPlace & { subjects: string[] }) => [
+    `${listed(d.subjects)} ${verb(d.subjects, 'relies', 'rely')} beyond 2030 on RSA keys that are too small by then.`,
+    'Create the next CA with ECDSA P-256 or RSA 3072.',
+  ]),
+  'config/client-and-peer-swapped': error(
+    (d: ConfigPlace & { subject: string; peerCa: string; peerCert: string; ca: string }) => [
+      `${placed(d)} names "${d.subject}", which chains to a CA of ${d.peerCa}, and ${d.peerCert} chains to a CA of ${d.ca}. The two sides are swapped.`,
+      `Swap the files of ${d.option} and ${d.peerCert}, with their keys, or those of ${d.ca} and ${d.peerCa}.`,
+    ],
+  ).refusedAs({ Go: 'x509: certificate signed by unknown authority' }),
+  'config/volume-invalid': {
+    'not defined': error((d: VolumeInvalid) => [
+      `${placed(d)} mounts ${quoted(d.names)}, which ${verb(d.names, 'is', 'are')} not defined: ${d.by} refuses that.`,
+      `Define ${quoted(d.names)} under "${d.section ?? 'volumes'}" of ${d.by === 'Compose' ? 'the Compose file' : 'the pod'}, or correct the name.`,
+    ]),
+    'defined twice': error((d: VolumeInvalid) => [
+      `${placed(d)} defines ${quoted(d.names)} twice: ${d.by} refuses that.`,
+      'Give each volume its own name, and use that name under "volumeMounts".',
+    ]),
+    'mounted twice': error((d: VolumeInvalid) => [
+      `${placed(d)} mounts two volumes at ${listed(d.names)}: ${d.by} refuses that.`,
+      'Mount each volume at its own path, or remove one of them.',
+    ]),
+    'no such key': error((d: VolumeInvalid) => [
+      `${placed(d)} takes ${quoted(d.names)} from the ${listed(d.mounts)}, which does not have ${verb(d.names, 'that key', 'these keys')}: the container does not start.`,
+      `Correct the key, or add it to the ${listed(d.mounts)}.`,
+    ]),
+    'not in the volume': error((d: VolumeInvalid) => [
+      `${placed(d)} names ${listed(d.names)}, but the volume that is mounted there has only ${listed(d.mounts, 'other files')}.`,
+      'Correct the path, or add the file to the Secret or ConfigMap and to the "items" of the volume.',
+    ]).refusedAs(NO_FILE),
+    hidden: error((d: VolumeInvalid) => [
+      `${placed(d)} names ${listed(d.names)}, which ${d.by} hides from etcd.`,
+      `Move the file to a directory such as /etc/etcd, or change ${d.by} in the unit.`,
+    ]).refusedAs(NO_FILE),
+    'not mounted': warning((d: VolumeInvalid) => [`${placed(d)} ${notMounted(d)}`, mountThere(d)]).refusedAs(NO_FILE),
+    'not mounted in the official image': error((d: VolumeInvalid) => [
+      `${placed(d)} ${notMounted(d)}`,
+      mountThere(d),
+    ]).refusedAs(NO_FILE),
+    'not on the host': error((d: VolumeInvalid) => [
+      `${placed(d)} names ${listed(d.names)}, which is not in a directory of the host that the container mounts.`,
+      'Read it in the container, or pass the files to fromFiles. If it is a mounted Secret, mount the Secret in your pod as well and use fromKubernetesSecret.',
+    ]),
+  },
+  'config/data-not-kept': {
+    'no volume': warning((d: DataNotKept) => [
+      `${placed(d)}: no volume is mounted at ${d.path}. The data of etcd is deleted together with the container.`,
+      `Mount a volume that outlives the container at ${d.path}.`,
+    ]),
+    emptyDir: info((d: DataNotKept) => [
+      `${placed(d)}: ${d.path} is on an emptyDir, whose data is deleted together with the pod.`,
+      `Mount a volume that outlives the pod at ${d.path}, unless the data may be lost.`,
+    ]),
+    tmpfs: warning((d: DataNotKept) => [
+      `${placed(d)}: ${d.path} is in memory (tmpfs), so the data is lost when the container stops.`,
+      `Mount a volume at ${d.path} that is not in memory, unless the data may be lost.`,
+    ]),
+    'read-only': error((d: DataNotKept) => [
+      `${placed(d)}: ${d.path} is read-only (${d.by}), so etcd cannot write its data and does not start.`,
+      d.by.endsWith('=')
+        ? `Add "ReadWritePaths=${d.path}" to the unit, or "StateDirectory=" if it is below /var/lib.`
+        : `Make ${d.path} writable: mount a volume there that is not read-only.`,
+    ]).refusedAs({ etcd: 'cannot access data directory: …' }),
+    shared: error((d: DataNotKept) => [
+      `${placed(d)}: ${d.path} is the same directory for ${d.by}. Only the first member that starts gets its lock.`,
+      'Give each member its own volume; in a StatefulSet, by "volumeClaimTemplates".',
+    ]),
+  },
 }
 
 function callers(block: 'client' | 'peer'): string {

@@ -1,38 +1,5 @@
-/** Rows and words about configurations. */
-import { type CatalogueRow, rowByKind, type Severity } from '../../row.js'
+/** Words about configurations. */
 import { listed } from '../../words.js'
-import { type ConfigPlace, placed } from '../place.js'
-
-/** What a finding about an option says. The message is `says` after the option and its place, or `message`. */
-type OptionText<D> = {
-  /** Default: error. */
-  readonly severity?: Severity | ((details: D) => Severity)
-  readonly refusals?: NonNullable<CatalogueRow<D>['refusals']>
-  remedy(details: D): string
-} & ({ says(details: D): string } | { message(details: D): string })
-
-/** A row about an option. */
-export function optionRow<D extends ConfigPlace>(text: OptionText<D>): CatalogueRow<D> {
-  if ('message' in text) return { severity: 'error', ...text }
-  const message = (details: D): string => {
-    const said = text.says(details)
-    return `${placed(details)}${said.startsWith(':') ? '' : ' '}${said}`
-  }
-  return { severity: 'error', ...text, message }
-}
-
-/** A row about an option whose texts depend on the `kind` in its details. `refusals` are those of all kinds. */
-export function optionKinds<D extends ConfigPlace & { kind: string }>({
-  kinds,
-  refusals = [],
-}: {
-  readonly kinds: Readonly<Record<D['kind'], OptionText<D>>>
-  readonly refusals?: NonNullable<CatalogueRow<D>['refusals']>
-}): CatalogueRow<D> {
-  const rows = Object.entries<OptionText<D>>(kinds).map(([kind, text]) => [kind, optionRow(text)])
-  type Kinds = Parameters<typeof rowByKind<D>>[0]['kinds']
-  return rowByKind<D>({ kinds: Object.fromEntries(rows) as Kinds, refusals })
-}
 
 /** The file, or the configuration if it has no name. */
 export function theText(file: string | null, otherwise = 'The configuration'): string {

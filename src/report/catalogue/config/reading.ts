@@ -1,8 +1,8 @@
 /** Findings about reading a configuration of etcd, and about the command lines and variables that start it. */
-import { row } from '../../row.js'
+import { error, info, type Pair, row, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { optionKinds, optionRow, theText, verb } from './place.js'
-import { type ConfigPlace, inShell, byteCount } from '../place.js'
+import { theText, verb } from './place.js'
+import { type ConfigPlace, inShell, byteCount, placed } from '../place.js'
 
 const LEFT_OUT = {
   etcd: {
@@ -96,280 +96,216 @@ const BROKEN = {
 const RIGHT_FILE = 'Check that it is the right file'
 const PASS_FINISHED = 'Pass the finished configuration, for example /proc/PID/cmdline'
 
-const TEMPLATE = {
-  says: ({ what }: { what: string[] }) => `is ${quoted(what)}, so this is a template. Nothing in it was checked.`,
-  remedy: () => 'Lint the file that is rendered from it.',
+const RENDERED = 'Lint the file that is rendered from it.'
+
+function template({ what, ...place }: NotChecked): Pair {
+  return [`${placed(place)} is ${quoted(what)}, so this is a template. Nothing in it was checked.`, RENDERED]
+}
+
+export interface TooLarge extends ConfigPlace {
+  /** Bytes, entries, or characters that structure YAML. */
+  count: number
+  limit: number
+}
+
+export interface YamlMalformed extends ConfigPlace {
+  /** Why it is not YAML, or how many documents there are. */
+  reason: string
+  fix: string
+}
+
+export interface NotChecked extends ConfigPlace {
+  what: string[]
+  why: string
+}
+
+export interface OptionRepeated extends ConfigPlace {
+  firstLine: number | null
+  value: string
+}
+
+export interface ArgumentMisplaced extends ConfigPlace {
+  argument: string
+  value: string
+  after: string | null
+}
+
+export interface UnitInvalid extends ConfigPlace {
+  text: string
 }
 
 export const configReading = {
-  'config/too-large': optionKinds<
-    ConfigPlace & {
-      kind: 'file' | 'files' | 'list' | 'density' | 'aliases' | 'nesting'
-      /** Bytes, entries, or characters that structure YAML. */
-      count: number
-      limit: number
-    }
-  >({
-    kinds: {
-      file: {
-        message: ({ file, count, limit }) =>
-          `${theText(file)} has ${byteCount(count)}; at most ${byteCount(limit)} are read.`,
-        remedy: () => `${RIGHT_FILE}, and pass only the configuration.`,
-      },
-      files: {
-        message: ({ file, count, limit }) =>
-          `With ${file ?? 'the last one'}, the files that the configuration reads variables from have ${byteCount(count)} together; at most ${byteCount(limit)} are read.`,
-        remedy: () => 'Check that they are the right files, and keep only the variables of etcd in them.',
-      },
-      list: {
-        says: ({ count, limit }) =>
-          `has ${count.toLocaleString('en-US')} entries, of which the first ${String(limit)} were checked.`,
-        remedy: () => `${RIGHT_FILE}.`,
-      },
-      density: {
-        message: ({ file, count, limit }) =>
-          `${theText(file)} has too many lines, brackets, commas and colons for its length: ${count.toLocaleString('en-US')}, and at most ${limit.toLocaleString('en-US')} are read.`,
-        remedy: () => `${RIGHT_FILE}, and pass only the part that starts etcd.`,
-      },
-      aliases: {
-        refusals: { etcd: 'yaml: document contains excessive aliasing' },
-        says: () => 'has nested aliases that grow beyond the limit.',
-        remedy: () => 'Write the values without aliases.',
-      },
-      nesting: {
-        says: () => 'is nested too deep.',
-        remedy: () => 'Use fewer levels; a configuration of etcd needs two.',
-      },
-    },
-  }),
-  'config/not-text': row<{ file: string | null; is: 'UTF-16' | 'other bytes' | 'binary'; line: number | null }>({
-    refusals: [
-      { etcd: 'yaml: invalid leading UTF-8 octet', when: ({ is }) => is === 'other bytes' },
-      { etcd: 'yaml: control characters are not allowed', when: ({ is }) => is === 'binary' },
+  'config/too-large': {
+    file: error((d: TooLarge) => [
+      `${theText(d.file)} has ${byteCount(d.count)}; at most ${byteCount(d.limit)} are read.`,
+      `${RIGHT_FILE}, and pass only the configuration.`,
+    ]),
+    files: error((d: TooLarge) => [
+      `With ${d.file ?? 'the last one'}, the files that the configuration reads variables from have ${byteCount(d.count)} together; at most ${byteCount(d.limit)} are read.`,
+      'Check that they are the right files, and keep only the variables of etcd in them.',
+    ]),
+    list: error((d: TooLarge) => [
+      `${placed(d)} has ${d.count.toLocaleString('en-US')} entries, of which the first ${String(d.limit)} were checked.`,
+      `${RIGHT_FILE}.`,
+    ]),
+    density: error((d: TooLarge) => [
+      `${theText(d.file)} has too many lines, brackets, commas and colons for its length: ${d.count.toLocaleString('en-US')}, and at most ${d.limit.toLocaleString('en-US')} are read.`,
+      `${RIGHT_FILE}, and pass only the part that starts etcd.`,
+    ]),
+    aliases: error((d: TooLarge) => [
+      `${placed(d)} has nested aliases that grow beyond the limit.`,
+      'Write the values without aliases.',
+    ]).refusedAs({ etcd: 'yaml: document contains excessive aliasing' }),
+    nesting: error((d: TooLarge) => [
+      `${placed(d)} is nested too deep.`,
+      'Use fewer levels; a configuration of etcd needs two.',
+    ]),
+  },
+  'config/not-text': error(
+    (d: { file: string | null; is: 'UTF-16' | 'other bytes' | 'binary'; line: number | null }) => [
+      d.is === 'UTF-16'
+        ? `${theText(d.file)} is text in UTF-16.`
+        : `${theText(d.file)} ${d.is === 'binary' ? 'has a control character' : 'is not in UTF-8'}${d.line === null ? '' : `, on line ${String(d.line)}`}.`,
+      d.is === 'binary'
+        ? d.line === null
+          ? 'Pass another file.'
+          : `Remove the character from line ${String(d.line)}.`
+        : `Save it as UTF-8, for example with "iconv -f ${d.is === 'UTF-16' ? d.is : 'ISO-8859-1'} -t UTF-8 ${inShell(d)}", or pass another file.`,
     ],
-    message({ file, is, line }) {
-      if (is === 'UTF-16') return `${theText(file)} is text in UTF-16.`
-      const what = is === 'binary' ? 'has a control character' : 'is not in UTF-8'
-      return `${theText(file)} ${what}${line === null ? '' : `, on line ${String(line)}`}.`
-    },
-    remedy({ file, is, line }) {
-      if (is === 'binary') {
-        return line === null ? 'Pass another file.' : `Remove the character from line ${String(line)}.`
-      }
-      const from = is === 'UTF-16' ? is : 'ISO-8859-1'
-      return `Save it as UTF-8, for example with "iconv -f ${from} -t UTF-8 ${inShell({ file })}", or pass another file.`
-    },
-  }),
-  'config/yaml-malformed': optionKinds<
-    ConfigPlace & {
-      kind: 'syntax' | 'several documents'
-      /** Why it is not YAML, or how many documents there are. */
-      reason: string
-      fix: string
-    }
-  >({
-    kinds: {
-      syntax: {
-        refusals: { etcd: 'error converting YAML to JSON: yaml: …' },
-        says: ({ reason }) => `is not valid YAML: ${reason}`,
-        remedy: ({ fix }) => fix,
-      },
-      'several documents': {
-        severity: 'warning',
-        says: ({ reason }) => `begins another document of ${reason}. Etcd reads only the first one.`,
-        remedy: ({ fix }) => fix,
-      },
-    },
-  }),
-  'config/nothing-set': row<{ file: string | null }>({
-    severity: 'warning',
-    message: ({ file }) =>
-      `${theText(file)} sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.`,
-    remedy: () => `${RIGHT_FILE}, or set name, URLs, certificates and CAs.`,
-  }),
-  'config/one-of-several': optionRow<ConfigPlace & { members: string[]; member: string | null }>({
-    says: ({ members, member }) =>
-      `is one of ${String(members.length)} etcds: ${listed(members)}${member === null ? '' : `; none is "${member}"`}. None was linted.`,
-    remedy: ({ members }) =>
-      `Pass "${members[0] ?? ''}" or another of them as option "member", or call lintEtcdConfigs for all.`,
-  }),
-  'config/no-etcd': row<{ kind: 'etcd' | 'kube-apiserver' | 'kubeadm'; file: string | null; looked: string }>({
-    message({ kind, file, looked }) {
-      const subject = theText(file, { etcd: undefined, 'kube-apiserver': 'The command', kubeadm: 'The input' }[kind])
-      return `${subject} ${LEFT_OUT[kind].what}: ${looked}.`
-    },
-    remedy: ({ kind }) => LEFT_OUT[kind].pass,
-  }),
-  'config/not-checked': optionKinds<
-    ConfigPlace & {
-      kind:
-        | 'value'
-        | 'value of a file'
-        | 'template'
-        | 'template of others'
-        | 'template line'
-        | 'configuration file'
-        | 'variables'
-        | 'files'
-      what: string[]
-      why: string
-    }
-  >({
-    kinds: {
-      value: {
-        severity: 'info',
-        says: ({ what }) => `is ${quoted(what)}, which is assembled elsewhere. It was not checked.`,
-        remedy: () => `${PASS_FINISHED}, to have it checked.`,
-      },
-      'value of a file': {
-        severity: 'warning',
-        says: ({ what }) => `is ${quoted(what)}. Etcd expands no variables in its file, so it was not checked.`,
-        remedy: () => 'Write the value. If this is a template, pass the file that is made from it.',
-      },
-      template: { ...TEMPLATE, severity: 'warning' },
-      // Its author is not trusted, and nothing is known of what is rendered from it.
-      'template of others': TEMPLATE,
-      'template line': {
-        severity: 'warning',
-        says: ({ what }) => `is ${quoted(what)}, as in a template. Systemd ignores this line; the others were checked.`,
-        remedy: TEMPLATE.remedy,
-      },
-      'configuration file': {
-        severity: 'warning',
-        says: ({ what, why }) =>
-          `names ${listed(what, 'a file')}, which was not read, so nothing in it was checked: ${why}.`,
-        remedy: () => 'Pass that file as { file } or { yaml } to have it checked.',
-      },
-      variables: {
-        severity: 'info',
-        says: ({ what }) =>
-          `takes variables from ${listed(what, 'another source')}, which was not read. They were not checked.`,
-        remedy: () => `${PASS_FINISHED} and /proc/PID/environ, to have it checked.`,
-      },
-      files: {
-        severity: 'info',
-        message: ({ what }) => `These files are inside the container and were not read: ${listed(what)}.`,
-        remedy: () => 'Check them inside the container, for example with "openssl x509 -noout -text -in FILE".',
-      },
-    },
-  }),
-  'config/option-repeated': optionKinds<
-    ConfigPlace & { kind: 'flag' | 'variable' | 'key'; firstLine: number | null; value: string }
-  >({
-    kinds: {
-      flag: {
-        severity: 'warning',
-        says: ({ value }) => `is set twice. Etcd uses "${value}".`,
-        remedy: () => 'Remove one of them.',
-      },
-      variable: {
-        severity: 'warning',
-        says: ({ firstLine, value }) =>
-          `is set already on line ${String(firstLine ?? 1)}. The value "${value}" is used.`,
-        remedy: () => 'Remove one of them.',
-      },
-      key: {
-        severity: 'warning',
-        says: ({ firstLine }) => `is set already on line ${String(firstLine ?? 1)}. Etcd ignores that line.`,
-        remedy: () => 'Merge both, or remove one.',
-      },
-    },
-  }),
-  'config/argument-misplaced': optionKinds<
-    ConfigPlace & {
-      kind: 'no value' | 'left over' | 'flag in value' | 'joined'
-      argument: string
-      value: string
-      after: string | null
-    }
-  >({
-    kinds: {
-      joined: {
-        refusals: { Go: 'flag provided but not defined: -…' },
-        says: () => 'and its value are one argument with a space between them. Etcd does not know such a flag.',
-        remedy: ({ option, value }) => `Write "${option}=${value}", or write two arguments.`,
-      },
-      'no value': {
-        refusals: [
-          { Go: 'flag needs an argument: -…', when: ({ argument }) => argument === '' },
-          { etcd: "'…' is not a valid flag", when: ({ argument }) => argument !== '' },
-        ],
-        says: ({ argument }) =>
-          `has no value${argument === '' ? '' : `, so etcd takes the next flag, "${argument}", as its value`}.`,
-        remedy: ({ option }) => `Write ${option}=VALUE.`,
-      },
-      'left over': {
-        refusals: { etcd: "'…' is not a valid flag" },
-        says: ({ argument }) => `: the argument "${argument}" does not belong to a flag. Etcd does not start with it.`,
-        remedy: ({ argument, after }) => (after === null ? leftOverRemedy(argument) : `Write "${after}=${argument}".`),
-      },
-      'flag in value': {
-        says: ({ argument, value }) => `is "${value}": ${argument} is part of the value.`,
-        remedy: ({ argument }) =>
-          `Make ${argument} an argument of its own; in a unit, write $NAME in place of "\${NAME}".`,
-      },
-    },
-  }),
-  'config/quotes-in-value': optionRow<ConfigPlace & { value: string }>({
-    says: () => 'contains quotes, which etcd receives as part of the value.',
-    remedy: ({ value }) => `Write ${value} without these quotes, or put plain quotes around the whole entry.`,
-  }),
-  'config/not-expanded': optionRow<ConfigPlace & { names: string[]; by: keyof typeof NOT_EXPANDED }>({
-    refusals: [{ Go: 'open ~/…: no such file or directory', when: ({ by }) => by === 'etcd, a home folder' }],
-    says: ({ names, by }) => `contains ${listed(names.map(NOT_EXPANDED[by].shown))}, which ${NOT_EXPANDED[by].why}.`,
-    remedy: ({ names, by }) => NOT_EXPANDED[by].remedy(names),
-  }),
-  'config/line-broken': optionRow<ConfigPlace & { kind: keyof typeof BROKEN; quote: string }>({
-    says: (details) => `: ${BROKEN[details.kind][0](details)}.`,
-    remedy: (details) => BROKEN[details.kind][1](details),
-  }),
-  'config/comment-in-value': optionRow<ConfigPlace & { value: string; meant: string }>({
-    says: ({ value }) => `is "${value}": the text from "#" on is part of the value.`,
-    remedy: ({ meant }) => `Write only "${meant}", and put the comment on a line of its own.`,
-  }),
-  'config/space-in-list': optionRow<ConfigPlace & { entry: string; isRefused: boolean; isMember: boolean }>({
-    severity: ({ isMember }) => (isMember ? 'warning' : 'error'),
-    refusals: [{ etcd: 'unexpected TLS cipher suite " …"', when: ({ option }) => /cipher.suites$/i.test(option) }],
-    says({ entry, isMember, isRefused }) {
-      const effect = isRefused ? 'it does not start' : 'no certificate matches'
-      return `has the entry "${entry}". Etcd reads the space as part of it: ${isMember ? 'that member does not start with this list' : effect}.`
-    },
-    remedy: ({ entry }) => `Write "${entry.trim()}" without spaces around it.`,
-  }),
-  'config/unit-invalid': optionKinds<
-    ConfigPlace & { kind: 'two starts' | 'export' | 'no assignment' | 'two in one'; text: string }
-  >({
-    kinds: {
-      'two starts': {
-        says: () => 'is set twice, so systemd does not load the unit.',
-        remedy: ({ option }) =>
-          `Keep one ${option}=; in a drop-in file, write "${option}=" without a value before the new one.`,
-      },
-      export: {
-        says: () => 'follows "export". Systemd ignores the line, so the variable is not set.',
-        remedy: ({ option }) => `Write "${option}=…" without "export".`,
-      },
-      'two in one': {
-        says: ({ text }) =>
-          `contains "${text}=": one pair of quotes has two variables in it, so the second is part of the first one's value.`,
-        remedy: ({ option, text }) => `Quote each by itself: "${option}=…" "${text}=…".`,
-      },
-      'no assignment': {
-        says: ({ text }) => `has "${text}", which is not part of the value before it: systemd ends a value at a space.`,
-        remedy: ({ option }) =>
-          `If it belongs to the value before it, quote the whole assignment: ${option}="NAME=value with spaces". Write no spaces around "=".`,
-      },
-    },
-  }),
-  'config/ignored-with-file': optionRow<ConfigPlace & { configFile: string; options: string[] }>({
-    severity: 'warning',
-    says({ options, configFile }) {
-      const more = options.length > 1 ? `and ${String(options.length - 1)} more ` : ''
-      return `${more}${verb(options, 'is', 'are')} ignored, because etcd reads the file ${configFile}.`
-    },
-    remedy: ({ options }) =>
-      `Move ${verb(options, 'it', 'them')} into the file, or remove ${verb(options, 'it', 'them')}: ${listed(options)}.`,
-  }),
+  ).refusedAs([
+    { etcd: 'yaml: invalid leading UTF-8 octet', when: ({ is }) => is === 'other bytes' },
+    { etcd: 'yaml: control characters are not allowed', when: ({ is }) => is === 'binary' },
+  ]),
+  'config/yaml-malformed': {
+    syntax: error((d: YamlMalformed) => [`${placed(d)} is not valid YAML: ${d.reason}`, d.fix]).refusedAs({
+      etcd: 'error converting YAML to JSON: yaml: …',
+    }),
+    'several documents': warning((d: YamlMalformed) => [
+      `${placed(d)} begins another document of ${d.reason}. Etcd reads only the first one.`,
+      d.fix,
+    ]),
+  },
+  'config/nothing-set': warning((d: { file: string | null }) => [
+    `${theText(d.file)} sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.`,
+    `${RIGHT_FILE}, or set name, URLs, certificates and CAs.`,
+  ]),
+  'config/one-of-several': error((d: ConfigPlace & { members: string[]; member: string | null }) => [
+    `${placed(d)} is one of ${String(d.members.length)} etcds: ${listed(d.members)}${d.member === null ? '' : `; none is "${d.member}"`}. None was linted.`,
+    `Pass "${d.members[0] ?? ''}" or another of them as option "member", or call lintEtcdConfigs for all.`,
+  ]),
+  'config/no-etcd': error((d: { kind: 'etcd' | 'kube-apiserver' | 'kubeadm'; file: string | null; looked: string }) => [
+    `${theText(
+      d.file,
+      { etcd: undefined, 'kube-apiserver': 'The command', kubeadm: 'The input' }[d.kind],
+    )} ${LEFT_OUT[d.kind].what}: ${d.looked}.`,
+    LEFT_OUT[d.kind].pass,
+  ]),
+  'config/not-checked': {
+    value: info((d: NotChecked) => [
+      `${placed(d)} is ${quoted(d.what)}, which is assembled elsewhere. It was not checked.`,
+      `${PASS_FINISHED}, to have it checked.`,
+    ]),
+    'value of a file': warning((d: NotChecked) => [
+      `${placed(d)} is ${quoted(d.what)}. Etcd expands no variables in its file, so it was not checked.`,
+      'Write the value. If this is a template, pass the file that is made from it.',
+    ]),
+    template: warning(template),
+    // Its author is not trusted, and nothing is known of what is rendered from it.
+    'template of others': error(template),
+    'template line': warning((d: NotChecked) => [
+      `${placed(d)} is ${quoted(d.what)}, as in a template. Systemd ignores this line; the others were checked.`,
+      RENDERED,
+    ]),
+    'configuration file': warning((d: NotChecked) => [
+      `${placed(d)} names ${listed(d.what, 'a file')}, which was not read, so nothing in it was checked: ${d.why}.`,
+      'Pass that file as { file } or { yaml } to have it checked.',
+    ]),
+    variables: info((d: NotChecked) => [
+      `${placed(d)} takes variables from ${listed(d.what, 'another source')}, which was not read. They were not checked.`,
+      `${PASS_FINISHED} and /proc/PID/environ, to have it checked.`,
+    ]),
+    files: info((d: NotChecked) => [
+      `These files are inside the container and were not read: ${listed(d.what)}.`,
+      'Check them inside the container, for example with "openssl x509 -noout -text -in FILE".',
+    ]),
+  },
+  'config/option-repeated': {
+    flag: warning((d: OptionRepeated) => [`${placed(d)} is set twice. Etcd uses "${d.value}".`, 'Remove one of them.']),
+    variable: warning((d: OptionRepeated) => [
+      `${placed(d)} is set already on line ${String(d.firstLine ?? 1)}. The value "${d.value}" is used.`,
+      'Remove one of them.',
+    ]),
+    key: warning((d: OptionRepeated) => [
+      `${placed(d)} is set already on line ${String(d.firstLine ?? 1)}. Etcd ignores that line.`,
+      'Merge both, or remove one.',
+    ]),
+  },
+  'config/argument-misplaced': {
+    joined: error((d: ArgumentMisplaced) => [
+      `${placed(d)} and its value are one argument with a space between them. Etcd does not know such a flag.`,
+      `Write "${d.option}=${d.value}", or write two arguments.`,
+    ]).refusedAs({ Go: 'flag provided but not defined: -…' }),
+    'no value': error((d: ArgumentMisplaced) => [
+      `${placed(d)} has no value${d.argument === '' ? '' : `, so etcd takes the next flag, "${d.argument}", as its value`}.`,
+      `Write ${d.option}=VALUE.`,
+    ]).refusedAs([
+      { Go: 'flag needs an argument: -…', when: ({ argument }) => argument === '' },
+      { etcd: "'…' is not a valid flag", when: ({ argument }) => argument !== '' },
+    ]),
+    'left over': error((d: ArgumentMisplaced) => [
+      `${placed(d)}: the argument "${d.argument}" does not belong to a flag. Etcd does not start with it.`,
+      d.after === null ? leftOverRemedy(d.argument) : `Write "${d.after}=${d.argument}".`,
+    ]).refusedAs({ etcd: "'…' is not a valid flag" }),
+    'flag in value': error((d: ArgumentMisplaced) => [
+      `${placed(d)} is "${d.value}": ${d.argument} is part of the value.`,
+      `Make ${d.argument} an argument of its own; in a unit, write $NAME in place of "\${NAME}".`,
+    ]),
+  },
+  'config/quotes-in-value': error((d: ConfigPlace & { value: string }) => [
+    `${placed(d)} contains quotes, which etcd receives as part of the value.`,
+    `Write ${d.value} without these quotes, or put plain quotes around the whole entry.`,
+  ]),
+  'config/not-expanded': error((d: ConfigPlace & { names: string[]; by: keyof typeof NOT_EXPANDED }) => [
+    `${placed(d)} contains ${listed(d.names.map(NOT_EXPANDED[d.by].shown))}, which ${NOT_EXPANDED[d.by].why}.`,
+    NOT_EXPANDED[d.by].remedy(d.names),
+  ]).refusedAs([{ Go: 'open ~/…: no such file or directory', when: ({ by }) => by === 'etcd, a home folder' }]),
+  'config/line-broken': error((d: ConfigPlace & { kind: keyof typeof BROKEN; quote: string }) => [
+    `${placed(d)}: ${BROKEN[d.kind][0](d)}.`,
+    BROKEN[d.kind][1](d),
+  ]),
+  'config/comment-in-value': error((d: ConfigPlace & { value: string; meant: string }) => [
+    `${placed(d)} is "${d.value}": the text from "#" on is part of the value.`,
+    `Write only "${d.meant}", and put the comment on a line of its own.`,
+  ]),
+  'config/space-in-list': row(
+    ({ isMember }: { isMember: boolean }) => (isMember ? 'warning' : 'error'),
+    (d: ConfigPlace & { entry: string; isRefused: boolean; isMember: boolean }) => [
+      `${placed(d)} has the entry "${d.entry}". Etcd reads the space as part of it: ${d.isMember ? 'that member does not start with this list' : d.isRefused ? 'it does not start' : 'no certificate matches'}.`,
+      `Write "${d.entry.trim()}" without spaces around it.`,
+    ],
+  ).refusedAs([{ etcd: 'unexpected TLS cipher suite " …"', when: ({ option }) => /cipher.suites$/i.test(option) }]),
+  'config/unit-invalid': {
+    'two starts': error((d: UnitInvalid) => [
+      `${placed(d)} is set twice, so systemd does not load the unit.`,
+      `Keep one ${d.option}=; in a drop-in file, write "${d.option}=" without a value before the new one.`,
+    ]),
+    export: error((d: UnitInvalid) => [
+      `${placed(d)} follows "export". Systemd ignores the line, so the variable is not set.`,
+      `Write "${d.option}=…" without "export".`,
+    ]),
+    'two in one': error((d: UnitInvalid) => [
+      `${placed(d)} contains "${d.text}=": one pair of quotes has two variables in it, so the second is part of the first one's value.`,
+      `Quote each by itself: "${d.option}=…" "${d.text}=…".`,
+    ]),
+    'no assignment': error((d: UnitInvalid) => [
+      `${placed(d)} has "${d.text}", which is not part of the value before it: systemd ends a value at a space.`,
+      `If it belongs to the value before it, quote the whole assignment: ${d.option}="NAME=value with spaces". Write no spaces around "=".`,
+    ]),
+  },
+  'config/ignored-with-file': warning((d: ConfigPlace & { configFile: string; options: string[] }) => [
+    `${placed(d)} ${d.options.length > 1 ? `and ${String(d.options.length - 1)} more ` : ''}${verb(d.options, 'is', 'are')} ignored, because etcd reads the file ${d.configFile}.`,
+    `Move ${verb(d.options, 'it', 'them')} into the file, or remove ${verb(d.options, 'it', 'them')}: ${listed(d.options)}.`,
+  ]),
 }
 
 function leftOverRemedy(argument: string): string {

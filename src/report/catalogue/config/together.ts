@@ -1,173 +1,143 @@
 /** Findings about options that need or exclude each other, and about a configuration as a whole. */
-import { row } from '../../row.js'
+import { error, warning, info } from '../../row.js'
 import { listed } from '../../words.js'
-import type { ConfigPlace } from '../place.js'
-import { optionKinds, optionRow, spelledLike } from './place.js'
+import { type ConfigPlace, placed } from '../place.js'
+import { spelledLike } from './place.js'
 
 /** The options of the certificate that etcd presents as a client, in every form. */
 const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i
 
+export interface OptionsConflict extends ConfigPlace {
+  other: string
+}
+
+export interface OptionNeeds extends ConfigPlace {
+  /** The options that are missing, or for `pair` the one that is given. */
+  needs: string[]
+  /** The URL that requires them, or the default that is used. */
+  for: string
+}
+
 export const configTogether = {
-  'config/options-conflict': optionKinds<
-    ConfigPlace & {
-      kind: 'excluded' | 'ways to find members' | 'flag and variable' | 'TLS versions' | 'suites of TLS 1.3'
-      other: string
-    }
-  >({
-    kinds: {
-      excluded: {
-        refusals: [
-          {
-            etcd: [
-              'AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)',
-              'AllowedCN and AllowedHostname are mutually exclusive (cn=…, hostname=…)',
-            ],
-            when: ({ option }) => /allowed/i.test(option),
-          },
-          {
-            etcd: 'cannot set --experimental-… and --… at the same time, please use --… only',
-            when: ({ option, other }) => /experimental/i.test(option) && !/gates/i.test(other),
-          },
-          {
-            etcd: 'cannot specify both flags: --experimental-…=… and --feature-gates=…=… at the same time',
-            when: ({ other }) => /gates/i.test(other),
-          },
+  'config/options-conflict': {
+    excluded: error((d: OptionsConflict) => [`${placed(d)} and ${d.other} cannot both be set.`, keepOne(d)]).refusedAs([
+      {
+        etcd: [
+          'AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)',
+          'AllowedCN and AllowedHostname are mutually exclusive (cn=…, hostname=…)',
         ],
-        says: ({ other }) => `and ${other} cannot both be set.`,
-        remedy: keepOne,
+        when: ({ option }) => /allowed/i.test(option),
       },
-      'ways to find members': {
-        refusals: { etcd: 'multiple discovery or bootstrap flags are set' },
-        says: ({ other }) => `is set in addition to ${other}. Etcd accepts only one way to find the members.`,
-        remedy: keepOne,
+      {
+        etcd: 'cannot set --experimental-… and --… at the same time, please use --… only',
+        when: ({ option, other }) => /experimental/i.test(option) && !/gates/i.test(other),
       },
-      'flag and variable': {
-        refusals: {
-          etcd: [
-            'conflicting environment variable is shadowed by corresponding command-line flag',
-            'conflicting environment variable "…" is shadowed by corresponding command-line flag',
-          ],
-        },
-        says: ({ other }) => `is also set by ${other}. Etcd does not start with both.`,
-        remedy: keepOne,
+      {
+        etcd: 'cannot specify both flags: --experimental-…=… and --feature-gates=…=… at the same time',
+        when: ({ other }) => /gates/i.test(other),
       },
-      'TLS versions': {
-        refusals: { etcd: 'min version (TLS1.3) is greater than max version (TLS1.2)' },
-        says: () => 'is TLS1.3, which is newer than the maximum, TLS1.2.',
-        remedy: ({ option, other }) => `Set ${option} to TLS1.2, or remove ${other}.`,
+    ]),
+    'ways to find members': error((d: OptionsConflict) => [
+      `${placed(d)} is set in addition to ${d.other}. Etcd accepts only one way to find the members.`,
+      keepOne(d),
+    ]).refusedAs({ etcd: 'multiple discovery or bootstrap flags are set' }),
+    'flag and variable': error((d: OptionsConflict) => [
+      `${placed(d)} is also set by ${d.other}. Etcd does not start with both.`,
+      keepOne(d),
+    ]).refusedAs({
+      etcd: [
+        'conflicting environment variable is shadowed by corresponding command-line flag',
+        'conflicting environment variable "…" is shadowed by corresponding command-line flag',
+      ],
+    }),
+    'TLS versions': error((d: OptionsConflict) => [
+      `${placed(d)} is TLS1.3, which is newer than the maximum, TLS1.2.`,
+      `Set ${d.option} to TLS1.2, or remove ${d.other}.`,
+    ]).refusedAs({ etcd: 'min version (TLS1.3) is greater than max version (TLS1.2)' }),
+    'suites of TLS 1.3': error((d: OptionsConflict) => [
+      `${placed(d)} applies only to TLS 1.2, but ${d.other} is TLS1.3. Etcd refuses the two together.`,
+      `Remove ${d.option}, or set ${d.other} to TLS1.2.`,
+    ]).refusedAs({ etcd: 'cipher suites cannot be configured when only TLS1.3 is enabled' }),
+  },
+  'config/option-needs': {
+    option: error((d: OptionNeeds) => [
+      `${placed(d)} needs ${listed(d.needs, 'another one')}, which is not set.`,
+      `Set ${listed(d.needs, 'it')}, or remove ${d.option}.`,
+    ]).refusedAs([
+      {
+        etcd: 'both --discovery-token and --discovery-endpoints must be set',
+        when: ({ needs }) => needs.some((each) => each.includes('discovery')),
       },
-      'suites of TLS 1.3': {
-        refusals: { etcd: 'cipher suites cannot be configured when only TLS1.3 is enabled' },
-        says: ({ other }) => `applies only to TLS 1.2, but ${other} is TLS1.3. Etcd refuses the two together.`,
-        remedy: ({ option, other }) => `Remove ${option}, or set ${other} to TLS1.2.`,
+      {
+        etcd: 'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
+        when: ({ option }) => option.includes('checkpoint'),
       },
-    },
-  }),
-  'config/option-needs': optionKinds<
-    ConfigPlace & {
-      kind: 'option' | 'pair' | 'certificate' | 'metrics certificate' | 'advertised URL' | 'members' | 'access'
-      /** The options that are missing, or for `pair` the one that is given. */
-      needs: string[]
-      /** The URL that requires them, or the default that is used. */
-      for: string
-    }
-  >({
-    kinds: {
-      option: {
-        refusals: [
-          {
-            etcd: 'both --discovery-token and --discovery-endpoints must be set',
-            when: ({ needs }) => needs.some((each) => each.includes('discovery')),
-          },
-          {
-            etcd: 'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
-            when: ({ option }) => option.includes('checkpoint'),
-          },
-          {
-            etcd: 'enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint',
-            when: ({ option }) => option.includes('gates'),
-          },
-        ],
-        says: ({ needs }) => `needs ${listed(needs, 'another one')}, which is not set.`,
-        remedy: ({ option, needs }) => `Set ${listed(needs, 'it')}, or remove ${option}.`,
+      {
+        etcd: 'enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint',
+        when: ({ option }) => option.includes('gates'),
       },
-      pair: {
-        refusals: [
-          {
-            etcd: 'KeyFile and CertFile must both be present[key: …, cert: …]',
-            when: ({ option }) => !FOR_DIALLING.test(option),
-          },
-          {
-            etcd: 'ClientKeyFile and ClientCertFile must both be present or both absent: key: …, cert: …]',
-            when: ({ option }) => FOR_DIALLING.test(option),
-          },
-        ],
-        says: ({ needs }) => `is not set, but ${listed(needs, 'its pair')} is.`,
-        remedy: ({ option, needs }) => `Set both ${option} and ${listed(needs, 'its pair')}, or neither.`,
+    ]),
+    pair: error((d: OptionNeeds) => [
+      `${placed(d)} is not set, but ${listed(d.needs, 'its pair')} is.`,
+      `Set both ${d.option} and ${listed(d.needs, 'its pair')}, or neither.`,
+    ]).refusedAs([
+      {
+        etcd: 'KeyFile and CertFile must both be present[key: …, cert: …]',
+        when: ({ option }) => !FOR_DIALLING.test(option),
       },
-      certificate: {
-        refusals: {
-          etcd: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme',
-        },
-        says: (details) => `is not set; ${details.for} requires it.`,
-        remedy: ({ option }) => `Set ${option} to the file.`,
+      {
+        etcd: 'ClientKeyFile and ClientCertFile must both be present or both absent: key: …, cert: …]',
+        when: ({ option }) => FOR_DIALLING.test(option),
       },
-      'metrics certificate': {
-        refusals: {
-          etcd: [
-            'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url',
-            'cannot listen on TLS for …: KeyFile and CertFile are not presented',
-          ],
-        },
-        says: (details) => `has ${details.for}, but ${listed(details.needs, 'its certificate')} are not set.`,
-        remedy: (details) =>
-          `Set ${listed(details.needs, 'its certificate')}, or write ${details.for.replace(/^https:/, 'http:')} if only this machine can reach it.`,
-      },
-      'advertised URL': {
-        refusals: { etcd: '--advertise-client-urls is required when --listen-client-urls is set explicitly' },
-        says: ({ needs }) => `is set, but ${listed(needs, 'another one')} is not.`,
-        remedy: ({ needs }) => `Set ${listed(needs, 'it')} to the URL at which clients reach this member.`,
-      },
-      members: {
-        refusals: { etcd: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' },
-        says: (details) =>
-          `is set, but ${listed(details.needs, 'others')} are not. Etcd uses ${details.for} as the list of members.`,
-        remedy: ({ needs }) =>
-          `Set ${listed(needs, 'both')}: the list has "NAME=URL" of each member, separated by commas.`,
-      },
-      access: {
-        says: () => 'is not set.',
-        remedy: ({ option }) => `Set ${option}; a connection to etcd without TLS is not supported.`,
-      },
-    },
-  }),
-  'config/election-too-short': optionRow<ConfigPlace & { heartbeat: number; election: number; least: number }>({
-    refusals: { etcd: '--election-timeout[…ms] should be at least as 5 times as --heartbeat-interval[…ms]' },
-    says: ({ heartbeat, election }) =>
-      `: the election timeout of ${String(election)} ms is less than five heartbeats of ${String(heartbeat)} ms.`,
-    remedy: ({ option, least }) =>
-      `Set ${spelledLike(option, 'election-timeout')} to at least ${String(least)}, or reduce ${spelledLike(option, 'heartbeat-interval')}, on all members.`,
-  }),
-  'config/option-dangerous': optionRow<ConfigPlace & { why: string; remedy: string }>({
-    severity: 'warning',
-    says: ({ why }) => `${why}.`,
-    remedy: ({ remedy }) => remedy,
-  }),
-  'config/suppression-without-effect': optionRow<
-    ConfigPlace & { code: string; why: 'unknown code' | 'no reason' | 'nothing to suppress' }
-  >({
-    severity: 'warning',
-    says: ({ code, why }) => `names "${code}" and has no effect: ${WITHOUT_EFFECT[why]}.`,
-    remedy: ({ code, why }) =>
-      why === 'no reason'
-        ? `Write "# etcd-mtls-ignore ${code}: " and the reason.`
+    ]),
+    certificate: error((d: OptionNeeds) => [
+      `${placed(d)} is not set; ${d.for} requires it.`,
+      `Set ${d.option} to the file.`,
+    ]).refusedAs({
+      etcd: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme',
+    }),
+    'metrics certificate': error((d: OptionNeeds) => [
+      `${placed(d)} has ${d.for}, but ${listed(d.needs, 'its certificate')} are not set.`,
+      `Set ${listed(d.needs, 'its certificate')}, or write ${d.for.replace(/^https:/, 'http:')} if only this machine can reach it.`,
+    ]).refusedAs({
+      etcd: [
+        'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url',
+        'cannot listen on TLS for …: KeyFile and CertFile are not presented',
+      ],
+    }),
+    'advertised URL': error((d: OptionNeeds) => [
+      `${placed(d)} is set, but ${listed(d.needs, 'another one')} is not.`,
+      `Set ${listed(d.needs, 'it')} to the URL at which clients reach this member.`,
+    ]).refusedAs({ etcd: '--advertise-client-urls is required when --listen-client-urls is set explicitly' }),
+    members: error((d: OptionNeeds) => [
+      `${placed(d)} is set, but ${listed(d.needs, 'others')} are not. Etcd uses ${d.for} as the list of members.`,
+      `Set ${listed(d.needs, 'both')}: the list has "NAME=URL" of each member, separated by commas.`,
+    ]).refusedAs({ etcd: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' }),
+    access: error((d: OptionNeeds) => [
+      `${placed(d)} is not set.`,
+      `Set ${d.option}; a connection to etcd without TLS is not supported.`,
+    ]),
+  },
+  'config/election-too-short': error((d: ConfigPlace & { heartbeat: number; election: number; least: number }) => [
+    `${placed(d)}: the election timeout of ${String(d.election)} ms is less than five heartbeats of ${String(d.heartbeat)} ms.`,
+    `Set ${spelledLike(d.option, 'election-timeout')} to at least ${String(d.least)}, or reduce ${spelledLike(d.option, 'heartbeat-interval')}, on all members.`,
+  ]).refusedAs({ etcd: '--election-timeout[…ms] should be at least as 5 times as --heartbeat-interval[…ms]' }),
+  'config/option-dangerous': warning((d: ConfigPlace & { why: string; remedy: string }) => [
+    `${placed(d)} ${d.why}.`,
+    d.remedy,
+  ]),
+  'config/suppression-without-effect': warning(
+    (d: ConfigPlace & { code: string; why: 'unknown code' | 'no reason' | 'nothing to suppress' }) => [
+      `${placed(d)} names "${d.code}" and has no effect: ${WITHOUT_EFFECT[d.why]}.`,
+      d.why === 'no reason'
+        ? `Write "# etcd-mtls-ignore ${d.code}: " and the reason.`
         : 'Correct the code, or remove the comment.',
-  }),
-  'config/advisory': row<ConfigPlace & { id: string; version: string; fixed: string[]; what: string }>({
-    severity: 'info',
-    message: ({ id, version, what }) => `Etcd ${version} ${what} (${id}).`,
-    remedy: ({ fixed }) => `Update etcd to ${listed(fixed, 'a later release', 'or')}.`,
-  }),
+    ],
+  ),
+  'config/advisory': info((d: ConfigPlace & { id: string; version: string; fixed: string[]; what: string }) => [
+    `Etcd ${d.version} ${d.what} (${d.id}).`,
+    `Update etcd to ${listed(d.fixed, 'a later release', 'or')}.`,
+  ]),
 }
 
 const WITHOUT_EFFECT = {
