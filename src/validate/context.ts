@@ -1,9 +1,12 @@
-/** What one validation is about: the caller's options, checked once and resolved. */
-import { checkOptions, optionInvalid, textInvalid } from '../report/option-error.js'
-import type { FindingCode } from '../report/finding.js'
-import { classifyHosts, type Host } from '../x509/names.js'
+/** What one validation is about: the caller's options, checked once and resolved, and the collector of what it finds. */
 import { parseDuration } from '../report/duration.js'
-import { isIgnorable } from './finding.js'
+import type { CertificateRef, Finding, FindingCode, FindingDetails, Severity } from '../report/finding.js'
+import { checkOptions, optionInvalid, textInvalid } from '../report/option-error.js'
+import { severityFor } from '../report/row.js'
+import { type Certificate, certificateRef } from '../x509/certificate.js'
+import type { Crl } from '../x509/crl/crl.js'
+import { classifyHosts, type Host } from '../x509/names.js'
+import { type ChainCode, finding, isIgnorable, rows } from './finding.js'
 
 /**
  * What a leaf is used for. `client` and `server` ask for that extended key usage, `peer` for both (each member of a
@@ -39,8 +42,6 @@ export interface ValidateOptions {
 /** How much must be known about revocation. */
 export type RevocationMode = 'if-listed' | 'require'
 
-export const VALIDATE_OPTIONS = ['usage', 'hosts', 'at', 'clockSkew', 'expiryWarning', 'revocation', 'ignore'] as const
-
 /** The extended key usages that a use asks for. */
 export const WANTED_PURPOSES: Readonly<Record<Usage, readonly string[]>> = {
   client: ['clientAuth'],
@@ -62,24 +63,12 @@ export interface Context {
   readonly ignore: readonly FindingCode[]
 }
 
-const REVOCATION_MODES: readonly RevocationMode[] = ['if-listed', 'require']
-
-/**
- * Checks and resolves options.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function resolveContext(options: ValidateOptions, alsoKnown: readonly string[] = []): Context {
-  checkOptions('options', options, [...VALIDATE_OPTIONS, ...alsoKnown])
-  const {
-    usage,
-    hosts = [],
-    at = new Date(),
-    clockSkew = '0s',
-    expiryWarning,
-    revocation = 'if-listed',
-    ignore = [],
-  } = options
+  const known = ['usage', 'hosts', 'at', 'clockSkew', 'expiryWarning', 'revocation', 'ignore']
+  checkOptions('options', options, [...known, ...alsoKnown])
+  const { usage, hosts = [], at = new Date(), expiryWarning } = options
+  const { clockSkew = '0s', revocation = 'if-listed', ignore = [] } = options
   if (!Object.hasOwn(WANTED_PURPOSES, usage)) throw textInvalid('usage', usage, '"client", "server", "peer" or "any"')
   if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw optionInvalid('at', 'must be a valid Date')
   checkRevocationMode(revocation, 'revocation')
@@ -96,15 +85,87 @@ export function resolveContext(options: ValidateOptions, alsoKnown: readonly str
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkRevocationMode(mode: RevocationMode, option: string): void {
-  if (!REVOCATION_MODES.includes(mode)) throw textInvalid(option, mode, '"if-listed" or "require"')
+  if (!['if-listed', 'require'].includes(mode)) throw textInvalid(option, mode, '"if-listed" or "require"')
 }
 
 function checkIgnore(ignore: unknown): readonly FindingCode[] {
   if (!Array.isArray(ignore)) throw optionInvalid('ignore', 'must be an array of finding codes')
   return ignore.map((code: unknown, i) => {
-    if (!isIgnorable(code)) {
-      throw optionInvalid(`ignore[${String(i)}]`, 'must be the code of a warning or an info; errors cannot be ignored')
-    }
-    return code
+    if (isIgnorable(code)) return code
+    throw optionInvalid(`ignore[${String(i)}]`, 'must be the code of a warning or an info; errors cannot be ignored')
   })
 }
+
+/** What a path is checked by: the resolved options, and what was given with them. */
+export interface Rules extends Context {
+  readonly crls: readonly Crl[]
+  readonly anchors: readonly Certificate[]
+  /** Whether this is the report of a client that connected all the same: it passes no CRL to Node. */
+  readonly isConnected: boolean
+  readonly maxIntermediates: number
+}
+
+/** Intermediates that are allowed if the caller does not say. */
+export const MAX_INTERMEDIATES = 10
+
+export function rulesOf(context: Context, given: Partial<Rules> = {}): Rules {
+  return { crls: [], anchors: [], isConnected: false, maxIntermediates: MAX_INTERMEDIATES, ...context, ...given }
+}
+
+/** A certificate in its place in a path. */
+export interface PathCertificate {
+  readonly certificate: Certificate
+  readonly role: CertificateRef['role']
+  /** The leaf is 0. */
+  readonly index: number
+}
+
+export function refOf({ certificate, role, index }: PathCertificate): CertificateRef {
+  return certificateRef(certificate, role, index)
+}
+
+/** What a finding is made of. Most of the paths that a search tries are not reported, so that their sentences are never needed. */
+export type Note = {
+  [C in ChainCode]: {
+    readonly code: C
+    readonly severity: Severity
+    readonly details: FindingDetails[C]
+    readonly place: PathCertificate | null
+  }
+}[ChainCode]
+
+export function findingOf({ code, details, place }: Note): Finding {
+  return finding(code, details as never, place === null ? null : refOf(place))
+}
+
+/** Collects what the checks find, and says by which rules they check. */
+export class FindingCollector {
+  readonly rules: Rules
+  readonly notes: Note[] = []
+
+  constructor(rules: Rules) {
+    this.rules = rules
+  }
+
+  /** Adds a finding about the certificate in its place; `null` for a finding about none. */
+  add<C extends ChainCode>(place: PathCertificate | null, code: C, details: FindingDetails[C]): void {
+    const severity = severityFor(rows[code], details)
+    // TypeScript does not see that the details are those of the code.
+    this.notes.push({ code, severity, details, place } as Note)
+  }
+
+  addAll({ notes }: FindingCollector): void {
+    for (const note of notes) this.notes.push(note)
+  }
+
+  get findings(): Finding[] {
+    return this.notes.map(findingOf)
+  }
+
+  get errors(): Note[] {
+    return this.notes.filter(({ severity }) => severity === 'error')
+  }
+}
+
+/** Certificates, names and the like that one finding shows at most, or that findings are made of. */
+export const MAX_SHOWN = 20

@@ -7,8 +7,8 @@ import { names } from '../report/catalogue/names.js'
 import { revocation } from '../report/catalogue/revocation.js'
 import { usage } from '../report/catalogue/usage.js'
 import { validity } from '../report/catalogue/validity.js'
-import { type FindingCode, type FindingDetails, findingMaker, type Severity } from '../report/finding.js'
-import { type CatalogueRow, rowsOf, severityFor } from '../report/row.js'
+import { type FindingCode, findingMaker } from '../report/finding.js'
+import { type CatalogueRow, rowsOf } from '../report/row.js'
 
 export const rows = {
   ...input,
@@ -25,11 +25,6 @@ export const rows = {
 export type ChainCode = keyof typeof rows
 
 export const finding = findingMaker(rows)
-
-/** The severity that a finding has, without the finding. */
-export function severityOf<C extends ChainCode>(code: C, details: FindingDetails[C]): Severity {
-  return severityFor(rows[code], details)
-}
 
 /**
  * True for the code of a warning or an info of these tables, and for a code of an area that they do not have: the rows of all

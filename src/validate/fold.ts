@@ -24,13 +24,10 @@ const ON_ONE_CERTIFICATE: Readonly<Partial<Record<FindingCode, readonly FindingC
   ],
 }
 
-/** Extensions that cannot be read, and what follows on the same certificate. */
+/** Extensions that cannot be read, and what follows on the same certificate, next to a finding that they are absent. */
 const UNREADABLE: Readonly<Record<string, readonly FindingCode[]>> = {
   basicConstraints: ['constraints/not-a-ca'],
   subjectAltName: ['san/host-not-covered', 'san/common-name-not-listed'],
-  keyUsage: ['usage/extension-absent'],
-  subjectKeyIdentifier: ['certificate/key-identifier-unusual'],
-  authorityKeyIdentifier: ['certificate/key-identifier-unusual'],
 }
 
 /** Whether the second finding is a consequence of the first. */
@@ -74,17 +71,17 @@ function follows(cause: Finding, finding: Finding, all: readonly Finding[]): boo
       )
     case 'certificate/extension-refused': {
       const { kind, extension } = cause.details
-      const isExplained = kind === 'malformed' && UNREADABLE[extension]?.includes(code) === true
-      return isExplained && [null, extension].includes(absentExtension(finding)) && isOnSame(cause, finding)
+      const isExplained = absentExtension(finding) === extension || UNREADABLE[extension]?.includes(code) === true
+      return kind === 'malformed' && isExplained && isOnSame(cause, finding)
     }
     default:
       return ON_ONE_CERTIFICATE[cause.code]?.includes(code) === true && isOnSame(cause, finding)
   }
 }
 
-/** The extension whose absence a finding reports; null for a finding of another code. */
+/** The extension whose absence a finding reports; null for another finding. */
 function absentExtension({ code, details }: Finding): string | null {
-  if (code === 'certificate/key-identifier-unusual') return details.kind === 'missing' ? details.extension : ''
+  if (code === 'certificate/key-identifier-unusual' && details.kind === 'missing') return details.extension
   return code === 'usage/extension-absent' ? details.kind : null
 }
 
@@ -117,26 +114,20 @@ export function foldConsequences(findings: readonly Finding[]): Finding[] {
  * a path hides the fault next to it. Errors stay, each of them is to be fixed.
  */
 export function foldRepeats(findings: readonly Finding[]): Finding[] {
+  // Findings of a code that give other advice, such as on two extensions, are not the same.
+  const keyOf = ({ code, remedy }: Finding): string => `${code} ${remedy}`
   const groups = new Map<string, Finding[]>()
-  const repeatsOf = new Map<Finding, Finding[]>()
-  const folded = new Set<Finding>()
   for (const each of findings) {
     if (each.severity === 'error' || each.certificate === null || each.consequences.length > 0) continue
-    // Findings of a code that give other advice, such as on two extensions, are not the same.
-    const key = `${each.code} ${each.remedy}`
-    const [first, ...repeats] = groups.get(key) ?? []
-    if (first === undefined) groups.set(key, [each])
-    else if (![first, ...repeats].some((other) => isOnSame(each, other))) {
-      groups.set(key, [first, ...repeats, each])
-      repeatsOf.set(first, [...repeats, each])
-      folded.add(each)
-    }
+    const group = groups.get(keyOf(each)) ?? []
+    if (!group.some((other) => isOnSame(each, other))) groups.set(keyOf(each), [...group, each])
   }
+  const folded = new Set([...groups.values()].flatMap((group) => group.slice(1)))
   return findings
     .filter((each) => !folded.has(each))
     .map((each) => {
-      const repeats = repeatsOf.get(each)
-      return repeats === undefined ? each : { ...each, repeats }
+      const [first, ...repeats] = groups.get(keyOf(each)) ?? []
+      return first === each && repeats.length > 0 ? { ...each, repeats } : each
     })
 }
 

@@ -12,24 +12,13 @@ import { DerError } from '../x509/der.js'
 import { lenientNames } from '../x509/lenient-names.js'
 import { type PemScan, scanPem } from '../x509/pem/pem.js'
 import { damageFinding, layoutFindings } from '../x509/pem/pem-findings.js'
+import { MAX_SHOWN as MAX_FAULTS } from './context.js'
 import { finding } from './finding.js'
 
 /** PEM text (one or more blocks), PEM or DER bytes, or a certificate read before. */
 export type CertificateInput = string | Uint8Array | Certificate
 /** PEM text (one or more blocks), PEM or DER bytes, or a CRL read before. */
 export type CrlInput = string | Uint8Array | Crl
-
-/**
- * Most certificates of one validation, in all inputs together. Bundles of public CAs have about 150. Reading and checking one
- * takes 0.4 ms in a process that has read none before.
- */
-const MAX_CERTIFICATES = 200
-/** Bytes of certificates of one validation, in PEM or DER. The largest bundles of public CAs have a third of it. */
-const MAX_GIVEN_OCTETS = 1024 * 1024
-/** Most CRLs of one validation. A path needs one of each CA in it, and a delta CRL next to it at most. */
-const MAX_CRLS = 100
-/** Faults of one input that are reported; what follows is seldom news. */
-const MAX_FAULTS = 20
 
 /** What one validation is given. */
 export interface InputValues {
@@ -70,15 +59,13 @@ export function readMaterial(inputs: InputValues): MaterialReading {
     intermediates: certificates.read(intermediates, 'intermediates'),
     trustAnchors: certificates.read(trustAnchors, 'trustAnchors'),
     crls: lists.read(crls, 'crls'),
-    findings: log.findings,
-    isComplete: log.isComplete,
+    ...log,
   }
 }
 
 /** One kind of thing that is read, and how much of it one validation may hold. */
 interface Kind<T> {
   readonly wanted: 'certificate' | 'CRL'
-  readonly unit: 'certificates' | 'CRLs'
   readonly labels: readonly string[]
   readonly maxCount: number
   readonly maxOctets: number
@@ -89,10 +76,10 @@ interface Kind<T> {
 
 const CERTIFICATES: Kind<Certificate> = {
   wanted: 'certificate',
-  unit: 'certificates',
   labels: ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE'],
-  maxCount: MAX_CERTIFICATES,
-  maxOctets: MAX_GIVEN_OCTETS,
+  // Bundles of public CAs have about 150 in a third of the bytes. Reading and checking one takes up to 0.4 ms.
+  maxCount: 200,
+  maxOctets: 1024 * 1024,
   isRead: (value) => value instanceof Certificate,
   parse: (der, origin) => Certificate.parse(der, origin),
   malformed: (origin, { reason, offset }, der) =>
@@ -101,9 +88,9 @@ const CERTIFICATES: Kind<Certificate> = {
 
 const CRLS: Kind<Crl> = {
   wanted: 'CRL',
-  unit: 'CRLs',
   labels: ['X509 CRL'],
-  maxCount: MAX_CRLS,
+  // A path needs one of each CA in it, and a delta CRL next to it at most.
+  maxCount: 100,
   maxOctets: 2 * MAX_CRL_FILE_OCTETS,
   isRead: (value) => value instanceof Crl,
   parse: (der, origin, form) => Crl.parse(der, origin, form),
@@ -141,17 +128,17 @@ class InputReader<T> {
 
   /** Refuses inputs that are too much by their sizes alone; the largest of them is reported. */
   refuseExcess(inputs: Readonly<Record<string, unknown>>): void {
-    const { unit, maxCount, maxOctets } = this.#kind
-    const excess = (size: (value: unknown) => number, limit: number): [option: string, sum: number] | null => {
-      const sizes = Object.entries(inputs).map(([option, value]): [string, number] => [option, size(value)])
-      const sum = sizes.reduce((total, [, each]) => total + each, 0)
-      const [largest] = sizes.toSorted(([, a], [, b]) => b - a)
-      return sum > limit && largest !== undefined ? [largest[0], sum] : null
+    const { maxCount, maxOctets } = this.#kind
+    const excess = (sizeOf: (value: unknown) => number, limit: number): number | null => {
+      const sizes = Object.entries(inputs).map(([option, value]) => ({ option, size: sizeOf(value) }))
+      this.#input.option = sizes.toSorted((a, b) => b.size - a.size)[0]?.option ?? ''
+      const sum = sizes.reduce((total, { size }) => total + size, 0)
+      return sum > limit ? sum : null
     }
-    const many = excess((value) => listOf(value).length, maxCount)
-    const large = excess(octetsOf, maxOctets)
-    if (many !== null) this.#stop(many[0], unit, maxCount)
-    else if (large !== null) this.#stop(large[0], 'bytes', maxOctets, large[1])
+    const count = excess((value) => listOf(value).length, maxCount)
+    const octets = count === null ? excess(octetsOf, maxOctets) : null
+    if (count !== null) this.#stopAtCount()
+    if (octets !== null) this.#stop('bytes', maxOctets, octets)
   }
 
   read(input: unknown, option: string): T[] {
@@ -168,25 +155,24 @@ class InputReader<T> {
     return this.#input.values
   }
 
-  #stop(
-    option: string,
-    unit: 'certificates' | 'CRLs' | 'bytes' | 'faults',
-    limit: number,
-    count: number | null = null,
-  ): void {
+  #stop(unit: 'certificates' | 'CRLs' | 'bytes' | 'faults', limit: number, count: number | null = null): void {
     const { wanted } = this.#kind
-    this.#log.findings.push(finding('input/too-much', { ...placeOf(option), wanted, unit, limit, count }))
+    this.#log.findings.push(finding('input/too-much', { ...placeOf(this.#input.option), wanted, unit, limit, count }))
     this.#log.isComplete = false
+  }
+
+  #stopAtCount(): void {
+    this.#stop(this.#kind.wanted === 'CRL' ? 'CRLs' : 'certificates', this.#kind.maxCount)
   }
 
   #take(value: T): void {
     if (this.#left-- > 0) this.#input.values.push(value)
-    else this.#stop(this.#input.option, this.#kind.unit, this.#kind.maxCount)
+    else this.#stopAtCount()
   }
 
   #fault(what: Finding): void {
     if (this.#input.faults++ < MAX_FAULTS) this.#log.findings.push(what)
-    else if (this.#log.isComplete) this.#stop(this.#input.option, 'faults', MAX_FAULTS)
+    else if (this.#log.isComplete) this.#stop('faults', MAX_FAULTS)
   }
 
   #readOne(value: string | Uint8Array, option: string): void {
@@ -204,9 +190,8 @@ class InputReader<T> {
   }
 
   #readText({ blocks, problems, layout }: PemScan, option: string): void {
-    const { labels, unit, maxCount } = this.#kind
-    const own = blocks.filter(({ label }) => labels.includes(label))
-    if (problems.some(({ kind }) => kind === 'too-many-blocks')) this.#stop(this.#input.option, unit, maxCount)
+    const own = blocks.filter(({ label }) => this.#kind.labels.includes(label))
+    if (problems.some(({ kind }) => kind === 'too-many-blocks')) this.#stopAtCount()
     for (const [i, { bytes, line }] of own.entries()) {
       if (!this.#log.isComplete) return
       this.#parse(bytes, option, 'pem', own.length > 1 ? { number: i + 1, line } : null)

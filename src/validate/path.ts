@@ -3,8 +3,113 @@
  * on what an attacker chooses), within a budget.
  */
 import type { Certificate } from '../x509/certificate.js'
-import type { Budget } from './budget.js'
-import type { Candidate, IssuerIndex } from './issuer-index.js'
+import { type Budget, keyIdentifiers, type KeyIdentifierLink } from './link.js'
+
+/** A certificate that may be an issuer, and whether it is trusted. */
+export interface Candidate {
+  readonly certificate: Certificate
+  readonly isAnchor: boolean
+  /** Its place in the order in which the certificates were given, the trusted ones first. */
+  readonly position: number
+}
+
+/** Candidates for the issuer of one certificate, in the order in which they are tried. */
+interface Issuers {
+  /** Without those whose key identifier is another one than the certificate asks for. */
+  readonly possible: readonly Candidate[]
+  readonly all: readonly Candidate[]
+}
+
+/** Most bytes of different names that are compared by the rules of section 7.1: 160 for each of 200 names. */
+const MAX_FOLDED_OCTETS = 32 * 1024
+
+/**
+ * Finds issuers by subject. Names that are the same byte for byte are found through an index; only if those lead nowhere are
+ * names compared by the rules of RFC 5280 section 7.1, which costs reading every name, once.
+ */
+export class IssuerIndex {
+  readonly #anchors: readonly Certificate[]
+  readonly #byOctets = new Map<string, Candidate[]>()
+  /** A search that turns back asks for the issuers of one certificate thousands of times. */
+  readonly #sorted = new Map<Certificate, Issuers>()
+  readonly #sortedFolded = new Map<Certificate, Issuers>()
+  /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
+  #byKey: Map<string, Candidate[]> | null = null
+  /** Whether there were too many names to compare them all by section 7.1. */
+  isCutShort = false
+
+  constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[]) {
+    this.#anchors = anchors
+    for (const [position, certificate] of [...anchors, ...intermediates].entries())
+      addTo(this.#byOctets, certificate.subject.octets, { certificate, isAnchor: position < anchors.length, position })
+  }
+
+  /**
+   * Candidates of the issuer's name, the likeliest first: the key identifier that is asked for, anchors, the newest.
+   * `possible` leaves out those with another key identifier.
+   */
+  *issuersOf(certificate: Certificate, which: keyof Issuers): Generator<Candidate> {
+    const { octets, key } = certificate.issuer
+    const sameOctets = this.#byOctets.get(octets) ?? []
+    yield* ordered(this.#sorted, sameOctets, certificate)[which]
+    const sameName = this.#ofName(key)
+    // Most often all are of the same bytes.
+    if (sameName.length === sameOctets.length) return
+    const folded = sameName.filter((each) => each.certificate.subject.octets !== octets)
+    yield* ordered(this.#sortedFolded, folded, certificate)[which]
+  }
+
+  /** All candidates of the issuer's name by section 7.1, in the order in which they were given, the trusted ones first. */
+  namesakesOf({ issuer }: Certificate): readonly Candidate[] {
+    return this.#ofName(issuer.key).toSorted((a, b) => a.position - b.position)
+  }
+
+  isAnchor(certificate: Certificate | undefined): boolean {
+    return certificate !== undefined && this.#anchors.some((anchor) => anchor.equals(certificate))
+  }
+
+  #ofName(key: string): readonly Candidate[] {
+    this.#byKey ??= this.#groupByKey()
+    return this.#byKey.get(key) ?? []
+  }
+
+  #groupByKey(): Map<string, Candidate[]> {
+    const groups = new Map<string, Candidate[]>()
+    let octets = 0
+    for (const [name, candidates] of this.#byOctets) {
+      octets += name.length
+      this.isCutShort = octets > MAX_FOLDED_OCTETS
+      if (this.isCutShort) break
+      const key = candidates[0]?.certificate.subject.key ?? ''
+      for (const candidate of candidates) addTo(groups, key, candidate)
+    }
+    return groups
+  }
+}
+
+function addTo(groups: Map<string, Candidate[]>, key: string, candidate: Candidate): void {
+  const group = groups.get(key)
+  if (group === undefined) groups.set(key, [candidate])
+  else group.push(candidate)
+}
+
+/** As in Go (crypto/x509 findPotentialParents): a match before "cannot tell" before a mismatch. */
+function ordered(known: Map<Certificate, Issuers>, candidates: readonly Candidate[], child: Certificate): Issuers {
+  const before = known.get(child)
+  if (before !== undefined) return before
+  const groups: Record<KeyIdentifierLink['relation'], Candidate[]> = { same: [], unknown: [], different: [] }
+  for (const candidate of candidates.length < 2 ? candidates : candidates.toSorted(anchorsAndNewerFirst))
+    groups[keyIdentifiers(child, candidate.certificate).relation].push(candidate)
+  const possible = [...groups.same, ...groups.unknown]
+  const issuers = { possible, all: [...possible, ...groups.different] }
+  known.set(child, issuers)
+  return issuers
+}
+
+function anchorsAndNewerFirst(a: Candidate, b: Candidate): number {
+  if (a.isAnchor !== b.isAnchor) return a.isAnchor ? -1 : 1
+  return b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime()
+}
 
 /**
  * A way upwards from the leaf, the leaf first. `anchored`: its last certificate is trusted. `isCut`: it was not followed
@@ -16,12 +121,8 @@ export interface FoundPath {
   readonly isCut?: boolean
 }
 
-/**
- * How a link of the path is checked before it is taken: `follow`, or `skip`. The first search skips whatever could not
- * be part of a valid path; the second, which explains a failure, follows faulty issuers too. `index` is the place that
- * the issuer would take in the path.
- */
-export type LinkRule = (child: Certificate, issuer: Candidate, index: number) => 'follow' | 'skip'
+/** Whether a link is followed; `index` is the place that the issuer would take in the path. */
+export type LinkRule = (child: Certificate, issuer: Candidate, index: number) => boolean
 
 interface Frame {
   readonly certificate: Certificate
@@ -37,14 +138,13 @@ interface Frame {
  */
 export function* walkPaths(
   leaf: Certificate,
-  anchors: readonly Certificate[],
   index: IssuerIndex,
   options: { rule: LinkRule; budget: Budget; maxLength: number; deadEnds: boolean },
 ): Generator<FoundPath> {
   const { rule, budget, maxLength, deadEnds } = options
   const issuers = deadEnds ? 'all' : 'possible'
   // RFC 5280 section 6.1.1 (d) leaves open what an anchor is: like Go, one that is the leaf itself is enough.
-  if (anchors.some((anchor) => anchor.equals(leaf))) yield { certificates: [leaf], anchored: true }
+  if (index.isAnchor(leaf)) yield { certificates: [leaf], anchored: true }
   // A certificate of the same subject and key would close a loop (RFC 4158 section 2.4.2).
   const taken = new Set([leaf.entity])
   const stack: Frame[] = [{ certificate: leaf, issuers: index.issuersOf(leaf, issuers), followed: false }]
@@ -60,18 +160,16 @@ export function* walkPaths(
     if (!budget.takeSteps()) return
     const { certificate, isAnchor } = next.value
     if (taken.has(certificate.entity)) continue
-    const verdict = rule(top.certificate, next.value, stack.length)
+    const isFollowed = rule(top.certificate, next.value, stack.length)
     // Nobody looked at what the budget did not suffice for: that is no reason to skip it.
     if (budget.isExhausted) return
-    if (verdict === 'skip') continue
+    if (!isFollowed) continue
     top.followed = true
-    if (isAnchor) {
-      yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: true }
-    } else if (stack.length < maxLength) {
+    const certificates = [...stack.map((frame) => frame.certificate), certificate]
+    if (isAnchor) yield { certificates, anchored: true }
+    else if (stack.length < maxLength) {
       stack.push({ certificate, issuers: index.issuersOf(certificate, issuers), followed: false })
       taken.add(certificate.entity)
-    } else if (deadEnds) {
-      yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: false, isCut: true }
-    }
+    } else if (deadEnds) yield { certificates, anchored: false, isCut: true }
   }
 }

@@ -1,55 +1,31 @@
 /** Finds the path: first one that is valid, and if there is none, the one that came furthest. */
-import type { CertificateRef } from '../report/finding.js'
-import { printableDeep } from '../report/printable.js'
 import type { Certificate } from '../x509/certificate.js'
-import type { Crl } from '../x509/crl/crl.js'
-import { Budget, type BudgetOptions } from './budget.js'
-import { MAX_COMPARISONS } from './checks/check-name-constraints.js'
-import { checkCrls, checkOpenssl } from './checks/check-openssl.js'
 import { checkUnused } from './checks/check-unused.js'
-import type { Context } from './context.js'
+import { FindingCollector, type PathCertificate, type Rules } from './context.js'
 import { explainDeadEnd } from './explain.js'
-import { IssuerIndex } from './issuer-index.js'
-import { IssuerVerdicts, judgeAboveLeaf, judgeLeaf, type PathRules, placesOf } from './judge.js'
-import { linkOf, namesOtherAuthority } from './link.js'
-import { type LinkRule, walkPaths } from './path.js'
-import { FindingCollector, type PathCertificate, refOf } from './path-certificate.js'
+import { IssuerVerdicts, judgeAboveLeaf, judgeLeaf, placesOf } from './judge.js'
+import { Budget, type BudgetOptions, linkOf, namesOtherAuthority } from './link.js'
+import { checkCrls, checkOpenssl } from './openssl.js'
+import { IssuerIndex, type LinkRule, walkPaths } from './path.js'
 
-/** Certificates and CRLs that were read. */
+/** What is validated, next to the anchors and CRLs of the rules. */
 export interface ChainMaterial {
   readonly leaf: Certificate
   readonly intermediates: readonly Certificate[]
-  readonly trustAnchors: readonly Certificate[]
-  readonly crls: readonly Crl[]
-}
-
-export interface SearchLimits {
-  readonly maxIntermediates?: number
   readonly budget?: BudgetOptions | undefined
-  readonly areAnchorsOfEtcd?: boolean
-  readonly isConnected?: boolean
+  /** Whether etcd reads the anchors, so that it must be able to. */
+  readonly areAnchorsOfEtcd: boolean
 }
 
-/** What both searches for a path need. */
-interface Search {
-  readonly material: ChainMaterial
-  readonly rules: PathRules
-  readonly index: IssuerIndex
-  readonly issuers: IssuerVerdicts
-}
-
-export const DEFAULT_MAX_INTERMEDIATES = 10
-/** Explaining a failure follows faulty issuers too; it costs less than searching, and most signatures are known by then. */
-const EXPLANATION_STEPS = 1500
-const EXPLANATION_SIGNATURES = 25
-
-/** What the search says: the path, and everything that was found about it. */
+/** The path, and everything that was found about it. */
 export interface SearchResult {
-  readonly path: CertificateRef[]
   readonly places: readonly PathCertificate[]
   readonly notes: FindingCollector
 }
 
+/** Explaining a failure follows faulty issuers too; it costs less than searching, and most signatures are known by then. */
+const EXPLANATION_STEPS = 1500
+const EXPLANATION_SIGNATURES = 25
 /** Self-issued certificates do not count as intermediates, but a path must end somewhere. */
 const SELF_ISSUED_ALLOWANCE = 4
 /** Failing paths that are checked in full to find the one that came furthest. */
@@ -61,47 +37,47 @@ const STEPS_PER_PLACE = 16
 const STEPS_PER_FINDING = 8
 
 /** Builds and checks paths until one is valid; explains the best of the others if none is. Each call has fresh budgets. */
-export function search(material: ChainMaterial, context: Context, limits: SearchLimits = {}): SearchResult {
-  const { leaf, intermediates, trustAnchors: anchors, crls } = material
-  const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, areAnchorsOfEtcd = true, isConnected = false } = limits
-  const budget = new Budget(limits.budget)
+export function search(material: ChainMaterial, rules: Rules): SearchResult {
+  const { leaf, intermediates, areAnchorsOfEtcd } = material
+  const { anchors } = rules
+  const budget = new Budget(material.budget)
   const { signatures, steps } = budget.limits
-  const rules = { crls, anchors, isConnected, maxIntermediates, comparisons: { left: MAX_COMPARISONS } }
   const index = new IssuerIndex(anchors, intermediates)
-  const issuers = new IssuerVerdicts(context)
+  const issuers = new IssuerVerdicts(rules)
   const leafPlace: PathCertificate = { certificate: leaf, role: 'leaf', index: 0 }
-  const leafNotes = new FindingCollector()
-  const isTrusted = anchors.some((anchor) => anchor.equals(leaf))
-  judgeLeaf(leafPlace, isTrusted, context, leafNotes)
-  const parts = { material, rules, index, issuers }
+  const leafNotes = new FindingCollector(rules)
+  judgeLeaf(leafPlace, leafNotes)
+  const tried = { material, rules, index, issuers }
   const explanationBudget = new Budget({
     signatures: Math.min(signatures, EXPLANATION_SIGNATURES),
     steps: Math.min(steps, EXPLANATION_STEPS),
   })
-  const found = tryPaths(parts, budget, false)
+  const found = tryPaths(tried, budget, false)
   // If trusted CAs are reached by sound links, the best of those paths is the explanation; else faulty ones are followed.
-  const { places, notes } = found ?? tryPaths(parts, explanationBudget, true) ?? { places: [leafPlace], notes: null }
+  const { places, notes } = found ?? tryPaths(tried, explanationBudget, true) ?? { places: [leafPlace], notes: null }
   const valid = found?.errors === 0
-  if (valid) {
-    const forOpenssl = { intermediates, anchors, index, issuers, rules, budget: new Budget(limits.budget) }
-    checkOpenssl(places, forOpenssl, found.notes)
-  } else if (notes !== null && places.at(-1)?.role === 'anchor') checkCrls(places, { issuers, rules }, notes)
+  if (valid) checkOpenssl(places, { intermediates, index, issuers, budget: new Budget(material.budget) }, found.notes)
+  else if (notes !== null && places.at(-1)?.role === 'anchor') checkCrls(places, notes)
   if (notes !== null) leafNotes.addAll(notes)
   // A search that was cut short must never look like a pass, and nobody can say which certificates are unused then.
   const isCutShort = !valid && (notes === null || budget.isExhausted || index.isCutShort)
-  if (isCutShort || (!valid && !leafNotes.hasErrors))
+  if (isCutShort || (!valid && leafNotes.errors.length === 0))
     leafNotes.add(null, 'chain/limit-exceeded', { kind: 'search', ...budget.limits })
-  if (!isCutShort)
-    checkUnused({ anchors: areAnchorsOfEtcd ? anchors : [], intermediates }, places, context.usage, leafNotes)
-  return { path: places.map((place) => printableDeep(refOf(place))), places, notes: leafNotes }
+  if (!isCutShort) checkUnused({ anchors: areAnchorsOfEtcd ? anchors : [], intermediates }, places, leafNotes)
+  return { places, notes: leafNotes }
 }
 
-interface JudgedPath {
-  readonly places: readonly PathCertificate[]
-  readonly notes: FindingCollector
+interface JudgedPath extends SearchResult {
   readonly anchored: boolean
   /** Above the leaf: the faults of the leaf are the same on every path. */
   readonly errors: number
+}
+
+interface Search {
+  readonly material: ChainMaterial
+  readonly rules: Rules
+  readonly index: IssuerIndex
+  readonly issuers: IssuerVerdicts
 }
 
 /**
@@ -110,27 +86,26 @@ interface JudgedPath {
  * @param explains Whether faulty issuers are followed as well, up to dead ends.
  */
 function tryPaths({ material, rules, index, issuers }: Search, budget: Budget, explains: boolean): JudgedPath | null {
-  const { leaf, intermediates, trustAnchors } = material
-  const follows: LinkRule = (child, { certificate, isAnchor }, index) => {
-    if (explains) return linkOf(child, certificate, budget) === 'other-key' ? 'skip' : 'follow'
-    if (namesOtherAuthority(child, certificate)) return 'skip'
+  const rule: LinkRule = (child, { certificate, isAnchor }, at) => {
+    if (explains) return linkOf(child, certificate, budget) !== 'other-key'
+    if (namesOtherAuthority(child, certificate)) return false
     // The signature first: the budget bounds it, and so how many issuers are checked.
-    if (linkOf(child, certificate, budget) !== 'signed') return 'skip'
+    if (linkOf(child, certificate, budget) !== 'signed') return false
     if (!issuers.has(certificate) && issuers.count >= MAX_ISSUERS_JUDGED) budget.end()
-    if (budget.isExhausted) return 'skip'
-    return issuers.isSound({ certificate, role: isAnchor ? 'anchor' : 'intermediate', index }) ? 'follow' : 'skip'
+    if (budget.isExhausted) return false
+    const place: PathCertificate = { certificate, role: isAnchor ? 'anchor' : 'intermediate', index: at }
+    return issuers.on(place).errors.length === 0
   }
   const maxLength = 1 + rules.maxIntermediates + SELF_ISSUED_ALLOWANCE
-  const options = { rule: follows, budget, maxLength, deadEnds: explains }
   let best: JudgedPath | null = null
   let tried = 0
-  for (const found of walkPaths(leaf, trustAnchors, index, options)) {
+  for (const found of walkPaths(material.leaf, index, { rule, budget, maxLength, deadEnds: explains })) {
     const places = placesOf(found)
-    const notes = new FindingCollector()
+    const notes = new FindingCollector(rules)
     // A path that was cut at the limit is too long, which checkPathLength reports; its upper part is unknown.
-    if (!found.anchored && found.isCut !== true) explainDeadEnd(places, trustAnchors, intermediates, index, notes)
-    judgeAboveLeaf(places, issuers, rules, notes)
-    const judged = { places, notes, anchored: found.anchored, errors: notes.errorCount }
+    if (!found.anchored && found.isCut !== true) explainDeadEnd(places, material.intermediates, index, notes)
+    judgeAboveLeaf(places, issuers, notes)
+    const judged = { places, notes, anchored: found.anchored, errors: notes.errors.length }
     if (!explains && judged.errors === 0) return judged
     tried++
     if (best === null || isFurther(judged, best)) best = judged

@@ -1,15 +1,103 @@
-/** The functions of the room: validating credentials, next to chains, and reading broken material as well. */
+/** The functions of the room: validating chains and credentials, and reading broken material as well. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { valueInvalid } from '../report/option-error.js'
+import type { Finding } from '../report/finding.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
+import { printableDeep } from '../report/printable.js'
 import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
-import { resolveContext, type ValidateOptions } from './context.js'
+import {
+  type Context,
+  type FindingCollector,
+  MAX_INTERMEDIATES,
+  type Note,
+  type PathCertificate,
+  refOf,
+  resolveContext,
+  rulesOf,
+  type ValidateOptions,
+} from './context.js'
+import { subjectsOf } from './explain.js'
 import { foldConsequences, foldRepeats } from './fold.js'
-import type { FindingCollector, Note, PathCertificate } from './path-certificate.js'
-import { search } from './search.js'
+import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
+import type { BudgetOptions } from './link.js'
+import { search, type SearchResult } from './search.js'
 
-export { type ChainInput, validateChain, type ValidateChainOptions, validateConnected } from './validate-chain.js'
+/** The certificates of one validation: a leaf, or the whole chain as it is sent. */
+export interface ChainInput {
+  /** The certificate to validate. Of PEM text with several, the first; the others count as intermediates. */
+  leaf?: CertificateInput | undefined
+  /** In place of `leaf`: the certificate to validate and its intermediates, the leaf first. */
+  chain?: CertificateInput | readonly CertificateInput[] | undefined
+  /** What came next to it, in any order. Default: none. */
+  intermediates?: CertificateInput | readonly CertificateInput[] | undefined
+  /** The CAs to trust. Nothing else is: never the system's roots. */
+  trustAnchors: CertificateInput | readonly CertificateInput[]
+  /** Revocation lists to check against. Default: none. */
+  crls?: CrlInput | readonly CrlInput[] | undefined
+}
+
+/** Options of {@link validateChain}. */
+export interface ValidateChainOptions extends ValidateOptions {
+  /** Intermediates allowed between leaf and anchor, self-issued ones not counted. Default: 10. */
+  maxIntermediates?: number | undefined
+  /** What the search for a path may cost. */
+  budget?: BudgetOptions | undefined
+}
+
+/**
+ * Checks a certificate chain as RFC 5280 section 6 and etcd ask: builds a path from the leaf to a trust anchor and
+ * checks signatures, validity, CA rights, path length, usages, name constraints, revocation, keys and names. The report
+ * lists everything that is wrong. Local work only; certificates that cannot be read are findings too.
+ *
+ * Input made to exhaust the validator only exhausts its limits: 200 certificates in 1 MiB, 100 CRLs, and
+ * {@link ValidateChainOptions.budget}. Whatever exceeds one fails with a finding that says so.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call: an unknown option, an input of another type.
+ */
+export function validateChain(input: ChainInput, options: ValidateChainOptions): Report {
+  return validate(input, options, false)
+}
+
+/**
+ * {@link validateChain} for a server that a client of this library connects to: the client narrows its trusted CAs to a
+ * path that OpenSSL misses, so that this is a warning, for the sake of other Node clients.
+ *
+ * @internal
+ */
+export function validateConnected(input: ChainInput, options: ValidateChainOptions): Report {
+  return validate(input, options, true)
+}
+
+function validate(input: ChainInput, options: ValidateChainOptions, isConnected: boolean): Report {
+  checkOptions('input', input, ['leaf', 'chain', 'intermediates', 'trustAnchors', 'crls'])
+  if (input.leaf !== undefined && input.chain !== undefined)
+    throw optionInvalid('chain', 'cannot be combined with "leaf"')
+  const option = input.chain === undefined ? 'leaf' : 'chain'
+  const context = resolveContext(options, ['maxIntermediates', 'budget'])
+  const { maxIntermediates = MAX_INTERMEDIATES, budget } = options
+  if (!Number.isInteger(maxIntermediates) || maxIntermediates < 0 || maxIntermediates > 255)
+    throw optionInvalid('maxIntermediates', 'must be an integer from 0 to 255')
+  const { intermediates = [], trustAnchors, crls = [] } = input
+  const read = readMaterial({ leaf: input[option], leafOption: option, intermediates, trustAnchors, crls })
+  const [leaf, ...rest] = read.leaf
+  if (leaf === undefined && read.findings.length === 0) throw optionInvalid(option, 'must hold a certificate')
+  // Nothing is checked by a part of what was given: that it fails, or passes, would say nothing.
+  if (leaf === undefined || !read.isComplete) return reportOf(context, null, read.findings)
+  const rules = rulesOf(context, { anchors: read.trustAnchors, crls: read.crls, isConnected, maxIntermediates })
+  const material = { leaf, intermediates: [...rest, ...read.intermediates], budget, areAnchorsOfEtcd: true }
+  const { places, notes } = search(material, rules)
+  return reportOf(context, places, [...read.findings, ...notes.findings])
+}
+
+function reportOf(
+  { at: checkedAt, ignore }: Context,
+  places: SearchResult['places'] | null,
+  findings: readonly Finding[],
+): Report {
+  const path = places?.map((place) => printableDeep(refOf(place))) ?? null
+  return makeReport({ checkedAt, path, findings: foldRepeats(foldConsequences(findings)), ignore })
+}
 
 /**
  * Loads credentials and validates them. Material that cannot be read does not reject: the report has its findings, next to
@@ -44,15 +132,24 @@ export function validateCredentials(credentials: Credentials, options: ValidateO
   const [leaf, ...intermediates] = credentials.chain
   const { clientAnchors, crls } = credentials
   const asClient = context.usage === 'client'
-  const trustAnchors = (asClient ? clientAnchors : undefined) ?? credentials.trustAnchors
+  const anchors = (asClient ? clientAnchors : undefined) ?? credentials.trustAnchors
   // Other anchors of a client are those by which Node validates etcd.
   const areAnchorsOfEtcd = !asClient || clientAnchors !== undefined
-  const { path, places, notes } = search({ leaf, intermediates, trustAnchors, crls }, context, { areAnchorsOfEtcd })
-  if (asClient && clientAnchors === undefined) leaveToServer(trustAnchors, places, notes)
+  const { places, notes } = search({ leaf, intermediates, areAnchorsOfEtcd }, rulesOf(context, { anchors, crls }))
+  if (!areAnchorsOfEtcd) leaveToServer(places, notes)
   checkKeyMatch(credentials, notes)
-  checkSentChain(credentials.chain, trustAnchors, places, notes)
-  const findings = foldRepeats(foldConsequences(notes.findings))
-  return makeReport({ checkedAt: context.at, path, findings, ignore: context.ignore })
+  checkSentChain(credentials.chain, places, notes)
+  return reportOf(context, places, notes.findings)
+}
+
+function checkCredentials(credentials: Credentials): void {
+  const { chain, trustAnchors, clientAnchors = [], crls } = credentials
+  const key: unknown = credentials.key
+  const areCertificates = (list: unknown): boolean =>
+    Array.isArray(list) && list.every((each) => each instanceof Certificate)
+  const areAll = [chain, trustAnchors, clientAnchors].every(areCertificates) && chain.length > 0 && Array.isArray(crls)
+  if (!areAll || typeof key !== 'object' || key === null)
+    throw valueInvalid('credentials', credentials, 'credentials, such as fromPem, fromFiles or an authority returns')
 }
 
 /** Whether it says of the end of a path that its issuer is not among the anchors. */
@@ -61,44 +158,18 @@ function isIssuerElsewhere({ code, details }: Note): boolean {
   return code === 'chain/issuer-key-differs' || code === 'chain/root-not-trusted'
 }
 
-/** Names of anchors that a finding shows. */
-const MAX_SHOWN = 20
-
 /**
  * The CA that verifies servers need not be the one that etcd trusts for clients, which is not known. So a path that leads to none of
  * the anchors ends at its topmost certificate, and only the server can refuse it.
  */
-function leaveToServer(
-  anchors: readonly Certificate[],
-  path: readonly PathCertificate[],
-  notes: FindingCollector,
-): void {
+function leaveToServer(path: readonly PathCertificate[], notes: FindingCollector): void {
   const at = notes.notes.findIndex(isIssuerElsewhere)
   const top = path.at(-1)
   if (at === -1 || top === undefined) return
-  const issuer = top.certificate.issuer.toString()
-  const names = anchors.slice(0, MAX_SHOWN).map(({ subject }) => subject.toString())
   const sameName = notes.notes[at]?.code === 'chain/issuer-key-differs'
   notes.notes.splice(at, 1)
-  notes.add(top, 'chain/client-ca-not-given', { issuer, anchors: names, sameName })
-}
-
-function checkCredentials(credentials: Credentials): void {
-  const { chain, trustAnchors, clientAnchors = [], crls } = credentials
-  const key: unknown = credentials.key
-  const areCertificates = (list: unknown): list is unknown[] =>
-    Array.isArray(list) && list.every((each) => each instanceof Certificate)
-  const isKey = typeof key === 'object' && key !== null
-  if (
-    !areCertificates(chain) ||
-    chain.length === 0 ||
-    !areCertificates(trustAnchors) ||
-    !areCertificates(clientAnchors) ||
-    !Array.isArray(crls) ||
-    !isKey
-  ) {
-    throw valueInvalid('credentials', credentials, 'credentials, such as fromPem, fromFiles or an authority returns')
-  }
+  const details = { issuer: top.certificate.issuer.toString(), anchors: subjectsOf(notes.rules.anchors), sameName }
+  notes.add(top, 'chain/client-ca-not-given', details)
 }
 
 function checkKeyMatch({ chain: [leaf], key }: Credentials, notes: FindingCollector): void {
@@ -113,23 +184,20 @@ const MAX_SENT = 100
 /** Order and surplus of what is sent (RFC 8446 section 4.4.2): each certificate followed by its issuer. */
 function checkSentChain(
   chain: readonly Certificate[],
-  trustAnchors: readonly Certificate[],
   path: readonly PathCertificate[],
   notes: FindingCollector,
 ): void {
-  const inPath = (certificate: Certificate): boolean => path.some((place) => place.certificate.equals(certificate))
   chain.slice(0, MAX_SENT).forEach((certificate, index) => {
     const place: PathCertificate = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
-    const isAnchor = trustAnchors.some((anchor) => anchor.equals(certificate))
+    const isAnchor = notes.rules.anchors.some((anchor) => anchor.equals(certificate))
+    const at = path.findIndex((each) => each.certificate.equals(certificate))
     // Whoever trusts the root alone needs an intermediate, although it is an anchor here.
     if (index > 0 && isAnchor && certificate.isSelfIssued)
       notes.add(place, 'chain/certificate-unneeded', { kind: 'root' })
-    else if (!isAnchor && !inPath(certificate)) notes.add(place, 'chain/certificate-unneeded', { kind: 'unused' })
-    const at = path.findIndex((each) => each.certificate.equals(certificate))
-    const next = at === -1 ? undefined : path[at + 1]
-    const sentElsewhere = next !== undefined && chain.some((each) => each.equals(next.certificate))
-    if (sentElsewhere && chain[index + 1]?.equals(next.certificate) !== true) {
-      notes.add(place, 'chain/order-wrong', { issuer: next.certificate.subject.toString() })
-    }
+    else if (!isAnchor && at === -1) notes.add(place, 'chain/certificate-unneeded', { kind: 'unused' })
+    const next = at === -1 ? undefined : path[at + 1]?.certificate
+    const sentElsewhere = next !== undefined && chain.some((each) => each.equals(next))
+    if (sentElsewhere && chain[index + 1]?.equals(next) !== true)
+      notes.add(place, 'chain/order-wrong', { issuer: next.subject.toString() })
   })
 }

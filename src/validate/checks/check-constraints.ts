@@ -1,12 +1,12 @@
 /** Basic constraints: who may issue, and how long the path may be (RFC 5280 section 4.2.1.9). */
+import type { Certificate } from '../../x509/certificate.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import type { GeneralName } from '../../x509/general-name.js'
+import type { FindingCollector, PathCertificate } from '../context.js'
 import { GO_KINDS } from './check-form.js'
-import type { Usage } from '../context.js'
-import type { FindingCollector, PathCertificate } from '../path-certificate.js'
 
 /** A certificate that issued another one must be a CA. */
-export function checkIssuerConstraints(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+export function checkIssuerConstraints(place: PathCertificate, notes: FindingCollector): void {
   const { extensions, version } = place.certificate
   // A CA certificate of version 1 cannot say what it is; named as an anchor it is trusted all the same.
   if (place.role === 'anchor' && version === 1) return
@@ -14,10 +14,10 @@ export function checkIssuerConstraints(place: PathCertificate, usage: Usage, not
     const reason = extensions.basicConstraints === null ? 'no basicConstraints' : 'CA:FALSE'
     notes.add(place, 'constraints/not-a-ca', { reason, issued: '' })
   }
-  checkConstrainedKinds(place, usage, notes)
-  const dotted = constraintsOf(place).filter(({ kind, value }) => kind === 'dns' && value.startsWith('.'))
+  checkConstrainedKinds(place, notes)
+  const dotted = constraintsOf(place.certificate).filter(({ kind, value }) => kind === 'dns' && value.startsWith('.'))
   if (dotted.length > 0) {
-    const constraints = dotted.slice(0, MAX_CONSTRAINTS_SHOWN).map(({ value }) => value)
+    const constraints = dotted.slice(0, MAX_CONSTRAINTS).map(({ value }) => value)
     notes.add(place, 'name-constraints/malformed', { kind: 'leading dot', constraints })
   }
   for (const extension of ['basicConstraints', 'nameConstraints'] as const) {
@@ -27,38 +27,35 @@ export function checkIssuerConstraints(place: PathCertificate, usage: Usage, not
   }
 }
 
-/** Most constraints that one finding lists. */
-const MAX_CONSTRAINTS_SHOWN = 50
+/** Constraints that one finding shows. */
+const MAX_CONSTRAINTS = 50
 
-function constraintsOf({ certificate }: PathCertificate): GeneralName[] {
-  const { permitted = [], excluded = [] } = certificate.extensions.nameConstraints ?? {}
+export function constraintsOf({ extensions }: Certificate): GeneralName[] {
+  const { permitted = [], excluded = [] } = extensions.nameConstraints ?? {}
   return [...permitted, ...excluded]
 }
 
 /** Go marks the whole extension as unhandled if it constrains any other kind, and refuses it if it is critical. */
-function checkConstrainedKinds(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
-  const kinds = new Set(constraintsOf(place).map(({ kind }) => kind))
+function checkConstrainedKinds(place: PathCertificate, notes: FindingCollector): void {
+  const kinds = new Set(constraintsOf(place.certificate).map(({ kind }) => kind))
   const names = [...kinds].filter((kind) => !GO_KINDS.has(kind))
   if (names.length === 0 || !place.certificate.extensions.isCritical(ExtensionId.nameConstraints)) return
-  const details = { kind: 'names unread by Go', extension: 'nameConstraints', names, usage } as const
-  notes.add(place, 'certificate/extension-refused', details)
+  const details = { extension: 'nameConstraints', names, usage: notes.rules.usage } as const
+  notes.add(place, 'certificate/extension-refused', { kind: 'names unread by Go', ...details })
 }
 
-export function checkLeafConstraints(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+export function checkLeafConstraints(place: PathCertificate, notes: FindingCollector): void {
   const { basicConstraints, nameConstraints } = place.certificate.extensions
   if (basicConstraints?.ca === true) notes.add(place, 'constraints/leaf-is-ca', {})
   else if ((basicConstraints?.pathLength ?? null) !== null)
     notes.add(place, 'constraints/only-for-cas', { what: 'pathlen' })
   if (nameConstraints !== null) notes.add(place, 'constraints/only-for-cas', { what: 'nameConstraints' })
-  checkConstrainedKinds(place, usage, notes)
+  checkConstrainedKinds(place, notes)
 }
 
 /** Path lengths: how many intermediates that are not self-issued may be between a CA and the leaf. */
-export function checkPathLength(
-  path: readonly PathCertificate[],
-  { usage, maxIntermediates }: { usage: Usage; maxIntermediates: number },
-  notes: FindingCollector,
-): void {
+export function checkPathLength(path: readonly PathCertificate[], notes: FindingCollector): void {
+  const { usage, maxIntermediates } = notes.rules
   let below = 0
   for (const place of path) {
     const allowed = place.certificate.extensions.basicConstraints?.pathLength ?? null

@@ -2,25 +2,19 @@
 import { bytesEqual, hex } from '../../x509/der.js'
 import { ExtensionId, extensionName } from '../../x509/extensions.js'
 import { uriProblem } from '../../x509/uri.js'
-import type { Usage } from '../context.js'
+import type { FindingCollector, PathCertificate } from '../context.js'
 import { namesOtherAuthority } from '../link.js'
-import type { FindingCollector, PathCertificate } from '../path-certificate.js'
 
 /** Longest serial number in bytes (RFC 5280 section 4.1.2.2). */
 const MAX_SERIAL_OCTETS = 20
-/** Findings that one kind of unlucky name may fill a report with. */
-const MAX_URIS_REPORTED = 5
+/** URIs of one certificate that are reported. */
+const MAX_URIS = 5
 /** Extensions that Go processes since 1.24; before, it refuses critical ones (crypto/x509 processExtensions). */
 const SINCE_GO_1_24 = [ExtensionId.policyMappings, ExtensionId.policyConstraints, ExtensionId.inhibitAnyPolicy] as const
 const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
 
-export function checkForm(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
-  checkEncoding(place, usage, notes)
-  checkKeyIdentifiers(place, notes)
-}
-
 /** What can be said of the form without checking a signature. */
-export function checkEncoding(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+export function checkEncoding(place: PathCertificate, notes: FindingCollector): void {
   const { version, signatureAlgorithmsAgree } = place.certificate
   if (version !== 3) {
     const trusted = place.role === 'anchor' && version === 1
@@ -30,21 +24,21 @@ export function checkEncoding(place: PathCertificate, usage: Usage, notes: Findi
   checkDistinguishedNames(place, notes)
   if (!signatureAlgorithmsAgree) notes.add(place, 'signature/algorithm-refused', { kind: 'stated twice' })
   checkExtensions(place, notes)
-  checkForGo(place, usage, notes)
+  checkForGo(place, notes)
   checkUris(place, notes)
 }
 
 function checkSerial(place: PathCertificate, notes: FindingCollector): void {
   const { serial, serialNumber } = place.certificate
-  const isNegative = (serial[0] ?? 0) >= 0x80
-  const reason = isNegative
-    ? 'is negative'
-    : serial.every((octet) => octet === 0)
-      ? 'is zero'
-      : serial.length > MAX_SERIAL_OCTETS
-        ? `has ${String(serial.length)} octets, more than ${String(MAX_SERIAL_OCTETS)}`
-        : null
-  if (reason !== null)
+  const [first = 0] = serial
+  const long = serial.length > MAX_SERIAL_OCTETS
+  const reason =
+    first >= 0x80
+      ? 'is negative'
+      : serial.every((octet) => octet === 0)
+        ? 'is zero'
+        : long && `has ${String(serial.length)} octets, more than ${String(MAX_SERIAL_OCTETS)}`
+  if (reason !== false)
     notes.add(place, 'certificate/serial-unusual', { serialNumber: serialNumber.slice(0, 80), reason })
 }
 
@@ -77,7 +71,7 @@ function checkExtensions(place: PathCertificate, notes: FindingCollector): void 
       notes.add(place, 'certificate/policy-extension', { kind: 'critical', extension: extensionName(oid) })
   }
   const policies = extensions.all.find(({ oid }) => oid === ExtensionId.policyConstraints)
-  if (policies !== undefined && !policies.critical)
+  if (policies?.critical === false)
     notes.add(place, 'certificate/policy-extension', { kind: 'not critical', extension: extensionName(policies.oid) })
 }
 
@@ -85,8 +79,9 @@ function checkExtensions(place: PathCertificate, notes: FindingCollector): void 
 export const GO_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'email', 'uri'])
 
 /** Extensions that Go does not read or process as OpenSSL does, so that etcd refuses the certificate wherever it is used. */
-function checkForGo(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+function checkForGo(place: PathCertificate, notes: FindingCollector): void {
   const { extensions, subjectAltNames } = place.certificate
+  const { usage } = notes.rules
   const points = extensions.crlDistributionPoints ?? []
   if (points.some(({ name }) => name !== null && 'relativeName' in name)) {
     const details = { kind: 'relative name', extension: 'crlDistributionPoints', usage } as const
@@ -102,26 +97,26 @@ function checkForGo(place: PathCertificate, usage: Usage, notes: FindingCollecto
 
 function checkUris(place: PathCertificate, notes: FindingCollector): void {
   let reported = 0
-  for (const name of place.certificate.subjectAltNames) {
-    const problem = name.kind === 'uri' ? uriProblem(name.value) : null
-    if (problem === null) continue
-    notes.add(place, 'san/name-unusable', { kind: 'URI', name: name.value, reason: problem })
-    if (++reported === MAX_URIS_REPORTED) return
+  for (const { kind, value: name } of place.certificate.subjectAltNames) {
+    const reason = kind === 'uri' ? uriProblem(name) : null
+    if (reason === null) continue
+    notes.add(place, 'san/name-unusable', { kind: 'URI', name, reason })
+    if (++reported === MAX_URIS) return
   }
 }
 
-function checkKeyIdentifiers(place: PathCertificate, notes: FindingCollector): void {
-  const { certificate } = place
+export function checkKeyIdentifiers(place: PathCertificate, notes: FindingCollector): void {
+  const { certificate, role } = place
   const { subjectKeyIdentifier, authorityKeyIdentifier } = certificate.extensions
   const missing = (extension: 'authorityKeyIdentifier' | 'subjectKeyIdentifier'): void => {
     notes.add(place, 'certificate/key-identifier-unusual', { kind: 'missing', extension })
   }
   if (certificate.isCa && subjectKeyIdentifier === null) missing('subjectKeyIdentifier')
-  // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1).
-  if ((authorityKeyIdentifier?.keyIdentifier ?? null) === null && !isSelfSigned(place))
-    missing('authorityKeyIdentifier')
-  if (authorityKeyIdentifier === null) return
-  if (place.role !== 'anchor' || !certificate.isSelfIssued) return
+  // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1). An anchor's signature does not matter.
+  const isSelfSigned = (): boolean =>
+    certificate.isSelfIssued && (role === 'anchor' || certificate.isSignedBy(certificate))
+  if ((authorityKeyIdentifier?.keyIdentifier ?? null) === null && !isSelfSigned()) missing('authorityKeyIdentifier')
+  if (authorityKeyIdentifier === null || role !== 'anchor' || !certificate.isSelfIssued) return
   const unusual = (reason: string): void => {
     notes.add(place, 'certificate/key-identifier-unusual', { kind: 'of a root', reason })
   }
@@ -131,9 +126,4 @@ function checkKeyIdentifiers(place: PathCertificate, notes: FindingCollector): v
     unusual(`points to another key (${hex(keyIdentifier)})`)
   if (namesOtherAuthority(certificate, certificate)) unusual('points to another certificate')
   else if (issuer !== null || serial !== null) unusual('names an issuer or serial number')
-}
-
-/** An anchor is taken at its word; elsewhere the signature is looked at, which costs only where the extension lacks. */
-function isSelfSigned({ certificate, role }: PathCertificate): boolean {
-  return certificate.isSelfIssued && (role === 'anchor' || certificate.isSignedBy(certificate))
 }

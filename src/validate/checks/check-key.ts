@@ -1,7 +1,6 @@
 /** Strength and kind of one certificate's public key and signature algorithm. */
 import { publicKeyText } from '../../x509/algorithms.js'
-import type { Usage } from '../context.js'
-import type { FindingCollector, PathCertificate } from '../path-certificate.js'
+import type { FindingCollector, PathCertificate } from '../context.js'
 
 const MIN_RSA_BITS = 2048
 /** Go refuses to verify with a larger modulus (crypto/tls checkKeySize). */
@@ -15,7 +14,7 @@ export const WEAK_DIGESTS: ReadonlySet<string | null> = new Set(['md5', 'sha1'])
 
 export function checkKey(place: PathCertificate, notes: FindingCollector): void {
   const { certificate } = place
-  const { publicKeyInfo: info } = certificate
+  const { publicKeyInfo: info, notAfter } = certificate
   const algorithm = publicKeyText(info)
   const weak = (wanted: string, what = algorithm): void => {
     notes.add(place, 'key/weak', { algorithm: what, wanted })
@@ -23,11 +22,10 @@ export function checkKey(place: PathCertificate, notes: FindingCollector): void 
   const unsupported = (refusedBy: string): void => {
     notes.add(place, 'key/unsupported', { kind: 'public key', algorithm, refusedBy })
   }
-  const errors = notes.errorCount
+  const errors = notes.errors.length
   if (info.algorithm === 'RSA') {
-    const bits = info.modulusBits ?? 0
     const { exponent } = info
-    const { notAfter } = certificate
+    const bits = info.modulusBits ?? 0
     if (bits < MIN_RSA_BITS) weak('RSA 3072 or ECDSA P-256')
     else if (bits < RSA_BITS_BEYOND_2030 && notAfter.getTime() >= END_OF_SMALL_RSA)
       notes.add(place, 'key/size-unusual', { kind: 'short after 2030', algorithm, notAfter })
@@ -43,37 +41,31 @@ export function checkKey(place: PathCertificate, notes: FindingCollector): void 
     else if (!info.uncompressed) unsupported('Go does not read: its point is compressed')
   } else if (info.algorithm !== 'Ed25519') unsupported('etcd does not take and OpenSSL silently does not send')
   // What passed so far must be a key for OpenSSL as well: a point that is not on its curve shows only there.
-  if (notes.errorCount > errors) return
+  if (notes.errors.length > errors) return
   if (!certificate.hasReadableKey) unsupported('OpenSSL cannot read')
   else if (!certificate.hasUsualKey) unsupported('Go does not read as it is written')
 }
 
-export function checkSignatureAlgorithm(
-  place: PathCertificate,
-  isTrusted: boolean,
-  usage: Usage,
-  notes: FindingCollector,
-): void {
+/** @param isTrusted Nobody verifies the signature of what is trusted itself. */
+export function checkSignatureAlgorithm(place: PathCertificate, isTrusted: boolean, notes: FindingCollector): void {
   const { certificate, role } = place
   const { isSelfIssued, signatureAlgorithm: made, publicKeyInfo } = certificate
   const isAnchor = role === 'anchor'
-  const name = 'unknown' in made ? made.unknown : made.scheme.name
+  const algorithm = 'unknown' in made ? made.unknown : made.scheme.name
   // OpenSSL takes a certificate for self-signed only if its key could have made the signature (x509v3_cache_extensions).
   const isOwnKind = 'scheme' in made && made.scheme.key === publicKeyInfo.algorithm
-  if (isAnchor && isSelfIssued && !isOwnKind) {
-    const key = publicKeyText(publicKeyInfo)
-    notes.add(place, 'signature/key-mismatch', { kind: 'root', algorithm: name, key })
-  }
+  if (isAnchor && isSelfIssued && !isOwnKind)
+    notes.add(place, 'signature/key-mismatch', { kind: 'root', algorithm, key: publicKeyText(publicKeyInfo) })
   if ('unknown' in made) {
-    if (!isAnchor) notes.add(place, 'signature/algorithm-refused', { kind: 'unsupported', algorithm: name })
+    if (!isAnchor) notes.add(place, 'signature/algorithm-refused', { kind: 'unsupported', algorithm })
     return
   }
   const { digest, saltLength } = made.scheme
   const expected = DIGEST_BYTES[digest ?? '']
   if (WEAK_DIGESTS.has(digest))
-    notes.add(place, 'signature/algorithm-refused', { kind: 'weak', algorithm: name, trusted: isTrusted })
+    notes.add(place, 'signature/algorithm-refused', { kind: 'weak', algorithm, trusted: isTrusted })
   else if (!isAnchor && saltLength !== undefined && expected !== undefined && saltLength !== expected) {
-    const details = { kind: 'salt length', algorithm: name, saltLength, expected, usage } as const
-    notes.add(place, 'signature/algorithm-refused', details)
+    const details = { algorithm, saltLength, expected, usage: notes.rules.usage }
+    notes.add(place, 'signature/algorithm-refused', { kind: 'salt length', ...details })
   }
 }

@@ -3,8 +3,8 @@ import type { Certificate } from '../../x509/certificate.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import type { GeneralName, NameConstraints } from '../../x509/general-name.js'
+import { FindingCollector, MAX_SHOWN, type PathCertificate } from '../context.js'
 import { GO_KINDS } from './check-form.js'
-import type { Usage } from '../context.js'
 import {
   comparable,
   COMPARED_KINDS,
@@ -13,7 +13,6 @@ import {
   isReadByGo,
   Subtrees,
 } from './name-constraint-match.js'
-import { FindingCollector, type PathCertificate } from '../path-certificate.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
 export const MAX_COMPARISONS = 250_000
@@ -21,67 +20,58 @@ export const MAX_COMPARISONS = 250_000
 const COMPARISONS_PER_CONSTRAINT = 100
 /** Comparisons that reading a directory name counts as, for each byte of it: its letters must be folded. */
 const COMPARISONS_PER_OCTET = 2
-/** Names of one certificate that are refused and reported, beyond the first: 50,000 are not listed one by one. */
+/** Findings about one certificate, beyond the first: 50,000 are not listed one by one. */
 const MAX_FINDINGS = 20
-/** Most names or constraints that one finding lists. */
-const MAX_SHOWN = 20
 
 /** What is left of the comparisons of one validation, and what was prepared for them, over all of its paths. */
 export interface ComparisonBudget {
   left: number
-  known?: WeakMap<Certificate, ConstraintsOf> | undefined
+  readonly known: Map<Certificate, Constraints>
 }
 
-/** The constraints of one CA by kind, or the one that is malformed. */
-type ConstraintsOf = { readonly bad: GeneralName; readonly reason: string } | { readonly kinds: Kinds }
-type Kinds = ReadonlyMap<string, Sides>
-
-/** The subtrees of one kind. */
-interface Sides {
-  readonly permitted: Subtrees
-  readonly excluded: Subtrees
-}
+/** The constraints of one CA: its subtrees by kind, or the one that is malformed. */
+type Constraints =
+  | { readonly bad: GeneralName; readonly reason: string }
+  | { readonly constrainedBy: string; readonly kinds: ReadonlyMap<string, Sides> }
+type ReadConstraints = Extract<Constraints, { kinds: unknown }>
+type Sides = Readonly<Record<keyof NameConstraints, Subtrees>>
 
 /** @param budget Is counted down; if it ends, so does the check, in an error. */
 export function checkNameConstraints(
   path: readonly PathCertificate[],
-  usage: Usage,
   budget: ComparisonBudget,
   notes: FindingCollector,
 ): void {
   const names = new Map<PathCertificate, readonly GeneralName[]>()
   for (const authority of path.slice(1)) {
-    const constraints = authority.certificate.extensions.nameConstraints
-    if (constraints === null) continue
-    budget.known ??= new WeakMap()
-    const own = budget.known.get(authority.certificate) ?? prepare(constraints, budget)
+    if (authority.certificate.extensions.nameConstraints === null) continue
+    const own = budget.known.get(authority.certificate) ?? prepare(authority.certificate, budget)
     budget.known.set(authority.certificate, own)
     if ('bad' in own) {
       const { value: constraint, kind: nameKind } = own.bad
-      const details = { kind: 'malformed', constraint, nameKind, reason: own.reason } as const
-      notes.add(authority, 'name-constraints/malformed', details)
+      const details = { constraint, nameKind, reason: own.reason }
+      notes.add(authority, 'name-constraints/malformed', { kind: 'malformed', ...details })
       continue
     }
-    const by = { constrainedBy: authority.certificate.subject.toString(), usage }
     for (const subject of path.slice(0, authority.index)) {
       const constrained = names.get(subject) ?? constrainedNames(subject)
       names.set(subject, constrained)
-      if (!takeComparisons(constrained, own.kinds, budget)) {
+      if (!takeComparisons(constrained, own, budget)) {
         notes.add(authority, 'chain/limit-exceeded', { kind: 'comparisons of names', comparisons: MAX_COMPARISONS })
         return
       }
       // A renewed CA certificate is no name of its own; the leaf always is (RFC 5280 section 6.1.3 (b)).
-      if (subject.index > 0 && subject.certificate.isSelfIssued) checkSelfIssued(subject, own.kinds, by, notes)
-      else checkSubject(subject, constrained, own.kinds, by, notes)
-      if (subject.index === 0) checkCommonNames(subject, own.kinds, by, notes)
+      if (subject.index > 0 && subject.certificate.isSelfIssued) checkSelfIssued(subject, own, notes)
+      else checkSubject(subject, constrained, own, notes)
+      if (subject.index === 0) checkCommonNames(subject, own, notes)
     }
   }
 }
 
-function prepare(constraints: NameConstraints, budget: ComparisonBudget): ConstraintsOf {
+function prepare({ extensions, subject }: Certificate, budget: ComparisonBudget): Constraints {
   const kinds = new Map<string, Sides>()
   for (const side of ['permitted', 'excluded'] as const) {
-    for (const constraint of constraints[side]) {
+    for (const constraint of extensions.nameConstraints?.[side] ?? []) {
       const { kind } = constraint
       const reason = constraintProblem(constraint)
       if (reason !== null) return { bad: constraint, reason }
@@ -91,11 +81,11 @@ function prepare(constraints: NameConstraints, budget: ComparisonBudget): Constr
       kinds.set(kind, sides)
     }
   }
-  return { kinds }
+  return { constrainedBy: subject.toString(), kinds }
 }
 
 /** Counts all comparisons before any is made, so that what exceeds the budget costs nothing; false if it does. */
-function takeComparisons(names: readonly GeneralName[], kinds: Kinds, budget: ComparisonBudget): boolean {
+function takeComparisons(names: readonly GeneralName[], { kinds }: ReadConstraints, budget: ComparisonBudget): boolean {
   for (const name of names) {
     const sides = kinds.get(name.kind)
     if (sides === undefined) continue
@@ -112,110 +102,103 @@ function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): bo
   return budget.left >= 0
 }
 
-/** The CA, and what the leaf is used for. */
-interface By {
-  readonly constrainedBy: string
-  readonly usage: Usage
-}
-
 function checkSubject(
   subject: PathCertificate,
   names: readonly GeneralName[],
-  kinds: Kinds,
-  by: By,
+  own: ReadConstraints,
   notes: FindingCollector,
 ): void {
   const hasNames = subject.certificate.subjectAltNames.length > 0
-  let reported = 0
+  const before = notes.notes.length
   for (const name of names) {
-    const sides = kinds.get(name.kind)
-    const errors = sides === undefined ? 0 : checkName(subject, name, sides, by, notes)
-    reported += errors
-    if (errors === 0 && hasNames) reported += checkNameForGo(subject, name, sides, by, notes)
-    if (reported > MAX_FINDINGS) return
+    const count = notes.notes.length
+    checkName(subject, name, own, notes)
+    if (notes.notes.length === count && hasNames) checkNameForGo(subject, name, own, notes)
+    if (notes.notes.length - before > MAX_FINDINGS) return
   }
 }
 
-/** Checks one name against the subtrees of its kind; returns the number of findings. */
+/** Checks one name against the subtrees of its kind. */
 function checkName(
   subject: PathCertificate,
   name: GeneralName,
-  { permitted, excluded }: Sides,
-  { constrainedBy }: By,
+  { kinds, constrainedBy }: ReadConstraints,
   notes: FindingCollector,
-): number {
+): void {
+  const sides = kinds.get(name.kind)
+  if (sides === undefined) return
   const details = { name: name.value, nameKind: name.kind, constrainedBy }
   const isCompared = COMPARED_KINDS.has(name.kind)
   const prepared = isCompared ? comparable(name) : null
   if (prepared === null) {
     const kind = isCompared ? 'malformed' : 'not compared'
     notes.add(subject, 'name-constraints/name-unreadable', { kind, ...details })
-    return 1
+    return
   }
+  const { permitted, excluded } = sides
   const touching = excluded.touching(prepared)
-  const isPermitted = permitted.all.length === 0 || permitted.holding(prepared) !== null
   if (touching !== null) {
     const subtree = touching.value || '(all)'
     notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded', ...details, excluded: subtree })
   }
-  if (!isPermitted) {
+  if (!permitted.permits(prepared)) {
     const shown = permitted.all.slice(0, MAX_SHOWN).map(({ value }) => value)
     notes.add(subject, 'name-constraints/name-refused', { kind: 'not permitted', ...details, permitted: shown })
   }
-  return Number(touching !== null) + Number(!isPermitted)
 }
 
-/** What Go alone refuses; returns the number of findings. */
+/** What Go alone refuses. If a CA constrains names of any kind, it reads all of them. */
 function checkNameForGo(
   subject: PathCertificate,
   name: GeneralName,
-  sides: Sides | undefined,
-  by: By,
+  { kinds, constrainedBy }: ReadConstraints,
   notes: FindingCollector,
-): number {
-  const details = { name: name.value, nameKind: name.kind, ...by }
-  // If a CA constrains names of any kind, Go reads all of them.
+): void {
+  const details = { name: name.value, nameKind: name.kind, constrainedBy, usage: notes.rules.usage }
   if (!isReadByGo(name)) {
     notes.add(subject, 'name-constraints/name-unreadable', { kind: 'malformed for Go', ...details })
-    return 1
+    return
   }
+  const sides = kinds.get(name.kind)
   const prepared = sides === undefined ? null : comparable(name)
-  const excluded = prepared === null ? null : sides?.excluded.holdingInGo(prepared)
-  if (excluded === null || excluded === undefined) return 0
-  const refused = { kind: 'excluded by Go', ...details, excluded: excluded.value } as const
-  notes.add(subject, 'name-constraints/name-refused', refused)
-  return 1
+  const excluded = prepared === null ? null : sides?.excluded.holdingInGo(prepared)?.value
+  if (excluded === null || excluded === undefined) return
+  notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded by Go', ...details, excluded })
 }
 
 /** To Go, a self-issued CA certificate is like any other. */
-function checkSelfIssued(subject: PathCertificate, kinds: Kinds, by: By, notes: FindingCollector): void {
+function checkSelfIssued(subject: PathCertificate, own: ReadConstraints, notes: FindingCollector): void {
   const names = subject.certificate.subjectAltNames.filter(({ kind }) => GO_KINDS.has(kind))
   const refused = names.filter((name) => {
-    const own = new FindingCollector()
-    checkSubject(subject, [name], kinds, by, own)
-    return own.notes.length > 0
+    const found = new FindingCollector(notes.rules)
+    checkSubject(subject, [name], own, found)
+    return found.notes.length > 0
   })
   if (refused.length === 0) return
   const shown = refused.slice(0, MAX_SHOWN).map(({ value }) => value)
-  notes.add(subject, 'name-constraints/name-refused', { kind: 'self-issued', names: shown, ...by })
+  const details = { names: shown, constrainedBy: own.constrainedBy, usage: notes.rules.usage }
+  notes.add(subject, 'name-constraints/name-refused', { kind: 'self-issued', ...details })
 }
 
 /**
  * A common name that looks like a DNS name is one to OpenSSL if the leaf has no other DNS name (crypto/x509
  * NAME_CONSTRAINTS_check_CN). Node refuses such servers; clients are checked by Go, which does not look.
  */
-function checkCommonNames(leaf: PathCertificate, kinds: Kinds, by: By, notes: FindingCollector): void {
+function checkCommonNames(
+  leaf: PathCertificate,
+  { kinds, constrainedBy }: ReadConstraints,
+  notes: FindingCollector,
+): void {
   const sides = kinds.get('dns')
   const { subject, subjectAltNames } = leaf.certificate
   if (sides === undefined || subjectAltNames.some(({ kind }) => kind === 'dns')) return
   for (const name of textsOf(subject, COMMON_NAME)) {
     if (name === null || !name.includes('.') || !isPlainDnsName(name)) continue
     const prepared = { host: name.toLowerCase() }
-    const { permitted, excluded } = sides
-    const isPermitted = permitted.all.length === 0 || permitted.holding(prepared) !== null
-    if (isPermitted && excluded.touching(prepared) === null) continue
-    const { constrainedBy, usage } = by
-    notes.add(leaf, 'name-constraints/common-name-refused', { name, constrainedBy, isPermitted, usage })
+    const isPermitted = sides.permitted.permits(prepared)
+    if (isPermitted && sides.excluded.touching(prepared) === null) continue
+    const details = { name, constrainedBy, isPermitted, usage: notes.rules.usage }
+    notes.add(leaf, 'name-constraints/common-name-refused', details)
   }
 }
 
@@ -237,9 +220,7 @@ function constrainedNames({ certificate: { subject, extensions, subjectAltNames 
     names.push({ kind: 'dirName', value: subject.toString(), bytes: subject.raw, directoryName: subject })
   // RFC 5280 section 4.2.1.10: mail constraints reach the subject's mailbox if there are no SANs.
   if (extensions.all.some(({ oid }) => oid === ExtensionId.subjectAltName)) return names
-  const mailboxes = textsOf(subject, EMAIL_ADDRESS)
-  return [
-    ...names,
-    ...mailboxes.map((text) => ({ kind: 'email', value: text ?? '', bytes: new Uint8Array() }) as const),
-  ]
+  for (const text of textsOf(subject, EMAIL_ADDRESS))
+    names.push({ kind: 'email', value: text ?? '', bytes: new Uint8Array() })
+  return names
 }

@@ -1,25 +1,27 @@
 /** Subject alternative names against hosts, and the hygiene of the names themselves (RFC 6125, RFC 9525). */
+import type { NotCoveredReason } from '../../report/catalogue/names.js'
+import { bytesEqual } from '../../x509/der.js'
 import { ExtensionId } from '../../x509/extensions.js'
-import { parseIp } from '../../x509/ip.js'
-import { coveringNameFinder, type Host, isDnsPattern, wildcardIsUsable } from '../../x509/names.js'
-import type { Context, Usage } from '../context.js'
-import { NearMisses } from './near-miss.js'
-import type { FindingCollector, PathCertificate } from '../path-certificate.js'
+import type { GeneralName } from '../../x509/general-name.js'
+import { isIpv4Mapped, parseIp } from '../../x509/ip.js'
+import { coveringNameFinder, type Host, isDnsPattern, readHost, wildcardIsUsable } from '../../x509/names.js'
+import type { FindingCollector, PathCertificate } from '../context.js'
 
-/** Names of one certificate that are looked at for hygiene; hosts are compared with all of them. */
-const MAX_NAMES_LINTED = 200
-/** Findings that one kind of unlucky name may fill a report with. */
-const MAX_FINDINGS_PER_CODE = 5
-/** Names that a finding shows. */
-const MAX_NAMES_SHOWN = 50
+/** Names of one certificate that are looked at for hygiene, and for the nearest one; hosts are compared with all of them. */
+const MAX_LINTED = 200
+const MAX_NEAR = 250
+/** Findings for one reason, and names that a finding shows. */
+const MAX_FINDINGS = 5
+const MAX_SHOWN = 50
 
-export function checkNames(place: PathCertificate, context: Context, notes: FindingCollector): void {
-  checkHosts(place, context.hosts, notes)
+export function checkNames(place: PathCertificate, notes: FindingCollector): void {
+  checkHosts(place, notes)
   checkSubjectAltName(place, notes)
-  checkCommonName(place, context.usage, notes)
+  checkCommonName(place, notes)
 }
 
-function checkHosts(place: PathCertificate, hosts: readonly Host[], notes: FindingCollector): void {
+function checkHosts(place: PathCertificate, notes: FindingCollector): void {
+  const { hosts } = notes.rules
   const { subjectAltNames: names, subject } = place.certificate
   const find = coveringNameFinder(names, hosts.length)
   const covered: { host: string; name: string }[] = []
@@ -30,13 +32,69 @@ function checkHosts(place: PathCertificate, hosts: readonly Host[], notes: Findi
     else covered.push({ host: host.value, name: name.value })
   }
   if (uncovered.length === 0) return
-  const found = names.slice(0, MAX_NAMES_SHOWN).map(({ value }) => value)
-  const misses = new NearMisses(names, subject.commonName)
-  for (const host of uncovered.slice(0, MAX_NAMES_SHOWN)) {
+  const found = names.slice(0, MAX_SHOWN).map(({ value }) => value)
+  const nearest = nearMissFinder(names, subject.commonName)
+  for (const host of uncovered.slice(0, MAX_SHOWN)) {
     const foundOfKind = names.filter(({ kind }) => kind === host.kind).length
-    const details = { host: host.value, kind: host.kind, ...misses.of(host), found, foundOfKind, covered }
+    const details = { host: host.value, kind: host.kind, ...nearest(host), found, foundOfKind, covered }
     notes.add(place, 'san/host-not-covered', details)
   }
+}
+
+interface NearMiss {
+  readonly reason: NotCoveredReason
+  readonly nearest: string | null
+}
+
+/** Why no name covers a host, and which one comes nearest. The names are read once for all hosts. */
+function nearMissFinder(all: readonly GeneralName[], commonName: string | null): (host: Host) => NearMiss {
+  const names = all.slice(0, MAX_NEAR).map(({ kind, value, bytes }) => {
+    const labels = kind === 'dns' ? value.toLowerCase().split('.') : []
+    return { kind, value, bytes, labels, asHost: hostIn(value) }
+  })
+  const commonHost = commonName === null ? null : hostIn(commonName)
+  return (host) => {
+    const elsewhere = names.find(({ kind, asHost }) => kind !== host.kind && asHost === host.value)
+    if (elsewhere !== undefined) return { reason: 'ip-written-as-dns', nearest: elsewhere.value }
+    if (commonHost === host.value) return { reason: 'only-in-common-name', nearest: null }
+    if (names.length === 0) return { reason: 'no-names-at-all', nearest: null }
+    const mapped = names.find(({ kind, bytes }) => kind === 'ip' && isMappedForm(bytes, host.bytes))
+    if (mapped !== undefined) return { reason: 'ipv4-mapped', nearest: mapped.value }
+    return (host.kind === 'dns' ? nearestDnsName(names, host.value) : null) ?? { reason: 'no-such-name', nearest: null }
+  }
+}
+
+function nearestDnsName(
+  names: readonly { readonly kind: string; readonly value: string; readonly labels: readonly string[] }[],
+  host: string,
+): NearMiss | null {
+  const isOver = (name: string): boolean => name.startsWith('*.') && host.endsWith(name.slice(1).toLowerCase())
+  const wildcard = names.find(({ kind, value }) => kind === 'dns' && isOver(value))?.value
+  if (wildcard !== undefined)
+    return { reason: wildcardIsUsable(wildcard) ? 'wildcard-too-shallow' : 'wildcard-not-usable', nearest: wildcard }
+  // The name that shares the most leading labels, at least one.
+  const wanted = host.split('.')
+  let best: NearMiss | null = null
+  let most = 0
+  for (const { value, labels } of names) {
+    const differs = wanted.findIndex((label, at) => label !== labels[at])
+    const shared = differs === -1 ? wanted.length : differs
+    if (shared > most) best = { reason: 'near-miss', nearest: value }
+    most = Math.max(most, shared)
+  }
+  return best
+}
+
+function hostIn(text: string): string | null {
+  const reading = readHost(text)
+  return 'host' in reading ? reading.host.value : null
+}
+
+/** Whether one is the IPv4-mapped IPv6 form (`::ffff:10.0.0.1`) of the other. */
+function isMappedForm(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  if (b === undefined) return false
+  const [short, long] = a.length < b.length ? [a, b] : [b, a]
+  return isIpv4Mapped(long) && bytesEqual(long.subarray(12), short)
 }
 
 function checkSubjectAltName(place: PathCertificate, notes: FindingCollector): void {
@@ -48,13 +106,13 @@ function checkSubjectAltName(place: PathCertificate, notes: FindingCollector): v
     notes.add(place, 'certificate/criticality-unusual', details)
   }
   const counts = new Map<string | null, number>()
-  for (const { kind, value } of subjectAltNames.slice(0, MAX_NAMES_LINTED)) {
+  for (const { kind, value } of subjectAltNames.slice(0, MAX_LINTED)) {
     const isWildcard = kind === 'dns' && wildcardIsUsable(value) && value.startsWith('*.')
     const reason = kind === 'dns' && !isWildcard ? whyUnusable(value) : null
     if (reason === null && !isWildcard) continue
     const count = (counts.get(reason) ?? 0) + 1
     counts.set(reason, count)
-    if (count > MAX_FINDINGS_PER_CODE) continue
+    if (count > MAX_FINDINGS) continue
     if (reason === null) notes.add(place, 'san/wildcard', { name: value })
     else notes.add(place, 'san/name-unusable', { kind: 'DNS', name: value, reason })
   }
@@ -71,7 +129,8 @@ function whyUnusable(name: string): 'an IP address' | 'no host name' | 'an under
 /** The user that every etcd with authentication has. */
 const ETCD_USER = 'root'
 
-function checkCommonName(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+function checkCommonName(place: PathCertificate, notes: FindingCollector): void {
+  const { usage } = notes.rules
   const { subject, subjectAltNames } = place.certificate
   const { commonName } = subject
   if (commonName === null) {

@@ -1,61 +1,64 @@
 /** Certificates that the path does not use and Go cannot read: etcd reads all that it is given or sent. */
+import type { Finding, FindingDetails } from '../../report/finding.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { ExtensionId } from '../../x509/extensions.js'
-import type { Finding, FindingDetails } from '../../report/finding.js'
+import {
+  FindingCollector,
+  MAX_SHOWN,
+  type Note,
+  type PathCertificate,
+  resolveContext,
+  type Rules,
+  rulesOf,
+} from '../context.js'
+import { constraintsOf } from './check-constraints.js'
 import { checkEncoding } from './check-form.js'
 import { MAX_RSA_BITS } from './check-key.js'
-import type { Usage } from '../context.js'
 import { isConstraintReadByGo } from './name-constraint-match.js'
-import { FindingCollector, type Note, type PathCertificate } from '../path-certificate.js'
 
 /** Curves that Go reads (crypto/x509 namedCurveFromOID). */
 const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', 'P-521'])
 /** Certificates of one list whose points are looked at, which costs as much as all the rest. A bundle has a few. */
 const MAX_POINTS = 50
-/** Most certificates that findings are made of. */
-const MAX_SHOWN = 20
 
 /** @param given `anchors` is empty if etcd does not read them. */
 export function checkUnused(
-  { anchors, intermediates }: { anchors: readonly Certificate[]; intermediates: readonly Certificate[] },
+  { anchors, intermediates }: Readonly<Record<'anchors' | 'intermediates', readonly Certificate[]>>,
   path: readonly PathCertificate[],
-  usage: Usage,
   notes: FindingCollector,
 ): void {
-  const lists = [
-    { certificates: anchors, role: 'anchor', kind: 'trusted' },
-    { certificates: intermediates, role: 'intermediate', kind: 'sent' },
-  ] as const
+  const { usage } = notes.rules
+  const places: PathCertificate[] = [
+    ...anchors.map((certificate, index) => ({ certificate, role: 'anchor' as const, index })),
+    ...intermediates.map((certificate, index) => ({ certificate, role: 'intermediate' as const, index })),
+  ]
   let shown = 0
-  for (const { certificates, role, kind } of lists) {
-    for (const [index, certificate] of certificates.entries()) {
-      if (path.some((each) => each.certificate.equals(certificate))) continue
-      const place: PathCertificate = { certificate, role, index }
-      const reason = reasonOf(place, usage)
-      if (reason === null) continue
-      notes.add(place, 'chain/unused-unread-by-go', { kind, reason, usage })
-      if (++shown === MAX_SHOWN) return
-    }
+  for (const place of places) {
+    if (path.some(({ certificate }) => certificate.equals(place.certificate))) continue
+    const reason = reasonOf(place, notes.rules)
+    if (reason === null) continue
+    const kind = place.role === 'anchor' ? 'trusted' : 'sent'
+    notes.add(place, 'chain/unused-unread-by-go', { kind, reason, usage })
+    if (++shown === MAX_SHOWN) return
   }
 }
 
 /** Findings about the trust anchors that an etcd does not start with. */
 export function unreadableAnchors(anchors: readonly Certificate[], usage: 'client' | 'peer'): readonly Finding[] {
-  const notes = new FindingCollector()
-  checkUnused({ anchors, intermediates: [] }, [], usage, notes)
+  const notes = new FindingCollector(rulesOf(resolveContext({ usage })))
+  checkUnused({ anchors, intermediates: [] }, [], notes)
   return notes.findings
 }
 
 /** Why Go does not read the certificate; null if it does. */
-function reasonOf(place: PathCertificate, usage: Usage): string | null {
+function reasonOf(place: PathCertificate, rules: Rules): string | null {
   const { certificate, role, index } = place
   const { publicKeyInfo, extensions } = certificate
   const { algorithm, curve, uncompressed, modulusBits } = publicKeyInfo
   if (algorithm === 'ECDSA' && !CURVES.has(curve)) return `its key is on the curve ${curve ?? ''}`
   if (algorithm === 'ECDSA' && (!uncompressed || (index < MAX_POINTS && !certificate.hasReadableKey)))
     return 'its key is not a point of its curve, uncompressed'
-  const { permitted = [], excluded = [] } = extensions.nameConstraints ?? {}
-  const bad = [...permitted, ...excluded].find((each) => !isConstraintReadByGo(each))
+  const bad = constraintsOf(certificate).find((each) => !isConstraintReadByGo(each))
   if (bad !== undefined) return `it has the malformed name constraint "${bad.value}"`
   if ((algorithm === 'RSA' || algorithm === 'Ed25519') && !certificate.hasUsualKey)
     return `the parameters of its ${algorithm} key are unusual`
@@ -63,8 +66,8 @@ function reasonOf(place: PathCertificate, usage: Usage): string | null {
   if (role !== 'anchor' && algorithm === 'RSA' && (modulusBits ?? 0) > MAX_RSA_BITS)
     return `its RSA key has more than ${String(MAX_RSA_BITS)} bits`
   if (extensions.isCritical(ExtensionId.authorityInfoAccess)) return 'it marks authorityInfoAccess as critical'
-  const own = new FindingCollector()
-  checkEncoding(place, usage, own)
+  const own = new FindingCollector(rules)
+  checkEncoding(place, own)
   return own.notes.map(whyUnread).find((reason) => reason !== null) ?? null
 }
 

@@ -1,12 +1,12 @@
 /** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), and what etcd asks beyond them. */
 import { ExtensionId } from '../../x509/extensions.js'
-import { type Context, type Usage, WANTED_PURPOSES } from '../context.js'
-import type { FindingCollector, PathCertificate } from '../path-certificate.js'
+import { type FindingCollector, type PathCertificate, WANTED_PURPOSES } from '../context.js'
 
 const ANY = 'anyExtendedKeyUsage'
 
-export function checkLeafUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
-  checkLeafPurposes(place, usage, notes)
+export function checkLeafUsage(place: PathCertificate, notes: FindingCollector): void {
+  checkLeafPurposes(place, notes)
+  const { usage } = notes.rules
   const { extensions, isCa } = place.certificate
   const { keyUsage, netscapeCertType } = extensions
   const serves = usage === 'server' || usage === 'peer'
@@ -21,15 +21,16 @@ export function checkLeafUsage(place: PathCertificate, { usage }: Context, notes
   notes.add(place, 'usage/key-usage-missing', { kind: 'digitalSignature', ...details })
 }
 
-function checkLeafPurposes(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
+function checkLeafPurposes(place: PathCertificate, notes: FindingCollector): void {
+  const { usage } = notes.rules
   const { extensions } = place.certificate
-  const found = extensions.extendedKeyUsage
   const wanted = WANTED_PURPOSES[usage]
-  if (found === null) {
+  if (extensions.extendedKeyUsage === null) {
     const unreadable = extensions.problems.some(({ oid }) => oid === ExtensionId.extendedKeyUsage)
     if (wanted.length > 0 && !unreadable) notes.add(place, 'usage/extension-absent', { kind: 'extendedKeyUsage' })
     return
   }
+  const found = [...extensions.extendedKeyUsage]
   if (extensions.isCritical(ExtensionId.extendedKeyUsage))
     notes.add(place, 'certificate/criticality-unusual', { kind: 'of usages', extension: 'extendedKeyUsage' })
   const missing = wanted.filter((purpose) => !found.includes(purpose))
@@ -38,15 +39,16 @@ function checkLeafPurposes(place: PathCertificate, usage: Usage, notes: FindingC
   } else if (missing.length > 0) {
     // A server certificate is issued for both, because etcd's gateway dials with it.
     const issueFor = usage === 'client' ? ['clientAuth'] : ['serverAuth', 'clientAuth']
-    const details = { wanted: issueFor, missing, found: [...found] }
+    const details = { wanted: issueFor, missing, found }
     notes.add(place, 'usage/extended-key-usage-missing', { kind: 'of the certificate', ...details })
   } else if (usage === 'server' && !found.includes('clientAuth')) {
-    notes.add(place, 'usage/gateway-client-auth-missing', { found: [...found], ofCa: false })
+    notes.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: false })
   }
 }
 
 /** What a CA's usages allow below it. */
-export function checkIssuerUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
+export function checkIssuerUsage(place: PathCertificate, notes: FindingCollector): void {
+  const { usage } = notes.rules
   const { keyUsage, extendedKeyUsage } = place.certificate.extensions
   if (keyUsage === null) notes.add(place, 'usage/extension-absent', { kind: 'keyUsage' })
   else if (!keyUsage.has('keyCertSign'))
@@ -54,14 +56,14 @@ export function checkIssuerUsage(place: PathCertificate, { usage }: Context, not
   if (extendedKeyUsage === null) return
   const found = [...extendedKeyUsage]
   if (place.role === 'anchor') notes.add(place, 'usage/anchor-extended-key-usage', { found })
-  const any = found.includes(ANY)
-  if (usage === 'server' && found.includes('serverAuth') && !found.includes('clientAuth') && !any) {
-    notes.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: true })
-  }
   const lacking = WANTED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
-  // Go, which validates clients and members, takes it for every purpose; OpenSSL's check of a server does not.
-  if (any && lacking.length > 0) notes.add(place, 'usage/any-extended-key-usage', { refused: usage === 'server' })
-  if (any) return
+  if (found.includes(ANY)) {
+    // Go, which validates clients and members, takes it for every purpose; OpenSSL's check of a server does not.
+    if (lacking.length > 0) notes.add(place, 'usage/any-extended-key-usage', { refused: usage === 'server' })
+    return
+  }
+  if (usage === 'server' && lacking.length === 0 && !found.includes('clientAuth'))
+    notes.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: true })
   for (const missing of lacking)
     notes.add(place, 'usage/extended-key-usage-missing', { kind: 'of its CA', missing, found, leaf: '' })
 }

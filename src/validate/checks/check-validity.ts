@@ -1,67 +1,51 @@
 /** Validity in time (RFC 5280 section 4.1.2.5). */
-import type { Context } from '../context.js'
-import type { FindingCollector, PathCertificate } from '../path-certificate.js'
+import type { FindingCollector, PathCertificate } from '../context.js'
 
 const DAY = 86_400_000
 const LONG_LIFETIME_DAYS = 825
 const LONGEST_DEFAULT_WARNING = 30 * DAY
 
-export function checkValidity(place: PathCertificate, context: Context, notes: FindingCollector): void {
+export function checkValidity(place: PathCertificate, notes: FindingCollector): void {
   const { notBefore, notAfter } = place.certificate
-  const { at } = context
-  if (notBefore > notAfter) notes.add(place, 'validity/inverted', { notBefore, notAfter })
+  const { at, clockSkew, usage, expiryWarning } = notes.rules
+  const lifetime = notAfter.getTime() - notBefore.getTime()
+  const left = notAfter.getTime() - at.getTime()
   // Certificates count whole seconds, and the second of notAfter belongs to the validity.
-  const now = Math.floor(at.getTime() / 1000) * 1000
-  if (now - context.clockSkew > notAfter.getTime()) {
-    notes.add(place, 'validity/expired', { notAfter, at, ago: durationText(at.getTime() - notAfter.getTime()) })
-  } else if (now + context.clockSkew < notBefore.getTime()) {
-    notes.add(place, 'validity/not-yet-valid', {
-      notBefore,
-      at,
-      ahead: durationText(notBefore.getTime() - at.getTime()),
-    })
+  const now = wholeSeconds(at)
+  if (notBefore > notAfter) notes.add(place, 'validity/inverted', { notBefore, notAfter })
+  if (now - clockSkew > notAfter.getTime()) {
+    notes.add(place, 'validity/expired', { notAfter, at, ago: durationText(-left) })
+  } else if (now + clockSkew < notBefore.getTime()) {
+    const ahead = durationText(notBefore.getTime() - at.getTime())
+    notes.add(place, 'validity/not-yet-valid', { notBefore, at, ahead })
   } else {
-    checkLastSecond(place, context, notes)
-    checkRemaining(place, context, notes)
+    // Go refuses as soon as the moment of notAfter is over, and OpenSSL from that moment on (crypto/x509 isValid, X509_cmp_time).
+    const beyond = -left - clockSkew
+    if (beyond > 0 || (beyond === 0 && usage === 'server'))
+      notes.add(place, 'validity/expires-soon', { kind: 'last second', notAfter, at, usage })
+    if (left < (expiryWarning ?? Math.min(lifetime / 3, LONGEST_DEFAULT_WARNING)))
+      notes.add(place, 'validity/expires-soon', { kind: 'soon', notAfter, left: durationText(left) })
   }
-  const days = Math.ceil((notAfter.getTime() - notBefore.getTime()) / DAY)
+  const days = Math.ceil(lifetime / DAY)
   if (place.index === 0 && days > LONG_LIFETIME_DAYS) notes.add(place, 'validity/lifetime-long', { days })
 }
 
-/**
- * Go refuses as soon as the moment of notAfter is over, and OpenSSL from that moment on (crypto/x509 isValid,
- * X509_cmp_time); RFC 5280 counts the whole second.
- */
-function checkLastSecond(place: PathCertificate, { at, clockSkew, usage }: Context, notes: FindingCollector): void {
-  const { notAfter } = place.certificate
-  const beyond = at.getTime() - clockSkew - notAfter.getTime()
-  if (beyond > 0 || (beyond === 0 && usage === 'server'))
-    notes.add(place, 'validity/expires-soon', { kind: 'last second', notAfter, at, usage })
-}
-
-function checkRemaining(place: PathCertificate, context: Context, notes: FindingCollector): void {
-  const { notBefore, notAfter } = place.certificate
-  const left = notAfter.getTime() - context.at.getTime()
-  const lifetime = notAfter.getTime() - notBefore.getTime()
-  const window = context.expiryWarning ?? Math.min(lifetime / 3, LONGEST_DEFAULT_WARNING)
-  if (left < window) notes.add(place, 'validity/expires-soon', { kind: 'soon', notAfter, left: durationText(left) })
+export function wholeSeconds(date: Date): number {
+  return Math.floor(date.getTime() / 1000) * 1000
 }
 
 /** Checks of the whole path: who outlives whom, and whether it is the clock that is wrong. */
-export function checkPathValidity(path: readonly PathCertificate[], context: Context, notes: FindingCollector): void {
-  path.forEach((place, i) => {
-    const issuer = path[i + 1]
-    if (issuer === undefined) return
-    const { notAfter } = place.certificate
-    const issuerNotAfter = issuer.certificate.notAfter
-    if (notAfter <= issuerNotAfter) return
-    const details = { notAfter, issuerNotAfter, issuer: issuer.certificate.subject.toString() }
-    notes.add(place, 'validity/outlives-issuer', details)
-  })
-  const begins = path.map(({ certificate }) => certificate.notBefore.getTime())
-  if (path.length > 1 && begins.every((begin) => begin > context.at.getTime() + context.clockSkew)) {
-    notes.add(null, 'validity/clock-suspect', { at: context.at, earliest: new Date(Math.min(...begins)) })
+export function checkPathValidity(path: readonly PathCertificate[], notes: FindingCollector): void {
+  const { at, clockSkew } = notes.rules
+  for (const { certificate: issuer, index } of path.slice(1)) {
+    const place = path[index - 1]
+    if (place === undefined || place.certificate.notAfter <= issuer.notAfter) continue
+    const details = { issuerNotAfter: issuer.notAfter, issuer: issuer.subject.toString() }
+    notes.add(place, 'validity/outlives-issuer', { notAfter: place.certificate.notAfter, ...details })
   }
+  const begins = path.map(({ certificate }) => certificate.notBefore.getTime())
+  if (path.length > 1 && begins.every((begin) => begin > at.getTime() + clockSkew))
+    notes.add(null, 'validity/clock-suspect', { at, earliest: new Date(Math.min(...begins)) })
 }
 
 /** A duration in the largest unit that gives at least two. */

@@ -34,13 +34,12 @@ export function constraintProblem(constraint: GeneralName): string | null {
 export interface Comparable {
   /** Of `dns`, `uri` and `email`: the host in lower case; of a wildcard, what is behind `*.`. */
   readonly host: string
-  /** Only of a `dns` name. */
   readonly isWildcard?: boolean
-  /** Only of `email`: what is before the `@`. */
+  /** What is before the `@`. */
   readonly local?: string
-  /** Only of `ip`. */
+  /** Of `ip`. */
   readonly octets?: Uint8Array
-  /** Only of `dirName`: a key for each relative name. */
+  /** Of `dirName`: a key for each relative name. */
   readonly keys?: readonly string[]
 }
 
@@ -78,8 +77,8 @@ function keysOf({ relativeNames }: DistinguishedName): readonly string[] {
  * called, since ten thousand names and as many subtrees make too many pairs to compare.
  */
 export class Subtrees {
-  readonly kind: GeneralNameKind
   readonly all: GeneralName[] = []
+  readonly #kind: GeneralNameKind
   /** By host, mailbox, address range, or directory name. */
   readonly #byName = new Map<string, GeneralName>()
   /** Of hosts, by what is behind their first label. */
@@ -88,17 +87,17 @@ export class Subtrees {
   readonly #masks = new Map<string, Uint8Array>()
 
   constructor(kind: GeneralNameKind) {
-    this.kind = kind
+    this.#kind = kind
   }
 
   add(subtree: GeneralName): void {
     this.all.push(subtree)
     const { value, bytes, directoryName } = subtree
-    switch (this.kind) {
+    switch (this.#kind) {
       case 'dns':
       case 'uri':
       case 'email': {
-        const at = this.kind === 'email' ? value.lastIndexOf('@') + 1 : 0
+        const at = this.#kind === 'email' ? value.lastIndexOf('@') + 1 : 0
         const host = value.slice(at).toLowerCase()
         this.#byName.set(value.slice(0, at) + host, subtree)
         if (host.includes('.')) this.#byParent.set(host.slice(host.indexOf('.') + 1), subtree)
@@ -117,7 +116,7 @@ export class Subtrees {
 
   /** A subtree that holds the name, or null. A wildcard must be inside with all that it stands for. */
   holding({ host, isWildcard = false, local = '', octets, keys }: Comparable): GeneralName | null {
-    switch (this.kind) {
+    switch (this.#kind) {
       case 'dns':
         return this.#aboveOrAt(isWildcard ? `.${host}` : host) ?? this.#byName.get('') ?? null
       case 'email':
@@ -133,6 +132,11 @@ export class Subtrees {
     }
   }
 
+  /** Whether permitted subtrees permit the name; if there are none, they permit all. */
+  permits(name: Comparable): boolean {
+    return this.all.length === 0 || this.holding(name) !== null
+  }
+
   /** A subtree that touches the name, or null. A wildcard is touched by any host that it could stand for. */
   touching(name: Comparable): GeneralName | null {
     // `*.example.com` stands for `bar.example.com`, but for nothing two labels down.
@@ -141,7 +145,7 @@ export class Subtrees {
 
   /** A mail or URI constraint of which Go says that it holds the name: to Go a host is the whole domain below it, too. */
   holdingInGo({ host }: Comparable): GeneralName | null {
-    return this.kind === 'email' || this.kind === 'uri' ? this.#aboveOrAt(host) : null
+    return this.#kind === 'email' || this.#kind === 'uri' ? this.#aboveOrAt(host) : null
   }
 
   /** Of DNS constraints: a host and everything below it; `.host` only what is below it, as in Go and OpenSSL. */
@@ -163,18 +167,14 @@ export class Subtrees {
   }
 
   #first(names: readonly string[]): GeneralName | null {
-    const name = names.find((each) => this.#byName.has(each))
-    return name === undefined ? null : (this.#byName.get(name) ?? null)
+    return names.flatMap((name) => this.#byName.get(name) ?? []).at(0) ?? null
   }
 }
 
 /** The network of an address and a mask; the mask of another family has another length. */
 function rangeKey(address: Uint8Array, mask: Uint8Array): string {
-  return address.length === mask.length ? latin1(masked(address, mask)) + latin1(mask) : '/'
-}
-
-function masked(address: Uint8Array, mask: Uint8Array): Uint8Array {
-  return address.map((octet, i) => octet & (mask[i] ?? 0))
+  const masked = address.map((octet, i) => octet & (mask[i] ?? 0))
+  return address.length === mask.length ? latin1(masked) + latin1(mask) : '/'
 }
 
 function latin1(bytes: Uint8Array): string {
@@ -194,7 +194,7 @@ function isContiguousMask(mask: Uint8Array): boolean {
   let ended = false
   for (const octet of mask) {
     if (ended && octet !== 0) return false
-    // Ones, then zeros: with its zeros turned over, such an byte is one less than a power of two.
+    // Ones, then zeros: with its zeros turned over, such a byte is one less than a power of two.
     const zeros = ~octet & 0xff
     if ((zeros & (zeros + 1)) !== 0) return false
     ended ||= octet !== 0xff

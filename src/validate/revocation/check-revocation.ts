@@ -5,51 +5,26 @@
 import type { FindingDetails } from '../../report/finding.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl/crl.js'
-import { bytesEqual } from '../../x509/der.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../../x509/crl/distribution-point.js'
-import type { Context } from '../context.js'
-import type { FindingCollector, PathCertificate } from '../path-certificate.js'
-import { isIndirect, namesAuthority, otherAuthority, remarkOn, speaksOfOthers } from './revocation-faults.js'
-import { coverageOf, namesIssuer } from './revocation-scope.js'
-import {
-  type Listing,
-  lookUp,
-  type SignedLists,
-  signerOf,
-  sortSigned,
-  type StatusSource,
-} from './revocation-sources.js'
+import { bytesEqual } from '../../x509/der.js'
+import { type FindingCollector, MAX_SHOWN, type PathCertificate, type Rules } from '../context.js'
+import { coverageOf, isIndirect, namesAuthority, namesIssuer, otherAuthority, warnOf } from './crl-rules.js'
+import { lookUp, type SignedLists, sortSigned, type StatusSource } from './revocation-sources.js'
 
 /**
  * Checks every certificate of a path but the anchor. A path that does not end at an anchor is not looked at: nobody
  * vouches for the keys that would have signed the lists.
  */
-export function checkRevocation(
-  path: readonly PathCertificate[],
-  rules: RevocationRules,
-  context: Context,
-  notes: FindingCollector,
-): void {
-  if (rules.crls.length === 0 && context.revocation !== 'require') return
-  if (path.at(-1)?.role === 'anchor') new RevocationCheck(path, rules, context, notes).run()
+export function checkRevocation(path: readonly PathCertificate[], notes: FindingCollector): void {
+  if (notes.rules.crls.length === 0 && notes.rules.revocation !== 'require') return
+  if (path.at(-1)?.role === 'anchor') new RevocationCheck(path, notes).run()
 }
 
-/** What a path is checked against for revocation. */
-export interface RevocationRules {
-  readonly crls: readonly Crl[]
-  readonly anchors: readonly Certificate[]
-  /** Whether this is the report of a client that connected all the same: it passes no CRL to Node. */
-  readonly isConnected: boolean
-}
-
-/** Other trust anchors of the issuer's name by whose keys a list is verified, and issuers of lists that a finding names. */
+/** Other trust anchors of the issuer's name by whose keys a list is verified. */
 const MAX_OTHER_KEYS = 5
-const MAX_ISSUERS_SHOWN = 20
 
 class RevocationCheck {
   readonly #path: readonly PathCertificate[]
-  readonly #rules: RevocationRules
-  readonly #context: Context
   readonly #notes: FindingCollector
   readonly #lists: readonly Crl[]
   /** Which CA of the path signed a list; there is no entry for one that none did. */
@@ -60,23 +35,27 @@ class RevocationCheck {
   /** Names of issuers of which a list cannot be used at all, which is reported once for the list. */
   readonly #troubled = new Set<string>()
 
-  constructor(path: readonly PathCertificate[], rules: RevocationRules, context: Context, notes: FindingCollector) {
+  constructor(path: readonly PathCertificate[], notes: FindingCollector) {
     this.#path = path
-    this.#rules = rules
-    this.#context = context
     this.#notes = notes
-    this.#lists = distinct(rules.crls).filter((crl) => this.#isReadable(crl))
+    const { crls } = notes.rules
+    // Each list once, though it may be passed in two files.
+    const distinct = crls.filter((crl, i) => !crls.slice(0, i).some((before) => bytesEqual(before.raw, crl.raw)))
+    this.#lists = distinct.filter((crl) => this.#isReadable(crl))
   }
 
   run(): void {
     const issuers = this.#path.slice(1)
     for (const crl of this.#lists) {
-      const signer = signerOf(crl, issuers)
-      if (signer !== null) this.#signers.set(crl, signer)
+      // A path has no two CAs of one name and key.
+      const signer = issuers.find(
+        ({ certificate }) => crl.issuer.equals(certificate.subject) && crl.isSignedBy(certificate),
+      )
+      if (signer !== undefined) this.#signers.set(crl, signer)
     }
     for (const issuer of new Set(this.#signers.values())) {
       const own = this.#lists.filter((crl) => this.#signers.get(crl) === issuer)
-      this.#signed.set(issuer, sortSigned(issuer, own, this.#context))
+      this.#signed.set(issuer, sortSigned(issuer, own, this.#notes.rules))
     }
     for (const crl of this.#lists) if (!this.#signers.has(crl)) this.#judgeUnsigned(crl)
     for (const subject of this.#path.slice(0, -1)) this.#judgeSubject(subject)
@@ -97,8 +76,8 @@ class RevocationCheck {
 
   /** A list that no CA of the path signed: of a CA that has nothing to do with it, or not what it says it is. */
   #judgeUnsigned(crl: Crl): void {
-    const { origin, signatureAlgorithm } = crl
-    const namesakes = this.#path.slice(1).filter(({ certificate }) => crl.issuer.equals(certificate.subject))
+    const { origin, issuer, signatureAlgorithm: made } = crl
+    const namesakes = this.#path.slice(1).filter(({ certificate }) => issuer.equals(certificate.subject))
     const [first] = namesakes
     if (first === undefined) {
       // It matters if a certificate says that this CA lists it as well.
@@ -113,27 +92,25 @@ class RevocationCheck {
     if (other !== undefined) {
       const which = `certificate SHA-256 ${other.fingerprint256}`
       this.#unused(crl, `another key of that CA signed it (${which}), which did not sign this path`)
-      return
-    }
-    if (meant === undefined && namesakes.some((place) => this.#signed.has(place))) {
+    } else if (meant === undefined && namesakes.some((place) => this.#signed.has(place))) {
       this.#unused(crl, 'another key signed it')
-      return
-    }
-    if ('unknown' in signatureAlgorithm) {
-      const details = { origin, algorithm: signatureAlgorithm.unknown, reason: 'unsupported' } as const
-      this.#notes.add(null, 'revocation/crl-algorithm-refused', details)
     } else {
+      this.#troubled.add(issuer.key)
+      if ('unknown' in made) {
+        const details = { origin, algorithm: made.unknown, reason: 'unsupported' } as const
+        this.#notes.add(null, 'revocation/crl-algorithm-refused', details)
+        return
+      }
       const otherKey = namesakes.every(({ certificate }) => otherAuthority(crl, certificate) !== null)
-      const details = { kind: 'signature', origin, issuer: crl.issuer.toString(), otherKey } as const
+      const details = { kind: 'signature', origin, issuer: issuer.toString(), otherKey } as const
       this.#notes.add(meant ?? first, 'revocation/crl-signer-differs', details)
     }
-    this.#troubled.add(crl.issuer.key)
   }
 
   /** Another trust anchor of the same CA whose key signed the list, as after the CA got a new key. */
   #otherAnchorOf(crl: Crl): Certificate | undefined {
     const isInPath = (anchor: Certificate): boolean => this.#path.some(({ certificate }) => certificate.equals(anchor))
-    return this.#rules.anchors
+    return this.#notes.rules.anchors
       .filter((anchor) => crl.issuer.equals(anchor.subject) && !isInPath(anchor))
       .slice(0, MAX_OTHER_KEYS)
       .find((anchor) => crl.isSignedBy(anchor))
@@ -150,12 +127,11 @@ class RevocationCheck {
       const { list, faults } = source
       // An entry of a list that is not marked as indirect says itself whose certificate it is about.
       const isMarked = list.scope?.indirect === true || list.scope?.onlyAttributeCerts === true
-      const listing = isMarked ? null : lookUp(source, certificate.serial)
-      if (listing !== null) this.#reportRevoked(subject, listing)
+      if (!isMarked) this.#reportRevoked(subject, source)
       if (source.coversNothing) continue
       const coverage = coverageOf(list, certificate)
       if ('only' in coverage) others.push({ origin: list.origin, only: coverage.only })
-      else if (faults.hasErrors) faulty.push(source)
+      else if (faults.errors.length > 0) faulty.push(source)
       else {
         isPartly = true
         for (const reason of coverage.reasons) covered.add(reason)
@@ -169,11 +145,10 @@ class RevocationCheck {
     else if (others.length > 0)
       this.#notes.add(subject, 'revocation/crl-scope', { kind: 'certificates', lists: others })
     else if (!sources.some(({ coversNothing }) => coversNothing) && !this.#troubled.has(certificate.issuer.key)) {
-      // Which CRLs Node lacks for a server, OpenSSL's own choice shows (see check-openssl.ts).
-      const { usage, revocation } = this.#context
-      const { isConnected } = this.#rules
+      // Which CRLs Node lacks for a server, OpenSSL's own choice shows (openssl.ts).
+      const { usage, revocation, isConnected } = this.#notes.rules
       if (usage !== 'server' || isConnected || revocation === 'require')
-        this.#notes.add(subject, 'revocation/no-crl', noCrl(subject, this.#lists, this.#context, isConnected))
+        this.#notes.add(subject, 'revocation/no-crl', noCrl(subject, this.#lists, this.#notes.rules))
     }
   }
 
@@ -188,14 +163,15 @@ class RevocationCheck {
       .flatMap((signer) => this.#signed.get(signer)?.sources ?? [])
   }
 
-  #reportRevoked(subject: PathCertificate, { entry, list }: Listing): void {
-    // One list that says so is enough.
-    if (this.#revoked.has(subject)) return
+  /** Reports a certificate that a source lists. One list that says so is enough. */
+  #reportRevoked(subject: PathCertificate, source: StatusSource): void {
+    const { serial, serialNumber } = subject.certificate
+    const listing = this.#revoked.has(subject) ? null : lookUp(source, serial)
+    if (listing === null) return
     this.#revoked.add(subject)
-    const { serialNumber } = subject.certificate
-    const { reason, revokedAt, invalidSince } = entry
-    const inFuture = revokedAt > this.#context.at
-    const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl: list.origin }
+    const { reason, revokedAt, invalidSince } = listing.entry
+    const inFuture = revokedAt > this.#notes.rules.at
+    const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl: listing.list.origin }
     this.#notes.add(subject, 'revocation/revoked', details)
   }
 
@@ -207,12 +183,13 @@ class RevocationCheck {
       this.#notes.addAll(notes)
       for (const source of sources) {
         const { signer, list, deltas, faults } = source
-        for (const each of [list, ...deltas]) if (isFirst(each)) remarkOn(each, this.#notes)
+        for (const each of [list, ...deltas]) if (isFirst(each)) warnOf(each, this.#notes)
         if (this.#needed.has(source)) {
           // One fault of the CA's certificate, however many lists it signed.
           for (const each of faults.notes)
             if (each.code !== 'revocation/crl-sign-missing' || isFirst(signer)) this.#notes.notes.push(each)
-        } else if (faults.hasErrors) this.#unused(list, `it is not needed, and faulty (${faults.notes[0]?.code ?? ''})`)
+        } else if (faults.errors.length > 0)
+          this.#unused(list, `it is not needed, and faulty (${faults.notes[0]?.code ?? ''})`)
       }
     }
   }
@@ -237,7 +214,8 @@ class RevocationCheck {
     if (role === 'anchor') return 'a trust anchor is trusted whatever lists say'
     if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
     if ((this.#signers.get(crl)?.index ?? 0) <= index) return 'the list is not signed by the key of its issuer'
-    return speaksOfOthers(crl) ? 'the list may mean another certificate' : 'a newer list no longer names it'
+    const speaksOfOthers = isIndirect(crl) || crl.scope?.onlyAttributeCerts === true
+    return speaksOfOthers ? 'the list may mean another certificate' : 'a newer list no longer names it'
   }
 }
 
@@ -245,20 +223,14 @@ class RevocationCheck {
 export function noCrl(
   { role, certificate }: PathCertificate,
   lists: readonly Crl[],
-  { usage, revocation }: Context,
-  connected: boolean,
+  { usage, revocation, isConnected: connected }: Rules,
 ): FindingDetails['revocation/no-crl'] {
   return {
     issuer: certificate.issuer.toString(),
-    given: [...new Set(lists.map(({ issuer }) => issuer.toString()))].slice(0, MAX_ISSUERS_SHOWN),
+    given: [...new Set(lists.map(({ issuer }) => issuer.toString()))].slice(0, MAX_SHOWN),
     ofCa: role !== 'leaf',
     required: revocation === 'require',
     usage,
     connected,
   }
-}
-
-/** Each list once, though it may be passed in two files. */
-function distinct(crls: readonly Crl[]): Crl[] {
-  return crls.filter((crl, i) => !crls.slice(0, i).some((before) => bytesEqual(before.raw, crl.raw)))
 }

@@ -6,9 +6,8 @@
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl/crl.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../../x509/crl/distribution-point.js'
-import type { PathCertificate } from '../path-certificate.js'
-import { otherAuthority } from './revocation-faults.js'
-import { coversKind, firstPointOf } from './revocation-scope.js'
+import type { PathCertificate } from '../context.js'
+import { coversKind, otherAuthority, reasonsOfFirstPoint } from './crl-rules.js'
 
 /** A certificate that OpenSSL refuses because of CRLs. */
 export interface CrlRefusal {
@@ -20,10 +19,11 @@ export interface CrlRefusal {
 interface Choice {
   readonly crl: Crl
   readonly signer: Certificate
-  readonly reasons: readonly RevocationReason[]
-  readonly isInScope: boolean
+  /** Null if it is not in scope. */
+  readonly reasons: readonly RevocationReason[] | null
   readonly isCurrent: boolean
   readonly isProcessed: boolean
+  readonly score: number
 }
 
 /** @param path Ends at a trust anchor, of which OpenSSL requires a CRL, too. */
@@ -43,61 +43,45 @@ function refusalOf(
   crls: readonly Crl[],
   at: Date,
 ): CrlRefusal['refused'] | 'accepted' {
+  const choices = crls.flatMap((crl) => consider(crl, certificate, signers, at) ?? [])
   const known = new Set<RevocationReason>()
+  const isNews = ({ reasons }: Choice): boolean => reasons === null || reasons.some((each) => !known.has(each))
   let last: Crl | null = null
   while (known.size < REVOCATION_REASONS.length) {
-    const choice = choose(certificate, signers, crls, known, at)
-    if (choice === null || choice.reasons.every((each) => known.has(each)))
+    // The one of the highest score; of equal ones, the newest.
+    const [choice] = choices.filter(isNews).toSorted(byScoreAndDate)
+    if (choice?.reasons === null || choice === undefined)
       return last && { crl: last, reason: 'a distribution point of the certificate limits it to some reasons' }
-    const { crl, signer } = choice
+    const { crl, signer, reasons } = choice
     const reason = problemOf(choice, certificate)
     if (reason === OTHER_KEY && !crls.some((each) => each.issuer.equals(crl.issuer) && each.isSignedBy(signer)))
       return null
     if (reason !== null) return { crl, reason }
-    for (const each of choice.reasons) known.add(each)
+    for (const each of reasons) known.add(each)
     last = crl
   }
   return 'accepted'
 }
 
+function byScoreAndDate(a: Choice, b: Choice): number {
+  if (a.score !== b.score) return b.score - a.score
+  return b.crl.thisUpdate.getTime() - a.crl.thisUpdate.getTime()
+}
+
 const OTHER_KEY = 'another key signed it'
 
-function problemOf({ crl, signer, ...choice }: Choice, { serial }: Certificate): string | null {
+function problemOf({ crl, signer, isCurrent, isProcessed }: Choice, { serial }: Certificate): string | null {
   if (signer.extensions.keyUsage?.has('cRLSign') === false) return 'the key usage of its CA lacks cRLSign'
-  if (!choice.isInScope) return 'it does not cover the certificate'
-  if (!choice.isCurrent) return 'it is not current'
+  if (!isCurrent) return 'it is not current'
   if (!crl.isSignedBy(signer)) return OTHER_KEY
-  if (!choice.isProcessed) return 'it has a critical extension that is not processed'
+  if (!isProcessed) return 'it has a critical extension that is not processed'
   const entry = crl.find(serial)
   return entry === null || entry.reason === 'removeFromCRL' ? null : 'it revokes the certificate'
 }
 
-/** The CRL of the highest score; of equal ones, the newest. */
-function choose(
-  certificate: Certificate,
-  signers: readonly Certificate[],
-  crls: readonly Crl[],
-  known: ReadonlySet<RevocationReason>,
-  at: Date,
-): Choice | null {
-  let best: (Choice & { score: number }) | null = null
-  for (const crl of crls) {
-    const candidate = score(crl, certificate, signers, known, at)
-    if (candidate === null || (best !== null && candidate.score < best.score)) continue
-    if (best === null || candidate.score > best.score || crl.thisUpdate > best.crl.thisUpdate) best = candidate
-  }
-  return best
-}
-
 /** get_crl_score: null for a CRL that OpenSSL does not consider. */
-function score(
-  crl: Crl,
-  certificate: Certificate,
-  signers: readonly Certificate[],
-  known: ReadonlySet<RevocationReason>,
-  at: Date,
-): (Choice & { score: number }) | null {
-  const { scope } = crl
+function consider(crl: Crl, certificate: Certificate, signers: readonly Certificate[], at: Date): Choice | null {
+  const { scope, thisUpdate, nextUpdate } = crl
   if (scope?.indirect === true || (scope?.onlySomeReasons ?? null) !== null || crl.isDelta) return null
   if (!crl.issuer.equals(certificate.issuer)) return null
   const position = signers.findIndex(
@@ -105,18 +89,10 @@ function score(
   )
   const signer = signers[position]
   if (signer === undefined) return null
-  const point = coversKind(crl, certificate) ? firstPointOf(crl, certificate) : null
-  const reasons = point?.reasons ?? []
-  const isInScope = point !== null
-  if (isInScope && reasons.every((each) => known.has(each))) return null
-  const isCurrent = crl.thisUpdate <= at && (crl.nextUpdate === null || at < crl.nextUpdate)
+  const reasons = coversKind(crl, certificate) ? reasonsOfFirstPoint(crl, certificate) : null
+  const isCurrent = thisUpdate <= at && (nextUpdate === null || at < nextUpdate)
   const isProcessed = crl.blockingExtensions.length === 0 && crl.entries.unknownCritical.length === 0
-  const points = [
-    [isProcessed, 0x100],
-    [isInScope, 0x80],
-    [isCurrent, 0x40],
-    [position === 0, 0x10],
-  ] as const
-  const total = points.reduce((sum, [has, value]) => sum + (has ? value : 0), 1)
-  return { crl, signer, reasons, isInScope, isCurrent, isProcessed, score: total }
+  const score =
+    (isProcessed ? 0x100 : 0) + (reasons !== null ? 0x80 : 0) + (isCurrent ? 0x40 : 0) + (position === 0 ? 0x10 : 0)
+  return { crl, signer, reasons, isCurrent, isProcessed, score }
 }

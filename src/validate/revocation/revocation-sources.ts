@@ -1,11 +1,9 @@
 /** Which of the lists at hand speak for one CA: the newest of each scope, with the delta CRL that brings it up to date. */
-import type { FindingDetails } from '../../report/finding.js'
-import { hex } from '../../x509/der.js'
 import { type Crl, numberText } from '../../x509/crl/crl.js'
 import type { CrlEntry } from '../../x509/crl/crl-entries.js'
-import type { Context } from '../context.js'
-import { FindingCollector, type PathCertificate } from '../path-certificate.js'
-import { hasBegun, judgeList, judgeTime } from './revocation-faults.js'
+import { hex } from '../../x509/der.js'
+import { FindingCollector, type PathCertificate, type Rules } from '../context.js'
+import { hasBegun, judgeList, judgeTime } from './crl-rules.js'
 
 /** A list that says something about the certificates of its signer. */
 export interface StatusSource {
@@ -26,17 +24,17 @@ export interface SignedLists {
 }
 
 /** Sorts the lists that one CA signed. */
-export function sortSigned(signer: PathCertificate, crls: readonly Crl[], context: Context): SignedLists {
+export function sortSigned(signer: PathCertificate, crls: readonly Crl[], rules: Rules): SignedLists {
   const sources: StatusSource[] = []
-  const notes = new FindingCollector()
+  const notes = new FindingCollector(rules)
   const scopeOf = ({ scopeBytes }: Crl): string => (scopeBytes === null ? '' : hex(scopeBytes))
   for (const scope of new Set(crls.map(scopeOf))) {
     const sameScope = crls.filter((crl) => scopeOf(crl) === scope)
-    const full = newestOf(sameScope, false, context, notes)
-    const deltas = newestOf(sameScope, true, context, notes)
+    const full = newestOf(sameScope, false, notes)
+    const deltas = newestOf(sameScope, true, notes)
     for (const list of full) {
-      const fitting = deltas.filter((each) => hasBegun(each, context) && misfit(each, list) === null)
-      const faults = faultsOf(signer, list, fitting, context)
+      const fitting = deltas.filter((each) => hasBegun(each, rules) && misfit(each, list) === null)
+      const faults = faultsOf(signer, list, fitting, rules)
       sources.push({ signer, list, deltas: fitting, faults, coversNothing: false })
       for (const { origin } of fitting)
         notes.add(null, 'revocation/crl-delta', { kind: 'applied', origin, to: list.origin })
@@ -44,7 +42,7 @@ export function sortSigned(signer: PathCertificate, crls: readonly Crl[], contex
         notes.add(null, 'revocation/crl-delta', { kind: 'announced', origin: list.origin })
     }
     for (const delta of deltas) {
-      const faults = strayFaults(signer, delta, full, context, notes)
+      const faults = strayFaults(signer, delta, full, notes)
       if (faults !== null) sources.push({ signer, list: delta, deltas: [], faults, coversNothing: true })
     }
   }
@@ -56,28 +54,28 @@ function strayFaults(
   signer: PathCertificate,
   list: Crl,
   full: readonly Crl[],
-  context: Context,
   notes: FindingCollector,
 ): FindingCollector | null {
   const misfits = full.map((each) => misfit(list, each))
-  if (misfits.includes(null) && hasBegun(list, context)) return null
+  if (misfits.includes(null) && hasBegun(list, notes.rules)) return null
   const { origin, number } = list
   const newer = full.find((each) => each.number !== null && number !== null && each.number >= number)
   if (newer !== undefined) {
-    notes.add(null, 'revocation/crl-unused', superseded(list, newer))
+    reportReplaced(list, newer, notes)
     return null
   }
-  const faults = faultsOf(signer, list, [], context)
+  const faults = faultsOf(signer, list, [], notes.rules)
   // One that is only of the future is no error next to a full list that is current.
   if (misfits.includes(null)) return faults
   const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
   notes.add(null, 'revocation/crl-delta', { kind: 'refused', origin, reason })
   notes.addAll(faults)
-  return new FindingCollector()
+  return new FindingCollector(notes.rules)
 }
 
-function superseded({ origin, issuer }: Crl, newer: Crl): FindingDetails['revocation/crl-unused'] {
-  return { origin, issuer: issuer.toString(), reason: `the newer ${newer.origin} replaces it` }
+function reportReplaced({ origin, issuer }: Crl, newer: Crl, notes: FindingCollector): void {
+  const reason = `the newer ${newer.origin} replaces it`
+  notes.add(null, 'revocation/crl-unused', { origin, issuer: issuer.toString(), reason })
 }
 
 /** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null if it does. */
@@ -90,14 +88,14 @@ function misfit(delta: Crl, full: Crl): string | null {
   return full.number < delta.number ? null : 'the full CRL beside it is as new'
 }
 
-function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], context: Context): FindingCollector {
-  const faults = new FindingCollector()
+function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], rules: Rules): FindingCollector {
+  const faults = new FindingCollector(rules)
   const { keyUsage } = signer.certificate.extensions
   // RFC 5280 section 6.3.3 (f): if there is no key usage, the key may be used for all.
   if (keyUsage?.has('cRLSign') === false) faults.add(signer, 'revocation/crl-sign-missing', { origin: list.origin })
   for (const each of [list, ...deltas]) judgeList(each, signer, faults)
   // Section 5.2.4: the combination has the dates of the delta CRL.
-  for (const each of deltas.length > 0 ? deltas : [list]) judgeTime(each, context, faults)
+  for (const each of deltas.length > 0 ? deltas : [list]) judgeTime(each, faults)
   return faults
 }
 
@@ -105,12 +103,12 @@ function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], co
  * The full or the delta lists that no other one replaces. A list of the future replaces none: until it begins, the one before it is
  * in force.
  */
-function newestOf(all: readonly Crl[], isDelta: boolean, context: Context, notes: FindingCollector): Crl[] {
+function newestOf(all: readonly Crl[], isDelta: boolean, notes: FindingCollector): Crl[] {
   const crls = all.filter((crl) => crl.isDelta === isDelta)
-  const begun = crls.filter((crl) => hasBegun(crl, context))
+  const begun = crls.filter((crl) => hasBegun(crl, notes.rules))
   return crls.filter((crl) => {
     const newer = begun.find((each) => replaces(each, crl))
-    if (newer !== undefined) notes.add(null, 'revocation/crl-unused', superseded(crl, newer))
+    if (newer !== undefined) reportReplaced(crl, newer, notes)
     return newer === undefined
   })
 }
@@ -125,40 +123,28 @@ function replaces(newer: Crl, older: Crl): boolean {
   return later >= 0 && newer.number >= older.number && (later > 0 || newer.number > older.number)
 }
 
-/** The CA of a path that signed a list. A path has no two of one name and key. */
-export function signerOf(crl: Crl, issuers: readonly PathCertificate[]): PathCertificate | null {
-  return (
-    issuers.find(({ certificate }) => crl.issuer.equals(certificate.subject) && crl.isSignedBy(certificate)) ?? null
-  )
-}
+const REMOVED = 'removeFromCRL'
+const HOLD = 'certificateHold'
 
-/** What a source says about one serial number. */
-export interface Listing {
-  readonly entry: CrlEntry
-  readonly list: Crl
-}
-
-/** The entry that revokes a serial number; null if there is none, or a delta CRL lifts it. */
-export function lookUp(source: StatusSource, serial: Uint8Array): Listing | null {
-  const { list, deltas, coversNothing } = source
+/** The entry that revokes a serial number, and its list; null if there is none, or a delta CRL lifts it. */
+export function lookUp(
+  { list, deltas, coversNothing }: StatusSource,
+  serial: Uint8Array,
+): { readonly entry: CrlEntry; readonly list: Crl } | null {
+  // Entries that speak of a certificate of the list's own issuer.
+  const ownEntriesOf = ({ entries }: Crl): CrlEntry[] =>
+    entries.entriesOf(serial).filter(({ isOfOtherIssuer }) => !isOfOtherIssuer)
   let removed = false
   for (const delta of deltas) {
-    const changes = ownEntriesOf(delta, serial)
+    const changes = ownEntriesOf(delta)
     const entry = changes.find(({ reason }) => reason !== REMOVED)
     if (entry !== undefined) return { entry, list: delta }
     removed ||= changes.length > 0
   }
   // Only a delta CRL may remove, and only what is on hold; a full list that names a serial number so still names it.
-  const entries = ownEntriesOf(list, serial).filter(({ reason }) => !coversNothing || reason !== REMOVED)
-  const lasting = removed ? entries.filter(({ reason }) => reason !== HOLD) : entries
+  const lasting = ownEntriesOf(list).filter(
+    ({ reason }) => !(coversNothing && reason === REMOVED) && !(removed && reason === HOLD),
+  )
   const entry = lasting.find(({ reason }) => reason !== REMOVED) ?? lasting[0]
   return entry === undefined ? null : { entry, list }
 }
-
-/** Entries that speak of a certificate of the list's own issuer. */
-function ownEntriesOf(list: Crl, serial: Uint8Array): CrlEntry[] {
-  return list.entries.entriesOf(serial).filter(({ isOfOtherIssuer }) => !isOfOtherIssuer)
-}
-
-const REMOVED = 'removeFromCRL'
-const HOLD = 'certificateHold'

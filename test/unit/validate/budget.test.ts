@@ -1,8 +1,7 @@
-/** What one validation may cost (budget.ts), and what checking a link takes of it (link.ts). */
+/** What one validation may cost and what checking a link takes of it (link.ts). */
 import { describe, expect, it } from 'vitest'
-import { Budget, signatureCost } from '../../../src/validate/budget.js'
 import { Certificate } from '../../../src/validate/index.js'
-import { linkOf } from '../../../src/validate/link.js'
+import { Budget, linkOf, signatureCost } from '../../../src/validate/link.js'
 import type { PublicKeyInfo } from '../../../src/x509/algorithms.js'
 import { bitString, integer, nullValue, oid, sequence } from '../../support/der-writer.js'
 import { dns, mintCa, type Minted, type MintLeafOptions } from '../../support/mint.js'

@@ -1,9 +1,9 @@
 /** Name constraints along a path (check-name-constraints.ts, RFC 5280 section 6.1.3): which constraints apply to which names. */
 import { describe, expect, it } from 'vitest'
 import { checkNameConstraints } from '../../../src/validate/checks/check-name-constraints.js'
+import { FindingCollector, resolveContext, rulesOf } from '../../../src/validate/context.js'
 import { Certificate } from '../../../src/validate/index.js'
 import { placesOf } from '../../../src/validate/judge.js'
-import { FindingCollector } from '../../../src/validate/path-certificate.js'
 import { nullValue } from '../../support/der-writer.js'
 import { HOST } from '../../support/judge-chain.js'
 import {
@@ -220,9 +220,9 @@ describe('the budget', () => {
   function check(left: number, subtrees: Subtrees, names: readonly GeneralName[]): [string[], number] {
     const root = mintCa({ subject: 'Root', ...constrain(subtrees) })
     const path = [mintLeaf({ subject: 'L', issuer: root, names }), root].map(({ der }) => Certificate.parse(der))
-    const budget = { left }
-    const notes = new FindingCollector()
-    checkNameConstraints(placesOf({ certificates: path, anchored: true }), 'server', budget, notes)
+    const budget = { left, known: new Map() }
+    const notes = new FindingCollector(rulesOf(resolveContext({ usage: 'server' })))
+    checkNameConstraints(placesOf({ certificates: path, anchored: true }), budget, notes)
     return [textsOf(notes.findings, true), budget.left]
   }
   const names = [a, b, uri('spiffe://x')]

@@ -1,4 +1,4 @@
-/** Names (check-names.ts, near-miss.ts): why a host is not covered, what the nearest name is, and names of no use. */
+/** Names (check-names.ts): why a host is not covered, what the nearest name is, and names of no use. */
 import { expect, it } from 'vitest'
 import type { Usage } from '../../../src/validate/index.js'
 import { detailsOf } from '../../support/judge-chain.js'

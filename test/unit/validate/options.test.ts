@@ -1,4 +1,4 @@
-/** The options of a validation and its chain (context.ts, finding.ts, validate-chain.ts): what they mean, and which calls are wrong. */
+/** The options of a validation and its chain (context.ts, finding.ts, validate.ts): what they mean, and which calls are wrong. */
 import { describe, expect, it, vi } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { resolveContext, type ValidateOptions } from '../../../src/validate/context.js'

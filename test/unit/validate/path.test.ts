@@ -1,9 +1,8 @@
-/** Walking paths (path.ts, issuer-index.ts): which are found, in which order, and where the walk ends. */
+/** Walking paths (path.ts): which are found, in which order, and where the walk ends. */
 import { describe, expect, it } from 'vitest'
-import { Budget } from '../../../src/validate/budget.js'
 import { Certificate } from '../../../src/validate/index.js'
-import { IssuerIndex } from '../../../src/validate/issuer-index.js'
-import { walkPaths, type LinkRule } from '../../../src/validate/path.js'
+import { Budget } from '../../../src/validate/link.js'
+import { IssuerIndex, walkPaths, type LinkRule } from '../../../src/validate/path.js'
 import {
   authorityKeyIdentifier,
   EXTENSION,
@@ -37,8 +36,8 @@ function walk(letters: Letters, leaf: string, anchors: string, options: Walk = {
   )
   const [first] = of((letter) => letter === leaf)
   if (first === undefined) throw new Error(`no certificate ${leaf}`)
-  const { deadEnds = true, maxLength = 10, budget = new Budget(), rule = () => 'follow' } = options
-  const paths = walkPaths(first, trusted, index, { rule, budget, maxLength, deadEnds })
+  const { deadEnds = true, maxLength = 10, budget = new Budget(), rule = () => true } = options
+  const paths = walkPaths(first, index, { rule, budget, maxLength, deadEnds })
   return Array.from(paths, ({ certificates, anchored }) => {
     const word = certificates
       .map((each) => read.find(({ certificate }) => certificate === each)?.letter ?? '?')
@@ -63,7 +62,7 @@ const Z = mintCa({ subject: 'X', key: x, issuer: Y, serial: 5, notBefore: hours(
 const N = mintCa({ subject: 'R', issuer: R })
 const O = mintCa({ subject: 'O', key: R.key, issuer: R })
 const self = mintLeaf({ subject: 'S' })
-const skipAnchors: LinkRule = (_, { isAnchor }) => (isAnchor ? 'skip' : 'follow')
+const skipAnchors: LinkRule = (_, { isAnchor }) => !isAnchor
 const steps = (count: number): Walk => ({ budget: new Budget({ steps: count }) })
 
 it.each<[what: string, letters: Letters, leaf: string, anchors: string, found: string[], options?: Walk]>([
@@ -96,7 +95,7 @@ it('asks the rule with the place of the issuer, and ends if that uses up the bud
   const asked: unknown[] = []
   const rule: LinkRule = (child, { certificate, isAnchor }, index) => {
     asked.push([child.subject.commonName, certificate.subject.commonName, index, isAnchor])
-    return 'follow'
+    return true
   }
   walk({ L, A, R }, 'L', 'R', { rule })
   expect(asked).toEqual([
@@ -104,7 +103,7 @@ it('asks the rule with the place of the issuer, and ends if that uses up the bud
     ['A', 'R', 2, true],
   ])
   const budget = new Budget({ signatures: 1 })
-  const costly: LinkRule = () => (budget.takeSignature() ? 'follow' : 'skip')
+  const costly: LinkRule = () => budget.takeSignature()
   expect(walk({ L, A, R }, 'L', 'R', { rule: costly, budget })).toEqual([])
 })
 
