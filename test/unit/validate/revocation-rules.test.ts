@@ -28,7 +28,19 @@ import {
   type MintCrlOptions,
   type RevokedEntry,
 } from '../../support/mint.js'
-import { given, leafOf, past, reportOn, table, tableOf, textsOf, type Given, type Options, type Row } from './rows.js'
+import {
+  future,
+  given,
+  leafOf,
+  past,
+  reportOn,
+  table,
+  tableOf,
+  textsOf,
+  type Given,
+  type Options,
+  type Row,
+} from './rows.js'
 
 type Crl = ReturnType<typeof mintCrl>
 const { leaf, sent, trust } = given()
@@ -256,6 +268,8 @@ table('CRLs', [
   ],
 ])
 
+const ofStranger = (options: Partial<MintCrlOptions>): Crl =>
+  crl(mintCa({ subject: 'Test Intermediate' }), { extensions: [], ...options })
 const limitedTo = given({
   root: { extensions: [distributionPoints([{ name: [uri('http://crl.test/a.crl')], reasons: [1] }])] },
 })
@@ -270,6 +284,18 @@ table('OpenSSL', [
     ],
   ],
   ['is not asked for a client', limited, [], asClient],
+  // One without a key identifier that another key signed would be refused for its signature.
+  row('chooses the newest CRL', [ofRoot, ofStranger({ thisUpdate: past(2) }), ofIntermediate], ['info crl-unused']),
+  row(
+    'chooses no CRL of the future',
+    [ofRoot, ofStranger({ thisUpdate: future(1), nextUpdate: future(3) }), ofIntermediate],
+    ['info crl-unused'],
+  ),
+  row(
+    'chooses no CRL that is over',
+    [ofRoot, ofStranger({ thisUpdate: past(0.01), nextUpdate: past(0) }), ofIntermediate],
+    ['info crl-unused'],
+  ),
 ])
 
 it('chooses a CRL that another key of two CAs of one name signed', async () => {
