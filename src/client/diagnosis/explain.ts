@@ -10,7 +10,14 @@ import type { DialFailure } from '../transport/dial.js'
 import { type Answer, answerFinding, HEALTH_CHECK_METHOD } from '../transport/health-check.js'
 import type { ServerValidation } from '../transport/tls-socket.js'
 import { reportNow, type ValidatedCredentials } from '../validated-credentials.js'
-import { type ClockReading, clockFinding } from './clock.js'
+
+/** Two clocks, read at the same time, in milliseconds since 1970. */
+export interface ClockReading {
+  /** Whose clock it is. */
+  readonly endpoint: string
+  readonly peer: number
+  readonly own: number
+}
 
 /** The results of a second look at the endpoint. */
 export interface Diagnosis {
@@ -53,13 +60,29 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
   return [...found, ...serverNameHint(attempt, found)]
 }
 
-/** Whether a wrong or missing server name causes such a failure. */
-function isByName({ code, details }: Finding): boolean {
-  return (
-    code === 'san/host-not-covered' ||
-    (code === 'handshake/no-common-parameters' && details.versions === null) ||
-    (code === 'endpoint/closed' && details.handshake === null)
-  )
+function explainCause(attempt: FailedAttempt): Finding[] {
+  const { validated, failure, diagnosis } = attempt
+  // Our own rules refused the server: nothing that came after them says more.
+  if (failure.validation?.report.ok === false)
+    return refusedServer(attempt, failure.validation, 'by the rules of this client')
+  if (failure.alert !== null) {
+    const clocks = compareClocks(diagnosis.clock, (time) => !areValid(validated.credentials.chain, time))
+    // OpenSSL alone sends the alert 42 for a certificate that has not begun: that two clocks agree says nothing of others.
+    const shown = failure.alert === 42 ? clocks.filter(isClockDifference) : clocks
+    return [...withOwnFindings(explainAlert(failure.alert, attempt), attempt), ...shown]
+  }
+  if (failure.timedOut) return [explainTimeout(attempt)]
+  switch (failure.stage) {
+    case 'lookup':
+    case 'connect':
+      return [explainConnect(attempt)]
+    case 'handshake':
+      return explainHandshake(attempt)
+    case 'settings':
+      return explainSettings(attempt)
+    case 'health-check':
+      return explainHealthCheck(attempt)
+  }
 }
 
 /** Names of a certificate that a finding shows. */
@@ -80,35 +103,22 @@ function serverNameHint(attempt: FailedAttempt, found: readonly Finding[]): Find
   return [serverName(attempt, null, covered.slice(0, MAX_NAMES))]
 }
 
+/** Whether a wrong or missing server name causes such a failure. */
+function isByName({ code, details }: Finding): boolean {
+  return (
+    code === 'san/host-not-covered' ||
+    (code === 'handshake/no-common-parameters' && details.versions === null) ||
+    (code === 'endpoint/closed' && details.handshake === null)
+  )
+}
+
 function serverName({ endpoint, name }: FailedAttempt, alert: number | null, covered: string[]): Finding {
   const details = { endpoint: endpoint.url, alert, name: name.value, sent: name.kind === 'dns', covered }
   return finding('handshake/server-name', details)
 }
 
-function explainCause(attempt: FailedAttempt): Finding[] {
-  const { validated, failure } = attempt
-  // Our own rules refused the server: nothing that came after them says more.
-  if (failure.validation?.report.ok === false)
-    return refusedServer(attempt, failure.validation, 'by the rules of this client')
-  if (failure.alert !== null) {
-    const clocks = compareClocks(attempt, (time) => !areValid(validated, time))
-    // OpenSSL alone sends the alert 42 for a certificate that has not begun: that two clocks agree says nothing of others.
-    const shown = failure.alert === 42 ? clocks.filter(isClockDifference) : clocks
-    return [...withOwnFindings(explainAlert(failure.alert, attempt), attempt), ...shown]
-  }
-  if (failure.timedOut) return [explainTimeout(attempt)]
-  switch (failure.stage) {
-    case 'lookup':
-    case 'connect':
-      return [explainConnect(attempt)]
-    case 'handshake':
-      return explainHandshake(attempt)
-    case 'settings':
-      return explainAfterHandshake(attempt)
-    case 'health-check':
-      return explainHealthCheck(attempt)
-  }
-}
+/** Alerts that Go, and so etcd, sends if it received no certificate: in TLS 1.3; in TLS 1.2 up to Go 1.24; since Go 1.25. */
+const NONE_RECEIVED: ReadonlySet<number> = new Set([116, 42, 40])
 
 /** What one TLS alert means. Numbers are from RFC 8446 section 6.2; the text of OpenSSL changes between versions. */
 function explainAlert(alert: number, attempt: FailedAttempt): Finding {
@@ -130,7 +140,7 @@ function explainAlert(alert: number, attempt: FailedAttempt): Finding {
       const begin = new Date(Math.max(...chain.map(({ notBefore }) => notBefore.getTime())))
       const { subject, subjectAltNames } = chain[0]
       const names = subjectAltNames.slice(0, MAX_NAMES).map(({ value }) => value)
-      const validity = alert === 45 ? { ...nearestEdge(chain), here: validityOf(chain) } : null
+      const validity = alert === 45 ? validityOf(chain) : null
       const more = { begin, age: Date.now() - begin.getTime(), commonName: subject.commonName, names, validity }
       return finding('handshake/client-certificate-refused', { ...details, ...more }, leaf)
     }
@@ -143,22 +153,31 @@ function explainAlert(alert: number, attempt: FailedAttempt): Finding {
     case 71: // insufficient_security
       return finding('handshake/no-common-parameters', { endpoint: url, alert, versions: null })
     case 70: // protocol_version
-      return versionFinding(url, alert, validated)
+      return versionFinding(attempt, alert)
     case 112: // unrecognized_name
       return serverName(attempt, alert, [])
     case 120: // no_application_protocol
-      return notHttp2(url, 'TLS', 'it refuses the protocol h2, alert 120', alert)
+      return notHttp2(attempt, 'it refuses the protocol h2, alert 120', alert)
     default:
       return finding('handshake/failed', { endpoint: url, alert, errorCode: errorCodeOf(failure.error), detail: '' })
   }
 }
 
-function notHttp2(endpoint: string, spoken: string, detail: string, alert: number | null = null): Finding {
-  return finding('endpoint/wrong-protocol', { endpoint, expected: 'HTTP/2', spoken, detail, alert })
+function versionFinding({ endpoint, validated: { tls } }: FailedAttempt, alert: number | null): Finding {
+  const versions = { min: tls.minVersion, max: tls.maxVersion }
+  return finding('handshake/no-common-parameters', { endpoint: endpoint.url, alert, versions })
 }
 
-/** Alerts that Go, and so etcd, sends if it received no certificate: in TLS 1.3; in TLS 1.2 up to Go 1.24; since Go 1.25. */
-const NONE_RECEIVED: ReadonlySet<number> = new Set([116, 42, 40])
+function notHttp2({ endpoint, failure }: FailedAttempt, detail: string, alert: number | null = null): Finding {
+  const details = {
+    endpoint: endpoint.url,
+    expected: 'HTTP/2',
+    spoken: failure.protocol ?? 'TLS',
+    detail,
+    alert,
+  } as const
+  return finding('endpoint/wrong-protocol', details)
+}
 
 /** Who issued our certificate, and what the server reported of the CAs that it accepts. */
 function issuerOf(
@@ -166,67 +185,52 @@ function issuerOf(
   { authorities }: Diagnosis,
 ): { issuer: string; accepts: string[] | null; listed: boolean | null; notSent: boolean } {
   const { chain, trustAnchors, clientAnchors = [] } = credentials
-  // If the issuer of the last certificate of the path is listed, its name is known and its key is another.
-  const last = endOfPath(chain)
+  // The last certificate that the leaf leads to by signatures: what was sent after it signed none of them.
+  let [last] = chain
+  for (const each of chain.slice(1)) if (each.subject.equals(last.issuer) && last.isSignedBy(each)) last = each
   return {
     issuer: String(last.issuer),
     accepts: authorities?.map(String) ?? null,
+    // If it is listed, its name is known and its key is another.
     listed: authorities?.some((each) => each.equals(last.issuer) || each.equals(last.subject)) ?? null,
     notSent: [...trustAnchors, ...clientAnchors].some((each) => !each.isSelfIssued && each.subject.equals(last.issuer)),
   }
 }
 
-/** The last certificate that the leaf leads to by signatures: what was sent after it signed none of them. */
-function endOfPath(chain: readonly [Certificate, ...Certificate[]]): Certificate {
-  let [end] = chain
-  for (const each of chain.slice(1)) if (each.subject.equals(end.issuer) && end.isSignedBy(each)) end = each
-  return end
-}
-
-/** The end of a validity of these certificates that is nearest: the server's clock is most likely beyond it. */
-function nearestEdge(chain: readonly Certificate[]): {
-  edge: 'not-before' | 'not-after'
-  date: Date
-  distance: number
-} {
+/** The end of a validity that is nearest, as the server's clock is most likely beyond it; and what this machine's clock says. */
+function validityOf(chain: readonly Certificate[]) {
   const now = Date.now()
   const edges = chain.flatMap(({ notBefore, notAfter }) => [
     { edge: 'not-before' as const, date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
-    { edge: 'not-after' as const, date: notAfter, distance: Math.abs(notAfter.getTime() - now) },
+    { edge: 'not-after' as const, date: notAfter, distance: Math.abs(now - notAfter.getTime()) },
   ])
-  return edges.reduce((best, each) => (each.distance < best.distance ? each : best))
+  const nearest = edges.reduce((best, each) => (each.distance < best.distance ? each : best))
+  // The second of notAfter belongs to the validity.
+  const second = Math.floor(now / 1000) * 1000
+  const isExpired = chain.some(({ notAfter }) => second > notAfter.getTime())
+  const here = isExpired ? 'expired' : areValid(chain, second) ? 'valid' : 'not-yet-valid'
+  return { ...nearest, here } as const
 }
 
-/** Whether all certificates are valid by this machine's clock; else why the first one is not. */
-function validityOf(chain: readonly Certificate[]): 'valid' | 'expired' | 'not-yet-valid' {
-  const now = Math.floor(Date.now() / 1000) * 1000
-  if (chain.some(({ notAfter }) => now > notAfter.getTime())) return 'expired'
-  return chain.some(({ notBefore }) => now < notBefore.getTime()) ? 'not-yet-valid' : 'valid'
-}
-
-function versionFinding(endpoint: string, alert: number | null, { tls }: ValidatedCredentials): Finding {
-  const versions = { min: tls.minVersion, max: tls.maxVersion }
-  return finding('handshake/no-common-parameters', { endpoint, alert, versions })
+function areValid(chain: readonly Certificate[], time: number): boolean {
+  return chain.every(({ notBefore, notAfter }) => notBefore.getTime() <= time && time <= notAfter.getTime())
 }
 
 /**
  * A refusal, with the findings about our own certificates as of now: an error among them, such as an expiry, is the cause of the
  * refusal, and a warning may be. So is a CA that only the server could check.
  */
-function withOwnFindings(refusal: Finding, attempt: FailedAttempt): Finding[] {
-  const { endpoint, validated } = attempt
+function withOwnFindings(refusal: Finding, { endpoint, validated }: FailedAttempt): Finding[] {
   const isUnexplained =
     refusal.code === 'endpoint/not-etcd' ||
     (refusal.code === 'handshake/client-certificate-refused' && ![44, 45].includes(refusal.details.alert))
   const own = reportNow(validated).findings.map((each) => {
     if (each.code !== 'chain/client-ca-not-given' || !isUnexplained) return each
     const { issuer } = each.details
-    const details = { endpoint: endpoint.url, alert: null, chain: chainRefs(validated.credentials.chain), issuer }
-    return finding(
-      'handshake/client-ca-unknown',
-      { ...details, accepts: null, listed: null, notSent: false },
-      each.certificate,
-    )
+    const chain = chainRefs(validated.credentials.chain)
+    const unknown = { alert: null, accepts: null, listed: null, notSent: false }
+    const details = { endpoint: endpoint.url, chain, issuer, ...unknown }
+    return finding('handshake/client-ca-unknown', details, each.certificate)
   })
   const isError = ({ severity }: Finding): boolean => severity === 'error'
   return [...own.filter(isError), refusal, ...own.filter((each) => !isError(each))]
@@ -250,11 +254,11 @@ export function hasAnswered(findings: readonly Finding[]): boolean {
   })
 }
 
-function refusedServer(attempt: FailedAttempt, { chain, report }: ServerValidation, reason: string): Finding[] {
+function refusedServer({ endpoint }: FailedAttempt, { chain, report }: ServerValidation, reason: string): Finding[] {
   // A chain that cannot be read has that finding alone.
   if (report.findings.some(({ code }) => code === 'handshake/server-certificate-refused')) return report.findings
   const refs = chainRefs(chain)
-  const details = { endpoint: attempt.endpoint.url, reason, chain: refs }
+  const details = { endpoint: endpoint.url, reason, chain: refs }
   return [...report.findings, finding('handshake/server-certificate-refused', details, refs[0] ?? null)]
 }
 
@@ -274,21 +278,8 @@ function explainConnect(attempt: FailedAttempt): Finding {
   return unreachable(attempt, errorCode === 'ETIMEDOUT' ? null : errorCode)
 }
 
-/** @param isVerified After a handshake in which no certificate was requested: the server has nothing against ours. */
-function closed({ endpoint, failure }: FailedAttempt, isVerified = false): Finding {
-  const leaf = isVerified ? failure.validation?.chain[0] : undefined
-  const [subject, issuer] = [leaf?.subject, leaf?.issuer].map((name) => name?.toString() ?? 'unknown') as [
-    string,
-    string,
-  ]
-  const details = {
-    endpoint: endpoint.url,
-    errorCode: errorCodeOf(failure.error),
-    answered: !isVerified && failure.answered,
-    handshake: isVerified ? { protocol: failure.protocol ?? 'TLS', subject, issuer } : null,
-  }
-  return finding('endpoint/closed', details, leaf === undefined ? null : certificateRef(leaf, 'leaf', 0))
-}
+/** Of getaddrinfo(3). */
+const LOOKUP_ERRORS: ReadonlySet<string | null> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ENODATA'])
 
 /** `host`: the name as it was looked up, with the trailing dot that it may have. */
 function unreachable({ endpoint, failure, timeout }: FailedAttempt, errorCode: string | null): Finding {
@@ -298,8 +289,18 @@ function unreachable({ endpoint, failure, timeout }: FailedAttempt, errorCode: s
   return finding('endpoint/unreachable', { endpoint: url, host, address, stage, errorCode, timeout })
 }
 
-/** Of getaddrinfo(3). */
-const LOOKUP_ERRORS: ReadonlySet<string | null> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ENODATA'])
+/** @param isVerified After a handshake in which no certificate was requested: the server has nothing against ours. */
+function closed({ endpoint, failure }: FailedAttempt, isVerified = false): Finding {
+  const [leaf] = isVerified ? (failure.validation?.chain ?? []) : []
+  const [subject, issuer] = [String(leaf?.subject ?? 'unknown'), String(leaf?.issuer ?? 'unknown')]
+  const details = {
+    endpoint: endpoint.url,
+    errorCode: errorCodeOf(failure.error),
+    answered: !isVerified && failure.answered,
+    handshake: isVerified ? { protocol: failure.protocol ?? 'TLS', subject, issuer } : null,
+  }
+  return finding('endpoint/closed', details, leaf === undefined ? null : certificateRef(leaf, 'leaf', 0))
+}
 
 /** OpenSSL read an answer that is no TLS record. */
 const NOT_TLS: ReadonlySet<string> = new Set([
@@ -312,47 +313,49 @@ const NOT_TLS: ReadonlySet<string> = new Set([
 ])
 
 function explainHandshake(attempt: FailedAttempt): Finding[] {
-  const { failure, diagnosis, validated } = attempt
-  const { plaintext, firstBytes } = diagnosis
+  const { failure, diagnosis } = attempt
+  const { plaintext, firstBytes, validation, clock } = diagnosis
   const endpoint = attempt.endpoint.url
   const errorCode = errorCodeOf(failure.error)
-  const notTls = (): Finding[] => {
+  if (plaintext !== null || NOT_TLS.has(errorCode)) {
     const spoken = plaintext === null ? null : `plaintext ${plaintext === 'h2c' ? 'HTTP/2' : 'HTTP/1.1'}`
     const detail = firstBytes === '' ? errorCode : `${errorCode}; it sent ${firstBytes}`
     return [finding('endpoint/wrong-protocol', { endpoint, expected: 'TLS', spoken, detail, alert: null })]
   }
-  if (plaintext !== null) return notTls()
   if (isVerificationError(failure.error)) {
-    const validation = diagnosis.validation ?? NOTHING_SEEN
-    const inTime = (time: number): boolean => validation.chain.every((each) => isValid(each, time))
-    return [...refusedServer(attempt, validation, errorCode), ...compareClocks(attempt, inTime)]
+    const { chain, report } = validation ?? NOTHING_SEEN
+    return [
+      ...refusedServer(attempt, { chain, report }, errorCode),
+      ...compareClocks(clock, (time) => areValid(chain, time)),
+    ]
   }
-  if (NOT_TLS.has(errorCode)) return notTls()
-  if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(endpoint, null, validated)]
-  if (isConnectionEnd(failure.error)) {
-    // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
-    if (failure.certificateSent === true) return closedWithoutAlert(attempt)
-    return [closed(attempt)]
-  }
+  if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(attempt, null)]
+  // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
+  if (isConnectionEnd(failure.error))
+    return failure.certificateSent === true ? closedWithoutAlert(attempt) : [closed(attempt)]
   const detail = failure.error?.message.trim() ?? ''
   return [finding('handshake/failed', { endpoint, alert: null, errorCode, detail })]
 }
 
-/** @param explains Whether the refusal would be explained by that time. */
-function compareClocks({ diagnosis: { clock } }: FailedAttempt, explains: (time: number) => boolean): Finding[] {
-  return clock === null ? [] : [clockFinding(clock, explains)]
+const NOTHING_SEEN: ServerValidation = {
+  chain: [],
+  report: { ok: true, checkedAt: new Date(0), path: [], findings: [] },
+}
+
+/** How far two clocks may differ and still agree, in milliseconds: `Date` has whole seconds, and the answer takes its time. */
+const TOLERANCE = 5000
+
+/** What two clocks say of a certificate that one side considers invalid. `explains`: whether another time explains that. */
+function compareClocks(clock: ClockReading | null, explains: (time: number) => boolean): Finding[] {
+  if (clock === null) return []
+  const { endpoint, peer, own } = clock
+  const offset = peer - own
+  const times = { peerTime: new Date(peer), ownTime: new Date(own), offset, differs: Math.abs(offset) > TOLERANCE }
+  return [finding('handshake/clock-compared', { endpoint, ...times, explains: explains(peer) })]
 }
 
 function isClockDifference(found: Finding): boolean {
   return found.code === 'handshake/clock-compared' && found.details.differs
-}
-
-function areValid({ credentials }: ValidatedCredentials, time: number): boolean {
-  return credentials.chain.every((each) => isValid(each, time))
-}
-
-function isValid({ notBefore, notAfter }: Certificate, time: number): boolean {
-  return notBefore.getTime() <= time && time <= notAfter.getTime()
 }
 
 /** Whether a server's chain has no other fault than its dates: by another clock it would be good. */
@@ -361,46 +364,38 @@ export function isOnlyOutOfTime({ report }: ServerValidation): boolean {
   return !report.ok && errors.every(({ code }) => code === 'validity/expired' || code === 'validity/not-yet-valid')
 }
 
-const NOTHING_SEEN: ServerValidation = {
-  chain: [],
-  report: { ok: true, checkedAt: new Date(0), path: [], findings: [] },
-}
-
-function explainAfterHandshake(attempt: FailedAttempt): Finding[] {
-  const { endpoint, failure } = attempt
-  const protocol = failure.protocol ?? 'TLS'
-  if (attempt.diagnosis.http1 !== null) {
-    const detail = `it closes such connections, and answers "${attempt.diagnosis.http1}" to HTTP/1.1, as etcd’s peer port does`
-    return [notHttp2(endpoint.url, protocol, detail)]
+function explainSettings(attempt: FailedAttempt): Finding[] {
+  const { failure, diagnosis } = attempt
+  if (diagnosis.http1 !== null) {
+    const detail = `it closes such connections, and answers "${diagnosis.http1}" to HTTP/1.1, as etcd’s peer port does`
+    return [notHttp2(attempt, detail)]
   }
   if (isConnectionEnd(failure.error)) {
     if (failure.certificateSent === false) return [closed(attempt, true)]
     if (failure.alpn === 'h2') return closedWithoutAlert(attempt)
   }
-  const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
-  return [notHttp2(endpoint.url, protocol, detail)]
+  return [notHttp2(attempt, failure.error?.message.trim() ?? 'it closed the connection')]
 }
 
 /** HTTP/2 works, so the certificates are good on both sides. */
 function explainHealthCheck(attempt: FailedAttempt): Finding[] {
-  const { url } = attempt.endpoint
-  const { answer, error, certificateSent } = attempt.failure
+  const { endpoint, failure, validated } = attempt
+  const { answer, error, certificateSent } = failure
   if (answer !== null) {
-    const found = answerFinding(url, HEALTH_CHECK_METHOD, answer)
+    const found = answerFinding(endpoint.url, HEALTH_CHECK_METHOD, answer)
     // The status by which nginx refuses a client certificate.
     if (answer.httpStatus !== 400 || certificateSent !== true) return [found]
-    return [...withOwnFindings(found, attempt), ...clockOfAnswer(attempt, answer)]
+    // A server whose clock is wrong may consider our certificate out of its validity.
+    const clocks = compareClocks(clockOf(endpoint, answer), (time) => !areValid(validated.credentials.chain, time))
+    return [...withOwnFindings(found, attempt), ...clocks.filter(isClockDifference)]
   }
   if (certificateSent === false) return [closed(attempt, true)]
   const detail = error?.message.trim() ?? ''
-  return [finding('endpoint/lost', { endpoint: url, reason: 'unanswered', detail })]
+  return [finding('endpoint/lost', { endpoint: endpoint.url, reason: 'unanswered', detail })]
 }
 
-/** A server whose clock is wrong may consider our certificate out of its validity. */
-function clockOfAnswer({ endpoint: { url }, validated }: FailedAttempt, { date }: Answer): Finding[] {
-  if (date === null) return []
-  const reading = { endpoint: url, peer: date, own: Date.now() }
-  return [clockFinding(reading, (time) => !areValid(validated, time))].filter(isClockDifference)
+function clockOf({ url }: Endpoint, { date }: Answer): ClockReading | null {
+  return date === null ? null : { endpoint: url, peer: date, own: Date.now() }
 }
 
 function closedWithoutAlert(attempt: FailedAttempt): Finding[] {

@@ -1,19 +1,21 @@
 /**
  * A second look at an endpoint that failed, and only then: one connection that finds out what the first could not show, such as the
  * chain that OpenSSL refused, or that the server speaks plaintext or HTTP/1.1 alone. It sends no request but one for etcd's version,
- * which is public, to a server that was verified.
+ * which is public, to a server that was verified, or whose chain has no other fault than its dates.
  */
+import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import type { DistinguishedName } from '../../x509/distinguished-name.js'
+import type { TLSSocket } from 'node:tls'
 import type { Host } from '../../x509/names.js'
 import { flightReader } from '../../x509/tls-flight.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
 import type { DialFailure } from '../transport/dial.js'
+import { exchange, type RequestCarrier } from '../transport/health-check.js'
 import { askHttp1, openTls, openVerifiedTls, validatePeer } from '../transport/tls-socket.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
-import { readClock } from './clock.js'
 import {
+  type ClockReading,
   type Diagnosis,
   isOnlyOutOfTime,
   isVerificationError,
@@ -35,45 +37,64 @@ interface DiagnosisRequest {
 /** Looks again if that can show more. Never rejects: what cannot be found out stays unknown. */
 export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
   const { failure, timeout, signal } = request
-  if (timeout <= 0 || signal.aborted || failure.validation?.report.ok === false) return NOTHING_FOUND
-  if (failure.alert === UNKNOWN_CA) return { ...NOTHING_FOUND, authorities: await askAuthorities(request) }
-  if (failure.alert !== null) return NOTHING_FOUND
-  if (isVerificationError(failure.error)) return { ...NOTHING_FOUND, ...(await captureChain(request)) }
-  if (wasClosedInSilence(failure)) return { ...NOTHING_FOUND, http1: await askInHttp1(request) }
-  return looksLikePlaintext(failure) ? { ...NOTHING_FOUND, ...(await askInPlaintext(request)) } : NOTHING_FOUND
+  const look = lookFor(failure)
+  if (look === null || failure.target === null || timeout <= 0 || signal.aborted) return NOTHING_FOUND
+  const raw = connectTcp(failure.target.options)
+  return new Promise((resolve) => {
+    const found: Partial<Diagnosis> = {}
+    let upper: Duplex | null = null
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve({ ...NOTHING_FOUND, ...found })
+      upper?.destroy()
+      raw.destroy()
+    }
+    const timer = setTimeout(done, timeout)
+    signal.addEventListener('abort', done, { once: true })
+    raw.on('error', done).once('close', done)
+    raw.once('connect', () => {
+      try {
+        upper = look(request, raw, found, done)
+        upper.on('error', done)
+      } catch {
+        // OpenSSL refuses some certificates only in tls.connect; the first attempt has reported that already.
+        done()
+      }
+    })
+  })
 }
 
-type Captured = Pick<Diagnosis, 'validation' | 'clock'>
+/** Finds something on a connected socket, and calls `done`. @returns What is to be destroyed in the end. */
+type Look = (request: DiagnosisRequest, raw: Socket, found: Partial<Diagnosis>, done: () => void) => Duplex
+
+function lookFor(failure: DialFailure): Look | null {
+  if (failure.validation?.report.ok === false) return null
+  if (failure.alert !== null) return failure.alert === UNKNOWN_CA ? readAuthorities : null
+  if (isVerificationError(failure.error)) return captureChain
+  if (wasClosedInSilence(failure)) return askInHttp1
+  return looksLikePlaintext(failure) ? askInPlaintext : null
+}
 
 /**
  * Takes the chain that the server presents. Verification is off for this one connection, because a chain that is refused cannot be
- * seen otherwise; it shows what the refused connection has shown already, and ends at once. Nothing is sent over it, unless the chain
- * has no other fault than its dates: then it asks for etcd's version, whose answer has the server's time.
+ * seen otherwise; it shows what the refused connection has shown already, and ends at once.
  */
-function captureChain(request: DiagnosisRequest): Promise<Captured | null> {
-  const { endpoint, name, validated } = request
-  return lookOnce<Captured>(request, (raw, done, keep) => {
-    const socket = openTls({ raw, name }, { secureContext: validated.secureContext, rejectUnauthorized: false })
-    socket.on('error', () => {
-      done(null)
+const captureChain: Look = ({ endpoint, name, validated }, raw, found, done) => {
+  const socket = openTls({ raw, name }, { secureContext: validated.secureContext, rejectUnauthorized: false })
+  socket.once('secureConnect', () => {
+    const expected = { name, validated, endpoint: endpoint.url }
+    found.validation = validatePeer(() => socket, socket.getPeerCertificate(true), expected)
+    if (!isOnlyOutOfTime(found.validation)) {
+      done()
+      return
+    }
+    void readClock(socket, endpoint.url, authorityFor(endpoint, name)).then((clock) => {
+      found.clock = clock
+      done()
     })
-    socket.once('secureConnect', () => {
-      const validation = validatePeer(() => socket, socket.getPeerCertificate(true), {
-        name,
-        validated,
-        endpoint: endpoint.url,
-      })
-      if (!isOnlyOutOfTime(validation)) {
-        done({ validation, clock: null })
-        return
-      }
-      keep({ validation, clock: null })
-      void readClock(socket, endpoint.url, authorityFor(endpoint, name)).then((clock) => {
-        done({ validation, clock })
-      })
-    })
-    return () => socket.destroy()
   })
+  return socket
 }
 
 const UNKNOWN_CA = 48
@@ -85,31 +106,26 @@ const MAX_NAMES = 50
  * CertificateRequest is not encrypted (RFC 5246 section 7.4.4); a server that speaks TLS 1.3 alone does not show it. The handshake,
  * without a certificate of ours, ends as soon as the names came.
  */
-function askAuthorities(request: DiagnosisRequest): Promise<DistinguishedName[] | null> {
-  const { name, validated } = request
-  return lookOnce(request, (raw, done) => {
-    const read = flightReader()
-    const wire = new Duplex({
-      read: () => undefined,
-      write: (chunk: Uint8Array, _encoding, written) => {
-        raw.write(chunk, written)
-      },
-    })
-    raw.on('data', (bytes: Buffer) => {
-      const flight = read(bytes)
-      if (flight === undefined) wire.push(bytes)
-      else done(flight?.authorities?.slice(0, MAX_NAMES) ?? null)
-    })
-    const ca = validated.credentials.trustAnchors.map((each) => each.toPem())
-    const socket = openTls({ raw: wire, name }, { ca, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })
-    socket.on('error', () => {
-      done(null)
-    })
-    return () => {
-      socket.destroy()
-      wire.destroy()
-    }
+const readAuthorities: Look = ({ name, validated }, raw, found, done) => {
+  const read = flightReader()
+  const wire = new Duplex({
+    read: () => undefined,
+    write: (chunk: Uint8Array, _encoding, written) => {
+      raw.write(chunk, written)
+    },
   })
+  raw.on('data', (bytes: Buffer) => {
+    const flight = read(bytes)
+    if (flight === undefined) {
+      wire.push(bytes)
+      return
+    }
+    found.authorities = flight?.authorities?.slice(0, MAX_NAMES) ?? null
+    done()
+  })
+  const ca = validated.credentials.trustAnchors.map((each) => each.toPem())
+  const socket = openTls({ raw: wire, name }, { ca, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })
+  return socket.once('close', () => wire.destroy())
 }
 
 /** HTTP/2's client preface (RFC 9113 section 3.4) with an empty SETTINGS frame: HTTP/1.1 servers answer it, too. */
@@ -120,85 +136,68 @@ const PREFACE = Buffer.concat([
 const SETTINGS_FRAME = 4
 const TLS_ALERT = 0x15
 
-async function askInPlaintext(request: DiagnosisRequest): Promise<Pick<Diagnosis, 'plaintext' | 'firstBytes'>> {
-  const answer = await lookOnce<Buffer>(request, (raw, done) => {
-    raw.write(PREFACE)
-    raw.once('data', (bytes: Buffer) => {
-      done(bytes)
-    })
-    return () => undefined
+const askInPlaintext: Look = (_request, raw, found, done) => {
+  raw.write(PREFACE)
+  return raw.once('data', (answer: Buffer) => {
+    // A TLS server answers with an alert, or not at all.
+    if (answer.toString('latin1', 0, 5) === 'HTTP/') found.plaintext = 'http/1.1'
+    else if (answer.length >= 9 && answer[3] === SETTINGS_FRAME) found.plaintext = 'h2c'
+    else if (answer[0] !== TLS_ALERT) found.firstBytes = answer.toString('hex', 0, 16)
+    done()
   })
-  // A TLS server answers plaintext with an alert, or not at all.
-  if (answer === null || answer[0] === TLS_ALERT) return { plaintext: null, firstBytes: '' }
-  if (answer.subarray(0, 5).toString('latin1') === 'HTTP/') return { plaintext: 'http/1.1', firstBytes: '' }
-  if (answer.length >= 9 && answer[3] === SETTINGS_FRAME) return { plaintext: 'h2c', firstBytes: '' }
-  return { plaintext: null, firstBytes: answer.subarray(0, 16).toString('hex') }
 }
 
 /**
  * Whether a server that closes HTTP/2 connections answers over HTTP/1.1, as etcd's peer port: then it has nothing against our
  * certificate. One that refuses the certificate closes this connection, too.
  */
-function askInHttp1(diagnosed: DiagnosisRequest): Promise<string | null> {
-  const { endpoint, name, validated, timeout } = diagnosed
-  return lookOnce(diagnosed, (raw, done) => {
-    const request = { raw, name, validated, endpoint: endpoint.url }
-    const socket = openVerifiedTls(request, { ALPNProtocols: ['http/1.1'] }, () => undefined)
-    socket.on('error', () => {
-      done(null)
+const askInHttp1: Look = ({ endpoint, name, validated, timeout }, raw, found, done) => {
+  const verified = { raw, name, validated, endpoint: endpoint.url }
+  const socket = openVerifiedTls(verified, { ALPNProtocols: ['http/1.1'] }, () => undefined)
+  return socket.once('secureConnect', () => {
+    void askHttp1(socket, authorityFor(endpoint, name), timeout).then((answer) => {
+      const [status = ''] = answer?.slice(0, 100).split('\r\n') ?? []
+      if (status.startsWith('HTTP/1.')) found.http1 = status
+      done()
     })
-    socket.once('secureConnect', () => {
-      void askHttp1(socket, authorityFor(endpoint, name), timeout).then((answer) => {
-        const [status] = answer?.slice(0, 100).split('\r\n') ?? []
-        done(status?.startsWith('HTTP/1.') === true ? status : null)
-      })
-    })
-    return () => socket.destroy()
   })
 }
 
-/**
- * Opens one TCP connection, lets `look` find something on it within the time, and ends it whatever happens.
- *
- * @param look Called with a connected socket. What it keeps is found, should nothing more be.
- */
-function lookOnce<T>(
-  request: DiagnosisRequest,
-  look: (raw: Socket, done: (found: T | null) => void, keep: (found: T) => void) => () => void,
-): Promise<T | null> {
-  const {
-    failure: { target },
-    timeout,
-    signal,
-  } = request
-  if (target === null) return Promise.resolve(null)
-  return new Promise((resolve) => {
-    const raw = connectTcp(target.options)
-    let end: () => void = () => undefined
-    let kept: T | null = null
-    const done = (found: T | null): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', giveUp)
-      resolve(found ?? kept)
-      end()
-      raw.destroy()
-    }
-    const giveUp = (): void => {
-      done(null)
-    }
-    const timer = setTimeout(giveUp, timeout)
-    signal.addEventListener('abort', giveUp, { once: true })
-    raw.on('error', giveUp)
-    raw.once('close', giveUp)
-    raw.once('connect', () => {
-      try {
-        end = look(raw, done, (found) => {
-          kept = found
-        })
-      } catch {
-        // OpenSSL refuses some certificates only in tls.connect; the first attempt has reported that already.
-        giveUp()
-      }
-    })
-  })
+/** How long to wait for the time of a server, in milliseconds: without it, there is one finding less. */
+const CLOCK_TIMEOUT = 1000
+
+/** Reads the clock of a server over a connection that is used for nothing else. */
+async function readClock(socket: TLSSocket, endpoint: string, host: string): Promise<ClockReading | null> {
+  if (socket.alpnProtocol !== 'h2') {
+    const head = await askHttp1(socket, host, CLOCK_TIMEOUT)
+    return readingOf(endpoint, /\r\ndate: ?([^\r]+)\r\n/i.exec(head ?? '')?.[1])
+  }
+  const session = connectHttp2(`https://${host}`, { createConnection: () => socket })
+  session.on('error', () => undefined)
+  return readClockOver({ host, request: (headers) => session.request(headers) }, endpoint)
+}
+
+/** Reads the clock of a server over a connection that is in use. etcd's gRPC answers have no date, and those of its gateway do. */
+export async function readClockOver(carrier: RequestCarrier, endpoint: string): Promise<ClockReading | null> {
+  const headers = {
+    ':method': 'GET',
+    ':scheme': 'https',
+    ':authority': carrier.host,
+    ':path': '/version',
+    'user-agent': 'etcd-mtls',
+  }
+  try {
+    const parts = { timeout: CLOCK_TIMEOUT, keepsProcess: true, read: () => true }
+    const { head } = await exchange(carrier.request(headers), parts)
+    return readingOf(endpoint, head.date)
+  } catch {
+    // The connection accepts no more requests, or there was no answer.
+    return null
+  }
+}
+
+/** The `Date` of an answer of HTTP (RFC 9110 section 6.6.1). */
+function readingOf(endpoint: string, date = ''): ClockReading | null {
+  const peer = Date.parse(date)
+  return Number.isNaN(peer) ? null : { endpoint, peer, own: Date.now() }
 }
