@@ -13,7 +13,7 @@ import type { RotationOptions } from './tls-session.js'
 export interface SecureClientOptions {
   /**
    * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs` for a unix
-   * socket; the default port is 2379. `{ url, serverName }` gives one server a name of its own. Default of it: the client's `serverName`, else the host.
+   * socket; the default port is 2379. `{ url, serverName }` gives one server a name of its own.
    */
   endpoints: string | readonly (string | { url: string; serverName?: string | undefined })[]
   /** Where the credentials come from (`fromFiles`, `fromPem`, …), or the credentials themselves (`authority.issue`). */
@@ -117,8 +117,8 @@ export interface ResolvedOptions {
 }
 
 export interface ResolvedTls {
-  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
-  readonly maxVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly minVersion: TlsVersion
+  readonly maxVersion: TlsVersion
   /** OpenSSL's names with colons between; null: Node's. */
   readonly ciphers: string | null
   readonly revocation: RevocationMode
@@ -154,31 +154,38 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
   refuseEtcd3Forms(options)
   checkOptions('options', options, KNOWN)
-  const { preflight = 'any', requireLeader = true, serverName, signal } = options
+  const { requireLeader = true, serverName, signal, refreshEndpoints } = options
   if (typeof requireLeader !== 'boolean') throw valueInvalid('requireLeader', requireLeader, 'true or false')
-  if (!['any', 'all', 'none'].includes(preflight)) throw textInvalid('preflight', preflight, '"any", "all" or "none"')
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
   const source = resolveSource(options.credentials)
   const defaults = source.clientDefaults?.() ?? {}
   defaults.check?.()
   const auth = options.auth ?? defaults.auth
-  const resolved = {
+  const discovery = resolveDiscovery(options, defaults)
+  const ownName = serverName === undefined ? null : readServerName(serverName, 'serverName')
+  return {
     source,
-    serverName: serverName === undefined ? null : readServerName(serverName, 'serverName'),
-    preflight,
+    discovery,
+    endpoints: discovery === null ? resolveEndpoints(memberOf(options, 'endpoints'), defaults) : [],
+    serverName: ownName ?? discovery?.domain ?? null,
+    preflight: oneOf('preflight', options.preflight ?? 'any', ['any', 'all', 'none']),
     dialTimeout: resolveTimeout(options.dialTimeout ?? defaults.dialTimeout ?? '5s', 'dialTimeout'),
     auth: auth === undefined ? null : resolveAuth(auth),
     requireLeader,
     tls: resolveTls(options.tls ?? {}),
     rotation: resolveRotation(options.rotation ?? {}),
-    refreshEndpoints: resolveRefresh(options.refreshEndpoints),
+    refreshEndpoints:
+      refreshEndpoints === undefined ? null : resolveTimeout(refreshEndpoints, 'refreshEndpoints', '1s', 1000),
     etcd3: withCallTimeout(checkEtcd3Options(options.etcd3 ?? {}), defaults.callTimeout),
     signal: signal ?? null,
   }
-  const discovery = resolveDiscovery(options, defaults)
-  return discovery === null
-    ? { ...resolved, discovery, endpoints: resolveEndpoints(memberOf(options, 'endpoints'), defaults) }
-    : { ...resolved, discovery, endpoints: [], serverName: resolved.serverName ?? discovery.domain }
+}
+
+function oneOf<const T extends string>(option: string, value: unknown, accepted: readonly [T, T, ...T[]]): T {
+  const found = accepted.find((each) => each === value)
+  if (found !== undefined) return found
+  const quoted = accepted.map((each) => `"${each}"`)
+  throw textInvalid(option, value, `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1) ?? ''}`)
 }
 
 function resolveDiscovery(options: ClientOptions, defaults: ClientDefaults): ResolvedDiscovery | null {
@@ -245,19 +252,14 @@ function isSource(value: unknown): value is CredentialSource {
 }
 
 function isCredentials(value: unknown): value is Credentials {
-  return has(value, 'key') && ['trustAnchors', 'chain', 'crls'].every((each) => Array.isArray(memberOf(value, each)))
+  const lists = ['trustAnchors', 'chain', 'crls']
+  return memberOf(value, 'key') !== undefined && lists.every((each) => Array.isArray(memberOf(value, each)))
 }
 
-function resolveTimeout(text: string, option: string): number {
+function resolveTimeout(text: string, option: string, least = '1ms', leastMilliseconds = 1): number {
   const milliseconds = parseDuration(text, option)
-  if (milliseconds < 1 || milliseconds > MAX_DELAY) throw textInvalid(option, text, 'from "1ms" to "24d"')
-  return milliseconds
-}
-
-function resolveRefresh(interval: string | undefined): number | null {
-  if (interval === undefined) return null
-  const milliseconds = resolveTimeout(interval, 'refreshEndpoints')
-  if (milliseconds < 1000) throw textInvalid('refreshEndpoints', interval, 'at least "1s"')
+  if (milliseconds < leastMilliseconds || milliseconds > MAX_DELAY)
+    throw textInvalid(option, text, `from "${least}" to "24d"`)
   return milliseconds
 }
 
@@ -280,32 +282,36 @@ function resolveRotation(rotation: unknown): ResolvedOptions['rotation'] {
 export function resolveDrain(option: string, options: unknown): DrainPolicy | undefined {
   checkOptions(option, options, ['drain'])
   const drain = memberOf(options, 'drain')
-  if (drain === undefined || drain === 'now' || drain === 'streams-finish') return drain
-  throw textInvalid(`${option}.drain`, drain, '"now" or "streams-finish"')
+  return drain === undefined ? undefined : oneOf(`${option}.drain`, drain, ['now', 'streams-finish'])
 }
-
-const VERSIONS: readonly unknown[] = ['TLSv1.2', 'TLSv1.3']
 
 function resolveTls(tls: TlsOptions): ResolvedTls {
   checkOptions('tls', tls, ['minVersion', 'maxVersion', 'ciphers', 'revocation'])
-  const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', ciphers, revocation = 'if-listed' } = tls
-  if (!VERSIONS.includes(minVersion)) throw textInvalid('tls.minVersion', minVersion, '"TLSv1.2" or "TLSv1.3"')
-  if (!VERSIONS.includes(maxVersion)) throw textInvalid('tls.maxVersion', maxVersion, '"TLSv1.2" or "TLSv1.3"')
+  const { ciphers, revocation = 'if-listed' } = tls
+  const minVersion = oneOf('tls.minVersion', tls.minVersion ?? 'TLSv1.2', VERSIONS)
+  const maxVersion = oneOf('tls.maxVersion', tls.maxVersion ?? 'TLSv1.3', VERSIONS)
   if (minVersion > maxVersion) throw optionInvalid('tls.minVersion', 'must not be above tls.maxVersion')
   checkRevocationMode(revocation, 'tls.revocation')
   if (ciphers === undefined) return { minVersion, maxVersion, ciphers: null, revocation }
   const suites = readCiphers(ciphers)
-  const tls13 = suites.some(isTls13)
-  const tls12 = !suites.every(isTls13)
-  // A version without a suite is not offered; where the caller asks for that very version, the two options disagree.
-  if (!tls13 && minVersion === 'TLSv1.3') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.3')
-  if (!tls12 && maxVersion === 'TLSv1.2') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.2')
-  const versions = { minVersion: tls12 ? minVersion : 'TLSv1.3', maxVersion: tls13 ? maxVersion : 'TLSv1.2' } as const
-  return { ...versions, ciphers: suites.join(':'), revocation }
+  // A version without a suite is not offered; if the caller asks for that very version, the two options disagree.
+  const offered = VERSIONS.filter((version) => suites.some((each) => versionOf(each) === version))
+  const [oldest, newest] = [offered[0] ?? minVersion, offered.at(-1) ?? maxVersion]
+  if (newest < minVersion) throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.3')
+  if (oldest > maxVersion) throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.2')
+  return {
+    minVersion: oldest > minVersion ? oldest : minVersion,
+    maxVersion: newest < maxVersion ? newest : maxVersion,
+    ciphers: suites.join(':'),
+    revocation,
+  }
 }
 
-function isTls13(suite: string): boolean {
-  return suite.startsWith('TLS_')
+type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
+const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
+
+function versionOf(suite: string): TlsVersion {
+  return suite.startsWith('TLS_') ? 'TLSv1.3' : 'TLSv1.2'
 }
 
 /**
@@ -335,43 +341,33 @@ function suiteOf(given: string): string {
   )
 }
 
-/** Options of etcd3's constructor that have another name here. `retry` and `backoffStrategy` are from etcd3 0.x. */
-const ETCD3_NAMES: Readonly<Record<string, string>> = {
-  hosts: 'use "endpoints", with https URLs such as "https://10.0.0.1:2379"',
-  retry: 'leave it out, or set a policy in "etcd3: { faultHandling }"',
-  backoffStrategy: 'use "etcd3: { faultHandling: { watchBackoff } }"',
-  faultHandling: 'use "etcd3: { faultHandling }"',
-  grpcOptions: 'use "etcd3: { grpcOptions }"',
-  defaultCallOptions: 'use "etcd3: { defaultCallOptions }"',
-}
+const PEM_FORM =
+  'use fromPem({ ca: rootCertificate, cert: certChain, key: privateKey }), or fromFiles({ ca, cert, key })'
 
-const TARGET_NAME = 'grpc.ssl_target_name_override'
-const ETCD3_CREDENTIALS = ['rootCertificate', 'privateKey', 'certChain']
+/** Options of etcd3 and grpc-js that have another form here. `retry` and `backoffStrategy` are from etcd3 0.x. */
+const ETCD3_FORMS: readonly (readonly [path: readonly string[], remedy: string])[] = [
+  [['hosts'], 'use "endpoints", with https URLs such as "https://10.0.0.1:2379"'],
+  [['retry'], 'leave it out, or set a policy in "etcd3: { faultHandling }"'],
+  [['backoffStrategy'], 'use "etcd3: { faultHandling: { watchBackoff } }"'],
+  [['faultHandling'], 'use "etcd3: { faultHandling }"'],
+  [['grpcOptions'], 'use "etcd3: { grpcOptions }"'],
+  [['defaultCallOptions'], 'use "etcd3: { defaultCallOptions }"'],
+  [['credentials', 'rootCertificate'], PEM_FORM],
+  [['credentials', 'privateKey'], PEM_FORM],
+  [['credentials', 'certChain'], PEM_FORM],
+  [['auth', 'callOptions'], 'use "etcd3: { defaultCallOptions }"'],
+  [
+    ['etcd3', 'grpcOptions', 'grpc.ssl_target_name_override'],
+    'use "serverName", or { url, serverName } for one endpoint',
+  ],
+]
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option by etcd3's name, or in etcd3's form. */
 function refuseEtcd3Forms(options: unknown): void {
-  for (const [name, remedy] of Object.entries(ETCD3_NAMES)) {
-    if (has(options, name)) throw optionInvalid(name, `is etcd3's name: ${remedy}`)
+  for (const [path, remedy] of ETCD3_FORMS) {
+    const holder = path.slice(0, -1).reduce(memberOf, options)
+    if (String(path.at(-1)) in Object(holder)) throw optionInvalid(path.join('.'), `is an option of etcd3: ${remedy}`)
   }
-  if (ETCD3_CREDENTIALS.some((name) => has(memberOf(options, 'credentials'), name))) {
-    const form = 'fromPem({ ca: rootCertificate, cert: certChain, key: privateKey }), or fromFiles({ ca, cert, key })'
-    throw optionInvalid('credentials', `is in etcd3's form: use ${form}`)
-  }
-  if (has(memberOf(options, 'auth'), 'callOptions'))
-    throw optionInvalid('auth.callOptions', 'is etcd3\'s name: use "etcd3: { defaultCallOptions }"')
-  if (has(memberOf(memberOf(options, 'etcd3'), 'grpcOptions'), TARGET_NAME)) {
-    const option = `etcd3.grpcOptions.${TARGET_NAME}`
-    throw optionInvalid(option, 'is an option of grpc-js: use "serverName", or { url, serverName } for one endpoint')
-  }
-  const dialTimeout = memberOf(options, 'dialTimeout')
-  if (typeof dialTimeout === 'number') {
-    const form = 'must be a duration string such as "5s", not a number of milliseconds'
-    throw optionInvalid('dialTimeout', `${form}; received ${String(dialTimeout)}`)
-  }
-}
-
-function has(value: unknown, name: string): boolean {
-  return name in Object(value)
 }
 
 function memberOf(value: unknown, name: string): unknown {

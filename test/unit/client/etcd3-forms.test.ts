@@ -75,7 +75,7 @@ const OPTIONS: Record<string, object> = {
     dialTimeout: '1s',
   },
   'auth.callOptions': { endpoints, auth: { username: 'a', password: 'b', callOptions: {} } },
-  'dialTimeout: 5000': { endpoints, dialTimeout: 5000 },
+  'dialTimeout: 5000': { endpoints, credentials: pki.client, dialTimeout: 5000 },
   defaultCallOptions: { endpoints, defaultCallOptions: {} },
   faultHandling: { endpoints, faultHandling: {} },
   retry: { endpoints, retry: false },
