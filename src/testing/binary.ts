@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { EtcdFiles, EtcdPlace, ExecResult, Host, Machine, Ports } from './machine.js'
 import { LogBuffer, notStarted } from './log-buffer.js'
+import type { EtcdFiles, EtcdPlace, ExecResult, Host, Machine, Ports } from './machine.js'
 
 /** How long etcd may take to end in an orderly way, in milliseconds. */
 const STOP_TIMEOUT = 10_000
@@ -21,7 +21,6 @@ export function binaryHost(binary: string): Host {
 }
 
 class BinaryMachine implements Machine {
-  readonly port: number
   readonly place: EtcdPlace
   readonly logs = new LogBuffer()
   readonly #folder: string
@@ -35,7 +34,6 @@ class BinaryMachine implements Machine {
 
   constructor(binary: string, ports: Ports, peerTls: boolean) {
     this.#binary = binary
-    this.port = ports.client
     // mkdtemp makes it readable by this user alone.
     this.#folder = mkdtempSync(join(tmpdir(), 'etcd-mtls-'))
     const client = `https://127.0.0.1:${String(ports.client)}`
@@ -70,8 +68,7 @@ class BinaryMachine implements Machine {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8')
-      stream.on('data', (text: string) => {
+      stream.setEncoding('utf8').on('data', (text: string) => {
         this.logs.write(text)
       })
     }

@@ -33,7 +33,7 @@ export async function containerHost(image: string, shared: boolean): Promise<Hos
     ? await engine.network.create({
         Name: `etcd-mtls-${crypto.randomUUID()}`,
         Driver: 'bridge',
-        Labels: { [RUN_LABEL]: runLabel(process.env) },
+        Labels: { [RUN_LABEL]: runLabel() },
       })
     : null
   return {
@@ -61,7 +61,6 @@ async function openDoor(): Promise<{ door: Door; engine: Engine }> {
 }
 
 class ContainerMachine implements Machine {
-  readonly port: number
   readonly place: EtcdPlace
   readonly logs = new LogBuffer()
   readonly #door: Door
@@ -78,7 +77,6 @@ class ContainerMachine implements Machine {
     this.#door = door
     this.#engine = engine
     this.#options = options
-    this.port = options.port
     this.place = placeOf(options)
   }
 
@@ -172,7 +170,7 @@ class ContainerMachine implements Machine {
       .withEntrypoint(['etcd'])
       .withCommand([...flags])
       .withUser('0:0')
-      .withLabels({ [RUN_LABEL]: runLabel(process.env) })
+      .withLabels({ [RUN_LABEL]: runLabel() })
       .withCopyContentToContainer(this.#contents(this.#files))
       .withWaitStrategy(noWait)
       // Without Ryuk there is nothing that testcontainers could clean up with, only a lock file that it would leave.

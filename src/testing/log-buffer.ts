@@ -5,14 +5,9 @@ import { EtcdMtlsError } from '../report/errors.js'
 /** Lines kept; an etcd that is left running for hours must not fill the memory of its test. */
 const MAX_LINES = 5_000
 
-interface Waiter {
-  readonly pattern: RegExp
-  settle: (line: string) => void
-}
-
 export class LogBuffer {
   readonly #lines: string[] = []
-  readonly #waiters = new Set<Waiter>()
+  readonly #waiters = new Set<(line: string) => void>()
   #rest = ''
 
   /** Takes the next piece of output; it may end in the middle of a line. */
@@ -39,17 +34,18 @@ export class LogBuffer {
     this.#rest = ''
   }
 
-  /**
-   * Resolves with the first line that matches, also one that was written before. Rejects with the reason of `signal`.
-   */
+  /** Resolves with the first line that matches, also one that was written before. Rejects with the reason of `signal`. */
   async waitFor(pattern: RegExp, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted()
     // A pattern with the flags g or y remembers where it stopped; it would miss every other line.
     const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
     const seen = this.#lines.find((line) => stateless.test(line))
     if (seen !== undefined) return seen
-    const waiter: Waiter = { pattern: stateless, settle: () => undefined }
-    const found = new Promise<string>((resolve) => (waiter.settle = resolve))
+    let resolve: (line: string) => void = () => undefined
+    const found = new Promise<string>((settle) => (resolve = settle))
+    const waiter = (line: string): void => {
+      if (stateless.test(line)) resolve(line)
+    }
     this.#waiters.add(waiter)
     try {
       return await abortable(signal, found)
@@ -62,15 +58,12 @@ export class LogBuffer {
     const line = raw.endsWith('\r') ? raw.slice(0, -1) : raw
     this.#lines.push(line)
     if (this.#lines.length > MAX_LINES) this.#lines.shift()
-    for (const waiter of this.#waiters) {
-      if (waiter.pattern.test(line)) waiter.settle(line)
-    }
+    for (const waiter of this.#waiters) waiter(line)
   }
 }
 
-/** Log lines that stand in the error's message; `details.logs` has all of them. */
+/** Log lines in the error's message; `details.logs` has all of them. */
 const LINES_SHOWN = 6
-
 /** Names of zap's levels, the worse ones first. */
 const LEVELS = [['error', 'dpanic', 'panic', 'fatal'], ['warn']]
 

@@ -12,8 +12,6 @@ export interface ExecResult {
 
 /** One etcd's home: made once, started and stopped any number of times, removed at the end. */
 export interface Machine {
-  /** The port on 127.0.0.1 that clients use. */
-  readonly port: number
   readonly place: EtcdPlace
   readonly logs: LogBuffer
   /** Puts files into `place.directory`, readable by etcd alone; also before the first start, and while etcd is stopped. */
@@ -25,10 +23,9 @@ export interface Machine {
   start(flags: readonly string[], signal: AbortSignal): Promise<{ readonly ended: Promise<string> }>
   /** Ends etcd in an orderly way; data and files stay. */
   stop(): Promise<void>
-  /** Freezes etcd: connections are still accepted by the kernel, and nothing answers. */
   pause(): Promise<void>
   resume(): Promise<void>
-  /** Runs etcdctl where etcd runs. `directory` is where {@link writeFiles} has put the files. */
+  /** Runs etcdctl where etcd runs. */
   etcdctl(args: readonly string[]): Promise<ExecResult>
   /** Ends etcd at once and removes all that was made for it. May be called at any time, more than once. */
   remove(): Promise<void>
@@ -115,9 +112,6 @@ export function etcdFlags({ name, place, clientCertAuth, peerTls, cluster }: Fla
 function sideFlags(prefix: string, files: string, clientCertAuth: boolean): Record<string, string> {
   // A CA file alone would already make etcd ask for a certificate, so both go together.
   const trust = { [`${prefix}client-cert-auth`]: 'true', [`${prefix}trusted-ca-file`]: `${files}-ca.crt` }
-  return {
-    [`${prefix}cert-file`]: `${files}.crt`,
-    [`${prefix}key-file`]: `${files}.key`,
-    ...(clientCertAuth ? trust : {}),
-  }
+  const own = { [`${prefix}cert-file`]: `${files}.crt`, [`${prefix}key-file`]: `${files}.key` }
+  return clientCertAuth ? { ...own, ...trust } : own
 }

@@ -17,30 +17,17 @@ const DEFAULT_IMAGE = 'gcr.io/etcd-development/etcd:v3.5.16'
 /** What etcd runs in. */
 export type Runtime = 'container' | 'binary'
 
-const VIA_ACCEPTED = "must be 'container' or 'binary'"
-
-function isRuntime(via: unknown): via is Runtime {
-  return via === 'container' || via === 'binary'
-}
-
-/** `ETCD_MTLS_TEST_VIA`: `container` (the default) or `binary`. */
-export function defaultVia(env: NodeJS.ProcessEnv): Runtime {
-  const via = env['ETCD_MTLS_TEST_VIA'] ?? 'container'
-  if (!isRuntime(via)) throw optionInvalid('ETCD_MTLS_TEST_VIA', VIA_ACCEPTED)
-  return via
+/**
+ * `ETCD_MTLS_TEST_RUN`: value of the label {@link RUN_LABEL}. A pipeline that sets it can remove what a killed test has left:
+ * `docker ps --all --quiet --filter label=etcd-mtls.run=VALUE`.
+ */
+export function runLabel(): string {
+  return process.env['ETCD_MTLS_TEST_RUN'] ?? String(process.pid)
 }
 
 /** `ETCD_MTLS_TEST_IMAGE`: the image that containers are made of. */
-export function defaultImage(env: NodeJS.ProcessEnv): string {
-  return env['ETCD_MTLS_TEST_IMAGE'] ?? DEFAULT_IMAGE
-}
-
-/**
- * `ETCD_MTLS_TEST_RUN`: value of the label {@link RUN_LABEL}. A pipeline that sets it can remove what a killed test
- * has left: `docker ps --all --quiet --filter label=etcd-mtls.run=VALUE`.
- */
-export function runLabel(env: NodeJS.ProcessEnv): string {
-  return env['ETCD_MTLS_TEST_RUN'] ?? String(process.pid)
+export function defaultImage(): string {
+  return process.env['ETCD_MTLS_TEST_IMAGE'] ?? DEFAULT_IMAGE
 }
 
 /**
@@ -98,8 +85,10 @@ export interface EtcdClusterOptions<Name extends string = string> extends RunOpt
 }
 
 /** {@link RunOptions} with every default filled in. */
-export interface Plan extends Pick<RunOptions, 'image' | 'binary' | 'clientCa' | 'signal'> {
+export interface Plan extends Pick<RunOptions, 'clientCa' | 'signal'> {
   readonly via: Runtime
+  readonly image: string
+  readonly binary: string
   readonly clientCertAuth: boolean
   readonly files: EtcdFiles
   readonly args: (place: EtcdPlace) => readonly string[]
@@ -139,19 +128,15 @@ export function checkClusterOptions(options: EtcdClusterOptions): Plan {
   options.members.forEach((member, index) => {
     const where = `members[${String(index)}]`
     checkOptions(where, member, ['name', 'server', 'peer'])
-    checkName(`${where}.name`, member.name, names)
+    const name: unknown = member.name
+    if (typeof name !== 'string' || !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
+      throw textInvalid(`${where}.name`, name, 'a host name of lower-case letters, digits and hyphens')
+    if (names.has(name)) throw optionInvalid(`${where}.name`, `repeats the name "${name}"`)
+    names.add(name)
     checkCredentials(`${where}.server`, member.server)
     checkCredentials(`${where}.peer`, member.peer)
   })
   return planOf(options)
-}
-
-function checkName(option: string, name: unknown, taken: Set<string>): void {
-  if (typeof name !== 'string' || !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
-    throw textInvalid(option, name, 'a host name of lower-case letters, digits and hyphens')
-  }
-  if (taken.has(name)) throw optionInvalid(option, `repeats the name "${name}"`)
-  taken.add(name)
 }
 
 function checkCredentials(option: string, value: unknown): void {
@@ -161,13 +146,15 @@ function checkCredentials(option: string, value: unknown): void {
 }
 
 function planOf(options: RunOptions): Plan {
-  const { files = {}, args = [], via = defaultVia(process.env), image, binary, clientCa, signal } = options
-  // Callers without a compiler may pass anything.
-  if (!isRuntime(via)) throw optionInvalid('via', VIA_ACCEPTED)
+  const { files = {}, args = [], image = defaultImage(), binary = 'etcd', clientCa, signal } = options
+  const variable = 'ETCD_MTLS_TEST_VIA'
+  // Read as a string: callers without a compiler may pass anything.
+  const via: string = options.via ?? process.env[variable] ?? 'container'
+  if (via !== 'container' && via !== 'binary')
+    throw textInvalid(options.via === undefined ? variable : 'via', via, "'container' or 'binary'")
   for (const name of Object.keys(files)) {
-    if (!/^[\w.-]+$/.test(name) || name === '.' || name === '..') {
+    if (!/^[\w.-]+$/.test(name) || name === '.' || name === '..')
       throw optionInvalid(`files.${name}`, 'must be a plain file name')
-    }
   }
   return {
     via,

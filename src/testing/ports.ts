@@ -50,7 +50,7 @@ export class HeldPorts {
   readonly #range: PortRange
   readonly #locks = new Map<number, Socket>()
 
-  constructor(range: PortRange = portRange()) {
+  constructor(range = portRange()) {
     this.#range = range
   }
 
@@ -60,12 +60,16 @@ export class HeldPorts {
    * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` if there are not as many
    */
   async take(count: number): Promise<number[]> {
+    const { first, last } = this.#range
     const taken: number[] = []
     const servers: Server[] = []
     try {
       for (let tries = 0; taken.length < count; tries++) {
-        if (tries === MAX_TRIES) throw this.#exhausted()
-        const port = randomInt(this.#range.first, this.#range.last + 1)
+        if (tries === MAX_TRIES) {
+          const between = `between ${String(first)} and ${String(last)}`
+          throw notStarted(`No port ${between} is free after ${String(MAX_TRIES)} attempts.`, [])
+        }
+        const port = randomInt(first, last + 1)
         const lock = await bind(port)
         const server = lock === null ? null : await listen(port)
         if (lock === null || server === null) {
@@ -92,12 +96,6 @@ export class HeldPorts {
       this.#locks.get(port)?.close()
       this.#locks.delete(port)
     }
-  }
-
-  #exhausted(): Error {
-    const { first, last } = this.#range
-    const tried = `after ${String(MAX_TRIES)} attempts.`
-    return notStarted(`No port between ${String(first)} and ${String(last)} is free ${tried}`, [])
   }
 }
 

@@ -1,17 +1,15 @@
-/** Several etcds that form one cluster over mutual TLS. */
+/** Starting one etcd, or several that form one cluster over mutual TLS. */
 import type { Credentials } from '../credentials/credentials.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { optionInvalid } from '../report/option-error.js'
 import { binaryHost } from './binary.js'
 import { containerHost } from './container.js'
-import { notStarted } from './log-buffer.js'
-import { type EtcdFiles, materialFiles, etcdFlags, type Host, type Machine, type Ports } from './machine.js'
+import { etcdFlags, type Machine, materialFiles, type Ports } from './machine.js'
 import {
   checkClusterOptions,
-  type EtcdClusterOptions,
   checkEtcdOptions,
+  type EtcdClusterOptions,
   type EtcdOptions,
-  defaultImage,
   type Plan,
 } from './options.js'
 import { HeldPorts, isPortTaken } from './ports.js'
@@ -49,7 +47,7 @@ export class TestEtcdCluster<Name extends string = string> implements AsyncDispo
 
   /** Ends all members at once and removes everything that was made for them. May be called more than once. */
   async close(): Promise<void> {
-    await Promise.all(this.members.map(async (each) => each.close()))
+    await Promise.all(this.members.map((each) => each.close()))
     await this.#started.close()
   }
 
@@ -78,8 +76,7 @@ export async function startEtcdCluster<const Name extends string>(
   options: EtcdClusterOptions<Name>,
 ): Promise<TestEtcdCluster<Name>> {
   const plan = checkClusterOptions(options)
-  const members = options.members.map(({ name, server, peer }) => ({ name, server, peer }))
-  return new TestEtcdCluster<Name>(await startMembers(plan, members))
+  return new TestEtcdCluster<Name>(await startMembers(plan, options.members))
 }
 
 /**
@@ -103,16 +100,13 @@ export async function startEtcdCluster<const Name extends string>(
 export async function startEtcd(options: EtcdOptions): Promise<TestEtcd> {
   const plan = checkEtcdOptions(options)
   const { etcds } = await startMembers(plan, [{ name: 'etcd', server: options.server, peer: null }])
-  const [etcd] = etcds
-  if (etcd === undefined) throw notStarted('No etcd was started.', [])
-  return etcd
+  return etcds[0]
 }
 
 /** How often a start is tried if a program that holds no lock takes one of the ports. */
 const PORT_TRIES = 3
 
-/** One etcd to start. */
-export interface Member {
+interface Member {
   readonly name: string
   readonly server: Credentials
   /** What it shows to the other members; null for an etcd that is alone. */
@@ -120,19 +114,21 @@ export interface Member {
 }
 
 /** Etcds that serve. `close` removes them and what they shared. */
-export interface Started {
-  readonly etcds: readonly TestEtcd[]
+interface Started {
+  readonly etcds: readonly [TestEtcd, ...TestEtcd[]]
   readonly close: () => Promise<void>
 }
 
 /** Starts the members and waits until each serves. A start that fails leaves nothing behind. */
-export async function startMembers(plan: Plan, members: readonly Member[]): Promise<Started> {
+async function startMembers(plan: Plan, members: readonly [Member, ...Member[]]): Promise<Started> {
+  const { image, clientCertAuth, readyLine, startTimeout } = plan
+  const isCluster = members[0].peer !== null
   for (let tries = 1; ; tries++) {
-    const host = await hostOf(plan, members)
+    const host = plan.via === 'binary' ? binaryHost(plan.binary) : await containerHost(image, isCluster)
     const held = new HeldPorts()
     const homes: { member: Member; machine: Machine; ports: Ports }[] = []
     const close = async (): Promise<void> => {
-      await Promise.all(homes.map(async ({ machine }) => machine.remove()))
+      await Promise.all(homes.map(({ machine }) => machine.remove()))
       held.release()
       await host.close()
     }
@@ -140,22 +136,21 @@ export async function startMembers(plan: Plan, members: readonly Member[]): Prom
       const taken = await held.take(2 * members.length)
       for (const [index, member] of members.entries()) {
         const [client = 0, peer = 0] = taken.slice(2 * index)
-        const machine = host.machine(member.name, { client, peer }, member.peer !== null)
+        const machine = host.machine(member.name, { client, peer }, isCluster)
         homes.push({ member, machine, ports: { client, peer } })
         await machine.writeFiles(filesOf(plan, member))
       }
       const cluster = homes.map(({ member, machine }) => `${member.name}=${machine.place.peerUrl}`).join(',')
-      const { clientCertAuth, readyLine, startTimeout } = plan
-      const etcds = homes.map(({ member: { name, peer }, machine, ports }) => {
+      const etcds = homes.map(({ member: { name }, machine, ports }) => {
         const { place } = machine
-        const flags = etcdFlags({ name, place, clientCertAuth, peerTls: peer !== null, cluster })
+        const flags = [...etcdFlags({ name, place, clientCertAuth, peerTls: isCluster, cluster }), ...plan.args(place)]
         const release = (): void => {
           held.release([ports.client, ports.peer])
         }
-        return new TestEtcd({ name, machine, flags: [...flags, ...plan.args(place)], readyLine, startTimeout, release })
+        return new TestEtcd({ name, machine, flags, readyLine, startTimeout, release })
       })
       await startAll(etcds, plan.signal)
-      return { etcds, close }
+      return { etcds: etcds as [TestEtcd, ...TestEtcd[]], close }
     } catch (error) {
       await close()
       if (tries === PORT_TRIES || !hasLostPort(error)) throw error
@@ -168,17 +163,11 @@ function hasLostPort(error: unknown): boolean {
   return isEtcdMtlsError(error, 'ERR_ETCD_NOT_STARTED') && isPortTaken([error.message, ...error.details.logs])
 }
 
-async function hostOf(plan: Plan, members: readonly Member[]): Promise<Host> {
-  if (plan.via === 'binary') return binaryHost(plan.binary ?? 'etcd')
-  const isShared = members.some(({ peer }) => peer !== null)
-  return containerHost(plan.image ?? defaultImage(process.env), isShared)
-}
-
-function filesOf(plan: Plan, { server, peer }: Member): EtcdFiles {
+function filesOf({ clientCa, files }: Plan, { server, peer }: Member): Record<string, string | Uint8Array> {
   return {
-    ...materialFiles('server', server, plan.clientCa ?? server.trustAnchors),
+    ...materialFiles('server', server, clientCa ?? server.trustAnchors),
     ...(peer === null ? {} : materialFiles('peer', peer, peer.trustAnchors)),
-    ...plan.files,
+    ...files,
   }
 }
 
@@ -186,13 +175,11 @@ function filesOf(plan: Plan, { server, peer }: Member): EtcdFiles {
 async function startAll(etcds: readonly TestEtcd[], signal: AbortSignal | undefined): Promise<void> {
   const failed = new AbortController()
   const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])
-  const start = async (etcd: TestEtcd): Promise<void> => {
-    try {
-      await etcd.start({ signal: stop })
-    } catch (error) {
+  const starts = etcds.map((etcd) =>
+    etcd.start({ signal: stop }).catch((error: unknown) => {
       failed.abort(error)
       throw error
-    }
-  }
-  await Promise.all(etcds.map(start))
+    }),
+  )
+  await Promise.all(starts)
 }

@@ -32,8 +32,8 @@ export class TestEtcd implements AsyncDisposable {
     this.#parts = parts
     this.#machine = parts.machine
     this.name = parts.name
-    this.port = parts.machine.port
     this.endpoint = parts.machine.place.clientUrl
+    this.port = Number(new URL(this.endpoint).port)
   }
 
   /** {@link endpoint} as the list that clients take. */

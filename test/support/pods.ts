@@ -123,7 +123,7 @@ export class Pods implements AsyncDisposable {
   }
 
   async #create(options: Parameters<Engine['createContainer']>[0]): Promise<Container> {
-    const created = await this.#engine.createContainer({ Image: defaultImage(process.env), Labels: LABELS, ...options })
+    const created = await this.#engine.createContainer({ Image: defaultImage(), Labels: LABELS, ...options })
     this.#containers.unshift(created)
     return created
   }
@@ -135,7 +135,7 @@ export class Pods implements AsyncDisposable {
   }
 }
 
-const LABELS = { [RUN_LABEL]: runLabel(process.env) }
+const LABELS = { [RUN_LABEL]: runLabel() }
 
 /** A tar of files that belong to root and a group, as the kubelet writes them. */
 function archive(files: Files, mode: number, group: number): NodeJS.ReadableStream {

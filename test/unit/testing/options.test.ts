@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { defaultImage, defaultVia, runLabel, checkEtcdOptions } from '../../../src/testing/options.js'
+import { checkEtcdOptions } from '../../../src/testing/options.js'
 import { etcdFlags } from '../../../src/testing/machine.js'
 import { startEtcd, startEtcdCluster } from '../../../src/testing/index.js'
 import { mintPki } from '../../support/etcd.js'
@@ -11,54 +11,41 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-describe('startEtcd refuses at once', () => {
-  it.each([
-    ['no options', undefined, 'options'],
-    ['no credentials', {}, 'server'],
-    ['PEM text for credentials', { server: '-----BEGIN' }, 'server'],
-    ['an option that it does not know', { server, servers: [] }, 'options.servers'],
-    ['an unknown kind', { server, via: 'podman' }, 'via'],
-    ['a file outside of its folder', { server, files: { '../key': '' } }, 'files.../key'],
-    ['a number for a duration', { server, startTimeout: 5 }, 'startTimeout'],
-  ])('%s', async (_, options, option) => {
-    const { details } = await refused(startEtcd(options as never), 'ERR_OPTION_INVALID')
-    expect(details.option).toBe(option)
-  })
+const member = (name: unknown) => ({ name, server, peer: server })
+
+it.each<[string, (options: never) => Promise<unknown>, unknown, string]>([
+  ['no options', startEtcd, undefined, 'options'],
+  ['no credentials', startEtcd, {}, 'server'],
+  ['PEM text for credentials', startEtcd, { server: '-----BEGIN' }, 'server'],
+  ['an option that it does not know', startEtcd, { server, servers: [] }, 'options.servers'],
+  ['an unknown kind', startEtcd, { server, via: 'podman' }, 'via'],
+  ['a file outside of its folder', startEtcd, { server, files: { '../key': '' } }, 'files.../key'],
+  ['a number for a duration', startEtcd, { server, startTimeout: 5 }, 'startTimeout'],
+  ['a cluster of no members', startEtcdCluster, { members: [] }, 'members'],
+  ['members that are not a list', startEtcdCluster, { members: 'etcd-0' }, 'members'],
+  ['a name that is not a host name', startEtcdCluster, { members: [member('etcd_0')] }, 'members[0].name'],
+  ['a member without a name', startEtcdCluster, { members: [member(undefined)] }, 'members[0].name'],
+  ['a name used twice', startEtcdCluster, { members: [member('a'), member('a')] }, 'members[1].name'],
+  ['a member without peer credentials', startEtcdCluster, { members: [{ name: 'a', server }] }, 'members[0].peer'],
+])('%s is refused at once', async (_, start, options, option) => {
+  const { details } = await refused(start(options as never), 'ERR_OPTION_INVALID')
+  expect(details.option).toBe(option)
 })
 
-describe('startEtcdCluster refuses at once', () => {
-  const member = (name: unknown) => ({ name, server, peer: server })
-  it.each([
-    ['no members', [], 'members'],
-    ['members that are no list', 'etcd-0', 'members'],
-    ['a name that is no host name', [member('etcd_0')], 'members[0].name'],
-    ['a name used twice', [member('a'), member('a')], 'members[1].name'],
-    ['a member without peer credentials', [{ name: 'a', server }], 'members[0].peer'],
-  ])('%s', async (_, members, option) => {
-    const { details } = await refused(startEtcdCluster({ members } as never), 'ERR_OPTION_INVALID')
-    expect(details.option).toBe(option)
+it('an option wins over its environment variable, which wins over the default', () => {
+  vi.stubEnv('ETCD_MTLS_TEST_VIA', undefined)
+  vi.stubEnv('ETCD_MTLS_TEST_IMAGE', undefined)
+  expect(checkEtcdOptions({ server })).toMatchObject({
+    via: 'container',
+    image: expect.stringMatching(/^gcr\.io\/etcd-development\/etcd:v3\.5\./) as string,
   })
-})
-
-describe('the environment', () => {
-  it('has defaults', () => {
-    expect(defaultVia({})).toBe('container')
-    expect(defaultImage({})).toMatch(/^gcr\.io\/etcd-development\/etcd:v3\.5\./)
-    expect(runLabel({})).toBe(String(process.pid))
-  })
-
-  it('chooses', () => {
-    expect(defaultVia({ ETCD_MTLS_TEST_VIA: 'binary' })).toBe('binary')
-    expect(defaultImage({ ETCD_MTLS_TEST_IMAGE: 'mirror/etcd:3' })).toBe('mirror/etcd:3')
-    expect(runLabel({ ETCD_MTLS_TEST_RUN: 'ci-7' })).toBe('ci-7')
-    expect(() => defaultVia({ ETCD_MTLS_TEST_VIA: 'vm' })).toThrow("must be 'container' or 'binary'")
-  })
-
-  it('gives way to an option', () => {
-    vi.stubEnv('ETCD_MTLS_TEST_VIA', 'binary')
-    expect(checkEtcdOptions({ server, via: 'container' }).via).toBe('container')
-    expect(checkEtcdOptions({ server }).via).toBe('binary')
-  })
+  vi.stubEnv('ETCD_MTLS_TEST_VIA', 'binary')
+  vi.stubEnv('ETCD_MTLS_TEST_IMAGE', 'mirror/etcd:3')
+  expect(checkEtcdOptions({ server })).toMatchObject({ via: 'binary', image: 'mirror/etcd:3' })
+  const options = { server, via: 'container', image: 'own' } as const
+  expect(checkEtcdOptions(options)).toMatchObject({ via: 'container', image: 'own' })
+  vi.stubEnv('ETCD_MTLS_TEST_VIA', 'vm')
+  expect(() => checkEtcdOptions({ server })).toThrow("must be 'container' or 'binary'")
 })
 
 describe('the command line', () => {
