@@ -7,11 +7,20 @@ import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/l
 import { holdingProcess, pause } from '../client/timing.js'
 import { randomLeaseId } from '../client/transport/call-policy.js'
 import { EtcdMtlsError } from '../report/errors.js'
-import type { Place } from './options.js'
 import { ask, pauseBefore, type Store } from './store.js'
 
+/** One place to contend for. */
+export interface Place {
+  /** For messages, as `lock "jobs"`. */
+  readonly what: string
+  /** Every contender's key is this and the id of its lease, as in clientv3's package concurrency and in etcdctl. */
+  readonly prefix: string
+  /** Milliseconds, whole seconds. */
+  readonly ttl: number
+}
+
 /** What one contender brings. */
-export interface Claim {
+interface Claim {
   readonly value: string
   /** The caller's, until it is held. */
   readonly signal: AbortSignal | null
@@ -23,16 +32,7 @@ export interface Claim {
 export async function contend(store: Store, place: Place, claim: Claim): Promise<Held> {
   claim.signal?.throwIfAborted()
   if (claim.closing.aborted) throw clientClosed()
-  const contender = new Contender(store, place, claim)
-  try {
-    await contender.grant()
-    const createRevision = await contender.createKey(claim.value)
-    await contender.untilFirst(createRevision)
-    return contender.hold(createRevision)
-  } catch (error) {
-    contender.abandon(error)
-    throw error
-  }
+  return new Contender(store, place, claim).run()
 }
 
 class Contender {
@@ -40,9 +40,6 @@ class Contender {
   readonly #place: Place
   readonly #claim: Claim
   readonly #lease = randomLeaseId()
-  readonly #key: string
-  /** Before the first sending of the grant: the lease lives at least a TTL from then on, whichever attempt was applied. */
-  readonly #since = performance.now()
   readonly #over = new AbortController()
   #keeper: LeaseKeeper | null = null
   #released: Promise<void> | null = null
@@ -51,32 +48,44 @@ class Contender {
     this.#store = store
     this.#place = place
     this.#claim = claim
-    this.#key = place.prefix + this.#lease.toString(16)
     readClockOn(this.#over.signal, () => this.#keeper?.check())
     claim.signal?.addEventListener('abort', this.#onAbort, { once: true })
     claim.closing.addEventListener('abort', this.#onClosing, { once: true })
   }
 
-  async grant(): Promise<void> {
+  async run(): Promise<Held> {
+    const { signal } = this.#over
+    const key = this.#place.prefix + this.#lease.toString(16)
+    try {
+      await this.#grant()
+      const fencingToken = await this.#ask(() => this.#store.createKey(key, this.#claim.value, String(this.#lease)))
+      await this.#untilFirst(key, fencingToken)
+      signal.throwIfAborted()
+      this.#claim.signal?.removeEventListener('abort', this.#onAbort)
+      return { fencingToken, signal, [Symbol.asyncDispose]: () => this.#release() }
+    } catch (error) {
+      this.#abandon(error)
+      throw error
+    }
+  }
+
+  async #grant(): Promise<void> {
     const { ttl } = this.#place
     const id = String(this.#lease)
-    await this.#ask(() => this.#store.grant(id, ttl / 1000), leaseDeadline(this.#since, ttl))
-    const lease = { id, ttl, since: this.#since }
-    this.#keeper = new LeaseKeeper(lease, () => this.#store.openKeepAlive(), {
+    // Before the first sending of the grant: the lease lives at least a TTL from then on, whichever attempt was applied.
+    const since = performance.now()
+    await this.#ask(() => this.#store.grant(id, ttl / 1000), leaseDeadline(since, ttl))
+    this.#keeper = new LeaseKeeper({ id, ttl, since }, () => this.#store.openKeepAlive(), {
       onLost: (reason, cause) => {
         this.#end(this.#leaseLost(reason, cause))
       },
     })
   }
 
-  createKey(value: string): Promise<string> {
-    return this.#ask(() => this.#store.createKey(this.#key, value, String(this.#lease)))
-  }
-
-  async untilFirst(createRevision: string): Promise<void> {
+  async #untilFirst(key: string, createRevision: string): Promise<void> {
+    const { prefix } = this.#place
     for (let attempt = 0; ; attempt += 1) {
-      const { prefix } = this.#place
-      const { owned, ahead, revision } = await this.#ask(() => this.#store.look(prefix, this.#key, createRevision))
+      const { owned, ahead, revision } = await this.#ask(() => this.#store.look(prefix, key, createRevision))
       if (!owned) throw this.#leaseLost('gone', null)
       if (ahead === null) return
       // A watch that ended is no news of the key: look again, after a pause.
@@ -84,29 +93,18 @@ class Contender {
     }
   }
 
-  hold(createRevision: string): Held {
-    const { signal } = this.#over
-    signal.throwIfAborted()
-    this.#claim.signal?.removeEventListener('abort', this.#onAbort)
-    return {
-      fencingToken: createRevision,
-      signal,
-      [Symbol.asyncDispose]: () => this.#release(),
-    }
-  }
-
-  /** Removes the key, as far as etcd can be reached. The caller does not wait for it. */
-  abandon(reason: unknown): void {
-    this.#end(reason)
-    void this.#release()
-  }
-
   readonly #onAbort = (): void => {
-    this.abandon(this.#claim.signal?.reason)
+    this.#abandon(this.#claim.signal?.reason)
   }
 
   readonly #onClosing = (): void => {
     this.#end(clientClosed())
+  }
+
+  /** Removes the key, as far as etcd can be reached. The caller does not wait for it. */
+  #abandon(reason: unknown): void {
+    this.#end(reason)
+    void this.#release()
   }
 
   #release(): Promise<void> {

@@ -3,9 +3,7 @@
  *
  * @module
  */
-export { election } from './election.js'
-export type { Election } from './election.js'
+export { election, lock } from './lock-and-election.js'
+export type { Election, LockOptions } from './lock-and-election.js'
 export type { Held } from './contend.js'
-export { lock } from './lock.js'
-export type { LockOptions } from './lock.js'
 export type { Leader } from './observe.js'

@@ -73,20 +73,19 @@ class LeaderQueue {
 
   /** Yields leaders until the watch has ended. */
   async *until(watching: Promise<unknown>, signal: AbortSignal): AsyncGenerator<Leader, undefined> {
-    const done = new AbortController()
-    const ended = watching.then(() => {
-      done.abort()
+    const watch = { ended: false }
+    void watching.then(() => {
+      watch.ended = true
+      this.#wake()
     })
     for (;;) {
       const leader = signal.aborted ? undefined : this.#leaders.shift()
       if (leader !== undefined) yield leader
-      else if (done.signal.aborted || signal.aborted) return undefined
-      else {
-        const changed = new Promise<void>((resolve) => {
+      else if (watch.ended || signal.aborted) return undefined
+      else
+        await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
-        await Promise.race([changed, ended])
-      }
     }
   }
 

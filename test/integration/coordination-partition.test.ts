@@ -23,7 +23,7 @@ beforeAll(async () => {
   await Promise.all(members.map((each) => each.start()))
   modules = await childModules([
     'src/client/create-secure-client.ts',
-    'src/coordination/lock.ts',
+    'src/coordination/lock-and-election.ts',
     'src/credentials/from-files.ts',
   ])
 })
@@ -41,7 +41,7 @@ function contend(space: string, name: string, endpoints: readonly string[]): Chi
   const code = `
     const { createSecureClient } = await load('create-secure-client')
     const { fromFiles } = await load('from-files')
-    const { lock } = await load('lock')
+    const { lock } = await load('lock-and-election')
     const file = (name) => ${JSON.stringify(folder)} + '/' + name
     const credentials = fromFiles({ ca: file('ca.crt'), cert: file('client.crt'), key: file('client.key') })
     const client = await createSecureClient({ endpoints: ${JSON.stringify(endpoints)}, credentials, preflight: 'all' })

@@ -72,13 +72,13 @@ describe('a lock', () => {
   it('reports a process that was frozen for longer than the TTL before it works on, and the store refuses its token', async () => {
     using modules = await childModules([
       'src/client/create-secure-client.ts',
-      'src/coordination/lock.ts',
+      'src/coordination/lock-and-election.ts',
       'src/credentials/from-pem.ts',
     ])
     const child = modules.start(`
       const { createSecureClient } = await load('create-secure-client')
       const { fromPem } = await load('from-pem')
-      const { lock } = await load('lock')
+      const { lock } = await load('lock-and-election')
       const credentials = fromPem(${JSON.stringify(pemsOf(pki.client))})
       const client = await createSecureClient({ endpoints: ${JSON.stringify(cluster.endpoints)}, credentials })
       const { signal, fencingToken } = await lock(client, 'frozen', { ttl: '3s' })

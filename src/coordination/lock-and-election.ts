@@ -1,0 +1,137 @@
+/** The way in: what callers pass is checked here, and the rest of the room loads at the first call. */
+import type { SecureEtcd3 } from '../client/create-secure-client.js'
+import { holdingProcess } from '../client/timing.js'
+import { clientClosed } from '../client/tls-session.js'
+import { parseDuration } from '../report/duration.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
+import type { Held, Place } from './contend.js'
+import type { Leader } from './observe.js'
+
+/**
+ * Shortest TTL, in seconds. etcd grants none below 1.5 election timeouts (2 s by default), and renews none while it elects a
+ * leader, which takes about as long.
+ */
+const MIN_TTL = 3
+
+/** Options of {@link lock}. */
+export interface LockOptions {
+  /**
+   * How long the lock outlives a holder that cannot reach etcd: whole seconds, at least `'3s'`. `'10s'` or more lets a lock
+   * outlast the election of a new leader in etcd.
+   */
+  ttl: string
+  /** Gives up waiting for the lock. It has no effect once the lock is held. Default: none. */
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Waits until no one else holds the lock of that name, and holds it. Contenders get it in the order in which they asked. It
+ * excludes `etcdctl lock NAME` and clientv3's `concurrency.NewMutex(session, name)` as well.
+ *
+ * ```ts
+ * import type { SecureEtcd3 } from 'etcd-mtls/client'
+ * import { lock } from 'etcd-mtls/coordination'
+ *
+ * declare const client: SecureEtcd3
+ *
+ * await using held = await lock(client, 'jobs/nightly', { ttl: '10s' })
+ * console.log(held.fencingToken)
+ * ```
+ *
+ * @throws {EtcdMtlsError}
+ * - `ERR_OPTION_INVALID`: a wrong call.
+ * - `ERR_LEASE_LOST`: etcd did not renew this contender's lease in time, or lost it. Call again to contend again.
+ * - `ERR_CLOSED`: the client was closed.
+ *
+ * Rejects with etcd3's error when etcd refuses the calls, or cannot be reached for a TTL; with `signal` aborted, with the
+ * signal's reason.
+ */
+export async function lock(client: SecureEtcd3, name: string, options: LockOptions): Promise<Held> {
+  const place = resolvePlace(client, 'lock', name, options, ['ttl', 'signal'])
+  return hold(client, place, '', resolveSignal(options.signal))
+}
+
+/** One election, from {@link election}. */
+export interface Election {
+  /**
+   * Waits until this candidate leads. Candidates are elected in the order in which they came.
+   *
+   * @param value What observers see of this leader, such as a host name.
+   * @param options `signal` gives up the campaign; it has no effect once the election is won.
+   * @throws {EtcdMtlsError} As {@link lock}.
+   */
+  campaign(value: string, options?: { signal?: AbortSignal | undefined }): Promise<Held>
+  /**
+   * The leaders in their order, from the one that leads now; an election without a leader yields nothing until one is elected.
+   * None is left out, not even one that led while etcd could not be reached, unless etcd has compacted that time by then. Ends
+   * when `signal` aborts or the client is closed; throws etcd3's error when etcd refuses the calls.
+   */
+  observe(options?: { signal?: AbortSignal | undefined }): AsyncIterable<Leader>
+}
+
+/**
+ * An election of that name. It is the same election as that of `etcdctl elect NAME` and of clientv3's
+ * `concurrency.NewElection(session, name)`.
+ *
+ * @param options `ttl`: how long a leader that cannot reach etcd blocks the next one: whole seconds, at least `'3s'`; `'10s'` or more
+ * is usual.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, `ERR_CLOSED` if the client is closed.
+ */
+export function election(client: SecureEtcd3, name: string, options: { ttl: string }): Election {
+  const place = resolvePlace(client, 'election', name, options, ['ttl'])
+  const begin = (given: { signal?: AbortSignal | undefined }): AbortSignal | null => {
+    checkClient(client)
+    checkOptions('options', given, ['signal'])
+    return resolveSignal(given.signal)
+  }
+  return {
+    campaign: async (value, given = {}) => {
+      const signal = begin(given)
+      // Callers without a compiler may pass anything.
+      if (typeof value !== 'string') throw valueInvalid('value', value, 'a string')
+      return hold(client, place, value, signal)
+    },
+    observe: (given = {}) => leaders(client, place.prefix, begin(given)),
+  }
+}
+
+async function hold(client: SecureEtcd3, place: Place, value: string, signal: AbortSignal | null): Promise<Held> {
+  const [{ contend }, { etcdStore }] = await Promise.all([import('./contend.js'), import('./store.js')])
+  return holdingProcess(contend(etcdStore(client), place, { value, signal, closing: client.closing }))
+}
+
+async function* leaders(client: SecureEtcd3, prefix: string, signal: AbortSignal | null): AsyncGenerator<Leader> {
+  const [{ observeLeaders }, { etcdStore }] = await Promise.all([import('./observe.js'), import('./store.js')])
+  yield* observeLeaders(etcdStore(client), prefix, signal, client.closing)
+}
+
+function resolvePlace(
+  client: SecureEtcd3,
+  kind: 'lock' | 'election',
+  name: unknown,
+  options: { ttl: string },
+  known: readonly string[],
+): Place {
+  checkClient(client)
+  if (typeof name !== 'string' || name === '') throw valueInvalid('name', name, 'a string that is not empty')
+  checkOptions('options', options, known)
+  const ttl = parseDuration(options.ttl, 'ttl')
+  if (ttl % 1000 !== 0 || ttl < MIN_TTL * 1000) {
+    throw optionInvalid('ttl', `must be in whole seconds, at least '${String(MIN_TTL)}s'; received '${options.ttl}'`)
+  }
+  return { what: `${kind} "${name}"`, prefix: `${name}/`, ttl }
+}
+
+function resolveSignal(signal: unknown): AbortSignal | null {
+  if (signal === undefined) return null
+  if (!(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
+  return signal
+}
+
+function checkClient(client: SecureEtcd3): void {
+  // Callers without a compiler may pass anything.
+  if (!(Reflect.get(Object(client), 'closing') instanceof AbortSignal)) {
+    throw valueInvalid('client', client, 'a client that createSecureClient returned')
+  }
+  if (client.closing.aborted) throw clientClosed()
+}
