@@ -336,7 +336,12 @@ export const MACHINE_CAUSES: CauseGroup = {
       'the process has no file descriptor left (EMFILE)',
       UNREACHABLE,
       (stage, pki) => {
-        const before = `const { openSync } = await import('node:fs'); try { for (;;) openSync('/dev/null') } catch {}`
+        // A call before has loaded the code of the client, which takes descriptors, too.
+        const before = `
+          const nowhere = { endpoints: 'https://127.0.0.1:1', credentials: fromPem(${JSON.stringify(pemsOf(pki.client))}) }
+          await createSecureClient(nowhere).catch(() => undefined)
+          const { openSync } = await import('node:fs')
+          try { for (;;) openSync('/dev/null') } catch {}`
         return inProcess(stage, pki.client, ['sh', '-c', 'ulimit -n 200; exec "$@"', 'sh'], before)
       },
       { details: { errorCode: 'EMFILE' } },

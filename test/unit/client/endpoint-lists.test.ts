@@ -158,21 +158,6 @@ it('looking up and dialling share the dial time-out', async () => {
   }
 })
 
-describe('options that are refused', () => {
-  it.each<[string, Record<string, unknown>, RegExp]>([
-    ['no domain', { discovery: {} }, /discovery.domain/],
-    ['an address', { discovery: { domain: '10.0.0.1' } }, /discovery.domain.*DNS name/],
-    ['a pattern', { discovery: { domain: '*.etcd.test' } }, /discovery.domain/],
-    ['a name that is no label', { discovery: { domain: 'etcd.test', name: 'a.b' } }, /discovery.name/],
-    ['no object', { discovery: 'etcd.test' }, /discovery.*must be an object/],
-    ['an unknown key', { discovery: { domain: 'etcd.test', srv: 1 } }, /discovery.srv/],
-  ])('%s', async (_what, options, reason) => {
-    const attempt = createSecureClient({ ...OPTIONS, ...options })
-    const { message } = await refused(attempt, 'ERR_OPTION_INVALID')
-    expect(message).toMatch(reason)
-  })
-})
-
 function urlsOf({ tls }: SecureEtcd3): string[] {
   return tls.endpoints.map(({ endpoint }) => endpoint)
 }
@@ -267,18 +252,6 @@ describe('refreshEndpoints', () => {
     expect(endpointsOf([])).toEqual([])
     const many = Array.from({ length: 1000 }, (_, index) => `https://a:${String(index + 1)}`)
     expect(endpointsOf([{ clientURLs: many, isLearner: false }])).toHaveLength(100)
-  })
-
-  it.each(['999ms', 'often', 5])('refuses %s', async (refreshEndpoints) => {
-    const options = {
-      endpoints: 'https://a:2379',
-      credentials: pki.client,
-      refreshEndpoints: refreshEndpoints as string,
-    }
-    await expect(createSecureClient(options)).rejects.toMatchObject({
-      code: 'ERR_OPTION_INVALID',
-      details: { option: 'refreshEndpoints' },
-    })
   })
 })
 

@@ -1,73 +1,79 @@
+/** The options of `createSecureClient`: what is refused, by its name, and how suites and versions of TLS are read. */
+import { getCiphers } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { createSecureClient, type SecureClientOptions } from '../../../src/client/index.js'
+import { createSecureClient, type SecureClientOptions, type TlsOptions } from '../../../src/client/index.js'
+import { resolveOptions } from '../../../src/client/options.js'
+import { nodeSuites } from '../../../src/config/tables/cipher-suites.js'
 import { mintPki } from '../../support/etcd.js'
-import { silentPeer } from '../../support/peers.js'
+import { openssl } from '../../support/openssl.js'
+import { emptyAnswer, grpcPeer, serverTls, silentPeer } from '../../support/peers.js'
 import { refused } from '../../support/refused.js'
 
 const pki = mintPki()
 const good: SecureClientOptions = { endpoints: 'https://127.0.0.1:1', credentials: pki.client }
+const noEndpoints = { endpoints: undefined }
 
-/** For calls that TypeScript would not let through. */
-function untyped(options: Record<string, unknown>): SecureClientOptions {
+/** Options that TypeScript would refuse. */
+function untyped(options: object): SecureClientOptions {
   return { ...good, ...options }
 }
 
-describe('a wrong call is refused at once, by the name of the option', () => {
-  it.each<[string, SecureClientOptions, string]>([
-    ['an unknown option', untyped({ endpoint: 'https://a' }), 'options.endpoint'],
-    ['discovery beside endpoints', untyped({ discovery: { domain: 'a' } }), 'discovery'],
-    ['a rotation that is neither off nor options', untyped({ rotation: true }), 'rotation'],
-    ['a drain policy that is not known', untyped({ rotation: { drain: 'later' } }), 'rotation.drain'],
-    ['no endpoints', untyped({ endpoints: [] }), 'endpoints'],
-    ['http', untyped({ endpoints: 'http://a:2379' }), 'endpoints'],
-    ['credentials as PEM', untyped({ credentials: { ca: '', cert: '', key: '' } }), 'credentials'],
-    ['no credentials', untyped({ credentials: undefined }), 'credentials'],
-    ['a preflight that is none of the three', untyped({ preflight: 'some' }), 'preflight'],
-    ['a time-out in milliseconds', untyped({ dialTimeout: 5000 }), 'dialTimeout'],
-    ['a time-out of nothing', untyped({ dialTimeout: '0s' }), 'dialTimeout'],
-    ['a time-out beyond what timers can do', untyped({ dialTimeout: '25d' }), 'dialTimeout'],
-    ['a server name that is a URL', untyped({ serverName: 'https://a' }), 'serverName'],
-    ['a server name that is a pattern', untyped({ serverName: '*.etcd.svc' }), 'serverName'],
-    ['an old TLS version', untyped({ tls: { minVersion: 'TLSv1' } }), 'tls.minVersion'],
-    [
-      'TLS versions the wrong way round',
-      untyped({ tls: { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' } }),
-      'tls.minVersion',
-    ],
-    ['ciphers with white space', untyped({ tls: { ciphers: ['a b'] } }), 'tls.ciphers'],
-    ['an unknown mode of revocation', untyped({ tls: { revocation: 'always' } }), 'tls.revocation'],
-    ['verification switched off', untyped({ tls: { rejectUnauthorized: false } }), 'tls.rejectUnauthorized'],
-    ['a user without password', untyped({ auth: { username: 'root' } }), 'auth.password'],
-    ['an empty user name', untyped({ auth: { username: '', password: 'x' } }), 'auth.username'],
-    ['hosts for etcd3', untyped({ etcd3: { hosts: 'a' } }), 'etcd3.hosts'],
-    ['credentials for etcd3', untyped({ etcd3: { credentials: {} } }), 'etcd3.credentials'],
-    ['a password for etcd3', untyped({ etcd3: { auth: {} } }), 'etcd3.auth'],
-    [
-      'a channel for etcd3',
-      untyped({ etcd3: { grpcOptions: { channelOverride: {} } } }),
-      'etcd3.grpcOptions.channelOverride',
-    ],
-    ['a signal that is none', untyped({ signal: {} }), 'signal'],
-  ])('%s', async (_what, options, option) => {
-    const { details, message } = await refused(createSecureClient(options), 'ERR_OPTION_INVALID')
-    expect(details.option).toBe(option)
-    expect(message).toContain(`"${option}"`)
-  })
+it.each<[option: string, options: object, reason?: string]>([
+  ['options.endpoint', { endpoint: 'https://a' }],
+  ['discovery', { discovery: { domain: 'a' } }, 'cannot be combined with "endpoints"'],
+  ['discovery.domain', { ...noEndpoints, discovery: {} }],
+  ['discovery.domain', { ...noEndpoints, discovery: { domain: '10.0.0.1' } }, 'DNS name'],
+  ['discovery.domain', { ...noEndpoints, discovery: { domain: '*.etcd.test' } }],
+  ['discovery.name', { ...noEndpoints, discovery: { domain: 'etcd.test', name: 'a.b' } }],
+  ['discovery', { ...noEndpoints, discovery: 'etcd.test' }, 'must be an object'],
+  ['discovery.srv', { ...noEndpoints, discovery: { domain: 'etcd.test', srv: 1 } }],
+  ['rotation', { rotation: true }],
+  ['rotation.drain', { rotation: { drain: 'later' } }, '"now" or "streams-finish"'],
+  ['endpoints', { endpoints: [] }],
+  ['endpoints', { endpoints: 'http://a:2379' }],
+  ['credentials', { credentials: { ca: '', cert: '', key: '' } }],
+  ['credentials', { credentials: undefined }],
+  ['preflight', { preflight: 'some' }, '"any", "all" or "none"'],
+  ['dialTimeout', { dialTimeout: 5000 }, 'must be a duration string'],
+  ['dialTimeout', { dialTimeout: '0s' }],
+  ['dialTimeout', { dialTimeout: '25d' }],
+  ['refreshEndpoints', { refreshEndpoints: '999ms' }],
+  ['refreshEndpoints', { refreshEndpoints: 'often' }],
+  ['serverName', { serverName: 'https://a' }],
+  ['serverName', { serverName: '*.etcd.svc' }],
+  ['tls.minVersion', { tls: { minVersion: 'TLSv1' } }],
+  ['tls.minVersion', { tls: { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' } }],
+  ['tls.revocation', { tls: { revocation: 'always' } }],
+  ['tls.rejectUnauthorized', { tls: { rejectUnauthorized: false } }],
+  ['auth.password', { auth: { username: 'root' } }],
+  ['auth.username', { auth: { username: '', password: 'x' } }],
+  ['etcd3.hosts', { etcd3: { hosts: 'a' } }],
+  ['etcd3.credentials', { etcd3: { credentials: {} } }],
+  ['etcd3.auth', { etcd3: { auth: {} } }],
+  ['etcd3.grpcOptions.channelOverride', { etcd3: { grpcOptions: { channelOverride: {} } } }],
+  ['requireLeader', { requireLeader: 'yes' }],
+  ['signal', { signal: {} }],
+  ['backoffStrategy', { backoffStrategy: {} }, 'use "etcd3: { faultHandling: { watchBackoff } }"'],
+])('the option %s is refused in %j', async (option, options, reason = '') => {
+  const { details, message } = await refused(createSecureClient(untyped(options)), 'ERR_OPTION_INVALID')
+  expect(details.option).toBe(option)
+  expect(message).toContain(`"${option}"`)
+  expect(message).toContain(reason)
+})
 
-  it('no options at all', async () => {
-    const call = createSecureClient as (options?: unknown) => Promise<unknown>
-    expect((await refused(call(), 'ERR_OPTION_INVALID')).details.option).toBe('options')
-  })
+it('a call without options is refused', async () => {
+  const call = createSecureClient as (options?: unknown) => Promise<unknown>
+  expect((await refused(call(), 'ERR_OPTION_INVALID')).details.option).toBe('options')
+})
 
-  it('a password does not show in the error', async () => {
-    const options = untyped({ auth: { username: 1, password: 'secret' } })
-    const error = await refused(createSecureClient(options), 'ERR_OPTION_INVALID')
-    expect(JSON.stringify(error) + String(error.stack)).not.toContain('secret')
-  })
+it('the error does not show a password', async () => {
+  const options = untyped({ auth: { username: 1, password: 'secret' } })
+  const error = await refused(createSecureClient(options), 'ERR_OPTION_INVALID')
+  expect(JSON.stringify(error) + String(error.stack)).not.toContain('secret')
 })
 
 describe('the signal', () => {
-  it('aborted before: nothing is dialled', async () => {
+  it('prevents any dial if it is aborted before', async () => {
     await using peer = await silentPeer()
     const reason = new Error('no more')
     const attempt = createSecureClient({ ...good, endpoints: peer.endpoint, signal: AbortSignal.abort(reason) })
@@ -75,11 +81,70 @@ describe('the signal', () => {
     expect(peer.accepted).toBe(0)
   })
 
-  it('aborted while the credentials load', async () => {
+  it('ends the call while the credentials load', async () => {
     const abort = new AbortController()
     const source = { origin: 'a source that never answers', load: () => new Promise<never>(() => undefined) }
     const attempt = createSecureClient({ ...good, credentials: source, signal: abort.signal })
     abort.abort()
     await expect(attempt).rejects.toMatchObject({ name: 'AbortError' })
+  })
+})
+
+describe('tls.ciphers', () => {
+  const resolve = (tls: object) => resolveOptions({ ...good, tls }).tls
+
+  it('has a table that is OpenSSL’s own, and every suite is one of Node’s', () => {
+    const lines = openssl(['ciphers', '-stdname', 'ALL:COMPLEMENTOFALL:@SECLEVEL=0']).trim().split('\n')
+    const names = new Map(lines.map((line) => line.trim().split(/\s+/)).map(([iana, , name]) => [iana, name]))
+    const isOlder = (iana: string): boolean => iana.endsWith('_CHACHA20_POLY1305')
+    const own = nodeSuites().filter(([iana]) => !isOlder(iana))
+    expect(own.map(([iana]) => [iana, names.get(iana)])).toEqual(own)
+    const nodes = getCiphers()
+    expect(own.filter(([, name]) => !nodes.includes(name.toLowerCase()))).toEqual([])
+  })
+
+  const [old, both, only13] = [
+    { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' },
+    { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' },
+    { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' },
+  ]
+  it.each<[unknown, string, object | undefined]>([
+    [['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'], 'ECDHE-RSA-AES128-GCM-SHA256', old],
+    ['ecdhe-rsa-aes128-gcm-sha256', 'ECDHE-RSA-AES128-GCM-SHA256', old],
+    // Go's older name.
+    ['TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305', old],
+    // With commas, as etcd has them, and one suite by two names.
+    [
+      'TLS_AES_128_GCM_SHA256, TLS_RSA_WITH_AES_128_GCM_SHA256,AES128-GCM-SHA256',
+      'TLS_AES_128_GCM_SHA256:AES128-GCM-SHA256',
+      both,
+    ],
+    ['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256', only13],
+  ])('%j is offered as %s, with the versions of its suites', (ciphers, names, versions) => {
+    expect(resolve({ ciphers })).toMatchObject({ ciphers: names, ...versions })
+  })
+
+  it.each<[object, string]>([
+    [{ ciphers: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265' }, 'nearest is TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'],
+    [{ ciphers: 'ECDHE-RSA-AES128-GCM-SHA' }, 'nearest is ECDHE-RSA-AES128-'],
+    [{ ciphers: 'HIGH:!aNULL' }, '"HIGH" is not a cipher suite'],
+    [{ ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0' }, '"@SECLEVEL=0" is not a cipher suite'],
+    [{ ciphers: '' }, '"" is not a cipher suite'],
+    [{ ciphers: [] }, 'at least one'],
+    [{ ciphers: [1] }, 'array of strings'],
+    [{ minVersion: 'TLSv1.3', ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' }, 'a suite of TLS 1.3'],
+    [{ maxVersion: 'TLSv1.2', ciphers: 'TLS_AES_128_GCM_SHA256' }, 'a suite of TLS 1.2'],
+  ])('%j is refused', (tls, reason) => {
+    expect(() => resolve(tls)).toThrow(reason)
+  })
+
+  it.each<[string, string]>([
+    ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'TLSv1.2'],
+    ['TLS_AES_256_GCM_SHA384', 'TLSv1.3'],
+  ])('%s decides the version of the connection', async (suite, version) => {
+    await using peer = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    const tls: TlsOptions = { ciphers: [suite] }
+    await using client = await createSecureClient({ ...good, endpoints: peer.endpoint, tls })
+    expect(client.tls.endpoints[0]).toMatchObject({ state: 'ready', protocol: version })
   })
 })
