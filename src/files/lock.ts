@@ -10,8 +10,7 @@ import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type FileSystem, lookAt, type OpenFile, readPlainFile } from './file-system.js'
-import { findRoot } from './folders.js'
+import { type FileSystem, findRoot, lookAt, type OpenFile, readPlainFile } from './file-system.js'
 import { failureOf, systemCode, writeFailed } from './write-failed.js'
 
 /** Times are in milliseconds. */

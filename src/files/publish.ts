@@ -9,18 +9,22 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import {
+  checkFolder,
+  DIRECTORY_MODE,
   type FileContents,
+  type FileState,
   type FileSystem,
   flushDirectory,
+  lookAt,
   makeFolder,
   type Owner,
+  type ReadFile,
   readLink,
+  readPlainFile,
   removeAll,
   writeNewFile,
 } from './file-system.js'
-import { checkFolder, DIRECTORY_MODE } from './folders.js'
-import { DATA_LINK, isGenerationName, linkTarget, type SeenFile, type Survey, surveyDirectory } from './survey.js'
-import { abandon, failureOf } from './write-failed.js'
+import { abandon, failureOf, systemCode, writeFailed } from './write-failed.js'
 
 /** A change of a directory. Files that are not in it do not change. */
 export interface Change {
@@ -29,9 +33,6 @@ export interface Change {
   /** Names to remove. */
   readonly remove?: readonly string[]
 }
-
-type Outcome = 'created' | 'changed' | 'unchanged'
-type Contents = ReadonlyMap<string, FileContents>
 
 /**
  * Changes a directory. Call it under the lock of this directory or of one above.
@@ -51,26 +52,31 @@ export async function publish(
   directory: string,
   change: Change,
   signal?: AbortSignal,
-): Promise<Outcome> {
+): Promise<'created' | 'changed' | 'unchanged'> {
   signal?.throwIfAborted()
   try {
-    if (await checkFolder(fs, directory)) return await changeInPlace(fs, directory, change, signal)
-    return await create(fs, directory, change, signal)
+    if (!(await checkFolder(fs, directory))) {
+      if (change.files.size === 0) return 'unchanged'
+      await create(fs, directory, change, signal)
+      return 'created'
+    }
+    const { files, remove = [] } = change
+    const survey = await surveyDirectory(fs, directory, [...files.keys(), ...remove])
+    const isSame = isUpToDate(survey, change)
+    if (!isSame) await changeInPlace(fs, directory, survey, change, signal)
+    await sweep(fs, directory)
+    return isSame ? 'unchanged' : 'changed'
   } catch (error) {
     throw failureOf(directory, error, signal)
   }
 }
 
-async function create(fs: FileSystem, directory: string, { files }: Change, signal?: AbortSignal): Promise<Outcome> {
-  if (files.size === 0) return 'unchanged'
+async function create(fs: FileSystem, directory: string, { files }: Change, signal?: AbortSignal): Promise<void> {
   const parent = dirname(directory)
   const temporary = join(parent, newTemporaryName())
   try {
     await makeFolder(fs, temporary, DIRECTORY_MODE)
-    const generation = await writeGeneration(fs, temporary, files, DIRECTORY_MODE, null)
-    await fs.symlink(generation, join(temporary, DATA_LINK))
-    for (const name of files.keys()) await fs.symlink(linkTarget(name), join(temporary, name))
-    await flushDirectory(fs, temporary)
+    await replaceSet(fs, temporary, await surveyDirectory(fs, temporary, []), { files })
     signal?.throwIfAborted()
     await fs.rename(temporary, directory)
     await flushDirectory(fs, parent)
@@ -78,28 +84,22 @@ async function create(fs: FileSystem, directory: string, { files }: Change, sign
     // Only this one: other processes may work next to this directory.
     await abandon(error, temporary, () => removeAll(fs, temporary))
   }
-  return 'created'
 }
 
 async function changeInPlace(
   fs: FileSystem,
   directory: string,
+  survey: Survey,
   change: Change,
   signal?: AbortSignal,
-): Promise<Outcome> {
-  const survey = await surveyDirectory(fs, directory, [...change.files.keys(), ...(change.remove ?? [])])
-  const isSame = isUpToDate(survey, change)
-  if (!isSame) {
-    signal?.throwIfAborted()
-    try {
-      const before = await convertPlainFiles(fs, directory, survey, change.remove ?? [])
-      await replaceSet(fs, directory, before, change, signal)
-    } catch (error) {
-      await abandon(error, join(directory, '..<time>-*'), () => sweep(fs, directory))
-    }
+): Promise<void> {
+  signal?.throwIfAborted()
+  try {
+    const before = await convertPlainFiles(fs, directory, survey, change.remove ?? [])
+    await replaceSet(fs, directory, before, change, signal)
+  } catch (error) {
+    await abandon(error, join(directory, '..<time>-*'), () => sweep(fs, directory))
   }
-  await sweep(fs, directory)
-  return isSame ? 'unchanged' : 'changed'
 }
 
 function isUpToDate({ seen, hasHidden, foreign }: Survey, { files, remove = [] }: Change): boolean {
@@ -118,15 +118,11 @@ async function convertPlainFiles(
   survey: Survey,
   remove: readonly string[],
 ): Promise<Survey> {
-  const plain = [...survey.seen].filter(([name, { linked }]) => !linked && !remove.includes(name))
+  const isKept = ([name, { linked }]: [string, SeenFile]): boolean => linked || !remove.includes(name)
+  const kept = [...survey.seen].filter(isKept)
+  const plain = kept.filter(([, { linked }]) => !linked)
   if (plain.length === 0) return survey
-  const kept = [...survey.seen].filter(([name, { linked }]) => linked || !remove.includes(name))
-  const generation = await addGeneration(
-    fs,
-    directory,
-    survey,
-    new Map(kept.map(([name, file]) => [name, asItWas(file)])),
-  )
+  const generation = await addGeneration(fs, directory, survey, new Map(kept.map(asItWas)))
   await replaceByLink(fs, directory, DATA_LINK, generation)
   for (const [name] of plain) await replaceByLink(fs, directory, name, linkTarget(name))
   await flushDirectory(fs, directory)
@@ -143,7 +139,7 @@ async function replaceSet(
 ): Promise<void> {
   const { seen, foreign } = survey
   const kept = [...seen].filter(([name, { linked }]) => linked && !remove.includes(name))
-  const contents = new Map<string, FileContents>(kept.map(([name, file]) => [name, asItWas(file)]))
+  const contents = new Map<string, FileContents>(kept.map(asItWas))
   for (const [name, file] of files) {
     contents.set(name, { ...file, owner: ownerIfRoot(seen.get(name)?.file ?? survey.directory) })
   }
@@ -170,29 +166,24 @@ async function replaceSet(
   await flushDirectory(fs, directory)
 }
 
-/** Writes a generation into a folder, flushed to the disk, and returns its name. */
-async function writeGeneration(
+/**
+ * Writes a generation, flushed to the disk, and returns its name. The same users can enter its folder as the directory; only
+ * its owner can write there.
+ */
+async function addGeneration(
   fs: FileSystem,
-  directory: string,
-  files: Contents,
-  mode: number,
-  owner: Owner | null,
+  path: string,
+  { directory }: Survey,
+  files: ReadonlyMap<string, FileContents>,
 ): Promise<string> {
   // The time is for people.
   const name = `..${new Date().toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(8).toString('hex')}`
-  const path = join(directory, name)
-  await makeFolder(fs, path, mode, owner)
-  for (const [file, contents] of files) await writeNewFile(fs, join(path, file), contents)
+  const folder = join(path, name)
+  await makeFolder(fs, folder, (directory.mode & 0o755) | DIRECTORY_MODE, ownerIfRoot(directory))
+  for (const [file, contents] of files) await writeNewFile(fs, join(folder, file), contents)
+  await flushDirectory(fs, folder)
   await flushDirectory(fs, path)
   return name
-}
-
-/** The same users can enter the folder of a generation as the directory; only its owner can write there. */
-async function addGeneration(fs: FileSystem, path: string, { directory }: Survey, files: Contents): Promise<string> {
-  const mode = (directory.mode & 0o755) | DIRECTORY_MODE
-  const generation = await writeGeneration(fs, path, files, mode, ownerIfRoot(directory))
-  await flushDirectory(fs, path)
-  return generation
 }
 
 /** Replaces a link or a plain file by a link, in one step. */
@@ -229,11 +220,111 @@ function keysFirst(names: Iterable<string>): string[] {
   return [...all.filter(isKey), ...all.filter((name) => !isKey(name))]
 }
 
-function asItWas({ file }: SeenFile): FileContents {
-  return { content: file.bytes, mode: file.mode, owner: ownerIfRoot(file) }
+function asItWas([name, { file }]: [string, SeenFile]): [string, FileContents] {
+  return [name, { content: file.bytes, mode: file.mode, owner: ownerIfRoot(file) }]
 }
 
 /** Root keeps the owner: otherwise an etcd that runs as its own user could not read its new key. */
 function ownerIfRoot({ uid, gid }: Owner): Owner | null {
   return process.geteuid?.() === 0 ? { uid, gid } : null
+}
+
+/** The link to the generation in use. */
+export const DATA_LINK = '..data'
+const GENERATION = /^\.\.\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{16}$/
+
+export function isGenerationName(name: string): boolean {
+  return GENERATION.test(name)
+}
+
+/** The target of the link of a visible name. It is relative, so that the directory can be moved and mounted elsewhere. */
+export function linkTarget(name: string): string {
+  return `${DATA_LINK}/${name}`
+}
+
+/** Far more than the largest bundle. */
+const MAX_BYTES = 16 * 1024 * 1024
+
+/** A file that readers see under its name: through `..data`, or as a plain file of another program. */
+export interface SeenFile {
+  readonly file: ReadFile
+  readonly linked: boolean
+}
+
+/** The state of a directory. */
+export interface Survey {
+  readonly directory: FileState
+  /** The generation in use; null if there is none. */
+  readonly generation: string | null
+  /** The files that readers see, by name: of the names asked for, and those in the generation. */
+  readonly seen: ReadonlyMap<string, SeenFile>
+  /** Whether the generation has files that no reader sees: their links were removed, or not made yet. */
+  readonly hasHidden: boolean
+  /** Links that do not lead to a file of the generation. They are never followed. */
+  readonly foreign: ReadonlySet<string>
+}
+
+/**
+ * Reads a directory that exists.
+ *
+ * @param names The names that will be written or removed.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` for what cannot be replaced: a directory or a device with the name of a file, a
+ * `..data` of another program.
+ */
+export async function surveyDirectory(fs: FileSystem, directory: string, names: Iterable<string>): Promise<Survey> {
+  const state = await fs.lstat(directory)
+  const generation = await findGeneration(fs, directory)
+  const inside = new Set<string>()
+  for (const name of generation === null ? [] : await fs.readdir(join(directory, generation))) {
+    // Nothing leads to a directory or a link in a generation.
+    if ((await lookAt(fs, join(directory, generation ?? '', name)))?.isFile() === true) inside.add(name)
+  }
+  const seen = new Map<string, SeenFile>()
+  const foreign = new Set<string>()
+  for (const name of new Set([...names, ...inside])) {
+    const found = await readName(fs, directory, inside.has(name) ? generation : null, name)
+    if (found === 'foreign') foreign.add(name)
+    else if (found !== null) seen.set(name, found)
+  }
+  const hasHidden = [...inside].some((name) => seen.get(name)?.linked !== true)
+  return { directory: state, generation, seen, hasHidden, foreign }
+}
+
+async function findGeneration(fs: FileSystem, directory: string): Promise<string | null> {
+  const path = join(directory, DATA_LINK)
+  const target = await readLink(fs, path).catch((error: unknown) => {
+    if (systemCode(error) !== 'EINVAL') throw error
+    const reason = 'it is not a link, as etcd-mtls and the kubelet make it: move it away, or choose another directory'
+    throw writeFailed(path, reason)
+  })
+  if (target === null) return null
+  if (!isGenerationName(target)) {
+    const reason = `it leads to "${target}", so another program manages the directory (a volume of Kubernetes has such a link): choose another directory, or replace the secret of the volume`
+    throw writeFailed(path, reason)
+  }
+  const state = await lookAt(fs, join(directory, target))
+  if (state !== null && !state.isDirectory())
+    throw writeFailed(join(directory, target), 'it is not a directory, although "..data" leads to it: remove it')
+  return state === null ? null : target
+}
+
+/** @param generation null if the name is not in it. */
+async function readName(
+  fs: FileSystem,
+  directory: string,
+  generation: string | null,
+  name: string,
+): Promise<SeenFile | 'foreign' | null> {
+  const path = join(directory, name)
+  const state = await lookAt(fs, path)
+  if (state === null) return null
+  if (state.isSymbolicLink()) {
+    if (generation === null || (await fs.readlink(path)) !== linkTarget(name)) return 'foreign'
+    const file = await readPlainFile(fs, join(directory, generation, name), MAX_BYTES)
+    return file === null ? 'foreign' : { file, linked: true }
+  }
+  if (state.isDirectory()) throw writeFailed(path, 'it is a directory, and a file is needed: move it away')
+  if (!state.isFile()) throw writeFailed(path, 'it is a device, FIFO or socket, and a file is needed: remove it')
+  const file = await readPlainFile(fs, path, MAX_BYTES)
+  return file === null ? null : { file, linked: false }
 }

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { fileLedger, openAuthority } from '../../../src/authority/index.js'
-import { findRoot } from '../../../src/files/folders.js'
+import { findRoot } from '../../../src/files/file-system.js'
 import { faultyFileSystem } from '../../support/faulty-file-system.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
