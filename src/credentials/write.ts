@@ -5,7 +5,8 @@ import { checkCredentials, checkDirectory, checkFileName } from './checks.js'
 import type { Credentials } from './credentials.js'
 import { type FileSystem, findRoot, lookAt, makeFolders } from '../files/file-system.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
-import { replaceFilesLocked } from '../files/replace-files.js'
+import { withDirectoryLock } from '../files/lock.js'
+import { replaceFiles } from '../files/replace-files.js'
 import { failureOf } from '../files/write-failed.js'
 
 /** The files that hold credentials, as etcd's and etcdctl's options want them. */
@@ -69,7 +70,8 @@ export async function writeCredentials(
     return content === undefined ? [] : [{ name: names[kind], content, mode: FILES[kind].mode }]
   })
   try {
-    await replaceFilesLocked(fs, await prepareDirectory(fs, resolve(directory), names), files)
+    const place = await prepareDirectory(fs, resolve(directory), names)
+    await withDirectoryLock(fs, place, undefined, () => replaceFiles(fs, place, files))
   } catch (cause) {
     throw failureOf(directory, cause)
   }

@@ -25,8 +25,7 @@ interface LockOptions {
 }
 
 /** Between two attempts, in milliseconds: short enough not to be noticed, long enough for a remote disk. */
-const MIN_PAUSE = 5
-const MAX_PAUSE = 200
+const PAUSE = { first: 5, longest: 200 }
 
 /**
  * Runs `work` while this process holds the lock file `path`; its directory must exist. Two calls in one process exclude
@@ -49,7 +48,8 @@ export async function withLock<T>(
   const lost = new AbortController()
   const beat = setInterval(() => {
     const touched = isHeld(place, lock).then(async (held) => {
-      if (held) await touch(lock)
+      // Makes the file newer, by the clock of the file system: it ends with a line feed.
+      if (held) await lock.file.write(Buffer.from('\n'), 0, 1, (await lock.file.stat()).size - 1)
       else lost.abort(writeFailed(path, 'the lock was taken by another process, for which this one counts as gone'))
     })
     // An error does not show whether it is still held: the next beat tries again.
@@ -61,12 +61,12 @@ export async function withLock<T>(
     await sweep(place, lock).catch(() => undefined)
     result = await work(signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]))
   } catch (error) {
-    clearInterval(beat)
-    // The error of the work matters more.
+    // The error of the work matters more than one of the release.
     await release(place, lock).catch(() => undefined)
     throw error
+  } finally {
+    clearInterval(beat)
   }
-  clearInterval(beat)
   await release(place, lock)
   return result
 }
@@ -130,7 +130,7 @@ interface OwnLock {
 
 async function acquire(place: Place, timeout: number, signal: AbortSignal | undefined): Promise<OwnLock> {
   const deadline = performance.now() + timeout
-  for (let pause = MIN_PAUSE; ; pause = Math.min(MAX_PAUSE, pause * 2)) {
+  for (let pause = PAUSE.first; ; pause = Math.min(PAUSE.longest, pause * 2)) {
     signal?.throwIfAborted()
     let last: FoundLock | undefined
     try {
@@ -202,7 +202,6 @@ async function take(place: Place, last: FoundLock | undefined): Promise<OwnLock 
   let chain: string[] | null = null
   let isLinked = false
   try {
-    // It ends with a line feed, which `touch` writes again and again.
     await file.writeFile(`${JSON.stringify({ ...own, nonce })}\n`)
     // The time is that of the file system: the clocks of two hosts may differ.
     if (last === undefined || (await isStale(place, last, (await file.stat()).mtimeMs))) {
@@ -232,11 +231,6 @@ async function isHeld({ fs, path }: Place, { nonce, chain }: OwnLock): Promise<b
   return (await readLock(fs, chain.at(-1) ?? path))?.nonce === nonce
 }
 
-/** Makes the file newer, by the clock of the file system. */
-async function touch({ file }: OwnLock): Promise<void> {
-  await file.write(Buffer.from('\n'), 0, 1, (await file.stat()).size - 1)
-}
-
 async function release(place: Place, lock: OwnLock): Promise<void> {
   // The content no longer matters, so neither does whether the last touch was written.
   await lock.file.close().catch(() => undefined)
@@ -264,11 +258,9 @@ async function sweep(place: Place, { file, nonce, chain }: OwnLock): Promise<voi
 }
 
 async function removeIfThere(fs: FileSystem, path: string): Promise<void> {
-  try {
-    await fs.unlink(path)
-  } catch (error) {
+  await fs.unlink(path).catch((error: unknown) => {
     if (systemCode(error) !== 'ENOENT') throw error
-  }
+  })
 }
 
 /** This process. */
@@ -286,14 +278,12 @@ export async function ownIdentity(): Promise<ProcessIdentity> {
 async function isAlive(other: ProcessIdentity | null, own: ProcessIdentity): Promise<boolean | null> {
   if (other?.place !== own.place) return null
   const status = await readStatus(other.pid)
-  if (status === null) return hasProcess(other.pid)
-  if (status.state === 'Z' || status.state === 'X') return false
-  return other.started === null || other.started === status.started
-}
-
-function hasProcess(pid: number): boolean {
+  if (status !== null) {
+    const isSame = other.started === null || other.started === status.started
+    return isSame && status.state !== 'Z' && status.state !== 'X'
+  }
   try {
-    return process.kill(pid, 0)
+    return process.kill(other.pid, 0)
   } catch (error) {
     // EPERM: it exists, and belongs to another user.
     return systemCode(error) !== 'ESRCH'

@@ -76,11 +76,8 @@ export function ownerFileSystem(uid: number): FileSystem {
     if (helper === known) helper = startHelper(uid)
     return helper ?? start()
   }
-  const call = async (name: string, ...args: readonly unknown[]): Promise<unknown> =>
-    (await start()).call(name, ...args)
-  const run = async (name: string, ...args: readonly unknown[]): Promise<void> => {
-    await call(name, ...args)
-  }
+  const call = async <T>(read: (value: unknown) => T, name: string, ...args: readonly unknown[]): Promise<T> =>
+    read(await (await start()).call(name, ...args))
   return {
     open: async (path, flags, mode) => {
       const owner = await start()
@@ -88,16 +85,16 @@ export function ownerFileSystem(uid: number): FileSystem {
       owner.opened.add(file)
       return openFile(owner, file)
     },
-    lstat: async (path) => asState(await call('lstat', path)),
-    readdir: async (path) => asNames(await call('readdir', path)),
-    readlink: async (path) => asString(await call('readlink', path)),
-    realpath: async (path) => asString(await call('realpath', path)),
-    mkdir: async (path, mode) => run('mkdir', path, mode),
-    rename: async (from, to) => run('rename', from, to),
-    link: async (existing, path) => run('link', existing, path),
-    symlink: async (target, path) => run('symlink', target, path),
-    unlink: async (path) => run('unlink', path),
-    rmdir: async (path) => run('rmdir', path),
+    lstat: async (path) => call(asState, 'lstat', path),
+    readdir: async (path) => call(asNames, 'readdir', path),
+    readlink: async (path) => call(asString, 'readlink', path),
+    realpath: async (path) => call(asString, 'realpath', path),
+    mkdir: async (path, mode) => call(asNothing, 'mkdir', path, mode),
+    rename: async (from, to) => call(asNothing, 'rename', from, to),
+    link: async (existing, path) => call(asNothing, 'link', existing, path),
+    symlink: async (target, path) => call(asNothing, 'symlink', target, path),
+    unlink: async (path) => call(asNothing, 'unlink', path),
+    rmdir: async (path) => call(asNothing, 'rmdir', path),
   }
 }
 
@@ -262,12 +259,8 @@ async function startHelper(uid: number): Promise<Helper> {
   // There, execPath is the application, which would start again.
   if (isSea())
     throw new Error(`a single executable application cannot work as user ${String(uid)}: run it as that user`)
-  const gid = await primaryGroup(uid)
-  const args = ['-e', PROGRAM]
-  return new Helper(
-    uid,
-    spawn(process.execPath, args, { uid, gid, cwd: '/', env: {}, stdio: ['pipe', 'pipe', 'ignore'] }),
-  )
+  const options = { uid, gid: await primaryGroup(uid), cwd: '/', env: {} }
+  return new Helper(uid, spawn(process.execPath, ['-e', PROGRAM], { ...options, stdio: ['pipe', 'pipe', 'ignore'] }))
 }
 
 /** By `id`, which reads every source of users of the system. */
@@ -298,6 +291,10 @@ function parseAnswer(line: string): { readonly value: unknown } | { readonly err
 
 function unexpected(): Error {
   return new Error('an answer has another form than expected')
+}
+
+function asNothing(): void {
+  // The answer has no value.
 }
 
 function asString(value: unknown): string {

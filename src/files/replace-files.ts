@@ -2,17 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { type FileContents, type FileSystem, flushDirectory, lookAt, removeAll, writeNewFile } from './file-system.js'
-import { withDirectoryLock } from './lock.js'
 import { abandon } from './write-failed.js'
 
 /** A file of the directory, by its name. */
 interface NewFile extends FileContents {
   readonly name: string
-}
-
-/** {@link replaceFiles} under the lock of the directory, for which it waits up to two minutes. */
-export async function replaceFilesLocked(fs: FileSystem, directory: string, files: readonly NewFile[]): Promise<void> {
-  await withDirectoryLock(fs, directory, undefined, async () => replaceFiles(fs, directory, files))
 }
 
 const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.etcd-mtls-tmp$/
