@@ -1,7 +1,6 @@
 /** Reads a certificate request, and reports everything that is wrong with it. */
-import { openInput } from '../credentials/input.js'
+import { openInput, otherBlocks, unlessExplained } from '../credentials/input.js'
 import { kindOfLabel } from '../credentials/labels.js'
-import { unexpectedBlocks } from '../credentials/read-certificates.js'
 import { material } from '../report/catalogue/material.js'
 import type { Place } from '../report/catalogue/place.js'
 import { authority as rows, REQUESTED_TWICE, type UnusableName } from '../report/catalogue/authority.js'
@@ -17,7 +16,7 @@ import type { DistinguishedName } from '../x509/distinguished-name.js'
 import { ExtensionId, extensionName } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
 import { type Host, readHost } from '../x509/names.js'
-import { MAX_PEM_OCTETS, type PemBlock } from '../x509/pem/pem.js'
+import { MAX_PEM_OCTETS } from '../x509/pem/pem.js'
 import { isUsualPublicKey } from '../x509/keys/public-key.js'
 import { keyFault } from './algorithms.js'
 import { COMMON_NAME, readName } from './options.js'
@@ -79,36 +78,16 @@ function parseInput(csr: unknown, place: Place): RequestReading {
 }
 
 function readText(bytes: Buffer, place: Place): RequestReading {
-  const { blocks, findings } = openInput({ role: 'request', place, bytes, mode: null, findings: [] })
-  const requests = blocks.filter(({ label }) => kindOfLabel(label) === 'request')
-  const all = [...findings, ...otherBlocks(blocks, place)]
-  const [first, ...more] = requests
-  if (first === undefined) {
-    const isExplained = findings.some(({ severity }) => severity === 'error')
-    return { request: null, findings: isExplained ? all : [...all, unexpectedBlocks(place, 'request', blocks)] }
-  }
+  const input = openInput({ role: 'request', place, bytes, mode: null, findings: [] })
+  const [first, ...more] = input.blocks.filter(({ label }) => kindOfLabel(label) === 'request')
+  const all = [...input.findings, ...otherBlocks(input, ['request', 'key-parameters'])]
+  if (first === undefined) return { request: null, findings: unlessExplained(all, input) }
   if (more.length > 0) {
-    const lines = requests.map(({ line }) => line)
-    return {
-      request: null,
-      findings: [...all, finding('input/several', { kind: 'certificate requests', ...place, lines })],
-    }
+    const several = { kind: 'certificate requests', ...place, lines: [first, ...more].map(({ line }) => line) } as const
+    return { request: null, findings: [...all, finding('input/several', several)] }
   }
   const reading = parse(first.bytes, place)
   return { ...reading, findings: [...all, ...reading.findings] }
-}
-
-/** One finding for each kind of block that is not a request. */
-function otherBlocks(blocks: readonly PemBlock[], place: Place): Finding[] {
-  const known = new Set<string>(['request', 'key-parameters'])
-  return blocks.flatMap(({ label, line }) => {
-    const kind = kindOfLabel(label)
-    const isKey = kind === 'private-key' || kind === 'foreign-key' || kind === 'openssh'
-    const group = isKey ? 'key' : kind
-    if (known.has(group)) return []
-    known.add(group)
-    return [finding('input/other-block', { kind: 'next to a request', ...place, label, line, isKey })]
-  })
 }
 
 function parse(der: Uint8Array, place: Place): RequestReading {

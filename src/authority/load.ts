@@ -1,8 +1,6 @@
 /** Loads an existing authority of this package, openssl, cfssl, kubeadm and others. */
 import { join, resolve } from 'node:path'
-import { type OpenedInput, openInput } from '../credentials/input.js'
-import { readCertificates } from '../credentials/read-certificates.js'
-import { readKey } from '../credentials/read-private-key.js'
+import { type OpenedInput, openInput, readCertificates, readKey } from '../credentials/input.js'
 import { checkDirectory } from '../credentials/checks.js'
 import { type FileSystem, lookAt, makeFolders, readPlainFile } from '../files/file-system.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'

@@ -5,11 +5,17 @@ import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { isPrivateKeyLabel } from '../x509/keys/read-key.js'
 import type { Credentials } from './credentials.js'
 import { finding } from './finding.js'
-import { type Input, openInput, type OpenedInput } from './input.js'
+import {
+  type CertificatesReading,
+  type Input,
+  type KeyReading,
+  type OpenedInput,
+  openInput,
+  readCertificates,
+  readCrls,
+  readKey,
+} from './input.js'
 import { kindOfLabel } from './labels.js'
-import { type CertificatesReading, readCertificates } from './read-certificates.js'
-import { readCrls } from './read-crls.js'
-import { type KeyReading, readKey } from './read-private-key.js'
 
 /** Everything that credentials are read from. */
 export interface Inputs {

@@ -1,8 +1,6 @@
 /** Reads the certificates and keys of a folder: what may be replaced, and what is renewed. */
 import { join } from 'node:path'
-import { openInput, type OpenedInput } from '../../credentials/input.js'
-import { readCertificates } from '../../credentials/read-certificates.js'
-import { readKey } from '../../credentials/read-private-key.js'
+import { type OpenedInput, openInput, readCertificates, readKey } from '../../credentials/input.js'
 import type { Survey } from '../../files/publish.js'
 import { writeFailed } from '../../files/write-failed.js'
 import type { MaterialRole } from '../../report/catalogue/place.js'

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { WatchableSource } from '../../credentials/credentials.js'
 import { fromFiles } from '../../credentials/from-files.js'
-import { readMaterialFile } from '../../credentials/read-file.js'
+import { readMaterialFile } from '../../credentials/inputs.js'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'

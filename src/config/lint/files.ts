@@ -1,11 +1,9 @@
 /** Reads the files that a configuration names, and checks them for the role that they have. */
 import { assemble } from '../../credentials/assemble.js'
 import type { Credentials } from '../../credentials/credentials.js'
-import { type Input, openInput } from '../../credentials/input.js'
+import { type Input, openInput, readCertificates, readCrls } from '../../credentials/input.js'
 import { fileInput, type NamedFile } from '../../credentials/inputs.js'
-import { readCertificates } from '../../credentials/read-certificates.js'
 import { rows as materialRows } from '../../credentials/finding.js'
-import { readCrls } from '../../credentials/read-crls.js'
 import type { CrlFlaw } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'

@@ -1,7 +1,7 @@
 /** Files that a configuration names, below another root if one is given. */
 import { readlinkSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
-import { readMaterialFile } from '../../credentials/read-file.js'
+import { readMaterialFile } from '../../credentials/inputs.js'
 import type { Finding } from '../../report/finding.js'
 import { isUnresolved } from './read-option.js'
 import {
