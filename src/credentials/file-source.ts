@@ -3,21 +3,14 @@ import { isEtcdMtlsError } from '../report/errors.js'
 import { assemble, type Inputs } from './assemble.js'
 import type { Credentials, WatchableSource } from './credentials.js'
 import { contentsOf, fingerprintOf } from './fingerprint.js'
-import { type WatchDirectory, watchDirectory } from './follow/change-notifier.js'
 import { Consumers, CredentialIterator } from './follow/credential-iterator.js'
 import { Debouncer } from './follow/debouncer.js'
-import { type FollowedFiles, followFiles } from './follow/watch.js'
-import type { WatchTiming } from './follow/watch-options.js'
-import { credentialsUnreadable, MaterialSource } from './source.js'
+import { type Following, WatchedFiles } from './follow/watched-files.js'
+import { credentialsUnreadable, MaterialSource, untilAborted } from './source.js'
 
 /** What a source of files is made from. */
-export interface FilesOfSource {
+export interface FilesOfSource extends Following {
   readonly gather: () => Promise<Inputs>
-  /** Where the files are now, as absolute paths. */
-  readonly paths: () => readonly string[]
-  readonly timing: WatchTiming
-  /** Default: the operating system's watches. */
-  readonly watchDirectory?: WatchDirectory | undefined
 }
 
 /** A source that is read from files and follows them. */
@@ -43,21 +36,26 @@ export class FileSource extends MaterialSource implements WatchableSource {
 
   /** See {@link CredentialSource}. */
   watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined> {
-    const { gather, paths, timing, watchDirectory: watchBy = watchDirectory } = this.#files
-    const debouncer = new Debouncer(timing, this.#consumers.begin(signal, held))
-    const files: FollowedFiles = {
-      paths,
-      read: async () => {
-        const inputs = await gather()
-        const contents = contentsOf(inputs)
-        return (judge, now) => judge.judge(contents, () => assemble(inputs, this.origin), now)
-      },
-      fail: ({ findings }, { known }) => {
-        if (known !== undefined) this.#consumers.interrupt(signal, known)
-        return credentialsUnreadable(this.origin, findings)
-      },
+    const debouncer = new Debouncer(this.#files.timing, this.#consumers.begin(signal, held))
+    return new CredentialIterator(signal, (stop) => this.#follow(signal, stop, debouncer))
+  }
+
+  async *#follow(signal: AbortSignal, stop: AbortSignal, debouncer: Debouncer): AsyncGenerator<Credentials> {
+    const files = new WatchedFiles(this.#files, stop)
+    try {
+      for (;;) {
+        await files.ready()
+        const inputs = await untilAborted(this.#files.gather(), stop)
+        const step = debouncer.judge(contentsOf(inputs), () => assemble(inputs, this.origin), performance.now())
+        if (step.kind === 'give') yield step.credentials
+        else if (step.kind === 'wait') await files.rest(step.until)
+        else {
+          this.#consumers.interrupt(signal, debouncer.known)
+          throw credentialsUnreadable(this.origin, step.findings)
+        }
+      }
+    } finally {
+      files.close()
     }
-    const options = { timing, watchDirectory: watchBy }
-    return new CredentialIterator(signal, (stop) => followFiles(files, debouncer, { ...options, stop }))
   }
 }

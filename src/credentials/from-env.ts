@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
-import { checkOptions, textInvalid, valueInvalid } from '../report/option-error.js'
+import { parseGoDuration } from '../report/duration.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { ClientDefaults, WatchableSource } from './credentials.js'
-import { type Environment, EnvironmentDefaults } from './env-defaults.js'
-import { FileSource, type FilesOfSource } from './file-source.js'
+import { FileSource } from './file-source.js'
 import { finding } from './finding.js'
 import type { Input } from './input.js'
 import { fileOfOption, type NamedFile, readInputs, readPassphraseOption, unread } from './inputs.js'
@@ -71,20 +71,8 @@ export function fromEnv(
     return files.filter((file) => file !== '' && !isContentNotName(file)).map((file) => resolve(file))
   }
   const origin = `environment variables ${names.join(', ')}`
-  return new VariableSource(new EnvironmentDefaults(env, prefix), origin, { gather, paths, timing })
-}
-
-class VariableSource extends FileSource implements EnvironmentSource {
-  readonly #defaults: ClientDefaults
-
-  constructor(defaults: ClientDefaults, origin: string, files: FilesOfSource) {
-    super(origin, files)
-    this.#defaults = defaults
-  }
-
-  clientDefaults(): ClientDefaults {
-    return this.#defaults
-  }
+  const defaults = new EnvironmentDefaults(env, prefix)
+  return Object.assign(new FileSource(origin, { gather, paths, timing }), { clientDefaults: () => defaults })
 }
 
 function fileOfVariable(env: Environment, variable: string, role: Role): NamedFile | Input {
@@ -93,4 +81,94 @@ function fileOfVariable(env: Environment, variable: string, role: Role): NamedFi
   if (file !== undefined && file !== '') return { role, file, variable, namedBy }
   const missing = finding('credentials/variable-missing', { variable, role, empty: file === '' })
   return unread(role, { origin: namedBy, file: null }, missing)
+}
+
+/** 24 days: Node's timers count milliseconds in 31 bits. */
+const MAX_NANOSECONDS = 24n * 24n * 3_600_000_000_000n
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads each variable when the client asks for its setting, so that one that an option overrides cannot fail. An empty
+ * variable counts as not set (etcd pkg/flags/flag.go, setFlagFromEnv). Passwords are not stored here.
+ */
+class EnvironmentDefaults implements ClientDefaults {
+  readonly endpointsName: string
+  readonly discoveryNames: { readonly domain: string; readonly name: string }
+  readonly #env: Environment
+  readonly #prefix: string
+
+  constructor(env: Environment, prefix: string) {
+    this.#env = env
+    this.#prefix = prefix
+    this.endpointsName = `${prefix}ENDPOINTS`
+    this.discoveryNames = { domain: `${prefix}DISCOVERY_SRV`, name: `${prefix}DISCOVERY_SRV_NAME` }
+  }
+
+  /** Go reads a flag by strconv.ParseBool. What is not false there is refused, so that a mistake is not taken for false. */
+  check(): void {
+    const name = 'INSECURE_SKIP_TLS_VERIFY'
+    const value = this.#read(name)
+    if (value === undefined || /^(?:0|f|F|false|FALSE|False)$/.test(value)) return
+    throw optionInvalid(
+      `${this.#prefix}${name}`,
+      'must be false or not set: the client always verifies certificates of servers',
+    )
+  }
+
+  /** etcdctl prefers it to the endpoints (etcdctl/ctlv3/command/global.go, endpointsFromCmd). */
+  get discovery(): { domain: string; name: string | undefined } | undefined {
+    const domain = this.#read('DISCOVERY_SRV')
+    return domain === undefined ? undefined : { domain, name: this.#read('DISCOVERY_SRV_NAME') }
+  }
+
+  /** Addresses without a scheme are https: etcdctl takes TLS for them once it has certificates. */
+  get endpoints(): string | undefined {
+    return this.#read('ENDPOINTS')
+      ?.split(',')
+      .map((each) => each.trim())
+      .map((each) => (each === '' || each.includes('://') ? each : `https://${each}`))
+      .join(',')
+  }
+
+  /** As etcdctl reads them (etcdctl/ctlv3/command/global.go, authCfgFromCmd), which asks for a missing password. */
+  get auth(): { username: string; password: string } | undefined {
+    const user = this.#read('USER')
+    if (user === undefined) return undefined
+    const password = this.#read('PASSWORD')
+    if (password !== undefined) return { username: user, password }
+    const colon = user.indexOf(':')
+    const parts = { username: user.slice(0, colon), password: user.slice(colon + 1) }
+    if (colon !== -1 && parts.username !== '' && parts.password !== '') return parts
+    throw optionInvalid(
+      `${this.#prefix}USER`,
+      `must be "name:password", or ${this.#prefix}PASSWORD must be set; received ${colon === -1 ? 'a name alone' : 'an empty name or password'}`,
+    )
+  }
+
+  get dialTimeout(): string | undefined {
+    return this.#readDuration('DIAL_TIMEOUT')
+  }
+
+  get callTimeout(): string | undefined {
+    return this.#readDuration('COMMAND_TIMEOUT')
+  }
+
+  #read(name: string): string | undefined {
+    const value = this.#env[`${this.#prefix}${name}`]
+    return value === '' ? undefined : value
+  }
+
+  #readDuration(name: string): string | undefined {
+    const text = this.#read(name)
+    if (text === undefined) return undefined
+    const nanoseconds = parseGoDuration(text)
+    if (nanoseconds !== null && nanoseconds > 0n && nanoseconds <= MAX_NANOSECONDS)
+      return `${String((nanoseconds + 999_999n) / 1_000_000n)}ms`
+    const shown = text.length <= 40 ? JSON.stringify(text) : 'a longer string'
+    throw optionInvalid(
+      `${this.#prefix}${name}`,
+      `must be a duration of Go from "1ms" to "576h", such as "5s" or "1m30s"; received ${shown}`,
+    )
+  }
 }

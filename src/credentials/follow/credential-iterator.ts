@@ -4,15 +4,15 @@ import { valueInvalid } from '../../report/option-error.js'
 import type { Credentials } from '../credentials.js'
 import { fingerprintOf } from '../fingerprint.js'
 
-/** Yields credentials until the signal is aborted. Errors after that are ignored. */
-export type CredentialDriver = (stop: AbortSignal) => AsyncIterable<Credentials>
-
-/** Yields what `drive` yields. Nothing runs before the first `next()`; the signal and `return()` end it at once. */
+/**
+ * Yields what `drive` yields. Nothing runs before the first `next()`; the signal and `return()` end it at once, and errors
+ * after that are ignored.
+ */
 export class CredentialIterator implements AsyncIterableIterator<Credentials, undefined, undefined> {
   readonly #stop = new AbortController()
   readonly #steps: AsyncGenerator<Credentials, undefined, undefined>
 
-  constructor(signal: AbortSignal, drive: CredentialDriver) {
+  constructor(signal: AbortSignal, drive: (stop: AbortSignal) => AsyncIterable<Credentials>) {
     this.#steps = iterate(signal, this.#stop, drive)
   }
 
@@ -33,7 +33,7 @@ export class CredentialIterator implements AsyncIterableIterator<Credentials, un
 async function* iterate(
   signal: AbortSignal,
   stop: AbortController,
-  drive: CredentialDriver,
+  drive: (stop: AbortSignal) => AsyncIterable<Credentials>,
 ): AsyncGenerator<Credentials, undefined, undefined> {
   const abort = (): void => {
     stop.abort()

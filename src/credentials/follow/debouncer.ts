@@ -35,8 +35,8 @@ export class Debouncer {
     this.#known = known
   }
 
-  get known(): Known | undefined {
-    return this.#known
+  get known(): Known {
+    return this.#known ?? { held: this.#fingerprint, reported: null }
   }
 
   /** @param read Reads the contents; called only if `contents` differs from the last call. */
@@ -50,7 +50,7 @@ export class Debouncer {
       this.#fingerprint = fingerprint
     }
     const { credentials, findings } = this.#reading
-    this.#known ??= { held: this.#fingerprint, reported: null }
+    this.#known = this.known
     return credentials === null ? this.#broken(findings, this.#known, now) : this.#usable(credentials, this.#known, now)
   }
 

@@ -1,9 +1,10 @@
 /** How watching starts and ends, what it leaves behind, and what it does if the system cannot watch. */
 import { getEventListeners } from 'node:events'
 import { mkdirSync, renameSync } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
+import { basename } from 'node:path'
+import { setImmediate, setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type WatchDirectory, watchDirectory } from '../../../src/credentials/follow/change-notifier.js'
+import { type WatchDirectory, watchDirectory } from '../../../src/credentials/follow/watched-files.js'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { compileSources, runModule } from '../../support/compiled.js'
 import { scaled } from '../../support/long.js'
@@ -229,7 +230,8 @@ it('a process is not kept alive, and holds no watch, file, timer or memory after
   const output = await runModule(
     `
     import { readdirSync, readFileSync } from 'node:fs'
-    import { setImmediate } from 'node:timers/promises'
+    import { basename } from 'node:path'
+import { setImmediate, setTimeout as pause } from 'node:timers/promises'
     import { fromFiles } from ${JSON.stringify(compiled.url('credentials/index.js'))}
     const source = fromFiles(${JSON.stringify(filesIn(scene.path))})
     const controller = new AbortController()
@@ -313,16 +315,31 @@ describe('if the system', () => {
     },
   )
 
-  it('ends a watch, it reads at once and watches again', async () => {
-    let fail: () => void = () => undefined
+  it.each<[string, (onChange: (name: string) => void, onError: () => void) => void]>([
+    [
+      'ends a watch',
+      (_, onError) => {
+        onError()
+      },
+    ],
+    [
+      'reports the directory itself',
+      (onChange) => {
+        onChange(basename(scene.path))
+      },
+    ],
+  ])('%s, it reads at once and watches again', async (_, happen) => {
+    let start = (): void => undefined
     const watches = counted()
     const { gave } = await follow(scene.path, scene.signal, {
       watchDirectory: (path, onChange, onError) => {
-        fail = onError
+        start = () => {
+          happen(onChange, onError)
+        }
         return watches.watchDirectory(path, onChange, onError)
       },
     })
-    fail()
+    start()
     await until(() => {
       expect([watches.opened(), watches.open.size]).toEqual([2, 1])
     })
@@ -330,16 +347,19 @@ describe('if the system', () => {
     await gave('second')
   })
 
-  it('does not report which entry changed, every report counts', async () => {
+  it('reports another entry, it does not read; if it does not report which one, it does', async () => {
     let report: (name: string | null) => void = () => undefined
-    const { gave } = await follow(scene.path, scene.signal, {
+    const { gave, reads } = await follow(scene.path, scene.signal, {
       watchDirectory: (path, onChange) => {
         report = onChange
         return silent(path, onChange, () => undefined)
       },
     })
+    const before = reads.length
     writeFiles(scene.path, textsOf('second'))
     report('something-else')
+    await pause(4 * QUICK.quiet)
+    expect(reads).toHaveLength(before)
     report(null)
     await gave('second')
   })
