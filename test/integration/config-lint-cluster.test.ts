@@ -2,163 +2,107 @@
  * What the lint says of members that do not go together is what they say of each other: real members, each with one
  * fault, that try to form one cluster.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintCluster } from '../../src/config/lint/lint-cluster.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
-import { type EtcdProcess, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
+import { type EtcdProcess, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { INSTALLED, missingFlags } from '../support/etcd-version.js'
-import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions } from '../support/mint.js'
+import { ask } from '../support/https.js'
+import { refusing } from '../support/linted-member.js'
 import { drawn } from '../support/long.js'
+import { pair, pkiFolder } from '../support/member-flags.js'
+import { dns, ip, mintCa, mintCrl } from '../support/mint.js'
 import { heldPorts } from '../support/ports.js'
+import { findingOf } from '../support/refused.js'
 import { isSaid } from '../support/refusal-words.js'
-import { ask } from '../support/rendered-etcd.js'
 
 const { freePort } = heldPorts()
-
-let folder: string
 const root = mintCa({ subject: 'Root' })
 const other = mintCa({ subject: 'Other root' })
+const addresses = Array.from({ length: 12 }, (_, i) => ip(`127.0.0.${String(i + 1)}`))
+const pki = pkiFolder({ issuer: root, names: [...addresses, dns('localhost')] })
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'config-cluster-'))
-  await write('ca.crt', root.pem)
-  await write('both.crt', root.pem + other.pem)
-  await issue('member')
-  await issue('stranger', { issuer: other })
-  await issue('named', { subject: 'somebody' })
-  await issue('revoked', { serial: 4711n })
-  await write('peer.crl', mintCrl({ issuer: root, revoked: [{ serial: 4711n }] }).pem)
+beforeAll(() => {
+  pki.write('ca.crt', root.pem)
+  pki.write('both.crt', root.pem + other.pem)
+  for (const name of ['server', 'peer']) pki.issue(name, { subject: 'member' })
+  pki.issue('stranger', { subject: 'member', issuer: other })
+  pki.issue('named', { subject: 'somebody' })
+  pki.issue('revoked', { subject: 'member', serial: 4711n })
+  pki.write('peer.crl', mintCrl({ issuer: root, revoked: [{ serial: 4711n }] }).pem)
 })
-afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function write(name: string, text: string): Promise<void> {
-  await writeFile(join(folder, name), text, { mode: 0o600 })
-}
+const startIn = (flags: readonly string[]): EtcdProcess => startEtcdProcess(flags, { cwd: pki.path('.') })
 
-async function issue(name: string, options: Partial<MintLeafOptions> = {}): Promise<void> {
-  const names = [...Array.from({ length: 12 }, (_, i) => ip(`127.0.0.${String(i + 1)}`)), dns('localhost')]
-  const leaf = mintLeaf({ subject: 'member', names, issuer: root, ...options })
-  await write(`${name}.crt`, leaf.pem)
-  await write(`${name}.key`, leaf.keyPem)
-}
+/** Changes by the names of members; `{NAME}` stands for the address of one. */
+type Plan = Readonly<Record<string, string>>
 
-type Changes = Readonly<Record<string, string>>
-
-interface Planned {
-  readonly name: string
-  readonly peer: string
-  readonly changes: Changes
-}
-
-/** Members with ports of their own; what a member is like may follow from the addresses of all. */
-async function plan(
-  faults: Readonly<Record<string, Changes | ((at: (name: string) => string) => Changes)>>,
-): Promise<Planned[]> {
-  const addresses = new Map<string, string>()
-  // Each member has an address of its own: those who call, from 127.0.0.1, take ports there that nobody reserves.
-  for (const [i, name] of Object.keys(faults).entries()) {
-    addresses.set(name, `127.0.0.${String(i + 2)}:${String(await freePort())}`)
-  }
-  const at = (name: string): string => addresses.get(name) ?? ''
-  return Object.entries(faults).map(([name, fault]) => {
-    return { name, peer: at(name), changes: typeof fault === 'function' ? fault(at) : fault }
-  })
-}
-
-async function flagsOf({ name, peer, changes }: Planned, all: readonly Planned[]): Promise<string[]> {
-  const client = `https://${peer.replace(/:.*/, '')}:${String(await freePort())}`
-  const { pair = 'member', ...more } = changes
-  const file = (each: string): string => join(folder, each)
-  const flags: Changes = {
-    name,
-    'data-dir': file(`data-${peer.replace(':', '-')}`),
-    'listen-client-urls': client,
-    'advertise-client-urls': client,
-    'listen-peer-urls': `https://${peer}`,
-    'initial-advertise-peer-urls': `https://${peer}`,
-    'initial-cluster': all.map((each) => `${each.name}=https://${each.peer}`).join(','),
-    'cert-file': file('member.crt'),
-    'key-file': file('member.key'),
-    'trusted-ca-file': file('ca.crt'),
-    'client-cert-auth': 'true',
-    'peer-cert-file': file(`${pair}.crt`),
-    'peer-key-file': file(`${pair}.key`),
-    'peer-trusted-ca-file': file('ca.crt'),
-    'peer-client-cert-auth': 'true',
-    ...more,
-  }
-  return Object.entries(flags).map(([flag, value]) => `--${flag}=${value.replace(/^[\w-]+\.(?:crt|key|crl)$/, file)}`)
-}
-
-interface Running {
-  readonly flags: Readonly<Record<string, readonly string[]>>
-  readonly etcd: Readonly<Record<string, EtcdProcess>>
-  stop(): Promise<void>
-}
-
-async function startAll(planned: readonly Planned[]): Promise<Running> {
-  const flags = Object.fromEntries(
-    await Promise.all(planned.map(async (each) => [each.name, await flagsOf(each, planned)] as const)),
+/** The flags of members with addresses of their own. Without an `initial-cluster` of its own, a member lists all. */
+async function flagsOf(plan: Plan, known: Readonly<Record<string, string>> = {}) {
+  const at: Record<string, string> = { ...known }
+  // Those who call, from 127.0.0.1, take ports there that nobody reserves.
+  for (const name of Object.keys(plan))
+    at[name] ??= `127.0.0.${String(Object.keys(at).length + 2)}:${String(await freePort())}`
+  const cluster = Object.entries(at).map(([name, address]) => `${name}=https://${address}`)
+  const flags = await Promise.all(
+    Object.entries(plan).map(async ([name, changes]) => {
+      const peer = `https://${at[name] ?? ''}`
+      const client = `${peer.replace(/:\d+$/, '')}:${String(await freePort())}`
+      const filled = changes.replaceAll(/\{(\w+)\}/g, (_, of: string) => at[of] ?? '')
+      const urls = { name, client, peer, cluster: cluster.join() }
+      return [
+        name,
+        pki.flags(`data-dir=${pki.path(`data-${name}-${client.replace(/\D/g, '')}`)} ${filled}`, urls),
+      ] as const
+    }),
   )
-  const etcd = Object.fromEntries(
-    Object.entries(flags).map(([name, each]) => [name, startEtcdProcess(each, { cwd: folder })]),
-  )
-  return {
-    flags,
-    etcd,
-    async stop() {
-      await Promise.all(Object.values(etcd).map((each) => each.stop()))
-    },
-  }
+  return { at, flags: Object.fromEntries(flags) }
 }
 
-/** What the lint says of two members; errors alone. */
-async function foundIn(running: Running, names: readonly [string, string]): Promise<readonly Finding[]> {
-  const { findings } = await lintCluster(names.map((name) => ({ flags: running.flags[name] ?? [] })))
+type Flags = Readonly<Record<string, readonly string[]>>
+type Row = readonly [code: FindingCode, names: readonly [string, string], speaker: string]
+
+async function errorsOf(members: readonly (readonly string[] | undefined)[]): Promise<Finding[]> {
+  const { findings } = await lintCluster(members.map((flags) => ({ flags: flags ?? [] })))
   return findings.filter(({ severity }) => severity === 'error')
 }
 
-/** The lint finds a fault between two members, and a member says what the row says that it will. */
-async function proved(
-  running: Running,
-  code: FindingCode,
-  names: readonly [string, string],
-  speaker: string,
-): Promise<void> {
-  const all = (await foundIn(running, names)).flatMap((each) => [each, ...each.consequences])
-  const found = all.find((each) => each.code === code)
-  expect(found, `${code} of ${names.join(' and ')}`).toBeDefined()
-  const words = found?.refusals.map((each) => each.words) ?? []
-  expect(words).not.toEqual([])
-  const etcd = running.etcd[speaker]
-  if (etcd === undefined) throw new Error(`No member is called ${speaker}`)
-  await saying(etcd, (log) => words.some((each) => isSaid(each, log)))
+/** The members of these rows, which all run; `proved`: the lint finds the fault, and a member says the words of its row. */
+function runningTogether(plan: Plan, rows: readonly Row[]) {
+  let flags: Flags = {}
+  let etcds: Readonly<Record<string, EtcdProcess>> = {}
+  beforeAll(async () => {
+    flags = (await flagsOf(plan)).flags
+    const started = new Set(rows.flatMap(([, names]) => names))
+    etcds = Object.fromEntries([...started].map((name) => [name, startIn(flags[name] ?? [])]))
+  })
+  afterAll(() => Promise.all(Object.values(etcds).map((each) => each.stop())))
+  return async ([code, names, speaker]: Row): Promise<Finding[]> => {
+    const errors = await errorsOf(names.map((name) => flags[name]))
+    const etcd = etcds[speaker]
+    if (etcd === undefined) throw new Error(`No member is called ${speaker}`)
+    const all = errors.flatMap((each) => [each, ...each.consequences])
+    await refusing(etcd, findingOf(all, code))
+    return errors
+  }
 }
 
 describe('members that all list each other, each with one fault of its own', () => {
-  const all: Readonly<Record<string, Changes>> = {
-    good: { 'peer-cert-allowed-cn': 'member', 'peer-crl-file': 'peer.crl' },
-    stranger: { pair: 'stranger', 'peer-trusted-ca-file': 'both.crt' },
+  const stranger = `${pair('stranger', 'peer-')} peer-trusted-ca-file=both.crt`
+  const plan: Plan = {
+    good: 'peer-cert-allowed-cn=member peer-crl-file=peer.crl',
+    stranger,
     // Calls by a certificate that all trust, and is called by one that none does.
-    twofold: {
-      pair: 'stranger',
-      'peer-trusted-ca-file': 'both.crt',
-      'peer-client-cert-file': 'member.crt',
-      'peer-client-key-file': 'member.key',
-    },
-    named: { pair: 'named' },
-    picky: { 'peer-cert-allowed-hostname': 'elsewhere.test' },
-    revoked: { pair: 'revoked' },
-    token: { 'initial-cluster-token': 'another' },
-    old: { 'tls-max-version': 'TLS1.2' },
-    young: { 'tls-min-version': 'TLS1.3' },
+    twofold: `${stranger} peer-client-cert-file=peer.crt peer-client-key-file=peer.key`,
+    named: pair('named', 'peer-'),
+    picky: 'peer-cert-allowed-hostname=elsewhere.test',
+    revoked: pair('revoked', 'peer-'),
+    token: 'initial-cluster-token=another',
+    old: 'tls-max-version=TLS1.2',
+    young: 'tls-min-version=TLS1.3',
   }
-  /** The flags of a member that this etcd does not have. */
-  const missing = (name: string): string[] => missingFlags(Object.keys(all[name] ?? {}).map((flag) => `--${flag}`))
-  const pairs: readonly [code: FindingCode, names: [string, string], speaker: string][] = [
+  const rows: readonly Row[] = [
     ['config/member-not-trusted', ['good', 'stranger'], 'good'],
     ['config/member-not-trusted', ['good', 'twofold'], 'twofold'],
     ['config/member-not-allowed', ['good', 'named'], 'good'],
@@ -167,34 +111,29 @@ describe('members that all list each other, each with one fault of its own', () 
     ['config/members-differ', ['good', 'token'], 'good'],
     ['config/tls-versions-disjoint', ['old', 'young'], 'old'],
   ]
-  const possible = pairs.filter(([, names]) => names.every((name) => missing(name).length === 0))
-  const started = drawn(possible, 3)
-
-  let running: Running
-  beforeAll(async () => {
-    const members = new Set(started.flatMap(([, names]) => names))
-    running = await startAll(await plan(Object.fromEntries([...members].map((name) => [name, all[name] ?? {}]))))
-  })
-  afterAll(() => running.stop())
+  /** The flags of members that this etcd does not have. */
+  const missing = (names: readonly string[]): string[] =>
+    missingFlags(names.flatMap((name) => (plan[name] ?? '').split(' ')).map((each) => `--${each}`))
+  const started = drawn(
+    rows.filter(([, names]) => missing(names).length === 0),
+    3,
+  )
+  const proved = runningTogether(plan, started)
 
   // At once: while they run, members that refuse each other call each other all the time.
-  it.concurrent.each(started)('%s %j', async (code, names, speaker) => {
+  it.concurrent.each(started)('%s %j', async (...row) => {
+    const [code] = row
+    const codes = (await proved(row)).map((each) => each.code)
     // That "good" alone is restricted is an error of its own.
-    const isExpected = (found: FindingCode): boolean => found === code || found !== 'config/members-differ'
-    const codes = (await foundIn(running, names)).map((each) => each.code).filter(isExpected)
-    expect([...new Set(codes)]).toEqual([code])
-    await proved(running, code, names, speaker)
+    expect(new Set(codes.filter((found) => found === code || found !== 'config/members-differ'))).toEqual(
+      new Set([code]),
+    )
   })
 
-  const absent = pairs.flatMap(([code, names]) =>
-    names
-      .flatMap(missing)
-      .slice(0, 1)
-      .map((flag) => [code, flag] as const),
-  )
+  const absent = rows.map(([code, names]) => [code, missing(names)[0] ?? ''] as const).filter(([, flag]) => flag !== '')
   if (absent.length > 0) {
     it.each(absent)(`not %s: etcd ${INSTALLED} does not have --%s`, async (_, flag) => {
-      await using etcd = startEtcdProcess([`--${flag}=x`], { cwd: folder })
+      await using etcd = startIn([`--${flag}=x`])
       expect(await etcd.code).not.toBe(0)
       expect(etcd.log()).toContain(`flag provided but not defined: -${flag}`)
     })
@@ -202,7 +141,7 @@ describe('members that all list each other, each with one fault of its own', () 
 })
 
 describe('members whose lists are not one', () => {
-  const pairs = drawn<[code: FindingCode, names: [string, string], speaker: string]>(
+  const rows = drawn<Row>(
     [
       ['config/members-differ', ['good', 'late'], 'good'],
       ['config/member-not-listed', ['good', 'late'], 'good'],
@@ -212,67 +151,42 @@ describe('members whose lists are not one', () => {
     ],
     2,
   )
-  let running: Running
-  beforeAll(async () => {
-    const planned = await plan({
-      good: (at) => ({
-        'initial-cluster': `good=https://${at('good')},plain=https://${at('plain')},secure=http://${at('secure')}`,
-      }),
-      plain: (at) => ({
-        'listen-peer-urls': `http://${at('plain')}`,
-        'initial-cluster': `good=https://${at('good')},plain=https://${at('plain')}`,
-      }),
-      secure: (at) => ({ 'initial-cluster': `good=https://${at('good')},secure=https://${at('secure')}` }),
-      late: (at) => ({ 'initial-cluster': `good=https://${at('good')},late=https://${at('late')}` }),
-      twin: (at) => ({ name: 'good', 'initial-cluster': `good=https://${at('good')},good=https://${at('twin')}` }),
-      joining: (at) => ({
-        'initial-cluster': `plain=https://${at('plain')},joining=https://${at('joining')}`,
-        'initial-cluster-state': 'existing',
-      }),
-    })
-    const members = new Set(pairs.flatMap(([, names]) => names))
-    running = await startAll(planned.filter(({ name }) => members.has(name)))
-  })
-  afterAll(() => running.stop())
+  const both = 'initial-cluster=good=https://{good},plain=https://{plain}'
+  const plan: Plan = {
+    good: `${both},secure=http://{secure}`,
+    plain: `listen-peer-urls=http://{plain} ${both}`,
+    secure: 'initial-cluster=good=https://{good},secure=https://{secure}',
+    late: 'initial-cluster=good=https://{good},late=https://{late}',
+    twin: 'name=good initial-cluster=good=https://{good},good=https://{twin}',
+    joining: 'initial-cluster=plain=https://{plain},joining=https://{joining} initial-cluster-state=existing',
+  }
+  const proved = runningTogether(plan, rows)
 
-  it.concurrent.each(pairs)('%s %j', async (code, names, speaker) => {
-    await proved(running, code, names, speaker)
+  it.concurrent.each(rows)('%s %j', async (...row) => {
+    await proved(row)
   })
 })
 
 it('members that came earlier have shorter lists; one that joins must list all: config/member-not-listed', async () => {
-  const planned = await plan({
-    first: (at) => ({
-      'initial-cluster': `first=https://${at('first')},second=https://${at('second')}`,
-      'strict-reconfig-check': 'false',
-    }),
-    second: (at) => ({ 'initial-cluster': `first=https://${at('first')},second=https://${at('second')}` }),
-  })
-  const running = await startAll(planned)
-  try {
-    const { first, second } = running.etcd
-    if (first === undefined || second === undefined) throw new Error('Unreachable: both are planned above')
-    await Promise.all([serving(first), serving(second)])
-    const [joining] = await plan({ third: { 'initial-cluster-state': 'existing' } })
-    if (joining === undefined) throw new Error('Unreachable: it is planned above')
-    const [client = ''] = (running.flags['first'] ?? []).flatMap((flag) => flag.split('--listen-client-urls=').slice(1))
-    const [cert, key] = [await readFile(join(folder, 'member.crt')), await readFile(join(folder, 'member.key'))]
-    const json = { peerURLs: [`https://${joining.peer}`] }
-    expect((await ask(`${client}/v3/cluster/member/add`, null, { cert, key, json })).status).toBe(200)
+  const { at, flags } = await flagsOf({ first: 'strict-reconfig-check=false', second: '' })
+  const earlier = Object.values(flags)
+  await using first = startIn(flags['first'] ?? [])
+  await using second = startIn(flags['second'] ?? [])
+  await Promise.all([serving(first), serving(second)])
+  const joining = 'initial-cluster-state=existing'
+  const whole = await flagsOf({ third: joining }, at)
+  const third = whole.at['third'] ?? ''
+  const [client = ''] = (flags['first'] ?? []).flatMap((flag) => flag.split('--listen-client-urls=').slice(1))
+  const [cert, key] = [await readFile(pki.path('peer.crt')), await readFile(pki.path('peer.key'))]
+  const json = { peerURLs: [`https://${third}`] }
+  expect((await ask(`${client}/v3/cluster/member/add`, null, { cert, key, json })).status).toBe(200)
 
-    const whole = await flagsOf(joining, [...planned, joining])
-    const short = await flagsOf(joining, [...planned.slice(1), joining])
-    const earlier = [running.flags['first'] ?? [], running.flags['second'] ?? []].map((flags) => ({ flags }))
-    const errors = async (flags: readonly string[]): Promise<Finding[]> =>
-      (await lintCluster([...earlier, { flags }])).findings.filter(({ severity }) => severity === 'error')
-    expect(await errors(whole)).toEqual([])
-    const [told, ...more] = await errors(short)
-    expect(more).toEqual([])
-    expect(told?.details).toMatchObject({ members: ['first'], kind: 'joining' })
-    await using refused = startEtcdProcess(short, { cwd: folder })
-    expect(await refused.code).not.toBe(0)
-    expect(told?.refusals.filter(({ words }) => isSaid(words, refused.log()))).toHaveLength(1)
-  } finally {
-    await running.stop()
-  }
+  expect(await errorsOf([...earlier, whole.flags['third']])).toEqual([])
+  const short = await flagsOf({ third: joining }, { second: at['second'] ?? '', third })
+  const [told, ...more] = await errorsOf([...earlier, short.flags['third']])
+  expect(more).toEqual([])
+  expect(told?.details).toMatchObject({ members: ['first'], kind: 'joining' })
+  await using refused = startIn(short.flags['third'] ?? [])
+  expect(await refused.code).not.toBe(0)
+  expect(told?.refusals.filter(({ words }) => isSaid(words, refused.log()))).toHaveLength(1)
 })

@@ -4,65 +4,47 @@
  */
 import { createPrivateKey } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { lintEtcdConfig } from '../../src/config/lint/lint.js'
-import type { Credentials } from '../../src/credentials/credentials.js'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { ConfigInput } from '../../src/config/read/input.js'
 import type { FindingCode } from '../../src/report/finding.js'
+import { type EtcdProcess, saying, serving } from '../support/etcd-process.js'
 import { INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
-import { mintedCredentials } from '../support/etcd.js'
-import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
-import { found, refusing, shown } from '../support/linted-member.js'
-import { NO_PEER_TLS, pair, pkiFolder } from '../support/member-flags.js'
-import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions, newKey } from '../support/mint.js'
-import { heldPorts } from '../support/ports.js'
+import { ask, isServed } from '../support/https.js'
+import { found, lint, lintedMember, refusing, shown } from '../support/linted-member.js'
+import { NO_PEER_TLS, NO_TLS, pair } from '../support/member-flags.js'
+import { dns, ip, mintCa, mintCrl, newKey } from '../support/mint.js'
 import { isSaid } from '../support/refusal-words.js'
-import { ask } from '../support/rendered-etcd.js'
 
-const { freePort } = heldPorts()
+const member = lintedMember()
+const { root, file, write, issue, flags: flagsOf, start } = member
 
 const REVOKED = 4711n
-
-let ports: { client: number; peer: number; third: number }
-const root = mintCa({ subject: 'Root' })
+const YEAR = 365 * 86_400_000
+const ago = (years: number): Date => new Date(Date.now() - years * YEAR)
 const other = mintCa({ subject: 'Other root' })
-const pki = pkiFolder({ issuer: root, names: [ip('127.0.0.1'), dns('localhost')] })
-let folder = ''
+const old = mintCa({ subject: 'Old root', notBefore: ago(2), notAfter: ago(1) })
+const NOBODY = { trust: null }
 
 beforeAll(() => {
-  folder = dirname(file('ca.crt'))
-  write('ca.crt', root.pem)
-  write('other-ca.crt', other.pem)
+  write('other.crt', other.pem)
+  write('both.crt', root.pem + old.pem)
   write('empty.crt', 'nothing here\n')
-  pki.issue('server')
-  pki.issue('peer')
-})
-beforeEach(async () => {
-  ports = { client: await freePort(), peer: await freePort(), third: await freePort() }
 })
 
-const file = (name: string): string => pki.path(name)
-const write = (name: string, content: string | Uint8Array): string => pki.write(name, content)
-
-/** Writes a certificate and its key, and returns both for a client to present. */
-function issue(name: string, options: Partial<MintLeafOptions> = {}): Credentials {
-  return mintedCredentials({ leaf: pki.issue(name, options), trust: [root] })
+/** An etcd that serves. */
+async function served(flags: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<EtcdProcess> {
+  const etcd = start(flags, { env })
+  await serving(etcd)
+  return etcd
 }
 
-function flagsOf(changes = ''): string[] {
-  const url = (port: number): string => `https://127.0.0.1:${String(port)}`
-  const urls = { name: 'a', client: url(ports.client), peer: url(ports.peer) }
-  return pki.flags(`data-dir=${file(`data-${String(ports.client)}`)} ${changes}`, urls)
-}
-
-function start(flags: readonly string[], env: Readonly<Record<string, string>> = {}): EtcdProcess {
-  return startEtcdProcess(flags, { cwd: folder, env })
-}
+const lets = (options?: Parameters<typeof isServed>[1]): Promise<boolean> => isServed(member.port('client'), options)
 
 describe('etcd does not start', () => {
   /** Ends by itself, with the words of the row. */
-  async function ends(flags: readonly string[], code: FindingCode): Promise<void> {
-    const finding = await found({ flags }, code)
+  async function ends(flags: readonly string[], code: FindingCode, config: ConfigInput = { flags }): Promise<void> {
+    const finding = await found(config, code)
     expect(finding.severity).toBe('error')
     await using etcd = start(flags)
     expect(await etcd.code).not.toBe(0)
@@ -81,167 +63,138 @@ describe('etcd does not start', () => {
     await rm(closed, { recursive: true, force: true })
     await mkdir(closed)
     issue('theirs')
-    await rename(file('theirs.key'), join(closed, 'theirs.key'))
+    const key = join(closed, 'theirs.key')
+    await rename(file('theirs.key'), key)
     for (const name of ['ca.crt', 'server.crt', 'server.key', 'peer.crt', 'peer.key', 'theirs.crt'])
       await chmod(file(name), 0o644)
-    await chmod(folder, 0o777)
-    await chmod(join(closed, 'theirs.key'), modes.file)
+    await chmod(file('.'), 0o777)
+    await chmod(key, modes.file)
     await chmod(closed, modes.folder)
-    const flags = flagsOf(`cert-file=theirs.crt key-file=${join(closed, 'theirs.key')}`)
+    const flags = flagsOf(`cert-file=theirs.crt key-file=${key}`)
     const unit = `[Service]\nUser=${String(uid ?? process.getuid?.())}\nExecStart=/usr/bin/etcd ${flags.join(' ')}\n`
     const finding = await found({ unit }, 'config/key-not-readable')
     expect(finding).toMatchObject({
       severity: 'error',
       details: barredBy === null ? { kind: 'file' } : { kind: 'directory', directory: file(barredBy) },
     })
-    await using etcd = startEtcdProcess(flags, { cwd: folder, uid })
+    await using etcd = start(flags, uid === undefined ? {} : { uid })
     expect(await etcd.code).not.toBe(0)
-    expect(etcd.log()).toContain(`open ${join(closed, 'theirs.key')}: permission denied`)
+    expect(etcd.log()).toContain(`open ${key}: permission denied`)
     await refusing(etcd, finding)
     await chmod(closed, 0o700)
     for (const name of ['server.key', 'peer.key']) await chmod(file(name), 0o600)
   })
 
-  it('an encrypted key, in both forms: config/key-not-readable', async () => {
-    issue('locked')
-    const key = createPrivateKey(mintLeaf({ subject: 'x', issuer: root }).keyPem)
-    for (const type of ['pkcs8', 'sec1'] as const) {
-      const pem = key.export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
-      write('locked.key', pem.toString())
-      await ends(flagsOf(pair('locked')), 'config/key-not-readable')
-    }
+  it.each(['pkcs8', 'sec1'] as const)('an encrypted key as %s: config/key-not-readable', async (type) => {
+    const key = createPrivateKey(issue('locked').key.exportPem())
+    write('locked.key', key.export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' }))
+    await ends(flagsOf(pair('locked')), 'config/key-not-readable')
   })
 
-  it('a byte order mark before the certificate or the key: config/byte-order-mark', async () => {
+  it.each(['crt', 'key'])('a byte order mark before the %s: config/byte-order-mark', async (end) => {
     issue('marked')
-    for (const name of ['marked.crt', 'marked.key']) {
-      const text = await readFile(file(name), 'utf8')
-      write(name, `\ufeff${text}`)
-      await ends(flagsOf(pair('marked')), 'config/byte-order-mark')
-      write(name, text)
-    }
+    write(`marked.${end}`, `\ufeff${await readFile(file(`marked.${end}`), 'utf8')}`)
+    await ends(flagsOf(pair('marked')), 'config/byte-order-mark')
   })
 
-  it('something else among the CAs: input/other-block, input/other-block', async () => {
-    const blocks = [
-      ['input/other-block', mintCrl({ issuer: root }).pem],
-      ['input/other-block', root.keyPem],
-    ] as const
-    for (const [code, block] of blocks) {
-      write('mixed.crt', root.pem + block)
-      const flags = flagsOf('trusted-ca-file=mixed.crt')
-      expect((await found({ flags }, code)).severity).toBe('error')
-      await using etcd = start(flags)
-      expect(await etcd.code).not.toBe(0)
-      expect(etcd.log()).toContain('"error":"x509: malformed')
-    }
+  it.each([
+    ['CRL', mintCrl({ issuer: root }).pem],
+    ['key', root.keyPem],
+  ])('a %s among the CAs: input/other-block', async (_, block) => {
+    write('mixed.crt', root.pem + block)
+    const flags = flagsOf('trusted-ca-file=mixed.crt')
+    expect((await found({ flags }, 'input/other-block')).severity).toBe('error')
+    await member.ends(flags, '"error":"x509: malformed')
+  })
+
+  it('metrics by TLS without certificates, or TLS in a file that only members have: config/option-needs', async () => {
+    const plain = 'http://127.0.0.1:{client}'
+    const urls = `listen-client-urls=${plain} advertise-client-urls=${plain} listen-metrics-urls=${member.url('third')}`
+    await ends(flagsOf(`${NO_TLS} ${urls}`), 'config/option-needs')
+    const client = member.url('client').replace('https', 'http')
+    const yaml = `data-dir: ${file('data-yaml')}
+listen-client-urls: ${client}
+advertise-client-urls: ${client}
+listen-peer-urls: ${member.url('peer')}
+initial-advertise-peer-urls: ${member.url('peer')}
+peer-transport-security: {cert-file: server.crt, key-file: server.key, trusted-ca-file: ca.crt, client-cert-auth: true}
+`
+    await ends([`--config-file=${write('etcd.yml', yaml)}`], 'config/option-needs', { yaml })
   })
 })
 
 describe('revocation lists', () => {
-  it('they are read at each connection: missing, garbage, with words before, several, and right', async () => {
-    const alice = shown(issue('alice'))
-    const mallory = shown(issue('mallory', { serial: REVOKED }))
-    const list = mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] })
+  const list = mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] })
+
+  it('are read at each connection: missing, garbage, with words before, several, and right', async () => {
+    const [alice, mallory] = [shown(issue('alice')), shown(issue('mallory', { serial: REVOKED }))]
     const flags = flagsOf('client-crl-file=client.crl')
-    await using etcd = start(flags)
-    await serving(etcd)
-    const served = async (): Promise<[alice: boolean, mallory: boolean]> => [
-      await isServed(ports.client, alice),
-      await isServed(ports.client, mallory),
+    await using etcd = await served(flags)
+    const unreadable = 'error config/crl-unreadable'
+    const forms: readonly (readonly [content: string | Buffer | null, found: string, ...letIn: boolean[]])[] = [
+      [null, unreadable, false, false],
+      ['garbage', unreadable, false, false],
+      [`Certificate Revocation List (CRL):\n${list.pem}`, unreadable, false, false],
+      [mintCrl({ issuer: other }).pem + list.pem, unreadable, true, true],
+      [list.pem, 'info config/crl-form', true, false],
+      [list.der, '', true, false],
     ]
-
-    expect((await found({ flags }, 'config/crl-unreadable')).severity).toBe('error')
-    expect(await served()).toEqual([false, false])
-    write('client.crl', 'garbage')
-    expect((await found({ flags }, 'config/crl-unreadable')).severity).toBe('error')
-    expect(await served()).toEqual([false, false])
-    write('client.crl', `Certificate Revocation List (CRL):\n${list.pem}`)
-    expect((await found({ flags }, 'config/crl-unreadable')).severity).toBe('error')
-    expect(await served()).toEqual([false, false])
+    for (const [content, expected, ...letIn] of forms) {
+      if (content !== null) write('client.crl', content)
+      const findings = (await lint({ flags })).map(({ code, severity }) => `${severity} ${code}`)
+      const others = findings.filter((each) => !each.endsWith('config/advisory'))
+      expect(expected === '' ? others.join() : findings.find((each) => each === expected)).toBe(expected)
+      expect([await lets(alice), await lets(mallory)]).toEqual(letIn)
+    }
     await saying(etcd, (log) => log.includes('no such file or directory') && log.includes('asn1: structure error'))
-
-    write('client.crl', mintCrl({ issuer: other }).pem + list.pem)
-    expect((await found({ flags }, 'config/crl-unreadable')).severity).toBe('error')
-    expect(await served()).toEqual([true, true])
-    write('client.crl', list.pem)
-    expect((await found({ flags }, 'config/crl-form')).severity).toBe('info')
-    expect(await served()).toEqual([true, false])
-    write('client.crl', list.der)
-    const { findings } = await lintEtcdConfig({ flags }, { version: INSTALLED, ignore: ['config/advisory'] })
-    expect(findings).toEqual([])
-    expect(await served()).toEqual([true, false])
   })
 
-  if (missingFlags(['--listen-client-http-urls']).length > 0) {
-    it(`not config/restriction-not-in-force: etcd ${INSTALLED} has no port for HTTP alone`, async () => {
-      await using etcd = start(flagsOf('listen-client-http-urls=https://127.0.0.1:1'))
-      expect(await etcd.code).not.toBe(0)
-      expect(etcd.log()).toContain('flag provided but not defined: -listen-client-http-urls')
-    })
-    return
-  }
-
-  it('they are passed by where HTTP has a port of its own: config/restriction-not-in-force', async () => {
+  const changes = 'client-crl-file=bypassed.crl listen-client-http-urls=https://127.0.0.1:{third}'
+  const absent = missingFlags(['--listen-client-http-urls']).length > 0
+  it(`are passed by where HTTP has a port of its own: config/restriction-not-in-force${absent ? `, which etcd ${INSTALLED} has not` : ''}`, async () => {
+    write('bypassed.crl', list.der)
+    const flags = flagsOf(changes)
+    if (absent) return member.ends(flags, 'flag provided but not defined: -listen-client-http-urls')
     const mallory = issue('mallory', { serial: REVOKED })
-    write('bypassed.crl', mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] }).der)
-    const http = `https://127.0.0.1:${String(ports.third)}`
-    const flags = flagsOf(`client-crl-file=bypassed.crl listen-client-http-urls=${http}`)
     expect((await found({ flags }, 'config/restriction-not-in-force')).severity).toBe('error')
-    await using etcd = start(flags)
-    await serving(etcd)
-    expect(await isServed(ports.client, shown(mallory))).toBe(true)
-    expect((await ask(`${http}/version`, mallory)).status).toBeNull()
+    await using etcd = await served(flags)
+    expect(await lets(shown(mallory))).toBe(true)
+    expect((await ask(`${member.url('third')}/version`, mallory)).status).toBeNull()
     await saying(etcd, (log) => isSaid('transport: certificate serial … revoked', log))
   })
 })
 
-describe('the gateway answers 503, and clients are served', () => {
-  it.each<[code: FindingCode, changes: () => string]>([
-    ['config/gateway-refused', () => 'client-cert-allowed-hostname=localhost'],
-    [
-      'config/gateway-refused',
-      () => {
-        issue('foreign', { issuer: other })
-        return pair('foreign')
-      },
-    ],
-    [
-      'usage/gateway-client-auth-missing',
-      () => {
-        issue('server-only', { usages: ['serverAuth'] })
-        return pair('server-only')
-      },
-    ],
-  ])('%s', async (code, changes) => {
-    const flags = flagsOf(changes())
-    const finding = await found({ flags }, code)
-    expect(finding.severity).toBe('warning')
-    const client = issue('client', { subject: '' })
-    await using etcd = start(flags)
-    await serving(etcd)
-    const url = `https://127.0.0.1:${String(ports.client)}/v3/kv/range`
-    expect((await ask(url, client, { trust: null, json: { key: 'YQ==' } })).status).toBe(503)
-    expect(await isServed(ports.client, shown(client))).toBe(true)
-    // The gateway's own connection tells what the other end said, and that its own log does.
-    // In 3.4, the gateway writes nothing, and the port that it dials writes why it refuses.
-    if (IS_3_4 && code === 'config/gateway-refused') {
-      await saying(etcd, (log) => log.includes('x509: certificate signed by unknown authority'))
-    } else await refusing(etcd, finding)
-  })
+it.each<[code: FindingCode, changes: string]>([
+  ['config/gateway-refused', 'client-cert-allowed-hostname=localhost'],
+  ['config/gateway-refused', pair('foreign')],
+  ['usage/gateway-client-auth-missing', pair('server-only')],
+])('the gateway answers 503, and clients are served: %s by %s', async (code, changes) => {
+  issue('foreign', { issuer: other })
+  issue('server-only', { usages: ['serverAuth'] })
+  const flags = flagsOf(changes)
+  const finding = await found({ flags }, code)
+  expect(finding.severity).toBe('warning')
+  const client = issue('client', { subject: '' })
+  await using etcd = await served(flags)
+  const range = { ...NOBODY, json: { key: 'YQ==' } }
+  expect((await ask(`${member.url('client')}/v3/kv/range`, client, range)).status).toBe(503)
+  expect(await lets(shown(client))).toBe(true)
+  // The gateway logs what the other end said. That of 3.4 writes nothing, and the port that it dials writes why it refuses.
+  const words = 'x509: certificate signed by unknown authority'
+  if (IS_3_4 && code === 'config/gateway-refused') await saying(etcd, (log) => log.includes(words))
+  else await refusing(etcd, finding)
 })
 
 describe('who is let in', () => {
   it('a certificate is refused by address on the port of metrics alone: config/metrics-address-check', async () => {
-    const metrics = `https://127.0.0.1:${String(ports.third)}`
-    const flags = flagsOf(`listen-metrics-urls=${metrics}`)
+    const flags = flagsOf('listen-metrics-urls=https://127.0.0.1:{third}')
     await found({ flags }, 'config/metrics-address-check')
     const elsewhere = issue('elsewhere', { names: [ip('10.9.9.9')] })
-    await using etcd = start(flags)
-    await serving(etcd)
-    expect(await isServed(ports.client, shown(elsewhere))).toBe(true)
-    expect((await ask(`${metrics}/metrics`, elsewhere)).status).toBeNull()
-    expect((await ask(`${metrics}/metrics`, issue('client'))).status).toBe(200)
+    await using etcd = await served(flags)
+    expect(await lets(shown(elsewhere))).toBe(true)
+    const metrics = `${member.url('third')}/metrics`
+    expect((await ask(metrics, elsewhere)).status).toBeNull()
+    expect((await ask(metrics, issue('client'))).status).toBe(200)
     await saying(etcd, (log) => log.includes('x509: certificate is valid for 10.9.9.9, not 127.0.0.1'))
   })
 
@@ -252,91 +205,103 @@ describe('who is let in', () => {
     const flags = flagsOf(open)
     const { consequences } = await found({ flags }, 'config/client-auth-off')
     expect(new Set(consequences.map(({ code }) => code))).toEqual(new Set(['config/restriction-not-in-force']))
-    await using etcd = start(flags)
-    await serving(etcd)
-    expect(await isServed(ports.client)).toBe(true)
-    const members = await ask(`https://127.0.0.1:${String(ports.peer)}/members`, null, { trust: null })
-    expect(members.body).toContain('"name":"a"')
+    await using _etcd = await served(flags)
+    expect(await lets()).toBe(true)
+    expect((await ask(`${member.url('peer')}/members`, null, NOBODY)).body).toContain('"name":"a"')
   })
 
   it('everybody is a peer where peers speak plaintext: config/plaintext-url', async () => {
-    const url = `http://127.0.0.1:${String(ports.peer)}`
-    const listen = url.replace('127.0.0.1', '0.0.0.0')
-    const urls = `listen-peer-urls=${listen} initial-advertise-peer-urls=${url} initial-cluster=a=${url}`
+    const url = 'http://127.0.0.1:{peer}'
+    const urls = `listen-peer-urls=http://0.0.0.0:{peer} initial-advertise-peer-urls=${url} initial-cluster=a=${url}`
     const flags = flagsOf(`${urls} ${NO_PEER_TLS}`)
     await found({ flags }, 'config/plaintext-url')
-    await using etcd = start(flags)
-    await serving(etcd)
-    expect((await ask(`${url}/members`, null)).body).toContain('"name":"a"')
+    await using _etcd = await served(flags)
+    const members = `${member.url('peer').replace('https', 'http')}/members`
+    expect((await ask(members, null)).body).toContain('"name":"a"')
   })
 
   it('clients are let in by the roots of the machine: config/client-auth-by-public-cas', async () => {
     const flags = flagsOf('-trusted-ca-file')
     await found({ flags }, 'config/client-auth-by-public-cas')
-    const bought = issue('bought', { issuer: other })
-    await using etcd = start(flags, { SSL_CERT_FILE: file('other-ca.crt'), SSL_CERT_DIR: file('none') })
-    await serving(etcd)
-    expect(await isServed(ports.client, shown(bought))).toBe(true)
-    expect(await isServed(ports.client, shown(issue('client')))).toBe(false)
+    await using _etcd = await served(flags, { SSL_CERT_FILE: file('other.crt'), SSL_CERT_DIR: file('none') })
+    expect(await lets(shown(issue('bought', { issuer: other })))).toBe(true)
+    expect(await lets(shown(issue('client')))).toBe(false)
   })
 
   it('nobody is let in by a bundle without certificates: input/unexpected-content', async () => {
     const flags = flagsOf('trusted-ca-file=empty.crt')
     expect((await found({ flags }, 'input/unexpected-content')).severity).toBe('error')
-    await using etcd = start(flags)
-    await serving(etcd)
-    expect(await isServed(ports.client, shown(issue('client')))).toBe(false)
+    await using _etcd = await served(flags)
+    expect(await lets(shown(issue('client')))).toBe(false)
   })
 
   it('members are refused by their address, unless it is not compared: config/peer-address-unprovable, address-check-off', async () => {
     const wildcard = issue('wildcard', { names: [dns('*.etcd.test')] })
-    const url = `https://127.0.0.1:${String(ports.peer)}/version`
+    const version = async () => (await ask(`${member.url('peer')}/version`, wildcard, NOBODY)).status
     const flags = flagsOf(pair('wildcard', 'peer-'))
     const finding = await found({ flags }, 'config/peer-address-unprovable')
     {
-      await using etcd = start(flags)
-      await serving(etcd)
-      expect((await ask(url, wildcard, { trust: null })).status).toBeNull()
+      await using etcd = await served(flags)
+      expect(await version()).toBeNull()
       await refusing(etcd, finding)
     }
     const unchecked = [...flags, '--experimental-peer-skip-client-san-verification']
     await found({ flags: unchecked }, 'config/option-dangerous')
-    await using etcd = start(unchecked)
-    await serving(etcd)
-    expect((await ask(url, wildcard, { trust: null })).status).toBe(200)
+    await using _etcd = await served(unchecked)
+    expect(await version()).toBe(200)
+  })
+
+  it('files of the two sides that are exchanged let nobody in: config/client-and-peer-swapped', async () => {
+    const peer = issue('for-peers', { issuer: other })
+    const flags = flagsOf(`${pair('for-peers')} ${pair('server', 'peer-')} peer-trusted-ca-file=other.crt`)
+    const exchanged = await found({ flags }, 'config/client-and-peer-swapped')
+    await using etcd = await served(flags)
+    const version = `${member.url('peer')}/version`
+    expect((await ask(version, issue('dialling'), NOBODY)).status).toBeNull()
+    await refusing(etcd, exchanged)
+    // Who has what this side should have shown is let in.
+    expect((await ask(version, peer, NOBODY)).status).toBe(200)
   })
 })
 
-describe('suites that want another kind of key', () => {
-  const suites = 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'
+it('lists of another CA and of last year are in force, also against etcd itself; one CA ended; own names', async () => {
+  // A list of another CA that ended a year ago, in which alice has the number of somebody else.
+  const dates = { thisUpdate: ago(2), nextUpdate: ago(1) }
+  write('stale.crl', mintCrl({ issuer: other, revoked: [{ serial: 11n }, { serial: 12n }], ...dates }).der)
+  const flags = flagsOf('client-crl-file=stale.crl trusted-ca-file=both.crt peer-cert-allowed-cn=CN=server')
+  await found({ flags }, 'config/crl-doubtful')
+  const own = await found({ flags }, 'config/member-revoked')
+  const ended = await found({ flags }, 'config/ca-expired')
+  const named = await found({ flags }, 'config/allowed-cn-as-subject')
+  expect(named.consequences.map(({ code }) => code)).toEqual(['config/member-not-allowed'])
 
-  const cases: readonly [code: FindingCode, newest: string, tls13: boolean][] =
-    missingFlags(['--tls-max-version']).length === 0
-      ? [
-          ['config/cipher-suites-unfit', '', true],
-          ['config/cipher-suites-unfit', 'tls-max-version=TLS1.2', false],
-        ]
-      : [['config/cipher-suites-unfit', '', true]]
+  const bob = issue('bob', { subject: '' })
+  await using etcd = await served(flags)
+  expect(await lets(shown(issue('alice', { serial: 12n })))).toBe(false)
+  expect(await lets(shown(bob))).toBe(true)
+  expect((await ask(`${member.url('client')}/v3/kv/range`, bob, { json: { key: 'YQ==' } })).status).toBe(503)
+  await refusing(etcd, own)
+  expect(await lets(shown(issue('late', { issuer: old })))).toBe(false)
+  await refusing(etcd, ended)
+  expect((await ask(`${member.url('peer')}/version`, issue('member', { subject: 'server' }))).status).toBeNull()
+  await refusing(etcd, named)
+})
 
-  if (cases.length === 1) {
-    it(`not config/cipher-suites-unfit: etcd ${INSTALLED} does not have --tls-max-version`, async () => {
-      await using etcd = start(flagsOf('tls-max-version=TLS1.2'))
-      expect(await etcd.code).not.toBe(0)
-      expect(etcd.log()).toContain('flag provided but not defined: -tls-max-version')
-    })
-  }
-
-  it.each(cases)('%s', async (code, newest, tls13) => {
-    issue('rsa', { key: newKey('rsa-2048') })
-    const flags = flagsOf(`${pair('rsa')} cipher-suites=${suites} ${newest}`)
-    const finding = await found({ flags }, code)
-    const client = shown(issue('client'))
-    await using etcd = start(flags)
-    await serving(etcd)
-    expect(await isServed(ports.client, { ...client, maxVersion: 'TLSv1.2' })).toBe(false)
-    expect(await isServed(ports.client, client)).toBe(tls13)
-    await refusing(etcd, finding)
-  })
+const NEWEST = 'tls-max-version=TLS1.2'
+it.each([
+  ['', true],
+  [NEWEST, false],
+])('suites that want another kind of key: config/cipher-suites-unfit, next to "%s"', async (newest, tls13) => {
+  issue('rsa', { key: newKey('rsa-2048') })
+  const flags = flagsOf(`${pair('rsa')} cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 ${newest}`)
+  const [missing] = missingFlags(flags)
+  if (missing !== undefined) return member.ends(flags, `flag provided but not defined: -${missing}`)
+  const finding = await found({ flags }, 'config/cipher-suites-unfit')
+  const client = shown(issue('client'))
+  await using etcd = await served(flags)
+  expect(await lets({ ...client, maxVersion: 'TLSv1.2' })).toBe(false)
+  expect(await lets(client)).toBe(tls13)
+  await refusing(etcd, finding)
 })
 
 it('suites that Go calls insecure are served where they are named: config/cipher-suites-unfit', async () => {
@@ -344,19 +309,16 @@ it('suites that Go calls insecure are served where they are named: config/cipher
   const weak = 'TLS_RSA_WITH_AES_128_CBC_SHA'
   const flags = flagsOf(`${pair('rsa')} cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,${weak}`)
   expect((await found({ flags }, 'config/cipher-suites-unfit')).severity).toBe('warning')
-  await using etcd = start(flags)
-  await serving(etcd)
-  const url = `https://127.0.0.1:${String(ports.client)}/version`
-  const tls = { trust: null, ciphers: 'AES128-SHA', maxVersion: 'TLSv1.2' } as const
-  expect(await ask(url, issue('client'), tls)).toMatchObject({ status: 200, suite: weak })
+  await using _etcd = await served(flags)
+  const tls = { ...NOBODY, ciphers: 'AES128-SHA', maxVersion: 'TLSv1.2' } as const
+  const answer = await ask(`${member.url('client')}/version`, issue('client'), tls)
+  expect(answer).toMatchObject({ status: 200, suite: weak })
 })
 
 it('who follows an advertised URL without TLS reaches nothing: config/advertise-unreachable', async () => {
-  const url = `http://127.0.0.1:${String(ports.client)}`
-  const flags = flagsOf(`advertise-client-urls=${url}`)
+  const flags = flagsOf('advertise-client-urls=http://127.0.0.1:{client}')
   const finding = await found({ flags }, 'config/advertise-unreachable')
-  await using etcd = start(flags)
-  await serving(etcd)
-  expect((await ask(`${url}/version`, null)).status).toBeNull()
+  await using etcd = await served(flags)
+  expect((await ask(`${member.url('client').replace('https', 'http')}/version`, null)).status).toBeNull()
   await refusing(etcd, finding)
 })

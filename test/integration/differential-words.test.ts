@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import type { FindingCode, Refusal } from '../../src/report/finding.js'
-import { gateway, mintedCredentials } from '../support/etcd.js'
+import { mintedCredentials } from '../support/etcd.js'
+import { gateway } from '../support/https.js'
 import {
   authorityKeyIdentifier,
   dns,

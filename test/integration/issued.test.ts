@@ -9,7 +9,7 @@ import { startEtcd, startEtcdCluster, type TestEtcd } from '../../src/testing/in
 import { validateCredentials } from '../../src/validate/index.js'
 import { Certificate } from '../../src/x509/certificate.js'
 import { PrivateKey } from '../../src/x509/keys/keys.js'
-import { gateway } from '../support/etcd.js'
+import { gateway } from '../support/https.js'
 import { drawn } from '../support/long.js'
 import { dns, ip, mintLeaf } from '../support/mint.js'
 

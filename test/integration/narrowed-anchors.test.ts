@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest'
 import { createSecureClient } from '../../src/client/index.js'
 import { startEtcd } from '../../src/testing/index.js'
-import { gateway, mintedCredentials, mintPki } from '../support/etcd.js'
+import { mintedCredentials, mintPki } from '../support/etcd.js'
+import { gateway } from '../support/https.js'
 import { dns, EXTENSION, ip, mintLeaf } from '../support/mint.js'
 
 it('is reached in both orders of the bundle, as etcdctl does, while plain Node fails in one', async () => {

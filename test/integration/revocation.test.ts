@@ -6,7 +6,8 @@ import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Finding } from '../../src/report/finding.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { validateChain } from '../../src/validate/index.js'
-import { gateway, mintedCredentials, mintPki } from '../support/etcd.js'
+import { mintedCredentials, mintPki } from '../support/etcd.js'
+import { gateway } from '../support/https.js'
 import {
   authorityKeyIdentifier,
   crlNumber,

@@ -1,11 +1,16 @@
-/** Etcd as a plain process, for tests of what it does with a configuration. */
+/** etcd as a plain process, for tests of what it does with a configuration. */
 import { spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connect, type ConnectionOptions } from 'node:tls'
-import { LOGGED_AS_LATER } from './etcd-version.js'
+import type { MemberConfig } from '../../src/config/model.js'
+import { renderEtcdConfig } from '../../src/config/render/render.js'
+import type { ConfigForm } from '../../src/config/tables/options.js'
+import { INSTALLED, IS_3_4, LOGGED_AS_LATER } from './etcd-version.js'
 
 /** An etcd that runs, or has ended. It ends with the block that holds it. */
 export interface EtcdProcess extends AsyncDisposable {
+  readonly pid: number | undefined
   /** What it has written until now; quotes as they are meant, not as its JSON has them. */
   log(): string
   /** Resolves with its exit code; null if a signal ended it. */
@@ -14,7 +19,7 @@ export interface EtcdProcess extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void
 }
 
-export interface ProcessOptions {
+interface ProcessOptions {
   /** Its working directory. */
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>> | undefined
@@ -24,17 +29,46 @@ export interface ProcessOptions {
   readonly space?: string | undefined
 }
 
-export function startEtcdProcess(args: readonly string[], { cwd, env = {}, uid, space }: ProcessOptions): EtcdProcess {
-  const as = uid === undefined ? {} : { uid, gid: uid }
-  const [program, ...all] = space === undefined ? ['etcd', ...args] : ['ip', 'netns', 'exec', space, 'etcd', ...args]
-  const logged = args.some((arg) => arg.startsWith('--logger')) ? {} : LOGGED_AS_LATER
-  const child = spawn(program, all, { cwd, env: { PATH: process.env['PATH'], ...logged, ...env }, ...as })
-  let log = ''
-  const collect = (chunk: Buffer): void => {
-    log += chunk.toString()
+export function startEtcdProcess(args: readonly string[], { space, ...options }: ProcessOptions): EtcdProcess {
+  const logged = args.some((arg) => arg.startsWith('--logger')) ? { ETCD_LOGGER: '' } : {}
+  const command = space === undefined ? ['etcd', ...args] : ['ip', 'netns', 'exec', space, 'etcd', ...args]
+  return run(command, { ...options, env: { ...logged, ...options.env } })
+}
+
+/**
+ * Starts etcd by what is rendered for it: with a file for `--config-file`, with flags that a real `sh` takes apart, or with
+ * variables that a real `sh` reads from a file. Nothing is waited for.
+ *
+ * @param folder For the file; it is made.
+ */
+export function startRendered(config: MemberConfig, form: ConfigForm, folder: string): EtcdProcess {
+  const { extra } = config
+  const logged = IS_3_4 && form === 'yaml' ? { ...config, extra: { logger: 'zap', ...extra } } : config
+  return startText(renderEtcdConfig(logged, form, { version: INSTALLED }), form, folder)
+}
+
+/** The same by what was rendered before. */
+export function startText(text: string, form: ConfigForm, folder: string): EtcdProcess {
+  mkdirSync(folder, { recursive: true })
+  const file = join(folder, `etcd.${form}`)
+  writeFileSync(file, text)
+  const scripts: Readonly<Record<ConfigForm, string>> = {
+    yaml: 'exec etcd --config-file "$0"',
+    flags: `exec etcd ${text}`,
+    env: 'set -a && . "$0" && exec etcd',
   }
-  child.stdout.on('data', collect)
-  child.stderr.on('data', collect)
+  return run(['sh', '-c', scripts[form], file], { cwd: folder })
+}
+
+/** Without the variables of this process that etcd would take for options. */
+function run([program = '', ...args]: readonly string[], { cwd, env = {}, uid }: ProcessOptions): EtcdProcess {
+  const as = uid === undefined ? {} : { uid, gid: uid }
+  const all = Object.entries({ PATH: process.env['PATH'], ...LOGGED_AS_LATER, ...env }).filter(
+    ([, value]) => value !== '',
+  )
+  const child = spawn(program, args, { cwd, env: Object.fromEntries(all), stdio: ['ignore', 'pipe', 'pipe'], ...as })
+  let log = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
   const code = new Promise<number | null>((resolve) => child.on('close', resolve))
   const stop = async (): Promise<void> => {
     child.kill('SIGKILL')
@@ -43,34 +77,24 @@ export function startEtcdProcess(args: readonly string[], { cwd, env = {}, uid, 
   const kill = (signal: NodeJS.Signals): void => {
     child.kill(signal)
   }
-  return { log: () => log.replaceAll('\\"', '"'), code, stop, kill, [Symbol.asyncDispose]: stop }
+  return { pid: child.pid, log: () => log.replaceAll('\\"', '"'), code, stop, kill, [Symbol.asyncDispose]: stop }
 }
 
-/** Waits until etcd serves clients; throws with its log where it ends instead. */
-export async function serving(etcd: EtcdProcess): Promise<void> {
-  await saying(etcd, (log) => /serving (?:client|insecure)|ready to serve client requests/.test(log))
+/** Waits until etcd serves clients; throws with its log if it ends instead. */
+export function serving(etcd: EtcdProcess): Promise<void> {
+  return saying(etcd, (log) => /serving (?:client|insecure)|ready to serve client requests/.test(log))
 }
 
-/** Waits until what etcd has said is as it should be; throws with its log where it ends before. */
+/** Waits until etcd serves metrics on URLs of their own, which it begins with after it serves clients. */
+export function servingMetrics(etcd: EtcdProcess): Promise<void> {
+  return saying(etcd, (log) => log.includes('serving metrics'))
+}
+
+/** Waits until what etcd has written is as it should be; throws with its log if it ends before. */
 export async function saying(etcd: EtcdProcess, isSaid: (log: string) => boolean): Promise<void> {
   const ended = etcd.code.then(() => true)
   while (!isSaid(etcd.log())) {
-    const isOver = await Promise.race([ended, delay(25, false)])
+    const isOver = await Promise.race([ended, delay(20, false)])
     if (isOver && !isSaid(etcd.log())) throw new Error(`etcd ended: ${etcd.log()}`)
   }
-}
-
-/** Whether a client is served at a port that speaks TLS: etcd tells it its settings for HTTP/2. */
-export function isServed(port: number, options: ConnectionOptions = {}): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['h2'], ...options })
-    const answer = (is: boolean) => () => {
-      socket.destroy()
-      resolve(is)
-    }
-    socket.on('secureConnect', () => socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'))
-    socket.on('data', answer(true))
-    socket.on('error', answer(false))
-    socket.on('close', answer(false))
-  })
 }

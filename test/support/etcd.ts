@@ -1,16 +1,5 @@
-/**
- * What integration tests need next to `src/testing`: credentials made of minted certificates, the usual set of them, and
- * an HTTPS request to etcd's gateway.
- *
- * ```ts
- * const pki = mintPki()
- * await using etcd = await startEtcd({ server: pki.server })
- * await etcd.etcdctl(['put', 'a', 'b'], pki.client)
- * await gateway(etcd.endpoint, '/health', pki.client)     // { status: 200, body: '{"health":"true",…}' }
- * ```
- */
+/** Credentials made of minted certificates, and what tests of a real etcd make of them. */
 import { writeFileSync } from 'node:fs'
-import { request } from 'node:https'
 import { join } from 'node:path'
 import type { Etcd3 } from 'etcd3'
 import type { ClusterFiles } from '../../src/authority/index.js'
@@ -130,35 +119,4 @@ export function flagsOfWritten<Name extends string>(files: ClusterFiles<Name>, n
       `--peer-trusted-ca-file=${peer.ca}`,
     ]
   }
-}
-
-/** One HTTPS request to etcd; with `body`, a POST of JSON, as the gateway takes it. `trust`: whose CAs to trust. */
-export async function gateway(
-  endpoint: string,
-  path: string,
-  as: Credentials,
-  body?: unknown,
-  trust: Credentials = as,
-): Promise<{ status: number; body: string }> {
-  const options = {
-    method: body === undefined ? 'GET' : 'POST',
-    ...pemsOf(as),
-    ca: pemsOf(trust).ca,
-    agent: false,
-    timeout: 60_000,
-  }
-  return new Promise((resolve, reject) => {
-    const sent = request(new URL(path, endpoint), options, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => (text += chunk))
-      response.on('error', reject)
-      response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, body: text })
-      })
-    })
-    sent.on('error', reject)
-    sent.on('timeout', () => sent.destroy(new Error(`etcd did not answer ${path} in time`)))
-    sent.end(body === undefined ? undefined : JSON.stringify(body))
-  })
 }

@@ -2,7 +2,8 @@
 import { setTimeout } from 'node:timers/promises'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { TestEtcd } from '../../src/testing/index.js'
-import type { Minted } from './mint.js'
+import { refusalOn } from './https.js'
+import { chainPem, type Minted } from './mint.js'
 import { codeOf, SHOW_ANYTHING, wordsOf } from './witness-node.js'
 
 /** What a client shows. */
@@ -22,12 +23,6 @@ export interface EtcdVerdict {
 /** How long etcd may take to write its line, in milliseconds. */
 const LINE_TIMEOUT = 30_000
 
-/** The start of HTTP/2 (RFC 9113 section 3.4): etcd answers it once it has accepted the client. */
-const PREFACE = Buffer.concat([
-  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
-  Buffer.from('000000040000000000', 'hex'),
-])
-
 /** Connects to etcd; null if Node cannot show the certificate. `options` go to Node's `connect`. */
 export async function askEtcd(
   etcd: TestEtcd,
@@ -42,9 +37,10 @@ export async function askEtcd(
   socket.once('connect', () => {
     localPort = socket.localPort
   })
-  const first = await firstAnswer(socket)
+  const refusal = await refusalOn(socket)
   socket.destroy()
-  if (first === 'data') return { accepts: true, log: '', error: '' }
+  if (refusal === null) return { accepts: true, log: '', error: '' }
+  const first = refusal.error === null ? '' : wordsOf(refusal.error)
   if (localPort === undefined) throw new Error(`etcd was not reached: ${first}`)
   const line = await lineAbout(localPort, etcd, before)
   return { accepts: false, log: (JSON.parse(line) as { error: string }).error, error: first }
@@ -64,7 +60,7 @@ async function lineAbout(port: number, etcd: TestEtcd, before: number): Promise<
 }
 
 function open(port: number, shown: Shown | null, options: ConnectionOptions): TLSSocket | null {
-  const chain = shown === null ? {} : { cert: pemOf(shown), key: shown.leaf.keyPem }
+  const chain = shown === null ? {} : { cert: chainPem(shown.leaf, ...(shown.sent ?? [])), key: shown.leaf.keyPem }
   try {
     return connect({
       port,
@@ -79,26 +75,4 @@ function open(port: number, shown: Shown | null, options: ConnectionOptions): TL
     if (codeOf(error).startsWith('ERR_')) return null
     throw error
   }
-}
-
-function pemOf({ leaf, sent = [] }: Shown): string {
-  return [leaf, ...sent].map(({ pem }) => pem).join('')
-}
-
-/** `data`, or the words of the error; empty if the connection was closed without any. */
-async function firstAnswer(socket: TLSSocket): Promise<string> {
-  return new Promise((resolve) => {
-    socket.once('secureConnect', () => {
-      socket.write(PREFACE)
-    })
-    socket.once('data', () => {
-      resolve('data')
-    })
-    socket.on('error', (error) => {
-      resolve(wordsOf(error))
-    })
-    socket.once('close', () => {
-      resolve('')
-    })
-  })
 }
