@@ -15,14 +15,14 @@ import type { MemberAddresses } from '../../src/config/render/cluster.js'
 import { valueOf } from '../../src/config/render/member-options.js'
 import { quoteForShell } from '../../src/config/render/quote.js'
 import { readVersion } from '../../src/config/tables/version.js'
-import { credentials, crls, Workshop, type Who } from '../support/config-pki.js'
-import { runTool, temporaryFolder } from '../support/openssl.js'
+import { credentials, crls, type Who, workshop } from '../support/config-pki.js'
+import { runTool } from '../support/openssl.js'
 import { drawn, isLong } from '../support/long.js'
 import { hasKey, INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
-import { ask, type RenderedEtcd, serving, servingMetrics, startRendered, startText } from '../support/rendered-etcd.js'
+import { type EtcdProcess, serving, servingMetrics, startRendered, startText } from '../support/etcd-process.js'
+import { ask } from '../support/https.js'
 
-const folder = temporaryFolder()
-const shop = new Workshop(folder)
+const { file, freeUrl, files, side, dialling, member } = workshop()
 /** A key that is not there: the answer shows that the gateway reached etcd. */
 const RANGE = { key: Buffer.from('missing').toString('base64') }
 const SUITE = 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'
@@ -36,7 +36,7 @@ const NOT_YAML = FORMS.map(({ form }) => ({ form: form === 'yaml' && !isLong ? '
 /** Every option that etcd was started with, as `form name`. */
 const started = new Set<string>()
 
-function start(config: MemberConfig, form: ConfigForm): RenderedEtcd {
+function start(config: MemberConfig, form: ConfigForm): EtcdProcess {
   const asked = { client: config.client.autoTls !== true, peer: config.peer.autoTls !== true }
   for (const row of etcdOptions) {
     const implied = row.block !== 'server' && row.field === 'clientCertAuth' && asked[row.block]
@@ -44,12 +44,12 @@ function start(config: MemberConfig, form: ConfigForm): RenderedEtcd {
     const written = value !== undefined && formAvailability(row, form, readVersion(INSTALLED, 'version')) === 'all'
     if (written || implied) started.add(`${form} ${nameOf(row)}`)
   }
-  return startRendered(config, form, folder.file(`run-${form}-${new URL(config.peer.listenUrls[0] ?? '').port}`))
+  return startRendered(config, form, file(`run-${form}-${new URL(config.peer.listenUrls[0] ?? '').port}`))
 }
 
 /** The output of etcdctl, which a real `sh` starts with what is rendered for it. */
 async function etcdctl(config: MemberConfig, as: Who, command: string): Promise<string> {
-  const options = renderEtcdctl(await shop.files(as), config.client.advertiseUrls, 'flags')
+  const options = renderEtcdctl(files(as), config.client.advertiseUrls, 'flags')
   return runTool('sh', ['-c', `etcdctl ${options} ${command}`])
 }
 
@@ -59,6 +59,13 @@ const clientUrl = ({ client }: MemberConfig, path = '/version'): string => `${cl
 const refused = { status: null, refused: expect.stringMatching(/alert number \d+/) as string }
 /** After the handshake, without a word (the certificate is revoked, or not of the caller's address). */
 const hungUp = { status: null, refused: expect.stringMatching(/^ECONNRESET/) as string }
+
+function makeOwnCertificates(config: MemberConfig): void {
+  for (const side of ['client', 'peer'] as const) {
+    const { listenUrls, advertiseUrls } = config[side]
+    config[side] = { listenUrls, advertiseUrls, autoTls: true }
+  }
+}
 
 /** A test that needs options. For an etcd that does not have them, no configuration is written, and the error names them. */
 function testWith(options: readonly string[], title: string, work: () => Promise<void>): void {
@@ -85,11 +92,11 @@ describe.each(FORMS)('as $form', ({ form }) => {
     ['--listen-client-http-urls', '--tls-max-version', '--client-cert-file'],
     'addresses, names, TLS 1.2 with one suite, HTTP apart, metrics, the certificate of the gateway',
     async () => {
-      const config = await shop.member(`ètcd "0" o'$HOME`)
-      const [httpUrl, metricsUrl] = [await shop.freeUrl(), await shop.freeUrl('http')]
-      const dataDir = folder.file(`it's "$HOME" \\ ünï #1 %s ${form}`)
+      const config = await member(`ètcd "0" o'$HOME`)
+      const [httpUrl, metricsUrl] = [await freeUrl(), await freeUrl('http')]
+      const dataDir = file(`it's "$HOME" \\ ünï #1 %s ${form}`)
       mkdirSync(dataDir, { mode: 0o700 })
-      Object.assign(config.client, { httpUrls: [httpUrl] }, await shop.side('serverOnly'), await shop.dialling('alice'))
+      Object.assign(config.client, { httpUrls: [httpUrl] }, side('serverOnly'), dialling('alice'))
       Object.assign(config, { dataDir, metricsUrls: [metricsUrl], cipherSuites: [SUITE], tlsMaxVersion: 'TLS1.2' })
       Object.assign(config, { initialClusterState: 'new', initialClusterToken: `token '1' of ${form}` })
       config.peer.allowedHostname = ['else.test', 'member.test']
@@ -101,7 +108,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
         members: [{ name: config.name, peerURLs: config.peer.advertiseUrls, clientURLs: config.client.advertiseUrls }],
       })
       expect(existsSync(join(dataDir, 'member', 'wal'))).toBe(true)
-      expect(etcd.logs()).toContain(`"initial-cluster-token":"token '1' of ${form}"`)
+      expect(etcd.log()).toContain(`"initial-cluster-token":"token '1' of ${form}"`)
       // HTTP is served at its own URL alone.
       const health = await ask(`${httpUrl}/health`, credentials.alice)
       expect(health).toMatchObject({ status: 200, protocol: 'TLSv1.2', suite: SUITE })
@@ -120,7 +127,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
   )
 
   testWith(['--tls-min-version'], 'TLS 1.3 alone, hosts and common names that are let in, no gateway', async () => {
-    const config = await shop.member()
+    const config = await member()
     Object.assign(config, { tlsMinVersion: 'TLS1.3', enableGrpcGateway: false })
     config.client.allowedHostname = ['else.test', 'alice.test']
     config.peer.allowedCn = ['else', 'member']
@@ -140,17 +147,16 @@ describe.each(FORMS)('as $form', ({ form }) => {
     // Asking for certificates is more than a file of CAs: it makes alice of whoever shows hers.
     const becomesAlice =
       'user add root --no-password && etcdctl $O user grant-role root root && etcdctl $O user add alice --no-password && etcdctl $O auth enable && ! etcdctl $O get a 2>&1'
-    const options = renderEtcdctl(await shop.files('alice'), config.client.advertiseUrls, 'flags')
+    const options = renderEtcdctl(files('alice'), config.client.advertiseUrls, 'flags')
     expect(runTool('sh', ['-c', `O=${quoteForShell(options)}; etcdctl $O ${becomesAlice}`])).toContain(
       'permission denied',
     )
-    expect(etcd.logs()).toMatch(/"starting with peer TLS","tls-info":"[^"]*client-cert-auth = true/)
+    expect(etcd.log()).toMatch(/"starting with peer TLS","tls-info":"[^"]*client-cert-auth = true/)
   })
 
   testWith(['--self-signed-cert-validity'], 'certificates of its own making', async () => {
-    const config = await shop.member()
-    config.client = { listenUrls: config.client.listenUrls, advertiseUrls: config.client.advertiseUrls, autoTls: true }
-    config.peer = { listenUrls: config.peer.listenUrls, advertiseUrls: config.peer.advertiseUrls, autoTls: true }
+    const config = await member()
+    makeOwnCertificates(config)
     config.selfSignedCertValidity = 3
     await using etcd = start(config, form)
     await serving(etcd)
@@ -160,13 +166,13 @@ describe.each(FORMS)('as $form', ({ form }) => {
   })
 
   testWith(['--peer-client-cert-file'], 'a certificate of its own to dial other members with', async () => {
-    const [one, other] = [await shop.member('etcd-0'), await shop.member('etcd-1')]
+    const [one, other] = [await member('etcd-0'), await member('etcd-1')]
     const pair = [one, other]
     const initialCluster = Object.fromEntries(pair.map(({ name, peer }) => [name, peer.advertiseUrls]))
-    const dialling = await shop.dialling('member')
+    const dialled = dialling('member')
     for (const config of pair) {
       Object.assign(config, { initialCluster })
-      Object.assign(config.peer, await shop.side('memberServerOnly'), dialling)
+      Object.assign(config.peer, side('memberServerOnly'), dialled)
     }
     await using first = start(one, form)
     await using second = start(other, form)
@@ -176,8 +182,8 @@ describe.each(FORMS)('as $form', ({ form }) => {
 
   if (IS_3_4) {
     it('addresses, names, one suite, metrics, a host and a common name that are let in, no gateway', async () => {
-      const config = await shop.member()
-      const [metricsUrl, dataDir] = [await shop.freeUrl('http'), folder.file(`data of 3.4 ${form}`)]
+      const config = await member()
+      const [metricsUrl, dataDir] = [await freeUrl('http'), file(`data of 3.4 ${form}`)]
       Object.assign(config, { dataDir, metricsUrls: [metricsUrl], cipherSuites: [SUITE], enableGrpcGateway: false })
       Object.assign(config, { initialClusterState: 'new', initialClusterToken: `token '1' of ${form}` })
       if (form !== 'yaml') Object.assign(config.client, { allowedHostname: ['alice.test'] })
@@ -186,7 +192,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
       await serving(etcd)
       await servingMetrics(etcd)
       expect((await ask(`${metricsUrl}/metrics`, null)).body).toContain('etcd_server_has_leader 1')
-      expect(etcd.logs()).toContain(`"initial-cluster-token":"token '1' of ${form}"`)
+      expect(etcd.log()).toContain(`"initial-cluster-token":"token '1' of ${form}"`)
       const tls12 = { maxVersion: 'TLSv1.2' } as const
       expect(await ask(clientUrl(config), credentials.alice, tls12)).toMatchObject({ status: 200, suite: SUITE })
       expect(await ask(clientUrl(config, '/v3/kv/range'), credentials.alice, { json: RANGE })).toMatchObject({
@@ -198,13 +204,12 @@ describe.each(FORMS)('as $form', ({ form }) => {
     })
 
     it('a host that is let in to members, and certificates of its own making, for a year', async () => {
-      const [config, own] = [await shop.member(), await shop.member()]
+      const [config, own] = [await member(), await member()]
       if (form !== 'yaml') config.peer.allowedHostname = ['member.test']
       await using etcd = start(config, form)
       await serving(etcd)
       expect(await ask(peerUrl(config), credentials.member)).toMatchObject({ status: 200 })
-      own.client = { listenUrls: own.client.listenUrls, advertiseUrls: own.client.advertiseUrls, autoTls: true }
-      own.peer = { listenUrls: own.peer.listenUrls, advertiseUrls: own.peer.advertiseUrls, autoTls: true }
+      makeOwnCertificates(own)
       await using automatic = start(own, form)
       await serving(automatic)
       const server = { organization: 'etcd', years: 1 }
@@ -213,18 +218,19 @@ describe.each(FORMS)('as $form', ({ form }) => {
   }
 
   it('a cluster that is joined is looked for', async () => {
-    const config = await shop.member()
+    const config = await member()
     config.initialClusterState = 'existing'
     await using etcd = start(config, form)
-    expect(await etcd.ended).toMatch(/cannot fetch cluster info from peer urls|could not retrieve cluster information/)
+    expect(await etcd.code).not.toBe(0)
+    expect(etcd.log()).toMatch(/cannot fetch cluster info from peer urls|could not retrieve cluster information/)
   })
 })
 
 describe.each(NOT_YAML)('as $form alone', ({ form }) => {
   it('lists of what is revoked, and addresses of members that are not compared', async () => {
-    const config = await shop.member()
-    config.client.crlFile = folder.file('client.crl', crls.client)
-    config.peer.crlFile = folder.file('peer.crl', crls.peer)
+    const config = await member()
+    config.client.crlFile = file('client.crl', crls.client)
+    config.peer.crlFile = file('peer.crl', crls.peer)
     config.peer.skipClientSanVerification = true
     await using etcd = start(config, form)
     await serving(etcd)
@@ -237,7 +243,7 @@ describe.each(NOT_YAML)('as $form alone', ({ form }) => {
 
 const ofClients = hasKey(['client-transport-security', 'allowed-cn']) ? [] : ['client-transport-security.allowed-cn']
 testLacking(ofClients, 'as yaml alone: common names of clients', async () => {
-  const config = await shop.member()
+  const config = await member()
   config.client.allowedCn = ['carol, of sales', 'alice']
   await using etcd = start(config, 'yaml')
   await serving(etcd)
@@ -254,28 +260,28 @@ describe.each(FORMS)('three members with CAs of their own for clients and peers,
     const names = ['etcd-0', 'etcd-1', 'etcd-2'] as const
     const members = names.map((name) => ({ name, hosts: ['127.0.0.1'] as const }))
     const cluster = await issueCluster({ client: clients, peer: peers }, { members, clients: ['app'] as const })
-    const files = await writeCluster(folder.file(`it's a $cluster ${form}`), cluster, { layout: 'etcd' })
+    const written = await writeCluster(file(`it's a $cluster ${form}`), cluster, { layout: 'etcd' })
     const place = async (name: string): Promise<MemberAddresses> => ({
-      clientUrls: [await shop.freeUrl()],
-      peerUrls: [await shop.freeUrl()],
-      dataDir: folder.file(`data-${form}-${name}`),
+      clientUrls: [await freeUrl()],
+      peerUrls: [await freeUrl()],
+      dataDir: file(`data-${form}-${name}`),
     })
     const at = { 'etcd-0': await place('etcd-0'), 'etcd-1': await place('etcd-1'), 'etcd-2': await place('etcd-2') }
     const plan = { members: at, initialClusterToken: 'three', extra: { 'election-timeout': 1000 } }
-    const rendered = renderCluster(files, plan, form)
-    await using first = startText(rendered['etcd-0'].text, form, folder.file(`three-${form}-0`))
-    await using second = startText(rendered['etcd-1'].text, form, folder.file(`three-${form}-1`))
-    await using third = startText(rendered['etcd-2'].text, form, folder.file(`three-${form}-2`))
+    const rendered = renderCluster(written, plan, form)
+    await using first = startText(rendered['etcd-0'].text, form, file(`three-${form}-0`))
+    await using second = startText(rendered['etcd-1'].text, form, file(`three-${form}-1`))
+    await using third = startText(rendered['etcd-2'].text, form, file(`three-${form}-2`))
     await Promise.all([first, second, third].map(serving))
 
     const endpoints = names.flatMap((name) => at[name].clientUrls)
-    const options = renderEtcdctl(files.clients.app, endpoints, 'flags')
+    const options = renderEtcdctl(written.clients.app, endpoints, 'flags')
     const put = `etcdctl ${options} put a b && etcdctl ${options} get a --print-value-only`
     expect(runTool('sh', ['-c', put])).toBe('OK\nb\n')
-    const variables = folder.file(`${form}.env`, renderEtcdctl(files.clients.app, endpoints, 'env'))
+    const variables = file(`${form}.env`, renderEtcdctl(written.clients.app, endpoints, 'env'))
     const health = 'set -a && . "$0" && exec etcdctl endpoint health -w json'
     expect(JSON.parse(runTool('sh', ['-c', health, variables]))).toMatchObject(endpoints.map(() => ({ health: true })))
-    const list = JSON.parse(renderEtcdctl(files.clients.app, endpoints, 'json')) as string[]
+    const list = JSON.parse(renderEtcdctl(written.clients.app, endpoints, 'json')) as string[]
     const listed = runTool('etcdctl', [...list, 'member', 'list', '-w', 'simple'])
     expect(listed.trim().split('\n')).toHaveLength(3)
     // A client's certificate is none of a peer's.
@@ -286,12 +292,12 @@ describe.each(FORMS)('three members with CAs of their own for clients and peers,
 })
 
 it('the two blocks of a how-to, mended', async () => {
-  const files = await shop.side('server')
-  const config = await shop.member()
-  const metricsUrl = await shop.freeUrl()
+  const both = side('server')
+  const config = await member()
+  const metricsUrl = await freeUrl()
   Object.assign(config, { metricsUrls: [metricsUrl] })
-  Object.assign(config.client, files)
-  Object.assign(config.peer, files)
+  Object.assign(config.client, both)
+  Object.assign(config.peer, both)
   // As they are often printed: a CA file, and nobody is asked to show whom it names.
   const printed = { ...config, client: { ...config.client, clientCertAuth: false } }
   expect(() => renderEtcdConfig(printed, 'yaml')).toThrow('and --client-cert-auth is not set')

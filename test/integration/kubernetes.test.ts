@@ -2,7 +2,7 @@
  * A control-plane node on this machine: the files of `writeCluster`, an etcd by the very command of the static pod that
  * names them, its probes, and tools that connect as kube-apiserver and kubeadm are configured to.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -20,11 +20,10 @@ import {
   lintEtcdConfig,
   type EtcdAccess,
 } from '../../src/config/index.js'
-import { LOGGED_AS_LATER } from '../support/etcd-version.js'
+import { type EtcdProcess, startEtcdProcess } from '../support/etcd-process.js'
 import { exampleManifests } from '../support/kubernetes-examples.js'
 import { heldPorts } from '../support/ports.js'
 import { refused } from '../support/refused.js'
-import { plainEnvironment } from '../support/rendered-etcd.js'
 
 const { freePort } = heldPorts()
 
@@ -42,8 +41,7 @@ const onNode = (path: string): string => join(node, path)
 /** A file that was written, as the node itself knows it. */
 const ofNode = (file: string): string => file.slice(node.length)
 
-let etcd: ChildProcess
-let log = ''
+let etcd: EtcdProcess
 let container: Container
 let manifest: string
 let endpoint: string
@@ -85,22 +83,18 @@ async function start(pod: unknown): Promise<void> {
   for (const { path, type } of folders) {
     if (type === 'DirectoryOrCreate') mkdirSync(onNode(path), { recursive: true, mode: 0o700 })
   }
-  const [program = '', ...args] = container.command
+  const [, ...args] = container.command
     .map((word) => word.replaceAll('$$', '$'))
     .map((word) => folders.reduce((mapped, { path }) => mapped.replace(`=${path}`, `=${onNode(path)}`), word))
-  etcd = spawn(program, args, {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...plainEnvironment(), ...LOGGED_AS_LATER },
-  })
-  etcd.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text))
+  etcd = startEtcdProcess(args, { cwd: node })
   const started = async (): Promise<void> => {
-    expect(await probe('startupProbe'), log).toBe(200)
+    expect(await probe('startupProbe'), etcd.log()).toBe(200)
   }
   await vi.waitFor(started, { timeout: 30_000 })
 }
 
 afterAll(async () => {
-  if (etcd.exitCode === null && etcd.kill('SIGTERM')) await once(etcd, 'exit')
+  await etcd.stop()
   rmSync(node, { recursive: true, force: true })
 })
 
@@ -131,7 +125,7 @@ async function roundTrip(access: EtcdAccess): Promise<string | null> {
 it('a static pod is an etcd whose probes answer, and of which the lint has nothing to tell', async () => {
   expect(await probe('livenessProbe')).toBe(200)
   expect(await probe('readinessProbe')).toBe(200)
-  expect(log).not.toMatch(/"level":"fatal"/)
+  expect(etcd.log()).not.toMatch(/"level":"fatal"/)
   const report = await lintEtcdConfig({ manifest }, { root: node, version: '3.5.16' })
   expect(report.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
   const running = await lintEtcdConfig({ file: `/proc/${String(etcd.pid)}/cmdline` }, { version: '3.5.16' })

@@ -1,38 +1,41 @@
 /** Certificates of two CAs for the tests of what is rendered, and members that are started with them. */
 import type { MemberConfig } from '../../src/config/model.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import { type CredentialFiles, writeCredentials } from '../../src/credentials/write.js'
-import { mintedCredentials } from './etcd.js'
+import { mintedCredentials, type Pems, writePems } from './etcd.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions } from './mint.js'
-import type { TemporaryFolder } from './openssl.js'
+import { temporaryFolder } from './openssl.js'
 import { heldPorts } from './ports.js'
+import { mkdirSync } from 'node:fs'
 
 const LOOPBACK = [ip('127.0.0.1'), dns('localhost')]
-
 const clientCa = mintCa({ subject: 'Client CA' })
 const peerCa = mintCa({ subject: 'Peer CA' })
 const revokedClient = 4711n
 const revokedPeer = 4712n
 
-function issue(ca: typeof clientCa, options: Partial<MintLeafOptions>): Credentials {
-  const leaf = mintLeaf({ subject: 'etcd', names: LOOPBACK, issuer: ca, ...options })
-  return mintedCredentials({ leaf, trust: [ca] })
-}
+const issuing =
+  (issuer: typeof clientCa) =>
+  (options: Partial<MintLeafOptions>): Credentials =>
+    mintedCredentials({ leaf: mintLeaf({ subject: 'etcd', names: LOOPBACK, issuer, ...options }), trust: [issuer] })
+const ofClients = issuing(clientCa)
+const ofPeers = issuing(peerCa)
+const alice = { subject: 'alice', names: [dns('alice.test')] }
+const peer = { subject: 'member', names: [...LOOPBACK, dns('member.test')] }
 
 export const credentials = {
-  server: issue(clientCa, {}),
+  server: ofClients({}),
   /** The gateway cannot show this to its own etcd. */
-  serverOnly: issue(clientCa, { usages: ['serverAuth'] }),
-  alice: issue(clientCa, { subject: 'alice', names: [dns('alice.test')] }),
-  bob: issue(clientCa, { subject: 'bob', names: [dns('bob.test')] }),
-  revokedAlice: issue(clientCa, { subject: 'alice', names: [dns('alice.test')], serial: revokedClient }),
-  member: issue(peerCa, { subject: 'member', names: [...LOOPBACK, dns('member.test')] }),
+  serverOnly: ofClients({ usages: ['serverAuth'] }),
+  alice: ofClients(alice),
+  bob: ofClients({ subject: 'bob', names: [dns('bob.test')] }),
+  revokedAlice: ofClients({ ...alice, serial: revokedClient }),
+  member: ofPeers(peer),
   /** Other members cannot be dialled with this. */
-  memberServerOnly: issue(peerCa, { subject: 'member', usages: ['serverAuth'] }),
+  memberServerOnly: ofPeers({ subject: 'member', usages: ['serverAuth'] }),
   /** Calls from 127.0.0.1, which is not in it. */
-  memberElsewhere: issue(peerCa, { subject: 'member', names: [ip('10.9.9.9')] }),
-  otherMember: issue(peerCa, { subject: 'other' }),
-  revokedMember: issue(peerCa, { subject: 'member', names: [...LOOPBACK, dns('member.test')], serial: revokedPeer }),
+  memberElsewhere: ofPeers({ subject: 'member', names: [ip('10.9.9.9')] }),
+  otherMember: ofPeers({ subject: 'other' }),
+  revokedMember: ofPeers({ ...peer, serial: revokedPeer }),
 }
 export type Who = keyof typeof credentials
 
@@ -41,45 +44,33 @@ export const crls = {
   peer: mintCrl({ issuer: peerCa, revoked: [{ serial: revokedPeer }] }).pem,
 }
 
-/** What the tests of one file put into a folder of their own. */
-export class Workshop {
-  readonly #folder: TemporaryFolder
-  readonly #written = new Map<Who, Promise<CredentialFiles>>()
-
-  /** A URL with a port that nobody else gets. */
-  readonly freeUrl: (scheme?: string) => Promise<string>
-
-  constructor(folder: TemporaryFolder) {
-    this.#folder = folder
-    this.freeUrl = heldPorts().freeUrl
+/** What the tests of one file put into a folder of their own. Call it at the top level of a test file. */
+export function workshop() {
+  const { file } = temporaryFolder()
+  const { freeUrl } = heldPorts()
+  const files = (who: Who): Pems => {
+    mkdirSync(file(who), { recursive: true })
+    return writePems(file(who), who, credentials[who])
   }
-
-  async files(who: Who): Promise<CredentialFiles> {
-    const writing = this.#written.get(who) ?? writeCredentials(this.#folder.file(who), credentials[who])
-    this.#written.set(who, writing)
-    return writing
-  }
-
-  async side(who: Who): Promise<{ certFile: string; keyFile: string; trustedCaFile: string }> {
-    const { ca, cert, key } = await this.files(who)
+  const side = (who: Who) => {
+    const { ca, cert, key } = files(who)
     return { certFile: cert, keyFile: key, trustedCaFile: ca }
   }
-
   /** What is shown where this etcd dials. */
-  async dialling(who: Who): Promise<{ clientCertFile: string; clientKeyFile: string }> {
-    const { cert, key } = await this.files(who)
+  const dialling = (who: Who) => {
+    const { cert, key } = files(who)
     return { clientCertFile: cert, clientKeyFile: key }
   }
-
-  /** A member by itself, with TLS on both sides. */
-  async member(name = 'etcd-0'): Promise<MemberConfig> {
-    const [clientUrl, peerUrl] = [await this.freeUrl(), await this.freeUrl()]
+  /** A member alone, with TLS on both sides. */
+  const member = async (name = 'etcd-0'): Promise<MemberConfig> => {
+    const [clientUrl, peerUrl] = [await freeUrl(), await freeUrl()]
     return {
       name,
-      dataDir: this.#folder.file(`data-${new URL(peerUrl).port}`),
-      client: { listenUrls: [clientUrl], advertiseUrls: [clientUrl], ...(await this.side('server')) },
-      peer: { listenUrls: [peerUrl], advertiseUrls: [peerUrl], ...(await this.side('member')) },
+      dataDir: file(`data-${new URL(peerUrl).port}`),
+      client: { listenUrls: [clientUrl], advertiseUrls: [clientUrl], ...side('server') },
+      peer: { listenUrls: [peerUrl], advertiseUrls: [peerUrl], ...side('member') },
       initialCluster: { [name]: [peerUrl] },
     }
   }
+  return { file, freeUrl, files, side, dialling, member }
 }
