@@ -30,7 +30,7 @@ const NEEDS = [
   [/^/, ['openssl', 'cfssl']],
   [/^differential\/|^integration\/(differential|issued-)/, ['go', 'certtool']],
   [/^integration\/signer-pkcs11/, ['softhsm2-util', 'pkcs11-tool']],
-  [/^integration\/(watch-proxy|diagnosis)/, ['nginx']],
+  [/^integration\/(proxies|diagnosis)/, ['nginx']],
   [/^integration\/diagnosis/, ['haproxy', 'faketime']],
   [/^integration\/(chaos-faults|coordination-partition|diagnosis|zombie-write)/, ['ip', 'nft']],
 ]

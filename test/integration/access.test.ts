@@ -1,32 +1,28 @@
 /** What etcd's users and roles refuse, on a real etcd with authentication by common name and by password. */
+import { once } from 'node:events'
 import { EtcdPermissionDeniedError, EtcdUserNotFoundError } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSecureClient, isEtcdMtlsError, type Finding, type SecureEtcd3 } from '../../src/client/index.js'
+import { isEtcdMtlsError, type Finding, type SecureEtcd3 } from '../../src/client/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
-import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import { enableAuth, mintPki } from '../support/etcd.js'
-
-const pki = mintPki()
+import { enableAuth } from '../support/etcd.js'
+import { sharedEtcd } from '../support/shared-etcd.js'
 
 describe('authentication by common name', () => {
-  let etcd: TestEtcd
+  const shared = sharedEtcd()
+  const { pki } = shared
   let admin: SecureEtcd3
 
   beforeAll(async () => {
-    etcd = await startEtcd({ server: pki.server })
-    admin = await as(pki.client)
+    admin = await shared.connect()
     await enableAuth(admin, 'Read', 'public/')
   })
-
   afterAll(async () => {
     await admin.auth.authDisable()
     await admin[Symbol.asyncDispose]()
-    await etcd.close()
   })
 
-  function as(credentials: Credentials, auth?: { username: string; password: string }): Promise<SecureEtcd3> {
-    return createSecureClient({ endpoints: etcd.endpoint, credentials, auth })
-  }
+  const as = (credentials: Credentials, auth?: { username: string; password: string }): Promise<SecureEtcd3> =>
+    shared.connect({ credentials, auth })
 
   async function refusal(promise: Promise<unknown>): Promise<{ error: Error; finding: Finding }> {
     const error: unknown = await promise.then(
@@ -124,6 +120,10 @@ describe('authentication by common name', () => {
 
   it('a password: its user counts, and not the certificate’s', async () => {
     await using alice = await as(pki.client, { username: 'alice', password: 'alice-password' })
+    const seen = once(await alice.watch().prefix('public/').create(), 'put')
+    await admin.put('public/b').value('2')
+    await seen
+    expect(await alice.get('public/b').string()).toBe('2')
     const { finding } = await refusal(alice.put('public/a').value('x').exec())
     expect(finding).toMatchObject({
       code: 'access/permission-denied',

@@ -1,13 +1,14 @@
 /** Three members, and one misfortune after another, while reads and writes go on: each is reported by its cause, and heals. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { createSecureClient, type EndpointStatus, type SecureEtcd3 } from '../../src/client/index.js'
-import { startEtcdCluster, type TestEtcd, type TestEtcdCluster } from '../../src/testing/index.js'
+import type { EndpointStatus, SecureEtcd3 } from '../../src/client/index.js'
+import type { TestEtcd } from '../../src/testing/index.js'
 import { leaderOf, startWork, type Work } from '../support/chaos.js'
-import { mintPki, threeMembers } from '../support/etcd.js'
 import { drawn } from '../support/long.js'
 import { dns } from '../support/mint.js'
+import { sharedCluster } from '../support/shared-etcd.js'
 
-const pki = mintPki()
+const shared = sharedCluster()
+const { pki } = shared
 /** How long a call may take if one member is silent, in milliseconds: a write waits until that is noticed, after 3 s at most. */
 const ANSWER_TIME = 5000
 /** What an election may take on a busy machine, in milliseconds. */
@@ -15,24 +16,17 @@ const PATIENCE = { timeout: 40_000, interval: 20 }
 /** Answers that show that the work goes on. */
 const SOME = 40
 
-let cluster: TestEtcdCluster
 let client: SecureEtcd3
-
 beforeAll(async () => {
-  cluster = await startEtcdCluster({ members: threeMembers(pki) })
-  client = await createSecureClient({ endpoints: cluster.endpoints, credentials: pki.client, preflight: 'all' })
+  client = await shared.connect()
 })
-
-afterAll(async () => {
-  await client[Symbol.asyncDispose]()
-  await cluster.close()
-})
+afterAll(() => client[Symbol.asyncDispose]())
 
 /** The leader, and one that follows it. */
 function roles(): Promise<{ leader: TestEtcd; follower: TestEtcd }> {
   return vi.waitFor(async () => {
-    const leader = await leaderOf(cluster.members, pki.client)
-    const follower = cluster.members.find((each) => each !== leader)
+    const leader = await leaderOf(shared.cluster.members, pki.client)
+    const follower = shared.cluster.members.find((each) => each !== leader)
     if (leader === null || follower === undefined) throw new Error('There is no leader')
     return { leader, follower }
   }, PATIENCE)
@@ -44,7 +38,7 @@ function statusOf(etcd: TestEtcd): EndpointStatus | undefined {
 
 /** The codes of the findings about the endpoints that are not ready, by the member's name. */
 function complaints(): Record<string, string[]> {
-  const down = cluster.members.filter((each) => statusOf(each)?.state !== 'ready')
+  const down = shared.cluster.members.filter((each) => statusOf(each)?.state !== 'ready')
   return Object.fromEntries(down.map((each) => [each.name, statusOf(each)?.findings.map(({ code }) => code) ?? []]))
 }
 
@@ -113,7 +107,7 @@ const misfortunes: readonly (readonly [string, (work: Work) => Promise<void>])[]
   [
     'every member in turn comes back with a renewed certificate',
     async () => {
-      for (const each of cluster.members) {
+      for (const each of shared.cluster.members) {
         const renewed = pki.issueServer()
         await each.replaceServer(renewed)
         await each.stop()

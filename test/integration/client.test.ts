@@ -1,38 +1,31 @@
 /** The secure client against a real etcd: everything an Etcd3 can do, and what becomes of it while etcd changes. */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { Etcd3, type Watcher } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { explainFailure, NOTHING_FOUND } from '../../src/client/diagnosis/explain.js'
-import { createSecureClient, type SecureClientOptions, SecureEtcd3 } from '../../src/client/index.js'
+import { createSecureClient, SecureEtcd3 } from '../../src/client/index.js'
 import { resolveOptions } from '../../src/client/options.js'
 import { dial } from '../../src/client/transport/dial.js'
 import { prepare } from '../../src/client/validated-credentials.js'
-import type { Credentials } from '../../src/credentials/index.js'
+import { type Credentials, fromEnv, writeCredentials } from '../../src/credentials/index.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
-import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import { enableAuth, mintPki, pemsOf } from '../support/etcd.js'
+import { pemsOf } from '../support/etcd.js'
 import { ALERTS_SAY_WHY, noCertificateAlert } from '../support/etcd-version.js'
 import { OwnTime } from '../support/own-time.js'
+import { runTool, temporaryFolder } from '../support/openssl.js'
 import { errorCodes, refused } from '../support/refused.js'
+import { sharedEtcd } from '../support/shared-etcd.js'
 
-const pki = mintPki()
-let etcd: TestEtcd
+const shared = sharedEtcd()
+const { pki, connect } = shared
 let client: SecureEtcd3
 
-function connect(options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
-  return createSecureClient({ endpoints: etcd.endpoint, credentials: pki.client, ...options })
-}
-
 beforeAll(async () => {
-  etcd = await startEtcd({ server: pki.server })
   client = await connect()
 })
-
-afterAll(async () => {
-  await client[Symbol.asyncDispose]()
-  await etcd.close()
-})
+afterAll(() => client[Symbol.asyncDispose]())
 
 /** The value of the next key that is put. */
 function nextPut(watcher: Watcher): Promise<string> {
@@ -54,7 +47,7 @@ describe('the client is an Etcd3', () => {
       { role: 'leaf', subject: 'CN=etcd' },
       { role: 'anchor', subject: 'CN=Test root' },
     ]
-    const { endpoint } = etcd
+    const { endpoint } = shared.etcd
     expect(client.tls.endpoints).toMatchObject([{ endpoint, state: 'ready', protocol: 'TLSv1.3', findings: [], path }])
   })
 
@@ -129,7 +122,7 @@ describe('the client is an Etcd3', () => {
   })
 
   it('did all that over one connection, which etcd never complained about', () => {
-    expect(etcd.logs().filter((line) => /rejected connection|EOF/.test(line))).toEqual([])
+    expect(shared.etcd.logs().filter((line) => /rejected connection|EOF/.test(line))).toEqual([])
   })
 })
 
@@ -142,7 +135,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('in %s alone', (version) => {
 
   /** Dials with credentials that our own validation refuses; returns the finding about the refusal of etcd. */
   async function refusal(credentials: Credentials, isSent: boolean): Promise<Finding | undefined> {
-    const { endpoints, tls, dialTimeout } = resolveOptions({ endpoints: etcd.endpoint, credentials: pki.client })
+    const { endpoints, tls, dialTimeout } = resolveOptions({ endpoints: shared.etcd.endpoint, credentials: pki.client })
     const [endpoint] = endpoints
     const { ca, cert, key } = pemsOf(credentials)
     const versions = { minVersion: version, maxVersion: version }
@@ -175,39 +168,77 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('in %s alone', (version) => {
       expect(await refusal(make(), what !== 'none')).toMatchObject({
         code,
         certificate: { role: 'leaf', subject: 'CN=root' },
-        details: { endpoint: etcd.endpoint, alert },
+        details: { endpoint: shared.etcd.endpoint, alert },
       })
     },
   )
 })
 
-it('with a password, the user of the token counts and not the one of the certificate', async () => {
-  await using own = await startEtcd({ server: pki.server })
-  const { endpoint: endpoints } = own
-  await using admin = await connect({ endpoints })
-  await enableAuth(admin, 'Read', 'public/')
-  // The certificate's common name is root, so it counts as root without a password.
-  await admin.put('public/a').value('1')
-  const auth = { username: 'alice', password: 'alice-password' }
-  await using alice = await connect({ endpoints, auth })
-  expect(await alice.get('public/a').string()).toBe('1')
-  await expect(alice.put('public/a').value('2')).rejects.toThrow('permission denied')
-  const watcher = await alice.watch().prefix('public/').create()
-  const value = nextPut(watcher)
-  await admin.put('public/b').value('2')
-  expect(await value).toBe('2')
+describe('settings that all come from etcdctl’s variables', () => {
+  const folder = temporaryFolder()
+  let env: Record<string, string>
+  beforeAll(async () => {
+    const { ca, cert, key } = await writeCredentials(folder.file('client'), pki.client)
+    const endpoint = shared.etcd.endpoint.replace('https://', '')
+    env = { ETCDCTL_CACERT: ca, ETCDCTL_CERT: cert, ETCDCTL_KEY: key, ETCDCTL_ENDPOINTS: endpoint }
+  })
+  const fromVariables = (more: Record<string, string> = {}): Promise<SecureEtcd3> =>
+    createSecureClient({ credentials: fromEnv({ ...env, ...more }) })
+
+  it('connects without any option but the source', async () => {
+    await using own = await fromVariables()
+    await own.put('env').value('1')
+    expect(await own.get('env').string()).toBe('1')
+    expect(own.tls.endpoints.map(({ endpoint }) => endpoint)).toEqual([shared.etcd.endpoint])
+  })
+
+  it('logs in as the user of ETCDCTL_USER', async () => {
+    await client.role('root').create()
+    await client.user('root').create('root-password')
+    await client.user('root').addRole('root')
+    await client.user('alice').create('alice:password')
+    await client.auth.authEnable()
+    try {
+      await using alice = await fromVariables({ ETCDCTL_USER: 'alice:alice:password' })
+      await expect(alice.put('a').value('2')).rejects.toThrow(/permission denied/)
+    } finally {
+      await client.auth.authDisable()
+    }
+  })
+
+  it('ends unary calls after ETCDCTL_COMMAND_TIMEOUT, but no watches', async () => {
+    await using own = await fromVariables({ ETCDCTL_COMMAND_TIMEOUT: '300ms', ETCDCTL_DIAL_TIMEOUT: '1m' })
+    const seen = nextPut(await own.watch().key('w').create())
+    await shared.etcd.pause()
+    await expect(own.get('a').string()).rejects.toThrow(/deadline/i)
+    await shared.etcd.resume()
+    await shared.etcd.etcdctl(['put', 'w', '1'], pki.client)
+    expect(await seen).toBe('1')
+  })
+
+  it('is documented for each global flag of this etcdctl', () => {
+    const help = runTool('etcdctl', ['--help'])
+    const flags = [...help.matchAll(/^ +(?:-\w, )?--([a-z-]+)/gm)].map(([, flag = '']) => flag)
+    const names = flags
+      .filter((flag) => flag !== 'help' && flag !== 'version')
+      .map((flag) => `ETCDCTL_${flag.toUpperCase().replaceAll('-', '_')}`)
+    expect(names.length).toBeGreaterThan(10)
+    const page = readFileSync(new URL('../../docs/credentials.md', import.meta.url), 'utf8')
+    const documented: string[] = page.match(/ETCDCTL_[A-Z_]+/g) ?? []
+    expect(names.filter((name) => !documented.includes(name))).toEqual([])
+  })
 })
 
 // The last two stop the etcd that all share.
 it('ends its dial and its calls in time while etcd is paused, and serves again afterwards', async () => {
   await using own = await connect({ dialTimeout: '1s' })
-  await etcd.pause()
+  await shared.etcd.pause()
   using clock = new OwnTime()
   await expect(own.get('a').string()).rejects.toThrow(/stopped answering|not answer/)
   const { details } = await refused(connect({ dialTimeout: '500ms' }), 'ERR_UNREACHABLE')
   expect(errorCodes(details.report.findings)).toEqual(['endpoint/silent'])
   expect(clock.elapsed).toBeLessThan(15_000)
-  await etcd.resume()
+  await shared.etcd.resume()
   const get = () => own.get('a').string()
   await expect.poll(() => get().catch(() => 'failed')).toBeNull()
 })
@@ -217,8 +248,8 @@ it('comes back with its watch and its lease after a restart of etcd', async () =
   const lease = client.lease(60)
   await once(lease, 'keepaliveSucceeded')
   await lease.put('leased').value('x')
-  await etcd.stop()
-  await etcd.start()
+  await shared.etcd.stop()
+  await shared.etcd.start()
   // A watch that is resumed over the next connection has no event `connected`.
   await expect.poll(() => client.tls.endpoints[0]?.state).toBe('ready')
   const value = nextPut(watcher)

@@ -1,33 +1,26 @@
 /** What a rotation means on a real etcd next to the load: identity, passwords, compaction, a roll of the CA. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import type { Watcher } from 'etcd3'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../src/client/index.js'
 import { sendsProgressInOrder } from '../../src/client/transport/health-check.js'
 import { type Credentials, fromFiles, writeCredentials } from '../../src/credentials/index.js'
-import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import { mintPki, pemsOf } from '../support/etcd.js'
+import { startEtcd } from '../../src/testing/index.js'
+import { mintedCredentials, mintPki, pemsOf } from '../support/etcd.js'
 import { INSTALLED } from '../support/etcd-version.js'
+import { gateway } from '../support/https.js'
+import { dns, EXTENSION, ip, mintLeaf } from '../support/mint.js'
 import { type Peer, serverTls, tlsPeer } from '../support/peers.js'
+import { temporaryFolder } from '../support/openssl.js'
 import { errorCodes } from '../support/refused.js'
+import { sharedEtcd } from '../support/shared-etcd.js'
 
-const pki = mintPki()
-let etcd: TestEtcd
+const shared = sharedEtcd()
+const { pki } = shared
+const { file } = temporaryFolder()
 
-beforeAll(async () => {
-  etcd = await startEtcd({ server: pki.server })
-})
-
-afterAll(async () => {
-  await etcd.close()
-})
-
-function connect(options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
-  return createSecureClient({ endpoints: etcd.endpoint, credentials: pki.client, dialTimeout: '3s', ...options })
-}
+const connect = (options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> =>
+  shared.connect({ dialTimeout: '3s', ...options })
 
 /** What a watcher sees, and whatever disturbs it. */
 function record(watcher: Watcher): { values: string[]; disturbed: string[] } {
@@ -45,7 +38,7 @@ function tlsBetween(names: string[]): Promise<Peer> {
   return tlsPeer(serverTls(pki.server), (client) => {
     names.push(String(client.getPeerCertificate().subject.CN))
     const tls = { ...pemsOf(pki.client), servername: 'localhost', ALPNProtocols: ['h2'] }
-    const upstream = connectTls({ host: '127.0.0.1', port: etcd.port, ...tls })
+    const upstream = connectTls({ host: '127.0.0.1', port: shared.etcd.port, ...tls })
     client.on('error', () => upstream.destroy())
     upstream.on('error', () => client.destroy())
     client.once('close', () => upstream.end())
@@ -86,23 +79,18 @@ it('keeps a watch on keys that do not change, although its revision was compacte
 })
 
 it('uses credentials that are renewed on disk', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'rotation-'))
-  try {
-    const write = (subject: string) => writeCredentials(directory, pki.issueClient({ subject }))
-    const { ca, cert, key } = await write('first')
-    const seen: string[] = []
-    await using between = await tlsBetween(seen)
-    await using client = await connect({ endpoints: between.endpoint, credentials: fromFiles({ ca, cert, key }) })
-    const { values, disturbed } = record(await client.watch().key('files').create())
-    await write('second')
-    await expect.poll(() => client.tls.report.path[0]?.subject).toBe('CN=second')
-    await client.put('files').value('second')
-    await expect.poll(() => values).toEqual(['second'])
-    expect(disturbed).toEqual([])
-    expect(seen).toEqual(['first', 'second'])
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
+  const write = (subject: string) => writeCredentials(file('credentials'), pki.issueClient({ subject }))
+  const { ca, cert, key } = await write('first')
+  const seen: string[] = []
+  await using between = await tlsBetween(seen)
+  await using client = await connect({ endpoints: between.endpoint, credentials: fromFiles({ ca, cert, key }) })
+  const { values, disturbed } = record(await client.watch().key('files').create())
+  await write('second')
+  await expect.poll(() => client.tls.report.path[0]?.subject).toBe('CN=second')
+  await client.put('files').value('second')
+  await expect.poll(() => values).toEqual(['second'])
+  expect(disturbed).toEqual([])
+  expect(seen).toEqual(['first', 'second'])
 })
 
 it('rolls the CA in the order that keeps serving, and refuses to drop the old one too early', async () => {
@@ -122,8 +110,36 @@ it('rolls the CA in the order that keeps serving, and refuses to drop the old on
   expect(disturbed).toEqual([])
 })
 
+it('reaches an etcd in the middle of a CA roll in both orders of the bundle, as etcdctl does, while plain Node fails in one', async () => {
+  const [old, renewed] = [mintPki('etcd CA'), mintPki('etcd CA')]
+  const leaf = mintLeaf({
+    subject: 'etcd',
+    names: [ip('127.0.0.1'), dns('localhost')],
+    issuer: renewed.root,
+    without: [EXTENSION.authorityKeyIdentifier],
+  })
+  const both = [old.root, renewed.root]
+  await using etcd = await startEtcd({ server: mintedCredentials({ leaf, trust: both }) })
+  for (const trust of [both, both.toReversed()]) {
+    const credentials = { ...old.client, trustAnchors: mintedCredentials({ leaf, trust }).trustAnchors }
+    await using client = await createSecureClient({ endpoints: etcd.endpoint, credentials })
+    await client.put('roll').value('middle')
+    expect(await client.get('roll').string()).toBe('middle')
+    expect((await etcd.etcdctl(['get', 'roll'], credentials)).stdout).toContain('middle')
+    const warnings = client.tls.endpoints[0]?.findings.filter(({ code }) => code === 'chain/openssl-picks-other-path')
+    const plain = gateway(etcd.endpoint, '/version', credentials)
+    if (trust === both) {
+      await expect(plain).rejects.toMatchObject({ code: 'CERT_SIGNATURE_FAILURE' })
+      expect(warnings).toMatchObject([{ severity: 'warning', details: { change: 'order', from: 'trusted' } }])
+    } else {
+      expect((await plain).status).toBe(200)
+      expect(warnings).toEqual([])
+    }
+  }
+})
+
 it('makes etcd complain of nothing', () => {
-  expect(etcd.logs().filter((line) => /rejected connection|EOF|error/.test(line))).toEqual([])
+  expect(shared.etcd.logs().filter((line) => /rejected connection|EOF|error/.test(line))).toEqual([])
 })
 
 describe('users of etcd', () => {

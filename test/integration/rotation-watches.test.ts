@@ -2,33 +2,29 @@
 import { setImmediate } from 'node:timers/promises'
 import { Etcd3, type Watcher } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
-import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import { enableAuth, mintPki, pemsOf } from '../support/etcd.js'
+import type { SecureEtcd3 } from '../../src/client/index.js'
+import { enableAuth, pemsOf } from '../support/etcd.js'
 import { drawn } from '../support/long.js'
 import { type Proxy, proxyTo } from '../support/peers.js'
 import { heldPorts } from '../support/ports.js'
+import { sharedEtcd } from '../support/shared-etcd.js'
 
 const { freePort } = heldPorts()
-const pki = mintPki()
+const shared = sharedEtcd()
+const { pki } = shared
 
 /** More revisions than etcd puts into one response when a watch catches up (etcd server/mvcc: watchBatchMaxRevs is 1000). */
 const PAST = 2500
 /** Bytes for each, so that all of it does not fit into the windows of HTTP/2 at once. */
 const VALUE = 'v'.repeat(2000)
 
-let etcd: TestEtcd
 let admin: SecureEtcd3
 
 beforeAll(async () => {
-  etcd = await startEtcd({ server: pki.server })
-  admin = await secureClient(etcd.endpoint)
+  admin = await shared.connect()
 })
 
-afterAll(async () => {
-  await admin[Symbol.asyncDispose]()
-  await etcd.close()
-})
+afterAll(() => admin[Symbol.asyncDispose]())
 
 function plainClient(endpoint: string, credentials = pki.client): Etcd3 {
   const { ca, cert, key } = pemsOf(credentials)
@@ -41,7 +37,7 @@ function plainClient(endpoint: string, credentials = pki.client): Etcd3 {
 }
 
 function secureClient(endpoint: string, credentials = pki.client): Promise<SecureEtcd3> {
-  return createSecureClient({ endpoints: endpoint, credentials, dialTimeout: '2s' })
+  return shared.connect({ endpoints: endpoint, credentials, dialTimeout: '2s' })
 }
 
 const moments = [
@@ -95,7 +91,7 @@ describe.each(drawn(moments, 1))('a watch that catches up, and whose connection 
   }
 
   it('plain etcd3 loses events, because it asks again from the newest revision of the store', async () => {
-    await using proxy = await proxyTo(etcd.port)
+    await using proxy = await proxyTo(shared.etcd.port)
     const client = plainClient(proxy.endpoint)
     const seen = watchAndCut(client, () => {
       proxy.cut()
@@ -108,7 +104,7 @@ describe.each(drawn(moments, 1))('a watch that catches up, and whose connection 
   })
 
   it('the secure client continues where it was, and etcd3 sees nothing of it', async () => {
-    await using proxy = await proxyTo(etcd.port)
+    await using proxy = await proxyTo(shared.etcd.port)
     await using client = await secureClient(proxy.endpoint)
     const seen = watchAndCut(client, () => {
       proxy.cut()
@@ -120,7 +116,7 @@ describe.each(drawn(moments, 1))('a watch that catches up, and whose connection 
 
   it('the secure client continues as well if etcd3 has to ask again, because no endpoint answered for a while', async () => {
     const port = await freePort()
-    let proxy: Proxy = await proxyTo(etcd.port, port)
+    let proxy: Proxy = await proxyTo(shared.etcd.port, port)
     await using client = await secureClient(proxy.endpoint)
     const seen = await new Promise<Seen>((resolve) => {
       const watched = watchAndCut(client, () => {
@@ -128,7 +124,7 @@ describe.each(drawn(moments, 1))('a watch that catches up, and whose connection 
       })
     })
     await new Promise((resolve) => seen.watcher.once('disconnected', resolve))
-    proxy = await proxyTo(etcd.port, port)
+    proxy = await proxyTo(shared.etcd.port, port)
     await expect.poll(() => seen.connected).toBe(2)
     expect(seen.revisions).toEqual(await seesToTheEnd(seen))
     await client[Symbol.asyncDispose]()
@@ -142,7 +138,7 @@ describe('a watch that etcd refuses', () => {
   beforeAll(() => enableAuth(admin, 'Readwrite', 'public/'))
 
   it('with plain etcd3, no later watch is ever created', async () => {
-    const client = plainClient(etcd.endpoint, alice)
+    const client = plainClient(shared.etcd.endpoint, alice)
     await expect(client.watch().prefix('private/').create()).rejects.toThrow('permission denied')
     const later = client.watch().prefix('public/').create()
     // Were it created, it would be long before these have come back.
@@ -152,7 +148,7 @@ describe('a watch that etcd refuses', () => {
   })
 
   it('with the secure client, later watches are created and see their events, and so do those before', async () => {
-    await using client = await secureClient(etcd.endpoint, alice)
+    await using client = await secureClient(shared.etcd.endpoint, alice)
     const seen: string[] = []
     const watch = async (name: string): Promise<void> => {
       const watcher = await client.watch().prefix('public/').create()

@@ -1,25 +1,17 @@
 /** The endpoints of a live client on a cluster of three members: replaced, followed, and asked who leads. */
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
+import { beforeAll, expect, it } from 'vitest'
+import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { connectSecurely } from '../../../src/client/connect-securely.js'
-import { startEtcdCluster, type TestEtcdCluster } from '../../../src/testing/index.js'
-import { mintPki, threeMembers } from '../../support/etcd.js'
 import { findingOf } from '../../support/refused.js'
+import { sharedCluster } from '../../support/shared-etcd.js'
 
-const pki = mintPki()
-let cluster: TestEtcdCluster
+// Otherwise etcd removes no member in the first five seconds.
+const shared = sharedCluster(['--strict-reconfig-check=false'])
+const { pki, connect } = shared
 /** The endpoints of the members. */
 let [a, b, c] = ['', '', '']
-
-beforeAll(async () => {
-  // Otherwise etcd removes no member in the first five seconds.
-  const args = ['--strict-reconfig-check=false']
-  cluster = await startEtcdCluster({ members: threeMembers(pki), startTimeout: '100s', args })
-  ;[a = '', b = '', c = ''] = cluster.endpoints
-})
-
-afterAll(async () => {
-  await cluster.close()
+beforeAll(() => {
+  ;[a = '', b = '', c = ''] = shared.cluster.endpoints
 })
 
 function urlsOf({ tls }: SecureEtcd3): string[] {
@@ -27,7 +19,7 @@ function urlsOf({ tls }: SecureEtcd3): string[] {
 }
 
 it('replaces the endpoints under calls and a watch, and none of them notices', async () => {
-  await using client = await createSecureClient({ endpoints: [a, b], credentials: pki.client, preflight: 'all' })
+  await using client = await connect({ endpoints: [a, b] })
   const seen: string[] = []
   const watcher = await client.watch().prefix('moved/').create()
   watcher.on('put', ({ value }) => seen.push(value.toString()))
@@ -58,7 +50,7 @@ it('replaces the endpoints under calls and a watch, and none of them notices', a
 })
 
 it('names the leader', async () => {
-  await using client = await createSecureClient({ endpoints: [a, b, c], credentials: pki.client, preflight: 'all' })
+  await using client = await connect()
   expect(client.tls.endpoints.map(({ role }) => role)).toEqual([null, null, null])
   const report = await client.tls.probe()
   expect(report.ok).toBe(true)
@@ -85,8 +77,7 @@ it('follows DNS', async () => {
 })
 
 it('follows the member list, and reports a cluster that has lost its quorum', async () => {
-  const options = { endpoints: a, credentials: pki.client, refreshEndpoints: '1s' }
-  await using client = await createSecureClient(options)
+  await using client = await connect({ endpoints: a, refreshEndpoints: '1s' })
   await expect.poll(() => urlsOf(client).sort()).toEqual([a, b, c].sort())
   const { members } = await client.cluster.memberList({})
   const gone = members.find(({ name }) => name === 'm3')
@@ -95,8 +86,8 @@ it('follows the member list, and reports a cluster that has lost its quorum', as
   // The member that left may have led: a write may fail until the next election is over.
   const write = client.put('still').value('here')
   await expect.poll(async () => (await Promise.allSettled([write.exec()]))[0].status).toBe('fulfilled')
-  await cluster.member('m2').stop()
-  await cluster.member('m1').waitForLog(/lost leader/, { timeout: '60s' })
+  await shared.cluster.member('m2').stop()
+  await shared.cluster.member('m1').waitForLog(/lost leader/, { timeout: '60s' })
   await expect
     .poll(async () => (await client.tls.probe()).findings.map(({ severity, code }) => `${severity} ${code}`))
     .toEqual(

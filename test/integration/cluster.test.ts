@@ -1,31 +1,27 @@
-/** Locks and elections on a real cluster of three members, with processes and members that are frozen. */
+/** What needs several members, on a real cluster of three: leases, locks and elections, and two clusters in one list of endpoints. */
+import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
 import { election, type Held, lock } from '../../src/coordination/index.js'
-import { startEtcdCluster, type TestEtcdCluster } from '../../src/testing/index.js'
+import { startEtcd } from '../../src/testing/index.js'
 import { leaderOf } from '../support/chaos.js'
 import { childModules } from '../support/child-modules.js'
-import { mintPki, pemsOf, threeMembers } from '../support/etcd.js'
+import { pemsOf } from '../support/etcd.js'
 import { FencedStore } from '../support/fenced-store.js'
+import { OwnTime } from '../support/own-time.js'
+import { errorCodes, refused } from '../support/refused.js'
+import { sharedCluster } from '../support/shared-etcd.js'
 
-const pki = mintPki()
-let cluster: TestEtcdCluster
+const shared = sharedCluster()
+const { pki, connect } = shared
 let client: SecureEtcd3
 let other: SecureEtcd3
 
-const connect = () => createSecureClient({ endpoints: cluster.endpoints, credentials: pki.client, preflight: 'all' })
-
 beforeAll(async () => {
-  cluster = await startEtcdCluster({ members: threeMembers(pki) })
   client = await connect()
   other = await connect()
 })
-
-afterAll(async () => {
-  await client[Symbol.asyncDispose]()
-  await other[Symbol.asyncDispose]()
-  await cluster.close()
-})
+afterAll(() => Promise.all([client, other].map((each) => each[Symbol.asyncDispose]())))
 
 /** How many contenders a name has now. */
 const contenders = (name: string): Promise<number> => client.getAll().prefix(`${name}/`).count()
@@ -52,7 +48,7 @@ describe('a lock', () => {
   })
 
   it('excludes etcdctl, and etcdctl excludes it', async () => {
-    const [member] = cluster.members
+    const [member] = shared.cluster.members
     const held = await lock(client, 'shared', { ttl: '10s' })
     const byEtcdctl = member?.etcdctl(['lock', 'shared', 'sleep', '0.1'], pki.client)
     await expect.poll(() => contenders('shared')).toBe(2)
@@ -80,7 +76,7 @@ describe('a lock', () => {
       const { fromPem } = await load('from-pem')
       const { lock } = await load('lock-and-election')
       const credentials = fromPem(${JSON.stringify(pemsOf(pki.client))})
-      const client = await createSecureClient({ endpoints: ${JSON.stringify(cluster.endpoints)}, credentials })
+      const client = await createSecureClient({ endpoints: ${JSON.stringify(shared.cluster.endpoints)}, credentials })
       const { signal, fencingToken } = await lock(client, 'frozen', { ttl: '3s' })
       console.log('token ' + fencingToken + '.')
       signal.addEventListener('abort', () => console.log('aborted'))
@@ -140,7 +136,7 @@ describe('an election', () => {
     const campaigns = [client, other].map((each) => election(each, 'member-frozen', { ttl: '10s' }).campaign('next'))
     await expect.poll(() => contenders('member-frozen')).toBe(3)
     // The leader of etcd itself, whose loss is the worst.
-    const leader = await leaderOf(cluster.members, pki.client)
+    const leader = await leaderOf(shared.cluster.members, pki.client)
     await leader?.pause()
     try {
       await first[Symbol.asyncDispose]()
@@ -153,4 +149,104 @@ describe('an election', () => {
     }
     for (const held of await Promise.all(campaigns)) await held[Symbol.asyncDispose]()
   })
+})
+
+it('a lease survives a frozen member: its keep-alive moves to another endpoint', async () => {
+  await using client = await connect()
+  const leases = Array.from({ length: 6 }, () => client.namespace('moved/').lease(6))
+  const lost: unknown[] = []
+  for (const lease of leases) {
+    lease.on('lost', (error: unknown) => lost.push(error))
+    await lease.put('key').value('held')
+  }
+  const leader = await leaderOf(shared.cluster.members, pki.client)
+  const frozen = shared.cluster.members.find((each) => each !== leader)
+  await frozen?.pause()
+  try {
+    // The last renewals come from keep-alives that were sent to the others.
+    for (let turn = 0; turn < 3; turn += 1) {
+      await Promise.all(leases.map((each) => once(each, 'keepaliveSucceeded')))
+    }
+  } finally {
+    await frozen?.resume()
+  }
+  expect(lost).toEqual([])
+  // The connection of the member that was frozen may be reset under a request; the lease then expires.
+  await Promise.allSettled(leases.map((each) => each.revoke()))
+})
+
+it('a lease is lost within its TTL after its last keep-alive that was answered, if the whole cluster is frozen', async () => {
+  await using client = await connect()
+  const lease = client.lease(3)
+  using clock = new OwnTime()
+  const now = () => ({ wall: performance.now(), own: clock.elapsed })
+  let sentAt = now()
+  let renewedFrom = sentAt
+  lease.on('keepaliveFired', () => {
+    sentAt = now()
+  })
+  lease.on('keepaliveSucceeded', () => {
+    renewedFrom = sentAt
+  })
+  await once(lease, 'keepaliveSucceeded')
+  const lost = once(lease, 'lost')
+  await Promise.all(shared.cluster.members.map((each) => each.pause()))
+  try {
+    await lost
+    expect(performance.now() - renewedFrom.wall).toBeGreaterThan(2000)
+    expect(clock.elapsed - renewedFrom.own).toBeLessThanOrEqual(3000)
+    expect(lease.revoked()).toBe(true)
+  } finally {
+    await Promise.all(shared.cluster.members.map((each) => each.resume()))
+  }
+})
+
+it('a lease that somebody else revoked is lost at the next keep-alive; one that its owner ended is not', async () => {
+  await using client = await connect()
+  const events: string[] = []
+  const owned = [client.lease(3), client.lease(3)] as const
+  const other = client.lease(3)
+  await Promise.all([...owned, other].map((each) => once(each, 'keepaliveSucceeded')))
+  const lost = once(other, 'lost')
+  await client.leaseClient.leaseRevoke({ ID: await other.grant() })
+  for (const lease of owned) {
+    lease.on('lost', () => events.push('lost'))
+    lease.on('keepaliveFired', () => events.push('fired'))
+  }
+  await owned[0].revoke()
+  owned[1].release()
+  await lost
+  expect(events).toEqual([])
+})
+
+// These stop members.
+it('a client of two clusters is refused, and one of a cluster never writes to another that joins its endpoints', async () => {
+  await using stray = await startEtcd({ server: pki.server })
+  const [one = ''] = shared.cluster.endpoints
+  const endpoints: [string, string] = [one, stray.endpoint]
+  const attempt = createSecureClient({ endpoints, credentials: pki.client })
+  const { details } = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
+  expect(errorCodes(details.report.findings)).toEqual(['endpoint/other-cluster'])
+  await using client = await createSecureClient({ endpoints: one, credentials: pki.client })
+  const report = await client.tls.setEndpoints(endpoints)
+  expect(errorCodes(report.findings)).toEqual(['endpoint/other-cluster'])
+  for (let i = 0; i < 20; i += 1) await client.put(`written/${String(i)}`).value('here')
+  await shared.cluster.members[0]?.stop()
+  await expect(client.put('written/late').value('nowhere')).rejects.toThrow()
+  await shared.cluster.members[0]?.start()
+  await using other = await createSecureClient({ endpoints: stray.endpoint, credentials: pki.client })
+  expect(await other.getAll().prefix('written/').count()).toBe(0)
+})
+
+it('a member that etcd refuses to remove was certainly not removed', async () => {
+  const [first = '', second] = shared.cluster.endpoints
+  await using client = await createSecureClient({ endpoints: first, credentials: pki.client })
+  const { members } = await client.cluster.memberList({})
+  const alive = members.find(({ clientURLs }) => clientURLs.includes(second ?? ''))
+  await shared.cluster.members[2]?.stop()
+  // With one of three down, etcd removes none of the others (strict reconfiguration check).
+  const removal = client.cluster.memberRemove({ ID: alive?.ID ?? '0' })
+  const error: unknown = await removal.catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ message: expect.stringContaining('unhealthy cluster') as string })
+  expect((error as Error).cause).toBeUndefined()
 })
