@@ -48,7 +48,7 @@ function start(config: MemberConfig, form: ConfigForm): EtcdProcess {
 }
 
 /** The output of etcdctl, which a real `sh` starts with what is rendered for it. */
-async function etcdctl(config: MemberConfig, as: Who, command: string): Promise<string> {
+function etcdctl(config: MemberConfig, as: Who, command: string): string {
   const options = renderEtcdctl(files(as), config.client.advertiseUrls, 'flags')
   return runTool('sh', ['-c', `etcdctl ${options} ${command}`])
 }
@@ -103,7 +103,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
       await using etcd = start(config, form)
       await serving(etcd)
 
-      const members = await etcdctl(config, 'alice', 'member list -w json')
+      const members = etcdctl(config, 'alice', 'member list -w json')
       expect(JSON.parse(members)).toMatchObject({
         members: [{ name: config.name, peerURLs: config.peer.advertiseUrls, clientURLs: config.client.advertiseUrls }],
       })
@@ -177,7 +177,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
     await using first = start(one, form)
     await using second = start(other, form)
     await Promise.all([serving(first), serving(second)])
-    expect(await etcdctl(one, 'alice', 'put a b')).toBe('OK\n')
+    expect(etcdctl(one, 'alice', 'put a b')).toBe('OK\n')
   })
 
   if (IS_3_4) {
@@ -303,7 +303,7 @@ it('the two blocks of a how-to, mended', async () => {
   expect(() => renderEtcdConfig(printed, 'yaml')).toThrow('and --client-cert-auth is not set')
   await using etcd = start(config, 'yaml')
   await serving(etcd)
-  expect(await etcdctl(config, 'alice', 'member list')).toContain('started, etcd-0')
+  expect(etcdctl(config, 'alice', 'member list')).toContain('started, etcd-0')
   for (const url of [clientUrl(config), peerUrl(config)]) {
     // Who calls a peer's URL must call from an address in the certificate, as a client need not.
     expect(await ask(url, credentials.server)).toMatchObject({ status: 200 })

@@ -1,11 +1,11 @@
 /** Certificates of two CAs for the tests of what is rendered, and members that are started with them. */
+import { mkdirSync } from 'node:fs'
 import type { MemberConfig } from '../../src/config/model.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { mintedCredentials, type Pems, writePems } from './etcd.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions } from './mint.js'
 import { temporaryFolder } from './openssl.js'
 import { heldPorts } from './ports.js'
-import { mkdirSync } from 'node:fs'
 
 const LOOPBACK = [ip('127.0.0.1'), dns('localhost')]
 const clientCa = mintCa({ subject: 'Client CA' })

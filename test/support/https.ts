@@ -95,7 +95,7 @@ export function refusalOn(socket: TLSSocket): Promise<{ error: Error | null } | 
     socket.once('data', () => {
       resolve(null)
     })
-    socket.on('error', (error) => {
+    socket.on('error', (error: Error) => {
       resolve({ error })
     })
     socket.once('close', () => {

@@ -40,17 +40,20 @@ export function shown(credentials: Credentials): { cert: string; key: string } {
 interface LintedMember {
   readonly root: Minted
   /** A path in the folder of its files. */
-  file(name: string): string
-  write(name: string, content: string | Uint8Array): string
+  readonly file: (name: string) => string
+  readonly write: (name: string, content: string | Uint8Array) => string
   /** Writes a certificate of `root` and its key, and returns both for a client to present. */
-  issue(name: string, options?: Partial<MintLeafOptions>): Credentials
-  port(of: Port): number
-  url(of: Port): string
+  readonly issue: (name: string, options?: Partial<MintLeafOptions>) => Credentials
+  readonly port: (of: Port) => number
+  readonly url: (of: Port) => string
   /** Flags of a member that serves by TLS and requires certificates, with changes; {client}, {peer} and {third} are its ports. */
-  flags(changes?: string): string[]
-  start(flags: readonly string[], options?: { env?: Readonly<Record<string, string>>; uid?: number }): EtcdProcess
+  readonly flags: (changes?: string) => string[]
+  readonly start: (
+    flags: readonly string[],
+    options?: { env?: Readonly<Record<string, string>>; uid?: number },
+  ) => EtcdProcess
   /** Etcd ends with an error, and its log has the text. */
-  ends(flags: readonly string[], text: string): Promise<void>
+  readonly ends: (flags: readonly string[], text: string) => Promise<void>
 }
 
 type Port = 'client' | 'peer' | 'third'

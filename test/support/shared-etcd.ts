@@ -13,7 +13,7 @@ import { type MintedPki, mintPki, threeMembers } from './etcd.js'
 interface Shared {
   readonly pki: MintedPki
   /** A client of it, with the usual credentials and all endpoints unless others are given. */
-  connect(options?: Partial<SecureClientOptions>): Promise<SecureEtcd3>
+  readonly connect: (options?: Partial<SecureClientOptions>) => Promise<SecureEtcd3>
 }
 
 export function sharedEtcd(options: Partial<EtcdOptions> = {}): Shared & { readonly etcd: TestEtcd } {
