@@ -19,64 +19,37 @@ async function withCa(ca: string): Promise<readonly Finding[]> {
   return findingsOf(fromFiles({ ca, cert: folder.file('tls.crt'), key: folder.file('tls.key') }))
 }
 
-/** A path made by `make`, which returns it or leaves it under its name. */
-it.each<[string, (name: string) => string | undefined, object]>([
+const link = (target: string) => (name: string) => {
+  symlinkSync(folder.file(target === '' ? name : target), folder.file(name))
+}
+const sparse = (name: string): void => {
+  truncateSync(folder.file(name, 'x'), 2 ** 40)
+}
+
+/** `make` makes what is under a name of the folder, or returns another path. */
+it.each<[string, (name: string) => unknown, object]>([
   ['that does not exist', () => undefined, { code: 'file/missing' }],
-  [
-    'that is a link to nothing',
-    (name) => {
-      symlinkSync(folder.file('gone'), folder.file(name))
-      return undefined
-    },
-    { code: 'file/missing' },
-  ],
+  ['that is a link to nothing', link('gone'), { code: 'file/missing' }],
   ['below a file', (name) => `${folder.file(name, '')}/ca.pem`, { code: 'file/missing' }],
-  [
-    'that is a directory',
-    (name) => {
-      mkdirSync(folder.file(name))
-      return undefined
-    },
-    { code: 'file/not-regular' },
-  ],
-  [
-    'that is a circle of links',
-    (name) => {
-      symlinkSync(folder.file(name), folder.file(name))
-      return undefined
-    },
-    { code: 'file/unreadable', details: { reason: 'ELOOP' } },
-  ],
-  [
-    'with a name that is too long',
-    () => folder.file('a'.repeat(300)),
-    { code: 'file/unreadable', details: { reason: 'ENAMETOOLONG' } },
-  ],
+  ['that is a directory', (name) => mkdirSync(folder.file(name), { recursive: true }), { code: 'file/not-regular' }],
+  ['that is a circle of links', link(''), { code: 'file/unreadable', details: { reason: 'ELOOP' } }],
+  ['too long', () => folder.file('a'.repeat(300)), { code: 'file/unreadable', details: { reason: 'ENAMETOOLONG' } }],
   ['of an empty file', (name) => folder.file(name, ''), { code: 'file/empty' }],
   [
-    'of a FIFO without a writer',
-    (name) => {
-      runTool('mkfifo', [folder.file(name)])
-      return undefined
-    },
+    'of a FIFO',
+    (name) => runTool('mkfifo', [folder.file(name)]),
     { code: 'file/not-regular', details: { kind: 'FIFO' } },
   ],
   ['of a device without an end', () => '/dev/zero', { code: 'file/not-regular', details: { kind: 'device' } }],
-  [
-    'of a file of a terabyte',
-    (name) => {
-      truncateSync(folder.file(name, 'x'), 2 ** 40)
-      return undefined
-    },
-    { code: 'file/too-large', details: { size: 2 ** 40, limit: LIMIT } },
-  ],
+  ['of a file of a terabyte', sparse, { code: 'file/too-large', details: { size: 2 ** 40, limit: LIMIT } }],
   [
     'of a file above the limit',
     (name) => folder.file(name, root.pem.padEnd(LIMIT + 1)),
     { code: 'file/too-large', details: { limit: LIMIT } },
   ],
 ])('reports a path %s', async (what, make, expected) => {
-  const path = make(what) ?? folder.file(what)
+  const made = make(what)
+  const path = typeof made === 'string' && made.startsWith('/') ? made : folder.file(what)
   const found = await withCa(path)
   expect(found).toMatchObject([expected])
   expect(found[0]?.message).toContain(path.slice(0, 60))
