@@ -72,29 +72,4 @@ describe('what is refused', () => {
     const error = await refused(createRequest(options as never), 'ERR_OPTION_INVALID')
     expect(error.details.option).toBe(option)
   })
-
-  it('refuses a crypto that signs wrongly or does not import its own keys', async () => {
-    const { subtle } = native
-    const using = (other: Partial<WebCrypto['subtle']>): WebCrypto => ({
-      getRandomValues: (array) => native.getRandomValues(array),
-      subtle: {
-        generateKey: async (...args) => subtle.generateKey(...args),
-        exportKey: async (...args) => subtle.exportKey(...args),
-        importKey: async (...args) => subtle.importKey(...args),
-        sign: async (...args) => subtle.sign(...args),
-        ...other,
-      },
-    })
-    expect((await createRequest({ name: 'a', crypto: using({}) })).csr).toContain('CERTIFICATE REQUEST')
-    const wrong = await refused(
-      createRequest({ name: 'a', crypto: using({ sign: async () => Promise.resolve(new ArrayBuffer(64)) }) }),
-      'ERR_ISSUE_REFUSED',
-    )
-    expect(wrong.details.reason).toBe("The request's signature does not verify with its key")
-    for (const importKey of [async () => Promise.resolve(null), async () => Promise.reject(new Error('not mine'))]) {
-      const none = await refused(createRequest({ name: 'a', crypto: using({ importKey }) }), 'ERR_ISSUE_REFUSED')
-      expect(none.details.reason).toBe('The crypto in use does not sign with the key that it made')
-      expect(none.cause).toBeInstanceOf(Error)
-    }
-  })
 })

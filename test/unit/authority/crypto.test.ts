@@ -4,7 +4,7 @@ import { generateKeyPairSync, webcrypto } from 'node:crypto'
 import { Crypto } from '@peculiar/webcrypto'
 import { cryptoProvider } from '@peculiar/x509'
 import { describe, expect, it, vi } from 'vitest'
-import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
+import { createAuthority, createRequest, loadAuthority } from '../../../src/authority/index.js'
 import type { IssueRequest, WebCrypto } from '../../../src/authority/index.js'
 import { refused } from '../../support/refused.js'
 
@@ -107,4 +107,16 @@ describe('a crypto that does something else than it was asked for', () => {
     const authority = await loadAuthority({ cert, key, crypto: altered(calls) })
     await refusal(authority.issue(REQUEST))
   })
+})
+
+it('a crypto that signs a request wrongly, or does not import its own keys, is refused', async () => {
+  const request = (calls: Partial<WebCrypto['subtle']>) => createRequest({ name: 'a', crypto: altered(calls) })
+  expect((await request({})).csr).toContain('CERTIFICATE REQUEST')
+  const wrong = await refusal(request({ sign: () => Promise.resolve(new ArrayBuffer(64)) }))
+  expect(wrong.details.reason).toBe("The request's signature does not verify with its key")
+  for (const importKey of [() => Promise.resolve(null), () => Promise.reject(new Error('not mine'))]) {
+    const none = await refusal(request({ importKey }))
+    expect(none.details.reason).toBe('The crypto in use does not sign with the key that it made')
+    expect(none.cause).toBeInstanceOf(Error)
+  }
 })

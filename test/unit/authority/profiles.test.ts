@@ -1,15 +1,9 @@
 /** What a caller can narrow and extend, how far, and what is refused unless the option says so by name. */
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import {
-  type Authority,
-  createAuthority,
-  type IssueRequest,
-  loadAuthority,
-  PrivateKey,
-} from '../../../src/authority/index.js'
+import { type Authority, createAuthority, type IssueRequest, PrivateKey } from '../../../src/authority/index.js'
 import type { FindingCode } from '../../../src/validate/index.js'
-import { mintCa, newKey } from '../../support/mint.js'
+import { newKey } from '../../support/mint.js'
 import { openssl } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
 
@@ -201,29 +195,11 @@ it('refuses a chain that does not fit into a handshake', async () => {
   await below.issue({ ...more, skipEtcdChecks: true })
 })
 
-describe('a key that is used again', () => {
-  it('is refused if it is the key of a CA', async () => {
-    const root = mintCa({ subject: 'Root', key: 'rsa-2048' })
-    const upper = await loadAuthority({ cert: root.pem, key: root.keyPem })
-    const lower = await upper.createIntermediate({ name: 'Below' })
-    const ofRoot = PrivateKey.fromKeyObject(root.key)
-    const own = lower.issuer.key ?? ofRoot
-    for (const [by, key, name] of [
-      [upper, ofRoot, 'CN=Root'],
-      [lower, own, 'CN=Below'],
-      [lower, ofRoot, 'CN=Root'],
-    ] as const) {
-      const { details } = await refused(by.issue({ ...CLIENT, key }), 'ERR_ISSUE_REFUSED')
-      expect(details.reason).toContain(`The key of the CA "${name}"`)
-    }
-  })
-
-  it('must be a PrivateKey, without the option algorithm', async () => {
-    const privateKey = newKey('ed25519')
-    expect(await option({ ...CLIENT, key: privateKey })).toBe('request.key')
-    const key = PrivateKey.fromKeyObject(privateKey)
-    expect(await option({ ...CLIENT, key, algorithm: 'ed25519' })).toBe('request.algorithm')
-  })
+it('refuses a key that is not a PrivateKey, or with the option algorithm', async () => {
+  const privateKey = newKey('ed25519')
+  expect(await option({ ...CLIENT, key: privateKey })).toBe('request.key')
+  const key = PrivateKey.fromKeyObject(privateKey)
+  expect(await option({ ...CLIENT, key, algorithm: 'ed25519' })).toBe('request.algorithm')
 })
 
 describe('a clock', () => {
