@@ -19,7 +19,7 @@ import { KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
-import { type CallRoute, type EndedCall, EtcdCall } from './transport/call.js'
+import type { CallRoute, EndedCall, EtcdCall } from './transport/call.js'
 import {
   type Call,
   type ChannelBacking,
@@ -127,7 +127,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     if (isUnary(path)) return new UnaryCall(parts)
     const streamParts = { ...parts, headers: this.leaderHeaders }
     if (path === LEASE_KEEP_ALIVE) return new ResumableCall(streamParts, (stream) => new KeepAliveResumer(stream))
-    if (path !== WATCH) return new EtcdCall(parts)
+    if (path !== WATCH) return new ResumableCall(parts)
     return new ResumableCall(streamParts, (stream) => new WatchResumer(stream, this.#positions, this.watchEnds))
   }
 

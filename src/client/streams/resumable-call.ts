@@ -1,6 +1,6 @@
 /**
- * A stream without an end of its own, such as watches, that continues over another connection when the one below it is drained or
- * breaks; if there is none, it ends with the status of its attempt, and the caller may try again.
+ * A call that streams. One without an end of its own, such as watches, continues over another connection when the one below it is
+ * drained or breaks; if there is none, it ends with the status of its attempt, and the caller may try again.
  */
 import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
@@ -12,10 +12,9 @@ import {
   type CallListener,
   makeStatus,
   type MessageContext,
-  type Metadata,
+  Metadata,
   type Outcome,
   status,
-  type StatusObject,
 } from '../transport/channel.js'
 import { readServerStatus, sendsProgressInOrder } from '../transport/health-check.js'
 import { MalformedMessage } from '../transport/protobuf.js'
@@ -63,16 +62,17 @@ const LONGEST_BURST = 64
 
 export class ResumableCall extends CallBase implements Call {
   readonly #parts: CallParts
-  readonly #resumer: StreamResumer
-  #attempt: EtcdCall
+  readonly #resumer: StreamResumer | null
+  /** Null before the start, and during a pause between two attempts: what is sent then waits in the resumer. */
+  #attempt: EtcdCall | null = null
   #attemptSince = 0
   #failuresInARow = 0
-  /** Runs while the attempt waits for its start. What is sent then waits in the resumer. */
-  #pauseTimer: NodeJS.Timeout | null = null
   #refusals = 0
-  #metadata: Metadata | null = null
-  #listener: CallListener | null = null
+  #pauseTimer: NodeJS.Timeout | undefined
+  #refreshTimer: NodeJS.Timeout | undefined
+  #metadata = new Metadata()
   #hasMetadata = false
+  #listener: CallListener | null = null
   readonly #incoming: { message: Buffer; inBurst: boolean }[] = []
   #readWanted = false
   #halfClosed = false
@@ -80,20 +80,18 @@ export class ResumableCall extends CallBase implements Call {
   /** Held back until every message before it is delivered. */
   #status: Outcome | null = null
   #ended = false
-  /** What came with the message that is being sent. */
-  #context: MessageContext | null = null
+  /** Lets the caller send again, after the message that is being sent. */
+  #sent: (() => void) | undefined
   #deliveryScheduled = false
   /** How many messages were delivered since the last turn of the event loop that a delivery has waited for; 0: none of a burst. */
   #burst = 0
-  #cause: EtcdMtlsError | null = null
   #progressInOrder: Promise<boolean> | null = null
-  #refreshTimer: NodeJS.Timeout | undefined
 
-  constructor(parts: CallParts, makeResumer: (stream: ResumableStream) => StreamResumer) {
+  /** @param makeResumer Default: messages pass as they are, and the stream ends with its first attempt. */
+  constructor(parts: CallParts, makeResumer: ((stream: ResumableStream) => StreamResumer) | null = null) {
     super(parts.route.target)
     this.#parts = parts
-    this.#resumer = makeResumer(this)
-    this.#attempt = this.#makeAttempt()
+    this.#resumer = makeResumer === null ? null : makeResumer(this)
   }
 
   start(metadata: Metadata, listener: CallListener): void {
@@ -101,49 +99,43 @@ export class ResumableCall extends CallBase implements Call {
     this.#listener = listener
     // A stream keeps the process alive by its connection, or by the wait for one.
     this.#refreshTimer = setInterval(() => {
-      if (this.#status === null) this.#resumer.refresh?.()
+      if (this.#status === null) this.#resumer?.refresh?.()
     }, REFRESH).unref()
     this.#startAttempt()
   }
 
-  sendMessageWithContext(context: MessageContext, message: Buffer): void {
-    this.#context = context
+  sendMessageWithContext({ callback }: MessageContext, message: Buffer): void {
+    this.#sent = callback
     if (this.#status === null) {
       this.#guard(() => {
-        this.#resumer.outgoing(message)
+        if (this.#resumer === null) this.send(message)
+        else this.#resumer.outgoing(message)
       })
     }
     // Not sent now, or not at all: the caller may go on.
-    callLater(this.#takeContext())
+    callLater(this.#takeSent())
   }
 
   halfClose(): void {
     this.#halfClosed = true
-    if (this.#pauseTimer === null) this.#attempt.halfClose()
+    this.#attempt?.halfClose()
   }
 
   startRead(): void {
     this.#readWanted = true
-    this.#read()
+    this.#scheduleDelivery()
   }
 
   cancelWithStatus(code: status, details: string): void {
     this.#canceled = true
-    if (this.#pauseTimer === null) this.#attempt.cancelWithStatus(code, details)
-    else {
-      clearTimeout(this.#pauseTimer)
-      this.#end(makeStatus(code, details))
-    }
+    if (this.#attempt === null) this.#end(makeStatus(code, details))
+    else this.#attempt.cancelWithStatus(code, details)
+    this.#scheduleDelivery()
   }
 
-  get explanation(): EtcdMtlsError | null {
-    return this.#cause ?? this.#attempt.explanation
-  }
-
-  /** Sends a message over the current attempt. */
+  /** Sends a message over the current attempt. During a pause, the resumer sends it again when the next one begins. */
   send(message: Buffer): void {
-    // During a pause, the resumer sends it again when the attempt begins.
-    if (this.#pauseTimer === null) this.#attempt.sendMessageWithContext(this.#takeContext(), message)
+    this.#attempt?.send(message, this.#takeSent())
   }
 
   /**
@@ -152,27 +144,26 @@ export class ResumableCall extends CallBase implements Call {
    */
   deliver(message: Buffer, inBurst = false): void {
     this.#incoming.push({ message, inBurst })
+    this.#holdBack()
     this.#scheduleDelivery()
   }
 
   fail(code: status, error: EtcdMtlsError): void {
     if (this.#status !== null) return
-    this.#cause = error
     this.#end({ ...makeStatus(code, error.message), cause: error })
-    clearTimeout(this.#pauseTimer ?? undefined)
-    this.#attempt.cancelWithStatus(status.CANCELLED, error.message)
+    this.#attempt?.cancelWithStatus(status.CANCELLED, error.message)
   }
 
   invalidAnswer(reason: string): EtcdMtlsError {
     const method = methodOf(this.#parts.path)
-    const endpoint = this.#attempt.carriedBy
+    const endpoint = this.#attempt?.carriedBy ?? null
     const message = `${endpoint ?? 'An endpoint'} answered ${method} as etcd never does: ${reason}`
     return new EtcdMtlsError('ERR_ANSWER_INVALID', message, { method, endpoint, reason })
   }
 
   /** The error for something that etcd refused by a message; null if it has nothing to do with users and roles. */
   explainRefusal(details: string, request: Buffer): EtcdMtlsError | null {
-    return this.#attempt.explainRefusal(details, request)
+    return this.#attempt?.review(status.PERMISSION_DENIED, details, request).cause ?? null
   }
 
   /**
@@ -181,7 +172,8 @@ export class ResumableCall extends CallBase implements Call {
    */
   checkProgressOrder(known: (exact: boolean) => void): void {
     const attempt = this.#attempt
-    this.#progressInOrder ??= this.#askProgressOrder(attempt)
+    if (attempt === null) return
+    this.#progressInOrder ??= askProgressOrder(attempt)
     void this.#progressInOrder.then((exact) => {
       if (attempt === this.#attempt && this.#status === null) known(exact)
     })
@@ -189,60 +181,60 @@ export class ResumableCall extends CallBase implements Call {
 
   /** Whether the server owes an answer: the client then checks sooner whether it is still there. */
   expectAnswer(due: boolean): void {
-    this.#attempt.answerDue = due
+    if (this.#attempt !== null) this.#attempt.answerDue = due
   }
 
   /** A new attempt with a new token follows. False if there is no token, or new ones were refused as well. */
   renewToken(details: string): boolean {
-    if (this.#refusals >= MAX_REFUSALS || !this.#attempt.tokenRefused(details)) return false
-    this.#refusals += 1
     const old = this.#attempt
+    if (this.#refusals >= MAX_REFUSALS || typeof old?.token !== 'string') return false
+    old.review(status.UNAUTHENTICATED, details)
+    this.#refusals += 1
     // Later, because the resumer is in the middle of a message.
     process.nextTick(() => {
-      if (old === this.#attempt) this.#replaceAttempt()
+      if (old === this.#attempt) this.#replaceAttempt(old)
     })
     return true
   }
 
-  #takeContext(): MessageContext {
-    const context = this.#context ?? {}
-    this.#context = null
-    return context
+  /** One message may wait: to stop and start the stream for each would cost more than the message. */
+  #holdBack(): void {
+    if (this.#incoming.length > 1 && this.#attempt?.isUnread === false) this.#attempt.pause()
   }
 
-  #makeAttempt(): EtcdCall {
-    const attempt: EtcdCall = new EtcdCall(this.#parts, () => {
-      this.#move(attempt)
-    })
-    return attempt
+  #takeSent(): (() => void) | undefined {
+    const sent = this.#sent
+    this.#sent = undefined
+    return sent
   }
 
   #startAttempt(): void {
-    const attempt = this.#attempt
-    this.#attemptSince = performance.now()
-    this.#progressInOrder = null
-    if (this.#metadata === null) return
-    attempt.start(this.#metadata, {
-      onReceiveMetadata: (metadata) => {
+    const attempt: EtcdCall = new EtcdCall(this.#parts, this.#metadata, {
+      onMetadata: (metadata) => {
         if (attempt !== this.#attempt || this.#hasMetadata) return
         this.#hasMetadata = true
         this.#listener?.onReceiveMetadata(metadata)
       },
-      onReceiveMessage: (message: Buffer) => {
+      onMessage: (message) => {
         if (attempt === this.#attempt) this.#receive(message)
       },
-      onReceiveStatus: (outcome) => {
+      onEnd: (outcome) => {
         if (attempt === this.#attempt) this.#onAttemptEnded(attempt, outcome)
       },
+      onMove: () => {
+        this.#move(attempt)
+      },
     })
-    this.#resumer.begin()
+    this.#attempt = attempt
+    this.#attemptSince = performance.now()
+    this.#progressInOrder = null
+    this.#resumer?.begin()
+    this.#holdBack()
     if (this.#halfClosed) attempt.halfClose()
-    this.#read()
+    attempt.start()
   }
 
-  #replaceAttempt(): void {
-    const old = this.#attempt
-    this.#attempt = this.#makeAttempt()
+  #replaceAttempt(old: EtcdCall): void {
     this.#startAttempt()
     old.cancelWithStatus(status.CANCELLED, 'The stream continues over another connection')
   }
@@ -250,13 +242,10 @@ export class ResumableCall extends CallBase implements Call {
   /** The client is about to close the connection of the attempt. */
   #move(attempt: EtcdCall): void {
     // A caller that sends no more is about to end the stream.
-    if (this.#halfClosed) return
-    let moved = false
+    if (this.#halfClosed || this.#resumer === null) return
     const move = (): void => {
       clearTimeout(timer)
-      if (moved) return
-      moved = true
-      if (attempt === this.#attempt && this.#status === null && !this.#canceled) this.#replaceAttempt()
+      if (attempt === this.#attempt && this.#status === null && !this.#canceled) this.#replaceAttempt(attempt)
     }
     const timer = setTimeout(move, PREPARATION).unref()
     if (this.#resumer.prepareToMove === undefined) move()
@@ -267,17 +256,12 @@ export class ResumableCall extends CallBase implements Call {
     if (this.#status !== null) return
     this.#failuresInARow = 0
     this.#guard(() => {
-      this.#resumer.incoming(message)
+      if (this.#resumer === null) this.deliver(message, true)
+      else this.#resumer.incoming(message)
     })
-    this.#read()
   }
 
-  async #askProgressOrder({ connection, token }: EtcdCall): Promise<boolean> {
-    const version = connection === null ? null : (await readServerStatus(connection, token))?.version
-    return typeof version === 'string' && sendsProgressInOrder(version)
-  }
-
-  #onAttemptEnded(attempt: EtcdCall, outcome: StatusObject): void {
+  #onAttemptEnded(attempt: EtcdCall, outcome: Outcome): void {
     if (this.#status !== null) return
     if (performance.now() - this.#attemptSince > LONG_LIVED) {
       this.#failuresInARow = 0
@@ -285,41 +269,39 @@ export class ResumableCall extends CallBase implements Call {
     }
     // etcd that is stopped closes its streams without a status.
     const broke = attempt.cutShort || (outcome.code === status.UNAVAILABLE && attempt.carriedBy !== null)
-    if (!broke || this.#failuresInARow >= MAX_FAILURES || this.#canceled) {
+    if (!broke || this.#failuresInARow >= MAX_FAILURES || this.#canceled || this.#resumer === null) {
       this.#end(outcome)
       return
     }
     this.#failuresInARow += 1
-    this.#attempt = this.#makeAttempt()
-    if (this.#failuresInARow === 1) {
-      this.#startAttempt()
-      return
+    this.#attempt = null
+    if (this.#failuresInARow === 1) this.#startAttempt()
+    else {
+      this.#pauseTimer = setTimeout(
+        () => {
+          this.#startAttempt()
+        },
+        backoffPause(this.#failuresInARow - 1, PAUSES),
+      )
     }
-    const start = (): void => {
-      this.#pauseTimer = null
-      this.#startAttempt()
-    }
-    this.#pauseTimer = setTimeout(start, backoffPause(this.#failuresInARow - 1, PAUSES))
   }
 
   #end(outcome: Outcome): void {
     this.#status ??= outcome
+    this.explanation ??= this.#status.cause ?? null
     clearInterval(this.#refreshTimer)
+    clearTimeout(this.#pauseTimer)
     this.#scheduleDelivery()
-  }
-
-  #read(): void {
-    if (this.#incoming.length > 0 || this.#status !== null) this.#scheduleDelivery()
-    else if (this.#readWanted && this.#pauseTimer === null) this.#attempt.startRead()
   }
 
   // One message in each turn of the event loop, except in a burst. etcd3 continues in a promise after some messages, and loses
   // what comes before that; and it sends before it listens for the answer.
   #scheduleDelivery(): void {
     if (this.#deliveryScheduled || this.#ended) return
+    const [next] = this.#incoming
+    if (next === undefined && this.#status === null) return
     this.#deliveryScheduled = true
-    const inBurst = this.#incoming[0]?.inBurst === true && this.#burst > 0 && this.#burst < LONGEST_BURST
-    if (inBurst) process.nextTick(this.#deliverNext)
+    if (next?.inBurst === true && this.#burst > 0 && this.#burst < LONGEST_BURST) process.nextTick(this.#deliverNext)
     else {
       this.#burst = 0
       setImmediate(this.#deliverNext)
@@ -334,12 +316,14 @@ export class ResumableCall extends CallBase implements Call {
     if (next !== undefined) {
       this.#readWanted = false
       this.#burst = next.inBurst ? this.#burst + 1 : 0
+      if (this.#incoming.length === 0 && this.#attempt?.isUnread === true) this.#attempt.resume()
       this.#listener?.onReceiveMessage(next.message)
+      if (this.#incoming.length === 0) this.#scheduleDelivery()
       return
     }
     if (this.#status === null || (this.#incoming.length > 0 && !this.#canceled)) return
     this.#ended = true
-    if (this.#status.code !== status.OK && !this.#canceled) this.#resumer.failed()
+    if (this.#status.code !== status.OK && !this.#canceled) this.#resumer?.failed()
     this.#listener?.onReceiveStatus(this.#status)
   }
 
@@ -351,4 +335,9 @@ export class ResumableCall extends CallBase implements Call {
       this.fail(status.INTERNAL, this.invalidAnswer(error.message))
     }
   }
+}
+
+async function askProgressOrder({ connection, token }: EtcdCall): Promise<boolean> {
+  const version = connection === null ? null : (await readServerStatus(connection, token))?.version
+  return typeof version === 'string' && sendsProgressInOrder(version)
 }

@@ -1,17 +1,13 @@
-/** One gRPC call over an HTTP/2 stream of ours, below a grpc-js client; and what calls and their client need of each other. */
+/** One attempt of a call: an HTTP/2 stream, from its request to its status. Calls of grpc-js are made of one or more attempts. */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
 import { armDeadline } from '../timing.js'
 import { methodOf, type Progress } from './call-policy.js'
 import {
   answerTooLarge,
-  type Call,
-  CallBase,
-  type CallListener,
   type Deadline,
   isGrpcStatus,
   makeStatus,
-  type MessageContext,
   type Metadata,
   metadataOf,
   type Outcome,
@@ -73,113 +69,97 @@ export interface CallParts {
   readonly avoid: ReadonlySet<string>
 }
 
-interface Outgoing {
-  readonly framed: Buffer
-  readonly context: MessageContext
+/** What a call gets from its attempt. `onEnd` comes in a later turn than what ends the attempt, and nothing after it. */
+interface CallListener {
+  onMetadata(metadata: Metadata): void
+  onMessage(message: Buffer): void
+  onEnd(outcome: Outcome): void
+  /** The client is about to close the connection, or the stream should move for another reason. Absent: the call cannot. */
+  onMove?(): void
 }
 
-export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
+export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   readonly path: string
   /** The HTTP/2 authorities of endpoints to be chosen only if no other one is ready. */
   readonly avoid: ReadonlySet<string>
   answerDue = false
   /** Whether it ended without an answer of etcd: its stream was closed before, or something else answered. */
   cutShort = false
+  headers: OutgoingHttpHeaders = {}
+  /** For the explanation of a refusal; it belongs to the caller's buffer. */
+  request: Buffer | null = null
+  answer: Answer | null = null
+  explanation: EtcdMtlsError | null = null
+  connection: Connection | null = null
+  /** Whether the call reads nothing at the moment. */
+  isUnread = false
   readonly #parts: CallParts
-  readonly #route: CallRoute
-  readonly #deadline: number
-  readonly #onMove: (() => void) | null
-  readonly #outgoing: Outgoing[] = []
-  readonly #incoming: Buffer[] = []
+  readonly #metadata: Metadata
+  readonly #listener: CallListener
   readonly #reader: MessageReader
-  #listener: CallListener | null = null
-  #metadata: Metadata | null = null
+  #outgoing: { message: Buffer; sent: (() => void) | undefined }[] = []
   #deadlineTimer: NodeJS.Timeout | undefined
-  #connection: Connection | null = null
   #stream: ClientHttp2Stream | null = null
-  #headers: OutgoingHttpHeaders = {}
   #halfClosed = false
-  #sentEnd = false
-  #flushScheduled = false
-  #readWanted = false
   /** Whether it waits for other messages to finish. */
   #overBudget = false
   #counted = 0
   #readsEnded = false
   #httpStatus: number | undefined
-  /** The head of an answer that is not gRPC's. */
-  #foreignAnswer: Answer | null = null
   #streamError: Error | null = null
   #serverEnded = false
   /** Whether the server sent a gRPC status, or something else refused the request by an HTTP status of the client's fault. */
   #hasStatus = false
-  /** The status that the server sent with OK, held back until every message before it is delivered. */
+  /** The status that the server sent with OK, held back until every message before it has arrived. */
   #okStatus: Outcome | null = null
   #ended = false
-  /** The first message, for the explanation of a refusal; it belongs to the caller's buffer. */
-  #request: Buffer | null = null
-  #explanation: EtcdMtlsError | null = null
 
-  /** @param onMove Called when the call should continue over another connection; null if it cannot. */
-  constructor(parts: CallParts, onMove: (() => void) | null = null) {
-    super(parts.route.target)
+  constructor(parts: CallParts, metadata: Metadata, listener: CallListener) {
     this.#parts = parts
-    this.#route = parts.route
-    this.#deadline = Number(parts.deadline)
+    this.#metadata = metadata
+    this.#listener = listener
     this.path = parts.path
     this.avoid = parts.avoid
-    this.#onMove = onMove
     this.#reader = new MessageReader(parts.route.maxReceiveLength)
   }
 
-  start(metadata: Metadata, listener: CallListener): void {
-    this.#metadata = metadata
-    this.#listener = listener
-    this.#deadlineTimer = armDeadline(this.#deadline, () => {
+  start(): void {
+    this.#deadlineTimer = armDeadline(Number(this.#parts.deadline), () => {
       this.#end(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'))
     })
-    if (!this.#ended) this.#route.assign(this)
+    if (!this.#ended) this.#parts.route.assign(this)
   }
 
-  sendMessageWithContext(context: MessageContext, message: Buffer): void {
-    if (this.#ended) {
-      // The caller gets the status; the callback only keeps its stream from waiting.
-      callLater(context)
-      return
+  /** @param sent Called when the message was passed on, or never will be; a failed write ends the stream, and that the call. */
+  send(message: Buffer, sent?: () => void): void {
+    this.request ??= message
+    if (this.#ended) callLater(sent)
+    else if (this.#stream === null) this.#outgoing.push({ message, sent })
+    else {
+      this.#stream.write(frameMessage(message), () => {
+        callLater(sent)
+      })
     }
-    this.#request ??= message
-    this.#outgoing.push({ framed: frameMessage(message), context })
-    if (this.#stream === null || this.#flushScheduled) return
-    // One turn later, because a unary call's halfClose follows at once: message and end then go in one frame.
-    this.#flushScheduled = true
-    process.nextTick(this.#flush)
   }
 
   halfClose(): void {
     this.#halfClosed = true
-    this.#flush()
+    if (!this.#ended) this.#stream?.end()
   }
 
-  startRead(): void {
-    if (this.#ended) return
-    const message = this.#incoming.shift()
-    if (message === undefined) {
-      this.#readWanted = true
-      this.#resumeStream()
-      return
-    }
-    this.#listener?.onReceiveMessage(message)
-    if (this.isUnread) return
-    this.#resumeStream()
-    this.#finishIfDone()
+  /** Nobody reads: HTTP/2 flow control holds the server back, until {@link resume}. */
+  pause(): void {
+    this.isUnread = true
+    this.#stream?.pause()
+  }
+
+  resume(): void {
+    this.isUnread = false
+    if (!this.#overBudget) this.#stream?.resume()
   }
 
   cancelWithStatus(code: status, details: string): void {
     this.#end(makeStatus(code, details))
-  }
-
-  get explanation(): EtcdMtlsError | null {
-    return this.#explanation
   }
 
   get awaitsAnswer(): boolean {
@@ -188,7 +168,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
 
   /** The HTTP/2 authority of the endpoint that carries it; null before that. */
   get carriedBy(): string | null {
-    return this.#connection?.authority ?? null
+    return this.connection?.authority ?? null
   }
 
   get wasAnswered(): boolean {
@@ -201,15 +181,11 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
     if (stream === null) return 'unsent'
     if (this.#hasStatus) return 'answered'
     const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
-    return refused || this.#connection?.isUnprocessed(stream.id) === true ? 'unprocessed' : 'unknown'
-  }
-
-  get connection(): Connection | null {
-    return this.#connection
+    return refused || this.connection?.isUnprocessed(stream.id) === true ? 'unprocessed' : 'unknown'
   }
 
   get token(): string | null {
-    const token = this.#headers['token']
+    const token = this.headers['token']
     return typeof token === 'string' ? token : null
   }
 
@@ -218,46 +194,41 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
     return !this.#halfClosed
   }
 
-  /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
-  tokenRefused(details: string): boolean {
-    if (this.token === null) return false
-    this.#route.conclude(makeStatus(status.UNAUTHENTICATED, details), this.#asEnded())
-    return true
-  }
-
-  /** The error for a part of this call that etcd refused by a message; null if it has nothing to do with users and roles. */
-  explainRefusal(details: string, request: Buffer): EtcdMtlsError | null {
-    const call = { ...this.#asEnded(), request }
-    return this.#route.conclude(makeStatus(status.PERMISSION_DENIED, details), call).cause ?? null
+  /** What the client makes of a refusal that came as a message and not as a status. `request`: the part of the call that it is about. */
+  review(code: status, details: string, request: Uint8Array | null = this.request): Outcome {
+    const { path, headers, carriedBy, answer } = this
+    return this.#parts.route.conclude(makeStatus(code, details), { path, headers, carriedBy, answer, request })
   }
 
   /** Called at most once, with a connection; else {@link refuse} is. */
   carry(connection: Connection, extraHeaders: OutgoingHttpHeaders): void {
     if (this.#ended) return
-    const { authority, headers: partHeaders } = this.#parts
+    const { route, authority, headers: partHeaders } = this.#parts
+    const deadline = Number(this.#parts.deadline)
     const headers = {
-      ...this.#metadata?.toHttp2Headers(),
+      ...this.#metadata.toHttp2Headers(),
       ...partHeaders,
       ...extraHeaders,
       ...callHeaders(this.path, authority ?? connection.host),
-      ...(this.#deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(this.#deadline - Date.now()) }),
+      ...(deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(deadline - Date.now()) }),
     }
     let stream: ClientHttp2Stream
     try {
       stream = connection.request(headers)
     } catch (error) {
       // Nothing was sent. If the connection is out of service, another one may carry the call; else the call is at fault.
-      if (!connection.open) this.#route.assign(this)
+      if (!connection.open) route.assign(this)
       else this.#end(makeStatus(status.INTERNAL, asError(error).message))
       return
     }
-    this.#headers = headers
-    this.#connection = connection
+    this.headers = headers
+    this.connection = connection
     this.#stream = stream
     connection.add(this)
-    this.#route.carried.add(this)
+    route.carried.add(this)
     this.#listen(stream)
-    this.#flush()
+    for (const { message, sent } of this.#outgoing.splice(0)) this.send(message, sent)
+    if (this.#halfClosed) stream.end()
   }
 
   refuse(outcome: Outcome): void {
@@ -272,11 +243,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
   }
 
   migrate(): void {
-    this.#onMove?.()
-  }
-
-  get isUnread(): boolean {
-    return this.#incoming.length > 0
+    this.#listener.onMove?.()
   }
 
   pauseReceiving(): void {
@@ -286,7 +253,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
 
   resumeReceiving(): void {
     this.#overBudget = false
-    if (!this.isUnread) this.#resumeStream()
+    if (!this.isUnread) this.#stream?.resume()
   }
 
   #listen(stream: ClientHttp2Stream): void {
@@ -294,13 +261,13 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
       this.#httpStatus = headers[':status']
       if (!isGrpc(headers)) {
         this.cutShort = true
-        this.#foreignAnswer = readAnswer(headers, headers)
+        this.answer = readAnswer(headers, headers)
         this.#hasStatus = isRefusal(this.#httpStatus)
         // A limit on the size of a request says nothing about other calls.
-        if (this.#httpStatus !== TOO_LARGE) this.#connection?.markUnhealthy()
+        if (this.#httpStatus !== TOO_LARGE) this.connection?.markUnhealthy()
       }
       if (endsStream(flags)) this.#receiveTrailers(headers, flags)
-      else if (!this.#ended) this.#listener?.onReceiveMetadata(metadataOf(headers))
+      else if (!this.#ended) this.#listener.onMetadata(metadataOf(headers))
     })
     stream.on('trailers', (headers: IncomingHttpHeaders, flags: number) => {
       this.#receiveTrailers(headers, flags)
@@ -328,67 +295,37 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
       this.#readsEnded = true
       if (this.#okStatus !== null) this.#finishIfDone()
       // If the connection broke, its own error says more than the code that Node sets for the stream: see connectionLost.
-      else if (this.#connection?.broken !== true) {
+      else if (this.connection?.broken !== true) {
         this.cutShort ||= !this.#ended
         this.#end(statusOfReset(stream.rstCode, this.#httpStatus, this.#streamError))
       }
     })
   }
 
-  readonly #flush = (): void => {
-    this.#flushScheduled = false
-    const stream = this.#stream
-    if (stream === null || this.#ended || this.#sentEnd) return
-    for (const { framed, context } of this.#outgoing.splice(0)) {
-      // A failed write ends the stream, and that ends the call: the callback only says "go on".
-      stream.write(framed, () => {
-        callLater(context)
-      })
-    }
-    if (!this.#halfClosed) return
-    this.#sentEnd = true
-    stream.end()
-  }
-
   #receiveData(piece: Buffer): void {
     if (this.#ended) return
+    const { route } = this.#parts
     try {
       const messages = this.#reader.push(piece)
-      for (const message of messages) this.#receiveMessage(message)
+      for (const message of messages) this.#listener.onMessage(message)
       if (this.#reader.held !== this.#counted) this.#count(messages.length > 0)
     } catch (error) {
       if (!(error instanceof FramingError)) throw error
       // A page is no message: its HTTP status says more.
-      if (this.#foreignAnswer !== null) this.#end(statusOfTrailers({}, this.#httpStatus))
+      if (this.answer !== null) this.#end(statusOfTrailers({}, this.#httpStatus))
       else if (error.tooLarge) {
-        const limit = this.#route.maxReceiveLength
-        this.#end(answerTooLarge(methodOf(this.path), this.carriedBy, limit, error.message))
+        this.#end(answerTooLarge(methodOf(this.path), this.carriedBy, route.maxReceiveLength, error.message))
       } else this.#end(makeStatus(status.INTERNAL, error.message))
     }
   }
 
   /** @param isOther Whether the message that has begun is another one than before. */
   #count(isOther: boolean): void {
-    const { receiveBudget } = this.#route
     if (this.#ended) return
+    const { receiveBudget } = this.#parts.route
     this.#counted = this.#reader.held
     if (isOther) receiveBudget.update(this, 0)
     receiveBudget.update(this, this.#counted)
-  }
-
-  #resumeStream(): void {
-    if (!this.#overBudget) this.#stream?.resume()
-  }
-
-  #receiveMessage(message: Buffer): void {
-    if (this.#readWanted) {
-      this.#readWanted = false
-      this.#listener?.onReceiveMessage(message)
-      return
-    }
-    this.#incoming.push(message)
-    // Nobody reads: HTTP/2 flow control holds the server back.
-    this.#stream?.pause()
   }
 
   #receiveTrailers(headers: IncomingHttpHeaders, flags: number): void {
@@ -409,7 +346,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
   }
 
   #finishIfDone(): void {
-    if (this.#okStatus === null || !this.#readsEnded || this.isUnread) return
+    if (this.#okStatus === null || !this.#readsEnded) return
     const broken = makeStatus(status.INTERNAL, 'The answer ended in the middle of a message')
     this.#end(this.#reader.partial ? broken : this.#okStatus)
   }
@@ -418,25 +355,22 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
     if (this.#ended) return
     this.#ended = true
     clearTimeout(this.#deadlineTimer)
+    const { route } = this.#parts
     const stream = this.#stream
-    const final = stream === null ? outcome : this.#route.conclude(outcome, this.#asEnded())
-    this.#explanation = final.cause ?? null
-    if (stream === null) this.#route.withdraw(this)
+    const final = stream === null ? outcome : route.conclude(outcome, this)
+    this.explanation = final.cause ?? null
+    if (stream === null) route.withdraw(this)
     else {
-      this.#route.carried.delete(this)
-      this.#connection?.remove(this)
-      this.#route.receiveBudget.remove(this)
+      route.carried.delete(this)
+      this.connection?.remove(this)
+      route.receiveBudget.remove(this)
       this.#closeStream(stream)
     }
-    for (const { context } of this.#outgoing.splice(0)) callLater(context)
-    const listener = this.#listener
+    for (const { sent } of this.#outgoing.splice(0)) callLater(sent)
     // One turn later, so that what a listener throws does not go through here; and never before start() has returned.
-    process.nextTick(() => listener?.onReceiveStatus(final))
-  }
-
-  #asEnded(): EndedCall {
-    const { path, carriedBy } = this
-    return { path, headers: this.#headers, request: this.#request, carriedBy, answer: this.#foreignAnswer }
+    process.nextTick(() => {
+      this.#listener.onEnd(final)
+    })
   }
 
   #closeStream(stream: ClientHttp2Stream): void {
@@ -448,7 +382,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, Receiver {
   }
 }
 
-export function callLater({ callback }: MessageContext): void {
+export function callLater(callback: (() => void) | undefined): void {
   if (callback !== undefined) process.nextTick(callback)
 }
 

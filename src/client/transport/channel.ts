@@ -26,7 +26,7 @@ export type ExplainedCall = Call & { readonly explanation?: EtcdMtlsError | null
 /** What grpc-js asks of every call, and what is the same for all of ours. */
 export abstract class CallBase {
   /** Why the call failed, if more is known than its status says. */
-  abstract readonly explanation: EtcdMtlsError | null
+  explanation: EtcdMtlsError | null = null
   readonly #target: string
 
   constructor(target: string) {

@@ -3,7 +3,6 @@
  * allows it, and a read that gets no answer is sent to a second endpoint as well.
  */
 import { backoffPause } from '../../report/duration.js'
-import type { OutgoingHttpHeaders } from 'node:http2'
 import { EtcdMtlsError } from '../../report/errors.js'
 import { armDeadline } from '../timing.js'
 import {
@@ -43,8 +42,6 @@ const HEDGE_AFTER = 1000
 /** How long a read that was answered elsewhere may go on, in milliseconds: until a silent endpoint is noticed. */
 const OVERTAKEN_LIMIT = 5000
 
-const EMPTY = Buffer.alloc(0)
-
 interface Attempt {
   readonly call: EtcdCall
   metadata: Metadata | null
@@ -56,12 +53,11 @@ export class UnaryCall extends CallBase implements Call {
   readonly #started = performance.now()
   readonly #running = new Set<Attempt>()
   readonly #avoid = new Set<string>()
-  #metadata: Metadata | null = null
+  #metadata = new Metadata()
   #listener: CallListener | null = null
   /** With the id that was chosen here, if it is the request of a lease. */
-  #request: Buffer = EMPTY
+  #request: Buffer = Buffer.alloc(0)
   #traits: RequestTraits = { kind: 'write', needsLeader: true }
-  #headers: OutgoingHttpHeaders | null = null
   #attempts = 0
   #tokenRefusals = 0
   #hedged = false
@@ -71,7 +67,6 @@ export class UnaryCall extends CallBase implements Call {
   #pauseTimer: NodeJS.Timeout | undefined
   #deadlineTimer: NodeJS.Timeout | undefined
   #ended = false
-  #explanation: EtcdMtlsError | null = null
 
   constructor(parts: CallParts) {
     super(parts.route.target)
@@ -83,18 +78,16 @@ export class UnaryCall extends CallBase implements Call {
     this.#listener = listener
   }
 
-  sendMessageWithContext(context: MessageContext, message: Buffer): void {
+  sendMessageWithContext({ callback }: MessageContext, message: Buffer): void {
     this.#request = message
-    callLater(context)
+    callLater(callback)
   }
 
   /** The request is complete now, so what it means is known before its headers are made. */
   halfClose(): void {
     if (this.#ended || this.#attempts > 0) return
-    const { path, route } = this.#parts
-    this.#traits = traitsOf(path, this.#request)
+    this.#traits = traitsOf(this.#parts.path, this.#request)
     if (this.#traits.kind === 'grant') this.#request = withLeaseId(this.#request)
-    if (this.#traits.needsLeader) this.#headers = route.leaderHeaders
     this.#attempt()
   }
 
@@ -109,33 +102,27 @@ export class UnaryCall extends CallBase implements Call {
     this.#finish(first === undefined ? outcome : this.#fateOf(first.call, outcome), null)
   }
 
-  get explanation(): EtcdMtlsError | null {
-    return this.#explanation
-  }
-
   readonly #attempt = (): void => {
     clearTimeout(this.#deadlineTimer)
     this.#attempts += 1
-    const call = new EtcdCall({ ...this.#parts, headers: this.#headers, avoid: this.#avoid })
-    const attempt: Attempt = { call, metadata: null, message: null }
-    this.#running.add(attempt)
-    call.start(this.#metadata ?? new Metadata(), {
-      onReceiveMetadata: (metadata) => {
+    const headers = this.#traits.needsLeader ? this.#parts.route.leaderHeaders : null
+    const call = new EtcdCall({ ...this.#parts, headers, avoid: this.#avoid }, this.#metadata, {
+      onMetadata: (metadata) => {
         attempt.metadata = metadata
       },
-      onReceiveMessage: (message: Buffer) => {
-        if (attempt.message === null) {
-          attempt.message = message
-          call.startRead()
-        } else call.cancelWithStatus(status.INTERNAL, 'Received more than one message in answer to a unary call')
+      onMessage: (message) => {
+        if (attempt.message === null) attempt.message = message
+        else call.cancelWithStatus(status.INTERNAL, 'Received more than one message in answer to a unary call')
       },
-      onReceiveStatus: (outcome) => {
+      onEnd: (outcome) => {
         this.#onAttemptEnded(attempt, outcome)
       },
     })
-    call.startRead()
-    call.sendMessageWithContext({}, this.#request)
+    const attempt: Attempt = { call, metadata: null, message: null }
+    this.#running.add(attempt)
+    call.send(this.#request)
     call.halfClose()
+    call.start()
     if (this.#traits.kind === 'read' && !this.#hedged) this.#armHedge(attempt)
   }
 
@@ -144,9 +131,9 @@ export class UnaryCall extends CallBase implements Call {
     const left = this.#timeLeft()
     const delay = left < 3 * HEDGE_AFTER ? Math.max(1, Math.round(left / 3)) : HEDGE_AFTER
     this.#hedgeTimer = setTimeout(() => {
-      const { carriedBy, wasAnswered } = attempt.call
       // An attempt that waits for a connection gets the first one anyway; an answer that has begun will end.
-      if (this.#ended || carriedBy === null || wasAnswered || !this.#running.has(attempt)) return
+      const { carriedBy, wasAnswered } = attempt.call
+      if (!this.#running.has(attempt) || carriedBy === null || wasAnswered) return
       this.#avoid.add(carriedBy)
       if (!this.#parts.route.hasOther(this.#avoid)) return
       this.#hedged = true
@@ -216,8 +203,8 @@ export class UnaryCall extends CallBase implements Call {
     clearTimeout(this.#pauseTimer)
     clearTimeout(this.#deadlineTimer)
     this.#abandonOthers(outcome)
-    this.#explanation = outcome.cause ?? cause
-    const final = this.#explanation === null ? outcome : { ...outcome, cause: this.#explanation }
+    this.explanation = outcome.cause ?? cause
+    const final = this.explanation === null ? outcome : { ...outcome, cause: this.explanation }
     const listener = this.#listener
     const deliver = (): void => {
       if (attempt !== null && attempt.metadata !== null) listener?.onReceiveMetadata(attempt.metadata)
