@@ -13,7 +13,7 @@ import { finding } from './finding.js'
 import type { EndpointStatus } from './tls-session.js'
 import { NO_LEADER } from './transport/call-policy.js'
 import type { Connection, DownListener, DownReason } from './transport/connection.js'
-import { dialAgain, type Dialled, type DialFailure, type Dialling } from './transport/dial.js'
+import { dial, type Dialled, type DialFailure, type Dialling } from './transport/dial.js'
 import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
 import { revalidateServer } from './transport/tls-socket.js'
 import { narrowed, type ValidatedCredentials } from './validated-credentials.js'
@@ -268,7 +268,7 @@ export class EndpointConnection {
     let use = this.#narrowed?.validated === validated ? this.#narrowed.use : validated
     for (;;) {
       const left = Math.max(1, deadline - performance.now())
-      const dialling = dialAgain({ endpoint, name, validated: use, timeout: left, keepsProcess, onDown: this.#onDown })
+      const dialling = dial({ endpoint, name, validated: use, timeout: left, keepsProcess, onDown: this.#onDown })
       this.#diallings.add(dialling)
       const outcome = await dialling.outcome
       this.#diallings.delete(dialling)

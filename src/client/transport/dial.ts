@@ -11,7 +11,7 @@ import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import { asError, codeOf } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
-import { pause } from '../timing.js'
+import { abortable, pause } from '../timing.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 import { Connection, type DownListener } from './connection.js'
 import { type Answer, HEALTH_CHECK_AGENT, healthCheck, kindOf, readServerStatus } from './health-check.js'
@@ -97,73 +97,103 @@ const BARE_FLIGHT = 250
 /** How long the status of a member that passed the health check may take, in milliseconds. etcd answers both at once. */
 const STATUS_WAIT = 1000
 
+function noEvidence(stage: DialStage, target: Target | null): DialFailure {
+  return {
+    target,
+    stage,
+    error: null,
+    alert: null,
+    timedOut: false,
+    protocol: null,
+    alpn: null,
+    validation: null,
+    certificateSent: null,
+    answer: null,
+    answered: false,
+    failedAddresses: [],
+  }
+}
+
+/** What keeps the process alive until it is released. */
+class ProcessHold {
+  keeps: boolean
+  readonly #held = new Set<{ unref(): unknown }>()
+
+  constructor(keeps: boolean) {
+    this.keeps = keeps
+  }
+
+  add<Handle extends { unref(): unknown }>(handle: Handle): Handle {
+    if (this.keeps) this.#held.add(handle)
+    else handle.unref()
+    return handle
+  }
+
+  release(): void {
+    this.keeps = false
+    for (const each of this.#held) each.unref()
+    this.end()
+  }
+
+  /** What it holds goes on without it. */
+  end(): void {
+    this.#held.clear()
+  }
+}
+
 class AddressAttempt {
   readonly target: Target
+  readonly outcome: Promise<DialOutcome>
   readonly #request: DialRequest
-  readonly #onSettled: (outcome: DialOutcome) => void
+  readonly #held: ProcessHold
   readonly #raw: Socket
   readonly #host: string
+  /** What is known if it fails. */
+  readonly #evidence: DialFailure
+  #settle: (outcome: DialOutcome) => void = () => undefined
   #settled = false
-  #released = false
-  #stage: DialStage = 'connect'
-  #error: Error | null = null
-  #validation: ServerValidation | null = null
-  #protocol: string | null = null
-  #alpn: string | null = null
-  #answer: Answer | null = null
   #helloSize = 0
   #socket: TLSSocket | null = null
   #session: ClientHttp2Session | null = null
   /** Set once etcd has answered the health check, while its status is awaited. */
   #succeed: ((clusterId: string | null) => void) | null = null
 
-  /** @param onSettled Called once, never before the constructor returns. */
-  constructor(request: DialRequest, target: Target, onSettled: (outcome: DialOutcome) => void) {
+  /** @param signal Ends the attempt as a failure; its reason is true for a time-out. */
+  constructor(request: DialRequest, target: Target, signal: AbortSignal, held: ProcessHold) {
     this.target = target
+    this.outcome = new Promise((resolve) => {
+      this.#settle = resolve
+    })
     this.#request = request
+    this.#held = held
     this.#host = authorityFor(request.endpoint, request.name)
-    this.#onSettled = onSettled
+    this.#evidence = noEvidence('connect', target)
     const started = performance.now()
-    this.#raw = connectTcp(target.options)
+    this.#raw = held.add(connectTcp(target.options))
     this.#raw.on('error', this.#remember)
     this.#raw.once('connect', () => {
-      this.#stage = 'handshake'
+      this.#evidence.stage = 'handshake'
       this.#startTls(performance.now() - started)
+    })
+    signal.addEventListener('abort', () => {
+      this.#fail(signal.reason === true)
     })
   }
 
-  release(): void {
-    this.#released = true
-    this.#raw.unref()
-    this.#session?.unref()
-  }
-
   /** Ends the attempt as a failure. No socket stays. */
-  fail(timedOut: boolean): void {
+  #fail(timedOut: boolean): void {
     if (this.#settled) return
     if (timedOut && this.#succeed !== null) {
       this.#succeed(null)
       return
     }
     this.#settled = true
-    const failure: DialFailure = {
-      target: this.target,
-      stage: this.#stage,
-      error: this.#error,
-      alert: alertNumber(this.#error),
-      timedOut,
-      protocol: this.#protocol,
-      alpn: this.#alpn,
-      validation: this.#validation,
-      certificateSent: this.#certificateSent(),
-      answer: this.#answer,
-      answered: this.#raw.bytesRead > 0,
-      failedAddresses: [],
-    }
+    const alert = alertNumber(this.#evidence.error)
+    const [certificateSent, answered] = [this.#certificateSent(), this.#raw.bytesRead > 0]
     this.#session?.destroy()
     this.#socket?.destroy()
     this.#raw.destroy()
-    this.#onSettled({ ok: false, failure })
+    this.#settle({ ok: false, failure: { ...this.#evidence, alert, timedOut, certificateSent, answered } })
   }
 
   #startTls(connectTime: number): void {
@@ -171,7 +201,7 @@ class AddressAttempt {
     try {
       const request = { raw: this.#raw, name, validated, endpoint: endpoint.url }
       const socket = openVerifiedTls(request, {}, (validation) => {
-        this.#validation = validation
+        this.#evidence.validation = validation
       })
       this.#socket = socket
       // After this turn the hello is written, and the answer cannot have been read.
@@ -192,9 +222,8 @@ class AddressAttempt {
   #startHttp2(socket: TLSSocket, connectTime: number): void {
     const { endpoint } = this.#request
     const started = performance.now()
-    this.#stage = 'settings'
-    this.#protocol = socket.getProtocol()
-    this.#alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null
+    const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null
+    Object.assign(this.#evidence, { stage: 'settings', protocol: socket.getProtocol(), alpn })
     const session = connectHttp2(`https://${endpoint.authority}`, {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
@@ -202,11 +231,10 @@ class AddressAttempt {
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
       maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
     })
-    this.#session = session
-    if (this.#released) session.unref()
+    this.#session = this.#held.add(session)
     session.on('error', this.#remember)
     session.once('remoteSettings', () => {
-      this.#stage = 'health-check'
+      this.#evidence.stage = 'health-check'
     })
     const health = healthCheck(session, this.#host)
     const carrier = { host: this.#host, request: session.request.bind(session) }
@@ -214,8 +242,8 @@ class AddressAttempt {
     health.then(
       (answer) => {
         if (kindOf(answer) !== 'etcd') {
-          this.#answer = answer
-          this.fail(false)
+          this.#evidence.answer = answer
+          this.#fail(false)
           return
         }
         // A proxy near this machine may answer the TCP handshake: the slower of the two is the round trip to the server.
@@ -240,7 +268,7 @@ class AddressAttempt {
     clusterId: string | null,
   ): void {
     const { validated, onDown, endpoint } = this.#request
-    const validation = this.#validation
+    const { validation, protocol } = this.#evidence
     if (this.#settled) return
     if (validation?.report.ok !== true) {
       // Unreachable: Node asks for our result at every full handshake, and no session is resumed. If it were, this is the stop.
@@ -251,29 +279,30 @@ class AddressAttempt {
     const certificateSent = this.#certificateSent()
     parts.socket.removeListener('close', this.#onClose)
     const { authority } = endpoint
-    const connection = new Connection({ ...parts, authority, host: this.#host, raw: this.#raw }, onDown)
-    const protocol = this.#protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3'
-    const results = {
-      protocol,
+    const dialled: Dialled = {
+      connection: new Connection({ ...parts, authority, host: this.#host, raw: this.#raw }, onDown),
+      address: this.target.address,
+      protocol: protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3',
       validated,
       validation,
       certificateSent,
       answer,
       clusterId,
       failedAddresses: [],
-    } as const
-    this.#onSettled({ ok: true, dialled: { connection, address: this.target.address, ...results } })
+    }
+    this.#settle({ ok: true, dialled })
   }
 
   readonly #onClose = (): void => {
-    this.fail(false)
+    this.#fail(false)
   }
 
   // Keeps the first error, because later ones (EPIPE, ECONNRESET) are its consequence. An alert replaces an earlier error,
   // because HTTP/2 may notice the end of the connection first; hence the wait of one turn. The `close` event of the socket may
   // come late, so the failure does not depend on it.
   readonly #remember = (error: Error): void => {
-    if (this.#error === null || (alertNumber(this.#error) === null && alertNumber(error) !== null)) this.#error = error
+    const known = this.#evidence.error
+    if (known === null || (alertNumber(known) === null && alertNumber(error) !== null)) this.#evidence.error = error
     setImmediate(this.#onClose)
   }
 
@@ -291,102 +320,46 @@ class AddressAttempt {
 // next one starts after it as long as the TLS handshake and the first call of the one before are not finished.
 const STAGGER = 250
 
-export function dial(request: DialRequest): Dialling {
+/** Tries the addresses of the endpoint until one of them answers as etcd does. The signal is as that of an attempt. */
+async function race(request: DialRequest, signal: AbortSignal, held: ProcessHold): Promise<DialOutcome> {
+  const { endpoint } = request
+  const stage = needsLookup(endpoint) ? 'lookup' : 'connect'
+  const untried = (error: Error | null): DialFailure => {
+    return { ...noEvidence(stage, null), error, timedOut: signal.reason === true }
+  }
+  let targets: Target[]
+  try {
+    targets = await abortable(signal, resolveTargets(endpoint))
+  } catch (error) {
+    return { ok: false, failure: untried(signal.aborted ? null : asError(error)) }
+  }
   const running = new Set<AddressAttempt>()
   const failures: DialFailure[] = []
-  /** Addresses that have not been tried; null until they are known. */
-  let targets: Target[] | null = null
-  let settled = false
-  let released = !request.keepsProcess
-  let staggerTimer: NodeJS.Timeout | undefined
-  let resolve: (outcome: DialOutcome) => void = () => undefined
-  const outcome = new Promise<DialOutcome>((done) => {
-    resolve = done
+  const over = new AbortController()
+  signal.addEventListener('abort', () => {
+    over.abort(signal.reason)
   })
-
-  const settle = (result: DialOutcome): void => {
-    settled = true
-    clearTimeout(timer)
-    clearTimeout(staggerTimer)
-    resolve(result)
+  while (running.size > 0 || (targets.length > 0 && !signal.aborted)) {
+    const target = signal.aborted ? undefined : targets.shift()
+    if (target !== undefined) running.add(new AddressAttempt(request, target, over.signal, held))
+    const late = new AbortController()
+    const ends = [...running].map(async (attempt) => ({ attempt, outcome: await attempt.outcome }))
+    const first = await Promise.race([...ends, pause(STAGGER, late.signal, held.keeps)])
+    late.abort()
+    if (first === undefined) continue
+    running.delete(first.attempt)
+    if (!first.outcome.ok) {
+      failures.push(first.outcome.failure)
+      continue
+    }
+    const slower = [...running].map(({ target: { address } }) => ({ address, reason: 'slower' }))
+    over.abort(false)
+    const failedAddresses = [...failures.map(describe), ...slower]
+    return { ok: true, dialled: { ...first.outcome.dialled, failedAddresses } }
   }
-  const fail = (): void => {
-    const [best] = [...failures].sort((one, other) => specificity(other) - specificity(one))
-    const failedAddresses = failures.length === 1 ? [] : failures.map(describe)
-    if (best !== undefined) settle({ ok: false, failure: { ...best, failedAddresses } })
-  }
-  const failWithoutTarget = (error: Error | null, timedOut: boolean): void => {
-    const stage = needsLookup(request.endpoint) ? 'lookup' : 'connect'
-    failures.push({ ...NO_EVIDENCE, stage, error, timedOut })
-    fail()
-  }
-  const onSettled = (attempt: AddressAttempt, result: DialOutcome): void => {
-    running.delete(attempt)
-    if (!result.ok) failures.push(result.failure)
-    if (settled) return
-    if (result.ok) {
-      const slower = [...running].map(({ target: { address } }) => ({ address, reason: 'slower' }))
-      settle({ ok: true, dialled: { ...result.dialled, failedAddresses: [...failures.map(describe), ...slower] } })
-      for (const each of [...running]) each.fail(false)
-    } else if (targets?.length !== 0) startNext()
-    else if (running.size === 0) fail()
-  }
-  const startNext = (): void => {
-    clearTimeout(staggerTimer)
-    const target = settled ? undefined : targets?.shift()
-    if (target === undefined) return
-    const attempt = new AddressAttempt(request, target, (result) => {
-      onSettled(attempt, result)
-    })
-    running.add(attempt)
-    if (targets?.length !== 0) staggerTimer = setTimeout(startNext, STAGGER)
-    if (released) release()
-  }
-  const giveUp = (timedOut: boolean): void => {
-    if (settled) return
-    targets?.splice(0)
-    // The last attempt that fails settles the dial.
-    if (running.size === 0) failWithoutTarget(null, timedOut)
-    else for (const each of [...running]) each.fail(timedOut)
-  }
-  const release = (): void => {
-    released = true
-    timer.unref()
-    staggerTimer?.unref()
-    for (const each of running) each.release()
-  }
-
-  const timer = setTimeout(giveUp, request.timeout, true)
-  if (released) release()
-  resolveTargets(request.endpoint).then(
-    (found) => {
-      targets = found
-      startNext()
-    },
-    (error: unknown) => {
-      if (!settled) failWithoutTarget(asError(error), false)
-    },
-  )
-  return {
-    outcome,
-    abort: () => {
-      giveUp(false)
-    },
-    release,
-  }
+  const best = failures.reduce((one, other) => (specificity(other) > specificity(one) ? other : one), untried(null))
+  return { ok: false, failure: { ...best, failedAddresses: failures.length === 1 ? [] : failures.map(describe) } }
 }
-
-const NO_EVIDENCE = {
-  target: null,
-  alert: null,
-  protocol: null,
-  alpn: null,
-  validation: null,
-  certificateSent: null,
-  answer: null,
-  answered: false,
-  failedAddresses: [],
-} as const
 
 /** How much a failure explains: a refusal more than a broken connection, a later step more than an earlier one. */
 function specificity({ alert, validation, stage, timedOut }: DialFailure): number {
@@ -445,38 +418,40 @@ export function alternateFamilies(addresses: readonly string[]): string[] {
 const INTERNAL_ERROR = 80
 const PAUSES = { first: 100, longest: 1000 }
 
-/** {@link dial}, repeated within the time while the server sends alert 80. The alert is reported if it persists. */
-export function dialAgain(request: DialRequest): Dialling {
+/** Dials, again and again within the time while the server sends alert 80. The alert is reported if it persists. */
+export function dial(request: DialRequest): Dialling {
   const deadline = performance.now() + request.timeout
-  const aborted = new AbortController()
-  let { keepsProcess } = request
-  let current = dial(request)
-
+  const held = new ProcessHold(request.keepsProcess)
+  const over = new AbortController()
+  const timer = held.add(
+    setTimeout(() => {
+      over.abort(true)
+    }, request.timeout),
+  )
   const run = async (): Promise<DialOutcome> => {
     let last: DialOutcome | null = null
     for (let failures = 1; ; failures += 1) {
-      const outcome = await current.outcome
+      const outcome = await race(request, over.signal, held)
       // The last attempt may have no time left to receive the alert.
       if (last !== null && !outcome.ok && outcome.failure.timedOut) return last
       const length = backoffPause(failures, PAUSES)
       const left = deadline - performance.now() - length
       if (outcome.ok || outcome.failure.alert !== INTERNAL_ERROR || left <= 0) return outcome
       last = outcome
-      await pause(length, aborted.signal, keepsProcess)
-      if (aborted.signal.aborted) return outcome
-      current = dial({ ...request, keepsProcess, timeout: Math.max(1, deadline - performance.now()) })
+      await pause(length, over.signal, held.keeps)
+      if (over.signal.aborted) return outcome
     }
   }
-
   return {
-    outcome: run(),
+    outcome: run().finally(() => {
+      clearTimeout(timer)
+      held.end()
+    }),
     abort: () => {
-      aborted.abort()
-      current.abort()
+      over.abort(false)
     },
     release: () => {
-      keepsProcess = false
-      current.release()
+      held.release()
     },
   }
 }

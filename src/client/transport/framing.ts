@@ -102,20 +102,11 @@ export class MessageReader {
   }
 }
 
-const UNITS = [
-  ['m', 1],
-  ['S', 1000],
-  ['M', 60_000],
-  ['H', 3_600_000],
-] as const
-
 /** The value of `grpc-timeout`: at most eight digits and a unit. Rounded up, so that the peer never gives up before us. */
 export function timeoutHeader(milliseconds: number): string {
-  for (const [unit, factor] of UNITS) {
-    const amount = Math.ceil(milliseconds / factor)
-    if (amount < 1e8) return `${String(Math.max(amount, 1))}${unit}`
-  }
-  return '99999999H'
+  const most = 99_999_999
+  const rounded = Math.max(1, Math.ceil(milliseconds))
+  return rounded <= most ? `${String(rounded)}m` : `${String(Math.min(most, Math.ceil(milliseconds / 3_600_000)))}H`
 }
 
 /** What unfinished messages of one client may hold before streams wait, in bytes: 16 messages of gRPC's default limit, 4 MiB. */
