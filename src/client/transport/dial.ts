@@ -357,7 +357,8 @@ async function race(request: DialRequest, signal: AbortSignal, held: ProcessHold
     const failedAddresses = [...failures.map(describe), ...slower]
     return { ok: true, dialled: { ...first.outcome.dialled, failedAddresses } }
   }
-  const best = failures.reduce((one, other) => (specificity(other) > specificity(one) ? other : one), untried(null))
+  const [first = untried(null), ...others] = failures
+  const best = others.reduce((one, other) => (specificity(other) > specificity(one) ? other : one), first)
   return { ok: false, failure: { ...best, failedAddresses: failures.length === 1 ? [] : failures.map(describe) } }
 }
 
