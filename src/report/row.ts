@@ -68,6 +68,13 @@ export class Row<D> {
     this.refusals = refusals
   }
 
+  /** The same row with another severity in some cases. */
+  or(severity: Severity, when: (details: D) => boolean): Row<D> {
+    const { severity: otherwise } = this
+    const constant = (details: D): Severity => (typeof otherwise === 'function' ? otherwise(details) : otherwise)
+    return new Row((details: D) => (when(details) ? severity : constant(details)), this.text, this.refusals)
+  }
+
   /** The same row with the words by which others refuse it. */
   refusedAs(refusals: Refusals<D> | readonly Refusals<D>[]): Row<D> {
     return new Row(this.severity, this.text, [refusals].flat())
@@ -75,7 +82,12 @@ export class Row<D> {
 }
 
 /** What the catalogue has for a code: a row, or one row for each `kind` in the details. */
-export type CatalogueRow = Row<never> | Readonly<Record<string, Row<never>>>
+export type CatalogueRow = AnyRow | Readonly<Record<string, AnyRow>>
+type AnyRow = Pick<Row<never>, 'severity' | 'text' | 'refusals'>
+
+function isRow(rows: CatalogueRow): rows is AnyRow {
+  return rows instanceof Row
+}
 
 /** Details of a code that has none. */
 type NoDetails = Record<string, never>
@@ -103,7 +115,7 @@ export function info<D = NoDetails>(text: Text<D>): Row<D> {
 /** The row that a finding with these details has. */
 export function rowFor(rows: CatalogueRow, details: object): Row<object> {
   // Sound by construction: FindingDetails takes the details of each code, and of each kind, from its own row.
-  const own = rows instanceof Row ? rows : rows['kind' in details ? String(details.kind) : '']
+  const own = isRow(rows) ? rows : rows['kind' in details ? String(details.kind) : '']
   return own as unknown as Row<object>
 }
 
@@ -114,8 +126,8 @@ export function severityFor(rows: CatalogueRow, details: object): Severity {
 }
 
 /** The rows of all kinds. */
-export function rowsOf(rows: CatalogueRow): readonly Row<never>[] {
-  return rows instanceof Row ? [rows] : Object.values(rows)
+export function rowsOf(rows: CatalogueRow): readonly AnyRow[] {
+  return isRow(rows) ? [rows] : Object.values(rows)
 }
 
 /** The refusals of a code, those of one finding if its details are given. */

@@ -31,10 +31,8 @@ export interface PermissionDetails extends AccessDetails {
   required: RequiredPermission[]
 }
 
-export interface NoUser extends AccessDetails {
-  /** Whether etcd sees a user name and has no user of that name; false: it sees no name at all. */
-  named: boolean
-}
+/** `named`: whether etcd sees a user name and has no user of that name; false: it sees no name at all. */
+export type NoUser = AccessDetails & { named: boolean }
 
 export const access = {
   'access/permission-denied': error((d: PermissionDetails) => [

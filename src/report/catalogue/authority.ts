@@ -1,5 +1,5 @@
 /** Findings about what an authority is asked: certificate requests (PKCS #10), and what its ledger holds. */
-import { error, row, warning } from '../row.js'
+import { error, warning } from '../row.js'
 import { listed } from '../words.js'
 import { inShell, type Place, the } from './place.js'
 
@@ -64,23 +64,20 @@ export const authority = {
     )}${d.count > 5 ? ` and ${String(d.count - 5)} more` : ''}.`,
     'Create the request again with DNS: before DNS names and IP: before addresses, as "subjectAltName = DNS:etcd-0.etcd, IP:10.0.0.1", and one common name of 1 to 64 visible characters ("-subj /CN=NAME").',
   ]),
-  'request/ignored': row(
-    ({ version }: { version: number }) => (version === 1 ? 'info' : 'warning'),
-    (d: IgnoredContents) => [
-      `${the(d)} requests what is ignored: ${[
-        ...(d.version === 1 ? [] : [`version ${String(d.version)}`]),
-        ...(d.extensions.length === 0 ? [] : [`extensions (${listed(d.extensions)})`]),
-        ...(d.attributes.length === 0 ? [] : [`attributes (${listed(d.attributes)})`]),
-        ...(d.names.length === 0 ? [] : [`names (${listed(d.names)})`]),
-        ...(d.challengePassword ? ['an unencrypted challenge password'] : []),
-      ].join('; ')}.`,
-      d.version !== 1
-        ? 'Create requests with a current tool, such as "openssl req -new".'
-        : d.challengePassword
-          ? 'Leave the password empty when openssl prompts for it, or pass "-subj". If the password is used elsewhere, change it.'
-          : 'No action is needed, unless the certificate requires them.',
-    ],
-  ),
+  'request/ignored': warning((d: IgnoredContents) => [
+    `${the(d)} requests what is ignored: ${[
+      ...(d.version === 1 ? [] : [`version ${String(d.version)}`]),
+      ...(d.extensions.length === 0 ? [] : [`extensions (${listed(d.extensions)})`]),
+      ...(d.attributes.length === 0 ? [] : [`attributes (${listed(d.attributes)})`]),
+      ...(d.names.length === 0 ? [] : [`names (${listed(d.names)})`]),
+      ...(d.challengePassword ? ['an unencrypted challenge password'] : []),
+    ].join('; ')}.`,
+    d.version !== 1
+      ? 'Create requests with a current tool, such as "openssl req -new".'
+      : d.challengePassword
+        ? 'Leave the password empty when openssl prompts for it, or pass "-subj". If the password is used elsewhere, change it.'
+        : 'No action is needed, unless the certificate requires them.',
+  ]).or('info', ({ version }) => version === 1),
   'ledger/revoked': {
     certificate: error((d: { serialNumber: string; reason: string; revokedAt: Date; subject: string }) => [
       `The certificate "${d.subject}" (serial number ${d.serialNumber}) was revoked on ${d.revokedAt.toISOString()} (${d.reason}), so it is not renewed.`,

@@ -1,5 +1,5 @@
 /** Findings about one certificate by itself: its encoding, its extensions, its key and its signature algorithm. */
-import { error, warning, info, row, refusedByGoAlone, type UsageDetails } from '../row.js'
+import { error, info, refusedByGoAlone, row, type UsageDetails, warning } from '../row.js'
 import { listed } from '../words.js'
 import { type Place, the } from './place.js'
 
@@ -52,24 +52,20 @@ export const certificate = {
       'Reissue the certificate with a subject in UTF8String or PrintableString.',
     ]).refusedAs({ Go: 'x509: invalid RDNSequence: invalid attribute value: …' }),
   },
-  'certificate/version-unsupported': row(
-    ({ trusted }: { trusted: boolean }) => (trusted ? 'warning' : 'error'),
-    (d: { version: number; trusted: boolean }, who) => [
-      d.trusted
-        ? `${who} is of X.509 version ${String(d.version)} and does not say that it is a CA.`
-        : `${who} is of X.509 version ${String(d.version)}; only version 3 has the extensions that say what it may be used for.`,
-      d.trusted
-        ? 'Replace it with a CA certificate of version 3 that has "basicConstraints = critical, CA:TRUE".'
-        : 'Reissue it as version 3. With openssl, pass "-extfile" and "-extensions" when signing.',
-    ],
-  ),
-  'certificate/serial-unusual': row(
-    ({ reason }: { reason: string }) => (reason === 'is negative' ? 'error' : 'warning'),
-    (d: { serialNumber: string; reason: string }, who) => [
-      `${who} has a serial number that ${d.reason} (${d.serialNumber}).`,
-      'Reissue it with a random positive serial number of up to 20 bytes.',
-    ],
-  ).refusedAs({ Go: 'x509: negative serial number', when: ({ reason }) => reason === 'is negative' }),
+  'certificate/version-unsupported': error((d: { version: number; trusted: boolean }, who) => [
+    d.trusted
+      ? `${who} is of X.509 version ${String(d.version)} and does not say that it is a CA.`
+      : `${who} is of X.509 version ${String(d.version)}; only version 3 has the extensions that say what it may be used for.`,
+    d.trusted
+      ? 'Replace it with a CA certificate of version 3 that has "basicConstraints = critical, CA:TRUE".'
+      : 'Reissue it as version 3. With openssl, pass "-extfile" and "-extensions" when signing.',
+  ]).or('warning', ({ trusted }) => trusted),
+  'certificate/serial-unusual': warning((d: { serialNumber: string; reason: string }, who) => [
+    `${who} has a serial number that ${d.reason} (${d.serialNumber}).`,
+    'Reissue it with a random positive serial number of up to 20 bytes.',
+  ])
+    .or('error', ({ reason }) => reason === 'is negative')
+    .refusedAs({ Go: 'x509: negative serial number', when: ({ reason }) => reason === 'is negative' }),
   'certificate/extension-refused': {
     malformed: error((d: { extension: string; reason: string }, who) => [
       `${who} has a malformed ${d.extension} extension: ${d.reason}.`,
@@ -204,20 +200,19 @@ export const certificate = {
     OpenSSL: 'certificate signature failure',
   }),
   'signature/algorithm-refused': {
-    weak: row(
-      ({ trusted }: { trusted: boolean }) => (trusted ? 'warning' : 'error'),
-      (d: { algorithm: string; trusted: boolean }, who) => [
-        d.trusted
-          ? `${who} is self-signed with ${d.algorithm}.`
-          : `${who} is signed with ${d.algorithm}, which can be forged.`,
-        'Reissue it with SHA-256 ("openssl x509 -req -sha256").',
-      ],
-    ).refusedAs({
-      Go: 'x509: cannot verify signature: insecure algorithm …',
-      Node: ['ERR_SSL_CA_MD_TOO_WEAK', 'UNSPECIFIED'],
-      OpenSSL: 'CA signature digest algorithm too weak',
-      when: ({ trusted }) => !trusted,
-    }),
+    weak: error((d: { algorithm: string; trusted: boolean }, who) => [
+      d.trusted
+        ? `${who} is self-signed with ${d.algorithm}.`
+        : `${who} is signed with ${d.algorithm}, which can be forged.`,
+      'Reissue it with SHA-256 ("openssl x509 -req -sha256").',
+    ])
+      .or('warning', ({ trusted }) => trusted)
+      .refusedAs({
+        Go: 'x509: cannot verify signature: insecure algorithm …',
+        Node: ['ERR_SSL_CA_MD_TOO_WEAK', 'UNSPECIFIED'],
+        OpenSSL: 'CA signature digest algorithm too weak',
+        when: ({ trusted }) => !trusted,
+      }),
     unsupported: error((d: { algorithm: string }, who) => [
       `${who} is signed with an algorithm that is not supported (${d.algorithm}).`,
       'Reissue it with an ECDSA, RSA or Ed25519 CA key and SHA-256.',

@@ -1,14 +1,14 @@
 /** Findings about the way from the leaf to a trust anchor: which issuers were found, and which were not. */
 import {
   error,
-  warning,
   info,
-  row,
+  type OpensslDetails,
   refusedByGoAlone,
   refusedByOpensslAlone,
   refusedInTrustAnchors,
-  type OpensslDetails,
+  row,
   type UsageDetails,
+  warning,
 } from '../row.js'
 import { listed, quoted } from '../words.js'
 
@@ -48,9 +48,7 @@ export interface RootNotTrusted {
   anchors: string[]
 }
 
-export interface UnusedUnreadByGo extends UsageDetails {
-  reason: string
-}
+export type UnusedUnreadByGo = UsageDetails & { reason: string }
 
 export interface OpensslPicksOtherPath extends OpensslDetails {
   issuer: string

@@ -1,5 +1,5 @@
 /** Findings about what a client starts from: SRV discovery, the environment, and new credentials while it runs. */
-import { error, info, row, warning } from '../row.js'
+import { error, info, warning } from '../row.js'
 import { listed } from '../words.js'
 
 /** What was asked for. */
@@ -18,12 +18,8 @@ export interface NoRecords extends Question {
   insecure: string[]
 }
 
-export interface RecordIgnored extends Question {
-  /** As `host:port`. */
-  targets: string[]
-  /** `insecure`: they are endpoints without TLS. */
-  reason: 'insecure' | 'invalid' | 'too-many'
-}
+/** `targets`: as `host:port`; `reason`: `insecure`: they are endpoints without TLS. */
+export type RecordIgnored = Question & { targets: string[]; reason: 'insecure' | 'invalid' | 'too-many' }
 
 export const client = {
   'discovery/no-records': error((d: NoRecords) => [
@@ -64,19 +60,16 @@ export const client = {
     `Could not load credentials from ${d.origin}: ${d.detail}.`,
     `Fix ${d.origin}, then call client.tls.rotate(), or wait for the next change of the source.`,
   ]),
-  'rotation/not-verified': row(
-    ({ used }: { used: 'no' | 'elsewhere' | 'unverified' }) => (used === 'no' ? 'error' : 'warning'),
-    (d: NotVerified) => [
-      d.used === 'elsewhere'
-        ? `${listed(d.endpoints)} is not connected with the new credentials: ${d.detail}`
-        : `The credentials from ${d.origin} are ${d.used === 'no' ? 'refused, because they could not be verified against any endpoint' : 'in use without verification, because no endpoint answered'}: ${listed(d.endpoints)}.`,
-      d.used === 'no'
-        ? 'Fix the other findings of this report, which name the cause for each endpoint. If the CA is new, add it to the servers’ --trusted-ca-file and restart etcd, which reads that file only at its start.'
-        : d.used === 'elsewhere'
-          ? `Fix the findings that client.tls.endpoints lists for ${listed(d.endpoints)}. The client then reconnects automatically.`
-          : 'Start an endpoint again. The client dials it with the new credentials.',
-    ],
-  ),
+  'rotation/not-verified': warning((d: NotVerified) => [
+    d.used === 'elsewhere'
+      ? `${listed(d.endpoints)} is not connected with the new credentials: ${d.detail}`
+      : `The credentials from ${d.origin} are ${d.used === 'no' ? 'refused, because they could not be verified against any endpoint' : 'in use without verification, because no endpoint answered'}: ${listed(d.endpoints)}.`,
+    d.used === 'no'
+      ? 'Fix the other findings of this report, which name the cause for each endpoint. If the CA is new, add it to the servers’ --trusted-ca-file and restart etcd, which reads that file only at its start.'
+      : d.used === 'elsewhere'
+        ? `Fix the findings that client.tls.endpoints lists for ${listed(d.endpoints)}. The client then reconnects automatically.`
+        : 'Start an endpoint again. The client dials it with the new credentials.',
+  ]).or('error', ({ used }) => used === 'no'),
 }
 
 export interface Ignored {

@@ -1,5 +1,5 @@
 /** Findings about basic constraints: who may issue, and how long a path may be. */
-import { error, warning, row, refusedByGoAlone, type UsageDetails } from '../row.js'
+import { error, refusedByGoAlone, row, type UsageDetails, warning } from '../row.js'
 import { quoted } from '../words.js'
 
 /** A path length that the CA sets and the path exceeds. */

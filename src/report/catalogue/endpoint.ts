@@ -1,5 +1,5 @@
 /** Findings about endpoints: what the network answered, before or instead of a TLS peer. */
-import { error, info, row } from '../row.js'
+import { error, info, warning } from '../row.js'
 import { listed } from '../words.js'
 
 const seconds = (milliseconds: number): string => `${String(milliseconds / 1000)} s`
@@ -173,15 +173,11 @@ export interface WrongProtocol {
   alert: number | null
 }
 
-export interface NotEtcd extends AnswerDetails {
-  /** Where it redirects to, as etcd never does; null if it does not. */
-  location: string | null
-}
+/** `location`: where it redirects to, as etcd never does; null if it does not. */
+export type NotEtcd = AnswerDetails & { location: string | null }
 
-export interface Unavailable extends AnswerDetails {
-  /** Whether it is a member of etcd without a vote, which serves no calls. */
-  learner: boolean
-}
+/** `learner`: whether it is a member of etcd without a vote, which serves no calls. */
+export type Unavailable = AnswerDetails & { learner: boolean }
 
 export interface Leader {
   /** The endpoint whose member leads; null: the leader is none of the endpoints. */
@@ -273,20 +269,19 @@ export const endpoint = {
       ? 'No action is needed; add the URLs of the other members to spare a detour.'
       : 'No action is needed.',
   ]),
-  'endpoint/no-leader': row(
-    ({ endpoint }: { endpoint: string | null }) => (endpoint === null ? 'error' : 'warning'),
-    (d: NoLeader) => [
-      d.endpoint !== null
-        ? `The member at ${d.endpoint} has no leader: it is cut off from the other members, or they elect one.`
-        : `The cluster has no leader: ${listed(
-            d.members.map(({ endpoint, says }) => `${endpoint} reports ${says.replace(/[.]$/, '')}`),
-            'no member answers',
-          )}.`,
-      d.endpoint !== null
-        ? `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${d.endpoint} and the other members at their peer port.`
-        : 'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).',
-    ],
-  ).refusedAs({ etcd: 'etcdserver: no leader' }),
+  'endpoint/no-leader': warning((d: NoLeader) => [
+    d.endpoint !== null
+      ? `The member at ${d.endpoint} has no leader: it is cut off from the other members, or they elect one.`
+      : `The cluster has no leader: ${listed(
+          d.members.map(({ endpoint, says }) => `${endpoint} reports ${says.replace(/[.]$/, '')}`),
+          'no member answers',
+        )}.`,
+    d.endpoint !== null
+      ? `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${d.endpoint} and the other members at their peer port.`
+      : 'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).',
+  ])
+    .or('error', ({ endpoint }) => endpoint === null)
+    .refusedAs({ etcd: 'etcdserver: no leader' }),
   'endpoint/other-cluster': error((d: OtherCluster) => [
     `${d.endpoint} belongs to another cluster (ID ${d.cluster}) than ${listed(d.members, 'the endpoints that the client used before')} (ID ${d.expected}).`,
     `Pass the endpoints of one cluster alone. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`,

@@ -1,5 +1,5 @@
 /** Findings about handshakes: what a TLS peer answered, in an alert, by closing, or by what it did not ask for. */
-import { error, warning, row, type CertificateRef } from '../row.js'
+import { type CertificateRef, error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
 
 /** An alert that the server sent about our certificate. */
@@ -138,30 +138,24 @@ export const handshake = {
     OpenSSL: 'tlsv1 alert unknown ca',
     when: isAlert,
   }),
-  'handshake/clock-compared': row(
-    ({ differs }: { differs: boolean }) => (differs ? 'warning' : 'info'),
-    (d: ClockCompared) => [
-      d.differs
-        ? `The clock of ${d.endpoint} says ${d.peerTime.toISOString()}, and this machine’s ${d.ownTime.toISOString()}: they are ${span(Math.abs(d.offset))} apart${d.explains ? ', which explains the refusal' : ''}.`
-        : `The clock of ${d.endpoint} agrees with this machine’s.`,
-      d.differs
-        ? `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${d.explains ? '' : '; the certificate is to be renewed all the same'}.`
-        : 'Renew the certificate that is out of its validity. If it is valid by "date -u", set the clock of the server that refused it.',
-    ],
-  ),
-  'handshake/server-name': row(
-    ({ alert }: { alert: number | null }) => (alert === null ? 'info' : 'error'),
-    (d: ServerName) => [
-      d.alert !== null
-        ? d.sent
-          ? `The server at ${d.endpoint} has no certificate for the name ${d.name} (alert ${String(d.alert)}).`
-          : `The server at ${d.endpoint} refuses a connection without a server name, and none was sent, because ${d.name} is an IP address (alert ${String(d.alert)}).`
-        : `${d.sent ? `The server name "${d.name}" was sent to ${d.endpoint}` : `No server name was sent to ${d.endpoint}, because it is an IP address`}${d.covered.length === 0 ? '' : `; the certificate there covers ${listed(d.covered)}`}.`,
-      d.alert !== null
-        ? 'Set serverName to a name that the router or proxy before etcd serves, or reach etcd directly.'
-        : `If a router that chooses by server name, a tunnel or a port-forward stands there, set serverName to the name of the etcd behind it${suchAs(d.covered)}.`,
-    ],
-  ),
+  'handshake/clock-compared': info((d: ClockCompared) => [
+    d.differs
+      ? `The clock of ${d.endpoint} says ${d.peerTime.toISOString()}, and this machine’s ${d.ownTime.toISOString()}: they are ${span(Math.abs(d.offset))} apart${d.explains ? ', which explains the refusal' : ''}.`
+      : `The clock of ${d.endpoint} agrees with this machine’s.`,
+    d.differs
+      ? `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${d.explains ? '' : '; the certificate is to be renewed all the same'}.`
+      : 'Renew the certificate that is out of its validity. If it is valid by "date -u", set the clock of the server that refused it.',
+  ]).or('warning', ({ differs }) => differs),
+  'handshake/server-name': error((d: ServerName) => [
+    d.alert !== null
+      ? d.sent
+        ? `The server at ${d.endpoint} has no certificate for the name ${d.name} (alert ${String(d.alert)}).`
+        : `The server at ${d.endpoint} refuses a connection without a server name, and none was sent, because ${d.name} is an IP address (alert ${String(d.alert)}).`
+      : `${d.sent ? `The server name "${d.name}" was sent to ${d.endpoint}` : `No server name was sent to ${d.endpoint}, because it is an IP address`}${d.covered.length === 0 ? '' : `; the certificate there covers ${listed(d.covered)}`}.`,
+    d.alert !== null
+      ? 'Set serverName to a name that the router or proxy before etcd serves, or reach etcd directly.'
+      : `If a router that chooses by server name, a tunnel or a port-forward stands there, set serverName to the name of the etcd behind it${suchAs(d.covered)}.`,
+  ]).or('info', ({ alert }) => alert === null),
   'handshake/client-certificate-refused': error((d: ClientCertificateRefused, who) => [
     `${who} is refused by ${d.endpoint}${d.alert === REVOKED ? ' as revoked' : d.validity !== null ? ' as expired or not yet valid' : ''} (alert ${String(d.alert)}).`,
     refusedRemedy(d),

@@ -1,42 +1,13 @@
 /** Findings about inputs as a whole: something else than what was meant, or too much of it. */
 import { error, type Wording } from '../row.js'
 import { listed } from '../words.js'
-import { inShell, type MaterialRole, byteCount, type Place, the, wanted } from './place.js'
+import { byteCount, inShell, type MaterialRole, type Place, the, wanted } from './place.js'
 
 /** What an input must hold: of a file or option of credentials its role, of the validator a certificate or CRL in any form. */
 export type Wanted = MaterialRole | 'certificate' | 'CRL'
 
 /** What an input can hold by mistake. */
-export type Holds =
-  | 'certificate'
-  | 'certificate under an old label'
-  | 'CRL'
-  | 'certificate request'
-  | 'private key'
-  | 'encrypted private key'
-  | 'public key'
-  | 'PKCS#12 key store'
-  | 'PKCS#7 bundle'
-  | 'Java key store'
-  | 'SSH private key'
-  | 'SSH public key'
-  | 'OpenPGP block'
-  | 'UTF-16 text'
-  | 'UTF-16LE text'
-  | 'UTF-16BE text'
-  | 'cfssl output'
-  | 'JSON'
-  | 'web page'
-  | 'PEM'
-  | 'escaped line breaks'
-  | 'lost line breaks'
-  | 'file name'
-  | 'contents of a file'
-  | 'nothing'
-  | 'other DER'
-  | 'other blocks'
-  | 'other text'
-  | 'other binary data'
+export type Holds = keyof typeof HOLDS
 
 export interface UnexpectedContent extends Place {
   wanted: Wanted
@@ -60,7 +31,15 @@ export interface TooMuch extends Place {
 }
 
 export const input = {
-  'input/unexpected-content': error((d: UnexpectedContent, _who, wording) => [contentOf(d), remedyFor(d, wording)]),
+  'input/unexpected-content': error((d: UnexpectedContent, _who, wording) => {
+    const where = d.line === null ? '' : ` on line ${String(d.line)}`
+    const blocks = d.labels.length === 0 ? '' : ` (${listed(d.labels)})`
+    const how = d.form === 'DER' ? ' in DER' : d.form === 'base64' ? ' in base64 without BEGIN and END lines' : ''
+    return [
+      `${the(d)} holds ${HOLDS[d.holds][0]}${how}${blocks}${where}, not ${wanted(d.wanted)}.`,
+      remedyFor(d, wording),
+    ]
+  }),
   'input/too-much': error((d: TooMuch) => [
     `${the(d)} ${d.count === null ? 'holds more' : `holds ${quantity(d.count, d.unit)}, more`} than ${quantity(d.limit, d.unit)}. The rest was not read.`,
     d.unit === 'faults'
@@ -75,38 +54,6 @@ export const input = {
 
 function quantity(count: number, unit: TooMuch['unit']): string {
   return unit === 'bytes' ? byteCount(count) : `${count.toLocaleString('en-US')} ${unit}`
-}
-
-const WHAT: Readonly<Record<Holds, string>> = {
-  certificate: 'a certificate',
-  'certificate under an old label': 'a certificate under an old label',
-  CRL: 'a CRL',
-  'certificate request': 'a certificate request',
-  'private key': 'a private key',
-  'encrypted private key': 'an encrypted private key',
-  'public key': 'a public key',
-  'PKCS#12 key store': 'a PKCS#12 key store (.p12, .pfx)',
-  'PKCS#7 bundle': 'a PKCS#7 bundle (.p7b)',
-  'Java key store': 'a Java key store (.jks)',
-  'SSH private key': 'a private key in SSH format',
-  'SSH public key': 'a public key in SSH format',
-  'OpenPGP block': 'an OpenPGP block',
-  'UTF-16 text': 'text in UTF-16',
-  'UTF-16LE text': 'text in UTF-16',
-  'UTF-16BE text': 'text in UTF-16',
-  'cfssl output': 'JSON, as cfssl prints it',
-  JSON: 'JSON',
-  'web page': 'a web page (HTML)',
-  PEM: 'PEM',
-  'escaped line breaks': 'PEM text with "\\n" in place of line breaks',
-  'lost line breaks': 'PEM text without line breaks',
-  'file name': 'the name of a file',
-  'contents of a file': 'the contents of a file',
-  nothing: 'nothing but white space',
-  'other DER': 'other data',
-  'other blocks': 'other PEM blocks',
-  'other text': 'text without a "-----BEGIN …-----" line',
-  'other binary data': 'other binary data',
 }
 
 /** The inputs that content is meant for, and the command that turns its DER into PEM. */
@@ -132,76 +79,122 @@ const HOW: Readonly<Partial<Record<Wanted, string>>> = {
   request: ' ("openssl req -new -key KEY -subj /CN=NAME -out NAME.csr" creates one)',
 }
 
-function contentOf(d: UnexpectedContent): string {
-  const where = d.line === null ? '' : ` on line ${String(d.line)}`
-  const blocks = d.labels.length === 0 ? '' : ` (${listed(d.labels)})`
-  const how = d.form === 'DER' ? ' in DER' : d.form === 'base64' ? ' in base64 without BEGIN and END lines' : ''
-  return `${the(d)} holds ${WHAT[d.holds]}${how}${blocks}${where}, not ${wanted(d.wanted)}.`
-}
-
-function remedyFor(details: UnexpectedContent, { name }: Wording): string {
-  const { holds, form, wanted: role } = details
-  const file = inShell(details)
-  const pass = `Pass ${wanted(role)}${HOW[role] ?? ''}.`
+function remedyFor(d: UnexpectedContent, { name }: Wording): string {
+  const { holds, form, wanted: role } = d
+  const file = inShell(d)
   const fit = FITS[holds]
   if (form === 'base64' && holds === 'PEM') return `Decode it: "base64 -d ${file} > new.pem".`
   if (fit?.inputs.includes(role) === true && (form === 'DER' || form === 'base64')) {
     const command = `openssl ${fit.command} -inform der`
     return `Convert it: "${form === 'DER' ? `${command} -in ${file}` : `base64 -d ${file} | ${command}`} -out new.pem".`
   }
-  switch (holds) {
-    case 'private key':
-    case 'encrypted private key':
-      return role === 'certificate' || role === 'CRL'
-        ? `${pass} The private key is not needed here.`
-        : `${pass} Pass the private key as ${name('key')}.`
-    case 'CRL':
-      return role === 'certificate' ? `${pass} Pass the CRL as "crls".` : `${pass} Pass the CRL as "crl".`
-    case 'public key':
-      return role === 'key'
-        ? 'Pass the file that the private key was written to when it was generated.'
-        : `${pass} A public key has no name.`
-    case 'certificate request':
-      return role === 'cert' || role === 'certificate'
-        ? `Have the CA sign it ("openssl x509 -req -in ${file} -CA ca.crt -CAkey ca.key -copy_extensions copy -out tls.crt"), and pass the certificate that it returns.`
-        : pass
-    case 'certificate under an old label':
-      return `Convert it to a plain certificate: "openssl x509 -in ${file} -out new.pem".`
-    case 'PKCS#12 key store':
-      return `Extract the PEM: "openssl pkcs12 -in ${file} ${PKCS12[role] ?? '-nokeys -out certificates.pem'}".`
-    case 'PKCS#7 bundle':
-      return `Extract the certificates: "openssl pkcs7 -print_certs -in ${file} -out certificates.pem" (with "-inform der" if it is binary).`
-    case 'Java key store':
-      return `Convert it: "keytool -importkeystore -srckeystore ${file} -destkeystore store.p12 -deststoretype PKCS12", then extract the PEM with "openssl pkcs12 -in store.p12".`
-    case 'SSH private key':
-      return `Pass the key of the certificate. If it is this one, convert a copy: "ssh-keygen -p -m PKCS8 -f ${file}".`
-    case 'SSH public key':
-      return `${pass} TLS does not use public keys of SSH.`
-    case 'OpenPGP block':
-      return `${pass} If the block is an encrypted or signed file, run "gpg --decrypt ${file}".`
-    case 'UTF-16 text':
-    case 'UTF-16LE text':
-    case 'UTF-16BE text':
-      return `Convert it: "iconv -f ${holds.replace(' text', '')} -t UTF-8 ${file} > new.pem".`
-    case 'cfssl output':
-      return `Split it: "cfssljson -f ${file} -bare name" writes ${role === 'request' ? 'name.csr' : 'name.pem'} and name-key.pem.`
-    case 'JSON':
-      return `Extract the PEM text ("jq -r .FIELD ${file}"), and pass ${wanted(role)}.`
-    case 'web page':
-      return 'Download the file again. With curl, use "--fail" so that an error page is not saved.'
-    case 'escaped line breaks':
-      return details.file === null
-        ? `Replace them before the call: text.replaceAll('\\\\n', '\\n').`
-        : `Replace them: "sed -i 's/\\\\n/\\n/g' ${file}".`
-    case 'lost line breaks':
-      return 'Write it again with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.'
-    case 'file name':
-      return details.file === null
-        ? 'Use fromFiles, which accepts file names, or read the file first.'
-        : 'Pass the file that is named in it.'
-    case 'contents of a file':
-      return 'Pass the path of a file, or pass the text to fromPem.'
-    default:
-      return pass
-  }
+  const pass = `Pass ${wanted(role)}${HOW[role] ?? ''}.`
+  const [, remedy] = HOLDS[holds]
+  return remedy?.({ file, role, pass, isText: d.file === null, name }) ?? pass
 }
+
+interface Case extends Pick<Wording, 'name'> {
+  /** As an argument of a shell command. */
+  readonly file: string
+  readonly role: Wanted
+  /** The sentence about what to pass. */
+  readonly pass: string
+  /** Whether a text was passed, not a file. */
+  readonly isText: boolean
+}
+
+const privateKey = ({ role, pass, name }: Case): string =>
+  `${pass} ${role === 'certificate' || role === 'CRL' ? 'The private key is not needed here' : `Pass the private key as ${name('key')}`}.`
+const utf16 =
+  (encoding: string) =>
+  ({ file }: Case): string =>
+    `Convert it: "iconv -f ${encoding} -t UTF-8 ${file} > new.pem".`
+
+/** How a message names each content, and what to do about it. Default: pass what is wanted. */
+const HOLDS = {
+  certificate: ['a certificate'],
+  'certificate under an old label': [
+    'a certificate under an old label',
+    ({ file }: Case) => `Convert it to a plain certificate: "openssl x509 -in ${file} -out new.pem".`,
+  ],
+  CRL: ['a CRL', ({ role, pass }: Case) => `${pass} Pass the CRL as "${role === 'certificate' ? 'crls' : 'crl'}".`],
+  'certificate request': [
+    'a certificate request',
+    ({ role, file, pass }: Case) =>
+      role === 'cert' || role === 'certificate'
+        ? `Have the CA sign it ("openssl x509 -req -in ${file} -CA ca.crt -CAkey ca.key -copy_extensions copy -out tls.crt"), and pass the certificate that it returns.`
+        : pass,
+  ],
+  'private key': ['a private key', privateKey],
+  'encrypted private key': ['an encrypted private key', privateKey],
+  'public key': [
+    'a public key',
+    ({ role, pass }: Case) =>
+      role === 'key'
+        ? 'Pass the file that the private key was written to when it was generated.'
+        : `${pass} A public key has no name.`,
+  ],
+  'PKCS#12 key store': [
+    'a PKCS#12 key store (.p12, .pfx)',
+    ({ file, role }: Case) =>
+      `Extract the PEM: "openssl pkcs12 -in ${file} ${PKCS12[role] ?? '-nokeys -out certificates.pem'}".`,
+  ],
+  'PKCS#7 bundle': [
+    'a PKCS#7 bundle (.p7b)',
+    ({ file }: Case) =>
+      `Extract the certificates: "openssl pkcs7 -print_certs -in ${file} -out certificates.pem" (with "-inform der" if it is binary).`,
+  ],
+  'Java key store': [
+    'a Java key store (.jks)',
+    ({ file }: Case) =>
+      `Convert it: "keytool -importkeystore -srckeystore ${file} -destkeystore store.p12 -deststoretype PKCS12", then extract the PEM with "openssl pkcs12 -in store.p12".`,
+  ],
+  'SSH private key': [
+    'a private key in SSH format',
+    ({ file }: Case) =>
+      `Pass the key of the certificate. If it is this one, convert a copy: "ssh-keygen -p -m PKCS8 -f ${file}".`,
+  ],
+  'SSH public key': ['a public key in SSH format', ({ pass }: Case) => `${pass} TLS does not use public keys of SSH.`],
+  'OpenPGP block': [
+    'an OpenPGP block',
+    ({ pass, file }: Case) => `${pass} If the block is an encrypted or signed file, run "gpg --decrypt ${file}".`,
+  ],
+  'UTF-16 text': ['text in UTF-16', utf16('UTF-16')],
+  'UTF-16LE text': ['text in UTF-16', utf16('UTF-16LE')],
+  'UTF-16BE text': ['text in UTF-16', utf16('UTF-16BE')],
+  'cfssl output': [
+    'JSON, as cfssl prints it',
+    ({ file, role }: Case) =>
+      `Split it: "cfssljson -f ${file} -bare name" writes ${role === 'request' ? 'name.csr' : 'name.pem'} and name-key.pem.`,
+  ],
+  JSON: ['JSON', ({ file, role }: Case) => `Extract the PEM text ("jq -r .FIELD ${file}"), and pass ${wanted(role)}.`],
+  'web page': [
+    'a web page (HTML)',
+    () => 'Download the file again. With curl, use "--fail" so that an error page is not saved.',
+  ],
+  PEM: ['PEM'],
+  'escaped line breaks': [
+    'PEM text with "\\n" in place of line breaks',
+    ({ isText, file }: Case) =>
+      isText
+        ? `Replace them before the call: text.replaceAll('\\\\n', '\\n').`
+        : `Replace them: "sed -i 's/\\\\n/\\n/g' ${file}".`,
+  ],
+  'lost line breaks': [
+    'PEM text without line breaks',
+    () => 'Write it again with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.',
+  ],
+  'file name': [
+    'the name of a file',
+    ({ isText }: Case) =>
+      isText
+        ? 'Use fromFiles, which accepts file names, or read the file first.'
+        : 'Pass the file that is named in it.',
+  ],
+  'contents of a file': ['the contents of a file', () => 'Pass the path of a file, or pass the text to fromPem.'],
+  nothing: ['nothing but white space'],
+  'other DER': ['other data'],
+  'other blocks': ['other PEM blocks'],
+  'other text': ['text without a "-----BEGIN …-----" line'],
+  'other binary data': ['other binary data'],
+} as const satisfies Readonly<Record<string, readonly [what: string, remedy?: (details: Case) => string]>>

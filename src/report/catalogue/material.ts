@@ -1,5 +1,5 @@
 /** Findings about material: what belongs together in credentials, what is next to it, and private keys. Files and PEM have their own. */
-import { error, info, row, type Severity, warning } from '../row.js'
+import { error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
 import { file } from './file.js'
 import { input } from './input.js'
@@ -14,13 +14,7 @@ export interface Block extends Place {
   isKey: boolean
 }
 
-function warningOfKey({ isKey }: Block): Severity {
-  return isKey ? 'warning' : 'info'
-}
-
-export interface Several extends Place {
-  lines: number[]
-}
+export type Several = Place & { lines: number[] }
 
 export const material = {
   ...file,
@@ -43,18 +37,18 @@ export const material = {
         ? 'Remove the key from the file. If it is the CA’s key and the file was ever copied, create a new CA and reissue all certificates.'
         : `Remove the block "${d.label}" from the file.`,
     ]),
-    unused: row(warningOfKey, (d: Block, _who, { name }) => [
+    unused: info((d: Block, _who, { name }) => [
       `${the(d)} holds a block "${d.label}" (line ${String(d.line)}), which is not used.`,
       d.isKey
         ? `Move the key to a separate file with mode 0600, or pass the same file as ${name('cert')} and ${name('key')}.`
         : 'No action is needed.',
-    ]),
-    'next to a request': row(warningOfKey, (d: Block) => [
+    ]).or('warning', ({ isKey }) => isKey),
+    'next to a request': info((d: Block) => [
       `${the(d)} holds ${d.isKey ? 'a private key' : 'another block'} ("${d.label}", line ${String(d.line)}) next to the request.`,
       d.isKey
         ? 'Create a new key and a new request on the machine that uses the certificate ("openssl req -new -newkey … -keyout KEY -out CSR"), and send only the request.'
         : 'No action is needed. Send only the request next time.',
-    ]),
+    ]).or('warning', ({ isKey }) => isKey),
   },
   'credentials/variable-missing': error((d: { variable: string; role: MaterialRole; empty: boolean }) => [
     `The environment variable ${d.variable} is ${d.empty ? 'empty' : 'not set'}.`,
@@ -70,15 +64,12 @@ export const material = {
     `${who} in ${d.origin} is a CA and does not belong to the private key. It was given as ${name('cert')} instead of ${name('ca')}.`,
     `Pass the certificate that was issued for the private key (${d.keyAlgorithm}), followed by its intermediates.`,
   ]),
-  'credentials/anchor-is-no-ca': row(
-    ({ isOwn }: { isOwn: boolean }) => (isOwn ? 'error' : 'warning'),
-    (d: Place & { subjects: string[]; isOwn: boolean }) => [
-      d.isOwn
-        ? `${the(d)} holds no CA certificate, only the own certificate (${quoted(d.subjects)}).`
-        : `${the(d)} holds no CA certificate, only end-entity certificates (${quoted(d.subjects)}). Only these certificates themselves are trusted.`,
-      'Pass the certificate of the CA that issued the peer’s certificate: "openssl x509 -noout -issuer -in CERT" prints its name.',
-    ],
-  ),
+  'credentials/anchor-is-no-ca': warning((d: Place & { subjects: string[]; isOwn: boolean }) => [
+    d.isOwn
+      ? `${the(d)} holds no CA certificate, only the own certificate (${quoted(d.subjects)}).`
+      : `${the(d)} holds no CA certificate, only end-entity certificates (${quoted(d.subjects)}). Only these certificates themselves are trusted.`,
+    'Pass the certificate of the CA that issued the peer’s certificate: "openssl x509 -noout -issuer -in CERT" prints its name.',
+  ]).or('error', ({ isOwn }) => isOwn),
   'credentials/leaf-not-first': error((d: Place & { position: number; line: number }, who) => [
     `${who} belongs to the private key, but is certificate ${String(d.position)} in ${d.origin} (line ${String(d.line)}). It must be the first.`,
     'Write the certificate first, then the CA that issued it, and so on: "cat tls.crt intermediate.crt > chain.crt".',

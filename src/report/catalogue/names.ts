@@ -1,5 +1,5 @@
 /** Findings about names: subject alternative names against hosts, common names, name constraints. */
-import { error, warning, info, row, refusedByGoAlone, type UsageDetails } from '../row.js'
+import { error, info, refusedByGoAlone, row, type UsageDetails, warning } from '../row.js'
 import { listed } from '../words.js'
 
 /** Why no name covers a host, by the nearest miss. */
@@ -59,12 +59,8 @@ function goWords({ kind, reason, found, foundOfKind }: NotCoveredDetails): keyof
   return kind === 'ip' ? 'no IP SANs' : 'no names'
 }
 
-export interface CommonNameDetails extends UsageDetails {
-  name: string
-  constrainedBy: string
-  /** Whether it is among the permitted names, and so excluded by another constraint. */
-  isPermitted: boolean
-}
+/** `isPermitted`: whether it is among the permitted names, and so excluded by another constraint. */
+export type CommonNameDetails = UsageDetails & { name: string; constrainedBy: string; isPermitted: boolean }
 
 /** A name that constraints are about. */
 export interface ConstrainedName {

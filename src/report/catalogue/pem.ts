@@ -1,5 +1,5 @@
 /** Findings about PEM text: blocks that are damaged, and layouts that others do not read. */
-import { error, row } from '../row.js'
+import { error, warning } from '../row.js'
 import { inShell, type Place, the } from './place.js'
 
 /** What is wrong with a block. */
@@ -38,19 +38,16 @@ export const pem = {
           ? `Write the block "${d.label ?? ''}" again as a whole, with its BEGIN and END lines.`
           : 'Copy the whole file again from its source. A program that writes it must write a new file and rename that into place.',
   ]),
-  'pem/layout-unusual': row(
-    ({ layout }: { layout: Layout }) => (isReadByAll(layout) ? 'info' : 'warning'),
-    (d: Place & { line: number; layout: Layout }) => [
-      isReadByAll(d.layout)
-        ? `${the(d)} has ${d.layout}, first on line ${String(d.line)}; every reader accepts that.`
-        : d.layout === 'byte order mark'
-          ? `${the(d)} starts with a byte order mark; etcd and etcdctl skip its first block.`
-          : `${the(d)} has a layout that OpenSSL and Node do not read: ${LAYOUT[d.layout]} (line ${String(d.line)}).`,
-      isReadByAll(d.layout)
-        ? 'No action is needed, unless the text is a damaged block.'
-        : `Convert it: "${PLAIN[d.layout](inShell(d))}".`,
-    ],
-  ),
+  'pem/layout-unusual': warning((d: Place & { line: number; layout: Layout }) => [
+    isReadByAll(d.layout)
+      ? `${the(d)} has ${d.layout}, first on line ${String(d.line)}; every reader accepts that.`
+      : d.layout === 'byte order mark'
+        ? `${the(d)} starts with a byte order mark; etcd and etcdctl skip its first block.`
+        : `${the(d)} has a layout that OpenSSL and Node do not read: ${LAYOUT[d.layout]} (line ${String(d.line)}).`,
+    isReadByAll(d.layout)
+      ? 'No action is needed, unless the text is a damaged block.'
+      : `Convert it: "${PLAIN[d.layout](inShell(d))}".`,
+  ]).or('info', ({ layout }) => isReadByAll(layout)),
 }
 
 type Harmless = 'CRLF line ends' | 'text outside the blocks'

@@ -77,23 +77,13 @@ export const revocation = {
       'Pass the CRLs of the other reasons too, or a full CRL.',
     ]).refusedAs(NOT_FOUND),
   },
-  'revocation/no-crl': row(
-    ({
-      ofCa,
-      required,
-      usage,
-      connected,
-    }: {
-      ofCa: boolean
-      required: boolean
-      usage: 'client' | 'peer' | 'server' | 'any'
-      connected: boolean
-    }) => (required || (usage === 'server' && !connected) ? 'error' : ofCa ? 'info' : 'warning'),
-    (d: NoCrl, who) => [
-      `${who} was not checked for revocation: no CRL of "${d.issuer}" was given${d.given.length === 0 ? '' : `; the CRLs given are of ${quoted(d.given)}`}.`,
-      `Add the CRL of "${d.issuer}"${d.required ? ', or set the option revocation to "if-listed"' : d.usage === 'server' ? ', or pass no CRL at all' : ' if it issues one'}.`,
-    ],
-  ).refusedAs(NOT_FOUND),
+  'revocation/no-crl': warning((d: NoCrl, who) => [
+    `${who} was not checked for revocation: no CRL of "${d.issuer}" was given${d.given.length === 0 ? '' : `; the CRLs given are of ${quoted(d.given)}`}.`,
+    `Add the CRL of "${d.issuer}"${d.required ? ', or set the option revocation to "if-listed"' : d.usage === 'server' ? ', or pass no CRL at all' : ' if it issues one'}.`,
+  ])
+    .or('info', ({ ofCa }) => ofCa)
+    .or('error', ({ required, usage, connected }) => required || (usage === 'server' && !connected))
+    .refusedAs(NOT_FOUND),
   'revocation/openssl-picks-other-crl': row(
     refusedByOpensslAlone,
     (d: List & { reason: string } & OpensslDetails, who) => [

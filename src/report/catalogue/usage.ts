@@ -1,5 +1,5 @@
 /** Findings about key usage and extended key usage, and what etcd asks beyond TLS. */
-import { error, warning, info, row, type Severity } from '../row.js'
+import { error, info, warning } from '../row.js'
 import { listed } from '../words.js'
 
 const WRONG_PURPOSE = { Node: 'INVALID_PURPOSE', OpenSSL: 'unsuitable certificate purpose' }
@@ -10,10 +10,6 @@ const INCOMPATIBLE = {
 
 function isRefused({ refused }: { refused: boolean }): boolean {
   return refused
-}
-
-function errorIfRefused({ refused }: { refused: boolean }): Severity {
-  return refused ? 'error' : 'warning'
 }
 
 export const usage = {
@@ -37,12 +33,14 @@ export const usage = {
     etcd: 'error reading server preface: remote error: tls: bad certificate',
     Go: 'x509: certificate specifies an incompatible key usage',
   }),
-  'usage/any-extended-key-usage': row(errorIfRefused, (d: { refused: boolean }, who) => [
+  'usage/any-extended-key-usage': warning((d: { refused: boolean }, who) => [
     d.refused
       ? `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`
       : `${who} is valid for every purpose (anyExtendedKeyUsage).`,
     'Reissue it with "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth).',
-  ]).refusedAs({ ...WRONG_PURPOSE, when: isRefused }),
+  ])
+    .or('error', isRefused)
+    .refusedAs({ ...WRONG_PURPOSE, when: isRefused }),
   'usage/extension-absent': {
     extendedKeyUsage: info((_, who) => [
       `${who} has no extended key usage, so it is valid for every purpose.`,
@@ -66,13 +64,15 @@ export const usage = {
       Node: ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'],
       OpenSSL: ['unable to get local issuer certificate', 'key usage does not include certificate signing'],
     }),
-    digitalSignature: row(errorIfRefused, (d: { found: string[]; refused: boolean }, who) => [
+    digitalSignature: warning((d: { found: string[]; refused: boolean }, who) => [
       `${who} has a key usage (${listed(d.found)}) without digitalSignature, which ${d.refused ? 'a TLS server needs' : 'TLS 1.3 requires'}.`,
       'Reissue it with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',
-    ]).refusedAs([
-      { ...WRONG_PURPOSE, when: isRefused },
-      { Node: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING', when: ({ refused }) => !refused },
-    ]),
+    ])
+      .or('error', isRefused)
+      .refusedAs([
+        { ...WRONG_PURPOSE, when: isRefused },
+        { Node: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING', when: ({ refused }) => !refused },
+      ]),
   },
   'usage/netscape-type-unsuited': error((_, who) => [
     `${who} has a Netscape certificate type (nsCertType) without "server".`,

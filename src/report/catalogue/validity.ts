@@ -1,5 +1,5 @@
 /** Findings about validity in time. */
-import { error, warning, row, refusedByGoAlone, type UsageDetails } from '../row.js'
+import { error, refusedByGoAlone, row, type UsageDetails, warning } from '../row.js'
 
 /** Codes of Node for alert 45, which etcd sends for both. */
 const ALERTS = ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED']

@@ -1,5 +1,5 @@
 /** Findings about the members of one etcd cluster, and about the list of them. */
-import { error, warning, info } from '../../row.js'
+import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { type ConfigPlace, placed } from '../place.js'
 import { verb } from './place.js'
@@ -8,22 +8,12 @@ const REVOKED = { etcd: 'transport: certificate serial … revoked' }
 const NOT_ALLOWED = { etcd: 'client certificate authentication failed' }
 const NOT_ADVERTISED = '--initial-cluster has … but missing from --initial-advertise-peer-urls=…'
 
-export interface MemberNotListed extends ConfigPlace {
-  members: string[]
-  /** The members whose list lacks them, or what does not start them. */
-  by: string
-}
+/** `by`: the members whose list lacks them, or what does not start them. */
+export type MemberNotListed = ConfigPlace & { members: string[]; by: string }
 
-export interface MembersDiffer extends ConfigPlace {
-  values: { member: string; value: string }[]
-}
+export type MembersDiffer = ConfigPlace & { values: { member: string; value: string }[] }
 
-export interface MemberRevoked extends ConfigPlace {
-  member: string
-  by: string
-  crl: string
-  serialNumber: string
-}
+export type MemberRevoked = ConfigPlace & { member: string; by: string; crl: string; serialNumber: string }
 
 export interface MemberNotAllowed extends ConfigPlace {
   /** The member, or the option that names its certificate. */

@@ -1,5 +1,5 @@
 /** Findings about the files that a configuration of etcd names. */
-import { error, warning, info, row } from '../../row.js'
+import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { day, verb } from './place.js'
 import { type ConfigPlace, shellArgument, placed } from '../place.js'
@@ -45,19 +45,11 @@ const UNSEEN = {
   CA: 'x509: certificate signed by unknown authority',
 }
 
-export interface CrlUnreadable extends ConfigPlace {
-  path: string
-  /** Why it cannot be used, or how many CRLs there are. */
-  reason: string
-}
+/** `reason`: why it cannot be used, or how many CRLs there are. */
+export type CrlUnreadable = ConfigPlace & { path: string; reason: string }
 
-export interface CrlDoubtful extends ConfigPlace {
-  path: string
-  /** Of another CA: its name, and the option with the CAs. */
-  issuer: string
-  ca: string
-  nextUpdate: Date | null
-}
+/** `issuer`: of another CA: its name, and the option with the CAs. */
+export type CrlDoubtful = ConfigPlace & { path: string; issuer: string; ca: string; nextUpdate: Date | null }
 
 export interface KeyNotReadable extends ConfigPlace {
   path: string
@@ -92,18 +84,17 @@ export const configFiles = {
     `${placed(d)} names ${d.path}, which begins with a byte order mark: etcd does not see the ${d.of}.`,
     `Remove it: "sed -i '1s/^\\xEF\\xBB\\xBF//' ${shellArgument(d.path)}".`,
   ]).refusedAs(Object.entries(UNSEEN).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which }))),
-  'config/crl-form': row(
-    ({ isAhead }: { isAhead: boolean }) => (isAhead ? 'info' : 'error'),
-    (d: ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }) => [
-      `${placed(d)} names ${d.path}, which ${FLAWS[d.is].has}; etcd ${d.isAhead ? '3.6' : d.version} requires ${FLAWS[d.is].wants}${d.isAhead ? '' : ' and refuses every client'}.`,
-      `${FLAWS[d.is].remedy(d)}${d.isAhead ? ' Do so before the update to 3.6.' : ''}`,
-    ],
-  ).refusedAs(
-    Object.entries(FLAWS).map(([flaw, { words }]) => ({
-      Go: words,
-      when: ({ is, isAhead }) => !isAhead && is === flaw,
-    })),
-  ),
+  'config/crl-form': error((d: ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }) => [
+    `${placed(d)} names ${d.path}, which ${FLAWS[d.is].has}; etcd ${d.isAhead ? '3.6' : d.version} requires ${FLAWS[d.is].wants}${d.isAhead ? '' : ' and refuses every client'}.`,
+    `${FLAWS[d.is].remedy(d)}${d.isAhead ? ' Do so before the update to 3.6.' : ''}`,
+  ])
+    .or('info', ({ isAhead }) => isAhead)
+    .refusedAs(
+      Object.entries(FLAWS).map(([flaw, { words }]) => ({
+        Go: words,
+        when: ({ is, isAhead }) => !isAhead && is === flaw,
+      })),
+    ),
   'config/crl-unreadable': {
     damaged: error((d: CrlUnreadable) => [
       `${placed(d)} ${unusable(d)}`,
@@ -157,8 +148,7 @@ export const configFiles = {
     `${placed(d)} names a certificate with ${listed(d.names)}. None of these names covers the address of this member (${listed(d.addresses)}).`,
     'Reissue it with the address or the host name of the member in addition.',
   ]).refusedAs({ Go: 'tls: "…" does not match any of DNSNames […]' }),
-  'config/ca-expired': row(
-    ({ isEvery }: { isEvery: boolean }) => (isEvery ? 'error' : 'warning'),
+  'config/ca-expired': warning(
     (d: ConfigPlace & { subjects: string[]; notAfter: Date; block: 'client' | 'peer'; isEvery: boolean }) => [
       `${placed(d)} ${
         d.isEvery
@@ -169,7 +159,9 @@ export const configFiles = {
         ? `Add a valid CA to the file of ${d.option}, restart etcd, and reissue the certificates of the ${callers(d.block)}s by that CA.`
         : 'Reissue its certificates by a valid CA, and remove it from the file.',
     ],
-  ).refusedAs({ Go: 'x509: certificate has expired or is not yet valid: …' }),
+  )
+    .or('error', ({ isEvery }) => isEvery)
+    .refusedAs({ Go: 'x509: certificate has expired or is not yet valid: …' }),
   'config/keys-beyond-2030': info((d: ConfigPlace & { subjects: string[] }) => [
     `${listed(d.subjects)} ${verb(d.subjects, 'relies', 'rely')} beyond 2030 on RSA keys that are too small by then.`,
     'Create the next CA with ECDSA P-256 or RSA 3072.',

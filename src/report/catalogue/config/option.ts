@@ -1,5 +1,5 @@
 /** Findings about single options of etcd. */
-import { error, warning, info } from '../../row.js'
+import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { type ConfigPlace, placed } from '../place.js'
 import { releases, verb } from './place.js'
@@ -26,10 +26,7 @@ export interface OptionUnknown extends ConfigPlace {
   key: string | null
 }
 
-export interface OptionIgnored extends ConfigPlace {
-  nearest: string | null
-  belongs: string | null
-}
+export type OptionIgnored = ConfigPlace & { nearest: string | null; belongs: string | null }
 
 export interface ProtectionIgnored extends ConfigPlace {
   nearest: string | null
@@ -39,22 +36,11 @@ export interface ProtectionIgnored extends ConfigPlace {
   uses?: string
 }
 
-export interface OptionOfOtherVersion extends ConfigPlace {
-  version: string
-  lines: string[]
-}
+export type OptionOfOtherVersion = ConfigPlace & { version: string; lines: string[] }
 
-export interface ValueType extends ConfigPlace {
-  wants: string
-  has: string
-  since: string[]
-  value?: string
-}
+export type ValueType = ConfigPlace & { wants: string; has: string; since: string[]; value?: string }
 
-export interface ValueInvalid extends ConfigPlace {
-  value: string
-  wants: string
-}
+export type ValueInvalid = ConfigPlace & { value: string; wants: string }
 
 export interface CipherSuitesUnfit extends ConfigPlace {
   /** The suites that do not fit, and the names of Go for those that have one. */

@@ -1,5 +1,5 @@
 /** Findings about reading a configuration of etcd, and about the command lines and variables that start it. */
-import { error, info, type Pair, row, warning } from '../../row.js'
+import { error, info, type Pair, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { theText, verb } from './place.js'
 import { type ConfigPlace, inShell, byteCount, placed } from '../place.js'
@@ -102,37 +102,19 @@ function template({ what, ...place }: NotChecked): Pair {
   return [`${placed(place)} is ${quoted(what)}, so this is a template. Nothing in it was checked.`, RENDERED]
 }
 
-export interface TooLarge extends ConfigPlace {
-  /** Bytes, entries, or characters that structure YAML. */
-  count: number
-  limit: number
-}
+/** `count`: bytes, entries, or characters that structure YAML. */
+export type TooLarge = ConfigPlace & { count: number; limit: number }
 
-export interface YamlMalformed extends ConfigPlace {
-  /** Why it is not YAML, or how many documents there are. */
-  reason: string
-  fix: string
-}
+/** `reason`: why it is not YAML, or how many documents there are. */
+export type YamlMalformed = ConfigPlace & { reason: string; fix: string }
 
-export interface NotChecked extends ConfigPlace {
-  what: string[]
-  why: string
-}
+export type NotChecked = ConfigPlace & { what: string[]; why: string }
 
-export interface OptionRepeated extends ConfigPlace {
-  firstLine: number | null
-  value: string
-}
+export type OptionRepeated = ConfigPlace & { firstLine: number | null; value: string }
 
-export interface ArgumentMisplaced extends ConfigPlace {
-  argument: string
-  value: string
-  after: string | null
-}
+export type ArgumentMisplaced = ConfigPlace & { argument: string; value: string; after: string | null }
 
-export interface UnitInvalid extends ConfigPlace {
-  text: string
-}
+export type UnitInvalid = ConfigPlace & { text: string }
 
 export const configReading = {
   'config/too-large': {
@@ -277,13 +259,12 @@ export const configReading = {
     `${placed(d)} is "${d.value}": the text from "#" on is part of the value.`,
     `Write only "${d.meant}", and put the comment on a line of its own.`,
   ]),
-  'config/space-in-list': row(
-    ({ isMember }: { isMember: boolean }) => (isMember ? 'warning' : 'error'),
-    (d: ConfigPlace & { entry: string; isRefused: boolean; isMember: boolean }) => [
-      `${placed(d)} has the entry "${d.entry}". Etcd reads the space as part of it: ${d.isMember ? 'that member does not start with this list' : d.isRefused ? 'it does not start' : 'no certificate matches'}.`,
-      `Write "${d.entry.trim()}" without spaces around it.`,
-    ],
-  ).refusedAs([{ etcd: 'unexpected TLS cipher suite " …"', when: ({ option }) => /cipher.suites$/i.test(option) }]),
+  'config/space-in-list': error((d: ConfigPlace & { entry: string; isRefused: boolean; isMember: boolean }) => [
+    `${placed(d)} has the entry "${d.entry}". Etcd reads the space as part of it: ${d.isMember ? 'that member does not start with this list' : d.isRefused ? 'it does not start' : 'no certificate matches'}.`,
+    `Write "${d.entry.trim()}" without spaces around it.`,
+  ])
+    .or('warning', ({ isMember }) => isMember)
+    .refusedAs([{ etcd: 'unexpected TLS cipher suite " …"', when: ({ option }) => /cipher.suites$/i.test(option) }]),
   'config/unit-invalid': {
     'two starts': error((d: UnitInvalid) => [
       `${placed(d)} is set twice, so systemd does not load the unit.`,

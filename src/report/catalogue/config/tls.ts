@@ -1,5 +1,5 @@
 /** Findings about the addresses and the TLS of a member: what is open, what is unreachable, who is accepted. */
-import { error, warning, info } from '../../row.js'
+import { error, info, warning } from '../../row.js'
 import { listed } from '../../words.js'
 import { type ConfigPlace, placed } from '../place.js'
 import { allSpelledLike, spelledLike } from './place.js'
@@ -60,33 +60,17 @@ const UNKNOWN_CA = { Go: 'remote error: tls: unknown certificate authority' }
 const NO_HANDSHAKE = 'tls: first record does not look like a TLS handshake'
 const REACHABLE = 'Write the name or address at which others reach this member, and issue its certificate for it.'
 
-export interface PlaintextUrl extends ConfigPlace {
-  url: string
-  /** The URL with TLS on the same port, or the member in the list. */
-  other: string
-}
+/** `other`: the URL with TLS on the same port, or the member in the list. */
+export type PlaintextUrl = ConfigPlace & { url: string; other: string }
 
-export interface UrlRepeated extends ConfigPlace {
-  url: string
-  by: string[]
-}
+export type UrlRepeated = ConfigPlace & { url: string; by: string[] }
 
-export interface AdvertiseUnreachable extends ConfigPlace {
-  url: string
-  /** The URLs that the member listens on, or the domain of its pods. */
-  listen: string
-}
+/** `listen`: the URLs that the member listens on, or the domain of its pods. */
+export type AdvertiseUnreachable = ConfigPlace & { url: string; listen: string }
 
-export interface ClientAuthImplied extends ConfigPlace {
-  auth: string
-  isFalse: boolean
-}
+export type ClientAuthImplied = ConfigPlace & { auth: string; isFalse: boolean }
 
-export interface ClientAuthByPublicCas extends ConfigPlace {
-  auth: string
-  path: string
-  count: number
-}
+export type ClientAuthByPublicCas = ConfigPlace & { auth: string; path: string; count: number }
 
 export interface AutoTls extends ConfigPlace {
   /** The URL that is open, or the option that is set as well. */
@@ -95,19 +79,10 @@ export interface AutoTls extends ConfigPlace {
   ignored?: string
 }
 
-export interface RestrictionNotInForce extends ConfigPlace {
-  /** The option that is the cause. */
-  other: string
-  /** The releases that fixed it. */
-  fixed: string[]
-}
+/** `other`: the option that is the cause; `fixed`: the releases that fixed it. */
+export type RestrictionNotInForce = ConfigPlace & { other: string; fixed: string[] }
 
-export interface GatewayRefused extends ConfigPlace {
-  path: string
-  ca: string
-  subject: string
-  issuer: string
-}
+export type GatewayRefused = ConfigPlace & { path: string; ca: string; subject: string; issuer: string }
 
 export const configTls = {
   'config/plaintext-url': {

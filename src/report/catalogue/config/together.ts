@@ -1,5 +1,5 @@
 /** Findings about options that need or exclude each other, and about a configuration as a whole. */
-import { error, warning, info } from '../../row.js'
+import { error, info, warning } from '../../row.js'
 import { listed } from '../../words.js'
 import { type ConfigPlace, placed } from '../place.js'
 import { spelledLike } from './place.js'
@@ -7,9 +7,7 @@ import { spelledLike } from './place.js'
 /** The options of the certificate that etcd presents as a client, in every form. */
 const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i
 
-export interface OptionsConflict extends ConfigPlace {
-  other: string
-}
+export type OptionsConflict = ConfigPlace & { other: string }
 
 export interface OptionNeeds extends ConfigPlace {
   /** The options that are missing, or for `pair` the one that is given. */
