@@ -19,10 +19,15 @@ export function listed(values: readonly string[], none = 'none', lastWord = 'and
   return shown.length === 0 ? last : `${shown.join(', ')} ${MORE.test(last) ? 'and' : lastWord} ${last}`
 }
 
-/** The same, each value in quotation marks. */
-export function quoted(values: readonly string[], none = 'none'): string {
+/** The same, each value as `shown` writes it. */
+export function listedAs(values: readonly string[], shown: (value: string) => string, none = 'none'): string {
   return listed(
-    values.map((value) => (MORE.test(value) ? value : `"${value}"`)),
+    values.map((value) => (MORE.test(value) ? value : shown(value))),
     none,
   )
+}
+
+/** The same, each value in quotation marks. */
+export function quoted(values: readonly string[], none = 'none'): string {
+  return listedAs(values, (value) => `"${value}"`, none)
 }

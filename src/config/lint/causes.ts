@@ -151,7 +151,7 @@ function siblingKey({ code, details, place, severity }: Finding): string | null 
   const keyOf = (...parts: readonly unknown[]): string => JSON.stringify([code, severity, place?.file, ...parts])
   switch (code) {
     case 'config/not-expanded':
-      return keyOf(details.names, details.by)
+      return keyOf(details.names, details.kind)
     case 'config/protection-ignored': {
       const [block, key] = details.belongs?.split('.') ?? []
       return key === undefined ? null : keyOf(block)

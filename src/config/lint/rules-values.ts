@@ -290,7 +290,7 @@ const leaderHasTime: Rule = (report, member) => {
 const foldersAreExpanded: Rule = (report, member) => {
   const folder = member.used('wal-dir')
   if (folder === undefined || !/^~(?:\/|$)/.test(folder.text)) return
-  report('config/not-expanded', { ...folder.place, names: [folder.text], by: 'etcd, a home folder' })
+  report('config/not-expanded', { ...folder.place, names: [folder.text], kind: 'etcd, a home folder' })
 }
 
 /** What is wrong with a value, as words after the option, and what to do; null for nothing. */

@@ -175,7 +175,7 @@ function checkEntries(options: readonly ReadOption[], into: Reading): ReadOption
     }
     if (option !== written) into.report('config/quotes-in-value', { ...place, value: text })
     if (row.kind === 'path' && /^~(?:\/|$)/.test(text))
-      into.report('config/not-expanded', { ...place, names: [text], by: 'etcd, a home folder' })
+      into.report('config/not-expanded', { ...place, names: [text], kind: 'etcd, a home folder' })
     const argument = form === 'yaml' ? null : flagWithin(text)
     if (argument !== null) {
       const details = { kind: 'flag in value' as const, argument, value: text, after: null }

@@ -158,7 +158,7 @@ export function reportNotExpanded(variables: Iterable<Variable>, into: Reading):
   for (const { name, value, place } of variables) {
     const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
     if (names.length > 0 && rowOfVariable(name) !== undefined)
-      into.report('config/not-expanded', { ...place, names, by: 'systemd, in variables' })
+      into.report('config/not-expanded', { ...place, names, kind: 'systemd, in variables' })
   }
 }
 

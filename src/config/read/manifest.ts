@@ -222,9 +222,9 @@ class Container {
       const namesIn = (pattern: RegExp): string[] => [
         ...new Set(Array.from(text.matchAll(pattern), ([, name = '']) => name)),
       ]
-      const report = (by: 'Kubernetes' | 'Kubernetes, without parentheses', names: string[]): void => {
+      const report = (kind: 'Kubernetes' | 'Kubernetes, without parentheses', names: string[]): void => {
         if (names.length > 0)
-          into.report('config/not-expanded', { ...this.#yaml.place(item.offset, option), names, by })
+          into.report('config/not-expanded', { ...this.#yaml.place(item.offset, option), names, kind })
       }
       const unknown = namesIn(/(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g).filter((name) => !known.has(name))
       if (this.#missing.length === 0) report('Kubernetes', unknown)

@@ -243,8 +243,8 @@ function reportArguments(args: readonly Word[], place: PlaceOf, into: Reading): 
     const commands = text.match(/\$\([^)$]*\)/g) ?? []
     const names = text.startsWith('$') ? [] : Array.from(text.matchAll(/\$([A-Za-z_]\w*)/g), ([, name = '']) => name)
     if (commands.length > 0)
-      into.report('config/not-expanded', { ...at, names: [...commands], by: 'systemd, as a command' })
-    else if (names.length > 0) into.report('config/not-expanded', { ...at, names, by: 'systemd' })
+      into.report('config/not-expanded', { ...at, names: [...commands], kind: 'systemd, as a command' })
+    else if (names.length > 0) into.report('config/not-expanded', { ...at, names, kind: 'systemd' })
   }
 }
 

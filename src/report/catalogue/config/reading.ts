@@ -1,98 +1,13 @@
 /** Findings about reading a configuration of etcd, and about the command lines and variables that start it. */
 import { error, info, type Pair, warning } from '../../row.js'
-import { listed, quoted } from '../../words.js'
+import { listed, listedAs, quoted } from '../../words.js'
 import { theText, verb } from './place.js'
 import { type ConfigPlace, inShell, byteCount, placed } from '../place.js'
-
-const LEFT_OUT = {
-  etcd: {
-    what: 'does not start etcd',
-    pass: 'Pass what starts etcd: its configuration file, flags, variables, unit or pod.',
-  },
-  'kube-apiserver': {
-    what: 'does not run kube-apiserver',
-    pass: 'Pass the manifest of kube-apiserver, for example /etc/kubernetes/manifests/kube-apiserver.yaml of a control-plane node, or its command line.',
-  },
-  kubeadm: {
-    what: 'is not a configuration of kubeadm',
-    pass: 'Pass the output of "kubectl --namespace kube-system get configmap kubeadm-config --output yaml". "kubeadm config migrate" converts an older file to v1beta3 or v1beta4.',
-  },
-}
 
 /** An argument that is a comment, a redirection or an operator to a shell, and to etcd an argument. */
 export const SHELL_SYNTAX = /^(?:#|\d*[<>]|[&|])/
 
-/** Who does not expand a variable, and what to write instead. */
-const NOT_EXPANDED = {
-  systemd: {
-    shown: (name: string) => `$${name}`,
-    why: 'systemd does not expand there',
-    remedy: (names: readonly string[]) => `Write ${listed(names.map((name) => `\${${name}}`))}.`,
-  },
-  'systemd, in variables': {
-    shown: (name: string) => `$${name}`,
-    why: 'systemd expands in no variable',
-    remedy: (names: readonly string[]) =>
-      `Write the value of ${listed(names)}, or give the option as a flag in ExecStart=, where systemd expands \${NAME}.`,
-  },
-  'systemd, as a command': {
-    shown: (name: string) => `"${name}"`,
-    why: 'systemd does not run as a command',
-    remedy: () => 'Write the value, a specifier of systemd such as %H, or start etcd by a shell: sh -c "exec etcd …".',
-  },
-  Kubernetes: {
-    shown: (name: string) => `$(${name})`,
-    why: 'Kubernetes does not expand, since the container has no such variable',
-    remedy: (names: readonly string[]) => `Define ${listed(names)} under "env" of the container.`,
-  },
-  'Kubernetes, without parentheses': {
-    shown: (name: string) => `$${name}`,
-    why: 'Kubernetes does not expand: no shell runs here',
-    remedy: (names: readonly string[]) => `Write ${listed(names.map((name) => `$(${name})`))}.`,
-  },
-  'etcd, a home folder': {
-    shown: (path: string) => path,
-    why: 'etcd does not expand: only a shell replaces "~" by a home folder',
-    remedy: () => 'Write the path from the root on.',
-  },
-}
-
 const LOST_FLAGS = 'so etcd does not receive the flags on the next lines'
-
-/** What broke a line, and what to do. */
-const BROKEN = {
-  quote: [
-    ({ quote }: { quote: string }) => `the quote ${quote} is not closed, so it includes everything after it`,
-    ({ quote }: { quote: string }) => `Close it with ${quote}, or remove it.`,
-  ],
-  'carriage return': [
-    () => `the line ends with CR LF, as on Windows, and its backslash escapes only the CR, ${LOST_FLAGS}`,
-    () => 'Save the file with LF line ends, for example with "sed -i \'s/\\r$//\' FILE".',
-  ],
-  space: [
-    () => `a space follows the backslash at the end of the line, ${LOST_FLAGS}`,
-    () => 'Remove the space: a backslash continues a line only as its last character.',
-  ],
-  backslash: [
-    () => `the line does not end with a backslash, ${LOST_FLAGS}`,
-    () => 'End the line with a space and a backslash.',
-  ],
-  'one argument': [
-    () => 'the whole command is one argument, and no program has that name',
-    () =>
-      'Write each argument as an entry of its own, for example ["etcd", "--name=m1"]; in a unit, remove the quotes around the command.',
-  ],
-  'after script': [
-    () => 'arguments after the script of a shell are not passed to etcd',
-    () => 'Write them within the script, after etcd.',
-  ],
-  'no program': [
-    () =>
-      'the command begins with a flag, but the image has no entrypoint, so the container tries to start a program of that name',
-    () => 'Write "etcd" as the first entry, before the flags.',
-  ],
-} as const
-
 const RIGHT_FILE = 'Check that it is the right file'
 const PASS_FINISHED = 'Pass the finished configuration, for example /proc/PID/cmdline'
 
@@ -114,6 +29,12 @@ export type OptionRepeated = ConfigPlace & { firstLine: number | null; value: st
 
 export type ArgumentMisplaced = ConfigPlace & { argument: string; value: string; after: string | null }
 
+export interface NoEtcd {
+  file: string | null
+  looked: string
+}
+export type NotExpanded = ConfigPlace & { names: string[] }
+export type LineBroken = ConfigPlace & { quote: string }
 export type UnitInvalid = ConfigPlace & { text: string }
 
 export const configReading = {
@@ -175,13 +96,20 @@ export const configReading = {
     `${placed(d)} is one of ${String(d.members.length)} etcds: ${listed(d.members)}${d.member === null ? '' : `; none is "${d.member}"`}. None was linted.`,
     `Pass "${d.members[0] ?? ''}" or another of them as option "member", or call lintEtcdConfigs for all.`,
   ]),
-  'config/no-etcd': error((d: { kind: 'etcd' | 'kube-apiserver' | 'kubeadm'; file: string | null; looked: string }) => [
-    `${theText(
-      d.file,
-      { etcd: undefined, 'kube-apiserver': 'The command', kubeadm: 'The input' }[d.kind],
-    )} ${LEFT_OUT[d.kind].what}: ${d.looked}.`,
-    LEFT_OUT[d.kind].pass,
-  ]),
+  'config/no-etcd': {
+    etcd: error((d: NoEtcd) => [
+      `${theText(d.file)} does not start etcd: ${d.looked}.`,
+      'Pass what starts etcd: its configuration file, flags, variables, unit or pod.',
+    ]),
+    'kube-apiserver': error((d: NoEtcd) => [
+      `${theText(d.file, 'The command')} does not run kube-apiserver: ${d.looked}.`,
+      'Pass the manifest of kube-apiserver, for example /etc/kubernetes/manifests/kube-apiserver.yaml of a control-plane node, or its command line.',
+    ]),
+    kubeadm: error((d: NoEtcd) => [
+      `${theText(d.file, 'The input')} is not a configuration of kubeadm: ${d.looked}.`,
+      'Pass the output of "kubectl --namespace kube-system get configmap kubeadm-config --output yaml". "kubeadm config migrate" converts an older file to v1beta3 or v1beta4.',
+    ]),
+  },
   'config/not-checked': {
     value: info((d: NotChecked) => [
       `${placed(d)} is ${quoted(d.what)}, which is assembled elsewhere. It was not checked.`,
@@ -247,14 +175,63 @@ export const configReading = {
     `${placed(d)} contains quotes, which etcd receives as part of the value.`,
     `Write ${d.value} without these quotes, or put plain quotes around the whole entry.`,
   ]),
-  'config/not-expanded': error((d: ConfigPlace & { names: string[]; by: keyof typeof NOT_EXPANDED }) => [
-    `${placed(d)} contains ${listed(d.names.map(NOT_EXPANDED[d.by].shown))}, which ${NOT_EXPANDED[d.by].why}.`,
-    NOT_EXPANDED[d.by].remedy(d.names),
-  ]).refusedAs([{ Go: 'open ~/…: no such file or directory', when: ({ by }) => by === 'etcd, a home folder' }]),
-  'config/line-broken': error((d: ConfigPlace & { kind: keyof typeof BROKEN; quote: string }) => [
-    `${placed(d)}: ${BROKEN[d.kind][0](d)}.`,
-    BROKEN[d.kind][1](d),
-  ]),
+  // By what the value is passed to etcd, or what it is.
+  'config/not-expanded': {
+    systemd: error((d: NotExpanded) => [
+      `${placed(d)} contains ${dollars(d)}, which systemd does not expand there.`,
+      `Write ${listedAs(d.names, (name) => `\${${name}}`)}.`,
+    ]),
+    'systemd, in variables': error((d: NotExpanded) => [
+      `${placed(d)} contains ${dollars(d)}, which systemd expands in no variable.`,
+      `Write the value of ${listed(d.names)}, or give the option as a flag in ExecStart=, where systemd expands \${NAME}.`,
+    ]),
+    'systemd, as a command': error((d: NotExpanded) => [
+      `${placed(d)} contains ${quoted(d.names)}, which systemd does not run as a command.`,
+      'Write the value, a specifier of systemd such as %H, or start etcd by a shell: sh -c "exec etcd …".',
+    ]),
+    Kubernetes: error((d: NotExpanded) => [
+      `${placed(d)} contains ${inParentheses(d)}, which Kubernetes does not expand, since the container has no such variable.`,
+      `Define ${listed(d.names)} under "env" of the container.`,
+    ]),
+    'Kubernetes, without parentheses': error((d: NotExpanded) => [
+      `${placed(d)} contains ${dollars(d)}, which Kubernetes does not expand: no shell runs here.`,
+      `Write ${inParentheses(d)}.`,
+    ]),
+    'etcd, a home folder': error((d: NotExpanded) => [
+      `${placed(d)} contains ${listed(d.names)}, which etcd does not expand: only a shell replaces "~" by a home folder.`,
+      'Write the path from the root on.',
+    ]).refusedAs({ Go: 'open ~/…: no such file or directory' }),
+  },
+  'config/line-broken': {
+    quote: error((d: LineBroken) => [
+      `${placed(d)}: the quote ${d.quote} is not closed, so it includes everything after it.`,
+      `Close it with ${d.quote}, or remove it.`,
+    ]),
+    'carriage return': error((d: LineBroken) => [
+      `${placed(d)}: the line ends with CR LF, as on Windows, and its backslash escapes only the CR, ${LOST_FLAGS}.`,
+      'Save the file with LF line ends, for example with "sed -i \'s/\\r$//\' FILE".',
+    ]),
+    space: error((d: LineBroken) => [
+      `${placed(d)}: a space follows the backslash at the end of the line, ${LOST_FLAGS}.`,
+      'Remove the space: a backslash continues a line only as its last character.',
+    ]),
+    backslash: error((d: LineBroken) => [
+      `${placed(d)}: the line does not end with a backslash, ${LOST_FLAGS}.`,
+      'End the line with a space and a backslash.',
+    ]),
+    'one argument': error((d: LineBroken) => [
+      `${placed(d)}: the whole command is one argument, and no program has that name.`,
+      'Write each argument as an entry of its own, for example ["etcd", "--name=m1"]; in a unit, remove the quotes around the command.',
+    ]),
+    'after script': error((d: LineBroken) => [
+      `${placed(d)}: arguments after the script of a shell are not passed to etcd.`,
+      'Write them within the script, after etcd.',
+    ]),
+    'no program': error((d: LineBroken) => [
+      `${placed(d)}: the command begins with a flag, but the image has no entrypoint, so the container tries to start a program of that name.`,
+      'Write "etcd" as the first entry, before the flags.',
+    ]),
+  },
   'config/comment-in-value': error((d: ConfigPlace & { value: string; meant: string }) => [
     `${placed(d)} is "${d.value}": the text from "#" on is part of the value.`,
     `Write only "${d.meant}", and put the comment on a line of its own.`,
@@ -287,6 +264,14 @@ export const configReading = {
     `${placed(d)} ${d.options.length > 1 ? `and ${String(d.options.length - 1)} more ` : ''}${verb(d.options, 'is', 'are')} ignored, because etcd reads the file ${d.configFile}.`,
     `Move ${verb(d.options, 'it', 'them')} into the file, or remove ${verb(d.options, 'it', 'them')}: ${listed(d.options)}.`,
   ]),
+}
+
+function dollars({ names }: NotExpanded): string {
+  return listedAs(names, (name) => `$${name}`)
+}
+
+function inParentheses({ names }: NotExpanded): string {
+  return listedAs(names, (name) => `$(${name})`)
 }
 
 function leftOverRemedy(argument: string): string {
