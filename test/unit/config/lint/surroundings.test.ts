@@ -378,7 +378,7 @@ describe('what is wrong around etcd', () => {
       { env: { ETCD_NAME: 'a', etcd_peer_client_cert_auth: 'true' } },
       'error protection-ignored variable',
     ],
-    ['a home folder of data', of({ flags: { 'data-dir': '~/d' } }), 'error not-expanded'],
+    ['a home folder of data', of({ flags: { 'data-dir': '~/d' } }), 'error not-expanded etcd, a home folder'],
     ['an open quote in Environment=', { unit: unit('Environment="A=1') }, 'error line-broken quote'],
     [
       'a space after a comma in Environment=',
@@ -476,7 +476,7 @@ it('reports one mistake once, with what follows from it', async () => {
     'error protection-ignored key',
   ])
   const pods = of({ flags: { name: '$(POD)', 'initial-advertise-peer-urls': 'https://$(POD):2380' } })
-  expect((await found(pods)).filter((each) => each.includes('not-expanded'))).toEqual(['error not-expanded'])
+  expect((await found(pods)).filter((each) => each.includes('not-expanded'))).toEqual(['error not-expanded Kubernetes'])
 })
 
 it('compares what members of one file share, and how each starts', async () => {
