@@ -29,7 +29,7 @@ export async function lintEtcdConfig(config: ConfigInput, options: LintOptions =
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
 export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
-  const room = await import('./lint/lint-cluster.js')
+  const room = await import('./lint/lint.js')
   return room.lintEtcdConfigs(config, options)
 }
 
@@ -40,7 +40,7 @@ export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions 
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
-  const room = await import('./lint/lint-cluster.js')
+  const room = await import('./lint/lint.js')
   return room.lintCluster(configs, options)
 }
 

@@ -20,7 +20,7 @@ export const rows = {
 
 const make = findingMaker({ ...rows, ...file })
 
-type Code = keyof typeof rows | keyof typeof file
+export type Code = keyof typeof rows | keyof typeof file
 
 /** @param place Default: that of the details. What is absent has the place of the option that requires it. */
 export function finding<C extends Code>(
@@ -30,18 +30,6 @@ export function finding<C extends Code>(
 ): Finding<C> {
   const made = make(code, details)
   return place === null ? made : { ...made, place: placeOf(place) }
-}
-
-/** Takes the findings of a check, as {@link finding} makes them. */
-export type Reporter = <C extends Code>(code: C, details: FindingDetails[C], place?: FindingPlace) => void
-
-/** What a check reports. */
-export function reported(check: (report: Reporter) => void): Finding[] {
-  const findings: Finding[] = []
-  check((code, details, place) => {
-    findings.push((place === undefined ? finding(code, details) : finding(code, details, place)) as Finding)
-  })
-  return findings
 }
 
 /** A finding at a place. */

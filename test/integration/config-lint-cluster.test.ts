@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { lintCluster } from '../../src/config/lint/lint-cluster.js'
+import { lintCluster } from '../../src/config/lint/lint.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 import { type EtcdProcess, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { INSTALLED, missingFlags } from '../support/etcd-version.js'

@@ -1,19 +1,21 @@
-/** Checks the configuration of one member. */
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
+/** Checks configurations: of one member, of all etcds that a text starts, or of all members of a cluster. */
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding, FindingCode, SuppressedFinding } from '../../report/finding.js'
 import { makeReport, type Report } from '../../report/report.js'
 import { resolveContext } from '../../validate/context.js'
 import { classifyHosts } from '../../x509/names.js'
-import { type ConfigInput, type ReadMember, readMember } from '../read/input.js'
+import { type ConfigInput, type ReadMember, readMember, readMembers } from '../read/input.js'
 import { isUnresolved } from '../read/read-option.js'
+import { MAX_MEMBERS } from '../read/text.js'
 import { type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
-import { reported } from '../finding.js'
 import { byCause } from './causes.js'
-import { type FileOptions, type FilesReading, inWordsOfEtcd, NOTHING_READ, readFiles } from './files.js'
-import { byRules, LintMember } from './member.js'
-import { filesRules } from './rules-files.js'
+import { type FileOptions, inWordsOfEtcd, NOTHING_READ, readFiles } from './files.js'
+import { LintMember } from './member.js'
+import { apply, rulesAbout } from './rule.js'
+import { type ClusterMember, clusterRules, nameOf } from './rules-cluster.js'
+import { fileRules } from './rules-files.js'
+import { memberRules } from './rules-options.js'
 import { runtimeRules } from './rules-runtime.js'
-import { memberFindings } from './rules.js'
 import {
   checkIgnore,
   type CommentSuppression,
@@ -66,20 +68,12 @@ export type LintReport = Report & {
 }
 
 const OPTIONS = [
-  'readFiles',
-  'version',
-  'hosts',
-  'at',
-  'clockSkew',
-  'expiryWarning',
-  'ignore',
-  'comments',
-  'member',
-  'root',
-] as const
+  ...(['readFiles', 'version', 'hosts', 'at', 'clockSkew', 'expiryWarning'] as const),
+  ...(['ignore', 'comments', 'member', 'root'] as const),
+]
 
 /** The options, checked. */
-export interface LintContext extends FileOptions {
+interface LintContext extends FileOptions {
   readonly readFiles: boolean
   readonly version: ParsedVersion | null
   readonly ignore: Ignored
@@ -87,11 +81,8 @@ export interface LintContext extends FileOptions {
   readonly member: string | null
 }
 
-/** One member with all that was found about it alone. */
-export interface LintedMember {
-  readonly member: LintMember
-  readonly files: FilesReading
-  readonly read: ReadMember
+/** A member with all that was found about it alone. */
+interface LintedMember extends ClusterMember {
   readonly findings: readonly Finding[]
   readonly comments: readonly CommentSuppression[]
 }
@@ -103,12 +94,70 @@ export async function lintEtcdConfig(config: ConfigInput, options: LintOptions =
   return lintReport(findings, comments, context)
 }
 
-/**
- * Checks the options of a call.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
-export function resolveLint(options: LintOptions): LintContext {
+/** See `src/config/deferred.ts`. */
+export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
+  const context = resolveLint(options)
+  if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
+    throw valueInvalid('members', configs, `an array of 1 to ${String(MAX_MEMBERS)} configurations`)
+  }
+  const readings = await Promise.all(
+    configs.map((config: ConfigInput, i) => {
+      const place = `members[${String(i)}]`
+      return readMembers(config, context, place, place)
+    }),
+  )
+  const isCompared = readings.flat().length > 1
+  const linted = await Promise.all(
+    configs.map(({ file }: ConfigInput, i) =>
+      lintMembers(readings[i] ?? [], context, isCompared, (name) =>
+        file === undefined ? `"${name}" (members[${String(i)}])` : String(file),
+      ),
+    ),
+  )
+  const members = linted.flat()
+  const findings = [...members.flatMap((each) => each.findings), ...apply(clusterRules, { members, options: context })]
+  return lintReport(
+    byCause(findings),
+    members.flatMap(({ comments }) => comments),
+    context,
+  )
+}
+
+/** See `src/config/deferred.ts`. */
+export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
+  const context = resolveLint(options)
+  const readings = await readMembers(config, context)
+  const listed = readings.map((read) => {
+    const { listed } = new LintMember(read, null)
+    return read.settings.server('initialCluster').isSet ? listed.map(({ name }) => name) : []
+  })
+  const isCluster = listed.some(
+    (names) => readings.filter(({ settings }) => names.includes(settings.server('name').text)).length > 1,
+  )
+  const all = await lintMembers(readings, context, isCluster, (name) => `"${name}"`)
+  const members = all.filter((each, i) => !isAlone(each, listed.toSpliced(i, 1).flat(), listed[i] ?? []))
+  const together = isCluster ? apply(clusterRules, { members, options: context }) : []
+  const owners = together.map((each) => all.find((member) => isOf(each, member)) ?? all[0])
+  return all.map((each) => {
+    const own = together.filter((_, i) => owners[i] === each)
+    return lintReport(byCause([...each.findings, ...own]), each.comments, context)
+  })
+}
+
+/** Whether an etcd is a cluster of its own next to the others: it starts one, lists nobody else, and nobody lists it. */
+function isAlone({ member }: LintedMember, others: readonly string[], own: readonly string[]): boolean {
+  const { text: name, isUnresolved } = member.server('name')
+  const isStarting = member.server('initialClusterState').text === 'new'
+  return isStarting && !isUnresolved && [...own, name].every((one) => one === name && !others.includes(one))
+}
+
+/** Whether a finding is at an option of a member. */
+function isOf({ place }: Finding, { member }: LintedMember): boolean {
+  return member.settings.all().some((each) => each.place.line === place?.line && each.place.column === place.column)
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+function resolveLint(options: LintOptions): LintContext {
   checkOptions('options', options, OPTIONS)
   const { readFiles = true, comments = true, version, hosts = [], clockSkew, expiryWarning, ignore = [] } = options
   const { member = null, root = null } = options
@@ -125,35 +174,35 @@ export function resolveLint(options: LintOptions): LintContext {
   return { ...shared, version: parsed, ignore: checkIgnore(ignore) }
 }
 
-/**
- * Lints one member that was read.
- *
- * @param isCompared Whether the other members of its cluster are compared with it.
- */
-export async function lintMember(read: ReadMember, context: LintContext, isCompared = false): Promise<LintedMember> {
-  const { settings, isWhole, others } = read
-  const { version, versionPlace, probes = [], published = [] } = read.context
-  const member = new LintMember({
-    settings,
-    others,
-    version: context.version ?? version,
-    versionPlace: context.version === null ? (versionPlace ?? null) : null,
-    isWhole,
-    probes,
-    published,
-    written: null,
-  })
+async function lintMembers(
+  readings: readonly ReadMember[],
+  context: LintContext,
+  isCompared: boolean,
+  labelOf: (name: string) => string,
+): Promise<LintedMember[]> {
+  const members: LintedMember[] = []
+  for (const read of readings) {
+    const linted = await lintMember(read, context, isCompared)
+    const label = readings.length > 1 && read.label !== null ? read.label : labelOf(nameOf(linted))
+    members.push({ ...linted, label })
+  }
+  return members
+}
+
+/** @param isCompared Whether the other members of its cluster are compared with it. */
+async function lintMember(read: ReadMember, context: LintContext, isCompared = false): Promise<LintedMember> {
+  const member = new LintMember(read, context.version)
   const files = context.readFiles ? await readFiles(member, read, context) : NOTHING_READ
   const findings = [
     ...read.findings.filter((each) => !isIgnoredType(each, member)),
-    ...memberFindings(member),
-    ...unresolvedValues(read),
+    ...apply(memberRules, member),
+    ...apply([unresolvedValues], read),
     ...files.findings,
-    ...filesRules(files, { member, isCompared, at: context.at, clockSkew: context.clockSkew }),
-    ...byRules(runtimeRules, member, read, context.readFiles),
+    ...apply(fileRules, { member, files, isCompared, options: context }),
+    ...apply(runtimeRules, { member, read, readsFiles: context.readFiles }),
   ].map((each) => inWordsOfEtcd(each, read))
   const comments = context.comments ? commentsOf(read.texts) : []
-  return { member, files, read, findings: byCause(findings), comments }
+  return { member, files, read, label: '', findings: byCause(findings), comments }
 }
 
 /** What this version ignores cannot have the wrong type. */
@@ -163,22 +212,21 @@ function isIgnoredType({ code, details }: Finding, member: LintMember): boolean 
   return options.some((each) => each.place.option === details.option && !member.hasOption(each))
 }
 
-function unresolvedValues({ settings, findings }: ReadMember): Finding[] {
-  const placesOf = findings.flatMap(({ code, details }) => (code === 'config/not-expanded' ? [details] : []))
-  return reported((report) => {
-    for (const { text, place, form } of settings.all()) {
-      const isReported = placesOf.some(
-        ({ line, column, file }) => line === place.line && column === place.column && file === place.file,
-      )
-      if (!isUnresolved(text) || isReported) continue
-      // Etcd expands nothing in its file.
-      const kind = form === 'yaml' && /\$[({A-Za-z_]/.test(text) ? ('value of a file' as const) : ('value' as const)
-      report('config/not-checked', { ...place, kind, what: [text], why: '' })
-    }
+const unresolvedValues = rulesAbout((read: ReadMember) => [read])('config/not-checked', ({ settings, findings }) => {
+  const reported = findings.flatMap(({ code, place }) => (code === 'config/not-expanded' ? [place] : []))
+  return settings.all().flatMap((at) => {
+    const { text, place, form } = at
+    const isReported = reported.some(
+      (each) => each?.line === place.line && each.column === place.column && each.file === place.file,
+    )
+    if (!isUnresolved(text) || isReported) return []
+    // Etcd expands nothing in its file.
+    const kind = form === 'yaml' && /\$[({A-Za-z_]/.test(text) ? 'value of a file' : 'value'
+    return [{ at, kind, what: [text], why: '' }]
   })
-}
+})
 
-export function lintReport(
+function lintReport(
   findings: readonly Finding[],
   comments: readonly CommentSuppression[],
   { at, ignore }: LintContext,

@@ -1,33 +1,18 @@
 /** One member as the rules see it: a configuration that is linted, or one that is going to be written. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import { type Reporter, reported } from '../finding.js'
-import type { Finding } from '../../report/finding.js'
-import {
-  isUnresolved,
-  type PassthroughOption,
-  type Probe,
-  type PublishedPort,
-  type ReadOption,
-} from '../read/read-option.js'
+import type { ReadMember } from '../read/input.js'
+import { isUnresolved, type PassthroughOption, type ReadOption, type RuntimeContext } from '../read/read-option.js'
 import type { Setting, Settings } from '../read/settings.js'
-import { type ConfigForm, formAvailability, parseGoBoolean, type SideField } from '../tables/options.js'
+import {
+  type ConfigForm,
+  formAvailability,
+  parseGoBoolean,
+  type ServerField,
+  type SideField,
+} from '../tables/options.js'
 import { passthroughSpellings } from '../tables/passthrough-options.js'
 import { availableIn, type ParsedVersion } from '../tables/version.js'
 import { type EtcdUrl, readUrl, type UrlUse } from '../url.js'
-
-/** A rule checks a member, with what else it needs to know. */
-export type Rule<More extends readonly unknown[] = []> = (report: Reporter, member: LintMember, ...more: More) => void
-
-/** What the rules report, in their order. */
-export function byRules<More extends readonly unknown[]>(
-  rules: readonly Rule<More>[],
-  member: LintMember,
-  ...more: More
-): Finding[] {
-  return reported((report) => {
-    for (const rule of rules) rule(report, member, ...more)
-  })
-}
 
 /** A URL that etcd accepts, and the setting that has it. */
 export interface ServedUrl extends EtcdUrl {
@@ -56,26 +41,18 @@ export function acceptedUrl(text: string, use: UrlUse = 'advertise'): EtcdUrl | 
   return 'refused' in reading ? null : reading.url
 }
 
-/** The members and URLs of an initial cluster, in their order: `name=url,name=url`. */
-export function clusterEntries(setting: Setting): { name: string; url: string }[] {
-  return checkedEntries(setting).flatMap((entry) => {
-    const at = entry.indexOf('=')
-    return at === -1 ? [] : [{ name: entry.slice(0, at), url: entry.slice(at + 1) }]
-  })
-}
-
 /** One of the two sides of a member. */
 export class LintSide {
   readonly block: 'client' | 'peer'
+  readonly member: LintMember
   readonly listen: readonly ServedUrl[]
   readonly advertise: readonly ServedUrl[]
   /** Whether the caller of the renderer requests plaintext. */
   readonly isPlaintext: boolean
-  readonly #settings: Settings
 
-  constructor(block: 'client' | 'peer', settings: Settings, isPlaintext: boolean) {
+  constructor(block: 'client' | 'peer', member: LintMember, isPlaintext: boolean) {
     this.block = block
-    this.#settings = settings
+    this.member = member
     this.isPlaintext = isPlaintext
     const http = block === 'client' ? urlsOf(this.get('httpUrls'), 'listen') : []
     this.listen = [...urlsOf(this.get('listenUrls'), 'listen'), ...http]
@@ -83,16 +60,21 @@ export class LintSide {
   }
 
   get(field: SideField): Setting {
-    return this.#settings.side(this.block, field)
+    return this.member.settings.side(this.block, field)
   }
 
   /** The name of an option in the form of the configuration. */
   nameOf(field: SideField): string {
-    return this.#settings.nameOf(this.get(field).row)
+    return this.member.settings.nameOf(this.get(field).row)
   }
 
   isOn(field: SideField): boolean {
     return parseGoBoolean(this.get(field).text) === true
+  }
+
+  /** Whether only this machine reaches it. */
+  get isOnlyLocal(): boolean {
+    return this.listen.every(({ isLocal }) => isLocal)
   }
 
   /** Whether an option is set, and if it is a switch, on. */
@@ -129,21 +111,6 @@ export class LintSide {
   }
 }
 
-interface MemberParts {
-  readonly settings: Settings
-  readonly others: readonly PassthroughOption[]
-  /** Null if neither the caller nor an image names it. */
-  readonly version: ParsedVersion | null
-  /** The place of the image that names it; null if the caller does. */
-  readonly versionPlace?: ConfigPlace | null
-  /** False if what is not set may be set elsewhere. */
-  readonly isWhole: boolean
-  readonly probes?: readonly Probe[]
-  readonly published?: readonly PublishedPort[]
-  /** Of a configuration that is rendered: whether the caller asked for plaintext, for each side. Null if it is linted. */
-  readonly written: Readonly<Record<'client' | 'peer', boolean>> | null
-}
-
 /** An option that is in force, and that the version has. */
 interface UsedOption {
   readonly text: string
@@ -151,34 +118,60 @@ interface UsedOption {
   readonly place: ConfigPlace
 }
 
+/** What the rules know of one member. */
 export class LintMember {
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
+  readonly context: RuntimeContext
+  /** False if what is not set may be set elsewhere. */
+  readonly isWhole: boolean
+  /** Null if neither the caller nor an image names it. */
+  readonly version: ParsedVersion | null
+  /** The place of the image that names it; null if the caller does. */
+  readonly versionPlace: ConfigPlace | null
   readonly client: LintSide
   readonly peer: LintSide
   readonly sides: readonly LintSide[]
-  readonly version: ParsedVersion | null
-  readonly versionPlace: ConfigPlace | null
-  readonly isWhole: boolean
-  readonly probes: readonly Probe[]
-  readonly published: readonly PublishedPort[]
   /** Whether it is going to be written: for all releases of its version, and only what is safe. */
   readonly isWritten: boolean
   readonly #isFile: boolean
 
-  constructor(parts: MemberParts) {
-    this.settings = parts.settings
-    this.others = parts.others
-    this.client = new LintSide('client', parts.settings, parts.written?.client === true)
-    this.peer = new LintSide('peer', parts.settings, parts.written?.peer === true)
+  /**
+   * @param version That the caller names. Default: that of an image.
+   * @param plaintext Of a configuration that is rendered: whether the caller requests plaintext. Null if it is linted.
+   */
+  constructor(
+    { settings, others, context, isWhole }: Pick<ReadMember, 'settings' | 'others' | 'context' | 'isWhole'>,
+    version: ParsedVersion | null,
+    plaintext: Readonly<Record<'client' | 'peer', boolean>> | null = null,
+  ) {
+    this.settings = settings
+    this.others = others
+    this.context = context
+    this.isWhole = isWhole
+    this.version = version ?? context.version
+    this.versionPlace = version === null ? (context.versionPlace ?? null) : null
+    this.isWritten = plaintext !== null
+    this.client = new LintSide('client', this, plaintext?.client === true)
+    this.peer = new LintSide('peer', this, plaintext?.peer === true)
     this.sides = [this.client, this.peer]
-    this.version = parts.version
-    this.versionPlace = parts.versionPlace ?? null
-    this.isWhole = parts.isWhole
-    this.probes = parts.probes ?? []
-    this.published = parts.published ?? []
-    this.isWritten = parts.written !== null
-    this.#isFile = [...parts.settings.all(), ...parts.others].some(({ form }) => form === 'yaml')
+    this.#isFile = [...settings.all(), ...others].some(({ form }) => form === 'yaml')
+  }
+
+  server(field: ServerField): Setting {
+    return this.settings.server(field)
+  }
+
+  /** The members and URLs of the initial cluster, in their order: `name=url,name=url`. */
+  get listed(): { name: string; url: string }[] {
+    return checkedEntries(this.server('initialCluster')).flatMap((entry) => {
+      const at = entry.indexOf('=')
+      return at === -1 ? [] : [{ name: entry.slice(0, at), url: entry.slice(at + 1) }]
+    })
+  }
+
+  get isGatewayOn(): boolean {
+    return parseGoBoolean(this.server('enableGrpcGateway').text) === true
   }
 
   /** An option by its flag, of either table; undefined if it is not in force, or if the version does not have it. */

@@ -1,113 +1,18 @@
 /** Who is accepted: certificates, and what restricts them. */
-import { parseGoBoolean } from '../tables/options.js'
-import { availableIn, compareVersions, formatVersion, parseVersion, type ParsedVersion } from '../tables/version.js'
-import type { Reporter } from '../finding.js'
-import type { LintMember, LintSide, Rule } from './member.js'
+import type { Setting } from '../read/settings.js'
+import type { SideField } from '../tables/options.js'
+import { availableIn, formatVersion, parseVersion, type ParsedVersion } from '../tables/version.js'
+import type { LintMember, LintSide } from './member.js'
+import { rulesAbout } from './rule.js'
 
-function bothSides(rule: (report: Reporter, side: LintSide, member: LintMember) => void): Rule {
-  return (report, member) => {
-    for (const side of member.sides) rule(report, side, member)
-  }
-}
-
-const PAIRS = [
-  ['certFile', 'keyFile'],
-  ['clientCertFile', 'clientKeyFile'],
-] as const
-
-/** A certificate has its key and a key its certificate, and https has both. */
-const certificatesAreComplete = bothSides((report, side, { isWhole, isWritten }) => {
-  if (!isWhole) return
-  const halves = PAIRS.map((pair) => pair.map((field) => side.get(field))).filter(([a, b]) => a?.isSet !== b?.isSet)
-  for (const [a, b] of halves) {
-    const [given, missing] = a?.isSet === true ? [a, b] : [b, a]
-    if (given === undefined || missing === undefined) continue
-    const details = { kind: 'pair' as const, needs: [given.place.option], for: '' }
-    report('config/option-needs', { ...missing.place, ...details }, given.place)
-  }
-  const [cert, key] = [side.get('certFile'), side.get('keyFile')]
-  const tls = side.listen.find(({ isTls, port }) => isTls && port !== '')
-  if (tls === undefined || cert.isSet || key.isSet || side.isAutoTls || side.isPlaintext || halves.length > 0) return
-  for (const { place } of isWritten ? [cert, key] : [cert]) {
-    const details = { kind: 'certificate' as const, needs: [], for: tls.text }
-    report('config/option-needs', { ...place, ...details }, tls.setting.place)
-  }
-})
+const member = rulesAbout((member: LintMember) => [member])
+const side = rulesAbout(({ sides }: LintMember) => sides)
 
 /** Options that do nothing unless a certificate is required. */
 const RESTRICTIONS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
-const FILES = ['certFile', 'keyFile'] as const
-
-const autoTls = bothSides((report, side, { isWritten }) => {
-  if (!side.isOn('autoTls')) return
-  const tell = (kind: 'clients' | 'peers' | 'replaces' | 'ignored', other: string, ignored?: string): void => {
-    const lost = ignored === undefined ? {} : { ignored }
-    report('config/auto-tls', { ...side.get('autoTls').place, kind, other, ...lost })
-  }
-  const used = (fields: readonly Parameters<LintSide['get']>[0][]): string[] =>
-    fields.filter((field) => side.uses(field)).map((field) => side.get(field).place.option)
-  const files = used(FILES)
-  const others = used(['trustedCaFile', 'clientCertAuth', ...RESTRICTIONS, 'clientCertFile'])
-  const [lost] = others
-  const url = side.listen.find(({ isTls }) => isTls)
-  if (isWritten) for (const option of [...files, ...others]) tell('replaces', option)
-  else if (files[0] !== undefined) tell('ignored', files[0])
-  else if (url !== undefined) tell(side.block === 'client' ? 'clients' : 'peers', url.text, lost)
-  else if (lost !== undefined) tell('replaces', lost)
-})
-
-const certificatesAreRequired = bothSides((report, side, { isWhole, isWritten }) => {
-  const [ca, auth, cert] = [side.get('trustedCaFile'), side.get('clientCertAuth'), side.get('certFile')]
-  const { block } = side
-  if (side.isAutoTls || side.isPlaintext || (isWritten && side.isOn('autoTls')) || !isWhole) return
-  const isOn = side.isOn('clientCertAuth') || auth.isUnresolved
-  if (isOn && !ca.isSet) {
-    const details = { kind: 'no CA' as const, auth: auth.place.option, path: '', count: 0 }
-    report('config/client-auth-by-public-cas', { ...ca.place, ...details }, auth.place)
-  } else if (!isOn && ca.isSet) {
-    report('config/client-auth-implied', { ...ca.place, kind: block, auth: auth.place.option, isFalse: auth.isSet })
-    // The caller of the renderer requests it for clients, who may have passwords.
-  } else if (!isOn && side.servesTls && cert.isSet && !(isWritten && block === 'client')) {
-    report('config/client-auth-off', { ...cert.place, kind: block })
-  }
-  if (side.asksForCertificates || auth.isUnresolved) return
-  for (const { isSet, place } of RESTRICTIONS.map((field) => side.get(field))) {
-    const details = { kind: 'no certificates requested' as const, other: auth.place.option, fixed: [] }
-    if (isSet) report('config/restriction-not-in-force', { ...place, ...details })
-  }
-})
-
 const AS_SUBJECT = /^\s*\/?CN\s*=\s*([^,/]*)/i
-
-const namesAreAllowed = bothSides((report, side) => {
-  const [cn, hostname] = [side.get('allowedCn'), side.get('allowedHostname')]
-  if (cn.isSet && hostname.isSet) {
-    report('config/options-conflict', { ...cn.place, kind: 'excluded', other: hostname.place.option })
-  }
-  // Etcd compares only the common name, not the attribute of a subject.
-  const value = cn.values.find((each) => AS_SUBJECT.test(each))
-  if (!cn.isSet || cn.isUnresolved || value === undefined) return
-  report('config/allowed-cn-as-subject', { ...cn.place, value, name: AS_SUBJECT.exec(value)?.[1]?.trim() ?? '' })
-})
-
-const gatewayIsAllowed: Rule = (report, { client, settings }) => {
-  const isOn = parseGoBoolean(settings.server('enableGrpcGateway').text) === true
-  const allowed = [client.get('allowedCn'), client.get('allowedHostname')].find(({ isSet }) => isSet)
-  if (allowed === undefined || !isOn || !client.asksForCertificates) return
-  report('config/gateway-refused', { ...allowed.place, kind: 'name', path: '', ca: '', subject: '', issuer: '' })
-}
-
 /** The releases that check the CRL of clients on every port (GHSA-3wh4-j44w-pg92). */
 const CRL_FIXED = ['3.5.32', '3.6.13', '3.7.0'] as const
-
-/** With HTTP on a URL of its own, the gRPC port of older releases does not check the CRL. */
-const crlIsChecked: Rule = (report, { version, client, isWritten }) => {
-  const [crl, http] = [client.get('crlFile'), client.get('httpUrls')]
-  const fixed = version === null ? 'all' : availableIn(version, CRL_FIXED)
-  if (!crl.isSet || !http.isSet || fixed === 'all' || (fixed === 'some' && !isWritten)) return
-  const details = { kind: 'separate HTTP URL' as const, other: http.place.option, fixed: [...CRL_FIXED] }
-  report('config/restriction-not-in-force', { ...crl.place, ...details })
-}
 
 interface Advisory {
   readonly id: string
@@ -173,32 +78,129 @@ const ADVISORIES: readonly Advisory[] = [
   },
 ]
 
-const advisories: Rule = (report, member) => {
-  const { version, versionPlace, settings } = member
-  // A line stands for all its releases, the fixed ones among them.
-  if (version?.patch === null || version === null) return
-  // The version of the caller is not in the configuration.
-  const place = versionPlace ?? { ...settings.server('name').place, option: 'version', line: null, column: null }
-  for (const { id, fixed, minors, what, concerns } of ADVISORIES) {
-    const isAffected = (minors?.includes(version.minor) ?? true) && isBefore(version, fixed)
-    if (!isAffected || concerns?.(member) === false) continue
-    report('config/advisory', { ...place, id, version: formatVersion(version), fixed: [...fixed], what })
-  }
-}
-
 /** Whether a release is older than the fix in its line; lines newer than all fixes have it. */
-function isBefore(version: ParsedVersion, fixed: readonly string[]): boolean {
+function isBefore({ minor, patch }: ParsedVersion, fixed: Advisory['fixed']): boolean {
   const releases = fixed.flatMap((text) => parseVersion(text) ?? [])
-  const own = releases.find(({ minor }) => minor === version.minor)
-  return own === undefined ? releases.every(({ minor }) => minor > version.minor) : compareVersions(version, own) < 0
+  const own = releases.find((each) => each.minor === minor)
+  return own === undefined ? releases.every((each) => each.minor > minor) : (patch ?? 0) < (own.patch ?? 0)
 }
 
-export const authRules: readonly Rule[] = [
-  certificatesAreComplete,
-  autoTls,
-  certificatesAreRequired,
-  namesAreAllowed,
-  gatewayIsAllowed,
-  crlIsChecked,
-  advisories,
+/** The option that is set of a certificate and its key, and the one that is not, if it is one. */
+function halves(side: LintSide): { given: Setting; missing: Setting }[] {
+  const pairs = [
+    [side.get('certFile'), side.get('keyFile')],
+    [side.get('clientCertFile'), side.get('clientKeyFile')],
+  ] as const
+  return pairs
+    .filter(([cert, key]) => cert.isSet !== key.isSet)
+    .map(([cert, key]) => (cert.isSet ? { given: cert, missing: key } : { given: key, missing: cert }))
+}
+
+/** The options of a side that are used. */
+function used(side: LintSide, ...fields: readonly SideField[]): string[] {
+  return fields.filter((field) => side.uses(field)).map((field) => side.get(field).place.option)
+}
+
+/** Whether a side must require certificates. */
+function mustRequire(side: LintSide): boolean {
+  const { isWhole, isWritten } = side.member
+  return !side.isAutoTls && !side.isPlaintext && !(isWritten && side.isOn('autoTls')) && isWhole
+}
+
+/** Whether certificates are required explicitly, or by a value that is not known. */
+function isAuthOn(side: LintSide): boolean {
+  return side.isOn('clientCertAuth') || side.get('clientCertAuth').isUnresolved
+}
+
+export const authRules = [
+  // A certificate has its key and a key its certificate, and https has both.
+  side('config/option-needs', (side) => {
+    const { isWhole, isWritten } = side.member
+    const [cert, key] = [side.get('certFile'), side.get('keyFile')]
+    const tls = side.listen.find(({ isTls, port }) => isTls && port !== '')
+    if (!isWhole) return null
+    const found = halves(side).map(({ given, missing }) => {
+      return { at: missing, kind: 'pair' as const, needs: [given.place.option], for: '', place: given.place }
+    })
+    if (tls === undefined || cert.isSet || key.isSet || side.isAutoTls || side.isPlaintext || found.length > 0)
+      return found
+    return (isWritten ? [cert, key] : [cert]).map((at) => {
+      return { at, kind: 'certificate', needs: [], for: tls.text, place: tls.setting.place }
+    })
+  }),
+  side('config/auto-tls', (side) => {
+    if (!side.isOn('autoTls')) return null
+    const at = side.get('autoTls')
+    const [files, others] = [
+      used(side, 'certFile', 'keyFile'),
+      used(side, 'trustedCaFile', 'clientCertAuth', ...RESTRICTIONS, 'clientCertFile'),
+    ]
+    const [lost] = others
+    const url = side.listen.find(({ isTls }) => isTls)
+    if (side.member.isWritten) return [...files, ...others].map((other) => ({ at, kind: 'replaces', other }))
+    if (files[0] !== undefined) return { at, kind: 'ignored', other: files[0] }
+    if (url === undefined) return lost !== undefined && { at, kind: 'replaces', other: lost }
+    const kind = side.block === 'client' ? 'clients' : 'peers'
+    return { at, kind, other: url.text, ...(lost === undefined ? {} : { ignored: lost }) }
+  }),
+  side('config/client-auth-by-public-cas', (side) => {
+    const [at, { place }] = [side.get('trustedCaFile'), side.get('clientCertAuth')]
+    return (
+      mustRequire(side) &&
+      isAuthOn(side) &&
+      !at.isSet && { at, kind: 'no CA', auth: place.option, path: '', count: 0, place }
+    )
+  }),
+  side('config/client-auth-implied', (side) => {
+    const [at, auth] = [side.get('trustedCaFile'), side.get('clientCertAuth')]
+    const isImplied = mustRequire(side) && !isAuthOn(side) && at.isSet
+    return isImplied && { at, kind: side.block, auth: auth.place.option, isFalse: auth.isSet }
+  }),
+  side('config/client-auth-off', (side) => {
+    const [at, ca] = [side.get('certFile'), side.get('trustedCaFile')]
+    const isOff = mustRequire(side) && !isAuthOn(side) && !ca.isSet && side.servesTls && at.isSet
+    // The caller of the renderer requests it for clients, who may have passwords.
+    return isOff && !(side.member.isWritten && side.block === 'client') && { at, kind: side.block }
+  }),
+  side('config/restriction-not-in-force', (side) => {
+    const { isUnresolved, place } = side.get('clientCertAuth')
+    if (!mustRequire(side) || side.asksForCertificates || isUnresolved) return null
+    const set = RESTRICTIONS.map((field) => side.get(field)).filter(({ isSet }) => isSet)
+    return set.map((at) => ({ at, kind: 'no certificates requested', other: place.option, fixed: [] }))
+  }),
+  side('config/options-conflict', (side) => {
+    const [at, hostname] = [side.get('allowedCn'), side.get('allowedHostname')]
+    return at.isSet && hostname.isSet && { at, kind: 'excluded', other: hostname.place.option }
+  }),
+  // Etcd compares only the common name, not the attribute of a subject.
+  side('config/allowed-cn-as-subject', (side) => {
+    const at = side.get('allowedCn')
+    const value = at.values.find((each) => AS_SUBJECT.test(each))
+    if (!at.isSet || at.isUnresolved || value === undefined) return null
+    return { at, value, name: AS_SUBJECT.exec(value)?.[1]?.trim() ?? '' }
+  }),
+  member('config/gateway-refused', ({ client, isGatewayOn }) => {
+    const at = [client.get('allowedCn'), client.get('allowedHostname')].find(({ isSet }) => isSet)
+    if (at === undefined || !isGatewayOn || !client.asksForCertificates) return null
+    return { at, kind: 'name', path: '', ca: '', subject: '', issuer: '' }
+  }),
+  // With HTTP on a URL of its own, the gRPC port of older releases does not check the CRL.
+  member('config/restriction-not-in-force', ({ version, client, isWritten }) => {
+    const [at, http] = [client.get('crlFile'), client.get('httpUrls')]
+    const fixed = version === null ? 'all' : availableIn(version, CRL_FIXED)
+    if (!at.isSet || !http.isSet || fixed === 'all' || (fixed === 'some' && !isWritten)) return null
+    return { at, kind: 'separate HTTP URL', other: http.place.option, fixed: [...CRL_FIXED] }
+  }),
+  member('config/advisory', (member) => {
+    const { version, versionPlace } = member
+    // A line stands for all its releases, the fixed ones among them.
+    if (version?.patch === null || version === null) return null
+    // The version of the caller is not in the configuration.
+    const { file } = member.server('name').place
+    const at = { place: versionPlace ?? { option: 'version', file, line: null, column: null } }
+    return ADVISORIES.filter(
+      ({ minors, fixed, concerns }) =>
+        minors?.includes(version.minor) !== false && isBefore(version, fixed) && concerns?.(member) !== false,
+    ).map(({ id, fixed, what }) => ({ at, id, version: formatVersion(version), fixed: [...fixed], what }))
+  }),
 ]

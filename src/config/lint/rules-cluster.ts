@@ -1,17 +1,16 @@
 /** What the members of a cluster must have in common, and whether each accepts each other one. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { Finding } from '../../report/finding.js'
 import type { Certificate } from '../../x509/certificate.js'
-import { type Reporter, reported } from '../finding.js'
 import { mountOf } from '../read/read-option.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/settings.js'
 import type { ServerField, SideField } from '../tables/options.js'
-import { ELECTION, HEARTBEAT, readTokenOptions } from '../tables/passthrough-values.js'
-import type { FilesReading } from './files.js'
-import { clusterEntries, type LintMember } from './member.js'
-import { chains, refusedByName, type ValidatedAt } from './rules-files.js'
+import type { FileOptions, FilesReading } from './files.js'
+import type { LintMember } from './member.js'
+import { type Found, groupBy, rulesAbout } from './rule.js'
+import { chains, refusedByName } from './rules-files.js'
 import { dataDirectory } from './rules-runtime.js'
+import { ELECTION, HEARTBEAT, readTokenOptions } from './values.js'
 
 /** A member, its files, and its name in findings. */
 export interface ClusterMember {
@@ -23,31 +22,21 @@ export interface ClusterMember {
 
 type Members = readonly ClusterMember[]
 
-/** A rule checks all members at once. */
-type ClusterRule = (report: Reporter, members: Members, at: ValidatedAt) => void
-
-export function nameOf({ member }: { member: LintMember }): string {
-  return member.settings.server('name').text
+interface Cluster {
+  readonly members: Members
+  readonly options: FileOptions
 }
 
-/** Members whose configuration was read so far that what is missing in it is missing. */
-function whole(members: Members): Members {
-  return members.filter(({ member }) => member.isWhole)
+/** Rules about all members, and rules about those whose configuration was read so far that what is missing in it is missing. */
+const all = rulesAbout((cluster: Cluster) => [cluster])
+const whole = rulesAbout(({ members }: Cluster) => [members.filter(({ member }) => member.isWhole)])
+
+export function nameOf({ member }: { member: LintMember }): string {
+  return member.server('name').text
 }
 
 function labels(members: Members): string {
   return [...new Set(members.map(({ label }) => label))].join(', ')
-}
-
-/** All by what they have in common, in the order of the first ones. */
-function groupBy<T, K>(all: readonly T[], keyOf: (one: T) => K): [K, [T, ...T[]]][] {
-  const groups = new Map<K, [T, ...T[]]>()
-  for (const each of all) {
-    const group = groups.get(keyOf(each))
-    if (group === undefined) groups.set(keyOf(each), [each])
-    else group.push(each)
-  }
-  return [...groups]
 }
 
 /** Each member with each other one. */
@@ -78,49 +67,39 @@ function valuesOf(
 }
 
 function server(field: ServerField): (member: LintMember) => Setting {
-  return ({ settings }) => settings.server(field)
+  return (member) => member.server(field)
 }
 
 function side(block: 'client' | 'peer', field: SideField): (member: LintMember) => Setting {
   return (member) => member[block].get(field)
 }
 
-type Difference = 'cluster' | 'state' | 'access' | 'restriction' | 'CAs' | 'tokens'
-
-/** A finding at the value that differs from most, or from the first if no two are alike; none if all are. */
-function compare(report: Reporter, kind: Difference, values: readonly Value[]): void {
-  const [most, ...others] = groupBy(values, ({ value }) => value).sort(([, a], [, b]) => b.length - a.length)
-  const odd = others.length === 0 ? undefined : values.find(({ value }) => value !== most?.[0])
-  if (odd === undefined) return
-  // If it sets nothing, at another one that does.
-  const isUnset = odd.place.line === null && kind !== 'CAs'
-  const { place } = isUnset ? (values.find((each) => each.place.line !== null) ?? odd) : odd
-  const shown = values.map(({ of, value }) => ({ member: of.label, value }))
-  report('config/members-differ', { ...place, kind, values: shown })
+/** An option of each member that is passed through; its default if it is not set. */
+function passthroughsOf(members: Members, { name, standard }: { name: string; standard: string }): Value[] {
+  return members.map((of) => {
+    const option = of.member.others.findLast((each) => each.name === name)
+    const { file } = of.member.server('name').place
+    const place = option?.place ?? { option: name, file, line: null, column: null }
+    return { of, value: option?.text ?? standard, place }
+  })
 }
 
-const namesDiffer: ClusterRule = (report, members) => {
-  const known = whole(members).filter(({ member }) => !member.settings.server('name').isUnresolved)
-  for (const [name, same] of groupBy(known, nameOf)) {
-    const [, second] = same
-    const details = { name, members: same.map(({ label }) => label) }
-    if (second !== undefined) report('config/members-name-repeated', details, server('name')(second.member).place)
-  }
+/** Found at the value that differs from most, or from the first if no two are alike; nothing if all are. */
+function differing(
+  kind: Found<'config/members-differ'>['kind'],
+  values: readonly Value[],
+): Found<'config/members-differ'>[] {
+  const [most, ...others] = groupBy(values, ({ value }) => value).sort(([, a], [, b]) => b.length - a.length)
+  const odd = others.length === 0 ? undefined : values.find(({ value }) => value !== most?.[0])
+  if (odd === undefined) return []
+  // If it sets nothing, at another one that does.
+  const isUnset = odd.place.line === null && kind !== 'CAs'
+  const at = isUnset ? (values.find((each) => each.place.line !== null) ?? odd) : odd
+  return [{ at, kind, values: values.map(({ of, value }) => ({ member: of.label, value })) }]
 }
 
 function listOf({ isSet, values }: Setting): string | null {
   return isSet ? [...values].sort().join(',') : null
-}
-
-/** Members that start together have one list and one token. A member that joins later has a longer list, rightly. */
-const startTogether: ClusterRule = (report, members) => {
-  const known = whole(members)
-  const starting = known.filter(({ member }) => server('initialClusterState')(member).text === 'new')
-  compare(report, 'cluster', valuesOf(starting, server('initialCluster'), listOf))
-  compare(report, 'cluster', valuesOf(starting, server('initialClusterToken')))
-  // Of members with one list, each starts a new cluster or all exist, unless one was replaced.
-  const lists = new Set(valuesOf(known, server('initialCluster'), listOf).map(({ value }) => value))
-  if (lists.size === 1) compare(report, 'state', valuesOf(known, server('initialClusterState')))
 }
 
 /** A member that another one does not list. */
@@ -130,161 +109,7 @@ interface Miss {
 }
 
 function isJoining({ member }: ClusterMember): boolean {
-  return member.settings.server('initialClusterState').text === 'existing'
-}
-
-/**
- * A member reads its list only at its first start, so older members may lack one that joined later. Of two members that
- * lack each other, one joined later, and must have had the other one in its list then.
- */
-const allAreListed: ClusterRule = (report, members) => {
-  const misses = pairsOf(whole(members)).flatMap(([by, other]): Miss[] => {
-    const list = by.member.settings.server('initialCluster')
-    if (!list.isSet || list.isUnresolved || other.member.settings.server('name').isUnresolved) return []
-    return clusterEntries(list).some(({ name }) => name === nameOf(other)) ? [] : [{ other, by }]
-  })
-  const lackedBy = new Map(
-    groupBy(misses, ({ other }) => other).map(([other, all]) => [other, all.map(({ by }) => by)]),
-  )
-  const countOf = (each: ClusterMember): number => lackedBy.get(each)?.length ?? 0
-  const isLater = (one: ClusterMember, than: ClusterMember): boolean => {
-    const [own, others] = [countOf(one), countOf(than)]
-    return own === others ? members.indexOf(one) > members.indexOf(than) : own > others
-  }
-  const joinedLater = ({ other, by }: Miss): boolean =>
-    isJoining(other) && (!isJoining(by) || lackedBy.get(by)?.includes(other) !== true || !isLater(by, other))
-  const tell = (kind: 'starting' | 'joining' | 'joined later', some: Miss[], keyOf: (miss: Miss) => unknown): void => {
-    for (const [, same] of groupBy(some, keyOf)) {
-      const names = [...new Set(same.map(({ other }) => nameOf(other)))]
-      const { place } = same[0].by.member.settings.server('initialCluster')
-      report('config/member-not-listed', { ...place, kind, members: names, by: labels(same.map(({ by }) => by)) })
-    }
-  }
-  const lost = misses.filter((each) => !joinedLater(each))
-  tell(
-    'joining',
-    lost.filter(({ by }) => isJoining(by)),
-    ({ by }) => by,
-  )
-  tell(
-    'starting',
-    lost.filter(({ by }) => !isJoining(by)),
-    ({ other }) => other,
-  )
-  tell('joined later', misses.filter(joinedLater), ({ other }) => other)
-}
-
-const peersUseTls: ClusterRule = (report, members) => {
-  const plain = members.filter(({ member }) => member.peer.listen.length > 0 && !member.peer.servesTls)
-  const [first] = plain
-  if (first === undefined || !members.some(({ member }) => member.peer.servesTls)) return
-  const values = plain.map(({ label }) => ({ member: label, value: 'http' }))
-  report('config/members-differ', { ...first.member.peer.get('listenUrls').place, kind: 'scheme', values })
-}
-
-const USES = [
-  ['client', 'listen'],
-  ['client', 'advertise'],
-  ['peer', 'listen'],
-  ['peer', 'advertise'],
-] as const
-
-/** Addresses that two members have; those that only the machine itself reaches, each may have. */
-const addressesAreOwn: ClusterRule = (report, members) => {
-  const seen = new Set<string>()
-  for (const [block, use] of USES) {
-    const urls = members.flatMap((of) =>
-      of.member[block][use]
-        .filter(({ isLocal, isUnspecified, setting }) => !isLocal && !isUnspecified && setting.isSet)
-        .map(({ text, setting }, _, all) => ({ of, text, setting, isAlone: all.length === 1 })),
-    )
-    for (const [url, same] of groupBy(urls, ({ text }) => text)) {
-      const by = [...new Set(same.map(({ of }) => of.label))]
-      // All may advertise one name for the cluster in addition to their own.
-      const isShared = by.length === members.length && use === 'advertise' && !same.every(({ isAlone }) => isAlone)
-      const [, second] = same
-      const key = `${url} ${by.join()}`
-      if (second === undefined || by.length < 2 || isShared || seen.has(key)) continue
-      seen.add(key)
-      report('config/url-repeated', { ...second.setting.place, kind: 'members', url, by })
-    }
-  }
-}
-
-/** Two members cannot have one data directory: the second one waits for its lock. */
-const dataIsOwn: ClusterRule = (report, members) => {
-  const places = members.flatMap((of) => {
-    const path = dataDirectory(of.member, of.read)
-    const at = path === null ? null : mountOf(path, of.read.context.directory, of.read.context.mounts ?? [])
-    const shared = at?.mount.shared
-    return path === null || at === null || shared === undefined ? [] : [{ of, path, key: `${shared}/${at.rest}` }]
-  })
-  // Other texts start members on other machines.
-  const groups = groupBy(places, ({ of }) => of.read.texts).flatMap(([, all]) => groupBy(all, ({ key }) => key))
-  for (const [, same] of groups) {
-    const [, second] = same
-    if (second === undefined) continue
-    const details = { kind: 'shared' as const, path: second.path, by: labels(same.map(({ of }) => of)) }
-    report('config/data-not-kept', { ...server('dataDir')(second.of.member).place, ...details })
-  }
-}
-
-/** Options that decide who is accepted: the weakest member decides for all. */
-const sidesRequireTheSame: ClusterRule = (report, members) => {
-  const known = whole(members)
-  for (const block of ['client', 'peer'] as const) {
-    for (const field of ['allowedCn', 'allowedHostname', 'crlFile'] as const) {
-      // Of peers, members may leave out their own names; whom they refuse is reported for each pair. A CRL may be a copy.
-      const values = valuesOf(known, side(block, field), (setting) =>
-        block === 'client' && field !== 'crlFile' ? (listOf(setting) ?? '') : setting.isSet ? 'set' : '',
-      )
-      compare(report, 'access', values)
-    }
-  }
-  for (const block of ['client', 'peer'] as const) {
-    const values = valuesOf(known, side(block, 'clientCertAuth'), (_, { member }) => {
-      const of = member[block]
-      if (!of.servesTls) return null
-      return String(block === 'client' ? of.isOn('clientCertAuth') : of.asksForCertificates)
-    })
-    compare(report, 'restriction', values)
-  }
-  for (const field of ['cipherSuites', 'tlsMinVersion'] as const) {
-    compare(report, 'restriction', valuesOf(known, server(field)))
-  }
-  // Timeouts must be alike (etcd.io/docs/v3.5/tuning).
-  for (const option of [HEARTBEAT, ELECTION]) compare(report, 'restriction', passthroughsOf(known, option))
-  const cas = valuesOf(known, side('client', 'trustedCaFile'), (_, { files: { client } }) =>
-    client.anchors.length === 0 ? null : subjectsOf(client.anchors),
-  )
-  compare(report, 'CAs', cas)
-}
-
-/** An option of each member that is passed through; its default if it is not set. */
-function passthroughsOf(members: Members, { name, standard }: { name: string; standard: string }): Value[] {
-  return members.map((of): Value => {
-    const option = of.member.others.findLast((each) => each.name === name)
-    const { file } = of.member.settings.server('name').place
-    const place = option?.place ?? { option: name, file, line: null, column: null }
-    return { of, value: option?.text ?? standard, place }
-  })
-}
-
-/** Each member verifies the tokens that any other one signs. Members whose key was not read are compared by their methods. */
-const tokensAreVerified: ClusterRule = (report, members) => {
-  const known = whole(members)
-  const values = passthroughsOf(known, { name: 'auth-token', standard: 'simple' }).map((each) => ({
-    ...each,
-    method: readTokenOptions(each.value)?.get('sign-method'),
-    isJwt: readTokenOptions(each.value) !== null,
-  }))
-  if (values.some(({ of, value }) => of.member.isOpen(value))) return
-  const isRead = values.every(({ of, isJwt }) => !isJwt || of.files.tokenKey !== null)
-  const tokens = values.map(({ of, place, method }) => {
-    const key = isRead ? ` and the key ${of.files.tokenKey ?? ''}` : ''
-    return { of, place, value: method === undefined ? 'simple' : `jwt with ${method}${key}` }
-  })
-  compare(report, 'tokens', tokens)
+  return member.server('initialClusterState').text === 'existing'
 }
 
 /** Names of CAs, with the beginnings of their fingerprints, since two may have one name. */
@@ -302,121 +127,237 @@ function fingerprintsOf(anchors: readonly Certificate[]): string {
     .join(' ')
 }
 
-interface Refusal {
-  readonly one: ClusterMember
-  readonly by: ClusterMember
+interface Refusal extends Miss {
   readonly as: 'server' | 'client'
   readonly subject: string
 }
 
-const peersTrustEachOther: ClusterRule = (report, members, at) => {
-  const refusals = pairsOf(members).flatMap(([one, by]): Refusal[] => {
-    const { served, shown, anchors: own } = one.files.peer
-    const { anchors } = by.files.peer
-    // If both trust the same CAs, the certificate was validated with them already.
-    if (anchors.length === 0 || fingerprintsOf(own) === fingerprintsOf(anchors)) return []
-    // A member that requires no certificate accepts every member.
-    const isAsked = by.member.peer.asksForCertificates
-    const isSame = served[0]?.fingerprint256 === shown[0]?.fingerprint256
-    const roles = [...(isAsked ? ['client' as const] : []), ...(isSame && isAsked ? [] : ['server' as const])]
-    return roles.flatMap((as) => {
-      const chain = as === 'client' ? shown : served
-      const subject = chain[0]?.subject.toString()
-      return subject === undefined || chains(chain, anchors, at) ? [] : [{ one, by, as, subject }]
-    })
-  })
-  reportRefusals(report, refusals)
-}
-
 /** One finding for the member that is in most refusals, and so on until all are reported. */
-function reportRefusals(report: Reporter, refusals: readonly Refusal[]): void {
-  const all = groupBy(
-    refusals.flatMap(({ one, by }) => [one, by]),
+function reportRefusals(refusals: readonly Refusal[]): Found<'config/member-not-trusted'>[] {
+  const involved = groupBy(
+    refusals.flatMap(({ other, by }) => [other, by]),
     (each) => each,
   )
-  const [most] = all.sort(([, a], [, b]) => b.length - a.length)[0] ?? []
-  if (most === undefined) return
-  const itself = refusals.filter(({ one }) => one === most)
+  const [most] = involved.sort(([, a], [, b]) => b.length - a.length)[0] ?? []
+  const itself = refusals.filter(({ other }) => other === most)
   const own = itself.length > 0 ? itself : refusals.filter(({ by }) => by === most)
   const [first] = own
-  if (first === undefined) return
+  if (most === undefined || first === undefined) return []
   const { as, subject } = first
   const same = own.filter((each) => each.as === as)
   const ca = first.by.member.peer.get('trustedCaFile').place
-  const [member, by] = [labels(same.map(({ one }) => one)), labels(same.map((each) => each.by))]
+  const [member, by] = [labels(same.map(({ other }) => other)), labels(same.map((each) => each.by))]
   const { peer } = most.member
   const shown = as === 'client' ? peer.shownBy : peer.get('certFile')
-  const details = { member, by, subject, as, option: ca.option }
-  report('config/member-not-trusted', details, itself.length === 0 ? ca : shown.place)
-  reportRefusals(
-    report,
-    refusals.filter(({ one, by: other }) => one !== most && other !== most),
-  )
+  const place = itself.length === 0 ? ca : shown.place
+  const rest = refusals.filter(({ other, by: third }) => other !== most && third !== most)
+  return [{ member, by, subject, as, option: ca.option, place }, ...reportRefusals(rest)]
 }
 
-/** What members say of the certificate that another one presents: whether it is revoked, or has no name that is allowed. */
-const peersAcceptEachOther: ClusterRule = (report, members) => {
-  for (const one of members) {
-    const { shown } = one.files.peer
-    const { place } = one.member.peer.shownBy
-    const others = members.filter(({ member }) => member.peer.asksForCertificates)
-    // Etcd compares the serial numbers of all certificates that it receives, and nothing else (listener_tls.go checkCRL).
-    const revoked = others.flatMap((by) => {
-      const found = shown.find(({ serial }) => (by.files.peer.crl?.find(serial) ?? null) !== null)
-      return found === undefined ? [] : [{ by, serialNumber: found.serialNumber }]
+const SIDES = ['client', 'peer'] as const
+
+export const clusterRules = [
+  whole('config/members-name-repeated', (members) => {
+    const known = members.filter(({ member }) => !member.server('name').isUnresolved)
+    return groupBy(known, nameOf).flatMap(([name, same]) => {
+      const [, second] = same
+      const place = second?.member.server('name').place
+      return place === undefined ? [] : [{ name, members: same.map(({ label }) => label), place }]
     })
-    const isOwn = revoked.some(({ by }) => by === one)
-    // Its own CRL is reported already.
-    if (revoked[0] !== undefined && !isOwn) {
-      const crl = revoked[0].by.member.peer.get('crlFile').place.option
-      const details = { member: one.label, by: labels(revoked.map(({ by }) => by)), crl }
-      report('config/member-revoked', {
-        ...place,
-        kind: 'by others',
-        ...details,
-        serialNumber: revoked[0].serialNumber,
-      })
+  }),
+  // Members that start together have one list and one token. A member that joins later has a longer list, rightly.
+  whole('config/members-differ', (members) => {
+    const starting = members.filter(({ member }) => member.server('initialClusterState').text === 'new')
+    // Of members with one list, each starts a new cluster or all exist, unless one was replaced.
+    const lists = new Set(valuesOf(members, server('initialCluster'), listOf).map(({ value }) => value))
+    return [
+      ...differing('cluster', valuesOf(starting, server('initialCluster'), listOf)),
+      ...differing('cluster', valuesOf(starting, server('initialClusterToken'))),
+      ...(lists.size === 1 ? differing('state', valuesOf(members, server('initialClusterState'))) : []),
+    ]
+  }),
+  // Two members cannot have one data directory: the second one waits for its lock.
+  all('config/data-not-kept', ({ members }) => {
+    const places = members.flatMap((of) => {
+      const { directory, mounts } = of.read.context
+      const path = dataDirectory(of.member)
+      const at = path === null ? null : mountOf(path, directory, mounts ?? [])
+      const shared = at?.mount.shared
+      return path === null || at === null || shared === undefined ? [] : [{ of, path, key: `${shared}/${at.rest}` }]
+    })
+    // Other texts start members on other machines.
+    const groups = groupBy(places, ({ of }) => of.read.texts).flatMap(([, some]) => groupBy(some, ({ key }) => key))
+    return groups.flatMap(([, same]) => {
+      const [, second] = same
+      if (second === undefined) return []
+      const at = second.of.member.server('dataDir')
+      return [{ at, kind: 'shared' as const, path: second.path, by: labels(same.map(({ of }) => of)) }]
+    })
+  }),
+  // A member reads its list only at its first start, so older members may lack one that joined later. Of two members that lack each
+  // other, one joined later, and must have had the other one in its list then.
+  whole('config/member-not-listed', (members) => {
+    const misses = pairsOf(members).flatMap(([by, other]): Miss[] => {
+      const list = by.member.server('initialCluster')
+      if (!list.isSet || list.isUnresolved || other.member.server('name').isUnresolved) return []
+      return by.member.listed.some(({ name }) => name === nameOf(other)) ? [] : [{ other, by }]
+    })
+    const lackedBy = new Map(groupBy(misses, ({ other }) => other))
+    const isLater = (one: ClusterMember, than: ClusterMember): boolean => {
+      const [own, others] = [one, than].map((each) => lackedBy.get(each)?.length ?? 0) as [number, number]
+      return own === others ? members.indexOf(one) > members.indexOf(than) : own > others
     }
-    const [leaf] = shown
-    const refused = others.flatMap((by) => {
-      const refusal = by === one || leaf === undefined ? null : refusedByName(by.member.peer, leaf)
-      return refusal === null ? [] : [{ by, refusal }]
+    const areApart = ({ other, by }: Miss): boolean => lackedBy.get(by)?.some((miss) => miss.by === other) === true
+    const joinedLater = (miss: Miss): boolean =>
+      isJoining(miss.other) && (!isJoining(miss.by) || !areApart(miss) || !isLater(miss.by, miss.other))
+    const kinds = groupBy(misses, (miss) =>
+      joinedLater(miss) ? 'joined later' : isJoining(miss.by) ? 'joining' : 'starting',
+    )
+    return kinds.flatMap(([kind, some]) =>
+      groupBy(some, ({ other, by }) => (kind === 'joining' ? by : other)).map(([, same]) => {
+        const names = [...new Set(same.map(({ other }) => nameOf(other)))]
+        const at = same[0].by.member.server('initialCluster')
+        return { at, kind, members: names, by: labels(same.map(({ by }) => by)) }
+      }),
+    )
+  }),
+  all('config/members-differ', ({ members }) => {
+    const plain = members.filter(({ member }) => member.peer.listen.length > 0 && !member.peer.servesTls)
+    const [first] = plain
+    if (first === undefined || !members.some(({ member }) => member.peer.servesTls)) return null
+    const values = plain.map(({ label }) => ({ member: label, value: 'http' }))
+    return { at: first.member.peer.get('listenUrls'), kind: 'scheme', values }
+  }),
+  // Addresses that two members have; those that only the machine itself reaches, each may have.
+  all('config/url-repeated', ({ members }) => {
+    const seen = new Set<string>()
+    const uses = SIDES.flatMap((block) => (['listen', 'advertise'] as const).map((use) => ({ block, use })))
+    return uses.flatMap(({ block, use }) => {
+      const urls = members.flatMap((of) =>
+        of.member[block][use]
+          .filter(({ isLocal, isUnspecified, setting }) => !isLocal && !isUnspecified && setting.isSet)
+          .map(({ text, setting }, _, own) => ({ of, text, setting, isAlone: own.length === 1 })),
+      )
+      return groupBy(urls, ({ text }) => text).flatMap(([url, same]) => {
+        const by = [...new Set(same.map(({ of }) => of.label))]
+        // All may advertise one name for the cluster in addition to their own.
+        const isShared = by.length === members.length && use === 'advertise' && !same.every(({ isAlone }) => isAlone)
+        const [, second] = same
+        const key = `${url} ${by.join()}`
+        if (second === undefined || by.length < 2 || isShared || seen.has(key)) return []
+        seen.add(key)
+        return [{ at: second.setting, kind: 'members' as const, url, by }]
+      })
     })
-    if (refused[0] === undefined) continue
-    const details = { member: one.label, by: labels(refused.map(({ by }) => by)), ...refused[0].refusal }
-    report('config/member-not-allowed', { ...place, kind: 'by others', ...details })
-  }
-}
-
-const versionsOverlap: ClusterRule = (report, members) => {
-  for (const one of members) {
-    const min = server('tlsMinVersion')(one.member)
-    const apart = members.filter((each) => each !== one && server('tlsMaxVersion')(each.member).text === 'TLS1.2')
-    const [first] = apart
-    if (min.text !== 'TLS1.3' || first === undefined) continue
-    const max = server('tlsMaxVersion')(first.member).place.option
-    const details = { member: one.label, by: labels(apart), min: min.place.option, max }
-    report('config/tls-versions-disjoint', details, min.place)
-  }
-}
-
-const CLUSTER_RULES: readonly ClusterRule[] = [
-  namesDiffer,
-  startTogether,
-  dataIsOwn,
-  allAreListed,
-  peersUseTls,
-  addressesAreOwn,
-  sidesRequireTheSame,
-  tokensAreVerified,
-  peersTrustEachOther,
-  peersAcceptEachOther,
-  versionsOverlap,
+  }),
+  // Options that decide who is accepted: the weakest member decides for all. Timeouts must be alike (etcd.io/docs/v3.5/tuning).
+  whole('config/members-differ', (members) => [
+    ...SIDES.flatMap((block) =>
+      (['allowedCn', 'allowedHostname', 'crlFile'] as const).flatMap((field) => {
+        // Of peers, members may leave out their own names; whom they refuse is reported for each pair. A CRL may be a copy.
+        const isCompared = block === 'client' && field !== 'crlFile'
+        const valueOf = (setting: Setting) => (isCompared ? (listOf(setting) ?? '') : setting.isSet ? 'set' : '')
+        return differing('access', valuesOf(members, side(block, field), valueOf))
+      }),
+    ),
+    ...SIDES.flatMap((block) => {
+      const values = valuesOf(members, side(block, 'clientCertAuth'), (_, { member }) => {
+        const of = member[block]
+        if (!of.servesTls) return null
+        return String(block === 'client' ? of.isOn('clientCertAuth') : of.asksForCertificates)
+      })
+      return differing('restriction', values)
+    }),
+    ...differing('restriction', valuesOf(members, server('cipherSuites'))),
+    ...differing('restriction', valuesOf(members, server('tlsMinVersion'))),
+    ...differing('restriction', passthroughsOf(members, HEARTBEAT)),
+    ...differing('restriction', passthroughsOf(members, ELECTION)),
+    ...differing(
+      'CAs',
+      valuesOf(members, side('client', 'trustedCaFile'), (_, { files: { client } }) =>
+        client.anchors.length === 0 ? null : subjectsOf(client.anchors),
+      ),
+    ),
+  ]),
+  // Each member verifies the tokens that any other one signs. Members whose key was not read are compared by their methods.
+  whole('config/members-differ', (members) => {
+    const values = passthroughsOf(members, { name: 'auth-token', standard: 'simple' })
+    const isRead = values.every(({ of, value }) => readTokenOptions(value) === null || of.files.tokenKey !== null)
+    const tokens = values.map(({ of, place, value }) => {
+      const method = readTokenOptions(value)?.get('sign-method')
+      const key = isRead ? ` and the key ${of.files.tokenKey ?? ''}` : ''
+      return { of, place, value: method === undefined ? 'simple' : `jwt with ${method}${key}` }
+    })
+    return !values.some(({ of, value }) => of.member.isOpen(value)) && differing('tokens', tokens)
+  }),
+  all('config/member-not-trusted', ({ members, options }) => {
+    const refusals = pairsOf(members).flatMap(([other, by]): Refusal[] => {
+      const { served, shown, anchors: own } = other.files.peer
+      const { anchors } = by.files.peer
+      // If both trust the same CAs, the certificate was validated with them already.
+      if (anchors.length === 0 || fingerprintsOf(own) === fingerprintsOf(anchors)) return []
+      // A member that requires no certificate accepts every member.
+      const isAsked = by.member.peer.asksForCertificates
+      const isSame = served[0]?.fingerprint256 === shown[0]?.fingerprint256
+      const roles = [...(isAsked ? ['client' as const] : []), ...(isSame && isAsked ? [] : ['server' as const])]
+      return roles.flatMap((as) => {
+        const chain = as === 'client' ? shown : served
+        const subject = chain[0]?.subject.toString()
+        return subject === undefined || chains(chain, anchors, options) ? [] : [{ other, by, as, subject }]
+      })
+    })
+    return reportRefusals(refusals)
+  }),
+  // Etcd compares the serial numbers of all certificates that it receives, and nothing else (listener_tls.go checkCRL).
+  all('config/member-revoked', ({ members }) =>
+    members.flatMap((one) => {
+      const revoked = asking(members).flatMap((by) => {
+        const found = one.files.peer.shown.find(({ serial }) => (by.files.peer.crl?.find(serial) ?? null) !== null)
+        return found === undefined ? [] : [{ by, serialNumber: found.serialNumber }]
+      })
+      const [first] = revoked
+      // Its own CRL is reported already.
+      if (first === undefined || revoked.some(({ by }) => by === one)) return []
+      const crl = first.by.member.peer.get('crlFile').place.option
+      const details = { member: one.label, by: labels(revoked.map(({ by }) => by)), crl }
+      return [{ at: one.member.peer.shownBy, kind: 'by others' as const, ...details, serialNumber: first.serialNumber }]
+    }),
+  ),
+  all('config/member-not-allowed', ({ members }) =>
+    members.flatMap((one) => {
+      const [leaf] = one.files.peer.shown
+      const refused = asking(members).flatMap((by) => {
+        const refusal = by === one || leaf === undefined ? null : refusedByName(by.member.peer, leaf)
+        return refusal === null ? [] : [{ by, refusal }]
+      })
+      const [first] = refused
+      if (first === undefined) return []
+      const details = { member: one.label, by: labels(refused.map(({ by }) => by)) }
+      const { restriction, ...names } = first.refusal
+      return [
+        {
+          at: one.member.peer.shownBy,
+          kind: 'by others' as const,
+          ...details,
+          restriction: restriction.place.option,
+          ...names,
+        },
+      ]
+    }),
+  ),
+  all('config/tls-versions-disjoint', ({ members }) =>
+    members.flatMap((one) => {
+      const { text, place } = one.member.server('tlsMinVersion')
+      const apart = members.filter((each) => each !== one && each.member.server('tlsMaxVersion').text === 'TLS1.2')
+      const [first] = apart
+      if (text !== 'TLS1.3' || first === undefined) return []
+      const max = first.member.server('tlsMaxVersion').place.option
+      return [{ member: one.label, by: labels(apart), min: place.option, max, place }]
+    }),
+  ),
 ]
 
-/** All rules about the members of a cluster. */
-export function clusterRules(members: Members, at: ValidatedAt): Finding[] {
-  return reported((report) => {
-    for (const rule of CLUSTER_RULES) rule(report, members, at)
-  })
+/** The members that require certificates of each other. */
+function asking(members: Members): Members {
+  return members.filter(({ member }) => member.peer.asksForCertificates)
 }

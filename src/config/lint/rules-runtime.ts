@@ -4,29 +4,33 @@ import type { ProbeDetails } from '../../report/catalogue/config/tls.js'
 import { substitute } from '../read/command.js'
 import { isOfficialImage } from '../read/container-run.js'
 import type { ReadMember } from '../read/input.js'
-import { isUnresolved, mountOf, type Probe } from '../read/read-option.js'
+import { isUnresolved, mountOf, type Probe, type Replicas } from '../read/read-option.js'
 import type { Setting } from '../read/settings.js'
-import type { SideField } from '../tables/options.js'
-import { availableIn, type Since } from '../tables/version.js'
+import { availableIn } from '../tables/version.js'
 import type { EtcdUrl } from '../url.js'
-import { acceptedUrl, clusterEntries, type LintMember, type Rule, urlsOf } from './member.js'
+import { acceptedUrl, type LintMember, urlsOf } from './member.js'
+import { type Found, groupBy, rulesAbout } from './rule.js'
 
-/** A rule about a member in its surroundings. */
-export type RuntimeRule = Rule<[read: ReadMember, readsFiles: boolean]>
+/** A member in its surroundings. */
+interface Surrounded {
+  readonly member: LintMember
+  readonly read: ReadMember
+  readonly readsFiles: boolean
+}
 
-const FILE_FIELDS: readonly SideField[] = [
-  'certFile',
-  'keyFile',
-  'trustedCaFile',
-  'crlFile',
-  'clientCertFile',
-  'clientKeyFile',
-]
+const member = rulesAbout((surrounded: Surrounded) => [surrounded])
+/** Pods of one template, which have one configuration, but for the variables that hold their names. */
+const workload = rulesAbout((surrounded: Surrounded) => {
+  const { replicas } = surrounded.read.context
+  return replicas === undefined || !surrounded.member.isWhole ? [] : [{ ...surrounded, replicas }]
+})
+
+const FILE_FIELDS = ['certFile', 'keyFile', 'trustedCaFile', 'crlFile', 'clientCertFile', 'clientKeyFile'] as const
 
 type NamedFile = Pick<Setting, 'text' | 'place'>
 
-/** The files that etcd reads, and the file of its configuration. */
-function filesOf({ sides }: LintMember, { configFile }: ReadMember): NamedFile[] {
+/** The file of the configuration, and the files that etcd reads. */
+function filesOf({ member: { sides }, read: { configFile } }: Surrounded): NamedFile[] {
   const files = sides
     .filter(({ isAutoTls }) => !isAutoTls)
     .flatMap((side) => FILE_FIELDS.map((field) => side.get(field)))
@@ -38,181 +42,53 @@ function namesOf(files: readonly NamedFile[]): string[] {
   return [...new Set(files.map(({ text }) => text))]
 }
 
-/** Files of one volume that a finding lists. */
-const MAX_NAMES = 10
+/** The files of a container, with their mounts; and whether its volume lacks a file. */
+function mountedFiles(surrounded: Surrounded) {
+  const { mounts, directory } = surrounded.read.context
+  if (mounts === null) return []
+  return filesOf(surrounded).map((file) => {
+    const at = mountOf(file.text, directory, mounts)
+    return { file, at, isAbsent: at?.mount.modes?.has(at.rest) === false }
+  })
+}
 
-/** Files that a container names: no volume brings them, its volume does not have them, or they are not of this machine. */
-const filesAreInContainer: RuntimeRule = (report, member, read, readsFiles) => {
-  const { mounts, directory, version, image = '', engine = '' } = read.context
-  if (mounts === null) return
-  const located = filesOf(member, read).map((file) => ({ file, at: mountOf(file.text, directory, mounts) }))
-  const absent = located.filter(({ at }) => at?.mount.modes?.has(at.rest) === false)
-  // A file whose text is in the configuration itself is there.
-  const away = located.filter(
-    (each) =>
-      !absent.includes(each) &&
-      each.at?.mount.files?.has(each.at.rest) !== true &&
-      read.hostPath(each.file.text) === null,
+/** Those that are not on this machine. A file whose text is in the configuration itself is there. */
+function filesAway(surrounded: Surrounded) {
+  return mountedFiles(surrounded).filter(
+    ({ file, at, isAbsent }) =>
+      !isAbsent && at?.mount.files?.has(at.rest) !== true && surrounded.read.hostPath(file.text) === null,
   )
-  const missing = away.flatMap(({ file, at }) => (at === null ? file : []))
-  const mounted = away.flatMap(({ file, at }) => (at !== null && file !== read.configFile ? file : []))
-  if (missing[0] !== undefined) {
-    // Only the tag of an image of etcd has a version.
-    const isOfficial = version !== null || isOfficialImage(image)
-    const kind = isOfficial ? ('not mounted in the official image' as const) : ('not mounted' as const)
-    const folders = [...new Set(mounts.map(({ inside }) => inside))].sort()
-    const details = { kind, names: namesOf(missing), mounts: folders, by: engine }
-    report('config/volume-invalid', { ...missing[0].place, ...details })
-  }
-  const [first] = absent
-  if (first !== undefined) {
-    const has = [...(first.at?.mount.modes?.keys() ?? [])].slice(0, MAX_NAMES)
-    const details = { names: namesOf(absent.map(({ file }) => file)), mounts: has, by: 'Kubernetes' }
-    report('config/volume-invalid', { ...first.file.place, kind: 'not in the volume', ...details })
-  }
-  if (mounted[0] !== undefined && readsFiles) {
-    report('config/not-checked', { ...mounted[0].place, kind: 'files', what: namesOf(mounted), why: '' })
-  }
-}
-
-/** Kubernetes gives the files of a Secret or a ConfigMap to root, with a mode (core/v1 SecretVolumeSource). */
-const filesAreReadable: RuntimeRule = (report, member, read) => {
-  const { mounts, directory, user, volumeGroups } = read.context
-  // With a group of its own, the volume lets that group read.
-  const isKnown = mounts !== null && user !== null && /^[1-9]\d*$/.test(user) && Array.isArray(volumeGroups)
-  if (!isKnown) return
-  const needed = volumeGroups.includes('0') ? 0o044 : 0o004
-  for (const { text: path, place } of filesOf(member, read)) {
-    const at = mountOf(path, directory, mounts)
-    const mode = at?.mount.modes?.get(at.rest) ?? at?.mount.mode
-    if (mode === undefined || (mode & needed) !== 0) continue
-    const details = { kind: 'volume' as const, path, user, mode: `0${mode.toString(8)}`, onHost: '', directory: '' }
-    report('config/key-not-readable', { ...place, ...details, isDynamic: false })
-    return
-  }
-}
-
-const filesAreVisible: RuntimeRule = (report, member, read) => {
-  const { sandbox, directory } = read.context
-  const hidden = new Map<string, NamedFile[]>()
-  for (const file of sandbox === undefined ? [] : filesOf(member, read)) {
-    const by = sandbox?.hides(posix.resolve(directory ?? '/', file.text)) ?? null
-    if (by !== null) hidden.set(by, [...(hidden.get(by) ?? []), file])
-  }
-  for (const [by, files] of hidden) {
-    const place = files[0]?.place
-    const details = { kind: 'hidden' as const, names: namesOf(files), mounts: [], by }
-    if (place !== undefined) report('config/volume-invalid', { ...place, ...details })
-  }
 }
 
 /** The data directory, as etcd sees it; null if it is not known. */
-export function dataDirectory({ settings }: LintMember, { context }: ReadMember): string | null {
-  const [setting, name] = [settings.server('dataDir'), settings.server('name')]
+export function dataDirectory(member: LintMember): string | null {
+  const [setting, name] = [member.server('dataDir'), member.server('name')]
   if (setting.isSet ? setting.isUnresolved : name.isUnresolved) return null
-  return posix.resolve(context.directory ?? '/', setting.isSet ? setting.text : `${name.text}.etcd`)
-}
-
-const dataIsKept: RuntimeRule = (report, member, read) => {
-  const { mounts, directory, image = '', isRootReadOnly = false, sandbox } = read.context
-  const setting = member.settings.server('dataDir')
-  const path = dataDirectory(member, read)
-  if (path === null || !member.isWhole) return
-  const tell = (kind: 'no volume' | 'emptyDir' | 'tmpfs' | 'read-only', by = ''): void => {
-    report('config/data-not-kept', { ...setting.place, kind, path, by })
-  }
-  if (sandbox !== undefined) {
-    const by = setting.isSet ? sandbox.locks(path) : null
-    if (by !== null) tell('read-only', by)
-    return
-  }
-  // Without volumes, it is an example.
-  if (mounts === null || mounts.length === 0) return
-  const mount = mountOf(path, directory, mounts)?.mount
-  if (mount?.isReadOnly === true) tell('read-only', `the volume at ${mount.inside}`)
-  else if (mount?.isLostWith !== undefined) tell(mount.isLostWith)
-  // A volume below it may be enough.
-  if (mount !== undefined || mounts.some(({ inside }) => inside.startsWith(`${path}/`))) return
-  if (isRootReadOnly) tell('read-only', 'the root file system of the container')
-  else if (setting.isSet && setting.option?.isGuess !== true && isOfficialImage(image)) tell('no volume')
+  return posix.resolve(member.context.directory ?? '/', setting.isSet ? setting.text : `${name.text}.etcd`)
 }
 
 /** More pods than any cluster has members. */
 const MAX_PODS = 100
 
-/** Pods of one template have one configuration, but for the variables that hold their names. */
-const replicasAreMembers: RuntimeRule = (report, member, read) => {
-  const { replicas } = read.context
-  const { settings, peer } = member
-  if (replicas === undefined || !member.isWhole) return
-  const { kind, name: workload, count, first, variables, place } = replicas
-  const allPods = `the ${String(count)} pods of ${kind} "${workload}"`
-  const data = dataDirectory(member, read)
-  const mount = data === null ? null : mountOf(data, read.context.directory, read.context.mounts ?? [])
-  if (count > 1 && data !== null && mount?.mount.shared !== undefined && !isUnresolved(data)) {
-    const details = { kind: 'shared' as const, path: data, by: allPods }
-    report('config/data-not-kept', { ...settings.server('dataDir').place, ...details })
-  }
-  const [name, setting] = [settings.server('name'), settings.server('initialCluster')]
-  if (count > 1 && !isUnresolved(name.text)) {
-    const details = { name: name.text, members: [allPods.replace('t', 'T')] }
-    report('config/members-name-repeated', details, name.place)
-    return
-  }
-  const pods = Array.from({ length: Math.min(count, MAX_PODS) }, (_, i) => `${workload}-${String(first + i)}`)
-  const ofPod = (text: string, pod: string): string =>
-    substitute(text, { get: (key) => (variables.includes(key) ? pod : undefined) })
-  const names = pods.map((pod) => ofPod(name.text, pod))
-  const entries = clusterEntries(setting)
-  const isJoining = settings.server('initialClusterState').text === 'existing'
-  if (kind !== 'StatefulSet' || !setting.isSet || isJoining) return
-  if ([...names, ...entries.map((each) => each.name)].some(isUnresolved)) return
-  const missing = names.filter((each) => !entries.some((entry) => entry.name === each))
-  const surplus = entries.map((each) => each.name).filter((each) => isOfSet(each, names) && !names.includes(each))
-  if (missing.length > 0) {
-    report('config/member-not-listed', { ...setting.place, kind: 'itself', members: missing, by: '' })
-  }
-  if (surplus.length > 0) {
-    const details = { kind: 'not started' as const, members: [...new Set(surplus)], by: `${kind} "${workload}"` }
-    report('config/member-not-listed', { ...setting.place, ...details }, place)
-  }
-  const advertise = peer.get('advertiseUrls')
-  for (const [i, pod] of advertise.isSet ? pods.entries() : []) {
-    const own = names[i] ?? ''
-    const advertised = advertise.values.map((url) => ofPod(url, pod))
-    const listed = entries.flatMap((each) => (each.name === own ? [each.url] : []))
-    const isOpen = [...advertised, ...listed].some(isUnresolved)
-    if (listed.length === 0 || isOpen || advertised.every((url) => listed.some((each) => isSameEndpoint(each, url))))
-      continue
-    report('config/cluster-urls-differ', { ...setting.place, name: own, advertised, listed })
-    return
-  }
-}
-
-/** The pods of a StatefulSet have names below its service (Kubernetes, "Stable Network ID"). */
-const podsAreNamed: RuntimeRule = (report, { settings, client, peer }, { context: { replicas } }) => {
-  if (replicas?.kind !== 'StatefulSet' || replicas.service === null || isUnresolved(replicas.service)) return
-  const { name: set, service, namespace, variables } = replicas
-  const isWrong = (url: string): boolean => {
-    const read = acceptedUrl(substitute(url, { get: (key) => (variables.includes(key) ? `${set}-0` : undefined) }))
-    if (read === null || isUnresolved(read.host)) return false
-    const [own = '', below, space] = read.host.split('.')
-    if (below === undefined || !own.startsWith(`${set}-`) || !/^\d{1,4}$/.test(own.slice(set.length + 1))) return false
-    return below !== service || (namespace !== null && space !== undefined && space !== namespace)
-  }
-  const cluster = settings.server('initialCluster')
-  for (const setting of [client.get('advertiseUrls'), peer.get('advertiseUrls'), cluster]) {
-    const urls = setting === cluster ? clusterEntries(cluster).map(({ url }) => url) : setting.values
-    const url = setting.isSet ? urls.find(isWrong) : undefined
-    if (url === undefined) continue
-    const listen = `${service}${namespace === null ? '' : `.${namespace}`}`
-    report('config/advertise-unreachable', { ...setting.place, kind: 'service', url, listen })
-    return
-  }
+/** What the configuration says for the pods of a StatefulSet; null if they do not start a list of members that is known. */
+function podsOf({ member, replicas }: { member: LintMember; replicas: Replicas }) {
+  const { kind, name: workload, count, first, variables } = replicas
+  const [name, list] = [member.server('name').text, member.server('initialCluster')]
+  const isJoining = member.server('initialClusterState').text === 'existing'
+  const isOneName = count > 1 && !isUnresolved(name)
+  if (kind !== 'StatefulSet' || !list.isSet || isJoining || isOneName) return null
+  const pods = Array.from({ length: Math.min(count, MAX_PODS) }, (_, i) => {
+    const pod = `${workload}-${String(first + i)}`
+    const inPod = (text: string): string =>
+      substitute(text, { get: (key) => (variables.includes(key) ? pod : undefined) })
+    return { name: inPod(name), inPod }
+  })
+  const entries = member.listed
+  return [...pods, ...entries].some((each) => isUnresolved(each.name)) ? null : { list, pods, entries }
 }
 
 /** Whether a name is that of another pod of the same set. */
-function isOfSet(name: string, [known = '']: readonly string[]): boolean {
+function isOfSet(name: string, known: string): boolean {
   const end = name.lastIndexOf('-') + 1
   return end > 0 && known.startsWith(name.slice(0, end)) && /^\d{1,4}$/.test(name.slice(end))
 }
@@ -225,58 +101,193 @@ function isSameEndpoint(a: string, b: string): boolean {
   return one.isTls === other.isTls && one.port === other.port && label(one) === label(other)
 }
 
+/** Whether a URL names a pod of the set, but not below its service (Kubernetes, "Stable Network ID"). */
+function isMisnamed(url: string, { name: set, service, namespace, variables }: Replicas): boolean {
+  const read = acceptedUrl(substitute(url, { get: (key) => (variables.includes(key) ? `${set}-0` : undefined) }))
+  if (read === null || isUnresolved(read.host)) return false
+  const [own = '', below, space] = read.host.split('.')
+  if (below === undefined || !own.startsWith(`${set}-`) || !/^\d{1,4}$/.test(own.slice(set.length + 1))) return false
+  return below !== service || (namespace !== null && space !== undefined && space !== namespace)
+}
+
 const LOOPBACK = /^(?:127\.|localhost$|::1$)/
 /** server/etcdserver/api/etcdhttp/health.go v3.4.29, v3.5.11 */
-const LIVEZ: Since = ['3.4.29', '3.5.11', '3.6.0']
+const LIVEZ = ['3.4.29', '3.5.11', '3.6.0'] as const
 /** The paths that etcd answers without a version of the API (server/etcdserver/api/etcdhttp). */
 const PATHS = /^\/(?:health|metrics|version|(?:livez|readyz)(?:\/.*)?|debug\/.*|v[23]\/.*)$/
 
-/** Whether a probe reaches etcd, shows what etcd requires, and asks for a path that etcd has. */
-const probesAreAnswered: RuntimeRule = (report, member, read) => {
-  const { settings, client, peer, isWhole, version } = member
-  const metrics = settings.server('metricsUrls')
-  const sources = [client.get('listenUrls'), client.get('httpUrls'), metrics, peer.get('listenUrls')]
-  const isOpen = sources.some((each) => each.isUnresolved || each.values.some((text) => each.isOpen(text)))
-  if (!isWhole || isOpen) return
-  const metricsUrls = urlsOf(metrics, 'listen')
-  const served = [...client.listen, ...metricsUrls]
-  /** Why it fails, and the URL that it reaches; null if it does not. */
-  const failure = (probe: Probe): { why: ProbeDetails['why']; url: EtcdUrl | undefined } | null => {
-    const { by, kind, port, host, path } = probe
-    const atPort = (kind === 'tcp' ? [...served, ...peer.listen] : served).filter((url) => url.port === port)
-    const isLocal = host !== null && LOOPBACK.test(host)
-    // A command that names another host may probe another member.
-    if (by === 'command' && !isLocal && !served.some((url) => url.host === host)) return null
-    const reached = atPort.filter((url) => (isLocal ? url.isLocal || url.isUnspecified : !url.isLocal))
-    const isTls = kind === 'https'
-    const answering = reached.find((url) => kind === 'tcp' || url.isTls === isTls)
-    const url = answering ?? reached[0] ?? atPort[0]
-    if (probe.isNameUnknown === true) return { why: 'name', url }
-    if (reached.length === 0) return probe.isShared ? null : { why: atPort.length === 0 ? 'port' : 'address', url }
-    if (answering === undefined) return { why: 'scheme', url }
-    if (isTls && client.asksForCertificates && !probe.hasCertificate) return { why: 'certificate', url }
-    if (isTls && !probe.hasCa) return { why: 'CA', url }
-    if (path === null || kind === 'tcp' || kind === 'grpc') return null
-    if (!PATHS.test(path)) return { why: 'path', url }
-    const isNew = /^\/(?:livez|readyz)/.test(path) && version !== null && availableIn(version, LIVEZ) === 'none'
-    return isNew ? { why: 'release', url } : null
-  }
-  const plain = metricsUrls.find(({ isTls }) => !isTls)?.text ?? null
-  for (const probe of read.context.probes ?? []) {
-    const failed = failure(probe)
-    if (failed === null) continue
-    const { by, port, path, place } = probe
-    const details = { by, port, path: path ?? '', why: failed.why, url: failed.url?.text ?? null, plain }
-    report('config/probe-unanswered', { ...place, ...details })
-  }
+/** Why a probe fails, and the URL that it reaches, if any; null for one that is answered. */
+function failureOf(
+  probe: Probe,
+  { client, peer, version }: LintMember,
+  metrics: readonly EtcdUrl[],
+): { why: ProbeDetails['why']; url: EtcdUrl | undefined } | null {
+  const { by, kind, port, host, path } = probe
+  const served = [...client.listen, ...metrics]
+  const atPort = (kind === 'tcp' ? [...served, ...peer.listen] : served).filter((url) => url.port === port)
+  const isLocal = host !== null && LOOPBACK.test(host)
+  // A command that names another host may probe another member.
+  if (by === 'command' && !isLocal && !served.some((url) => url.host === host)) return null
+  const reached = atPort.filter((url) => (isLocal ? url.isLocal || url.isUnspecified : !url.isLocal))
+  const isTls = kind === 'https'
+  const answering = reached.find((url) => kind === 'tcp' || url.isTls === isTls)
+  const url = answering ?? reached[0] ?? atPort[0]
+  if (probe.isNameUnknown === true) return { why: 'name', url }
+  if (reached.length === 0) return probe.isShared ? null : { why: atPort.length === 0 ? 'port' : 'address', url }
+  if (answering === undefined) return { why: 'scheme', url }
+  if (isTls && client.asksForCertificates && !probe.hasCertificate) return { why: 'certificate', url }
+  if (isTls && !probe.hasCa) return { why: 'CA', url }
+  if (path === null || kind === 'tcp' || kind === 'grpc') return null
+  if (!PATHS.test(path)) return { why: 'path', url }
+  const isNew = /^\/(?:livez|readyz)/.test(path) && version !== null && availableIn(version, LIVEZ) === 'none'
+  return isNew ? { why: 'release', url } : null
 }
 
-export const runtimeRules: readonly RuntimeRule[] = [
-  filesAreInContainer,
-  filesAreReadable,
-  filesAreVisible,
-  dataIsKept,
-  replicasAreMembers,
-  podsAreNamed,
-  probesAreAnswered,
+export const runtimeRules = [
+  member('config/volume-invalid', (surrounded) => {
+    const { mounts, version, image = '', engine = '', sandbox, directory } = surrounded.read.context
+    const found: Found<'config/volume-invalid'>[] = []
+    const report = (kind: (typeof found)[0]['kind'], files: readonly NamedFile[], has: string[], by: string): void => {
+      if (files[0] !== undefined) found.push({ at: files[0], kind, names: namesOf(files), mounts: has, by })
+    }
+    // Only the tag of an image of etcd has a version.
+    const isOfficial = version !== null || isOfficialImage(image)
+    const folders = [...new Set(mounts?.map(({ inside }) => inside))].sort()
+    const missing = filesAway(surrounded).flatMap(({ file, at }) => (at === null ? file : []))
+    report(isOfficial ? 'not mounted in the official image' : 'not mounted', missing, folders, engine)
+    const absent = mountedFiles(surrounded).filter(({ isAbsent }) => isAbsent)
+    const inVolume = [...(absent[0]?.at?.mount.modes?.keys() ?? [])].slice(0, 10)
+    report(
+      'not in the volume',
+      absent.map(({ file }) => file),
+      inVolume,
+      'Kubernetes',
+    )
+    const hiding = (file: NamedFile): string | null =>
+      sandbox?.hides(posix.resolve(directory ?? '/', file.text)) ?? null
+    for (const [by, files] of groupBy(filesOf(surrounded), hiding)) if (by !== null) report('hidden', files, [], by)
+    return found
+  }),
+  member('config/not-checked', (surrounded) => {
+    const { read, readsFiles } = surrounded
+    const files = filesAway(surrounded).flatMap(({ file, at }) => (at !== null && file !== read.configFile ? file : []))
+    return readsFiles && files[0] !== undefined && { at: files[0], kind: 'files', what: namesOf(files), why: '' }
+  }),
+  // Kubernetes gives the files of a Secret or a ConfigMap to root, with a mode (core/v1 SecretVolumeSource).
+  member('config/key-not-readable', (surrounded) => {
+    const { user, volumeGroups } = surrounded.read.context
+    // With a group of its own, the volume lets that group read.
+    if (user === null || !/^[1-9]\d*$/.test(user) || !Array.isArray(volumeGroups)) return null
+    const needed = volumeGroups.includes('0') ? 0o044 : 0o004
+    const modes = mountedFiles(surrounded).map(({ file, at }) => {
+      return { file, mode: at?.mount.modes?.get(at.rest) ?? at?.mount.mode ?? needed }
+    })
+    const closed = modes.find(({ mode }) => (mode & needed) === 0)
+    if (closed === undefined) return null
+    const { file: at, mode } = closed
+    const nowhere = { onHost: '', directory: '', isDynamic: false }
+    return { at, kind: 'volume', path: at.text, user, mode: `0${mode.toString(8)}`, ...nowhere }
+  }),
+  member('config/data-not-kept', ({ member, read }) => {
+    const { mounts, directory, image = '', isRootReadOnly = false, sandbox } = read.context
+    const at = member.server('dataDir')
+    const path = dataDirectory(member)
+    if (path === null || !member.isWhole) return null
+    const lost = (kind: Found<'config/data-not-kept'>['kind'], by = '') => ({ at, kind, path, by })
+    if (sandbox !== undefined) {
+      const by = at.isSet ? sandbox.locks(path) : null
+      return by !== null && lost('read-only', by)
+    }
+    // Without volumes, it is an example.
+    if (mounts === null || mounts.length === 0) return null
+    const mount = mountOf(path, directory, mounts)?.mount
+    if (mount?.isReadOnly === true) return lost('read-only', `the volume at ${mount.inside}`)
+    if (mount !== undefined) return mount.isLostWith !== undefined && lost(mount.isLostWith)
+    // A volume below it may be enough.
+    if (mounts.some(({ inside }) => inside.startsWith(`${path}/`))) return null
+    if (isRootReadOnly) return lost('read-only', 'the root file system of the container')
+    return at.isSet && at.option?.isGuess !== true && isOfficialImage(image) && lost('no volume')
+  }),
+  workload('config/data-not-kept', ({ member, read: { context }, replicas }) => {
+    const path = dataDirectory(member)
+    const mount = path === null ? undefined : mountOf(path, context.directory, context.mounts ?? [])?.mount
+    if (replicas.count <= 1 || path === null || mount?.shared === undefined || isUnresolved(path)) return null
+    return { at: member.server('dataDir'), kind: 'shared', path, by: `the ${allPods(replicas)}` }
+  }),
+  workload('config/members-name-repeated', ({ member, replicas }) => {
+    const { text: name, place } = member.server('name')
+    return replicas.count > 1 && !isUnresolved(name) && { place, name, members: [`The ${allPods(replicas)}`] }
+  }),
+  workload('config/member-not-listed', (surrounded) => {
+    const { replicas } = surrounded
+    const { list: at, pods, entries } = podsOf(surrounded) ?? {}
+    if (at === undefined) return null
+    const [names, listed] = [pods, entries].map((all) => all?.map(({ name }) => name) ?? []) as [string[], string[]]
+    const missing = names.filter((each) => !listed.includes(each))
+    const surplus = listed.filter((each) => isOfSet(each, names[0] ?? '') && !names.includes(each))
+    const by = `${replicas.kind} "${replicas.name}"`
+    return [
+      ...(missing.length > 0 ? [{ at, kind: 'itself' as const, members: missing, by: '' }] : []),
+      ...(surplus.length > 0
+        ? [{ at, kind: 'not started' as const, members: [...new Set(surplus)], by, place: replicas.place }]
+        : []),
+    ]
+  }),
+  workload('config/cluster-urls-differ', (surrounded) => {
+    const { list: at, pods = [], entries = [] } = podsOf(surrounded) ?? {}
+    const { isSet, values } = surrounded.member.peer.get('advertiseUrls')
+    const urls = pods.map(({ name, inPod }) => {
+      const listed = entries.flatMap((each) => (each.name === name ? [each.url] : []))
+      return { name, advertised: values.map(inPod), listed }
+    })
+    const differing = urls.find(({ advertised, listed }) => {
+      const isKnown = listed.length > 0 && ![...advertised, ...listed].some(isUnresolved)
+      return isKnown && !advertised.every((url) => listed.some((each) => isSameEndpoint(each, url)))
+    })
+    return at !== undefined && isSet && differing !== undefined && { at, ...differing }
+  }),
+  member(
+    'config/advertise-unreachable',
+    ({
+      member,
+      read: {
+        context: { replicas },
+      },
+    }) => {
+      if (replicas?.kind !== 'StatefulSet' || replicas.service === null || isUnresolved(replicas.service)) return null
+      const { service, namespace } = replicas
+      const advertised = [member.client.get('advertiseUrls'), member.peer.get('advertiseUrls')]
+      const urls = [
+        ...advertised.flatMap((at) => (at.isSet ? at.values : []).map((url) => ({ at, url }))),
+        ...(member.server('initialCluster').isSet ? member.listed : []).map(({ url }) => ({
+          at: member.server('initialCluster'),
+          url,
+        })),
+      ]
+      const wrong = urls.find(({ url }) => isMisnamed(url, replicas))
+      const listen = `${service}${namespace === null ? '' : `.${namespace}`}`
+      return wrong !== undefined && { ...wrong, kind: 'service', listen }
+    },
+  ),
+  // Whether a probe reaches etcd, shows what etcd requires, and asks for a path that etcd has.
+  member('config/probe-unanswered', ({ member, read }) => {
+    const { client, peer } = member
+    const metrics = member.server('metricsUrls')
+    const sources = [client.get('listenUrls'), client.get('httpUrls'), metrics, peer.get('listenUrls')]
+    const isOpen = sources.some((each) => each.isUnresolved || each.values.some((text) => each.isOpen(text)))
+    if (!member.isWhole || isOpen) return null
+    const metricsUrls = urlsOf(metrics, 'listen')
+    const plain = metricsUrls.find(({ isTls }) => !isTls)?.text ?? null
+    return (read.context.probes ?? []).flatMap((at) => {
+      const failed = failureOf(at, member, metricsUrls)
+      const { by, port, path } = at
+      return failed === null
+        ? []
+        : [{ at, by, port, path: path ?? '', why: failed.why, url: failed.url?.text ?? null, plain }]
+    })
+  }),
 ]
+
+function allPods({ kind, name, count }: Replicas): string {
+  return `${String(count)} pods of ${kind} "${name}"`
+}

@@ -1,21 +1,15 @@
 /** Where a member listens, what it advertises, and the list of members. */
-import type { Setting } from '../read/settings.js'
 import { passthroughOptions } from '../tables/passthrough-options.js'
-import { availableIn, formatVersion, type ParsedVersion, type Since } from '../tables/version.js'
+import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
 import { readUrl, type UrlUse } from '../url.js'
-import {
-  acceptedUrl,
-  checkedEntries,
-  clusterEntries,
-  type LintMember,
-  type LintSide,
-  type Rule,
-  type ServedUrl,
-  urlsOf,
-} from './member.js'
+import { acceptedUrl, checkedEntries, type LintMember, type LintSide, type ServedUrl, urlsOf } from './member.js'
+import { type Found, rulesAbout } from './rule.js'
+
+const member = rulesAbout((member: LintMember) => [member])
+const side = rulesAbout(({ sides }: LintMember) => sides)
 
 /** The releases that read the URL of a socket by its path; older ones also require a host and a port in it. */
-const SOCKETS_BY_PATH: Since = ['3.5.10', '3.6.0']
+const SOCKETS_BY_PATH = ['3.5.10', '3.6.0'] as const
 
 /** Why a URL is refused; null for one that is accepted. What is odd is accepted from others, and not written. */
 function refusal(text: string, use: UrlUse, isWritten: boolean, version: ParsedVersion | null): string | null {
@@ -30,55 +24,22 @@ function refusal(text: string, use: UrlUse, isWritten: boolean, version: ParsedV
     : null
 }
 
-const urlsAreValid: Rule = (report, member) => {
-  const { settings, client, peer, isWritten, version } = member
-  const cluster = settings.server('initialCluster')
-  const check = (setting: Setting, url: string, reason: string | null): boolean => {
-    if (reason === null || setting.isOpen(url)) return true
-    report('config/url-invalid', { ...setting.place, url, reason })
-    return false
-  }
-  // Each URL of the list is of one member, once (server/etcdserver/api/membership, pkg/types/urlsmap.go).
-  const seen = new Map<string, string>()
-  for (const { name, url } of cluster.isSet && !cluster.isUnresolved ? clusterEntries(cluster) : []) {
-    if (!check(cluster, url, refusal(url, 'advertise', isWritten, null))) continue
-    const before = seen.get(url)
-    seen.set(url, name)
-    if (before === undefined) continue
-    report('config/url-repeated', { ...cluster.place, kind: 'member list', url, by: [before, name] })
-  }
-  for (const [setting, use] of [
-    [client.get('listenUrls'), 'listen'],
-    [client.get('httpUrls'), 'listen'],
-    [client.get('advertiseUrls'), 'advertise'],
-    [peer.get('listenUrls'), 'listen'],
-    [peer.get('advertiseUrls'), 'advertise'],
-    [settings.server('metricsUrls'), 'listen'],
-  ] as const) {
-    if (!setting.isSet) continue
-    for (const url of checkedEntries(setting)) check(setting, url, refusal(url, use, isWritten, version))
-  }
+/** The entries of the initial cluster, if it is set and known. */
+function listedIn({ settings, listed }: LintMember): { name: string; url: string }[] {
+  const { isSet, isUnresolved } = settings.server('initialCluster')
+  return isSet && !isUnresolved ? listed : []
 }
 
-type Plaintext =
-  | 'next to TLS options'
-  | 'no TLS options'
-  | 'same port'
-  | 'peers'
-  | 'loopback'
-  | 'loopback next to TLS'
-  | 'socket next to TLS'
-
 /** How a URL without TLS is open; null if that is not reported. */
-function plaintextKind(url: ServedUrl, side: LintSide, other: LintSide, member: LintMember): Plaintext | null {
+function plaintextKind(url: ServedUrl, side: LintSide): Found<'config/plaintext-url'>['kind'] | null {
+  const { member, meansTls } = side
   const isBypass = side.servesTls && side.asksForCertificates
   if (member.isWritten) return 'next to TLS options'
   if (url.port === '') return isBypass ? 'socket next to TLS' : null
   if (twinOf(url, side) !== undefined) return 'same port'
-  if (url.isLocal && isBypass) return 'loopback next to TLS'
-  if (url.isLocal) return url.setting.isSet ? 'loopback' : null
-  if (side.block === 'peer' && !side.meansTls && other.servesTls && member.isWhole) return 'peers'
-  return side.meansTls ? 'next to TLS options' : 'no TLS options'
+  if (url.isLocal) return isBypass ? 'loopback next to TLS' : url.setting.isSet ? 'loopback' : null
+  if (side.block === 'peer' && !meansTls && member.client.servesTls && member.isWhole) return 'peers'
+  return meansTls ? 'next to TLS options' : 'no TLS options'
 }
 
 /** The URL with TLS on the same port. */
@@ -86,62 +47,26 @@ function twinOf(url: ServedUrl, side: LintSide): ServedUrl | undefined {
   return side.listen.find((each) => each.isTls && each.host === url.host && each.port === url.port)
 }
 
-const nothingIsPlaintext: Rule = (report, member) => {
-  for (const side of member.sides) {
-    const other = side === member.client ? member.peer : member.client
-    const urls = member.isWritten ? [...side.listen, ...side.advertise] : side.listen
-    const kinds = new Set<Plaintext>()
-    for (const url of side.isPlaintext ? [] : urls.filter(({ isTls }) => !isTls)) {
-      const kind = plaintextKind(url, side, other, member)
-      // That peers have TLS options of their own is forgotten once.
-      if (kind === null || (kind === 'peers' && kinds.has(kind))) continue
-      kinds.add(kind)
-      const twin = kind === 'same port' ? (twinOf(url, side)?.text ?? '') : ''
-      report('config/plaintext-url', { ...url.setting.place, kind, url: url.text, other: twin })
-    }
-  }
-}
-
 const TLS_FIELDS = [
-  'certFile',
-  'keyFile',
-  'clientCertFile',
-  'clientKeyFile',
-  'trustedCaFile',
-  'clientCertAuth',
-  'crlFile',
-  'allowedCn',
-  'allowedHostname',
-  'skipClientSanVerification',
-  'autoTls',
-] as const
-
-/** TLS options of a side without TLS. For other plaintext, its URL is reported. */
-const tlsIsUsed: Rule = (report, { sides, isWhole }) => {
-  for (const side of isWhole ? sides : []) {
-    const urls = side.listen.map(({ text }) => text)
-    const [cert, listen] = [side.get('certFile'), side.get('listenUrls')]
-    const unused: Setting[] = []
-    if (side.isPlaintext) {
-      const fields = TLS_FIELDS.filter((field) => side.block === 'peer' || field !== 'skipClientSanVerification')
-      const encrypted = [...side.listen, ...side.advertise].find(({ isTls }) => isTls)?.setting
-      unused.push(...fields.filter((field) => side.uses(field)).map((field) => side.get(field)))
-      if (encrypted !== undefined) unused.push(encrypted)
-    } else if (cert.isSet && !side.servesTls && urls.length > 0 && isOnlyLocal(side) && !listen.isUnresolved) {
-      unused.push(cert)
-    }
-    for (const { place } of unused) report('config/tls-unused', { ...place, urls })
-  }
-}
-
-function isOnlyLocal(side: LintSide): boolean {
-  return side.listen.every(({ isLocal }) => isLocal)
-}
-
-type Unreachable = 'plaintext' | 'plaintext to peers' | 'TLS' | 'port' | 'loopback' | 'wildcard'
+  ...([
+    'certFile',
+    'keyFile',
+    'clientCertFile',
+    'clientKeyFile',
+    'trustedCaFile',
+    'clientCertAuth',
+    'crlFile',
+  ] as const),
+  ...(['allowedCn', 'allowedHostname', 'skipClientSanVerification', 'autoTls'] as const),
+]
 
 /** Why nobody reaches an advertised URL; null if somebody may. */
-function unreachable(url: ServedUrl, side: LintSide, listens: ServedUrl[], member: LintMember): Unreachable | null {
+function unreachable(
+  url: ServedUrl,
+  side: LintSide,
+  listens: readonly ServedUrl[],
+): Found<'config/advertise-unreachable'>['kind'] | null {
+  const { member } = side
   if (url.port === '') return null
   if (url.isUnspecified) return 'wildcard'
   // What is written has no plaintext URL at all, which is reported.
@@ -150,83 +75,23 @@ function unreachable(url: ServedUrl, side: LintSide, listens: ServedUrl[], membe
     return side.block === 'peer' ? 'plaintext to peers' : 'plaintext'
   }
   if (url.isTls && !listens.some(({ isTls }) => isTls)) return 'TLS'
-  if (url.isLocal && isMultiMember(member) && !isOnlyLocal(side)) return 'loopback'
+  if (url.isLocal && isMultiMember(member) && !side.isOnlyLocal) return 'loopback'
   const ports = side.listen.map(({ port }) => port)
-  if (member.published.some(({ outside, inside }) => outside === url.port && ports.includes(inside))) return null
+  const { published = [] } = member.context
+  if (published.some(({ outside, inside }) => outside === url.port && ports.includes(inside))) return null
   // A socket is reached through something else, whose port is its own.
   const isExplicit = listens[0]?.setting.isSet === true
   return isExplicit && !ports.includes('') && !ports.includes(url.port) ? 'port' : null
 }
 
 /** Whether the members that are listed are on several machines. */
-function isMultiMember({ settings }: LintMember): boolean {
+function isMultiMember({ settings, listed }: LintMember): boolean {
   const setting = settings.server('initialCluster')
-  const entries = clusterEntries(setting)
-  const isRemote = (text: string): boolean => !setting.isOpen(text) && acceptedUrl(text)?.isLocal === false
-  return entries.length > 1 && entries.some(({ url }) => isRemote(url))
-}
-
-const advertisedIsReachable: Rule = (report, member) => {
-  for (const side of member.sides) {
-    const [listen, advertise] = [side.get('listenUrls'), side.get('advertiseUrls')]
-    const listens = side.listen.filter(({ setting: { row } }) => row === listen.row)
-    if (listens.length === 0 || !advertise.isSet) continue
-    for (const url of side.advertise) {
-      const kind = unreachable(url, side, listens, member)
-      const details = { url: url.text, listen: textsOf(listens) }
-      if (kind !== null) report('config/advertise-unreachable', { ...advertise.place, kind, ...details })
-    }
-    const isWholly = listen.isSet && !listen.isUnresolved && side.listen.length >= listen.values.length
-    if (!isWholly || !isOnlyLocal(side)) continue
-    // If the schemes differ, that is reported.
-    const away = side.advertise.find(
-      ({ isLocal, isUnspecified, isTls }) =>
-        !isLocal && !isUnspecified && side.listen.some((each) => each.isTls === isTls),
-    )
-    const details = { kind: 'address' as const, url: away?.text ?? '', listen: textsOf(side.listen) }
-    if (away !== undefined) report('config/advertise-unreachable', { ...advertise.place, ...details })
-  }
+  return listed.length > 1 && listed.some(({ url }) => !setting.isOpen(url) && acceptedUrl(url)?.isLocal === false)
 }
 
 function textsOf(urls: readonly ServedUrl[]): string {
   return urls.map(({ text }) => text).join(', ')
-}
-
-/** In a file etcd uses its default, a loopback address; after a flag or a variable it does not start. */
-const advertisedIsSet: Rule = (report, { client, isWhole }) => {
-  const [listen, advertise] = [client.get('listenUrls'), client.get('advertiseUrls')]
-  if (!isWhole || advertise.isSet || !listen.isSet || listen.option === null) return
-  if (listen.option.form !== 'yaml') {
-    const needs = [client.nameOf('advertiseUrls')]
-    report('config/option-needs', { ...listen.place, kind: 'advertised URL', needs, for: '' })
-  } else if (!isOnlyLocal(client)) {
-    const details = { kind: 'loopback' as const, url: advertise.text, listen: listen.text }
-    report('config/advertise-unreachable', { ...advertise.place, ...details }, listen.place)
-  }
-}
-
-const clusterFits: Rule = (report, { settings, peer, isWhole, isWritten }) => {
-  const [setting, name] = [settings.server('initialCluster'), settings.server('name')]
-  const advertise = peer.get('advertiseUrls')
-  if (!setting.isSet || setting.isUnresolved) return
-  const entries = clusterEntries(setting)
-  const isTlsMeant = isWritten ? !peer.isPlaintext : peer.servesTls
-  for (const { name: member, url } of isTlsMeant ? entries : []) {
-    const read = setting.isOpen(url) ? null : acceptedUrl(url)
-    if (read === null || read.isTls || read.port === '') continue
-    report('config/plaintext-url', { ...setting.place, kind: 'member list', url, other: member })
-  }
-  if (!isWhole || name.isUnresolved || advertise.isUnresolved) return
-  const listed = entries.filter((entry) => entry.name === name.text).map(({ url }) => url)
-  const isSame = isWritten ? (a: string, b: string): boolean => a === b : isSameUrl
-  const areIn = (some: readonly string[], all: readonly string[]): boolean =>
-    some.every((one) => all.some((each) => isSame(each, one)))
-  if (listed.length === 0) {
-    report('config/member-not-listed', { ...setting.place, kind: 'itself', members: [name.text], by: '' })
-  } else if (!areIn(advertise.values, listed) || !areIn(listed, advertise.values)) {
-    const details = { name: name.text, advertised: [...advertise.values], listed }
-    report('config/cluster-urls-differ', { ...setting.place, ...details })
-  }
 }
 
 /** Etcd resolves names before it compares; what a name resolves to is not known here. */
@@ -239,74 +104,184 @@ function isSameUrl(a: string, b: string): boolean {
 }
 
 /** Options that name the members in another way. */
-const BOOTSTRAP: ReadonlySet<string> = new Set(
-  passthroughOptions.flatMap(({ isBootstrap, name, yaml }) => (isBootstrap ? [name, yaml?.name[0] ?? name] : [])),
-)
-const DEFAULT_NAME = 'default'
-
-/** In a file, etcd derives the list of members only from a name (server/embed/config.go UpdateDefaultClusterFromName). */
-const clusterIsNamed: Rule = (report, { settings, peer, others, isWhole }) => {
-  const [cluster, name] = [settings.server('initialCluster'), settings.server('name')]
-  const advertise = peer.get('advertiseUrls')
-  if (!isWhole || cluster.isSet || name.text !== DEFAULT_NAME || advertise.option?.form !== 'yaml') return
-  const isDiscovered =
-    others.some((other) => BOOTSTRAP.has(other.name)) ||
-    settings.all().some(({ row, text }) => row.field === null && row.yaml !== null && text !== '')
-  if (isDiscovered || !advertise.isSet || advertise.isUnresolved || advertise.text === advertise.row.default) return
-  const needs = [cluster.place.option, name.place.option]
-  report('config/option-needs', { ...advertise.place, kind: 'members', needs, for: cluster.text })
+function isBootstrap(name: string): boolean {
+  return passthroughOptions.some((row) => row.isBootstrap && (row.name === name || row.yaml?.name[0] === name))
 }
 
-const metricsAreServedSafely: Rule = (report, { settings, client, isWhole, probes }) => {
-  const setting = settings.server('metricsUrls')
-  const urls = urlsOf(setting, 'listen').filter(({ port }) => port !== '')
-  // The kubelet has no certificate and reaches no loopback address of a pod.
-  const isProbed = probes.some(({ by, kind }) => by === 'kubelet' && kind !== 'tcp')
-  for (const { text: url, isTls, isLocal } of urls) {
-    if (!isTls && !isLocal) report('config/metrics-plaintext', { ...setting.place, url, isProbed })
-    if (isTls && client.asksForCertificates) report('config/metrics-address-check', { ...setting.place, url })
-  }
-  // An https URL is served with the certificate for clients (server/embed/etcd.go v3.5.16 serveMetrics).
-  const tls = urls.find(({ isTls }) => isTls)
-  const isThere = client.get('certFile').isSet || client.get('keyFile').isSet || client.isAutoTls
-  // If clients need it, too, that is reported.
-  if (tls === undefined || isThere || client.servesTls || !isWhole) return
-  const needs = [client.nameOf('certFile'), client.nameOf('keyFile')]
-  report('config/option-needs', { ...setting.place, kind: 'metrics certificate', needs, for: tls.text })
-}
-
-/** Two URLs with one port: etcd cannot bind the second. TLS and plaintext of one side may share one. */
-const portsAreFree: Rule = (report, { settings, client, peer }) => {
-  const all = [
-    ...client.listen.map((url) => ({ url, of: url.setting.row.field ?? 'client' })),
-    ...peer.listen.map((url) => ({ url, of: 'peer' })),
-    ...urlsOf(settings.server('metricsUrls'), 'listen').map((url) => ({ url, of: 'metrics' })),
-  ].filter(({ url }) => url.port !== '' && url.port !== '0' && url.setting.isSet)
-  for (const [i, { url, of }] of all.entries()) {
-    const other = all.slice(0, i).find((each) => {
-      if (each.url.port !== url.port) return false
-      if (each.url.host === url.host) return each.of !== of
-      // Go resolves "localhost", so it is the same address under another name.
-      if (addressOf(each.url) === addressOf(url)) return true
-      return each.url.isUnspecified !== url.isUnspecified
-    })
-    if (other === undefined) continue
-    report('config/url-repeated', { ...url.setting.place, kind: 'port', url: url.text, by: [other.url.text] })
-  }
+/** The URLs of the own member in the list, if they are to be compared with those that it advertises. */
+function ownListed(member: LintMember): string[] | null {
+  const [cluster, name] = [member.server('initialCluster'), member.server('name')]
+  const isOpen = [cluster, name, member.peer.get('advertiseUrls')].some(({ isUnresolved }) => isUnresolved)
+  if (!member.isWhole || !cluster.isSet || isOpen) return null
+  return member.listed.flatMap((entry) => (entry.name === name.text ? [entry.url] : []))
 }
 
 function addressOf({ host }: ServedUrl): string {
   return host === 'localhost' ? '127.0.0.1' : host
 }
 
-export const urlRules: readonly Rule[] = [
-  urlsAreValid,
-  nothingIsPlaintext,
-  tlsIsUsed,
-  advertisedIsReachable,
-  advertisedIsSet,
-  clusterFits,
-  metricsAreServedSafely,
-  portsAreFree,
-  clusterIsNamed,
+export const urlRules = [
+  member('config/url-invalid', (member) => {
+    const { client, peer, isWritten, version } = member
+    const cluster = member.server('initialCluster')
+    const listen = [
+      client.get('listenUrls'),
+      client.get('httpUrls'),
+      peer.get('listenUrls'),
+      member.server('metricsUrls'),
+    ]
+    const refusals = [
+      ...listedIn(member).map(({ url }) => ({ at: cluster, url, reason: refusal(url, 'advertise', isWritten, null) })),
+      ...[...listen, client.get('advertiseUrls'), peer.get('advertiseUrls')].flatMap((at) =>
+        (at.isSet ? checkedEntries(at) : []).map((url) => {
+          const use = listen.includes(at) ? 'listen' : 'advertise'
+          return { at, url, reason: refusal(url, use, isWritten, version) }
+        }),
+      ),
+    ]
+    return refusals.flatMap(({ at, url, reason }) => (reason === null || at.isOpen(url) ? [] : [{ at, url, reason }]))
+  }),
+  // Each URL of the list is of one member, once (server/etcdserver/api/membership, pkg/types/urlsmap.go).
+  member('config/url-repeated', (member) => {
+    const at = member.server('initialCluster')
+    const seen = new Map<string, string>()
+    return listedIn(member).flatMap(({ name, url }) => {
+      if (!at.isOpen(url) && refusal(url, 'advertise', member.isWritten, null) !== null) return []
+      const before = seen.get(url)
+      seen.set(url, name)
+      return before === undefined ? [] : [{ at, kind: 'member list', url, by: [before, name] }]
+    })
+  }),
+  side('config/plaintext-url', (side) => {
+    const urls = side.member.isWritten ? [...side.listen, ...side.advertise] : side.listen
+    const found = (side.isPlaintext ? [] : urls).flatMap((url) => {
+      const kind = url.isTls ? null : plaintextKind(url, side)
+      const other = kind === 'same port' ? (twinOf(url, side)?.text ?? '') : ''
+      return kind === null ? [] : [{ at: url.setting, kind, url: url.text, other }]
+    })
+    // That peers have TLS options of their own is forgotten once.
+    const first = found.find(({ kind }) => kind === 'peers')
+    return found.filter((each) => each.kind !== 'peers' || each === first)
+  }),
+  // TLS options of a side without TLS. For other plaintext, its URL is reported.
+  side('config/tls-unused', (side) => {
+    const urls = side.listen.map(({ text }) => text)
+    const cert = side.get('certFile')
+    if (!side.member.isWhole) return null
+    if (side.isPlaintext) {
+      const fields = TLS_FIELDS.filter((field) => side.block === 'peer' || field !== 'skipClientSanVerification')
+      const encrypted = [...side.listen, ...side.advertise].find(({ isTls }) => isTls)?.setting ?? []
+      const unused = [...fields.filter((field) => side.uses(field)).map((field) => side.get(field)), encrypted].flat()
+      return unused.map((at) => ({ at, urls }))
+    }
+    const isUnused = cert.isSet && !side.servesTls && urls.length > 0 && side.isOnlyLocal
+    return isUnused && !side.get('listenUrls').isUnresolved && { at: cert, urls }
+  }),
+  side('config/advertise-unreachable', (side) => {
+    const [listen, at] = [side.get('listenUrls'), side.get('advertiseUrls')]
+    const listens = side.listen.filter(({ setting: { row } }) => row === listen.row)
+    if (listens.length === 0 || !at.isSet) return null
+    const found = side.advertise.flatMap((url): Found<'config/advertise-unreachable'>[] => {
+      const kind = unreachable(url, side, listens)
+      return kind === null ? [] : [{ at, kind, url: url.text, listen: textsOf(listens) }]
+    })
+    const isWholly = listen.isSet && !listen.isUnresolved && side.listen.length >= listen.values.length
+    if (!isWholly || !side.isOnlyLocal) return found
+    // If the schemes differ, that is reported.
+    const away = side.advertise.find(
+      ({ isLocal, isUnspecified, isTls }) =>
+        !isLocal && !isUnspecified && side.listen.some((each) => each.isTls === isTls),
+    )
+    if (away !== undefined) found.push({ at, kind: 'address', url: away.text, listen: textsOf(side.listen) })
+    return found
+  }),
+  // In a file etcd uses its default, a loopback address; after a flag or a variable it does not start.
+  member('config/option-needs', ({ client, isWhole }) => {
+    const listen = client.get('listenUrls')
+    const isForgotten = isWhole && !client.get('advertiseUrls').isSet && listen.isSet
+    if (!isForgotten || listen.option === null || listen.option.form === 'yaml') return null
+    return { at: listen, kind: 'advertised URL', needs: [client.nameOf('advertiseUrls')], for: '' }
+  }),
+  member('config/advertise-unreachable', ({ client, isWhole }) => {
+    const [listen, at] = [client.get('listenUrls'), client.get('advertiseUrls')]
+    const isForgotten = isWhole && !at.isSet && listen.isSet && listen.option?.form === 'yaml' && !client.isOnlyLocal
+    return isForgotten && { at, kind: 'loopback', url: at.text, listen: listen.text, place: listen.place }
+  }),
+  member('config/plaintext-url', (member) => {
+    const { peer, isWritten } = member
+    const at = member.server('initialCluster')
+    return (
+      (isWritten ? !peer.isPlaintext : peer.servesTls) &&
+      listedIn(member).flatMap(({ name, url }) => {
+        const read = at.isOpen(url) ? null : acceptedUrl(url)
+        const isPlain = read !== null && !read.isTls && read.port !== ''
+        return isPlain ? [{ at, kind: 'member list' as const, url, other: name }] : []
+      })
+    )
+  }),
+  member('config/member-not-listed', (member) => {
+    const [at, name] = [member.server('initialCluster'), member.server('name').text]
+    return ownListed(member)?.length === 0 && { at, kind: 'itself', members: [name], by: '' }
+  }),
+  member('config/cluster-urls-differ', (member) => {
+    const listed = ownListed(member) ?? []
+    const { values } = member.peer.get('advertiseUrls')
+    const isIn =
+      (all: readonly string[]) =>
+      (one: string): boolean =>
+        all.some((each) => (member.isWritten ? each === one : isSameUrl(each, one)))
+    if (listed.length === 0 || (values.every(isIn(listed)) && listed.every(isIn(values)))) return null
+    return { at: member.server('initialCluster'), name: member.server('name').text, advertised: [...values], listed }
+  }),
+  member('config/metrics-plaintext', (member) => {
+    const at = member.server('metricsUrls')
+    // The kubelet has no certificate and reaches no loopback address of a pod.
+    const isProbed = member.context.probes?.some(({ by, kind }) => by === 'kubelet' && kind !== 'tcp') ?? false
+    const open = urlsOf(at, 'listen').filter(({ port, isTls, isLocal }) => port !== '' && !isTls && !isLocal)
+    return open.map(({ text }) => ({ at, url: text, isProbed }))
+  }),
+  member('config/metrics-address-check', (member) => {
+    const at = member.server('metricsUrls')
+    const tls = urlsOf(at, 'listen').filter(({ isTls, port }) => isTls && port !== '')
+    return member.client.asksForCertificates && tls.map(({ text }) => ({ at, url: text }))
+  }),
+  // An https URL is served with the certificate for clients (server/embed/etcd.go v3.5.16 serveMetrics).
+  member('config/option-needs', (member) => {
+    const { client } = member
+    const at = member.server('metricsUrls')
+    const tls = urlsOf(at, 'listen').find(({ isTls, port }) => isTls && port !== '')
+    const isThere = client.get('certFile').isSet || client.get('keyFile').isSet || client.isAutoTls
+    // If clients need it, too, that is reported.
+    if (tls === undefined || isThere || client.servesTls || !member.isWhole) return null
+    const needs = [client.nameOf('certFile'), client.nameOf('keyFile')]
+    return { at, kind: 'metrics certificate', needs, for: tls.text }
+  }),
+  // Two URLs with one port: etcd cannot bind the second. TLS and plaintext of one side may share one.
+  member('config/url-repeated', ({ settings, client, peer }) => {
+    const all = [
+      ...client.listen.map((url) => ({ url, of: url.setting.row.field ?? 'client' })),
+      ...peer.listen.map((url) => ({ url, of: 'peer' })),
+      ...urlsOf(settings.server('metricsUrls'), 'listen').map((url) => ({ url, of: 'metrics' })),
+    ].filter(({ url }) => url.port !== '' && url.port !== '0' && url.setting.isSet)
+    return all.flatMap(({ url, of }, i) => {
+      const other = all.slice(0, i).find((each) => {
+        if (each.url.port !== url.port) return false
+        if (each.url.host === url.host) return each.of !== of
+        // Go resolves "localhost", so it is the same address under another name.
+        return addressOf(each.url) === addressOf(url) || each.url.isUnspecified !== url.isUnspecified
+      })
+      return other === undefined ? [] : [{ at: url.setting, kind: 'port', url: url.text, by: [other.url.text] }]
+    })
+  }),
+  // In a file, etcd derives the list of members only from a name (server/embed/config.go UpdateDefaultClusterFromName).
+  member('config/option-needs', ({ settings, peer, others, isWhole }) => {
+    const [cluster, name, at] = [settings.server('initialCluster'), settings.server('name'), peer.get('advertiseUrls')]
+    const isDefault = !cluster.isSet && name.text === name.row.default && at.option?.form === 'yaml'
+    const isDiscovered =
+      others.some((other) => isBootstrap(other.name)) ||
+      settings.all().some(({ row, text }) => row.field === null && row.yaml !== null && text !== '')
+    if (!isWhole || !isDefault || isDiscovered || !at.isSet || at.isUnresolved || at.text === at.row.default)
+      return null
+    return { at, kind: 'members', needs: [cluster.place.option, name.place.option], for: cluster.text }
+  }),
 ]

@@ -5,7 +5,7 @@ import type { Finding } from '../../report/finding.js'
 import { at, finding } from '../finding.js'
 import type { ReadMember } from '../read/input.js'
 import { isUnresolved, type PassthroughOption } from '../read/read-option.js'
-import { readTokenOptions } from '../tables/passthrough-values.js'
+import { readTokenOptions } from './values.js'
 import { isOfOwnGroup, keyPermissions } from './key-permissions.js'
 import type { LintMember } from './member.js'
 

@@ -4,10 +4,11 @@ import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-e
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import { LintMember } from '../lint/member.js'
-import { memberFindings } from '../lint/rules.js'
+import { apply } from '../lint/rule.js'
+import { memberRules } from '../lint/rules-options.js'
 import type { ExtraValue, MemberConfig, TlsSide } from '../model.js'
 import { nearest } from '../read/meaning.js'
-import type { PassthroughOption, ReadOption } from '../read/read-option.js'
+import { NO_CONTEXT, type PassthroughOption, type ReadOption } from '../read/read-option.js'
 import { Settings } from '../read/settings.js'
 import { normalize, optionKinds, type OptionValue, valueText } from '../tables/kinds.js'
 import {
@@ -110,16 +111,19 @@ export function optionsOf(
   const typed = typedOptions(withDefaults(config), writing)
   const extra = extraOptions(config, writing)
   const findings = [...typed.findings, ...extra.findings]
-  const member = new LintMember({
+  const read = {
     settings: new Settings(typed.options, null, true),
     others: extra.options,
-    version: writing.version,
+    context: NO_CONTEXT,
     isWhole: true,
-    written: { client: config.client.plaintext === true, peer: config.peer.plaintext === true },
+  }
+  const member = new LintMember(read, writing.version, {
+    client: config.client.plaintext === true,
+    peer: config.peer.plaintext === true,
   })
   const optionOf = ({ details }: Finding): unknown => ('option' in details ? details.option : null)
   const known = new Set(findings.map(optionOf))
-  const byRules = memberFindings(member).filter(
+  const byRules = apply(memberRules, member).filter(
     (each) => (each.severity === 'error' || REFUSED.has(each.code)) && !known.has(optionOf(each)),
   )
   return { written: [...typed.written, ...extra.written], findings: [...findings, ...byRules] }

@@ -1,8 +1,7 @@
 /** What the members of a cluster must have in common, and whether each accepts each other one. */
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
-import type { LintOptions } from '../../../../src/config/lint/lint.js'
+import { lintCluster, type LintOptions } from '../../../../src/config/lint/lint.js'
 import type { Finding } from '../../../../src/report/finding.js'
 import { NO_PEER_TLS, pair, pkiFolder } from '../../../support/member-flags.js'
 import { dns, ip, mintCa, mintCrl, newKey } from '../../../support/mint.js'

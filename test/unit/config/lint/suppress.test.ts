@@ -1,7 +1,6 @@
 /** Findings that somebody accepts, with a reason, do not count; the report lists them. */
 import { describe, expect, it } from 'vitest'
-import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
-import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
+import { lintCluster, lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import { formatReport } from '../../../../src/report/format.js'
 import { findingOf, refused } from '../../../support/refused.js'
 

@@ -1,6 +1,6 @@
 /** Volumes, sandboxes, replicas, probes and command lines around etcd: a row for each fault, and for each look-alike that is right. */
 import { describe, expect, it } from 'vitest'
-import { lintEtcdConfigs } from '../../../../src/config/lint/lint-cluster.js'
+import { lintEtcdConfigs } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { dns, mintCa, mintLeaf } from '../../../support/mint.js'
 

@@ -112,6 +112,12 @@ describe('options that exclude or need each other', () => {
     expect(await codesOf({ env }, { version: '3.6.14' })).toContain(code)
   })
 
+  it('are dangerous once under two names', async () => {
+    const skip = 'peer-skip-client-san-verification'
+    const codes = await codesOf({ flags: ['--name=a', `--${skip}`, `--experimental-${skip}`] })
+    expect(codes.filter((code) => code === 'config/option-dangerous')).toHaveLength(1)
+  })
+
   it('are judged in the blocks of a file, too', async () => {
     const yaml = (rest: string): Promise<string[]> => codesOf({ yaml: `name: a\n${rest}` }, { version: '3.6.14' })
     const skip = 'peer-transport-security: {skip-client-san-verification: true}\n'

@@ -1,0 +1,50 @@
+/** The engine of the lint: a rule is a code and a check that gives the details of what it finds. */
+import type { ConfigPlace } from '../../report/catalogue/place.js'
+import type { Finding, FindingDetails } from '../../report/finding.js'
+import { type Code, finding } from '../finding.js'
+
+/** The details of a code. `at` is the option that they are about, `place` that of the finding, if it is another one. */
+export type Found<C extends Code> = Placed<FindingDetails[C]>
+
+type Placed<D> = D extends ConfigPlace
+  ? Omit<D, keyof ConfigPlace> & { at: { place: ConfigPlace }; place?: ConfigPlace | undefined }
+  : D & { place: ConfigPlace }
+
+/** What is wrong with one subject. */
+export type Rule<S> = (subject: S) => Finding[]
+
+/** Makes rules. Each checks a subject, or each part of it. */
+export function rulesAbout<S, P = S>(partsOf: (subject: S) => readonly P[]) {
+  return <C extends Code>(
+    code: C,
+    check: (part: P) => Found<C> | readonly Found<C>[] | false | null | undefined,
+  ): Rule<S> => {
+    return (subject) =>
+      partsOf(subject)
+        .flatMap((part) => check(part) ?? [])
+        .flatMap((found) => {
+          if (found === false) return []
+          const { at, place = at?.place, ...details } = found as Partial<Found<'config/url-invalid'>>
+          return make(code, { ...at?.place, ...details }, place ?? null)
+        })
+  }
+}
+
+// Sound by construction: what a check of a code gives has the type of its details.
+const make = finding as (code: Code, details: object, place: ConfigPlace | null) => Finding
+
+/** What the rules find, in their order. */
+export function apply<S>(rules: readonly Rule<S>[], subject: S): Finding[] {
+  return rules.flatMap((rule) => rule(subject))
+}
+
+/** All by what they have in common, in the order of the first ones. */
+export function groupBy<T, K>(all: readonly T[], keyOf: (one: T) => K): [K, [T, ...T[]]][] {
+  const groups = new Map<K, [T, ...T[]]>()
+  for (const each of all) {
+    const group = groups.get(keyOf(each))
+    if (group === undefined) groups.set(keyOf(each), [each])
+    else group.push(each)
+  }
+  return [...groups]
+}

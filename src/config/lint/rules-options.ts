@@ -1,0 +1,247 @@
+/** Options that etcd refuses or reads differently: one by one, together, and in other releases. */
+import { spelledLike } from '../../report/catalogue/config/place.js'
+import { isUnresolved, type ReadOption } from '../read/read-option.js'
+import { cipherSuites } from '../tables/cipher-suites.js'
+import { optionKinds } from '../tables/kinds.js'
+import {
+  CONFIG_FORMS,
+  type ConfigForm,
+  type EtcdOptionRow,
+  etcdOptions,
+  formAvailability,
+  nameOf,
+  variableOf,
+} from '../tables/options.js'
+import { linesOf, passthroughSpellings } from '../tables/passthrough-options.js'
+import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../tables/version.js'
+import { checkedEntries, type LintMember, MAX_ENTRIES } from './member.js'
+import { type Found, rulesAbout } from './rule.js'
+import { authRules } from './rules-auth.js'
+import { urlRules } from './rules-urls.js'
+import { ACCEPTED, DANGERS, DEFAULTED, ELECTION, excluded, GATES, HEARTBEAT, needed } from './values.js'
+
+const member = rulesAbout((member: LintMember) => [member])
+
+/** Lists of which each entry is checked. */
+const CHECKED_LISTS: readonly EtcdOptionRow['kind'][] = ['urls', 'cluster', 'suites']
+
+/** The options with a value, known or not. */
+function inForce({ settings }: LintMember): ReadOption[] {
+  return settings.all().filter(({ text, isUnreadable }) => text !== '' || isUnreadable === true)
+}
+
+/** The suites of the list in force; null if there is none, or if it is not known. */
+function suitesOf(member: LintMember): string[] | null {
+  const setting = member.server('cipherSuites')
+  return setting.isSet && !setting.isUnresolved ? [...new Set(checkedEntries(setting))] : null
+}
+
+/** The suites that the version knows. What is written for a line must fit all its releases; what is linted may be for one of them. */
+function knownSuites({ version, isWritten }: LintMember): typeof cipherSuites {
+  return cipherSuites.filter(({ since }) => {
+    const available = version === null ? 'all' : availableIn(version, since)
+    return isWritten ? available === 'all' : available !== 'none'
+  })
+}
+
+/** The name of an option that a version has under another name. */
+function nameIn(version: ParsedVersion, { block, field }: EtcdOptionRow, form: ConfigForm): string | undefined {
+  const row = etcdOptions.find(
+    (each) =>
+      field !== null && each.block === block && each.field === field && formAvailability(each, form, version) === 'all',
+  )
+  if (row === undefined || form === 'yaml') return row?.yaml?.name.join('.')
+  return form === 'env' ? variableOf(row.flag?.name ?? '') : nameOf(row)
+}
+
+/** Names of other release lines: etcd does not start with such a flag, and ignores such a key. */
+function ofOtherLines({ others, version }: LintMember) {
+  const line = ETCD_LINES.find((each) => version?.minor === Number(each.slice('3.'.length)))
+  return others.flatMap((at) => {
+    const { name, form, isEmptyBlock, isNested } = at
+    const spellings = passthroughSpellings(name, form)
+    const isIn = spellings.some(({ since, until }) => version !== null && availableIn(version, since, until) !== 'none')
+    if (line === undefined || isIn || isEmptyBlock === true || isNested === true) return []
+    const own = spellings.flatMap(linesOf)
+    const known = ETCD_LINES.filter((each) => own.includes(each))
+    // In the line itself, a later release has it.
+    return [{ at, form, lines: [...(known.includes(line) ? spellings.flatMap(({ since }) => since) : known)] }]
+  })
+}
+
+/** Options that take a list in some releases, with the releases that do. */
+function listsOf({ settings, version, isWritten }: LintMember) {
+  return settings.all().flatMap((at) => {
+    const { row, form, text } = at
+    if (row.listSince === undefined || text === '' || isUnresolved(text) || isWritten) return []
+    if (form === 'yaml' && version !== null && formAvailability(row, form, version) === 'none') return []
+    const takesList = version === null ? 'all' : availableIn(version, row.listSince)
+    return [{ at, takesList, since: [...row.listSince] }]
+  })
+}
+
+const optionRules = [
+  member('config/value-invalid', (member) => {
+    const found: Found<'config/value-invalid'>[] = []
+    for (const at of member.settings.all()) {
+      const rule = at.text === '' || member.isOpen(at.text) ? undefined : optionKinds[at.row.kind].text
+      if (rule?.is(at.text, at.form) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.wants })
+    }
+    for (const [kind, table] of [
+      ['refused', ACCEPTED],
+      ['not used', DEFAULTED],
+    ] as const) {
+      for (const [flag, check] of Object.entries(table)) {
+        const at = member.known(flag)
+        const wants = at === undefined ? null : check(at.text, member, at.form)
+        if (at !== undefined && wants !== null) found.push({ at, kind, value: at.text, wants })
+      }
+    }
+    return found
+  }),
+  member('config/too-large', ({ settings, isWritten }) =>
+    settings
+      .all()
+      .filter(({ row, values }) => !isWritten && CHECKED_LISTS.includes(row.kind) && values.length > MAX_ENTRIES)
+      .map((at) => ({ at, kind: 'list', count: at.values.length, limit: MAX_ENTRIES })),
+  ),
+  member('config/cipher-suites-unfit', (member) => {
+    const at = member.server('cipherSuites')
+    const none = { at, suggestions: [], algorithm: '', subject: '', cert: '' }
+    // A flag without a value is a list of one suite without a name; other forms read it as no list.
+    const isEmpty = at.option?.text === '' && at.option.form === 'flags' && !at.isUnresolved
+    const found: Found<'config/cipher-suites-unfit'>[] = isEmpty ? [{ ...none, kind: 'unknown', suites: [''] }] : []
+    const suites = suitesOf(member)
+    if (suites === null) return found
+    const known = knownSuites(member)
+    const rows = new Map(known.map((row) => [row.name, row]))
+    const unknown = suites.filter((suite) => !rows.has(suite))
+    if (unknown.length > 0) {
+      const suggestions = unknown.flatMap((suite) => {
+        const folded = suite.toUpperCase()
+        const meant = cipherSuites.find(({ name, openssl }) => name === folded || openssl === folded)
+        return known.find(({ kind, openssl }) => kind !== 'insecure' && openssl === meant?.openssl)?.name ?? []
+      })
+      found.push({ ...none, kind: 'unknown', suites: unknown, suggestions })
+    }
+    const weak = suites.filter((suite) => rows.get(suite)?.kind === 'insecure')
+    const isAlone =
+      member.isWritten || !cipherSuites.some(({ name, kind }) => kind === 'sound' && suites.includes(name))
+    if (weak.length > 0) found.push({ ...none, kind: isAlone ? 'only weak' : 'weak', suites: weak })
+    // An unknown name ends etcd before it checks the list.
+    const isChecked = unknown.length === 0 && member.server('tlsMinVersion').text !== 'TLS1.3'
+    const isFit = cipherSuites.some(({ name, http2 }) => http2 === true && suites.includes(name))
+    if (isChecked && !isFit) found.push({ ...none, kind: 'no HTTP/2', suites: [] })
+    return found
+  }),
+  member('config/options-conflict', (member) => {
+    const at = member.server('cipherSuites')
+    const isConflict = suitesOf(member) !== null && member.server('tlsMinVersion').text === 'TLS1.3'
+    return isConflict && { at, kind: 'suites of TLS 1.3', other: spelledLike(at.place.option, 'tls-min-version') }
+  }),
+  member('config/option-not-in-version', (member) =>
+    inForce(member).flatMap((at) => {
+      const { row, form } = at
+      const spelling = form === 'yaml' ? row.yaml : row.flag
+      const { version } = member
+      if (version === null || spelling === null || member.hasOption(at)) return []
+      const { since, until = null } = spelling
+      const forms = CONFIG_FORMS.filter((each) => formAvailability(row, each, version) === 'all')
+      const instead = nameIn(version, row, form)
+      return [{ at, form, version: formatVersion(version), since: [...since], until, forms, instead }]
+    }),
+  ),
+  member('config/option-of-other-version', (member) =>
+    inForce(member).flatMap((at) => {
+      const { deprecatedSince: since } = at.row
+      if (member.version === null || since === undefined || !member.hasOption(at)) return []
+      const isDeprecated = availableIn(member.version, [since]) === 'all'
+      return isDeprecated ? [{ at, kind: 'deprecated', version: since, lines: [] }] : []
+    }),
+  ),
+  member('config/option-unknown', (member) =>
+    ofOtherLines(member).flatMap(({ at, form, lines }) =>
+      form === 'flags' ? [{ at, kind: 'flag', nearest: null, lines, key: null }] : [],
+    ),
+  ),
+  member('config/option-of-other-version', (member) => {
+    const version = member.version === null ? '' : formatVersion(member.version)
+    return ofOtherLines(member).flatMap(({ at, form, lines }) =>
+      form === 'flags' ? [] : [{ at, kind: 'unknown key', version, lines }],
+    )
+  }),
+  // The block must be a mapping since 3.6 (server/embed/config.go v3.6.0 configFromFile).
+  member('config/value-type', ({ others, version }) => {
+    const at = others.find(({ name, isEmptyBlock }) => isEmptyBlock === true && name === 'peer-transport-security')
+    if (at === undefined || version === null || version.minor < 6) return null
+    return { at, kind: 'empty block', wants: 'a mapping', has: 'empty', since: [formatVersion(version)] }
+  }),
+  // A string where releases since 3.5.15 require a list. Without a version, the newer ones count.
+  member('config/value-type', (member) =>
+    listsOf(member).flatMap(({ at, takesList, since }) => {
+      const isText = at.form === 'yaml' && !at.isList && takesList !== 'none'
+      return isText ? [{ at, kind: 'no list', wants: 'a list', has: 'a string', since }] : []
+    }),
+  ),
+  member('config/one-value-only', (member) =>
+    listsOf(member).flatMap(({ at, takesList, since }) => {
+      const {
+        isList,
+        values: { length: count },
+      } = at
+      if (takesList !== 'none' || member.version === null || (!isList && count <= 1)) return []
+      return [{ at, version: formatVersion(member.version), count, since, isList }]
+    }),
+  ),
+  // Etcd does not expand `~` in the folder of the write-ahead log.
+  member('config/not-expanded', (member) => {
+    const at = member.used('wal-dir')
+    return at !== undefined && /^~(?:\/|$)/.test(at.text) && { at, names: [at.text], kind: 'etcd, a home folder' }
+  }),
+  member('config/options-conflict', (member) => {
+    const [at, max] = [member.server('tlsMinVersion'), member.server('tlsMaxVersion')]
+    const isConflict = at.text === 'TLS1.3' && max.text === 'TLS1.2'
+    return isConflict && { at, kind: 'TLS versions', other: spelledLike(at.place.option, 'tls-max-version') }
+  }),
+  // Etcd counts how many of these are set; the default in a file counts as not set (server/embed/config.go v3.5.16 Validate).
+  member('config/options-conflict', (member) => {
+    const standard = member.server('initialCluster').row.default
+    const [first, at] = ['initial-cluster', 'discovery', 'discovery-endpoints', 'discovery-srv']
+      .flatMap((flag) => member.known(flag) ?? [])
+      .filter(({ text }) => text !== standard)
+    return first !== undefined && at !== undefined && { at, kind: 'ways to find members', other: first.place.option }
+  }),
+  member('config/options-conflict', (member) =>
+    excluded(member).flatMap(([option, flag]) => {
+      const [at, other] = [member.used(option), member.used(flag)]
+      return at === undefined || other === undefined ? [] : [{ at, kind: 'excluded', other: other.place.option }]
+    }),
+  ),
+  member('config/option-needs', (member) =>
+    needed(member).flatMap(([option, flag]) => {
+      const at = member.used(option)
+      if (at === undefined) return []
+      const missing = option === GATES ? flag : spelledLike(at.place.option, flag)
+      return [{ at, kind: 'option', needs: [missing], for: '' }]
+    }),
+  ),
+  // At least five heartbeats. Etcd checks first that neither is 0.
+  member('config/election-too-short', (member) => {
+    const [beat, wait] = [HEARTBEAT, ELECTION].map(({ name, standard }) => member.used(name)?.text ?? standard)
+    const at = member.used(ELECTION.name) ?? member.used(HEARTBEAT.name)
+    if (at === undefined || ![beat, wait].every((text = '') => /^0*[1-9]\d*$/.test(text))) return null
+    const [heartbeat, election] = [Number(beat), Number(wait)]
+    return 5 * heartbeat > election && { at, heartbeat, election, least: 5 * heartbeat }
+  }),
+  member('config/option-dangerous', (member) =>
+    Object.entries(DANGERS).flatMap(([flag, danger]) => {
+      // Some had another name up to 3.6.
+      const at = member.known(flag) ?? member.known(`experimental-${flag}`)
+      const found = at === undefined ? null : danger(at.text, at.place.option, member)
+      return at === undefined || found === null ? [] : [{ at, ...found }]
+    }),
+  ),
+]
+
+/** All rules about one member without its files, for the lint and for the renderer. */
+export const memberRules = [...urlRules, ...authRules, ...optionRules]
