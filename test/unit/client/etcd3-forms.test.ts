@@ -1,26 +1,16 @@
 /** docs/migrating.md: each row is tested, by its first cell. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ClientClosedError, Etcd3 } from 'etcd3'
+import { Etcd3 } from 'etcd3'
 import { describe, expect, it } from 'vitest'
-import { createSecureClient, SecureEtcd3, type SecureClientOptions } from '../../../src/client/index.js'
-import { fromFiles, fromPem } from '../../../src/credentials/index.js'
+import { SecureEtcd3 } from '../../../src/client/connect.js'
+import { createSecureClient, type SecureClientOptions } from '../../../src/client/index.js'
 import { root } from '../../support/compiled.js'
 import { mintPki } from '../../support/etcd.js'
-import { emptyAnswer, grpcPeer, serverTls, silentPeer } from '../../support/peers.js'
-import { OwnTime } from '../../support/own-time.js'
 import { refused } from '../../support/refused.js'
 
 const endpoints = 'https://127.0.0.1:1'
 const certificate = { rootCertificate: Buffer.from(''), privateKey: Buffer.from(''), certChain: Buffer.from('') }
-
-describe("options in etcd3's form", () => {
-  it('include that of its older versions', async () => {
-    const options = { endpoints, backoffStrategy: {} } as unknown as SecureClientOptions
-    const { message } = await refused(createSecureClient(options), 'ERR_OPTION_INVALID')
-    expect(message).toContain('use "etcd3: { faultHandling: { watchBackoff } }"')
-  })
-})
 
 const page = readFileSync(join(root, 'docs/migrating.md'), 'utf8')
 
@@ -87,59 +77,19 @@ const OPTIONS: Record<string, object> = {
   },
 }
 
-/** The rows on errors. */
-describe('the errors of docs/migrating.md', () => {
-  const ERRORS: Record<string, () => Promise<void>> = {
-    'a call that never returns': async () => {
-      await using silent = await silentPeer()
-      using clock = new OwnTime()
-      const call = createSecureClient({ endpoints: silent.endpoint, credentials: pki.client, dialTimeout: '1s' })
-      await refused(call, 'ERR_UNREACHABLE')
-      expect(clock.elapsed).toBeLessThan(3000)
-    },
-    '`ERR_OSSL_…` from a file that cannot be read': async () => {
-      const pem = pki.client.key.exportPem()
-      const broken = fromPem({ ca: pki.root.pem, cert: 'x', key: pem })
-      await refused(createSecureClient({ endpoints, credentials: broken }), 'ERR_CREDENTIALS_UNREADABLE')
-      const absent = fromFiles({ ca: '/nowhere/ca.crt', cert: '/nowhere/tls.crt', key: '/nowhere/tls.key' })
-      const error = await refused(createSecureClient({ endpoints, credentials: absent }), 'ERR_CREDENTIALS_UNREADABLE')
-      expect(error.message).toContain('/nowhere/tls.key')
-    },
-    '`ClientClosedError`': async () => {
-      await using peer = await grpcPeer(serverTls(pki.server), emptyAnswer)
-      const client = await createSecureClient({ endpoints: peer.endpoint, credentials: pki.client })
-      client.close()
-      await expect(client.get('a').string()).rejects.toThrow(ClientClosedError)
-    },
-    '`BrokenCircuitError`': async () => {
-      const peer = await grpcPeer(serverTls(pki.server), emptyAnswer)
-      await using client = await createSecureClient({ endpoints: peer.endpoint, credentials: pki.client })
-      await peer[Symbol.asyncDispose]()
-      for (let i = 0; i < 8; i += 1) {
-        const error: unknown = await client
-          .get('a')
-          .string()
-          .catch((reason: unknown) => reason)
-        expect(String(error)).not.toContain('BrokenCircuit')
-      }
-    },
-  }
-  /** Rows that another test has: the file, and what it expects. */
-  const ELSEWHERE: Record<string, [file: string, expected: string]> = {
+it('the errors of docs/migrating.md are those that other tests expect', () => {
+  const expected: Record<string, [file: string, text: string]> = {
     '`GRPCUnavailableError` with a text of OpenSSL': ['integration/diagnosis/why-tls-fails.test.ts', 'cause.codes'],
+    '`BrokenCircuitError`': ['unit/client/causes.test.ts', 'every call has the same cause'],
+    'a call that never returns': ['integration/diagnosis/why-tls-fails.test.ts', "plain === 'hangs'"],
     '`permission denied`': ['integration/access.test.ts', 'access/permission-denied'],
     '`EtcdAuthenticationFailedError`': ['unit/client/lifecycle.test.ts', 'login/failed'],
+    '`ERR_OSSL_…` from a file that cannot be read': ['unit/credentials/sources.test.ts', 'ERR_CREDENTIALS_UNREADABLE'],
+    '`ClientClosedError`': ['unit/client/handles.isolated.test.ts', 'ClientClosedError'],
   }
-
-  it('have all of its rows', () => {
-    const rows = rowsOf('Errors').map(({ old }) => old)
-    expect(rows.toSorted()).toEqual([...Object.keys(ERRORS), ...Object.keys(ELSEWHERE)].toSorted())
-    for (const [file, expected] of Object.values(ELSEWHERE)) {
-      expect(readFileSync(join(root, 'test', file), 'utf8')).toContain(expected)
-    }
-  })
-
-  it.each(Object.entries(ERRORS))('hold: %s', async (_, check) => {
-    await check()
-  })
+  const rows = rowsOf('Errors').map(({ old }) => old)
+  expect(rows.toSorted()).toEqual(Object.keys(expected).toSorted())
+  for (const [file, text] of Object.values(expected)) {
+    expect(readFileSync(join(root, 'test', file), 'utf8')).toContain(text)
+  }
 })

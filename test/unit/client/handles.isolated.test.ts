@@ -1,6 +1,6 @@
 /** What a client leaves behind: nothing. The handles of a process are counted, so this file has one of its own. */
 import { once } from 'node:events'
-import { Etcd3, EtcdWatchStreamEnded } from 'etcd3'
+import { ClientClosedError, Etcd3, EtcdWatchStreamEnded } from 'etcd3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
@@ -53,7 +53,7 @@ describe('closing', () => {
     const client = await connect([peer])
     client.close()
     client.close()
-    await expect(client.get('a').string()).rejects.toThrow('client was already closed')
+    await expect(client.get('a').string()).rejects.toThrow(ClientClosedError)
     await expect.poll(() => peer.open).toBe(0)
     expect(client.tls.endpoints).toMatchObject([{ state: 'closed', findings: [] }])
     await refused(client.tls.probe(), 'ERR_CLOSED')
