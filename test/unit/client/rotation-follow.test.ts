@@ -1,61 +1,62 @@
-/** A client that follows its source of credentials, and tells what happens. */
-import { describe, expect, it } from 'vitest'
+/** A client that follows its source of credentials, what it reports of it, and what becomes of it as time passes. */
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   createSecureClient,
   type SecureClientOptions,
   type SecureEtcd3,
   type TlsEvent,
 } from '../../../src/client/index.js'
+import { healsAt } from '../../../src/client/validated-credentials.js'
 import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { mintPki } from '../../support/etcd.js'
-import { proxyTo, refuseCall } from '../../support/peers.js'
+import { alertingPeer, proxyTo, refuseCall } from '../../support/peers.js'
+import { errorCodes, findingOf } from '../../support/refused.js'
 import { type WitnessPeer, witnessPeer } from '../../support/witness-peer.js'
 
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
 const pki = mintPki()
 const other = mintPki('Other root')
 const alice = pki.issueClient({ subject: 'alice' })
 const bob = pki.issueClient({ subject: 'bob' })
 const carol = pki.issueClient({ subject: 'carol' })
+/** Of a CA that the servers do not trust. */
+const mallory = other.issueClient({ subject: 'mallory' })
+const stranger = { ...mallory, trustAnchors: [...mallory.trustAnchors, ...pki.client.trustAnchors] }
 
-/** A source that yields what it is given, and throws when it is told to. */
+/** A source that yields what it is given, and throws an error that it is given. */
 class TestSource implements CredentialSource {
   readonly origin = 'test source'
-  /** What each watch was told that the client has. */
+  /** What each watch was passed as what the client has. */
   readonly watches: string[] = []
   readonly signals: AbortSignal[] = []
-  #waiting: ((next: Credentials | Error) => void)[] = []
-  #kept: (Credentials | Error)[] = []
+  readonly #kept: (Credentials | Error)[] = []
+  #wake = (): void => undefined
 
   load(): Promise<Credentials> {
     return Promise.resolve(alice)
   }
 
   give(...next: (Credentials | Error)[]): void {
-    for (const each of next) {
-      const take = this.#waiting.shift()
-      if (take === undefined) this.#kept.push(each)
-      else take(each)
-    }
+    this.#kept.push(...next)
+    this.#wake()
   }
 
   async *watch(signal: AbortSignal, held?: Credentials): AsyncGenerator<Credentials> {
     this.watches.push(String(held?.chain[0].subject))
     this.signals.push(signal)
     for (;;) {
-      const next =
-        this.#kept.shift() ??
-        (await new Promise<Credentials | Error>((resolve) => {
-          this.#waiting.push(resolve)
-        }))
+      const next = this.#kept.shift()
       if (next instanceof Error) throw next
-      yield next
+      if (next !== undefined) yield next
+      else await new Promise<void>((resolve) => (this.#wake = resolve))
     }
   }
 }
 
 function connect(
   peer: Pick<WitnessPeer, 'endpoint'>,
-  source: CredentialSource,
+  source: CredentialSource | Credentials,
   options: Partial<SecureClientOptions> = {},
 ): Promise<SecureEtcd3> {
   return createSecureClient({ endpoints: peer.endpoint, credentials: source, dialTimeout: '20s', ...options })
@@ -89,16 +90,10 @@ describe('a source that can be watched', () => {
     await client.get('a').string()
     expect(peer.names).toEqual(['bob'])
     await expect.poll(() => peer.open).toBe(1)
-  })
-
-  it('another trust alone is a change', async () => {
-    await using peer = await witnessPeer(pki.server)
-    const source = new TestSource()
-    await using client = await connect(peer, source)
-    const events = client.tls.events()
-    source.give({ ...alice, trustAnchors: [...alice.trustAnchors, ...other.client.trustAnchors] })
+    // Another trust alone is a change.
+    source.give({ ...bob, trustAnchors: [...bob.trustAnchors, ...other.client.trustAnchors] })
     await next(events, 'rotated')
-    expect(peer.accepted).toBe(2)
+    expect(peer.accepted).toBe(3)
   })
 
   it('of a burst only the last one counts', async () => {
@@ -111,10 +106,10 @@ describe('a source that can be watched', () => {
     source.give(bob, carol, bob, carol, alice, carol)
     await expect.poll(() => client.tls.report.path[0]?.subject).toBe('CN=carol')
     await client[Symbol.asyncDispose]()
-    const told: string[] = []
-    for await (const event of events) if (event.type === 'rotated') told.push(event.report.path[0]?.subject ?? '')
-    expect(told.at(-1)).toBe('CN=carol')
-    expect(told.length).toBeLessThanOrEqual(3)
+    const seen: string[] = []
+    for await (const event of events) if (event.type === 'rotated') seen.push(event.report.path[0]?.subject ?? '')
+    expect(seen.at(-1)).toBe('CN=carol')
+    expect(seen.length).toBeLessThanOrEqual(3)
   })
 
   it('whose watch fails is reported, and watched again after a while with what it yielded last; the client goes on', async () => {
@@ -132,42 +127,26 @@ describe('a source that can be watched', () => {
     await client.get('a').string()
     expect(source.watches).toEqual(['CN=alice'])
     await expect.poll(() => source.watches).toEqual(['CN=alice', 'CN=bob'])
-    source.give(carol)
-    await next(events, 'rotated')
-  })
-
-  it('that gives the same again after it failed is reported, once, and nothing is dialled', async () => {
-    await using peer = await witnessPeer(pki.server)
-    const source = new TestSource()
-    await using client = await connect(peer, source)
-    const events = client.tls.events()
-    source.give(new Error('half written'))
-    await next(events, 'source-failed')
-    source.give(alice)
+    // The same credentials again are reported once, and nothing is dialled.
+    source.give(bob, bob)
     expect(await next(events, 'source-recovered')).toMatchObject({ origin: 'test source', changed: false })
-    expect(peer.accepted).toBe(1)
-    source.give(alice, new Error('gone'))
+    expect(peer.accepted).toBe(2)
+    source.give(new Error('gone'))
     await next(events, 'source-failed')
-    source.give(bob)
-    const told: string[] = []
-    for await (const event of events) {
-      told.push(event.type === 'source-recovered' ? `recovered, changed: ${String(event.changed)}` : event.type)
-      if (event.type === 'rotated') break
-    }
-    expect(told).toEqual(['recovered, changed: true', 'rotated'])
+    source.give(carol)
+    expect(await events.next()).toMatchObject({ value: { type: 'source-recovered', changed: true } })
+    await next(events, 'rotated')
   })
 
   it('what no endpoint accepts yet is tried again, and used once one does', async () => {
     await using old = await witnessPeer(pki.server)
-    const mallory = other.issueClient({ subject: 'mallory' })
-    const both = { ...mallory, trustAnchors: [...mallory.trustAnchors, ...pki.client.trustAnchors] }
-    await using renewed = await witnessPeer(pki.server, { trust: both })
+    await using renewed = await witnessPeer(pki.server, { trust: stranger })
     let target = old.port
     await using proxy = await proxyTo(() => target)
     const source = new TestSource()
     await using client = await connect(proxy, source)
     const events = client.tls.events()
-    source.give(both)
+    source.give(stranger)
     const { report } = await next(events, 'rotation-refused')
     expect(report.findings[0].code).toBe('rotation/not-verified')
     await client.get('a').string()
@@ -177,13 +156,12 @@ describe('a source that can be watched', () => {
     expect([old.names, renewed.names]).toEqual([['alice'], ['mallory']])
   })
 
-  it('what was refused is not tried again when a rotation by hand went further', async () => {
+  it('what was refused is not tried again after a rotation by hand', async () => {
     await using peer = await witnessPeer(pki.server)
-    const mallory = other.issueClient({ subject: 'mallory' })
     const source = new TestSource()
     await using client = await connect(peer, source)
     const events = client.tls.events()
-    source.give({ ...mallory, trustAnchors: [...mallory.trustAnchors, ...pki.client.trustAnchors] })
+    source.give(stranger)
     await next(events, 'rotation-refused')
     expect((await client.tls.rotate()).ok).toBe(true)
     await next(events, 'rotated')
@@ -203,57 +181,40 @@ describe('a source that can be watched', () => {
     expect((await client.tls.rotate(bob)).ok).toBe(true)
   })
 
-  it('another one that takes its place is followed instead', async () => {
+  it('is replaced by another one that is given, and is notified when the client closes', async () => {
     await using peer = await witnessPeer(pki.server)
     const [first, second] = [new TestSource(), new TestSource()]
-    await using client = await connect(peer, first)
-    expect(first.watches).toHaveLength(1)
+    const client = await connect(peer, first)
     expect((await client.tls.rotate(second)).ok).toBe(true)
-    expect(first.signals[0]?.aborted).toBe(true)
-    expect(second.watches).toHaveLength(1)
+    expect([first.signals[0]?.aborted, second.signals[0]?.aborted]).toEqual([true, false])
     const events = client.tls.events()
     first.give(bob)
     second.give(carol)
     expect(await next(events, 'rotated')).toMatchObject({ report: { path: [{ subject: 'CN=carol' }, {}] } })
-    expect((await client.tls.rotate(alice)).ok).toBe(true)
-    expect(second.signals[0]?.aborted).toBe(true)
-  })
-
-  it('is notified when the client closes, and what it yields then is ignored', async () => {
-    await using peer = await witnessPeer(pki.server)
-    const source = new TestSource()
-    const client = await connect(peer, source)
-    source.give(bob)
+    second.give(bob)
     await client[Symbol.asyncDispose]()
-    source.give(carol, new Error('too late'))
-    expect(source.signals[0]?.aborted).toBe(true)
+    second.give(carol, new Error('too late'))
+    expect(second.signals[0]?.aborted).toBe(true)
     await expect.poll(() => peer.open).toBe(0)
   })
 })
 
 describe('events', () => {
-  it('tell of an endpoint that is lost and comes back', async () => {
-    await using peer = await witnessPeer(pki.server)
-    await using client = await connect(peer, new TestSource())
-    const events = client.tls.events()
-    peer.cut()
-    expect(await next(events, 'endpoint-changed')).toMatchObject({
-      status: { endpoint: peer.endpoint, state: 'failed', findings: [{ code: 'endpoint/lost' }] },
-    })
-    expect(await next(events, 'endpoint-changed')).toMatchObject({ status: { state: 'ready', findings: [] } })
-  })
-
-  it('tell once of an endpoint that stays away', async () => {
+  it('report an endpoint that is lost and comes back, and once one that stays away', async () => {
     await using peer = await witnessPeer(pki.server)
     const proxy = await proxyTo(peer.port)
     await using client = await connect(proxy, new TestSource())
     const events = client.tls.events()
-    await proxy[Symbol.asyncDispose]()
-    const codes = async (): Promise<string[]> => {
+    const seen = async (): Promise<string[]> => {
       const { status } = await next(events, 'endpoint-changed')
-      return status.findings.map((each) => each.code)
+      return [status.endpoint, status.state, ...status.findings.map((each) => each.code)]
     }
-    expect([await codes(), await codes()]).toEqual([['endpoint/lost'], ['endpoint/unreachable']])
+    proxy.cut()
+    expect(await seen()).toEqual([proxy.endpoint, 'failed', 'endpoint/lost'])
+    expect(await seen()).toEqual([proxy.endpoint, 'ready'])
+    await proxy[Symbol.asyncDispose]()
+    expect((await seen())[2]).toBe('endpoint/lost')
+    expect((await seen())[2]).toBe('endpoint/unreachable')
     await client.tls.probe()
     await client.tls.probe()
     await client.tls.rotate(bob)
@@ -262,7 +223,7 @@ describe('events', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined })
   })
 
-  it('tell of a log-in that fails', async () => {
+  it('report a log-in that fails, without the password', async () => {
     await using peer = await witnessPeer(pki.server, {
       onCall: (stream) => {
         refuseCall(stream, 3, 'etcdserver: authentication failed, invalid user ID or password')
@@ -275,5 +236,74 @@ describe('events', () => {
     const event = await next(events, 'login-failed')
     expect(event).toMatchObject({ username: 'alice', refused: true })
     expect(JSON.stringify(event) + String(event.error.stack)).not.toContain('secret')
+  })
+})
+
+describe('a certificate that expires while the client runs', () => {
+  const soon = { notBefore: new Date(Date.now() - DAY), notAfter: new Date(Date.now() + HOUR) }
+
+  /** Sets the clock of this process, not that of OpenSSL and of timers. */
+  function setClock(offset: number): void {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + offset })
+  }
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('is the cause of the refusal, and no clock is blamed', async () => {
+    await using etcd = await witnessPeer(pki.server)
+    await using refusing = await alertingPeer(45)
+    let port = etcd.port
+    await using proxy = await proxyTo(() => port)
+    await using client = await connect(proxy, pki.issueClient(soon))
+    expect(client.tls.report.findings[0].code).toBe('validity/expires-soon')
+    setClock(2 * HOUR)
+    expect(errorCodes(client.tls.report.findings)).toEqual(['validity/expired'])
+    port = refusing.port
+    proxy.cut()
+    const findings = () => client.tls.endpoints[0]?.findings ?? []
+    await expect.poll(() => findings().some(({ code }) => code.startsWith('handshake/'))).toBe(true)
+    const codes = ['validity/expired', 'handshake/client-certificate-refused']
+    for (const report of [await client.tls.probe(), await client.tls.probe()]) {
+      expect(report.findings.map(({ code }) => code)).toEqual(codes)
+      expect(findingOf(report.findings, 'validity/expired').message).toContain('CN=root')
+      const found = findingOf(report.findings, 'handshake/client-certificate-refused')
+      expect(found.details).toMatchObject({ alert: 45, validity: { here: 'expired' } })
+      expect(found.remedy).not.toContain('clock')
+    }
+  })
+
+  it('is reported if it is the server’s, on an open connection', async () => {
+    await using etcd = await witnessPeer(pki.issueServer(soon))
+    await using client = await connect(etcd, pki.client)
+    expect(client.tls.endpoints[0]?.findings.map(({ code }) => code)).toEqual(['validity/expires-soon'])
+    setClock(2 * HOUR)
+    expect(client.tls.endpoints[0]).toMatchObject({ state: 'ready', findings: [{ code: 'validity/expired' }] })
+  })
+})
+
+describe('new credentials that are not valid yet', () => {
+  it('come into use when their time comes', async () => {
+    await using etcd = await witnessPeer(pki.server)
+    // Certificates count whole seconds.
+    const begin = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000)
+    const source = new TestSource()
+    await using client = await connect(etcd, source)
+    const events = client.tls.events()
+    source.give(pki.issueClient({ subject: 'coming', notBefore: begin }))
+    expect(errorCodes((await next(events, 'rotation-refused')).report.findings)).toEqual(['validity/not-yet-valid'])
+    await next(events, 'rotated')
+    expect(client.tls.report.path[0]?.subject).toBe('CN=coming')
+  })
+
+  it.each([
+    ['that only have not begun', { notBefore: new Date(Date.now() + DAY) }, true],
+    ['that are never valid', { notBefore: new Date(Date.now() + DAY), notAfter: new Date(Date.now() + HOUR) }, false],
+    ['that are over', { notBefore: new Date(Date.now() - DAY), notAfter: new Date(Date.now() - HOUR) }, false],
+    ['that have another fault', { notBefore: new Date(Date.now() + DAY), usages: ['serverAuth'] }, false],
+  ])('are tried again only if time can heal them: %s', (_which, options, heals) => {
+    const credentials = pki.issueClient(options)
+    const begin = credentials.chain[0].notBefore.getTime()
+    expect(healsAt(credentials)).toBe(heals ? begin : null)
   })
 })
