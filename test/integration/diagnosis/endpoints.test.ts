@@ -1,7 +1,6 @@
 /** The endpoints of a live client on a cluster of three members: replaced, followed, and asked who leads. */
 import { beforeAll, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
-import { connectSecurely } from '../../../src/client/connect-securely.js'
 import { findingOf } from '../../support/refused.js'
 import { sharedCluster } from '../../support/shared-etcd.js'
 
@@ -61,19 +60,6 @@ it('names the leader', async () => {
   const followers = [a, b, c].filter((each) => each !== leader)
   await client.tls.setEndpoints(followers)
   expect(findingOf((await client.tls.probe()).findings, 'endpoint/leader').details).toMatchObject({ leader: null })
-})
-
-it('follows DNS', async () => {
-  let found = [a]
-  const lookup = (record: string) => {
-    const ports = record.includes('-ssl') ? found.map((each) => Number(new URL(each).port)) : []
-    return Promise.resolve(ports.map((port) => ({ name: 'localhost', port, priority: 0, weight: 0 })))
-  }
-  const options = { discovery: { domain: 'localhost' }, credentials: pki.client, refreshEndpoints: '1s' }
-  await using client = await connectSecurely(options, lookup)
-  found = [b, c]
-  await expect.poll(() => urlsOf(client)).toEqual(found.map((each) => each.replace('127.0.0.1', 'localhost')))
-  await client.put('found').value('by DNS')
 })
 
 it('follows the member list, and reports a cluster that has lost its quorum', async () => {

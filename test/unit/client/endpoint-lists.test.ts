@@ -4,21 +4,11 @@ import { connectSecurely } from '../../../src/client/connect-securely.js'
 import { discover, endpointsOf } from '../../../src/client/discovery.js'
 import { type ClientOptions, createSecureClient, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
 import { readDiscovery } from '../../../src/client/options.js'
-import { frameMessage } from '../../../src/client/transport/framing.js'
-import { bytesField } from '../../../src/client/transport/protobuf.js'
 import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 import { OwnTime } from '../../support/own-time.js'
-import {
-  answerWith,
-  type CallHandler,
-  emptyAnswer,
-  grpcPeer,
-  type Peer,
-  serverTls,
-  silentPeer,
-} from '../../support/peers.js'
+import { type CallHandler, emptyAnswer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { witnessPeer } from '../../support/witness-peer.js'
 
@@ -166,11 +156,6 @@ function startPeer(onCall: CallHandler = emptyAnswer): Promise<Peer> {
   return grpcPeer(serverTls(pki.server), onCall)
 }
 
-/** MemberListResponse: members (2), each with its client URLs (4) (etcd api/etcdserverpb/rpc.proto). */
-function memberList(urls: readonly string[]): Buffer {
-  return frameMessage(Buffer.concat(urls.map((each) => bytesField(2, bytesField(4, Buffer.from(each))))))
-}
-
 describe('refreshEndpoints', () => {
   it('follows DNS, and keeps what it has while DNS gives nothing', async () => {
     await using one = await startPeer()
@@ -200,28 +185,6 @@ describe('refreshEndpoints', () => {
     await expect.poll(() => urlsOf(client), { timeout: 20_000 }).toEqual([`https://localhost:${String(two.port)}`])
     await expect.poll(() => one.open).toBe(0)
     expect(await client.get('a').string()).toBeNull()
-  })
-
-  it('follows the member list of the cluster, and leaves without a trace', async () => {
-    await using two = await startPeer()
-    let urls: string[] = []
-    await using one = await startPeer((stream, headers) => {
-      if (headers[':path'] !== '/etcdserverpb.Cluster/MemberList') {
-        emptyAnswer(stream)
-        return
-      }
-      answerWith(stream, memberList(urls))
-    })
-    urls = [one.endpoint, two.endpoint]
-    const client = await createSecureClient({
-      endpoints: one.endpoint,
-      credentials: pki.client,
-      refreshEndpoints: '1s',
-    })
-    await expect.poll(() => urlsOf(client), { timeout: 20_000 }).toEqual(urls)
-    expect([one.accepted, two.accepted]).toEqual([1, 1])
-    await client[Symbol.asyncDispose]()
-    expect([one.open, two.open]).toEqual([0, 0])
   })
 
   it('reports a cluster that never answers, and keeps what it has', async () => {

@@ -246,15 +246,6 @@ describe('logging in with a password', () => {
     await expect.poll(() => peer.open).toBe(0)
   })
 
-  it('is a warning if authentication is off in etcd, and calls carry no token', async () => {
-    await using peer = await loginPeer((stream) => {
-      refuseCall(stream, 9, 'etcdserver: authentication is not enabled')
-    })
-    await using client = await connect([peer], { auth })
-    expect(client.tls.report.findings.map((each) => each.code)).toContain('login/not-enabled')
-    expect(await client.get('a').string()).toBeNull()
-  })
-
   it('is impossible without one: a call whose token etcd refuses fails after one attempt, with a cause', async () => {
     let calls = 0
     await using peer = await grpcPeer(serverTls(pki.server), (stream) => {

@@ -13,7 +13,7 @@ import {
   type Peer,
   serverTls,
 } from '../../support/peers.js'
-import { errorCodes, findingOf, refused } from '../../support/refused.js'
+import { errorCodes, findingOf } from '../../support/refused.js'
 
 const pki = mintPki()
 const ours = 0xaan
@@ -61,14 +61,6 @@ const connect = connector({ credentials: pki.client })
 function statesOf({ tls }: SecureEtcd3): string[] {
   return tls.endpoints.map(({ state }) => state)
 }
-
-it('creating a client fails if no cluster has more endpoints than the other', async () => {
-  await using one = await startMember(ours)
-  await using two = await startMember(other)
-  const { details } = await refused(connect([one, two]), 'ERR_HANDSHAKE_FAILED')
-  expect(errorCodes(details.report.findings)).toEqual(['endpoint/other-cluster'])
-  expect([one.open, two.open]).toEqual([0, 0])
-})
 
 it('the cluster with most endpoints serves, also if the other one is connected first', async () => {
   await using stray = await startMember(other)

@@ -32,14 +32,6 @@ function startServer(): Promise<Peer> {
 }
 
 describe('two CAs', () => {
-  it('without clientCa the client connects, and reports that it cannot judge its own chain', async () => {
-    await using server = await startServer()
-    await using client = await createSecureClient({ endpoints: server.endpoint, credentials: clientOf(clientCa) })
-    const [found] = client.tls.report.findings
-    expect(found).toMatchObject({ code: 'chain/client-ca-not-given', severity: 'info' })
-    expect(client.tls.report.path.map(({ subject }) => subject)).toEqual(['CN=app'])
-  })
-
   it('with clientCa the chain is validated, also after a rotation, and servers are verified by ca alone', async () => {
     await using server = await startServer()
     const given = { ...clientOf(clientCa), clientAnchors: [Certificate.parse(clientCa.der, 'client CA')] }
@@ -69,16 +61,15 @@ describe('two CAs', () => {
     )
   })
 
-  it.each([
-    [48, ['handshake/client-ca-unknown', 'chain/client-ca-not-given']],
-    [42, ['handshake/client-ca-unknown', 'handshake/client-certificate-refused']],
-  ])('a server that refuses the certificate makes its CA the probable cause: alert %i', async (alert, codes) => {
-    await using server = await alertingPeer(alert)
-    const credentials = clientOf(clientCa)
+  it('a server that refuses the certificate for any reason makes its CA the probable cause (alert 42)', async () => {
+    await using server = await alertingPeer(42)
     for (let attempt = 0; attempt < 2; attempt += 1) {
-      const connecting = createSecureClient({ endpoints: server.endpoint, credentials })
+      const connecting = createSecureClient({ endpoints: server.endpoint, credentials: clientOf(clientCa) })
       const { report } = (await refused(connecting, 'ERR_HANDSHAKE_FAILED')).details
-      expect(report.findings.map(({ code }) => code)).toEqual(codes)
+      expect(report.findings.map(({ code }) => code)).toEqual([
+        'handshake/client-ca-unknown',
+        'handshake/client-certificate-refused',
+      ])
       expect(report.findings[0].message).toContain('CN=Client CA')
       expect(report.path?.map(({ subject }) => subject)).toEqual(['CN=app'])
     }
