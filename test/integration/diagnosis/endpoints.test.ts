@@ -6,7 +6,7 @@ import { sharedCluster } from '../../support/shared-etcd.js'
 
 // Otherwise etcd removes no member in the first five seconds.
 const shared = sharedCluster(['--strict-reconfig-check=false'])
-const { pki, connect } = shared
+const { connect } = shared
 /** The endpoints of the members. */
 let [a, b, c] = ['', '', '']
 beforeAll(() => {
