@@ -7,6 +7,7 @@ import {
   EtcdAuthenticationFailedError,
   EtcdLeaseInvalidError,
   type ILeaseOptions,
+  isRecoverableError,
   type IOptions,
   type Lease,
   type Namespace,
@@ -19,12 +20,9 @@ import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report
 import { checkOptions } from '../report/option-error.js'
 import { LeaseKeeper } from './streams/lease-keeper.js'
 import { holdingProcess } from './timing.js'
-import { CLIENT, type TlsSession } from './tls-session.js'
+import { CLIENT, type ClientParts, type TlsSession } from './tls-session.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
 import { LoginError } from './transport/login.js'
-
-/** For the room that builds upon etcd3's calls: this is the door. */
-export { EtcdLeaseInvalidError, isRecoverableError } from 'etcd3'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
 type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
@@ -80,8 +78,8 @@ const LEASE_RETRY = 100
 /** What `createSecureClient` makes: the `SecureEtcd3` that is public. */
 export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly tls: TlsSession
-  /** @internal For `instanceof`, also by another copy of this package. */
-  readonly [CLIENT] = true
+  /** @internal Also for `instanceof`. */
+  readonly [CLIENT]: ClientParts
   readonly #session: ClientSession
   readonly #life: AbortController
   #ended: Promise<void> | null = null
@@ -93,6 +91,11 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.tls = session
     this.#session = session
     this.#life = life
+    this[CLIENT] = {
+      closing: life.signal,
+      isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
+      isTransient: (error) => isError(error) && isRecoverableError(error),
+    }
     failOnce(this.watchClient)
   }
 
@@ -110,17 +113,12 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * not answered within a twelfth is sent to another endpoint as well.
    */
   override lease(ttl: number, options?: ILeaseOptions): Lease {
-    return leaseOf(this, (...args) => super.lease(...args), this.closing)(ttl, options)
+    return leaseOf(this, (...args) => super.lease(...args), this.#life.signal)(ttl, options)
   }
 
   /** As etcd3's; its watches and leases are as this client's. */
   override namespace(prefix: string | Buffer): Namespace {
-    return withOurs(super.namespace(prefix), this.closing, this.#session)
-  }
-
-  /** @internal Aborts when the client is closed. */
-  get closing(): AbortSignal {
-    return this.#life.signal
+    return withOurs(super.namespace(prefix), this.#life.signal, this.#session)
   }
 
   /**

@@ -18,7 +18,7 @@ export const SecureEtcd3 = class {
   declare readonly tls: TlsSession
 
   static [Symbol.hasInstance](value: unknown): boolean {
-    return Reflect.get(Object(value), CLIENT) === true
+    return Reflect.has(Object(value) as object, CLIENT)
   }
 
   constructor() {

@@ -159,8 +159,18 @@ export interface TlsSession {
   events(): AsyncIterableIterator<TlsEvent, undefined>
 }
 
-/** A property of every client that this package makes. */
+/** The property of every client of this package that has what the package itself needs of it. */
 export const CLIENT = Symbol.for('etcd-mtls.client')
+
+/** What {@link CLIENT} has. The rooms above need nothing of etcd3 but this. */
+export interface ClientParts {
+  /** Aborts when the client is closed. */
+  readonly closing: AbortSignal
+  /** Whether an error says that etcd does not have the lease. */
+  isLeaseGone(error: unknown): boolean
+  /** Whether the call that failed may succeed later. */
+  isTransient(error: unknown): boolean
+}
 
 export function clientClosed(): EtcdMtlsError<'ERR_CLOSED'> {
   return new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })

@@ -5,7 +5,7 @@
 import { clientClosed } from '../client/tls-session.js'
 import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
 import { holdingProcess, pause } from '../client/timing.js'
-import { randomLeaseId } from '../client/transport/call-policy.js'
+import { randomInt64 } from '../client/transport/protobuf.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import { ask, pauseBefore, type Store } from './store.js'
 
@@ -39,7 +39,7 @@ class Contender {
   readonly #store: Store
   readonly #place: Place
   readonly #claim: Claim
-  readonly #lease = randomLeaseId()
+  readonly #lease = randomInt64()
   readonly #over = new AbortController()
   #keeper: LeaseKeeper | null = null
   #released: Promise<void> | null = null

@@ -1,11 +1,12 @@
-/** The way in: what callers pass is checked here, and the rest of the room loads at the first call. */
-import type { SecureEtcd3 } from '../client/create-secure-client.js'
+/** The way in: what callers pass is checked here. */
+import { SecureEtcd3 } from '../client/create-secure-client.js'
 import { holdingProcess } from '../client/timing.js'
-import { clientClosed } from '../client/tls-session.js'
+import { CLIENT, clientClosed } from '../client/tls-session.js'
 import { parseDuration } from '../report/duration.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import type { Held, Place } from './contend.js'
-import type { Leader } from './observe.js'
+import { contend, type Held, type Place } from './contend.js'
+import { type Leader, observeLeaders } from './observe.js'
+import { etcdStore } from './store.js'
 
 /**
  * Shortest TTL, in seconds. etcd grants none below 1.5 election timeouts (2 s by default), and renews none while it elects a
@@ -91,18 +92,12 @@ export function election(client: SecureEtcd3, name: string, options: { ttl: stri
       if (typeof value !== 'string') throw valueInvalid('value', value, 'a string')
       return hold(client, place, value, signal)
     },
-    observe: (given = {}) => leaders(client, place.prefix, begin(given)),
+    observe: (given = {}) => observeLeaders(etcdStore(client), place.prefix, begin(given), client[CLIENT].closing),
   }
 }
 
 async function hold(client: SecureEtcd3, place: Place, value: string, signal: AbortSignal | null): Promise<Held> {
-  const [{ contend }, { etcdStore }] = await Promise.all([import('./contend.js'), import('./store.js')])
-  return holdingProcess(contend(etcdStore(client), place, { value, signal, closing: client.closing }))
-}
-
-async function* leaders(client: SecureEtcd3, prefix: string, signal: AbortSignal | null): AsyncGenerator<Leader> {
-  const [{ observeLeaders }, { etcdStore }] = await Promise.all([import('./observe.js'), import('./store.js')])
-  yield* observeLeaders(etcdStore(client), prefix, signal, client.closing)
+  return holdingProcess(contend(etcdStore(client), place, { value, signal, closing: client[CLIENT].closing }))
 }
 
 function resolvePlace(
@@ -130,8 +125,7 @@ function resolveSignal(signal: unknown): AbortSignal | null {
 
 function checkClient(client: SecureEtcd3): void {
   // Callers without a compiler may pass anything.
-  if (!(Reflect.get(Object(client), 'closing') instanceof AbortSignal)) {
+  if (!(client instanceof SecureEtcd3))
     throw valueInvalid('client', client, 'a client that createSecureClient returned')
-  }
-  if (client.closing.aborted) throw clientClosed()
+  if (client[CLIENT].closing.aborted) throw clientClosed()
 }

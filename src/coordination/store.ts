@@ -1,6 +1,7 @@
 /** What locks and elections need of etcd, on etcd3, and how they ask for it. */
 import { backoffPause } from '../report/duration.js'
-import { EtcdLeaseInvalidError, isRecoverableError, type SecureEtcd3 } from '../client/connect.js'
+import type { SecureEtcd3 } from '../client/create-secure-client.js'
+import { CLIENT } from '../client/tls-session.js'
 import type { KeepAliveStream } from '../client/streams/lease-keeper.js'
 import { abortable, pause } from '../client/timing.js'
 import { isError } from '../report/errors.js'
@@ -134,9 +135,9 @@ export function etcdStore(client: SecureEtcd3) {
           .on('disconnected', cancel)
       }),
     /** Whether the error says that etcd does not have the lease. */
-    isLeaseGone: (error: unknown): boolean => error instanceof EtcdLeaseInvalidError,
+    isLeaseGone: (error: unknown): boolean => client[CLIENT].isLeaseGone(error),
     /** Whether the same call may succeed later. */
-    isTransient: (error: unknown): boolean => isError(error) && isRecoverableError(error),
+    isTransient: (error: unknown): boolean => client[CLIENT].isTransient(error),
   }
 }
 

@@ -2,9 +2,8 @@
  * Which calls may be sent again, and after which failures. A write is repeated only if etcd certainly did not process it: a repeated
  * write can overwrite what another client wrote in between.
  */
-import { randomBytes } from 'node:crypto'
 import { type StatusObject, status } from './channel.js'
-import { Fields, int64At, int64Field, MalformedMessage, without } from './protobuf.js'
+import { Fields, int64At, int64Field, MalformedMessage, randomInt64, without } from './protobuf.js'
 
 /** `read`: changes nothing that a caller can observe. `grant`: a lease with an id of this client's choice. `write`: everything else. */
 export type CallKind = 'read' | 'grant' | 'write'
@@ -184,7 +183,7 @@ export function mayBeApplied(kind: CallKind, outcome: StatusObject, progress: Pr
  * @throws {MalformedMessage}
  */
 export function withLeaseId(request: Uint8Array): Buffer {
-  return Buffer.concat([without(request, [GRANT.id]), int64Field(GRANT.id, randomLeaseId())])
+  return Buffer.concat([without(request, [GRANT.id]), int64Field(GRANT.id, randomInt64())])
 }
 
 /**
@@ -196,10 +195,4 @@ export function withLeaseId(request: Uint8Array): Buffer {
 export function existingLeaseResponse(request: Uint8Array): Buffer {
   const [id, ttl] = [int64At(request, GRANT.id), int64At(request, GRANT.ttl)]
   return Buffer.concat([int64Field(GRANTED.id, id), int64Field(GRANTED.ttl, ttl)])
-}
-
-/** A random id from 1 to 2^63 - 1. Among a billion leases, two share an id with a probability of 0.1. */
-export function randomLeaseId(): bigint {
-  // The lowest bit is set, because 0 lets etcd choose.
-  return BigInt.asUintN(63, randomBytes(8).readBigUInt64BE()) | 1n
 }

@@ -1,4 +1,5 @@
 /** The part of protobuf's wire format that is needed to check a message, to read it, and to change a field of it. */
+import { randomBytes } from 'node:crypto'
 
 /** A message that is not well formed, or not one that etcd sends. */
 export class MalformedMessage extends Error {}
@@ -235,4 +236,10 @@ function varint(value: bigint): number[] {
   for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80)
   bytes.push(Number(rest))
   return bytes
+}
+
+/** A random int64 from 1 to 2^63 - 1, as the id of a lease. Among a billion, two are equal with a probability of 0.1. */
+export function randomInt64(): bigint {
+  // The lowest bit is set, because 0 lets etcd choose.
+  return BigInt.asUintN(63, randomBytes(8).readBigUInt64BE()) | 1n
 }

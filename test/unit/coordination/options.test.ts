@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { CLIENT } from '../../../src/client/tls-session.js'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { election, lock } from '../../../src/coordination/index.js'
 
 /** As much of a client as the check of the options reads. */
-const client = { closing: new AbortController().signal } as unknown as SecureEtcd3
+const client = withClosing(new AbortController().signal)
 
 describe('the options of a lock', () => {
   it.each([
@@ -24,8 +25,9 @@ describe('the options of a lock', () => {
   })
 
   it('come after the client: a closed one is ERR_CLOSED', async () => {
-    const closed = { closing: AbortSignal.abort() } as unknown as SecureEtcd3
-    await expect(lock(closed, 'name', { ttl: '10s' })).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+    await expect(lock(withClosing(AbortSignal.abort()), 'name', { ttl: '10s' })).rejects.toMatchObject({
+      code: 'ERR_CLOSED',
+    })
   })
 })
 
@@ -37,3 +39,7 @@ describe('the options of an election', () => {
     expect(() => race.observe({ signal: 'x' as unknown as AbortSignal })).toThrow('"signal"')
   })
 })
+
+function withClosing(closing: AbortSignal): SecureEtcd3 {
+  return { [CLIENT]: { closing }, leaseClient: {} } as unknown as SecureEtcd3
+}

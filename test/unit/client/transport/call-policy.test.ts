@@ -7,11 +7,10 @@ import {
   mayBeApplied,
   mayRepeat,
   type Progress,
-  randomLeaseId,
   traitsOf,
   withLeaseId,
 } from '../../../../src/client/transport/call-policy.js'
-import { bytesField, Fields, int64Field, trueField } from '../../../../src/client/transport/protobuf.js'
+import { bytesField, Fields, int64Field, randomInt64, trueField } from '../../../../src/client/transport/protobuf.js'
 
 const EMPTY: Buffer = Buffer.alloc(0)
 const range = (serializable: boolean): Buffer =>
@@ -184,10 +183,10 @@ describe('withLeaseId', () => {
   })
 })
 
-describe('randomLeaseId', () => {
+describe('randomInt64', () => {
   it('is a positive int64', () => {
     for (let i = 0; i < 1000; i += 1) {
-      const id = randomLeaseId()
+      const id = randomInt64()
       expect(id).toBeGreaterThan(0n)
       expect(BigInt.asIntN(64, id)).toBe(id)
     }
