@@ -3,9 +3,9 @@ import { join } from 'node:path/posix'
 import { checkOptions } from '../../report/option-error.js'
 import { finding } from '../finding.js'
 import { isManifest, podsOf } from '../read/manifest.js'
-import { mountsOf } from '../read/pod-volumes.js'
+import { mountsOf, withObjects } from '../read/pod-volumes.js'
 import { type Mount, mountOf } from '../read/read-option.js'
-import { type ConfigText, Lines, type PlaceOf } from '../read/text.js'
+import { type ConfigText, type PlaceOf, placesIn } from '../read/text.js'
 import { processWords, splitWords, type Word, wordAt } from '../read/tokenizer.js'
 import { at, itemsAt, readYaml, scalarsOf, textAt } from '../read/yaml.js'
 import { type AccessOptions, AccessReader, type EtcdAccess, type Placed, placedEntries, readRoot } from './access.js'
@@ -62,7 +62,7 @@ function inCommand(source: ConfigText, isList: boolean): Command {
   const words = afterProgram(isProcess ? processWords(source.text) : splitWords(source.text, 'shell'))
   if (words === null) throw notThere(source.file, 'no word of it is kube-apiserver')
   const ofList: PlaceOf = (_, option) => ({ option, file: null, line: null, column: null })
-  return { words, mounts: null, place: isList ? ofList : new Lines(source).place }
+  return { words, mounts: null, place: isList ? ofList : placesIn(source) }
 }
 
 async function inManifest(source: ConfigText): Promise<Command> {
@@ -77,7 +77,7 @@ async function inManifest(source: ConfigText): Promise<Command> {
       const words = afterProgram(given) ?? (isImage ? given : null)
       if (words === null) continue
       if (errors.length > 0) break
-      return { words, mounts: mountsOf(container, spec, yaml), place: yaml.place }
+      return { words, mounts: mountsOf(container, spec, withObjects(yaml)), place: yaml.place }
     }
   }
   throw errors.length > 0 ? reader.refused(errors) : notThere(source.file, 'no container of it does')

@@ -103,7 +103,7 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
   const readings = await Promise.all(
     configs.map((config: ConfigInput, i) => {
       const place = `members[${String(i)}]`
-      return readMembers(config, context, place, place)
+      return readMembers(config, context, place)
     }),
   )
   const isCompared = readings.flat().length > 1

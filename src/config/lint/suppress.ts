@@ -5,7 +5,7 @@ import type { Finding, FindingCode, FindingPlace, SuppressedFinding } from '../.
 import { printable } from '../../report/printable.js'
 import { isIgnorable, rows as chainRows } from '../../validate/finding.js'
 import { rows as materialRows } from '../../credentials/finding.js'
-import { type ConfigText, Lines, MAX_CONFIG_OCTETS } from '../read/text.js'
+import { type ConfigText, MAX_CONFIG_OCTETS, type PlaceOf, placesIn } from '../read/text.js'
 import { finding, rows } from '../finding.js'
 
 /** One finding, or all findings of one code, that are accepted. Errors need this form. */
@@ -40,15 +40,15 @@ export function commentsOf(texts: readonly ConfigText[]): CommentSuppression[] {
   return texts.flatMap((source, i) => {
     if (source.text.length > MAX_CONFIG_OCTETS) return []
     const found: CommentSuppression[] = []
-    let lines: Lines | null = null
+    let placeOf: PlaceOf | null = null
     for (const { 0: whole, 1: rest = '', index } of source.text.matchAll(COMMENT)) {
       if (found.length === MAX_COMMENTS) break
-      lines ??= new Lines(source)
+      placeOf ??= placesIn(source)
       const text = rest.trim()
       const end = text.search(/[:\s]/)
       const code = end === -1 ? text : text.slice(0, end)
       const reason = reasonOf(text.slice(code.length).trimStart().replace(/^:/, '').trim())
-      const place = lines.place(index + whole.search(/[#;]/), 'etcd-mtls-ignore')
+      const place = placeOf(index + whole.search(/[#;]/), 'etcd-mtls-ignore')
       found.push({ code, reason, place, isMain: i === 0 })
     }
     return found

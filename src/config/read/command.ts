@@ -4,7 +4,7 @@ import { type ContainerRun, containerRun, missingProgram } from './container-run
 import { namedVariables, readVariables, type Variable } from './env.js'
 import { readFlags } from './flags.js'
 import type { Reading } from './read-option.js'
-import { type ConfigText, Lines, type PlaceOf, type ReadNamedFile } from './text.js'
+import { type ConfigText, type PlaceOf, placesIn, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, plainDollars, splitText, type SyntaxFault, type Word } from './tokenizer.js'
 
 /** Shells and engines that start each other, at most. */
@@ -76,21 +76,31 @@ export function reportFaults(
 
 /** Lines of `NAME=value` of a file for `--env-file`, in which nothing is quoted (docker-run(1)). */
 function plainVariables(content: ConfigText): Variable[] {
-  const lines = new Lines(content)
+  const place = placesIn(content)
   const line = /^([ \t]*)([A-Za-z_][\w-]*)=([^\r\n]*)/gm
   return Array.from(content.text.matchAll(line), ({ 1: indent = '', 2: name = '', 3: value = '', index }) => {
-    return { name, value, place: lines.place(index + indent.length, name) }
+    return { name, value, place: place(index + indent.length, name) }
   })
 }
 
 /** How a command line starts etcd; null if it does not. Flags without a program before them are those of etcd. */
-export function etcdCommand(words: readonly Word[], values: Values = new Map(), depth = 0): EtcdCommand | null {
+export function etcdCommand(words: readonly Word[], values: Values = new Map()): EtcdCommand | null {
+  return commandAmong(words, { values, depth: 0 })
+}
+
+/** Where a command is looked for: `depth` counts the commands that it is within. */
+interface Level {
+  readonly values: Values
+  readonly depth: number
+}
+
+function commandAmong(words: readonly Word[], level: Level): EtcdCommand | null {
   const exported: Word[] = []
   const own = new Map<string, Word>()
   let exportsAll = false
   let last: EtcdCommand | null = null
   for (const command of commandsOf(words)) {
-    const found = commandIn(command, values, depth)
+    const found = commandIn(command, level)
     if (found !== null) {
       last = { ...found, variables: [...exported, ...found.variables] }
       continue
@@ -133,35 +143,35 @@ const STARTS = /^(?:run|create|exec)$/
 /** Options of programs that start others whose value may be `etcd`, or a folder of that name. */
 const NAMES = /^(?:-[aghuvNw]|--(?:name|user|group|hostname|net|network|network-alias|volume|workdir))$/
 
-function commandIn(command: readonly Word[], values: Values, depth: number): EtcdCommand | null {
+function commandIn(command: readonly Word[], level: Level): EtcdCommand | null {
   const first = command.findIndex(({ text }) => !BEFORE.test(text))
   if (first === -1) return null
   const before = command.slice(0, first)
   const isStarted = before.some(({ text }) => !text.includes('='))
-  const found = programIn(command.slice(first), isStarted, values, depth)
+  const found = programIn(command.slice(first), isStarted, level)
   return found && { ...found, variables: [...assignmentsOf(before), ...found.variables] }
 }
 
 /** @param isStarted Whether another program precedes it, as `sudo`. */
-function programIn(own: readonly Word[], isStarted: boolean, values: Values, depth: number): EtcdCommand | null {
+function programIn(own: readonly Word[], isStarted: boolean, level: Level): EtcdCommand | null {
   const [program, ...args] = own
   if (program === undefined) return null
   const { text } = program
   // What starts with a dash after `sudo` is not a flag of etcd.
   if (text.startsWith('-') && !isStarted) return { ...NO_ARGUMENTS, args: own }
   if (ETCD.test(text)) return { ...NO_ARGUMENTS, args }
-  if (depth < MAX_SHELLS) {
+  if (level.depth < MAX_SHELLS) {
+    const inner = { ...level, depth: level.depth + 1 }
     // No program has such a name; what is meant is plain.
     if (WHOLE_COMMAND.test(text)) {
-      const found = inScript(program, text, args, values, depth)
+      const found = inScript(program, text, args, inner)
       return found && withFaults(found, { kind: 'one argument', offset: program.offset })
     }
     // The script after `-c`, `-ec`, `-lc`.
     const at = SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
     const script = at === -1 ? undefined : args[at + 1]
-    if (script !== undefined) return inShell(script, args.slice(at + 2), values, depth)
-    const container = containerRun(own)
-    const contained = container === null ? null : inContainer(container, own, values, depth)
+    if (script !== undefined) return inShell(script, args.slice(at + 2), inner)
+    const contained = inContainer(own, inner)
     if (contained !== null) return contained
   }
   const isEngine = ENGINE.test(text)
@@ -176,8 +186,8 @@ function withFaults(command: EtcdCommand, ...faults: readonly SyntaxFault[]): Et
 }
 
 /** @param after What follows a script, which a shell has as $0, $1, and so on. */
-function inShell(script: Word, after: readonly Word[], values: Values, depth: number): EtcdCommand | null {
-  const found = inScript(script, substitute(plainDollars(script.text), values), [], values, depth)
+function inShell(script: Word, after: readonly Word[], level: Level): EtcdCommand | null {
+  const found = inScript(script, substitute(plainDollars(script.text), level.values), [], level)
   const isLost = after.some(({ text }) => text.startsWith('-')) && !/\$(?:[@*\d]|\{[@*\d])/.test(script.text)
   if (found === null || !isLost) return found && { ...found, isShell: true }
   const lost: SyntaxFault = { kind: 'after script', offset: after[0]?.offset ?? script.offset }
@@ -185,31 +195,22 @@ function inShell(script: Word, after: readonly Word[], values: Values, depth: nu
 }
 
 /** A command within one argument, whose places are that of the argument. */
-function inScript(
-  { offset }: Word,
-  text: string,
-  more: readonly Word[],
-  values: Values,
-  depth: number,
-): EtcdCommand | null {
+function inScript({ offset }: Word, text: string, more: readonly Word[], level: Level): EtcdCommand | null {
   const { words, faults } = splitText(text, 'shell')
   const placed = <T extends object>(inner: T): T => ({ ...inner, offset })
-  const found = etcdCommand([...words.map(placed), ...more], values, depth + 1)
+  const found = commandAmong([...words.map(placed), ...more], level)
   return found && withFaults(found, ...faults.map(placed))
 }
 
 /** How a container that a command starts runs etcd; null if it does not. */
-function inContainer(
-  container: ContainerRun,
-  words: readonly Word[],
-  values: Values,
-  depth: number,
-): EtcdCommand | null {
+function inContainer(words: readonly Word[], level: Level): EtcdCommand | null {
+  const container = containerRun(words)
+  if (container === null) return null
   const [options, rest] = [words.slice(0, container.length), words.slice(container.length)]
   const isBare = rest[0] === undefined || rest[0].text.startsWith('-')
   const faults = container.hasEntrypoint ? [] : missingProgram(container.context.image ?? '', rest)
   const bare = container.isEtcd ? { args: rest, variables: [], faults } : null
-  const found = isBare ? bare : commandIn(rest, values, depth + 1)
+  const found = isBare ? bare : commandIn(rest, level)
   return found && { ...found, container, variables: [...assignmentsOf(options), ...found.variables] }
 }
 

@@ -33,7 +33,7 @@ export async function readCompose(source: ConfigText, readNamed: ReadNamedFile |
   const readings: Reading[] = []
   for (const { key, value, offset } of entriesOf(at(root, 'services'))) {
     if (readings.length === MAX_MEMBERS) break
-    const reading = await new Service(value, root, yaml, source.file).read(readNamed)
+    const reading = await readService(value, { root, yaml, file: source.file }, readNamed)
     if (reading === null) continue
     reading.label = key
     reading.labelPlace = yaml.place(offset, 'services')
@@ -47,129 +47,124 @@ export async function readCompose(source: ConfigText, readNamed: ReadNamedFile |
 const FILE_FOLDERS = { secrets: '/run/secrets', configs: '/' } as const
 const FILE_KINDS = ['secrets', 'configs'] as const
 
-class Service {
-  readonly #value: YamlValue
-  readonly #root: YamlValue | null
-  readonly #yaml: YamlReading
-  readonly #file: string | null
+interface ComposeFile {
+  readonly root: YamlValue | null
+  readonly yaml: YamlReading
+  readonly file: string | null
+}
 
-  constructor(value: YamlValue, root: YamlValue | null, yaml: YamlReading, file: string | null) {
-    this.#value = value
-    this.#root = root
-    this.#yaml = yaml
-    this.#file = file
+/** Null if the service is not etcd. */
+async function readService(
+  service: YamlValue,
+  compose: ComposeFile,
+  readNamed: ReadNamedFile | null,
+): Promise<Reading | null> {
+  const { yaml } = compose
+  const reading = new Reading()
+  reading.add(...yaml.findings)
+  const own = variablesOf(service, yaml, reading)
+  const names = own.map(({ name }) => name)
+  const split = ['entrypoint', 'command'].map((key) => wordsOf(at(service, key)))
+  const isByVariables = !isEtcdImage(textAt(service, 'image') ?? '') && areOfEtcd(names)
+  const words = split.flatMap((each) => each.words)
+  const command = commandOf(service, words, names) ?? (isByVariables ? NO_ARGUMENTS : null)
+  if (command === null) return null
+  const envFile = at(service, 'env_file')
+  const files = (envFile?.kind === 'list' ? envFile.items : envFile === null ? [] : [envFile]).flatMap((item) => {
+    const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
+    const isOptional = textAt(item, 'required') === 'false'
+    return path === undefined ? [] : [{ path, place: yaml.place(item.offset, 'env_file'), isOptional }]
+  })
+  const named = await namedVariables(files, readNamed, reading, (content) =>
+    fileVariables(content, reading, 'Compose').map(({ name, value, place }) => ({ name, value, place })),
+  )
+  const variables = [...named, ...own]
+  const faults = [...split.flatMap((each) => each.faults), ...command.faults]
+  await readStart({ ...command, faults }, variables, { ...yaml, option: 'command' }, null, reading)
+  checkVolumes(service, compose, reading)
+  reading.context = {
+    ...NO_CONTEXT,
+    directory: textAt(service, 'working_dir') ?? null,
+    user: textAt(service, 'user')?.split(':', 1)[0] ?? null,
+    ...releaseOf(service, yaml),
+    mounts: mountsOf(service, compose),
+    engine: 'Compose',
+    isRootReadOnly: textAt(service, 'read_only') === 'true',
+    published: itemsAt(service, 'ports').flatMap(portOf),
+    probes: composeProbes(service, yaml, valuesOf(variables)),
   }
+  return reading
+}
 
-  /** Null if the service is not etcd. */
-  async read(readNamed: ReadNamedFile | null): Promise<Reading | null> {
-    const [service, yaml] = [this.#value, this.#yaml]
-    const reading = new Reading()
-    reading.add(...yaml.findings)
-    const own = this.#variables(reading)
-    const names = own.map(({ name }) => name)
-    const split = ['entrypoint', 'command'].map((key) => wordsOf(at(service, key)))
-    const isByVariables = !isEtcdImage(textAt(service, 'image') ?? '') && areOfEtcd(names)
-    const words = split.flatMap((each) => each.words)
-    const command = commandOf(service, words, names) ?? (isByVariables ? NO_ARGUMENTS : null)
-    if (command === null) return null
-    const envFile = at(service, 'env_file')
-    const files = (envFile?.kind === 'list' ? envFile.items : envFile === null ? [] : [envFile]).flatMap((item) => {
-      const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
-      const isOptional = textAt(item, 'required') === 'false'
-      return path === undefined ? [] : [{ path, place: yaml.place(item.offset, 'env_file'), isOptional }]
-    })
-    const named = await namedVariables(files, readNamed, reading, (content) =>
-      fileVariables(content, reading, 'Compose').map(({ name, value, place }) => ({ name, value, place })),
-    )
-    const variables = [...named, ...own]
-    const faults = [...split.flatMap((each) => each.faults), ...command.faults]
-    await readStart({ ...command, faults }, variables, { ...yaml, option: 'command' }, null, reading)
-    this.#checkVolumes(reading)
-    reading.context = {
-      ...NO_CONTEXT,
-      directory: textAt(service, 'working_dir') ?? null,
-      user: textAt(service, 'user')?.split(':', 1)[0] ?? null,
-      ...releaseOf(service, yaml),
-      mounts: this.#mounts(),
-      engine: 'Compose',
-      isRootReadOnly: textAt(service, 'read_only') === 'true',
-      published: itemsAt(service, 'ports').flatMap(portOf),
-      probes: composeProbes(service, yaml, valuesOf(variables)),
+/** A mapping, or a list of `NAME=value`; what has no value is taken from the environment of Compose. */
+function variablesOf(service: YamlValue, yaml: YamlReading, into: Reading): Variable[] {
+  const value = at(service, 'environment')
+  const variable = (name: string, text: string | undefined, offset: number): Variable => {
+    return { name, value: text === undefined ? `\${${name}}` : plain(text), place: yaml.place(offset, name) }
+  }
+  if (value?.kind === 'map') return value.entries.map((each) => variable(each.key, textAt(each.value), each.offset))
+  return itemsAt(value).flatMap((item) => {
+    const [entry] = entriesOf(item)
+    if (entry?.value.kind === 'scalar') {
+      // For an item `- NAME: value`, Compose refuses the file.
+      const { key, value } = entry
+      const wants = `a string with "=" in place of ":", as "${key}=${value.text}"`
+      reportType(into, yaml.place(item.offset, key), wants, item)
+      return [variable(key, value.text, item.offset)]
     }
-    return reading
-  }
+    const [, name, text] = item.kind === 'scalar' ? (/^([^=]+)(?:=([\s\S]*))?$/.exec(item.text) ?? []) : []
+    return name === undefined ? [] : [variable(name, text, item.offset)]
+  })
+}
 
-  /** A mapping, or a list of `NAME=value`; what has no value is taken from the environment of Compose. */
-  #variables(into: Reading): Variable[] {
-    const value = at(this.#value, 'environment')
-    const variable = (name: string, text: string | undefined, offset: number): Variable => {
-      return { name, value: text === undefined ? `\${${name}}` : plain(text), place: this.#yaml.place(offset, name) }
-    }
-    if (value?.kind === 'map') return value.entries.map((each) => variable(each.key, textAt(each.value), each.offset))
-    return itemsAt(value).flatMap((item) => {
-      const [entry] = entriesOf(item)
-      if (entry?.value.kind === 'scalar') {
-        // For an item `- NAME: value`, Compose refuses the file.
-        const { key, value } = entry
-        const wants = `a string with "=" in place of ":", as "${key}=${value.text}"`
-        reportType(into, this.#yaml.place(item.offset, key), wants, item)
-        return [variable(key, value.text, item.offset)]
-      }
-      const [, name, text] = item.kind === 'scalar' ? (/^([^=]+)(?:=([\s\S]*))?$/.exec(item.text) ?? []) : []
-      return name === undefined ? [] : [variable(name, text, item.offset)]
-    })
-  }
+/** What is mounted: volumes and folders of the host, memory, and secrets and configs. */
+function mountsOf(service: YamlValue, compose: ComposeFile): Mount[] {
+  const volumes = volumesOf(service).map(({ inside, source, type, isReadOnly, subPath }): Mount => {
+    const host = type === 'tmpfs' || type === 'volume' ? { outside: null } : onHost(source, compose)
+    const name = host.outside ?? (source === '' ? '' : `the volume ${source}`)
+    const shared = name === '' || name.includes('$') ? {} : { shared: join(name, subPath) }
+    const isMemory = type === 'tmpfs' || textAt(compose.root, 'volumes', source, 'driver_opts', 'type') === 'tmpfs'
+    return { inside, ...host, isReadOnly, ...(isMemory ? { isLostWith: 'tmpfs' as const } : shared) }
+  })
+  const tmpfs = scalarsOf(at(service, 'tmpfs')).map(({ text }): Mount => {
+    return { inside: posix.normalize(text.split(':', 1)[0] ?? ''), outside: null, isLostWith: 'tmpfs' }
+  })
+  const files = FILE_KINDS.flatMap((kind) => itemsAt(service, kind).flatMap((item) => fileMount(kind, item, compose)))
+  return longestFirst([...volumes, ...tmpfs, ...files])
+}
 
-  /** What is mounted: volumes and folders of the host, memory, and secrets and configs. */
-  #mounts(): Mount[] {
-    const volumes = volumesOf(this.#value).map(({ inside, source, type, isReadOnly, subPath }): Mount => {
-      const host = type === 'tmpfs' || type === 'volume' ? { outside: null } : this.#onHost(source)
-      const name = host.outside ?? (source === '' ? '' : `the volume ${source}`)
-      const shared = name === '' || name.includes('$') ? {} : { shared: join(name, subPath) }
-      const isMemory = type === 'tmpfs' || textAt(this.#root, 'volumes', source, 'driver_opts', 'type') === 'tmpfs'
-      return { inside, ...host, isReadOnly, ...(isMemory ? { isLostWith: 'tmpfs' as const } : shared) }
-    })
-    const tmpfs = scalarsOf(at(this.#value, 'tmpfs')).map(({ text }): Mount => {
-      return { inside: posix.normalize(text.split(':', 1)[0] ?? ''), outside: null, isLostWith: 'tmpfs' }
-    })
-    const files = FILE_KINDS.flatMap((kind) =>
-      itemsAt(this.#value, kind).flatMap((item) => this.#fileMount(kind, item)),
-    )
-    return longestFirst([...volumes, ...tmpfs, ...files])
+function fileMount(kind: keyof typeof FILE_FOLDERS, item: YamlValue, compose: ComposeFile): Mount[] {
+  const { root, yaml } = compose
+  const source = sourceOf(item)
+  if (source === undefined) return []
+  const inside = posix.resolve(FILE_FOLDERS[kind], textAt(item, 'target') ?? source)
+  const [path, content] = [textAt(root, kind, source, 'file'), at(root, kind, source, 'content')]
+  if (content?.kind === 'scalar') {
+    const text = textOf({ text: plainDollars(plain(content.text)), offset: content.offset }, yaml)
+    return [{ inside, outside: null, files: new Map([['', text]]) }]
   }
+  // The path of such a file needs no "./" to begin at the Compose file.
+  const isNamed = path === undefined || /^[./~]|\$/.test(path)
+  return [{ inside, ...onHost(isNamed ? (path ?? '') : `./${path}`, compose) }]
+}
 
-  #fileMount(kind: keyof typeof FILE_FOLDERS, item: YamlValue): Mount[] {
-    const source = sourceOf(item)
-    if (source === undefined) return []
-    const inside = posix.resolve(FILE_FOLDERS[kind], textAt(item, 'target') ?? source)
-    const [path, content] = [textAt(this.#root, kind, source, 'file'), at(this.#root, kind, source, 'content')]
-    if (content?.kind === 'scalar') {
-      const text = textOf({ text: plainDollars(plain(content.text)), offset: content.offset }, this.#yaml)
-      return [{ inside, outside: null, files: new Map([['', text]]) }]
-    }
-    // The path of such a file needs no "./" to begin at the Compose file.
-    const isNamed = path === undefined || /^[./~]|\$/.test(path)
-    return [{ inside, ...this.#onHost(isNamed ? (path ?? '') : `./${path}`) }]
-  }
+function onHost(source: string, { file }: ComposeFile): Pick<Mount, 'outside' | 'isRelativeToFile'> {
+  if (source.startsWith('/')) return { outside: source }
+  if (!source.startsWith('.') || file === null) return { outside: null }
+  return { outside: resolve(dirname(file), source), isRelativeToFile: true }
+}
 
-  #onHost(source: string): Pick<Mount, 'outside' | 'isRelativeToFile'> {
-    if (source.startsWith('/')) return { outside: source }
-    if (!source.startsWith('.') || this.#file === null) return { outside: null }
-    return { outside: resolve(dirname(this.#file), source), isRelativeToFile: true }
+/** What is mounted and not defined, and two volumes at one path: Compose does not start. */
+function checkVolumes(service: YamlValue, { root, yaml }: ComposeFile, into: Reading): void {
+  const reporter = new VolumeReporter('Compose', yaml.place, into)
+  for (const section of ['volumes', ...FILE_KINDS] as const) {
+    const known = new Set(entriesOf(at(root, section)).map(({ key }) => key))
+    const nameOf = section === 'volumes' ? volumeNameOf : sourceOf
+    const mounts = itemsAt(service, section).map((item) => ({ name: nameOf(item), offset: item.offset }))
+    reporter.undefined(section, mounts, (name) => name.includes('$') || known.has(name), section)
   }
-
-  /** What is mounted and not defined, and two volumes at one path: Compose does not start. */
-  #checkVolumes(into: Reading): void {
-    const reporter = new VolumeReporter('Compose', this.#yaml.place, into)
-    for (const section of ['volumes', ...FILE_KINDS] as const) {
-      const known = new Set(entriesOf(at(this.#root, section)).map(({ key }) => key))
-      const nameOf = section === 'volumes' ? volumeNameOf : sourceOf
-      const mounts = itemsAt(this.#value, section).map((item) => ({ name: nameOf(item), offset: item.offset }))
-      reporter.undefined(section, mounts, (name) => name.includes('$') || known.has(name), section)
-    }
-    const mounts = volumesOf(this.#value).map(({ inside, offset }) => ({ name: inside, offset }))
-    reporter.repeated('volumes', 'mounted twice', mounts)
-  }
+  const mounts = volumesOf(service).map(({ inside, offset }) => ({ name: inside, offset }))
+  reporter.repeated('volumes', 'mounted twice', mounts)
 }
 
 /** `2389:2379`, `127.0.0.1:2389:2379/tcp`, or a mapping with published and target. */

@@ -1,9 +1,8 @@
 /** What a service of Compose and a container of a pod have in common. */
 import type { FindingDetails } from '../../report/finding.js'
-import { finding } from '../finding.js'
 import { type EtcdCommand, etcdCommand, NO_ARGUMENTS } from './command.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, versionOf } from './container-run.js'
-import { type Reading, type RuntimeContext, unreadable } from './read-option.js'
+import { noEtcd, type Reading, type RuntimeContext, unreadable } from './read-option.js'
 import type { PlaceOf } from './text.js'
 import type { Word } from './tokenizer.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
@@ -38,7 +37,7 @@ export function releaseOf(
 /** The reading of a text that starts no etcd. */
 export function withoutEtcd({ findings }: YamlReading, file: string | null, looked: string): Reading[] {
   const isBroken = findings.some(({ severity }) => severity === 'error')
-  return [unreadable(...findings, ...(isBroken ? [] : [finding('config/no-etcd', { kind: 'etcd', file, looked })]))]
+  return [unreadable(...findings, ...(isBroken ? [] : [noEtcd(file, looked)]))]
 }
 
 /** A volume or a mount, by its name or its path. */

@@ -4,7 +4,7 @@ import { type EtcdOptionRow, etcdOptions, rowOfVariable, variableOf } from '../t
 import { passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'
 import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
 import type { Reading } from './read-option.js'
-import { type ConfigText, Lines, MAX_NAMED_FILES, type ReadNamedFile, templateLine } from './text.js'
+import { type ConfigText, placesIn, MAX_NAMED_FILES, type ReadNamedFile, templateLine } from './text.js'
 import { LITERAL_DOLLAR, match, plainDollars } from './tokenizer.js'
 
 export interface Variable {
@@ -18,16 +18,57 @@ export interface Variable {
   readonly isExported?: boolean
 }
 
-/** One line `NAME=value` of a file. */
-interface Assignment extends Value {
-  readonly name: string
-  /** Where the name begins in the text. */
-  readonly offset: number
-  /** Whether `export` precedes it: a shell accepts that, and systemd ignores the line. */
-  readonly isExported: boolean
+/** Longer names are not kept. */
+const MAX_NAME = 1000
+
+/**
+ * The assignments of a file, as systemd reads it (basic/env-file.c); other lines are ignored. Compose, unlike systemd, removes
+ * comments and `export`, as a shell does.
+ */
+export function fileVariables(source: ConfigText, into: Reading, reader: 'systemd' | 'Compose'): Variable[] {
+  const { text } = source
+  const placeOf = placesIn(source)
+  const template = templateLine(source, 'env')
+  if (template !== null) into.report('config/not-checked', { ...template, kind: 'template line' })
+  const found = new Map<string, Variable>()
+  const variables: Variable[] = []
+  for (let at = 0; at < text.length;) {
+    at += match(/[ \t\r\n]*/y, text, at)?.[0].length ?? 0
+    const nameAt = at
+    const [head = '', left = '', equals] = match(/[#;][^\r\n]*|([^=\r\n]*)(=?)/y, text, at) ?? []
+    at += head.length
+    if (equals !== '=') continue
+    const { value, end, openQuoteAt, beforeComment } = valueAt(text, at)
+    at = end
+    // With a dash it is not a name to systemd either; it is a slip for one.
+    const [, exported = '', name] = /^(export[ \t]+)?([A-Za-z_][\w-]*)[ \t]*$/.exec(left.slice(0, MAX_NAME)) ?? []
+    if (name === undefined) continue
+    const place = placeOf(nameAt + exported.length, name)
+    const [isOption, isExported] = [rowOfVariable(name) !== undefined, exported !== '']
+    const [first, written] = [found.get(name), plainDollars(value)]
+    const isGuess = isOption && beforeComment !== undefined
+    if (openQuoteAt !== undefined) {
+      // The file may be another program's, whose variables are not repeated.
+      const quoteAt = placeOf(openQuoteAt, name.startsWith('ETCD_') ? name : 'A variable')
+      into.report('config/line-broken', { ...quoteAt, kind: 'quote', quote: text.charAt(openQuoteAt) })
+    }
+    if (isGuess && reader === 'systemd')
+      into.report('config/comment-in-value', { ...place, value: written, meant: plainDollars(beforeComment) })
+    if (isOption && first !== undefined && plainDollars(first.value) !== written) {
+      const firstLine = first.place.line
+      into.report('config/option-repeated', { ...place, kind: 'variable', firstLine, value: written })
+    }
+    // To systemd, a line that begins with `export` has no name.
+    if (isOption && isExported && reader === 'systemd')
+      into.report('config/unit-invalid', { ...place, kind: 'export', text: '' })
+    const variable = { name, value: isGuess ? beforeComment : value, place, isExported, isGuess }
+    found.set(name, variable)
+    variables.push(variable)
+  }
+  return variables
 }
 
-interface Value {
+interface FileValue {
   readonly value: string
   readonly end: number
   /** Where a quote begins that is not closed, so that the rest of the text is within it. */
@@ -36,30 +77,8 @@ interface Value {
   readonly beforeComment: string | undefined
 }
 
-/** Longer names are not kept. */
-const MAX_NAME = 1000
-
-/** The assignments of a file, in their order, as systemd reads it (basic/env-file.c). Other lines are ignored. */
-export function parseEnvironmentFile(text: string): Assignment[] {
-  const found: Assignment[] = []
-  for (let at = 0; at < text.length;) {
-    at += match(/[ \t\r\n]*/y, text, at)?.[0].length ?? 0
-    const [head = '', left = '', equals] = match(/[#;][^\r\n]*|([^=\r\n]*)(=?)/y, text, at) ?? []
-    const nameAt = at
-    at += head.length
-    if (equals !== '=') continue
-    const value = valueAt(text, at)
-    at = value.end
-    // With a dash it is not a name to systemd either; it is a slip for one.
-    const [, exported = '', name] = /^(export[ \t]+)?([A-Za-z_][\w-]*)[ \t]*$/.exec(left.slice(0, MAX_NAME)) ?? []
-    if (name !== undefined)
-      found.push({ name, offset: nameAt + exported.length, isExported: exported !== '', ...value })
-  }
-  return found
-}
-
 /** The value at an offset: quoted parts first, then the rest of the line, in which quotes are characters. */
-function valueAt(text: string, start: number): Value {
+function valueAt(text: string, start: number): FileValue {
   let at = start
   let value = ''
   let openQuoteAt: number | undefined
@@ -91,39 +110,6 @@ function valueAt(text: string, start: number): Value {
     at += part.length
   }
   return { value: value.slice(0, kept), end: at, openQuoteAt, beforeComment }
-}
-
-/** The variables of a file. Compose, unlike systemd, removes comments and `export`, as a shell does. */
-export function fileVariables(source: ConfigText, into: Reading, reader: 'systemd' | 'Compose'): Variable[] {
-  const lines = new Lines(source)
-  const template = templateLine(source, 'env')
-  if (template !== null) into.report('config/not-checked', { ...template, kind: 'template line' })
-  const before = new Map<string, Variable>()
-  return parseEnvironmentFile(source.text).map((assignment): Variable => {
-    const { name, value, offset, isExported, openQuoteAt, beforeComment } = assignment
-    const place = lines.place(offset, name)
-    const isOption = rowOfVariable(name) !== undefined
-    if (openQuoteAt !== undefined) {
-      // The file may be another program's, whose variables are not repeated.
-      const at = lines.place(openQuoteAt, name.startsWith('ETCD_') ? name : 'A variable')
-      into.report('config/line-broken', { ...at, kind: 'quote', quote: source.text.charAt(openQuoteAt) })
-    }
-    const isGuess = isOption && beforeComment !== undefined
-    const first = before.get(name)
-    const written = plainDollars(value)
-    if (isGuess && reader === 'systemd')
-      into.report('config/comment-in-value', { ...place, value: written, meant: plainDollars(beforeComment) })
-    if (isOption && first !== undefined && plainDollars(first.value) !== written) {
-      const firstLine = first.place.line
-      into.report('config/option-repeated', { ...place, kind: 'variable', firstLine, value: written })
-    }
-    // To systemd, a line that begins with `export` has no name.
-    if (isOption && isExported && reader === 'systemd')
-      into.report('config/unit-invalid', { ...place, kind: 'export', text: '' })
-    const variable = { name, value: isGuess ? beforeComment : value, place, isExported, isGuess }
-    before.set(name, variable)
-    return variable
-  })
 }
 
 /** A file of variables that a configuration names. */

@@ -10,12 +10,12 @@ import { type ReadMember, resolveEffective } from './effective.js'
 import { fileVariables, readVariables, reportNotExpanded } from './env.js'
 import { isManifest, readManifest } from './manifest.js'
 import { namedFiles, readConfigFile, type ReadOptions } from './named-files.js'
-import { NO_CONTEXT, Reading, unreadable } from './read-option.js'
+import { NO_CONTEXT, noEtcd, Reading, unreadable } from './read-option.js'
 import {
   type ConfigText,
   decodeText,
-  Lines,
   MAX_CONFIG_OCTETS,
+  placesIn,
   type PlaceOf,
   refuseText,
   templateLine,
@@ -54,23 +54,17 @@ type Given = Omit<ReadOptions, 'texts'> & {
 /**
  * Reads the configuration of one member.
  *
- * @param label Stands for the name of a file if there is none.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  */
-export async function readMember(
-  input: ConfigInput,
-  given: Given,
-  where = 'config',
-  label: string | null = null,
-): Promise<ReadMember> {
-  const readings = await readMembers(input, given, where, label)
+export async function readMember(input: ConfigInput, given: Given): Promise<ReadMember> {
+  const readings = await readMembers(input, given)
   const [first] = readings
   const { member = null } = given
   if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
   if (readings.length === 1) return first
-  const named = readings.find(({ label: own, settings }) => [own, settings.server('name').text].includes(member ?? ''))
+  const named = readings.find(({ label, settings }) => [label, settings.server('name').text].includes(member ?? ''))
   if (member !== null && named !== undefined) return named
-  const members = readings.map((each) => each.label ?? '')
+  const members = readings.map(({ label }) => label ?? '')
   const several = finding('config/one-of-several', { ...first.labelPlace, members, member })
   return resolveEffective(unreadable(several), first.labelPlace.file, { ...given, texts: [...first.texts] })
 }
@@ -78,18 +72,18 @@ export async function readMember(
 /**
  * Reads the configurations of all etcds that a text starts; mostly one.
  *
+ * @param label Stands for the input in errors, and for the name of a file if there is none.
  * @throws as {@link readMember}
  */
 export async function readMembers(
   input: ConfigInput,
   given: Given,
-  where = 'config',
   label: string | null = null,
 ): Promise<ReadMember[]> {
-  checkInput(input, where)
-  const { readFiles, root, comments = true } = given
+  checkInput(input, label ?? 'config')
+  const { readFiles, root } = given
   const file = input.file === undefined ? label : pathOf(input.file)
-  const reader = new InputReader({ readFiles, root, texts: [] }, label, comments)
+  const reader = new InputReader({ readFiles, root, texts: [] }, label, given.comments === false)
   const members: ReadMember[] = []
   for (const each of await reader.read(input)) members.push(await resolveEffective(each, file, reader.options))
   return members
@@ -111,7 +105,7 @@ const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) 
   unit: [isText, 'must be a string'],
   manifest: [isText, 'must be a string'],
 }
-const KEYS = ['file', 'yaml', 'flags', 'env', 'unit', 'manifest'] as const satisfies readonly (keyof ConfigInput)[]
+const KEYS = Object.keys(INPUTS) as (keyof ConfigInput)[]
 
 function checkInput(input: ConfigInput, where: string): void {
   checkOptions(where, input, KEYS)
@@ -138,118 +132,115 @@ class InputReader {
   /** Whether a template is an error. */
   readonly #isStrict: boolean
 
-  constructor(options: ReadOptions, label: string | null, comments: boolean) {
+  constructor(options: ReadOptions, label: string | null, isStrict: boolean) {
     this.options = options
     this.#label = label
-    this.#isStrict = !comments
+    this.#isStrict = isStrict
   }
 
   async read({ file, yaml, flags, env, unit, manifest }: ConfigInput): Promise<Reading[]> {
+    const into = new Reading()
     if (file !== undefined) {
       const path = pathOf(file)
       const content = await readConfigFile(resolve(path), path)
-      return this.#text(content, formOf, 'text' in content ? dirname(path) : null)
+      return this.#text(content, formOf, into, 'text' in content ? dirname(path) : null)
     }
-    if (yaml !== undefined) return this.#text(yaml, yamlFormOf)
-    if (unit !== undefined) return this.#text(unit, () => 'unit')
-    if (manifest !== undefined) return this.#text(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'))
-    const readings = [
-      ...(flags === undefined ? [] : await this.#flags(flags)),
-      ...(env === undefined ? [] : typeof env === 'string' ? await this.#text(env, () => 'env') : [this.#record(env)]),
-    ]
-    const [first = new Reading(), second] = readings
-    if (second !== undefined) {
-      first.options.push(...second.options)
-      first.others.push(...second.others)
-      first.add(...second.findings)
-      first.isWhole &&= second.isWhole
-    }
-    return [first]
+    if (yaml !== undefined) return this.#text(yaml, yamlFormOf, into)
+    if (unit !== undefined) return this.#text(unit, () => 'unit', into)
+    if (manifest !== undefined) return this.#text(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'), into)
+    if (typeof flags === 'string' || flags instanceof Uint8Array) await this.#text(flags, () => 'command', into)
+    else if (flags !== undefined) await this.#list(flags, into)
+    if (typeof env === 'string') await this.#text(env, () => 'env', into)
+    else if (env !== undefined) this.#record(env, into)
+    return [into]
   }
 
   /** @param folder Where files next to it are; null if that is not known. */
   async #text(
     given: string | Uint8Array | ConfigText | Finding,
     formOf: (text: string) => Form,
+    into: Reading,
     folder: string | null = null,
   ): Promise<Reading[]> {
     const passed = typeof given === 'string' ? { text: given, file: this.#label } : given
     const content = passed instanceof Uint8Array ? decodeText(passed, this.#label) : passed
-    if ('code' in content) return [unreadable(content)]
+    if ('code' in content) return into.refuse(content)
     this.options.texts.push(content)
     const refused = refuseText(content)
-    if (refused !== null) return [unreadable(refused)]
+    if (refused !== null) return into.refuse(refused)
     const { text, file } = content
     const form = formOf(text)
     const template =
       form === 'command' || form === 'env' ? null : templateLine(content, form === 'unit' ? 'unit' : 'yaml')
     if (template !== null) {
       const kind = this.#isStrict ? ('template of others' as const) : ('template' as const)
-      return [unreadable(finding('config/not-checked', { ...template, kind }))]
+      return into.refuse(finding('config/not-checked', { ...template, kind }))
     }
+    const [, pem] = form === 'yaml' ? (/^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []) : []
+    if (pem !== undefined) return into.refuse(noEtcd(file, `it is PEM and holds a ${pem}`))
     switch (form) {
-      case 'command':
-        return [await this.#command(content)]
-      case 'unit':
-        return [await readUnit(content, namedFiles(this.options))]
       case 'manifest':
         return readManifest(content)
       case 'Compose':
         return readCompose(content, folder === null ? null : namedFiles(this.options, folder))
-      case 'env':
-        return [readEnvironmentFile(content)]
-      case 'yaml': {
-        const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []
-        if (pem === undefined) return [await readYamlConfig(content)]
-        const looked = `it is PEM and holds a ${pem}`
-        return [unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked }))]
+      case 'command':
+        await this.#command(content, into)
+        break
+      case 'unit':
+        await readUnit(content, namedFiles(this.options), into)
+        break
+      case 'yaml':
+        await readYamlConfig(content, into)
+        break
+      case 'env': {
+        const variables = fileVariables(content, into, 'systemd')
+        reportNotExpanded(variables, into)
+        readVariables(variables, into)
       }
+    }
+    return [into]
+  }
+
+  #record(env: Readonly<Record<string, string | undefined>>, into: Reading): void {
+    const variables = Object.entries(env).flatMap(([name, value]) => {
+      const place = { option: name, file: this.#label, line: null, column: null }
+      return value === undefined ? [] : [{ name, value, place }]
+    })
+    readVariables(variables, into)
+  }
+
+  async #list(flags: readonly string[], into: Reading): Promise<void> {
+    const bytes = flags.reduce((sum, word) => sum + word.length, 0)
+    if (bytes > MAX_CONFIG_OCTETS) into.refuse(tooLarge('file', this.#label, bytes))
+    else {
+      const place: PlaceOf = (_, option) => ({ option, file: this.#label, line: null, column: null })
+      await this.#words({ words: flags.map((text) => wordAt(text, 0)), faults: [] }, '', place, into)
     }
   }
 
-  #record(env: Readonly<Record<string, string | undefined>>): Reading {
-    const reading = new Reading()
-    const variables = Object.entries(env).map(([name, value = '']) => {
-      return { name, value, place: { option: name, file: this.#label, line: null, column: null } }
-    })
-    readVariables(
-      variables.filter(({ name }) => env[name] !== undefined),
-      reading,
-    )
-    return reading
-  }
-
-  async #flags(flags: NonNullable<ConfigInput['flags']>): Promise<Reading[]> {
-    if (typeof flags === 'string' || flags instanceof Uint8Array) return this.#text(flags, () => 'command')
-    const bytes = flags.reduce((sum, word) => sum + word.length, 0)
-    if (bytes > MAX_CONFIG_OCTETS) return [unreadable(tooLarge('file', this.#label, bytes))]
-    const place: PlaceOf = (_, option) => ({ option, file: this.#label, line: null, column: null })
-    return [await this.#words({ words: flags.map((text) => wordAt(text, 0)), faults: [] }, '', place)]
-  }
-
-  #command(content: ConfigText): Promise<Reading> {
+  async #command(content: ConfigText, into: Reading): Promise<void> {
     const { text } = content
-    const { place } = new Lines(content)
-    if (text.includes('\0')) return this.#words({ words: processWords(text), faults: [] }, text, place)
+    const place = placesIn(content)
+    if (text.includes('\0')) {
+      await this.#words({ words: processWords(text), faults: [] }, text, place, into)
+      return
+    }
     const { words, faults } = splitText(text, 'shell')
     // A shell replaces `~` by a folder that only it knows.
     const expanded = words.map((word) => ({ ...word, text: word.text.replace(/^~(?=\/|$)/, '${HOME}') }))
-    return this.#words({ words: expanded, faults }, text, place)
+    await this.#words({ words: expanded, faults }, text, place, into)
   }
 
-  async #words({ words, faults }: Split, text: string, place: PlaceOf): Promise<Reading> {
+  async #words({ words, faults }: Split, text: string, place: PlaceOf, into: Reading): Promise<void> {
     const command = etcdCommand(words)
     if (command === null) {
-      const { file } = place(0, '')
-      const looked = 'no argument of the command is etcd'
-      return words.length === 0 ? new Reading() : unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked }))
+      if (words.length > 0) into.refuse(noEtcd(place(0, '').file, 'no argument of the command is etcd'))
+      return
     }
     const source = { text, option: 'etcd', place }
-    const reading = new Reading()
-    reportFaults(faults, source, reading)
-    await readStart(command, [], source, namedFiles(this.options), reading)
-    reading.context = command.container?.context ?? NO_CONTEXT
-    return reading
+    reportFaults(faults, source, into)
+    await readStart(command, [], source, namedFiles(this.options), into)
+    into.context = command.container?.context ?? NO_CONTEXT
   }
 }
 
@@ -260,19 +251,11 @@ function formOf(text: string): Form {
   if (/^[^\n\0]+\0/.test(start)) return 'command'
   if (/^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start)) return 'command'
   if (/^[ \t]*\[(?:Unit|Service)\]/m.test(text)) return 'unit'
-  if (!isManifest(text) && !isCompose(text) && /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text)) return 'env'
-  return yamlFormOf(text)
+  const form = yamlFormOf(text)
+  return form === 'yaml' && /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text) ? 'env' : form
 }
 
 function yamlFormOf(text: string): Form {
   if (isManifest(text)) return 'manifest'
   return isCompose(text) ? 'Compose' : 'yaml'
-}
-
-function readEnvironmentFile(content: ConfigText): Reading {
-  const reading = new Reading()
-  const variables = fileVariables(content, reading, 'systemd')
-  reportNotExpanded(variables, reading)
-  readVariables(variables, reading)
-  return reading
 }

@@ -12,7 +12,7 @@ import {
 import { commandOf, releaseOf, withoutEtcd } from './container.js'
 import { areOfEtcd, isEtcdImage } from './container-run.js'
 import type { Variable } from './env.js'
-import { checkVolumes, type KubeObjects, kubeObjectsOf, mountsOf } from './pod-volumes.js'
+import { checkVolumes, type KubeYaml, mountsOf, withObjects } from './pod-volumes.js'
 import { podProbes } from './probes.js'
 import { NO_CONTEXT, Reading, type Replicas } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS } from './text.js'
@@ -25,14 +25,13 @@ export function isManifest(text: string): boolean {
 }
 
 export async function readManifest(source: ConfigText): Promise<Reading[]> {
-  const yaml = await readYaml(source, 'all')
+  const yaml = withObjects(await readYaml(source, 'all'))
   const pods = yaml.documents.flatMap((document) => podsOf(document))
-  const objects = kubeObjectsOf(yaml)
   const readings: Reading[] = []
   for (const pod of pods) {
-    const found = etcdsOf(pod.spec, yaml, objects)
+    const found = etcdsOf(pod.spec, yaml)
     for (const { container, command } of found.slice(0, MAX_MEMBERS - readings.length)) {
-      const reading = await container.read(command, pod)
+      const reading = await readContainer(container, command, pod, yaml)
       reading.label = found.length === 1 ? pod.name : `${pod.name}/${textAt(container.value, 'name') ?? ''}`
       reading.labelPlace = yaml.place(container.value.offset, 'containers')
       readings.push(reading)
@@ -44,16 +43,12 @@ export async function readManifest(source: ConfigText): Promise<Reading[]> {
 }
 
 /** The containers of a pod that run etcd. A container next to etcd may have its image: one with its command comes first. */
-function etcdsOf(
-  spec: YamlValue,
-  yaml: YamlReading,
-  objects: KubeObjects,
-): { container: Container; command: EtcdCommand }[] {
+function etcdsOf(spec: YamlValue, yaml: KubeYaml): { container: Container; command: EtcdCommand }[] {
   for (const kind of ['containers', 'initContainers']) {
-    const containers = itemsAt(spec, kind).map((value) => new Container(value, yaml, objects))
+    const containers = itemsAt(spec, kind).map((value) => containerOf(value, yaml))
     for (const isByVariables of [false, true]) {
       const found = containers.flatMap((container) => {
-        const command = container.command(isByVariables)
+        const command = commandIn(container, isByVariables)
         return command === null ? [] : [{ container, command }]
       })
       if (found.length > 0) return found
@@ -103,134 +98,136 @@ interface Written {
   readonly option: string
 }
 
-class Container {
+/** What is known of a container before it is read. */
+interface Container {
   readonly value: YamlValue
-  readonly #yaml: YamlReading
-  readonly #objects: KubeObjects
-  readonly #args: readonly Written[]
-  readonly #values: readonly Written[]
-  readonly #variables: Variable[] = []
+  readonly args: readonly Written[]
+  readonly values: readonly Written[]
+  readonly variables: readonly Variable[]
   /** Sources of variables that are not in this text. */
-  readonly #missing: { readonly from: string; readonly offset: number }[] = []
+  readonly missing: readonly { readonly from: string; readonly offset: number }[]
+}
 
-  constructor(value: YamlValue, yaml: YamlReading, objects: KubeObjects) {
-    this.value = value
-    this.#yaml = yaml
-    this.#objects = objects
-    this.#args = ['command', 'args'].flatMap((key) => itemsAt(value, key).flatMap(argumentOf))
-    this.#values = itemsAt(value, 'env').flatMap((each): Written[] => {
-      const item = at(each, 'value')
-      if (item === null || (item.kind === 'scalar' && item.type === 'null')) return []
-      return [{ item, option: textAt(each, 'name') ?? 'env', text: item.kind === 'scalar' ? item.text : '…' }]
-    })
-    this.#readVariables()
+function containerOf(value: YamlValue, yaml: KubeYaml): Container {
+  const values = itemsAt(value, 'env').flatMap((each): Written[] => {
+    const item = at(each, 'value')
+    if (item === null || (item.kind === 'scalar' && item.type === 'null')) return []
+    return [{ item, option: textAt(each, 'name') ?? 'env', text: item.kind === 'scalar' ? item.text : '…' }]
+  })
+  const args = ['command', 'args'].flatMap((key) => itemsAt(value, key).flatMap(argumentOf))
+  return { value, args, values, ...variablesOf(value, yaml) }
+}
+
+/** The variables of `envFrom` and `env`. Values of Secrets are not shown. */
+function variablesOf(container: YamlValue, yaml: KubeYaml): Pick<Container, 'variables' | 'missing'> {
+  const variables: Variable[] = []
+  const missing: { from: string; offset: number }[] = []
+  for (const item of itemsAt(container, 'envFrom')) {
+    const map = textAt(item, 'configMapRef', 'name')
+    const entries = map === undefined ? undefined : yaml.objects.get(`ConfigMap ${map}`)
+    const prefix = textAt(item, 'prefix') ?? ''
+    const from = map === undefined ? `the Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `the ConfigMap ${map}`
+    if (entries === undefined) missing.push({ from, offset: item.offset })
+    for (const [key, { text, offset }] of entries ?? [])
+      variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key) })
   }
-
-  /** The variables of `envFrom` and `env`. Values of Secrets are not shown. */
-  #readVariables(): void {
-    const [yaml, variables] = [this.#yaml, this.#variables]
-    for (const item of itemsAt(this.value, 'envFrom')) {
-      const map = textAt(item, 'configMapRef', 'name')
-      const entries = map === undefined ? undefined : this.#objects.get(`ConfigMap ${map}`)
-      const prefix = textAt(item, 'prefix') ?? ''
-      const from = map === undefined ? `the Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `the ConfigMap ${map}`
-      if (entries === undefined) this.#missing.push({ from, offset: item.offset })
-      for (const [key, { text, offset }] of entries ?? [])
-        variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key) })
-    }
-    const byName = valuesOf(variables)
-    const before = boundedValues(byName)
-    for (const item of itemsAt(this.value, 'env')) {
-      const [name, value, from] = [textAt(item, 'name'), at(item, 'value'), at(item, 'valueFrom')]
-      if (name === undefined) continue
-      const [map = '', key = ''] = ['name', 'key'].map((each) => textAt(from, 'configMapKeyRef', each))
-      // What is taken from elsewhere exists; it is known if its ConfigMap is in this text.
-      const taken = this.#objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
-      const written = expanded(value === null && from !== null ? taken : (textAt(value) ?? ''), before)
-      byName.set(name, written)
-      variables.push({ name, value: written, place: yaml.place((value ?? item).offset, name) })
-    }
+  const byName = valuesOf(variables)
+  const before = boundedValues(byName)
+  for (const item of itemsAt(container, 'env')) {
+    const [name, value, from] = [textAt(item, 'name'), at(item, 'value'), at(item, 'valueFrom')]
+    if (name === undefined) continue
+    const [map = '', key = ''] = ['name', 'key'].map((each) => textAt(from, 'configMapKeyRef', each))
+    // What is taken from elsewhere exists; it is known if its ConfigMap is in this text.
+    const taken = yaml.objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
+    const written = expanded(value === null && from !== null ? taken : (textAt(value) ?? ''), before)
+    byName.set(name, written)
+    variables.push({ name, value: written, place: yaml.place((value ?? item).offset, name) })
   }
+  return { variables, missing }
+}
 
-  /** @param isByVariables Whether it has a script of its own, which starts etcd by variables. */
-  command(isByVariables: boolean): EtcdCommand | null {
-    const names = this.#variables.map(({ name }) => name)
-    if (isByVariables) {
-      const isImage = isEtcdImage(textAt(this.value, 'image') ?? '')
-      const isEtcd = isImage ? names.some((name) => rowOfVariable(name) !== undefined) : areOfEtcd(names)
-      return isEtcd ? NO_ARGUMENTS : null
-    }
-    const values = boundedValues(valuesOf(this.#variables))
-    const words = this.#args.map(({ item, text }) => wordAt(expanded(text, values), item.offset))
-    return commandOf(this.value, words, names)
+/** @param isByVariables Whether it has a script of its own, which starts etcd by variables. */
+function commandIn({ value, args, variables }: Container, isByVariables: boolean): EtcdCommand | null {
+  const names = variables.map(({ name }) => name)
+  if (isByVariables) {
+    const isImage = isEtcdImage(textAt(value, 'image') ?? '')
+    const isEtcd = isImage ? names.some((name) => rowOfVariable(name) !== undefined) : areOfEtcd(names)
+    return isEtcd ? NO_ARGUMENTS : null
   }
+  const values = boundedValues(valuesOf(variables))
+  const words = args.map(({ item, text }) => wordAt(expanded(text, values), item.offset))
+  return commandOf(value, words, names)
+}
 
-  async read(command: EtcdCommand, { spec, claims, replicas }: Pod): Promise<Reading> {
-    const { value: container } = this
-    const [yaml, objects] = [this.#yaml, this.#objects]
-    const reading = new Reading()
-    reading.add(...yaml.findings)
-    // Kubernetes accepts no argument and no value that is not a string.
-    for (const { item, option, text } of [...this.#args, ...this.#values]) {
-      if (item.kind !== 'scalar' || item.type !== 'text')
-        reportType(reading, yaml.place(item.offset, option), `a string, as "${text}" with its quotes`, item)
-    }
-    if (command.isShell !== true) this.#reportNotExpanded(reading)
-    await readStart(command, this.#variables, { ...yaml, option: 'command' }, null, reading)
-    for (const { from, offset } of this.#missing) {
-      const details = { kind: 'variables' as const, what: [from], why: '' }
-      reading.report('config/not-checked', { ...yaml.place(offset, 'envFrom'), ...details })
-      reading.isWhole = false
-    }
-    checkVolumes(container, spec, claims, yaml, objects, reading)
-    const own = (key: string): string | undefined =>
-      textAt(container, 'securityContext', key) ?? textAt(spec, 'securityContext', key)
-    const groups = itemsAt(spec, 'securityContext', 'supplementalGroups').flatMap((each) => textAt(each) ?? [])
-    reading.context = {
-      ...NO_CONTEXT,
-      directory: textAt(container, 'workingDir') ?? null,
-      user: own('runAsUser') ?? null,
-      ...releaseOf(container, yaml),
-      mounts: mountsOf(container, spec, yaml, objects),
-      probes: podProbes(container, spec, yaml, valuesOf(this.#variables)),
-      engine: 'Kubernetes',
-      isRootReadOnly: textAt(container, 'securityContext', 'readOnlyRootFilesystem') === 'true',
-      // Without a group of its own, root's group owns the files of a volume; so it is if none is set.
-      volumeGroups: at(spec, 'securityContext', 'fsGroup') === null ? [own('runAsGroup') ?? '0', ...groups] : null,
-      ...(replicas === null ? {} : { replicas: this.#replicas(replicas, spec) }),
-    }
-    return reading
+async function readContainer(
+  container: Container,
+  command: EtcdCommand,
+  { spec, claims, replicas }: Pod,
+  yaml: KubeYaml,
+): Promise<Reading> {
+  const { value, args, values, variables, missing } = container
+  const reading = new Reading()
+  reading.add(...yaml.findings)
+  // Kubernetes accepts no argument and no value that is not a string.
+  for (const { item, option, text } of [...args, ...values]) {
+    if (item.kind !== 'scalar' || item.type !== 'text')
+      reportType(reading, yaml.place(item.offset, option), `a string, as "${text}" with its quotes`, item)
   }
-
-  #replicas({ offset, ...replicas }: NonNullable<Pod['replicas']>, spec: YamlValue): Replicas {
-    const named = itemsAt(this.value, 'env').flatMap((item) =>
-      textAt(item, 'valueFrom', 'fieldRef', 'fieldPath') === 'metadata.name' ? [textAt(item, 'name') ?? ''] : [],
-    )
-    const isOwnHost = textAt(spec, 'hostNetwork') !== 'true' && at(spec, 'hostname') === null
-    const variables = isOwnHost ? [...named, 'HOSTNAME'] : named
-    return { ...replicas, variables, place: this.#yaml.place(offset, 'replicas') }
+  if (command.isShell !== true) reportNotExpanded(container, yaml, reading)
+  await readStart(command, variables, { ...yaml, option: 'command' }, null, reading)
+  for (const { from, offset } of missing) {
+    const details = { kind: 'variables' as const, what: [from], why: '' }
+    reading.report('config/not-checked', { ...yaml.place(offset, 'envFrom'), ...details })
+    reading.isWhole = false
   }
+  checkVolumes(value, spec, claims, yaml, reading)
+  const own = (key: string): string | undefined =>
+    textAt(value, 'securityContext', key) ?? textAt(spec, 'securityContext', key)
+  const groups = itemsAt(spec, 'securityContext', 'supplementalGroups').flatMap((each) => textAt(each) ?? [])
+  reading.context = {
+    ...NO_CONTEXT,
+    directory: textAt(value, 'workingDir') ?? null,
+    user: own('runAsUser') ?? null,
+    ...releaseOf(value, yaml),
+    mounts: mountsOf(value, spec, yaml),
+    probes: podProbes(value, spec, yaml, valuesOf(variables)),
+    engine: 'Kubernetes',
+    isRootReadOnly: textAt(value, 'securityContext', 'readOnlyRootFilesystem') === 'true',
+    // Without a group of its own, root's group owns the files of a volume; so it is if none is set.
+    volumeGroups: at(spec, 'securityContext', 'fsGroup') === null ? [own('runAsGroup') ?? '0', ...groups] : null,
+    ...(replicas === null ? {} : { replicas: replicasIn(replicas, value, spec, yaml) }),
+  }
+  return reading
+}
 
-  /** Variables that Kubernetes does not know, and `$NAME`, which only a shell expands: in arguments and options of etcd. */
-  #reportNotExpanded(into: Reading): void {
-    const known = new Set(this.#variables.map(({ name }) => name))
-    const values = this.#values.filter(
-      ({ item, option }) => item.kind === 'scalar' && rowOfVariable(option) !== undefined,
-    )
-    for (const written of [...this.#args, ...values]) {
-      const { item, option, text } = written
-      const namesIn = (pattern: RegExp): string[] => [
-        ...new Set(Array.from(text.matchAll(pattern), ([, name = '']) => name)),
-      ]
-      const report = (kind: 'Kubernetes' | 'Kubernetes, without parentheses', names: string[]): void => {
-        if (names.length > 0)
-          into.report('config/not-expanded', { ...this.#yaml.place(item.offset, option), names, kind })
-      }
-      const unknown = namesIn(/(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g).filter((name) => !known.has(name))
-      if (this.#missing.length === 0) report('Kubernetes', unknown)
-      if (values.includes(written) || text.startsWith('-'))
-        report('Kubernetes, without parentheses', namesIn(/(?<!\$)\$\{?([A-Za-z_]\w*)/g))
+function replicasIn(
+  { offset, ...replicas }: NonNullable<Pod['replicas']>,
+  container: YamlValue,
+  spec: YamlValue,
+  yaml: YamlReading,
+): Replicas {
+  const named = itemsAt(container, 'env').flatMap((item) =>
+    textAt(item, 'valueFrom', 'fieldRef', 'fieldPath') === 'metadata.name' ? [textAt(item, 'name') ?? ''] : [],
+  )
+  const isOwnHost = textAt(spec, 'hostNetwork') !== 'true' && at(spec, 'hostname') === null
+  const variables = isOwnHost ? [...named, 'HOSTNAME'] : named
+  return { ...replicas, variables, place: yaml.place(offset, 'replicas') }
+}
+
+/** Variables that Kubernetes does not know, and `$NAME`, which only a shell expands: in arguments and options of etcd. */
+function reportNotExpanded({ args, values, variables, missing }: Container, yaml: YamlReading, into: Reading): void {
+  const known = new Set(variables.map(({ name }) => name))
+  const ofEtcd = values.filter(({ item, option }) => item.kind === 'scalar' && rowOfVariable(option) !== undefined)
+  for (const written of [...args, ...ofEtcd]) {
+    const { item, option, text } = written
+    const report = (kind: 'Kubernetes' | 'Kubernetes, without parentheses', pattern: RegExp): void => {
+      const all = Array.from(text.matchAll(pattern), ([, name = '']) => name)
+      const names = [...new Set(all)].filter((name) => kind !== 'Kubernetes' || !known.has(name))
+      if (names.length > 0) into.report('config/not-expanded', { ...yaml.place(item.offset, option), names, kind })
     }
+    if (missing.length === 0) report('Kubernetes', /(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g)
+    if (ofEtcd.includes(written) || text.startsWith('-'))
+      report('Kubernetes, without parentheses', /(?<!\$)\$\{?([A-Za-z_]\w*)/g)
   }
 }
 

@@ -11,8 +11,10 @@ interface Entry {
   readonly offset: number
 }
 
-/** The entries of each ConfigMap and Secret, by its kind and name: `ConfigMap etcd`. */
-export type KubeObjects = ReadonlyMap<string, ReadonlyMap<string, Entry>>
+export interface KubeYaml extends YamlReading {
+  /** The entries of each ConfigMap and Secret, by its kind and name: `ConfigMap etcd`. */
+  readonly objects: ReadonlyMap<string, ReadonlyMap<string, Entry>>
+}
 
 /** The fields that hold entries, the later one in force; those in base64 are marked. */
 const FIELDS: ReadonlyMap<string, readonly (readonly [field: string, isBase64: boolean])[]> = new Map([
@@ -20,9 +22,9 @@ const FIELDS: ReadonlyMap<string, readonly (readonly [field: string, isBase64: b
   ['Secret', [['data', true], ['stringData', false]]],
 ]) // prettier-ignore
 
-/** The ConfigMaps and Secrets of a text, also of a List in it. */
-export function kubeObjectsOf(yaml: YamlReading): KubeObjects {
-  const found = new Map<string, ReadonlyMap<string, Entry>>()
+/** With the ConfigMaps and Secrets of a text, also of a List in it. */
+export function withObjects(yaml: YamlReading): KubeYaml {
+  const objects = new Map<string, ReadonlyMap<string, Entry>>()
   const documents = yaml.documents.flatMap((document): readonly (YamlValue | null)[] =>
     textAt(document, 'kind') === 'List' ? itemsAt(document, 'items') : [document],
   )
@@ -36,9 +38,9 @@ export function kubeObjectsOf(yaml: YamlReading): KubeObjects {
         return [[key, { text, offset: value.offset }] as const]
       }),
     )
-    if (name !== undefined && fields !== undefined) found.set(`${kind} ${name}`, new Map(entries))
+    if (name !== undefined && fields !== undefined) objects.set(`${kind} ${name}`, new Map(entries))
   }
-  return found
+  return { ...yaml, objects }
 }
 
 /** What a volume of ConfigMaps and Secrets has in it. */
@@ -61,7 +63,7 @@ const SOURCES = [
 const DEFAULT_MODE = 0o644
 
 /** Null for a volume of something else. */
-function filesOfVolume(volume: YamlValue, objects: KubeObjects, yaml: YamlReading): VolumeFiles | null {
+function filesOfVolume(volume: YamlValue, yaml: KubeYaml): VolumeFiles | null {
   const projected = at(volume, 'projected')
   const projections = itemsAt(projected, 'sources')
   const sources = [volume, ...projections].flatMap((each) =>
@@ -80,7 +82,7 @@ function filesOfVolume(volume: YamlValue, objects: KubeObjects, yaml: YamlReadin
   // Other sources are tokens and the like.
   let isKnown = projections.every((each) => SOURCES.some(({ field }) => at(each, field) !== null))
   for (const { value, mode, source } of sources) {
-    const entries = objects.get(source) ?? new Map<string, Entry>()
+    const entries = yaml.objects.get(source) ?? new Map<string, Entry>()
     // What is empty here is filled by something else, such as a controller.
     const isFilled = entries.size > 0
     const items = itemsAt(value, 'items').map((item) => {
@@ -117,16 +119,11 @@ export function textOf({ text, offset }: Entry, yaml: YamlReading): ConfigText {
   return { text, file, origin }
 }
 
-/** The folders of a container, and what they are on the host. `objects` are those whose text is known. */
-export function mountsOf(
-  container: YamlValue,
-  spec: YamlValue,
-  yaml: YamlReading,
-  objects: KubeObjects = new Map(),
-): Mount[] {
+/** The folders of a container, and what they are on the host. */
+export function mountsOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml): Mount[] {
   const volumes = new Map(
     itemsAt(spec, 'volumes').map((value) => {
-      return [textAt(value, 'name'), { value, files: filesOfVolume(value, objects, yaml) }] as const
+      return [textAt(value, 'name'), { value, files: filesOfVolume(value, yaml) }] as const
     }),
   )
   const mounts = itemsAt(container, 'volumeMounts').flatMap((mount): Mount[] => {
@@ -170,8 +167,7 @@ export function checkVolumes(
   container: YamlValue,
   spec: YamlValue,
   claims: readonly string[],
-  yaml: YamlReading,
-  objects: KubeObjects,
+  yaml: KubeYaml,
   into: Reading,
 ): void {
   const reporter = new VolumeReporter('Kubernetes', yaml.place, into)
@@ -186,7 +182,7 @@ export function checkVolumes(
   reporter.repeated('volumes', 'defined twice', named(volumes))
   const mounted = new Set(mounts.map((mount) => textAt(mount, 'name')))
   for (const volume of volumes.filter((each) => mounted.has(textAt(each, 'name')))) {
-    const missing = filesOfVolume(volume, objects, yaml)?.missing ?? []
+    const missing = filesOfVolume(volume, yaml)?.missing ?? []
     const source = missing[0]?.source
     const keys = missing.flatMap((each) => (each.source === source ? [each.key] : []))
     if (source !== undefined) reporter.report('volumes', 'no such key', volume.offset, keys, [source])

@@ -188,6 +188,13 @@ export class Reading {
     }
   }
 
+  /** Takes the reason why what is not set may be set elsewhere. */
+  refuse(...findings: readonly Finding[]): Reading[] {
+    this.add(...findings)
+    this.isWhole = false
+    return [this]
+  }
+
   /** Whether no more is reported with one of the codes. */
   isFull(...codes: Finding['code'][]): boolean {
     return codes.some((code) => (this.#counts.get(code) ?? 0) >= MAX_FINDINGS)
@@ -226,9 +233,13 @@ export class Reading {
 /** The reading of a text of which nothing is known. */
 export function unreadable(...findings: readonly Finding[]): Reading {
   const reading = new Reading()
-  reading.add(...findings)
-  reading.isWhole = false
+  reading.refuse(...findings)
   return reading
+}
+
+/** @param looked Why, after a colon. */
+export function noEtcd(file: string | null, looked: string): Finding {
+  return finding('config/no-etcd', { kind: 'etcd', file, looked })
 }
 
 function fits({ kind }: EtcdOptionRow, value: string): boolean {

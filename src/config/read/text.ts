@@ -103,28 +103,20 @@ function lineOf(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length
 }
 
-/** Lines and columns of a text, both from 1. */
-export class Lines {
-  readonly #starts: number[] = [0]
-  readonly #file: string | null
-  readonly #origin: Origin
-
-  constructor({ text, file, origin = { line: 1, column: 1, isLiteral: true } }: ConfigText) {
-    this.#file = file
-    this.#origin = origin
-    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#starts.push(at + 1)
-  }
-
-  readonly place: PlaceOf = (offset, option) => {
+/** The places in a text: lines and columns, both from 1. */
+export function placesIn({ text, file, origin }: ConfigText): PlaceOf {
+  const { line, column, isLiteral } = origin ?? { line: 1, column: 1, isLiteral: true }
+  if (!isLiteral) return (_, option) => ({ option, file, line, column })
+  const starts = [0]
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  return (offset, option) => {
     let low = 0
-    let high = this.#starts.length - 1
+    let high = starts.length - 1
     while (low < high) {
       const middle = (low + high + 1) >> 1
-      if ((this.#starts[middle] ?? 0) <= offset) low = middle
+      if ((starts[middle] ?? 0) <= offset) low = middle
       else high = middle - 1
     }
-    const { line, column, isLiteral } = this.#origin
-    if (!isLiteral) return { option, file: this.#file, line, column }
-    return { option, file: this.#file, line: low + line, column: offset - (this.#starts[low] ?? 0) + column }
+    return { option, file, line: low + line, column: offset - (starts[low] ?? 0) + column }
   }
 }

@@ -41,21 +41,17 @@ export function splitWords(text: string, style: WordStyle, start = 0, end = text
 
 /** The arguments of `/proc/PID/cmdline`, each of which ends with NUL. */
 export function processWords(text: string): Word[] {
-  let end = text.length
-  while (text[end - 1] === '\0') end--
-  let offset = 0
-  return text
-    .slice(0, end)
-    .split('\0')
-    .map((word) => {
-      offset += word.length + 1
-      return wordAt(word, offset - word.length - 1)
-    })
+  const words = Array.from(text.matchAll(/([^\0]*)\0?/g), ({ 1: word = '', index }) => wordAt(word, index))
+  return words.slice(0, words.findLastIndex((word) => word.text !== '') + 1)
 }
 
 export function wordAt(text: string, offset: number, isEnd = false): Word {
   return { text, offset, isEnd }
 }
+
+/** What follows a backslash in a unit, and what it stands for. */
+const ESCAPES = 'abfnrstv\\"\''
+const ESCAPED = '\u0007\b\f\n\r \t\v\\"\''
 
 /** A pattern at an offset. */
 export function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
@@ -139,10 +135,12 @@ class Splitter {
     return at + 1
   }
 
-  /** Where `$(…)` or `…` between backticks ends, which a shell runs; null for anything else. */
+  /** Where `$(…)` or `…` between backticks ends; null for anything else. */
   #substitutionEnd(at: number): number | null {
+    // Systemd splits a command in the place of a value, which has few arguments; a finding names it as a whole.
+    if (!this.#isShell) return this.#match(/\$\([^()"'\\\n]{0,100}\)/y, at)?.end ?? null
     const isTick = this.#text[at] === '`'
-    if (!this.#isShell || this.#isUnbalanced || (!isTick && !this.#text.startsWith('$(', at))) return null
+    if (this.#isUnbalanced || (!isTick && !this.#text.startsWith('$(', at))) return null
     const close = isTick ? this.#text.indexOf('`', at + 1) : -1
     if (close !== -1 && close < this.#end) return close + 1
     const paren = /[()]/g
@@ -172,7 +170,8 @@ class Splitter {
       else if (carriageReturn !== '' && this.#isShell) this.#fault('carriage return', at)
       // A shell joins the lines; systemd puts a space between them, and skips comments there.
       if (this.#isShell) return at + continued.length
-      return this.#finish(skipComments(this.#text, at + continued.length, this.#end))
+      const comments = this.#match(/(?:[ \t]*[#;][^\n]*\n)*/y, at + continued.length)
+      return this.#finish(comments?.end)
     }
     const next = this.#text[at + 1] ?? ''
     if (!this.#isShell && !(next === ';' && this.#isAlone(at + 1))) return this.#unitEscape(at, at)
@@ -184,7 +183,10 @@ class Splitter {
     const code = /\\(?:(?:x([\dA-Fa-f]{2})|u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8}))|([0-3][0-7]{2}))/y
     const [whole, short, long, longest, octal] = match(code, this.#text, at) ?? []
     const next = this.#text[at + 1] ?? ''
-    if (whole === undefined) return this.#add(ESCAPES[next] ?? `\\${next}`, start, at + 2)
+    if (whole === undefined) {
+      const escape = next === '' ? -1 : ESCAPES.indexOf(next)
+      return this.#add(ESCAPED[escape] ?? `\\${next}`, start, at + 2)
+    }
     const point = octal === undefined ? parseInt(short ?? long ?? longest ?? '', 16) : parseInt(octal, 8)
     const isCharacter = point > 0 && point <= 0x10ffff
     return this.#add(isCharacter ? String.fromCodePoint(point) : whole, start, at + whole.length)
@@ -224,30 +226,6 @@ class Splitter {
   }
 }
 
-/** Where the comments end that follow a continued line of a unit. */
-export function skipComments(text: string, start: number, end = text.length): number {
-  let at = start
-  for (;;) {
-    const found = match(/[ \t]*[#;][^\n]*\n/y, text, at)?.[0]
-    if (found === undefined || at + found.length > end) return at
-    at += found.length
-  }
-}
-
 function literal(character: string): string {
   return character === '$' ? LITERAL_DOLLAR : character
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  a: '\u0007',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  s: ' ',
-  t: '\t',
-  v: '\v',
-  '\\': '\\',
-  '"': '"',
-  "'": "'",
 }

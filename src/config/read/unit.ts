@@ -1,6 +1,5 @@
 /** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
 import { posix } from 'node:path'
-import { finding } from '../finding.js'
 import {
   boundedValues,
   commandsOf,
@@ -12,52 +11,39 @@ import {
   valuesOf,
 } from './command.js'
 import { fileVariables, namedVariables, reportNotExpanded, type Variable } from './env.js'
-import { NO_CONTEXT, Reading, type RuntimeContext, type Sandbox } from './read-option.js'
-import { type ConfigText, Lines, type PlaceOf, type ReadNamedFile } from './text.js'
-import {
-  LITERAL_DOLLAR,
-  match,
-  skipComments,
-  splitText,
-  splitWords,
-  type SyntaxFault,
-  type Word,
-  wordAt,
-} from './tokenizer.js'
+import { NO_CONTEXT, noEtcd, type Reading, type RuntimeContext, type Sandbox } from './read-option.js'
+import { type ConfigText, placesIn, type PlaceOf, type ReadNamedFile } from './text.js'
+import { LITERAL_DOLLAR, match, splitText, splitWords, type SyntaxFault, type Word, wordAt } from './tokenizer.js'
 
-export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Promise<Reading> {
+export async function readUnit(source: ConfigText, readNamed: ReadNamedFile, into: Reading): Promise<void> {
   const { text } = source
   const unit = new Unit(text)
-  const { place } = new Lines(source)
-  const reading = new Reading()
+  const place = placesIn(source)
   const [, again] = unit.inForce('ExecStart')
   if (again !== undefined && unit.last('Type') !== 'oneshot')
-    reading.report('config/unit-invalid', { ...place(again.start, 'ExecStart'), kind: 'two starts', text: '' })
-  const own = ownVariables(unit, place, reading)
+    into.report('config/unit-invalid', { ...place(again.start, 'ExecStart'), kind: 'two starts', text: '' })
+  const own = ownVariables(unit, place, into)
   const files = unit.inForce('EnvironmentFile').map(({ start, end }) => {
     const written = text.slice(start, end).trim()
     const isOptional = written.startsWith('-')
     return { path: isOptional ? written.slice(1) : written, isOptional, place: place(start, 'EnvironmentFile') }
   })
-  const named = await namedVariables(files, readNamed, reading, (content) =>
-    fileVariables(content, reading, 'systemd').filter(({ isExported }) => isExported !== true),
+  const named = await namedVariables(files, readNamed, into, (content) =>
+    fileVariables(content, into, 'systemd').filter(({ isExported }) => isExported !== true),
   )
   const byName = new Map([...own, ...named].map((each) => [each.name, each]))
   const command = startOf(unit, boundedValues(valuesOf(byName.values())))
   if (command === undefined) {
-    const looked = 'no ExecStart= in it runs etcd'
-    reading.add(finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }))
-    reading.isWhole = false
-    return reading
+    into.refuse(noEtcd(source.file, 'no ExecStart= in it runs etcd'))
+    return
   }
   const { container, isShell = false } = command
-  if (!isShell) reportArguments(command.args, place, reading)
-  if (!isShell && container === undefined) reportNotExpanded(byName.values(), reading)
+  if (!isShell) reportArguments(command.args, place, into)
+  if (!isShell && container === undefined) reportNotExpanded(byName.values(), into)
   // A container has only the variables that it is given.
   const variables = [...byName.values()].filter(({ name }) => container?.passed.includes(name) !== false)
-  await readStart(command, variables, { text, option: 'ExecStart', place }, readNamed, reading)
-  reading.context = container?.context ?? contextOf(unit)
-  return reading
+  await readStart(command, variables, { text, option: 'ExecStart', place }, readNamed, into)
+  into.context = container?.context ?? contextOf(unit)
 }
 
 /** One `Key=value`, with the offsets of its value in the text. */
@@ -104,48 +90,29 @@ class Unit {
   }
 }
 
+const HEAD = /[ \t]*(?:\[([^\]\n]*)\]|([A-Za-z]\w*)[ \t]*=[ \t]*)/y
+/** A value continues after a backslash at the end of its line, past comments. */
+const VALUE = /(?:[^\n]*\\\r?\n(?:[ \t]*[#;][^\n]*\n)*)*[^\n]*/y
+/** Lines that begin with a dash are flags, not directives. */
+const FLAG_LINES = /(?:\r?\n[ \t]*-(?:\\\r?\n|[^\n])*)*/y
+
 function directivesOf(text: string): Directive[] {
   const found: Directive[] = []
+  const endOf = (pattern: RegExp, at: number): number => at + (match(pattern, text, at)?.[0].length ?? 0)
   let section = ''
   for (let at = 0; at < text.length;) {
-    const head = /[ \t]*(?:\[([^\]\n]*)\]|([A-Za-z]\w*)[ \t]*=[ \t]*)/y
-    const [whole = '', header, key] = match(head, text, at) ?? []
+    const [whole = '', header, key] = match(HEAD, text, at) ?? []
     if (header !== undefined) section = header
     const start = at + whole.length
-    const end = key === undefined ? lineEnd(text, at) : valueEnd(text, start)
+    const end = endOf(key === undefined ? /[^\n]*/y : VALUE, start)
     if (key !== undefined && section === 'Service') {
-      // Lines that begin with a dash are flags, not directives.
-      const more = key.startsWith('ExecStart') ? flagLinesEnd(text, end) : end
+      const more = key.startsWith('ExecStart') ? endOf(FLAG_LINES, end) : end
       const hasSpace = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
       found.push({ key, start, end: more, brokenAt: more > end && !hasSpace ? end : null })
     }
     at = end + 1
   }
   return found
-}
-
-function lineEnd(text: string, at: number): number {
-  const end = text.indexOf('\n', at)
-  return end === -1 ? text.length : end
-}
-
-/** Where a value ends, which continues after a backslash at the end of its line, past comments. */
-function valueEnd(text: string, start: number): number {
-  for (let at = start; ;) {
-    const end = lineEnd(text, at)
-    const last = text[end - 1] === '\r' ? end - 2 : end - 1
-    if (end === text.length || last < at || text[last] !== '\\') return end
-    at = skipComments(text, end + 1)
-  }
-}
-
-/** Where the lines end that begin with a dash. */
-function flagLinesEnd(text: string, end: number): number {
-  for (let at = end; ;) {
-    const found = match(/\r?\n[ \t]*-(?:\\\r?\n|[^\n])*/y, text, at)?.[0]
-    if (found === undefined) return at
-    at += found.replace(/\r$/, '').length
-  }
 }
 
 function contextOf(unit: Unit): RuntimeContext {
@@ -207,8 +174,7 @@ function startOf(unit: Unit, values: Values): EtcdCommand | undefined {
       const command = etcdCommand(expanded, values)
       if (command === null || (key === 'ExecStartPre' && command.container === undefined)) continue
       const broken: SyntaxFault[] = brokenAt === null ? [] : [{ kind: 'backslash', offset: brokenAt }]
-      const args = command.isShell === true ? command.args : withSubstitutions(command.args)
-      return { ...command, args, faults: [...broken, ...faults, ...command.faults] }
+      return { ...command, faults: [...broken, ...faults, ...command.faults] }
     }
   }
   return undefined
@@ -246,22 +212,6 @@ function reportArguments(args: readonly Word[], place: PlaceOf, into: Reading): 
       into.report('config/not-expanded', { ...at, names: [...commands], kind: 'systemd, as a command' })
     else if (names.length > 0) into.report('config/not-expanded', { ...at, names, kind: 'systemd' })
   }
-}
-
-/** Joins the arguments of `$(command -x)`, which systemd splits at its spaces. */
-function withSubstitutions(args: readonly Word[]): Word[] {
-  const whole: Word[] = []
-  let isOpen = false
-  for (const [i, word] of args.entries()) {
-    const last = whole.at(-1)
-    if (isOpen && last !== undefined) whole[whole.length - 1] = { ...last, text: `${last.text} ${word.text}` }
-    else whole.push(word)
-    // A command in the place of a value has few arguments.
-    const isOpened = word.text.lastIndexOf('$(') > word.text.lastIndexOf(')')
-    const closes = args.slice(i + 1, i + 6).some(({ text }) => text.endsWith(')') && !text.includes('('))
-    isOpen = isOpen ? !word.text.includes(')') : isOpened && closes
-  }
-  return whole
 }
 
 /** What systemd reads as true (systemd.syntax(7)). */

@@ -1,6 +1,5 @@
 /** Reads a configuration file of etcd. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import { finding } from '../finding.js'
 import { optionKinds, wantedNumber, type YamlType } from '../tables/kinds.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../tables/options.js'
 import {
@@ -11,7 +10,7 @@ import {
   type PassthroughRow,
 } from '../tables/passthrough-options.js'
 import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
-import { entriesOf as listOf, isUnresolved, type ReadOption, Reading, textOption, unreadable } from './read-option.js'
+import { entriesOf as listOf, isUnresolved, noEtcd, type ReadOption, Reading, textOption } from './read-option.js'
 import type { ConfigText } from './text.js'
 import {
   entriesOf,
@@ -53,41 +52,36 @@ const MAX_LISTED = 5
  * author of the configuration may not be allowed to read it.
  */
 export async function readNamedConfig(source: ConfigText): Promise<Reading> {
-  const { reading, ownKeys } = await readConfig(source)
+  const reading = new Reading()
+  const ownKeys = await readYamlConfig(source, reading)
   const { findings, options, others } = reading
-  const isKept = ({ code, details }: (typeof findings)[number]): boolean =>
-    code !== 'config/option-ignored' || details.nearest !== null || details.belongs !== null
-  const kept = findings.filter(isKept)
+  const kept = findings.filter(
+    ({ code, details }) => code !== 'config/option-ignored' || details.nearest !== null || details.belongs !== null,
+  )
   const foreign = findings.length - kept.length
   const isNested = findings.some(
     ({ code, details }) => code === 'config/protection-ignored' && details.kind === 'nested keys',
   )
   if (foreign <= ownKeys || isNested) return reading
   const looked = `${foreign === 1 ? 'one of its keys is' : `${String(foreign)} of its keys are`} not known to etcd`
-  findings.splice(0, Infinity, finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }), ...kept)
+  findings.splice(0, Infinity, noEtcd(source.file, looked), ...kept)
   reading.isWhole = options.length + others.length > 0
   return reading
 }
 
-export async function readYamlConfig(source: ConfigText): Promise<Reading> {
-  return (await readConfig(source)).reading
-}
-
-/** `ownKeys` counts the keys at the top that etcd has. */
-async function readConfig(source: ConfigText): Promise<{ reading: Reading; ownKeys: number }> {
+/** Returns how many keys at the top are those of etcd. */
+export async function readYamlConfig(source: ConfigText, into: Reading): Promise<number> {
   const yaml = await readYaml(source, 'first')
+  into.add(...yaml.findings)
   const [document] = yaml.documents
-  const isMap = document === null || document?.kind === 'map' || (document !== undefined && isNull(document))
-  const reading = isMap ? new Reading() : unreadable()
-  reading.add(...yaml.findings)
-  if (!isMap) {
-    if (document !== undefined) reportType(reading, yaml.place(document.offset, 'YAML'), 'a mapping', document)
-    return { reading, ownKeys: 0 }
+  if (document === undefined || (document !== null && document.kind !== 'map' && !isNull(document))) {
+    into.isWhole = false
+    if (document !== undefined) reportType(into, yaml.place(document.offset, 'YAML'), 'a mapping', document)
+    return 0
   }
   const entries = entriesOf(document)
-  new ConfigReader(yaml, reading).map(entries, [])
-  const isOwn = (key: string): boolean => isTopKey(key) || UNTAGGED.has(key)
-  return { reading, ownKeys: entries.filter(({ key }) => isOwn(key.toLowerCase())).length }
+  new ConfigReader(yaml, into).map(entries, [])
+  return entries.filter(({ key }) => isTopKey(key.toLowerCase()) || UNTAGGED.has(key.toLowerCase())).length
 }
 
 function isNull(value: YamlValue): boolean {

@@ -7,7 +7,7 @@ import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import type { Reading } from './read-option.js'
-import { type ConfigText, Lines, type PlaceOf, refuseControls } from './text.js'
+import { type ConfigText, placesIn, type PlaceOf, refuseControls } from './text.js'
 
 export type YamlValue =
   | { readonly kind: 'map'; readonly entries: readonly YamlEntry[]; readonly offset: number }
@@ -88,7 +88,7 @@ const MAX_DEPTH = 40
 const MAX_VALUES = 100_000
 
 export async function readYaml(source: ConfigText, which: 'first' | 'all'): Promise<YamlReading> {
-  const { place } = new Lines(source)
+  const place = placesIn(source)
   const { file, text } = source
   const documents: (YamlValue | null)[] = []
   const findings: Finding[] = []

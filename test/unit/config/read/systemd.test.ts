@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
-import { parseEnvironmentFile } from '../../../../src/config/read/env.js'
+import { fileVariables, type Variable } from '../../../../src/config/read/env.js'
 import { readMember, type ReadMember } from '../../../../src/config/read/input.js'
+import { Reading } from '../../../../src/config/read/read-option.js'
 import { plainDollars, splitWords } from '../../../../src/config/read/tokenizer.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { loadService, readBySystemd } from '../../../support/systemd.js'
@@ -20,7 +21,8 @@ const odd = fc
   .map((parts) => parts.join(''))
 
 describe('a file of variables', () => {
-  const valuesOf = (text: string): string[] => parseEnvironmentFile(text).map(({ value }) => plainDollars(value))
+  const parse = (text: string): Variable[] => fileVariables({ text, file: null }, new Reading(), 'systemd')
+  const valuesOf = (text: string): string[] => parse(text).map(({ value }) => plainDollars(value))
 
   /** Each seen in systemd 257. */
   const CASES: readonly (readonly [right: string, value: string])[] = [
@@ -59,11 +61,11 @@ describe('a file of variables', () => {
 
   it('remarks, lines that are none, and places', () => {
     const text = '# A=1\n ; B=2\nC = 3\n4D=4\nE\n  export F=5\nG=6\\\n7\r\nH=8'
-    expect(parseEnvironmentFile(text)).toMatchObject([
-      { name: 'C', value: '3', isExported: false, offset: text.indexOf('C =') },
-      { name: 'F', value: '5', isExported: true, offset: text.indexOf('F=') },
-      { name: 'G', value: '67', isExported: false, offset: text.indexOf('G=') },
-      { name: 'H', value: '8', isExported: false, offset: text.indexOf('H=') },
+    expect(parse(text)).toMatchObject([
+      { name: 'C', value: '3', isExported: false, place: { line: 3, column: 1 } },
+      { name: 'F', value: '5', isExported: true, place: { line: 6, column: 10 } },
+      { name: 'G', value: '67', isExported: false, place: { line: 7, column: 1 } },
+      { name: 'H', value: '8', isExported: false, place: { line: 9, column: 1 } },
     ])
   })
 })
