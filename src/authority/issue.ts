@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto'
 import type { Credentials } from '../credentials/credentials.js'
 import type { FindingCode } from '../report/finding.js'
 import type { Report } from '../report/report.js'
-import { validateChain, validateCredentials } from '../validate/validate.js'
+import { validateChain } from '../validate/validate.js'
 import { readPublicKeyInfo } from '../x509/algorithms.js'
 import {
   END_ENTITY_CONSTRAINTS,
@@ -28,55 +28,50 @@ import { describeFindings, issueRefused } from './refuse.js'
 import type { CheckedProfile, CheckedRequest } from './request.js'
 import { Revocations } from './revocation.js'
 
-/** Issues and validates a certificate. The caller adds it to the ledger. */
+/** Makes a key if there is none, and a certificate for it. The caller adds it to the ledger. */
 export async function issueCredentials(issuer: Issuer, request: CheckedRequest, now: Date): Promise<Credentials> {
-  const { settings, trustAnchors, intermediates } = issuer
   const lifetime = lifetimeWithin(issuer, request.validity, now)
-  const origin = `${request.role} "${request.name}"`
   const { privateKey: key, spki } =
     request.key === null
-      ? await settings.makeKey(request.algorithm, origin)
+      ? await issuer.settings.makeKey(request.algorithm, originOf(request))
       : { privateKey: request.key, spki: request.key.spki }
-  if (request.key !== null) {
-    refuseKeysOfCas(issuer, key.publicKey)
-    ;(await Revocations.read(settings.ledger)).refuseKey(spki)
+  if (request.key !== null) await refuseKey(issuer, key.publicKey, spki)
+  const issued = await issueFor(issuer, request, { spki, lifetime, now })
+  if (!key.matches(issued.chain[0])) throw issueRefused('The certificate does not hold the public half of its key')
+  return { ...issued, key, crls: [] }
+}
+
+function originOf({ role, name }: CheckedProfile): string {
+  return `${role} "${name}"`
+}
+
+/** Refuses a key that was compromised, and that of a CA: its holder could issue. */
+export async function refuseKey(issuer: Issuer, key: KeyObject, spki: Uint8Array): Promise<void> {
+  const { certificate, chain, crossCertificates, settings } = issuer
+  // Keys of two kinds are never compared: Node 20 leaves OpenSSL's error behind, and reading the next key fails.
+  const held = [certificate, ...chain, ...crossCertificates].find(
+    (ca) => ca.hasReadableKey && ca.publicKey.asymmetricKeyType === key.asymmetricKeyType && ca.publicKey.equals(key),
+  )
+  if (held !== undefined) {
+    const ca = held.subject.toString()
+    throw issueRefused(`The key of the CA "${ca}" must not be the key of a member or client, who could issue then`)
   }
-  const leaf = await signEndEntity(issuer, { profile: request, spki, lifetime, origin })
-  const chain: Credentials['chain'] = [leaf, ...intermediates]
-  const credentials: Credentials = { trustAnchors: [...trustAnchors], chain, key, crls: [], origin }
-  checkSize(chain, request)
-  refuseIfRefused(validateCredentials(credentials, { usage: request.role, at: now }), request)
-  return credentials
+  ;(await Revocations.read(settings.ledger)).refuseKey(spki)
 }
 
 /** Bytes of an empty name: an empty SEQUENCE. */
 const EMPTY_NAME = 2
 
-/** The holder of the key of a CA can issue, so this key gets no certificate of a member or client. */
-export function refuseKeysOfCas({ certificate, chain, crossCertificates }: Issuer, key: KeyObject): void {
-  // Keys of two kinds are never compared: Node 20 leaves OpenSSL's error behind, and reading the next key fails.
-  const held = [certificate, ...chain, ...crossCertificates].find(
-    (ca) => ca.hasReadableKey && ca.publicKey.asymmetricKeyType === key.asymmetricKeyType && ca.publicKey.equals(key),
-  )
-  if (held === undefined) return
-  const ca = held.subject.toString()
-  throw issueRefused(`The key of the CA "${ca}" must not be the key of a member or client, who could issue then`)
-}
-
-/** The contents of an end-entity certificate, without its issuer. */
-interface EndEntity {
-  readonly profile: CheckedProfile
-  readonly spki: Uint8Array
-  readonly lifetime: { notBefore: Date; notAfter: Date }
-  readonly origin: string
-}
-
-/** Signs an end-entity certificate, which is not validated yet. */
-export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promise<Certificate> {
-  const { profile, spki, lifetime, origin } = contents
+/** Signs a certificate for a public key, and validates it. The caller adds it to the ledger. */
+export async function issueFor(
+  issuer: Issuer,
+  profile: CheckedProfile,
+  { spki, lifetime, now }: { spki: Uint8Array; lifetime: Lifetime; now: Date },
+): Promise<Pick<Credentials, 'trustAnchors' | 'chain' | 'origin'>> {
   const key = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
   const subject = profile.subjectName ?? writeSubject(profile.subject, profile.name)
-  return signCertificate(issuer.signer, {
+  const origin = originOf(profile)
+  const leaf = await signCertificate(issuer.signer, {
     serial: issuer.settings.nextSerial(),
     issuer: issuer.certificate.subject.raw,
     lifetime,
@@ -94,6 +89,11 @@ export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promis
     ],
     origin,
   })
+  const { intermediates } = issuer
+  const trustAnchors = [...issuer.trustAnchors]
+  checkSize([leaf, ...intermediates], profile)
+  refuseIfRefused(validateChain({ leaf, intermediates, trustAnchors }, { usage: profile.role, at: now }), profile)
+  return { trustAnchors, chain: [leaf, ...intermediates], origin }
 }
 
 /** Checks that a new root holds its key and is signed by it: the caller's crypto implementation may be faulty. */
@@ -118,23 +118,13 @@ export function checkCa(leaf: Certificate, above: Issuer, now: Date): void {
     throw issueRefused(`The CA certificate would be refused: ${describeFindings(against)}`, { findings })
 }
 
-type Wanted = Pick<CheckedProfile, 'role' | 'skipEtcdChecks'>
-type Chain = readonly [Certificate, ...Certificate[]]
-
-/** Validates a certificate whose key is elsewhere. */
-export function checkSigned(chain: Chain, trustAnchors: readonly Certificate[], profile: Wanted, now: Date): void {
-  checkSize(chain, profile)
-  const [leaf, ...intermediates] = chain
-  refuseIfRefused(validateChain({ leaf, intermediates, trustAnchors }, { usage: profile.role, at: now }), profile)
-}
-
 /**
  * Go reads handshake messages of 64 KiB (crypto/tls `maxHandshake`), newer versions 256 KiB of certificates
  * (`maxHandshakeCertificateMsg`), OpenSSL 100 KiB. Each certificate has a few bytes of overhead.
  */
 const MAX_BYTES = 65_000
 
-function checkSize(chain: Chain, { skipEtcdChecks }: Wanted): void {
+function checkSize(chain: readonly Certificate[], { skipEtcdChecks }: CheckedProfile): void {
   const bytes = chain.reduce((sum, { raw }) => sum + raw.length, 0)
   if (bytes > MAX_BYTES && !skipEtcdChecks)
     throw issueRefused(
@@ -148,16 +138,14 @@ const REFUSED_WARNINGS: readonly FindingCode[] = [
   'usage/gateway-client-auth-missing',
   'name-constraints/common-name-refused',
 ]
-/** Refused in any case. */
-const BROKEN: readonly FindingCode[] = ['key/mismatch', 'signature/invalid']
 
 /** Faults of the CAs above are found as well. */
-function refuseIfRefused({ findings }: Pick<Report, 'findings'>, { skipEtcdChecks }: Wanted): void {
+function refuseIfRefused({ findings }: Report, { skipEtcdChecks }: CheckedProfile): void {
   const against = findings.filter(({ severity, code }) => {
     // An authority that was loaded without its root trusts itself; that is at most a fault of the clients' CA file.
     if (code === 'chain/anchor-not-self-signed') return false
     if (severity !== 'error' && !REFUSED_WARNINGS.includes(code)) return false
-    return !skipEtcdChecks || BROKEN.includes(code)
+    return !skipEtcdChecks || code === 'signature/invalid'
   })
   if (against.length > 0)
     throw issueRefused(`The certificate would be refused: ${describeFindings(against)}`, { findings })

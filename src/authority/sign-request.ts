@@ -6,13 +6,12 @@ import type { CertificateRequest } from '../x509/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
 import { type Host, readHost, uriKey } from '../x509/names.js'
 import { readCommonName, readRequestInput, sortNames } from './inspect-request.js'
-import { checkSigned, refuseKeysOfCas, signEndEntity } from './issue.js'
+import { issueFor, refuseKey } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
 import { lifetimeWithin } from './lifetime.js'
 import { bitsOf, readAddressRange, readHosts, readList, readName } from './options.js'
 import { describeFindings, issueRefused, listed } from './refuse.js'
 import { PROFILE_OPTIONS, ROLE_NAMES, type RequestOptions, type Role, isRole, readProfile } from './request.js'
-import { Revocations } from './revocation.js'
 
 /** Which names of a request are accepted. */
 export interface CsrPolicy {
@@ -134,22 +133,16 @@ export async function signRequest(issuer: Issuer, csr: unknown, options: SignReq
   const errors = findings.filter(({ severity }) => severity === 'error')
   if (request === null || errors.length > 0)
     throw issueRefused(`The request is refused: ${describeFindings(errors)}`, { findings })
-  refuseKeysOfCas(issuer, request.publicKey)
-  ;(await Revocations.read(issuer.settings.ledger)).refuseKey(request.spki)
+  await refuseKey(issuer, request.publicKey, request.spki)
   const name = allow.name === null ? rest.name : acceptedName(request, allow.name)
   const hosts = addHosts(named, acceptedHosts(request, allow))
   if (allow.hosts !== null && hosts.length === 0 && rest.role !== 'client')
     throw issueRefused(`The request asks for no host, and peers refuse a ${rest.role} certificate without one`)
   const profile = readProfile({ ...rest, name, hosts }, now)
-  const { spki } = request
-  const origin = `${profile.role} "${profile.name}"`
   const lifetime = lifetimeWithin(issuer, profile.validity, now)
-  const leaf = await signEndEntity(issuer, { profile, spki, lifetime, origin })
-  const trustAnchors = [...issuer.trustAnchors]
-  const chain: SignedRequest['chain'] = [leaf, ...issuer.intermediates]
-  checkSigned(chain, trustAnchors, profile, now)
-  await issuer.settings.ledger.append([ledgerEntry(issuer, leaf, profile.role)])
-  return { trustAnchors, chain, origin, request, findings: [...findings] }
+  const issued = await issueFor(issuer, profile, { spki: request.spki, lifetime, now })
+  await issuer.settings.ledger.append([ledgerEntry(issuer, issued.chain[0], profile.role)])
+  return { ...issued, request, findings: [...findings] }
 }
 
 /** The options of a call, as far as they can be checked without the request. */
