@@ -10,7 +10,6 @@ import {
 } from '../../../src/authority/index.js'
 import { requestedOf } from '../../support/requested.js'
 import { openssl } from '../../support/openssl.js'
-import { refused } from '../../support/refused.js'
 
 const native = webcrypto as unknown as WebCrypto
 const HOSTS = ['etcd-0.etcd', '*.etcd.svc', '10.0.0.1', '2001:db8::1', 'spiffe://cluster/etcd-0']
@@ -57,19 +56,4 @@ it('makes a request that an authority signs for its key', async () => {
   const { csr, key } = await createRequest({ name: 'alice' })
   const { chain } = await authority.sign(csr, { role: 'client', name: 'alice' })
   expect(new X509Certificate(chain[0].toPem()).checkPrivateKey(key.toKeyObject())).toBe(true)
-})
-
-describe('what is refused', () => {
-  it.each<[string, object]>([
-    ['name', {}],
-    ['hosts', { name: 'a', hosts: 'etcd-0' }],
-    ['hosts[1]', { name: 'a', hosts: ['etcd-0', '10.0.0.300'] }],
-    ['algorithm', { name: 'a', algorithm: 'rsa-1024' }],
-    ['subject.country', { name: 'a', subject: { country: 'Germany' } }],
-    ['options.role', { name: 'a', role: 'client' }],
-    ['crypto', { name: 'a', crypto: {} }],
-  ])('%s: %j', async (option, options) => {
-    const error = await refused(createRequest(options as never), 'ERR_OPTION_INVALID')
-    expect(error.details.option).toBe(option)
-  })
 })

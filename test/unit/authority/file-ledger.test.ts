@@ -280,7 +280,6 @@ describe('the file system', () => {
     symlinkSync(victim, link)
     expect(await refusal(fileLedger(link).append(entries))).toContain('symbolic link')
     expect(readFileSync(victim, 'utf8')).toBe('precious')
-    for (const path of ['', 7, 'a\u0000b']) expect(() => fileLedger(path as never)).toThrow('"path"')
   })
 })
 

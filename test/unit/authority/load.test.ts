@@ -191,18 +191,6 @@ describe('what is not an authority', () => {
   ])('reports findings for %s', async (_, options, codes) => {
     expect((await unreadable(options)).sort()).toEqual(codes.sort())
   })
-
-  it.each([
-    [{ cert: ca.pem }, 'key'],
-    [{ key: ca.keyPem }, 'cert'],
-    [{ cert: ca.pem, key: ca.keyPem, chain: 7 }, 'chain'],
-    [{ cert: ca.pem, key: ca.keyPem, passphrase: 7 }, 'passphrase'],
-    [{ cert: ca.pem, key: ca.keyPem, ca: ca.pem }, 'options.ca'],
-    [{ cert: ca.pem, key: ca.keyPem, crypto: null }, 'crypto'],
-  ])('refuses a wrong option: %#', async (options, option) => {
-    const { details } = await refusedWith(loadAuthority(options as never), 'ERR_OPTION_INVALID')
-    expect(details.option).toBe(option)
-  })
 })
 
 describe('an authority that must not issue', () => {

@@ -16,10 +16,6 @@ const CLIENT = { role: 'client', name: 'app' } as const
 const SERVER = { role: 'server', name: 'etcd-0', hosts: ['etcd-0.etcd.svc'] } as const
 const PEER = { ...SERVER, role: 'peer' } as const
 
-async function option(request: object): Promise<string> {
-  return (await refused(authority.issue(request as IssueRequest), 'ERR_OPTION_INVALID')).details.option
-}
-
 async function text(request: IssueRequest): Promise<string> {
   const { chain } = await authority.issue(request)
   return openssl(['x509', '-noout', '-text', '-nameopt', 'RFC2253,utf8,-esc_msb'], chain[0].toPem())
@@ -46,28 +42,12 @@ describe('subject attributes', () => {
     expect(tree).toMatch(/UTF8STRING +:app/)
   })
 
-  it.each([
-    [{ country: 'Germany' }, 'request.subject.country'],
-    [{ organization: '' }, 'request.subject.organization'],
-    [{ organization: ['a', 'b\u0000'] }, 'request.subject.organization'],
-    [{ organization: Array.from({ length: 17 }, (_, i) => String(i)) }, 'request.subject.organization'],
-    [{ state: 7 }, 'request.subject.state'],
-    [{ locality: '\u{1f511}'.repeat(65) }, 'request.subject.locality'],
-    [{ commonName: 'root' }, 'request.subject.commonName'],
-    [null, 'request.subject'],
-  ])('%j is refused', async (subject, named) => {
-    expect(await option({ ...CLIENT, subject })).toBe(named)
-  })
-
   it('accept sixteen organizations, and characters beyond the first plane', async () => {
     const organization = Array.from({ length: 16 }, (_, i) => `${'\u{1f511}'.repeat(50)}${String(10 + i)}`)
     const name = '\u{1f600}'.repeat(64)
     const { chain } = await authority.issue({ role: 'client', name, subject: { organization } })
     expect(chain[0].subject.relativeNames).toHaveLength(17)
     expect(new X509Certificate(chain[0].toPem()).subject.match(/^O=/gm)).toHaveLength(16)
-    const more = organization.map((each) => `${each}${'\u{1f511}'.repeat(12)}`)
-    expect(await option({ ...CLIENT, subject: { organization: more } })).toBe('request.subject')
-    await refused(createAuthority({ name, subject: { organization: more } }), 'ERR_OPTION_INVALID')
   })
 })
 
@@ -77,16 +57,6 @@ describe('extended key usage', () => {
     expect(both).toMatch(/Extended Key Usage: \n +TLS Web Client Authentication, TLS Web Server Authentication\n/)
     const more = await text({ ...SERVER, extendedKeyUsage: ['serverAuth', '1.3.6.1.5.5.7.3.2', '1.3.6.1.4.1.99999.7'] })
     expect(more).toContain('TLS Web Server Authentication, TLS Web Client Authentication, 1.3.6.1.4.1.99999.7')
-  })
-
-  it.each([
-    [[], 'request.extendedKeyUsage'],
-    [Array.from({ length: 17 }, () => 'clientAuth'), 'request.extendedKeyUsage'],
-    [['clientAuth', 'everything'], 'request.extendedKeyUsage[1]'],
-    [['3.1.2'], 'request.extendedKeyUsage[0]'],
-    [[7], 'request.extendedKeyUsage[0]'],
-  ])('%j is refused', async (extendedKeyUsage, named) => {
-    expect(await option({ ...CLIENT, extendedKeyUsage })).toBe(named)
   })
 })
 
@@ -100,36 +70,10 @@ describe('further extensions', () => {
     expect(Buffer.from(last?.value ?? [])).toEqual(NOTE.value)
   })
 
-  it('may be twenty of 8 KiB in 16 KiB, and not more', async () => {
+  it('may be twenty of 8 KiB in 16 KiB', async () => {
     const value = Buffer.concat([Buffer.from([0x04, 0x82, 0x1f, 0xfc]), Buffer.alloc(8188)])
     const many = Array.from({ length: 20 }, (_, i) => ({ oid: `1.3.6.1.4.1.99999.${String(i)}`, value: NOTE.value }))
     await authority.issue({ ...CLIENT, extensions: [...many.slice(0, 19), { oid: '1.2.3.4', value }] })
-    expect(await option({ ...CLIENT, extensions: [...many, { oid: '1.2.3.4', value }] })).toBe('request.extensions')
-    const wide = [1, 2].map((i) => ({ oid: `1.2.3.${String(i)}`, value }))
-    expect(await option({ ...CLIENT, extensions: wide })).toBe('request.extensions')
-    const larger = Buffer.concat([Buffer.from([0x04, 0x82, 0x1f, 0xfd]), Buffer.alloc(8189)])
-    expect(await option({ ...CLIENT, extensions: [{ oid: '1.2.3', value: larger }] })).toBe(
-      'request.extensions[0].value',
-    )
-  })
-
-  it.each<[object, string]>([
-    [{ oid: '2.5.29.19', value: NOTE.value }, 'oid'],
-    [{ oid: '2.5.29.17', value: NOTE.value }, 'oid'],
-    [{ oid: 'subjectAltName', value: NOTE.value }, 'oid'],
-    [{ oid: '1.2.3.4294967296', value: NOTE.value }, 'oid'],
-    [{ oid: '1.2.3', critical: 'yes', value: NOTE.value }, 'critical'],
-    [{ oid: '1.2.3', value: Buffer.from('0c05', 'hex') }, 'value'],
-    [{ oid: '1.2.3', value: Buffer.from('05000500', 'hex') }, 'value'],
-  ])('%j is refused', async (extension, named) => {
-    expect(await option({ ...CLIENT, extensions: [extension] })).toBe(`request.extensions[0].${named}`)
-  })
-
-  it('must be a list of different extensions with known keys', async () => {
-    expect(await option({ ...CLIENT, extensions: [NOTE, NOTE] })).toBe('request.extensions[1].oid')
-    expect(await option({ ...CLIENT, extensions: NOTE })).toBe('request.extensions')
-    expect(await option({ ...CLIENT, extensions: [{ ...NOTE, name: 'x' }] })).toBe('request.extensions[0].name')
-    expect(await option({ ...CLIENT, extensions: [null] })).toBe('request.extensions[0]')
   })
 })
 
@@ -158,9 +102,7 @@ describe('what etcd, its gateway or its clients refuse', () => {
     expect(chain[0].subject.commonName).toBe(request.name)
   })
 
-  it('is refused for a member without hosts', async () => {
-    expect(await option({ ...CLIENT, skipEtcdChecks: 'yes' })).toBe('request.skipEtcdChecks')
-    expect(await option({ role: 'peer', name: 'x', hosts: [], skipEtcdChecks: false })).toBe('request.hosts')
+  it('may be a member without hosts', async () => {
     const given = await authority.issue({ role: 'peer', name: 'x', hosts: [], skipEtcdChecks: true })
     expect(given.chain[0].extensions.subjectAltName).toBe(null)
   })
@@ -195,23 +137,7 @@ it('refuses a chain that does not fit into a handshake', async () => {
   await below.issue({ ...more, skipEtcdChecks: true })
 })
 
-it('refuses a key that is not a PrivateKey, or with the option algorithm', async () => {
-  const privateKey = newKey('ed25519')
-  expect(await option({ ...CLIENT, key: privateKey })).toBe('request.key')
-  const key = PrivateKey.fromKeyObject(privateKey)
-  expect(await option({ ...CLIENT, key, algorithm: 'ed25519' })).toBe('request.algorithm')
-})
-
 describe('a clock', () => {
-  it.each(['1949-12-31T23:59:59Z', '9999-01-01T00:00:00Z', 'no date', null])(
-    'is refused if it returns %s',
-    async (time) => {
-      const clock = (): Date => (time === null ? (null as never) : new Date(time))
-      const error = await refused(createAuthority({ name: 'CA', clock }), 'ERR_OPTION_INVALID')
-      expect(error.details.option).toBe('clock')
-    },
-  )
-
   it('lets an authority outside its lifetime revoke, and not issue', async () => {
     let now = new Date('2026-06-01T00:00:00Z')
     const moving = await createAuthority({ name: 'CA', validity: '30d', clock: () => now })
@@ -244,12 +170,24 @@ describe('serial numbers of the caller', () => {
     const serials = [root, ...below].map(({ certificate }) => certificate.serialNumber)
     expect(serials.sort()).toEqual(['02', '03', '04', '05'])
   })
+})
 
-  it.each([[() => new Uint8Array(0)], [() => new Uint8Array(21).fill(1)], [() => Uint8Array.of(0x80)], [() => '01']])(
-    'are refused if they are malformed: %#',
-    async (serialNumbers) => {
-      const options = { name: 'CA', serialNumbers: serialNumbers as never }
-      expect((await refused(createAuthority(options), 'ERR_OPTION_INVALID')).details.option).toBe('serialNumbers')
-    },
-  )
+it('removes duplicates of hosts in any spelling', async () => {
+  const hosts = ['ETCD.svc', 'etcd.svc.', '::1', '0:0:0:0:0:0:0:1', '10.0.0.1', '10.0.0.1'] as const
+  const { chain } = await authority.issue({ role: 'server', name: 'x', hosts })
+  expect(chain[0].subjectAltNames.map((each) => each.value)).toEqual(['etcd.svc', '::1', '10.0.0.1'])
+  const long = `${'a'.repeat(60)}.svc`
+  const often = await authority.issue({ role: 'server', name: 'x', hosts: [long, ...Array<string>(999).fill(long)] })
+  expect(often.chain[0].subjectAltNames).toHaveLength(1)
+})
+
+it.each(['\u{1f600}'.repeat(64), 'Zoë, "CN=root"+O=x', '#1'])('%j is one common name', async (name) => {
+  const { chain } = await authority.issue({ role: 'client', name })
+  expect(chain[0].subject.commonName).toBe(name)
+  expect(chain[0].subject.relativeNames).toHaveLength(1)
+  const ca = await createAuthority({ name })
+  expect(ca.certificate.subject.commonName).toBe(name)
+  expect(ca.certificate.subject.relativeNames).toHaveLength(1)
+  const below = await ca.issue({ role: 'client', name: 'x' })
+  expect(below.chain[0].issuer.raw).toEqual(ca.certificate.subject.raw)
 })

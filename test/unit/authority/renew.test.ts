@@ -180,24 +180,6 @@ describe('what cannot be renewed', () => {
   })
 })
 
-describe('a wrong call', () => {
-  it.each<[unknown, string]>([
-    [{ validity: '1ms' }, 'validity'],
-    [{ foreign: 'yes' }, 'foreign'],
-    [{ days: 5 }, 'options.days'],
-  ])('%j', async (options, option) => {
-    const work = renew(authority, leafOf({ usages: ['clientAuth'] }), options as Parameters<typeof renew>[2])
-    await expect(work).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option } })
-  })
-
-  it('with something else than an authority and credentials', async () => {
-    for (const credentials of [null, {}, { chain: [] }, { chain: ['x'] }]) {
-      await expect(renew(authority, credentials as never)).rejects.toMatchObject({ details: { option: 'credentials' } })
-    }
-    await expect(renew({} as never, leafOf({}))).rejects.toMatchObject({ details: { option: 'authority' } })
-  })
-})
-
 describe('renewalDue', () => {
   const START = Date.UTC(2026, 0, 1)
   const at = (days: number): Date => new Date(START + days * DAY)
@@ -239,17 +221,5 @@ describe('renewalDue', () => {
     const sent = renewalDue(mintedCredentials({ leaf: of(90), intermediates: [ended], trust: [ended] }), { at: at(0) })
     expect(sent.certificate).toMatchObject({ role: 'leaf', index: 0 })
     expect(sent.notAfter).toEqual(new Date(at(90).getTime() - 1000))
-  })
-
-  it.each<[unknown, unknown, string]>([
-    [{ chain: [1] }, {}, 'credentials'],
-    [undefined, { at: new Date(Number.NaN) }, 'at'],
-    [undefined, { fraction: 2 }, 'fraction'],
-    [undefined, { now: 1 }, 'options.now'],
-  ])('refuses a wrong option: %j %j', (credentials, options, option) => {
-    const given = credentials === undefined ? leafOf({}) : credentials
-    expect(() => renewalDue(given as never, options as never)).toThrow(
-      expect.objectContaining({ details: expect.objectContaining({ option }) as unknown }),
-    )
   })
 })

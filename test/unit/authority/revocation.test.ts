@@ -77,13 +77,6 @@ describe('reasons', () => {
     for (const [index, [, , reason]] of reasons.entries())
       expect(crl.find(leaves[index]?.serial ?? new Uint8Array())).toMatchObject({ revokedAt: new Date(START), reason })
   })
-
-  it.each(['certificateHold', 'KeyCompromise', '', null, '__proto__'])('refuses %j', async (reason) => {
-    const { authority } = await moving()
-    const leaf = await client(authority)
-    const error = await refused(authority.revoke(leaf, { reason: reason as never }), 'ERR_OPTION_INVALID')
-    expect(error.details.option).toBe('reason')
-  })
 })
 
 describe('revoking', () => {
@@ -102,17 +95,12 @@ describe('revoking', () => {
     expect((await authority.issueCrl()).find(leaf.serial)).toMatchObject({ reason: 'superseded' })
   })
 
-  it('accepts a time in the past, and none in the future', async () => {
+  it('accepts a time in the past', async () => {
     const { authority, at } = await moving()
     const leaf = await client(authority)
     at(2)
     const since = new Date(START + DAY + 789)
     expect((await authority.revoke(leaf, { at: since })).at).toEqual(new Date(START + DAY))
-    const other = await client(authority)
-    for (const moment of [new Date(START + 3 * DAY), new Date(NaN), new Date('1949-12-31'), '2026', null]) {
-      const error = await refused(authority.revoke(other, { at: moment as never }), 'ERR_OPTION_INVALID')
-      expect(error.details.option).toBe('at')
-    }
     expect((await authority.issueCrl()).find(leaf.serial)?.revokedAt).toEqual(new Date(START + DAY))
   })
 
@@ -127,10 +115,6 @@ describe('revoking', () => {
     expect(details.reason).toContain(`no certificate ${three.serialNumber} of this authority`)
     // The certificate itself is proof enough.
     await forgetful.revoke(three)
-    for (const wrong of ['', 'xyz', '123', '0'.repeat(42), null]) {
-      const error = await refused(authority.revoke(wrong as never), 'ERR_OPTION_INVALID')
-      expect(error.details.option).toBe('certificate')
-    }
   })
 
   it('is refused for certificates of others, and for the authority itself', async () => {
@@ -271,10 +255,6 @@ describe('a CRL', () => {
     expect(crl.thisUpdate).toEqual(new Date(START - 300_000))
     expect(crl.nextUpdate).toEqual(new Date(START + 7 * DAY))
     expect((await authority.issueCrl({ nextUpdate: '10000d' })).nextUpdate).toEqual(new Date(START + 10_000 * DAY))
-    for (const nextUpdate of ['0s', 7, '99999999d']) {
-      const error = await refused(authority.issueCrl({ nextUpdate: nextUpdate as never }), 'ERR_OPTION_INVALID')
-      expect(error.details.option).toBe('nextUpdate')
-    }
   })
 
   it('needs a CA that may sign CRLs', async () => {
@@ -288,7 +268,5 @@ describe('a CRL', () => {
     const leaf = await client(authority)
     const input = { leaf, trustAnchors: [authority.certificate], crls: [crl] }
     expect(validateChain(input, { usage: 'client' }).ok).toBe(false)
-    const wrong = authority.issueCrl({ allowWithoutCrlSign: 1 as never })
-    expect((await refused(wrong, 'ERR_OPTION_INVALID')).details.option).toBe('allowWithoutCrlSign')
   })
 })

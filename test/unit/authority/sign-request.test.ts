@@ -6,7 +6,6 @@ import {
   createAuthority,
   inspectRequest,
   loadAuthority,
-  type SignRequest,
   type CsrPolicy,
 } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
@@ -256,38 +255,5 @@ describe('requests that are refused', () => {
     expect(errorCodes((await refused(foreign, 'ERR_ISSUE_REFUSED')).details.findings)).toEqual([
       'name-constraints/name-refused',
     ])
-  })
-})
-
-describe('wrong calls', () => {
-  const good: SignRequest = { role: 'client', name: 'x' }
-  it.each<[string, object]>([
-    ['request.name', { role: 'client' }],
-    ['request.name', { ...good, allow: { name: true } }],
-    ['request.role', { ...good, role: 'ca' }],
-    ['request.hosts', { ...good, hosts: 'a' }],
-    ['request.algorithm', { ...good, algorithm: 'ecdsa-p256' }],
-    ['request.allow.usages', { ...good, allow: { usages: true } }],
-    ['request.allow.name', { role: 'client', allow: { name: [] } }],
-    ['request.allow.name[0]', { role: 'client', allow: { name: [''] } }],
-    ['request.allow.hosts', { ...good, allow: { hosts: Array.from({ length: 1001 }, () => 'a.b') } }],
-    ['request.allow.hosts[0]', { ...good, allow: { hosts: [5] } }],
-    ['request.allow.hosts[1]', { ...good, allow: { hosts: ['a.b', 'a.*.b'] } }],
-    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['10.0.0.1/8'] } }],
-    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['https://a/*'] } }],
-    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['spiffe://*'] } }],
-  ])('%s: %j', async (option, options) => {
-    const { details } = await refused(authority.sign(csr(), options as never), 'ERR_OPTION_INVALID')
-    expect(details.option).toBe(option)
-  })
-
-  it('is reported before the request is read, as is a csr of the wrong type', async () => {
-    for (const [option, given, options] of [
-      ['request.hosts[0]', 'no request', { role: 'client', name: 'x', hosts: [''] }],
-      ['csr', undefined, good],
-    ] as const) {
-      const { details } = await refused(authority.sign(given as never, options), 'ERR_OPTION_INVALID')
-      expect(details.option).toBe(option)
-    }
   })
 })

@@ -175,22 +175,6 @@ describe('a faulty signer', () => {
     return Buffer.from(openssl(['dgst', '-sha256', '-hex'], data).replace(/^.*= /, '').trim(), 'hex')
   }
 
-  it.each<[string, unknown, string]>([
-    ['nothing', null, 'signer'],
-    ['no sign', { publicKey: pair.publicKey }, 'signer'],
-    ['the private key', { publicKey: pair.privateKey, sign: right }, 'signer.publicKey'],
-    [
-      'the private key as text',
-      { publicKey: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }), sign: right },
-      'signer.publicKey',
-    ],
-    ['half a key', { publicKey: new Uint8Array(10), sign: right }, 'signer.publicKey'],
-    ['a text with nothing in it', { publicKey: '-----BEGIN PUBLIC KEY-----', sign: right }, 'signer.publicKey'],
-  ])('is refused: %s', async (_, signer, option) => {
-    const error = await refused(createAuthority({ name: 'CA', signer: signer as never }), 'ERR_OPTION_INVALID')
-    expect(error.details.option).toBe(option)
-  })
-
   it.each<[string, KeyObject, string]>([
     ['RSA of 1024 bits', publicHalf(newKey('rsa-1024')), 'RSA 1024'],
     ['secp256k1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey, 'ECDSA secp256k1'],

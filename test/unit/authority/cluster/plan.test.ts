@@ -43,13 +43,6 @@ function everything(cluster: Cluster): Credentials[] {
   ]
 }
 
-async function option(plan: unknown, by: unknown = authority): Promise<string> {
-  const before = await count()
-  const { details } = await refused(issueCluster(by as Authority, plan as never), 'ERR_OPTION_INVALID')
-  expect(await count()).toBe(before)
-  return details.option
-}
-
 it('issues members with their hosts and clients by name, each with its own key', async () => {
   const before = await count()
   const cluster = await issueCluster(authority, {
@@ -206,48 +199,4 @@ it('accepts names with a meaning in JavaScript, in paths and in subjects', async
   }
   const values = names.map((name) => Object.getOwnPropertyDescriptor(cluster.clients, name)?.value as Credentials)
   expect(values.map(nameOf)).toEqual(names)
-})
-
-describe('a wrong plan is refused before a key is made, with the name of the option', () => {
-  const member = { name: 'a', hosts: ['x'] }
-  it.each<[unknown, string]>([
-    [null, 'plan'],
-    [{ members: [], clients: [] }, 'plan.members'],
-    [{ members: Array.from({ length: 101 }, (_, i) => ({ ...member, name: String(i) })) }, 'plan.members'],
-    [{ members: [member], clients: 'root' }, 'plan.clients'],
-    [{ members: [], clients: Array.from({ length: 10_001 }, (_, i) => String(i)) }, 'plan.clients'],
-    [{ members: [{ ...member, role: 'server' }] }, 'plan.members[0].role'],
-    [{ members: [member, { name: 'b' }] }, 'plan.members[1].hosts'],
-    [{ members: [{ name: 'a', hosts: [] }] }, 'plan.members[0].hosts'],
-    [{ members: [{ ...member, peerHosts: ['https://x'] }] }, 'plan.members[0].peerHosts[0]'],
-    [{ members: [member, member] }, 'plan.members'],
-    [{ members: [member], clients: ['x', { name: 'x' }] }, 'plan.clients'],
-    [{ members: [member], clients: [{ name: 'x', role: 'server' }] }, 'plan.clients[0].role'],
-    [{ members: [member], clients: [{ name: 'x', validity: 'long' }] }, 'plan.clients[0].validity'],
-    [{ members: [member], validity: '0s' }, 'plan.validity'],
-    [{ members: [member], algorithm: 'dsa' }, 'plan.algorithm'],
-    [{ members: [member], kubeadm: 'yes' }, 'plan.kubeadm'],
-    [{ members: [member], layout: 'etcd' }, 'plan.layout'],
-  ])('%#: %j', async (plan, named) => {
-    expect(await option(plan)).toBe(named)
-  })
-
-  it('also for the options', async () => {
-    for (const [options, named] of [
-      [{ signal: {} }, 'options.signal'],
-      [{ onProgress: 5 }, 'options.onProgress'],
-      [{ layout: 'etcd' }, 'options.layout'],
-    ] as const) {
-      const call = issueCluster(authority, { members: [member] }, options as never)
-      expect((await refused(call, 'ERR_OPTION_INVALID')).details.option).toBe(named)
-    }
-  })
-
-  it('also for the authorities', async () => {
-    const plan = { members: [member] }
-    expect(await option(plan, null)).toBe('authorities')
-    expect(await option(plan, { client: authority })).toBe('authorities.peer')
-    expect(await option(plan, { client: {}, peer: authority })).toBe('authorities.client')
-    expect(await option(plan, { client: authority, peer: authority, server: authority })).toBe('authorities.server')
-  })
 })

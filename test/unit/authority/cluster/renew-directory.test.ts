@@ -520,22 +520,7 @@ describe('a wrong call', () => {
       (error: unknown) => (error as { details: { option?: string } }).details.option,
     )
 
-  it.each<[unknown, string]>([
-    [{ layout: 'cfssl' }, 'layout'],
-    [{ ...ETCD, fraction: 0 }, 'fraction'],
-    [{ ...ETCD, at: '2026-01-01' }, 'at'],
-    [{ ...ETCD, key: 'old' }, 'key'],
-    [{ ...ETCD, force: 1 }, 'force'],
-    [{ ...ETCD, signal: {} }, 'signal'],
-    [{ ...ETCD, overwrite: true }, 'options.overwrite'],
-    [null, 'options'],
-  ])('%j', async (options, option) => {
-    expect(await refused(options)).toBe(option)
-  })
-
   it('is reported for a directory that does not exist, is a file, or has another layout', async () => {
-    expect(await refused(ETCD, 'a\0b')).toBe('directory')
-    expect(await refused(ETCD, 'x', {})).toBe('authorities.client')
     await expect(renewDirectory(ca, fresh(), ETCD)).rejects.toThrow('the directory does not exist')
     await expect(renewDirectory(ca, folder.file('a-file', ''), ETCD)).rejects.toThrow('it is not a directory')
     const directory = await writtenNodes('node')

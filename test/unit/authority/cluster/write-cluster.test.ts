@@ -258,47 +258,6 @@ describe('existing files', () => {
   })
 })
 
-describe('what is refused before anything changes', () => {
-  it.each([
-    [{ layout: 'cfssl' }, 'layout'],
-    [{}, 'layout'],
-    [{ ...ETCD, mode: 0o644 }, 'options.mode'],
-    [null, 'options'],
-  ])('options %j', async (options, option) => {
-    const directory = fresh()
-    expect(await refused(writeCluster(directory, cluster(['a']), options as never))).toBe(option)
-    expect(existsSync(directory)).toBe(false)
-  })
-
-  it.each(['', '..', '../x', 'a\\b', 'a\u0000b', '\u009b', '.hidden', 'ä'.repeat(101)])('the name %j', async (name) => {
-    const directory = fresh()
-    expect(await refused(writeCluster(directory, cluster([name]), ETCD))).toBe('cluster.members')
-    expect(await refused(writeCluster(directory, cluster([], [name]), ETCD))).toBe('cluster.clients')
-    expect(await refused(removeFromCluster(directory, { members: [name] }, ETCD))).toBe('parts.members')
-    expect(existsSync(directory)).toBe(false)
-  })
-
-  it('names that are equal on some file systems, and other values than a cluster', async () => {
-    const directory = fresh()
-    const { authorities: _, ...unknown } = cluster(['a'])
-    for (const [value, option, more] of [
-      [cluster(['etcd', 'ETCD']), 'cluster.members'],
-      [cluster([], ['\u00e9', 'e\u0301']), 'cluster.clients'],
-      [null, 'cluster'],
-      [{ members: {} }, 'cluster.clients'],
-      [{ members: [], clients: {} }, 'cluster.members'],
-      [{ members: { a: null }, clients: {} }, 'cluster.members.a'],
-      [{ members: { a: { server: issue('a') } }, clients: {} }, 'cluster.members.a.peer'],
-      [{ members: {}, clients: { a: { ...issue('a'), key: issue('b').key } } }, 'cluster.clients.a'],
-      [unknown, 'caKey', { caKey: true }],
-    ] as const) {
-      expect(await refused(writeCluster(directory, value as never, { ...ETCD, ...more }))).toBe(option)
-    }
-    expect(await refused(writeCluster('a\u0000b', cluster(['a']), ETCD))).toBe('directory')
-    expect(existsSync(directory)).toBe(false)
-  })
-})
-
 describe('faults', () => {
   const plan = cluster(['a', 'b'], ['alice'])
 
@@ -408,8 +367,6 @@ describe('removeFromCluster', () => {
 
   it('refuses what it cannot do', async () => {
     const directory = fresh()
-    expect(await refused(removeFromCluster(directory, { members: 'a' as never }, ETCD))).toBe('parts.members')
-    expect(await refused(removeFromCluster(directory, { peers: [] } as never, ETCD))).toBe('parts.peers')
     mkdirSync(`${directory}/members/a/server.key`, { recursive: true })
     expect((await failed(removeFromCluster(directory, { members: ['a'] }, ETCD))).message).toContain('a directory')
     mkdirSync(`${directory}/elsewhere`)
