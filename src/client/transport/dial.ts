@@ -5,7 +5,7 @@
 import { backoffPause } from '../../report/duration.js'
 import dns from 'node:dns'
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
-import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type NetConnectOpts } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import { asError, codeOf } from '../../report/errors.js'
@@ -141,179 +141,159 @@ class ProcessHold {
   }
 }
 
-class AddressAttempt {
-  readonly target: Target
+interface AddressAttempt {
+  readonly address: string
   readonly outcome: Promise<DialOutcome>
-  readonly #request: DialRequest
-  readonly #held: ProcessHold
-  readonly #raw: Socket
-  readonly #host: string
-  /** What is known if it fails. */
-  readonly #evidence: DialFailure
-  #settle: (outcome: DialOutcome) => void = () => undefined
-  #settled = false
-  #helloSize = 0
-  #socket: TLSSocket | null = null
-  #session: ClientHttp2Session | null = null
-  /** Set once etcd has answered the health check, while its status is awaited. */
-  #succeed: ((clusterId: string | null) => void) | null = null
+}
 
-  /** @param signal Ends the attempt as a failure; its reason is true for a time-out. */
-  constructor(request: DialRequest, target: Target, signal: AbortSignal, held: ProcessHold) {
-    this.target = target
-    this.outcome = new Promise((resolve) => {
-      this.#settle = resolve
-    })
-    this.#request = request
-    this.#held = held
-    this.#host = authorityFor(request.endpoint, request.name)
-    this.#evidence = noEvidence('connect', target)
-    const started = performance.now()
-    this.#raw = held.add(connectTcp(target.options))
-    this.#raw.on('error', this.#remember)
-    this.#raw.once('connect', () => {
-      this.#evidence.stage = 'handshake'
-      this.#startTls(performance.now() - started)
-    })
-    signal.addEventListener('abort', () => {
-      this.#fail(signal.reason === true)
-    })
+/** @param signal Ends the attempt as a failure, without a socket that stays; its reason is true for a time-out. */
+function tryAddress(request: DialRequest, target: Target, signal: AbortSignal, held: ProcessHold): AddressAttempt {
+  const { endpoint, name, validated, onDown } = request
+  const host = authorityFor(endpoint, name)
+  const evidence = noEvidence('connect', target)
+  const started = performance.now()
+  const raw = held.add(connectTcp(target.options))
+  let helloSize = 0
+  let socket: TLSSocket | null = null
+  let session: ClientHttp2Session | null = null
+  /** Set once etcd has answered the health check, while its status is awaited. */
+  let succeed: ((clusterId: string | null) => void) | null = null
+  let settle: ((outcome: DialOutcome) => void) | null = null
+  const outcome = new Promise<DialOutcome>((resolve) => {
+    settle = resolve
+  })
+  const end = (result: DialOutcome): void => {
+    settle?.(result)
+    settle = null
   }
 
-  /** Ends the attempt as a failure. No socket stays. */
-  #fail(timedOut: boolean): void {
-    if (this.#settled) return
-    if (timedOut && this.#succeed !== null) {
-      this.#succeed(null)
+  // Node does not say whether the server asked for a certificate, nor whether OpenSSL considered ours fit to send. The byte
+  // counter does: after the hello, we wrote either a few messages without a certificate, or more bytes than our chain has.
+  const certificateSent = (): boolean | null => {
+    const flight = raw.bytesWritten - helloSize
+    if (helloSize === 0 || flight === 0) return null
+    const chainSize = validated.credentials.chain.reduce((sum, each) => sum + each.raw.length, 0)
+    return flight >= chainSize + BARE_FLIGHT + host.length
+  }
+  const fail = (timedOut: boolean): void => {
+    if (settle === null) return
+    if (timedOut && succeed !== null) {
+      succeed(null)
       return
     }
-    this.#settled = true
-    const alert = alertNumber(this.#evidence.error)
-    const [certificateSent, answered] = [this.#certificateSent(), this.#raw.bytesRead > 0]
-    this.#session?.destroy()
-    this.#socket?.destroy()
-    this.#raw.destroy()
-    this.#settle({ ok: false, failure: { ...this.#evidence, alert, timedOut, certificateSent, answered } })
+    const alert = alertNumber(evidence.error)
+    const answered = raw.bytesRead > 0
+    end({ ok: false, failure: { ...evidence, alert, timedOut, certificateSent: certificateSent(), answered } })
+    for (const each of [session, socket, raw]) each?.destroy()
+  }
+  const onClose = (): void => {
+    fail(false)
+  }
+  // Keeps the first error, because later ones (EPIPE, ECONNRESET) are its consequence. An alert replaces an earlier error,
+  // because HTTP/2 may notice the end of the connection first; hence the wait of one turn. The `close` event of the socket may
+  // come late, so the failure does not depend on it.
+  const remember = (error: Error): void => {
+    const known = evidence.error
+    if (known === null || (alertNumber(known) === null && alertNumber(error) !== null)) evidence.error = error
+    setImmediate(onClose)
   }
 
-  #startTls(connectTime: number): void {
-    const { endpoint, name, validated } = this.#request
+  const startTls = (connectTime: number): void => {
+    evidence.stage = 'handshake'
     try {
-      const request = { raw: this.#raw, name, validated, endpoint: endpoint.url }
-      const socket = openVerifiedTls(request, {}, (validation) => {
-        this.#evidence.validation = validation
+      const tls = openVerifiedTls({ raw, name, validated, endpoint: endpoint.url }, {}, (validation) => {
+        evidence.validation = validation
       })
-      this.#socket = socket
+      socket = tls
       // After this turn the hello is written, and the answer cannot have been read.
       setImmediate(() => {
-        this.#helloSize = this.#raw.bytesWritten
+        helloSize = raw.bytesWritten
       })
-      socket.once('secureConnect', () => {
-        this.#startHttp2(socket, connectTime)
+      tls.once('secureConnect', () => {
+        startHttp2(tls, connectTime)
       })
-      socket.on('error', this.#remember)
-      socket.once('close', this.#onClose)
+      tls.on('error', remember).once('close', onClose)
     } catch (error) {
       // OpenSSL refuses some certificates only here, for example SHA-1 signed ones.
-      this.#remember(asError(error))
+      remember(asError(error))
     }
   }
-
-  #startHttp2(socket: TLSSocket, connectTime: number): void {
-    const { endpoint } = this.#request
-    const started = performance.now()
-    const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null
-    Object.assign(this.#evidence, { stage: 'settings', protocol: socket.getProtocol(), alpn })
-    const session = connectHttp2(`https://${endpoint.authority}`, {
-      createConnection: () => socket,
+  const startHttp2 = (tls: TLSSocket, connectTime: number): void => {
+    const sent = performance.now()
+    const alpn = typeof tls.alpnProtocol === 'string' ? tls.alpnProtocol : null
+    Object.assign(evidence, { stage: 'settings', protocol: tls.getProtocol(), alpn })
+    const http2 = connectHttp2(`https://${endpoint.authority}`, {
+      createConnection: () => tls,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
       // Both are limits for servers with foreign clients; ours are the caller's own requests.
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
       maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
     })
-    this.#session = this.#held.add(session)
-    session.on('error', this.#remember)
-    session.once('remoteSettings', () => {
-      this.#evidence.stage = 'health-check'
+    session = held.add(http2)
+    http2.on('error', remember)
+    http2.once('remoteSettings', () => {
+      evidence.stage = 'health-check'
     })
-    const health = healthCheck(session, this.#host)
-    const carrier = { host: this.#host, request: session.request.bind(session) }
+    const health = healthCheck(http2, host)
+    const carrier = { host, request: http2.request.bind(http2) }
     const status = readServerStatus(carrier, null, { agent: HEALTH_CHECK_AGENT })
     health.then(
       (answer) => {
         if (kindOf(answer) !== 'etcd') {
-          this.#evidence.answer = answer
-          this.#fail(false)
+          evidence.answer = answer
+          fail(false)
           return
         }
         // A proxy near this machine may answer the TCP handshake: the slower of the two is the round trip to the server.
-        const roundTrip = Math.max(connectTime, performance.now() - started)
-        this.#succeed = (clusterId) => {
+        const roundTrip = Math.max(connectTime, performance.now() - sent)
+        succeed = (clusterId) => {
           clearTimeout(timer)
-          this.#finish({ socket, session, roundTrip }, answer, clusterId)
+          finish({ socket: tls, session: http2, roundTrip }, answer, clusterId)
         }
-        const timer = setTimeout(this.#succeed, STATUS_WAIT, null)
-        void status.then((reported) => this.#succeed?.(reported?.clusterId ?? null))
+        const timer = setTimeout(succeed, STATUS_WAIT, null)
+        void status.then((reported) => succeed?.(reported?.clusterId ?? null))
       },
       (error: unknown) => {
         // The end of the session has an error of its own.
-        if (!session.destroyed && !session.closed) this.#remember(asError(error))
+        if (!http2.destroyed && !http2.closed) remember(asError(error))
       },
     )
   }
-
-  #finish(
+  const finish = (
     parts: { socket: TLSSocket; session: ClientHttp2Session; roundTrip: number },
     answer: Answer,
     clusterId: string | null,
-  ): void {
-    const { validated, onDown, endpoint } = this.#request
-    const { validation, protocol } = this.#evidence
-    if (this.#settled) return
+  ): void => {
+    const { validation, protocol } = evidence
+    if (settle === null) return
     if (validation?.report.ok !== true) {
       // Unreachable: Node asks for our result at every full handshake, and no session is resumed. If it were, this is the stop.
-      this.#remember(new Error('The chain of the server was not validated'))
+      remember(new Error('The chain of the server was not validated'))
       return
     }
-    this.#settled = true
-    const certificateSent = this.#certificateSent()
-    parts.socket.removeListener('close', this.#onClose)
-    const { authority } = endpoint
+    parts.socket.removeListener('close', onClose)
+    const connection = new Connection({ ...parts, authority: endpoint.authority, host, raw }, onDown)
     const dialled: Dialled = {
-      connection: new Connection({ ...parts, authority, host: this.#host, raw: this.#raw }, onDown),
-      address: this.target.address,
+      connection,
+      address: target.address,
       protocol: protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3',
       validated,
       validation,
-      certificateSent,
+      certificateSent: certificateSent(),
       answer,
       clusterId,
       failedAddresses: [],
     }
-    this.#settle({ ok: true, dialled })
+    end({ ok: true, dialled })
   }
 
-  readonly #onClose = (): void => {
-    this.#fail(false)
-  }
-
-  // Keeps the first error, because later ones (EPIPE, ECONNRESET) are its consequence. An alert replaces an earlier error,
-  // because HTTP/2 may notice the end of the connection first; hence the wait of one turn. The `close` event of the socket may
-  // come late, so the failure does not depend on it.
-  readonly #remember = (error: Error): void => {
-    const known = this.#evidence.error
-    if (known === null || (alertNumber(known) === null && alertNumber(error) !== null)) this.#evidence.error = error
-    setImmediate(this.#onClose)
-  }
-
-  // Node does not say whether the server asked for a certificate, nor whether OpenSSL considered ours fit to send. The byte
-  // counter does: after the hello, we wrote either a few messages without a certificate, or more bytes than our chain has.
-  #certificateSent(): boolean | null {
-    const flight = this.#raw.bytesWritten - this.#helloSize
-    if (this.#helloSize === 0 || flight === 0) return null
-    const chainSize = this.#request.validated.credentials.chain.reduce((sum, each) => sum + each.raw.length, 0)
-    return flight >= chainSize + BARE_FLIGHT + this.#host.length
-  }
+  raw.on('error', remember).once('connect', () => {
+    startTls(performance.now() - started)
+  })
+  signal.addEventListener('abort', () => {
+    fail(signal.reason === true)
+  })
+  return { address: target.address, outcome }
 }
 
 // "Connection Attempt Delay" (RFC 8305 section 8), in milliseconds. An address that accepts TCP connections may still be silent: the
@@ -341,7 +321,7 @@ async function race(request: DialRequest, signal: AbortSignal, held: ProcessHold
   })
   while (running.size > 0 || (targets.length > 0 && !signal.aborted)) {
     const target = signal.aborted ? undefined : targets.shift()
-    if (target !== undefined) running.add(new AddressAttempt(request, target, over.signal, held))
+    if (target !== undefined) running.add(tryAddress(request, target, over.signal, held))
     const late = new AbortController()
     const ends = [...running].map(async (attempt) => ({ attempt, outcome: await attempt.outcome }))
     const first = await Promise.race([...ends, pause(STAGGER, late.signal, held.keeps)])
@@ -352,7 +332,7 @@ async function race(request: DialRequest, signal: AbortSignal, held: ProcessHold
       failures.push(first.outcome.failure)
       continue
     }
-    const slower = [...running].map(({ target: { address } }) => ({ address, reason: 'slower' }))
+    const slower = [...running].map(({ address }) => ({ address, reason: 'slower' }))
     over.abort(false)
     const failedAddresses = [...failures.map(describe), ...slower]
     return { ok: true, dialled: { ...first.outcome.dialled, failedAddresses } }

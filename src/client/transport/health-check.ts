@@ -11,6 +11,7 @@ import {
 import { asError } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
+import { pause } from '../timing.js'
 import { NO_LEADER } from './call-policy.js'
 import { decodeMessage, status } from './channel.js'
 import type { Connection } from './connection.js'
@@ -316,53 +317,38 @@ const UNHEALTHY: ReadonlySet<status> = new Set([
  * linearizableReadNotify), so a refusal by permission or identity also shows that the member has a leader.
  */
 export class LeaderCheck {
-  readonly #connection: Connection
-  readonly #headers: OutgoingHttpHeaders
-  readonly #healthy: () => void
-  #timer: NodeJS.Timeout | undefined
-  #checks = 0
-  #stopped = false
+  readonly #stopped = new AbortController()
 
   constructor(connection: Connection, headers: OutgoingHttpHeaders, healthy: () => void) {
-    this.#connection = connection
-    this.#headers = headers
-    this.#healthy = healthy
-    this.#later()
+    void this.#run(connection, headers).then((hasLeader) => {
+      if (hasLeader) healthy()
+    })
   }
 
   stop(): void {
-    this.#stopped = true
-    clearTimeout(this.#timer)
+    this.#stopped.abort()
   }
 
-  #later(): void {
-    this.#checks += 1
-    // The caller that waits for an answer keeps the process alive.
-    this.#timer = setTimeout(() => void this.#check(), backoffPause(this.#checks, PAUSES)).unref()
-  }
-
-  async #check(): Promise<void> {
-    if (this.#isOver()) return
-    const hasLeader = await this.#hasLeader()
-    if (this.#stopped) return
-    if (hasLeader) this.#healthy()
-    else this.#later()
-  }
-
-  #isOver(): boolean {
-    return this.#stopped || !this.#connection.open
-  }
-
-  async #hasLeader(): Promise<boolean> {
-    const own = callHeaders(RANGE_PATH, this.#connection.host, LEADER_CHECK_AGENT)
-    try {
-      const stream = this.#connection.request({ ...this.#headers, ...own, ...REQUIRE_LEADER })
-      const { trailers } = await exchange(stream, { body: LINEARIZABLE_READ, timeout: CHECK_TIMEOUT })
-      const code = trailers['grpc-status']
-      return code !== undefined && !UNHEALTHY.has(Number(code))
-    } catch {
-      // The connection has ended, which its endpoint notices, or it carries as many streams as the server allows.
-      return false
+  async #run(connection: Connection, headers: OutgoingHttpHeaders): Promise<boolean> {
+    const { signal } = this.#stopped
+    for (let checks = 1; ; checks += 1) {
+      // The caller that waits for an answer keeps the process alive.
+      await pause(backoffPause(checks, PAUSES), signal, false)
+      if (signal.aborted || !connection.open) return false
+      if (await hasLeader(connection, headers)) return !signal.aborted
     }
+  }
+}
+
+async function hasLeader(connection: Connection, headers: OutgoingHttpHeaders): Promise<boolean> {
+  const own = callHeaders(RANGE_PATH, connection.host, LEADER_CHECK_AGENT)
+  try {
+    const stream = connection.request({ ...headers, ...own, ...REQUIRE_LEADER })
+    const { trailers } = await exchange(stream, { body: LINEARIZABLE_READ, timeout: CHECK_TIMEOUT })
+    const code = trailers['grpc-status']
+    return code !== undefined && !UNHEALTHY.has(Number(code))
+  } catch {
+    // The connection has ended, which its endpoint notices, or it carries as many streams as the server allows.
+    return false
   }
 }
