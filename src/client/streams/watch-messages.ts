@@ -98,24 +98,19 @@ export function withWatchId(message: Uint8Array, watchId: bigint): Buffer {
   return Buffer.concat([without(message, [RESPONSE.watchId]), int64Field(RESPONSE.watchId, watchId)])
 }
 
-export function createdResponse(header: Uint8Array, watchId: bigint): Buffer {
-  const head = [bytesField(RESPONSE.header, header), int64Field(RESPONSE.watchId, watchId)]
-  return Buffer.concat([...head, trueField(RESPONSE.created)])
-}
-
-/** The end of a watch. `refused`: instead of the answer that it was created. */
-export function canceledResponse(
+/** A response of our own: that a watch was created, or has ended; both: it was refused. */
+export function ownResponse(
   header: Uint8Array,
   watchId: bigint,
-  { reason = '', compactRevision = 0n, refused = false } = {},
+  { created = false, canceled = false, reason = '', compactRevision = 0n },
 ): Buffer {
   return Buffer.concat([
     bytesField(RESPONSE.header, header),
     int64Field(RESPONSE.watchId, watchId),
-    ...(refused ? [trueField(RESPONSE.created)] : []),
-    trueField(RESPONSE.canceled),
+    int64Field(RESPONSE.created, created ? 1n : 0n),
+    int64Field(RESPONSE.canceled, canceled ? 1n : 0n),
     int64Field(RESPONSE.compactRevision, compactRevision),
-    ...(reason === '' ? [] : [bytesField(RESPONSE.cancelReason, Buffer.from(reason))]),
+    reason === '' ? Buffer.alloc(0) : bytesField(RESPONSE.cancelReason, Buffer.from(reason)),
   ])
 }
 

@@ -12,11 +12,10 @@ import { MalformedMessage } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 import {
   areWatched,
-  canceledResponse,
   cancelRequest,
-  createdResponse,
   type CreateRequest,
   createRequest,
+  ownResponse,
   progressRequest,
   readWatchedKeys,
   readWatchRequest,
@@ -231,7 +230,7 @@ export class WatchResumer implements StreamResumer {
 
   #endCanceled(watch: Watch): void {
     this.#watches.delete(watch.id)
-    this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id))
+    this.#stream.deliver(ownResponse(this.#lastHeader, watch.id, { canceled: true }))
   }
 
   #onCreated(response: WatchResponse): void {
@@ -270,10 +269,11 @@ export class WatchResumer implements StreamResumer {
     const header = this.#lastHeader
     const reason = cause === null ? cancelReason : `${cancelReason}. ${cause.message}`
     if (cause !== null) this.#ends.note(reason, cause)
-    this.#stream.deliver(canceledResponse(header, watch.id, { reason, refused: watch.delivered === null }))
+    const created = watch.delivered === null
+    this.#stream.deliver(ownResponse(header, watch.id, { created, canceled: true, reason }))
     // etcd3 removes the refused watch from its list and leaves it at the head of its queue, which continues only if a create
     // succeeds. This is such an answer; nobody holds the watch that it goes to.
-    if (watch.delivered === null) this.#stream.deliver(createdResponse(header, watch.id))
+    if (created) this.#stream.deliver(ownResponse(header, watch.id, { created }))
   }
 
   #onProgressOfAll({ revision, message }: WatchResponse): void {
@@ -297,7 +297,7 @@ export class WatchResumer implements StreamResumer {
       reason = cancelReason === '' ? cause.message : `${cancelReason}. ${cause.message}`
       this.#ends.note(reason, cause)
     }
-    this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id, { reason, compactRevision }))
+    this.#stream.deliver(ownResponse(this.#lastHeader, watch.id, { canceled: true, reason, compactRevision }))
   }
 
   #endInvalid(watch: Watch, flaw: string): void {
@@ -309,7 +309,7 @@ export class WatchResumer implements StreamResumer {
     const key = JSON.stringify(watch.keys.key.toString())
     const cause = this.#stream.invalidAnswer(`a response for the watch on ${key} is invalid: ${flaw}`)
     this.#ends.note(cause.message, cause)
-    this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id, { reason: cause.message }))
+    this.#stream.deliver(ownResponse(this.#lastHeader, watch.id, { canceled: true, reason: cause.message }))
   }
 
   #onEvents(watch: Watch, response: WatchResponse): void {

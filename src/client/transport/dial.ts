@@ -114,32 +114,8 @@ function noEvidence(stage: DialStage, target: Target | null): DialFailure {
   }
 }
 
-/** What keeps the process alive until it is released. */
-class ProcessHold {
-  keeps: boolean
-  readonly #held = new Set<{ unref(): unknown }>()
-
-  constructor(keeps: boolean) {
-    this.keeps = keeps
-  }
-
-  add<Handle extends { unref(): unknown }>(handle: Handle): Handle {
-    if (this.keeps) this.#held.add(handle)
-    else handle.unref()
-    return handle
-  }
-
-  release(): void {
-    this.keeps = false
-    for (const each of this.#held) each.unref()
-    this.end()
-  }
-
-  /** What it holds goes on without it. */
-  end(): void {
-    this.#held.clear()
-  }
-}
+/** Makes a handle keep the process alive until the dial is released or over. */
+type Hold = <Handle extends { unref(): unknown }>(handle: Handle) => Handle
 
 interface AddressAttempt {
   readonly address: string
@@ -147,12 +123,12 @@ interface AddressAttempt {
 }
 
 /** @param signal Ends the attempt as a failure, without a socket that stays; its reason is true for a time-out. */
-function tryAddress(request: DialRequest, target: Target, signal: AbortSignal, held: ProcessHold): AddressAttempt {
+function tryAddress(request: DialRequest, target: Target, signal: AbortSignal, hold: Hold): AddressAttempt {
   const { endpoint, name, validated, onDown } = request
   const host = authorityFor(endpoint, name)
   const evidence = noEvidence('connect', target)
   const started = performance.now()
-  const raw = held.add(connectTcp(target.options))
+  const raw = hold(connectTcp(target.options))
   let helloSize = 0
   let socket: TLSSocket | null = null
   let session: ClientHttp2Session | null = null
@@ -229,7 +205,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal, h
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
       maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
     })
-    session = held.add(http2)
+    session = hold(http2)
     http2.on('error', remember)
     http2.once('remoteSettings', () => {
       evidence.stage = 'health-check'
@@ -301,7 +277,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal, h
 const STAGGER = 250
 
 /** Tries the addresses of the endpoint until one of them answers as etcd does. The signal is as that of an attempt. */
-async function race(request: DialRequest, signal: AbortSignal, held: ProcessHold): Promise<DialOutcome> {
+async function race(request: DialRequest, signal: AbortSignal, hold: Hold): Promise<DialOutcome> {
   const { endpoint } = request
   const stage = needsLookup(endpoint) ? 'lookup' : 'connect'
   const untried = (error: Error | null): DialFailure => {
@@ -321,12 +297,15 @@ async function race(request: DialRequest, signal: AbortSignal, held: ProcessHold
   })
   while (running.size > 0 || (targets.length > 0 && !signal.aborted)) {
     const target = signal.aborted ? undefined : targets.shift()
-    if (target !== undefined) running.add(tryAddress(request, target, over.signal, held))
-    const late = new AbortController()
+    if (target !== undefined) running.add(tryAddress(request, target, over.signal, hold))
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<null>((resolve) => {
+      timer = hold(setTimeout(resolve, STAGGER, null))
+    })
     const ends = [...running].map(async (attempt) => ({ attempt, outcome: await attempt.outcome }))
-    const first = await Promise.race([...ends, pause(STAGGER, late.signal, held.keeps)])
-    late.abort()
-    if (first === undefined) continue
+    const first = await Promise.race([...ends, late])
+    clearTimeout(timer)
+    if (first === null) continue
     running.delete(first.attempt)
     if (!first.outcome.ok) {
       failures.push(first.outcome.failure)
@@ -402,9 +381,14 @@ const PAUSES = { first: 100, longest: 1000 }
 /** Dials, again and again within the time while the server sends alert 80. The alert is reported if it persists. */
 export function dial(request: DialRequest): Dialling {
   const deadline = performance.now() + request.timeout
-  const held = new ProcessHold(request.keepsProcess)
+  let held: { unref(): unknown }[] | null = request.keepsProcess ? [] : null
+  const hold: Hold = (handle) => {
+    if (held === null) handle.unref()
+    else held.push(handle)
+    return handle
+  }
   const over = new AbortController()
-  const timer = held.add(
+  const timer = hold(
     setTimeout(() => {
       over.abort(true)
     }, request.timeout),
@@ -412,27 +396,28 @@ export function dial(request: DialRequest): Dialling {
   const run = async (): Promise<DialOutcome> => {
     let last: DialOutcome | null = null
     for (let failures = 1; ; failures += 1) {
-      const outcome = await race(request, over.signal, held)
+      const outcome = await race(request, over.signal, hold)
       // The last attempt may have no time left to receive the alert.
       if (last !== null && !outcome.ok && outcome.failure.timedOut) return last
       const length = backoffPause(failures, PAUSES)
       const left = deadline - performance.now() - length
       if (outcome.ok || outcome.failure.alert !== INTERNAL_ERROR || left <= 0) return outcome
       last = outcome
-      await pause(length, over.signal, held.keeps)
+      await pause(length, over.signal, held !== null)
       if (over.signal.aborted) return outcome
     }
   }
   return {
     outcome: run().finally(() => {
       clearTimeout(timer)
-      held.end()
+      held = null
     }),
     abort: () => {
       over.abort(false)
     },
     release: () => {
-      held.release()
+      for (const each of held ?? []) each.unref()
+      held = null
     },
   }
 }

@@ -11,10 +11,9 @@ import {
   without,
 } from '../../../src/client/transport/protobuf.js'
 import {
-  canceledResponse,
   cancelRequest,
-  createdResponse,
   createRequest,
+  ownResponse,
   progressRequest,
   readWatchRequest,
   withWatchId,
@@ -106,21 +105,21 @@ describe('responses', () => {
 
   it('answers of our own', () => {
     const header = hex('1805')
-    expect(readWatchResponse(createdResponse(header, 4n))).toMatchObject({
+    expect(readWatchResponse(ownResponse(header, 4n, { created: true }))).toMatchObject({
       flaw: null,
       revision: 5n,
       watchId: 4n,
       created: true,
       canceled: false,
     })
-    const canceled = canceledResponse(header, 0n, { reason: 'no', compactRevision: 7n })
+    const canceled = ownResponse(header, 0n, { canceled: true, reason: 'no', compactRevision: 7n })
     expect(readWatchResponse(canceled)).toMatchObject({
       created: false,
       canceled: true,
       cancelReason: 'no',
       compactRevision: 7n,
     })
-    expect(readWatchResponse(canceledResponse(header, 4n, { refused: true }))).toMatchObject({
+    expect(readWatchResponse(ownResponse(header, 4n, { created: true, canceled: true }))).toMatchObject({
       created: true,
       canceled: true,
     })
