@@ -49,7 +49,7 @@ function event(key: string, revision: number): Buffer {
 }
 
 /** A WatchRequest that creates a watch on the keys from this one, as etcd3 sends it. */
-export function createFor(key: string, startRevision = 0, { progressNotify = true, fragment = false } = {}): Buffer {
+export function createFor(key: string, startRevision = 0, { progressNotify = true } = {}): Buffer {
   return bytesField(
     1,
     Buffer.concat([
@@ -57,7 +57,6 @@ export function createFor(key: string, startRevision = 0, { progressNotify = tru
       bytesField(2, Buffer.from([0])),
       int64Field(3, BigInt(startRevision)),
       ...(progressNotify ? [trueField(4)] : []),
-      ...(fragment ? [trueField(8)] : []),
     ]),
   )
 }

@@ -22,14 +22,7 @@ import { MalformedMessage } from '../transport/protobuf.js'
 /** What a resumer can do with the stream that it belongs to. */
 export type ResumableStream = Pick<
   ResumableCall,
-  | 'send'
-  | 'deliver'
-  | 'expectAnswer'
-  | 'renewToken'
-  | 'explainRefusal'
-  | 'checkProgressOrder'
-  | 'fail'
-  | 'invalidAnswer'
+  'send' | 'deliver' | 'expectAnswer' | 'renewToken' | 'explainRefusal' | 'checkProgressOrder' | 'invalidAnswer'
 >
 
 /** Follows one stream. Every message of either side goes through it, in order; what reaches the caller has been checked. */
@@ -146,12 +139,6 @@ export class ResumableCall extends CallBase implements Call {
     this.#incoming.push({ message, inBurst })
     this.#holdBack()
     this.#scheduleDelivery()
-  }
-
-  fail(code: status, error: EtcdMtlsError): void {
-    if (this.#status !== null) return
-    this.#end({ ...makeStatus(code, error.message), cause: error })
-    this.#attempt?.cancelWithStatus(status.CANCELLED, error.message)
   }
 
   invalidAnswer(reason: string): EtcdMtlsError {
@@ -332,7 +319,10 @@ export class ResumableCall extends CallBase implements Call {
       work()
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error
-      this.fail(status.INTERNAL, this.invalidAnswer(error.message))
+      if (this.#status !== null) return
+      const cause = this.invalidAnswer(error.message)
+      this.#end({ ...makeStatus(status.INTERNAL, cause.message), cause })
+      this.#attempt?.cancelWithStatus(status.CANCELLED, cause.message)
     }
   }
 }

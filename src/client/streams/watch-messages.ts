@@ -17,7 +17,7 @@ export type WatchRequest =
   { kind: 'create'; create: CreateRequest } | { kind: 'cancel'; watchId: bigint } | { kind: 'progress' | 'other' }
 
 export interface CreateRequest {
-  /** The WatchCreateRequest without its start revision and its id. */
+  /** The WatchCreateRequest without its start revision and its id, and without the wish for large responses in parts. */
   body: Buffer
   /** 0: from now on. */
   startRevision: bigint
@@ -25,8 +25,6 @@ export interface CreateRequest {
   watchId: bigint
   /** Whether the caller asked for responses without events that report the progress. */
   progressNotify: boolean
-  /** Whether the caller asked for large responses in parts. */
-  fragment: boolean
 }
 
 const CREATE_REQUEST = 1
@@ -49,14 +47,13 @@ export function readWatchRequest(message: Uint8Array): WatchRequest {
 
 function readCreate(message: Uint8Array): CreateRequest {
   const progressNotify = int64At(message, CREATE.progressNotify) !== 0n
-  const body = without(message, [CREATE.startRevision, CREATE.watchId])
+  const body = without(message, [CREATE.startRevision, CREATE.watchId, CREATE.fragment])
   return {
     // Without these responses, the position of a watch on keys that never change gets older until etcd compacts it.
     body: progressNotify ? body : Buffer.concat([body, trueField(CREATE.progressNotify)]),
     startRevision: int64At(message, CREATE.startRevision),
     watchId: int64At(message, CREATE.watchId),
     progressNotify,
-    fragment: int64At(message, CREATE.fragment) !== 0n,
   }
 }
 

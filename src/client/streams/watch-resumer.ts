@@ -7,7 +7,6 @@
  * a response that it does not expect, so a response is passed on only if it was checked and belongs to a watch that etcd3 holds.
  */
 import { EtcdMtlsError } from '../../report/errors.js'
-import { status } from '../transport/channel.js'
 import { MalformedMessage } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 import {
@@ -25,9 +24,6 @@ import {
   withWatchId,
 } from './watch-messages.js'
 
-/** What responses in parts may hold for a stream, in bytes: far more than etcd sends in one, 1000 revisions of 1.5 MiB at most. */
-const MAX_FRAGMENT_BYTES = 64 * 1024 * 1024
-
 interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> {
   readonly id: bigint
   readonly keys: WatchedKeys
@@ -42,8 +38,6 @@ interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> {
   canceling: boolean
   /** The id that it has on this attempt; null while the server has not created it there. */
   serverId: bigint | null
-  /** Responses that hold a revision in part: they are delivered with the last of them. */
-  fragments: Buffer[]
 }
 
 /** The answer to a progress request, which concerns every watch of the stream (etcd client/v3, InvalidWatchID). */
@@ -69,7 +63,6 @@ export class WatchResumer implements StreamResumer {
   // there one watch is created after the other.
   #takesIds = false
   #ready: (() => void) | null = null
-  #fragmentBytes = 0
 
   constructor(stream: ResumableStream, positions: ResumePositions, ends: WatchEnds) {
     this.#stream = stream
@@ -117,12 +110,10 @@ export class WatchResumer implements StreamResumer {
     this.#awaited.length = 0
     this.#takesIds = false
     this.#ready = null
-    this.#fragmentBytes = 0
     // etcd does not promise an answer to these, so none is made up.
     this.#progressOwed = 0
     for (const watch of [...this.#watches.values()]) {
       watch.serverId = null
-      watch.fragments = []
       if (watch.canceling) this.#endCanceled(watch)
     }
     this.#uncreated = [...this.#watches.values()]
@@ -187,7 +178,6 @@ export class WatchResumer implements StreamResumer {
       delivered: null,
       canceling: false,
       serverId: null,
-      fragments: [],
     }
     this.#watches.set(id, watch)
     this.#uncreated.push(watch)
@@ -313,34 +303,19 @@ export class WatchResumer implements StreamResumer {
   }
 
   #onEvents(watch: Watch, response: WatchResponse): void {
-    const { message, fragment, lastRevision, revision } = response
-    if (fragment && !watch.fragment) {
-      this.#endInvalid(watch, 'it is a part of a response, which was not requested')
-      return
-    }
+    const { fragment, lastRevision, revision } = response
     // etcd3 throws if a key does not begin with the prefix of its namespace.
-    if (!areWatched(response, watch.keys)) {
-      this.#endInvalid(watch, 'it is about a key that is not watched')
-      return
-    }
-    if (fragment) {
-      this.#fragmentBytes += message.length
-      if (this.#fragmentBytes > MAX_FRAGMENT_BYTES) {
-        const limit = `the parts of a response exceed ${String(MAX_FRAGMENT_BYTES)} bytes`
-        this.#stream.fail(status.RESOURCE_EXHAUSTED, this.#stream.invalidAnswer(limit))
-      } else watch.fragments.push(message)
+    const isWatched = areWatched(response, watch.keys)
+    if (fragment || !isWatched) {
+      const flaw = fragment ? 'a part of a response, which was not requested' : 'about a key that is not watched'
+      this.#endInvalid(watch, `it is ${flaw}`)
       return
     }
     // A response without events reports that all before its revision was delivered. One with events may catch up with the past:
     // then its header is far ahead of them.
     advance(watch, lastRevision ?? revision)
-    const isProgress = lastRevision === null && watch.fragments.length === 0
-    if (isProgress && !watch.progressNotify) return
+    if (lastRevision === null && !watch.progressNotify) return
     watch.delivered = revision
-    for (const part of watch.fragments.splice(0)) {
-      this.#fragmentBytes -= part.length
-      this.#stream.deliver(forCaller(watch, { ...response, message: part }), true)
-    }
     this.#stream.deliver(forCaller(watch, response), true)
   }
 }

@@ -24,16 +24,15 @@ import {
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 
 describe('requests', () => {
-  it('a create: what is known is read, and all else is kept', () => {
+  it('a create: what is known is read, all else is kept, and parts are never asked for', () => {
     const request = readWatchRequest(hex('0a160a02612f1202613018e80720012a0100300138074001'))
     expect(request).toEqual({
       kind: 'create',
       create: {
-        body: hex('0a02612f1202613020012a010030014001'),
+        body: hex('0a02612f1202613020012a01003001'),
         startRevision: 1000n,
         watchId: 7n,
         progressNotify: true,
-        fragment: true,
       },
     })
   })
