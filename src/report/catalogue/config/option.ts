@@ -164,97 +164,22 @@ export const configOption = {
     'refuses logins': error((d: ValueInvalid) => [
       `${placed(d)} is "${d.value}"; it must be ${d.wants}. Etcd starts with it, and refuses every login.`,
       `Write ${d.wants}.`,
-    ]).refusedAs([
-      { Go: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
-      {
-        Go: 'invalid value "…" for flag -…: parse error',
-        when: ({ wants, option }) => option.startsWith('-') && NUMBERS.test(wants),
-      },
-      {
-        etcd: 'invalid value "…" for ETCD_…: parse error',
-        when: ({ wants, option }) => option.startsWith('ETCD_') && NUMBERS.test(wants),
-      },
-      { etcd: 'unexpected TLS version "…"', when: ({ wants }) => wants === 'TLS1.2 or TLS1.3' },
-      {
-        etcd: 'json: cannot unmarshal number … into Go struct field … of type …',
-        when: ({ wants, option }) => !/^(?:-|ETCD_)/.test(option) && NUMBERS.test(wants),
-      },
     ]),
     'not used': warning((d: ValueInvalid) => [
       `${placed(d)} is "${d.value}". Etcd starts with it, and uses the default instead.`,
       `Write ${d.wants}.`,
-    ]).refusedAs([
-      { Go: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
-      {
-        Go: 'invalid value "…" for flag -…: parse error',
-        when: ({ wants, option }) => option.startsWith('-') && NUMBERS.test(wants),
-      },
-      {
-        etcd: 'invalid value "…" for ETCD_…: parse error',
-        when: ({ wants, option }) => option.startsWith('ETCD_') && NUMBERS.test(wants),
-      },
-      { etcd: 'unexpected TLS version "…"', when: ({ wants }) => wants === 'TLS1.2 or TLS1.3' },
-      {
-        etcd: 'json: cannot unmarshal number … into Go struct field … of type …',
-        when: ({ wants, option }) => !/^(?:-|ETCD_)/.test(option) && NUMBERS.test(wants),
-      },
     ]),
     'not writable': error((d: ValueInvalid) => [
       `${placed(d)} cannot be "${d.value}": it ${d.wants}.`,
       `Set ${d.option} to another value.`,
-    ]).refusedAs([
-      { Go: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
-      {
-        Go: 'invalid value "…" for flag -…: parse error',
-        when: ({ wants, option }) => option.startsWith('-') && NUMBERS.test(wants),
-      },
-      {
-        etcd: 'invalid value "…" for ETCD_…: parse error',
-        when: ({ wants, option }) => option.startsWith('ETCD_') && NUMBERS.test(wants),
-      },
-      { etcd: 'unexpected TLS version "…"', when: ({ wants }) => wants === 'TLS1.2 or TLS1.3' },
-      {
-        etcd: 'json: cannot unmarshal number … into Go struct field … of type …',
-        when: ({ wants, option }) => !/^(?:-|ETCD_)/.test(option) && NUMBERS.test(wants),
-      },
     ]),
     'empty list': error((d: ValueInvalid) => [
       `${placed(d)} is an empty list.`,
       `Add an entry to ${d.option}, or remove the option.`,
-    ]).refusedAs([
-      { Go: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
-      {
-        Go: 'invalid value "…" for flag -…: parse error',
-        when: ({ wants, option }) => option.startsWith('-') && NUMBERS.test(wants),
-      },
-      {
-        etcd: 'invalid value "…" for ETCD_…: parse error',
-        when: ({ wants, option }) => option.startsWith('ETCD_') && NUMBERS.test(wants),
-      },
-      { etcd: 'unexpected TLS version "…"', when: ({ wants }) => wants === 'TLS1.2 or TLS1.3' },
-      {
-        etcd: 'json: cannot unmarshal number … into Go struct field … of type …',
-        when: ({ wants, option }) => !/^(?:-|ETCD_)/.test(option) && NUMBERS.test(wants),
-      },
     ]),
     'relative path': error((d: ValueInvalid) => [
       `${placed(d)} is the relative path "${d.value}".`,
       'Write an absolute path, for example "/etc/etcd/server.crt".',
-    ]).refusedAs([
-      { Go: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
-      {
-        Go: 'invalid value "…" for flag -…: parse error',
-        when: ({ wants, option }) => option.startsWith('-') && NUMBERS.test(wants),
-      },
-      {
-        etcd: 'invalid value "…" for ETCD_…: parse error',
-        when: ({ wants, option }) => option.startsWith('ETCD_') && NUMBERS.test(wants),
-      },
-      { etcd: 'unexpected TLS version "…"', when: ({ wants }) => wants === 'TLS1.2 or TLS1.3' },
-      {
-        etcd: 'json: cannot unmarshal number … into Go struct field … of type …',
-        when: ({ wants, option }) => !/^(?:-|ETCD_)/.test(option) && NUMBERS.test(wants),
-      },
     ]),
   },
   'config/url-invalid': error((d: ConfigPlace & { url: string; reason: string }) => [
