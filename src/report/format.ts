@@ -30,8 +30,7 @@ const SGR: Record<Style, string> = { strong: '1', faint: '2', error: '1;31', war
 /** Certificates and consequences that are listed under one finding; more are counted. */
 const MOST_LISTED = 5
 
-/** How other texts with findings in them are printed, too. */
-export interface Printer {
+interface Printer {
   width: number
   paint: (style: Style, text: string) => string
   /** Whether the text has not been asked about before, so that a report says each thing once. */
@@ -48,7 +47,15 @@ export interface Printer {
  */
 export function formatReport(report: AnyReport, options: FormatOptions = {}): string {
   checkReturned('report', report, 'findings', 'a report, such as validateCredentials returns')
-  const printer = makePrinter(options)
+  checkOptions('format', options, ['color', 'width', 'oneLine'])
+  const { color = false, width = DEFAULT_WIDTH } = options
+  if (typeof width !== 'number' || Number.isNaN(width)) throw optionInvalid('format.width', 'must be a number')
+  const printed = new Set<string>()
+  const printer: Printer = {
+    width: Math.max(MIN_WIDTH, Math.floor(width)),
+    paint: (style, text) => (color ? `\u001b[${SGR[style]}m${text}\u001b[0m` : text),
+    isNew: (text) => printed.size < printed.add(text).size,
+  }
   const findings = worstFirst(report.findings)
   if (options.oneLine === true) return logLine(report, findings, printer)
   const errors = findings.filter(({ severity }) => severity === 'error')
@@ -56,28 +63,15 @@ export function formatReport(report: AnyReport, options: FormatOptions = {}): st
   const isBrief = errors.length > 0 && (report.path ?? []).length > 0
   const blocks = [
     [headLine(report, findings, printer)],
-    ...errors.map((each) => findingBlock(each, printer)),
+    ...errors.map((each) => findingBlock(each, printer, false)),
     pathTree(report, printer),
-    ...findings.slice(errors.length).map((each) => findingBlock(each, printer, { isBrief })),
+    ...findings.slice(errors.length).map((each) => findingBlock(each, printer, isBrief)),
     suppressedBlock(report, printer),
   ]
   return blocks
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')
-}
-
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function makePrinter(options: FormatOptions): Printer {
-  checkOptions('format', options, ['color', 'width', 'oneLine'])
-  const { color = false, width = DEFAULT_WIDTH } = options
-  if (typeof width !== 'number' || Number.isNaN(width)) throw optionInvalid('format.width', 'must be a number')
-  const printed = new Set<string>()
-  return {
-    width: Math.max(MIN_WIDTH, Math.floor(width)),
-    paint: (style, text) => (color ? `\u001b[${SGR[style]}m${text}\u001b[0m` : text),
-    isNew: (text) => printed.size < printed.add(text).size,
-  }
 }
 
 /** `Failed as of 2026-03-01 12:00:00 UTC: 1 error, 2 warnings`, in one line or wrapped. */
@@ -127,7 +121,7 @@ function nameOf(ref: CertificateRef): string {
  * The lines of one finding. What the printer has printed before (the certificate, the remedy, the words of others) is not
  * printed again; `isBrief` leaves out certificate and words.
  */
-export function findingBlock(each: Finding, printer: Printer, { isBrief = false } = {}): string[] {
+function findingBlock(each: Finding, printer: Printer, isBrief: boolean): string[] {
   const { width, paint, isNew } = printer
   const indented = { width, first: '  ', rest: '  ' }
   const listed = { ...indented, rest: '    ' }
@@ -204,7 +198,7 @@ function describeCertificate(ref: CertificateRef): string {
 }
 
 /** `2 errors, 1 warning`; empty for no findings. */
-export function count(findings: readonly Finding[]): string {
+function count(findings: readonly Finding[]): string {
   return SEVERITIES.flatMap((severity) => {
     const number = findings.filter((each) => each.severity === severity).length
     return number === 0 ? [] : [`${String(number)} ${severity}${number === 1 ? '' : 's'}`]
@@ -220,49 +214,26 @@ interface WrapOptions {
   rest: string
 }
 
+/** A space that is not between two backticks. */
+const SPACE = / (?=(?:[^`]*`[^`]*`)*[^`]*$)/
+
 /**
  * Breaks one paragraph into lines. A word is never broken: a fingerprint or an address that is longer than a line
- * stands alone and runs over. A command in backticks stays on one line where a line can hold it, so that it can be
- * copied.
+ * stands alone and runs over. A command in backticks stays on one line if a line can hold it, so that it can be copied.
  */
 export function wrapText(text: string, { width, first, rest }: WrapOptions): string[] {
+  const room = width - columns(rest)
+  const pieces = text.split(SPACE).flatMap((piece) => (columns(piece) <= room ? [piece] : piece.split(' ')))
   const lines: string[] = []
-  let prefix = first
-  let line: string | null = null
-  for (const word of unbreakables(text, width - columns(rest))) {
-    if (line === null) line = word
-    else if (columns(prefix) + columns(line) + 1 + columns(word) <= width) line = `${line} ${word}`
+  let line = first + (pieces.shift() ?? '')
+  for (const piece of pieces) {
+    if (columns(line) + 1 + columns(piece) <= width) line += ` ${piece}`
     else {
-      lines.push(prefix + line)
-      prefix = rest
-      line = word
+      lines.push(line)
+      line = rest + piece
     }
   }
-  lines.push((prefix + (line ?? '')).trimEnd())
-  return lines
-}
-
-/** Splits at spaces, then joins what stands between two backticks again if it is not wider than `room`. */
-function unbreakables(text: string, room: number): string[] {
-  const pieces: string[] = []
-  let open: string[] = []
-  for (const word of text.split(' ')) {
-    open.push(word)
-    if (countBackticks(open) % 2 === 0) {
-      pieces.push(...joinIfFits(open, room))
-      open = []
-    }
-  }
-  return [...pieces, ...open] // a backtick without its partner holds nothing together
-}
-
-function joinIfFits(words: string[], room: number): string[] {
-  const joined = words.join(' ')
-  return columns(joined) <= room ? [joined] : words
-}
-
-function countBackticks(words: readonly string[]): number {
-  return words.join('').split('`').length - 1
+  return [...lines, line.trimEnd()]
 }
 
 /** Width in code points. East-Asian double width and combining marks are not counted. */

@@ -96,21 +96,10 @@ type NoDetails = Record<string, never>
 export type DetailsOf<R> = R extends Row<infer D> ? D : { [K in keyof R]: OfKind<K, DetailsOf<R[K]>> }[keyof R]
 type OfKind<K, D> = NoDetails extends D ? { kind: K } : { kind: K } & D
 
-export function row<D = NoDetails>(severity: (details: D) => Severity, text: Text<D>): Row<D> {
-  return new Row(severity, text)
-}
-
-export function error<D = NoDetails>(text: Text<D>): Row<D> {
-  return new Row<D>('error', text)
-}
-
-export function warning<D = NoDetails>(text: Text<D>): Row<D> {
-  return new Row<D>('warning', text)
-}
-
-export function info<D = NoDetails>(text: Text<D>): Row<D> {
-  return new Row<D>('info', text)
-}
+export const error = <D = NoDetails>(text: Text<D>): Row<D> => new Row('error', text)
+export const warning = <D = NoDetails>(text: Text<D>): Row<D> => new Row('warning', text)
+export const info = <D = NoDetails>(text: Text<D>): Row<D> => new Row('info', text)
+export const row = <D = NoDetails>(severity: (details: D) => Severity, text: Text<D>): Row<D> => new Row(severity, text)
 
 /** The row that a finding with these details has. */
 export function rowFor(rows: CatalogueRow, details: object): Row<object> {
