@@ -45,10 +45,9 @@ export interface FailedAddress {
 
 function answered({ method, httpStatus, contentType, server, title, grpcStatus, detail }: AnswerDetails): string {
   const by = server === null ? '' : `, server "${server}"`
-  if (grpcStatus !== null) {
-    return `answered the call ${method} with gRPC status ${String(grpcStatus)} (${detail === '' ? 'no text' : `"${detail}"`}${by})`
-  }
-  return `answered the call ${method} with HTTP status ${String(httpStatus)} and without gRPC (${contentType ?? 'no content type'}${by}${title === null ? '' : `, page title "${title}"`})`
+  return grpcStatus !== null
+    ? `answered the call ${method} with gRPC status ${String(grpcStatus)} (${detail === '' ? 'no text' : `"${detail}"`}${by})`
+    : `answered the call ${method} with HTTP status ${String(httpStatus)} and without gRPC (${contentType ?? 'no content type'}${by}${title === null ? '' : `, page title "${title}"`})`
 }
 
 /** An address that a name was resolved to, in brackets. */
@@ -58,35 +57,30 @@ function at(endpoint: string, address: string | null): string {
 
 /** The request was longer than something in front of etcd takes (RFC 9110 section 15.5.14). */
 const TOO_LARGE = 413
-
-const LOG_IN =
-  'It requires a log-in of HTTP, which a client of etcd does not have. If it is a proxy in front of etcd, let it verify client certificates instead'
-const FORBIDDEN = 'If it is a proxy in front of etcd, allow this client there, by its certificate or its address'
-/** What to do about an HTTP status by which something in front of etcd refuses the client, or one request. */
-const REFUSALS: Readonly<Record<number, string>> = {
-  400: 'Read the log of what answers there',
-  401: LOG_IN,
-  403: FORBIDDEN,
-  407: LOG_IN,
-  [TOO_LARGE]: FORBIDDEN,
-}
-
+/** By these something in front of etcd refuses the client, or one request. */
+const REFUSALS = [400, 401, 403, 407, TOO_LARGE]
 /** UNAUTHENTICATED and PERMISSION_DENIED of gRPC. */
-const DENIALS: readonly (number | null)[] = [16, 7]
+const DENIALS = [16, 7]
 
 function isRefusal({ httpStatus, grpcStatus }: AnswerDetails): boolean {
-  return grpcStatus === null ? httpStatus in REFUSALS : DENIALS.includes(grpcStatus)
+  return grpcStatus === null ? REFUSALS.includes(httpStatus) : DENIALS.includes(grpcStatus)
 }
 
-function refusalRemedy({ endpoint, httpStatus, title, grpcStatus }: AnswerDetails): string {
-  if (httpStatus === TOO_LARGE)
-    return `Raise the limit of the proxy at ${endpoint} to etcd’s own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`
-  const nginx = NGINX_REFUSALS.find(([part]) => httpStatus === 400 && title?.includes(part) === true)
-  const remedy =
-    grpcStatus === null
-      ? (nginx?.[1] ?? REFUSALS[httpStatus] ?? FORBIDDEN)
-      : 'If a service mesh or a proxy stands in front of etcd, allow this client in its authorization policy'
-  return `${remedy}. Or use the URLs of the members themselves instead of ${endpoint}.`
+function refusalRemedy(d: AnswerDetails): string {
+  return d.httpStatus === TOO_LARGE
+    ? `Raise the limit of the proxy at ${d.endpoint} to etcd’s own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`
+    : `${admit(d)}. Or use the URLs of the members themselves instead of ${d.endpoint}.`
+}
+
+/** How what stands in front of etcd lets this client pass. */
+function admit({ httpStatus, title, grpcStatus }: AnswerDetails): string {
+  if (grpcStatus !== null)
+    return 'If a service mesh or a proxy stands in front of etcd, allow this client in its authorization policy'
+  if (httpStatus === 400)
+    return NGINX_REFUSALS.find(([part]) => title?.includes(part) === true)?.[1] ?? 'Read the log of what answers there'
+  return httpStatus === 401 || httpStatus === 407
+    ? 'It requires a log-in of HTTP, which a client of etcd does not have. If it is a proxy in front of etcd, let it verify client certificates instead'
+    : 'If it is a proxy in front of etcd, allow this client there, by its certificate or its address'
 }
 
 /** Parts of the titles of nginx's pages, and what to do. */
@@ -102,10 +96,10 @@ const NGINX_REFUSALS = [
 ] as const
 
 /** What answers instead of etcd, as far as it is known: only what names itself, as no etcd does, is called a proxy. */
-function stranger(details: AnswerDetails & { location: string | null }): string {
-  const { server, contentType, httpStatus, location } = details
+function stranger(d: NotEtcd): string {
+  const { server, contentType, httpStatus, location } = d
   if (location !== null) return `it redirects to ${location}, which etcd never does`
-  if (!isRefusal(details)) return 'that is not how etcd’s client port answers'
+  if (!isRefusal(d)) return 'that is not how etcd’s client port answers'
   if (httpStatus === TOO_LARGE) return 'the request is longer than the proxy in front of etcd takes'
   if (server !== null) return `"${server}" refuses the client, not etcd`
   return contentType?.startsWith('application/json') === true
@@ -113,12 +107,7 @@ function stranger(details: AnswerDetails & { location: string | null }): string 
     : 'it is not etcd, which answers gRPC, and may be a proxy in front of it'
 }
 
-function strangerRemedy({
-  endpoint,
-  server,
-  httpStatus,
-  location,
-}: AnswerDetails & { location: string | null }): string {
+function strangerRemedy({ endpoint, server, httpStatus, location }: NotEtcd): string {
   if (location !== null)
     return `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy pass gRPC on instead of redirecting it.`
   if (server === null)
@@ -300,49 +289,44 @@ function others(members: readonly { endpoint: string; role: string }[]): string 
 }
 
 function noConnection({ endpoint, host, address, stage, errorCode, timeout }: ConnectDetails): string {
-  const limit = errorCode === null ? undefined : LIMITS[errorCode]
-  if (limit !== undefined) return `No connection to ${endpoint} could be opened: ${limit.cause} (${String(errorCode)}).`
-  if (stage === 'lookup') {
+  const [limit] = LIMITS[errorCode ?? ''] ?? []
+  if (limit !== undefined) return `No connection to ${endpoint} could be opened: ${limit} (${String(errorCode)}).`
+  if (stage === 'lookup')
     return errorCode === null
       ? `The resolver gave no address for ${host} of ${endpoint} within ${seconds(timeout)}.`
       : `The host name ${host} of ${endpoint} cannot be resolved (${errorCode}).`
-  }
   const target = at(endpoint, address)
   if (errorCode === null) return `No TCP connection to ${target} was established within ${seconds(timeout)}.`
-  return REFUSED.has(errorCode)
+  return REFUSED.includes(errorCode)
     ? `The TCP connection to ${target} was refused: nothing listens there.`
     : `No TCP connection to ${target} could be made (${errorCode}${CONNECT_FAULTS[errorCode] ?? ''}).`
 }
 
 function connectRemedy({ endpoint, host, stage, errorCode }: ConnectDetails): string {
-  const limit = errorCode === null ? undefined : LIMITS[errorCode]
-  if (limit !== undefined) return limit.remedy
-  if (stage === 'lookup') {
+  const [, remedy] = LIMITS[errorCode ?? ''] ?? []
+  if (remedy !== undefined) return remedy
+  if (stage === 'lookup')
     return errorCode === null
       ? `Check that the name servers of this machine can be reached: "getent hosts ${host}" must answer at once. Or raise dialTimeout.`
       : `Check the spelling and the resolver: "getent hosts ${host}" must print an address on this machine.`
-  }
-  switch (errorCode) {
-    case null:
-      return `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`
-    case 'ECONNREFUSED':
-    case 'ENOENT':
-      return `Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`
-    case 'EACCES':
-    case 'EPERM':
-      return `Allow the connection to ${endpoint} in the firewall or the sandbox of this machine; for a unix socket, check who may write to it.`
-    default:
-      return `Check the address and the route to ${endpoint}, and the firewalls between.`
-  }
+  if (errorCode === null)
+    return `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`
+  if (REFUSED.includes(errorCode))
+    return `Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`
+  return CONNECT_FAULTS[errorCode] === FORBIDDEN
+    ? `Allow the connection to ${endpoint} in the firewall or the sandbox of this machine; for a unix socket, check who may write to it.`
+    : `Check the address and the route to ${endpoint}, and the firewalls between.`
 }
 
 /** Nothing listens: at the port, or at a unix socket that does not exist. */
-const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
+const REFUSED = ['ECONNREFUSED', 'ENOENT']
+
+const FORBIDDEN = ', this machine forbids it'
 
 /** What some error codes of connect(2) mean. */
 const CONNECT_FAULTS: Readonly<Record<string, string>> = {
-  EACCES: ', this machine forbids it',
-  EPERM: ', this machine forbids it',
+  EACCES: FORBIDDEN,
+  EPERM: FORBIDDEN,
   EHOSTUNREACH: ', the host cannot be reached',
   ENETUNREACH: ', there is no route to that network',
   EINVAL: ', the address cannot be used as it is: a link-local one needs a zone',
@@ -350,22 +334,21 @@ const CONNECT_FAULTS: Readonly<Record<string, string>> = {
 
 const HELD =
   'Look for processes of this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.'
+const NO_MEMORY = 'this machine has no memory left for sockets'
 
 /** Limits of this machine, by the error code. */
-const LIMITS: Readonly<Record<string, { cause: string; remedy: string }>> = {
-  EMFILE: {
-    cause: 'this process has no file descriptor left',
-    remedy:
-      'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and look for files and sockets that it does not close ("ls /proc/PID/fd").',
-  },
-  ENFILE: { cause: 'this machine has no file descriptor left', remedy: HELD },
-  EADDRNOTAVAIL: {
-    cause: 'this machine has no local address for it, or no port left',
-    remedy:
-      'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise look for processes that hold ports ("ss -s").',
-  },
-  ENOBUFS: { cause: 'this machine has no memory left for sockets', remedy: HELD },
-  ENOMEM: { cause: 'this machine has no memory left for sockets', remedy: HELD },
+const LIMITS: Readonly<Record<string, readonly [cause: string, remedy: string]>> = {
+  EMFILE: [
+    'this process has no file descriptor left',
+    'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and look for files and sockets that it does not close ("ls /proc/PID/fd").',
+  ],
+  ENFILE: ['this machine has no file descriptor left', HELD],
+  EADDRNOTAVAIL: [
+    'this machine has no local address for it, or no port left',
+    'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise look for processes that hold ports ("ss -s").',
+  ],
+  ENOBUFS: [NO_MEMORY, HELD],
+  ENOMEM: [NO_MEMORY, HELD],
 }
 
 const LOST = {
