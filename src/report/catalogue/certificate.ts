@@ -71,10 +71,7 @@ export const certificate = {
       `${who} has a malformed ${d.extension} extension: ${d.reason}.`,
       `Reissue it with a well-formed ${d.extension}.`,
     ]).refusedAs(
-      Object.entries(GO_ON_EXTENSIONS).map(([name, Go]) => ({
-        Go,
-        when: ({ extension }) => extension === name,
-      })),
+      Object.entries(GO_ON_EXTENSIONS).map(([name, Go]) => ({ Go, when: ({ extension }) => extension === name })),
     ),
     repeated: error((d: { extension: string }, who) => [
       `${who} has the extension ${d.extension}, which occurs more than once.`,

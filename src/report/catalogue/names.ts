@@ -136,19 +136,11 @@ export const names = {
     'not permitted': error((d: ConstrainedName & { permitted: string[] }, who) => [
       `${who} has the ${d.nameKind} name ${d.name}, but its CA "${d.constrainedBy}" permits only ${listed(d.permitted)}.`,
       'Reissue it with permitted names only, or from a CA that permits this name.',
-    ]).refusedAs({
-      ...NOT_AUTHORIZED,
-      Node: 'permitted subtree violation',
-      OpenSSL: 'permitted subtree violation',
-    }),
+    ]).refusedAs({ ...NOT_AUTHORIZED, Node: 'permitted subtree violation', OpenSSL: 'permitted subtree violation' }),
     excluded: error((d: ConstrainedName & { excluded: string }, who) => [
       `${who} has the ${d.nameKind} name ${d.name}, which its CA "${d.constrainedBy}" excludes (${d.excluded}).`,
       'Reissue it without that name, or from a CA that does not exclude it.',
-    ]).refusedAs({
-      ...NOT_AUTHORIZED,
-      Node: 'excluded subtree violation',
-      OpenSSL: 'excluded subtree violation',
-    }),
+    ]).refusedAs({ ...NOT_AUTHORIZED, Node: 'excluded subtree violation', OpenSSL: 'excluded subtree violation' }),
     'excluded by Go': row(refusedByGoAlone, (d: ConstrainedName & UsageDetails & { excluded: string }, who) => [
       `${who} carries the ${d.nameKind} name "${d.name}", which is below "${d.excluded}"; its CA "${d.constrainedBy}" excludes that host, and etcd refuses every name below it.`,
       'Issue it again without that name, or from a CA that does not exclude the host.',
