@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { isEtcdMtlsError } from '../../../src/report/errors.js'
-import { formatReport } from '../../../src/report/format.js'
+import type { CertificateRef, Finding } from '../../../src/report/finding.js'
+import { type FormatOptions, formatReport } from '../../../src/report/format.js'
 import { makeReport } from '../../../src/report/report.js'
 import { ref, sample } from './sample.js'
 
@@ -28,6 +28,10 @@ const serverAuthOnly = sample({
   remedy: 'Issue it again with `extendedKeyUsage = serverAuth, clientAuth`.',
   certificate: leaf,
 })
+
+function print(findings: readonly Finding[], path: CertificateRef[] | null = null, options?: FormatOptions): string {
+  return formatReport(makeReport({ checkedAt, path, findings }), options)
+}
 
 describe('formatReport', () => {
   it('prints reports that have no path or no date, as those on requests and on the roll of a CA', () => {
@@ -77,7 +81,7 @@ warning: file/missing
   })
 
   it('says that nothing was found', () => {
-    expect(formatReport(makeReport({ checkedAt, path: [leaf, anchor], findings: [] }))).toBe(
+    expect(print([], [leaf, anchor])).toBe(
       `
 Passed as of 2026-03-01 12:00:00 UTC: no findings
 
@@ -88,9 +92,9 @@ Path, from the trust anchor down:
   })
 
   it('leaves the path out where there is none, and says where it ends early', () => {
-    const without = formatReport(makeReport({ checkedAt, path: null, findings: [hostNotCovered] }))
+    const without = print([hostNotCovered])
     expect(without).not.toContain('Path')
-    const partial = formatReport(makeReport({ checkedAt, path: [leaf, intermediate], findings: [hostNotCovered] }))
+    const partial = print([hostNotCovered], [leaf, intermediate])
     expect(partial).toContain('Path, as far as it could be built:\n  CN=etcd issuing CA')
   })
 
@@ -103,27 +107,20 @@ Path, from the trust anchor down:
 
   it('counts beside a certificate what was found in its place alone', () => {
     const asAnchor = ref({ role: 'anchor', index: 1 })
-    const text = formatReport(makeReport({ checkedAt, path: [leaf, asAnchor], findings: [hostNotCovered] }))
+    const text = print([hostNotCovered], [leaf, asAnchor])
     expect(text).toContain('(anchor, from server.crt)\n')
     expect(text).toMatch(/\(leaf, from server\.crt\): 1 error$/)
   })
 
   it('names a certificate without a subject by its serial number', () => {
     const nameless = ref({ subject: '' })
-    const text = formatReport(
-      makeReport({ checkedAt, path: [nameless], findings: [sample({ certificate: nameless })] }),
-    )
+    const text = print([sample({ certificate: nameless })], [nameless])
     expect(text).toMatch(/ {2}serial 0A1B2C3D \(leaf, from server\.crt\): 1 error$/)
     expect(text).toContain('  leaf serial 0A1B2C3D, from server.crt\n')
   })
 
   it.each([undefined, 40, 57, 80, 120])('keeps to a width of %s', (width) => {
-    const report = makeReport({
-      checkedAt,
-      path: [leaf, intermediate, anchor],
-      findings: [hostNotCovered, serverAuthOnly],
-    })
-    const lines = formatReport(report, { width }).split('\n')
+    const lines = print([hostNotCovered, serverAuthOnly], [leaf, intermediate, anchor], { width }).split('\n')
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width ?? 80)
     expect(lines.filter((line) => line.endsWith(' '))).toEqual([])
   })
@@ -133,7 +130,7 @@ Path, from the trust anchor down:
       index.toString(16).padStart(2, '0').toUpperCase(),
     ).join(':')
     const message = `The anchor is ${fingerprint} and not the one expected.`
-    const text = formatReport(makeReport({ checkedAt, path: null, findings: [sample({ message })] }), { width: 40 })
+    const text = print([sample({ message })], null, { width: 40 })
     expect(text).toContain(`  The anchor is\n  ${fingerprint}\n  and not the one expected.\n`)
   })
 
@@ -143,7 +140,7 @@ Path, from the trust anchor down:
       { by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID' },
     ] as const
     const found = { ...hostNotCovered, refusals, consequences: [sample({ message: 'The gateway fails, too.' })] }
-    const text = formatReport(makeReport({ checkedAt, path: null, findings: [found] }))
+    const text = print([found])
     expect(text).toContain(
       `
        (\`subjectAltName = IP:10.0.0.7\`), not as a DNS name.
@@ -158,16 +155,13 @@ Path, from the trust anchor down:
   it('prints a remedy, a certificate and the words of others once, and the words beside no warning of a failed report', () => {
     const refusals = [{ by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID' }] as const
     const other = { ...hostNotCovered, message: 'It does not cover etcd-1 either.', refusals }
-    const report = makeReport({ checkedAt, path: null, findings: [{ ...hostNotCovered, refusals }, other] })
-    const text = formatReport(report)
+    const text = print([{ ...hostNotCovered, refusals }, other])
     expect(text.match(/Seen as/g)).toHaveLength(1)
     expect(text.match(/serial 0A1B2C3D/g)).toHaveLength(1)
     expect(text).toContain('\n  It does not cover etcd-1 either.\n  Fix: as above.')
     const warning = { ...serverAuthOnly, refusals: [{ by: 'etcd', words: '503' }] as const }
-    expect(formatReport(makeReport({ checkedAt, path: [leaf], findings: [hostNotCovered, warning] }))).not.toContain(
-      '503',
-    )
-    expect(formatReport(makeReport({ checkedAt, path: null, findings: [warning] }))).toContain('etcd: `503`')
+    expect(print([hostNotCovered, warning], [leaf])).not.toContain('503')
+    expect(print([warning])).toContain('etcd: `503`')
   })
 
   it('lists the other certificates of a finding and its consequences, at most five of each', () => {
@@ -175,7 +169,7 @@ Path, from the trust anchor down:
       Array.from({ length: n }, (_, i) => ({ ...serverAuthOnly, certificate: ref({ subject: `CN=${String(i)}` }) }))
     const text = (n: number) => {
       const found = { ...serverAuthOnly, repeats: many(n), consequences: many(n) }
-      return formatReport(makeReport({ checkedAt, path: null, findings: [found] }), { width: Infinity })
+      return print([found], null, { width: Infinity })
     }
     expect(text(2)).toContain('\n  Also: "CN=0", "CN=1"\n  Leads to: ')
     expect(text(5)).toContain('"CN=4"\n')
@@ -191,31 +185,27 @@ Path, from the trust anchor down:
 
   it('fits on one line of a log, without the infos', () => {
     const findings = [serverAuthOnly, sample({ severity: 'info', message: 'A trifle.' }), hostNotCovered]
-    const line = formatReport(makeReport({ checkedAt, path: [leaf, anchor], findings }), { oneLine: true })
+    const line = print(findings, [leaf, anchor], { oneLine: true })
     expect(line).toBe(
       'Failed as of 2026-03-01 12:00:00 UTC: 1 error, 1 warning, 1 info' +
         ` | error file/missing [leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt]: ${hostNotCovered.message} Fix: ${hostNotCovered.remedy}` +
         ` | warning file/missing [leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt]: ${serverAuthOnly.message} Fix: ${serverAuthOnly.remedy}`,
     )
-    expect(formatReport(makeReport({ checkedAt, path: [leaf], findings: [] }), { oneLine: true })).toBe(
-      'Passed as of 2026-03-01 12:00:00 UTC: no findings',
-    )
+    expect(print([], [leaf], { oneLine: true })).toBe('Passed as of 2026-03-01 12:00:00 UTC: no findings')
   })
 
   it('treats a narrower terminal as 40 columns and Infinity as one line', () => {
-    const report = makeReport({ checkedAt, path: null, findings: [hostNotCovered] })
-    expect(formatReport(report, { width: 3 })).toBe(formatReport(report, { width: 40 }))
-    expect(formatReport(report, { width: Infinity })).toContain(`  Fix: ${hostNotCovered.remedy}`)
+    expect(print([hostNotCovered], null, { width: 3 })).toBe(print([hostNotCovered], null, { width: 40 }))
+    expect(print([hostNotCovered], null, { width: Infinity })).toContain(`  Fix: ${hostNotCovered.remedy}`)
   })
 
   it('colours by SGR codes only, and the text stays the same', () => {
-    const report = makeReport({ checkedAt, path: [leaf, anchor], findings: [hostNotCovered, serverAuthOnly] })
-    const plain = formatReport(report)
-    const coloured = formatReport(report, { color: true })
+    const printIn = (color: boolean) => print([hostNotCovered, serverAuthOnly], [leaf, anchor], { color })
+    const [plain, coloured] = [printIn(false), printIn(true)]
     expect(stripVTControlCharacters(coloured)).toBe(plain)
     expect(coloured).toContain('\u001b[1;31merror\u001b[0m: \u001b[1mfile/missing\u001b[0m')
     expect(coloured.replaceAll(/\u001b\[[0-9;]*m/g, '')).toBe(plain)
-    expect(formatReport(report, { color: false })).toBe(plain)
+    expect(print([hostNotCovered, serverAuthOnly], [leaf, anchor])).toBe(plain)
   })
 
   it('prints no control character that a certificate or a caller brought along', () => {
@@ -230,13 +220,12 @@ Path, from the trust anchor down:
   it('a place in a configuration is told unless the message tells it', () => {
     const place = { option: '--cert-file', file: 'etcd.service', line: 7, column: 3 }
     const findings = [{ ...sample({ message: 'It is not read.' }), place }]
-    const report = makeReport({ checkedAt, path: null, findings })
-    expect(formatReport(report)).toContain('\n  It is not read.\n  At --cert-file (etcd.service:7:3)\n  Fix: ')
-    expect(formatReport(report, { oneLine: true })).toContain(
+    expect(print(findings)).toContain('\n  It is not read.\n  At --cert-file (etcd.service:7:3)\n  Fix: ')
+    expect(print(findings, null, { oneLine: true })).toContain(
       'It is not read. (at --cert-file (etcd.service:7:3)) Fix: ',
     )
     const told = [{ ...sample({ message: '--cert-file (etcd.service:7:3) is empty.' }), place }]
-    expect(formatReport(makeReport({ checkedAt, path: null, findings: told }))).not.toContain('At --cert-file')
+    expect(print(told)).not.toContain('At --cert-file')
   })
 
   it('a date out of range does not hide the findings', () => {
@@ -249,17 +238,11 @@ Path, from the trust anchor down:
     ['a width that is no number', { width: '80' }, 'format.width'],
     ['NaN', { width: NaN }, 'format.width'],
   ])('refuses %s', (_, options, option) => {
-    const report = makeReport({ checkedAt, path: null, findings: [] })
-    const thrown = catchError(() => formatReport(report, options as never))
-    expect(isEtcdMtlsError(thrown, 'ERR_OPTION_INVALID') && thrown.details.option).toBe(option)
+    expect(() => print([], null, options as never)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_OPTION_INVALID',
+        details: expect.objectContaining({ option }) as unknown,
+      }) as Error,
+    )
   })
 })
-
-function catchError(run: () => unknown): unknown {
-  try {
-    run()
-  } catch (error) {
-    return error
-  }
-  throw new Error('Nothing was thrown')
-}
