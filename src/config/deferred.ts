@@ -1,7 +1,5 @@
 /** The calls whose code loads at the first call, so that a program that imports the package for its client does not pay for it. */
-import type { AccessOptions, EtcdAccess } from './kubernetes/access.js'
-import type { KubeApiserverInput } from './kubernetes/read-apiserver.js'
-import type { KubeadmInput } from './kubernetes/read-kubeadm.js'
+import type { AccessOptions, EtcdAccess, KubeadmInput, KubeApiserverInput } from './kubernetes/read-access.js'
 import type { LintOptions, LintReport } from './lint/lint.js'
 import type { ConfigInput } from './read/input.js'
 
@@ -60,7 +58,7 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
  */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
-  const room = await import('./kubernetes/read-apiserver.js')
+  const room = await import('./kubernetes/read-access.js')
   return room.fromKubeApiserver(input, options)
 }
 
@@ -73,6 +71,6 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
  */
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
-  const room = await import('./kubernetes/read-kubeadm.js')
+  const room = await import('./kubernetes/read-access.js')
   return room.fromKubeadmConfig(input, options)
 }

@@ -7,17 +7,18 @@
 export * from '../report/index.js'
 export type { ClusterFiles } from '../authority/cluster/cluster-credentials.js'
 export type { CredentialFiles } from '../credentials/write.js'
-export type { AccessOptions, EtcdAccess } from './kubernetes/access.js'
 export { certManagerResources } from './kubernetes/cert-manager.js'
 export type { CertManagerOptions } from './kubernetes/cert-manager.js'
 export { fromKubeadmConfig, fromKubeApiserver, lintCluster, lintEtcdConfig, lintEtcdConfigs } from './deferred.js'
-export { kubeApiserverFlags } from './kubernetes/kube-apiserver.js'
-export type { ClientFiles, KubeApiserverOptions } from './kubernetes/kube-apiserver.js'
-export { kubeadmExternalEtcd } from './kubernetes/kubeadm.js'
-export type { KubeadmClusterConfiguration, KubeadmExternalEtcdOptions } from './kubernetes/kubeadm.js'
+export { kubeadmExternalEtcd, kubeApiserverFlags } from './kubernetes/kube-apiserver.js'
+export type {
+  ClientFiles,
+  KubeadmClusterConfiguration,
+  KubeadmExternalEtcdOptions,
+  KubeApiserverOptions,
+} from './kubernetes/kube-apiserver.js'
 export type { KubernetesManifest, MetadataOptions } from './kubernetes/metadata.js'
-export type { KubeApiserverInput } from './kubernetes/read-apiserver.js'
-export type { KubeadmInput } from './kubernetes/read-kubeadm.js'
+export type { AccessOptions, EtcdAccess, KubeadmInput, KubeApiserverInput } from './kubernetes/read-access.js'
 export { secretManifest } from './kubernetes/secret.js'
 export type { SecretManifest, SecretOptions } from './kubernetes/secret.js'
 export type { LintOptions, LintReport } from './lint/lint.js'

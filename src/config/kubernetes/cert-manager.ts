@@ -1,9 +1,9 @@
 /** The certificates of a cluster, as cert-manager issues and renews them. */
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { parseDuration } from '../../report/duration.js'
 import { classifyHost } from '../../x509/names.js'
 import type { JsonObject, KubernetesManifest } from './metadata.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './metadata.js'
-import { goDuration } from './values.js'
 
 /** A member, or a StatefulSet whose members share their certificates. */
 export interface CertManagerMember {
@@ -63,19 +63,9 @@ export interface CertManagerOptions extends MetadataOptions {
 }
 
 const KNOWN = [
-  'name',
-  'namespace',
-  'members',
-  'clients',
-  'issuer',
-  'peerIssuer',
-  'duration',
-  'renewBefore',
-  'caDuration',
-  'algorithm',
-  'labels',
-  'annotations',
-] as const satisfies readonly (keyof CertManagerOptions)[]
+  ...(['name', 'namespace', 'members', 'clients', 'issuer', 'peerIssuer', 'duration', 'renewBefore'] as const),
+  ...(['caDuration', 'algorithm', 'labels', 'annotations'] as const),
+] satisfies readonly (keyof CertManagerOptions)[]
 
 /** What etcd needs of each role: its gateway and its members dial with the certificate that they serve. */
 const USAGES = { member: ['server auth', 'client auth'], client: ['client auth'] }
@@ -215,4 +205,16 @@ function refuseRepeated(resources: readonly KubernetesManifest[]): void {
   const names = resources.flatMap(({ kind, metadata }) => (kind === 'Certificate' ? [metadata.name] : []))
   const again = names.find((each, i) => names.indexOf(each) < i)
   if (again !== undefined) throw optionInvalid('options', `must not ask twice for the Secret "${again}"`)
+}
+
+/** Go counts in nanoseconds, in 64 bits: some 292 years (package time, Duration). */
+const MAX_GO_MS = 9_223_372_036_854
+
+/** A duration as Go prints it, `2160h0m0s`, which is how the API server returns it. */
+function goDuration(option: string, text: unknown): { text: string; ms: number } {
+  const ms = parseDuration(text, option)
+  if (ms % 1000 !== 0) throw optionInvalid(option, 'must be whole seconds')
+  if (ms > MAX_GO_MS) throw optionInvalid(option, 'must be shorter than 106751 days, the longest duration of Go')
+  const [hours, minutes] = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60]
+  return { text: `${String(hours)}h${String(minutes)}m${String((ms / 1000) % 60)}s`, ms }
 }

@@ -1,6 +1,8 @@
-/** The flags of kube-apiserver for an etcd. */
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
-import { checkEndpoints, checkPath } from './values.js'
+/** What Kubernetes needs for an etcd that it does not run itself: the flags of kube-apiserver, or a configuration of kubeadm. */
+import { isAbsolute, normalize } from 'node:path/posix'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { readPlainUrl } from '../url.js'
+import type { Json, JsonObject } from './metadata.js'
 
 /** The files by which a client proves itself to etcd, as the one who reads them sees them. */
 export interface ClientFiles {
@@ -30,9 +32,8 @@ export interface KubeApiserverOptions extends ClientFiles {
  */
 export function kubeApiserverFlags(options: KubeApiserverOptions): string[] {
   checkOptions('options', options, ['endpoints', 'ca', 'cert', 'key', 'overrides', 'prefix'])
-  const { overrides = {}, prefix } = options
-  const endpoints = checkEndpoints('options.endpoints', options.endpoints)
-  const files = checkClientFiles('options', options)
+  const { overrides = {} } = options
+  const { endpoints, ca, cert, key, prefix } = checkAccess(options)
   if (typeof overrides !== 'object') throw optionInvalid('options.overrides', 'must be an object')
   const others = Object.entries(overrides).map(([resource, urls]) => {
     const option = `options.overrides.${resource}`
@@ -44,28 +45,92 @@ export function kubeApiserverFlags(options: KubeApiserverOptions): string[] {
   })
   return [
     `--etcd-servers=${endpoints.join(',')}`,
-    `--etcd-cafile=${files.ca}`,
-    `--etcd-certfile=${files.cert}`,
-    `--etcd-keyfile=${files.key}`,
+    `--etcd-cafile=${ca}`,
+    `--etcd-certfile=${cert}`,
+    `--etcd-keyfile=${key}`,
     ...(others.length === 0 ? [] : [`--etcd-servers-overrides=${others.join(',')}`]),
-    ...(prefix === undefined ? [] : [`--etcd-prefix=${checkPrefix('options.prefix', prefix)}`]),
+    ...(prefix === undefined ? [] : [`--etcd-prefix=${prefix}`]),
   ]
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function checkClientFiles(
-  option: string,
-  { ca, cert, key }: Readonly<Record<keyof ClientFiles, unknown>>,
-): ClientFiles {
+/** Versions of kubeadm's configuration: `v1beta3` from Kubernetes 1.22 on, `v1beta4` from 1.31 on. */
+export const KUBEADM_VERSIONS: readonly KubeadmVersion[] = ['v1beta3', 'v1beta4']
+type KubeadmVersion = 'v1beta3' | 'v1beta4'
+
+/** What {@link kubeadmExternalEtcd} takes. */
+export interface KubeadmExternalEtcdOptions extends ClientFiles {
+  /** https URLs of all members. */
+  endpoints: readonly string[]
+  /** Default: `'v1beta4'`. */
+  apiVersion?: KubeadmVersion | undefined
+  /** Under which keys kube-apiserver keeps everything. Default: its own, `/registry`. */
+  prefix?: string | undefined
+}
+
+/** A `ClusterConfiguration`: no object of the API, so it has no metadata. */
+export interface KubeadmClusterConfiguration {
+  apiVersion: `kubeadm.k8s.io/${KubeadmVersion}`
+  kind: 'ClusterConfiguration'
+  etcd: { external: { endpoints: string[]; caFile: string; certFile: string; keyFile: string } }
+  apiServer?: JsonObject
+}
+
+/**
+ * The `ClusterConfiguration` for `kubeadm init --config`, with an etcd that stands outside. The files must be on every
+ * control-plane node, under these names; kubeadm mounts their folders into kube-apiserver's pod.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function kubeadmExternalEtcd(options: KubeadmExternalEtcdOptions): KubeadmClusterConfiguration {
+  checkOptions('options', options, ['endpoints', 'ca', 'cert', 'key', 'apiVersion', 'prefix'])
+  const { apiVersion = 'v1beta4' } = options
+  if (!KUBEADM_VERSIONS.includes(apiVersion)) {
+    throw optionInvalid('options.apiVersion', `must be ${KUBEADM_VERSIONS.join(' or ')}`)
+  }
+  const { endpoints, ca, cert, key, prefix } = checkAccess(options)
+  // Arguments are a mapping in v1beta3, and a list since v1beta4, where one can be given twice.
+  const argument = (value: string): Json =>
+    apiVersion === 'v1beta3' ? { 'etcd-prefix': value } : [{ name: 'etcd-prefix', value }]
   return {
-    ca: checkPath(`${option}.ca`, ca),
-    cert: checkPath(`${option}.cert`, cert),
-    key: checkPath(`${option}.key`, key),
+    apiVersion: `kubeadm.k8s.io/${apiVersion}`,
+    kind: 'ClusterConfiguration',
+    etcd: { external: { endpoints, caFile: ca, certFile: cert, keyFile: key } },
+    ...(prefix === undefined ? {} : { apiServer: { extraArgs: argument(prefix) } }),
   }
 }
 
-/** kube-apiserver refuses none, and puts a slash before it where it has none. */
-export function checkPrefix(option: string, prefix: unknown): string {
-  if (typeof prefix === 'string' && prefix.length <= 1024 && /^(?:\/[\w.-]+)+$/.test(prefix)) return prefix
-  throw optionInvalid(option, "must be a path of letters, digits, '.', '-' and '_', as '/registry'")
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+function checkAccess(options: KubeApiserverOptions | KubeadmExternalEtcdOptions) {
+  const endpoints = checkEndpoints('options.endpoints', options.endpoints)
+  const [ca, cert, key] = (['ca', 'cert', 'key'] as const).map((role) => checkPath(`options.${role}`, options[role]))
+  const prefix: unknown = options.prefix
+  // kube-apiserver refuses none, and puts a slash before one that has none.
+  const isPrefix = typeof prefix === 'string' && prefix.length <= 1024 && /^(?:\/[\w.-]+)+$/.test(prefix)
+  if (prefix !== undefined && !isPrefix)
+    throw optionInvalid('options.prefix', "must be a path of letters, digits, '.', '-' and '_', as '/registry'")
+  return { endpoints, ca: ca ?? '', cert: cert ?? '', key: key ?? '', prefix }
+}
+
+/** An absolute path of Linux, as it stands there without `..`; a colon would end it where a volume is mounted. */
+function checkPath(option: string, path: unknown): string {
+  // PATH_MAX of Linux less its zero.
+  if (typeof path !== 'string' || !isAbsolute(path) || path.length > 4095 || /[\p{Cc}:]/u.test(path)) {
+    throw valueInvalid(option, path, 'an absolute path without control characters and colons')
+  }
+  if (path.split('/').includes('..')) throw optionInvalid(option, 'must not hold ".."')
+  return normalize(path).replace(/(?<=.)\/$/, '')
+}
+
+/** The https URLs of etcd, one at least. */
+function checkEndpoints(option: string, endpoints: unknown): string[] {
+  if (!Array.isArray(endpoints) || endpoints.length === 0)
+    throw valueInvalid(option, endpoints, 'an array of at least one URL')
+  return endpoints.map((endpoint: unknown, index) => {
+    const at = `${option}[${String(index)}]`
+    if (typeof endpoint !== 'string') throw valueInvalid(at, endpoint, 'a string')
+    const reading = readPlainUrl(endpoint, 'advertise')
+    if ('refused' in reading) throw optionInvalid(at, `must be a URL of etcd, and ${reading.refused}`)
+    if (!reading.url.isTls) throw optionInvalid(at, 'must begin with "https://": certificates need TLS')
+    return endpoint
+  })
 }

@@ -1,0 +1,332 @@
+/** Where etcd is and with which credentials a client connects, in the configuration of Kubernetes itself. */
+import { join, posix } from 'node:path'
+import type { WatchableSource } from '../../credentials/credentials.js'
+import { fromFiles } from '../../credentials/from-files.js'
+import { readMaterialFile } from '../../credentials/inputs.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
+import type { Finding } from '../../report/finding.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { finding, unplaced } from '../finding.js'
+import { isManifest, podsOf } from '../read/manifest.js'
+import { mountsOf, withObjects } from '../read/pod-volumes.js'
+import { type Mount, mountOf } from '../read/read-option.js'
+import { type ConfigText, decodeText, MAX_CONFIG_OCTETS, type PlaceOf, placesIn, refuseText } from '../read/text.js'
+import { processWords, splitWords, type Word, wordAt } from '../read/tokenizer.js'
+import { at, entriesOf, itemsAt, readYaml, scalarsOf, textAt, type YamlReading, type YamlValue } from '../read/yaml.js'
+import { configInvalid } from '../refuse.js'
+import { readPlainUrl } from '../url.js'
+import { KUBEADM_VERSIONS } from './kube-apiserver.js'
+
+/** What `createSecureClient` needs, as it takes it: `createSecureClient(await fromKubeApiserver({ file }))`. */
+export interface EtcdAccess {
+  endpoints: [string, ...string[]]
+  /** The files, read again at each `load()` and followed by `watch()`. */
+  credentials: WatchableSource
+}
+
+/** What the readers take next to their input. */
+export interface AccessOptions {
+  /** Where the root of the control-plane node is seen, for a tool in a pod that mounts it. Default: `'/'`. */
+  root?: string | undefined
+}
+
+/** How kube-apiserver is started, by one of the keys. */
+export interface KubeApiserverInput {
+  /** The path of its manifest, of a text with its command line, or of /proc/PID/cmdline. */
+  file?: string | undefined
+  /** Its command line: one text as for a shell, its words, or words with NUL between. */
+  flags?: string | readonly string[] | undefined
+  /** The text of its manifest. */
+  manifest?: string | undefined
+}
+
+/** A configuration of kubeadm, by one of the keys. */
+export interface KubeadmInput {
+  /** The path of the file that `kubeadm init --config` was given. */
+  file?: string | undefined
+  /** Its text, or the ConfigMap `kubeadm-config` of the namespace `kube-system`. */
+  yaml?: string | undefined
+}
+
+const ROLES = ['ca', 'cert', 'key'] as const
+type Role = (typeof ROLES)[number]
+
+/** A value, and where it stands. */
+interface Placed {
+  readonly text: string
+  readonly place: ConfigPlace
+}
+
+/** What is read: undefined for a file that is not named, and null for its path if it is not on the host. */
+type ReadAccess = { readonly endpoints: readonly Placed[] } & Readonly<
+  Record<Role, (Placed & { readonly path: string | null }) | undefined>
+>
+
+/** What is read from, as the beginning of a sentence, and the options that name endpoints and files. */
+interface Origin extends Readonly<Record<'endpoints' | Role, string>> {
+  readonly what: string
+}
+
+const APISERVER: Origin = {
+  what: 'The access to etcd of kube-apiserver',
+  endpoints: '--etcd-servers',
+  ca: '--etcd-cafile',
+  cert: '--etcd-certfile',
+  key: '--etcd-keyfile',
+}
+const KUBEADM: Origin = {
+  what: 'The access to etcd of kubeadm’s configuration',
+  endpoints: 'etcd.external.endpoints',
+  ca: 'etcd.external.caFile',
+  cert: 'etcd.external.certFile',
+  key: 'etcd.external.keyFile',
+}
+
+function refused({ what }: Origin, findings: readonly Finding[]): Error {
+  return configInvalid(what, findings, 'read')
+}
+
+/** See `src/config/deferred.ts`, which loads this file at the first call. */
+export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
+  const root = readRoot(options)
+  const keys = ['file', 'flags', 'manifest'] as const
+  checkOptions('input', input, keys)
+  const { flags } = input
+  // NUL separates the arguments of a process, and is in none of them.
+  const text = Array.isArray(flags) && flags.every((each) => typeof each === 'string') ? flags.join('\0') : flags
+  const source = await open(APISERVER, { ...input, flags: text }, keys, root)
+  const isPod = source.key === 'manifest' || (source.key === 'file' && isManifest(source.text))
+  const command = isPod ? await inManifest(source) : inCommand(source, Array.isArray(flags))
+  const given = flagsOf(command)
+  // If a flag is given twice, pflag appends to lists, and uses the last of other values.
+  const endpoints = given.filter(({ name }) => name === APISERVER.endpoints).flatMap(({ value }) => entries(value))
+  const file = (role: Role) => {
+    const value = given.findLast((flag) => flag.name === APISERVER[role])?.value
+    return value && { ...value, path: onHost(value.text, command.mounts) }
+  }
+  return access(APISERVER, { endpoints, ca: file('ca'), cert: file('cert'), key: file('key') }, source.file, root)
+}
+
+/** See `src/config/deferred.ts`. */
+export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
+  const root = readRoot(options)
+  const source = await open(KUBEADM, { ...input }, ['file', 'yaml'], root)
+  const found = await clusterConfiguration(source)
+  if ('findings' in found) throw refused(KUBEADM, found.findings)
+  return access(KUBEADM, accessIn(found), source.file, root)
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+function readRoot(options: AccessOptions): string {
+  checkOptions('options', options, ['root'])
+  const { root = '/' } = options
+  if (typeof root !== 'string' || root === '' || root.includes('\0'))
+    throw optionInvalid('options.root', 'must be a path')
+  return root
+}
+
+/**
+ * The text of an input: of a file of the control-plane node, or as it was passed.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_CONFIG_INVALID`
+ */
+async function open<K extends string>(
+  origin: Origin,
+  input: Readonly<Partial<Record<K, unknown>>>,
+  keys: readonly K[],
+  root: string,
+): Promise<ConfigText & { readonly key: K }> {
+  checkOptions('input', input, keys)
+  const [key, second] = keys.filter((each) => input[each] !== undefined)
+  if (key === undefined) throw optionInvalid('input', `is missing: pass one of ${keys.join(', ')}`)
+  if (second !== undefined) throw optionInvalid('input', `must have only one of ${keys.join(', ')}`)
+  const value: unknown = input[key]
+  if (typeof value !== 'string' || value === '')
+    throw optionInvalid(`input.${key}`, 'must be a string that is not empty')
+  const content = key === 'file' ? await readNodeFile(value, root) : { text: value, file: null }
+  const wrong = 'code' in content ? content : refuseText(content)
+  if (wrong !== null || 'code' in content) throw refused(origin, wrong === null ? [] : [wrong])
+  return { ...content, key }
+}
+
+async function readNodeFile(path: string, root: string): Promise<ConfigText | Finding> {
+  const content = await readMaterialFile(root === '/' ? path : join(root, path), { file: path }, MAX_CONFIG_OCTETS)
+  return 'code' in content ? content : decodeText(content.bytes, path)
+}
+
+/** @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` */
+function access(origin: Origin, read: ReadAccess, file: string | null, root: string): EtcdAccess {
+  const missing = (option: string): Finding =>
+    finding('config/option-needs', { ...unplaced(option), file, kind: 'access', needs: [], for: '' })
+  const [first, ...others] = read.endpoints.map(({ text }) => text)
+  const findings: Finding[] = first === undefined ? [missing(origin.endpoints)] : []
+  for (const { text, place } of read.endpoints) {
+    const reading = readPlainUrl(text, 'advertise')
+    const reason = 'refused' in reading ? reading.refused : reading.url.isTls ? null : 'has no TLS'
+    if (reason !== null) findings.push(finding('config/url-invalid', { ...place, url: text, reason }))
+  }
+  const paths = { ca: '', cert: '', key: '' }
+  for (const role of ROLES) {
+    const named = read[role]
+    if (named === undefined || named.text === '') findings.push(missing(origin[role]))
+    else if (named.path !== null) paths[role] = join(root, named.path)
+    else {
+      const details = { kind: 'not on the host' as const, names: [named.text], mounts: [], by: 'Kubernetes' as const }
+      findings.push(finding('config/volume-invalid', { ...named.place, ...details }))
+    }
+  }
+  if (findings.length > 0 || first === undefined) throw refused(origin, findings)
+  return { endpoints: [first, ...others], credentials: fromFiles(paths) }
+}
+
+/** The entries of a list with commas. */
+function entries({ text, place }: Placed): Placed[] {
+  return text.split(',').flatMap((each) => (each.trim() === '' ? [] : [{ text: each.trim(), place }]))
+}
+
+/** A command, and the folders of its container; null if there is none. */
+interface Command {
+  readonly words: readonly Word[]
+  readonly mounts: readonly Mount[] | null
+  readonly place: PlaceOf
+}
+
+function notThere(file: string | null, looked: string): Error {
+  return refused(APISERVER, [finding('config/no-etcd', { kind: 'kube-apiserver', file, looked })])
+}
+
+/** @param isList Whether the arguments were passed one by one, and so have no lines. */
+function inCommand(source: ConfigText, isList: boolean): Command {
+  const isProcess = isList || source.text.includes('\0')
+  const words = afterProgram(isProcess ? processWords(source.text) : splitWords(source.text, 'shell'))
+  if (words === null) throw notThere(source.file, 'no word of it is kube-apiserver')
+  return { words, mounts: null, place: isList ? (_, option) => unplaced(option) : placesIn(source) }
+}
+
+async function inManifest(source: ConfigText): Promise<Command> {
+  const yaml = await readYaml(source, 'all')
+  const errors = yaml.findings.filter(({ severity }) => severity === 'error')
+  for (const { spec } of yaml.documents.flatMap((document) => podsOf(document))) {
+    for (const container of itemsAt(spec, 'containers')) {
+      const given = ['command', 'args']
+        .flatMap((key) => scalarsOf(at(container, key)))
+        .map(({ text, offset }) => wordAt(text, offset))
+      const isImage = /(?:^|\/)kube-apiserver(?:-[a-z0-9]+)?(?:[:@]|$)/.test(textAt(container, 'image') ?? '')
+      const words = afterProgram(given) ?? (isImage ? given : null)
+      if (words === null) continue
+      if (errors.length > 0) break
+      return { words, mounts: mountsOf(container, spec, withObjects(yaml)), place: yaml.place }
+    }
+  }
+  throw errors.length > 0 ? refused(APISERVER, errors) : notThere(source.file, 'no container of it does')
+}
+
+/** What follows the program, also if a shell gets its command line in one argument. Flags alone are all meant. */
+function afterProgram(words: readonly Word[], isScript = false): readonly Word[] | null {
+  const index = words.findIndex(({ text }) => /(?:^|\/)kube-apiserver$/.test(text))
+  if (index !== -1) {
+    const rest = words.slice(index + 1)
+    const end = rest.findIndex(({ isEnd }) => isEnd)
+    return end === -1 ? rest : rest.slice(0, end)
+  }
+  if (words[0]?.text.startsWith('-') === true) return words
+  const script = words.find(({ text }) => /(?:^|[\s/])kube-apiserver\s/.test(text))
+  if (script === undefined || isScript) return null
+  const inner = splitWords(script.text, 'shell').map((word) => ({ ...word, offset: script.offset }))
+  return afterProgram(inner, true)
+}
+
+/** Flags as pflag reads them; kube-apiserver accepts `_` for `-` in names. */
+function flagsOf({ words, place }: Command): { name: string; value: Placed }[] {
+  return words.flatMap((word, index) => {
+    const [, written, given] = /^(--etcd[-_a-z]+)(?:=([\s\S]*))?$/.exec(word.text) ?? []
+    const text = given ?? words[index + 1]?.text
+    if (written === undefined || text === undefined) return []
+    const name = written.replaceAll('_', '-')
+    return [{ name, value: { text, place: place(word.offset, name) } }]
+  })
+}
+
+/** Where the file of a container is on its host; null if it is not. */
+function onHost(path: string, mounts: readonly Mount[] | null): string | null {
+  if (mounts === null) return path
+  const found = mountOf(path, '/', mounts)
+  const folder = found?.mount.outside ?? null
+  return folder === null ? null : posix.join(folder, found?.rest ?? '')
+}
+
+/** kubeadm's default `certificatesDir`, and its files there (cmd/kubeadm/app/constants). */
+const CERTIFICATES = '/etc/kubernetes/pki'
+const LOCAL = { ca: 'etcd/ca.crt', cert: 'apiserver-etcd-client.crt', key: 'apiserver-etcd-client.key' }
+/** What `apiServer.extraArgs` replaces (getAPIServerCommand, overrides last). */
+const OVERRIDES = { endpoints: 'etcd-servers', ca: 'etcd-cafile', cert: 'etcd-certfile', key: 'etcd-keyfile' }
+
+interface Found {
+  readonly configuration: YamlValue
+  readonly yaml: YamlReading
+}
+
+async function clusterConfiguration(source: ConfigText): Promise<Found | { readonly findings: readonly Finding[] }> {
+  const yaml = await readYaml(source, 'all')
+  const errors = yaml.findings.filter(({ severity }) => severity === 'error')
+  if (errors.length > 0) return { findings: errors }
+  const { file } = source
+  const inMap = textAt(ofKind(yaml, 'ConfigMap'), 'data', 'ClusterConfiguration')
+  // Lines are then those of the inner text, which is what people edit.
+  if (inMap !== undefined) return clusterConfiguration({ text: inMap, file })
+  const configuration = ofKind(yaml, 'ClusterConfiguration')
+  const none = (looked: string) => ({ findings: [finding('config/no-etcd', { kind: 'kubeadm', file, looked })] })
+  if (configuration === null) return none('there is no ClusterConfiguration in it')
+  const version = textAt(configuration, 'apiVersion') ?? ''
+  const isKnown = KUBEADM_VERSIONS.some((known) => version === `kubeadm.k8s.io/${known}`)
+  return isKnown ? { configuration, yaml } : none(`its version "${version}" is not known`)
+}
+
+function ofKind({ documents }: YamlReading, kind: string): YamlValue | null {
+  return documents.find((document) => textAt(document, 'kind') === kind) ?? null
+}
+
+/** An external etcd, or the member of the node; with what `extraArgs` replaces. */
+function accessIn({ configuration, yaml }: Found): ReadAccess {
+  const external = at(configuration, 'etcd', 'external')
+  const args = argumentsOf(at(configuration, 'apiServer', 'extraArgs'))
+  const placed = ({ text, offset }: { text: string; offset: number }, option: string): Placed => {
+    return { text, place: yaml.place(offset, option) }
+  }
+  const local = (text: string): Placed => ({ text, place: unplaced('certificatesDir') })
+  const directory = textAt(configuration, 'certificatesDir') ?? CERTIFICATES
+  const file = (role: Role): ReadAccess[Role] => {
+    const given = args.findLast(({ name }) => name === OVERRIDES[role])
+    const path = posix.join(directory, LOCAL[role])
+    if (given === undefined && external === null) return { ...local(path), path }
+    const value = given?.value ?? at(external, `${role}File`)
+    const [text, option] = [textAt(value), given === undefined ? KUBEADM[role] : `apiServer.extraArgs.${given.name}`]
+    return value === null || text === undefined
+      ? undefined
+      : { ...placed({ text, offset: value.offset }, option), path: text }
+  }
+  const overriding = args
+    .filter(({ name }) => name === OVERRIDES.endpoints)
+    .flatMap(({ name, value }) => scalarsOf(value).map((each) => placed(each, `apiServer.extraArgs.${name}`)))
+    .flatMap(entries)
+  const address = textAt(ofKind(yaml, 'InitConfiguration'), 'localAPIEndpoint', 'advertiseAddress') ?? ''
+  // The member of the node itself, by the family of the address that kube-apiserver advertises.
+  const own = local(`https://${address.includes(':') ? '[::1]' : '127.0.0.1'}:2379`)
+  const listed = itemsAt(external, 'endpoints').flatMap(scalarsOf)
+  const endpoints = external === null ? [own] : listed.map((each) => placed(each, KUBEADM.endpoints))
+  return {
+    endpoints: overriding.length === 0 ? endpoints : overriding,
+    ca: file('ca'),
+    cert: file('cert'),
+    key: file('key'),
+  }
+}
+
+/** A mapping in v1beta3, and a list of names and values in v1beta4. */
+function argumentsOf(extraArgs: YamlValue | null): { name: string; value: YamlValue }[] {
+  if (extraArgs?.kind === 'map') return entriesOf(extraArgs).map(({ key, value }) => ({ name: key, value }))
+  return itemsAt(extraArgs).flatMap((item) => {
+    const [name, value] = [textAt(item, 'name'), at(item, 'value')]
+    return name === undefined || value === null ? [] : [{ name, value }]
+  })
+}
