@@ -163,8 +163,8 @@ function siblingKey({ code, details, place, severity }: Finding): string | null 
     case 'config/quotes-in-value':
       return keyOf()
     case 'config/cipher-suites-unfit':
-      // Both sides have one list.
-      return details.subject === '' ? null : keyOf(place?.option, details.kind)
+      // Both sides have one list, whose entries may be on lines of their own.
+      return keyOf(place?.option, details.kind)
     default:
       return null
   }

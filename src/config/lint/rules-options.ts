@@ -1,4 +1,5 @@
 /** Options that etcd refuses or reads differently: one by one, together, and in other releases. */
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { isUnresolved, type ReadOption } from '../read/read-option.js'
 import { cipherSuites } from '../tables/cipher-suites.js'
@@ -15,7 +16,7 @@ import {
 import { linesOf, passthroughSpellings } from '../tables/passthrough-options.js'
 import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../tables/version.js'
 import { checkedEntries, type LintMember, MAX_ENTRIES } from './member.js'
-import { type Found, rulesAbout } from './rule.js'
+import { type Found, groupBy, rulesAbout } from './rule.js'
 import { authRules } from './rules-auth.js'
 import { urlRules } from './rules-urls.js'
 import { ACCEPTED, DANGERS, DEFAULTED, ELECTION, excluded, GATES, HEARTBEAT, needed } from './values.js'
@@ -107,31 +108,35 @@ const optionRules = [
   ),
   member('config/cipher-suites-unfit', (member) => {
     const at = member.server('cipherSuites')
-    const none = { at, suggestions: [], algorithm: '', subject: '', cert: '' }
+    const none = { suggestions: [], algorithm: '', subject: '', cert: '' }
     // A flag without a value is a list of one suite without a name; other forms read it as no list.
     const isEmpty = at.option?.text === '' && at.option.form === 'flags' && !at.isUnresolved
-    const found: Found<'config/cipher-suites-unfit'>[] = isEmpty ? [{ ...none, kind: 'unknown', suites: [''] }] : []
+    const found: Found<'config/cipher-suites-unfit'>[] = isEmpty ? [{ ...none, at, kind: 'unknown', suites: [''] }] : []
     const suites = suitesOf(member)
     if (suites === null) return found
+    const placeOf = (suite: string): ConfigPlace => at.option?.entryPlace?.(at.values.indexOf(suite)) ?? at.place
+    /** The suites on each line of the list. */
+    const byLine = (some: readonly string[]) =>
+      groupBy(some, (suite) => placeOf(suite).line).map(([, own]) => ({ at: { place: placeOf(own[0]) }, suites: own }))
     const known = knownSuites(member)
     const rows = new Map(known.map((row) => [row.name, row]))
     const unknown = suites.filter((suite) => !rows.has(suite))
-    if (unknown.length > 0) {
-      const suggestions = unknown.flatMap((suite) => {
-        const folded = suite.toUpperCase()
-        const meant = cipherSuites.find(({ name, openssl }) => name === folded || openssl === folded)
-        return known.find(({ kind, openssl }) => kind !== 'insecure' && openssl === meant?.openssl)?.name ?? []
-      })
-      found.push({ ...none, kind: 'unknown', suites: unknown, suggestions })
+    const meant = (suite: string): string | undefined => {
+      const folded = suite.toUpperCase()
+      const row = cipherSuites.find(({ name, openssl }) => name === folded || openssl === folded)
+      return known.find(({ kind, openssl }) => kind !== 'insecure' && openssl === row?.openssl)?.name
+    }
+    for (const line of byLine(unknown)) {
+      found.push({ ...none, ...line, kind: 'unknown', suggestions: line.suites.flatMap((suite) => meant(suite) ?? []) })
     }
     const weak = suites.filter((suite) => rows.get(suite)?.kind === 'insecure')
     const isAlone =
       member.isWritten || !cipherSuites.some(({ name, kind }) => kind === 'sound' && suites.includes(name))
-    if (weak.length > 0) found.push({ ...none, kind: isAlone ? 'only weak' : 'weak', suites: weak })
+    for (const line of byLine(weak)) found.push({ ...none, ...line, kind: isAlone ? 'only weak' : 'weak' })
     // An unknown name ends etcd before it checks the list.
     const isChecked = unknown.length === 0 && member.server('tlsMinVersion').text !== 'TLS1.3'
     const isFit = cipherSuites.some(({ name, http2 }) => http2 === true && suites.includes(name))
-    if (isChecked && !isFit) found.push({ ...none, kind: 'no HTTP/2', suites: [] })
+    if (isChecked && !isFit) found.push({ ...none, at, kind: 'no HTTP/2', suites: [] })
     return found
   }),
   member('config/options-conflict', (member) => {

@@ -18,6 +18,8 @@ export interface ReadOption {
   readonly values: readonly string[]
   /** Whether it is written as a list, which only YAML has. */
   readonly isList: boolean
+  /** The place of an entry of such a list. */
+  readonly entryPlace?: (index: number) => ConfigPlace
   readonly form: ConfigForm
   readonly place: ConfigPlace
   /** Etcd does not accept how it is written, which a finding reports; this is what was probably meant. */

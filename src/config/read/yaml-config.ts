@@ -171,8 +171,16 @@ class ConfigReader {
         item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean'
       const wrong = value.items.find(isOther)
       if (wrong !== undefined) this.#wrongType(this.#yaml.place(wrong.offset, place.option), 'a string', wrong)
-      const texts = scalarsOf(value).flatMap((item) => (isNull(item) ? [] : [item.text]))
-      this.#add(listOption(row, texts, place))
+      const items = scalarsOf(value).filter((item) => !isNull(item))
+      const entryPlace = (index: number): ConfigPlace => this.#yaml.place(items[index]?.offset ?? 0, place.option)
+      this.#add({
+        ...listOption(
+          row,
+          items.map(({ text }) => text),
+          place,
+        ),
+        entryPlace,
+      })
     } else this.#add(textOption(row, textOf(value, row.kind === 'boolean'), 'yaml', place))
   }
 

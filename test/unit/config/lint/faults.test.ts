@@ -336,6 +336,17 @@ describe('a remedy', () => {
     expect(await remedyOf(`${STRONG},TLS_RSA_WITH_RC4_128_SHA,TLS_RSA_WITH_AES_128_CBC_SHA`)).toMatch(/^Remove them/)
   })
 
+  it('is at the line of the suite that does not fit, and one fault for the whole list', async () => {
+    const list = `cipher-suites:\n- ECDHE-RSA-AES128-GCM-SHA256\n- ${STRONG}\n- nonsense\n`
+    const { findings } = await lintEtcdConfig({ yaml: `name: a\n${list}` }, { readFiles: false })
+    const [first, ...others] = findings
+    expect(others).toEqual([])
+    expect([first.place?.line, first.remedy]).toEqual([3, `Write ${STRONG}.`])
+    expect(first.consequences.map(({ place, message }) => [place?.line, message])).toEqual([
+      [5, 'cipher-suites (line 5:3) has "nonsense", which this etcd does not know.'],
+    ])
+  })
+
   it('about a CA that is missing does not turn off client authentication', async () => {
     const { findings } = await lintEtcdConfig(asFlags('-trusted-ca-file'), { readFiles: false })
     expect(findingOf(findings, 'config/client-auth-by-public-cas').remedy).toBe('Set --trusted-ca-file to your own CA.')
