@@ -238,15 +238,15 @@ class ConfigReader {
       return
     }
     const meant = isInBlock ? meantInBlock(key, block, value.kind === 'scalar' ? value.text : '') : meantAtTop(key)
-    const { path = null, isElsewhere = false } = meant ?? {}
-    const row = path === null ? undefined : rowOfPath(path)
+    const { row, path = row?.yaml?.name ?? null, isElsewhere = false } = meant ?? {}
     const name = path === null ? null : joined(path)
     const names = { nearest: isElsewhere ? null : name, belongs: isElsewhere ? name : null }
     const details = { ...place, kind: 'key' as const, ...names }
-    if (meant?.isCrl === true) {
+    const isOfTls = TLS_BLOCKS.has(path?.[0] ?? '') || (row !== undefined && (isProtection(row) || path === null))
+    if (row?.field === 'crlFile') {
       const more = { kind: 'configuration file' as const, other: '', fixed: [] }
       this.#into.report('config/restriction-not-in-force', { ...place, ...more })
-    } else if (isInBlock || meant?.isTls === true)
+    } else if (isInBlock || isOfTls)
       this.#into.report('config/protection-ignored', { ...details, keys: [], ...usedInstead(row) })
     else this.#into.report('config/option-ignored', details)
     // A value that does not fit what may be meant is not reported.
@@ -274,37 +274,29 @@ function topKeys(entries: readonly YamlEntry[]): string[] {
   return known.length > 1 || known.some((key) => TLS_BLOCKS.has(key)) ? known : []
 }
 
-/** What a key was probably meant for. */
+/** What a key was probably meant for: an option, which a file may not be able to set, or another key. */
 interface Meant {
-  /** The path of a known key; null if a file cannot set it. */
-  readonly path: Path | null
-  readonly isTls: boolean
-  readonly isCrl?: boolean
+  readonly row?: EtcdOptionRow | undefined
+  readonly path?: Path
   /** Whether the key itself is right, and belongs elsewhere. */
   readonly isElsewhere?: boolean
-}
-
-function meantBy(row: EtcdOptionRow, isElsewhere = false): Meant {
-  const path = row.yaml === null ? null : row.yaml.name
-  return { path, isTls: isProtection(row) || path === null, isCrl: row.field === 'crlFile', isElsewhere }
 }
 
 /** A key at the top: a flag that has its key in a block, a slip, or nothing that is known. */
 function meantAtTop(key: string): Meant | null {
   const flag = rowOfFlag(key) ?? rowOfFlag(key.replaceAll('_', '-'))
-  if (flag !== undefined) return meantBy(flag, flag.yaml !== null && flag.yaml.name.length > 1)
+  if (flag !== undefined) return { row: flag, isElsewhere: flag.yaml !== null && flag.yaml.name.length > 1 }
   const other = passthroughOfFlag(key)?.yaml?.name
-  if (other !== undefined) return { path: other, isTls: false, isElsewhere: true }
+  if (other !== undefined) return { path: other, isElsewhere: true }
   const byWords = meantByWords(key)
-  if (byWords !== null) return meantBy(byWords)
+  if (byWords !== null) return { row: byWords }
   // `client-security`, `peer_tls`
   const [, side = null] = /^(client|peer)(?:[-_](?:transport|security|tls|ssl))+$/i.exec(key) ?? []
   const block = [...TLS_BLOCKS].find((each) => side !== null && each.startsWith(`${side}-`))
-  if (block !== undefined) return { path: [block], isTls: true }
+  if (block !== undefined) return { path: [block] }
   const near = nearest(key, [...TLS_BLOCKS, ...TOP_KEYS, ...KNOWN_KEYS])
-  const row = near === null ? rowOfFlag(nearest(key, FLAGS) ?? '') : rowOfPath([near])
-  if (row !== undefined) return meantBy(row)
-  return near === null ? null : { path: [near], isTls: TLS_BLOCKS.has(near) }
+  if (near !== null) return { row: rowOfPath([near]), path: [near] }
+  return { row: rowOfFlag(nearest(key, FLAGS) ?? '') }
 }
 
 /** A key in one of the two TLS blocks: of the top level, a flag of the other block, or a slip. */
@@ -312,16 +304,16 @@ function meantInBlock(key: string, block: string, value: string): Meant | null {
   const folded = key.replaceAll('_', '-')
   const rows = etcdOptions.filter(({ yaml }) => yaml?.name.length === 2 && yaml.name[0] === block)
   const side = rows[0]?.block === 'peer' ? 'peer' : 'client'
-  const crl = CRL_ROWS.get(side)
-  if (rows.length > 0 && crl !== undefined && folded.includes('crl')) return meantBy(crl)
-  if (isTopKey(folded)) return { path: [folded], isTls: true, isElsewhere: true }
-  const path = rowOfFlag(folded)?.yaml?.name
-  if (path !== undefined && path[0] !== block) return { path, isTls: true, isElsewhere: true }
+  if (rows.length > 0 && folded.includes('crl')) return { row: CRL_ROWS.get(side) }
+  if (isTopKey(folded)) return { row: rowOfPath([folded]), path: [folded], isElsewhere: true }
+  const flag = rowOfFlag(folded)
+  const isOfOther = flag?.yaml !== null && flag?.yaml.name[0] !== block
+  if (flag !== undefined && isOfOther) return { row: flag, isElsewhere: true }
   const bare = folded.replace(/^peer-(?:cert-)?(?=allowed)|^peer-|^client-cert-(?=allowed)/, '')
   const names = rows.flatMap((row) => row.yaml?.name[1] ?? [])
   const byWords = names.includes(bare) ? null : meantByWords(key, side)
   const row = byWords?.yaml ? byWords : rowOfPath([block, nearest(bare, names) ?? ''])
-  return row === undefined ? null : meantBy(meantByValue(row, bare, isTrue(value) ? 'true' : value, side))
+  return row === undefined ? null : { row: meantByValue(row, bare, isTrue(value) ? 'true' : value, side) }
 }
 
 function typeOf(value: YamlValue): YamlType {
