@@ -1,17 +1,15 @@
-/** Commands and texts that start etcd through something else: what they tell etcd is what is read. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+/** Commands that start etcd, as Go, a shell and a container engine read them; the integration tests ask etcd the same. */
+import { writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
-import { readMember, readMembers, type ConfigInput } from '../../../../src/config/read/input.js'
-import { renderCompose } from '../../../../src/config/render/compose.js'
-import { memberConfig } from '../../../support/member-config.js'
+import { type ConfigInput, type ReadMember, readMember } from '../../../../src/config/read/input.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { readBack } from '../../../support/read-config.js'
 
 const folder = temporaryFolder()
 
 describe('a command', () => {
-  it.each<[string, Record<string, string>]>([
+  it.each<[string | Uint8Array | readonly string[], Record<string, string>]>([
     ['sudo -u etcd -g etcd /opt/etcd/etcd --name a', { '--name': 'a' }],
     ['ETCD_NAME=a /usr/bin/etcd --data-dir b', { ETCD_NAME: 'a', '--data-dir': 'b' }],
     ['exec env ETCD_NAME=a etcd --data-dir=b >>/var/log/etcd.log 2>&1 &', { ETCD_NAME: 'a', '--data-dir': 'b' }],
@@ -30,6 +28,23 @@ describe('a command', () => {
     ['etcd --name $(hostname -s | tr a b) --data-dir b', { '--name': '$(hostname -s | tr a b)', '--data-dir': 'b' }],
     ['etcd --name "$(echo "a b")" --data-dir `dirname /a b`', { '--name': '$(echo "a b")', '--data-dir': '`dirname /a b`' }],
     ['mkdir -p /var/lib/etcd; etcd --name a; systemctl status etcd', { '--name': 'a' }],
+    ['etcd --name a --data-dir=/d', { '--name': 'a', '--data-dir': '/d' }],
+    ['etcd -name a -data-dir=/d', { '--name': 'a', '--data-dir': '/d' }],
+    ['etcd --name= --data-dir ""', { '--name': '', '--data-dir': '' }],
+    ['etcd --name=a=b', { '--name': 'a=b' }],
+    // The value of a flag is the next word, also where it looks like a flag.
+    ['etcd --name -x --client-cert-auth', { '--name': '-x', '--client-cert-auth': 'true' }],
+    ['etcd --client-cert-auth=false --name a', { '--client-cert-auth': 'false', '--name': 'a' }],
+    // Switches that are no rows of the table have no next word for a value either.
+    ['etcd --pre-vote --unsafe-no-fsync --name a', { '--name': 'a' }],
+    [
+      `sudo env A=b /usr/bin/etcd --name 'it'"'"'s' \\\n  --data-dir="/d x"`,
+      { '--name': "it's", '--data-dir': '/d x' },
+    ],
+    [Buffer.from('/usr/bin/etcd\0--name\0a b\0--data-dir=/d\n\0'), { '--name': 'a b', '--data-dir': '/d\n' }],
+    [['etcd', '--name', "a 'b"], { '--name': "a 'b" }],
+    [['--name', 'a'], { '--name': 'a' }],
+    ['etcd --name a --', { '--name': 'a' }],
   ])('%j', async (flags, options) => {
     expect(await readBack({ flags })).toEqual({ options, findings: [] })
   }) // prettier-ignore
@@ -38,128 +53,112 @@ describe('a command', () => {
     writeFileSync(folder.file('run'), '#!/usr/bin/env bash\nset -e\nexec etcd --name a\n')
     expect((await readBack({ file: folder.file('run') })).options).toEqual({ '--name': 'a' })
   })
-})
 
-const POD = {
-  apiVersion: 'v1',
-  kind: 'Pod',
-  spec: { containers: [{ name: 'etcd', command: ['etcd', '--name=a', '--client-cert-auth=maybe'] }] },
-}
-
-describe('a manifest', () => {
-  it.each<[string, ConfigInput, number]>([
-    ['JSON on one line', { manifest: JSON.stringify(POD) }, 1],
-    ['JSON on many', { manifest: JSON.stringify(POD, null, 4) }, 11],
-    ['given as etcd’s file', { yaml: JSON.stringify(POD) }, 1],
-  ])('%s', async (_, config, line) => {
-    expect((await readBack(config)).options).toEqual({ '--name': 'a', '--client-cert-auth': 'maybe' })
-    const { findings } = await lintEtcdConfig(config, { readFiles: false })
-    expect(findings.find(({ code }) => code === 'config/value-invalid')?.details).toMatchObject({ line })
+  it.each<[string, string]>([
+    ['etcd --pre-vote false', 'config/argument-misplaced: --pre-vote'],
+    ['etcd --name=a b', 'config/argument-misplaced: --name'],
+    ['etcd -- --name=a', 'config/argument-misplaced: etcd'],
+    ['etcd --name', 'config/argument-misplaced: --name'],
+    ['etcd --name a --name b', 'config/option-repeated: --name'],
+    ['etcd --quota-backend-bytes=8GB', 'config/value-invalid: --quota-backend-bytes'],
+    ['etcd --snapshot-count=-1', 'config/value-invalid: --snapshot-count'],
+    ['etcd --grpc-keepalive-min-time=5', 'config/value-invalid: --grpc-keepalive-min-time'],
+  ])('%s is refused', async (flags, code) => {
+    const { findings } = await readBack({ flags: flags.split(' ') })
+    expect(findings.map((each) => `${each.code}: ${each.message}`)).toEqual([expect.stringContaining(code)])
   })
 
-  it('JSON is as dense as it is, and bounded by its levels', async () => {
-    const fields = Object.fromEntries(
-      Array.from({ length: 3000 }, (_, i) => [`f:k${String(i)}`, { '.': {}, 'f:x': {} }]),
+  it('takes numbers and durations in all of Go’s spellings, and what a variable completes', async () => {
+    const values =
+      '--snapshot-count=0x10 --max-wals=1_000 --quota-backend-bytes=-1 --grpc-keepalive-timeout=1h1.5s --backend-batch-interval=0'
+    const open = ['$N', '${N}', '$(N)', '{{ n }}'].map((value) => ['etcd', `--snapshot-count=${value}`])
+    for (const flags of [values, ...open]) expect((await readBack({ flags })).findings).toEqual([])
+  })
+})
+
+const member = (config: ConfigInput): Promise<ReadMember> => readMember(config, { readFiles: true, root: null })
+const unit = (command: string, more = ''): ConfigInput => ({ unit: `[Service]\n${more}ExecStart=${command}\n` })
+const options = ({ settings }: ReadMember): Record<string, string> =>
+  Object.fromEntries(settings.all().map(({ place, text }) => [place.option, text]))
+
+const RUN = '/usr/bin/docker run --rm -it --net=host --name etcd'
+
+describe('a container that a unit starts', () => {
+  it.each([
+    `${RUN} -v /etc/etcd/ssl:/pki:ro IMAGE /usr/local/bin/etcd --cert-file=/pki/a.pem`,
+    `${RUN} --volume=/etc/etcd/ssl:/pki example.com/etcd:v3.5.16 --cert-file=/pki/a.pem`,
+    `${RUN} -dv /etc/etcd/ssl:/pki quay.io/coreos/etcd:v3.5.16 etcd --cert-file=/pki/a.pem`,
+    `${RUN} --mount type=bind,source=/etc/etcd/ssl,target=/pki,readonly IMAGE /bin/sh -c "exec etcd --cert-file=/pki/a.pem"`,
+    `/usr/bin/podman run --replace --entrypoint etcd -v /etc/etcd/ssl:/pki IMAGE --cert-file /pki/a.pem`,
+  ])('%s', async (command) => {
+    const run = await member(unit(command))
+    expect(options(run)).toEqual({ '--cert-file': '/pki/a.pem' })
+    expect(run.hostPath('/pki/a.pem')).toBe('/etc/etcd/ssl/a.pem')
+    expect(run.hostPath('/elsewhere')).toBeNull()
+    expect(run.findings).toEqual([])
+  })
+
+  it('has variables, which are given by name or value', async () => {
+    const environment = 'Environment=ETCD_NAME=a ETCD_DATA_DIR=b\n'
+    const given = '-e ETCD_NAME --env ETCD_WAL_DIR=c -eETCD_CERT_FILE=/d'
+    const run = await member(
+      unit(`/usr/bin/podman run ${given} -u 1000:1 -w /w quay.io/coreos/etcd:v3.5.16`, environment),
     )
-    const manifest = JSON.stringify({ ...POD, metadata: { managedFields: [{ fieldsV1: fields }] } })
-    const before = process.cpuUsage()
-    expect((await readBack({ manifest })).options).toEqual({ '--name': 'a', '--client-cert-auth': 'maybe' })
-    expect(process.cpuUsage(before).user).toBeLessThan(500_000)
-    const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
-    expect((await readBack({ yaml: deep })).findings.map(({ code }) => code)).toEqual(['config/too-large'])
-    expect((await readBack({ yaml: '{"name": "a", "name": "b\\u0063"}' })).options).toEqual({ name: 'bc' })
-    // What is no JSON may still be YAML.
-    expect((await readBack({ yaml: '{"name": a, "data-dir": "b" } # c' })).options).toEqual({
-      name: 'a',
-      'data-dir': 'b',
+    expect(options(run)).toEqual({ ETCD_NAME: 'a', ETCD_CERT_FILE: '/d' })
+    expect(run.context).toMatchObject({
+      user: '1000',
+      directory: '/w',
+      version: { minor: 5, patch: 16 },
+      mounts: [],
     })
   })
 
-  it('a container that has etcd’s image, and does not start it, is passed over', async () => {
-    const beside = {
-      image: 'etcd',
-      command: ['sh', '-c', 'sleep 1'],
-      env: [{ name: 'ETCD_STATIC_POD_VERSION', value: '7' }],
-    }
-    const spec = { containers: [beside, ...POD.spec.containers] }
-    expect((await readBack({ manifest: JSON.stringify({ ...POD, spec }) })).options).toHaveProperty('--name')
-  })
-
-  it('variables must be strings', async () => {
-    const env = [{ name: 'ETCD_CLIENT_CERT_AUTH', value: true }]
-    const { findings, options } = await readBack({ manifest: JSON.stringify({ ...POD, spec: { containers: [{ command: ['etcd'], env }] } }) })
-    expect(findings.map(({ message }) => message)).toEqual([expect.stringMatching(/^ETCD_CLIENT_CERT_AUTH .* it is a boolean\.$/)])
-    expect(options).toEqual({ ETCD_CLIENT_CERT_AUTH: 'true' })
-  }) // prettier-ignore
-})
-
-describe('a Compose file', () => {
-  it('that this package writes is read back', async () => {
-    const members = ['a', 'b', 'c'].map((name) =>
-      memberConfig({ name, initialCluster: { [name]: ['https://10.0.0.1:2380'] } }),
+  it('has folders that are not known', async () => {
+    const run = await member(
+      unit(`${RUN} --env-file=$X --volumes-from y -v data:/d IMAGE /usr/bin/etcd --cert-file=/c`),
     )
-    const yaml = renderCompose(members, { version: '3.5.16' })
-    const read = await readMembers({ yaml }, { readFiles: false, root: null })
-    expect(read.map(({ settings, findings }) => [settings.server('name').text, findings])).toEqual([
-      ['a', []],
-      ['b', []],
-      ['c', []],
+    expect(run.isWhole).toBe(false)
+    expect(run.findings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^--env-file \(line 2:.*the file \$X/),
     ])
-    expect(read[0]?.settings.side('client', 'clientCertAuth').text).toBe('true')
-  })
-
-  it.each<[string, Record<string, string>]>([
-    ['{image: a, command: etcd --name a --data-dir=$$b}', { '--name': 'a', '--data-dir': '$b' }],
-    ['{image: a, entrypoint: [etcd], command: [--name=a]}', { '--name': 'a' }],
-    ['{image: etcd, environment: {ETCD_NAME: a, ETCD_DATA_DIR: }}', { ETCD_NAME: 'a', ETCD_DATA_DIR: '${ETCD_DATA_DIR}' }],
-    ['{image: etcd, environment: [ETCD_NAME=a=b, ETCD_DATA_DIR]}', { ETCD_NAME: 'a=b', ETCD_DATA_DIR: '${ETCD_DATA_DIR}' }],
-    ['\n    image: a\n    command: >\n      etcd\n      --name a\n      --data-dir b', { '--name': 'a', '--data-dir': 'b' }],
-  ])('%j', async (service, options) => {
-    const yaml = `name: cluster\nservices:\n  web: {image: nginx}\n  etcd: ${service}\nvolumes: {}\n`
-    expect(await readBack({ yaml })).toEqual({ options, findings: [] })
-  }) // prettier-ignore
-
-  it('its files are where its volumes have them', async () => {
-    mkdirSync(folder.file('certs'))
-    writeFileSync(folder.file('certs/c.pem'), '')
-    const volumes = '[./certs:/certs:ro, data:/d, {type: bind, source: /x, target: /y/}]'
-    const service = `{image: "gcr.io/etcd-development/etcd:v3.5.16", command: etcd --name a, user: "1000:1000", volumes: ${volumes}}`
-    const file = folder.file('compose.yml', `services:\n  etcd: ${service}\n`)
-    const read = await readMember({ file }, { readFiles: true, root: null })
-    const paths = ['/certs/c.pem', '/d/a', '/y/b', '/z'].map((path) => read.hostPath(path))
-    expect(paths).toEqual([folder.file('certs/c.pem'), null, '/x/b', null])
-    expect(read.context).toMatchObject({ user: '1000', version: { minor: 5, patch: 16 } })
+    expect(run.context.mounts).toEqual([
+      { inside: '/d', outside: null },
+      { inside: '/', outside: null },
+    ])
   })
 })
 
-describe('what is no YAML, in words for whoever wrote it', () => {
-  it.each<[string, string]>([
-    ['name: a\n\tdata-dir: b\n', '2:1 A line begins with a tab. YAML is indented only by spaces.'],
-    ['name: a\ndata-dir:b\n', '2:1 A space is missing after the colon.'],
-    ['name: "a\ndata-dir: b\n', '1:7 A quote is not closed.'],
-    ['name: a: b\n', '1:7 A line has two keys, or a value that contains a colon and a space.'],
-    ['name: @a\n', '1:7 A value begins with a character that has another meaning in YAML.'],
-    ['name: "\\d"\n', '1:8 A backslash in double quotes begins an unknown escape sequence.'],
-    ['name: "a" b\n', '1:11 Unexpected text follows a value, for example after a closing quote.'],
-    ['name: a\n  data-dir: b\n', ''],
-    ['name: {a: [b}\n', ''],
-    ['a:\n  b: c\n d: e\n', ''],
-    ['name: a\njust a line\nand: b\n', ''],
-    ['name: a\ncors: [x\n', '2:7 A bracket is not closed.'],
-    ['name: *a\n', '1:7 An alias names an anchor that does not exist.'],
-    ['name: &a &b c\n', '1:10 A value has a second tag or anchor, or one in the wrong place.'],
-    ['a:\n\u00a0 b: c\n  d: e\n', '2:1 A line begins with a space character that YAML does not accept: U+00A0.'],
-  ])('%j', async (yaml, said) => {
-    const { findings } = await readBack({ yaml })
-    expect(findings).toHaveLength(1)
-    const [, line, reason] = /^YAML \(line ([\d:]+)\) is not valid YAML: (.*)$/.exec(findings[0]?.message ?? '') ?? []
-    if (said !== '') expect(`${line ?? ''} ${reason ?? ''}`).toBe(said)
-    expect(reason).not.toMatch(/implicit|token|collection|stack|scalar/i)
-  })
+it('files of variables are read, and docker keeps quotes', async () => {
+  const file = folder.file('kv.env', '# ours\nETCD_NAME="a"\n  ETCD_DATA_DIR=b # c\nOTHER\n')
+  const line = `docker run --env-file ${file} quay.io/coreos/etcd:v3.5.16`
+  const words = line.split(' ')
+  for (const config of [unit(`/usr/bin/${line}`), { flags: line }, { flags: words }, { flags: Buffer.from(words.join('\0')) }]) {
+    const run = await member(config)
+    expect(options(run)).toEqual({ ETCD_NAME: 'a', ETCD_DATA_DIR: 'b # c' })
+    expect(run.settings.server('dataDir').place).toMatchObject({ file, line: 3, column: 3 })
+    expect([run.isWhole, run.findings.map(({ code }) => code)]).toEqual([true, ['config/quotes-in-value']])
+  }
+  for (const [path, code] of [[file, 'config/not-checked'], ['/no/such.env', 'file/missing']]) {
+    const { findings } = await member({ flags: line.replace('docker', 'podman').replace(file, path ?? '') })
+    expect(findings.map((each) => each.code)).toContain(code)
+  }
+}) // prettier-ignore
 
-  it('levels that no parser should be given', async () => {
-    const blocks = Array.from({ length: 900 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')
-    for (const yaml of [blocks, '['.repeat(900), '- '.repeat(900)])
-      expect((await readBack({ yaml })).findings).toMatchObject([{ code: 'config/too-large' }])
-  })
+it('paths of the container are not looked for on its host', async () => {
+  const codes = async (volume: string): Promise<string[]> => {
+    const flags = `docker run ${volume} IMAGE etcd --cert-file=/etc/hostname --key-file=/etc/hostname`
+    return (await lintEtcdConfig({ flags })).findings.map(({ code }) => code)
+  }
+  expect(await codes('-v /no/such:/etc')).toContain('file/missing')
+  expect(await codes('-v /no/such:/pki')).toContain('config/volume-invalid')
+  expect(await codes('-v certs:/etc')).toContain('config/not-checked')
+})
+
+it.each([
+  'docker exec member etcdctl get a',
+  'docker run --rm busybox sleep 1',
+  'docker run -v /a:/b',
+  'docker run IMAGE etcdctl get a',
+])('%s starts no etcd', async (flags) => {
+  expect((await member({ flags })).findings.map(({ code }) => code)).toEqual(['config/no-etcd'])
 })

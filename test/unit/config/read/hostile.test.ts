@@ -1,5 +1,6 @@
-/** Texts that are made to keep a reader busy, or are something else than they should be, end in findings. */
+/** Texts that are made to keep a reader busy, or are something else than they should be, end in findings, in linear time. */
 import { describe, expect, it } from 'vitest'
+import { fromKubeadmConfig, fromKubeApiserver } from '../../../../src/config/index.js'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { findingOf } from '../../../support/refused.js'
@@ -43,35 +44,6 @@ it('aliases that grow beyond measure are refused', async () => {
   expect(await codesOf({ yaml: hostileConfigs['laughs'] ?? '' })).toEqual(['config/too-large'])
 })
 
-it('what is no text in UTF-8 is told by what it is', async () => {
-  expect(await codesOf({ yaml: Buffer.from('\ufeffname: a\n', 'utf16le') })).toEqual(['config/not-text'])
-  expect(await codesOf({ yaml: Buffer.from([1, 2, 3, 4]) })).toEqual(['config/not-text'])
-})
-
-it('a byte order mark and CRLF do no harm', async () => {
-  const text = 'name: a\r\nclient-transport-security:\r\n  cert-fil: x\r\n'
-  const { findings } = await lintEtcdConfig({ yaml: Buffer.from(`\ufeff${text}`) }, { readFiles: false })
-  expect(findings[0]).toMatchObject({
-    code: 'config/protection-ignored',
-    details: { option: 'client-transport-security.cert-fil', line: 3, column: 3 },
-  })
-})
-
-it('anchors, aliases and merge keys are followed, and places are those of the text', async () => {
-  const yaml = `client-transport-security: &tls
-  cert-file: a.crt
-  key-file: a.key
-  trusted-ca-file: ca.crt
-  client-cert-auth: true
-peer-transport-security:
-  <<: *tls
-  key-file: b.key
-  auto-tls: 1
-`
-  const { findings } = await lintEtcdConfig({ yaml }, { readFiles: false })
-  expect(findings.find(({ code }) => code === 'config/value-type')?.details).toMatchObject({ line: 9, column: 3 })
-})
-
 describe('what is bounded', () => {
   it('an EnvironmentFile with quotes: they open where a value begins, and one that stays open reaches to the end', async () => {
     const at = async (env: string): Promise<unknown[]> => {
@@ -105,4 +77,88 @@ describe('what is bounded', () => {
     expect(findingOf(findings, 'config/too-large').details).toMatchObject({ count: 600, limit: 500 })
     expect(findings.filter(({ code }) => code === 'config/metrics-plaintext')).toHaveLength(500)
   })
+})
+
+const SMALL = 32 * 1024
+const TIMES = 4
+/** Linear is 4 times the work for 4 times the input, quadratic is 16 times. */
+const MOST_GROWTH = 10
+/** Milliseconds below which a measurement says nothing of growth. */
+const NOISE = 25
+
+const SHAPES: readonly string[] = [
+  '\0',
+  '%',
+  '\t[\r',
+  '\n\t',
+  ': ',
+  '/etcd:3.6.6@',
+  '=,',
+  '\\\n',
+  '"\'',
+  '00s',
+  '$(',
+  '- [{',
+]
+
+function lint(config: ConfigInput): Promise<unknown> {
+  return lintEtcdConfig(config, { readFiles: false })
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text)
+}
+
+const READERS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
+  'a file of etcd': (text) => lint({ yaml: text }),
+  'a list of URLs in a file of etcd': (text) => lint({ yaml: `listen-client-urls: ${quoted(text)}\n` }),
+  'a command line': (text) => lint({ flags: `etcd ${text}` }),
+  'the arguments of a process': (text) => lint({ flags: Buffer.from(`etcd\0--name=a\0${text}\0x`) }),
+  'a container that a command starts': (text) => lint({ flags: ['docker', 'run', '--user', text, text, 'etcd'] }),
+  'an address with a zone': (text) => lint({ flags: [`--listen-client-urls=https://[fe80::1${text}]:2379`] }),
+  'a number with a unit': (text) =>
+    lint({ flags: [`--grpc-keepalive-min-time=${text}`, `--election-timeout=${text}`] }),
+  'a list of members': (text) => lint({ flags: ['--name=e1', `--initial-cluster=e1 ${text}`] }),
+  variables: (text) => lint({ env: text }),
+  'a file of variables': (text) => lint({ env: `ETCD_NAME=a\nETCD_CIPHER_SUITES=${text}\n` }),
+  'a unit': (text) => lint({ unit: `[Service]\n${text}` }),
+  'a command of a unit': (text) => lint({ unit: `[Service]\nExecStart=/usr/bin/etcd ${text}\nUser=${text}` }),
+  'a manifest': (text) => lint({ manifest: `kind: Pod\n${text}` }),
+  'the image of a pod': (text) => lint({ manifest: `kind: Pod\nspec: {containers: [{image: ${quoted(text)}}]}\n` }),
+  'a Compose file': (text) => lint({ manifest: `services:\n  etcd: {image: etcd, user: ${quoted(text)}}\n${text}` }),
+  'the command of a Compose file': (text) =>
+    lint({ manifest: `services: {etcd: {command: ${quoted(`etcd ${text}`)}}}` }),
+  JSON: (text) => lint({ yaml: `{"name": ${quoted(text)}, ${quoted(text)}: [${quoted(text)}` }),
+  'a command of kube-apiserver': (text) => fromKubeApiserver({ flags: text }).catch(String),
+  'a configuration of kubeadm': (text) => fromKubeadmConfig({ yaml: text }).catch(String),
+}
+
+/** Processor time in milliseconds, the least of three runs, or of fewer if one of them costs no more than `enough`. */
+async function cost(run: () => Promise<unknown>, enough = NOISE): Promise<number> {
+  let least = Infinity
+  for (let i = 0; i < 3 && least > enough; i++) {
+    const before = process.cpuUsage()
+    await run()
+    const { user, system } = process.cpuUsage(before)
+    least = Math.min(least, (user + system) / 1000)
+  }
+  return least
+}
+
+describe.each(Object.entries(READERS))('the work for %s', (_, read) => {
+  it.each(sample(SHAPES, 3))('grows at most as its length does, of %j', async (shape) => {
+    // What follows makes a pattern fail at the end that has matched so far.
+    const text = (length: number): string => `${shape.repeat(length / shape.length)}\n!`
+    // The small input counts as NOISE at least, so a large one below this bound passes whatever the small one costs.
+    const passes = NOISE * MOST_GROWTH * 0.99
+    const large = await cost(() => read(text(SMALL * TIMES)), passes)
+    if (large <= passes) return
+    const small = Math.max(await cost(() => read(text(SMALL))), NOISE)
+    expect(large / small).toBeLessThan(MOST_GROWTH)
+  })
+})
+
+it('a duration that only nearly is one takes no time', async () => {
+  const value = `00${'s000'.repeat(24)}n`
+  expect(await cost(() => lint({ env: { ETCD_GRPC_KEEPALIVE_MIN_TIME: value } }))).toBeLessThan(1000)
 })

@@ -129,3 +129,62 @@ describe('what is none of etcd’s configurations', () => {
     expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([said])
   }) // prettier-ignore
 })
+
+/** Names that etcd does not have, and what is written instead, by their words. */
+const MEANT: readonly (readonly [config: ConfigInput, meant: string])[] = [
+  [{ env: { ETCD_CRL_FILE: '/x' } }, 'ETCD_CLIENT_CRL_FILE'],
+  [{ env: { ETCD_PEER_CA_CERT_FILE: '/x' } }, 'ETCD_PEER_TRUSTED_CA_FILE'],
+  [{ env: { ETCD_TRUSTED_CA_CERT: '/x' } }, 'ETCD_TRUSTED_CA_FILE'],
+  [{ env: { ETCD_CACERT: '/x' } }, 'ETCD_TRUSTED_CA_FILE'],
+  [{ env: { ETCD_CLIENT_CERT: 'true' } }, 'ETCD_CLIENT_CERT_AUTH'],
+  [{ env: { ETCD_CLIENT_CERT_AUTHENTICATION: 'true' } }, 'ETCD_CLIENT_CERT_AUTH'],
+  [{ env: { ETCD_PEER_CERT_AUTH: 'true' } }, 'ETCD_PEER_CLIENT_CERT_AUTH'],
+  [{ env: { ETCD_TLS_MIN_VER: 'TLS1.3' } }, 'ETCD_TLS_MIN_VERSION'],
+  [{ env: { ETCD_CIPHERS: 'A' } }, 'ETCD_CIPHER_SUITES'],
+  [{ env: { ETCD_TLS_PRIVATE_KEY_FILE: '/x' } }, 'ETCD_KEY_FILE'],
+  [{ env: { ETCD_CERT_FIEL: '/x' } }, 'ETCD_CERT_FILE'],
+  [{ unit: '[Service]\nEnvironment=ETCD_CIPHER-SUITES=A\nExecStart=/usr/bin/etcd\n' }, 'ETCD_CIPHER_SUITES'],
+  [{ env: 'ETCD_CIPHER-SUITES=A\n' }, 'ETCD_CIPHER_SUITES'],
+  [{ flags: ['etcd', '--client-ca-file=/x'] }, '"--trusted-ca-file"'],
+  [{ flags: ['etcd', '--client-cert-authentication=true'] }, '"--client-cert-auth"'],
+  [{ flags: ['etcd', '--client-cert-auth-enabled'] }, '"--client-cert-auth"'],
+  [{ flags: ['etcd', '--peer-cert-auth'] }, '"--peer-client-cert-auth"'],
+  [{ flags: ['etcd', '--tls-cipher-suites=A'] }, '"--cipher-suites"'],
+  [{ flags: ['etcd', '--client-cert=true'] }, '"--client-cert-auth"'],
+  [{ yaml: 'client-transport-security: {ca-cert: /x}' }, '"client-transport-security.trusted-ca-file"'],
+  [{ yaml: 'peer-transport-security: {ca-cert: /x}' }, '"peer-transport-security.trusted-ca-file"'],
+  [
+    { yaml: 'client-transport-security: {client-cert-authentication: true}' },
+    '"client-transport-security.client-cert-auth"',
+  ],
+  [{ yaml: 'client-transport-security: {client-cert: true}' }, '"client-transport-security.client-cert-auth"'],
+  [{ yaml: 'client-security: {cert-file: /x}' }, '"client-transport-security"'],
+  [{ yaml: 'peer-tls: {cert-file: /x}' }, '"peer-transport-security"'],
+  [{ yaml: 'tls-minimum-version: TLS1.3' }, '"tls-min-version"'],
+]
+
+it.each(MEANT)('%j is %s', async (config, meant) => {
+  const { findings, options } = await readBack(config)
+  const code = config.flags === undefined ? 'protection-ignored' : 'option-unknown'
+  expect(findings.map((each) => `${each.code} ${each.remedy ?? ''}`)).toEqual([
+    `config/${code} Write ${meant} if you mean that.`,
+  ])
+  expect(Object.keys(options)).toHaveLength(1)
+})
+
+it.each([
+  ['ETCD_TLS_MODE_STRICT ETCD_AUTH_SOMETHING ETCD_CA_ROTATION', ['config/option-ignored']],
+  ['ETCD_CERT_DIR ETCD_CA_DIR ETCD_SSL_DIR ETCD_OPTS ETCD_MY_THING', []],
+])('of %s: %j', async (names, codes) => {
+  for (const name of names.split(' ')) {
+    const { findings } = await readBack({ env: { [name]: 'x', ETCD_NAME: 'a' } })
+    expect(findings.map(({ code }) => code)).toEqual(codes)
+  }
+})
+
+it('of a value that does not fit what may be meant, nothing is said', async () => {
+  const codes = async (config: Parameters<typeof lintEtcdConfig>[0]): Promise<string[]> =>
+    (await lintEtcdConfig(config, { readFiles: false })).findings.map(({ code }) => code)
+  expect(await codes({ env: { ETCD_KEY_FIL: 'true', ETCD_NAME: 'a' } })).not.toContain('config/option-needs')
+  expect(await codes({ yaml: 'name: a\ntls-minimum-version: 1.3\n' })).not.toContain('config/value-type')
+})
