@@ -1,12 +1,12 @@
 /** Reads a Compose file, some of whose services run etcd (compose-spec, 05-services.md). */
 import { dirname, join, posix, resolve } from 'node:path'
 import { NO_ARGUMENTS, readStart, valuesOf } from './command.js'
-import { commandOf, releaseOf, VolumeReporter, withoutEtcd } from './container.js'
+import { commandOf, releaseOf, repeatedAmong, reportVolume, unknownAmong, withoutEtcd } from './container.js'
 import { areOfEtcd, isEtcdImage } from './container-run.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
 import { textOf } from './pod-volumes.js'
 import { composeProbes } from './probes.js'
-import { longestFirst, type Mount, NO_CONTEXT, type PublishedPort, Reading } from './read-option.js'
+import { longestFirst, type Mount, NO_CONTEXT, Reading } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, plainDollars, type Split, splitText, wordAt } from './tokenizer.js'
 import {
@@ -156,19 +156,21 @@ function onHost(source: string, { file }: ComposeFile): Pick<Mount, 'outside' | 
 
 /** What is mounted and not defined, and two volumes at one path: Compose does not start. */
 function checkVolumes(service: YamlValue, { root, yaml }: ComposeFile, into: Reading): void {
-  const reporter = new VolumeReporter('Compose', yaml.place, into)
   for (const section of ['volumes', ...FILE_KINDS] as const) {
     const known = new Set(entriesOf(at(root, section)).map(({ key }) => key))
     const nameOf = section === 'volumes' ? volumeNameOf : sourceOf
     const mounts = itemsAt(service, section).map((item) => ({ name: nameOf(item), offset: item.offset }))
-    reporter.undefined(section, mounts, (name) => name.includes('$') || known.has(name), section)
+    const { offset, names } = unknownAmong(mounts, (name) => name.includes('$') || known.has(name)) ?? {}
+    if (names !== undefined)
+      reportVolume(into, yaml.place(offset ?? 0, section), 'Compose', { kind: 'not defined', names, section })
   }
   const mounts = volumesOf(service).map(({ inside, offset }) => ({ name: inside, offset }))
-  reporter.repeated('volumes', 'mounted twice', mounts)
+  for (const { names, offset } of repeatedAmong(mounts))
+    reportVolume(into, yaml.place(offset, 'volumes'), 'Compose', { kind: 'mounted twice', names })
 }
 
 /** `2389:2379`, `127.0.0.1:2389:2379/tcp`, or a mapping with published and target. */
-function portOf(item: YamlValue): PublishedPort[] {
+function portOf(item: YamlValue): { outside: string; inside: string }[] {
   const [, written, target] = /(?:^|:)(\d+):(\d+)(?:\/tcp)?$/.exec(textAt(item) ?? '') ?? []
   const [outside, inside] = [written ?? textAt(item, 'published'), target ?? textAt(item, 'target')]
   return outside === undefined || inside === undefined ? [] : [{ outside, inside }]

@@ -1,9 +1,9 @@
 /** What a service of Compose and a container of a pod have in common. */
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { FindingDetails } from '../../report/finding.js'
 import { type EtcdCommand, etcdCommand, NO_ARGUMENTS } from './command.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, versionOf } from './container-run.js'
 import { noEtcd, type Reading, type RuntimeContext, unreadable } from './read-option.js'
-import type { PlaceOf } from './text.js'
 import type { Word } from './tokenizer.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
@@ -47,61 +47,36 @@ interface Named {
 }
 
 type VolumeDetails = FindingDetails['config/volume-invalid']
+/** What differs between findings about volumes. */
+type Problem = Pick<VolumeDetails, 'kind' | 'names'> & Partial<Pick<VolumeDetails, 'mounts' | 'section'>>
 
-/** Reports volumes with which a container does not start. */
-export class VolumeReporter {
-  readonly #by: 'Kubernetes' | 'Compose'
-  readonly #place: PlaceOf
-  readonly #into: Reading
+/** Reports a volume with which a container does not start. */
+export function reportVolume(
+  into: Reading,
+  place: ConfigPlace,
+  by: 'Kubernetes' | 'Compose',
+  { kind, names, mounts = [], ...more }: Problem,
+): void {
+  into.report('config/volume-invalid', { ...place, kind, names, mounts, by, ...more })
+}
 
-  constructor(by: 'Kubernetes' | 'Compose', place: PlaceOf, into: Reading) {
-    this.#by = by
-    this.#place = place
-    this.#into = into
-  }
+/** What is not known, at the first of it; null if all is. */
+export function unknownAmong(
+  mounts: readonly Named[],
+  isKnown: (name: string) => boolean,
+): { names: string[]; offset: number } | null {
+  const unknown = mounts.flatMap(({ name, offset }) => (name === undefined || isKnown(name) ? [] : [{ name, offset }]))
+  const names = [...new Set(unknown.map(({ name }) => name))]
+  return unknown[0] === undefined ? null : { names, offset: unknown[0].offset }
+}
 
-  /** Mounts of what is not defined: one finding for all, at the first. */
-  undefined(
-    option: string,
-    mounts: readonly Named[],
-    isKnown: (name: string) => boolean,
-    section?: VolumeDetails['section'],
-  ): void {
-    const missing = mounts.flatMap(({ name, offset }) =>
-      name === undefined || isKnown(name) ? [] : [{ name, offset }],
-    )
-    const names = [...new Set(missing.map(({ name }) => name))]
-    if (missing[0] !== undefined) this.report(option, 'not defined', missing[0].offset, names, [], section)
-  }
-
-  /** Those whose name another one before them has. */
-  repeated(option: string, kind: 'mounted twice' | 'defined twice', values: readonly Named[]): void {
-    const seen = new Set<string>()
-    for (const { name, offset } of values) {
-      // A path may end with a slash.
-      const key = name?.replace(/(?<=.)\/$/, '')
-      if (key === undefined) continue
-      if (seen.has(key)) this.report(option, kind, offset, [key])
-      seen.add(key)
-    }
-  }
-
-  report(
-    option: string,
-    kind: VolumeDetails['kind'],
-    offset: number,
-    names: string[],
-    mounts: string[] = [],
-    section?: VolumeDetails['section'],
-  ): void {
-    const more = section === undefined ? {} : { section }
-    this.#into.report('config/volume-invalid', {
-      ...this.#place(offset, option),
-      kind,
-      names,
-      mounts,
-      by: this.#by,
-      ...more,
-    })
-  }
+/** Those whose name another one before them has. A path may end with a slash. */
+export function repeatedAmong(values: readonly Named[]): { names: string[]; offset: number }[] {
+  const seen = new Set<string | undefined>([undefined])
+  return values.flatMap(({ name, offset }) => {
+    const key = name?.replace(/(?<=.)\/$/, '')
+    const isFirst = key === undefined || !seen.has(key)
+    seen.add(key)
+    return isFirst ? [] : [{ names: [key], offset }]
+  })
 }

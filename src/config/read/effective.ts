@@ -21,17 +21,12 @@ import type { ConfigText } from './text.js'
 import { readNamedConfig } from './yaml-config.js'
 
 /** One member, as it was read. */
-export interface ReadMember {
+export interface ReadMember extends Readonly<Pick<Reading, 'context' | 'isWhole' | 'label'>> {
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
   readonly findings: readonly Finding[]
-  readonly context: RuntimeContext
-  /** False if so little was read that what is not set may be set elsewhere. */
-  readonly isWhole: boolean
   /** The texts that were read: the configuration itself first, then the files that it names. */
   readonly texts: readonly ConfigText[]
-  /** The service or the pod that runs it; null if the text can start one etcd only. */
-  readonly label: string | null
   readonly labelPlace: ConfigPlace
   /** What names the configuration file; null if none is named. */
   readonly configFile: ReadOption | null

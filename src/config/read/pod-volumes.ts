@@ -1,6 +1,6 @@
 /** What a container of a pod mounts, with the ConfigMaps and Secrets of the same text. */
 import { join, posix } from 'node:path'
-import { VolumeReporter } from './container.js'
+import { repeatedAmong, reportVolume, unknownAmong } from './container.js'
 import { isUnresolved, longestFirst, type Mount, type Reading } from './read-option.js'
 import type { ConfigText } from './text.js'
 import { at, entriesOf, itemsAt, textAt, type YamlReading, type YamlValue } from './yaml.js'
@@ -170,21 +170,29 @@ export function checkVolumes(
   yaml: KubeYaml,
   into: Reading,
 ): void {
-  const reporter = new VolumeReporter('Kubernetes', yaml.place, into)
   const [volumes, mounts] = [itemsAt(spec, 'volumes'), itemsAt(container, 'volumeMounts')]
   const named = (values: readonly YamlValue[], key = 'name') =>
     values.map((value) => ({ name: textAt(value, key), offset: value.offset }))
+  const report = (option: string, kind: 'defined twice' | 'mounted twice', values: ReturnType<typeof named>): void => {
+    for (const { names, offset } of repeatedAmong(values))
+      reportVolume(into, yaml.place(offset, option), 'Kubernetes', { kind, names })
+  }
   const defined = new Set([...volumes.map((volume) => textAt(volume, 'name') ?? ''), ...claims])
   // Without any volume, it is an excerpt.
   const isOpen = defined.size === 0 || [...defined].some(isUnresolved)
-  reporter.undefined('volumeMounts', named(mounts), (name) => isOpen || defined.has(name) || isUnresolved(name))
-  reporter.repeated('volumeMounts', 'mounted twice', named(mounts, 'mountPath'))
-  reporter.repeated('volumes', 'defined twice', named(volumes))
+  const unknown = isOpen ? null : unknownAmong(named(mounts), (name) => defined.has(name) || isUnresolved(name))
+  if (unknown !== null) {
+    const { names, offset } = unknown
+    reportVolume(into, yaml.place(offset, 'volumeMounts'), 'Kubernetes', { kind: 'not defined', names })
+  }
+  report('volumeMounts', 'mounted twice', named(mounts, 'mountPath'))
+  report('volumes', 'defined twice', named(volumes))
   const mounted = new Set(mounts.map((mount) => textAt(mount, 'name')))
   for (const volume of volumes.filter((each) => mounted.has(textAt(each, 'name')))) {
     const missing = filesOfVolume(volume, yaml)?.missing ?? []
     const source = missing[0]?.source
-    const keys = missing.flatMap((each) => (each.source === source ? [each.key] : []))
-    if (source !== undefined) reporter.report('volumes', 'no such key', volume.offset, keys, [source])
+    const names = missing.flatMap((each) => (each.source === source ? [each.key] : []))
+    const place = yaml.place(volume.offset, 'volumes')
+    if (source !== undefined) reportVolume(into, place, 'Kubernetes', { kind: 'no such key', names, mounts: [source] })
   }
 }

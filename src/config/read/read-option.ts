@@ -61,18 +61,13 @@ export interface RuntimeContext {
   readonly image?: string
   readonly probes?: readonly Probe[]
   /** Ports of the container that are forwarded from others of the host. */
-  readonly published?: readonly PublishedPort[]
+  readonly published?: readonly { readonly outside: string; readonly inside: string }[]
   /** Whether etcd can write only to volumes. */
   readonly isRootReadOnly?: boolean
   /** The numbers of the groups that can read a volume which only its group may read; null if one of them may own it. */
   readonly volumeGroups?: readonly string[] | null
   readonly replicas?: Replicas
   readonly sandbox?: Sandbox
-}
-
-export interface PublishedPort {
-  readonly outside: string
-  readonly inside: string
 }
 
 /** A probe of the kubelet, or a command that probes etcd. */
@@ -173,7 +168,7 @@ export class Reading {
   context = NO_CONTEXT
   /** False if so little was read that what is not set may be set elsewhere. */
   isWhole = true
-  /** The service or the pod that runs it, if the text may start several etcds. */
+  /** The service or the pod that runs it; null if the text can start one etcd only. */
   label: string | null = null
   labelPlace: ConfigPlace | null = null
   readonly #counts = new Map<string, number>()

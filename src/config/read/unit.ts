@@ -11,7 +11,7 @@ import {
   valuesOf,
 } from './command.js'
 import { fileVariables, namedVariables, reportNotExpanded, type Variable } from './env.js'
-import { NO_CONTEXT, noEtcd, type Reading, type RuntimeContext, type Sandbox } from './read-option.js'
+import { NO_CONTEXT, noEtcd, type Reading, type Sandbox } from './read-option.js'
 import { type ConfigText, placesIn, type PlaceOf, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, match, splitText, splitWords, type SyntaxFault, type Word, wordAt } from './tokenizer.js'
 
@@ -43,7 +43,17 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile, int
   // A container has only the variables that it is given.
   const variables = [...byName.values()].filter(({ name }) => container?.passed.includes(name) !== false)
   await readStart(command, variables, { text, option: 'ExecStart', place }, readNamed, into)
-  into.context = container?.context ?? contextOf(unit)
+  const isUserDynamic = unit.isOn('DynamicUser')
+  const group = unit.last('Group')
+  const sandbox = sandboxOf(unit)
+  into.context = container?.context ?? {
+    ...NO_CONTEXT,
+    directory: unit.last('WorkingDirectory') ?? '/',
+    user: unit.last('User') ?? (isUserDynamic ? 'of DynamicUser=' : null),
+    groups: [...(group === null ? [] : [group]), ...unit.all('SupplementaryGroups')],
+    isUserDynamic,
+    ...(sandbox === null ? {} : { sandbox }),
+  }
 }
 
 /** One `Key=value`, with the offsets of its value in the text. */
@@ -113,20 +123,6 @@ function directivesOf(text: string): Directive[] {
     at = end + 1
   }
   return found
-}
-
-function contextOf(unit: Unit): RuntimeContext {
-  const isUserDynamic = unit.isOn('DynamicUser')
-  const group = unit.last('Group')
-  const sandbox = sandboxOf(unit)
-  return {
-    ...NO_CONTEXT,
-    directory: unit.last('WorkingDirectory') ?? '/',
-    user: unit.last('User') ?? (isUserDynamic ? 'of DynamicUser=' : null),
-    groups: [...(group === null ? [] : [group]), ...unit.all('SupplementaryGroups')],
-    isUserDynamic,
-    ...(sandbox === null ? {} : { sandbox }),
-  }
 }
 
 /** The variables of `Environment=`. Systemd ignores a line with an open quote, and arguments that are not assignments. */
