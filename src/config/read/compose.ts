@@ -119,18 +119,35 @@ function variablesOf(service: YamlValue, yaml: YamlReading, into: Reading): Vari
 
 /** What is mounted: volumes and folders of the host, memory, and secrets and configs. */
 function mountsOf(service: YamlValue, compose: ComposeFile): Mount[] {
-  const volumes = volumesOf(service).map(({ inside, source, type, isReadOnly, subPath }): Mount => {
-    const host = type === 'tmpfs' || type === 'volume' ? { outside: null } : onHost(source, compose)
-    const name = host.outside ?? (source === '' ? '' : `the volume ${source}`)
-    const shared = name === '' || name.includes('$') ? {} : { shared: join(name, subPath) }
-    const isMemory = type === 'tmpfs' || textAt(compose.root, 'volumes', source, 'driver_opts', 'type') === 'tmpfs'
-    return { inside, ...host, isReadOnly, ...(isMemory ? { isLostWith: 'tmpfs' as const } : shared) }
-  })
   const tmpfs = scalarsOf(at(service, 'tmpfs')).map(({ text }): Mount => {
     return { inside: posix.normalize(text.split(':', 1)[0] ?? ''), outside: null, isLostWith: 'tmpfs' }
   })
   const files = FILE_KINDS.flatMap((kind) => itemsAt(service, kind).flatMap((item) => fileMount(kind, item, compose)))
-  return longestFirst([...volumes, ...tmpfs, ...files])
+  return longestFirst([...volumesOf(service, compose).map(({ mount }) => mount), ...tmpfs, ...files])
+}
+
+/** `./certs:/certs:ro`, `/data`, or a mapping with source and target; a path of the host has no name. */
+function volumesOf(
+  service: YamlValue,
+  compose: ComposeFile,
+): { readonly mount: Mount; readonly name: string | undefined; readonly offset: number }[] {
+  return itemsAt(service, 'volumes').flatMap((item) => {
+    const [, source = textAt(item, 'source') ?? '', target = textAt(item, 'target'), options = ''] =
+      /^(?:((?:[A-Za-z]:(?=[\\/]))?[^:]+):)?(\/[^:]*)(?::([^:]*))?$/.exec(textAt(item) ?? '') ?? []
+    if (target === undefined) return []
+    const type = textAt(item, 'type')
+    const host = type === 'tmpfs' || type === 'volume' ? { outside: null } : onHost(source, compose)
+    const volume = host.outside ?? (source === '' ? '' : `the volume ${source}`)
+    const isOpen = volume === '' || volume.includes('$')
+    const shared = isOpen ? {} : { shared: join(volume, textAt(item, 'volume', 'subpath') ?? '') }
+    const isMemory = type === 'tmpfs' || textAt(compose.root, 'volumes', source, 'driver_opts', 'type') === 'tmpfs'
+    const isReadOnly = options.split(',').includes('ro') || textAt(item, 'read_only') === 'true'
+    const kept = isMemory ? { isLostWith: 'tmpfs' as const } : shared
+    // What begins as a path is a folder of the host, and a letter is a disk of Windows.
+    const isNamed = (item.kind === 'scalar' || type === 'volume') && /^[A-Za-z0-9][\w.-]+$/.test(source)
+    const mount: Mount = { inside: posix.normalize(target), ...host, isReadOnly, ...kept }
+    return [{ mount, name: isNamed ? source : undefined, offset: item.offset }]
+  })
 }
 
 function fileMount(kind: keyof typeof FILE_FOLDERS, item: YamlValue, compose: ComposeFile): Mount[] {
@@ -155,17 +172,18 @@ function onHost(source: string, { file }: ComposeFile): Pick<Mount, 'outside' | 
 }
 
 /** What is mounted and not defined, and two volumes at one path: Compose does not start. */
-function checkVolumes(service: YamlValue, { root, yaml }: ComposeFile, into: Reading): void {
+function checkVolumes(service: YamlValue, compose: ComposeFile, into: Reading): void {
+  const { root, yaml } = compose
+  const volumes = volumesOf(service, compose)
   for (const section of ['volumes', ...FILE_KINDS] as const) {
     const known = new Set(entriesOf(at(root, section)).map(({ key }) => key))
-    const nameOf = section === 'volumes' ? volumeNameOf : sourceOf
-    const mounts = itemsAt(service, section).map((item) => ({ name: nameOf(item), offset: item.offset }))
-    const { offset, names } = unknownAmong(mounts, (name) => name.includes('$') || known.has(name)) ?? {}
+    const files = itemsAt(service, section).map((item) => ({ name: sourceOf(item), offset: item.offset }))
+    const isKnown = (name: string): boolean => name.includes('$') || known.has(name)
+    const { offset = 0, names } = unknownAmong(section === 'volumes' ? volumes : files, isKnown) ?? {}
     if (names !== undefined)
-      reportVolume(into, yaml.place(offset ?? 0, section), 'Compose', { kind: 'not defined', names, section })
+      reportVolume(into, yaml.place(offset, section), 'Compose', { kind: 'not defined', names, section })
   }
-  const mounts = volumesOf(service).map(({ inside, offset }) => ({ name: inside, offset }))
-  for (const { names, offset } of repeatedAmong(mounts))
+  for (const { names, offset } of repeatedAmong(volumes.map((each) => ({ ...each, name: each.mount.inside }))))
     reportVolume(into, yaml.place(offset, 'volumes'), 'Compose', { kind: 'mounted twice', names })
 }
 
@@ -192,38 +210,7 @@ function wordsOf(value: YamlValue | null): Split {
   return { words: words.map((word) => ({ ...word, offset })), faults: faults.map((fault) => ({ ...fault, offset })) }
 }
 
-interface Volume {
-  readonly inside: string
-  /** A path of the host, or the name of a volume; empty for one without a name. */
-  readonly source: string
-  readonly type: string | undefined
-  readonly isReadOnly: boolean
-  readonly subPath: string
-  readonly offset: number
-}
-
-/** `./certs:/certs:ro`, `/data`, or a mapping with source and target. */
-function volumesOf(service: YamlValue): Volume[] {
-  return itemsAt(service, 'volumes').flatMap((item): Volume[] => {
-    const [, source = textAt(item, 'source') ?? '', target = textAt(item, 'target'), options = ''] =
-      /^(?:((?:[A-Za-z]:(?=[\\/]))?[^:]+):)?(\/[^:]*)(?::([^:]*))?$/.exec(textAt(item) ?? '') ?? []
-    if (target === undefined) return []
-    const isReadOnly = options.split(',').includes('ro') || textAt(item, 'read_only') === 'true'
-    const subPath = textAt(item, 'volume', 'subpath') ?? ''
-    const { offset } = item
-    return [{ inside: posix.normalize(target), source, type: textAt(item, 'type'), isReadOnly, subPath, offset }]
-  })
-}
-
 /** The name of a secret or a config that a service refers to: the item itself, or a key of it. */
 function sourceOf(item: YamlValue): string | undefined {
   return item.kind === 'scalar' ? item.text : textAt(item, 'source')
-}
-
-/** The name of a volume; a path of the host has none. */
-function volumeNameOf(item: YamlValue): string | undefined {
-  if (item.kind !== 'scalar' && textAt(item, 'type') !== 'volume') return undefined
-  const source = item.kind === 'scalar' ? /^([^:]+):/.exec(item.text)?.[1] : textAt(item, 'source')
-  // What begins as a path is a folder of the host, and a letter is a disk of Windows.
-  return source !== undefined && /^[A-Za-z0-9][\w.-]+$/.test(source) ? source : undefined
 }

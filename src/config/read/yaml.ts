@@ -297,49 +297,30 @@ type YamlFault = readonly [reason: string, fix: string]
 
 const REMOVE = 'Remove it, or put the value into single quotes.'
 const INDENT = 'Indent it by spaces, like the other lines of the block.'
+const QUOTE = 'Put the value into single quotes, in which all characters are ordinary ones.'
+const APART = 'Put the value into quotes, or the second key on its own line.'
+const ANCHOR = 'Name an anchor that is defined before it, or put the value into quotes if you do not mean an alias.'
+const COMMENT = 'Add a space before "#": YAML reads `value#comment` as one value.'
 const LINE = 'Fix that line, or the line before it.'
 const NO_SPACE: YamlFault = ['A space is missing after the colon.', 'Add a space after the colon.']
-const UNKNOWN_ANCHOR: YamlFault = [
-  'An alias names an anchor that does not exist.',
-  'Name an anchor that is defined before it, or put the value into quotes if you do not mean an alias.',
-]
+const UNKNOWN_ANCHOR: YamlFault = ['An alias names an anchor that does not exist.', ANCHOR]
 
 /** By the parser's code, with its message where one code has several. The first that fits counts. */
 const FAULTS: readonly (readonly [error: RegExp, ...YamlFault])[] = [
   [/^TAB_AS_INDENT/, 'A line begins with a tab. YAML is indented only by spaces.', INDENT],
   [/^BAD_INDENT/, 'The indentation of the line does not match its block.', INDENT],
+  [/^BAD_SCALAR_START/, 'A value begins with a character that has another meaning in YAML.', QUOTE],
+  [/^BAD_DQ_ESCAPE/, 'A backslash in double quotes begins an unknown escape sequence.', QUOTE],
+  [/^BLOCK_AS_IMPLICIT_KEY/, 'A line has two keys, or a value that contains a colon and a space.', APART],
   [
-    /^BAD_SCALAR_START/,
-    'A value begins with a character that has another meaning in YAML.',
-    'Put the value into single quotes.',
-  ],
-  [
-    /^BAD_DQ_ESCAPE/,
-    'A backslash in double quotes begins an unknown escape sequence.',
-    'Use single quotes, in which a backslash is an ordinary character.',
-  ],
-  [
-    /^BLOCK_AS_IMPLICIT_KEY/,
-    'A line has two keys, or a value that contains a colon and a space.',
-    'Put the value into quotes, or the second key on its own line.',
-  ],
-  [
-    /^(?:BAD_PROP_ORDER|ALIAS_PROPS|BAD_ALIAS|MULTIPLE)/,
-    'A value has a second tag or anchor, or one in the wrong place.',
+    /^(?:BAD_PROP|ALIAS_PROPS|BAD_ALIAS|MULTIPLE_[AT])/,
+    'A value has a second tag or anchor, or a misplaced one.',
     REMOVE,
   ],
   [/^UNEXPECTED_TOKEN/, 'Unexpected text follows a value, for example after a closing quote.', REMOVE],
-  [
-    /^MISSING_CHAR.*Comments/,
-    'A comment begins directly after a value.',
-    'Add a space before "#": YAML reads `value#comment` as one value.',
-  ],
+  [/^MISSING_CHAR.*Comments/, 'A comment begins directly after a value.', COMMENT],
   [/^MISSING_CHAR.*space after/, ...NO_SPACE],
-  [
-    /^MISSING_CHAR.*between/,
-    'A comma is missing between two entries in brackets, or a bracket is not closed.',
-    'Add it.',
-  ],
+  [/^MISSING_CHAR.*between/, 'A comma between two entries in brackets, or a closing bracket, is missing.', 'Add it.'],
   [/^/, 'The text cannot be parsed from here on.', LINE],
 ]
 /** Longer lines are not searched to their end. */

@@ -121,7 +121,7 @@ describe('what is no YAML, in words for whoever wrote it', () => {
     ['name: a\njust a line\nand: b\n', ''],
     ['name: a\ncors: [x\n', '2:7 A bracket is not closed.'],
     ['name: *a\n', '1:7 An alias names an anchor that does not exist.'],
-    ['name: &a &b c\n', '1:10 A value has a second tag or anchor, or one in the wrong place.'],
+    ['name: &a &b c\n', '1:10 A value has a second tag or anchor, or a misplaced one.'],
     ['a:\n\u00a0 b: c\n  d: e\n', '2:1 A line begins with a space character that YAML does not accept: U+00A0.'],
   ])('%j', async (yaml, said) => {
     const { findings } = await readBack({ yaml })
