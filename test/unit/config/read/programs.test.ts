@@ -14,39 +14,43 @@ async function namesOf(config: ConfigInput): Promise<string[]> {
   return members.map(({ settings }) => settings.server('name').text)
 }
 
-/** Other programs whose command begins with a flag. */
-const OTHERS: readonly string[] = [
-  '{image: prom/prometheus, command: [--config.file=/etc/p.yml, --web.listen-address=:9090]}',
-  '{image: traefik, command: ["--api.insecure=true", --name=t]}',
-  '{image: postgres, command: [-c, max_connections=200]}',
-  '{image: redis, command: [--requirepass, x]}',
-  '{image: node-exporter, command: [--path.procfs=/host/proc]}',
-  '{image: etcd, command: [etcdctl, get, a]}',
+interface Service {
+  readonly image?: string
+  readonly command?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** Other programs, whose command begins with a flag. */
+const OTHERS: readonly Service[] = [
+  { image: 'prom/prometheus', command: ['--config.file=/etc/p.yml', '--web.listen-address=:9090'] },
+  { image: 'traefik', command: ['--api.insecure=true', '--name=t'] },
+  { image: 'postgres', command: ['-c', 'max_connections=200'] },
+  { image: 'redis', command: ['--requirepass', 'x'] },
+  { image: 'node-exporter', command: ['--path.procfs=/host/proc'] },
+  { image: 'etcd', command: ['etcdctl', 'get', 'a'] },
 ]
 /** Etcds, each called e1. */
-const ETCDS: readonly string[] = [
-  '{image: etcd, command: [--name=e1]}',
-  '{image: quay.io/coreos/etcd:v3.5.16, command: etcd --name e1}',
-  '{image: mirror/etcd-server, environment: {ETCD_NAME: e1, ETCD_LISTEN_CLIENT_URLS: "http://127.0.0.1:2379"}}',
-  '{image: hardened-etcd, command: [/entrypoint.sh], environment: [ETCD_NAME=e1, "ETCD_INITIAL_CLUSTER=e1=http://127.0.0.1:2380"]}',
-  '{build: ., command: [--name=e1, "--listen-client-urls=http://127.0.0.1:2379"]}',
+const ETCDS: readonly Service[] = [
+  { image: 'etcd', command: ['--name=e1'] },
+  { image: 'quay.io/coreos/etcd:v3.5.16', command: ['etcd', '--name', 'e1'] },
+  { image: 'mirror/etcd-server', environment: { ETCD_NAME: 'e1', ETCD_LISTEN_CLIENT_URLS: 'http://127.0.0.1:2379' } },
+  {
+    image: 'hardened-etcd',
+    command: ['/entrypoint.sh'],
+    environment: { ETCD_NAME: 'e1', ETCD_INITIAL_CLUSTER: 'e1=http://127.0.0.1:2380' },
+  },
+  { command: ['--name=e1', '--listen-client-urls=http://127.0.0.1:2379'] },
 ]
 
-function asPod(service: string, name: string): string {
-  const container = service
-    .replace('command: etcd --name e1', 'command: [etcd, --name, e1]')
-    .replace(/\{image: ([^,]*), command: \[-/, '{image: $1, args: [-')
-    .replace('build: ., command: [', 'args: [')
-    .replace(
-      /environment: \[ETCD_NAME=(\w+), "(\w+)=([^"]*)"\]/,
-      'env: [{name: ETCD_NAME, value: $1}, {name: $2, value: "$3"}]',
-    )
-    .replace(
-      /environment: \{ETCD_NAME: (\w+), (\w+): ("[^"]*")\}/,
-      'env: [{name: ETCD_NAME, value: $1}, {name: $2, value: $3}]',
-    )
-    .replace('{', '{name: c, ')
-  return `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec:\n  containers:\n`.concat(`  - ${container}\n`)
+function asPod({ image, command, environment = {} }: Service, i: number): unknown {
+  const env = Object.entries(environment).map(([name, value]) => ({ name, value }))
+  const args = command?.[0]?.startsWith('-') === true ? { args: command } : { command }
+  const spec = { containers: [{ name: 'c', image, ...args, env }] }
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: `p${String(i)}` }, spec }
+}
+
+function asCompose(services: readonly Service[]): string {
+  return `services: ${JSON.stringify(Object.fromEntries(services.map((each, i) => [`s${String(i)}`, each])))}\n`
 }
 
 describe('what the reader of a form refuses or ignores', () => {
@@ -135,16 +139,14 @@ describe('a template', () => {
 })
 
 describe('which program is etcd', () => {
-  it.each(ETCDS)('%s is read, and the programs before it are not', async (etcd) => {
-    const services = [...OTHERS, etcd].map((service, i) => `  s${String(i)}: ${service}\n`).join('')
-    expect(await namesOf({ manifest: `services:\n${services}` })).toEqual(['e1'])
-    const pods = [...OTHERS, etcd].map((service, i) => asPod(service, `p${String(i)}`))
-    expect(await namesOf({ manifest: pods.join('---\n') })).toEqual(['e1'])
+  it.each(ETCDS)('%j is read, and the programs before it are not', async (etcd) => {
+    expect(await namesOf({ manifest: asCompose([...OTHERS, etcd]) })).toEqual(['e1'])
+    const pods = [...OTHERS, etcd].map(asPod)
+    expect(await namesOf({ manifest: JSON.stringify({ kind: 'List', items: pods }) })).toEqual(['e1'])
   })
 
   it('reports a text with other programs alone as one without etcd', async () => {
-    const services = OTHERS.map((service, i) => `  s${String(i)}: ${service}\n`).join('')
-    const { findings } = await lintEtcdConfig({ manifest: `services:\n${services}` }, { readFiles: false })
+    const { findings } = await lintEtcdConfig({ manifest: asCompose(OTHERS) }, { readFiles: false })
     expect(findings.map(({ code }) => code)).toEqual(['config/no-etcd'])
   })
 
