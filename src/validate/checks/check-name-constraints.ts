@@ -6,12 +6,14 @@ import type { GeneralName, NameConstraints } from '../../x509/general-name.js'
 import { FindingCollector, MAX_SHOWN, type PathCertificate } from '../context.js'
 import { GO_KINDS } from './check-form.js'
 import {
+  type Comparable,
   comparable,
   COMPARED_KINDS,
   constraintProblem,
   isPlainDnsName,
   isReadByGo,
-  Subtrees,
+  type Subtree,
+  subtreeOf,
 } from './name-constraint-match.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
@@ -34,7 +36,7 @@ type Constraints =
   | { readonly bad: GeneralName; readonly reason: string }
   | { readonly constrainedBy: string; readonly kinds: ReadonlyMap<string, Sides> }
 type ReadConstraints = Extract<Constraints, { kinds: unknown }>
-type Sides = Readonly<Record<keyof NameConstraints, Subtrees>>
+type Sides = Record<keyof NameConstraints, Subtree[]>
 
 /** @param budget Is counted down; if it ends, so does the check, in an error. */
 export function checkNameConstraints(
@@ -76,8 +78,8 @@ function prepare({ extensions, subject }: Certificate, budget: ComparisonBudget)
       const reason = constraintProblem(constraint)
       if (reason !== null) return { bad: constraint, reason }
       budget.left -= COMPARISONS_PER_CONSTRAINT
-      const sides = kinds.get(kind) ?? { permitted: new Subtrees(kind), excluded: new Subtrees(kind) }
-      if (takeReading(constraint, budget)) sides[side].add(constraint)
+      const sides = kinds.get(kind) ?? { permitted: [], excluded: [] }
+      if (takeReading(constraint, budget)) sides[side].push(subtreeOf(constraint))
       kinds.set(kind, sides)
     }
   }
@@ -89,7 +91,7 @@ function takeComparisons(names: readonly GeneralName[], { kinds }: ReadConstrain
   for (const name of names) {
     const sides = kinds.get(name.kind)
     if (sides === undefined) continue
-    budget.left -= sides.permitted.all.length + sides.excluded.all.length
+    budget.left -= sides.permitted.length + sides.excluded.length
     takeReading(name, budget)
   }
   return budget.left >= 0
@@ -136,15 +138,20 @@ function checkName(
     return
   }
   const { permitted, excluded } = sides
-  const touching = excluded.touching(prepared)
-  if (touching !== null) {
+  const touching = excluded.find((each) => each.touches(prepared))
+  if (touching !== undefined) {
     const subtree = touching.value || '(all)'
     notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded', ...details, excluded: subtree })
   }
-  if (!permitted.permits(prepared)) {
-    const shown = permitted.all.slice(0, MAX_SHOWN).map(({ value }) => value)
+  if (!isPermitted(prepared, sides)) {
+    const shown = permitted.slice(0, MAX_SHOWN).map(({ value }) => value)
     notes.add(subject, 'name-constraints/name-refused', { kind: 'not permitted', ...details, permitted: shown })
   }
+}
+
+/** If there are no permitted subtrees, all is. */
+function isPermitted(name: Comparable, { permitted }: Sides): boolean {
+  return permitted.length === 0 || permitted.some((each) => each.holds(name))
 }
 
 /** What Go alone refuses. If a CA constrains names of any kind, it reads all of them. */
@@ -161,9 +168,9 @@ function checkNameForGo(
   }
   const sides = kinds.get(name.kind)
   const prepared = sides === undefined ? null : comparable(name)
-  const excluded = prepared === null ? null : sides?.excluded.holdingInGo(prepared)?.value
-  if (excluded === null || excluded === undefined) return
-  notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded by Go', ...details, excluded })
+  const excluded = prepared === null ? undefined : sides?.excluded.find((each) => each.holdsInGo(prepared))
+  if (excluded === undefined) return
+  notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded by Go', ...details, excluded: excluded.value })
 }
 
 /** To Go, a self-issued CA certificate is like any other. */
@@ -195,9 +202,8 @@ function checkCommonNames(
   for (const name of textsOf(subject, COMMON_NAME)) {
     if (name === null || !name.includes('.') || !isPlainDnsName(name)) continue
     const prepared = { host: name.toLowerCase() }
-    const isPermitted = sides.permitted.permits(prepared)
-    if (isPermitted && sides.excluded.touching(prepared) === null) continue
-    const details = { name, constrainedBy, isPermitted, usage: notes.rules.usage }
+    const details = { name, constrainedBy, isPermitted: isPermitted(prepared, sides), usage: notes.rules.usage }
+    if (details.isPermitted && !sides.excluded.some((each) => each.touches(prepared))) continue
     notes.add(leaf, 'name-constraints/common-name-refused', details)
   }
 }

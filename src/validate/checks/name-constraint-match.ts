@@ -1,6 +1,6 @@
 /** Comparing names with the subtrees of name constraints (RFC 5280 section 4.2.1.10). */
 import { type DistinguishedName, relativeNameKey } from '../../x509/distinguished-name.js'
-import type { GeneralName, GeneralNameKind } from '../../x509/general-name.js'
+import type { GeneralName } from '../../x509/general-name.js'
 import { parseIp } from '../../x509/ip.js'
 import { isDnsPattern } from '../../x509/names.js'
 
@@ -72,113 +72,62 @@ function keysOf({ relativeNames }: DistinguishedName): readonly string[] {
   return relativeNames.map(relativeNameKey)
 }
 
-/**
- * Well-formed subtrees of one kind, permitted or excluded. A name is looked up by what a subtree that holds it would be
- * called, since ten thousand names and as many subtrees make too many pairs to compare.
- */
-export class Subtrees {
-  readonly all: GeneralName[] = []
-  readonly #kind: GeneralNameKind
-  /** By host, mailbox, address range, or directory name. */
-  readonly #byName = new Map<string, GeneralName>()
-  /** Of hosts, by what is behind their first label. */
-  readonly #byParent = new Map<string, GeneralName>()
-  /** Of addresses. A mask without gaps has one of 33 lengths, or of 129, so there are few. */
-  readonly #masks = new Map<string, Uint8Array>()
-
-  constructor(kind: GeneralNameKind) {
-    this.#kind = kind
-  }
-
-  add(subtree: GeneralName): void {
-    this.all.push(subtree)
-    const { value, bytes, directoryName } = subtree
-    switch (this.#kind) {
-      case 'dns':
-      case 'uri':
-      case 'email': {
-        const at = this.#kind === 'email' ? value.lastIndexOf('@') + 1 : 0
-        const host = value.slice(at).toLowerCase()
-        this.#byName.set(value.slice(0, at) + host, subtree)
-        if (host.includes('.')) this.#byParent.set(host.slice(host.indexOf('.') + 1), subtree)
-        break
-      }
-      case 'ip': {
-        const mask = bytes.subarray(bytes.length / 2)
-        this.#masks.set(latin1(mask), mask)
-        this.#byName.set(rangeKey(bytes.subarray(0, mask.length), mask), subtree)
-        break
-      }
-      default:
-        if (directoryName !== undefined) this.#byName.set(keysOf(directoryName).join('/'), subtree)
-    }
-  }
-
-  /** A subtree that holds the name, or null. A wildcard must be inside with all that it stands for. */
-  holding({ host, isWildcard = false, local = '', octets, keys }: Comparable): GeneralName | null {
-    switch (this.#kind) {
-      case 'dns':
-        return this.#aboveOrAt(isWildcard ? `.${host}` : host) ?? this.#byName.get('') ?? null
-      case 'email':
-        return this.#byName.get(`${local}@${host}`) ?? this.#ofHost(host)
-      case 'uri':
-        return this.#ofHost(host)
-      case 'ip':
-        return this.#first([...this.#masks.values()].map((mask) => rangeKey(octets ?? mask, mask)))
-      case 'dirName':
-        return this.#first(['', ...(keys ?? []).map((_, i, all) => all.slice(0, i + 1).join('/'))])
-      default:
-        return null
-    }
-  }
-
-  /** Whether permitted subtrees permit the name; if there are none, they permit all. */
-  permits(name: Comparable): boolean {
-    return this.all.length === 0 || this.holding(name) !== null
-  }
-
-  /** A subtree that touches the name, or null. A wildcard is touched by any host that it could stand for. */
-  touching(name: Comparable): GeneralName | null {
-    // `*.example.com` stands for `bar.example.com`, but for nothing two labels down.
-    return this.holding(name) ?? (name.isWildcard === true ? (this.#byParent.get(name.host) ?? null) : null)
-  }
-
-  /** A mail or URI constraint of which Go says that it holds the name: to Go a host is the whole domain below it, too. */
-  holdingInGo({ host }: Comparable): GeneralName | null {
-    return this.#kind === 'email' || this.#kind === 'uri' ? this.#aboveOrAt(host) : null
-  }
-
-  /** Of DNS constraints: a host and everything below it; `.host` only what is below it, as in Go and OpenSSL. */
-  #aboveOrAt(host: string): GeneralName | null {
-    for (let start = 0; ;) {
-      const dot = host.indexOf('.', start)
-      const found = this.#byName.get(host.slice(start)) ?? (dot === -1 ? undefined : this.#byName.get(host.slice(dot)))
-      if (found !== undefined || dot === -1) return found ?? null
-      start = dot + 1
-    }
-  }
-
-  /** Of mail and URI constraints: a host is that host alone, `.host` everything below it. */
-  #ofHost(host: string): GeneralName | null {
-    let found = this.#byName.get(host)
-    for (let dot = host.indexOf('.'); found === undefined && dot !== -1; dot = host.indexOf('.', dot + 1))
-      found = this.#byName.get(host.slice(dot))
-    return found ?? null
-  }
-
-  #first(names: readonly string[]): GeneralName | null {
-    return names.flatMap((name) => this.#byName.get(name) ?? []).at(0) ?? null
-  }
+/** A well-formed constraint, ready to be compared with names of its kind. */
+export interface Subtree {
+  readonly value: string
+  /** Whether it holds the name. A wildcard must be inside with all that it stands for. */
+  readonly holds: (name: Comparable) => boolean
+  /** Whether it holds the name, or something that a wildcard stands for. */
+  readonly touches: (name: Comparable) => boolean
+  /** Of mail and URIs: whether it holds the name to Go, for which a host is the whole domain below it, too. */
+  readonly holdsInGo: (name: Comparable) => boolean
 }
 
-/** The network of an address and a mask; the mask of another family has another length. */
-function rangeKey(address: Uint8Array, mask: Uint8Array): string {
-  const masked = address.map((octet, i) => octet & (mask[i] ?? 0))
-  return address.length === mask.length ? latin1(masked) + latin1(mask) : '/'
-}
-
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes)
+export function subtreeOf({ kind, value, bytes, directoryName }: GeneralName): Subtree {
+  const at = kind === 'email' ? value.lastIndexOf('@') + 1 : 0
+  const host = value.slice(at).toLowerCase()
+  const below = host.startsWith('.') ? host : `.${host}`
+  const never = (): boolean => false
+  // Of DNS constraints: a host and everything below it; `.host` only what is below it, as in Go and OpenSSL.
+  const isInDomain = (name: string): boolean => name === host || name.endsWith(below)
+  // Of mail and URI constraints: a host is that host alone, `.host` everything below it.
+  const isOfHost = (name: string): boolean => (host.startsWith('.') ? name.endsWith(host) : name === host)
+  const only = (holds: Subtree['holds'], holdsInGo: Subtree['holds'] = never): Subtree => ({
+    value,
+    holds,
+    touches: holds,
+    holdsInGo,
+  })
+  switch (kind) {
+    case 'dns': {
+      const holds = (name: Comparable): boolean =>
+        host === '' || isInDomain(name.isWildcard === true ? `.${name.host}` : name.host)
+      // `*.example.com` stands for `bar.example.com`, but for nothing two labels down.
+      const parent = host.includes('.') ? host.slice(host.indexOf('.') + 1) : null
+      const touches = (name: Comparable): boolean => holds(name) || (name.isWildcard === true && name.host === parent)
+      return { value, holds, touches, holdsInGo: never }
+    }
+    case 'email':
+    case 'uri':
+      if (at > 0) return only((name) => `${name.local ?? ''}@` === value.slice(0, at) && name.host === host)
+      return only(
+        (name) => isOfHost(name.host),
+        (name) => isInDomain(name.host),
+      )
+    case 'ip': {
+      const [network, mask] = [bytes.subarray(0, bytes.length / 2), bytes.subarray(bytes.length / 2)]
+      const isIn = (address: Uint8Array): boolean =>
+        address.length === mask.length &&
+        mask.every((bits, i) => (((address[i] ?? 0) ^ (network[i] ?? 0)) & bits) === 0)
+      return only(({ octets }) => octets !== undefined && isIn(octets))
+    }
+    case 'dirName': {
+      const keys = directoryName === undefined ? null : keysOf(directoryName)
+      return only((name) => keys?.every((key, i) => name.keys?.[i] === key) === true)
+    }
+    default:
+      return only(never)
+  }
 }
 
 /** Whether the text is a DNS name without a wildcard. */

@@ -1,4 +1,4 @@
-/** What one validation may cost and what checking a link takes of it (link.ts). */
+/** What one validation may cost, and what checking a link takes of it (link.ts). */
 import { describe, expect, it } from 'vitest'
 import { Certificate } from '../../../src/validate/index.js'
 import { Budget, linkOf, signatureCost } from '../../../src/validate/link.js'

@@ -1,4 +1,4 @@
-/** Every scenario of CRLs, and everything that is found of it. */
+/** Every scenario of CRLs, and everything that is found of it (check-revocation.ts, revocation-sources.ts, crl-rules.ts). */
 import { describe, expect, it } from 'vitest'
 import { revocation } from '../../../src/report/catalogue/revocation.js'
 import { codesOfLists, judgeLists } from '../../support/judge-lists.js'

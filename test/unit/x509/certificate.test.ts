@@ -1,4 +1,4 @@
-/** Certificates (RFC 5280 section 4.1): each field and each wrong structure, what they show, and their signatures. */
+/** Certificates (RFC 5280 section 4.1; signed.ts): each field and each wrong structure, what they show, and their signatures. */
 import { X509Certificate } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'

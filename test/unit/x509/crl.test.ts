@@ -1,4 +1,4 @@
-/** CRLs, read strictly: what a good one reports, what is refused, and the index of its entries. */
+/** CRLs (crl-entries.ts, crl-extensions.ts, distribution-point.ts), read strictly: what a good one reports, what is refused, and the index of its entries. */
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** Hosts as users write them: how each is read or refused; and which names of a certificate cover them. */
+/** Hosts as users write them (names.ts): how each is read or refused; and which names of a certificate cover them. */
 import { describe, expect, it } from 'vitest'
 import type { GeneralName } from '../../../src/x509/general-name.js'
 import { parseIp } from '../../../src/x509/ip.js'

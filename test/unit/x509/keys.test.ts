@@ -1,4 +1,4 @@
-/** Private keys: every form that is read and written, and a reason for each that cannot be read. */
+/** Private keys (read-key.ts, key-encryption.ts, ec-key.ts): every form that is read and written, and a reason for each that cannot be read. */
 import {
   createECDH,
   createPrivateKey,
