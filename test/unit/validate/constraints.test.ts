@@ -19,6 +19,7 @@ const garbled: Extension = { oid: EXTENSION.nameConstraints, critical: true, val
 const constrained = (subtrees: Parameters<typeof nameConstraints>[0], critical = true): Ca => ({
   extensions: [nameConstraints(subtrees, critical)],
 })
+const dotted = Array.from({ length: 51 }, (_, i) => `.z${String(i)}`)
 const [registered, other] = [registeredId('1.2.3'), otherName('1.2.3', Buffer.from('0500', 'hex'))]
 
 tableOf('a CA', 'constraints/not-a-ca', [
@@ -33,7 +34,6 @@ tableOf('a CA', 'constraints/not-a-ca', [
     { intermediate: { extensions: [basicConstraints({ ca: false })] } },
     ['@1 (CA:FALSE, CN=etcd-0)'],
   ],
-  ['may have no path length', { intermediate: { pathLength: undefined } }, []],
   [
     'marks its constraints as critical',
     {
@@ -65,6 +65,11 @@ tableOf('a CA', 'constraints/not-a-ca', [
     'is reported for DNS constraints with a leading dot',
     { root: constrained({ permitted: [dns('.svc')], excluded: [dns('.a.svc'), dns('b.svc'), email('.c.svc')] }) },
     ['warning name-constraints/malformed@2 (leading dot, [.svc .a.svc])'],
+  ],
+  [
+    'is reported with fifty of them',
+    { root: constrained({ excluded: dotted.map(dns) }) },
+    [`warning name-constraints/malformed@2 (leading dot, [${dotted.slice(0, 50).join(' ')}])`],
   ],
 ])
 
@@ -104,25 +109,20 @@ function line(root: Ca, ...between: readonly Ca[]): Given {
     cas.unshift(mintCa({ subject: `CA ${String(i)}`, issuer: cas[0], notAfter: future(3999 - i), ...options }))
   return { leaf: leafOf(cas[0]), sent: cas.slice(0, -1), trust: [top] }
 }
-const anchor = mintCa({ subject: 'Anchor', issuer: mintCa({ subject: 'Root' }) })
-const trusted = { leaf: leafOf(anchor), trust: [anchor] }
 const many = (count: number): Ca[] => Array.from({ length: count }, () => ({}))
 
 tableOf('path lengths', 'constraints/path-too-long', [
-  ['count the intermediates, not the leaf', line({ pathLength: 2 }, { pathLength: 1 }, { pathLength: 0 }), []],
   [
     'refuse each CA above one too many',
     line({ pathLength: 1 }, { pathLength: 0 }, {}),
     ['@2 (for all, 0, 1, [CN=CA 1])', '@3 (for all, 1, 2, [CN=CA 1 CN=CA 0])'],
   ],
-  ['may be larger than the one above', line({}, { pathLength: 1 }, { pathLength: 2 }), []],
   [
     'do not count a self-issued CA, except in Go',
     line({ pathLength: 0 }, { subject: 'CA' }),
     ['warning @2 (for Go, 0, 1, [CN=CA], server)'],
   ],
   ['are an error then for what etcd validates', line({ pathLength: 0 }, { subject: 'CA' }), ['@2'], { usage: 'peer' }],
-  ['may count it', line({ pathLength: 1 }, { subject: 'CA' }), []],
   [
     'count what is below a self-issued CA',
     line({ pathLength: 0 }, { subject: 'CA' }, {}),
@@ -131,7 +131,6 @@ tableOf('path lengths', 'constraints/path-too-long', [
   ['are limited by the caller', line({}, {}, {}), ['limit-exceeded (intermediates, 1, 2)'], { maxIntermediates: 1 }],
   ['may be as long as the caller allows', line({}, {}, {}), [], { maxIntermediates: 2 }],
   ['are limited without self-issued CAs', line({}, { subject: 'CA' }), [], { maxIntermediates: 0 }],
-  ['do not count an anchor', trusted, ['info anchor-not-self-signed@1'], { maxIntermediates: 0, usage: 'any' }],
   ['are 10 by default', line({}, ...many(10)), []],
   ['are not 11 by default', line({}, ...many(11)), ['limit-exceeded (intermediates, 10, 11)']],
 ])

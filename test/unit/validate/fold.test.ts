@@ -4,10 +4,8 @@ import type { CertificateRef, Finding, FindingCode } from '../../../src/report/f
 import { foldConsequences, foldRepeats, unfoldRepeats } from '../../../src/validate/fold.js'
 import { formatReport } from '../../../src/validate/index.js'
 import { finding } from '../../support/finding.js'
-import { HOST } from '../../support/judge-chain.js'
-import { basicConstraints, dns, EXTENSION, type Extension } from '../../support/mint.js'
 import { ref } from '../report/sample.js'
-import { EXPIRED, future, given, past, reportOn, tableOf, textOf } from './rows.js'
+import { EXPIRED, future, given, reportOn, textOf } from './rows.js'
 
 const place = (index: number): CertificateRef => ({
   role: index === 0 ? 'leaf' : 'intermediate',
@@ -197,34 +195,3 @@ describe('folding', () => {
     expect(foldRepeats(apart)).toEqual(apart)
   })
 })
-
-const unreadable = (dotted: string): Extension => ({ oid: dotted, critical: true, value: Buffer.from('3003', 'hex') })
-const bare = { leaf: { names: undefined } }
-const hosts = { hosts: [HOST, 'etcd-0', '10.0.0.1'] }
-
-tableOf('of a chain', 'san/host-not-covered', [
-  [
-    'an empty name of a CA is an empty issuer as well',
-    { root: { subject: '' } },
-    ['name-malformed@2 > name-malformed@1 > name-malformed@2'],
-  ],
-  ['an empty issuer of a CA with a name', { leaf: { issuerName: '' } }, ['name-malformed@0', 'issuer-not-found@0']],
-  [
-    'a leaf used as a CA has the usages of a leaf',
-    { intermediate: { extensions: [basicConstraints({ ca: false })], keyUsages: ['digitalSignature'] } },
-    ['not-a-ca@1 > key-usage-missing@1'],
-  ],
-  [
-    'unreadable basicConstraints make no CA',
-    { intermediate: { extensions: [unreadable(EXTENSION.basicConstraints)] } },
-    ['extension-refused@1 > not-a-ca@1'],
-  ],
-  ['unreadable names', { leaf: { extensions: [unreadable(EXTENSION.subjectAltName)] } }, ['extension-refused@0 > @0']],
-  ['no names are one fault for all hosts', bare, ['@0 > @0 > @0'], hosts],
-  ['other names are a fault for each host', { leaf: { names: [dns('x.svc')] } }, ['@0', '@0', '@0'], hosts],
-  [
-    'an expired certificate next to an inverted one is a cause of its own',
-    { leaf: { notBefore: past(1), notAfter: past(2) }, intermediate: EXPIRED },
-    ['validity/inverted@0 > validity/expired@0', 'validity/expired@1'],
-  ],
-])

@@ -1,18 +1,16 @@
-/** The form of a certificate (check-form.ts): version, serial number, names, extensions, URIs, key identifiers. */
-import { integer, nullValue, oid, sequence, setOf, tlv } from '../../support/der-writer.js'
+/** The form of a certificate (check-form.ts; of version 1, check-constraints.ts): version, serial number, names, extensions, URIs, key identifiers. */
 import { HOST } from '../../support/judge-chain.js'
 import {
   authorityKeyIdentifier,
   basicConstraints,
-  certificatePolicies,
   crlDistributionPoints,
   directoryName,
   dns,
+  email,
   EXTENSION,
   mintCa,
   newKey,
   publicHalf,
-  rawTime,
   relativeDistributionPoint,
   subjectAltName,
   subjectKeyIdentifier,
@@ -20,9 +18,8 @@ import {
   unknownExtension,
   uri,
   type Extension,
-  type Name,
 } from '../../support/mint.js'
-import { given, leafOf, table, tableOf, type Parts, type Row, type Ca } from './rows.js'
+import { given, leafOf, table, tableOf, type Parts, type Ca } from './rows.js'
 
 const bare = (version: number | null): Ca => ({ version, without: Object.values(EXTENSION) })
 
@@ -45,11 +42,8 @@ const serial = (octets: string): Parts => ({ leaf: { serial: Buffer.from(octets,
 
 tableOf('the serial number (RFC 5280 section 4.1.2.2)', 'certificate/serial-unusual', [
   ['refuses a negative one', serial('80'), ['@0 (80, is negative)']],
-  ['refuses a negative one of two bytes', serial('ff7f'), ['@0 (FF7F, is negative)']],
   ['accepts one below 0x80', serial('7f'), []],
-  ['accepts one with a leading zero', serial('0080'), []],
   ['reports zero', serial('00'), ['warning @0 (00, is zero)']],
-  ['accepts one that ends in zeros', serial('0100'), []],
   ['accepts 20 bytes', serial('01'.repeat(20)), []],
   [
     'reports 21 bytes',
@@ -65,7 +59,6 @@ tableOf('the serial number (RFC 5280 section 4.1.2.2)', 'certificate/serial-unus
   ],
 ])
 
-const commonName = (value: Buffer): Name => sequence(setOf(sequence(oid('2.5.4.3'), value)))
 const malformed = [['O', 'etcd'] as const, ['CN', 'a_b', TAG.printableString] as const]
 
 tableOf('subject and issuer', 'certificate/name-malformed', [
@@ -75,25 +68,12 @@ tableOf('subject and issuer', 'certificate/name-malformed', [
     { intermediate: { subject: malformed } },
     ['@1 (malformed, subject, 2.5.4.3) > @0'],
   ],
-  [
-    'refuses UniversalString',
-    { leaf: { subject: commonName(tlv(TAG.universalString, Buffer.from('\0\0\0a'))) } },
-    ['@0'],
-  ],
-  ['refuses an integer', { leaf: { subject: commonName(integer(1)) } }, ['@0']],
-  ['refuses a NumericString with a letter', { leaf: { subject: commonName(tlv(0x12, Buffer.from('12a'))) } }, ['@0']],
-  ['accepts a NumericString of digits', { leaf: { subject: commonName(tlv(0x12, Buffer.from('12 3'))) } }, []],
   ['refuses an empty subject of a CA', { intermediate: { subject: '' } }, ['@1 (empty, subject) > @0']],
   ['accepts an empty one of a leaf', { leaf: { subject: '', extensions: [subjectAltName([dns(HOST)], true)] } }, []],
   [
     'refuses an empty subject of a leaf that is a CA',
     { leaf: { subject: '', extensions: [basicConstraints({ ca: true }), subjectAltName([dns(HOST)], true)] } },
     ['@0', 'warning leaf-is-ca@0'],
-  ],
-  [
-    'refuses an empty subject of an intermediate that is not a CA',
-    { intermediate: { subject: '', extensions: [basicConstraints({ ca: false })] } },
-    ['@1 > @0', 'not-a-ca@1'],
   ],
 ])
 
@@ -117,19 +97,11 @@ tableOf('extensions', 'certificate/extension-refused', [
     { leaf: { extensions: [garbled(EXTENSION.keyUsage)] } },
     ['@0 (malformed, keyUsage, keyUsage is missing or of another type)'],
   ],
-  ...[EXTENSION.certificatePolicies, EXTENSION.policyMappings, EXTENSION.inhibitAnyPolicy, '1.3.6.1.5.5.7.1.1'].map(
-    (dotted): Row => [
-      `refuses an unreadable ${dotted}, although nothing is checked by it`,
-      { intermediate: { extensions: [{ oid: dotted, value: sequence(nullValue()) }] } },
-      ['@1'],
-    ],
-  ),
   [
     'refuses one that occurs twice, and one that is critical and unknown',
     { leaf: { extensions: [unknownExtension(false), unknownExtension(false), unknownExtension(true, '1.2.3')] } },
     ['@0 (repeated, 1.3.6.1.4.1.99999.1)', '@0 (unknown, 1.2.3)'],
   ],
-  ['refuses an unknown critical one of the root', { root: { extensions: [unknownExtension(true)] } }, ['@2']],
   ['accepts an unknown one', { leaf: { extensions: [unknownExtension(false)] } }, []],
   [
     'refuses critical key identifiers',
@@ -140,8 +112,6 @@ tableOf('extensions', 'certificate/extension-refused', [
       'authority-differs@0',
     ],
   ],
-  ['refuses a policy that occurs twice', { leaf: { extensions: [certificatePolicies(['1.2.3', '1.2.3'])] } }, ['@0']],
-  ['accepts two policies', { leaf: { extensions: [certificatePolicies(['1.2.3', '1.2.4'])] } }, []],
   [
     'reports policy constraints that are not critical',
     { intermediate: { extensions: [policyConstraints('3003800100', false)] } },
@@ -192,15 +162,6 @@ tableOf('extensions', 'certificate/extension-refused', [
   ],
 ])
 
-table('dates', [
-  [
-    'accepts a UTCTime of 1950',
-    { leaf: { notBefore: rawTime(TAG.utcTime, '500101000000Z') } },
-    ['warning expires-soon@0', 'warning lifetime-long@0'],
-  ],
-  ['refuses 30 February', { leaf: { notBefore: rawTime(TAG.utcTime, '250230000000Z') } }, ['certificate/malformed']],
-])
-
 tableOf('URIs', 'san/name-unusable', [
   [
     'reports the first five that Go does not read',
@@ -213,7 +174,11 @@ tableOf('URIs', 'san/name-unusable', [
       '@0 (URI, a://b/%5, has a % that begins no escape)',
     ],
   ],
-  ['accepts one that Go reads', { leaf: { names: [dns(HOST), uri('spiffe://cluster/%20')] } }, []],
+  [
+    'accepts one that Go reads, and other names',
+    { leaf: { names: [dns(HOST), uri('spiffe://cluster/%20'), email('%1@a.b')] } },
+    [],
+  ],
 ])
 
 const usual = given({ intermediate: { without: [EXTENSION.authorityKeyIdentifier] } })
@@ -230,14 +195,12 @@ tableOf('key identifiers', 'certificate/key-identifier-unusual', [
     { root: noSubjectKey, intermediate: noSubjectKey },
     ['warning @1 (missing, subjectKeyIdentifier)', 'warning @2 (missing, subjectKeyIdentifier)'],
   ],
-  ['accepts a leaf without its own', { leaf: noSubjectKey }, []],
   [
     'reports certificates without that of their issuer',
     { leaf: noAuthorityKey, intermediate: noAuthorityKey },
     ['warning @0 (missing, authorityKeyIdentifier)', 'warning @1 (missing, authorityKeyIdentifier)'],
   ],
   ['reports one without a key, of a leaf', { leaf: { extensions: [authorityKeyIdentifier(null)] } }, ['warning @0']],
-  ['accepts a root without that of its issuer', { root: noAuthorityKey }, []],
   ['accepts a self-signed leaf without that of its issuer', { leaf: selfSigned, trust: [selfSigned] }, []],
   [
     // OpenSSL takes a certificate without it for self-signed, because the names agree.
@@ -254,7 +217,6 @@ tableOf('key identifiers', 'certificate/key-identifier-unusual', [
 ])
 
 const pointing = { issuer: root, extensions: [authorityKeyIdentifier(publicHalf(root.key), { serial: root.serial })] }
-const middle = mintCa({ subject: 'Middle', ...pointing })
 const again = mintCa({ subject: 'CA', ...pointing })
 const ofRoot = (extension: Extension, more: Ca = {}): Parts => ({
   root: { key, serial: 7, extensions: [extension], ...more },
@@ -291,20 +253,6 @@ tableOf('the authority key identifier of a self-issued anchor', 'certificate/key
       'anchor-not-self-signed@2 (server, false, CN=Test Root, true)',
       'warning @2 (of a root, points to another certificate)',
     ],
-  ],
-  [
-    'reports another issuer',
-    ofRoot(authorityKeyIdentifier(own, { issuer: [directoryName('Other')] })),
-    [
-      'anchor-not-self-signed@2 (server, false, CN=Test Root, true)',
-      'warning @2 (of a root, points to another certificate)',
-    ],
-  ],
-  [
-    'accepts the serial number of the issuer in what another CA issued, also as an anchor',
-    { leaf: leafOf(middle), trust: [middle] },
-    ['info anchor-not-self-signed@1'],
-    { usage: 'any' },
   ],
   ['accepts it in a self-issued CA that is not an anchor', { leaf: leafOf(again), sent: [again], trust: [root] }, []],
 ])

@@ -36,9 +36,7 @@ it.each<[what: string, inputs: Partial<InputValues>, origins: string[]]>([
   ['text', { leaf: root.pem }, ['leaf']],
   ['bytes of text', { leaf: Buffer.from(root.pem) }, ['leaf']],
   ['DER', { leaf: root.der }, ['leaf']],
-  ['a plain array of bytes', { leaf: new Uint8Array(root.der) }, ['leaf']],
   ['an object', { leaf: Certificate.parse(root.der, 'mine') }, ['mine']],
-  ['a list of one', { leaf: [root.der] }, ['leaf']],
   ['text of two', { intermediates: chainPem(root, other) }, ['intermediates, block 1', 'intermediates, block 2']],
   [
     'a list of several',
@@ -106,8 +104,6 @@ it.each<[what: string, leaf: string | Uint8Array, found: string]>([
   ['a CRL under the label of a certificate', crlPem, 'CRL, DER, -, []'],
   ['such a CRL after a certificate', root.pem + crlPem, `CRL, PEM, ${LINE}, []`],
   ['nothing', '', 'nothing, -, -, []'],
-  ['a file name', '/etc/ssl/ca.crt', 'file name, -, -, []'],
-  ['JSON', Buffer.from('{"a":1}'), 'JSON, -, -, []'],
   ['base64', root.der.toString('base64'), 'certificate, base64, -, []'],
   ['text without its line breaks', oneLine, 'lost line breaks, -, 1, []'],
   ['such text after a certificate', root.pem + oneLine, `lost line breaks, -, ${LINE}, []`],

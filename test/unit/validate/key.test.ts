@@ -16,7 +16,7 @@ function rsa(bits: number, exponent: bigint | Uint8Array = 65537n, kind = sequen
 }
 
 tableOf('RSA', 'key/weak', [
-  ...[2048, 3072, 4096, 8192].map((bits): Row => [`accepts ${String(bits)} bits`, rsa(bits), []]),
+  ...[2048, 8192].map((bits): Row => [`accepts ${String(bits)} bits`, rsa(bits), []]),
   ['refuses less than 2048 bits', rsa(2040), ['@0 (RSA 2040, RSA 3072 or ECDSA P-256)']],
   ['refuses more than 8192 bits', rsa(8200), ['key/unsupported@0 (public key, RSA 8200, Go refuses beyond 8192 bits)']],
   [
@@ -24,18 +24,7 @@ tableOf('RSA', 'key/weak', [
     rsa(2048, 65537n, sequence(RSA)),
     ['key/unsupported@0 (public key, RSA 2048, Go does not read as it is written)'],
   ],
-  [
-    'refuses a modulus below zero',
-    {
-      leaf: {
-        spki: sequence(sequence(RSA, nullValue()), bitString(sequence(integer(-(1n << 2047n)), integer(65537)))),
-      },
-    },
-    ['certificate/malformed'],
-  ],
   ['reports bits that fill no whole byte', rsa(3073), ['warning size-unusual@0 (no whole bytes, RSA 3073)']],
-  ['reports 2047 bits, which are too few as well', rsa(2047), ['@0', 'warning size-unusual@0']],
-  ['accepts fewer until 2030', { leaf: { ...rsa(3064).leaf, ...ends('2030-12-31T23:59:59Z') } }, [], ignore],
   [
     'reports less than 3072 bits beyond 2030',
     { leaf: { ...rsa(3064).leaf, ...ends('2031-01-01T00:00:00Z') } },
@@ -49,12 +38,11 @@ tableOf('RSA', 'key/weak', [
     [],
   ]),
   ['refuses the exponent 2', rsa(2048, 2n), ['@0 (RSA 2048 with a bad public exponent, exponent 65537)']],
-  ...[1n, 65536n, -1n, (1n << 31n) + 1n, 0x0100000001n].map((exponent): Row => [
+  ...[1n, 65536n, -1n, (1n << 31n) + 1n].map((exponent): Row => [
     `refuses the exponent ${String(exponent)} (Go, rsa.checkPub)`,
     rsa(2048, exponent),
     ['@0'],
   ]),
-  ['refuses a negative exponent of four bytes', rsa(2048, Buffer.from('80000001', 'hex')), ['@0']],
   [
     'refuses RSA-PSS, a key that signs PSS alone',
     rsa(2048, 65537n, sequence(oid('1.2.840.113549.1.1.10'), nullValue())),
@@ -81,12 +69,6 @@ tableOf('other kinds of key', 'key/unsupported', [
   ]),
   ['refuses P-192', ec(oid('1.2.840.10045.3.1.1')), ['key/weak@0 (ECDSA P-192, ECDSA P-256)']],
   ['refuses P-224', ec(oid('1.3.132.0.33')), ['@0 (public key, ECDSA P-224, Go or TLS 1.3 does not take)']],
-  ['refuses secp256k1', ec(oid('1.3.132.0.10')), ['@0 (public key, ECDSA secp256k1, Go or TLS 1.3 does not take)']],
-  [
-    'refuses brainpoolP256r1',
-    ec(oid('1.3.36.3.3.2.8.1.1.7')),
-    ['@0 (public key, ECDSA 1.3.36.3.3.2.8.1.1.7, Go or TLS 1.3 does not take)'],
-  ],
   [
     'refuses a curve by its parameters',
     { leaf: { spki: explicit.export({ type: 'spki', format: 'der' }) } },
@@ -101,17 +83,11 @@ tableOf('other kinds of key', 'key/unsupported', [
   ['refuses a compressed point that is not on its curve once', ec(P256, Buffer.alloc(33, 2)), ['@0']],
   ['refuses DSA', bare('1.2.840.10040.4.1'), ['key/weak@0 (DSA, ECDSA P-256)']],
   [
-    'refuses X25519',
-    bare('1.3.101.110'),
-    ['@0 (public key, X25519, etcd does not take and OpenSSL silently does not send)'],
-  ],
-  [
     'refuses Ed448',
     bare('1.3.101.113'),
     ['@0 (public key, Ed448, etcd does not take and OpenSSL silently does not send)'],
   ],
   ['refuses an unknown kind', bare('1.2.3.4'), ['@0']],
-  ['refuses a key that is not one', { root: { spki: sequence() } }, ['certificate/malformed > no-trust-anchors']],
   ['names the CA', { intermediate: { key: newKey('rsa-1024') } }, ['key/weak@1 (RSA 1024, RSA 3072 or ECDSA P-256)']],
 ])
 
@@ -131,22 +107,11 @@ const middle = mintCa({ subject: 'M', issuer: mintCa({ subject: 'R', key: rsaKey
 const UNKNOWN = sequence(oid('1.2.3.4'))
 
 tableOf('signature algorithms', 'signature/algorithm-refused', [
-  ...(
-    [
-      'rsa-sha256',
-      'rsa-sha384',
-      'rsa-sha512',
-      'rsa-pss-sha256',
-      'rsa-pss-sha384',
-      'rsa-pss-sha512',
-      'ecdsa-sha256',
-      'ecdsa-sha384',
-      'ecdsa-sha512',
-    ] as const
-  ).map((signature): Row => [`accepts ${signature}`, signedBy(signature), []]),
+  ...(['rsa-sha256', 'rsa-pss-sha256', 'rsa-pss-sha384', 'rsa-pss-sha512', 'ecdsa-sha384'] as const).map(
+    (signature): Row => [`accepts ${signature}`, signedBy(signature), []],
+  ),
   ['accepts Ed25519', { intermediate: { key: 'ed25519' } }, []],
   ['refuses RSA with MD5', signedBy('rsa-md5'), ['@0 (weak, RSA with MD5, false)']],
-  ['refuses RSA with SHA-1', signedBy('rsa-sha1'), ['@0 (weak, RSA with SHA-1, false)']],
   ['refuses ECDSA with SHA-1', signedBy('ecdsa-sha1'), ['@0 (weak, ECDSA with SHA-1, false)']],
   [
     'reports SHA-1 in an anchor, which is trusted as it is',

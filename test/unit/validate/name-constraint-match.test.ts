@@ -123,6 +123,7 @@ const etcd = ['CN', 'etcd'] as const
 const INSIDE: readonly Pair[] = [
   ...pairs('dns', 'etcd.svc ', 'etcd.svc etcd.svc', 'ETCD.svc etcd.SVC', 'a.b.etcd.svc etcd.svc'),
   ...pairs('dns', '*.etcd.svc etcd.svc', '*.a.etcd.svc etcd.svc'),
+  ...pairs('dns', 'a.etcd.svc .etcd.svc', 'a.b.etcd.svc .etcd.svc', '*.etcd.svc .etcd.svc'),
   [ip('10.255.0.1'), range('10.0.0.0/8')],
   [ip('10.255.0.1'), range('10.1.2.3/8')],
   [ip('10.128.0.0'), range('10.255.0.0/9')],
@@ -140,7 +141,7 @@ const INSIDE: readonly Pair[] = [
 
 const OUTSIDE: readonly Pair[] = [
   ...pairs('dns', 'xetcd.svc etcd.svc', 'svc etcd.svc', 'etcd.svc.local etcd.svc', '*.svc etcd.svc'),
-  ...pairs('dns', 'a.*.etcd.svc a.etcd.svc'),
+  ...pairs('dns', 'a.*.etcd.svc a.etcd.svc', 'etcd.svc .etcd.svc', 'xetcd.svc .etcd.svc', '*.svc .etcd.svc'),
   [ip('11.0.0.1'), range('10.0.0.0/8')],
   [ip('10.127.0.0'), range('10.255.0.0/9')],
   [ip('10.0.0.1'), range('::/0')],

@@ -19,41 +19,23 @@ tableOf('extended key usages of the leaf', 'usage/any-extended-key-usage', [
     ['clientAuth'],
     'extended-key-usage-missing@0 (of the certificate, [serverAuth clientAuth], [serverAuth], [clientAuth])',
   ),
-  leafRow(
-    'server',
-    ['codeSigning'],
-    'extended-key-usage-missing@0 (of the certificate, [serverAuth clientAuth], [serverAuth], [codeSigning])',
-  ),
-  leafRow('client', ['serverAuth', 'clientAuth']),
   leafRow('client', ['clientAuth']),
   leafRow(
     'client',
     ['serverAuth'],
     'extended-key-usage-missing@0 (of the certificate, [clientAuth], [clientAuth], [serverAuth])',
   ),
-  leafRow('peer', ['serverAuth', 'clientAuth']),
   leafRow(
     'peer',
     ['serverAuth'],
     'extended-key-usage-missing@0 (of the certificate, [serverAuth clientAuth], [clientAuth], [serverAuth])',
   ),
-  leafRow(
-    'peer',
-    ['timeStamping'],
-    'extended-key-usage-missing@0 (of the certificate, [serverAuth clientAuth], [serverAuth clientAuth], [timeStamping])',
-  ),
   leafRow('any', ['serverAuth']),
-  leafRow('any', ['codeSigning']),
   // Go takes anyExtendedKeyUsage for every purpose; OpenSSL's check of a server does not.
   leafRow('server', ['any'], '@0 (true)'),
-  leafRow('server', ['any', 'clientAuth'], '@0 (true)'),
   leafRow('server', ['any', 'serverAuth'], 'warning @0 (false)'),
   leafRow('client', ['any'], 'warning @0 (false)'),
-  leafRow('peer', ['any'], 'warning @0 (false)'),
-  leafRow('any', ['any'], 'warning @0 (false)'),
   leafRow('server', [], 'info extension-absent@0 (extendedKeyUsage)'),
-  leafRow('client', [], 'info extension-absent@0 (extendedKeyUsage)'),
-  leafRow('peer', [], 'info extension-absent@0 (extendedKeyUsage)'),
   leafRow('any', []),
   [
     'does not call an unreadable extension absent',
@@ -88,7 +70,6 @@ const keyUsageRow = (usage: Usage, keyUsages: readonly KeyUsageName[], ...found:
 ]
 
 tableOf('key usages of the leaf', 'usage/key-usage-missing', [
-  keyUsageRow('server', ['digitalSignature']),
   // OpenSSL's purpose check of a server accepts each of three usages; Go does not check key usages of a leaf.
   keyUsageRow('server', ['keyEncipherment'], 'warning @0 (digitalSignature, [keyEncipherment], false)'),
   keyUsageRow('server', ['keyAgreement'], 'warning @0 (digitalSignature, [keyAgreement], false)'),
@@ -99,8 +80,6 @@ tableOf('key usages of the leaf', 'usage/key-usage-missing', [
   ),
   keyUsageRow('peer', ['nonRepudiation'], 'warning @0 (digitalSignature, [nonRepudiation], false)'),
   keyUsageRow('client', ['keyEncipherment'], 'warning @0 (digitalSignature, [keyEncipherment], false)'),
-  keyUsageRow('any', ['keyEncipherment'], 'warning @0 (digitalSignature, [keyEncipherment], false)'),
-  ['accepts a leaf without key usage', { leaf: { without: [EXTENSION.keyUsage] } }, []],
   [
     'reports a leaf that may sign certificates',
     { leaf: { keyUsages: ['digitalSignature', 'keyCertSign'] } },
@@ -123,11 +102,9 @@ const typed = (usage: Usage, bits: number, ...found: string[]): Row => [
 
 table('the Netscape certificate type of the leaf, which OpenSSL checks', [
   typed('server', 0b0100_0000),
-  typed('server', 0b1100_0000),
   typed('server', 0b1000_0000, 'netscape-type-unsuited@0 ()'),
   typed('peer', 0b0000_0100, 'netscape-type-unsuited@0 ()'),
   typed('client', 0b0000_0100),
-  typed('any', 0b0000_0100),
 ])
 
 const issuerRow = (usage: Usage, usages: readonly string[], ...found: string[]): Row => [
@@ -144,7 +121,6 @@ tableOf('usages of a CA', 'usage/extended-key-usage-missing', [
     ['key-usage-missing@1 (keyCertSign, [digitalSignature cRLSign])'],
   ],
   ['reports no key usage', { intermediate: { without: [EXTENSION.keyUsage] } }, ['info extension-absent@1 (keyUsage)']],
-  ['accepts a CA that may sign certificates alone', { intermediate: { keyUsages: ['keyCertSign'] } }, []],
   issuerRow('server', ['serverAuth', 'clientAuth']),
   issuerRow('server', ['serverAuth'], 'warning gateway-client-auth-missing@1 ([serverAuth], true)'),
   issuerRow('server', ['clientAuth'], '@1 (of its CA, serverAuth, [clientAuth], CN=etcd-0)'),
@@ -152,18 +128,9 @@ tableOf('usages of a CA', 'usage/extended-key-usage-missing', [
   issuerRow('server', ['any'], 'any-extended-key-usage@1 (true)'),
   issuerRow('server', ['codeSigning'], '@1 (of its CA, serverAuth, [codeSigning], CN=etcd-0)'),
   issuerRow('client', ['serverAuth'], '@1 (of its CA, clientAuth, [serverAuth], CN=etcd-0)'),
-  issuerRow('client', ['clientAuth']),
   issuerRow('client', ['any'], 'warning any-extended-key-usage@1 (false)'),
   issuerRow('peer', ['serverAuth'], '@1 (of its CA, clientAuth, [serverAuth], CN=etcd-0)'),
-  issuerRow('peer', ['any'], 'warning any-extended-key-usage@1 (false)'),
-  issuerRow(
-    'peer',
-    ['codeSigning'],
-    '@1 (of its CA, serverAuth, [codeSigning], CN=etcd-0)',
-    '@1 (of its CA, clientAuth, [codeSigning], CN=etcd-0)',
-  ),
   issuerRow('any', ['codeSigning']),
-  issuerRow('any', ['serverAuth']),
   [
     'checks and reports those of the anchor',
     { root: { extensions: [extendedKeyUsage(['clientAuth'])] } },
