@@ -10,32 +10,37 @@ import {
   valuesAppliedTwice,
   watchFaults,
 } from './checks.js'
-import type { Recording } from './record.js'
+import type { Entry, Recording } from './record.js'
 import type { ClientKind } from './clients/work.js'
+
+type Check = (recording: Recording, all: Circumstances, prefix: string) => readonly string[]
+
+/** What must not happen: by the row of the table, what it is counted in, if it is, and what finds it. */
+const PROMISES = {
+  'registers that are not linearizable': ['register', registerFaults],
+  'values applied twice': [null, (_, { events }, prefix) => valuesAppliedTwice(prefix, events)],
+  'faults of append-only sets': ['element', (recording, { events }) => setFaults(recording, events)],
+  'faults in the history of watches': ['events', (recording, { events }) => watchFaults(recording, events)],
+  'leases lost, quorum connected': ['lease', (recording, all) => leaseFaults(recording, all).whileConnected],
+  'leases that expired unnoticed': [null, (recording, all) => leaseFaults(recording, all).unnoticed],
+  'faults of locks and elections': ['term', (recording) => messagesOf(recording)],
+  'faults of an observer': ['leader', (recording, { events }) => observerFaults(recording, events)],
+} satisfies Readonly<Record<string, readonly [Entry['type'] | null, Check]>>
+
+type Row = keyof typeof PROMISES
+export const PROMISED = Object.keys(PROMISES) as Row[]
+
+const COUNTED = ['register', 'element', 'watch', 'events', 'lease', 'term', 'leader', 'rotation'] as const
 
 export interface Account {
   readonly answered: number
   readonly outcomeUnknown: number
   /** Calls that failed and were certain to have had no effect, by their message. */
   readonly failures: Readonly<Record<string, number>>
-  readonly registers: number
-  readonly notLinearizable: readonly string[]
-  readonly appliedTwice: readonly string[]
-  readonly elements: number
-  readonly setFaults: readonly string[]
-  readonly watches: number
-  readonly events: number
-  readonly watchFaults: readonly string[]
-  readonly leases: number
-  readonly leasesLostWhileConnected: number
+  /** How many there were, by the type of their entry. */
+  readonly seen: Readonly<Record<(typeof COUNTED)[number], number>>
+  readonly faults: Readonly<Record<Row, readonly string[]>>
   readonly leasesLostOtherwise: number
-  readonly leasesExpiredUnnoticed: number
-  /** How often a lock was held, or an election won. */
-  readonly terms: number
-  readonly coordinationFaults: readonly string[]
-  readonly leadersObserved: number
-  readonly observerFaults: readonly string[]
-  readonly rotations: number
   readonly rotationFailures: readonly string[]
   readonly recovery: Recovery
   /** Megabytes at the end; one value for each run. */
@@ -57,41 +62,35 @@ export interface ChaosReport {
   readonly clients: Partial<Record<ClientKind, Account>>
 }
 
-export function accountOf(recording: Recording, all: Circumstances, prefix: string): Account {
-  const events = all.events.filter(({ key }) => key.includes(prefix))
-  const unknown = recording.of('failure').filter((each) => each.unknown).length
+export function accountOf(recording: Recording, circumstances: Circumstances, prefix: string): Account {
+  const all = { ...circumstances, events: circumstances.events.filter(({ key }) => key.includes(prefix)) }
   const failures: Record<string, number> = {}
-  for (const each of recording.of('failure')) {
-    if (!each.unknown) failures[each.message] = (failures[each.message] ?? 0) + 1
+  for (const { unknown, message } of recording.of('failure')) {
+    if (!unknown) failures[message] = (failures[message] ?? 0) + 1
   }
-  const leases = leaseFaults(recording, events, all.quorum)
   const calls = recording.of('call')
-  const elements = recording.of('element')
+  const answered = [...calls.filter((each) => each.answered), ...recording.of('element').filter((each) => each.certain)]
+  const events = recording.of('events').reduce((sum, { lines }) => sum + lines.length, 0)
+  const seen = byName(COUNTED, (type) => (type === 'events' ? events : recording.of(type).length))
   return {
-    answered: calls.filter((each) => each.answered).length + elements.filter(({ certain }) => certain).length,
-    outcomeUnknown: unknown,
+    answered: answered.length,
+    outcomeUnknown: recording.of('failure').filter((each) => each.unknown).length,
     failures,
-    registers: recording.of('register').length,
-    notLinearizable: registerFaults(recording),
-    appliedTwice: valuesAppliedTwice(prefix, events),
-    elements: elements.length,
-    setFaults: setFaults(recording, events),
-    watches: recording.of('watch').length,
-    events: recording.of('events').reduce((sum, { lines }) => sum + lines.length, 0),
-    watchFaults: watchFaults(recording, events),
-    leases: recording.of('lease').length,
-    leasesLostWhileConnected: leases.whileConnected,
-    leasesLostOtherwise: leases.others,
-    leasesExpiredUnnoticed: leases.unnoticed,
-    terms: recording.of('term').length,
-    coordinationFaults: recording.of('coordination-fault').map(({ message }) => message),
-    leadersObserved: recording.of('leader').length,
-    observerFaults: observerFaults(recording, events),
-    rotations: recording.of('rotation').length,
+    seen,
+    faults: byName(PROMISED, (row) => PROMISES[row][1](recording, all, prefix)),
+    leasesLostOtherwise: leaseFaults(recording, all).others,
     rotationFailures: recording.of('rotation').flatMap(({ failure }) => failure ?? []),
     recovery: recoveryOf(all.deaths, all.elected, calls),
     rss: recording.of('memory').map(({ rss }) => Math.round(rss / 1024 / 1024)),
   }
+}
+
+function messagesOf(recording: Recording): string[] {
+  return recording.of('coordination-fault').map(({ message }) => message)
+}
+
+function byName<Name extends string, Value>(names: readonly Name[], make: (name: Name) => Value): Record<Name, Value> {
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, Value>
 }
 
 function failedCalls({ failures }: Account): number {
@@ -107,26 +106,6 @@ function share(part: number, account: Account): number {
   return (100 * part) / Math.max(1, allCalls(account))
 }
 
-type Names = { readonly [Name in keyof Account]: Account[Name] extends readonly string[] | number ? Name : never }
-type Countable = Names[keyof Account]
-
-/** What must not happen, by the row of the table; with what it is counted in. */
-const PROMISES: readonly (readonly [row: string, of: Countable, whole?: Countable, what?: string])[] = [
-  ['registers that are not linearizable', 'notLinearizable', 'registers'],
-  ['values applied twice', 'appliedTwice'],
-  ['faults of append-only sets', 'setFaults', 'elements', 'elements'],
-  ['faults in the history of watches', 'watchFaults', 'events', 'events'],
-  ['leases lost, quorum connected', 'leasesLostWhileConnected', 'leases'],
-  ['leases that expired unnoticed', 'leasesExpiredUnnoticed'],
-  ['faults of locks and elections', 'coordinationFaults', 'terms', 'terms'],
-  ['faults of an observer', 'observerFaults', 'leadersObserved', 'leaders'],
-]
-
-function count(account: Account, name: Countable): number {
-  const value = account[name]
-  return typeof value === 'number' ? value : value.length
-}
-
 /** Largest part of the calls whose outcome may be unknown when members are only restarted in order, in percent. */
 const RESTART_UNKNOWN = 0.1
 
@@ -134,10 +113,9 @@ const RESTART_UNKNOWN = 0.1
 export function brokenPromises({ clients, only }: Pick<ChaosReport, 'clients' | 'only'>): string[] {
   const { 'etcd-mtls': account, etcd3: plain } = clients
   if (account === undefined) return ['nothing was measured']
-  const broken = PROMISES.flatMap(([row, name]) => {
-    const faults = count(account, name)
-    return faults > 0 ? [`${row}: ${String(faults)}`] : []
-  })
+  const broken = Object.entries(account.faults).flatMap(([row, { length }]) =>
+    length > 0 ? [`${row}: ${String(length)}`] : [],
+  )
   if (plain !== undefined && share(failedCalls(account), account) > share(failedCalls(plain), plain)) {
     broken.push('more failed calls than with plain etcd3')
   }
@@ -165,15 +143,15 @@ type Cell = (account: Account) => string
 
 const ROWS: readonly (readonly [string, Cell])[] = [
   ['calls', (each) => String(allCalls(each))],
-  ...PROMISES.map(([row, name, whole, what = '']): readonly [string, Cell] => [
+  ...PROMISED.map((row): readonly [string, Cell] => [
     row,
-    (each) => {
-      const of = whole === undefined ? '' : ` of ${String(count(each, whole))} ${what}`
-      return `${String(count(each, name))}${of}`.trim()
+    ({ faults, seen }) => {
+      const [type] = PROMISES[row]
+      return `${String(faults[row].length)}${type === null ? '' : ` of ${String(seen[type])}`}`
     },
   ]),
   ['leases lost, no quorum for a while', (each) => String(each.leasesLostOtherwise)],
-  ['rotations that failed', (each) => `${String(each.rotationFailures.length)} of ${String(each.rotations)}`],
+  ['rotations that failed', (each) => `${String(each.rotationFailures.length)} of ${String(each.seen.rotation)}`],
   ['outcome unknown', (each) => percent(each.outcomeUnknown, each)],
   ['other failures', (each) => percent(failedCalls(each), each)],
   ['recovery, follower died, p50 / p99', (each) => times(each.recovery.follower)],
@@ -195,21 +173,12 @@ export function table(clients: ChaosReport['clients']): string[] {
 /** Lines of each kind of fault that are printed. */
 const MAX_LINES = 10
 
-function details(kind: string, account: Account): string[] {
-  const lists = [
-    account.notLinearizable.map((key) => `${key} is not linearizable`),
-    account.appliedTwice.map((value) => `${value} was applied twice`),
-    account.setFaults,
-    account.watchFaults,
-    account.coordinationFaults,
-    account.observerFaults,
-    account.rotationFailures,
-    Object.entries(account.failures).map(([message, times]) => `${String(times)} x ${message}`),
-  ]
-  return lists.flatMap((list) => {
-    const left = list.length - MAX_LINES
-    const more = left > 0 ? [`and ${String(left)} more`] : []
-    return [...list.slice(0, MAX_LINES), ...more].map((each) => `${kind}: ${each}`)
+function details(kind: string, { faults, rotationFailures, failures }: Account): string[] {
+  const counted = Object.entries(failures).map(([message, count]) => `${String(count)} x ${message}`)
+  const lists = { ...faults, 'rotations that failed': rotationFailures, 'failed calls': counted }
+  return Object.entries(lists).flatMap(([row, list]) => {
+    const more = list.length > MAX_LINES ? [`and ${String(list.length - MAX_LINES)} more`] : []
+    return [...list.slice(0, MAX_LINES), ...more].map((each) => `${kind}, ${row}: ${each}`)
   })
 }
 

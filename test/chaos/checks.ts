@@ -96,20 +96,18 @@ export function watchFaults(recording: Recording, events: readonly StoreEvent[])
   return faults
 }
 
-/** Leases that were lost: while a quorum was connected for a whole TTL, and else. And those whose client did not notice in time. */
+/** Keys of leases that were lost while a quorum was connected for a whole TTL, or whose client did not notice in time. */
 export function leaseFaults(
   recording: Recording,
-  events: readonly StoreEvent[],
-  quorum: readonly QuorumChange[],
-): { readonly whileConnected: number; readonly others: number; readonly unnoticed: number } {
+  { events, quorum }: Pick<Circumstances, 'events' | 'quorum'>,
+): { readonly whileConnected: string[]; readonly others: number; readonly unnoticed: string[] } {
   const lost = recording.of('lease-lost')
-  const whileConnected = lost.filter(({ at }) => wasConnected(quorum, at - LEASE_TTL * 1000, at)).length
+  const whileConnected = lost.filter(({ at }) => wasConnected(quorum, at - LEASE_TTL * 1000, at)).map(({ key }) => key)
   const lostAt = new Map(lost.map(({ key, at }) => [key, at]))
   const deletedAt = new Map(events.filter(({ type }) => type === 'delete').map(({ key, at }) => [key, at]))
-  const unnoticed = recording
-    .of('lease')
-    .filter(({ key }) => (deletedAt.get(key) ?? Infinity) < (lostAt.get(key) ?? Infinity)).length
-  return { whileConnected, others: lost.length - whileConnected, unnoticed }
+  const held = recording.of('lease').map(({ key }) => key)
+  const unnoticed = held.filter((key) => (deletedAt.get(key) ?? Infinity) < (lostAt.get(key) ?? Infinity))
+  return { whileConnected, others: lost.length - whileConnected.length, unnoticed }
 }
 
 /** Whether a quorum was connected without a break between the two times. */

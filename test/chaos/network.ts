@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type EtcdProcess, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { mintPki, writePems } from '../support/etcd.js'
-import { ip } from '../support/mint.js'
+import { ip as ipName } from '../support/mint.js'
 
 /** Reserved for measurements of networks (RFC 2544), so it is no address of a real host. The namespaces are cut off from it anyway. */
 const PREFIX = '198.18.77'
@@ -12,8 +12,19 @@ export const CLIENT_ADDRESS = `${PREFIX}.1`
 /** Of a client that is on another host. */
 export const OTHER_CLIENT_ADDRESS = `${PREFIX}.2`
 
-function sh(program: string, ...args: string[]): void {
-  execFileSync(program, args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 30_000 })
+function ip(command: string, input = ''): void {
+  execFileSync('ip', command.split(' '), { input, stdio: ['pipe', 'ignore', 'pipe'], timeout: 30_000 })
+}
+
+/** Does this with packets to the namespace, and with those from it: statements of nft, such as `meta length > 600 drop`. */
+export function filterPackets(space: string, to: readonly string[], from: readonly string[]): void {
+  const chain = (hook: string, statements: readonly string[]): string[] => [
+    `chain ${hook} { type filter hook ${hook} priority 0;`,
+    ...statements,
+    '}',
+  ]
+  const rules = ['flush ruleset', 'table ip filter {', ...chain('input', to), ...chain('output', from), '}', '']
+  ip(`netns exec ${space} nft -f -`, rules.join('\n'))
 }
 
 /** What happens to the packets of a member. */
@@ -33,26 +44,35 @@ export class Network {
   constructor(id: string) {
     this.#id = id
     this.#switch = this.#create('sw')
-    sh('ip', '-n', this.#switch, 'link', 'add', 'br0', 'type', 'bridge')
-    sh('ip', '-n', this.#switch, 'link', 'set', 'br0', 'up')
+    ip(`-n ${this.#switch} link add br0 type bridge`)
+    ip(`-n ${this.#switch} link set br0 up`)
   }
 
   /** A namespace with one address on the switch. */
   host(name: string, address: string): string {
     const space = this.#create(name)
-    sh('ip', '-n', this.#switch, 'link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', space)
-    sh('ip', '-n', this.#switch, 'link', 'set', name, 'master', 'br0', 'up')
-    sh('ip', '-n', space, 'address', 'add', `${address}/24`, 'dev', 'eth0')
-    sh('ip', '-n', space, 'link', 'set', 'eth0', 'up')
-    sh('ip', '-n', space, 'link', 'set', 'lo', 'up')
+    ip(`-n ${this.#switch} link add ${name} type veth peer name eth0 netns ${space}`)
+    ip(`-n ${this.#switch} link set ${name} master br0 up`)
+    ip(`-n ${space} address add ${address}/24 dev eth0`)
+    ip(`-n ${space} link set eth0 up`)
+    ip(`-n ${space} link set lo up`)
     return space
+  }
+
+  /** Lets this machine reach the hosts, from this address. */
+  reach(address: string): void {
+    const link = `emc${this.#id}`
+    ip(`link add ${link} type veth peer name here netns ${this.#switch}`)
+    ip(`-n ${this.#switch} link set here master br0 up`)
+    ip(`address add ${address}/24 dev ${link}`)
+    ip(`link set ${link} up`)
   }
 
   /** Deletes every namespace. @throws The first failure, after all were tried. */
   close(): void {
     const failures = this.#names.flatMap((name) => {
       try {
-        sh('ip', 'netns', 'delete', name)
+        ip(`netns delete ${name}`)
         return []
       } catch (error) {
         return [error]
@@ -63,7 +83,7 @@ export class Network {
 
   #create(name: string): string {
     const space = `emc${this.#id}-${name}`
-    sh('ip', 'netns', 'add', space)
+    ip(`netns add ${space}`)
     this.#names.push(space)
     return space
   }
@@ -83,7 +103,7 @@ export class Member {
   readonly endpoint: string
   /** Called when the member goes, comes, stops, or its network changes. */
   onChange: () => void = () => undefined
-  readonly #space: string
+  readonly space: string
   readonly #parts: MemberParts
   readonly #impairments = new Set<Impairment>()
   #process: EtcdProcess | null = null
@@ -95,7 +115,7 @@ export class Member {
     this.address = parts.address
     this.endpoint = `https://${parts.address}:2379`
     this.#parts = parts
-    this.#space = network.host(parts.name, parts.address)
+    this.space = network.host(parts.name, parts.address)
   }
 
   /** Whether it serves, its process runs, and no packet is lost at random. */
@@ -132,7 +152,7 @@ export class Member {
       'unsafe-no-fsync': 'true',
     }
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
-    this.#process = startEtcdProcess(args, { cwd: folder, space: this.#space })
+    this.#process = startEtcdProcess(args, { cwd: folder, space: this.space })
     await serving(this.#process)
     this.#serving = true
     this.onChange()
@@ -186,7 +206,7 @@ export class Member {
   #etcdctl(args: readonly string[]): string[] {
     const file = (name: string): string => join(this.#parts.folder, name)
     const tls = [`--cacert=${file('ca.crt')}`, `--cert=${file('client.crt')}`, `--key=${file('client.key')}`]
-    return ['netns', 'exec', this.#space, 'etcdctl', '--endpoints=https://127.0.0.1:2379', ...tls, ...args]
+    return ['netns', 'exec', this.space, 'etcdctl', '--endpoints=https://127.0.0.1:2379', ...tls, ...args]
   }
 
   /** Puts all impairments into force at once. */
@@ -194,20 +214,14 @@ export class Member {
     const all = [...this.#impairments]
     const cut = all.flatMap((each) => each.cut)
     const lost = all.filter(({ loss }) => loss > 0)
-    const input = [
-      'flush ruleset',
-      'table ip chaos {',
-      'chain in { type filter hook input priority 0; policy accept;',
-      ...cut.map((each) => `ip saddr ${each} drop`),
-      ...lost.map(({ loss }) => `iifname eth0 numgen random mod 100 < ${String(loss)} drop`),
-      '}',
-      'chain out { type filter hook output priority 0; policy accept;',
-      ...cut.map((each) => `ip daddr ${each} drop`),
-      '}',
-      '}',
-      '',
-    ].join('\n')
-    execFileSync('ip', ['netns', 'exec', this.#space, 'nft', '-f', '-'], { input, stdio: ['pipe', 'ignore', 'pipe'] })
+    filterPackets(
+      this.space,
+      [
+        ...cut.map((each) => `ip saddr ${each} drop`),
+        ...lost.map(({ loss }) => `iifname eth0 numgen random mod 100 < ${String(loss)} drop`),
+      ],
+      cut.map((each) => `ip daddr ${each} drop`),
+    )
     this.onChange()
   }
 }
@@ -216,7 +230,7 @@ export class Member {
 export function createMembers(network: Network, folder: string): Member[] {
   const all = [0, 1, 2].map((index) => ({ name: `m${String(index)}`, address: `${PREFIX}.${String(10 + index)}` }))
   const pki = mintPki()
-  const names = [ip('127.0.0.1'), ...all.map(({ address }) => ip(address))]
+  const names = [ipName('127.0.0.1'), ...all.map(({ address }) => ipName(address))]
   writePems(folder, 'server', pki.issueServer({ names }))
   writePems(folder, 'client', pki.client)
   writePems(folder, 'client2', pki.issueClient())
