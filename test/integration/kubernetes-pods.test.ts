@@ -35,7 +35,7 @@ beforeAll(async () => {
   pods = await Pods.open()
   if (SET === undefined) throw new Error('The example has no StatefulSet')
   members = await Promise.all(
-    HOSTS.map((host, ordinal) => pods.start(`etcd-${String(ordinal)}`, podOf(SET), [host], secrets)),
+    HOSTS.map((host, ordinal) => pods.start(`etcd-${String(ordinal)}`, podOf(SET), host, secrets)),
   )
 }, 120_000)
 
@@ -56,12 +56,9 @@ describe('etcd of a manifest', () => {
     await Promise.all(members.map(becomesReady))
     for (const probe of PROBES)
       expect(await Promise.all(members.map(async (member) => member.probe(probe)))).toEqual([null, null, null])
-    const [first, ...others] = members.map((member) => `https://127.0.0.1:${String(member.port(2379))}`)
-    await using etcd = await createSecureClient({
-      endpoints: [first ?? '', ...others],
-      credentials: client,
-      preflight: 'all',
-    })
+    const [first, ...others] = members.map((member) => `https://${member.address(2379)}`)
+    const endpoints = [first ?? '', ...others] as const
+    await using etcd = await createSecureClient({ endpoints, credentials: client, preflight: 'all' })
     await etcd.put('greeting').value('hello')
     const { members: listed } = await etcd.cluster.memberList({})
     expect(listed.map(({ name, clientURLs }) => `${name} ${String(clientURLs[0])}`).sort()).toEqual(

@@ -1,9 +1,8 @@
 /** Runs what a manifest says as containers of the engine, as a kubelet does, and asks its probes. */
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { getContainerRuntimeClient } from 'testcontainers'
 import { defaultImage, RUN_LABEL, runLabel } from '../../src/testing/options.js'
 
@@ -14,9 +13,9 @@ type Container = ReturnType<Engine['getContainer']>
 export interface PodSpec {
   securityContext?: { runAsUser?: number; runAsGroup?: number; fsGroup?: number }
   containers: [ContainerSpec]
-  volumes?: { name: string; secret?: { secretName: string; defaultMode: number }; hostPath?: { path: string } }[]
+  volumes?: { name: string; secret?: { secretName: string; defaultMode: number } }[]
 }
-interface ContainerSpec {
+interface ContainerSpec extends Record<ProbeName, { httpGet?: { path: string; port: number } }> {
   command: string[]
   env?: { name: string; value?: string; valueFrom?: { fieldRef: { fieldPath: string } } }[]
   ports?: { containerPort: number }[]
@@ -26,19 +25,23 @@ interface ContainerSpec {
     readOnlyRootFilesystem?: boolean
   }
   volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[]
-  startupProbe: Probe
-  livenessProbe: Probe
-  readinessProbe: Probe
-}
-interface Probe {
-  exec?: { command: string[] }
-  httpGet?: { path: string; port: number }
-  tcpSocket?: { port: number }
 }
 export type ProbeName = 'startupProbe' | 'livenessProbe' | 'readinessProbe'
 
-/** Texts by file, of a Secret or of a folder of the host. */
+/** Texts by the names of their files, of a Secret. */
 export type Files = Readonly<Record<string, string>>
+
+/** A pod that was started. */
+export interface Pod {
+  /** Where a port of the pod is reached from here, as `127.0.0.1:PORT`. */
+  address(inside: number): string
+  /** Asks one of its probes; null if the kubelet would be content, else why not. */
+  probe(name: ProbeName): Promise<string | null>
+  kill(): Promise<void>
+  logs(): Promise<string>
+}
+
+const LABELS = { [RUN_LABEL]: runLabel() }
 
 /** A network on which pods have names, and the pods of it. All of them end with it. */
 export class Pods implements AsyncDisposable {
@@ -61,63 +64,70 @@ export class Pods implements AsyncDisposable {
   /**
    * Starts the container of a pod. Nothing is waited for.
    *
-   * @param names By which the others find it, as a headless Service gives them.
-   * @param sources Files by the name of a Secret, or by the path of a folder of the host.
+   * @param host By which the others find it, as a headless Service gives it.
+   * @param secrets Files by the name of the Secret.
    */
-  async start(
-    name: string,
-    spec: PodSpec,
-    names: readonly string[],
-    sources: Readonly<Record<string, Files>>,
-  ): Promise<Pod> {
+  async start(name: string, spec: PodSpec, host: string, secrets: Readonly<Record<string, Files>>): Promise<Pod> {
     const [container] = spec.containers
     const { runAsUser = 0, runAsGroup = 0, fsGroup = 0 } = spec.securityContext ?? {}
-    const holder = await this.#hold(spec, sources)
+    const { capabilities, allowPrivilegeEscalation, readOnlyRootFilesystem = false } = container.securityContext ?? {}
+    const volumes = await this.#volumes(spec, secrets)
     const variables = new Map(container.env?.map((each) => [each.name, each.value ?? name]))
     const expand = (word: string): string =>
-      word.replace(/\$(?:\$|\((\w+)\))/g, (whole, variable?: string) =>
-        variable === undefined ? '$' : (variables.get(variable) ?? whole),
-      )
-    const { capabilities, allowPrivilegeEscalation, readOnlyRootFilesystem = false } = container.securityContext ?? {}
+      word.replace(/\$\((\w+)\)/g, (whole, variable: string) => variables.get(variable) ?? whole)
     const data = container.volumeMounts.filter(({ readOnly = false }) => !readOnly)
-    const ports = Object.fromEntries((container.ports ?? []).map((port) => [`${String(port.containerPort)}/tcp`, {}]))
+    const ports = (container.ports ?? []).map(({ containerPort }) => `${String(containerPort)}/tcp`)
     const created = await this.#create({
       Hostname: name,
       Entrypoint: container.command.map(expand),
       User: `${String(runAsUser)}:${String(runAsGroup)}`,
       Env: [...variables].map(([variable, value]) => `${variable}=${value}`),
-      ExposedPorts: ports,
+      ExposedPorts: Object.fromEntries(ports.map((port) => [port, {}])),
       HostConfig: {
         ReadonlyRootfs: readOnlyRootFilesystem,
         CapDrop: capabilities?.drop ?? [],
         SecurityOpt: allowPrivilegeEscalation === false ? ['no-new-privileges'] : [],
-        VolumesFrom: [`${holder.id}:ro`],
+        VolumesFrom: [`${volumes.id}:ro`],
         // A volume of the kubelet belongs to root and to the group of the pod.
         Tmpfs: Object.fromEntries(data.map(({ mountPath }) => [mountPath, `mode=2775,gid=${String(fsGroup)}`])),
-        PortBindings: Object.fromEntries(
-          Object.keys(ports).map((port) => [port, [{ HostIp: '127.0.0.1', HostPort: '' }]]),
-        ),
+        PortBindings: Object.fromEntries(ports.map((port) => [port, [{ HostIp: '127.0.0.1', HostPort: '' }]])),
         NetworkMode: this.#network,
       },
-      NetworkingConfig: { EndpointsConfig: { [this.#network]: { Aliases: [...names] } } },
+      NetworkingConfig: { EndpointsConfig: { [this.#network]: { Aliases: [host] } } },
     })
     await created.start()
-    return Pod.of(created, container, expand)
+    const published = (await created.inspect()).NetworkSettings.Ports
+    const address = (inside: number): string => `127.0.0.1:${published[`${String(inside)}/tcp`]?.[0]?.HostPort ?? ''}`
+    return {
+      address,
+      probe: async (probe) => {
+        const { httpGet } = container[probe]
+        if (httpGet === undefined) throw new Error(`${probe} asks for nothing`)
+        try {
+          const response = await fetch(`http://${address(httpGet.port)}${httpGet.path}`)
+          return response.ok ? null : `${String(response.status)} ${await response.text()}`
+        } catch (error) {
+          return String(error)
+        }
+      },
+      kill: async () => {
+        await created.kill({ signal: 'SIGKILL' })
+        await created.wait()
+      },
+      logs: async () => (await created.logs({ stdout: true, stderr: true })).toString('utf8'),
+    }
   }
 
-  /** A container that never runs, whose volumes hold what is mounted to be read. */
-  async #hold(spec: PodSpec, sources: Readonly<Record<string, Files>>): Promise<Container> {
+  /** A container that never runs, whose volumes hold the Secrets that are mounted. */
+  async #volumes(spec: PodSpec, secrets: Readonly<Record<string, Files>>): Promise<Container> {
     const mounts = spec.containers[0].volumeMounts.filter(({ readOnly = false }) => readOnly)
-    const holder = await this.#create({
-      Entrypoint: ['etcd'],
-      Volumes: Object.fromEntries(mounts.map(({ mountPath }) => [mountPath, {}])),
-    })
-    const group = spec.securityContext?.fsGroup ?? 0
+    const volumes = Object.fromEntries(mounts.map(({ mountPath }) => [mountPath, {}]))
+    const holder = await this.#create({ Entrypoint: ['etcd'], Volumes: volumes })
     for (const { name, mountPath } of mounts) {
-      const volume = spec.volumes?.find((each) => each.name === name)
-      const files = sources[volume?.secret?.secretName ?? volume?.hostPath?.path ?? '']
+      const { secretName = '', defaultMode } = spec.volumes?.find((each) => each.name === name)?.secret ?? {}
+      const files = secrets[secretName]
       if (files === undefined) throw new Error(`Nothing to mount for the volume ${name}`)
-      await holder.putArchive(archive(files, volume?.secret?.defaultMode ?? 0o600, group), { path: mountPath })
+      await holder.putArchive(archive(files, defaultMode, spec.securityContext?.fsGroup), { path: mountPath })
     }
     return holder
   }
@@ -135,13 +145,10 @@ export class Pods implements AsyncDisposable {
   }
 }
 
-const LABELS = { [RUN_LABEL]: runLabel() }
-
 /** A tar of files that belong to root and a group, as the kubelet writes them. */
-function archive(files: Files, mode: number, group: number): NodeJS.ReadableStream {
+function archive(files: Files, mode = 0o644, group = 0): NodeJS.ReadableStream {
   const folder = mkdtempSync(join(tmpdir(), 'volume-'))
   for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true })
     writeFileSync(join(folder, name), text)
     chmodSync(join(folder, name), mode)
   }
@@ -151,87 +158,4 @@ function archive(files: Files, mode: number, group: number): NodeJS.ReadableStre
     rmSync(folder, { recursive: true, force: true })
   })
   return tar.stdout
-}
-
-/** A pod that was started. */
-export class Pod {
-  readonly #container: Container
-  readonly #spec: ContainerSpec
-  readonly #expand: (word: string) => string
-  readonly #ports: ReadonlyMap<number, number>
-
-  private constructor(
-    container: Container,
-    spec: ContainerSpec,
-    expand: (word: string) => string,
-    ports: ReadonlyMap<number, number>,
-  ) {
-    this.#container = container
-    this.#spec = spec
-    this.#expand = expand
-    this.#ports = ports
-  }
-
-  static async of(container: Container, spec: ContainerSpec, expand: (word: string) => string): Promise<Pod> {
-    const { NetworkSettings } = await container.inspect()
-    const ports = (spec.ports ?? []).map(({ containerPort }): [number, number] => [
-      containerPort,
-      Number(NetworkSettings.Ports[`${String(containerPort)}/tcp`]?.[0]?.HostPort),
-    ])
-    return new Pod(container, spec, expand, new Map(ports))
-  }
-
-  /** Where a port of the pod is reached from here. */
-  port(inside: number): number {
-    const port = this.#ports.get(inside)
-    if (port === undefined) throw new Error(`The manifest has no port ${String(inside)}`)
-    return port
-  }
-
-  /** Asks one of its probes; null if the kubelet would be content, else why not. */
-  async probe(name: ProbeName): Promise<string | null> {
-    const { exec, httpGet, tcpSocket } = this.#spec[name]
-    if (exec !== undefined) return this.exec(exec.command.map(this.#expand))
-    if (httpGet !== undefined) return askPath(this.port(httpGet.port), httpGet.path)
-    if (tcpSocket !== undefined) return dial(this.port(tcpSocket.port))
-    throw new Error(`${name} asks for nothing`)
-  }
-
-  /** Runs a command in the container; null if it ended well, else what it wrote. */
-  async exec(command: readonly string[]): Promise<string | null> {
-    const { container } = await getContainerRuntimeClient()
-    const { exitCode, output } = await container.exec(this.#container, [...command])
-    return exitCode === 0 ? null : output
-  }
-
-  async kill(): Promise<void> {
-    await this.#container.kill({ signal: 'SIGKILL' })
-    await this.#container.wait()
-  }
-
-  async logs(): Promise<string> {
-    return (await this.#container.logs({ stdout: true, stderr: true })).toString('utf8')
-  }
-}
-
-async function askPath(port: number, path: string): Promise<string | null> {
-  try {
-    const response = await fetch(`http://127.0.0.1:${String(port)}${path}`)
-    return response.ok ? null : `${String(response.status)} ${await response.text()}`
-  } catch (error) {
-    return String(error)
-  }
-}
-
-async function dial(port: number): Promise<string | null> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(null)
-    })
-    socket.once('error', (error) => {
-      resolve(error.message)
-    })
-  })
 }

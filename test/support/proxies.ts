@@ -1,10 +1,10 @@
 /** nginx and haproxy in front of etcd, one process of each: a port for each way to set one up, right or wrong. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { HeldPorts } from '../../src/testing/ports.js'
@@ -15,40 +15,14 @@ export interface Proxies<Name extends string> extends AsyncDisposable {
   readonly endpoints: Readonly<Record<Name, string>>
 }
 
-const NAMES = [
-  'nginxOpen',
-  'nginxVerify',
-  'nginxDead',
-  'nginxForbids',
-  'nginxLogin',
-  'nginxRedirects',
-  'nginxLimit',
-  'nginxRate',
-  'nginxHttp1',
-  'nginxProxyPass',
-  'nginxNoName',
-  'nginxCloses',
-  'nginxSlowClock',
-  'opensslSlowClock',
-  'opensslFastClock',
-  'haproxyThrough',
-  'haproxyDead',
-  'haproxyTlsDead',
-  'haproxyHttpDead',
-  'haproxyVerify',
-  'haproxyVerifyDead',
-  'haproxySni',
-  'haproxyHttp1',
-  'haproxyPrefix',
-] as const
-
-export type ProxyName = (typeof NAMES)[number]
-
-export interface ProxyParts {
+interface Parties {
   /** What the proxies present. */
   readonly server: Credentials
   /** What they present to etcd. */
   readonly client: Credentials
+}
+
+interface ProxyParts extends Parties {
   /** A CA in PEM that issued nobody's certificate. */
   readonly otherCa: string
   /** Ports on this machine. */
@@ -57,39 +31,110 @@ export interface ProxyParts {
   readonly rbac: number
 }
 
+/** Ports of what is behind a proxy; `dead` has no listener. */
+type Behind = Pick<ProxyParts, 'etcd' | 'rbac'> & { readonly dead: number }
+
+const here = (port: number): string => `127.0.0.1:${String(port)}`
+
+/** How nginx reaches an etcd. */
+const passing = (port: number): string => `
+      grpc_pass grpcs://${here(port)};
+      grpc_read_timeout 1h;
+      grpc_ssl_certificate client.crt;
+      grpc_ssl_certificate_key client.key;
+      grpc_ssl_trusted_certificate ca.crt;
+      grpc_ssl_verify on;
+      grpc_ssl_name localhost;`
+const verifying = (ca: string): string => `ssl_client_certificate ${ca}; ssl_verify_client on;`
+
+/** What stands in the location of a `server`, and next to the location; `http2`: whether it speaks it. */
+type NginxServer = readonly [location: string, more?: string, http2?: boolean]
+
+const PROXY_PASS =
+  'proxy_ssl_certificate client.crt; proxy_ssl_certificate_key client.key; proxy_ssl_session_reuse off;'
+const NGINX = {
+  nginxOpen: ({ rbac }) => [passing(rbac)],
+  nginxVerify: ({ etcd }) => [passing(etcd), verifying('other-ca.crt')],
+  nginxDead: ({ dead }) => [passing(dead)],
+  nginxForbids: () => ['return 403;'],
+  nginxLogin: ({ etcd }) => [`auth_basic "etcd"; auth_basic_user_file ca.crt;${passing(etcd)}`],
+  nginxRedirects: () => ['return 301 https://login.example/;'],
+  nginxLimit: ({ etcd }) => [passing(etcd), 'client_max_body_size 1k;'],
+  nginxRate: () => ['return 429;'],
+  nginxHttp1: ({ etcd }) => [passing(etcd), '', false],
+  nginxProxyPass: ({ etcd }) => [`proxy_pass https://${here(etcd)}; ${PROXY_PASS}`],
+  nginxNoName: ({ etcd }) => [passing(etcd), 'server_name localhost;'],
+  nginxCloses: () => ['return 444;'],
+} satisfies Readonly<Record<string, (behind: Behind) => NginxServer>>
+
+/** What a `listen` of haproxy passes on, and how; `tls`: it ends TLS, with more options. */
+interface HaproxyListener {
+  readonly to: number
+  readonly mode?: string
+  readonly options?: string
+  readonly lines?: readonly string[]
+  readonly tls?: string
+}
+
+const HAPROXY = {
+  haproxyThrough: ({ etcd }) => ({ to: etcd }),
+  haproxyDead: ({ dead }) => ({ to: dead }),
+  haproxyTlsDead: ({ dead }) => ({ to: dead, tls: '' }),
+  haproxyHttpDead: ({ dead }) => ({ to: dead, tls: '', mode: 'http' }),
+  haproxyVerify: ({ dead }) => ({ to: dead, tls: 'verify required ca-file other-ca.crt' }),
+  haproxyVerifyDead: ({ dead }) => ({ to: dead, tls: 'verify required ca-file ca.crt' }),
+  haproxySni: ({ etcd }) => ({
+    to: etcd,
+    lines: [
+      'tcp-request inspect-delay 5s',
+      'tcp-request content reject if { req.ssl_hello_type 1 } !{ req.ssl_sni localhost }',
+      'tcp-request content accept if { req.ssl_hello_type 1 }',
+    ],
+  }),
+  haproxyHttp1: ({ etcd }) => ({ to: etcd, tls: '', mode: 'http', options: 'ssl verify none crt client.pem' }),
+  haproxyPrefix: ({ etcd }) => ({ to: etcd, options: 'send-proxy' }),
+} satisfies Readonly<Record<string, (behind: Behind) => HaproxyListener>>
+
+const CLOCKS = ['nginxSlowClock', 'opensslSlowClock', 'opensslFastClock'] as const
+const [NGINX_NAMES, HAPROXY_NAMES] = [Object.keys(NGINX), Object.keys(HAPROXY)] as [
+  (keyof typeof NGINX)[],
+  (keyof typeof HAPROXY)[],
+]
+export type ProxyName = keyof typeof NGINX | keyof typeof HAPROXY | (typeof CLOCKS)[number]
+
 /** nginx that verifies client certificates and passes calls to the etcd on a port of this machine. */
-export function startNginx(etcd: number, as: Pick<ProxyParts, 'server' | 'client'>): Promise<Proxies<'nginx'>> {
-  return startAll(['nginx'], as, (folder, ports) => {
-    const verify = `ssl_client_certificate ${folder}/ca.crt; ssl_verify_client on;`
-    return [nginx(folder, [nginxServer(folder, ports.nginx, passing(folder, etcd), verify)])]
-  })
+export function startNginx(etcd: number, as: Parties): Promise<Proxies<'nginx'>> {
+  return startAll(['nginx'], as, (write, ports) => [
+    nginx(write, 'nginx', [nginxServer(ports.nginx, [passing(etcd), verifying('ca.crt')])]),
+  ])
 }
 
 export function startProxies(parts: ProxyParts): Promise<Proxies<ProxyName>> {
-  // Nothing listens on the port `dead`.
-  return startAll(NAMES, parts, (folder, ports, dead) => {
-    write(folder, 'server.pem', pemsOf(parts.server).cert + pemsOf(parts.server).key)
-    write(folder, 'client.pem', pemsOf(parts.client).cert + pemsOf(parts.client).key)
-    write(folder, 'other-ca.crt', parts.otherCa)
-    const slow = join(folder, 'slow')
-    mkdirSync(slow)
-    const verify = `ssl_client_certificate ${folder}/ca.crt; ssl_verify_client on;`
-    const ofSlow = [nginxServer(folder, ports.nginxSlowClock, passing(folder, parts.etcd), verify)]
+  return startAll<ProxyName>([...NGINX_NAMES, ...HAPROXY_NAMES, ...CLOCKS], parts, (write, ports, dead) => {
+    write('server.pem', pemsOf(parts.server).cert + pemsOf(parts.server).key)
+    write('client.pem', pemsOf(parts.client).cert + pemsOf(parts.client).key)
+    write('other-ca.crt', parts.otherCa)
+    const behind = { ...parts, dead }
+    const servers = NGINX_NAMES.map((name) => nginxServer(ports[name], NGINX[name](behind)))
+    const nameless = `server { listen ${here(ports.nginxNoName)} ssl default_server; http2 on; ssl_reject_handshake on; }`
+    const slow = nginxServer(ports.nginxSlowClock, [passing(parts.etcd), verifying('ca.crt')])
     return [
-      nginx(folder, nginxServers(folder, ports, parts, dead)),
-      clocked('-2d', nginx(slow, ofSlow)),
-      clocked('-2d', opensslServer(folder, ports.opensslSlowClock)),
-      clocked('+400d', opensslServer(folder, ports.opensslFastClock)),
-      ['haproxy', '-db', '-f', write(folder, 'haproxy.cfg', haproxy(folder, ports, parts, dead))],
+      nginx(write, 'nginx', [nameless, ...servers]),
+      clocked('-2d', nginx(write, 'slow', [slow])),
+      clocked('-2d', opensslServer(ports.opensslSlowClock)),
+      clocked('+400d', opensslServer(ports.opensslFastClock)),
+      ['haproxy', '-db', '-f', write('haproxy.cfg', haproxy(behind, ports))],
     ]
   })
 }
 
+type Write = (name: string, text: string) => string
+
 /** Runs programs that listen on a port for each name. */
 async function startAll<Name extends string>(
   names: readonly Name[],
-  { server, client }: Pick<ProxyParts, 'server' | 'client'>,
-  commands: (folder: string, ports: Readonly<Record<Name, number>>, dead: number) => string[][],
+  { server, client }: Parties,
+  commands: (write: Write, ports: Readonly<Record<Name, number>>, dead: number) => string[][],
 ): Promise<Proxies<Name>> {
   const folder = mkdtempSync(join(tmpdir(), 'proxies-'))
   writePems(folder, 'server', server)
@@ -97,7 +142,11 @@ async function startAll<Name extends string>(
   const held = new HeldPorts()
   const [dead = 0, ...taken] = await held.take(names.length + 1)
   const ports = Object.fromEntries(names.map((name, i) => [name, taken[i] ?? 0])) as Record<Name, number>
-  const started = commands(folder, ports, dead).map(run)
+  const write: Write = (name, text) => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  const started = commands(write, ports, dead).map((command) => run(folder, command))
   const close = async (): Promise<void> => {
     await Promise.all(started.map((each) => each.stop()))
     held.release()
@@ -114,13 +163,13 @@ async function startAll<Name extends string>(
     await close()
     throw error
   }
-  const endpoints = Object.fromEntries(names.map((name) => [name, `https://127.0.0.1:${String(ports[name])}`]))
+  const endpoints = Object.fromEntries(names.map((name) => [name, `https://${here(ports[name])}`]))
   return { endpoints: endpoints as Record<Name, string>, [Symbol.asyncDispose]: close }
 }
 
-function run([program = '', ...args]: readonly string[]): { check(): void; stop(): Promise<void> } {
+function run(cwd: string, [program = '', ...args]: readonly string[]): { check(): void; stop(): Promise<void> } {
   // `openssl s_server` ends connections at the end of its input.
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true })
+  const child = spawn(program, args, { cwd, stdio: ['pipe', 'pipe', 'pipe'], detached: true })
   let log = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
   const ended = once(child, 'close')
@@ -140,15 +189,14 @@ function run([program = '', ...args]: readonly string[]): { check(): void; stop(
   }
 }
 
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const answer = (is: boolean) => () => {
-      socket.destroy()
-      resolve(is)
-    }
-    socket.once('connect', answer(true)).once('error', answer(false))
-  })
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  const isConnected = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  )
+  socket.destroy()
+  return isConnected
 }
 
 /** The same program with a clock of its own. */
@@ -158,74 +206,30 @@ function clocked(offset: string, command: readonly string[]): string[] {
 }
 
 /** A server of OpenSSL that verifies client certificates, as haproxy does it. */
-function opensslServer(folder: string, port: number): string[] {
-  const files = ['-cert', `${folder}/server.crt`, '-key', `${folder}/server.key`, '-CAfile', `${folder}/ca.crt`]
-  const verify = ['-Verify', '2', '-verify_return_error']
-  return ['openssl', 's_server', '-accept', `127.0.0.1:${String(port)}`, ...files, ...verify, '-alpn', 'h2', '-quiet']
+function opensslServer(port: number): string[] {
+  const options = '-cert server.crt -key server.key -CAfile ca.crt -Verify 2 -verify_return_error -alpn h2 -quiet'
+  return ['openssl', 's_server', '-accept', here(port), ...options.split(' ')]
 }
 
-function write(folder: string, name: string, text: string): string {
-  writeFileSync(join(folder, name), text)
-  return join(folder, name)
-}
-
-/** How nginx reaches an etcd. */
-function passing(folder: string, port: number): string {
-  return `
-      grpc_pass grpcs://127.0.0.1:${String(port)};
-      grpc_read_timeout 1h;
-      grpc_ssl_certificate ${folder}/client.crt;
-      grpc_ssl_certificate_key ${folder}/client.key;
-      grpc_ssl_trusted_certificate ${folder}/ca.crt;
-      grpc_ssl_verify on;
-      grpc_ssl_name localhost;`
-}
-
-function nginxServer(folder: string, port: number, location: string, more = '', protocol = 'http2 on;'): string {
+function nginxServer(port: number, [location, more = '', http2 = true]: NginxServer): string {
   return `
   server {
-    listen 127.0.0.1:${String(port)} ssl;
-    ${protocol}
-    ssl_certificate ${folder}/server.crt;
-    ssl_certificate_key ${folder}/server.key;
+    listen ${here(port)} ssl;
+    ${http2 ? 'http2 on;' : ''}
+    ssl_certificate server.crt;
+    ssl_certificate_key server.key;
     ${more}
     location / {${location}
     }
   }`
 }
 
-type Ports = Readonly<Record<ProxyName, number>>
-
-function nginxServers(folder: string, ports: Ports, { etcd, rbac }: ProxyParts, dead: number): string[] {
-  const pass = (port: number): string => passing(folder, port)
-  const server = (name: ProxyName, location: string, more?: string, protocol?: string): string =>
-    nginxServer(folder, ports[name], location, more, protocol)
-  return [
-    server('nginxOpen', pass(rbac)),
-    server('nginxVerify', pass(etcd), `ssl_client_certificate ${folder}/other-ca.crt; ssl_verify_client on;`),
-    server('nginxDead', pass(dead)),
-    server('nginxForbids', 'return 403;'),
-    server('nginxLogin', `auth_basic "etcd"; auth_basic_user_file ${folder}/ca.crt;${pass(etcd)}`),
-    server('nginxRedirects', 'return 301 https://login.example/;'),
-    server('nginxLimit', pass(etcd), 'client_max_body_size 1k;'),
-    server('nginxRate', 'return 429;'),
-    server('nginxHttp1', pass(etcd), '', ''),
-    server(
-      'nginxProxyPass',
-      `proxy_pass https://127.0.0.1:${String(etcd)}; proxy_ssl_certificate ${folder}/client.crt; proxy_ssl_certificate_key ${folder}/client.key; proxy_ssl_session_reuse off;`,
-    ),
-    `server { listen 127.0.0.1:${String(ports.nginxNoName)} ssl default_server; http2 on; ssl_reject_handshake on; }`,
-    server('nginxNoName', pass(etcd), 'server_name localhost;'),
-    server('nginxCloses', 'return 444;'),
-  ]
-}
-
-function nginx(folder: string, servers: readonly string[]): string[] {
-  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((it) => `${it}_temp_path ${folder}/${it};`)
+function nginx(write: Write, name: string, servers: readonly string[]): string[] {
+  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((it) => `${it}_temp_path ${name}-${it};`)
   const text = `
 daemon off;
 master_process off;
-pid ${folder}/nginx.pid;
+pid ${name}.pid;
 error_log stderr warn;
 events {}
 http {
@@ -234,14 +238,16 @@ http {
   ${servers.join('\n')}
 }
 `
-  return ['nginx', '-p', folder, '-e', 'stderr', '-c', write(folder, 'nginx.conf', text)]
+  const file = write(`${name}.conf`, text)
+  return ['nginx', '-p', dirname(file), '-e', 'stderr', '-c', file]
 }
 
-function haproxy(folder: string, ports: Ports, { etcd }: ProxyParts, dead: number): string {
-  const listen = (name: ProxyName, lines: readonly string[], bind = ''): string =>
-    [`listen ${name}`, `  bind 127.0.0.1:${String(ports[name])} ${bind}`, ...lines.map((it) => `  ${it}`)].join('\n')
-  const tls = `ssl crt ${folder}/server.pem alpn h2`
-  const to = (port: number): string => `server etcd 127.0.0.1:${String(port)}`
+function haproxy(behind: Behind, ports: Readonly<Record<ProxyName, number>>): string {
+  const listeners = HAPROXY_NAMES.map((name) => {
+    const { to, mode = 'tcp', options = '', lines = [], tls }: HaproxyListener = HAPROXY[name](behind)
+    const bind = `bind ${here(ports[name])} ${tls === undefined ? '' : `ssl crt server.pem alpn h2 ${tls}`}`
+    return [`listen ${name}`, bind, `mode ${mode}`, ...lines, `server etcd ${here(to)} ${options}`].join('\n  ')
+  })
   return `
 global
   log stderr local0 emerg
@@ -250,20 +256,6 @@ defaults
   timeout client 1h
   timeout server 1h
   retries 0
-${listen('haproxyThrough', ['mode tcp', to(etcd)])}
-${listen('haproxyDead', ['mode tcp', to(dead)])}
-${listen('haproxyTlsDead', ['mode tcp', to(dead)], tls)}
-${listen('haproxyHttpDead', ['mode http', to(dead)], tls)}
-${listen('haproxyVerify', ['mode tcp', to(dead)], `${tls} verify required ca-file ${folder}/other-ca.crt`)}
-${listen('haproxyVerifyDead', ['mode tcp', to(dead)], `${tls} verify required ca-file ${folder}/ca.crt`)}
-${listen('haproxySni', [
-  'mode tcp',
-  'tcp-request inspect-delay 5s',
-  'tcp-request content reject if { req.ssl_hello_type 1 } !{ req.ssl_sni localhost }',
-  'tcp-request content accept if { req.ssl_hello_type 1 }',
-  to(etcd),
-])}
-${listen('haproxyHttp1', ['mode http', `${to(etcd)} ssl verify none crt ${folder}/client.pem`], tls)}
-${listen('haproxyPrefix', ['mode tcp', `${to(etcd)} send-proxy`])}
+${listeners.join('\n')}
 `
 }

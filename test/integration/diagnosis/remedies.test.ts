@@ -1,41 +1,33 @@
 /** The commands in remedies, run as they are printed: what they show is there, and what they change makes the client connect. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
+import { readFileSync } from 'node:fs'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { Finding } from '../../../src/report/index.js'
-import { startEtcd, type TestEtcd } from '../../../src/testing/index.js'
-import { mintPki, mintedCredentials, pemsOf, writePems } from '../../support/etcd.js'
+import { startEtcd } from '../../../src/testing/index.js'
+import { mintedCredentials, pemsOf, writePems } from '../../support/etcd.js'
 import { startLearner } from '../../support/learner.js'
 import { dns, mintCa, mintCrl, mintCsr, mintLeaf } from '../../support/mint.js'
+import { temporaryFolder } from '../../support/openssl.js'
+import { sharedEtcd } from '../../support/shared-etcd.js'
 
-const pki = mintPki()
-let folder: string
-let etcd: TestEtcd
+const shared = sharedEtcd()
+const { pki, connect } = shared
+const { file } = temporaryFolder()
 
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'remedies-'))
-  writePems(folder, 'client', pki.client)
-  write('ca.key', pki.root.keyPem)
-  etcd = await startEtcd({ server: pki.server })
+beforeAll(() => {
+  writePems(file('.'), 'client', pki.client)
+  file('ca.key', pki.root.keyPem)
 })
-
-afterAll(async () => {
-  await etcd.close()
-  rmSync(folder, { recursive: true })
-})
-
-function write(name: string, content: string | Uint8Array): string {
-  writeFileSync(join(folder, name), content, { mode: 0o600 })
-  return join(folder, name)
-}
 
 /** What a shell does with a command that a remedy prints, next to an etcd. Capital letters stand for what the reader knows. */
-function run(command: string, at = etcd, known: Readonly<Record<string, string>> = {}): { ok: boolean; said: string } {
+function run(
+  command: string,
+  at = shared.etcd,
+  known: Readonly<Record<string, string>> = {},
+): { ok: boolean; said: string } {
   const filled = command.replaceAll(/\b[A-Z]{2,}\b/g, (word) => known[word] ?? word)
   const env = {
     PATH: process.env['PATH'],
@@ -45,7 +37,12 @@ function run(command: string, at = etcd, known: Readonly<Record<string, string>>
     ETCDCTL_CERT: 'client.crt',
     ETCDCTL_KEY: 'client.key',
   }
-  const { status, stdout, stderr } = spawnSync('sh', ['-c', filled], { cwd: folder, env, encoding: 'utf8', input: '' })
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', filled], {
+    cwd: file('.'),
+    env,
+    encoding: 'utf8',
+    input: '',
+  })
   return { ok: status === 0, said: stdout + stderr }
 }
 
@@ -54,10 +51,6 @@ function commandsOf({ remedy }: Finding): string[] {
   return [...remedy.matchAll(/"((?:etcdctl|openssl|base64|iconv|chmod|curl|getent) [^"]+)"/g)].map(
     ([, command = '']) => command,
   )
-}
-
-function connect(options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
-  return createSecureClient({ endpoints: etcd.endpoint, credentials: pki.client, ...options })
 }
 
 /** The errors among the findings of a refusal. */
@@ -88,14 +81,14 @@ describe('a file is repaired by the command of the remedy', () => {
   ])('%s', async (_what, role, content, repaired) => {
     const own = request.pem === content.toString() ? request.key.export({ type: 'pkcs8', format: 'pem' }) : key
     const files = {
-      ca: join(folder, 'ca.crt'),
-      cert: join(folder, 'client.crt'),
-      key: write('own.key', own.toString()),
-      [role]: write(`broken.${role}`, content),
+      ca: file('ca.crt'),
+      cert: file('client.crt'),
+      key: file('own.key', own.toString()),
+      [role]: file(`broken.${role}`, content),
     }
     const [found] = await refusal(connect({ credentials: fromFiles(files) }))
     expect(run(commandsOf(found)[0] ?? '')).toMatchObject({ ok: true })
-    await using client = await connect({ credentials: fromFiles({ ...files, [role]: join(folder, repaired) }) })
+    await using client = await connect({ credentials: fromFiles({ ...files, [role]: file(repaired) }) })
     expect(await client.get('a').string()).toBeNull()
   })
 })
@@ -106,10 +99,10 @@ describe('a command that only shows something', () => {
     const leaf = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: ca })
     const credentials = mintedCredentials({ leaf, trust: [ca, pki.root] })
     const [found] = await refusal(connect({ credentials }))
-    const usual = readFileSync(join(folder, 'client.crt'))
-    write('client.crt', leaf.pem)
+    const usual = readFileSync(file('client.crt'))
+    file('client.crt', leaf.pem)
     expect(run(commandsOf(found)[0] ?? '').said).toContain('Other root')
-    write('client.crt', usual)
+    file('client.crt', usual)
   })
 
   it('shows the certificate that the server presents', async () => {
@@ -129,7 +122,7 @@ describe('a command that only shows something', () => {
     const credentials = mintedCredentials({ leaf, trust: [pki.root] })
     const [found] = await refusal(connect({ endpoints: other.endpoint, credentials }))
     const serial = /serial number (\w+)/.exec(found.remedy)?.[1] ?? 'none'
-    expect(run(commandsOf(found)[0] ?? '', other, { FILE: write('list.crl', crl.pem) }).said).toContain(serial)
+    expect(run(commandsOf(found)[0] ?? '', other, { FILE: file('list.crl', crl.pem) }).said).toContain(serial)
   })
 })
 
@@ -150,7 +143,7 @@ it('a learner is promoted as the remedy describes', async () => {
 
 // From here on, etcd has users.
 it('authentication is enabled as the remedy describes, and the log-in then has an effect', async () => {
-  await etcd.etcdctl(['user', 'add', 'root:secret'], pki.client)
+  await shared.etcd.etcdctl(['user', 'add', 'root:secret'], pki.client)
   const auth = { username: 'root', password: 'secret' }
   await using before = await connect({ auth })
   const found = before.tls.report.findings.find(({ code }) => code === 'login/not-enabled')
@@ -179,6 +172,7 @@ it.each<[string, string, (client: SecureEtcd3) => Promise<unknown>]>([
   expect(found.code).toBe('access/permission-denied')
   const [look = '', ...changes] = commandsOf(found)
   expect(run(look).said).toContain('user name not found')
-  for (const command of changes) expect(run(command, etcd, { ROLE: `role-of-${user}` })).toMatchObject({ ok: true })
+  for (const command of changes)
+    expect(run(command, shared.etcd, { ROLE: `role-of-${user}` })).toMatchObject({ ok: true })
   await call(client)
 })
