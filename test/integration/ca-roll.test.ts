@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import {
   type Authority,
-  type ClusterFiles,
   createAuthority,
   issueCluster,
   withTrustAnchors,
@@ -12,51 +11,17 @@ import {
 } from '../../src/authority/index.js'
 import { createSecureClient, type Report } from '../../src/client/index.js'
 import { type Credentials, fromFiles } from '../../src/credentials/index.js'
-import { startEtcdCluster, type TestEtcd, type TestEtcdCluster } from '../../src/testing/index.js'
-import { flagsOfWritten } from '../support/etcd.js'
+import type { TestEtcd, TestEtcdCluster } from '../../src/testing/index.js'
 import { startLoad } from '../support/load.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { errorCodes, refused } from '../support/refused.js'
 import { scaled, seed } from '../support/long.js'
+import { PLAN, startWrittenCluster, type WrittenCluster } from '../support/written-cluster.js'
 
 const folder = temporaryFolder()
-const NAMES = ['m1', 'm2', 'm3'] as const
-const HOSTS = ['127.0.0.1', 'localhost'] as const
-const PLAN = { members: NAMES.map((name) => ({ name, hosts: HOSTS })), clients: ['writer'] } as const
 
 /** Not `expect.poll`, which does not know to which of several tests at once it belongs. */
 const PATIENCE = { timeout: 20_000, interval: 50 } as const
-
-interface Rolling extends AsyncDisposable {
-  readonly cluster: TestEtcdCluster
-  readonly directory: string
-  readonly files: ClusterFiles<(typeof NAMES)[number], 'writer'>
-  readonly endpoints: Record<string, { client: string; peer: string }>
-}
-
-/** Three members that read what `writeCluster` wrote, where it wrote it; `anchors` are trusted next to their own CA. */
-async function startCluster(
-  directory: string,
-  from: Parameters<typeof issueCluster>[0],
-  anchors?: Authority['trustAnchors'],
-): Promise<Rolling> {
-  const own = await issueCluster(from, PLAN)
-  const issued = anchors === undefined ? own : withTrustAnchors(own, anchors)
-  const files = await writeCluster(directory, issued, { layout: 'etcd' })
-  const peerUrls: string[] = []
-  const flags = flagsOfWritten(files, NAMES)
-  const args = ({ peerUrl }: { peerUrl: string }): string[] => {
-    peerUrls.push(peerUrl)
-    return flags()
-  }
-  const [m1, m2, m3] = NAMES.map((name) => ({ name, ...issued.members[name] }))
-  if (m1 === undefined || m2 === undefined || m3 === undefined) throw new Error('there are three')
-  const cluster = await startEtcdCluster({ via: 'binary', members: [m1, m2, m3], args })
-  const endpoints = Object.fromEntries(
-    cluster.members.map((each, index) => [each.name, { client: each.endpoint, peer: peerUrls.slice(-3)[index] ?? '' }]),
-  )
-  return { cluster, directory, files, endpoints, [Symbol.asyncDispose]: () => cluster.close() }
-}
 
 async function restartOneByOne(cluster: TestEtcdCluster, as: () => Promise<Credentials>): Promise<void> {
   for (const member of cluster.members) {
@@ -97,10 +62,10 @@ async function probe(
 }
 
 /** The steps in their order. Each has a check that fails before the step and passes after it. */
-function stepsOf(rolling: Rolling, { from, to, sending, traffic, clients }: Replacement) {
-  const { directory, cluster, files, endpoints } = rolling
+function stepsOf(directory: string, rolling: WrittenCluster, { from, to, sending, traffic, clients }: Replacement) {
+  const { cluster, files, peerUrls } = rolling
   const both = [...from.trustAnchors, ...to.trustAnchors]
-  const admin = (): Promise<Credentials> => fromFiles(files.clients.writer).load()
+  const admin = (): Promise<Credentials> => fromFiles(files.clients.app).load()
   const reissue = async (authority: Authority, anchors: Authority['trustAnchors']): Promise<void> => {
     const authorities = clients === null ? authority : { client: clients, peer: authority }
     const issued = withTrustAnchors(await issueCluster(authorities, PLAN), anchors, { traffic })
@@ -109,7 +74,7 @@ function stepsOf(rolling: Rolling, { from, to, sending, traffic, clients }: Repl
   const trust = (anchors: Authority['trustAnchors']) => () =>
     writeTrust(directory, anchors, { layout: 'etcd', traffic })
   const restart = (): Promise<void> => restartOneByOne(cluster, admin)
-  const urls = Object.values(endpoints).map((each) => (clients === null ? each.client : each.peer))
+  const urls = clients === null ? cluster.endpoints : peerUrls
   // The peer port closes an HTTP/2 connection; an unknown CA ends it with an alert before that.
   const codesOf = async (ca: Authority, anchors: Authority['trustAnchors']): Promise<string[]> => {
     const codes = errorCodes((await probe(ca, anchors, urls)).findings)
@@ -156,21 +121,28 @@ describe.each(PAIRS.map((pair) => ({ pair })))('replacing the CA', ({ pair }) =>
     const clients = way === 'a CA of the peers’ own' ? await createAuthority({ name: 'client CA' }) : null
     const traffic = clients === null ? 'all' : 'peer'
     const authorities = clients === null ? from : { client: clients, peer: from }
-    await using rolling = await startCluster(folder.file(way), authorities)
+    const directory = folder.file(way)
+    await using rolling = await startWrittenCluster(directory, await issueCluster(authorities, PLAN))
     const { cluster, files } = rolling
     await using client = await createSecureClient({
       endpoints: cluster.endpoints,
-      credentials: fromFiles({ ...files.clients.writer, watch: { pollInterval: '200ms' } }),
+      credentials: fromFiles({ ...files.clients.app, watch: { pollInterval: '200ms' } }),
       preflight: 'all',
     })
-    const load = await startLoad(client, { rate: scaled({ short: 20, long: 50 }), watchers: 3, leases: 0, locks: 0 })
-    for (const [index, { work, check }] of stepsOf(rolling, { from, to, sending, traffic, clients }).entries()) {
+    const load = await startLoad(client, { rate: scaled({ short: 20, long: 50 }), watchers: 3 })
+    for (const [index, { work, check }] of stepsOf(directory, rolling, {
+      from,
+      to,
+      sending,
+      traffic,
+      clients,
+    }).entries()) {
       if (check !== null && sending === to) expect(await check(), `before step ${String(index + 1)}`).not.toEqual([])
       await work()
       if (check !== null) expect(await check(), `after step ${String(index + 1)}`).toEqual([])
     }
     await vi.waitFor(() => {
-      expect(load.requests).toBeGreaterThan(100)
+      expect(load.account.requests).toBeGreaterThan(100)
     }, PATIENCE)
     const account = await load.end()
     expect(account.failed).toEqual([])
@@ -193,9 +165,10 @@ it('refuses to remove the old CA too early, and a member that removes it all the
   const from = await createAuthority({ name: 'etcd CA' })
   const to = await createAuthority({ name: 'etcd CA 2' })
   const both = [...from.trustAnchors, ...to.trustAnchors] as const
-  await using rolling = await startCluster(folder.file('wrong'), from, both)
-  const { cluster, directory, files } = rolling
-  const [trustBoth, restart] = stepsOf(rolling, { from, to, sending: to, traffic: 'all', clients: null })
+  const directory = folder.file('wrong')
+  await using rolling = await startWrittenCluster(directory, withTrustAnchors(await issueCluster(from, PLAN), both))
+  const { cluster, files } = rolling
+  const [trustBoth, restart] = stepsOf(directory, rolling, { from, to, sending: to, traffic: 'all', clients: null })
   const early = await refused(writeTrust(directory, to.trustAnchors, { layout: 'etcd' }), 'ERR_WRITE_FAILED')
   expect(early.details.path).toBe(join(directory, 'members/m1/server.crt'))
   expect(early.message).toContain('would no longer be trusted')
@@ -216,6 +189,6 @@ it('refuses to remove the old CA too early, and a member that removes it all the
   // And back: both CAs, and a restart.
   await trustBoth?.work()
   await m3.start()
-  await expectHealthy(cluster.members, await fromFiles(files.clients.writer).load())
+  await expectHealthy(cluster.members, await fromFiles(files.clients.app).load())
   expect(await restart?.check?.()).toEqual([])
 })

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
 import { election, type Held, lock } from '../../src/coordination/index.js'
 import { startEtcd } from '../../src/testing/index.js'
-import { leaderOf } from '../support/chaos.js'
 import { childModules } from '../support/child-modules.js'
 import { pemsOf } from '../support/etcd.js'
 import { FencedStore } from '../support/fenced-store.js'
@@ -136,7 +135,7 @@ describe('an election', () => {
     const campaigns = [client, other].map((each) => election(each, 'member-frozen', { ttl: '10s' }).campaign('next'))
     await expect.poll(() => contenders('member-frozen')).toBe(3)
     // The leader of etcd itself, whose loss is the worst.
-    const leader = await leaderOf(shared.cluster.members, pki.client)
+    const leader = await shared.leader()
     await leader?.pause()
     try {
       await first[Symbol.asyncDispose]()
@@ -159,7 +158,7 @@ it('a lease survives a frozen member: its keep-alive moves to another endpoint',
     lease.on('lost', (error: unknown) => lost.push(error))
     await lease.put('key').value('held')
   }
-  const leader = await leaderOf(shared.cluster.members, pki.client)
+  const leader = await shared.leader()
   const frozen = shared.cluster.members.find((each) => each !== leader)
   await frozen?.pause()
   try {

@@ -58,7 +58,6 @@ const NOT_REPRODUCED: Readonly<Record<string, string>> = Object.fromEntries(
   }),
 )
 
-const DAY = 86_400_000
 const root = mintCa({ subject: 'Root' })
 const server = (options: Partial<MintLeafOptions> = {}): Minted =>
   mintLeaf({ subject: 'etcd', issuer: root, names: [dns('localhost'), ip('127.0.0.1')], ...options })
@@ -132,54 +131,49 @@ async function sClient(on: TestEtcd, certificate: string, key: string): Promise<
   return text
 }
 
-describe('clients that etcd refuses', () => {
-  it('no certificate', async () => {
-    await refused(['handshake/client-certificate-missing'], null, { others: true })
-    const codes: FindingCode[] = ['handshake/client-certificate-missing']
-    await refused(codes, null, { node: { maxVersion: 'TLSv1.2' } })
-  })
+const MISSING = 'handshake/client-certificate-missing'
+const CERTIFICATE = 'handshake/client-certificate-refused'
+const USAGE = ['usage/extended-key-usage-missing', 'usage/gateway-client-auth-missing'] as const
+const PARAMETERS = 'handshake/no-common-parameters'
+const OTHERS = { others: true }
+const limited = mintCa({ subject: 'Limited', issuer: root, extensions: [extendedKeyUsage(['serverAuth'])] })
+const inDays = (days: number): Date => new Date(Date.now() + days * 86_400_000)
+const good = { leaf: client() }
 
-  it('one that OpenSSL does not send', async () => {
-    await refused(['handshake/client-certificate-missing', 'key/unsupported'], { leaf: client({ key: 'ed448' }) })
-  })
+it.each<[string, readonly FindingCode[], Shown | null, Options?]>([
+  ['no certificate', [MISSING], null, OTHERS],
+  ['no certificate, in TLS 1.2', [MISSING], null, { node: { maxVersion: 'TLSv1.2' } }],
+  ['one that OpenSSL does not send', [MISSING, 'key/unsupported'], { leaf: client({ key: 'ed448' }) }],
+  [
+    'of an unknown CA',
+    ['handshake/client-ca-unknown'],
+    { leaf: client({ issuer: mintCa({ subject: 'Stranger' }) }) },
+    OTHERS,
+  ],
+  [
+    'expired',
+    [CERTIFICATE, 'validity/expired'],
+    { leaf: client({ notBefore: inDays(-9), notAfter: inDays(-1) }) },
+    OTHERS,
+  ],
+  ['not valid yet', [CERTIFICATE, 'validity/not-yet-valid'], { leaf: client({ notBefore: inDays(1) }) }, OTHERS],
+  ['for another use', [CERTIFICATE, ...USAGE], { leaf: server({ usages: ['serverAuth'] }) }, OTHERS],
+  ['below a CA for another use', USAGE, { leaf: client({ issuer: limited }), sent: [limited] }, OTHERS],
+  [
+    'revoked: without an alert',
+    ['handshake/closed-without-alert', 'revocation/revoked', 'revocation/serial-listed'],
+    { leaf: revoked },
+  ],
+  ['of TLS 1.1', [PARAMETERS], good, { node: { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' } }],
+  // To a server with an elliptic curve key.
+  ['of RSA key exchange', [PARAMETERS], good, { node: { maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' } }],
+  ['of another protocol', ['endpoint/wrong-protocol'], good, { node: { ALPNProtocols: ['foo'] } }],
+])('etcd refuses a client: %s', async (_, codes, shown, options) => {
+  await refused(codes, shown, options)
+})
 
-  it('of an unknown CA', async () => {
-    const stranger = mintCa({ subject: 'Stranger' })
-    await refused(['handshake/client-ca-unknown'], { leaf: client({ issuer: stranger }) }, { others: true })
-  })
-
-  it('expired, and not yet valid', async () => {
-    const expired = client({ notBefore: new Date(Date.now() - 9 * DAY), notAfter: new Date(Date.now() - DAY) })
-    const codes: FindingCode[] = ['handshake/client-certificate-refused', 'validity/expired']
-    await refused(codes, { leaf: expired }, { others: true })
-    const future = client({ notBefore: new Date(Date.now() + DAY) })
-    await refused(
-      ['handshake/client-certificate-refused', 'validity/not-yet-valid'],
-      { leaf: future },
-      { others: true },
-    )
-  })
-
-  it('for another use', async () => {
-    const serverOnly = server({ usages: ['serverAuth'] })
-    const codes = [
-      'handshake/client-certificate-refused',
-      'usage/extended-key-usage-missing',
-      'usage/gateway-client-auth-missing',
-    ] as const
-    await refused(codes, { leaf: serverOnly }, { others: true })
-    const limited = mintCa({ subject: 'Limited', issuer: root, extensions: [extendedKeyUsage(['serverAuth'])] })
-    const below = { leaf: client({ issuer: limited }), sent: [limited] }
-    await refused(['usage/extended-key-usage-missing', 'usage/gateway-client-auth-missing'], below, { others: true })
-  })
-
-  it('revoked: without an alert', async () => {
-    await refused(['handshake/closed-without-alert', 'revocation/revoked', 'revocation/serial-listed'], {
-      leaf: revoked,
-    })
-  })
-
-  it('whoever comes, while the revocation list cannot be read', async () => {
+describe('etcd refuses whoever comes', () => {
+  it('while the revocation list cannot be read', async () => {
     const lists = [
       Buffer.from('3003', 'hex'),
       Buffer.from('garbage'),
@@ -188,31 +182,12 @@ describe('clients that etcd refuses', () => {
     ]
     for (const broken of lists) {
       await etcd.writeFiles({ 'revoked.crl': broken })
-      await refused(['revocation/crl-malformed'], { leaf: client() })
+      await refused(['revocation/crl-malformed'], good)
     }
     await etcd.writeFiles({ 'revoked.crl': crlOf([revoked.serial]) })
   })
 
-  it('of TLS 1.1, of other cipher suites, of another protocol', async () => {
-    const leaf = client()
-    const old: ConnectionOptions = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }
-    await refused(['handshake/no-common-parameters'], { leaf }, { node: old })
-    // RSA key exchange, to a server with an elliptic curve key.
-    const ciphers: ConnectionOptions = { maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' }
-    await refused(['handshake/no-common-parameters'], { leaf }, { node: ciphers })
-    await refused(['endpoint/wrong-protocol'], { leaf }, { node: { ALPNProtocols: ['foo'] } })
-  })
-
-  it('by the host name in their certificate', async () => {
-    await using choosy = await startEtcd({
-      server: credentialsOf(server()),
-      via: 'binary',
-      args: ['--client-cert-allowed-hostname=alice.etcd'],
-    })
-    await refused(['handshake/client-certificate-refused'], { leaf: client() }, { on: choosy })
-  })
-
-  it('whoever comes, while its own certificate and key do not work', async () => {
+  it('while its own certificate and key do not work', async () => {
     const { pem, keyPem } = server()
     const other = newKey().export({ type: 'pkcs8', format: 'pem' }).toString()
     const encrypted = newKey().export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
@@ -223,9 +198,15 @@ describe('clients that etcd refuses', () => {
     ]
     for (const broken of files) {
       await etcd.writeFiles(broken)
-      await refused(['handshake/failed'], { leaf: client() }, { others: true })
+      await refused(['handshake/failed'], good, OTHERS)
     }
     await etcd.writeFiles({ 'server.crt': pem, 'server.key': keyPem })
+  })
+
+  it('with a host name that is not allowed', async () => {
+    const args = ['--client-cert-allowed-hostname=alice.etcd']
+    await using choosy = await startEtcd({ server: credentialsOf(server()), via: 'binary', args })
+    await refused([CERTIFICATE], good, { on: choosy })
   })
 })
 

@@ -3,16 +3,12 @@
  * nobody else holds anything; what it writes to stderr, such as a warning, is a failure.
  */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { writeCredentials } from '../../src/credentials/index.js'
-import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { type Compiled, compileSources, root } from '../support/compiled.js'
-import { mintPki } from '../support/etcd.js'
 import { dns, email, ip, ipBytes, type MintLeafOptions, rawName, uri } from '../support/mint.js'
+import { temporaryFolder } from '../support/openssl.js'
 import {
   alertingPeer,
   emptyAnswer,
@@ -24,22 +20,16 @@ import {
   silentPeer,
 } from '../support/peers.js'
 import { scaled } from '../support/long.js'
+import { sharedEtcd } from '../support/shared-etcd.js'
 
-const pki = mintPki()
+const shared = sharedEtcd()
+const { pki } = shared
+const { file } = temporaryFolder()
 let compiled: Compiled
-let etcd: TestEtcd
-let folder: string
 
 beforeAll(async () => {
   compiled = await compileSources()
-  folder = mkdtempSync(join(tmpdir(), 'leaks-'))
-  await writeCredentials(folder, pki.client)
-  etcd = await startEtcd({ server: pki.server })
-})
-
-afterAll(async () => {
-  await etcd.close()
-  rmSync(folder, { recursive: true })
+  await writeCredentials(file('client'), pki.client)
 })
 
 /**
@@ -54,17 +44,14 @@ async function run(code: string, timeout = 170_000): Promise<{ stdout: string; s
     import { getEventListeners } from 'node:events'
     import { createSecureClient } from ${JSON.stringify(compiled.url('client/index.js'))}
     import { fromKubernetesSecret } from ${JSON.stringify(compiled.url('credentials/index.js'))}
-    const credentials = fromKubernetesSecret(${JSON.stringify(folder)})
+    const credentials = fromKubernetesSecret(${JSON.stringify(file('client'))})
     const create = (endpoints, options) => createSecureClient({ endpoints, credentials, ...options })
   `
-  const flags = [
-    '--expose-gc',
-    '--unhandled-rejections=strict',
-    '--trace-warnings',
-    '--input-type=module',
-    ...STEADY_CODE,
-  ]
-  return promisify(execFile)(process.execPath, [...flags, '--eval', prelude + code], { cwd: root, timeout })
+  const flags = ['--expose-gc', '--unhandled-rejections=strict', '--trace-warnings', '--input-type=module']
+  return promisify(execFile)(process.execPath, [...flags, ...STEADY_CODE, '--eval', prelude + code], {
+    cwd: root,
+    timeout,
+  })
 }
 
 /** How many parts the clients of a test are made in. */
@@ -164,7 +151,7 @@ const FAILS = `.then(() => { throw new Error('made') }, () => undefined)`
 describe('sockets, handles, timers, listeners and heap do not grow', () => {
   it('with many clients of a real etcd that are made, used and closed, half of them with a watch, a lease and events', async () => {
     const work = `
-      const client = await create('${etcd.endpoint}', { signal })
+      const client = await create('${shared.etcd.endpoint}', { signal })
       await client.get('a').string()
       globalThis.count = (globalThis.count ?? 0) + 1
       if (globalThis.count % 2 === 0) {
@@ -179,7 +166,7 @@ describe('sockets, handles, timers, listeners and heap do not grow', () => {
       await next
       return client`
     expect([CLIENTS, 4 * CLIENTS]).toContain(await leavesNothing(CLIENTS, work))
-    expect(etcd.logs().filter((line) => /rejected connection|EOF/.test(line))).toEqual([])
+    expect(shared.etcd.logs().filter((line) => /rejected connection|EOF/.test(line))).toEqual([])
   })
 
   it('with clients that are refused: by nobody, by an alert, by their own rules, by what does not speak TLS; and that are given up', async () => {

@@ -1,8 +1,7 @@
 /** The examples of services with a real etcd: one as a process of its own, as Kubernetes runs it, and Fastify's plugin. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { fastify, type FastifyInstance } from 'fastify'
@@ -14,45 +13,43 @@ import { secretManifest } from '../../src/config/index.js'
 import { exampleManifests, podOf } from '../support/kubernetes-examples.js'
 import type * as Room from '../../src/credentials/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
-import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { root } from '../support/compiled.js'
-import { mintPki } from '../support/etcd.js'
+import { temporaryFolder } from '../support/openssl.js'
+import { sharedEtcd } from '../support/shared-etcd.js'
 
-const pki = mintPki()
+const shared = sharedEtcd()
+const { pki } = shared
+const { file } = temporaryFolder()
 
 /** A directory in which a Secret is mounted: one generation after the other behind the link `..data`, as the kubelet does. */
-class SecretMount implements Disposable {
-  readonly directory = mkdtempSync(join(tmpdir(), 'secret-'))
-  #generation = 0
-
-  constructor(credentials: Credentials) {
-    const names = this.write(credentials)
-    for (const name of names) symlinkSync(`..data/${name}`, join(this.directory, name))
-  }
-
+interface SecretMount {
+  readonly directory: string
   /** Writes what the manifest of the Secret holds. */
-  write(credentials: Credentials): string[] {
-    const before = this.#generation
-    const generation = `..generation-${String(++this.#generation)}`
-    const { data } = secretManifest(credentials, { name: 'app' })
-    mkdirSync(join(this.directory, generation))
-    for (const [name, value] of Object.entries(data)) {
-      writeFileSync(join(this.directory, generation, name), Buffer.from(value, 'base64'), { mode: 0o440 })
+  readonly write: (credentials: Credentials) => void
+}
+
+let mounts = 0
+function mount(credentials: Credentials): SecretMount {
+  const directory = file(`secret-${String(mounts++)}`)
+  let generation = 0
+  const write = (next: Credentials): string[] => {
+    const name = `..generation-${String(generation++)}`
+    const { data } = secretManifest(next, { name: 'app' })
+    mkdirSync(join(directory, name), { recursive: true })
+    for (const [path, value] of Object.entries(data)) {
+      writeFileSync(join(directory, name, path), Buffer.from(value, 'base64'), { mode: 0o440 })
     }
-    symlinkSync(generation, join(this.directory, '..data_tmp'))
-    renameSync(join(this.directory, '..data_tmp'), join(this.directory, '..data'))
-    rmSync(join(this.directory, `..generation-${String(before)}`), { recursive: true, force: true })
+    symlinkSync(name, join(directory, '..data_tmp'))
+    renameSync(join(directory, '..data_tmp'), join(directory, '..data'))
     return Object.keys(data)
   }
-
-  [Symbol.dispose](): void {
-    rmSync(this.directory, { recursive: true, force: true })
-  }
+  for (const name of write(credentials)) symlinkSync(`..data/${name}`, join(directory, name))
+  return { directory, write }
 }
 
 /** The variables that the Deployment gives the container, with what a node would be: the mount, and a free port. */
-function variables(etcd: TestEtcd, mountPath: string): Record<string, string> {
-  const { endpoints } = etcd
+function variables(mountPath: string): Record<string, string> {
+  const { endpoints } = shared.etcd
   const [deployment] = exampleManifests('client-deployment')
   const names = podOf(deployment).containers[0].env?.map(({ name }) => name) ?? []
   const values = { ETCD_ENDPOINTS: endpoints.join(), ETCD_SECRET_DIRECTORY: mountPath }
@@ -66,23 +63,20 @@ interface Service {
 }
 
 let story: Awaited<ReturnType<typeof makeStory>>
-let etcd: TestEtcd
 const children: ChildProcess[] = []
 
 beforeAll(async () => {
   story = await makeStory(root)
-  etcd = await startEtcd({ server: pki.server })
 }, 120_000)
 
-afterAll(async () => {
+afterAll(() => {
   for (const child of children) child.kill('SIGKILL')
   story.remove()
-  await etcd.close()
 })
 
-function run(mount: SecretMount): Service {
+function run({ directory }: SecretMount): Service {
   const child = spawn(process.execPath, [join(dirname(story.file), 'microservice.js')], {
-    env: { PATH: process.env['PATH'], ...variables(etcd, mount.directory) },
+    env: { PATH: process.env['PATH'], ...variables(directory) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   children.push(child)
@@ -93,13 +87,13 @@ function run(mount: SecretMount): Service {
 }
 
 async function stored(key: string): Promise<string> {
-  return (await etcd.etcdctl(['get', '--print-value-only', key], pki.client)).stdout.trim()
+  return (await shared.etcd.etcdctl(['get', '--print-value-only', key], pki.client)).stdout.trim()
 }
 
 describe('the microservice', () => {
   it('serves, follows the Secret, and answers what is under way when it is ended', async () => {
-    using mount = new SecretMount(pki.client)
-    const { child, out } = run(mount)
+    const secret = mount(pki.client)
+    const { child, out } = run(secret)
     await expect.poll(out, { timeout: 30_000 }).toContain('listening on')
     const url = `http://127.0.0.1:${/listening on (\d+)/.exec(out())?.[1] ?? ''}`
     const call = async (path: string, init: RequestInit = {}): Promise<[number, string]> => {
@@ -117,7 +111,7 @@ describe('the microservice', () => {
     expect(await call('/items/a', { method: 'PUT', body: 'x'.repeat(70_000) })).toEqual([413, 'too large\n'])
 
     const renewed = pki.issueClient()
-    mount.write(renewed)
+    secret.write(renewed)
     const metrics = async (): Promise<string> => (await call('/metrics'))[1]
     await expect.poll(metrics, { timeout: 30_000 }).toContain('etcd_client_rotations_total 1')
     expect(await metrics()).toContain(`etcd_client_certificate_info{serial="${renewed.chain[0].serialNumber}"} 1`)
@@ -141,8 +135,8 @@ describe('the microservice', () => {
   })
 
   it('does not start with a certificate that etcd refuses, and reports why', async () => {
-    using mount = new SecretMount(pki.issueClient({ usages: ['serverAuth'] }))
-    const { child, out } = run(mount)
+    const secret = mount(pki.issueClient({ usages: ['serverAuth'] }))
+    const { child, out } = run(secret)
     expect(await once(child, 'exit')).toEqual([1, null])
     expect(out()).toContain('usage/extended-key-usage-missing')
   })
@@ -150,12 +144,11 @@ describe('the microservice', () => {
 
 describe('the plugin of Fastify', () => {
   /** An application whose routes stand next to the plugin, as those of other plugins do. */
-  async function application(mount: SecretMount): Promise<{ app: FastifyInstance }> {
+  async function application({ directory }: SecretMount): Promise<{ app: FastifyInstance }> {
     const { etcdPlugin } = (await ofStory('fastify-plugin.js')) as typeof Example
     const { fromKubernetesSecret } = (await ofStory('node_modules/etcd-mtls/dist/credentials/index.js')) as typeof Room
     const app = fastify({ keepAliveTimeout: 1 })
-    const { endpoints } = etcd
-    void app.register(etcdPlugin({ endpoints, credentials: fromKubernetesSecret(mount.directory) }))
+    void app.register(etcdPlugin({ endpoints: shared.etcd.endpoints, credentials: fromKubernetesSecret(directory) }))
     void app.register((scope, _, done) => {
       scope.get<{ Params: { name: string } }>('/items/:name', async ({ params }) =>
         clientOf(scope).get(params.name).string(),
@@ -171,8 +164,8 @@ describe('the plugin of Fastify', () => {
   }
 
   it('has one client for all routes, until the last answer', async () => {
-    using mount = new SecretMount(pki.client)
-    const { app } = await application(mount)
+    const secret = mount(pki.client)
+    const { app } = await application(secret)
     let requests = 0
     app.addHook('onRequest', (_request, _reply, done) => {
       requests++
@@ -197,8 +190,8 @@ describe('the plugin of Fastify', () => {
   })
 
   it('keeps the application from starting with a certificate that etcd refuses', async () => {
-    using mount = new SecretMount(pki.issueClient({ usages: ['serverAuth'] }))
-    const { app } = await application(mount)
+    const secret = mount(pki.issueClient({ usages: ['serverAuth'] }))
+    const { app } = await application(secret)
     await expect(app.ready()).rejects.toMatchObject({ code: 'ERR_VALIDATION_FAILED' })
     await app.close()
   })

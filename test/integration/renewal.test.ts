@@ -2,29 +2,19 @@
 import { connect } from 'node:tls'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import {
-  createAuthority,
-  fromAuthority,
-  issueCluster,
-  type Ledger,
-  renewDirectory,
-  writeCluster,
-} from '../../src/authority/index.js'
+import { createAuthority, fromAuthority, issueCluster, type Ledger, renewDirectory } from '../../src/authority/index.js'
 import { memoryLedger } from '../../src/authority/ledger.js'
 import { createSecureClient } from '../../src/client/index.js'
 import { fromFiles } from '../../src/credentials/index.js'
-import { startEtcd, startEtcdCluster } from '../../src/testing/index.js'
-import { flagsOfWritten } from '../support/etcd.js'
-import { startLoad } from '../support/load.js'
+import { startEtcd } from '../../src/testing/index.js'
+import { FLAWLESS, startLoad } from '../support/load.js'
 import { scaled } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
+import { PLAN, startWrittenCluster } from '../support/written-cluster.js'
 
 const folder = temporaryFolder()
-const NAMES = ['m1', 'm2', 'm3'] as const
-const HOSTS = ['127.0.0.1', 'localhost'] as const
 /** Renewals of all files, and requests a second meanwhile. */
 const [ROUNDS, RATE] = scaled({ short: [2, 20], long: [5, 50] })
-const FLAWLESS = { failed: [], unknown: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
 
 /** The serial number of the certificate that a server shows to a new connection. */
 async function shownBy(endpoint: string, files: { ca: string; cert: string; key: string }): Promise<string> {
@@ -45,22 +35,9 @@ describe('the files of a cluster at work', () => {
     const directory = folder.file('cluster')
     const ledger = memoryLedger()
     const authority = await createAuthority({ name: 'etcd CA', ledger })
-    const issued = await issueCluster(authority, {
-      members: NAMES.map((name) => ({ name, hosts: HOSTS })),
-      clients: ['app'],
-    })
-    const files = await writeCluster(directory, issued, { layout: 'etcd' })
-    const args = flagsOfWritten(files, NAMES)
-    const { m1, m2, m3 } = issued.members
-    await using cluster = await startEtcdCluster({
-      via: 'binary',
-      members: [
-        { name: 'm1', ...m1 },
-        { name: 'm2', ...m2 },
-        { name: 'm3', ...m3 },
-      ],
-      args,
-    })
+    const issued = await issueCluster(authority, PLAN)
+    await using written = await startWrittenCluster(directory, issued)
+    const { cluster, files } = written
     await using client = await createSecureClient({
       endpoints: cluster.endpoints,
       credentials: fromFiles({ ...files.clients.app, watch: { pollInterval: '1s' } }),
@@ -77,7 +54,7 @@ describe('the files of a cluster at work', () => {
       }
       await expect.poll(() => client.tls.report.path[0]?.serialNumber).toBe(serialOf('clients/app/tls'))
     }
-    await expect.poll(() => load.requests, { timeout: 30_000 }).toBeGreaterThan(100)
+    await expect.poll(() => load.account.requests, { timeout: 30_000 }).toBeGreaterThan(100)
     expect(await load.end()).toMatchObject(FLAWLESS)
     expect((await ledger.read()).length).toBe(1 + (ROUNDS + 1) * 7)
     // A member that starts again does so with what is there, and the others take its peer certificate.
@@ -101,7 +78,7 @@ describe('a client of fromAuthority', () => {
       },
     }
     const authority = await createAuthority({ name: 'etcd CA', ledger })
-    const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
+    const server = await authority.issue({ role: 'server', name: 'etcd', hosts: ['127.0.0.1', 'localhost'] })
     await using etcd = await startEtcd({ server })
     const source = fromAuthority(authority, { role: 'client', name: 'app', validity: '6s' }, { fraction: 1 / 3 })
     const client = await createSecureClient({ endpoints: etcd.endpoints, credentials: source })
@@ -117,7 +94,7 @@ describe('a client of fromAuthority', () => {
     await expect.poll(() => events).toContain('source-failed')
     failing = false
     await expect.poll(inUse, { timeout: 30_000 }).toBe(5)
-    await expect.poll(() => load.requests, { timeout: 30_000 }).toBeGreaterThan(100)
+    await expect.poll(() => load.account.requests, { timeout: 30_000 }).toBeGreaterThan(100)
     expect(await load.end()).toMatchObject(FLAWLESS)
     expect(events).not.toContain('credentials-expired')
     client.close()

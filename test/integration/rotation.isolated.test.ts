@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
 import { startEtcd, startEtcdCluster } from '../../src/testing/index.js'
 import { mintPki, threeMembers } from '../support/etcd.js'
-import { startLoad } from '../support/load.js'
+import { FLAWLESS, startLoad } from '../support/load.js'
 import { drawn, scaled } from '../support/long.js'
 
 const pki = mintPki()
@@ -14,7 +14,6 @@ const renewals = Array.from({ length: 10 }, () => pki.issueClient())
 
 const ROTATIONS = scaled({ short: 20, long: 200 })
 const LOAD = { rate: scaled({ short: 50, long: 200 }), watchers: 20, leases: 5, locks: 2 }
-const FLAWLESS = { failed: [], unknown: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -61,7 +60,7 @@ describe.each(drawn([1, 3], 1))('under load, on %i member(s)', (members) => {
     const load = await startLoad(client, LOAD)
     await rotate(client, ROTATIONS)
     // A quick machine has rotated before there was much of a load.
-    while (load.requests < 100) await rotate(client, 1)
+    while (load.account.requests < 100) await rotate(client, 1)
     expect(await load.end()).toMatchObject(FLAWLESS)
     await expect.poll(sockets).toBeLessThanOrEqual(before.sockets)
     await expect.poll(timers).toBeLessThanOrEqual(before.timers)

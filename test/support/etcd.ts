@@ -2,7 +2,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Etcd3 } from 'etcd3'
-import type { ClusterFiles } from '../../src/authority/index.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { Certificate } from '../../src/x509/certificate.js'
 import { PrivateKey } from '../../src/x509/keys/keys.js'
@@ -101,22 +100,4 @@ export async function enableAuth(admin: Etcd3, permission: 'Read' | 'Readwrite',
   await admin.user('alice').create('alice-password')
   await admin.user('alice').addRole('of-alice')
   await admin.auth.authEnable()
-}
-
-/** The flags of each member in turn that name what `writeCluster` wrote for it; for `args` of `startEtcdCluster`. */
-export function flagsOfWritten<Name extends string>(files: ClusterFiles<Name>, names: readonly Name[]): () => string[] {
-  let asked = 0
-  return () => {
-    const name = names[asked++ % names.length]
-    if (name === undefined) throw new Error('There is no member')
-    const { server, peer } = files.members[name]
-    return [
-      `--cert-file=${server.cert}`,
-      `--key-file=${server.key}`,
-      `--trusted-ca-file=${server.ca}`,
-      `--peer-cert-file=${peer.cert}`,
-      `--peer-key-file=${peer.key}`,
-      `--peer-trusted-ca-file=${peer.ca}`,
-    ]
-  }
 }

@@ -1,25 +1,29 @@
-/** Work on an etcd while something is done to the client, and an account of what became of all of it. */
+/** Work on an etcd while something is done to the client or to members, and an account of what became of all of it. */
 import { once } from 'node:events'
-import type { Etcd3, Lease, Lock, Watcher } from 'etcd3'
+import type { Etcd3, Lease, Watcher } from 'etcd3'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
+import { OwnTime } from './own-time.js'
 
-export interface LoadOptions {
+interface LoadOptions {
   /** Requests a second. */
   rate: number
   watchers: number
-  leases: number
-  locks: number
+  leases?: number
+  locks?: number
   /** Keys of this load begin with it. */
   prefix?: string
 }
 
 /** What became of the work: empty lists are hoped for. */
-export interface Account {
+interface Account {
+  /** Those that were answered. */
   requests: number
+  /** The longest that any request took, in milliseconds of this process's own time. */
+  slowest: number
   failed: string[]
   /** Writes that may have been applied: their member went away before it answered. */
   unknown: string[]
-  /** Events that a watcher should have seen and has not, as `watcher/id`. */
+  /** Writes that were acknowledged, and that etcd does not have; events that a watcher has not seen: as `watcher/id`. */
   lost: string[]
   /** Events that came twice, or out of order. */
   doubled: string[]
@@ -31,9 +35,11 @@ export interface Account {
   disconnected: string[]
 }
 
+export const FLAWLESS = { failed: [], unknown: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
+
 export interface Load {
-  /** Requests answered so far. */
-  readonly requests: number
+  /** So far. */
+  readonly account: Readonly<Account>
   /** Stops the requests, waits for what is under way, checks everything, and releases it. */
   end(): Promise<Account>
 }
@@ -41,17 +47,18 @@ export interface Load {
 /** Seconds of leases and locks: more than a busy machine keeps a process waiting. */
 const TTL = 20
 
+const many = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i))
+
 /** Begins to put and get, with watchers on what is put, leases and locks; all are there when it resolves. */
 export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Load> {
-  const { rate, watchers: watcherCount, leases: leaseCount, locks: lockCount, prefix = 'load/' } = options
-  const noted = { failed: [], unknown: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
-  const account: Account = { requests: 0, ...noted }
-  const put: string[][] = Array.from({ length: watcherCount }, () => [])
-  const seen: string[][] = Array.from({ length: watcherCount }, () => [])
-  const keyOf = (watcher: number): string => `${prefix}${String(watcher)}/`
+  const { rate, watchers: watcherCount, leases: leaseCount = 0, locks: lockCount = 0, prefix = 'load/' } = options
+  const account: Account = { requests: 0, slowest: 0, ...structuredClone(FLAWLESS) }
+  const put = many(watcherCount, (): string[] => [])
+  const seen = many(watcherCount, (): string[] => [])
+  const keyOf = (watcher: number, id: string): string => `${prefix}${String(watcher)}/${id}`
   const watchers: Watcher[] = await Promise.all(
     seen.map(async (ids, index) => {
-      const watcher = await client.watch().prefix(keyOf(index)).create()
+      const watcher = await client.watch().prefix(keyOf(index, '')).create()
       let revision = 0n
       watcher.on('put', ({ value, mod_revision }: { value: Buffer; mod_revision: string }) => {
         const id = value.toString()
@@ -64,7 +71,7 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
     }),
   )
   const leases: Lease[] = await Promise.all(
-    Array.from({ length: leaseCount }, async (_, index) => {
+    many(leaseCount, async (index) => {
       const lease = client.lease(TTL)
       lease.on('lost', (error: Error) => account.lapsed.push(`${String(index)}: ${error.message}`))
       lease.on('keepaliveFailed', () => account.lapsed.push(`${String(index)}: a keep-alive failed`))
@@ -74,14 +81,8 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
       return lease
     }),
   )
-  const locks: Lock[] = await Promise.all(
-    Array.from({ length: lockCount }, (_, index) =>
-      client
-        .lock(`${prefix}lock/${String(index)}`)
-        .ttl(TTL)
-        .acquire(),
-    ),
-  )
+  const lockOf = (index: number) => client.lock(`${prefix}lock/${String(index)}`).ttl(TTL)
+  const locks = await Promise.all(many(lockCount, (index) => lockOf(index).acquire()))
   const lockKeys = async (): Promise<string> => {
     const { kvs } = await client.getAll().prefix(`${prefix}lock/`).exec()
     return kvs.map((each) => `${each.key.toString()}@${each.create_revision}`).join()
@@ -89,21 +90,24 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
   const lockedAs = await lockKeys()
 
   const running = new Set<Promise<void>>()
+  const clock = new OwnTime()
   let number = 0
   const request = async (): Promise<void> => {
-    const id = number
+    const id = String(number)
+    const target = number % watcherCount
+    const isWrite = number % 2 === 0
     number += 1
-    const target = id % watcherCount
+    const begun = clock.elapsed
     try {
-      if (id % 2 === 0) {
-        await client.put(`${keyOf(target)}${String(id % 100)}`).value(String(id))
-        put[target]?.push(String(id))
-      } else await client.get(`${keyOf(target)}0`).string()
+      if (isWrite) await client.put(keyOf(target, id)).value(id)
+      else await client.get(keyOf(target, '0')).string()
+      if (isWrite) put[target]?.push(id)
+      account.requests += 1
     } catch (error) {
       const unknown = error instanceof Error && isEtcdMtlsError(error.cause, 'ERR_OUTCOME_UNKNOWN')
       account[unknown ? 'unknown' : 'failed'].push(String(error))
     }
-    account.requests += 1
+    account.slowest = Math.max(account.slowest, clock.elapsed - begun)
   }
   const begun = performance.now()
   const timer = setInterval(() => {
@@ -117,32 +121,35 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
   }, 5)
 
   return {
-    get requests() {
-      return account.requests
-    },
+    account,
     async end() {
       clearInterval(timer)
       while (running.size > 0) await Promise.all(running)
+      clock[Symbol.dispose]()
       // The last event of each watcher: what comes before it in the same stream has come by then.
       for (const [index, ids] of put.entries()) {
-        await client.put(`${keyOf(index)}end`).value('end')
+        await client.put(keyOf(index, 'end')).value('end')
         ids.push('end')
       }
       await arrived(seen)
+      const stored = await client.getAll().prefix(prefix).strings()
       for (const [index, ids] of put.entries()) {
         const got = new Set(seen[index])
-        account.lost.push(...ids.filter((id) => !got.has(id)).map((id) => `${String(index)}/${id}`))
+        const lost = ids.filter((id) => !got.has(id) || stored[keyOf(index, id)] !== id)
+        account.lost.push(...lost.map((id) => `${String(index)}/${id}`))
       }
       if ((await lockKeys()) !== lockedAs) account.unlocked.push(`${lockedAs} became ${await lockKeys()}`)
       // A lease whose keep-alives have stopped would lapse only after its TTL.
       if (account.lapsed.length === 0) await Promise.all(leases.map(nextKeepAlive))
-      const held = await client.getAll().prefix(`${prefix}lease/`).count()
+      const held = Object.keys(stored).filter((key) => key.startsWith(`${prefix}lease/`)).length
       if (held !== leaseCount) account.lapsed.push(`${String(leaseCount - held)} keys are gone`)
       await Promise.all([
         ...watchers.map((each) => each.cancel()),
         ...leases.map((each) => each.revoke()),
         ...locks.map((each) => each.release()),
       ])
+      // Tests measure the heap while they still hold the load.
+      put.length = seen.length = 0
       return account
     },
   }

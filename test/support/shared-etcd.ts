@@ -32,8 +32,14 @@ export function sharedEtcd(options: Partial<EtcdOptions> = {}): Shared & { reado
   }
 }
 
+interface SharedCluster extends Shared {
+  readonly cluster: TestEtcdCluster
+  /** The member that leads now, as it reports; null while there is none. */
+  readonly leader: () => Promise<TestEtcd | null>
+}
+
 /** Three members. A client waits for all of them. */
-export function sharedCluster(args: readonly string[] = []): Shared & { readonly cluster: TestEtcdCluster } {
+export function sharedCluster(args: readonly string[] = []): SharedCluster {
   const pki = mintPki()
   let cluster: TestEtcdCluster
   beforeAll(async () => {
@@ -44,6 +50,14 @@ export function sharedCluster(args: readonly string[] = []): Shared & { readonly
     pki,
     get cluster() {
       return cluster
+    },
+    leader: async () => {
+      for (const member of cluster.members) {
+        const { stdout } = await member.etcdctl(['endpoint', 'status', '--write-out=json'], pki.client)
+        const [status] = JSON.parse(stdout) as { Status: { header: { member_id: number }; leader: number } }[]
+        if (status !== undefined && status.Status.leader === status.Status.header.member_id) return member
+      }
+      return null
     },
     connect: (more = {}) =>
       createSecureClient({ endpoints: cluster.endpoints, credentials: pki.client, preflight: 'all', ...more }),
