@@ -1,4 +1,4 @@
-/** Lists inside a sentence. */
+/** Names and lists inside a sentence. */
 
 /** Values that a message lists; `details` has the others. */
 const MOST_LISTED = 5
@@ -30,4 +30,9 @@ export function listedAs(values: readonly string[], shown: (value: string) => st
 /** The same, each value in quotation marks. */
 export function quoted(values: readonly string[], none = 'none'): string {
   return listedAs(values, (value) => `"${value}"`, none)
+}
+
+/** `the certificate "x"`, inside a sentence. */
+export function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
 }

@@ -1,6 +1,6 @@
 /** Findings about handshakes: what a TLS peer answered, in an alert, by closing, or by what it did not ask for. */
 import { type CertificateRef, error, info, warning } from '../row.js'
-import { listed, quoted } from '../words.js'
+import { listed, lowerFirst, quoted } from '../words.js'
 
 /** An alert that the server sent about our certificate. */
 export interface AlertDetails {
@@ -293,8 +293,4 @@ function target(endpoint: string): string {
   return endpoint.startsWith('unixs://')
     ? `-unix ${endpoint.slice('unixs://'.length)}`
     : `-connect ${endpoint.replace('https://', '')}`
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1)
 }

@@ -150,6 +150,7 @@ export const names = {
       'Issue the CA certificate again without subjectAltName.',
     ]).refusedAs(NOT_AUTHORIZED),
   },
+  // Go and etcd accept such a certificate, and so do the conformance vectors of bettertls. Node validates servers.
   'name-constraints/common-name-refused': warning((d: CommonNameDetails, who) => [
     `${who} has no DNS name, and its common name "${d.name}" is one that its CA "${d.constrainedBy}" does not allow. OpenSSL and Node check it then.`,
     'Reissue it with a common name without dots, with a common name that the CA permits, or with an additional DNS name that the CA permits.',

@@ -1,18 +1,13 @@
 /** Findings about revocation: what CRLs say of certificates, which CRLs count, what is wrong with them, and what etcd makes of them. */
 import { error, info, type OpensslDetails, refusedByOpensslAlone, row, warning } from '../row.js'
-import { listed, quoted } from '../words.js'
+import { listed, lowerFirst, quoted } from '../words.js'
 
 /** OpenSSL, and Node with it, looks for a list that fits before it checks one. */
-export const NOT_FOUND = { OpenSSL: 'unable to get certificate CRL', Node: 'UNABLE_TO_GET_CRL' }
+const NOT_FOUND = { OpenSSL: 'unable to get certificate CRL', Node: 'UNABLE_TO_GET_CRL' }
 
 /** Every finding about a list names it by where it came from. */
 export interface List {
   origin: string
-}
-
-/** `The certificate "x"` inside a sentence. */
-export function lower(who: string): string {
-  return who.charAt(0).toLowerCase() + who.slice(1)
 }
 
 const EXPIRED = { OpenSSL: 'CRL has expired', Node: 'CRL_HAS_EXPIRED' }
@@ -54,10 +49,11 @@ export const revocation = {
     Node: 'CERT_REVOKED',
   }),
   'revocation/crl-delta': {
+    // OpenSSL 3.0, which Node 20 has, takes it for a full list.
     refused: error((d: List & { reason: string }) => [
       `The CRL ${d.origin} is a delta CRL that cannot be applied: ${d.reason}.`,
       'Pass the current full CRL.',
-    ]).refusedAs({ OpenSSL: 'unable to get certificate CRL' }),
+    ]).refusedAs({ OpenSSL: NOT_FOUND.OpenSSL }),
     applied: info((d: List & { to: string }) => [
       `The delta CRL ${d.origin} was applied to ${d.to}.`,
       'Give etcd a full CRL that is created again after each revocation.',
@@ -69,11 +65,11 @@ export const revocation = {
   },
   'revocation/crl-scope': {
     certificates: error((d: { lists: { origin: string; only: string }[] }, who) => [
-      `No CRL covers ${lower(who)}: ${listed(d.lists.map(({ origin, only }) => `${origin} covers only ${only}`))}.`,
+      `No CRL covers ${lowerFirst(who)}: ${listed(d.lists.map(({ origin, only }) => `${origin} covers only ${only}`))}.`,
       'Pass the CRL that covers it, or a full CRL.',
     ]).refusedAs({ OpenSSL: 'different CRL scope', Node: 'UNABLE_TO_GET_CRL' }),
     reasons: error((d: { missing: string[] }, who) => [
-      `No CRL says whether ${lower(who)} was revoked for ${listed(d.missing)}.`,
+      `No CRL says whether ${lowerFirst(who)} was revoked for ${listed(d.missing)}.`,
       'Pass the CRLs of the other reasons too, or a full CRL.',
     ]).refusedAs(NOT_FOUND),
   },
@@ -87,7 +83,7 @@ export const revocation = {
   'revocation/openssl-picks-other-crl': row(
     refusedByOpensslAlone,
     (d: List & { reason: string } & OpensslDetails, who) => [
-      `For ${lower(who)}, OpenSSL, and so Node, chooses the CRL ${d.origin} and refuses it: ${d.reason}.`,
+      `For ${lowerFirst(who)}, OpenSSL, and so Node, chooses the CRL ${d.origin} and refuses it: ${d.reason}.`,
       'Pass one current, full CRL for each CA key, each with "authorityKeyIdentifier = keyid:always".',
     ],
   ).refusedAs([
@@ -142,7 +138,7 @@ export const revocation = {
         : 'Fetch the CRL from the CA again.',
     ]).refusedAs([{ OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE' }, NOT_FOUND]),
     'key identifier': error((d: List & { reason: string }, who) => [
-      `The authority key identifier of the CRL ${d.origin} names ${d.reason} than ${lower(who)}.`,
+      `The authority key identifier of the CRL ${d.origin} names ${d.reason} than ${lowerFirst(who)}.`,
       'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and create the CRL again.',
     ]).refusedAs(NOT_FOUND),
   },
