@@ -1,11 +1,9 @@
 /** From options to a client that is verified. */
-import type { Finding } from '../report/finding.js'
 import { authenticate, SecureEtcd3 } from './connect.js'
 import { noLogin } from './diagnosis/failure.js'
-import { discover, endpointsOf, type LookupSrv, lookupSrv } from './discovery.js'
-import type { Endpoint } from './endpoints.js'
+import { endpointsOf, locate, type LookupSrv, lookupSrv } from './discovery.js'
 import { finding } from './finding.js'
-import { type ClientOptions, type PasswordAuth, type ResolvedOptions, resolveOptions } from './options.js'
+import { type ClientOptions, type PasswordAuth, resolveOptions } from './options.js'
 import { Session } from './session.js'
 import { abortable, holdingProcess } from './timing.js'
 import { Login, LoginError } from './transport/login.js'
@@ -48,15 +46,6 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv 
     })
   }
   return client
-}
-
-/** The endpoints, looked up in DNS if that is asked for. */
-async function locate(
-  { discovery, endpoints, dialTimeout, signal }: ResolvedOptions,
-  lookup: LookupSrv,
-): Promise<{ endpoints: readonly Endpoint[]; findings: readonly Finding[] }> {
-  if (discovery === null) return { endpoints, findings: [] }
-  return discover({ discovery, timeout: dialTimeout, signal, lookup })
 }
 
 /** Sets the password up for every call, and verifies it, unless nothing is to be verified. */

@@ -179,7 +179,6 @@ export async function authenticate(client: Etcd3, name: string, password: string
 
 function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, life: AbortSignal): IOptions {
   const { defaultCallOptions, faultHandling = {}, grpcOptions = {} } = etcd3
-  const { watchBackoff } = faultHandling
   const notes: CallNotes = { current: null }
   const onCall = (call: ExplainedCall): void => {
     if (notes.current !== null) notes.current.call = call
@@ -193,7 +192,7 @@ function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, life: AbortS
       // etcd3's default repeats every call that failed, writes as well. Here the channel repeats what is safe to repeat.
       global: faultHandling.global ?? noPolicy(),
       host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy(), notes),
-      watchBackoff: watchBackoff === undefined ? new WatchPause(1, life) : untilClosed(watchBackoff, life),
+      watchBackoff: untilClosed(faultHandling.watchBackoff ?? watchPause(1), life),
     },
   }
 }
@@ -253,22 +252,13 @@ function withOurs(namespace: Namespace, closing: AbortSignal, session: ClientSes
   return namespace
 }
 
-/** A class, because etcd3 makes one for each response of a watch. The client dials automatically; a watch only has to try again soon. */
-class WatchPause implements WatchBackoff {
-  readonly #failures: number
-  readonly #life: AbortSignal
-
-  constructor(failures: number, life: AbortSignal) {
-    this.#failures = failures
-    this.#life = life
-  }
-
-  get duration(): number {
-    return this.#life.aborted ? 0 : backoffPause(this.#failures, { first: 50, longest: 5000 })
-  }
-
-  next(): WatchPause {
-    return new WatchPause(this.#failures + 1, this.#life)
+/** The client dials automatically; a watch only has to try again soon. */
+function watchPause(failures: number): WatchBackoff {
+  return {
+    get duration() {
+      return backoffPause(failures, { first: 50, longest: 5000 })
+    },
+    next: () => watchPause(failures + 1),
   }
 }
 

@@ -6,8 +6,8 @@ import type { Finding } from '../report/finding.js'
 import { noConnection } from './diagnosis/failure.js'
 import { type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
 import { failedReport, finding } from './finding.js'
-import type { ResolvedDiscovery } from './options.js'
-import { abortable } from './timing.js'
+import type { ResolvedOptions } from './options.js'
+import { abortable, holdingProcess } from './timing.js'
 
 export type LookupSrv = (record: string, signal: AbortSignal) => Promise<SrvRecord[]>
 
@@ -24,37 +24,39 @@ export const lookupSrv: LookupSrv = async (record, signal) => {
   }
 }
 
-interface DiscoveryRequest {
-  discovery: ResolvedDiscovery
-  timeout: number
-  signal: AbortSignal | null
-  lookup: LookupSrv
-}
-
 /** The endpoints, those of low priority numbers first, and warnings about the records. */
-interface Discovered {
-  endpoints: Endpoint[]
-  findings: Finding[]
+interface Located {
+  readonly endpoints: readonly Endpoint[]
+  readonly findings: readonly Finding[]
 }
 
-const TIMED_OUT = new Error('The look-up took too long')
-
-/** @throws {EtcdMtlsError} `ERR_UNREACHABLE` if DNS has none; with `signal` aborted, the signal's reason. */
-export async function discover({ discovery, timeout, signal, lookup }: DiscoveryRequest): Promise<Discovered> {
+/**
+ * The endpoints that were given, or those in DNS.
+ *
+ * @throws {EtcdMtlsError} `ERR_UNREACHABLE` if DNS has none; with `signal` aborted, the signal's reason.
+ */
+export async function locate(
+  {
+    discovery,
+    endpoints,
+    dialTimeout: timeout,
+    signal,
+  }: Pick<ResolvedOptions, 'discovery' | 'endpoints' | 'dialTimeout' | 'signal'>,
+  lookup: LookupSrv,
+): Promise<Located> {
+  if (discovery === null) return { endpoints, findings: [] }
   const { domain, record, insecureRecord } = discovery
   const question = { domain: domain.value, record }
   const noRecords = (errorCode: string | null, insecure: string[] = [], others: readonly Finding[] = []): Error =>
     noConnection(
       failedReport([finding('discovery/no-records', { ...question, errorCode, insecure, timeout }), ...others]),
     )
-  const end = new AbortController()
-  const timer = setTimeout(() => {
-    end.abort(TIMED_OUT)
-  }, timeout)
+  const late = AbortSignal.timeout(timeout)
+  const end = signal === null ? late : AbortSignal.any([signal, late])
   try {
-    const answers = Promise.allSettled([lookup(record, end.signal), lookup(insecureRecord, end.signal)])
     // Also if a look-up cannot be cancelled.
-    const [secure, insecure] = await abortable(signal, abortable(end.signal, answers))
+    const answers = Promise.allSettled([lookup(record, end), lookup(insecureRecord, end)])
+    const [secure, insecure] = await holdingProcess(abortable(end, answers))
     if (secure.status === 'rejected' && !NO_SUCH_RECORD.has(codeOf(secure.reason))) {
       throw noRecords(codeOf(secure.reason) ?? 'unknown')
     }
@@ -65,10 +67,7 @@ export async function discover({ discovery, timeout, signal, lookup }: Discovery
       found.findings.push(finding('discovery/record-ignored', { ...question, targets, reason: 'insecure' }))
     return found
   } catch (error) {
-    throw error === TIMED_OUT ? noRecords('TIMEOUT') : error
-  } finally {
-    clearTimeout(timer)
-    end.abort()
+    throw error === late.reason ? noRecords('TIMEOUT') : error
   }
 }
 
@@ -80,7 +79,7 @@ function targetsOf(answer: PromiseSettledResult<SrvRecord[]>): SrvRecord[] {
   return answer.status === 'fulfilled' ? answer.value.filter(({ name }) => name !== '' && name !== '.') : []
 }
 
-function toEndpoints(records: SrvRecord[], question: { domain: string; record: string }): Discovered {
+function toEndpoints(records: SrvRecord[], question: { domain: string; record: string }) {
   const findings: Finding[] = []
   const ignore = (record: SrvRecord, reason: 'invalid' | 'too-many'): void => {
     findings.push(finding('discovery/record-ignored', { ...question, targets: [hostPort(record)], reason }))

@@ -71,8 +71,7 @@ export class EndpointConnection {
   readonly #draining = new Set<Connection>()
   /** Attempts that failed and connections that closed early, in a row. */
   #failures = 0
-  /** When the back-off after the last of them ends, by `performance.now()`, and when a call may end it. */
-  #retryAt = -Infinity
+  /** When a call may end the back-off after the last of them, by `performance.now()`. */
   #callsDialAt = -Infinity
   /** Credentials with one trust anchor alone, with which the server was verified, and those that they are made of. */
   #narrowed: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
@@ -140,7 +139,7 @@ export class EndpointConnection {
 
   /** Whether a call has to wait for the back-off: for all of it after a connection that closed early, else for a part of it. */
   get justFailed(): boolean {
-    return performance.now() < Math.min(this.#retryAt, this.#callsDialAt)
+    return performance.now() < this.#callsDialAt
   }
 
   /** Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever the result. */
@@ -345,8 +344,7 @@ export class EndpointConnection {
   }
 
   #fail(findings: readonly Finding[]): void {
-    this.#backOff()
-    this.#callsDialAt = performance.now() + RECENT
+    this.#callsDialAt = performance.now() + Math.min(this.#backOff(), RECENT)
     this.#change('failed', findings)
   }
 
@@ -373,7 +371,7 @@ export class EndpointConnection {
       return
     }
     const pause = this.#backOff()
-    this.#callsDialAt = this.#retryAt
+    this.#callsDialAt = performance.now() + pause
     // Calls wait for the next attempt, unless it is far away.
     if (pause < RECENT) this.#change('connecting', [found])
   }
@@ -381,7 +379,6 @@ export class EndpointConnection {
   #backOff(): number {
     this.#failures += 1
     const pause = backoffPause(this.#failures, PAUSES)
-    this.#retryAt = performance.now() + pause
     clearTimeout(this.#retryTimer)
     // An idle client must not keep the process alive.
     this.#retryTimer = setTimeout(() => void this.attempt(false), pause).unref()

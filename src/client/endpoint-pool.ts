@@ -61,7 +61,8 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   readonly #emit: (event: EventBody) => void
   #endpoints: readonly EndpointConnection[]
   readonly #life = new AbortController()
-  readonly #waiting = new Set<EtcdCall>()
+  /** The calls that no endpoint can carry now. Their timers limit the wait, and keep the process alive. */
+  readonly #waiting = new Map<EtcdCall, NodeJS.Timeout>()
   readonly #listeners = new Set<() => void>()
   readonly #positions = new ResumePositions()
   readonly #none: ReadonlySet<string> = new Set()
@@ -74,7 +75,6 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   #clusterId: string | null = null
   /** Starts at random: the calls and streams of many clients spread over the members. */
   #next = Math.floor(Math.random() * 1024)
-  #waitTimer: NodeJS.Timeout | undefined
 
   constructor(options: ResolvedOptions, validated: ValidatedCredentials, emit: (event: EventBody) => void) {
     const limit: unknown = options.etcd3.grpcOptions?.['grpc.max_receive_message_length']
@@ -146,20 +146,19 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
       return
     }
     if (this.#serve(call)) return
-    this.#waiting.add(call)
-    // It keeps the process alive for the calls that wait, and limits their wait.
-    this.#waitTimer ??= setTimeout(() => {
-      this.#waitTimer = undefined
-      this.#refuseWaiting(makeStatus(status.UNAVAILABLE, 'No endpoint became ready within the dial time-out'))
+    const timer = setTimeout(() => {
+      this.withdraw(call)
+      call.refuse(makeStatus(status.UNAVAILABLE, 'No endpoint became ready within the dial time-out'))
     }, this.options.dialTimeout + WAIT_MARGIN)
+    this.#waiting.set(call, timer)
     if (this.#ready.length > 0) return
     this.dial()
     this.#refuseIfHopeless()
   }
 
   withdraw(call: EtcdCall): void {
+    clearTimeout(this.#waiting.get(call))
     this.#waiting.delete(call)
-    this.#disarmWaitTimer()
   }
 
   hasOther(avoid: ReadonlySet<string>): boolean {
@@ -347,12 +346,12 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   #serveWaiting(): void {
-    for (const call of [...this.#waiting]) {
+    for (const [call, timer] of [...this.#waiting]) {
       // Taken out first: carrying a call may end it, or put it back.
       this.#waiting.delete(call)
-      if (!this.#serve(call)) this.#waiting.add(call)
+      if (this.#serve(call)) clearTimeout(timer)
+      else this.#waiting.set(call, timer)
     }
-    this.#disarmWaitTimer()
   }
 
   #someConnecting(): boolean {
@@ -367,16 +366,10 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   #refuseWaiting(outcome: Outcome): void {
-    const calls = [...this.#waiting]
-    this.#waiting.clear()
-    this.#disarmWaitTimer()
-    for (const call of calls) call.refuse(outcome)
-  }
-
-  #disarmWaitTimer(): void {
-    if (this.#waiting.size > 0) return
-    clearTimeout(this.#waitTimer)
-    this.#waitTimer = undefined
+    for (const call of [...this.#waiting.keys()]) {
+      this.withdraw(call)
+      call.refuse(outcome)
+    }
   }
 }
 

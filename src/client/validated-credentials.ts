@@ -3,7 +3,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, codeOf } from '../report/errors.js'
-import { optionInvalid } from '../report/option-error.js'
 import { type PassedReport, type Report, validationFailed } from '../report/report.js'
 import { validateCredentials } from '../validate/validate.js'
 import { failedReport, finding } from './finding.js'
@@ -20,7 +19,7 @@ export interface ValidatedCredentials {
 /**
  * Validates credentials and makes a TLS context of them.
  *
- * @throws {EtcdMtlsError} `ERR_VALIDATION_FAILED` with the report; `ERR_OPTION_INVALID` for cipher names that OpenSSL does not know.
+ * @throws {EtcdMtlsError} `ERR_VALIDATION_FAILED` with the report.
  */
 export function prepare(credentials: Credentials, tls: ResolvedTls): ValidatedCredentials {
   return withContext(credentials, validate(credentials), tls)
@@ -78,7 +77,6 @@ function withContext(
   anchors = credentials.trustAnchors,
 ): ValidatedCredentials {
   const { minVersion, maxVersion, ciphers } = tls
-  if (ciphers !== null) refuseUnknownCiphers(ciphers)
   try {
     const secureContext = createSecureContext({
       // Explicit CAs only: with these set, neither the system's roots nor NODE_EXTRA_CA_CERTS are trusted.
@@ -98,13 +96,5 @@ function withContext(
     const details = { origin, errorCode: codeOf(error) ?? 'unknown', detail: asError(error).message }
     const findings = [finding('handshake/context-refused', details), ...report.findings]
     throw validationFailed(`The credentials from ${origin} are refused`, failedReport(findings, report.path))
-  }
-}
-
-function refuseUnknownCiphers(ciphers: string): void {
-  try {
-    createSecureContext({ ciphers })
-  } catch {
-    throw optionInvalid('tls.ciphers', `must name cipher suites of OpenSSL (they are "${ciphers}")`)
   }
 }

@@ -1,7 +1,7 @@
 /** Endpoints from DNS and from the member list, and their replacement while the client lives. */
 import { describe, expect, it, vi } from 'vitest'
 import { connectSecurely } from '../../../src/client/connect-securely.js'
-import { discover, endpointsOf } from '../../../src/client/discovery.js'
+import { endpointsOf, locate } from '../../../src/client/discovery.js'
 import { type ClientOptions, createSecureClient, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
 import { readDiscovery } from '../../../src/client/options.js'
 import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
@@ -69,12 +69,14 @@ describe('endpoints from DNS', () => {
       priority: index,
       weight: 0,
     }))
-    const { endpoints, findings } = await discover({
+    const options = {
       discovery: readDiscovery({ domain: 'etcd.test' }),
-      timeout: 10_000,
+      endpoints: [],
+      dialTimeout: 10_000,
       signal: null,
-      lookup: (record) => Promise.resolve(record === SECURE ? records : []),
-    })
+    }
+    const lookup = (record: string) => Promise.resolve(record === SECURE ? records : [])
+    const { endpoints, findings } = await locate(options, lookup)
     expect(endpoints).toHaveLength(100)
     expect(findings.map(({ code, details }) => [code, details])).toMatchObject([
       ['discovery/record-ignored', { targets: ['etcd-100.etcd.test:2379'], reason: 'too-many' }],
