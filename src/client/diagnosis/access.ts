@@ -20,7 +20,7 @@ interface RefusedCall {
 }
 
 /** As whom the call was made. */
-export interface Caller {
+interface Caller {
   /** The path of the client certificate, the leaf first. */
   readonly path: CertificateRef[]
   /** The certificate's common name; null if it has none. */
@@ -70,10 +70,9 @@ const MAX_REQUIRED = 50
 /** The permissions that a call requires (etcd server/etcdserver/apply/apply_auth.go); empty if they are not known. */
 function requiredBy(method: string, request: Uint8Array | null): RequiredPermission[] {
   if (/^(?:Auth|Cluster|Maintenance)\//.test(method)) return [{ permission: 'root', key: null, rangeEnd: null }]
-  if (!Object.hasOwn(READERS, method)) return []
   const found = new Map<string, RequiredPermission>()
   try {
-    for (const each of READERS[method]?.(new Fields(request ?? new Uint8Array()), 0) ?? []) {
+    for (const each of permissionsOf(method, new Fields(request ?? new Uint8Array()), 0)) {
       if (found.size < MAX_REQUIRED) found.set(JSON.stringify(each), each)
     }
   } catch (error) {
@@ -83,54 +82,51 @@ function requiredBy(method: string, request: Uint8Array | null): RequiredPermiss
   return [...found.values()]
 }
 
-type Reader = (fields: Fields, depth: number) => Iterable<RequiredPermission>
+interface KeyFields {
+  readonly permission: 'read' | 'write'
+  readonly key: number
+  readonly rangeEnd?: number
+  /** Whether the call reads the previous value, too. */
+  readonly previous?: number
+}
 
-/** Field numbers of etcd's api/etcdserverpb/rpc.proto; the key is the first field of each of these requests. */
-const KEY = 1
-const RANGE_END = 2
-const READERS: Readonly<Record<string, Reader>> = {
-  'KV/Range': (fields) => readKeys(fields, 'read', { rangeEnd: RANGE_END }),
-  // The second field of a Put is the value, which no report shows. With `prev_kv`, it reads as well.
-  'KV/Put': (fields) => readKeys(fields, 'write', { previous: 4 }),
-  'KV/DeleteRange': (fields) => readKeys(fields, 'write', { rangeEnd: RANGE_END, previous: 3 }),
-  'KV/Txn': readTransaction,
-  'Watch/Watch': (fields) => {
-    while (fields.next()) if (fields.number === 1) return readKeys(fields.message(), 'read', { rangeEnd: RANGE_END })
-    return []
-  },
+/** Field numbers of etcd's api/etcdserverpb/rpc.proto. The second field of a Put is the value, which no report shows. */
+const KEYS: Readonly<Record<string, KeyFields>> = {
+  'KV/Range': { permission: 'read', key: 1, rangeEnd: 2 },
+  'KV/Put': { permission: 'write', key: 1, previous: 4 },
+  'KV/DeleteRange': { permission: 'write', key: 1, rangeEnd: 2, previous: 3 },
+  Compare: { permission: 'read', key: 3, rangeEnd: 64 },
 }
 /** By the number of the field in a RequestOp. */
-const OPERATIONS = ['KV/Range', 'KV/Put', 'KV/DeleteRange', 'KV/Txn'] as const
+const OPERATIONS = ['', 'KV/Range', 'KV/Put', 'KV/DeleteRange', 'KV/Txn']
 
-function readKeys(
-  fields: Fields,
-  permission: 'read' | 'write',
-  numbers: { key?: number; rangeEnd?: number; previous?: number },
-): RequiredPermission[] {
+function* permissionsOf(method: string, fields: Fields, depth: number): Iterable<RequiredPermission> {
+  const numbers = Object.hasOwn(KEYS, method) ? KEYS[method] : undefined
+  if (numbers !== undefined) yield* readKeys(fields, numbers)
+  else if (method === 'Watch/Watch') {
+    while (fields.next()) if (fields.number === 1) yield* permissionsOf('KV/Range', fields.message(), depth)
+  } else if (method === 'KV/Txn' && depth <= MAX_NESTING) {
+    // A transaction requires what its comparisons and both of its branches require.
+    while (fields.next()) {
+      if (fields.number === 1) yield* permissionsOf('Compare', fields.message(), depth)
+      else if (fields.number === 2 || fields.number === 3) {
+        const operation = fields.message()
+        while (operation.next())
+          yield* permissionsOf(OPERATIONS[operation.number] ?? '', operation.message(), depth + 1)
+      }
+    }
+  }
+}
+
+function readKeys(fields: Fields, numbers: KeyFields): RequiredPermission[] {
   let key: string | null = null
   let rangeEnd: string | null = null
   let readsPrevious = false
   while (fields.next()) {
-    if (fields.number === (numbers.key ?? KEY)) key = fields.text()
+    if (fields.number === numbers.key) key = fields.text()
     else if (fields.number === numbers.rangeEnd) rangeEnd = fields.text()
     else if (fields.number === numbers.previous) readsPrevious = fields.bool()
   }
-  const required: RequiredPermission[] = [{ permission, key, rangeEnd }]
-  if (readsPrevious) required.unshift({ permission: 'read', key, rangeEnd })
-  return required
-}
-
-/** A transaction requires what its comparisons and both of its branches require. */
-function* readTransaction(fields: Fields, depth: number): Iterable<RequiredPermission> {
-  if (depth > MAX_NESTING) return
-  while (fields.next()) {
-    if (fields.number === 1) yield* readKeys(fields.message(), 'read', { key: 3, rangeEnd: 64 })
-    else if (fields.number === 2 || fields.number === 3) {
-      const operation = fields.message()
-      while (operation.next()) {
-        const kind = OPERATIONS[operation.number - 1]
-        if (kind !== undefined) yield* READERS[kind]?.(operation.message(), depth + 1) ?? []
-      }
-    }
-  }
+  const permissions = readsPrevious ? (['read', numbers.permission] as const) : [numbers.permission]
+  return permissions.map((permission) => ({ permission, key, rangeEnd }))
 }
