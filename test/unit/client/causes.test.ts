@@ -73,14 +73,6 @@ it('concurrent calls have causes of their own, which show no value', async () =>
   }
 })
 
-it('a call that etcd answers otherwise has no cause', async () => {
-  await using peer = await refusingPeer(3, () => 'etcdserver: key is not provided')
-  await using client = await connect(peer)
-  const error = await rejection(client.get('a').string())
-  expect(error.cause).toBeUndefined()
-  expect(Object.keys(error)).not.toContain('cause')
-})
-
 it('a policy of the user has the cause as well', async () => {
   await using peer = await untrustedPeer()
   let ran = 0

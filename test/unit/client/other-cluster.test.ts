@@ -19,11 +19,13 @@ const pki = mintPki()
 const ours = 0xaan
 const other = 0xbbn
 
-interface Member extends Peer {
+interface Member extends AsyncDisposable {
+  readonly peer: Peer
+  readonly endpoint: string
   /** The cluster that it reports; null: it does not answer. */
   cluster: bigint | null
   /** Calls so far. */
-  readonly calls: () => number
+  calls: number
 }
 
 /** A StatusResponse: its header (1) with the ids of the cluster (1) and of the member (2), and the leader (4). */
@@ -33,27 +35,24 @@ function statusOf(cluster: bigint): Buffer {
 }
 
 async function startMember(cluster: bigint | null, delay = 0): Promise<Member> {
-  let calls = 0
+  const state = { cluster, calls: 0 }
   const onCall: CallHandler = (stream) => {
-    calls += 1
+    state.calls += 1
     emptyAnswer(stream)
   }
-  const reported = { cluster }
   const onHealthCheck: CallHandler = (stream) => {
     setTimeout(() => {
       if (!stream.destroyed) answerHealthCheck(stream)
     }, delay)
   }
   const onStatus: CallHandler = (stream) => {
-    if (reported.cluster === null) return
+    if (state.cluster === null) return
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
-    stream.end(statusOf(reported.cluster))
+    stream.end(statusOf(state.cluster))
   }
   const peer = await grpcPeer(serverTls(pki.server), onCall, onHealthCheck, onStatus)
-  return Object.defineProperties(peer, {
-    cluster: { get: () => reported.cluster, set: (next: bigint | null) => (reported.cluster = next) },
-    calls: { value: () => calls },
-  }) as Member
+  const { endpoint } = peer
+  return Object.assign(state, { peer, endpoint, [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose]() })
 }
 
 const connect = connector({ credentials: pki.client })
@@ -75,9 +74,9 @@ it('the cluster with most endpoints serves, also if the other one is connected f
     expected: 'aa',
     members: [one.endpoint, two.endpoint],
   })
-  const before = stray.calls()
+  const before = stray.calls
   for (let i = 0; i < 12; i += 1) await client.put('a').value(String(i))
-  expect(stray.calls()).toBe(before)
+  expect(stray.calls).toBe(before)
   expect(await client.tls.probe()).toMatchObject({ ok: false })
 })
 
@@ -90,7 +89,7 @@ it('an endpoint of the other cluster does not serve while the members of the cli
   await one[Symbol.asyncDispose]()
   await two[Symbol.asyncDispose]()
   await expect(client.put('a').value('b')).rejects.toThrow()
-  expect(stray.calls()).toBe(0)
+  expect(stray.calls).toBe(0)
 })
 
 it('a cluster that was restored under another id is used once most of its members report that', async () => {
@@ -98,10 +97,10 @@ it('a cluster that was restored under another id is used once most of its member
   await using two = await startMember(ours)
   await using client = await connect([one, two], { preflight: 'all' })
   one.cluster = other
-  one.cut()
+  one.peer.cut()
   await expect.poll(() => statesOf(client)).toEqual(['failed', 'ready'])
   two.cluster = other
-  two.cut()
+  two.peer.cut()
   await expect.poll(() => statesOf(client), { timeout: 15_000 }).toEqual(['ready', 'ready'])
 })
 
@@ -123,7 +122,7 @@ it('an endpoint of another cluster that the client knows already does not replac
   expect(report.ok).toBe(false)
   expect(errorCodes(report.findings)).toEqual(['endpoint/other-cluster'])
   await client.put('a').value('b')
-  expect([one.calls() > 0, stray.calls()]).toEqual([true, 0])
+  expect([one.calls > 0, stray.calls]).toEqual([true, 0])
 })
 
 it('a member that does not report its cluster serves, after a second at most', async () => {
