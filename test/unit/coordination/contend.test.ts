@@ -41,6 +41,11 @@ async function settled(claimed: Promise<Held>): Promise<{ held: Held | null; err
   return outcome
 }
 
+/** Why a lease was lost, by the error; null for any other error. */
+function lossOf(error: unknown): string | null {
+  return isEtcdMtlsError(error, 'ERR_LEASE_LOST') ? error.details.reason : null
+}
+
 /** The lease under which the first or a later key is. */
 function leaseOf(index: number): string {
   const key = [...store.keys.values()][index]
@@ -96,24 +101,22 @@ describe('a contender', () => {
     },
   )
 
-  it('looks again when its watch is lost', async () => {
+  it.each<[string, () => Promise<unknown>]>([
+    [
+      'when its watch is lost',
+      () => {
+        store.loseWatches()
+        return settle()
+      },
+    ],
+    ['after a TTL when its watch is silent', () => vi.advanceTimersByTimeAsync(TTL)],
+  ])('looks again %s', async (_, happens) => {
     const first = await claim()
     const second = follow(claim())
     await settle()
     store.silent = true
     await first[Symbol.asyncDispose]()
-    store.loseWatches()
-    await settle()
-    expect(second.held).not.toBeNull()
-  })
-
-  it('looks again after a TTL when its watch is silent', async () => {
-    const first = await claim()
-    const second = follow(claim())
-    await settle()
-    store.silent = true
-    await first[Symbol.asyncDispose]()
-    await vi.advanceTimersByTimeAsync(TTL)
+    await happens()
     expect(second.held).not.toBeNull()
     expect(store.watches).toBe(0)
   })
@@ -128,16 +131,13 @@ describe('a contender', () => {
     store.loseWatches()
     await settle()
     expect(second.held).toBeNull()
-    expect(isEtcdMtlsError(second.error, 'ERR_LEASE_LOST') && second.error.details).toEqual({
-      what: 'lock "jobs"',
-      reason: 'gone',
-    })
+    expect(second.error).toMatchObject({ code: 'ERR_LEASE_LOST', details: { what: 'lock "jobs"', reason: 'gone' } })
   })
 
   it('reports a lease that ended before the key was created', async () => {
     store.failures.push(['createKey', new LeaseGoneError()])
     const { error } = await settled(claim())
-    expect(isEtcdMtlsError(error, 'ERR_LEASE_LOST') && error.details.reason).toBe('gone')
+    expect(lossOf(error)).toBe('gone')
     expect(store.leases.size).toBe(0)
   })
 
@@ -146,7 +146,7 @@ describe('a contender', () => {
     store.answersKeepAlive = false
     const second = follow(claim())
     await vi.advanceTimersByTimeAsync(TTL)
-    expect(isEtcdMtlsError(second.error, 'ERR_LEASE_LOST') && second.error.details.reason).toBe('unanswered')
+    expect(lossOf(second.error)).toBe('unanswered')
     expect([store.keys.size, store.watches]).toEqual([1, 0])
   })
 
@@ -184,7 +184,7 @@ describe('an aborted claim', () => {
     expect(store.calls).toEqual([])
   })
 
-  it('is without effect once the lock is held', async () => {
+  it('has no effect once the lock is held', async () => {
     const caller = new AbortController()
     const held = await claim('', caller.signal)
     caller.abort()
@@ -203,9 +203,7 @@ describe('a lock that is held', () => {
     store.answersKeepAlive = false
     await vi.advanceTimersByTimeAsync(TTL)
     expect(Math.round(abortedAt)).toBe(TTL * 0.9)
-    expect(isEtcdMtlsError(held.signal.reason, 'ERR_LEASE_LOST') && held.signal.reason.details.reason).toBe(
-      'unanswered',
-    )
+    expect(lossOf(held.signal.reason)).toBe('unanswered')
   })
 
   it('stays held while keep-alives are answered', async () => {
@@ -218,7 +216,7 @@ describe('a lock that is held', () => {
     const held = await claim()
     store.expire(leaseOf(0))
     await vi.advanceTimersByTimeAsync(TTL / 3)
-    expect(isEtcdMtlsError(held.signal.reason, 'ERR_LEASE_LOST') && held.signal.reason.details.reason).toBe('gone')
+    expect(lossOf(held.signal.reason)).toBe('gone')
   })
 
   it('shows an aborted signal to code that runs before any timer after a pause of the process', async () => {

@@ -45,52 +45,45 @@ describe('the leaders of an election', () => {
     expect((await first).value).toEqual({ value: 'a', fencingToken: '2' })
   })
 
-  it('do not include a candidate that left in the same revision as the leader', async () => {
+  const LATER = [
+    { value: 'b', fencingToken: '3' },
+    { value: 'c', fencingToken: '4' },
+  ]
+  it.each<[string, () => void, object[]]>([
+    [
+      'do not include a candidate that left in the same revision as the leader',
+      () => {
+        store.expire('a', 'b')
+      },
+      LATER.slice(1),
+    ],
+    [
+      'include one whose term began and ended while the watch was lost, without a repetition',
+      () => {
+        store.loseWatches()
+        store.expire('a')
+        store.expire('b')
+      },
+      LATER,
+    ],
+    [
+      'go on with the one that leads after etcd has refused the watch',
+      () => {
+        store.refuseWatches()
+        store.expire('a')
+        store.expire('b')
+      },
+      LATER.slice(1),
+    ],
+  ])('%s', async (_, happens, expected) => {
     for (const name of ['a', 'b', 'c']) await stand(name)
     const leaders = observe()
     await leaders.next()
     const next = leaders.next()
     await watched()
-    store.expire('a', 'b')
-    expect((await next).value).toEqual({ value: 'c', fencingToken: '4' })
-  })
-
-  it('go on after the watch was lost, without a repetition', async () => {
-    await stand('a')
-    await stand('b')
-    const leaders = observe()
-    await leaders.next()
-    const next = leaders.next()
-    await watched()
-    store.loseWatches()
-    await watched()
-    store.expire('a')
-    expect((await next).value).toEqual({ value: 'b', fencingToken: '3' })
-  })
-
-  it('include one whose term began and ended while the watch was lost', async () => {
-    for (const name of ['a', 'b', 'c']) await stand(name)
-    const leaders = observe()
-    await leaders.next()
-    const next = leaders.next()
-    await watched()
-    store.loseWatches()
-    store.expire('a')
-    store.expire('b')
-    expect((await next).value).toEqual({ value: 'b', fencingToken: '3' })
-    expect((await leaders.next()).value).toEqual({ value: 'c', fencingToken: '4' })
-  })
-
-  it('go on with the one that leads after etcd has refused the watch', async () => {
-    for (const name of ['a', 'b', 'c']) await stand(name)
-    const leaders = observe()
-    await leaders.next()
-    const next = leaders.next()
-    await watched()
-    store.refuseWatches()
-    store.expire('a')
-    store.expire('b')
-    expect((await next).value).toEqual({ value: 'c', fencingToken: '4' })
+    happens()
+    expect((await next).value).toEqual(expected[0])
+    for (const each of expected.slice(1)) expect((await leaders.next()).value).toEqual(each)
   })
 
   it('end when the signal aborts, also while one is waited for', async () => {
