@@ -14,7 +14,6 @@ import {
 } from '@grpc/grpc-js'
 import { EtcdMtlsError } from '../../report/errors.js'
 import { printable } from '../../report/printable.js'
-import { armDeadline } from '../timing.js'
 
 export { connectivityState, Metadata, status }
 export type { CallOptions, ChannelInterface, ChannelOptions, Deadline, StatusObject } from '@grpc/grpc-js'
@@ -61,8 +60,6 @@ export interface ChannelBacking {
   /** Whether calls run that have no end of their own, such as watches and the keep-alive of leases. */
   readonly hasOpenStreams: boolean
   createCall(path: string, deadline: Deadline, authority: string | null): ExplainedCall
-  /** Calls back at each change of `state`; the return value ends that. */
-  onStateChange(listener: () => void): () => void
   dial(): void
 }
 
@@ -76,15 +73,10 @@ export function createChannel(
   backing: ChannelBacking,
   onCall: (call: ExplainedCall) => void = () => undefined,
 ): ChannelInterface {
-  const watches = new Set<() => void>()
   let closed = false
-  const assertOpen = (): void => {
-    if (closed) throw new Error('Channel has been shut down')
-  }
   return {
     close() {
       closed = true
-      for (const end of [...watches]) end()
     },
     getTarget: () => backing.target,
     getConnectivityState(tryToConnect) {
@@ -92,33 +84,14 @@ export function createChannel(
       if (tryToConnect) backing.dial()
       return backing.state
     },
-    watchConnectivityState(current, deadline, callback) {
-      assertOpen()
-      let timer: NodeJS.Timeout | undefined
-      const done = (error?: Error): void => {
-        watches.delete(done)
-        clearTimeout(timer)
-        stopListening()
-        process.nextTick(callback, error)
-      }
-      const check = (): void => {
-        // grpc-js' waitForReady would continue to wait on a client that is closed.
-        if (backing.state === connectivityState.SHUTDOWN) done(new Error('The client was closed'))
-        else if (backing.state !== current) done()
-      }
-      const stopListening = backing.onStateChange(check)
-      watches.add(done)
-      check()
-      if (watches.has(done)) {
-        timer = armDeadline(Number(deadline), () => {
-          done(new Error('Deadline passed without connectivity state change'))
-        })
-      }
+    // etcd3 alone waits for a state, before it closes one of its clients: closing ours may come at any time.
+    watchConnectivityState(_current, _deadline, callback) {
+      process.nextTick(callback, new Error('The changes of the state are not reported'))
     },
     // This channel is not registered with channelz; grpc-js returns such a reference, too, if channelz is off.
     getChannelzRef: () => ({ kind: 'channel' as ChannelRef['kind'], id: 0, name: backing.target }),
     createCall(path, deadline, host) {
-      assertOpen()
+      if (closed) throw new Error('Channel has been shut down')
       const call = backing.createCall(path, deadline, host ?? null)
       onCall(call)
       return call
