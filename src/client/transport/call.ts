@@ -227,6 +227,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     connection.add(this)
     route.carried.add(this)
     this.#listen(stream)
+    if (this.isUnread) stream.pause()
     for (const { message, sent } of this.#outgoing.splice(0)) this.send(message, sent)
     if (this.#halfClosed) stream.end()
   }

@@ -1,5 +1,6 @@
 /** Streams that go on over another connection, at the level of gRPC: every end that an attempt can have, and what the caller sees. */
 import type { ServerHttp2Stream } from 'node:http2'
+import { setTimeout } from 'node:timers/promises'
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { prepare } from '../../../src/client/validated-credentials.js'
@@ -326,6 +327,39 @@ describe('the caller', () => {
     await expect.poll(() => seen.messages.length).toBe(LAST + 1)
     const revisions = seen.messages.slice(1).map((each) => Number(readWatchResponse(each).lastRevision))
     expect(revisions).toEqual(Array.from({ length: LAST }, (_, index) => index + 1))
+  })
+
+  it('does not read: the server is held back, also on the next attempt', async () => {
+    const LIMIT = 3_000_000
+    let [sent, before] = [0, 0]
+    const events = frameMessage(
+      watchResponse({ revision: 10, watchId: 1, events: Array.from({ length: 1000 }, () => 10) }),
+    )
+    onMessage = (attempt) => {
+      const { stream } = attempt
+      attempt.send(watchResponse({ revision: 9, watchId: 1, created: true }))
+      for (let i = 0; i < 50; i += 1) attempt.send(watchResponse({ revision: 10, watchId: 1, events: [10] }))
+      if (attempts.length === 1) return
+      const more = (): void => {
+        while (!stream.destroyed && sent < LIMIT && stream.write(events)) sent += events.length
+      }
+      stream.on('drain', more)
+      more()
+    }
+    const seen = open(WATCH)
+    seen.stream.pause()
+    seen.stream.write(createFor('k'))
+    await expect.poll(() => attempts.length).toBe(1)
+    await setTimeout(100)
+    proxy.cut()
+    const stands = (): boolean => {
+      const last = before
+      before = sent
+      return sent > 0 && sent === last
+    }
+    await expect.poll(stands, { interval: 300 }).toBe(true)
+    expect(sent).toBeLessThan(LIMIT)
+    seen.stream.cancel()
   })
 })
 
