@@ -13,10 +13,10 @@ import {
   type OpenFile,
   readPlainFile,
   readRange,
+  replaceFiles,
 } from '../files/file-system.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withLock } from '../files/lock.js'
-import { replaceFiles } from '../files/replace-files.js'
 import { failureOf, systemCode } from '../files/write-failed.js'
 import type { EtcdMtlsError } from '../report/errors.js'
 import { type Ledger, type LedgerEntry, REVOKE_REASONS } from './ledger.js'

@@ -8,7 +8,7 @@ import { finding } from './finding.js'
 import type { Input } from './input.js'
 import { fileOfOption, type NamedFile, readInputs, readPassphraseOption, unread } from './inputs.js'
 import { isContentNotName } from './recognize.js'
-import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
+import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 
 /** What {@link fromEnv} takes next to the environment. */
 export interface FromEnvOptions {

@@ -4,7 +4,7 @@ import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
 import { fileOfOption, readInputs, readPassphraseOption } from './inputs.js'
 import { isContentNotName } from './recognize.js'
-import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
+import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 
 /** What {@link fromFiles} takes. Paths that are relative start from the working directory at the time of the call. */
 export interface FromFilesOptions {

@@ -6,7 +6,7 @@ import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
-import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
+import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from './inputs.js'
 
 /** Names of the files inside the directory of a mounted secret. */

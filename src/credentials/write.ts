@@ -3,10 +3,9 @@ import { join, resolve } from 'node:path'
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { checkCredentials, checkDirectory, checkFileName } from './checks.js'
 import type { Credentials } from './credentials.js'
-import { type FileSystem, findRoot, lookAt, makeFolders } from '../files/file-system.js'
+import { type FileSystem, findRoot, lookAt, makeFolders, replaceFiles } from '../files/file-system.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
-import { replaceFiles } from '../files/replace-files.js'
 import { failureOf } from '../files/write-failed.js'
 
 /** The files that hold credentials, as etcd's and etcdctl's options want them. */

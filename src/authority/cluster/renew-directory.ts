@@ -19,8 +19,15 @@ import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
 import { dueAt, endingFirst, readFraction, readMoment, type renewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
 import type { Role } from '../request.js'
-import { checkLayout, type FileNames, type Identity, type Layout, type LayoutFolder, PEER_CA } from './layouts.js'
-import { findPlaces } from './places.js'
+import {
+  checkLayout,
+  type FileNames,
+  findPlaces,
+  type Identity,
+  type Layout,
+  type LayoutFolder,
+  PEER_CA,
+} from './layouts.js'
 import { readAuthorities } from './plan.js'
 import { readPair, type ReadPair } from './read-folder.js'
 

@@ -11,8 +11,7 @@ import type { Certificate } from '../../x509/certificate.js'
 import { climb, isIssuedBy } from '../issuer.js'
 import { checkAnchors, checkNames, readTraffic } from './cluster-credentials.js'
 import { certificatesIn } from './read-folder.js'
-import { checkLayout, type Layout, type LayoutFolder, pathOf, PEER_CA } from './layouts.js'
-import { findPlaces } from './places.js'
+import { checkLayout, findPlaces, type Layout, type LayoutFolder, pathOf, PEER_CA } from './layouts.js'
 
 interface TrustOptions {
   readonly layout: Layout

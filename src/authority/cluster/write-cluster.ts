@@ -11,8 +11,7 @@ import type { Certificate } from '../../x509/certificate.js'
 import { checkReplaceable } from './read-folder.js'
 import { KUBEADM_CLIENTS } from '../request.js'
 import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
-import { checkLayout, type FolderPlan, type Layout, planLayout } from './layouts.js'
-import { holdsNode } from './places.js'
+import { checkLayout, type FolderPlan, holdsNode, type Layout, planLayout } from './layouts.js'
 
 /** Options of `writeCluster`. */
 export interface WriteClusterOptions {

@@ -4,7 +4,7 @@ import type { MaterialReading } from '../assemble.js'
 import type { Credentials } from '../credentials.js'
 import { fingerprintOf } from '../fingerprint.js'
 import type { Known } from './credential-iterator.js'
-import type { WatchTiming } from './watch-options.js'
+import type { WatchTiming } from './watched-files.js'
 
 /** What follows from a read. */
 export type Step =

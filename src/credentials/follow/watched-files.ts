@@ -1,11 +1,58 @@
 /** Files whose changes the operating system reports, or that are polled. */
 import { watch } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, dirname, join, parse, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isError } from '../../report/errors.js'
 import { untilAborted } from '../source.js'
-import type { WatchTiming } from './watch-options.js'
-import { survey, type WatchedDirectory } from './watch-survey.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { MAX_DELAY, parseDuration } from '../../report/duration.js'
+import { lstat, readlink } from 'node:fs/promises'
+
+/** How `watch()` of a source follows its files. The defaults suit local files, mounted secrets and NFS. */
+export interface WatchOptions {
+  /**
+   * How often the files are polled, since the operating system may report nothing: on NFS and other network file systems, in
+   * some containers, or when its watches are used up. At least `'100ms'`. Default: `'10s'`.
+   */
+  pollInterval?: string | undefined
+  /**
+   * How long files may be half written, missing, or not belong together before that is reported. At least `'1s'`.
+   * Default: `'30s'`.
+   */
+  settle?: string | undefined
+}
+
+/** The resolved options, in milliseconds. */
+export interface WatchTiming {
+  readonly pollInterval: number
+  readonly settle: number
+  /** How long contents must stay the same before they count, and the least time between two reads. */
+  readonly quiet: number
+}
+
+/** Long enough that the files that a program writes together are one change, short enough not to be noticed. */
+const QUIET = 250
+
+/**
+ * Reads the option `watch`.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readWatchOptions(given: WatchOptions = {}): WatchTiming {
+  checkOptions('options.watch', given, ['pollInterval', 'settle'])
+  const { pollInterval = '10s', settle = '30s' } = given
+  return {
+    pollInterval: readDelay(pollInterval, 'options.watch.pollInterval', { least: 100, named: '100ms' }),
+    settle: readDelay(settle, 'options.watch.settle', { least: 1000, named: '1s' }),
+    quiet: QUIET,
+  }
+}
+
+function readDelay(text: string, option: string, { least, named }: { least: number; named: string }): number {
+  const milliseconds = parseDuration(text, option)
+  if (milliseconds < least || milliseconds > MAX_DELAY) throw optionInvalid(option, `must be from '${named}' to '24d'`)
+  return milliseconds
+}
 
 /**
  * Watches one directory, without those below it.
@@ -147,4 +194,102 @@ export class WatchedFiles {
 /** Waits the given milliseconds, at most until the signal is aborted. */
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (milliseconds > 0) await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined)
+}
+
+/** A directory that holds something that the files depend on. */
+export interface WatchedDirectory {
+  /** Differs for another directory that takes its place. */
+  readonly identity: string
+  /** The files, the links in the paths to them, and what is missing. */
+  readonly names: ReadonlySet<string>
+}
+
+export interface Survey {
+  readonly directories: ReadonlyMap<string, WatchedDirectory>
+  /** Differs if a link does, or a file's inode, size or time of change. */
+  readonly signature: string
+}
+
+interface Trace {
+  readonly places: readonly { readonly directory: string; readonly name: string }[]
+  readonly signature: string
+}
+
+/** Follows the paths to all files. Never rejects for what exists or does not. */
+export async function survey(paths: readonly string[]): Promise<Survey> {
+  const traces = await Promise.all(paths.map((path) => trace(path)))
+  const names = new Map<string, Set<string>>()
+  for (const { directory, name } of traces.flatMap(({ places }) => places)) {
+    names.set(directory, (names.get(directory) ?? new Set()).add(name))
+  }
+  const directories = await Promise.all(
+    [...names].map(async ([directory, each]) => {
+      const entry = await lookAt(directory)
+      return [directory, { identity: typeof entry === 'string' ? entry : entry.identity, names: each }] as const
+    }),
+  )
+  return { directories: new Map(directories), signature: traces.map(({ signature }) => signature).join('\n') }
+}
+
+/** Most links followed in one path, as in Linux (MAXSYMLINKS). */
+const MAX_LINKS = 40
+
+/** Resolves one absolute path, name by name, as the operating system does. */
+async function trace(path: string): Promise<Trace> {
+  const { root } = parse(path)
+  const places: { directory: string; name: string }[] = []
+  const signature: string[] = []
+  const names = split(path, root)
+  let directory = root
+  let links = 0
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
+    if (name === '..') {
+      directory = dirname(directory)
+      continue
+    }
+    const entry = await lookAt(join(directory, name))
+    const isLink = typeof entry !== 'string' && entry.target !== null
+    if (isLink || typeof entry === 'string' || names.length === 0) places.push({ directory, name })
+    if (typeof entry === 'string') return { places, signature: [...signature, entry].join(' ') }
+    if (entry.target === null) {
+      directory = join(directory, name)
+      if (names.length === 0) signature.push(entry.identity, entry.version)
+      continue
+    }
+    signature.push(entry.target)
+    if (++links > MAX_LINKS) break
+    const { root: targetRoot } = parse(entry.target)
+    if (targetRoot !== '') directory = targetRoot
+    names.unshift(...split(entry.target, targetRoot))
+  }
+  return { places, signature: signature.join(' ') }
+}
+
+function split(path: string, root: string): string[] {
+  const names = path.slice(root.length).split(sep)
+  return names.filter((name) => name !== '' && name !== '.')
+}
+
+interface Entry {
+  readonly identity: string
+  /** Changes with the contents. It includes the time of the inode's last change, which no program can set back. */
+  readonly version: string
+  /** The target of a symbolic link; null for everything else. */
+  readonly target: string | null
+}
+
+/** An entry of a directory, or the code of the error. */
+async function lookAt(path: string): Promise<Entry | string> {
+  try {
+    const stats = await lstat(path, { bigint: true })
+    const { dev, ino, size, mtimeNs, ctimeNs } = stats
+    return {
+      identity: `${String(dev)}:${String(ino)}`,
+      version: [size, mtimeNs, ctimeNs].map(String).join(':'),
+      target: stats.isSymbolicLink() ? await readlink(path) : null,
+    }
+  } catch (error) {
+    if (isError(error) && 'code' in error && typeof error.code === 'string') return error.code
+    throw error
+  }
 }

@@ -2,7 +2,7 @@
 import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { survey } from '../../../src/credentials/follow/watch-survey.js'
+import { survey } from '../../../src/credentials/follow/watched-files.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
