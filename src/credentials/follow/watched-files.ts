@@ -1,12 +1,12 @@
 /** Files whose changes the operating system reports, or that are polled. */
 import { watch } from 'node:fs'
+import { lstat, readlink } from 'node:fs/promises'
 import { basename, dirname, join, parse, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isError } from '../../report/errors.js'
-import { untilAborted } from '../source.js'
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { MAX_DELAY, parseDuration } from '../../report/duration.js'
-import { lstat, readlink } from 'node:fs/promises'
+import { isError } from '../../report/errors.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { untilAborted } from '../source.js'
 
 /** How `watch()` of a source follows its files. The defaults suit local files, mounted secrets and NFS. */
 export interface WatchOptions {

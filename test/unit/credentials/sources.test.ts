@@ -243,44 +243,6 @@ describe('fromKubernetesSecret', () => {
   })
 })
 
-describe('misuse throws at once', () => {
-  const files = { ca: 'a', cert: 'b', key: 'c' }
-  it.each<[string, () => unknown]>([
-    ['options', () => fromPem(undefined as never)],
-    ['options.ca', () => fromPem({ cert: chain, key: leaf.keyPem } as never)],
-    ['options.cert', () => fromPem({ ca: root.pem, cert: null, key: leaf.keyPem } as never)],
-    ['options.key', () => fromPem({ ...good, key: 5 } as never)],
-    ['options.crl', () => fromPem({ ...good, crl: {} } as never)],
-    ['options.passphrase', () => fromPem({ ...good, passphrase: 5 } as never)],
-    ['options.passphrase', () => fromPem({ ...good, passphrase: 'x'.repeat(1025) })],
-    ['options.password', () => fromPem({ ...good, password: PASSPHRASE } as never)],
-    ['options', () => fromFiles('/etc/etcd' as never)],
-    ['options.ca', () => fromFiles({ cert: 'b', key: 'c' } as never)],
-    ['options.cert', () => fromFiles({ ...files, cert: '' })],
-    ['options.key', () => fromFiles({ ...files, key: 'a\0b' })],
-    ['options.key', () => fromFiles({ ...files, key: Buffer.from('c') } as never)],
-    ['options.ca', () => fromFiles({ ...files, ca: new URL('https://example.org/ca') })],
-    ['options.crls', () => fromFiles({ ...files, crls: 'd' } as never)],
-    ['env', () => fromEnv('ETCDCTL_' as never)],
-    ['options.prefix', () => fromEnv({}, { prefix: '' })],
-    ['options.prefix', () => fromEnv({}, { prefix: 'a b' })],
-    ['options.ca', () => fromEnv({}, { ca: 'a' } as never)],
-    ['directory', () => fromKubernetesSecret('')],
-    ['options.name', () => fromKubernetesSecret('/s', { name: {} } as never)],
-    ['options.names.cert', () => fromKubernetesSecret('/s', { names: { cert: '../tls.crt' } })],
-    ['options.names.key', () => fromKubernetesSecret('/s', { names: { key: '/tls.key' } })],
-    ['options.names.certificate', () => fromKubernetesSecret('/s', { names: { certificate: 'x' } } as never)],
-  ])('%s', (option, call) => {
-    expect(call).toThrow(expect.objectContaining({ code: 'ERR_OPTION_INVALID' }) as Error)
-    try {
-      call()
-    } catch (error) {
-      expect(isEtcdMtlsError(error, 'ERR_OPTION_INVALID') && error.details.option).toBe(option)
-      refuseSecrets(error)
-    }
-  })
-})
-
 describe('load', () => {
   it('rejects with every finding, the worst first, and tells them in its message', async () => {
     const error: unknown = await fromPem({ ...good, ca: 'x', key: leaf.keyPem.replaceAll('\n', '\r\n') })

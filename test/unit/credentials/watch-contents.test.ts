@@ -236,26 +236,3 @@ describe('material that stays broken', () => {
 it('PEM text is not watched', () => {
   expect(fromPem(good)).not.toHaveProperty('watch')
 })
-
-describe('options of watch()', () => {
-  const named = { ca: 'a', cert: 'b', key: 'c' }
-  it.each<[string, () => unknown]>([
-    ['options.watch', () => fromFiles({ ...named, watch: true } as never)],
-    ['options.watch.interval', () => fromFiles({ ...named, watch: { interval: '5s' } } as never)],
-    ['options.watch.pollInterval', () => fromFiles({ ...named, watch: { pollInterval: '99ms' } })],
-    ['options.watch.pollInterval', () => fromFiles({ ...named, watch: { pollInterval: '25d' } })],
-    ['options.watch.pollInterval', () => fromFiles({ ...named, watch: { pollInterval: 5000 } } as never)],
-    ['options.watch.settle', () => fromFiles({ ...named, watch: { settle: '999ms' } })],
-    ['signal', () => fromFiles(named).watch(undefined as never)],
-  ])('are refused out of their range, at once: %s', (option, call) => {
-    expect(call).toThrow(
-      expect.objectContaining({
-        code: 'ERR_OPTION_INVALID',
-        details: expect.objectContaining({ option }) as unknown,
-      }) as Error,
-    )
-    for (const watch of [{}, { pollInterval: '100ms', settle: '1s' }, { pollInterval: '24d', settle: '24d' }]) {
-      expect(() => fromFiles({ ...named, watch })).not.toThrow()
-    }
-  })
-})

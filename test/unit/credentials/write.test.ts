@@ -1,7 +1,6 @@
 /** Files on disk: whole, with the right modes, or not at all. */
 import {
   chmodSync,
-  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -207,39 +206,5 @@ describe('what is refused', () => {
     mkdirSync(`${directory}/tls.crt`, { recursive: true })
     expect((await refusal(writeCredentials(directory, first))).details.option).toBe('names.cert')
     expect(readdirSync(directory)).toEqual(['tls.crt'])
-  })
-
-  it.each([
-    [{ names: { key: '../tls.key' } }, 'names.key'],
-    [{ names: { key: '/etc/tls.key' } }, 'names.key'],
-    [{ names: { key: 'a\\b' } }, 'names.key'],
-    [{ names: { ca: '' } }, 'names.ca'],
-    [{ names: { ca: '.' } }, 'names.ca'],
-    [{ names: { ca: '..' } }, 'names.ca'],
-    [{ names: { cert: 'a\u0000b' } }, 'names.cert'],
-    [{ names: { cert: 'a\nb' } }, 'names.cert'],
-    [{ names: { cert: 'ä'.repeat(101) } }, 'names.cert'],
-    [{ names: { cert: 7 } }, 'names.cert'],
-    [{ names: { cert: 'tls.key' } }, 'names'],
-    [{ names: { crt: 'x' } }, 'names.crt'],
-    [{ names: null }, 'names'],
-    [{ mode: 0o644 }, 'options.mode'],
-    [null, 'options'],
-  ])('%j', async (options, option) => {
-    const directory = fresh()
-    expect((await refusal(writeCredentials(directory, first, options as never))).details.option).toBe(option)
-    expect(existsSync(directory)).toBe(false)
-  })
-
-  it('no directory, and what are no credentials', async () => {
-    expect((await refusal(writeCredentials('', first))).details.option).toBe('directory')
-    expect((await refusal(writeCredentials(7 as never, first))).details.option).toBe('directory')
-    expect((await refusal(writeCredentials('x\u0000y', first))).details.option).toBe('directory')
-    for (const credentials of [null, 'x', {}, { ...first, trustAnchors: [] }]) {
-      const directory = fresh()
-      const error = await refusal(writeCredentials(directory, credentials as never))
-      expect(error.details.option).toMatch(/^credentials/)
-      expect(existsSync(directory)).toBe(false)
-    }
   })
 })
