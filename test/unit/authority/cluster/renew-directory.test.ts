@@ -2,7 +2,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import {
   chmodSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -11,13 +10,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { renewDirectory as renewOn } from '../../../../src/authority/cluster/renew-directory.js'
 import { writeCluster as writeOn } from '../../../../src/authority/cluster/write-cluster.js'
 import {
   type Authority,
   createAuthority,
-  fileLedger,
   issueCluster,
   type Ledger,
   loadAuthority,
@@ -28,10 +26,9 @@ import { memoryLedger } from '../../../../src/authority/ledger.js'
 import { fromFiles } from '../../../../src/credentials/index.js'
 import { validateCredentials } from '../../../../src/validate/index.js'
 import { eachAtOnce } from '../../../support/at-once.js'
-import { childModules, type ChildModules } from '../../../support/child-modules.js'
 import { copyFolder } from '../../../support/copy-folder.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
-import { sample, scaled } from '../../../support/long.js'
+import { sample } from '../../../support/long.js'
 import { dns, ip, mintCa, mintLeaf, type MintLeafOptions, newKey } from '../../../support/mint.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { faultsOf, leftOvers, mode, read } from './fixture.js'
@@ -387,6 +384,12 @@ describe('interruptions', () => {
     return directory
   }
   const SMALL = ['members/a', 'clients/alice']
+  /** The ledger has every certificate that is on the disk. */
+  async function checkRecorded(directory: string): Promise<void> {
+    const recorded = (await ledger.read()).map((each) => (each.kind === 'issued' ? each.serialNumber : ''))
+    for (const what of ['members/a/server', 'members/a/peer', 'clients/alice/tls'])
+      expect(recorded).toContain(new X509Certificate(readFileSync(`${directory}/${what}.crt`)).serialNumber)
+  }
   const run = (fs: ReturnType<typeof faultyFileSystem>, directory: string) =>
     renewOn(ca, directory, ETCD, fs).catch((error: unknown) => error)
 
@@ -407,6 +410,7 @@ describe('interruptions', () => {
       expect(pairsIn(directory, SMALL), `step ${String(at)}`).toEqual([])
       const done = new Map(SMALL.map((path) => [path, read(`${directory}/${path}`)]))
       lockGone(directory)
+      await checkRecorded(directory)
       const second = await renewed(ca, directory, ETCD)
       expect((await renewed(ca, directory, ETCD)).renewed).toEqual([])
       expect(pairsIn(directory, SMALL)).toEqual([])
@@ -420,6 +424,15 @@ describe('interruptions', () => {
       expect(leftOvers(directory)).toEqual([])
       rmSync(directory, { recursive: true })
     })
+  })
+
+  it('renews once if two run at the same time', async () => {
+    const directory = await small()
+    const both = await Promise.all([1, 2].map(() => renewed(ca, directory, ETCD)))
+    expect(both.map((each) => [each.renewed.length, each.kept.length]).sort()).toEqual([
+      [0, 3],
+      [3, 0],
+    ])
   })
 
   it('a signal stops it between two folders, with its reason', async () => {
@@ -439,77 +452,6 @@ describe('interruptions', () => {
     expect(whats(rest.renewed)).toContain('clients/bob/tls')
     expect(whats(rest.kept)).toContain('members/a/server')
     await expect(renewDirectory(ca, directory, { ...ETCD, signal: AbortSignal.abort('no') })).rejects.toBe('no')
-  })
-})
-
-describe('processes', () => {
-  let children: ChildModules
-  beforeAll(async () => {
-    const files = ['authority/cluster/renew-directory', 'files/file-system', 'authority/file-ledger', 'authority/load']
-    children = await childModules(files.map((name) => `src/${name}.ts`))
-  })
-  afterAll(() => {
-    children[Symbol.dispose]()
-  })
-
-  /** A process that renews, and is killed before the given call to the file system. */
-  function renewing(directory: string, ledgerPath: string, killAt = Infinity) {
-    const { cert, key } = ca.export()
-    return children.start(`
-      const [{ renewDirectory }, { nodeFileSystem }, { openLedger }, { loadAuthority }] = await Promise.all([load('renew-directory'), load('file-system'), load('file-ledger'), load('load')])
-      const clock = () => new Date(${String(START + 61 * DAY)})
-      const authority = await loadAuthority({ cert: ${JSON.stringify(cert)}, key: ${JSON.stringify(key)}, clock, ledger: openLedger(${JSON.stringify(ledgerPath)}) })
-      let calls = 0
-      const step = () => { if (calls++ === ${String(killAt)}) process.kill(process.pid, 'SIGKILL') }
-      const watched = (target) => new Proxy(target, { get: (of, name) => {
-        const value = of[name]
-        if (typeof value !== 'function') return value
-        return async (...given) => { step(); const made = await value.apply(of, given); return name === 'open' ? watched(made) : made }
-      } })
-      const { renewed, kept } = await renewDirectory(authority, ${JSON.stringify(directory)}, { layout: 'etcd' }, watched(nodeFileSystem))
-      console.log(JSON.stringify({ renewed: renewed.length, kept: kept.length, calls }))
-    `)
-  }
-
-  const account = async (child: ReturnType<typeof renewing>) =>
-    JSON.parse(await child.ended) as { renewed: number; kept: number; calls: number }
-
-  /** Every certificate on the disk that was issued later is in the ledger, and every pair matches. */
-  async function checkNoted(directory: string, ledgerPath: string): Promise<void> {
-    for (const path of FOLDERS) expect(faultsOf(`${directory}/${path}`)).toEqual([])
-    const entries = existsSync(ledgerPath) ? await fileLedger(ledgerPath).read() : []
-    const noted = new Set(entries.map((each) => (each.kind === 'issued' ? each.serialNumber : '')))
-    for (const what of ALL) {
-      const { validFrom, serialNumber } = new X509Certificate(readFileSync(`${directory}/${what}.crt`))
-      if (Date.parse(validFrom) > START + DAY) expect(noted).toContain(serialNumber)
-    }
-  }
-
-  it('renew once at the same time; one that is killed leaves matching pairs that are in the ledger, and the next run completes it', async () => {
-    const [together, path] = [await written(), fresh()]
-    const both = await Promise.all([1, 2].map(() => account(renewing(together, path))))
-    expect(both.map(({ renewed, kept }) => [renewed, kept]).sort()).toEqual([
-      [0, 6],
-      [6, 0],
-    ])
-    expect(await fileLedger(path).read()).toHaveLength(6)
-    const calls = Math.max(...both.map((each) => each.calls))
-    const rounds = scaled({ short: 2, long: 8 })
-    for (let round = 0; round < rounds; round++) {
-      const directory = await written()
-      const ledgerPath = fresh()
-      const at = Math.floor(((round + 0.5) * calls) / (rounds + 1))
-      expect(await renewing(directory, ledgerPath, at).ended, `call ${String(at)}`).toBe('')
-      await checkNoted(directory, ledgerPath)
-      const { cert, key } = ca.export()
-      day = 61
-      const authority = await loadAuthority({ cert, key, clock, ledger: fileLedger(ledgerPath) })
-      const second = await renewDirectory(authority, directory, ETCD)
-      expect(second.renewed.length + second.kept.length).toBe(6)
-      expect((await renewed(authority, directory, ETCD)).renewed).toEqual([])
-      await checkNoted(directory, ledgerPath)
-      expect(leftOvers(directory)).toEqual([])
-    }
   })
 })
 
