@@ -1,16 +1,14 @@
 /** Locks between hosts: the holder is cut off from the cluster, or the only member that it knows dies. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { CLIENT_ADDRESS, createMembers, type Member, Network, OTHER_CLIENT_ADDRESS } from '../chaos/network.js'
 import { drawn } from '../support/long.js'
+import { temporaryFolder } from '../support/openssl.js'
 import { type Child, type ChildModules, childModules } from '../support/child-modules.js'
 
 /** Seconds. The signal aborts a tenth of it before the lease can expire, which a busy machine may need. */
 const TTL = 8
 
-const folder = mkdtempSync(join(tmpdir(), 'coordination-'))
+const { file } = temporaryFolder()
 const network = new Network(`p${process.pid.toString(36)}`)
 let spaces: { holder: string; other: string }
 let members: Member[]
@@ -19,7 +17,7 @@ const children: Child[] = []
 
 beforeAll(async () => {
   spaces = { holder: network.host('holder', CLIENT_ADDRESS), other: network.host('other', OTHER_CLIENT_ADDRESS) }
-  members = createMembers(network, folder)
+  members = createMembers(network, file('.'))
   await Promise.all(members.map((each) => each.start()))
   modules = await childModules([
     'src/client/create-secure-client.ts',
@@ -33,7 +31,6 @@ afterAll(async () => {
   await Promise.all(members.map((each) => each.end('SIGKILL')))
   network.close()
   modules[Symbol.dispose]()
-  rmSync(folder, { recursive: true })
 })
 
 /** A process on that host that holds a lock until its signal aborts. It writes when that happens, in nanoseconds of one clock. */
@@ -42,7 +39,7 @@ function contend(space: string, name: string, endpoints: readonly string[]): Chi
     const { createSecureClient } = await load('create-secure-client')
     const { fromFiles } = await load('from-files')
     const { lock } = await load('lock-and-election')
-    const file = (name) => ${JSON.stringify(folder)} + '/' + name
+    const file = (name) => ${JSON.stringify(file('.'))} + '/' + name
     const credentials = fromFiles({ ca: file('ca.crt'), cert: file('client.crt'), key: file('client.key') })
     const client = await createSecureClient({ endpoints: ${JSON.stringify(endpoints)}, credentials, preflight: 'all' })
     console.log('contends.')
