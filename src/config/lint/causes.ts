@@ -2,50 +2,58 @@
 import { dirname } from 'node:path'
 import type { Finding } from '../../report/finding.js'
 import { SEVERITIES } from '../../report/row.js'
+import { groupBy } from './rule.js'
 
-/**
- * What a cause and its consequence have in common: a certificate, a file of which they are about different certificates,
- * an option of all members, a place in the configuration of one, that configuration, or nothing.
- */
-type Common = 'certificate' | 'file' | 'option' | 'place' | 'configuration' | 'any'
+/** Codes, each with the kind in the details if there is one, and what a cause and its consequence have in common. */
+type Link = readonly [cause: RegExp, consequence: RegExp, isLinked: (cause: Finding, consequence: Finding) => boolean]
 
-/** Codes, each with the kind in the details if there is one. */
-type Link = readonly [
-  cause: RegExp,
-  consequence: RegExp,
-  of: Common,
-  isLinked?: (cause: Finding, consequence: Finding) => boolean,
-]
+const isAny = (): boolean => true
+/** A place in the configuration of one member. */
+const isSamePlace = (a: Finding, b: Finding): boolean => isSameText(a, b) && a.place?.option === b.place?.option
+/** The configuration of one member. */
+const isSameText = (a: Finding, b: Finding): boolean => a.place?.file === b.place?.file
+/** An option of all members. */
+const isSameOption = (a: Finding, b: Finding): boolean => optionsOf(a).some((option) => optionsOf(b).includes(option))
+const isSameFile = (a: Finding, b: Finding): boolean => a.certificate?.origin === b.certificate?.origin
+const isSameCertificate = (a: Finding, b: Finding): boolean =>
+  isSameFile(a, b) && a.certificate?.fingerprint256 === b.certificate?.fingerprint256
 
 const LINKS: readonly Link[] = [
-  [/^config\/volume-invalid/, /^config\/not-checked configuration file$/, 'place'],
+  [/^config\/volume-invalid/, /^config\/not-checked configuration file$/, isSamePlace],
   // What the quote swallows is missing, or part of a value.
-  [/^config\/line-broken quote$/, /^config\/(?:argument-misplaced|url-invalid|option-needs)/, 'configuration'],
-  [/^config\/argument-misplaced left over$/, /^config\/url-invalid/, 'place'],
-  [/^config\/client-auth-off/, /^config\/restriction-not-in-force no certificates/, 'configuration', isOfSide],
-  [/^config\/member-not-listed itself$/, /^config\/members-differ cluster$/, 'option'],
-  [/^config\/member-not-listed itself$/, /^config\/member-not-listed (?:starting|joining)$/, 'option', isSameName],
-  // The findings about the first certificate are about the wrong one.
-  [/^credentials\/leaf-not-first/, /^(?!config\/|file\/|pem\/|key\/)/, 'file'],
-  [/^san\/host-not-covered/, /^san\/ip-written-as-dns/, 'certificate'],
-  [/^config\/client-and-peer-swapped/, /^chain\/|^config\/gateway-refused (?!name$)/, 'any'],
-  [/^config\/url-repeated port$/, /^config\/(?:metrics-plaintext|advertise-unreachable port$)/, 'any'],
-  [/^config\/members-name-repeated/, /^config\/(?:cluster-urls-differ|url-repeated members$)/, 'any'],
-  [/^config\/members-differ scheme$/, /^config\/plaintext-url .*(?:TLS options|peers)$/, 'place'],
-  [/^config\/members-differ scheme$/, /^config\/cluster-urls-differ/, 'configuration'],
-  [/^config\/members-differ cluster$/, /^config\/member-not-listed (?:starting|joining)$/, 'option'],
-  [/^config\/cluster-urls-differ/, /^san\/host-not-covered/, 'configuration', isAdvertised],
+  [/^config\/line-broken quote$/, /^config\/(?:argument-misplaced|url-invalid|option-needs)/, isSameText],
+  [/^config\/argument-misplaced left over$/, /^config\/url-invalid/, isSamePlace],
   [
-    /^config\/member-not-trusted/,
-    /^chain\/issuer-not-found/,
-    'configuration',
-    (_, { place }) => isOfPeers(place?.option),
+    /^config\/client-auth-off/,
+    /^config\/restriction-not-in-force no certificates/,
+    (a, b) => isSameText(a, b) && isOfPeers(a) === isOfPeers(b),
   ],
-  [/^config\/allowed-cn-as-subject/, /^config\/member-not-allowed itself$/, 'option'],
+  [/^config\/member-not-listed itself$/, /^config\/members-differ cluster$/, isSameOption],
+  [
+    /^config\/member-not-listed itself$/,
+    /^config\/member-not-listed (?:starting|joining)$/,
+    (a, b) => isSameOption(a, b) && isSameName(a, b),
+  ],
+  // The findings about the first certificate are about the wrong one.
+  [
+    /^credentials\/leaf-not-first/,
+    /^(?!config\/|file\/|pem\/|key\/)/,
+    (a, b) => isSameFile(a, b) && !isSameCertificate(a, b),
+  ],
+  [/^san\/host-not-covered/, /^san\/ip-written-as-dns/, isSameCertificate],
+  [/^config\/client-and-peer-swapped/, /^chain\/|^config\/gateway-refused (?!name$)/, isAny],
+  [/^config\/url-repeated port$/, /^config\/(?:metrics-plaintext|advertise-unreachable port$)/, isAny],
+  [/^config\/members-name-repeated/, /^config\/(?:cluster-urls-differ|url-repeated members$)/, isAny],
+  [/^config\/members-differ scheme$/, /^config\/plaintext-url .*(?:TLS options|peers)$/, isSamePlace],
+  [/^config\/members-differ scheme$/, /^config\/cluster-urls-differ/, isSameText],
+  [/^config\/members-differ cluster$/, /^config\/member-not-listed (?:starting|joining)$/, isSameOption],
+  [/^config\/cluster-urls-differ/, /^san\/host-not-covered/, (a, b) => isSameText(a, b) && isAdvertised(a, b)],
+  [/^config\/member-not-trusted/, /^chain\/issuer-not-found/, (a, b) => isSameText(a, b) && isOfPeers(b)],
+  [/^config\/allowed-cn-as-subject/, /^config\/member-not-allowed itself$/, isSameOption],
   [
     /^config\/(?:member-not-allowed|member-revoked|tls-versions-disjoint)/,
     /^config\/members-differ (?:access|restriction)$/,
-    'option',
+    isSameOption,
   ],
 ]
 
@@ -63,7 +71,9 @@ export function byCause(all: readonly Finding[]): Finding[] {
     const cause = causes.find(
       (each) =>
         each.finding !== finding &&
-        links.some((link) => link[0].test(each.name) && isLinked(link, each.finding, finding)),
+        // An error is never part of something less: the report would pass.
+        SEVERITIES.indexOf(each.finding.severity) <= SEVERITIES.indexOf(finding.severity) &&
+        links.some(([cause, , isLinked]) => cause.test(each.name) && isLinked(each.finding, finding)),
     )?.finding
     if (cause === undefined) continue
     folded.add(finding)
@@ -81,26 +91,6 @@ function nameOf({ code, details }: Finding): string {
   return 'kind' in details && typeof details.kind === 'string' ? `${code} ${details.kind}` : code
 }
 
-function isLinked([, , of, isMeant]: Link, cause: Finding, consequence: Finding): boolean {
-  // An error is never part of something less: the report would pass.
-  if (SEVERITIES.indexOf(cause.severity) > SEVERITIES.indexOf(consequence.severity)) return false
-  if (isMeant?.(cause, consequence) === false) return false
-  const [a, b] = [cause.certificate, consequence.certificate]
-  const isSameFile = cause.place?.file === consequence.place?.file
-  switch (of) {
-    case 'any':
-      return true
-    case 'option':
-      return optionsOf(cause).some((option) => optionsOf(consequence).includes(option))
-    case 'configuration':
-      return isSameFile
-    case 'place':
-      return isSameFile && cause.place?.option === consequence.place?.option
-    default:
-      return a?.origin === b?.origin && (a?.fingerprint256 === b?.fingerprint256) === (of === 'certificate')
-  }
-}
-
 /** The options that a finding is about: its own, and the one of another member that it is compared with. */
 function optionsOf({ details, place }: Finding): string[] {
   const named = [
@@ -111,12 +101,8 @@ function optionsOf({ details, place }: Finding): string[] {
   return named.filter((each) => typeof each === 'string')
 }
 
-function isOfPeers(option: string | null | undefined): boolean {
-  return /peer/i.test(option ?? '')
-}
-
-function isOfSide({ place }: Finding, consequence: Finding): boolean {
-  return isOfPeers(place?.option) === isOfPeers(consequence.place?.option)
+function isOfPeers({ place }: Finding): boolean {
+  return /peer/i.test(place?.option ?? '')
 }
 
 function isSameName(cause: Finding, consequence: Finding): boolean {
@@ -133,17 +119,9 @@ function isAdvertised(cause: Finding, consequence: Finding): boolean {
 
 /** Findings that one mistake made several times: the first one is reported, and the others are its consequences. */
 function withSiblings(findings: readonly Finding[]): Finding[] {
-  const groups = new Map<unknown, Finding[]>()
-  for (const each of findings) {
-    const key = siblingKey(each) ?? each
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [each])
-    else group.push(each)
-  }
-  return [...groups.values()].flatMap(([first, ...others]) => {
-    if (first === undefined || others.length === 0) return first ?? []
-    return { ...first, consequences: [...first.consequences, ...others] }
-  })
+  return groupBy<Finding, unknown>(findings, (each) => siblingKey(each) ?? each).map(([, [first, ...others]]) =>
+    others.length === 0 ? first : { ...first, consequences: [...first.consequences, ...others] },
+  )
 }
 
 /** What the findings of one mistake have in common; null if a finding stands for itself. */

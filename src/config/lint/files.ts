@@ -2,12 +2,13 @@
 import { assemble } from '../../credentials/assemble.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import { type Input, openInput, readCertificates, readCrls } from '../../credentials/input.js'
-import { fileInput, type NamedFile } from '../../credentials/inputs.js'
+import { fileInput } from '../../credentials/inputs.js'
 import { rows as materialRows } from '../../credentials/finding.js'
 import type { CrlFlaw } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'
-import { type Finding, type FindingCode, reworded, type Rows } from '../../report/finding.js'
+import { type Finding, type FindingCode, reworded } from '../../report/finding.js'
+import type { CatalogueRow } from '../../report/row.js'
 import { printable } from '../../report/printable.js'
 import { unreadableAnchors } from '../../validate/checks/check-unused.js'
 import type { Usage, ValidateOptions } from '../../validate/context.js'
@@ -22,7 +23,6 @@ import { readHost } from '../../x509/names.js'
 import { at, finding, rows } from '../finding.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/settings.js'
-import { parseGoBoolean } from '../tables/options.js'
 import { formatVersion } from '../tables/version.js'
 import { isOfOwnGroup, keyPermissions } from './key-permissions.js'
 import type { LintMember, LintSide } from './member.js'
@@ -103,7 +103,7 @@ class FilesReader {
   readonly #smallKeys = new Set<string>()
   /** By the origin of an input, what Go does not see of it because of a byte order mark. */
   readonly #hidden = new Map<string, Finding>()
-  readonly #inputs = new Map<string, Promise<Input>>()
+  readonly #inputs = new Map<string, Input>()
 
   constructor(member: LintMember, read: ReadMember, options: FileOptions) {
     this.#member = member
@@ -213,8 +213,8 @@ class FilesReader {
 
   /** Whether the gateway presents the server certificate. */
   #gatewayShows(side: LintSide): boolean {
-    const isOn = parseGoBoolean(this.#member.settings.server('enableGrpcGateway').text) === true
-    return side.block === 'client' && isOn && side.asksForCertificates && !side.get('clientCertFile').isSet
+    const isShown = side.block === 'client' && this.#member.isGatewayOn && !side.get('clientCertFile').isSet
+    return isShown && side.asksForCertificates
   }
 
   #validation(usage: Usage, hosts: readonly string[], side: LintSide): ValidateOptions {
@@ -277,11 +277,19 @@ class FilesReader {
     if (path === null && given === null) return null
     const key = `${role} ${path ?? text} ${place.option}`
     const named = { role, file: text, variable: placed(place), namedBy: placed(place) }
-    const known =
+    const input =
       this.#inputs.get(key) ??
-      (given === null ? fileInput({ ...named, path: path ?? undefined }) : givenInput(given.text, named))
-    this.#inputs.set(key, known)
-    const input = await known
+      (given === null
+        ? await fileInput({ ...named, path: path ?? undefined })
+        : // A file whose text is in the configuration, as a Secret next to the pod has it.
+          {
+            role,
+            place: { origin: `${text} (from ${named.variable})`, file: text },
+            bytes: Buffer.from(given.text),
+            mode: null,
+            findings: [],
+          })
+    this.#inputs.set(key, input)
     if (role !== 'crl') this.#noteHidden(input, setting)
     return input
   }
@@ -293,15 +301,6 @@ class FilesReader {
     const of = role === 'key' ? 'key' : role === 'ca' ? 'CA' : 'certificate'
     this.#hidden.set(origin, finding('config/byte-order-mark', { ...place, path: text, of }))
   }
-}
-
-/** A file whose text is in the configuration, as a Secret next to the pod has it. */
-function givenInput(
-  text: string,
-  { role, file, variable }: Pick<NamedFile, 'role' | 'file' | 'variable'>,
-): Promise<Input> {
-  const place = { origin: `${file} (from ${variable ?? ''})`, file }
-  return Promise.resolve({ role, place, bytes: Buffer.from(text), mode: null, findings: [] })
 }
 
 const MARK_AND_DASHES = Buffer.from('\ufeff-----')
@@ -336,7 +335,7 @@ function placer({ settings }: ReadMember): (finding: Finding) => Finding {
 const FLAGS: Readonly<Record<string, string>> = { ca: 'trusted-ca-file', cert: 'cert-file', key: 'key-file' }
 
 /** The rows of all findings that the lint reports. */
-export const LINT_ROWS: Rows = { ...rows, ...materialRows, ...chainRows }
+export const LINT_ROWS: Readonly<Record<string, CatalogueRow>> = { ...rows, ...materialRows, ...chainRows }
 
 /** A finding about a file, in words for those who run etcd. */
 export function inWordsOfEtcd(given: Finding, read: ReadMember): Finding {

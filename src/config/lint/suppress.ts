@@ -1,12 +1,13 @@
 /** Findings that somebody accepts, with a reason: by the option `ignore`, or by a comment in the configuration itself. */
-import { optionInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode, FindingPlace, SuppressedFinding } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
-import { isIgnorable, rows as chainRows } from '../../validate/finding.js'
-import { rows as materialRows } from '../../credentials/finding.js'
+import { isIgnorable } from '../../validate/finding.js'
 import { type ConfigText, MAX_CONFIG_OCTETS, type PlaceOf, placesIn } from '../read/text.js'
-import { finding, rows } from '../finding.js'
+import { finding } from '../finding.js'
+import { LINT_ROWS } from './files.js'
+import { groupBy } from './rule.js'
 
 /** One finding, or all findings of one code, that are accepted. Errors need this form. */
 export interface Suppression {
@@ -67,8 +68,6 @@ export interface Ignored {
   readonly suppressions: readonly Suppression[]
 }
 
-/** The rows of all findings that the lint reports. */
-const TABLES = [rows, materialRows, chainRows]
 const PLACE_KEYS = ['option', 'file', 'line', 'column'] as const
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
@@ -77,7 +76,7 @@ export function checkIgnore(ignore: unknown): Ignored {
   const codes: FindingCode[] = []
   const suppressions: Suppression[] = []
   for (const [i, each] of (ignore as unknown[]).entries()) {
-    if (isIgnorable(each, TABLES)) codes.push(each)
+    if (isIgnorable(each, [LINT_ROWS])) codes.push(each)
     else suppressions.push(checkSuppression(each, `ignore[${String(i)}]`))
   }
   return { codes, suppressions }
@@ -88,8 +87,7 @@ function checkSuppression(given: unknown, option: string): Suppression {
     throw optionInvalid(option, 'must be the code of a warning or an info, or an object with code and reason')
   }
   const { code, place, reason } = given as Partial<Record<string, unknown>>
-  const unknown = Object.keys(given).find((key) => !['code', 'place', 'reason'].includes(key))
-  if (unknown !== undefined) throw optionInvalid(`${option}.${unknown}`, 'is not known; known are code, place, reason')
+  checkOptions(option, given, ['code', 'place', 'reason'])
   if (!isLintCode(code)) throw optionInvalid(`${option}.code`, 'must be the code of a finding of the lint')
   if (typeof reason !== 'string' || reason.trim() === '') throw optionInvalid(`${option}.reason`, 'must not be empty')
   if (place === undefined) return { code, reason }
@@ -102,12 +100,7 @@ function checkSuppression(given: unknown, option: string): Suppression {
 
 /** Whether a report of the lint can have findings of this code. */
 function isLintCode(code: unknown): code is FindingCode {
-  return typeof code === 'string' && TABLES.some((each) => Object.hasOwn(each, code))
-}
-
-export interface Suppressed {
-  readonly kept: readonly Finding[]
-  readonly suppressed: readonly SuppressedFinding[]
+  return typeof code === 'string' && Object.hasOwn(LINT_ROWS, code)
 }
 
 /** Separates the findings that are suppressed. A consequence is suppressed together with its cause, or alone. */
@@ -115,28 +108,23 @@ export function suppress(
   findings: readonly Finding[],
   { suppressions }: Ignored,
   comments: readonly CommentSuppression[],
-): Suppressed {
+): { kept: readonly Finding[]; suppressed: readonly SuppressedFinding[] } {
   const suppressed: SuppressedFinding[] = []
   const known = comments.filter(({ code, reason }) => reason !== '' && isLintCode(code))
   const used = new Set<CommentSuppression>()
-  const byCode = new Map<string, CommentSuppression[]>()
-  for (const each of known) {
-    const same = byCode.get(each.code)
-    if (same === undefined) byCode.set(each.code, [each])
-    else same.push(each)
-  }
+  const byCode = new Map<string, readonly CommentSuppression[]>(groupBy(known, ({ code }) => code))
   const isAccepted = (each: Finding): boolean => {
     const option = suppressions.find((one) => one.code === each.code && isAt(each.place, one.place))
     if (option !== undefined) {
       suppressed.push({ finding: each, reason: option.reason, by: null })
       return true
     }
-    const own = byCode
-      .get(each.code)
-      ?.filter(({ isMain, place: { file } }) => (each.place === undefined ? isMain : each.place.file === file))
-    const [first] = own ?? []
+    const isOf = ({ isMain, place }: CommentSuppression): boolean =>
+      each.place === undefined ? isMain : each.place.file === place.file
+    const own = byCode.get(each.code)?.filter(isOf) ?? []
+    const [first] = own
     if (first === undefined) return false
-    for (const same of own ?? []) used.add(same)
+    for (const same of own) used.add(same)
     suppressed.push({ finding: each, reason: first.reason, by: first.place })
     return true
   }
@@ -145,13 +133,13 @@ export function suppress(
       .filter((each) => !isAccepted(each))
       .map((each) => (each.consequences.length === 0 ? each : { ...each, consequences: keep(each.consequences) }))
   const kept = keep(findings)
-  const idle = comments.filter((each) => !used.has(each)).map(withoutEffect)
+  const idle = comments
+    .filter((each) => !used.has(each))
+    .map(({ code, reason, place }) => {
+      const why = !isLintCode(code) ? 'unknown code' : reason === '' ? 'no reason' : 'nothing to suppress'
+      return finding('config/suppression-without-effect', { ...place, code, why })
+    })
   return { kept: [...kept, ...idle], suppressed }
-}
-
-function withoutEffect({ code, reason, place }: CommentSuppression): Finding {
-  const why = !isLintCode(code) ? 'unknown code' : reason === '' ? 'no reason' : 'nothing to suppress'
-  return finding('config/suppression-without-effect', { ...place, code, why })
 }
 
 function isAt(place: FindingPlace | undefined, wanted: Suppression['place']): boolean {
