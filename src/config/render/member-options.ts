@@ -26,28 +26,23 @@ import {
 import { passthroughOfFlag, passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
 
-/** Fields of the model without an option of etcd, and those without which there is no member. */
-const FIELDS: Readonly<
-  Record<OptionBlock, { readonly other: readonly string[]; readonly required: readonly string[] }>
-> = {
-  server: { other: ['client', 'peer', 'version', 'extra'], required: ['name', 'initialCluster'] },
-  client: { other: ['plaintext'], required: ['listenUrls', 'advertiseUrls'] },
-  peer: { other: ['plaintext'], required: ['listenUrls', 'advertiseUrls'] },
-}
-
-function checkBlock(given: object, block: OptionBlock, option: string): void {
-  const rows = new Map(
-    etcdOptions.flatMap((row) => (row.block === block && row.field !== null ? [[row.field, row]] : [])),
-  )
-  const { other, required } = FIELDS[block]
-  checkOptions(option, given, [...rows.keys(), ...other])
-  const values = new Map<string, unknown>(Object.entries(given))
+/** @param other Fields of the model without an option of etcd. @param required Those without which there is no member. */
+function checkBlock(
+  given: object,
+  block: OptionBlock,
+  option: string,
+  other: readonly string[],
+  required: readonly string[],
+): void {
+  const rows = etcdOptions.filter((row) => row.block === block && row.field !== null)
+  checkOptions(option, given, [...new Set(rows.map(({ field }) => String(field))), ...other])
+  const values = new Map<unknown, unknown>(Object.entries(given))
   const missing = required.find((field) => values.get(field) === undefined)
   if (missing !== undefined) throw optionInvalid(`${option}.${missing}`, 'is missing')
-  for (const [field, { kind }] of rows) {
+  for (const { field, kind } of rows) {
     const { is, must } = optionKinds[kind].given
     const value = values.get(field)
-    if (value !== undefined && !is(value)) throw optionInvalid(`${option}.${field}`, `must ${must}`)
+    if (value !== undefined && !is(value)) throw optionInvalid(`${option}.${String(field)}`, `must ${must}`)
   }
   if (!['undefined', 'boolean'].includes(typeof values.get('plaintext')))
     throw optionInvalid(`${option}.plaintext`, 'must be a boolean')
@@ -104,9 +99,9 @@ export function optionsOf(
   config: MemberConfig,
   writing: Writing,
 ): { written: readonly WrittenOption[]; findings: readonly Finding[] } {
-  checkBlock(config, 'server', 'config')
-  checkBlock(config.client, 'client', 'config.client')
-  checkBlock(config.peer, 'peer', 'config.peer')
+  checkBlock(config, 'server', 'config', ['client', 'peer', 'version', 'extra'], ['name', 'initialCluster'])
+  for (const block of ['client', 'peer'] as const)
+    checkBlock(config[block], block, `config.${block}`, ['plaintext'], ['listenUrls', 'advertiseUrls'])
   checkExtra(config.extra, 'config.extra')
   const typed = typedOptions(withDefaults(config), writing)
   const extra = extraOptions(config, writing)
@@ -203,21 +198,15 @@ function valueFindings(config: MemberConfig, row: EtcdOptionRow, value: OptionVa
       ? [finding('config/value-invalid', { ...unplaced(option), kind: 'empty list', value: '', wants: '' })]
       : entries.flatMap((text) => refused(option, text, notWritable(text)))
   if (row.kind === 'cluster')
-    return Object.entries(config.initialCluster).flatMap(([name, urls]) => [
-      ...refused(option, name, unlikeName(name)),
-      ...ofList(urls),
-    ])
-  if (typeof value === 'object') return ofList(value)
-  return typeof value === 'string' ? ofList([value]) : []
-}
-
-/** `name=url` pairs are separated by commas (client/pkg/types/urlsmap.go v3.5.16, parse). */
-function unlikeName(name: string): string | null {
-  if (name === '') return 'is empty, but must name a member'
-  const isPair = /[,=]/.test(name)
-  return (
-    notWritable(name) ?? (isPair ? 'contains a comma or an equals sign, which a list of members cannot contain' : null)
-  )
+    return Object.entries(config.initialCluster).flatMap(([name, urls]) => {
+      // `name=url` pairs are separated by commas (client/pkg/types/urlsmap.go v3.5.16, parse).
+      const pair = /[,=]/.test(name)
+        ? 'contains a comma or an equals sign, which a list of members cannot contain'
+        : null
+      const wrong = name === '' ? 'is empty, but must name a member' : (notWritable(name) ?? pair)
+      return [...refused(option, name, wrong), ...ofList(urls)]
+    })
+  return typeof value === 'object' || typeof value === 'string' ? ofList([value].flat()) : []
 }
 
 /** Several values where only one is read, and values that contain the comma that separates them. */
@@ -285,28 +274,21 @@ function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<P
   return all
 }
 
-const NAMES: readonly string[] = [
-  ...etcdOptions.flatMap((row) => row.flag?.name ?? []),
-  ...passthroughOptions.flatMap(({ kind, flag }) => (kind === 'nothing' ? [] : (flag?.name ?? []))),
-]
-
 /** Why a name cannot be passed through. */
 function unknownName(name: string, isBootstrap: boolean): Finding {
   const typed = rowOfFlag(name) ?? rowOfPath(name.split('.'))
   const details = { lines: [], key: null }
   if (!isBootstrap && typed === undefined) {
-    const near = nearest(name.replace(/^--?|^ETCD_/, ''), NAMES)
+    const flags = [...etcdOptions, ...passthroughOptions.filter(({ kind }) => kind !== 'nothing')]
+    const known = flags.flatMap(({ flag }) => flag?.name ?? [])
+    const near = nearest(name.replace(/^--?|^ETCD_/, ''), known)
     return finding('config/option-unknown', { ...unplaced(name), kind: 'extra', nearest: near, ...details })
   }
   const block = typed === undefined || typed.block === 'server' ? '' : `${typed.block}.`
   const own = typed?.field === undefined || typed.field === null ? null : block + typed.field
+  const kind = 'field of its own'
   const field = isBootstrap ? 'initialCluster' : own
-  return finding('config/option-unknown', {
-    ...unplaced(`--${name}`),
-    kind: 'field of its own',
-    nearest: field,
-    ...details,
-  })
+  return finding('config/option-unknown', { ...unplaced(`--${name}`), kind, nearest: field, ...details })
 }
 
 /** Strings that no form can write, and entries with a comma where commas separate them. */
@@ -320,19 +302,16 @@ function textFindings({ name, kind }: PassthroughRow, value: ExtraValue, form: C
   })
 }
 
-/** The paths of a member: the files that it reads, and the directories that it writes to. */
-interface MemberPaths {
-  readonly files: readonly string[]
-  readonly data: readonly string[]
-  readonly findings: readonly Finding[]
-}
-
 /**
- * Paths of a member that is started elsewhere than where its configuration was written.
+ * The files that a member reads, and the directories that it writes to, if it is started elsewhere than where its configuration
+ * was written.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` without a data directory.
  */
-export function pathsOf(config: MemberConfig, option: string): MemberPaths {
+export function pathsOf(
+  config: MemberConfig,
+  option: string,
+): { files: readonly string[]; data: readonly string[]; findings: readonly Finding[] } {
   const { dataDir, extra = {} } = config
   if (dataDir === undefined) throw valueInvalid(`${option}.dataDir`, dataDir, 'the path of the data directory')
   const paths = etcdOptions.flatMap((row) => {
