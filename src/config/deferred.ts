@@ -15,8 +15,7 @@ import type { ConfigInput } from './read/input.js'
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
 export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<LintReport> {
-  const room = await import('./lint/lint.js')
-  return room.lintEtcdConfig(config, options)
+  return (await import('./lint/lint.js')).lintEtcdConfig(config, options)
 }
 
 /**
@@ -27,8 +26,7 @@ export async function lintEtcdConfig(config: ConfigInput, options: LintOptions =
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
 export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
-  const room = await import('./lint/lint.js')
-  return room.lintEtcdConfigs(config, options)
+  return (await import('./lint/lint.js')).lintEtcdConfigs(config, options)
 }
 
 /**
@@ -38,8 +36,7 @@ export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions 
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
-  const room = await import('./lint/lint.js')
-  return room.lintCluster(configs, options)
+  return (await import('./lint/lint.js')).lintCluster(configs, options)
 }
 
 /**
@@ -58,8 +55,7 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
  */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
-  const room = await import('./kubernetes/read-access.js')
-  return room.fromKubeApiserver(input, options)
+  return (await import('./kubernetes/read-access.js')).fromKubeApiserver(input, options)
 }
 
 /**
@@ -71,6 +67,5 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
  */
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
-  const room = await import('./kubernetes/read-access.js')
-  return room.fromKubeadmConfig(input, options)
+  return (await import('./kubernetes/read-access.js')).fromKubeadmConfig(input, options)
 }

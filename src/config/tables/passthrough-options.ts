@@ -13,7 +13,7 @@ import {
   spelled,
   type Spelling,
 } from './options.js'
-import { availableIn, ETCD_LINES, parseLine, type EtcdLine, type Since } from './version.js'
+import { availableIn, ETCD_LINES, type EtcdLine, parseVersion, type Since } from './version.js'
 
 /**
  * The value of such an option.
@@ -211,7 +211,10 @@ export function passthroughSpellings(name: string, form: ConfigForm): Spelling<u
 
 /** The release lines, some releases of which know a spelling. */
 export function linesOf(spelling: Spelling<unknown>): EtcdLine[] {
-  return ETCD_LINES.filter((line) => availableIn(parseLine(line), spelling.since, spelling.until) !== 'none')
+  return ETCD_LINES.filter((line) => {
+    const version = parseVersion(line)
+    return version !== null && availableIn(version, spelling.since, spelling.until) !== 'none'
+  })
 }
 
 /** The flags of this table. */

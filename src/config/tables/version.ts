@@ -40,11 +40,6 @@ export function parseVersion(text: string): ParsedVersion | null {
   return { minor: Number(line.slice('3.'.length)), patch: patch === undefined ? null : Number(patch) }
 }
 
-/** A release line, of which it is known that it is one. */
-export function parseLine(line: EtcdLine): ParsedVersion {
-  return { minor: Number(line.slice('3.'.length)), patch: null }
-}
-
 /**
  * The version that an option names.
  *
@@ -77,11 +72,6 @@ export function availableIn(version: ParsedVersion, since: Since, until?: string
 
 function atLeast(version: ParsedVersion, patch: number): boolean {
   return version.patch === null ? patch === 0 : version.patch >= patch
-}
-
-/** Below zero where `a` is the older one. A line counts as its first release. */
-export function compareVersions(a: ParsedVersion, b: ParsedVersion): number {
-  return a.minor === b.minor ? (a.patch ?? 0) - (b.patch ?? 0) : a.minor - b.minor
 }
 
 /** A release in a table, which has all three numbers. */

@@ -1,11 +1,5 @@
 import { expect, it } from 'vitest'
-import {
-  availableIn,
-  compareVersions,
-  formatVersion,
-  parseVersion,
-  readVersion,
-} from '../../../src/config/tables/version.js'
+import { availableIn, formatVersion, parseVersion, readVersion } from '../../../src/config/tables/version.js'
 import { thrown } from '../../support/refused.js'
 
 const at = (text: string) => readVersion(text, 'version')
@@ -16,12 +10,7 @@ it('versions are lines and releases that are known', () => {
   for (const text of ['', '3.3', '3.8', '4.5', '3.5.', '3.5.16.1', '3.5.x', ' 3.5', '3.05', '3.5.16-rc.1', '3.50']) {
     expect(parseVersion(text), text).toBeNull()
   }
-  expect(['3.7', '3.5', '3.5.2', '3.4.45'].map(at).sort(compareVersions).map(formatVersion)).toEqual([
-    '3.4.45',
-    '3.5',
-    '3.5.2',
-    '3.7',
-  ])
+  expect(['3.4.45', '3.5'].map(at).map(formatVersion)).toEqual(['3.4.45', '3.5'])
 })
 
 it('another version is a wrong call', () => {

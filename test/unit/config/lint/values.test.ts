@@ -150,6 +150,7 @@ describe('options that exclude or need each other', () => {
     expect(render({ 'feature-gates': 'LeaseCheckpointPersist=true' }, '3.6')).toEqual([NEEDS])
     expect(render({ 'feature-gates': 'Nonsense=true' }, '3.6')).toEqual(['config/value-invalid'])
     expect(render({ 'v2-deprecation': 'not-yet' }, '3.6')).toEqual(['config/value-invalid'])
+    expect(render({ 'log-level': 'trace' }, '3.6')).toEqual(['config/value-invalid'])
     expect(render({ 'experimental-enable-lease-checkpoint-persist': true }, '3.5.16')).toContain(NEEDS)
   })
 })
@@ -332,21 +333,6 @@ it('the advisories on users and passwords are known', async () => {
   expect(await ids('3.5.8')).toContain('CVE-2023-32082')
   expect([await ids('3.5.7'), await ids('3.6.0')].flat()).not.toContain('CVE-2021-28235')
   expect(await ids('3.5.7', '--enable-pprof')).toContain('CVE-2021-28235')
-})
-
-describe('what lint knows, render knows', () => {
-  it.each([
-    [
-      { client: { ...memberConfig().client, httpUrls: memberConfig().client.listenUrls }, version: '3.6' as const },
-      'config/url-repeated',
-    ],
-    [{ extra: { 'v2-deprecation': 'not-yet' }, version: '3.6' as const }, 'config/value-invalid'],
-    [{ extra: { 'log-level': 'trace' } }, 'config/value-invalid'],
-    [{ extra: { 'election-timeout': 50_001 } }, 'config/value-invalid'],
-  ])('%#', (change, code) => {
-    const error = thrown(() => renderEtcdConfig(memberConfig(change), 'flags'), 'ERR_CONFIG_INVALID')
-    expect(error.details.findings.map((each) => each.code)).toEqual([code])
-  })
 })
 
 it.each([
