@@ -228,9 +228,9 @@ describe('an endpoint that becomes something else while the client lives', () =>
     await using _proxy = proxy
     await using etcd = await grpcPeer(serverTls(pki.server), emptyAnswer)
     await using client = await connect([proxy, etcd], { preflight: 'all' })
-    const told: TlsEvent[] = []
+    const events: TlsEvent[] = []
     void (async () => {
-      for await (const event of client.tls.events()) told.push(event)
+      for await (const event of client.tls.events()) events.push(event)
     })()
     shows(page(404))
     const outcomes: string[] = []
@@ -241,7 +241,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
     expect(outcomes.filter((each) => each === 'rejected').length, 'calls that met it').toBeLessThanOrEqual(1)
     expect(outcomes.slice(2)).not.toContain('rejected')
     await expect
-      .poll(() => told.flatMap((event) => (event.type === 'endpoint-changed' ? event.status.findings : [])))
+      .poll(() => events.flatMap((event) => (event.type === 'endpoint-changed' ? event.status.findings : [])))
       .toContainEqual(expect.objectContaining({ code: 'endpoint/not-etcd' }))
   })
 
