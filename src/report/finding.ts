@@ -8,6 +8,7 @@ import { briefDeep, printable, printableDeep } from './printable.js'
 import {
   type CatalogueRow,
   type CertificateRef,
+  type FindingPlace,
   type Refusal,
   refusalsOf,
   rowFor,
@@ -16,25 +17,13 @@ import {
   type Wording,
 } from './row.js'
 
-export type { CertificateRef, Refusal, Severity } from './row.js'
+export type { CertificateRef, FindingPlace, Refusal, Severity } from './row.js'
 
 /** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
 export type FindingCode = keyof FindingDetails
 
 /** What each code tells next to its text, so that programs need not read the text. */
 export type FindingDetails = CatalogueDetails
-
-/** A place in a configuration of etcd. */
-export interface FindingPlace {
-  /** As it stands there: `--cert-file`, `ETCD_CERT_FILE`, `client-transport-security.cert-file`. Null: no single one. */
-  option: string | null
-  /** The file it was read from, or `members[1]`; null for a text that was passed. */
-  file: string | null
-  /** From 1; null if no line is known. */
-  line: number | null
-  /** From 1; null if no column is known. */
-  column: number | null
-}
 
 interface FindingOf<C extends FindingCode> {
   code: C

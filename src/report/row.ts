@@ -25,6 +25,18 @@ export interface CertificateRef {
   origin: string
 }
 
+/** A place in a configuration of etcd. */
+export interface FindingPlace {
+  /** As it stands there: `--cert-file`, `ETCD_CERT_FILE`, `client-transport-security.cert-file`. Null: no single one. */
+  option: string | null
+  /** The file it was read from, or `members[1]`; null for a text that was passed. */
+  file: string | null
+  /** From 1; null if no line is known. */
+  line: number | null
+  /** From 1; null if no column is known. */
+  column: number | null
+}
+
 /** The words by which a peer refuses: what its log or error shows, and what people paste into a search box. */
 export interface Refusal {
   /**

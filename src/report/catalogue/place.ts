@@ -1,4 +1,5 @@
 /** Words for where material came from, shared by the rows about files, PEM and keys. */
+import type { FindingPlace } from '../row.js'
 
 /** Where a piece of material came from. */
 export interface Place {
@@ -57,15 +58,9 @@ const WANTED: Readonly<Record<MaterialRole | 'certificate' | 'CRL', string>> = {
 }
 
 /** An option of etcd, and its place. */
-export interface ConfigPlace {
+export interface ConfigPlace extends FindingPlace {
   /** As on the command line, `--cert-file`; the path of its keys, with dots, if it has no flag. */
   option: string
-  /** The file it was read from; null for a string or an object that was passed. */
-  file: string | null
-  /** From 1; null if no line is known. */
-  line: number | null
-  /** From 1; null if no column is known. */
-  column: number | null
 }
 
 /** `--cert-file`, or `--cert-file (etcd.conf.yml:3:5)`. */
