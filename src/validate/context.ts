@@ -50,7 +50,6 @@ export const WANTED_PURPOSES: Readonly<Record<Usage, readonly string[]>> = {
   any: [],
 }
 
-/** The resolved options. */
 export interface Context {
   readonly usage: Usage
   readonly hosts: readonly Host[]
@@ -105,7 +104,6 @@ export interface Rules extends Context {
   readonly maxIntermediates: number
 }
 
-/** Intermediates that are allowed if the caller does not say. */
 export const MAX_INTERMEDIATES = 10
 
 export function rulesOf(context: Context, given: Partial<Rules> = {}): Rules {

@@ -21,7 +21,6 @@ export const rows = {
   ...revocation,
 }
 
-/** A code that this room gives. */
 export type ChainCode = keyof typeof rows
 
 export const finding = findingMaker(rows)

@@ -20,7 +20,6 @@ export type CertificateInput = string | Uint8Array | Certificate
 /** PEM text (one or more blocks), PEM or DER bytes, or a CRL read before. */
 export type CrlInput = string | Uint8Array | Crl
 
-/** What one validation is given. */
 export interface InputValues {
   readonly leaf: unknown
   /** What errors call the leaf. */
@@ -117,7 +116,6 @@ class InputReader<T> {
   readonly #kind: Kind<T>
   readonly #log: ReadingLog
   #left: number
-  /** The input that is being read. */
   #input = { option: '', values: [] as T[], faults: 0, layouts: new Set<string>() }
 
   constructor(kind: Kind<T>, log: ReadingLog) {

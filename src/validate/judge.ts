@@ -13,7 +13,6 @@ import { keyIdentifiers, namesOtherAuthority } from './link.js'
 import type { FoundPath } from './path.js'
 import { checkRevocation } from './revocation/check-revocation.js'
 
-/** Puts the certificates of a path into their places. */
 export function placesOf({ certificates, anchored }: FoundPath): PathCertificate[] {
   const last = certificates.length - 1
   return certificates.map((certificate, index) => ({
@@ -51,7 +50,6 @@ export class IssuerVerdicts {
     this.#rules = rules
   }
 
-  /** How many certificates were checked. */
   get count(): number {
     return this.#known.size
   }

@@ -44,7 +44,6 @@ export class Budget {
     return this.#steps >= 0
   }
 
-  /** Takes all that is left. */
   end(): void {
     this.#steps = -1
   }

@@ -17,7 +17,6 @@ export interface OpensslInput {
   readonly intermediates: readonly Certificate[]
   readonly index: IssuerIndex
   readonly issuers: IssuerVerdicts
-  /** Limits of following OpenSSL. */
   readonly budget: Budget
 }
 

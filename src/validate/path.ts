@@ -5,7 +5,6 @@
 import type { Certificate } from '../x509/certificate.js'
 import { type Budget, keyIdentifiers, type KeyIdentifierLink } from './link.js'
 
-/** A certificate that may be an issuer, and whether it is trusted. */
 export interface Candidate {
   readonly certificate: Certificate
   readonly isAnchor: boolean
@@ -98,7 +97,7 @@ function ordered(known: Map<Certificate, Issuers>, candidates: readonly Candidat
   const before = known.get(child)
   if (before !== undefined) return before
   const groups: Record<KeyIdentifierLink['relation'], Candidate[]> = { same: [], unknown: [], different: [] }
-  for (const candidate of candidates.length < 2 ? candidates : candidates.toSorted(anchorsAndNewerFirst))
+  for (const candidate of candidates.toSorted(anchorsAndNewerFirst))
     groups[keyIdentifiers(child, candidate.certificate).relation].push(candidate)
   const possible = [...groups.same, ...groups.unknown]
   const issuers = { possible, all: [...possible, ...groups.different] }

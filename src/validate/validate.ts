@@ -17,11 +17,10 @@ import {
   rulesOf,
   type ValidateOptions,
 } from './context.js'
-import { subjectsOf } from './explain.js'
 import { foldConsequences, foldRepeats } from './fold.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
 import type { BudgetOptions } from './link.js'
-import { search, type SearchResult } from './search.js'
+import { search, type SearchResult, subjectsOf } from './search.js'
 
 /** The certificates of one validation: a leaf, or the whole chain as it is sent. */
 export interface ChainInput {

@@ -18,7 +18,6 @@ import {
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
 export const MAX_COMPARISONS = 250_000
-/** Comparisons that preparing one constraint counts as. */
 const COMPARISONS_PER_CONSTRAINT = 100
 /** Comparisons that reading a directory name counts as, for each byte of it: its letters must be folded. */
 const COMPARISONS_PER_OCTET = 2
@@ -120,7 +119,6 @@ function checkSubject(
   }
 }
 
-/** Checks one name against the subtrees of its kind. */
 function checkName(
   subject: PathCertificate,
   name: GeneralName,

@@ -4,7 +4,6 @@ import type { GeneralName } from '../../x509/general-name.js'
 import { parseIp } from '../../x509/ip.js'
 import { isDnsPattern } from '../../x509/names.js'
 
-/** Kinds of names that are compared. */
 export const COMPARED_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'uri', 'email', 'dirName'])
 
 /** Why a constraint is not well-formed, as the end of "a constraint that …"; null if it is. */
@@ -30,12 +29,10 @@ export function constraintProblem(constraint: GeneralName): string | null {
   }
 }
 
-/** A name, ready to be compared. */
 export interface Comparable {
   /** Of `dns`, `uri` and `email`: the host in lower case; of a wildcard, what is behind `*.`. */
   readonly host: string
   readonly isWildcard?: boolean
-  /** What is before the `@`. */
   readonly local?: string
   /** Of `ip`. */
   readonly octets?: Uint8Array
@@ -130,7 +127,6 @@ export function subtreeOf({ kind, value, bytes, directoryName }: GeneralName): S
   }
 }
 
-/** Whether the text is a DNS name without a wildcard. */
 export function isPlainDnsName(text: string): boolean {
   return !text.includes('*') && isDnsPattern(text)
 }

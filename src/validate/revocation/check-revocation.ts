@@ -219,7 +219,6 @@ class RevocationCheck {
   }
 }
 
-/** The details of `revocation/no-crl`. */
 export function noCrl(
   { role, certificate }: PathCertificate,
   lists: readonly Crl[],

@@ -124,7 +124,6 @@ export function judgeList(crl: Crl, signer: PathCertificate, notes: FindingColle
   if (isIndirect(crl)) notes.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
 }
 
-/** Whether the list has begun at the time of the validation. */
 export function hasBegun({ thisUpdate }: Crl, { at, clockSkew }: Context): boolean {
   return wholeSeconds(at) + clockSkew >= thisUpdate.getTime()
 }

@@ -9,7 +9,6 @@ import { REVOCATION_REASONS, type RevocationReason } from '../../x509/crl/distri
 import type { PathCertificate } from '../context.js'
 import { coversKind, otherAuthority, reasonsOfFirstPoint } from './crl-rules.js'
 
-/** A certificate that OpenSSL refuses because of CRLs. */
 export interface CrlRefusal {
   readonly place: PathCertificate
   /** The CRL that it chose, and the end of a sentence about what it refuses of it; null if it found none. */

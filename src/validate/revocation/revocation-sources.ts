@@ -23,7 +23,6 @@ export interface SignedLists {
   readonly notes: FindingCollector
 }
 
-/** Sorts the lists that one CA signed. */
 export function sortSigned(signer: PathCertificate, crls: readonly Crl[], rules: Rules): SignedLists {
   const sources: StatusSource[] = []
   const notes = new FindingCollector(rules)

@@ -248,6 +248,23 @@ table('CRLs', [
 
 const ofStranger = (options: Partial<MintCrlOptions>): Crl =>
   crl(mintCa({ subject: 'Test Intermediate' }), { extensions: [], ...options })
+/** Two CRLs that cover all reasons together, which OpenSSL does not consider, and one that it chooses then. */
+const beyondReasons = (what: string, options: Partial<MintCrlOptions>, reason: string): Row => {
+  const halves = [
+    [1, 2],
+    [3, 4, 5, 6, 7, 8],
+  ].map((onlySomeReasons) => issuingDistributionPoint({ onlySomeReasons }))
+  const some = halves.map((scope) => crl(intermediate, { extensions: [akid, crlNumber(1), scope] }))
+  const found = [`openssl-picks-other-crl@0 (crls[3], ${reason}, server, false)`, 'info crl-unused']
+  return row(what, [ofRoot, ...some, crl(intermediate, options)], found)
+}
+const UNPROCESSED = 'it has a critical extension that is not processed'
+const onHold = crl(intermediate, { revoked: [{ serial: leaf.serial, reason: 6 }] })
+const lifted = crl(intermediate, {
+  extensions: [akid, crlNumber(2), deltaCrlIndicator(1)],
+  revoked: [{ serial: leaf.serial, reason: 8 }],
+})
+const muteRoot = mintCa({ subject: 'Root', issuer: oldRoot, keyUsages: ['keyCertSign'] })
 const limitedTo = given({
   root: { extensions: [distributionPoints([{ name: [uri('http://crl.test/a.crl')], reasons: [1] }])] },
 })
@@ -262,6 +279,37 @@ table('OpenSSL', [
     ],
   ],
   ['is not asked for a client', limited, [], asClient],
+  // Node refused each of these in a handshake, for the same reason.
+  beyondReasons('refuses a CRL that is late', LATE, 'it is not current'),
+  beyondReasons(
+    'processes no unknown extension',
+    { extensions: [akid, crlNumber(1), unknownExtension(true)] },
+    UNPROCESSED,
+  ),
+  beyondReasons(
+    'processes no unknown extension of an entry',
+    { revoked: [{ serial: 5, extensions: [unknownExtension(true)] }] },
+    UNPROCESSED,
+  ),
+  row(
+    'does not apply a delta CRL',
+    [ofRoot, onHold, lifted],
+    [
+      'openssl-picks-other-crl@0 (crls[1], it revokes the certificate, server, false)',
+      'warning serial-listed@0',
+      'info crl-delta',
+    ],
+  ),
+  [
+    'takes the CRL of the nearest CA, which may not sign it',
+    { leaf: leafOf(muteRoot), sent: [muteRoot], trust: [oldRoot], crls: [crl(oldRoot), crl(muteRoot)] },
+    ['openssl-picks-other-crl@0 (crls[1], the key usage of its CA lacks cRLSign, server, false)', 'info crl-unused'],
+  ],
+  rolled(
+    'takes one without a key identifier for one of the nearest CA',
+    [crl(oldRoot, { extensions: [] })],
+    ['no-crl@0', 'warning crl-unusual', 'warning crl-unusual'],
+  ),
   // One without a key identifier that another key signed would be refused for its signature.
   row('chooses the newest CRL', [ofRoot, ofStranger({ thisUpdate: past(2) }), ofIntermediate], ['info crl-unused']),
   row(
