@@ -3,6 +3,7 @@ import { NULL, oid, sequence } from '../x509/der-writer.js'
 import type { PublicKeyInfo } from '../x509/algorithms.js'
 import type { KeyUsage } from '../x509/extensions.js'
 import type { KeyAlgorithmParameters, SignatureParameters } from '../x509/web-crypto.js'
+import { RSA_BITS } from './limits.js'
 
 /** How one kind of CA key signs. */
 export interface SigningScheme {
@@ -85,8 +86,6 @@ export function keyUsageFor({ algorithm }: PublicKeyInfo): readonly KeyUsage[] {
 }
 
 const ECDSA_SCHEMES: Readonly<Record<string, SigningScheme>> = { 'P-256': P256, 'P-384': P384, 'P-521': P521 }
-/** Above, Go and so etcd refuses (crypto/tls `maxRSAKeySize`); below, OpenSSL at its usual security level. */
-const RSA_BITS = { least: 2048, most: 8192 }
 
 /** The keys of {@link signingScheme}, for errors. */
 export const SIGNING_KEYS = 'ECDSA P-256, P-384 and P-521, Ed25519, and RSA of 2048 to 8192 bits'
@@ -97,37 +96,4 @@ export function signingScheme(key: PublicKeyInfo): SigningScheme | null {
   if (key.algorithm === 'Ed25519') return ED25519
   if (key.algorithm !== 'RSA' || key.modulusBits === null) return null
   return key.modulusBits >= RSA_BITS.least && key.modulusBits <= RSA_BITS.most ? RSA_SHA256 : null
-}
-
-/**
- * The first fault of an existing key, a clause about it; null if peers of etcd accept it. A weak key can be broken; others
- * are not supported by peers.
- */
-export function keyFault(info: PublicKeyInfo): { readonly reason: string; readonly weak: boolean } | null {
-  const weak = (reason: string) => ({ reason, weak: true })
-  const unsupported = (reason: string) => ({ reason, weak: false })
-  switch (info.algorithm) {
-    case 'RSA': {
-      const { modulusBits, exponent } = info
-      const bits = modulusBits ?? 0
-      if (bits < RSA_BITS.least) return weak(`it has less than ${String(RSA_BITS.least)} bits`)
-      if (bits > RSA_BITS.most) return unsupported(`Go refuses keys of more than ${String(RSA_BITS.most)} bits`)
-      // Go's rsa.checkPub: odd, at least 3 and below 2^31.
-      if (exponent === null || exponent < 3 || exponent % 2 === 0)
-        return weak('its public exponent is even, below 3 or longer than 31 bits')
-      return null
-    }
-    case 'ECDSA':
-      if (info.curve === 'P-192') return weak('its curve has less than 224 bits')
-      if (info.curve === 'explicit') return unsupported('Go and OpenSSL refuse explicit curve parameters')
-      if (!Object.hasOwn(ECDSA_SCHEMES, info.curve ?? ''))
-        return unsupported('Go or TLS 1.3 does not support its curve')
-      return info.uncompressed ? null : unsupported('Go does not read compressed points')
-    case 'Ed25519':
-      return null
-    case 'DSA':
-      return weak('TLS implementations dropped DSA')
-    default:
-      return unsupported('etcd does not support keys of this kind')
-  }
 }

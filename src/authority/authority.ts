@@ -21,7 +21,7 @@ import { authoritySource, type SourceOptions } from './renewing-source.js'
 import { type IssueRequest, readRequest } from './request.js'
 import { issueCrl, restoreRevocations, revoke } from './revocation.js'
 import { type SignedRequest, signRequest, type SignRequest } from './sign-request.js'
-import { SOURCE } from './source-symbol.js'
+import { SOURCE } from './renewal-due.js'
 
 /**
  * A certificate authority for an etcd cluster and its clients. `createAuthority`, `openAuthority` and `loadAuthority`

@@ -17,14 +17,8 @@ import { type CertificateContents, checkCa, checkRoot, signCertificate } from '.
 import { type AuthorityParts, isIssuedBy, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
 import { foreignSigner, type Signer, type SigningKey } from './keys.js'
 import { lifetimeFromNow, lifetimeWithin, readValidity } from './lifetime.js'
-import {
-  readAlgorithm,
-  readName,
-  readPermittedNames,
-  readSubject,
-  type SubjectAttributes,
-  writeSubject,
-} from './options.js'
+import { readName } from './limits.js'
+import { readAlgorithm, readPermittedNames, readSubject, type SubjectAttributes, writeSubject } from './options.js'
 import { issueRefused } from './refuse.js'
 import { type AuthoritySettings, readSettings, SETTINGS, type Settings } from './settings.js'
 

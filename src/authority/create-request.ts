@@ -6,15 +6,8 @@ import { covers, type Host } from '../x509/names.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
 import { isHandle, keyMaker } from './keys.js'
-import {
-  COMMON_NAME,
-  checkCrypto,
-  readAlgorithm,
-  readHosts,
-  readName,
-  readSubject,
-  type SubjectAttributes,
-} from './options.js'
+import { COMMON_NAME, readName } from './limits.js'
+import { checkCrypto, readAlgorithm, readHosts, readSubject, type SubjectAttributes } from './options.js'
 import { issueRefused } from './refuse.js'
 
 /** Options of `createRequest`. */

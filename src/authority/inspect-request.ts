@@ -18,8 +18,7 @@ import type { GeneralName } from '../x509/general-name.js'
 import { type Host, readHost } from '../x509/names.js'
 import { MAX_PEM_OCTETS } from '../x509/pem/pem.js'
 import { isUsualPublicKey } from '../x509/keys/public-key.js'
-import { keyFault } from './algorithms.js'
-import { COMMON_NAME, readName } from './options.js'
+import { COMMON_NAME, keyFault, readName } from './limits.js'
 
 const finding = findingMaker({ ...rows, ...material })
 

@@ -11,30 +11,12 @@ import { DerError, DerReader } from '../x509/der.js'
 import { ExtensionId, extensionName, isOid } from '../x509/extensions.js'
 import { parseIp } from '../x509/ip.js'
 import { classifyHost, type Host, isDnsPattern, readHost } from '../x509/names.js'
+import { COMMON_NAME, readName } from './limits.js'
 import { isKeyAlgorithm, KEY_ALGORITHMS, type KeyAlgorithm } from './algorithms.js'
 
-/** RFC 5280 appendix A.1, ub-common-name. */
-const MAX_NAME = 64
 export const MAX_HOSTS = 1000
 /** Bytes of all hosts together: Go reads no handshake message above 64 KiB (crypto/tls `maxHandshake`), chain included. */
 export const MAX_HOSTS_BYTES = 32 * 1024
-
-/**
- * Reads a common name: 1 to 64 visible characters. Control and format characters would let one user name look like
- * another, and comparison ignores white space around a name.
- */
-export function readName(value: unknown, option: string): string {
-  if (typeof value !== 'string') throw valueInvalid(option, value, 'a string')
-  if (value === '') throw optionInvalid(option, 'must not be empty')
-  if (value.length > MAX_NAME * 2 || Array.from(value).length > MAX_NAME) {
-    throw optionInvalid(option, `must have at most ${String(MAX_NAME)} characters (RFC 5280, ub-common-name)`)
-  }
-  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(value)) {
-    throw optionInvalid(option, 'must not contain control or invisible characters')
-  }
-  if (value.trim() !== value) throw optionInvalid(option, 'must not start or end with white space')
-  return value
-}
 
 /** Classifies hosts, and removes duplicates. */
 export function readHosts(value: unknown, option: string): Host[] {
@@ -100,7 +82,6 @@ const ATTRIBUTES = {
   organizationalUnit: '2.5.4.11',
 } as const satisfies Record<keyof SubjectAttributes, string>
 
-export const COMMON_NAME = '2.5.4.3'
 /** Organizations are the groups of a Kubernetes user. */
 const MAX_VALUES = 16
 /** This package reads names of up to 4096 bytes; this leaves room for the common name. */

@@ -92,3 +92,6 @@ export function readChain(credentials: unknown): readonly [Certificate, ...Certi
 function isChain(chain: unknown): chain is readonly [Certificate, ...Certificate[]] {
   return Array.isArray(chain) && chain.length > 0 && chain.every((each) => each instanceof Certificate)
 }
+
+/** The key of the method of an authority that makes a source: `fromAuthority` calls it without loading the issuing code. */
+export const SOURCE = Symbol('source')

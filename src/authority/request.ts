@@ -6,6 +6,7 @@ import { PrivateKey } from '../x509/keys/keys.js'
 import type { Host } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { readValidity } from './lifetime.js'
+import { readName } from './limits.js'
 import {
   type SubjectAttributes,
   checkFlag,
@@ -13,7 +14,6 @@ import {
   readExtensions,
   readHosts,
   readList,
-  readName,
   readSubject,
 } from './options.js'
 

@@ -9,7 +9,8 @@ import { readCommonName, readRequestInput, sortNames } from './inspect-request.j
 import { issueFor, refuseKey } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
 import { lifetimeWithin } from './lifetime.js'
-import { bitsOf, readAddressRange, readHosts, readList, readName } from './options.js'
+import { readName } from './limits.js'
+import { bitsOf, readAddressRange, readHosts, readList } from './options.js'
 import { describeFindings, issueRefused, listed } from './refuse.js'
 import { PROFILE_OPTIONS, ROLE_NAMES, type RequestOptions, type Role, isRole, readProfile } from './request.js'
 
