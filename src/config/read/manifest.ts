@@ -108,20 +108,10 @@ interface Container {
   readonly missing: readonly { readonly from: string; readonly offset: number }[]
 }
 
-function containerOf(value: YamlValue, yaml: KubeYaml): Container {
-  const values = itemsAt(value, 'env').flatMap((each): Written[] => {
-    const item = at(each, 'value')
-    if (item === null || (item.kind === 'scalar' && item.type === 'null')) return []
-    return [{ item, option: textAt(each, 'name') ?? 'env', text: item.kind === 'scalar' ? item.text : '…' }]
-  })
-  const args = ['command', 'args'].flatMap((key) => itemsAt(value, key).flatMap(argumentOf))
-  return { value, args, values, ...variablesOf(value, yaml) }
-}
-
-/** The variables of `envFrom` and `env`. Values of Secrets are not shown. */
-function variablesOf(container: YamlValue, yaml: KubeYaml): Pick<Container, 'variables' | 'missing'> {
-  const variables: Variable[] = []
-  const missing: { from: string; offset: number }[] = []
+/** With the variables of `envFrom` and `env`. Values of Secrets are not shown. */
+function containerOf(container: YamlValue, yaml: KubeYaml): Container {
+  const args = ['command', 'args'].flatMap((key) => itemsAt(container, key).flatMap(argumentOf))
+  const [values, variables, missing]: [Written[], Variable[], { from: string; offset: number }[]] = [[], [], []]
   for (const item of itemsAt(container, 'envFrom')) {
     const map = textAt(item, 'configMapRef', 'name')
     const entries = map === undefined ? undefined : yaml.objects.get(`ConfigMap ${map}`)
@@ -133,17 +123,19 @@ function variablesOf(container: YamlValue, yaml: KubeYaml): Pick<Container, 'var
   }
   const byName = valuesOf(variables)
   const before = boundedValues(byName)
-  for (const item of itemsAt(container, 'env')) {
-    const [name, value, from] = [textAt(item, 'name'), at(item, 'value'), at(item, 'valueFrom')]
+  for (const entry of itemsAt(container, 'env')) {
+    const [name, item, from] = [textAt(entry, 'name'), at(entry, 'value'), at(entry, 'valueFrom')]
+    if (item !== null && (item.kind !== 'scalar' || item.type !== 'null'))
+      values.push({ item, option: name ?? 'env', text: item.kind === 'scalar' ? item.text : '…' })
     if (name === undefined) continue
     const [map = '', key = ''] = ['name', 'key'].map((each) => textAt(from, 'configMapKeyRef', each))
     // What is taken from elsewhere exists; it is known if its ConfigMap is in this text.
     const taken = yaml.objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
-    const written = expanded(value === null && from !== null ? taken : (textAt(value) ?? ''), before)
+    const written = expanded(item === null && from !== null ? taken : (textAt(item) ?? ''), before)
     byName.set(name, written)
-    variables.push({ name, value: written, place: yaml.place((value ?? item).offset, name) })
+    variables.push({ name, value: written, place: yaml.place((item ?? entry).offset, name) })
   }
-  return { variables, missing }
+  return { value: container, args, values, variables, missing }
 }
 
 /** @param isByVariables Whether it has a script of its own, which starts etcd by variables. */

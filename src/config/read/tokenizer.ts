@@ -53,6 +53,9 @@ export function wordAt(text: string, offset: number, isEnd = false): Word {
 const ESCAPES = 'abfnrstv\\"\''
 const ESCAPED = '\u0007\b\f\n\r \t\v\\"\''
 
+/** What a unit may have after a continued line. */
+export const COMMENTS = /(?:[ \t]*[#;][^\n]*\n)*/y
+
 /** A pattern at an offset. */
 export function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
   pattern.lastIndex = at
@@ -170,7 +173,7 @@ class Splitter {
       else if (carriageReturn !== '' && this.#isShell) this.#fault('carriage return', at)
       // A shell joins the lines; systemd puts a space between them, and skips comments there.
       if (this.#isShell) return at + continued.length
-      const comments = this.#match(/(?:[ \t]*[#;][^\n]*\n)*/y, at + continued.length)
+      const comments = this.#match(COMMENTS, at + continued.length)
       return this.#finish(comments?.end)
     }
     const next = this.#text[at + 1] ?? ''

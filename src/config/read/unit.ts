@@ -13,7 +13,16 @@ import {
 import { fileVariables, namedVariables, reportNotExpanded, type Variable } from './env.js'
 import { NO_CONTEXT, noEtcd, type Reading, type Sandbox } from './read-option.js'
 import { type ConfigText, placesIn, type PlaceOf, type ReadNamedFile } from './text.js'
-import { LITERAL_DOLLAR, match, splitText, splitWords, type SyntaxFault, type Word, wordAt } from './tokenizer.js'
+import {
+  COMMENTS,
+  LITERAL_DOLLAR,
+  match,
+  splitText,
+  splitWords,
+  type SyntaxFault,
+  type Word,
+  wordAt,
+} from './tokenizer.js'
 
 export async function readUnit(source: ConfigText, readNamed: ReadNamedFile, into: Reading): Promise<void> {
   const { text } = source
@@ -100,29 +109,47 @@ class Unit {
   }
 }
 
+const LINE = /[^\n]*/y
 const HEAD = /[ \t]*(?:\[([^\]\n]*)\]|([A-Za-z]\w*)[ \t]*=[ \t]*)/y
-/** A value continues after a backslash at the end of its line, past comments. */
-const VALUE = /(?:[^\n]*\\\r?\n(?:[ \t]*[#;][^\n]*\n)*)*[^\n]*/y
-/** Lines that begin with a dash are flags, not directives. */
-const FLAG_LINES = /(?:\r?\n[ \t]*-(?:\\\r?\n|[^\n])*)*/y
 
 function directivesOf(text: string): Directive[] {
   const found: Directive[] = []
-  const endOf = (pattern: RegExp, at: number): number => at + (match(pattern, text, at)?.[0].length ?? 0)
   let section = ''
   for (let at = 0; at < text.length;) {
     const [whole = '', header, key] = match(HEAD, text, at) ?? []
     if (header !== undefined) section = header
     const start = at + whole.length
-    const end = endOf(key === undefined ? /[^\n]*/y : VALUE, start)
+    const end = key === undefined ? endOf(LINE, text, start) : valueEnd(text, start)
     if (key !== undefined && section === 'Service') {
-      const more = key.startsWith('ExecStart') ? endOf(FLAG_LINES, end) : end
+      const more = key.startsWith('ExecStart') ? flagLinesEnd(text, end) : end
       const hasSpace = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
       found.push({ key, start, end: more, brokenAt: more > end && !hasSpace ? end : null })
     }
     at = end + 1
   }
   return found
+}
+
+function endOf(pattern: RegExp, text: string, at: number): number {
+  return at + (match(pattern, text, at)?.[0].length ?? 0)
+}
+
+/** Where a value ends, which continues after a backslash at the end of its line, past comments. */
+function valueEnd(text: string, start: number): number {
+  for (let at = start; ;) {
+    const end = endOf(LINE, text, at)
+    if (end === text.length || !/\\\r?$/.test(text.slice(at, end))) return end
+    at = endOf(COMMENTS, text, end + 1)
+  }
+}
+
+/** Where the lines end that begin with a dash: flags, not directives. */
+function flagLinesEnd(text: string, end: number): number {
+  for (let at = end; ;) {
+    const next = endOf(/\r?\n[ \t]*-(?:\\\r?\n|[^\n])*/y, text, at)
+    if (next === at) return at
+    at = next
+  }
 }
 
 /** The variables of `Environment=`. Systemd ignores a line with an open quote, and arguments that are not assignments. */
