@@ -106,8 +106,8 @@ export function whoseIsIt({ certificate }: Issuer, leaf: Certificate): string {
   return `The certificate "${subject}" ${why}`
 }
 
-export function checkAuthority(authority: unknown, option = 'authority'): Authority {
-  if (!(authority instanceof Authority)) throw valueInvalid(option, authority, 'an Authority')
+function checkAuthority(authority: unknown): Authority {
+  if (!(authority instanceof Authority)) throw valueInvalid('authority', authority, 'an Authority')
   return authority
 }
 

@@ -71,7 +71,7 @@ export function openInput(input: Input): OpenedInput {
 }
 
 /** The finding for PEM blocks of which none is what was meant; it names the first. */
-export function unexpectedBlocks({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Finding {
+function unexpectedBlocks({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Finding {
   const [first] = blocks
   const holds = first === undefined ? 'other blocks' : holdsOfLabel(first.label)
   const content = { wanted: role, holds, form: 'PEM', line: first?.line ?? null, labels: labelsOf(blocks) } as const
@@ -114,7 +114,7 @@ export function unlessExplained(findings: readonly Finding[], input: OpenedInput
 }
 
 /** A certificate and the line on which its block begins. */
-export interface LocatedCertificate {
+interface LocatedCertificate {
   readonly certificate: Certificate
   readonly line: number
 }
@@ -181,7 +181,7 @@ function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Ce
   return { certificates, findings }
 }
 
-export interface CrlsReading {
+interface CrlsReading {
   readonly crls: readonly Crl[]
   readonly findings: readonly Finding[]
 }

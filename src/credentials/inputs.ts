@@ -25,7 +25,7 @@ export interface NamedFile extends FileName {
 }
 
 /** The files of one source; null for one that is not given, an Input for one that has no name. */
-export interface SourceFiles {
+interface SourceFiles {
   readonly ca: NamedFile | Input
   readonly clientCa: NamedFile | null
   readonly cert: NamedFile | Input
@@ -112,14 +112,14 @@ export function readPassphraseOption(passphrase: unknown): string | Uint8Array |
   return typeof passphrase === 'string' ? passphrase : Buffer.from(passphrase)
 }
 
-export interface FileContent {
+interface FileContent {
   readonly bytes: Buffer
   /** Permission bits, or null if the platform has none. */
   readonly mode: number | null
 }
 
 /** How a file is named in findings. */
-export interface FileName {
+interface FileName {
   readonly file: string
   /** The environment variable that named it. */
   readonly variable?: string | undefined

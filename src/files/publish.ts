@@ -246,7 +246,7 @@ export function linkTarget(name: string): string {
 const MAX_BYTES = 16 * 1024 * 1024
 
 /** A file that readers see under its name: through `..data`, or as a plain file of another program. */
-export interface SeenFile {
+interface SeenFile {
   readonly file: ReadFile
   readonly linked: boolean
 }

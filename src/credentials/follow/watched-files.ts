@@ -197,7 +197,7 @@ async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 /** A directory that holds something that the files depend on. */
-export interface WatchedDirectory {
+interface WatchedDirectory {
   /** Differs for another directory that takes its place. */
   readonly identity: string
   /** The files, the links in the paths to them, and what is missing. */
