@@ -2,6 +2,7 @@
  * `npm run mutation`: changes the validator and the certificate readers in small ways, and runs the tests of the changed file on each
  * change: those that name the file in the comment at their top, such as `(check-names.ts)`, or are called after it. A change that no
  * test notices is printed. Arguments are files: `npm run mutation -- src/validate/checks/check-names.ts`. Default: all that have tests.
+ * With `--all`, every test of the rooms tries every change that it reaches, which takes hours for all files.
  *
  * The changes are Stryker's. They are tried in one process that loads the code once, so that a file takes seconds, not minutes.
  */
@@ -15,6 +16,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join(root, '.cache', 'mutation')
 const [plan, result] = ['plan.json', 'result.json'].map((name) => join(folder, name))
 const ROOMS = ['validate', 'x509']
+/** They start programs, measure, or take long for each change; a check that only they notice needs a test that names it. */
+const SLOW = /isolated|hostile|how-to|as-openssl|repeated|readers/
 
 const filesIn = (...parts) =>
   readdirSync(join(root, ...parts), { recursive: true })
@@ -26,8 +29,12 @@ const namesOf = (test) => {
   return [basename(test).replace('.test', ''), ...(header.match(/[\w-]+\.ts\b/g) ?? [])]
 }
 
-const wanted = process.argv.slice(2).map((path) => join(root, path))
-const tests = ROOMS.flatMap((room) => filesIn('test', 'unit', room)).filter((path) => path.endsWith('.test.ts'))
+const args = process.argv.slice(2)
+const byAll = args.includes('--all')
+const wanted = args.filter((each) => each !== '--all').map((path) => join(root, path))
+const tests = ROOMS.flatMap((room) => filesIn('test', 'unit', room)).filter(
+  (path) => path.endsWith('.test.ts') && !SLOW.test(path),
+)
 const tested = new Map(tests.map((test) => [test, new Set(namesOf(test))]))
 const sources = ROOMS.flatMap((room) => filesIn('src', room)).filter(
   (path) =>
@@ -46,7 +53,7 @@ const mutants = instrumented.mutants.filter(({ status }) => status !== 'Ignored'
 /** The changes that each test tries. */
 const idsOf = {}
 for (const [test, names] of tested) {
-  const ids = mutants.filter(({ fileName }) => names.has(basename(fileName))).map(({ id }) => id)
+  const ids = mutants.filter(({ fileName }) => byAll || names.has(basename(fileName))).map(({ id }) => id)
   if (ids.length > 0) idsOf[test] = ids
 }
 mkdirSync(folder, { recursive: true })

@@ -1,7 +1,7 @@
 /** Revocation (check-revocation.ts, openssl-crls.ts, crl-rules.ts, revocation-sources.ts): whose CRL counts for which certificate, what is missing, and what a finding says. */
 import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../../src/report/finding.js'
-import { formatReport, inspectCredentials, validateChain } from '../../../src/validate/index.js'
+import { inspectCredentials, validateChain } from '../../../src/validate/index.js'
 import { validateConnected } from '../../../src/validate/validate.js'
 import { fromPem } from '../../../src/credentials/index.js'
 import { HOST } from '../../support/judge-chain.js'
@@ -511,13 +511,6 @@ describe('a finding about CRLs', () => {
       `serial number ${leaf.x509().serialNumber}, which is in crls[1] (the list is of another CA)`,
     )
     expect(listed.refusals).toEqual([{ by: 'etcd', words: 'transport: certificate serial … revoked' }])
-  })
-
-  it('shows nothing that a terminal would act on', () => {
-    const evil = mintCa({ subject: [['CN', '\u001b[2Jevil\r\n\u202e']] })
-    const shown = formatReport(reportOn({ leaf, sent, trust, crls: [ofRoot, by(evil, leaf)] }))
-    expect(shown).toContain('evil')
-    expect(shown.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/)
   })
 
   it('says that PEM is not read by etcd, once for all, and only the first of a file', async () => {
