@@ -12,7 +12,7 @@ import type { CredentialFiles, WriteCredentialsOptions } from './write.js'
  * again. If something fails, no temporary file stays; the next call removes those of a killed process. Processes that write to
  * one directory wait for each other (`.etcd-mtls.lock`).
  *
- * Run as root, files in a directory of another user are written by a process of that user, see docs/running-as.md.
+ * Run as root, files in a directory of another user are written by a process of that user, see docs/files.md.
  *
  * CRLs are not written: they are renewed at other times and by others.
  *

@@ -8,7 +8,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { fromFiles } from '../../src/credentials/index.js'
 import { startEtcd } from '../../src/testing/index.js'
 import { type Compiled, compileSources, root } from '../support/compiled.js'
+import { serving, startText } from '../support/etcd-process.js'
 import { readPage } from '../support/markdown.js'
+import { heldPorts } from '../support/ports.js'
 
 const blocks = readPage(readFileSync(join(root, 'README.md'), 'utf8')).blocks.filter(
   ({ language }) => language === 'ts',
@@ -39,9 +41,8 @@ function save(name: string, code: string): string {
 
 const node = promisify(execFile)
 
-const GETTING_STARTED = readPage(readFileSync(join(root, 'docs/getting-started.md'), 'utf8')).blocks.filter(
-  ({ language }) => language === 'ts',
-)
+const GETTING_STARTED = readPage(readFileSync(join(root, 'docs/getting-started.md'), 'utf8')).blocks
+const { freePort } = heldPorts()
 
 /** Runs a block twice, as a reader does who tries it again: in one process, as two modules. */
 async function runTwice(name: string, code: string): Promise<{ stdout: string; stderr: string }> {
@@ -66,17 +67,26 @@ it('the quickstart runs as written and again, but for the port', async () => {
   expect(await runTwice('connect.mjs', code)).toMatchObject({ stdout: 'hello over mTLS\n'.repeat(2), stderr: '' })
 })
 
-it('the steps of getting-started run as written and again, with one CA', async () => {
-  const [ca = '', member = '', client = '', connect = ''] = GETTING_STARTED.map(({ code }) => code)
+it('the steps of getting-started run as written and again, but for the ports, with one CA', async () => {
+  const [ca = '', member = '', client = '', connect = '', inspect = ''] = codeOf('ts')
   await runTwice('started/ca.mjs', ca)
   await runTwice('started/member.mjs', member)
   await runTwice('started/client.mjs', client)
-  const server = await credentialsIn(join(folder, 'started/pki/etcd-0/server')).load()
-  await using etcd = await startEtcd({ server })
-  const code = connect.replace('https://localhost:2379', etcd.endpoint)
-  expect(code).toContain(etcd.endpoint)
+  const [port, peerPort] = [String(await freePort()), String(await freePort())]
+  const [config = ''] = codeOf('yaml').map((code) => code.replaceAll('2379', port).replaceAll('2380', peerPort))
+  await using etcd = startText(config, 'yaml', join(folder, 'started'))
+  await serving(etcd)
+  const code = connect.replace('2379', port)
   expect(await runTwice('started/connect.mjs', code)).toMatchObject({ stdout: 'up\n'.repeat(2), stderr: '' })
+  expect((await runTwice('started/inspect.mjs', inspect)).stdout).toMatch(/^Passed as of/)
+  const lint =
+    "import { lintEtcdConfig } from 'etcd-mtls'; console.log((await lintEtcdConfig({ file: 'etcd.yaml' })).ok)"
+  expect((await runTwice('started/lint.mjs', lint)).stdout).toBe('true\n'.repeat(2))
 })
+
+function codeOf(language: string): string[] {
+  return GETTING_STARTED.filter((block) => block.language === language).map(({ code }) => code)
+}
 
 it('every block is JavaScript that this Node reads', async () => {
   expect(blocks.length).toBeGreaterThan(3)

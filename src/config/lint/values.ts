@@ -247,7 +247,6 @@ function afterwards(option: string): string {
   return `Remove ${option} after the emergency or the test.`
 }
 
-/** An attacker between a member and the discovery service chooses the members of the cluster. */
 export const DANGERS: Readonly<Record<string, Danger>> = {
   'peer-skip-client-san-verification': ifOn(
     'lets a member’s certificate be used from any address',
@@ -272,6 +271,7 @@ export const DANGERS: Readonly<Record<string, Danger>> = {
       remedy: `Write a number of revisions such as 1000, or set ${spelledLike(option, 'auto-compaction-mode')} to periodic.`,
     }
   },
+  // An attacker between a member and the discovery service chooses the members of the cluster.
   discovery: (text, option) =>
     PLAINTEXT.test(text)
       ? {

@@ -125,7 +125,7 @@ export function renderCluster<M extends string>(
         advertiseUrls: at.clientUrls,
         httpUrls: at.httpUrls,
         ...server,
-        // A CA file alone would make etcd request certificates all the same.
+        // A CA file alone would make etcd require certificates all the same.
         ...(client.clientCertAuth === false ? {} : { trustedCaFile }),
         ...client,
       },
