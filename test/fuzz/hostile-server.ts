@@ -19,7 +19,7 @@ export function hostileServer(server: Credentials, random: Random): Promise<Peer
   const tls = serverTls(server)
   if (random.once(8)) {
     return tlsPeer(tls, (socket) => {
-      new FrameServer(socket, random).start()
+      serveFrames(socket, random)
     })
   }
   return grpcPeer(
@@ -243,78 +243,54 @@ function frame(type: number, flags: number, stream: number, payload: Buffer = Bu
 }
 
 /** An HTTP/2 server by hand, which sends frames that are out of place, or no frames at all. */
-class FrameServer {
-  readonly #socket: TLSSocket
-  readonly #random: Random
-  #received = Buffer.alloc(0)
-  #hasPreface = false
-
-  constructor(socket: TLSSocket, random: Random) {
-    this.#socket = socket
-    this.#random = random
+function serveFrames(socket: TLSSocket, random: Random): void {
+  const send = (bytes: Buffer): void => {
+    if (!socket.destroyed) socket.write(bytes)
   }
-
-  start(): void {
-    this.#send(frame(FRAME.settings, 0, 0))
-    this.#socket.on('data', (bytes: Buffer) => {
-      this.#received = Buffer.concat([this.#received, bytes])
-      this.#readFrames()
-    })
-  }
-
-  #readFrames(): void {
-    if (!this.#hasPreface) {
-      if (this.#received.length < PREFACE) return
-      this.#received = this.#received.subarray(PREFACE)
-      this.#hasPreface = true
-    }
-    while (this.#received.length >= 9) {
-      const length = this.#received.readUIntBE(0, 3)
-      if (this.#received.length < 9 + length) return
-      const [type, flags] = [this.#received[3], this.#received[4] ?? 0]
-      const stream = this.#received.readUInt32BE(5)
-      if (type === FRAME.headers) this.#answer(stream)
-      else if (type === FRAME.settings && (flags & 1) === 0) this.#send(frame(FRAME.settings, 1, 0))
-      else if (type === FRAME.ping && (flags & 1) === 0) {
-        this.#send(frame(FRAME.ping, 1, 0, this.#received.subarray(9, 9 + length)))
-      }
-      this.#received = this.#received.subarray(9 + length)
-    }
-  }
-
-  #answer(stream: number): void {
+  const answer = (stream: number): void => {
     // The health check and the request of the status next to it get a good answer, so that calls follow.
-    if (stream <= 3) {
-      const status = Buffer.concat([HEADER_BLOCK, literal('grpc-status', '3')])
-      this.#send(frame(FRAME.headers, 5, stream, status))
-      return
+    if (stream <= 3) send(frame(FRAME.headers, 5, stream, Buffer.concat([HEADER_BLOCK, literal('grpc-status', '3')])))
+    else for (let count = 1 + random.below(6); count > 0; count -= 1) send(anyFrame(stream, random))
+  }
+  let received = Buffer.alloc(0)
+  let hasPreface = false
+  send(frame(FRAME.settings, 0, 0))
+  socket.on('data', (bytes: Buffer) => {
+    received = Buffer.concat([received, bytes])
+    if (!hasPreface) {
+      if (received.length < PREFACE) return
+      received = received.subarray(PREFACE)
+      hasPreface = true
     }
-    for (let count = 1 + this.#random.below(6); count > 0; count -= 1) this.#send(this.#anyFrame(stream))
-  }
+    while (received.length >= 9) {
+      const end = 9 + received.readUIntBE(0, 3)
+      if (received.length < end) return
+      const [type, flags] = [received[3], received[4] ?? 0]
+      if (type === FRAME.headers) answer(received.readUInt32BE(5))
+      else if (type === FRAME.settings && (flags & 1) === 0) send(frame(FRAME.settings, 1, 0))
+      else if (type === FRAME.ping && (flags & 1) === 0) send(frame(FRAME.ping, 1, 0, received.subarray(9, end)))
+      received = received.subarray(end)
+    }
+  })
+}
 
-  #anyFrame(own: number): Buffer {
-    const random = this.#random
-    const stream = random.once(6) ? random.below(12) : own
-    const some = (most: number): Buffer => random.bytes(random.below(most))
-    const headers = (): Buffer => frame(FRAME.headers, random.once(4) ? random.below(64) : 4, stream, HEADER_BLOCK)
-    const status = (): Buffer => Buffer.concat([HEADER_BLOCK, literal('grpc-status', random.pick(['0', '14', 'x']))])
-    const make = random.pick([
-      () => some(60),
-      () => frame(random.below(12), random.below(256), stream, some(40)),
-      () => frame(FRAME.reset, 0, stream, Buffer.from([0, 0, 0, random.below(14)])),
-      () => frame(FRAME.goaway, 0, 0, Buffer.from([0, 0, 0, random.below(6), 0, 0, 0, random.below(14)])),
-      () => frame(FRAME.windowUpdate, 0, random.once(2) ? 0 : stream, random.bytes(4)),
-      () => frame(FRAME.continuation, random.below(8), stream, HEADER_BLOCK),
-      () => frame(FRAME.settings, 0, 0, random.bytes(6 * random.below(3))),
-      () => frame(FRAME.headers, 5, stream, status()),
-      () => frame(FRAME.data, random.below(2), stream, frameMessage(some(30))),
-      () => frame(FRAME.data, random.below(16), stream, some(60)),
-      ...[headers, headers],
-    ])
-    return make()
-  }
-
-  #send(bytes: Buffer): void {
-    if (!this.#socket.destroyed) this.#socket.write(bytes)
-  }
+function anyFrame(own: number, random: Random): Buffer {
+  const stream = random.once(6) ? random.below(12) : own
+  const some = (most: number): Buffer => random.bytes(random.below(most))
+  const headers = (): Buffer => frame(FRAME.headers, random.once(4) ? random.below(64) : 4, stream, HEADER_BLOCK)
+  const status = (): Buffer => Buffer.concat([HEADER_BLOCK, literal('grpc-status', random.pick(['0', '14', 'x']))])
+  const make = random.pick([
+    () => some(60),
+    () => frame(random.below(12), random.below(256), stream, some(40)),
+    () => frame(FRAME.reset, 0, stream, Buffer.from([0, 0, 0, random.below(14)])),
+    () => frame(FRAME.goaway, 0, 0, Buffer.from([0, 0, 0, random.below(6), 0, 0, 0, random.below(14)])),
+    () => frame(FRAME.windowUpdate, 0, random.once(2) ? 0 : stream, random.bytes(4)),
+    () => frame(FRAME.continuation, random.below(8), stream, HEADER_BLOCK),
+    () => frame(FRAME.settings, 0, 0, random.bytes(6 * random.below(3))),
+    () => frame(FRAME.headers, 5, stream, status()),
+    () => frame(FRAME.data, random.below(2), stream, frameMessage(some(30))),
+    () => frame(FRAME.data, random.below(16), stream, some(60)),
+    ...[headers, headers],
+  ])
+  return make()
 }

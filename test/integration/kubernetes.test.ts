@@ -6,7 +6,6 @@ import { spawn } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -30,7 +29,7 @@ const { freePort } = heldPorts()
 type ProbeName = 'startupProbe' | 'livenessProbe' | 'readinessProbe'
 type Container = { command: string[] } & Record<
   ProbeName,
-  { httpGet: { host: string; port: number; path: string; scheme: string }; tcpSocket?: { host: string; port: number } }
+  { httpGet: { host: string; port: number; path: string; scheme: string } }
 >
 
 const PKI = '/etc/kubernetes/pki'
@@ -98,17 +97,10 @@ afterAll(async () => {
   rmSync(node, { recursive: true, force: true })
 })
 
-/** The answer to a probe, as the kubelet asks, 200 for a port that is open; 0 if nothing listens. */
+/** The answer to a probe, as the kubelet asks; 0 if nothing listens. */
 async function probe(name: ProbeName): Promise<number> {
-  const { httpGet, tcpSocket } = container[name]
+  const { host, port, path, scheme } = container[name].httpGet
   try {
-    if (tcpSocket !== undefined) {
-      const socket = connect(tcpSocket)
-      await once(socket, 'connect')
-      socket.destroy()
-      return 200
-    }
-    const { host, port, path, scheme } = httpGet
     return (await fetch(`${scheme.toLowerCase()}://${host}:${String(port)}${path}`)).status
   } catch {
     return 0

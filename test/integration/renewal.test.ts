@@ -1,12 +1,11 @@
 /** Renewal on a real etcd: files under a cluster at work, and a client whose credentials last for seconds. */
-import { connect } from 'node:tls'
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { createAuthority, fromAuthority, issueCluster, type Ledger, renewDirectory } from '../../src/authority/index.js'
 import { memoryLedger } from '../../src/authority/ledger.js'
 import { createSecureClient } from '../../src/client/index.js'
 import { fromFiles } from '../../src/credentials/index.js'
 import { startEtcd } from '../../src/testing/index.js'
+import { ask } from '../support/https.js'
 import { FLAWLESS, startLoad } from '../support/load.js'
 import { scaled } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
@@ -15,20 +14,6 @@ import { PLAN, startWrittenCluster } from '../support/written-cluster.js'
 const folder = temporaryFolder()
 /** Renewals of all files, and requests a second meanwhile. */
 const [ROUNDS, RATE] = scaled({ short: [2, 20], long: [5, 50] })
-
-/** The serial number of the certificate that a server shows to a new connection. */
-async function shownBy(endpoint: string, files: { ca: string; cert: string; key: string }): Promise<string> {
-  const { hostname: host, port } = new URL(endpoint)
-  const [ca, cert, key] = [files.ca, files.cert, files.key].map((path) => readFileSync(path))
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: Number(port), servername: 'localhost', ca, cert, key, ALPNProtocols: ['h2'] })
-    socket.once('error', reject)
-    socket.once('secureConnect', () => {
-      resolve(socket.getPeerCertificate().serialNumber)
-      socket.destroy()
-    })
-  })
-}
 
 describe('the files of a cluster at work', () => {
   it('are renewed again and again: no call fails, new connections carry the new ones', async () => {
@@ -50,7 +35,8 @@ describe('the files of a cluster at work', () => {
       const serialOf = (what: string): string | undefined =>
         renewal.renewed.find((each) => each.what === what)?.certificate.serialNumber
       for (const { name, endpoint } of cluster.members) {
-        expect(await shownBy(endpoint, files.clients.app)).toBe(serialOf(`members/${name}/server`))
+        const { server } = await ask(endpoint, await fromFiles(files.clients.app).load())
+        expect(server?.serial).toBe(serialOf(`members/${name}/server`))
       }
       await expect.poll(() => client.tls.report.path[0]?.serialNumber).toBe(serialOf('clients/app/tls'))
     }

@@ -13,8 +13,8 @@ export interface Answer {
   /** `TLSv1.3` and the suite by IANA's name; empty without TLS. */
   protocol: string
   suite: string
-  /** Subject and validity of the certificate that was shown, if there was one. */
-  server: { organization: string; years: number } | null
+  /** Of the certificate that was shown, if there was one. */
+  server: { organization: string; years: number; serial: string } | null
   /** The code and the message of the error; null if there was none. */
   refused: string | null
   error: Error | null
@@ -63,9 +63,9 @@ export async function ask(
 }
 
 function shownBy(socket: TLSSocket): Pick<Answer, 'protocol' | 'suite' | 'server'> {
-  const { subject, valid_from, valid_to } = socket.getPeerCertificate()
+  const { subject, valid_from, valid_to, serialNumber: serial } = socket.getPeerCertificate()
   const days = (Date.parse(valid_to) - Date.parse(valid_from)) / 86_400_000
-  const server = { organization: String(subject.O), years: Math.round(days / 365) }
+  const server = { organization: String(subject.O), years: Math.round(days / 365), serial }
   return { protocol: socket.getProtocol() ?? '', suite: socket.getCipher().standardName, server }
 }
 
