@@ -1,7 +1,7 @@
 /**
- * The options of etcd, one row each: flags, keys, types and releases of etcdmain/config.go and embed/config.go of every release
- * from v3.4.0 to v3.7.1. Everything that writes, reads or lints a configuration uses this table. The options that concern TLS,
- * addresses and identity have fields of their own in the model; those in passthrough-options.ts are passed through.
+ * The options of etcd that concern TLS, addresses and identity, one row each: their fields in the model, flags, keys, types and
+ * releases, from etcdmain/config.go and embed/config.go of every release from v3.4.0 to v3.7.1. All other options are in
+ * passthrough-options.ts. Everything that writes, reads or lints a configuration uses these two tables.
  */
 import type { MemberConfig, TlsSide } from '../model.js'
 import { availableIn, type Availability, type ParsedVersion, type Since } from './version.js'
