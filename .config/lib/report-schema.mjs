@@ -33,6 +33,7 @@ export function renderReportSchema(root, catalogue) {
       certificate: details.certificate,
       refusal: details.refusal,
       place: details.place,
+      position: POSITION,
       suppressed: {
         type: 'object',
         properties: {
@@ -144,7 +145,9 @@ function unionSchema(type, checker, place) {
   if (members.every((member) => member.isStringLiteral())) return { enum: members.map(({ value }) => value) }
   if (members.every((member) => member.flags & BOOLEAN)) return { type: 'boolean' }
   const schemas = withSameDetails(members.map((member) => schemaOf(member, checker, place)))
-  return schemas.length === 1 ? schemas[0] : { anyOf: schemas }
+  if (schemas.length === 1) return schemas[0]
+  const isPlain = schemas.every((schema) => Object.keys(schema).join() === 'type')
+  return isPlain ? { type: schemas.map(({ type }) => type) } : { anyOf: schemas }
 }
 
 /** Kinds that share all other details share one alternative. */
@@ -168,9 +171,29 @@ function objectSchema(type, checker, place) {
     return { name: property.name, optional, schema: schemaOf(inner, checker, `${place}.${property.name}`) }
   })
   const required = properties.filter(({ optional }) => !optional).map(({ name }) => name)
-  return {
+  const schema = {
     type: 'object',
-    properties: Object.fromEntries(properties.map(({ name, schema }) => [name, schema])),
+    properties: Object.fromEntries(properties.map((each) => [each.name, each.schema])),
     ...(required.length === 0 ? {} : { required }),
   }
+  return POSITION.required.every((name) => required.includes(name)) ? referringToPosition(schema) : schema
+}
+
+/** Where in a file a finding of the lint is: part of the details of half of all codes, so it stands once. */
+const POSITION = {
+  type: 'object',
+  properties: {
+    file: { type: ['null', 'string'] },
+    line: { type: ['null', 'number'] },
+    column: { type: ['null', 'number'] },
+  },
+  required: ['file', 'line', 'column'],
+}
+
+function referringToPosition({ type, properties, required }) {
+  const { file, line, column, ...rest } = properties
+  if (JSON.stringify({ file, line, column }) !== JSON.stringify(POSITION.properties))
+    throw new Error('POSITION is of another type')
+  const others = required.filter((name) => !POSITION.required.includes(name))
+  return { type, $ref: '#/$defs/position', properties: rest, required: others }
 }
