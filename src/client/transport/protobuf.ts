@@ -80,22 +80,23 @@ export class Fields {
       else if (this.#wireType === FIXED32) this.end += 4
       else throw new MalformedMessage(`Wire type ${String(this.#wireType)}`)
       if (this.end > this.#limit) throw new MalformedMessage('A field goes beyond its message')
-      if (this.#shape === null || this.#isIn(this.#shape)) return true
+      const shape = this.#shape
+      if (shape === null) return true
+      const bit = this.number < 32 ? 1 << this.number : 0
+      // By hand, because this is done for each field of each event.
+      if ((shape.varints & bit) !== 0) {
+        if (this.#wireType !== VARINT || this.end - this.value > 10) this.#assertVarint()
+      } else if ((shape.lengthDelimited & bit) !== 0) {
+        if (this.#wireType !== LENGTH_DELIMITED) this.#assertBytes()
+      } else {
+        this.#markForeign()
+        continue
+      }
+      if ((this.#seen & bit) !== 0) throw new MalformedMessage(`Field ${String(this.number)} occurs twice`)
+      this.#seen |= bit & ~shape.repeated
+      return true
     }
     return false
-  }
-
-  #isIn({ varints, lengthDelimited, repeated }: Shape): boolean {
-    const bit = this.number < 32 ? 1 << this.number : 0
-    if ((varints & bit) !== 0) this.#assertVarint()
-    else if ((lengthDelimited & bit) !== 0) this.#assertBytes()
-    else {
-      this.#markForeign()
-      return false
-    }
-    if ((this.#seen & bit) !== 0) throw new MalformedMessage(`Field ${String(this.number)} occurs twice`)
-    this.#seen |= bit & ~repeated
-    return true
   }
 
   #markForeign(): void {
@@ -137,7 +138,7 @@ export class Fields {
   }
 
   #length(): number {
-    const first = this.#at(this.end)
+    const first = this.#bytes[this.end] ?? 0
     if (first < 0x80 && this.end < this.#limit) {
       this.end += 1
       return first
@@ -153,13 +154,9 @@ export class Fields {
 
   #byte(): number {
     if (this.end >= this.#limit) throw new MalformedMessage('The message ends in a field')
-    const byte = this.#at(this.end)
+    const byte = this.#bytes[this.end] ?? 0
     this.end += 1
     return byte
-  }
-
-  #at(index: number): number {
-    return this.#bytes[index] ?? 0
   }
 }
 
