@@ -120,7 +120,7 @@ tableOf('signature algorithms', 'signature/algorithm-refused', [
   ],
   [
     'reports SHA-1 in a self-signed leaf that is trusted',
-    { leaf: weakLeaf, trust: [weakLeaf] },
+    { leaf: weakLeaf, trust: [weakLeaf, mintCa({ subject: 'Other' })] },
     ['warning @0 (weak, ECDSA with SHA-1, true)'],
   ],
   ['refuses RSA with SHA-224, as Go does', signedBy('rsa-sha224'), ['@0 (unsupported, 1.2.840.113549.1.1.14)']],
