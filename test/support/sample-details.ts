@@ -5,7 +5,7 @@
 import { reportSchema } from './report-schema.js'
 
 interface Schema {
-  readonly type?: string
+  readonly type?: string | readonly string[]
   readonly format?: string
   readonly $ref?: string
   readonly const?: unknown
@@ -33,10 +33,13 @@ export interface Manner {
   readonly isNull: boolean
 }
 
+const { $defs } = reportSchema as unknown as {
+  $defs: { position: Schema; finding: { allOf: [unknown, { oneOf: Alternative[] }] } }
+}
+
 /** The details of each code, as one schema each. */
 function schemas(): Map<string, Schema> {
-  const schema = reportSchema as { $defs: { finding: { allOf: [unknown, { oneOf: Alternative[] }] } } }
-  const alternatives = schema.$defs.finding.allOf[1].oneOf
+  const alternatives = $defs.finding.allOf[1].oneOf
   return new Map(
     alternatives.flatMap(({ properties: { code, details } }) =>
       (code.enum ?? [code.const]).map((each) => [String(each), details] as const),
@@ -58,7 +61,7 @@ function valuesOf(schema: Schema, property: string, manner: Manner, index = 0): 
   const { const: only, enum: listed, oneOf, anyOf, $ref, type, format, items, properties } = schema
   if (only !== undefined) return [only]
   if (listed !== undefined) return [...listed]
-  const alternatives = oneOf ?? anyOf
+  const alternatives = oneOf ?? anyOf ?? (typeof type === 'object' ? type.map((each) => ({ type: each })) : undefined)
   if (alternatives !== undefined) {
     const nullable = alternatives.some((each) => each.type === 'null')
     if (nullable && manner.isNull) return [null]
@@ -66,7 +69,7 @@ function valuesOf(schema: Schema, property: string, manner: Manner, index = 0): 
       .filter((each) => each.type !== 'null')
       .flatMap((each) => valuesOf(each, property, manner, index))
   }
-  if ($ref !== undefined) return [CERTIFICATE]
+  if ($ref !== undefined && properties === undefined) return [CERTIFICATE]
   switch (type) {
     case 'string':
       return format === 'date-time' ? [new Date('2026-03-01T12:00:00Z')] : [manner.text(property, index)]
@@ -84,9 +87,11 @@ function valuesOf(schema: Schema, property: string, manner: Manner, index = 0): 
 }
 
 /** One object for each value of each property, the others at their first one. */
-function objectsOf({ properties = {}, required = [] }: Schema, manner: Manner, index: number): object[] {
-  const entries = Object.entries(properties)
-    .filter(([name]) => !manner.isNull || required.includes(name))
+function objectsOf({ $ref, properties, required = [] }: Schema, manner: Manner, index: number): object[] {
+  const position = $ref === undefined ? {} : $defs.position
+  const needed = [...required, ...(position.required ?? [])]
+  const entries = Object.entries({ ...properties, ...position.properties })
+    .filter(([name]) => !manner.isNull || needed.includes(name))
     .map(([name, schema]) => [name, valuesOf(schema, name, manner, index)] as const)
   const first = Object.fromEntries(entries.map(([name, [value]]) => [name, value]))
   const others = entries.flatMap(([name, [, ...more]]) => more.map((value) => ({ ...first, [name]: value })))
