@@ -192,7 +192,10 @@ function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, life: AbortS
       // etcd3's default repeats every call that failed, writes as well. Here the channel repeats what is safe to repeat.
       global: faultHandling.global ?? noPolicy(),
       host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy(), notes),
-      watchBackoff: untilClosed(faultHandling.watchBackoff ?? watchPause(1), life),
+      watchBackoff:
+        faultHandling.watchBackoff === undefined
+          ? new WatchPause(1, life)
+          : untilClosed(faultHandling.watchBackoff, life),
     },
   }
 }
@@ -252,13 +255,25 @@ function withOurs(namespace: Namespace, closing: AbortSignal, session: ClientSes
   return namespace
 }
 
-/** The client dials automatically; a watch only has to try again soon. */
-function watchPause(failures: number): WatchBackoff {
-  return {
-    get duration() {
-      return backoffPause(failures, { first: 50, longest: 5000 })
-    },
-    next: () => watchPause(failures + 1),
+/**
+ * The client dials automatically; a watch only has to try again soon. A class, because etcd3 makes one for each response of a watch, and
+ * an object literal with an accessor costs a microsecond.
+ */
+class WatchPause implements WatchBackoff {
+  readonly #failures: number
+  readonly #life: AbortSignal
+
+  constructor(failures: number, life: AbortSignal) {
+    this.#failures = failures
+    this.#life = life
+  }
+
+  get duration(): number {
+    return this.#life.aborted ? 0 : backoffPause(this.#failures, { first: 50, longest: 5000 })
+  }
+
+  next(): WatchPause {
+    return new WatchPause(this.#failures + 1, this.#life)
   }
 }
 
