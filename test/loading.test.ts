@@ -71,7 +71,10 @@ it('the validator is quick to import: few files, little JavaScript, nobody elseâ
 
 it.each([
   ['client/connect-securely', /^src\/(authority\/|files\/|x509\/engine)/],
-  ['authority/index', /^src\/(authority\/(issu|options|algorithms|cluster\/w)|files\/|validate\/|x509\/(engine|crl\/crl-writer))/],
+  [
+    'authority/index',
+    /^src\/(authority\/(issu|options|algorithms|cluster\/w)|files\/|validate\/|x509\/(engine|crl\/crl-writer))/,
+  ],
 ])('%s loads no code that issues certificates or writes files', (entry, pattern) => {
   expect(loadedBy(sources, `src/${entry}.ts`).files.filter((file) => pattern.test(file))).toEqual([])
 })
