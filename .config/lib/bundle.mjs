@@ -8,11 +8,11 @@ import { rolldown } from 'rolldown'
 
 /**
  * Names the shared files: modules that the same subpaths load at their import are one file, because each file costs its time, and
- * nothing is loaded that is not needed. `core` is what the validator shares with any other. What is only loaded later is left to
- * the bundler.
+ * nothing is loaded that is not needed. `core` is what the validator shares with any other. What the first client of a process
+ * needs of other subpaths has files of its own. What else is only loaded later is left to the bundler.
  */
-function sharedFiles(inputs) {
-  /** The subpaths that load a module, by its id. */
+function sharedFiles(root, inputs) {
+  /** The subpaths that load a module, and `connecting` for what the first client loads, by its id. */
   const users = new Map()
   const visit = (id, user, graph) => {
     const own = users.get(id) ?? new Set()
@@ -20,15 +20,19 @@ function sharedFiles(inputs) {
     users.set(id, own.add(user))
     for (const each of graph.getModuleInfo(id)?.importedIds ?? []) visit(each, user, graph)
   }
-  const most = Object.keys(inputs).length
+  const most = Object.keys(inputs).length + 1
   const isCore = (names) => names.length > 1 && names.includes('validate')
   const usersOf = (id, graph) => {
     if (users.size === 0) {
       for (const [name, file] of Object.entries(inputs)) {
         if (name !== 'index') visit(file, name.replace('/index', ''), graph)
       }
+      visit(join(root, 'src/client/connect-securely.ts'), 'connecting', graph)
     }
-    return [...(users.get(id) ?? [])].sort()
+    const all = [...(users.get(id) ?? [])].sort()
+    // It loads the whole validator.
+    const names = all.includes('validate') ? all.filter((name) => name !== 'connecting') : all
+    return names.join() === 'connecting' ? [] : names
   }
   const groups = [{ name: (id, graph) => (isCore(usersOf(id, graph)) ? 'core' : null), priority: most }]
   // A group takes what its modules import along; more users first, so that it finds nothing that belongs to another.
@@ -62,7 +66,7 @@ export async function bundle(root, outDir) {
       dir: outDir,
       format: 'es',
       chunkFileNames: 'shared/[name].js',
-      codeSplitting: { groups: sharedFiles(inputs) },
+      codeSplitting: { groups: sharedFiles(root, inputs) },
       minify: false,
       minifyInternalExports: false,
       comments: { legal: true, annotation: true, jsdoc: false },
