@@ -214,16 +214,13 @@ interface WrapOptions {
   rest: string
 }
 
-/** A space that is not between two backticks. */
-const SPACE = / (?=(?:[^`]*`[^`]*`)*[^`]*$)/
-
 /**
  * Breaks one paragraph into lines. A word is never broken: a fingerprint or an address that is longer than a line
  * stands alone and runs over. A command in backticks stays on one line if a line can hold it, so that it can be copied.
  */
 export function wrapText(text: string, { width, first, rest }: WrapOptions): string[] {
   const room = width - columns(rest)
-  const pieces = text.split(SPACE).flatMap((piece) => (columns(piece) <= room ? [piece] : piece.split(' ')))
+  const pieces = splitOutsideBackticks(text).flatMap((piece) => (columns(piece) <= room ? [piece] : piece.split(' ')))
   const lines: string[] = []
   let line = first + (pieces.shift() ?? '')
   for (const piece of pieces) {
@@ -234,6 +231,24 @@ export function wrapText(text: string, { width, first, rest }: WrapOptions): str
     }
   }
   return [...lines, line.trimEnd()]
+}
+
+/** Splits at the spaces that an even number of backticks follows: those that are not in a command. */
+function splitOutsideBackticks(text: string): string[] {
+  const parts = text.split('`')
+  const pieces: string[] = []
+  let piece = ''
+  for (const [index, part] of parts.entries()) {
+    if (index > 0) piece += '`'
+    const isOutside = (parts.length - 1 - index) % 2 === 0
+    const [first = '', ...others] = isOutside ? part.split(' ') : [part]
+    piece += first
+    for (const each of others) {
+      pieces.push(piece)
+      piece = each
+    }
+  }
+  return [...pieces, piece]
 }
 
 /** Width in code points. East-Asian double width and combining marks are not counted. */
