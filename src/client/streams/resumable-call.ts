@@ -1,6 +1,6 @@
 /**
- * A call that streams. One without an end of its own, such as watches, continues over another connection when the one below it is
- * drained or breaks; if there is none, it ends with the status of its attempt, and the caller may try again.
+ * A call that streams. A stream of watches or keep-alives continues over another connection when its connection is drained or
+ * breaks. If no other connection is ready, it ends with the status of its attempt, and the caller may try again.
  */
 import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'

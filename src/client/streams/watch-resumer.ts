@@ -1,10 +1,12 @@
 /**
  * Resumes a stream of watches over another connection: each watch continues with the first event that was not delivered.
  *
- * It fixes two faults of etcd3 1.1.2. One: etcd3 asks again from the revision in the header of the last response, but a response
- * that catches up with the past carries the newest revision of the store, ahead of its events; see `ResumePositions`. Two: a
- * create that etcd refuses stays in etcd3's queue, and no later watch is ever created. And etcd3 throws where nobody can catch it for
- * a response that it does not expect, so a response is passed on only if it was checked and belongs to a watch that etcd3 holds.
+ * It fixes three faults of etcd3 1.1.2:
+ * - etcd3 asks again from the revision in the header of the last response. A response with past events carries the newest revision
+ *   of the store there, so the events between are lost; see `ResumePositions`.
+ * - A create that etcd refuses stays in etcd3's queue, and no later watch is ever created.
+ * - etcd3 throws where nobody can catch it for a response that it does not expect. So a response is passed on only if it was
+ *   checked and belongs to a watch that etcd3 holds.
  */
 import { EtcdMtlsError } from '../../report/errors.js'
 import { MalformedMessage } from '../transport/protobuf.js'
@@ -368,7 +370,7 @@ export class ResumePositions {
       else alike.push(watch)
     }
     for (const [key, alike] of noted) {
-      // Of watches that ask for the same, each has to find its own; where all of them ask rightly, there is nothing to correct.
+      // Several watches may ask for the same: each must get its own position. If all of them ask from the right one, nothing is to correct.
       if (alike.every(({ from, next }) => from === next)) continue
       this.#left.set(key, [...(this.#left.get(key) ?? []), ...alike.map(({ next }) => next)])
     }
