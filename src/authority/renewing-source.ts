@@ -93,6 +93,7 @@ function systemTiming(now: () => Date): Timing {
     now,
     elapsed: () => performance.now(),
     wait: async (milliseconds, signal) => {
+      // It rejects only when the signal is aborted, which ends the wait.
       await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined)
     },
   }

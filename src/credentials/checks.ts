@@ -28,7 +28,7 @@ export function checkFileName(name: unknown, option: string): string {
   const plain = typeof name === 'string' && name !== '' && name !== '.' && name !== '..' && !/[/\\\p{Cc}]/u.test(name)
   if (!plain) throw textInvalid(option, name, 'the plain name of a file, without a directory')
   if (Buffer.byteLength(name) > MAX_FILE_NAME) {
-    throw optionInvalid(option, `must be at most ${String(MAX_FILE_NAME)} octets long`)
+    throw optionInvalid(option, `must be at most ${String(MAX_FILE_NAME)} bytes long`)
   }
   return name
 }

@@ -169,7 +169,7 @@ export type NotEtcd = AnswerDetails & { location: string | null }
 export type Unavailable = AnswerDetails & { learner: boolean }
 
 export interface Leader {
-  /** The endpoint whose member leads; null: the leader is none of the endpoints. */
+  /** The endpoint whose member leads; null: the leader is not one of the endpoints. */
   leader: string | null
   members: { endpoint: string; role: 'leader' | 'follower' | 'learner' }[]
 }
@@ -253,7 +253,7 @@ export const endpoint = {
     { etcd: 'etcdserver: rpc not supported for learner', when: ({ learner }) => learner },
   ]),
   'endpoint/leader': info((d: Leader) => [
-    `${d.leader === null ? 'The leader of the cluster is none of the endpoints' : `${d.leader} leads the cluster`}${others(d.members)}.`,
+    `${d.leader === null ? 'The leader of the cluster is not one of the endpoints' : `${d.leader} leads the cluster`}${others(d.members)}.`,
     d.leader === null
       ? 'No action is needed; add the URLs of the other members to spare a detour.'
       : 'No action is needed.',

@@ -11,7 +11,7 @@ import { NULL, octetString, oid, sequence, unsignedInteger } from '../der-writer
 import { readPkcs8 } from './ec-key.js'
 
 /** Longest passphrase in bytes: OpenSSL's buffer for it (PEM_BUFSIZE). */
-export const MAX_PASSPHRASE_OCTETS = 1024
+export const MAX_PASSPHRASE_BYTES = 1024
 
 /** The forms of PEM. */
 type Form = 'pkcs8' | 'sec1' | 'pkcs1'
@@ -190,8 +190,8 @@ export function checkPassphrase(option: string, passphrase: unknown): asserts pa
   if (typeof passphrase !== 'string' && !(passphrase instanceof Uint8Array)) {
     throw valueInvalid(option, passphrase, 'a string or a Buffer')
   }
-  if (Buffer.byteLength(passphrase) > MAX_PASSPHRASE_OCTETS) {
-    throw optionInvalid(option, `must be at most ${String(MAX_PASSPHRASE_OCTETS)} octets long`)
+  if (Buffer.byteLength(passphrase) > MAX_PASSPHRASE_BYTES) {
+    throw optionInvalid(option, `must be at most ${String(MAX_PASSPHRASE_BYTES)} bytes long`)
   }
 }
 

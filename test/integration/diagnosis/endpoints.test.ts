@@ -56,7 +56,7 @@ it('names the leader', async () => {
   expect(client.tls.endpoints.map(({ role }) => role).sort()).toEqual(['follower', 'follower', 'leader'])
   const leader = client.tls.endpoints.find(({ role }) => role === 'leader')?.endpoint ?? ''
   expect(findingOf(report.findings, 'endpoint/leader').message).toContain(`${leader} leads the cluster`)
-  // The leader may be none of the endpoints.
+  // The leader may not be one of the endpoints.
   const followers = [a, b, c].filter((each) => each !== leader)
   await client.tls.setEndpoints(followers)
   expect(findingOf((await client.tls.probe()).findings, 'endpoint/leader').details).toMatchObject({ leader: null })

@@ -12,7 +12,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { isCurve, makeEcKey, writeEcKey } from '../../../src/x509/keys/ec-key.js'
-import { MAX_PASSPHRASE_OCTETS, PrivateKey } from '../../../src/x509/keys/keys.js'
+import { MAX_PASSPHRASE_BYTES, PrivateKey } from '../../../src/x509/keys/keys.js'
 import { type Curve, CURVES } from '../../../src/x509/keys/public-key.js'
 import { type KeyReading, readPrivateKey } from '../../../src/x509/keys/read-key.js'
 import { scanPem } from '../../../src/x509/pem/pem.js'
@@ -88,7 +88,7 @@ describe('PrivateKey', () => {
   it.each<[string, unknown]>([
     ['options.passphrase', { passphrase: '' }],
     ['options.passphrase', { passphrase: 5 }],
-    ['options.passphrase', { passphrase: 'x'.repeat(MAX_PASSPHRASE_OCTETS + 1) }],
+    ['options.passphrase', { passphrase: 'x'.repeat(MAX_PASSPHRASE_BYTES + 1) }],
     ['options.cipher', { cipher: 'des' }],
     ['options', null],
     ['options.kdf', { kdf: 'scrypt' }],
@@ -149,7 +149,7 @@ describe('exportPem', () => {
 
   it('encrypts with the costs that OWASP recommends, and a new salt each time', () => {
     const texts = (['pbkdf2', 'scrypt', 'scrypt'] as const).map((kdf) =>
-      exported('P-256', { passphrase: 'é'.repeat(MAX_PASSPHRASE_OCTETS / 2), kdf }),
+      exported('P-256', { passphrase: 'é'.repeat(MAX_PASSPHRASE_BYTES / 2), kdf }),
     )
     const [pbkdf2, scrypt] = texts.map((text) => openssl(['asn1parse'], text))
     expect(pbkdf2).toMatch(/:PBES2\n[^]*:PBKDF2\n[^]*:0927C0\n[^]*:hmacWithSHA256\n[^]*:aes-256-cbc\n/) // 600,000
