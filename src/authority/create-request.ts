@@ -32,13 +32,13 @@ export async function createRequest(options: CreateRequestOptions): Promise<{ cs
   const algorithm = readAlgorithm(options.algorithm, 'algorithm')
   const subject = [...readSubject(options.subject, 'subject'), { type: COMMON_NAME, text: name }]
   const { privateKey: key } = await keyMaker(options.crypto ?? null)(algorithm, `request "${name}"`)
-  const engine = await import('../x509/engine.js')
-  const crypto = options.crypto ?? engine.createDefaultCrypto()
+  const peculiar = await import('../x509/peculiar.js')
+  const crypto = options.crypto ?? peculiar.createDefaultCrypto()
   const { scheme } = keyRow(algorithm)
   let der: Uint8Array
   try {
     const keys = await bringIn(crypto, key, scheme.key)
-    der = await engine.createRequestDer({ crypto, keys, signature: scheme.signature, subject, hosts })
+    der = await peculiar.createRequestDer({ crypto, keys, signature: scheme.signature, subject, hosts })
   } catch (cause) {
     throw issueRefused('The crypto in use does not sign with the key that it made', { cause })
   }

@@ -16,7 +16,7 @@ import type { DistinguishedName } from '../x509/distinguished-name.js'
 import { ExtensionId, extensionName } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
 import { type Host, readHost } from '../x509/names.js'
-import { MAX_PEM_OCTETS } from '../x509/pem/pem.js'
+import { MAX_PEM_BYTES } from '../x509/pem/pem.js'
 import { isUsualPublicKey } from '../x509/keys/public-key.js'
 import { COMMON_NAME, keyFault, readName } from './limits.js'
 
@@ -61,8 +61,8 @@ function parseInput(csr: unknown, place: Place): RequestReading {
   if (typeof csr !== 'string' && !(csr instanceof Uint8Array)) {
     throw valueInvalid('csr', csr, 'PEM as a string, PEM or DER as a Buffer, or a CertificateRequest')
   }
-  if (csr.length > MAX_PEM_OCTETS) {
-    const size = { unit: 'bytes', limit: MAX_PEM_OCTETS, count: csr.length } as const
+  if (csr.length > MAX_PEM_BYTES) {
+    const size = { unit: 'bytes', limit: MAX_PEM_BYTES, count: csr.length } as const
     return { request: null, findings: [finding('input/too-much', { ...place, wanted: 'request', ...size })] }
   }
   // A copy: the caller may change the bytes later.

@@ -40,7 +40,7 @@ export function keyMaker(crypto: WebCrypto | null): KeyMaker {
     if (crypto === null && isCurve(namedCurve)) pair = makeEcKey(namedCurve)
     else if (crypto === null && modulusLength !== undefined) pair = await makeRsaKey(modulusLength)
     else {
-      const implementation = crypto ?? (standard ??= (await import('../x509/engine.js')).createDefaultCrypto())
+      const implementation = crypto ?? (standard ??= (await import('../x509/peculiar.js')).createDefaultCrypto())
       try {
         pair = await generate(implementation, parameters)
         if (crypto !== null) {

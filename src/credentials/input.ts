@@ -3,12 +3,12 @@ import type { UnexpectedContent } from '../report/catalogue/input.js'
 import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
-import { Crl, MAX_CRL_FILE_OCTETS } from '../x509/crl/crl.js'
+import { Crl, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
 import { DerError } from '../x509/der.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import { readPrivateKey } from '../x509/keys/read-key.js'
 import { lenientNames } from '../x509/lenient-names.js'
-import { MAX_PEM_OCTETS, type PemBlock, type PemProblem, scanPem } from '../x509/pem/pem.js'
+import { MAX_PEM_BYTES, type PemBlock, type PemProblem, scanPem } from '../x509/pem/pem.js'
 import { damageFinding, layoutFindings } from '../x509/pem/pem-findings.js'
 import { finding } from './finding.js'
 import { type BlockKind, holdsOfLabel, kindOfLabel, labelsOf } from './labels.js'
@@ -31,7 +31,7 @@ export interface OpenedInput extends Input {
 
 /** Most bytes read of an input. Revocation lists can be long; nothing else is. */
 export function sizeLimit(role: MaterialRole): number {
-  return role === 'crl' ? MAX_CRL_FILE_OCTETS : MAX_PEM_OCTETS
+  return role === 'crl' ? MAX_CRL_FILE_BYTES : MAX_PEM_BYTES
 }
 
 /** Finds the PEM blocks. What is wrong is added to the findings; an input that is not PEM has no blocks. */
@@ -49,7 +49,7 @@ export function openInput(input: Input): OpenedInput {
   const tooMuch = (unit: 'bytes' | 'blocks', most: number, count: number | null): Finding =>
     finding('input/too-much', { ...place, wanted: role, unit, limit: most, count })
   if (bytes.length > limit) return opened([], [tooMuch('bytes', limit, bytes.length)])
-  const content = recognize(bytes, () => scanPem(bytes, { octets: limit }))
+  const content = recognize(bytes, () => scanPem(bytes, { bytes: limit }))
   if ('holds' in content) {
     // etcd from 3.6 on reads CRLs in DER only, so both forms are in use.
     const isCrl = content.holds === 'CRL' && content.form === 'DER' && role === 'crl'

@@ -122,8 +122,8 @@ export function refOf({ certificate, role, index }: PathCertificate): Certificat
   return certificateRef(certificate, role, index)
 }
 
-/** What a finding is made of. Most of the paths that a search tries are not reported, so that their sentences are never needed. */
-export type Note = {
+/** A finding without its sentences: most of the paths that a search tries are never reported. */
+export type FindingDraft = {
   [C in ChainCode]: {
     readonly code: C
     readonly severity: Severity
@@ -132,14 +132,14 @@ export type Note = {
   }
 }[ChainCode]
 
-export function findingOf({ code, details, place }: Note): Finding {
+export function findingOf({ code, details, place }: FindingDraft): Finding {
   return finding(code, details as never, place === null ? null : refOf(place))
 }
 
-/** Collects what the checks find, and says by which rules they check. */
+/** Collects what the checks find, and holds the rules by which they check. */
 export class FindingCollector {
   readonly rules: Rules
-  readonly notes: Note[] = []
+  readonly drafts: FindingDraft[] = []
 
   constructor(rules: Rules) {
     this.rules = rules
@@ -149,19 +149,19 @@ export class FindingCollector {
   add<C extends ChainCode>(place: PathCertificate | null, code: C, details: FindingDetails[C]): void {
     const severity = severityFor(rows[code], details)
     // TypeScript does not see that the details are those of the code.
-    this.notes.push({ code, severity, details, place } as Note)
+    this.drafts.push({ code, severity, details, place } as FindingDraft)
   }
 
-  addAll({ notes }: FindingCollector): void {
-    for (const note of notes) this.notes.push(note)
+  addAll({ drafts }: FindingCollector): void {
+    this.drafts.push(...drafts)
   }
 
-  get findings(): Finding[] {
-    return this.notes.map(findingOf)
+  toFindings(): Finding[] {
+    return this.drafts.map(findingOf)
   }
 
-  get errors(): Note[] {
-    return this.notes.filter(({ severity }) => severity === 'error')
+  get errors(): FindingDraft[] {
+    return this.drafts.filter(({ severity }) => severity === 'error')
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Judging certificates before they are used: chains, names, usages, keys, dates, revocation.
+ * Validates certificates before they are used: chains, names, usages, keys, dates, revocation.
  *
  * @module
  */

@@ -6,7 +6,7 @@ import type { UnexpectedContent } from '../report/catalogue/input.js'
 import type { Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate } from '../x509/certificate.js'
-import { Crl, type CrlForm, MAX_CRL_FILE_OCTETS } from '../x509/crl/crl.js'
+import { Crl, type CrlForm, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
 import { derKind } from '../x509/pem/der-kind.js'
 import { DerError } from '../x509/der.js'
 import { lenientNames } from '../x509/lenient-names.js'
@@ -67,7 +67,7 @@ interface Kind<T> {
   readonly wanted: 'certificate' | 'CRL'
   readonly labels: readonly string[]
   readonly maxCount: number
-  readonly maxOctets: number
+  readonly maxBytes: number
   readonly isRead: (value: unknown) => value is T
   readonly parse: (der: Uint8Array, origin: string, form: CrlForm) => T
   readonly malformed: (origin: string, error: DerError, der: Uint8Array) => Finding
@@ -78,7 +78,7 @@ const CERTIFICATES: Kind<Certificate> = {
   labels: ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE'],
   // Bundles of public CAs have about 150 in a third of the bytes. Reading and checking one takes up to 0.4 ms.
   maxCount: 200,
-  maxOctets: 1024 * 1024,
+  maxBytes: 1024 * 1024,
   isRead: (value) => value instanceof Certificate,
   parse: (der, origin) => Certificate.parse(der, origin),
   malformed: (origin, { reason, offset }, der) =>
@@ -90,7 +90,7 @@ const CRLS: Kind<Crl> = {
   labels: ['X509 CRL'],
   // A path needs one of each CA in it, and a delta CRL next to it at most.
   maxCount: 100,
-  maxOctets: 2 * MAX_CRL_FILE_OCTETS,
+  maxBytes: 2 * MAX_CRL_FILE_BYTES,
   isRead: (value) => value instanceof Crl,
   parse: (der, origin, form) => Crl.parse(der, origin, form),
   malformed: (origin, { reason }) => finding('revocation/crl-malformed', { origin, reason }),
@@ -104,7 +104,7 @@ interface ReadingLog {
 const listOf = (input: unknown): readonly unknown[] => (Array.isArray(input) ? input : [input])
 const isText = (value: unknown): value is string | Uint8Array =>
   typeof value === 'string' || value instanceof Uint8Array
-const octetsOf = (input: unknown): number =>
+const bytesIn = (input: unknown): number =>
   listOf(input).reduce<number>((sum, each) => sum + (isText(each) ? each.length : 0), 0)
 const placeOf = (option: string): Place => ({ origin: `option "${option}"`, file: null })
 
@@ -126,7 +126,7 @@ class InputReader<T> {
 
   /** Refuses inputs that are too much by their sizes alone; the largest of them is reported. */
   refuseExcess(inputs: Readonly<Record<string, unknown>>): void {
-    const { maxCount, maxOctets } = this.#kind
+    const { maxCount, maxBytes } = this.#kind
     const excess = (sizeOf: (value: unknown) => number, limit: number): number | null => {
       const sizes = Object.entries(inputs).map(([option, value]) => ({ option, size: sizeOf(value) }))
       this.#input.option = sizes.toSorted((a, b) => b.size - a.size)[0]?.option ?? ''
@@ -134,9 +134,9 @@ class InputReader<T> {
       return sum > limit ? sum : null
     }
     const count = excess((value) => listOf(value).length, maxCount)
-    const octets = count === null ? excess(octetsOf, maxOctets) : null
+    const size = count === null ? excess(bytesIn, maxBytes) : null
     if (count !== null) this.#stopAtCount()
-    if (octets !== null) this.#stop('bytes', maxOctets, octets)
+    if (size !== null) this.#stop('bytes', maxBytes, size)
   }
 
   read(input: unknown, option: string): T[] {
@@ -178,8 +178,8 @@ class InputReader<T> {
       this.#parse(value, option, 'der', null)
       return
     }
-    const { maxCount, maxOctets } = this.#kind
-    const scan = scanPem(value, { octets: maxOctets, blocks: maxCount })
+    const { maxCount, maxBytes } = this.#kind
+    const scan = scanPem(value, { bytes: maxBytes, blocks: maxCount })
     const bytes =
       typeof value === 'string' ? Buffer.from(value) : Buffer.from(value.buffer, value.byteOffset, value.length)
     const content = scan.blocks.length > 0 ? { scan } : recognize(bytes, () => scan)

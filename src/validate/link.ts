@@ -61,8 +61,8 @@ function positive(value: unknown, option: keyof BudgetOptions): number {
 const CURVE_COST: Readonly<Record<string, number>> = { 'P-256': 1, 'P-384': 4, 'P-521': 8 }
 
 /** How many signatures of ECDSA P-256 it takes as long as to verify one by this key over so many bytes. Measured. */
-export function signatureCost({ algorithm, curve, modulusBits, exponent }: PublicKeyInfo, octets: number): number {
-  const more = Math.floor(octets / (64 * 1024))
+export function signatureCost({ algorithm, curve, modulusBits, exponent }: PublicKeyInfo, bytes: number): number {
+  const more = Math.floor(bytes / (64 * 1024))
   if (algorithm === 'ECDSA') return more + (CURVE_COST[curve ?? ''] ?? 3)
   if (algorithm !== 'RSA') return more + 1
   // The work grows with the bits of the exponent; 65537, which all use, has 17.
@@ -78,7 +78,7 @@ export type Link = 'signed' | 'other-key' | 'unverifiable'
 
 /** Checks a link; null if the budget is used up. What was verified before costs nothing. */
 export function linkOf(child: Certificate, issuer: Certificate, budget: Budget): Link | null {
-  if (!child.knowsVerdictOn(issuer)) {
+  if (!child.hasResultFor(issuer)) {
     if ('unknown' in child.signatureAlgorithm || !isVerifiable(issuer.publicKeyInfo)) return 'unverifiable'
     if (!budget.takeSignature(signatureCost(issuer.publicKeyInfo, child.raw.length))) return null
   }

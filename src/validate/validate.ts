@@ -10,14 +10,14 @@ import {
   type Context,
   type FindingCollector,
   MAX_INTERMEDIATES,
-  type Note,
+  type FindingDraft,
   type PathCertificate,
   refOf,
   resolveContext,
   rulesOf,
   type ValidateOptions,
 } from './context.js'
-import { foldConsequences, foldRepeats } from './fold.js'
+import { foldConsequences, foldRepeats } from './fold-consequences.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
 import type { BudgetOptions } from './link.js'
 import { search, type SearchResult, subjectsOf } from './search.js'
@@ -85,8 +85,8 @@ function validate(input: ChainInput, options: ValidateChainOptions, isConnected:
   if (leaf === undefined || !read.isComplete) return reportOf(context, null, read.findings)
   const rules = rulesOf(context, { anchors: read.trustAnchors, crls: read.crls, isConnected, maxIntermediates })
   const material = { leaf, intermediates: [...rest, ...read.intermediates], budget, areAnchorsOfEtcd: true }
-  const { places, notes } = search(material, rules)
-  return reportOf(context, places, [...read.findings, ...notes.findings])
+  const { places, findings } = search(material, rules)
+  return reportOf(context, places, [...read.findings, ...findings.toFindings()])
 }
 
 function reportOf(
@@ -134,11 +134,11 @@ export function validateCredentials(credentials: Credentials, options: ValidateO
   const anchors = (asClient ? clientAnchors : undefined) ?? credentials.trustAnchors
   // Other anchors of a client are those by which Node validates etcd.
   const areAnchorsOfEtcd = !asClient || clientAnchors !== undefined
-  const { places, notes } = search({ leaf, intermediates, areAnchorsOfEtcd }, rulesOf(context, { anchors, crls }))
-  if (!areAnchorsOfEtcd) leaveToServer(places, notes)
-  checkKeyMatch(credentials, notes)
-  checkSentChain(credentials.chain, places, notes)
-  return reportOf(context, places, notes.findings)
+  const { places, findings } = search({ leaf, intermediates, areAnchorsOfEtcd }, rulesOf(context, { anchors, crls }))
+  if (!areAnchorsOfEtcd) leaveToServer(places, findings)
+  checkKeyMatch(credentials, findings)
+  checkSentChain(credentials.chain, places, findings)
+  return reportOf(context, places, findings.toFindings())
 }
 
 function checkCredentials(credentials: Credentials): void {
@@ -152,7 +152,7 @@ function checkCredentials(credentials: Credentials): void {
 }
 
 /** Whether it says of the end of a path that its issuer is not among the anchors. */
-function isIssuerElsewhere({ code, details }: Note): boolean {
+function isIssuerElsewhere({ code, details }: FindingDraft): boolean {
   if (code === 'chain/issuer-not-found') return details.kind !== 'circle'
   return code === 'chain/issuer-key-differs' || code === 'chain/root-not-trusted'
 }
@@ -161,20 +161,20 @@ function isIssuerElsewhere({ code, details }: Note): boolean {
  * The CA that verifies servers need not be the one that etcd trusts for clients, which is not known. So a path that leads to none of
  * the anchors ends at its topmost certificate, and only the server can refuse it.
  */
-function leaveToServer(path: readonly PathCertificate[], notes: FindingCollector): void {
-  const at = notes.notes.findIndex(isIssuerElsewhere)
+function leaveToServer(path: readonly PathCertificate[], findings: FindingCollector): void {
+  const at = findings.drafts.findIndex(isIssuerElsewhere)
   const top = path.at(-1)
   if (at === -1 || top === undefined) return
-  const sameName = notes.notes[at]?.code === 'chain/issuer-key-differs'
-  notes.notes.splice(at, 1)
-  const details = { issuer: top.certificate.issuer.toString(), anchors: subjectsOf(notes.rules.anchors), sameName }
-  notes.add(top, 'chain/client-ca-not-given', details)
+  const sameName = findings.drafts[at]?.code === 'chain/issuer-key-differs'
+  findings.drafts.splice(at, 1)
+  const details = { issuer: top.certificate.issuer.toString(), anchors: subjectsOf(findings.rules.anchors), sameName }
+  findings.add(top, 'chain/client-ca-not-given', details)
 }
 
-function checkKeyMatch({ chain: [leaf], key }: Credentials, notes: FindingCollector): void {
+function checkKeyMatch({ chain: [leaf], key }: Credentials, findings: FindingCollector): void {
   if (key.matches(leaf)) return
   const details = { keyAlgorithm: key.algorithm, certificateAlgorithm: publicKeyText(leaf.publicKeyInfo) }
-  notes.add({ certificate: leaf, role: 'leaf', index: 0 }, 'key/mismatch', details)
+  findings.add({ certificate: leaf, role: 'leaf', index: 0 }, 'key/mismatch', details)
 }
 
 /** Certificates of a sent chain that are looked at: OpenSSL reads no handshake of more (SSL_MAX_CERT_LIST_DEFAULT). */
@@ -184,19 +184,19 @@ const MAX_SENT = 100
 function checkSentChain(
   chain: readonly Certificate[],
   path: readonly PathCertificate[],
-  notes: FindingCollector,
+  findings: FindingCollector,
 ): void {
   chain.slice(0, MAX_SENT).forEach((certificate, index) => {
     const place: PathCertificate = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
-    const isAnchor = notes.rules.anchors.some((anchor) => anchor.equals(certificate))
+    const isAnchor = findings.rules.anchors.some((anchor) => anchor.equals(certificate))
     const at = path.findIndex((each) => each.certificate.equals(certificate))
     // Whoever trusts the root alone needs an intermediate, although it is an anchor here.
     if (index > 0 && isAnchor && certificate.isSelfIssued)
-      notes.add(place, 'chain/certificate-unneeded', { kind: 'root' })
-    else if (!isAnchor && at === -1) notes.add(place, 'chain/certificate-unneeded', { kind: 'unused' })
+      findings.add(place, 'chain/certificate-unneeded', { kind: 'root' })
+    else if (!isAnchor && at === -1) findings.add(place, 'chain/certificate-unneeded', { kind: 'unused' })
     const next = at === -1 ? undefined : path[at + 1]?.certificate
     const sentElsewhere = next !== undefined && chain.some((each) => each.equals(next))
     if (sentElsewhere && chain[index + 1]?.equals(next) !== true)
-      notes.add(place, 'chain/order-wrong', { issuer: next.subject.toString() })
+      findings.add(place, 'chain/order-wrong', { issuer: next.subject.toString() })
   })
 }

@@ -47,13 +47,13 @@ export function readKeyAlgorithm(identifier: DerReader, what: string): Pick<Publ
 export function readPublicKeyInfo(fields: DerReader): PublicKeyInfo {
   const identifier = fields.enter(Tag.sequence, 'the public key algorithm')
   const { algorithm, curve } = readKeyAlgorithm(identifier, 'the public key algorithm')
-  const { octets } = fields.bitString('the public key')
+  const { bytes } = fields.bitString('the public key')
   fields.finish('the public key')
-  const rsa = algorithm === 'RSA' || algorithm === 'RSA-PSS' ? readRsaKey(fields, octets) : null
+  const rsa = algorithm === 'RSA' || algorithm === 'RSA-PSS' ? readRsaKey(fields, bytes) : null
   return {
     algorithm,
     curve,
-    uncompressed: octets[0] === 4,
+    uncompressed: bytes[0] === 4,
     modulusBits: rsa?.modulusBits ?? null,
     exponent: rsa?.exponent ?? null,
   }
@@ -66,16 +66,16 @@ export function readCurve(identifier: DerReader): string {
   return CURVES[oid] ?? oid
 }
 
-function readRsaKey(outer: DerReader, octets: Uint8Array): { modulusBits: number; exponent: number | null } {
-  const start = octets.byteOffset - outer.bytes.byteOffset
-  const key = outer.inside({ tag: Tag.bitString, start, contentStart: start, end: start + octets.length })
+function readRsaKey(outer: DerReader, bytes: Uint8Array): { modulusBits: number; exponent: number | null } {
+  const start = bytes.byteOffset - outer.bytes.byteOffset
+  const key = outer.inside({ tag: Tag.bitString, start, contentStart: start, end: start + bytes.length })
   const fields = key.enter(Tag.sequence, 'the RSA key')
   const modulus = fields.integer('the RSA modulus')
   if ((modulus[0] ?? 0) >= 0x80) throw new DerError('an RSA modulus below zero', start)
   const exponent = fields.integer('the RSA exponent')
   const modulusBits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24
   const small = exponent.length <= 4 && (exponent[0] ?? 0x80) < 0x80
-  return { modulusBits, exponent: small ? exponent.reduce((value, octet) => value * 256 + octet, 0) : null }
+  return { modulusBits, exponent: small ? exponent.reduce((value, byte) => value * 256 + byte, 0) : null }
 }
 
 /** `ECDSA P-256`, `RSA 2048`, `Ed25519`, … */

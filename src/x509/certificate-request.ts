@@ -8,7 +8,7 @@ import { type RawExtension, readExtensionList } from './extensions.js'
 import { isSignedWith, KeyHolder, type KeyHolderFields, pemBlock, readSigned, readSpki } from './signed.js'
 
 /** Largest request read, in bytes. Real ones are under 2 kB; a thousand names fit. */
-export const MAX_REQUEST_OCTETS = 256 * 1024
+export const MAX_REQUEST_BYTES = 256 * 1024
 /** Most attributes read of one request, and most values of one attribute. Real requests have about four, of one value each. */
 const MAX_ATTRIBUTES = 100
 
@@ -120,7 +120,7 @@ export class CertificateRequest extends KeyHolder {
 }
 
 function readRequest(der: Uint8Array): RequestFields {
-  const { reader: info, tbs, signatureAlgorithm, signature } = readSigned(der, 'the request', MAX_REQUEST_OCTETS)
+  const { reader: info, tbs, signatureAlgorithm, signature } = readSigned(der, 'the request', MAX_REQUEST_BYTES)
   const version = info.smallInteger('the version') + 1
   const subject = DistinguishedName.read(info, 'subject')
   const key = readSpki(info)

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import type { CertificateRef } from '../report/finding.js'
 import { printable } from '../report/printable.js'
-import { crypto } from './crypto.js'
+import { crypto } from './node-crypto.js'
 import { bytesEqual, contextTag, DerError, type DerReader, hex, Tag } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
 import { decodeKeyIdentifiers, type KeyIdentifiers, type RawExtension, readExtensionList } from './extensions.js'
@@ -15,9 +15,9 @@ import { readTime } from './time.js'
  * Largest certificate read, in bytes. Real ones are under 10 kB; Go reads no handshake of more (crypto/tls
  * maxHandshakeCertificateMsg), and OpenSSL none of more than 100 KiB (SSL_MAX_CERT_LIST_DEFAULT).
  */
-export const MAX_CERTIFICATE_OCTETS = 256 * 1024
+export const MAX_CERTIFICATE_BYTES = 256 * 1024
 /** Longest serial number read, in bytes. RFC 5280 section 4.1.2.2 allows 20; longer ones are reported, up to this. */
-const MAX_SERIAL_OCTETS = 1024
+const MAX_SERIAL_BYTES = 1024
 /** Most results of signature checks kept: more than one validation needs, unless its budget was raised. */
 const MAX_RESULTS = 256
 
@@ -97,7 +97,7 @@ export class Certificate extends KeyHolder {
 
   /** A string that is the same for certificates of the same subject and key. */
   get entity(): string {
-    this.#entityText ??= this.subject.octets + this.#keyText
+    this.#entityText ??= this.subject.rawKey + this.#keyText
     return this.#entityText
   }
 
@@ -147,7 +147,7 @@ export class Certificate extends KeyHolder {
   }
 
   /** Whether the result of {@link isSignedBy} is already known. */
-  knowsVerdictOn(issuer: Certificate): boolean {
+  hasResultFor(issuer: Certificate): boolean {
     return this.#results?.has(issuer.#keyText) === true
   }
 
@@ -205,12 +205,12 @@ export function serialText(serial: Uint8Array): string {
 
 /** Reads the outer structure of a certificate (RFC 5280 section 4.1). */
 function readCertificate(der: Uint8Array): CertificateFields {
-  const { reader: tbs, agrees, ...signed } = readSigned(der, 'the certificate', MAX_CERTIFICATE_OCTETS)
+  const { reader: tbs, agrees, ...signed } = readSigned(der, 'the certificate', MAX_CERTIFICATE_BYTES)
   const version = readVersion(tbs)
   const serialStart = tbs.offset
   const serial = tbs.integer('the serial number')
-  if (serial.length > MAX_SERIAL_OCTETS) {
-    throw new DerError(`a serial number of more than ${MAX_SERIAL_OCTETS.toLocaleString('en-US')} octets`, serialStart)
+  if (serial.length > MAX_SERIAL_BYTES) {
+    throw new DerError(`a serial number of more than ${MAX_SERIAL_BYTES.toLocaleString('en-US')} bytes`, serialStart)
   }
   const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
   const issuer = DistinguishedName.read(tbs, 'issuer')

@@ -5,15 +5,15 @@ import { Tag } from './der.js'
 export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer<ArrayBuffer> {
   let length = 0
   for (const each of contents) length += each.length
-  const lengthOctets = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3
-  const header = 2 + lengthOctets
+  const lengthBytes = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3
+  const header = 2 + lengthBytes
   const out = Buffer.allocUnsafe(header + length)
   out[0] = tag
-  if (lengthOctets === 0) {
+  if (lengthBytes === 0) {
     out[1] = length
   } else {
-    out[1] = 0x80 | lengthOctets
-    out.writeUIntBE(length, 2, lengthOctets)
+    out[1] = 0x80 | lengthBytes
+    out.writeUIntBE(length, 2, lengthBytes)
   }
   let at = header
   for (const each of contents) {
@@ -34,22 +34,22 @@ export function octetString(contents: Uint8Array): Buffer<ArrayBuffer> {
 const NO_UNUSED_BITS = Buffer.from([0])
 
 /** A BIT STRING of whole bytes. */
-export function bitString(octets: Uint8Array): Buffer<ArrayBuffer> {
-  return element(Tag.bitString, NO_UNUSED_BITS, octets)
+export function bitString(bytes: Uint8Array): Buffer<ArrayBuffer> {
+  return element(Tag.bitString, NO_UNUSED_BITS, bytes)
 }
 
 /** A BIT STRING of named bits up to 7, without trailing zero bits (X.690 section 11.2.2). */
 export function namedBits(bits: readonly number[]): Buffer<ArrayBuffer> {
-  const octet = bits.reduce((sum, bit) => sum | (0x80 >> bit), 0)
+  const byte = bits.reduce((sum, bit) => sum | (0x80 >> bit), 0)
   const unused = 7 - Math.max(...bits)
-  return element(Tag.bitString, Buffer.from([unused, octet]))
+  return element(Tag.bitString, Buffer.from([unused, byte]))
 }
 
 /** A non-negative INTEGER from its bytes, most significant first, in its shortest form. */
-export function unsignedInteger(octets: Uint8Array): Buffer<ArrayBuffer> {
+export function unsignedInteger(bytes: Uint8Array): Buffer<ArrayBuffer> {
   let start = 0
-  while (start < octets.length - 1 && octets[start] === 0) start++
-  const rest = octets.subarray(start)
+  while (start < bytes.length - 1 && bytes[start] === 0) start++
+  const rest = bytes.subarray(start)
   const needsSign = (rest[0] ?? 0) >= 0x80 || rest.length === 0
   return needsSign ? element(Tag.integer, NO_UNUSED_BITS, rest) : element(Tag.integer, rest)
 }
@@ -64,9 +64,9 @@ export function oid(dotted: string): Buffer<ArrayBuffer> {
 }
 
 function base128(arc: number): number[] {
-  const octets = [arc & 0x7f]
-  for (let more = arc >>> 7; more > 0; more >>>= 7) octets.unshift((more & 0x7f) | 0x80)
-  return octets
+  const bytes = [arc & 0x7f]
+  for (let more = arc >>> 7; more > 0; more >>>= 7) bytes.unshift((more & 0x7f) | 0x80)
+  return bytes
 }
 
 /** A Time (RFC 5280 section 4.1.2.5): UTCTime from 1950 to 2049, else GeneralizedTime. Fractions of a second are cut off. */

@@ -89,15 +89,15 @@ export class DerReader {
     let length = this.#byte(start + 1)
     let contentStart = start + 2
     if (length >= 0x80) {
-      const octets = length & 0x7f
-      if (octets === 0) throw new DerError('an indefinite length, which DER forbids', start)
-      if (octets > 4) throw new DerError('a length of more than four octets', start)
-      if (contentStart + octets > this.#end) throw new DerError('the data ends inside a length', start)
+      const lengthBytes = length & 0x7f
+      if (lengthBytes === 0) throw new DerError('an indefinite length, which DER forbids', start)
+      if (lengthBytes > 4) throw new DerError('a length of more than four bytes', start)
+      if (contentStart + lengthBytes > this.#end) throw new DerError('the data ends inside a length', start)
       length = 0
-      for (let i = 0; i < octets; i++) length = length * 256 + this.#byte(contentStart + i)
-      contentStart += octets
+      for (let i = 0; i < lengthBytes; i++) length = length * 256 + this.#byte(contentStart + i)
+      contentStart += lengthBytes
       const minimal = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : length < 0x1000000 ? 3 : 4
-      if (octets !== minimal) throw new DerError('a length that is longer than it needs to be', start)
+      if (lengthBytes !== minimal) throw new DerError('a length that is longer than it needs to be', start)
     }
     const end = contentStart + length
     if (end > this.#end) throw new DerError('a length that reaches past the data', start)
@@ -157,7 +157,7 @@ export class DerReader {
     const element = this.expect(tag, what)
     const content = this.content(element)
     const [first, second] = content
-    if (first === undefined) throw new DerError(`${what} is an INTEGER without octets`, element.start)
+    if (first === undefined) throw new DerError(`${what} is an INTEGER without bytes`, element.start)
     if (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))) {
       throw new DerError(`${what} is an INTEGER that is longer than it needs to be`, element.start)
     }
@@ -170,13 +170,13 @@ export class DerReader {
     const content = this.integer(what, tag)
     if ((content[0] ?? 0) >= 0x80) throw new DerError(`${what} is negative`, start)
     let value = 0
-    for (const octet of content) value = value * 256 + octet
+    for (const byte of content) value = value * 256 + byte
     if (value > 0x7fffffff) throw new DerError(`${what} is too large`, start)
     return value
   }
 
   /** A BIT STRING: its bytes and how many bits of the last do not count. Padding bits must be zero. */
-  bitString(what: string, tag: number = Tag.bitString): { octets: Uint8Array; unusedBits: number } {
+  bitString(what: string, tag: number = Tag.bitString): { bytes: Uint8Array; unusedBits: number } {
     const { start, contentStart, end } = this.expect(tag, what)
     const unusedBits = contentStart < end ? this.#byte(contentStart) : 8
     if (unusedBits > 7 || (unusedBits > 0 && end - contentStart === 1)) {
@@ -185,7 +185,7 @@ export class DerReader {
     if ((this.#byte(end - 1) & ((1 << unusedBits) - 1)) !== 0) {
       throw new DerError(`${what} is a BIT STRING whose padding bits are set`, start)
     }
-    return { octets: this.bytes.subarray(contentStart + 1, end), unusedBits }
+    return { bytes: this.bytes.subarray(contentStart + 1, end), unusedBits }
   }
 
   octetString(what: string): Uint8Array {
@@ -218,23 +218,22 @@ export class DerReader {
 const EXTENSION_IDS: readonly string[] = Array.from({ length: 0x80 }, (_, arc) => `2.5.29.${String(arc)}`)
 
 /** Longest OBJECT IDENTIFIER read: 2.25 arcs with a UUID need 19 bytes, nothing real needs 64. */
-const MAX_OID_OCTETS = 64
+const MAX_OID_BYTES = 64
 
 /** The dotted form of an OBJECT IDENTIFIER's contents. */
 export function oidText(content: Uint8Array, what: string, offset: number): string {
   if (content.length === 0) throw new DerError(`${what} is an empty OBJECT IDENTIFIER`, offset)
-  if (content.length > MAX_OID_OCTETS)
-    throw new DerError(`${what} is an OBJECT IDENTIFIER of more than ${String(MAX_OID_OCTETS)} octets`, offset)
+  if (content.length > MAX_OID_BYTES)
+    throw new DerError(`${what} is an OBJECT IDENTIFIER of more than ${String(MAX_OID_BYTES)} bytes`, offset)
   let text = ''
   let arc = 0
   let arcStart = 0
   for (let i = 0; i < content.length; i++) {
-    const octet = content[i] ?? 0
-    if (i === arcStart && octet === 0x80)
-      throw new DerError(`${what} is an OBJECT IDENTIFIER with a padded arc`, offset)
-    arc = arc * 128 + (octet & 0x7f)
-    if (octet >= 0x80) continue
-    const value = i - arcStart < MAX_EXACT_OCTETS ? arc : bigArc(content.subarray(arcStart, i + 1))
+    const byte = content[i] ?? 0
+    if (i === arcStart && byte === 0x80) throw new DerError(`${what} is an OBJECT IDENTIFIER with a padded arc`, offset)
+    arc = arc * 128 + (byte & 0x7f)
+    if (byte >= 0x80) continue
+    const value = i - arcStart < MAX_EXACT_BYTES ? arc : bigArc(content.subarray(arcStart, i + 1))
     text += arcStart === 0 ? firstArcs(value) : `.${String(value)}`
     arc = 0
     arcStart = i + 1
@@ -244,10 +243,10 @@ export function oidText(content: Uint8Array, what: string, offset: number): stri
 }
 
 /** Bytes of an arc whose value, seven bits each, a number still holds exactly. */
-const MAX_EXACT_OCTETS = 7
+const MAX_EXACT_BYTES = 7
 
-function bigArc(octets: Uint8Array): bigint {
-  return octets.reduce((value, octet) => value * 128n + BigInt(octet & 0x7f), 0n)
+function bigArc(bytes: Uint8Array): bigint {
+  return bytes.reduce((value, byte) => value * 128n + BigInt(byte & 0x7f), 0n)
 }
 
 /** The first two arcs are encoded as one (X.690 section 8.19.4). */
@@ -268,8 +267,8 @@ export function readItems<T>(list: DerReader, max: number, what: string, read: (
 }
 
 /** Whether a bit is set in the bytes of a BIT STRING; bit 0 is the first. */
-export function hasBit(octets: Uint8Array, bit: number): boolean {
-  return ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0
+export function hasBit(bytes: Uint8Array, bit: number): boolean {
+  return ((bytes[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0
 }
 
 /** Upper-case hexadecimal. */

@@ -34,7 +34,7 @@ export interface NameAttribute {
 }
 
 /** Longest name read, in bytes. RFC 5280 appendix A bounds most attributes to 64 characters. */
-export const MAX_NAME_OCTETS = 4096
+export const MAX_NAME_BYTES = 4096
 
 /** Most attributes read of one name. Real ones have about five. */
 const MAX_ATTRIBUTES = 25
@@ -55,8 +55,8 @@ export class DistinguishedName {
   /** Reads a Name. Structure is checked at once; the strings are decoded on first use. */
   static read(reader: DerReader, what: string): DistinguishedName {
     const name = reader.expect(Tag.sequence, what)
-    if (name.end - name.start > MAX_NAME_OCTETS) {
-      throw new DerError(`a name of more than ${MAX_NAME_OCTETS.toLocaleString('en-US')} octets (${what})`, name.start)
+    if (name.end - name.start > MAX_NAME_BYTES) {
+      throw new DerError(`a name of more than ${MAX_NAME_BYTES.toLocaleString('en-US')} bytes (${what})`, name.start)
     }
     const sets = reader.inside(name)
     let attributes = 0
@@ -96,7 +96,7 @@ export class DistinguishedName {
   }
 
   /** {@link raw} as a string, for use as a key: the same for names of the same bytes. */
-  get octets(): string {
+  get rawKey(): string {
     this.#binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
     return this.#binary
   }
@@ -199,7 +199,7 @@ export function decodeString(tag: number, content: Uint8Array): string | null {
     case Tag.numericString:
       return matching(NUMERIC_STRING, bytes)
     case Tag.ia5String:
-      return content.every((octet) => octet < 0x80) ? bytes.toString('latin1') : null
+      return content.every((byte) => byte < 0x80) ? bytes.toString('latin1') : null
     case Tag.teletexString:
       return bytes.toString('latin1')
     case Tag.bmpString:
@@ -240,7 +240,5 @@ function attributeText({ type, text, raw }: NameAttribute): string {
 
 // RFC 4514 section 2.4: any character may be written as the bytes of its UTF-8.
 function hexPairs(character: string): string {
-  return Array.from(Buffer.from(character), (octet) => `\\${octet.toString(16).padStart(2, '0').toUpperCase()}`).join(
-    '',
-  )
+  return Array.from(Buffer.from(character), (byte) => `\\${byte.toString(16).padStart(2, '0').toUpperCase()}`).join('')
 }

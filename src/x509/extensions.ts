@@ -257,13 +257,13 @@ function readBasicConstraints(reader: DerReader): BasicConstraints {
 }
 
 function readKeyUsage(reader: DerReader): ReadonlySet<KeyUsage> {
-  const { octets } = reader.bitString('keyUsage')
-  return new Set(KEY_USAGES.filter((_, bit) => hasBit(octets, bit)))
+  const { bytes } = reader.bitString('keyUsage')
+  return new Set(KEY_USAGES.filter((_, bit) => hasBit(bytes, bit)))
 }
 
 function readNetscapeCertType(reader: DerReader): NetscapeCertType {
-  const { octets } = reader.bitString('netscapeCertType')
-  return { client: hasBit(octets, 0), server: hasBit(octets, 1) }
+  const { bytes } = reader.bitString('netscapeCertType')
+  return { client: hasBit(bytes, 0), server: hasBit(bytes, 1) }
 }
 
 function readExtendedKeyUsage(reader: DerReader): string[] {
@@ -275,7 +275,7 @@ function readExtendedKeyUsage(reader: DerReader): string[] {
 
 function keyIdentifierIn(reader: DerReader, element: DerElement): Uint8Array {
   if (element.end - element.contentStart > MAX_KEY_IDENTIFIER) {
-    throw new DerError(`a key identifier of more than ${String(MAX_KEY_IDENTIFIER)} octets`, element.start)
+    throw new DerError(`a key identifier of more than ${String(MAX_KEY_IDENTIFIER)} bytes`, element.start)
   }
   return reader.content(element)
 }

@@ -131,9 +131,9 @@ function checkAscii(bytes: Uint8Array, { start, contentStart, end }: DerElement)
 }
 
 function checkAddress({ start, contentStart, end }: DerElement, form: IpForm): void {
-  const octets = end - contentStart
-  const size = form === 'address' ? octets : octets / 2
-  if (size !== 4 && size !== 16) throw new DerError(`an IP address of ${String(octets)} octets`, start)
+  const length = end - contentStart
+  const size = form === 'address' ? length : length / 2
+  if (size !== 4 && size !== 16) throw new DerError(`an IP address of ${String(length)} bytes`, start)
 }
 
 function textOf(kind: GeneralNameKind, bytes: Uint8Array, directoryName: DistinguishedName | undefined): string {

@@ -12,14 +12,14 @@ export function parseIp(text: string): Uint8Array | null {
 function parseIpv4(text: string): Uint8Array | null {
   const parts = text.split('.')
   // Without leading zeros, which some readers take for octal numbers.
-  const areOctets = parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
-  return areOctets ? Uint8Array.from(parts, Number) : null
+  const areBytes = parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
+  return areBytes ? Uint8Array.from(parts, Number) : null
 }
 
 function parseIpv6(text: string): Uint8Array | null {
   const [start = '', end, ...more] = text.split('::')
-  const head = octetsOf(start, end === undefined)
-  const tail = octetsOf(end ?? '', true)
+  const head = bytesOf(start, end === undefined)
+  const tail = bytesOf(end ?? '', true)
   if (head === null || tail === null || more.length > 0) return null
   const left = 16 - head.length - tail.length
   // A double colon is at least one group of zeros.
@@ -28,17 +28,17 @@ function parseIpv6(text: string): Uint8Array | null {
 }
 
 /** The bytes of groups of hexadecimal digits; the last of an address may be written as IPv4. */
-function octetsOf(text: string, atEnd: boolean): number[] | null {
+function bytesOf(text: string, atEnd: boolean): number[] | null {
   if (text === '') return []
   const groups = text.split(':')
-  const octets: number[] = []
+  const bytes: number[] = []
   for (const [i, group] of groups.entries()) {
     const dotted = atEnd && i === groups.length - 1 ? parseIpv4(group) : null
-    if (dotted !== null) octets.push(...dotted)
-    else if (/^[\da-f]{1,4}$/i.test(group)) octets.push(parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff)
+    if (dotted !== null) bytes.push(...dotted)
+    else if (/^[\da-f]{1,4}$/i.test(group)) bytes.push(parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff)
     else return null
   }
-  return octets
+  return bytes
 }
 
 /** The usual spelling of 4 or 16 bytes: dotted decimal, or RFC 5952 (an IPv4-mapped address mixed, by its section 5). */
@@ -54,7 +54,7 @@ export function formatIp(bytes: Uint8Array): string {
 
 /** Whether 16 bytes are the IPv4-mapped form of an IPv4 address, `::ffff:0:0/96` (RFC 4291 section 2.5.5.2). */
 export function isIpv4Mapped(bytes: Uint8Array): boolean {
-  return bytes.length === 16 && bytes.subarray(0, 12).every((octet, i) => octet === (i < 10 ? 0 : 0xff))
+  return bytes.length === 16 && bytes.subarray(0, 12).every((byte, i) => byte === (i < 10 ? 0 : 0xff))
 }
 
 function longestZeroRun(groups: readonly number[]): { start: number; length: number } {

@@ -5,7 +5,7 @@
 import { serialText } from './certificate.js'
 import { DerError, DerReader, Tag } from './der.js'
 import { element } from './der-writer.js'
-import { DistinguishedName, MAX_NAME_OCTETS } from './distinguished-name.js'
+import { DistinguishedName, MAX_NAME_BYTES } from './distinguished-name.js'
 import { berChildren, berElement, type BerElement } from './pem/der-kind.js'
 
 export interface LenientNames {
@@ -16,7 +16,7 @@ export interface LenientNames {
 }
 
 /** Longest serial number shown, in bytes. RFC 5280 section 4.1.2.2 allows 20. */
-const MAX_SERIAL_OCTETS = 64
+const MAX_SERIAL_BYTES = 64
 /** A Name is a SEQUENCE of SETs of SEQUENCEs. The values below are not changed. */
 const NAME_DEPTH = 3
 const CONSTRUCTED = 0x20
@@ -34,12 +34,12 @@ export function lenientNames(bytes: Uint8Array): LenientNames {
 }
 
 function serialOf(bytes: Uint8Array, { contentStart, contentEnd }: BerElement): string | null {
-  const octets = bytes.subarray(contentStart, contentEnd)
-  return octets.length === 0 || octets.length > MAX_SERIAL_OCTETS ? null : serialText(octets)
+  const serial = bytes.subarray(contentStart, contentEnd)
+  return serial.length === 0 || serial.length > MAX_SERIAL_BYTES ? null : serialText(serial)
 }
 
 function nameText(bytes: Uint8Array, name: BerElement): string | null {
-  if (name.contentEnd - name.contentStart > MAX_NAME_OCTETS) return null
+  if (name.contentEnd - name.contentStart > MAX_NAME_BYTES) return null
   try {
     return DistinguishedName.read(new DerReader(toDer(bytes, name, NAME_DEPTH)), 'subject').toString()
   } catch (error) {
@@ -53,5 +53,5 @@ function toDer(bytes: Uint8Array, { tag, contentStart, contentEnd }: BerElement,
   const content = bytes.subarray(contentStart, contentEnd)
   if (depth === 0 || (tag & CONSTRUCTED) === 0) return element(tag, content)
   const parent = { tag, contentStart, contentEnd, end: contentEnd }
-  return element(tag, ...berChildren(bytes, parent, MAX_NAME_OCTETS).map((child) => toDer(bytes, child, depth - 1)))
+  return element(tag, ...berChildren(bytes, parent, MAX_NAME_BYTES).map((child) => toDer(bytes, child, depth - 1)))
 }

@@ -1,7 +1,7 @@
 /** What certificates, CRLs and certificate requests have in common: a signed part, an algorithm, a signature. */
 import type { KeyObject } from 'node:crypto'
 import { type PublicKeyInfo, readPublicKeyInfo, readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
-import { crypto } from './crypto.js'
+import { crypto } from './node-crypto.js'
 import { bytesEqual, DerError, type DerElement, DerReader, Tag } from './der.js'
 import type { DistinguishedName } from './distinguished-name.js'
 import { decodeExtensions, type Extensions, type RawExtension } from './extensions.js'
@@ -31,15 +31,15 @@ export interface SignedReading extends SignedFields {
  * @throws {DerError} if the bytes are not such a structure.
  */
 export function readSigned(der: Uint8Array, what: string, limit: number): SignedReading {
-  if (der.length > limit) throw new DerError(`more than ${String(limit)} octets`, 0)
+  if (der.length > limit) throw new DerError(`more than ${String(limit)} bytes`, 0)
   // Views of a plain array are made in half the time that views of a Buffer take.
   const outer = new DerReader(new Uint8Array(der.buffer, der.byteOffset, der.byteLength))
   const whole = outer.enter(Tag.sequence, what)
   outer.finish(what)
   const part = whole.expect(Tag.sequence, 'the signed part')
   const algorithm = whole.expect(Tag.sequence, 'the signature algorithm')
-  const { octets: signature, unusedBits } = whole.bitString('the signature')
-  if (unusedBits !== 0) throw new DerError('a signature that does not end at an octet', whole.offset)
+  const { bytes: signature, unusedBits } = whole.bitString('the signature')
+  if (unusedBits !== 0) throw new DerError('a signature that does not end at a byte', whole.offset)
   whole.finish(what)
   return {
     tbs: whole.whole(part),

@@ -45,8 +45,8 @@ function yearDigitsOf(tag: number): 0 | 2 | 4 {
 
 function areDigits(bytes: Uint8Array, from: number, to: number): boolean {
   for (let i = from; i < to; i++) {
-    const octet = bytes[i] ?? 0
-    if (octet < 0x30 || octet > 0x39) return false
+    const byte = bytes[i] ?? 0
+    if (byte < 0x30 || byte > 0x39) return false
   }
   return true
 }

@@ -18,7 +18,7 @@ const CERTIFICATE = 11
 const CERTIFICATE_REQUEST = 13
 const SERVER_HELLO_DONE = 14
 /** Most bytes read: a chain and the names of some hundred CAs. */
-const MAX_OCTETS = 256 * 1024
+const MAX_BYTES = 256 * 1024
 /** Most names and certificates returned. */
 const MAX_ENTRIES = 200
 
@@ -30,7 +30,7 @@ export function flightReader(): (piece: Uint8Array) => ServerFlight | null | und
   let authorities: DistinguishedName[] | null = null
   return (piece) => {
     records = Buffer.concat([records, piece])
-    if (records.length + messages.length > MAX_OCTETS) return null
+    if (records.length + messages.length > MAX_BYTES) return null
     // TLSPlaintext: type, version (2), length (2), fragment.
     for (;;) {
       if (records.length > 0 && records[0] !== HANDSHAKE_RECORD) return null

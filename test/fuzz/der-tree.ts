@@ -1,5 +1,5 @@
 /** DER as a tree that can be changed and written again, right or wrong. */
-import { lengthOctets } from '../support/der-writer.js'
+import { lengthBytes } from '../support/der-writer.js'
 
 /** One element, or bytes that are none. */
 export interface DerNode {
@@ -52,7 +52,7 @@ function writeNode(node: DerNode): Buffer {
   const { tag, prefix, children, content, lie } = node
   if (tag === null) return content
   const body = children === null ? content : Buffer.concat([prefix, ...children.map(writeNode)])
-  return Buffer.concat([Buffer.from([tag]), lie ?? lengthOctets(body.length), body])
+  return Buffer.concat([Buffer.from([tag]), lie ?? lengthBytes(body.length), body])
 }
 
 /** All bytes as elements, or null if they are not. */
@@ -75,7 +75,7 @@ function readHeader(octets: Buffer, at: number): { tag: number; start: number; e
   if (count > 4 || at + 2 + count > octets.length) return null
   const length = count === 0 ? first : octets.readUIntBE(at + 2, count)
   const start = at + 2 + count
-  if (start + length > octets.length || lengthOctets(length).length !== 1 + count) return null
+  if (start + length > octets.length || lengthBytes(length).length !== 1 + count) return null
   return { tag, start, end: start + length }
 }
 

@@ -9,7 +9,7 @@ import { bytesField, int64Field, MalformedMessage, trueField } from '../../src/c
 import { readWatchRequest } from '../../src/client/streams/watch-messages.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { answerHealthCheck, grpcPeer, type Peer, serverTls, tlsPeer } from '../support/peers.js'
-import { mutateOctets } from './mutate.js'
+import { mutateBytes } from './mutate.js'
 import type { Random } from './random.js'
 
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc' }
@@ -113,7 +113,7 @@ function sendMessages(stream: ServerHttp2Stream, messages: readonly Buffer[], ra
     })
   }
   let bytes: Buffer = Buffer.concat(messages.map(frameMessage))
-  if (random.once(12)) bytes = mutateOctets(random, bytes)
+  if (random.once(12)) bytes = mutateBytes(random, bytes)
   if (random.once(10)) for (let at = 0; at < bytes.length; at += 1) stream.write(bytes.subarray(at, at + 1))
   else stream.write(bytes)
   if (random.once(20)) stream.session?.goaway(constants.NGHTTP2_NO_ERROR)
@@ -131,7 +131,7 @@ function finish(stream: ServerHttp2Stream, random: Random): void {
 /** What etcd could answer, often altered. */
 function answersTo(path: string, request: Buffer, random: Random): Buffer[] {
   const messages = path.endsWith('/Watch') ? watchAnswers(request, random) : [unaryAnswer(path, request, random)]
-  return messages.map((each) => (random.once(10) ? mutateOctets(random, each) : each))
+  return messages.map((each) => (random.once(10) ? mutateBytes(random, each) : each))
 }
 
 const anyNumber = (random: Random): bigint =>

@@ -3,7 +3,7 @@ import {
   boolean,
   context,
   integer,
-  lengthOctets,
+  lengthBytes,
   octetString,
   oid,
   sequence,
@@ -119,7 +119,7 @@ function nested(depth: number): Buffer {
   const whole = Buffer.alloc(depth * 6)
   let start = whole.length
   for (let i = 0; i < depth; i++) {
-    const length = lengthOctets(whole.length - start)
+    const length = lengthBytes(whole.length - start)
     start -= 1 + length.length
     whole[start] = TAG.sequence
     length.copy(whole, start + 1)

@@ -1,6 +1,6 @@
 /** Changes input as damage and malice would: DER by its elements, bytes by bytes, PEM by its lines. */
 import { copyNode, type DerNode, element, placesIn, readTree, wrap, writeTree } from './der-tree.js'
-import { lengthOctets } from '../support/der-writer.js'
+import { lengthBytes } from '../support/der-writer.js'
 import type { Random } from './random.js'
 
 const TAGS = [
@@ -36,12 +36,12 @@ const CONTENTS = [
 
 /** Changes DER, mostly element by element. `pool` gives elements to put in. */
 export function mutateDer(random: Random, der: Uint8Array, pool: readonly Uint8Array[]): Buffer {
-  if (random.once(6)) return mutateOctets(random, der)
+  if (random.once(6)) return mutateBytes(random, der)
   const tree = readTree(der)
   const changes = 1 + random.below(random.once(4) ? 6 : 2)
   for (let i = 0; i < changes; i++) if (!changeElement(random, tree, pool)) break
   const written = writeTree(tree)
-  return random.once(12) ? mutateOctets(random, written) : written
+  return random.once(12) ? mutateBytes(random, written) : written
 }
 
 /** Elements beyond which nothing is added: copies of copies must not fill the memory. */
@@ -110,8 +110,8 @@ const CHANGES: readonly [(change: Change) => void, ...((change: Change) => void)
 function lie({ random, node }: Change): void {
   const { prefix, children, content } = node
   const length = children === null ? content.length : prefix.length + writeTree(children).length
-  const right = lengthOctets(length)
-  const near = lengthOctets(Math.max(0, length + random.below(5) - 2))
+  const right = lengthBytes(length)
+  const near = lengthBytes(Math.max(0, length + random.below(5) - 2))
   // The right length, written longer than it needs to be.
   const longer = right.length === 1 ? [0x81, length] : [(right[0] ?? 0) + 1, 0, ...right.subarray(1)]
   const others = ['00', '7f', '80', '84ffffffff', '847fffffff', '880000000000000001', 'ff'].map(bytesOf)
@@ -125,12 +125,12 @@ function replaceContent({ random, node }: Change): void {
 
 function damageContent({ random, node }: Change): void {
   const { children } = node
-  if (children === null) node.content = mutateOctets(random, node.content)
+  if (children === null) node.content = mutateBytes(random, node.content)
   else children.splice(random.below(children.length + 1), 0, element(random.pick(TAGS), random.bytes(random.below(6))))
 }
 
 /** Changes bytes. */
-export function mutateOctets(random: Random, bytes: Uint8Array): Buffer {
+export function mutateBytes(random: Random, bytes: Uint8Array): Buffer {
   const octets = Buffer.from(bytes)
   const at = random.below(octets.length + 1)
   const [before, after] = [octets.subarray(0, at), octets.subarray(at)]

@@ -13,7 +13,7 @@ import {
   checkTime,
   type Role,
 } from './checks.js'
-import { mutateDer, mutateOctets, mutatePem } from './mutate.js'
+import { mutateBytes, mutateDer, mutatePem } from './mutate.js'
 import type { Random } from './random.js'
 import { CERTIFICATES, CHAIN, CREDENTIALS, CRLS, KEYS, NAMES, POOL, REQUESTS, TEXTS } from './seeds.js'
 
@@ -42,7 +42,7 @@ const onDer =
 
 function changedPem(random: Random, text: string): Buffer {
   const changed = Buffer.from(mutatePem(random, text))
-  return random.once(10) ? mutateOctets(random, changed) : changed
+  return random.once(10) ? mutateBytes(random, changed) : changed
 }
 
 /** PEM whose text is sound and whose bytes are not. */
@@ -65,11 +65,11 @@ export const TARGETS: Readonly<Record<string, (random: Random) => FuzzCase>> = {
   name: onDer(NAMES, checkNames),
   time(random) {
     const tag = random.pick([0x17, 0x18] as const)
-    const text = mutateOctets(random, Buffer.from(random.pick(TIMES) ?? ''))
+    const text = mutateBytes(random, Buffer.from(random.pick(TIMES) ?? ''))
     return checked(Buffer.concat([Buffer.from([tag, text.length & 0x7f]), text]), checkTime)
   },
   host(random) {
-    const bytes = mutateOctets(random, Buffer.from(random.pick(HOSTS) ?? ''))
+    const bytes = mutateBytes(random, Buffer.from(random.pick(HOSTS) ?? ''))
     return checked(bytes.toString(random.once(2) ? 'utf8' : 'latin1'), checkHost)
   },
   key(random) {

@@ -13,8 +13,8 @@ const ROOT = 'src/index.ts'
 
 /** The one place each third-party package may be named in: a file, or a folder with its slash. */
 export const DOORS: readonly (readonly [packageName: RegExp, door: string])[] = [
-  [/^@peculiar\//, 'src/x509/engine.ts'],
-  [/^reflect-metadata$/, 'src/x509/engine.ts'],
+  [/^@peculiar\//, 'src/x509/peculiar.ts'],
+  [/^reflect-metadata$/, 'src/x509/peculiar.ts'],
   [/^yaml$/, 'src/config/read/yaml.ts'],
   [/^@grpc\//, 'src/client/transport/channel.ts'],
   [/^etcd3$/, 'src/client/connect.ts'],

@@ -13,7 +13,7 @@ export interface Compiled {
   url(file: string): string
   /** Its path. */
   path(file: string): string
-  /** The modules of the sources in a file of dist, by its path: `src/validate/path.ts`. */
+  /** The modules of the sources in a file of dist, by its path: `src/validate/path-walker.ts`. */
   modules(path: string): readonly string[]
 }
 

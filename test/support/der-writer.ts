@@ -25,7 +25,7 @@ export const TAG = {
 } as const
 
 /** Length bytes in the shortest form. */
-export function lengthOctets(length: number): Buffer {
+export function lengthBytes(length: number): Buffer {
   if (length < 0x80) return Buffer.from([length])
   const octets: number[] = []
   for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256)
@@ -35,7 +35,7 @@ export function lengthOctets(length: number): Buffer {
 /** One element with any identifier byte: `tlv(0xa0, …)` is a constructed context tag 0. */
 export function tlv(tag: number, ...content: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(content)
-  return Buffer.concat([Buffer.from([tag]), lengthOctets(body.length), body])
+  return Buffer.concat([Buffer.from([tag]), lengthBytes(body.length), body])
 }
 
 export function sequence(...content: readonly Uint8Array[]): Buffer {

@@ -74,7 +74,7 @@ const keyIdentifiers: readonly Mutation[] = [
   carries('a critical authority key identifier', (role) => authorityKeyIdentifier(issuerKey(role), {}, true)),
   carries('another authority key identifier', authorityKeyIdentifier(Buffer.alloc(20, 9))),
   carries('another subject key identifier', subjectKeyIdentifier(Buffer.alloc(20, 9))),
-  carries('a subject key identifier that is no octets', raw(SKI, Buffer.from('garbage'))),
+  carries('a subject key identifier that is no bytes', raw(SKI, Buffer.from('garbage'))),
   carries('an empty subject key identifier', raw(SKI, octetString(Buffer.alloc(0)))),
   carries('an authority key identifier that cannot be read', garbled(AKI)),
   carries('an authority key identifier that is no list', raw(AKI, nullValue())),

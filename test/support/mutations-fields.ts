@@ -48,7 +48,7 @@ const tamperTbs = (tbs: Buffer): Buffer => sequence(...elementsOf(tbs).slice(0, 
 const numbers: readonly Mutation[] = [
   sets('serial number negative', { serial: -5n }),
   sets('serial number zero', { serial: 0 }),
-  sets('serial number of 21 octets', { serial: Buffer.alloc(21, 0x11) }),
+  sets('serial number of 21 bytes', { serial: Buffer.alloc(21, 0x11) }),
   sets('serial number with a needless zero', { serial: hex('000005') }),
   sets('serial number empty', { serial: hex('') }),
   sets('version 1 with extensions', { version: null }),
@@ -67,7 +67,7 @@ const encodings: readonly Mutation[] = [
   sets('bytes after the certificate', { tamper: (der) => Buffer.concat([der, ZERO]) }, SHOWN),
   sets('cut short', { tamper: (der) => der.subarray(0, -7) }),
   sets('no certificate at all', { tamper: () => Buffer.from('this is not a certificate') }),
-  sets('a length in more octets than needed', { tamperTbs: (tbs) => Buffer.concat([hex('308300'), tbs.subarray(2)]) }),
+  sets('a length in more bytes than needed', { tamperTbs: (tbs) => Buffer.concat([hex('308300'), tbs.subarray(2)]) }),
   sets('a fourth element', { tamper: (der) => sequence(...elementsOf(der), nullValue()) }),
   elements('an element after the extensions', (all) => [...all, nullValue()]),
   elements('extensions twice', (all) => [...all, all.at(-1) ?? nullValue()]),
@@ -102,7 +102,7 @@ const signatures: readonly Mutation[] = [
   bits('signature empty', () => hex('')),
   bits('signature with bytes after it', (all) => Buffer.concat([all, ZERO])),
   bits('signature of zeros', (all) => Buffer.alloc(all.length)),
-  sets('signature that ends inside an octet', {
+  sets('signature that ends inside a byte', {
     tamper: (der) => sequence(...elementsOf(der).slice(0, 2), bitString(Buffer.alloc(8), 3)),
   }),
   sets('altered after it was signed', {

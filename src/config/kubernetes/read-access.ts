@@ -10,7 +10,7 @@ import { finding, unplaced } from '../finding.js'
 import { isManifest, podsOf } from '../read/manifest.js'
 import { mountsOf, withObjects } from '../read/pod-volumes.js'
 import { type Mount, mountOf } from '../read/read-option.js'
-import { type ConfigText, decodeText, MAX_CONFIG_OCTETS, type PlaceOf, placesIn, refuseText } from '../read/text.js'
+import { type ConfigText, decodeText, MAX_CONFIG_BYTES, type PlaceOf, placesIn, refuseText } from '../read/text.js'
 import { processWords, splitWords, type Word, wordAt } from '../read/tokenizer.js'
 import { at, entriesOf, itemsAt, readYaml, scalarsOf, textAt, type YamlReading, type YamlValue } from '../read/yaml.js'
 import { configInvalid } from '../refuse.js'
@@ -150,7 +150,7 @@ async function open<K extends string>(
 }
 
 async function readNodeFile(path: string, root: string): Promise<ConfigText | Finding> {
-  const content = await readMaterialFile(root === '/' ? path : join(root, path), { file: path }, MAX_CONFIG_OCTETS)
+  const content = await readMaterialFile(root === '/' ? path : join(root, path), { file: path }, MAX_CONFIG_BYTES)
   return 'code' in content ? content : decodeText(content.bytes, path)
 }
 

@@ -4,7 +4,7 @@ import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode, FindingPlace, SuppressedFinding } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import { isIgnorable } from '../../validate/finding.js'
-import { type ConfigText, MAX_CONFIG_OCTETS, type PlaceOf, placesIn } from '../read/text.js'
+import { type ConfigText, MAX_CONFIG_BYTES, type PlaceOf, placesIn } from '../read/text.js'
 import { finding } from '../finding.js'
 import { LINT_ROWS } from './files.js'
 import { groupBy } from './rule.js'
@@ -39,7 +39,7 @@ const COMMENT = /^[ \t]*[#;][ \t]*etcd-mtls-ignore(?![^ \t\r\n])([^\r\n]*)/gm
 /** The comments of the texts of one configuration. */
 export function commentsOf(texts: readonly ConfigText[]): CommentSuppression[] {
   return texts.flatMap((source, i) => {
-    if (source.text.length > MAX_CONFIG_OCTETS) return []
+    if (source.text.length > MAX_CONFIG_BYTES) return []
     const found: CommentSuppression[] = []
     let placeOf: PlaceOf | null = null
     for (const { 0: whole, 1: rest = '', index } of source.text.matchAll(COMMENT)) {

@@ -17,7 +17,7 @@ export interface TokenKeys {
 
 /** Makes the fingerprint of a shared secret useless to those who read the report and guess secrets. */
 const SALT = randomBytes(32)
-const MAX_KEY_OCTETS = 1024 * 1024
+const MAX_KEY_BYTES = 1024 * 1024
 
 /** The kinds of keys by the first letters of the methods, in words of Node and of people. */
 const KINDS: Readonly<Record<string, readonly [type: string, name: string]>> = {
@@ -54,7 +54,7 @@ export async function readTokenKeys(member: LintMember, read: ReadMember, root: 
     if (host === null) continue
     const unreadable = await keyPermissions({ text: path, place }, read, root)
     if (unreadable !== null) findings.push(unreadable)
-    const content = await readMaterialFile(host, { file: path }, MAX_KEY_OCTETS)
+    const content = await readMaterialFile(host, { file: path }, MAX_KEY_BYTES)
     if ('code' in content) {
       findings.push(at(place, content))
       continue

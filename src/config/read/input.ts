@@ -14,7 +14,7 @@ import { NO_CONTEXT, noEtcd, Reading, unreadable } from './read-option.js'
 import {
   type ConfigText,
   decodeText,
-  MAX_CONFIG_OCTETS,
+  MAX_CONFIG_BYTES,
   placesIn,
   type PlaceOf,
   refuseText,
@@ -211,7 +211,7 @@ class InputReader {
 
   async #list(flags: readonly string[], into: Reading): Promise<void> {
     const bytes = flags.reduce((sum, word) => sum + word.length, 0)
-    if (bytes > MAX_CONFIG_OCTETS) into.refuse(tooLarge('file', this.#label, bytes))
+    if (bytes > MAX_CONFIG_BYTES) into.refuse(tooLarge('file', this.#label, bytes))
     else {
       const place: PlaceOf = (_, option) => ({ option, file: this.#label, line: null, column: null })
       await this.#words({ words: flags.map((text) => wordAt(text, 0)), faults: [] }, '', place, into)

@@ -4,14 +4,7 @@ import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { readMaterialFile } from '../../credentials/inputs.js'
 import type { Finding } from '../../report/finding.js'
 import { isUnresolved } from './read-option.js'
-import {
-  type ConfigText,
-  decodeText,
-  MAX_CONFIG_OCTETS,
-  MAX_NAMED_FILES,
-  type ReadNamedFile,
-  tooLarge,
-} from './text.js'
+import { type ConfigText, decodeText, MAX_CONFIG_BYTES, MAX_NAMED_FILES, type ReadNamedFile, tooLarge } from './text.js'
 
 export interface ReadOptions {
   /** Whether files that the configuration names are read. */
@@ -23,7 +16,7 @@ export interface ReadOptions {
 }
 
 export async function readConfigFile(path: string, name: string): Promise<ConfigText | Finding> {
-  const content = await readMaterialFile(path, { file: name }, MAX_CONFIG_OCTETS)
+  const content = await readMaterialFile(path, { file: name }, MAX_CONFIG_BYTES)
   if (!('code' in content)) return decodeText(content.bytes, name)
   // An empty file is one without options, which etcd starts with.
   return content.code === 'file/empty' ? { text: '', file: name } : content
@@ -39,13 +32,13 @@ export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: stri
   let files = 0
   return async (path) => {
     if (!readFiles || isUnresolved(path) || path.includes('*')) return null
-    if (bytes > MAX_CONFIG_OCTETS || files++ >= MAX_NAMED_FILES) return null
+    if (bytes > MAX_CONFIG_BYTES || files++ >= MAX_NAMED_FILES) return null
     const isOwn = folder !== null && !isAbsolute(path)
     const inRoot = root === null ? resolve(path) : resolveInRoot(root, path)
     const content = await readConfigFile(isOwn ? resolveRelativeTo(`${folder}/_`, path, root) : inRoot, path)
     if ('code' in content) return content
     bytes += content.text.length
-    if (bytes > MAX_CONFIG_OCTETS) return tooLarge('files', path, bytes)
+    if (bytes > MAX_CONFIG_BYTES) return tooLarge('files', path, bytes)
     texts.push(content)
     return content
   }

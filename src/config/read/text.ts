@@ -4,7 +4,7 @@ import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 
 /** Longest text that is read, in bytes: a configuration of etcd seldom has 20,000. */
-export const MAX_CONFIG_OCTETS = 1024 * 1024
+export const MAX_CONFIG_BYTES = 1024 * 1024
 /** Etcds of one text that are read, and members that are compared with each other; etcd advises seven at most. */
 export const MAX_MEMBERS = 100
 /** Files of variables that one configuration may name; the next one is reported as not read. */
@@ -35,13 +35,13 @@ export type ReadNamedFile = (path: string) => Promise<ConfigText | Finding | nul
 /** More bytes than are read, of one file or of all that a configuration names. */
 export function tooLarge(kind: 'file' | 'files', file: string | null, count: number): Finding {
   const place = file === null ? null : { option: null, file, line: null, column: null }
-  const details = { option: '', file, line: null, column: null, kind, count, limit: MAX_CONFIG_OCTETS }
+  const details = { option: '', file, line: null, column: null, kind, count, limit: MAX_CONFIG_BYTES }
   return finding('config/too-large', details, place)
 }
 
 /** Why a text is not read; null for one that is. */
 export function refuseText({ text, file }: ConfigText): Finding | null {
-  return text.length > MAX_CONFIG_OCTETS ? tooLarge('file', file, text.length) : null
+  return text.length > MAX_CONFIG_BYTES ? tooLarge('file', file, text.length) : null
 }
 
 /** An expression that a template engine replaces by more than a value: it begins a line or a program. */
@@ -81,7 +81,7 @@ function hasStatement(line: string): boolean {
 
 /** The text of bytes in UTF-8. */
 export function decodeText(bytes: Uint8Array, file: string | null): ConfigText | Finding {
-  if (bytes.length > MAX_CONFIG_OCTETS) return tooLarge('file', file, bytes.length)
+  if (bytes.length > MAX_CONFIG_BYTES) return tooLarge('file', file, bytes.length)
   const [first, second] = bytes
   const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
   if (isUtf16) return finding('config/not-text', { file, is: 'UTF-16', line: null })

@@ -6,24 +6,24 @@ import type { FindingCollector, PathCertificate } from '../context.js'
 import { GO_KINDS } from './check-form.js'
 
 /** A certificate that issued another one must be a CA. */
-export function checkIssuerConstraints(place: PathCertificate, notes: FindingCollector): void {
+export function checkIssuerConstraints(place: PathCertificate, findings: FindingCollector): void {
   const { extensions, version } = place.certificate
   // A CA certificate of version 1 cannot say what it is; named as an anchor it is trusted all the same.
   if (place.role === 'anchor' && version === 1) return
   if (extensions.basicConstraints?.ca !== true) {
     const reason = extensions.basicConstraints === null ? 'no basicConstraints' : 'CA:FALSE'
-    notes.add(place, 'constraints/not-a-ca', { reason, issued: '' })
+    findings.add(place, 'constraints/not-a-ca', { reason, issued: '' })
   }
-  checkConstrainedKinds(place, notes)
+  checkConstrainedKinds(place, findings)
   const dotted = constraintsOf(place.certificate).filter(({ kind, value }) => kind === 'dns' && value.startsWith('.'))
   if (dotted.length > 0) {
     const constraints = dotted.slice(0, MAX_CONSTRAINTS).map(({ value }) => value)
-    notes.add(place, 'name-constraints/malformed', { kind: 'leading dot', constraints })
+    findings.add(place, 'name-constraints/malformed', { kind: 'leading dot', constraints })
   }
   for (const extension of ['basicConstraints', 'nameConstraints'] as const) {
     const oid = ExtensionId[extension]
     if (extensions.all.some((each) => each.oid === oid) && !extensions.isCritical(oid))
-      notes.add(place, 'certificate/criticality-unusual', { kind: 'of a CA', extension })
+      findings.add(place, 'certificate/criticality-unusual', { kind: 'of a CA', extension })
   }
 }
 
@@ -36,26 +36,26 @@ export function constraintsOf({ extensions }: Certificate): GeneralName[] {
 }
 
 /** Go marks the whole extension as unhandled if it constrains any other kind, and refuses it if it is critical. */
-function checkConstrainedKinds(place: PathCertificate, notes: FindingCollector): void {
+function checkConstrainedKinds(place: PathCertificate, findings: FindingCollector): void {
   const kinds = new Set(constraintsOf(place.certificate).map(({ kind }) => kind))
   const names = [...kinds].filter((kind) => !GO_KINDS.has(kind))
   if (names.length === 0 || !place.certificate.extensions.isCritical(ExtensionId.nameConstraints)) return
-  const details = { extension: 'nameConstraints', names, usage: notes.rules.usage } as const
-  notes.add(place, 'certificate/extension-refused', { kind: 'names unread by Go', ...details })
+  const details = { extension: 'nameConstraints', names, usage: findings.rules.usage } as const
+  findings.add(place, 'certificate/extension-refused', { kind: 'names unread by Go', ...details })
 }
 
-export function checkLeafConstraints(place: PathCertificate, notes: FindingCollector): void {
+export function checkLeafConstraints(place: PathCertificate, findings: FindingCollector): void {
   const { basicConstraints, nameConstraints } = place.certificate.extensions
-  if (basicConstraints?.ca === true) notes.add(place, 'constraints/leaf-is-ca', {})
+  if (basicConstraints?.ca === true) findings.add(place, 'constraints/leaf-is-ca', {})
   else if ((basicConstraints?.pathLength ?? null) !== null)
-    notes.add(place, 'constraints/only-for-cas', { what: 'pathlen' })
-  if (nameConstraints !== null) notes.add(place, 'constraints/only-for-cas', { what: 'nameConstraints' })
-  checkConstrainedKinds(place, notes)
+    findings.add(place, 'constraints/only-for-cas', { what: 'pathlen' })
+  if (nameConstraints !== null) findings.add(place, 'constraints/only-for-cas', { what: 'nameConstraints' })
+  checkConstrainedKinds(place, findings)
 }
 
 /** Path lengths: how many intermediates that are not self-issued may be between a CA and the leaf. */
-export function checkPathLength(path: readonly PathCertificate[], notes: FindingCollector): void {
-  const { usage, maxIntermediates } = notes.rules
+export function checkPathLength(path: readonly PathCertificate[], findings: FindingCollector): void {
+  const { usage, maxIntermediates } = findings.rules
   let below = 0
   for (const place of path) {
     const allowed = place.certificate.extensions.basicConstraints?.pathLength ?? null
@@ -65,11 +65,11 @@ export function checkPathLength(path: readonly PathCertificate[], notes: Finding
       const intermediates = path.slice(1, place.index).map(({ certificate }) => certificate.subject.toString())
       const found = below > allowed ? below : between
       const details = { allowed, found, intermediates }
-      if (below > allowed) notes.add(place, 'constraints/path-too-long', { kind: 'for all', ...details })
-      else notes.add(place, 'constraints/path-too-long', { kind: 'for Go', ...details, usage })
+      if (below > allowed) findings.add(place, 'constraints/path-too-long', { kind: 'for all', ...details })
+      else findings.add(place, 'constraints/path-too-long', { kind: 'for Go', ...details, usage })
     }
     if (place.role === 'intermediate' && !place.certificate.isSelfIssued) below++
   }
   if (below > maxIntermediates)
-    notes.add(null, 'chain/limit-exceeded', { kind: 'intermediates', allowed: maxIntermediates, found: below })
+    findings.add(null, 'chain/limit-exceeded', { kind: 'intermediates', allowed: maxIntermediates, found: below })
 }

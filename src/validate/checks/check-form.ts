@@ -6,7 +6,7 @@ import type { FindingCollector, PathCertificate } from '../context.js'
 import { namesOtherAuthority } from '../link.js'
 
 /** Longest serial number in bytes (RFC 5280 section 4.1.2.2). */
-const MAX_SERIAL_OCTETS = 20
+const MAX_SERIAL_BYTES = 20
 /** URIs of one certificate that are reported. */
 const MAX_URIS = 5
 /** Extensions that Go processes since 1.24; before, it refuses critical ones (crypto/x509 processExtensions). */
@@ -14,35 +14,35 @@ const SINCE_GO_1_24 = [ExtensionId.policyMappings, ExtensionId.policyConstraints
 const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
 
 /** What can be said of the form without checking a signature. */
-export function checkEncoding(place: PathCertificate, notes: FindingCollector): void {
+export function checkEncoding(place: PathCertificate, findings: FindingCollector): void {
   const { version, signatureAlgorithmsAgree } = place.certificate
   if (version !== 3) {
     const trusted = place.role === 'anchor' && version === 1
-    notes.add(place, 'certificate/version-unsupported', { version, trusted })
+    findings.add(place, 'certificate/version-unsupported', { version, trusted })
   }
-  checkSerial(place, notes)
-  checkDistinguishedNames(place, notes)
-  if (!signatureAlgorithmsAgree) notes.add(place, 'signature/algorithm-refused', { kind: 'stated twice' })
-  checkExtensions(place, notes)
-  checkForGo(place, notes)
-  checkUris(place, notes)
+  checkSerial(place, findings)
+  checkDistinguishedNames(place, findings)
+  if (!signatureAlgorithmsAgree) findings.add(place, 'signature/algorithm-refused', { kind: 'stated twice' })
+  checkExtensions(place, findings)
+  checkForGo(place, findings)
+  checkUris(place, findings)
 }
 
-function checkSerial(place: PathCertificate, notes: FindingCollector): void {
+function checkSerial(place: PathCertificate, findings: FindingCollector): void {
   const { serial, serialNumber } = place.certificate
   const [first = 0] = serial
-  const long = serial.length > MAX_SERIAL_OCTETS
+  const long = serial.length > MAX_SERIAL_BYTES
   const reason =
     first >= 0x80
       ? 'is negative'
-      : serial.every((octet) => octet === 0)
+      : serial.every((byte) => byte === 0)
         ? 'is zero'
-        : long && `has ${String(serial.length)} octets, more than ${String(MAX_SERIAL_OCTETS)}`
+        : long && `has ${String(serial.length)} bytes, more than ${String(MAX_SERIAL_BYTES)}`
   if (reason !== false)
-    notes.add(place, 'certificate/serial-unusual', { serialNumber: serialNumber.slice(0, 80), reason })
+    findings.add(place, 'certificate/serial-unusual', { serialNumber: serialNumber.slice(0, 80), reason })
 }
 
-function checkDistinguishedNames(place: PathCertificate, notes: FindingCollector): void {
+function checkDistinguishedNames(place: PathCertificate, findings: FindingCollector): void {
   const { issuer, subject, isCa } = place.certificate
   const names = [
     { field: 'issuer', name: issuer, mayBeEmpty: false },
@@ -50,66 +50,69 @@ function checkDistinguishedNames(place: PathCertificate, notes: FindingCollector
   ] as const
   for (const { field, name } of names) {
     for (const { type, malformed } of name.relativeNames.flat())
-      if (malformed) notes.add(place, 'certificate/name-malformed', { kind: 'malformed', field, attribute: type })
+      if (malformed) findings.add(place, 'certificate/name-malformed', { kind: 'malformed', field, attribute: type })
   }
   for (const { field, name, mayBeEmpty } of names)
-    if (name.isEmpty && !mayBeEmpty) notes.add(place, 'certificate/name-malformed', { kind: 'empty', field })
+    if (name.isEmpty && !mayBeEmpty) findings.add(place, 'certificate/name-malformed', { kind: 'empty', field })
 }
 
-function checkExtensions(place: PathCertificate, notes: FindingCollector): void {
+function checkExtensions(place: PathCertificate, findings: FindingCollector): void {
   const { extensions } = place.certificate
   const refuse = (oid: string, kind: 'repeated' | 'unknown' | 'wrongly critical'): void => {
-    notes.add(place, 'certificate/extension-refused', { kind, extension: extensionName(oid) })
+    findings.add(place, 'certificate/extension-refused', { kind, extension: extensionName(oid) })
   }
   for (const { oid, reason } of extensions.problems)
-    notes.add(place, 'certificate/extension-refused', { kind: 'malformed', extension: extensionName(oid), reason })
+    findings.add(place, 'certificate/extension-refused', { kind: 'malformed', extension: extensionName(oid), reason })
   for (const oid of extensions.duplicates) refuse(oid, 'repeated')
   for (const oid of extensions.unknownCritical) refuse(oid, 'unknown')
   for (const oid of NEVER_CRITICAL) if (extensions.isCritical(oid)) refuse(oid, 'wrongly critical')
   for (const oid of SINCE_GO_1_24) {
     if (extensions.isCritical(oid) && !extensions.unknownCritical.includes(oid))
-      notes.add(place, 'certificate/policy-extension', { kind: 'critical', extension: extensionName(oid) })
+      findings.add(place, 'certificate/policy-extension', { kind: 'critical', extension: extensionName(oid) })
   }
   const policies = extensions.all.find(({ oid }) => oid === ExtensionId.policyConstraints)
   if (policies?.critical === false)
-    notes.add(place, 'certificate/policy-extension', { kind: 'not critical', extension: extensionName(policies.oid) })
+    findings.add(place, 'certificate/policy-extension', {
+      kind: 'not critical',
+      extension: extensionName(policies.oid),
+    })
 }
 
 /** Kinds of name that Go reads (crypto/x509 parseSANExtension) and compares with constraints. */
 export const GO_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'email', 'uri'])
 
 /** Extensions that Go does not read or process as OpenSSL does, so that etcd refuses the certificate wherever it is used. */
-function checkForGo(place: PathCertificate, notes: FindingCollector): void {
+function checkForGo(place: PathCertificate, findings: FindingCollector): void {
   const { extensions, subjectAltNames } = place.certificate
-  const { usage } = notes.rules
+  const { usage } = findings.rules
   const points = extensions.crlDistributionPoints ?? []
   if (points.some(({ name }) => name !== null && 'relativeName' in name)) {
     const details = { kind: 'relative name', extension: 'crlDistributionPoints', usage } as const
-    notes.add(place, 'certificate/extension-refused', details)
+    findings.add(place, 'certificate/extension-refused', details)
   }
   const names = [...new Set(subjectAltNames.map(({ kind }) => kind))]
   // A critical extension of which Go reads no name is one that it does not process.
   const isRead = names.length === 0 || names.some((kind) => GO_KINDS.has(kind))
   if (isRead || !extensions.isCritical(ExtensionId.subjectAltName)) return
   const details = { kind: 'names unread by Go', extension: 'subjectAltName', names, usage } as const
-  notes.add(place, 'certificate/extension-refused', details)
+  findings.add(place, 'certificate/extension-refused', details)
 }
 
-function checkUris(place: PathCertificate, notes: FindingCollector): void {
+function checkUris(place: PathCertificate, findings: FindingCollector): void {
   let reported = 0
   for (const { kind, value: name } of place.certificate.subjectAltNames) {
     const reason = kind === 'uri' ? uriProblem(name) : null
     if (reason === null) continue
-    notes.add(place, 'san/name-unusable', { kind: 'URI', name, reason })
+    findings.add(place, 'san/name-unusable', { kind: 'URI', name, reason })
     if (++reported === MAX_URIS) return
   }
 }
 
-export function checkKeyIdentifiers(place: PathCertificate, notes: FindingCollector): void {
+export function checkKeyIdentifiers(place: PathCertificate, findings: FindingCollector): void {
   const { certificate, role } = place
   const { subjectKeyIdentifier, authorityKeyIdentifier } = certificate.extensions
   const missing = (extension: 'authorityKeyIdentifier' | 'subjectKeyIdentifier'): void => {
-    notes.add(place, 'certificate/key-identifier-unusual', { kind: 'missing', extension })
+    findings.add(place, 'certificate/key-identifier-unusual', { kind: 'missing', extension })
   }
   if (certificate.isCa && subjectKeyIdentifier === null) missing('subjectKeyIdentifier')
   // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1). An anchor's signature does not matter.
@@ -118,7 +121,7 @@ export function checkKeyIdentifiers(place: PathCertificate, notes: FindingCollec
   if ((authorityKeyIdentifier?.keyIdentifier ?? null) === null && !isSelfSigned()) missing('authorityKeyIdentifier')
   if (authorityKeyIdentifier === null || role !== 'anchor' || !certificate.isSelfIssued) return
   const unusual = (reason: string): void => {
-    notes.add(place, 'certificate/key-identifier-unusual', { kind: 'of a root', reason })
+    findings.add(place, 'certificate/key-identifier-unusual', { kind: 'of a root', reason })
   }
   const { keyIdentifier, issuer, serial } = authorityKeyIdentifier
   if (keyIdentifier === null) unusual('holds no key identifier')

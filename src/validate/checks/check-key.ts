@@ -12,25 +12,25 @@ const CURVES: ReadonlySet<string | null> = new Set(['P-256', 'P-384', 'P-521'])
 const DIGEST_BYTES: Readonly<Record<string, number>> = { sha256: 32, sha384: 48, sha512: 64 }
 export const WEAK_DIGESTS: ReadonlySet<string | null> = new Set(['md5', 'sha1'])
 
-export function checkKey(place: PathCertificate, notes: FindingCollector): void {
+export function checkKey(place: PathCertificate, findings: FindingCollector): void {
   const { certificate } = place
   const { publicKeyInfo: info, notAfter } = certificate
   const algorithm = publicKeyText(info)
   const weak = (wanted: string, what = algorithm): void => {
-    notes.add(place, 'key/weak', { algorithm: what, wanted })
+    findings.add(place, 'key/weak', { algorithm: what, wanted })
   }
   const unsupported = (refusedBy: string): void => {
-    notes.add(place, 'key/unsupported', { kind: 'public key', algorithm, refusedBy })
+    findings.add(place, 'key/unsupported', { kind: 'public key', algorithm, refusedBy })
   }
-  const errors = notes.errors.length
+  const errors = findings.errors.length
   if (info.algorithm === 'RSA') {
     const { exponent } = info
     const bits = info.modulusBits ?? 0
     if (bits < MIN_RSA_BITS) weak('RSA 3072 or ECDSA P-256')
     else if (bits < RSA_BITS_BEYOND_2030 && notAfter.getTime() >= END_OF_SMALL_RSA)
-      notes.add(place, 'key/size-unusual', { kind: 'short after 2030', algorithm, notAfter })
+      findings.add(place, 'key/size-unusual', { kind: 'short after 2030', algorithm, notAfter })
     if (bits > MAX_RSA_BITS) unsupported(`Go refuses beyond ${String(MAX_RSA_BITS)} bits`)
-    if (bits % 8 !== 0) notes.add(place, 'key/size-unusual', { kind: 'no whole bytes', algorithm })
+    if (bits % 8 !== 0) findings.add(place, 'key/size-unusual', { kind: 'no whole bytes', algorithm })
     // Go's rsa.checkPub: odd, at least 3 and below 2^31.
     if (exponent === null || exponent < 3 || exponent % 2 === 0)
       weak('exponent 65537', `${algorithm} with a bad public exponent`)
@@ -41,13 +41,13 @@ export function checkKey(place: PathCertificate, notes: FindingCollector): void 
     else if (!info.uncompressed) unsupported('Go does not read: its point is compressed')
   } else if (info.algorithm !== 'Ed25519') unsupported('etcd does not take and OpenSSL silently does not send')
   // What passed so far must be a key for OpenSSL as well: a point that is not on its curve shows only there.
-  if (notes.errors.length > errors) return
+  if (findings.errors.length > errors) return
   if (!certificate.hasReadableKey) unsupported('OpenSSL cannot read')
   else if (!certificate.hasUsualKey) unsupported('Go does not read as it is written')
 }
 
 /** @param isTrusted Nobody verifies the signature of what is trusted itself. */
-export function checkSignatureAlgorithm(place: PathCertificate, isTrusted: boolean, notes: FindingCollector): void {
+export function checkSignatureAlgorithm(place: PathCertificate, isTrusted: boolean, findings: FindingCollector): void {
   const { certificate, role } = place
   const { isSelfIssued, signatureAlgorithm: made, publicKeyInfo } = certificate
   const isAnchor = role === 'anchor'
@@ -55,17 +55,17 @@ export function checkSignatureAlgorithm(place: PathCertificate, isTrusted: boole
   // OpenSSL takes a certificate for self-signed only if its key could have made the signature (x509v3_cache_extensions).
   const isOwnKind = 'scheme' in made && made.scheme.key === publicKeyInfo.algorithm
   if (isAnchor && isSelfIssued && !isOwnKind)
-    notes.add(place, 'signature/key-mismatch', { kind: 'root', algorithm, key: publicKeyText(publicKeyInfo) })
+    findings.add(place, 'signature/key-mismatch', { kind: 'root', algorithm, key: publicKeyText(publicKeyInfo) })
   if ('unknown' in made) {
-    if (!isAnchor) notes.add(place, 'signature/algorithm-refused', { kind: 'unsupported', algorithm })
+    if (!isAnchor) findings.add(place, 'signature/algorithm-refused', { kind: 'unsupported', algorithm })
     return
   }
   const { digest, saltLength } = made.scheme
   const expected = DIGEST_BYTES[digest ?? '']
   if (WEAK_DIGESTS.has(digest))
-    notes.add(place, 'signature/algorithm-refused', { kind: 'weak', algorithm, trusted: isTrusted })
+    findings.add(place, 'signature/algorithm-refused', { kind: 'weak', algorithm, trusted: isTrusted })
   else if (!isAnchor && saltLength !== undefined && expected !== undefined && saltLength !== expected) {
-    const details = { algorithm, saltLength, expected, usage: notes.rules.usage }
-    notes.add(place, 'signature/algorithm-refused', { kind: 'salt length', ...details })
+    const details = { algorithm, saltLength, expected, usage: findings.rules.usage }
+    findings.add(place, 'signature/algorithm-refused', { kind: 'salt length', ...details })
   }
 }

@@ -20,7 +20,7 @@ import {
 export const MAX_COMPARISONS = 250_000
 const COMPARISONS_PER_CONSTRAINT = 100
 /** Comparisons that reading a directory name counts as, for each byte of it: its letters must be folded. */
-const COMPARISONS_PER_OCTET = 2
+const COMPARISONS_PER_BYTE = 2
 /** Findings about one certificate, beyond the first: 50,000 are not listed one by one. */
 const MAX_FINDINGS = 20
 
@@ -41,7 +41,7 @@ type Sides = Record<keyof NameConstraints, Subtree[]>
 export function checkNameConstraints(
   path: readonly PathCertificate[],
   budget: ComparisonBudget,
-  notes: FindingCollector,
+  findings: FindingCollector,
 ): void {
   const names = new Map<PathCertificate, readonly GeneralName[]>()
   for (const authority of path.slice(1)) {
@@ -51,20 +51,20 @@ export function checkNameConstraints(
     if ('bad' in own) {
       const { value: constraint, kind: nameKind } = own.bad
       const details = { constraint, nameKind, reason: own.reason }
-      notes.add(authority, 'name-constraints/malformed', { kind: 'malformed', ...details })
+      findings.add(authority, 'name-constraints/malformed', { kind: 'malformed', ...details })
       continue
     }
     for (const subject of path.slice(0, authority.index)) {
       const constrained = names.get(subject) ?? constrainedNames(subject)
       names.set(subject, constrained)
       if (!takeComparisons(constrained, own, budget)) {
-        notes.add(authority, 'chain/limit-exceeded', { kind: 'comparisons of names', comparisons: MAX_COMPARISONS })
+        findings.add(authority, 'chain/limit-exceeded', { kind: 'comparisons of names', comparisons: MAX_COMPARISONS })
         return
       }
       // A renewed CA certificate is no name of its own; the leaf always is (RFC 5280 section 6.1.3 (b)).
-      if (subject.index > 0 && subject.certificate.isSelfIssued) checkSelfIssued(subject, own, notes)
-      else checkSubject(subject, constrained, own, notes)
-      if (subject.index === 0) checkCommonNames(subject, own, notes)
+      if (subject.index > 0 && subject.certificate.isSelfIssued) checkSelfIssued(subject, own, findings)
+      else checkSubject(subject, constrained, own, findings)
+      if (subject.index === 0) checkCommonNames(subject, own, findings)
     }
   }
 }
@@ -99,7 +99,7 @@ function takeComparisons(names: readonly GeneralName[], { kinds }: ReadConstrain
 /** Counts what reading a directory name costs; false if it must not be read any more. */
 function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): boolean {
   if (kind !== 'dirName') return true
-  budget.left -= bytes.length * COMPARISONS_PER_OCTET
+  budget.left -= bytes.length * COMPARISONS_PER_BYTE
   return budget.left >= 0
 }
 
@@ -107,15 +107,15 @@ function checkSubject(
   subject: PathCertificate,
   names: readonly GeneralName[],
   own: ReadConstraints,
-  notes: FindingCollector,
+  findings: FindingCollector,
 ): void {
   const hasNames = subject.certificate.subjectAltNames.length > 0
-  const before = notes.notes.length
+  const before = findings.drafts.length
   for (const name of names) {
-    const count = notes.notes.length
-    checkName(subject, name, own, notes)
-    if (notes.notes.length === count && hasNames) checkNameForGo(subject, name, own, notes)
-    if (notes.notes.length - before > MAX_FINDINGS) return
+    const count = findings.drafts.length
+    checkName(subject, name, own, findings)
+    if (findings.drafts.length === count && hasNames) checkNameForGo(subject, name, own, findings)
+    if (findings.drafts.length - before > MAX_FINDINGS) return
   }
 }
 
@@ -123,7 +123,7 @@ function checkName(
   subject: PathCertificate,
   name: GeneralName,
   { kinds, constrainedBy }: ReadConstraints,
-  notes: FindingCollector,
+  findings: FindingCollector,
 ): void {
   const sides = kinds.get(name.kind)
   if (sides === undefined) return
@@ -132,18 +132,18 @@ function checkName(
   const prepared = isCompared ? comparable(name) : null
   if (prepared === null) {
     const kind = isCompared ? 'malformed' : 'not compared'
-    notes.add(subject, 'name-constraints/name-unreadable', { kind, ...details })
+    findings.add(subject, 'name-constraints/name-unreadable', { kind, ...details })
     return
   }
   const { permitted, excluded } = sides
   const touching = excluded.find((each) => each.touches(prepared))
   if (touching !== undefined) {
     const subtree = touching.value || '(all)'
-    notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded', ...details, excluded: subtree })
+    findings.add(subject, 'name-constraints/name-refused', { kind: 'excluded', ...details, excluded: subtree })
   }
   if (!isPermitted(prepared, sides)) {
     const shown = permitted.slice(0, MAX_SHOWN).map(({ value }) => value)
-    notes.add(subject, 'name-constraints/name-refused', { kind: 'not permitted', ...details, permitted: shown })
+    findings.add(subject, 'name-constraints/name-refused', { kind: 'not permitted', ...details, permitted: shown })
   }
 }
 
@@ -157,32 +157,36 @@ function checkNameForGo(
   subject: PathCertificate,
   name: GeneralName,
   { kinds, constrainedBy }: ReadConstraints,
-  notes: FindingCollector,
+  findings: FindingCollector,
 ): void {
-  const details = { name: name.value, nameKind: name.kind, constrainedBy, usage: notes.rules.usage }
+  const details = { name: name.value, nameKind: name.kind, constrainedBy, usage: findings.rules.usage }
   if (!isReadByGo(name)) {
-    notes.add(subject, 'name-constraints/name-unreadable', { kind: 'malformed for Go', ...details })
+    findings.add(subject, 'name-constraints/name-unreadable', { kind: 'malformed for Go', ...details })
     return
   }
   const sides = kinds.get(name.kind)
   const prepared = sides === undefined ? null : comparable(name)
   const excluded = prepared === null ? undefined : sides?.excluded.find((each) => each.holdsInGo(prepared))
   if (excluded === undefined) return
-  notes.add(subject, 'name-constraints/name-refused', { kind: 'excluded by Go', ...details, excluded: excluded.value })
+  findings.add(subject, 'name-constraints/name-refused', {
+    kind: 'excluded by Go',
+    ...details,
+    excluded: excluded.value,
+  })
 }
 
 /** To Go, a self-issued CA certificate is like any other. */
-function checkSelfIssued(subject: PathCertificate, own: ReadConstraints, notes: FindingCollector): void {
+function checkSelfIssued(subject: PathCertificate, own: ReadConstraints, findings: FindingCollector): void {
   const names = subject.certificate.subjectAltNames.filter(({ kind }) => GO_KINDS.has(kind))
   const refused = names.filter((name) => {
-    const found = new FindingCollector(notes.rules)
+    const found = new FindingCollector(findings.rules)
     checkSubject(subject, [name], own, found)
-    return found.notes.length > 0
+    return found.drafts.length > 0
   })
   if (refused.length === 0) return
   const shown = refused.slice(0, MAX_SHOWN).map(({ value }) => value)
-  const details = { names: shown, constrainedBy: own.constrainedBy, usage: notes.rules.usage }
-  notes.add(subject, 'name-constraints/name-refused', { kind: 'self-issued', ...details })
+  const details = { names: shown, constrainedBy: own.constrainedBy, usage: findings.rules.usage }
+  findings.add(subject, 'name-constraints/name-refused', { kind: 'self-issued', ...details })
 }
 
 /**
@@ -192,7 +196,7 @@ function checkSelfIssued(subject: PathCertificate, own: ReadConstraints, notes: 
 function checkCommonNames(
   leaf: PathCertificate,
   { kinds, constrainedBy }: ReadConstraints,
-  notes: FindingCollector,
+  findings: FindingCollector,
 ): void {
   const sides = kinds.get('dns')
   const { subject, subjectAltNames } = leaf.certificate
@@ -200,9 +204,9 @@ function checkCommonNames(
   for (const name of textsOf(subject, COMMON_NAME)) {
     if (name === null || !name.includes('.') || !isPlainDnsName(name)) continue
     const prepared = { host: name.toLowerCase() }
-    const details = { name, constrainedBy, isPermitted: isPermitted(prepared, sides), usage: notes.rules.usage }
+    const details = { name, constrainedBy, isPermitted: isPermitted(prepared, sides), usage: findings.rules.usage }
     if (details.isPermitted && !sides.excluded.some((each) => each.touches(prepared))) continue
-    notes.add(leaf, 'name-constraints/common-name-refused', details)
+    findings.add(leaf, 'name-constraints/common-name-refused', details)
   }
 }
 

@@ -14,14 +14,14 @@ const MAX_NEAR = 250
 const MAX_FINDINGS = 5
 const MAX_SHOWN = 50
 
-export function checkNames(place: PathCertificate, notes: FindingCollector): void {
-  checkHosts(place, notes)
-  checkSubjectAltName(place, notes)
-  checkCommonName(place, notes)
+export function checkNames(place: PathCertificate, findings: FindingCollector): void {
+  checkHosts(place, findings)
+  checkSubjectAltName(place, findings)
+  checkCommonName(place, findings)
 }
 
-function checkHosts(place: PathCertificate, notes: FindingCollector): void {
-  const { hosts } = notes.rules
+function checkHosts(place: PathCertificate, findings: FindingCollector): void {
+  const { hosts } = findings.rules
   const { subjectAltNames: names, subject } = place.certificate
   const find = coveringNameFinder(names, hosts.length)
   const covered: { host: string; name: string }[] = []
@@ -37,7 +37,7 @@ function checkHosts(place: PathCertificate, notes: FindingCollector): void {
   for (const host of uncovered.slice(0, MAX_SHOWN)) {
     const foundOfKind = names.filter(({ kind }) => kind === host.kind).length
     const details = { host: host.value, kind: host.kind, ...nearest(host), found, foundOfKind, covered }
-    notes.add(place, 'san/host-not-covered', details)
+    findings.add(place, 'san/host-not-covered', details)
   }
 }
 
@@ -97,13 +97,13 @@ function isMappedForm(a: Uint8Array, b: Uint8Array | undefined): boolean {
   return isIpv4Mapped(long) && bytesEqual(long.subarray(12), short)
 }
 
-function checkSubjectAltName(place: PathCertificate, notes: FindingCollector): void {
+function checkSubjectAltName(place: PathCertificate, findings: FindingCollector): void {
   const { extensions, subject, subjectAltNames } = place.certificate
   if (extensions.subjectAltName === null) return
   const critical = extensions.isCritical(ExtensionId.subjectAltName)
   if (critical !== subject.isEmpty) {
     const details = { kind: 'of names', extension: 'subjectAltName', critical } as const
-    notes.add(place, 'certificate/criticality-unusual', details)
+    findings.add(place, 'certificate/criticality-unusual', details)
   }
   const counts = new Map<string | null, number>()
   for (const { kind, value } of subjectAltNames.slice(0, MAX_LINTED)) {
@@ -113,8 +113,8 @@ function checkSubjectAltName(place: PathCertificate, notes: FindingCollector): v
     const count = (counts.get(reason) ?? 0) + 1
     counts.set(reason, count)
     if (count > MAX_FINDINGS) continue
-    if (reason === null) notes.add(place, 'san/wildcard', { name: value })
-    else notes.add(place, 'san/name-unusable', { kind: 'DNS', name: value, reason })
+    if (reason === null) findings.add(place, 'san/wildcard', { name: value })
+    else findings.add(place, 'san/name-unusable', { kind: 'DNS', name: value, reason })
   }
 }
 
@@ -129,23 +129,23 @@ function whyUnusable(name: string): 'an IP address' | 'no host name' | 'an under
 /** The user that every etcd with authentication has. */
 const ETCD_USER = 'root'
 
-function checkCommonName(place: PathCertificate, notes: FindingCollector): void {
-  const { usage } = notes.rules
+function checkCommonName(place: PathCertificate, findings: FindingCollector): void {
+  const { usage } = findings.rules
   const { subject, subjectAltNames } = place.certificate
   const { commonName } = subject
   if (commonName === null) {
-    if (usage === 'client') notes.add(place, 'identity/common-name', { kind: 'missing' })
+    if (usage === 'client') findings.add(place, 'identity/common-name', { kind: 'missing' })
     return
   }
   if (usage !== 'server' && usage !== 'peer') return
-  if (commonName === ETCD_USER) notes.add(place, 'identity/common-name', { kind: 'user of etcd', commonName })
+  if (commonName === ETCD_USER) findings.add(place, 'identity/common-name', { kind: 'user of etcd', commonName })
   // A host that was asked for and is only here is already reported as not covered.
-  const isReported = notes.notes.some(
+  const isReported = findings.drafts.some(
     ({ code, details }) => code === 'san/host-not-covered' && details.host === commonName,
   )
   const isListed = subjectAltNames.some((name) => name.kind !== 'dirName' && name.value === commonName)
   if (!isReported && !isListed && looksLikeHost(commonName))
-    notes.add(place, 'san/common-name-not-listed', { commonName })
+    findings.add(place, 'san/common-name-not-listed', { commonName })
 }
 
 // A single label is a name for people as often as a host; an address or a dotted name is meant as a host.

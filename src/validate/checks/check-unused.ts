@@ -5,7 +5,7 @@ import { ExtensionId } from '../../x509/extensions.js'
 import {
   FindingCollector,
   MAX_SHOWN,
-  type Note,
+  type FindingDraft,
   type PathCertificate,
   resolveContext,
   type Rules,
@@ -25,9 +25,9 @@ const MAX_POINTS = 50
 export function checkUnused(
   { anchors, intermediates }: Readonly<Record<'anchors' | 'intermediates', readonly Certificate[]>>,
   path: readonly PathCertificate[],
-  notes: FindingCollector,
+  findings: FindingCollector,
 ): void {
-  const { usage } = notes.rules
+  const { usage } = findings.rules
   const places: PathCertificate[] = [
     ...anchors.map((certificate, index) => ({ certificate, role: 'anchor' as const, index })),
     ...intermediates.map((certificate, index) => ({ certificate, role: 'intermediate' as const, index })),
@@ -35,19 +35,19 @@ export function checkUnused(
   let shown = 0
   for (const place of places) {
     if (path.some(({ certificate }) => certificate.equals(place.certificate))) continue
-    const reason = reasonOf(place, notes.rules)
+    const reason = reasonOf(place, findings.rules)
     if (reason === null) continue
     const kind = place.role === 'anchor' ? 'trusted' : 'sent'
-    notes.add(place, 'chain/unused-unread-by-go', { kind, reason, usage })
+    findings.add(place, 'chain/unused-unread-by-go', { kind, reason, usage })
     if (++shown === MAX_SHOWN) return
   }
 }
 
 /** Findings about the trust anchors that an etcd does not start with. */
 export function unreadableAnchors(anchors: readonly Certificate[], usage: 'client' | 'peer'): readonly Finding[] {
-  const notes = new FindingCollector(rulesOf(resolveContext({ usage })))
-  checkUnused({ anchors, intermediates: [] }, [], notes)
-  return notes.findings
+  const findings = new FindingCollector(rulesOf(resolveContext({ usage })))
+  checkUnused({ anchors, intermediates: [] }, [], findings)
+  return findings.toFindings()
 }
 
 /** Why Go does not read the certificate; null if it does. */
@@ -68,14 +68,14 @@ function reasonOf(place: PathCertificate, rules: Rules): string | null {
   if (extensions.isCritical(ExtensionId.authorityInfoAccess)) return 'it marks authorityInfoAccess as critical'
   const own = new FindingCollector(rules)
   checkEncoding(place, own)
-  return own.notes.map(whyUnread).find((reason) => reason !== null) ?? null
+  return own.drafts.map(whyUnread).find((reason) => reason !== null) ?? null
 }
 
 /**
  * Why Go does not read a certificate with such a finding about its form (crypto/x509 parseCertificate); null if it does: what it does
  * not process, it refuses only if it is used.
  */
-function whyUnread({ code, severity, details }: Note): string | null {
+function whyUnread({ code, severity, details }: FindingDraft): string | null {
   switch (code) {
     case 'certificate/extension-refused':
       return UNREAD_EXTENSIONS[details.kind] ?? null

@@ -4,66 +4,66 @@ import { type FindingCollector, type PathCertificate, WANTED_PURPOSES } from '..
 
 const ANY = 'anyExtendedKeyUsage'
 
-export function checkLeafUsage(place: PathCertificate, notes: FindingCollector): void {
-  checkLeafPurposes(place, notes)
-  const { usage } = notes.rules
+export function checkLeafUsage(place: PathCertificate, findings: FindingCollector): void {
+  checkLeafPurposes(place, findings)
+  const { usage } = findings.rules
   const { extensions, isCa } = place.certificate
   const { keyUsage, netscapeCertType } = extensions
   const serves = usage === 'server' || usage === 'peer'
   // Servers only: clients are checked by etcd, and Go does not know the extension.
-  if (serves && netscapeCertType?.server === false) notes.add(place, 'usage/netscape-type-unsuited', {})
+  if (serves && netscapeCertType?.server === false) findings.add(place, 'usage/netscape-type-unsuited', {})
   if (keyUsage === null) return
-  if (keyUsage.has('keyCertSign') && !isCa) notes.add(place, 'constraints/only-for-cas', { what: 'keyCertSign' })
+  if (keyUsage.has('keyCertSign') && !isCa) findings.add(place, 'constraints/only-for-cas', { what: 'keyCertSign' })
   if (keyUsage.has('digitalSignature')) return
   // OpenSSL's purpose check of a server accepts one of three usages (check_purpose_ssl_server, KU_TLS); Go does not check.
   const fits = keyUsage.has('keyEncipherment') || keyUsage.has('keyAgreement')
   const details = { found: [...keyUsage], refused: usage === 'server' && !fits }
-  notes.add(place, 'usage/key-usage-missing', { kind: 'digitalSignature', ...details })
+  findings.add(place, 'usage/key-usage-missing', { kind: 'digitalSignature', ...details })
 }
 
-function checkLeafPurposes(place: PathCertificate, notes: FindingCollector): void {
-  const { usage } = notes.rules
+function checkLeafPurposes(place: PathCertificate, findings: FindingCollector): void {
+  const { usage } = findings.rules
   const { extensions } = place.certificate
   const wanted = WANTED_PURPOSES[usage]
   if (extensions.extendedKeyUsage === null) {
     const unreadable = extensions.problems.some(({ oid }) => oid === ExtensionId.extendedKeyUsage)
-    if (wanted.length > 0 && !unreadable) notes.add(place, 'usage/extension-absent', { kind: 'extendedKeyUsage' })
+    if (wanted.length > 0 && !unreadable) findings.add(place, 'usage/extension-absent', { kind: 'extendedKeyUsage' })
     return
   }
   const found = [...extensions.extendedKeyUsage]
   if (extensions.isCritical(ExtensionId.extendedKeyUsage))
-    notes.add(place, 'certificate/criticality-unusual', { kind: 'of usages', extension: 'extendedKeyUsage' })
+    findings.add(place, 'certificate/criticality-unusual', { kind: 'of usages', extension: 'extendedKeyUsage' })
   const missing = wanted.filter((purpose) => !found.includes(purpose))
   if (found.includes(ANY)) {
-    notes.add(place, 'usage/any-extended-key-usage', { refused: missing.length > 0 && usage === 'server' })
+    findings.add(place, 'usage/any-extended-key-usage', { refused: missing.length > 0 && usage === 'server' })
   } else if (missing.length > 0) {
     // A server certificate is issued for both, because etcd's gateway dials with it.
     const issueFor = usage === 'client' ? ['clientAuth'] : ['serverAuth', 'clientAuth']
     const details = { wanted: issueFor, missing, found }
-    notes.add(place, 'usage/extended-key-usage-missing', { kind: 'of the certificate', ...details })
+    findings.add(place, 'usage/extended-key-usage-missing', { kind: 'of the certificate', ...details })
   } else if (usage === 'server' && !found.includes('clientAuth')) {
-    notes.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: false })
+    findings.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: false })
   }
 }
 
 /** What a CA's usages allow below it. */
-export function checkIssuerUsage(place: PathCertificate, notes: FindingCollector): void {
-  const { usage } = notes.rules
+export function checkIssuerUsage(place: PathCertificate, findings: FindingCollector): void {
+  const { usage } = findings.rules
   const { keyUsage, extendedKeyUsage } = place.certificate.extensions
-  if (keyUsage === null) notes.add(place, 'usage/extension-absent', { kind: 'keyUsage' })
+  if (keyUsage === null) findings.add(place, 'usage/extension-absent', { kind: 'keyUsage' })
   else if (!keyUsage.has('keyCertSign'))
-    notes.add(place, 'usage/key-usage-missing', { kind: 'keyCertSign', found: [...keyUsage] })
+    findings.add(place, 'usage/key-usage-missing', { kind: 'keyCertSign', found: [...keyUsage] })
   if (extendedKeyUsage === null) return
   const found = [...extendedKeyUsage]
-  if (place.role === 'anchor') notes.add(place, 'usage/anchor-extended-key-usage', { found })
+  if (place.role === 'anchor') findings.add(place, 'usage/anchor-extended-key-usage', { found })
   const lacking = WANTED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
   if (found.includes(ANY)) {
     // Go, which validates clients and members, takes it for every purpose; OpenSSL's check of a server does not.
-    if (lacking.length > 0) notes.add(place, 'usage/any-extended-key-usage', { refused: usage === 'server' })
+    if (lacking.length > 0) findings.add(place, 'usage/any-extended-key-usage', { refused: usage === 'server' })
     return
   }
   if (usage === 'server' && lacking.length === 0 && !found.includes('clientAuth'))
-    notes.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: true })
+    findings.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: true })
   for (const missing of lacking)
-    notes.add(place, 'usage/extended-key-usage-missing', { kind: 'of its CA', missing, found, leaf: '' })
+    findings.add(place, 'usage/extended-key-usage-missing', { kind: 'of its CA', missing, found, leaf: '' })
 }

@@ -5,29 +5,29 @@ const DAY = 86_400_000
 const LONG_LIFETIME_DAYS = 825
 const LONGEST_DEFAULT_WARNING = 30 * DAY
 
-export function checkValidity(place: PathCertificate, notes: FindingCollector): void {
+export function checkValidity(place: PathCertificate, findings: FindingCollector): void {
   const { notBefore, notAfter } = place.certificate
-  const { at, clockSkew, usage, expiryWarning } = notes.rules
+  const { at, clockSkew, usage, expiryWarning } = findings.rules
   const lifetime = notAfter.getTime() - notBefore.getTime()
   const left = notAfter.getTime() - at.getTime()
   // Certificates count whole seconds, and the second of notAfter belongs to the validity.
   const now = wholeSeconds(at)
-  if (notBefore > notAfter) notes.add(place, 'validity/inverted', { notBefore, notAfter })
+  if (notBefore > notAfter) findings.add(place, 'validity/inverted', { notBefore, notAfter })
   if (now - clockSkew > notAfter.getTime()) {
-    notes.add(place, 'validity/expired', { notAfter, at, ago: durationText(-left) })
+    findings.add(place, 'validity/expired', { notAfter, at, ago: durationText(-left) })
   } else if (now + clockSkew < notBefore.getTime()) {
     const ahead = durationText(notBefore.getTime() - at.getTime())
-    notes.add(place, 'validity/not-yet-valid', { notBefore, at, ahead })
+    findings.add(place, 'validity/not-yet-valid', { notBefore, at, ahead })
   } else {
     // Go refuses as soon as the moment of notAfter is over, and OpenSSL from that moment on (crypto/x509 isValid, X509_cmp_time).
     const beyond = -left - clockSkew
     if (beyond > 0 || (beyond === 0 && usage === 'server'))
-      notes.add(place, 'validity/expires-soon', { kind: 'last second', notAfter, at, usage })
+      findings.add(place, 'validity/expires-soon', { kind: 'last second', notAfter, at, usage })
     if (left < (expiryWarning ?? Math.min(lifetime / 3, LONGEST_DEFAULT_WARNING)))
-      notes.add(place, 'validity/expires-soon', { kind: 'soon', notAfter, left: durationText(left) })
+      findings.add(place, 'validity/expires-soon', { kind: 'soon', notAfter, left: durationText(left) })
   }
   const days = Math.ceil(lifetime / DAY)
-  if (place.index === 0 && days > LONG_LIFETIME_DAYS) notes.add(place, 'validity/lifetime-long', { days })
+  if (place.index === 0 && days > LONG_LIFETIME_DAYS) findings.add(place, 'validity/lifetime-long', { days })
 }
 
 export function wholeSeconds(date: Date): number {
@@ -35,17 +35,17 @@ export function wholeSeconds(date: Date): number {
 }
 
 /** Checks of the whole path: who outlives whom, and whether it is the clock that is wrong. */
-export function checkPathValidity(path: readonly PathCertificate[], notes: FindingCollector): void {
-  const { at, clockSkew } = notes.rules
+export function checkPathValidity(path: readonly PathCertificate[], findings: FindingCollector): void {
+  const { at, clockSkew } = findings.rules
   for (const { certificate: issuer, index } of path.slice(1)) {
     const place = path[index - 1]
     if (place === undefined || place.certificate.notAfter <= issuer.notAfter) continue
     const details = { issuerNotAfter: issuer.notAfter, issuer: issuer.subject.toString() }
-    notes.add(place, 'validity/outlives-issuer', { notAfter: place.certificate.notAfter, ...details })
+    findings.add(place, 'validity/outlives-issuer', { notAfter: place.certificate.notAfter, ...details })
   }
   const begins = path.map(({ certificate }) => certificate.notBefore.getTime())
   if (path.length > 1 && begins.every((begin) => begin > at.getTime() + clockSkew))
-    notes.add(null, 'validity/clock-suspect', { at, earliest: new Date(Math.min(...begins)) })
+    findings.add(null, 'validity/clock-suspect', { at, earliest: new Date(Math.min(...begins)) })
 }
 
 /** A duration in the largest unit that gives at least two. */

@@ -35,7 +35,7 @@ export interface Comparable {
   readonly isWildcard?: boolean
   readonly local?: string
   /** Of `ip`. */
-  readonly octets?: Uint8Array
+  readonly address?: Uint8Array
   /** Of `dirName`: a key for each relative name. */
   readonly keys?: readonly string[]
 }
@@ -57,7 +57,7 @@ export function comparable(name: GeneralName): Comparable | null {
       return host === null ? null : { host: host.toLowerCase() }
     }
     case 'ip':
-      return { host: '', octets: name.bytes }
+      return { host: '', address: name.bytes }
     case 'dirName':
       return name.directoryName === undefined ? null : { host: '', keys: keysOf(name.directoryName) }
     default:
@@ -116,7 +116,7 @@ export function subtreeOf({ kind, value, bytes, directoryName }: GeneralName): S
       const isIn = (address: Uint8Array): boolean =>
         address.length === mask.length &&
         mask.every((bits, i) => (((address[i] ?? 0) ^ (network[i] ?? 0)) & bits) === 0)
-      return only(({ octets }) => octets !== undefined && isIn(octets))
+      return only(({ address }) => address !== undefined && isIn(address))
     }
     case 'dirName': {
       const keys = directoryName === undefined ? null : keysOf(directoryName)
@@ -137,12 +137,12 @@ function isHostConstraint(text: string): boolean {
 
 function isContiguousMask(mask: Uint8Array): boolean {
   let ended = false
-  for (const octet of mask) {
-    if (ended && octet !== 0) return false
+  for (const byte of mask) {
+    if (ended && byte !== 0) return false
     // Ones, then zeros: with its zeros turned over, such a byte is one less than a power of two.
-    const zeros = ~octet & 0xff
+    const zeros = ~byte & 0xff
     if ((zeros & (zeros + 1)) !== 0) return false
-    ended ||= octet !== 0xff
+    ended ||= byte !== 0xff
   }
   return true
 }

@@ -8,16 +8,16 @@ import type { Crl } from '../../x509/crl/crl.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../../x509/crl/distribution-point.js'
 import { bytesEqual } from '../../x509/der.js'
 import { type FindingCollector, MAX_SHOWN, type PathCertificate, type Rules } from '../context.js'
-import { coverageOf, isIndirect, namesAuthority, namesIssuer, otherAuthority, warnOf } from './crl-rules.js'
+import { coverageOf, isIndirect, namesAuthority, namesIssuer, otherAuthority, warnAboutCrl } from './crl-rules.js'
 import { lookUp, type SignedLists, sortSigned, type StatusSource } from './revocation-sources.js'
 
 /**
  * Checks every certificate of a path but the anchor. A path that does not end at an anchor is not looked at: nobody
  * vouches for the keys that would have signed the lists.
  */
-export function checkRevocation(path: readonly PathCertificate[], notes: FindingCollector): void {
-  if (notes.rules.crls.length === 0 && notes.rules.revocation !== 'require') return
-  if (path.at(-1)?.role === 'anchor') new RevocationCheck(path, notes).run()
+export function checkRevocation(path: readonly PathCertificate[], findings: FindingCollector): void {
+  if (findings.rules.crls.length === 0 && findings.rules.revocation !== 'require') return
+  if (path.at(-1)?.role === 'anchor') new RevocationCheck(path, findings).run()
 }
 
 /** Other trust anchors of the issuer's name by whose keys a list is verified. */
@@ -25,7 +25,7 @@ const MAX_OTHER_KEYS = 5
 
 class RevocationCheck {
   readonly #path: readonly PathCertificate[]
-  readonly #notes: FindingCollector
+  readonly #findings: FindingCollector
   readonly #lists: readonly Crl[]
   /** Which CA of the path signed a list; there is no entry for one that none did. */
   readonly #signers = new Map<Crl, PathCertificate>()
@@ -35,10 +35,10 @@ class RevocationCheck {
   /** Names of issuers of which a list cannot be used at all, which is reported once for the list. */
   readonly #troubled = new Set<string>()
 
-  constructor(path: readonly PathCertificate[], notes: FindingCollector) {
+  constructor(path: readonly PathCertificate[], findings: FindingCollector) {
     this.#path = path
-    this.#notes = notes
-    const { crls } = notes.rules
+    this.#findings = findings
+    const { crls } = findings.rules
     // Each list once, though it may be passed in two files.
     const distinct = crls.filter((crl, i) => !crls.slice(0, i).some((before) => bytesEqual(before.raw, crl.raw)))
     this.#lists = distinct.filter((crl) => this.#isReadable(crl))
@@ -55,27 +55,27 @@ class RevocationCheck {
     }
     for (const issuer of new Set(this.#signers.values())) {
       const own = this.#lists.filter((crl) => this.#signers.get(crl) === issuer)
-      this.#signed.set(issuer, sortSigned(issuer, own, this.#notes.rules))
+      this.#signed.set(issuer, sortSigned(issuer, own, this.#findings.rules))
     }
-    for (const crl of this.#lists) if (!this.#signers.has(crl)) this.#judgeUnsigned(crl)
-    for (const subject of this.#path.slice(0, -1)) this.#judgeSubject(subject)
+    for (const crl of this.#lists) if (!this.#signers.has(crl)) this.#checkUnsigned(crl)
+    for (const subject of this.#path.slice(0, -1)) this.#checkSubject(subject)
     this.#reportLists()
     this.#warnOfEtcd()
   }
 
   #isReadable({ damage, origin, issuer }: Crl): boolean {
     if (damage === null) return true
-    this.#notes.add(null, 'revocation/crl-malformed', { origin, reason: damage })
+    this.#findings.add(null, 'revocation/crl-malformed', { origin, reason: damage })
     this.#troubled.add(issuer.key)
     return false
   }
 
   #unused({ origin, issuer }: Crl, reason: string): void {
-    this.#notes.add(null, 'revocation/crl-unused', { origin, issuer: issuer.toString(), reason })
+    this.#findings.add(null, 'revocation/crl-unused', { origin, issuer: issuer.toString(), reason })
   }
 
   /** A list that no CA of the path signed: of a CA that has nothing to do with it, or not what it says it is. */
-  #judgeUnsigned(crl: Crl): void {
+  #checkUnsigned(crl: Crl): void {
     const { origin, issuer, signatureAlgorithm: made } = crl
     const namesakes = this.#path.slice(1).filter(({ certificate }) => issuer.equals(certificate.subject))
     const [first] = namesakes
@@ -83,7 +83,7 @@ class RevocationCheck {
       // It matters if a certificate says that this CA lists it as well.
       const points = this.#path.flatMap(({ certificate }) => certificate.extensions.crlDistributionPoints ?? [])
       if (isIndirect(crl) && points.some((point) => namesIssuer(point, crl)))
-        this.#notes.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
+        this.#findings.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
       else this.#unused(crl, 'that CA issued nothing in the path')
       return
     }
@@ -98,25 +98,25 @@ class RevocationCheck {
       this.#troubled.add(issuer.key)
       if ('unknown' in made) {
         const details = { origin, algorithm: made.unknown, reason: 'unsupported' } as const
-        this.#notes.add(null, 'revocation/crl-algorithm-refused', details)
+        this.#findings.add(null, 'revocation/crl-algorithm-refused', details)
         return
       }
       const otherKey = namesakes.every(({ certificate }) => otherAuthority(crl, certificate) !== null)
       const details = { kind: 'signature', origin, issuer: issuer.toString(), otherKey } as const
-      this.#notes.add(meant ?? first, 'revocation/crl-signer-differs', details)
+      this.#findings.add(meant ?? first, 'revocation/crl-signer-differs', details)
     }
   }
 
   /** Another trust anchor of the same CA whose key signed the list, as after the CA got a new key. */
   #otherAnchorOf(crl: Crl): Certificate | undefined {
     const isInPath = (anchor: Certificate): boolean => this.#path.some(({ certificate }) => certificate.equals(anchor))
-    return this.#notes.rules.anchors
+    return this.#findings.rules.anchors
       .filter((anchor) => crl.issuer.equals(anchor.subject) && !isInPath(anchor))
       .slice(0, MAX_OTHER_KEYS)
       .find((anchor) => crl.isSignedBy(anchor))
   }
 
-  #judgeSubject(subject: PathCertificate): void {
+  #checkSubject(subject: PathCertificate): void {
     const { certificate } = subject
     const sources = this.#sourcesFor(subject)
     const covered = new Set<RevocationReason>()
@@ -141,14 +141,14 @@ class RevocationCheck {
     if (missing.length === 0) return
     for (const source of faulty) this.#needed.add(source)
     if (faulty.length > 0 || this.#revoked.has(subject)) return
-    if (isPartly) this.#notes.add(subject, 'revocation/crl-scope', { kind: 'reasons', missing })
+    if (isPartly) this.#findings.add(subject, 'revocation/crl-scope', { kind: 'reasons', missing })
     else if (others.length > 0)
-      this.#notes.add(subject, 'revocation/crl-scope', { kind: 'certificates', lists: others })
+      this.#findings.add(subject, 'revocation/crl-scope', { kind: 'certificates', lists: others })
     else if (!sources.some(({ coversNothing }) => coversNothing) && !this.#troubled.has(certificate.issuer.key)) {
-      // Which CRLs Node lacks for a server, OpenSSL's own choice shows (openssl.ts).
-      const { usage, revocation, isConnected } = this.#notes.rules
+      // Which CRLs Node lacks for a server, OpenSSL's own choice shows (openssl-path.ts).
+      const { usage, revocation, isConnected } = this.#findings.rules
       if (usage !== 'server' || isConnected || revocation === 'require')
-        this.#notes.add(subject, 'revocation/no-crl', noCrl(subject, this.#lists, this.#notes.rules))
+        this.#findings.add(subject, 'revocation/no-crl', noCrl(subject, this.#lists, this.#findings.rules))
     }
   }
 
@@ -170,26 +170,26 @@ class RevocationCheck {
     if (listing === null) return
     this.#revoked.add(subject)
     const { reason, revokedAt, invalidSince } = listing.entry
-    const inFuture = revokedAt > this.#notes.rules.at
+    const inFuture = revokedAt > this.#findings.rules.at
     const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl: listing.list.origin }
-    this.#notes.add(subject, 'revocation/revoked', details)
+    this.#findings.add(subject, 'revocation/revoked', details)
   }
 
   /** Reports each list once, however many certificates it was asked about. */
   #reportLists(): void {
     const reported = new Set<Crl | PathCertificate>()
     const isFirst = (what: Crl | PathCertificate): boolean => !reported.has(what) && reported.add(what).size > 0
-    for (const { sources, notes } of this.#signed.values()) {
-      this.#notes.addAll(notes)
+    for (const { sources, findings } of this.#signed.values()) {
+      this.#findings.addAll(findings)
       for (const source of sources) {
         const { signer, list, deltas, faults } = source
-        for (const each of [list, ...deltas]) if (isFirst(each)) warnOf(each, this.#notes)
+        for (const each of [list, ...deltas]) if (isFirst(each)) warnAboutCrl(each, this.#findings)
         if (this.#needed.has(source)) {
           // One fault of the CA's certificate, however many lists it signed.
-          for (const each of faults.notes)
-            if (each.code !== 'revocation/crl-sign-missing' || isFirst(signer)) this.#notes.notes.push(each)
+          for (const each of faults.drafts)
+            if (each.code !== 'revocation/crl-sign-missing' || isFirst(signer)) this.#findings.drafts.push(each)
         } else if (faults.errors.length > 0)
-          this.#unused(list, `it is not needed, and faulty (${faults.notes[0]?.code ?? ''})`)
+          this.#unused(list, `it is not needed, and faulty (${faults.drafts[0]?.code ?? ''})`)
       }
     }
   }
@@ -200,13 +200,13 @@ class RevocationCheck {
    */
   #warnOfEtcd(): void {
     const asPem = this.#lists.filter(({ form }) => form === 'pem').map(({ origin }) => origin)
-    if (asPem.length > 0) this.#notes.add(null, 'revocation/crl-form', { kind: 'PEM', origins: [...new Set(asPem)] })
+    if (asPem.length > 0) this.#findings.add(null, 'revocation/crl-form', { kind: 'PEM', origins: [...new Set(asPem)] })
     for (const place of this.#path) {
       const { serial, serialNumber } = place.certificate
       const naming = this.#lists.filter((crl) => crl.entries.entriesOf(serial).length > 0)
       if (this.#revoked.has(place) || naming.length === 0) continue
       const lists = naming.map((crl) => ({ origin: crl.origin, why: this.#whyNotRevoked(place, crl) }))
-      this.#notes.add(place, 'revocation/serial-listed', { serialNumber, lists })
+      this.#findings.add(place, 'revocation/serial-listed', { serialNumber, lists })
     }
   }
 

@@ -101,19 +101,19 @@ export function namesAuthority(crl: Crl, certificate: Certificate): boolean {
 }
 
 /** The faults of a list that the signer's key signed, for which nothing can be concluded from it; its dates left out. */
-export function judgeList(crl: Crl, signer: PathCertificate, notes: FindingCollector): void {
+export function checkCrl(crl: Crl, signer: PathCertificate, findings: FindingCollector): void {
   const { origin, extensions, signatureAlgorithm: made } = crl
   const algorithm = 'scheme' in made ? made.scheme.name : made.unknown
   if (!crl.signatureAlgorithmsAgree)
-    notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'stated twice' })
+    findings.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'stated twice' })
   if ('scheme' in made && WEAK_DIGESTS.has(made.scheme.digest))
-    notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'weak' })
+    findings.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'weak' })
   const other = otherAuthority(crl, signer.certificate)
   if (other !== null)
-    notes.add(signer, 'revocation/crl-signer-differs', { kind: 'key identifier', origin, reason: other })
+    findings.add(signer, 'revocation/crl-signer-differs', { kind: 'key identifier', origin, reason: other })
   const refuse = (oid: string, reason: string): void => {
     const extension = extensionName(oid)
-    notes.add(null, 'revocation/crl-extension-refused', { kind: 'extension', origin, extension, reason })
+    findings.add(null, 'revocation/crl-extension-refused', { kind: 'extension', origin, extension, reason })
   }
   for (const { oid, reason } of extensions.problems) refuse(oid, reason)
   for (const oid of extensions.duplicates.slice(0, MAX_SHOWN)) refuse(oid, 'it occurs more than once')
@@ -121,7 +121,7 @@ export function judgeList(crl: Crl, signer: PathCertificate, notes: FindingColle
   const blocking = new Set([...crl.blockingExtensions, ...crl.entries.unknownCritical])
   for (const oid of [...blocking].slice(0, MAX_SHOWN))
     refuse(oid, 'it is critical, and is not processed or must not be critical')
-  if (isIndirect(crl)) notes.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
+  if (isIndirect(crl)) findings.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
 }
 
 export function hasBegun({ thisUpdate }: Crl, { at, clockSkew }: Context): boolean {
@@ -129,22 +129,22 @@ export function hasBegun({ thisUpdate }: Crl, { at, clockSkew }: Context): boole
 }
 
 /** Whether the list is current (RFC 5280 sections 5.1.2.4 and 5.1.2.5). */
-export function judgeTime(crl: Crl, notes: FindingCollector): void {
+export function checkCrlTime(crl: Crl, findings: FindingCollector): void {
   const { origin, thisUpdate, nextUpdate } = crl
-  const { at, clockSkew } = notes.rules
+  const { at, clockSkew } = findings.rules
   if (nextUpdate !== null && thisUpdate > nextUpdate)
-    notes.add(null, 'revocation/crl-not-current', { kind: 'inverted', origin, thisUpdate, nextUpdate })
-  else if (!hasBegun(crl, notes.rules))
-    notes.add(null, 'revocation/crl-not-current', { kind: 'not yet valid', origin, thisUpdate })
+    findings.add(null, 'revocation/crl-not-current', { kind: 'inverted', origin, thisUpdate, nextUpdate })
+  else if (!hasBegun(crl, findings.rules))
+    findings.add(null, 'revocation/crl-not-current', { kind: 'not yet valid', origin, thisUpdate })
   else if (nextUpdate !== null && wholeSeconds(at) - clockSkew > nextUpdate.getTime())
-    notes.add(null, 'revocation/crl-not-current', { kind: 'expired', origin, nextUpdate })
+    findings.add(null, 'revocation/crl-not-current', { kind: 'expired', origin, nextUpdate })
 }
 
 /** What does not stand in the way of a list, but will in that of others, or at another time. */
-export function warnOf(crl: Crl, notes: FindingCollector): void {
+export function warnAboutCrl(crl: Crl, findings: FindingCollector): void {
   const { origin, version, nextUpdate } = crl
   const all = crl.extensions.all
-  if (version === 1) notes.add(null, 'revocation/crl-form', { kind: 'version 1', origin })
+  if (version === 1) findings.add(null, 'revocation/crl-form', { kind: 'version 1', origin })
   const unmarked = MUST_BE_CRITICAL.filter((oid) => all.some((each) => each.oid === oid && !each.critical))
   const reasons = [
     ...(nextUpdate === null ? ['has no date of its next update'] : []),
@@ -152,7 +152,7 @@ export function warnOf(crl: Crl, notes: FindingCollector): void {
     ...crl.oddities,
     ...unmarked.map((oid) => `does not mark its ${extensionName(oid)} as critical`),
   ]
-  for (const reason of reasons) notes.add(null, 'revocation/crl-unusual', { origin, reason })
+  for (const reason of reasons) findings.add(null, 'revocation/crl-unusual', { origin, reason })
 }
 
 const MUST_BE_CRITICAL = [ExtensionId.issuingDistributionPoint, ExtensionId.deltaCRLIndicator] as const

@@ -3,7 +3,7 @@ import { type Crl, numberText } from '../../x509/crl/crl.js'
 import type { CrlEntry } from '../../x509/crl/crl-entries.js'
 import { hex } from '../../x509/der.js'
 import { FindingCollector, type PathCertificate, type Rules } from '../context.js'
-import { hasBegun, judgeList, judgeTime } from './crl-rules.js'
+import { hasBegun, checkCrl, checkCrlTime } from './crl-rules.js'
 
 /** A list that says something about the certificates of its signer. */
 export interface StatusSource {
@@ -20,32 +20,32 @@ export interface StatusSource {
 /** The sources of one signer, and the findings about CRLs that do not apply. */
 export interface SignedLists {
   readonly sources: readonly StatusSource[]
-  readonly notes: FindingCollector
+  readonly findings: FindingCollector
 }
 
 export function sortSigned(signer: PathCertificate, crls: readonly Crl[], rules: Rules): SignedLists {
   const sources: StatusSource[] = []
-  const notes = new FindingCollector(rules)
+  const findings = new FindingCollector(rules)
   const scopeOf = ({ scopeBytes }: Crl): string => (scopeBytes === null ? '' : hex(scopeBytes))
   for (const scope of new Set(crls.map(scopeOf))) {
     const sameScope = crls.filter((crl) => scopeOf(crl) === scope)
-    const full = newestOf(sameScope, false, notes)
-    const deltas = newestOf(sameScope, true, notes)
+    const full = newestOf(sameScope, false, findings)
+    const deltas = newestOf(sameScope, true, findings)
     for (const list of full) {
       const fitting = deltas.filter((each) => hasBegun(each, rules) && misfit(each, list) === null)
       const faults = faultsOf(signer, list, fitting, rules)
       sources.push({ signer, list, deltas: fitting, faults, coversNothing: false })
       for (const { origin } of fitting)
-        notes.add(null, 'revocation/crl-delta', { kind: 'applied', origin, to: list.origin })
+        findings.add(null, 'revocation/crl-delta', { kind: 'applied', origin, to: list.origin })
       if (list.announcesDelta && deltas.length === 0)
-        notes.add(null, 'revocation/crl-delta', { kind: 'announced', origin: list.origin })
+        findings.add(null, 'revocation/crl-delta', { kind: 'announced', origin: list.origin })
     }
     for (const delta of deltas) {
-      const faults = strayFaults(signer, delta, full, notes)
+      const faults = strayFaults(signer, delta, full, findings)
       if (faults !== null) sources.push({ signer, list: delta, deltas: [], faults, coversNothing: true })
     }
   }
-  return { sources, notes }
+  return { sources, findings }
 }
 
 /** The faults of a delta CRL that belongs to no full list at hand; null if it does belong to one, or is out of date. */
@@ -53,28 +53,28 @@ function strayFaults(
   signer: PathCertificate,
   list: Crl,
   full: readonly Crl[],
-  notes: FindingCollector,
+  findings: FindingCollector,
 ): FindingCollector | null {
   const misfits = full.map((each) => misfit(list, each))
-  if (misfits.includes(null) && hasBegun(list, notes.rules)) return null
+  if (misfits.includes(null) && hasBegun(list, findings.rules)) return null
   const { origin, number } = list
   const newer = full.find((each) => each.number !== null && number !== null && each.number >= number)
   if (newer !== undefined) {
-    reportReplaced(list, newer, notes)
+    reportReplaced(list, newer, findings)
     return null
   }
-  const faults = faultsOf(signer, list, [], notes.rules)
+  const faults = faultsOf(signer, list, [], findings.rules)
   // One that is only of the future is no error next to a full list that is current.
   if (misfits.includes(null)) return faults
   const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
-  notes.add(null, 'revocation/crl-delta', { kind: 'refused', origin, reason })
-  notes.addAll(faults)
-  return new FindingCollector(notes.rules)
+  findings.add(null, 'revocation/crl-delta', { kind: 'refused', origin, reason })
+  findings.addAll(faults)
+  return new FindingCollector(findings.rules)
 }
 
-function reportReplaced({ origin, issuer }: Crl, newer: Crl, notes: FindingCollector): void {
+function reportReplaced({ origin, issuer }: Crl, newer: Crl, findings: FindingCollector): void {
   const reason = `the newer ${newer.origin} replaces it`
-  notes.add(null, 'revocation/crl-unused', { origin, issuer: issuer.toString(), reason })
+  findings.add(null, 'revocation/crl-unused', { origin, issuer: issuer.toString(), reason })
 }
 
 /** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null if it does. */
@@ -92,9 +92,9 @@ function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], ru
   const { keyUsage } = signer.certificate.extensions
   // RFC 5280 section 6.3.3 (f): if there is no key usage, the key may be used for all.
   if (keyUsage?.has('cRLSign') === false) faults.add(signer, 'revocation/crl-sign-missing', { origin: list.origin })
-  for (const each of [list, ...deltas]) judgeList(each, signer, faults)
+  for (const each of [list, ...deltas]) checkCrl(each, signer, faults)
   // Section 5.2.4: the combination has the dates of the delta CRL.
-  for (const each of deltas.length > 0 ? deltas : [list]) judgeTime(each, faults)
+  for (const each of deltas.length > 0 ? deltas : [list]) checkCrlTime(each, faults)
   return faults
 }
 
@@ -102,12 +102,12 @@ function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], ru
  * The full or the delta lists that no other one replaces. A list of the future replaces none: until it begins, the one before it is
  * in force.
  */
-function newestOf(all: readonly Crl[], isDelta: boolean, notes: FindingCollector): Crl[] {
+function newestOf(all: readonly Crl[], isDelta: boolean, findings: FindingCollector): Crl[] {
   const crls = all.filter((crl) => crl.isDelta === isDelta)
-  const begun = crls.filter((crl) => hasBegun(crl, notes.rules))
+  const begun = crls.filter((crl) => hasBegun(crl, findings.rules))
   return crls.filter((crl) => {
     const newer = begun.find((each) => replaces(each, crl))
-    if (newer !== undefined) reportReplaced(crl, newer, notes)
+    if (newer !== undefined) reportReplaced(crl, newer, findings)
     return newer === undefined
   })
 }

@@ -46,10 +46,10 @@ const OFFSET_RANGE = 2 ** 26
 const HASH_UNIT = 2 * OFFSET_RANGE
 const HASH_BITS = 26
 /** The shortest entry: its header, a serial number of one byte, a UTCTime. */
-const MIN_ENTRY_OCTETS = 20
+const MIN_ENTRY_BYTES = 20
 
 /** Most bytes that the index can address, and so the largest CRL: 64 MiB. A million entries have 35 MB. */
-export const MAX_CRL_OCTETS = OFFSET_RANGE
+export const MAX_CRL_BYTES = OFFSET_RANGE
 
 /** Revoked certificates by serial number. */
 export class RevokedEntries {
@@ -79,7 +79,7 @@ export class RevokedEntries {
     { start, end, hasExtensions }: { start: number; end: number; hasExtensions: boolean },
     issuer: DistinguishedName,
   ): RevokedEntries {
-    const index = new Float64Array(Math.floor((end - start) / MIN_ENTRY_OCTETS))
+    const index = new Float64Array(Math.floor((end - start) / MIN_ENTRY_BYTES))
     const notProcessed: NotProcessed = { issuer, critical: new Set(), isOfOtherIssuer: false, hasOtherIssuer: false }
     let count = 0
     for (let at = start; at < end;) {
@@ -87,7 +87,7 @@ export class RevokedEntries {
       const [serialStart, serialEnd, next] =
         plainEnd === -1
           ? checkEntry(new DerReader(bytes, at, end), hasExtensions, notProcessed)
-          : [at + 4, at + 4 + octet(bytes, at + 3), plainEnd]
+          : [at + 4, at + 4 + byteAt(bytes, at + 3), plainEnd]
       const place = notProcessed.isOfOtherIssuer ? OFFSET_RANGE + at : at
       index[count++] = hashOf(bytes, serialStart, serialEnd) * HASH_UNIT + place
       at = next
@@ -127,11 +127,11 @@ export class RevokedEntries {
 /** FNV-1a over the bytes. */
 function hashOf(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ octet(bytes, i), 0x01000193)
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ byteAt(bytes, i), 0x01000193)
   return hash >>> (32 - HASH_BITS)
 }
 
-function octet(bytes: Uint8Array, at: number): number {
+function byteAt(bytes: Uint8Array, at: number): number {
   // In range by the callers' checks; the fallback only satisfies the type checker.
   return bytes[at] ?? 0
 }
@@ -152,16 +152,16 @@ function firstAtLeast(sorted: Float64Array, wanted: number): number {
  * date, neither critical. Returns where it ends, or -1 for an entry that {@link checkEntry} must check.
  */
 function endOfPlainEntry(bytes: Uint8Array, start: number, limit: number, hasExtensions: boolean): number {
-  const end = start + 2 + octet(bytes, start + 1)
-  const serialLength = octet(bytes, start + 3)
+  const end = start + 2 + byteAt(bytes, start + 1)
+  const serialLength = byteAt(bytes, start + 3)
   const timeAt = start + 4 + serialLength
-  if (octet(bytes, start) !== Tag.sequence || octet(bytes, start + 1) >= 0x80 || end > limit) return -1
-  if (octet(bytes, start + 2) !== Tag.integer || serialLength === 0 || serialLength >= 0x80 || timeAt + 2 > end)
+  if (byteAt(bytes, start) !== Tag.sequence || byteAt(bytes, start + 1) >= 0x80 || end > limit) return -1
+  if (byteAt(bytes, start + 2) !== Tag.integer || serialLength === 0 || serialLength >= 0x80 || timeAt + 2 > end)
     return -1
-  const [first, second] = [octet(bytes, start + 4), octet(bytes, start + 5)]
+  const [first, second] = [byteAt(bytes, start + 4), byteAt(bytes, start + 5)]
   const isPadded = serialLength > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))
-  const timeEnd = timeAt + 2 + octet(bytes, timeAt + 1)
-  if (isPadded || timeEnd > end || !isTime(bytes, octet(bytes, timeAt), timeAt + 2, timeEnd)) return -1
+  const timeEnd = timeAt + 2 + byteAt(bytes, timeAt + 1)
+  if (isPadded || timeEnd > end || !isTime(bytes, byteAt(bytes, timeAt), timeAt + 2, timeEnd)) return -1
   return timeEnd === end || (hasExtensions && arePlainExtensions(bytes, timeEnd, end)) ? end : -1
 }
 
@@ -170,10 +170,10 @@ const PLAIN_REASON = Buffer.from('300a0603551d1504030a01', 'hex')
 const PLAIN_INVALIDITY_DATE = Buffer.from('30180603551d180411180f', 'hex')
 
 function arePlainExtensions(bytes: Uint8Array, start: number, end: number): boolean {
-  if (octet(bytes, start) !== Tag.sequence || start + 2 + octet(bytes, start + 1) !== end) return false
+  if (byteAt(bytes, start) !== Tag.sequence || start + 2 + byteAt(bytes, start + 1) !== end) return false
   let at = start + 2
   if (startsWith(bytes, at, end, PLAIN_REASON)) {
-    if (octet(bytes, at + PLAIN_REASON.length) >= 0x80) return false
+    if (byteAt(bytes, at + PLAIN_REASON.length) >= 0x80) return false
     at += PLAIN_REASON.length + 1
     if (at === end) return true
   }

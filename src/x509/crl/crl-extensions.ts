@@ -65,9 +65,9 @@ export function decodeCrlExtensions(all: readonly RawExtension[]): CrlExtensions
 /** CRLNumber ::= INTEGER (0..MAX) */
 function readNumber(reader: DerReader, what: string): bigint {
   const start = reader.offset
-  const octets = reader.integer(what)
-  if ((octets[0] ?? 0) >= 0x80) throw new DerError(`${what} is negative`, start)
-  return BigInt(`0x${Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('hex')}`)
+  const bytes = reader.integer(what)
+  if ((bytes[0] ?? 0) >= 0x80) throw new DerError(`${what} is negative`, start)
+  return BigInt(`0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`)
 }
 
 function readScope(reader: DerReader): CrlScope {

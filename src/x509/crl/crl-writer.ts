@@ -45,7 +45,7 @@ export function writeTbsCertList(fields: CrlFields): Buffer<ArrayBuffer> {
       contextTag(0, 'constructed'),
       sequence(
         sequence(OIDS.authorityKeyIdentifier, octetString(keyIdentifier)),
-        sequence(OIDS.number, octetString(unsignedInteger(octetsOf(fields.number)))),
+        sequence(OIDS.number, octetString(unsignedInteger(bytesOf(fields.number)))),
       ),
     ),
   )
@@ -59,7 +59,7 @@ function writeEntry({ serial, revokedAt, reasonCode }: RevokedCertificate): Buff
   return sequence(unsignedInteger(serial), time(revokedAt), ...reason)
 }
 
-function octetsOf(number: bigint): Buffer {
+function bytesOf(number: bigint): Buffer {
   const text = number.toString(16)
   return Buffer.from(text.length % 2 === 0 ? text : `0${text}`, 'hex')
 }

@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { printable } from '../../report/printable.js'
 import type { SignatureAlgorithm } from '../algorithms.js'
 import type { Certificate } from '../certificate.js'
-import { type CrlEntry, MAX_CRL_OCTETS, RevokedEntries } from './crl-entries.js'
+import { type CrlEntry, MAX_CRL_BYTES, RevokedEntries } from './crl-entries.js'
 import { type CrlExtensions, type CrlScope, decodeCrlExtensions } from './crl-extensions.js'
 import { contextTag, DerError, type DerElement, type DerReader, Tag } from '../der.js'
 import { DistinguishedName } from '../distinguished-name.js'
@@ -12,7 +12,7 @@ import { isSignedWith, pemBlock, readSigned, type SignedFields } from '../signed
 import { readTime } from '../time.js'
 
 /** Largest file of CRLs read, in bytes: the largest CRL as PEM. */
-export const MAX_CRL_FILE_OCTETS = Math.ceil(MAX_CRL_OCTETS * 1.4)
+export const MAX_CRL_FILE_BYTES = Math.ceil(MAX_CRL_BYTES * 1.4)
 
 /** How a CRL was passed. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
 export type CrlForm = 'pem' | 'der'
@@ -131,7 +131,7 @@ export class Crl {
         version === 2 && this.#extension(ExtensionId.authorityKeyIdentifier) === null,
         'has no authority key identifier (section 5.2.1)',
       ],
-      [number !== null && number >= LARGEST_NUMBER, 'has a number of more than 20 octets (section 5.2.3)'],
+      [number !== null && number >= LARGEST_NUMBER, 'has a number of more than 20 bytes (section 5.2.3)'],
       [this.isDelta && this.#extension(ExtensionId.freshestCRL) !== null, 'is a delta CRL and names others (5.2.6)'],
       [entries?.contentStart === entries?.end && entries !== null, 'has a list of entries that is empty (5.1.2.6)'],
       [hasEarlyGeneralizedTime, 'writes a date before 2050 as GeneralizedTime (section 5.1.2.4)'],
@@ -222,7 +222,7 @@ const LARGEST_NUMBER = 2n ** 159n
 const END_OF_UTC_TIME = Date.UTC(2050, 0, 1)
 
 function readCrl(der: Uint8Array): Parts {
-  const { reader: tbs, agrees, ...signed } = readSigned(der, 'the CRL', MAX_CRL_OCTETS)
+  const { reader: tbs, agrees, ...signed } = readSigned(der, 'the CRL', MAX_CRL_BYTES)
   const version = readVersion(tbs)
   const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
   const issuer = DistinguishedName.read(tbs, 'issuer')

@@ -67,8 +67,8 @@ export function readOptionalName(fields: DerReader): DistributionPointName | nul
 export function readOptionalReasons(fields: DerReader, n: number): RevocationReason[] | null {
   const tag = contextTag(n, 'primitive')
   if (fields.peek() !== tag) return null
-  const { octets } = fields.bitString('the reasons', tag)
-  return REVOCATION_REASONS.filter((_, i) => hasBit(octets, i + 1))
+  const { bytes } = fields.bitString('the reasons', tag)
+  return REVOCATION_REASONS.filter((_, i) => hasBit(bytes, i + 1))
 }
 
 /**

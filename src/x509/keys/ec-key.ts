@@ -10,7 +10,7 @@ export function isCurve(name: unknown): name is Curve {
 }
 
 /** Both halves of a key in DER. */
-export interface KeyPairOctets {
+export interface KeyPairBytes {
   /** PKCS#8 (RFC 5958). */
   readonly pkcs8: Uint8Array
   /** SubjectPublicKeyInfo. */
@@ -21,7 +21,7 @@ export interface KeyPairOctets {
  * Makes a key. `generateKeyPair` would have OpenSSL encode both halves, which takes five times as long as making them, and
  * with Node 20 the process can hang if a JWK of its key is exported during garbage collection.
  */
-export function makeEcKey(name: Curve): KeyPairOctets {
+export function makeEcKey(name: Curve): KeyPairBytes {
   const ecdh = createECDH(CURVES[name].name)
   const point = ecdh.generateKeys()
   return writeEcKey(name, ecdh.getPrivateKey(), point)
@@ -36,7 +36,7 @@ const VERSION_1 = element(Tag.integer, Buffer.from([1]))
  * @param number The private number; leading zeros may be absent.
  * @param point The public point, uncompressed (RFC 5480 section 2.2).
  */
-export function writeEcKey(name: Curve, number: Uint8Array, point: Uint8Array): KeyPairOctets {
+export function writeEcKey(name: Curve, number: Uint8Array, point: Uint8Array): KeyPairBytes {
   const { size, algorithm: hex } = CURVES[name]
   const algorithm = Buffer.from(hex, 'hex')
   // As long as the order, with leading zeros (RFC 5915 section 3).
@@ -77,6 +77,6 @@ function readEcPrivateKey(pkcs8: Uint8Array): { number: Uint8Array; point: Uint8
   inner.smallInteger('the version')
   const number = inner.octetString('the private number')
   inner.optional(contextTag(0, 'constructed'))
-  const point = inner.enterOptional(contextTag(1, 'constructed'))?.bitString('the public point').octets
+  const point = inner.enterOptional(contextTag(1, 'constructed'))?.bitString('the public point').bytes
   return point === undefined ? null : { number, point }
 }

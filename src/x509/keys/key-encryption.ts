@@ -131,7 +131,7 @@ function tooMuchScrypt(parameters: DerReader): string | null {
   const parallel = positive(parameters, 'the parallelization of scrypt')
   const memory = 128 * cost * blockSize
   if (memory > MAX_SCRYPT_MEMORY)
-    return `${count(memory)} octets of memory, and OpenSSL allows ${count(MAX_SCRYPT_MEMORY)}`
+    return `${count(memory)} bytes of memory, and OpenSSL allows ${count(MAX_SCRYPT_MEMORY)}`
   const work = cost * blockSize * parallel
   return work > MAX_SCRYPT_WORK ? `${count(work)} steps, and at most ${count(MAX_SCRYPT_WORK)} are done` : null
 }
@@ -139,9 +139,9 @@ function tooMuchScrypt(parameters: DerReader): string | null {
 /** A positive INTEGER of any size; beyond the limits the exact value does not matter. */
 function positive(parameters: DerReader, what: string): number {
   const { offset } = parameters
-  const octets = parameters.integer(what)
-  const value = octets.reduce((sum, octet) => sum * 256 + octet, 0)
-  if (value === 0 || (octets[0] ?? 0) >= 0x80) throw new DerError(`${what} is not positive`, offset)
+  const bytes = parameters.integer(what)
+  const value = bytes.reduce((sum, byte) => sum * 256 + byte, 0)
+  if (value === 0 || (bytes[0] ?? 0) >= 0x80) throw new DerError(`${what} is not positive`, offset)
   return value
 }
 

@@ -70,7 +70,7 @@ export class PrivateKey {
 
   get #key(): KeyObject {
     if (this.#keyObject === null) {
-      if (this.#pkcs8 === null) throw new TypeError('a private key without its octets')
+      if (this.#pkcs8 === null) throw new TypeError('a private key without its bytes')
       this.#keyObject = readPkcs8(this.#pkcs8, this.#spki)
     }
     return this.#keyObject
@@ -198,8 +198,8 @@ export function checkPassphrase(option: string, passphrase: unknown): asserts pa
 /** How a passphrase becomes the key of the encryption. */
 type KeyDerivation = 'pbkdf2' | 'scrypt'
 
-const SALT_OCTETS = 16
-const KEY_OCTETS = 32
+const SALT_BYTES = 16
+const KEY_BYTES = 32
 /** As OWASP recommends for PBKDF2 with HMAC-SHA-256. OpenSSL's default, and that of Node's `KeyObject.export`, is 2,048. */
 const ROUNDS = 600_000
 /** As OWASP recommends, with 16 MiB of memory: OpenSSL refuses 32 MiB (crypto/evp/pbe_scrypt.c, SCRYPT_MAX_MEM). */
@@ -217,14 +217,14 @@ type Derive = (passphrase: string, salt: Uint8Array) => { identifier: Uint8Array
 const DERIVATIONS: Readonly<Record<KeyDerivation, Derive>> = {
   pbkdf2: (passphrase, salt) => ({
     identifier: sequence(PBKDF2, sequence(octetString(salt), whole(ROUNDS), HMAC_SHA256)),
-    key: pbkdf2Sync(passphrase, salt, ROUNDS, KEY_OCTETS, 'sha256'),
+    key: pbkdf2Sync(passphrase, salt, ROUNDS, KEY_BYTES, 'sha256'),
   }),
   scrypt: (passphrase, salt) => ({
     identifier: sequence(
       SCRYPT_ID,
       sequence(octetString(salt), whole(SCRYPT.cost), whole(SCRYPT.blockSize), whole(SCRYPT.parallelization)),
     ),
-    key: scryptSync(passphrase, salt, KEY_OCTETS, SCRYPT),
+    key: scryptSync(passphrase, salt, KEY_BYTES, SCRYPT),
   }),
 }
 
@@ -239,7 +239,7 @@ function isKeyDerivation(value: unknown): value is KeyDerivation {
  * It takes some tenths of a second, by intent.
  */
 function encryptKey(pkcs8: Uint8Array, passphrase: string, derivation: KeyDerivation): Uint8Array {
-  const { identifier, key } = DERIVATIONS[derivation](passphrase, randomBytes(SALT_OCTETS))
+  const { identifier, key } = DERIVATIONS[derivation](passphrase, randomBytes(SALT_BYTES))
   const iv = randomBytes(16)
   const cipher = createCipheriv('aes-256-cbc', key, iv)
   const encrypted = Buffer.concat([cipher.update(pkcs8), cipher.final()])
@@ -249,7 +249,7 @@ function encryptKey(pkcs8: Uint8Array, passphrase: string, derivation: KeyDeriva
 }
 
 function whole(value: number): Uint8Array {
-  const octets = Buffer.alloc(4)
-  octets.writeUInt32BE(value)
-  return unsignedInteger(octets)
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return unsignedInteger(bytes)
 }

@@ -3,7 +3,7 @@
  * a signature; the formats that name the kind of key skip that. OpenSSL reads and refuses the same bytes in each format.
  */
 import type { JsonWebKey, KeyObject } from 'node:crypto'
-import { crypto } from '../crypto.js'
+import { crypto } from '../node-crypto.js'
 import { DerReader, hex, Tag } from '../der.js'
 
 /** The curves by their names in Web Crypto: OpenSSL's name, the bytes of a coordinate, the AlgorithmIdentifier in DER. */
@@ -30,15 +30,15 @@ const KINDS: Readonly<Record<string, 'RSA' | 'Ed25519' | Curve>> = {
  */
 export function readPublicKey(spki: Uint8Array): KeyObject {
   const { createPublicKey } = crypto()
-  const { kind, octets } = takeApart(spki)
+  const { kind, bytes } = takeApart(spki)
   switch (kind) {
     case 'RSA':
-      return createPublicKey({ key: octets, format: 'der', type: 'pkcs1' })
+      return createPublicKey({ key: bytes, format: 'der', type: 'pkcs1' })
     case 'Ed25519':
-      return createPublicKey({ key: { kty: 'OKP', crv: kind, x: octets.toString('base64url') }, format: 'jwk' })
+      return createPublicKey({ key: { kty: 'OKP', crv: kind, x: bytes.toString('base64url') }, format: 'jwk' })
     case 'P-256':
       // For larger curves a JWK is slow: OpenSSL multiplies the point by the curve's order to check it.
-      if (isUncompressed(octets, CURVES[kind].size)) return createPublicKey({ key: jwkOf(octets), format: 'jwk' })
+      if (isUncompressed(bytes, CURVES[kind].size)) return createPublicKey({ key: jwkOf(bytes), format: 'jwk' })
       break
     default:
       break
@@ -49,10 +49,10 @@ export function readPublicKey(spki: Uint8Array): KeyObject {
 
 /** Whether OpenSSL reads the key. For an elliptic curve that costs a fraction of making it. */
 export function isReadablePublicKey(spki: Uint8Array): boolean {
-  const { kind, octets } = takeApart(spki)
+  const { kind, bytes } = takeApart(spki)
   try {
-    if ((kind === 'P-256' || kind === 'P-384' || kind === 'P-521') && isUncompressed(octets, CURVES[kind].size)) {
-      crypto().ECDH.convertKey(octets, CURVES[kind].name) // throws if the point is not on the curve
+    if ((kind === 'P-256' || kind === 'P-384' || kind === 'P-521') && isUncompressed(bytes, CURVES[kind].size)) {
+      crypto().ECDH.convertKey(bytes, CURVES[kind].name) // throws if the point is not on the curve
     } else {
       readPublicKey(spki)
     }
@@ -64,7 +64,7 @@ export function isReadablePublicKey(spki: Uint8Array): boolean {
 
 /** The bytes of the key inside a SubjectPublicKeyInfo: for an elliptic curve key, its point. */
 export function publicKeyBits(spki: Uint8Array): Uint8Array {
-  return takeApart(spki).octets
+  return takeApart(spki).bytes
 }
 
 /**
@@ -78,13 +78,13 @@ export function isUsualPublicKey(spki: Uint8Array): boolean {
 
 function takeApart(spki: Uint8Array): {
   kind: (typeof KINDS)[string] | undefined
-  octets: Buffer
+  bytes: Buffer
   unusedBits: number
 } {
   const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
   const algorithm = fields.whole(fields.expect(Tag.sequence, 'the public key algorithm'))
-  const { octets, unusedBits } = fields.bitString('the public key')
-  return { kind: KINDS[hex(algorithm)], octets: Buffer.from(octets), unusedBits }
+  const { bytes, unusedBits } = fields.bitString('the public key')
+  return { kind: KINDS[hex(algorithm)], bytes: Buffer.from(bytes), unusedBits }
 }
 
 function isUncompressed(point: Uint8Array, size: number): boolean {

@@ -32,7 +32,7 @@ const STRUCTURES: Readonly<Record<string, Structure>> = {
 }
 
 /** Most bytes of a private key that is read. One of RSA 8192 has under 5,000. */
-const MAX_KEY_OCTETS = 16 * 1024
+const MAX_KEY_BYTES = 16 * 1024
 
 /** Whether a PEM label is that of a private key that {@link readPrivateKey} reads. */
 export function isPrivateKeyLabel(label: string): boolean {
@@ -49,8 +49,8 @@ export function readPrivateKey(block: PemBlock, passphrase: string | Uint8Array 
   const structure = STRUCTURES[block.label]
   if (structure === undefined) return { kind: 'algorithm-unsupported', algorithm: block.label }
   if (structure === 'dsa') return { kind: 'algorithm-unsupported', algorithm: 'DSA' }
-  if (block.bytes.length > MAX_KEY_OCTETS) {
-    return { kind: 'malformed', reason: `more than ${MAX_KEY_OCTETS.toLocaleString('en-US')} octets, which no key has` }
+  if (block.bytes.length > MAX_KEY_BYTES) {
+    return { kind: 'malformed', reason: `more than ${MAX_KEY_BYTES.toLocaleString('en-US')} bytes, which no key has` }
   }
   try {
     const encryption =
@@ -145,7 +145,7 @@ function readAlgorithm(der: Uint8Array, structure: Structure): Pick<PublicKeyInf
 }
 
 /** As in Go (crypto/tls checkKeySize), and so in etcd. */
-const MAX_MODULUS_OCTETS = 1024
+const MAX_MODULUS_BYTES = 1024
 
 /** Why an RSA key must not be used, as the end of "RSA, …"; null if its sizes are acceptable. */
 function rsaExcess(keyObject: KeyObject): string | null {
@@ -156,23 +156,23 @@ function rsaExcess(keyObject: KeyObject): string | null {
     info.enter(Tag.sequence, 'the algorithm of the key')
     const key = new DerReader(info.octetString('the private key')).enter(Tag.sequence, 'the RSA key')
     key.smallInteger('the version')
-    const modulus = octetsOf(key.integer('the RSA modulus'))
-    if (modulus > MAX_MODULUS_OCTETS) return `${String(modulus * 8)} bits, where Go and etcd take at most 8192`
+    const modulus = lengthOf(key.integer('the RSA modulus'))
+    if (modulus > MAX_MODULUS_BYTES) return `${String(modulus * 8)} bits, where Go and etcd take at most 8192`
     // Exponents, primes, and what is computed from them: none is longer than the modulus in a sound key.
     const parts: number[] = []
-    while (key.peek() === Tag.integer) parts.push(octetsOf(key.integer('a part of the RSA key')))
+    while (key.peek() === Tag.integer) parts.push(lengthOf(key.integer('a part of the RSA key')))
     const more = key.enterOptional(Tag.sequence)
     while (more?.atEnd === false) {
       const prime = more.enter(Tag.sequence, 'another prime of the RSA key')
-      while (!prime.atEnd) parts.push(octetsOf(prime.integer('a part of the RSA key')))
+      while (!prime.atEnd) parts.push(lengthOf(prime.integer('a part of the RSA key')))
     }
-    return parts.some((octets) => octets > modulus) ? 'with a part that is longer than its modulus' : null
+    return parts.some((length) => length > modulus) ? 'with a part that is longer than its modulus' : null
   } finally {
     pkcs8.fill(0)
   }
 }
 
 /** Bytes without the sign. */
-function octetsOf(integer: Uint8Array): number {
+function lengthOf(integer: Uint8Array): number {
   return integer[0] === 0 ? integer.length - 1 : integer.length
 }

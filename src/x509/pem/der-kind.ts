@@ -121,10 +121,10 @@ function headerAt(
   const first = bytes[start + 1]
   if (tag === undefined || first === undefined) return null
   if (first === 0x80) return { tag, contentStart: start + 2, length: null }
-  const octets = first > 0x80 ? first & 0x7f : 0
-  const contentStart = start + 2 + octets
-  if (octets > 8 || contentStart > bytes.length) return null
-  let length = octets === 0 ? first : 0
-  for (let i = 0; i < octets; i++) length = length * 256 + (bytes[start + 2 + i] ?? 0)
+  const lengthBytes = first > 0x80 ? first & 0x7f : 0
+  const contentStart = start + 2 + lengthBytes
+  if (lengthBytes > 8 || contentStart > bytes.length) return null
+  let length = lengthBytes === 0 ? first : 0
+  for (let i = 0; i < lengthBytes; i++) length = length * 256 + (bytes[start + 2 + i] ?? 0)
   return { tag, contentStart, length }
 }

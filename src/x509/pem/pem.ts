@@ -6,7 +6,7 @@
 import type { Layout, PemDamage } from '../../report/catalogue/pem.js'
 
 /** Most bytes read. The bundle of all public CAs has about 0.25 MB. */
-export const MAX_PEM_OCTETS = 4 * 1024 * 1024
+export const MAX_PEM_BYTES = 4 * 1024 * 1024
 /** Most blocks read. The largest bundles of public CAs have a few hundred. */
 export const MAX_PEM_BLOCKS = 2000
 /** Most problems reported. The scan ends there. */
@@ -47,7 +47,7 @@ export type PemProblem =
   /** BEGIN and END are on one line: all line breaks were lost. */
   | { readonly kind: 'one-line'; readonly label: string; readonly line: number }
   /** More bytes than the limit: nothing was read. */
-  | { readonly kind: 'too-large'; readonly octets: number; readonly limit: number }
+  | { readonly kind: 'too-large'; readonly bytes: number; readonly limit: number }
   /** More blocks than the limit: the rest was not read. */
   | { readonly kind: 'too-many-blocks'; readonly limit: number; readonly line: number }
 
@@ -63,13 +63,10 @@ export interface PemScan {
   readonly layout: readonly UnusualLayout[]
 }
 
-/** Finds and decodes every PEM block. Default limits: {@link MAX_PEM_OCTETS} bytes and {@link MAX_PEM_BLOCKS} blocks. */
-export function scanPem(
-  input: string | Uint8Array,
-  { octets = MAX_PEM_OCTETS, blocks = MAX_PEM_BLOCKS } = {},
-): PemScan {
-  if (input.length <= octets) return new Scanner(input, blocks).scan()
-  return { blocks: [], problems: [{ kind: 'too-large', octets: input.length, limit: octets }], layout: [] }
+/** Finds and decodes every PEM block. Default limits: {@link MAX_PEM_BYTES} bytes and {@link MAX_PEM_BLOCKS} blocks. */
+export function scanPem(input: string | Uint8Array, { bytes = MAX_PEM_BYTES, blocks = MAX_PEM_BLOCKS } = {}): PemScan {
+  if (input.length <= bytes) return new Scanner(input, blocks).scan()
+  return { blocks: [], problems: [{ kind: 'too-large', bytes: input.length, limit: bytes }], layout: [] }
 }
 
 /** Where one line is in the text. */
@@ -253,19 +250,19 @@ class Scanner {
 
   /** The text with `\n` for every line end. Byte by byte: millions of replacements in a string take a tenth of a second. */
   #withoutReturns(text: string): string {
-    const octets = Buffer.from(text)
+    const bytes = Buffer.from(text)
     let length = 0
     let isAlone = false
-    for (let at = 0; at < octets.length; at++) {
-      const octet = octets[at] ?? 0
-      if (octet !== RETURN) octets[length++] = octet
-      else if (octets[at + 1] !== NEWLINE) {
-        octets[length++] = NEWLINE
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at] ?? 0
+      if (byte !== RETURN) bytes[length++] = byte
+      else if (bytes[at + 1] !== NEWLINE) {
+        bytes[length++] = NEWLINE
         isAlone = true
       }
     }
     this.#layout.set(isAlone ? 'CR line ends' : 'CRLF line ends', 1)
-    return octets.toString('utf8', 0, length)
+    return bytes.toString('utf8', 0, length)
   }
 }
 

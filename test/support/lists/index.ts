@@ -183,8 +183,8 @@ const extensions: readonly ListScenario[] = [
   row('CRL number with something behind it', REFUSED, [
     { number: null, more: [raw(EXTENSION.crlNumber, '0201010500')] },
   ]),
-  row('CRL number of 20 octets', '', [{ number: 2n ** 159n - 1n }]),
-  row('CRL number of 21 octets', 'crl-unusual', [{ number: 2n ** 159n }]),
+  row('CRL number of 20 bytes', '', [{ number: 2n ** 159n - 1n }]),
+  row('CRL number of 21 bytes', 'crl-unusual', [{ number: 2n ** 159n }]),
   row('authority key identifier that cannot be read', REFUSED, [
     { key: raw(EXTENSION.authorityKeyIdentifier, '0400') },
   ]),
@@ -223,7 +223,7 @@ const scope: readonly ListScenario[] = [
   row('empty scope', REFUSED, [{ scope: {} }]),
   row('a written-out FALSE in the scope', REFUSED, [scopeOf('30068101008201ff')]),
   row('a TRUE of 01 in the scope', REFUSED, [scopeOf('3003810101')]),
-  row('a TRUE of two octets in the scope', REFUSED, [scopeOf('30048102ffff')]),
+  row('a TRUE of two bytes in the scope', REFUSED, [scopeOf('30048102ffff')]),
   row('two kinds of certificate in the scope', REFUSED, [{ scope: { onlyUserCerts: true, onlyCaCerts: true } }]),
   row('no reason in the scope', REFUSED, [reasons()]),
   row('something unknown in the scope', REFUSED, [scopeOf('30068101ff8601ff')]),

@@ -194,12 +194,12 @@ describe('the wire format', () => {
   it.each([
     ['a tag without a value', '08'],
     ['a varint without an end', '08ffff'],
-    ['a varint of eleven octets', '08ffffffffffffffffffff01'],
+    ['a varint of eleven bytes', '08ffffffffffffffffffff01'],
     ['bytes beyond the end', '0a0561'],
     ['a length beyond all bounds', '0affffffff0f61'],
     ['a fixed64 beyond the end', '0901020304'],
     ['a group', '0b0c'],
-    ['a tag of six octets', '8080808080800100'],
+    ['a tag of six bytes', '8080808080800100'],
   ])('%s is malformed', (_what, bytes) => {
     expect(() => {
       const fields = new Fields(hex(bytes))

@@ -1,4 +1,4 @@
-/** Why a path goes no further (search.ts), and what is reported of a link (judge.ts, link.ts). */
+/** Why a path goes no further (search.ts), and what is reported of a link (check-path.ts, link.ts). */
 import { oid, sequence } from '../../support/der-writer.js'
 import {
   authorityKeyIdentifier,

@@ -48,13 +48,13 @@ tableOf('the serial number (RFC 5280 section 4.1.2.2)', 'certificate/serial-unus
   [
     'reports 21 bytes',
     serial('01'.repeat(21)),
-    ['warning @0 (010101010101010101010101010101010101010101, has 21 octets, more than 20)'],
+    ['warning @0 (010101010101010101010101010101010101010101, has 21 bytes, more than 20)'],
   ],
   [
     'shows 40 bytes of one that is longer',
     serial('01'.repeat(60)),
     [
-      'warning @0 (01010101010101010101010101010101010101010101010101010101010101010101010101010101, has 60 octets, more than 20)',
+      'warning @0 (01010101010101010101010101010101010101010101010101010101010101010101010101010101, has 60 bytes, more than 20)',
     ],
   ],
 ])

@@ -1,4 +1,4 @@
-/** A certificate that openssl reads and the strict reader refuses is named (lenient-names.ts, fold.ts), and the missing issuer follows from it. */
+/** A certificate that openssl reads and the strict reader refuses is named (lenient-names.ts, fold-consequences.ts), and the missing issuer follows from it. */
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../../src/validate/index.js'
 import { lenientNames } from '../../../src/x509/lenient-names.js'

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { checkNameConstraints } from '../../../src/validate/checks/check-name-constraints.js'
 import { FindingCollector, resolveContext, rulesOf } from '../../../src/validate/context.js'
 import { Certificate } from '../../../src/validate/index.js'
-import { placesOf } from '../../../src/validate/judge.js'
+import { placesOf } from '../../../src/validate/check-path.js'
 import { nullValue } from '../../support/der-writer.js'
 import { HOST } from '../../support/judge-chain.js'
 import {
@@ -208,7 +208,7 @@ describe('the budget', () => {
     const budget = { left, known: new Map() }
     const notes = new FindingCollector(rulesOf(resolveContext({ usage: 'server' })))
     checkNameConstraints(placesOf({ certificates: path, anchored: true }), budget, notes)
-    return [textsOf(notes.findings, true), budget.left]
+    return [textsOf(notes.toFindings(), true), budget.left]
   }
   const names = [a, b, uri('spiffe://x')]
   const subtrees = { permitted: [dns('test')], excluded: [c, dns('d.test'), uri('y')] }

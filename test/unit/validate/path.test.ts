@@ -1,8 +1,8 @@
-/** Walking paths (path.ts): which are found, in which order, and where the walk ends. */
+/** Walking paths (path-walker.ts): which are found, in which order, and where the walk ends. */
 import { describe, expect, it } from 'vitest'
 import { Certificate } from '../../../src/validate/index.js'
 import { Budget } from '../../../src/validate/link.js'
-import { IssuerIndex, walkPaths, type LinkRule } from '../../../src/validate/path.js'
+import { IssuerIndex, walkPaths, type LinkRule } from '../../../src/validate/path-walker.js'
 import {
   authorityKeyIdentifier,
   EXTENSION,

@@ -1,5 +1,5 @@
 /**
- * What one peer alone refuses (check-unused.ts, check-key.ts, name-constraint-match.ts, openssl.ts): Go, which etcd is written in, is an error for clients and peers, a warning for servers, which Node
+ * What one peer alone refuses (check-unused.ts, check-key.ts, name-constraint-match.ts, openssl-path.ts): Go, which etcd is written in, is an error for clients and peers, a warning for servers, which Node
  * validates, and information otherwise; OpenSSL, and so Node, the other way round. test/differential asks Go and Node themselves.
  */
 import { describe, expect, it } from 'vitest'

@@ -39,7 +39,7 @@ const STRICTER: Readonly<Record<string, string>> = {
   'freshest CRL that cannot be read': 'the list is damaged',
   'revoked by a list for CAs, beside the one for end entities': 'what the issuer signed as revoked is revoked',
   'a TRUE of 01 in the scope': 'not DER',
-  'a TRUE of two octets in the scope': 'not DER',
+  'a TRUE of two bytes in the scope': 'not DER',
   'no reason in the scope': 'a list of no reasons says nothing',
   'something unknown in the scope': 'what the list is narrowed to is not known',
   'fields of the scope in the wrong order': 'not DER',

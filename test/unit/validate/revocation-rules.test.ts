@@ -1,4 +1,4 @@
-/** Revocation (check-revocation.ts, openssl-crls.ts, openssl.ts, crl-rules.ts, revocation-sources.ts): whose CRL counts for which certificate, what is missing, and what a finding says. */
+/** Revocation (check-revocation.ts, openssl-crls.ts, openssl-path.ts, crl-rules.ts, revocation-sources.ts): whose CRL counts for which certificate, what is missing, and what a finding says. */
 import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../../src/report/finding.js'
 import { inspectCredentials, validateChain } from '../../../src/validate/index.js'

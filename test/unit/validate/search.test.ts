@@ -1,4 +1,4 @@
-/** The search (search.ts, judge.ts): a valid path if there is one, else the failing path that came furthest, correctly explained. */
+/** The search (search.ts, check-path.ts): a valid path if there is one, else the failing path that came furthest, correctly explained. */
 import { describe, expect, it } from 'vitest'
 import { Certificate, type Report } from '../../../src/validate/index.js'
 import { detailsOf, HOST } from '../../support/judge-chain.js'

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CertificateRequest, MAX_REQUEST_OCTETS } from '../../../src/x509/certificate-request.js'
+import { CertificateRequest, MAX_REQUEST_BYTES } from '../../../src/x509/certificate-request.js'
 import { DerError } from '../../../src/x509/der.js'
 import { context, integer, octetString, oid, sequence, setOf, tlv, utf8String } from '../../support/der-writer.js'
 import { refusal } from '../../support/der-refusal.js'
@@ -145,7 +145,7 @@ describe('what is not a request', () => {
   })
 
   it('is refused for its size, for data after its fields, and for a signature that ends inside a byte', () => {
-    expect(refusal(() => CertificateRequest.parse(new Uint8Array(MAX_REQUEST_OCTETS + 1)))).toContain('more than')
+    expect(refusal(() => CertificateRequest.parse(new Uint8Array(MAX_REQUEST_BYTES + 1)))).toContain('more than')
     const of = (signature: number[], ...more: Buffer[]): Buffer =>
       sequence(
         sequence(integer(0), encodeName('a'), spkiOf(key), context(0), ...more),
@@ -155,7 +155,7 @@ describe('what is not a request', () => {
     const reasons = [of([0, 1], integer(1)), of([1, 2])].map((der) => refusal(() => CertificateRequest.parse(der)))
     expect(reasons).toEqual([
       'the signed part is followed by data that does not belong there',
-      'a signature that does not end at an octet',
+      'a signature that does not end at a byte',
     ])
   })
 

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { publicKeyText } from '../../../src/x509/algorithms.js'
-import { Certificate, certificateRef, MAX_CERTIFICATE_OCTETS } from '../../../src/x509/certificate.js'
+import { Certificate, certificateRef, MAX_CERTIFICATE_BYTES } from '../../../src/x509/certificate.js'
 import { pemBlock } from '../../../src/x509/signed.js'
 import { bitString, context, contextPrimitive, integer, nullValue, sequence } from '../../support/der-writer.js'
 import { refusal } from '../../support/der-refusal.js'
@@ -105,7 +105,7 @@ describe('a certificate', () => {
     [`the signed part ${MISSING}`, sequence(nullValue())],
     [`the signature algorithm ${MISSING}`, certificateOf({}, [])],
     [`the signature ${MISSING}`, certificateOf({}, [algorithm, nullValue()])],
-    ['a signature that does not end at an octet', certificateOf({}, [algorithm, bitString(Buffer.from([0xfe]), 1)])],
+    ['a signature that does not end at a byte', certificateOf({}, [algorithm, bitString(Buffer.from([0xfe]), 1)])],
     [`the certificate ${FOLLOWED}`, certificateOf({}, [...OUTER, nullValue()])],
   ])('is refused: %s', (reason, der) => {
     expect(refusal(() => parse(der))).toBe(reason)
@@ -117,7 +117,7 @@ describe('a certificate', () => {
     [`the version ${FOLLOWED}`, { version: context(0, integer(2), integer(2)) }],
     ['version 4, which X.509 does not know', { version: context(0, integer(3)) }],
     [`the serial number ${MISSING}`, { serial: null }],
-    ['a serial number of more than 1,024 octets', { serial: integer(Buffer.alloc(1025, 1)) }],
+    ['a serial number of more than 1,024 bytes', { serial: integer(Buffer.alloc(1025, 1)) }],
     [`the inner signature algorithm ${MISSING}`, { algorithm: nullValue() }],
     [`issuer ${MISSING}`, { issuer: nullValue() }],
     [`the validity ${MISSING}`, { validity: nullValue() }],
@@ -137,9 +137,9 @@ describe('a certificate', () => {
   })
 
   it('has at most 256 KiB, and a serial number of at most 1,024 bytes', () => {
-    const reason = `more than ${String(MAX_CERTIFICATE_OCTETS)} octets`
-    expect(refusal(() => parse(new Uint8Array(MAX_CERTIFICATE_OCTETS + 1)))).toBe(reason)
-    expect(refusal(() => parse(new Uint8Array(MAX_CERTIFICATE_OCTETS)))).not.toBe(reason)
+    const reason = `more than ${String(MAX_CERTIFICATE_BYTES)} bytes`
+    expect(refusal(() => parse(new Uint8Array(MAX_CERTIFICATE_BYTES + 1)))).toBe(reason)
+    expect(refusal(() => parse(new Uint8Array(MAX_CERTIFICATE_BYTES)))).not.toBe(reason)
     expect(parse(certificateOf({ serial: integer(Buffer.alloc(1024, 1)) })).serial).toHaveLength(1024)
   })
 
@@ -248,14 +248,14 @@ describe('a signature', () => {
 
   it('is verified once for all certificates of the issuer’s key, and again after 256 other keys', () => {
     const child = read()
-    expect(child.knowsVerdictOn(by)).toBe(false)
+    expect(child.hasResultFor(by)).toBe(false)
     child.isSignedBy(by)
     const renewed = parse(mintCa({ subject: 'Renewed', key: issuer.key }).der)
-    expect([child.knowsVerdictOn(by), child.knowsVerdictOn(renewed)]).toEqual([true, true])
+    expect([child.hasResultFor(by), child.hasResultFor(renewed)]).toEqual([true, true])
     const ask = (): boolean => child.isSignedBy(parse(certificateOf({ spki: spkiOf(newKey()) })))
     for (let i = 1; i < 256; i++) expect(ask()).toBe(false)
-    expect(child.knowsVerdictOn(by)).toBe(true)
+    expect(child.hasResultFor(by)).toBe(true)
     ask()
-    expect([child.knowsVerdictOn(by), child.isSignedBy(by)]).toEqual([false, true])
+    expect([child.hasResultFor(by), child.isSignedBy(by)]).toEqual([false, true])
   })
 })

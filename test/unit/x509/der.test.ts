@@ -35,7 +35,7 @@ describe('an element', () => {
     ['the data ends inside an element header', ['30']],
     ['a multi-byte tag, which X.509 does not use', ['1f 01 00', '3f 81 01 00']],
     ['an indefinite length, which DER forbids', ['30 80 00 00']],
-    ['a length of more than four octets', ['30 85 00 00 00 00 00', '30 ff']],
+    ['a length of more than four bytes', ['30 85 00 00 00 00 00', '30 ff']],
     ['the data ends inside a length', ['30 81', '30 82 01']],
     [
       'a length that is longer than it needs to be',
@@ -85,7 +85,7 @@ describe('INTEGER', () => {
   })
 
   it.each([
-    ['02 00', 'n is an INTEGER without octets'],
+    ['02 00', 'n is an INTEGER without bytes'],
     ['02 02 00 7f', 'n is an INTEGER that is longer than it needs to be'],
     ['02 02 ff 80', 'n is an INTEGER that is longer than it needs to be'],
     ['04 01 05', 'n is missing or of another type'],
@@ -120,7 +120,7 @@ describe('BIT STRING', () => {
     ['03 02 07 80', '80', 7],
     ['03 03 04 01 f0', '01 f0', 4],
   ])('reads %s', (text, octets, unusedBits) => {
-    expect(reader(text).bitString('bits')).toEqual({ octets: bytes(octets), unusedBits })
+    expect(reader(text).bitString('bits')).toEqual({ bytes: bytes(octets), unusedBits })
   })
 
   it.each([
@@ -132,7 +132,7 @@ describe('BIT STRING', () => {
 
   it('numbers its bits from the first', () => {
     expect([0, 1, 8, 16].map((bit) => hasBit(bytes('80 80'), bit))).toEqual([true, false, true, false])
-    expect(reader('81 02 00 ff').bitString('bits', 0x81).octets).toEqual(bytes('ff'))
+    expect(reader('81 02 00 ff').bitString('bits', 0x81).bytes).toEqual(bytes('ff'))
   })
 })
 
@@ -173,7 +173,7 @@ describe('OBJECT IDENTIFIER', () => {
     ['80 01', 'oid is an OBJECT IDENTIFIER with a padded arc'],
     ['55 1d 80', 'oid is an OBJECT IDENTIFIER with a padded arc'],
     ['55 9d', 'oid is an OBJECT IDENTIFIER that ends inside an arc'],
-    ['55' + '01'.repeat(64), 'oid is an OBJECT IDENTIFIER of more than 64 octets'],
+    ['55' + '01'.repeat(64), 'oid is an OBJECT IDENTIFIER of more than 64 bytes'],
   ])('refuses %s: %s', (octets, reason) => {
     const content = bytes(octets)
     const second = new DerReader(Buffer.from([5, 0, 6, content.length, ...content]), 2)

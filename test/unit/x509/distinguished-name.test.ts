@@ -26,7 +26,7 @@ describe('a name', () => {
   it('is read alone from what follows it', () => {
     const bytes = encodeName('x')
     const name = parse(Buffer.concat([nullValue(), bytes, nullValue()]), 2)
-    expect([Buffer.from(name.raw), Buffer.from(name.octets, 'latin1')]).toEqual([bytes, bytes])
+    expect([Buffer.from(name.raw), Buffer.from(name.rawKey, 'latin1')]).toEqual([bytes, bytes])
   })
 
   it.each([
@@ -51,7 +51,7 @@ describe('a name', () => {
     const bytes = (octets: number): Buffer =>
       Buffer.concat([Buffer.alloc(5000), encodeName([['CN', 'x'.repeat(octets - 21)]])])
     expect(parse(bytes(4096), 5000).isEmpty).toBe(false)
-    expect(refusalAt(() => parse(bytes(4097), 5000))).toEqual(['a name of more than 4,096 octets (subject)', 5000])
+    expect(refusalAt(() => parse(bytes(4097), 5000))).toEqual(['a name of more than 4,096 bytes (subject)', 5000])
   })
 
   it('has the last common name, as Go takes it for the user', () => {

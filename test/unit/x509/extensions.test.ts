@@ -187,7 +187,7 @@ describe('key identifiers', () => {
   })
 
   it('have at most 1,024 bytes', () => {
-    const reason = 'a key identifier of more than 1024 octets'
+    const reason = 'a key identifier of more than 1024 bytes'
     expect(decode(subjectKeyIdentifier(Buffer.alloc(1024))).problems).toEqual([])
     expect(decode(subjectKeyIdentifier(Buffer.alloc(1025))).problems).toMatchObject([{ reason }])
     expect(decode(authorityKeyIdentifier(Buffer.alloc(1025))).problems).toMatchObject([{ reason }])
@@ -247,7 +247,7 @@ it.each<[keyof typeof ExtensionId, string, Buffer]>([
     `a subtree of nameConstraints ${FOLLOWED}`,
     sequence(context(0, sequence(dns('a'), contextPrimitive(0, bytes('00'))))),
   ],
-  ['nameConstraints', 'an IP address of 4 octets', sequence(context(0, sequence(ip('10.0.0.1'))))],
+  ['nameConstraints', 'an IP address of 4 bytes', sequence(context(0, sequence(ip('10.0.0.1'))))],
   ['subjectKeyIdentifier', `subjectKeyIdentifier ${MISSING}`, nullValue()],
   ['authorityKeyIdentifier', `authorityKeyIdentifier ${MISSING}`, nullValue()],
   [

@@ -72,11 +72,11 @@ it.each<[string, Buffer, IpForm?]>([
   [ASCII, dns('\u0080')],
   [ASCII, email('a@ü')],
   [ASCII, uri('üa')],
-  ['an IP address of 0 octets', ipBytes(Buffer.alloc(0))],
-  ['an IP address of 5 octets', ipBytes(Buffer.alloc(5))],
-  ['an IP address of 8 octets', ipRange('10.0.0.0/8')],
-  ['an IP address of 4 octets', ip('10.0.0.1'), 'address-and-mask'],
-  ['an IP address of 9 octets', ipBytes(Buffer.alloc(9)), 'address-and-mask'],
+  ['an IP address of 0 bytes', ipBytes(Buffer.alloc(0))],
+  ['an IP address of 5 bytes', ipBytes(Buffer.alloc(5))],
+  ['an IP address of 8 bytes', ipRange('10.0.0.0/8')],
+  ['an IP address of 4 bytes', ip('10.0.0.1'), 'address-and-mask'],
+  ['an IP address of 9 bytes', ipBytes(Buffer.alloc(9)), 'address-and-mask'],
   ['a registered id is an empty OBJECT IDENTIFIER', contextPrimitive(8, Buffer.alloc(0))],
 ])('refuses %s: %#', (reason, name, form) => {
   expect(refusalAt(() => read(name, form))).toEqual([reason, 2])
@@ -95,7 +95,7 @@ describe('a list of names', () => {
       readGeneralNames(new DerReader(sequence(...names))).map(({ value }) => value)
     expect(list(dns('a'), dns('b'))).toEqual(['a', 'b'])
     expect(refusal(() => list())).toBe('the data ends where another element must follow')
-    expect(refusal(() => list(ipRange('10.0.0.0/8')))).toContain('8 octets')
+    expect(refusal(() => list(ipRange('10.0.0.0/8')))).toContain('8 bytes')
   })
 
   it('has at most 5,000 names', () => {

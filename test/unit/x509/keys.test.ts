@@ -268,7 +268,7 @@ describe('a key cannot be read', () => {
     ['2,000,001 rounds, and at most 2,000,000 are done', pbes2(pbkdf2(2_000_001))],
     ['more than 2^53 rounds, and at most 2,000,000 are done', pbes2(pbkdf2(2n ** 80n))],
     ['3,000,000 rounds, and at most 2,000,000 are done', pbes1('1.2.840.113549.1.12.1.3', 3_000_000)],
-    ['1,073,741,824 octets of memory, and OpenSSL allows 33,554,432', pbes2(scrypt(2 ** 20, 8, 1))],
+    ['1,073,741,824 bytes of memory, and OpenSSL allows 33,554,432', pbes2(scrypt(2 ** 20, 8, 1))],
     ['134,217,728 steps, and at most 2,097,152 are done', pbes2(scrypt(2 ** 14, 8, 2 ** 10))],
   ])('because its derivation costs too much: %s', (excess, text) => {
     expect(read(text, PASSPHRASE)).toMatchObject({ kind: 'encryption-too-costly', excess })

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { PemDamage } from '../../../src/report/catalogue/pem.js'
-import { MAX_PEM_BLOCKS, MAX_PEM_OCTETS, scanPem, type PemProblem } from '../../../src/x509/pem/pem.js'
+import { MAX_PEM_BLOCKS, MAX_PEM_BYTES, scanPem, type PemProblem } from '../../../src/x509/pem/pem.js'
 import { sample, scaled } from '../../support/long.js'
 import { pem } from '../../support/mint.js'
 
@@ -164,10 +164,10 @@ describe('problems', () => {
 
 describe('limits', () => {
   it('of bytes and blocks are kept', () => {
-    expect(scanPem(block.padEnd(MAX_PEM_OCTETS)).blocks).toHaveLength(1)
-    const large = { kind: 'too-large', octets: MAX_PEM_OCTETS + 1, limit: MAX_PEM_OCTETS }
-    expect(scanPem(block.padEnd(MAX_PEM_OCTETS + 1))).toEqual({ blocks: [], problems: [large], layout: [] })
-    expect(scanPem(block, { octets: 10 }).problems).toMatchObject([{ kind: 'too-large', limit: 10 }])
+    expect(scanPem(block.padEnd(MAX_PEM_BYTES)).blocks).toHaveLength(1)
+    const large = { kind: 'too-large', bytes: MAX_PEM_BYTES + 1, limit: MAX_PEM_BYTES }
+    expect(scanPem(block.padEnd(MAX_PEM_BYTES + 1))).toEqual({ blocks: [], problems: [large], layout: [] })
+    expect(scanPem(block, { bytes: 10 }).problems).toMatchObject([{ kind: 'too-large', limit: 10 }])
     const small = pem('A', Buffer.from([0]))
     const scan = scanPem(small.repeat(MAX_PEM_BLOCKS + 2))
     expect(scan.blocks).toHaveLength(MAX_PEM_BLOCKS)

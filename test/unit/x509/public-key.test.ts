@@ -80,8 +80,8 @@ describe.each(KEYS)('a key of kind %s', (_, privateKey, make, check) => {
     // Readers of certificates have checked the form of what precedes the key's bytes.
     const fields = new DerReader(spki).enter(Tag.sequence, 'the key')
     fields.element()
-    const { octets } = fields.bitString('the key')
-    const place = fc.nat({ max: octets.length - 1 }).map((fromEnd) => spki.length - 1 - fromEnd)
+    const { bytes } = fields.bitString('the key')
+    const place = fc.nat({ max: bytes.length - 1 }).map((fromEnd) => spki.length - 1 - fromEnd)
     fc.assert(
       fc.property(place, fc.integer({ min: 1, max: 255 }), (at, change) => {
         expectAsDecoded(Buffer.from(spki.with(at, (spki[at] ?? 0) ^ change)))

@@ -20,7 +20,7 @@ interface Issuers {
 }
 
 /** Most bytes of different names that are compared by the rules of section 7.1: 160 for each of 200 names. */
-const MAX_FOLDED_OCTETS = 32 * 1024
+const MAX_FOLDED_BYTES = 32 * 1024
 
 /**
  * Finds issuers by subject. Names that are the same byte for byte are found through an index; only if those lead nowhere are
@@ -28,7 +28,7 @@ const MAX_FOLDED_OCTETS = 32 * 1024
  */
 export class IssuerIndex {
   readonly #anchors: readonly Certificate[]
-  readonly #byOctets = new Map<string, Candidate[]>()
+  readonly #byRawKey = new Map<string, Candidate[]>()
   /** A search that turns back asks for the issuers of one certificate thousands of times. */
   readonly #sorted = new Map<Certificate, Issuers>()
   readonly #sortedFolded = new Map<Certificate, Issuers>()
@@ -40,7 +40,7 @@ export class IssuerIndex {
   constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[]) {
     this.#anchors = anchors
     for (const [position, certificate] of [...anchors, ...intermediates].entries())
-      addTo(this.#byOctets, certificate.subject.octets, { certificate, isAnchor: position < anchors.length, position })
+      addTo(this.#byRawKey, certificate.subject.rawKey, { certificate, isAnchor: position < anchors.length, position })
   }
 
   /**
@@ -48,13 +48,13 @@ export class IssuerIndex {
    * `possible` leaves out those with another key identifier.
    */
   *issuersOf(certificate: Certificate, which: keyof Issuers): Generator<Candidate> {
-    const { octets, key } = certificate.issuer
-    const sameOctets = this.#byOctets.get(octets) ?? []
-    yield* ordered(this.#sorted, sameOctets, certificate)[which]
+    const { rawKey, key } = certificate.issuer
+    const sameBytes = this.#byRawKey.get(rawKey) ?? []
+    yield* ordered(this.#sorted, sameBytes, certificate)[which]
     const sameName = this.#ofName(key)
     // Most often all are of the same bytes.
-    if (sameName.length === sameOctets.length) return
-    const folded = sameName.filter((each) => each.certificate.subject.octets !== octets)
+    if (sameName.length === sameBytes.length) return
+    const folded = sameName.filter((each) => each.certificate.subject.rawKey !== rawKey)
     yield* ordered(this.#sortedFolded, folded, certificate)[which]
   }
 
@@ -74,10 +74,10 @@ export class IssuerIndex {
 
   #groupByKey(): Map<string, Candidate[]> {
     const groups = new Map<string, Candidate[]>()
-    let octets = 0
-    for (const [name, candidates] of this.#byOctets) {
-      octets += name.length
-      this.isCutShort = octets > MAX_FOLDED_OCTETS
+    let bytes = 0
+    for (const [name, candidates] of this.#byRawKey) {
+      bytes += name.length
+      this.isCutShort = bytes > MAX_FOLDED_BYTES
       if (this.isCutShort) break
       const key = candidates[0]?.certificate.subject.key ?? ''
       for (const candidate of candidates) addTo(groups, key, candidate)

@@ -6,9 +6,9 @@
  */
 import type { Certificate } from '../x509/certificate.js'
 import { FindingCollector, findingOf, type PathCertificate } from './context.js'
-import { type IssuerVerdicts, judgeAboveLeaf, placesOf } from './judge.js'
+import { type IssuerResults, checkAboveLeaf, placesOf } from './check-path.js'
 import { type Budget, keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
-import type { Candidate, IssuerIndex } from './path.js'
+import type { Candidate, IssuerIndex } from './path-walker.js'
 import { noCrl } from './revocation/check-revocation.js'
 import { crlRefusals } from './revocation/openssl-crls.js'
 
@@ -16,7 +16,7 @@ import { crlRefusals } from './revocation/openssl-crls.js'
 export interface OpensslInput {
   readonly intermediates: readonly Certificate[]
   readonly index: IssuerIndex
-  readonly issuers: IssuerVerdicts
+  readonly issuers: IssuerResults
   readonly budget: Budget
 }
 
@@ -40,28 +40,28 @@ interface Change {
  *
  * @param path A path that is valid.
  */
-export function checkOpenssl(path: readonly PathCertificate[], input: OpensslInput, notes: FindingCollector): void {
-  new OpensslCheck(path, input, notes).run()
+export function checkOpenssl(path: readonly PathCertificate[], input: OpensslInput, findings: FindingCollector): void {
+  new OpensslCheck(path, input, findings).run()
 }
 
 /**
  * Node requires a CRL for every certificate of the path as soon as it is given one. A client that connected gives it none.
  * What another finding says of a certificate is not repeated.
  */
-export function checkCrls(path: readonly PathCertificate[], notes: FindingCollector): void {
-  const { usage, at, crls, isConnected: connected } = notes.rules
+export function checkCrls(path: readonly PathCertificate[], findings: FindingCollector): void {
+  const { usage, at, crls, isConnected: connected } = findings.rules
   if (crls.length === 0 || usage !== 'server' || connected) return
-  const isValid = notes.errors.length === 0
-  const errors = notes.errors.filter(({ code }) => code.startsWith('revocation/'))
+  const isValid = findings.errors.length === 0
+  const errors = findings.errors.filter(({ code }) => code.startsWith('revocation/'))
   const reported = new Set(errors.map(({ place }) => place?.certificate))
   for (const { place, refused } of crlRefusals(path, crls, at)) {
     if (reported.has(place.certificate)) continue
     // What is wrong with a CRL of the same issuer, another finding says.
     const isMissing = isValid || !crls.some(({ issuer }) => issuer.equals(place.certificate.issuer))
-    if (refused === null && isMissing) notes.add(place, 'revocation/no-crl', noCrl(place, crls, notes.rules))
+    if (refused === null && isMissing) findings.add(place, 'revocation/no-crl', noCrl(place, crls, findings.rules))
     if (refused === null || !isValid) continue
     const { crl, reason } = refused
-    notes.add(place, 'revocation/openssl-picks-other-crl', { origin: crl.origin, reason, usage, connected })
+    findings.add(place, 'revocation/openssl-picks-other-crl', { origin: crl.origin, reason, usage, connected })
   }
 }
 
@@ -71,33 +71,34 @@ const MAX_LENGTH = 101
 class OpensslCheck {
   readonly #path: readonly PathCertificate[]
   readonly #input: OpensslInput
-  readonly #notes: FindingCollector
+  readonly #findings: FindingCollector
 
-  constructor(path: readonly PathCertificate[], input: OpensslInput, notes: FindingCollector) {
+  constructor(path: readonly PathCertificate[], input: OpensslInput, findings: FindingCollector) {
     this.#path = path
     this.#input = input
-    this.#notes = notes
+    this.#findings = findings
   }
 
   run(): void {
     const { budget, index } = this.#input
     const anchor = this.#path.at(-1)
     // Whoever trusts the root alone needs the intermediate: the server of a client, or another member.
-    if (this.#notes.rules.usage !== 'server' && anchor?.certificate.isSelfIssued === false) this.#reportAnchor(anchor)
+    if (this.#findings.rules.usage !== 'server' && anchor?.certificate.isSelfIssued === false)
+      this.#reportAnchor(anchor)
     const taken = this.#hasNoChoice() ? null : this.#follow()
     const refusal = taken === null ? null : this.#refusalOf(taken)
     // A search that was cut short must never look like a pass.
     if (budget.isExhausted || index.isCutShort)
-      this.#notes.add(null, 'chain/limit-exceeded', { kind: 'search', ...budget.limits })
+      this.#findings.add(null, 'chain/limit-exceeded', { kind: 'search', ...budget.limits })
     if (taken !== null && refusal !== null) this.#report(taken, refusal)
     const isTaken = taken !== null && refusal === null
-    checkCrls(isTaken ? placesOf({ certificates: taken.certificates, anchored: true }) : this.#path, this.#notes)
+    checkCrls(isTaken ? placesOf({ certificates: taken.certificates, anchored: true }) : this.#path, this.#findings)
   }
 
   /** Whether all that was given is the path, without two of one name, and the root can be seen to be one. */
   #hasNoChoice(): boolean {
     const last = this.#path.at(-1)?.certificate
-    const given = this.#input.intermediates.length + this.#notes.rules.anchors.length
+    const given = this.#input.intermediates.length + this.#findings.rules.anchors.length
     if (last === undefined || given !== this.#path.length - 1 || !isSelfSigned(last)) return false
     return new Set(this.#path.map(({ certificate }) => certificate.subject.key)).size === this.#path.length
   }
@@ -147,7 +148,7 @@ class OpensslCheck {
 
   /** Of those that are not taken, the first within its validity, else the one that ends last (get0_best_issuer_sk). */
   #choose(fitting: readonly Certificate[], taken: readonly Certificate[]): Certificate | undefined {
-    const { at } = this.#notes.rules
+    const { at } = this.#findings.rules
     const left = fitting.filter((each) => !taken.some((before) => before.equals(each)))
     const valid = left.find(({ notBefore, notAfter }) => notBefore <= at && at < notAfter)
     return valid ?? left.toSorted((a, b) => b.notAfter.getTime() - a.notAfter.getTime())[0]
@@ -164,10 +165,10 @@ class OpensslCheck {
       if (link === null) return null
       if (link === 'other-key') return `the key of "${issuer.subject.toString()}" did not make the signature`
     }
-    const notes = new FindingCollector(this.#notes.rules)
-    judgeAboveLeaf(placesOf({ certificates, anchored: true }), this.#input.issuers, notes)
+    const findings = new FindingCollector(this.#findings.rules)
+    checkAboveLeaf(placesOf({ certificates, anchored: true }), this.#input.issuers, findings)
     // Errors that Go alone refuses do not matter to OpenSSL; those of which nobody's words are known might.
-    const refused = notes.errors
+    const refused = findings.errors
       .map(findingOf)
       .find(({ refusals }) => refusals.length === 0 || refusals.some(({ by }) => by === 'Node' || by === 'OpenSSL'))
     return refused?.message.replace(/\.$/, '') ?? null
@@ -182,7 +183,7 @@ class OpensslCheck {
   #report(taken: OpensslPath, reason: string): void {
     const { certificates, sent, isTrusted } = taken
     const { index, intermediates } = this.#input
-    const { usage, isConnected: connected } = this.#notes.rules
+    const { usage, isConnected: connected } = this.#findings.rules
     const common = this.#commonLength(taken)
     const isAnchored = certificates.length > sent || (certificates.length === 1 && index.isAnchor(certificates[0]))
     const last = placesOf({ certificates, anchored: isAnchored }).at(-1)
@@ -196,7 +197,7 @@ class OpensslCheck {
     const picked = certificates[common]
     const needed = this.#path[common]?.certificate
     const isSent = picked !== undefined && intermediates.some((each) => each.equals(picked))
-    this.#notes.add(child, 'chain/openssl-picks-other-path', {
+    this.#findings.add(child, 'chain/openssl-picks-other-path', {
       usage,
       connected,
       issuer: child.certificate.issuer.toString(),
@@ -210,9 +211,9 @@ class OpensslCheck {
 
   #reportAnchor(place: PathCertificate): void {
     const { issuer, isSelfIssued: selfIssued } = place.certificate
-    const { usage, isConnected: connected } = this.#notes.rules
+    const { usage, isConnected: connected } = this.#findings.rules
     const details = { usage, connected, issuer: issuer.toString(), selfIssued }
-    this.#notes.add(place, 'chain/anchor-not-self-signed', details)
+    this.#findings.add(place, 'chain/anchor-not-self-signed', details)
   }
 
   /** The change to one certificate after which OpenSSL accepts; `path` if there is none. */
