@@ -56,10 +56,19 @@ export interface CreateIntermediateOptions extends Omit<CreateAuthorityOptions, 
   maxIntermediates?: number | undefined
 }
 
-const KNOWN = ['name', 'subject', 'validity', 'algorithm', 'signer', 'permittedNames', 'maxIntermediates', ...SETTINGS]
+export const CA_OPTIONS = [
+  'name',
+  'subject',
+  'validity',
+  'algorithm',
+  'signer',
+  'permittedNames',
+  'maxIntermediates',
+  ...SETTINGS,
+] as const
 
 export async function makeRoot(options: CreateAuthorityOptions): Promise<AuthorityParts> {
-  checkOptions('options', options, KNOWN)
+  checkOptions('options', options, CA_OPTIONS)
   const settings = readSettings(options)
   const plan = readOptions(options, settings, '3650d')
   const serial = settings.nextSerial()
@@ -80,7 +89,7 @@ export async function makeRoot(options: CreateAuthorityOptions): Promise<Authori
 }
 
 export async function makeIntermediate(above: Issuer, options: CreateIntermediateOptions): Promise<AuthorityParts> {
-  checkOptions('options', options, KNOWN)
+  checkOptions('options', options, CA_OPTIONS)
   const settings = { ...above.settings, ...readOwnSettings(options) }
   const plan = readOptions(options, settings, '1825d')
   const chain = [above.certificate, ...above.chain]
@@ -191,7 +200,7 @@ const MAX_INTERMEDIATES = 100
 function readMaxIntermediates(value: unknown): number | undefined {
   if (value === undefined) return undefined
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MAX_INTERMEDIATES) {
-    throw optionInvalid('maxIntermediates', `must be a whole number from 0 to ${String(MAX_INTERMEDIATES)}`)
+    throw valueInvalid('maxIntermediates', value, `a whole number from 0 to ${String(MAX_INTERMEDIATES)}`)
   }
   return value
 }

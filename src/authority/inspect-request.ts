@@ -6,7 +6,7 @@ import type { Place } from '../report/catalogue/place.js'
 import { authority as rows, REQUESTED_TWICE, type UnusableName } from '../report/catalogue/authority.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { type Finding, findingMaker } from '../report/finding.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
+import { checkOptions, valueInvalid } from '../report/option-error.js'
 import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { AttributeId, attributeName, CertificateRequest } from '../x509/certificate-request.js'
@@ -38,7 +38,7 @@ export function inspectRequest(
 ): Report & { request: CertificateRequest | null } {
   checkOptions('options', options, ['file'])
   const { file } = options
-  if (file !== undefined && typeof file !== 'string') throw optionInvalid('options.file', 'must be a string')
+  if (file !== undefined && typeof file !== 'string') throw valueInvalid('options.file', file, 'a string')
   const { request, findings } = readRequestInput(csr, file)
   return { ...makeReport({ checkedAt: new Date(), path: null, findings }), request }
 }

@@ -20,7 +20,8 @@ import { SIGNING_KEYS, signingScheme } from './algorithms.js'
 import { Authority, createAuthority } from './authority.js'
 import { climb } from './issuer.js'
 import { foreignSigner, type Signer, signerFor } from './keys.js'
-import { checkMayIssue, type CreateAuthorityOptions } from './ca.js'
+import { CA_OPTIONS, checkMayIssue, type CreateAuthorityOptions } from './ca.js'
+import { readName } from './limits.js'
 import { issueRefused } from './refuse.js'
 import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
 
@@ -141,6 +142,12 @@ export async function openAuthority(
   options: Omit<CreateAuthorityOptions, 'signer'>,
 ): Promise<Authority> {
   checkDirectory(directory)
+  checkOptions(
+    'options',
+    options,
+    CA_OPTIONS.filter((each) => each !== 'signer'),
+  )
+  readName(options.name, 'name')
   const place = resolve(directory)
   const fs = guardedFileSystem()
   await makeFolders(fs, place)

@@ -36,14 +36,14 @@ export function readAlgorithm(value: unknown, option: string): KeyAlgorithm {
 }
 
 export function checkFlag(option: string, value: unknown): asserts value is boolean {
-  if (typeof value !== 'boolean') throw optionInvalid(option, 'must be true or false')
+  if (typeof value !== 'boolean') throw valueInvalid(option, value, 'true or false')
 }
 
 export function checkCrypto(value: unknown, option: string): void {
   if (value === undefined) return
   const { subtle } = Object(value) as Readonly<Record<string, unknown>>
   if (typeof subtle !== 'object' || subtle === null)
-    throw optionInvalid(option, "must be a Web Crypto implementation, such as node:crypto's webcrypto")
+    throw valueInvalid(option, value, "a Web Crypto implementation, such as node:crypto's webcrypto")
 }
 
 /**
@@ -58,7 +58,7 @@ export function readList<T>(
   read: (each: unknown, option: string) => T,
 ): T[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > most)
-    throw optionInvalid(option, `must be a list of 1 to ${String(most)} ${entries}`)
+    throw valueInvalid(option, value, `an array of 1 to ${String(most)} ${entries}`)
   return value.map((each: unknown, index) => read(each, `${option}[${String(index)}]`))
 }
 
@@ -100,7 +100,7 @@ export function readSubject(value: unknown, option: string): NamePart[] {
     return values.map((each) => {
       const text = readName(each, where)
       if (name === 'country' && !/^[A-Z]{2}$/.test(text))
-        throw optionInvalid(where, 'must be two capital letters, as in ISO 3166')
+        throw optionInvalid(where, 'must be two capital letters, such as DE (ISO 3166)')
       return { type, text }
     })
   })
@@ -131,7 +131,7 @@ const MAX_ALL_EXTENSIONS_BYTES = 16 * 1024
 export function readExtensions(value: unknown, option: string): Uint8Array[] {
   if (value === undefined) return []
   if (!Array.isArray(value) || value.length > MAX_EXTENSIONS)
-    throw optionInvalid(option, `must be a list of at most ${String(MAX_EXTENSIONS)} extensions`)
+    throw valueInvalid(option, value, `an array of at most ${String(MAX_EXTENSIONS)} extensions`)
   const seen = new Set(OWN_EXTENSIONS)
   const written = value.map((each: unknown, index) => {
     const where = `${option}[${String(index)}]`
@@ -140,7 +140,10 @@ export function readExtensions(value: unknown, option: string): Uint8Array[] {
     if (typeof oid !== 'string' || !isOid(oid))
       throw textInvalid(`${where}.oid`, oid, 'an OBJECT IDENTIFIER in dotted form, such as 1.3.6.1.4.1.99999.1')
     if (seen.has(oid))
-      throw optionInvalid(`${where}.oid`, `must be an extension that is not there already (${extensionName(oid)})`)
+      throw optionInvalid(
+        `${where}.oid`,
+        `must not be an extension that the certificate has already (${extensionName(oid)})`,
+      )
     seen.add(oid)
     checkFlag(`${where}.critical`, critical)
     if (!(der instanceof Uint8Array) || der.length > MAX_EXTENSION_BYTES || !isOneElement(der))
@@ -193,7 +196,7 @@ export function readPermittedNames(value: unknown): Uint8Array | null {
 }
 
 function readSubtree(value: unknown, option: string): Subtree {
-  if (typeof value !== 'string') throw optionInvalid(option, 'must be a string')
+  if (typeof value !== 'string') throw valueInvalid(option, value, 'a string')
   const range = readAddressRange(value, option)
   if (range !== null) return withMask(range.bytes, range.prefix)
   const reading = readHost(value)
@@ -210,7 +213,7 @@ function authorityOf(uri: string, option: string): string {
   const host = /^[^:]+:\/\/(?:[^/?#@]*@)?([^/?#:]+)(?::\d*)?(?:[/?#]|$)/.exec(uri)?.[1] ?? ''
   // Go, OpenSSL and this package do not agree on the meaning of a wildcard, an address or another unusual host.
   if (host.includes('*') || !isDnsPattern(host) || parseIp(host) !== null)
-    throw optionInvalid(option, 'must be a URI whose host is a name, as spiffe://cluster')
+    throw optionInvalid(option, 'must be a URI whose host is a name, such as spiffe://cluster')
   return host.toLowerCase()
 }
 
@@ -223,7 +226,7 @@ export function readAddressRange(value: string, option: string): { bytes: Uint8A
   const [prefix, bits] = [Number(digits), bytes.length * 8]
   if (prefix > bits) throw optionInvalid(option, `must have a prefix of at most ${String(bits)} bits`)
   // An address inside a range, such as 10.0.0.1/8, has two possible meanings.
-  if (bitsOf(bytes).slice(prefix).includes('1')) throw optionInvalid(option, 'must have no bits set behind its prefix')
+  if (bitsOf(bytes).slice(prefix).includes('1')) throw optionInvalid(option, 'must have no bits set after its prefix')
   return { bytes, prefix }
 }
 

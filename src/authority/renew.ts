@@ -2,7 +2,7 @@
 import type { Credentials } from '../credentials/credentials.js'
 import { checkCredentials } from '../credentials/checks.js'
 import { readChain } from './renewal-due.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { printable } from '../report/printable.js'
 import type { PublicKeyInfo } from '../x509/algorithms.js'
 import { writeExtension } from '../x509/certificate-writer.js'
@@ -112,7 +112,7 @@ function checkAuthority(authority: unknown): Authority {
 }
 
 export function checkRenewalKey(key: unknown): asserts key is 'new' | 'same' {
-  if (key !== 'new' && key !== 'same') throw optionInvalid('key', 'must be "new" or "same"')
+  if (key !== 'new' && key !== 'same') throw textInvalid('key', key, '"new" or "same"')
 }
 
 function checkMaterial(credentials: Credentials): void {

@@ -1,6 +1,6 @@
 /** When credentials are due for renewal. */
 import type { CertificateRef } from '../report/finding.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
+import { checkOptions, valueInvalid } from '../report/option-error.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 
 /** As step and Kubernetes: the last third is left to find out why renewal fails. */
@@ -75,12 +75,12 @@ export function endOf({ notAfter }: Pick<Certificate, 'notAfter'>): number {
 export function readFraction(value: unknown, option: string): number {
   if (value === undefined) return DEFAULT_FRACTION
   if (typeof value === 'number' && value > 0 && value < 1) return value
-  throw optionInvalid(option, 'must be a number above 0 and below 1, such as 0.5')
+  throw valueInvalid(option, value, 'a number above 0 and below 1, such as 0.5')
 }
 
 export function readMoment(value: unknown, option: string): Date {
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value
-  throw optionInvalid(option, 'must be a valid Date')
+  throw valueInvalid(option, value, 'a valid Date')
 }
 
 export function readChain(credentials: unknown): readonly [Certificate, ...Certificate[]] {

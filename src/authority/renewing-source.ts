@@ -7,7 +7,7 @@ import { Consumers, CredentialIterator, type Known } from '../credentials/follow
 import { copyCredentials, untilAborted } from '../credentials/source.js'
 import { backoffPause } from '../report/duration.js'
 import { isError } from '../report/errors.js'
-import { checkOptions, optionInvalid } from '../report/option-error.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { issueCredentials } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
 import { issueRefused } from './refuse.js'
@@ -63,8 +63,8 @@ function readSchedule(options: SourceOptions): Schedule {
   checkOptions('options', options, ['fraction', 'jitter', 'random'])
   const { jitter = DEFAULT_JITTER, random = Math.random } = options
   if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 0.5))
-    throw optionInvalid('jitter', 'must be a number from 0 to 0.5')
-  if (!isFunction(random)) throw optionInvalid('random', 'must be a function')
+    throw valueInvalid('jitter', jitter, 'a number from 0 to 0.5')
+  if (!isFunction(random)) throw valueInvalid('random', random, 'a function')
   const drawn = (): number => {
     const value = random()
     if (typeof value === 'number' && value >= 0 && value <= 1) return value

@@ -58,7 +58,7 @@ function readExtendedKeyUsage(value: unknown, role: Role, option: string): reado
   if (value === undefined) return ROLES[role].extendedKeyUsage
   const oids = readList(value, option, { entries: 'purposes', most: MAX_USAGES }, (each, where) => {
     const oid = typeof each === 'string' ? extendedKeyUsageOid(each) : null
-    if (oid === null) throw optionInvalid(where, 'must be a purpose such as clientAuth, or an OBJECT IDENTIFIER')
+    if (oid === null) throw textInvalid(where, each, 'a purpose such as clientAuth, or an OBJECT IDENTIFIER')
     return oid
   })
   return [...new Set(oids)]
@@ -172,7 +172,7 @@ export const PROFILE_OPTIONS = [
 export function readRequest(request: IssueRequest, now: Date, where = 'request'): CheckedRequest {
   checkOptions(where, request, [...PROFILE_OPTIONS, 'algorithm', 'key'])
   const { key, algorithm } = request
-  if (key !== undefined && !(key instanceof PrivateKey)) throw optionInvalid(`${where}.key`, 'must be a PrivateKey')
+  if (key !== undefined && !(key instanceof PrivateKey)) throw valueInvalid(`${where}.key`, key, 'a PrivateKey')
   if (key !== undefined && algorithm !== undefined)
     throw optionInvalid(`${where}.algorithm`, 'cannot be combined with "key"')
   return {

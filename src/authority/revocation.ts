@@ -36,7 +36,7 @@ export async function revoke(
   const { settings, id } = issuer
   const { reason: given = 'unspecified' } = options
   const reason = REVOKE_REASONS.find((each) => each === given)
-  if (reason === undefined) throw optionInvalid('reason', `must be one of ${REVOKE_REASONS.join(', ')}`)
+  if (reason === undefined) throw textInvalid('reason', given, `one of ${REVOKE_REASONS.join(', ')}`)
   const at = readMoment(options.at, settings.now())
   return settings.inTurn(async () => {
     const entries = await settings.ledger.read()
@@ -55,7 +55,7 @@ export async function revoke(
 
 function readMoment(value: unknown, now: Date): Date {
   if (value === undefined) return wholeSecond(now.getTime())
-  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw optionInvalid('at', 'must be a Date')
+  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw valueInvalid('at', value, 'a valid Date')
   if (value.getTime() < EARLIEST) throw optionInvalid('at', 'must not be before 1950')
   if (value > now) throw optionInvalid('at', 'must not be in the future: etcd refuses a revoked certificate at once')
   return wholeSecond(value.getTime())

@@ -1,6 +1,6 @@
 /** The settings of every authority: its crypto, its ledger, its clock, its serial numbers. */
 import { randomFillSync } from 'node:crypto'
-import { optionInvalid } from '../report/option-error.js'
+import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyMaker, keyMaker } from './keys.js'
 import { guardedLedger, type Ledger, memoryLedger } from './ledger.js'
@@ -44,9 +44,9 @@ export interface Settings {
 export function readSettings({ crypto, ledger = memoryLedger(), clock, serialNumbers }: AuthoritySettings): Settings {
   checkCrypto(crypto, 'crypto')
   for (const [option, value] of Object.entries<unknown>({ clock, serialNumbers })) {
-    if (value !== undefined && typeof value !== 'function') throw optionInvalid(option, 'must be a function')
+    if (value !== undefined && typeof value !== 'function') throw valueInvalid(option, value, 'a function')
   }
-  if (!isLedger(ledger)) throw optionInvalid('ledger', 'must be a ledger, such as fileLedger(path) returns')
+  if (!isLedger(ledger)) throw valueInvalid('ledger', ledger, 'a ledger, such as fileLedger(path) returns')
   let last: Promise<unknown> = Promise.resolve()
   return {
     crypto: crypto ?? null,

@@ -68,7 +68,7 @@ function isLike(text: string, pattern: string): boolean {
 }
 
 function readHostPattern(value: unknown, option: string): (host: Host) => boolean {
-  if (typeof value !== 'string') throw optionInvalid(option, 'must be a string')
+  if (typeof value !== 'string') throw valueInvalid(option, value, 'a string')
   if (value.includes('://') && value.endsWith('/*')) return uriBelow(value.slice(0, -1), option)
   const range = readAddressRange(value, option)
   if (range !== null) {
@@ -88,7 +88,7 @@ function readHostPattern(value: unknown, option: string): (host: Host) => boolea
 }
 
 function uriBelow(start: string, option: string): (host: Host) => boolean {
-  if (start.endsWith('://')) throw optionInvalid(option, 'must name an authority before its "/*"')
+  if (start.endsWith('://')) throw optionInvalid(option, 'must have a host before its "/*"')
   const reading = readHost(`${start}x`)
   if ('refused' in reading) throw optionInvalid(option, reading.refused)
   const key = uriKey(start)
@@ -161,9 +161,9 @@ function readCall(options: SignRequest): Call {
   if (!isRole(role)) throw textInvalid('request.role', role, `one of ${ROLE_NAMES.join(', ')}`)
   const allow = readCsrPolicy(given, 'request.allow')
   if (name !== undefined && allow.name !== null)
-    throw optionInvalid('request.name', 'cannot be combined with "allow.name", which uses the one in the request')
+    throw optionInvalid('request.name', 'cannot be combined with "allow.name", which takes the name from the request')
   if (name === undefined && allow.name === null)
-    throw valueInvalid('request.name', name, 'a common name, or "allow.name" to use the one in the request')
+    throw valueInvalid('request.name', name, 'a common name, or set "allow.name" to take it from the request')
   const named = hosts === undefined ? [] : readHosts(hosts, 'request.hosts').map(({ value }) => value)
   return { ...rest, name: name ?? '', named, allow }
 }

@@ -42,7 +42,7 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   const byUrl = new Map<string, Endpoint>()
   for (const { text, serverName } of given) {
     if (given.length > 1 && text === '')
-      throw optionInvalid('endpoints', 'must not have an empty entry: there is a comma too many')
+      throw optionInvalid('endpoints', 'must not have an empty entry: remove the extra comma')
     const endpoint = { ...parseEndpoint(text), serverName }
     const known = byUrl.get(endpoint.url)
     if (known === undefined) byUrl.set(endpoint.url, endpoint)
@@ -120,10 +120,10 @@ function authorityOf(text: string): string {
   if (text === '') throw optionInvalid('endpoints', AT_LEAST_ONE)
   const [, written, authority = '', after = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(.*)$/is.exec(text) ?? []
   const scheme = written?.toLowerCase()
-  if (scheme === undefined) throw refuse(text, `must start with https://, as https://${text.replace(/^[^@]*@/, '')}`)
+  if (scheme === undefined)
+    throw refuse(text, `must start with https://, such as https://${text.replace(/^[^@]*@/, '')}`)
   if (scheme === 'http') {
-    const reason = 'this client speaks TLS only, and sends nothing in plaintext; write https://'
-    throw refuse(text, `must not be http://: ${reason}`)
+    throw refuse(text, 'must start with https://, because this client does not connect without TLS')
   }
   if (scheme !== 'https') throw refuse(text, `must start with https://; "${scheme}" is not supported`)
   if (after !== '' && after !== '/') throw refuse(text, 'must end after the port: no path, query or fragment')
@@ -138,7 +138,7 @@ function splitAuthority(text: string, authority: string): { written: string; por
     return { written: inner, port: after ?? String(DEFAULT_PORT) }
   }
   const [written = '', port = String(DEFAULT_PORT), ...more] = authority.split(':')
-  if (more.length > 0) throw refuse(text, 'must have an IPv6 address in brackets, as https://[::1]:2379')
+  if (more.length > 0) throw refuse(text, 'must have an IPv6 address in brackets, such as https://[::1]:2379')
   return { written, port }
 }
 
@@ -153,5 +153,5 @@ function bracketed({ kind, value }: Host): string {
 function refuse(text: string, reason: string): Error {
   // The part before an @ may be a password.
   const shown = printable(text.slice(0, 300).replace(/^([^:]*:\/\/)?.*@/s, '$1***@'))
-  return optionInvalid('endpoints', `${reason} (it is "${shown}")`)
+  return optionInvalid('endpoints', `${reason}; received "${shown}"`)
 }

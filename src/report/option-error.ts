@@ -54,6 +54,9 @@ function shown(value: unknown): string {
   return value.length === 0 ? 'an empty array' : 'an array'
 }
 
+/** Names in an error about an object that is missing. */
+const MOST_NAMED = 10
+
 /**
  * Refuses anything that is not an options object, and every key that is not known.
  *
@@ -61,10 +64,14 @@ function shown(value: unknown): string {
  */
 export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options))
-    throw valueInvalid(where, options, 'an object')
+    throw valueInvalid(
+      where,
+      options,
+      `an object with some of ${known.slice(0, MOST_NAMED).join(', ')}${known.length > MOST_NAMED ? ', …' : ''}`,
+    )
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
-      throw optionInvalid(`${where}.${key}`, `is not known; known are ${known.join(', ')}`)
+      throw optionInvalid(`${where}.${key}`, `is not an option; the options are ${known.join(', ')}`)
     }
   }
 }

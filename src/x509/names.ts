@@ -29,7 +29,11 @@ export type HostReading = { host: Host } | { refused: string }
 export function classifyHost(host: unknown, option = 'hosts'): Host {
   const reading = readHost(host)
   if (host === undefined) throw valueInvalid(option, host, 'a host name, an IP address or a URI')
-  if ('refused' in reading) throw optionInvalid(option, `${reading.refused} (it is ${inspect(host)})`)
+  if ('refused' in reading)
+    throw optionInvalid(
+      option,
+      `${reading.refused}; received ${typeof host === 'string' ? JSON.stringify(host) : inspect(host)}`,
+    )
   return reading.host
 }
 

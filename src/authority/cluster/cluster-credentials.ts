@@ -2,7 +2,7 @@
 import type { Credentials } from '../../credentials/credentials.js'
 import { checkCredentials, checkFileName } from '../../credentials/checks.js'
 import type { CredentialFiles } from '../../credentials/write.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { Certificate } from '../../x509/certificate.js'
 
 /** The credentials of a cluster, by the names of its members and clients. `writeCluster` writes them. */
@@ -148,5 +148,5 @@ export function checkAnchors(value: unknown): asserts value is readonly Certific
 export function readTraffic(value: unknown): 'all' | 'client' | 'peer' {
   if (value === undefined) return 'all'
   if (value === 'all' || value === 'client' || value === 'peer') return value
-  throw optionInvalid('options.traffic', "must be 'all', 'client' or 'peer'")
+  throw textInvalid('options.traffic', value, '"all", "client" or "peer"')
 }

@@ -10,7 +10,7 @@ import { publish, type Survey, surveyDirectory, sweep } from '../../files/publis
 import { writeFailed } from '../../files/write-failed.js'
 import { isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Authority } from '../authority.js'
 import type { Issuer } from '../issuer.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
@@ -101,7 +101,7 @@ export async function renewDirectory(
   checkLayout(layout)
   checkRenewalKey(key)
   checkFlag('force', force)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionInvalid('signal', 'must be an AbortSignal')
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
   const fraction = readFraction(options.fraction, 'fraction')
   const at = options.at === undefined ? client.issuer.settings.now() : readMoment(options.at, 'at')
   signal?.throwIfAborted()

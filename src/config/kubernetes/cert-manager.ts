@@ -1,5 +1,5 @@
 /** The certificates of a cluster, as cert-manager issues and renews them. */
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { parseDuration } from '../../report/duration.js'
 import { classifyHost } from '../../x509/names.js'
 import type { JsonObject, KubernetesManifest } from './metadata.js'
@@ -92,7 +92,7 @@ export function certManagerResources(options: CertManagerOptions): KubernetesMan
   checkOptions('options', options, KNOWN)
   const { algorithm = 'ecdsa-p256', issuer, peerIssuer } = options
   if (!Object.hasOwn(KEYS, algorithm))
-    throw optionInvalid('options.algorithm', `must be one of ${Object.keys(KEYS).join(', ')}`)
+    throw textInvalid('options.algorithm', algorithm, `one of ${Object.keys(KEYS).join(', ')}`)
   const key = KEYS[algorithm]
   const lifetime = lifetimeOf(options.duration ?? '90d', options.renewBefore)
   const name = checkObjectName('options.name', options.name, MAX_COMMON_NAME)
@@ -189,7 +189,7 @@ function issuerRef(option: string, ref: IssuerReference): JsonObject {
   checkOptions(option, ref, ['name', 'kind', 'group'])
   const { kind = 'Issuer', group = 'cert-manager.io' } = ref
   if (typeof kind !== 'string' || !/^[A-Za-z]{1,63}$/.test(kind))
-    throw optionInvalid(`${option}.kind`, "must be a kind, as 'ClusterIssuer'")
+    throw textInvalid(`${option}.kind`, kind, 'a kind, such as "ClusterIssuer"')
   return { name: checkObjectName(`${option}.name`, ref.name), kind, group: checkObjectName(`${option}.group`, group) }
 }
 
@@ -204,7 +204,7 @@ function list<T>(option: string, given: readonly T[]): readonly T[] {
 function refuseRepeated(resources: readonly KubernetesManifest[]): void {
   const names = resources.flatMap(({ kind, metadata }) => (kind === 'Certificate' ? [metadata.name] : []))
   const again = names.find((each, i) => names.indexOf(each) < i)
-  if (again !== undefined) throw optionInvalid('options', `must not ask twice for the Secret "${again}"`)
+  if (again !== undefined) throw optionInvalid('options', `must not use the Secret "${again}" for two certificates`)
 }
 
 /** Go counts in nanoseconds, in 64 bits: some 292 years (package time, Duration). */

@@ -34,7 +34,7 @@ export function kubeApiserverFlags(options: KubeApiserverOptions): string[] {
   checkOptions('options', options, ['endpoints', 'ca', 'cert', 'key', 'overrides', 'prefix'])
   const { overrides = {} } = options
   const { endpoints, ca, cert, key, prefix } = checkAccess(options)
-  if (typeof overrides !== 'object') throw optionInvalid('options.overrides', 'must be an object')
+  if (typeof overrides !== 'object') throw valueInvalid('options.overrides', overrides, 'an object')
   const others = Object.entries(overrides).map(([resource, urls]) => {
     const option = `options.overrides.${resource}`
     if (!/^(?:[a-z0-9][a-z0-9.-]*\/)?[a-z0-9]+$/.test(resource)) {

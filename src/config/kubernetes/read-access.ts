@@ -5,7 +5,7 @@ import { fromFiles } from '../../credentials/from-files.js'
 import { readMaterialFile } from '../../credentials/inputs.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { finding, unplaced } from '../finding.js'
 import { isManifest, podsOf } from '../read/manifest.js'
 import { mountsOf, withObjects } from '../read/pod-volumes.js'
@@ -120,8 +120,7 @@ export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOpti
 function readRoot(options: AccessOptions): string {
   checkOptions('options', options, ['root'])
   const { root = '/' } = options
-  if (typeof root !== 'string' || root === '' || root.includes('\0'))
-    throw optionInvalid('options.root', 'must be a path')
+  if (typeof root !== 'string' || root === '' || root.includes('\0')) throw textInvalid('options.root', root, 'a path')
   return root
 }
 
@@ -141,8 +140,7 @@ async function open<K extends string>(
   if (key === undefined) throw optionInvalid('input', `is missing: pass one of ${keys.join(', ')}`)
   if (second !== undefined) throw optionInvalid('input', `must have only one of ${keys.join(', ')}`)
   const value: unknown = input[key]
-  if (typeof value !== 'string' || value === '')
-    throw optionInvalid(`input.${key}`, 'must be a string that is not empty')
+  if (typeof value !== 'string' || value === '') throw valueInvalid(`input.${key}`, value, 'a string that is not empty')
   const content = key === 'file' ? await readNodeFile(value, root) : { text: value, file: null }
   const wrong = 'code' in content ? content : refuseText(content)
   if (wrong !== null || 'code' in content) throw refused(origin, wrong === null ? [] : [wrong])

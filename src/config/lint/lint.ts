@@ -1,5 +1,5 @@
 /** Checks configurations: of one member, of all etcds that a text starts, or of all members of a cluster. */
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding, FindingCode, SuppressedFinding } from '../../report/finding.js'
 import { makeReport, type Report } from '../../report/report.js'
 import { resolveContext } from '../../validate/context.js'
@@ -161,11 +161,12 @@ function resolveLint(options: LintOptions): LintContext {
   checkOptions('options', options, OPTIONS)
   const { readFiles = true, comments = true, version, hosts = [], clockSkew, expiryWarning, ignore = [] } = options
   const { member = null, root = null } = options
-  if (typeof readFiles !== 'boolean') throw optionInvalid('readFiles', 'must be true or false')
-  if (typeof comments !== 'boolean') throw optionInvalid('comments', 'must be true or false')
-  if (root !== null && (typeof root !== 'string' || root === '')) throw optionInvalid('root', 'must be a folder')
+  if (typeof readFiles !== 'boolean') throw valueInvalid('readFiles', readFiles, 'true or false')
+  if (typeof comments !== 'boolean') throw valueInvalid('comments', comments, 'true or false')
+  if (root !== null && (typeof root !== 'string' || root === ''))
+    throw textInvalid('root', root, 'the path of a directory')
   if (member !== null && (typeof member !== 'string' || member === '')) {
-    throw optionInvalid('member', 'must be the name of a member')
+    throw textInvalid('member', member, 'the name of a member')
   }
   classifyHosts(hosts)
   const { at } = resolveContext({ usage: 'server', at: options.at, clockSkew, expiryWarning })

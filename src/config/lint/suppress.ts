@@ -1,5 +1,5 @@
 /** Findings that somebody accepts, with a reason: by the option `ignore`, or by a comment in the configuration itself. */
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode, FindingPlace, SuppressedFinding } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
@@ -72,7 +72,7 @@ const PLACE_KEYS = ['option', 'file', 'line', 'column'] as const
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkIgnore(ignore: unknown): Ignored {
-  if (!Array.isArray(ignore)) throw optionInvalid('ignore', 'must be an array of finding codes and suppressions')
+  if (!Array.isArray(ignore)) throw valueInvalid('ignore', ignore, 'an array of codes and of { code, reason }')
   const codes: FindingCode[] = []
   const suppressions: Suppression[] = []
   for (const [i, each] of (ignore as unknown[]).entries()) {
@@ -84,12 +84,13 @@ export function checkIgnore(ignore: unknown): Ignored {
 
 function checkSuppression(given: unknown, option: string): Suppression {
   if (typeof given !== 'object' || given === null) {
-    throw optionInvalid(option, 'must be the code of a warning or an info, or an object with code and reason')
+    throw textInvalid(option, given, 'the code of a warning or an info, or { code, reason } for any finding')
   }
   const { code, place, reason } = given as Partial<Record<string, unknown>>
   checkOptions(option, given, ['code', 'place', 'reason'])
-  if (!isLintCode(code)) throw optionInvalid(`${option}.code`, 'must be the code of a finding of the lint')
-  if (typeof reason !== 'string' || reason.trim() === '') throw optionInvalid(`${option}.reason`, 'must not be empty')
+  if (!isLintCode(code)) throw textInvalid(`${option}.code`, code, 'the code of a finding of the lint')
+  if (typeof reason !== 'string' || reason.trim() === '')
+    throw textInvalid(`${option}.reason`, reason, 'the reason, as a string that is not empty')
   if (place === undefined) return { code, reason }
   const isPlace = typeof place === 'object' && place !== null && !Array.isArray(place)
   if (!isPlace || !Object.keys(place).every((key) => PLACE_KEYS.some((known) => known === key))) {

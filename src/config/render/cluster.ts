@@ -1,6 +1,6 @@
 /** All members of a cluster, straight from the files that `writeCluster` wrote. */
 import type { ClusterFiles } from '../../authority/cluster/cluster-credentials.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, valueInvalid } from '../../report/option-error.js'
 import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
 import type { ConfigForm } from '../tables/options.js'
 import { readPlainUrl } from '../url.js'
@@ -161,7 +161,7 @@ function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, pl
     }
   }
   if (plan.filePath !== undefined && typeof plan.filePath !== 'function') {
-    throw optionInvalid('plan.filePath', 'must be a function')
+    throw valueInvalid('plan.filePath', plan.filePath, 'a function')
   }
 }
 

@@ -1,6 +1,6 @@
 /** Members as services of a Compose file. */
 import { dirname } from 'node:path/posix'
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import type { MemberConfig } from '../model.js'
 import { configInvalid } from '../refuse.js'
@@ -41,7 +41,7 @@ export function renderCompose(configs: readonly MemberConfig[], options: Compose
   const { network = 'host', user } = options
   const list: unknown = configs
   if (!Array.isArray(list) || list.length === 0) throw valueInvalid('configs', list, 'an array of at least one member')
-  if (!['host', 'service'].includes(network)) throw optionInvalid('options.network', "must be 'host' or 'service'")
+  if (!['host', 'service'].includes(network)) throw textInvalid('options.network', network, '"host" or "service"')
   const services = new Map<string, object>()
   const findings: Finding[] = []
   for (const [i, config] of configs.entries()) {

@@ -38,14 +38,18 @@ function checkBlock(
   checkOptions(option, given, [...new Set(rows.map(({ field }) => String(field))), ...other])
   const values = new Map<unknown, unknown>(Object.entries(given))
   const missing = required.find((field) => values.get(field) === undefined)
-  if (missing !== undefined) throw optionInvalid(`${option}.${missing}`, 'is missing')
+  if (missing !== undefined) {
+    const kind = rows.find(({ field }) => field === missing)?.kind
+    const accepted = kind === undefined ? 'an object' : optionKinds[kind].given.must.replace(/^be /, '')
+    throw valueInvalid(`${option}.${missing}`, undefined, accepted)
+  }
   for (const { field, kind } of rows) {
     const { is, must } = optionKinds[kind].given
     const value = values.get(field)
     if (value !== undefined && !is(value)) throw optionInvalid(`${option}.${String(field)}`, `must ${must}`)
   }
   if (!['undefined', 'boolean'].includes(typeof values.get('plaintext')))
-    throw optionInvalid(`${option}.plaintext`, 'must be a boolean')
+    throw valueInvalid(`${option}.plaintext`, values.get('plaintext'), 'true or false')
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not an object of options, and for values of another kind. */

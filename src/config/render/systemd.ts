@@ -1,5 +1,5 @@
 /** A member as a service of systemd. */
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import type { MemberConfig } from '../model.js'
 import { configInvalid } from '../refuse.js'
@@ -34,7 +34,7 @@ export interface SystemdUnitOptions {
 export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOptions = {}): string {
   checkOptions('options', options, ['binary', 'user', 'configFile', 'environmentFile', 'version'])
   const { binary = '/usr/bin/etcd', user = 'etcd', configFile, environmentFile, version } = options
-  const reason = 'must not be set together with configFile, because etcd then ignores variables'
+  const reason = 'cannot be combined with "configFile", because etcd then ignores variables'
   if (configFile !== undefined && environmentFile !== undefined) throw optionInvalid('options.environmentFile', reason)
   // The file that the unit names is written by another call; what it cannot set is reported here, too.
   if (configFile !== undefined) renderEtcdConfig(config, 'yaml', { version })
@@ -46,7 +46,7 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
     pathFindings(option, path),
   )
   if (own.length + findings.length > 0) throw configInvalid('The unit', [...findings, ...own])
-  if (!/^[a-z_][a-z0-9_-]*$/i.test(user)) throw optionInvalid('options.user', 'must be the name of a user')
+  if (!/^[a-z_][a-z0-9_-]*$/i.test(user)) throw textInvalid('options.user', user, 'the name of a user')
   const command = configFile === undefined ? args : [`--config-file=${configFile}`]
   const start = [binary, ...command].map(quoteForUnit).join(' \\\n  ')
   const lines = [
@@ -78,7 +78,7 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
 
 function pathFindings(option: string, path: unknown): Finding[] {
   if (path === undefined) return []
-  if (typeof path !== 'string') throw optionInvalid(`options.${option}`, 'must be a path')
+  if (typeof path !== 'string') throw valueInvalid(`options.${option}`, path, 'a path')
   const hasMeaning = option === 'environmentFile' && /[^\w./@+:,-]/.test(path)
   const meaning = hasMeaning ? 'contains a character that has a meaning in the path of such a file for systemd' : null
   const found = refused(option, path, notWritable(path) ?? meaning)

@@ -31,3 +31,14 @@ it.each(['ca.crt', 'ca.key'])('creates no other CA where %s alone is missing', a
   const { details } = await refused(openAuthority(place, options), 'ERR_WRITE_FAILED')
   expect(details).toMatchObject({ path: join(place, name), reason: expect.stringContaining('it is missing') as string })
 })
+
+it.each([
+  ['no options', undefined, 'options'],
+  ['no name', {}, 'name'],
+  ['an option of another call', { name: 'Kept CA', signer: {} }, 'options.signer'],
+])('refuses %s, also for a CA that exists', async (_, given, option) => {
+  const place = folder.file('wrong-call')
+  await openAuthority(place, options)
+  const wrong = given as unknown as typeof options
+  expect((await refused(openAuthority(place, wrong), 'ERR_OPTION_INVALID')).details.option).toBe(option)
+})

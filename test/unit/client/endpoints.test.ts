@@ -86,9 +86,9 @@ describe('endpoints that are refused, by name and with the reason', () => {
   it.each<[string, unknown, RegExp]>([
     ['nothing', undefined, /is missing: pass a string, or an array of strings/],
     ['an empty array', [], /at least one endpoint/],
-    ['an empty entry', 'https://a,,https://b', /comma too many/],
-    ['http', 'http://a:2379', /must not be http:.*TLS only.*"http:\/\/a:2379"/],
-    ['no scheme', '127.0.0.1:2379', /must start with https:\/\/, as https:\/\/127\.0\.0\.1:2379/],
+    ['an empty entry', 'https://a,,https://b', /extra comma/],
+    ['http', 'http://a:2379', /must start with https:.*without TLS; received "http:\/\/a:2379"/],
+    ['no scheme', '127.0.0.1:2379', /must start with https:\/\/, such as https:\/\/127\.0\.0\.1:2379/],
     ['another scheme', 'ftp://etcd', /"ftp" is not supported/],
     ['a path', 'https://a:2379/v3', /no path, query or fragment/],
     ['a query', 'https://a:2379?x=1', /no path, query or fragment/],

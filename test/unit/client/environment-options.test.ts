@@ -75,7 +75,7 @@ it('options take precedence over the variables', () => {
 const DURATION = /must be a duration of Go .*; received "/
 const UNVERIFIED = /must be false or not set: the client always verifies/
 it.each<[Variables, name: string, RegExp]>([
-  [{ ENDPOINTS: 'http://etcd-0:2379' }, 'ENDPOINTS', /must not be http:\/\//],
+  [{ ENDPOINTS: 'http://etcd-0:2379' }, 'ENDPOINTS', /without TLS/],
   [{ ENDPOINTS: 'etcd-0,,etcd-1' }, 'ENDPOINTS', /must not have an empty entry/],
   [{ ENDPOINTS: 'root:secret@etcd-0:2379' }, 'ENDPOINTS', /must not have user info/],
   [{ ...ENDPOINTS, USER: 'root' }, 'USER', /must be "name:password", or ETCDCTL_PASSWORD must be set; received /],

@@ -81,11 +81,11 @@ describe('checkOptions', () => {
   })
 
   it.each([
-    ['an unknown key', { nmae: 'a' }, 'issue.nmae', 'is not known; known are name, hosts'],
-    ['no object', 'name', 'issue', 'must be an object; received a string'],
-    ['nothing', undefined, 'issue', 'is missing: pass an object'],
-    ['null', null, 'issue', 'must be an object; received null'],
-    ['a list', [], 'issue', 'must be an object; received an empty array'],
+    ['an unknown key', { nmae: 'a' }, 'issue.nmae', 'is not an option; the options are name, hosts'],
+    ['no object', 'name', 'issue', 'must be an object with some of name, hosts; received a string'],
+    ['nothing', undefined, 'issue', 'is missing: pass an object with some of name, hosts'],
+    ['null', null, 'issue', 'must be an object with some of name, hosts; received null'],
+    ['a list', [], 'issue', 'must be an object with some of name, hosts; received an empty array'],
   ])('refuses %s', (_, options, option, reason) => {
     expect(() => {
       checkOptions('issue', options, ['name', 'hosts'])

@@ -85,7 +85,7 @@ describe('readHost', () => {
     expect(() => classifyHost('a b', 'hosts[3]')).toThrow(
       expect.objectContaining({
         code: 'ERR_OPTION_INVALID',
-        message: `Option "hosts[3]" must not contain white space or control characters (it is 'a b')`,
+        message: `Option "hosts[3]" must not contain white space or control characters; received "a b"`,
         details: expect.objectContaining({ option: 'hosts[3]' }) as unknown,
       }) as Error,
     )

@@ -44,13 +44,13 @@ describe('the option ignore', () => {
   it.each<[unknown, RegExp]>([
     [
       ['config/client-auth-off'],
-      /"ignore\[0\]" must be the code of a warning or an info, or an object with code and reason/,
+      /"ignore\[0\]" must be the code of a warning or an info, or \{ code, reason \} for any finding; received /,
     ],
-    [[{ code: CODE }], /"ignore\[0\]\.reason" must not be empty/],
-    [[{ code: CODE, reason: ' ' }], /"ignore\[0\]\.reason" must not be empty/],
+    [[{ code: CODE }], /"ignore\[0\]\.reason" is missing: pass the reason/],
+    [[{ code: CODE, reason: ' ' }], /"ignore\[0\]\.reason" must be the reason, as a string that is not empty; received " "/],
     [[{ code: 'config/nothing', reason: REASON }], /"ignore\[0\]\.code" must be the code of a finding of the lint/],
     [[{ code: 'constructor', reason: REASON }], /"ignore\[0\]\.code" must be the code of a finding of the lint/],
-    [[{ code: CODE, reason: REASON, line: 1 }], /"ignore\[0\]\.line" is not known/],
+    [[{ code: CODE, reason: REASON, line: 1 }], /"ignore\[0\]\.line" is not an option/],
     [[{ code: CODE, reason: REASON, place: { row: 1 } }], /"ignore\[0\]\.place" must be an object/],
     [CODE, /"ignore" must be an array/],
   ])('refuses %j', async (ignore, message) => {
