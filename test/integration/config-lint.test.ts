@@ -126,6 +126,12 @@ const REFUSED: Rows<readonly [changes: string, words: string, ...more: string[]]
     [`${NO_TLS} auto-tls=true self-signed-cert-validity=0`, 'selfSignedCertValidity is invalid'],
     ['discovery-fallback=x', 'invalid value "x"'],
     ['cors=x', 'invalid value "x"'],
+    ['cors=https://a.example', FORM],
+    ['logger=', 'unknown logger option ""'],
+    ['log-outputs=', 'open sink ""'],
+    ['client-cert-auth=', 'invalid boolean value ""'],
+    ['snapshot-count=08', 'parse error'],
+    ['auth-token=simple,x', 'auth: invalid auth options'],
     ['experimental-compact-hash-check-time=0s', '--experimental-compact-hash-check-time must be >0'],
   ],
   'config/cipher-suites-unfit': [
@@ -143,6 +149,7 @@ const REFUSED: Rows<readonly [changes: string, words: string, ...more: string[]]
       'cipher suites cannot be configured when only TLS1.3 is enabled',
     ],
     ['peer-cert-allowed-cn=etcd peer-cert-allowed-hostname=localhost', 'are mutually exclusive'],
+    ['enable-v2=true v2-deprecation=gone', 'are mutually exclusive'],
     ['discovery=https://127.0.0.1:1/x', DISCOVERY],
     ['discovery-srv=example.invalid', DISCOVERY],
   ],
@@ -153,9 +160,13 @@ const REFUSED: Rows<readonly [changes: string, words: string, ...more: string[]]
     ['-advertise-client-urls', '--advertise-client-urls is required when --listen-client-urls is set explicitly'],
     [`${PERSIST}=true`, `setting ${PERSIST} requires experimental-enable-lease-checkpoint`],
   ],
-  'config/member-not-listed': [['name=b', `couldn't find local name "b" in the initial cluster configuration`]],
+  'config/member-not-listed': [
+    ['name=b', `couldn't find local name "b" in the initial cluster configuration`],
+    ['initial-cluster=', `couldn't find local name "a" in the initial cluster configuration`],
+  ],
   'config/cluster-urls-differ': [
     ['initial-cluster=a=https://127.0.0.1:1', 'missing from --initial-advertise-peer-urls'],
+    ['initial-cluster=a=https://localhost:{peer}', 'missing from --initial-advertise-peer-urls'],
   ],
   'config/election-too-short': [['heartbeat-interval=201', 'should be at least as 5 times as --heartbeat-interval']],
   'key/mismatch': [['key-file=other.key', 'private key does not match public key']],
@@ -212,6 +223,7 @@ describe('etcd refuses', () => {
     'config/yaml-malformed': [
       [{ top: 'max-wals: 5\n\tcors: x\n' }, 'error converting YAML to JSON'],
       [{ end: 'cors: *none\n' }, 'unknown anchor'],
+      [{ top: '%YAML 1.2\n---\n' }, 'found incompatible YAML document'],
     ],
     'config/too-large': [[{ end: `cors:\n  - &l0 [a, a]\n${laughs}` }, 'excessive aliasing']],
     'config/value-type': [

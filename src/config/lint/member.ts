@@ -10,7 +10,7 @@ import {
   type ServerField,
   type SideField,
 } from '../tables/options.js'
-import { passthroughSpellings } from '../tables/passthrough-options.js'
+import { NOT_EMPTY, passthroughSpellings } from '../tables/passthrough-options.js'
 import { availableIn, type ParsedVersion } from '../tables/version.js'
 import { type EtcdUrl, readUrl, type UrlUse } from '../url.js'
 
@@ -166,7 +166,7 @@ export class LintMember {
   get listed(): { name: string; url: string }[] {
     return checkedEntries(this.server('initialCluster')).flatMap((entry) => {
       const at = entry.indexOf('=')
-      return at === -1 ? [] : [{ name: entry.slice(0, at), url: entry.slice(at + 1) }]
+      return at === -1 ? [] : [{ name: entry.slice(0, at), url: entry.slice(at + 1).trim() }]
     })
   }
 
@@ -178,11 +178,13 @@ export class LintMember {
   used(flag: string): UsedOption | undefined {
     const option =
       this.settings.all().find(({ row }) => row.flag?.name === flag) ??
-      // Next to a file, only its keys are in force.
+      // Next to a file, only its keys are in force; an empty variable is not read.
       this.others.findLast(
-        ({ name, form, text = '' }) => name === flag && (form === 'yaml') === this.#isFile && text !== '',
+        ({ name, form, text }) =>
+          name === flag && (form === 'yaml') === this.#isFile && text !== undefined && (text !== '' || form !== 'env'),
       )
-    return option?.text === undefined || option.text === '' || !this.hasOption(option)
+    const isUnset = option?.text === '' && !NOT_EMPTY[option.form].includes(flag)
+    return option?.text === undefined || isUnset || !this.hasOption(option)
       ? undefined
       : { text: option.text, form: option.form, place: option.place }
   }

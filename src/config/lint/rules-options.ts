@@ -85,8 +85,11 @@ const optionRules = [
   member('config/value-invalid', (member) => {
     const found: Found<'config/value-invalid'>[] = []
     for (const at of member.settings.all()) {
-      const rule = at.text === '' || member.isOpen(at.text) ? undefined : optionKinds[at.row.kind].text
-      if (rule?.is(at.text, at.form) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.wants })
+      // Only as a flag, an empty value is one: of an option that is no switch, no number and no state, it is the default.
+      const isUnset =
+        at.text === '' && (at.form !== 'flags' || at.row.kind === 'tls-version' || at.isUnreadable === true)
+      const rule = isUnset || member.isOpen(at.text) ? undefined : optionKinds[at.row.kind].text
+      if (rule?.is(at.text) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.wants })
     }
     for (const [kind, table] of [
       ['refused', ACCEPTED],
@@ -110,7 +113,12 @@ const optionRules = [
     const at = member.server('cipherSuites')
     const none = { suggestions: [], algorithm: '', subject: '', cert: '' }
     // A flag without a value is a list of one suite without a name; other forms read it as no list.
-    const isEmpty = at.option?.text === '' && at.option.form === 'flags' && !at.isUnresolved
+    const {
+      text,
+      form,
+      values: { length },
+    } = at.option ?? { text: null, form: null, values: [] }
+    const isEmpty = text === '' && (form === 'flags' || length > 0) && !at.isUnresolved
     const found: Found<'config/cipher-suites-unfit'>[] = isEmpty ? [{ ...none, at, kind: 'unknown', suites: [''] }] : []
     const suites = suitesOf(member)
     if (suites === null) return found

@@ -94,18 +94,24 @@ function textsOf(urls: readonly ServedUrl[]): string {
   return urls.map(({ text }) => text).join(', ')
 }
 
-/** Etcd resolves names before it compares; what a name resolves to is not known here. */
+/** Etcd resolves names, but not "localhost", before it compares (pkg/netutil resolveURL); what they resolve to is not known here. */
 function isSameUrl(a: string, b: string): boolean {
   if (a === b) return true
   const [one, other] = [a, b].map((text) => /^(\w+):\/\/(.*?):(\d+)$/.exec(text.toLowerCase()))
   if (one === null || one === undefined || other === null || other === undefined) return false
-  const isName = [one, other].some(([, , host = '']) => /[g-z]/.test(host) && !host.startsWith('['))
+  const hosts = [one[2] ?? '', other[2] ?? '']
+  const isName = hosts.some((host) => /[g-z]/.test(host) && !host.startsWith('[')) && !hosts.includes('localhost')
   return one[1] === other[1] && one[3] === other[3] && (isName || one[2] === other[2])
 }
 
-/** Options that name the members in another way. */
-function isBootstrap(name: string): boolean {
-  return passthroughOptions.some((row) => row.isBootstrap && (row.name === name || row.yaml?.name[0] === name))
+/** Whether options name the members in another way. */
+function isDiscovered({ settings, others }: LintMember): boolean {
+  const isBootstrap = (name: string): boolean =>
+    passthroughOptions.some((row) => row.isBootstrap && (row.name === name || row.yaml?.name[0] === name))
+  return (
+    others.some((other) => isBootstrap(other.name)) ||
+    settings.all().some(({ row, text }) => row.field === null && row.yaml !== null && text !== '')
+  )
 }
 
 /** The URLs of the own member in the list, if they are to be compared with those that it advertises. */
@@ -114,6 +120,11 @@ function ownListed(member: LintMember): string[] | null {
   const isOpen = [cluster, name, member.peer.get('advertiseUrls')].some(({ isUnresolved }) => isUnresolved)
   if (!member.isWhole || !cluster.isSet || isOpen) return null
   return member.listed.flatMap((entry) => (entry.name === name.text ? [entry.url] : []))
+}
+
+/** Whether etcd accepts that no URL is advertised. */
+function takesDefault(side: LintSide): boolean {
+  return side.get('listenUrls').option?.form === 'yaml' || side.get('advertiseUrls').option?.form === 'flags'
 }
 
 function addressOf({ host }: ServedUrl): string {
@@ -195,16 +206,16 @@ export const urlRules = [
     if (away !== undefined) found.push({ at, kind: 'address', url: away.text, listen: textsOf(side.listen) })
     return found
   }),
-  // In a file etcd uses its default, a loopback address; after a flag or a variable it does not start.
+  // In a file, and after an empty flag, etcd uses its default, a loopback address; otherwise it does not start.
   member('config/option-needs', ({ client, isWhole }) => {
     const listen = client.get('listenUrls')
     const isForgotten = isWhole && !client.get('advertiseUrls').isSet && listen.isSet
-    if (!isForgotten || listen.option === null || listen.option.form === 'yaml') return null
+    if (!isForgotten || listen.option === null || takesDefault(client)) return null
     return { at: listen, kind: 'advertised URL', needs: [client.nameOf('advertiseUrls')], for: '' }
   }),
   member('config/advertise-unreachable', ({ client, isWhole }) => {
     const [listen, at] = [client.get('listenUrls'), client.get('advertiseUrls')]
-    const isForgotten = isWhole && !at.isSet && listen.isSet && listen.option?.form === 'yaml' && !client.isOnlyLocal
+    const isForgotten = isWhole && !at.isSet && listen.isSet && takesDefault(client) && !client.isOnlyLocal
     return isForgotten && { at, kind: 'loopback', url: at.text, listen: listen.text, place: listen.place }
   }),
   member('config/plaintext-url', (member) => {
@@ -221,7 +232,10 @@ export const urlRules = [
   }),
   member('config/member-not-listed', (member) => {
     const [at, name] = [member.server('initialCluster'), member.server('name').text]
-    return ownListed(member)?.length === 0 && { at, kind: 'itself', members: [name], by: '' }
+    // An empty variable is not read. An empty flag or key is a list without members.
+    const isEmpty =
+      !at.isSet && at.option !== null && at.option.form !== 'env' && member.isWhole && !isDiscovered(member)
+    return (isEmpty || ownListed(member)?.length === 0) && { at, kind: 'itself', members: [name], by: '' }
   }),
   member('config/cluster-urls-differ', (member) => {
     const listed = ownListed(member) ?? []
@@ -274,13 +288,11 @@ export const urlRules = [
     })
   }),
   // In a file, etcd derives the list of members only from a name (server/embed/config.go UpdateDefaultClusterFromName).
-  member('config/option-needs', ({ settings, peer, others, isWhole }) => {
+  member('config/option-needs', (member) => {
+    const { settings, peer, isWhole } = member
     const [cluster, name, at] = [settings.server('initialCluster'), settings.server('name'), peer.get('advertiseUrls')]
     const isDefault = !cluster.isSet && name.text === name.row.default && at.option?.form === 'yaml'
-    const isDiscovered =
-      others.some((other) => isBootstrap(other.name)) ||
-      settings.all().some(({ row, text }) => row.field === null && row.yaml !== null && text !== '')
-    if (!isWhole || !isDefault || isDiscovered || !at.isSet || at.isUnresolved || at.text === at.row.default)
+    if (!isWhole || !isDefault || isDiscovered(member) || !at.isSet || at.isUnresolved || at.text === at.row.default)
       return null
     return { at, kind: 'members', needs: [cluster.place.option, name.place.option], for: cluster.text }
   }),

@@ -6,7 +6,7 @@ import { spelledLike } from '../../report/catalogue/config/place.js'
 import { parseGoDuration } from '../../report/duration.js'
 import { type ConfigForm, parseGoBoolean } from '../tables/options.js'
 import { availableIn, type ParsedVersion } from '../tables/version.js'
-import type { LintMember } from './member.js'
+import { acceptedUrl, type LintMember } from './member.js'
 
 /** The two timeouts, with etcd's defaults in milliseconds. */
 export const HEARTBEAT = { name: 'heartbeat-interval', standard: '100' } as const
@@ -56,7 +56,7 @@ export const ACCEPTED: Readonly<Record<string, Check>> = {
   [OUTPUTS]: must('default alone, or stderr, stdout, systemd/journal and paths of files', (text) => {
     const outputs = text.split(',')
     const isAlone = outputs.length === 1 || !outputs.includes('default')
-    return isAlone && !outputs.some((each) => /^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(each))
+    return isAlone && !outputs.some((each) => each === '' || /^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(each))
   }),
   'auto-compaction-mode': oneOf('periodic', 'revision'),
   // server/embed/etcd.go v3.5.16 parseCompactionRetention
@@ -77,11 +77,16 @@ export const ACCEPTED: Readonly<Record<string, Check>> = {
     // In a file, etcd accepts any value.
     return isKnown || form === 'yaml' ? null : 'write-only, write-only-drop-data or gone, or not-yet before etcd 3.6'
   },
+  // The default of a file is 0 (server/embed/config.go v3.5.16 configFromFile, ClientSelfCert).
+  'self-signed-cert-validity': (text, { sides }, form) =>
+    Number(text) === 0 && form !== 'yaml' && sides.some(({ isAutoTls }) => isAutoTls)
+      ? 'a number of years above 0'
+      : null,
   'discovery-fallback': oneOf('exit', 'proxy'),
   proxy: oneOf('off', 'readonly', 'on'),
   // pkg/flags/unique_urls.go v3.5.16 Set
   cors: must('"*", or URLs of scheme, host and port', (text) => {
-    return text === '*' || text.split(',').every((each) => /^(?:https?|unixs?):\/\/[^/?#]+$/i.test(each.trim()))
+    return text === '*' || text.split(',').every((each) => acceptedUrl(each.trim()) !== null)
   }),
   'compact-hash-check-time': period,
   'experimental-compact-hash-check-time': period,
@@ -100,11 +105,10 @@ export const ACCEPTED: Readonly<Record<string, Check>> = {
   // server/embed/config_logging.go v3.5.16 setupLogRotation
   [ROTATION]: (text, member) => {
     const outputs = member.used(OUTPUTS)?.text ?? 'default'
-    const isList = member.others.some(({ name, text: own }) => name === OUTPUTS && own === '')
     const all = outputs.split(',')
     const files = all.filter((each) => !['default', 'stderr', 'stdout'].includes(each)).length
     const isRight = parseGoBoolean(text) !== true || files === 1 || (files === 0 && all.length > 1)
-    return isRight || isList || member.isOpen(outputs) ? null : `false unless ${OUTPUTS} names exactly one file`
+    return isRight || member.isOpen(outputs) ? null : `false unless ${OUTPUTS} names exactly one file`
   },
   'log-rotation-config-json': (text, member) =>
     member.isOn(ROTATION) && !isRotation(text)
@@ -134,8 +138,8 @@ export function readTokenOptions(text: string): ReadonlyMap<string, string> | nu
 
 /** server/auth/store.go v3.5.16 NewTokenProvider; server/auth/options.go */
 function isToken(text: string, version: ParsedVersion | null): boolean {
-  const tokens = readTokenOptions(text)
-  if (tokens === null) return text.split(',', 1)[0] === 'simple'
+  const tokens = readTokenOptions(text.replace(/^simple(?=,|$)/, 'jwt'))
+  if (tokens === null || text.startsWith('simple')) return tokens !== null
   const { 'sign-method': method = '', ttl = '5m', ...keys } = Object.fromEntries(tokens)
   const hasEdDsa = version?.minor !== 4 && version?.minor !== 5
   const isMethod = /^(?:[RPEH]S(?:256|384|512))$/.test(method) || (method === 'EdDSA' && hasEdDsa)
@@ -202,7 +206,10 @@ function gatesOf(member: LintMember): ReadonlyMap<string, string> {
 export function excluded(member: LintMember): [option: string, other: string][] {
   const gates = gatesOf(member)
   const isSet = (flag: string): boolean => member.used(flag) !== undefined
+  // server/etcdserver/server.go v3.5.16 NewServer
+  const isV2Gone = member.isOn('enable-v2') && (member.known('v2-deprecation')?.text ?? 'not-yet') !== 'not-yet'
   return [
+    ...(isV2Gone ? [['enable-v2', 'v2-deprecation'] as [string, string]] : []),
     ...RENAMED.split(' ')
       .filter((name) => isSet(`experimental-${name}`) && isSet(name))
       .map((name): [string, string] => [`experimental-${name}`, name]),

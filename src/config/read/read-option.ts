@@ -216,7 +216,7 @@ export class Reading {
     else {
       this.others.push({ name: row.name, form, place, text })
       const rule = row.kind === 'nothing' ? undefined : optionKinds[row.kind].text
-      if (rule !== undefined && !isUnresolved(text) && !rule.is(text, form))
+      if (rule !== undefined && !isUnresolved(text) && !rule.is(text))
         this.report('config/value-invalid', { ...place, kind: 'refused', value: text, wants: rule.wants })
     }
   }

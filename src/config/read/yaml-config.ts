@@ -73,6 +73,12 @@ export async function readNamedConfig(source: ConfigText): Promise<Reading> {
 export async function readYamlConfig(source: ConfigText, into: Reading): Promise<number> {
   const yaml = await readYaml(source, 'first')
   into.add(...yaml.findings)
+  const directiveAt = source.text.search(/^%YAML[ \t]+(?!1\.1\b)/m)
+  if (directiveAt !== -1) {
+    const reason = 'The line names another version of YAML than 1.1, which etcd requires.'
+    const details = { kind: 'syntax' as const, reason, fix: 'Remove the line.' }
+    into.report('config/yaml-malformed', { ...yaml.place(directiveAt, 'YAML'), ...details })
+  }
   const [document] = yaml.documents
   if (document === undefined || (document !== null && document.kind !== 'map' && !isNull(document))) {
     into.isWhole = false
@@ -171,12 +177,12 @@ class ConfigReader {
         item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean'
       const wrong = value.items.find(isOther)
       if (wrong !== undefined) this.#wrongType(this.#yaml.place(wrong.offset, place.option), 'a string', wrong)
-      const items = scalarsOf(value).filter((item) => !isNull(item))
+      const items = scalarsOf(value)
       const entryPlace = (index: number): ConfigPlace => this.#yaml.place(items[index]?.offset ?? 0, place.option)
       this.#add({
         ...listOption(
           row,
-          items.map(({ text }) => text),
+          items.map((item) => textOf(item, false)),
           place,
         ),
         entryPlace,
@@ -197,15 +203,13 @@ class ConfigReader {
     const place = this.#place(at)
     const [block = '', key = block] = own
     if (row !== undefined) this.#checkPassthrough(row, value, place)
+    const items = isNull(value) || (value.kind === 'list' && row?.kind !== 'outputs') ? [] : scalarsOf(value)
+    const texts = items.map((item) => textOf(item, item.type === 'boolean'))
+    const read = { form: 'yaml' as const, place, ...(texts.length === 0 ? {} : { text: texts.join(',') }) }
     if (own.length > 1 && !TLS_BLOCKS.has(block)) {
-      const texts = isNull(value) ? [] : scalarsOf(value).map((item) => item.text)
-      const text = texts.join(',')
-      if (row !== undefined && text !== '')
-        this.#into.others.push({ name: row.name, form: 'yaml', place, text, isNested: true })
-    } else if (own.length === 1 && KNOWN_KEYS.has(key)) {
-      const isBoolean = value.kind === 'scalar' && value.type === 'boolean'
-      this.#into.others.push({ name: key, form: 'yaml', place, text: textOf(value, isBoolean) })
-    } else this.#unknown(own, value, at)
+      if (row !== undefined) this.#into.others.push({ name: row.name, ...read, isNested: true })
+    } else if (own.length === 1 && KNOWN_KEYS.has(key)) this.#into.others.push({ name: key, ...read })
+    else this.#unknown(own, value, at)
   }
 
   #checkPassthrough({ kind }: PassthroughRow, value: YamlValue, place: ConfigPlace): void {

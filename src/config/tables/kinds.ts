@@ -1,7 +1,7 @@
 /** The kinds of options: what a caller may pass, what a flag or a variable must be, and what a file must have. */
 import { parseGoDuration } from '../../report/duration.js'
 import type { ExtraValue } from '../model.js'
-import { type ConfigForm, type OptionKind, parseGoBoolean } from './options.js'
+import { type OptionKind, parseGoBoolean } from './options.js'
 import type { PassthroughKind } from './passthrough-options.js'
 
 /** What a caller passes. */
@@ -17,7 +17,7 @@ export type YamlType = 'text' | 'boolean' | 'number' | 'null' | 'list' | 'map'
 export interface KindRow {
   readonly given: Given
   /** What a flag or a variable must be, if that is checked here. */
-  readonly text?: { readonly wants: string; readonly is: (text: string, form: ConfigForm) => boolean }
+  readonly text?: { readonly wants: string; readonly is: (text: string) => boolean }
   readonly file: { readonly wants: string; readonly types: readonly YamlType[] }
   /** The range that Go decodes from a number of a file. */
   readonly range?: { readonly wants: string; readonly least: number; readonly most: number }
@@ -52,7 +52,7 @@ function oneOf(...values: string[]): KindRow {
 }
 
 /** As Go reads one (strconv.ParseUint with base 0). */
-const UNSIGNED = /^(?:\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)$/
+const UNSIGNED = /^(?:[1-9](?:_?\d)*|0(?:_?[0-7])*|0[xX](?:_?[\da-fA-F])+|0[bB](?:_?[01])+|0[oO](?:_?[0-7])+)$/
 
 function number(wants: string, least: number, most: number): KindRow {
   const isNumber = (text: string): boolean => UNSIGNED.test(least < 0 ? text.replace(/^[-+]/, '') : text)
@@ -81,11 +81,7 @@ export const optionKinds: Readonly<Record<OptionKind | Exclude<PassthroughKind, 
   },
   years: {
     given: { must: 'be a whole number of years from 1 to 100', is: whole(1, 100) },
-    // In a file etcd reads 0 as not set (server/embed/config.go v3.5.16 configFromFile).
-    text: {
-      wants: 'a number of years above 0',
-      is: (text, form) => /^\d+$/.test(text) && (Number(text) > 0 || form === 'yaml'),
-    },
+    text: { wants: 'a number of years', is: (text) => UNSIGNED.test(text) },
     file: NUMBER_IN_FILE,
   },
   urls: { given: TEXTS, file: COMMAS_IN_FILE },

@@ -220,5 +220,12 @@ export function linesOf(spelling: Spelling<unknown>): EtcdLine[] {
 /** The flags of this table. */
 export const KNOWN_FLAGS: ReadonlySet<string> = new Set(passthroughOptions.flatMap(({ flag }) => flag?.name ?? []))
 
+/** Options that etcd refuses without a value; it takes the default of others that are strings (etcd 3.5.16, run). */
+export const NOT_EMPTY: Readonly<Record<ConfigForm, readonly string[]>> = {
+  flags: ['cors', 'discovery-fallback', 'log-outputs', 'logger', 'proxy', 'v2-deprecation'],
+  yaml: ['log-outputs', 'logger'],
+  env: [],
+}
+
 /** Its keys at the top of a configuration file. */
 export const KNOWN_KEYS: ReadonlySet<string> = new Set(passthroughOptions.flatMap(({ yaml }) => yaml?.name[0] ?? []))

@@ -39,7 +39,7 @@ it('numbers, booleans, texts, durations and lists, after all others', () => {
     'grpc-keepalive-min-time': '5s',
     'backend-batch-interval': '1.5ms',
     'log-outputs': ['stderr', '/var/log/etcd, 1.log'],
-    cors: ['https://a.test', 'https://b.test'],
+    cors: ['https://a.test:443', 'https://b.test:443'],
     'host-whitelist': 'a.test,b.test',
   }
   const file = yaml(extra)
@@ -50,7 +50,7 @@ it('numbers, booleans, texts, durations and lists, after all others', () => {
     'grpc-keepalive-min-time': 5_000_000_000,
     'backend-batch-interval': 1_500_000,
     'log-outputs': ['stderr', '/var/log/etcd, 1.log'],
-    cors: 'https://a.test,https://b.test',
+    cors: 'https://a.test:443,https://b.test:443',
     'host-whitelist': 'a.test,b.test',
   })
   expect(Object.keys(Object(file) as object).slice(-8)).toEqual(Object.keys(extra))
@@ -61,7 +61,7 @@ it('numbers, booleans, texts, durations and lists, after all others', () => {
     '--grpc-keepalive-min-time=5s',
     '--backend-batch-interval=1.5ms',
     '--log-outputs=stderr,/l',
-    '--cors=https://a.test,https://b.test',
+    '--cors=https://a.test:443,https://b.test:443',
     '--host-whitelist=a.test,b.test',
   ])
   expect(yaml({ 'log-outputs': 'stderr,/l' })).toMatchObject({ 'log-outputs': ['stderr', '/l'] })

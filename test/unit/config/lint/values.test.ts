@@ -24,6 +24,9 @@ describe('values of options that are passed through', () => {
     ['enable-log-rotation', 'true'],
     ['auto-compaction-mode', 'weekly'],
     ['auto-compaction-retention', '1x'],
+    ['snapshot-count', '08'],
+    ['snapshot-count', '1__0'],
+    ['auth-token', 'simple,x'],
     ['auth-token', 'jwt'],
     ['auth-token', 'jwt,sign-method=RS256'],
     ['auth-token', 'jwt,priv-key=a,sign-method=none'],
@@ -35,6 +38,7 @@ describe('values of options that are passed through', () => {
     ['discovery-fallback', 'x'],
     ['proxy', 'x'],
     ['cors', 'x'],
+    ['cors', 'https://a.example'],
     ['auto-compaction-retention', '-1h'],
     ['experimental-compact-hash-check-time', '0s'],
     ['feature-gates', 'Nonsense=true'],
@@ -47,14 +51,26 @@ describe('values of options that are passed through', () => {
   })
 
   it.each([
+    ...['logger', 'log-outputs', 'v2-deprecation', 'cors', 'proxy', 'discovery-fallback', 'snapshot-count'],
+    ...['client-cert-auth', 'initial-cluster-state', 'self-signed-cert-validity'],
+  ])('--%s= is refused, and an empty variable is not read', async (name) => {
+    expect(await codesOf({ flags: ['--name=a', `--${name}=`] })).toEqual([MALFORMED])
+    expect(await codesOf({ env: { ETCD_NAME: 'a', [`ETCD_${name.toUpperCase().replaceAll('-', '_')}`]: '' } })).toEqual(
+      [],
+    )
+  })
+
+  it.each([
     ['--heartbeat-interval=1', '--election-timeout=50000'],
+    ['--log-level=', '--auth-token=', '--auto-compaction-mode=', '--auto-compaction-retention=', '--tls-min-version='],
+    ['--self-signed-cert-validity=0', '--snapshot-count=0x1_0', '--bcrypt-cost=10', '--auth-token=simple,a=b'],
     ['--logger=zap', '--log-level=DEBUG', '--log-outputs=stderr,/var/log/etcd.log', '--enable-log-rotation'],
     ['--enable-log-rotation=false', '--auto-compaction-mode=revision', '--auto-compaction-retention=1000'],
     ['--auto-compaction-retention=1h30m', '--auth-token=jwt,pub-key=a,priv-key=b,sign-method=RS256'],
     ['--auth-token=simple', '--v2-deprecation=not-yet'],
     ['--log-level=$LEVEL'],
     ['--feature-gates=AllAlpha=false, InitialCorruptCheck=1,', '--cors=*', '--proxy=off'],
-    ['--cors=https://a.example,http://b:80', '--v2-deprecation=write-only-skip-check'],
+    ['--cors=https://a.example:443, http://b:80', '--v2-deprecation=write-only-skip-check'],
   ])('%s is taken', async (...flags) => {
     expect(await codesOf({ flags })).toEqual([])
   })
@@ -74,9 +90,19 @@ describe('values of options that are passed through', () => {
     expect(await codesOf({ yaml: 'v2-deprecation: never\n' })).toEqual([])
   })
 
-  it('a list of outputs of a file is left alone', async () => {
-    expect(await codesOf({ yaml: 'enable-log-rotation: true\nlog-outputs: [/var/log/etcd.log]\n' })).toEqual([])
-    expect(await codesOf({ yaml: 'enable-log-rotation: true\n' })).toEqual([MALFORMED])
+  it.each([
+    ['enable-log-rotation: true\nlog-outputs: [/var/log/etcd.log]', []],
+    ['enable-log-rotation: true', [MALFORMED]],
+    ['enable-log-rotation: true\nlog-outputs: [/a, /b]', [MALFORMED]],
+    ['log-outputs: [stderr, default]', [MALFORMED]],
+    ["log-outputs: ['']", [MALFORMED]],
+    ['log-outputs: []\nlogger:', []],
+    ["logger: ''", [MALFORMED]],
+    ["cipher-suites: ['']", ['config/cipher-suites-unfit']],
+    ['cipher-suites: [~]', ['config/cipher-suites-unfit']],
+    ['cipher-suites: []', []],
+  ])('%j of a file are those of a list: %j', async (lines, codes) => {
+    expect(await codesOf({ yaml: `name: a\n${lines}\n` })).toEqual(codes)
   })
 })
 
