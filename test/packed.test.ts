@@ -8,7 +8,7 @@ import { complaintsIn } from './support/type-check.js'
 
 /** The limits of the package, unpacked. */
 const MOST_FILES = 80
-const MOST_BYTES = 2_200_000
+const MOST_BYTES = 1_540_000
 
 /** The most that an uncaught error may write. */
 const MOST_ERROR_BYTES = 2048

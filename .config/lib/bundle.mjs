@@ -59,6 +59,7 @@ export async function bundle(root, outDir) {
     // None of ours has any: package.json says so, and the architecture test proves it. This library is loaded for its effect.
     treeshake: { moduleSideEffects: ['reflect-metadata'] },
     onLog: refuse,
+    experimental: { attachDebugInfo: 'none' }, // else each module's name is a comment
     checks: { bundlerTimings: false }, // a slow machine is no fault of ours
   })
   try {
@@ -69,7 +70,7 @@ export async function bundle(root, outDir) {
       codeSplitting: { groups: sharedFiles(root, inputs) },
       minify: false,
       minifyInternalExports: false,
-      comments: { legal: true, annotation: true, jsdoc: false },
+      comments: { legal: true, annotation: false, jsdoc: false },
       sourcemap: false,
       plugins: [ascii],
     })

@@ -33,7 +33,9 @@ export function renderReportSchema(root, catalogue) {
       certificate: details.certificate,
       refusal: details.refusal,
       place: details.place,
-      position: POSITION,
+      ...SHARED,
+      texts: { type: 'array', items: { type: 'string' } },
+      date: { type: 'string', format: 'date-time' },
       suppressed: {
         type: 'object',
         properties: {
@@ -43,16 +45,14 @@ export function renderReportSchema(root, catalogue) {
         },
         required: ['finding', 'reason', 'by'],
       },
-      finding: {
-        allOf: [finding, { oneOf: byDetails(codes, catalogue, details.byCode) }],
-      },
+      finding: { ...finding, oneOf: bySeverity(codes, catalogue, details.byCode) },
     },
   }
   return `${JSON.stringify(schema)}\n`
 }
 
 function report(properties) {
-  const all = { ok: properties.ok, checkedAt: { type: 'string', format: 'date-time' }, ...properties }
+  const all = { ok: properties.ok, checkedAt: DATE, ...properties }
   const optional = { suppressed: list({ $ref: '#/$defs/suppressed' }) }
   return { type: 'object', properties: { ...all, ...optional }, required: Object.keys(all) }
 }
@@ -76,23 +76,30 @@ const finding = (() => {
   return { type: 'object', properties: { ...properties, ...optional }, required: Object.keys(properties) }
 })()
 
-/** Codes that share severity and details share one alternative. */
-function byDetails(codes, catalogue, details) {
-  const groups = new Map()
-  for (const code of codes) {
-    const key = JSON.stringify([severitiesOf(catalogue[code]), details[code]])
-    groups.set(key, [...(groups.get(key) ?? []), code])
-  }
-  return [...groups.values()].map((group) => {
-    const code = group.length === 1 ? { const: group[0] } : { enum: group }
-    const severities = severitiesOf(catalogue[group[0]])
-    const severity = severities.length === 1 ? { const: severities[0] } : { enum: severities }
-    return { type: 'object', properties: { code, severity, details: details[group[0]] } }
+/** Codes that share severity and details share one alternative, and those that share a severity stand below it. */
+function bySeverity(codes, catalogue, details) {
+  const bySeverities = groupBy(codes, (code) => JSON.stringify(severitiesOf(catalogue[code])))
+  return [...bySeverities].map(([severities, all]) => {
+    const byDetails = groupBy(all, (code) => JSON.stringify(details[code]))
+    const oneOf = [...byDetails.values()].map((group) => ({
+      properties: { code: oneOfThese(group), details: details[group[0]] },
+    }))
+    return { properties: { severity: oneOfThese(JSON.parse(severities)) }, oneOf }
   })
 }
 
+function groupBy(values, keyOf) {
+  const groups = new Map()
+  for (const value of values) groups.set(keyOf(value), [...(groups.get(keyOf(value)) ?? []), value])
+  return groups
+}
+
+function oneOfThese(values) {
+  return values.length === 1 ? { const: values[0] } : { enum: values }
+}
+
 function list(items) {
-  return { type: 'array', items }
+  return items.type === 'string' ? { $ref: '#/$defs/texts' } : { type: 'array', items }
 }
 
 /** The schemas of all details, of a certificate's reference, and of a refusal, from the types in src/report. */
@@ -114,9 +121,12 @@ function readDetails(root) {
     .map((property) => [property.name, schemaOf(checker.getTypeOfSymbol(property), checker, property.name)])
   return {
     byCode: Object.fromEntries(byCode),
-    certificate: objectSchema(typeOf(row, 'CertificateRef'), checker, 'CertificateRef'),
-    refusal: objectSchema(typeOf(row, 'Refusal'), checker, 'Refusal'),
-    place: objectSchema(typeOf(row, 'FindingPlace'), checker, 'FindingPlace'),
+    certificate: {
+      type: 'object',
+      ...contentsOf(propertiesOf(typeOf(row, 'CertificateRef'), checker, 'CertificateRef')),
+    },
+    refusal: schemaOf(typeOf(row, 'Refusal'), checker, 'Refusal'),
+    place: schemaOf(typeOf(row, 'FindingPlace'), checker, 'FindingPlace'),
   }
 }
 
@@ -134,8 +144,9 @@ function schemaOf(type, checker, place) {
   if (type.isUnion()) return unionSchema(type, checker, place)
   if (checker.isArrayType(type)) return list(schemaOf(checker.getTypeArguments(type)[0], checker, place))
   if (type.symbol?.name === 'CertificateRef') return { $ref: '#/$defs/certificate' }
-  if (type.symbol?.name === 'Date') return { type: 'string', format: 'date-time' }
-  if (type.flags & ts.TypeFlags.Object || type.isIntersection()) return objectSchema(type, checker, place)
+  if (type.symbol?.name === 'Date') return DATE
+  if (type.flags & ts.TypeFlags.Object || type.isIntersection())
+    return { type: 'object', ...contentsOf(propertiesOf(type, checker, place)) }
   throw new Error(`${place}: ${checker.typeToString(type)} has no schema; details are plain data`)
 }
 
@@ -143,57 +154,73 @@ function unionSchema(type, checker, place) {
   // `undefined` is a property that is left out, which `required` says.
   const members = type.types.filter((member) => !(member.flags & ts.TypeFlags.Undefined))
   if (members.every((member) => member.isStringLiteral())) return { enum: members.map(({ value }) => value) }
-  if (members.every((member) => member.flags & BOOLEAN)) return { type: 'boolean' }
-  const schemas = withSameDetails(members.map((member) => schemaOf(member, checker, place)))
+  if (members.every((member) => member.getProperty('kind') !== undefined))
+    return ofKinds(members.map((member) => propertiesOf(member, checker, place)))
+  const all = members.map((member) => schemaOf(member, checker, place))
+  const schemas = [...new Map(all.map((schema) => [JSON.stringify(schema), schema])).values()]
   if (schemas.length === 1) return schemas[0]
   const isPlain = schemas.every((schema) => Object.keys(schema).join() === 'type')
   return isPlain ? { type: schemas.map(({ type }) => type) } : { anyOf: schemas }
 }
 
-/** Kinds that share all other details share one alternative. */
-function withSameDetails(schemas) {
-  const groups = new Map()
-  for (const schema of schemas) {
-    const key = JSON.stringify({ ...schema, properties: { ...schema.properties, kind: null } })
-    groups.set(key, [...(groups.get(key) ?? []), schema])
-  }
-  return [...groups.values()].map((group) => {
-    const [{ properties, ...rest }] = group
-    if (group.length === 1 || properties === undefined) return group[0]
-    return { ...rest, properties: { ...properties, kind: { enum: group.map((each) => each.properties.kind.const) } } }
-  })
+/** What all kinds have stands once, and kinds that have the same besides share one alternative. */
+function ofKinds(kinds) {
+  const [first] = kinds
+  const isShared = (one) => one.name !== 'kind' && kinds.every((each) => each.some((other) => isSame(one, other)))
+  const shared = first.filter(isShared)
+  const own = kinds.map((each) => ({
+    kind: each.find(({ name }) => name === 'kind').schema.const,
+    rest: each.filter(({ name }) => name !== 'kind' && !shared.some((other) => other.name === name)),
+  }))
+  const groups = [...groupBy(own, ({ rest }) => JSON.stringify(rest)).values()].map((group) => ({
+    kind: oneOfThese(group.map((each) => each.kind)),
+    rest: group[0].rest,
+  }))
+  const common = (schema) => ({ type: 'object', ...contentsOf([{ name: 'kind', optional: false, schema }, ...shared]) })
+  if (groups.length === 1) return common(groups[0].kind)
+  const anyOf = groups.map(({ kind, rest }) => contentsOf([{ name: 'kind', optional: true, schema: kind }, ...rest]))
+  return { ...common(true), anyOf }
 }
 
-function objectSchema(type, checker, place) {
-  const properties = checker.getPropertiesOfType(type).map((property) => {
+function propertiesOf(type, checker, place) {
+  return checker.getPropertiesOfType(type).map((property) => {
     const inner = checker.getTypeOfSymbol(property)
     const optional = Boolean(property.flags & ts.SymbolFlags.Optional)
     return { name: property.name, optional, schema: schemaOf(inner, checker, `${place}.${property.name}`) }
   })
-  const required = properties.filter(({ optional }) => !optional).map(({ name }) => name)
-  const schema = {
-    type: 'object',
-    properties: Object.fromEntries(properties.map((each) => [each.name, each.schema])),
+}
+
+/** The keywords for properties of an object; those of {@link SHARED} by reference. */
+function contentsOf(properties) {
+  const has = (one) => properties.some((other) => isSame(one, other))
+  const shared = Object.entries(SHARED).find(([, { properties, required }]) =>
+    Object.entries(properties).every(([name, schema]) => has({ name, optional: !required.includes(name), schema })),
+  )
+  const [name, base] = shared ?? []
+  const own = base === undefined ? properties : properties.filter((each) => !(each.name in base.properties))
+  const required = own.filter(({ optional }) => !optional).map((each) => each.name)
+  return {
+    ...(name === undefined ? {} : { $ref: `#/$defs/${name}` }),
+    ...(own.length === 0 ? {} : { properties: Object.fromEntries(own.map((each) => [each.name, each.schema])) }),
     ...(required.length === 0 ? {} : { required }),
   }
-  return POSITION.required.every((name) => required.includes(name)) ? referringToPosition(schema) : schema
 }
 
-/** Where in a file a finding of the lint is: part of the details of half of all codes, so it stands once. */
-const POSITION = {
-  type: 'object',
-  properties: {
-    file: { type: ['null', 'string'] },
-    line: { type: ['null', 'number'] },
-    column: { type: ['null', 'number'] },
-  },
-  required: ['file', 'line', 'column'],
+function isSame(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other)
 }
 
-function referringToPosition({ type, properties, required }) {
-  const { file, line, column, ...rest } = properties
-  if (JSON.stringify({ file, line, column }) !== JSON.stringify(POSITION.properties))
-    throw new Error('POSITION is of another type')
-  const others = required.filter((name) => !POSITION.required.includes(name))
-  return { type, $ref: '#/$defs/position', properties: rest, required: others }
-}
+const DATE = { $ref: '#/$defs/date' }
+const TEXT_OR_NULL = { type: ['null', 'string'] }
+const NUMBER_OR_NULL = { type: ['null', 'number'] }
+
+/** Properties that many details share: an option in a configuration, a position there, and where material is from. */
+const SHARED = (() => {
+  const position = { file: TEXT_OR_NULL, line: NUMBER_OR_NULL, column: NUMBER_OR_NULL }
+  const object = (properties) => ({ type: 'object', properties, required: Object.keys(properties) })
+  return {
+    option: object({ option: { type: 'string' }, ...position }),
+    position: object(position),
+    material: object({ origin: { type: 'string' }, file: TEXT_OR_NULL }),
+  }
+})()

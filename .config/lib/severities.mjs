@@ -1,4 +1,5 @@
-/** Severities of a code of the catalogue, which are constant or depend on the kind, on the usage, or on flags, in the details. */
+/** Severities of a code of the catalogue, which depend on the kind, on the usage, on a flag, or on a condition of the row. */
+const WORST_FIRST = ['error', 'warning', 'info']
 const USAGES = ['client', 'peer', 'server', 'any']
 
 /** The severities for one usage, whatever the flags among the details are. */
@@ -9,10 +10,13 @@ function severitiesFor(severity, usage) {
 
 /** @returns {string[]} every severity that findings of the code can have */
 export function severitiesOf(rows) {
-  if (typeof rows.text !== 'function') return [...new Set(Object.values(rows).flatMap(severitiesOf))]
-  const { severity } = rows
-  if (typeof severity === 'string') return [severity]
-  return [...new Set(USAGES.flatMap((usage) => severitiesFor(severity, usage)))]
+  const found = new Set(typeof rows.text === 'function' ? ofRow(rows) : Object.values(rows).flatMap(ofRow))
+  return WORST_FIRST.filter((each) => found.has(each))
+}
+
+function ofRow({ severity, others }) {
+  const usual = typeof severity === 'string' ? [severity] : USAGES.flatMap((usage) => severitiesFor(severity, usage))
+  return [...usual, ...others.map(([other]) => other)]
 }
 
 /** @returns {string} such as `**error** for client and peer, **warning** for server`, or `**error** or **warning**` */
@@ -24,8 +28,8 @@ export function severityText(rows) {
     const texts = new Set(Object.values(rows).map(severityText))
     return texts.size === 1 ? [...texts][0] : anyOf
   }
-  const { severity } = rows
-  if (typeof severity === 'string') return anyOf
+  const { severity, others } = rows
+  if (typeof severity === 'string' || others.length > 0) return anyOf
   const byUsage = USAGES.map((usage) => ({ usage, each: severity({ usage }) }))
   const found = [...new Set(byUsage.map(({ each }) => each))]
   if (found.length === 1) return anyOf

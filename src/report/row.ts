@@ -68,34 +68,43 @@ export interface Wording {
 /** `who` names the certificate, as `The certificate "CN=etcd-0"`. */
 type Text<D> = (details: D, who: string, wording: Wording) => Pair
 
+type SeverityOf<D> = Severity | ((details: D) => Severity)
+type OtherSeverity<D> = readonly [severity: Severity, when: (details: D) => boolean]
+
 /** One row of the catalogue. The Markdown file next to the row explains the code. */
 export class Row<D> {
-  readonly severity: Severity | ((details: D) => Severity)
+  readonly severity: SeverityOf<D>
   readonly text: Text<D>
+  /** Severities in some cases; the first that applies counts. */
+  readonly others: readonly OtherSeverity<D>[]
   readonly refusals: readonly Refusals<D>[]
 
-  constructor(severity: Severity | ((details: D) => Severity), text: Text<D>, refusals: readonly Refusals<D>[] = []) {
+  constructor(
+    severity: SeverityOf<D>,
+    text: Text<D>,
+    others: readonly OtherSeverity<D>[] = [],
+    refusals: readonly Refusals<D>[] = [],
+  ) {
     this.severity = severity
     this.text = text
+    this.others = others
     this.refusals = refusals
   }
 
   /** The same row with another severity in some cases. */
   or(severity: Severity, when: (details: D) => boolean): Row<D> {
-    const { severity: otherwise } = this
-    const constant = (details: D): Severity => (typeof otherwise === 'function' ? otherwise(details) : otherwise)
-    return new Row((details: D) => (when(details) ? severity : constant(details)), this.text, this.refusals)
+    return new Row(this.severity, this.text, [[severity, when], ...this.others], this.refusals)
   }
 
   /** The same row with the words by which others refuse it. */
   refusedAs(refusals: Refusals<D> | readonly Refusals<D>[]): Row<D> {
-    return new Row(this.severity, this.text, [refusals].flat())
+    return new Row(this.severity, this.text, this.others, [refusals].flat())
   }
 }
 
 /** What the catalogue has for a code: a row, or one row for each `kind` in the details. */
 export type CatalogueRow = AnyRow | Readonly<Record<string, AnyRow>>
-type AnyRow = Pick<Row<never>, 'severity' | 'text' | 'refusals'>
+type AnyRow = Pick<Row<never>, 'severity' | 'text' | 'others' | 'refusals'>
 
 function isRow(rows: CatalogueRow): rows is AnyRow {
   return rows instanceof Row
@@ -122,7 +131,9 @@ export function rowFor(rows: CatalogueRow, details: object): Row<object> {
 
 /** The severity that a finding with these details has. */
 export function severityFor(rows: CatalogueRow, details: object): Severity {
-  const { severity } = rowFor(rows, details)
+  const { severity, others } = rowFor(rows, details)
+  const other = others.find(([, when]) => when(details))
+  if (other !== undefined) return other[0]
   return typeof severity === 'function' ? severity(details) : severity
 }
 

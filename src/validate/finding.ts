@@ -35,7 +35,7 @@ export function isIgnorable(
 ): code is FindingCode {
   if (typeof code !== 'string') return false
   const row = tables.find((each) => Object.hasOwn(each, code))?.[code]
-  if (row !== undefined) return rowsOf(row).some(({ severity }) => severity !== 'error')
+  if (row !== undefined) return rowsOf(row).some(({ severity, others }) => severity !== 'error' || others.length > 0)
   const area = /^[a-z-]+\/(?=[a-z0-9-]+$)/.exec(code)?.[0] ?? ''
   return area !== '' && !tables.some((each) => Object.keys(each).some((known) => known.startsWith(area)))
 }

@@ -17,10 +17,6 @@ interface Schema {
   readonly required?: readonly string[]
 }
 
-interface Alternative {
-  readonly properties: { readonly code: Schema; readonly details: Schema }
-}
-
 /** How values are made where the schema leaves a choice. */
 export interface Manner {
   /** The text for a property. */
@@ -33,18 +29,25 @@ export interface Manner {
   readonly isNull: boolean
 }
 
-const { $defs } = reportSchema as unknown as {
-  $defs: { position: Schema; finding: { allOf: [unknown, { oneOf: Alternative[] }] } }
-}
+const { $defs } = reportSchema as unknown as { $defs: Readonly<Record<string, Schema>> }
 
 /** The details of each code, as one schema each. */
-function schemas(): Map<string, Schema> {
-  const alternatives = $defs.finding.allOf[1].oneOf
-  return new Map(
-    alternatives.flatMap(({ properties: { code, details } }) =>
-      (code.enum ?? [code.const]).map((each) => [String(each), details] as const),
-    ),
+function schemas(): [code: string, details: Schema][] {
+  const alternatives = $defs['finding']?.oneOf?.flatMap(({ oneOf }) => oneOf ?? []) ?? []
+  return alternatives.flatMap(({ properties: { code, details } = {} }) =>
+    (code?.enum ?? [code?.const]).map((each): [string, Schema] => [String(each), details ?? {}]),
   )
+}
+
+/** A schema together with what it refers to. */
+function resolved({ $ref, ...schema }: Schema) {
+  const base = $ref === undefined ? {} : ($defs[$ref.replace('#/$defs/', '')] ?? {})
+  return {
+    ...base,
+    ...schema,
+    properties: { ...base.properties, ...schema.properties },
+    required: [...(base.required ?? []), ...(schema.required ?? [])],
+  }
 }
 
 const CERTIFICATE = {
@@ -58,7 +61,8 @@ const CERTIFICATE = {
 
 /** Every value that a schema allows where it lists them; one value where it does not. */
 function valuesOf(schema: Schema, property: string, manner: Manner, index = 0): unknown[] {
-  const { const: only, enum: listed, oneOf, anyOf, $ref, type, format, items, properties } = schema
+  if (schema.$ref === '#/$defs/certificate') return [CERTIFICATE]
+  const { const: only, enum: listed, oneOf, anyOf, type, format, items } = resolved(schema)
   if (only !== undefined) return [only]
   if (listed !== undefined) return [...listed]
   const alternatives = oneOf ?? anyOf ?? (typeof type === 'object' ? type.map((each) => ({ type: each })) : undefined)
@@ -69,7 +73,6 @@ function valuesOf(schema: Schema, property: string, manner: Manner, index = 0): 
       .filter((each) => each.type !== 'null')
       .flatMap((each) => valuesOf(each, property, manner, index))
   }
-  if ($ref !== undefined && properties === undefined) return [CERTIFICATE]
   switch (type) {
     case 'string':
       return format === 'date-time' ? [new Date('2026-03-01T12:00:00Z')] : [manner.text(property, index)]
@@ -82,17 +85,26 @@ function valuesOf(schema: Schema, property: string, manner: Manner, index = 0): 
     case 'array':
       return [Array.from({ length: manner.entries }, (_, i) => valuesOf(items ?? {}, property, manner, i)[0])]
     default:
-      return properties === undefined ? [{}] : objectsOf(schema, manner, index)
+      return objectsOf(schema, manner, index)
   }
 }
 
 /** One object for each value of each property, the others at their first one. */
-function objectsOf({ $ref, properties, required = [] }: Schema, manner: Manner, index: number): object[] {
-  const position = $ref === undefined ? {} : $defs.position
-  const needed = [...required, ...(position.required ?? [])]
-  const entries = Object.entries({ ...properties, ...position.properties })
-    .filter(([name]) => !manner.isNull || needed.includes(name))
-    .map(([name, schema]) => [name, valuesOf(schema, name, manner, index)] as const)
+function objectsOf(schema: Schema, manner: Manner, index: number): object[] {
+  const { properties, required, anyOf } = resolved(schema)
+  // Details of several kinds are one alternative each.
+  if (anyOf !== undefined)
+    return anyOf.map(resolved).flatMap((each) => {
+      const own = {
+        ...each,
+        properties: { ...properties, ...each.properties },
+        required: [...required, ...each.required],
+      }
+      return objectsOf(own, manner, index)
+    })
+  const entries = Object.entries(properties)
+    .filter(([name]) => !manner.isNull || required.includes(name))
+    .map(([name, each]) => [name, valuesOf(each, name, manner, index)] as const)
   const first = Object.fromEntries(entries.map(([name, [value]]) => [name, value]))
   const others = entries.flatMap(([name, [, ...more]]) => more.map((value) => ({ ...first, [name]: value })))
   return [first, ...others]
@@ -100,10 +112,7 @@ function objectsOf({ $ref, properties, required = [] }: Schema, manner: Manner, 
 
 /** Details of every code in one manner: code and details. */
 export function sampleDetails(manner: Manner): [code: string, details: object][] {
-  return [...schemas()].flatMap(([code, schema]) =>
-    // Details of several kinds are one alternative each.
-    (schema.anyOf ?? [schema]).flatMap((each) =>
-      objectsOf(each, manner, 0).map((details): [string, object] => [code, details]),
-    ),
+  return schemas().flatMap(([code, schema]) =>
+    objectsOf(schema, manner, 0).map((details): [string, object] => [code, details]),
   )
 }

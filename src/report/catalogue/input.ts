@@ -110,17 +110,24 @@ const utf16 =
   ({ file }: Case): string =>
     `Convert it: "iconv -f ${encoding} -t UTF-8 ${file} > new.pem".`
 
-/** How a message names each content, and what to do about it. Default: pass what is wanted. */
-const HOLDS = {
+/** How a message names a content, and what to do about it. Default: pass what is wanted. */
+type Content = readonly [what: string, remedy?: (details: Case) => string]
+
+/** The same, by contents. As a function, so that declarations show the names and not the remedies. */
+function contents<K extends string>(table: Readonly<Record<K, Content>>): Readonly<Record<K, Content>> {
+  return table
+}
+
+const HOLDS = contents({
   certificate: ['a certificate'],
   'certificate under an old label': [
     'a certificate under an old label',
-    ({ file }: Case) => `Convert it to a plain certificate: "openssl x509 -in ${file} -out new.pem".`,
+    ({ file }) => `Convert it to a plain certificate: "openssl x509 -in ${file} -out new.pem".`,
   ],
-  CRL: ['a CRL', ({ role, pass }: Case) => `${pass} Pass the CRL as "${role === 'certificate' ? 'crls' : 'crl'}".`],
+  CRL: ['a CRL', ({ role, pass }) => `${pass} Pass the CRL as "${role === 'certificate' ? 'crls' : 'crl'}".`],
   'certificate request': [
     'a certificate request',
-    ({ role, file, pass }: Case) =>
+    ({ role, file, pass }) =>
       role === 'cert' || role === 'certificate'
         ? `Have the CA sign it ("openssl x509 -req -in ${file} -CA ca.crt -CAkey ca.key -copy_extensions copy -out tls.crt"), and pass the certificate that it returns.`
         : pass,
@@ -129,45 +136,45 @@ const HOLDS = {
   'encrypted private key': ['an encrypted private key', privateKey],
   'public key': [
     'a public key',
-    ({ role, pass }: Case) =>
+    ({ role, pass }) =>
       role === 'key'
         ? 'Pass the file that the private key was written to when it was generated.'
         : `${pass} A public key has no name.`,
   ],
   'PKCS#12 key store': [
     'a PKCS#12 key store (.p12, .pfx)',
-    ({ file, role }: Case) =>
+    ({ file, role }) =>
       `Extract the PEM: "openssl pkcs12 -in ${file} ${PKCS12[role] ?? '-nokeys -out certificates.pem'}".`,
   ],
   'PKCS#7 bundle': [
     'a PKCS#7 bundle (.p7b)',
-    ({ file }: Case) =>
+    ({ file }) =>
       `Extract the certificates: "openssl pkcs7 -print_certs -in ${file} -out certificates.pem" (with "-inform der" if it is binary).`,
   ],
   'Java key store': [
     'a Java key store (.jks)',
-    ({ file }: Case) =>
+    ({ file }) =>
       `Convert it: "keytool -importkeystore -srckeystore ${file} -destkeystore store.p12 -deststoretype PKCS12", then extract the PEM with "openssl pkcs12 -in store.p12".`,
   ],
   'SSH private key': [
     'a private key in SSH format',
-    ({ file }: Case) =>
+    ({ file }) =>
       `Pass the key of the certificate. If it is this one, convert a copy: "ssh-keygen -p -m PKCS8 -f ${file}".`,
   ],
-  'SSH public key': ['a public key in SSH format', ({ pass }: Case) => `${pass} TLS does not use public keys of SSH.`],
+  'SSH public key': ['a public key in SSH format', ({ pass }) => `${pass} TLS does not use public keys of SSH.`],
   'OpenPGP block': [
     'an OpenPGP block',
-    ({ pass, file }: Case) => `${pass} If the block is an encrypted or signed file, run "gpg --decrypt ${file}".`,
+    ({ pass, file }) => `${pass} If the block is an encrypted or signed file, run "gpg --decrypt ${file}".`,
   ],
   'UTF-16 text': ['text in UTF-16', utf16('UTF-16')],
   'UTF-16LE text': ['text in UTF-16', utf16('UTF-16LE')],
   'UTF-16BE text': ['text in UTF-16', utf16('UTF-16BE')],
   'cfssl output': [
     'JSON, as cfssl prints it',
-    ({ file, role }: Case) =>
+    ({ file, role }) =>
       `Split it: "cfssljson -f ${file} -bare name" writes ${role === 'request' ? 'name.csr' : 'name.pem'} and name-key.pem.`,
   ],
-  JSON: ['JSON', ({ file, role }: Case) => `Extract the PEM text ("jq -r .FIELD ${file}"), and pass ${wanted(role)}.`],
+  JSON: ['JSON', ({ file, role }) => `Extract the PEM text ("jq -r .FIELD ${file}"), and pass ${wanted(role)}.`],
   'web page': [
     'a web page (HTML)',
     () => 'Download the file again. With curl, use "--fail" so that an error page is not saved.',
@@ -175,7 +182,7 @@ const HOLDS = {
   PEM: ['PEM'],
   'escaped line breaks': [
     'PEM text with "\\n" in place of line breaks',
-    ({ isText, file }: Case) =>
+    ({ isText, file }) =>
       isText
         ? `Replace them before the call: text.replaceAll('\\\\n', '\\n').`
         : `Replace them: "sed -i 's/\\\\n/\\n/g' ${file}".`,
@@ -186,7 +193,7 @@ const HOLDS = {
   ],
   'file name': [
     'the name of a file',
-    ({ isText }: Case) =>
+    ({ isText }) =>
       isText
         ? 'Use fromFiles, which accepts file names, or read the file first.'
         : 'Pass the file that is named in it.',
@@ -197,4 +204,4 @@ const HOLDS = {
   'other blocks': ['other PEM blocks'],
   'other text': ['text without a "-----BEGIN …-----" line'],
   'other binary data': ['other binary data'],
-} as const satisfies Readonly<Record<string, readonly [what: string, remedy?: (details: Case) => string]>>
+})

@@ -2,18 +2,21 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { Finding } from '../../../src/report/index.js'
 import { inspectCredentials, validateChain } from '../../../src/validate/index.js'
 import { fromPem } from '../../../src/credentials/index.js'
+import { finding } from '../../support/finding.js'
 import { inputOf, mintChain } from '../../support/judge-chain.js'
 import { reportSchema } from '../../support/report-schema.js'
 import { dns, EXTENSION, mintCa } from '../../support/mint.js'
+import { type Manner, sampleDetails } from '../../support/sample-details.js'
 
 const past = (days: number): Date => new Date(Date.now() - days * 86_400_000)
 
 let complaints: (value: unknown) => string[]
 beforeAll(() => {
   // Optimizing the code of a schema of this size takes ten times as long as it saves here.
-  const ajv = new Ajv2020({ allErrors: true, code: { optimize: false } })
+  const ajv = new Ajv2020({ code: { optimize: false } })
   addFormats.default(ajv)
   const validate = ajv.compile(reportSchema)
   complaints = (value) => (validate(value) ? [] : (validate.errors ?? []).map(({ message = '' }) => message))
@@ -49,6 +52,33 @@ describe('report.schema.json', () => {
     expect(complaints(asJson(report))).toEqual([])
   })
 
+  const NULLS = { text: () => 'x', entries: 0, number: 1, flag: false, isNull: true }
+  const samples = (manner: Manner): Finding[] =>
+    sampleDetails(manner).map(([code, details]) => finding(code as 'file/missing', details as { file: string }))
+  const isAccepted = (each: Finding): boolean => {
+    const failed = { ok: false, checkedAt: new Date(0), path: null, findings: [each] }
+    const passed = { ...failed, ok: true, path: [] }
+    return complaints(asJson(each.severity === 'error' ? failed : passed)).length === 0
+  }
+
+  it.each([
+    ['numbers, strings and true', { ...NULLS, entries: 1, flag: true, isNull: false }],
+    ['nulls, empty lists and false', NULLS],
+  ])('describes a finding of every code and severity with %s', (_, manner) => {
+    const wrong = samples(manner).filter((each) => !isAccepted(each))
+    expect(wrong.map(({ code, severity, details }) => ({ code, severity, details }))).toEqual([])
+  })
+
+  it('refuses a finding of any code with a detail of another kind, or without one', () => {
+    const wrong = samples(NULLS).flatMap((each) =>
+      Object.keys(each.details)
+        .flatMap((name) => [{ other: 1 }, undefined].map((value) => ({ ...each.details, [name]: value })))
+        .filter((details) => isAccepted({ ...each, details } as Finding))
+        .map((details) => ({ code: each.code, details })),
+    )
+    expect(wrong).toEqual([])
+  })
+
   it('describes a report on material that cannot be read', async () => {
     const source = fromPem({ ca: chain.root.pem, cert: chain.leaf.keyPem, key: 'no key' })
     const report = await inspectCredentials(source, { usage: 'client' })
@@ -71,6 +101,7 @@ describe('report.schema.json', () => {
       withFirst({ code: 'no/such-code' }),
       withFirst({ severity: 'info' }),
       withFirst({ details: {} }),
+      withFirst({ details: 'none' }),
       withFirst({ certificate: { subject: 'CN=x' } }),
       withFirst({ consequences: undefined }),
       withFirst({ refusals: [{ by: 'nobody', words: 'no' }] }),
