@@ -12,6 +12,7 @@ import {
 import { createSecureClient, type Report } from '../../src/client/index.js'
 import { type Credentials, fromFiles } from '../../src/credentials/index.js'
 import type { TestEtcd, TestEtcdCluster } from '../../src/testing/index.js'
+import { gateway } from '../support/https.js'
 import { startLoad } from '../support/load.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { errorCodes, refused } from '../support/refused.js'
@@ -34,7 +35,7 @@ async function restartOneByOne(cluster: TestEtcdCluster, as: () => Promise<Crede
 async function expectHealthy(members: readonly TestEtcd[], as: Credentials): Promise<void> {
   for (const member of members) {
     await vi.waitFor(async () => {
-      expect((await member.etcdctl(['endpoint', 'health'], as)).exitCode).toBe(0)
+      expect(await gateway(member.endpoint, '/health', as)).toMatchObject({ status: 200 })
     }, PATIENCE)
   }
 }

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { EndpointStatus, SecureEtcd3 } from '../../src/client/index.js'
 import type { TestEtcd } from '../../src/testing/index.js'
 import { type Load, startLoad } from '../support/load.js'
-import { drawn } from '../support/long.js'
 import { dns } from '../support/mint.js'
 import { sharedCluster } from '../support/shared-etcd.js'
 
@@ -65,15 +64,6 @@ const misfortunes: readonly (readonly [string, (work: Load) => Promise<void>])[]
     },
   ],
   [
-    'the leader is paused',
-    async (work) => {
-      const { leader } = await roles()
-      await leader.pause()
-      await isDown(leader, /^endpoint\/(lost|silent)$/, work)
-      await leader.resume()
-    },
-  ],
-  [
     'a follower is paused: every call ends within the time that a silent member takes to be noticed, and none fails',
     async (work) => {
       const { follower } = await roles()
@@ -104,24 +94,11 @@ const misfortunes: readonly (readonly [string, (work: Load) => Promise<void>])[]
       await follower.replaceServer(pki.server)
     },
   ],
-  [
-    'every member in turn comes back with a renewed certificate',
-    async () => {
-      for (const each of shared.cluster.members) {
-        const renewed = pki.issueServer()
-        await each.replaceServer(renewed)
-        await each.stop()
-        await each.start()
-        const { serialNumber } = renewed.chain[0]
-        await expect.poll(() => statusOf(each)?.path?.[0], PATIENCE).toMatchObject({ role: 'leaf', serialNumber })
-      }
-    },
-  ],
 ]
 
 describe('while reads and writes go on', () => {
-  it.each(drawn(misfortunes, 3))('%s', async (_what, happens) => {
-    const work = await startLoad(client, { rate: 80, watchers: 2, prefix: `${crypto.randomUUID()}/` })
+  it.each(misfortunes)('%s', async (_what, happens) => {
+    const work = await startLoad(client, { rate: 50, watchers: 2, prefix: `${crypto.randomUUID()}/` })
     await goesOn(work)
     await happens(work)
     await expect.poll(complaints, PATIENCE).toEqual({})

@@ -1,18 +1,10 @@
 /** The secure client against a real etcd: everything an Etcd3 can do, and what becomes of it while etcd changes. */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createSecureContext } from 'node:tls'
 import { Etcd3, type Watcher } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { explainFailure, NOTHING_FOUND } from '../../src/client/diagnosis/explain.js'
 import { createSecureClient, SecureEtcd3 } from '../../src/client/index.js'
-import { resolveOptions } from '../../src/client/options.js'
-import { dial } from '../../src/client/transport/dial.js'
-import { prepare } from '../../src/client/validated-credentials.js'
-import { type Credentials, fromEnv, writeCredentials } from '../../src/credentials/index.js'
-import type { Finding, FindingCode } from '../../src/report/index.js'
-import { pemsOf } from '../support/etcd.js'
-import { ALERTS_SAY_WHY, noCertificateAlert } from '../support/etcd-version.js'
+import { fromEnv, writeCredentials } from '../../src/credentials/index.js'
 import { OwnTime } from '../support/own-time.js'
 import { runTool, temporaryFolder } from '../support/openssl.js'
 import { errorCodes, refused } from '../support/refused.js'
@@ -132,46 +124,6 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('in %s alone', (version) => {
     expect(own.tls.endpoints[0]?.protocol).toBe(version)
     expect(await own.get('a').string()).toBeNull()
   })
-
-  /** Dials with credentials that our own validation refuses; returns the finding about the refusal of etcd. */
-  async function refusal(credentials: Credentials, isSent: boolean): Promise<Finding | undefined> {
-    const { endpoints, tls, dialTimeout } = resolveOptions({ endpoints: shared.etcd.endpoint, credentials: pki.client })
-    const [endpoint] = endpoints
-    const { ca, cert, key } = pemsOf(credentials)
-    const versions = { minVersion: version, maxVersion: version }
-    const secureContext = createSecureContext({ ca, ...versions, ...(isSent ? { cert, key } : {}) })
-    const validated = { ...prepare(pki.client, tls), credentials, secureContext }
-    const name = endpoint.host
-    const attempt = { endpoint, name, validated, timeout: dialTimeout }
-    const ended = await dial({ ...attempt, keepsProcess: true, onDown: () => undefined }).outcome
-    if (ended.ok) throw new Error('It should have been refused')
-    return explainFailure({ ...attempt, failure: ended.failure, diagnosis: NOTHING_FOUND }).find(({ code }) =>
-      code.startsWith('handshake/'),
-    )
-  }
-
-  const missing = 'handshake/client-certificate-missing'
-  const refusedCode = 'handshake/client-certificate-refused'
-  it.each<[string, () => Credentials, FindingCode, number]>([
-    ['none', () => pki.client, missing, noCertificateAlert(version)],
-    ['one whose key Go does not accept', () => pki.issueClient({ key: 'ed448' }), missing, noCertificateAlert(version)],
-    [
-      'one that has expired',
-      () => pki.issueClient({ notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') }),
-      refusedCode,
-      ALERTS_SAY_WHY ? 45 : 42,
-    ],
-    ['one for servers only', () => pki.issueClient({ usages: ['serverAuth'] }), refusedCode, 42],
-  ])(
-    'explains why etcd refuses a client certificate that our validation stops: %s',
-    async (what, make, code, alert) => {
-      expect(await refusal(make(), what !== 'none')).toMatchObject({
-        code,
-        certificate: { role: 'leaf', subject: 'CN=root' },
-        details: { endpoint: shared.etcd.endpoint, alert },
-      })
-    },
-  )
 })
 
 describe('settings that all come from etcdctl’s variables', () => {
@@ -190,30 +142,6 @@ describe('settings that all come from etcdctl’s variables', () => {
     await own.put('env').value('1')
     expect(await own.get('env').string()).toBe('1')
     expect(own.tls.endpoints.map(({ endpoint }) => endpoint)).toEqual([shared.etcd.endpoint])
-  })
-
-  it('logs in as the user of ETCDCTL_USER', async () => {
-    await client.role('root').create()
-    await client.user('root').create('root-password')
-    await client.user('root').addRole('root')
-    await client.user('alice').create('alice:password')
-    await client.auth.authEnable()
-    try {
-      await using alice = await fromVariables({ ETCDCTL_USER: 'alice:alice:password' })
-      await expect(alice.put('a').value('2')).rejects.toThrow(/permission denied/)
-    } finally {
-      await client.auth.authDisable()
-    }
-  })
-
-  it('ends unary calls after ETCDCTL_COMMAND_TIMEOUT, but no watches', async () => {
-    await using own = await fromVariables({ ETCDCTL_COMMAND_TIMEOUT: '300ms', ETCDCTL_DIAL_TIMEOUT: '1m' })
-    const seen = nextPut(await own.watch().key('w').create())
-    await shared.etcd.pause()
-    await expect(own.get('a').string()).rejects.toThrow(/deadline/i)
-    await shared.etcd.resume()
-    await shared.etcd.etcdctl(['put', 'w', '1'], pki.client)
-    expect(await seen).toBe('1')
   })
 
   it('is documented for each global flag of this etcdctl', () => {

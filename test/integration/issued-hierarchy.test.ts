@@ -1,10 +1,11 @@
-/** Hierarchies as Go and a real etcd check them, and CAs that openssl, cfssl, kubeadm and step have made. */
+/** What we issue in use, hierarchies as Go and a real etcd check them, and CAs that openssl, cfssl, kubeadm and step have made. */
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
   type Crl,
+  type KeyAlgorithm,
   loadAuthority,
   type LoadAuthorityOptions,
   writeCrl,
@@ -14,6 +15,7 @@ import { startEtcd } from '../../src/testing/index.js'
 import { validateCredentials } from '../../src/validate/index.js'
 import { pemOf } from '../support/etcd.js'
 import { gateway } from '../support/https.js'
+import { drawn } from '../support/long.js'
 import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
 import { refused } from '../support/refused.js'
 import { GoWitness } from '../support/witness-go.js'
@@ -28,6 +30,26 @@ beforeAll(async () => {
   go = await GoWitness.start()
 })
 afterAll(() => go.close())
+
+it('a server, its clients, etcdctl and the gateway work with what one authority issues', async () => {
+  const pairs: readonly [KeyAlgorithm, KeyAlgorithm][] = [
+    ['ecdsa-p256', 'ecdsa-p256'],
+    ['ecdsa-p384', 'rsa-2048'],
+    ['rsa-3072', 'ecdsa-p384'],
+  ]
+  for (const [ofCa, algorithm] of drawn(pairs, 1)) {
+    const authority = await createAuthority({ name: 'etcd CA', algorithm: ofCa })
+    const client = await authority.issue({ ...CLIENT, algorithm })
+    await using etcd = await startEtcd({
+      server: await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS, algorithm }),
+    })
+    expect(await etcd.etcdctl(['put', 'key', 'value'], client)).toMatchObject({ exitCode: 0, stdout: 'OK\n' })
+    expect(await gateway(etcd.endpoint, '/health', client)).toMatchObject({ status: 200 })
+    // The gateway dials etcd with the certificate of the server.
+    const range = await gateway(etcd.endpoint, '/v3/kv/range', client, { key: Buffer.from('key').toString('base64') })
+    expect(range).toMatchObject({ status: 200, body: expect.stringContaining('cluster_id') as string })
+  }
+})
 
 it.each<[permittedNames: readonly string[], hosts: readonly string[], words: string]>([
   [['*.etcd.svc'], ['etcd-0.etcd.svc', '*.etcd.svc', 'etcd.svc', 'spiffe://x/y'], ''],

@@ -100,14 +100,12 @@ const HOLDINGS = `
     let alive = 0
     for (let i = 0; i < ${String(STRETCHES)}; i += 1) {
       await rounds(times / ${String(STRETCHES)})
-      await holdings(signal)
-      made += clients.length
-      alive += clients.filter((each) => each.deref() !== undefined).length
-      // A reference that holds nothing weighs something.
-      clients.length = 0
       const until = Date.now() + ${String(SETTLE_TIME)}
       do after = await holdings(signal)
       while (JSON.stringify(after.held) !== JSON.stringify(before.held) && Date.now() < until)
+      made += clients.length
+      alive += clients.filter((each) => each.deref() !== undefined).length
+      clients.length = 0
       heaps.push(after.heap)
     }
     console.log(JSON.stringify({ before: before.held, after: after.held, alive, made, heaps }))

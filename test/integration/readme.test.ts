@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { transformSync } from 'esbuild'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { fromFiles } from '../../src/credentials/index.js'
 import { startEtcd } from '../../src/testing/index.js'
@@ -88,10 +89,7 @@ function codeOf(language: string): string[] {
   return GETTING_STARTED.filter((block) => block.language === language).map(({ code }) => code)
 }
 
-it('every block is JavaScript that this Node reads', async () => {
+it('every block of the README is JavaScript, without types', () => {
   expect(blocks.length).toBeGreaterThan(3)
-  const all = JSON.stringify(blocks.map(({ code }) => code))
-  const parse = `import { SourceTextModule } from 'node:vm'; for (const code of ${all}) new SourceTextModule(code)`
-  const flags = ['--experimental-vm-modules', '--no-warnings', '--input-type=module']
-  expect(await node(process.execPath, [...flags, '--eval', parse])).toEqual({ stdout: '', stderr: '' })
+  for (const { code } of blocks) expect(transformSync(code, { loader: 'js', format: 'esm' }).warnings).toEqual([])
 })

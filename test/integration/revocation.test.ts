@@ -174,16 +174,6 @@ describe('etcd and files', () => {
     expect(await ask()).toContain('200 OK')
     held.destroy()
   })
-
-  it('ends the connection of a revoked client after the handshake, without an alert', async () => {
-    await give(naming().der)
-    const socket = dial(client)
-    const seen: string[] = []
-    for (const event of ['secureConnect', 'error', 'end'] as const) socket.on(event, () => seen.push(event))
-    socket.resume()
-    await once(socket, 'close')
-    expect(seen).toEqual(['secureConnect', 'end'])
-  })
 })
 
 function dial(as: Credentials): TLSSocket {

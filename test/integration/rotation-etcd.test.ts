@@ -2,22 +2,16 @@
 import { connect as connectTls } from 'node:tls'
 import type { Watcher } from 'etcd3'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../src/client/index.js'
+import { type SecureClientOptions, type SecureEtcd3 } from '../../src/client/index.js'
 import { sendsProgressInOrder } from '../../src/client/transport/health-check.js'
-import { type Credentials, fromFiles, writeCredentials } from '../../src/credentials/index.js'
-import { startEtcd } from '../../src/testing/index.js'
-import { mintedCredentials, mintPki, pemsOf } from '../support/etcd.js'
+import { type Credentials } from '../../src/credentials/index.js'
+import { pemsOf } from '../support/etcd.js'
 import { INSTALLED } from '../support/etcd-version.js'
-import { gateway } from '../support/https.js'
-import { dns, EXTENSION, ip, mintLeaf } from '../support/mint.js'
 import { type Peer, serverTls, tlsPeer } from '../support/peers.js'
-import { temporaryFolder } from '../support/openssl.js'
-import { errorCodes } from '../support/refused.js'
 import { sharedEtcd } from '../support/shared-etcd.js'
 
 const shared = sharedEtcd()
 const { pki } = shared
-const { file } = temporaryFolder()
 
 const connect = (options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> =>
   shared.connect({ dialTimeout: '3s', ...options })
@@ -75,66 +69,6 @@ it('keeps a watch on keys that do not change, although its revision was compacte
     expect(disturbed).toEqual([])
   } else {
     await expect.poll(() => disturbed).toEqual([expect.stringContaining('events were missed')])
-  }
-})
-
-it('uses credentials that are renewed on disk', async () => {
-  const write = (subject: string) => writeCredentials(file('credentials'), pki.issueClient({ subject }))
-  const { ca, cert, key } = await write('first')
-  const seen: string[] = []
-  await using between = await tlsBetween(seen)
-  await using client = await connect({ endpoints: between.endpoint, credentials: fromFiles({ ca, cert, key }) })
-  const { values, disturbed } = record(await client.watch().key('files').create())
-  await write('second')
-  await expect.poll(() => client.tls.report.path[0]?.subject).toBe('CN=second')
-  await client.put('files').value('second')
-  await expect.poll(() => values).toEqual(['second'])
-  expect(disturbed).toEqual([])
-  expect(seen).toEqual(['first', 'second'])
-})
-
-it('rolls the CA in the order that keeps serving, and refuses to drop the old one too early', async () => {
-  const renewed = mintPki('New root')
-  const both = [...pki.client.trustAnchors, ...renewed.client.trustAnchors]
-  await using own = await startEtcd({ server: pki.server, clientCa: both })
-  await using client = await connect({ endpoints: own.endpoint })
-  const { values, disturbed } = record(await client.watch().key('roll').create())
-  for (const { chain, key } of [pki.client, renewed.client, pki.client]) {
-    expect((await client.tls.rotate({ ...pki.client, chain, key, trustAnchors: both })).ok).toBe(true)
-    await client.put('roll').value('served')
-  }
-  const early = await client.tls.rotate(renewed.client)
-  expect(errorCodes(early.findings)).toContain('handshake/server-certificate-refused')
-  await client.put('roll').value('still served')
-  await expect.poll(() => values).toEqual(['served', 'served', 'served', 'still served'])
-  expect(disturbed).toEqual([])
-})
-
-it('reaches an etcd in the middle of a CA roll in both orders of the bundle, as etcdctl does, while plain Node fails in one', async () => {
-  const [old, renewed] = [mintPki('etcd CA'), mintPki('etcd CA')]
-  const leaf = mintLeaf({
-    subject: 'etcd',
-    names: [ip('127.0.0.1'), dns('localhost')],
-    issuer: renewed.root,
-    without: [EXTENSION.authorityKeyIdentifier],
-  })
-  const both = [old.root, renewed.root]
-  await using etcd = await startEtcd({ server: mintedCredentials({ leaf, trust: both }) })
-  for (const trust of [both, both.toReversed()]) {
-    const credentials = { ...old.client, trustAnchors: mintedCredentials({ leaf, trust }).trustAnchors }
-    await using client = await createSecureClient({ endpoints: etcd.endpoint, credentials })
-    await client.put('roll').value('middle')
-    expect(await client.get('roll').string()).toBe('middle')
-    expect((await etcd.etcdctl(['get', 'roll'], credentials)).stdout).toContain('middle')
-    const warnings = client.tls.endpoints[0]?.findings.filter(({ code }) => code === 'chain/openssl-picks-other-path')
-    const plain = gateway(etcd.endpoint, '/version', credentials)
-    if (trust === both) {
-      await expect(plain).rejects.toMatchObject({ code: 'CERT_SIGNATURE_FAILURE' })
-      expect(warnings).toMatchObject([{ severity: 'warning', details: { change: 'order', from: 'trusted' } }])
-    } else {
-      expect((await plain).status).toBe(200)
-      expect(warnings).toEqual([])
-    }
   }
 })
 

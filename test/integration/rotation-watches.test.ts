@@ -1,9 +1,8 @@
 /** Watches whose stream breaks, on a real etcd: what plain etcd3 loses, and the secure client does not. */
-import { setImmediate } from 'node:timers/promises'
 import { Etcd3, type Watcher } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../src/client/index.js'
-import { enableAuth, pemsOf } from '../support/etcd.js'
+import { enableAuth } from '../support/etcd.js'
 import { drawn } from '../support/long.js'
 import { type Proxy, proxyTo } from '../support/peers.js'
 import { heldPorts } from '../support/ports.js'
@@ -25,16 +24,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => admin[Symbol.asyncDispose]())
-
-function plainClient(endpoint: string, credentials = pki.client): Etcd3 {
-  const { ca, cert, key } = pemsOf(credentials)
-  return new Etcd3({
-    hosts: endpoint,
-    // An IP address as SNI, which grpc-js would send, makes Node warn.
-    grpcOptions: { 'grpc.ssl_target_name_override': 'localhost' },
-    credentials: { rootCertificate: Buffer.from(ca), certChain: Buffer.from(cert), privateKey: Buffer.from(key) },
-  })
-}
 
 function secureClient(endpoint: string, credentials = pki.client): Promise<SecureEtcd3> {
   return shared.connect({ endpoints: endpoint, credentials, dialTimeout: '2s' })
@@ -90,19 +79,6 @@ describe.each(drawn(moments, 1))('a watch that catches up, and whose connection 
     return Array.from({ length: last - first + 1 }, (_, index) => first + index)
   }
 
-  it('plain etcd3 loses events, because it asks again from the newest revision of the store', async () => {
-    await using proxy = await proxyTo(shared.etcd.port)
-    const client = plainClient(proxy.endpoint)
-    const seen = watchAndCut(client, () => {
-      proxy.cut()
-    })
-    await expect.poll(() => seen.connected).toBe(2)
-    const all = await seesToTheEnd(seen)
-    expect(seen.revisions.length).toBeLessThan(all.length - 1000)
-    await seen.watcher.cancel()
-    client.close()
-  })
-
   it('the secure client continues where it was, and etcd3 sees nothing of it', async () => {
     await using proxy = await proxyTo(shared.etcd.port)
     await using client = await secureClient(proxy.endpoint)
@@ -136,16 +112,6 @@ describe('a watch that etcd refuses', () => {
   const alice = pki.issueClient({ subject: 'alice' })
 
   beforeAll(() => enableAuth(admin, 'Readwrite', 'public/'))
-
-  it('with plain etcd3, no later watch is ever created', async () => {
-    const client = plainClient(shared.etcd.endpoint, alice)
-    await expect(client.watch().prefix('private/').create()).rejects.toThrow('permission denied')
-    const later = client.watch().prefix('public/').create()
-    // Were it created, it would be long before these have come back.
-    for (let i = 0; i < 20; i += 1) await client.put('public/a').value(String(i))
-    expect(await Promise.race([later.then(() => 'created'), setImmediate('pending')])).toBe('pending')
-    client.close()
-  })
 
   it('with the secure client, later watches are created and see their events, and so do those before', async () => {
     await using client = await secureClient(shared.etcd.endpoint, alice)

@@ -10,7 +10,7 @@ import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { OwnTime } from '../../support/own-time.js'
-import { alertingPeer, emptyAnswer, grpcPeer, type Peer, proxyTo, serverTls, silentPeer } from '../../support/peers.js'
+import { emptyAnswer, grpcPeer, type Peer, proxyTo, serverTls, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { resolveTo } from '../../support/resolver.js'
 
@@ -182,43 +182,6 @@ it('the order of addresses alternates the families, from the one that the resolv
   expect(alternateFamilies([])).toEqual([])
 })
 
-describe('alert 80', () => {
-  it('is waited out', async () => {
-    await using broken = await alertingPeer(80)
-    await using good = await grpcPeer(serverTls(pki.server), emptyAnswer)
-    await using proxy = await proxyTo(() => (proxy.accepted < 4 ? broken.port : good.port))
-    await using client = await createSecureClient({ endpoints: proxy.endpoint, credentials: pki.client })
-    expect(client.tls.endpoints[0]?.state).toBe('ready')
-    expect(broken.accepted).toBeGreaterThan(1)
-  })
-
-  it('is reported if it persists, within the dial time-out', async () => {
-    await using broken = await alertingPeer(80)
-    using clock = new OwnTime()
-    const attempt = createSecureClient({ endpoints: broken.endpoint, credentials: pki.client, dialTimeout: '600ms' })
-    const { details } = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
-    expect(errorCodes(details.report.findings)).toEqual(['handshake/failed'])
-    expect(clock.elapsed).toBeLessThan(1200)
-    expect(broken.accepted).toBeGreaterThan(2)
-  })
-
-  it('ends at once on the signal', async () => {
-    await using broken = await alertingPeer(80)
-    await using silent = await silentPeer()
-    const give = new AbortController()
-    const attempt = createSecureClient({
-      endpoints: [broken.endpoint, silent.endpoint],
-      credentials: pki.client,
-      dialTimeout: '60s',
-      signal: give.signal,
-    })
-    await expect.poll(() => broken.accepted).toBeGreaterThan(2)
-    give.abort(new Error('enough'))
-    await expect(attempt).rejects.toThrow('enough')
-    await expect.poll(() => broken.open + silent.open).toBe(0)
-  })
-})
-
 const folder = temporaryFolder()
 
 describe('a server name for one endpoint', () => {
@@ -254,12 +217,6 @@ describe('a unix socket', () => {
       'san/host-not-covered',
       'handshake/server-certificate-refused',
     ])
-  })
-
-  it('that does not exist', async () => {
-    const attempt = createSecureClient({ endpoints: `unixs://${folder.file('gone.sock')}`, credentials: pki.client })
-    const { details } = await refused(attempt, 'ERR_UNREACHABLE')
-    expect(errorCodes(details.report.findings)).toEqual(['endpoint/unreachable'])
   })
 })
 

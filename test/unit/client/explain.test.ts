@@ -1,14 +1,9 @@
 /** From evidence to findings: what no small peer can bring about is made up here; the rest is next to docs/why-tls-fails.md. */
 import { describe, expect, it } from 'vitest'
-import {
-  explainFailure,
-  hasAnswered,
-  isVerificationError,
-  NOTHING_FOUND,
-} from '../../../src/client/diagnosis/explain.js'
+import { explainFailure, hasAnswered, NOTHING_FOUND } from '../../../src/client/diagnosis/explain.js'
 import { createSecureClient, type SecureClientOptions } from '../../../src/client/index.js'
 import { resolveOptions } from '../../../src/client/options.js'
-import { alertNumber, type DialFailure } from '../../../src/client/transport/dial.js'
+import { type DialFailure } from '../../../src/client/transport/dial.js'
 import { validateServer } from '../../../src/client/transport/tls-socket.js'
 import { prepare } from '../../../src/client/validated-credentials.js'
 import type { Finding, FindingCode } from '../../../src/report/index.js'
@@ -143,24 +138,6 @@ describe('evidence and its finding', () => {
     expect(remedyOf(1)).toMatch(/a clock that is slow by/)
     expect(remedyOf(48)).not.toMatch(/clock/)
   })
-})
-
-it.each([
-  ['…:sslv3 alert bad certificate:…:SSL alert number 42\n', 42],
-  ['…:ssl/tls alert bad certificate:…:SSL alert number 42\n', 42],
-  ['bad certificate', null],
-])('an alert goes by its number: %j', (text, alert) => {
-  expect(alertNumber(new Error(text))).toBe(alert)
-})
-
-it.each([
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', true],
-  ['UNSPECIFIED', true],
-  ['ERR_SSL_WRONG_VERSION_NUMBER', false],
-  ['ECONNRESET', false],
-  ['EAI_AGAIN', false],
-])('%s is a refused chain: %s', (code, expected) => {
-  expect(isVerificationError(fault(code))).toBe(expected)
 })
 
 function connect(peer: Peer, options: Partial<SecureClientOptions> = {}): Promise<unknown> {

@@ -2,8 +2,6 @@
 import { constants } from 'node:http2'
 import { describe, expect, it } from 'vitest'
 import { createSecureClient, isEtcdMtlsError, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
-import { hasAnswered } from '../../../src/client/diagnosis/explain.js'
-import { type Answer, answerFinding } from '../../../src/client/transport/health-check.js'
 import type { FindingCode } from '../../../src/report/index.js'
 import { mintPki } from '../../support/etcd.js'
 import {
@@ -31,17 +29,6 @@ function page(status: number): CallHandler {
   }
 }
 
-const NO_ANSWER: Answer = {
-  httpStatus: 0,
-  contentType: null,
-  server: null,
-  grpcStatus: null,
-  grpcMessage: '',
-  location: null,
-  title: null,
-  date: null,
-}
-
 function connect(peers: readonly Peer[], options: object = {}): Promise<SecureEtcd3> {
   const endpoints = peers.map((each) => each.endpoint)
   return createSecureClient({ endpoints: endpoints as [string], credentials: pki.client, ...options })
@@ -56,34 +43,6 @@ async function causesOf(call: Promise<unknown>): Promise<FindingCode[]> {
 }
 
 describe('an answer to the first call', () => {
-  const html = { contentType: 'text/html' }
-  const grpc = { httpStatus: 200, contentType: 'application/grpc' }
-  it.each<[string, Partial<Answer>, FindingCode, RegExp]>([
-    ['a page that is missing', { httpStatus: 404, ...html }, 'endpoint/not-etcd', /HTTP status 404.*is not how etcd/],
-    ['a page of no type', { httpStatus: 200 }, 'endpoint/not-etcd', /without gRPC \(no content type\)/],
-    ['a redirect to nowhere', { httpStatus: 301 }, 'endpoint/not-etcd', /301.*is not how etcd/],
-    ['a refusal by a proxy', { httpStatus: 403, ...html }, 'endpoint/not-etcd', /403.*may be a proxy in front of it/],
-    ['Kubernetes', { httpStatus: 403, contentType: 'application/json' }, 'endpoint/not-etcd', /Kubernetes/],
-    [
-      'a service mesh',
-      { ...grpc, grpcStatus: 7, grpcMessage: 'RBAC: no' },
-      'endpoint/not-etcd',
-      /"RBAC: no"\): it is not etcd/,
-    ],
-    [
-      'gRPC without a back end',
-      { ...grpc, grpcStatus: 14, grpcMessage: 'no upstream' },
-      'endpoint/unavailable',
-      /"no upstream"/,
-    ],
-  ])('%s is reported', (_what, parts, code, message) => {
-    const found = answerFinding('https://a:2379', 'KV/Range', { ...NO_ANSWER, ...parts })
-    expect(found.code).toBe(code)
-    expect(found.message).toMatch(message)
-    expect(found.remedy).toContain('https://a:2379')
-    expect(hasAnswered([found])).toBe(code === 'endpoint/not-etcd')
-  })
-
   it.each<[string, CallHandler, FindingCode, object, RegExp]>([
     [
       'a page that never ends, with a terminal sequence in its title',

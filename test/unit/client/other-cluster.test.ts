@@ -80,18 +80,6 @@ it('the cluster with most endpoints serves, also if the other one is connected f
   expect(await client.tls.probe()).toMatchObject({ ok: false })
 })
 
-it('an endpoint of the other cluster does not serve while the members of the client’s cluster are down', async () => {
-  await using one = await startMember(ours)
-  await using two = await startMember(ours)
-  await using stray = await startMember(other)
-  await using client = await connect([one, two, stray], { preflight: 'any', dialTimeout: '1s' })
-  await expect.poll(() => statesOf(client)).toEqual(['ready', 'ready', 'failed'])
-  await one[Symbol.asyncDispose]()
-  await two[Symbol.asyncDispose]()
-  await expect(client.put('a').value('b')).rejects.toThrow()
-  expect(stray.calls).toBe(0)
-})
-
 it('a cluster that was restored under another id is used once most of its members report that', async () => {
   await using one = await startMember(ours)
   await using two = await startMember(ours)
@@ -102,15 +90,6 @@ it('a cluster that was restored under another id is used once most of its member
   two.cluster = other
   two.peer.cut()
   await expect.poll(() => statesOf(client), { timeout: 15_000 }).toEqual(['ready', 'ready'])
-})
-
-it('endpoints of another cluster do not replace those in use', async () => {
-  await using one = await startMember(ours)
-  await using stray = await startMember(other)
-  await using client = await connect([one])
-  const report = await client.tls.setEndpoints([stray.endpoint])
-  expect(errorCodes(report.findings)).toEqual(['endpoint/other-cluster'])
-  expect(client.tls.endpoints.map(({ endpoint }) => endpoint)).toEqual([one.endpoint])
 })
 
 it('an endpoint of another cluster that the client knows already does not replace those in use, and is reported again', async () => {
