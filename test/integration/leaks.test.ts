@@ -91,7 +91,7 @@ const HOLDINGS = `
       }
     }
     // For what stays once.
-    await rounds(Math.max(50, times * 0.3))
+    await rounds(Math.max(Math.min(50, times), times * 0.3))
     const before = await holdings(signal)
     const heaps = [before.heap]
     clients.length = 0
@@ -142,7 +142,7 @@ async function leavesNothing(times: number, work: string, isAgain = false): Prom
 
 /** Each is divided by the five stretches, and by how many are made at once. */
 const CLIENTS = scaled({ short: 50, long: 1_000 })
-const FEWER = scaled({ short: 50, long: 300 })
+const FEWER = scaled({ short: 25, long: 300 })
 
 const FAILS = `.then(() => { throw new Error('made') }, () => undefined)`
 

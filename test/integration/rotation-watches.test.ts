@@ -1,5 +1,5 @@
 /** Watches whose stream breaks, on a real etcd: what plain etcd3 loses, and the secure client does not. */
-import { Etcd3, type Watcher } from 'etcd3'
+import type { Etcd3, Watcher } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../src/client/index.js'
 import { enableAuth } from '../support/etcd.js'
