@@ -2,7 +2,7 @@
 import { constants, type Stats } from 'node:fs'
 import * as promises from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { abandon, systemCode, writeFailed } from './write-failed.js'
+import { abandon, failureOf, systemCode, writeFailed } from './write-failed.js'
 import { randomBytes } from 'node:crypto'
 
 export type FileState = Pick<
@@ -54,6 +54,19 @@ export interface FileContents {
   readonly owner?: Owner | null
 }
 
+export const STICKY = 0o1000
+
+/**
+ * The owner of a file to write: that of the file that it replaces, or else of the directory. Only root can set it; otherwise
+ * a service that runs as its own user could not read its new key.
+ */
+export function ownerOf(replaced: Owner | null, directory: FileState): Owner | null {
+  if (process.geteuid?.() !== 0) return null
+  // With the sticky bit any user can have put a file there, and would get the key.
+  const { uid, gid } = replaced === null || (directory.mode & STICKY) !== 0 ? directory : replaced
+  return { uid, gid }
+}
+
 /** The value of a call, or null if its path does not exist. */
 async function orNull<T>(work: Promise<T>): Promise<T | null> {
   try {
@@ -99,12 +112,13 @@ export async function writeNewFile(
   })
 }
 
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
+
 /** A rename survives a power cut once the directory is flushed. */
 export async function flushDirectory(fs: FileSystem, path: string): Promise<void> {
-  await withFile(fs.open(path, 'r'), (directory) => directory.sync())
+  // Anything else may have come in its place: opening a FIFO would not end.
+  await withFile(fs.open(path, O_RDONLY | O_DIRECTORY), (directory) => directory.sync())
 }
-
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 
 /** Makes a folder with exactly this mode and owner. */
 export async function makeFolder(
@@ -202,17 +216,17 @@ export async function checkFolder(fs: FileSystem, path: string): Promise<boolean
  * @param made Gets the paths of the new folders, the outermost first.
  */
 export async function makeFolders(fs: FileSystem, path: string, made: string[] = []): Promise<void> {
-  if (await checkFolder(fs, path)) return
-  const parent = dirname(path)
-  if (parent !== path && (await lookAt(fs, parent)) === null) await makeFolders(fs, parent, made)
   try {
+    if (await checkFolder(fs, path)) return
+    const parent = dirname(path)
+    if (parent !== path && (await lookAt(fs, parent)) === null) await makeFolders(fs, parent, made)
     await makeFolder(fs, path, DIRECTORY_MODE)
     made.push(path)
     await flushDirectory(fs, parent)
   } catch (error) {
     // Another process was faster.
     if (systemCode(error) === 'EEXIST' && (await checkFolder(fs, path))) return
-    throw writeFailed(path, error)
+    throw failureOf(path, error)
   }
 }
 
@@ -234,9 +248,14 @@ export async function replaceFiles(fs: FileSystem, directory: string, files: rea
     const isOwn = files.some((file) => file.name === TEMPORARY.exec(name)?.[1])
     if (isOwn && (await lookAt(fs, path))?.isFile() === true) await fs.unlink(path)
   }
+  const state = await fs.lstat(directory)
+  const owned = files.map(async (file) => {
+    const replaced = await lookAt(fs, join(directory, file.name))
+    return { ...file, owner: ownerOf(replaced?.isFile() === true ? replaced : null, state) }
+  })
   const pending = new Map<string, string>()
   try {
-    for (const file of files) {
+    for (const file of await Promise.all(owned)) {
       const temporary = join(directory, `.${file.name}.${randomBytes(8).toString('hex')}.etcd-mtls-tmp`)
       pending.set(file.name, temporary)
       await writeNewFile(fs, temporary, file)

@@ -1,11 +1,10 @@
 /** The file system as root may use it: what another user can change is changed with the rights of that user. */
 import { dirname, join, parse, sep } from 'node:path'
-import { type FileState, type FileSystem, lookAt, nodeFileSystem } from './file-system.js'
+import { type FileState, type FileSystem, nodeFileSystem, STICKY } from './file-system.js'
 import { ownerFileSystem } from './owner-process.js'
 
 /** Symbolic links in one path, as on Linux (path_resolution(7)). */
 const MAX_LINKS = 40
-const STICKY = 0o1000
 const GROUP_WRITE = 0o020
 const OTHERS_WRITE = 0o002
 
@@ -49,9 +48,10 @@ export function guardedFileSystem(): FileSystem {
 
 /**
  * The user, apart from root, who can change the contents of a directory or its path: the owner of the first directory or
- * link in the path that is not root's; null if all are. A path that does not exist belongs to its parent.
+ * link in the path that is not root's; null if all are.
  *
- * Only root can change the part of the path before that, so the result cannot change before the next call.
+ * Only root can change the part of the path before that, so the result cannot change before the next call. A path that does
+ * not exist is an error, as of the call itself: in a directory with the sticky bit any user could make it before the call.
  */
 async function findOwner(directory: string): Promise<number | null> {
   const { root } = parse(directory)
@@ -61,9 +61,7 @@ async function findOwner(directory: string): Promise<number | null> {
   let links = 0
   for (let name = names.shift(); name !== undefined; name = names.shift()) {
     const path = name === '..' ? dirname(current) : join(current, name)
-    const state = await lookAt(nodeFileSystem, path)
-    // Nothing, or a file with the name of a directory: the call itself fails.
-    if (state === null) return null
+    const state = await nodeFileSystem.lstat(path)
     if (state.uid !== 0) return state.uid
     if (state.isSymbolicLink()) {
       if (++links > MAX_LINKS)
@@ -79,11 +77,13 @@ async function findOwner(directory: string): Promise<number | null> {
   return null
 }
 
-/** In a directory with the sticky bit, such as /tmp, only root can rename or remove root's files (inode(7)). */
-function refuseShared(path: string, { mode, gid }: FileState): void {
-  const isOpenToGroup = (mode & GROUP_WRITE) !== 0 && gid !== 0
-  if ((mode & STICKY) !== 0 || !((mode & OTHERS_WRITE) !== 0 || isOpenToGroup)) return
-  const who = (mode & OTHERS_WRITE) !== 0 ? 'every user' : `group ${String(gid)}`
+/**
+ * In a directory with the sticky bit, such as /tmp, only root can rename or remove root's files (inode(7)). The mode of the
+ * group is also the most that an access control list permits (acl(5)), so it counts for every group.
+ */
+function refuseShared(path: string, { mode }: FileState): void {
+  if ((mode & STICKY) !== 0 || (mode & (GROUP_WRITE | OTHERS_WRITE)) === 0) return
+  const who = (mode & OTHERS_WRITE) !== 0 ? 'every user' : 'a group, or a user in an access control list,'
   throw new Error(
     `${who} may write to ${path}, so root must not work below it: run this as the owner of the files, or remove the permission (chmod g-w,o-w ${path})`,
   )

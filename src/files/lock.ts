@@ -154,11 +154,17 @@ function heldBy(holder: ProcessIdentity | null, path: string): string {
   return `${who} holds the lock and did not finish in time: try again later, or end that process if it hangs; if no process runs any more, remove ${path}`
 }
 
+/** More successors than any crash leaves: each holder removes the locks before its own. */
+const MAX_CHAIN = 1000
+
 /** The lock at `path` and its successors; empty if it is free. */
 async function chainOf({ fs, path }: Place): Promise<FoundLock[]> {
   const chain: FoundLock[] = []
   for (let found = await readLock(fs, path); found !== null; found = await readLock(fs, `${path}.${found.nonce}`)) {
     chain.push(found)
+    // Another user can make a circle of locks, in a directory of that user.
+    if (chain.length > MAX_CHAIN)
+      throw writeFailed(path, `it has more than ${String(MAX_CHAIN)} successors: remove ${path}*`)
   }
   return chain
 }

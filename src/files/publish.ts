@@ -17,7 +17,7 @@ import {
   flushDirectory,
   lookAt,
   makeFolder,
-  type Owner,
+  ownerOf,
   type ReadFile,
   readLink,
   readPlainFile,
@@ -122,7 +122,7 @@ async function convertPlainFiles(
   const kept = [...survey.seen].filter(isKept)
   const plain = kept.filter(([, { linked }]) => !linked)
   if (plain.length === 0) return survey
-  const generation = await addGeneration(fs, directory, survey, new Map(kept.map(asItWas)))
+  const generation = await addGeneration(fs, directory, survey, asTheyWere(kept, survey))
   await replaceByLink(fs, directory, DATA_LINK, generation)
   for (const [name] of plain) await replaceByLink(fs, directory, name, linkTarget(name))
   await flushDirectory(fs, directory)
@@ -139,9 +139,9 @@ async function replaceSet(
 ): Promise<void> {
   const { seen, foreign } = survey
   const kept = [...seen].filter(([name, { linked }]) => linked && !remove.includes(name))
-  const contents = new Map<string, FileContents>(kept.map(asItWas))
+  const contents = asTheyWere(kept, survey)
   for (const [name, file] of files) {
-    contents.set(name, { ...file, owner: ownerIfRoot(seen.get(name)?.file ?? survey.directory) })
+    contents.set(name, { ...file, owner: ownerOf(seen.get(name)?.file ?? null, survey.directory) })
   }
   const generation = contents.size === 0 ? null : await addGeneration(fs, directory, survey, contents)
   signal?.throwIfAborted()
@@ -179,7 +179,7 @@ async function addGeneration(
   // The time is for people.
   const name = `..${new Date().toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(8).toString('hex')}`
   const folder = join(path, name)
-  await makeFolder(fs, folder, (directory.mode & 0o755) | DIRECTORY_MODE, ownerIfRoot(directory))
+  await makeFolder(fs, folder, (directory.mode & 0o755) | DIRECTORY_MODE, ownerOf(null, directory))
   for (const [file, contents] of files) await writeNewFile(fs, join(folder, file), contents)
   await flushDirectory(fs, folder)
   await flushDirectory(fs, path)
@@ -211,6 +211,13 @@ export async function sweep(fs: FileSystem, directory: string): Promise<void> {
   for (const name of names) if (name !== used) await removeAll(fs, join(directory, name))
 }
 
+function asTheyWere(files: Iterable<[string, SeenFile]>, { directory }: Survey): Map<string, FileContents> {
+  const contents = new Map<string, FileContents>()
+  for (const [name, { file }] of files)
+    contents.set(name, { content: file.bytes, mode: file.mode, owner: ownerOf(file, directory) })
+  return contents
+}
+
 function isKey(name: string): boolean {
   return name.endsWith('.key')
 }
@@ -218,15 +225,6 @@ function isKey(name: string): boolean {
 function keysFirst(names: Iterable<string>): string[] {
   const all = [...names]
   return [...all.filter(isKey), ...all.filter((name) => !isKey(name))]
-}
-
-function asItWas([name, { file }]: [string, SeenFile]): [string, FileContents] {
-  return [name, { content: file.bytes, mode: file.mode, owner: ownerIfRoot(file) }]
-}
-
-/** Root keeps the owner: otherwise an etcd that runs as its own user could not read its new key. */
-function ownerIfRoot({ uid, gid }: Owner): Owner | null {
-  return process.geteuid?.() === 0 ? { uid, gid } : null
 }
 
 /** The link to the generation in use. */

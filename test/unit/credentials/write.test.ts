@@ -131,7 +131,8 @@ describe('order and durability', () => {
     mkdirSync(directory)
     const fs = faultyFileSystem()
     await writeCredentials(directory, first, {}, fs)
-    const write = ['open w', 'fchmod', 'writeFile', 'sync', 'close'].map((call) => `${call} <temporary>`)
+    // Run as root, the owner is kept.
+    const write = ['open w', 'fchown', 'fchmod', 'writeFile', 'sync', 'close'].map((call) => `${call} <temporary>`)
     const all = namedCalls(fs)
     const [begin, end] = [all.indexOf('open w <temporary>'), all.lastIndexOf('rename tls.crt')]
     expect(all.slice(begin, end + 3)).toEqual([

@@ -145,6 +145,13 @@ describe('an existing lock', () => {
   })
 })
 
+it('is an error if its successors form a circle, as another user can make it', async () => {
+  const path = fresh()
+  writeLock(path, dead)
+  writeLock(`${path}.${NONCE}`, dead)
+  expect((await failure(lock(path, got))).details.reason).toContain('more than 1000 successors')
+})
+
 it('is touched by its holder, who is informed if it was taken and then does not release it', async () => {
   const path = fresh()
   const work = async (signal: AbortSignal): Promise<void> => {

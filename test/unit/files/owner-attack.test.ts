@@ -26,6 +26,7 @@ import {
   writeCrl,
 } from '../../../src/authority/index.js'
 import { type Credentials, writeCredentials } from '../../../src/credentials/index.js'
+import { guardedFileSystem } from '../../../src/files/guarded-file-system.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { scaled } from '../../support/long.js'
 
@@ -63,6 +64,19 @@ const step = (folder, depth) => {
 process.stdout.write('ready')
 const loop = () => { step(place, 0); setImmediate(loop) }
 loop()
+`
+
+/** Hides and shows a folder with a link to the victim, in a directory where every user can make folders. */
+const HIDE = `
+const fs = require('node:fs')
+const [place, victim] = process.argv.slice(1)
+fs.mkdirSync(place + '/hidden')
+fs.symlinkSync(victim, place + '/hidden/members')
+process.stdout.write('ready')
+for (;;) {
+  fs.renameSync(place + '/hidden', place + '/pki')
+  fs.renameSync(place + '/pki', place + '/hidden')
+}
 `
 
 let root: string
@@ -114,8 +128,8 @@ function ownedFolder(name: string): string {
   return place
 }
 
-async function attack(place: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['-e', ATTACK, place, victim], {
+async function attack(place: string, code = ATTACK): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['-e', code, place, victim], {
     uid: ATTACKER,
     gid: ATTACKER,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -178,5 +192,31 @@ describe('root in a directory of another user', () => {
     expect(strays).toEqual([])
     // Calls that all end at their first step would show nothing.
     expect(failed).toBeLessThan(rounds)
+  })
+
+  it('changes nothing outside while the owner of a path hides it in a directory with the sticky bit', async () => {
+    const before = picture(victim)
+    const place = mkdtempSync(join(root, 'sticky-'))
+    chmodSync(place, 0o1777)
+    const attacker = await attack(place, HIDE)
+    const fs = guardedFileSystem()
+    for (let round = 0; round < 100 * ROUNDS; round++) {
+      await fs.unlink(join(place, 'pki', 'members', 'shadow')).catch(() => undefined)
+      await fs.mkdir(join(place, 'pki', 'members', 'made'), 0o700).catch(() => undefined)
+    }
+    attacker.kill('SIGKILL')
+    await once(attacker, 'exit')
+    expect(picture(victim)).toEqual(before)
+  })
+
+  it.each([0o770, 0o707])('refuses a directory of mode %o, in which others can rename as well', async (mode) => {
+    const place = mkdtempSync(join(root, 'shared-'))
+    chmodSync(place, mode)
+    const work = writeCredentials(place, credentials)
+    await expect(work).rejects.toMatchObject({
+      code: 'ERR_WRITE_FAILED',
+      message: expect.stringContaining('may write to'),
+    })
+    expect(readdirSync(place)).toEqual([])
   })
 })

@@ -1,9 +1,18 @@
 /** Files that are replaced next to others that are replaced. */
-import { mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { fileLedger, openAuthority } from '../../../src/authority/index.js'
-import { findRoot } from '../../../src/files/file-system.js'
+import { findRoot, nodeFileSystem, replaceFiles } from '../../../src/files/file-system.js'
 import { faultyFileSystem } from '../../support/faulty-file-system.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
@@ -31,6 +40,20 @@ it('removes temporary files of a killed process for the same file only', async (
   for (const name of [left, other]) writeFileSync(join(place, name), 'half')
   await fileLedger(join(place, 'ledger')).append([entry])
   expect(readdirSync(place).sort()).toEqual([other, 'ledger', 'ledger.head'])
+})
+
+it.each([
+  ['the owner of the replaced file', 0o755, [4711, 4712]],
+  ['the owner of the directory if any user can put a file there', 0o1777, [0, 0]],
+] as const)('gives a new file to %s', async (_, mode, owner) => {
+  const place = folder.file(`owned-${mode.toString(8)}`)
+  mkdirSync(place)
+  chmodSync(place, mode)
+  writeFileSync(join(place, 'tls.key'), 'old')
+  chownSync(join(place, 'tls.key'), 4711, 4712)
+  await replaceFiles(nodeFileSystem, place, [{ name: 'tls.key', content: 'new', mode: 0o600 }])
+  const { uid, gid } = statSync(join(place, 'tls.key'))
+  expect([uid, gid]).toEqual(owner)
 })
 
 it('loads a CA whose files are links', async () => {
