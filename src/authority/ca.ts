@@ -67,10 +67,18 @@ export const CA_OPTIONS = [
   ...SETTINGS,
 ] as const
 
-export async function makeRoot(options: CreateAuthorityOptions): Promise<AuthorityParts> {
-  checkOptions('options', options, CA_OPTIONS)
+/** Checks the options of a root. */
+export function readRootOptions(
+  options: CreateAuthorityOptions,
+  known: readonly string[] = CA_OPTIONS,
+): { settings: Settings; plan: CaPlan } {
+  checkOptions('options', options, known)
   const settings = readSettings(options)
-  const plan = readOptions(options, settings, '3650d')
+  return { settings, plan: readOptions(options, settings, '3650d') }
+}
+
+export async function makeRoot(options: CreateAuthorityOptions): Promise<AuthorityParts> {
+  const { settings, plan } = readRootOptions(options)
   const serial = settings.nextSerial()
   const { key, signer } = await plan.makeKey()
   const certificate = await signCertificate(signer, {
@@ -145,7 +153,8 @@ interface CaPlan extends CaRights {
   makeKey(): Promise<{ key: PrivateKey | null; signer: SigningKey }>
 }
 
-function readOptions(options: CreateIntermediateOptions, settings: Settings, validity: string): CaPlan {
+function readOptions(options: CreateIntermediateOptions, settings: Settings, usual: string): CaPlan {
+  const { validity = usual } = options
   const now = settings.now()
   const name = readName(options.name, 'name')
   const algorithm = readAlgorithm(options.algorithm, 'algorithm')
@@ -159,7 +168,7 @@ function readOptions(options: CreateIntermediateOptions, settings: Settings, val
     pathLength: readMaxIntermediates(options.maxIntermediates),
     nameConstraints: readPermittedNames(options.permittedNames),
     validity: {
-      duration: readValidity(options.validity ?? validity, 'validity', now),
+      duration: readValidity(validity, 'validity', now),
       asked: options.validity !== undefined,
     },
     origin,

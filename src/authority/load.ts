@@ -20,8 +20,7 @@ import { SIGNING_KEYS, signingScheme } from './algorithms.js'
 import { Authority, createAuthority } from './authority.js'
 import { climb } from './issuer.js'
 import { foreignSigner, type Signer, signerFor } from './keys.js'
-import { CA_OPTIONS, checkMayIssue, type CreateAuthorityOptions } from './ca.js'
-import { readName } from './limits.js'
+import { CA_OPTIONS, checkMayIssue, type CreateAuthorityOptions, readRootOptions } from './ca.js'
 import { issueRefused } from './refuse.js'
 import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
 
@@ -142,12 +141,11 @@ export async function openAuthority(
   options: Omit<CreateAuthorityOptions, 'signer'>,
 ): Promise<Authority> {
   checkDirectory(directory)
-  checkOptions(
-    'options',
+  // Also for a CA that exists, so that a mistake does not depend on the directory.
+  readRootOptions(
     options,
     CA_OPTIONS.filter((each) => each !== 'signer'),
   )
-  readName(options.name, 'name')
   const place = resolve(directory)
   const fs = guardedFileSystem()
   await makeFolders(fs, place)

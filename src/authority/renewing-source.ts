@@ -1,6 +1,7 @@
 /** A source of credentials that an authority in this process issues, and issues again before they expire. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
+import { checkSignal } from '../credentials/checks.js'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
 import { fingerprintOf } from '../credentials/fingerprint.js'
 import { Consumers, CredentialIterator, type Known } from '../credentials/follow/credential-iterator.js'
@@ -152,6 +153,7 @@ class RenewingSource implements WatchableSource {
   }
 
   async load(signal?: AbortSignal): Promise<Credentials> {
+    checkSignal(signal)
     signal?.throwIfAborted()
     const held = await untilAborted(this.#obtain(), signal)
     this.#consumers.loaded(held.fingerprint)

@@ -191,6 +191,7 @@ export function readProfile(
   const { role, skipEtcdChecks = false } = request
   if (!isRole(role)) throw textInvalid(`${where}.role`, role, `one of ${ROLE_NAMES.join(', ')}`)
   const row = roleRow(role)
+  const { validity = row.validity } = request
   const name = readName(request.name, `${where}.name`)
   const hosts = request.hosts === undefined ? [] : readHosts(request.hosts, `${where}.hosts`)
   if (hosts.length === 0 && row.hosts === 'required' && !skipEtcdChecks) {
@@ -204,7 +205,7 @@ export function readProfile(
     subject: readSubject(request.subject, `${where}.subject`),
     hosts,
     validity: {
-      duration: readValidity(request.validity ?? row.validity, `${where}.validity`, now),
+      duration: readValidity(validity, `${where}.validity`, now),
       asked: request.validity !== undefined,
     },
     extendedKeyUsage: readExtendedKeyUsage(request.extendedKeyUsage, role, `${where}.extendedKeyUsage`),

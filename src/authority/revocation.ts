@@ -1,6 +1,6 @@
 /** Revokes certificates, issues and writes CRLs, and refuses to renew what was revoked. */
 import { basename, dirname, resolve } from 'node:path'
-import { checkFileName } from '../credentials/checks.js'
+import { checkDirectory, checkFileName } from '../credentials/checks.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { replaceFiles } from '../files/file-system.js'
@@ -96,7 +96,7 @@ export async function issueCrl(
   options: { readonly nextUpdate?: unknown; readonly allowWithoutCrlSign?: unknown; readonly previous?: unknown },
 ): Promise<Crl> {
   checkOptions('options', options, ['nextUpdate', 'allowWithoutCrlSign', 'previous'])
-  const { allowWithoutCrlSign = false, previous } = options
+  const { allowWithoutCrlSign = false, previous, nextUpdate = '7d' } = options
   if (previous !== undefined) checkOwnCrl(issuer, previous, 'previous')
   checkFlag('allowWithoutCrlSign', allowWithoutCrlSign)
   const { settings, certificate } = issuer
@@ -107,7 +107,7 @@ export async function issueCrl(
         'set "allowWithoutCrlSign" for etcd, which does not verify them',
     )
   const now = wholeSecond(settings.now().getTime())
-  const duration = readValidity(options.nextUpdate ?? '7d', 'nextUpdate', now)
+  const duration = readValidity(nextUpdate, 'nextUpdate', now)
   // One after another: two calls at once would use the same number.
   return settings.inTurn(() => nextCrl(issuer, { duration, now, previous }))
 }
@@ -293,9 +293,8 @@ export async function writeCrl(
   options: { form?: 'der' | 'pem' | undefined } = {},
 ): Promise<void> {
   checkOptions('options', options, ['form'])
-  const form: unknown = options.form ?? 'der'
-  if (typeof path !== 'string' || path === '' || path.includes('\0'))
-    throw valueInvalid('path', path, 'the path of a file')
+  const { form = 'der' }: { form?: unknown } = options
+  checkDirectory(path, 'path', 'the path of a file')
   if (!(crl instanceof Crl)) throw valueInvalid('crl', crl, 'a Crl, such as authority.issueCrl returns')
   if (form !== 'der' && form !== 'pem') throw textInvalid('form', form, '"der" or "pem"')
   const name = checkFileName(basename(path), 'path')

@@ -58,7 +58,7 @@ export function fromKubernetesSecret(
   const shown = readPathOption('directory', directory)
   const mount = { shown, path: resolve(shown) }
   checkOptions('options', options, ['names', 'passphrase', 'watch'])
-  const names = readNames(options.names ?? {})
+  const names = readNames(options.names)
   const passphrase = readPassphraseOption(options.passphrase)
   const timing = readWatchOptions(options.watch)
   // A directory without `..data` is read as it is.
@@ -68,7 +68,7 @@ export function fromKubernetesSecret(
   return new FileSource(`Kubernetes secret ${shown}`, { gather, paths: () => paths, timing })
 }
 
-function readNames(given: SecretFileNames) {
+function readNames(given: SecretFileNames = {}) {
   checkOptions('options.names', given, ['ca', 'clientCa', 'cert', 'key', 'crl'])
   const { ca = 'ca.crt', clientCa = 'client-ca.crt', cert = 'tls.crt', key = 'tls.key', crl = null } = given
   for (const [name, value] of Object.entries({ ca, clientCa, cert, key, crl: crl ?? 'none' })) checkName(name, value)

@@ -6,6 +6,7 @@ import type { Finding } from '../report/finding.js'
 import { summarize } from '../report/report.js'
 import { worstFirst } from '../report/row.js'
 import { assemble, type Inputs, type MaterialReading } from './assemble.js'
+import { checkSignal } from './checks.js'
 import type { Credentials, CredentialSource } from './credentials.js'
 
 export class MaterialSource implements CredentialSource {
@@ -28,6 +29,7 @@ export class MaterialSource implements CredentialSource {
 
   /** As `load`, with all findings: `Credentials` have no warnings. */
   async read(signal?: AbortSignal): Promise<MaterialReading> {
+    checkSignal(signal)
     signal?.throwIfAborted()
     const inputs = await untilAborted(this.#gather(), signal)
     const reading = this.#readings.get(inputs) ?? assemble(inputs, this.origin)

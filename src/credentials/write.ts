@@ -84,7 +84,10 @@ export async function writeCredentials(
 
 function readNames(given: CredentialFileNames = {}): Record<FileKind, string> {
   checkOptions('names', given, FILE_KINDS)
-  const read = (kind: FileKind): string => checkFileName(given[kind] ?? FILES[kind].name, `names.${kind}`)
+  const read = (kind: FileKind): string => {
+    const { [kind]: name = FILES[kind].name } = given
+    return checkFileName(name, `names.${kind}`)
+  }
   const names = { ca: read('ca'), clientCa: read('clientCa'), cert: read('cert'), key: read('key') }
   if (new Set(Object.values(names)).size < FILE_KINDS.length) throw optionInvalid('names', 'must name different files')
   return names

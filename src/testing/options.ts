@@ -2,6 +2,7 @@
  * The options of a throw-away etcd, checked before anything is made. Some have defaults from the environment, so that one test suite runs
  * on a laptop and in a pipeline that has another engine, another mirror of images, or no engine at all.
  */
+import { checkCredentials, hasMethod } from '../credentials/checks.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -113,7 +114,7 @@ const RUN_KEYS = [
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkEtcdOptions(options: EtcdOptions): Plan {
   checkOptions('options', options, ['server', ...RUN_KEYS])
-  checkCredentials('server', options.server)
+  checkCredentials(options.server, 'server')
   return planOf(options)
 }
 
@@ -133,23 +134,45 @@ export function checkClusterOptions(options: EtcdClusterOptions): Plan {
       throw textInvalid(`${where}.name`, name, 'a host name of lower-case letters, digits and hyphens')
     if (names.has(name)) throw optionInvalid(`${where}.name`, `repeats the name "${name}"`)
     names.add(name)
-    checkCredentials(`${where}.server`, member.server)
-    checkCredentials(`${where}.peer`, member.peer)
+    checkCredentials(member.server, `${where}.server`)
+    checkCredentials(member.peer, `${where}.peer`)
   })
   return planOf(options)
 }
 
-function checkCredentials(option: string, value: unknown): void {
-  if (value === null || typeof value !== 'object' || !('chain' in value) || !('key' in value)) {
-    throw valueInvalid(option, value, 'credentials, such as authority.issue or a source returns')
-  }
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '' && !/\0|-----BEGIN /.test(value)
+const isContent = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** What an option accepts that has no rule of its own. */
+const ACCEPTED: Readonly<Partial<Record<keyof RunOptions, [words: string, accepts: (value: unknown) => boolean]>>> = {
+  image: ['the name of an image', isText],
+  binary: ['the path or the name of a program', isText],
+  clientCa: [
+    'a list of certificates',
+    (value) => Array.isArray(value) && value.every((each) => hasMethod(each, 'toPem')),
+  ],
+  clientCertAuth: ['true or false', (value) => typeof value === 'boolean'],
+  files: ['an object of file names and contents', (value) => isRecord(value) && Object.values(value).every(isContent)],
+  args: [
+    'a list of flags, or a function that returns one',
+    (value) => Array.isArray(value) || typeof value === 'function',
+  ],
+  readyLine: ['a RegExp', (value) => value instanceof RegExp],
+  signal: ['an AbortSignal', (value) => value instanceof AbortSignal],
 }
 
 function planOf(options: RunOptions): Plan {
+  for (const [option, [words, accepts]] of Object.entries(ACCEPTED)) {
+    const value: unknown = Reflect.get(options, option)
+    if (value !== undefined && !accepts(value)) throw valueInvalid(option, value, words)
+  }
   const { files = {}, args = [], image = defaultImage(), binary = 'etcd', clientCa, signal } = options
+  const { clientCertAuth = true, readyLine = SERVES, startTimeout = '30s' } = options
   const variable = 'ETCD_MTLS_TEST_VIA'
-  // Read as a string: callers without a compiler may pass anything.
-  const via: string = options.via ?? process.env[variable] ?? 'container'
+  // Read as unknown: callers without a compiler may pass anything.
+  const { via = process.env[variable] ?? 'container' }: { via?: unknown } = options
   if (via !== 'container' && via !== 'binary')
     throw textInvalid(options.via === undefined ? variable : 'via', via, "'container' or 'binary'")
   for (const name of Object.keys(files)) {
@@ -162,10 +185,10 @@ function planOf(options: RunOptions): Plan {
     binary,
     clientCa,
     signal,
-    clientCertAuth: options.clientCertAuth ?? true,
+    clientCertAuth,
     files,
     args: typeof args === 'function' ? args : () => args,
-    readyLine: options.readyLine ?? SERVES,
-    startTimeout: parseDuration(options.startTimeout ?? '30s', 'startTimeout'),
+    readyLine,
+    startTimeout: parseDuration(startTimeout, 'startTimeout'),
   }
 }

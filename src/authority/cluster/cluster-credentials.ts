@@ -87,9 +87,10 @@ function checkAuthorities({ authorities }: Cluster): void {
 }
 
 /** Checks that names can be names of folders. */
-export function checkNames(names: readonly unknown[], option: string): void {
+export function checkNames(names: unknown, option: string): void {
+  if (!Array.isArray(names)) throw valueInvalid(option, names, 'a list of names')
   const seen = new Map<string, string>()
-  for (const name of names) {
+  for (const name of names as unknown[]) {
     const plain = checkFileName(name, option)
     // Names that start with a dot are temporary.
     if (plain.startsWith('.'))

@@ -1,9 +1,11 @@
 /** The files of each layout: one table, from which folders are written, found and removed. */
 import { dirname, join } from 'node:path'
+import { checkDirectory, checkSignal } from '../../credentials/checks.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
-import { optionInvalid, textInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
+import { checkFlag } from '../options.js'
 import type { Role } from '../request.js'
 import type { CaMaterial, Cluster, ClusterFiles } from './cluster-credentials.js'
 import { type FileSystem, lookAt } from '../../files/file-system.js'
@@ -16,8 +18,22 @@ import { isEtcdMtlsError } from '../../report/errors.js'
  */
 export type Layout = 'etcd' | 'kubeadm'
 
-export function checkLayout(layout: unknown): asserts layout is Layout {
+/** Checks what all calls about a directory are given. @param flags Further options that are true or false. */
+export function checkLayoutCall(
+  directory: unknown,
+  options: { readonly layout: unknown; readonly signal?: unknown },
+  flags: readonly string[],
+  others: readonly string[] = [],
+): void {
+  checkDirectory(directory)
+  checkOptions('options', options, ['layout', 'signal', ...flags, ...others])
+  const { layout, signal } = options
   if (layout !== 'etcd' && layout !== 'kubeadm') throw textInvalid('layout', layout, '"etcd" or "kubeadm"')
+  checkSignal(signal)
+  for (const flag of flags) {
+    const value: unknown = Reflect.get(options, flag)
+    if (value !== undefined) checkFlag(flag, value)
+  }
 }
 
 /** Names of the files of one identity; the trust anchors may be in another folder. */

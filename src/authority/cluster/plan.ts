@@ -1,4 +1,5 @@
 /** Issues all certificates of a cluster from one plan. */
+import { checkSignal } from '../../credentials/checks.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { readHost } from '../../x509/names.js'
@@ -62,8 +63,7 @@ export async function issueCluster<const M extends string, const C extends strin
   const { onProgress, signal } = options
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw valueInvalid('options.onProgress', onProgress, 'a function')
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw valueInvalid('options.signal', signal, 'an AbortSignal')
+  checkSignal(signal, 'options.signal')
   const { client, peer } = readAuthorities(authorities)
   const orders = readOrders(plan, client, peer)
   const made = new Map<string, Credentials>()
@@ -178,10 +178,11 @@ function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Orde
     }
   }
   for (const [index, each] of clients.entries()) {
-    const asked = typeof each === 'string' ? { name: each } : each
+    const asked: Exclude<typeof each, string> = typeof each === 'string' ? { name: each } : each
     const where = `plan.clients[${String(index)}]`
     checkOptions(where, asked, ['name', 'hosts', 'subject', 'validity', 'extensions', 'extendedKeyUsage'])
-    const own = { ...common, ...asked, validity: asked.validity ?? validity }
+    const { validity: lifetime = validity } = asked
+    const own = { ...common, ...asked, validity: lifetime }
     add(where, 'client', asked.name, { ...own, role: 'client' })
   }
   return [...orders.values()]

@@ -1,13 +1,12 @@
 /** Removes members and clients from the files of a cluster. */
 import { dirname, join, resolve } from 'node:path'
-import { checkDirectory } from '../../credentials/checks.js'
 import { checkFolder, type FileSystem, flushDirectory, removeAll } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { DATA_LINK, isGenerationName, newTemporaryName, publish, surveyDirectory, sweep } from '../../files/publish.js'
-import { checkOptions, valueInvalid } from '../../report/option-error.js'
+import { checkOptions } from '../../report/option-error.js'
 import { checkNames } from './cluster-credentials.js'
-import { checkLayout, clientFolder, type Layout, memberFolders, namesIn, pathOf, PEER_CA } from './layouts.js'
+import { checkLayoutCall, clientFolder, type Layout, memberFolders, namesIn, pathOf, PEER_CA } from './layouts.js'
 
 export async function removeFromCluster(
   directory: string,
@@ -15,17 +14,11 @@ export async function removeFromCluster(
   options: { layout: Layout; signal?: AbortSignal | undefined },
   fs: FileSystem = guardedFileSystem(),
 ): Promise<{ members: string[]; clients: string[] }> {
-  checkDirectory(directory)
   checkOptions('parts', parts, ['members', 'clients'])
-  checkOptions('options', options, ['layout', 'signal'])
+  checkLayoutCall(directory, options, [])
   const { layout, signal } = options
-  checkLayout(layout)
   const kinds = ['members', 'clients'] as const
-  for (const kind of kinds) {
-    const names: unknown = parts[kind] ?? []
-    if (!Array.isArray(names)) throw valueInvalid(`parts.${kind}`, names, 'a list of names')
-    checkNames(names, `parts.${kind}`)
-  }
+  for (const kind of kinds) if (parts[kind] !== undefined) checkNames(parts[kind], `parts.${kind}`)
   signal?.throwIfAborted()
 
   const removed: { members: string[]; clients: string[] } = { members: [], clients: [] }

@@ -1,7 +1,6 @@
 /** Renews the credentials that are due in the files of a cluster, each folder as one change. */
 import { join, resolve } from 'node:path'
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkDirectory } from '../../credentials/checks.js'
 import type { CredentialFiles } from '../../credentials/write.js'
 import { type FileContents, type FileSystem, lookAt } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
@@ -10,17 +9,16 @@ import { publish, type Survey, surveyDirectory, sweep } from '../../files/publis
 import { writeFailed } from '../../files/write-failed.js'
 import { isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { optionInvalid } from '../../report/option-error.js'
 import type { Authority } from '../authority.js'
 import type { Issuer } from '../issuer.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
-import { checkFlag } from '../options.js'
 import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
 import { dueAt, endingFirst, readFraction, readMoment, type renewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
 import type { Role } from '../request.js'
 import {
-  checkLayout,
+  checkLayoutCall,
   type FileNames,
   findPlaces,
   type Identity,
@@ -95,13 +93,9 @@ export async function renewDirectory(
   fs: FileSystem = guardedFileSystem(),
 ): Promise<DirectoryRenewal> {
   const { client, peer } = readAuthorities(authorities)
-  checkDirectory(directory)
-  checkOptions('options', options, ['layout', 'fraction', 'at', 'key', 'force', 'signal'])
+  checkLayoutCall(directory, options, ['force'], ['fraction', 'at', 'key'])
   const { layout, key = 'new', force = false, signal } = options
-  checkLayout(layout)
   checkRenewalKey(key)
-  checkFlag('force', force)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
   const fraction = readFraction(options.fraction, 'fraction')
   const at = options.at === undefined ? client.issuer.settings.now() : readMoment(options.at, 'at')
   signal?.throwIfAborted()

@@ -1,17 +1,16 @@
 /** The CAs that a cluster trusts: both while a CA is replaced, the new one afterwards. */
 import { basename, dirname, join, resolve } from 'node:path'
-import { checkDirectory } from '../../credentials/checks.js'
 import type { FileSystem } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { publish, surveyDirectory } from '../../files/publish.js'
 import { writeFailed } from '../../files/write-failed.js'
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { optionInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { climb, isIssuedBy } from '../issuer.js'
 import { checkAnchors, checkNames, readTraffic } from './cluster-credentials.js'
 import { certificatesIn } from './read-folder.js'
-import { checkLayout, findPlaces, type Layout, type LayoutFolder, pathOf, PEER_CA } from './layouts.js'
+import { checkLayoutCall, findPlaces, type Layout, type LayoutFolder, pathOf, PEER_CA } from './layouts.js'
 
 interface TrustOptions {
   readonly layout: Layout
@@ -27,14 +26,12 @@ export async function writeTrust(
   trustAnchors: readonly Certificate[],
   options: TrustOptions,
 ): Promise<string[]> {
-  checkDirectory(directory)
+  checkLayoutCall(directory, options, ['overwrite'], ['traffic', 'members', 'clients'])
   checkAnchors(trustAnchors)
-  checkOptions('options', options, ['layout', 'traffic', 'members', 'clients', 'overwrite', 'signal'])
   const { layout, members, clients, overwrite = false, signal } = options
-  checkLayout(layout)
   const traffic = readTraffic(options.traffic)
-  checkNames(members ?? [], 'options.members')
-  checkNames(clients ?? [], 'options.clients')
+  if (members !== undefined) checkNames(members, 'options.members')
+  if (clients !== undefined) checkNames(clients, 'options.clients')
   if (layout === 'kubeadm' && traffic !== 'all') {
     throw optionInvalid('options.traffic', "must be 'all' for the layout kubeadm, which has one CA for etcd")
   }

@@ -1,17 +1,15 @@
 /** Writes the files of a cluster, the folder of each member and client as one change. */
 import { dirname, join, resolve } from 'node:path'
-import { checkDirectory } from '../../credentials/checks.js'
 import { checkFolder, type FileContents, type FileSystem, findRoot, makeFolders } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { type Change, publish, surveyDirectory, sweep } from '../../files/publish.js'
 import { failureOf, writeFailed } from '../../files/write-failed.js'
-import { checkOptions } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { checkReplaceable } from './read-folder.js'
 import { KUBEADM_CLIENTS } from '../request.js'
 import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
-import { checkLayout, type FolderPlan, holdsNode, type Layout, planLayout } from './layouts.js'
+import { checkLayoutCall, type FolderPlan, holdsNode, type Layout, planLayout } from './layouts.js'
 
 /** Options of `writeCluster`. */
 export interface WriteClusterOptions {
@@ -41,10 +39,8 @@ export async function writeCluster<M extends string, C extends string>(
   options: WriteClusterOptions,
   fs: FileSystem = guardedFileSystem(),
 ): Promise<ClusterFiles<M, C>> {
-  checkDirectory(directory)
-  checkOptions('options', options, ['layout', 'overwrite', 'caKey', 'signal'])
+  checkLayoutCall(directory, options, ['overwrite', 'caKey'])
   const { overwrite = false, caKey = false, signal, layout } = options
-  checkLayout(layout)
   checkCluster(given, caKey)
   signal?.throwIfAborted()
   const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given

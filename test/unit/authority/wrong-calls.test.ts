@@ -12,6 +12,7 @@ import {
   fromAuthority,
   issueCluster,
   loadAuthority,
+  openAuthority,
   PrivateKey,
   removeFromCluster,
   renew,
@@ -39,6 +40,7 @@ beforeAll(async () => {
   authority = await createAuthority({ name: 'Unit CA', crypto: webcrypto })
   held = await authority.issue({ role: 'client', name: 'held' })
   crl = await authority.issueCrl()
+  await openAuthority(folder.file('existing'), { name: 'Existing CA' })
 })
 beforeEach(() => {
   generateKey.mockClear()
@@ -81,7 +83,9 @@ const directory = (options: unknown, place = PLACE, by: unknown = authority): Pr
 const source = (asked: object, options: object = {}): unknown => fromAuthority(authority, wrong(asked), wrong(options))
 const write = (given: unknown, options: unknown = ETCD): Promise<unknown> =>
   writeCluster(PLACE, wrong(given), wrong(options))
-const remove = (parts: unknown): Promise<unknown> => removeFromCluster(PLACE, wrong(parts), ETCD)
+const open = (options: unknown, name: string): Promise<unknown> => openAuthority(folder.file(name), wrong(options))
+const remove = (parts: unknown, options: object = {}): Promise<unknown> =>
+  removeFromCluster(PLACE, wrong(parts), wrong({ ...ETCD, ...options }))
 const trust = (options: object, anchors: unknown = [authority.certificate]): Promise<unknown> =>
   writeTrust(PLACE, wrong(anchors), wrong({ ...ETCD, ...options }))
 
@@ -105,7 +109,7 @@ const REQUESTS: Row[] = [
   ...rows('request.name', BAD_NAMES, (name) => issue({ name })),
   ...rows('request.role', ['admin', undefined], (role) => issue({ role })),
   ['request.algorithm', () => issue({ algorithm: 'constructor' })],
-  ...rows('request.validity', ['999ms', 86400, '3000000d'], (validity) => issue({ validity })),
+  ...rows('request.validity', ['999ms', 86400, '3000000d', null], (validity) => issue({ validity })),
   ['request.sans', () => issue({ sans: ['y'] })],
   ['request.skipEtcdChecks', () => issue({ skipEtcdChecks: 'yes' })],
   ['request.key', () => issue({ key: newKey('ed25519') })],
@@ -183,6 +187,14 @@ const AUTHORITIES: Row[] = [
     ],
     (publicKey) => make({ name: 'CA', signer: { publicKey, sign } }),
   ),
+  // A mistake does not depend on what the directory holds.
+  ...['existing', 'nothing'].flatMap((place): Row[] => [
+    ['options', () => open(null, place)],
+    ['name', () => open({ name: '' }, place)],
+    ['validity', () => open({ name: 'x', validity: null }, place)],
+    ['permittedNames', () => open({ name: 'x', permittedNames: [] }, place)],
+    ['options.signer', () => open({ name: 'x', signer: { publicKey: pair.publicKey, sign } }, place)],
+  ]),
   ['key', () => load({ key: undefined })],
   ['cert', () => load({ cert: undefined })],
   ['chain', () => load({ chain: 7 })],
@@ -231,6 +243,7 @@ const RENEWAL: Row[] = [
   ['jitter', () => source(CLIENT, { jitter: 0.51 })],
   ['random', () => source(CLIENT, { random: 1 })],
   ['options.speed', () => source(CLIENT, { speed: 1 })],
+  ['signal', () => fromAuthority(authority, CLIENT).load(wrong(5))],
   ...rows('authority', [null, {}, 'x'], (by) => fromAuthority(wrong(by), CLIENT)),
   ['layout', () => directory({ layout: 'cfssl' })],
   ['fraction', () => directory({ ...ETCD, fraction: 0 })],
@@ -252,12 +265,14 @@ const REVOCATION: Row[] = [
     authority.revoke(held.chain[0], { at: wrong(at) }),
   ),
   ...rows('certificate', ['', 'xyz', '123', '0'.repeat(42), null], (serial) => authority.revoke(wrong(serial))),
-  ...rows('nextUpdate', ['0s', 7, '99999999d'], (nextUpdate) => authority.issueCrl({ nextUpdate: wrong(nextUpdate) })),
+  ...rows('nextUpdate', ['0s', 7, '99999999d', null], (nextUpdate) =>
+    authority.issueCrl({ nextUpdate: wrong(nextUpdate) }),
+  ),
   ['allowWithoutCrlSign', () => authority.issueCrl({ allowWithoutCrlSign: wrong(1) })],
   ['path', () => writeCrl('', crl)],
   ['crl', () => writeCrl(PLACE, wrong('x'))],
-  ['form', () => writeCrl(PLACE, crl, { form: wrong('text') })],
-  ...rows('path', ['', 7, 'a\u0000b'], (path) => fileLedger(wrong(path))),
+  ...rows('form', ['text', null], (form) => writeCrl(PLACE, crl, { form: wrong(form) })),
+  ...rows('path', ['', 7, 'a\u0000b', '-----BEGIN PRIVATE KEY-----'], (path) => fileLedger(wrong(path))),
 ]
 
 const { authorities: _, ...unknown } = cluster(['a'])
@@ -299,15 +314,26 @@ const CLUSTERS: Row[] = [
   ['cluster.clients', () => write({ members: {} })],
   ['cluster.members', () => write({ members: [], clients: {} })],
   ['cluster.members.a', () => write({ members: { a: null }, clients: {} })],
+  [
+    'cluster.members.a.server.chain',
+    () => write({ members: { a: { server: { ...minted('a'), chain: [] } } }, clients: {} }),
+  ],
   ['cluster.members.a.peer', () => write({ members: { a: { server: minted('a') } }, clients: {} })],
   ['cluster.clients.a', () => write({ members: {}, clients: { a: { ...minted('a'), key: minted('b').key } } })],
   ['caKey', () => write(unknown, { ...ETCD, caKey: true })],
-  ...rows('parts.members', ['a', ...BAD_FILES.map((name) => [name])], (members) => remove({ members })),
+  ['caKey', () => write(cluster(['a']), { ...ETCD, caKey: 'yes' })],
+  ['overwrite', () => write(cluster(['a']), { ...ETCD, overwrite: null })],
+  ['overwrite', () => trust({ overwrite: 1 })],
+  ...rows('signal', [null, {}, 5], (signal) => write(cluster(['a']), { ...ETCD, signal })),
+  ...rows('signal', [null, {}], (signal) => remove({}, { signal })),
+  ...rows('signal', [null, {}], (signal) => trust({ signal })),
+  ...rows('parts.members', ['a', null, ...BAD_FILES.map((name) => [name])], (members) => remove({ members })),
   ['parts.peers', () => remove({ peers: [] })],
   ['directory', () => writeTrust('', [authority.certificate], ETCD)],
   ['trustAnchors', () => trust({}, [])],
   ['options.traffic', () => trust({ layout: 'kubeadm', traffic: 'peer' })],
-  ['options.members', () => trust({ members: ['../x'] })],
+  ...rows('options.members', ['', 5, null, ['../x']], (members) => trust({ members })),
+  ['options.clients', () => trust({ clients: new Map() })],
   ['trustAnchors', () => withTrustAnchors(cluster(['m1']), [])],
   ['cluster', () => withTrustAnchors(wrong(null), [authority.certificate])],
 ]

@@ -57,6 +57,7 @@ const SOURCES: Row[] = [
   ['options.watch.pollInterval', () => files({ watch: { pollInterval: 5000 } })],
   ['options.watch.settle', () => files({ watch: { settle: '999ms' } })],
   ['signal', () => fromFiles({ ca: 'a', cert: 'b', key: 'c' }).watch(wrong(undefined))],
+  ['signal', () => fromPem(good).load(wrong({}))],
   ['env', () => fromEnv(wrong('ETCDCTL_'))],
   ['options.prefix', () => fromEnv({}, { prefix: '' })],
   ['options.prefix', () => fromEnv({}, { prefix: 'a b' })],
@@ -65,12 +66,13 @@ const SOURCES: Row[] = [
   ['options.name', () => secret({ name: {} })],
   ['options.names.cert', () => secret({ names: { cert: '../tls.crt' } })],
   ['options.names.key', () => secret({ names: { key: '/tls.key' } })],
+  ['options.names', () => secret({ names: null })],
   ['options.names.certificate', () => secret({ names: { certificate: 'x' } })],
 ]
 
 const FILES: Row[] = [
   ...names('names.key', [{ key: '../tls.key' }, { key: '/etc/tls.key' }, { key: 'a\\b' }]),
-  ...names('names.ca', [{ ca: '' }, { ca: '.' }, { ca: '..' }]),
+  ...names('names.ca', [{ ca: null }, { ca: '' }, { ca: '.' }, { ca: '..' }]),
   ...names('names.cert', [{ cert: 'a\u0000b' }, { cert: 'a\nb' }, { cert: 'ä'.repeat(101) }, { cert: 7 }]),
   ...names('names', [{ cert: 'tls.key' }]),
   ...names('names.crt', [{ crt: 'x' }]),
@@ -80,9 +82,12 @@ const FILES: Row[] = [
   ['directory', () => writeCredentials('', credentials)],
   ['directory', () => writeCredentials(wrong(7), credentials)],
   ['directory', () => writeCredentials('x\u0000y', credentials)],
+  ['directory', () => writeCredentials(wrong(good.key), credentials)],
   ...[null, 'x', {}].map((given): Row => ['credentials', () => write({}, given)]),
-  ['credentials.trustAnchors', () => write({}, { ...credentials, trustAnchors: [] })],
-  ['credentials.clientAnchors', () => write({}, { ...credentials, clientAnchors: [] })],
+  ...['trustAnchors', 'clientAnchors', 'chain'].flatMap((name) =>
+    [[], null, 5, ['x']].map((list): Row => [`credentials.${name}`, () => write({}, { ...credentials, [name]: list })]),
+  ),
+  ['credentials.key', () => write({}, { ...credentials, key: good.key })],
 ]
 
 it.each([...SOURCES, ...FILES])('%s (%#)', async (option, call) => {

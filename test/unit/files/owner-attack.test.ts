@@ -215,7 +215,7 @@ describe('root in a directory of another user', () => {
     const work = writeCredentials(place, credentials)
     await expect(work).rejects.toMatchObject({
       code: 'ERR_WRITE_FAILED',
-      message: expect.stringContaining('may write to'),
+      message: expect.stringContaining('may write to') as string,
     })
     expect(readdirSync(place)).toEqual([])
   })

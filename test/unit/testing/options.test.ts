@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { checkEtcdOptions } from '../../../src/testing/options.js'
 import { etcdFlags } from '../../../src/testing/machine.js'
@@ -12,6 +13,21 @@ afterEach(() => {
 })
 
 const member = (name: unknown) => ({ name, server, peer: server })
+
+it.each([
+  ...['via', 'image', 'binary', 'clientCa', 'clientCertAuth', 'files', 'args', 'readyLine', 'startTimeout', 'signal'],
+])('refuses null and a number for the option %s', async (option) => {
+  for (const value of [null, 5])
+    expect((await refused(startEtcd({ server, [option]: value }), 'ERR_OPTION_INVALID')).details.option).toBe(option)
+})
+
+it('shows no key that is passed instead of a program', async () => {
+  const error = await refused(
+    startEtcd({ server, via: 'binary', binary: server.key.exportPem() }),
+    'ERR_OPTION_INVALID',
+  )
+  expect(inspect(error)).not.toContain('PRIVATE KEY')
+})
 
 it.each<[string, (options: never) => Promise<unknown>, unknown, string]>([
   ['no options', startEtcd, undefined, 'options'],
