@@ -43,7 +43,7 @@ function placeOf({ option, file, line, column }: FindingPlace): FindingPlace {
 
 function placeIn(details: object): FindingPlace | null {
   if (isPlace(details)) return details
-  if (!('file' in details) || !('looked' in details || 'is' in details)) return null
+  if (!('file' in details) || !('looked' in details || 'is' in details || 'count' in details)) return null
   return typeof details.file === 'string' ? { option: null, file: details.file, line: null, column: null } : null
 }
 

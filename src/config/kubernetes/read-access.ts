@@ -155,7 +155,7 @@ async function readNodeFile(path: string, root: string): Promise<ConfigText | Fi
 /** @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` */
 function access(origin: Origin, read: ReadAccess, file: string | null, root: string): EtcdAccess {
   const missing = (option: string): Finding =>
-    finding('config/option-needs', { ...unplaced(option), file, kind: 'access', needs: [], for: '' })
+    finding('config/option-needs', { ...unplaced(option), file, kind: 'access' })
   const [first, ...others] = read.endpoints.map(({ text }) => text)
   const findings: Finding[] = first === undefined ? [missing(origin.endpoints)] : []
   for (const { text, place } of read.endpoints) {
@@ -169,8 +169,7 @@ function access(origin: Origin, read: ReadAccess, file: string | null, root: str
     if (named === undefined || named.text === '') findings.push(missing(origin[role]))
     else if (named.path !== null) paths[role] = join(root, named.path)
     else {
-      const details = { kind: 'not on the host' as const, names: [named.text], mounts: [], by: 'Kubernetes' as const }
-      findings.push(finding('config/volume-invalid', { ...named.place, ...details }))
+      findings.push(finding('config/volume-invalid', { ...named.place, kind: 'not on the host', names: [named.text] }))
     }
   }
   if (findings.length > 0 || first === undefined) throw refused(origin, findings)

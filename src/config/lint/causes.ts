@@ -131,7 +131,7 @@ function siblingKey({ code, details, place, severity }: Finding): string | null 
     case 'config/not-expanded':
       return keyOf(details.names, details.kind)
     case 'config/protection-ignored': {
-      const [block, key] = details.belongs?.split('.') ?? []
+      const [block, key] = details.kind === 'nested keys' ? [] : (details.belongs?.split('.') ?? [])
       return key === undefined ? null : keyOf(block)
     }
     case 'file/missing':

@@ -168,9 +168,7 @@ class FilesReader {
     )
     // Etcd takes no passphrase, whatever the cipher is.
     if (reported.some(isAboutEncryption)) {
-      const nobody = { onHost: '', user: '', mode: '', directory: '', isDynamic: false }
-      const details = { ...keyFile.place, kind: 'encrypted' as const, path: keyFile.text, ...nobody }
-      this.#add([finding('config/key-not-readable', details)])
+      this.#add([finding('config/key-not-readable', { ...keyFile.place, kind: 'encrypted', path: keyFile.text })])
     }
     this.#add(reported.filter((each) => !isAboutEncryption(each)))
     return { credentials: ca === null ? null : credentials, chain: certificatesIn(cert) }
@@ -179,7 +177,7 @@ class FilesReader {
   /** What keeps the user from both keys is reported once. */
   #addUnreadable(unreadable: Finding): void {
     const by = (each: Finding): string | null =>
-      each.code === 'config/key-not-readable' && each.details.kind !== 'encrypted' ? each.details.directory : null
+      each.code === 'config/key-not-readable' && 'onHost' in each.details ? each.details.onHost : null
     if (!this.#findings.some((each) => by(each) !== null && by(each) === by(unreadable))) this.#add([unreadable])
   }
 
@@ -206,8 +204,8 @@ class FilesReader {
       const [issuer, top] = [leaf.issuer.toString(), (pair.chain.at(-1) ?? leaf).issuer.toString()]
       const isNamesake = anchors.some(({ subject }) => [issuer, top].includes(subject.toString()))
       const kind = leaf.isSelfIssued ? 'self-signed' : isNamesake ? 'CA of the same name' : 'CA'
-      const names = { subject: leaf.subject.toString(), issuer }
-      this.#add([finding('config/gateway-refused', { ...cert.place, kind, path: cert.text, ca, ...names })])
+      const subject = leaf.subject.toString()
+      this.#add([finding('config/gateway-refused', { ...cert.place, kind, path: cert.text, ca, subject, issuer })])
     }
   }
 
@@ -246,7 +244,7 @@ class FilesReader {
     const bytes = Buffer.from(input.bytes ?? [])
     const isPem = bytes[0] !== DER_SEQUENCE
     const { crls, findings } = readCrls(openInput(isDerOnly ? withoutRest(input) : input))
-    const refuse = (kind: 'damaged' | 'something else' | 'several', reason: string): null => {
+    const refuse = (kind: 'damaged' | 'something else', reason: string): null => {
       this.#add([finding('config/crl-unreadable', { ...place, kind, path, reason })])
       return null
     }
@@ -261,7 +259,8 @@ class FilesReader {
     if (!isDerOnly && isPem && !bytes.toString('latin1').startsWith(PEM_CRL)) {
       return refuse('damaged', `It does not begin with "${PEM_CRL}", and etcd passes over no text before that.`)
     }
-    if (!isDerOnly && isPem && crls.length > 1) refuse('several', String(crls.length))
+    if (!isDerOnly && isPem && crls.length > 1)
+      this.#add([finding('config/crl-unreadable', { ...place, kind: 'several', path, count: crls.length })])
     const flaws: CrlFlaw[] = [...(isPem ? ['PEM' as const] : []), ...flawsFor36(first)]
     const details = { ...place, path, version: version === null ? '' : formatVersion(version), isAhead: !isDerOnly }
     this.#add(flaws.map((is) => finding('config/crl-form', { ...details, is })))

@@ -41,8 +41,7 @@ export async function keyPermissions(
     // As the machine itself names them, which may be mounted below a folder of this one.
     const own = (each: string): string => (root === null ? each : each.replace(join(root, '/'), '/'))
     const kind = at === path ? ('file' as const) : ('directory' as const)
-    const details = { ...place, kind, path: text, onHost: own(path), user, mode, directory: own(at), isDynamic }
-    return finding('config/key-not-readable', details)
+    return finding('config/key-not-readable', { ...place, kind, path: text, onHost: own(at), user, mode, isDynamic })
   }
   return null
 }

@@ -223,7 +223,7 @@ const unresolvedValues = rulesAbout((read: ReadMember) => [read])('config/not-ch
     if (!isUnresolved(text) || isReported) return []
     // Etcd expands nothing in its file.
     const kind = form === 'yaml' && /\$[({A-Za-z_]/.test(text) ? 'value of a file' : 'value'
-    return [{ at, kind, what: [text], why: '' }]
+    return [{ at, kind, what: [text] }]
   })
 })
 

@@ -120,12 +120,12 @@ export const authRules = [
     const tls = side.listen.find(({ isTls, port }) => isTls && port !== '')
     if (!isWhole) return null
     const found = halves(side).map(({ given, missing }) => {
-      return { at: missing, kind: 'pair' as const, needs: [given.place.option], for: '', place: given.place }
+      return { at: missing, kind: 'pair' as const, other: given.place.option, place: given.place }
     })
     if (tls === undefined || cert.isSet || key.isSet || side.isAutoTls || side.isPlaintext || found.length > 0)
       return found
     return (isWritten ? [cert, key] : [cert]).map((at) => {
-      return { at, kind: 'certificate', needs: [], for: tls.text, place: tls.setting.place }
+      return { at, kind: 'certificate', url: tls.text, place: tls.setting.place }
     })
   }),
   side('config/auto-tls', (side) => {
@@ -145,11 +145,7 @@ export const authRules = [
   }),
   side('config/client-auth-by-public-cas', (side) => {
     const [at, { place }] = [side.get('trustedCaFile'), side.get('clientCertAuth')]
-    return (
-      mustRequire(side) &&
-      isAuthOn(side) &&
-      !at.isSet && { at, kind: 'no CA', auth: place.option, path: '', count: 0, place }
-    )
+    return mustRequire(side) && isAuthOn(side) && !at.isSet && { at, kind: 'no CA', auth: place.option, place }
   }),
   side('config/client-auth-implied', (side) => {
     const [at, auth] = [side.get('trustedCaFile'), side.get('clientCertAuth')]
@@ -166,7 +162,7 @@ export const authRules = [
     const { isUnresolved, place } = side.get('clientCertAuth')
     if (!mustRequire(side) || side.asksForCertificates || isUnresolved) return null
     const set = RESTRICTIONS.map((field) => side.get(field)).filter(({ isSet }) => isSet)
-    return set.map((at) => ({ at, kind: 'no certificates requested', other: place.option, fixed: [] }))
+    return set.map((at) => ({ at, kind: 'no certificates requested', other: place.option }))
   }),
   side('config/options-conflict', (side) => {
     const [at, hostname] = [side.get('allowedCn'), side.get('allowedHostname')]
@@ -182,7 +178,7 @@ export const authRules = [
   member('config/gateway-refused', ({ client, isGatewayOn }) => {
     const at = [client.get('allowedCn'), client.get('allowedHostname')].find(({ isSet }) => isSet)
     if (at === undefined || !isGatewayOn || !client.asksForCertificates) return null
-    return { at, kind: 'name', path: '', ca: '', subject: '', issuer: '' }
+    return { at, kind: 'name' }
   }),
   // With HTTP on a URL of its own, the gRPC port of older releases does not check the CRL.
   member('config/restriction-not-in-force', ({ version, client, isWritten }) => {

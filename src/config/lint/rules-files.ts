@@ -89,12 +89,11 @@ export const fileRules = [
     const ca = side.get('trustedCaFile').place.option
     const [issuer, { nextUpdate }] = [crl.issuer.toString(), crl]
     const isKnown = [...anchors, ...served, ...shown].some(({ subject }) => subject.toString() === issuer)
-    const isStale = nextUpdate !== null && nextUpdate < options.at
     return [
-      ...(anchors.length > 0 && !isKnown
-        ? [{ at, kind: 'other CA' as const, path: at.text, issuer, ca, nextUpdate: null }]
+      ...(anchors.length > 0 && !isKnown ? [{ at, kind: 'other CA' as const, path: at.text, issuer, ca }] : []),
+      ...(nextUpdate !== null && nextUpdate < options.at
+        ? [{ at, kind: 'stale' as const, path: at.text, nextUpdate }]
         : []),
-      ...(isStale ? [{ at, kind: 'stale' as const, path: at.text, issuer: '', ca: '', nextUpdate }] : []),
     ]
   }),
   // What this member presents where the same CRL is checked: to other members, and to its own port as the gateway.
@@ -102,9 +101,8 @@ export const fileRules = [
     const revoked = shown.find(({ serial }) => (crl?.find(serial) ?? null) !== null)
     const kind = side.block === 'peer' ? ('itself' as const) : ('gateway' as const)
     if (revoked === undefined || !side.asksForCertificates || (kind === 'gateway' && !member.isGatewayOn)) return null
-    const { subject, serialNumber } = revoked
-    const crlOption = side.get('crlFile').place.option
-    return { at: side.shownBy, kind, member: subject.toString(), by: '', crl: crlOption, serialNumber }
+    const [subject, crlOption] = [revoked.subject.toString(), side.get('crlFile').place.option]
+    return { at: side.shownBy, kind, subject, crl: crlOption, serialNumber: revoked.serialNumber }
   }),
   // Compared with others, only their lists count.
   side('config/member-not-allowed', ({ side, shown: [leaf], isCompared }) => {
@@ -112,7 +110,7 @@ export const fileRules = [
     const refused = refusedByName(side, leaf)
     if (refused === null) return null
     const { restriction: at, ...names } = refused
-    return { at, kind: 'itself', member: side.shownBy.place.option, by: '', restriction: at.place.option, ...names }
+    return { at, kind: 'itself', cert: side.shownBy.place.option, ...names }
   }),
   side('config/client-auth-by-public-cas', ({ side, anchors }) => {
     const at = side.get('trustedCaFile')
@@ -120,7 +118,9 @@ export const fileRules = [
     // A file that was read and is short was put there by somebody.
     const isPublic = isMany || (anchors.length === 0 && PUBLIC_CAS.test(at.text))
     if (!at.isSet || !side.asksForCertificates || !isPublic) return null
-    return { at, kind: isMany ? 'many CAs' : 'public CAs', auth: '', path: at.text, count: anchors.length }
+    return isMany
+      ? { at, kind: 'many CAs', path: at.text, count: anchors.length }
+      : { at, kind: 'public CAs', path: at.text }
   }),
   side('config/ca-expired', ({ side, anchors, served, shown, options }) => {
     const at = side.get('trustedCaFile')
@@ -157,6 +157,6 @@ export const fileRules = [
     const serves13 = version?.minor !== 5 || formAvailability(newest.row, 'flags', version) !== 'none'
     const kind = serves13 && newest.text !== 'TLS1.2' ? 'TLS 1.2' : 'all versions'
     const names = { subject: leaf.subject.toString(), cert: side.get('certFile').place.option }
-    return { at, kind, suites: [], suggestions: [], algorithm, ...names }
+    return { at, kind, algorithm, ...names }
   }),
 ]

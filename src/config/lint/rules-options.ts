@@ -111,7 +111,6 @@ const optionRules = [
   ),
   member('config/cipher-suites-unfit', (member) => {
     const at = member.server('cipherSuites')
-    const none = { suggestions: [], algorithm: '', subject: '', cert: '' }
     // A flag without a value is a list of one suite without a name; other forms read it as no list.
     const {
       text,
@@ -119,7 +118,9 @@ const optionRules = [
       values: { length },
     } = at.option ?? { text: null, form: null, values: [] }
     const isEmpty = text === '' && (form === 'flags' || length > 0) && !at.isUnresolved
-    const found: Found<'config/cipher-suites-unfit'>[] = isEmpty ? [{ ...none, at, kind: 'unknown', suites: [''] }] : []
+    const found: Found<'config/cipher-suites-unfit'>[] = isEmpty
+      ? [{ at, kind: 'unknown', suites: [''], suggestions: [] }]
+      : []
     const suites = suitesOf(member)
     if (suites === null) return found
     const placeOf = (suite: string): ConfigPlace => at.option?.entryPlace?.(at.values.indexOf(suite)) ?? at.place
@@ -135,16 +136,16 @@ const optionRules = [
       return known.find(({ kind, openssl }) => kind !== 'insecure' && openssl === row?.openssl)?.name
     }
     for (const line of byLine(unknown)) {
-      found.push({ ...none, ...line, kind: 'unknown', suggestions: line.suites.flatMap((suite) => meant(suite) ?? []) })
+      found.push({ ...line, kind: 'unknown', suggestions: line.suites.flatMap((suite) => meant(suite) ?? []) })
     }
     const weak = suites.filter((suite) => rows.get(suite)?.kind === 'insecure')
     const isAlone =
       member.isWritten || !cipherSuites.some(({ name, kind }) => kind === 'sound' && suites.includes(name))
-    for (const line of byLine(weak)) found.push({ ...none, ...line, kind: isAlone ? 'only weak' : 'weak' })
+    for (const line of byLine(weak)) found.push({ ...line, kind: 'weak', isAlone })
     // An unknown name ends etcd before it checks the list.
     const isChecked = unknown.length === 0 && member.server('tlsMinVersion').text !== 'TLS1.3'
     const isFit = cipherSuites.some(({ name, http2 }) => http2 === true && suites.includes(name))
-    if (isChecked && !isFit) found.push({ ...none, at, kind: 'no HTTP/2', suites: [] })
+    if (isChecked && !isFit) found.push({ at, kind: 'no HTTP/2' })
     return found
   }),
   member('config/options-conflict', (member) => {
@@ -169,12 +170,12 @@ const optionRules = [
       const { deprecatedSince: since } = at.row
       if (member.version === null || since === undefined || !member.hasOption(at)) return []
       const isDeprecated = availableIn(member.version, [since]) === 'all'
-      return isDeprecated ? [{ at, kind: 'deprecated', version: since, lines: [] }] : []
+      return isDeprecated ? [{ at, kind: 'deprecated', version: since }] : []
     }),
   ),
   member('config/option-unknown', (member) =>
     ofOtherLines(member).flatMap(({ at, form, lines }) =>
-      form === 'flags' ? [{ at, kind: 'flag', nearest: null, lines, key: null }] : [],
+      form === 'flags' ? [{ at, kind: 'other releases', lines }] : [],
     ),
   ),
   member('config/option-of-other-version', (member) => {
@@ -187,13 +188,13 @@ const optionRules = [
   member('config/value-type', ({ others, version }) => {
     const at = others.find(({ name, isEmptyBlock }) => isEmptyBlock === true && name === 'peer-transport-security')
     if (at === undefined || version === null || version.minor < 6) return null
-    return { at, kind: 'empty block', wants: 'a mapping', has: 'empty', since: [formatVersion(version)] }
+    return { at, kind: 'empty block', version: formatVersion(version) }
   }),
   // A string where releases since 3.5.15 require a list. Without a version, the newer ones count.
   member('config/value-type', (member) =>
     listsOf(member).flatMap(({ at, takesList, since }) => {
       const isText = at.form === 'yaml' && !at.isList && takesList !== 'none'
-      return isText ? [{ at, kind: 'no list', wants: 'a list', has: 'a string', since }] : []
+      return isText ? [{ at, kind: 'no list', since }] : []
     }),
   ),
   member('config/one-value-only', (member) =>
@@ -235,7 +236,7 @@ const optionRules = [
       const at = member.used(option)
       if (at === undefined) return []
       const missing = option === GATES ? flag : spelledLike(at.place.option, flag)
-      return [{ at, kind: 'option', needs: [missing], for: '' }]
+      return [{ at, kind: 'option', needs: [missing] }]
     }),
   ),
   // At least five heartbeats. Etcd checks first that neither is 0.

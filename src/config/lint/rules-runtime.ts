@@ -145,33 +145,29 @@ function failureOf(
 
 export const runtimeRules = [
   member('config/volume-invalid', (surrounded) => {
-    const { mounts, version, image = '', engine = '', sandbox, directory } = surrounded.read.context
+    const { mounts, version, image = '', engine = null, sandbox, directory } = surrounded.read.context
     const found: Found<'config/volume-invalid'>[] = []
-    const report = (kind: (typeof found)[0]['kind'], files: readonly NamedFile[], has: string[], by: string): void => {
-      if (files[0] !== undefined) found.push({ at: files[0], kind, names: namesOf(files), mounts: has, by })
-    }
+    const of = (files: readonly NamedFile[]) => files.slice(0, 1).map((at) => ({ at, names: namesOf(files) }))
     // Only the tag of an image of etcd has a version.
     const isOfficial = version !== null || isOfficialImage(image)
     const folders = [...new Set(mounts?.map(({ inside }) => inside))].sort()
     const missing = filesAway(surrounded).flatMap(({ file, at }) => (at === null ? file : []))
-    report(isOfficial ? 'not mounted in the official image' : 'not mounted', missing, folders, engine)
+    for (const each of of(missing))
+      found.push({ ...each, kind: 'not mounted', mounts: folders, by: engine, isOfficial })
     const absent = mountedFiles(surrounded).filter(({ isAbsent }) => isAbsent)
     const inVolume = [...(absent[0]?.at?.mount.modes?.keys() ?? [])].slice(0, 10)
-    report(
-      'not in the volume',
-      absent.map(({ file }) => file),
-      inVolume,
-      'Kubernetes',
-    )
+    for (const each of of(absent.map(({ file }) => file)))
+      found.push({ ...each, kind: 'not in the volume', files: inVolume })
     const hiding = (file: NamedFile): string | null =>
       sandbox?.hides(posix.resolve(directory ?? '/', file.text)) ?? null
-    for (const [by, files] of groupBy(filesOf(surrounded), hiding)) if (by !== null) report('hidden', files, [], by)
+    for (const [by, files] of groupBy(filesOf(surrounded), hiding))
+      if (by !== null) found.push({ at: files[0], kind: 'hidden', names: namesOf(files), by })
     return found
   }),
   member('config/not-checked', (surrounded) => {
     const { read, readsFiles } = surrounded
     const files = filesAway(surrounded).flatMap(({ file, at }) => (at !== null && file !== read.configFile ? file : []))
-    return readsFiles && files[0] !== undefined && { at: files[0], kind: 'files', what: namesOf(files), why: '' }
+    return readsFiles && files[0] !== undefined && { at: files[0], kind: 'files', what: namesOf(files) }
   }),
   // Kubernetes gives the files of a Secret or a ConfigMap to root, with a mode (core/v1 SecretVolumeSource).
   member('config/key-not-readable', (surrounded) => {
@@ -185,28 +181,28 @@ export const runtimeRules = [
     const closed = modes.find(({ mode }) => (mode & needed) === 0)
     if (closed === undefined) return null
     const { file: at, mode } = closed
-    const nowhere = { onHost: '', directory: '', isDynamic: false }
-    return { at, kind: 'volume', path: at.text, user, mode: `0${mode.toString(8)}`, ...nowhere }
+    return { at, kind: 'volume', path: at.text, user, mode: `0${mode.toString(8)}` }
   }),
   member('config/data-not-kept', ({ member, read }) => {
     const { mounts, directory, image = '', isRootReadOnly = false, sandbox } = read.context
     const at = member.server('dataDir')
     const path = dataDirectory(member)
     if (path === null || !member.isWhole) return null
-    const lost = (kind: Found<'config/data-not-kept'>['kind'], by = '') => ({ at, kind, path, by })
+    const lost = <K>(kind: K) => ({ at, kind, path })
+    const locked = (by: string) => ({ ...lost('read-only' as const), by })
     if (sandbox !== undefined) {
       const by = at.isSet ? sandbox.locks(path) : null
-      return by !== null && lost('read-only', by)
+      return by !== null && locked(by)
     }
     // Without volumes, it is an example.
     if (mounts === null || mounts.length === 0) return null
     const mount = mountOf(path, directory, mounts)?.mount
-    if (mount?.isReadOnly === true) return lost('read-only', `the volume at ${mount.inside}`)
+    if (mount?.isReadOnly === true) return locked(`the volume at ${mount.inside}`)
     if (mount !== undefined) return mount.isLostWith !== undefined && lost(mount.isLostWith)
     // A volume below it may be enough.
     if (mounts.some(({ inside }) => inside.startsWith(`${path}/`))) return null
-    if (isRootReadOnly) return lost('read-only', 'the root file system of the container')
-    return at.isSet && at.option?.isGuess !== true && isOfficialImage(image) && lost('no volume')
+    if (isRootReadOnly) return locked('the root file system of the container')
+    return at.isSet && at.option?.isGuess !== true && isOfficialImage(image) && lost('no volume' as const)
   }),
   workload('config/data-not-kept', ({ member, read: { context }, replicas }) => {
     const path = dataDirectory(member)
@@ -227,7 +223,7 @@ export const runtimeRules = [
     const surplus = listed.filter((each) => isOfSet(each, names[0] ?? '') && !names.includes(each))
     const by = `${replicas.kind} "${replicas.name}"`
     return [
-      ...(missing.length > 0 ? [{ at, kind: 'itself' as const, members: missing, by: '' }] : []),
+      ...(missing.length > 0 ? [{ at, kind: 'itself' as const, members: missing }] : []),
       ...(surplus.length > 0
         ? [{ at, kind: 'not started' as const, members: [...new Set(surplus)], by, place: replicas.place }]
         : []),

@@ -31,15 +31,18 @@ function listedIn({ settings, listed }: LintMember): { name: string; url: string
 }
 
 /** How a URL without TLS is open; null if that is not reported. */
-function plaintextKind(url: ServedUrl, side: LintSide): Found<'config/plaintext-url'>['kind'] | null {
+function plaintextKind(
+  url: ServedUrl,
+  side: LintSide,
+): Exclude<Found<'config/plaintext-url'>['kind'], 'member list'> | null {
   const { member, meansTls } = side
   const isBypass = side.servesTls && side.asksForCertificates
   if (member.isWritten) return 'next to TLS options'
   if (url.port === '') return isBypass ? 'socket next to TLS' : null
   if (twinOf(url, side) !== undefined) return 'same port'
   if (url.isLocal) return isBypass ? 'loopback next to TLS' : url.setting.isSet ? 'loopback' : null
-  if (side.block === 'peer' && !meansTls && member.client.servesTls && member.isWhole) return 'peers'
-  return meansTls ? 'next to TLS options' : 'no TLS options'
+  const areForgotten = side.block === 'peer' && !meansTls && member.client.servesTls && member.isWhole
+  return areForgotten ? 'peers' : meansTls ? 'next to TLS options' : 'no TLS options'
 }
 
 /** The URL with TLS on the same port. */
@@ -167,8 +170,9 @@ export const urlRules = [
     const urls = side.member.isWritten ? [...side.listen, ...side.advertise] : side.listen
     const found = (side.isPlaintext ? [] : urls).flatMap((url) => {
       const kind = url.isTls ? null : plaintextKind(url, side)
-      const other = kind === 'same port' ? (twinOf(url, side)?.text ?? '') : ''
-      return kind === null ? [] : [{ at: url.setting, kind, url: url.text, other }]
+      const other = twinOf(url, side)?.text ?? ''
+      const own = { at: url.setting, url: url.text }
+      return kind === null ? [] : [kind === 'same port' ? { ...own, kind, other } : { ...own, kind }]
     })
     // That peers have TLS options of their own is forgotten once.
     const first = found.find(({ kind }) => kind === 'peers')
@@ -211,7 +215,7 @@ export const urlRules = [
     const listen = client.get('listenUrls')
     const isForgotten = isWhole && !client.get('advertiseUrls').isSet && listen.isSet
     if (!isForgotten || listen.option === null || takesDefault(client)) return null
-    return { at: listen, kind: 'advertised URL', needs: [client.nameOf('advertiseUrls')], for: '' }
+    return { at: listen, kind: 'advertised URL', needs: [client.nameOf('advertiseUrls')] }
   }),
   member('config/advertise-unreachable', ({ client, isWhole }) => {
     const [listen, at] = [client.get('listenUrls'), client.get('advertiseUrls')]
@@ -226,7 +230,7 @@ export const urlRules = [
       listedIn(member).flatMap(({ name, url }) => {
         const read = at.isOpen(url) ? null : acceptedUrl(url)
         const isPlain = read !== null && !read.isTls && read.port !== ''
-        return isPlain ? [{ at, kind: 'member list' as const, url, other: name }] : []
+        return isPlain ? [{ at, kind: 'member list' as const, url, member: name }] : []
       })
     )
   }),
@@ -235,7 +239,7 @@ export const urlRules = [
     // An empty variable is not read. An empty flag or key is a list without members.
     const isEmpty =
       !at.isSet && at.option !== null && at.option.form !== 'env' && member.isWhole && !isDiscovered(member)
-    return (isEmpty || ownListed(member)?.length === 0) && { at, kind: 'itself', members: [name], by: '' }
+    return (isEmpty || ownListed(member)?.length === 0) && { at, kind: 'itself', members: [name] }
   }),
   member('config/cluster-urls-differ', (member) => {
     const listed = ownListed(member) ?? []
@@ -268,7 +272,7 @@ export const urlRules = [
     // If clients need it, too, that is reported.
     if (tls === undefined || isThere || client.servesTls || !member.isWhole) return null
     const needs = [client.nameOf('certFile'), client.nameOf('keyFile')]
-    return { at, kind: 'metrics certificate', needs, for: tls.text }
+    return { at, kind: 'metrics certificate', needs, url: tls.text }
   }),
   // Two URLs with one port: etcd cannot bind the second. TLS and plaintext of one side may share one.
   member('config/url-repeated', ({ settings, client, peer }) => {
@@ -294,6 +298,6 @@ export const urlRules = [
     const isDefault = !cluster.isSet && name.text === name.row.default && at.option?.form === 'yaml'
     if (!isWhole || !isDefault || isDiscovered(member) || !at.isSet || at.isUnresolved || at.text === at.row.default)
       return null
-    return { at, kind: 'members', needs: [cluster.place.option, name.place.option], for: cluster.text }
+    return { at, kind: 'members', needs: [cluster.place.option, name.place.option], used: cluster.text }
   }),
 ]

@@ -69,8 +69,8 @@ export function reportFaults(
   into: Reading,
 ): void {
   for (const { kind, offset } of faults) {
-    const quote = kind === 'quote' ? text.charAt(offset) : ''
-    into.report('config/line-broken', { ...place(offset, option), kind, quote })
+    const at = place(offset, option)
+    into.report('config/line-broken', kind === 'quote' ? { ...at, kind, quote: text.charAt(offset) } : { ...at, kind })
   }
 }
 

@@ -1,7 +1,7 @@
 /** Reads a Compose file, some of whose services run etcd (compose-spec, 05-services.md). */
 import { dirname, join, posix, resolve } from 'node:path'
 import { NO_ARGUMENTS, readStart, valuesOf } from './command.js'
-import { commandOf, releaseOf, repeatedAmong, reportVolume, unknownAmong, withoutEtcd } from './container.js'
+import { commandOf, releaseOf, repeatedAmong, unknownAmong, withoutEtcd } from './container.js'
 import { areOfEtcd, isEtcdImage } from './container-run.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
 import { textOf } from './pod-volumes.js'
@@ -180,11 +180,16 @@ function checkVolumes(service: YamlValue, compose: ComposeFile, into: Reading): 
     const files = itemsAt(service, section).map((item) => ({ name: sourceOf(item), offset: item.offset }))
     const isKnown = (name: string): boolean => name.includes('$') || known.has(name)
     const { offset = 0, names } = unknownAmong(section === 'volumes' ? volumes : files, isKnown) ?? {}
-    if (names !== undefined)
-      reportVolume(into, yaml.place(offset, section), 'Compose', { kind: 'not defined', names, section })
+    const details = { kind: 'not defined' as const, by: 'Compose' as const, section }
+    if (names !== undefined) into.report('config/volume-invalid', { ...yaml.place(offset, section), names, ...details })
   }
   for (const { names, offset } of repeatedAmong(volumes.map((each) => ({ ...each, name: each.mount.inside }))))
-    reportVolume(into, yaml.place(offset, 'volumes'), 'Compose', { kind: 'mounted twice', names })
+    into.report('config/volume-invalid', {
+      ...yaml.place(offset, 'volumes'),
+      kind: 'mounted twice',
+      names,
+      by: 'Compose',
+    })
 }
 
 /** `2389:2379`, `127.0.0.1:2389:2379/tcp`, or a mapping with published and target. */

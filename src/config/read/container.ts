@@ -1,9 +1,7 @@
 /** What a service of Compose and a container of a pod have in common. */
-import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { FindingDetails } from '../../report/finding.js'
 import { type EtcdCommand, etcdCommand, NO_ARGUMENTS } from './command.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, versionOf } from './container-run.js'
-import { noEtcd, type Reading, type RuntimeContext, unreadable } from './read-option.js'
+import { noEtcd, type RuntimeContext, type Reading, unreadable } from './read-option.js'
 import type { Word } from './tokenizer.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
@@ -44,20 +42,6 @@ export function withoutEtcd({ findings }: YamlReading, file: string | null, look
 interface Named {
   readonly name: string | undefined
   readonly offset: number
-}
-
-type VolumeDetails = FindingDetails['config/volume-invalid']
-/** What differs between findings about volumes. */
-type Problem = Pick<VolumeDetails, 'kind' | 'names'> & Partial<Pick<VolumeDetails, 'mounts' | 'section'>>
-
-/** Reports a volume with which a container does not start. */
-export function reportVolume(
-  into: Reading,
-  place: ConfigPlace,
-  by: 'Kubernetes' | 'Compose',
-  { kind, names, mounts = [], ...more }: Problem,
-): void {
-  into.report('config/volume-invalid', { ...place, kind, names, mounts, by, ...more })
 }
 
 /** What is not known, at the first of it; null if all is. */

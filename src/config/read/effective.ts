@@ -4,7 +4,6 @@ import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdOptionRow, etcdOptions } from '../tables/options.js'
-import { flagWithin } from './flags.js'
 import { readConfigFile, type ReadOptions, resolveInRoot, resolveRelativeTo } from './named-files.js'
 import {
   isUnresolved,
@@ -134,10 +133,8 @@ function effectiveFlags(options: readonly ReadOption[], into: Reading): ReadOpti
       into.report('config/options-conflict', { ...before.place, ...details })
       continue
     }
-    if (form === 'flags' && before !== undefined && before.text !== value) {
-      const firstLine = before.place.line
-      into.report('config/option-repeated', { ...place, kind: 'flag', firstLine, value })
-    }
+    if (form === 'flags' && before !== undefined && before.text !== value)
+      into.report('config/option-repeated', { ...place, kind: 'flag', value })
     inForce.set(row, option)
   }
   return [...inForce.values()]
@@ -148,7 +145,7 @@ function reportIgnored(configFile: ReadOption, options: readonly ReadOption[], i
   const others: ConfigPlace[] = []
   for (const { row, place } of options.filter((option) => option !== configFile)) {
     if (row.field !== 'crlFile') others.push(place)
-    else into.report('config/restriction-not-in-force', { ...place, kind: 'configuration file', other: '', fixed: [] })
+    else into.report('config/restriction-not-in-force', { ...place, kind: 'configuration file' })
   }
   const names = others.map(({ option }) => option)
   if (others[0] !== undefined)
@@ -162,20 +159,13 @@ const NAME_ROW = etcdOptions.find((row) => row.block === 'server' && row.field =
 /** The options as they are meant; what is wrong with their values and the entries of lists is reported. */
 function checkEntries(options: readonly ReadOption[], into: Reading): ReadOption[] {
   const name = options.find(({ row, text }) => row === NAME_ROW && text !== '')?.text ?? NAME_ROW?.default ?? ''
-  return options.map((written): ReadOption => {
-    const option = withoutSmartQuotes(written)
+  return options.map((option): ReadOption => {
     const { row, place, text, form } = option
     const withSpace = (entry: string, isRefused = true, isMember = false): void => {
       into.report('config/space-in-list', { ...place, entry, isRefused, isMember })
     }
-    if (option !== written) into.report('config/quotes-in-value', { ...place, value: text })
     if (row.kind === 'path' && /^~(?:\/|$)/.test(text))
       into.report('config/not-expanded', { ...place, names: [text], kind: 'etcd, a home folder' })
-    const argument = form === 'yaml' ? null : flagWithin(text)
-    if (argument !== null) {
-      const details = { kind: 'flag in value' as const, argument, value: text, after: null }
-      into.report('config/argument-misplaced', { ...place, ...details })
-    }
     // A token may begin or end with a space; the name of a member is in the list of members, too.
     const isPlain = row === NAME_ROW || row.kind === 'path' || row.kind === 'state'
     if (isPlain && /^ | $/.test(text) && text.trim() !== '' && !isUnresolved(text)) {
@@ -198,17 +188,4 @@ function checkEntries(options: readonly ReadOption[], into: Reading): ReadOption
     into.report('config/value-invalid', { ...place, kind: 'refused', value, wants })
     return { ...option, isUnreadable: true }
   })
-}
-
-/** Quotes of word processors, which are ordinary characters to a shell and to YAML. */
-const SMART_QUOTES = /[\u2018\u2019\u201a\u201c-\u201e\u00ab\u00bb]/
-
-/** A value with such a quote on one side alone, or that is one, may be meant so: etcd takes it for a name. */
-function withoutSmartQuotes(option: ReadOption): ReadOption {
-  const { row, text, form, place } = option
-  const isQuoted = [text, ...text.split(',')].some(
-    (each) => each.length > 1 && SMART_QUOTES.test(each.charAt(0)) && SMART_QUOTES.test(each.slice(-1)),
-  )
-  if (!isQuoted) return option
-  return textOption(row, text.replaceAll(new RegExp(SMART_QUOTES, 'g'), ''), form, place, true)
 }

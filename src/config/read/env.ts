@@ -59,8 +59,7 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
       into.report('config/option-repeated', { ...place, kind: 'variable', firstLine, value: written })
     }
     // To systemd, a line that begins with `export` has no name.
-    if (isOption && isExported && reader === 'systemd')
-      into.report('config/unit-invalid', { ...place, kind: 'export', text: '' })
+    if (isOption && isExported && reader === 'systemd') into.report('config/unit-invalid', { ...place, kind: 'export' })
     const variable = { name, value: isGuess ? beforeComment : value, place, isExported, isGuess }
     found.set(name, variable)
     variables.push(variable)
@@ -131,7 +130,7 @@ export async function namedVariables(
     const content = (await readNamed?.(path)) ?? null
     if (content === null) {
       into.isWhole = false
-      into.report('config/not-checked', { ...place, kind: 'variables', what: [`the file ${path}`], why: '' })
+      into.report('config/not-checked', { ...place, kind: 'variables', what: [`the file ${path}`] })
     } else if (!('code' in content)) found.push(parse(content))
     // An optional file may be missing, and nothing else.
     else if (content.code !== 'file/missing' || !isOptional) into.add({ ...content, place })
@@ -180,11 +179,11 @@ export function readVariables(variables: readonly Variable[], into: Reading): vo
 
 /** Reports a variable that etcd does not have, and takes it for the option that it was probably meant for. */
 function readUnknown({ name, value, place }: Variable, known: ReadonlyMap<string, Variable>, into: Reading): void {
-  const details = { ...place, kind: 'variable' as const, belongs: null }
+  const details = { ...place, kind: 'variable' as const }
   const byWords = meantByWords(name)
   if (byWords?.flag === null && byWords.yaml !== null) {
     const belongs = byWords.yaml.name.join('.')
-    into.report('config/protection-ignored', { ...details, nearest: null, belongs, keys: [] })
+    into.report('config/protection-ignored', { ...details, nearest: null, belongs })
     return
   }
   const near = rowOfVariable(byWords?.flag ? variableOf(byWords.flag.name) : (nearest(name, NAMES) ?? ''))
@@ -192,7 +191,7 @@ function readUnknown({ name, value, place }: Variable, known: ReadonlyMap<string
   const nearName = row?.flag ? variableOf(row.flag.name) : nearest(name, LONG_NAMES)
   const isMeant = row !== null && nearName !== null && !known.has(nearName) && value !== ''
   if (isMeant && isProtection(row))
-    into.report('config/protection-ignored', { ...details, nearest: nearName, keys: [], ...usedInstead(row) })
+    into.report('config/protection-ignored', { ...details, nearest: nearName, belongs: null, ...usedInstead(row) })
   else if (nearName !== null || OF_TLS.test(name))
     into.report('config/option-ignored', { ...details, nearest: nearName })
   if (isMeant) into.guess(row, value, 'env', place)

@@ -1,6 +1,7 @@
 /** Flags, as Go reads them (package flag, FlagSet.parseOne): `-name=value`, `--name value`, and `--name` for a boolean. */
 import { SHELL_SYNTAX } from '../../report/catalogue/config/reading.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
+import type { FindingDetails } from '../../report/finding.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag } from '../tables/options.js'
 import { KNOWN_FLAGS, passthroughOfFlag, type PassthroughRow } from '../tables/passthrough-options.js'
 import { meantByValue, meantByWords, nearest } from './meaning.js'
@@ -15,8 +16,6 @@ const VARIABLE = /^\$(?:[@*]|\w+|\{\w+\}|\(\w+\))$/
 /** Programs within etcd that its first argument starts (server/etcdmain/main.go). */
 const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
 const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS]
-/** Flags that etcd had up to 3.3. */
-const GONE: ReadonlySet<string> = new Set(['ca-file', 'peer-ca-file'])
 
 /** Reads what follows the name of the program. */
 export function readFlags(words: readonly Word[], place: PlaceOf, into: Reading): void {
@@ -27,6 +26,9 @@ export function readFlags(words: readonly Word[], place: PlaceOf, into: Reading)
     into.isWhole = false
   } else new FlagsReader(words.slice(0, MAX_ARGUMENTS), place, into).read()
 }
+
+/** Of each kind. */
+type Unplaced<D> = D extends ConfigPlace ? Omit<D, keyof ConfigPlace> : never
 
 /** The flag before an argument. */
 interface Before {
@@ -55,12 +57,7 @@ class FlagsReader {
     for (let i = 0; i < this.#words.length; i++) {
       const word = this.#words[i]
       if (word === undefined) break
-      // Word processors make one long dash of two, and other quotes.
-      const text = word.text
-        .replace(/^[\u201c\u201d\u201e\u2018\u2019](?=-)/, '')
-        .replace(/^[\u2013\u2014](?=[a-z])/, '--')
-      if (text !== word.text) this.#leftOver(word, null)
-      const [, name, given] = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(text) ?? []
+      const [, name, given] = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(word.text) ?? []
       const next = this.#words[i + 1]
       if (name === undefined) this.#other(word, next, before)
       before = name === undefined ? null : this.#flag(name, given, word, next)
@@ -74,7 +71,8 @@ class FlagsReader {
     const argument = flagWithin(text)
     const [, flag] = argument === null ? [] : (/^(--?[a-z][a-z-]*)[= ]/.exec(text) ?? [])
     if (argument === null || flag === undefined) return [word]
-    this.#misplaced(word, flag, 'flag in value', { argument, value: text.slice(text.search(/[= ]/) + 1) })
+    const value = text.slice(text.search(/[= ]/) + 1)
+    this.#misplaced(word, flag, { kind: 'flag in value', argument, value })
     return splitWords(text, 'shell').map((inner) => ({ ...word, text: inner.text }))
   }
 
@@ -101,7 +99,7 @@ class FlagsReader {
     if (this.#isOver) return
     this.#isOver = true
     const after = before?.isOpen === true ? before.flag : null
-    this.#misplaced(word, before?.flag ?? 'etcd', 'left over', { argument: word.text, after })
+    this.#misplaced(word, before?.flag ?? 'etcd', { kind: 'left over', argument: word.text, after })
   }
 
   #flag(written: string, given: string | undefined, word: Word, next: Word | undefined): Before {
@@ -114,7 +112,7 @@ class FlagsReader {
     const own = rowOf(name)
     const row = own ?? this.#meant(name, given ?? next?.text ?? '', place)
     if (isJoined) {
-      this.#misplaced(word, flag, 'joined', { value: joined })
+      this.#misplaced(word, flag, { kind: 'joined', value: joined })
       if (row !== undefined && 'block' in row) this.#into.options.push(textOption(row, joined, 'flags', place, true))
       return { flag, row, isOpen: false, takesNext: false }
     }
@@ -126,7 +124,7 @@ class FlagsReader {
     const takesNext = given === undefined && !isSwitch && next !== undefined && !isKnownFlag(next)
     const value = given ?? (isSwitch ? 'true' : takesNext ? next.text : undefined)
     if (value === undefined) {
-      this.#misplaced(word, flag, 'no value', { argument: next?.text ?? '' })
+      this.#misplaced(word, flag, { kind: 'no value', argument: next?.text ?? '' })
       if (row !== undefined && 'block' in row)
         this.#into.options.push({ ...textOption(row, '', 'flags', place), isUnreadable: true })
     } else if (own !== undefined) this.#into.set(own, value, 'flags', place)
@@ -138,28 +136,20 @@ class FlagsReader {
   #meant(name: string, value: string, place: ConfigPlace): EtcdOptionRow | undefined {
     // To find what was meant costs most.
     if (this.#into.isFull('config/option-unknown')) return undefined
-    const details = { ...place, kind: 'flag' as const, nearest: null, lines: [], key: null }
     const byWords = meantByWords(name)
     if (byWords?.flag === null && byWords.yaml !== null) {
-      this.#into.report('config/option-unknown', { ...details, key: byWords.yaml.name.join('.') })
+      this.#into.report('config/option-unknown', { ...place, kind: 'only a key', key: byWords.yaml.name.join('.') })
       return undefined
     }
     const near = byWords?.flag?.name ?? nearest(name, FLAGS)
     const row = near === null ? undefined : rowOfFlag(near)
     const meant = row === undefined ? undefined : meantByValue(row, name, value)
     const flag = meant?.flag?.name ?? near
-    const lines = GONE.has(name) ? ['3.3'] : []
-    this.#into.report('config/option-unknown', { ...details, nearest: flag === null ? null : `--${flag}`, lines })
+    this.#into.report('config/option-unknown', { ...place, kind: 'flag', nearest: flag === null ? null : `--${flag}` })
     return meant
   }
 
-  #misplaced(
-    { offset }: Word,
-    flag: string,
-    kind: 'flag in value' | 'left over' | 'no value' | 'joined',
-    more: { argument?: string; value?: string; after?: string | null },
-  ): void {
-    const details = { kind, argument: '', value: '', after: null, ...more }
+  #misplaced({ offset }: Word, flag: string, details: Unplaced<FindingDetails['config/argument-misplaced']>): void {
     this.#into.report('config/argument-misplaced', { ...this.#place(offset, flag), ...details })
   }
 }

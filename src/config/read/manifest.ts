@@ -168,8 +168,7 @@ async function readContainer(
   if (command.isShell !== true) reportNotExpanded(container, yaml, reading)
   await readStart(command, variables, { ...yaml, option: 'command' }, null, reading)
   for (const { from, offset } of missing) {
-    const details = { kind: 'variables' as const, what: [from], why: '' }
-    reading.report('config/not-checked', { ...yaml.place(offset, 'envFrom'), ...details })
+    reading.report('config/not-checked', { ...yaml.place(offset, 'envFrom'), kind: 'variables', what: [from] })
     reading.isWhole = false
   }
   checkVolumes(value, spec, claims, yaml, reading)

@@ -1,6 +1,6 @@
 /** What a container of a pod mounts, with the ConfigMaps and Secrets of the same text. */
 import { join, posix } from 'node:path'
-import { repeatedAmong, reportVolume, unknownAmong } from './container.js'
+import { repeatedAmong, unknownAmong } from './container.js'
 import { isUnresolved, longestFirst, type Mount, type Reading } from './read-option.js'
 import type { ConfigText } from './text.js'
 import { at, entriesOf, itemsAt, textAt, type YamlReading, type YamlValue } from './yaml.js'
@@ -162,6 +162,8 @@ function below<T>(files: ReadonlyMap<string, T>, subPath: string): ReadonlyMap<s
   return new Map(within.map(([path, file]) => [path.slice(folder.length), file]))
 }
 
+const BY = { by: 'Kubernetes' } as const
+
 /** Reports volumes with which Kubernetes does not accept a pod, or does not start its container. */
 export function checkVolumes(
   container: YamlValue,
@@ -173,26 +175,25 @@ export function checkVolumes(
   const [volumes, mounts] = [itemsAt(spec, 'volumes'), itemsAt(container, 'volumeMounts')]
   const named = (values: readonly YamlValue[], key = 'name') =>
     values.map((value) => ({ name: textAt(value, key), offset: value.offset }))
-  const report = (option: string, kind: 'defined twice' | 'mounted twice', values: ReturnType<typeof named>): void => {
-    for (const { names, offset } of repeatedAmong(values))
-      reportVolume(into, yaml.place(offset, option), 'Kubernetes', { kind, names })
-  }
   const defined = new Set([...volumes.map((volume) => textAt(volume, 'name') ?? ''), ...claims])
   // Without any volume, it is an excerpt.
   const isOpen = defined.size === 0 || [...defined].some(isUnresolved)
   const unknown = isOpen ? null : unknownAmong(named(mounts), (name) => defined.has(name) || isUnresolved(name))
   if (unknown !== null) {
     const { names, offset } = unknown
-    reportVolume(into, yaml.place(offset, 'volumeMounts'), 'Kubernetes', { kind: 'not defined', names })
+    const details = { kind: 'not defined' as const, ...BY, section: 'volumes' as const }
+    into.report('config/volume-invalid', { ...yaml.place(offset, 'volumeMounts'), names, ...details })
   }
-  report('volumeMounts', 'mounted twice', named(mounts, 'mountPath'))
-  report('volumes', 'defined twice', named(volumes))
+  for (const { names, offset } of repeatedAmong(named(mounts, 'mountPath')))
+    into.report('config/volume-invalid', { ...yaml.place(offset, 'volumeMounts'), kind: 'mounted twice', names, ...BY })
+  for (const { names, offset } of repeatedAmong(named(volumes)))
+    into.report('config/volume-invalid', { ...yaml.place(offset, 'volumes'), kind: 'defined twice', names })
   const mounted = new Set(mounts.map((mount) => textAt(mount, 'name')))
   for (const volume of volumes.filter((each) => mounted.has(textAt(each, 'name')))) {
     const missing = filesOfVolume(volume, yaml)?.missing ?? []
     const source = missing[0]?.source
     const names = missing.flatMap((each) => (each.source === source ? [each.key] : []))
     const place = yaml.place(volume.offset, 'volumes')
-    if (source !== undefined) reportVolume(into, place, 'Kubernetes', { kind: 'no such key', names, mounts: [source] })
+    if (source !== undefined) into.report('config/volume-invalid', { ...place, kind: 'no such key', names, source })
   }
 }

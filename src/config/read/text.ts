@@ -34,9 +34,7 @@ export type ReadNamedFile = (path: string) => Promise<ConfigText | Finding | nul
 
 /** More bytes than are read, of one file or of all that a configuration names. */
 export function tooLarge(kind: 'file' | 'files', file: string | null, count: number): Finding {
-  const place = file === null ? null : { option: null, file, line: null, column: null }
-  const details = { option: '', file, line: null, column: null, kind, count, limit: MAX_CONFIG_BYTES }
-  return finding('config/too-large', details, place)
+  return finding('config/too-large', { kind, file, count, limit: MAX_CONFIG_BYTES })
 }
 
 /** Why a text is not read; null for one that is. */
@@ -55,7 +53,7 @@ const REPLACED_LINE = /^\$\{\w+\}$/
 export function templateLine(
   { text, file }: ConfigText,
   form: 'yaml' | 'unit' | 'env',
-): (ConfigPlace & { what: string[]; why: string }) | null {
+): (ConfigPlace & { what: string[] }) | null {
   if (!/\{[{%]|\$\{/.test(text)) return null
   let before = ''
   for (const [i, line] of text.split('\n').entries()) {
@@ -66,7 +64,7 @@ export function templateLine(
     const isStatement = form === 'env' ? /^\{%.*%\}/.test(bare) : hasStatement(bare)
     if (TEMPLATE_LINE.test(bare) || isStatement || isOfYaml) {
       const what = [bare.length > 60 ? `${bare.slice(0, 60)}…` : bare]
-      return { option: 'The line', file, line: i + 1, column: line.search(/\S/) + 1, what, why: '' }
+      return { option: 'The line', file, line: i + 1, column: line.search(/\S/) + 1, what }
     }
     if (bare !== '') before = bare
   }

@@ -30,7 +30,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile, int
   const place = placesIn(source)
   const [, again] = unit.inForce('ExecStart')
   if (again !== undefined && unit.last('Type') !== 'oneshot')
-    into.report('config/unit-invalid', { ...place(again.start, 'ExecStart'), kind: 'two starts', text: '' })
+    into.report('config/unit-invalid', { ...place(again.start, 'ExecStart'), kind: 'two starts' })
   const own = ownVariables(unit, place, into)
   const files = unit.inForce('EnvironmentFile').map(({ start, end }) => {
     const written = text.slice(start, end).trim()
@@ -162,23 +162,16 @@ function ownVariables(unit: Unit, place: PlaceOf, into: Reading): Variable[] {
     const quotes = faults.filter(({ kind }) => kind === 'quote')
     reportFaults(quotes, { text, option: 'Environment', place }, into)
     const stray = words.find((word, i) => !assignment.test(word.text) || words[i - 1]?.text.endsWith(',') === true)
-    if (stray !== undefined) {
-      const details = { kind: 'no assignment' as const, text: stray.text }
-      into.report('config/unit-invalid', { ...place(stray.offset, 'Environment'), ...details })
-    }
+    if (stray !== undefined)
+      into.report('config/unit-invalid', {
+        ...place(stray.offset, 'Environment'),
+        kind: 'no assignment',
+        text: stray.text,
+      })
     return words.flatMap((word): Variable[] => {
       const [, name, value = ''] = assignment.exec(word.text) ?? []
       if (name === undefined) return []
-      const at = place(word.offset, name)
-      // No value of etcd contains another variable of etcd.
-      const [, first = '', inner, rest = ''] =
-        (name.startsWith('ETCD_') ? /^([^]*?)\s(ETCD_\w+)=([^]*)$/.exec(value) : null) ?? []
-      if (inner === undefined) return [{ name, value: percents(value), place: at }]
-      into.report('config/unit-invalid', { ...at, kind: 'two in one', text: inner })
-      return [
-        { name, value: percents(first), place: at, isGuess: true },
-        { name: inner, value: percents(rest), place: { ...at, option: inner }, isGuess: true },
-      ]
+      return [{ name, value: percents(value), place: place(word.offset, name) }]
     })
   })
 }

@@ -56,7 +56,10 @@ export async function readNamedConfig(source: ConfigText): Promise<Reading> {
   const ownKeys = await readYamlConfig(source, reading)
   const { findings, options, others } = reading
   const kept = findings.filter(
-    ({ code, details }) => code !== 'config/option-ignored' || details.nearest !== null || details.belongs !== null,
+    ({ code, details }) =>
+      code !== 'config/option-ignored' ||
+      details.nearest !== null ||
+      ('belongs' in details && details.belongs !== null),
   )
   const foreign = findings.length - kept.length
   const isNested = findings.some(
@@ -126,7 +129,7 @@ class ConfigReader {
       if (before !== undefined && !this.#into.isFull('config/option-repeated')) {
         const firstLine = this.#yaml.place(before.offset, '').line ?? 0
         const place = this.#place({ offset: entry.offset, path: [...written, entry.key] })
-        this.#into.report('config/option-repeated', { ...place, kind: 'key', firstLine, value: '' })
+        this.#into.report('config/option-repeated', { ...place, kind: 'key', firstLine })
       }
       last.set(key, entry)
     }
@@ -159,8 +162,7 @@ class ConfigReader {
       const row = key.toLowerCase() === 'crlfile' ? CRL_ROWS.get(side) : undefined
       if (row === undefined || value.kind !== 'scalar') this.#unknown([...own, key.toLowerCase()], value, at)
       else {
-        const details = { kind: 'undocumented' as const, path: '', issuer: '', ca: '', nextUpdate: null }
-        this.#into.report('config/crl-doubtful', { ...this.#place(at), ...details })
+        this.#into.report('config/crl-doubtful', { ...this.#place(at), kind: 'undocumented' })
         this.#option(row, value, this.#place(at))
       }
     }
@@ -234,8 +236,11 @@ class ConfigReader {
     const isInBlock = own.length > 1
     const keys = isInBlock ? [] : topKeys(entriesOf(value))
     if (keys.length > 0 && !keys.some((each) => this.#keys.has(each))) {
-      const details = { ...place, kind: 'nested keys' as const, nearest: null, belongs: null }
-      this.#into.report('config/protection-ignored', { ...details, keys: keys.slice(0, MAX_LISTED) })
+      this.#into.report('config/protection-ignored', {
+        ...place,
+        kind: 'nested keys',
+        keys: keys.slice(0, MAX_LISTED),
+      })
       this.#guess(() => {
         this.map(entriesOf(value), [], at.path)
       })
@@ -247,11 +252,9 @@ class ConfigReader {
     const names = { nearest: isElsewhere ? null : name, belongs: isElsewhere ? name : null }
     const details = { ...place, kind: 'key' as const, ...names }
     const isOfTls = TLS_BLOCKS.has(path?.[0] ?? '') || (row !== undefined && (isProtection(row) || path === null))
-    if (row?.field === 'crlFile') {
-      const more = { kind: 'configuration file' as const, other: '', fixed: [] }
-      this.#into.report('config/restriction-not-in-force', { ...place, ...more })
-    } else if (isInBlock || isOfTls)
-      this.#into.report('config/protection-ignored', { ...details, keys: [], ...usedInstead(row) })
+    if (row?.field === 'crlFile')
+      this.#into.report('config/restriction-not-in-force', { ...place, kind: 'configuration file' })
+    else if (isInBlock || isOfTls) this.#into.report('config/protection-ignored', { ...details, ...usedInstead(row) })
     else this.#into.report('config/option-ignored', details)
     // A value that does not fit what may be meant is not reported.
     if (path === null || (row !== undefined && wantedType(row, value) !== null)) return

@@ -68,7 +68,7 @@ export function scalarsOf(value: YamlValue | null): YamlScalar[] {
 /** Reports a value of another type than is required. */
 export function reportType(into: Reading, place: ConfigPlace, wants: string, value: YamlValue, text?: string): void {
   const written = text === undefined ? {} : { value: text }
-  into.report('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), since: [], ...written })
+  into.report('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), ...written })
 }
 
 function kindText(value: YamlValue): string {
@@ -135,9 +135,8 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
     const all = Array.isArray(parsed) ? parsed : []
     if (all.length === 0) documents.push(null)
     if (which === 'first' && all[1] !== undefined) {
-      const fix = 'Remove the line "---", so that everything is in one document.'
-      const details = { kind: 'several documents' as const, reason: String(all.length), fix }
-      findings.push(finding('config/yaml-malformed', { ...place(all[1].range[0], '---'), ...details }))
+      const at = place(all[1].range[0], '---')
+      findings.push(finding('config/yaml-malformed', { ...at, kind: 'several documents', count: all.length }))
     }
     for (const document of which === 'first' ? all.slice(0, 1) : all) {
       // The parser continues after an error; what follows is caused by the first one.

@@ -68,5 +68,5 @@ function endpointFindings(url: string): Finding[] {
   const place = unplaced('--endpoints')
   if ('refused' in reading) return [finding('config/url-invalid', { ...place, url, reason: reading.refused })]
   if (reading.url.isTls) return []
-  return [finding('config/plaintext-url', { ...place, kind: 'next to TLS options', url, other: '' })]
+  return [finding('config/plaintext-url', { ...place, kind: 'next to TLS options', url })]
 }

@@ -199,7 +199,7 @@ function valueFindings(config: MemberConfig, row: EtcdOptionRow, value: OptionVa
   const option = nameOf(row)
   const ofList = (entries: readonly string[]): Finding[] =>
     entries.length === 0
-      ? [finding('config/value-invalid', { ...unplaced(option), kind: 'empty list', value: '', wants: '' })]
+      ? [finding('config/value-invalid', { ...unplaced(option), kind: 'empty list' })]
       : entries.flatMap((text) => refused(option, text, notWritable(text)))
   if (row.kind === 'cluster')
     return Object.entries(config.initialCluster).flatMap(([name, urls]) => {
@@ -281,18 +281,16 @@ function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<P
 /** Why a name cannot be passed through. */
 function unknownName(name: string, isBootstrap: boolean): Finding {
   const typed = rowOfFlag(name) ?? rowOfPath(name.split('.'))
-  const details = { lines: [], key: null }
   if (!isBootstrap && typed === undefined) {
     const flags = [...etcdOptions, ...passthroughOptions.filter(({ kind }) => kind !== 'nothing')]
     const known = flags.flatMap(({ flag }) => flag?.name ?? [])
     const near = nearest(name.replace(/^--?|^ETCD_/, ''), known)
-    return finding('config/option-unknown', { ...unplaced(name), kind: 'extra', nearest: near, ...details })
+    return finding('config/option-unknown', { ...unplaced(name), kind: 'extra', nearest: near })
   }
   const block = typed === undefined || typed.block === 'server' ? '' : `${typed.block}.`
   const own = typed?.field === undefined || typed.field === null ? null : block + typed.field
-  const kind = 'field of its own'
   const field = isBootstrap ? 'initialCluster' : own
-  return finding('config/option-unknown', { ...unplaced(`--${name}`), kind, nearest: field, ...details })
+  return finding('config/option-unknown', { ...unplaced(`--${name}`), kind: 'field of its own', field })
 }
 
 /** Strings that no form can write, and entries with a comma where commas separate them. */
@@ -336,5 +334,5 @@ export function pathsOf(
 /** A finding for a path that is not absolute. */
 export function relativePath(option: string, path: string): Finding[] {
   if (isAbsolute(path)) return []
-  return [finding('config/value-invalid', { ...unplaced(option), kind: 'relative path', value: path, wants: '' })]
+  return [finding('config/value-invalid', { ...unplaced(option), kind: 'relative path', value: path })]
 }

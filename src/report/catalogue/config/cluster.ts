@@ -13,16 +13,10 @@ export type MemberNotListed = ConfigPlace & { members: string[]; by: string }
 
 export type MembersDiffer = ConfigPlace & { values: { member: string; value: string }[] }
 
-export type MemberRevoked = ConfigPlace & { member: string; by: string; crl: string; serialNumber: string }
+export type OwnRevoked = ConfigPlace & { subject: string; crl: string; serialNumber: string }
 
-export interface MemberNotAllowed extends ConfigPlace {
-  /** The member, or the option that names its certificate. */
-  member: string
-  by: string
-  restriction: string
-  has: string
-  allowed: string[]
-}
+/** The names of a certificate, and those that are allowed. */
+export type MemberNotAllowed = ConfigPlace & { has: string; allowed: string[] }
 
 export const configCluster = {
   'config/members-name-repeated': error((d: { name: string; members: string[] }) => [
@@ -30,7 +24,7 @@ export const configCluster = {
     'Give each member its own name (--name).',
   ]).refusedAs({ etcd: NOT_ADVERTISED }),
   'config/member-not-listed': {
-    itself: error((d: MemberNotListed) => [
+    itself: error((d: ConfigPlace & { members: string[] }) => [
       `${placed(d)} does not contain the ${verb(d.members, 'member', 'members')} ${quoted(d.members)}.`,
       `Add "${d.members[0] ?? 'NAME'}=URL" for each URL that this member advertises to its peers.`,
     ]).refusedAs({ etcd: `couldn't find local name "…" in the initial cluster configuration` }),
@@ -96,22 +90,22 @@ export const configCluster = {
     { Go: 'remote error: tls: bad certificate' },
   ]),
   'config/member-revoked': {
-    itself: error((d: MemberRevoked) => [ownRevoked(d), newSerial(d)]).refusedAs(REVOKED),
-    gateway: warning((d: MemberRevoked) => [
+    itself: error((d: OwnRevoked) => [ownRevoked(d), newSerial(d)]).refusedAs(REVOKED),
+    gateway: warning((d: OwnRevoked) => [
       `${ownRevoked(d)} Clients can connect, but etcd’s own gateway cannot.`,
       newSerial(d),
     ]).refusedAs(REVOKED),
-    'by others': error((d: MemberRevoked) => [
+    'by others': error((d: ConfigPlace & { member: string; by: string; crl: string; serialNumber: string }) => [
       `The peer certificate of ${d.member} (serial number ${d.serialNumber}) is in the CRL of ${d.crl} of ${d.by}.`,
       newSerial(d),
     ]).refusedAs(REVOKED),
   },
   'config/member-not-allowed': {
-    itself: warning((d: MemberNotAllowed) => [
-      `${placed(d)} allows ${listed(d.allowed)}, but the certificate of the member itself, ${d.member}, has ${d.has}.`,
+    itself: warning((d: MemberNotAllowed & { cert: string }) => [
+      `${placed(d)} allows ${listed(d.allowed)}, but the certificate of the member itself, ${d.cert}, has ${d.has}.`,
       `Add the name to ${d.option} of all members, or reissue the certificate with an allowed name.`,
     ]).refusedAs(NOT_ALLOWED),
-    'by others': error((d: MemberNotAllowed) => [
+    'by others': error((d: MemberNotAllowed & { member: string; by: string; restriction: string }) => [
       `The peer certificate of ${d.member} has ${d.has}, but ${d.restriction} of ${d.by} allows ${listed(d.allowed)}.`,
       `Add the name to ${d.restriction}, or reissue the certificate with an allowed name.`,
     ]).refusedAs(NOT_ALLOWED),
@@ -157,8 +151,8 @@ function writeTheSame({ option }: { option: string }): string {
   return `Write the same ${option} for all members.`
 }
 
-function ownRevoked(d: MemberRevoked): string {
-  return `${placed(d)} names "${d.member}" (serial number ${d.serialNumber}), which the CRL of ${d.crl} revokes.`
+function ownRevoked(d: OwnRevoked): string {
+  return `${placed(d)} names "${d.subject}" (serial number ${d.serialNumber}), which the CRL of ${d.crl} revokes.`
 }
 
 function newSerial({ option }: { option: string }): string {

@@ -36,6 +36,8 @@ const FLAWS: Readonly<
   },
 }
 
+type Engine = 'Kubernetes' | 'Compose'
+
 const NO_FILE = { Go: 'open …: no such file or directory' }
 const NOT_PERMITTED = { Go: 'open …: permission denied' }
 
@@ -45,39 +47,19 @@ const UNSEEN = {
   CA: 'x509: certificate signed by unknown authority',
 }
 
-/** `reason`: why it cannot be used, or how many CRLs there are. */
-export type CrlUnreadable = ConfigPlace & { path: string; reason: string }
+/** `path`: a file that the option names, or the data directory. */
+export type NamedPath = ConfigPlace & { path: string }
 
-/** `issuer`: of another CA: its name, and the option with the CAs. */
-export type CrlDoubtful = ConfigPlace & { path: string; issuer: string; ca: string; nextUpdate: Date | null }
+export type CrlUnreadable = NamedPath & { reason: string }
 
-export interface KeyNotReadable extends ConfigPlace {
-  path: string
-  onHost: string
-  user: string
-  mode: string
-  /** The directory that the user may not enter. */
-  directory: string
-  isDynamic: boolean
-}
+/** `onHost`: the key, or the directory that the user may not enter, as the machine has it. */
+export type KeyNotReadable = NamedPath & { onHost: string; user: string; mode: string; isDynamic: boolean }
 
-export interface VolumeInvalid extends ConfigPlace {
-  /** The volumes, their keys, or the files. */
-  names: string[]
-  /** The directories where volumes are mounted, the files that a volume has, or the source of the keys. */
-  mounts: string[]
-  /** What refuses it, or the directive that hides the files. */
-  by: string
-  /** Where it must be defined. Default: volumes. */
-  section?: 'volumes' | 'secrets' | 'configs'
-}
+/** `names`: the volumes, their keys, or the files. `by`: what refuses or hides them. */
+export type VolumeInvalid = ConfigPlace & { names: string[] }
 
-export interface DataNotKept extends ConfigPlace {
-  /** The data directory. */
-  path: string
-  /** The volume, the directive that makes it read-only, or the members that have it in common. */
-  by: string
-}
+/** `by`: the volume or the directive that makes it read-only, or the members that have it in common. */
+export type DataShared = NamedPath & { by: string }
 
 export const configFiles = {
   'config/byte-order-mark': error((d: ConfigPlace & { path: string; of: 'certificate' | 'key' | 'CA' }) => [
@@ -105,27 +87,27 @@ export const configFiles = {
       `${placed(d)} ${unusable(d)}`,
       `Set ${d.option} to a CRL, which "openssl ca -gencrl" writes to a new file, or remove ${d.option}. Do not overwrite ${d.path}.`,
     ]),
-    several: error((d: CrlUnreadable) => [
-      `${placed(d)} names ${d.path}, which contains ${d.reason} CRLs. Etcd reads only the first one.`,
+    several: error((d: NamedPath & { count: number }) => [
+      `${placed(d)} names ${d.path}, which contains ${String(d.count)} CRLs. Etcd reads only the first one.`,
       'Write one CRL with all serial numbers: etcd compares only these, not the issuer.',
     ]),
   },
   'config/crl-doubtful': {
-    undocumented: info((d: CrlDoubtful) => [
+    undocumented: info((d: ConfigPlace) => [
       `${placed(d)} is in force, although etcd does not document it.`,
       'Keep it, and verify after each update of etcd that a revoked certificate is refused.',
     ]),
-    'other CA': warning((d: CrlDoubtful) => [
+    'other CA': warning((d: NamedPath & { issuer: string; ca: string }) => [
       `${placed(d)} names ${d.path}, a CRL of "${d.issuer}", which is not one of the CAs of ${d.ca}.`,
       `Use the CRL that a CA of ${d.ca}, or an intermediate below it, issued.`,
     ]),
-    stale: warning((d: CrlDoubtful) => [
-      `${placed(d)} names ${d.path}, whose next update was due${d.nextUpdate === null ? '' : ` on ${day(d.nextUpdate)}`}. Etcd ignores that date.`,
+    stale: warning((d: NamedPath & { nextUpdate: Date }) => [
+      `${placed(d)} names ${d.path}, whose next update was due on ${day(d.nextUpdate)}. Etcd ignores that date.`,
       `Write a new CRL to ${d.path}, for example with "openssl ca -gencrl -out ${shellArgument(d.path)}", and repeat it by a timer.`,
     ]),
   },
   'config/key-not-readable': {
-    encrypted: error((d: KeyNotReadable) => [
+    encrypted: error((d: NamedPath) => [
       `${placed(d)} names ${d.path}, which is encrypted.`,
       `Decrypt it: "openssl pkey -in ${shellArgument(d.path)} -out new.key", and make new.key readable only for the user of etcd.`,
     ]).refusedAs({ Go: 'tls: failed to parse private key' }),
@@ -133,15 +115,15 @@ export const configFiles = {
       `${placed(d)} names ${d.path} (mode ${d.mode}), which the user ${d.user} may not read.`,
       d.isDynamic ? ofDynamicUser(d.onHost) : `Run "chown ${shellArgument(d.user)} ${shellArgument(d.onHost)}".`,
     ]).refusedAs(NOT_PERMITTED),
-    volume: error((d: KeyNotReadable) => [
+    volume: error((d: NamedPath & { user: string; mode: string }) => [
       `${placed(d)} names ${d.path}, which the volume gives to root with mode ${d.mode}: the user ${d.user} of the container may not read it.`,
       'Set "fsGroup" in the securityContext of the pod, which lets that group read the volume, or a defaultMode of 0444.',
     ]).refusedAs(NOT_PERMITTED),
     directory: error((d: KeyNotReadable) => [
-      `${placed(d)} names ${d.path}, but the user ${d.user} may not enter ${d.directory} (mode ${d.mode}).`,
+      `${placed(d)} names ${d.path}, but the user ${d.user} may not enter ${d.onHost} (mode ${d.mode}).`,
       d.isDynamic
-        ? ofDynamicUser(d.directory)
-        : `Run "chmod o+x ${shellArgument(d.directory)}", or move the key to a directory that ${d.user} may enter.`,
+        ? ofDynamicUser(d.onHost)
+        : `Run "chmod o+x ${shellArgument(d.onHost)}", or move the key to a directory that ${d.user} may enter.`,
     ]).refusedAs(NOT_PERMITTED),
   },
   'config/peer-address-unprovable': warning((d: ConfigPlace & { names: string[]; addresses: string[] }) => [
@@ -173,60 +155,64 @@ export const configFiles = {
     ],
   ).refusedAs({ Go: 'x509: certificate signed by unknown authority' }),
   'config/volume-invalid': {
-    'not defined': error((d: VolumeInvalid) => [
+    'not defined': error((d: VolumeInvalid & { by: Engine; section: 'volumes' | 'secrets' | 'configs' }) => [
       `${placed(d)} mounts ${quoted(d.names)}, which ${verb(d.names, 'is', 'are')} not defined: ${d.by} refuses that.`,
-      `Define ${quoted(d.names)} under "${d.section ?? 'volumes'}" of ${d.by === 'Compose' ? 'the Compose file' : 'the pod'}, or correct the name.`,
+      `Define ${quoted(d.names)} under "${d.section}" of ${d.by === 'Compose' ? 'the Compose file' : 'the pod'}, or correct the name.`,
     ]),
     'defined twice': error((d: VolumeInvalid) => [
-      `${placed(d)} defines ${quoted(d.names)} twice: ${d.by} refuses that.`,
+      `${placed(d)} defines ${quoted(d.names)} twice: Kubernetes refuses that.`,
       'Give each volume its own name, and use that name under "volumeMounts".',
     ]),
-    'mounted twice': error((d: VolumeInvalid) => [
+    'mounted twice': error((d: VolumeInvalid & { by: Engine }) => [
       `${placed(d)} mounts two volumes at ${listed(d.names)}: ${d.by} refuses that.`,
       'Mount each volume at its own path, or remove one of them.',
     ]),
-    'no such key': error((d: VolumeInvalid) => [
-      `${placed(d)} takes ${quoted(d.names)} from the ${listed(d.mounts)}, which does not have ${verb(d.names, 'that key', 'these keys')}: the container does not start.`,
-      `Correct the key, or add it to the ${listed(d.mounts)}.`,
+    'no such key': error((d: VolumeInvalid & { source: string }) => [
+      `${placed(d)} takes ${quoted(d.names)} from the ${d.source}, which does not have ${verb(d.names, 'that key', 'these keys')}: the container does not start.`,
+      `Correct the key, or add it to the ${d.source}.`,
     ]),
-    'not in the volume': error((d: VolumeInvalid) => [
-      `${placed(d)} names ${listed(d.names)}, but the volume that is mounted there has only ${listed(d.mounts, 'other files')}.`,
+    'not in the volume': error((d: VolumeInvalid & { files: string[] }) => [
+      `${placed(d)} names ${listed(d.names)}, but the volume that is mounted there has only ${listed(d.files, 'other files')}.`,
       'Correct the path, or add the file to the Secret or ConfigMap and to the "items" of the volume.',
     ]).refusedAs(NO_FILE),
-    hidden: error((d: VolumeInvalid) => [
+    hidden: error((d: VolumeInvalid & { by: string }) => [
       `${placed(d)} names ${listed(d.names)}, which ${d.by} hides from etcd.`,
       `Move the file to a directory such as /etc/etcd, or change ${d.by} in the unit.`,
     ]).refusedAs(NO_FILE),
-    'not mounted': warning((d: VolumeInvalid) => [`${placed(d)} ${notMounted(d)}`, mountThere(d)]).refusedAs(NO_FILE),
-    'not mounted in the official image': error((d: VolumeInvalid) => [
-      `${placed(d)} ${notMounted(d)}`,
-      mountThere(d),
-    ]).refusedAs(NO_FILE),
+    // `mounts`: where volumes are mounted. An official image has no files of its own.
+    'not mounted': warning((d: VolumeInvalid & { mounts: string[]; by: Engine | null; isOfficial: boolean }) => [
+      `${placed(d)} names a file in the container, but no volume is mounted there: ${listed(d.names)}${d.mounts.length === 0 ? '' : ` (volumes are mounted at ${listed(d.mounts)})`}.`,
+      d.by === 'Compose'
+        ? 'Mount them there: under "volumes", "secrets" or "configs" of the service.'
+        : `Mount a volume with the files there${d.by === null ? '' : ', under "volumeMounts" of the container'}.`,
+    ])
+      .or('error', ({ isOfficial }) => isOfficial)
+      .refusedAs(NO_FILE),
     'not on the host': error((d: VolumeInvalid) => [
       `${placed(d)} names ${listed(d.names)}, which is not in a directory of the host that the container mounts.`,
       'Read it in the container, or pass the files to fromFiles. If it is a mounted Secret, mount the Secret in your pod as well and use fromKubernetesSecret.',
     ]),
   },
   'config/data-not-kept': {
-    'no volume': warning((d: DataNotKept) => [
+    'no volume': warning((d: NamedPath) => [
       `${placed(d)}: no volume is mounted at ${d.path}. The data of etcd is deleted together with the container.`,
       `Mount a volume that outlives the container at ${d.path}.`,
     ]),
-    emptyDir: info((d: DataNotKept) => [
+    emptyDir: info((d: NamedPath) => [
       `${placed(d)}: ${d.path} is on an emptyDir, whose data is deleted together with the pod.`,
       `Mount a volume that outlives the pod at ${d.path}, unless the data may be lost.`,
     ]),
-    tmpfs: warning((d: DataNotKept) => [
+    tmpfs: warning((d: NamedPath) => [
       `${placed(d)}: ${d.path} is in memory (tmpfs), so the data is lost when the container stops.`,
       `Mount a volume at ${d.path} that is not in memory, unless the data may be lost.`,
     ]),
-    'read-only': error((d: DataNotKept) => [
+    'read-only': error((d: DataShared) => [
       `${placed(d)}: ${d.path} is read-only (${d.by}), so etcd cannot write its data and does not start.`,
       d.by.endsWith('=')
         ? `Add "ReadWritePaths=${d.path}" to the unit, or "StateDirectory=" if it is below /var/lib.`
         : `Make ${d.path} writable: mount a volume there that is not read-only.`,
     ]).refusedAs({ etcd: 'cannot access data directory: …' }),
-    shared: error((d: DataNotKept) => [
+    shared: error((d: DataShared) => [
       `${placed(d)}: ${d.path} is the same directory for ${d.by}. Only the first member that starts gets its lock.`,
       'Give each member its own volume; in a StatefulSet, by "volumeClaimTemplates".',
     ]),
@@ -239,16 +225,6 @@ function callers(block: 'client' | 'peer'): string {
 
 function unusable({ path, reason }: { path: string; reason: string }): string {
   return `names ${path}, which cannot be used: ${reason}`
-}
-
-function mountThere({ by }: { by: string }): string {
-  if (by === 'Compose') return 'Mount them there: under "volumes", "secrets" or "configs" of the service.'
-  return `Mount a volume with the files there${by === 'Kubernetes' ? ', under "volumeMounts" of the container' : ''}.`
-}
-
-function notMounted({ names, mounts }: { names: string[]; mounts: string[] }): string {
-  const others = mounts.length === 0 ? '' : ` (volumes are mounted at ${listed(mounts)})`
-  return `names a file in the container, but no volume is mounted there: ${listed(names)}${others}.`
 }
 
 function ofDynamicUser(path: string): string {

@@ -13,44 +13,23 @@ const FORM_NAMES: Readonly<Record<Form, string>> = {
   env: 'environment variables',
 }
 
-const NO_SUCH_FLAG = 'flag provided but not defined: -…'
+const NO_SUCH_FLAG = { Go: 'flag provided but not defined: -…' }
 const NO_COMMON_SUITE = 'tls: no cipher suite supported by both client and server'
 const BOOLEAN = 'true or false'
 const NUMBERS = /^a (?:whole number|duration)/
 
-export interface OptionUnknown extends ConfigPlace {
-  nearest: string | null
-  /** The release lines that have it. */
-  lines: string[]
-  /** The key that sets it in a configuration file, the only form that can. */
-  key: string | null
-}
+export type Nearest = ConfigPlace & { nearest: string | null }
 
-export type OptionIgnored = ConfigPlace & { nearest: string | null; belongs: string | null }
+/** `belongs`: the place where etcd knows the key, with dots. */
+export type OptionIgnored = Nearest & { belongs: string | null }
 
-export interface ProtectionIgnored extends ConfigPlace {
-  nearest: string | null
-  belongs: string | null
-  keys: string[]
-  /** The URL that etcd uses instead; absent for what is not a URL. */
-  uses?: string
-}
-
-export type OptionOfOtherVersion = ConfigPlace & { version: string; lines: string[] }
-
-export type ValueType = ConfigPlace & { wants: string; has: string; since: string[]; value?: string }
+/** `uses`: the URL that etcd uses instead; absent for what is not a URL. */
+export type ProtectionIgnored = OptionIgnored & { uses?: string }
 
 export type ValueInvalid = ConfigPlace & { value: string; wants: string }
 
-export interface CipherSuitesUnfit extends ConfigPlace {
-  /** The suites that do not fit, and the names of Go for those that have one. */
-  suites: string[]
-  suggestions: string[]
-  /** The certificate that no suite fits. */
-  algorithm: string
-  subject: string
-  cert: string
-}
+/** The certificate that no suite fits, and the option that names it. */
+export type CertificateUnfit = ConfigPlace & { algorithm: string; subject: string; cert: string }
 
 export interface OptionNotInVersion extends ConfigPlace {
   form: Form
@@ -65,17 +44,22 @@ export interface OptionNotInVersion extends ConfigPlace {
 
 export const configOption = {
   'config/option-unknown': {
-    flag: error((d: OptionUnknown) => [
-      `${placed(d)} is not a flag of this etcd${d.lines.length === 0 ? '' : `; ${listed(d.lines)} had it`}.`,
-      d.key === null ? meant(d.nearest) : inFile(d.key),
-    ]).refusedAs({ Go: NO_SUCH_FLAG }),
-    extra: error((d: OptionUnknown) => [
+    flag: error((d: Nearest) => [`${placed(d)} is not a flag of this etcd.`, meant(d.nearest)]).refusedAs(NO_SUCH_FLAG),
+    'only a key': error((d: ConfigPlace & { key: string }) => [
+      `${placed(d)} is not a flag of this etcd.`,
+      inFile(d.key),
+    ]).refusedAs(NO_SUCH_FLAG),
+    'other releases': error((d: ConfigPlace & { lines: string[] }) => [
+      `${placed(d)} is not a flag of this etcd; ${listed(d.lines)} had it.`,
+      'Remove it.',
+    ]).refusedAs(NO_SUCH_FLAG),
+    extra: error((d: Nearest) => [
       `${placed(d)} is not an option of etcd.`,
       meant(d.nearest, 'Write the name of the flag without its dashes, or remove it.'),
-    ]).refusedAs({ Go: NO_SUCH_FLAG }),
-    'field of its own': error((d: OptionUnknown) => [
+    ]).refusedAs(NO_SUCH_FLAG),
+    'field of its own': error((d: ConfigPlace & { field: string | null }) => [
       `${placed(d)} cannot be set by extra.`,
-      `${d.nearest === null ? 'R' : `Set ${d.nearest} instead, and r`}emove it from extra.`,
+      `${d.field === null ? 'R' : `Set ${d.field} instead, and r`}emove it from extra.`,
     ]),
   },
   'config/option-ignored': {
@@ -83,7 +67,7 @@ export const configOption = {
       `${placed(d)} is not a key of etcd${d.belongs === null ? '' : ' there'}. Etcd ignores it.`,
       keyRemedy(d),
     ]),
-    variable: warning((d: OptionIgnored) => [
+    variable: warning((d: Nearest) => [
       `${placed(d)} is not a variable of etcd. Etcd ignores it.`,
       d.nearest === null ? 'Remove it.' : `Write ${d.nearest} if you mean that.`,
     ]),
@@ -97,7 +81,7 @@ export const configOption = {
       `${placed(d)} is not a variable of etcd. Etcd ignores it${insteadOf(d)}.`,
       d.belongs === null ? `Write ${d.nearest ?? 'another name'} if you mean that.` : inFile(d.belongs),
     ]),
-    'nested keys': error((d: ProtectionIgnored) => [
+    'nested keys': error((d: ConfigPlace & { keys: string[] }) => [
       `${placed(d)} is not a key of etcd. Etcd ignores everything in it: ${listed(d.keys)}.`,
       `Remove "${d.option}", and move its keys to the top level, with less indentation.`,
     ]),
@@ -105,13 +89,13 @@ export const configOption = {
   'config/option-not-in-version': error((d: OptionNotInVersion) => [
     `${placed(d)} ${notInVersion(d)}`,
     otherVersion(d),
-  ]).refusedAs([{ Go: NO_SUCH_FLAG, when: ({ form, since }) => form === 'flags' && since.length > 0 }]),
+  ]).refusedAs([{ ...NO_SUCH_FLAG, when: ({ form, since }) => form === 'flags' && since.length > 0 }]),
   'config/option-of-other-version': {
-    deprecated: info((d: OptionOfOtherVersion) => [
+    deprecated: info((d: ConfigPlace & { version: string }) => [
       `${placed(d)} is deprecated since ${d.version}.`,
       'Use the name of the newer release.',
     ]),
-    'unknown key': info((d: OptionOfOtherVersion) => [
+    'unknown key': info((d: ConfigPlace & { version: string; lines: string[] }) => [
       `${placed(d)} is not ${d.option.startsWith('ETCD_') ? 'a variable' : 'a key'} of etcd ${d.version}; it is one of ${listed(d.lines)}. Etcd ignores it.`,
       'Remove it.',
     ]),
@@ -127,17 +111,20 @@ export const configOption = {
     ],
   ),
   'config/value-type': {
-    type: error((d: ValueType) => [`${placed(d)} must be ${d.wants}; it is ${d.has}.`, typeRemedy(d)]).refusedAs({
+    type: error((d: ConfigPlace & { wants: string; has: string; value?: string }) => [
+      `${placed(d)} must be ${d.wants}; it is ${d.has}.`,
+      typeRemedy(d),
+    ]).refusedAs({
       etcd: 'json: cannot unmarshal … into Go … of type …',
     }),
-    'no list': error((d: ValueType) => [
+    'no list': error((d: ConfigPlace & { since: string[] }) => [
       `${placed(d)} is a string; etcd requires a list there since ${listed(d.since, 'a later release')}.`,
       'Write it as a list: "[NAME]".',
     ]).refusedAs({
       etcd: 'json: cannot unmarshal string into Go struct field securityConfig….allowed-cn of type []string',
     }),
-    'empty block': error((d: ValueType) => [
-      `${placed(d)} is empty, which etcd ${listed(d.since, '3.6')} refuses.`,
+    'empty block': error((d: ConfigPlace & { version: string }) => [
+      `${placed(d)} is empty, which etcd ${d.version} refuses.`,
       `Remove the line "${d.option}:", or write "${d.option}: {}".`,
     ]).refusedAs({ etcd: 'invalid peer-transport-security' }),
   },
@@ -173,11 +160,11 @@ export const configOption = {
       `${placed(d)} cannot be "${d.value}": it ${d.wants}.`,
       `Set ${d.option} to another value.`,
     ]),
-    'empty list': error((d: ValueInvalid) => [
+    'empty list': error((d: ConfigPlace) => [
       `${placed(d)} is an empty list.`,
       `Add an entry to ${d.option}, or remove the option.`,
     ]),
-    'relative path': error((d: ValueInvalid) => [
+    'relative path': error((d: ConfigPlace & { value: string }) => [
       `${placed(d)} is the relative path "${d.value}".`,
       'Write an absolute path, for example "/etc/etcd/server.crt".',
     ]),
@@ -194,23 +181,26 @@ export const configOption = {
     ],
   }),
   'config/cipher-suites-unfit': {
-    unknown: error((d: CipherSuitesUnfit) => [
+    unknown: error((d: ConfigPlace & { suites: string[]; suggestions: string[] }) => [
       `${placed(d)} has ${quoted(d.suites)}, which this etcd does not know.`,
       d.suggestions.length === 0
         ? `${removeFrom(d.suites)} Write only suites that Go knows.`
         : `Write ${listed(d.suggestions)}${d.suites.length > d.suggestions.length ? ', and remove the others' : ''}.`,
     ]).refusedAs({ etcd: 'unexpected TLS cipher suite "…"' }),
-    weak: warning((d: CipherSuitesUnfit) => [`${placed(d)} ${weak(d)}`, strong(d)]),
-    'only weak': error((d: CipherSuitesUnfit) => [`${placed(d)} ${weak(d)}`, strong(d)]),
-    'no HTTP/2': error((d: CipherSuitesUnfit) => [
+    // `isAlone`: the list has no other suite.
+    weak: warning((d: ConfigPlace & { suites: string[]; isAlone: boolean }) => [
+      `${placed(d)} has ${listed(d.suites)}, which Go calls insecure.`,
+      `${removeFrom(d.suites)} Every client of etcd supports ECDHE with AES-GCM or ChaCha20-Poly1305.`,
+    ]).or('error', ({ isAlone }) => isAlone),
+    'no HTTP/2': error((d: ConfigPlace) => [
       `${placed(d)} lacks a suite that HTTP/2 requires.`,
       `Add ${suiteFor('ECDSA')} or ${suiteFor('RSA')}, the one that matches the key of the certificate.`,
     ]).refusedAs({ etcd: 'http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher' }),
-    'TLS 1.2': info((d: CipherSuitesUnfit) => [
+    'TLS 1.2': info((d: CertificateUnfit) => [
       `${placed(d)} ${noSuite(d)}, so TLS 1.2 does not work there.`,
       `Add ${suiteFor(d.algorithm)}, or allow only TLS 1.3, without a list.`,
     ]).refusedAs({ Go: NO_COMMON_SUITE }),
-    'all versions': error((d: CipherSuitesUnfit) => [
+    'all versions': error((d: CertificateUnfit) => [
       `${placed(d)} ${noSuite(d)}, so no client can connect.`,
       `Add ${suiteFor(d.algorithm)}.`,
     ]).refusedAs({ Go: NO_COMMON_SUITE }),
@@ -254,8 +244,7 @@ function meant(nearest: string | null, otherwise = 'Remove it.'): string {
   return nearest === null ? otherwise : `Write "${nearest}" if you mean that.`
 }
 
-/** `belongs` is the place where etcd knows the key: a path with dots. */
-function keyRemedy({ nearest, belongs }: { nearest: string | null; belongs: string | null }): string {
+function keyRemedy({ nearest, belongs }: OptionIgnored): string {
   if (belongs === null) return meant(nearest)
   const [key = '', block] = belongs.split('.').toReversed()
   return block === undefined
@@ -290,19 +279,11 @@ function typeRemedy({ option, wants, value = '' }: { option: string; wants: stri
   }
 }
 
-function weak({ suites }: { suites: string[] }): string {
-  return `has ${listed(suites)}, which Go calls insecure.`
-}
-
-function strong({ suites }: { suites: string[] }): string {
-  return `${removeFrom(suites)} Every client of etcd supports ECDHE with AES-GCM or ChaCha20-Poly1305.`
-}
-
 function removeFrom(suites: readonly string[]): string {
   return `Remove ${verb(suites, 'it', 'them')} from the list.`
 }
 
-function noSuite({ algorithm, subject, cert }: { algorithm: string; subject: string; cert: string }): string {
+function noSuite({ algorithm, subject, cert }: CertificateUnfit): string {
   return `has no suite for the ${algorithm} key of "${subject}" (${cert})`
 }
 

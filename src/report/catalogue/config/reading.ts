@@ -18,48 +18,44 @@ function template({ what, ...place }: NotChecked): Pair {
 }
 
 /** `count`: bytes, entries, or characters that structure YAML. */
-export type TooLarge = ConfigPlace & { count: number; limit: number }
+export interface TooLarge {
+  count: number
+  limit: number
+}
+export type TextTooLarge = TooLarge & { file: string | null }
+export type PartTooLarge = TooLarge & ConfigPlace
 
-/** `reason`: why it is not YAML, or how many documents there are. */
-export type YamlMalformed = ConfigPlace & { reason: string; fix: string }
-
-export type NotChecked = ConfigPlace & { what: string[]; why: string }
-
-export type OptionRepeated = ConfigPlace & { firstLine: number | null; value: string }
-
-export type ArgumentMisplaced = ConfigPlace & { argument: string; value: string; after: string | null }
+export type NotChecked = ConfigPlace & { what: string[] }
 
 export interface NoEtcd {
   file: string | null
   looked: string
 }
 export type NotExpanded = ConfigPlace & { names: string[] }
-export type LineBroken = ConfigPlace & { quote: string }
-export type UnitInvalid = ConfigPlace & { text: string }
 
 export const configReading = {
   'config/too-large': {
-    file: error((d: TooLarge) => [
+    file: error((d: TextTooLarge) => [
       `${theText(d.file)} has ${byteCount(d.count)}; at most ${byteCount(d.limit)} are read.`,
       `${RIGHT_FILE}, and pass only the configuration.`,
     ]),
-    files: error((d: TooLarge) => [
+    files: error((d: TextTooLarge) => [
       `With ${d.file ?? 'the last one'}, the files that the configuration reads variables from have ${byteCount(d.count)} together; at most ${byteCount(d.limit)} are read.`,
       'Check that they are the right files, and keep only the variables of etcd in them.',
     ]),
-    list: error((d: TooLarge) => [
+    list: error((d: PartTooLarge) => [
       `${placed(d)} has ${d.count.toLocaleString('en-US')} entries, of which the first ${String(d.limit)} were checked.`,
       `${RIGHT_FILE}.`,
     ]),
-    density: error((d: TooLarge) => [
+    density: error((d: PartTooLarge) => [
       `${theText(d.file)} has too many lines, brackets, commas and colons for its length: ${d.count.toLocaleString('en-US')}, and at most ${d.limit.toLocaleString('en-US')} are read.`,
       `${RIGHT_FILE}, and pass only the part that starts etcd.`,
     ]),
-    aliases: error((d: TooLarge) => [
+    aliases: error((d: PartTooLarge) => [
       `${placed(d)} has nested aliases that grow beyond the limit.`,
       'Write the values without aliases.',
     ]).refusedAs({ etcd: 'yaml: document contains excessive aliasing' }),
-    nesting: error((d: TooLarge) => [
+    nesting: error((d: PartTooLarge) => [
       `${placed(d)} is nested too deep.`,
       'Use fewer levels; a configuration of etcd needs two.',
     ]),
@@ -80,12 +76,15 @@ export const configReading = {
     { etcd: 'yaml: control characters are not allowed', when: ({ is }) => is === 'binary' },
   ]),
   'config/yaml-malformed': {
-    syntax: error((d: YamlMalformed) => [`${placed(d)} is not valid YAML: ${d.reason}`, d.fix]).refusedAs({
+    syntax: error((d: ConfigPlace & { reason: string; fix: string }) => [
+      `${placed(d)} is not valid YAML: ${d.reason}`,
+      d.fix,
+    ]).refusedAs({
       etcd: 'error converting YAML to JSON: yaml: …',
     }),
-    'several documents': warning((d: YamlMalformed) => [
-      `${placed(d)} begins another document of ${d.reason}. Etcd reads only the first one.`,
-      d.fix,
+    'several documents': warning((d: ConfigPlace & { count: number }) => [
+      `${placed(d)} begins another document of ${String(d.count)}. Etcd reads only the first one.`,
+      'Remove the line "---", so that everything is in one document.',
     ]),
   },
   'config/nothing-set': warning((d: { file: string | null }) => [
@@ -126,7 +125,7 @@ export const configReading = {
       `${placed(d)} is ${quoted(d.what)}, as in a template. Systemd ignores this line; the others were checked.`,
       RENDERED,
     ]),
-    'configuration file': warning((d: NotChecked) => [
+    'configuration file': warning((d: NotChecked & { why: string }) => [
       `${placed(d)} names ${listed(d.what, 'a file')}, which was not read, so nothing in it was checked: ${d.why}.`,
       'Pass that file as { file } or { yaml } to have it checked.',
     ]),
@@ -140,33 +139,36 @@ export const configReading = {
     ]),
   },
   'config/option-repeated': {
-    flag: warning((d: OptionRepeated) => [`${placed(d)} is set twice. Etcd uses "${d.value}".`, 'Remove one of them.']),
-    variable: warning((d: OptionRepeated) => [
+    flag: warning((d: ConfigPlace & { value: string }) => [
+      `${placed(d)} is set twice. Etcd uses "${d.value}".`,
+      'Remove one of them.',
+    ]),
+    variable: warning((d: ConfigPlace & { firstLine: number | null; value: string }) => [
       `${placed(d)} is set already on line ${String(d.firstLine ?? 1)}. The value "${d.value}" is used.`,
       'Remove one of them.',
     ]),
-    key: warning((d: OptionRepeated) => [
+    key: warning((d: ConfigPlace & { firstLine: number | null }) => [
       `${placed(d)} is set already on line ${String(d.firstLine ?? 1)}. Etcd ignores that line.`,
       'Merge both, or remove one.',
     ]),
   },
   'config/argument-misplaced': {
-    joined: error((d: ArgumentMisplaced) => [
+    joined: error((d: ConfigPlace & { value: string }) => [
       `${placed(d)} and its value are one argument with a space between them. Etcd does not know such a flag.`,
       `Write "${d.option}=${d.value}", or write two arguments.`,
     ]).refusedAs({ Go: 'flag provided but not defined: -…' }),
-    'no value': error((d: ArgumentMisplaced) => [
+    'no value': error((d: ConfigPlace & { argument: string }) => [
       `${placed(d)} has no value${d.argument === '' ? '' : `, so etcd takes the next flag, "${d.argument}", as its value`}.`,
       `Write ${d.option}=VALUE.`,
     ]).refusedAs([
       { Go: 'flag needs an argument: -…', when: ({ argument }) => argument === '' },
       { etcd: "'…' is not a valid flag", when: ({ argument }) => argument !== '' },
     ]),
-    'left over': error((d: ArgumentMisplaced) => [
+    'left over': error((d: ConfigPlace & { argument: string; after: string | null }) => [
       `${placed(d)}: the argument "${d.argument}" does not belong to a flag. Etcd does not start with it.`,
       d.after === null ? leftOverRemedy(d.argument) : `Write "${d.after}=${d.argument}".`,
     ]).refusedAs({ etcd: "'…' is not a valid flag" }),
-    'flag in value': error((d: ArgumentMisplaced) => [
+    'flag in value': error((d: ConfigPlace & { argument: string; value: string }) => [
       `${placed(d)} is "${d.value}": ${d.argument} is part of the value.`,
       `Make ${d.argument} an argument of its own; in a unit, write $NAME in place of "\${NAME}".`,
     ]),
@@ -203,31 +205,31 @@ export const configReading = {
     ]).refusedAs({ Go: 'open ~/…: no such file or directory' }),
   },
   'config/line-broken': {
-    quote: error((d: LineBroken) => [
+    quote: error((d: ConfigPlace & { quote: string }) => [
       `${placed(d)}: the quote ${d.quote} is not closed, so it includes everything after it.`,
       `Close it with ${d.quote}, or remove it.`,
     ]),
-    'carriage return': error((d: LineBroken) => [
+    'carriage return': error((d: ConfigPlace) => [
       `${placed(d)}: the line ends with CR LF, as on Windows, and its backslash escapes only the CR, ${LOST_FLAGS}.`,
       'Save the file with LF line ends, for example with "sed -i \'s/\\r$//\' FILE".',
     ]),
-    space: error((d: LineBroken) => [
+    space: error((d: ConfigPlace) => [
       `${placed(d)}: a space follows the backslash at the end of the line, ${LOST_FLAGS}.`,
       'Remove the space: a backslash continues a line only as its last character.',
     ]),
-    backslash: error((d: LineBroken) => [
+    backslash: error((d: ConfigPlace) => [
       `${placed(d)}: the line does not end with a backslash, ${LOST_FLAGS}.`,
       'End the line with a space and a backslash.',
     ]),
-    'one argument': error((d: LineBroken) => [
+    'one argument': error((d: ConfigPlace) => [
       `${placed(d)}: the whole command is one argument, and no program has that name.`,
       'Write each argument as an entry of its own, for example ["etcd", "--name=m1"]; in a unit, remove the quotes around the command.',
     ]),
-    'after script': error((d: LineBroken) => [
+    'after script': error((d: ConfigPlace) => [
       `${placed(d)}: arguments after the script of a shell are not passed to etcd.`,
       'Write them within the script, after etcd.',
     ]),
-    'no program': error((d: LineBroken) => [
+    'no program': error((d: ConfigPlace) => [
       `${placed(d)}: the command begins with a flag, but the image has no entrypoint, so the container tries to start a program of that name.`,
       'Write "etcd" as the first entry, before the flags.',
     ]),
@@ -243,19 +245,15 @@ export const configReading = {
     .or('warning', ({ isMember }) => isMember)
     .refusedAs([{ etcd: 'unexpected TLS cipher suite " …"', when: ({ option }) => /cipher.suites$/i.test(option) }]),
   'config/unit-invalid': {
-    'two starts': error((d: UnitInvalid) => [
+    'two starts': error((d: ConfigPlace) => [
       `${placed(d)} is set twice, so systemd does not load the unit.`,
       `Keep one ${d.option}=; in a drop-in file, write "${d.option}=" without a value before the new one.`,
     ]),
-    export: error((d: UnitInvalid) => [
+    export: error((d: ConfigPlace) => [
       `${placed(d)} follows "export". Systemd ignores the line, so the variable is not set.`,
       `Write "${d.option}=…" without "export".`,
     ]),
-    'two in one': error((d: UnitInvalid) => [
-      `${placed(d)} contains "${d.text}=": one pair of quotes has two variables in it, so the second is part of the first one's value.`,
-      `Quote each by itself: "${d.option}=…" "${d.text}=…".`,
-    ]),
-    'no assignment': error((d: UnitInvalid) => [
+    'no assignment': error((d: ConfigPlace & { text: string }) => [
       `${placed(d)} has "${d.text}", which is not part of the value before it: systemd ends a value at a space.`,
       `If it belongs to the value before it, quote the whole assignment: ${d.option}="NAME=value with spaces". Write no spaces around "=".`,
     ]),
@@ -275,12 +273,6 @@ function inParentheses({ names }: NotExpanded): string {
 }
 
 function leftOverRemedy(argument: string): string {
-  // Word processors replace two dashes by one long dash.
-  const [dash, flag] = [argument.charAt(0), argument.slice(1)]
-  if (dash === '\u2013' || dash === '\u2014') return `It begins with a long dash: write "--${flag}".`
-  if (/[\u2018-\u201e]/.test(dash)) {
-    return `It begins with a typographic quote: write "${flag.replace(/[\u2018-\u201e]$/, '')}" with plain quotes, or without.`
-  }
   return SHELL_SYNTAX.test(argument)
     ? `Remove "${argument}" and everything after it: only a shell reads comments, redirections and "&&", and no shell reads this command.`
     : 'Remove it, or quote the value that it belongs to.'

@@ -60,8 +60,7 @@ const UNKNOWN_CA = { Go: 'remote error: tls: unknown certificate authority' }
 const NO_HANDSHAKE = 'tls: first record does not look like a TLS handshake'
 const REACHABLE = 'Write the name or address at which others reach this member, and issue its certificate for it.'
 
-/** `other`: the URL with TLS on the same port, or the member in the list. */
-export type PlaintextUrl = ConfigPlace & { url: string; other: string }
+export type PlaintextUrl = ConfigPlace & { url: string }
 
 export type UrlRepeated = ConfigPlace & { url: string; by: string[] }
 
@@ -70,17 +69,12 @@ export type AdvertiseUnreachable = ConfigPlace & { url: string; listen: string }
 
 export type ClientAuthImplied = ConfigPlace & { auth: string; isFalse: boolean }
 
-export type ClientAuthByPublicCas = ConfigPlace & { auth: string; path: string; count: number }
-
 export interface AutoTls extends ConfigPlace {
   /** The URL that is open, or the option that is set as well. */
   other: string
   /** The option of that side that etcd ignores although the URL is open; absent if there is none. */
   ignored?: string
 }
-
-/** `other`: the option that is the cause; `fixed`: the releases that fixed it. */
-export type RestrictionNotInForce = ConfigPlace & { other: string; fixed: string[] }
 
 export type GatewayRefused = ConfigPlace & { path: string; ca: string; subject: string; issuer: string }
 
@@ -98,7 +92,8 @@ export const configTls = {
       `${placed(d)} has ${d.url}, where every user of this machine bypasses the certificates.`,
       `Write ${https(d.url)}, with a certificate that names this address, or remove it.`,
     ]),
-    'same port': error((d: PlaintextUrl) => [
+    // `other`: the URL with TLS.
+    'same port': error((d: PlaintextUrl & { other: string }) => [
       `${placed(d)} has ${d.url} and ${d.other} on one port.`,
       `Remove ${d.url}.`,
     ]),
@@ -106,8 +101,8 @@ export const configTls = {
       `${placed(d)} is ${d.url}, while clients use TLS. Peers have TLS options of their own.`,
       `Set ${allSpelledLike(d.option, TLS_FLAGS.peer)}, and write https in all peer URLs.`,
     ]),
-    'member list': error((d: PlaintextUrl) => [
-      `${placed(d)} has ${d.url} for "${d.other}", but peers use TLS here.`,
+    'member list': error((d: PlaintextUrl & { member: string }) => [
+      `${placed(d)} has ${d.url} for "${d.member}", but peers use TLS here.`,
       `Write ${https(d.url)}, on all members.`,
     ]).refusedAs({ Go: NO_HANDSHAKE }),
     loopback: info((d: PlaintextUrl) => [
@@ -206,15 +201,15 @@ export const configTls = {
     ]),
   },
   'config/client-auth-by-public-cas': {
-    'no CA': error((d: ClientAuthByPublicCas) => [
+    'no CA': error((d: ConfigPlace & { auth: string }) => [
       `${placed(d)} is not set, so with ${d.auth} etcd accepts every certificate of a CA that this machine trusts.`,
       `Set ${d.option} to your own CA.`,
     ]),
-    'public CAs': error((d: ClientAuthByPublicCas) => [
+    'public CAs': error((d: ConfigPlace & { path: string }) => [
       `${placed(d)} names ${d.path}, the public CAs of the machine. ${ANY_OF_THEM}`,
       onlyOwnCa(d),
     ]),
-    'many CAs': error((d: ClientAuthByPublicCas) => [
+    'many CAs': error((d: ConfigPlace & { path: string; count: number }) => [
       `${placed(d)} names ${d.path}, which contains ${String(d.count)} CAs, as many as a list of public CAs. ${ANY_OF_THEM}`,
       onlyOwnCa(d),
     ]),
@@ -238,7 +233,7 @@ export const configTls = {
     ]),
   },
   'config/restriction-not-in-force': {
-    'configuration file': error((d: RestrictionNotInForce) => [
+    'configuration file': error((d: ConfigPlace) => [
       `${placed(d)} ${
         /^(?:--|ETCD_)/.test(d.option)
           ? 'has no effect: --config-file makes etcd ignore all flags and variables.'
@@ -246,11 +241,12 @@ export const configTls = {
       }`,
       'Set all options by flags or variables, without --config-file, and add --client-crl-file and --peer-crl-file.',
     ]),
-    'no certificates requested': error((d: RestrictionNotInForce) => [
+    // `other`: the option that is the cause.
+    'no certificates requested': error((d: ConfigPlace & { other: string }) => [
       `${placed(d)} has no effect without ${d.other}.`,
       `Set ${d.other} to true.`,
     ]),
-    'separate HTTP URL': error((d: RestrictionNotInForce) => [
+    'separate HTTP URL': error((d: ConfigPlace & { other: string; fixed: string[] }) => [
       `${placed(d)} is not checked on the gRPC port, because ${d.other} is set.`,
       `Update etcd to ${listed(d.fixed, 'a later release', 'or')}, or remove ${d.other}.`,
     ]),
@@ -260,7 +256,7 @@ export const configTls = {
     `Write "${d.name}".`,
   ]).refusedAs({ etcd: 'client certificate authentication failed' }),
   'config/gateway-refused': {
-    name: warning((d: GatewayRefused) => [
+    name: warning((d: ConfigPlace) => [
       `${placed(d)} makes etcd’s own gateway fail.`,
       `Set ${spelledLike(d.option, 'enable-grpc-gateway')} to false, so that no client relies on it.`,
     ]).refusedAs({ etcd: 'client certificate authentication failed' }),

@@ -9,12 +9,8 @@ const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i
 
 export type OptionsConflict = ConfigPlace & { other: string }
 
-export interface OptionNeeds extends ConfigPlace {
-  /** The options that are missing, or for `pair` the one that is given. */
-  needs: string[]
-  /** The URL that requires them, or the default that is used. */
-  for: string
-}
+/** The options that are missing. */
+export type OptionNeeds = ConfigPlace & { needs: string[] }
 
 export const configTogether = {
   'config/options-conflict': {
@@ -75,9 +71,9 @@ export const configTogether = {
         when: ({ option }) => option.includes('gates'),
       },
     ]),
-    pair: error((d: OptionNeeds) => [
-      `${placed(d)} is not set, but ${listed(d.needs, 'its pair')} is.`,
-      `Set both ${d.option} and ${listed(d.needs, 'its pair')}, or neither.`,
+    pair: error((d: ConfigPlace & { other: string }) => [
+      `${placed(d)} is not set, but ${d.other} is.`,
+      `Set both ${d.option} and ${d.other}, or neither.`,
     ]).refusedAs([
       {
         etcd: 'KeyFile and CertFile must both be present[key: …, cert: …]',
@@ -88,15 +84,15 @@ export const configTogether = {
         when: ({ option }) => FOR_DIALLING.test(option),
       },
     ]),
-    certificate: error((d: OptionNeeds) => [
-      `${placed(d)} is not set; ${d.for} requires it.`,
+    certificate: error((d: ConfigPlace & { url: string }) => [
+      `${placed(d)} is not set; ${d.url} requires it.`,
       `Set ${d.option} to the file.`,
     ]).refusedAs({
       etcd: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme',
     }),
-    'metrics certificate': error((d: OptionNeeds) => [
-      `${placed(d)} has ${d.for}, but ${listed(d.needs, 'its certificate')} are not set.`,
-      `Set ${listed(d.needs, 'its certificate')}, or write ${d.for.replace(/^https:/, 'http:')} if only this machine can reach it.`,
+    'metrics certificate': error((d: OptionNeeds & { url: string }) => [
+      `${placed(d)} has ${d.url}, but ${listed(d.needs, 'its certificate')} are not set.`,
+      `Set ${listed(d.needs, 'its certificate')}, or write ${d.url.replace(/^https:/, 'http:')} if only this machine can reach it.`,
     ]).refusedAs({
       etcd: [
         'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url',
@@ -107,11 +103,11 @@ export const configTogether = {
       `${placed(d)} is set, but ${listed(d.needs, 'another one')} is not.`,
       `Set ${listed(d.needs, 'it')} to the URL at which clients reach this member.`,
     ]).refusedAs({ etcd: '--advertise-client-urls is required when --listen-client-urls is set explicitly' }),
-    members: error((d: OptionNeeds) => [
-      `${placed(d)} is set, but ${listed(d.needs, 'others')} are not. Etcd uses ${d.for} as the list of members.`,
+    members: error((d: OptionNeeds & { used: string }) => [
+      `${placed(d)} is set, but ${listed(d.needs, 'others')} are not. Etcd uses ${d.used} as the list of members.`,
       `Set ${listed(d.needs, 'both')}: the list has "NAME=URL" of each member, separated by commas.`,
     ]).refusedAs({ etcd: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' }),
-    access: error((d: OptionNeeds) => [
+    access: error((d: ConfigPlace) => [
       `${placed(d)} is not set.`,
       `Set ${d.option}; a connection to etcd without TLS is not supported.`,
     ]),

@@ -84,7 +84,6 @@ describe('a remedy', () => {
     ['says that the file makes the flag without effect', { flags: ['etcd', '--config-file=/e.yml', '--client-crl-file=/c'] }, 'restriction-not-in-force', /--config-file makes etcd ignore all flags/],
     ['is one for a quote that is open', unit(`--name='a \\\n  --data-dir=/d \\\n  ${http}`), 'line-broken', /Close it/],
     ['is one for a quote that is open in a file of variables', { env: open }, 'line-broken', /Close it/],
-    ['names two variables in one pair of quotes', { unit: '[Service]\nEnvironment="ETCD_QUOTA_BACKEND_BYTES=1 ETCD_DATA_DIR=/d"\nExecStart=/usr/bin/etcd\n' }, 'unit-invalid', /"ETCD_QUOTA_BACKEND_BYTES=…" "ETCD_DATA_DIR=…"/],
     ['is one for a space in a list', { flags: `etcd ${http.replace(' ', ', http://127.0.0.1:2378 ')}` }, 'argument-misplaced', /Remove it, or quote/],
   ])('%s', async (_, config, code, text) => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false })
