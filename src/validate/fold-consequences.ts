@@ -74,8 +74,11 @@ function follows(cause: Finding, finding: Finding, all: readonly Finding[]): boo
       const isExplained = absentExtension(finding) === extension || UNREADABLE[extension]?.includes(code) === true
       return kind === 'malformed' && isExplained && isOnSame(cause, finding)
     }
-    default:
-      return ON_ONE_CERTIFICATE[cause.code]?.includes(code) === true && isOnSame(cause, finding)
+    default: {
+      const isOfTable = ON_ONE_CERTIFICATE[cause.code]?.includes(code) === true && isOnSame(cause, finding)
+      // A CA whose basicConstraints cannot be read is no leaf: its usages are another fault.
+      return isOfTable && !all.some((each) => each.code === 'certificate/extension-refused' && follows(each, cause, all))
+    }
   }
 }
 

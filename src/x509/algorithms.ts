@@ -141,25 +141,34 @@ function readPss(identifier: DerReader): SignatureAlgorithm {
   if (identifier.atEnd) return { scheme: { name: 'RSA-PSS with SHA-1', key: 'RSA', digest: 'sha1', saltLength: 20 } }
   const fields = identifier.enter(Tag.sequence, 'the RSA-PSS parameters')
   identifier.finish('the signature algorithm')
-  const digestOid = readTaggedOid(fields, 0xa0)
+  const digestReader = fields.enterOptional(0xa0)
   const maskReader = fields.enterOptional(0xa1)
-  const saltReader = fields.enterOptional(0xa2)
-  const saltLength = saltReader === null ? 20 : saltReader.smallInteger('the RSA-PSS salt length')
-  const trailer = fields.enterOptional(0xa3)
-  const trailerField = trailer === null ? 1 : trailer.smallInteger('the RSA-PSS trailer field')
+  const saltLength = readTaggedInteger(fields, 0xa2, 'the RSA-PSS salt length') ?? 20
+  const trailerField = readTaggedInteger(fields, 0xa3, 'the RSA-PSS trailer field') ?? 1
   fields.finish('the RSA-PSS parameters')
-  const digest: Digest | undefined = digestOid === null ? 'sha1' : DIGESTS[digestOid]
+  const digest: Digest | undefined = digestReader === null ? 'sha1' : readDigest(digestReader)
   const mask: Digest | undefined = maskReader === null ? 'sha1' : readMaskDigest(maskReader)
   if (digest === undefined || mask !== digest || trailerField !== 1 || saltLength > 512) return { unknown: RSA_PSS }
   return { scheme: { name: `RSA-PSS with ${digest.replace('sha', 'SHA-')}`, key: 'RSA', digest, saltLength } }
 }
 
-function readTaggedOid(fields: DerReader, tag: number): string | null {
-  return fields.enterOptional(tag)?.enter(Tag.sequence, 'a digest algorithm').oid('a digest algorithm') ?? null
+function readTaggedInteger(fields: DerReader, tag: number, what: string): number | null {
+  const reader = fields.enterOptional(tag)
+  const value = reader?.smallInteger(what) ?? null
+  reader?.finish(what)
+  return value
+}
+
+/** The digest of an AlgorithmIdentifier that nothing follows. Its parameters are NULL or absent: Go or OpenSSL refuses others. */
+function readDigest(reader: DerReader): Digest | undefined {
+  const identifier = reader.enter(Tag.sequence, 'a digest algorithm')
+  const digest = DIGESTS[identifier.oid('a digest algorithm')]
+  if (identifier.peek() === Tag.null) identifier.null('a digest algorithm')
+  return identifier.atEnd && reader.atEnd ? digest : undefined
 }
 
 function readMaskDigest(reader: DerReader): Digest | undefined {
   const identifier = reader.enter(Tag.sequence, 'the mask generation function')
-  if (identifier.oid('the mask generation function') !== MGF1) return undefined
-  return DIGESTS[identifier.enter(Tag.sequence, 'a digest algorithm').oid('a digest algorithm')]
+  const isMgf1 = identifier.oid('the mask generation function') === MGF1
+  return isMgf1 && reader.atEnd ? readDigest(identifier) : undefined
 }

@@ -28,11 +28,14 @@ interface Choice {
 /** @param path Ends at a trust anchor, of which OpenSSL requires a CRL, too. */
 export function crlRefusals(path: readonly PathCertificate[], crls: readonly Crl[], at: Date): CrlRefusal[] {
   const readable = crls.filter(({ damage }) => damage === null)
+  const full = readable.filter(({ isDelta }) => !isDelta)
   return path.flatMap((place) => {
     const above = path.slice(place.index + 1)
     const signers = (above.length === 0 ? [place] : above).map(({ certificate }) => certificate)
-    const refused = refusalOf(place.certificate, signers, readable, at)
-    return refused === 'accepted' ? [] : [{ place, refused }]
+    // Without extended CRL support, OpenSSL 3.0 (Node 20 and 22) takes a delta CRL for a full one; 3.5 does not look at it.
+    const refusals = [full, readable].map((given) => refusalOf(place.certificate, signers, given, at))
+    const refused = refusals.find((each) => each !== 'accepted')
+    return refused === undefined ? [] : [{ place, refused }]
   })
 }
 
@@ -81,7 +84,7 @@ function problemOf({ crl, signer, isCurrent, isProcessed }: Choice, { serial }: 
 /** get_crl_score: null for a CRL that OpenSSL does not consider. */
 function consider(crl: Crl, certificate: Certificate, signers: readonly Certificate[], at: Date): Choice | null {
   const { scope, thisUpdate, nextUpdate } = crl
-  if (scope?.indirect === true || (scope?.onlySomeReasons ?? null) !== null || crl.isDelta) return null
+  if (scope?.indirect === true || (scope?.onlySomeReasons ?? null) !== null) return null
   if (!crl.issuer.equals(certificate.issuer)) return null
   const position = signers.findIndex(
     (signer, i) => (i === 0 || signer.subject.equals(crl.issuer)) && otherAuthority(crl, signer) === null,

@@ -145,6 +145,12 @@ describe('folding', () => {
     expect(foldConsequences(uncovered)).toEqual([{ ...uncovered[0], consequences: uncovered.slice(1) }])
   })
 
+  it('leaves the usages of a CA whose basic constraints cannot be read as another fault', () => {
+    const all = [of(REFUSED, 0, unread('basicConstraints')), notCa, of('usage/extended-key-usage-missing', 0)]
+    const expected = ['extension-refused@0 > not-a-ca@0', 'extended-key-usage-missing@0']
+    expect(folded(...all)).toEqual(expected)
+  })
+
   it('puts no error under what is not one', () => {
     const [mild, error] = [{ ...of('validity/inverted', 0), severity: 'warning' } as Finding, of('validity/expired', 0)]
     expect(foldConsequences([mild, error])).toEqual([mild, error])

@@ -264,6 +264,10 @@ const lifted = crl(intermediate, {
   extensions: [akid, crlNumber(2), deltaCrlIndicator(1)],
   revoked: [{ serial: leaf.serial, reason: 8 }],
 })
+const lastHold = crl(intermediate, {
+  extensions: [akid, crlNumber(2), deltaCrlIndicator(1)],
+  revoked: [{ serial: leaf.serial, reason: 6 }],
+})
 const muteRoot = mintCa({ subject: 'Root', issuer: oldRoot, keyUsages: ['keyCertSign'] })
 const limitedTo = given({
   root: { extensions: [distributionPoints([{ name: [uri('http://crl.test/a.crl')], reasons: [1] }])] },
@@ -298,6 +302,15 @@ table('OpenSSL', [
       'openssl-picks-other-crl@0 (crls[1], it revokes the certificate, server, false)',
       'warning serial-listed@0',
       'info crl-delta',
+    ],
+  ),
+  row(
+    '3.0 takes a delta CRL for a full one, although its number is lower',
+    [ofRoot, crl(intermediate, { extensions: [akid, crlNumber(3)], thisUpdate: past(2) }), lastHold],
+    [
+      'openssl-picks-other-crl@0 (crls[2], it revokes the certificate, server, false)',
+      'warning serial-listed@0',
+      'info crl-unused',
     ],
   ),
   [

@@ -9,7 +9,7 @@ import {
 } from '../../../src/x509/algorithms.js'
 import { DerReader, Tag } from '../../../src/x509/der.js'
 import { refusal } from '../../support/der-refusal.js'
-import { bitString, context, integer, nullValue, octetString, oid, sequence } from '../../support/der-writer.js'
+import { bitString, context, integer, nullValue, octetString, oid, sequence, tlv } from '../../support/der-writer.js'
 
 const publicKey = (spki: Buffer): PublicKeyInfo => readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the key'))
 const signature = (identifier: Buffer): SignatureAlgorithm =>
@@ -126,7 +126,10 @@ describe('RSA-PSS', () => {
     '2.16.840.1.101.3.4.2.3',
   ] as const
   const PSS = `${RSA}10`
-  const digest = (dotted: string): Buffer => context(0, sequence(oid(dotted), nullValue()))
+  const hash = (dotted: string): Buffer => sequence(oid(dotted), nullValue())
+  const digest = (dotted: string): Buffer => context(0, hash(dotted))
+  const generator = (dotted: string): Buffer => sequence(oid(`${RSA}8`), hash(dotted))
+  const maskBy = (...parts: Buffer[]): Buffer => context(1, sequence(oid(`${RSA}8`), sequence(...parts)))
   const mask = (dotted: string, generator = `${RSA}8`): Buffer =>
     context(1, sequence(oid(generator), sequence(oid(dotted), nullValue())))
   const salt = (length: number): Buffer => context(2, integer(length))
@@ -163,6 +166,14 @@ describe('RSA-PSS', () => {
     ['another mask generation', [digest(SHA256), mask(SHA256, '1.2.3'), salt(32)]],
     ['another trailer', [digest(SHA256), mask(SHA256), salt(32), trailer(2)]],
     ['a salt of 513 bytes', [digest(SHA256), mask(SHA256), salt(513)]],
+    // Go refuses the first two, and OpenSSL the others.
+    ['a parameter of its digest', [context(0, sequence(oid(SHA256), integer(1))), mask(SHA256), salt(32)]],
+    ['a parameter of the digest of its mask', [digest(SHA256), maskBy(oid(SHA256), integer(1)), salt(32)]],
+    ['two parameters of its digest', [context(0, sequence(oid(SHA256), nullValue(), nullValue())), mask(SHA256)]],
+    ['two parameters of the digest of its mask', [digest(SHA256), maskBy(oid(SHA256), nullValue(), nullValue())]],
+    ['two digests', [context(0, hash(SHA256), hash(SHA256)), mask(SHA256), salt(32)]],
+    ['two digests of its mask', [digest(SHA256), context(1, sequence(oid(`${RSA}8`), hash(SHA256), hash(SHA256)))]],
+    ['two masks', [digest(SHA256), context(1, generator(SHA256), generator(SHA256)), salt(32)]],
   ])('with %s is unknown', (_, parameters) => {
     expect(pss(...parameters)).toEqual({ unknown: PSS })
   })
@@ -172,6 +183,9 @@ describe('RSA-PSS', () => {
     [`the signature algorithm ${FOLLOWED}`, () => signature(sequence(oid(PSS), sequence(), nullValue()))],
     [`the RSA-PSS parameters ${FOLLOWED}`, () => pss(salt(20), digest(SHA1))],
     [`a digest algorithm ${MISSING}`, () => pss(context(0, oid(SHA1)))],
+    [`the RSA-PSS salt length ${FOLLOWED}`, () => pss(context(2, integer(32), integer(32)))],
+    [`the RSA-PSS trailer field ${FOLLOWED}`, () => pss(context(3, integer(1), integer(1)))],
+    ['a digest algorithm is a NULL with contents', () => pss(context(0, sequence(oid(SHA256), tlv(5, oid(SHA1)))))],
     ['the RSA-PSS salt length is negative', () => pss(context(2, integer(-1)))],
     [`the RSA-PSS trailer field ${MISSING}`, () => pss(context(3, nullValue()))],
     [`the mask generation function ${MISSING}`, () => pss(context(1, nullValue()))],
