@@ -25,7 +25,13 @@ export interface DamagedBlock extends Place {
 
 /** How the text is laid out. The last two are read by everybody. */
 export type Layout =
-  'byte order mark' | 'indented' | 'blank line inside' | 'CR line ends' | 'CRLF line ends' | 'text outside the blocks'
+  | 'byte order mark'
+  | 'indented'
+  | 'blank line inside'
+  | 'header lines'
+  | 'CR line ends'
+  | 'CRLF line ends'
+  | 'text outside the blocks'
 
 export const pem = {
   'pem/damaged': error((d: DamagedBlock) => [
@@ -59,6 +65,7 @@ function isReadByAll(layout: Layout): layout is Harmless {
 const LAYOUT: Record<Exclude<Layout, Harmless | 'byte order mark'>, string> = {
   indented: 'a block is indented',
   'blank line inside': 'a line is blank inside a block',
+  'header lines': 'a block that is not encrypted has header lines',
   'CR line ends': 'its lines end with a carriage return alone',
 }
 
@@ -66,5 +73,6 @@ const PLAIN: Record<Exclude<Layout, Harmless>, (file: string) => string> = {
   'byte order mark': (file) => `sed -i '1s/^\\xEF\\xBB\\xBF//' ${file}`,
   indented: (file) => `sed -i 's/^[[:blank:]]*//' ${file}`,
   'blank line inside': (file) => `sed -i '/^[[:blank:]]*$/d' ${file}`,
+  'header lines': (file) => `sed -i '/^[^-:]*:/d; /^[[:blank:]]*$/d' ${file}`,
   'CR line ends': (file) => `tr '\\r' '\\n' < ${file} > new.pem`,
 }

@@ -66,9 +66,8 @@ export function readPrivateKey(block: PemBlock, passphrase: string | Uint8Array 
 const TLS_KEYS: readonly string[] = ['RSA', 'RSA-PSS', 'ECDSA', 'Ed25519', 'Ed448']
 
 function readPlain(der: Buffer, structure: Structure, origin: string): KeyReading {
-  const { algorithm, curve } = readAlgorithm(der, structure)
+  const { algorithm, curve, type } = readAlgorithm(der, structure)
   if (!TLS_KEYS.includes(algorithm)) return { kind: 'algorithm-unsupported', algorithm }
-  const type = structure === 'pkcs1' || structure === 'sec1' ? structure : 'pkcs8'
   const key = attempt(() => createPrivateKey({ key: der, format: 'der', type }))
   if (key !== null) return finish(key, null, origin)
   if (curve !== null && curve !== 'explicit' && !Object.hasOwn(CURVES, curve)) {
@@ -124,24 +123,33 @@ function pemOf({ label, headers, bytes }: PemBlock): string {
   return `-----BEGIN ${label}-----\n${lines.join('')}${lines.length > 0 ? '\n' : ''}${base64}\n-----END ${label}-----\n`
 }
 
-/** What an unencrypted structure declares: a name or an OBJECT IDENTIFIER, and the curve. */
-function readAlgorithm(der: Uint8Array, structure: Structure): Pick<PublicKeyInfo, 'algorithm' | 'curve'> {
+interface DeclaredAlgorithm extends Pick<PublicKeyInfo, 'algorithm' | 'curve'> {
+  readonly type: 'pkcs1' | 'sec1' | 'pkcs8'
+}
+
+/** What an unencrypted structure is, and what it declares: a name or an OBJECT IDENTIFIER, and the curve. */
+function readAlgorithm(der: Uint8Array, structure: Structure): DeclaredAlgorithm {
   const outer = new DerReader(der)
   const fields = outer.enter(Tag.sequence, 'the private key')
   outer.finish('the private key')
   fields.smallInteger('the version')
-  if (structure === 'pkcs1') {
+  // Go and OpenSSL read PKCS #8 under the older label of its algorithm, too.
+  const isOlder = fields.peek() !== Tag.sequence
+  if (structure === 'pkcs1' && isOlder) {
     fields.integer('the RSA modulus')
-    return { algorithm: 'RSA', curve: null }
+    return { algorithm: 'RSA', curve: null, type: 'pkcs1' }
   }
-  if (structure === 'sec1') {
+  if (structure === 'sec1' && isOlder) {
     fields.octetString('the private key')
     const parameters = fields.enterOptional(contextTag(0, 'constructed'))
-    return { algorithm: 'ECDSA', curve: parameters === null ? null : readCurve(parameters) }
+    return { algorithm: 'ECDSA', curve: parameters === null ? null : readCurve(parameters), type: 'sec1' }
   }
   const declared = readKeyAlgorithm(fields.enter(Tag.sequence, 'the algorithm of the key'), 'the algorithm of the key')
+  const labelled = structure === 'pkcs1' ? 'RSA' : structure === 'sec1' ? 'ECDSA' : declared.algorithm
+  if (declared.algorithm !== labelled)
+    throw new DerError(`a key of kind ${declared.algorithm} under the label of ${labelled}`, 0)
   fields.octetString('the private key')
-  return declared
+  return { ...declared, type: 'pkcs8' }
 }
 
 /** As in Go (crypto/tls checkKeySize), and so in etcd. */

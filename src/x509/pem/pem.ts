@@ -216,6 +216,9 @@ class Scanner {
       this.#damaged(read.damage, label, read.damage === 'no data' ? line : this.#lineAt(start + read.at))
       return
     }
+    // OpenSSL (PEM_get_EVP_CIPHER_INFO) refuses headers that do not begin with Proc-Type.
+    if (headers.length > 0 && headers[0]?.name !== 'Proc-Type')
+      this.#unusual('header lines', () => this.#lineAt(bodyStart))
     const blank = /(?:^|\n)[ \t]*\n/.exec(base64)
     // A line break before the blank line is part of the match, except at the start.
     const at = blank === null ? null : start + blank.index + (blank.index === 0 ? 0 : 1)

@@ -143,6 +143,11 @@ describe('commands in remedies', () => {
     ],
     ['base64', () => Buffer.from(root.pem).toString('base64'), (file) => runTool('base64', ['-d', file])],
     ['indentation', () => root.pem.replaceAll(/^/gm, '  '), (file) => runTool('sed', ['s/^[[:blank:]]*//', file])],
+    [
+      'headers',
+      () => root.pem.replace('\n', '\nA: 1\n\n'),
+      (file) => runTool('sed', ['/^[^-:]*:/d; /^[[:blank:]]*$/d', file]),
+    ],
     ['escapes', () => escaped(root.pem), (file) => runTool('sed', ['s/\\\\n/\\n/g', file])],
     ['a mark', () => `\ufeff${root.pem}`, (file) => runTool('sed', ['1s/^\\xEF\\xBB\\xBF//', file])],
     [

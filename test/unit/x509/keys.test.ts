@@ -176,6 +176,18 @@ describe('a key that openssl writes is read', () => {
   })
 
   it.each([
+    ['EC PRIVATE KEY', p256, 'key'],
+    ['RSA PRIVATE KEY', rsa, 'key'],
+    // Node does not read these.
+    ['RSA PRIVATE KEY', p256, 'malformed'],
+    ['EC PRIVATE KEY', rsa, 'malformed'],
+  ])('in PKCS#8 under the label %s, if it is of that algorithm', (label, key, kind) => {
+    const reading = read(pem(label, key.export({ type: 'pkcs8', format: 'der' })))
+    expect(reading.kind).toBe(kind)
+    if (kind === 'key') expectKey(reading, key)
+  })
+
+  it.each([
     ['PBKDF2 with SHA-256, AES-192-CBC', ['-v2', 'aes192']],
     ['PBKDF2 with SHA-1, AES-256-CBC', ['-v2', 'aes256', '-v2prf', 'hmacWithSHA1']],
     ['PBKDF2 with SHA-512, AES-256-CBC', ['-v2', 'aes256', '-v2prf', 'hmacWithSHA512']],

@@ -49,6 +49,11 @@ describe('blocks', () => {
       `x\n${begin}\n${first}\n \n${lines.slice(2).join('\n')}`,
       ['text outside the blocks 1', 'blank line inside 4'],
     ],
+    [
+      'headers of no encryption',
+      `x\n${block.replace('\n', '\nA: 1\n\n')}`,
+      ['text outside the blocks 1', 'header lines 3'],
+    ],
     ['text after the block', `\n${block}\n \nend`, [`text outside the blocks ${String(lines.length + 4)}`]],
     ['no line break at the end', `\n\n${block.trimEnd()}`, []],
     ['all base64 on one line', `${begin}\n${lines.slice(1, -1).join('')}\n${end}`, []],
