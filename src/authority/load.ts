@@ -2,7 +2,15 @@
 import { join, resolve } from 'node:path'
 import { type OpenedInput, openInput, readCertificates, readKey } from '../credentials/input.js'
 import { checkDirectory } from '../credentials/checks.js'
-import { type FileSystem, lookAt, makeFolders, readPlainFile, replaceFiles } from '../files/file-system.js'
+import {
+  type FileSystem,
+  finalName,
+  flushDirectory,
+  lookAt,
+  makeFolders,
+  readPlainFile,
+  replaceFiles,
+} from '../files/file-system.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { writeFailed } from '../files/write-failed.js'
@@ -139,6 +147,7 @@ function chainToRoot(certificate: Certificate, above: readonly Certificate[]): C
 export async function openAuthority(
   directory: string,
   options: Omit<CreateAuthorityOptions, 'signer'>,
+  fs: FileSystem = guardedFileSystem(),
 ): Promise<Authority> {
   checkDirectory(directory)
   // Also for a CA that exists, so that a mistake does not depend on the directory.
@@ -147,7 +156,6 @@ export async function openAuthority(
     CA_OPTIONS.filter((each) => each !== 'signer'),
   )
   const place = resolve(directory)
-  const fs = guardedFileSystem()
   await makeFolders(fs, place)
   return withDirectoryLock(fs, place, undefined, async (root) => loadOrCreate(fs, root ?? place, options))
 }
@@ -155,12 +163,20 @@ export async function openAuthority(
 async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthorityOptions): Promise<Authority> {
   const paths = { cert: join(place, 'ca.crt'), key: join(place, 'ca.key') }
   const [cert, key] = await Promise.all([readIfThere(fs, paths.cert), readIfThere(fs, paths.key)])
-  if (cert !== null && key !== null) {
-    const { crypto, ledger, clock, serialNumbers } = options
-    return loadAuthority({ cert, key, crypto, ledger, clock, serialNumbers })
+  const { crypto, ledger, clock, serialNumbers } = options
+  if (cert !== null && key !== null) return loadAuthority({ cert, key, crypto, ledger, clock, serialNumbers })
+  if (key !== null) {
+    // A process that was killed between the two renames of a new CA has left the whole certificate.
+    const left = (await fs.readdir(place)).find((name) => finalName(name) === 'ca.crt')
+    const whole = left === undefined ? null : await readIfThere(fs, join(place, left))
+    if (left === undefined || whole === null)
+      throw writeFailed(paths.cert, 'it is missing, and ca.key exists: restore it, or remove the key')
+    const authority = await loadAuthority({ cert: whole, key, crypto, ledger, clock, serialNumbers })
+    await fs.rename(join(place, left), paths.cert)
+    await flushDirectory(fs, place)
+    return authority
   }
   if (cert !== null) throw writeFailed(paths.key, 'it is missing, and ca.crt exists: restore the key from a backup')
-  if (key !== null) throw writeFailed(paths.cert, 'it is missing, and ca.key exists: restore it, or remove the key')
   const authority = await createAuthority(options)
   const material = authority.export()
   await replaceFiles(fs, place, [

@@ -78,10 +78,10 @@ export async function issueAgain(
   { chain, key, trustAnchors, crls }: Credentials,
   manner: Manner,
 ): Promise<{ readonly credentials: Credentials; readonly entry: IssuedEntry }> {
-  const [leaf] = chain
+  const [leaf, ...sent] = chain
   const isForeign = !isFrom(issuer, leaf)
   if (isForeign && !manner.foreign) throw issueRefused(`${whoseIsIt(issuer, leaf)}; set \`foreign: true\` to renew it`)
-  manner.revocations.refuseCertificate(issuer, leaf)
+  manner.revocations.refuseCertificate(leaf, [issuer.certificate, ...issuer.chain, ...sent, ...trustAnchors])
   if (!key.matches(leaf)) throw issueRefused(`The private key does not match "${leaf.subject.toString()}"`)
   const request = renewalRequest(leaf, manner, isForeign, manner.key === 'same' ? key : null)
   const issued = await issueCredentials(issuer, request, issuer.settings.now())

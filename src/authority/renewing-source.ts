@@ -32,7 +32,7 @@ export function authoritySource(
     if (held !== null) {
       refuseIfInVain(issuer, held, now)
       const revocations = await Revocations.read(settings.ledger)
-      revocations.refuseCertificate(issuer, held.credentials.chain[0])
+      revocations.refuseCertificate(held.credentials.chain[0], [certificate, ...issuer.chain])
     }
     const validity = held === null ? wanted.validity : { ...wanted.validity, asked: false }
     const credentials = await issueCredentials(issuer, { ...wanted, validity }, now)

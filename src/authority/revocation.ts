@@ -259,10 +259,11 @@ export class Revocations {
   /**
    * Renewal must not undo a revocation.
    *
+   * @param cas The CAs that can have issued it: also that of a CA that is replaced.
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the certificate was revoked, with the finding `ledger/revoked`.
    */
-  refuseCertificate({ certificate, chain }: Issuer, leaf: Certificate): void {
-    const ca = [certificate, ...chain].find((each) => isIssuedBy(leaf, each))
+  refuseCertificate(leaf: Certificate, cas: readonly Certificate[]): void {
+    const ca = cas.find((each) => isIssuedBy(leaf, each))
     const entry = ca && this.#certificates.get(`${keyFingerprint(ca.spki)} ${leaf.serialNumber}`)
     if (entry !== undefined) refuse(entry, { kind: 'certificate', subject: leaf.subject.toString() })
   }

@@ -235,7 +235,10 @@ interface NewFile extends FileContents {
   readonly name: string
 }
 
-const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.etcd-mtls-tmp$/
+/** The name that a temporary file is to get; null for another file. */
+export function finalName(name: string): string | null {
+  return /^\.(.+)\.[0-9a-f]{16}\.etcd-mtls-tmp$/.exec(name)?.[1] ?? null
+}
 
 /**
  * Writes all files under temporary names, flushes them, and renames each. If something fails, no temporary file stays, or
@@ -245,7 +248,7 @@ const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.etcd-mtls-tmp$/
 export async function replaceFiles(fs: FileSystem, directory: string, files: readonly NewFile[]): Promise<void> {
   for (const name of await fs.readdir(directory)) {
     const path = join(directory, name)
-    const isOwn = files.some((file) => file.name === TEMPORARY.exec(name)?.[1])
+    const isOwn = files.some((file) => file.name === finalName(name))
     if (isOwn && (await lookAt(fs, path))?.isFile() === true) await fs.unlink(path)
   }
   const state = await fs.lstat(directory)

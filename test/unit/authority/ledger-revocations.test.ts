@@ -36,6 +36,17 @@ describe('renewal', () => {
     expect(message).toContain('"CN=app"')
   })
 
+  it('by another CA does not undo a revocation either, as when a CA is replaced', async () => {
+    const ledger = memoryLedger()
+    const [from, to] = [await createAuthority({ name: 'CA', ledger }), await createAuthority({ name: 'CA 2', ledger })]
+    for (const issuing of [from, await from.createIntermediate({ name: 'CA 1' })]) {
+      const credentials = await issuing.issue({ role: 'client', name: 'app' })
+      await issuing.revoke(credentials.chain[0])
+      const { details } = await refused(renew(to, credentials, { foreign: true }), 'ERR_ISSUE_REFUSED')
+      expect(details.findings.map(({ code }) => code)).toEqual(['ledger/revoked'])
+    }
+  })
+
   it('of a directory keeps what was revoked, with the finding, and renews the rest', async () => {
     const authority = await createAuthority({ name: 'CA', ledger: fileLedger(folder.file('ledger')) })
     const place = folder.file('cluster')

@@ -1,7 +1,10 @@
-import { readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openAuthority } from '../../../src/authority/index.js'
+import { openAuthority as openWith } from '../../../src/authority/load.js'
+import { changingCalls, faultyFileSystem } from '../../support/faulty-file-system.js'
+import { sample } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
 
@@ -22,6 +25,23 @@ it('creates a CA once, and loads it afterwards', async () => {
 it('gives one CA to all who open a directory at the same time', async () => {
   const opened = await Promise.all([1, 2, 3].map(() => openAuthority(folder.file('together'), options)))
   expect(new Set(opened.map(({ certificate }) => certificate.fingerprint256)).size).toBe(1)
+})
+
+it('opens the same CA after a process was killed at any step of its creation', async () => {
+  const counted = faultyFileSystem()
+  await openWith(folder.file('counted'), options, counted)
+  const renamed = counted.calls.findLastIndex((call) => call.startsWith('rename '))
+  for (const at of [...sample(changingCalls(counted), 6), renamed]) {
+    const place = folder.file(`killed-${String(at)}`)
+    const killed = await openWith(place, options, faultyFileSystem({ at, how: 'kill' })).catch(() => null)
+    // The lock of a process that is gone; this one lives.
+    const left = existsSync(place) ? readdirSync(place) : []
+    for (const name of left) if (name.startsWith('.etcd-mtls.lock')) rmSync(join(place, name))
+    const { certificate } = await openAuthority(place, options)
+    if (killed !== null) expect(certificate.equals(killed.certificate)).toBe(true)
+    expect((await openAuthority(place, options)).certificate.equals(certificate)).toBe(true)
+    expect(readdirSync(place).sort()).toEqual(['ca.crt', 'ca.key'])
+  }
 })
 
 it.each(['ca.crt', 'ca.key'])('creates no other CA where %s alone is missing', async (name) => {
