@@ -12,15 +12,15 @@ import {
   makeIntermediate,
   makeRoot,
   withCrossCertificate,
-} from './ca.js'
-import { issueCredentials } from './issue.js'
-import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
+} from './create-ca.js'
+import { issueCredentials } from './issue-certificate.js'
+import { type AuthorityParts, type IssuingCa, issuingCaOf, ledgerEntry } from './issuing-ca.js'
 import type { LedgerEntry, RevokeReason } from './ledger.js'
 import { issueRefused } from './refuse.js'
 import { authoritySource, type SourceOptions } from './renewing-source.js'
-import { type IssueRequest, readRequest } from './request.js'
+import { type IssueRequest, readIssueOptions } from './issue-options.js'
 import { issueCrl, restoreRevocations, revoke } from './revocation.js'
-import { type SignedRequest, signRequest, type SignRequest } from './sign-request.js'
+import { type SignedRequest, signCsr, type SignRequest } from './sign-csr.js'
 import { SOURCE } from './renewal-due.js'
 
 /**
@@ -31,11 +31,11 @@ import { SOURCE } from './renewal-due.js'
  * error. Only {@link Authority.export} returns it.
  */
 export class Authority {
-  readonly #issuer: Issuer
+  readonly #issuer: IssuingCa
 
   /** @internal */
   constructor(parts: AuthorityParts) {
-    this.#issuer = issuerOf(parts)
+    this.#issuer = issuingCaOf(parts)
   }
 
   /** The authority's own certificate. */
@@ -63,7 +63,7 @@ export class Authority {
    */
   async issue(request: IssueRequest): Promise<Credentials> {
     const now = this.#issuer.settings.now()
-    const credentials = await issueCredentials(this.#issuer, readRequest(request, now), now)
+    const credentials = await issueCredentials(this.#issuer, readIssueOptions(request, now), now)
     await this.#issuer.settings.ledger.append([ledgerEntry(this.#issuer, credentials.chain[0], request.role)])
     return credentials
   }
@@ -80,7 +80,7 @@ export class Authority {
    * for whatever {@link Authority.issue} refuses.
    */
   async sign(csr: string | Uint8Array | CertificateRequest, request: SignRequest): Promise<SignedRequest> {
-    return signRequest(this.#issuer, csr, request)
+    return signCsr(this.#issuer, csr, request)
   }
 
   /**
@@ -225,7 +225,7 @@ export class Authority {
   }
 
   /** @internal */
-  get issuer(): Issuer {
+  get issuer(): IssuingCa {
     return this.#issuer
   }
 

@@ -8,16 +8,16 @@ import type { Crl } from '../x509/crl/crl.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import type { Authority } from './authority.js'
 import { SOURCE } from './renewal-due.js'
-import type { CreateAuthorityOptions } from './ca.js'
+import type { CreateAuthorityOptions } from './create-ca.js'
 import type { Cluster, ClusterFiles } from './cluster/cluster-credentials.js'
 import type { Layout } from './cluster/layouts.js'
-import type { ClusterPlan } from './cluster/plan.js'
+import type { ClusterPlan } from './cluster/issue-cluster.js'
 import type { DirectoryRenewal, RenewDirectoryOptions } from './cluster/renew-directory.js'
 import type { WriteClusterOptions } from './cluster/write-cluster.js'
-import type { CreateRequestOptions } from './create-request.js'
+import type { CreateRequestOptions } from './create-csr.js'
 import type { Ledger } from './ledger.js'
 import type { LoadAuthorityOptions } from './load.js'
-import type { IssueRequest } from './request.js'
+import type { IssueRequest } from './issue-options.js'
 
 /**
  * Makes a new root CA: a key and a self-signed certificate that may sign only certificates and CRLs. It is kept in memory;
@@ -28,7 +28,7 @@ import type { IssueRequest } from './request.js'
  * with its own.
  */
 export async function createAuthority(options: CreateAuthorityOptions): Promise<Authority> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.createAuthority(options)
 }
 
@@ -42,7 +42,7 @@ export async function createAuthority(options: CreateAuthorityOptions): Promise<
  * certificates, a key that does not match or is not supported, or no chain to a root.
  */
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.loadAuthority(options)
 }
 
@@ -62,7 +62,7 @@ export async function openAuthority(
   directory: string,
   options: Omit<CreateAuthorityOptions, 'signer'>,
 ): Promise<Authority> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.openAuthority(directory, options)
 }
 
@@ -76,7 +76,7 @@ export async function openAuthority(
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or does not sign with it.
  */
 export async function createRequest(options: CreateRequestOptions): Promise<{ csr: string; key: PrivateKey }> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.createRequest(options)
 }
 
@@ -101,7 +101,7 @@ export async function issueCluster<const M extends string, const C extends strin
     signal?: AbortSignal | undefined
   } = {},
 ): Promise<Cluster<M, C>> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.issueCluster(authorities, plan, options)
 }
 
@@ -132,7 +132,7 @@ export async function writeCluster<M extends string, C extends string>(
   cluster: Cluster<M, C>,
   options: WriteClusterOptions,
 ): Promise<ClusterFiles<M, C>> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.writeCluster(directory, cluster, options)
 }
 
@@ -153,7 +153,7 @@ export async function removeFromCluster(
   parts: { members?: readonly string[] | undefined; clients?: readonly string[] | undefined },
   options: { layout: Layout; signal?: AbortSignal | undefined },
 ): Promise<{ members: string[]; clients: string[] }> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.removeFromCluster(directory, parts, options)
 }
 
@@ -179,7 +179,7 @@ export async function renewDirectory(
   directory: string,
   options: RenewDirectoryOptions,
 ): Promise<DirectoryRenewal> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.renewDirectory(authorities, directory, options)
 }
 
@@ -218,7 +218,7 @@ export async function writeTrust(
     signal?: AbortSignal | undefined
   },
 ): Promise<string[]> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.writeTrust(directory, trustAnchors, options)
 }
 
@@ -248,7 +248,7 @@ export async function renew(
     skipEtcdChecks?: boolean | undefined
   } = {},
 ): Promise<Credentials> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.renew(authority, credentials, options)
 }
 
@@ -269,7 +269,7 @@ export async function writeCrl(
   crl: Crl,
   options: { form?: 'der' | 'pem' | undefined } = {},
 ): Promise<void> {
-  const room = await import('./issuing.js')
+  const room = await import('./deferred-code.js')
   return room.writeCrl(path, crl, options)
 }
 
@@ -330,6 +330,6 @@ export function fileLedger(path: string): Ledger {
   checkDirectory(path, 'path', 'the path of a file')
   const place = resolve(path)
   let opened: Promise<Ledger> | undefined
-  const open = (): Promise<Ledger> => (opened ??= import('./issuing.js').then((room) => room.openLedger(place)))
+  const open = (): Promise<Ledger> => (opened ??= import('./deferred-code.js').then((room) => room.openLedger(place)))
   return { append: async (entries) => (await open()).append(entries), read: async () => (await open()).read() }
 }

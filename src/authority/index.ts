@@ -14,14 +14,14 @@ export { PrivateKey } from '../x509/keys/keys.js'
 export type { WebCrypto } from '../x509/web-crypto.js'
 export type { KeyAlgorithm } from './algorithms.js'
 export type { Authority } from './authority.js'
-export type { CreateAuthorityOptions, CreateIntermediateOptions } from './ca.js'
+export type { CreateAuthorityOptions, CreateIntermediateOptions } from './create-ca.js'
 export { withTrustAnchors } from './cluster/cluster-credentials.js'
 export type { Cluster, ClusterFiles } from './cluster/cluster-credentials.js'
 export type { Layout } from './cluster/layouts.js'
-export type { ClusterPlan } from './cluster/plan.js'
+export type { ClusterPlan } from './cluster/issue-cluster.js'
 export type { DirectoryRenewal, RenewDirectoryOptions } from './cluster/renew-directory.js'
 export type { WriteClusterOptions } from './cluster/write-cluster.js'
-export type { CreateRequestOptions } from './create-request.js'
+export type { CreateRequestOptions } from './create-csr.js'
 export {
   createAuthority,
   createRequest,
@@ -37,12 +37,12 @@ export {
   writeCrl,
   writeTrust,
 } from './deferred.js'
-export { inspectRequest } from './inspect-request.js'
+export { inspectRequest } from './inspect-csr.js'
 export type { Signer } from './keys.js'
 export type { Ledger, LedgerEntry, RevokeReason } from './ledger.js'
 export type { LoadAuthorityOptions } from './load.js'
 export type { SubjectAttributes } from './options.js'
 export { renewalDue } from './renewal-due.js'
-export type { IssueRequest, RequestOptions, Role } from './request.js'
+export type { IssueRequest, RequestOptions, Role } from './issue-options.js'
 export type { AuthoritySettings } from './settings.js'
-export type { CsrPolicy, SignedRequest, SignRequest } from './sign-request.js'
+export type { CsrPolicy, SignedRequest, SignRequest } from './sign-csr.js'

@@ -1,7 +1,7 @@
 /** The lifetime of a certificate: from five minutes ago, and never outside its issuer's. */
 import { optionInvalid } from '../report/option-error.js'
 import { parseDuration } from '../report/duration.js'
-import type { AuthorityParts } from './issuer.js'
+import type { AuthorityParts } from './issuing-ca.js'
 import { issueRefused } from './refuse.js'
 
 /** Clocks of a cluster differ: a new certificate must be valid for a member whose clock is slow. */

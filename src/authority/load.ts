@@ -1,6 +1,6 @@
 /** Loads an existing authority of this package, openssl, cfssl, kubeadm and others. */
 import { join, resolve } from 'node:path'
-import { type OpenedInput, openInput, readCertificates, readKey } from '../credentials/input.js'
+import { type OpenedInput, openInput, readCertificates, readKey } from '../credentials/parse-input.js'
 import { checkDirectory } from '../credentials/checks.js'
 import {
   type FileSystem,
@@ -26,9 +26,9 @@ import { bytesEqual } from '../x509/der.js'
 import { checkPassphrase, type PrivateKey } from '../x509/keys/keys.js'
 import { SIGNING_KEYS, signingScheme } from './algorithms.js'
 import { Authority, createAuthority } from './authority.js'
-import { climb } from './issuer.js'
+import { climb } from './issuing-ca.js'
 import { foreignSigner, type Signer, signerFor } from './keys.js'
-import { CA_OPTIONS, checkMayIssue, type CreateAuthorityOptions, readRootOptions } from './ca.js'
+import { CA_OPTIONS, checkMayIssue, type CreateAuthorityOptions, readRootOptions } from './create-ca.js'
 import { issueRefused } from './refuse.js'
 import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
 

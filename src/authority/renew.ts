@@ -13,8 +13,8 @@ import { PrivateKey } from '../x509/keys/keys.js'
 import type { Host } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { Authority } from './authority.js'
-import { issueCredentials } from './issue.js'
-import { type Issuer, isIssuedBy, ledgerEntry } from './issuer.js'
+import { issueCredentials } from './issue-certificate.js'
+import { type IssuingCa, isIssuedBy, ledgerEntry } from './issuing-ca.js'
 import type { IssuedEntry } from './ledger.js'
 import { BACKDATED_MS, readValidity } from './lifetime.js'
 import {
@@ -26,7 +26,7 @@ import {
   checkFlag,
 } from './options.js'
 import { issueRefused, listed } from './refuse.js'
-import { CLIENT_AUTH, type CheckedRequest, MAX_USAGES, type Role, SERVER_AUTH, roleRow } from './request.js'
+import { CLIENT_AUTH, type CheckedIssueOptions, MAX_USAGES, type Role, SERVER_AUTH, roleRow } from './issue-options.js'
 import { Revocations } from './revocation.js'
 
 export async function renew(
@@ -74,7 +74,7 @@ interface Manner {
 
 /** Renews without the ledger, so that several entries can be added at once. */
 export async function issueAgain(
-  issuer: Issuer,
+  issuer: IssuingCa,
   { chain, key, trustAnchors, crls }: Credentials,
   manner: Manner,
 ): Promise<{ readonly credentials: Credentials; readonly entry: IssuedEntry }> {
@@ -83,7 +83,7 @@ export async function issueAgain(
   if (isForeign && !manner.foreign) throw issueRefused(`${whoseIsIt(issuer, leaf)}; set \`foreign: true\` to renew it`)
   manner.revocations.refuseCertificate(leaf, [issuer.certificate, ...issuer.chain, ...sent, ...trustAnchors])
   if (!key.matches(leaf)) throw issueRefused(`The private key does not match "${leaf.subject.toString()}"`)
-  const request = renewalRequest(leaf, manner, isForeign, manner.key === 'same' ? key : null)
+  const request = renewalOptions(leaf, manner, isForeign, manner.key === 'same' ? key : null)
   const issued = await issueCredentials(issuer, request, issuer.settings.now())
   const roots = issuer.trustAnchors.filter((root) => isForeign && !trustAnchors.some((each) => each.equals(root)))
   return {
@@ -93,12 +93,12 @@ export async function issueAgain(
 }
 
 /** Whether a certificate is of this authority, or of one above it. Its CA's certificate may have been renewed since. */
-export function isFrom({ certificate, chain }: Issuer, leaf: Certificate): boolean {
+export function isFrom({ certificate, chain }: IssuingCa, leaf: Certificate): boolean {
   return [certificate, ...chain].some((ca) => isIssuedBy(leaf, ca))
 }
 
 /** Why a certificate is not of this authority. */
-export function whoseIsIt({ certificate }: Issuer, leaf: Certificate): string {
+export function whoseIsIt({ certificate }: IssuingCa, leaf: Certificate): string {
   const [subject, issuer] = [leaf.subject.toString(), leaf.issuer.toString()]
   const why = leaf.issuer.equals(certificate.subject)
     ? `was signed by another key than that of this authority, although both are named "${issuer}"`
@@ -147,12 +147,12 @@ const ABOUT_THE_ISSUER: ReadonlySet<string> = new Set<string>([
  * @param isForeign Whether it is of another CA: extensions about that one are left out.
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for contents that an authority does not write.
  */
-function renewalRequest(
+function renewalOptions(
   leaf: Certificate,
   { role: given, validity, skipEtcdChecks }: Manner,
   isForeign: boolean,
   key: PrivateKey | null,
-): CheckedRequest {
+): CheckedIssueOptions {
   const who = `The certificate "${leaf.subject.toString()}"`
   if (leaf.isCa) throw issueRefused(`${who} is a CA certificate; only those of members and clients are renewed`)
   const [problem] = leaf.extensions.problems

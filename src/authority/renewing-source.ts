@@ -9,23 +9,23 @@ import { copyCredentials, untilAborted } from '../credentials/source.js'
 import { backoffPause } from '../report/duration.js'
 import { isError } from '../report/errors.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import { issueCredentials } from './issue.js'
-import { type Issuer, ledgerEntry } from './issuer.js'
+import { issueCredentials } from './issue-certificate.js'
+import { type IssuingCa, ledgerEntry } from './issuing-ca.js'
 import { issueRefused } from './refuse.js'
 import { endOf, readFraction } from './renewal-due.js'
-import { type IssueRequest, readRequest } from './request.js'
+import { type IssueRequest, readIssueOptions } from './issue-options.js'
 import { Revocations } from './revocation.js'
 
 const DEFAULT_JITTER = 0.1
 
 export function authoritySource(
-  issuer: Issuer,
+  issuer: IssuingCa,
   request: IssueRequest,
   options: SourceOptions,
   timing: Timing = systemTiming(issuer.settings.now),
 ): WatchableSource {
   const { settings, certificate } = issuer
-  const wanted = readRequest(request, settings.now())
+  const wanted = readIssueOptions(request, settings.now())
   const schedule = readSchedule(options)
   const issue = async (held: Held | null) => {
     const now = settings.now()
@@ -51,7 +51,7 @@ export interface SourceOptions {
 }
 
 /** Refuses while the authority is valid and cannot issue credentials that expire later. */
-function refuseIfInVain({ certificate: { notAfter } }: Issuer, { credentials, begin }: Held, now: Date): void {
+function refuseIfInVain({ certificate: { notAfter } }: IssuingCa, { credentials, begin }: Held, now: Date): void {
   const clockWasSetBack = now.getTime() < begin
   if (clockWasSetBack || now >= notAfter || notAfter > credentials.chain[0].notAfter) return
   throw issueRefused(

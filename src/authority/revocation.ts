@@ -13,7 +13,7 @@ import { reasonNumber } from '../x509/crl/crl-entries.js'
 import { type RevokedCertificate, writeTbsCertList } from '../x509/crl/crl-writer.js'
 import { writeSigned } from '../x509/der-writer.js'
 import { Crl } from '../x509/crl/crl.js'
-import { isIssuedBy, type Issuer, keyFingerprint } from './issuer.js'
+import { isIssuedBy, type IssuingCa, keyFingerprint } from './issuing-ca.js'
 import {
   type IssuedEntry,
   type Ledger,
@@ -28,7 +28,7 @@ import { issueRefused } from './refuse.js'
 import { EARLIEST } from './settings.js'
 
 export async function revoke(
-  issuer: Issuer,
+  issuer: IssuingCa,
   what: unknown,
   options: { readonly reason?: unknown; readonly at?: unknown },
 ): Promise<RevokedEntry> {
@@ -64,7 +64,7 @@ function readMoment(value: unknown, now: Date): Date {
 type RevokedIdentity = Pick<RevokedEntry, 'serialNumber' | 'keyFingerprint256'>
 
 /** The signature of a certificate shows its issuer, so the ledger need not have it. */
-function serialOf({ certificate }: Issuer, revoked: Certificate): RevokedIdentity {
+function serialOf({ certificate }: IssuingCa, revoked: Certificate): RevokedIdentity {
   const name = `"${revoked.subject.toString()}"`
   if (!isIssuedBy(revoked, certificate))
     throw issueRefused(`${name} was not issued by this authority, which can revoke only its own certificates`)
@@ -76,7 +76,7 @@ function serialOf({ certificate }: Issuer, revoked: Certificate): RevokedIdentit
 }
 
 /** Only the ledger shows that a serial number exists: one with a wrong digit would revoke nothing, or another certificate. */
-function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEntry[]): RevokedIdentity {
+function knownSerial({ id }: IssuingCa, value: unknown, entries: readonly LedgerEntry[]): RevokedIdentity {
   if (typeof value !== 'string' || !/^(?:[0-9a-f]{2}:?){1,20}$/i.test(value))
     throw textInvalid('certificate', value, 'a Certificate, or its serial number in hexadecimal')
   const serialNumber = value.replaceAll(':', '').toUpperCase()
@@ -92,7 +92,7 @@ function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEnt
 const MAX_REVOKED = 150_000
 
 export async function issueCrl(
-  issuer: Issuer,
+  issuer: IssuingCa,
   options: { readonly nextUpdate?: unknown; readonly allowWithoutCrlSign?: unknown; readonly previous?: unknown },
 ): Promise<Crl> {
   checkOptions('options', options, ['nextUpdate', 'allowWithoutCrlSign', 'previous'])
@@ -112,7 +112,7 @@ export async function issueCrl(
   return settings.inTurn(() => nextCrl(issuer, { duration, now, previous }))
 }
 
-function checkOwnCrl({ certificate }: Issuer, crl: unknown, option: string): asserts crl is Crl {
+function checkOwnCrl({ certificate }: IssuingCa, crl: unknown, option: string): asserts crl is Crl {
   if (!(crl instanceof Crl)) throw valueInvalid(option, crl, 'a Crl, such as Crl.parse or authority.issueCrl returns')
   if (!crl.issuer.equals(certificate.subject) || !crl.isSignedBy(certificate))
     throw optionInvalid(option, 'must be a CRL that this authority has signed')
@@ -124,7 +124,7 @@ function checkOwnCrl({ certificate }: Issuer, crl: unknown, option: string): ass
  *
  * @returns How many were added.
  */
-export async function restoreRevocations(issuer: Issuer, crl: Crl): Promise<number> {
+export async function restoreRevocations(issuer: IssuingCa, crl: Crl): Promise<number> {
   checkOwnCrl(issuer, crl, 'crl')
   const { settings, id } = issuer
   return settings.inTurn(async () => {
@@ -170,7 +170,7 @@ function refuseToUnrevoke(
 }
 
 async function nextCrl(
-  issuer: Issuer,
+  issuer: IssuingCa,
   { duration, now, previous }: { duration: number; now: Date; previous: Crl | undefined },
 ): Promise<Crl> {
   const { settings, certificate, signer, id } = issuer

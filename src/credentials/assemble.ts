@@ -14,7 +14,7 @@ import {
   readCertificates,
   readCrls,
   readKey,
-} from './input.js'
+} from './parse-input.js'
 import { kindOfLabel } from './labels.js'
 
 /** Everything that credentials are read from. */

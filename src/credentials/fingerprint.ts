@@ -2,7 +2,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Inputs } from './assemble.js'
 import type { Credentials } from './credentials.js'
-import type { Input } from './input.js'
+import type { Input } from './parse-input.js'
 
 /**
  * SHA-256, in base64, of the chain as it is sent, the public half of the key, and the sets of anchors of both kinds and of CRLs.

@@ -2,7 +2,7 @@ import { checkOptions } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
-import { fileOfOption, readInputs, readPassphraseOption } from './inputs.js'
+import { fileOfOption, readInputs, readPassphraseOption } from './load-inputs.js'
 import { isContentNotName } from './recognize.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 

@@ -7,7 +7,7 @@ import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
-import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from './inputs.js'
+import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from './load-inputs.js'
 
 /** Names of the files inside the directory of a mounted secret. */
 export interface SecretFileNames {

@@ -1,6 +1,6 @@
 import { checkOptions } from '../report/option-error.js'
 import type { CredentialSource } from './credentials.js'
-import { readPassphraseOption, textInput } from './inputs.js'
+import { readPassphraseOption, textInput } from './load-inputs.js'
 import { MaterialSource } from './source.js'
 
 /** What {@link fromPem} takes. */

@@ -1,9 +1,9 @@
 /** What must hold of any input whatever, reader by reader. */
 import { isIP } from 'node:net'
 import { inspect } from 'node:util'
-import { inspectRequest } from '../../src/authority/inspect-request.js'
+import { inspectRequest } from '../../src/authority/inspect-csr.js'
 import { assemble } from '../../src/credentials/assemble.js'
-import { textInput } from '../../src/credentials/inputs.js'
+import { textInput } from '../../src/credentials/load-inputs.js'
 import { EtcdMtlsError } from '../../src/report/errors.js'
 import { formatReport } from '../../src/report/format.js'
 import type { Report } from '../../src/report/report.js'

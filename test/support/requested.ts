@@ -1,5 +1,5 @@
 /** What a certificate request asks for, for comparison with what a tool was asked to request. */
-import { readCommonName, sortNames } from '../../src/authority/inspect-request.js'
+import { readCommonName, sortNames } from '../../src/authority/inspect-csr.js'
 import { publicKeyText } from '../../src/x509/algorithms.js'
 import type { CertificateRequest } from '../../src/x509/certificate-request.js'
 

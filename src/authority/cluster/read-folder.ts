@@ -1,6 +1,6 @@
 /** Reads the certificates and keys of a folder: what may be replaced, and what is renewed. */
 import { join } from 'node:path'
-import { type OpenedInput, openInput, readCertificates, readKey } from '../../credentials/input.js'
+import { type OpenedInput, openInput, readCertificates, readKey } from '../../credentials/parse-input.js'
 import type { Survey } from '../../files/publish.js'
 import { writeFailed } from '../../files/write-failed.js'
 import type { MaterialRole } from '../../report/catalogue/place.js'

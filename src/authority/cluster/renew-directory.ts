@@ -11,12 +11,12 @@ import { isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { optionInvalid } from '../../report/option-error.js'
 import type { Authority } from '../authority.js'
-import type { Issuer } from '../issuer.js'
+import type { IssuingCa } from '../issuing-ca.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
 import { dueAt, endingFirst, readFraction, readMoment, type renewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
-import type { Role } from '../request.js'
+import type { Role } from '../issue-options.js'
 import {
   checkLayoutCall,
   type FileNames,
@@ -26,7 +26,7 @@ import {
   type LayoutFolder,
   PEER_CA,
 } from './layouts.js'
-import { readAuthorities } from './plan.js'
+import { readAuthorities } from './issue-cluster.js'
 import { readPair, type ReadPair } from './read-folder.js'
 
 /** Options of `renewDirectory`. */
@@ -135,7 +135,7 @@ interface Run {
   /** The real path of the directory, and the path as it was passed. */
   readonly root: string
   readonly place: string
-  readonly issuers: { readonly client: Issuer; readonly peer: Issuer }
+  readonly issuers: { readonly client: IssuingCa; readonly peer: IssuingCa }
   /** Each ledger is read once. */
   readonly revocations: Map<Ledger, Promise<Revocations>>
   readonly at: Date
@@ -154,7 +154,7 @@ interface Candidate {
   readonly role: Role
   readonly files: CredentialFiles
   readonly names: FileNames
-  readonly issuer: Issuer
+  readonly issuer: IssuingCa
   /** When renewal is due; null if that is unknown. */
   readonly due: ReturnType<typeof renewalDue> | null
 }
@@ -244,7 +244,11 @@ async function renewOne(
 }
 
 /** Whether a renewal replaces a certificate that is due by a better one: otherwise each run would renew it again. */
-function isImproved({ at, fraction }: Run, { chain }: ReadPair, { certificate: ca, intermediates }: Issuer): boolean {
+function isImproved(
+  { at, fraction }: Run,
+  { chain }: ReadPair,
+  { certificate: ca, intermediates }: IssuingCa,
+): boolean {
   return chain.some((each, index) => {
     if ((index > 0 && each.isSelfIssued) || !dueAt({ certificate: each, index }, at, fraction).due) return false
     return index === 0 ? ca.notAfter > each.notAfter : !intermediates.some((sent) => sent.equals(each))

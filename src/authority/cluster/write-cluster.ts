@@ -7,7 +7,7 @@ import { type Change, publish, surveyDirectory, sweep } from '../../files/publis
 import { failureOf, writeFailed } from '../../files/write-failed.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { checkReplaceable } from './read-folder.js'
-import { KUBEADM_CLIENTS } from '../request.js'
+import { KUBEADM_CLIENTS } from '../issue-options.js'
 import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
 import { checkLayoutCall, type FolderPlan, holdsNode, type Layout, planLayout } from './layouts.js'
 

@@ -2,7 +2,7 @@
 import { join, posix } from 'node:path'
 import type { WatchableSource } from '../../credentials/credentials.js'
 import { fromFiles } from '../../credentials/from-files.js'
-import { readMaterialFile } from '../../credentials/inputs.js'
+import { readMaterialFile } from '../../credentials/load-inputs.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'

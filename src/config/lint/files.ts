@@ -1,8 +1,8 @@
 /** Reads the files that a configuration names, and checks them for the role that they have. */
 import { assemble } from '../../credentials/assemble.js'
 import type { Credentials } from '../../credentials/credentials.js'
-import { type Input, openInput, readCertificates, readCrls } from '../../credentials/input.js'
-import { fileInput } from '../../credentials/inputs.js'
+import { type Input, openInput, readCertificates, readCrls } from '../../credentials/parse-input.js'
+import { fileInput } from '../../credentials/load-inputs.js'
 import { rows as materialRows } from '../../credentials/finding.js'
 import type { CrlFlaw } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'

@@ -1,6 +1,6 @@
 /** The keys with which etcd signs and verifies the tokens of its users (server/auth/options.go v3.5.16). */
 import { createHash, createHmac, createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
-import { readMaterialFile } from '../../credentials/inputs.js'
+import { readMaterialFile } from '../../credentials/load-inputs.js'
 import type { Finding } from '../../report/finding.js'
 import { at, finding } from '../finding.js'
 import type { ReadMember } from '../read/input.js'

@@ -1,7 +1,7 @@
 /** Files that a configuration names, below another root if one is given. */
 import { readlinkSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
-import { readMaterialFile } from '../../credentials/inputs.js'
+import { readMaterialFile } from '../../credentials/load-inputs.js'
 import type { Finding } from '../../report/finding.js'
 import { isUnresolved } from './read-option.js'
 import { type ConfigText, decodeText, MAX_CONFIG_BYTES, MAX_NAMED_FILES, type ReadNamedFile, tooLarge } from './text.js'

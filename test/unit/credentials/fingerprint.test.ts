@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { contentsOf, fingerprintOf } from '../../../src/credentials/fingerprint.js'
 import { type Credentials, fromPem } from '../../../src/credentials/index.js'
-import { textInput } from '../../../src/credentials/inputs.js'
+import { textInput } from '../../../src/credentials/load-inputs.js'
 import { mintCa, mintCrl } from '../../support/mint.js'
 import { good, otherLeaf, root } from './fixture.js'
 

@@ -6,11 +6,17 @@ import { readHost } from '../../x509/names.js'
 import type { KeyAlgorithm } from '../algorithms.js'
 import { Authority } from '../authority.js'
 import type { Cluster } from './cluster-credentials.js'
-import { issueCredentials } from '../issue.js'
-import { ledgerEntry } from '../issuer.js'
+import { issueCredentials } from '../issue-certificate.js'
+import { ledgerEntry } from '../issuing-ca.js'
 import { readValidity } from '../lifetime.js'
 import { checkFlag, readAlgorithm, readHosts } from '../options.js'
-import { type IssueRequest, KUBEADM_CLIENTS, KUBEADM_HOSTS, type RequestOptions, readRequest } from '../request.js'
+import {
+  type IssueRequest,
+  KUBEADM_CLIENTS,
+  KUBEADM_HOSTS,
+  type RequestOptions,
+  readIssueOptions,
+} from '../issue-options.js'
 
 /** A plan for {@link issueCluster}. */
 export interface ClusterPlan<M extends string = string, C extends string = string> {
@@ -131,7 +137,7 @@ function whatIs(kind: Kind, name: string): string {
 async function issueOrder({ authority, request }: Order): Promise<Credentials> {
   const { issuer } = authority
   const now = issuer.settings.now()
-  return issueCredentials(issuer, readRequest(request, now), now)
+  return issueCredentials(issuer, readIssueOptions(request, now), now)
 }
 
 export function readAuthorities(given: Authority | { client: Authority; peer: Authority }): {
@@ -158,7 +164,7 @@ function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Orde
   const orders = new Map<string, Order>()
   const add = (where: string, kind: Kind, name: string, request: IssueRequest): void => {
     // For the errors that it throws: no key is made for a wrong plan.
-    readRequest(request, now, where)
+    readIssueOptions(request, now, where)
     const what = whatIs(kind, name)
     if (orders.has(what)) throw optionInvalid(where.replace(/\[.*/, ''), `must name each once; ${name} is there twice`)
     orders.set(what, { kind, name, what, authority: kind === 'peer' ? peer : client, request })

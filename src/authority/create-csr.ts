@@ -1,4 +1,4 @@
-/** Makes a key and a certificate request for it. */
+/** Makes a key and a certificate request (CSR) for it. */
 import { checkOptions } from '../report/option-error.js'
 import { CertificateRequest } from '../x509/certificate-request.js'
 import type { PrivateKey } from '../x509/keys/keys.js'

@@ -1,18 +1,18 @@
-/** Signs a certificate for the key of a request, with what the caller sets and what their policy accepts from the request. */
+/** Signs a certificate for the key of a request (CSR), with what the caller sets and what their policy accepts from the request. */
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { CertificateRequest } from '../x509/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
 import { type Host, readHost, uriKey } from '../x509/names.js'
-import { readCommonName, readRequestInput, sortNames } from './inspect-request.js'
-import { issueFor, refuseKey } from './issue.js'
-import { type Issuer, ledgerEntry } from './issuer.js'
+import { readCommonName, readCsr, sortNames } from './inspect-csr.js'
+import { issueCertificate, refuseKey } from './issue-certificate.js'
+import { type IssuingCa, ledgerEntry } from './issuing-ca.js'
 import { lifetimeWithin } from './lifetime.js'
 import { readName } from './limits.js'
 import { bitsOf, readAddressRange, readHosts, readList } from './options.js'
 import { describeFindings, issueRefused, listed } from './refuse.js'
-import { PROFILE_OPTIONS, ROLE_NAMES, type RequestOptions, type Role, isRole, readProfile } from './request.js'
+import { PROFILE_OPTIONS, ROLE_NAMES, type RequestOptions, type Role, isRole, readProfile } from './issue-options.js'
 
 /** Which names of a request are accepted. */
 export interface CsrPolicy {
@@ -127,10 +127,10 @@ export interface SignedRequest {
   findings: Finding[]
 }
 
-export async function signRequest(issuer: Issuer, csr: unknown, options: SignRequest): Promise<SignedRequest> {
+export async function signCsr(issuer: IssuingCa, csr: unknown, options: SignRequest): Promise<SignedRequest> {
   const now = issuer.settings.now()
   const { allow, named, ...rest } = readCall(options)
-  const { request, findings } = readRequestInput(csr)
+  const { request, findings } = readCsr(csr)
   const errors = findings.filter(({ severity }) => severity === 'error')
   if (request === null || errors.length > 0)
     throw issueRefused(`The request is refused: ${describeFindings(errors)}`, { findings })
@@ -141,7 +141,7 @@ export async function signRequest(issuer: Issuer, csr: unknown, options: SignReq
     throw issueRefused(`The request asks for no host, and peers refuse a ${rest.role} certificate without one`)
   const profile = readProfile({ ...rest, name, hosts }, now)
   const lifetime = lifetimeWithin(issuer, profile.validity, now)
-  const issued = await issueFor(issuer, profile, { spki: request.spki, lifetime, now })
+  const issued = await issueCertificate(issuer, profile, { spki: request.spki, lifetime, now })
   await issuer.settings.ledger.append([ledgerEntry(issuer, issued.chain[0], profile.role)])
   return { ...issued, request, findings: [...findings] }
 }

@@ -1,4 +1,4 @@
-/** What a caller may request of an authority. All options are checked before a key is made. */
+/** The options of `authority.issue`, which are checked before a key is made, and the roles of certificates. */
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { NamePart } from '../x509/certificate-writer.js'
 import { extendedKeyUsageOid } from '../x509/extensions.js'
@@ -157,8 +157,8 @@ export interface CheckedProfile {
   readonly skipEtcdChecks: boolean
 }
 
-/** A checked request. */
-export interface CheckedRequest extends CheckedProfile {
+/** The checked options of `authority.issue`. */
+export interface CheckedIssueOptions extends CheckedProfile {
   readonly algorithm: KeyAlgorithm
   readonly key: PrivateKey | null
 }
@@ -169,7 +169,7 @@ export const PROFILE_OPTIONS = [
 ] as const
 
 /** @param where Names the request in errors. */
-export function readRequest(request: IssueRequest, now: Date, where = 'request'): CheckedRequest {
+export function readIssueOptions(request: IssueRequest, now: Date, where = 'request'): CheckedIssueOptions {
   checkOptions(where, request, [...PROFILE_OPTIONS, 'algorithm', 'key'])
   const { key, algorithm } = request
   if (key !== undefined && !(key instanceof PrivateKey)) throw valueInvalid(`${where}.key`, key, 'a PrivateKey')

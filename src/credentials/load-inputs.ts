@@ -10,7 +10,7 @@ import type { Finding } from '../report/finding.js'
 import { checkPassphrase } from '../x509/keys/keys.js'
 import type { Inputs } from './assemble.js'
 import { finding } from './finding.js'
-import { type Input, sizeLimit } from './input.js'
+import { type Input, sizeLimit } from './parse-input.js'
 import { isContentNotName } from './recognize.js'
 
 /** A file as the user named it. */

@@ -1,4 +1,4 @@
-/** Makes end-entity certificates, and validates every certificate before it is returned. */
+/** Issues certificates of members and clients, and validates every certificate before it is returned. */
 import type { KeyObject } from 'node:crypto'
 import type { Credentials } from '../credentials/credentials.js'
 import type { FindingCode } from '../report/finding.js'
@@ -20,23 +20,27 @@ import { writeSigned } from '../x509/der-writer.js'
 import { DerReader, Tag } from '../x509/der.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import { keyUsageFor } from './algorithms.js'
-import type { Issuer } from './issuer.js'
+import type { IssuingCa } from './issuing-ca.js'
 import type { SigningKey } from './keys.js'
 import { type Lifetime, lifetimeWithin } from './lifetime.js'
 import { writeSubject } from './options.js'
 import { describeFindings, issueRefused } from './refuse.js'
-import type { CheckedProfile, CheckedRequest } from './request.js'
+import type { CheckedProfile, CheckedIssueOptions } from './issue-options.js'
 import { Revocations } from './revocation.js'
 
 /** Makes a key if there is none, and a certificate for it. The caller adds it to the ledger. */
-export async function issueCredentials(issuer: Issuer, request: CheckedRequest, now: Date): Promise<Credentials> {
-  const lifetime = lifetimeWithin(issuer, request.validity, now)
+export async function issueCredentials(
+  issuer: IssuingCa,
+  options: CheckedIssueOptions,
+  now: Date,
+): Promise<Credentials> {
+  const lifetime = lifetimeWithin(issuer, options.validity, now)
   const { privateKey: key, spki } =
-    request.key === null
-      ? await issuer.settings.makeKey(request.algorithm, originOf(request))
-      : { privateKey: request.key, spki: request.key.spki }
-  if (request.key !== null) await refuseKey(issuer, key.publicKey, spki)
-  const issued = await issueFor(issuer, request, { spki, lifetime, now })
+    options.key === null
+      ? await issuer.settings.makeKey(options.algorithm, originOf(options))
+      : { privateKey: options.key, spki: options.key.spki }
+  if (options.key !== null) await refuseKey(issuer, key.publicKey, spki)
+  const issued = await issueCertificate(issuer, options, { spki, lifetime, now })
   if (!key.matches(issued.chain[0])) throw issueRefused('The certificate does not hold the public half of its key')
   return { ...issued, key, crls: [] }
 }
@@ -46,7 +50,7 @@ function originOf({ role, name }: CheckedProfile): string {
 }
 
 /** Refuses a key that was compromised, and that of a CA: its holder could issue. */
-export async function refuseKey(issuer: Issuer, key: KeyObject, spki: Uint8Array): Promise<void> {
+export async function refuseKey(issuer: IssuingCa, key: KeyObject, spki: Uint8Array): Promise<void> {
   const { certificate, chain, crossCertificates, settings } = issuer
   // Keys of two kinds are never compared: Node 20 leaves OpenSSL's error behind, and reading the next key fails.
   const held = [certificate, ...chain, ...crossCertificates].find(
@@ -63,8 +67,8 @@ export async function refuseKey(issuer: Issuer, key: KeyObject, spki: Uint8Array
 const EMPTY_NAME = 2
 
 /** Signs a certificate for a public key, and validates it. The caller adds it to the ledger. */
-export async function issueFor(
-  issuer: Issuer,
+export async function issueCertificate(
+  issuer: IssuingCa,
   profile: CheckedProfile,
   { spki, lifetime, now }: { spki: Uint8Array; lifetime: Lifetime; now: Date },
 ): Promise<Pick<Credentials, 'trustAnchors' | 'chain' | 'origin'>> {
@@ -109,7 +113,7 @@ function checkSignedBy(certificate: Certificate, issuer: Certificate): void {
 }
 
 /** Checks that a new CA certificate is signed by its issuer, and that no verifier refuses it. */
-export function checkCa(leaf: Certificate, above: Issuer, now: Date): void {
+export function checkCa(leaf: Certificate, above: IssuingCa, now: Date): void {
   checkSignedBy(leaf, above.certificate)
   const { intermediates, trustAnchors } = above
   const { findings } = validateChain({ leaf, intermediates, trustAnchors }, { usage: 'any', at: now })

@@ -13,8 +13,8 @@ import { bytesEqual } from '../x509/der.js'
 import { ExtensionId } from '../x509/extensions.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import type { KeyAlgorithm } from './algorithms.js'
-import { type CertificateContents, checkCa, checkRoot, signCertificate } from './issue.js'
-import { type AuthorityParts, isIssuedBy, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
+import { type CertificateContents, checkCa, checkRoot, signCertificate } from './issue-certificate.js'
+import { type AuthorityParts, isIssuedBy, type IssuingCa, issuingCaOf, ledgerEntry } from './issuing-ca.js'
 import { foreignSigner, type Signer, type SigningKey } from './keys.js'
 import { lifetimeFromNow, lifetimeWithin, readValidity } from './lifetime.js'
 import { readName } from './limits.js'
@@ -92,11 +92,11 @@ export async function makeRoot(options: CreateAuthorityOptions): Promise<Authori
   })
   checkRoot(certificate, key)
   const parts = { settings, certificate, key, signer, chain: [], crossCertificates: [] }
-  await settings.ledger.append([ledgerEntry(issuerOf(parts), certificate, 'ca')])
+  await settings.ledger.append([ledgerEntry(issuingCaOf(parts), certificate, 'ca')])
   return parts
 }
 
-export async function makeIntermediate(above: Issuer, options: CreateIntermediateOptions): Promise<AuthorityParts> {
+export async function makeIntermediate(above: IssuingCa, options: CreateIntermediateOptions): Promise<AuthorityParts> {
   checkOptions('options', options, CA_OPTIONS)
   const settings = { ...above.settings, ...readOwnSettings(options) }
   const plan = readOptions(options, settings, '1825d')
@@ -123,7 +123,7 @@ export async function makeIntermediate(above: Issuer, options: CreateIntermediat
 
 /** Signs, validates and records the certificate of another CA. */
 async function signBelow(
-  above: Issuer,
+  above: IssuingCa,
   contents: Omit<CertificateContents, 'issuer'>,
   now: Date,
 ): Promise<Certificate> {
@@ -235,7 +235,7 @@ function pathLengthBelow(above: AuthorityParts, asked = 0): number {
 }
 
 export async function crossSign(
-  issuer: Issuer,
+  issuer: IssuingCa,
   other: Certificate,
   options: { readonly validity?: unknown; readonly permittedNames?: unknown; readonly maxIntermediates?: unknown },
 ): Promise<Certificate> {

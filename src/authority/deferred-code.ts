@@ -1,11 +1,11 @@
-/** The code behind `deferred.ts`, which loads as one file at the first call. */
+/** What the calls in `deferred.ts` run. It loads as one file at the first call. */
 export { createAuthority } from './authority.js'
-export { issueCluster } from './cluster/plan.js'
+export { issueCluster } from './cluster/issue-cluster.js'
 export { removeFromCluster } from './cluster/remove-from-cluster.js'
 export { renewDirectory } from './cluster/renew-directory.js'
-export { writeTrust } from './cluster/trust.js'
+export { writeTrust } from './cluster/write-trust.js'
 export { writeCluster } from './cluster/write-cluster.js'
-export { createRequest } from './create-request.js'
+export { createRequest } from './create-csr.js'
 export { openLedger } from './file-ledger.js'
 export { loadAuthority, openAuthority } from './load.js'
 export { renew } from './renew.js'

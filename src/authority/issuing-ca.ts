@@ -1,4 +1,4 @@
-/** The parts of an authority that issuing needs. */
+/** The CA that signs: its certificate, its key, and the certificates above. */
 import { createHash } from 'node:crypto'
 import { keyIdentifier } from '../x509/certificate-writer.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -19,7 +19,7 @@ export interface AuthorityParts {
   readonly crossCertificates: readonly Certificate[]
 }
 
-export interface Issuer extends AuthorityParts {
+export interface IssuingCa extends AuthorityParts {
   /** The certificates that are sent with a leaf: the authority's own and those above it, without the root. */
   readonly intermediates: readonly Certificate[]
   readonly trustAnchors: readonly [Certificate]
@@ -29,7 +29,7 @@ export interface Issuer extends AuthorityParts {
   readonly id: string
 }
 
-export function issuerOf(parts: AuthorityParts): Issuer {
+export function issuingCaOf(parts: AuthorityParts): IssuingCa {
   const { certificate, chain, crossCertificates } = parts
   const root = chain.at(-1)
   return {
@@ -47,7 +47,7 @@ export function keyFingerprint(spki: Uint8Array): string {
 }
 
 /** The ledger's entry for a certificate that this CA signed. */
-export function ledgerEntry({ id, settings }: Issuer, certificate: Certificate, role: string): IssuedEntry {
+export function ledgerEntry({ id, settings }: IssuingCa, certificate: Certificate, role: string): IssuedEntry {
   return {
     kind: 'issued',
     serialNumber: certificate.serialNumber,

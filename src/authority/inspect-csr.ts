@@ -1,5 +1,5 @@
-/** Reads a certificate request, and reports everything that is wrong with it. */
-import { openInput, otherBlocks, unlessExplained } from '../credentials/input.js'
+/** Reads a certificate request (CSR), and reports everything that is wrong with it. */
+import { openInput, otherBlocks, unlessExplained } from '../credentials/parse-input.js'
 import { kindOfLabel } from '../credentials/labels.js'
 import { material } from '../report/catalogue/material.js'
 import type { Place } from '../report/catalogue/place.js'
@@ -39,24 +39,24 @@ export function inspectRequest(
   checkOptions('options', options, ['file'])
   const { file } = options
   if (file !== undefined && typeof file !== 'string') throw valueInvalid('options.file', file, 'a string')
-  const { request, findings } = readRequestInput(csr, file)
+  const { request, findings } = readCsr(csr, file)
   return { ...makeReport({ checkedAt: new Date(), path: null, findings }), request }
 }
 
 /** The one request of an input; null if no request can be read, or there are several. */
-interface RequestReading {
+interface CsrReading {
   readonly request: CertificateRequest | null
   readonly findings: readonly Finding[]
 }
 
 /** Reads and checks a request. A finding of severity error means that it must not be signed. */
-export function readRequestInput(csr: unknown, file?: string): RequestReading {
+export function readCsr(csr: unknown, file?: string): CsrReading {
   const place = file === undefined ? { origin: 'option "csr"', file: null } : { origin: file, file }
   const { request, findings } = parseInput(csr, place)
   return { request, findings: request === null ? findings : [...findings, ...checkRequest(request, place)] }
 }
 
-function parseInput(csr: unknown, place: Place): RequestReading {
+function parseInput(csr: unknown, place: Place): CsrReading {
   if (csr instanceof CertificateRequest) return { request: csr, findings: [] }
   if (typeof csr !== 'string' && !(csr instanceof Uint8Array)) {
     throw valueInvalid('csr', csr, 'PEM as a string, PEM or DER as a Buffer, or a CertificateRequest')
@@ -76,7 +76,7 @@ function parseInput(csr: unknown, place: Place): RequestReading {
   return readText(bytes, place)
 }
 
-function readText(bytes: Buffer, place: Place): RequestReading {
+function readText(bytes: Buffer, place: Place): CsrReading {
   const input = openInput({ role: 'request', place, bytes, mode: null, findings: [] })
   const [first, ...more] = input.blocks.filter(({ label }) => kindOfLabel(label) === 'request')
   const all = [...input.findings, ...otherBlocks(input, ['request', 'key-parameters'])]
@@ -89,7 +89,7 @@ function readText(bytes: Buffer, place: Place): RequestReading {
   return { ...reading, findings: [...all, ...reading.findings] }
 }
 
-function parse(der: Uint8Array, place: Place): RequestReading {
+function parse(der: Uint8Array, place: Place): CsrReading {
   try {
     return { request: CertificateRequest.parse(der, place.origin), findings: [] }
   } catch (error) {
