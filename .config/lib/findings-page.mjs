@@ -55,18 +55,21 @@ const INTRODUCTION = `# Findings
 
 <!-- Generated from src/report/catalogue (rows and Markdown) by \`npm run docs\`: edit there. -->
 
-Every finding that a report can hold, by its code. The code and the details are the contract; message and remedy are
-prose for people and may change in any release.
+This page explains every finding that a report can contain. Search it for a code, or for a line of a log. Codes and \`details\`
+are stable. The \`message\` and the \`remedy\` of a finding are in the report, and may change in any release.
 
-- **error**: a real etcd or a real Node client refuses it, or it is a security hole. The report is not ok.
-- **warning**: it works today and will hurt.
-- **info**: worth knowing.
+- **error**: a real etcd or a real Node client refuses it, or it is a security hole. The report is not \`ok\`.
+- **warning**: it works today and will fail later.
+- **info**: useful to know.
 
-Under "Refused as" stand the words by which others refuse the same thing, to be found by a search for a line of a log:
-Go's stand in etcd's log (field \`error\`) and in etcdctl's warnings, Node's are the \`code\` of the error (its message where the code is UNSPECIFIED), OpenSSL's are
-what its tools print. \`…\` stands for what changes from case to case.`
+"Refused as" lists the messages of other programs for the same fault. Go's are in etcd's log (field \`error\`) and in etcdctl's
+warnings. Node's are the \`code\` of the error, or its message if the code is UNSPECIFIED. OpenSSL's are the output of its tools.
+\`…\` stands for text that varies.`
 
-function entry(code, rows, refusals, { meaning, source }) {
+function entry(code, rows, refusals, explanation) {
+  if (explanation === undefined)
+    throw new Error(`${code} has no explanation: add a section "## ${code}" to a Markdown file in src/report/catalogue`)
+  const { meaning, source } = explanation
   const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `${severityText(rows)}: ${prose(meaning)}`]
   // Several kinds of a code can have the same words.
   const words = [...new Set(refusals.map(refusal))]

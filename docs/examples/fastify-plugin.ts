@@ -1,6 +1,6 @@
 /**
- * A secure client for the routes of a Fastify application, without a dependency on Fastify: the types below say what is
- * used of it, and a `FastifyInstance` is assignable to them.
+ * A plugin for Fastify: `app.etcd` is a secure client. It does not import Fastify: a `FastifyInstance` is assignable to the types
+ * below.
  *
  * ```ts
  * const app = Fastify()
@@ -20,13 +20,13 @@ export interface Instance {
 
 export interface Plugin {
   (instance: Instance): Promise<void>
-  /** Tells Fastify that what is decorated is for the whole application, and not for the plugin's own routes alone. */
+  /** `app.etcd` is then available in the whole application, not only in this plugin. */
   [skipOverride]: true
 }
 
 const skipOverride: unique symbol = Symbol.for('skip-override')
 
-/** The application does not start while etcd cannot be proved, and the client ends with the application. */
+/** The application does not start without a verified connection to etcd. The client closes with the application. */
 export function etcdPlugin(options: SecureClientOptions): Plugin {
   const plugin = async (instance: Instance): Promise<void> => {
     const client = await createSecureClient(options)

@@ -1,7 +1,6 @@
 /**
- * A server certificate as most how-tos make it: `extendedKeyUsage = serverAuth`, and the address in the common name
- * instead of a subject alternative name. The authority of this package refuses to make such a certificate, so it is made
- * by hand here.
+ * Creates a bad server certificate, as many how-tos do: `extendedKeyUsage = serverAuth`, and the address in the common name
+ * instead of a subject alternative name. The authority of this package refuses to issue it, so this file does not use it.
  */
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
@@ -10,7 +9,7 @@ import * as x509 from '@peculiar/x509'
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY = 86_400_000
 
-/** Returns the PEM texts that `fromPem` takes. */
+/** Returns PEM for `fromPem`. */
 export async function howToCertificate(
   ca: { cert: string; key: string; chain: string },
   address: string,
@@ -22,7 +21,7 @@ export async function howToCertificate(
   const certificate = await x509.X509CertificateGenerator.create(
     {
       subject: `CN=${address}`,
-      // The name as it stands there, and not its text: written anew it would be other bytes, and Go would not know the issuer.
+      // Copied byte for byte: Go compares the bytes of names.
       issuer: issuer.subjectName,
       notBefore: new Date(Date.now() - 60_000),
       notAfter: new Date(Date.now() + DAY),

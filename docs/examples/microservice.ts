@@ -1,8 +1,8 @@
 /**
- * A microservice that keeps its items in etcd: HTTP on node:http, probes, metrics, a client certificate from a mounted
- * Secret that is followed while it is renewed, and an orderly end. kubernetes/client-deployment.yaml is its Deployment.
+ * A microservice that stores items in etcd. It has probes, metrics and an orderly shutdown. Its client certificate comes from a
+ * mounted Secret, and the client uses the new certificate after a renewal. kubernetes/client-deployment.yaml is its Deployment.
  *
- * Variables: `ETCD_ENDPOINTS` (with commas), `ETCD_SECRET_DIRECTORY` and `PORT`.
+ * Variables: `ETCD_ENDPOINTS` (separated by commas), `ETCD_SECRET_DIRECTORY` and `PORT`.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createSecureClient } from 'etcd-mtls/client'
@@ -14,7 +14,7 @@ const {
   PORT: port = '8080',
 } = process.env
 
-// Rejects with everything that is wrong where etcd or the Secret is not as it has to be; Kubernetes then tries again.
+// If etcd or the Secret is wrong, this rejects with every fault, and Kubernetes starts the container again.
 const client = await createSecureClient({ endpoints, credentials: fromKubernetesSecret(directory) })
 const items = client.namespace('items/')
 
@@ -75,7 +75,7 @@ async function item(request: IncomingMessage, name: string): Promise<Answer> {
   }
 }
 
-/** Whether requests can be served: etcd answers, and the service is not about to end. */
+/** Ready: etcd answers, and the service is not shutting down. */
 async function readiness(): Promise<Answer> {
   if (isEnding) return { status: 503, body: 'ending\n' }
   await items.get('readiness').string()
@@ -100,7 +100,7 @@ function metricsText(): string {
 
 async function answer(request: IncomingMessage): Promise<Answer> {
   const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-  // Says that the process lives, whatever etcd does: a restart would not mend etcd.
+  // Does not call etcd: a restart of this process would not fix etcd.
   if (pathname === '/healthz') return { status: 200, body: 'ok\n' }
   if (pathname === '/readyz') return readiness()
   if (pathname === '/metrics') return { status: 200, body: metricsText() }
@@ -115,7 +115,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     console.error(error instanceof Error ? error.message : error)
     return { status: 503, body: 'etcd does not answer\n' }
   })
-  // A connection that stays would keep the process alive while it is to end.
+  // An open connection would keep the process alive.
   if (isEnding) response.setHeader('connection', 'close')
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(body)
 }
@@ -124,7 +124,7 @@ const server = createServer((request, response) => {
   void serve(request, response)
 })
 
-/** Requests that are under way are answered; then nothing is left that would keep the process alive. */
+/** Answers the requests in progress. Then nothing keeps the process alive. */
 function end(): void {
   if (isEnding) return
   isEnding = true

@@ -1,6 +1,6 @@
 /**
- * The whole story in one file: certificates issued, a real etcd started with them, a client that proves itself, and what
- * a bad certificate gets. `npm run quickstart` runs it.
+ * Issues certificates, starts a real etcd with them, connects a client, and shows the report about a bad certificate.
+ * `npm run quickstart` runs it.
  */
 import {
   createAuthority,
@@ -19,7 +19,7 @@ const step = (text: string): void => {
 const width = process.stdout.columns
 const color = process.stdout.isTTY
 
-step('A certificate authority, and a certificate for each side')
+step('Create a CA, and issue a certificate for the server and for the client')
 const authority = await createAuthority({ name: 'Quickstart CA', validity: '30d' })
 const server = await authority.issue({
   role: 'server',
@@ -34,14 +34,14 @@ console.log(
 )
 console.log(`client  ${client.chain[0].subject.toString()}`)
 
-step('What the validator says of the server certificate, before anything uses it')
+step('Validate the server certificate')
 console.log(formatReport(validateCredentials(server, { usage: 'server', hosts: ['127.0.0.1'] }), { width, color }))
 
-step('A real etcd that asks its clients for a certificate (--client-cert-auth)')
+step('Start etcd, which requires client certificates (--client-cert-auth)')
 await using etcd = await startEtcd({ server })
-console.log(`It serves on ${etcd.endpoint}`)
+console.log(`etcd listens on ${etcd.endpoint}`)
 
-step('A client, connected over mutual TLS')
+step('Connect over mutual TLS')
 await using db = await createSecureClient({ endpoints: etcd.endpoints, credentials: client })
 console.log(`Connected to ${etcd.endpoint}: each side has verified the other's certificate`)
 
@@ -58,18 +58,18 @@ console.log(`get    greeting = ${(await db.get('greeting').string()) ?? '(nothin
 console.log(`watch  greeting = ${await seen}`)
 await watcher.cancel()
 
-step('The server certificate of most how-tos: serverAuth alone, and the address only in the common name')
+step('Validate a bad server certificate: only serverAuth, and the address only in the common name')
 const bad = await fromPem(await howToCertificate(authority.export(), '127.0.0.1')).load()
 console.log(formatReport(validateCredentials(bad, { usage: 'server', hosts: ['127.0.0.1'] }), { width, color }))
 
-step('And what a client gets from an etcd that shows it')
+step('Connect to an etcd with that certificate')
 await etcd.replaceServer(bad)
 try {
   await using refused = await createSecureClient({ endpoints: etcd.endpoints, credentials: client })
-  throw new Error(`${refused.constructor.name} should not have connected`)
+  throw new Error(`${refused.constructor.name} must not connect`)
 } catch (error) {
   if (!isEtcdMtlsError(error, 'ERR_HANDSHAKE_FAILED')) throw error
   console.log(formatReport(error.details.report, { width, color }))
 }
 
-step('Done: etcd is being removed')
+step('Done: removing etcd')
