@@ -7,7 +7,7 @@ import { finding } from '../finding.js'
 import { etcdCommand, readStart, reportFaults } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { type ReadMember, resolveEffective } from './effective.js'
-import { fileVariables, readVariables, reportNotExpanded } from './env.js'
+import { fileVariables, readVariables, reportNotExpanded, type Variable } from './env.js'
 import { isManifest, readManifest } from './manifest.js'
 import { namedFiles, readConfigFile, type ReadOptions } from './named-files.js'
 import { NO_CONTEXT, noEtcd, Reading, unreadable } from './read-option.js'
@@ -29,13 +29,13 @@ export type { ReadMember } from './effective.js'
 
 /** A configuration of one member, by one of its keys; `flags` and `env` may be combined, as for a process. */
 export interface ConfigInput {
-  /** The path of a file: etcd’s YAML, an EnvironmentFile, a unit, a manifest, a Compose file, or a copy of /proc/PID/cmdline. */
+  /** The path of a file: etcd’s YAML, an EnvironmentFile, a unit, a manifest, a Compose file, or a copy of /proc/PID/cmdline or environ. */
   file?: string | URL | undefined
   /** Etcd’s configuration file as a text. */
   yaml?: string | Uint8Array | undefined
   /** A command line: one text as for a shell, its words, or words with NUL between, as /proc/PID/cmdline has them. */
   flags?: string | Uint8Array | readonly string[] | undefined
-  /** Variables, or the text of an EnvironmentFile. */
+  /** Variables, or the text of an EnvironmentFile or of /proc/PID/environ. */
   env?: Readonly<Record<string, string | undefined>> | string | undefined
   /** The text of a unit of systemd. */
   unit?: string | undefined
@@ -193,8 +193,9 @@ class InputReader {
         await readYamlConfig(content, into)
         break
       case 'env': {
-        const variables = fileVariables(content, into, 'systemd')
-        reportNotExpanded(variables, into)
+        const isProcess = text.includes('\0')
+        const variables = isProcess ? processVariables(content) : fileVariables(content, into, 'systemd')
+        if (!isProcess) reportNotExpanded(variables, into)
         readVariables(variables, into)
       }
     }
@@ -244,9 +245,19 @@ class InputReader {
   }
 }
 
+/** The variables of `/proc/PID/environ`, each of which ends with NUL. */
+function processVariables(content: ConfigText): Variable[] {
+  const place = placesIn(content)
+  return processWords(content.text).map(({ text, offset }) => {
+    const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
+    return { name, value, place: place(offset, name) }
+  })
+}
+
 /** What a file is, by its text. */
 function formOf(text: string): Form {
   const start = text.slice(0, 4096)
+  if (/^\w+=[^\0]*\0/.test(start)) return 'env'
   // Arguments of /proc/PID/cmdline; a text with lines has such a byte by mistake.
   if (/^[^\n\0]+\0/.test(start)) return 'command'
   if (/^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start)) return 'command'

@@ -49,6 +49,15 @@ describe('a command', () => {
     expect(await readBack({ flags })).toEqual({ options, findings: [] })
   }) // prettier-ignore
 
+  it('reads the contents of /proc/PID/environ, which a remedy names, as a string and as a file', async () => {
+    const env = 'PATH=/bin\0ETCD_NAME=a # b\0ETCD_DATA_DIR=/d\n\0ETCD_LISTEN_CLIENT_URLS=\0'
+    writeFileSync(folder.file('environ'), env)
+    const variables = { ETCD_NAME: 'a # b', ETCD_DATA_DIR: '/d\n' }
+    expect((await readBack({ file: folder.file('environ') })).options).toEqual(variables)
+    const { options } = await readBack({ flags: 'etcd\0--wal-dir=w\0--cert-file=c\0', env })
+    expect(options).toEqual({ ...variables, '--cert-file': 'c' })
+  })
+
   it('a script is read by its first line', async () => {
     writeFileSync(folder.file('run'), '#!/usr/bin/env bash\nset -e\nexec etcd --name a\n')
     expect((await readBack({ file: folder.file('run') })).options).toEqual({ '--name': 'a' })
