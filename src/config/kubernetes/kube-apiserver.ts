@@ -1,6 +1,6 @@
 /** What Kubernetes needs for an etcd that it does not run itself: the flags of kube-apiserver, or a configuration of kubeadm. */
 import { isAbsolute, normalize } from 'node:path/posix'
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { readPlainUrl } from '../url.js'
 import type { Json, JsonObject } from './metadata.js'
 
@@ -85,7 +85,7 @@ export function kubeadmExternalEtcd(options: KubeadmExternalEtcdOptions): Kubead
   checkOptions('options', options, ['endpoints', 'ca', 'cert', 'key', 'apiVersion', 'prefix'])
   const { apiVersion = 'v1beta4' } = options
   if (!KUBEADM_VERSIONS.includes(apiVersion)) {
-    throw optionInvalid('options.apiVersion', `must be ${KUBEADM_VERSIONS.join(' or ')}`)
+    throw textInvalid('options.apiVersion', apiVersion, KUBEADM_VERSIONS.join(' or '))
   }
   const { endpoints, ca, cert, key, prefix } = checkAccess(options)
   // Arguments are a mapping in v1beta3, and a list since v1beta4, where one can be given twice.
@@ -107,7 +107,7 @@ function checkAccess(options: KubeApiserverOptions | KubeadmExternalEtcdOptions)
   // kube-apiserver refuses none, and puts a slash before one that has none.
   const isPrefix = typeof prefix === 'string' && prefix.length <= 1024 && /^(?:\/[\w.-]+)+$/.test(prefix)
   if (prefix !== undefined && !isPrefix)
-    throw optionInvalid('options.prefix', "must be a path of letters, digits, '.', '-' and '_', as '/registry'")
+    throw textInvalid('options.prefix', prefix, "a path of letters, digits, '.', '-' and '_', as '/registry'")
   return { endpoints, ca: ca ?? '', cert: cert ?? '', key: key ?? '', prefix }
 }
 

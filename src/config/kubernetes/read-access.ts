@@ -110,7 +110,7 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
 /** See `src/config/deferred.ts`. */
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(options)
-  const source = await open(KUBEADM, { ...input }, ['file', 'yaml'], root)
+  const source = await open(KUBEADM, input, ['file', 'yaml'], root)
   const found = await clusterConfiguration(source)
   if ('findings' in found) throw refused(KUBEADM, found.findings)
   return access(KUBEADM, accessIn(found), source.file, root)

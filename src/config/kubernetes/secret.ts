@@ -1,7 +1,7 @@
 /** Credentials as a Secret. */
 import { inspect } from 'node:util'
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { checkOptions, checkReturned, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { KubernetesManifest } from './metadata.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './metadata.js'
 
@@ -43,7 +43,9 @@ export function secretManifest(credentials: Credentials, options: SecretOptions)
   if (namespace !== undefined) checkLabelName('options.namespace', namespace)
   if (crl !== undefined) checkDataKey('options.crl', crl)
   if (immutable !== undefined && typeof immutable !== 'boolean')
-    throw optionInvalid('options.immutable', 'must be a boolean')
+    throw valueInvalid('options.immutable', immutable, 'true or false')
+  for (const list of ['trustAnchors', 'chain', 'crls'])
+    checkReturned('credentials', credentials, list, 'credentials, such as fromPem, fromFiles or an authority returns')
   const { trustAnchors, chain, key, crls } = credentials
   const values = {
     ...(crl === undefined || crls.length === 0 ? {} : { [crl]: pemOf(crls) }),
@@ -79,7 +81,7 @@ function withNewline(pem: string): string {
 /** IsConfigMapKey, and none of the keys that are taken. */
 function checkDataKey(option: string, key: unknown): void {
   if (typeof key !== 'string' || !/^[\w.-]{1,253}$/.test(key) || key === '.' || key.startsWith('..')) {
-    throw optionInvalid(option, 'must be letters, digits, "-", "_" and ".", at most 253')
+    throw textInvalid(option, key, 'letters, digits, "-", "_" and ".", at most 253')
   }
   if (['ca.crt', 'tls.crt', 'tls.key'].includes(key))
     throw optionInvalid(option, 'is the name of another file of the Secret')

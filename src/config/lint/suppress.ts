@@ -1,5 +1,5 @@
 /** Findings that somebody accepts, with a reason: by the option `ignore`, or by a comment in the configuration itself. */
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode, FindingPlace, SuppressedFinding } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
@@ -94,7 +94,7 @@ function checkSuppression(given: unknown, option: string): Suppression {
   if (place === undefined) return { code, reason }
   const isPlace = typeof place === 'object' && place !== null && !Array.isArray(place)
   if (!isPlace || !Object.keys(place).every((key) => PLACE_KEYS.some((known) => known === key))) {
-    throw optionInvalid(`${option}.place`, `must be an object with some of ${PLACE_KEYS.join(', ')}`)
+    throw valueInvalid(`${option}.place`, place, `an object with some of ${PLACE_KEYS.join(', ')}`)
   }
   return { code, place, reason }
 }

@@ -1,7 +1,7 @@
 /** Everything that can be passed as a configuration, read into one form. */
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { etcdCommand, readStart, reportFaults } from './command.js'
@@ -61,7 +61,8 @@ export async function readMember(input: ConfigInput, given: Given): Promise<Read
   const [first] = readings
   const { member = null } = given
   if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
-  if (readings.length === 1) return first
+  const isOnly = member === null || first.label === null || first.settings.server('name').isUnresolved
+  if (readings.length === 1 && isOnly) return first
   const named = readings.find(({ label, settings }) => [label, settings.server('name').text].includes(member ?? ''))
   if (member !== null && named !== undefined) return named
   const members = readings.map(({ label }) => label ?? '')
@@ -93,17 +94,21 @@ const isText = (value: unknown): boolean => typeof value === 'string'
 const isTextOrBytes = (value: unknown): boolean => isText(value) || value instanceof Uint8Array
 const isRecord = (value: unknown): boolean =>
   typeof value === 'object' &&
+  value !== null &&
   !Array.isArray(value) &&
-  Object.values(value ?? {}).every((each) => each === undefined || isText(each))
+  Object.values(value).every((each) => each === undefined || isText(each))
 const areWords = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
 
-const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) => boolean, must: string]>> = {
-  file: [(value) => (isText(value) && value !== '') || value instanceof URL, 'must be a path'],
-  yaml: [isTextOrBytes, 'must be a string'],
-  flags: [(value) => isTextOrBytes(value) || areWords(value), 'must be a string or an array of arguments'],
-  env: [(value) => isText(value) || isRecord(value), 'must be a record of strings, or a string'],
-  unit: [isText, 'must be a string'],
-  manifest: [isText, 'must be a string'],
+const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) => boolean, accepted: string]>> = {
+  file: [
+    (value) => (isText(value) && value !== '') || (value instanceof URL && value.protocol === 'file:'),
+    'a path, or a URL of a file',
+  ],
+  yaml: [isTextOrBytes, 'a string'],
+  flags: [(value) => isTextOrBytes(value) || areWords(value), 'a string or an array of arguments'],
+  env: [(value) => isText(value) || isRecord(value), 'a record of strings, or a string'],
+  unit: [isText, 'a string'],
+  manifest: [isText, 'a string'],
 }
 const KEYS = Object.keys(INPUTS) as (keyof ConfigInput)[]
 
@@ -115,8 +120,8 @@ function checkInput(input: ConfigInput, where: string): void {
   if (given.length !== 1 && !areBoth)
     throw optionInvalid(where, `must have only one of ${KEYS.join(', ')}, or flags and env`)
   for (const key of given) {
-    const [is, must] = INPUTS[key]
-    if (!is(input[key])) throw optionInvalid(`${where}.${key}`, must)
+    const [is, accepted] = INPUTS[key]
+    if (!is(input[key])) throw valueInvalid(`${where}.${key}`, input[key], accepted)
   }
 }
 

@@ -61,16 +61,10 @@ const SHARED = [
   'enableGrpcGateway',
   'version',
 ] as const
-const ADDRESSES = [
-  'clientUrls',
-  'peerUrls',
-  'listenClientUrls',
-  'listenPeerUrls',
-  'httpUrls',
-  'metricsUrls',
-  'dataDir',
-  'extra',
-] as const satisfies readonly (keyof MemberAddresses)[]
+const REQUIRED = ['clientUrls', 'peerUrls'] as const
+const URLS = [...REQUIRED, 'listenClientUrls', 'listenPeerUrls', 'httpUrls', 'metricsUrls'] as const
+const ADDRESSES = [...URLS, 'dataDir', 'extra'] as const satisfies readonly (keyof MemberAddresses)[]
+const ACCESS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
 
 /** A member of a cluster that was rendered. */
 export interface RenderedMember {
@@ -109,7 +103,12 @@ export function renderCluster<M extends string>(
   const initialCluster = Object.fromEntries(members.map(([name, { peerUrls }]) => [name, peerUrls]))
   const side = (name: M, kind: 'server' | 'peer'): Pick<PeerSide, 'certFile' | 'keyFile' | 'trustedCaFile'> => {
     const { ca, cert, key } = files.members[name][kind]
-    return { certFile: filePath(cert, name), keyFile: filePath(key, name), trustedCaFile: filePath(ca, name) }
+    const [certFile = '', keyFile = '', trustedCaFile = ''] = [cert, key, ca].map((file): string => {
+      const path: unknown = filePath(file, name)
+      if (typeof path === 'string') return path
+      throw valueInvalid('plan.filePath', path, 'a function that returns a path')
+    })
+    return { certFile, keyFile, trustedCaFile }
   }
   const rendered = members.map(([name, at]) => {
     const { trustedCaFile, ...server } = side(name, 'server')
@@ -144,7 +143,17 @@ export function renderCluster<M extends string>(
 function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, plan: ClusterRenderPlan<M>): void {
   checkOptions('plan', plan, ['members', 'client', 'peer', 'filePath', 'extra', ...SHARED])
   checkExtra(plan.extra, 'plan.extra')
-  const known = Object.keys(files.members)
+  for (const [side, more] of [
+    ['client', 'clientCertAuth'],
+    ['peer', 'skipClientSanVerification'],
+  ] as const)
+    if (plan[side] !== undefined) checkOptions(`plan.${side}`, plan[side], [more, ...ACCESS])
+  const given = Object(Reflect.get(Object(files), 'members')) as Readonly<Record<string, unknown>>
+  const known = Object.keys(given)
+  if (known.length === 0) throw valueInvalid('files', files, 'the files that writeCluster returns')
+  for (const [name, of] of Object.entries(given))
+    for (const kind of ['server', 'peer'] as const)
+      checkOptions(`files.members.${name}.${kind}`, Reflect.get(Object(of), kind), ['ca', 'cert', 'key'])
   checkOptions('plan.members', plan.members, known)
   for (const name of known) {
     if (!Object.hasOwn(plan.members, name))
@@ -154,10 +163,11 @@ function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, pl
     const option = `plan.members.${name}`
     checkOptions(option, addresses, ADDRESSES)
     checkExtra(addresses.extra, `${option}.extra`)
-    for (const field of ['clientUrls', 'peerUrls'] as const) {
+    for (const field of URLS) {
       const urls: unknown = addresses[field]
       const texts = Array.isArray(urls) && urls.length > 0 && urls.every((url) => typeof url === 'string')
-      if (!texts) throw valueInvalid(`${option}.${field}`, urls, 'an array of URLs')
+      const isLeftOut = urls === undefined && !REQUIRED.some((each) => each === field)
+      if (!texts && !isLeftOut) throw valueInvalid(`${option}.${field}`, urls, 'an array of URLs')
     }
   }
   if (plan.filePath !== undefined && typeof plan.filePath !== 'function') {

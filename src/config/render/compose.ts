@@ -38,10 +38,14 @@ const SHALLOW = /^\/[^/]*$/
  */
 export function renderCompose(configs: readonly MemberConfig[], options: ComposeOptions = {}): string {
   checkOptions('options', options, ['image', 'user', 'network', 'version'])
-  const { network = 'host', user } = options
+  const { network = 'host', image, user } = options
   const list: unknown = configs
   if (!Array.isArray(list) || list.length === 0) throw valueInvalid('configs', list, 'an array of at least one member')
   if (!['host', 'service'].includes(network)) throw textInvalid('options.network', network, '"host" or "service"')
+  for (const [option, value] of Object.entries<unknown>({ image, user })) {
+    const isWord = typeof value === 'string' && /^\S+$/.test(value)
+    if (value !== undefined && !isWord) throw textInvalid(`options.${option}`, value, 'a string without spaces')
+  }
   const services = new Map<string, object>()
   const findings: Finding[] = []
   for (const [i, config] of configs.entries()) {

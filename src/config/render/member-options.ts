@@ -1,6 +1,6 @@
 /** A member's configuration as options: in a form, for a version, or why it cannot be written. */
 import { isAbsolute } from 'node:path/posix'
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import { LintMember } from '../lint/member.js'
@@ -40,29 +40,28 @@ function checkBlock(
   const missing = required.find((field) => values.get(field) === undefined)
   if (missing !== undefined) {
     const kind = rows.find(({ field }) => field === missing)?.kind
-    const accepted = kind === undefined ? 'an object' : optionKinds[kind].given.must.replace(/^be /, '')
+    const accepted = kind === undefined ? 'an object' : optionKinds[kind].given.accepts
     throw valueInvalid(`${option}.${missing}`, undefined, accepted)
   }
-  for (const { field, kind } of rows) {
-    const { is, must } = optionKinds[kind].given
-    const value = values.get(field)
-    if (value !== undefined && !is(value)) throw optionInvalid(`${option}.${String(field)}`, `must ${must}`)
-  }
+  for (const { field, kind } of rows) checkKind(values.get(field), kind, `${option}.${String(field)}`)
   if (!['undefined', 'boolean'].includes(typeof values.get('plaintext')))
     throw valueInvalid(`${option}.plaintext`, values.get('plaintext'), 'true or false')
+}
+
+function checkKind(value: unknown, kind: keyof typeof optionKinds, option: string): void {
+  const { is, accepts } = optionKinds[kind].given
+  if (value !== undefined && !is(value)) throw textInvalid(option, value, accepts)
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not an object of options, and for values of another kind. */
 export function checkExtra(extra: unknown, option: string): void {
   if (extra === undefined) return
   if (extra === null || typeof extra !== 'object' || Array.isArray(extra))
-    throw optionInvalid(option, 'must be an object of values, by the names of options')
+    throw valueInvalid(option, extra, 'an object of values, by the names of options')
   for (const [name, value] of Object.entries(extra)) {
     const kind = passthroughOfFlag(name)?.kind
     // An unknown name is a finding, with its remedy.
-    if (kind === undefined || kind === 'nothing' || value === undefined) continue
-    const { is, must } = optionKinds[kind].given
-    if (!is(value)) throw optionInvalid(`${option}.${name}`, `must ${must}`)
+    if (kind !== undefined && kind !== 'nothing') checkKind(value, kind, `${option}.${name}`)
   }
 }
 

@@ -58,7 +58,7 @@ function versionOf(config: unknown, options: RenderConfigOptions): ParsedVersion
   checkOptions('options', options, ['version'])
   if (options.version !== undefined) return readVersion(options.version, 'options.version')
   const own = typeof config === 'object' && config !== null && 'version' in config ? config.version : undefined
-  return readVersion(own ?? DEFAULT_VERSION, 'config.version')
+  return readVersion(own === undefined ? DEFAULT_VERSION : own, 'config.version')
 }
 
 function yamlOf(written: readonly WrittenOption[]): string {

@@ -46,7 +46,8 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
     pathFindings(option, path),
   )
   if (own.length + findings.length > 0) throw configInvalid('The unit', [...findings, ...own])
-  if (!/^[a-z_][a-z0-9_-]*$/i.test(user)) throw textInvalid('options.user', user, 'the name of a user')
+  if (typeof user !== 'string' || !/^[a-z_][a-z0-9_-]*$/i.test(user))
+    throw textInvalid('options.user', user, 'the name of a user')
   const command = configFile === undefined ? args : [`--config-file=${configFile}`]
   const start = [binary, ...command].map(quoteForUnit).join(' \\\n  ')
   const lines = [

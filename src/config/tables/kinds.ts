@@ -6,8 +6,8 @@ import type { PassthroughKind } from './passthrough-options.js'
 
 /** What a caller passes. */
 interface Given {
-  /** Continues "must". */
-  readonly must: string
+  /** Follows "must be". */
+  readonly accepts: string
   readonly is: (given: unknown) => boolean
 }
 
@@ -30,21 +30,21 @@ const isTexts = (given: unknown): given is readonly string[] => Array.isArray(gi
 const whole = (least: number, most: number) => (given: unknown) =>
   Number.isSafeInteger(given) && Number(given) >= least && Number(given) <= most
 
-const TEXTS: Given = { must: 'be a list of strings', is: isTexts }
+const TEXTS: Given = { accepts: 'an array of strings', is: isTexts }
 const SEVERAL: Given = {
-  must: 'be a string or a list of strings',
+  accepts: 'a string or an array of strings',
   is: (given) => isText(given) || (isTexts(given) && given.length > 0),
 }
 const NUMBER_IN_FILE: KindRow['file'] = { wants: 'a number', types: ['number'] }
 const COMMAS_IN_FILE: KindRow['file'] = { wants: 'one string, with commas between entries', types: ['text'] }
 const LIST_IN_FILE: KindRow['file'] = { wants: 'a list', types: ['list'] }
-const TEXT: KindRow = { given: { must: 'be a string', is: isText }, file: { wants: 'a string', types: ['text'] } }
+const TEXT: KindRow = { given: { accepts: 'a string', is: isText }, file: { wants: 'a string', types: ['text'] } }
 
 function oneOf(...values: string[]): KindRow {
   return {
     ...TEXT,
     given: {
-      must: `be ${values.map((each) => `'${each}'`).join(' or ')}`,
+      accepts: values.map((each) => `'${each}'`).join(' or '),
       is: (given) => values.some((each) => each === given),
     },
     text: { wants: values.join(' or '), is: (text) => values.includes(text) },
@@ -58,7 +58,7 @@ function number(wants: string, least: number, most: number): KindRow {
   const isNumber = (text: string): boolean => UNSIGNED.test(least < 0 ? text.replace(/^[-+]/, '') : text)
   return {
     given: {
-      must: `be ${wants}`,
+      accepts: wants,
       is: whole(Math.max(least, Number.MIN_SAFE_INTEGER), Math.min(most, Number.MAX_SAFE_INTEGER)),
     },
     text: { wants, is: (text) => isNumber(text) && !(Number(text.replaceAll('_', '')) > most) },
@@ -75,12 +75,12 @@ export const optionKinds: Readonly<Record<OptionKind | Exclude<PassthroughKind, 
   path: TEXT,
   directory: TEXT,
   boolean: {
-    given: { must: 'be a boolean', is: (given) => typeof given === 'boolean' },
+    given: { accepts: 'true or false', is: (given) => typeof given === 'boolean' },
     text: { wants: 'true or false', is: (text) => parseGoBoolean(text) !== null },
     file: { wants: 'true or false, without quotes', types: ['boolean'] },
   },
   years: {
-    given: { must: 'be a whole number of years from 1 to 100', is: whole(1, 100) },
+    given: { accepts: 'a whole number of years from 1 to 100', is: whole(1, 100) },
     text: { wants: 'a number of years', is: (text) => UNSIGNED.test(text) },
     file: NUMBER_IN_FILE,
   },
@@ -88,7 +88,7 @@ export const optionKinds: Readonly<Record<OptionKind | Exclude<PassthroughKind, 
   names: { given: TEXTS, file: { wants: 'a string', types: ['list', 'text'] } },
   suites: { given: TEXTS, file: LIST_IN_FILE },
   cluster: {
-    given: { must: 'be an object of lists of URLs, by the names of members', is: isCluster },
+    given: { accepts: 'an object of arrays of URLs, by the names of members', is: isCluster },
     file: COMMAS_IN_FILE,
   },
   state: oneOf('new', 'existing'),
@@ -98,7 +98,7 @@ export const optionKinds: Readonly<Record<OptionKind | Exclude<PassthroughKind, 
   integer: number('a whole number', -INT64, INT64),
   duration: {
     given: {
-      must: "be a duration as Go writes it, such as '1h30m' or '500ms'",
+      accepts: "a duration as Go writes it, such as '1h30m' or '500ms'",
       is: (given) => isText(given) && parseGoDuration(given) !== null,
     },
     text: { wants: 'a duration such as 500ms or 1h30m', is: (text) => parseGoDuration(text) !== null },

@@ -92,7 +92,7 @@ export const configReading = {
     `${RIGHT_FILE}, or set name, URLs, certificates and CAs.`,
   ]),
   'config/one-of-several': error((d: ConfigPlace & { members: string[]; member: string | null }) => [
-    `${placed(d)} is one of ${String(d.members.length)} etcds: ${listed(d.members)}${d.member === null ? '' : `; none is "${d.member}"`}. None was linted.`,
+    `${placed(d)} is ${d.members.length === 1 ? 'the only etcd' : `one of ${String(d.members.length)} etcds`}: ${listed(d.members)}${d.member === null ? '' : `; none is "${d.member}"`}. None was linted.`,
     `Pass "${d.members[0] ?? ''}" or another of them as option "member", or call lintEtcdConfigs for all.`,
   ]),
   'config/no-etcd': {
