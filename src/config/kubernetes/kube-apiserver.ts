@@ -34,7 +34,8 @@ export function kubeApiserverFlags(options: KubeApiserverOptions): string[] {
   checkOptions('options', options, ['endpoints', 'ca', 'cert', 'key', 'overrides', 'prefix'])
   const { overrides = {} } = options
   const { endpoints, ca, cert, key, prefix } = checkAccess(options)
-  if (typeof overrides !== 'object') throw valueInvalid('options.overrides', overrides, 'an object')
+  if (typeof overrides !== 'object' || (overrides as unknown) === null || Array.isArray(overrides))
+    throw valueInvalid('options.overrides', overrides, 'an object of lists of URLs, by resources')
   const others = Object.entries(overrides).map(([resource, urls]) => {
     const option = `options.overrides.${resource}`
     if (!/^(?:[a-z0-9][a-z0-9.-]*\/)?[a-z0-9]+$/.test(resource)) {

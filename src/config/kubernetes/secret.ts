@@ -1,7 +1,7 @@
 /** Credentials as a Secret. */
 import { inspect } from 'node:util'
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkOptions, checkReturned, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { KubernetesManifest } from './metadata.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './metadata.js'
 
@@ -44,9 +44,7 @@ export function secretManifest(credentials: Credentials, options: SecretOptions)
   if (crl !== undefined) checkDataKey('options.crl', crl)
   if (immutable !== undefined && typeof immutable !== 'boolean')
     throw valueInvalid('options.immutable', immutable, 'true or false')
-  for (const list of ['trustAnchors', 'chain', 'crls'])
-    checkReturned('credentials', credentials, list, 'credentials, such as fromPem, fromFiles or an authority returns')
-  const { trustAnchors, chain, key, crls } = credentials
+  const { trustAnchors, chain, key, crls } = checkedCredentials(credentials)
   const values = {
     ...(crl === undefined || crls.length === 0 ? {} : { [crl]: pemOf(crls) }),
     'ca.crt': pemOf(trustAnchors),
@@ -68,6 +66,12 @@ export function secretManifest(credentials: Credentials, options: SecretOptions)
   return Object.defineProperty(manifest, inspect.custom, {
     value: () => ({ ...manifest, data: Object.keys(manifest.data) }),
   })
+}
+
+function checkedCredentials(given: Credentials): Credentials {
+  const { trustAnchors, chain, crls, key } = Object(given) as Readonly<Record<string, unknown>>
+  if ([trustAnchors, chain, crls].every(Array.isArray) && typeof key === 'object' && key !== null) return given
+  throw valueInvalid('credentials', given, 'credentials, such as fromPem, fromFiles or an authority returns')
 }
 
 function pemOf(parts: readonly { toPem(): string }[]): string {

@@ -160,18 +160,27 @@ function isOf({ place }: Finding, { member }: LintedMember): boolean {
 function resolveLint(options: LintOptions): LintContext {
   checkOptions('options', options, OPTIONS)
   const { readFiles = true, comments = true, version, hosts = [], clockSkew, expiryWarning, ignore = [] } = options
-  const { member = null, root = null } = options
+  const { member, root } = options
   if (typeof readFiles !== 'boolean') throw valueInvalid('readFiles', readFiles, 'true or false')
   if (typeof comments !== 'boolean') throw valueInvalid('comments', comments, 'true or false')
-  if (root !== null && (typeof root !== 'string' || root === ''))
+  if (root !== undefined && (typeof root !== 'string' || root === ''))
     throw textInvalid('root', root, 'the path of a directory')
-  if (member !== null && (typeof member !== 'string' || member === '')) {
+  if (member !== undefined && (typeof member !== 'string' || member === '')) {
     throw textInvalid('member', member, 'the name of a member')
   }
   classifyHosts(hosts)
   const { at } = resolveContext({ usage: 'server', at: options.at, clockSkew, expiryWarning })
   const parsed = version === undefined ? null : readVersion(version, 'version')
-  const shared = { readFiles, comments, hosts, at, clockSkew, expiryWarning, member, root }
+  const shared = {
+    readFiles,
+    comments,
+    hosts,
+    at,
+    clockSkew,
+    expiryWarning,
+    member: member ?? null,
+    root: root ?? null,
+  }
   return { ...shared, version: parsed, ignore: checkIgnore(ignore) }
 }
 

@@ -132,7 +132,6 @@ describe('lists', () => {
 
 describe('a wrong call is one with an invalid', () => {
   it.each<[string, unknown]>([
-    ['config', null],
     ['config.client', { ...memberConfig(), client: undefined }],
     ['config.name', { ...memberConfig(), name: undefined }],
     ['config.nmae', { ...memberConfig(), nmae: 'a' }],

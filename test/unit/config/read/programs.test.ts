@@ -203,6 +203,11 @@ describe('several etcds in one text', () => {
     expect(findingOf(findings, 'config/one-of-several').details).toMatchObject({ members: ['s1', 's2', 's3'] })
     expect((await lint('e4')).findings.map(({ message }) => message)).toEqual([expect.stringContaining('none is "e4"')])
     await refused(lint(''), 'ERR_OPTION_INVALID')
+    const alone = lintEtcdConfig(
+      { manifest: 'services: {s1: {image: etcd, command: etcd --name e1}}' },
+      { member: 's2' },
+    )
+    expect((await alone).findings.map(({ code }) => code)).toEqual(['config/one-of-several'])
   })
 
   it('get a report each from lintEtcdConfigs, with what differs between the members of a cluster', async () => {
