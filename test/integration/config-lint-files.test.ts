@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { FindingCode } from '../../src/report/finding.js'
-import { type EtcdProcess, saying, serving } from '../support/etcd-process.js'
+import { type EtcdProcess, serving } from '../support/etcd-process.js'
 import { INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
 import { ask, isServed } from '../support/https.js'
 import { found, lint, lintedMember, refusing, shown } from '../support/linted-member.js'
@@ -146,7 +146,7 @@ describe('revocation lists', () => {
       expect(expected === '' ? others.join() : findings.find((each) => each === expected)).toBe(expected)
       expect([await lets(alice), await lets(mallory)]).toEqual(letIn)
     }
-    await saying(etcd, (log) => log.includes('no such file or directory') && log.includes('asn1: structure error'))
+    await etcd.says((log) => log.includes('no such file or directory') && log.includes('asn1: structure error'))
   })
 
   const changes = 'client-crl-file=bypassed.crl listen-client-http-urls=https://127.0.0.1:{third}'
@@ -160,7 +160,7 @@ describe('revocation lists', () => {
     await using etcd = await served(flags)
     expect(await lets(shown(mallory))).toBe(true)
     expect((await ask(`${member.url('third')}/version`, mallory)).status).toBeNull()
-    await saying(etcd, (log) => isSaid('transport: certificate serial … revoked', log))
+    await etcd.says((log) => isSaid('transport: certificate serial … revoked', log))
   })
 })
 
@@ -181,7 +181,7 @@ it.each<[code: FindingCode, changes: string]>([
   expect(await lets(shown(client))).toBe(true)
   // The gateway logs what the other end said. That of 3.4 writes nothing, and the port that it dials writes why it refuses.
   const words = 'x509: certificate signed by unknown authority'
-  if (IS_3_4 && code === 'config/gateway-refused') await saying(etcd, (log) => log.includes(words))
+  if (IS_3_4 && code === 'config/gateway-refused') await etcd.says((log) => log.includes(words))
   else await refusing(etcd, finding)
 })
 
@@ -195,7 +195,7 @@ describe('who is let in', () => {
     const metrics = `${member.url('third')}/metrics`
     expect((await ask(metrics, elsewhere)).status).toBeNull()
     expect((await ask(metrics, issue('client'))).status).toBe(200)
-    await saying(etcd, (log) => log.includes('x509: certificate is valid for 10.9.9.9, not 127.0.0.1'))
+    await etcd.says((log) => log.includes('x509: certificate is valid for 10.9.9.9, not 127.0.0.1'))
   })
 
   it('nothing is restricted where nobody is asked: config/restriction-not-in-force, client-auth-off, peer-auth-off', async () => {

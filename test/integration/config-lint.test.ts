@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { FindingCode } from '../../src/report/finding.js'
-import { type EtcdProcess, saying, serving } from '../support/etcd-process.js'
+import { type EtcdProcess, serving } from '../support/etcd-process.js'
 import { hasKey, INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
 import { ask, isServed } from '../support/https.js'
 import { found, lint, lintedMember } from '../support/linted-member.js'
@@ -358,7 +358,7 @@ describe('etcd serves, and', () => {
     expect(await isServed(member.port('client'), { cert: client.pem, key: client.keyPem })).toBe(false)
     // Not of another connection: etcd's own gateway shows a certificate of another CA.
     expect(refusals.map(({ words }) => words)).toEqual(['x509: certificate has expired or is not yet valid: …'])
-    await saying(etcd, (log) => refusals.every(({ words }) => isSaid(words, log)))
+    await etcd.says((log) => refusals.every(({ words }) => isSaid(words, log)))
   })
 
   it('reads a CRL by the Go field of a file: config/crl-doubtful', async () => {

@@ -2,13 +2,13 @@
  * The words of handshakes, as the catalogue lists them: each scenario is a real etcd that refuses a client (or a client
  * that refuses by itself), and what etcd's log, Node, Go and OpenSSL say to it.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createSecureContext, type ConnectionOptions } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import type { FindingCode, Refusal } from '../../src/report/finding.js'
+import { startChild } from '../support/child.js'
 import { mintedCredentials } from '../support/etcd.js'
 import { gateway } from '../support/https.js'
 import {
@@ -124,11 +124,9 @@ async function sClient(on: TestEtcd, certificate: string, key: string): Promise<
   const own =
     certificate === '' ? [] : ['-cert', folder.file('cert.pem', certificate), '-key', folder.file('key.pem', key)]
   const args = ['s_client', '-connect', `127.0.0.1:${String(on.port)}`, '-alpn', 'h2', '-ign_eof', ...own]
-  const child: ChildProcess = spawn('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  let text = ''
-  child.stderr?.setEncoding('utf8').on('data', (more: string) => (text += more))
-  await once(child, 'close')
-  return text
+  const { ended, written } = startChild(['openssl', ...args])
+  await ended
+  return written.err
 }
 
 const MISSING = 'handshake/client-certificate-missing'

@@ -11,12 +11,11 @@ import { dns, email, ip, ipBytes, type MintLeafOptions, rawName, uri } from '../
 import { temporaryFolder } from '../support/openssl.js'
 import {
   alertingPeer,
-  emptyAnswer,
+  gonePeer,
   grpcPeer,
   type Peer,
   plaintextHttp1Peer,
   refuseCall,
-  serverTls,
   silentPeer,
 } from '../support/peers.js'
 import { scaled } from '../support/long.js'
@@ -170,10 +169,9 @@ describe('sockets, handles, timers, listeners and heap do not grow', () => {
   it('with clients that are refused: by nobody, by an alert, by their own rules, by what does not speak TLS; and that are given up', async () => {
     await using alerting = await alertingPeer(48)
     await using plaintext = await plaintextHttp1Peer()
-    await using wrong = await grpcPeer(serverTls(pki.issueServer({ names: [dns('etcd.example')] })), emptyAnswer)
+    await using wrong = await grpcPeer(pki.issueServer({ names: [dns('etcd.example')] }))
     await using silent = await silentPeer()
-    const gone = await silentPeer()
-    await gone[Symbol.asyncDispose]()
+    const gone = await gonePeer()
     const endpoints = [gone, alerting, plaintext, wrong].map((each) => each.endpoint)
     const work = `
       await create(${JSON.stringify(endpoints)}, { signal })${FAILS}
@@ -206,7 +204,7 @@ describe('no rejection goes unhandled, no warning is given, nothing is thrown in
     const peers: Peer[] = []
     try {
       for (const options of Object.values(odd)) {
-        peers.push(await grpcPeer(serverTls(pki.issueServer(options)), emptyAnswer))
+        peers.push(await grpcPeer(pki.issueServer(options)))
       }
       const code = `
         for (const endpoint of ${JSON.stringify(peers.map((each) => each.endpoint))}) {
@@ -222,14 +220,12 @@ describe('no rejection goes unhandled, no warning is given, nothing is thrown in
   })
 
   it('whatever the user does not wait for', async () => {
-    await using refusing = await grpcPeer(serverTls(pki.server), (stream) => {
+    await using refusing = await grpcPeer(pki.server, (stream) => {
       refuseCall(stream, 7, 'etcdserver: permission denied')
     })
     // In the handler itself, Node 22 and 26 abort (nodejs/node#64850).
-    await using cutting = await grpcPeer(serverTls(pki.server), (stream) =>
-      setImmediate(() => stream.session?.destroy()),
-    )
-    await using mute = await grpcPeer(serverTls(pki.server), (stream) => stream.resume())
+    await using cutting = await grpcPeer(pki.server, (stream) => setImmediate(() => stream.session?.destroy()))
+    await using mute = await grpcPeer(pki.server, (stream) => stream.resume())
     await using silent = await silentPeer()
     const code = `
       const neglect = async (endpoint) => {

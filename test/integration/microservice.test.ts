@@ -1,6 +1,4 @@
 /** The examples of services with a real etcd: one as a process of its own, as Kubernetes runs it, and Fastify's plugin. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -10,6 +8,7 @@ import { makeStory } from '../../.config/lib/story.mjs'
 import type * as Example from '../../docs/examples/fastify-plugin.js'
 import type { SecureEtcd3 } from '../../src/client/index.js'
 import { secretManifest } from '../../src/config/index.js'
+import { type Child, startChild } from '../support/child.js'
 import { exampleManifests, podOf } from '../support/kubernetes-examples.js'
 import type * as Room from '../../src/credentials/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
@@ -57,33 +56,24 @@ function variables(mountPath: string): Record<string, string> {
   return { ...values, PORT: '0' }
 }
 
-interface Service {
-  readonly child: ChildProcess
-  readonly out: () => string
-}
-
 let story: Awaited<ReturnType<typeof makeStory>>
-const children: ChildProcess[] = []
+const children: Child[] = []
 
 beforeAll(async () => {
   story = await makeStory(root)
 }, 120_000)
 
-afterAll(() => {
-  for (const child of children) child.kill('SIGKILL')
+afterAll(async () => {
+  for (const child of children) await child.stop()
   story.remove()
 })
 
-function run({ directory }: SecretMount): Service {
-  const child = spawn(process.execPath, [join(dirname(story.file), 'microservice.js')], {
+function run({ directory }: SecretMount): Child {
+  const child = startChild([process.execPath, join(dirname(story.file), 'microservice.js')], {
     env: { PATH: process.env['PATH'], ...variables(directory) },
-    stdio: ['ignore', 'pipe', 'pipe'],
   })
   children.push(child)
-  let out = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (out += text))
-  return { child, out: () => out }
+  return child
 }
 
 async function stored(key: string): Promise<string> {
@@ -93,8 +83,9 @@ async function stored(key: string): Promise<string> {
 describe('the microservice', () => {
   it('serves, follows the Secret, and answers what is under way when it is ended', async () => {
     const secret = mount(pki.client)
-    const { child, out } = run(secret)
-    await expect.poll(out, { timeout: 30_000 }).toContain('listening on')
+    const service = run(secret)
+    await service.says('listening on')
+    const out = (): string => service.written.all
     const url = `http://127.0.0.1:${/listening on (\d+)/.exec(out())?.[1] ?? ''}`
     const call = async (path: string, init: RequestInit = {}): Promise<[number, string]> => {
       const response = await fetch(`${url}${path}`, init)
@@ -125,20 +116,20 @@ describe('the microservice', () => {
     // Each request for the metrics counts as well.
     let asked = 0
     await expect.poll(async () => (await requests()) - before - (asked += 1)).toBe(1)
-    child.kill('SIGTERM')
-    await expect.poll(out).toContain('ending')
+    service.process.kill('SIGTERM')
+    await service.says('ending')
     finish(' and half')
     expect(await answered).toEqual([204, ''])
-    expect(await once(child, 'exit')).toEqual([0, null])
+    expect(await service.ended).toEqual({ code: 0, signal: null })
     expect(await stored('items/slow')).toBe('half and half')
     expect(out()).toMatch(/^listening on \d+\nrotated to certificate \w+\nending\n$/)
   })
 
   it('does not start with a certificate that etcd refuses, and reports why', async () => {
     const secret = mount(pki.issueClient({ usages: ['serverAuth'] }))
-    const { child, out } = run(secret)
-    expect(await once(child, 'exit')).toEqual([1, null])
-    expect(out()).toContain('usage/extended-key-usage-missing')
+    const { ended, written } = run(secret)
+    expect(await ended).toEqual({ code: 1, signal: null })
+    expect(written.all).toContain('usage/extended-key-usage-missing')
   })
 })
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { SecureEtcd3 } from '../../src/client/index.js'
 import { sendsProgressInOrder } from '../../src/client/transport/health-check.js'
-import { type EtcdProcess, saying, startEtcdProcess } from '../support/etcd-process.js'
+import { type EtcdProcess, startEtcdProcess } from '../support/etcd-process.js'
 import { writePems } from '../support/etcd.js'
 import { INSTALLED } from '../support/etcd-version.js'
 import { temporaryFolder } from '../support/openssl.js'
@@ -109,7 +109,7 @@ describe('through "etcd grpc-proxy start", which chooses the ids of watches and 
     }
     const flags = Object.entries(args).map(([name, value]) => `--${name}=${value}`)
     proxy = startEtcdProcess(['grpc-proxy', 'start', ...flags], { cwd: file('.') })
-    await saying(proxy, (log) => log.includes('started gRPC proxy') || log.includes('gRPC proxy listening'))
+    await proxy.says((log) => log.includes('started gRPC proxy') || log.includes('gRPC proxy listening'))
     client = await shared.connect({ endpoints: `https://${address}`, dialTimeout: '20s' })
   })
   afterAll(async () => {

@@ -1,15 +1,13 @@
 /** The quickstart as a newcomer runs it, to its end and ended half way. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { getContainerRuntimeClient } from 'testcontainers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { startChild } from '../support/child.js'
+import { root } from '../support/compiled.js'
 import { drawn } from '../support/long.js'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
 const cache = join(root, '.cache')
 
@@ -39,23 +37,22 @@ interface Interruption {
 }
 
 async function quickstart(env: NodeJS.ProcessEnv, interruption?: Interruption): Promise<Ended> {
-  const child = spawn(process.execPath, ['.config/quickstart.mjs'], {
+  const {
+    process: child,
+    written,
+    says,
+    ended,
+  } = startChild([process.execPath, '.config/quickstart.mjs'], {
     cwd: root,
     env: { ...process.env, TMPDIR: folder, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let out = ''
-  let timer: NodeJS.Timeout | undefined
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      out += text
-      if (interruption === undefined || timer !== undefined || !out.includes(interruption.after)) return
-      timer = setTimeout(() => child.kill(interruption.signal), interruption.delay)
-    })
+  if (interruption !== undefined) {
+    await says(interruption.after)
+    await sleep(interruption.delay)
+    child.kill(interruption.signal)
   }
-  const [code] = (await once(child, 'close')) as [number | null]
-  clearTimeout(timer)
-  return { pid: child.pid ?? 0, code, out }
+  const { code } = await ended
+  return { pid: child.pid ?? 0, code, out: written.all }
 }
 
 /** Checks everything that a run could have left: containers, networks, processes, temporary files, compiled stories. */

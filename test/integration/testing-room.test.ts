@@ -83,23 +83,6 @@ describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
     await expect(etcd.start()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
-  it('asks for a certificate of the given CA, and reads further files and flags', async () => {
-    const other = mintPki('Other root')
-    await using etcd = await startEtcd({
-      server: pki.server,
-      clientCa: other.server.trustAnchors,
-      files: { 'empty.crl': '' },
-      args: ({ directory }) => [`--client-crl-file=${directory}/empty.crl`],
-      via,
-    })
-    const alert = `alert number ${ALERTS_SAY_WHY ? '48' : '42'}`
-    await expect(gateway(etcd.endpoint, '/health', pki.client)).rejects.toThrow(alert)
-    expect(await etcd.waitForLog(/rejected connection/)).toMatch(/unknown authority/)
-    // An empty CRL file makes etcd close every connection after the handshake.
-    const known = mintedCredentials({ leaf: mintLeaf({ subject: 'root', issuer: other.root }), trust: [pki.root] })
-    await expect(gateway(etcd.endpoint, '/version', known)).rejects.toThrow(/hang up|ECONNRESET/)
-  })
-
   it('that cannot use its key is reported with its own words, and removed', async () => {
     const [leaf, other] = ['a', 'b'].map((subject) => mintLeaf({ subject, issuer: pki.root })) as [
       ReturnType<typeof mintLeaf>,
@@ -109,12 +92,6 @@ describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
     const { message, details } = await refused(startEtcd({ server, via }), 'ERR_ETCD_NOT_STARTED')
     expect(message).toContain('private key does not match public key')
     expect(details.logs.join('\n')).toContain('listener failed')
-  })
-
-  it('that does not start to serve in time is removed', async () => {
-    const never = startEtcd({ server: pki.server, via, readyLine: /never written/, startTimeout: '1500ms' })
-    const { details } = await refused(never, 'ERR_ETCD_NOT_STARTED')
-    expect(details.reason).toBe('etcd did not serve within 1.5 s.')
   })
 
   it.each([0, 200])('is removed when its start is aborted after %i ms', async (delay) => {
@@ -165,6 +142,29 @@ describe('an etcd as a process', () => {
     expect(process.listenerCount('exit')).toBe(before + 1)
     await etcd.close()
     expect(process.listenerCount('exit')).toBe(before)
+  })
+
+  it('asks for a certificate of the given CA, and reads further files and flags', async () => {
+    const other = mintPki('Other root')
+    await using etcd = await startEtcd({
+      server: pki.server,
+      clientCa: other.server.trustAnchors,
+      files: { 'empty.crl': '' },
+      args: ({ directory }) => [`--client-crl-file=${directory}/empty.crl`],
+      via: 'binary',
+    })
+    const alert = `alert number ${ALERTS_SAY_WHY ? '48' : '42'}`
+    await expect(gateway(etcd.endpoint, '/health', pki.client)).rejects.toThrow(alert)
+    expect(await etcd.waitForLog(/rejected connection/)).toMatch(/unknown authority/)
+    // An empty CRL file makes etcd close every connection after the handshake.
+    const known = mintedCredentials({ leaf: mintLeaf({ subject: 'root', issuer: other.root }), trust: [pki.root] })
+    await expect(gateway(etcd.endpoint, '/version', known)).rejects.toThrow(/hang up|ECONNRESET/)
+  })
+
+  it('that does not start to serve in time is removed', async () => {
+    const never = startEtcd({ server: pki.server, via: 'binary', readyLine: /never written/, startTimeout: '1500ms' })
+    const { details } = await refused(never, 'ERR_ETCD_NOT_STARTED')
+    expect(details.reason).toBe('etcd did not serve within 1.5 s.')
   })
 
   it('forms no cluster with peers that may only be servers', async () => {

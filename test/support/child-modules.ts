@@ -1,9 +1,10 @@
 /** Files of src for Node processes of their own: bundled, so that they need nothing but Node. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { rolldown } from 'rolldown'
+import { startChild } from './child.js'
 import { root } from './compiled.js'
 
 export interface ChildModules extends Disposable {
@@ -21,7 +22,7 @@ export interface Child {
   output(): string
   /** Resolves when it has written that text. Rejects when it ends before. */
   says(text: string): Promise<void>
-  /** What it wrote, once it has ended: by itself, or by a signal. Rejects where it ended with an error. */
+  /** What it wrote, once it has ended by itself or by SIGKILL. Rejects if it ended with an error. */
   ended: Promise<string>
 }
 
@@ -37,41 +38,19 @@ export async function childModules(files: readonly string[]): Promise<ChildModul
   await build.close()
   const prelude = `const load = (name) => import(${JSON.stringify(pathToFileURL(`${folder}/`).href)} + name + '.mjs')\n`
   return {
-    start: (code, command) => startChild(prelude + code, command ?? []),
+    start: (code, command) => start(prelude + code, command ?? []),
     [Symbol.dispose]: () => {
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
-function startChild(code: string, command: readonly string[]): Child {
-  const [program, ...args] = [...command, process.execPath, '--input-type=module', '--eval', code]
-  const child = spawn(program, args, { cwd: root, stdio: 'pipe' })
-  let written = ''
-  let complaints = ''
-  const ended = new Promise<string>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (status, signal) => {
-      if (status === 0 || signal === 'SIGKILL') resolve(written)
-      else reject(new Error(`The process ended with ${String(status ?? signal)}: ${complaints}`))
-    })
+function start(code: string, command: readonly string[]): Child {
+  const child = startChild([...command, process.execPath, '--input-type=module', '--eval', code], { cwd: root })
+  const ended = child.ended.then(({ code: status, signal }) => {
+    if (status === 0 || signal === 'SIGKILL') return child.written.out
+    throw new Error(`The process ended with ${String(status ?? signal)}: ${child.written.err}`)
   })
-  // Who does not wait for its end does not want to hear of it.
   ended.catch(() => undefined)
-  child.stdout.on('data', (data: Buffer) => (written += data.toString()))
-  child.stderr.on('data', (data: Buffer) => (complaints += data.toString()))
-  const says = async (text: string): Promise<void> => {
-    const heard = new Promise<void>((resolve) => {
-      const look = (): void => {
-        if (written.includes(text)) resolve()
-      }
-      child.stdout.on('data', look)
-      look()
-    })
-    const over = ended.then(() => {
-      if (!written.includes(text)) throw new Error(`The process ended without "${text}": ${written}${complaints}`)
-    })
-    await Promise.race([heard, over])
-  }
-  return { process: child, output: () => written, says, ended }
+  return { process: child.process, output: () => child.written.out, says: (text) => child.says(text), ended }
 }

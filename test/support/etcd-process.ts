@@ -1,11 +1,10 @@
 /** etcd as a plain process, for tests of what it does with a configuration. */
-import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { MemberConfig } from '../../src/config/model.js'
 import { renderEtcdConfig } from '../../src/config/render/render.js'
 import type { ConfigForm } from '../../src/config/tables/options.js'
+import { startChild } from './child.js'
 import { INSTALLED, IS_3_4, LOGGED_AS_LATER } from './etcd-version.js'
 
 /** An etcd that runs, or has ended. It ends with the block that holds it. */
@@ -15,6 +14,8 @@ export interface EtcdProcess extends AsyncDisposable {
   log(): string
   /** Resolves with its exit code; null if a signal ended it. */
   readonly code: Promise<number | null>
+  /** Resolves when what it has written is as it should be; rejects with its log if it ends before. */
+  says(isSaid: (log: string) => boolean): Promise<void>
   stop(): Promise<void>
   kill(signal: NodeJS.Signals): void
 }
@@ -61,40 +62,31 @@ export function startText(text: string, form: ConfigForm, folder: string): EtcdP
 }
 
 /** Without the variables of this process that etcd would take for options. */
-function run([program = '', ...args]: readonly string[], { cwd, env = {}, uid }: ProcessOptions): EtcdProcess {
+function run(command: readonly string[], { cwd, env = {}, uid }: ProcessOptions): EtcdProcess {
   const as = uid === undefined ? {} : { uid, gid: uid }
   const all = Object.entries({ PATH: process.env['PATH'], ...LOGGED_AS_LATER, ...env }).filter(
     ([, value]) => value !== '',
   )
-  const child = spawn(program, args, { cwd, env: Object.fromEntries(all), stdio: ['ignore', 'pipe', 'pipe'], ...as })
-  let log = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
-  const code = new Promise<number | null>((resolve) => child.on('close', resolve))
-  const stop = async (): Promise<void> => {
-    child.kill('SIGKILL')
-    await code
+  const child = startChild(command, { cwd, env: Object.fromEntries(all), ...as })
+  return {
+    pid: child.process.pid,
+    log: () => asMeant(child.written.all),
+    code: child.ended.then(({ code }) => code),
+    says: (isSaid) => child.says((written) => isSaid(asMeant(written))),
+    stop: () => child.stop(),
+    kill: (signal) => void child.process.kill(signal),
+    [Symbol.asyncDispose]: () => child.stop(),
   }
-  const kill = (signal: NodeJS.Signals): void => {
-    child.kill(signal)
-  }
-  return { pid: child.pid, log: () => log.replaceAll('\\"', '"'), code, stop, kill, [Symbol.asyncDispose]: stop }
 }
+
+const asMeant = (written: string): string => written.replaceAll('\\"', '"')
 
 /** Waits until etcd serves clients; throws with its log if it ends instead. */
 export function serving(etcd: EtcdProcess): Promise<void> {
-  return saying(etcd, (log) => /serving (?:client|insecure)|ready to serve client requests/.test(log))
+  return etcd.says((log) => /serving (?:client|insecure)|ready to serve client requests/.test(log))
 }
 
 /** Waits until etcd serves metrics on URLs of their own, which it begins with after it serves clients. */
 export function servingMetrics(etcd: EtcdProcess): Promise<void> {
-  return saying(etcd, (log) => log.includes('serving metrics'))
-}
-
-/** Waits until what etcd has written is as it should be; throws with its log if it ends before. */
-export async function saying(etcd: EtcdProcess, isSaid: (log: string) => boolean): Promise<void> {
-  const ended = etcd.code.then(() => true)
-  while (!isSaid(etcd.log())) {
-    const isOver = await Promise.race([ended, delay(20, false)])
-    if (isOver && !isSaid(etcd.log())) throw new Error(`etcd ended: ${etcd.log()}`)
-  }
+  return etcd.says((log) => log.includes('serving metrics'))
 }

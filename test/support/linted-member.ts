@@ -6,7 +6,7 @@ import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 import { mintedCredentials, pemsOf } from './etcd.js'
-import { type EtcdProcess, saying, startEtcdProcess } from './etcd-process.js'
+import { type EtcdProcess, startEtcdProcess } from './etcd-process.js'
 import { INSTALLED } from './etcd-version.js'
 import { pkiFolder } from './member-flags.js'
 import { dns, ip, mintCa, type Minted, type MintLeafOptions } from './mint.js'
@@ -28,7 +28,7 @@ export async function found(config: ConfigInput, code: FindingCode): Promise<Fin
 /** Waits until etcd has said one of the words of the row. */
 export async function refusing(etcd: EtcdProcess, { refusals }: Finding): Promise<void> {
   expect(refusals).not.toEqual([])
-  await saying(etcd, (log) => refusals.some(({ words }) => isSaid(words, log)))
+  await etcd.says((log) => refusals.some(({ words }) => isSaid(words, log)))
 }
 
 /** What a client presents, in PEM. */

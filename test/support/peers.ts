@@ -75,6 +75,13 @@ export function silentPeer(listenOn = 0, host?: string): Promise<Peer> {
   )
 }
 
+/** A port at which nothing listens any more. */
+export async function gonePeer(): Promise<Peer> {
+  const peer = await silentPeer()
+  await peer[Symbol.asyncDispose]()
+  return peer
+}
+
 /** Answers the first bytes with these, whatever came, and closes. Without bytes it only closes. */
 export function answeringPeer(bytes?: Uint8Array): Promise<Peer> {
   return listen(
@@ -133,18 +140,20 @@ export function answerHealthCheck(stream: ServerHttp2Stream): void {
 /**
  * A gRPC server by hand: HTTP/2 over TLS with a function for each call.
  *
+ * @param tls What it shows, and whose CA clients must be of; or more options of TLS.
+ * @param onCall Default: an empty message.
  * @param onHealthCheck For the first call on each connection. Default: etcd's answer.
  * @param onStatus For the request of the member's status next to it. Default: such a member does not report it.
  */
 export function grpcPeer(
-  tls: TlsOptions,
-  onCall: CallHandler,
+  tls: TlsOptions | Credentials,
+  onCall: CallHandler = emptyAnswer,
   onHealthCheck: CallHandler = answerHealthCheck,
   onStatus: CallHandler = (stream) => {
     refuseCall(stream, 12, 'unknown method')
   },
 ): Promise<Peer> {
-  const server = createSecureServer(tls)
+  const server = createSecureServer('chain' in tls ? serverTls(tls) : tls)
   server.on('sessionError', () => undefined)
   server.on('stream', (stream, headers) => {
     stream.on('error', () => undefined)
@@ -265,6 +274,11 @@ export function answerWith(stream: ServerHttp2Stream, bytes: Uint8Array, trailer
     stream.sendTrailers(trailers)
   })
   stream.end(bytes)
+}
+
+/** Begins the answer of a call that has no end, such as a watch. */
+export function leaveOpen(stream: ServerHttp2Stream): void {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
 }
 
 /** Refuses a call with a gRPC status. */

@@ -1,5 +1,4 @@
 /** nginx and haproxy in front of etcd, one process of each: a port for each way to set one up, right or wrong. */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -8,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { HeldPorts } from '../../src/testing/ports.js'
+import { startChild } from './child.js'
 import { pemsOf, writePems } from './etcd.js'
 
 export interface Proxies<Name extends string> extends AsyncDisposable {
@@ -167,15 +167,12 @@ async function startAll<Name extends string>(
   return { endpoints: endpoints as Record<Name, string>, [Symbol.asyncDispose]: close }
 }
 
-function run(cwd: string, [program = '', ...args]: readonly string[]): { check(): void; stop(): Promise<void> } {
+function run(cwd: string, command: readonly string[]): { check(): void; stop(): Promise<void> } {
   // `openssl s_server` ends connections at the end of its input.
-  const child = spawn(program, args, { cwd, stdio: ['pipe', 'pipe', 'pipe'], detached: true })
-  let log = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
-  const ended = once(child, 'close')
+  const { process: child, written, ended } = startChild(command, { cwd, stdio: 'pipe', detached: true })
   return {
     check: () => {
-      if (child.exitCode !== null) throw new Error(`${program} ended: ${log}`)
+      if (child.exitCode !== null) throw new Error(`${String(command[0])} ended: ${written.all}`)
     },
     stop: async () => {
       // With the group: `faketime` waits for a child of its own.

@@ -9,6 +9,7 @@ import {
   alertingPeer,
   answeringPeer,
   type CallHandler,
+  gonePeer,
   grpcPeer,
   plaintextHttp1Peer,
   refuseCall,
@@ -191,7 +192,7 @@ export const NETWORK_CAUSES: CauseGroup = {
         const unknown: CallHandler = (stream) => {
           refuseCall(stream, 12, 'unknown service etcdserverpb.KV')
         }
-        return grpcPeer(serverTls(pki.server), unknown, unknown)
+        return grpcPeer(pki.server, unknown, unknown)
       }),
       { details: { grpcStatus: 12 } },
     ),
@@ -206,7 +207,7 @@ export const NETWORK_CAUSES: CauseGroup = {
     unanswered(
       'a server that takes the connection and answers no call',
       'endpoint/silent',
-      peer((pki) => grpcPeer(serverTls(pki.server), ignore, ignore)),
+      peer((pki) => grpcPeer(pki.server, ignore, ignore)),
       { after: 'settings' },
     ),
     refused('the peer port of etcd', PROTOCOL, etcd('peer'), { details: { expected: 'HTTP/2', alert: null } }),
@@ -236,9 +237,7 @@ export const NETWORK_CAUSES: CauseGroup = {
       'nothing listens',
       UNREACHABLE,
       async (_stage, pki) => {
-        const gone = await silentPeer()
-        await gone[Symbol.asyncDispose]()
-        return { endpoint: gone.endpoint, credentials: pki.client }
+        return { endpoint: (await gonePeer()).endpoint, credentials: pki.client }
       },
       { details: { stage: 'connect', errorCode: 'ECONNREFUSED' } },
     ),

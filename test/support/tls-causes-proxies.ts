@@ -3,7 +3,7 @@ import type { SecureClientOptions } from '../../src/client/index.js'
 import { mintedCredentials } from './etcd.js'
 import { startLearner } from './learner.js'
 import { mintCa, type Minted, mintLeaf } from './mint.js'
-import { type CallHandler, grpcPeer, refuseCall, serverTls } from './peers.js'
+import { type CallHandler, grpcPeer, refuseCall } from './peers.js'
 import type { ProxyName } from './proxies.js'
 import {
   type CauseGroup,
@@ -29,7 +29,7 @@ function unnamed(name: ProxyName): SetUp {
 
 /** A server that answers every call like this. */
 function answering(answer: CallHandler): SetUp {
-  return peer((pki) => grpcPeer(serverTls(pki.server), answer, answer))
+  return peer((pki) => grpcPeer(pki.server, answer, answer))
 }
 
 const CLOSED = ['endpoint/closed'] as const

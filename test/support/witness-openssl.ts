@@ -1,10 +1,9 @@
 /** OpenSSL as a witness: the command `openssl verify`, at the security level that its TLS has by default. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { startChild } from './child.js'
 import type { Question, Verdict } from './witnesses.js'
 
 interface Pem {
@@ -59,9 +58,7 @@ export class OpensslWitness {
 }
 
 async function verify(args: readonly string[]): Promise<{ accepts: boolean; words: string }> {
-  const child = spawn('openssl', ['verify', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let words = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text))
-  const [code] = (await once(child, 'close')) as [number | null]
-  return code === 0 ? { accepts: true, words: '' } : { accepts: false, words: words.trim() }
+  const { ended, written } = startChild(['openssl', 'verify', ...args])
+  const { code } = await ended
+  return code === 0 ? { accepts: true, words: '' } : { accepts: false, words: written.err.trim() }
 }

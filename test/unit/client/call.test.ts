@@ -12,7 +12,7 @@ import { frameMessage } from '../../../src/client/transport/framing.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import { Session } from '../../../src/client/session.js'
 import { mintPki } from '../../support/etcd.js'
-import { answerWith, type CallHandler, grpcPeer, type Peer, serverTls } from '../../support/peers.js'
+import { answerWith, type CallHandler, grpcPeer, type Peer } from '../../support/peers.js'
 
 const pki = mintPki()
 const OK = { 'grpc-status': '0' }
@@ -175,7 +175,7 @@ let session: Session
 const clients: Record<string, Client> = {}
 
 beforeAll(async () => {
-  peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+  peer = await grpcPeer(pki.server, (stream, headers) => {
     const handler = handlers[String(headers[':path'])]
     if (handler === undefined) throw new Error(`no handler for ${String(headers[':path'])}`)
     handler(stream, headers)

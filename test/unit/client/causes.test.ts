@@ -4,7 +4,7 @@ import { EtcdPermissionDeniedError, GRPCUnavailableError } from 'etcd3'
 import { expect, it } from 'vitest'
 import { createSecureClient, isEtcdMtlsError, type SecureEtcd3 } from '../../../src/client/index.js'
 import { mintPki } from '../../support/etcd.js'
-import { type CallHandler, grpcPeer, type Peer, refuseCall, serverTls, silentPeer } from '../../support/peers.js'
+import { type CallHandler, gonePeer, grpcPeer, type Peer, refuseCall, serverTls } from '../../support/peers.js'
 import { errorCodes } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -23,7 +23,7 @@ function refusingPeer(code: number, message: (path: string) => string): Promise<
     stream.on('data', () => undefined)
     refuseCall(stream, code, message(String(headers[':path'])))
   }
-  return grpcPeer(serverTls(pki.server), refuse)
+  return grpcPeer(pki.server, refuse)
 }
 
 function connect({ endpoint }: Peer, etcd3 = {}): Promise<SecureEtcd3> {
@@ -106,8 +106,7 @@ it('a watch and a lease report why they are refused, and do not look for a conne
 })
 
 it('a watch on endpoints that do not answer yet continues to look for them', async () => {
-  const peer = await silentPeer()
-  await peer[Symbol.asyncDispose]()
+  const peer = await gonePeer()
   await using client = await connect(peer)
   const watcher = client.watch().key('x').watcher()
   const [error] = (await once(watcher, 'disconnected')) as [Error]

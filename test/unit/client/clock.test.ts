@@ -1,9 +1,9 @@
 /** A clock that is wrong, read from the `Date` of a server: asked for only if a certificate is out of its validity. */
 import { createServer as createHttpsServer } from 'node:https'
 import { describe, expect, it } from 'vitest'
-import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
 import type { Finding, FindingCode } from '../../../src/report/index.js'
 import type { Credentials } from '../../../src/credentials/index.js'
+import { connector } from '../../support/connector.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { ip, mintCa, mintLeaf } from '../../support/mint.js'
 import { alertingPeer, emptyAnswer, grpcPeer, type Peer, serverTls, tlsPeer } from '../../support/peers.js'
@@ -47,10 +47,7 @@ async function etcdAt(offset: number, server = issueServer(), tls: object = {}):
   return Object.assign(state, { peer })
 }
 
-function connect(peers: readonly Peer[], options: object = {}): Promise<SecureEtcd3> {
-  const endpoints = peers.map((each) => each.endpoint)
-  return createSecureClient({ endpoints: endpoints as [string], credentials: client, ...options })
-}
+const connect = connector({ credentials: client })
 
 async function refusal(...peers: readonly Peer[]): Promise<readonly Finding[]> {
   return (await refused(connect(peers), 'ERR_HANDSHAKE_FAILED')).details.report.findings
@@ -98,7 +95,7 @@ describe('a server’s certificate that is out of its validity', () => {
   })
 
   it('a server that ends the connection instead leaves the other findings as they are', async () => {
-    await using peer: Peer = await grpcPeer(serverTls(issueServer(expired)), () => {
+    await using peer: Peer = await grpcPeer(issueServer(expired), () => {
       peer.cut()
     })
     expect(codes(await refusal(peer))).toEqual(['validity/expired', 'handshake/server-certificate-refused'])

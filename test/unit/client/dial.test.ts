@@ -10,7 +10,7 @@ import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { OwnTime } from '../../support/own-time.js'
-import { emptyAnswer, grpcPeer, type Peer, proxyTo, serverTls, silentPeer } from '../../support/peers.js'
+import { emptyAnswer, grpcPeer, type Peer, proxyTo, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { resolveTo } from '../../support/resolver.js'
 
@@ -18,7 +18,7 @@ const pki = mintPki()
 const [FIRST, SECOND] = ['127.0.0.2', '127.0.0.1']
 
 function etcd(): Promise<Peer> {
-  return grpcPeer(serverTls(pki.server), emptyAnswer)
+  return grpcPeer(pki.server)
 }
 
 function connect(port: number, options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
@@ -129,7 +129,7 @@ describe('a host name with two addresses', () => {
 
 describe('a connection that closes right after it became ready', () => {
   it('is dialled again with growing pauses, although calls wait for it', async () => {
-    await using peer = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    await using peer = await grpcPeer(pki.server)
     await using proxy = await proxyTo(peer.port)
     const began = performance.now()
     await using client = await connect(proxy.port, { endpoints: proxy.endpoint })
@@ -163,7 +163,7 @@ describe('a connection on which nothing is answered', () => {
 
   it('loses only the call whose deadline passed while the peer answers', async () => {
     const streams: ServerHttp2Stream[] = []
-    await using peer = await grpcPeer(serverTls(pki.server), (stream) => streams.push(stream))
+    await using peer = await grpcPeer(pki.server, (stream) => streams.push(stream))
     await using client = await connect(peer.port, { endpoints: peer.endpoint })
     const kept = client.get('kept').string()
     await expect.poll(() => streams.length).toBe(1)
@@ -186,8 +186,7 @@ const folder = temporaryFolder()
 
 describe('a server name for one endpoint', () => {
   it('is expected there, and goes before the name for all', async () => {
-    const named = (name: string): ReturnType<typeof grpcPeer> =>
-      grpcPeer(serverTls(pki.issueServer({ names: [dns(name)] })), emptyAnswer)
+    const named = (name: string): ReturnType<typeof grpcPeer> => grpcPeer(pki.issueServer({ names: [dns(name)] }))
     await using first = await named('etcd-0.example')
     await using second = await named('etcd.example')
     await using client = await createSecureClient({
@@ -202,7 +201,7 @@ describe('a server name for one endpoint', () => {
 
 describe('a unix socket', () => {
   it('is dialled, and its name is verified', async () => {
-    await using peer = await grpcPeer(serverTls(pki.issueServer({ names: [dns('etcd.sock')] })), emptyAnswer)
+    await using peer = await grpcPeer(pki.issueServer({ names: [dns('etcd.sock')] }))
     await using _good = await socketTo(folder.file('etcd.sock'), peer.port)
     await using _bad = await socketTo(folder.file('other.sock'), peer.port)
     await using client = await createSecureClient({

@@ -9,7 +9,7 @@ import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 import { OwnTime } from '../../support/own-time.js'
-import { type CallHandler, emptyAnswer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
+import { type CallHandler, emptyAnswer, gonePeer, grpcPeer, type Peer, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { witnessPeer } from '../../support/witness-peer.js'
 
@@ -20,7 +20,7 @@ const connect = connector({ credentials: pki.client })
 const OPTIONS = { discovery: { domain: 'etcd.test' }, credentials: pki.client } satisfies ClientOptions
 
 function peerFor(...names: string[]): Promise<Peer> {
-  return grpcPeer(serverTls(pki.issueServer({ names: names.map(dns) })), emptyAnswer)
+  return grpcPeer(pki.issueServer({ names: names.map(dns) }))
 }
 
 describe('endpoints from DNS', () => {
@@ -167,7 +167,7 @@ function failuresOf({ tls }: SecureEtcd3): TlsEvent[] {
 }
 
 function startPeer(onCall: CallHandler = emptyAnswer): Promise<Peer> {
-  return grpcPeer(serverTls(pki.server), onCall)
+  return grpcPeer(pki.server, onCall)
 }
 
 describe('refreshEndpoints', () => {
@@ -241,8 +241,7 @@ describe('setEndpoints', () => {
 
   it('a list of which nothing is ready changes nothing, and reports why', async () => {
     await using one = await witnessPeer(pki.server)
-    const gone = await silentPeer()
-    await gone[Symbol.asyncDispose]()
+    const gone = await gonePeer()
     await using client = await connect([one])
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const report = await client.tls.setEndpoints(gone.endpoint)

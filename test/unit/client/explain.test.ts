@@ -9,7 +9,7 @@ import { prepare } from '../../../src/client/validated-credentials.js'
 import type { Finding, FindingCode } from '../../../src/report/index.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { dns, ip, mintCa, mintLeaf } from '../../support/mint.js'
-import { alertingPeer, emptyAnswer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
+import { alertingPeer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -146,7 +146,7 @@ function connect(peer: Peer, options: Partial<SecureClientOptions> = {}): Promis
 
 /** A server that would serve every call, if only the handshake succeeded. */
 function goodPeer(options: Parameters<typeof serverTls>[1] = {}, server = pki.server): Promise<Peer> {
-  return grpcPeer(serverTls(server, options), emptyAnswer)
+  return grpcPeer(serverTls(server, options))
 }
 
 const foreign = mintPki('Other root').server

@@ -5,14 +5,14 @@ import { describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
-import { emptyAnswer, grpcPeer, type Peer, proxyTo, refuseCall, serverTls, silentPeer } from '../../support/peers.js'
+import { emptyAnswer, grpcPeer, leaveOpen, type Peer, proxyTo, refuseCall, silentPeer } from '../../support/peers.js'
 import { refused } from '../../support/refused.js'
 
 const pki = mintPki()
 const WATCH = '/etcdserverpb.Watch/Watch'
 
 function goodPeer(): Promise<Peer> {
-  return grpcPeer(serverTls(pki.server), emptyAnswer)
+  return grpcPeer(pki.server)
 }
 
 const connect = connector({ credentials: pki.client, dialTimeout: '2s' })
@@ -59,7 +59,7 @@ describe('closing', () => {
 
   it('lets a request that was sent finish', async () => {
     let answerNow: () => void = () => undefined
-    await using slow = await grpcPeer(serverTls(pki.server), (stream) => {
+    await using slow = await grpcPeer(pki.server, (stream) => {
       answerNow = () => {
         emptyAnswer(stream)
       }
@@ -75,9 +75,9 @@ describe('closing', () => {
   })
 
   it('ends the streams of watches and leases that were never ended, and leaves no timer', async () => {
-    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+    await using peer = await grpcPeer(pki.server, (stream, headers) => {
       if (headers[':path'] === '/etcdserverpb.Lease/LeaseGrant') emptyAnswer(stream)
-      else stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+      else leaveOpen(stream)
     })
     const before = handles()
     const timersBefore = timers()
@@ -98,12 +98,12 @@ describe('closing', () => {
 
   it('does not wait for the next attempt of a watch that was refused several times', async () => {
     let refusals = 0
-    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+    await using peer = await grpcPeer(pki.server, (stream, headers) => {
       // Next to the watch, the client asks whether the member has a leader.
       if (headers[':path'] !== WATCH) return
       refusals += 1
       if (refusals <= 4) refuseCall(stream, 14, 'etcdserver: no leader')
-      else stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+      else leaveOpen(stream)
     })
     await using client = await connect([peer])
     const watcher = client.watch().key('a').watcher()

@@ -11,6 +11,7 @@ import {
   answerWith,
   emptyAnswer,
   grpcPeer,
+  leaveOpen,
   type Peer,
   proxyTo,
   refuseCall,
@@ -28,7 +29,7 @@ const elsewhere = pki.issueServer({ names: [dns('elsewhere')] })
 const connect = connector({ credentials: pki.client, dialTimeout: '2s' })
 
 function goodPeer(server = pki.server): Promise<Peer> {
-  return grpcPeer(serverTls(server), emptyAnswer)
+  return grpcPeer(server)
 }
 
 function isPut(headers: IncomingHttpHeaders): boolean {
@@ -37,7 +38,7 @@ function isPut(headers: IncomingHttpHeaders): boolean {
 
 it('call options, interceptors and fault handling of etcd3 have their effect', async () => {
   const paths: string[] = []
-  await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+  await using peer = await grpcPeer(pki.server, (stream, headers) => {
     if (isPut(headers)) refuseCall(stream, 8, 'etcdserver: mvcc: database space exceeded')
     else if (headers['grpc-timeout'] !== undefined) emptyAnswer(stream)
   })
@@ -63,7 +64,7 @@ describe('the connections of a client', () => {
   it('are one for each endpoint, from the verification on, and calls take turns', async () => {
     const counts = [0, 0]
     const counting = (index: number): Promise<Peer> =>
-      grpcPeer(serverTls(pki.server), (stream) => {
+      grpcPeer(pki.server, (stream) => {
         counts[index] = (counts[index] ?? 0) + 1
         emptyAnswer(stream)
       })
@@ -97,10 +98,10 @@ describe('the connections of a client', () => {
 
   it('end after GOAWAY when their calls have ended, and new calls go over a new one', async () => {
     const waiting: ServerHttp2Stream[] = []
-    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+    await using peer = await grpcPeer(pki.server, (stream, headers) => {
       if (isPut(headers)) waiting.push(stream)
       else if (headers[':path'] === '/etcdserverpb.Watch/Watch') {
-        stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+        leaveOpen(stream)
       } else emptyAnswer(stream)
     })
     const client = await connect([peer])
@@ -180,7 +181,7 @@ it.each([
   'in %s, a server that asks for a client certificate (%s) serves, and one that does not is warned of',
   async (version, asks) => {
     const tls = serverTls(pki.server, { requestCert: asks, rejectUnauthorized: asks, maxVersion: version })
-    await using peer = await grpcPeer(tls, emptyAnswer)
+    await using peer = await grpcPeer(tls)
     await using client = await connect([peer])
     const [status] = client.tls.endpoints
     expect(status).toMatchObject({ state: 'ready', protocol: version })
@@ -205,7 +206,7 @@ describe('logging in with a password', () => {
     onLogin: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
     onCall: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void = emptyAnswer,
   ): Promise<Peer> {
-    return grpcPeer(serverTls(pki.server), (stream, headers) => {
+    return grpcPeer(pki.server, (stream, headers) => {
       if (headers[':path'] === '/etcdserverpb.Auth/Authenticate') onLogin(stream, headers)
       else onCall(stream, headers)
     })
@@ -248,7 +249,7 @@ describe('logging in with a password', () => {
 
   it('is impossible without one: a call whose token etcd refuses fails after one attempt, with a cause', async () => {
     let calls = 0
-    await using peer = await grpcPeer(serverTls(pki.server), (stream) => {
+    await using peer = await grpcPeer(pki.server, (stream) => {
       calls += 1
       // Without a limit the test would end by its memory.
       if (calls > 50) emptyAnswer(stream)

@@ -1,17 +1,18 @@
 /** Servers that speak TLS and HTTP/2, accept our certificate, and are not etcd: reported before the client is returned. */
 import { constants } from 'node:http2'
 import { describe, expect, it } from 'vitest'
-import { createSecureClient, isEtcdMtlsError, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
+import { isEtcdMtlsError, type TlsEvent } from '../../../src/client/index.js'
 import type { FindingCode } from '../../../src/report/index.js'
+import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import {
   answerHealthCheck,
   type CallHandler,
   emptyAnswer,
   grpcPeer,
+  leaveOpen,
   type Peer,
   refuseCall,
-  serverTls,
 } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
@@ -19,7 +20,7 @@ const pki = mintPki()
 
 /** A server of another kind, which answers every call alike. */
 function stranger(answer: CallHandler): Promise<Peer> {
-  return grpcPeer(serverTls(pki.server), answer, answer)
+  return grpcPeer(pki.server, answer, answer)
 }
 
 function page(status: number): CallHandler {
@@ -29,10 +30,7 @@ function page(status: number): CallHandler {
   }
 }
 
-function connect(peers: readonly Peer[], options: object = {}): Promise<SecureEtcd3> {
-  const endpoints = peers.map((each) => each.endpoint)
-  return createSecureClient({ endpoints: endpoints as [string], credentials: pki.client, ...options })
-}
+const connect = connector({ credentials: pki.client })
 
 /** The codes of the errors that the cause of a rejected call reports. */
 async function causesOf(call: Promise<unknown>): Promise<FindingCode[]> {
@@ -101,14 +99,14 @@ describe('an answer to the first call', () => {
       },
     ],
   ])('etcd is recognized by %s', async (_what, answer) => {
-    await using peer = await grpcPeer(serverTls(pki.server), emptyAnswer, answer)
+    await using peer = await grpcPeer(pki.server, emptyAnswer, answer)
     await using client = await connect([peer])
     expect(await client.get('a').string()).toBeNull()
   })
 })
 
 it('a request that is longer than a proxy accepts fails alone, with the limit as its cause', async () => {
-  await using proxy = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+  await using proxy = await grpcPeer(pki.server, (stream, headers) => {
     if (String(headers[':path']).endsWith('/Put')) page(413)(stream, headers)
     else emptyAnswer(stream)
   })
@@ -121,12 +119,12 @@ it('a request that is longer than a proxy accepts fails alone, with the limit as
 })
 
 it('a member that sends its status byte by byte does not hold up a probe', async () => {
-  await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+  await using peer = await grpcPeer(pki.server, (stream, headers) => {
     if (headers[':path'] !== '/etcdserverpb.Maintenance/Status') {
       emptyAnswer(stream)
       return
     }
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    leaveOpen(stream)
     // The length of a message that never ends.
     stream.write(Buffer.from([0, 0, 0, 255, 255]))
     const drip = setInterval(() => stream.write(Buffer.alloc(1)), 100)
@@ -144,7 +142,7 @@ it('is reported among members that serve, and is given no call', async () => {
     if (headers['user-agent'] === 'etcd-mtls') strayed += 1
     page(200)(stream, headers)
   })
-  await using etcd = await grpcPeer(serverTls(pki.server), emptyAnswer)
+  await using etcd = await grpcPeer(pki.server)
   await using client = await connect([web, etcd])
   expect(client.tls.endpoints.map(({ state }) => state)).toEqual(['failed', 'ready'])
   expect(client.tls.endpoints[0]?.findings.map(({ code }) => code)).toEqual(['endpoint/not-etcd'])
@@ -162,7 +160,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
       (stream, headers) => {
         ;(shown ?? good)(stream, headers)
       }
-    const proxy = await grpcPeer(serverTls(pki.server), handle(emptyAnswer), handle(answerHealthCheck))
+    const proxy = await grpcPeer(pki.server, handle(emptyAnswer), handle(answerHealthCheck))
     return { proxy, shows: (answer) => (shown = answer) }
   }
 
@@ -185,7 +183,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
   it('is left out while others serve, and is reported', async () => {
     const { proxy, shows } = await proxyWithEtcd()
     await using _proxy = proxy
-    await using etcd = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    await using etcd = await grpcPeer(pki.server)
     await using client = await connect([proxy, etcd], { preflight: 'all' })
     const events: TlsEvent[] = []
     void (async () => {
@@ -208,9 +206,9 @@ describe('an endpoint that becomes something else while the client lives', () =>
     const { proxy, shows } = await proxyWithEtcd()
     await using _proxy = proxy
     let watches = 0
-    await using etcd = await grpcPeer(serverTls(pki.server), (stream) => {
+    await using etcd = await grpcPeer(pki.server, (stream) => {
       watches += 1
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+      leaveOpen(stream)
     })
     await using client = await connect([proxy, etcd], { preflight: 'all' })
     let strayed = 0

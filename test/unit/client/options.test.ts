@@ -6,7 +6,7 @@ import { resolveOptions } from '../../../src/client/options.js'
 import { nodeSuites } from '../../../src/config/tables/cipher-suites.js'
 import { mintPki } from '../../support/etcd.js'
 import { openssl } from '../../support/openssl.js'
-import { emptyAnswer, grpcPeer, serverTls, silentPeer } from '../../support/peers.js'
+import { grpcPeer, silentPeer } from '../../support/peers.js'
 import { refused } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -142,7 +142,7 @@ describe('tls.ciphers', () => {
     ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'TLSv1.2'],
     ['TLS_AES_256_GCM_SHA384', 'TLSv1.3'],
   ])('%s decides the version of the connection', async (suite, version) => {
-    await using peer = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    await using peer = await grpcPeer(pki.server)
     const tls: TlsOptions = { ciphers: [suite] }
     await using client = await createSecureClient({ ...good, endpoints: peer.endpoint, tls })
     expect(client.tls.endpoints[0]).toMatchObject({ state: 'ready', protocol: version })

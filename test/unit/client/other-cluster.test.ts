@@ -10,8 +10,8 @@ import {
   type CallHandler,
   emptyAnswer,
   grpcPeer,
+  leaveOpen,
   type Peer,
-  serverTls,
 } from '../../support/peers.js'
 import { errorCodes, findingOf } from '../../support/refused.js'
 
@@ -47,10 +47,10 @@ async function startMember(cluster: bigint | null, delay = 0): Promise<Member> {
   }
   const onStatus: CallHandler = (stream) => {
     if (state.cluster === null) return
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    leaveOpen(stream)
     stream.end(statusOf(state.cluster))
   }
-  const peer = await grpcPeer(serverTls(pki.server), onCall, onHealthCheck, onStatus)
+  const peer = await grpcPeer(pki.server, onCall, onHealthCheck, onStatus)
   const { endpoint } = peer
   return Object.assign(state, { peer, endpoint, [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose]() })
 }

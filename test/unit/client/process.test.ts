@@ -26,7 +26,7 @@ beforeAll(async () => {
     writeFileSync(join(folder, `${name}.crt`), chain[0].toPem())
     writeFileSync(join(folder, `${name}.key`), key.exportPem())
   }
-  peer = await grpcPeer(serverTls(pki.server), emptyAnswer)
+  peer = await grpcPeer(pki.server)
 })
 
 afterAll(async () => {
@@ -64,7 +64,7 @@ describe('the process', () => {
   })
 
   it('stays alive while a call, a rotation or the end of a client is waited for', async () => {
-    await using slow = await grpcPeer(serverTls(pki.server), (stream) => {
+    await using slow = await grpcPeer(pki.server, (stream) => {
       setTimeout(() => {
         emptyAnswer(stream)
       }, 500)
@@ -97,7 +97,7 @@ describe('the process', () => {
 })
 
 it('the environment does not weaken the client: it adds no trust, takes no verification away, and names no proxy', async () => {
-  await using strange = await grpcPeer(serverTls(stranger.server, { ca: [pki.root.pem] }), emptyAnswer)
+  await using strange = await grpcPeer(serverTls(stranger.server, { ca: [pki.root.pem] }))
   const nowhere = 'http://127.0.0.1:1'
   const { stdout } = await run(
     `await connect('${strange.endpoint}').then(() => console.log('connected'), (error) => console.log(error.code))

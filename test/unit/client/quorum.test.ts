@@ -3,15 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { isEtcdMtlsError } from '../../../src/client/index.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
-import {
-  type CallHandler,
-  emptyAnswer,
-  grpcPeer,
-  type Peer,
-  refuseCall,
-  serverTls,
-  silentPeer,
-} from '../../support/peers.js'
+import { type CallHandler, emptyAnswer, gonePeer, grpcPeer, type Peer, refuseCall } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -29,7 +21,7 @@ async function startMember(led: boolean): Promise<Member> {
     if (headers['hasleader'] === 'true' && !member.led) refuseCall(stream, 14, NO_LEADER)
     else emptyAnswer(stream)
   }
-  const peer = await grpcPeer(serverTls(pki.server), answer, answer)
+  const peer = await grpcPeer(pki.server, answer, answer)
   return Object.assign(member, { peer })
 }
 
@@ -39,8 +31,7 @@ describe('a cluster without a leader', () => {
   it('is waited for until dialTimeout, and then refused with what each member reports', async () => {
     const one = await startMember(false)
     await using peer = one.peer
-    const gone = await silentPeer()
-    await gone[Symbol.asyncDispose]()
+    const gone = await gonePeer()
     const { details } = await refused(connect([peer, gone], { dialTimeout: '2s' }), 'ERR_UNREACHABLE')
     expect(errorCodes(details.report.findings)).toEqual(['endpoint/no-leader', 'endpoint/unreachable'])
     expect(findingOf(details.report.findings, 'endpoint/no-leader').details).toMatchObject({

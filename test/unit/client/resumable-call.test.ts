@@ -10,7 +10,7 @@ import { bytesField, int64Field } from '../../../src/client/transport/protobuf.j
 import { Session } from '../../../src/client/session.js'
 import { readWatchRequest, readWatchResponse } from '../../../src/client/streams/watch-messages.js'
 import { mintPki } from '../../support/etcd.js'
-import { grpcPeer, type Peer, proxyTo, type Proxy, refuseCall, serverTls } from '../../support/peers.js'
+import { grpcPeer, leaveOpen, type Peer, type Proxy, proxyTo, refuseCall } from '../../support/peers.js'
 import { createFor, watchResponse } from '../../support/watch-wire.js'
 
 const KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
@@ -41,7 +41,7 @@ beforeEach(async () => {
   attempts = []
   onAttempt = () => undefined
   onMessage = () => undefined
-  peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+  peer = await grpcPeer(pki.server, (stream, headers) => {
     if (headers[':path'] === '/etcdserverpb.Maintenance/Status') {
       refuseCall(stream, status.PERMISSION_DENIED, 'not for this user')
       return
@@ -435,7 +435,7 @@ describe('a server that ends a stream in an unusual way', () => {
   it('without trailers: the stream is resumed', async () => {
     onMessage = (attempt, message) => {
       if (attempts.length === 1) {
-        attempt.stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+        leaveOpen(attempt.stream)
         attempt.stream.end()
       } else attempt.send(answer(Number(message[1])))
     }

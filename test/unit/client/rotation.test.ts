@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
-import { type CallHandler, emptyAnswer, proxyTo, silentPeer } from '../../support/peers.js'
+import { type CallHandler, emptyAnswer, leaveOpen, proxyTo, silentPeer } from '../../support/peers.js'
 import { heldPorts } from '../../support/ports.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { watchResponse } from '../../support/watch-wire.js'
@@ -32,7 +32,7 @@ function watchServer(streams: ServerHttp2Stream[] = []): CallHandler {
       return
     }
     streams.push(stream)
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    leaveOpen(stream)
     stream.on('data', (message: Buffer) => {
       // A create, and not the question for the progress, which etcd need not answer.
       if (message[5] === 0x0a) stream.write(framed(watchResponse({ revision: 10, watchId: 1, created: true })))

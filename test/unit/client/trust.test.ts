@@ -15,7 +15,7 @@ import { validateChain } from '../../../src/validate/index.js'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { dns, EXTENSION, ip, mintCa, type Minted, mintLeaf } from '../../support/mint.js'
-import { alertingPeer, emptyAnswer, grpcPeer, type Peer, proxyTo, refuseCall, serverTls } from '../../support/peers.js'
+import { alertingPeer, grpcPeer, type Peer, proxyTo, refuseCall, serverTls } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { askNode } from '../../support/witness-node.js'
 
@@ -28,7 +28,7 @@ function clientOf(issuer: Minted): Credentials {
 }
 
 function startServer(): Promise<Peer> {
-  return grpcPeer(serverTls(servers.server, { ca: clientCa.pem }), emptyAnswer)
+  return grpcPeer(serverTls(servers.server, { ca: clientCa.pem }))
 }
 
 describe('two CAs', () => {
@@ -93,7 +93,7 @@ function trusting(...trust: Minted[]): Credentials {
 }
 
 function peer(credentials: Credentials): Promise<Peer> {
-  return grpcPeer(serverTls(credentials), (stream) => {
+  return grpcPeer(credentials, (stream) => {
     refuseCall(stream, 2, 'reached')
   })
 }

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { startChild } from '../../support/child.js'
 
 const lifecycle = fileURLToPath(new URL('../../../.config/lib/lifecycle.mjs', import.meta.url))
 
@@ -18,23 +18,22 @@ async function script(
 ): Promise<{ code: number | null; out: string; err: string }> {
   const code = `import { lifecycle, say, Stop } from ${JSON.stringify(lifecycle)}
     await lifecycle(async ({ signal, defer }) => { ${body} }, { lastLine: (code) => 'last ' + code })`
-  const child = byNpm
-    ? spawn('sh', ['-c', `"$0" --input-type=module --eval "$1"; true`, process.execPath, code], {
+  const {
+    process: child,
+    written,
+    says,
+    ended,
+  } = byNpm
+    ? startChild(['sh', '-c', `"$0" --input-type=module --eval "$1"; true`, process.execPath, code], {
         env: { ...process.env, npm_lifecycle_event: 'quickstart' },
       })
-    : spawn(process.execPath, ['--input-type=module', '--eval', code])
-  let out = ''
-  let err = ''
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
-  child.stdout.on('data', (chunk: Buffer) => {
-    out += chunk.toString()
-    if (signal !== undefined && out.includes('ready') && !child.killed) child.kill(signal)
-  })
-  return new Promise((resolve) => {
-    child.on('close', (exitCode) => {
-      resolve({ code: exitCode, out, err })
-    })
-  })
+    : startChild([process.execPath, '--input-type=module', '--eval', code])
+  if (signal !== undefined) {
+    await says('ready')
+    child.kill(signal)
+  }
+  const { code: exitCode } = await ended
+  return { code: exitCode, out: written.out, err: written.err }
 }
 
 describe('a script', () => {

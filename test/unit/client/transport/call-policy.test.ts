@@ -10,7 +10,7 @@ import {
   traitsOf,
   withLeaseId,
 } from '../../../../src/client/transport/call-policy.js'
-import { bytesField, Fields, int64Field, randomInt64, trueField } from '../../../../src/client/transport/protobuf.js'
+import { bytesField, Fields, int64Field, trueField } from '../../../../src/client/transport/protobuf.js'
 
 const EMPTY: Buffer = Buffer.alloc(0)
 const range = (serializable: boolean): Buffer =>
@@ -22,75 +22,50 @@ const txn = (success: readonly Buffer[], failure: readonly Buffer[] = []): Buffe
     ...success.map((each) => bytesField(2, each)),
     ...failure.map((each) => bytesField(3, each)),
   ])
-const kindOf = (method: string, request = EMPTY): CallKind => traitsOf(`/etcdserverpb.${method}`, request).kind
+const NESTED = Array.from({ length: 100 }).reduce<Buffer>((inner) => txn([op(4, inner)]), txn([op(1, range(true))]))
 
-describe('traitsOf', () => {
-  it.each<[string, Buffer]>([
-    ['KV/Range', EMPTY],
-    ['KV/Txn', txn([op(1, range(false))], [op(1, range(true))])],
-    ['KV/Txn', txn([op(4, txn([op(1, range(false))]))])],
-    ['KV/Txn', EMPTY],
-    ['Lease/LeaseTimeToLive', EMPTY],
-    ['Maintenance/Status', EMPTY],
-    ['Maintenance/Alarm', EMPTY],
-    ['Cluster/MemberList', EMPTY],
-    ['Auth/UserGet', EMPTY],
-  ])('takes %s for a read if it changes nothing', (method, request) => {
-    expect(kindOf(method, request)).toBe('read')
-  })
-
-  it.each<[string, Buffer]>([
-    ['KV/Put', EMPTY],
-    ['KV/DeleteRange', EMPTY],
-    ['KV/Compact', EMPTY],
-    ['KV/Txn', txn([op(2, EMPTY)])],
-    ['KV/Txn', txn([], [op(3, EMPTY)])],
-    ['KV/Txn', txn([op(1, range(false)), op(4, txn([], [op(2, EMPTY)]))])],
-    ['KV/Txn', txn([bytesField(9, EMPTY)])],
-    ['KV/Txn', Buffer.from([0x12, 0x7f])],
-    ['Lease/LeaseRevoke', EMPTY],
-    ['Lease/LeaseGrant', int64Field(2, 7n)],
-    ['Maintenance/Alarm', int64Field(1, 2n)],
-    ['Maintenance/Defragment', EMPTY],
-    ['Auth/UserAdd', EMPTY],
-    ['Cluster/MemberAdd', EMPTY],
-    ['Unknown/Call', EMPTY],
-  ])('takes %s for a write if it may change something', (method, request) => {
-    expect(kindOf(method, request)).toBe('write')
-  })
-
-  it('recognizes a lease whose id this client may choose', () => {
-    expect(kindOf('Lease/LeaseGrant', int64Field(1, 60n))).toBe('grant')
-  })
-
-  it('takes a transaction nested without end for a write', () => {
-    let request = txn([op(1, range(true))])
-    for (let i = 0; i < 100; i += 1) request = txn([op(4, request)])
-    expect(traitsOf('/etcdserverpb.KV/Txn', request)).toEqual({ kind: 'write', needsLeader: true })
-  })
-
-  it.each<[string, Buffer, boolean]>([
-    ['KV/Range', range(true), false],
-    ['KV/Range', range(false), true],
-    ['KV/Txn', txn([op(1, range(true))]), false],
-    ['KV/Txn', txn([op(1, range(true)), op(1, range(false))]), true],
-    ['KV/Put', EMPTY, true],
-    ['Lease/LeaseGrant', EMPTY, true],
-    ['Maintenance/Status', EMPTY, false],
-  ])('knows whether %s needs a leader', (method, request, needed) => {
-    expect(traitsOf(`/etcdserverpb.${method}`, request).needsLeader).toBe(needed)
-  })
+it.each<[string, CallKind, 'leader' | 'any member', Buffer]>([
+  ['KV/Range', 'read', 'leader', EMPTY],
+  ['KV/Range', 'read', 'any member', range(true)],
+  ['KV/Txn', 'read', 'any member', EMPTY],
+  ['KV/Txn', 'read', 'leader', txn([op(1, range(false))], [op(1, range(true))])],
+  ['KV/Txn', 'read', 'any member', txn([op(1, range(true))])],
+  ['KV/Txn', 'read', 'leader', txn([op(4, txn([op(1, range(false))]))])],
+  ['Lease/LeaseTimeToLive', 'read', 'leader', EMPTY],
+  ['Maintenance/Status', 'read', 'any member', EMPTY],
+  ['Maintenance/Alarm', 'read', 'any member', EMPTY],
+  ['Cluster/MemberList', 'read', 'any member', EMPTY],
+  ['Auth/UserGet', 'read', 'leader', EMPTY],
+  ['KV/Put', 'write', 'leader', EMPTY],
+  ['KV/DeleteRange', 'write', 'leader', EMPTY],
+  ['KV/Compact', 'write', 'leader', EMPTY],
+  ['KV/Txn', 'write', 'leader', txn([op(2, EMPTY)])],
+  ['KV/Txn', 'write', 'leader', txn([], [op(3, EMPTY)])],
+  ['KV/Txn', 'write', 'leader', txn([op(1, range(false)), op(4, txn([], [op(2, EMPTY)]))])],
+  ['KV/Txn', 'write', 'leader', txn([bytesField(9, EMPTY)])],
+  ['KV/Txn', 'write', 'leader', Buffer.from([0x12, 0x7f])],
+  ['KV/Txn', 'write', 'leader', NESTED],
+  ['Lease/LeaseRevoke', 'write', 'leader', EMPTY],
+  ['Lease/LeaseGrant', 'write', 'leader', int64Field(2, 7n)],
+  // Its id may be chosen by this client.
+  ['Lease/LeaseGrant', 'grant', 'leader', int64Field(1, 60n)],
+  ['Maintenance/Alarm', 'write', 'any member', int64Field(1, 2n)],
+  ['Maintenance/Defragment', 'write', 'any member', EMPTY],
+  ['Auth/UserAdd', 'write', 'leader', EMPTY],
+  ['Cluster/MemberAdd', 'write', 'leader', EMPTY],
+  ['Unknown/Call', 'write', 'leader', EMPTY],
+])('a call of %s is a %s that needs %s, by its request', (method, kind, needed, request) => {
+  expect(traitsOf(`/etcdserverpb.${method}`, request)).toEqual({ kind, needsLeader: needed === 'leader' })
 })
 
-describe('isUnary', () => {
-  it('excludes streams and foreign services', () => {
-    expect(
-      ['KV/Range', 'Watch/Watch', 'Lease/LeaseKeepAlive', 'Maintenance/Snapshot'].map((each) =>
-        isUnary(`/etcdserverpb.${each}`),
-      ),
-    ).toEqual([true, false, false, false])
-    expect(isUnary('/helloworld.Greeter/SayHello')).toBe(false)
-  })
+it.each([
+  ['/etcdserverpb.KV/Range', true],
+  ['/etcdserverpb.Watch/Watch', false],
+  ['/etcdserverpb.Lease/LeaseKeepAlive', false],
+  ['/etcdserverpb.Maintenance/Snapshot', false],
+  ['/helloworld.Greeter/SayHello', false],
+])('the call %s is a unary call of etcd: %s', (path, expected) => {
+  expect(isUnary(path)).toBe(expected)
 })
 
 describe('a failed attempt', () => {
@@ -170,35 +145,21 @@ function readFields(message: Uint8Array): [number, bigint][] {
 
 const ttlOnly = int64Field(1, 10n)
 
-describe('withLeaseId', () => {
-  it('gives a lease grant a random id, and keeps its TTL and fields that this client does not know', () => {
-    const given = Buffer.concat([int64Field(9, 3n), Buffer.from([2 * 8, 0]), ttlOnly])
-    const [first, second] = [withLeaseId(given), withLeaseId(given)].map(readFields)
-    expect(first).toEqual([
-      [9, 3n],
-      [1, 10n],
-      [2, expect.any(BigInt)],
-    ])
-    expect(first).not.toEqual(second)
+it('gives a lease grant a random id, a positive int64, and keeps its TTL and fields that this client does not know', () => {
+  const given = Buffer.concat([int64Field(9, 3n), Buffer.from([2 * 8, 0]), ttlOnly])
+  const ids = Array.from({ length: 100 }, () => {
+    const [unknown, ttl, id] = readFields(withLeaseId(given))
+    expect([unknown, ttl, id?.[0]]).toEqual([[9, 3n], [1, 10n], 2])
+    return id?.[1] ?? 0n
   })
+  expect(new Set(ids).size).toBe(100)
+  for (const id of ids) expect([id > 0n, BigInt.asIntN(64, id)]).toEqual([true, id])
 })
 
-describe('randomInt64', () => {
-  it('is a positive int64', () => {
-    for (let i = 0; i < 1000; i += 1) {
-      const id = randomInt64()
-      expect(id).toBeGreaterThan(0n)
-      expect(BigInt.asIntN(64, id)).toBe(id)
-    }
-  })
-})
-
-describe('existingLeaseResponse', () => {
-  it('answers a repeated grant with the id and TTL that it asked for', () => {
-    const request = Buffer.concat([ttlOnly, int64Field(2, 7n)])
-    expect(readFields(existingLeaseResponse(request))).toEqual([
-      [2, 7n],
-      [3, 10n],
-    ])
-  })
+it('answers a repeated grant with the id and TTL that it asked for', () => {
+  const request = Buffer.concat([ttlOnly, int64Field(2, 7n)])
+  expect(readFields(existingLeaseResponse(request))).toEqual([
+    [2, 7n],
+    [3, 10n],
+  ])
 })

@@ -9,7 +9,7 @@ import { resolveOptions } from '../../../../src/client/options.js'
 import { Session } from '../../../../src/client/session.js'
 import { ReceiveBudget, type Receiver } from '../../../../src/client/transport/framing.js'
 import { mintPki } from '../../../support/etcd.js'
-import { grpcPeer, type Peer, serverTls } from '../../../support/peers.js'
+import { grpcPeer, type Peer } from '../../../support/peers.js'
 
 const pki = mintPki()
 const MIB = 1024 * 1024
@@ -79,8 +79,8 @@ function read(client: Client): Promise<number> {
 }
 
 it('receives every long answer of one endpoint while another one finishes none, and holds only part of them', async () => {
-  await using hostile = await grpcPeer(serverTls(pki.server), (stream) => void sendLong(stream, LONGEST - 1))
-  await using honest = await grpcPeer(serverTls(pki.server), (stream) => void sendLong(stream, LONGEST))
+  await using hostile = await grpcPeer(pki.server, (stream) => void sendLong(stream, LONGEST - 1))
+  await using honest = await grpcPeer(pki.server, (stream) => void sendLong(stream, LONGEST))
   await using connection = await connected([hostile, honest])
   let received = 0
   let failed = 0

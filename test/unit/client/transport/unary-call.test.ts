@@ -9,13 +9,13 @@ import {
 } from '../../../../src/client/index.js'
 import { mintPki } from '../../../support/etcd.js'
 import {
-  type CallHandler,
   answerWith,
+  type CallHandler,
   emptyAnswer,
   grpcPeer,
+  leaveOpen,
   type Peer,
   refuseCall,
-  serverTls,
 } from '../../../support/peers.js'
 
 const pki = mintPki()
@@ -40,7 +40,7 @@ async function cluster(scripts: readonly Script[], options: Partial<SecureClient
         count += 1
         script(stream, count, headers)
       }
-      return grpcPeer(serverTls(pki.server), onCall)
+      return grpcPeer(pki.server, onCall)
     }),
   )
   const client = await createSecureClient({
@@ -96,7 +96,7 @@ const sum = (counts: readonly number[]): number => counts.reduce((total, each) =
 
 describe('an answer over the limit', () => {
   const long: Script = (stream) => {
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    leaveOpen(stream)
     const prefix = Buffer.alloc(5)
     prefix.writeUInt32BE(1001, 1)
     stream.write(prefix)
