@@ -66,7 +66,7 @@ describe('a cluster without a leader', () => {
     await using peer = one.peer
     await using client = await connect([peer])
     one.led = false
-    const deadline = (): { deadline: number } => ({ deadline: Date.now() + 2000 })
+    const deadline = (): { deadline: number } => ({ deadline: Date.now() + 1000 })
     const calls = [
       () => client.get('a').options(deadline()).string(),
       () => client.put('a').value('b').options(deadline()).exec(),

@@ -2,8 +2,7 @@ import Docker from 'dockerode'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { answers, dockerAt, pullImage, removeLabelled } from '../../../.config/lib/engine-api.mjs'
-import { parseLdd } from '../../../.config/lib/etcd-image.mjs'
+import { answers, dockerAt, pullImage } from '../../../.config/lib/engine-api.mjs'
 
 describe('a container engine', () => {
   let server: Server
@@ -45,26 +44,4 @@ describe('a container engine', () => {
       message,
     )
   })
-
-  it('is asked to remove what carries a label, and may have done so already', async () => {
-    const deleted: string[] = []
-    handle = ({ method, url = '' }, response) => {
-      response.setHeader('content-type', 'application/json')
-      if (method === 'DELETE') deleted.push(url.replace(/\?.*/, ''))
-      if (method === 'DELETE') return response.writeHead(404).end('{"message":"No such container"}')
-      expect(decodeURIComponent(url)).toContain('{"label":["etcd-mtls.run=x"]}')
-      return response.end(url.startsWith('/containers') ? '[{"Id":"c1"},{"Id":"c2"}]' : '[{"Id":"n1"}]')
-    }
-    await removeLabelled(engine, 'etcd-mtls.run=x')
-    expect(deleted.sort()).toEqual(['/containers/c1', '/containers/c2', '/networks/n1'])
-  })
-})
-
-it('the libraries of a program are read from what ldd prints', () => {
-  const output = [
-    '\tlinux-vdso.so.1 (0x00007f21df3b3000)',
-    '\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f21df1ad000)',
-    '\t/lib64/ld-linux-x86-64.so.2 (0x00007f21df3b5000)',
-  ].join('\n')
-  expect(parseLdd(output)).toEqual(['/lib/x86_64-linux-gnu/libc.so.6', '/lib64/ld-linux-x86-64.so.2'])
 })

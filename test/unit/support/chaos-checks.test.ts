@@ -2,10 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { brokenPromises, type Account, PROMISED } from '../../chaos/account.js'
 import {
-  electedLeaders,
   leaseFaults,
   observerFaults,
-  recoveryOf,
   setFaults,
   shareConnected,
   valuesAppliedTwice,
@@ -141,33 +139,6 @@ describe('the holders of a lock', () => {
   })
 })
 
-describe('recovery', () => {
-  const log = (at: string, term: number): string =>
-    `{"level":"info","ts":"${at}","logger":"raft","msg":"8e9e05c52164694d became leader at term ${String(term)}"}\n`
-  const elected = electedLeaders([log('1970-01-01T00:00:01.000Z', 2), log('1970-01-01T00:00:11.000Z', 3), 'other\n'])
-  const call = (called: number, returned: number, answered = true) =>
-    ({ type: 'call', loop: 'one', called, returned, answered }) as const
-
-  it('counts from the first call after the death of a follower to the first answer', () => {
-    const calls = [call(4990, 5300), call(5310, 5400, false), call(5410, 5900), call(5910, 5920)]
-    expect(recoveryOf([{ at: 5000, member: 1 }], elected, calls)).toEqual({ follower: [590], leader: [] })
-  })
-
-  it('counts from the election after the death of a leader', () => {
-    const calls = [call(10_100, 15_100, false), call(15_110, 15_200)]
-    expect(recoveryOf([{ at: 10_000, member: 0 }], elected, calls)).toEqual({
-      follower: [],
-      leader: [90],
-    })
-  })
-
-  it('leaves out a loop that began no call before the next death', () => {
-    const deaths = [5000, 6000].map((at) => ({ at, member: 1 }) as const)
-    const calls = [call(4990, 6300, false), call(6310, 6400)]
-    expect(recoveryOf(deaths, elected, calls)).toEqual({ follower: [90], leader: [] })
-  })
-})
-
 describe('the plan of a seed', () => {
   const turns = (seed: number, count: number) => {
     const plan = planOf(seed, 3, null)
@@ -180,12 +151,6 @@ describe('the plan of a seed', () => {
     expect(plan).not.toEqual(turns(8, 18))
     expect(plan.map(({ faults }) => faults.length)).toEqual(Array.from({ length: 9 }, () => [1, 3]).flat())
     expect(new Set(plan.filter((_, index) => index % 2 === 0).map(({ faults }) => faults[0]?.kind)).size).toBe(9)
-  })
-
-  it('restarts one member after the other if only restarts are asked for', () => {
-    const plan = planOf(7, 3, ['restart'])
-    const faults = Array.from({ length: 4 }, () => plan.next().value.faults[0])
-    expect(faults.map((fault) => [fault?.kind, fault?.member])).toEqual([0, 1, 2, 0].map((each) => ['restart', each]))
   })
 })
 
