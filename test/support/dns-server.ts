@@ -19,22 +19,14 @@ export interface AddressAnswer {
 /** What is answered for a name: records, a response code, or nothing at all. */
 export type DnsAnswer = readonly SrvAnswer[] | AddressAnswer | 'servfail' | 'silent'
 
-export interface DnsServer extends AsyncDisposable {
-  /** Asks this server, once. */
-  readonly lookup: LookupSrv
-  /** `127.0.0.1:PORT` */
-  readonly address: string
-  /** Names asked for so far. */
-  readonly asked: readonly string[]
-}
-
 const A = 1
 const SRV = 33
 const IN = 1
 const SERVFAIL = 2
 const NXDOMAIN = 3 as const
 
-export async function dnsServer(zone: Readonly<Record<string, DnsAnswer>>): Promise<DnsServer> {
+/** `lookup` asks this server, once; `asked` are the names so far. */
+export async function dnsServer(zone: Readonly<Record<string, DnsAnswer>>) {
   const asked: string[] = []
   const waiting = new Set<NodeJS.Timeout>()
   const socket = createSocket('udp4', (query, { port }) => {
@@ -55,14 +47,14 @@ export async function dnsServer(zone: Readonly<Record<string, DnsAnswer>>): Prom
   return {
     asked,
     address: server,
-    lookup: async (record, signal) => {
+    lookup: (async (record, signal) => {
       const resolver = new Resolver({ timeout: 60_000, tries: 1 })
       resolver.setServers([server])
       signal.addEventListener('abort', () => {
         resolver.cancel()
       })
       return resolver.resolveSrv(record)
-    },
+    }) satisfies LookupSrv,
     [Symbol.asyncDispose]: async () => {
       for (const timer of waiting) clearTimeout(timer)
       socket.close()

@@ -15,15 +15,11 @@ export interface Faults {
   before?: (call: string) => unknown
 }
 
-export interface FaultyFileSystem extends FileSystem {
-  /** What was called, in order. */
-  readonly calls: string[]
-}
-
 /** Calls that need space on the disk. */
 const GROWING = new Set(['open w', 'writeFile', 'write', 'mkdir', 'symlink', 'link', 'sync'])
 
-export function faultyFileSystem(faults: Faults = {}): FaultyFileSystem {
+/** `calls`: what was called, in order. */
+export function faultyFileSystem(faults: Faults = {}): FileSystem & { readonly calls: string[] } {
   const real = nodeFileSystem
   const { at = Number.POSITIVE_INFINITY, how = 'fail', code = 'ENOSPC', before } = faults
   const calls: string[] = []

@@ -7,17 +7,12 @@ import type { Pems } from './etcd.js'
 /** How long a call may stay without an answer, in milliseconds. */
 const TIMEOUT = 2500
 
-export interface PlainSayings {
-  readonly first: string
-  readonly second: string
-}
-
 /** @param serverName The name to expect in the server's certificate, by grpc-js' option for tests of that. */
 export async function askPlainEtcd3(
   endpoint: string,
   { ca, cert, key }: Partial<Pems>,
   serverName?: string,
-): Promise<PlainSayings> {
+): Promise<{ first: string; second: string }> {
   // It would print what it says to a proxy.
   setLogVerbosity(logVerbosity.NONE)
   const grpcOptions = serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }

@@ -2,24 +2,20 @@
 import { afterAll } from 'vitest'
 import { HeldPorts } from '../../src/testing/ports.js'
 
-export interface FilePorts {
-  /** A port of 127.0.0.1 that nobody else gets. */
-  readonly freePort: () => Promise<number>
-  /** A URL on 127.0.0.1 with such a port; `https` by default. */
-  readonly freeUrl: (scheme?: string) => Promise<string>
-}
-
 /** Call it at the top level of a test file, or in a `describe`. */
-export function heldPorts(): FilePorts {
+export function heldPorts() {
   const held = new HeldPorts()
   const taken: number[] = []
   afterAll(() => {
     held.release(taken)
   })
+  /** A port of 127.0.0.1 that nobody else gets. */
   const freePort = async (): Promise<number> => {
     const [port = 0] = await held.take(1)
     taken.push(port)
     return port
   }
-  return { freePort, freeUrl: async (scheme = 'https') => `${scheme}://127.0.0.1:${String(await freePort())}` }
+  /** A URL on 127.0.0.1 with such a port. */
+  const freeUrl = async (scheme = 'https'): Promise<string> => `${scheme}://127.0.0.1:${String(await freePort())}`
+  return { freePort, freeUrl }
 }

@@ -23,14 +23,11 @@ function resolve(word: string): string {
   return word.replaceAll('%%', '%').replaceAll('$$', '$')
 }
 
-/** What systemd made of a unit when it loaded it. */
-export interface LoadedService {
-  /** The words of each command, variables not yet put in; the program's own path is left out after `@`. */
-  readonly commands: readonly (readonly string[])[]
-}
-
-/** The unit as systemd itself loads it, without starting anything; null if there is no systemd. */
-export function loadService(folder: TemporaryFolder, text: string): LoadedService | null {
+/**
+ * The words of each command of a unit as systemd itself loads it, without starting anything; null if there is no systemd. Variables are
+ * not yet put in; the program's own path is left out after `@`.
+ */
+export function loadService(folder: TemporaryFolder, text: string): { commands: string[][] } | null {
   const isRoot = process.getuid?.() === 0
   const directory = folder.file('units')
   mkdirSync(directory, { recursive: true })

@@ -1,8 +1,9 @@
 /** Node as a witness: real handshakes between a TLS server and a TLS client of this process. */
 import { once } from 'node:events'
-import { type AddressInfo, isIP } from 'node:net'
-import { connect, createServer, type ConnectionOptions, type TlsOptions, type TLSSocket } from 'node:tls'
+import { isIP } from 'node:net'
+import { connect, type ConnectionOptions, type TlsOptions, type TLSSocket } from 'node:tls'
 import { mintLeaf } from './mint.js'
+import { tlsPeer } from './peers.js'
 import type { Question, Verdict } from './witnesses.js'
 
 /** So that the side that shows the chain shows whatever it can; the side that checks it has Node's defaults. */
@@ -20,7 +21,7 @@ export async function askNode(question: Question): Promise<Verdict> {
 
 /** What a client of Node says to the server's chain. */
 async function askClient({ host, ...question }: Question): Promise<Verdict> {
-  await using server = await listen(shown(question))
+  await using server = await tlsPeer(shown(question))
   const socket = connect({
     ...judging(question),
     port: server.port,
@@ -40,17 +41,17 @@ async function askClient({ host, ...question }: Question): Promise<Verdict> {
 
 /** What a server of Node says to the client's chain. */
 async function askServer(question: Question): Promise<Verdict> {
-  await using server = await listen({
-    ...ownIdentity(),
-    ...judging(question),
-    requestCert: true,
-    rejectUnauthorized: false,
+  const tls = { ...ownIdentity(), ...judging(question), requestCert: true, rejectUnauthorized: false }
+  let connected = (_socket: TLSSocket): void => undefined
+  const connection = new Promise<TLSSocket>((resolve) => (connected = resolve))
+  await using server = await tlsPeer(tls, (socket) => {
+    connected(socket)
   })
   const socket = connect({ ...shown(question), port: server.port, host: '127.0.0.1', rejectUnauthorized: false })
   socket.on('error', () => undefined)
   try {
     const failed = once(socket, 'error').then(([error]: unknown[]) => Promise.reject(error as Error))
-    const seen = await Promise.race([server.connection, failed, closed(socket)])
+    const seen = await Promise.race([connection, failed, closed(socket)])
     if (seen.authorized) return { accepts: true, words: '' }
     const sent = seen.getPeerX509Certificate() !== undefined
     return { accepts: false, words: sent ? String(seen.authorizationError) : 'the client sent no certificate' }
@@ -84,38 +85,6 @@ function ownIdentity(): { cert: string; key: string } {
     own = { cert: pem, key: keyPem }
   }
   return own
-}
-
-interface Listening extends AsyncDisposable {
-  readonly port: number
-  /** The first connection whose handshake is over. */
-  readonly connection: Promise<TLSSocket>
-}
-
-async function listen(options: TlsOptions): Promise<Listening> {
-  const server = createServer(options)
-  const connections = new Set<TLSSocket>()
-  const connection = new Promise<TLSSocket>((resolve) => {
-    server.on('secureConnection', (socket) => {
-      connections.add(socket)
-      socket.on('error', () => undefined)
-      resolve(socket)
-    })
-  })
-  // Told by the client's error, which every failing handshake has too.
-  server.on('tlsClientError', () => undefined)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  return {
-    port,
-    connection,
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of connections) socket.destroy()
-      server.close()
-      await once(server, 'close')
-    },
-  }
 }
 
 export function codeOf(error: unknown): string {

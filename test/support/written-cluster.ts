@@ -3,7 +3,7 @@ import { type ClusterFiles, type issueCluster, writeCluster } from '../../src/au
 import { startEtcdCluster, type TestEtcdCluster } from '../../src/testing/index.js'
 
 export const MEMBERS = ['m1', 'm2', 'm3'] as const
-export type MemberName = (typeof MEMBERS)[number]
+type MemberName = (typeof MEMBERS)[number]
 const HOSTS = ['127.0.0.1', 'localhost'] as const
 /** For `issueCluster`: three members, and one client. */
 export const PLAN = { members: MEMBERS.map((name) => ({ name, hosts: HOSTS })), clients: ['app'] } as const
