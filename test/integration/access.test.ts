@@ -35,7 +35,7 @@ describe('authentication by common name', () => {
     return { error, finding: error.cause.details.report.findings[0] }
   }
 
-  it('a user without the permission: who, by what, which call, which key, which permission', async () => {
+  it('a refusal names the user, how etcd knows it, the call, the key and the permission', async () => {
     await using alice = await as(pki.issueClient({ subject: 'alice' }))
     expect(await alice.get('public/a').string()).toBeNull()
     const put = await refusal(alice.put('public/a').value('secret value').exec())
@@ -99,7 +99,7 @@ describe('authentication by common name', () => {
     await role.delete()
   })
 
-  it('a common name that is no user: etcd says so of some calls, and "permission denied" of the others', async () => {
+  it('a common name that is not a user is reported, whichever of its two messages etcd sends', async () => {
     await using bob = await as(pki.issueClient({ subject: 'bob' }))
     const read = await refusal(bob.get('public/a').string())
     expect(read.finding).toMatchObject({ code: 'access/permission-denied', details: { user: 'bob' } })
@@ -109,7 +109,7 @@ describe('authentication by common name', () => {
     expect(list.finding).toMatchObject({ code: 'access/no-user', details: { user: 'bob', named: true } })
   })
 
-  it('a certificate without a common name', async () => {
+  it('a certificate without a common name is refused as one of no user', async () => {
     await using nobody = await as(pki.issueClient({ subject: [['O', 'Example']] }))
     const list = await refusal(nobody.auth.userList())
     expect(list.finding).toMatchObject({
@@ -118,7 +118,7 @@ describe('authentication by common name', () => {
     })
   })
 
-  it('a password: its user counts, and not the certificate’s', async () => {
+  it('a client with a password is its user, and not the user of the certificate', async () => {
     await using alice = await as(pki.client, { username: 'alice', password: 'alice-password' })
     const seen = once(await alice.watch().prefix('public/').create(), 'put')
     await admin.put('public/b').value('2')

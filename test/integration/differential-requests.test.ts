@@ -7,9 +7,6 @@ import {
   inspectRequest,
   type KeyAlgorithm,
 } from '../../src/authority/index.js'
-import { PrivateKey as Key } from '../../src/x509/keys/keys.js'
-import { scanPem } from '../../src/x509/pem/pem.js'
-import { readPrivateKey } from '../../src/x509/keys/read-key.js'
 import { nullValue, oid, sequence } from '../support/der-writer.js'
 import { runGo } from '../support/go-program.js'
 import { drawn } from '../support/long.js'
@@ -57,27 +54,32 @@ describe('openssl req', () => {
   }
   const p256 = (): string => keyFile(genpkey[0]?.[1] ?? [])
 
-  it.each(genpkey)('%s, without and with -addext, as PEM and as DER', async (publicKey, parameters) => {
-    const base = ['req', '-new', '-key', keyFile(parameters), '-subj', '/C=DE/O=Example/CN=etcd-0']
-    const bare = openssl(base)
-    expect(requestedOf(inspectRequest(bare).request)).toMatchObject({ subject: 'CN=etcd-0,O=Example,C=DE', publicKey })
-    await expectSigned(bare, [])
-    const usages = ['keyUsage=critical,digitalSignature', 'extendedKeyUsage=serverAuth,clientAuth'].flatMap((each) => [
-      '-addext',
-      each,
-    ])
-    const full = openssl([...base, '-addext', `subjectAltName=${SAN}`, ...usages])
-    expect(requestedOf(inspectRequest(full).request)).toMatchObject({
-      keyUsage: ['digitalSignature'],
-      extendedKeyUsage: ['serverAuth', 'clientAuth'],
-    })
-    await expectSigned(full)
-    const der = folder.file('r.der')
-    openssl([...base, '-addext', `subjectAltName=${SAN}`, '-outform', 'der', '-out', der])
-    await expectSigned(Buffer.from(openssl(['req', '-in', der, '-inform', 'der'])))
-  })
+  it.each(genpkey)(
+    'openssl makes a request with a key of %s, without and with -addext, as PEM and as DER, which is signed',
+    async (publicKey, parameters) => {
+      const base = ['req', '-new', '-key', keyFile(parameters), '-subj', '/C=DE/O=Example/CN=etcd-0']
+      const bare = openssl(base)
+      expect(requestedOf(inspectRequest(bare).request)).toMatchObject({
+        subject: 'CN=etcd-0,O=Example,C=DE',
+        publicKey,
+      })
+      await expectSigned(bare, [])
+      const usages = ['keyUsage=critical,digitalSignature', 'extendedKeyUsage=serverAuth,clientAuth'].flatMap(
+        (each) => ['-addext', each],
+      )
+      const full = openssl([...base, '-addext', `subjectAltName=${SAN}`, ...usages])
+      expect(requestedOf(inspectRequest(full).request)).toMatchObject({
+        keyUsage: ['digitalSignature'],
+        extendedKeyUsage: ['serverAuth', 'clientAuth'],
+      })
+      await expectSigned(full)
+      const der = folder.file('r.der')
+      openssl([...base, '-addext', `subjectAltName=${SAN}`, '-outform', 'der', '-out', der])
+      await expectSigned(Buffer.from(openssl(['req', '-in', der, '-inform', 'der'])))
+    },
+  )
 
-  it('a configuration with -reqexts and attributes; the old label; the text above', async () => {
+  it('openssl makes a request with -reqexts, attributes, the old label and text above it, which is signed', async () => {
     const config = folder.file(
       'req.cnf',
       `[req]
@@ -107,7 +109,7 @@ subjectAltName = ${SAN}
     await expectSigned(csr)
   })
 
-  it('RSA-PSS signatures, and requests for a CA', async () => {
+  it('openssl makes a request signed with RSA-PSS, which is signed, and one for a CA, which is reported', async () => {
     const rsa = keyFile(genpkey[3]?.[1] ?? [])
     const base = ['req', '-new', '-subj', '/CN=etcd-0', '-addext', `subjectAltName=${SAN}`]
     const pss = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:32']
@@ -130,20 +132,20 @@ describe('cfssl', () => {
     ['ecdsa', 384],
     ['ecdsa', 521],
     ['rsa', 2048],
-  ])('genkey %s %i', async (algo, size) => {
+  ])('cfssl genkey makes a request with a key of %s %i, which is signed', async (algo, size) => {
     const csr = run(['genkey', '-loglevel=5', folder.file('plan.json', plan({ algo, size }))])
     expect(requestedOf(inspectRequest(csr).request)?.subject).toBe('CN=etcd-0,O=Example')
     await expectSigned(csr)
   })
 
-  it('gencsr for a key of ours', async () => {
+  it('cfssl gencsr makes a request for a key of ours, which is signed', async () => {
     const { key } = await createRequest({ name: 'x' })
     const file = folder.file('own.key', key.exportPem({ form: 'sec1' }))
     const csr = folder.file('plan.json', plan({ algo: 'ecdsa', size: 256 }))
     await expectSigned(run(['gencsr', '-loglevel=5', '-key', file, csr]))
   })
 
-  it('its JSON as it is printed is told, and a request for a CA', () => {
+  it('the JSON that cfssl prints is reported, and so is its request for a CA', () => {
     const file = folder.file('plan.json', plan({ algo: 'ecdsa', size: 256 }, { CA: { expiry: '8760h' } }))
     const output = runTool('cfssl', ['genkey', '-loglevel=5', '-initca', file])
     const { details, remedy } = findingOf(inspectRequest(output).findings, 'input/unexpected-content')
@@ -186,12 +188,12 @@ signing_key
     await expectSigned(csr, hosts)
   })
 
-  it('a request for a CA', () => {
+  it('GnuTLS makes a request for a CA, which is reported', () => {
     const { findings } = inspectRequest(make(['--key-type=ecdsa'], 'ca\ncert_signing_key\n'))
     expect(errorCodes(findings)).toEqual(['request/ca-requested'])
   })
 
-  it('reads and verifies ours, and keys that are encrypted by PBKDF2', async () => {
+  it('GnuTLS reads and verifies our request, and reads our key that is encrypted by PBKDF2', async () => {
     const { csr, key } = await createRequest({ name: 'etcd-0', hosts: HOSTS })
     const shown = runTool('certtool', ['--crq-info', '--infile', folder.file('ours.csr', csr)])
     expect(shown).toContain('Self signature: verified')
@@ -271,7 +273,7 @@ describe('Go', () => {
     all.forEach((each, index) => answers.set(questions[index]?.[0] ?? '', each))
   })
 
-  it.each(MADE)('a request as $form makes it, with a key of kind $key', async ({ form, key }) => {
+  it.each(MADE)('Go makes a request as $form does, with a key of kind $key, which is signed', async ({ form, key }) => {
     const { words, pem } = answer(`make ${form} ${key}`)
     expect(words).toBe('')
     if (form === 'cert-manager') {
@@ -285,7 +287,7 @@ describe('Go', () => {
     await expectSigned(pem, form === 'bare' ? [] : HOSTS)
   })
 
-  it.each(KINDS)('reads and verifies ours: %s', (algorithm, kind, keyType) => {
+  it.each(KINDS)('Go reads and verifies our request, certificate and keys of kind %s', (algorithm, kind, keyType) => {
     expect(answer(`read ${algorithm}`)).toMatchObject({ words: '', subject: 'CN=etcd-0,O=Example', kind, names: HOSTS })
     expect(answer(`certificate ${algorithm}`)).toMatchObject({ words: '', subject: 'CN=etcd-0', kind })
     const keys = [...answers].filter(([name]) => new RegExp(`^(pkcs8|sec1|pkcs1) ${algorithm}$`).test(name))
@@ -293,22 +295,8 @@ describe('Go', () => {
     for (const [name, said] of keys) expect([name, said.words, said.kind]).toEqual([name, '', keyType])
   })
 
-  it.each(ODD_KEYS)('refuses %s, as we do', (name, pem, words) => {
+  it.each(ODD_KEYS)('Go refuses %s, as we do', (name, pem, words) => {
     expect(answer(name).words).toContain(words)
     expect(errorCodes(inspectRequest(pem).findings)).toEqual(['request/key-refused'])
-  })
-})
-
-describe('keys that openssl encrypts and ours that it decrypts', () => {
-  it.each([
-    ['PBKDF2, 600,000 rounds', ['-v2', 'aes256', '-iter', '600000']],
-    ['scrypt', ['-scrypt', '-scrypt_N', '16384', '-scrypt_r', '8', '-scrypt_p', '5']],
-  ])('%s', (_, parameters) => {
-    const key = newKey('p521')
-    const plain = Key.fromKeyObject(key).exportPem()
-    const text = openssl(['pkcs8', '-topk8', ...parameters, '-passout', 'pass:secret'], plain)
-    const [block] = scanPem(text).blocks
-    const reading = block === undefined ? null : readPrivateKey(block, 'secret', 'x')
-    expect(reading?.kind === 'key' && reading.key.toKeyObject().equals(key)).toBe(true)
   })
 })

@@ -171,7 +171,7 @@ it.each<[string, readonly FindingCode[], Shown | null, Options?]>([
 })
 
 describe('etcd refuses whoever comes', () => {
-  it('while the revocation list cannot be read', async () => {
+  it('etcd refuses every client while it cannot read the CRL', async () => {
     const lists = [
       Buffer.from('3003', 'hex'),
       Buffer.from('garbage'),
@@ -185,7 +185,7 @@ describe('etcd refuses whoever comes', () => {
     await etcd.writeFiles({ 'revoked.crl': crlOf([revoked.serial]) })
   })
 
-  it('while its own certificate and key do not work', async () => {
+  it('etcd refuses every client while its own certificate and key do not work', async () => {
     const { pem, keyPem } = server()
     const other = newKey().export({ type: 'pkcs8', format: 'pem' }).toString()
     const encrypted = newKey().export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
@@ -201,14 +201,14 @@ describe('etcd refuses whoever comes', () => {
     await etcd.writeFiles({ 'server.crt': pem, 'server.key': keyPem })
   })
 
-  it('with a host name that is not allowed', async () => {
+  it('etcd refuses a client whose host name is not allowed', async () => {
     const args = ['--client-cert-allowed-hostname=alice.etcd']
     await using choosy = await startEtcd({ server: credentialsOf(server()), via: 'binary', args })
     await refused([CERTIFICATE], good, { on: choosy })
   })
 })
 
-it('the https port for metrics, where addresses count', async () => {
+it('the https port for metrics refuses a client of another address', async () => {
   const port = await freePort()
   const args = [`--listen-metrics-urls=https://127.0.0.1:${String(port)}`]
   await using measured = await startEtcd({ server: credentialsOf(server()), via: 'binary', args })
@@ -218,7 +218,7 @@ it('the https port for metrics, where addresses count', async () => {
   }
 })
 
-it('the gateway of a server whose certificate is for servers alone', async () => {
+it('the gateway cannot reach an etcd whose certificate is for servers alone', async () => {
   await using alone = await startEtcd({ server: credentialsOf(server({ usages: ['serverAuth'] })), via: 'binary' })
   const answer = await gateway(alone.endpoint, '/v3/kv/range', credentialsOf(client({ subject: [] })), { key: 'YQ==' })
   expect(answer.status).toBe(503)
@@ -237,14 +237,14 @@ describe('what is refused before anybody is dialled', () => {
     }
   }
 
-  it('a key of another certificate', async () => {
+  it('a key of another certificate is refused before anything is dialled', async () => {
     const [one, other] = [client(), client()]
     hear(['key/mismatch', 'handshake/context-refused'], 'Node', contextWords(one, other))
     hear(['key/mismatch'], 'Go', (await go.keyPair(one.pem, other.keyPem))?.words ?? '')
     hear(['key/mismatch'], 'OpenSSL', await sClient(etcd, one.pem, other.keyPem))
   })
 
-  it('keys that are too weak, or of a kind that Go does not know', async () => {
+  it('keys that are too weak, or of a kind that Go does not know, are refused before anything is dialled', async () => {
     const weak = client({ key: 'rsa-1024' })
     hear(['key/weak'], 'OpenSSL', await sClient(etcd, weak.pem, weak.keyPem))
     const unknown = client({ key: 'ed448' })
@@ -255,20 +255,20 @@ describe('what is refused before anybody is dialled', () => {
     hear(['key/unsupported'], 'Go', dialled?.words ?? '')
   })
 
-  it('a signature with SHA-1', () => {
+  it('a signature with SHA-1 is refused before anything is dialled', () => {
     const weak = client({ signature: 'ecdsa-sha1' })
     hear(['signature/algorithm-refused', 'handshake/context-refused'], 'Node', contextWords(weak, weak))
   })
 })
 
-it('a server that must not sign, in TLS 1.2', async () => {
+it('Node refuses a server whose key must not sign in TLS 1.2', async () => {
   await etcd.replaceServer(credentialsOf(server({ keyUsages: ['keyEncipherment'] })))
   const socket = connect({ port: etcd.port, host: '127.0.0.1', ca: root.pem, maxVersion: 'TLSv1.2' })
   const [error] = (await once(socket, 'error')) as [Error]
   hear(['usage/key-usage-missing'], 'Node', wordsOf(error))
 })
 
-it('revocation lists that etcd 3.6 does not read', async () => {
+it('etcd 3.6 refuses CRLs that its Go does not read', async () => {
   const noList = { value: Buffer.from('0500', 'hex') }
   const lists: readonly (readonly [FindingCode, Buffer])[] = [
     ['revocation/crl-form', Buffer.from(mintCrl({ issuer: root }).pem)],
@@ -290,7 +290,7 @@ it('revocation lists that etcd 3.6 does not read', async () => {
   for (const [code, list] of lists) hear([code], 'etcd', (await go.list(list))?.words ?? '')
 })
 
-it('all of it is in the catalogue, and all of the catalogue was heard', () => {
+it('each refusal of a handshake in the catalogue was heard', () => {
   const unheard = HANDSHAKES.filter(
     ({ code, by, words }) =>
       !heard.some((each) => each.by === by && each.codes.includes(code) && isSaid(words, each.text)),

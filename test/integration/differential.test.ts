@@ -71,7 +71,7 @@ afterAll(async () => {
   await witnesses[Symbol.asyncDispose]()
 })
 
-it('everybody accepts the healthy chain', async () => {
+it('every program accepts the healthy chain', async () => {
   const healthy = mintCase([])
   const outcomes = await compare(
     witnesses,
@@ -85,23 +85,23 @@ it('everybody accepts the healthy chain', async () => {
 })
 
 describe('one mutation at a time', () => {
-  it('there are many, each with a name of its own', () => {
+  it('each of many mutations has a name of its own', () => {
     const names = MUTATIONS.flatMap(({ name, on }) => on.map((role) => `${role}: ${name}`))
     expect(new Set(names).size).toBe(names.length)
     expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBeGreaterThan(250)
   })
 
-  it('every difference is in the list', () => {
+  it('docs/differences.md lists every difference that occurs', () => {
     expect(unlisted(singles)).toEqual([])
   })
 
   if (isLong) {
-    it('everything in the list occurs', () => {
+    it('every difference that docs/differences.md lists occurs', () => {
       expect(notMet(singles)).toEqual([])
     })
   }
 
-  it('a peer has to be fit for server and client', () => {
+  it('a peer certificate is valid only if it is valid for a server and for a client', () => {
     const verdicts = (side: Side): boolean[] =>
       singles.filter(({ usage }) => usage === side).map(({ report }) => report.ok)
     const clients = verdicts('client')
@@ -118,7 +118,7 @@ describe('one mutation at a time', () => {
 // These are about all mutations together.
 if (isLong) {
   describe('the certificate that is blamed', () => {
-    it('is the one that was changed', () => {
+    it('the certificate that is blamed is the one that was changed', () => {
       const judged = singles.filter(({ report, fault }) => !report.ok && fault !== null)
       const wrong = judged.filter(({ report, fault }) => fault !== null && !blames(report, fault))
       expect(judged.length).toBeGreaterThan(500)

@@ -136,7 +136,7 @@ describe('a CA of others, with its chain', () => {
     }
   })
 
-  it('openssl: an intermediate that "openssl x509 -req" signed', async () => {
+  it('an intermediate that "openssl x509 -req" signed issues certificates', async () => {
     const key = openssl(['genpkey', '-algorithm', 'ED25519'])
     const keyFile = folder.file('middle.key', key)
     const csr = folder.file('middle.csr', openssl(['req', '-new', '-key', keyFile, '-subj', '/O=Acme/CN=Middle']))
@@ -159,7 +159,7 @@ describe('a CA of others, with its chain', () => {
     await loadAuthority({ cert: cert + chain, key })
   })
 
-  it('cfssl: a root and an intermediate by "cfssl gencert"', async () => {
+  it('a root and an intermediate of "cfssl gencert" issue certificates', async () => {
     const request = (CN: string): string =>
       folder.file(`${CN}.json`, JSON.stringify({ CN, key: { algo: 'ecdsa', size: 256 }, names: [{ O: 'Acme' }] }))
     const cfssl = (parameters: string[]): { cert: string; key: string } => {
@@ -182,7 +182,7 @@ describe('a CA of others, with its chain', () => {
     expect((await authority.issueCrl()).isSignedBy(authority.certificate)).toBe(true)
   })
 
-  it('kubeadm: etcd-ca as it makes it, in PKCS #1, which may sign no lists', async () => {
+  it('the etcd-ca of kubeadm, in PKCS #1, issues certificates, and may sign no CRL', async () => {
     // client-go cert.NewSelfSignedCACert: RSA 2048, its own name as a DNS name, no cRLSign.
     const key = openssl(['genrsa', '-traditional', '2048'])
     expect(key).toContain('BEGIN RSA PRIVATE KEY')
@@ -205,7 +205,7 @@ describe('a CA of others, with its chain', () => {
     await expect(gateway(etcd.endpoint, '/health', bad)).rejects.toThrow(/hang up|ECONNRESET/)
   })
 
-  it('step: root and intermediate of P-256, the key encrypted as SEC1', async () => {
+  it('a root and an intermediate of step, with an encrypted key in SEC1, issue certificates', async () => {
     // step ca init: "<name> Root CA" with a path length of 1, "<name> Intermediate CA" with 0, EC keys under a password.
     const make = (name: string): string =>
       folder.file(name, openssl(['ecparam', '-name', 'prime256v1', '-genkey', '-noout']))

@@ -58,7 +58,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
     credentials = issued
   })
 
-  it('openssl: strict verification for each purpose, and DER that asn1parse reads to its end', () => {
+  it('openssl verifies it strictly for each purpose, and asn1parse reads its DER to the end', () => {
     const { chain, trustAnchors } = credentials
     const [leaf, ...between] = chain
     const files = ['-CAfile', file('root.pem', pemOf(trustAnchors)), '-untrusted', file('between.pem', pemOf(between))]
@@ -75,7 +75,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
     }
   })
 
-  it('Go: reads it, and accepts it', async () => {
+  it('Go reads it and accepts it', async () => {
     const [leaf] = credentials.chain
     expect(await go.read(leaf)).toMatchObject({
       serial: leaf.serialNumber,
@@ -92,7 +92,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
     if (!isClient) expect(await go.verify(credentials, 'server', { host: 'etcd-7.etcd.svc' })).toBe('')
   })
 
-  it('GnuTLS: reads it, and verifies the chain', () => {
+  it('GnuTLS reads it and verifies the chain', () => {
     const { chain, trustAnchors } = credentials
     const shown = certtool('--certificate-info', '--infile', file('leaf.pem', chain[0].toPem()))
     expect(shown).toContain('Version: 3')
@@ -103,7 +103,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
     expect(verified).toContain('Chain verification output: Verified. The certificate is trusted.')
   })
 
-  it('cfssl: reads it', () => {
+  it('cfssl reads it', () => {
     const [leaf] = credentials.chain
     const info: unknown = JSON.parse(
       runTool('cfssl', ['certinfo', '-loglevel=5', '-cert', file('leaf.pem', leaf.toPem())]),
@@ -118,7 +118,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
 })
 
 describe.each(ALGORITHMS)('a CA with a key of kind %s', (algorithm) => {
-  it('Go and GnuTLS: root and intermediate, and the name constraints', async () => {
+  it('Go and GnuTLS read the root, the intermediate and the name constraints', async () => {
     const { root, below } = pkiOf(algorithm)
     const permitted = ['dns:etcd.svc', 'ip:0.0.0.0/0', 'ip:::/0']
     const ca = { ca: true, keyUsage: 32 + 64, unhandled: 0 }
@@ -128,7 +128,7 @@ describe.each(ALGORITHMS)('a CA with a key of kind %s', (algorithm) => {
     expect(shown).toMatch(/Name Constraints \(critical\):\n\s+Permitted:\n\s+DNSname: etcd\.svc/)
   })
 
-  it('a revocation list: openssl, Go and GnuTLS', async () => {
+  it('openssl, Go and GnuTLS read and verify its CRL', async () => {
     const { crl, below, revoked } = pkiOf(algorithm)
     const [ca, list] = [file('ca.pem', below.certificate.toPem()), file('list.pem', crl.toPem())]
     expect(openssl(['crl', '-noout', '-verify', '-CAfile', ca, '-in', list])).toBe('')

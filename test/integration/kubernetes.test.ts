@@ -138,7 +138,7 @@ describe('a tool on the node connects in one line', () => {
     ...kubeApiserverFlags({ endpoints: [endpoint], ...client }),
   ]
 
-  it('by the manifest of kube-apiserver', async () => {
+  it('a tool connects by the manifest of kube-apiserver', async () => {
     const file = '/etc/kubernetes/manifests/kube-apiserver.yaml'
     const volumeMounts = [{ name: 'k8s-certs', mountPath: PKI, readOnly: true }]
     const volumes = [{ name: 'k8s-certs', hostPath: { path: PKI, type: 'DirectoryOrCreate' } }]
@@ -147,7 +147,7 @@ describe('a tool on the node connects in one line', () => {
     expect(await roundTrip(await fromKubeApiserver({ file }, root))).toBe('hello')
   })
 
-  it('by its process', async () => {
+  it('a tool connects by the process of kube-apiserver', async () => {
     // One that runs something else, and has the command line.
     const [program, ...flags] = apiserver().map((word) => word.replace(PKI, onNode(PKI)))
     const process = spawn('sh', ['-c', 'read -r forever', program ?? '', ...flags], {
@@ -161,7 +161,7 @@ describe('a tool on the node connects in one line', () => {
     expect(await roundTrip(await fromKubeApiserver({ flags: apiserver() }, root))).toBe('hello')
   })
 
-  it('by kubeadm’s configuration, with an etcd elsewhere or its own', async () => {
+  it('a tool connects by kubeadm’s configuration, with an etcd elsewhere or its own', async () => {
     for (const apiVersion of ['v1beta3', 'v1beta4'] as const) {
       const yaml = JSON.stringify(kubeadmExternalEtcd({ endpoints: [endpoint], ...client, apiVersion }))
       expect(await roundTrip(await fromKubeadmConfig({ yaml }, root))).toBe('hello')
@@ -175,7 +175,7 @@ describe('a tool on the node connects in one line', () => {
     }
   })
 
-  it('and is told of a key that is encrypted, or not there', async () => {
+  it('a key that is encrypted or missing is reported', async () => {
     const key = createPrivateKey(readFileSync(onNode(client.key)))
       .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
       .toString()

@@ -146,7 +146,7 @@ const FEWER = scaled({ short: 25, long: 300 })
 const FAILS = `.then(() => { throw new Error('made') }, () => undefined)`
 
 describe('sockets, handles, timers, listeners and heap do not grow', () => {
-  it('with many clients of a real etcd that are made, used and closed, half of them with a watch, a lease and events', async () => {
+  it('nothing grows with many clients of a real etcd that are made, used and closed, half of them with a watch, a lease and events', async () => {
     const work = `
       const client = await create('${shared.etcd.endpoint}', { signal })
       await client.get('a').string()
@@ -166,7 +166,7 @@ describe('sockets, handles, timers, listeners and heap do not grow', () => {
     expect(shared.etcd.logs().filter((line) => /rejected connection|EOF/.test(line))).toEqual([])
   })
 
-  it('with clients that are refused: by nobody, by an alert, by their own rules, by what does not speak TLS; and that are given up', async () => {
+  it('nothing grows with clients that fail: by a port without a listener, an alert, their own rules, a peer without TLS, or a signal', async () => {
     await using alerting = await alertingPeer(48)
     await using plaintext = await plaintextHttp1Peer()
     await using wrong = await grpcPeer(pki.issueServer({ names: [dns('etcd.example')] }))
@@ -200,7 +200,7 @@ describe('no rejection goes unhandled, no warning is given, nothing is thrown in
     'it has expired': { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') },
   }
 
-  it('whatever the certificate of the server is', async () => {
+  it('nothing is unhandled or thrown whatever the certificate of the server is', async () => {
     const peers: Peer[] = []
     try {
       for (const options of Object.values(odd)) {
@@ -219,7 +219,7 @@ describe('no rejection goes unhandled, no warning is given, nothing is thrown in
     }
   })
 
-  it('whatever the user does not wait for', async () => {
+  it('nothing is unhandled or thrown whatever the user does not wait for', async () => {
     await using refusing = await grpcPeer(pki.server, (stream) => {
       refuseCall(stream, 7, 'etcdserver: permission denied')
     })

@@ -117,13 +117,6 @@ describe('through "etcd grpc-proxy start", which chooses the ids of watches and 
     await proxy.stop()
   })
 
-  it('reads, writes and runs transactions', async () => {
-    await client.put('a').value('1')
-    expect(await client.get('a').string()).toBe('1')
-    const { succeeded } = await client.if('a', 'Value', '==', '1').then(client.put('a').value('2')).commit()
-    expect([succeeded, await client.get('a').string()]).toEqual([true, '2'])
-  })
-
   it('delivers the events of several watches on one stream, and cancels them', async () => {
     const seen = new Map<string, string[]>()
     const watch = async (key: string): Promise<{ cancel(): Promise<void> }> => {
@@ -139,10 +132,13 @@ describe('through "etcd grpc-proxy start", which chooses the ids of watches and 
     await Promise.all(watchers.map((each) => each.cancel()))
   })
 
-  it('keeps a lease alive, and revokes it', async () => {
+  it('runs transactions, and keeps a lease alive and revokes it', async () => {
+    await client.put('a').value('1')
+    const { succeeded } = await client.if('a', 'Value', '==', '1').then(client.put('a').value('2')).commit()
+    expect([succeeded, await client.get('a').string()]).toEqual([true, '2'])
     const lease = client.lease(5)
     await lease.put('leased').value('x')
-    await new Promise((resolve) => lease.once('keepaliveSucceeded', resolve))
+    await once(lease, 'keepaliveSucceeded')
     expect(await client.get('leased').string()).toBe('x')
     await lease.revoke()
     expect(await client.get('leased').string()).toBeNull()

@@ -98,7 +98,7 @@ it.each<[string, string | Buffer]>([
   ['with a list that was altered', list({ tamperSignature: (bits) => Buffer.from(bits.map((b) => b ^ 1)) }).der],
   ['with a list of another CA', mintCrl({ issuer: mintCa({ subject: 'Other' }) }).der],
   ['whom only the second list of a file names', list().pem + naming().pem],
-])('etcd lets in a client %s', async (_, file) => {
+])('etcd accepts a client %s', async (_, file) => {
   await give(file)
   expect(await connected(client)).toBe(200)
 })
@@ -114,20 +114,20 @@ describe('etcd refuses, and we say so', () => {
     ['revoked in a list that is out of date', naming(OUT_OF_DATE).der, REVOKED],
     ['named by the list of another CA', naming({ issuer: mintCa({ subject: 'Other' }) }).der, LISTED],
     ['named by a forged list', naming({ issuer: mintCa({ subject: 'Test root' }) }).der, LISTED],
-  ])('a certificate that is %s', async (_, file, code) => {
+  ])('etcd refuses a certificate that is %s, as the report foretells', async (_, file, code) => {
     const words = await expectRefused(direct, client, file, code)
     expect(words).toBe(`transport: certificate serial ${direct.serial.toString(16)} revoked`)
     // Another client is let in all the same.
     expect(await connected(pki.client)).toBe(200)
   })
 
-  it('a certificate whose intermediate is revoked', async () => {
+  it('etcd refuses a certificate whose intermediate is revoked, as the report foretells', async () => {
     const file = list({ revoked: [{ serial: intermediate.serial, reason: 2 }] }).der
     const words = await expectRefused(below, clientBelow, file, REVOKED)
     expect(words).toContain(intermediate.serial.toString(16))
   })
 
-  it('a certificate that a delta list removes, for it takes the delta list for a full one', async () => {
+  it('etcd refuses a certificate that a delta CRL removes, because it reads the delta CRL as a full one', async () => {
     const akid = authorityKeyIdentifier(publicHalf(root.key))
     const full = naming({ thisUpdate: ago(2) }, 6).der
     const delta = naming({ extensions: [akid, crlNumber(2), deltaCrlIndicator(1)] }, 8).der
@@ -143,7 +143,7 @@ describe('etcd refuses, and we say so', () => {
     ['a certificate', root.pem, /asn1: structure error/],
     ['a damaged list', damaged, /asn1: structure error/],
     ['DER with a line break behind it', followed, /x509: trailing data after CRL/],
-  ])('every client with %s for a list', async (_, file, words) => {
+  ])('etcd refuses every client with %s in the place of a CRL', async (_, file, words) => {
     await give(file)
     expect(await refusedWith(pki.client)).toMatch(words)
     const said = await refusedWith(client)
@@ -156,12 +156,12 @@ describe('etcd refuses, and we say so', () => {
 })
 
 describe('etcd and files', () => {
-  it('refuses every client with PEM that does not stand at the beginning, as openssl -text writes it', async () => {
+  it('etcd refuses every client with a CRL in PEM below other text, as openssl -text writes it', async () => {
     await give(`Certificate Revocation List (CRL):\n${list().pem}`)
     expect(await refusedWith(client)).toMatch(/asn1: structure error/)
   })
 
-  it('looks at the list for new connections only', async () => {
+  it('etcd reads the CRL for new connections only', async () => {
     await give(list().der)
     const held = dial(client).setEncoding('utf8')
     const ask = async (): Promise<unknown> => {

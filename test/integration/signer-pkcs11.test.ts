@@ -84,7 +84,7 @@ describe('a token signs', () => {
   it.each([
     ['EC:prime256v1', 'sha256', 'ecdsa-with-SHA256'],
     ['rsa:2048', null, 'sha256WithRSAEncryption'],
-  ])('%s with %s', async (keyType, digest, signature) => {
+  ])('a token signs with a key of %s and the digest %s', async (keyType, digest, signature) => {
     const signer = await signerInToken(keyType.replace(':', '-'), keyType, digest)
     const authority = await createAuthority({ name: 'Token CA', signer })
     expect(openssl(['x509', '-noout', '-text'], authority.certificate.toPem())).toContain(signature)
@@ -93,7 +93,7 @@ describe('a token signs', () => {
   })
 })
 
-it('the wrong digest, and a token that refuses, are told', async () => {
+it('the wrong digest, and a token that refuses, are reported', async () => {
   const signer = await signerInToken('wrong', 'EC:prime256v1', 'sha384')
   const { details } = await refused(createAuthority({ name: 'x', signer }), 'ERR_ISSUE_REFUSED')
   expect(details.reason).toContain('with another one than sha256')

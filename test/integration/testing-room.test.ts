@@ -83,7 +83,7 @@ describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
     await expect(etcd.start()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
-  it('that cannot use its key is reported with its own words, and removed', async () => {
+  it('an etcd that cannot use its key is reported with its own words, and removed', async () => {
     const [leaf, other] = ['a', 'b'].map((subject) => mintLeaf({ subject, issuer: pki.root })) as [
       ReturnType<typeof mintLeaf>,
       ReturnType<typeof mintLeaf>,
@@ -94,7 +94,7 @@ describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
     expect(details.logs.join('\n')).toContain('listener failed')
   })
 
-  it.each([0, 200])('is removed when its start is aborted after %i ms', async (delay) => {
+  it.each([0, 200])('an etcd is removed when its start is aborted after %i ms', async (delay) => {
     const stop = new AbortController()
     const start = startEtcd({ server: pki.server, via, readyLine: /never written/, signal: stop.signal })
     const timer = setTimeout(() => {
@@ -161,7 +161,7 @@ describe('an etcd as a process', () => {
     await expect(gateway(etcd.endpoint, '/version', known)).rejects.toThrow(/hang up|ECONNRESET/)
   })
 
-  it('that does not start to serve in time is removed', async () => {
+  it('an etcd that does not start to serve in time is removed', async () => {
     const never = startEtcd({ server: pki.server, via: 'binary', readyLine: /never written/, startTimeout: '1500ms' })
     const { details } = await refused(never, 'ERR_ETCD_NOT_STARTED')
     expect(details.reason).toBe('etcd did not serve within 1.5 s.')

@@ -223,7 +223,7 @@ describe.each(['ours', 'grpc-js'])('unary calls over %s', (name) => {
     ['/rst-internal', status.INTERNAL, /RST_STREAM with code 2/],
     ['/rst-calm', status.RESOURCE_EXHAUSTED, /Bandwidth/],
     ['/rst-protocol', status.INTERNAL, /RST_STREAM with code 1/],
-  ])('%s', async (path, code, details) => {
+  ])('a call of %s ends with the status %s', async (path, code, details) => {
     const outcome = await unary(clientOf(name), path)
     expect(outcome.code).toBe(code)
     expect(outcome.details).toMatch(details)
@@ -231,14 +231,14 @@ describe.each(['ours', 'grpc-js'])('unary calls over %s', (name) => {
 })
 
 describe('unary calls', () => {
-  it('bring the message there and back, whatever its size', async () => {
+  it('a unary call carries a message of any size there and back', async () => {
     for (const size of [0, 1, 5, 16_384, 3_000_000]) {
       const message = Buffer.alloc(size, 7)
       expect((await unary(clientOf('ours'), '/echo', message)).message?.equals(message)).toBe(true)
     }
   })
 
-  it('carry metadata', async () => {
+  it('a unary call carries metadata', async () => {
     const metadata = new Metadata()
     metadata.set('token', 'abc')
     metadata.set('data-bin', Buffer.from([1, 2, 3]))
@@ -253,7 +253,7 @@ describe('unary calls', () => {
     })
   })
 
-  it('end by their deadline, and tell it to the server', async () => {
+  it('a unary call ends by its deadline, and sends it to the server', async () => {
     const before = Date.now()
     const outcome = await unary(clientOf('ours'), '/never', Buffer.from('x'), { deadline: before + 100 })
     expect(outcome.code).toBe(status.DEADLINE_EXCEEDED)
@@ -264,7 +264,7 @@ describe('unary calls', () => {
     expect(String(message)).toMatch(/"grpc-timeout":"\d+m"/)
   })
 
-  it('are cancelled by the caller', async () => {
+  it('a unary call is cancelled by the caller', async () => {
     const code = await new Promise((resolve) => {
       const call = clientOf('ours').makeUnaryRequest(
         '/never',
@@ -282,7 +282,7 @@ describe('unary calls', () => {
     expect(code).toBe(status.CANCELLED)
   })
 
-  it('are not mixed up when many run at once', async () => {
+  it('many unary calls at once get their own answers', async () => {
     const messages = Array.from({ length: 200 }, (_, i) => Buffer.from(String(i).repeat(i)))
     const outcomes = await Promise.all(messages.map((message) => unary(clientOf('ours'), '/echo', message)))
     expect(outcomes.map((each) => each.message?.toString())).toEqual(messages.map(String))
@@ -295,14 +295,14 @@ describe('unary calls where we differ from grpc-js, or it would try again', () =
     ['/no-status', status.UNKNOWN, /without a gRPC status/],
     ['/half', status.INTERNAL, /middle of a message/],
     ['/compressed', status.INTERNAL, /compressed/],
-  ])('%s', async (path, code, details) => {
+  ])('a call of %s ends with the status %s over our channel', async (path, code, details) => {
     const outcome = await unary(clientOf('ours'), path)
     expect(outcome).toMatchObject({ code, details: expect.stringMatching(details) as string })
   })
 })
 
 describe('streams', () => {
-  it('deliver every message in order, also to a slow reader', async () => {
+  it('a stream delivers every message in order, also to a slow reader', async () => {
     const quick = await serverStream(clientOf('ours'), '/many')
     expect(quick.code).toBe(status.OK)
     expect(quick.messages.map((each) => each[0])).toEqual(Array.from({ length: 500 }, (_, i) => i % 256))
@@ -310,7 +310,7 @@ describe('streams', () => {
     expect(slow.messages.map(String)).toEqual(['a', 'b'])
   })
 
-  it('push back when the server does not read, and lose nothing', async () => {
+  it('a stream holds the caller back while the server does not read, and loses nothing', async () => {
     const stream = clientOf('ours').makeBidiStreamRequest('/bidi', same, same)
     let received = 0
     stream.on('data', (message: Buffer) => (received += message.length))
@@ -324,7 +324,7 @@ describe('streams', () => {
 })
 
 describe('a stream that nobody reads', () => {
-  it('holds the server back (grpc-js takes everything in), and no other call', async () => {
+  it('a stream that is not read holds the server back (grpc-js buffers everything), and no other call', async () => {
     flooded = 0
     const client = clientOf('ours')
     const stream = client.makeServerStreamRequest('/flood', same, same, Buffer.from('x'))
@@ -342,7 +342,7 @@ describe('a stream that nobody reads', () => {
 })
 
 describe('a call that cannot be sent', () => {
-  it('fails alone: the connection is not to blame', async () => {
+  it('a call that cannot be sent fails alone: its connection stays', async () => {
     const client = clientOf('ours')
     const connections = peer.accepted
     const code = await new Promise((resolve) => {

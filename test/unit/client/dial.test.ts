@@ -185,7 +185,7 @@ it('the order of addresses alternates the families, from the one that the resolv
 const folder = temporaryFolder()
 
 describe('a server name for one endpoint', () => {
-  it('is expected there, and goes before the name for all', async () => {
+  it('a server name of one endpoint is expected there, instead of the name for all', async () => {
     const named = (name: string): ReturnType<typeof grpcPeer> => grpcPeer(pki.issueServer({ names: [dns(name)] }))
     await using first = await named('etcd-0.example')
     await using second = await named('etcd.example')
@@ -200,7 +200,7 @@ describe('a server name for one endpoint', () => {
 })
 
 describe('a unix socket', () => {
-  it('is dialled, and its name is verified', async () => {
+  it('a unix socket is dialled, and its name is verified', async () => {
     await using peer = await grpcPeer(pki.issueServer({ names: [dns('etcd.sock')] }))
     await using _good = await socketTo(folder.file('etcd.sock'), peer.port)
     await using _bad = await socketTo(folder.file('other.sock'), peer.port)

@@ -86,7 +86,7 @@ describe('endpoints from DNS', () => {
     ])
   })
 
-  it('without TLS are dropped, and reported', async () => {
+  it('records without TLS are dropped and reported', async () => {
     await using peer = await peerFor('etcd.test')
     await using server = await dnsServer({
       [SECURE]: [{ target: 'localhost', port: peer.port }],
@@ -109,7 +109,7 @@ describe('what DNS does not know', () => {
     ['records without TLS alone', { [INSECURE]: [{ target: 'plain.etcd.test', port: 2379 }] }, null],
     ['a name server that fails', { [SECURE]: 'servfail', [INSECURE]: 'servfail' }, 'ESERVFAIL'],
     ['a name server that is silent', { [SECURE]: 'silent', [INSECURE]: 'silent' }, 'TIMEOUT'],
-  ])('%s', async (_what, zone, errorCode) => {
+  ])('%s is reported as the lack of records', async (_what, zone, errorCode) => {
     await using server = await dnsServer(zone)
     using clock = new OwnTime()
     const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '1s' }, server.lookup)
@@ -120,7 +120,7 @@ describe('what DNS does not know', () => {
     expect(clock.elapsed).toBeLessThan(2000)
   })
 
-  it('ends at once on the signal', async () => {
+  it('a look-up ends at once on the signal', async () => {
     await using server = await dnsServer({ [SECURE]: 'silent' })
     const give = new AbortController()
     const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '60s', signal: give.signal }, server.lookup)

@@ -70,7 +70,7 @@ describe('evidence and its finding', () => {
       true,
     ],
     ['an end after some bytes', { stage: 'handshake', answered: true }, 'endpoint/closed', true],
-  ])('%s', (_what, evidence, code, answered) => {
+  ])('%s is explained by its own code', (_what, evidence, code, answered) => {
     const findings = explain(evidence)
     expect(findings).toMatchObject([{ code, details: { endpoint: 'https://etcd.example:2379' } }])
     expect(hasAnswered(findings)).toBe(answered)

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { frameMessage, MessageReader, timeoutHeader } from '../../../src/client/transport/framing.js'
 
 describe('gRPC messages in bytes', () => {
-  it('come out as they went in, however they are cut', () => {
+  it('messages come out as they went in, however they are cut', () => {
     fc.assert(
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 8 }),
@@ -26,7 +26,7 @@ describe('gRPC messages in bytes', () => {
     )
   })
 
-  it('holds a message that arrives byte by byte in little more than its length', () => {
+  it('a message that arrives byte by byte takes little more memory than its length', () => {
     const message = frameMessage(Buffer.alloc(1024 * 1024, 7))
     const reader = new MessageReader(-1)
     const before = process.memoryUsage()
@@ -37,7 +37,7 @@ describe('gRPC messages in bytes', () => {
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(16 * 1024 * 1024)
   })
 
-  it('reserves nothing for a length that was only announced', () => {
+  it('the reader reserves nothing for a length that was only announced', () => {
     const reader = new MessageReader(-1)
     const before = process.memoryUsage().arrayBuffers
     reader.push(Buffer.from([0, 0xff, 0xff, 0xff, 0xff, 1]))
@@ -62,7 +62,7 @@ describe('the time-out header', () => {
     [100_000_000, '28H'],
     [1e14, '27777778H'],
     [Number.MAX_SAFE_INTEGER, '99999999H'],
-  ])('%d ms', (milliseconds, expected) => {
+  ])('a time-out of %d ms is the header %s', (milliseconds, expected) => {
     expect(timeoutHeader(milliseconds)).toBe(expected)
   })
 })

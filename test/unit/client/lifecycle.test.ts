@@ -138,7 +138,7 @@ describe('the connections of a client', () => {
 })
 
 describe('preflight', () => {
-  it('any: all bad is one error with every finding', async () => {
+  it('preflight "any" rejects with every finding if no endpoint is good', async () => {
     await using wrongName = await goodPeer(elsewhere)
     await using silent = await silentPeer()
     const { details } = await refused(connect([wrongName, silent], { dialTimeout: '3s' }), 'ERR_HANDSHAKE_FAILED')
@@ -147,14 +147,14 @@ describe('preflight', () => {
     )
   })
 
-  it('all: one bad endpoint is too many', async () => {
+  it('preflight "all" rejects if one endpoint is bad', async () => {
     await using good = await goodPeer()
     await using wrongName = await goodPeer(elsewhere)
     await refused(connect([good, wrongName], { preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
     await expect.poll(() => good.open).toBe(0)
   })
 
-  it('none: the client is there at once, and the first call reports why it cannot be carried', async () => {
+  it('preflight "none" resolves at once, and the first call reports why it fails', async () => {
     await using wrongName = await goodPeer(elsewhere)
     await using client = await connect([wrongName], { preflight: 'none' })
     await expect(client.get('a').string()).rejects.toThrow(/san\/host-not-covered/)
@@ -212,7 +212,7 @@ describe('logging in with a password', () => {
     })
   }
 
-  it('puts the token on every call, asks once for many, and again when etcd no longer accepts it', async () => {
+  it('every call carries the token, which is requested once for many, and again when etcd no longer accepts it', async () => {
     let logins = 0
     let valid = 'token-1'
     const seen: unknown[] = []
@@ -237,7 +237,7 @@ describe('logging in with a password', () => {
     expect([logins, peer.accepted]).toEqual([2, 1])
   })
 
-  it('that etcd refuses is one finding, and no password is in it', async () => {
+  it('a log-in that etcd refuses is one finding without the password', async () => {
     await using peer = await loginPeer((stream) => {
       refuseCall(stream, 3, 'etcdserver: authentication failed, invalid user ID or password')
     })
@@ -262,7 +262,7 @@ describe('logging in with a password', () => {
     expect(calls).toBe(1)
   })
 
-  it('ends if each new token is refused', async () => {
+  it('a call ends if each new token is refused', async () => {
     let logins = 0
     await using peer = await loginPeer(
       (stream) => {

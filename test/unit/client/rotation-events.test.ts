@@ -45,7 +45,7 @@ describe('a consumer of events', () => {
     expect([await next(events), await next(events)]).toEqual(['1', 'done'])
   })
 
-  it('that is slow loses the oldest events, gets their number, and delays no other consumer', async () => {
+  it('a consumer that is slow loses the oldest events, gets their number, and delays no other consumer', async () => {
     const [slow, quick] = [hub.consume(null), hub.consume(null)]
     for (let i = 0; i < EVENTS_KEPT + 3; i += 1) {
       emit(i)
@@ -57,7 +57,7 @@ describe('a consumer of events', () => {
     expect(await next(slow)).toBe('1000')
   })
 
-  it('that leaves receives no more', async () => {
+  it('a consumer that leaves receives no more', async () => {
     const events = hub.consume(null)
     emit(1, 2)
     for await (const event of events) if (event.type === 'source-failed') break

@@ -211,19 +211,19 @@ describe('the check of the server’s chain never throws', () => {
         },
       },
     ],
-  ])('%s', (_what, certificate) => {
+  ])('%s is refused without an exception', (_what, certificate) => {
     const { error } = check(certificate)
     expect(error).toBeInstanceOf(Error)
   })
 
-  it('ends on a chain that goes in a circle', () => {
+  it('the check ends on a chain that goes in a circle', () => {
     const a: Record<string, unknown> = { raw: Buffer.from(pki.server.chain[0].raw) }
     const b = { raw: Buffer.from(pki.root.der), issuerCertificate: a }
     a['issuerCertificate'] = b
     expect(peerChain(a as unknown as PeerCertificate)).toHaveLength(2)
   })
 
-  it('passes its result on', () => {
+  it('the check passes its result on', () => {
     const { validations } = check({ raw: Buffer.from('garbage') })
     expect(errorCodes(validations[0]?.report.findings ?? [])).toEqual(['handshake/server-certificate-refused'])
   })

@@ -24,7 +24,7 @@ import {
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 
 describe('requests', () => {
-  it('a create: what is known is read, all else is kept, and parts are never asked for', () => {
+  it('a create keeps what the client does not know, and never asks for fragments', () => {
     const request = readWatchRequest(hex('0a160a02612f1202613018e80720012a0100300138074001'))
     expect(request).toEqual({
       kind: 'create',
@@ -37,7 +37,7 @@ describe('requests', () => {
     })
   })
 
-  it('a create of the smallest kind, made again with a revision and an id', () => {
+  it('the smallest create is made again with a revision and an id', () => {
     const request = readWatchRequest(hex('0a050a01612001'))
     if (request.kind !== 'create') throw new Error(request.kind)
     expect(request.create).toMatchObject({ startRevision: 0n, watchId: 0n })
@@ -47,7 +47,7 @@ describe('requests', () => {
     expect(readWatchRequest(again)).toMatchObject({ create: { startRevision: 1000n, watchId: 7n } })
   })
 
-  it('cancel and progress', () => {
+  it('requests to cancel and for progress are read and written', () => {
     expect(readWatchRequest(hex('120308ac02'))).toEqual({ kind: 'cancel', watchId: 300n })
     expect(readWatchRequest(hex('1200'))).toEqual({ kind: 'cancel', watchId: 0n })
     expect(readWatchRequest(hex('1a00'))).toEqual({ kind: 'progress' })
@@ -56,14 +56,14 @@ describe('requests', () => {
     expect(progressRequest()).toEqual(hex('1a00'))
   })
 
-  it('one of a kind that is not known', () => {
+  it('a request of an unknown kind is read as such', () => {
     expect(readWatchRequest(hex('2200'))).toEqual({ kind: 'other' })
     expect(readWatchRequest(hex(''))).toEqual({ kind: 'other' })
   })
 })
 
 describe('responses', () => {
-  it('created: a revision beyond what a number can hold', () => {
+  it('a response holds a revision beyond what a number can hold', () => {
     const message = hex('0a2108b298eaf1948386fccd0110cdd2918bd2b881cf8e01188180808080808010200210031801')
     expect(readWatchResponse(message)).toMatchObject({
       revision: 9_007_199_254_740_993n,
@@ -74,7 +74,7 @@ describe('responses', () => {
     })
   })
 
-  it('refused: the id of none', () => {
+  it('a refused create has the id -1', () => {
     expect(readWatchResponse(hex('0a02180510ffffffffffffffffff011801200132026e6f'))).toMatchObject({
       watchId: -1n,
       created: true,
@@ -83,11 +83,11 @@ describe('responses', () => {
     })
   })
 
-  it('compacted', () => {
+  it('a response names the compacted revision', () => {
     expect(readWatchResponse(hex('0a021832100120012828'))).toMatchObject({ canceled: true, compactRevision: 40n })
   })
 
-  it('events: the revision is the last one’s, not that of its predecessor nor that of the header', () => {
+  it('the revision of events is that of the last one, and not that of its predecessor or of the header', () => {
     const value = '78'.repeat(200)
     const events = hex(
       `0a0318a846100238015ad30112d0010a016b180b2ac801${value}5a170801120c0a016b100318b009200230631a050a016b180b`,
@@ -102,7 +102,7 @@ describe('responses', () => {
     expect(withWatchId(renamed, 0n)).toEqual(response)
   })
 
-  it('answers of our own', () => {
+  it('responses that the client makes itself are read back', () => {
     const header = hex('1805')
     expect(readWatchResponse(ownResponse(header, 4n, { created: true }))).toMatchObject({
       flaw: null,
@@ -168,7 +168,7 @@ describe('responses', () => {
 })
 
 describe('the wire format', () => {
-  it('int64 of every size comes back', () => {
+  it('an int64 of any size is read back', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), (value) => {
         const fields = new Fields(int64Field(5, value))

@@ -13,18 +13,18 @@ describe('the options of a lock', () => {
     ['ttl', 'soon', 'duration'],
     ['signal', 'stop', 'AbortSignal'],
     ['retries', 3, 'is not an option'],
-  ])('refuse %s: %j', async (option, value, reason) => {
+  ])('a lock refuses the option %s: %j', async (option, value, reason) => {
     const options = { ttl: '10s', [option]: value }
     await expect(lock(client, 'name', options)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
     await expect(lock(client, 'name', options)).rejects.toThrow(reason)
   })
 
-  it('refuse an empty name and a client of plain etcd3', async () => {
+  it('a lock refuses an empty name and a client of plain etcd3', async () => {
     await expect(lock(client, '', { ttl: '10s' })).rejects.toThrow('"name"')
     await expect(lock({} as unknown as SecureEtcd3, 'name', { ttl: '10s' })).rejects.toThrow('"client"')
   })
 
-  it('come after the client: a closed one is ERR_CLOSED', async () => {
+  it('a closed client is ERR_CLOSED before any option is checked', async () => {
     await expect(lock(withClosing(AbortSignal.abort()), 'name', { ttl: '10s' })).rejects.toMatchObject({
       code: 'ERR_CLOSED',
     })

@@ -170,17 +170,6 @@ describe('a write', () => {
     expect(sum(three.counts('KV/Put'))).toBe(1)
   })
 
-  it('that etcd refuses has no cause of an unknown outcome', async () => {
-    await using one = await cluster([status(8, 'etcdserver: mvcc: database space exceeded')])
-    const error = await one.client
-      .put('a')
-      .value('b')
-      .exec()
-      .catch((each: unknown) => each)
-    expect(error).toBeInstanceOf(Error)
-    expect((error as Error).cause).toBeUndefined()
-  })
-
   it('spends its deadline once, as the whole budget of the caller', async () => {
     await using three = await cluster([silent, silent, silent])
     const deadline = Date.now() + 300
