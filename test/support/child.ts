@@ -8,9 +8,9 @@ export interface Child extends AsyncDisposable {
   /** Resolves when it has ended, and all that it wrote was read. Rejects if it cannot be started. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   /** Resolves when what it has written is as it should be. Rejects with all of it if the program ends before. */
-  says(isSaid: string | ((all: string) => boolean)): Promise<void>
+  readonly says: (isSaid: string | ((all: string) => boolean)) => Promise<void>
   /** Ends it by SIGKILL, and waits for its end. */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 export function startChild([program = '', ...args]: readonly string[], options: SpawnOptions = {}): Child {
