@@ -76,12 +76,12 @@ const UNLISTED = { alert: 48, issuer: 'CN=Other root', accepts: ['CN=Test root']
 
 export const CLIENT_CAUSES: CauseGroup = {
   title: 'The client’s certificate',
-  text: 'The client validates its own certificate before it dials anything. What only etcd knows comes back as a TLS alert or a closed connection, which the report explains.',
+  text: 'The client validates its own certificate before it dials. If only etcd can refuse it, etcd sends a TLS alert or closes the connection, and the report explains that.',
   causes: [
     oursRefused('of another CA', UNKNOWN, stranger('Other root'), { ...OLD_GO, details: UNLISTED }),
     oursRefused('of another CA, in TLS 1.2', UNKNOWN, stranger('Other root', 'tls12'), { details: UNLISTED }),
     oursRefused(
-      'of another CA, and etcd speaks TLS 1.3 alone, so it does not say whom it accepts',
+      'issued by another CA; etcd allows only TLS 1.3, so it sends no list of CAs',
       UNKNOWN,
       stranger('Other root', 'tls13'),
       { details: { ...UNLISTED, accepts: null, listed: null } },
@@ -91,7 +91,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       details: { ...UNLISTED, issuer: 'CN=Test root', listed: true },
     }),
     connects(
-      'its intermediate stands in the CA file alone: OpenSSL sends it by itself, etcdctl would fail',
+      'its intermediate is only in the CA file: OpenSSL sends it, etcdctl would fail',
       ['chain/anchor-not-self-signed'],
       shown(({ root }) => {
         const intermediate = mintCa({ subject: 'Intermediate', issuer: root })
@@ -100,7 +100,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       { certificate: 'client anchor CN=Intermediate' },
     ),
     oursRefused(
-      'its intermediate is neither sent along nor trusted',
+      'its intermediate is not sent and not trusted',
       UNKNOWN,
       shown(({ root }) => {
         const intermediate = mintCa({ subject: 'Intermediate', issuer: root })
@@ -109,7 +109,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       OLD_GO_AFTER,
     ),
     oursRefused(
-      'another intermediate of the same name is sent along',
+      'another intermediate of the same name is sent',
       UNKNOWN,
       shown(({ root }) => {
         const mint = (): Minted => mintCa({ subject: 'Intermediate', issuer: root })
@@ -131,14 +131,14 @@ export const CLIENT_CAUSES: CauseGroup = {
       under({ extensions: [extendedKeyUsage(['serverAuth'])] }),
     ),
     ...(['ed448', 'rsa-pss-2048', 'p224', 'secp256k1'] as const).map((key) =>
-      invalid(
-        `its key is ${KEYS[key]}, which OpenSSL then does not show to etcd`,
-        ['key/unsupported'],
-        client({ key }),
-      ),
+      invalid(`its key is ${KEYS[key]}, so OpenSSL does not send it to etcd`, ['key/unsupported'], client({ key })),
     ),
-    unreadable('none given', ['input/unexpected-content', 'input/unexpected-content'], noneGiven('good')),
-    unreadable('none given, in TLS 1.2', ['input/unexpected-content', 'input/unexpected-content'], noneGiven('tls12')),
+    unreadable('no certificate', ['input/unexpected-content', 'input/unexpected-content'], noneGiven('good')),
+    unreadable(
+      'no certificate, in TLS 1.2',
+      ['input/unexpected-content', 'input/unexpected-content'],
+      noneGiven('tls12'),
+    ),
     unreadable(
       'the key is of another certificate',
       ['key/mismatch'],
@@ -151,12 +151,12 @@ export const CLIENT_CAUSES: CauseGroup = {
       files(() => ({ key: encryptedKey() })),
     ),
     unreadable(
-      'the CA file holds no certificate',
+      'the CA file has no certificate',
       ['input/unexpected-content'],
       files(({ key }) => ({ ca: key })),
     ),
     unreadable(
-      'the chain stands in the wrong order, the CA first',
+      'the chain is in the wrong order, the CA first',
       ['credentials/leaf-not-first'],
       files(({ ca, cert }) => ({ cert: ca + cert })),
       { certificate: 'client leaf CN=root' },
@@ -180,12 +180,12 @@ export const CLIENT_CAUSES: CauseGroup = {
         options: { tls: { maxVersion: 'TLSv1.2' } },
       }),
     ),
-    invalid('revoked, and the client has the list, too', ['revocation/revoked'], ({ etcds, revoked, crl }) => {
+    invalid('revoked, and the client has the CRL, too', ['revocation/revoked'], ({ etcds, revoked, crl }) => {
       const pems = pemsOf(revoked)
       return { endpoint: etcds.withCrl.endpoint, credentials: fromPem({ ...pems, crl }), plain: pems }
     }),
     oursRefused(
-      'etcd’s --client-crl-file is broken: every client is closed out',
+      'etcd’s --client-crl-file is broken, so etcd refuses every client',
       ['handshake/closed-without-alert'],
       async ({ etcds: { withCrl }, crl }, pki) => {
         await withCrl.writeFiles({ 'list.crl': 'garbage' })

@@ -95,16 +95,16 @@ const UNREACHABLE = ['endpoint/unreachable'] as const
 
 export const PARAMETER_CAUSES: CauseGroup = {
   title: 'Versions, cipher suites, and what the server answers',
-  text: 'TLS alerts go by their number: texts change with the version of OpenSSL. etcd is the server where it can be brought to say so; a small TLS server of the tests where it cannot.',
+  text: 'The client uses the number of a TLS alert, because the messages change with the version of OpenSSL.',
   causes: [
     refused(
-      'etcd speaks TLS 1.3 alone, the client TLS 1.2 alone',
+      'etcd allows only TLS 1.3, the client only TLS 1.2',
       PARAMETERS,
       etcd('tls13', { tls: { maxVersion: 'TLSv1.2' } }),
       { details: { versions: { min: 'TLSv1.2', max: 'TLSv1.2' } } },
     ),
     refused(
-      'etcd speaks TLS 1.2 alone, the client TLS 1.3 alone',
+      'etcd allows only TLS 1.2, the client only TLS 1.3',
       PARAMETERS,
       etcd('tls12', { tls: { minVersion: 'TLSv1.3' } }),
       { details: { versions: { min: 'TLSv1.3', max: 'TLSv1.3' } } },
@@ -113,13 +113,13 @@ export const PARAMETER_CAUSES: CauseGroup = {
       details: { versions: null },
     }),
     oursRefused(
-      'the server’s clock is wrong: it takes a valid client certificate for expired (alert 45)',
+      'the server’s clock is wrong, so it refuses a valid client certificate as expired (alert 45)',
       ['handshake/client-certificate-refused'],
       peer(() => alertingPeer(45)),
       { details: { alert: 45, validity: { edge: 'not-before' } } },
     ),
     connects(
-      'etcd’s key and certificate are out of step for a moment, as in a renewal (alert 80)',
+      'etcd’s key and certificate do not match for a moment, as in a renewal (alert 80)',
       [],
       async ({ etcds: { good } }, pki) => {
         const refusals = (): number => good.logs().filter((line) => line.includes('rejected connection')).length
@@ -138,25 +138,25 @@ export const PARAMETER_CAUSES: CauseGroup = {
       },
     ),
     oursRefused(
-      'the server says that the client’s certificate is revoked (alert 44)',
+      'the server refuses the client’s certificate as revoked (alert 44)',
       ['handshake/client-certificate-refused'],
       peer(() => alertingPeer(44)),
       { details: { alert: 44 } },
     ),
     refused(
-      'a TLS proxy does not know the name (alert 112)',
+      'a TLS proxy has no certificate for the name (alert 112)',
       ['handshake/server-name'],
       peer(() => alertingPeer(112)),
       { details: { alert: 112 } },
     ),
     refused(
-      'the server does not speak HTTP/2 (alert 120)',
+      'the server does not support HTTP/2 (alert 120)',
       PROTOCOL,
       peer((pki) => tlsPeer(serverTls(pki.server, { ALPNProtocols: ['http/1.1'] }))),
       { details: { expected: 'HTTP/2', alert: 120 } },
     ),
     connects(
-      'etcd does not ask for a client certificate (no --trusted-ca-file)',
+      'etcd does not request a client certificate (no --trusted-ca-file)',
       ['handshake/client-certificate-not-asked'],
       etcd('open'),
       { certificate: 'server leaf CN=etcd' },
@@ -166,9 +166,9 @@ export const PARAMETER_CAUSES: CauseGroup = {
 
 export const NETWORK_CAUSES: CauseGroup = {
   title: 'The port and the network',
-  text: 'Each ends within the dial time-out, whatever stands behind the port.',
+  text: 'Each attempt ends within `dialTimeout`.',
   causes: [
-    refused('etcd speaks plaintext there (http://)', PROTOCOL, etcd('plaintext'), {
+    refused('etcd serves plaintext there (http://)', PROTOCOL, etcd('plaintext'), {
       details: { expected: 'TLS', spoken: 'plaintext HTTP/2' },
     }),
     refused('a plaintext HTTP/1.1 server', PROTOCOL, peer(plaintextHttp1Peer), {
@@ -198,14 +198,14 @@ export const NETWORK_CAUSES: CauseGroup = {
     ),
     ...([502, 503] as const).map((httpStatus) =>
       unreachable(
-        { 502: 'a proxy whose etcd is down (502)', 503: 'a load balancer without a back end (503)' }[httpStatus],
+        { 502: 'a proxy whose etcd is down (502)', 503: 'a load balancer without a backend (503)' }[httpStatus],
         ['endpoint/unavailable'],
         peer((pki) => strangePeer(serverTls(pki.server), httpStatus)),
         { details: { httpStatus } },
       ),
     ),
     unanswered(
-      'a server that takes the connection and answers no call',
+      'a server that accepts the connection and answers no call',
       'endpoint/silent',
       peer((pki) => grpcPeer(pki.server, ignore, ignore)),
       { after: 'settings' },
@@ -287,8 +287,8 @@ export const NETWORK_CAUSES: CauseGroup = {
 }
 
 export const MACHINE_CAUSES: CauseGroup = {
-  title: 'This machine, and the network next to it',
-  text: 'Rules of nft in a network namespace, a slow line, a clock that is wrong, and a process that has no file descriptor left.',
+  title: 'This machine and its network',
+  text: 'The tests use rules of nft, a slow network, a wrong clock, and a process without free file descriptors.',
   causes: [
     unanswered('a firewall drops packets (nft drop)', 'endpoint/unreachable', filtered({ to: 'drop' }), {
       dialTimeout: '2s',
@@ -302,7 +302,7 @@ export const MACHINE_CAUSES: CauseGroup = {
       { details: { stage: 'connect', errorCode: 'ECONNREFUSED' } },
     ),
     unreachable(
-      'a router knows no way to the host (nft reject with icmp host-unreachable)',
+      'a router has no route to the host (nft reject with icmp host-unreachable)',
       UNREACHABLE,
       filtered({ to: 'reject with icmp type host-unreachable' }),
       { details: { errorCode: 'EHOSTUNREACH' } },
@@ -314,7 +314,7 @@ export const MACHINE_CAUSES: CauseGroup = {
       { dialTimeout: '2s', after: 'connect', answered: false },
     ),
     unanswered(
-      'the line is so slow that the handshake takes longer than dialTimeout',
+      'the network is so slow that the handshake takes longer than dialTimeout',
       'endpoint/silent',
       async ({ etcds }, pki) => {
         const relay = await slowProxyTo(etcds.good.port, { rate: 1000 })
@@ -323,7 +323,7 @@ export const MACHINE_CAUSES: CauseGroup = {
       },
     ),
     rowsOf('ERR_HANDSHAKE_FAILED', 'server leaf CN=etcd')(
-      'the clock of this machine is 60 days fast: the server’s certificate seems to have expired',
+      'the clock of this machine is 60 days fast, so the server’s certificate seems to be expired',
       ['validity/expired', 'handshake/server-certificate-refused'],
       (stage, pki) => {
         const credentials = pki.issueClient({ notAfter: new Date(Date.now() + 365 * 86_400_000) })
@@ -352,10 +352,10 @@ const IGNORED = ['environment/ignored'] as const
 
 export const ENVIRONMENT_CAUSES: CauseGroup = {
   title: 'The environment',
-  text: 'Variables of the environment have no effect on this client, and it says so in `client.tls.report`.',
+  text: 'Environment variables have no effect on this client, and `client.tls.report` reports that.',
   causes: [
     connects(
-      '`https_proxy` names a proxy that is not there',
+      '`https_proxy` names a proxy that does not exist',
       IGNORED,
       environment('https_proxy', 'http://127.0.0.1:9'),
       { details: { kind: 'proxy' } },

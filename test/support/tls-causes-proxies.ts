@@ -38,14 +38,14 @@ const NOT_ETCD = ['endpoint/not-etcd'] as const
 
 export const PROXY_CAUSES: CauseGroup = {
   title: 'Proxies and load balancers in front of etcd',
-  text: 'nginx and haproxy. A proxy is asserted only with evidence, such as an HTTP answer; a certificate that the server did not request is never blamed.',
+  text: 'The tests use nginx and haproxy. A finding names a proxy only with evidence, such as an HTTP answer.',
   causes: [
-    connects('haproxy passes TCP on', [], through('haproxyThrough')),
-    unreachable('haproxy passes TCP on, and its etcd is down', CLOSED, through('haproxyDead'), {
+    connects('haproxy forwards TCP', [], through('haproxyThrough')),
+    unreachable('haproxy forwards TCP, and its etcd is down', CLOSED, through('haproxyDead'), {
       details: { answered: false, handshake: null },
     }),
     unreachable(
-      'haproxy ends TLS without asking for a certificate, and its etcd is down',
+      'haproxy terminates TLS without requesting a certificate, and its etcd is down',
       CLOSED,
       through('haproxyTlsDead'),
       {
@@ -53,7 +53,7 @@ export const PROXY_CAUSES: CauseGroup = {
         details: { handshake: { subject: 'CN=etcd', issuer: 'CN=Test root' } },
       },
     ),
-    unreachable('haproxy speaks HTTP, and its etcd is down (503)', UNAVAILABLE, through('haproxyHttpDead'), {
+    unreachable('haproxy forwards HTTP, and its etcd is down (503)', UNAVAILABLE, through('haproxyHttpDead'), {
       details: { httpStatus: 503, title: null },
     }),
     oursRefused(
@@ -62,7 +62,7 @@ export const PROXY_CAUSES: CauseGroup = {
       through('haproxyVerify'),
     ),
     oursRefused(
-      'haproxy verifies client certificates and passes TCP on, and its etcd is down',
+      'haproxy verifies client certificates and forwards TCP, and its etcd is down',
       ['handshake/closed-without-alert'],
       through('haproxyVerifyDead'),
     ),
@@ -76,7 +76,7 @@ export const PROXY_CAUSES: CauseGroup = {
       through('haproxySni', { serverName: 'localhost' }),
     ),
     rowsOf('ERR_ACCESS_DENIED')(
-      'nginx (grpc_pass) ends TLS: etcd’s users and roles see the certificate of nginx',
+      'nginx (grpc_pass) terminates TLS, so etcd sees the user of nginx’s certificate',
       ['access/permission-denied'],
       through('nginxOpen'),
       { details: { identity: 'hidden', user: null } },
@@ -90,14 +90,14 @@ export const PROXY_CAUSES: CauseGroup = {
     refused('nginx forbids the client (403)', NOT_ETCD, through('nginxForbids'), {
       details: { httpStatus: 403, title: '403 Forbidden' },
     }),
-    refused('nginx requires a log-in of HTTP (401)', NOT_ETCD, through('nginxLogin'), {
+    refused('nginx requires an HTTP login (401)', NOT_ETCD, through('nginxLogin'), {
       details: { httpStatus: 401, title: '401 Authorization Required' },
     }),
     refused('nginx redirects (301)', NOT_ETCD, through('nginxRedirects'), {
       details: { httpStatus: 301, location: 'https://login.example/' },
     }),
     refused(
-      'nginx has a clock that is two days slow, so our certificate is not valid there yet (400)',
+      'the clock of nginx is two days slow, so the client’s certificate is not valid there yet (400)',
       NOT_ETCD,
       through('nginxSlowClock'),
       {
@@ -106,13 +106,13 @@ export const PROXY_CAUSES: CauseGroup = {
       },
     ),
     oursRefused(
-      'an OpenSSL server, as haproxy is one, has a clock that is two days slow (alert 42)',
+      'the clock of an OpenSSL server such as haproxy is two days slow (alert 42)',
       ['handshake/client-certificate-refused'],
       through('opensslSlowClock'),
       { details: { alert: 42, commonName: 'root' } },
     ),
     oursRefused(
-      'an OpenSSL server has a clock that is a year fast (alert 45)',
+      'the clock of an OpenSSL server is a year fast (alert 45)',
       ['handshake/client-certificate-refused'],
       through('opensslFastClock'),
       { details: { alert: 45, validity: { here: 'valid' } } },
@@ -123,7 +123,7 @@ export const PROXY_CAUSES: CauseGroup = {
     refused('nginx without HTTP/2', ['endpoint/wrong-protocol'], through('nginxHttp1'), {
       details: { expected: 'HTTP/2', alert: 120 },
     }),
-    refused('nginx passes calls on by proxy_pass, not by grpc_pass', NOT_ETCD, through('nginxProxyPass'), {
+    refused('nginx forwards calls by proxy_pass instead of grpc_pass', NOT_ETCD, through('nginxProxyPass'), {
       details: { httpStatus: 404 },
     }),
     refused(
@@ -136,10 +136,10 @@ export const PROXY_CAUSES: CauseGroup = {
       certificate: 'server leaf CN=etcd',
       details: { handshake: { subject: 'CN=etcd' } },
     }),
-    refused('haproxy speaks HTTP/1.1 to etcd', NOT_ETCD, through('haproxyHttp1'), {
+    refused('haproxy uses HTTP/1.1 to etcd', NOT_ETCD, through('haproxyHttp1'), {
       details: { httpStatus: 404, server: null },
     }),
-    unreachable('haproxy sends the PROXY protocol, which etcd does not speak', CLOSED, through('haproxyPrefix'), {
+    unreachable('haproxy sends the PROXY protocol, which etcd does not support', CLOSED, through('haproxyPrefix'), {
       details: { answered: false, handshake: null },
     }),
     refused(
@@ -160,7 +160,7 @@ export const PROXY_CAUSES: CauseGroup = {
       { details: { httpStatus: 403, contentType: 'application/json', server: null } },
     ),
     rowsOf('ERR_REQUEST_TOO_LARGE')(
-      'a put is longer than nginx takes (413)',
+      'a put is longer than nginx accepts (413)',
       NOT_ETCD,
       async (stage, pki) => ({
         ...(await through('nginxLimit')(stage, pki)),
@@ -189,7 +189,7 @@ function login(username: string, password: string, cure?: string): SetUp {
 
 export const CLUSTER_CAUSES: CauseGroup = {
   title: 'Two CAs, and a cluster without a leader',
-  text: 'An etcd may trust another CA for clients than the one that signed its own certificate; `clientCa` names it.',
+  text: 'etcd can trust one CA for clients and have a certificate of another CA. Pass the CA of the clients as `clientCa`.',
   causes: [
     connects(
       'etcd trusts another CA for clients, and the certificate is of that CA',
@@ -209,7 +209,7 @@ export const CLUSTER_CAUSES: CauseGroup = {
       },
     ),
     oursRefused(
-      'etcd trusts the CA of the client in a certificate that has expired',
+      'etcd trusts the client’s CA by a CA certificate that has expired',
       ['handshake/client-ca-unknown'],
       etcd('expiredCa'),
       { codesOfOldGo: ['handshake/client-certificate-refused'], details: { listed: true } },

@@ -58,33 +58,38 @@ const wrongIntermediate = rowsOf('ERR_HANDSHAKE_FAILED', 'server intermediate CN
 
 export const SERVER_CAUSES: CauseGroup = {
   title: 'The server’s certificate',
-  text: 'Node refuses the certificate, or the rules of this client do. If Node refuses it, the client reads the chain once more, so that the report has every fault and not only the first.',
+  text: 'Node refuses the certificate, or this client does. If Node refuses it, the client reads the chain again, so that the report has every fault.',
   causes: [
     wrong('of another CA', ['chain/issuer-not-found', REFUSED], ofCa('Other root')),
     wrong('of a CA with the same name and another key', ['chain/issuer-key-differs', REFUSED], ofCa('Test root')),
-    wrong('of another CA, which is sent along', ['chain/root-not-trusted', REFUSED], ofCa('Other root', true), {
-      certificate: 'server intermediate CN=Other root',
-    }),
+    wrong(
+      'issued by another CA, which the server sends, too',
+      ['chain/root-not-trusted', REFUSED],
+      ofCa('Other root', true),
+      {
+        certificate: 'server intermediate CN=Other root',
+      },
+    ),
     wrong(
       'self-signed',
       ['chain/root-not-trusted', REFUSED],
       showing(({ root }) => mintedCredentials({ leaf: mintLeaf({ subject: 'etcd', names: NAMES }), trust: [root] })),
     ),
     wrong(
-      'made by etcd itself (--auto-tls)',
+      'created by etcd (--auto-tls)',
       ['san/host-not-covered', 'chain/root-not-trusted', REFUSED],
       ({ etcds }, pki) => ({ endpoint: etcds.autoTls.endpoint, credentials: pki.client }),
       { certificate: 'server leaf O=etcd' },
     ),
     wrong(
-      'its intermediate is not sent along',
+      'its intermediate is not sent',
       ['chain/issuer-not-found', REFUSED],
       showing(({ root }) =>
         mintedCredentials({ leaf: serverLeaf(mintCa({ subject: 'Intermediate', issuer: root })), trust: [root] }),
       ),
     ),
     connects(
-      'only its intermediate is trusted, not the root',
+      'its intermediate is trusted, but not the root',
       ['chain/anchor-not-self-signed', 'chain/anchor-not-self-signed'],
       async (stage, pki) => {
         const ca = mintCa({ subject: 'Intermediate', issuer: pki.root })
@@ -103,7 +108,7 @@ export const SERVER_CAUSES: CauseGroup = {
       server({ names: [dns('etcd-0.etcd'), ip('127.0.0.1')] }, { host: 'localhost' }),
     ),
     wrong(
-      'a port-forward or a tunnel leads to it, so it covers another name than the one that is dialled',
+      'a port-forward or a tunnel leads to it, so it does not cover the dialled name',
       NOT_COVERED,
       server({ names: [dns('etcd-0.etcd.svc')] }, { host: 'localhost', cure: { serverName: 'etcd-0.etcd.svc' } }),
       { hints: ['handshake/server-name'] },
@@ -120,7 +125,7 @@ export const SERVER_CAUSES: CauseGroup = {
     wrong('for another address', NOT_COVERED, server({ names: [ip('10.0.0.1')] })),
     wrong('the address is written as a DNS name', NOT_COVERED, server({ names: [dns('127.0.0.1')] })),
     wrong(
-      'the name stands in the common name only',
+      'the name is only in the common name',
       NOT_COVERED,
       showing(
         ({ root }) => mintedCredentials({ leaf: mintLeaf({ subject: 'localhost', issuer: root }), trust: [root] }),
@@ -129,7 +134,7 @@ export const SERVER_CAUSES: CauseGroup = {
       { certificate: 'server leaf CN=localhost', details: { reason: 'only-in-common-name' } },
     ),
     wrong(
-      'the wildcard does not reach so deep',
+      'the wildcard covers only one label',
       NOT_COVERED,
       server({ names: [dns('*.etcd.example')] }, { options: { serverName: 'a.b.etcd.example' } }),
     ),
@@ -147,7 +152,7 @@ export const SERVER_CAUSES: CauseGroup = {
       server({ usages: ['clientAuth'] }),
     ),
     wrong(
-      'for any use (anyExtendedKeyUsage), which etcdctl takes and Node does not',
+      'for any use (anyExtendedKeyUsage), which etcdctl accepts and Node refuses',
       ['usage/any-extended-key-usage', REFUSED],
       server({ usages: [ANY_EXTENDED_KEY_USAGE] }),
     ),
@@ -158,7 +163,7 @@ export const SERVER_CAUSES: CauseGroup = {
     ),
     wrong('signed with SHA-1', ['signature/algorithm-refused', REFUSED], server({ signature: 'ecdsa-sha1' })),
     refused(
-      'key and certificate out of step, and they stay so',
+      'key and certificate do not match',
       ['handshake/failed'],
       showing(({ root }) => {
         const [leaf, key] = [serverLeaf(root), serverLeaf(root)]
@@ -176,7 +181,7 @@ export const SERVER_CAUSES: CauseGroup = {
       },
       { details: { alert: 80 } },
     ),
-    refused('its key is Ed448, which Go does not know', ['handshake/failed'], server({ key: 'ed448' }, SHORT), {
+    refused('its key is Ed448, which Go does not support', ['handshake/failed'], server({ key: 'ed448' }, SHORT), {
       details: { alert: 80 },
     }),
   ],
