@@ -101,12 +101,12 @@ it.each(drawn([container, alone], 1))(
   },
 )
 
-const starting = { signal: 'SIGTERM', after: 'A real etcd', delay: 30 } as const
+const starting = { signal: 'SIGTERM', after: 'Start etcd', delay: 30 } as const
 /** In a process, only starting differs. */
 const moments = [
   { ...container, signal: 'SIGINT', after: 'etcd will run', delay: 0 },
   { ...container, ...starting },
-  { ...container, signal: 'SIGHUP', after: 'A client, connected', delay: 0 },
+  { ...container, signal: 'SIGHUP', after: 'Connect over mutual TLS', delay: 0 },
   { ...alone, ...starting },
 ] as const
 

@@ -79,7 +79,7 @@ export const access = {
 }
 
 const BEHIND_PROXY =
-  'If a proxy stands in front of etcd, etcd sees the user of the proxy’s certificate: grant that user the role, let the proxy pass TCP connections on, use the URLs of the members themselves, or log in with the option auth. If none does, start etcd with --client-cert-auth and --trusted-ca-file.'
+  'If a proxy is in front of etcd, etcd sees the user of the proxy’s certificate. Grant that user the role, let the proxy forward TCP connections, use the URLs of the members, or log in with the option auth. Otherwise start etcd with --client-cert-auth and --trusted-ca-file.'
 
 function describe({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>): string {
   if (identity === 'hidden') return 'the user that it sees, which is not the common name of this client’s certificate'
@@ -109,7 +109,7 @@ function argument(text: string, unprintable = 'KEY'): string {
 
 function grant(user: string, required: readonly RequiredPermission[]): string {
   if (required.some(({ permission }) => permission === 'root'))
-    return `"etcdctl user grant-role ${user} root", if it is to administer the cluster`
+    return `"etcdctl user grant-role ${user} root", if it must administer the cluster`
   const commands = grantArguments(required).map((each) => `"etcdctl role grant-permission ROLE ${each}"`)
   const shown =
     commands.length === 0 ? ['"etcdctl role grant-permission ROLE readwrite KEY"'] : commands.slice(0, MOST_GRANTS)

@@ -47,8 +47,8 @@ export const authority = {
   ]).refusedAs({ OpenSSL: 'ee key too small', when: ({ weak }) => weak }),
   'request/ca-requested': error((d: Place & { by: 'basicConstraints' | 'keyUsage' }) => [
     d.by === 'basicConstraints'
-      ? `${the(d)} asks for a CA certificate (basicConstraints CA:TRUE).`
-      : `${the(d)} asks for the right to sign certificates or CRLs (keyUsage keyCertSign or cRLSign).`,
+      ? `${the(d)} requests a CA certificate (basicConstraints CA:TRUE).`
+      : `${the(d)} requests the right to sign certificates or CRLs (keyUsage keyCertSign or cRLSign).`,
     'Create the request again without it: with openssl, "-addext basicConstraints=critical,CA:FALSE", or a section of the configuration other than v3_ca; with cfssl, without "-initca".',
   ]),
   'request/extension-refused': error((d: Place & { extension: string; reason: string }) => [
@@ -65,7 +65,7 @@ export const authority = {
     'Create the request again with DNS: before DNS names and IP: before addresses, as "subjectAltName = DNS:etcd-0.etcd, IP:10.0.0.1", and one common name of 1 to 64 visible characters ("-subj /CN=NAME").',
   ]),
   'request/ignored': warning((d: IgnoredContents) => [
-    `${the(d)} requests what is ignored: ${[
+    `${the(d)} requests contents that are ignored: ${[
       ...(d.version === 1 ? [] : [`version ${String(d.version)}`]),
       ...(d.extensions.length === 0 ? [] : [`extensions (${listed(d.extensions)})`]),
       ...(d.attributes.length === 0 ? [] : [`attributes (${listed(d.attributes)})`]),
@@ -81,7 +81,7 @@ export const authority = {
   'ledger/revoked': {
     certificate: error((d: { serialNumber: string; reason: string; revokedAt: Date; subject: string }) => [
       `The certificate "${d.subject}" (serial number ${d.serialNumber}) was revoked on ${d.revokedAt.toISOString()} (${d.reason}), so it is not renewed.`,
-      'If the holder is to have credentials again, issue new ones with authority.issue and replace the files.',
+      'If the holder needs credentials again, issue new ones with authority.issue and replace the files.',
     ]),
     key: error((d: { serialNumber: string; reason: string; revokedAt: Date; keyFingerprint256: string }) => [
       `The public key (SHA-256 ${d.keyFingerprint256}) was compromised: its certificate ${d.serialNumber} was revoked on ${d.revokedAt.toISOString()} (${d.reason}).`,

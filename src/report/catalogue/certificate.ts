@@ -21,7 +21,7 @@ const NO_ISSUER = { Node: 'UNABLE_TO_GET_ISSUER_CERT', OpenSSL: 'unable to get i
 const UNHANDLED_BY_GO = { Go: 'x509: unhandled critical extension' }
 
 function leaveOut({ extension }: { extension: string }): string {
-  return `Leave ${extension} out when it is renewed.`
+  return `Omit ${extension} at the next renewal.`
 }
 
 const NEW_KEY =
@@ -74,7 +74,7 @@ export const certificate = {
       Object.entries(GO_ON_EXTENSIONS).map(([name, Go]) => ({ Go, when: ({ extension }) => extension === name })),
     ),
     repeated: error((d: { extension: string }, who) => [
-      `${who} has the extension ${d.extension}, which occurs more than once.`,
+      `${who} has the extension ${d.extension} more than once.`,
       'Reissue it with the extension once. With openssl, look for it in both the request and the extension file.',
     ]).refusedAs({ Go: 'x509: certificate contains duplicate extension with OID "…"' }),
     unknown: error((d: { extension: string }, who) => [
@@ -91,8 +91,8 @@ export const certificate = {
       })),
     ),
     'relative name': row(refusedByGoAlone, (_: UsageDetails & { extension: 'crlDistributionPoints' }, who) => [
-      `${who} names the place of its CRL relative to the issuer; etcd does not read the certificate.`,
-      'Issue it again with a URI in crlDistributionPoints, or without that extension.',
+      `${who} gives the location of its CRL relative to the issuer. etcd cannot read the certificate.`,
+      'Reissue it with a URI in crlDistributionPoints, or without that extension.',
     ]).refusedAs({ Go: GO_ON_EXTENSIONS.crlDistributionPoints }),
     'names unread by Go': row(
       refusedByGoAlone,
@@ -138,11 +138,11 @@ export const certificate = {
   },
   'certificate/policy-extension': {
     critical: warning((d: PolicyExtension, who) => [
-      `${who} carries the critical extension ${d.extension}, which etcd refuses if it was built with Go before 1.24.`,
+      `${who} has the critical extension ${d.extension}. etcd refuses it if it was built with Go before 1.24.`,
       leaveOut(d),
     ]),
     'not critical': warning((d: PolicyExtension, who) => [
-      `${who} carries ${d.extension} that are not marked as critical; they are not processed.`,
+      `${who} has the extension ${d.extension}, which is not critical and so is not processed.`,
       leaveOut(d),
     ]).refusedAs({ Go: 'x509: no valid chains built: … invalid policies' }),
   },

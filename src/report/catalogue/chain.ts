@@ -169,7 +169,7 @@ export const chain = {
     OpenSSL: ['certificate signature failure', NO_LOCAL_ISSUER],
   }),
   'chain/issuer-name-respelled': row(refusedByGoAlone, (d: { written: string; issuer: string } & UsageDetails, who) => [
-    `${who} writes the name of its issuer as "${d.written}", and the issuer itself is "${d.issuer}" in other bytes; etcd does not accept it as the issuer.`,
+    `${who} has the issuer name "${d.written}". The issuer writes its own name "${d.issuer}" in other bytes, so etcd does not accept it as the issuer.`,
     'Reissue it, with the issuer’s name copied byte for byte, as openssl and cfssl do.',
   ]).refusedAs(BY_GO),
   'chain/authority-differs': {

@@ -45,7 +45,7 @@ export const client = {
   'environment/ignored': {
     'verification-off': warning((d: Ignored) => [
       `${listed(d.variables)}=0 is set. It has no effect on this client, and leaves other TLS connections of this process unverified.`,
-      `Remove ${listed(d.variables)} from the environment, and pass to each client the CA that it is to trust.`,
+      `Remove ${listed(d.variables)} from the environment, and pass its CA to each client.`,
     ]),
     'extra-cas': info((d: Ignored) => [
       `${listed(d.variables)} names ${d.file ?? 'a file'}. This client does not trust the CAs in it.`,

@@ -77,9 +77,11 @@ function admit({ httpStatus, title, grpcStatus }: AnswerDetails): string {
   if (grpcStatus !== null)
     return 'If a service mesh or a proxy stands in front of etcd, allow this client in its authorization policy'
   if (httpStatus === 400)
-    return NGINX_REFUSALS.find(([part]) => title?.includes(part) === true)?.[1] ?? 'Read the log of what answers there'
+    return (
+      NGINX_REFUSALS.find(([part]) => title?.includes(part) === true)?.[1] ?? 'Read the log of the server at that port'
+    )
   return httpStatus === 401 || httpStatus === 407
-    ? 'It requires a log-in of HTTP, which a client of etcd does not have. If it is a proxy in front of etcd, let it verify client certificates instead'
+    ? 'It requires an HTTP login, which an etcd client does not have. If it is a proxy in front of etcd, let it verify client certificates instead'
     : 'If it is a proxy in front of etcd, allow this client there, by its certificate or its address'
 }
 
@@ -87,7 +89,7 @@ function admit({ httpStatus, title, grpcStatus }: AnswerDetails): string {
 const NGINX_REFUSALS = [
   [
     'No required SSL certificate',
-    'nginx (ssl_verify_client) got no client certificate: what stands between must pass TLS on',
+    'nginx (ssl_verify_client) got no client certificate: a proxy between this client and nginx must forward TCP',
   ],
   [
     'SSL certificate error',
@@ -100,7 +102,7 @@ function stranger(d: NotEtcd): string {
   const { server, contentType, httpStatus, location } = d
   if (location !== null) return `it redirects to ${location}, which etcd never does`
   if (!isRefusal(d)) return 'that is not how etcd’s client port answers'
-  if (httpStatus === TOO_LARGE) return 'the request is longer than the proxy in front of etcd takes'
+  if (httpStatus === TOO_LARGE) return 'the request is longer than the proxy in front of etcd accepts'
   if (server !== null) return `"${server}" refuses the client, not etcd`
   return contentType?.startsWith('application/json') === true
     ? 'it is not etcd, which answers gRPC, and may be a Kubernetes API server'
@@ -109,12 +111,12 @@ function stranger(d: NotEtcd): string {
 
 function strangerRemedy({ endpoint, server, httpStatus, location }: NotEtcd): string {
   if (location !== null)
-    return `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy pass gRPC on instead of redirecting it.`
+    return `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy forward gRPC instead of redirecting it.`
   if (server === null)
-    return `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not pass gRPC on (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
+    return `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not forward gRPC (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
   return httpStatus >= 500
     ? `Look at the log of "${server}" for the cause. Or use the URLs of the members themselves instead of ${endpoint}.`
-    : `If "${server}" is a proxy in front of etcd, let it pass every path on as gRPC in HTTP/2 (nginx: grpc_pass, never proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`
+    : `If "${server}" is a proxy in front of etcd, let it forward every path as gRPC over HTTP/2 (nginx: grpc_pass, not proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`
 }
 
 export interface AddressFailed {
@@ -206,15 +208,15 @@ export const endpoint = {
   'endpoint/silent': error((d: Silent) => [silence(d), silenceRemedy(d)]),
   'endpoint/closed': error((d: Closed) => [
     d.handshake !== null
-      ? `${d.endpoint} finished the ${d.handshake.protocol} handshake without asking for a client certificate, and closed the connection. Its certificate is "${d.handshake.subject}" of "${d.handshake.issuer}".`
+      ? `${d.endpoint} finished the ${d.handshake.protocol} handshake without requesting a client certificate, and closed the connection. Its certificate is "${d.handshake.subject}" of "${d.handshake.issuer}".`
       : d.answered
         ? `${d.endpoint} closed the connection during the TLS handshake without a reason (${d.errorCode}).`
         : `${d.endpoint} accepts connections and closes them without an answer (${d.errorCode}).`,
     d.handshake !== null
-      ? `If "${d.handshake.subject}" is the certificate of a proxy or load balancer at ${d.endpoint}, check there that it reaches etcd, and in its log why it closed the connection. If it is etcd’s, look at etcd’s log. Or use the URLs of the members themselves.`
+      ? `If "${d.handshake.subject}" is the certificate of a proxy or load balancer at ${d.endpoint}, check that it reaches etcd, and read in its log why it closed the connection. If it is etcd’s, read etcd’s log. Or use the URLs of the members themselves.`
       : d.answered
-        ? `Check that ${d.endpoint} is a TLS port of etcd, and look for a proxy, a service mesh or a firewall between that cuts the connection.`
-        : `If a TCP proxy, a load balancer or a port-forward stands at ${d.endpoint}, check that it reaches etcd, and neither sends nor expects the PROXY protocol, which etcd does not speak. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`,
+        ? `Check that ${d.endpoint} is a TLS port of etcd, and that no proxy, service mesh or firewall cuts the connection.`
+        : `If a TCP proxy, a load balancer or a port-forward is at ${d.endpoint}, check that it reaches etcd, and that it does not use the PROXY protocol, which etcd does not support. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`,
   ]),
   'endpoint/wrong-protocol': error((d: WrongProtocol) => [
     d.spoken === null
@@ -237,14 +239,14 @@ export const endpoint = {
   'endpoint/unavailable': error((d: Unavailable) => [
     d.learner
       ? `The member at ${d.endpoint} is a learner, which serves no calls.`
-      : `${d.endpoint} ${answered(d)}: ${CANNOT_SERVE[d.httpStatus] ?? 'nothing behind it can serve now'}.`,
+      : `${d.endpoint} ${answered(d)}: ${CANNOT_SERVE[d.httpStatus] ?? 'it has no backend that can serve'}.`,
     d.learner
       ? 'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.'
       : d.httpStatus === 200
-        ? `Check that etcd behind ${d.endpoint} runs and has a leader ("etcdctl endpoint status" against the members themselves); and look at the log of the proxy between, if there is one.`
+        ? `Check that etcd at ${d.endpoint} runs and has a leader ("etcdctl endpoint status" with the URLs of the members). If a proxy is in front of etcd, read its log.`
         : d.httpStatus === 429
           ? `Raise the limit of the rate of calls at ${d.endpoint}, or use the URLs of the members themselves.`
-          : `Look at the log of the proxy or load balancer at ${d.endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`,
+          : `Read the log of the proxy or load balancer at ${d.endpoint}. etcd must run, and the proxy must connect to it over TLS with a certificate that etcd accepts, and by HTTP/2 (nginx: grpc_pass, not proxy_pass). Or use the URLs of the members themselves.`,
   ]).refusedAs([
     {
       Node: ['UNAVAILABLE: Received HTTP status code 502', 'UNAVAILABLE: Received HTTP status code 503'],
@@ -255,12 +257,12 @@ export const endpoint = {
   'endpoint/leader': info((d: Leader) => [
     `${d.leader === null ? 'The leader of the cluster is not one of the endpoints' : `${d.leader} leads the cluster`}${others(d.members)}.`,
     d.leader === null
-      ? 'No action is needed; add the URLs of the other members to spare a detour.'
+      ? 'No action is needed. Calls are faster if you add the URLs of the other members.'
       : 'No action is needed.',
   ]),
   'endpoint/no-leader': warning((d: NoLeader) => [
     d.endpoint !== null
-      ? `The member at ${d.endpoint} has no leader: it is cut off from the other members, or they elect one.`
+      ? `The member at ${d.endpoint} has no leader: it is cut off from the other members, or the members elect one.`
       : `The cluster has no leader: ${listed(
           d.members.map(({ endpoint, says }) => `${endpoint} reports ${says.replace(/[.]$/, '')}`),
           'no member answers',
@@ -273,13 +275,13 @@ export const endpoint = {
     .refusedAs({ etcd: 'etcdserver: no leader' }),
   'endpoint/other-cluster': error((d: OtherCluster) => [
     `${d.endpoint} belongs to another cluster (ID ${d.cluster}) than ${listed(d.members, 'the endpoints that the client used before')} (ID ${d.expected}).`,
-    `Pass the endpoints of one cluster alone. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`,
+    `Pass only the endpoints of one cluster. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`,
   ]),
   'endpoint/lost': error((d: Lost) => [
     `The connection to ${d.endpoint} was lost: ${LOST[d.reason]}${d.detail === '' ? '' : ` (${d.detail})`}.`,
     d.reason === 'unanswered'
       ? `Check in the log of etcd, or of the proxy at ${d.endpoint}, why it ends calls without an answer.`
-      : 'Nothing, if the member restarts or comes back; otherwise look at its log and at the network between.',
+      : 'No action is needed if the member restarts. Otherwise check its log and the network.',
   ]),
 }
 
@@ -315,7 +317,7 @@ function connectRemedy({ endpoint, host, stage, errorCode }: ConnectDetails): st
     return `Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`
   return CONNECT_FAULTS[errorCode] === FORBIDDEN
     ? `Allow the connection to ${endpoint} in the firewall or the sandbox of this machine; for a unix socket, check who may write to it.`
-    : `Check the address and the route to ${endpoint}, and the firewalls between.`
+    : `Check the address of ${endpoint}, the route to it, and the firewalls.`
 }
 
 /** Nothing listens: at the port, or at a unix socket that does not exist. */
@@ -333,19 +335,19 @@ const CONNECT_FAULTS: Readonly<Record<string, string>> = {
 }
 
 const HELD =
-  'Look for processes of this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.'
+  'Find the processes on this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.'
 const NO_MEMORY = 'this machine has no memory left for sockets'
 
 /** Limits of this machine, by the error code. */
 const LIMITS: Readonly<Record<string, readonly [cause: string, remedy: string]>> = {
   EMFILE: [
     'this process has no file descriptor left',
-    'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and look for files and sockets that it does not close ("ls /proc/PID/fd").',
+    'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and find files and sockets that it does not close ("ls /proc/PID/fd").',
   ],
   ENFILE: ['this machine has no file descriptor left', HELD],
   EADDRNOTAVAIL: [
     'this machine has no local address for it, or no port left',
-    'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise look for processes that hold ports ("ss -s").',
+    'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise find processes that hold ports ("ss -s").',
   ],
   ENOBUFS: [NO_MEMORY, HELD],
   ENOMEM: [NO_MEMORY, HELD],
@@ -354,8 +356,8 @@ const LIMITS: Readonly<Record<string, readonly [cause: string, remedy: string]>>
 const LOST = {
   closed: 'it was closed',
   silent: 'the member stopped answering',
-  goaway: 'the member asked to leave (GOAWAY), as it does when it shuts down',
-  refused: 'it takes no more calls',
+  goaway: 'the member closed it (GOAWAY), as it does when it shuts down',
+  refused: 'it accepts no more calls',
   'not-grpc': 'it answered a call without gRPC',
   unanswered: 'it ended the first call without an answer',
 } as const
@@ -380,10 +382,10 @@ function silence({ endpoint, address, timeout, after, answered, protocol }: Sile
 function silenceRemedy({ endpoint, address, after, answered }: Silent): string {
   const mtu = `Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`
   if (after === 'settings')
-    return `Check that etcd behind ${endpoint} is not paused or overloaded, and that the proxy before it, if there is one, reaches it.`
+    return `Check that etcd behind ${endpoint} is not paused or overloaded. If a proxy is in front of etcd, check that it reaches etcd.`
   if (after === 'handshake')
-    return `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate is the longest packet that was sent.`
+    return `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate was the longest packet.`
   return answered
     ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
-    : `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end. ${mtu}`
+    : `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that a load balancer in front of it has a backend. ${mtu}`
 }

@@ -9,12 +9,18 @@ function notRegular(kind: string): Row<FilePlace> {
   ])
 }
 
+/** How a path begins, and what its author may not expect. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/^~/, ' "~" is not replaced by the home directory.'],
+  [/^(?!\/|[A-Za-z]:|\\\\)/, ' A relative path starts from the working directory of the process.'],
+]
+
 export type Unreadable = FilePlace & { reason: string }
 
 export const file = {
   'file/missing': error((d: FilePlace) => [
     `${theFile(d)} does not exist.`,
-    `Check the path ${d.file}, or write the file. ${d.file.startsWith('~') ? '"~" is not replaced by the home directory' : 'A relative path starts from the working directory of the process'}.`,
+    `Check the path ${d.file}, or write the file.${HINTS.find(([start]) => start.test(d.file))?.[1] ?? ''}`,
   ]),
   'file/not-regular': {
     directory: error((d: FilePlace, _who, { isEtcd }) => [

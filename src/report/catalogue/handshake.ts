@@ -128,10 +128,10 @@ export const handshake = {
     d.alert === null
       ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${d.issuer}" to that file and restart etcd.`
       : d.notSent
-        ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file: it stands in the CA file alone, and only the certificate file is sent to the server.`
+        ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
         : d.listed === true
-          ? 'Compare the two CAs of that name: "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file, and "openssl x509 -noout -enddate" an end of that CA that is not over. Have the certificate issued by that CA, or add the CA that issued it to the file and restart etcd, which reads it only at start.'
-          : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.',
+          ? 'Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and restart etcd, which reads the file only at its start.'
+          : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file. Or add the CA to that file and restart etcd, which reads the file only at its start.',
   ]).refusedAs({
     Go: 'remote error: tls: unknown certificate authority',
     Node: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
@@ -143,7 +143,7 @@ export const handshake = {
       ? `The clock of ${d.endpoint} says ${d.peerTime.toISOString()}, and this machine’s ${d.ownTime.toISOString()}: they are ${span(Math.abs(d.offset))} apart${d.explains ? ', which explains the refusal' : ''}.`
       : `The clock of ${d.endpoint} agrees with this machine’s.`,
     d.differs
-      ? `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${d.explains ? '' : '; the certificate is to be renewed all the same'}.`
+      ? `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${d.explains ? '' : '; then renew the certificate as well'}.`
       : 'Renew the certificate that is out of its validity. If it is valid by "date -u", set the clock of the server that refused it.',
   ]).or('warning', ({ differs }) => differs),
   'handshake/server-name': error((d: ServerName) => [
@@ -153,8 +153,8 @@ export const handshake = {
         : `The server at ${d.endpoint} refuses a connection without a server name, and none was sent, because ${d.name} is an IP address (alert ${String(d.alert)}).`
       : `${d.sent ? `The server name "${d.name}" was sent to ${d.endpoint}` : `No server name was sent to ${d.endpoint}, because it is an IP address`}${d.covered.length === 0 ? '' : `; the certificate there covers ${listed(d.covered)}`}.`,
     d.alert !== null
-      ? 'Set serverName to a name that the router or proxy before etcd serves, or reach etcd directly.'
-      : `If a router that chooses by server name, a tunnel or a port-forward stands there, set serverName to the name of the etcd behind it${suchAs(d.covered)}.`,
+      ? 'Set serverName to a name that the router or proxy in front of etcd serves, or connect to etcd directly.'
+      : `If a router that selects by server name, a tunnel or a port-forward is there, set serverName to the name of the etcd behind it${suchAs(d.covered)}.`,
   ]).or('info', ({ alert }) => alert === null),
   'handshake/client-certificate-refused': error((d: ClientCertificateRefused, who) => [
     `${who} is refused by ${d.endpoint}${d.alert === REVOKED ? ' as revoked' : d.validity !== null ? ' as expired or not yet valid' : ''} (alert ${String(d.alert)}).`,
@@ -177,7 +177,7 @@ export const handshake = {
   'handshake/client-certificate-missing': error((d: ClientCertificateMissing, who) => [
     d.keyAlgorithm === null
       ? `${d.endpoint} requires a client certificate and got none (alert ${String(d.alert)}).`
-      : `${who} was not sent to ${d.endpoint}, because its key (${d.keyAlgorithm}) fits nothing that the server accepts; the server then refused the connection for want of a certificate.`,
+      : `${who} was not sent to ${d.endpoint}, because the server does not accept signatures of its key (${d.keyAlgorithm}). The server then refused the connection, because it got no certificate.`,
     d.keyAlgorithm === null
       ? 'Connect with credentials that hold a client certificate issued by a CA in etcd’s --trusted-ca-file.'
       : 'Issue the client certificate for an ECDSA P-256, RSA or Ed25519 key.',
@@ -191,12 +191,12 @@ export const handshake = {
     },
   ]),
   'handshake/client-certificate-not-asked': warning((d: ClientCertificateNotAsked) => [
-    `${d.endpoint} did not ask for a client certificate. ${d.server === null ? 'Either a proxy ends TLS in front of etcd, or etcd lets everyone in' : `The proxy "${d.server}" ends TLS in front of etcd`}. The certificate there is "${d.subject}" of "${d.issuer}".`,
-    `${d.server === null ? 'If that is the certificate of a proxy, let' : 'Let'} the proxy pass TCP connections on, or verify client certificates itself.${d.server === null ? ' If it is etcd’s, start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls.' : ''}`,
+    `${d.endpoint} did not request a client certificate. ${d.server === null ? 'Either a proxy terminates TLS in front of etcd, or etcd accepts every client' : `The proxy "${d.server}" terminates TLS in front of etcd`}. The certificate there is "${d.subject}" of "${d.issuer}".`,
+    `${d.server === null ? 'If that is the certificate of a proxy, let' : 'Let'} the proxy forward TCP connections, or verify client certificates itself.${d.server === null ? ' If it is etcd’s, start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls.' : ''}`,
   ]),
   'handshake/closed-without-alert': error((d: { endpoint: string; protocol: string; chain: CertificateRef[] }, who) => [
-    `${d.endpoint} closed the connection right after the ${d.protocol} handshake, without an alert. etcd does so if ${lowerFirst(who)} is revoked, or if its CRL file is missing or broken, which closes out every client; a proxy does so if it does not reach etcd.`,
-    `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd’s --client-crl-file. If it lists the serial number${d.chain[0] === undefined ? '' : ` ${d.chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy stands there, check that it reaches etcd. Otherwise this is not a client port.`,
+    `${d.endpoint} closed the connection right after the ${d.protocol} handshake, without an alert. etcd does so if ${lowerFirst(who)} is revoked. It does so for every client if its CRL file is missing or broken. A proxy does so if it does not reach etcd.`,
+    `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd’s --client-crl-file. If it lists the serial number${d.chain[0] === undefined ? '' : ` ${d.chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy is there, check that it reaches etcd. Otherwise this is not a client port.`,
   ]).refusedAs({
     etcd: ['transport: certificate serial … revoked', 'tls: "…" does not match any of DNSNames […] (…)'],
     Go: 'x509: certificate is valid for …, not …',
@@ -242,7 +242,7 @@ export const handshake = {
     when: isInternal,
   }),
   'handshake/context-refused': error((d: { origin: string; errorCode: string; detail: string }) => [
-    `OpenSSL does not take the credentials from ${d.origin} (${d.errorCode}): ${d.detail}.`,
+    `OpenSSL does not accept the credentials from ${d.origin} (${d.errorCode}): ${d.detail}.`,
     'Issue the certificate for an ECDSA P-256, RSA or Ed25519 key, signed with SHA-256 or better.',
   ]).refusedAs({ Node: ['ERR_SSL_CA_MD_TOO_WEAK', 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'] }),
 }
@@ -258,13 +258,13 @@ function refusedRemedy({ alert, validity, names, commonName, age, begin }: Clien
   const list = `If etcd has --client-cert-allowed-hostname, a subject alternative name of the certificate (${quoted(names)}) must match it; if it has allowed-cn, the common name (${commonName === null ? 'none' : `"${commonName}"`}) must be listed. ${ETCD_LOG}.`
   return alert !== 42 || age >= DAY
     ? list
-    : `${list} If an OpenSSL server (haproxy, nginx) stands there, compare "date -u" on both machines: the certificate is valid only since ${begin.toISOString()}, and a clock that is slow by ${span(age)} or more has the same effect.`
+    : `${list} If an OpenSSL server (haproxy, nginx) is there, compare "date -u" on both machines: the certificate is valid only since ${begin.toISOString()}, and a clock that is slow by ${span(age)} or more has the same effect.`
 }
 
 function expiryRemedy({ edge, date, distance, here }: NonNullable<ClientCertificateRefused['validity']>): string {
   switch (here) {
     case 'expired':
-      return 'Renew the certificate. If the client follows its source, as it does with fromFiles, fromEnv and fromKubernetesSecret, it takes the new one automatically; otherwise call client.tls.rotate().'
+      return 'Renew the certificate. If the client follows its source, as it does with fromFiles, fromEnv and fromKubernetesSecret, the client uses the new one automatically. Otherwise call client.tls.rotate().'
     case 'not-yet-valid':
       return 'Compare "date -u" on this machine and on the one that issued the certificate, and set the clock that is wrong; or wait until the certificate begins.'
     case 'valid':
@@ -274,11 +274,11 @@ function expiryRemedy({ edge, date, distance, here }: NonNullable<ClientCertific
 
 function acceptance(accepts: string[] | null, listed: boolean | null): string {
   if (accepts === null) return 'The server did not send the list of CAs it accepts.'
-  if (accepts.length === 0) return 'It lists no CA at all: its --trusted-ca-file may hold no certificate.'
+  if (accepts.length === 0) return 'It accepts no CA: its --trusted-ca-file may have no certificate.'
   const names = `It accepts certificates of ${quoted(accepts)}`
   return listed === true
     ? `${names}: that CA has another key, or has expired.`
-    : `${names}; if one of these issued that CA, its certificate was not sent along.`
+    : `${names}; if one of these issued that CA, the certificate of that CA was not sent.`
 }
 
 function span(milliseconds: number): string {

@@ -66,7 +66,7 @@ export const material = {
   ]),
   'credentials/anchor-is-no-ca': warning((d: Place & { subjects: string[]; isOwn: boolean }) => [
     d.isOwn
-      ? `${the(d)} holds no CA certificate, only the own certificate (${quoted(d.subjects)}).`
+      ? `${the(d)} holds no CA certificate, only the certificate itself (${quoted(d.subjects)}).`
       : `${the(d)} holds no CA certificate, only end-entity certificates (${quoted(d.subjects)}). Only these certificates themselves are trusted.`,
     'Pass the certificate of the CA that issued the peer’s certificate: "openssl x509 -noout -issuer -in CERT" prints its name.',
   ]).or('error', ({ isOwn }) => isOwn),

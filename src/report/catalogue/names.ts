@@ -183,8 +183,8 @@ export const names = {
       'Reissue it without such a name, or from a CA that does not constrain it.',
     ]),
     'malformed for Go': row(refusedByGoAlone, (d: ConstrainedName & UsageDetails, who) => [
-      `${who} carries the ${d.nameKind} name "${d.name}", and its CA "${d.constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
-      'Issue it again with well-formed names.',
+      `${who} has the ${d.nameKind} name "${d.name}", and its CA "${d.constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
+      'Reissue it with well-formed names.',
     ]).refusedAs(UNPARSED),
   },
 }

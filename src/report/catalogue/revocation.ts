@@ -37,7 +37,7 @@ export interface Revoked {
 
 export const revocation = {
   'revocation/revoked': error((d: Revoked, who) => [
-    `${who} ${d.reason === 'certificateHold' ? 'was put on hold' : 'was revoked'} ${d.inFuture ? 'as of' : 'on'} ${d.revokedAt.toISOString()}${d.inFuture ? ', a date ahead that counts at once' : ''}${d.reason === null ? '' : ` (${d.reason})`}, according to ${d.crl}${d.invalidSince === null ? '' : `, and its key may be compromised since ${d.invalidSince.toISOString()}`}.`,
+    `${who} ${d.reason === 'certificateHold' ? 'was put on hold' : 'was revoked'} ${d.inFuture ? 'as of' : 'on'} ${d.revokedAt.toISOString()}${d.inFuture ? ', a date in the future that counts at once' : ''}${d.reason === null ? '' : ` (${d.reason})`}, according to ${d.crl}${d.invalidSince === null ? '' : `, and its key may be compromised since ${d.invalidSince.toISOString()}`}.`,
     d.reason === 'certificateHold'
       ? 'Ask the CA to lift the hold and use the CRL that it issues then, or use another certificate.'
       : d.reason === 'removeFromCRL'
@@ -105,7 +105,7 @@ export const revocation = {
     ]).refusedAs({ etcd: 'x509: malformed crl' }),
     several: warning((d: List & { count: number }) => [
       `${d.origin} holds ${String(d.count)} CRLs, of which etcd reads only the first.`,
-      'Give etcd one full CRL: it reads a single file with a single list.',
+      'Give etcd one full CRL: it reads one file with one CRL.',
     ]),
     'version 1': warning((d: List) => [
       `The CRL ${d.origin} is of version 1, which etcd 3.6 and later does not read.`,
@@ -114,7 +114,7 @@ export const revocation = {
   },
   'revocation/serial-listed': warning((d: { serialNumber: string; lists: { origin: string; why: string }[] }, who) => [
     `${who} is not revoked, but etcd would refuse it for its serial number ${d.serialNumber}, which is in ${listed(d.lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
-    'Do not give etcd that list as --client-crl-file, or reissue the certificate with another serial number.',
+    'Do not give etcd that CRL as --client-crl-file, or reissue the certificate with another serial number.',
   ]).refusedAs({ etcd: 'transport: certificate serial … revoked' }),
   'revocation/crl-malformed': error((d: List & { reason: string }) => [
     `${d.origin} does not hold a valid CRL: ${d.reason}.`,
@@ -134,7 +134,7 @@ export const revocation = {
     signature: error((d: List & { issuer: string; otherKey: boolean }) => [
       `The CRL ${d.origin} of "${d.issuer}" is not signed by that CA's key${d.otherKey ? '; its authority key identifier names another key' : ''}.`,
       d.otherKey
-        ? 'Have the CRL signed with the key that signed the certificates: after a CA was renewed with a new key, each key needs its own list.'
+        ? 'Have the CRL signed with the key that signed the certificates: after a CA was renewed with a new key, each key needs its own CRL.'
         : 'Fetch the CRL from the CA again.',
     ]).refusedAs([{ OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE' }, NOT_FOUND]),
     'key identifier': error((d: List & { reason: string }, who) => [
@@ -171,7 +171,7 @@ export const revocation = {
     ]).refusedAs({ OpenSSL: 'CRL is not yet valid', Node: 'CRL_NOT_YET_VALID' }),
     inverted: error((d: List & { thisUpdate: Date; nextUpdate: Date }) => [
       `The CRL ${d.origin} is dated ${d.thisUpdate.toISOString()}, after its own next update on ${d.nextUpdate.toISOString()}.`,
-      'Create the CRL again with a next update that lies ahead ("openssl ca -gencrl -crldays 30").',
+      'Create the CRL again with a next update in the future ("openssl ca -gencrl -crldays 30").',
     ]).refusedAs(EXPIRED),
   },
   'revocation/crl-extension-refused': {

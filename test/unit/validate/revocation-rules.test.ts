@@ -417,7 +417,7 @@ describe('a revoked certificate', () => {
 
   it('may be revoked from a date in the future on, or since the key was compromised', () => {
     const { message, details } = revokedBy({ date: new Date('2048-01-01T00:00:00Z') })
-    expect(message).toContain('was revoked as of 2048-01-01T00:00:00.000Z, a date ahead that counts at once')
+    expect(message).toContain('was revoked as of 2048-01-01T00:00:00.000Z, a date in the future that counts at once')
     expect(details).toMatchObject({ inFuture: true })
     const at = new Date(Math.floor(Date.now() / 1000) * 1000)
     const now = crl(intermediate, { revoked: [{ serial: leaf.serial, date: at }] })
@@ -514,7 +514,7 @@ describe('a finding about CRLs', () => {
     )
     expect([message, remedy]).toEqual([
       expect.stringContaining('names another key'),
-      expect.stringContaining('each key needs its own list'),
+      expect.stringContaining('each key needs its own CRL'),
     ])
     const listed = findingOf(
       reportOn({ leaf, sent, trust, crls: [ofRoot, by(other, leaf)] }, asClient).findings,

@@ -98,7 +98,7 @@ export const configReading = {
   'config/no-etcd': {
     etcd: error((d: NoEtcd) => [
       `${theText(d.file)} does not start etcd: ${d.looked}.`,
-      'Pass what starts etcd: its configuration file, flags, variables, unit or pod.',
+      'Pass the configuration file, flags, variables, unit or pod that starts etcd.',
     ]),
     'kube-apiserver': error((d: NoEtcd) => [
       `${theText(d.file, 'The command')} does not run kube-apiserver: ${d.looked}.`,
@@ -111,7 +111,7 @@ export const configReading = {
   },
   'config/not-checked': {
     value: info((d: NotChecked) => [
-      `${placed(d)} is ${quoted(d.what)}, which is assembled elsewhere. It was not checked.`,
+      `${placed(d)} is ${quoted(d.what)}, which is completed elsewhere. It was not checked.`,
       `${PASS_FINISHED}, to have it checked.`,
     ]),
     'value of a file': warning((d: NotChecked) => [
