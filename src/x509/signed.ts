@@ -40,7 +40,7 @@ export function readSigned(der: Uint8Array, what: string, limit: number): Signed
   const algorithm = whole.expect(Tag.sequence, 'the signature algorithm')
   const { bytes: signature, unusedBits } = whole.bitString('the signature')
   if (unusedBits !== 0) throw new DerError('a signature that does not end at a byte', whole.offset)
-  whole.finish(what)
+  whole.finish('the signature')
   return {
     tbs: whole.whole(part),
     signatureAlgorithm: readSignatureAlgorithm(whole.inside(algorithm)),

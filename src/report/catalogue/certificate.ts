@@ -36,9 +36,10 @@ export const certificate = {
     (d: { origin: string; reason: string; offset: number; subject: string | null; serialNumber: string | null }) => [
       `The certificate${d.subject === null ? '' : ` "${d.subject === '' ? `serial ${d.serialNumber ?? 'unknown'}` : d.subject}"`} in ${d.origin} is not valid DER: ${d.reason}, at byte ${String(d.offset)}.`,
       `Copy the file again as a whole. If it is complete, ${
-        d.subject === null
-          ? 'reissue the certificate: "openssl asn1parse -in FILE" shows how far it can be read.'
-          : 'write it again as DER ("openssl x509 -in FILE -out new.pem") or reissue the certificate.'
+        // openssl writes the outer element again, and the signed part as it was.
+        d.reason.startsWith('the certificate is followed') || (d.offset === 0 && /^an indef|longer/.test(d.reason))
+          ? 'write it again as DER: "openssl x509 -in FILE -out new.pem".'
+          : 'reissue the certificate: "openssl asn1parse -in FILE" shows how far it can be read.'
       }`,
     ],
   ),

@@ -106,7 +106,7 @@ describe('a certificate', () => {
     [`the signature algorithm ${MISSING}`, certificateOf({}, [])],
     [`the signature ${MISSING}`, certificateOf({}, [algorithm, nullValue()])],
     ['a signature that does not end at a byte', certificateOf({}, [algorithm, bitString(Buffer.from([0xfe]), 1)])],
-    [`the certificate ${FOLLOWED}`, certificateOf({}, [...OUTER, nullValue()])],
+    [`the signature ${FOLLOWED}`, certificateOf({}, [...OUTER, nullValue()])],
   ])('is refused: %s', (reason, der) => {
     expect(refusal(() => parse(der))).toBe(reason)
   })
