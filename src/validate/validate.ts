@@ -107,6 +107,8 @@ function reportOf(
  */
 export async function inspectCredentials(source: CredentialSource, options: ValidateOptions): Promise<Report> {
   const { at: checkedAt, ignore } = resolveContext(options)
+  if (typeof (source as CredentialSource | null | undefined)?.load !== 'function')
+    throw valueInvalid('source', source, 'a credential source, such as fromFiles({ ca, cert, key })')
   // Readers of files and keys are half of the code, and a program that only validates needs none of them.
   const { readSource } = await import('../credentials/source.js')
   const { credentials, findings } = await readSource(source)
@@ -141,13 +143,12 @@ export function validateCredentials(credentials: Credentials, options: ValidateO
   return reportOf(context, places, findings.toFindings())
 }
 
-function checkCredentials(credentials: Credentials): void {
-  const { chain, trustAnchors, clientAnchors = [], crls } = credentials
-  const key: unknown = credentials.key
-  const areCertificates = (list: unknown): boolean =>
+function checkCredentials(credentials: unknown): void {
+  const { chain, trustAnchors, clientAnchors = [], crls, key } = (credentials ?? {}) as Partial<Record<string, unknown>>
+  const areCertificates = (list: unknown): list is Certificate[] =>
     Array.isArray(list) && list.every((each) => each instanceof Certificate)
-  const areAll = [chain, trustAnchors, clientAnchors].every(areCertificates) && chain.length > 0 && Array.isArray(crls)
-  if (!areAll || typeof key !== 'object' || key === null)
+  const areAll = [trustAnchors, clientAnchors].every(areCertificates) && areCertificates(chain) && chain.length > 0
+  if (!areAll || !Array.isArray(crls) || typeof key !== 'object' || key === null)
     throw valueInvalid('credentials', credentials, 'credentials, such as fromPem, fromFiles or an authority returns')
 }
 

@@ -83,6 +83,16 @@ describe('credentials', () => {
     })
   })
 
+  it.each([undefined, null, '/etc/etcd', { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }])(
+    'are not taken from %j, which is no source, nor are they credentials',
+    async (source) => {
+      const refused = (option: string): object => ({ code: 'ERR_OPTION_INVALID', details: { option } })
+      await expect(inspectCredentials(source as never, { usage: 'client' })).rejects.toMatchObject(refused('source'))
+      const error = thrown(() => validateCredentials(source as never, { usage: 'client' }), 'ERR_OPTION_INVALID')
+      expect(error).toMatchObject(refused('credentials'))
+    },
+  )
+
   it.each<[string, Partial<Record<keyof Credentials, unknown>>]>([
     ['a chain of texts', { chain: [Certificate.parse(leaf.der), 'pem'] }],
     ['no chain', { chain: undefined }],
