@@ -2,12 +2,14 @@
 import { configCluster } from '../report/catalogue/config/cluster.js'
 import { configFiles } from '../report/catalogue/config/files.js'
 import { configOption } from '../report/catalogue/config/option.js'
-import type { ConfigPlace } from '../report/catalogue/place.js'
 import { configReading } from '../report/catalogue/config/reading.js'
 import { configTls } from '../report/catalogue/config/tls.js'
 import { configTogether } from '../report/catalogue/config/together.js'
 import { file } from '../report/catalogue/file.js'
+import type { ConfigPlace } from '../report/catalogue/place.js'
+import { EtcdMtlsError } from '../report/errors.js'
 import { type Finding, type FindingDetails, findingMaker, type FindingPlace } from '../report/finding.js'
+import { printable } from '../report/printable.js'
 
 export const rows = {
   ...configReading,
@@ -54,4 +56,19 @@ function isPlace(details: object): details is FindingPlace {
 /** The place of an option that was passed as part of an object. */
 export function unplaced(option: string): ConfigPlace {
   return { option, file: null, line: null, column: null }
+}
+
+/** Findings whose texts the message holds; the rest are counted. */
+const SHOWN = 3
+
+/** The error for what cannot be written, or read. `what` begins a sentence, as `The configuration of the member "etcd-0"`. */
+export function configInvalid(
+  what: string,
+  findings: readonly Finding[],
+  done: 'written' | 'read' = 'written',
+): EtcdMtlsError<'ERR_CONFIG_INVALID'> {
+  const shown = findings.slice(0, SHOWN).map(({ message }) => message)
+  const more = findings.length > SHOWN ? [`(${String(findings.length - SHOWN)} more in details.findings.)`] : []
+  const reason = printable(`${what} cannot be ${done}: ${[...shown, ...more].join(' ')}`)
+  return new EtcdMtlsError('ERR_CONFIG_INVALID', reason, { reason, findings: [...findings] })
 }

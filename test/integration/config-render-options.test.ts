@@ -4,8 +4,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig, type ConfigInput } from '../../src/config/index.js'
-import { CONFIG_FORMS, etcdOptions, formAvailability, type EtcdOptionRow } from '../../src/config/tables/options.js'
-import { type PassthroughKind, passthroughOptions } from '../../src/config/tables/passthrough-options.js'
+import {
+  CONFIG_FORMS,
+  type EtcdOptionRow,
+  etcdOptions,
+  formAvailability,
+  type PassthroughKind,
+  passthroughOptions,
+} from '../../src/config/tables/options.js'
 import { readVersion } from '../../src/config/tables/version.js'
 import { mapAtOnce } from '../support/at-once.js'
 import { credentials, workshop } from '../support/config-pki.js'

@@ -1,7 +1,6 @@
 /** The etcd on PATH, which `npm test` chooses; another one with `ETCD_MTLS_ETCD`. */
 import { execFileSync } from 'node:child_process'
-import { passthroughOptions } from '../../src/config/tables/passthrough-options.js'
-import { formAvailability, rowOfFlag, rowOfPath } from '../../src/config/tables/options.js'
+import { formAvailability, passthroughOptions, rowOfFlag, rowOfPath } from '../../src/config/tables/options.js'
 import { type EtcdVersion, readVersion } from '../../src/config/tables/version.js'
 
 const text = execFileSync('etcd', ['--version'], { encoding: 'utf8' })

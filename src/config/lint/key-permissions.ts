@@ -3,10 +3,10 @@ import { readFileSync, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Finding } from '../../report/finding.js'
-import type { ReadMember } from '../read/input.js'
-import type { Setting } from '../read/settings.js'
-import { resolveInRoot } from '../read/named-files.js'
 import { finding } from '../finding.js'
+import type { ReadMember } from '../read/input.js'
+import type { Setting } from '../read/read-option.js'
+import { resolveInRoot } from '../read/text.js'
 
 /** Bits of a mode. */
 const READ = { own: 0o400, group: 0o040, others: 0o004 } as const

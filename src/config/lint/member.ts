@@ -1,16 +1,23 @@
 /** One member as the rules see it: a configuration that is linted, or one that is going to be written. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { ReadMember } from '../read/input.js'
-import { isUnresolved, type PassthroughOption, type ReadOption, type RuntimeContext } from '../read/read-option.js'
-import type { Setting, Settings } from '../read/settings.js'
+import {
+  isUnresolved,
+  type PassthroughOption,
+  type ReadOption,
+  type RuntimeContext,
+  type Setting,
+  type Settings,
+} from '../read/read-option.js'
 import {
   type ConfigForm,
   formAvailability,
+  NOT_EMPTY,
   parseGoBoolean,
+  passthroughSpellings,
   type ServerField,
   type SideField,
 } from '../tables/options.js'
-import { NOT_EMPTY, passthroughSpellings } from '../tables/passthrough-options.js'
 import { availableIn, type ParsedVersion } from '../tables/version.js'
 import { type EtcdUrl, readUrl, type UrlUse } from '../url.js'
 

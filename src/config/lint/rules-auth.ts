@@ -1,7 +1,7 @@
 /** Who is accepted: certificates, and what restricts them. */
-import type { Setting } from '../read/settings.js'
+import type { Setting } from '../read/read-option.js'
 import type { SideField } from '../tables/options.js'
-import { availableIn, formatVersion, parseVersion, type ParsedVersion } from '../tables/version.js'
+import { availableIn, formatVersion, type ParsedVersion, parseVersion } from '../tables/version.js'
 import type { LintMember, LintSide } from './member.js'
 import { rulesAbout } from './rule.js'
 

@@ -1,9 +1,8 @@
 /** What the members of a cluster must have in common, and whether each accepts each other one. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Certificate } from '../../x509/certificate.js'
-import { mountOf } from '../read/read-option.js'
 import type { ReadMember } from '../read/input.js'
-import type { Setting } from '../read/settings.js'
+import { mountOf, type Setting } from '../read/read-option.js'
 import type { ServerField, SideField } from '../tables/options.js'
 import type { FileOptions, FilesReading } from './files.js'
 import type { LintMember } from './member.js'

@@ -10,10 +10,11 @@ import {
   type EtcdOptionRow,
   etcdOptions,
   formAvailability,
+  linesOf,
   nameOf,
+  passthroughSpellings,
   variableOf,
 } from '../tables/options.js'
-import { linesOf, passthroughSpellings } from '../tables/passthrough-options.js'
 import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../tables/version.js'
 import { checkedEntries, type LintMember, MAX_ENTRIES } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'

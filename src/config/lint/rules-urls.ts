@@ -1,5 +1,5 @@
 /** Where a member listens, what it advertises, and the list of members. */
-import { passthroughOptions } from '../tables/passthrough-options.js'
+import { passthroughOptions } from '../tables/options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
 import { readUrl, type UrlUse } from '../url.js'
 import { acceptedUrl, checkedEntries, type LintMember, type LintSide, type ServedUrl, urlsOf } from './member.js'

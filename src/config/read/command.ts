@@ -1,6 +1,7 @@
 /** Finds the arguments of `etcd` in a command, also if a shell or a container engine starts it, and reads them. */
 import type { Finding } from '../../report/finding.js'
-import { type ContainerRun, containerRun, missingProgram } from './container-run.js'
+import { areEtcdFlags, areOfEtcd, type ContainerRun, containerRun, isEtcdImage, missingProgram } from './container.js'
+import { textAt, type YamlValue } from './yaml.js'
 import { namedVariables, readVariables, type Variable } from './env.js'
 import { readFlags } from './flags.js'
 import type { Reading } from './read-option.js'
@@ -86,6 +87,22 @@ function plainVariables(content: ConfigText): Variable[] {
 /** How a command line starts etcd; null if it does not. Flags without a program before them are those of etcd. */
 export function etcdCommand(words: readonly Word[], values: Values = new Map()): EtcdCommand | null {
   return commandAmong(words, { values, depth: 0 })
+}
+
+/** How a container starts etcd, by its command or its image; null if it does not. */
+export function commandOf(
+  container: YamlValue,
+  words: readonly Word[],
+  variables: readonly string[],
+): EtcdCommand | null {
+  const image = textAt(container, 'image') ?? ''
+  const isImage = isEtcdImage(image)
+  const [first] = words
+  if (first === undefined) return isImage ? NO_ARGUMENTS : null
+  // Without a program, that of the image is started.
+  const isEtcd = !first.text.startsWith('-') || isImage || areEtcdFlags(words) || areOfEtcd(variables)
+  const command = isEtcd ? etcdCommand(words) : null
+  return command && { ...command, faults: [...missingProgram(image, words), ...command.faults] }
 }
 
 /** Where a command is looked for: `depth` counts the commands that it is within. */

@@ -1,8 +1,7 @@
 /** Reads a Compose file, some of whose services run etcd (compose-spec, 05-services.md). */
 import { dirname, join, posix, resolve } from 'node:path'
-import { NO_ARGUMENTS, readStart, valuesOf } from './command.js'
-import { commandOf, releaseOf, repeatedAmong, unknownAmong, withoutEtcd } from './container.js'
-import { areOfEtcd, isEtcdImage } from './container-run.js'
+import { commandOf, NO_ARGUMENTS, readStart, valuesOf } from './command.js'
+import { areOfEtcd, isEtcdImage, releaseOf, repeatedAmong, unknownAmong, withoutEtcd } from './container.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
 import { textOf } from './pod-volumes.js'
 import { composeProbes } from './probes.js'

@@ -1,24 +1,159 @@
-/** What a service of Compose and a container of a pod have in common. */
-import { type EtcdCommand, etcdCommand, NO_ARGUMENTS } from './command.js'
-import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram, versionOf } from './container-run.js'
-import { noEtcd, type RuntimeContext, type Reading, unreadable } from './read-option.js'
-import type { Word } from './tokenizer.js'
+/** Images, and containers: of a pod, of a service of Compose, and of `docker run` and its like (docker-run(1), podman-run(1)). */
+import { posix } from 'node:path'
+import { rowOfFlag, rowOfVariable } from '../tables/options.js'
+import { type ParsedVersion, parseVersion } from '../tables/version.js'
+import {
+  isUnresolved,
+  longestFirst,
+  type Mount,
+  NO_CONTEXT,
+  noEtcd,
+  type Reading,
+  type RuntimeContext,
+  unreadable,
+} from './read-option.js'
+import type { SyntaxFault, Word } from './tokenizer.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
-/** How a container starts etcd, by its command or its image; null if it does not. */
-export function commandOf(
-  container: YamlValue,
-  words: readonly Word[],
-  variables: readonly string[],
-): EtcdCommand | null {
-  const image = textAt(container, 'image') ?? ''
-  const isImage = isEtcdImage(image)
-  const [first] = words
-  if (first === undefined) return isImage ? NO_ARGUMENTS : null
-  // Without a program, that of the image is started.
-  const isEtcd = !first.text.startsWith('-') || isImage || areEtcdFlags(words) || areOfEtcd(variables)
-  const command = isEtcd ? etcdCommand(words) : null
-  return command && { ...command, faults: [...missingProgram(image, words), ...command.faults] }
+/** Whether an image is that of the etcd project or of Kubernetes, which hold no files but the programs. */
+export function isOfficialImage(image: string): boolean {
+  const name =
+    /^(?:quay\.io\/coreos|gcr\.io\/etcd-development|k8s\.gcr\.io|registry\.k8s\.io)\/etcd(?:-amd64|-arm64)?(?:[:@]|$)/
+  return name.test(image)
+}
+
+/** The fault of a command without a program: these images have no entrypoint (Dockerfile v3.4.0 to v3.7.1). */
+export function missingProgram(image: string, [first]: readonly Word[]): SyntaxFault[] {
+  const isMissing = isOfficialImage(image) && !/:v?2\./.test(image) && first?.text.startsWith('-') === true
+  return isMissing ? [{ kind: 'no program', offset: first.offset }] : []
+}
+
+export function isEtcdImage(image: string): boolean {
+  return /^etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(baseOf(image))
+}
+
+/** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */
+export function versionOf(image: string): ParsedVersion | null {
+  const [, tag] = /^etcd(?:-amd64|-arm64)?:v?(3\.\d{1,4}\.\d{1,4})(?![^-.@])/.exec(baseOf(image)) ?? []
+  return tag === undefined ? null : parseVersion(tag)
+}
+
+/** The last part of an image's name, with its tag. A digest, which follows, has no slash. */
+function baseOf(image: string): string {
+  return image.slice(image.lastIndexOf('/') + 1)
+}
+
+/** Whether one of the variables is only for etcd itself: where it listens, what it advertises, its members. */
+export function areOfEtcd(names: Iterable<string>): boolean {
+  return Array.from(names).some((name) => isAddress(rowOfVariable(name)?.kind))
+}
+
+/** Whether flags without a program before them are those of etcd. */
+export function areEtcdFlags(words: readonly Word[]): boolean {
+  return words.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
+}
+
+function isAddress(kind: string | undefined): boolean {
+  return kind === 'urls' || kind === 'cluster'
+}
+
+/** A container that a command line starts. */
+export interface ContainerRun {
+  readonly context: RuntimeContext
+  /** Whether the image or its entrypoint starts etcd. */
+  readonly isEtcd: boolean
+  readonly hasEntrypoint: boolean
+  /** Variables that are taken from the environment of the engine. */
+  readonly passed: readonly string[]
+  /** Files of variables. */
+  readonly files: readonly Word[]
+  /** `docker`, `podman` or `nerdctl`. */
+  readonly engine: string
+  /** How many arguments there are up to the image, and with it. */
+  readonly length: number
+}
+
+/** Options without a value. All others have one, after "=" or as the next argument. */
+const SWITCHES =
+  /^(?:-[dtiPq]+|--(?:detach|interactive|tty|rm|rmi|init|privileged|publish-all|read-only|read-only-tmpfs|no-healthcheck|no-hosts|oom-kill-disable|quiet|replace|env-host|help|disable-content-trust|http-proxy|sig-proxy|tls-verify))$/
+const SHORT: Readonly<Record<string, string>> = { v: 'volume', e: 'env', u: 'user', w: 'workdir' }
+
+/** The container of a command; null if it starts none, or cannot be understood. */
+export function containerRun(words: readonly Word[]): ContainerRun | null {
+  const [, engine] = /(?:^|\/)(docker|podman|nerdctl)$/.exec(words[0]?.text ?? '') ?? []
+  const run = words.findIndex(({ text }, i) => i > 0 && (text === 'run' || text === 'create'))
+  if (engine === undefined || run === -1) return null
+  const given: { key: string; word: Word }[] = []
+  for (let i = run + 1; i < words.length; i++) {
+    const word = words[i]
+    if (word === undefined) break
+    const { text } = word
+    if (!text.startsWith('-')) return { ...describe(text, given), engine, length: i + 1 }
+    if (text === '--read-only') given.push({ key: 'read-only', word: { ...word, text: 'true' } })
+    if (SWITCHES.test(text)) continue
+    const [, long, value] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(text) ?? []
+    const [, letter = '', joined = ''] = /^-[dtiPq]*([a-zA-Z])=?([\s\S]*)$/.exec(text) ?? []
+    const own = long === undefined && joined !== '' ? joined : value
+    const found = own === undefined ? words[++i] : { ...word, text: own }
+    if (found !== undefined) given.push({ key: long ?? SHORT[letter] ?? letter, word: found })
+  }
+  return null
+}
+
+function describe(
+  image: string,
+  given: readonly { readonly key: string; readonly word: Word }[],
+): Omit<ContainerRun, 'engine' | 'length'> {
+  const wordsOf = (key: string): Word[] => given.flatMap((each) => (each.key === key ? [each.word] : []))
+  const textsOf = (key: string): string[] => wordsOf(key).map(({ text }) => text)
+  const last = (key: string): string | undefined => textsOf(key).at(-1)
+  const entrypoint = last('entrypoint')
+  return {
+    context: {
+      ...NO_CONTEXT,
+      directory: last('workdir') ?? null,
+      user: last('user')?.split(':', 1)[0] ?? null,
+      version: versionOf(image),
+      image,
+      isRootReadOnly: last('read-only') === 'true',
+      mounts: longestFirst([
+        ...textsOf('volume').map(volumeMount),
+        ...textsOf('mount').flatMap(longMount),
+        ...textsOf('tmpfs').map((text) => mount(text.split(':', 1)[0] ?? '', '', { isLostWith: 'tmpfs' })),
+        // Volumes of another container may be anywhere.
+        ...textsOf('volumes-from')
+          .slice(0, 1)
+          .map(() => ({ inside: '/', outside: null })),
+      ]),
+    },
+    isEtcd: entrypoint === undefined ? isEtcdImage(image) : /(?:^|\/)etcd$/.test(entrypoint),
+    hasEntrypoint: entrypoint !== undefined,
+    passed: textsOf('env').filter((text) => !text.includes('=')),
+    files: wordsOf('env-file'),
+  }
+}
+
+/** `/etc/etcd/ssl:/pki:ro` */
+function volumeMount(text: string): Mount {
+  const [source = '', inside, options = ''] = text.split(':')
+  if (inside === undefined) return mount(source, '')
+  return mount(inside, source, options.split(',').includes('ro') ? { isReadOnly: true } : {})
+}
+
+/** `type=bind,source=/etc/etcd/ssl,target=/pki` */
+function longMount(text: string): Mount[] {
+  const parts = new Map(text.split(',').map((part) => part.split('=', 2) as [string, string | undefined]))
+  const inside = parts.get('target') ?? parts.get('dst') ?? parts.get('destination')
+  if (inside === undefined) return []
+  const isReadOnly = ['readonly', 'ro'].some((key) => parts.has(key) && !/^(?:false|0)$/.test(parts.get(key) ?? ''))
+  const lost = parts.get('type') === 'tmpfs' ? { isLostWith: 'tmpfs' as const } : {}
+  return [mount(inside, parts.get('source') ?? parts.get('src') ?? '', { isReadOnly, ...lost })]
+}
+
+/** What is not a path from the root is a volume, or begins in a folder that is not known. */
+function mount(inside: string, source: string, more: Partial<Mount> = {}): Mount {
+  const outside = source.startsWith('/') && !isUnresolved(source) ? source : null
+  return { inside: posix.normalize(inside), outside, ...more }
 }
 
 /** The release that the tag of an image names, and where it does. */

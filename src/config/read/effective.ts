@@ -4,7 +4,6 @@ import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdOptionRow, etcdOptions } from '../tables/options.js'
-import { readConfigFile, type ReadOptions, resolveInRoot, resolveRelativeTo } from './named-files.js'
 import {
   isUnresolved,
   mountOf,
@@ -12,11 +11,11 @@ import {
   Reading,
   type ReadOption,
   type RuntimeContext,
+  Settings,
   textOption,
   unreadable,
 } from './read-option.js'
-import { Settings } from './settings.js'
-import type { ConfigText } from './text.js'
+import { type ConfigText, readConfigFile, type ReadOptions, resolveInRoot, resolveRelativeTo } from './text.js'
 import { readNamedConfig } from './yaml-config.js'
 
 /** One member, as it was read. */

@@ -1,7 +1,13 @@
 /** Variables: of a record, or of an EnvironmentFile (systemd.exec(5)). */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import { type EtcdOptionRow, etcdOptions, rowOfVariable, variableOf } from '../tables/options.js'
-import { passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'
+import {
+  type EtcdOptionRow,
+  etcdOptions,
+  passthroughOptions,
+  type PassthroughRow,
+  rowOfVariable,
+  variableOf,
+} from '../tables/options.js'
 import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
 import type { Reading } from './read-option.js'
 import { type ConfigText, placesIn, MAX_NAMED_FILES, type ReadNamedFile, templateLine } from './text.js'

@@ -2,8 +2,14 @@
 import { SHELL_SYNTAX } from '../../report/catalogue/config/reading.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { FindingDetails } from '../../report/finding.js'
-import { etcdOptions, type EtcdOptionRow, rowOfFlag } from '../tables/options.js'
-import { KNOWN_FLAGS, passthroughOfFlag, type PassthroughRow } from '../tables/passthrough-options.js'
+import {
+  type EtcdOptionRow,
+  etcdOptions,
+  KNOWN_FLAGS,
+  passthroughOfFlag,
+  type PassthroughRow,
+  rowOfFlag,
+} from '../tables/options.js'
 import { meantByValue, meantByWords, nearest } from './meaning.js'
 import { type Reading, textOption } from './read-option.js'
 import type { PlaceOf } from './text.js'

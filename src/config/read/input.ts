@@ -1,22 +1,24 @@
 /** Everything that can be passed as a configuration, read into one form. */
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { finding } from '../finding.js'
 import { etcdCommand, readStart, reportFaults } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { type ReadMember, resolveEffective } from './effective.js'
 import { fileVariables, readVariables, reportNotExpanded, type Variable } from './env.js'
 import { isManifest, readManifest } from './manifest.js'
-import { namedFiles, readConfigFile, type ReadOptions } from './named-files.js'
 import { NO_CONTEXT, noEtcd, Reading, unreadable } from './read-option.js'
 import {
   type ConfigText,
   decodeText,
   MAX_CONFIG_BYTES,
-  placesIn,
+  namedFiles,
   type PlaceOf,
+  placesIn,
+  readConfigFile,
+  type ReadOptions,
   refuseText,
   templateLine,
   tooLarge,

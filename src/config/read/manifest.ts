@@ -2,6 +2,7 @@
 import { rowOfVariable } from '../tables/options.js'
 import {
   boundedValues,
+  commandOf,
   type EtcdCommand,
   NO_ARGUMENTS,
   readStart,
@@ -9,8 +10,7 @@ import {
   type Values,
   valuesOf,
 } from './command.js'
-import { commandOf, releaseOf, withoutEtcd } from './container.js'
-import { areOfEtcd, isEtcdImage } from './container-run.js'
+import { areOfEtcd, isEtcdImage, releaseOf, withoutEtcd } from './container.js'
 import type { Variable } from './env.js'
 import { checkVolumes, type KubeYaml, mountsOf, withObjects } from './pod-volumes.js'
 import { podProbes } from './probes.js'

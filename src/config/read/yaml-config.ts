@@ -1,14 +1,17 @@
 /** Reads a configuration file of etcd. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { optionKinds, wantedNumber, type YamlType } from '../tables/kinds.js'
-import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../tables/options.js'
 import {
+  type EtcdOptionRow,
+  etcdOptions,
   KNOWN_KEYS,
   passthroughOfFlag,
   passthroughOfPath,
   passthroughOptions,
   type PassthroughRow,
-} from '../tables/passthrough-options.js'
+  rowOfFlag,
+  rowOfPath,
+} from '../tables/options.js'
 import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
 import { entriesOf as listOf, isUnresolved, noEtcd, type ReadOption, Reading, textOption } from './read-option.js'
 import type { ConfigText } from './text.js'

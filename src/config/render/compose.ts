@@ -1,10 +1,10 @@
 /** Members as services of a Compose file. */
 import { dirname } from 'node:path/posix'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
+import { configInvalid } from '../finding.js'
 import type { MemberConfig } from '../model.js'
-import { configInvalid } from '../refuse.js'
-import { DEFAULT_VERSION, formatVersion, readVersion, type EtcdVersion } from '../tables/version.js'
+import { DEFAULT_VERSION, type EtcdVersion, formatVersion, readVersion } from '../tables/version.js'
 import { writeYaml } from '../write-yaml.js'
 import { pathsOf, refused } from './member-options.js'
 import { quoteForCompose } from './quote.js'

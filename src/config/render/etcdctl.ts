@@ -1,9 +1,8 @@
 /** How etcdctl receives endpoints and credentials. */
 import type { CredentialFiles } from '../../credentials/write.js'
-import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
-import { finding, unplaced } from '../finding.js'
-import { configInvalid } from '../refuse.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
+import { configInvalid, finding, unplaced } from '../finding.js'
 import { readPlainUrl } from '../url.js'
 import { notWritable, refused } from './member-options.js'
 import { quoteForEnvironment, quoteForShell } from './quote.js'

@@ -1,15 +1,14 @@
 /** A member's configuration as options: in a form, for a version, or why it cannot be written. */
 import { isAbsolute } from 'node:path/posix'
-import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { finding, unplaced } from '../finding.js'
 import { LintMember } from '../lint/member.js'
 import { apply } from '../lint/rule.js'
 import { memberRules } from '../lint/rules-options.js'
 import type { ExtraValue, MemberConfig, TlsSide } from '../model.js'
 import { nearest } from '../read/meaning.js'
-import { NO_CONTEXT, type PassthroughOption, type ReadOption } from '../read/read-option.js'
-import { Settings } from '../read/settings.js'
+import { NO_CONTEXT, type PassthroughOption, type ReadOption, Settings } from '../read/read-option.js'
 import { normalize, optionKinds, type OptionValue, valueText } from '../tables/kinds.js'
 import {
   CONFIG_FORMS,
@@ -19,11 +18,13 @@ import {
   formAvailability,
   nameOf,
   type OptionBlock,
+  passthroughOfFlag,
+  passthroughOptions,
+  type PassthroughRow,
   rowOfFlag,
   rowOfPath,
   type Spelled,
 } from '../tables/options.js'
-import { passthroughOfFlag, passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
 
 /** @param other Fields of the model without an option of etcd. @param required Those without which there is no member. */

@@ -1,7 +1,7 @@
 /** One member's configuration, in each of the forms in which etcd takes one. */
 import { checkOptions, textInvalid } from '../../report/option-error.js'
+import { configInvalid } from '../finding.js'
 import type { MemberConfig } from '../model.js'
-import { configInvalid } from '../refuse.js'
 import { CONFIG_FORMS, type ConfigForm, variableOf } from '../tables/options.js'
 import { DEFAULT_VERSION, type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
 import { writeYaml } from '../write-yaml.js'

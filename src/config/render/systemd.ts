@@ -1,8 +1,8 @@
 /** A member as a service of systemd. */
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
+import { configInvalid } from '../finding.js'
 import type { MemberConfig } from '../model.js'
-import { configInvalid } from '../refuse.js'
 import type { EtcdVersion } from '../tables/version.js'
 import { notWritable, pathsOf, refused, relativePath } from './member-options.js'
 import { quoteForUnit } from './quote.js'

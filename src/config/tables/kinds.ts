@@ -1,8 +1,7 @@
 /** The kinds of options: what a caller may pass, what a flag or a variable must be, and what a file must have. */
 import { parseGoDuration } from '../../report/duration.js'
 import type { ExtraValue } from '../model.js'
-import { type OptionKind, parseGoBoolean } from './options.js'
-import type { PassthroughKind } from './passthrough-options.js'
+import { type OptionKind, parseGoBoolean, type PassthroughKind } from './options.js'
 
 /** What a caller passes. */
 interface Given {

@@ -1,10 +1,17 @@
 /**
- * The options of etcd that concern TLS, addresses and identity, one row each: their fields in the model, flags, keys, types and
- * releases, from etcdmain/config.go and embed/config.go of every release from v3.4.0 to v3.7.1. All other options are in
- * passthrough-options.ts. Everything that writes, reads or lints a configuration uses these two tables.
+ * The options of etcd, from etcdmain/config.go and embed/config.go of every release from v3.4.0 to v3.7.1: those that concern TLS,
+ * addresses and identity, one row each, with their fields in the model; and all others, which are passed through.
  */
 import type { MemberConfig, TlsSide } from '../model.js'
-import { availableIn, type Availability, type ParsedVersion, type Since } from './version.js'
+import {
+  availableIn,
+  type Availability,
+  ETCD_LINES,
+  type EtcdLine,
+  type ParsedVersion,
+  parseVersion,
+  type Since,
+} from './version.js'
 
 /**
  * The value of an option.
@@ -53,9 +60,9 @@ export interface EtcdOptionRow extends Spelled {
   readonly default: string | null
 }
 
-export const ALWAYS = ['3.4.0'] as const
-export const SINCE_35 = ['3.5.0'] as const
-export const SINCE_36 = ['3.6.0'] as const
+const ALWAYS = ['3.4.0'] as const
+const SINCE_35 = ['3.5.0'] as const
+const SINCE_36 = ['3.6.0'] as const
 /** server/etcdmain/config.go v3.4.25, v3.5.8; server/embed/config.go v3.4.25, v3.5.8, v3.6.14 */
 const PORTED_BACK = ['3.4.25', '3.5.8', '3.6.0'] as const
 /** Each `type securityConfig struct` from v3.5.13 to v3.5.15 differs: no key, a string, a list. */
@@ -71,7 +78,7 @@ interface Releases {
   readonly yamlUntil?: string | undefined
 }
 
-export function spelled(
+function spelled(
   flag: string | null,
   path: readonly string[] | null,
   { since = ALWAYS, until, yamlSince = since, yamlUntil = until }: Releases,
@@ -187,6 +194,185 @@ export const etcdOptions: readonly EtcdOptionRow[] = [
   discovery('boolean', 'insecure-skip-tls-verify', { default: 'false' }),
 ]
 
+/**
+ * The value of an option that is passed through.
+ *
+ * - `text`, `directory`: one string. `boolean`. `unsigned`, `unsigned32`, `integer`: whole numbers, as Go's uint, uint32, int.
+ * - `duration`: as `1h30m`; a configuration file takes nanoseconds, as a number.
+ * - `texts`: strings separated by commas, in a file too. `outputs`: the same, but a list in a file.
+ * - `nothing`: a known name that is not for a configuration: etcd ignores it, or it is only for programs in Go.
+ */
+export type PassthroughKind =
+  | 'text'
+  | 'directory'
+  | 'boolean'
+  | 'unsigned'
+  | 'unsigned32'
+  | 'integer'
+  | 'duration'
+  | 'texts'
+  | 'outputs'
+  | 'nothing'
+
+export interface PassthroughRow extends Spelled {
+  /** The flag, without its dashes; the key in a configuration file if there is no flag. */
+  readonly name: string
+  readonly kind: PassthroughKind
+  /** Another way to name the members, which etcd refuses next to a list of them (server/embed/config.go, Validate). */
+  readonly isBootstrap: boolean
+}
+
+interface PassthroughMore extends Omit<Releases, 'since'> {
+  /** Keys in a configuration file. Default: the name of the flag. */
+  readonly path?: readonly string[] | null
+  readonly isBootstrap?: boolean
+}
+
+/** Options that came together, by their kinds. */
+function rows(
+  since: Since,
+  names: Partial<Record<PassthroughKind, string>>,
+  { path, isBootstrap = false, ...more }: PassthroughMore = {},
+): PassthroughRow[] {
+  return Object.entries(names).flatMap(([kind, all]) =>
+    all.split(' ').map((name) => {
+      const spellings = spelled(name, path === undefined ? [name] : path, { ...more, since })
+      return { name, kind: kind as PassthroughKind, ...spellings, isBootstrap }
+    }),
+  )
+}
+
+function ofDiscovery(kind: PassthroughKind, key: string, ...path: readonly string[]): PassthroughRow[] {
+  return rows(SINCE_36, { [kind]: `discovery-${key}` }, { path: ['discovery-config', ...path], isBootstrap: true })
+}
+
+/** `SocketOpts` had no names for a file before 3.5.10. */
+const SOCKET = ['3.5.10', '3.6.0'] as const
+/** `experimental-…` lost this prefix, or is a feature gate, in 3.6, and was removed in 3.7. */
+const UNTIL_37 = { until: '3.7.0' }
+const UNTIL_36 = { until: '3.6.0' }
+
+export const passthroughOptions: readonly PassthroughRow[] = [
+  ...rows(ALWAYS, {
+    text: 'auth-token auto-compaction-mode auto-compaction-retention log-level logger metrics',
+    directory: 'wal-dir',
+    texts: 'cors host-whitelist',
+    outputs: 'log-outputs',
+    unsigned:
+      'bcrypt-cost election-timeout heartbeat-interval max-request-bytes max-snapshots max-txn-ops max-wals snapshot-count',
+    integer: 'backend-batch-limit quota-backend-bytes',
+    duration: 'backend-batch-interval grpc-keepalive-interval grpc-keepalive-min-time grpc-keepalive-timeout',
+    boolean: 'enable-pprof force-new-cluster initial-election-tick-advance pre-vote strict-reconfig-check',
+  }),
+  ...rows(['3.4.10', '3.5.0'], { unsigned: 'auth-token-ttl', boolean: 'unsafe-no-fsync' }),
+  ...rows(['3.4.20', '3.5.5', '3.6.0'], { unsigned32: 'max-concurrent-streams' }),
+  ...rows(SINCE_35, {
+    text: 'backend-bbolt-freelist-type log-rotation-config-json v2-deprecation',
+    boolean: 'enable-log-rotation',
+  }),
+  ...rows(SINCE_35, { duration: 'raft-read-timeout raft-write-timeout' }, { path: null }),
+  ...['reuse-port', 'reuse-address'].flatMap((key) =>
+    rows(SINCE_35, { boolean: `socket-${key}` }, { path: ['socket-options', key], yamlSince: SOCKET }),
+  ),
+  ...rows(SINCE_36, {
+    text: 'distributed-tracing-address distributed-tracing-instance-id distributed-tracing-service-name feature-gates log-format',
+    unsigned: 'bootstrap-defrag-threshold-megabytes snapshot-catchup-entries',
+    integer: 'compaction-batch-limit distributed-tracing-sampling-rate max-learners',
+    duration:
+      'compact-hash-check-time compaction-sleep-interval corrupt-check-time downgrade-check-time ' +
+      'warning-apply-duration warning-unary-request-duration watch-progress-notify-interval',
+    boolean: 'enable-distributed-tracing memory-mlock',
+  }),
+
+  ...rows(
+    ALWAYS,
+    {
+      boolean: 'experimental-enable-lease-checkpoint experimental-initial-corrupt-check',
+      integer: 'experimental-compaction-batch-limit',
+      duration: 'experimental-corrupt-check-time',
+    },
+    UNTIL_37,
+  ),
+  ...rows(['3.4.20', '3.5.2', '3.6.0'], { boolean: 'experimental-enable-lease-checkpoint-persist' }, UNTIL_37),
+  ...rows(['3.4.16', '3.5.0'], { duration: 'experimental-warning-apply-duration' }, UNTIL_37),
+  ...rows(['3.4.11', '3.5.0'], { duration: 'experimental-watch-progress-notify-interval' }, UNTIL_37),
+  ...rows(
+    SINCE_35,
+    {
+      text:
+        'experimental-distributed-tracing-address experimental-distributed-tracing-instance-id ' +
+        'experimental-distributed-tracing-service-name',
+      unsigned: 'experimental-bootstrap-defrag-threshold-megabytes',
+      duration: 'experimental-downgrade-check-time',
+      boolean:
+        'experimental-enable-distributed-tracing experimental-memory-mlock experimental-txn-mode-write-with-shared-buffer',
+    },
+    UNTIL_37,
+  ),
+  ...rows(
+    ['3.5.5', '3.6.0'],
+    { boolean: 'experimental-compact-hash-check-enabled', duration: 'experimental-compact-hash-check-time' },
+    UNTIL_37,
+  ),
+  ...rows(['3.5.11', '3.6.0'], { integer: 'experimental-distributed-tracing-sampling-rate' }, UNTIL_37),
+  ...rows(['3.5.14', '3.6.0'], { boolean: 'experimental-stop-grpc-service-on-defrag' }, UNTIL_37),
+  // The key is not the flag.
+  ...rows(
+    ['3.5.14', '3.6.0'],
+    { unsigned: 'experimental-snapshot-catchup-entries' },
+    { path: ['experimental-snapshot-catch-up-entries'], ...UNTIL_37 },
+  ),
+  ...rows(['3.5.16', '3.6.0'], { duration: 'experimental-compaction-sleep-interval' }, UNTIL_37),
+  ...rows(SINCE_36, { duration: 'experimental-warning-unary-request-duration' }, UNTIL_37),
+
+  ...rows(
+    ALWAYS,
+    {
+      boolean: 'enable-v2',
+      text: 'experimental-enable-v2v3 proxy',
+      unsigned: 'proxy-dial-timeout proxy-failure-wait proxy-read-timeout proxy-refresh-interval proxy-write-timeout',
+    },
+    UNTIL_36,
+  ),
+  ...rows(
+    ALWAYS,
+    {
+      boolean: 'debug',
+      text: 'experimental-backend-bbolt-freelist-type log-package-levels',
+      outputs: 'log-output',
+    },
+    { until: '3.5.0' },
+  ),
+  ...rows(['3.4.31'], { boolean: 'next-cluster-version-compatible' }, { until: '3.5.0' }),
+
+  ...rows(ALWAYS, { text: 'discovery discovery-proxy' }, { ...UNTIL_37, isBootstrap: true }),
+  ...rows(ALWAYS, { text: 'discovery-fallback' }, { yamlUntil: '3.6.0', isBootstrap: true }),
+  ...ofDiscovery('outputs', 'endpoints', 'client', 'endpoints'),
+  ...ofDiscovery('text', 'token', 'token'),
+  ...ofDiscovery('text', 'user', 'client', 'auth', 'username'),
+  ...ofDiscovery('text', 'password', 'client', 'auth', 'password'),
+  ...['dial-timeout', 'keepalive-time', 'keepalive-timeout', 'request-timeout'].flatMap((key) =>
+    ofDiscovery('duration', key, 'client', key),
+  ),
+
+  // Ignored by etcd, except `version`, after which etcd exits.
+  ...rows(
+    ALWAYS,
+    {
+      nothing:
+        'cluster-active-size cluster-remove-delay cluster-sync-interval config force max-result-buffer max-retry-attempts ' +
+        'peer-election-timeout peer-heartbeat-interval retry-interval snapshot test.coverprofile test.outputdir v version vv',
+    },
+    { path: null },
+  ),
+  {
+    name: 'grpc-additional-server-options',
+    kind: 'nothing',
+    ...spelled(null, ['grpc-additional-server-options'], { since: SINCE_36 }),
+    isBootstrap: false,
+  },
+]
+
 /** The variable that etcd reads for a flag (pkg/flags/flag.go, FlagToEnv). */
 export function variableOf(flag: string): string {
   return `ETCD_${flag.toUpperCase().replaceAll('-', '_')}`
@@ -209,13 +395,13 @@ export function formAvailability(row: Spelled, form: ConfigForm, version: Parsed
 }
 
 /** Finds rows by a key. The map is made at the first call, so that an import does not pay for it. */
-export function lookup<R>(rows: readonly R[], keyOf: (row: R) => string | undefined): (key: string) => R | undefined {
+function lookup<R>(rows: readonly R[], keyOf: (row: R) => string | undefined): (key: string) => R | undefined {
   let byKey: ReadonlyMap<string | undefined, R> | null = null
   return (key) => (byKey ??= new Map(rows.map((row) => [keyOf(row), row]))).get(key)
 }
 
 /** No key of a file can hold NUL, and some hold dots. */
-export function keyOfPath({ yaml }: Spelled): string | undefined {
+function keyOfPath({ yaml }: Spelled): string | undefined {
   return yaml?.name.join('\0')
 }
 
@@ -235,3 +421,42 @@ export function parseGoBoolean(text: string): boolean | null {
   if (/^(?:1|t|T|TRUE|true|True)$/.test(text)) return true
   return /^(?:0|f|F|FALSE|false|False)$/.test(text) ? false : null
 }
+
+/** The row of a flag that is passed through. */
+export const passthroughOfFlag = lookup(passthroughOptions, ({ flag }) => flag?.name)
+const passthroughOfKey = lookup(passthroughOptions, keyOfPath)
+
+/** The row of a place in a configuration file. */
+export function passthroughOfPath(path: readonly string[]): PassthroughRow | undefined {
+  return passthroughOfKey(path.join('\0'))
+}
+
+/** The releases that know a flag, or a key at the top of a configuration file, which may be of several rows. */
+export function passthroughSpellings(name: string, form: ConfigForm): Spelling<unknown>[] {
+  return passthroughOptions.flatMap(({ flag, yaml }): Spelling<unknown>[] => {
+    const spelling = form === 'yaml' ? yaml : flag
+    const own = form === 'yaml' ? yaml?.name[0] : flag?.name
+    return spelling !== null && own === name ? [spelling] : []
+  })
+}
+
+/** The release lines, some releases of which know a spelling. */
+export function linesOf(spelling: Spelling<unknown>): EtcdLine[] {
+  return ETCD_LINES.filter((line) => {
+    const version = parseVersion(line)
+    return version !== null && availableIn(version, spelling.since, spelling.until) !== 'none'
+  })
+}
+
+/** The flags of this table. */
+export const KNOWN_FLAGS: ReadonlySet<string> = new Set(passthroughOptions.flatMap(({ flag }) => flag?.name ?? []))
+
+/** Options that etcd refuses without a value; it takes the default of others that are strings (etcd 3.5.16, run). */
+export const NOT_EMPTY: Readonly<Record<ConfigForm, readonly string[]>> = {
+  flags: ['cors', 'discovery-fallback', 'log-outputs', 'logger', 'proxy', 'v2-deprecation'],
+  yaml: ['log-outputs', 'logger'],
+  env: [],
+}
+
+/** Its keys at the top of a configuration file. */
+export const KNOWN_KEYS: ReadonlySet<string> = new Set(passthroughOptions.flatMap(({ yaml }) => yaml?.name[0] ?? []))

@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import {
+  type ConfigForm,
   etcdOptions,
   formAvailability,
   nameOf,
+  passthroughOptions,
+  passthroughSpellings,
   rowOfFlag,
   rowOfPath,
   rowOfVariable,
   variableOf,
-  type ConfigForm,
 } from '../../../src/config/tables/options.js'
-import { passthroughOptions, passthroughSpellings } from '../../../src/config/tables/passthrough-options.js'
 import { cipherSuites } from '../../../src/config/tables/cipher-suites.js'
 import { readVersion } from '../../../src/config/tables/version.js'
 

@@ -9,10 +9,10 @@ import {
   type ConfigForm,
   etcdOptions,
   nameOf,
+  passthroughOptions,
   type ServerField,
   type SideField,
 } from '../../../src/config/tables/options.js'
-import { passthroughOptions } from '../../../src/config/tables/passthrough-options.js'
 import { type ConfigInput, readMember } from '../../../src/config/read/input.js'
 import { valueOf } from '../../../src/config/render/member-options.js'
 import { renderEtcdConfig } from '../../../src/config/render/render.js'
