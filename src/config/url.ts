@@ -15,7 +15,6 @@ export interface EtcdUrl {
   readonly isIp: boolean
   /** Empty for a socket. */
   readonly port: string
-  /** Whether only this machine reaches it. */
   readonly isLocal: boolean
   /** Whether it stands for all addresses. */
   readonly isUnspecified: boolean

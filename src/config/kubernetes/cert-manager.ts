@@ -15,7 +15,6 @@ export interface CertManagerMember {
   peerHosts?: readonly string[] | undefined
 }
 
-/** A client of etcd. */
 export interface CertManagerClient {
   /** The common name, which is the etcd user. */
   user: string
@@ -23,7 +22,6 @@ export interface CertManagerClient {
   secretName?: string | undefined
 }
 
-/** An issuer that is there already. */
 export interface IssuerReference {
   name: string
   /** Default: `'Issuer'`. */

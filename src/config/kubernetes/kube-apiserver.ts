@@ -122,7 +122,6 @@ function checkPath(option: string, path: unknown): string {
   return normalize(path).replace(/(?<=.)\/$/, '')
 }
 
-/** The https URLs of etcd, one at least. */
 function checkEndpoints(option: string, endpoints: unknown): string[] {
   if (!Array.isArray(endpoints) || endpoints.length === 0)
     throw valueInvalid(option, endpoints, 'an array of at least one URL')

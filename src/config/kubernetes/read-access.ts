@@ -50,7 +50,6 @@ export interface KubeadmInput {
 const ROLES = ['ca', 'cert', 'key'] as const
 type Role = (typeof ROLES)[number]
 
-/** A value, and where it stands. */
 interface Placed {
   readonly text: string
   readonly place: ConfigPlace
@@ -106,7 +105,6 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
   return access(APISERVER, { endpoints, ca: file('ca'), cert: file('cert'), key: file('key') }, source.file, root)
 }
 
-/** See `src/config/deferred.ts`. */
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(options)
   const source = await open(KUBEADM, input, ['file', 'yaml'], root)
@@ -175,7 +173,6 @@ function access(origin: Origin, read: ReadAccess, file: string | null, root: str
   return { endpoints: [first, ...others], credentials: fromFiles(paths) }
 }
 
-/** The entries of a list with commas. */
 function entries({ text, place }: Placed): Placed[] {
   return text.split(',').flatMap((each) => (each.trim() === '' ? [] : [{ text: each.trim(), place }]))
 }
@@ -243,7 +240,6 @@ function flagsOf({ words, place }: Command): { name: string; value: Placed }[] {
   })
 }
 
-/** Where the file of a container is on its host; null if it is not. */
 function onHost(path: string, mounts: readonly Mount[] | null): string | null {
   if (mounts === null) return path
   const found = mountOf(path, '/', mounts)

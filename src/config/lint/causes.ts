@@ -8,11 +8,8 @@ import { groupBy } from './rule.js'
 type Link = readonly [cause: RegExp, consequence: RegExp, isLinked: (cause: Finding, consequence: Finding) => boolean]
 
 const isAny = (): boolean => true
-/** A place in the configuration of one member. */
 const isSamePlace = (a: Finding, b: Finding): boolean => isSameText(a, b) && a.place?.option === b.place?.option
-/** The configuration of one member. */
 const isSameText = (a: Finding, b: Finding): boolean => a.place?.file === b.place?.file
-/** An option of all members. */
 const isSameOption = (a: Finding, b: Finding): boolean => optionsOf(a).some((option) => optionsOf(b).includes(option))
 const isSameFile = (a: Finding, b: Finding): boolean => a.certificate?.origin === b.certificate?.origin
 const isSameCertificate = (a: Finding, b: Finding): boolean =>

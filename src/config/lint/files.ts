@@ -28,7 +28,6 @@ import { isOfOwnGroup, keyPermissions } from './key-permissions.js'
 import type { LintMember, LintSide } from './member.js'
 import { readTokenKeys } from './token-keys.js'
 
-/** How certificates are validated. */
 export interface FileOptions {
   readonly at: Date
   readonly clockSkew: string | undefined
@@ -45,7 +44,6 @@ export interface SideFiles {
   /** The chain with which this member connects to others. */
   readonly shown: readonly Certificate[]
   readonly anchors: readonly Certificate[]
-  /** The CRL in force. */
   readonly crl: Crl | null
 }
 
@@ -80,7 +78,6 @@ function isAboutEncryption({ code, details }: Finding): boolean {
 const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing']
 const KEY_READABLE: FindingCode = 'file/key-readable-by-others'
 
-/** Reads and checks all files of one member. */
 export async function readFiles(member: LintMember, read: ReadMember, options: FileOptions): Promise<FilesReading> {
   const reader = new FilesReader(member, read, options)
   const [client, peer] = [await reader.side(member.client), await reader.side(member.peer)]
@@ -233,7 +230,6 @@ class FilesReader {
     this.#add([finding('config/peer-address-unprovable', { ...side.get('certFile').place, names: dns, addresses })])
   }
 
-  /** The CRL that is in force, if any is. */
   async #crl(side: LintSide): Promise<Crl | null> {
     const setting = side.get('crlFile')
     const { place, text: path } = setting
@@ -333,7 +329,6 @@ function placer({ settings }: ReadMember): (finding: Finding) => Finding {
 /** Etcd's names of what this package calls "ca", "cert" and "key". */
 const FLAGS: Readonly<Record<string, string>> = { ca: 'trusted-ca-file', cert: 'cert-file', key: 'key-file' }
 
-/** The rows of all findings that the lint reports. */
 export const LINT_ROWS: Readonly<Record<string, CatalogueRow>> = { ...rows, ...materialRows, ...chainRows }
 
 /** A finding about a file, in words for those who run etcd. */
@@ -383,7 +378,6 @@ function validateAlone([leaf, ...intermediates]: readonly Certificate[], options
   return unfoldRepeats(findings).filter((each) => !isAboutTrust(each) && !isAboutAnchor(each))
 }
 
-/** The first byte of a CRL in DER. */
 const DER_SEQUENCE = 0x30
 /** What a CRL in PEM must begin with (Go crypto/x509 ParseCRL). */
 const PEM_CRL = '-----BEGIN X509 CRL'
@@ -416,7 +410,6 @@ function certificatesIn(input: Input): Certificate[] {
   return readCertificates(openInput(input)).certificates.map(({ certificate }) => certificate)
 }
 
-/** The hosts that a certificate must cover: those that are advertised. */
 function hostsOf(side: LintSide, more: readonly string[]): string[] {
   const advertised = side.advertise.flatMap(({ host, port, isTls, isUnspecified, setting }) =>
     port === '' || !isTls || isUnspecified || !setting.isSet || 'refused' in readHost(host) ? [] : [host],

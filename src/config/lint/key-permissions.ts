@@ -8,14 +8,12 @@ import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/read-option.js'
 import { resolveInRoot } from '../read/text.js'
 
-/** Bits of a mode. */
 const READ = { own: 0o400, group: 0o040, others: 0o004 } as const
 const SEARCH = { own: 0o100, group: 0o010, others: 0o001 } as const
 
 /** The first number of a dynamic user of systemd; none of these owns a file. */
 const DYNAMIC_UID = 61_184
 
-/** Who etcd runs as. */
 interface Who {
   readonly uid: number
   /** Null if not all of its groups are known. */
@@ -58,7 +56,6 @@ export async function isOfOwnGroup(
   return stats !== null && (stats.mode & 0o027) === 0 && gids?.has(stats.gid) === true
 }
 
-/** The folders of a path, from the root on. */
 function foldersOf(path: string): string[] {
   const folder = dirname(path)
   return folder === path ? [] : [...foldersOf(folder), folder]
@@ -71,7 +68,6 @@ function mayUse({ mode, uid, gid }: Stats, who: Who, needs: { own: number; group
   return (mode & (who.gids.has(gid) ? needs.group : needs.others)) !== 0
 }
 
-/** Null if the user is not known. */
 function whoRuns({ context: { user, groups, isUserDynamic } }: ReadMember, root: string | null): Who | null {
   if (user === null) return null
   const [, uid, gid] = entryOf('passwd', user, root) ?? []

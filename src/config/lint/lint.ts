@@ -1,12 +1,11 @@
 /** Checks configurations: of one member, of all etcds that a text starts, or of all members of a cluster. */
-import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding, FindingCode, SuppressedFinding } from '../../report/finding.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { makeReport, type Report } from '../../report/report.js'
 import { resolveContext } from '../../validate/context.js'
 import { classifyHosts } from '../../x509/names.js'
 import { type ConfigInput, type ReadMember, readMember, readMembers } from '../read/input.js'
-import { isUnresolved } from '../read/read-option.js'
-import { MAX_MEMBERS } from '../read/text.js'
+import { isUnresolved, MAX_MEMBERS } from '../read/text.js'
 import { type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
 import { byCause } from './causes.js'
 import { type FileOptions, inWordsOfEtcd, NOTHING_READ, readFiles } from './files.js'
@@ -18,8 +17,8 @@ import { memberRules } from './rules-options.js'
 import { runtimeRules } from './rules-runtime.js'
 import {
   checkIgnore,
-  type CommentSuppression,
   commentsOf,
+  type CommentSuppression,
   type Ignored,
   suppress,
   type Suppression,
@@ -72,7 +71,6 @@ const OPTIONS = [
   ...(['ignore', 'comments', 'member', 'root'] as const),
 ]
 
-/** The options, checked. */
 interface LintContext extends FileOptions {
   readonly readFiles: boolean
   readonly version: ParsedVersion | null
@@ -81,7 +79,6 @@ interface LintContext extends FileOptions {
   readonly member: string | null
 }
 
-/** A member with all that was found about it alone. */
 interface LintedMember extends ClusterMember {
   readonly findings: readonly Finding[]
   readonly comments: readonly CommentSuppression[]
@@ -94,7 +91,6 @@ export async function lintEtcdConfig(config: ConfigInput, options: LintOptions =
   return lintReport(findings, comments, context)
 }
 
-/** See `src/config/deferred.ts`. */
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
   const context = resolveLint(options)
   if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
@@ -123,7 +119,6 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
   )
 }
 
-/** See `src/config/deferred.ts`. */
 export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
   const context = resolveLint(options)
   const readings = await readMembers(config, context)

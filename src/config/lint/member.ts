@@ -1,14 +1,8 @@
 /** One member as the rules see it: a configuration that is linted, or one that is going to be written. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { ReadMember } from '../read/input.js'
-import {
-  isUnresolved,
-  type PassthroughOption,
-  type ReadOption,
-  type RuntimeContext,
-  type Setting,
-  type Settings,
-} from '../read/read-option.js'
+import type { PassthroughOption, ReadOption, RuntimeContext, Setting, Settings } from '../read/read-option.js'
+import { isUnresolved } from '../read/text.js'
 import {
   type ConfigForm,
   formAvailability,
@@ -21,20 +15,16 @@ import {
 import { availableIn, type ParsedVersion } from '../tables/version.js'
 import { type EtcdUrl, readUrl, type UrlUse } from '../url.js'
 
-/** A URL that etcd accepts, and the setting that has it. */
 export interface ServedUrl extends EtcdUrl {
   readonly setting: Setting
 }
 
-/** Entries of one list that are checked at most. */
 export const MAX_ENTRIES = 500
 
-/** The entries of a list that are checked. */
 export function checkedEntries({ values, isWritten }: Setting): readonly string[] {
   return isWritten ? values : values.slice(0, MAX_ENTRIES)
 }
 
-/** The URLs of a setting that etcd accepts. */
 export function urlsOf(setting: Setting, use: UrlUse): ServedUrl[] {
   return checkedEntries(setting).flatMap((text) => {
     const url = setting.isOpen(text) ? null : acceptedUrl(text, use)
@@ -42,13 +32,11 @@ export function urlsOf(setting: Setting, use: UrlUse): ServedUrl[] {
   })
 }
 
-/** Null for a URL that etcd refuses. */
 export function acceptedUrl(text: string, use: UrlUse = 'advertise'): EtcdUrl | null {
   const reading = readUrl(text, use)
   return 'refused' in reading ? null : reading.url
 }
 
-/** One of the two sides of a member. */
 export class LintSide {
   readonly block: 'client' | 'peer'
   readonly member: LintMember
@@ -70,7 +58,6 @@ export class LintSide {
     return this.member.settings.side(this.block, field)
   }
 
-  /** The name of an option in the form of the configuration. */
   nameOf(field: SideField): string {
     return this.member.settings.nameOf(this.get(field).row)
   }
@@ -79,7 +66,6 @@ export class LintSide {
     return parseGoBoolean(this.get(field).text) === true
   }
 
-  /** Whether only this machine reaches it. */
   get isOnlyLocal(): boolean {
     return this.listen.every(({ isLocal }) => isLocal)
   }
@@ -90,7 +76,6 @@ export class LintSide {
     return isSet && (row.kind !== 'boolean' || this.isOn(field))
   }
 
-  /** Whether any URL is served with TLS. */
   get servesTls(): boolean {
     return this.listen.some(({ isTls }) => isTls)
   }
@@ -125,7 +110,6 @@ interface UsedOption {
   readonly place: ConfigPlace
 }
 
-/** What the rules know of one member. */
 export class LintMember {
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
@@ -206,7 +190,6 @@ export class LintMember {
     return parseGoBoolean(this.used(flag)?.text ?? '') === true
   }
 
-  /** Whether the version has an option at all. */
   hasOption(each: ReadOption | PassthroughOption): boolean {
     const { version } = this
     if (version === null) return true
@@ -215,7 +198,6 @@ export class LintMember {
     return spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')
   }
 
-  /** Whether a value is completed elsewhere. */
   isOpen(text: string): boolean {
     return !this.isWritten && isUnresolved(text)
   }

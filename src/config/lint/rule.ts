@@ -10,7 +10,6 @@ type Placed<D> = D extends ConfigPlace
   ? Omit<D, keyof ConfigPlace> & { at: { place: ConfigPlace }; place?: ConfigPlace | undefined }
   : D & { place: ConfigPlace }
 
-/** What is wrong with one subject. */
 export type Rule<S> = (subject: S) => Finding[]
 
 /** Makes rules. Each checks a subject, or each part of it. */
@@ -33,7 +32,6 @@ export function rulesAbout<S, P = S>(partsOf: (subject: S) => readonly P[]) {
 // Sound by construction: what a check of a code gives has the type of its details.
 const make = finding as (code: Code, details: object, place: ConfigPlace | null) => Finding
 
-/** What the rules find, in their order. */
 export function apply<S>(rules: readonly Rule<S>[], subject: S): Finding[] {
   return rules.flatMap((rule) => rule(subject))
 }

@@ -22,7 +22,6 @@ interface Advisory {
   readonly minors?: readonly number[]
   /** Words after "Etcd 3.5.16". */
   readonly what: string
-  /** Whether the configuration is affected. Default: always. */
   readonly concerns?: (member: LintMember) => boolean
 }
 
@@ -96,7 +95,6 @@ function halves(side: LintSide): { given: Setting; missing: Setting }[] {
     .map(([cert, key]) => (cert.isSet ? { given: cert, missing: key } : { given: key, missing: cert }))
 }
 
-/** The options of a side that are used. */
 function used(side: LintSide, ...fields: readonly SideField[]): string[] {
   return fields.filter((field) => side.uses(field)).map((field) => side.get(field).place.option)
 }

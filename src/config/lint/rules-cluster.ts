@@ -38,14 +38,12 @@ function labels(members: Members): string {
   return [...new Set(members.map(({ label }) => label))].join(', ')
 }
 
-/** Each member with each other one. */
 function pairsOf(members: Members): [one: ClusterMember, by: ClusterMember][] {
   return members.flatMap((one) =>
     members.filter((by) => by !== one).map((by): [ClusterMember, ClusterMember] => [one, by]),
   )
 }
 
-/** A value of one member, and its place. */
 interface Value {
   readonly of: ClusterMember
   readonly value: string
@@ -101,7 +99,6 @@ function listOf({ isSet, values }: Setting): string | null {
   return isSet ? [...values].sort().join(',') : null
 }
 
-/** A member that another one does not list. */
 interface Miss {
   readonly other: ClusterMember
   readonly by: ClusterMember

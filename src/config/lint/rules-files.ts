@@ -10,7 +10,6 @@ import type { FileOptions, FilesReading, SideFiles } from './files.js'
 import type { LintMember, LintSide } from './member.js'
 import { rulesAbout } from './rule.js'
 
-/** A member that was linted, with its files. */
 export interface WithFiles {
   readonly member: LintMember
   readonly files: FilesReading
@@ -54,7 +53,6 @@ const PUBLIC_CAS =
 /** Nobody has as many CAs of etcd. */
 const MANY_CAS = 50
 
-/** Whether a chain leads to one of the anchors. */
 export function chains(
   [leaf, ...intermediates]: readonly Certificate[],
   trustAnchors: readonly Certificate[],

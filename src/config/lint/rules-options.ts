@@ -1,7 +1,8 @@
 /** Options that etcd refuses or reads differently: one by one, together, and in other releases. */
-import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
-import { isUnresolved, type ReadOption } from '../read/read-option.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
+import type { ReadOption } from '../read/read-option.js'
+import { isUnresolved } from '../read/text.js'
 import { cipherSuites } from '../tables/cipher-suites.js'
 import { optionKinds } from '../tables/kinds.js'
 import {

@@ -4,13 +4,13 @@ import type { ProbeDetails } from '../../report/catalogue/config/tls.js'
 import { substitute } from '../read/command.js'
 import { isOfficialImage } from '../read/container.js'
 import type { ReadMember } from '../read/input.js'
-import { isUnresolved, mountOf, type Probe, type Replicas, type Setting } from '../read/read-option.js'
+import { mountOf, type Probe, type Replicas, type Setting } from '../read/read-option.js'
+import { isUnresolved } from '../read/text.js'
 import { availableIn } from '../tables/version.js'
 import type { EtcdUrl } from '../url.js'
 import { acceptedUrl, type LintMember, urlsOf } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'
 
-/** A member in its surroundings. */
 interface Surrounded {
   readonly member: LintMember
   readonly read: ReadMember

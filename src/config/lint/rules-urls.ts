@@ -45,7 +45,6 @@ function plaintextKind(
   return areForgotten ? 'peers' : meansTls ? 'next to TLS options' : 'no TLS options'
 }
 
-/** The URL with TLS on the same port. */
 function twinOf(url: ServedUrl, side: LintSide): ServedUrl | undefined {
   return side.listen.find((each) => each.isTls && each.host === url.host && each.port === url.port)
 }

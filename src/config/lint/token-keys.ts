@@ -4,10 +4,10 @@ import { readMaterialFile } from '../../credentials/load-inputs.js'
 import type { Finding } from '../../report/finding.js'
 import { at, finding } from '../finding.js'
 import type { ReadMember } from '../read/input.js'
-import { isUnresolved } from '../read/read-option.js'
-import { readTokenOptions } from './values.js'
+import { isUnresolved } from '../read/text.js'
 import { isOfOwnGroup, keyPermissions } from './key-permissions.js'
 import type { LintMember } from './member.js'
+import { readTokenOptions } from './values.js'
 
 export interface TokenKeys {
   /** The beginning of the fingerprint of the key that verifies tokens; null if it was not read. */

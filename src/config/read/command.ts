@@ -11,22 +11,17 @@ import { LITERAL_DOLLAR, plainDollars, splitText, type SyntaxFault, type Word } 
 /** Shells and engines that start each other, at most. */
 const MAX_SHELLS = 3
 
-/** How a command line starts etcd. */
 export interface EtcdCommand {
   readonly args: readonly Word[]
-  /** The assignments `NAME=value` that are made for it. */
   readonly variables: readonly Word[]
   readonly faults: readonly SyntaxFault[]
-  /** The container that an engine starts it in. */
   readonly container?: ContainerRun
   /** Whether a shell reads the arguments last. */
   readonly isShell?: true
 }
 
-/** A start without arguments. */
 export const NO_ARGUMENTS: EtcdCommand = { args: [], variables: [], faults: [] }
 
-/** Where a command is written. */
 interface CommandSource {
   readonly text: string
   /** The option that faults of the command are reported at. */
@@ -137,7 +132,6 @@ function commandAmong(words: readonly Word[], level: Level): EtcdCommand | null 
   return last
 }
 
-/** The commands of a line or a script, each with its arguments. */
 export function commandsOf(words: readonly Word[]): Word[][] {
   const commands: Word[][] = [[]]
   for (const word of words) {

@@ -20,7 +20,6 @@ import {
   type YamlValue,
 } from './yaml.js'
 
-/** Whether a text looks like a Compose file. */
 export function isCompose(text: string): boolean {
   return /^services[ \t]*:/m.test(text)
 }
@@ -52,7 +51,6 @@ interface ComposeFile {
   readonly file: string | null
 }
 
-/** Null if the service is not etcd. */
 async function readService(
   service: YamlValue,
   compose: ComposeFile,

@@ -3,7 +3,6 @@ import { posix } from 'node:path'
 import { rowOfFlag, rowOfVariable } from '../tables/options.js'
 import { type ParsedVersion, parseVersion } from '../tables/version.js'
 import {
-  isUnresolved,
   longestFirst,
   type Mount,
   NO_CONTEXT,
@@ -12,6 +11,7 @@ import {
   type RuntimeContext,
   unreadable,
 } from './read-option.js'
+import { isUnresolved } from './text.js'
 import type { SyntaxFault, Word } from './tokenizer.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
@@ -32,7 +32,6 @@ export function isEtcdImage(image: string): boolean {
   return /^etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(baseOf(image))
 }
 
-/** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */
 export function versionOf(image: string): ParsedVersion | null {
   const [, tag] = /^etcd(?:-amd64|-arm64)?:v?(3\.\d{1,4}\.\d{1,4})(?![^-.@])/.exec(baseOf(image)) ?? []
   return tag === undefined ? null : parseVersion(tag)
@@ -57,17 +56,13 @@ function isAddress(kind: string | undefined): boolean {
   return kind === 'urls' || kind === 'cluster'
 }
 
-/** A container that a command line starts. */
 export interface ContainerRun {
   readonly context: RuntimeContext
-  /** Whether the image or its entrypoint starts etcd. */
   readonly isEtcd: boolean
   readonly hasEntrypoint: boolean
   /** Variables that are taken from the environment of the engine. */
   readonly passed: readonly string[]
-  /** Files of variables. */
   readonly files: readonly Word[]
-  /** `docker`, `podman` or `nerdctl`. */
   readonly engine: string
   /** How many arguments there are up to the image, and with it. */
   readonly length: number
@@ -133,7 +128,6 @@ function describe(
   }
 }
 
-/** `/etc/etcd/ssl:/pki:ro` */
 function volumeMount(text: string): Mount {
   const [source = '', inside, options = ''] = text.split(':')
   if (inside === undefined) return mount(source, '')
@@ -167,13 +161,11 @@ export function releaseOf(
   return value === null ? { version } : { version, versionPlace: yaml.place(value.offset, 'image'), image }
 }
 
-/** The reading of a text that starts no etcd. */
 export function withoutEtcd({ findings }: YamlReading, file: string | null, looked: string): Reading[] {
   const isBroken = findings.some(({ severity }) => severity === 'error')
   return [unreadable(...findings, ...(isBroken ? [] : [noEtcd(file, looked)]))]
 }
 
-/** A volume or a mount, by its name or its path. */
 interface Named {
   readonly name: string | undefined
   readonly offset: number

@@ -5,7 +5,6 @@ import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdOptionRow, etcdOptions } from '../tables/options.js'
 import {
-  isUnresolved,
   mountOf,
   type PassthroughOption,
   Reading,
@@ -15,10 +14,16 @@ import {
   textOption,
   unreadable,
 } from './read-option.js'
-import { type ConfigText, readConfigFile, type ReadOptions, resolveInRoot, resolveRelativeTo } from './text.js'
+import {
+  type ConfigText,
+  isUnresolved,
+  readConfigFile,
+  type ReadOptions,
+  resolveInRoot,
+  resolveRelativeTo,
+} from './text.js'
 import { readNamedConfig } from './yaml-config.js'
 
-/** One member, as it was read. */
 export interface ReadMember extends Readonly<Pick<Reading, 'context' | 'isWhole' | 'label'>> {
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
@@ -26,22 +31,18 @@ export interface ReadMember extends Readonly<Pick<Reading, 'context' | 'isWhole'
   /** The texts that were read: the configuration itself first, then the files that it names. */
   readonly texts: readonly ConfigText[]
   readonly labelPlace: ConfigPlace
-  /** What names the configuration file; null if none is named. */
   readonly configFile: ReadOption | null
   /** The file that a path of the configuration leads to; null if it is in a container. */
   hostPath(path: string): string | null
-  /** A file of the container whose text is in the configuration itself. */
   givenText(path: string): ConfigText | null
 }
 
-/** Resolves what is in force, which may be another file. */
 export async function resolveEffective(
   reading: Reading,
   file: string | null,
   options: ReadOptions,
 ): Promise<ReadMember> {
   const { context, label } = reading
-  /** What is found here. */
   const found = new Reading()
   const written = withoutNeedlessGuesses(reading.options)
   const inForce = written.some(({ form }) => form === 'yaml') ? written : effectiveFlags(written, found)
@@ -70,7 +71,6 @@ export async function resolveEffective(
   }
 }
 
-/** Reads the configuration file that an option names. */
 async function readConfigOf(
   { text: path, place }: ReadOption,
   context: RuntimeContext,
@@ -108,7 +108,6 @@ function onHost(path: string, { directory, mounts }: RuntimeContext, root: strin
   return inRoot(join(folder, found.rest))
 }
 
-/** A file whose text is in the manifest itself. */
 function mountedText(path: string, { directory, mounts }: RuntimeContext): ConfigText | null {
   const found = mounts === null ? null : mountOf(path, directory, mounts)
   return found?.mount.files?.get(found.rest) ?? null

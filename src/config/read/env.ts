@@ -20,7 +20,6 @@ export interface Variable {
   readonly place: ConfigPlace
   /** What is meant; etcd receives another value, which a finding reports. */
   readonly isGuess?: boolean
-  /** Whether `export` precedes it in a file. */
   readonly isExported?: boolean
 }
 
@@ -117,14 +116,12 @@ function valueAt(text: string, start: number): FileValue {
   return { value: value.slice(0, kept), end: at, openQuoteAt, beforeComment }
 }
 
-/** A file of variables that a configuration names. */
 export interface NamedFile {
   readonly path: string
   readonly place: ConfigPlace
   readonly isOptional: boolean
 }
 
-/** The variables of files, as far as they are read. */
 export async function namedVariables(
   files: readonly NamedFile[],
   readNamed: ReadNamedFile | null,

@@ -23,7 +23,6 @@ const VARIABLE = /^\$(?:[@*]|\w+|\{\w+\}|\(\w+\))$/
 const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
 const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS]
 
-/** Reads what follows the name of the program. */
 export function readFlags(words: readonly Word[], place: PlaceOf, into: Reading): void {
   const [first] = words
   if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
@@ -36,7 +35,6 @@ export function readFlags(words: readonly Word[], place: PlaceOf, into: Reading)
 /** Of each kind. */
 type Unplaced<D> = D extends ConfigPlace ? Omit<D, keyof ConfigPlace> : never
 
-/** The flag before an argument. */
 interface Before {
   readonly flag: string
   readonly row: EtcdOptionRow | PassthroughRow | undefined
@@ -49,7 +47,6 @@ class FlagsReader {
   readonly #words: readonly Word[]
   readonly #place: PlaceOf
   readonly #into: Reading
-  /** Whether Go stopped before this argument. */
   #isOver = false
 
   constructor(words: readonly Word[], place: PlaceOf, into: Reading) {
@@ -164,13 +161,11 @@ function rowOf(flag: string): EtcdOptionRow | PassthroughRow | undefined {
   return rowOfFlag(flag) ?? passthroughOfFlag(flag)
 }
 
-/** A flag of etcd that follows a space within a text; null if there is none. */
 export function flagWithin(text: string): string | null {
   const [, dashes = '', name = ''] = /\s(--?)([a-z][a-z0-9-]*)(?:[=\s]|$)/.exec(text) ?? []
   return rowOf(name) === undefined ? null : dashes + name
 }
 
-/** Whether an argument is a flag of etcd, and so not a value. */
 function isKnownFlag({ text }: Word): boolean {
   return rowOf(/^--([^-=][^=]*)(?:=|$)/.exec(text)?.[1] ?? '') !== undefined
 }

@@ -45,7 +45,6 @@ export interface ConfigInput {
   manifest?: string | undefined
 }
 
-/** How a configuration is read. */
 type Given = Omit<ReadOptions, 'texts'> & {
   /** Which of several etcds is read: a service, a pod, or the name of the member. Default: the only one. */
   readonly member?: string | null
@@ -136,7 +135,6 @@ type Form = 'command' | 'unit' | 'manifest' | 'Compose' | 'env' | 'yaml'
 class InputReader {
   readonly options: ReadOptions
   readonly #label: string | null
-  /** Whether a template is an error. */
   readonly #isStrict: boolean
 
   constructor(options: ReadOptions, label: string | null, isStrict: boolean) {
@@ -261,7 +259,6 @@ function processVariables(content: ConfigText): Variable[] {
   })
 }
 
-/** What a file is, by its text. */
 function formOf(text: string): Form {
   const start = text.slice(0, 4096)
   if (/^\w+=[^\0]*\0/.test(start)) return 'env'

@@ -19,7 +19,6 @@ import { type ConfigText, MAX_MEMBERS } from './text.js'
 import { wordAt } from './tokenizer.js'
 import { at, entriesOf, itemsAt, readYaml, reportType, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
-/** Whether a text looks like a manifest of Kubernetes. */
 export function isManifest(text: string): boolean {
   return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{[\s\S]*"(?:kind|apiVersion)"\s*:/.test(text)
 }
@@ -60,7 +59,6 @@ function etcdsOf(spec: YamlValue, yaml: KubeYaml): { container: Container; comma
 interface Pod {
   readonly spec: YamlValue
   readonly name: string
-  /** Volumes that a StatefulSet makes. */
   readonly claims: readonly string[]
   readonly replicas: (Omit<Replicas, 'variables' | 'place'> & { readonly offset: number }) | null
 }
@@ -98,7 +96,6 @@ interface Written {
   readonly option: string
 }
 
-/** What is known of a container before it is read. */
 interface Container {
   readonly value: YamlValue
   readonly args: readonly Written[]

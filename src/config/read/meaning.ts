@@ -107,7 +107,6 @@ function unfinished(wanted: string, names: readonly { each: string; folded: stri
   return shorter.at(-1)?.each ?? null
 }
 
-/** Letters that were left out, added, replaced or swapped (optimal string alignment). */
 function slips(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   const at = (i: number, j: number): number => rows[i]?.[j] ?? Infinity

@@ -1,8 +1,8 @@
 /** What a container of a pod mounts, with the ConfigMaps and Secrets of the same text. */
 import { join, posix } from 'node:path'
 import { repeatedAmong, unknownAmong } from './container.js'
-import { isUnresolved, longestFirst, type Mount, type Reading } from './read-option.js'
-import type { ConfigText } from './text.js'
+import { longestFirst, type Mount, type Reading } from './read-option.js'
+import { type ConfigText, isUnresolved } from './text.js'
 import { at, entriesOf, itemsAt, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
 /** One entry of a ConfigMap or a Secret. */

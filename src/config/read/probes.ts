@@ -1,7 +1,8 @@
 /** Probes of etcd: those of the kubelet, and commands that a container engine or the kubelet runs next to it. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { commandsOf, type Values } from './command.js'
-import { isUnresolved, type Probe } from './read-option.js'
+import type { Probe } from './read-option.js'
+import { isUnresolved } from './text.js'
 import { splitWords, type Word, wordAt } from './tokenizer.js'
 import { at, itemsAt, scalarsOf, textAt, type YamlReading, type YamlValue } from './yaml.js'
 

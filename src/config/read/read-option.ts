@@ -16,9 +16,8 @@ import {
   variableOf,
 } from '../tables/options.js'
 import type { ParsedVersion } from '../tables/version.js'
-import type { ConfigText } from './text.js'
+import { type ConfigText, isUnresolved } from './text.js'
 
-/** One option of a configuration. */
 export interface ReadOption {
   readonly row: EtcdOptionRow
   /** As etcd takes it, a list with commas. */
@@ -37,7 +36,6 @@ export interface ReadOption {
   readonly isUnreadable?: true
 }
 
-/** An option that is passed through. */
 export interface PassthroughOption {
   readonly name: string
   readonly form: ConfigForm
@@ -50,7 +48,6 @@ export interface PassthroughOption {
   readonly isNested?: true
 }
 
-/** How etcd is run, as far as the configuration shows. */
 export interface RuntimeContext {
   /** Where relative paths start; null if unknown. */
   readonly directory: string | null
@@ -58,9 +55,7 @@ export interface RuntimeContext {
   readonly user: string | null
   /** In addition to those of the user; empty if unknown. */
   readonly groups: readonly string[]
-  /** Whether systemd creates the user at each start. */
   readonly isUserDynamic: boolean
-  /** From the image of a container. */
   readonly version: ParsedVersion | null
   readonly versionPlace?: ConfigPlace
   /** The longest path first. Null outside of containers. */
@@ -71,7 +66,6 @@ export interface RuntimeContext {
   readonly probes?: readonly Probe[]
   /** Ports of the container that are forwarded from others of the host. */
   readonly published?: readonly { readonly outside: string; readonly inside: string }[]
-  /** Whether etcd can write only to volumes. */
   readonly isRootReadOnly?: boolean
   /** The numbers of the groups that can read a volume which only its group may read; null if one of them may own it. */
   readonly volumeGroups?: readonly string[] | null
@@ -91,7 +85,6 @@ export interface Probe {
   readonly hasCertificate: boolean
   /** Whether it verifies the server with a CA of its own, or not at all. */
   readonly hasCa: boolean
-  /** A port of the container that has no such name. */
   readonly isNameUnknown?: true
   /** Whether another container of the pod may answer. */
   readonly isShared: boolean
@@ -100,21 +93,17 @@ export interface Probe {
 
 /** The pods that a workload of Kubernetes makes of one template. */
 export interface Replicas {
-  /** `StatefulSet`, `Deployment`. */
   readonly kind: string
   readonly name: string
   readonly count: number
   /** The service that gives its pods their names in DNS, and the namespace; null if they are not written. */
   readonly service: string | null
   readonly namespace: string | null
-  /** The number of the first pod of a StatefulSet. */
   readonly first: number
-  /** Variables that hold the name of the pod. */
   readonly variables: readonly string[]
   readonly place: ConfigPlace
 }
 
-/** What a unit of systemd hides. */
 export interface Sandbox {
   /** The directive that keeps etcd from seeing a path; null if it sees it. */
   hides(path: string): string | null
@@ -123,7 +112,6 @@ export interface Sandbox {
 }
 
 export interface Mount {
-  /** As etcd sees it. */
   readonly inside: string
   /** As the host has it; null for what is not on the host, such as a Secret. */
   readonly outside: string | null
@@ -136,7 +124,6 @@ export interface Mount {
   /** The mode of files whose own mode is not known. */
   readonly mode?: number
   readonly isReadOnly?: boolean
-  /** What loses its contents with the container. */
   readonly isLostWith?: 'emptyDir' | 'tmpfs'
   /** What several members cannot have in common, such as a named volume; absent if each has its own. */
   readonly shared?: string
@@ -166,10 +153,8 @@ export const NO_CONTEXT: RuntimeContext = {
   mounts: null,
 }
 
-/** Findings of one code about one configuration. */
 export const MAX_FINDINGS = 100
 
-/** What one configuration is read into. */
 export class Reading {
   readonly options: ReadOption[] = []
   readonly others: PassthroughOption[] = []
@@ -201,7 +186,6 @@ export class Reading {
     return [this]
   }
 
-  /** Whether no more is reported with one of the codes. */
   isFull(...codes: Finding['code'][]): boolean {
     return codes.some((code) => (this.#counts.get(code) ?? 0) >= MAX_FINDINGS)
   }
@@ -236,7 +220,6 @@ export class Reading {
   }
 }
 
-/** The reading of a text of which nothing is known. */
 export function unreadable(...findings: readonly Finding[]): Reading {
   const reading = new Reading()
   reading.refuse(...findings)
@@ -254,7 +237,6 @@ function fits({ kind }: EtcdOptionRow, value: string): boolean {
   return kind !== 'path' || !/^(?:true|false|yes|no|on|off|\d)$/i.test(value)
 }
 
-/** Kinds whose text is a list with commas. */
 const LISTS: ReadonlySet<EtcdOptionRow['kind']> = new Set(['urls', 'cluster', 'names', 'suites'])
 
 export function textOption(
@@ -279,15 +261,8 @@ export function entriesOf(row: EtcdOptionRow, text: string): string[] {
   return LISTS.has(row.kind) ? text.split(',').map((entry) => entry.trim()) : [text]
 }
 
-/** Whether a value is completed elsewhere: by variables, commands, templates, or the specifiers of systemd. */
-export function isUnresolved(text: string): boolean {
-  return /\$[({A-Za-z_]|\{\{|%[A-Za-z]|`/.test(text)
-}
-
-/** One option, set or not. */
 export interface Setting {
   readonly row: EtcdOptionRow
-  /** Null if it is not set. */
   readonly option: ReadOption | null
   /** What etcd uses: the value, or its default. */
   readonly values: readonly string[]
@@ -303,7 +278,6 @@ export interface Setting {
   isOpen(text: string): boolean
 }
 
-/** The options of one member that are in force. */
 export class Settings {
   readonly #byRow: ReadonlyMap<EtcdOptionRow, ReadOption>
   readonly #file: string | null
@@ -319,7 +293,6 @@ export class Settings {
     this.#form = forms.has('yaml') ? 'yaml' : forms.has('env') && !forms.has('flags') ? 'env' : 'flags'
   }
 
-  /** The name of an option in the form of this configuration. */
   nameOf(row: EtcdOptionRow): string {
     if (this.#form === 'yaml' && row.yaml !== null) return row.yaml.name.join('.')
     return this.#form === 'env' && row.flag !== null ? variableOf(row.flag.name) : nameOf(row)
@@ -333,7 +306,6 @@ export class Settings {
     return this.#setting('server', field)
   }
 
-  /** All that are set. */
   all(): ReadOption[] {
     return [...this.#byRow.values()]
   }

@@ -5,7 +5,6 @@ import { readMaterialFile } from '../../credentials/load-inputs.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
-import { isUnresolved } from './read-option.js'
 
 /** Longest text that is read, in bytes: a configuration of etcd seldom has 20,000. */
 export const MAX_CONFIG_BYTES = 1024 * 1024
@@ -16,32 +15,26 @@ export const MAX_NAMED_FILES = 100
 
 export interface ConfigText {
   readonly text: string
-  /** Null if the text was passed. */
   readonly file: string | null
-  /** Where it begins in a file that it is a part of. */
   readonly origin?: Origin
 }
 
 interface Origin {
-  /** Both from 1. */
   readonly line: number
   readonly column: number
   /** Whether its lines are lines of the file, each from that column on. If not, all of it is at that one place. */
   readonly isLiteral: boolean
 }
 
-/** The place of an offset in a text. */
 export type PlaceOf = (offset: number, option: string) => ConfigPlace
 
 /** Reads a file that a configuration names; null if it is not to be read. */
 export type ReadNamedFile = (path: string) => Promise<ConfigText | Finding | null>
 
-/** More bytes than are read, of one file or of all that a configuration names. */
 export function tooLarge(kind: 'file' | 'files', file: string | null, count: number): Finding {
   return finding('config/too-large', { kind, file, count, limit: MAX_CONFIG_BYTES })
 }
 
-/** Why a text is not read; null for one that is. */
 export function refuseText({ text, file }: ConfigText): Finding | null {
   return text.length > MAX_CONFIG_BYTES ? tooLarge('file', file, text.length) : null
 }
@@ -81,7 +74,6 @@ function hasStatement(line: string): boolean {
   return at !== -1 && line.startsWith('{%', at) && line.includes('%}', at)
 }
 
-/** The text of bytes in UTF-8. */
 export function decodeText(bytes: Uint8Array, file: string | null): ConfigText | Finding {
   if (bytes.length > MAX_CONFIG_BYTES) return tooLarge('file', file, bytes.length)
   const [first, second] = bytes
@@ -105,7 +97,6 @@ function lineOf(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length
 }
 
-/** The places in a text: lines and columns, both from 1. */
 export function placesIn({ text, file, origin }: ConfigText): PlaceOf {
   const { line, column, isLiteral } = origin ?? { line: 1, column: 1, isLiteral: true }
   if (!isLiteral) return (_, option) => ({ option, file, line, column })
@@ -124,7 +115,6 @@ export function placesIn({ text, file, origin }: ConfigText): PlaceOf {
 }
 
 export interface ReadOptions {
-  /** Whether files that the configuration names are read. */
   readonly readFiles: boolean
   /** A folder that paths of the configuration start at. Null: the root itself. */
   readonly root: string | null
@@ -205,4 +195,9 @@ export function resolveRelativeTo(file: string, path: string, root: string | nul
   const top = root === null ? null : resolve(root)
   if (top === null || (folder !== top && !folder.startsWith(join(top, sep)))) return resolve(folder, path)
   return resolveInRoot(top, path.startsWith('/') ? path : join(folder.slice(top.length), '/') + path)
+}
+
+/** Whether a value is completed elsewhere: by variables, commands, templates, or the specifiers of systemd. */
+export function isUnresolved(text: string): boolean {
+  return /\$[({A-Za-z_]|\{\{|%[A-Za-z]|`/.test(text)
 }

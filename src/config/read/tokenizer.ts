@@ -1,6 +1,5 @@
 /** Takes a command line apart: as a POSIX shell does, or as systemd does (systemd.syntax(7), systemd.service(5)). */
 
-/** One argument, with its quotes taken off. */
 export interface Word {
   readonly text: string
   /** Where it begins in the text that was taken apart. */
@@ -19,7 +18,6 @@ export interface SyntaxFault {
 
 export interface Split {
   readonly words: readonly Word[]
-  /** The first of each kind. */
   readonly faults: readonly SyntaxFault[]
 }
 
@@ -39,7 +37,6 @@ export function splitWords(text: string, style: WordStyle, start = 0, end = text
   return splitText(text, style, start, end).words
 }
 
-/** The arguments of `/proc/PID/cmdline`, each of which ends with NUL. */
 export function processWords(text: string): Word[] {
   const words = Array.from(text.matchAll(/([^\0]*)\0?/g), ({ 1: word = '', index }) => wordAt(word, index))
   return words.slice(0, words.findLastIndex((word) => word.text !== '') + 1)
@@ -56,7 +53,6 @@ const ESCAPED = '\u0007\b\f\n\r \t\v\\"\''
 /** What a unit may have after a continued line. */
 export const COMMENTS = /(?:[ \t]*[#;][^\n]*\n)*/y
 
-/** A pattern at an offset. */
 export function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
   pattern.lastIndex = at
   return pattern.exec(text)
@@ -70,7 +66,6 @@ class Splitter {
   #word: { parts: string[]; offset: number } | null = null
   readonly #faults = new Map<SyntaxFault['kind'], SyntaxFault>()
   #isContinued = false
-  /** Whether the next argument is the file of a redirection. */
   #isRedirected = false
   #isUnbalanced = false
 
@@ -88,7 +83,6 @@ class Splitter {
     return { words: this.#words, faults: [...this.#faults.values()] }
   }
 
-  /** Reads one piece and returns where the next one begins. */
   #step(at: number): number {
     const character = this.#text[at] ?? ''
     if (character === '\\') return this.#escape(at)
@@ -213,7 +207,6 @@ class Splitter {
     return at + 1
   }
 
-  /** Adds to the argument, and returns where the next piece begins. */
   #add(text: string, offset: number, next: number): number {
     this.#word ??= { parts: [], offset }
     this.#word.parts.push(text)

@@ -74,7 +74,6 @@ interface Directive {
   readonly brokenAt: number | null
 }
 
-/** The directives of the section `[Service]`. */
 class Unit {
   readonly text: string
   readonly #directives: readonly Directive[]

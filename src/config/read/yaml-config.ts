@@ -13,8 +13,8 @@ import {
   rowOfPath,
 } from '../tables/options.js'
 import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
-import { entriesOf as listOf, isUnresolved, noEtcd, type ReadOption, Reading, textOption } from './read-option.js'
-import type { ConfigText } from './text.js'
+import { entriesOf as listOf, noEtcd, Reading, type ReadOption, textOption } from './read-option.js'
+import { type ConfigText, isUnresolved } from './text.js'
 import {
   entriesOf,
   isTrue,
@@ -30,7 +30,6 @@ type Path = readonly string[]
 
 const joined = (path: Path): string => path.join('.')
 
-/** Keys that hold further keys, each by its path. */
 const BLOCKS: ReadonlySet<string> = new Set(
   [...etcdOptions, ...passthroughOptions].flatMap(({ yaml }) =>
     (yaml?.name ?? []).slice(0, -1).map((_, i) => joined(yaml?.name.slice(0, i + 1) ?? [])),
@@ -104,7 +103,6 @@ function isTopKey(key: string): boolean {
   return rowOfPath([key]) !== undefined || BLOCKS.has(key) || KNOWN_KEYS.has(key)
 }
 
-/** Where a key is written, and the keys that lead there. */
 interface WrittenAt {
   readonly offset: number
   readonly path: Path

@@ -29,21 +29,18 @@ export interface YamlEntry {
 }
 
 export interface YamlReading {
-  /** Null stands for an empty document. */
   readonly documents: readonly (YamlValue | null)[]
   readonly findings: readonly Finding[]
   readonly text: string
   readonly place: PlaceOf
 }
 
-/** The value below some keys; of a repeated key, the last one. */
 export function at(value: YamlValue | null, ...keys: readonly string[]): YamlValue | null {
   let found = value
   for (const key of keys) found = entriesOf(found).findLast((entry) => entry.key === key)?.value ?? null
   return found
 }
 
-/** The string of a scalar below some keys. */
 export function textAt(value: YamlValue | null, ...keys: readonly string[]): string | undefined {
   const found = at(value, ...keys)
   return found?.kind === 'scalar' && found.type !== 'null' ? found.text : undefined
@@ -59,13 +56,11 @@ export function entriesOf(value: YamlValue | null): readonly YamlEntry[] {
   return value?.kind === 'map' ? value.entries : []
 }
 
-/** The scalars of a list, or of one scalar. */
 export function scalarsOf(value: YamlValue | null): YamlScalar[] {
   const items = value?.kind === 'list' ? value.items : value === null ? [] : [value]
   return items.flatMap((item) => (item.kind === 'scalar' ? [item] : []))
 }
 
-/** Reports a value of another type than is required. */
 export function reportType(into: Reading, place: ConfigPlace, wants: string, value: YamlValue, text?: string): void {
   const written = text === undefined ? {} : { value: text }
   into.report('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), ...written })
@@ -153,7 +148,6 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
   return reading
 }
 
-/** Why a value cannot be made. */
 class Refused extends Error {
   readonly reason: 'aliases' | 'nesting' | 'unknown alias'
   readonly offset: number

@@ -1,7 +1,6 @@
 /** Words about configurations. */
 import { listed } from '../../words.js'
 
-/** The file, or the configuration if it has no name. */
 export function theText(file: string | null, otherwise = 'The configuration'): string {
   return file === null ? otherwise : `The file ${file}`
 }
@@ -11,7 +10,6 @@ export function releases(since: readonly string[]): string {
   return `${listed(since, 'that release', 'or')} or later`
 }
 
-/** `2026-03-01` */
 export function day(date: Date): string {
   return date.toISOString().slice(0, 10)
 }
@@ -37,7 +35,6 @@ export function spelledLike(other: string, flag: string): string {
   return key === undefined ? flag : `${peer === undefined ? 'client' : 'peer'}-transport-security.${key}`
 }
 
-/** Several options in the form in which another one is written. */
 export function allSpelledLike(other: string, flags: readonly string[]): string {
   return listed(flags.map((flag) => spelledLike(other, flag)))
 }

@@ -143,323 +143,227 @@ const named = (count: number, list: string[], flags: Readonly<Record<string, str
   },
 })
 
-describe('what is wrong around etcd', () => {
-  it.each<[string, ConfigInput, string]>([
-    [
-      'a read-only data volume of a pod',
-      of({ mounts: [AT_PKI, { ...AT_DATA, readOnly: true }] }),
-      'error data-not-kept read-only',
-    ],
-    [
-      'a read-only data volume of Compose',
-      ofCompose({ mounts: ['/etc/pki:/pki', 'd:/d:ro'] }),
-      'error data-not-kept read-only',
-    ],
-    [
-      'data in a Secret',
-      of({ volumes: [PKI, { name: 'data', secret: { secretName: 'x' } }] }),
-      'error data-not-kept read-only',
-    ],
-    ['data of a container on no volume', of({ mounts: [AT_PKI] }), 'warning data-not-kept no volume'],
-    [
-      'data in the read-only root of a container',
-      of({ mounts: [AT_PKI], container: { securityContext: { readOnlyRootFilesystem: true } } }),
-      'error data-not-kept read-only',
-    ],
-    [
-      'data in the read-only root of a service',
-      ofCompose({ mounts: ['/etc/pki:/pki'], container: { read_only: true } }),
-      'error data-not-kept read-only',
-    ],
-    [
-      'data in memory',
-      ofCompose({ mounts: ['/etc/pki:/pki'], container: { tmpfs: '/d:size=1g' } }),
-      'warning data-not-kept tmpfs',
-    ],
-    ['data on an emptyDir', of({ volumes: [PKI, { name: 'data', emptyDir: {} }] }), 'info data-not-kept emptyDir'],
-    [
-      'data of a container that an engine starts',
-      { flags: `docker run --read-only -v /pki:/pki ${IMAGE} etcd ${FLAGS.join(' ')}` },
-      'error data-not-kept read-only',
-    ],
-    ['data that a unit may not write', { unit: unit('ProtectSystem=strict') }, 'error data-not-kept read-only'],
-    ['one claim for the pods of a Deployment', of({ kind: 'Deployment', replicas: 2 }), 'error data-not-kept shared'],
-    [
-      'two volumes at one path',
-      of({ mounts: [AT_PKI, AT_DATA, { ...AT_DATA, name: 'pki' }] }),
-      'error volume-invalid mounted twice',
-    ],
-    [
-      'two volumes of a service at one path',
-      ofCompose({ mounts: ['/etc/pki:/pki', 'd:/d', '/x:/d/'] }),
-      'error volume-invalid mounted twice',
-    ],
-    [
-      'two volumes of one name',
-      of({ volumes: [PKI, DATA, { ...PKI, hostPath: { path: '/x' } }] }),
-      'error volume-invalid defined twice',
-    ],
-    [
-      'a volume that takes other keys of a Secret',
-      of({ volumes: [items('ca.crt', 'a.crt'), DATA] }),
-      'error volume-invalid not in the volume',
-    ],
-    [
-      'a Secret in the same text without the key',
-      of({ volumes: [SECRET, DATA], more: secretText('ca.crt', 'a.crt') }),
-      'error volume-invalid not in the volume',
-    ],
-    [
-      'an item of a Secret that has no such key',
-      of({ volumes: [items('ca.crt', 'a.crt', 'a.key'), DATA], more: secretText('ca.crt', 'a.crt') }),
-      'error volume-invalid no such key',
-    ],
-    [
-      'a configuration file that its ConfigMap does not have',
-      of({
-        container: { command: ['etcd', '--config-file=/pki/e.yml'] },
-        volumes: [{ name: 'pki', configMap: { name: 'c', items: [{ key: 'e.yaml', path: 'e.yaml' }] } }, DATA],
-      }),
-      'error volume-invalid not in the volume',
-    ],
-    [
-      'a configuration file that a config of Compose does not bring',
-      ofCompose({ container: { command: 'etcd --config-file=/etc/e.yml' } }),
-      'error volume-invalid not mounted',
-    ],
-    [
-      'files that PrivateTmp= hides',
-      { unit: unit('PrivateTmp=yes', { 'cert-file': '/tmp/a.crt' }) },
-      'error volume-invalid hidden',
-    ],
-    [
-      'files that ProtectHome= hides',
-      { unit: unit('ProtectHome=true', { 'key-file': '/root/a.key' }) },
-      'error volume-invalid hidden',
-    ],
-    [
-      'files that InaccessiblePaths= hides',
-      { unit: unit('InaccessiblePaths=-/pki /x') },
-      'error volume-invalid hidden',
-    ],
-    [
-      'a Secret that the user of the container may not read',
-      of({
-        volumes: [{ name: 'pki', secret: { secretName: 's', defaultMode: 0o400 } }, DATA],
-        container: { securityContext: { runAsUser: 1000 } },
-      }),
-      'error key-not-readable volume',
-    ],
-    ['pods that the list of members lacks', of(named(3, ['etcd-0', 'etcd-1'])), 'error member-not-listed itself'],
-    [
-      'listed members that no pod is',
-      of(named(2, ['etcd-0', 'etcd-1', 'etcd-2'])),
-      'warning member-not-listed not started',
-    ],
-    [
-      'pods that advertise another port',
-      of(named(1, ['etcd-0'], { 'initial-advertise-peer-urls': 'https://$(POD).etcd:2390' })),
-      'error cluster-urls-differ',
-    ],
-    [
-      'pods with one name',
-      of({ ...named(3, ['etcd-0', 'etcd-1', 'etcd-2']), flags: { name: 'etcd-0' } }),
-      'error members-name-repeated',
-    ],
-    ['a probe of a path that etcd does not have', of(http({ path: '/healthz' })), 'error probe-unanswered path'],
-    ['a probe of a port that nothing listens on', of(http({ port: 2382 })), 'error probe-unanswered port'],
-    ['a probe at the address of the pod', of(http({ host: undefined })), 'error probe-unanswered address'],
-    ['a probe without a path', of(http({ path: undefined })), 'error probe-unanswered path'],
-    [
-      'a probe of a path of a newer release',
-      of({ ...http({ path: '/readyz' }), image: 'quay.io/coreos/etcd:v3.5.9' }),
-      'error probe-unanswered release',
-    ],
-    ['a probe of a port without such a name', of(http({ port: 'metrik' })), 'error probe-unanswered name'],
-    [
-      'etcdctl in a probe without certificates',
-      of(exec('etcdctl', 'endpoint', 'health')),
-      'error probe-unanswered scheme',
-    ],
-    [
-      'etcdctl in a probe without a certificate',
-      of(exec('etcdctl', '--endpoints=https://127.0.0.1:2379', '--cacert', '/pki/ca.crt', 'get', 'x')),
-      'error probe-unanswered certificate',
-    ],
-    [
-      'etcdctl in a probe without a CA',
-      of(
-        exec(
-          '/bin/sh',
-          '-ec',
-          'ETCDCTL_API=3 etcdctl --endpoints https://127.0.0.1:2379 --cert=a --key=b endpoint health',
-        ),
+/** By what is found. */
+const WRONG: Readonly<Record<string, Readonly<Record<string, ConfigInput>>>> = {
+  'error data-not-kept read-only': {
+    'a read-only data volume of a pod': of({ mounts: [AT_PKI, { ...AT_DATA, readOnly: true }] }),
+    'a read-only data volume of Compose': ofCompose({ mounts: ['/etc/pki:/pki', 'd:/d:ro'] }),
+    'data in a Secret': of({ volumes: [PKI, { name: 'data', secret: { secretName: 'x' } }] }),
+    'data in the read-only root of a container': of({
+      mounts: [AT_PKI],
+      container: { securityContext: { readOnlyRootFilesystem: true } },
+    }),
+    'data in the read-only root of a service': ofCompose({ mounts: ['/etc/pki:/pki'], container: { read_only: true } }),
+    'data of a container that an engine starts': {
+      flags: `docker run --read-only -v /pki:/pki ${IMAGE} etcd ${FLAGS.join(' ')}`,
+    },
+    'data that a unit may not write': { unit: unit('ProtectSystem=strict') },
+  },
+  'warning data-not-kept no volume': { 'data of a container on no volume': of({ mounts: [AT_PKI] }) },
+  'warning data-not-kept tmpfs': {
+    'data in memory': ofCompose({ mounts: ['/etc/pki:/pki'], container: { tmpfs: '/d:size=1g' } }),
+  },
+  'info data-not-kept emptyDir': { 'data on an emptyDir': of({ volumes: [PKI, { name: 'data', emptyDir: {} }] }) },
+  'error data-not-kept shared': { 'one claim for the pods of a Deployment': of({ kind: 'Deployment', replicas: 2 }) },
+  'error volume-invalid mounted twice': {
+    'two volumes at one path': of({ mounts: [AT_PKI, AT_DATA, { ...AT_DATA, name: 'pki' }] }),
+    'two volumes of a service at one path': ofCompose({ mounts: ['/etc/pki:/pki', 'd:/d', '/x:/d/'] }),
+  },
+  'error volume-invalid defined twice': {
+    'two volumes of one name': of({ volumes: [PKI, DATA, { ...PKI, hostPath: { path: '/x' } }] }),
+  },
+  'error volume-invalid not in the volume': {
+    'a volume that takes other keys of a Secret': of({ volumes: [items('ca.crt', 'a.crt'), DATA] }),
+    'a Secret in the same text without the key': of({ volumes: [SECRET, DATA], more: secretText('ca.crt', 'a.crt') }),
+    'a configuration file that its ConfigMap does not have': of({
+      container: { command: ['etcd', '--config-file=/pki/e.yml'] },
+      volumes: [{ name: 'pki', configMap: { name: 'c', items: [{ key: 'e.yaml', path: 'e.yaml' }] } }, DATA],
+    }),
+  },
+  'error volume-invalid no such key': {
+    'an item of a Secret that has no such key': of({
+      volumes: [items('ca.crt', 'a.crt', 'a.key'), DATA],
+      more: secretText('ca.crt', 'a.crt'),
+    }),
+  },
+  'error volume-invalid not mounted': {
+    'a configuration file that a config of Compose does not bring': ofCompose({
+      container: { command: 'etcd --config-file=/etc/e.yml' },
+    }),
+  },
+  'error volume-invalid hidden': {
+    'files that PrivateTmp= hides': { unit: unit('PrivateTmp=yes', { 'cert-file': '/tmp/a.crt' }) },
+    'files that ProtectHome= hides': { unit: unit('ProtectHome=true', { 'key-file': '/root/a.key' }) },
+    'files that InaccessiblePaths= hides': { unit: unit('InaccessiblePaths=-/pki /x') },
+  },
+  'error key-not-readable volume': {
+    'a Secret that the user of the container may not read': of({
+      volumes: [{ name: 'pki', secret: { secretName: 's', defaultMode: 0o400 } }, DATA],
+      container: { securityContext: { runAsUser: 1000 } },
+    }),
+  },
+  'error member-not-listed itself': { 'pods that the list of members lacks': of(named(3, ['etcd-0', 'etcd-1'])) },
+  'warning member-not-listed not started': {
+    'listed members that no pod is': of(named(2, ['etcd-0', 'etcd-1', 'etcd-2'])),
+  },
+  'error cluster-urls-differ': {
+    'pods that advertise another port': of(
+      named(1, ['etcd-0'], { 'initial-advertise-peer-urls': 'https://$(POD).etcd:2390' }),
+    ),
+  },
+  'error members-name-repeated': {
+    'pods with one name': of({ ...named(3, ['etcd-0', 'etcd-1', 'etcd-2']), flags: { name: 'etcd-0' } }),
+  },
+  'error probe-unanswered path': {
+    'a probe of a path that etcd does not have': of(http({ path: '/healthz' })),
+    'a probe without a path': of(http({ path: undefined })),
+    'wget in a health check of a wrong path': ofCompose(
+      healthcheck(['CMD', 'wget', '-qO-', 'http://127.0.0.1:2381/healthz']),
+    ),
+  },
+  'error probe-unanswered port': { 'a probe of a port that nothing listens on': of(http({ port: 2382 })) },
+  'error probe-unanswered address': { 'a probe at the address of the pod': of(http({ host: undefined })) },
+  'error probe-unanswered release': {
+    'a probe of a path of a newer release': of({ ...http({ path: '/readyz' }), image: 'quay.io/coreos/etcd:v3.5.9' }),
+  },
+  'error probe-unanswered name': { 'a probe of a port without such a name': of(http({ port: 'metrik' })) },
+  'error probe-unanswered scheme': {
+    'etcdctl in a probe without certificates': of(exec('etcdctl', 'endpoint', 'health')),
+    'etcdctl in a health check without certificates': ofCompose(healthcheck(['CMD', 'etcdctl', 'endpoint', 'health'])),
+    'curl in a health check by http': ofCompose(healthcheck('curl -f http://127.0.0.1:2379/health || exit 1')),
+    'a probe by gRPC of a port with TLS': of(probe({ grpc: { port: 2379 } })),
+  },
+  'error probe-unanswered certificate': {
+    'etcdctl in a probe without a certificate': of(
+      exec('etcdctl', '--endpoints=https://127.0.0.1:2379', '--cacert', '/pki/ca.crt', 'get', 'x'),
+    ),
+    'curl in a health check without a certificate': ofCompose(
+      healthcheck(['CMD-SHELL', 'curl -fsk https://localhost:2379/health']),
+    ),
+  },
+  'error probe-unanswered CA': {
+    'etcdctl in a probe without a CA': of(
+      exec(
+        '/bin/sh',
+        '-ec',
+        'ETCDCTL_API=3 etcdctl --endpoints https://127.0.0.1:2379 --cert=a --key=b endpoint health',
       ),
-      'error probe-unanswered CA',
-    ],
-    [
-      'etcdctl in a health check without certificates',
-      ofCompose(healthcheck(['CMD', 'etcdctl', 'endpoint', 'health'])),
-      'error probe-unanswered scheme',
-    ],
-    [
-      'curl in a health check by http',
-      ofCompose(healthcheck('curl -f http://127.0.0.1:2379/health || exit 1')),
-      'error probe-unanswered scheme',
-    ],
-    [
-      'curl in a health check without a certificate',
-      ofCompose(healthcheck(['CMD-SHELL', 'curl -fsk https://localhost:2379/health'])),
-      'error probe-unanswered certificate',
-    ],
-    [
-      'wget in a health check of a wrong path',
-      ofCompose(healthcheck(['CMD', 'wget', '-qO-', 'http://127.0.0.1:2381/healthz'])),
-      'error probe-unanswered path',
-    ],
-    ['a probe by gRPC of a port with TLS', of(probe({ grpc: { port: 2379 } })), 'error probe-unanswered scheme'],
-    [
-      'pods that have another service',
-      of({ ...named(1, ['etcd-0']), service: 'other' }),
-      'error advertise-unreachable service',
-    ],
-    [
-      'a whole command as one entry',
-      of({ container: { command: [`etcd ${FLAGS.join(' ')}`] } }),
-      'error line-broken one argument',
-    ],
-    [
-      'a whole command of a shell as one entry',
-      ofCompose({ container: { command: [`/bin/sh -ec "exec etcd ${FLAGS.join(' ')}"`] } }),
-      'error line-broken one argument',
-    ],
-    [
-      'a whole command between quotes',
-      { unit: `[Service]\nExecStart="/usr/bin/etcd ${FLAGS.join(' ')}"\n` },
-      'error line-broken one argument',
-    ],
-    [
-      'flags after the script of a shell',
-      of({ container: { command: ['sh', '-c', 'exec etcd'], args: FLAGS } }),
-      'error line-broken after script',
-    ],
-    [
-      'flags alone for an image without an entrypoint',
-      of({ container: { command: undefined, args: FLAGS } }),
-      'error line-broken no program',
-    ],
-    ['flags alone for a service', ofCompose({ container: { command: FLAGS } }), 'error line-broken no program'],
-    [
-      'flags alone for a container of an engine',
-      { flags: `docker run -v /pki:/pki -v d:/d ${IMAGE} ${FLAGS.join(' ')}` },
-      'error line-broken no program',
-    ],
-    [
-      'two flags as one argument',
-      of({ container: { command: ['etcd', ...FLAGS, '--snapshot-count=5000 --max-wals=3'] } }),
-      'error argument-misplaced flag in value',
-    ],
-    [
-      'a variable of several flags that systemd does not split',
-      { unit: unit('Environment="OPTS=--snapshot-count=5000 --max-wals=3"').replace(/\n$/, ' ${OPTS}\n') },
-      'error argument-misplaced flag in value',
-    ],
-    ['a variable in a file', { yaml: 'name: ${HOSTNAME}\n' }, 'warning not-checked value of a file'],
-    ['a space at the end of a name', of({ flags: { name: 'a ' } }), 'error space-in-list'],
-    [
-      'semicolons between members',
-      of({ flags: { 'initial-cluster': 'a=https://10.0.0.1:2380;b=https://10.0.0.2:2380' } }),
-      'error url-invalid',
-    ],
-    [
-      'a variable in lower case',
-      { env: { ETCD_NAME: 'a', etcd_peer_client_cert_auth: 'true' } },
-      'error protection-ignored variable',
-    ],
-    ['a home folder of data', of({ flags: { 'data-dir': '~/d' } }), 'error not-expanded etcd, a home folder'],
-    ['an open quote in Environment=', { unit: unit('Environment="A=1') }, 'error line-broken quote'],
-    [
-      'a space after a comma in Environment=',
-      { unit: unit('Environment=ETCD_NAME=a, b') },
-      'error unit-invalid no assignment',
-    ],
-  ])('%s', async (_, input, expected) => {
+    ),
+  },
+  'error advertise-unreachable service': {
+    'pods that have another service': of({ ...named(1, ['etcd-0']), service: 'other' }),
+  },
+  'error line-broken one argument': {
+    'a whole command as one entry': of({ container: { command: [`etcd ${FLAGS.join(' ')}`] } }),
+    'a whole command of a shell as one entry': ofCompose({
+      container: { command: [`/bin/sh -ec "exec etcd ${FLAGS.join(' ')}"`] },
+    }),
+    'a whole command between quotes': { unit: `[Service]\nExecStart="/usr/bin/etcd ${FLAGS.join(' ')}"\n` },
+  },
+  'error line-broken after script': {
+    'flags after the script of a shell': of({ container: { command: ['sh', '-c', 'exec etcd'], args: FLAGS } }),
+  },
+  'error line-broken no program': {
+    'flags alone for an image without an entrypoint': of({ container: { command: undefined, args: FLAGS } }),
+    'flags alone for a service': ofCompose({ container: { command: FLAGS } }),
+    'flags alone for a container of an engine': {
+      flags: `docker run -v /pki:/pki -v d:/d ${IMAGE} ${FLAGS.join(' ')}`,
+    },
+  },
+  'error argument-misplaced flag in value': {
+    'two flags as one argument': of({
+      container: { command: ['etcd', ...FLAGS, '--snapshot-count=5000 --max-wals=3'] },
+    }),
+    'a variable of several flags that systemd does not split': {
+      unit: unit('Environment="OPTS=--snapshot-count=5000 --max-wals=3"').replace(/\n$/, ' ${OPTS}\n'),
+    },
+  },
+  'warning not-checked value of a file': { 'a variable in a file': { yaml: 'name: ${HOSTNAME}\n' } },
+  'error space-in-list': { 'a space at the end of a name': of({ flags: { name: 'a ' } }) },
+  'error url-invalid': {
+    'semicolons between members': of({
+      flags: { 'initial-cluster': 'a=https://10.0.0.1:2380;b=https://10.0.0.2:2380' },
+    }),
+  },
+  'error protection-ignored variable': {
+    'a variable in lower case': { env: { ETCD_NAME: 'a', etcd_peer_client_cert_auth: 'true' } },
+  },
+  'error not-expanded etcd, a home folder': { 'a home folder of data': of({ flags: { 'data-dir': '~/d' } }) },
+  'error line-broken quote': { 'an open quote in Environment=': { unit: unit('Environment="A=1') } },
+  'error unit-invalid no assignment': {
+    'a space after a comma in Environment=': { unit: unit('Environment=ETCD_NAME=a, b') },
+  },
+}
+
+const RIGHT: Readonly<Record<string, ConfigInput>> = {
+  'a data volume of a pod': of({}),
+  'a data volume of Compose': ofCompose({}),
+  'an anonymous volume of Compose': ofCompose({ mounts: ['/etc/pki:/pki:ro', '/d'] }),
+  'a read-only root and a data volume': of({ container: { securityContext: { readOnlyRootFilesystem: true } } }),
+  'a volume below the data directory': of({ mounts: [AT_PKI, { name: 'data', mountPath: '/d/member' }] }),
+  'an image with volumes of its own': of({ mounts: [AT_PKI], image: 'bitnami/etcd:3.5.33' }),
+  'data that a strict unit may write': { unit: unit('ProtectSystem=strict\nReadWritePaths=/d') },
+  'a state directory of a strict unit': {
+    unit: unit('ProtectSystem=strict\nStateDirectory=etcd', { 'data-dir': '/var/lib/etcd' }),
+  },
+  'files that a sandbox shows again': {
+    unit: unit('ProtectHome=tmpfs\nBindReadOnlyPaths=/root/pki', { 'key-file': '/root/pki/a.key' }),
+  },
+  'homes that are only read-only': { unit: unit('ProtectHome=read-only', { 'key-file': '/root/a.key' }) },
+  'all keys of a Secret': of({ volumes: [items('ca.crt', 'a.crt', 'a.key'), DATA] }),
+  'a Secret that something else fills': of({
+    volumes: [SECRET, DATA],
+    more: '---\nkind: Secret\nmetadata: {name: s}\ndata: {}\n',
+  }),
+  'a Secret whose group may read it': of({
+    volumes: [{ name: 'pki', secret: { secretName: 's', defaultMode: 0o400 } }, DATA],
+    container: { securityContext: { runAsUser: 1000 } },
+    pod: { securityContext: { fsGroup: 1000 } },
+  }),
+  'a Secret that the group of root may read': of({
+    volumes: [{ name: 'pki', secret: { secretName: 's', defaultMode: 0o440 } }, DATA],
+    container: { securityContext: { runAsUser: 1000 } },
+  }),
+  'a list of all pods': of(named(3, ['etcd-0', 'etcd-1', 'etcd-2'])),
+  'a longer list without a number of pods': of({ ...named(3, ['etcd-0', 'etcd-1']), replicas: undefined }),
+  'a probe of the metrics URL': of(http({})),
+  'a probe by the name of a port': of(http({ port: 'metrics' })),
+  'a probe with a query': of(http({ path: '/health?exclude=NOSPACE&serializable=true' })),
+  'etcdctl with certificates': of(exec('etcdctl', ...CERTS, 'endpoint', 'health')),
+  'etcdctl with variables': ofCompose(
+    healthcheck(['CMD', 'etcdctl', 'endpoint', 'health'], {
+      environment: { ETCDCTL_CACERT: '/pki/ca.crt', ETCDCTL_CERT: '/pki/a.crt', ETCDCTL_KEY: '/pki/a.key' },
+    }),
+  ),
+  'etcdctl that connects to no member': of(exec('etcdctl', 'version')),
+  'a health check that is disabled': ofCompose(healthcheck(['NONE'])),
+  'curl with certificates': ofCompose(
+    healthcheck('curl --cacert /pki/ca.crt --cert /pki/a.crt --key /pki/a.key https://127.0.0.1:2379/health'),
+  ),
+  'curl of the metrics URL': ofCompose(healthcheck(['CMD', 'curl', '-f', 'http://127.0.0.1:2381/health'])),
+  'a script that takes its arguments': of({
+    container: { command: ['sh', '-c', 'exec etcd "$@"', 'etcd'], args: FLAGS },
+  }),
+  'flags alone for another image': of({
+    container: { command: undefined, args: FLAGS },
+    image: 'example.com/etcd:v3.5.33',
+  }),
+  'flags alone with an entrypoint': ofCompose({ container: { entrypoint: 'etcd', command: FLAGS } }),
+  'assignments with quotes in Environment=': { unit: unit('Environment="A=1 2" B=3') },
+}
+
+describe('what is wrong around etcd', () => {
+  it.each(
+    Object.entries(WRONG).flatMap(([expected, inputs]) =>
+      Object.entries(inputs).map(([name, input]) => [name, expected, input] as const),
+    ),
+  )('%s: %s', async (_, expected, input) => {
     expect(await found(input)).toContain(expected)
   })
 })
 
 describe('what looks like it and is right', () => {
-  it.each<[string, ConfigInput]>([
-    ['a data volume of a pod', of({})],
-    ['a data volume of Compose', ofCompose({})],
-    ['an anonymous volume of Compose', ofCompose({ mounts: ['/etc/pki:/pki:ro', '/d'] })],
-    ['a read-only root and a data volume', of({ container: { securityContext: { readOnlyRootFilesystem: true } } })],
-    ['a volume below the data directory', of({ mounts: [AT_PKI, { name: 'data', mountPath: '/d/member' }] })],
-    ['an image with volumes of its own', of({ mounts: [AT_PKI], image: 'bitnami/etcd:3.5.33' })],
-    ['data that a strict unit may write', { unit: unit('ProtectSystem=strict\nReadWritePaths=/d') }],
-    [
-      'a state directory of a strict unit',
-      { unit: unit('ProtectSystem=strict\nStateDirectory=etcd', { 'data-dir': '/var/lib/etcd' }) },
-    ],
-    [
-      'files that a sandbox shows again',
-      { unit: unit('ProtectHome=tmpfs\nBindReadOnlyPaths=/root/pki', { 'key-file': '/root/pki/a.key' }) },
-    ],
-    ['homes that are only read-only', { unit: unit('ProtectHome=read-only', { 'key-file': '/root/a.key' }) }],
-    ['all keys of a Secret', of({ volumes: [items('ca.crt', 'a.crt', 'a.key'), DATA] })],
-    [
-      'a Secret that something else fills',
-      of({ volumes: [SECRET, DATA], more: '---\nkind: Secret\nmetadata: {name: s}\ndata: {}\n' }),
-    ],
-    [
-      'a Secret whose group may read it',
-      of({
-        volumes: [{ name: 'pki', secret: { secretName: 's', defaultMode: 0o400 } }, DATA],
-        container: { securityContext: { runAsUser: 1000 } },
-        pod: { securityContext: { fsGroup: 1000 } },
-      }),
-    ],
-    [
-      'a Secret that the group of root may read',
-      of({
-        volumes: [{ name: 'pki', secret: { secretName: 's', defaultMode: 0o440 } }, DATA],
-        container: { securityContext: { runAsUser: 1000 } },
-      }),
-    ],
-    ['a list of all pods', of(named(3, ['etcd-0', 'etcd-1', 'etcd-2']))],
-    ['a longer list without a number of pods', of({ ...named(3, ['etcd-0', 'etcd-1']), replicas: undefined })],
-    ['a probe of the metrics URL', of(http({}))],
-    ['a probe by the name of a port', of(http({ port: 'metrics' }))],
-    ['a probe with a query', of(http({ path: '/health?exclude=NOSPACE&serializable=true' }))],
-    ['etcdctl with certificates', of(exec('etcdctl', ...CERTS, 'endpoint', 'health'))],
-    [
-      'etcdctl with variables',
-      ofCompose(
-        healthcheck(['CMD', 'etcdctl', 'endpoint', 'health'], {
-          environment: { ETCDCTL_CACERT: '/pki/ca.crt', ETCDCTL_CERT: '/pki/a.crt', ETCDCTL_KEY: '/pki/a.key' },
-        }),
-      ),
-    ],
-    ['etcdctl that connects to no member', of(exec('etcdctl', 'version'))],
-    ['a health check that is disabled', ofCompose(healthcheck(['NONE']))],
-    [
-      'curl with certificates',
-      ofCompose(
-        healthcheck('curl --cacert /pki/ca.crt --cert /pki/a.crt --key /pki/a.key https://127.0.0.1:2379/health'),
-      ),
-    ],
-    ['curl of the metrics URL', ofCompose(healthcheck(['CMD', 'curl', '-f', 'http://127.0.0.1:2381/health']))],
-    [
-      'a script that takes its arguments',
-      of({ container: { command: ['sh', '-c', 'exec etcd "$@"', 'etcd'], args: FLAGS } }),
-    ],
-    [
-      'flags alone for another image',
-      of({ container: { command: undefined, args: FLAGS }, image: 'example.com/etcd:v3.5.33' }),
-    ],
-    ['flags alone with an entrypoint', ofCompose({ container: { entrypoint: 'etcd', command: FLAGS } })],
-    ['assignments with quotes in Environment=', { unit: unit('Environment="A=1 2" B=3') }],
-  ])('%s', async (_, input) => {
+  it.each(Object.entries(RIGHT))('%s', async (_, input) => {
     expect(await found(input)).toEqual([])
   })
 })
