@@ -17,7 +17,7 @@ const folder = join(root, '.cache', 'mutation')
 const [plan, result] = ['plan.json', 'result.json'].map((name) => join(folder, name))
 const ROOMS = ['validate', 'x509']
 /** They start programs, measure, or take long for each change; a check that only they notice needs a test that names it. */
-const SLOW = /isolated|hostile|how-to|as-openssl|repeated|readers/
+const SLOW = /isolated|hostile|how-to|as-openssl|repeated/
 
 const filesIn = (...parts) =>
   readdirSync(join(root, ...parts), { recursive: true })

@@ -2,8 +2,6 @@
  * Text out of certificates, files and peers is shown on terminals and in logs. Control characters, line breaks and
  * bidirectional overrides would let its author rewrite what the reader sees, so they are shown as escapes.
  */
-import { briefList } from './words.js'
-
 // Controls, format characters (bidi marks, zero-width, soft hyphen, BOM, tags), line and paragraph separators, lone
 // surrogates, and what a font draws as nothing (fillers, variation selectors), which could hide a difference of two names.
 export const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu
@@ -55,10 +53,10 @@ export function printableDeep<T>(value: T): T {
   return walk(value, bounded, boundedList) as T // the same shape: only the contents of strings and lists change
 }
 
-/** The same for a sentence: lists of strings are cut to a few, and strings to `maxText` characters. */
+/** The same for a sentence: strings are cut to `maxText` characters, and `listed` cuts lists of them. */
 export function briefDeep<T>(value: T, maxText: number): T {
   const brief = (text: string): string => printable(text.length > maxText ? `${text.slice(0, maxText)}…` : text)
-  return walk(value, brief, briefList) as T
+  return walk(value, brief, (list) => list) as T
 }
 
 function walk(

@@ -16,7 +16,7 @@ export const usage = {
   'usage/extended-key-usage-missing': {
     'of the certificate': error((d: { wanted: string[]; missing: string[]; found: string[] }, who) => [
       `${who} does not have ${listed(d.missing)} in its extended key usage; it has ${listed(d.found)}.`,
-      `Reissue it with "extendedKeyUsage = ${d.wanted.join(', ')}".`,
+      `Reissue it with "extendedKeyUsage = ${d.wanted.includes('serverAuth') ? 'serverAuth, clientAuth' : 'clientAuth'}".`,
     ]).refusedAs([
       { ...INCOMPATIBLE, ...WRONG_PURPOSE },
       { Node: ['ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE'] },

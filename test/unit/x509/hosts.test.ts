@@ -1,4 +1,5 @@
 /** Hosts as users write them (names.ts): how each is read or refused; and which names of a certificate cover them. */
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { GeneralName } from '../../../src/x509/general-name.js'
 import { parseIp } from '../../../src/x509/ip.js'
@@ -12,6 +13,7 @@ import {
   wildcardIsUsable,
   type Host,
 } from '../../../src/x509/names.js'
+import { scaled } from '../../support/long.js'
 
 const label = (length: number): string => 'a'.repeat(length)
 /** A name of 192 to 255 characters. */
@@ -123,10 +125,24 @@ describe('a name covers a host', () => {
     ['spiffe://CLUSTER/a', 'spiffe://cluster/a'],
     ['spiffe://cluster/A', null],
   ])('of its own kind, the first that does: %s by %s', (asked, name) => {
-    const host = classifyHost(asked)
-    expect(findCoveringName(names, host)?.value ?? null).toBe(name)
-    // An index answers for many hosts.
-    expect(coveringNameFinder(names, 10_000)(host)?.value ?? null).toBe(name)
+    expect(findCoveringName(names, classifyHost(asked))?.value ?? null).toBe(name)
+  })
+
+  it('of its own kind, also if an index for many hosts is asked', () => {
+    const parts = fc.array(fc.constantFrom('a', 'B', 'svc', '*', 'x_y', ''), { minLength: 1, maxLength: 4 })
+    const name = fc.oneof(
+      parts.map((each) => text('dns', each.join('.'))),
+      fc.ipV4().map(address),
+      fc.constantFrom('spiffe://A/b', 'spiffe://a/b', 'SPIFFE://a/b').map((each) => text('uri', each)),
+    )
+    const hosts = 'a.svc b.svc *.svc x_y.b.svc svc 1.2.3.4 spiffe://a/b'.split(' ').map((each) => classifyHost(each))
+    fc.assert(
+      fc.property(fc.array(name, { minLength: 1, maxLength: 30 }), (all) => {
+        const find = coveringNameFinder([...all, ...names], 10_000)
+        for (const each of hosts) expect(find(each)).toBe(findCoveringName([...all, ...names], each))
+      }),
+      { numRuns: scaled({ short: 100, long: 500 }) },
+    )
   })
 
   it('by the bytes of an address', () => {

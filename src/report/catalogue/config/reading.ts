@@ -1,6 +1,6 @@
 /** Findings about reading a configuration of etcd, and about the command lines and variables that start it. */
 import { error, info, type Pair, warning } from '../../row.js'
-import { listed, listedAs, quoted } from '../../words.js'
+import { listed, quoted } from '../../words.js'
 import { theText, verb } from './place.js'
 import { type ConfigPlace, inShell, byteCount, placed } from '../place.js'
 
@@ -181,7 +181,7 @@ export const configReading = {
   'config/not-expanded': {
     systemd: error((d: NotExpanded) => [
       `${placed(d)} contains ${dollars(d)}, which systemd does not expand there.`,
-      `Write ${listedAs(d.names, (name) => `\${${name}}`)}.`,
+      `Write ${listed(d.names, 'none', 'and', (name) => `\${${name}}`)}.`,
     ]),
     'systemd, in variables': error((d: NotExpanded) => [
       `${placed(d)} contains ${dollars(d)}, which systemd expands in no variable.`,
@@ -265,11 +265,11 @@ export const configReading = {
 }
 
 function dollars({ names }: NotExpanded): string {
-  return listedAs(names, (name) => `$${name}`)
+  return listed(names, 'none', 'and', (name) => `$${name}`)
 }
 
 function inParentheses({ names }: NotExpanded): string {
-  return listedAs(names, (name) => `$(${name})`)
+  return listed(names, 'none', 'and', (name) => `$(${name})`)
 }
 
 function leftOverRemedy(argument: string): string {
