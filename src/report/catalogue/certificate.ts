@@ -27,10 +27,6 @@ function leaveOut({ extension }: { extension: string }): string {
 const NEW_KEY =
   'Generate a new key ("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.key") and issue a certificate for it.'
 
-export interface PolicyExtension {
-  extension: string
-}
-
 export const certificate = {
   'certificate/malformed': error(
     (d: { origin: string; reason: string; offset: number; subject: string | null; serialNumber: string | null }) => [
@@ -138,11 +134,11 @@ export const certificate = {
     ]),
   },
   'certificate/policy-extension': {
-    critical: warning((d: PolicyExtension, who) => [
+    critical: warning((d: { extension: string }, who) => [
       `${who} has the critical extension ${d.extension}. etcd refuses it if it was built with Go before 1.24.`,
       leaveOut(d),
     ]),
-    'not critical': warning((d: PolicyExtension, who) => [
+    'not critical': warning((d: { extension: string }, who) => [
       `${who} has the extension ${d.extension}, which is not critical and so is not processed.`,
       leaveOut(d),
     ]).refusedAs({ Go: 'x509: no valid chains built: … invalid policies' }),

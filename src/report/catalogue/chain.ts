@@ -44,10 +44,6 @@ function trusted(anchors: readonly string[]): string {
   return `The trusted CAs are ${quoted(anchors)}.`
 }
 
-export interface RootNotTrusted {
-  anchors: string[]
-}
-
 export type UnusedUnreadByGo = UsageDetails & { reason: string }
 
 export interface OpensslPicksOtherPath extends OpensslDetails {
@@ -85,11 +81,11 @@ export const chain = {
     OpenSSL: [NO_LOCAL_ISSUER, 'certificate signature failure'],
   }),
   'chain/root-not-trusted': {
-    leaf: error((d: RootNotTrusted, who) => [
+    leaf: error((d: { anchors: string[] }, who) => [
       `${who} is self-signed and not trusted. ${trusted(d.anchors)}`,
       'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
     ]).refusedAs({ ...BY_GO, Node: 'DEPTH_ZERO_SELF_SIGNED_CERT', OpenSSL: 'self-signed certificate' }),
-    root: error((d: RootNotTrusted, who) => [
+    root: error((d: { anchors: string[] }, who) => [
       `${who} is the root of the chain and is not trusted. ${trusted(d.anchors)}`,
       'If this is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.',
     ]).refusedAs({
