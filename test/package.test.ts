@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
+import { describe, expect, it } from 'vitest'
+import { compileSources, root, runModule } from './support/compiled.js'
 import { readPage } from './support/markdown.js'
 
 interface Manifest {
@@ -64,25 +64,12 @@ describe('the pages that are shipped', () => {
 })
 
 describe('the JavaScript that is shipped', () => {
-  let compiled: Compiled
-  beforeAll(async () => {
-    compiled = await compileSources()
-  })
-
   it('keeps the names of its classes', async () => {
+    const compiled = await compileSources()
     const code = `
       import { Certificate, EtcdMtlsError } from ${JSON.stringify(compiled.url('index.js'))}
       console.log([Certificate.name, EtcdMtlsError.name].join())`
     expect(await runModule(code)).toBe('Certificate,EtcdMtlsError\n')
-  })
-
-  it('issues: what is loaded for its effect alone, as the metadata that @peculiar/x509 asks for, is loaded', async () => {
-    const code = `
-      import { createAuthority } from ${JSON.stringify(compiled.url('authority/index.js'))}
-      const authority = await createAuthority({ name: 'Shipped' })
-      const { chain } = await authority.issue({ role: 'client', name: 'alice' })
-      console.log(chain[0].subject.commonName)`
-    expect(await runModule(code)).toBe('alice\n')
   })
 })
 
