@@ -13,41 +13,26 @@ import {
   basicConstraints,
   type Extension,
 } from '../../support/mint.js'
-import { future, leafOf, tableOf, type Given, type Ca } from './rows.js'
+import { future, leafOf, tableOf, type Given, type Ca, type Parts } from './rows.js'
 
 const garbled: Extension = { oid: EXTENSION.nameConstraints, critical: true, value: Buffer.from('3003', 'hex') }
 const constrained = (subtrees: Parameters<typeof nameConstraints>[0], critical = true): Ca => ({
   extensions: [nameConstraints(subtrees, critical)],
 })
+const bare = { without: [EXTENSION.basicConstraints] }
+const NO_CA = basicConstraints({ ca: false })
+const notCritical = nameConstraints({ excluded: [dns('other.svc')] }, false)
 const dotted = Array.from({ length: 51 }, (_, i) => `.z${String(i)}`)
 const [registered, other] = [registeredId('1.2.3'), otherName('1.2.3', Buffer.from('0500', 'hex'))]
 
 tableOf('a CA', 'constraints/not-a-ca', [
-  ['needs them', { intermediate: { without: [EXTENSION.basicConstraints] } }, ['@1 (no basicConstraints, CN=etcd-0)']],
-  [
-    'needs them as an anchor as well',
-    { root: { without: [EXTENSION.basicConstraints] } },
-    ['@2 (no basicConstraints, CN=Test Intermediate)'],
-  ],
-  [
-    'is not CA:FALSE',
-    { intermediate: { extensions: [basicConstraints({ ca: false })] } },
-    ['@1 (CA:FALSE, CN=etcd-0)'],
-  ],
+  ['needs them', { intermediate: bare }, ['@1 (no basicConstraints, CN=etcd-0)']],
+  ['needs them as an anchor as well', { root: bare }, ['@2 (no basicConstraints, CN=Test Intermediate)']],
+  ['is not CA:FALSE', { intermediate: { extensions: [NO_CA] } }, ['@1 (CA:FALSE, CN=etcd-0)']],
   [
     'marks its constraints as critical',
-    {
-      intermediate: {
-        extensions: [
-          basicConstraints({ ca: true, pathLength: 0 }, false),
-          nameConstraints({ excluded: [dns('other.svc')] }, false),
-        ],
-      },
-    },
-    [
-      'warning criticality-unusual@1 (of a CA, basicConstraints)',
-      'warning criticality-unusual@1 (of a CA, nameConstraints)',
-    ],
+    { intermediate: { extensions: [basicConstraints({ ca: true, pathLength: 0 }, false), notCritical] } },
+    ['basicConstraints', 'nameConstraints'].map((name) => `warning criticality-unusual@1 (of a CA, ${name})`),
   ],
   [
     'has critical constraints of kinds that Go compares, permitted or excluded',
@@ -73,27 +58,21 @@ tableOf('a CA', 'constraints/not-a-ca', [
   ],
 ])
 
+const ofLeaf = (...extensions: Extension[]): Parts => ({ leaf: { extensions } })
+
 tableOf('a leaf', 'constraints/only-for-cas', [
-  ['is not a CA', { leaf: { extensions: [basicConstraints({ ca: true })] } }, ['warning leaf-is-ca@0']],
+  ['is not a CA', ofLeaf(basicConstraints({ ca: true })), ['warning leaf-is-ca@0']],
   [
-    'is reported once if it is one with a path length',
-    { leaf: { extensions: [basicConstraints({ ca: true, pathLength: 3 })] } },
+    'is reported once with a path length',
+    ofLeaf(basicConstraints({ ca: true, pathLength: 3 })),
     ['warning leaf-is-ca@0'],
   ],
-  [
-    'has no pathlen',
-    { leaf: { extensions: [basicConstraints({ ca: false, pathLength: 0 })] } },
-    ['warning @0 (pathlen)'],
-  ],
-  ['may have no basicConstraints', { leaf: { without: [EXTENSION.basicConstraints] } }, []],
-  [
-    'has none',
-    { leaf: { extensions: [nameConstraints({ permitted: [dns('svc')] })] } },
-    ['warning @0 (nameConstraints)'],
-  ],
+  ['has no pathlen', ofLeaf(basicConstraints({ ca: false, pathLength: 0 })), ['warning @0 (pathlen)']],
+  ['may have no basicConstraints', { leaf: bare }, []],
+  ['has none', ofLeaf(nameConstraints({ permitted: [dns('svc')] })), ['warning @0 (nameConstraints)']],
   [
     'constrains no names of kinds that Go does not compare',
-    { leaf: { extensions: [nameConstraints({ excluded: [directoryName('Other')] })] } },
+    ofLeaf(nameConstraints({ excluded: [directoryName('Other')] })),
     [
       'warning @0 (nameConstraints)',
       'warning extension-refused@0 (names unread by Go, nameConstraints, [dirName], server)',
@@ -111,23 +90,17 @@ function line(root: Ca, ...between: readonly Ca[]): Given {
 }
 const many = (count: number): Ca[] => Array.from({ length: count }, () => ({}))
 
+const [NONE, OWN] = [{ pathLength: 0 }, { subject: 'CA' }]
+
 tableOf('path lengths', 'constraints/path-too-long', [
   [
     'refuse each CA above one too many',
     line({ pathLength: 1 }, { pathLength: 0 }, {}),
     ['@2 (for all, 0, 1, [CN=CA 1])', '@3 (for all, 1, 2, [CN=CA 1 CN=CA 0])'],
   ],
-  [
-    'do not count a self-issued CA, except in Go',
-    line({ pathLength: 0 }, { subject: 'CA' }),
-    ['warning @2 (for Go, 0, 1, [CN=CA], server)'],
-  ],
-  ['are an error then for what etcd validates', line({ pathLength: 0 }, { subject: 'CA' }), ['@2'], { usage: 'peer' }],
-  [
-    'count what is below a self-issued CA',
-    line({ pathLength: 0 }, { subject: 'CA' }, {}),
-    ['@3 (for all, 0, 1, [CN=CA 1 CN=CA])'],
-  ],
+  ['do not count a self-issued CA, except in Go', line(NONE, OWN), ['warning @2 (for Go, 0, 1, [CN=CA], server)']],
+  ['are an error then for what etcd validates', line(NONE, OWN), ['@2'], { usage: 'peer' }],
+  ['count what is below a self-issued CA', line(NONE, OWN, {}), ['@3 (for all, 0, 1, [CN=CA 1 CN=CA])']],
   ['are limited by the caller', line({}, {}, {}), ['limit-exceeded (intermediates, 1, 2)'], { maxIntermediates: 1 }],
   ['may be as long as the caller allows', line({}, {}, {}), [], { maxIntermediates: 2 }],
   ['are limited without self-issued CAs', line({}, { subject: 'CA' }), [], { maxIntermediates: 0 }],

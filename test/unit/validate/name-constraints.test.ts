@@ -46,13 +46,15 @@ const under = (what: string, subtrees: Subtrees, leaf: Leaf, ...found: string[])
 const below = (what: string, subtrees: Subtrees, names: readonly GeneralName[], ...found: string[]): Row =>
   under(what, subtrees, { names }, ...found)
 const [a, b, c] = ['a.test', 'b.test', 'c.test'].map(dns) as [Buffer, Buffer, Buffer]
+const UNREADABLE = 'name-unreadable@0'
+const urn = uri('urn:x')
 const other = otherName('1.2.3', nullValue())
 const zones = Array.from({ length: 21 }, (_, i) => dns(`z${String(i)}`))
 const twenty = Array.from({ length: 20 }, (_, i) => `z${String(i)}`).join(' ')
 
 tableOf('a name', 'name-constraints/name-refused', [
   below(
-    'is refused if it is not permitted',
+    'is refused if not permitted',
     only(a, c),
     [b, dns('x.c.test')],
     '@0 (not permitted, b.test, dns, CN=R, [a.test c.test])',
@@ -62,26 +64,21 @@ tableOf('a name', 'name-constraints/name-refused', [
   below('is refused twice', { permitted: [a], excluded: [b] }, [b], '@0 (excluded, b.test, dns, CN=R, b.test)', '@0'),
   below('is refused with twenty subtrees', only(...zones), [a], `@0 (not permitted, a.test, dns, CN=R, [${twenty}])`),
   below(
-    'is refused if its kind is not compared',
+    'is refused if not compared',
     only(other),
     [other],
-    'name-unreadable@0 (not compared, 06022a03a0020500, otherName, CN=R)',
+    `${UNREADABLE} (not compared, 06022a03a0020500, otherName, CN=R)`,
   ),
-  below(
-    'is refused if it is unreadable',
-    only(uri('x')),
-    [uri('urn:x'), uri('a://x')],
-    'name-unreadable@0 (malformed, urn:x, uri, CN=R)',
-  ),
+  below('is refused if unreadable', only(uri('x')), [urn, uri('a://x')], `${UNREADABLE} (malformed, urn:x, uri, CN=R)`),
   below('is accepted if no subtree is of its kind', only(a), [a, uri('a://x'), email('a@b.c')]),
 ])
 
 const MALFORMED = 'name-constraints/malformed@2 (malformed, *.b, dns, is not a DNS name)'
+const twoMalformed = { permitted: [a, dns('*.b')], excluded: [dns('*.c')] }
 
-table('a constraint', [
-  below('is checked before all others', { permitted: [a, dns('*.b')], excluded: [dns('*.c')] }, [b], MALFORMED),
-])
+table('a constraint', [below('is checked before all others', twoMalformed, [b], MALFORMED)])
 
+const [inA, inB] = [email('a.test'), email('b.test')]
 const mailbox = [
   ['CN', 'a@b.test'],
   ['emailAddress', 'me@a.test'],
@@ -98,21 +95,19 @@ tableOf('a subject', 'name-constraints/name-refused', [
   under('is accepted if it is empty', only(middle), { subject: '', names: [a] }),
   under(
     'is refused for its mailbox',
-    not(email('a.test'), email('b.test')),
+    not(inA, inB),
     { subject: mailbox },
     '@0 (excluded, me@a.test, email, CN=R, a.test)',
   ),
-  under('is not for its mailbox next to a SAN', not(email('a.test')), { subject: mailbox, names: [c] }),
+  under('is not for its mailbox next to a SAN', not(inA), { subject: mailbox, names: [c] }),
   under(
     'is refused for an unreadable mailbox',
-    not(email('b.test')),
+    not(inB),
     { subject: badMailbox },
     'name-malformed@0',
-    'name-unreadable@0 (malformed, , email, CN=R)',
+    `${UNREADABLE} (malformed, , email, CN=R)`,
   ),
-  under('is not for a mailbox that Go does not read', not(email('b.test')), {
-    subject: [['emailAddress', '.me@a.test']],
-  }),
+  under('is not for a mailbox that Go does not read', not(inB), { subject: [['emailAddress', '.me@a.test']] }),
   // crypto/x509 NAME_CONSTRAINTS_check_CN
   under(
     'is refused by Node for its common name',
@@ -128,45 +123,25 @@ tableOf('a subject', 'name-constraints/name-refused', [
   under('is not for one that is not a DNS name', only(a), { subject: 'etcd b.test' }),
 ])
 
-/** A leaf of these names, below an intermediate M, below a root R. */
-const path = (what: string, root: Ca, ca: Ca, names: readonly GeneralName[] | undefined, ...found: string[]): Row => [
-  what,
-  {
-    root: { subject: 'R', ...root },
-    intermediate: { subject: 'M', pathLength: undefined, ...ca },
-    leaf: { subject: 'L', names },
-  },
-  found,
-  hosts,
-]
+const wild = constrain(only(dns('*.x')))
+/** A leaf of these names, or of the name of the root and none, below an intermediate M, below a root R. */
+const path = (what: string, root: Ca, ca: Ca, names?: readonly GeneralName[] | null, ...found: string[]): Row => {
+  const leaf = { subject: names === null ? 'R' : 'L', names: names ?? undefined }
+  const cas = { root: { subject: 'R', ...root }, intermediate: { subject: 'M', pathLength: undefined, ...ca } }
+  return [what, { ...cas, leaf }, found, hosts]
+}
 const without = (...names: string[]): Ca => constrain(not(...names.map(directoryName)), false)
 
 tableOf('a path', 'name-constraints/name-refused', [
   path('has the constraints of every CA for all below', without('M', 'L'), constrain(only(a)), [b], '@0', '@0', '@1'),
-  path('does not have them for the CA and what is above', {}, without('M', 'R'), undefined),
-  path(
-    'has those next to malformed ones',
-    constrain(only(a)),
-    constrain(only(dns('*.x'))),
-    [b],
-    'name-constraints/malformed@1',
-    '@0',
-  ),
-  path('does not have them for a self-issued CA', without('R'), { subject: 'R' }, undefined),
+  path('does not have them for the CA and what is above', {}, without('M', 'R')),
+  path('has those next to malformed ones', constrain(only(a)), wild, [b], 'name-constraints/malformed@1', '@0'),
+  path('does not have them for a self-issued CA', without('R'), { subject: 'R' }),
   path('does not have them for the common name of a CA', constrain(only(a)), { subject: 'm.b.test' }, [a]),
   path('is narrowed by a lower CA', constrain(only(dns('test'))), constrain(only(a)), [a, b], '@0'),
   path('is not widened by a lower CA', constrain(only(a)), constrain(only(dns('test'))), [a, b], '@0'),
-  [
-    'has them for a self-issued leaf',
-    {
-      root: { subject: 'R', ...without('R') },
-      intermediate: { subject: 'R', pathLength: undefined },
-      leaf: { subject: 'R', names: undefined },
-    },
-    ['@0'],
-    hosts,
-  ],
-  ['has no constraints of a leaf', { leaf: constrain(only(dns('*.x'))) }, [], hosts],
+  path('has them for a self-issued leaf', without('R'), { subject: 'R' }, null, '@0'),
+  ['has no constraints of a leaf', { leaf: wild }, [], hosts],
 ])
 
 const ofGo = (what: string, subtrees: Subtrees, name: GeneralName, ...found: string[]): Row => [
@@ -175,6 +150,7 @@ const ofGo = (what: string, subtrees: Subtrees, name: GeneralName, ...found: str
   found,
   { usage: 'peer', ...hosts },
 ]
+const asPeer = { usage: 'peer' } as const
 const anyKind = not(ipRange('10.0.0.0/8'))
 const ofCa = (...names: GeneralName[]): Parts => ({
   root: { subject: 'R', ...constrain(not(b)) },
@@ -191,13 +167,8 @@ tableOf('Go, next to a constraint of any kind', 'name-constraints/name-unreadabl
     'name-refused@0 (excluded by Go, a://x.a.test, uri, CN=R, peer, a.test)',
   ),
   ofGo('accepts one of another host', not(uri('a.test')), uri('a://xa.test')),
-  [
-    'refuses an excluded name of a self-issued CA',
-    ofCa(b, a, x),
-    ['name-refused@1 (self-issued, [b.test], CN=R, peer)'],
-    { usage: 'peer' },
-  ],
-  ['accepts another name of it', ofCa(a), [], { usage: 'peer' }],
+  ['refuses one of a self-issued CA', ofCa(b, a, x), ['name-refused@1 (self-issued, [b.test], CN=R, peer)'], asPeer],
+  ['accepts another name of it', ofCa(a), [], asPeer],
 ])
 
 describe('the budget', () => {
