@@ -13,7 +13,7 @@ import {
   basicConstraints,
   type Extension,
 } from '../../support/mint.js'
-import { future, leafOf, tableOf, type Given, type Ca, type Parts } from './rows.js'
+import { future, leafOf, leafWith, tableOf, type Given, type Ca } from './rows.js'
 
 const garbled: Extension = { oid: EXTENSION.nameConstraints, critical: true, value: Buffer.from('3003', 'hex') }
 const constrained = (subtrees: Parameters<typeof nameConstraints>[0], critical = true): Ca => ({
@@ -58,21 +58,19 @@ tableOf('a CA', 'constraints/not-a-ca', [
   ],
 ])
 
-const ofLeaf = (...extensions: Extension[]): Parts => ({ leaf: { extensions } })
-
 tableOf('a leaf', 'constraints/only-for-cas', [
-  ['is not a CA', ofLeaf(basicConstraints({ ca: true })), ['warning leaf-is-ca@0']],
+  ['is not a CA', leafWith(basicConstraints({ ca: true })), ['warning leaf-is-ca@0']],
   [
     'is reported once with a path length',
-    ofLeaf(basicConstraints({ ca: true, pathLength: 3 })),
+    leafWith(basicConstraints({ ca: true, pathLength: 3 })),
     ['warning leaf-is-ca@0'],
   ],
-  ['has no pathlen', ofLeaf(basicConstraints({ ca: false, pathLength: 0 })), ['warning @0 (pathlen)']],
+  ['has no pathlen', leafWith(basicConstraints({ ca: false, pathLength: 0 })), ['warning @0 (pathlen)']],
   ['may have no basicConstraints', { leaf: bare }, []],
-  ['has none', ofLeaf(nameConstraints({ permitted: [dns('svc')] })), ['warning @0 (nameConstraints)']],
+  ['has none', leafWith(nameConstraints({ permitted: [dns('svc')] })), ['warning @0 (nameConstraints)']],
   [
     'constrains no names of kinds that Go does not compare',
-    ofLeaf(nameConstraints({ excluded: [directoryName('Other')] })),
+    leafWith(nameConstraints({ excluded: [directoryName('Other')] })),
     [
       'warning @0 (nameConstraints)',
       'warning extension-refused@0 (names unread by Go, nameConstraints, [dirName], server)',

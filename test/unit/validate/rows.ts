@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Finding, FindingCode } from '../../../src/report/finding.js'
 import { type Report, validateChain, type ValidateChainOptions } from '../../../src/validate/index.js'
 import { HOST, mintChain } from '../../support/judge-chain.js'
-import { dns, mintLeaf, newKey, type Minted, type MintLeafOptions } from '../../support/mint.js'
+import { dns, type Extension, mintLeaf, newKey, type Minted, type MintLeafOptions } from '../../support/mint.js'
 
 export type Parts = NonNullable<Parameters<typeof mintChain>[0]>
 export type Ca = NonNullable<Parts['root']>
@@ -22,6 +22,10 @@ export interface Given {
 export type Row = readonly [what: string, given: Parts | Given, found: readonly string[], options?: Options | undefined]
 
 type Key = Pick<MintLeafOptions, 'key'>
+
+/** The leaf, or the intermediate, with these extensions. */
+export const leafWith = (...extensions: Extension[]): Parts => ({ leaf: { extensions } })
+export const caWith = (...extensions: Extension[]): Parts => ({ intermediate: { extensions } })
 
 export const DAY = 86_400_000
 export const past = (days: number): Date => new Date(Date.now() - days * DAY)
