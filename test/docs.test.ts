@@ -5,9 +5,12 @@ import { describe, expect, it } from 'vitest'
 import { readExplanations, renderFindings } from '../.config/lib/findings-page.mjs'
 import { catalogue } from '../src/report/catalogue.js'
 import { refusalsOf } from '../src/report/row.js'
+import { Certificate, formatReport, validateCredentials } from '../src/validate/index.js'
+import { PrivateKey } from '../src/x509/keys/keys.js'
 import { root } from './support/compiled.js'
 import { DISLIKED } from './support/disliked.js'
 import { parse } from './support/imports.js'
+import { EXTENSION, mintCa, mintLeaf } from './support/mint.js'
 import { markdownFiles, readPage, type Page } from './support/markdown.js'
 
 const pages = new Map(markdownFiles(root).map((file) => [file, readPage(readText(file))] as const))
@@ -86,6 +89,31 @@ function errorCodes(): string[] {
     .find((statement) => statement.name.text === 'ErrorDetails')
   return details?.members.flatMap(({ name }) => (name !== undefined && ts.isIdentifier(name) ? name.text : [])) ?? []
 }
+
+/** The report in the README, of a certificate as most how-tos make it; what changes from run to run is left out. */
+it('the README shows a failing report as it is printed', () => {
+  const [, shown = ''] = /```text\n(Failed as of [^]*?)\n```/.exec(readText('README.md')) ?? []
+  const root = mintCa({ subject: 'etcd-ca' })
+  const leaf = mintLeaf({
+    subject: '10.0.0.5',
+    issuer: root,
+    without: [EXTENSION.subjectAltName],
+    usages: ['serverAuth'],
+  })
+  const report = validateCredentials(
+    {
+      trustAnchors: [Certificate.parse(root.der, 'ca.crt')],
+      chain: [Certificate.parse(leaf.der, 'server.crt')],
+      key: PrivateKey.fromKeyObject(leaf.key),
+      crls: [],
+      origin: 'server.crt',
+    },
+    { usage: 'server', hosts: ['10.0.0.5'] },
+  )
+  const constant = (text: string): string =>
+    text.replaceAll(/serial [0-9A-F]+/g, 'serial').replace(/as of [-0-9: ]+ UTC/, 'as of now')
+  expect(constant(shown)).toBe(constant(formatReport(report)))
+})
 
 describe('.github/SECURITY.md', () => {
   const rows = readText('.github/SECURITY.md')
