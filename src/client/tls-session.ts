@@ -96,7 +96,7 @@ export type TlsEvent = { at: Date } & (
       /** Logging in with the password failed. */
       type: 'login-failed'
       username: string
-      /** Whether etcd refused the name or the password; else the log-in is tried again with the next call. */
+      /** Whether etcd refused the name or the password; else the login is tried again with the next call. */
       refused: boolean
       error: Error
     }

@@ -33,7 +33,7 @@ export class Login {
   }
 
   headersFor(path: string): OutgoingHttpHeaders | null {
-    // An old or empty token next to a log-in would be checked instead of the password (etcd AuthInfoFromCtx).
+    // An old or empty token next to a login would be checked instead of the password (etcd AuthInfoFromCtx).
     return path === AUTHENTICATE ? NO_HEADERS : this.#headers
   }
 

@@ -66,14 +66,14 @@ export const access = {
   ]).refusedAs({ etcd: ['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old'] }),
   'login/failed': error((d: Failed) => [
     d.refused
-      ? `etcd refuses the log-in of the user "${d.username}": ${d.detail}.`
+      ? `etcd refuses the login of the user "${d.username}": ${d.detail}.`
       : `The user "${d.username}" could not be logged in: ${d.detail}.`,
     d.refused
       ? `Check the option auth: "etcdctl user get ${shellArgument(d.username)}" must list the user. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`
       : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd’s log.',
   ]),
   'login/not-enabled': warning((d: { username: string }) => [
-    `Authentication is not enabled in etcd, so the log-in of "${d.username}" has no effect.`,
+    `Authentication is not enabled in etcd, so the login of "${d.username}" has no effect.`,
     'Run "etcdctl user add root --no-password" if there is no user root, "etcdctl user grant-role root root" and "etcdctl auth enable". Or remove the option auth.',
   ]),
 }

@@ -142,7 +142,7 @@ it('a learner is promoted as the remedy describes', async () => {
 })
 
 // From here on, etcd has users.
-it('authentication is enabled as the remedy describes, and the log-in then has an effect', async () => {
+it('authentication is enabled as the remedy describes, and the login then has an effect', async () => {
   await shared.etcd.etcdctl(['user', 'add', 'root:secret'], pki.client)
   const auth = { username: 'root', password: 'secret' }
   await using before = await connect({ auth })

@@ -237,7 +237,7 @@ describe('logging in with a password', () => {
     expect([logins, peer.accepted]).toEqual([2, 1])
   })
 
-  it('a log-in that etcd refuses is one finding without the password', async () => {
+  it('a login that etcd refuses is one finding without the password', async () => {
     await using peer = await loginPeer((stream) => {
       refuseCall(stream, 3, 'etcdserver: authentication failed, invalid user ID or password')
     })

@@ -223,7 +223,7 @@ describe('events', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined })
   })
 
-  it('report a log-in that fails, without the password', async () => {
+  it('report a login that fails, without the password', async () => {
     await using peer = await witnessPeer(pki.server, {
       onCall: (stream) => {
         refuseCall(stream, 3, 'etcdserver: authentication failed, invalid user ID or password')
