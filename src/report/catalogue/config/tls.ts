@@ -47,10 +47,11 @@ function probeRemedy({ why, by, option, plain, url }: ProbeDetails): string {
     return `Let the command connect to ${reached}${files}; for etcdctl: --endpoints, --cacert, --cert and --key.`
   }
   const [, port = '2381'] = /:(\d+)$/.exec(plain ?? '') ?? []
+  const isLoopback = plain !== null && /^http:\/\/(?:127\.|localhost|\[::1\])/.test(plain)
   const first =
     plain === null
-      ? 'Set --listen-metrics-urls to a URL without TLS that the kubelet reaches, for example http://127.0.0.1:2381 in a pod with hostNetwork. '
-      : why === 'address'
+      ? `Set --listen-metrics-urls to http://0.0.0.0:${port}; or, in a pod with hostNetwork, to http://127.0.0.1:${port} and the host of ${option} to 127.0.0.1. `
+      : why === 'address' || isLoopback
         ? `Set the host of ${option} to 127.0.0.1 in a pod with hostNetwork, or listen on an address of the pod instead of ${plain}. `
         : ''
   return `${first}Set the port of ${option} to ${port} and its scheme to HTTP.`

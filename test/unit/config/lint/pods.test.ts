@@ -70,6 +70,19 @@ describe('a probe', () => {
       'Allow only your monitoring to connect to the port, by a NetworkPolicy or a firewall. The kubelet needs it without TLS.',
     )
   })
+
+  it('of the kubelet is answered in both ways that its remedy names', async () => {
+    const remedy = async (change: Pod): Promise<string> =>
+      findingOf(await found(pod(change)), 'config/probe-unanswered').remedy
+    expect(await remedy({ metrics: '', probe: '{httpGet: {port: 2379, scheme: HTTPS}}' })).toBe(
+      'Set --listen-metrics-urls to http://0.0.0.0:2381; or, in a pod with hostNetwork, to http://127.0.0.1:2381 and the host of livenessProbe to 127.0.0.1. Set the port of livenessProbe to 2381 and its scheme to HTTP.',
+    )
+    // The host is named with a port of the loopback address, too.
+    expect(await remedy({ probe: '{httpGet: {port: 2379, scheme: HTTPS}}' })).toMatch(/host of livenessProbe to 127/)
+    const every = { metrics: 'http://0.0.0.0:2381', probe: '{httpGet: {port: 2381, path: /health}}' }
+    expect(await codes(pod(every))).toEqual(['warning config/metrics-plaintext'])
+    expect(await codes(pod({ probe: '{httpGet: {host: 127.0.0.1, port: 2381, path: /health}}' }))).toEqual([])
+  })
 })
 
 describe('a volume', () => {
