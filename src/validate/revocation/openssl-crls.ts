@@ -33,9 +33,9 @@ export function crlRefusals(path: readonly PathCertificate[], crls: readonly Crl
     const above = path.slice(place.index + 1)
     const signers = (above.length === 0 ? [place] : above).map(({ certificate }) => certificate)
     // Without extended CRL support, OpenSSL 3.0 (Node 20 and 22) takes a delta CRL for a full one; 3.5 does not look at it.
-    const refusals = [full, readable].map((given) => refusalOf(place.certificate, signers, given, at))
-    const refused = refusals.find((each) => each !== 'accepted')
-    return refused === undefined ? [] : [{ place, refused }]
+    const byFull = refusalOf(place.certificate, signers, full, at)
+    const refused = byFull === 'accepted' ? refusalOf(place.certificate, signers, readable, at) : byFull
+    return refused === 'accepted' ? [] : [{ place, refused }]
   })
 }
 

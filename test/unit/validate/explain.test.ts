@@ -139,6 +139,7 @@ tableOf('a link', 'chain/authority-differs', [
     ['@0 (key identifier, 0A0B, 0C, CN=Middle)'],
   ],
   ['agrees with serial number and issuer', certificate(7n, directoryName('R')), []],
+  ['agrees with a serial number next to a URI as issuer', certificate(7n, uri('urn:x')), []],
   ['agrees with an issuer in other case', certificate(undefined, directoryName('r')), []],
   ['agrees with the first directory name', certificate(7n, uri('urn:x'), directoryName('R'), directoryName('x')), []],
   ['reports another serial number', certificate(8n), ['@0 (certificate, CN=Middle, 07, 08, -)']],
