@@ -23,6 +23,8 @@ import {
 import { encodeTime, pem, type Issuer, type Time } from './mint-certificate.js'
 
 const HOUR = 3_600_000
+/** One moment for all: of two CRLs that were minted in different seconds, OpenSSL chooses the later one. */
+const NOW = Date.now()
 
 export interface RevokedEntry {
   serial: bigint | number | Uint8Array
@@ -62,8 +64,8 @@ export function mintCrl(options: MintCrlOptions): { der: Buffer; pem: string } {
       ...(options.version === null ? [] : [integer(options.version ?? 1)]),
       algorithm,
       options.issuerName === undefined ? issuer.subject : encodeName(options.issuerName),
-      encodeTime(options.thisUpdate ?? new Date(Date.now() - HOUR)),
-      ...(options.nextUpdate === null ? [] : [encodeTime(options.nextUpdate ?? new Date(Date.now() + 24 * HOUR))]),
+      encodeTime(options.thisUpdate ?? new Date(NOW - HOUR)),
+      ...(options.nextUpdate === null ? [] : [encodeTime(options.nextUpdate ?? new Date(NOW + 24 * HOUR))]),
       ...(entries === null ? [] : [sequence(entries)]),
       ...(extensions.length === 0 ? [] : [context(0, sequence(...extensions.map(encodeExtension)))]),
     ),
@@ -144,7 +146,7 @@ function encodeEntry(entry: RevokedEntry): Buffer {
   const extensions = [...(entry.reason === undefined ? [] : [reasonCode(entry.reason)]), ...(entry.extensions ?? [])]
   return sequence(
     integer(entry.serial),
-    Buffer.from(encodeTime(entry.date ?? new Date(Date.now() - HOUR))),
+    Buffer.from(encodeTime(entry.date ?? new Date(NOW - HOUR))),
     ...(extensions.length === 0 ? [] : [sequence(...extensions.map(encodeExtension))]),
   )
 }

@@ -110,8 +110,9 @@ function mintList(usual: Minted, given: Specs[number], chain: ListChain): Minted
 }
 
 const HOUR = 3_600_000
-export const ago = (hours: number): Date => new Date(Date.now() - hours * HOUR)
-export const ahead = (hours: number): Date => new Date(Date.now() + hours * HOUR)
+const NOW = Date.now()
+export const ago = (hours: number): Date => new Date(NOW - hours * HOUR)
+export const ahead = (hours: number): Date => new Date(NOW + hours * HOUR)
 export const EXPIRED = { thisUpdate: ago(48), nextUpdate: ago(24) }
 export const TOMORROW = { thisUpdate: ahead(12), nextUpdate: ahead(48) }
 
