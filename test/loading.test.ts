@@ -70,7 +70,7 @@ it('the validator is quick to import: few files, little JavaScript, nobody elseâ
 })
 
 it.each([
-  ['client/connect-securely', /^src\/(authority\/|files\/|x509\/engine)/],
+  ['client/create-secure-client', /^src\/(authority\/|files\/|x509\/engine)/],
   [
     'authority/index',
     /^src\/(authority\/(issu|options|algorithms|cluster\/w)|files\/|validate\/|x509\/(engine|crl\/crl-writer))/,

@@ -27,7 +27,7 @@ function sharedFiles(root, inputs) {
       for (const [name, file] of Object.entries(inputs)) {
         if (name !== 'index') visit(file, name.replace('/index', ''), graph)
       }
-      visit(join(root, 'src/client/connect-securely.ts'), 'connecting', graph)
+      visit(join(root, 'src/client/create-secure-client.ts'), 'connecting', graph)
     }
     const all = [...(users.get(id) ?? [])].sort()
     // It loads the whole validator.

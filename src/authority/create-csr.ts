@@ -1,4 +1,5 @@
 /** Makes a key and a certificate request (CSR) for it. */
+import { loadDeferred } from '../report/load-deferred.js'
 import { checkOptions } from '../report/option-error.js'
 import { CertificateRequest } from '../x509/certificate-request.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
@@ -32,7 +33,7 @@ export async function createRequest(options: CreateRequestOptions): Promise<{ cs
   const algorithm = readAlgorithm(options.algorithm, 'algorithm')
   const subject = [...readSubject(options.subject, 'subject'), { type: COMMON_NAME, text: name }]
   const { privateKey: key } = await keyMaker(options.crypto ?? null)(algorithm, `request "${name}"`)
-  const peculiar = await import('../x509/peculiar.js')
+  const peculiar = await loadDeferred(() => import('../x509/peculiar.js'))
   const crypto = options.crypto ?? peculiar.createDefaultCrypto()
   const { scheme } = keyRow(algorithm)
   let der: Uint8Array

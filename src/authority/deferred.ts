@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { checkDirectory } from '../credentials/checks.js'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
+import { loadDeferred } from '../report/load-deferred.js'
 import { valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
@@ -19,6 +20,8 @@ import type { Ledger } from './ledger.js'
 import type { LoadAuthorityOptions } from './load.js'
 import type { IssueRequest } from './issue-options.js'
 
+const code = () => loadDeferred(() => import('./deferred-code.js'))
+
 /**
  * Makes a new root CA: a key and a self-signed certificate that may sign only certificates and CRLs. It is kept in memory;
  * `authority.export()` returns it as PEM.
@@ -28,7 +31,7 @@ import type { IssueRequest } from './issue-options.js'
  * with its own.
  */
 export async function createAuthority(options: CreateAuthorityOptions): Promise<Authority> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.createAuthority(options)
 }
 
@@ -42,7 +45,7 @@ export async function createAuthority(options: CreateAuthorityOptions): Promise<
  * certificates, a key that does not match or is not supported, or no chain to a root.
  */
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.loadAuthority(options)
 }
 
@@ -62,7 +65,7 @@ export async function openAuthority(
   directory: string,
   options: Omit<CreateAuthorityOptions, 'signer'>,
 ): Promise<Authority> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.openAuthority(directory, options)
 }
 
@@ -76,7 +79,7 @@ export async function openAuthority(
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or does not sign with it.
  */
 export async function createRequest(options: CreateRequestOptions): Promise<{ csr: string; key: PrivateKey }> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.createRequest(options)
 }
 
@@ -101,7 +104,7 @@ export async function issueCluster<const M extends string, const C extends strin
     signal?: AbortSignal | undefined
   } = {},
 ): Promise<Cluster<M, C>> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.issueCluster(authorities, plan, options)
 }
 
@@ -132,7 +135,7 @@ export async function writeCluster<M extends string, C extends string>(
   cluster: Cluster<M, C>,
   options: WriteClusterOptions,
 ): Promise<ClusterFiles<M, C>> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.writeCluster(directory, cluster, options)
 }
 
@@ -153,7 +156,7 @@ export async function removeFromCluster(
   parts: { members?: readonly string[] | undefined; clients?: readonly string[] | undefined },
   options: { layout: Layout; signal?: AbortSignal | undefined },
 ): Promise<{ members: string[]; clients: string[] }> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.removeFromCluster(directory, parts, options)
 }
 
@@ -179,7 +182,7 @@ export async function renewDirectory(
   directory: string,
   options: RenewDirectoryOptions,
 ): Promise<DirectoryRenewal> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.renewDirectory(authorities, directory, options)
 }
 
@@ -218,7 +221,7 @@ export async function writeTrust(
     signal?: AbortSignal | undefined
   },
 ): Promise<string[]> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.writeTrust(directory, trustAnchors, options)
 }
 
@@ -248,7 +251,7 @@ export async function renew(
     skipEtcdChecks?: boolean | undefined
   } = {},
 ): Promise<Credentials> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.renew(authority, credentials, options)
 }
 
@@ -269,7 +272,7 @@ export async function writeCrl(
   crl: Crl,
   options: { form?: 'der' | 'pem' | undefined } = {},
 ): Promise<void> {
-  const room = await import('./deferred-code.js')
+  const room = await code()
   return room.writeCrl(path, crl, options)
 }
 
@@ -330,6 +333,13 @@ export function fileLedger(path: string): Ledger {
   checkDirectory(path, 'path', 'the path of a file')
   const place = resolve(path)
   let opened: Promise<Ledger> | undefined
-  const open = (): Promise<Ledger> => (opened ??= import('./deferred-code.js').then((room) => room.openLedger(place)))
+  const open = (): Promise<Ledger> =>
+    (opened ??= code().then(
+      (room) => room.openLedger(place),
+      (error: unknown) => {
+        opened = undefined
+        throw error
+      },
+    ))
   return { append: async (entries) => (await open()).append(entries), read: async () => (await open()).read() }
 }

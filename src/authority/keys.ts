@@ -1,6 +1,7 @@
 /** Makes keys, and signs with them. A key is never passed from one Web Crypto implementation to another. */
 import { createPublicKey, generateKeyPair, KeyObject, sign, verify } from 'node:crypto'
 import { promisify } from 'node:util'
+import { loadDeferred } from '../report/load-deferred.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
@@ -40,7 +41,8 @@ export function keyMaker(crypto: WebCrypto | null): KeyMaker {
     if (crypto === null && isCurve(namedCurve)) pair = makeEcKey(namedCurve)
     else if (crypto === null && modulusLength !== undefined) pair = await makeRsaKey(modulusLength)
     else {
-      const implementation = crypto ?? (standard ??= (await import('../x509/peculiar.js')).createDefaultCrypto())
+      const implementation =
+        crypto ?? (standard ??= (await loadDeferred(() => import('../x509/peculiar.js'))).createDefaultCrypto())
       try {
         pair = await generate(implementation, parameters)
         if (crypto !== null) {

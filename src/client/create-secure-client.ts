@@ -1,48 +1,78 @@
-/** The way in. The client's code, and etcd3 with it, loads at the first call: a program that makes no client does not pay for it. */
-import type { SecureEtcd3 as Connected } from './connect.js'
-import type { ClientOptions } from './options.js'
-import { CLIENT, type TlsSession } from './tls-session.js'
+/** From options to a client that is verified. */
+import { authenticate, SecureEtcd3 } from './secure-etcd3.js'
+import { noLogin } from './diagnosis/failure.js'
+import { endpointsOf, locate, type LookupSrv, lookupSrv } from './discovery.js'
+import { finding } from './finding.js'
+import { type ClientOptions, type PasswordAuth, type ResolvedOptions, resolveOptions } from './options.js'
+import { Session } from './session.js'
+import { abortable, holdingProcess } from './timing.js'
+import { Login, LoginError } from './transport/login.js'
+import { prepare } from './validated-credentials.js'
 
-/**
- * An `Etcd3` over mutual TLS, made by {@link createSecureClient}. It is an ordinary `Etcd3` in every other respect.
- *
- * Dispose of it by `await using`, or by {@link SecureEtcd3.close}.
- */
-export interface SecureEtcd3 extends Connected {
-  /** The TLS side: the validation of the credentials, and the state of each endpoint. */
-  readonly tls: TlsSession
+/** See `deferred.ts`. @param lookup Another DNS, for tests. */
+export async function createSecureClient(options: ClientOptions, lookup: LookupSrv = lookupSrv): Promise<SecureEtcd3> {
+  return holdingProcess(connect(options, lookup))
 }
 
-/** For `instanceof`: the class itself loads with etcd3. {@link createSecureClient} makes its instances. */
-export const SecureEtcd3 = class {
-  declare readonly tls: TlsSession
-
-  static [Symbol.hasInstance](value: unknown): boolean {
-    return Reflect.has(Object(value) as object, CLIENT)
+async function connect(options: ClientOptions, lookup: LookupSrv): Promise<SecureEtcd3> {
+  const plan = resolveOptions(options)
+  const { signal, source, tls, etcd3, auth, refreshEndpoints } = plan
+  signal?.throwIfAborted()
+  const validated = prepare(await abortable(signal, source.load(signal ?? undefined)), tls)
+  const started = performance.now()
+  const { endpoints, findings } = await locate(plan, lookup)
+  const spent = performance.now() - started
+  const session = new Session(
+    { ...plan, endpoints, auth: auth === null ? null : { username: auth.username } },
+    validated,
+    findings,
+  )
+  const verified = session.preflight(plan.dialTimeout - spent)
+  let client: SecureEtcd3
+  try {
+    // Made while the network is busy.
+    client = new SecureEtcd3(session, etcd3)
+    await abortable(signal, verified)
+  } catch (error) {
+    await abortable(signal, session.close())
+    throw error
   }
-
-  constructor() {
-    throw new TypeError('Call createSecureClient instead: it verifies the connection before there is a client.')
+  if (auth !== null) {
+    try {
+      await abortable(signal, logIn(client, session, auth, plan))
+    } catch (error) {
+      await client[Symbol.asyncDispose]()
+      throw error
+    }
   }
-} as unknown as abstract new (...args: never) => SecureEtcd3
+  session.follow(source)
+  if (refreshEndpoints !== null) {
+    void session.refresh(refreshEndpoints, async () => {
+      if (plan.discovery !== null) return (await locate({ ...plan, signal: null }, lookup)).endpoints
+      const deadline = Date.now() + plan.dialTimeout
+      return endpointsOf((await client.cluster.memberList({}, { deadline })).members)
+    })
+  }
+  return client
+}
 
-/**
- * Connects to etcd over mutual TLS. Resolves to an ordinary `Etcd3` once it is verified: the credentials were validated before
- * anything was dialled, and at least one endpoint (see `preflight`) was verified, verified us, and answered as etcd. The client uses
- * the connections of that verification.
- *
- * @throws {EtcdMtlsError}
- * - `ERR_OPTION_INVALID`: a wrong call.
- * - `ERR_CREDENTIALS_UNREADABLE`: the credentials could not be read.
- * - `ERR_VALIDATION_FAILED`: they were read and are not valid; nothing was dialled.
- * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and it or this client refused; or etcd refused the password; or the endpoints belong to
- *   two clusters.
- * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, only proxies without an etcd did, none that did has a leader
- *   (unless `requireLeader` is false), or DNS has none.
- *
- * With `signal` aborted, it rejects with the signal's reason.
- */
-export async function createSecureClient(options: ClientOptions): Promise<SecureEtcd3> {
-  const room = await import('./connect-securely.js')
-  return room.connectSecurely(options)
+/** Sets the password up for every call, and verifies it, unless nothing is to be verified. */
+async function logIn(
+  client: SecureEtcd3,
+  session: Session,
+  { username, password }: PasswordAuth,
+  { preflight, dialTimeout }: ResolvedOptions,
+): Promise<void> {
+  const login = new Login(async () => {
+    const token = await authenticate(client, { name: username, password }, dialTimeout)
+    session.noteLogin(token === null ? [finding('login/not-enabled', { username })] : [])
+    return token
+  })
+  session.pool.login = login
+  if (preflight === 'none') return
+  try {
+    await login.run()
+  } catch (error) {
+    throw error instanceof LoginError ? noLogin(error, username, session.report.path) : error
+  }
 }

@@ -7,7 +7,7 @@ import { noConnection } from './diagnosis/failure.js'
 import { type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
 import { failedReport, finding } from './finding.js'
 import type { ResolvedOptions } from './options.js'
-import { abortable, holdingProcess } from './timing.js'
+import { abortable } from './timing.js'
 
 export type LookupSrv = (record: string, signal: AbortSignal) => Promise<SrvRecord[]>
 
@@ -56,7 +56,7 @@ export async function locate(
   try {
     // Also if a look-up cannot be cancelled.
     const answers = Promise.allSettled([lookup(record, end), lookup(insecureRecord, end)])
-    const [secure, insecure] = await holdingProcess(abortable(end, answers))
+    const [secure, insecure] = await abortable(end, answers)
     if (secure.status === 'rejected' && !NO_SUCH_RECORD.has(codeOf(secure.reason))) {
       throw noRecords(codeOf(secure.reason) ?? 'unknown')
     }

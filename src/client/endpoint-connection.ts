@@ -37,8 +37,6 @@ type State = Exclude<EndpointStatus['state'], 'leaderless'>
 export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
 
 interface DialPlan {
-  /** Whether the attempt keeps the process alive: a caller waits for it. */
-  readonly keepsProcess: boolean
   readonly timeout: number
   readonly signal: AbortSignal
 }
@@ -143,10 +141,10 @@ export class EndpointConnection {
   }
 
   /** Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever the result. */
-  attempt(keepsProcess: boolean, timeout = this.#owner.options.dialTimeout): Promise<void> {
+  attempt(timeout = this.#owner.options.dialTimeout): Promise<void> {
     if (this.#isClosed() || this.connection !== null) return Promise.resolve()
     if (this.#attempt !== null) return this.#attempt
-    const attempt = this.#dial(keepsProcess, timeout).finally(() => {
+    const attempt = this.#dial(timeout).finally(() => {
       if (this.#attempt === attempt) this.#attempt = null
     })
     this.#attempt = attempt
@@ -160,7 +158,7 @@ export class EndpointConnection {
     const { connection } = this
     if (connection === null) {
       this.#diagnosed = null
-      await this.attempt(true)
+      await this.attempt()
     } else if (!(await connection.isAnswering(dialTimeout)) && this.connection === connection) {
       connection.destroy()
       this.#down('silent', null)
@@ -179,10 +177,10 @@ export class EndpointConnection {
    * Dials with credentials that are not in use yet, next to the connection that is, within the dial time-out. The result has to be
    * passed to {@link switchTo}, or its connection destroyed.
    */
-  async dialWith(validated: ValidatedCredentials, keepsProcess: boolean): Promise<DialAttempt> {
+  async dialWith(validated: ValidatedCredentials): Promise<DialAttempt> {
     if (this.#isClosed()) return { ok: false, findings: [] }
     const { dialTimeout: timeout } = this.#owner.options
-    return this.#reach(validated, { keepsProcess, timeout, signal: this.#life.signal })
+    return this.#reach(validated, { timeout, signal: this.#life.signal })
   }
 
   /**
@@ -212,11 +210,6 @@ export class EndpointConnection {
     if (connection === null) return
     void connection.drain(limit)
     this.#fail([found])
-  }
-
-  /** No caller waits for the attempt any more: it continues without keeping the process alive. */
-  letProcessEnd(): void {
-    for (const each of this.#diallings) each.release()
   }
 
   /** Ends everything; calls have up to `limit` milliseconds. Resolves when every socket is gone. */
@@ -249,17 +242,17 @@ export class EndpointConnection {
     void connection.closed.then(() => this.#draining.delete(connection))
   }
 
-  async #dial(keepsProcess: boolean, timeout: number): Promise<void> {
+  async #dial(timeout: number): Promise<void> {
     const { signal } = this.#current
     clearTimeout(this.#retryTimer)
     this.#change('connecting', this.#findings)
-    const reached = await this.#reach(this.#owner.validated, { keepsProcess, timeout, signal })
+    const reached = await this.#reach(this.#owner.validated, { timeout, signal })
     if (!signal.aborted) this.#conclude(reached)
     else if (reached.ok) reached.dialled.connection.destroy()
   }
 
   /** If OpenSSL missed a path that is valid, it dials again with the trust anchor of that path alone. A failure once the signal aborts. */
-  async #reach(validated: ValidatedCredentials, { keepsProcess, timeout, signal }: DialPlan): Promise<DialAttempt> {
+  async #reach(validated: ValidatedCredentials, { timeout, signal }: DialPlan): Promise<DialAttempt> {
     const { endpoint } = this
     const name = this.#name
     const deadline = performance.now() + timeout
@@ -267,7 +260,7 @@ export class EndpointConnection {
     let use = this.#narrowed?.validated === validated ? this.#narrowed.use : validated
     for (;;) {
       const left = Math.max(1, deadline - performance.now())
-      const dialling = dial({ endpoint, name, validated: use, timeout: left, keepsProcess, onDown: this.#onDown })
+      const dialling = dial({ endpoint, name, validated: use, timeout: left, onDown: this.#onDown })
       this.#diallings.add(dialling)
       const outcome = await dialling.outcome
       this.#diallings.delete(dialling)
@@ -367,7 +360,7 @@ export class EndpointConnection {
     // Most connections are lost because a member restarts or a proxy closes them: the first attempt comes at once.
     if (livedLong || this.#failures === 0) {
       this.#failures = livedLong ? 0 : 1
-      void this.attempt(false)
+      void this.attempt()
       return
     }
     const pause = this.#backOff()
@@ -381,7 +374,7 @@ export class EndpointConnection {
     const pause = backoffPause(this.#failures, PAUSES)
     clearTimeout(this.#retryTimer)
     // An idle client must not keep the process alive.
-    this.#retryTimer = setTimeout(() => void this.attempt(false), pause).unref()
+    this.#retryTimer = setTimeout(() => void this.attempt(), pause).unref()
     return pause
   }
 

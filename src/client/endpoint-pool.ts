@@ -14,7 +14,7 @@ import { EndpointConnection, type EndpointOwner } from './endpoint-connection.js
 import type { Endpoint } from './endpoints.js'
 import type { EventBody } from './events.js'
 import { finding } from './finding.js'
-import type { ResolvedOptions } from './options.js'
+import type { SessionOptions } from './options.js'
 import { KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
@@ -50,7 +50,7 @@ const LEASE_KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
 const NO_HEADERS: OutgoingHttpHeaders = {}
 
 export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
-  readonly options: ResolvedOptions
+  readonly options: SessionOptions
   validated: ValidatedCredentials
   readonly maxReceiveLength: number
   readonly leaderHeaders: OutgoingHttpHeaders | null
@@ -60,6 +60,8 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   login: Login | null = null
   readonly #emit: (event: EventBody) => void
   #endpoints: readonly EndpointConnection[]
+  /** The ends of the endpoints that were removed. */
+  readonly #ending = new Set<Promise<unknown>>()
   readonly #life = new AbortController()
   /** The calls that no endpoint can carry now. Their timers limit the wait, and keep the process alive. */
   readonly #waiting = new Map<EtcdCall, NodeJS.Timeout>()
@@ -76,7 +78,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   /** Starts at random: the calls and streams of many clients spread over the members. */
   #next = Math.floor(Math.random() * 1024)
 
-  constructor(options: ResolvedOptions, validated: ValidatedCredentials, emit: (event: EventBody) => void) {
+  constructor(options: SessionOptions, validated: ValidatedCredentials, emit: (event: EventBody) => void) {
     const limit: unknown = options.etcd3.grpcOptions?.['grpc.max_receive_message_length']
     this.options = options
     this.validated = validated
@@ -117,9 +119,15 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return new EndpointConnection(endpoint, this)
   }
 
+  /** Those that are missing from the list are drained. */
   replace(endpoints: readonly EndpointConnection[]): void {
+    const removed = this.#endpoints.filter((each) => !endpoints.includes(each))
     this.#endpoints = endpoints
     this.#update()
+    for (const each of removed) {
+      const ended: Promise<unknown> = each.end(DRAIN_LIMIT).then(() => this.#ending.delete(ended))
+      this.#ending.add(ended)
+    }
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
@@ -137,7 +145,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   dial(): void {
-    for (const each of this.#endpoints) if (!each.justFailed) void each.attempt(true)
+    for (const each of this.#endpoints) if (!each.justFailed) void each.attempt()
   }
 
   assign(call: EtcdCall): void {
@@ -231,7 +239,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     const timer = setTimeout(() => {
       for (const call of [...this.carried]) cancelForClose(call)
     }, CLOSE_GRACE).unref()
-    await Promise.all(this.#endpoints.map((each) => each.end()))
+    await Promise.all([...this.#endpoints.map((each) => each.end()), ...this.#ending])
     clearTimeout(timer)
   }
 

@@ -6,7 +6,7 @@ import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../repor
 import { checkRevocationMode, type RevocationMode } from '../validate/context.js'
 import type { Host } from '../x509/names.js'
 import { MAX_DELAY, parseDuration } from '../report/duration.js'
-import { checkEtcd3Options, type Etcd3Options } from './connect.js'
+import { checkEtcd3Options, type Etcd3Options } from './secure-etcd3.js'
 import { type Endpoint, parseEndpoints, readServerName } from './endpoints.js'
 import type { RotationOptions } from './tls-session.js'
 
@@ -25,7 +25,10 @@ export interface SecureClientOptions {
    * `client.tls.endpoints`), `'all'`, or `'none'`. Default: `'any'`.
    */
   preflight?: 'any' | 'all' | 'none' | undefined
-  /** How long dialling may take, all endpoints at the same time, diagnosis included. Also the limit for each later attempt. Default: `'5s'`. */
+  /**
+   * How long dialling may take, all endpoints at the same time, diagnosis included. Also the limit for each later attempt, and for each
+   * log-in with a password. Default: `'5s'`.
+   */
   dialTimeout?: string | undefined
   /**
    * Logs in with a password, over the same verified connections; etcd then uses this user and not the common name. No error, report or
@@ -115,6 +118,9 @@ export interface ResolvedOptions {
   readonly etcd3: Etcd3Options
   readonly signal: AbortSignal | null
 }
+
+/** The same for a client that lives: it does not keep the password where its properties lead. */
+export type SessionOptions = Omit<ResolvedOptions, 'auth'> & { readonly auth: Pick<PasswordAuth, 'username'> | null }
 
 export interface ResolvedTls {
   readonly minVersion: TlsVersion

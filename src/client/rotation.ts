@@ -25,8 +25,6 @@ export type RotationOutcome =
 
 interface RotationOptions {
   readonly drain: DrainPolicy
-  /** Whether a caller waits for it. */
-  readonly keepsProcess: boolean
   /** What the credentials come from, for the report. */
   readonly origin: string
   /** Called when they come into use. */
@@ -54,12 +52,12 @@ export async function rotate(
 async function switchEndpoints(
   { endpoints, life }: EndpointPool,
   validated: ValidatedCredentials,
-  { drain, keepsProcess, origin, use }: RotationOptions,
+  { drain, origin, use }: RotationOptions,
 ): Promise<RotationOutcome> {
   const wereReady = new Set(endpoints.filter((each) => each.isReady))
   const attempts = endpoints.map(async (endpoint, index) => {
-    if (index > 0) await pause(Math.min(index * STAGGER, LONGEST_STAGGER), life, keepsProcess)
-    return { endpoint, outcome: await endpoint.dialWith(validated, keepsProcess) }
+    if (index > 0) await pause(Math.min(index * STAGGER, LONGEST_STAGGER), life, false)
+    return { endpoint, outcome: await endpoint.dialWith(validated) }
   })
   const notVerified = (which: readonly EndpointConnection[], used: 'no' | 'unverified' | 'elsewhere', detail = '') =>
     finding('rotation/not-verified', { origin, endpoints: which.map((each) => each.endpoint.url), used, detail })

@@ -3,16 +3,16 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
-import type { ClientSession } from './connect.js'
+import type { ClientSession } from './secure-etcd3.js'
 import { environmentFindings, mayExplain, noConnection, noQuorum, quorumFinding } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
 import { EventHub, Expiry } from './events.js'
 import { failedReport, finding } from './finding.js'
-import { resolveDrain, type ResolvedOptions, resolveSource, type SecureClientOptions } from './options.js'
+import { resolveDrain, type SessionOptions, resolveSource, type SecureClientOptions } from './options.js'
 import { Follower, rotate, type RotationOutcome } from './rotation.js'
-import { abortable, pause } from './timing.js'
+import { abortable, holdingProcess, pause } from './timing.js'
 import {
   clientClosed,
   type EndpointStatus,
@@ -20,7 +20,6 @@ import {
   type TlsEvent,
   type TlsSession,
 } from './tls-session.js'
-import { DRAIN_LIMIT } from './transport/connection.js'
 import { reportNow, type ValidatedCredentials } from './validated-credentials.js'
 
 // How long the other endpoints may take once one is verified, in milliseconds: long enough for a refusal to be reported at once, short
@@ -28,8 +27,8 @@ import { reportNow, type ValidatedCredentials } from './validated-credentials.js
 const SETTLE_GRACE = 250
 
 export class Session implements ClientSession {
-  readonly pool: EndpointPool
-  readonly #options: ResolvedOptions
+  readonly #pool: EndpointPool
+  readonly #options: SessionOptions
   #source: CredentialSource
   #follower: Follower | null = null
   /** The end of the last change of credentials or endpoints: they run one after the other. */
@@ -39,12 +38,17 @@ export class Session implements ClientSession {
   readonly #events = new EventHub()
   readonly #expiry = new Expiry(this.#events.emit)
 
-  constructor(options: ResolvedOptions, validated: ValidatedCredentials, located: readonly Finding[] = []) {
+  constructor(options: SessionOptions, validated: ValidatedCredentials, located: readonly Finding[] = []) {
     this.#options = options
     this.#source = options.source
     this.#notes = [...environmentFindings(process.env), ...located]
-    this.pool = new EndpointPool(options, validated, this.#events.emit)
+    this.#pool = new EndpointPool(options, validated, this.#events.emit)
     this.#expiry.follow(validated)
+  }
+
+  /** Not an own property, because `client.tls` may be printed: the calls in the pool have tokens. */
+  get pool(): EndpointPool {
+    return this.#pool
   }
 
   get report(): TlsSession['report'] {
@@ -67,32 +71,27 @@ export class Session implements ClientSession {
 
   async probe(): Promise<Report> {
     this.#assertOpen()
-    await Promise.all(this.pool.endpoints.map((each) => each.check()))
+    await holdingProcess(Promise.all(this.pool.endpoints.map((each) => each.check())))
     return this.#report([...leadership(this.pool.endpoints), ...this.pool.findings])
   }
 
   async setEndpoints(endpoints: SecureClientOptions['endpoints']): Promise<Report> {
     const wanted = parseEndpoints(endpoints)
-    return this.#inTurn(() => this.#switchEndpoints(wanted))
+    return holdingProcess(this.#inTurn(() => this.#switchEndpoints(wanted)))
   }
 
   async rotate(next?: CredentialSource | Credentials, options: RotationOptions = {}): Promise<Report> {
     const drain = resolveDrain('rotate', options) ?? this.#options.rotation.drain
     const given = next === undefined ? null : resolveSource(next, 'next')
-    const { report } = await this.#inTurn(async () => {
+    const turn = this.#inTurn(async () => {
       const source = given ?? this.#source
       const { life } = this.pool
       const load = (): Promise<Credentials> => abortable(life, source.load(life))
-      const outcome = await rotate(this.pool, load, {
-        drain,
-        keepsProcess: true,
-        origin: source.origin,
-        use: this.#use,
-      })
+      const outcome = await rotate(this.pool, load, { drain, origin: source.origin, use: this.#use })
       if (outcome.rotated && source !== this.#source) this.follow(source)
       return this.#emitRotation(outcome)
     })
-    return report
+    return (await holdingProcess(turn)).report
   }
 
   events(): AsyncIterableIterator<TlsEvent, undefined> {
@@ -113,9 +112,7 @@ export class Session implements ClientSession {
         this.#inTurn(async () => {
           if (source !== this.#source) return null
           const load = (): Promise<Credentials> => Promise.resolve(credentials)
-          return this.#emitRotation(
-            await rotate(this.pool, load, { drain, keepsProcess: false, origin, use: this.#use }),
-          )
+          return this.#emitRotation(await rotate(this.pool, load, { drain, origin, use: this.#use }))
         }),
       emit: this.#events.emit,
     })
@@ -151,10 +148,10 @@ export class Session implements ClientSession {
    * two clusters; `ERR_UNREACHABLE` if none answered, or none has a leader.
    */
   async preflight(timeout = this.#options.dialTimeout): Promise<void> {
-    const { preflight, requireLeader, dialTimeout } = this.#options
+    const { preflight, requireLeader } = this.#options
     const { endpoints } = this.pool
     const started = performance.now()
-    const attempts = endpoints.map((each) => each.attempt(preflight !== 'none', Math.max(1, Math.round(timeout))))
+    const attempts = endpoints.map((each) => each.attempt(Math.max(1, Math.round(timeout))))
     if (preflight === 'none') return
     const all = Promise.all(attempts)
     if (preflight === 'any') await firstReady(endpoints, attempts, all)
@@ -164,8 +161,7 @@ export class Session implements ClientSession {
       const { path, findings } = this.#report(this.pool.findings)
       throw noConnection(failedReport(findings, path))
     }
-    if (requireLeader) await this.#waitForLeader(started + dialTimeout)
-    for (const each of endpoints) each.letProcessEnd()
+    if (requireLeader) await this.#waitForLeader(started + timeout)
   }
 
   async close(): Promise<void> {
@@ -203,8 +199,8 @@ export class Session implements ClientSession {
       (endpoint) => kept.find((each) => isSameEndpoint(each.endpoint, endpoint)) ?? this.pool.makeEndpoint(endpoint),
     )
     const added = endpoints.filter((each) => !before.includes(each))
-    await Promise.all(added.map((each) => each.attempt(true)))
-    if (!endpoints.some((each) => each.isReady)) await Promise.all(kept.map((each) => each.attempt(true)))
+    await Promise.all(added.map((each) => each.attempt()))
+    if (!endpoints.some((each) => each.isReady)) await Promise.all(kept.map((each) => each.attempt()))
     const isRefused = !endpoints.some((each) => each.isReady) && before.some((each) => each.isReady)
     const findings = endpoints.flatMap((each) => each.findings)
     if (isRefused || this.#isClosed()) {
@@ -213,7 +209,6 @@ export class Session implements ClientSession {
       return this.#report(findings)
     }
     this.pool.replace(endpoints)
-    for (const each of before) if (!endpoints.includes(each)) void each.end(DRAIN_LIMIT)
     return this.#report(findings)
   }
 

@@ -1,7 +1,11 @@
 /** The calls whose code loads at the first call, so that a program that imports the package for its client does not pay for it. */
+import { loadDeferred } from '../report/load-deferred.js'
 import type { AccessOptions, EtcdAccess, KubeadmInput, KubeApiserverInput } from './kubernetes/read-access.js'
 import type { LintOptions, LintReport } from './lint/lint.js'
 import type { ConfigInput } from './read/input.js'
+
+const lint = () => loadDeferred(() => import('./lint/lint.js'))
+const access = () => loadDeferred(() => import('./kubernetes/read-access.js'))
 
 /**
  * Checks a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the
@@ -15,7 +19,7 @@ import type { ConfigInput } from './read/input.js'
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
 export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<LintReport> {
-  return (await import('./lint/lint.js')).lintEtcdConfig(config, options)
+  return (await lint()).lintEtcdConfig(config, options)
 }
 
 /**
@@ -26,7 +30,7 @@ export async function lintEtcdConfig(config: ConfigInput, options: LintOptions =
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
 export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
-  return (await import('./lint/lint.js')).lintEtcdConfigs(config, options)
+  return (await lint()).lintEtcdConfigs(config, options)
 }
 
 /**
@@ -36,7 +40,7 @@ export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions 
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
-  return (await import('./lint/lint.js')).lintCluster(configs, options)
+  return (await lint()).lintCluster(configs, options)
 }
 
 /**
@@ -55,7 +59,7 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
  */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
-  return (await import('./kubernetes/read-access.js')).fromKubeApiserver(input, options)
+  return (await access()).fromKubeApiserver(input, options)
 }
 
 /**
@@ -67,5 +71,5 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
  */
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
-  return (await import('./kubernetes/read-access.js')).fromKubeadmConfig(input, options)
+  return (await access()).fromKubeadmConfig(input, options)
 }

@@ -1,5 +1,5 @@
 /** The way in: what callers pass is checked here. */
-import { SecureEtcd3 } from '../client/create-secure-client.js'
+import { SecureEtcd3 } from '../client/deferred.js'
 import { holdingProcess } from '../client/timing.js'
 import { CLIENT, clientClosed } from '../client/tls-session.js'
 import { parseDuration } from '../report/duration.js'

@@ -1,6 +1,6 @@
 /** What locks and elections need of etcd, on etcd3, and how they ask for it. */
 import { backoffPause } from '../report/duration.js'
-import type { SecureEtcd3 } from '../client/create-secure-client.js'
+import type { SecureEtcd3 } from '../client/deferred.js'
 import { CLIENT } from '../client/tls-session.js'
 import type { KeepAliveStream } from '../client/streams/lease-keeper.js'
 import { abortable, pause } from '../client/timing.js'

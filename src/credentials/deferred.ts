@@ -1,4 +1,5 @@
 /** The call whose code loads at the first call: a client reads credentials, and writes none. */
+import { loadDeferred } from '../report/load-deferred.js'
 import type { Credentials } from './credentials.js'
 import type { CredentialFiles, WriteCredentialsOptions } from './write.js'
 
@@ -27,6 +28,6 @@ export async function writeCredentials(
   credentials: Credentials,
   options: WriteCredentialsOptions = {},
 ): Promise<CredentialFiles> {
-  const room = await import('./write.js')
+  const room = await loadDeferred(() => import('./write.js'))
   return room.writeCredentials(directory, credentials, options)
 }

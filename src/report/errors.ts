@@ -43,6 +43,8 @@ export interface ErrorDetails {
    * etcd no longer has the lease or its key.
    */
   ERR_LEASE_LOST: { what: string; reason: 'unanswered' | 'gone' }
+  /** Code that loads at the first call could not be loaded; `errorCode` as `EMFILE`, null if Node gave none. `cause` is Node's error. */
+  ERR_LOAD_FAILED: { errorCode: string | null }
   /** The object was used after it was closed. */
   ERR_CLOSED: { what: string }
 }

@@ -1,5 +1,6 @@
 /** The functions of the room: validating chains and credentials, and reading broken material as well. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import { loadDeferred } from '../report/load-deferred.js'
 import type { Finding } from '../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { printableDeep } from '../report/printable.js'
@@ -110,7 +111,7 @@ export async function inspectCredentials(source: CredentialSource, options: Vali
   if (typeof (source as CredentialSource | null | undefined)?.load !== 'function')
     throw valueInvalid('source', source, 'a credential source, such as fromFiles({ ca, cert, key })')
   // Readers of files and keys are half of the code, and a program that only validates needs none of them.
-  const { readSource } = await import('../credentials/source.js')
+  const { readSource } = await loadDeferred(() => import('../credentials/source.js'))
   const { credentials, findings } = await readSource(source)
   if (credentials === null) return makeReport({ checkedAt, path: null, findings, ignore })
   const { path, findings: more } = validateCredentials(credentials, { ...options, at: checkedAt })

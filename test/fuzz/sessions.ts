@@ -1,7 +1,7 @@
 /** Sessions with a hostile server: whatever it sends, the process goes on, and each call ends by its deadline. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SecureEtcd3 } from '../../src/client/connect.js'
-import { createSecureClient } from '../../src/client/create-secure-client.js'
+import type { SecureEtcd3 } from '../../src/client/secure-etcd3.js'
+import { createSecureClient } from '../../src/client/deferred.js'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { OwnTime } from '../support/own-time.js'

@@ -17,7 +17,7 @@ export const DOORS: readonly (readonly [packageName: RegExp, door: string])[] = 
   [/^reflect-metadata$/, 'src/x509/peculiar.ts'],
   [/^yaml$/, 'src/config/read/yaml.ts'],
   [/^@grpc\//, 'src/client/transport/channel.ts'],
-  [/^etcd3$/, 'src/client/connect.ts'],
+  [/^etcd3$/, 'src/client/secure-etcd3.ts'],
   [/^testcontainers$/, 'src/testing/'],
 ]
 

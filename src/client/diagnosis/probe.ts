@@ -39,7 +39,7 @@ export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
   const { failure, timeout, signal } = request
   const look = lookFor(failure)
   if (look === null || failure.target === null || timeout <= 0 || signal.aborted) return NOTHING_FOUND
-  const raw = connectTcp(failure.target.options)
+  const raw = connectTcp(failure.target.options).unref()
   return new Promise((resolve) => {
     const found: Partial<Diagnosis> = {}
     let upper: Duplex | null = null
@@ -50,7 +50,7 @@ export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
       upper?.destroy()
       raw.destroy()
     }
-    const timer = setTimeout(done, timeout)
+    const timer = setTimeout(done, timeout).unref()
     signal.addEventListener('abort', done, { once: true })
     raw.on('error', done).once('close', done)
     raw.once('connect', () => {
@@ -187,7 +187,7 @@ export async function readClockOver(carrier: RequestCarrier, endpoint: string): 
     'user-agent': 'etcd-mtls',
   }
   try {
-    const parts = { timeout: CLOCK_TIMEOUT, keepsProcess: true, read: () => true }
+    const parts = { timeout: CLOCK_TIMEOUT, read: () => true }
     const { head } = await exchange(carrier.request(headers), parts)
     return readingOf(endpoint, head.date)
   } catch {

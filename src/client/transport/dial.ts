@@ -72,15 +72,12 @@ interface DialRequest {
   validated: ValidatedCredentials
   onDown: DownListener
   timeout: number
-  keepsProcess: boolean
 }
 
 export interface Dialling {
   outcome: Promise<DialOutcome>
   /** Gives up at once: no socket stays. */
   abort(): void
-  /** The attempt continues without keeping the process alive. */
-  release(): void
 }
 
 /** The number of the alert in an error of OpenSSL. The text changes between versions; the number is from RFC 8446. */
@@ -114,21 +111,18 @@ function noEvidence(stage: DialStage, target: Target | null): DialFailure {
   }
 }
 
-/** Makes a handle keep the process alive until the dial is released or over. */
-type Hold = <Handle extends { unref(): unknown }>(handle: Handle) => Handle
-
 interface AddressAttempt {
   readonly address: string
   readonly outcome: Promise<DialOutcome>
 }
 
 /** @param signal Ends the attempt as a failure, without a socket that stays; its reason is true for a time-out. */
-function tryAddress(request: DialRequest, target: Target, signal: AbortSignal, hold: Hold): AddressAttempt {
+function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): AddressAttempt {
   const { endpoint, name, validated, onDown } = request
   const host = authorityFor(endpoint, name)
   const evidence = noEvidence('connect', target)
   const started = performance.now()
-  const raw = hold(connectTcp(target.options))
+  const raw = connectTcp(target.options).unref()
   let helloSize = 0
   let socket: TLSSocket | null = null
   let session: ClientHttp2Session | null = null
@@ -205,7 +199,8 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal, h
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
       maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
     })
-    session = hold(http2)
+    http2.unref()
+    session = http2
     http2.on('error', remember)
     http2.once('remoteSettings', () => {
       evidence.stage = 'health-check'
@@ -226,7 +221,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal, h
           clearTimeout(timer)
           finish({ socket: tls, session: http2, roundTrip }, answer, clusterId)
         }
-        const timer = setTimeout(succeed, STATUS_WAIT, null)
+        const timer = setTimeout(succeed, STATUS_WAIT, null).unref()
         void status.then((reported) => succeed?.(reported?.clusterId ?? null))
       },
       (error: unknown) => {
@@ -277,7 +272,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal, h
 const STAGGER = 250
 
 /** Tries the addresses of the endpoint until one of them answers as etcd does. The signal is as that of an attempt. */
-async function race(request: DialRequest, signal: AbortSignal, hold: Hold): Promise<DialOutcome> {
+async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutcome> {
   const { endpoint } = request
   const stage = needsLookup(endpoint) ? 'lookup' : 'connect'
   const untried = (error: Error | null): DialFailure => {
@@ -297,10 +292,10 @@ async function race(request: DialRequest, signal: AbortSignal, hold: Hold): Prom
   })
   while (running.size > 0 || (targets.length > 0 && !signal.aborted)) {
     const target = signal.aborted ? undefined : targets.shift()
-    if (target !== undefined) running.add(tryAddress(request, target, over.signal, hold))
+    if (target !== undefined) running.add(tryAddress(request, target, over.signal))
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<null>((resolve) => {
-      timer = hold(setTimeout(resolve, STAGGER, null))
+      timer = setTimeout(resolve, STAGGER, null).unref()
     })
     const ends = [...running].map(async (attempt) => ({ attempt, outcome: await attempt.outcome }))
     const first = await Promise.race([...ends, late])
@@ -378,46 +373,36 @@ export function alternateFamilies(addresses: readonly string[]): string[] {
 const INTERNAL_ERROR = 80
 const PAUSES = { first: 100, longest: 1000 }
 
-/** Dials, again and again within the time while the server sends alert 80. The alert is reported if it persists. */
+/**
+ * Dials, again and again within the time while the server sends alert 80. The alert is reported if it persists. It keeps no process
+ * alive: whoever waits for it does.
+ */
 export function dial(request: DialRequest): Dialling {
   const deadline = performance.now() + request.timeout
-  let held: { unref(): unknown }[] | null = request.keepsProcess ? [] : null
-  const hold: Hold = (handle) => {
-    if (held === null) handle.unref()
-    else held.push(handle)
-    return handle
-  }
   const over = new AbortController()
-  const timer = hold(
-    setTimeout(() => {
-      over.abort(true)
-    }, request.timeout),
-  )
+  const timer = setTimeout(() => {
+    over.abort(true)
+  }, request.timeout).unref()
   const run = async (): Promise<DialOutcome> => {
     let last: DialOutcome | null = null
     for (let failures = 1; ; failures += 1) {
-      const outcome = await race(request, over.signal, hold)
+      const outcome = await race(request, over.signal)
       // The last attempt may have no time left to receive the alert.
       if (last !== null && !outcome.ok && outcome.failure.timedOut) return last
       const length = backoffPause(failures, PAUSES)
       const left = deadline - performance.now() - length
       if (outcome.ok || outcome.failure.alert !== INTERNAL_ERROR || left <= 0) return outcome
       last = outcome
-      await pause(length, over.signal, held !== null)
+      await pause(length, over.signal, false)
       if (over.signal.aborted) return outcome
     }
   }
   return {
     outcome: run().finally(() => {
       clearTimeout(timer)
-      held = null
     }),
     abort: () => {
       over.abort(false)
-    },
-    release: () => {
-      for (const each of held ?? []) each.unref()
-      held = null
     },
   }
 }

@@ -52,7 +52,6 @@ interface Exchange {
   readonly body?: Uint8Array
   /** In milliseconds; null: the dial limits it. */
   readonly timeout: number | null
-  readonly keepsProcess?: boolean
   /** Reads the head and then each piece of the body. Returns true when it has seen enough. */
   readonly read?: (head: ResponseHead, piece: Buffer | null) => boolean
 }
@@ -69,15 +68,14 @@ interface Reply {
  * @throws if no answer came.
  */
 export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Reply> {
-  const { body, timeout, keepsProcess = false, read = () => false } = parts
+  const { body, timeout, read = () => false } = parts
   return new Promise((resolve, reject) => {
     let failure: Error | null = null
     const end = (): void => {
       stream.close(constants.NGHTTP2_CANCEL)
     }
     // Not the stream's own time-out, which each byte that arrives would restart.
-    const timer = timeout === null ? undefined : setTimeout(end, timeout)
-    if (!keepsProcess) timer?.unref()
+    const timer = timeout === null ? undefined : setTimeout(end, timeout).unref()
     const look = (head: ResponseHead, piece: Buffer | null): void => {
       try {
         if (!read(head, piece)) return
@@ -148,7 +146,7 @@ export async function healthCheck(session: ClientHttp2Session, authority: string
     if (isGrpc(head)) return false
     pageTimer ??= setTimeout(() => {
       stream.close(constants.NGHTTP2_CANCEL)
-    }, PAGE_TIMEOUT)
+    }, PAGE_TIMEOUT).unref()
     if (piece !== null) pieces.push(piece)
     return pieces.reduce((sum, each) => sum + each.length, 0) >= MAX_PAGE
   }

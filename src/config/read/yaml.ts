@@ -3,6 +3,7 @@
  * that names `yaml`, which it loads at its first use, by `import()`, which bundlers follow.
  */
 import type * as Yaml from 'yaml'
+import { loadDeferred } from '../../report/load-deferred.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
@@ -118,7 +119,7 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
       tooLarge('nesting', tooDeepAt)
       return reading
     }
-    const yaml = await import('yaml')
+    const yaml = await loadDeferred(() => import('yaml'))
     const parsed = yaml.parseAllDocuments(text, {
       schema: 'failsafe',
       version: '1.1',

@@ -1,6 +1,6 @@
 /** Endpoints from DNS and from the member list, and their replacement while the client lives. */
 import { describe, expect, it, vi } from 'vitest'
-import { connectSecurely } from '../../../src/client/connect-securely.js'
+import { createSecureClient } from '../../../src/client/create-secure-client.js'
 import { endpointsOf, locate } from '../../../src/client/discovery.js'
 import type { ClientOptions, SecureEtcd3, TlsEvent } from '../../../src/client/index.js'
 import { readDiscovery } from '../../../src/client/options.js'
@@ -32,7 +32,7 @@ describe('endpoints from DNS', () => {
       { target: 'localhost', port: first.port, priority: 1 },
     ]
     await using server = await dnsServer({ [SECURE]: records })
-    await using client = await connectSecurely({ ...OPTIONS, preflight: 'all' }, server.lookup)
+    await using client = await createSecureClient({ ...OPTIONS, preflight: 'all' }, server.lookup)
     const expected = [first, second].map(({ port }) => ({
       endpoint: `https://localhost:${String(port)}`,
       state: 'ready',
@@ -54,7 +54,7 @@ describe('endpoints from DNS', () => {
   ])('%s', async (_what, names, record, options, state) => {
     await using peer = await peerFor(...names)
     await using server = await dnsServer({ [record]: [{ target: 'localhost', port: peer.port }] })
-    const connecting = connectSecurely({ ...OPTIONS, ...options }, server.lookup)
+    const connecting = createSecureClient({ ...OPTIONS, ...options }, server.lookup)
     if (state === null) {
       const { details } = await refused(connecting, 'ERR_HANDSHAKE_FAILED')
       const found = findingOf(details.report.findings, 'san/host-not-covered')
@@ -92,7 +92,7 @@ describe('endpoints from DNS', () => {
       [SECURE]: [{ target: 'localhost', port: peer.port }],
       [INSECURE]: [{ target: 'plain.etcd.test', port: 2379 }],
     })
-    await using client = await connectSecurely(OPTIONS, server.lookup)
+    await using client = await createSecureClient(OPTIONS, server.lookup)
     expect(client.tls.endpoints).toHaveLength(1)
     expect(findingOf(client.tls.report.findings, 'discovery/record-ignored').details).toMatchObject({
       targets: ['plain.etcd.test:2379'],
@@ -112,7 +112,7 @@ describe('what DNS does not know', () => {
   ])('%s is reported as the lack of records', async (_what, zone, errorCode) => {
     await using server = await dnsServer(zone)
     using clock = new OwnTime()
-    const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '1s' }, server.lookup)
+    const attempt = createSecureClient({ ...OPTIONS, dialTimeout: '1s' }, server.lookup)
     const { details } = await refused(attempt, 'ERR_UNREACHABLE')
     expect(errorCodes(details.report.findings)).toEqual(['discovery/no-records'])
     expect(details.report.findings[0].details).toMatchObject({ domain: 'etcd.test', record: SECURE, errorCode })
@@ -123,7 +123,7 @@ describe('what DNS does not know', () => {
   it('a look-up ends at once on the signal', async () => {
     await using server = await dnsServer({ [SECURE]: 'silent' })
     const give = new AbortController()
-    const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '60s', signal: give.signal }, server.lookup)
+    const attempt = createSecureClient({ ...OPTIONS, dialTimeout: '60s', signal: give.signal }, server.lookup)
     await expect.poll(() => server.asked.length).toBeGreaterThan(1)
     give.abort(new Error('enough'))
     await expect(attempt).rejects.toThrow('enough')
@@ -141,7 +141,7 @@ it('looking up and dialling share the dial time-out', async () => {
       await new Promise((resolve) => setTimeout(resolve, 2000))
       return server.lookup(record, signal)
     }
-    const outcome = refused(connectSecurely({ ...OPTIONS, dialTimeout: '3s' }, slow), 'ERR_UNREACHABLE')
+    const outcome = refused(createSecureClient({ ...OPTIONS, dialTimeout: '3s' }, slow), 'ERR_UNREACHABLE')
     await expect.poll(() => asked).toBeGreaterThan(0)
     await vi.advanceTimersByTimeAsync(2000)
     await expect.poll(() => silent.accepted).toBe(1)
@@ -180,7 +180,10 @@ describe('refreshEndpoints', () => {
       return Promise.resolve(found.map((port) => ({ name: 'localhost', port, priority: 0, weight: 0 })))
     }
     const discovery = { domain: 'localhost' }
-    await using client = await connectSecurely({ discovery, credentials: pki.client, refreshEndpoints: '1s' }, lookup)
+    await using client = await createSecureClient(
+      { discovery, credentials: pki.client, refreshEndpoints: '1s' },
+      lookup,
+    )
     const [first] = urlsOf(client)
     const failures = failuresOf(client)
     ports = []
@@ -218,6 +221,22 @@ describe('refreshEndpoints', () => {
 })
 
 describe('setEndpoints', () => {
+  it('removes an endpoint whose call ends with the client, at the latest a second after it was closed', async () => {
+    let calls = 0
+    await using slow = await grpcPeer(serverTls(pki.server), () => {
+      calls += 1
+    })
+    await using other = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    const client = await connect([slow])
+    const call = client.get('a').string()
+    const ended = expect(call).rejects.toThrow('The client was closed')
+    await expect.poll(() => calls).toBe(1)
+    await client.tls.setEndpoints(other.endpoint)
+    await client[Symbol.asyncDispose]()
+    await ended
+    expect([slow.open, other.open]).toEqual([0, 0])
+  })
+
   it('dials new endpoints, keeps the connection of those that stay, and leaves the others', async () => {
     await using one = await witnessPeer(pki.server)
     await using two = await witnessPeer(pki.server)

@@ -1,6 +1,7 @@
 /** How a client uses its endpoints: which must be ready, one connection each, members that go away, and logging in. */
 import { once } from 'node:events'
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { inspect } from 'node:util'
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
 import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import { describe, expect, it, vi } from 'vitest'
@@ -245,6 +246,36 @@ describe('logging in with a password', () => {
     expect(findingOf(error.details.report.findings, 'login/failed').details).toMatchObject({ username: 'alice' })
     expect(JSON.stringify(error) + String(error.stack)).not.toContain('secret')
     await expect.poll(() => peer.open).toBe(0)
+  })
+
+  it('that etcd never answers ends after dialTimeout, and the next call may try again', async () => {
+    let logins = 0
+    await using peer = await loginPeer(() => {
+      logins += 1
+    })
+    const error = await refused(connect([peer], { auth, dialTimeout: '300ms' }), 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(error.details.report.findings, 'login/failed').details).toMatchObject({ refused: false })
+    await using client = await connect([peer], { auth, dialTimeout: '300ms', preflight: 'none' })
+    for (let call = 0; call < 2; call += 1) await expect(client.get('a').string()).rejects.toThrow('Logging in failed')
+    expect(logins).toBe(3)
+  })
+
+  it('leaves neither the password nor a token in what a client or its `tls` prints', async () => {
+    await using peer = await loginPeer(
+      (stream) => {
+        answerToken(stream, 'token-1')
+      },
+      () => undefined,
+    )
+    await using client = await connect([peer], { auth })
+    const call = client.get('a').string().catch(String)
+    await expect.poll(() => client.tls.endpoints[0]?.state).toBe('ready')
+    const deep = { depth: Infinity, showHidden: true }
+    const printed = [client, client.tls].map((each) => inspect(each, deep)).join() + JSON.stringify(client.tls)
+    expect([printed.includes('secret'), printed.includes('token-1')]).toEqual([false, false])
+    expect(inspect(client.tls, { ...deep, getters: true })).not.toContain("'secret'")
+    client.close()
+    await call
   })
 
   it('is impossible without one: a call whose token etcd refuses fails after one attempt, with a cause', async () => {

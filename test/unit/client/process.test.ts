@@ -34,8 +34,12 @@ afterAll(async () => {
   await peer[Symbol.asyncDispose]()
 })
 
-/** Runs code with functions `of(name)` and `connect(endpoints, options)`; ends it before the test times out. */
-async function run(code: string, env: Record<string, string> = {}): Promise<{ stdout: string; stderr: string }> {
+/** Runs code with functions `of(name)` and `connect(endpoints, options)`, after a command of the shell; ends it before the test times out. */
+async function run(
+  code: string,
+  env: Record<string, string> = {},
+  before = 'true',
+): Promise<{ stdout: string; stderr: string }> {
   const prelude = `
     import { createSecureClient } from ${JSON.stringify(compiled.url('client/index.js'))}
     import { fromFiles } from ${JSON.stringify(compiled.url('credentials/index.js'))}
@@ -45,7 +49,8 @@ async function run(code: string, env: Record<string, string> = {}): Promise<{ st
       createSecureClient({ endpoints: [endpoints].flat(), credentials: of('alice'), ...options })
   `
   const args = ['--input-type=module', '--eval', prelude + code]
-  return promisify(execFile)(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, timeout: 280_000 })
+  const command = ['-c', `${before} && exec "$0" "$@"`, process.execPath, ...args]
+  return promisify(execFile)('sh', command, { cwd: root, env: { ...process.env, ...env }, timeout: 280_000 })
 }
 
 describe('the process', () => {
@@ -63,7 +68,7 @@ describe('the process', () => {
     expect(stdout).toBe('ready\n')
   })
 
-  it('stays alive while a call, a rotation or the end of a client is waited for', async () => {
+  it('stays alive while a call, a probe, a rotation or the end of a client is waited for', async () => {
     await using slow = await grpcPeer(pki.server, (stream) => {
       setTimeout(() => {
         emptyAnswer(stream)
@@ -73,11 +78,53 @@ describe('the process', () => {
     const code = `
       const client = await connect('${slow.endpoint}', { preflight: 'none' })
       console.log(await client.get('a').string())
+      console.log((await client.tls.probe()).ok)
       for (let i = 0; i < ${String(scaled({ short: 12, long: 100 }))}; i += 1) await client.tls.rotate(of(i % 2 ? 'alice' : 'bob'))
       console.log(client.tls.report.path[0].subject)
       await client[Symbol.asyncDispose]()
       console.log('closed')`
-    expect(await run(code)).toEqual({ stdout: 'null\nCN=alice\nclosed\n', stderr: '' })
+    expect(await run(code)).toEqual({ stdout: 'null\ntrue\nCN=alice\nclosed\n', stderr: '' })
+  })
+
+  it('without a free file descriptor: calls whose code loads then fail with ERR_LOAD_FAILED', async () => {
+    const { stdout } = await run(
+      `
+      import { createAuthority, fileLedger } from ${JSON.stringify(compiled.url('authority/index.js'))}
+      import { fromKubeadmConfig, lintEtcdConfig } from ${JSON.stringify(compiled.url('config/index.js'))}
+      import { writeCredentials } from ${JSON.stringify(compiled.url('credentials/index.js'))}
+      import { closeSync, openSync } from 'node:fs'
+      const ledger = fileLedger(file('ledger'))
+      const doors = [
+        () => connect([]),
+        () => createAuthority({}),
+        () => ledger.append([]),
+        () => lintEtcdConfig({}),
+        () => fromKubeadmConfig({}),
+        () => writeCredentials(''),
+      ]
+      const all = async () => {
+        for (const door of doors) {
+          const error = await door().catch((error) => error)
+          console.log(error.code, error.details?.errorCode, error.cause?.code)
+        }
+      }
+      const opened = []
+      try {
+        for (;;) opened.push(openSync(process.execPath))
+      } catch {}
+      await all()
+      opened.forEach((each) => closeSync(each))
+      await all()`,
+      {},
+      'ulimit -n 60',
+    )
+    const lines = stdout.trim().split('\n')
+    expect(new Set(lines.slice(0, 6))).toEqual(new Set(['ERR_LOAD_FAILED EMFILE EMFILE']))
+    // Node 20 remembers a load that failed.
+    const again = process.version.startsWith('v20.')
+      ? 'ERR_LOAD_FAILED EMFILE EMFILE'
+      : 'ERR_OPTION_INVALID undefined undefined'
+    expect([lines[6], lines[7], lines[9], lines[11]]).toEqual([again, again, again, again])
   })
 
   it('ends while clients are open: one is idle, one was never used, and one dials an endpoint that is gone', async () => {

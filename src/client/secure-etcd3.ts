@@ -161,12 +161,17 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
 /**
  * Fetches a token for a user over the client's own connections.
  *
+ * @param timeout Milliseconds.
  * @returns Null if authentication is not enabled: like etcd's own client, ours then continues without.
  * @throws {LoginError}
  */
-export async function authenticate(client: Etcd3, name: string, password: string): Promise<string | null> {
+export async function authenticate(
+  client: Etcd3,
+  user: { name: string; password: string },
+  timeout: number,
+): Promise<string | null> {
   try {
-    const { token } = await client.auth.authenticate({ name, password })
+    const { token } = await client.auth.authenticate(user, { deadline: Date.now() + timeout })
     return token
   } catch (error) {
     const { message } = asError(error)

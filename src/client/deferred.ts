@@ -1,0 +1,50 @@
+/** The call whose code, and etcd3 with it, loads at the first call, so that a program that makes no client does not pay for it. */
+import { loadDeferred } from '../report/load-deferred.js'
+import type { SecureEtcd3 as Connected } from './secure-etcd3.js'
+import type { ClientOptions } from './options.js'
+import { CLIENT, type TlsSession } from './tls-session.js'
+
+/**
+ * An `Etcd3` over mutual TLS, made by {@link createSecureClient}. It is an ordinary `Etcd3` in every other respect.
+ *
+ * Dispose of it by `await using`, or by {@link SecureEtcd3.close}.
+ */
+export interface SecureEtcd3 extends Connected {
+  /** The TLS side: the validation of the credentials, and the state of each endpoint. */
+  readonly tls: TlsSession
+}
+
+/** For `instanceof`: the class itself loads with etcd3. {@link createSecureClient} makes its instances. */
+export const SecureEtcd3 = class {
+  declare readonly tls: TlsSession
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return Reflect.has(Object(value) as object, CLIENT)
+  }
+
+  constructor() {
+    throw new TypeError('Call createSecureClient instead: it verifies the connection before there is a client.')
+  }
+} as unknown as abstract new (...args: never) => SecureEtcd3
+
+/**
+ * Connects to etcd over mutual TLS. Resolves to an ordinary `Etcd3` once it is verified: the credentials were validated before
+ * anything was dialled, and at least one endpoint (see `preflight`) was verified, verified us, and answered as etcd. The client uses
+ * the connections of that verification.
+ *
+ * @throws {EtcdMtlsError}
+ * - `ERR_OPTION_INVALID`: a wrong call.
+ * - `ERR_CREDENTIALS_UNREADABLE`: the credentials could not be read.
+ * - `ERR_VALIDATION_FAILED`: they were read and are not valid; nothing was dialled.
+ * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and it or this client refused; or etcd refused the password; or the endpoints belong to
+ *   two clusters.
+ * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, only proxies without an etcd did, none that did has a leader
+ *   (unless `requireLeader` is false), or DNS has none.
+ * - `ERR_LOAD_FAILED`: the client's code could not be loaded, for example without a free file descriptor.
+ *
+ * With `signal` aborted, it rejects with the signal's reason.
+ */
+export async function createSecureClient(options: ClientOptions): Promise<SecureEtcd3> {
+  const room = await loadDeferred(() => import('./create-secure-client.js'))
+  return room.createSecureClient(options)
+}
