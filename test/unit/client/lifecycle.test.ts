@@ -253,9 +253,9 @@ describe('logging in with a password', () => {
     await using peer = await loginPeer(() => {
       logins += 1
     })
-    const error = await refused(connect([peer], { auth, dialTimeout: '300ms' }), 'ERR_HANDSHAKE_FAILED')
+    const error = await refused(connect([peer], { auth, dialTimeout: '1s' }), 'ERR_HANDSHAKE_FAILED')
     expect(findingOf(error.details.report.findings, 'login/failed').details).toMatchObject({ refused: false })
-    await using client = await connect([peer], { auth, dialTimeout: '300ms', preflight: 'none' })
+    await using client = await connect([peer], { auth, dialTimeout: '1s', preflight: 'none' })
     for (let call = 0; call < 2; call += 1) await expect(client.get('a').string()).rejects.toThrow('Logging in failed')
     expect(logins).toBe(3)
   })
