@@ -223,10 +223,10 @@ describe('refreshEndpoints', () => {
 describe('setEndpoints', () => {
   it('removes an endpoint whose call ends with the client, at the latest a second after it was closed', async () => {
     let calls = 0
-    await using slow = await grpcPeer(serverTls(pki.server), () => {
+    await using slow = await grpcPeer(pki.server, () => {
       calls += 1
     })
-    await using other = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    await using other = await grpcPeer(pki.server, emptyAnswer)
     const client = await connect([slow])
     const call = client.get('a').string()
     const ended = expect(call).rejects.toThrow('The client was closed')
