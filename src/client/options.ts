@@ -27,7 +27,7 @@ export interface SecureClientOptions {
   preflight?: 'any' | 'all' | 'none' | undefined
   /**
    * How long dialling may take, all endpoints at the same time, diagnosis included. Also the limit for each later attempt, and for each
-   * log-in with a password. Default: `'5s'`.
+   * login with a password. Default: `'5s'`.
    */
   dialTimeout?: string | undefined
   /**
