@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
 import { election, type Held, lock } from '../../src/coordination/index.js'
 import { startEtcd } from '../../src/testing/index.js'
-import { childModules } from '../support/child-modules.js'
+import { packageModules } from '../support/child-modules.js'
 import { pemsOf } from '../support/etcd.js'
 import { FencedStore } from '../support/fenced-store.js'
 import { errorCodes, refused } from '../support/refused.js'
@@ -64,15 +64,11 @@ describe('a lock', () => {
   })
 
   it('reports a process that was frozen for longer than the TTL before it works on, and the store refuses its token', async () => {
-    using modules = await childModules([
-      'src/client/create-secure-client.ts',
-      'src/coordination/lock-and-election.ts',
-      'src/credentials/from-pem.ts',
-    ])
-    const child = modules.start(`
-      const { createSecureClient } = await load('create-secure-client')
-      const { fromPem } = await load('from-pem')
-      const { lock } = await load('lock-and-election')
+    const startModule = await packageModules()
+    const child = startModule(`
+      const { createSecureClient } = await load('client')
+      const { fromPem } = await load('credentials')
+      const { lock } = await load('coordination')
       const credentials = fromPem(${JSON.stringify(pemsOf(pki.client))})
       const client = await createSecureClient({ endpoints: ${JSON.stringify(shared.cluster.endpoints)}, credentials })
       const { signal, fencingToken } = await lock(client, 'frozen', { ttl: '3s' })

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { CLIENT_ADDRESS, createMembers, type Member, Network, OTHER_CLIENT_ADDRESS } from '../chaos/network.js'
 import { drawn } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
-import { type Child, type ChildModules, childModules } from '../support/child-modules.js'
+import { type Child, type ChildModules, packageModules } from '../support/child-modules.js'
 
 /** Seconds. The signal aborts a tenth of it before the lease can expire, which a busy machine may need. */
 const TTL = 8
@@ -12,33 +12,28 @@ const { file } = temporaryFolder()
 const network = new Network(`p${process.pid.toString(36)}`)
 let spaces: { holder: string; other: string }
 let members: Member[]
-let modules: ChildModules
+let startModule: ChildModules['start']
 const children: Child[] = []
 
 beforeAll(async () => {
   spaces = { holder: network.host('holder', CLIENT_ADDRESS), other: network.host('other', OTHER_CLIENT_ADDRESS) }
   members = createMembers(network, file('.'))
   await Promise.all(members.map((each) => each.start()))
-  modules = await childModules([
-    'src/client/create-secure-client.ts',
-    'src/coordination/lock-and-election.ts',
-    'src/credentials/from-files.ts',
-  ])
+  startModule = await packageModules()
 })
 
 afterAll(async () => {
   for (const { process } of children) process.kill('SIGKILL')
   await Promise.all(members.map((each) => each.end('SIGKILL')))
   network.close()
-  modules[Symbol.dispose]()
 })
 
 /** A process on that host that holds a lock until its signal aborts. It writes when that happens, in nanoseconds of one clock. */
 function contend(space: string, name: string, endpoints: readonly string[]): Child {
   const code = `
-    const { createSecureClient } = await load('create-secure-client')
-    const { fromFiles } = await load('from-files')
-    const { lock } = await load('lock-and-election')
+    const { createSecureClient } = await load('client')
+    const { fromFiles } = await load('credentials')
+    const { lock } = await load('coordination')
     const file = (name) => ${JSON.stringify(file('.'))} + '/' + name
     const credentials = fromFiles({ ca: file('ca.crt'), cert: file('client.crt'), key: file('client.key') })
     const client = await createSecureClient({ endpoints: ${JSON.stringify(endpoints)}, credentials, preflight: 'all' })
@@ -49,7 +44,7 @@ function contend(space: string, name: string, endpoints: readonly string[]): Chi
     await new Promise((resolve) => held.signal.addEventListener('abort', resolve))
     console.log('aborted at ' + process.hrtime.bigint() + ' as ' + held.signal.reason.details.reason + '.')
   `
-  const child = modules.start(code, ['ip', 'netns', 'exec', space])
+  const child = startModule(code, ['ip', 'netns', 'exec', space])
   children.push(child)
   return child
 }

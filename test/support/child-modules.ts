@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { rolldown } from 'rolldown'
 import { startChild } from './child.js'
-import { root } from './compiled.js'
+import { compileSources, root } from './compiled.js'
 
 export interface ChildModules extends Disposable {
   /**
@@ -24,6 +24,13 @@ export interface Child {
   says(text: string): Promise<void>
   /** What it wrote, once it has ended by itself or by SIGKILL. Rejects if it ended with an error. */
   ended: Promise<string>
+}
+
+/** Starts processes that run `code`, in which `load('client')` gives a subpath of the package as it is built for all tests. */
+export async function packageModules(): Promise<ChildModules['start']> {
+  const { url } = await compileSources()
+  const prelude = `const load = (subpath) => import(${JSON.stringify(url('.'))} + '/' + subpath + '/index.js')\n`
+  return (code, command) => start(prelude + code, command ?? [])
 }
 
 /** Bundles files, given from the root of the repository. */

@@ -62,15 +62,15 @@ function filtered(statements: { readonly to?: string; readonly from?: string }):
 
 /** A client in a process of its own, started by a command, with code before it connects. */
 function inProcess(
-  { etcds, modules }: TlsStage,
+  { etcds, startModule }: TlsStage,
   credentials: Credentials,
   command: readonly string[],
   before = '',
 ): Situation {
   const { endpoint } = etcds.good
   const code = `
-    const { createSecureClient } = await load('create-secure-client')
-    const { fromPem } = await load('from-pem')
+    const { createSecureClient } = await load('client')
+    const { fromPem } = await load('credentials')
     let said
     ${before}
     try {
@@ -82,7 +82,7 @@ function inProcess(
       said = { error: code, findings: details.report.findings }
     }
     process.stdout.write(JSON.stringify(said))`
-  const elsewhere = async () => JSON.parse(await modules.start(code, command).ended) as Outcome
+  const elsewhere = async () => JSON.parse(await startModule(code, command).ended) as Outcome
   return { endpoint, credentials, plain: 'none', elsewhere }
 }
 

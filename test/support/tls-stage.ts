@@ -8,7 +8,7 @@ import {
   type TestEtcdCluster,
 } from '../../src/testing/index.js'
 import { Certificate } from '../../src/x509/certificate.js'
-import { type ChildModules, childModules } from './child-modules.js'
+import { type ChildModules, packageModules } from './child-modules.js'
 import { clusterMember, mintedCredentials, type MintedPki } from './etcd.js'
 import { hasKey, missingFlags } from './etcd-version.js'
 import { mintCa, mintCrl, type Minted, mintLeaf } from './mint.js'
@@ -85,8 +85,8 @@ export interface TlsStage extends AsyncDisposable {
   readonly proxies: Proxies<ProxyName>
   /** In a network of its own. Rows may put rules into the way, and heal it. */
   readonly far: PartitionedEtcd
-  /** The client, for processes of their own. */
-  readonly modules: ChildModules
+  /** Starts processes of their own that load the package. */
+  readonly startModule: ChildModules['start']
 }
 
 /** Starts them all, side by side. */
@@ -128,7 +128,7 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
   const others = [
     startLeaderless(pki).then(keep),
     partitionedEtcd(pki).then(keep),
-    childModules(['src/client/create-secure-client.ts', 'src/credentials/from-pem.ts']),
+    packageModules(),
   ] as const
   const all = [...Object.keys(setUps).map((name) => startOne(name as SetUpName)), ...others]
   for (const start of await Promise.allSettled(all)) if (start.status === 'rejected') throw start.reason
@@ -151,15 +151,9 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
   const otherCa = mintCa({ subject: 'Other CA' }).pem
   const ports = { etcd: running.good.port, rbac: running.rbac.port }
   const proxies = keep(await startProxies({ server: pki.server, client, otherCa, ...ports }))
-  const [leaderless, far, modules] = await Promise.all(others)
-  keep({
-    [Symbol.asyncDispose]: () => {
-      modules[Symbol.dispose]()
-      return Promise.resolve()
-    },
-  })
+  const [leaderless, far, startModule] = await Promise.all(others)
   const ofRevoked = mintedCredentials({ leaf: revoked, trust: [pki.root] })
-  return { etcds: running, revoked: ofRevoked, crl, clientCa, leaderless, proxies, far, modules }
+  return { etcds: running, revoked: ofRevoked, crl, clientCa, leaderless, proxies, far, startModule }
 }
 
 /** The flags of a set-up that the etcd of these tests does not have. */

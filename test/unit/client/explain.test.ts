@@ -50,6 +50,12 @@ describe('evidence and its finding', () => {
       'handshake/server-certificate-refused',
       true,
     ],
+    [
+      'a chain that OpenSSL refuses without a reason',
+      { stage: 'handshake', error: fault('UNSPECIFIED') },
+      'handshake/server-certificate-refused',
+      true,
+    ],
     ['an end after the handshake where HTTP/2 was not agreed', SETTINGS, 'endpoint/wrong-protocol', true],
     [
       'an end after a handshake in which no certificate was requested',

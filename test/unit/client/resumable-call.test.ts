@@ -432,17 +432,22 @@ describe('deliveries', () => {
 })
 
 describe('a server that ends a stream in an unusual way', () => {
-  it('without trailers: the stream is resumed', async () => {
-    onMessage = (attempt, message) => {
-      if (attempts.length === 1) {
-        leaveOpen(attempt.stream)
-        attempt.stream.end()
-      } else attempt.send(answer(Number(message[1])))
+  it.each([
+    ['without trailers', true],
+    ['without an answer, as an etcd that is stopped', false],
+  ])('%s: the stream is resumed', async (_how, hasHeaders) => {
+    onMessage = ({ stream, send }, message) => {
+      if (attempts.length > 1) send(answer(Number(message[1])))
+      else if (!hasHeaders) stream.close()
+      else {
+        leaveOpen(stream)
+        stream.end()
+      }
     }
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => seen.messages).toEqual([answer(1)])
-    expect(attempts).toHaveLength(2)
+    expect([attempts.length, seen.end]).toEqual([2, null])
   })
 
   it.each(['99', '-1', 'x'])('with the status %s: the caller gets UNKNOWN', async (code) => {
