@@ -1,16 +1,13 @@
 /** Streams that go on over another connection, at the level of gRPC: every end that an attempt can have, and what the caller sees. */
 import type { ServerHttp2Stream } from 'node:http2'
-import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
+import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { prepare } from '../../../src/client/validated-credentials.js'
-import { createChannel } from '../../../src/client/transport/channel.js'
 import { frameMessage, MessageReader } from '../../../src/client/transport/framing.js'
-import { resolveOptions } from '../../../src/client/options.js'
 import { bytesField, int64Field } from '../../../src/client/transport/protobuf.js'
-import { Session } from '../../../src/client/session.js'
 import { readWatchRequest, readWatchResponse } from '../../../src/client/streams/watch-messages.js'
 import { mintPki } from '../../support/etcd.js'
 import { grpcPeer, leaveOpen, type Peer, type Proxy, proxyTo, refuseCall } from '../../support/peers.js'
+import { rawClient } from '../../support/raw-client.js'
 import { createFor, watchResponse } from '../../support/watch-wire.js'
 
 const KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
@@ -34,8 +31,7 @@ let onAttempt: (attempt: Attempt) => void
 let onMessage: (attempt: Attempt, message: Buffer) => void
 let peer: Peer
 let proxy: Proxy
-let session: Session
-let client: Client
+let raw: Awaited<ReturnType<typeof rawClient>>
 
 beforeEach(async () => {
   attempts = []
@@ -79,15 +75,11 @@ beforeEach(async () => {
     onAttempt(attempt)
   })
   proxy = await proxyTo(peer.port)
-  const options = resolveOptions({ endpoints: proxy.endpoint, credentials: pki.client, dialTimeout: '2s' })
-  session = new Session(options, prepare(pki.client, options.tls))
-  client = new Client('peer', credentials.createInsecure(), { channelOverride: createChannel(session.pool) })
-  await session.preflight()
+  raw = await rawClient({ endpoints: proxy.endpoint, credentials: pki.client, dialTimeout: '2s' })
 })
 
 afterEach(async () => {
-  client.close()
-  await session.close()
+  await raw[Symbol.asyncDispose]()
   await proxy[Symbol.asyncDispose]()
   await peer[Symbol.asyncDispose]()
 })
@@ -103,7 +95,7 @@ interface Seen {
 
 function open(path: string, options: { deadline?: number } = {}): Seen {
   const same = (bytes: Buffer): Buffer => bytes
-  const stream = client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, options)
+  const stream = raw.client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, options)
   const seen: Seen = { stream, messages: [], metadata: 0, end: null, cause: null }
   stream.on('metadata', () => (seen.metadata += 1))
   stream.on('data', (message: Buffer) => seen.messages.push(message))
@@ -163,7 +155,7 @@ describe('keep-alives', () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => seen.messages.length).toBe(1)
-    expect((await session.rotate()).ok).toBe(true)
+    expect((await raw.session.rotate()).ok).toBe(true)
     await expect.poll(() => attempts.length).toBe(2)
     seen.stream.write(ask(2))
     await expect.poll(() => seen.messages).toEqual([answer(1), answer(2)])
@@ -260,7 +252,7 @@ describe('the caller', () => {
     seen.stream.cancel()
     await expect.poll(() => [seen.end, attempts[0]?.stream.closed]).toEqual(['CANCELLED', true])
     proxy.cut()
-    await expect.poll(() => session.endpoints[0]?.state).toBe('ready')
+    await expect.poll(() => raw.session.endpoints[0]?.state).toBe('ready')
     expect(attempts).toHaveLength(1)
   })
 
@@ -288,8 +280,8 @@ describe('the caller', () => {
     await expect.poll(() => attempts.length).toBe(1)
     proxy.freeze()
     proxy.cut()
-    await expect.poll(() => session.endpoints[0]?.state).toBe('connecting')
-    await session.close()
+    await expect.poll(() => raw.session.endpoints[0]?.state).toBe('connecting')
+    await raw.session.close()
     await expect.poll(() => seen.end).toBe('CANCELLED')
   })
 

@@ -1,15 +1,12 @@
 /** What all unfinished messages of a client may hold: servers send many long messages at once, and some never finish them. */
 import { readFileSync } from 'node:fs'
 import type { ServerHttp2Stream } from 'node:http2'
-import { Client, credentials } from '@grpc/grpc-js'
+import type { Client } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
-import { prepare } from '../../../../src/client/validated-credentials.js'
-import { createChannel } from '../../../../src/client/transport/channel.js'
-import { resolveOptions } from '../../../../src/client/options.js'
-import { Session } from '../../../../src/client/session.js'
 import { ReceiveBudget, type Receiver } from '../../../../src/client/transport/framing.js'
 import { mintPki } from '../../../support/etcd.js'
-import { grpcPeer, type Peer } from '../../../support/peers.js'
+import { rawClient } from '../../../support/raw-client.js'
+import { grpcPeer } from '../../../support/peers.js'
 
 const pki = mintPki()
 const MIB = 1024 * 1024
@@ -51,22 +48,6 @@ async function sendLong(stream: ServerHttp2Stream, bytes: number): Promise<void>
   if (bytes === LONGEST) stream.end()
 }
 
-async function connected(peers: readonly Peer[]): Promise<{ client: Client } & AsyncDisposable> {
-  const endpoints = peers.map(({ endpoint }) => endpoint)
-  const options = resolveOptions({ endpoints, credentials: pki.client, preflight: 'all' })
-  const session = new Session(options, prepare(pki.client, options.tls))
-  Object.assign(session.pool, { receiveBudget: new ReceiveBudget(BUDGET) })
-  await session.preflight()
-  const client = new Client('peer', credentials.createInsecure(), { channelOverride: createChannel(session.pool) })
-  return {
-    client,
-    [Symbol.asyncDispose]: async () => {
-      client.close()
-      await session.close()
-    },
-  }
-}
-
 /** Resolves with the length of the answer, or rejects with the error of the call. */
 function read(client: Client): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -81,7 +62,10 @@ function read(client: Client): Promise<number> {
 it('receives every long answer of one endpoint while another one finishes none, and holds only part of them', async () => {
   await using hostile = await grpcPeer(pki.server, (stream) => void sendLong(stream, LONGEST - 1))
   await using honest = await grpcPeer(pki.server, (stream) => void sendLong(stream, LONGEST))
-  await using connection = await connected([hostile, honest])
+  const endpoints = [hostile.endpoint, honest.endpoint] as const
+  await using connection = await rawClient({ endpoints, credentials: pki.client, preflight: 'all' }, ({ pool }) => {
+    Object.assign(pool, { receiveBudget: new ReceiveBudget(BUDGET) })
+  })
   let received = 0
   let failed = 0
   for (let i = 0; i < 2 * STREAMS; i += 1) {
