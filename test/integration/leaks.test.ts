@@ -54,7 +54,7 @@ async function run(code: string, timeout = 170_000): Promise<{ stdout: string; s
 }
 
 /** How many parts the clients of a test are made in. */
-const STRETCHES = 5
+const STRETCHES = 4
 /** How many are made side by side, since each waits for the network most of its time; divides the size of every stretch. */
 const AT_ONCE = 5
 /** Bytes by which two measurements of the heap may differ whatever was done between them. */
@@ -68,7 +68,7 @@ const SETTLE_TIME = 10_000
 const HOLDINGS = `
   async function holdings(signal) {
     let heap = Infinity
-    for (let still = 0; still < 4; still += 1) {
+    for (let still = 0; still < 3; still += 1) {
       await new Promise((resolve) => setTimeout(resolve, 20))
       gc()
       const { heapUsed } = process.memoryUsage()
@@ -90,7 +90,7 @@ const HOLDINGS = `
       }
     }
     // For what stays once.
-    await rounds(Math.max(Math.min(50, times), times * 0.3))
+    await rounds(Math.max(40, times * 0.3))
     const before = await holdings(signal)
     const heaps = [before.heap]
     clients.length = 0
@@ -139,9 +139,9 @@ async function leavesNothing(times: number, work: string, isAgain = false): Prom
   return made
 }
 
-/** Each is divided by the five stretches, and by how many are made at once. */
-const CLIENTS = scaled({ short: 50, long: 1_000 })
-const FEWER = scaled({ short: 25, long: 300 })
+/** Each is divided by the stretches, and by how many are made at once. */
+const CLIENTS = scaled({ short: 40, long: 1_000 })
+const FEWER = scaled({ short: 40, long: 300 })
 
 const FAILS = `.then(() => { throw new Error('made') }, () => undefined)`
 
