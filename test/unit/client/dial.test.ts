@@ -10,16 +10,12 @@ import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { OwnTime } from '../../support/own-time.js'
-import { emptyAnswer, grpcPeer, type Peer, proxyTo, silentPeer } from '../../support/peers.js'
+import { emptyAnswer, grpcPeer, proxyTo, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { resolveTo } from '../../support/resolver.js'
 
 const pki = mintPki()
 const [FIRST, SECOND] = ['127.0.0.2', '127.0.0.1']
-
-function etcd(): Promise<Peer> {
-  return grpcPeer(pki.server)
-}
 
 function connect(port: number, options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
   const endpoint = { url: `https://etcd.test:${String(port)}`, serverName: 'localhost' }
@@ -40,7 +36,7 @@ async function timed<T>(work: Promise<T>): Promise<[T, { late: number; own: numb
 
 describe('a host name with two addresses', () => {
   it('is connected at its second address if the first refuses, and reports both', async () => {
-    await using peer = await etcd()
+    await using peer = await grpcPeer(pki.server)
     using _names = resolveTo([FIRST, SECOND])
     await using client = await connect(peer.port)
     await client.put('a').value('b')
@@ -53,7 +49,7 @@ describe('a host name with two addresses', () => {
   })
 
   it('is connected at its second address after a quarter of a second if the first drops packets', async () => {
-    await using peer = await etcd()
+    await using peer = await grpcPeer(pki.server)
     await using hole = await blackHole()
     const port = Number(new URL(hole.endpoint).port)
     await using way = await proxyTo(peer.port, port, FIRST)
@@ -67,7 +63,7 @@ describe('a host name with two addresses', () => {
   })
 
   it('is connected at its second address if the first accepts connections and is silent, on each dial', async () => {
-    await using peer = await etcd()
+    await using peer = await grpcPeer(pki.server)
     await using silent = await silentPeer(peer.port, FIRST)
     using _names = resolveTo([FIRST, SECOND])
     const [client, { own }] = await timed(connect(peer.port, { dialTimeout: '20s' }))
@@ -83,7 +79,7 @@ describe('a host name with two addresses', () => {
   })
 
   it('is connected once if its first address works', async () => {
-    await using peer = await etcd()
+    await using peer = await grpcPeer(pki.server)
     await using other = await silentPeer(peer.port, FIRST)
     using _names = resolveTo([SECOND, FIRST])
     // On a busy machine, a dial takes longer than the delay after which the next address is tried: it does not pass here.
@@ -152,7 +148,7 @@ describe('a connection that closes right after it became ready', () => {
 
 describe('a connection on which nothing is answered', () => {
   it('is reset and not closed, so that the kernel drops what it has queued', async () => {
-    await using peer = await etcd()
+    await using peer = await grpcPeer(pki.server)
     await using proxy = await proxyTo(peer.port)
     await using client = await connect(proxy.port, { endpoints: proxy.endpoint, dialTimeout: '500ms' })
     proxy.freeze()

@@ -5,15 +5,11 @@ import { describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
-import { emptyAnswer, grpcPeer, leaveOpen, type Peer, proxyTo, refuseCall, silentPeer } from '../../support/peers.js'
+import { emptyAnswer, grpcPeer, leaveOpen, proxyTo, refuseCall, silentPeer } from '../../support/peers.js'
 import { refused } from '../../support/refused.js'
 
 const pki = mintPki()
 const WATCH = '/etcdserverpb.Watch/Watch'
-
-function goodPeer(): Promise<Peer> {
-  return grpcPeer(pki.server)
-}
 
 const connect = connector({ credentials: pki.client, dialTimeout: '2s' })
 
@@ -30,12 +26,6 @@ describe('closing', () => {
   it.each<[string, (client: SecureEtcd3) => unknown]>([
     ['await using', (client) => client[Symbol.asyncDispose]()],
     [
-      'close()',
-      (client) => {
-        client.close()
-      },
-    ],
-    [
       'close() twice',
       (client) => {
         client.close()
@@ -43,7 +33,7 @@ describe('closing', () => {
       },
     ],
   ])('by %s leaves no socket, timer or listener, and later calls are refused', async (_, close) => {
-    await using peer = await goodPeer()
+    await using peer = await grpcPeer(pki.server)
     const before = handles()
     const client = await connect([peer])
     expect(client).toBeInstanceOf(Etcd3)
@@ -115,7 +105,7 @@ describe('closing', () => {
   })
 
   it('ends a rotation while the endpoints are dialled', async () => {
-    await using peer = await goodPeer()
+    await using peer = await grpcPeer(pki.server)
     await using silent = await silentPeer()
     const before = handles()
     let target = peer.port
@@ -135,7 +125,7 @@ describe('closing', () => {
 
 it('a watch that is never established makes one attempt after each failure, and no more timers the longer it takes', async () => {
   const watchBackoff = { duration: 10, next: () => watchBackoff }
-  const peer = await goodPeer()
+  const peer = await grpcPeer(pki.server)
   await using client = await connect([peer], {
     preflight: 'none',
     dialTimeout: '50ms',

@@ -29,10 +29,6 @@ const pki = mintPki()
 const elsewhere = pki.issueServer({ names: [dns('elsewhere')] })
 const connect = connector({ credentials: pki.client, dialTimeout: '2s' })
 
-function goodPeer(server = pki.server): Promise<Peer> {
-  return grpcPeer(server)
-}
-
 function isPut(headers: IncomingHttpHeaders): boolean {
   return headers[':path'] === '/etcdserverpb.KV/Put'
 }
@@ -85,7 +81,7 @@ describe('the connections of a client', () => {
     let later = 0
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
     try {
-      await using peer = await goodPeer()
+      await using peer = await grpcPeer(pki.server)
       await using client = await connect([peer])
       for (let lost = 0; lost < 8; lost += 1) {
         later += 2000
@@ -122,7 +118,7 @@ describe('the connections of a client', () => {
   })
 
   it('come back with the only member; until then calls fail with the cause, every time', async () => {
-    await using behind = await goodPeer()
+    await using behind = await grpcPeer(pki.server)
     const port = await freePort()
     let proxy = await proxyTo(behind.port, port)
     await using client = await connect([proxy])
@@ -140,7 +136,7 @@ describe('the connections of a client', () => {
 
 describe('preflight', () => {
   it('preflight "any" rejects with every finding if no endpoint is good', async () => {
-    await using wrongName = await goodPeer(elsewhere)
+    await using wrongName = await grpcPeer(elsewhere)
     await using silent = await silentPeer()
     const { details } = await refused(connect([wrongName, silent], { dialTimeout: '3s' }), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual(
@@ -149,14 +145,14 @@ describe('preflight', () => {
   })
 
   it('preflight "all" rejects if one endpoint is bad', async () => {
-    await using good = await goodPeer()
-    await using wrongName = await goodPeer(elsewhere)
+    await using good = await grpcPeer(pki.server)
+    await using wrongName = await grpcPeer(elsewhere)
     await refused(connect([good, wrongName], { preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
     await expect.poll(() => good.open).toBe(0)
   })
 
   it('preflight "none" resolves at once, and the first call reports why it fails', async () => {
-    await using wrongName = await goodPeer(elsewhere)
+    await using wrongName = await grpcPeer(elsewhere)
     await using client = await connect([wrongName], { preflight: 'none' })
     await expect(client.get('a').string()).rejects.toThrow(/san\/host-not-covered/)
   })
