@@ -28,8 +28,8 @@ export interface Child {
 
 /** Starts processes that run `code`, in which `load('client')` gives a subpath of the package as it is built for all tests. */
 export async function packageModules(): Promise<ChildModules['start']> {
-  const { url } = await compileSources()
-  const prelude = `const load = (subpath) => import(${JSON.stringify(url('.'))} + '/' + subpath + '/index.js')\n`
+  const compiled = await compileSources()
+  const prelude = `const load = (subpath) => import(${JSON.stringify(compiled.url('.'))} + '/' + subpath + '/index.js')\n`
   return (code, command) => start(prelude + code, command ?? [])
 }
 

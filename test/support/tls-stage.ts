@@ -125,11 +125,7 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
     const options = { server: pki.server, files, startTimeout: '100s', via: 'binary', ...setUps[name] } as const
     etcds[name] = keep(await startEtcd(options))
   }
-  const others = [
-    startLeaderless(pki).then(keep),
-    partitionedEtcd(pki).then(keep),
-    packageModules(),
-  ] as const
+  const others = [startLeaderless(pki).then(keep), partitionedEtcd(pki).then(keep), packageModules()] as const
   const all = [...Object.keys(setUps).map((name) => startOne(name as SetUpName)), ...others]
   for (const start of await Promise.allSettled(all)) if (start.status === 'rejected') throw start.reason
   const running = new Proxy(etcds as Record<SetUpName, TestEtcd>, {

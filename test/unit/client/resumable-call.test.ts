@@ -428,12 +428,12 @@ describe('a server that ends a stream in an unusual way', () => {
     ['without trailers', true],
     ['without an answer, as an etcd that is stopped', false],
   ])('%s: the stream is resumed', async (_how, hasHeaders) => {
-    onMessage = ({ stream, send }, message) => {
-      if (attempts.length > 1) send(answer(Number(message[1])))
-      else if (!hasHeaders) stream.close()
+    onMessage = (attempt, message) => {
+      if (attempts.length > 1) attempt.send(answer(Number(message[1])))
+      else if (!hasHeaders) attempt.stream.close()
       else {
-        leaveOpen(stream)
-        stream.end()
+        leaveOpen(attempt.stream)
+        attempt.stream.end()
       }
     }
     const seen = open(KEEP_ALIVE)
