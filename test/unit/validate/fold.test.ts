@@ -68,6 +68,7 @@ describe('on one certificate', () => {
   })
 })
 
+const OTHER_USAGE = { kind: 'extendedKeyUsage' }
 const key = 'certificate/key-identifier-unusual'
 const absent = (extension: string, kind = 'missing'): Finding => of(key, 0, { kind, extension })
 const unreadExtension = (extension: string): Finding => of(REFUSED, 0, unread(extension))
@@ -88,12 +89,7 @@ it.each(
       [true, inverted, on({ index: 5 }), 'a certificate is one by role and fingerprint'],
       [false, inverted, on({ role: 'anchor' }), 'in another role it is another one'],
       [false, inverted, on({ fingerprint256: 'BB' }), 'with another fingerprint it is another one'],
-      [
-        false,
-        unreadExtension('keyUsage'),
-        of('usage/extension-absent', 0, { kind: 'extendedKeyUsage' }),
-        'another usage',
-      ],
+      [false, unreadExtension('keyUsage'), of('usage/extension-absent', 0, OTHER_USAGE), 'another usage'],
       [false, unreadExtension('subjectKeyIdentifier'), absent('authorityKeyIdentifier'), 'another key identifier'],
       [false, unreadExtension('authorityKeyIdentifier'), absent('', 'of a root'), 'a key identifier that is there'],
       [false, unreadExtension('subjectAltName'), notCa, 'no CA by its names'],
@@ -157,12 +153,7 @@ describe('folding', () => {
   })
 
   it('leaves everything else as it is and in its order', () => {
-    const all = [
-      of('san/wildcard', 0),
-      of('validity/expired', 0),
-      of('key/weak', 2),
-      of('validity/clock-suspect', null),
-    ]
+    const all = [of('san/wildcard', 0), expired, of('key/weak', 2), of('validity/clock-suspect', null)]
     expect(foldConsequences(all)).toEqual(all)
   })
 
@@ -191,13 +182,8 @@ describe('folding', () => {
   it('folds no errors, nothing on one certificate, and nothing of another remedy', () => {
     const unusual = (extension: 'basicConstraints' | 'nameConstraints', index: number): Finding =>
       finding('certificate/criticality-unusual', { kind: 'of a CA', extension }, ref({ index }))
-    const apart = [
-      unusual('basicConstraints', 0),
-      unusual('nameConstraints', 1),
-      unusual('nameConstraints', 1),
-      of('key/weak', 0),
-      of('key/weak', 1),
-    ]
+    const others = [1, 1].map((index) => unusual('nameConstraints', index))
+    const apart = [unusual('basicConstraints', 0), ...others, of('key/weak', 0), of('key/weak', 1)]
     expect(foldRepeats(apart)).toEqual(apart)
   })
 })

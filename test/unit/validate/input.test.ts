@@ -86,11 +86,7 @@ it.each<[what: string, inputs: Partial<InputValues>, ...found: string[]]>([
     `info ${LAYOUT('leaf[0]', 'CRLF line ends')}`,
     `warning ${LAYOUT('leaf[1]', 'byte order mark')}`,
   ],
-  [
-    'a certificate instead of a CRL',
-    { crls: root.pem },
-    'unexpected-content (option "crls", -, CRL, certificate, PEM, 1, ["CERTIFICATE"])',
-  ],
+  ['no CRL', { crls: root.pem }, 'unexpected-content (option "crls", -, CRL, certificate, PEM, 1, ["CERTIFICATE"])'],
 ])('reports %s', (_, inputs, ...found) => {
   const { findings, isComplete } = read(inputs)
   expect(textsOf(findings, true)).toEqual(found)
@@ -140,6 +136,7 @@ it.each([
 })
 
 describe('the limits', () => {
+  const [ANCHORS, CRLS] = ['trustAnchors', 'crls'].map((name) => ({ origin: `option "${name}"` }))
   const text = (count: number): string => '\n'.repeat(MIB - root.der.length - 1 + count)
 
   it.each<[what: string, inputs: Partial<InputValues>]>([
@@ -163,22 +160,14 @@ describe('the limits', () => {
       { leaf: certificate, intermediates: times(199, certificate), trustAnchors: [certificate] },
       { origin: 'option "intermediates"', wanted: 'certificate', unit: 'certificates', limit: 200, count: null },
     ],
-    [
-      '201 in two texts',
-      { leaf: root.pem, trustAnchors: root.pem.repeat(200) },
-      { origin: 'option "trustAnchors"', limit: 200 },
-    ],
+    ['201 in two texts', { leaf: root.pem, trustAnchors: root.pem.repeat(200) }, { ...ANCHORS, limit: 200 }],
     ['201 in one text', { trustAnchors: root.pem.repeat(201) }, { limit: 200 }],
     [
       'a byte more',
       { leaf: root.der, trustAnchors: [text(1), new Uint8Array(1)] },
-      { origin: 'option "trustAnchors"', unit: 'bytes', limit: MIB, count: MIB + 1 },
+      { ...ANCHORS, unit: 'bytes', limit: MIB, count: MIB + 1 },
     ],
-    [
-      '101 CRLs',
-      { crls: times(101, list), leaf: root.der },
-      { origin: 'option "crls"', wanted: 'CRL', unit: 'CRLs', limit: 100 },
-    ],
+    ['101 CRLs', { crls: times(101, list), leaf: root.der }, { ...CRLS, wanted: 'CRL', unit: 'CRLs', limit: 100 }],
     [
       '21 faults',
       { intermediates: times(22, SCRAP), trustAnchors: root.der },

@@ -117,25 +117,21 @@ describe('of several issuers of one name', () => {
     mintCa({ subject: 'C', issuer: R, notBefore: hours(age), ...options })
   const leaf = (options: Partial<Parameters<typeof mintLeaf>[0]> = {}): Minted =>
     mintLeaf({ subject: 'L', issuer, ...options })
+  const free = leaf({ extensions: [authorityKeyIdentifier(null)] })
   const printable = [['CN', 'c', TAG.printableString]] as const
 
   it.each<[what: string, letters: Letters, anchors: string, order: string, leaf?: Minted]>([
+    ['the wanted key identifier comes first, then none', { D: ca(strange), U: ca(unnamed), S: ca({ key }) }, '', 'SUD'],
     [
-      'the wanted key identifier comes first, no one before another',
-      { D: ca(strange), U: ca(unnamed), S: ca({ key }) },
-      '',
-      'SUD',
-    ],
-    [
-      'the newest comes first if no key identifier is wanted',
+      'the newest comes first if none is wanted',
       { S: ca({ key }, 3), D: ca(strange, 1), U: ca(unnamed, 2) },
       '',
       'DUS',
-      leaf({ extensions: [authorityKeyIdentifier(null)] }),
+      free,
     ],
     ['an anchor comes first', { S: ca({ key }), T: ca(same), U: ca(unnamed) }, 'T', 'TSU'],
     [
-      'an anchor comes after a better key identifier',
+      'an anchor comes after a better one',
       { S: ca({ key }), V: ca({ ...unnamed, key: newKey() }), U: ca(unnamed) },
       'U',
       'SUV',

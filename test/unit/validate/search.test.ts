@@ -46,14 +46,12 @@ const serials = ({ path }: Report): string =>
 const others = ({ findings }: Report): unknown[] => detailsOf(findings, 'chain/others-tried').map(({ paths }) => paths)
 
 describe('a valid path', () => {
+  const expired = A({ ...EXPIRED, serial: 2 })
+
   it.each<[what: string, sent: Minted[], path: string, leaf?: Minted, found?: string[]]>([
-    [
-      'behind faulty issuers',
-      [A({ ...EXPIRED, serial: 2 }), A({ ...NEWER, ...mute, serial: 3 }), A({ ...OLDER, serial: 4 })],
-      '4 1',
-    ],
+    ['behind faulty ones', [expired, A({ ...NEWER, ...mute, serial: 3 }), A({ ...OLDER, serial: 4 })], '4 1'],
     ['behind one that breaks the constraints', [A({ ...NEWER, ...one, serial: 2 }), A({ ...OLDER, serial: 3 })], '3 1'],
-    ['around an expired one', [A({ ...EXPIRED, serial: 2 }), A({ serial: 3 })], '3 1', L, []],
+    ['around an expired one', [expired, A({ serial: 3 })], '3 1', L, []],
     ['of a faulty leaf', [A({ serial: 2 })], '2 1', expiredLeaf, ['validity/expired@0']],
   ])('is found %s', (_, sent, path, leaf, found = ['openssl-picks-other-path@0']) => {
     const report = judge(sent, {}, leaf)
@@ -85,10 +83,8 @@ describe('a valid path', () => {
     const weak = mintCa({ subject: 'Weak', signature: 'ecdsa-sha1', notAfter: future(4000) })
     const B = mintCa({ subject: 'B', issuer: weak })
     const sent = [A({ ...NEWER, ...one, issuer: B }), B, A({ ...OLDER, issuer: weak })]
-    expect(textsOf(judge(sent, {}, L, [weak]).findings)).toEqual([
-      'openssl-picks-other-path@0',
-      'warning algorithm-refused@2',
-    ])
+    const found = textsOf(judge(sent, {}, L, [weak]).findings)
+    expect(found).toEqual(['openssl-picks-other-path@0', 'warning algorithm-refused@2'])
   })
 
   it('may be a leaf that is trusted itself', () => {
@@ -153,10 +149,8 @@ describe('of failing paths', () => {
     // Three certificates, one finding, and two candidates.
     const steps = 3 * (3 * 16 + 8 + 2)
     const three = judge(anchored, { budget: { steps } })
-    expect([others(three), textsOf(three.findings)]).toEqual([
-      [2],
-      ['name-refused@0', 'limit-exceeded', 'info others-tried'],
-    ])
+    expect(others(three)).toEqual([2])
+    expect(textsOf(three.findings)).toEqual(['name-refused@0', 'limit-exceeded', 'info others-tried'])
     expect(others(judge(anchored, { budget: { steps: steps + 3 } }))).toEqual([3])
     // Of dead ends, 32 are checked: two certificates, one finding, one candidate.
     const deadEnds = sameKey(40, { issuer: S })

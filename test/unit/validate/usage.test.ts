@@ -11,25 +11,15 @@ const leafRow = (usage: Usage, usages: readonly string[], ...found: string[]): R
   { usage },
 ]
 
+const missing = (purposes: string): string => `extended-key-usage-missing@0 (of the certificate, ${purposes})`
+
 tableOf('extended key usages of the leaf', 'usage/any-extended-key-usage', [
   leafRow('server', ['serverAuth', 'clientAuth']),
   leafRow('server', ['serverAuth'], 'warning gateway-client-auth-missing@0 ([serverAuth], false)'),
-  leafRow(
-    'server',
-    ['clientAuth'],
-    'extended-key-usage-missing@0 (of the certificate, [serverAuth clientAuth], [serverAuth], [clientAuth])',
-  ),
+  leafRow('server', ['clientAuth'], missing('[serverAuth clientAuth], [serverAuth], [clientAuth]')),
   leafRow('client', ['clientAuth']),
-  leafRow(
-    'client',
-    ['serverAuth'],
-    'extended-key-usage-missing@0 (of the certificate, [clientAuth], [clientAuth], [serverAuth])',
-  ),
-  leafRow(
-    'peer',
-    ['serverAuth'],
-    'extended-key-usage-missing@0 (of the certificate, [serverAuth clientAuth], [clientAuth], [serverAuth])',
-  ),
+  leafRow('client', ['serverAuth'], missing('[clientAuth], [clientAuth], [serverAuth]')),
+  leafRow('peer', ['serverAuth'], missing('[serverAuth clientAuth], [clientAuth], [serverAuth]')),
   leafRow('any', ['serverAuth']),
   // Go takes anyExtendedKeyUsage for every purpose; OpenSSL's check of a server does not.
   leafRow('server', ['any'], '@0 (true)'),
