@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { EtcdMtlsError, isError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { FailedReport } from '../../../src/report/index.js'
 import { checkOptions, optionInvalid } from '../../../src/report/option-error.js'
+import { thrown } from '../../support/refused.js'
 
 describe('EtcdMtlsError', () => {
   const cause = new Error('underneath')
@@ -87,15 +88,10 @@ describe('checkOptions', () => {
     ['null', null, 'issue', 'must be an object with some of name, hosts; received null'],
     ['a list', [], 'issue', 'must be an object with some of name, hosts; received an empty array'],
   ])('refuses %s', (_, options, option, reason) => {
-    expect(() => {
+    const error = thrown(() => {
       checkOptions('issue', options, ['name', 'hosts'])
-    }).toThrow(
-      expect.objectContaining({
-        code: 'ERR_OPTION_INVALID',
-        message: `Option "${option}" ${reason}`,
-        details: { option, reason },
-      }),
-    )
+    }, 'ERR_OPTION_INVALID')
+    expect([error.message, error.details]).toEqual([`Option "${option}" ${reason}`, { option, reason }])
   })
 })
 

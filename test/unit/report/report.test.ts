@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { FailedReport } from '../../../src/report/finding.js'
 import { assertValid, makeReport, summarize, validationFailed } from '../../../src/report/report.js'
 import { finding } from '../../support/finding.js'
+import { thrown } from '../../support/refused.js'
 import { ref, sample } from './sample.js'
 
 const checkedAt = new Date('2026-03-01T12:00:00Z')
@@ -54,15 +55,11 @@ describe('assertValid', () => {
   it('throws the report, and lists every error with its remedy in one message', () => {
     const findings = [warning, error, sample({ message: 'E2.', remedy: 'Mend E2.' })]
     const report = makeReport({ checkedAt, path: null, findings })
-    expect(() => {
+    const { message, details } = thrown(() => {
       assertValid(report)
-    }).toThrow(
-      expect.objectContaining({
-        code: 'ERR_VALIDATION_FAILED',
-        details: { report },
-        message: 'The credentials are refused: [file/missing] E. Mend E. [file/missing] E2. Mend E2.',
-      }) as Error,
-    )
+    }, 'ERR_VALIDATION_FAILED')
+    expect(details).toEqual({ report })
+    expect(message).toBe('The credentials are refused: [file/missing] E. Mend E. [file/missing] E2. Mend E2.')
   })
 })
 

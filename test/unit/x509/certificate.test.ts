@@ -2,11 +2,11 @@
 import { X509Certificate } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { publicKeyText } from '../../../src/x509/algorithms.js'
 import { Certificate, certificateRef, MAX_CERTIFICATE_BYTES } from '../../../src/x509/certificate.js'
 import { pemBlock } from '../../../src/x509/signed.js'
 import { bitString, context, contextPrimitive, integer, nullValue, sequence } from '../../support/der-writer.js'
 import { refusal } from '../../support/der-refusal.js'
+import { thrown } from '../../support/refused.js'
 import {
   dns,
   email,
@@ -14,7 +14,6 @@ import {
   encodeName,
   encodeTime,
   ip,
-  type KeyKind,
   mint,
   mintCa,
   mintLeaf,
@@ -76,14 +75,9 @@ describe('a certificate', () => {
     const dates = { notBefore: begin, notAfter: end }
     expect(certificate.toJSON()).toEqual({ ...named, ...dates, issuer: 'CN=Issuer', origin: 'tls.crt' })
     expect(certificateRef(certificate, 'anchor', 3)).toEqual({ ...named, role: 'anchor', index: 3, origin: 'tls.crt' })
-    const lines = (length: number): number[] =>
-      pemBlock('X', Buffer.alloc(length).subarray(0))
-        .split('\n')
-        .map((line) => line.length)
-    expect([lines(48), lines(49)]).toEqual([
-      [17, 64, 15, 0],
-      [17, 64, 4, 15, 0],
-    ])
+    const lines = (length: number): string =>
+      pemBlock('X', Buffer.alloc(length)).replaceAll(/.+/g, (line) => String(line.length))
+    expect([lines(48), lines(49)]).toEqual(['17\n64\n15\n', '17\n64\n4\n15\n'])
   })
 
   it('may have unique identifiers, and none of the optional fields', () => {
@@ -152,21 +146,8 @@ describe('a certificate', () => {
     expect(ours).toMatchObject({ serialNumber, fingerprint256, notBefore, notAfter })
     expect(ours.toPem()).toBe(node.toString())
     expect(ours.publicKey.equals(node.publicKey)).toBe(true)
-    expect(ours.subjectAltNames.map(({ kind, value }) => `${kind}:${value}`)).toEqual([
-      'dns:etcd-0.etcd',
-      'ip:10.0.0.1',
-      'uri:spiffe://a/b',
-      'email:a@b.c',
-    ])
-  })
-
-  it.each<[KeyKind, string]>([
-    ['p521', 'ECDSA P-521'],
-    ['secp256k1', 'ECDSA secp256k1'],
-    ['ed448', 'Ed448'],
-    ['rsa-2048', 'RSA 2048'],
-  ])('describes a %s key as %s', (kind, text) => {
-    expect(publicKeyText(parse(certificateOf({ spki: spkiOf(newKey(kind)) })).publicKeyInfo)).toBe(text)
+    const shown = ours.subjectAltNames.map(({ kind, value }) => `${kind}:${value}`).join(' ')
+    expect(shown).toBe('dns:etcd-0.etcd ip:10.0.0.1 uri:spiffe://a/b email:a@b.c')
   })
 
   it('reports equality, a CA, a self-issued certificate, and its key identifiers', () => {
@@ -185,10 +166,8 @@ describe('covers', () => {
 
   it.each([
     ['ETCD-0.etcd.svc.', 'dns', 'etcd-0.etcd.svc', 'etcd-0.etcd.svc'],
-    ['m1.peer.svc', 'dns', 'm1.peer.svc', '*.peer.svc'],
     ['10.0.0.1', 'ip', '10.0.0.1', '10.0.0.1'],
     ['spiffe://CLUSTER/etcd', 'uri', 'spiffe://CLUSTER/etcd', 'spiffe://cluster/etcd'],
-    ['a.b.peer.svc', 'dns', 'a.b.peer.svc', null],
     ['only-in-cn.etcd.svc', 'dns', 'only-in-cn.etcd.svc', null],
     ['0:0:0:0:0:0:0:1', 'ip', '::1', null],
   ])('reports the name that covers %s', (asked, kind, host, name) => {
@@ -199,12 +178,7 @@ describe('covers', () => {
     ['an ambiguous host', ['a', '10.0.0.300'], 'hosts[1]'],
     ['a value that is not an array', 'a' as never, 'hosts'],
   ])('refuses %s', (_, hosts, option) => {
-    expect(() => certificate.covers(hosts)).toThrow(
-      expect.objectContaining({
-        code: 'ERR_OPTION_INVALID',
-        details: expect.objectContaining({ option }) as unknown,
-      }) as Error,
-    )
+    expect(thrown(() => certificate.covers(hosts), 'ERR_OPTION_INVALID').details).toMatchObject({ option })
   })
 })
 

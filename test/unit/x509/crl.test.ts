@@ -76,12 +76,8 @@ describe('a CRL', () => {
 
   it('is of version 1 without a version and extensions', () => {
     const crl = read({ version: null, extensions: [], revoked: [{ serial: 7 }] })
-    expect([crl.version, crl.number, crl.toJSON()['number'], crl.find(Buffer.from([7]))?.reason]).toEqual([
-      1,
-      null,
-      null,
-      null,
-    ])
+    expect([crl.version, crl.number, crl.toJSON()['number']]).toEqual([1, null, null])
+    expect(crl.find(Buffer.from([7]))?.reason).toBeNull()
   })
 
   it('reports the CRL that it changes, and what it is narrowed to', () => {
@@ -150,6 +146,7 @@ describe('a CRL', () => {
 
 const ISSUER = DistinguishedName.read(new DerReader(encodeName('CA')), 'issuer')
 const TIME = rawTime(TAG.utcTime, '250102030405Z')
+const NO_DATE = rawTime(TAG.generalizedTime, '20250230000000Z')
 const DATE = new Date('2024-01-01T00:00:00Z')
 const list = (...extensions: Extension[]): Buffer => sequence(...extensions.map(encodeExtension))
 const entry = (serial: Uint8Array | number | bigint, time: Uint8Array = TIME, ...more: Uint8Array[]): Buffer =>
@@ -250,10 +247,7 @@ describe('the index of entries', () => {
     ['with an issuer that is not a name', garbled(certificateIssuer('x'), '0500')],
     ['with two reasons', entry(1, TIME, list(reasonCode(1), reasonCode(1)))],
     ['with an invalidity date in UTCTime', garbled(invalidityDate(DATE), TIME)],
-    [
-      'with an invalidity date that does not exist',
-      garbled(invalidityDate(DATE), rawTime(TAG.generalizedTime, '20250230000000Z')),
-    ],
+    ['with an invalidity date that does not exist', garbled(invalidityDate(DATE), NO_DATE)],
     ['with a malformed critical flag', entry(1, TIME, Buffer.from('300d300b0603551d150101010403', 'hex'))],
     ['with a length that reaches past the CRL', Buffer.from('30200201050203', 'hex')],
   ])('refuses an entry %s, first or last', (_, bad) => {

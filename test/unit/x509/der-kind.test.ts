@@ -8,6 +8,7 @@ import { mint, mintCa, mintCrl, mintCsr, newKey } from '../../support/mint.js'
 
 const root = mintCa({ subject: 'ca' })
 const [rsa, p256] = [newKey('rsa-1024'), newKey('p256')]
+const format = 'der'
 const encryption = { cipher: 'aes-256-cbc', passphrase: 'x', type: 'pkcs8', format: 'der' } as const
 const bare = sequence(sequence(integer(0), sequence(), sequence()), sequence())
 const indefinite = Buffer.from('3080', 'hex')
@@ -20,18 +21,15 @@ it.each<[string, Buffer[]]>([
   [
     'private key',
     [
-      p256.export({ type: 'pkcs8', format: 'der' }),
-      p256.export({ type: 'sec1', format: 'der' }),
-      rsa.export({ type: 'pkcs1', format: 'der' }),
+      p256.export({ type: 'pkcs8', format }),
+      p256.export({ type: 'sec1', format }),
+      rsa.export({ type: 'pkcs1', format }),
     ],
   ],
   ['encrypted private key', [p256.export(encryption)]],
   [
     'public key',
-    [
-      createPublicKey(p256).export({ type: 'spki', format: 'der' }),
-      createPublicKey(rsa).export({ type: 'pkcs1', format: 'der' }),
-    ],
+    [createPublicKey(p256).export({ type: 'spki', format }), createPublicKey(rsa).export({ type: 'pkcs1', format })],
   ],
   ['PKCS#12 key store', [sequence(integer(3), sequence(oid('1.2.840.113549.1.7.1'))), Buffer.concat(store)]],
   ['PKCS#7 bundle', [sequence(oid('1.2.840.113549.1.7.2'), tlv(0xa0, sequence()))]],

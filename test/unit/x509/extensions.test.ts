@@ -49,11 +49,13 @@ const raw = ({ oid: id, critical, value }: Extension): Extensions['all'][number]
 })
 const decode = (...extensions: Extension[]): Extensions => decodeExtensions(extensions.map(raw))
 /** Why an extension of these bytes cannot be read; undefined if it can. */
-const problem = (name: keyof typeof ExtensionId, value: Buffer): string | undefined =>
+const problem = (name: keyof typeof ExtensionId, value: Uint8Array): string | undefined =>
   decode({ oid: ExtensionId[name], value }).problems[0]?.reason
 const bytes = (text: string): Buffer => Buffer.from(text, 'hex')
 const ids = (count: number): string[] => Array.from({ length: count }, (_, i) => `1.2.${String(i)}`)
 const MISSING = 'is missing or of another type'
+const NO_BOOLEAN = 'is a BOOLEAN that is neither 00 nor FF'
+const [subtree, ZERO, ANY_POLICY] = [sequence(dns('a')), contextPrimitive(0, bytes('00')), oid('2.5.29.32.0')]
 const FOLLOWED = 'is followed by data that does not belong there'
 
 describe('the list of extensions', () => {
@@ -75,10 +77,7 @@ describe('the list of extensions', () => {
     [`an extension ${MISSING}`, nullValue()],
     [`an extension id ${MISSING}`, sequence(octetString(bytes('')))],
     [`an extension value ${MISSING}`, sequence(oid('1.2.3'), integer(1), octetString(bytes('')))],
-    [
-      'an extension’s critical flag is a BOOLEAN that is neither 00 nor FF',
-      sequence(oid('1.2.3'), tlv(1, bytes('01')), octetString(bytes(''))),
-    ],
+    [`an extension’s critical flag ${NO_BOOLEAN}`, sequence(oid('1.2.3'), tlv(1, bytes('01')), octetString(bytes('')))],
     [`an extension ${FOLLOWED}`, sequence(oid('1.2.3'), octetString(bytes('')), nullValue())],
   ])('is refused: %s', (reason, element) => {
     expect(refusal(() => read(element))).toBe(reason)
@@ -96,9 +95,8 @@ describe('decodeExtensions', () => {
     const decoded = decode({ oid: ExtensionId.keyUsage, critical: true, value: nullValue() })
     expect(decoded.problems).toEqual([{ oid: ExtensionId.keyUsage, critical: true, reason: `keyUsage ${MISSING}` }])
     expect(decoded.keyUsage).toBeNull()
-    expect(problem('keyUsage', Buffer.concat([bitString(bytes('80')), nullValue()]))).toBe(
-      `the keyUsage value ${FOLLOWED}`,
-    )
+    const followed = Buffer.concat([bitString(bytes('80')), nullValue()])
+    expect(problem('keyUsage', followed)).toBe(`the keyUsage value ${FOLLOWED}`)
   })
 
   it('counts the first of two extensions with the same identifier, and reports the duplicate', () => {
@@ -230,47 +228,27 @@ describe('extensions whose contents decide nothing', () => {
   })
 })
 
-it.each<[keyof typeof ExtensionId, string, Buffer]>([
+it.each<[keyof typeof ExtensionId, string, Uint8Array]>([
   ['basicConstraints', `basicConstraints ${MISSING}`, boolean(true)],
   ['basicConstraints', 'the path length is negative', sequence(boolean(true), integer(-1))],
   ['basicConstraints', `basicConstraints ${FOLLOWED}`, sequence(integer(1), boolean(true))],
   ['extendedKeyUsage', `a purpose of extendedKeyUsage ${MISSING}`, sequence()],
   ['nameConstraints', 'nameConstraints that hold neither permitted nor excluded subtrees', sequence()],
   ['nameConstraints', `a subtree of nameConstraints ${MISSING}`, sequence(context(0))],
-  [
-    'nameConstraints',
-    `nameConstraints ${FOLLOWED}`,
-    sequence(context(1, sequence(dns('a'))), context(0, sequence(dns('a')))),
-  ],
-  [
-    'nameConstraints',
-    `a subtree of nameConstraints ${FOLLOWED}`,
-    sequence(context(0, sequence(dns('a'), contextPrimitive(0, bytes('00'))))),
-  ],
+  ['nameConstraints', `nameConstraints ${FOLLOWED}`, sequence(context(1, subtree), context(0, subtree))],
+  ['nameConstraints', `a subtree of nameConstraints ${FOLLOWED}`, sequence(context(0, sequence(dns('a'), ZERO)))],
   ['nameConstraints', 'an IP address of 4 bytes', sequence(context(0, sequence(ip('10.0.0.1'))))],
   ['subjectKeyIdentifier', `subjectKeyIdentifier ${MISSING}`, nullValue()],
   ['authorityKeyIdentifier', `authorityKeyIdentifier ${MISSING}`, nullValue()],
-  [
-    'authorityKeyIdentifier',
-    `authorityKeyIdentifier ${FOLLOWED}`,
-    sequence(contextPrimitive(2, bytes('01')), contextPrimitive(0, bytes('01'))),
-  ],
+  ['authorityKeyIdentifier', `authorityKeyIdentifier ${FOLLOWED}`, sequence(contextPrimitive(2, bytes('01')), ZERO)],
   ['crlDistributionPoints', `the distribution points ${MISSING}`, nullValue()],
   ['certificatePolicies', `a policy ${MISSING}`, sequence()],
   ['certificatePolicies', `a policy id ${MISSING}`, sequence(sequence())],
-  [
-    'certificatePolicies',
-    'the policy 1.2.3 twice',
-    Buffer.from(certificatePolicies(['1.2.3', '1.2.4', '1.2.3']).value),
-  ],
+  ['certificatePolicies', 'the policy 1.2.3 twice', certificatePolicies(['1.2.3', '1.2.4', '1.2.3']).value],
   ['policyMappings', `a policy mapping ${MISSING}`, sequence(sequence(oid('1.2.3'), oid('1.2.4')), nullValue())],
   ['policyMappings', `a policy of the subject ${MISSING}`, sequence(sequence(oid('1.2.3')))],
   ['policyMappings', `a policy mapping ${FOLLOWED}`, sequence(sequence(oid('1.2.3'), oid('1.2.3'), nullValue()))],
-  [
-    'policyMappings',
-    'a mapping of anyPolicy (RFC 5280 section 4.2.1.5)',
-    sequence(sequence(oid('1.2.3'), oid('2.5.29.32.0'))),
-  ],
+  ['policyMappings', 'a mapping of anyPolicy (RFC 5280 section 4.2.1.5)', sequence(sequence(oid('1.2.3'), ANY_POLICY))],
   ['policyConstraints', `policyConstraints ${FOLLOWED}`, sequence(contextPrimitive(2, bytes('00')))],
   ['policyConstraints', 'requireExplicitPolicy is negative', sequence(contextPrimitive(0, bytes('ff')))],
   ['inhibitAnyPolicy', 'inhibitAnyPolicy is negative', integer(-1)],

@@ -14,6 +14,7 @@ import {
   type Host,
 } from '../../../src/x509/names.js'
 import { scaled } from '../../support/long.js'
+import { thrown } from '../../support/refused.js'
 
 const label = (length: number): string => 'a'.repeat(length)
 /** A name of 192 to 255 characters. */
@@ -84,13 +85,9 @@ describe('readHost', () => {
   })
 
   it('is behind an error that names the option and shows the host', () => {
-    expect(() => classifyHost('a b', 'hosts[3]')).toThrow(
-      expect.objectContaining({
-        code: 'ERR_OPTION_INVALID',
-        message: `Option "hosts[3]" must not contain white space or control characters; received "a b"`,
-        details: expect.objectContaining({ option: 'hosts[3]' }) as unknown,
-      }) as Error,
-    )
+    const { message, details } = thrown(() => classifyHost('a b', 'hosts[3]'), 'ERR_OPTION_INVALID')
+    expect(message).toBe('Option "hosts[3]" must not contain white space or control characters; received "a b"')
+    expect(details).toMatchObject({ option: 'hosts[3]' })
     expect(() => classifyHost(undefined)).toThrow('Option "hosts" is missing')
   })
 })
