@@ -1,4 +1,4 @@
-/** The authority: a CA certificate and its key, and what can be done with them. */
+/** A certificate authority: a CA certificate and its key. */
 import { inspect } from 'node:util'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
 import { checkOptions } from '../report/option-error.js'
@@ -54,8 +54,8 @@ export class Authority {
   }
 
   /**
-   * Makes a key and a certificate for one role, and validates them before it returns them. Server and peer certificates
-   * carry serverAuth and clientAuth, as etcd needs; client certificates clientAuth.
+   * Creates a key and a certificate for one role, and validates them. Server and peer certificates have serverAuth and
+   * clientAuth, as etcd requires. Client certificates have clientAuth.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong request, such as an ambiguous host.
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority may not or cannot issue it: it expires before the
@@ -69,11 +69,11 @@ export class Authority {
   }
 
   /**
-   * Signs a certificate for the key of a request (PKCS #10) that was made elsewhere. Its proof of possession is verified,
-   * and peers of etcd must support its key. By default the certificate carries exactly what the caller sets; `allow`
-   * accepts names from the request, within limits.
+   * Signs a certificate for the key of a request (PKCS #10). The request must be signed by its own key, and etcd must
+   * support that key. By default the certificate has exactly the names in the options. `allow` accepts names from the
+   * request.
    *
-   * @param csr PEM or DER. `inspectRequest` shows what it asks for before it is signed.
+   * @param csr PEM or DER. `inspectRequest` shows its contents.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the request cannot be read, is not signed by its own key, asks for a CA
    * certificate or for a name that `allow` does not allow, has a weak key or the authority's own (`details.findings`), and
@@ -84,9 +84,9 @@ export class Authority {
   }
 
   /**
-   * Makes a CA below this one with a key of its own, for daily use: the key of this one can stay offline. Its certificates
-   * include the chain, so that peers that trust this authority's root trust them. It uses the crypto, the ledger and the
-   * clock of this one, unless it has its own.
+   * Creates a CA below this one, so that the key of this one can stay offline. Its certificates include the chain, so
+   * programs that trust this authority's root accept them. It uses the crypto, the ledger and the clock of this one,
+   * unless you pass others.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the path length (`maxIntermediates`) or the lifetime of this authority or

@@ -24,7 +24,7 @@ import { type AuthoritySettings, readSettings, SETTINGS, type Settings } from '.
 
 /** Options of `createAuthority`. */
 export interface CreateAuthorityOptions extends AuthoritySettings {
-  /** The common name of the CA, 1 to 64 characters. Give each CA its own: chains are found by it. */
+  /** The common name of the CA, 1 to 64 characters. Give each CA another name. */
   name: string
   /** Further attributes of the subject, before the common name. Default: none. */
   subject?: SubjectAttributes | undefined
@@ -35,10 +35,9 @@ export interface CreateAuthorityOptions extends AuthoritySettings {
   /** The CA's key, if it is elsewhere. Its private half is never read, and cannot be exported. */
   signer?: Signer | undefined
   /**
-   * The names that the CA may issue for, as critical name constraints (RFC 5280 section 4.2.1.10): domains (`etcd.svc` or
-   * `*.etcd.svc`, both with the domain itself and everything below), address ranges (`10.0.0.0/8`), addresses, and the
-   * hosts of URIs (`spiffe://cluster`). DNS names and addresses that are not in it are refused by every verifier.
-   * Default: no limit.
+   * The names that the CA may issue for, as critical name constraints (RFC 5280 section 4.2.1.10): domains (`etcd.svc`
+   * or `*.etcd.svc`, both with the domain itself and everything below), address ranges (`10.0.0.0/8`), addresses, and
+   * the hosts of URIs (`spiffe://cluster`). Every verifier refuses other DNS names and addresses. Default: no limit.
    */
   permittedNames?: readonly string[] | undefined
   /**

@@ -17,7 +17,7 @@ export interface CreateRequestOptions {
   name: string
   /** DNS names, IP addresses and URIs to request, at most 1000. Default: none. */
   hosts?: readonly string[] | undefined
-  /** Kind of key to make. Default: `'ecdsa-p256'`. */
+  /** Kind of the new key. Default: `'ecdsa-p256'`. */
   algorithm?: KeyAlgorithm | undefined
   /** Further attributes of the subject, before the common name. Default: none. */
   subject?: SubjectAttributes | undefined

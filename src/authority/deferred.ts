@@ -23,8 +23,7 @@ import type { IssueRequest } from './issue-options.js'
 const code = () => loadDeferred(() => import('./deferred-code.js'))
 
 /**
- * Makes a new root CA: a key and a self-signed certificate that may sign only certificates and CRLs. It is kept in memory;
- * `authority.export()` returns it as PEM.
+ * Creates a new root CA in memory. `authority.export()` returns it as PEM.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or the `signer` does not sign
@@ -39,8 +38,8 @@ export async function createAuthority(options: CreateAuthorityOptions): Promise<
  * Loads an existing CA. An expired one can be loaded, but does not issue.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` if an input cannot be read; `details.findings` lists
- * everything that is wrong, a wrong or missing passphrase included.
+ * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` if an input cannot be read; `details.findings` lists every
+ *   fault.
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if it is not an authority: not a CA certificate, one that may not sign
  * certificates, a key that does not match or is not supported, or no chain to a root.
  */
@@ -70,11 +69,11 @@ export async function openAuthority(
 }
 
 /**
- * Makes a key and a certificate request (PKCS #10) for it, signed by that key. `authority.sign`, openssl, cfssl, step and
- * cert-manager read it.
+ * Creates a key and a certificate request (PKCS #10) for it. `authority.sign`, openssl, cfssl, step and cert-manager
+ * read the request.
  *
- * @returns `csr`: the request in PEM (`CERTIFICATE REQUEST`), for the authority that signs it. `key`: keep it on its
- *   machine; `key.exportPem()` returns it for a file.
+ * @returns `csr`: the request in PEM, for the authority. `key`: the private key; write `key.exportPem()` to a file on
+ *   this machine.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or does not sign with it.
  */
@@ -84,8 +83,8 @@ export async function createRequest(options: CreateRequestOptions): Promise<{ cs
 }
 
 /**
- * Issues every certificate of a cluster: for each member one towards clients (`server`) and one towards the other members
- * (`peer`), and one for each client. Each has its own key. The ledger gets its entries once, at the end.
+ * Issues all certificates of a cluster, or none: a `server` and a `peer` certificate for each member, and one for each
+ * client. Each has its own key.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong plan, before a key is made.
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` as `authority.issue`.
@@ -96,11 +95,11 @@ export async function issueCluster<const M extends string, const C extends strin
   plan: ClusterPlan<M, C>,
   options: {
     /**
-     * Called after each certificate: RSA keys take their time. `what` is its purpose, such as `server of etcd-0`; `done`
-     * counts the certificates made so far, this one included. If it throws, nothing is issued.
+     * Called after each certificate. `what` is its purpose, such as `server of etcd-0`. `done` is the number of
+     * certificates so far. If it throws, nothing is issued.
      */
     onProgress?: ((step: { readonly what: string; readonly done: number; readonly total: number }) => void) | undefined
-    /** Stops the work between two certificates. Then nothing is issued. */
+    /** Cancels the call. Then nothing is issued. */
     signal?: AbortSignal | undefined
   } = {},
 ): Promise<Cluster<M, C>> {
@@ -109,7 +108,7 @@ export async function issueCluster<const M extends string, const C extends strin
 }
 
 /**
- * Writes the credentials of a cluster as files for etcd, its members and its clients.
+ * Writes the files of a cluster: for its members and its clients.
  *
  * Each folder changes as one: a reader finds all old files or all new ones at any time, also after this process was killed,
  * never a key without its certificate or next to another one. After a crash, the same call completes the interrupted one.

@@ -23,8 +23,8 @@ import { COMMON_NAME, keyFault, readName } from './limits.js'
 const finding = findingMaker({ ...rows, ...material })
 
 /**
- * Checks a certificate request: whether its own key signed it (proof of possession), whether etcd supports that key, and
- * which names and extensions it requests. Nothing is signed, and bad input does not throw.
+ * Checks a certificate request: its signature, its key, and the requested names and extensions. It signs nothing, and
+ * does not throw if the request is bad.
  *
  * @param csr PEM as a string or bytes (`CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`), DER, or a parsed one.
  * @param options `file`: the file of the request, for the findings. Default: the findings name the option `csr`.

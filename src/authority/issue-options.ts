@@ -109,11 +109,11 @@ export interface RequestOptions {
       }[]
     | undefined
   /**
-   * Issues the certificate although etcd, its gateway or its clients would refuse it in this role; for tests, and for
-   * other uses than etcd. Default: false.
+   * Issues the certificate even if etcd, its gateway or its clients refuse it: for tests and for other uses. Default:
+   * false.
    */
   skipEtcdChecks?: boolean | undefined
-  /** Kind of key to make. Default: `'ecdsa-p256'`, whatever the authority's own key is. */
+  /** Kind of the new key. Default: `'ecdsa-p256'`. */
   algorithm?: KeyAlgorithm | undefined
   /** An existing key. Default: a new one for each certificate. */
   key?: PrivateKey | undefined

@@ -109,10 +109,7 @@ export async function signerFor(
   }
 }
 
-/**
- * The key of an authority that is elsewhere: in a hardware module, a key management service, another process. The private
- * key is never read.
- */
+/** A key of an authority that is in a hardware module, a key management service or another process. */
 export interface Signer {
   /** The public half: a KeyObject, PEM (`PUBLIC KEY`), or SubjectPublicKeyInfo in DER. */
   readonly publicKey: KeyObject | string | Uint8Array

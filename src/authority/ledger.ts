@@ -56,11 +56,11 @@ export type IssuedEntry = Extract<LedgerEntry, { kind: 'issued' }>
 export type RevokedEntry = Extract<LedgerEntry, { kind: 'revoked' }>
 
 /**
- * Where an authority records what it issued and revoked. Several authorities may share one, because each entry names its
- * CA. `fileLedger` is one; any store that keeps the order can be another.
+ * Records what an authority issued and revoked. Several authorities can share one. Use `fileLedger`, or write your own
+ * for another store.
  */
 export interface Ledger {
-  /** Adds entries at the end, all or none. Resolves once they are stored: only then a certificate is returned. */
+  /** Adds entries at the end, all or none. Resolves when they are stored. */
   append(entries: readonly LedgerEntry[]): Promise<void>
   /** All entries, in that order. */
   read(): Promise<readonly LedgerEntry[]>

@@ -15,11 +15,11 @@ export interface AuthoritySettings {
    */
   crypto?: WebCrypto | undefined
   /**
-   * Records issued and revoked certificates: `fileLedger(path)`, or another store. A certificate is returned only after it
-   * is recorded. Default: in memory, as long as the authority exists.
+   * Records issued and revoked certificates: `fileLedger(path)`, or your own store. A certificate is returned only
+   * after it is recorded. Default: in memory.
    */
   ledger?: Ledger | undefined
-  /** The time, for tests and to issue as of another time. Default: the machine's. */
+  /** Returns the time, for tests. Default: the machine's time. */
   clock?: (() => Date) | undefined
   /**
    * Returns the bytes of the next serial number: 1 to 20, of which the first is 1 to 127 (RFC 5280 section 4.1.2.2). For

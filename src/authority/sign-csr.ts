@@ -99,7 +99,7 @@ function uriBelow(start: string, option: string): (host: Host) => boolean {
   }
 }
 
-/** What `authority.sign` takes in addition to the request. */
+/** Options of `authority.sign`. */
 export interface SignRequest extends Omit<RequestOptions, 'name' | 'algorithm' | 'key'> {
   role: Role
   /** The common name, 1 to 64 characters. Required, unless `allow.name` accepts the one in the request. */
@@ -107,13 +107,13 @@ export interface SignRequest extends Omit<RequestOptions, 'name' | 'algorithm' |
   /** DNS names, IP addresses and URIs. A server or peer needs at least one, here or from the request (`allow.hosts`). */
   hosts?: readonly string[] | undefined
   /**
-   * Which names of the request are accepted. Default: none; the certificate carries exactly what is set here, for the
-   * request's key. Usages, further subject attributes and other extensions of a request are never accepted.
+   * Which names of the request are accepted. Default: none. Usages, subject attributes and other extensions of a
+   * request are never accepted.
    */
   allow?: CsrPolicy | undefined
 }
 
-/** The result of `authority.sign`. The key stays with the requester. */
+/** The result of `authority.sign`. */
 export interface SignedRequest {
   /** The root, which every peer must trust. */
   trustAnchors: Certificate[]
@@ -121,7 +121,7 @@ export interface SignedRequest {
   chain: [Certificate, ...Certificate[]]
   /** For people. */
   origin: string
-  /** The request, with everything that it asked for. */
+  /** The request with all requested values. */
   request: CertificateRequest
   /** Warnings and infos about the request. */
   findings: Finding[]

@@ -10,7 +10,7 @@ import { CLIENT, type TlsSession } from './tls-session.js'
  * Dispose of it by `await using`, or by {@link SecureEtcd3.close}.
  */
 export interface SecureEtcd3 extends Connected {
-  /** The TLS side: the validation of the credentials, and the state of each endpoint. */
+  /** The TLS state: the validation of the credentials, each endpoint, and events. */
   readonly tls: TlsSession
 }
 
@@ -28,18 +28,17 @@ export const SecureEtcd3 = class {
 } as unknown as abstract new (...args: never) => SecureEtcd3
 
 /**
- * Connects to etcd over mutual TLS. Resolves to an ordinary `Etcd3` once it is verified: the credentials were validated before
- * anything was dialled, and at least one endpoint (see `preflight`) was verified, verified us, and answered as etcd. The client uses
- * the connections of that verification.
+ * Connects to etcd over mutual TLS. Validates the credentials, dials the endpoints, and resolves to an ordinary `Etcd3`
+ * when one endpoint (see `preflight`) and the client have verified each other and etcd has answered.
  *
  * @throws {EtcdMtlsError}
  * - `ERR_OPTION_INVALID`: a wrong call.
  * - `ERR_CREDENTIALS_UNREADABLE`: the credentials could not be read.
  * - `ERR_VALIDATION_FAILED`: they were read and are not valid; nothing was dialled.
- * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and it or this client refused; or etcd refused the password; or the endpoints belong to
- *   two clusters.
- * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, only proxies without an etcd did, none that did has a leader
- *   (unless `requireLeader` is false), or DNS has none.
+ * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and one side refused the other; or etcd refused the password; or the
+ *   endpoints belong to two clusters.
+ * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, or only proxies whose etcd is down; no member has a
+ *   leader (unless `requireLeader` is false); or DNS has no endpoints.
  * - `ERR_LOAD_FAILED`: the client's code could not be loaded, for example without a free file descriptor.
  *
  * With `signal` aborted, it rejects with the signal's reason.

@@ -12,8 +12,8 @@ import type { RotationOptions } from './tls-session.js'
 
 export interface SecureClientOptions {
   /**
-   * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs` for a unix
-   * socket; the default port is 2379. `{ url, serverName }` gives one server a name of its own.
+   * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs`
+   * for a unix socket; the default port is 2379. `{ url, serverName }` sets the name of one server.
    */
   endpoints: string | readonly (string | { url: string; serverName?: string | undefined })[]
   /** Where the credentials come from (`fromFiles`, `fromPem`, …), or the credentials themselves (`authority.issue`). */
@@ -21,8 +21,8 @@ export interface SecureClientOptions {
   /** The name to expect in every server's certificate, and to send as SNI. Default: the host of each endpoint. */
   serverName?: string | undefined
   /**
-   * Which endpoints must be verified before the promise resolves: `'any'` one (the others are tried too, and reported in
-   * `client.tls.endpoints`), `'all'`, or `'none'`. Default: `'any'`.
+   * Which endpoints must be verified before the promise resolves: `'any'` (one; `client.tls.endpoints` has the others),
+   * `'all'`, or `'none'`. Default: `'any'`.
    */
   preflight?: 'any' | 'all' | 'none' | undefined
   /**
@@ -31,8 +31,8 @@ export interface SecureClientOptions {
    */
   dialTimeout?: string | undefined
   /**
-   * Logs in with a password, over the same verified connections; etcd then uses this user and not the common name. No error, report or
-   * property of the client holds the password. Default: none.
+   * Logs in with a password over verified connections. etcd then uses this user instead of the common name. No error,
+   * report or property of the client shows the password. Default: none.
    */
   auth?: { username: string; password: string } | undefined
   /**
@@ -48,19 +48,19 @@ export interface SecureClientOptions {
    */
   rotation?: 'off' | RotationOptions | undefined
   /**
-   * How often the endpoints are looked up again while the client lives, as `'5m'`: in DNS with `discovery`, else in the cluster's own
-   * member list, whose client URLs must be reachable from here. At least `'1s'`. Default: never.
+   * How often the client looks up the endpoints again, such as `'5m'`: in DNS with `discovery`, otherwise in the
+   * cluster's member list, whose client URLs must be reachable. At least `'1s'`. Default: never.
    */
   refreshEndpoints?: string | undefined
   /** Options that are passed to etcd3. Default: none. */
   etcd3?: Etcd3Options | undefined
-  /** Gives up creating the client at once. After that it has no effect. Default: none. */
+  /** Cancels the call. It has no effect on a created client. Default: none. */
   signal?: AbortSignal | undefined
 }
 
 /** TLS parameters; the defaults suit every etcd. */
 export interface TlsOptions {
-  /** Oldest version offered; etcd itself accepts no older ones. Default: `'TLSv1.2'`. */
+  /** Oldest version offered. etcd accepts no older ones. Default: `'TLSv1.2'`. */
   minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
   /** Newest version offered. Default: `'TLSv1.3'`. */
   maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
@@ -70,8 +70,9 @@ export interface TlsOptions {
    */
   ciphers?: string | readonly string[] | undefined
   /**
-   * How to treat a server certificate if `crl` of the credentials has no CRL of its issuer. `'if-listed'`: a warning if any CRL was
-   * given. `'require'`: refused, and so is a CA certificate without a CRL of its issuer. Default: `'if-listed'`.
+   * What to do with a server certificate if `crl` of the credentials has no CRL of its issuer. `'if-listed'`: a warning
+   * if there are other CRLs. `'require'`: refuse it, and also a CA certificate without a CRL of its issuer. Default:
+   * `'if-listed'`.
    */
   revocation?: RevocationMode | undefined
 }
@@ -83,18 +84,24 @@ export type DrainPolicy = NonNullable<RotationOptions['drain']>
 export type ClientOptions =
   | SecureClientOptions
   | (Omit<SecureClientOptions, 'endpoints'> & {
-      /** The endpoints are looked up once, or every `refreshEndpoints`, as etcdctl does it with `--discovery-srv` and `--insecure-discovery=false`. */
+      /**
+       * Looks the endpoints up in DNS, once or every `refreshEndpoints`, as etcdctl does with `--discovery-srv` and
+       * `--insecure-discovery=false`.
+       */
       discovery: {
-        /** As `example.com`. SRV records of `_etcd-client-ssl._tcp.example.com` are taken, and every server has to cover `example.com`. */
+        /**
+         * Such as `example.com`: the client uses the SRV records of `_etcd-client-ssl._tcp.example.com`, and every
+         * server certificate must cover `example.com`.
+         */
         domain: string
-        /** As etcdctl's `--discovery-srv-name`: `_etcd-client-ssl-NAME._tcp` is asked for. Default: none. */
+        /** As etcdctl's `--discovery-srv-name`: the client uses `_etcd-client-ssl-NAME._tcp`. Default: none. */
         name?: string | undefined
       }
     })
   | (Omit<SecureClientOptions, 'endpoints' | 'credentials'> & {
       /** Takes precedence over the endpoints of the source. */
       endpoints?: SecureClientOptions['endpoints'] | undefined
-      /** A source that has the endpoints, as `fromEnv` does. */
+      /** A source with endpoints, such as `fromEnv`. */
       credentials: CredentialSource & Required<Pick<CredentialSource, 'clientDefaults'>>
     })
 

@@ -33,9 +33,9 @@ type WatchBackoff = NonNullable<FaultHandling['watchBackoff']>
 export interface Etcd3Options {
   /** Call options for every call: an object, or a function of the call. */
   defaultCallOptions?: IOptions['defaultCallOptions'] | undefined
-  /** etcd3's policies. `host` guards the whole client, which is one host to etcd3. Default: none. */
+  /** etcd3's policies. To etcd3, the whole client is one host, so `host` is for the whole client. Default: none. */
   faultHandling?: FaultHandling | undefined
-  /** gRPC's own options, as far as they have a meaning here; the others concern a channel that this client does not use. */
+  /** Options of gRPC. Other options are for a channel that this client does not use. */
   grpcOptions?:
     | (Pick<ChannelOptions, 'grpc.max_receive_message_length'> & {
         /** grpc-js interceptors, as for any of its clients. */
@@ -100,36 +100,36 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   }
 
   /**
-   * As etcd3's, but {@link WatchBuilder.create} rejects if the endpoints or etcd's roles refuse this client, and a watch that
-   * fails does not end the process: without a listener for `error`, `client.tls.events()` reports it.
+   * As in etcd3, with two differences. {@link WatchBuilder.create} rejects if the endpoints or etcd's roles refuse this
+   * client. A watch that fails without a listener for `error` does not end the process: `client.tls.events()` reports
+   * it.
    */
   override watch(): WatchBuilder {
     return guardWatches(super.watch(), this.#session)
   }
 
   /**
-   * As etcd3's, but `lost` comes before the lease can have expired: counted from the sending of the last keep-alive that was
-   * answered, a tenth of the TTL (at most a second) before it is over. Keep-alives are sent at each sixth of the TTL, and one that is
-   * not answered within a twelfth is sent to another endpoint as well.
+   * As in etcd3, but `lost` comes before the lease can expire: a tenth of the TTL (at most a second) early. Keep-alives
+   * are sent at each sixth of the TTL. One without an answer after a twelfth is also sent to another endpoint.
    */
   override lease(ttl: number, options?: ILeaseOptions): Lease {
     return leaseOf(this, (...args) => super.lease(...args), this.#life.signal)(ttl, options)
   }
 
-  /** As etcd3's; its watches and leases are as this client's. */
+  /** As in etcd3. Its watches and leases are those of this client. */
   override namespace(prefix: string | Buffer): Namespace {
     return withOurs(super.namespace(prefix), this.#life.signal, this.#session)
   }
 
   /**
-   * Closes the client. Requests that were sent have a second to end; watches and leases end at once. Later calls reject with etcd3's
-   * `ClientClosedError`.
+   * Closes the client. Watches and leases end at once. Requests in progress have a second to finish. Later calls reject
+   * with etcd3's `ClientClosedError`.
    */
   override close(): void {
     void this.#end()
   }
 
-  /** {@link SecureEtcd3.close}, and waits until every socket is gone. */
+  /** {@link SecureEtcd3.close}, and waits until every socket is closed. */
   async [Symbol.asyncDispose](): Promise<void> {
     await holdingProcess(this.#end())
   }

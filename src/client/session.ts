@@ -179,7 +179,7 @@ export class Session implements ClientSession {
   /**
    * Runs work after what was asked for before, and before what is asked for later.
    *
-   * @throws {EtcdMtlsError} `ERR_CLOSED` when the client is closed, also meanwhile.
+   * @throws {EtcdMtlsError} `ERR_CLOSED` if the client is or gets closed.
    */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#lastTurn.then(() => {

@@ -6,9 +6,9 @@ import type { CertificateRef, FailedReport, Finding, PassedReport, Report } from
 /** How a client switches to new credentials. */
 export interface RotationOptions {
   /**
-   * How connections made with old credentials end; they accept no new calls. `'now'`: watches and the keep-alive of leases migrate at
-   * once, other calls have 10 s. `'streams-finish'`: with the last call on them; right for a renewal, wrong for a revocation.
-   * Default: `'now'`; of one `rotate()`: as the client.
+   * How connections with old credentials end. They get no new calls. `'now'`: watches and lease keep-alives migrate at
+   * once, and other calls have 10 s to finish. `'streams-finish'`: the connection ends with its last call; do not use
+   * this after a revocation. Default: `'now'`; in `rotate()`, the option of the client.
    */
   drain?: 'now' | 'streams-finish' | undefined
 }
@@ -18,11 +18,12 @@ export interface EndpointStatus {
   /** Canonical: `https://host:port`. */
   endpoint: string
   /**
-   * `ready`: TLS is verified on both sides, and etcd answered. `leaderless`: the same, but its member has no leader, so that calls go
-   * to other endpoints. `failed`: the findings name the cause; it is dialled again after a while. `closed`: the client was closed.
+   * `ready`: both sides are verified, and etcd answered. `leaderless`: the same, but the member has no leader, so calls
+   * go to other endpoints. `failed`: the findings name the cause, and the client dials it again. `closed`: the client
+   * was closed.
    */
   state: 'connecting' | 'ready' | 'leaderless' | 'failed' | 'closed'
-  /** When it came into this state. */
+  /** Since when it is in this state. */
   since: Date
   /** TLS version of the connection; null unless connected. */
   protocol: 'TLSv1.2' | 'TLSv1.3' | null
@@ -30,52 +31,57 @@ export interface EndpointStatus {
   role: 'leader' | 'follower' | 'learner' | null
   /** The server's path from its certificate to our trust anchor; null unless connected. */
   path: CertificateRef[] | null
-  /** As of now. Errors only while it is not ready, or once the server's certificate has expired. */
+  /**
+   * The current findings. It has errors only if the endpoint is not ready, or if the server's certificate has expired.
+   */
   findings: Finding[]
 }
 
 /** What `client.tls.events()` yields. A union over `type`; `at` is the time of the event. */
 export type TlsEvent = { at: Date } & (
   | {
-      /** New credentials are in use by calls that start from here on. */
+      /** New calls use new credentials. */
       type: 'rotated'
       /** The result of their validation, with warnings at most. */
       report: PassedReport
     }
   | {
-      /** New credentials are not used; the client continues with those that it has. */
+      /** The client refused new credentials and continues with the current ones. */
       type: 'rotation-refused'
       /** Everything that is wrong with them. */
       report: FailedReport
     }
   | {
-      /** The source's watch ended with an error; it is watched again after `retryIn` milliseconds. */
+      /** The `watch` of the source ended with an error. The client calls it again after `retryIn` milliseconds. */
       type: 'source-failed'
       origin: string
       error: Error
       retryIn: number
     }
   | {
-      /** A source whose watch had failed returns credentials again. */
+      /** A source that had failed returns credentials again. */
       type: 'source-recovered'
       origin: string
-      /** Whether they are others than those in use. Then `rotated` or `rotation-refused` follows. */
+      /** Whether they differ from the current ones. Then `rotated` or `rotation-refused` follows. */
       changed: boolean
     }
   | {
       /**
-       * Two thirds, or nine tenths, of the lifetime of the credentials in use are over; then each time that half of the rest is over,
-       * at most once a minute.
+       * Two thirds, or nine tenths, of the lifetime of the current credentials are over. Then it comes after each half
+       * of the rest, at most once a minute.
        */
       type: 'credentials-expiring'
-      /** How much of the lifetime is over, at least. */
+      /** The share of the lifetime that is over, at least. */
       fraction: '2/3' | '9/10'
       /** The certificate of the path that expires first. */
       certificate: CertificateRef
       notAfter: Date
     }
   | {
-      /** The credentials in use have expired: connections stay, servers refuse new ones. Repeated every ten minutes. */
+      /**
+       * The current credentials have expired. Open connections stay, and servers refuse new ones. Repeated every ten
+       * minutes.
+       */
       type: 'credentials-expired'
       certificate: CertificateRef
       notAfter: Date
@@ -96,7 +102,7 @@ export type TlsEvent = { at: Date } & (
       /** Logging in with the password failed. */
       type: 'login-failed'
       username: string
-      /** Whether etcd refused the name or the password; else the login is tried again with the next call. */
+      /** Whether etcd refused the name or the password. If not, the next call logs in again. */
       refused: boolean
       error: Error
     }
@@ -107,54 +113,55 @@ export type TlsEvent = { at: Date } & (
       error: Error
     }
   | {
-      /** This consumer was too slow: the `count` oldest events, before those that follow, were dropped. */
+      /** This consumer was too slow, and lost the `count` oldest events. */
       type: 'events-missed'
       count: number
     }
 )
 
-/** The TLS side of a client. */
+/** The TLS state of a client. */
 export interface TlsSession {
-  /** The validation of the credentials in use, as of now: passed, until a certificate or a CRL among them expires. */
+  /** The validation of the current credentials. It passes until a certificate or a CRL expires. */
   readonly report: Report & { path: CertificateRef[] }
   /** Every endpoint, in the order in which they were given. */
   readonly endpoints: EndpointStatus[]
   /**
-   * Checks every endpoint now, within the dial time-out: the ready ones by a ping and by asking for their role, the others by dialling
-   * them again.
+   * Checks every endpoint now, within `dialTimeout`: pings the ready ones and reads their role, and dials the others
+   * again.
    *
-   * @returns All findings; `ok` only if every endpoint is ready and one that answers has a leader, which `endpoint/leader` names.
-   * `path` is the path of the client's own certificate.
+   * @returns All findings. `ok` is true only if every endpoint is ready and the cluster has a leader, which
+   *   `endpoint/leader` names. `path` is the path of the client's certificate.
    * @throws {EtcdMtlsError} `ERR_CLOSED` after the client was closed.
    */
   probe(): Promise<Report>
   /**
-   * Switches to new credentials: they are validated as the first ones were, and every endpoint is dialled with them, next to the
-   * connections in use. Once an endpoint is verified, new calls use connections made with them, and the others are drained (`drain`).
-   * No request fails because of that, and no watch event or lease is lost. If they are not valid, or no endpoint accepts them, the
-   * client continues with those that it has. Rotations run one after the other, so the newest wins.
+   * Switches to new credentials. The client validates them and dials every endpoint with them, next to the current
+   * connections. When one endpoint is verified, new calls use the new connections, and the old ones drain (`drain`). No
+   * request fails, and no watch event or lease is lost. If the credentials are not valid, or no endpoint accepts them,
+   * the client continues with the current ones. Rotations run one after the other, so the newest wins.
    *
-   * @param next Where to load them from, and whose `watch` is followed, from here on. Default: the source in use, loaded again.
-   * @returns `ok`: they are in use, and no new call goes over an old connection. Otherwise everything that is wrong with them.
-   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` when the client is closed, also meanwhile.
+   * @param next A source, which the client follows from then on, or credentials. Default: load the current source
+   *   again.
+   * @returns `ok`: the client uses them for all new calls. Otherwise every fault.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` if the client is or gets closed.
    */
   rotate(next?: CredentialSource | Credentials, options?: RotationOptions): Promise<Report>
   /**
-   * Replaces the endpoints. New ones are dialled first, within `dialTimeout`. Then those that are missing from the list are drained:
-   * streams migrate at once, other calls have 10 s. Endpoints that stay keep their connection. If no endpoint of the list is ready
-   * while another one is, nothing changes.
+   * Replaces the endpoints. The client dials new ones first, within `dialTimeout`. Then it drains the removed ones:
+   * streams migrate at once, and other calls have 10 s to finish. If no new endpoint is ready, but an old one is,
+   * nothing changes.
    *
    * @param endpoints As the option `endpoints` of `createSecureClient`.
-   * @returns All findings about the endpoints; `ok` only if every endpoint of the list is ready.
-   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` when the client is closed, also meanwhile.
+   * @returns All findings about the endpoints. `ok` is true only if every endpoint in the list is ready.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` if the client is or gets closed.
    */
   setEndpoints(
     endpoints: string | readonly (string | { url: string; serverName?: string | undefined })[],
   ): Promise<Report>
   /**
-   * Everything that happens to the client's credentials and endpoints, from this call on; first of all, that the credentials are
-   * expiring or expired already. Each consumer receives every event, also between two `next()`; 256 are kept for it. It ends when the
-   * client closes, or with `return()`, as by a `break`; it keeps no process alive.
+   * Yields the events of the client's credentials and endpoints from this call on. If the credentials are already
+   * expiring or expired, that is the first event. Each iteration gets every event, and keeps at most 256 unread ones.
+   * It ends when the client closes or the loop ends. It does not keep the process alive.
    */
   events(): AsyncIterableIterator<TlsEvent, undefined>
 }

@@ -52,23 +52,23 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
  * )
  * ```
  *
- * Paths of a manifest are those of the container; they are followed to the host. Whoever holds these credentials may do
- * everything in that etcd. The files themselves are read by `credentials.load()`.
+ * Paths in the container are translated to paths on the host. These credentials allow everything in that etcd.
+ * `credentials.load()` reads the files.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
- * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` if something is missing or cannot be read, or if etcd has no TLS.
  */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   return (await access()).fromKubeApiserver(input, options)
 }
 
 /**
- * The etcd of a kubeadm cluster, and the credentials that its kube-apiserver uses there. An external etcd is as the
- * configuration says; one that kubeadm runs itself is the member of the control-plane node that this runs on. What
- * `apiServer.extraArgs` says otherwise is in force, as for kube-apiserver.
+ * The etcd of a kubeadm cluster, and the credentials that its kube-apiserver uses there. For an external etcd it reads
+ * the configuration. If kubeadm runs etcd, it is the member on this node. `apiServer.extraArgs` takes precedence, as
+ * for kube-apiserver.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
- * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` if something is missing or cannot be read, or if etcd has no TLS.
  */
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   return (await access()).fromKubeadmConfig(input, options)

@@ -8,8 +8,8 @@ export interface Credentials {
   /** The CAs that the other side's certificate must lead to. */
   trustAnchors: Certificate[]
   /**
-   * The CAs that etcd trusts for clients (`--trusted-ca-file`), if they are others than `trustAnchors`: a client's own chain is
-   * validated against them. Default: not known. Then a chain that leads to none of `trustAnchors` is an information.
+   * The CAs that etcd trusts for clients (`--trusted-ca-file`), if they differ from `trustAnchors`. The client's own
+   * chain is validated against them. Default: unknown; then a chain that does not lead to `trustAnchors` is an info.
    */
   clientAnchors?: Certificate[] | undefined
   /** The own certificate, then the intermediates to send with it. */
@@ -27,28 +27,28 @@ export interface CredentialSource {
   /** Where the credentials come from, for display. */
   origin: string
   /**
-   * Reads the credentials as they are now.
+   * Reads the current credentials.
    *
-   * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE`; `details.findings` lists everything that is wrong.
+   * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE`; `details.findings` lists every fault.
    */
   load(signal?: AbortSignal): Promise<Credentials>
   /**
    * Yields the credentials each time they change, until `signal` is aborted or the iteration is left.
    *
-   * Only what can be used is yielded: read as a whole, the key with its certificate. If the material changed into something
-   * that stays unusable, the iteration throws. The consumer keeps its credentials and calls `watch` again with the same signal,
-   * which identifies it. The same failure is not thrown again, and after it the current credentials are yielded, even the old ones.
+   * It yields only complete credentials. If the files stay unusable, the iteration throws. Keep the current credentials
+   * and call `watch` again with the same signal, which identifies the consumer. The same failure is not thrown again.
+   * When the files are good again, the credentials are yielded, even if they are the old ones.
    *
-   * @param held What the consumer has. If the source has others at the start, they come first, so that no change between `load`
-   *   and `watch` is lost. Default: what `load` returned last. Sources may ignore it.
-   * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` out of the iteration; `details.findings` lists everything that is wrong.
+   * @param held The current credentials of the consumer. If the source has others, they are yielded first, so that no
+   *   change between `load` and `watch` is lost. Default: the last result of `load`. Sources may ignore it.
+   * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` out of the iteration; `details.findings` lists every fault.
    */
   watch?(signal: AbortSignal, held?: Credentials): AsyncIterable<Credentials>
   /** Settings of the client that come with the credentials. Options of the client take precedence. Default: none. */
   clientDefaults?(): ClientDefaults
 }
 
-/** Settings of a client that a source of credentials brings along, as `fromEnv` does with etcdctl's variables. */
+/** Settings of a client that come from a source, as from etcdctl's variables with `fromEnv`. */
 export interface ClientDefaults {
   /** As the option `endpoints`. */
   readonly endpoints?: string | undefined
@@ -68,7 +68,7 @@ export interface ClientDefaults {
   check?(): void
 }
 
-/** A source that follows what it reads. */
+/** A source that notices changes. */
 export interface WatchableSource extends CredentialSource {
   watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined>
 }

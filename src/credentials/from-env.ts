@@ -19,11 +19,11 @@ export interface FromEnvOptions {
   prefix?: string | undefined
   /** Decrypts the key. Default: none; etcdctl has no variable for it, since it reads no encrypted keys. */
   passphrase?: string | Uint8Array | undefined
-  /** File of the CA certificates that etcd trusts for clients, if they are others than `CACERT`. Default: not known. */
+  /** File of the CA certificates that etcd trusts for clients, if they differ from `CACERT`. Default: unknown. */
   clientCa?: string | URL | undefined
-  /** File of revocation lists in PEM, or of one in DER. Default: none. */
+  /** File of CRLs in PEM, or of one in DER. Default: none. */
   crl?: string | URL | undefined
-  /** How `watch()` follows the files. Default: looked at when the system reports a change, and every ten seconds. */
+  /** How `watch()` follows the files. Default: when the system reports a change, and every ten seconds. */
   watch?: WatchOptions | undefined
 }
 

@@ -10,7 +10,7 @@ import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 export interface FromFilesOptions {
   /** File of the CA certificates that the other side's certificate must lead to: etcdctl's `--cacert`. */
   ca: string | URL
-  /** File of the CA certificates that etcd trusts for clients, if they are others than `ca`. Default: not known. */
+  /** File of the CA certificates that etcd trusts for clients, if they differ from `ca`. Default: unknown. */
   clientCa?: string | URL | undefined
   /** File of the own certificate, followed by the intermediates to send with it: etcdctl's `--cert`. */
   cert: string | URL
@@ -18,17 +18,17 @@ export interface FromFilesOptions {
   key: string | URL
   /** Decrypts the key. Default: none. */
   passphrase?: string | Uint8Array | undefined
-  /** File of revocation lists in PEM, or of one in DER. Default: none. */
+  /** File of CRLs in PEM, or of one in DER. Default: none. */
   crl?: string | URL | undefined
-  /** How `watch()` follows the files. Default: looked at when the system reports a change, and every ten seconds. */
+  /** How `watch()` follows the files. Default: when the system reports a change, and every ten seconds. */
   watch?: WatchOptions | undefined
 }
 
 /**
  * Credentials from files, read again at each `load()`, and followed by `watch()`.
  *
- * `load()` rejects with `ERR_CREDENTIALS_UNREADABLE` and lists everything that is wrong, each finding with its file and what to
- * do. Only regular files (also behind symbolic links) of at most 4 MiB are read.
+ * `load()` rejects with `ERR_CREDENTIALS_UNREADABLE` and lists every fault with its file and remedy. Only regular files
+ * (also behind symbolic links) of at most 4 MiB are read.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is missing, unknown or of a wrong type.
  */

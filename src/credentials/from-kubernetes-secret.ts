@@ -13,13 +13,13 @@ import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from
 export interface SecretFileNames {
   /** Default: `'ca.crt'`. */
   ca?: string | undefined
-  /** The CAs that etcd trusts for clients, if they are others than those in `ca`. Default: `'client-ca.crt'`, if it is there. */
+  /** The CAs that etcd trusts for clients, if they differ from `ca`. Default: `'client-ca.crt'`, if it is there. */
   clientCa?: string | undefined
   /** Default: `'tls.crt'`. */
   cert?: string | undefined
   /** Default: `'tls.key'`. */
   key?: string | undefined
-  /** Revocation lists. Default: none are read. */
+  /** CRLs. Default: none are read. */
   crl?: string | undefined
 }
 
@@ -29,7 +29,7 @@ export interface FromKubernetesSecretOptions {
   names?: SecretFileNames | undefined
   /** Decrypts the key. Default: none. */
   passphrase?: string | Uint8Array | undefined
-  /** How `watch()` follows the files. Default: looked at when the system reports a change, and every ten seconds. */
+  /** How `watch()` follows the files. Default: when the system reports a change, and every ten seconds. */
   watch?: WatchOptions | undefined
 }
 

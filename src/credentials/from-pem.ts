@@ -7,7 +7,7 @@ import { MaterialSource } from './source.js'
 export interface FromPemOptions {
   /** The CA certificates that the other side's certificate must lead to. */
   ca: string | Uint8Array
-  /** The CA certificates that etcd trusts for clients, if they are others than `ca`. Default: not known. */
+  /** The CA certificates that etcd trusts for clients, if they differ from `ca`. Default: unknown. */
   clientCa?: string | Uint8Array | undefined
   /** The own certificate, then the intermediates to send with it. */
   cert: string | Uint8Array
@@ -15,15 +15,15 @@ export interface FromPemOptions {
   key: string | Uint8Array
   /** Decrypts the key. Default: none. */
   passphrase?: string | Uint8Array | undefined
-  /** Revocation lists in PEM, or one in DER. Default: none. */
+  /** CRLs in PEM, or one in DER. Default: none. */
   crl?: string | Uint8Array | undefined
 }
 
 /**
- * Credentials from PEM text, such as a secret store returns.
+ * Credentials from PEM text, for example from a secret store.
  *
- * Nothing is checked before `load()`, which rejects with `ERR_CREDENTIALS_UNREADABLE` and lists everything that is wrong with
- * the texts. Buffers are copied. Neither the source nor any error shows the key or the passphrase.
+ * Nothing is checked before `load()`, which rejects with `ERR_CREDENTIALS_UNREADABLE` and lists every fault. Buffers
+ * are copied. Neither the source nor any error shows the key or the passphrase.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is missing, unknown or of a wrong type.
  */

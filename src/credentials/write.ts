@@ -8,7 +8,7 @@ import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { failureOf } from '../files/write-failed.js'
 
-/** The files that hold credentials, as etcd's and etcdctl's options want them. */
+/** The files of credentials, as etcd's and etcdctl's options require them. */
 export interface CredentialFiles {
   /** Trust anchors: `--trusted-ca-file`, etcdctl's `--cacert`. */
   ca: string

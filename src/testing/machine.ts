@@ -45,7 +45,7 @@ export interface Host {
   close(): Promise<void>
 }
 
-/** File names and their contents; all lie in one folder that only etcd reads. */
+/** File names and their contents. All are in one directory that only etcd can read. */
 export type EtcdFiles = Readonly<Record<string, string | Uint8Array>>
 
 /** Certificate chain and key of one side: `server` for clients, `peer` for other members. etcd reads an unencrypted key only. */
@@ -62,20 +62,20 @@ function pemOf(certificates: readonly Certificate[]): string {
   return certificates.map((each) => each.toPem().trimEnd() + '\n').join('')
 }
 
-/** How one etcd sees its surroundings. */
+/** The directory and the URLs of one etcd. */
 export interface EtcdPlace {
-  /** Folder of the certificates, keys and {@link EtcdOptions.files}, as etcd sees it. */
+  /** The directory of the certificates, keys and {@link EtcdOptions.files}, as etcd sees it. */
   readonly directory: string
   readonly dataDirectory: string
-  /** Where etcd listens for clients, as `https://0.0.0.0:2379`. */
+  /** The URL on which etcd listens for clients, such as `https://0.0.0.0:2379`. */
   readonly clientListenUrl: string
-  /** Where clients reach it, as `https://127.0.0.1:32768`. */
+  /** The URL for clients, such as `https://127.0.0.1:32768`. */
   readonly clientUrl: string
-  /** Where a program next to etcd reaches it, as `https://127.0.0.1:2379`. */
+  /** The URL for a program in the same container, such as `https://127.0.0.1:2379`. */
   readonly localUrl: string
-  /** Where etcd listens for other members. */
+  /** The URL on which etcd listens for other members. */
   readonly peerListenUrl: string
-  /** Where other members reach it. */
+  /** The URL for other members. */
   readonly peerUrl: string
 }
 

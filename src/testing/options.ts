@@ -37,11 +37,11 @@ export function defaultImage(): string {
  */
 const SERVES = /serving client (traffic|requests on)/
 
-/** Options that hold for one etcd and for each member of a cluster. */
+/** Options of one etcd, and of each member of a cluster. */
 export interface RunOptions {
   /**
-   * What etcd runs in: a container (through the package testcontainers), or the program `etcd` of this machine.
-   * Default: the environment variable `ETCD_MTLS_TEST_VIA`, else `'container'`.
+   * Runs etcd in a container (with the package testcontainers), or as the program `etcd` of this machine. Default: the
+   * environment variable `ETCD_MTLS_TEST_VIA`, otherwise `'container'`.
    */
   via?: Runtime | undefined
   /** The image for containers. Default: `ETCD_MTLS_TEST_IMAGE`, else etcd's official image of 3.5. */
@@ -50,33 +50,36 @@ export interface RunOptions {
   binary?: string | undefined
   /** Certificates that clients' certificates must chain to. Default: the trust anchors of `server`. */
   clientCa?: readonly Certificate[] | undefined
-  /** Whether clients have to show a certificate (`--client-cert-auth`). Default: true. */
+  /** Whether clients must present a certificate (`--client-cert-auth`). Default: true. */
   clientCertAuth?: boolean | undefined
-  /** More files for etcd to read, such as a CRL. They lie in {@link EtcdPlace.directory}, readable by etcd alone. */
+  /** More files for etcd, such as a CRL. They are in {@link EtcdPlace.directory}, and only etcd can read them. */
   files?: EtcdFiles | undefined
-  /** More flags for etcd: a list, or a function of the place where etcd runs. A repeated flag wins over ours. */
+  /** More flags for etcd: an array, or a function of the place where etcd runs. They take precedence. */
   args?: readonly string[] | ((place: EtcdPlace) => readonly string[]) | undefined
   /** The log line that means that etcd serves. Default: `serving client traffic securely`. */
   readyLine?: RegExp | undefined
-  /** How long etcd may take until it serves. Default: `'30s'`. */
+  /** How long etcd may take to start. Default: `'30s'`. */
   startTimeout?: string | undefined
-  /** Ends the start; whatever was made by then is removed. */
+  /** Cancels the start, and removes everything that it created. */
   signal?: AbortSignal | undefined
 }
 
 /** Options of {@link startEtcd}. */
 export interface EtcdOptions extends RunOptions {
-  /** What etcd shows to its clients. It must cover `127.0.0.1`, unless it is meant to be refused. */
+  /** The certificate that etcd presents to clients. It must cover `127.0.0.1`, unless the test needs a refusal. */
   server: Credentials
 }
 
 /** One member of {@link startEtcdCluster}. */
 export interface MemberOptions<Name extends string = string> {
-  /** The member's name; for containers also the host name by which the others reach it. */
+  /** The member's name. In containers it is also the host name that the other members use. */
   name: Name
-  /** What the member shows to its clients. It must cover `127.0.0.1`. */
+  /** The certificate that the member presents to clients. It must cover `127.0.0.1`. */
   server: Credentials
-  /** What the member shows to the others, in both directions. It must cover `name`, or `127.0.0.1` for `via: 'binary'`. */
+  /**
+   * The certificate that the member presents to other members. It must cover `name`, or `127.0.0.1` for
+   * `via: 'binary'`.
+   */
   peer: Credentials
 }
 

@@ -15,7 +15,7 @@ import {
 import { HeldPorts, isPortTaken } from './ports.js'
 import { TestEtcd } from './test-etcd.js'
 
-/** A real etcd cluster, made for a test. Dispose of it with `await using` or {@link close}. */
+/** A real etcd cluster, for a test. Dispose of it with `await using` or {@link close}. */
 export class TestEtcdCluster<Name extends string = string> implements AsyncDisposable {
   readonly #started: Started
 
@@ -29,7 +29,7 @@ export class TestEtcdCluster<Name extends string = string> implements AsyncDispo
     return this.#started.etcds
   }
 
-  /** Where clients reach the members. */
+  /** The client URLs of the members. */
   get endpoints(): string[] {
     return this.members.map((each) => each.endpoint)
   }
@@ -45,7 +45,7 @@ export class TestEtcdCluster<Name extends string = string> implements AsyncDispo
     throw optionInvalid('name', `must be one of ${this.members.map((each) => each.name).join(', ')}`)
   }
 
-  /** Ends all members at once and removes everything that was made for them. May be called more than once. */
+  /** Ends all members at once and removes their files and containers. You can call it more than once. */
   async close(): Promise<void> {
     await Promise.all(this.members.map((each) => each.close()))
     await this.#started.close()
@@ -57,8 +57,8 @@ export class TestEtcdCluster<Name extends string = string> implements AsyncDispo
 }
 
 /**
- * Starts a cluster whose members speak TLS to each other, with certificates asked for in both directions. Resolves when
- * every member serves, which needs a quorum. A start that fails leaves nothing behind.
+ * Starts a cluster whose members use TLS and verify each other's certificates. Resolves when every member serves. If
+ * the start fails, everything is removed.
  *
  * ```ts
  * import type { Credentials } from 'etcd-mtls/credentials'
@@ -80,8 +80,8 @@ export async function startEtcdCluster<const Name extends string>(
 }
 
 /**
- * Starts a real etcd for a test, with TLS and client certificates, reachable on 127.0.0.1 only. Resolves when it serves.
- * A start that fails leaves nothing behind.
+ * Starts a real etcd for a test, with TLS and client certificates, on 127.0.0.1. Resolves when it serves. If the start
+ * fails, everything is removed.
  *
  * ```ts
  * import { createSecureClient } from 'etcd-mtls/client'

@@ -16,11 +16,11 @@ interface TestEtcdParts {
   readonly release: () => void
 }
 
-/** A real etcd with TLS on 127.0.0.1, made for a test. Dispose of it with `await using` or {@link close}. */
+/** A real etcd with TLS on 127.0.0.1, for a test. Dispose of it with `await using` or {@link close}. */
 export class TestEtcd implements AsyncDisposable {
   /** The member's name. */
   readonly name: string
-  /** Where clients reach it: `https://127.0.0.1:PORT`. The port stays the same over {@link stop} and {@link start}. */
+  /** Its client URL: `https://127.0.0.1:PORT`. {@link stop} and {@link start} do not change the port. */
   readonly endpoint: string
   readonly port: number
   readonly #machine: Machine
@@ -36,7 +36,7 @@ export class TestEtcd implements AsyncDisposable {
     this.port = Number(new URL(this.endpoint).port)
   }
 
-  /** {@link endpoint} as the list that clients take. */
+  /** {@link endpoint} as an array, for `createSecureClient`. */
   get endpoints(): [string] {
     return [this.endpoint]
   }
@@ -64,31 +64,31 @@ export class TestEtcd implements AsyncDisposable {
     }
   }
 
-  /** Ends etcd in an orderly way. Its data, files and port are kept for {@link start}. */
+  /** Stops etcd. {@link start} uses the same data, files and port. */
   async stop(): Promise<void> {
     this.#refuseClosed()
     await this.#machine.stop()
   }
 
-  /** Freezes etcd: the kernel accepts connections, and etcd does not answer. */
+  /** Freezes etcd: its port accepts connections, and etcd does not answer. */
   async pause(): Promise<void> {
     this.#refuseClosed()
     await this.#machine.pause()
   }
 
-  /** Wakes a frozen etcd. */
+  /** Continues a frozen etcd. */
   async resume(): Promise<void> {
     this.#refuseClosed()
     await this.#machine.resume()
   }
 
-  /** What etcd has written since its last start, line by line. */
+  /** The lines of etcd's log since its last start. */
   logs(): string[] {
     return this.#machine.logs.lines()
   }
 
   /**
-   * The first log line that matches, once there is one.
+   * Resolves to the first log line that matches, now or later.
    *
    * @param options.timeout a duration such as `'5s'`; default `'10s'`
    * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` when no such line comes in time
@@ -100,15 +100,15 @@ export class TestEtcd implements AsyncDisposable {
     )
   }
 
-  /** Adds files next to etcd's own, or replaces some; a plain name each. */
+  /** Writes files to {@link EtcdPlace.directory}, by plain names. */
   async writeFiles(files: EtcdFiles): Promise<void> {
     this.#refuseClosed()
     await this.#machine.writeFiles(files)
   }
 
   /**
-   * Replaces the certificate and key that etcd shows to its clients. etcd reads them at each handshake, so the next
-   * connection sees them; connections that stand stay as they are.
+   * Replaces the certificate and key that etcd presents to clients. etcd reads them at each handshake, so new
+   * connections use them, and open ones do not change.
    */
   async replaceServer(server: Credentials): Promise<void> {
     await this.writeFiles(identityFiles('server', server))
@@ -124,7 +124,7 @@ export class TestEtcd implements AsyncDisposable {
     return this.#machine.etcdctl([`--endpoints=${localUrl}`, ...tls, ...args])
   }
 
-  /** Ends etcd at once and removes everything that was made for it. May be called more than once. */
+  /** Ends etcd at once and removes its files and containers. You can call it more than once. */
   async close(): Promise<void> {
     this.#closed = true
     await this.#machine.remove()

@@ -9,8 +9,8 @@ import { classifyHosts, type Host } from '../x509/names.js'
 import { type ChainCode, finding, isIgnorable, rows } from './finding.js'
 
 /**
- * What a leaf is used for. `client` and `server` ask for that extended key usage, `peer` for both (each member of a
- * cluster dials the others), `any` for none.
+ * What a leaf is used for. `client` requires clientAuth, `server` serverAuth, and `peer` both, because each member
+ * dials the others. `any` requires none.
  */
 export type Usage = 'client' | 'server' | 'peer' | 'any'
 
@@ -30,16 +30,17 @@ export interface ValidateOptions {
    */
   expiryWarning?: string | undefined
   /**
-   * What a certificate without a CRL of its issuer is (`revocation/no-crl`). `'if-listed'`: nothing if no CRL was given.
-   * Otherwise an error for a server, whom Node refuses then, a warning for others, and information for their CAs. `'require'`:
-   * an error for every certificate of the path but the anchor, also if no CRL was given. Default: `'if-listed'`.
+   * How to report a certificate without a CRL of its issuer (`revocation/no-crl`). `'if-listed'`: not at all if you
+   * pass no CRL; otherwise as an error for a server, because Node refuses it, as a warning for others, and as an info
+   * for their CAs. `'require'`: as an error for every certificate of the path except the anchor. Default:
+   * `'if-listed'`.
    */
   revocation?: RevocationMode | undefined
-  /** Codes of warnings and infos to leave out. Errors cannot be left out. Default: none. */
+  /** Codes of warnings and infos to omit. Errors cannot be omitted. Default: none. */
   ignore?: readonly FindingCode[] | undefined
 }
 
-/** How much must be known about revocation. */
+/** Whether a CRL is required. */
 export type RevocationMode = 'if-listed' | 'require'
 
 /** The extended key usages that a use asks for. */

@@ -15,9 +15,9 @@ import { damageFinding, layoutFindings } from '../x509/pem/pem-findings.js'
 import { MAX_SHOWN as MAX_FAULTS } from './context.js'
 import { finding } from './finding.js'
 
-/** PEM text (one or more blocks), PEM or DER bytes, or a certificate read before. */
+/** PEM text (one or more blocks), PEM or DER bytes, or a parsed certificate. */
 export type CertificateInput = string | Uint8Array | Certificate
-/** PEM text (one or more blocks), PEM or DER bytes, or a CRL read before. */
+/** PEM text (one or more blocks), PEM or DER bytes, or a parsed CRL. */
 export type CrlInput = string | Uint8Array | Crl
 
 export interface InputValues {

@@ -8,12 +8,12 @@ import { MAX_RSA_BITS } from './checks/check-key.js'
 /** Limits of path building. */
 export interface BudgetOptions {
   /**
-   * Signatures verified at most. Default: 100, as in Go and webpki. A signature known from before costs nothing; one
-   * that takes much longer than one of ECDSA P-256 counts as several (P-384: 4, P-521: 8, RSA beyond 4096 bits: 4, and
-   * one more for each 64 KiB that are signed).
+   * The largest number of signatures to verify. Default: 100, as in Go and webpki. A signature that was verified before
+   * is free. One that takes much longer than ECDSA P-256 counts as several (P-384: 4, P-521: 8, RSA beyond 4096 bits:
+   * 4, and one more for each 64 KiB that are signed).
    */
   signatures?: number | undefined
-  /** Candidates looked at at most. Default: 3,000. A path that was checked as a whole counts as several. */
+  /** The largest number of search steps. Default: 3,000. A complete path counts as several. */
   steps?: number | undefined
 }
 

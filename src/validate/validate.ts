@@ -25,15 +25,15 @@ import { search, type SearchResult, subjectsOf } from './search.js'
 
 /** The certificates of one validation: a leaf, or the whole chain as it is sent. */
 export interface ChainInput {
-  /** The certificate to validate. Of PEM text with several, the first; the others count as intermediates. */
+  /** The certificate to validate. If the PEM has several, the first one; the others are intermediates. */
   leaf?: CertificateInput | undefined
-  /** In place of `leaf`: the certificate to validate and its intermediates, the leaf first. */
+  /** Instead of `leaf`: the certificate to validate and its intermediates, the leaf first. */
   chain?: CertificateInput | readonly CertificateInput[] | undefined
-  /** What came next to it, in any order. Default: none. */
+  /** Intermediates, in any order. Default: none. */
   intermediates?: CertificateInput | readonly CertificateInput[] | undefined
-  /** The CAs to trust. Nothing else is: never the system's roots. */
+  /** The CAs to trust. The system's roots are never used. */
   trustAnchors: CertificateInput | readonly CertificateInput[]
-  /** Revocation lists to check against. Default: none. */
+  /** CRLs to check against. Default: none. */
   crls?: CrlInput | readonly CrlInput[] | undefined
 }
 
@@ -46,12 +46,12 @@ export interface ValidateChainOptions extends ValidateOptions {
 }
 
 /**
- * Checks a certificate chain as RFC 5280 section 6 and etcd ask: builds a path from the leaf to a trust anchor and
+ * Checks a certificate chain as RFC 5280 section 6 and etcd require: builds a path from the leaf to a trust anchor, and
  * checks signatures, validity, CA rights, path length, usages, name constraints, revocation, keys and names. The report
- * lists everything that is wrong. Local work only; certificates that cannot be read are findings too.
+ * lists every fault. It opens no connection. Certificates that cannot be read are findings, too.
  *
- * Input made to exhaust the validator only exhausts its limits: 200 certificates in 1 MiB, 100 CRLs, and
- * {@link ValidateChainOptions.budget}. Whatever exceeds one fails with a finding that says so.
+ * The limits are 200 certificates in 1 MiB, 100 CRLs, and {@link ValidateChainOptions.budget}. An input that exceeds
+ * one fails with a finding that names the limit.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call: an unknown option, an input of another type.
  */
@@ -100,11 +100,10 @@ function reportOf(
 }
 
 /**
- * Loads credentials and validates them. Material that cannot be read does not reject: the report has its findings, next to
- * all others.
+ * Loads credentials and validates them. If they cannot be read, the call does not reject: the report has the findings.
  *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call; other errors of a source that is not
- *   ours are passed on.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call; errors of your own source are passed
+ *   on.
  */
 export async function inspectCredentials(source: CredentialSource, options: ValidateOptions): Promise<Report> {
   const { at: checkedAt, ignore } = resolveContext(options)
@@ -122,9 +121,9 @@ export async function inspectCredentials(source: CredentialSource, options: Vali
  * Checks credentials for a use: everything that {@link validateChain} checks, that the private key belongs to the
  * certificate, and that the chain is in the order in which TLS sends it.
  *
- * For the use `client`, the chain is validated against `clientAnchors`, the CAs that etcd trusts for clients. Without them it is
- * validated against `trustAnchors`, and that it leads to none of those is an information (`chain/client-ca-not-given`): `path` then
- * ends at its topmost certificate.
+ * For the use `client`, the chain is validated against `clientAnchors`, the CAs that etcd trusts for clients. Without
+ * them it is validated against `trustAnchors`. If it leads to none of these, that is an info
+ * (`chain/client-ca-not-given`), and `path` ends at the topmost certificate.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  */

@@ -9,9 +9,9 @@ import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } fro
 export interface CertManagerMember {
   /** The common name, and the beginning of the Secrets' names: `<name>-server` and `<name>-peer`. */
   name: string
-  /** Under which clients reach it. */
+  /** The hosts that clients use. */
   hosts: readonly string[]
-  /** Under which other members reach it. Default: `hosts`. */
+  /** The hosts that other members use. Default: `hosts`. */
   peerHosts?: readonly string[] | undefined
 }
 
@@ -44,11 +44,11 @@ export interface CertManagerOptions extends MetadataOptions {
   name: string
   namespace: string
   members: readonly CertManagerMember[]
-  /** A string is the `user` of one. Default: none. */
+  /** A string is the `user`. Default: none. */
   clients?: readonly (string | CertManagerClient)[] | undefined
-  /** Of servers and clients. Default: a CA is made for them. */
+  /** The issuer of server and client certificates. Default: a new CA. */
   issuer?: IssuerReference | undefined
-  /** Of members among themselves. Default: `issuer`, or a CA of their own, so that no member is a client. */
+  /** The issuer of peer certificates. Default: `issuer`, or a separate CA, so that a member cannot act as a client. */
   peerIssuer?: IssuerReference | undefined
   /** Lifetime of certificates, an hour at least. Default: `'90d'`. */
   duration?: string | undefined
@@ -78,11 +78,11 @@ const MAX_COMMON_NAME = 64
 const MAX_CERTIFICATES = 100
 
 /**
- * Issuers and Certificates of cert-manager (`cert-manager.io/v1`), to be applied together. Each certificate ends up in a
- * Secret of its own, as `fromKubernetesSecret` reads it, and has a new key each time it is renewed.
+ * Issuers and Certificates of cert-manager (`cert-manager.io/v1`), to be applied together. Each certificate has its own
+ * Secret, which `fromKubernetesSecret` reads, and gets a new key at each renewal.
  *
- * The CAs keep their key when they are renewed, so that what they issued before stays valid: etcd and most of its clients
- * read CAs at their start only. docs/ca-roll.md describes how to replace a CA's key.
+ * The CAs keep their key when they are renewed, because etcd and most of its clients read CAs only at their start.
+ * docs/ca-roll.md describes how to replace a CA's key.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */

@@ -4,7 +4,7 @@ import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../re
 import { readPlainUrl } from '../url.js'
 import type { Json, JsonObject } from './metadata.js'
 
-/** The files by which a client proves itself to etcd, as the one who reads them sees them. */
+/** The files of a client, by the paths that kube-apiserver uses. */
 export interface ClientFiles {
   /** CAs of etcd's server certificates. */
   ca: string
@@ -17,14 +17,14 @@ export interface ClientFiles {
 export interface KubeApiserverOptions extends ClientFiles {
   /** https URLs of all members. The certificates must name these hosts: kube-apiserver has no option for another name. */
   endpoints: readonly string[]
-  /** Other clusters for some resources, by `resource` or `group/resource`, as `{ events: ['https://…'] }`. */
+  /** Other clusters for some resources, by `resource` or `group/resource`: `{ events: ['https://…'] }`. */
   overrides?: Readonly<Record<string, readonly string[]>> | undefined
-  /** Under which keys everything is kept. Default: kube-apiserver's own, `/registry`. */
+  /** The prefix of all keys. Default: kube-apiserver's own, `/registry`. */
   prefix?: string | undefined
 }
 
 /**
- * The `--etcd-*` flags of kube-apiserver, one a list entry, as in `command` of its static pod.
+ * The `--etcd-*` flags of kube-apiserver as an array, as in `command` of its static pod.
  *
  * kube-apiserver reads the client's certificate and key at each handshake; the CAs at its start only.
  *
@@ -64,7 +64,7 @@ export interface KubeadmExternalEtcdOptions extends ClientFiles {
   endpoints: readonly string[]
   /** Default: `'v1beta4'`. */
   apiVersion?: KubeadmVersion | undefined
-  /** Under which keys kube-apiserver keeps everything. Default: its own, `/registry`. */
+  /** The prefix of all keys. Default: kube-apiserver's own, `/registry`. */
   prefix?: string | undefined
 }
 
@@ -77,8 +77,8 @@ export interface KubeadmClusterConfiguration {
 }
 
 /**
- * The `ClusterConfiguration` for `kubeadm init --config`, with an etcd that stands outside. The files must be on every
- * control-plane node, under these names; kubeadm mounts their folders into kube-apiserver's pod.
+ * The `ClusterConfiguration` for `kubeadm init --config`, with an external etcd. The files must be on every
+ * control-plane node, under these paths. kubeadm mounts their directories into kube-apiserver's pod.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */

@@ -16,30 +16,30 @@ import { at, entriesOf, itemsAt, readYaml, scalarsOf, textAt, type YamlReading, 
 import { readPlainUrl } from '../url.js'
 import { KUBEADM_VERSIONS } from './kube-apiserver.js'
 
-/** What `createSecureClient` needs, as it takes it: `createSecureClient(await fromKubeApiserver({ file }))`. */
+/** The options of `createSecureClient`: `createSecureClient(await fromKubeApiserver({ file }))`. */
 export interface EtcdAccess {
   endpoints: [string, ...string[]]
   /** The files, read again at each `load()` and followed by `watch()`. */
   credentials: WatchableSource
 }
 
-/** What the readers take next to their input. */
+/** Options of the readers. */
 export interface AccessOptions {
-  /** Where the root of the control-plane node is seen, for a tool in a pod that mounts it. Default: `'/'`. */
+  /** Where the root of the control-plane node is mounted, for a tool in a pod. Default: `'/'`. */
   root?: string | undefined
 }
 
-/** How kube-apiserver is started, by one of the keys. */
+/** How kube-apiserver is started: exactly one of these. */
 export interface KubeApiserverInput {
-  /** The path of its manifest, of a text with its command line, or of /proc/PID/cmdline. */
+  /** The path of its manifest, of a file with its command line, or of /proc/PID/cmdline. */
   file?: string | undefined
-  /** Its command line: one text as for a shell, its words, or words with NUL between. */
+  /** Its command line: one line for a shell, an array of arguments, or arguments separated by NUL. */
   flags?: string | readonly string[] | undefined
   /** The text of its manifest. */
   manifest?: string | undefined
 }
 
-/** A configuration of kubeadm, by one of the keys. */
+/** A configuration of kubeadm: exactly one of these. */
 export interface KubeadmInput {
   /** The path of the file that `kubeadm init --config` was given. */
   file?: string | undefined

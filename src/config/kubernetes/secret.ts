@@ -10,7 +10,7 @@ export interface SecretOptions extends MetadataOptions {
   name: string
   /** Default: none, for `kubectl --namespace`. */
   namespace?: string | undefined
-  /** Under which name revocation lists are put, for `names.crl` of `fromKubernetesSecret`. Default: they are left out. */
+  /** The name of the file for the CRLs, as in `names.crl` of `fromKubernetesSecret`. Default: the CRLs are omitted. */
   crl?: string | undefined
   /** Kubernetes then refuses every change, so the Secret cannot be rotated. Default: false. */
   immutable?: boolean | undefined
@@ -28,10 +28,10 @@ export interface SecretManifest extends KubernetesManifest<'Secret'> {
 const MAX_SECRET = 1024 * 1024
 
 /**
- * The Secret from which `fromKubernetesSecret` reads what it is given here: `tls.crt` is the chain, `tls.key` the key in
- * PKCS#8, `ca.crt` the trusted CAs, as cert-manager writes them.
+ * The Secret that `fromKubernetesSecret` reads: `tls.crt` is the chain, `tls.key` the key in PKCS#8, `ca.crt` the
+ * trusted CAs, as cert-manager writes them.
  *
- * Hand it to `kubectl create`, `kubectl replace` or `kubectl apply --server-side`. A plain `kubectl apply` copies the whole
+ * Use `kubectl create`, `kubectl replace` or `kubectl apply --server-side`. A plain `kubectl apply` copies the whole
  * Secret, key included, into the annotation `kubectl.kubernetes.io/last-applied-configuration`.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, also for credentials that are larger than a Secret may be.

@@ -27,13 +27,15 @@ import {
 /** How a configuration is checked. */
 export interface LintOptions {
   /**
-   * Whether the files that the configuration names are read and checked: certificates, keys, revocation lists, and a
-   * configuration file or EnvironmentFile. Default: true.
+   * Whether to read and check the files that the configuration names: certificates, keys, CRLs, a configuration file
+   * and an EnvironmentFile. Default: true.
    */
   readFiles?: boolean | undefined
-  /** The etcd that it is for. Default: the tag of a container’s image; otherwise none, and no finding rests on it. */
+  /**
+   * The version of etcd. Default: the tag of the container’s image. Without a version, rules that need one are skipped.
+   */
   version?: EtcdVersion | undefined
-  /** Hosts by which clients reach the member, next to those that it advertises. Default: none. */
+  /** Hosts that clients use for the member, in addition to those that it advertises. Default: none. */
   hosts?: readonly string[] | undefined
   /** The time to check certificates at. Default: now. */
   at?: Date | undefined
@@ -42,27 +44,27 @@ export interface LintOptions {
   /** Warn of certificates that end within this duration. Default: as {@link ValidateOptions.expiryWarning}. */
   expiryWarning?: string | undefined
   /**
-   * Findings to leave out: codes of warnings and infos, or suppressions with a reason, which may be of errors. What a
-   * suppression leaves out is in `suppressed` of the report. Default: none.
+   * Findings to omit: codes of warnings and infos, or suppressions with a reason, also of errors. The report lists
+   * suppressed findings in `suppressed`. Default: none.
    */
   ignore?: readonly (FindingCode | Suppression)[] | undefined
   /**
-   * Whether comments of the configuration suppress findings: `# etcd-mtls-ignore CODE: reason`, on a line of its own, for
-   * all findings of that code in that file. False for configurations that strangers wrote. Default: true.
+   * Whether comments in the file suppress findings: `# etcd-mtls-ignore CODE: reason` on its own line, for all findings
+   * of that code in that file. Set it to false for files that you do not trust. Default: true.
    */
   comments?: boolean | undefined
   /**
-   * The one to lint of several etcds that a manifest or a Compose file starts: its service, its pod (`POD/CONTAINER` if a
-   * pod runs several), or its `--name`. Default: the only one.
+   * Which etcd to lint if a manifest or a Compose file starts several: its service, its pod (`POD/CONTAINER` if a pod
+   * runs several), or its `--name`. Default: the only one.
    */
   member?: string | undefined
-  /** A folder that stands for the root of the machine that etcd runs on, as where its disk is mounted. Default: none. */
+  /** The directory where the disk of etcd's machine is mounted. Default: none. */
   root?: string | undefined
 }
 
-/** The report of a lint. `ok` does not count what is suppressed. */
+/** The report of a lint. `ok` ignores suppressed findings. */
 export type LintReport = Report & {
-  /** Findings that a suppression left out, with its reason. */
+  /** Suppressed findings, each with its reason. */
   readonly suppressed: readonly SuppressedFinding[]
 }
 

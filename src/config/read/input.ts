@@ -29,19 +29,22 @@ import { readYamlConfig } from './yaml-config.js'
 
 export type { ReadMember } from './effective.js'
 
-/** A configuration of one member, by one of its keys; `flags` and `env` may be combined, as for a process. */
+/** A configuration: one of these, or `flags` and `env` together. */
 export interface ConfigInput {
   /** The path of a file: etcd’s YAML, an EnvironmentFile, a unit, a manifest, a Compose file, or a copy of /proc/PID/cmdline or environ. */
   file?: string | URL | undefined
-  /** Etcd’s configuration file as a text. */
+  /** The contents of etcd’s configuration file. */
   yaml?: string | Uint8Array | undefined
-  /** A command line: one text as for a shell, its words, or words with NUL between, as /proc/PID/cmdline has them. */
+  /**
+   * A command line: one line for a shell, an array of arguments, or arguments separated by NUL, as in
+   * /proc/PID/cmdline.
+   */
   flags?: string | Uint8Array | readonly string[] | undefined
   /** Variables, or the text of an EnvironmentFile or of /proc/PID/environ. */
   env?: Readonly<Record<string, string | undefined>> | string | undefined
-  /** The text of a unit of systemd. */
+  /** The contents of a systemd unit. */
   unit?: string | undefined
-  /** The text of a manifest: a pod, what has a template of pods, or a Compose file. The first that starts etcd counts. */
+  /** The contents of a manifest (a Pod, StatefulSet, Deployment and so on) or of a Compose file. */
   manifest?: string | undefined
 }
 

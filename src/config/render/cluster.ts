@@ -9,9 +9,9 @@ import { renderEtcdConfig } from './render.js'
 
 /** Where a member is. */
 export interface MemberAddresses {
-  /** What clients receive as the address, as `https://etcd-0.example.com:2379`. */
+  /** The advertised client URLs, such as `https://etcd-0.example.com:2379`. */
   clientUrls: readonly string[]
-  /** What other members receive as the address, as `https://etcd-0.example.com:2380`. */
+  /** The advertised peer URLs, such as `https://etcd-0.example.com:2380`. */
   peerUrls: readonly string[]
   /** Default: `clientUrls`, with `0.0.0.0` in place of names, on which etcd cannot listen. */
   listenClientUrls?: readonly string[] | undefined
@@ -23,11 +23,11 @@ export interface MemberAddresses {
   metricsUrls?: readonly string[] | undefined
   /** As in {@link MemberConfig}. */
   dataDir?: string | undefined
-  /** As in {@link MemberConfig}: what this member has next to and instead of `extra` of the plan. */
+  /** As in {@link MemberConfig}. It takes precedence over `extra` of the plan. */
   extra?: MemberConfig['extra']
 }
 
-/** What a cluster's members have in common, and where each of them is. */
+/** The options of all members, and the addresses of each one. */
 export interface ClusterRenderPlan<M extends string = string> extends Pick<
   MemberConfig,
   | 'initialClusterState'
@@ -39,16 +39,13 @@ export interface ClusterRenderPlan<M extends string = string> extends Pick<
   | 'extra'
   | 'version'
 > {
-  /** One entry for each member that the files are of. */
+  /** One entry for each member of the files. */
   members: Readonly<Record<M, MemberAddresses>>
-  /** Who is let in as a client, next to what the CA says. */
+  /** Which clients are accepted, in addition to the check by the CA. */
   client?: Pick<ClientSide, 'clientCertAuth' | 'crlFile' | 'allowedCn' | 'allowedHostname'> | undefined
-  /** Who is let in as a member, next to what the CA says. */
+  /** Which members are accepted, in addition to the check by the CA. */
   peer?: Pick<PeerSide, 'crlFile' | 'allowedCn' | 'allowedHostname' | 'skipClientSanVerification'> | undefined
-  /**
-   * Where a file will lie on the member's own machine, for clusters whose files are written in one place and taken to
-   * others. Default: where it was written.
-   */
+  /** Returns the path of a file on the member's machine. Default: the path where it was written. */
   filePath?: ((file: string, member: M) => string) | undefined
 }
 

@@ -11,13 +11,13 @@ import { quoteForCompose } from './quote.js'
 import { renderEtcdConfig } from './render.js'
 
 export interface ComposeOptions {
-  /** Default: the official image of the members' version, which must then be a release, as `'3.5.16'`. */
+  /** Default: the official image of the version, which must then be a release such as `'3.5.16'`. */
   image?: string | undefined
-  /** Who runs etcd, as `1000:1000`, and has to be able to read the keys. Default: what the image says. */
+  /** The user of etcd, such as `1000:1000`. It must be able to read the keys. Default: the user of the image. */
   user?: string | undefined
   /**
-   * `host`: the members use the addresses of the machine, as they would without containers. `service`: they are on the
-   * file's own network, where each is known by its name; nothing is published. Default: `host`.
+   * `host`: the members use the addresses of the machine. `service`: they use the network of the Compose file and reach
+   * each other by name; no port is published. Default: `host`.
    */
   network?: 'host' | 'service' | undefined
   /** As for `renderEtcdConfig`. */
@@ -28,9 +28,9 @@ export interface ComposeOptions {
 const SHALLOW = /^\/[^/]*$/
 
 /**
- * Writes a Compose file with a service for each member. Certificates and keys are mounted for reading, folder by folder, so
- * that files that are replaced are seen; those that lie in `/` or directly below it, as in `/etc`, one by one. All paths
- * must be absolute, and are the same inside the container.
+ * Writes a Compose file with a service for each member. The directories of certificates and keys are mounted read-only,
+ * so that etcd sees replaced files. Files in `/` or in a directory such as `/etc` are mounted one by one. All paths
+ * must be absolute, and are the same in the container.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and for members without `dataDir`.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` as `renderEtcdConfig`, with a finding for each relative path, and for names

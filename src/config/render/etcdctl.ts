@@ -27,10 +27,10 @@ const OPTIONS = [
  * `etcdctl ${renderEtcdctl(files.clients.app, ['https://10.0.0.1:2379'], 'flags')} get key`
  * ```
  *
- * Etcdctl has no option for the name to expect: the host of each endpoint must be in that member's certificate. It ends
- * where a variable and a flag are both set, so take one form for all.
+ * Etcdctl has no option for another server name: the certificate of each member must cover the host of its endpoint.
+ * Etcdctl fails if a variable and its flag are both set, so use one form.
  *
- * @param endpoints As `https://10.0.0.1:2379`. Not http: the scheme of the first would decide for all.
+ * @param endpoints Such as `https://10.0.0.1:2379`. `http` is refused.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with findings for endpoints and paths that etcdctl has no form for.
  */

@@ -23,10 +23,10 @@ export type RenderForm = ConfigForm | 'args'
  * - `'flags'`: arguments in one line, quoted for a POSIX shell. `'args'`: the same arguments as a list.
  * - `'env'`: `NAME=value` lines, for `EnvironmentFile=` of systemd, `env_file` of Compose, and a shell's `.`.
  *
- * It writes nothing that the version would ignore, refuse, or read differently, and nothing that leaves a side open that
- * looks closed. Client certificates are required unless `clientCertAuth` is false. The files are not read.
+ * It refuses options that the version would ignore, refuse or read in another way, and configurations that open a hole.
+ * Client certificates are required unless `clientCertAuth` is false. The files are not read.
  *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is no configuration.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value that is not a configuration.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with a finding for everything that cannot be written.
  */
 export function renderEtcdConfig(config: MemberConfig, form: 'args', options?: RenderConfigOptions): string[]

@@ -8,7 +8,7 @@ import { notWritable, pathsOf, refused, relativePath } from './member-options.js
 import { quoteForUnit } from './quote.js'
 import { renderEtcdConfig } from './render.js'
 
-/** How a unit starts etcd. At most one of `configFile` and `environmentFile`; neither: flags in the unit itself. */
+/** How a unit starts etcd. Set `configFile` or `environmentFile`, or none of them for flags in the unit. */
 export interface SystemdUnitOptions {
   /** Path of etcd. Default: `/usr/bin/etcd`. */
   binary?: string | undefined

@@ -8,9 +8,8 @@ export type EtcdLine = '3.4' | '3.5' | '3.6' | '3.7'
 export const ETCD_LINES: readonly EtcdLine[] = ['3.4', '3.5', '3.6', '3.7']
 
 /**
- * A release of etcd, as `'3.5.16'`, or a release line, as `'3.5'`. A line stands for all of its releases: what came with
- * a later patch, such as `tls-min-version` with 3.5.8, is not in `'3.5'`, since an etcd that does not know an option may
- * pass over it in silence.
+ * A release of etcd such as `'3.5.16'`, or a release line such as `'3.5'`. A line means all of its releases:
+ * `tls-min-version`, which 3.5.8 added, is not in `'3.5'`, because an older etcd may silently ignore it.
  */
 export type EtcdVersion = EtcdLine | `${EtcdLine}.${number}`
 

@@ -11,13 +11,12 @@ import { untilAborted } from '../source.js'
 /** How `watch()` of a source follows its files. The defaults suit local files, mounted secrets and NFS. */
 export interface WatchOptions {
   /**
-   * How often the files are polled, since the operating system may report nothing: on NFS and other network file systems, in
-   * some containers, or when its watches are used up. At least `'100ms'`. Default: `'10s'`.
+   * How often the files are checked, because the operating system may report no change: on NFS, in some containers, or
+   * if its watches are used up. At least `'100ms'`. Default: `'10s'`.
    */
   pollInterval?: string | undefined
   /**
-   * How long files may be half written, missing, or not belong together before that is reported. At least `'1s'`.
-   * Default: `'30s'`.
+   * How long files may be incomplete, missing or not match before that is reported. At least `'1s'`. Default: `'30s'`.
    */
   settle?: string | undefined
 }
