@@ -84,7 +84,8 @@ export interface MemberConfig {
   selfSignedCertValidity?: number | undefined
   /**
    * Options of etcd that have no field here, by etcd's own names without dashes, such as
-   * `{ 'quota-backend-bytes': 8 * 1024 ** 3, 'auto-compaction-retention': '1h', 'pre-vote': true }`. Options with a field, and unknown names, are refused.
+   * `{ 'quota-backend-bytes': 8 * 1024 ** 3, 'auto-compaction-retention': '1h', 'pre-vote': true }`. Options with a field, and
+   * unknown names, are refused.
    */
   extra?: Readonly<Record<string, ExtraValue | undefined>> | undefined
   /** The version of etcd. Default: `'3.5'`, all releases of that line. */
