@@ -26,6 +26,7 @@ class BinaryMachine implements Machine {
   readonly #folder: string
   readonly #binary: string
   #child: ChildProcess | null = null
+  #isRemoved = false
   /** Last resort, for a test process that ends without closing its etcd. */
   readonly #onExit = (): void => {
     this.#child?.kill('SIGKILL')
@@ -47,7 +48,8 @@ class BinaryMachine implements Machine {
       peerListenUrl: peer,
       peerUrl: peer,
     }
-    process.once('exit', this.#onExit)
+    // One more than Node takes for a leak of listeners.
+    process.setMaxListeners(process.getMaxListeners() + 1).once('exit', this.#onExit)
   }
 
   async writeFiles(files: EtcdFiles): Promise<void> {
@@ -62,11 +64,13 @@ class BinaryMachine implements Machine {
 
   async start(flags: readonly string[], signal: AbortSignal): Promise<{ ended: Promise<string> }> {
     signal.throwIfAborted()
+    if (this.#isRunning) throw notStarted('etcd runs already.', [])
     const child = spawn(this.#binary, flags, {
       cwd: this.#folder,
       env: plainEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    this.#child = child
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         this.logs.write(text)
@@ -84,7 +88,6 @@ class BinaryMachine implements Machine {
       const remedy = "Install etcd, name it in the option binary, or choose via: 'container'."
       throw notStarted(`The program "${this.#binary}" cannot be started. ${remedy}`, [], cause)
     }
-    this.#child = child
     return { ended }
   }
 
@@ -119,12 +122,18 @@ class BinaryMachine implements Machine {
   async remove(): Promise<void> {
     await this.#end('SIGKILL')
     await rm(this.#folder, { recursive: true, force: true })
-    process.off('exit', this.#onExit)
+    if (this.#isRemoved) return
+    this.#isRemoved = true
+    process.setMaxListeners(process.getMaxListeners() - 1).off('exit', this.#onExit)
+  }
+
+  get #isRunning(): boolean {
+    return this.#child?.exitCode === null && this.#child.signalCode === null
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#child
-    if (child?.exitCode !== null || child.signalCode !== null) return
+    if (child === null || !this.#isRunning) return
     const closed = once(child, 'close')
     child.kill(signal)
     await closed

@@ -101,29 +101,16 @@ export interface Plan extends Pick<RunOptions, 'clientCa' | 'signal'> {
   readonly startTimeout: number
 }
 
-const RUN_KEYS = [
-  'via',
-  'image',
-  'binary',
-  'clientCa',
-  'clientCertAuth',
-  'files',
-  'args',
-  'readyLine',
-  'startTimeout',
-  'signal',
-] as const satisfies readonly (keyof RunOptions)[]
-
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkEtcdOptions(options: EtcdOptions): Plan {
-  checkOptions('options', options, ['server', ...RUN_KEYS])
+  checkOptions('options', options, ['server', ...RUN_OPTIONS])
   checkCredentials(options.server, 'server')
   return planOf(options)
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkClusterOptions(options: EtcdClusterOptions): Plan {
-  checkOptions('options', options, ['members', ...RUN_KEYS])
+  checkOptions('options', options, ['members', ...RUN_OPTIONS])
   // Read as unknown: callers without a compiler may pass anything.
   const members: unknown = options.members
   if (!Array.isArray(members) || members.length === 0)
@@ -144,9 +131,6 @@ export function checkClusterOptions(options: EtcdClusterOptions): Plan {
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '' && !/\0|-----BEGIN /.test(value)
-const isContent = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array
-const isRecord = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** What an option accepts that has no rule of its own. */
 const ACCEPTED: Readonly<Partial<Record<keyof RunOptions, [words: string, accepts: (value: unknown) => boolean]>>> = {
@@ -157,13 +141,27 @@ const ACCEPTED: Readonly<Partial<Record<keyof RunOptions, [words: string, accept
     (value) => Array.isArray(value) && value.every((each) => hasMethod(each, 'toPem')),
   ],
   clientCertAuth: ['true or false', (value) => typeof value === 'boolean'],
-  files: ['an object of file names and contents', (value) => isRecord(value) && Object.values(value).every(isContent)],
   args: [
     'a list of flags, or a function that returns one',
     (value) => Array.isArray(value) || typeof value === 'function',
   ],
   readyLine: ['a RegExp', (value) => value instanceof RegExp],
   signal: ['an AbortSignal', (value) => value instanceof AbortSignal],
+}
+
+const RUN_OPTIONS = [...Object.keys(ACCEPTED), 'via', 'files', 'startTimeout']
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function checkFiles(files: EtcdFiles): void {
+  const given: unknown = files
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw valueInvalid('files', files, 'an object of file names and contents')
+  for (const [name, content] of Object.entries<unknown>(files)) {
+    if (!/^[\w.-]+$/.test(name) || name === '.' || name === '..')
+      throw optionInvalid(`files.${name}`, 'must be a plain file name')
+    if (typeof content !== 'string' && !(content instanceof Uint8Array))
+      throw valueInvalid(`files.${name}`, content, 'a string or a Buffer')
+  }
 }
 
 function planOf(options: RunOptions): Plan {
@@ -178,10 +176,7 @@ function planOf(options: RunOptions): Plan {
   const { via = process.env[variable] ?? 'container' }: { via?: unknown } = options
   if (via !== 'container' && via !== 'binary')
     throw textInvalid(options.via === undefined ? variable : 'via', via, "'container' or 'binary'")
-  for (const name of Object.keys(files)) {
-    if (!/^[\w.-]+$/.test(name) || name === '.' || name === '..')
-      throw optionInvalid(`files.${name}`, 'must be a plain file name')
-  }
+  checkFiles(files)
   return {
     via,
     image,

@@ -60,16 +60,6 @@ export class TestEtcdCluster<Name extends string = string> implements AsyncDispo
  * Starts a cluster whose members use TLS and verify each other's certificates. Resolves when every member serves. If
  * the start fails, everything is removed.
  *
- * ```ts
- * import type { Credentials } from 'etcd-mtls/credentials'
- * import { startEtcdCluster } from 'etcd-mtls/testing'
- *
- * declare const server: Credentials
- * declare const peer: Credentials
- *
- * await using cluster = await startEtcdCluster({ members: [{ name: 'etcd-0', server, peer }] })
- * ```
- *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_ETCD_NOT_STARTED` with a member's last log lines
  */
 export async function startEtcdCluster<const Name extends string>(
@@ -82,18 +72,6 @@ export async function startEtcdCluster<const Name extends string>(
 /**
  * Starts a real etcd for a test, with TLS and client certificates, on 127.0.0.1. Resolves when it serves. If the start
  * fails, everything is removed.
- *
- * ```ts
- * import { createSecureClient } from 'etcd-mtls/client'
- * import type { Credentials } from 'etcd-mtls/credentials'
- * import { startEtcd } from 'etcd-mtls/testing'
- *
- * declare const server: Credentials
- * declare const credentials: Credentials
- *
- * await using etcd = await startEtcd({ server })
- * await using client = await createSecureClient({ endpoints: etcd.endpoints, credentials })
- * ```
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_ETCD_NOT_STARTED` with etcd's last log lines
  */

@@ -1,7 +1,10 @@
 /** One running throw-away etcd. */
+import { checkCredentials } from '../credentials/checks.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, EtcdMtlsError } from '../report/errors.js'
 import { parseDuration } from '../report/duration.js'
+import { valueInvalid } from '../report/option-error.js'
+import { checkFiles } from './options.js'
 import { type EtcdFiles, identityFiles, materialFiles, type ExecResult, type Machine } from './machine.js'
 import { notStarted } from './log-buffer.js'
 
@@ -94,7 +97,9 @@ export class TestEtcd implements AsyncDisposable {
    * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` when no such line comes in time
    */
   async waitForLog(pattern: RegExp, options: { timeout?: string | undefined } = {}): Promise<string> {
-    const timeout = parseDuration(options.timeout ?? '10s', 'timeout')
+    const { timeout: given = '10s' } = options
+    const timeout = parseDuration(given, 'timeout')
+    if (!((pattern as unknown) instanceof RegExp)) throw valueInvalid('pattern', pattern, 'a RegExp')
     return this.#within(timeout, undefined, `etcd wrote no line that matches ${String(pattern)}`, (signal) =>
       this.#machine.logs.waitFor(pattern, signal),
     )
@@ -103,6 +108,7 @@ export class TestEtcd implements AsyncDisposable {
   /** Writes files to {@link EtcdPlace.directory}, by plain names. */
   async writeFiles(files: EtcdFiles): Promise<void> {
     this.#refuseClosed()
+    checkFiles(files)
     await this.#machine.writeFiles(files)
   }
 
@@ -111,11 +117,15 @@ export class TestEtcd implements AsyncDisposable {
    * connections use them, and open ones do not change.
    */
   async replaceServer(server: Credentials): Promise<void> {
+    checkCredentials(server, 'server')
     await this.writeFiles(identityFiles('server', server))
   }
 
   /** Runs `etcdctl` where etcd runs, with these credentials, against this etcd. */
   async etcdctl(args: readonly string[], as: Credentials): Promise<ExecResult> {
+    checkCredentials(as, 'as')
+    const given: unknown = args
+    if (!Array.isArray(given)) throw valueInvalid('args', given, 'a list of arguments')
     const side = `etcdctl-${crypto.randomUUID()}`
     await this.writeFiles(materialFiles(side, as, as.trustAnchors))
     const { directory, localUrl } = this.#machine.place

@@ -167,6 +167,27 @@ describe('an etcd as a process', () => {
     expect(details.reason).toBe('etcd did not serve within 1.5 s.')
   })
 
+  it('an etcd is not started twice, and refuses wrong calls by name', async () => {
+    await using etcd = await startEtcd({ server: pki.server, via: 'binary' })
+    expect((await refused(etcd.start(), 'ERR_ETCD_NOT_STARTED')).message).toContain('runs already')
+    const option = async (work: Promise<unknown>): Promise<string> =>
+      (await refused(work, 'ERR_OPTION_INVALID')).details.option
+    expect(await option(etcd.writeFiles({ '../key': '' }))).toBe('files.../key')
+    expect(await option(etcd.waitForLog('ready' as never))).toBe('pattern')
+    expect(await option(etcd.replaceServer({} as never))).toBe('server')
+    expect(await option(etcd.etcdctl('version' as never, pki.client))).toBe('args')
+  })
+
+  it('an etcd is one of many without a warning of Node', async () => {
+    const warnings: string[] = []
+    const warn = ({ name }: Error): unknown => warnings.push(name)
+    process.on('warning', warn)
+    const etcds = await Promise.all(Array.from({ length: 12 }, () => startEtcd({ server: pki.server, via: 'binary' })))
+    await Promise.all(etcds.map((etcd) => etcd.close()))
+    process.off('warning', warn)
+    expect(warnings).toEqual([])
+  })
+
   it('forms no cluster with peers that may only be servers', async () => {
     const peer = pki.issueServer({ names: [ip('127.0.0.1')], usages: ['serverAuth'] })
     const members = [
