@@ -36,7 +36,15 @@ export function guardedFileSystem(): FileSystem {
     lstat: async (path) => (await at(path)).lstat(path),
     readdir: async (path) => (await inside(path)).readdir(path),
     readlink: async (path) => (await at(path)).readlink(path),
-    realpath: async (path) => (await inside(path)).realpath(path),
+    realpath: async (path) => {
+      const fs = await inside(path)
+      const real = await fs.realpath(path)
+      // Below the result the rights would be those of another user, also of root.
+      if ((await inside(real)) === fs) return real
+      throw new Error(
+        `a link of a user in ${path} leads to ${real}, which belongs to another user: pass that directory itself`,
+      )
+    },
     mkdir: async (path, mode) => (await at(path)).mkdir(path, mode),
     rename: async (from, to) => (await atBoth(from, to)).rename(from, to),
     link: async (existing, path) => (await atBoth(existing, path)).link(existing, path),
