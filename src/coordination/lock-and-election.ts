@@ -17,17 +17,17 @@ const MIN_TTL = 3
 /** Options of {@link lock}. */
 export interface LockOptions {
   /**
-   * How long the lock outlives a holder that cannot reach etcd: whole seconds, at least `'3s'`. `'10s'` or more lets a lock
-   * outlast the election of a new leader in etcd.
+   * How long the lock stays after its holder can no longer reach etcd: whole seconds, at least `'3s'`. Use `'10s'` or
+   * more, so that a lock survives the election of a new leader in etcd.
    */
   ttl: string
-  /** Gives up waiting for the lock. It has no effect once the lock is held. Default: none. */
+  /** Ends the wait for the lock. It has no effect when the lock is held. Default: none. */
   signal?: AbortSignal | undefined
 }
 
 /**
- * Waits until no one else holds the lock of that name, and holds it. Contenders get it in the order in which they asked. It
- * excludes `etcdctl lock NAME` and clientv3's `concurrency.NewMutex(session, name)` as well.
+ * Waits until it holds the lock of that name. Contenders get the lock in the order of their calls. It also excludes
+ * `etcdctl lock NAME` and clientv3's `concurrency.NewMutex(session, name)`.
  *
  * ```ts
  * import type { SecureEtcd3 } from 'etcd-mtls/client'
@@ -41,7 +41,7 @@ export interface LockOptions {
  *
  * @throws {EtcdMtlsError}
  * - `ERR_OPTION_INVALID`: a wrong call.
- * - `ERR_LEASE_LOST`: etcd did not renew this contender's lease in time, or lost it. Call again to contend again.
+ * - `ERR_LEASE_LOST`: etcd did not renew the lease in time, or lost it. Call again to contend again.
  * - `ERR_CLOSED`: the client was closed.
  *
  * Rejects with etcd3's error when etcd refuses the calls, or cannot be reached for a TTL; with `signal` aborted, with the
@@ -55,23 +55,23 @@ export async function lock(client: SecureEtcd3, name: string, options: LockOptio
 /** One election, from {@link election}. */
 export interface Election {
   /**
-   * Waits until this candidate leads. Candidates are elected in the order in which they came.
+   * Waits until this candidate leads. Candidates are elected in the order of their calls.
    *
-   * @param value What observers see of this leader, such as a host name.
-   * @param options `signal` gives up the campaign; it has no effect once the election is won.
+   * @param value The value that observers get, such as a host name.
+   * @param options `signal` ends the campaign. It has no effect when the candidate leads.
    * @throws {EtcdMtlsError} As {@link lock}.
    */
   campaign(value: string, options?: { signal?: AbortSignal | undefined }): Promise<Held>
   /**
-   * The leaders in their order, from the one that leads now; an election without a leader yields nothing until one is elected.
-   * None is left out, not even one that led while etcd could not be reached, unless etcd has compacted that time by then. Ends
-   * when `signal` aborts or the client is closed; throws etcd3's error when etcd refuses the calls.
+   * Yields the current leader and each later one. Without a leader, it yields nothing until one is elected. It also
+   * yields leaders that led while etcd could not be reached, unless etcd has compacted their revisions. It ends when
+   * `signal` aborts or the client is closed, and throws etcd3's error if etcd refuses the calls.
    */
   observe(options?: { signal?: AbortSignal | undefined }): AsyncIterable<Leader>
 }
 
 /**
- * An election of that name. It is the same election as that of `etcdctl elect NAME` and of clientv3's
+ * The election of that name. It works together with `etcdctl elect NAME` and clientv3's
  * `concurrency.NewElection(session, name)`.
  *
  * @param options `ttl`: how long a leader that cannot reach etcd blocks the next one: whole seconds, at least `'3s'`; `'10s'` or more

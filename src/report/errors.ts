@@ -7,36 +7,44 @@ import { printable } from './printable.js'
 export interface ErrorDetails {
   /** A wrong call: an option that is missing, unknown or out of range. */
   ERR_OPTION_INVALID: { option: string; reason: string }
-  /** Credentials could not be read at all; `findings` says everything that is wrong with the material. */
+  /** Credentials could not be read. `findings` has every fault. */
   ERR_CREDENTIALS_UNREADABLE: { origin: string; findings: [Finding, ...Finding[]] }
-  /** Credentials were read and checked unfit. */
+  /** Credentials were read, and the validation failed. */
   ERR_VALIDATION_FAILED: { report: FailedReport }
-  /** An endpoint answered and the TLS handshake (or what followed it) was refused, by it or by us. */
+  /** An endpoint answered, and one side refused the TLS handshake or the first request. */
   ERR_HANDSHAKE_FAILED: { report: FailedReport }
-  /** etcd let the connection in, and its users and roles refused the call. */
+  /** etcd accepted the connection, and its users and roles refused the call. */
   ERR_ACCESS_DENIED: { report: FailedReport }
   /** No endpoint answered in time. */
   ERR_UNREACHABLE: { report: FailedReport }
   /**
-   * A write was sent, and no answer says what became of it: it may have been applied, or be applied later. `call` as `KV/Put`;
-   * `endpoint` is the URL that it was sent to, null if several were tried.
+   * A write was sent, and no answer came: it may have been applied, or may be applied later. `call` is such as
+   * `KV/Put`. `endpoint` is the URL to which it was sent, null if there were several.
    */
   ERR_OUTCOME_UNKNOWN: { call: string; endpoint: string | null }
-  /** A server sent what etcd never sends, or more than the client accepts; it was not passed on. `method` as `Watch/Watch`. */
+  /**
+   * A server sent an answer that etcd never sends, or too much. The client dropped it. `method` is such as
+   * `Watch/Watch`.
+   */
   ERR_ANSWER_INVALID: { method: string; endpoint: string | null; reason: string }
   /** An answer is longer than `grpc.max_receive_message_length`; `limit` in bytes, `call` as `KV/Range`. */
   ERR_ANSWER_TOO_LARGE: { call: string; endpoint: string | null; limit: number }
-  /** A request is longer than something in front of etcd accepts (HTTP status 413); the connection goes on. `call` as `KV/Put`. */
+  /**
+   * A request is longer than a proxy in front of etcd accepts (HTTP status 413). The connection stays open. `call` is
+   * such as `KV/Put`.
+   */
   ERR_REQUEST_TOO_LARGE: { call: string; report: FailedReport }
   /** A watch missed events: etcd has compacted the revision that it needs next. */
   ERR_WATCH_COMPACTED: { key: string; rangeEnd: string | null; revision: string; compactRevision: string }
-  /** An authority may not or cannot issue what was asked; nothing was made. */
+  /** An authority may not or cannot issue the certificate. Nothing was issued. */
   ERR_ISSUE_REFUSED: { reason: string; findings: Finding[] }
-  /** A file system refused what had to be written, read back or locked; `reason` says what to do, `cause` is its error. */
+  /**
+   * A file could not be written, read back or locked. `reason` has the remedy, `cause` the error of the file system.
+   */
   ERR_WRITE_FAILED: { path: string; reason: string }
   /** A configuration cannot be rendered or read. */
   ERR_CONFIG_INVALID: { reason: string; findings: Finding[] }
-  /** A throw-away etcd of `etcd-mtls/testing` could not be brought to serve; `logs` is what it wrote. */
+  /** A temporary etcd of `etcd-mtls/testing` did not start. `logs` has the lines of its log. */
   ERR_ETCD_NOT_STARTED: { reason: string; logs: string[] }
   /**
    * A lock or a leadership ended, or the wait for it. `unanswered`: etcd answered no keep-alive of the lease in time. `gone`:
@@ -58,7 +66,7 @@ const BRAND = Symbol.for('etcd-mtls.error')
 /** `details`, `report`, and the properties of a report. */
 const PRINTED_DEPTH = 2
 
-/** Every error this package throws. `code` is the contract, `message` is for people. */
+/** Every error that this package throws. Test for `code`: it is stable. `message` may change. */
 export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: C
   /** Not enumerable: Node prints an uncaught error with all its properties in full depth, and a report has pages. */

@@ -22,42 +22,42 @@ export type { CertificateRef, FindingPlace, Refusal, Severity } from './row.js'
 /** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
 export type FindingCode = keyof FindingDetails
 
-/** What each code tells next to its text, so that programs need not read the text. */
+/** The details of each code, for programs. */
 export type FindingDetails = CatalogueDetails
 
 interface FindingOf<C extends FindingCode> {
   code: C
   severity: Severity
-  /** One sentence that says what is wrong. Prose: may change in any release. */
+  /** What is wrong. It may change in any release. */
   message: string
-  /** One sentence that says what to do. Prose: may change in any release. */
+  /** What to do. It may change in any release. */
   remedy: string
   /** The certificate the finding is about; null if it is about something else (a file, an endpoint). */
   certificate: CertificateRef | null
   details: FindingDetails[C]
   /**
-   * Where a configuration says what this is about: the option that names the file, or, of what is absent, the option
-   * that asks for it. In reports of `lintEtcdConfig` and `lintCluster` alone.
+   * The place in the configuration: the option that names the file, or the option that requires a missing one. Only in
+   * reports of the lint.
    */
   place?: FindingPlace
-  /** Who refuses this, in the words that their logs and errors show. Empty where nobody does, or no words are known. */
+  /** The messages of other programs for the same fault. Empty if there are none. */
   refusals: readonly Refusal[]
   /**
-   * Findings that follow from this one and go away with it, such as the expiry of a certificate that ends before it
-   * begins. They stand here and not in the report's own list, so that the list has one entry for each cause.
+   * Findings that follow from this one and disappear with it. They are not in the list of the report, so that the list
+   * has one entry for each cause.
    */
   consequences: readonly Finding[]
   /**
-   * The same warning or info about other certificates of the path, for `certificate` is the first of several. Absent
-   * where there is only one.
+   * The same warning or info about other certificates of the path. `certificate` is the first of them. Absent if there
+   * is only one.
    */
   repeats?: readonly Finding[]
 }
 
-/** One fact found. A union over the codes: a `switch` on `code` narrows `details`. */
+/** A finding. A union over the codes: a `switch` on `code` narrows `details`. */
 export type Finding<C extends FindingCode = FindingCode> = { [K in C]: FindingOf<K> }[C]
 
-/** Nothing in the way: warnings and infos at most. */
+/** A report without errors. */
 export interface PassedReport {
   ok: true
   /** The time that validity was checked at. */
@@ -67,20 +67,20 @@ export interface PassedReport {
   findings: Finding[]
 }
 
-/** At least one error; the worst finding stands first. */
+/** A report with at least one error. The worst finding is first. */
 export interface FailedReport {
   ok: false
   /** The time that validity was checked at. */
   checkedAt: Date
-  /** The path that came furthest, or null if none could be built at all. */
+  /** The best path, or null if none could be built. */
   path: CertificateRef[] | null
   findings: [Finding, ...Finding[]]
 }
 
-/** What a check found: everything, not only the first fault. */
+/** The result of a check: all findings, not only the first. */
 export type Report = PassedReport | FailedReport
 
-/** A finding that somebody accepted, with a reason. It does not count for `ok`. */
+/** A finding that is accepted with a reason. `ok` ignores it. */
 export interface SuppressedFinding {
   finding: Finding
   reason: string
@@ -88,10 +88,7 @@ export interface SuppressedFinding {
   by: FindingPlace | null
 }
 
-/**
- * What every report of this package has, also those on certificate requests, on directories and on the roll of a CA:
- * enough for `formatReport`.
- */
+/** The properties that `formatReport` needs. */
 export interface AnyReport {
   readonly ok: boolean
   /** A date, or its ISO 8601 string. */

@@ -10,8 +10,8 @@ export interface FormatOptions {
   /** Colours by ANSI escape sequences (SGR only). Default: false. */
   color?: boolean | undefined
   /**
-   * Columns to wrap at. Default: 80. Less than 40 counts as 40, so that the width of any terminal may be passed;
-   * `Infinity` does not wrap. A word longer than a line is never broken.
+   * Columns to wrap at, at least 40. `Infinity` does not wrap. A word that is longer than a line is not broken.
+   * Default: 80.
    */
   width?: number | undefined
   /**
@@ -38,8 +38,8 @@ interface Printer {
 }
 
 /**
- * Prints any report of this package for people: the result and the number of findings, then every error with its remedy,
- * the path from the trust anchor down to the leaf as a tree, and every warning and info. There is no newline at the end.
+ * Returns a report as text: the result and the number of findings, every error with its remedy, the path from the trust
+ * anchor to the leaf as a tree, and every warning and info. There is no newline at the end.
  *
  * The text may change in any release; programs read `report.findings`.
  *

@@ -9,8 +9,9 @@ const CLIENTS = 200
 export const bench: Bench = {
   title: 'Memory of a client',
   about:
-    'Resident memory of a process with 200 clients more than before, each with a TLS connection of its own to a real etcd and one answer read, ' +
-    'over 200; garbage is collected before each look. The credentials are the same for all. Each look is at a fresh process.',
+    'The additional resident memory of a process with 200 clients, divided by 200. Each client has its own TLS ' +
+    'connection to a real etcd and has read one answer. All have the same credentials. Each measurement is in a new ' +
+    'process, after a garbage collection.',
   unit: 'client',
   base: PLAIN,
   counts: 'memory',

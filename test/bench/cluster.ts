@@ -18,8 +18,8 @@ const PLAN = {
 export const bench: Bench = {
   title: 'A cluster of seven',
   about:
-    'Seven members and three clients: 17 P-256 certificates with their keys, and 45 files in 10 folders, each flushed to ' +
-    'the disk before it counts.',
+    'Seven members and three clients: 17 P-256 certificates with their keys, and 45 files in 10 directories, each ' +
+    'flushed to the disk.',
   unit: 'cluster',
   base: SEVEN,
   clock: 'wall',

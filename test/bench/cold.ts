@@ -16,8 +16,8 @@ const CHILD = fileURLToPath(new URL('support-cold-child.js', import.meta.url))
 export const bench: Bench = {
   title: 'First validation of a process',
   about:
-    'The cases of the table above, each the first validation of a process of its own: from bytes to a report, the import ' +
-    'not counted. The JavaScript is not yet compiled and OpenSSL has not yet loaded an algorithm.',
+    'The cases of the table above, each as the first validation of a process: from bytes to a report, without the ' +
+    'import. The JavaScript is not compiled yet, and OpenSSL has not loaded an algorithm yet.',
   unit: 'report',
   base: ORDINARY,
   slice: 0,

@@ -11,8 +11,9 @@ const OURS = 'createSecureClient'
 export const bench: Bench = {
   title: 'First answer',
   about:
-    'From nothing to the answer to one read over mutual TLS, one member on loopback, closed again each time. Ours validates ' +
-    'both chains and the connection before the read; plain etcd3 gets its credentials as PEM.',
+    'From the start to the answer of one read over mutual TLS, with one member on loopback and a new client each ' +
+    'time. etcd-mtls validates both chains and the connection before the read. Plain etcd3 gets its credentials as ' +
+    'PEM.',
   unit: 'first answer',
   base: PLAIN,
   clock: 'wall',

@@ -14,10 +14,9 @@ const MOST = { 'etcd-mtls': 1.14, '…/client': 1.11, '…/config': 0.25, '…/a
 export const bench: Bench = {
   title: 'Importing',
   about:
-    'A Node process that imports one module and ends, files in the cache of the operating system. The promises are about ' +
-    'the time over that of a process that imports nothing. What a call needs loads at the call: the crypto engine at the ' +
-    'first key ("a CA made" makes one), the code of the client and etcd3 at the first createSecureClient ("a client asked ' +
-    'for" calls it, without options).',
+    'A Node process that imports one module and ends. The promises are about the time in addition to a process that ' +
+    'imports nothing. Code loads at the first call that needs it: the crypto engine at the first key ("a CA made"), ' +
+    'the client and etcd3 at the first createSecureClient ("a client asked for").',
   unit: 'process',
   base: 'etcd3',
   clock: 'wall',

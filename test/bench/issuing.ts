@@ -30,8 +30,8 @@ const PECULIAR = '@peculiar/x509 directly'
 export const bench: Bench = {
   title: 'Issuing',
   about:
-    'A P-256 key and a server certificate with three names, its key as PKCS#8. The floor is what no issuer gets around: ' +
-    'key generation, both exports and one signature. Programs of their own are measured by the clock on the wall.',
+    'A P-256 key and a server certificate with three names, its key as PKCS#8. The floor is the work that every ' +
+    'issuer needs: key generation, both exports and one signature. Other programs are measured in wall-clock time.',
   unit: 'certificate issued',
   base: FLOOR,
   // Long enough for the code to be compiled: what is asked for is how many an issuer makes that has many to make.

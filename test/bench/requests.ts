@@ -12,8 +12,9 @@ function rowName(kind: Kind, inFlight: number, what: 'wall' | 'cpu'): string {
 export const bench: Bench = {
   title: 'Requests',
   about:
-    'Reads of one key over mutual TLS, so many at a time without a pause, each kind of client in a process of its own. ' +
-    '“Processor” is the time that this process computes for one request. Each row is compared with plain etcd3 at the same load.',
+    'Reads of one key over mutual TLS, with 1, 64 or 256 in flight, each kind of client in its own process. ' +
+    '“Processor” is the processor time of that process for one request. Each row is compared with plain etcd3 at the ' +
+    'same load.',
   unit: 'request',
   base: NAMES.plain,
   clock: 'wall',

@@ -24,9 +24,9 @@ const MOST_GROWTH = 2
 export const bench: Bench = {
   title: 'One more intermediate, one more anchor',
   about:
-    'A P-256 server certificate below a growing number of intermediates, from DER to the result; and directly below one of a ' +
-    'growing number of trusted CAs of other names, which are given as DER each time, or as objects that were read before; ' +
-    'and the same with an issuer name that is found only when upper and lower case count as one.',
+    'A P-256 server certificate below a growing number of intermediates, from DER to the result; and directly below ' +
+    'one of a growing number of trusted CAs of other names, passed as DER each time or as parsed objects; and the ' +
+    'same with an issuer name in another case.',
   unit: 'chain',
   base: path(0),
   promises: [

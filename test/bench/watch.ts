@@ -16,8 +16,9 @@ function rowName(kind: Kind, what: 'live' | 'history'): string {
 export const bench: Bench = {
   title: 'Events of a watch',
   about:
-    'Processor time of the watching process for one event over mutual TLS: events of puts as they happen, one in each response; ' +
-    'and events of the past, 1,000 in each response. etcd-mtls checks each event before etcd3 decodes it. Each kind of client is in a process of its own.',
+    'Processor time of the watching process for one event over mutual TLS: new events, one in each response; and past' +
+    ' events, 1,000 in each response. etcd-mtls checks each event before etcd3 decodes it. Each kind of client is in ' +
+    'its own process.',
   unit: 'event',
   base: rowName('plain', 'live'),
   slice: 300,

@@ -24,8 +24,8 @@ const FORMS: Readonly<Record<Form, { readonly kind: string | null; readonly text
 }
 
 /**
- * A private key. It never prints: `console.log`, `util.inspect`, `JSON.stringify`, `String()` and `structuredClone` give
- * the algorithm and the origin only. {@link PrivateKey.exportPem} and {@link PrivateKey.toKeyObject} are the ways out.
+ * A private key. `console.log`, `util.inspect`, `JSON.stringify`, `String()` and `structuredClone` show only the
+ * algorithm and the origin. {@link PrivateKey.exportPem} and {@link PrivateKey.toKeyObject} export the key.
  */
 export class PrivateKey {
   /** `ECDSA P-256`, `RSA 2048`, `Ed25519`, … */
@@ -87,7 +87,7 @@ export class PrivateKey {
     return Uint8Array.from(this.#spki)
   }
 
-  /** Whether the certificate holds this key's public half. */
+  /** Whether the certificate is for this key. */
   matches(certificate: Certificate): boolean {
     if (bytesEqual(this.#spki, certificate.spki)) return true
     try {
@@ -103,7 +103,7 @@ export class PrivateKey {
   }
 
   /**
-   * The key in PEM. With a passphrase it takes some tenths of a second, by intent.
+   * The key in PEM. With a passphrase it takes some tenths of a second.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an unknown option, a passphrase that is empty or too long, or a form
    * that is not for this kind of key.
@@ -111,19 +111,20 @@ export class PrivateKey {
   exportPem(
     options: {
       /**
-       * Encrypts the key (PBES2 with AES-256-CBC); only in the form `pkcs8`. Default: not encrypted. Only a key that is not
-       * encrypted can be read by etcd.
+       * Encrypts the key (PBES2 with AES-256-CBC); only in the form `pkcs8`. etcd cannot read an encrypted key.
+       * Default: not encrypted.
        */
       passphrase?: string | undefined
       /**
-       * `pkcs8` (`PRIVATE KEY`, RFC 5958) holds a key of any kind; `sec1` (`EC PRIVATE KEY`, RFC 5915) one of an elliptic
-       * curve, `pkcs1` (`RSA PRIVATE KEY`, RFC 8017 appendix A.1.2) one of RSA. Default: `'pkcs8'`, which etcd, etcdctl, Go
-       * and Node all read.
+       * `pkcs8` (`PRIVATE KEY`, RFC 5958) is for every key, `sec1` (`EC PRIVATE KEY`, RFC 5915) for elliptic curves,
+       * `pkcs1` (`RSA PRIVATE KEY`, RFC 8017 appendix A.1.2) for RSA. Default: `'pkcs8'`, which etcd, etcdctl, Go and
+       * Node all read.
        */
       form?: 'pkcs8' | 'sec1' | 'pkcs1' | undefined
       /**
-       * How the passphrase becomes a key. `pbkdf2`: HMAC-SHA-256, 600,000 rounds, which everything that reads encrypted
-       * keys knows. `scrypt`: N 16384, r 8, p 5, costlier to attack; GnuTLS and Java do not read it. Default: `'pbkdf2'`.
+       * How the key is derived from the passphrase. `pbkdf2`: HMAC-SHA-256 with 600,000 rounds, which every program
+       * supports. `scrypt`: N 16384, r 8, p 5, which is harder to attack; GnuTLS and Java do not support it. Default:
+       * `'pbkdf2'`.
        */
       kdf?: 'pbkdf2' | 'scrypt' | undefined
     } = {},
