@@ -127,7 +127,7 @@ function checkLink(place: PathCertificate, above: Certificate, findings: Finding
       wantedIssuer: names?.find(({ kind }) => kind === 'dirName')?.value ?? null,
     })
   }
-  // RFC 5280 section 7.1 compares names without regard to case, white space and kind of string; Go compares bytes.
+  // OpenSSL compares names without regard to ASCII case, white space and kind of string; Go compares bytes.
   if (!bytesEqual(certificate.issuer.raw, above.subject.raw)) {
     const details = { written: certificate.issuer.toString(), issuer, usage: findings.rules.usage }
     findings.add(place, 'chain/issuer-name-respelled', details)

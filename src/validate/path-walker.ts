@@ -19,12 +19,12 @@ interface Issuers {
   readonly all: readonly Candidate[]
 }
 
-/** Most bytes of different names that are compared by the rules of section 7.1: 160 for each of 200 names. */
+/** Most bytes of different names that are compared as OpenSSL does: 160 for each of 200 names. */
 const MAX_FOLDED_BYTES = 32 * 1024
 
 /**
  * Finds issuers by subject. Names that are the same byte for byte are found through an index; only if those lead nowhere are
- * names compared by the rules of RFC 5280 section 7.1, which costs reading every name, once.
+ * names compared as OpenSSL does, which costs reading every name, once.
  */
 export class IssuerIndex {
   readonly #anchors: readonly Certificate[]
@@ -32,9 +32,9 @@ export class IssuerIndex {
   /** A search that turns back asks for the issuers of one certificate thousands of times. */
   readonly #sorted = new Map<Certificate, Issuers>()
   readonly #sortedFolded = new Map<Certificate, Issuers>()
-  /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
+  /** By the key that is the same for names that OpenSSL takes for the same; null until it is needed. */
   #byKey: Map<string, Candidate[]> | null = null
-  /** Whether there were too many names to compare them all by section 7.1. */
+  /** Whether there were too many names to compare them all as OpenSSL does. */
   isCutShort = false
 
   constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[]) {
@@ -58,7 +58,7 @@ export class IssuerIndex {
     yield* ordered(this.#sortedFolded, folded, certificate)[which]
   }
 
-  /** All candidates of the issuer's name by section 7.1, in the order in which they were given, the trusted ones first. */
+  /** All candidates of the issuer's name, in the order in which they were given, the trusted ones first. */
   namesakesOf({ issuer }: Certificate): readonly Candidate[] {
     return this.#ofName(issuer.key).toSorted((a, b) => a.position - b.position)
   }

@@ -1,4 +1,4 @@
-/** Distinguished names (RFC 5280 section 4.1.2.4): reading, comparing as section 7.1 asks, and showing as RFC 4514. */
+/** Distinguished names (RFC 5280 section 4.1.2.4): reading, comparing as OpenSSL does, and showing as RFC 4514. */
 import { isUtf8 } from 'node:buffer'
 import { UNPRINTABLE } from '../report/printable.js'
 import { bytesEqual, DerError, DerReader, oidText, Tag } from './der.js'
@@ -90,7 +90,7 @@ export class DistinguishedName {
     return found?.text ?? null
   }
 
-  /** True where both are the same name by RFC 5280 section 7.1. */
+  /** Whether both are the same name, as OpenSSL compares them. */
   equals(other: DistinguishedName): boolean {
     return bytesEqual(this.raw, other.raw) || this.key === other.key
   }
@@ -101,9 +101,9 @@ export class DistinguishedName {
     return this.#binary
   }
 
-  /** A string that is the same for names that are the same by RFC 5280 section 7.1. */
+  /** A string that is the same for names that OpenSSL takes for the same. */
   get key(): string {
-    this.#canonical ??= this.relativeNames.map(relativeNameKey).join('/')
+    this.#canonical ??= this.relativeNames.map((set) => relativeNameKey(set)).join('/')
     return this.#canonical
   }
 
@@ -124,10 +124,19 @@ export class DistinguishedName {
   }
 }
 
+/**
+ * How names are compared. `OpenSSL` (crypto/x509/x_name.c, asn1_string_canon): without the case of ASCII letters, the kind of string
+ * and the length of white space. `RFC 4518`, which RFC 5280 section 7.1 cites: all scripts, and compatibility forms. No peer does that.
+ */
+export type NameComparison = 'OpenSSL' | 'RFC 4518'
+
 /** The key of one relative name: a set, so its attributes are ordered. */
-export function relativeNameKey(attributes: readonly NameAttribute[]): string {
+export function relativeNameKey(attributes: readonly NameAttribute[], by: NameComparison = 'OpenSSL'): string {
   return attributes
-    .map(({ type, text, raw }) => `${type}=${text === null ? Buffer.from(raw).toString('hex') : `"${fold(text)}"`}`)
+    .map(({ type, text, raw }) => {
+      const isText = text !== null && (by === 'RFC 4518' || raw[0] !== Tag.numericString)
+      return `${type}=${isText ? `"${fold(text, by)}"` : Buffer.from(raw).toString('hex')}`
+    })
     .sort()
     .join('+')
 }
@@ -135,12 +144,15 @@ export function relativeNameKey(attributes: readonly NameAttribute[]): string {
 /** More combining characters in a row than real text has (UAX #15 section 13): sorting them takes quadratic time. */
 const ENDLESS_MARKS = /[\p{M}\uff9e\uff9f]{31}/u
 
-// RFC 4518 as RFC 5280 section 7.1 cites it: compatibility forms, case and inner white space do not count.
-function fold(text: string): string {
-  const plain = /^[\x21-\x7e]*$/.test(text)
-  const folded = plain ? text : ENDLESS_MARKS.test(text) ? text : text.normalize('NFKC')
-  const spaced = plain ? folded : folded.trim().replace(/\s+/g, ' ')
-  return spaced.toLowerCase().replaceAll(/["\\]/g, '\\$&')
+function fold(text: string, by: NameComparison): string {
+  const isWide = by === 'RFC 4518' && !ENDLESS_MARKS.test(text)
+  const lower = isWide
+    ? text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ')
+    : text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+  return lower
+    .replace(/[\t-\r ]+/g, ' ')
+    .replace(/^ | $/g, '')
+    .replaceAll(/["\\]/g, '\\$&')
 }
 
 function readRelativeNames(raw: Uint8Array): NameAttribute[][] {

@@ -67,6 +67,7 @@ const subjects: readonly Mutation[] = [
   called('root, the user of etcd', 'root', LEAF),
   issuerAs('in other case', (text) => text.toUpperCase()),
   issuerAs('as another kind of string', (text) => text, TAG.printableString),
+  issuerAs('with a space that does not break', (text) => `\u00a0${text}`),
   issuerAs('with more white space', (text) => ` ${text}  `),
   sets('another issuer', { issuerName: 'Nobody' }, SHOWN),
   sets('an empty issuer', { issuerName: '' }, SHOWN),

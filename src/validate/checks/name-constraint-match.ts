@@ -1,5 +1,5 @@
 /** Comparing names with the subtrees of name constraints (RFC 5280 section 4.2.1.10). */
-import { type DistinguishedName, relativeNameKey } from '../../x509/distinguished-name.js'
+import { type DistinguishedName, type NameComparison, relativeNameKey } from '../../x509/distinguished-name.js'
 import type { GeneralName } from '../../x509/general-name.js'
 import { parseIp } from '../../x509/ip.js'
 import { isDnsPattern } from '../../x509/names.js'
@@ -37,7 +37,7 @@ export interface Comparable {
   /** Of `ip`. */
   readonly address?: Uint8Array
   /** Of `dirName`: a key for each relative name. */
-  readonly keys?: readonly string[]
+  readonly keys?: Readonly<Record<NameComparison, readonly string[]>>
 }
 
 /** Prepares a name; null if a constraint of its kind applies to it and it cannot be compared. */
@@ -65,8 +65,9 @@ export function comparable(name: GeneralName): Comparable | null {
   }
 }
 
-function keysOf({ relativeNames }: DistinguishedName): readonly string[] {
-  return relativeNames.map(relativeNameKey)
+function keysOf({ relativeNames }: DistinguishedName): NonNullable<Comparable['keys']> {
+  const by = (comparison: NameComparison): string[] => relativeNames.map((set) => relativeNameKey(set, comparison))
+  return { OpenSSL: by('OpenSSL'), 'RFC 4518': by('RFC 4518') }
 }
 
 /** A well-formed constraint, ready to be compared with names of its kind. */
@@ -120,7 +121,15 @@ export function subtreeOf({ kind, value, bytes, directoryName }: GeneralName): S
     }
     case 'dirName': {
       const keys = directoryName === undefined ? null : keysOf(directoryName)
-      return only((name) => keys?.every((key, i) => name.keys?.[i] === key) === true)
+      const isBelow = ({ keys: below }: Comparable, by: NameComparison): boolean =>
+        keys?.[by].every((key, i) => below?.[by][i] === key) === true
+      // What OpenSSL does not permit, Node refuses; what RFC 5280 excludes is excluded.
+      return {
+        value,
+        holds: (name) => isBelow(name, 'OpenSSL'),
+        touches: (name) => isBelow(name, 'RFC 4518'),
+        holdsInGo: never,
+      }
     }
     default:
       return only(never)

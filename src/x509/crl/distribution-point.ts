@@ -73,7 +73,7 @@ export function readOptionalReasons(fields: DerReader, n: number): RevocationRea
 
 /**
  * Keys that are equal for equal names; a relative name is completed by the issuer of the CRL. RFC 5280 section 5.2.5 demands
- * the identical encoding on both sides, so only directory names are compared by the rules of section 7.1.
+ * the identical encoding on both sides, so only directory names are compared in another way, as OpenSSL does.
  */
 export function pointKeys(name: DistributionPointName, crlIssuer: DistinguishedName): string[] {
   if ('fullName' in name) return name.fullName.map(generalNameKey)

@@ -45,6 +45,13 @@ tableOf('a path without an issuer', 'chain/issuer-not-found', [
     numbered(22),
     '@0 (not given, CN=A, [CN=CA 0 CN=CA 1 CN=CA 2 CN=CA 3 CN=CA 4 CN=CA 5 CN=CA 6 CN=CA 7 CN=CA 8 CN=CA 9 CN=CA 10 CN=CA 11 CN=CA 12 CN=CA 13 CN=CA 14 CN=CA 15 CN=CA 16 CN=CA 17 CN=CA 18 CN=CA 19], [CN=CA 0 CN=CA 1 CN=CA 2 CN=CA 3 CN=CA 4 CN=CA 5 CN=CA 6 CN=CA 7 CN=CA 8 CN=CA 9 CN=CA 10 CN=CA 11 CN=CA 12 CN=CA 13 CN=CA 14 CN=CA 15 CN=CA 16 CN=CA 17 CN=CA 18 CN=CA 19])',
   ),
+  row(
+    'has an issuer in another case, beyond ASCII',
+    leafOf(A, { issuerName: 'é' }),
+    [],
+    [mintCa({ subject: 'É', key })],
+    '@0 (not given, CN=é, [CN=É], [])',
+  ),
   row('is explained at its last certificate', leafOf(A), [A], [T], '@1 (not given, CN=R, [CN=T], [CN=A])'),
   row('ends at a self-signed leaf', leafOf(), [], [T], 'root-not-trusted@0 (leaf, [CN=T])'),
   row('ends at a root that is not trusted', leafOf(A), [A, R], [T], 'root-not-trusted@2 (root, [CN=T])'),

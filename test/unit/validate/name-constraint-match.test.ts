@@ -182,6 +182,15 @@ describe('a subtree', () => {
     expect(compared(directory('x'), unread, 'holds')).toBe(false)
   })
 
+  it.each([
+    [directory('É'), directory('é')],
+    [directory('ﬁle\u00a0①'), directory('file 1')],
+    [directory([['CN', '1', 18]]), directory('1')],
+  ])('touches a directory name by RFC 4518, and holds it only as OpenSSL compares: $0.value', (name, constraint) => {
+    expect(compared(name, constraint, 'holds')).toBe(false)
+    expect(compared(name, constraint, 'touches')).toBe(true)
+  })
+
   it.each(
     pairs('dns', '*.example.com bar.example.com', '*.EXAMPLE.com bar.example.COM', '*.com example.com').map(title),
   )('touches the wildcard: %s', (_, pair) => {
