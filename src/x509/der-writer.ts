@@ -78,10 +78,6 @@ export function time(date: Date): Buffer<ArrayBuffer> {
 }
 
 /** A signed part with its algorithm and signature: a certificate or a CRL. */
-export function writeSigned(
-  tbs: Uint8Array,
-  signatureAlgorithm: Uint8Array,
-  signature: Uint8Array,
-): Buffer<ArrayBuffer> {
-  return sequence(tbs, signatureAlgorithm, bitString(signature))
+export function writeSigned(tbs: Uint8Array, algorithm: Uint8Array, signature: Uint8Array): Buffer<ArrayBuffer> {
+  return sequence(tbs, algorithm, bitString(signature))
 }

@@ -126,8 +126,6 @@ export interface Extensions {
   readonly subjectKeyIdentifier: Uint8Array | null
   readonly authorityKeyIdentifier: AuthorityKeyIdentifier | null
   readonly crlDistributionPoints: readonly DistributionPoint[] | null
-  /** Whether policyConstraints require that certificates name a policy. */
-  readonly requiresPolicy: boolean
   readonly problems: readonly ExtensionProblem[]
   readonly duplicates: readonly string[]
   /** Critical extensions that the validator does not process. */
@@ -223,10 +221,11 @@ export function decodeKeyIdentifiers(all: readonly RawExtension[]): KeyIdentifie
 /** Decodes what is known of a certificate's extensions. */
 export function decodeExtensions(all: readonly RawExtension[]): Extensions {
   const { values, problems, duplicates } = decodeBy(DECODERS, all)
-  const requiresPolicy = values.policyConstraints ?? false
   // With no policy asked for, RFC 5280 section 6.1 accepts any set; only policyConstraints can require one.
   const isProcessed = (name: string): boolean =>
-    Object.hasOwn(DECODERS, name) && !NOT_PROCESSED.has(name) && !(name === 'policyConstraints' && requiresPolicy)
+    Object.hasOwn(DECODERS, name) &&
+    !NOT_PROCESSED.has(name) &&
+    !(name === 'policyConstraints' && values.policyConstraints === true)
   const firsts = all.filter(({ oid }, i) => all.findIndex((each) => each.oid === oid) === i)
   const isUnknown = ({ oid, critical }: RawExtension): boolean => critical && !isProcessed(extensionName(oid))
   return {
@@ -240,7 +239,6 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
     subjectKeyIdentifier: values.subjectKeyIdentifier ?? null,
     authorityKeyIdentifier: values.authorityKeyIdentifier ?? null,
     crlDistributionPoints: values.crlDistributionPoints ?? null,
-    requiresPolicy,
     problems,
     duplicates,
     unknownCritical: firsts.filter(isUnknown).map(({ oid }) => oid),

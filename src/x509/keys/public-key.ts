@@ -76,11 +76,7 @@ export function isUsualPublicKey(spki: Uint8Array): boolean {
   return kind !== undefined && unusedBits === 0
 }
 
-function takeApart(spki: Uint8Array): {
-  kind: (typeof KINDS)[string] | undefined
-  bytes: Buffer
-  unusedBits: number
-} {
+function takeApart(spki: Uint8Array): { kind: (typeof KINDS)[string] | undefined; bytes: Buffer; unusedBits: number } {
   const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
   const algorithm = fields.whole(fields.expect(Tag.sequence, 'the public key algorithm'))
   const { bytes, unusedBits } = fields.bitString('the public key')

@@ -4,8 +4,9 @@
  */
 import { describe, expect, it } from 'vitest'
 import { fromPem } from '../../../src/credentials/index.js'
-import { validateCredentials, type Usage } from '../../../src/validate/index.js'
+import { type Finding, validateCredentials, type Usage } from '../../../src/validate/index.js'
 import { bitString, integer, nullValue, oid, sequence } from '../../support/der-writer.js'
+import { HOST } from '../../support/judge-chain.js'
 import {
   chainPem,
   dns,
@@ -18,7 +19,8 @@ import {
   type Minted,
 } from '../../support/mint.js'
 import { mintRefused, REFUSED_BY_GO, UNREADABLE_ANCHORS } from '../../support/refused-by-go.js'
-import { EXPIRED, given, reportOn, tableOf, textsOf, type Row } from './rows.js'
+import { askNode } from '../../support/witness-node.js'
+import { EXPIRED, future, given, reportOn, tableOf, type Row } from './rows.js'
 
 const USAGES = ['client', 'peer', 'server', 'any'] as const satisfies Usage[]
 const BY_GO = { client: 'error', peer: 'error', server: 'warning', any: 'info' } as const
@@ -131,33 +133,83 @@ it('reports twenty certificates that Go does not read, and none that the path us
   expect(reportOn(given({ root: { serial: -5n } })).findings.filter(unread)).toEqual([])
 })
 const key = intermediate.key
-const other = mintCa({ subject: 'Other' })
 const again = (options: Partial<Parameters<typeof mintCa>[0]>): Minted =>
   mintCa({ subject: 'Test Intermediate', key, issuer: root, ...options })
-const crossed = again({ issuer: other })
-const forged = again({ key: newKey(), without: [EXTENSION.subjectKeyIdentifier] })
+const other = mintCa({ subject: 'Other' })
+const forge = (): Minted => again({ key: newKey(), without: [EXTENSION.subjectKeyIdentifier] })
+const named = {
+  intermediate,
+  crossed: again({ issuer: other }),
+  forged: forge(),
+  weak: again({ keyUsages: ['digitalSignature'] }),
+  below: mintCa({ subject: 'Other', key: other.key, issuer: { key, subject: intermediate.subject } }),
+}
+const { crossed, forged, weak, below } = named
+const early = again({ notBefore: future(1), notAfter: future(9000) })
 const twin = mintCa({ subject: 'Test Root' })
-const OTHER_PATH = 'openssl-picks-other-path@0'
+const nameOf = (fingerprint: unknown): string =>
+  Object.entries(named).find(([, each]) => each.x509().fingerprint256 === fingerprint)?.[0] ?? String(fingerprint)
+const TRUSTED_ALONE = 'anchor-not-self-signed'
+const NOT_SIGNED = 'the key of "CN=Test Intermediate" did not make the signature'
 
 describe('the one path that OpenSSL builds', () => {
-  it.each<[what: string, cas: readonly Minted[], anchors: readonly Minted[], found: string | null, change?: string]>([
-    ['leads to a CA that is not trusted', [crossed, intermediate], [root], OTHER_PATH, 'order'],
-    ['leads there through another CA', [crossed, other, intermediate], [root], OTHER_PATH, 'order'],
-    ['has another key', [forged, intermediate], [root], OTHER_PATH, 'order'],
+  it.each<[what: string, cas: readonly Minted[], anchors: readonly Minted[], found: string | null]>([
+    [
+      'leads to a CA that is not trusted',
+      [crossed, intermediate],
+      [root],
+      'sent crossed, needs intermediate, order: no certificate that was given fits as the issuer "CN=Other" of "CN=Test Intermediate"',
+    ],
+    [
+      'leads there through another CA',
+      [crossed, other, intermediate],
+      [root],
+      'sent crossed, needs intermediate, order: "CN=Other" counts as a self-signed root and is not the trusted CA of that name',
+    ],
+    ['has another key', [forged, intermediate], [root], `sent forged, needs intermediate, order: ${NOT_SIGNED}`],
+    [
+      'has another key, trusted',
+      [intermediate],
+      [forged, root],
+      `trusted forged, needs intermediate, remove: ${NOT_SIGNED}`,
+    ],
+    ['has it twice', [forged, intermediate], [forged, root], `both forged, needs intermediate, remove: ${NOT_SIGNED}`],
+    ['has two', [intermediate], [forged, forge(), root], `trusted forged, needs intermediate, path: ${NOT_SIGNED}`],
+    [
+      'has a CA that may not sign',
+      [weak, intermediate],
+      [root],
+      'sent weak, needs intermediate, order: The intermediate certificate "CN=Test Intermediate" issued a certificate, but its key usage (digitalSignature) lacks keyCertSign',
+    ],
+    ['ends at a trusted CA that is not self-signed', [intermediate], [crossed, root], TRUSTED_ALONE],
     ['starts with the right one', [intermediate, crossed], [root], null],
     ['leaves out an expired one', [again(EXPIRED), intermediate], [root], null],
+    ['leaves out one that is not valid yet', [early, intermediate], [root], null],
     ['leads to the trusted CA both ways', [again({}), intermediate], [root], null],
-    ['ends at an intermediate that is trusted alone', [], [intermediate], 'anchor-not-self-signed@1'],
-    ['ends at a leaf that is trusted alone', [], [leaf], 'anchor-not-self-signed@0'],
+    [
+      'leads through CAs that sign each other',
+      [crossed, below, intermediate],
+      [root],
+      'sent crossed, needs intermediate, order: The intermediate certificate "CN=Test Intermediate" allows 0 intermediate CAs below it, and the path has 2: "CN=Test Intermediate" and "CN=Other"',
+    ],
+    ['ends at a root that is sent as well', [intermediate, root], [root], null],
+    ['ends at an intermediate that is trusted alone', [], [intermediate], TRUSTED_ALONE],
+    ['ends at a leaf that is trusted alone', [], [leaf], TRUSTED_ALONE],
     ['takes the first of two roots of one name', [intermediate], [twin, root], null],
-  ])('%s', (_, cas, anchors, found, change) => {
+  ])('%s', async (_, cas, anchors, found) => {
     for (const usage of USAGES) {
-      const { findings } = reportOn({ leaf, sent: cas, trust: anchors }, { usage })
-      const severity = BY_OPENSSL[usage]
-      const expected = found === null ? [] : [severity === 'error' ? found : `${severity} ${found}`]
-      expect(textsOf(findings), usage).toEqual(expected)
-      if (change !== undefined) expect(findings[0].details).toMatchObject({ usage, change })
+      const [finding, ...more]: (Finding | undefined)[] = reportOn(
+        { leaf, sent: cas, trust: anchors },
+        { usage },
+      ).findings
+      const { from, picked, needed, change, reason } = (finding?.details ?? {}) as Record<string, unknown>
+      const path = `${String(from)} ${nameOf(picked)}, needs ${nameOf(needed)}, ${String(change)}: ${String(reason)}`
+      const seen = finding?.code === 'chain/openssl-picks-other-path' ? path : finding?.code.slice('chain/'.length)
+      expect([seen ?? null, more], usage).toEqual([found, []])
+      if (found !== null) expect(finding).toMatchObject({ severity: BY_OPENSSL[usage], details: { usage } })
     }
+    const node = await askNode({ usage: 'server', host: HOST, leaf, sent: cas, trust: anchors, crls: [] })
+    expect(node?.accepts).toBe(found === null)
   })
 
   it('does not matter if the issuer is trusted as well', () => {
