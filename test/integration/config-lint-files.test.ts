@@ -75,7 +75,7 @@ describe('etcd does not start', () => {
     const finding = await found({ unit }, 'config/key-not-readable')
     expect(finding).toMatchObject({
       severity: 'error',
-      details: barredBy === null ? { kind: 'file' } : { kind: 'directory', directory: file(barredBy) },
+      details: barredBy === null ? { kind: 'file' } : { kind: 'directory', onHost: file(barredBy) },
     })
     await using etcd = start(flags, uid === undefined ? {} : { uid })
     expect(await etcd.code).not.toBe(0)
@@ -91,10 +91,15 @@ describe('etcd does not start', () => {
     await ends(flagsOf(pair('locked')), 'config/key-not-readable')
   })
 
-  it.each(['crt', 'key'])('a byte order mark before the %s: config/byte-order-mark', async (end) => {
+  it.each<[string, (pem: string) => string, string]>([
+    ['a byte order mark before', (pem) => `\ufeff${pem}`, 'crt'],
+    ['a byte order mark before', (pem) => `\ufeff${pem}`, 'key'],
+    ['an indented block of', (pem) => pem.replace(/^/gm, '  '), 'crt'],
+    ['line ends of an old Mac in', (pem) => pem.replaceAll('\n', '\r'), 'key'],
+  ])('%s the %s: config/pem-unreadable', async (_, change, end) => {
     issue('marked')
-    write(`marked.${end}`, `\ufeff${await readFile(file(`marked.${end}`), 'utf8')}`)
-    await ends(flagsOf(pair('marked')), 'config/byte-order-mark')
+    write(`marked.${end}`, change(await readFile(file(`marked.${end}`), 'utf8')))
+    await ends(flagsOf(pair('marked')), 'config/pem-unreadable')
   })
 
   it.each([

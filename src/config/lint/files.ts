@@ -4,10 +4,10 @@ import type { Credentials } from '../../credentials/credentials.js'
 import { rows as materialRows } from '../../credentials/finding.js'
 import { fileInput } from '../../credentials/load-inputs.js'
 import { type Input, openInput, readCertificates, readCrls } from '../../credentials/parse-input.js'
-import type { CrlFlaw } from '../../report/catalogue/config/files.js'
+import { type CrlFlaw, hidesBlocks, type UnseenPem } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'
-import { type Finding, type FindingCode, reworded } from '../../report/finding.js'
+import { type Finding, type FindingCode, type FindingDetails, reworded } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import type { CatalogueRow } from '../../report/row.js'
 import { unreadableAnchors } from '../../validate/checks/check-unused.js'
@@ -98,8 +98,8 @@ class FilesReader {
   readonly #findings: Finding[] = []
   /** The subjects of certificates with small keys. Most clusters have some, so they are one finding. */
   readonly #smallKeys = new Set<string>()
-  /** By the origin of an input, what Go does not see of it because of a byte order mark. */
-  readonly #hidden = new Map<string, Finding>()
+  /** By the origin of an input, what Go does not see of it if its layout is one that hides blocks. */
+  readonly #unseen = new Map<string, UnseenPem>()
   readonly #inputs = new Map<string, Input>()
 
   constructor(member: LintMember, read: ReadMember, options: FileOptions) {
@@ -139,10 +139,15 @@ class FilesReader {
         this.#smallKeys.add(`"${each.certificate?.subject ?? ''}"`)
         continue
       }
-      const isMark = each.code === 'pem/layout-unusual' && each.details.layout === 'byte order mark'
-      const hidden = isMark ? this.#hidden.get(each.details.origin) : undefined
-      this.#findings.push(hidden ?? this.#place(each))
+      const unseen = each.code === 'pem/layout-unusual' ? this.#unseenIn(each.details) : null
+      this.#findings.push(unseen ?? this.#place(each))
     }
+  }
+
+  #unseenIn({ origin, layout }: FindingDetails['pem/layout-unusual']): Finding | null {
+    const unseen = this.#unseen.get(origin)
+    if (unseen === undefined || !hidesBlocks(layout)) return null
+    return finding('config/pem-unreadable', { ...unseen, layout })
   }
 
   /** A certificate with its key; null if neither is named, or they are not here. */
@@ -285,20 +290,22 @@ class FilesReader {
             findings: [],
           })
     this.#inputs.set(key, input)
-    if (role !== 'crl') this.#noteHidden(input, setting)
+    if (role !== 'crl') this.#noteUnseen(input, setting)
     return input
   }
 
-  /** Go finds no block directly after a byte order mark (encoding/pem Decode): of CAs the first, of a certificate the leaf. */
-  #noteHidden({ bytes, role, place: { origin } }: Input, { place, text }: Setting): void {
-    if (bytes?.subarray(0, MARK_AND_DASHES.length).equals(MARK_AND_DASHES) !== true) return
-    if (role === 'ca' && bytes.lastIndexOf('-----BEGIN ') > MARK_AND_DASHES.length) return
-    const of = role === 'key' ? 'key' : role === 'ca' ? 'CA' : 'certificate'
-    this.#hidden.set(origin, finding('config/byte-order-mark', { ...place, path: text, of }))
+  /** Go sees a block only if it begins and ends at the start of a line (encoding/pem Decode): of CAs any, else the first. */
+  #noteUnseen({ bytes, role, place: { origin } }: Input, { place, text: path }: Setting): void {
+    const pem = bytes?.toString('latin1') ?? ''
+    const starts = Array.from(
+      pem.matchAll(/-----(?:BEGIN|END) /g),
+      ({ index }) => index === 0 || pem[index - 1] === '\n',
+    )
+    const isSeen = (begin: number): boolean => starts[begin] === true && starts[begin + 1] === true
+    if (isSeen(0) || (role === 'ca' && starts.some((_, i) => i % 2 === 0 && isSeen(i)))) return
+    this.#unseen.set(origin, { ...place, path, of: role === 'key' ? 'key' : role === 'ca' ? 'CA' : 'certificate' })
   }
 }
-
-const MARK_AND_DASHES = Buffer.from('\ufeff-----')
 
 /** Gives a finding about a file the place of the option that names it. */
 function placer({ settings }: ReadMember): (finding: Finding) => Finding {

@@ -69,7 +69,7 @@ const LAYOUT: Record<Exclude<Layout, Harmless | 'byte order mark'>, string> = {
   'CR line ends': 'its lines end with a carriage return alone',
 }
 
-const PLAIN: Record<Exclude<Layout, Harmless>, (file: string) => string> = {
+export const PLAIN: Record<Exclude<Layout, Harmless>, (file: string) => string> = {
   'byte order mark': (file) => `sed -i '1s/^\\xEF\\xBB\\xBF//' ${file}`,
   indented: (file) => `sed -i 's/^[[:blank:]]*//' ${file}`,
   'blank line inside': (file) => `sed -i '/^[[:blank:]]*$/d' ${file}`,

@@ -1,6 +1,7 @@
 /** Findings about the files that a configuration of etcd names. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
+import { type Layout, PLAIN } from '../pem.js'
 import { day, verb } from './place.js'
 import { type ConfigPlace, shellArgument, placed } from '../place.js'
 
@@ -47,6 +48,21 @@ const UNSEEN = {
   CA: 'x509: certificate signed by unknown authority',
 }
 
+/** A file in PEM, in whose place etcd sees nothing. */
+export type UnseenPem = ConfigPlace & { path: string; of: keyof typeof UNSEEN }
+
+/** Layouts that Go does not read (encoding/pem Decode). */
+const HIDES = {
+  'byte order mark': 'a byte order mark precedes the first block',
+  indented: 'a block is indented',
+  'CR line ends': 'the lines end with a carriage return alone',
+} satisfies Partial<Record<Layout, string>>
+type HidingLayout = keyof typeof HIDES
+
+export function hidesBlocks(layout: Layout): layout is HidingLayout {
+  return Object.hasOwn(HIDES, layout)
+}
+
 /** `path`: a file that the option names, or the data directory. */
 export type NamedPath = ConfigPlace & { path: string }
 
@@ -62,9 +78,9 @@ export type VolumeInvalid = ConfigPlace & { names: string[] }
 export type DataShared = NamedPath & { by: string }
 
 export const configFiles = {
-  'config/byte-order-mark': error((d: ConfigPlace & { path: string; of: 'certificate' | 'key' | 'CA' }) => [
-    `${placed(d)} names ${d.path}, which begins with a byte order mark: etcd does not see the ${d.of}.`,
-    `Remove it: "sed -i '1s/^\\xEF\\xBB\\xBF//' ${shellArgument(d.path)}".`,
+  'config/pem-unreadable': error((d: UnseenPem & { layout: HidingLayout }) => [
+    `${placed(d)} names ${d.path}, in which ${HIDES[d.layout]}, so etcd does not see the ${d.of}.`,
+    `Convert it: "${PLAIN[d.layout](shellArgument(d.path))}".`,
   ]).refusedAs(Object.entries(UNSEEN).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which }))),
   'config/crl-form': error((d: ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }) => [
     `${placed(d)} names ${d.path}, which ${FLAWS[d.is].has}; etcd ${d.isAhead ? '3.6' : d.version} requires ${FLAWS[d.is].wants}${d.isAhead ? '' : ' and refuses every client'}.`,

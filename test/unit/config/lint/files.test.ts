@@ -197,17 +197,37 @@ it('suites for another key: releases that speak TLS 1.2 alone serve nobody, othe
   }
 })
 
-it.each([
-  ['certificate', pair('marked'), 'marked.crt', 'error config/byte-order-mark'],
-  ['key', pair('marked'), 'marked.key', 'error config/byte-order-mark'],
-  ['only CA', 'trusted-ca-file=marked-ca.crt', 'marked-ca.crt', 'error config/byte-order-mark'],
-  ['first of two CAs', 'trusted-ca-file=two.crt', 'two.crt', 'warning pem/layout-unusual'],
-])('a byte order mark hides the %s from etcd', async (_, changes, name, expected) => {
+const indented = (pem: string): string => pem.replace(/^(?=.)/gm, '  ')
+it.each<[string, string, string, (pem: string) => string, string]>([
+  ['byte order mark', pair('marked'), 'marked.crt', (pem) => `\ufeff${pem}`, 'error config/pem-unreadable'],
+  ['byte order mark', pair('marked'), 'marked.key', (pem) => `\ufeff${pem}`, 'error config/pem-unreadable'],
+  ['mark', 'trusted-ca-file=only.crt', 'only.crt', (pem) => `\ufeff${pem}`, 'error config/pem-unreadable'],
+  ['mark', 'trusted-ca-file=two.crt', 'two.crt', (pem) => `\ufeff${pem}`, 'warning pem/layout-unusual'],
+  ['indentation', pair('marked'), 'marked.crt', indented, 'error config/pem-unreadable'],
+  ['indentation', pair('marked'), 'marked.key', indented, 'error config/pem-unreadable'],
+  ['indentation', 'trusted-ca-file=only.crt', 'only.crt', indented, 'error config/pem-unreadable'],
+  [
+    'indented END',
+    pair('marked'),
+    'marked.crt',
+    (pem) => pem.replace('-----END', ' $&'),
+    'error config/pem-unreadable',
+  ],
+  [
+    'old Mac',
+    'trusted-ca-file=only.crt',
+    'only.crt',
+    (pem) => pem.replaceAll('\n', '\r'),
+    'error config/pem-unreadable',
+  ],
+  ['indentation', 'trusted-ca-file=two.crt', 'two.crt', (pem) => indented(pem) + pem, 'warning pem/layout-unusual'],
+])('a layout of a file, %s, hides a block from etcd: %s %s', async (_, changes, name, change, expected) => {
   pki.issue('marked')
-  pki.write('marked-ca.crt', root.pem)
+  pki.write('only.crt', root.pem)
   pki.write('two.crt', other.pem + root.pem)
-  pki.write(name, `\ufeff${readFileSync(pki.path(name), 'utf8')}`)
-  expect((await findings(changes)).map(({ severity, code }) => `${severity} ${code}`)).toEqual([expected])
+  pki.write(name, change(readFileSync(pki.path(name), 'utf8')))
+  const found = (await findings(changes)).map(({ severity, code }) => `${severity} ${code}`)
+  expect(found.filter((each) => !each.includes('credentials/'))).toEqual([expected])
 })
 
 describe('a CRL by version', () => {
