@@ -53,13 +53,13 @@ export interface Bench {
 type Clock = 'cpu' | 'wall'
 type Counts = 'time' | 'memory'
 
-export interface BenchPromise {
+interface BenchPromise {
   /** `at most 2 × the floor` */
   says: string
   holds: (measured: (name: string) => Measured) => boolean
 }
 
-export interface Prepared {
+interface Prepared {
   contenders: readonly (Contender | RemoteContender)[]
   dispose?: () => void | Promise<void>
 }
@@ -73,7 +73,7 @@ export interface Measured {
   ratio: number
 }
 
-export interface BenchResult {
+interface BenchResult {
   title: string
   about: string
   unit: string

@@ -153,7 +153,7 @@ function leadersOf(election: string, events: readonly StoreEvent[]): string[] {
 }
 
 /** A member that became leader, from its log. */
-export interface ElectedLeader {
+interface ElectedLeader {
   /** Milliseconds since 1970. */
   readonly at: number
   readonly member: number

@@ -30,7 +30,7 @@ export interface Fault {
 }
 
 /** Faults that happen at once, and the pause after the last of them, in milliseconds. */
-export interface Turn {
+interface Turn {
   readonly faults: readonly Fault[]
   readonly pause: number
 }
@@ -81,7 +81,7 @@ export interface Death {
   readonly member: number
 }
 
-export interface FaultSite {
+interface FaultSite {
   readonly members: readonly Member[]
   readonly history: StoreHistory
   readonly say: (line: string) => void

@@ -18,7 +18,7 @@ import type { WorkOrder } from './workload.js'
 export { brokenPromises, sumAccounts, table } from './account.js'
 export { FAULTS } from './faults.js'
 
-export interface ChaosOptions extends Pick<WorkOrder, 'seed' | 'rotation' | 'pace'> {
+interface ChaosOptions extends Pick<WorkOrder, 'seed' | 'rotation' | 'pace'> {
   readonly seconds: number
   /** Kinds of faults that happen, to one member after the other; null: all kinds, alone and at once. */
   readonly only: readonly FaultKind[] | null

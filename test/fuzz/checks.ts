@@ -53,7 +53,7 @@ function surrounded(bytes: Uint8Array, filling: number): Uint8Array {
 }
 
 /** That a reader says the same of the bytes wherever they stand. */
-export function seesNothingOutside(read: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {
+function seesNothingOutside(read: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {
   const said = [0x00, 0x30, 0xff].map((filling) => {
     const placed = surrounded(bytes, filling)
     try {

@@ -21,7 +21,7 @@ export interface HostileInput {
 export const HOST = 'etcd-0.etcd.svc'
 
 export type LeafOptions = Partial<Parameters<typeof mintLeaf>[0]>
-export type CaOptions = Partial<Parameters<typeof mintCa>[0]>
+type CaOptions = Partial<Parameters<typeof mintCa>[0]>
 
 export function many<T>(count: number, make: (i: number) => T): T[] {
   return Array.from({ length: count }, (_, i) => make(i))

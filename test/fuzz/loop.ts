@@ -3,7 +3,7 @@ import { Random, seedOf } from './random.js'
 import { type FuzzCase, TARGETS } from './targets.js'
 
 /** An input that broke a rule, and the seed that makes it again. */
-export interface Failure {
+interface Failure {
   readonly target: string
   /** Of this one input: `npm run fuzz -- --target TARGET --seed SEED --runs 1` repeats it. */
   readonly seed: number

@@ -21,7 +21,7 @@ const LOOK = 100
 /** How many sessions run at a time. */
 const CONCURRENCY = 8
 
-export interface SessionFailure {
+interface SessionFailure {
   /** `npm run fuzz -- --target sessions --seed SEED --runs 1` repeats it. */
   readonly seed: number
   readonly reason: string

@@ -12,7 +12,7 @@ export const ROOMS = [
 const ROOT = 'src/index.ts'
 
 /** The one place each third-party package may be named in: a file, or a folder with its slash. */
-export const DOORS: readonly (readonly [packageName: RegExp, door: string])[] = [
+const DOORS: readonly (readonly [packageName: RegExp, door: string])[] = [
   [/^@peculiar\//, 'src/x509/peculiar.ts'],
   [/^reflect-metadata$/, 'src/x509/peculiar.ts'],
   [/^yaml$/, 'src/config/read/yaml.ts'],

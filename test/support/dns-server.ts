@@ -4,14 +4,14 @@ import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
 import type { LookupSrv } from '../../src/client/discovery.js'
 
-export interface SrvAnswer {
+interface SrvAnswer {
   readonly target: string
   readonly port: number
   readonly priority?: number
 }
 
 /** An IPv4 address, told after so many milliseconds. */
-export interface AddressAnswer {
+interface AddressAnswer {
   readonly address: string
   readonly after: number
 }

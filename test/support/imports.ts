@@ -7,9 +7,9 @@ import { ts } from '../../.config/lib/typescript.mjs'
  * When an import takes place: `runtime` as the file loads, `lazy` by a call of `import()`, `type` never. The sources
  * compile with verbatimModuleSyntax, so what is not marked as a type is loaded.
  */
-export type ImportKind = 'runtime' | 'lazy' | 'type'
+type ImportKind = 'runtime' | 'lazy' | 'type'
 
-export interface Import {
+interface Import {
   kind: ImportKind
   /** As it is written; null if it is computed. */
   specifier: string | null

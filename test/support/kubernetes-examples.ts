@@ -5,7 +5,7 @@ import type { PodSpec } from './pods.js'
 
 export type ExampleName = 'stateful-set' | 'static-pod' | 'client-deployment'
 
-export interface ExampleManifest {
+interface ExampleManifest {
   kind: string
   metadata: { name: string; labels: Record<string, string> }
   spec: PodSpec & { template?: { spec: PodSpec }; replicas?: number }

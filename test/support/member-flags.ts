@@ -14,7 +14,7 @@ export function pair(name: string, side: '' | 'peer-' = ''): string {
   return `${side}cert-file=${name}.crt ${side}key-file=${name}.key`
 }
 
-export interface MemberUrls {
+interface MemberUrls {
   readonly name: string
   readonly client: string
   readonly peer: string
@@ -61,7 +61,7 @@ export function memberFlags(changes = '', urls: MemberUrls = ALONE, folder = '/p
   )
 }
 
-export interface PkiFolder {
+interface PkiFolder {
   path(name: string): string
   write(name: string, content: string | Uint8Array): string
   /** Writes a certificate and its key. */

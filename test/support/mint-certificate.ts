@@ -36,7 +36,7 @@ export type Issuer = Pick<Minted, 'key' | 'subject'>
 /** A date, or a time element as it shall stand there; see {@link rawTime}. */
 export type Time = Date | Uint8Array
 
-export interface MintOptions extends SigningOptions {
+interface MintOptions extends SigningOptions {
   subject: Name
   /** Self-signed when left out. */
   issuer?: Issuer | undefined

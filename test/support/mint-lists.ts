@@ -74,10 +74,10 @@ export function mintCrl(options: MintCrlOptions): { der: Buffer; pem: string } {
 }
 
 /** Where a list is found: full names, or one relative name below that of the list's issuer. */
-export type PointName = readonly GeneralName[] | { readonly relative: Attribute }
+type PointName = readonly GeneralName[] | { readonly relative: Attribute }
 
 /** Reasons by their bits in ReasonFlags: 1 keyCompromise, …, 8 aACompromise. */
-export interface PointOptions {
+interface PointOptions {
   name?: PointName | undefined
   reasons?: readonly number[] | undefined
   /** Who issues the list, where that is another: a directory name, or any names. */
@@ -151,7 +151,7 @@ function encodeEntry(entry: RevokedEntry): Buffer {
   )
 }
 
-export interface MintCsrOptions extends Pick<SigningOptions, 'signature' | 'tamperSignature' | 'outerSignature'> {
+interface MintCsrOptions extends Pick<SigningOptions, 'signature' | 'tamperSignature' | 'outerSignature'> {
   subject: Name
   key?: KeyKind | KeyObject | undefined
   names?: readonly GeneralName[] | undefined

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { compileDeclarations, compileSources, root } from './compiled.js'
 import { reportSchemaText } from './report-schema.js'
 
-export interface PackedFile {
+interface PackedFile {
   path: string
   size: number
 }

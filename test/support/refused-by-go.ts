@@ -23,7 +23,7 @@ interface How {
   readonly sent?: Partial<MintCaOptions>
 }
 
-export interface RefusedByGo extends How {
+interface RefusedByGo extends How {
   readonly name: string
   readonly code: FindingCode
   /** The certificate that the finding names, by its place in the path or in its list. */

@@ -1,7 +1,7 @@
 /** Messages of etcd's Watch call as a server sends them, made of the client's own protobuf functions. */
 import { bytesField, int64Field, trueField } from '../../src/client/transport/protobuf.js'
 
-export interface ResponseParts {
+interface ResponseParts {
   /** In the header. */
   revision: number
   watchId: number

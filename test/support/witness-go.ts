@@ -10,7 +10,7 @@ import type { Minted } from './mint.js'
 import type { Question, Verdict } from './witnesses.js'
 
 /** What Go read in a certificate or a CRL that was issued. */
-export interface GoIssued {
+interface GoIssued {
   readonly serial: string
   readonly subject: string
   readonly notBefore: string

@@ -22,7 +22,7 @@ export interface Question {
 }
 
 /** A question to all. */
-export interface QuestionToAll extends Question {
+interface QuestionToAll extends Question {
   /** Whether the command `openssl` is asked, too, which takes two processes. */
   readonly askOpenssl: boolean
 }

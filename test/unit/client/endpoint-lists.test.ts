@@ -9,7 +9,7 @@ import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 import { OwnTime } from '../../support/own-time.js'
-import { type CallHandler, emptyAnswer, gonePeer, grpcPeer, type Peer, silentPeer } from '../../support/peers.js'
+import { emptyAnswer, gonePeer, grpcPeer, type Peer, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { witnessPeer } from '../../support/witness-peer.js'
 
@@ -166,14 +166,10 @@ function failuresOf({ tls }: SecureEtcd3): TlsEvent[] {
   return failures
 }
 
-function startPeer(onCall: CallHandler = emptyAnswer): Promise<Peer> {
-  return grpcPeer(pki.server, onCall)
-}
-
 describe('refreshEndpoints', () => {
   it('follows DNS, and keeps what it has while DNS gives nothing', async () => {
-    await using one = await startPeer()
-    await using two = await startPeer()
+    await using one = await grpcPeer(pki.server)
+    await using two = await grpcPeer(pki.server)
     let ports = [one.port]
     const lookup = (record: string) => {
       const found = record.includes('-ssl') ? ports : []
@@ -198,7 +194,7 @@ describe('refreshEndpoints', () => {
   })
 
   it('reports a cluster that never answers, and keeps what it has', async () => {
-    await using one = await startPeer((stream, headers) => {
+    await using one = await grpcPeer(pki.server, (stream, headers) => {
       if (headers[':path'] !== '/etcdserverpb.Cluster/MemberList') emptyAnswer(stream)
     })
     await using client = await connect([one], { refreshEndpoints: '1s', dialTimeout: '3s' })
