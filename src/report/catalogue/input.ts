@@ -195,7 +195,7 @@ const HOLDS = contents({
     'the name of a file',
     ({ isText }) =>
       isText
-        ? 'Use fromFiles, which accepts file names, or read the file first.'
+        ? 'Read the file and pass its contents, or use fromFiles, which accepts file names.'
         : 'Pass the file that is named in it.',
   ],
   'contents of a file': ['the contents of a file', () => 'Pass the path of a file, or pass the text to fromPem.'],
