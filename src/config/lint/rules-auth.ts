@@ -154,7 +154,7 @@ export const authRules = [
     const [at, ca] = [side.get('certFile'), side.get('trustedCaFile')]
     const isOff = mustRequire(side) && !isAuthOn(side) && !ca.isSet && side.servesTls && at.isSet
     // The caller of the renderer requests it for clients, who may have passwords.
-    return isOff && !(side.member.isWritten && side.block === 'client') && { at, kind: side.block }
+    return isOff && !(side.member.isWritten && side.block === 'client') && { at, side: side.block }
   }),
   side('config/restriction-not-in-force', (side) => {
     const { isUnresolved, place } = side.get('clientCertAuth')

@@ -72,10 +72,7 @@ function unreachable(
   if (url.port === '') return null
   if (url.isUnspecified) return 'wildcard'
   // What is written has no plaintext URL at all, which is reported.
-  if (!url.isTls && listens.every(({ isTls }) => isTls)) {
-    if (member.isWritten) return null
-    return side.block === 'peer' ? 'plaintext to peers' : 'plaintext'
-  }
+  if (!url.isTls && listens.every(({ isTls }) => isTls)) return member.isWritten ? null : 'plaintext'
   if (url.isTls && !listens.some(({ isTls }) => isTls)) return 'TLS'
   if (url.isLocal && isMultiMember(member) && !side.isOnlyLocal) return 'loopback'
   const ports = side.listen.map(({ port }) => port)
@@ -197,7 +194,8 @@ export const urlRules = [
     if (listens.length === 0 || !at.isSet) return null
     const found = side.advertise.flatMap((url): Found<'config/advertise-unreachable'>[] => {
       const kind = unreachable(url, side, listens)
-      return kind === null ? [] : [{ at, kind, url: url.text, listen: textsOf(listens) }]
+      const own = { at, url: url.text, listen: textsOf(listens) }
+      return kind === null ? [] : [kind === 'plaintext' ? { ...own, kind, side: side.block } : { ...own, kind }]
     })
     const isWholly = listen.isSet && !listen.isUnresolved && side.listen.length >= listen.values.length
     if (!isWholly || !side.isOnlyLocal) return found

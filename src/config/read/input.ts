@@ -181,8 +181,8 @@ class InputReader {
     const template =
       form === 'command' || form === 'env' ? null : templateLine(content, form === 'unit' ? 'unit' : 'yaml')
     if (template !== null) {
-      const kind = this.#isStrict ? ('template of others' as const) : ('template' as const)
-      return into.refuse(finding('config/not-checked', { ...template, kind }))
+      const details = { kind: 'template' as const, isForeign: this.#isStrict }
+      return into.refuse(finding('config/not-checked', { ...template, ...details }))
     }
     const [, pem] = form === 'yaml' ? (/^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []) : []
     if (pem !== undefined) return into.refuse(noEtcd(file, `it is PEM and holds a ${pem}`))

@@ -37,7 +37,8 @@ const MEANINGS: readonly (readonly [field: NonNullable<EtcdOptionRow['field']>, 
   ['clientCertAuth', 'client auth', 'tls peer'],
   ['clientCertAuth', 'tls auth', 'peer'],
   ['trustedCaFile', 'ca', 'cert tls client peer'],
-  // What a client's certificate or key would be here is not plain.
+  ['clientKeyFile', 'client key', 'cert tls peer'],
+  ['clientCertFile', 'client cert', 'tls peer'],
   ['keyFile', 'key', 'cert tls peer'],
   ['certFile', 'cert', 'tls peer'],
 ]
@@ -92,19 +93,11 @@ export function nearest(name: string, known: Iterable<string>): string | null {
     .map(({ each, folded }) => ({ each, distance: slips(wanted, folded) }))
     .filter(({ distance }) => distance < limit)
     .reduce<{ each: string; distance: number } | null>((a, b) => (a === null || b.distance < a.distance ? b : a), null)
-  return near?.each ?? unfinished(wanted, names)
-}
-
-/** The name that lacks its end, `trusted-ca` for `trusted-ca-file`, or has something before it, `tls-cert-file`. */
-function unfinished(wanted: string, names: readonly { each: string; folded: string }[]): string | null {
-  const bare = (folded: string): string => folded.replace(/^etcd-/, '')
-  const own = bare(wanted)
-  const byLength = names.toSorted((a, b) => a.folded.length - b.folded.length)
-  const longer = own.length > 2 ? byLength.filter(({ folded }) => folded.startsWith(`${wanted}-`)) : []
-  // One word is the beginning of too many.
-  if (longer.length === 1 || (longer.length > 1 && own.includes('-'))) return longer[0]?.each ?? null
-  const shorter = byLength.filter(({ folded }) => bare(folded).includes('-') && own.endsWith(`-${bare(folded)}`))
-  return shorter.at(-1)?.each ?? null
+  // Without its end, as `listen-client` for `listen-client-urls`; one word is the beginning of too many.
+  const longer = names.filter(({ folded }) => folded.startsWith(`${wanted}-`))
+  const isOfSeveral = wanted.replace(/^etcd-/, '').includes('-')
+  const [first] = longer.toSorted((a, b) => a.folded.length - b.folded.length)
+  return near?.each ?? (longer.length === 1 || isOfSeveral ? first?.each : null) ?? null
 }
 
 function slips(a: string, b: string): number {

@@ -299,7 +299,7 @@ function meantAtTop(key: string): Meant | null {
   const byWords = meantByWords(key)
   if (byWords !== null) return { row: byWords }
   // `client-security`, `peer_tls`
-  const [, side = null] = /^(client|peer)(?:[-_](?:transport|security|tls|ssl))+$/i.exec(key) ?? []
+  const [, side = null] = /^(client|peer)(?:[-_](?:transport|security|tls|ssl))*$/i.exec(key) ?? []
   const block = [...TLS_BLOCKS].find((each) => side !== null && each.startsWith(`${side}-`))
   if (block !== undefined) return { path: [block] }
   const near = nearest(key, [...TLS_BLOCKS, ...TOP_KEYS, ...KNOWN_KEYS])

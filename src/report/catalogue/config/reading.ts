@@ -1,5 +1,5 @@
 /** Findings about reading a configuration of etcd, and about the command lines and variables that start it. */
-import { error, info, type Pair, warning } from '../../row.js'
+import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { theText, verb } from './place.js'
 import { type ConfigPlace, inShell, byteCount, placed } from '../place.js'
@@ -12,10 +12,6 @@ const RIGHT_FILE = 'Check that it is the right file'
 const PASS_FINISHED = 'Pass the finished configuration, for example /proc/PID/cmdline'
 
 const RENDERED = 'Lint the file that is rendered from it.'
-
-function template({ what, ...place }: NotChecked): Pair {
-  return [`${placed(place)} is ${quoted(what)}, so this is a template. Nothing in it was checked.`, RENDERED]
-}
 
 /** `count`: bytes, entries, or characters that structure YAML. */
 export interface TooLarge {
@@ -118,9 +114,11 @@ export const configReading = {
       `${placed(d)} is ${quoted(d.what)}. Etcd expands no variables in its file, so it was not checked.`,
       'Write the value. If this is a template, pass the file that is made from it.',
     ]),
-    template: warning(template),
-    // Its author is not trusted, and nothing is known of what is rendered from it.
-    'template of others': error(template),
+    // Nothing is known of what is rendered from it, so a stranger's is an error.
+    template: warning((d: NotChecked & { isForeign: boolean }) => [
+      `${placed(d)} is ${quoted(d.what)}, so this is a template. Nothing in it was checked.`,
+      RENDERED,
+    ]).or('error', ({ isForeign }) => isForeign),
     'template line': warning((d: NotChecked) => [
       `${placed(d)} is ${quoted(d.what)}, as in a template. Systemd ignores this line; the others were checked.`,
       RENDERED,

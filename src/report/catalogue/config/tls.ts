@@ -148,14 +148,12 @@ export const configTls = {
     ]),
   },
   'config/advertise-unreachable': {
-    plaintext: warning((d: AdvertiseUnreachable) => [
-      `${placed(d)} ${notHttp(d)} Clients that read the URLs from the cluster cannot connect.`,
+    plaintext: warning((d: AdvertiseUnreachable & { side: Side }) => [
+      `${placed(d)} has ${d.url}, but this member listens with https: ${d.listen}.${d.side === 'peer' ? '' : ' Clients that read the URLs from the cluster cannot connect.'}`,
       `Write ${https(d.url)}.`,
-    ]).refusedAs({ Go: NO_HANDSHAKE }),
-    'plaintext to peers': error((d: AdvertiseUnreachable) => [
-      `${placed(d)} ${notHttp(d)}`,
-      `Write ${https(d.url)}.`,
-    ]).refusedAs({ Go: NO_HANDSHAKE }),
+    ])
+      .or('error', ({ side }) => side === 'peer')
+      .refusedAs({ Go: NO_HANDSHAKE }),
     TLS: warning((d: AdvertiseUnreachable) => [
       `${placed(d)} has ${d.url}, but this member listens only with http: ${d.listen}.`,
       'Listen with https, with a certificate and a key.',
@@ -181,16 +179,10 @@ export const configTls = {
       'Listen on the advertised address, or on all addresses, unless a program on this machine forwards it.',
     ]),
   },
-  'config/client-auth-off': {
-    client: error((d: ConfigPlace) => [
-      `${placed(d)} is set, and etcd requests no certificate from clients: anybody who reaches the port can read and write, unless etcd requires a password.`,
-      request(d.option, 'client'),
-    ]),
-    peer: error((d: ConfigPlace) => [
-      `${placed(d)} is set, and etcd requests no certificate from other members.`,
-      request(d.option, 'peer'),
-    ]),
-  },
+  'config/client-auth-off': error((d: ConfigPlace & { side: Side }) => [
+    `${placed(d)} is set, and etcd requests no certificate from ${d.side === 'peer' ? 'other members' : 'clients: anybody who reaches the port can read and write, unless etcd requires a password'}.`,
+    request(d.option, d.side),
+  ]),
   'config/client-auth-implied': {
     client: warning((d: ClientAuthImplied) => [
       `${placed(d)} makes etcd require certificates from clients, and ${d.auth} is ${d.isFalse ? 'false' : 'not set'}, so etcd takes no user from them.`,
@@ -285,10 +277,6 @@ function open({ url }: { url: string }): string {
 
 function serve(url: string): string {
   return `Write ${https(url)}, with a certificate, a key and a CA.`
-}
-
-function notHttp({ url, listen }: { url: string; listen: string }): string {
-  return `has ${url}, but this member listens with https: ${listen}.`
 }
 
 function request(option: string, side: Side): string {

@@ -134,7 +134,7 @@ describe('certificates of members', () => {
     [
       'that nobody is asked for',
       `peer-crl-file=peer.crl ${OFF}`,
-      ['error client-auth-off peer 2', 'error members-differ access 2', 'warning members-differ restriction 2'],
+      ['error client-auth-off 2', 'error members-differ access 2', 'warning members-differ restriction 2'],
     ],
   ])('%s', async (_, third, found) => {
     const second = third.includes('crl') ? pair('revoked', 'peer-') : ''

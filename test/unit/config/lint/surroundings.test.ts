@@ -1,8 +1,11 @@
 /** Volumes, sandboxes, replicas, probes and command lines around etcd: a row for each fault, and for each look-alike that is right. */
 import { describe, expect, it } from 'vitest'
-import { lintEtcdConfigs } from '../../../../src/config/lint/lint.js'
+import { lintEtcdConfig, lintEtcdConfigs } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
+import type { FindingCode } from '../../../../src/report/finding.js'
 import { dns, mintCa, mintLeaf } from '../../../support/mint.js'
+import { temporaryFolder } from '../../../support/openssl.js'
+import { findingOf } from '../../../support/refused.js'
 
 const FLAGS = [
   '--name=a',
@@ -36,6 +39,8 @@ interface Changes {
   image?: string
   /** Other objects in the same text. */
   more?: string
+  /** Another container of the pod. */
+  sidecar?: object
 }
 
 function flagsWith(changes: Readonly<Record<string, string>> = {}): string[] {
@@ -49,6 +54,7 @@ const PKI = { name: 'pki', hostPath: { path: '/etc/pki' } }
 const DATA = { name: 'data', persistentVolumeClaim: { claimName: 'd' } }
 const AT_PKI = { name: 'pki', mountPath: '/pki' }
 const AT_DATA = { name: 'data', mountPath: '/d' }
+const ELSEWHERE = { name: 'pki', mountPath: '/other' }
 
 function pod(changes: Changes): string {
   const {
@@ -62,6 +68,7 @@ function pod(changes: Changes): string {
     image,
     more,
     service = 'etcd',
+    sidecar,
   } = changes
   const spec = {
     hostNetwork: true,
@@ -74,6 +81,7 @@ function pod(changes: Changes): string {
         volumeMounts: mounts ?? [AT_PKI, AT_DATA],
         ...container,
       },
+      ...(sidecar === undefined ? [] : [sidecar]),
     ],
     volumes: volumes ?? [PKI, DATA],
     ...pod,
@@ -186,7 +194,25 @@ const WRONG: Readonly<Record<string, Readonly<Record<string, ConfigInput>>>> = {
       more: secretText('ca.crt', 'a.crt'),
     }),
   },
+  'warning volume-invalid not mounted': {
+    'files without a volume in an image that may have them': of({
+      image: 'example.com/etcd:latest',
+      mounts: [ELSEWHERE, AT_DATA],
+    }),
+  },
+  'error volume-invalid not defined': {
+    'a volume of a pod that is not defined': of({ mounts: [{ ...AT_PKI, name: 'pkj' }, AT_DATA] }),
+    'a volume of Compose that is not defined': ofCompose({ mounts: ['/etc/pki:/pki', 'data:/d'] }),
+    'the same in the long form': ofCompose({
+      mounts: ['/etc/pki:/pki', { type: 'volume', source: 'data', target: '/d' }],
+    }),
+  },
   'error volume-invalid not mounted': {
+    ...Object.fromEntries(
+      [IMAGE, 'registry.k8s.io/etcd:3.7.1-0', 'quay.io/coreos/etcd@sha256:0a', 'gcr.io/etcd-development/etcd'].map(
+        (image) => [`files without a volume in the image ${image}`, of({ image, mounts: [ELSEWHERE, AT_DATA] })],
+      ),
+    ),
     'a configuration file that a config of Compose does not bring': ofCompose({
       container: { command: 'etcd --config-file=/etc/e.yml' },
     }),
@@ -301,6 +327,17 @@ const RIGHT: Readonly<Record<string, ConfigInput>> = {
   'an anonymous volume of Compose': ofCompose({ mounts: ['/etc/pki:/pki:ro', '/d'] }),
   'a read-only root and a data volume': of({ container: { securityContext: { readOnlyRootFilesystem: true } } }),
   'a volume below the data directory': of({ mounts: [AT_PKI, { name: 'data', mountPath: '/d/member' }] }),
+  ...Object.fromEntries(
+    ['./d:/d', '/d:/d', '~/d:/d', '${DATA}:/d', 'C:/d:/d'].map((volume) => [
+      `a folder of the host, ${volume}`,
+      ofCompose({ mounts: ['/etc/pki:/pki', volume] }),
+    ]),
+  ),
+  'a probe of a port of the peers': of(probe({ tcpSocket: { port: 2380 } })),
+  'a probe that another container may answer': of({
+    ...probe({ httpGet: { port: 9980 } }),
+    sidecar: { name: 'sidecar', image: 'x' },
+  }),
   'an image with volumes of its own': of({ mounts: [AT_PKI], image: 'bitnami/etcd:3.5.33' }),
   'data that a strict unit may write': { unit: unit('ProtectSystem=strict\nReadWritePaths=/d') },
   'a state directory of a strict unit': {
@@ -368,6 +405,37 @@ describe('what looks like it and is right', () => {
   })
 })
 
+it('accepts an excerpt of a manifest without any volume', async () => {
+  const manifest = `kind: Pod\nspec: ${JSON.stringify({ containers: [{ image: 'x/etcd', command: ['etcd', ...FLAGS], volumeMounts: [AT_PKI, AT_DATA] }] })}\n`
+  expect(await found({ manifest })).toEqual([])
+})
+
+it('names both ways to answer a probe of the kubelet, and asks for no TLS at the metrics URL that it needs', async () => {
+  const remedy = async (code: FindingCode, metrics: string): Promise<string> => {
+    const changes = {
+      ...probe({ httpGet: { port: 2379, scheme: 'HTTPS' } }),
+      flags: { 'listen-metrics-urls': metrics },
+    }
+    const [report] = await lintEtcdConfigs(of(changes), { readFiles: false })
+    return findingOf(report?.findings ?? [], code).remedy
+  }
+  const [probed, everywhere] = ['config/probe-unanswered', 'http://0.0.0.0:2381'] as const
+  expect(await remedy(probed, '')).toBe(
+    'Set --listen-metrics-urls to http://0.0.0.0:2381; or, in a pod with hostNetwork, to http://127.0.0.1:2381 and the host of livenessProbe to 127.0.0.1. Set the port of livenessProbe to 2381 and its scheme to HTTP.',
+  )
+  // The host is named with a port of the loopback address, too.
+  expect(await remedy(probed, 'http://127.0.0.1:2381')).toMatch(/host of livenessProbe to 127/)
+  expect(await remedy(probed, everywhere)).toMatch(/port of livenessProbe to 2381 .* HTTP\.$/)
+  expect(await remedy('config/metrics-plaintext', everywhere)).toBe(
+    'Allow only your monitoring to connect to the port, by a NetworkPolicy or a firewall. The kubelet needs it without TLS.',
+  )
+  const answered = {
+    ...probe({ httpGet: { port: 2381, path: '/health' } }),
+    flags: { 'listen-metrics-urls': everywhere },
+  }
+  expect(await found(of(answered))).toEqual(['warning metrics-plaintext'])
+})
+
 it('reports one mistake once, with what follows from it', async () => {
   const top = ['cert-file: a', 'key-file: b', 'trusted-ca-file: c', 'client-cert-auth: true'].join('\n')
   expect((await found({ yaml: `name: a\n${top}\n` })).filter((each) => each.startsWith('error'))).toEqual([
@@ -408,4 +476,56 @@ it('validates the certificates of a Secret, a ConfigMap and a config of the same
     expect(codes).not.toContain('config/not-checked')
     expect(JSON.stringify(report)).not.toContain(leaf.keyPem.split('\n')[1])
   }
+})
+
+describe('secrets and configs of Compose', () => {
+  const folder = temporaryFolder()
+  const composed = (service: string, rest: string): string =>
+    `services:\n  etcd:\n    image: quay.io/coreos/etcd:v3.5.33\n    network_mode: host\n${service}${rest}`
+  const OPEN = {
+    name: 'a',
+    'listen-client-urls': 'https://10.0.0.1:2379',
+    'advertise-client-urls': 'https://10.0.0.1:2379',
+    'client-transport-security': { 'cert-file': '/run/secrets/crt', 'key-file': '/k/key' },
+  }
+  const secrets = 'secrets: {crt: {file: server.crt}, key: {file: ./server.key}, other: {external: true}}\n'
+
+  async function told(text: string): Promise<string[]> {
+    const { findings } = await lintEtcdConfig({ file: folder.file('compose.yml', text) })
+    return findings.map(({ code, message }) => `${code} ${message}`)
+  }
+
+  it('are mounted as short and long forms say, and read from their files', async () => {
+    const command = '    command: [etcd, --name=a, --cert-file=/run/secrets/crt, --key-file=/k/key]\n'
+    const mounted = await told(composed(`${command}    secrets: [crt, {source: key, target: /k/key}]\n`, secrets))
+    expect(mounted.join('\n')).not.toContain('config/volume-invalid')
+    expect(mounted.filter((each) => each.startsWith('file/missing'))).toHaveLength(2)
+    const relative = await told(
+      composed(`${command}    secrets: [{source: key, target: crt}, {source: key, target: ../../k/key}]\n`, secrets),
+    )
+    expect(relative.join('\n')).not.toContain('config/volume-invalid')
+  })
+
+  it('that are not defined are refused', async () => {
+    const { findings } = await lintEtcdConfig({
+      manifest: composed('    command: [etcd, --name=a]\n    secrets: [srv]\n    configs: [c]\n', secrets),
+    })
+    expect(findings.filter(({ code }) => code === 'config/volume-invalid').map(({ remedy }) => remedy)).toEqual([
+      'Define "srv" under "secrets" of the Compose file, or correct the name.',
+      'Define "c" under "configs" of the Compose file, or correct the name.',
+    ])
+  })
+
+  it('that are the configuration of etcd are linted, inline or from a file', async () => {
+    const command = (path: string): string => `    command: etcd --config-file=${path}\n`
+    const inline = JSON.stringify(JSON.stringify(OPEN))
+    const long = `${command('/etc/e.yml')}    configs: [{source: c, target: /etc/e.yml}]\n`
+    expect((await told(composed(long, `configs: {c: {content: ${inline}}}\n`))).join('\n')).toContain(
+      'config/client-auth-off',
+    )
+    folder.file('e.yml', JSON.stringify(OPEN))
+    expect(
+      (await told(composed(`${command('/c')}    configs: [c]\n`, 'configs: {c: {file: e.yml}}\n'))).join('\n'),
+    ).toContain('config/client-auth-off')
+  })
 })

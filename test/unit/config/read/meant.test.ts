@@ -76,7 +76,7 @@ describe.each([
   it.each(cases)('%j: %s', async (config, code, said, options) => {
     const read = await readBack(config)
     expect(read.findings.map((each) => each.code)).toEqual(code === '' ? [] : [`config/${code}`])
-    expect(read.findings.map(({ message, remedy }) => `${message} ${remedy ?? ''}`).join('')).toMatch(said)
+    expect(read.findings.map(({ message, remedy }) => `${message} ${remedy}`).join('')).toMatch(said)
     expect(read.options).toEqual(options)
   })
 })
@@ -164,7 +164,7 @@ const MEANT: readonly (readonly [config: ConfigInput, meant: string])[] = [
 it.each(MEANT)('%j is %s', async (config, meant) => {
   const { findings, options } = await readBack(config)
   const code = config.flags === undefined ? 'protection-ignored' : 'option-unknown'
-  expect(findings.map((each) => `${each.code} ${each.remedy ?? ''}`)).toEqual([
+  expect(findings.map((each) => `${each.code} ${each.remedy}`)).toEqual([
     `config/${code} Write ${meant} if you mean that.`,
   ])
   expect(Object.keys(options)).toHaveLength(1)
