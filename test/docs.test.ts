@@ -9,7 +9,7 @@ import { Certificate, formatReport, validateCredentials } from '../src/validate/
 import { PrivateKey } from '../src/x509/keys/keys.js'
 import { root } from './support/compiled.js'
 import { DISLIKED } from './support/disliked.js'
-import { parse } from './support/imports.js'
+import { parse, readSources } from './support/imports.js'
 import { EXTENSION, mintCa, mintLeaf } from './support/mint.js'
 import { markdownFiles, readPage, type Page } from './support/markdown.js'
 
@@ -56,6 +56,17 @@ describe('words', () => {
       .replaceAll(/`[^`]*`|\]\([^)]*\)|<[^>]*>/g, '')
     // Headings and the contents of docs/findings.md are codes.
     expect(prose.split('\n').filter((line) => !/^(?:### |- \[)/.test(line) && DISLIKED.test(line))).toEqual([])
+  })
+
+  it('in the strings of src are those of the field: errors, reasons and logs', () => {
+    const found: string[] = []
+    const visit = (node: ts.Node): void => {
+      if ('text' in node && typeof node.text === 'string' && !ts.isIdentifier(node) && DISLIKED.test(node.text))
+        found.push(node.text)
+      ts.forEachChild(node, visit)
+    }
+    for (const { tree } of readSources(root, 'src')) ts.forEachChild(tree, visit)
+    expect(found).toEqual(['yaml: invalid leading UTF-8 octet']) // Go's words.
   })
 })
 

@@ -255,7 +255,7 @@ const noWait: Testcontainers.WaitStrategy = {
 
 function endOf(state: { ExitCode: number; OOMKilled: boolean; Error: string }): string {
   if (state.Error !== '') return `Its container ended: ${state.Error}.`
-  return `It ended with exit code ${String(state.ExitCode)}${state.OOMKilled ? ' for want of memory' : ''}.`
+  return `It ended with exit code ${String(state.ExitCode)}${state.OOMKilled ? ' because it had no memory left' : ''}.`
 }
 
 /** 404: it is gone already. 409: its removal is under way. */

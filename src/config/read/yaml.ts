@@ -345,7 +345,7 @@ function yamlFault(
     if (/^\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/.test(line)) return [offset, ...NO_SPACE]
     if (!line.includes(': '))
       return [offset, 'The line has no key with a colon.', 'Write "key: value", or remove the line.']
-    const reason = 'A value over several lines is in the place of a key.'
+    const reason = 'A value of several lines is where a key must be.'
     return [offset, reason, 'Put the value into quotes, or indent its lines.']
   }
   const [, ...fault] = FAULTS.find(([known]) => known.test(error)) ?? ['', '', LINE]

@@ -66,7 +66,7 @@ function strayFaults(
   const faults = faultsOf(signer, list, [], findings.rules)
   // One that is only of the future is no error next to a full list that is current.
   if (misfits.includes(null)) return faults
-  const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
+  const reason = misfits[0] ?? 'no full CRL of the same key and scope was given'
   findings.add(null, 'revocation/crl-delta', { kind: 'refused', origin, reason })
   findings.addAll(faults)
   return new FindingCollector(findings.rules)
@@ -80,11 +80,11 @@ function reportReplaced({ origin, issuer }: Crl, newer: Crl, findings: FindingCo
 /** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null if it does. */
 function misfit(delta: Crl, full: Crl): string | null {
   if (delta.number === null || delta.baseNumber === null) return 'it has no number of its own or of its base'
-  if (full.number === null) return 'the full CRL beside it has no CRL number'
+  if (full.number === null) return 'the full CRL has no CRL number'
   if (full.number < delta.baseNumber) {
-    return `it starts from number ${numberText(delta.baseNumber)}, and the full CRL beside it is the older ${numberText(full.number)}`
+    return `it starts from number ${numberText(delta.baseNumber)} and the full CRL has the older number ${numberText(full.number)}`
   }
-  return full.number < delta.number ? null : 'the full CRL beside it is as new'
+  return full.number < delta.number ? null : 'the full CRL is not older'
 }
 
 function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], rules: Rules): FindingCollector {

@@ -433,11 +433,11 @@ describe('a finding about CRLs', () => {
   })
 
   it.each<[string, Extension[], Extension[] | null]>([
-    ['no full CRL of the same key and scope is beside it', toThree, null],
+    ['no full CRL of the same key and scope was given', toThree, null],
     ['it has no number of its own or of its base', [deltaCrlIndicator(3)], [crlNumber(3)]],
     ['it has no number of its own or of its base', [crlNumber(9), { ...deltaTo3, value: NULL }], [crlNumber(3)]],
-    ['the full CRL beside it has no CRL number', toThree, []],
-    ['it starts from number 3, and the full CRL beside it is the older 2', toThree, [crlNumber(2)]],
+    ['the full CRL has no CRL number', toThree, []],
+    ['it starts from number 3 and the full CRL has the older number 2', toThree, [crlNumber(2)]],
   ])('says why a delta CRL is not applied: %s', (reason, ofDelta, ofFull) => {
     const full = ofFull === null ? [] : [crl(intermediate, { extensions: [akid, ...ofFull] })]
     const { details } = findingOf(found({ extensions: [akid, ...ofDelta] }, full), 'revocation/crl-delta')
