@@ -4,6 +4,7 @@ import type { Finding } from '../../../src/report/finding.js'
 import { inspectCredentials, validateChain } from '../../../src/validate/index.js'
 import { validateConnected } from '../../../src/validate/validate.js'
 import { fromPem } from '../../../src/credentials/index.js'
+import { sequence } from '../../support/der-writer.js'
 import { HOST } from '../../support/judge-chain.js'
 import { findingOf } from '../../support/refused.js'
 import { askNode } from '../../support/witness-node.js'
@@ -14,6 +15,7 @@ import {
   deltaCrlIndicator,
   directoryName,
   distributionPoints,
+  EXTENSION,
   flipBit,
   invalidityDate,
   issuingDistributionPoint,
@@ -232,6 +234,47 @@ table('CRLs', [
 
 const TOMORROW = { thisUpdate: future(1), nextUpdate: future(3) }
 const OVER = { thisUpdate: past(0.01), nextUpdate: past(0) }
+const leafListed = [{ serial: leaf.serial }]
+const listed = (why: string): string => `warning serial-listed@0 (${leaf.x509().serialNumber}, [crls[2], ${why}])`
+const withScope = (scope: Parameters<typeof issuingDistributionPoint>[0]): Crl =>
+  crl(intermediate, { extensions: [akid, crlNumber(1), issuingDistributionPoint(scope)], revoked: leafListed })
+
+table('a serial number that etcd refuses, although it is not revoked', [
+  row(
+    'is listed by another CA',
+    [ofRoot, ofIntermediate, by(other, leaf)],
+    [listed('the list is of another CA'), UNUSED],
+  ),
+  row(
+    'is listed by another key of the CA',
+    [
+      ofRoot,
+      ofIntermediate,
+      crl(mintCa({ subject: 'Test Intermediate' }), { revoked: leafListed, thisUpdate: past(2) }),
+    ],
+    [listed('the list is not signed by the key of its issuer'), UNUSED],
+  ),
+  row(
+    'was listed before',
+    [
+      ofRoot,
+      crl(intermediate, { extensions: [akid, crlNumber(2)] }),
+      crl(intermediate, { revoked: leafListed, thisUpdate: past(2) }),
+    ],
+    [listed('a newer list no longer names it'), UNUSED],
+  ),
+  row(
+    'is of an attribute certificate',
+    [ofRoot, ofIntermediate, withScope({ onlyAttributeCerts: true })],
+    [listed('the list may mean another certificate')],
+  ),
+  row(
+    'is in an indirect CRL',
+    [ofRoot, ofIntermediate, withScope({ indirect: true })],
+    [listed('the list may mean another certificate'), UNUSED],
+  ),
+])
+
 const ofStranger = (options: Partial<MintCrlOptions>): Crl =>
   crl(mintCa({ subject: 'Test Intermediate' }), { extensions: [], ...options })
 /** Two CRLs that cover all reasons together, which OpenSSL does not consider, and one that it chooses then. */
@@ -245,6 +288,17 @@ const unknown = [unknownExtension(true)]
 const UNPROCESSED = 'it has a critical extension that is not processed'
 const [onHold, lifted] = [6, 8].map((reason) => ({ revoked: [{ serial: leaf.serial, reason }] }))
 const delta = { extensions: [akid, crlNumber(2), deltaCrlIndicator(1)] }
+const noUsage = given({ intermediate: { without: [EXTENSION.keyUsage] } })
+const places = ['a', 'b'].map((name) => ({ name: [uri(`http://crl.test/${name}`)] }))
+const twoPlaces = given({ leaf: { extensions: [distributionPoints(places)] } })
+const ofSecondPlace = (issuer: Minted): Crl =>
+  crl(issuer, {
+    extensions: [
+      authorityKeyIdentifier(publicHalf(issuer.key)),
+      crlNumber(1),
+      issuingDistributionPoint(places[1] ?? {}),
+    ],
+  })
 const muteRoot = mintCa({ subject: 'Root', issuer: oldRoot, keyUsages: ['keyCertSign'] })
 const limitedTo = given({
   root: { extensions: [distributionPoints([{ name: [uri('http://crl.test/a.crl')], reasons: [1] }])] },
@@ -295,6 +349,21 @@ table('OpenSSL', [
     'takes one without a key identifier for one of the nearest CA',
     [crl(oldRoot, { extensions: [] })],
     ['no-crl@0', 'warning crl-unusual', 'warning crl-unusual'],
+  ),
+  [
+    'accepts that of a CA without key usage',
+    { ...noUsage, crls: [...noUsage.trust, ...noUsage.sent].map((issuer) => crl(issuer)) },
+    ['info extension-absent@1'],
+  ],
+  [
+    'accepts one of a place that the certificate names second',
+    { ...twoPlaces, crls: [...twoPlaces.trust.map((issuer) => crl(issuer)), ...twoPlaces.sent.map(ofSecondPlace)] },
+    [],
+  ],
+  row(
+    'does not read a damaged one',
+    [ofRoot, crl(intermediate, { rawEntries: sequence(), thisUpdate: past(0.001) }), ofIntermediate],
+    ['crl-malformed'],
   ),
   // One without a key identifier that another key signed would be refused for its signature.
   row('chooses the newest CRL', [ofRoot, ofStranger({ thisUpdate: past(2) }), ofIntermediate], [UNUSED]),
