@@ -150,7 +150,7 @@ describe('a connection on which nothing is answered', () => {
   it('is reset and not closed, so that the kernel drops what it has queued', async () => {
     await using peer = await grpcPeer(pki.server)
     await using proxy = await proxyTo(peer.port)
-    await using client = await connect(proxy.port, { endpoints: proxy.endpoint, dialTimeout: '500ms' })
+    await using client = await connect(proxy.port, { endpoints: proxy.endpoint, dialTimeout: '1s' })
     proxy.freeze()
     await expect(client.put('a').value('b').exec()).rejects.toThrow('UNAVAILABLE')
     proxy.thaw()

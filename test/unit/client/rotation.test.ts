@@ -261,7 +261,7 @@ describe('when nothing answers', () => {
     await using silent = await silentPeer()
     let target = peer.port
     await using proxy = await proxyTo(() => target)
-    await using client = await connect([proxy], { dialTimeout: '500ms' })
+    await using client = await connect([proxy], { dialTimeout: '1s' })
     target = silent.port
     const report = await client.tls.rotate(bob)
     expect(errorCodes(report.findings)).toEqual(['rotation/not-verified', 'endpoint/silent'])
@@ -276,7 +276,7 @@ describe('when nothing answers', () => {
     await using behind = await witnessPeer(pki.server)
     let target = behind.port
     await using proxy = await proxyTo(() => target)
-    await using client = await connect([peer, proxy], { preflight: 'all', dialTimeout: '1s' })
+    await using client = await connect([peer, proxy], { preflight: 'all' })
     target = silent.port
     const rotation = client.tls.rotate(bob)
     await expect.poll(() => client.tls.report.path[0]?.subject).toBe('CN=bob')
