@@ -9,6 +9,7 @@ import {
   deltaCrlIndicator,
   directoryName,
   EXTENSION,
+  type Extension,
   flipBit,
   invalidityDate,
   issuingDistributionPoint,
@@ -38,7 +39,10 @@ import {
 export type { ListChain, ListScenario, MintedList } from './build.js'
 
 const SAME_NAME = 'Test Intermediate'
-const REFUSED = 'crl-extension-refused'
+const [REFUSED, MALFORMED, DIFFERS] = ['crl-extension-refused', 'crl-malformed', 'crl-signer-differs@1'] as const
+/** An entry of the leaf, or of another certificate, with these extensions. */
+const ofLeaf = (...extensions: Extension[]) => ({ leaf: { extensions } })
+const ofStranger = (...extensions: Extension[]) => ({ stranger: { extensions } })
 const unknown = unknownExtension
 const ofOther = [certificateIssuer('Other')]
 const ofItself = [certificateIssuer(SAME_NAME)]
@@ -70,39 +74,32 @@ const entries: readonly ListScenario[] = [
     ({ intermediate: { serial } }) => ({ revoked: [{ serial, reason: 2 }] }),
     [{}],
   ),
-  row('unknown critical extension in the entry of another certificate', REFUSED, [
-    { stranger: { extensions: [unknown(true)] } },
-  ]),
-  row('unknown extension in an entry', '', [{ stranger: { extensions: [unknown(false)] } }]),
-  row('revoked in an entry with an unknown critical extension', `${REFUSED} revoked@0`, [
-    { leaf: { extensions: [unknown(true)] } },
-  ]),
-  row('the same extension twice in an entry', 'crl-malformed', [
-    { stranger: { extensions: [unknown(false), unknown(false)] } },
-  ]),
-  row('a reason that is no ENUMERATED', 'crl-malformed', [
-    { stranger: { extensions: [raw(EXTENSION.reasonCode, '020101')] } },
-  ]),
-  row('an invalidity date as UTCTime', 'crl-malformed', [
-    { stranger: { extensions: [raw('2.5.29.24', '170d3235303130313030303030305a')] } },
-  ]),
-  row('a revocation date that does not exist', 'crl-malformed', [
+  row('unknown critical extension in the entry of another certificate', REFUSED, [ofStranger(unknown(true))]),
+  row('unknown extension in an entry', '', [ofStranger(unknown(false))]),
+  row('revoked in an entry with an unknown critical extension', `${REFUSED} revoked@0`, [ofLeaf(unknown(true))]),
+  row('the same extension twice in an entry', MALFORMED, [ofStranger(unknown(false), unknown(false))]),
+  row('a reason that is no ENUMERATED', MALFORMED, [ofStranger(raw(EXTENSION.reasonCode, '020101'))]),
+  row('an invalidity date as UTCTime', MALFORMED, [ofStranger(raw('2.5.29.24', '170d3235303130313030303030305a'))]),
+  row('a revocation date that does not exist', MALFORMED, [
     { stranger: { date: rawTime(TAG.utcTime, '250230000000Z') } },
   ]),
-  row('a padded serial number in the list', 'crl-malformed', [{ stranger: { serial: hex('0005') } }]),
-  row('an entry that is cut', 'crl-malformed', [{ rawEntries: hex('3003020105') }]),
-  row('an entry that is none', 'crl-malformed', [{ rawEntries: hex('020105') }]),
+  row('a padded serial number in the list', MALFORMED, [{ stranger: { serial: hex('0005') } }]),
+  row('an entry that is cut', MALFORMED, [{ rawEntries: hex('3003020105') }]),
+  row('an entry that is none', MALFORMED, [{ rawEntries: hex('020105') }]),
   row('an empty list of entries', 'crl-unusual', [{ rawEntries: hex('') }]),
 ]
 
 const twoIssuers = byIssuer(false, { issuer: [...here, directoryName('Other'), directoryName('Test Root')] })
 
+const mute = { keyUsages: ['keyCertSign'] } as const
+const bare = { without: [EXTENSION.keyUsage] }
+
 /** Who signed a CRL, and with what. */
 const keys: readonly ListScenario[] = [
-  row('signature altered', 'crl-signer-differs@1', [altered]),
-  row('signed by another CA of the name', 'crl-signer-differs@1', [{ by: SAME_NAME }]),
+  row('signature altered', DIFFERS, [altered]),
+  row('signed by another CA of the name', DIFFERS, [{ by: SAME_NAME }]),
   row('signed by another CA of the name, beside the true list', 'crl-unused', [{}, { by: SAME_NAME }]),
-  row('forged with the key identifier of the CA, beside the true list', 'crl-signer-differs@1', [
+  row('forged with the key identifier of the CA, beside the true list', DIFFERS, [
     {},
     ({ intermediate }) => ({ by: SAME_NAME, key: authorityKeyIdentifier(publicHalf(intermediate.key)), number: 2 }),
   ]),
@@ -111,35 +108,16 @@ const keys: readonly ListScenario[] = [
   row('signed with MD5', 'crl-algorithm-refused', [{ signature: 'rsa-md5' }], chainWithRsa),
   row('signed with Ed448', 'crl-algorithm-refused', [{ outerSignature: 'ed448', innerSignature: 'ed448' }]),
   row('algorithms disagree', 'crl-algorithm-refused', [{ innerSignature: 'ecdsa-sha384' }]),
-  row(
-    'a CA that may not sign lists',
-    'crl-sign-missing@1',
-    [{}],
-    chainWith({ intermediate: { keyUsages: ['keyCertSign'] } }),
-  ),
-  row(
-    'an anchor that may not sign lists',
-    'crl-sign-missing@2',
-    [{}],
-    chainWith({ root: { keyUsages: ['keyCertSign'] } }),
-  ),
-  row(
-    'a CA without key usage',
-    'usage/extension-absent@1',
-    [{}],
-    chainWith({ intermediate: { without: [EXTENSION.keyUsage] } }),
-  ),
-  row('authority key identifier of another key', 'crl-signer-differs@1', [
-    { key: authorityKeyIdentifier(Buffer.alloc(20, 7)) },
-  ]),
-  row('authority certificate serial of another one', 'crl-signer-differs@1', [byIssuer(true, { serial: 99n })]),
-  row('authority certificate of another issuer', 'crl-signer-differs@1', [
-    byIssuer(true, { issuer: [directoryName('Other')] }),
-  ]),
+  row('a CA that may not sign lists', 'crl-sign-missing@1', [{}], chainWith({ intermediate: mute })),
+  row('an anchor that may not sign lists', 'crl-sign-missing@2', [{}], chainWith({ root: mute })),
+  row('a CA without key usage', 'usage/extension-absent@1', [{}], chainWith({ intermediate: bare })),
+  row('authority key identifier of another key', DIFFERS, [{ key: authorityKeyIdentifier(Buffer.alloc(20, 7)) }]),
+  row('authority certificate serial of another one', DIFFERS, [byIssuer(true, { serial: 99n })]),
+  row('authority certificate of another issuer', DIFFERS, [byIssuer(true, { issuer: [directoryName('Other')] })]),
   row('authority certificate by issuer and serial', '', [byIssuer(true, {})]),
   row('authority certificate by issuer and serial, without a key identifier', '', [byIssuer(false, {})]),
-  row('authority certificate by two issuers, of which the first is another', 'crl-signer-differs@1', [twoIssuers]),
-  row('altered, with the authority’s serial, beside the true list', 'crl-signer-differs@1', [
+  row('authority certificate by two issuers, of which the first is another', DIFFERS, [twoIssuers]),
+  row('altered, with the authority’s serial, beside the true list', DIFFERS, [
     {},
     (chain) => ({ ...byIssuer(false, {})(chain), ...altered }),
   ]),
@@ -307,10 +285,8 @@ const indirect: readonly ListScenario[] = [
   row('indirect, and names the serial number for another issuer', `${REFUSED} serial-listed@0`, [
     { leaf: { extensions: ofOther }, ...INDIRECT },
   ]),
-  row('a certificate issuer in a list that is not indirect', REFUSED, [{ stranger: { extensions: ofOther } }]),
-  row('a certificate issuer that is not critical', REFUSED, [
-    { stranger: { extensions: [certificateIssuer('Other', false)] } },
-  ]),
+  row('a certificate issuer in a list that is not indirect', REFUSED, [ofStranger(...ofOther)]),
+  row('a certificate issuer that is not critical', REFUSED, [ofStranger(certificateIssuer('Other', false))]),
   row('an entry of the CA itself in a list that is not indirect', 'revoked@0', [{ leaf: { extensions: ofItself } }]),
   row('an entry of the CA itself behind one of another issuer', `${REFUSED} revoked@0`, [
     { stranger: { extensions: ofOther }, leaf: { extensions: ofItself } },
@@ -453,7 +429,7 @@ const others: readonly ListScenario[] = [
     {},
     { by: 'Other', leaf: {} },
   ]),
-  row('a damaged list of another CA', 'crl-malformed', [{}, { by: 'Other', rawEntries: hex('0500') }]),
+  row('a damaged list of another CA', MALFORMED, [{}, { by: 'Other', rawEntries: hex('0500') }]),
 ]
 
 export const LIST_SCENARIOS: readonly ListScenario[] = [
