@@ -132,7 +132,9 @@ describe('a name covers a host', () => {
       fc.ipV4().map(address),
       fc.constantFrom('spiffe://A/b', 'spiffe://a/b', 'SPIFFE://a/b').map((each) => text('uri', each)),
     )
-    const hosts = 'a.svc b.svc *.svc x_y.b.svc svc 1.2.3.4 spiffe://a/b'.split(' ').map((each) => classifyHost(each))
+    const hosts = 'a.svc *.svc x_y.b.svc svc 1.2.3.4 spiffe://a/b a.b.c x.b.c *.b.c ::1 ::3'
+      .split(' ')
+      .map((each) => classifyHost(each))
     fc.assert(
       fc.property(fc.array(name, { minLength: 1, maxLength: 30 }), (all) => {
         const find = coveringNameFinder([...all, ...names], 10_000)
