@@ -17,9 +17,8 @@ describe('a budget', () => {
 
   it('gives as much as it has, and is exhausted by one more', () => {
     const steps = new Budget({ signatures: 2, steps: 3 })
-    expect([steps.takeSignature(), steps.takeSignature(), steps.takeSteps(), steps.takeSteps(2)]).toEqual(
-      Array(4).fill(true),
-    )
+    const taken = [steps.takeSignature(), steps.takeSignature(), steps.takeSteps(), steps.takeSteps(2)]
+    expect(taken).toEqual(Array(4).fill(true))
     expect(steps.isExhausted).toBe(false)
     expect([steps.takeSteps(), steps.isExhausted]).toEqual([false, true])
     const signatures = new Budget({ signatures: 4 })

@@ -111,24 +111,9 @@ describe('the fuzz loop', () => {
 
 /** Text with everything in it that a terminal would act on. */
 const PARTS = [
-  ...[
-    'a',
-    ' ',
-    '"',
-    '\\',
-    '…',
-    '\u{1f600}',
-    '\r',
-    '\n',
-    '\t',
-    '\0',
-    '\u001b[2J',
-    '\u001b]0;x\u0007',
-    '\u007f',
-    '\u0085',
-  ],
-  ...['\u009b31m', '\u00ad', '\u061c', '\u200b', '\u200e', '\u202e', '\u2028', '\u2029', '\u2066', '\u2069', '\ufeff'],
-  '\u{e0041}',
+  ...['a', ' ', '"', '\\', '…', '\u{1f600}', '\r', '\n', '\t', '\0', '\u001b[2J', '\u001b]0;x\u0007', '\u007f'],
+  ...['\u0085', '\u009b31m', '\u00ad', '\u061c', '\u200b', '\u200e', '\u202e', '\u2028', '\u2029', '\u2066'],
+  ...['\u2069', '\ufeff', '\u{e0041}'],
 ]
 const evil = fc
   .array(fc.constantFrom(...PARTS), { minLength: 1, maxLength: 12 })

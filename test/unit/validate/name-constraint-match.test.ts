@@ -61,19 +61,11 @@ describe('a constraint', () => {
   })
 
   it('is read by Go with empty values and underscores, and without malformed ones', () => {
-    const read = [
-      ...texts('uri', '|a_b'),
-      ...texts('email', '|et\\@cd@example.com'),
-      ...texts('dns', '|a_b.svc|.svc'),
-      other,
-    ]
+    const ofMail = texts('email', '|et\\@cd@example.com')
+    const read = [...texts('uri', '|a_b'), ...ofMail, ...texts('dns', '|a_b.svc|.svc'), other]
     expect(read.filter((each) => !isConstraintReadByGo(each))).toEqual([])
-    const unread = [
-      masked('0.0.0.1'),
-      text('email', '.a@b.c'),
-      ...texts('uri', '10.0.0.1|a..b'),
-      ...texts('dns', '..a|a b'),
-    ]
+    const unreadHosts = [...texts('uri', '10.0.0.1|a..b'), ...texts('dns', '..a|a b')]
+    const unread = [masked('0.0.0.1'), text('email', '.a@b.c'), ...unreadHosts]
     expect(unread.filter(isConstraintReadByGo)).toEqual([])
   })
 })

@@ -120,25 +120,23 @@ const valid = mintCa({ subject: 'Issuing', issuer: root, key, serial: 11 })
 const cross = mintCa({ subject: 'Issuing', issuer: other, key, serial: 12 })
 const issued = leafOf(valid)
 const allRevoked = crl(other, { revoked: [{ serial: 12 }] })
+const OTHER = 'openssl-picks-other-path@0'
+const twoRoots = { sent: [revoked, cross], trust: [root, other] }
 const around = [crl(root, { revoked: [{ serial: 10 }] }), crl(valid), ofOther]
 
 table('the way around a revoked CA', [
   // OpenSSL takes the first one, whatever a CRL says of it.
   [
-    'is found if the revoked one comes first',
+    'is found if the revoked one is first',
     { leaf: issued, sent: [revoked, valid], trust, crls: around },
-    ['openssl-picks-other-path@0', UNUSED],
+    [OTHER, UNUSED],
   ],
   ['is found if it comes last', { leaf: issued, sent: [valid, revoked], trust, crls: around }, [UNUSED]],
   ['is not there', { leaf: issued, sent: [revoked], trust, crls: around }, ['revocation/revoked@1', UNUSED]],
-  [
-    'leads to another root',
-    { leaf: issued, sent: [revoked, cross], trust: [root, other], crls: around },
-    ['openssl-picks-other-path@0', UNUSED],
-  ],
+  ['leads to another root', { leaf: issued, ...twoRoots, crls: around }, [OTHER, UNUSED]],
   [
     'does not if that is revoked as well',
-    { leaf: issued, sent: [revoked, cross], trust: [root, other], crls: [...around.slice(0, 2), allRevoked] },
+    { leaf: issued, ...twoRoots, crls: [...around.slice(0, 2), allRevoked] },
     ['revocation/revoked@1', UNUSED, 'info others-tried'],
   ],
 ])
@@ -211,12 +209,7 @@ table('CRLs', [
     any,
   ],
   row('given twice are reported once', [ofRoot, late, late], ['crl-not-current']),
-  row(
-    'that revoke a certificate report it once',
-    [ofRoot, numbered(1), numbered(2)],
-    ['revocation/revoked@0', UNUSED],
-    any,
-  ),
+  row('that revoke one report it once', [ofRoot, numbered(1), numbered(2)], ['revocation/revoked@0', UNUSED], any),
   row('are reported for twenty repeated extensions', [ofRoot, withMore(...some, ...some)], twenty, any),
   row('are reported for twenty extensions of entries', [ofRoot, crl(intermediate, { revoked: critical })], twenty, any),
   ['do not decide on a path without an anchor', { leaf, sent, trust: [other], crls: [ofLeaf] }, ['issuer-not-found@1']],
@@ -374,12 +367,8 @@ table('OpenSSL', [
 it('chooses a CRL that another key of two CAs of one name signed', async () => {
   const old = mintCa({ subject: 'Twice', notAfter: new Date('2060-01-01') })
   const twice = mintCa({ subject: 'Twice', issuer: old, notAfter: new Date('2050-01-01') })
-  const minted = {
-    leaf: leafOf(twice),
-    sent: [twice],
-    trust: [old],
-    crls: [old, twice].map((issuer) => crl(issuer, { extensions: [] })),
-  }
+  const crls = [old, twice].map((issuer) => crl(issuer, { extensions: [] }))
+  const minted = { leaf: leafOf(twice), sent: [twice], trust: [old], crls }
   const node = await askNode({ usage: 'server', host: HOST, ...minted })
   expect(node).toMatchObject({ words: expect.stringContaining('CRL_SIGNATURE_FAILURE') as string })
   const errors = (options: Options): string[] =>
@@ -402,13 +391,11 @@ describe('a revoked certificate', () => {
       'The certificate "CN=etcd-0" was revoked on 2024-05-06T07:08:09.000Z (keyCompromise), according to crls[1].',
     )
     expect(remedy).toBe('Issue a new certificate with a new key. A revoked certificate stays revoked.')
-    const { serialNumber } = leaf.x509()
+    const when = { revokedAt: date, invalidSince: null, inFuture: false }
     expect(details).toEqual({
-      serialNumber,
+      serialNumber: leaf.x509().serialNumber,
       reason: 'keyCompromise',
-      revokedAt: date,
-      invalidSince: null,
-      inFuture: false,
+      ...when,
       crl: 'crls[1]',
     })
   })
