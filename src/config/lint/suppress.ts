@@ -34,12 +34,13 @@ export interface CommentSuppression {
 const MAX_COMMENTS = 100
 /** Characters of a reason that are kept. The author of the file chose its length. */
 const MAX_REASON = 1000
-const COMMENT = /^[ \t]*[#;][ \t]*etcd-mtls-ignore(?![^ \t\r\n])([^\r\n]*)/gm
+const COMMENT = /^\ufeff?[ \t]*[#;][ \t]*etcd-mtls-ignore(?![^ \t\r\n])([^\r\n]*)/gm
 
 /** The comments of the texts of one configuration. */
 export function commentsOf(texts: readonly ConfigText[]): CommentSuppression[] {
   return texts.flatMap((source, i) => {
-    if (source.text.length > MAX_CONFIG_BYTES) return []
+    // The arguments and variables of a process have no comments.
+    if (source.text.length > MAX_CONFIG_BYTES || source.text.includes('\0')) return []
     const found: CommentSuppression[] = []
     let placeOf: PlaceOf | null = null
     for (const { 0: whole, 1: rest = '', index } of source.text.matchAll(COMMENT)) {

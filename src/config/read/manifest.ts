@@ -209,13 +209,13 @@ function reportNotExpanded({ args, values, variables, missing }: Container, yaml
   for (const written of [...args, ...ofEtcd]) {
     const { item, option, text } = written
     const report = (kind: 'Kubernetes' | 'Kubernetes, without parentheses', pattern: RegExp): void => {
-      const all = Array.from(text.matchAll(pattern), ([, name = '']) => name)
+      const all = Array.from(text.matchAll(pattern)).flatMap(([, name]) => name ?? [])
       const names = [...new Set(all)].filter((name) => kind !== 'Kubernetes' || !known.has(name))
       if (names.length > 0) into.report('config/not-expanded', { ...yaml.place(item.offset, option), names, kind })
     }
-    if (missing.length === 0) report('Kubernetes', /(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g)
+    if (missing.length === 0) report('Kubernetes', /\$\$|\$\(([A-Za-z_][\w.-]*)\)/g)
     if (ofEtcd.includes(written) || text.startsWith('-'))
-      report('Kubernetes, without parentheses', /(?<!\$)\$\{?([A-Za-z_]\w*)/g)
+      report('Kubernetes, without parentheses', /\$\$|\$\{?([A-Za-z_]\w*)/g)
   }
 }
 

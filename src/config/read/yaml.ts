@@ -178,7 +178,7 @@ function nestsTooDeepAt(text: string): number | null {
   const dashes = /^[ \t]*(?:[-?:][ \t]+){41}/m.exec(text)
   if (dashes !== null) return dashes.index
   const indents: number[] = []
-  for (const { 0: indent, index } of text.matchAll(/^ *(?![ \r\n#]|$)/gm)) {
+  for (const { 1: indent = '', index } of text.matchAll(/^( *)[^ \r\n#]/gm)) {
     while ((indents.at(-1) ?? -1) >= indent.length) indents.pop()
     indents.push(indent.length)
     if (indents.length > MAX_DEPTH * 2) return index

@@ -47,7 +47,10 @@ describe('the option ignore', () => {
       /"ignore\[0\]" must be the code of a warning or an info, or \{ code, reason \} for any finding; received /,
     ],
     [[{ code: CODE }], /"ignore\[0\]\.reason" is missing: pass the reason/],
-    [[{ code: CODE, reason: ' ' }], /"ignore\[0\]\.reason" must be the reason, as a string that is not empty; received " "/],
+    [
+      [{ code: CODE, reason: ' ' }],
+      /"ignore\[0\]\.reason" must be the reason, as a string that is not empty; received " "/,
+    ],
     [[{ code: 'config/nothing', reason: REASON }], /"ignore\[0\]\.code" must be the code of a finding of the lint/],
     [[{ code: 'constructor', reason: REASON }], /"ignore\[0\]\.code" must be the code of a finding of the lint/],
     [[{ code: CODE, reason: REASON, line: 1 }], /"ignore\[0\]\.line" is not an option/],
@@ -66,6 +69,7 @@ describe('a comment', () => {
 
   it.each([
     ['a file of etcd', { yaml: `${LAB}  ${COMMENT}` }],
+    ['a file that begins with a byte order mark', { yaml: `\ufeff${COMMENT}${LAB}` }],
     ['variables', { env: `${COMMENT}ETCD_LISTEN_CLIENT_URLS=${URL}\nETCD_ADVERTISE_CLIENT_URLS=${URL}\n` }],
     ['a unit', { unit: `[Service]\n;${COMMENT.slice(1)}ExecStart=/usr/bin/etcd \\\n ${COMMENT} ${flags}\n` }],
     ['a manifest', { manifest: POD }],
@@ -96,6 +100,12 @@ describe('a comment', () => {
     ]) {
       expect(await lint(`${LAB}${line}\n`)).toMatchObject({ ok: false, suppressed: [] })
     }
+  })
+
+  it('suppresses nothing in the arguments and variables of a process, which have no comments', async () => {
+    const inName = `a\n${COMMENT}`
+    const process = { flags: `etcd\0--name=${inName}\0${flags.replaceAll(' ', '\0')}\0`, env: `A=${inName}\0B=\0` }
+    expect(await lintEtcdConfig(process, { readFiles: false })).toMatchObject({ ok: false, suppressed: [] })
   })
 
   it.each([
