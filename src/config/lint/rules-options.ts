@@ -114,12 +114,8 @@ const optionRules = [
   member('config/cipher-suites-unfit', (member) => {
     const at = member.server('cipherSuites')
     // A flag without a value is a list of one suite without a name; other forms read it as no list.
-    const {
-      text,
-      form,
-      values: { length },
-    } = at.option ?? { text: null, form: null, values: [] }
-    const isEmpty = text === '' && (form === 'flags' || length > 0) && !at.isUnresolved
+    const { text, form, values } = at.option ?? { text: null, form: null, values: [] }
+    const isEmpty = text === '' && (form === 'flags' || values.length > 0) && !at.isUnresolved
     const found: Found<'config/cipher-suites-unfit'>[] = isEmpty
       ? [{ at, kind: 'unknown', suites: [''], suggestions: [] }]
       : []
@@ -201,12 +197,9 @@ const optionRules = [
   ),
   member('config/one-value-only', (member) =>
     listsOf(member).flatMap(({ at, takesList, since }) => {
-      const {
-        isList,
-        values: { length: count },
-      } = at
-      if (takesList !== 'none' || member.version === null || (!isList && count <= 1)) return []
-      return [{ at, version: formatVersion(member.version), count, since, isList }]
+      const { isList, values } = at
+      if (takesList !== 'none' || member.version === null || (!isList && values.length <= 1)) return []
+      return [{ at, version: formatVersion(member.version), count: values.length, since, isList }]
     }),
   ),
   // Etcd does not expand `~` in the folder of the write-ahead log.

@@ -241,29 +241,21 @@ export const runtimeRules = [
     })
     return at !== undefined && isSet && differing !== undefined && { at, ...differing }
   }),
-  member(
-    'config/advertise-unreachable',
-    ({
-      member,
-      read: {
-        context: { replicas },
-      },
-    }) => {
-      if (replicas?.kind !== 'StatefulSet' || replicas.service === null || isUnresolved(replicas.service)) return null
-      const { service, namespace } = replicas
-      const advertised = [member.client.get('advertiseUrls'), member.peer.get('advertiseUrls')]
-      const urls = [
-        ...advertised.flatMap((at) => (at.isSet ? at.values : []).map((url) => ({ at, url }))),
-        ...(member.server('initialCluster').isSet ? member.listed : []).map(({ url }) => ({
-          at: member.server('initialCluster'),
-          url,
-        })),
-      ]
-      const wrong = urls.find(({ url }) => isMisnamed(url, replicas))
-      const listen = `${service}${namespace === null ? '' : `.${namespace}`}`
-      return wrong !== undefined && { ...wrong, kind: 'service', listen }
-    },
-  ),
+  member('config/advertise-unreachable', ({ member, read }) => {
+    const { replicas } = read.context
+    if (replicas?.kind !== 'StatefulSet' || replicas.service === null || isUnresolved(replicas.service)) return null
+    const { service, namespace } = replicas
+    const [cluster, sides] = [member.server('initialCluster'), [member.client, member.peer]]
+    const urls = [
+      ...sides
+        .map((side) => side.get('advertiseUrls'))
+        .flatMap((at) => (at.isSet ? at.values : []).map((url) => ({ at, url }))),
+      ...(cluster.isSet ? member.listed : []).map(({ url }) => ({ at: cluster, url })),
+    ]
+    const wrong = urls.find(({ url }) => isMisnamed(url, replicas))
+    const listen = `${service}${namespace === null ? '' : `.${namespace}`}`
+    return wrong !== undefined && { ...wrong, kind: 'service', listen }
+  }),
   // Whether a probe reaches etcd, shows what etcd requires, and asks for a path that etcd has.
   member('config/probe-unanswered', ({ member, read }) => {
     const { client, peer } = member

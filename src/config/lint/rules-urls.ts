@@ -50,16 +50,8 @@ function twinOf(url: ServedUrl, side: LintSide): ServedUrl | undefined {
 }
 
 const TLS_FIELDS = [
-  ...([
-    'certFile',
-    'keyFile',
-    'clientCertFile',
-    'clientKeyFile',
-    'trustedCaFile',
-    'clientCertAuth',
-    'crlFile',
-  ] as const),
-  ...(['allowedCn', 'allowedHostname', 'skipClientSanVerification', 'autoTls'] as const),
+  ...(['certFile', 'keyFile', 'clientCertFile', 'clientKeyFile', 'trustedCaFile', 'clientCertAuth'] as const),
+  ...(['crlFile', 'allowedCn', 'allowedHostname', 'skipClientSanVerification', 'autoTls'] as const),
 ]
 
 /** Why nobody reaches an advertised URL; null if somebody may. */
@@ -134,12 +126,8 @@ export const urlRules = [
   member('config/url-invalid', (member) => {
     const { client, peer, isWritten, version } = member
     const cluster = member.server('initialCluster')
-    const listen = [
-      client.get('listenUrls'),
-      client.get('httpUrls'),
-      peer.get('listenUrls'),
-      member.server('metricsUrls'),
-    ]
+    const ofClients = [client.get('listenUrls'), client.get('httpUrls')]
+    const listen = [...ofClients, peer.get('listenUrls'), member.server('metricsUrls')]
     const refusals = [
       ...listedIn(member).map(({ url }) => ({ at: cluster, url, reason: refusal(url, 'advertise', isWritten, null) })),
       ...[...listen, client.get('advertiseUrls'), peer.get('advertiseUrls')].flatMap((at) =>
