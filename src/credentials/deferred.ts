@@ -10,7 +10,7 @@ import type { CredentialFiles, WriteCredentialsOptions } from './write.js'
  * atomically and durably: written under a temporary name, flushed, then renamed, so that a reader finds the old file or the new
  * one. A symbolic link in a file's place is replaced, not followed. All files are complete before the first is renamed; a reader
  * that opens two files between two renames can still get a new key with an old certificate, which etcd and this package read
- * again. If something fails, no temporary file stays; the next call removes those of a killed process. Processes that write to
+ * again. A process that is killed between them leaves that pair until the next call; `writeCluster` never does. If something fails, no temporary file stays; the next call removes those of a killed process. Processes that write to
  * one directory wait for each other (`.etcd-mtls.lock`).
  *
  * Run as root, files in a directory of another user are written by a process of that user, see docs/files.md.
