@@ -170,7 +170,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   hasOther(avoid: ReadonlySet<string>): boolean {
-    return this.#ready.some((each) => each.connection?.open === true && !avoid.has(each.endpoint.authority))
+    return this.#ready.some((each) => each.connection?.open === true && !avoid.has(each.endpoint.url))
   }
 
   whyNotReady(): EtcdMtlsError | null {
@@ -284,7 +284,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
       const endpoint = this.#ready[this.#next]
       // A connection that is about to end is seen as closed before its endpoint is notified.
       if (endpoint?.connection?.open !== true) continue
-      if (!endpoint.isLeaderless && !avoid.has(endpoint.endpoint.authority)) return endpoint.connection
+      if (!endpoint.isLeaderless && !avoid.has(endpoint.endpoint.url)) return endpoint.connection
       if (second === null || second.isLeaderless) second = endpoint
     }
     return second?.connection ?? null
@@ -297,9 +297,9 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
       if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + 1)
     }
     const usable = this.#ready.filter((each) => each.connection?.open === true && !each.isLeaderless)
-    const authorities = usable.map(({ endpoint }) => endpoint.authority).filter((each) => !avoid.has(each))
-    const least = Math.min(...authorities.map((each) => streams.get(each) ?? 0))
-    const crowded = authorities.filter((each) => (streams.get(each) ?? 0) > least)
+    const urls = usable.map(({ endpoint }) => endpoint.url).filter((each) => !avoid.has(each))
+    const least = Math.min(...urls.map((each) => streams.get(each) ?? 0))
+    const crowded = urls.filter((each) => (streams.get(each) ?? 0) > least)
     return this.#pick(new Set([...avoid, ...crowded]))
   }
 
@@ -317,7 +317,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   #carrierOf({ carriedBy }: EndedCall): EndpointConnection | undefined {
-    return this.#endpoints.find(({ endpoint }) => endpoint.authority === carriedBy)
+    return this.#endpoints.find(({ endpoint }) => endpoint.url === carriedBy)
   }
 
   #explainRefusal(outcome: Outcome, call: EndedCall): EtcdMtlsError | null {

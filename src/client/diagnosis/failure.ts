@@ -45,7 +45,7 @@ export function noQuorum(endpoints: readonly KnownEndpoint[]): EtcdMtlsError {
 export function notEtcd({ path, carriedBy, answer }: EndedCall): EtcdMtlsError | null {
   if (answer === null || carriedBy === null) return null
   const call = methodOf(path)
-  const found = answerFinding(`https://${carriedBy}`, call, answer)
+  const found = answerFinding(carriedBy, call, answer)
   const report = failedReport([found])
   return answer.httpStatus === TOO_LARGE
     ? new EtcdMtlsError('ERR_REQUEST_TOO_LARGE', found.message, { call, report })

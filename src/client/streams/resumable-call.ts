@@ -241,7 +241,8 @@ export class ResumableCall extends CallBase implements Call {
 
   #receive(message: Buffer): void {
     if (this.#status !== null) return
-    this.#failuresInARow = 0
+    // Not 0: a server that ends each stream after its first message would be asked again without a pause.
+    this.#failuresInARow = Math.min(this.#failuresInARow, 1)
     this.#guard(() => {
       if (this.#resumer === null) this.deliver(message, true)
       else this.#resumer.incoming(message)

@@ -1,4 +1,5 @@
 /** The messages of etcd's Watch call (etcd api/etcdserverpb/rpc.proto and api/mvccpb/kv.proto). */
+import { printable } from '../../report/printable.js'
 import {
   bytesField,
   Fields,
@@ -215,7 +216,8 @@ function readResponse(message: Buffer, shape: Shape, flaw: string | null): Watch
         response.compactRevision = fields.int64()
         break
       case RESPONSE.cancelReason:
-        response.cancelReason = fields.text()
+        // As `grpc-message`: it becomes the message of an error, which Node prints.
+        response.cancelReason = printable(fields.text())
         break
       case RESPONSE.fragment:
         response.fragment = fields.bool()

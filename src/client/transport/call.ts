@@ -80,7 +80,7 @@ interface CallListener {
 
 export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   readonly path: string
-  /** The HTTP/2 authorities of endpoints to be chosen only if no other one is ready. */
+  /** The URLs of endpoints to be chosen only if no other one is ready. */
   readonly avoid: ReadonlySet<string>
   answerDue = false
   /** Whether it ended without an answer of etcd: its stream was closed before, or something else answered. */
@@ -166,9 +166,9 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     return this.#halfClosed || this.answerDue
   }
 
-  /** The HTTP/2 authority of the endpoint that carries it; null before that. */
+  /** The URL of the endpoint that carries it; null before that. */
   get carriedBy(): string | null {
-    return this.connection?.authority ?? null
+    return this.connection?.url ?? null
   }
 
   get wasAnswered(): boolean {

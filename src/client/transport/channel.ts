@@ -126,8 +126,7 @@ export function isGrpcStatus(code: unknown): boolean {
 }
 
 /** For an answer that is longer than the client accepts; `details` is as grpc-js has it. */
-export function answerTooLarge(call: string, carriedBy: string | null, limit: number, details: string): Outcome {
-  const endpoint = carriedBy === null ? null : `https://${carriedBy}`
+export function answerTooLarge(call: string, endpoint: string | null, limit: number, details: string): Outcome {
   const message =
     `${endpoint ?? 'An endpoint'} answered ${call} with a message of more than ${String(limit)} bytes. Read fewer keys at a` +
     ' time, for example with limit(), or raise etcd3: { grpcOptions: { "grpc.max_receive_message_length": … } }.'

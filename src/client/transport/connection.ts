@@ -21,9 +21,8 @@ export interface ActiveCall {
 }
 
 interface ConnectionParts {
-  authority: string
-  /** The HTTP/2 authority of calls. Default: the same. */
-  host?: string
+  url: string
+  host: string
   session: ClientHttp2Session
   socket: TLSSocket
   /** The TCP socket below, which counts what goes over the wire. */
@@ -40,7 +39,8 @@ export const DRAIN_LIMIT = 10_000
 const CLOSE_GRACE = 500
 
 export class Connection {
-  readonly authority: string
+  /** The URL of its endpoint, which identifies it. */
+  readonly url: string
   /** The HTTP/2 authority of calls, by which a proxy may choose: the server name, if one was given. */
   readonly host: string
   readonly closed: Promise<void>
@@ -59,8 +59,8 @@ export class Connection {
   #draining = false
 
   /** @param onDown Called once, when the connection accepts no new calls any more; not if this client ends it. */
-  constructor({ authority, host = authority, session, socket, raw, roundTrip }: ConnectionParts, onDown: DownListener) {
-    this.authority = authority
+  constructor({ url, host, session, socket, raw, roundTrip }: ConnectionParts, onDown: DownListener) {
+    this.url = url
     this.host = host
     this.#session = session
     this.#socket = socket

@@ -243,7 +243,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
       return
     }
     parts.socket.removeListener('close', onClose)
-    const connection = new Connection({ ...parts, authority: endpoint.authority, host, raw }, onDown)
+    const connection = new Connection({ ...parts, url: endpoint.url, host, raw }, onDown)
     const dialled: Dialled = {
       connection,
       address: target.address,

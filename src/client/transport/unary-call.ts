@@ -230,9 +230,8 @@ export class UnaryCall extends CallBase implements Call {
 }
 
 /** The same outcome with `ERR_OUTCOME_UNKNOWN` as its cause: a write was sent, and may have been applied. */
-function outcomeUnknown(path: string, carriedBy: string | null, outcome: Outcome): Outcome {
+function outcomeUnknown(path: string, endpoint: string | null, outcome: Outcome): Outcome {
   const call = methodOf(path)
-  const endpoint = carriedBy === null ? null : `https://${carriedBy}`
   const message =
     `The outcome of ${call} is unknown: it was sent${endpoint === null ? '' : ` to ${endpoint}`}, and ended with` +
     ` "${outcome.details}". It may have been applied, or be applied later. Read the key before you repeat the call.`

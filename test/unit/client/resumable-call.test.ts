@@ -181,6 +181,22 @@ describe('an attempt that the server ends', () => {
     }
   })
 
+  it('after its first message: more are tried without an end, with pauses', async () => {
+    const times: number[] = []
+    onAttempt = () => times.push(performance.now())
+    onMessage = (attempt, message) => {
+      if (attempt.messages.length > 1) return
+      attempt.send(answer(Number(message[1])))
+      attempt.finish(status.UNAVAILABLE)
+    }
+    const seen = open(KEEP_ALIVE)
+    for (let id = 1; id <= 10; id += 1) seen.stream.write(ask(id))
+    await expect.poll(() => seen.messages.length).toBe(10)
+    const pauses = times.slice(1).map((each, index) => each - (times[index] ?? 0))
+    expect(Math.min(...pauses.slice(1))).toBeGreaterThanOrEqual(70)
+    expect(seen.end).toBeNull()
+  })
+
   it('during a pause the caller may send and end', async () => {
     onAttempt = (attempt) => {
       if (attempts.length < 4) attempt.finish(status.UNAVAILABLE)
@@ -356,7 +372,7 @@ describe('a message that cannot be read', () => {
     expect(seen.messages).toEqual([])
     expect(seen.cause).toMatchObject({
       code: 'ERR_ANSWER_INVALID',
-      details: { method: path.slice('/etcdserverpb.'.length), endpoint: proxy.endpoint.slice('https://'.length) },
+      details: { method: path.slice('/etcdserverpb.'.length), endpoint: proxy.endpoint },
     })
     await expect.poll(() => attempts[0]?.stream.closed).toBe(true)
     expect(attempts).toHaveLength(1)

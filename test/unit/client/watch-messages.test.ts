@@ -83,6 +83,10 @@ describe('responses', () => {
     })
   })
 
+  it('the reason of a cancel becomes printable', () => {
+    expect(readWatchResponse(hex('0a00200132041b5b6d00')).cancelReason).toBe('\\u{1b}[m\\u{0}')
+  })
+
   it('a response names the compacted revision', () => {
     expect(readWatchResponse(hex('0a021832100120012828'))).toMatchObject({ canceled: true, compactRevision: 40n })
   })

@@ -36,7 +36,10 @@ it('ends a connection whose peer sends GOAWAY and then never closes its side', a
   })
   const session = connectHttp2('https://localhost', { createConnection: () => socket })
   await once(session, 'remoteSettings')
-  const connection = new Connection({ authority: 'localhost', session, socket, raw, roundTrip: 1 }, () => undefined)
+  const connection = new Connection(
+    { url: 'localhost', host: 'localhost', session, socket, raw, roundTrip: 1 },
+    () => undefined,
+  )
   const call = { awaitsAnswer: true, connectionLost: () => undefined, migrate: () => undefined }
   connection.add(call)
   const stream = connection.request({ ':method': 'POST', ':path': '/' })
