@@ -156,7 +156,9 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     if (this.#serve(call)) return
     const timer = setTimeout(() => {
       this.withdraw(call)
-      call.refuse(makeStatus(status.UNAVAILABLE, 'No endpoint became ready within the dial time-out'))
+      const isLogin = this.login !== null && this.#ready.length > 0
+      const what = isLogin ? 'Logging in did not end' : 'No endpoint became ready'
+      call.refuse(makeStatus(status.UNAVAILABLE, `${what} within the dial time-out`))
     }, this.options.dialTimeout + WAIT_MARGIN)
     this.#waiting.set(call, timer)
     if (this.#ready.length > 0) return
