@@ -62,7 +62,9 @@ const step = (folder, depth) => {
   }
 }
 process.stdout.write('ready')
-const loop = () => { step(place, 0); setImmediate(loop) }
+// It ends with the test, also if that is killed.
+const parent = process.ppid
+const loop = () => { step(place, 0); if (process.ppid === parent) setImmediate(loop) }
 loop()
 `
 
@@ -73,7 +75,8 @@ const [place, victim] = process.argv.slice(1)
 fs.mkdirSync(place + '/hidden')
 fs.symlinkSync(victim, place + '/hidden/members')
 process.stdout.write('ready')
-for (;;) {
+const parent = process.ppid
+while (process.ppid === parent) {
   fs.renameSync(place + '/hidden', place + '/pki')
   fs.renameSync(place + '/pki', place + '/hidden')
 }
