@@ -1,6 +1,6 @@
 /** From options to a client that is verified. */
 import { authenticate, SecureEtcd3 } from './secure-etcd3.js'
-import { noLogin } from './diagnosis/failure.js'
+import { loginFailed } from './diagnosis/failure.js'
 import { endpointsOf, locate, type LookupSrv, lookupSrv } from './discovery.js'
 import { finding } from './finding.js'
 import { type ClientOptions, type PasswordAuth, type ResolvedOptions, resolveOptions } from './options.js'
@@ -73,6 +73,6 @@ async function logIn(
   try {
     await login.run()
   } catch (error) {
-    throw error instanceof LoginError ? noLogin(error, username, session.report.path) : error
+    throw error instanceof LoginError ? loginFailed(error, username, session.report.path) : error
   }
 }

@@ -3,7 +3,7 @@ import type { SrvRecord } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
-import { noConnection } from './diagnosis/failure.js'
+import { connectionError } from './diagnosis/failure.js'
 import { type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
 import { failedReport, finding } from './finding.js'
 import type { ResolvedOptions } from './options.js'
@@ -48,7 +48,7 @@ export async function locate(
   const { domain, record, insecureRecord } = discovery
   const question = { domain: domain.value, record }
   const noRecords = (errorCode: string | null, insecure: string[] = [], others: readonly Finding[] = []): Error =>
-    noConnection(
+    connectionError(
       failedReport([finding('discovery/no-records', { ...question, errorCode, insecure, timeout }), ...others]),
     )
   const late = AbortSignal.timeout(timeout)

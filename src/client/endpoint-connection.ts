@@ -16,7 +16,7 @@ import type { Connection, DownListener, DownReason } from './transport/connectio
 import { dial, type Dialled, type DialFailure, type Dialling } from './transport/dial.js'
 import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
 import { revalidateServer } from './transport/tls-socket.js'
-import { narrowed, type ValidatedCredentials } from './validated-credentials.js'
+import { withSingleAnchor, type ValidatedCredentials } from './validated-credentials.js'
 
 /** What an endpoint needs of the client that it belongs to. */
 export interface EndpointOwner {
@@ -45,9 +45,9 @@ interface DialPlan {
 const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
 const PAUSES = { first: 100, longest: 5000 }
 /** An endpoint that was ready this long ends the back-off, in milliseconds; a connection lost sooner counts as a failure. */
-const LONG_LIVED = 10_000
+const STABLE_AFTER = 10_000
 /** A call that finds no connection dials at once, unless an attempt to dial failed within this time, in milliseconds. */
-const RECENT = 1000
+const CALL_BACKOFF = 1000
 
 export class EndpointConnection {
   readonly endpoint: Endpoint
@@ -70,14 +70,14 @@ export class EndpointConnection {
   /** Attempts that failed and connections that closed early, in a row. */
   #failures = 0
   /** When a call may end the back-off after the last of them, by `performance.now()`. */
-  #callsDialAt = -Infinity
+  #callsMayDialAt = -Infinity
   /** Credentials with one trust anchor alone, with which the server was verified, and those that they are made of. */
-  #narrowed: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
+  #singleAnchor: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
   #diagnosed: { key: string; validated: ValidatedCredentials; diagnosis: Diagnosis } | null = null
   /** The dials in progress: one with the credentials in use, and one with those that a rotation may switch to. */
   readonly #diallings = new Set<Dialling>()
   #retryTimer: NodeJS.Timeout | undefined
-  readonly #life = new AbortController()
+  readonly #closing = new AbortController()
   /** Aborts at the switch to new credentials: the result of an attempt with older ones comes too late. */
   #current = new AbortController()
 
@@ -136,8 +136,8 @@ export class EndpointConnection {
   }
 
   /** Whether a call has to wait for the back-off: for all of it after a connection that closed early, else for a part of it. */
-  get justFailed(): boolean {
-    return performance.now() < this.#callsDialAt
+  get isBackingOff(): boolean {
+    return performance.now() < this.#callsMayDialAt
   }
 
   /** Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever the result. */
@@ -180,7 +180,7 @@ export class EndpointConnection {
   async dialWith(validated: ValidatedCredentials): Promise<DialAttempt> {
     if (this.#isClosed()) return { ok: false, findings: [] }
     const { dialTimeout: timeout } = this.#owner.options
-    return this.#reach(validated, { timeout, signal: this.#life.signal })
+    return this.#reach(validated, { timeout, signal: this.#closing.signal })
   }
 
   /**
@@ -216,7 +216,7 @@ export class EndpointConnection {
   async end(limit = Infinity): Promise<void> {
     this.#release()
     clearTimeout(this.#retryTimer)
-    this.#life.abort()
+    this.#closing.abort()
     this.#current.abort()
     for (const each of this.#diallings) each.abort()
     this.#change('closed', [])
@@ -257,7 +257,7 @@ export class EndpointConnection {
     const name = this.#name
     const deadline = performance.now() + timeout
     const tried = new Set<string>()
-    let use = this.#narrowed?.validated === validated ? this.#narrowed.use : validated
+    let use = this.#singleAnchor?.validated === validated ? this.#singleAnchor.use : validated
     for (;;) {
       const left = Math.max(1, deadline - performance.now())
       const dialling = dial({ endpoint, name, validated: use, timeout: left, onDown: this.#onDown })
@@ -268,14 +268,14 @@ export class EndpointConnection {
         const { connection, clusterId } = outcome.dialled
         const refusal = signal.aborted ? null : this.#owner.refuseCluster(this, clusterId)
         if (!signal.aborted && refusal === null) {
-          this.#narrowed = use === validated ? null : { validated, use }
+          this.#singleAnchor = use === validated ? null : { validated, use }
           return outcome
         }
         connection.destroy()
         return { ok: false, findings: refusal === null ? [] : [refusal] }
       }
       const { findings, anchor } = await this.#explain(outcome.failure, validated, deadline - performance.now(), signal)
-      const next = anchor === null || tried.has(anchor) ? null : narrowed(validated, anchor)
+      const next = anchor === null || tried.has(anchor) ? null : withSingleAnchor(validated, anchor)
       if (anchor === null || next === null || signal.aborted || performance.now() >= deadline)
         return { ok: false, findings }
       tried.add(anchor)
@@ -337,7 +337,7 @@ export class EndpointConnection {
   }
 
   #fail(findings: readonly Finding[]): void {
-    this.#callsDialAt = performance.now() + Math.min(this.#backOff(), RECENT)
+    this.#callsMayDialAt = performance.now() + Math.min(this.#backOff(), CALL_BACKOFF)
     this.#change('failed', findings)
   }
 
@@ -350,9 +350,9 @@ export class EndpointConnection {
     if (this.connection === null) return
     // Rotations replace the connection and leave the state.
     const lived = performance.now() - this.#changedAt
-    const livedLong = lived >= LONG_LIVED
+    const livedLong = lived >= STABLE_AFTER
     // A member that served for a second and restarts again, as when all are restarted in turn, does not make calls wait for long.
-    if (lived >= RECENT) this.#failures = Math.min(this.#failures, 1)
+    if (lived >= CALL_BACKOFF) this.#failures = Math.min(this.#failures, 1)
     this.#dialled = null
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
     this.#diagnosed = null
@@ -364,9 +364,9 @@ export class EndpointConnection {
       return
     }
     const pause = this.#backOff()
-    this.#callsDialAt = performance.now() + pause
+    this.#callsMayDialAt = performance.now() + pause
     // Calls wait for the next attempt, unless it is far away.
-    if (pause < RECENT) this.#change('connecting', [found])
+    if (pause < CALL_BACKOFF) this.#change('connecting', [found])
   }
 
   #backOff(): number {

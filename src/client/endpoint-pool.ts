@@ -8,7 +8,7 @@ import type { Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'
 import { explainAccess } from './diagnosis/access.js'
 import type { ClockReading } from './diagnosis/explain.js'
-import { noConnection, noLogin, noQuorum, notEtcd } from './diagnosis/failure.js'
+import { connectionError, loginFailed, quorumError, notEtcdError } from './diagnosis/failure.js'
 import { readClockOver } from './diagnosis/probe.js'
 import { EndpointConnection, type EndpointOwner } from './endpoint-connection.js'
 import type { Endpoint } from './endpoints.js'
@@ -62,7 +62,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   #endpoints: readonly EndpointConnection[]
   /** The ends of the endpoints that were removed. */
   readonly #ending = new Set<Promise<unknown>>()
-  readonly #life = new AbortController()
+  readonly #closing = new AbortController()
   /** The calls that no endpoint can carry now. Their timers limit the wait, and keep the process alive. */
   readonly #waiting = new Map<EtcdCall, NodeJS.Timeout>()
   readonly #listeners = new Set<() => void>()
@@ -97,8 +97,8 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   /** Aborts when the client is closed. */
-  get life(): AbortSignal {
-    return this.#life.signal
+  get closing(): AbortSignal {
+    return this.#closing.signal
   }
 
   get target(): string {
@@ -106,7 +106,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   get state(): connectivityState {
-    if (this.life.aborted) return connectivityState.SHUTDOWN
+    if (this.closing.aborted) return connectivityState.SHUTDOWN
     if (this.#ready.length > 0) return connectivityState.READY
     return this.#someConnecting() ? connectivityState.CONNECTING : connectivityState.TRANSIENT_FAILURE
   }
@@ -145,11 +145,11 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   dial(): void {
-    for (const each of this.#endpoints) if (!each.justFailed) void each.attempt()
+    for (const each of this.#endpoints) if (!each.isBackingOff) void each.attempt()
   }
 
   assign(call: EtcdCall): void {
-    if (this.life.aborted) {
+    if (this.closing.aborted) {
       call.refuse(makeStatus(status.CANCELLED, 'The client was closed'))
       return
     }
@@ -163,7 +163,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     this.#waiting.set(call, timer)
     if (this.#ready.length > 0) return
     this.dial()
-    this.#refuseIfHopeless()
+    this.#refuseIfNoneConnecting()
   }
 
   withdraw(call: EtcdCall): void {
@@ -175,17 +175,21 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return this.#ready.some((each) => each.connection?.open === true && !avoid.has(each.endpoint.url))
   }
 
-  whyNotReady(): EtcdMtlsError | null {
-    if (this.#ready.length > 0) return this.#ready.every((each) => each.isLeaderless) ? noQuorum(this.#endpoints) : null
+  notReadyError(): EtcdMtlsError | null {
+    if (this.#ready.length > 0)
+      return this.#ready.every((each) => each.isLeaderless) ? quorumError(this.#endpoints) : null
     const report = makeReport({ checkedAt: new Date(), path: null, findings: this.findings })
-    return report.ok ? null : noConnection(report)
+    return report.ok ? null : connectionError(report)
   }
 
   conclude(outcome: Outcome, call: EndedCall): Outcome {
     if (isNoLeader(outcome)) this.#carrierOf(call)?.loseLeader()
     const reviewed = this.login === null ? withoutLogin(outcome) : this.login.review(outcome, call.headers)
     if (reviewed.code === status.OK) return reviewed
-    return because(reviewed, this.#explainRefusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
+    return withCause(
+      reviewed,
+      this.#explainRefusal(outcome, call) ?? (isNoLeader(outcome) ? this.notReadyError() : null),
+    )
   }
 
   loginHeaders(path: string): OutgoingHttpHeaders {
@@ -234,7 +238,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
 
   /** Gives what was sent a second to end, and ends the rest at once. Resolves when every socket is gone. */
   async close(): Promise<void> {
-    this.#life.abort()
+    this.#closing.abort()
     for (const timer of this.#rebalancing) clearTimeout(timer)
     this.#refuseWaiting(makeStatus(status.CANCELLED, 'The client was closed'))
     for (const call of [...this.carried]) if (call.openEnded) cancelForClose(call)
@@ -249,7 +253,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     const before = this.#ready
     this.#ready = this.#endpoints.filter(({ connection }) => connection !== null)
     this.#serveWaiting()
-    if (this.#ready.length === 0) this.#refuseIfHopeless()
+    if (this.#ready.length === 0) this.#refuseIfNoneConnecting()
     if (this.#ready.length > 1 && this.#ready.some((each) => !before.includes(each))) this.#rebalance()
     for (const listener of [...this.#listeners]) listener()
   }
@@ -330,7 +334,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
       isHidden: this.#carrierOf(call)?.hidesCertificate ?? false,
       username: this.options.auth?.username ?? null,
     }
-    return explainAccess(outcome, call, caller) ?? notEtcd(call)
+    return explainAccess(outcome, call, caller) ?? notEtcdError(call)
   }
 
   #logIn(login: Login | null): void {
@@ -342,7 +346,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
         const refused = error instanceof LoginError && error.refused
         const details = `Logging in failed: ${asError(error).message}`
         const outcome = makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details)
-        this.#refuseWaiting(because(outcome, this.#explainLogin(error)))
+        this.#refuseWaiting(withCause(outcome, this.#explainLogin(error)))
       },
     )
   }
@@ -352,7 +356,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     if (auth === null || !(error instanceof LoginError)) return null
     const { username } = auth
     this.#emit({ type: 'login-failed', username, refused: error.refused, error })
-    return noLogin(error, username, this.validated.report.path)
+    return loginFailed(error, username, this.validated.report.path)
   }
 
   #serveWaiting(): void {
@@ -369,10 +373,10 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   /** No endpoint is ready or being dialled: waiting is useless. */
-  #refuseIfHopeless(): void {
+  #refuseIfNoneConnecting(): void {
     if (this.#waiting.size === 0 || this.#someConnecting()) return
     const outcome = makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(this.findings)}`)
-    this.#refuseWaiting(because(outcome, this.whyNotReady()))
+    this.#refuseWaiting(withCause(outcome, this.notReadyError()))
   }
 
   #refuseWaiting(outcome: Outcome): void {
@@ -400,7 +404,7 @@ function withoutLogin(outcome: Outcome): Outcome {
   return { ...outcome, details }
 }
 
-function because(outcome: Outcome, cause: EtcdMtlsError | null): Outcome {
+function withCause(outcome: Outcome, cause: EtcdMtlsError | null): Outcome {
   return cause === null ? outcome : { ...outcome, cause }
 }
 

@@ -15,12 +15,12 @@ export class EventHub {
   #ended = false
 
   readonly emit = (event: EventBody): void => {
-    for (const consumer of this.#consumers) consumer.give(timed(event))
+    for (const consumer of this.#consumers) consumer.push(timed(event))
   }
 
   consume(first: EventBody | null): AsyncIterableIterator<TlsEvent, undefined> {
     const consumer = new Consumer(() => this.#consumers.delete(consumer))
-    if (first !== null) consumer.give(timed(first))
+    if (first !== null) consumer.push(timed(first))
     if (this.#ended) consumer.end()
     else this.#consumers.add(consumer)
     return consumer
@@ -41,23 +41,23 @@ type Result = IteratorResult<TlsEvent, undefined>
 const DONE: Result = { done: true, value: undefined }
 
 class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
-  readonly #leave: () => void
+  readonly #onReturn: () => void
   #kept: TlsEvent[] = []
   #missed = 0
   #waiting: ((result: Result) => void)[] = []
   #ended = false
 
-  constructor(leave: () => void) {
-    this.#leave = leave
+  constructor(onReturn: () => void) {
+    this.#onReturn = onReturn
   }
 
   [Symbol.asyncIterator](): this {
     return this
   }
 
-  give(value: TlsEvent): void {
-    const take = this.#waiting.shift()
-    if (take !== undefined) take({ done: false, value })
+  push(value: TlsEvent): void {
+    const resolve = this.#waiting.shift()
+    if (resolve !== undefined) resolve({ done: false, value })
     else if (this.#kept.push(value) > EVENTS_KEPT) {
       this.#kept.shift()
       this.#missed += 1
@@ -66,7 +66,7 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
 
   end(): void {
     this.#ended = true
-    for (const take of this.#waiting.splice(0)) take(DONE)
+    for (const resolve of this.#waiting.splice(0)) resolve(DONE)
   }
 
   next(): Promise<Result> {
@@ -81,7 +81,7 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
   }
 
   return(): Promise<Result> {
-    this.#leave()
+    this.#onReturn()
     this.#kept = []
     this.#missed = 0
     this.end()
@@ -90,9 +90,9 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
 }
 
 /** When an event about a lifetime is due, in milliseconds since 1970. */
-interface Mark {
+interface ScheduledEvent {
   readonly at: number
-  readonly fraction: '2/3' | '9/10' | 'over'
+  readonly fraction: '2/3' | '9/10' | 'expired'
 }
 
 /** Clocks are set and machines sleep, which no timer follows: so the time is read again at least this often, in milliseconds. */
@@ -102,7 +102,7 @@ const SHORTEST_INTERVAL = 60_000
 const INTERVAL_AFTER_END = 600_000
 
 /** Two thirds, nine tenths, then each time that half of the rest is over; after the end at equal intervals. */
-function* marksOf({ notBefore, notAfter }: Certificate): Generator<Mark, never> {
+function* scheduleOf({ notBefore, notAfter }: Certificate): Generator<ScheduledEvent, never> {
   // RFC 5280 section 4.1.2.5: the second of notAfter belongs to the lifetime.
   const end = notAfter.getTime() + 1000
   const length = end - notBefore.getTime()
@@ -112,7 +112,7 @@ function* marksOf({ notBefore, notAfter }: Certificate): Generator<Mark, never> 
     yield { at: end - rest, fraction: '9/10' }
     rest /= 2
   } while (rest >= SHORTEST_INTERVAL)
-  for (let at = end; ; at += INTERVAL_AFTER_END) yield { at, fraction: 'over' }
+  for (let at = end; ; at += INTERVAL_AFTER_END) yield { at, fraction: 'expired' }
 }
 
 /** The certificate that expires first. */
@@ -135,8 +135,8 @@ export class Expiry {
   /** The event about the last mark that was passed; null if none was. */
   get reached(): EventBody | null {
     if (this.#lifetime === null) return null
-    const { passed } = marksAt(this.#lifetime, Date.now())
-    return passed === null ? null : eventOf(this.#lifetime, passed)
+    const { due } = scheduleAt(this.#lifetime, Date.now())
+    return due === null ? null : eventOf(this.#lifetime, due)
   }
 
   follow(validated: ValidatedCredentials): void {
@@ -153,31 +153,31 @@ export class Expiry {
   readonly #check = (): void => {
     if (this.#lifetime === null) return
     const now = Date.now()
-    const { passed, next } = marksAt(this.#lifetime, now)
+    const { due, next } = scheduleAt(this.#lifetime, now)
     // If several were passed at once, as in a machine that slept, only the last one counts.
-    if (passed !== null && passed.at > this.#reported) {
-      this.#reported = passed.at
-      this.#emit(eventOf(this.#lifetime, passed))
+    if (due !== null && due.at > this.#reported) {
+      this.#reported = due.at
+      this.#emit(eventOf(this.#lifetime, due))
     }
     this.#timer = setTimeout(this.#check, Math.min(next.at - now, LONGEST_WAIT)).unref()
   }
 }
 
-/** The last mark that was passed, if any, and the next one. */
-function marksAt({ dates }: Lifetime, now: number): { passed: Mark | null; next: Mark } {
-  const marks = marksOf(dates)
-  let passed: Mark | null = null
-  let next = marks.next().value
+/** The last event that was due, if any, and the next one. */
+function scheduleAt({ dates }: Lifetime, now: number): { due: ScheduledEvent | null; next: ScheduledEvent } {
+  const schedule = scheduleOf(dates)
+  let due: ScheduledEvent | null = null
+  let next = schedule.next().value
   while (next.at <= now) {
-    passed = next
-    next = marks.next().value
+    due = next
+    next = schedule.next().value
   }
-  return { passed, next }
+  return { due, next }
 }
 
-function eventOf({ certificate, dates }: Lifetime, { fraction }: Mark): EventBody {
+function eventOf({ certificate, dates }: Lifetime, { fraction }: ScheduledEvent): EventBody {
   const parts = { certificate, notAfter: new Date(dates.notAfter) }
-  return fraction === 'over'
+  return fraction === 'expired'
     ? { type: 'credentials-expired', ...parts }
     : { type: 'credentials-expiring', fraction, ...parts }
 }

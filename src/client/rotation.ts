@@ -12,7 +12,7 @@ import { failedReport, finding } from './finding.js'
 import type { DrainPolicy } from './options.js'
 import { pause } from './timing.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
-import { healsAt, prepareInTurns, type ValidatedCredentials } from './validated-credentials.js'
+import { validFrom, prepareInTurns, type ValidatedCredentials } from './validated-credentials.js'
 
 /** Between the starts of two handshakes, and at most, in milliseconds: each takes about one, and requests would wait for all of them. */
 const STAGGER = 5
@@ -43,20 +43,20 @@ export async function rotate(
     credentials = await load()
     validated = await prepareInTurns(credentials, pool.options.tls)
   } catch (error) {
-    const retry = credentials === null ? null : healsAt(credentials)
+    const retry = credentials === null ? null : validFrom(credentials)
     return { rotated: false, report: reportOf(error, options.origin), retry }
   }
   return switchEndpoints(pool, validated, options)
 }
 
 async function switchEndpoints(
-  { endpoints, life }: EndpointPool,
+  { endpoints, closing }: EndpointPool,
   validated: ValidatedCredentials,
   { drain, origin, use }: RotationOptions,
 ): Promise<RotationOutcome> {
   const wereReady = new Set(endpoints.filter((each) => each.isReady))
   const attempts = endpoints.map(async (endpoint, index) => {
-    if (index > 0) await pause(Math.min(index * STAGGER, LONGEST_STAGGER), life, false)
+    if (index > 0) await pause(Math.min(index * STAGGER, LONGEST_STAGGER), closing, false)
     return { endpoint, outcome: await endpoint.dialWith(validated) }
   })
   const notVerified = (which: readonly EndpointConnection[], used: 'no' | 'unverified' | 'elsewhere', detail = '') =>
@@ -66,8 +66,8 @@ async function switchEndpoints(
   if (!(await someVerified(attempts))) {
     const failures = (await Promise.all(attempts)).flatMap(({ outcome }) => (outcome.ok ? [] : outcome.findings))
     // If nothing answers and nothing is connected either, the old credentials are no better.
-    const nothingToLose = !hasAnswered(failures) && !endpoints.some((each) => each.isReady)
-    if (life.aborted || !nothingToLose) {
+    const isNoneConnected = !hasAnswered(failures) && !endpoints.some((each) => each.isReady)
+    if (closing.aborted || !isNoneConnected) {
       const report = failedReport([notVerified(endpoints, 'no'), ...failures], validated.report.path)
       return { rotated: false, report, retry: 'later' }
     }
@@ -112,10 +112,10 @@ function reportOf(error: unknown, origin: string): FailedReport {
 }
 
 /** What a follower needs of the client. */
-interface Followed {
+interface FollowerClient {
   current(): Credentials
   /** Switches to these; null if the source is no longer the client's. Rejects when the client is closed. */
-  take(credentials: Credentials, source: CredentialSource): Promise<RotationOutcome | null>
+  apply(credentials: Credentials, source: CredentialSource): Promise<RotationOutcome | null>
   emit(event: EventBody): void
 }
 
@@ -124,21 +124,21 @@ const PAUSES = { first: 1000, longest: 60_000 }
 /** Follows one source. What it yields during a rotation waits, and only the newest set counts. */
 export class Follower {
   readonly #source: CredentialSource
-  readonly #client: Followed
+  readonly #client: FollowerClient
   readonly #stopped = new AbortController()
-  #yielded: Credentials | null = null
+  #lastYielded: Credentials | null = null
   /** What was yielded and waits for its turn. */
-  #offered: Credentials | null = null
+  #queued: Credentials | null = null
   /** Whether its failure was the last event about the source. */
   #failed = false
   #wake: () => void = () => undefined
 
-  constructor(source: CredentialSource, client: Followed) {
+  constructor(source: CredentialSource, client: FollowerClient) {
     this.#source = source
     this.#client = client
     void this.#watch()
     // It ends by an error when the client is closed.
-    this.#takeAll().catch(() => undefined)
+    this.#applyAll().catch(() => undefined)
   }
 
   stop(): void {
@@ -156,10 +156,11 @@ export class Follower {
     const { origin } = this.#source
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
-        for await (const credentials of this.#source.watch?.(signal, this.#yielded ?? this.#client.current()) ?? []) {
+        for await (const credentials of this.#source.watch?.(signal, this.#lastYielded ?? this.#client.current()) ??
+          []) {
           if (this.#isStopped()) return
           failures = 0
-          this.#offer(credentials)
+          this.#queue(credentials)
         }
         // The source has ended: it never changes again.
         return
@@ -173,52 +174,52 @@ export class Follower {
     }
   }
 
-  #offer(credentials: Credentials): void {
+  #queue(credentials: Credentials): void {
     if (this.#failed) {
       this.#failed = false
       // Also if nothing has changed: the consumers that saw the failure wait for it.
       const changed = !isSame(credentials, this.#client.current())
       this.#client.emit({ type: 'source-recovered', origin: this.#source.origin, changed })
     }
-    this.#yielded = credentials
-    this.#offered = credentials
+    this.#lastYielded = credentials
+    this.#queued = credentials
     this.#wake()
   }
 
-  async #takeAll(): Promise<void> {
+  async #applyAll(): Promise<void> {
     for (let failures = 0; !this.#isStopped();) {
-      const next = this.#offered
-      this.#offered = null
+      const next = this.#queued
+      this.#queued = null
       const inUse = this.#client.current()
-      if (next === null) await this.#rest(MAX_DELAY)
+      if (next === null) await this.#waitFor(MAX_DELAY)
       else if (!isSame(next, inUse)) {
-        const outcome = await this.#client.take(next, this.#source)
+        const outcome = await this.#client.apply(next, this.#source)
         if (outcome === null) return
         failures = !outcome.rotated && outcome.retry === 'later' ? failures + 1 : 0
         if (outcome.rotated || outcome.retry === null) continue
-        if (outcome.retry === 'later') await this.#rest(backoffPause(failures, PAUSES))
-        else await this.#restUntil(outcome.retry)
+        if (outcome.retry === 'later') await this.#waitFor(backoffPause(failures, PAUSES))
+        else await this.#waitUntil(outcome.retry)
         // Unless rotate() was called meanwhile.
-        if (this.#client.current() === inUse) this.#offered ??= next
+        if (this.#client.current() === inUse) this.#queued ??= next
       }
     }
   }
 
   /** Clocks are set and machines sleep, which no timer follows: so the time is read again and again. */
-  async #restUntil(time: number): Promise<void> {
-    for (let left = time - Date.now(); left > 0 && this.#offered === null; left = time - Date.now()) {
+  async #waitUntil(time: number): Promise<void> {
+    for (let left = time - Date.now(); left > 0 && this.#queued === null; left = time - Date.now()) {
       if (this.#isStopped()) return
-      await this.#rest(Math.min(left, PAUSES.longest))
+      await this.#waitFor(Math.min(left, PAUSES.longest))
     }
   }
 
   /** Ends sooner if something is offered. */
-  async #rest(milliseconds: number): Promise<void> {
+  async #waitFor(milliseconds: number): Promise<void> {
     const woken = new AbortController()
     this.#wake = () => {
       woken.abort()
     }
-    if (this.#offered === null && !this.#isStopped()) await pause(milliseconds, woken.signal, false)
+    if (this.#queued === null && !this.#isStopped()) await pause(milliseconds, woken.signal, false)
   }
 }
 

@@ -64,7 +64,7 @@ export interface ClientSession extends TlsSession {
   /** The error that explains the reason for which a watch was canceled; null if no more is known. */
   causeOf(reason: string): EtcdMtlsError | null
   /** A watch failed, and nobody listens for that. */
-  unheard(error: Error): void
+  emitWatchFailed(error: Error): void
   close(): Promise<void>
 }
 
@@ -81,18 +81,18 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   /** @internal Also for `instanceof`. */
   readonly [CLIENT]: ClientParts
   readonly #session: ClientSession
-  readonly #life: AbortController
+  readonly #closing: AbortController
   #ended: Promise<void> | null = null
 
   /** @internal */
   constructor(session: ClientSession, etcd3: Etcd3Options) {
-    const life = new AbortController()
-    super(etcd3Options(session, etcd3, life.signal))
+    const closing = new AbortController()
+    super(etcd3Options(session, etcd3, closing.signal))
     this.tls = session
     this.#session = session
-    this.#life = life
+    this.#closing = closing
     this[CLIENT] = {
-      closing: life.signal,
+      closing: closing.signal,
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
       isTransient: (error) => isError(error) && isRecoverableError(error),
     }
@@ -113,12 +113,12 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * are sent at each sixth of the TTL. One without an answer after a twelfth is also sent to another endpoint.
    */
   override lease(ttl: number, options?: ILeaseOptions): Lease {
-    return leaseOf(this, (...args) => super.lease(...args), this.#life.signal)(ttl, options)
+    return withLeaseKeeper(this, (...args) => super.lease(...args), this.#closing.signal)(ttl, options)
   }
 
   /** As in etcd3. Its watches and leases are those of this client. */
   override namespace(prefix: string | Buffer): Namespace {
-    return withOurs(super.namespace(prefix), this.#life.signal, this.#session)
+    return wrapNamespace(super.namespace(prefix), this.#closing.signal, this.#session)
   }
 
   /**
@@ -140,7 +140,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   }
 
   async #shutDown(): Promise<void> {
-    this.#life.abort(new ClientClosedError('client'))
+    this.#closing.abort(new ClientClosedError('client'))
     super.close()
     // etcd3's watches and leases would look for a new connection indefinitely. Under etcd3's own mock() they find none.
     this.mock({
@@ -182,7 +182,7 @@ export async function authenticate(
   }
 }
 
-function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, life: AbortSignal): IOptions {
+function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, closing: AbortSignal): IOptions {
   const { defaultCallOptions, faultHandling = {}, grpcOptions = {} } = etcd3
   const notes: CallNotes = { current: null }
   const onCall = (call: ExplainedCall): void => {
@@ -199,8 +199,8 @@ function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, life: AbortS
       host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy(), notes),
       watchBackoff:
         faultHandling.watchBackoff === undefined
-          ? new WatchPause(1, life)
-          : untilClosed(faultHandling.watchBackoff, life),
+          ? new DefaultWatchBackoff(1, closing)
+          : untilClosed(faultHandling.watchBackoff, closing),
     },
   }
 }
@@ -251,12 +251,12 @@ function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
   return wrapped as HostPolicy
 }
 
-function withOurs(namespace: Namespace, closing: AbortSignal, session: ClientSession): Namespace {
+function wrapNamespace(namespace: Namespace, closing: AbortSignal, session: ClientSession): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
   failOnce(namespace.watchClient)
   namespace.watch = () => guardWatches(watch(), session)
-  namespace.lease = leaseOf(namespace, namespace.lease.bind(namespace), closing)
-  namespace.namespace = (prefix) => withOurs(nested(prefix), closing, session)
+  namespace.lease = withLeaseKeeper(namespace, namespace.lease.bind(namespace), closing)
+  namespace.namespace = (prefix) => wrapNamespace(nested(prefix), closing, session)
   return namespace
 }
 
@@ -264,31 +264,31 @@ function withOurs(namespace: Namespace, closing: AbortSignal, session: ClientSes
  * The client dials automatically; a watch only has to try again soon. A class, because etcd3 makes one for each response of a watch, and
  * an object literal with an accessor costs a microsecond.
  */
-class WatchPause implements WatchBackoff {
+class DefaultWatchBackoff implements WatchBackoff {
   readonly #failures: number
-  readonly #life: AbortSignal
+  readonly #closing: AbortSignal
 
-  constructor(failures: number, life: AbortSignal) {
+  constructor(failures: number, closing: AbortSignal) {
     this.#failures = failures
-    this.#life = life
+    this.#closing = closing
   }
 
   get duration(): number {
-    return this.#life.aborted ? 0 : backoffPause(this.#failures, { first: 50, longest: 5000 })
+    return this.#closing.aborted ? 0 : backoffPause(this.#failures, { first: 50, longest: 5000 })
   }
 
-  next(): WatchPause {
-    return new WatchPause(this.#failures + 1, this.#life)
+  next(): DefaultWatchBackoff {
+    return new DefaultWatchBackoff(this.#failures + 1, this.#closing)
   }
 }
 
 /** The same back-off, without a pause once the client is closed: a pending pause would keep the process alive. */
-function untilClosed(backoff: WatchBackoff, life: AbortSignal): WatchBackoff {
+function untilClosed(backoff: WatchBackoff, closing: AbortSignal): WatchBackoff {
   return {
     get duration() {
-      return life.aborted ? 0 : backoff.duration
+      return closing.aborted ? 0 : backoff.duration
     },
-    next: (context) => untilClosed(backoff.next(context), life),
+    next: (context) => untilClosed(backoff.next(context), closing),
   }
 }
 
@@ -312,7 +312,7 @@ const CANCELED = 'Watcher canceled: '
 function guardWatches(builder: WatchBuilder, session: ClientSession): WatchBuilder {
   const make = builder.watcher.bind(builder)
   builder.watcher = () => guard(make(), session)
-  builder.create = () => settled(builder.watcher())
+  builder.create = () => whenConnected(builder.watcher())
   return builder
 }
 
@@ -322,11 +322,11 @@ function guard(watcher: Watcher, session: ClientSession): Watcher {
     // etcd3 would wait for an answer that etcd does not send for a watch that has ended.
     watcher.cancel = () => Promise.resolve()
     // The first listener is this one.
-    if (watcher.listenerCount('error') === 1) session.unheard(error)
+    if (watcher.listenerCount('error') === 1) session.emitWatchFailed(error)
   })
 }
 
-function settled(watcher: Watcher): Promise<Watcher> {
+function whenConnected(watcher: Watcher): Promise<Watcher> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       watcher.off('connected', connected).off('error', failed).off('disconnected', disconnected)
@@ -358,7 +358,7 @@ type MakeLease = (ttl: number, options?: ILeaseOptions) => Lease
  * The same way to make leases, with a {@link LeaseKeeper} and etcd3's events. etcd3 itself emits `lost` two TTLs after the last answer,
  * when other clients may have had the keys for long, and stays on an endpoint that does not answer for a whole TTL.
  */
-function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSignal): MakeLease {
+function withLeaseKeeper({ leaseClient }: Namespace, make: MakeLease, closing: AbortSignal): MakeLease {
   return (seconds, options) => {
     const since = performance.now()
     if (options?.autoKeepAlive === false) return make(seconds, options)

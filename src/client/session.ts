@@ -4,7 +4,7 @@ import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import type { ClientSession } from './secure-etcd3.js'
-import { environmentFindings, mayExplain, noConnection, noQuorum, quorumFinding } from './diagnosis/failure.js'
+import { environmentFindings, mayExplain, connectionError, quorumError, quorumFinding } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
@@ -24,7 +24,7 @@ import { reportNow, type ValidatedCredentials } from './validated-credentials.js
 
 // How long the other endpoints may take once one is verified, in milliseconds: long enough for a refusal to be reported at once, short
 // enough that a dead member does not delay the start.
-const SETTLE_GRACE = 250
+const PREFLIGHT_GRACE = 250
 
 export class Session implements ClientSession {
   readonly #pool: EndpointPool
@@ -65,7 +65,7 @@ export class Session implements ClientSession {
     return this.pool.watchEnds.causeOf(reason)
   }
 
-  unheard(error: Error): void {
+  emitWatchFailed(error: Error): void {
     this.#events.emit({ type: 'watch-failed', error })
   }
 
@@ -85,8 +85,8 @@ export class Session implements ClientSession {
     const given = next === undefined ? null : resolveSource(next, 'next')
     const turn = this.#inTurn(async () => {
       const source = given ?? this.#source
-      const { life } = this.pool
-      const load = (): Promise<Credentials> => abortable(life, source.load(life))
+      const { closing } = this.pool
+      const load = (): Promise<Credentials> => abortable(closing, source.load(closing))
       const outcome = await rotate(this.pool, load, { drain, origin: source.origin, use: this.#use })
       if (outcome.rotated && source !== this.#source) this.follow(source)
       return this.#emitRotation(outcome)
@@ -104,11 +104,11 @@ export class Session implements ClientSession {
     this.#follower?.stop()
     this.#follower = null
     const { follow, drain } = this.#options.rotation
-    if (!follow || source.watch === undefined || this.pool.life.aborted) return
+    if (!follow || source.watch === undefined || this.pool.closing.aborted) return
     const { origin } = source
     this.#follower = new Follower(source, {
       current: () => this.pool.validated.credentials,
-      take: (credentials) =>
+      apply: (credentials) =>
         this.#inTurn(async () => {
           if (source !== this.#source) return null
           const load = (): Promise<Credentials> => Promise.resolve(credentials)
@@ -120,10 +120,10 @@ export class Session implements ClientSession {
 
   /** Looks the endpoints up at that interval, and switches to those that are found. Resolves when the client closes; never rejects. */
   async refresh(interval: number, lookUp: () => Promise<readonly Endpoint[]>): Promise<void> {
-    const { life } = this.pool
+    const { closing } = this.pool
     for (;;) {
-      await pause(interval, life, false)
-      if (life.aborted) return
+      await pause(interval, closing, false)
+      if (closing.aborted) return
       try {
         const known = new Map(this.pool.endpoints.map(({ endpoint }) => [endpoint.url, endpoint]))
         // An endpoint that is known keeps the server name that it was given.
@@ -159,7 +159,7 @@ export class Session implements ClientSession {
     const ready = endpoints.filter((each) => each.isReady).length
     if (ready < (preflight === 'all' ? endpoints.length : 1) || this.pool.isDivided) {
       const { path, findings } = this.#report(this.pool.findings)
-      throw noConnection(failedReport(findings, path))
+      throw connectionError(failedReport(findings, path))
     }
     if (requireLeader) await this.#waitForLeader(started + timeout)
   }
@@ -220,13 +220,13 @@ export class Session implements ClientSession {
     const stop = pool.onStateChange(() => {
       if (hasLeader()) led.abort()
     })
-    await pause(deadline - performance.now(), AbortSignal.any([led.signal, pool.life]), true)
+    await pause(deadline - performance.now(), AbortSignal.any([led.signal, pool.closing]), true)
     stop()
-    if (!hasLeader()) throw noQuorum(pool.endpoints)
+    if (!hasLeader()) throw quorumError(pool.endpoints)
   }
 
   #isClosed(): boolean {
-    return this.pool.life.aborted
+    return this.pool.closing.aborted
   }
 
   #assertOpen(): void {
@@ -259,7 +259,7 @@ async function firstReady(
   })
   const over = new AbortController()
   const grace = Promise.any(ready).then(
-    () => pause(SETTLE_GRACE, over.signal, true),
+    () => pause(PREFLIGHT_GRACE, over.signal, true),
     () => undefined,
   )
   await Promise.race([all, grace])

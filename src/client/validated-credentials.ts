@@ -43,7 +43,7 @@ export function reportNow({
 const MAX_TIMES = 10
 
 /** When refused credentials become valid if nothing but time passes, in milliseconds since 1970; null if they do not. */
-export function healsAt(credentials: Credentials): number | null {
+export function validFrom(credentials: Credentials): number | null {
   const { chain, trustAnchors, clientAnchors = [], crls } = credentials
   const certificates = [...chain, ...trustAnchors, ...clientAnchors]
   const begins = [...certificates.map((each) => each.notBefore), ...crls.map((each) => each.thisUpdate)]
@@ -57,7 +57,7 @@ export function healsAt(credentials: Credentials): number | null {
  * The same with one trust anchor alone: if several CAs fit, OpenSSL takes the first and never tries another, so it may miss a path
  * that is valid. Null if there is no other anchor to leave out.
  */
-export function narrowed(validated: ValidatedCredentials, fingerprint256: string): ValidatedCredentials | null {
+export function withSingleAnchor(validated: ValidatedCredentials, fingerprint256: string): ValidatedCredentials | null {
   const { credentials, report, tls } = validated
   const anchors = credentials.trustAnchors.filter((each) => each.fingerprint256 === fingerprint256)
   if (anchors.length === 0 || anchors.length === credentials.trustAnchors.length) return null

@@ -46,15 +46,16 @@ export function explainAccess(
 /** Messages of etcd api/v3rpc/rpctypes and server/auth/store.go; Hash answers with the latter's, and code 2. */
 function findingFor({ code, details }: StatusObject, call: RefusedCall, caller: Caller): Finding | null {
   const method = methodOf(call.path)
-  const who = { ...identityOf(caller), method }
-  const leaf = who.identity === 'password' || who.identity === 'hidden' ? null : (caller.path[0] ?? null)
-  const says = (...texts: readonly string[]): boolean => texts.some((text) => details.includes(text))
-  if (says('permission denied') && (code === status.PERMISSION_DENIED || code === status.UNKNOWN)) {
-    return finding('access/permission-denied', { ...who, required: requiredBy(method, call.request) }, leaf)
+  const common = { ...identityOf(caller), method }
+  const leaf = common.identity === 'password' || common.identity === 'hidden' ? null : (caller.path[0] ?? null)
+  const includesAny = (...texts: readonly string[]): boolean => texts.some((text) => details.includes(text))
+  if (includesAny('permission denied') && (code === status.PERMISSION_DENIED || code === status.UNKNOWN)) {
+    return finding('access/permission-denied', { ...common, required: requiredBy(method, call.request) }, leaf)
   }
-  const named = says('user name not found', 'auth: user not found')
-  if (named || says('user name is empty')) return finding('access/no-user', { ...who, named }, leaf)
-  if (says('invalid auth token', 'revision of auth store is old')) return finding('access/token-refused', who, leaf)
+  const named = includesAny('user name not found', 'auth: user not found')
+  if (named || includesAny('user name is empty')) return finding('access/no-user', { ...common, named }, leaf)
+  if (includesAny('invalid auth token', 'revision of auth store is old'))
+    return finding('access/token-refused', common, leaf)
   return null
 }
 

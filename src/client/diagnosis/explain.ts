@@ -35,7 +35,7 @@ export interface Diagnosis {
   clock: ClockReading | null
 }
 
-export const NOTHING_FOUND: Diagnosis = {
+export const EMPTY_DIAGNOSIS: Diagnosis = {
   validation: null,
   plaintext: null,
   http1: null,
@@ -94,7 +94,7 @@ const HOST_NAME = /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/
 function serverNameHint(attempt: FailedAttempt, found: readonly Finding[]): Finding[] {
   const { endpoint, name, failure, diagnosis } = attempt
   const isLocal = name.kind === 'ip' || name.value === 'localhost'
-  if (!isLocal || endpoint.socketPath !== null || !found.some(isByName)) return []
+  if (!isLocal || endpoint.socketPath !== null || !found.some(dependsOnServerName)) return []
   const [leaf] = (failure.validation ?? diagnosis.validation)?.chain ?? []
   const names = leaf?.subjectAltNames ?? []
   const covered = names.filter(({ kind, value }) => kind === 'dns' && HOST_NAME.test(value)).map(({ value }) => value)
@@ -104,7 +104,7 @@ function serverNameHint(attempt: FailedAttempt, found: readonly Finding[]): Find
 }
 
 /** Whether a wrong or missing server name causes such a failure. */
-function isByName({ code, details }: Finding): boolean {
+function dependsOnServerName({ code, details }: Finding): boolean {
   return (
     code === 'san/host-not-covered' ||
     (code === 'handshake/no-common-parameters' && details.versions === null) ||
@@ -323,7 +323,7 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
     return [finding('endpoint/wrong-protocol', { endpoint, expected: 'TLS', spoken, detail, alert: null })]
   }
   if (isVerificationError(failure.error)) {
-    const { chain, report } = validation ?? NOTHING_SEEN
+    const { chain, report } = validation ?? NO_VALIDATION
     return [
       ...refusedServer(attempt, { chain, report }, errorCode),
       ...compareClocks(clock, (time) => areValid(chain, time)),
@@ -337,7 +337,7 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
   return [finding('handshake/failed', { endpoint, alert: null, errorCode, detail })]
 }
 
-const NOTHING_SEEN: ServerValidation = {
+const NO_VALIDATION: ServerValidation = {
   chain: [],
   report: { ok: true, checkedAt: new Date(0), path: [], findings: [] },
 }
@@ -359,7 +359,7 @@ function isClockDifference(found: Finding): boolean {
 }
 
 /** Whether a server's chain has no other fault than its dates: by another clock it would be good. */
-export function isOnlyOutOfTime({ report }: ServerValidation): boolean {
+export function hasOnlyDateErrors({ report }: ServerValidation): boolean {
   const errors = report.findings.filter(({ severity }) => severity === 'error')
   return !report.ok && errors.every(({ code }) => code === 'validity/expired' || code === 'validity/not-yet-valid')
 }
@@ -425,7 +425,7 @@ export function isVerificationError(error: Error | null): boolean {
 }
 
 /** Whether the endpoint closed a connection that had been verified, and for which HTTP/2 had been agreed. */
-export function wasClosedInSilence(failure: DialFailure): boolean {
+export function isClosedAfterHandshake(failure: DialFailure): boolean {
   return failure.stage === 'settings' && failure.alpn === 'h2' && !failure.timedOut && isConnectionEnd(failure.error)
 }
 

@@ -10,7 +10,7 @@ import type { LoginError } from '../transport/login.js'
 import { hasAnswered } from './explain.js'
 
 /** The error for endpoints that could not be verified: one answered and refused, or none answered. */
-export function noConnection(report: FailedReport): EtcdMtlsError {
+export function connectionError(report: FailedReport): EtcdMtlsError {
   const summary = summarize(report.findings)
   return hasAnswered(report.findings)
     ? new EtcdMtlsError('ERR_HANDSHAKE_FAILED', `No secure connection: ${summary}`, { report })
@@ -37,24 +37,24 @@ export function quorumFinding(endpoints: readonly KnownEndpoint[]): Finding {
 }
 
 /** The error for a cluster of which no member that answers has a leader. */
-export function noQuorum(endpoints: readonly KnownEndpoint[]): EtcdMtlsError {
-  return noConnection(failedReport([quorumFinding(endpoints), ...endpoints.flatMap((each) => each.findings)]))
+export function quorumError(endpoints: readonly KnownEndpoint[]): EtcdMtlsError {
+  return connectionError(failedReport([quorumFinding(endpoints), ...endpoints.flatMap((each) => each.findings)]))
 }
 
 /** The error for a call that something other than etcd answered; null if etcd did. */
-export function notEtcd({ path, carriedBy, answer }: EndedCall): EtcdMtlsError | null {
+export function notEtcdError({ path, carriedBy, answer }: EndedCall): EtcdMtlsError | null {
   if (answer === null || carriedBy === null) return null
   const call = methodOf(path)
   const found = answerFinding(carriedBy, call, answer)
   const report = failedReport([found])
   return answer.httpStatus === TOO_LARGE
     ? new EtcdMtlsError('ERR_REQUEST_TOO_LARGE', found.message, { call, report })
-    : noConnection(report)
+    : connectionError(report)
 }
 
 /** The error for a user that could not be logged in. */
-export function noLogin({ refused, message }: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {
-  return noConnection(failedReport([finding('login/failed', { username, refused, detail: message })], path))
+export function loginFailed({ refused, message }: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {
+  return connectionError(failedReport([finding('login/failed', { username, refused, detail: message })], path))
 }
 
 /** What the environment sets about TLS and proxies (grpc-js' http_proxy.ts). It is reported, and has no effect on this client. */

@@ -12,16 +12,16 @@ import { flightReader } from '../../x509/tls-flight.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
 import type { DialFailure } from '../transport/dial.js'
 import { exchange, type RequestCarrier } from '../transport/health-check.js'
-import { askHttp1, openTls, openVerifiedTls, validatePeer } from '../transport/tls-socket.js'
+import { requestVersionOverHttp1, openTls, openVerifiedTls, validatePeer } from '../transport/tls-socket.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 import {
   type ClockReading,
   type Diagnosis,
-  isOnlyOutOfTime,
+  hasOnlyDateErrors,
   isVerificationError,
   looksLikePlaintext,
-  NOTHING_FOUND,
-  wasClosedInSilence,
+  EMPTY_DIAGNOSIS,
+  isClosedAfterHandshake,
 } from './explain.js'
 
 interface DiagnosisRequest {
@@ -37,8 +37,8 @@ interface DiagnosisRequest {
 /** Looks again if that can show more. Never rejects: what cannot be found out stays unknown. */
 export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
   const { failure, timeout, signal } = request
-  const look = lookFor(failure)
-  if (look === null || failure.target === null || timeout <= 0 || signal.aborted) return NOTHING_FOUND
+  const probe = probeFor(failure)
+  if (probe === null || failure.target === null || timeout <= 0 || signal.aborted) return EMPTY_DIAGNOSIS
   const raw = connectTcp(failure.target.options).unref()
   return new Promise((resolve) => {
     const found: Partial<Diagnosis> = {}
@@ -46,7 +46,7 @@ export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
     const done = (): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', done)
-      resolve({ ...NOTHING_FOUND, ...found })
+      resolve({ ...EMPTY_DIAGNOSIS, ...found })
       upper?.destroy()
       raw.destroy()
     }
@@ -55,7 +55,7 @@ export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
     raw.on('error', done).once('close', done)
     raw.once('connect', () => {
       try {
-        upper = look(request, raw, found, done)
+        upper = probe(request, raw, found, done)
         upper.on('error', done)
       } catch {
         // OpenSSL refuses some certificates only in tls.connect; the first attempt has reported that already.
@@ -66,26 +66,26 @@ export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
 }
 
 /** Finds something on a connected socket, and calls `done`. @returns What is to be destroyed in the end. */
-type Look = (request: DiagnosisRequest, raw: Socket, found: Partial<Diagnosis>, done: () => void) => Duplex
+type Probe = (request: DiagnosisRequest, raw: Socket, found: Partial<Diagnosis>, done: () => void) => Duplex
 
-function lookFor(failure: DialFailure): Look | null {
+function probeFor(failure: DialFailure): Probe | null {
   if (failure.validation?.report.ok === false) return null
   if (failure.alert !== null) return failure.alert === UNKNOWN_CA ? readAuthorities : null
   if (isVerificationError(failure.error)) return captureChain
-  if (wasClosedInSilence(failure)) return askInHttp1
-  return looksLikePlaintext(failure) ? askInPlaintext : null
+  if (isClosedAfterHandshake(failure)) return probeHttp1
+  return looksLikePlaintext(failure) ? probePlaintext : null
 }
 
 /**
  * Takes the chain that the server presents. Verification is off for this one connection, because a chain that is refused cannot be
  * seen otherwise; it shows what the refused connection has shown already, and ends at once.
  */
-const captureChain: Look = ({ endpoint, name, validated }, raw, found, done) => {
+const captureChain: Probe = ({ endpoint, name, validated }, raw, found, done) => {
   const socket = openTls({ raw, name }, { secureContext: validated.secureContext, rejectUnauthorized: false })
   socket.once('secureConnect', () => {
     const expected = { name, validated, endpoint: endpoint.url }
     found.validation = validatePeer(() => socket, socket.getPeerCertificate(true), expected)
-    if (!isOnlyOutOfTime(found.validation)) {
+    if (!hasOnlyDateErrors(found.validation)) {
       done()
       return
     }
@@ -106,7 +106,7 @@ const MAX_NAMES = 50
  * CertificateRequest is not encrypted (RFC 5246 section 7.4.4); a server that speaks TLS 1.3 alone does not show it. The handshake,
  * without a certificate of ours, ends as soon as the names came.
  */
-const readAuthorities: Look = ({ name, validated }, raw, found, done) => {
+const readAuthorities: Probe = ({ name, validated }, raw, found, done) => {
   const read = flightReader()
   const wire = new Duplex({
     read: () => undefined,
@@ -136,7 +136,7 @@ const PREFACE = Buffer.concat([
 const SETTINGS_FRAME = 4
 const TLS_ALERT = 0x15
 
-const askInPlaintext: Look = (_request, raw, found, done) => {
+const probePlaintext: Probe = (_request, raw, found, done) => {
   raw.write(PREFACE)
   return raw.once('data', (answer: Buffer) => {
     // A TLS server answers with an alert, or not at all.
@@ -151,11 +151,11 @@ const askInPlaintext: Look = (_request, raw, found, done) => {
  * Whether a server that closes HTTP/2 connections answers over HTTP/1.1, as etcd's peer port: then it has nothing against our
  * certificate. One that refuses the certificate closes this connection, too.
  */
-const askInHttp1: Look = ({ endpoint, name, validated, timeout }, raw, found, done) => {
+const probeHttp1: Probe = ({ endpoint, name, validated, timeout }, raw, found, done) => {
   const verified = { raw, name, validated, endpoint: endpoint.url }
   const socket = openVerifiedTls(verified, { ALPNProtocols: ['http/1.1'] }, () => undefined)
   return socket.once('secureConnect', () => {
-    void askHttp1(socket, authorityFor(endpoint, name), timeout).then((answer) => {
+    void requestVersionOverHttp1(socket, authorityFor(endpoint, name), timeout).then((answer) => {
       const [status = ''] = answer?.slice(0, 100).split('\r\n') ?? []
       if (status.startsWith('HTTP/1.')) found.http1 = status
       done()
@@ -169,7 +169,7 @@ const CLOCK_TIMEOUT = 1000
 /** Reads the clock of a server over a connection that is used for nothing else. */
 async function readClock(socket: TLSSocket, endpoint: string, host: string): Promise<ClockReading | null> {
   if (socket.alpnProtocol !== 'h2') {
-    const head = await askHttp1(socket, host, CLOCK_TIMEOUT)
+    const head = await requestVersionOverHttp1(socket, host, CLOCK_TIMEOUT)
     return readingOf(endpoint, /\r\ndate: ?([^\r]+)\r\n/i.exec(head ?? '')?.[1])
   }
   const session = connectHttp2(`https://${host}`, { createConnection: () => socket })

@@ -3,7 +3,7 @@
  * sending of the keep-alive: the lease lives at least one TTL after the sending of the last keep-alive that was answered.
  */
 import { MAX_DELAY } from '../../report/duration.js'
-import { int64At, Shape, sift } from '../transport/protobuf.js'
+import { int64At, Shape, keepKnownFields } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 
 // Keep-alives are sent at a sixth of the TTL. clientv3 sends them at a third (client/v3/lease.go, `recvKeepAlive`): a lease then
@@ -229,7 +229,7 @@ export class KeepAliveResumer implements StreamResumer {
   }
 
   incoming(received: Buffer): void {
-    const message = sift(received, RESPONSE)
+    const message = keepKnownFields(received, RESPONSE)
     const id = int64At(message, RESPONSE_ID)
     const index = this.#unanswered.findIndex((each) => each.id === id)
     // It answers nothing that was asked: it must not end, or extend, a lease.

@@ -32,7 +32,7 @@ export interface StreamResumer {
   /** A new attempt begins: nothing was sent on it, and what was not answered on the one before never will be. */
   begin(): void
   /** The client is about to leave the attempt. Calls back when the stream is ready for that, at once or later. */
-  prepareToMove?(ready: () => void): void
+  prepareToMigrate?(ready: () => void): void
   refresh?(): void
   /** The stream has failed for the caller, who may open another one. */
   failed(): void
@@ -45,7 +45,7 @@ const PAUSES = { first: 150, longest: 1500 }
 /** How many attempts in a row may have their token refused. */
 const MAX_REFUSALS = 3
 /** An attempt that lived this long ends the count of failures, in milliseconds. */
-const LONG_LIVED = 5000
+const STABLE_AFTER = 5000
 /** How long an attempt may take to prepare for its end, in milliseconds: a round trip, if the server answers at all. */
 const PREPARATION = 300
 /** Between two refreshes, in milliseconds. Kubernetes compacts every five minutes what is older than that. */
@@ -59,7 +59,7 @@ export class ResumableCall extends CallBase implements Call {
   /** Null before the start, and during a pause between two attempts: what is sent then waits in the resumer. */
   #attempt: EtcdCall | null = null
   #attemptSince = 0
-  #failuresInARow = 0
+  #consecutiveFailures = 0
   #refusals = 0
   #pauseTimer: NodeJS.Timeout | undefined
   #refreshTimer: NodeJS.Timeout | undefined
@@ -67,7 +67,7 @@ export class ResumableCall extends CallBase implements Call {
   #hasMetadata = false
   #listener: CallListener | null = null
   readonly #incoming: { message: Buffer; inBurst: boolean }[] = []
-  #readWanted = false
+  #readRequested = false
   #halfClosed = false
   #canceled = false
   /** Held back until every message before it is delivered. */
@@ -115,7 +115,7 @@ export class ResumableCall extends CallBase implements Call {
   }
 
   startRead(): void {
-    this.#readWanted = true
+    this.#readRequested = true
     this.#scheduleDelivery()
   }
 
@@ -137,7 +137,7 @@ export class ResumableCall extends CallBase implements Call {
    */
   deliver(message: Buffer, inBurst = false): void {
     this.#incoming.push({ message, inBurst })
-    this.#holdBack()
+    this.#pauseIfBacklogged()
     this.#scheduleDelivery()
   }
 
@@ -185,8 +185,8 @@ export class ResumableCall extends CallBase implements Call {
   }
 
   /** One message may wait: to stop and start the stream for each would cost more than the message. */
-  #holdBack(): void {
-    if (this.#incoming.length > 1 && this.#attempt?.isUnread === false) this.#attempt.pause()
+  #pauseIfBacklogged(): void {
+    if (this.#incoming.length > 1 && this.#attempt?.isPausedByCaller === false) this.#attempt.pause()
   }
 
   #takeSent(): (() => void) | undefined {
@@ -208,15 +208,15 @@ export class ResumableCall extends CallBase implements Call {
       onEnd: (outcome) => {
         if (attempt === this.#attempt) this.#onAttemptEnded(attempt, outcome)
       },
-      onMove: () => {
-        this.#move(attempt)
+      onMigrate: () => {
+        this.#migrate(attempt)
       },
     })
     this.#attempt = attempt
     this.#attemptSince = performance.now()
     this.#progressInOrder = null
     this.#resumer?.begin()
-    this.#holdBack()
+    this.#pauseIfBacklogged()
     if (this.#halfClosed) attempt.halfClose()
     attempt.start()
   }
@@ -227,22 +227,22 @@ export class ResumableCall extends CallBase implements Call {
   }
 
   /** The client is about to close the connection of the attempt. */
-  #move(attempt: EtcdCall): void {
+  #migrate(attempt: EtcdCall): void {
     // A caller that sends no more is about to end the stream.
     if (this.#halfClosed || this.#resumer === null) return
-    const move = (): void => {
+    const migrate = (): void => {
       clearTimeout(timer)
       if (attempt === this.#attempt && this.#status === null && !this.#canceled) this.#replaceAttempt(attempt)
     }
-    const timer = setTimeout(move, PREPARATION).unref()
-    if (this.#resumer.prepareToMove === undefined) move()
-    else this.#resumer.prepareToMove(move)
+    const timer = setTimeout(migrate, PREPARATION).unref()
+    if (this.#resumer.prepareToMigrate === undefined) migrate()
+    else this.#resumer.prepareToMigrate(migrate)
   }
 
   #receive(message: Buffer): void {
     if (this.#status !== null) return
     // Not 0: a server that ends each stream after its first message would be asked again without a pause.
-    this.#failuresInARow = Math.min(this.#failuresInARow, 1)
+    this.#consecutiveFailures = Math.min(this.#consecutiveFailures, 1)
     this.#guard(() => {
       if (this.#resumer === null) this.deliver(message, true)
       else this.#resumer.incoming(message)
@@ -251,25 +251,25 @@ export class ResumableCall extends CallBase implements Call {
 
   #onAttemptEnded(attempt: EtcdCall, outcome: Outcome): void {
     if (this.#status !== null) return
-    if (performance.now() - this.#attemptSince > LONG_LIVED) {
-      this.#failuresInARow = 0
+    if (performance.now() - this.#attemptSince > STABLE_AFTER) {
+      this.#consecutiveFailures = 0
       this.#refusals = 0
     }
     // etcd that is stopped closes its streams without a status.
-    const broke = attempt.cutShort || (outcome.code === status.UNAVAILABLE && attempt.carriedBy !== null)
-    if (!broke || this.#failuresInARow >= MAX_FAILURES || this.#canceled || this.#resumer === null) {
+    const broke = attempt.endedWithoutAnswer || (outcome.code === status.UNAVAILABLE && attempt.carriedBy !== null)
+    if (!broke || this.#consecutiveFailures >= MAX_FAILURES || this.#canceled || this.#resumer === null) {
       this.#end(outcome)
       return
     }
-    this.#failuresInARow += 1
+    this.#consecutiveFailures += 1
     this.#attempt = null
-    if (this.#failuresInARow === 1) this.#startAttempt()
+    if (this.#consecutiveFailures === 1) this.#startAttempt()
     else {
       this.#pauseTimer = setTimeout(
         () => {
           this.#startAttempt()
         },
-        backoffPause(this.#failuresInARow - 1, PAUSES),
+        backoffPause(this.#consecutiveFailures - 1, PAUSES),
       )
     }
   }
@@ -300,11 +300,11 @@ export class ResumableCall extends CallBase implements Call {
     this.#deliveryScheduled = false
     if (this.#ended) return
     // A caller that has canceled does not expect a message.
-    const next = this.#readWanted && !this.#canceled ? this.#incoming.shift() : undefined
+    const next = this.#readRequested && !this.#canceled ? this.#incoming.shift() : undefined
     if (next !== undefined) {
-      this.#readWanted = false
+      this.#readRequested = false
       this.#burst = next.inBurst ? this.#burst + 1 : 0
-      if (this.#incoming.length === 0 && this.#attempt?.isUnread === true) this.#attempt.resume()
+      if (this.#incoming.length === 0 && this.#attempt?.isPausedByCaller === true) this.#attempt.resume()
       this.#listener?.onReceiveMessage(next.message)
       if (this.#incoming.length === 0) this.#scheduleDelivery()
       return

@@ -8,9 +8,9 @@ import {
   MalformedMessage,
   readInt64,
   Shape,
-  sift,
+  keepKnownFields,
   trueField,
-  without,
+  withoutFields,
 } from '../transport/protobuf.js'
 
 /** What a client asks for on a stream of watches. `other`: something that we do not know. */
@@ -48,7 +48,7 @@ export function readWatchRequest(message: Uint8Array): WatchRequest {
 
 function readCreate(message: Uint8Array): CreateRequest {
   const progressNotify = int64At(message, CREATE.progressNotify) !== 0n
-  const body = without(message, [CREATE.startRevision, CREATE.watchId, CREATE.fragment])
+  const body = withoutFields(message, [CREATE.startRevision, CREATE.watchId, CREATE.fragment])
   return {
     // Without these responses, the position of a watch on keys that never change gets older until etcd compacts it.
     body: progressNotify ? body : Buffer.concat([body, trueField(CREATE.progressNotify)]),
@@ -93,11 +93,11 @@ export function progressRequest(): Buffer {
 }
 
 export function withWatchId(message: Uint8Array, watchId: bigint): Buffer {
-  return Buffer.concat([without(message, [RESPONSE.watchId]), int64Field(RESPONSE.watchId, watchId)])
+  return Buffer.concat([withoutFields(message, [RESPONSE.watchId]), int64Field(RESPONSE.watchId, watchId)])
 }
 
 /** A response of our own: that a watch was created, or has ended; both: it was refused. */
-export function ownResponse(
+export function makeResponse(
   header: Uint8Array,
   watchId: bigint,
   { created = false, canceled = false, reason = '', compactRevision = 0n },
@@ -116,7 +116,7 @@ export interface WatchResponse {
   /** The fields that were checked. */
   message: Buffer
   /** Why the message must not reach etcd3; null if it may. */
-  flaw: string | null
+  fault: string | null
   /** Where the ResponseHeader lies in the message, and the revision in it, or 0. */
   headerStart: number
   headerEnd: number
@@ -171,11 +171,11 @@ export function readWatchResponse(received: Buffer): WatchResponse {
   }
 }
 
-/** @param flaw What is wrong with an event; null if the events are to be read. */
-function readResponse(message: Buffer, shape: Shape, flaw: string | null): WatchResponse {
+/** @param fault What is wrong with an event; null if the events are to be read. */
+function readResponse(message: Buffer, shape: Shape, fault: string | null): WatchResponse {
   const response: WatchResponse = {
     message,
-    flaw: flaw ?? 'it has no header',
+    fault: fault ?? 'it has no header',
     headerStart: 0,
     headerEnd: 0,
     revision: 0n,
@@ -193,7 +193,7 @@ function readResponse(message: Buffer, shape: Shape, flaw: string | null): Watch
   while (fields.next()) {
     switch (fields.number) {
       case RESPONSE.events:
-        if (flaw !== null) break
+        if (fault !== null) break
         last = readEvent(message, fields.message(EVENT_SHAPE))
         response.keys.push(last.keyStart, last.keyEnd)
         break
@@ -201,7 +201,7 @@ function readResponse(message: Buffer, shape: Shape, flaw: string | null): Watch
         response.revision = int64At(fields.message(HEADER_SHAPE), HEADER_REVISION)
         response.headerStart = fields.value
         response.headerEnd = fields.end
-        response.flaw = flaw
+        response.fault = fault
         break
       case RESPONSE.watchId:
         response.watchId = fields.int64()
@@ -225,7 +225,7 @@ function readResponse(message: Buffer, shape: Shape, flaw: string | null): Watch
     }
   }
   // Rare: a later version of etcd sends fields that are not known here.
-  if (fields.foreign) return readResponse(sift(message, shape), shape, flaw)
+  if (fields.hasUnknown) return readResponse(keepKnownFields(message, shape), shape, fault)
   if (last !== null) response.lastRevision = readInt64(message, last.revisionStart, last.revisionEnd)
   return response
 }

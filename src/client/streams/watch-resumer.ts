@@ -16,7 +16,7 @@ import {
   cancelRequest,
   type CreateRequest,
   createRequest,
-  ownResponse,
+  makeResponse,
   progressRequest,
   readWatchedKeys,
   readWatchRequest,
@@ -63,7 +63,7 @@ export class WatchResumer implements StreamResumer {
   readonly #byServerId = new Map<bigint, Watch>()
   // Whether the server uses the ids that we give, as etcd does since 3.4. Its grpc-proxy does not, and may answer out of order:
   // there one watch is created after the other.
-  #takesIds = false
+  #usesOurIds = false
   #ready: (() => void) | null = null
 
   constructor(stream: ResumableStream, positions: ResumePositions, ends: WatchEnds) {
@@ -94,7 +94,7 @@ export class WatchResumer implements StreamResumer {
     const response = readWatchResponse(message)
     this.#keepHeader(response)
     if (response.created || response.watchId === ALL_WATCHES) {
-      if (response.flaw !== null) throw new MalformedMessage(response.flaw)
+      if (response.fault !== null) throw new MalformedMessage(response.fault)
       if (response.created) this.#onCreated(response)
       else this.#onProgressOfAll(response)
       return
@@ -102,7 +102,7 @@ export class WatchResumer implements StreamResumer {
     const watch = this.#byServerId.get(response.watchId)
     // The response was on its way when the watch was canceled, or the watch is not of this stream.
     if (watch === undefined) return
-    if (response.flaw !== null) this.#endInvalid(watch, response.flaw)
+    if (response.fault !== null) this.#endInvalid(watch, response.fault)
     else if (response.canceled) this.#onCanceled(watch, response)
     else this.#onEvents(watch, response)
   }
@@ -110,7 +110,7 @@ export class WatchResumer implements StreamResumer {
   begin(): void {
     this.#byServerId.clear()
     this.#awaited.length = 0
-    this.#takesIds = false
+    this.#usesOurIds = false
     this.#ready = null
     // etcd does not promise an answer to these, so none is made up.
     this.#progressOwed = 0
@@ -126,7 +126,7 @@ export class WatchResumer implements StreamResumer {
    * A watch on keys that never change has no newer revision than its first one. etcd may have compacted that revision when the
    * watch is created again, and then refuses it. So the server is asked for its progress.
    */
-  prepareToMove(ready: () => void): void {
+  prepareToMigrate(ready: () => void): void {
     if (this.#byServerId.size === 0) {
       ready()
       return
@@ -157,7 +157,7 @@ export class WatchResumer implements StreamResumer {
 
   #askProgress(then: (asked: boolean) => void): void {
     // A server that does not use our ids is no etcd since 3.4: what it does with a progress request is not known.
-    if (!this.#takesIds) {
+    if (!this.#usesOurIds) {
       then(false)
       return
     }
@@ -193,7 +193,7 @@ export class WatchResumer implements StreamResumer {
   }
 
   #createNext(): void {
-    while (this.#takesIds || this.#awaited.length === 0) {
+    while (this.#usesOurIds || this.#awaited.length === 0) {
       const watch = this.#uncreated.shift()
       if (watch === undefined) break
       this.#awaited.push(watch)
@@ -222,7 +222,7 @@ export class WatchResumer implements StreamResumer {
 
   #endCanceled(watch: Watch): void {
     this.#watches.delete(watch.id)
-    this.#stream.deliver(ownResponse(this.#lastHeader, watch.id, { canceled: true }))
+    this.#stream.deliver(makeResponse(this.#lastHeader, watch.id, { canceled: true }))
   }
 
   #onCreated(response: WatchResponse): void {
@@ -239,7 +239,7 @@ export class WatchResumer implements StreamResumer {
     this.#awaited.splice(index, 1)
     if (canceled) this.#onRefused(watch, response)
     else {
-      if (watchId === watch.id) this.#takesIds = true
+      if (watchId === watch.id) this.#usesOurIds = true
       watch.serverId = watchId
       this.#byServerId.set(watchId, watch)
       // etcd starts at the revision after the one in this header (etcd server/etcdserver/api/v3rpc/watch.go).
@@ -262,10 +262,10 @@ export class WatchResumer implements StreamResumer {
     const reason = cause === null ? cancelReason : `${cancelReason}. ${cause.message}`
     if (cause !== null) this.#ends.note(reason, cause)
     const created = watch.delivered === null
-    this.#stream.deliver(ownResponse(header, watch.id, { created, canceled: true, reason }))
+    this.#stream.deliver(makeResponse(header, watch.id, { created, canceled: true, reason }))
     // etcd3 removes the refused watch from its list and leaves it at the head of its queue, which continues only if a create
     // succeeds. This is such an answer; nobody holds the watch that it goes to.
-    if (created) this.#stream.deliver(ownResponse(header, watch.id, { created }))
+    if (created) this.#stream.deliver(makeResponse(header, watch.id, { created }))
   }
 
   #onProgressOfAll({ revision, message }: WatchResponse): void {
@@ -285,23 +285,23 @@ export class WatchResumer implements StreamResumer {
     this.#watches.delete(watch.id)
     let reason = cancelReason
     if (compactRevision !== 0n && !watch.canceling) {
-      const cause = compacted(watch, compactRevision)
+      const cause = compactedError(watch, compactRevision)
       reason = cancelReason === '' ? cause.message : `${cancelReason}. ${cause.message}`
       this.#ends.note(reason, cause)
     }
-    this.#stream.deliver(ownResponse(this.#lastHeader, watch.id, { canceled: true, reason, compactRevision }))
+    this.#stream.deliver(makeResponse(this.#lastHeader, watch.id, { canceled: true, reason, compactRevision }))
   }
 
-  #endInvalid(watch: Watch, flaw: string): void {
+  #endInvalid(watch: Watch, fault: string): void {
     if (watch.serverId !== null) {
       this.#byServerId.delete(watch.serverId)
       this.#stream.send(cancelRequest(watch.serverId))
     }
     this.#watches.delete(watch.id)
     const key = JSON.stringify(watch.keys.key.toString())
-    const cause = this.#stream.invalidAnswer(`a response for the watch on ${key} is invalid: ${flaw}`)
+    const cause = this.#stream.invalidAnswer(`a response for the watch on ${key} is invalid: ${fault}`)
     this.#ends.note(cause.message, cause)
-    this.#stream.deliver(ownResponse(this.#lastHeader, watch.id, { canceled: true, reason: cause.message }))
+    this.#stream.deliver(makeResponse(this.#lastHeader, watch.id, { canceled: true, reason: cause.message }))
   }
 
   #onEvents(watch: Watch, response: WatchResponse): void {
@@ -309,8 +309,8 @@ export class WatchResumer implements StreamResumer {
     // etcd3 throws if a key does not begin with the prefix of its namespace.
     const isWatched = areWatched(response, watch.keys)
     if (fragment || !isWatched) {
-      const flaw = fragment ? 'a part of a response, which was not requested' : 'about a key that is not watched'
-      this.#endInvalid(watch, `it is ${flaw}`)
+      const fault = fragment ? 'a part of a response, which was not requested' : 'about a key that is not watched'
+      this.#endInvalid(watch, `it is ${fault}`)
       return
     }
     // A response without events reports that all before its revision was delivered. One with events may catch up with the past:
@@ -335,7 +335,7 @@ function isTokenRefused(reason: string): boolean {
   return reason.includes('invalid auth token') || reason.includes('revision of auth store is old')
 }
 
-function compacted({ keys, next }: Watch, compactRevision: bigint): EtcdMtlsError<'ERR_WATCH_COMPACTED'> {
+function compactedError({ keys, next }: Watch, compactRevision: bigint): EtcdMtlsError<'ERR_WATCH_COMPACTED'> {
   const key = keys.key.toString()
   const rangeEnd = keys.rangeEnd.length === 0 ? null : keys.rangeEnd.toString()
   const message =

@@ -3,7 +3,7 @@
  * write can overwrite what another client wrote in between.
  */
 import { type StatusObject, status } from './channel.js'
-import { Fields, int64At, int64Field, MalformedMessage, randomInt64, without } from './protobuf.js'
+import { Fields, int64At, int64Field, MalformedMessage, randomInt64, withoutFields } from './protobuf.js'
 
 /** `read`: changes nothing that a caller can observe. `grant`: a lease with an id of this client's choice. `write`: everything else. */
 export type CallKind = 'read' | 'grant' | 'write'
@@ -183,7 +183,7 @@ export function mayBeApplied(kind: CallKind, outcome: StatusObject, progress: Pr
  * @throws {MalformedMessage}
  */
 export function withLeaseId(request: Uint8Array): Buffer {
-  return Buffer.concat([without(request, [GRANT.id]), int64Field(GRANT.id, randomInt64())])
+  return Buffer.concat([withoutFields(request, [GRANT.id]), int64Field(GRANT.id, randomInt64())])
 }
 
 /**

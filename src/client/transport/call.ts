@@ -50,7 +50,7 @@ export interface CallRoute {
   /** Whether an endpoint outside of `avoid` is ready. */
   hasOther(avoid: ReadonlySet<string>): boolean
   /** Why no endpoint is ready, or none that is has a leader; null if one is and has, or none has failed yet. */
-  whyNotReady(): EtcdMtlsError | null
+  notReadyError(): EtcdMtlsError | null
   assign(call: EtcdCall): void
   withdraw(call: EtcdCall): void
   /** The outcome as the caller gets it. The client learns from it, such as that a member has no leader. */
@@ -75,7 +75,7 @@ interface CallListener {
   onMessage(message: Buffer): void
   onEnd(outcome: Outcome): void
   /** The client is about to close the connection, or the stream should move for another reason. Absent: the call cannot. */
-  onMove?(): void
+  onMigrate?(): void
 }
 
 export class EtcdCall implements ActiveCall, EndedCall, Receiver {
@@ -84,7 +84,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   readonly avoid: ReadonlySet<string>
   answerDue = false
   /** Whether it ended without an answer of etcd: its stream was closed before, or something else answered. */
-  cutShort = false
+  endedWithoutAnswer = false
   headers: OutgoingHttpHeaders = {}
   /** For the explanation of a refusal; it belongs to the caller's buffer. */
   request: Buffer | null = null
@@ -92,7 +92,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   explanation: EtcdMtlsError | null = null
   connection: Connection | null = null
   /** Whether the call reads nothing at the moment. */
-  isUnread = false
+  isPausedByCaller = false
   readonly #parts: CallParts
   readonly #metadata: Metadata
   readonly #listener: CallListener
@@ -149,12 +149,12 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
 
   /** Nobody reads: HTTP/2 flow control holds the server back, until {@link resume}. */
   pause(): void {
-    this.isUnread = true
+    this.isPausedByCaller = true
     this.#stream?.pause()
   }
 
   resume(): void {
-    this.isUnread = false
+    this.isPausedByCaller = false
     if (!this.#overBudget) this.#stream?.resume()
   }
 
@@ -227,7 +227,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     connection.add(this)
     route.carried.add(this)
     this.#listen(stream)
-    if (this.isUnread) stream.pause()
+    if (this.isPausedByCaller) stream.pause()
     for (const { message, sent } of this.#outgoing.splice(0)) this.send(message, sent)
     if (this.#halfClosed) stream.end()
   }
@@ -244,7 +244,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   }
 
   migrate(): void {
-    this.#listener.onMove?.()
+    this.#listener.onMigrate?.()
   }
 
   pauseReceiving(): void {
@@ -254,14 +254,14 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
 
   resumeReceiving(): void {
     this.#overBudget = false
-    if (!this.isUnread) this.#stream?.resume()
+    if (!this.isPausedByCaller) this.#stream?.resume()
   }
 
   #listen(stream: ClientHttp2Stream): void {
     stream.on('response', (headers, flags) => {
       this.#httpStatus = headers[':status']
       if (!isGrpc(headers)) {
-        this.cutShort = true
+        this.endedWithoutAnswer = true
         this.answer = readAnswer(headers, headers)
         this.#hasStatus = isRefusal(this.#httpStatus)
         // A limit on the size of a request says nothing about other calls.
@@ -284,7 +284,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
         // The server has ended its side without trailers, and waits for ours, which may stay open for long.
         if (this.#ended || this.#serverEnded || stream.closed || stream.destroyed) return
         this.#serverEnded = true
-        this.cutShort = true
+        this.endedWithoutAnswer = true
         this.#end(statusOfTrailers({}, this.#httpStatus))
       })
     })
@@ -297,7 +297,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
       if (this.#okStatus !== null) this.#finishIfDone()
       // If the connection broke, its own error says more than the code that Node sets for the stream: see connectionLost.
       else if (this.connection?.broken !== true) {
-        this.cutShort ||= !this.#ended
+        this.endedWithoutAnswer ||= !this.#ended
         this.#end(statusOfReset(stream.rstCode, this.#httpStatus, this.#streamError))
       }
     })

@@ -69,7 +69,7 @@ export class Connection {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         resolve()
-        this.#lost('closed', null)
+        this.#onLost('closed', null)
       })
     })
     const probe = {
@@ -80,19 +80,19 @@ export class Connection {
       bytesWritten: () => raw.bytesWritten,
       awaitsAnswer: () => [...this.#calls].some((call) => call.awaitsAnswer),
       silent: () => {
-        this.#lost('silent', null)
+        this.#onLost('silent', null)
       },
     }
     this.#keepalive = new Keepalive(probe, roundTrip)
     session.on('error', (error: Error) => {
-      this.#lost('closed', error)
+      this.#onLost('closed', error)
     })
     session.once('close', () => {
-      this.#lost('closed', null)
+      this.#onLost('closed', null)
     })
     session.on('goaway', (_code, lastStreamId: number) => {
       this.#lastProcessed = Math.min(this.#lastProcessed, lastStreamId)
-      this.#retire('goaway', null)
+      this.#stopAccepting('goaway', null)
     })
     // An idle client must not keep the process alive; a call does, see add().
     session.unref()
@@ -117,7 +117,8 @@ export class Connection {
       return this.#session.request(headers)
     } catch (error) {
       const outOfStreams = codeOf(error) === 'ERR_HTTP2_OUT_OF_STREAMS'
-      if (outOfStreams || this.#session.closed || this.#session.destroyed) this.#retire('refused', asError(error))
+      if (outOfStreams || this.#session.closed || this.#session.destroyed)
+        this.#stopAccepting('refused', asError(error))
       throw error
     }
   }
@@ -139,7 +140,7 @@ export class Connection {
     if (!this.#calls.delete(call) || this.#calls.size > 0) return
     this.#keepalive.stop()
     this.#session.unref()
-    if (!this.#open) this.#shut()
+    if (!this.#open) this.#closeSession()
   }
 
   async isAnswering(milliseconds: number): Promise<boolean> {
@@ -158,7 +159,7 @@ export class Connection {
   /** Accepts no new calls, and closes when those that run have ended, without a limit. Resolves when the socket is gone. */
   closeWhenIdle(): Promise<void> {
     this.#open = false
-    if (this.#calls.size === 0) this.#shut()
+    if (this.#calls.size === 0) this.#closeSession()
     return this.closed
   }
 
@@ -170,7 +171,7 @@ export class Connection {
     for (const call of [...this.#calls]) call.migrate()
     // The calls that are left hold the process.
     const timer = setTimeout(() => {
-      this.#lost('drained', null)
+      this.#onLost('drained', null)
     }, limit).unref()
     return closed.finally(() => {
       clearTimeout(timer)
@@ -179,15 +180,15 @@ export class Connection {
 
   /** Something other than etcd answered a call: it accepts no new ones, and those that run may end. */
   markUnhealthy(): void {
-    this.#retire('not-grpc', null)
+    this.#stopAccepting('not-grpc', null)
   }
 
   readonly destroy = (): void => {
     this.#open = false
-    this.#lost('closed', null)
+    this.#onLost('closed', null)
   }
 
-  #shut(): void {
+  #closeSession(): void {
     // A connection that is lost is reset: a graceful end would wait for what is queued.
     if (this.#broken) return
     // GOAWAY and close_notify: a peer that sees a bare EOF logs it as a fault. A session that Node has ended itself, after the peer's
@@ -200,24 +201,24 @@ export class Connection {
   }
 
   /** No new calls; those that run may finish, as after a GOAWAY. */
-  #retire(reason: DownReason, error: Error | null): void {
+  #stopAccepting(reason: DownReason, error: Error | null): void {
     if (!this.#open) return
     this.#open = false
     this.#onDown(this, reason, error)
-    if (this.#calls.size === 0) this.#shut()
+    if (this.#calls.size === 0) this.#closeSession()
   }
 
-  #lost(reason: LossReason, error: Error | null): void {
+  #onLost(reason: LossReason, error: Error | null): void {
     this.#broken = true
     // Before any caller is notified: one that continues without a pause could otherwise write before the queue is dropped.
-    if (reason === 'silent') this.#dropQueue()
-    this.#retire(reason === 'silent' ? 'silent' : 'closed', error)
+    if (reason === 'silent') this.#resetSocket()
+    this.#stopAccepting(reason === 'silent' ? 'silent' : 'closed', error)
     this.#keepalive.stop()
-    const details = LOSSES[reason] + (error === null ? '' : `: ${error.message}`)
+    const details = LOSS_MESSAGES[reason] + (error === null ? '' : `: ${error.message}`)
     for (const call of [...this.#calls]) call.connectionLost(details)
     // One turn later, so that a status which arrived together with the end of the connection is still seen.
     setImmediate(() => {
-      this.#dropQueue()
+      this.#resetSocket()
       this.#socket.destroy()
       this.#session.destroy()
     })
@@ -225,7 +226,7 @@ export class Connection {
 
   // Ends the connection by RST, on the socket below TLS. After a FIN the kernel would still deliver what it has queued, even
   // minutes later when the network recovers: a request that has failed for its caller could undo a later write.
-  #dropQueue(): void {
+  #resetSocket(): void {
     const raw = this.#raw
     // A unix socket has no remote address, and nothing of it is queued in a network.
     if (!this.#used || raw.remoteAddress === undefined) return
@@ -237,7 +238,7 @@ export class Connection {
   }
 }
 
-const LOSSES: Readonly<Record<LossReason, string>> = {
+const LOSS_MESSAGES: Readonly<Record<LossReason, string>> = {
   silent: 'The endpoint stopped answering',
   drained:
     'The client switched to new credentials or endpoints, and the call did not end in the time that it had after that',
@@ -263,8 +264,8 @@ const QUIET = 1000
 /** An answer may take this long on any network: servers pause, too, for example in garbage collection. */
 const MIN_LIMIT = 1200
 /** A frozen peer is noticed within this time in milliseconds, or within this number of round trips if that is longer. */
-const NOTICED_WITHIN = 3000
-const NOTICED_WITHIN_ROUND_TRIPS = 3
+const DETECTED_WITHIN = 3000
+const DETECTED_WITHIN_ROUND_TRIPS = 3
 /** What a round trip may exceed its mean by. */
 const TOLERANCE = 1.5
 /** Send queues up to this length need no extension of the limit, in bytes. */
@@ -294,9 +295,9 @@ export class Keepalive {
   #armedFor = 0
   #lastBytes = 0
   /** When something arrived last, or the calls began. */
-  #heardAt = 0
-  #askedAt = -Infinity
-  #question: Promise<void> | null = null
+  #lastReceivedAt = 0
+  #sentAt = -Infinity
+  #pending: Promise<void> | null = null
   /** What was written when the last question was asked that has an answer, in bytes. */
   #confirmed: number
 
@@ -310,7 +311,7 @@ export class Keepalive {
   start(): void {
     const now = performance.now()
     // A question without an answer keeps its time: calls with short deadlines must not hide a silent peer forever.
-    if (this.#hasHeard() || this.#question === null) this.#heardAt = now
+    if (this.#hasReceived() || this.#pending === null) this.#lastReceivedAt = now
     this.#arm(now)
   }
 
@@ -320,20 +321,20 @@ export class Keepalive {
 
   /** Resolves when the peer answers; never if the connection ends before. Only one question is open at a time. */
   ask(): Promise<void> {
-    this.#question ??= new Promise((resolve) => {
+    this.#pending ??= new Promise((resolve) => {
       const written = this.#probe.bytesWritten()
       const asked = performance.now()
-      this.#askedAt = asked
+      this.#sentAt = asked
       this.#probe.ask(() => {
-        this.#heardAt = performance.now()
-        if (written - this.#confirmed <= LONG_QUEUE) this.#measure(this.#heardAt - asked)
+        this.#lastReceivedAt = performance.now()
+        if (written - this.#confirmed <= LONG_QUEUE) this.#measure(this.#lastReceivedAt - asked)
         this.#confirmed = written
-        this.#question = null
-        this.#hasHeard()
+        this.#pending = null
+        this.#hasReceived()
         resolve()
       })
     })
-    return this.#question
+    return this.#pending
   }
 
   #measure(sample: number): void {
@@ -341,11 +342,11 @@ export class Keepalive {
     this.#roundTrip += (sample - this.#roundTrip) / 8
   }
 
-  #hasHeard(): boolean {
+  #hasReceived(): boolean {
     const bytes = this.#probe.bytesRead()
-    const heard = bytes !== this.#lastBytes
+    const received = bytes !== this.#lastBytes
     this.#lastBytes = bytes
-    return heard
+    return received
   }
 
   #arm(now: number): void {
@@ -359,12 +360,12 @@ export class Keepalive {
   readonly #tick = (): void => {
     const now = performance.now()
     // While our own process was held up, it could not read what arrived: that time does not count.
-    const heldUp = Math.max(0, now - this.#armedAt - this.#armedFor)
-    this.#heardAt += heldUp
-    this.#askedAt += heldUp
-    if (this.#hasHeard()) this.#heardAt = now
+    const blocked = Math.max(0, now - this.#armedAt - this.#armedFor)
+    this.#lastReceivedAt += blocked
+    this.#sentAt += blocked
+    if (this.#hasReceived()) this.#lastReceivedAt = now
     if (now >= this.#due()) {
-      if (this.#question !== null) {
+      if (this.#pending !== null) {
         this.#probe.silent()
         return
       }
@@ -375,10 +376,10 @@ export class Keepalive {
 
   /** When the peer is asked or, after a question, given up, unless something arrives. */
   #due(): number {
-    if (this.#question !== null) return Math.max(this.#heardAt, this.#askedAt) + this.#limit()
+    if (this.#pending !== null) return Math.max(this.#lastReceivedAt, this.#sentAt) + this.#limit()
     // An answer that takes long is normal: only the first question comes early.
-    const isFirst = this.#heardAt - this.#askedAt >= QUIET
-    return this.#heardAt + (isFirst && this.#probe.awaitsAnswer() ? QUIET_WITH_ANSWER_DUE : QUIET)
+    const isFirst = this.#lastReceivedAt - this.#sentAt >= QUIET
+    return this.#lastReceivedAt + (isFirst && this.#probe.awaitsAnswer() ? QUIET_WITH_ANSWER_DUE : QUIET)
   }
 
   #limit(): number {
@@ -386,7 +387,7 @@ export class Keepalive {
     // As TCP's retransmission timeout.
     const expected = Math.max(mean + 4 * this.#deviation, TOLERANCE * mean)
     // What was in transit when the peer froze still arrives, and then the quiet has to pass.
-    const longest = Math.max(NOTICED_WITHIN, NOTICED_WITHIN_ROUND_TRIPS * mean) - mean / 2 - QUIET
+    const longest = Math.max(DETECTED_WITHIN, DETECTED_WITHIN_ROUND_TRIPS * mean) - mean / 2 - QUIET
     const queue = Math.max(0, this.#probe.bytesWritten() - this.#confirmed - SHORT_QUEUE)
     return Math.max(MIN_LIMIT, Math.min(expected, longest)) + Math.min(LONGEST_EXTENSION, queue / DRAIN_RATE)
   }

@@ -90,7 +90,7 @@ export function alertNumber(error: Error | null): number | null {
 const STREAM_WINDOW = 256 * 1024
 // Distinguishes a flight with our certificate from one without, in bytes. Without it, the end of a handshake and the start of HTTP/2
 // with two requests take 300 to 330, and the authority; with it, at least 270 with one request, the authority, and the chain.
-const BARE_FLIGHT = 250
+const MAX_FLIGHT_WITHOUT_CERTIFICATE = 250
 /** How long the status of a member that passed the health check may take, in milliseconds. etcd answers both at once. */
 const STATUS_WAIT = 1000
 
@@ -143,7 +143,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
     const flight = raw.bytesWritten - helloSize
     if (helloSize === 0 || flight === 0) return null
     const chainSize = validated.credentials.chain.reduce((sum, each) => sum + each.raw.length, 0)
-    return flight >= chainSize + BARE_FLIGHT + host.length
+    return flight >= chainSize + MAX_FLIGHT_WITHOUT_CERTIFICATE + host.length
   }
   const fail = (timedOut: boolean): void => {
     if (settle === null) return
@@ -275,14 +275,14 @@ const STAGGER = 250
 async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutcome> {
   const { endpoint } = request
   const stage = needsLookup(endpoint) ? 'lookup' : 'connect'
-  const untried = (error: Error | null): DialFailure => {
+  const notAttempted = (error: Error | null): DialFailure => {
     return { ...noEvidence(stage, null), error, timedOut: signal.reason === true }
   }
   let targets: Target[]
   try {
     targets = await abortable(signal, resolveTargets(endpoint))
   } catch (error) {
-    return { ok: false, failure: untried(signal.aborted ? null : asError(error)) }
+    return { ok: false, failure: notAttempted(signal.aborted ? null : asError(error)) }
   }
   const running = new Set<AddressAttempt>()
   const failures: DialFailure[] = []
@@ -311,7 +311,7 @@ async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutc
     const failedAddresses = [...failures.map(describe), ...slower]
     return { ok: true, dialled: { ...first.outcome.dialled, failedAddresses } }
   }
-  const [first = untried(null), ...others] = failures
+  const [first = notAttempted(null), ...others] = failures
   const best = others.reduce((one, other) => (specificity(other) > specificity(one) ? other : one), first)
   return { ok: false, failure: { ...best, failedAddresses: failures.length === 1 ? [] : failures.map(describe) } }
 }

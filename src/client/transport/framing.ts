@@ -116,7 +116,7 @@ const RECEIVE_BUDGET = 64 * 1024 * 1024
 export interface Receiver {
   readonly connection: object | null
   /** Whether it waits for the caller to read an earlier message. */
-  readonly isUnread: boolean
+  readonly isPausedByCaller: boolean
   /** The stream reads no more until {@link resumeReceiving}. */
   pauseReceiving(): void
   resumeReceiving(): void
@@ -162,7 +162,7 @@ export class ReceiveBudget {
   /** Whether it is the first on its connection of those whose messages the caller reads. */
   #isOldest(receiver: Receiver): boolean {
     for (const each of this.#held.keys()) {
-      if (each.connection === receiver.connection && !each.isUnread) return each === receiver
+      if (each.connection === receiver.connection && !each.isPausedByCaller) return each === receiver
     }
     return false
   }

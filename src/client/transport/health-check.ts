@@ -76,7 +76,7 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
     }
     // Not the stream's own time-out, which each byte that arrives would restart.
     const timer = timeout === null ? undefined : setTimeout(end, timeout).unref()
-    const look = (head: ResponseHead, piece: Buffer | null): void => {
+    const onPiece = (head: ResponseHead, piece: Buffer | null): void => {
       try {
         if (!read(head, piece)) return
         resolve({ head, trailers: head })
@@ -88,7 +88,7 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
     stream.once('response', (head: ResponseHead, flags) => {
       if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) resolve({ head, trailers: head })
       stream.on('data', (piece: Buffer) => {
-        look(head, piece)
+        onPiece(head, piece)
       })
       stream.once('trailers', (trailers: IncomingHttpHeaders) => {
         resolve({ head, trailers })
@@ -97,7 +97,7 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
       stream.prependOnceListener('close', () => {
         if (!isGrpc(head)) resolve({ head, trailers: head })
       })
-      look(head, null)
+      onPiece(head, null)
     })
     stream.on('error', (error: Error) => {
       failure = error

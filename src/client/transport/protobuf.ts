@@ -47,7 +47,7 @@ export class Fields {
   value = 0
   end = 0
   /** Whether the message, or one in it that was read, has a field that its shape does not have. */
-  foreign = false
+  hasUnknown = false
   #wireType = 0
   #seen = 0
   readonly #bytes: Uint8Array
@@ -89,7 +89,7 @@ export class Fields {
       } else if ((shape.lengthDelimited & bit) !== 0) {
         if (this.#wireType !== LENGTH_DELIMITED) this.#assertBytes()
       } else {
-        this.#markForeign()
+        this.#markUnknownField()
         continue
       }
       if ((this.#seen & bit) !== 0) throw new MalformedMessage(`Field ${String(this.number)} occurs twice`)
@@ -99,9 +99,9 @@ export class Fields {
     return false
   }
 
-  #markForeign(): void {
-    this.foreign = true
-    if (this.#outer !== null) this.#outer.#markForeign()
+  #markUnknownField(): void {
+    this.hasUnknown = true
+    if (this.#outer !== null) this.#outer.#markUnknownField()
   }
 
   int64(): bigint {
@@ -186,24 +186,24 @@ export function int64At(message: Uint8Array | Fields, number: number): bigint {
  *
  * @throws {MalformedMessage}
  */
-export function sift(message: Buffer, shape: Shape): Buffer {
+export function keepKnownFields(message: Buffer, shape: Shape): Buffer {
   const fields = new Fields(message, shape)
-  const kept = siftFields(message, fields, shape)
-  return fields.foreign ? kept : message
+  const kept = copyKnownFields(message, fields, shape)
+  return fields.hasUnknown ? kept : message
 }
 
-function siftFields(message: Buffer, fields: Fields, shape: Shape): Buffer {
+function copyKnownFields(message: Buffer, fields: Fields, shape: Shape): Buffer {
   const kept: Uint8Array[] = []
   while (fields.next()) {
     const { number, start, end } = fields
     const inner = shape.messages[number]
     if (inner === undefined) kept.push(message.subarray(start, end))
-    else kept.push(bytesField(number, siftFields(message, fields.message(inner), inner)))
+    else kept.push(bytesField(number, copyKnownFields(message, fields.message(inner), inner)))
   }
   return Buffer.concat(kept)
 }
 
-export function without(message: Uint8Array, numbers: readonly number[]): Buffer {
+export function withoutFields(message: Uint8Array, numbers: readonly number[]): Buffer {
   const kept: Uint8Array[] = []
   const fields = new Fields(message)
   while (fields.next()) {

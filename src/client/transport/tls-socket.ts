@@ -154,7 +154,7 @@ export function peerChain(certificate: object | undefined): Uint8Array[] {
 }
 
 /** Asks for etcd's version, which is public, over HTTP/1.1. Resolves to the first bytes of the answer, or null if there is none in time. */
-export function askHttp1(socket: TLSSocket, host: string, timeout: number): Promise<string | null> {
+export function requestVersionOverHttp1(socket: TLSSocket, host: string, timeout: number): Promise<string | null> {
   return new Promise((resolve) => {
     const done = (answer: Buffer | null = null): void => {
       clearTimeout(timer)

@@ -40,7 +40,7 @@ const MAX_TOKEN_REFUSALS = 3
 // endpoint takes to be noticed.
 const HEDGE_AFTER = 1000
 /** How long a read that was answered elsewhere may go on, in milliseconds: until a silent endpoint is noticed. */
-const OVERTAKEN_LIMIT = 5000
+const ABANDONED_READ_LIMIT = 5000
 
 interface Attempt {
   readonly call: EtcdCall
@@ -99,7 +99,7 @@ export class UnaryCall extends CallBase implements Call {
     if (this.#ended) return
     const [first] = this.#running
     const outcome = makeStatus(code, details)
-    this.#finish(first === undefined ? outcome : this.#fateOf(first.call, outcome), null)
+    this.#finish(first === undefined ? outcome : this.#finalOutcome(first.call, outcome), null)
   }
 
   readonly #attempt = (): void => {
@@ -155,7 +155,7 @@ export class UnaryCall extends CallBase implements Call {
     } else {
       const repeat = mayRepeat(kind, outcome, call.progress)
       if (repeat && (this.#running.size > 0 || this.#repeatLater(call))) return
-      this.#finish(this.#fateOf(call, outcome), attempt)
+      this.#finish(this.#finalOutcome(call, outcome), attempt)
     }
   }
 
@@ -187,10 +187,10 @@ export class UnaryCall extends CallBase implements Call {
     return Number(this.#parts.deadline) - Date.now()
   }
 
-  #fateOf(call: EtcdCall, outcome: Outcome): Outcome {
+  #finalOutcome(call: EtcdCall, outcome: Outcome): Outcome {
     const { path, route } = this.#parts
     const { kind } = this.#traits
-    const cause = outcome.code === status.DEADLINE_EXCEEDED ? route.whyNotReady() : null
+    const cause = outcome.code === status.DEADLINE_EXCEEDED ? route.notReadyError() : null
     const explained = cause === null ? outcome : { ...outcome, cause }
     // The lease may come from an attempt before, whatever became of this one.
     const isUnknown = mayBeApplied(kind, outcome, call.progress) || (kind === 'grant' && this.#repeated)
@@ -222,7 +222,7 @@ export class UnaryCall extends CallBase implements Call {
       const cancel = (): void => {
         call.cancelWithStatus(status.CANCELLED, 'Another attempt of the call was answered')
       }
-      if (outcome.code === status.OK) setTimeout(cancel, OVERTAKEN_LIMIT).unref()
+      if (outcome.code === status.OK) setTimeout(cancel, ABANDONED_READ_LIMIT).unref()
       else cancel()
     }
     this.#running.clear()

@@ -1,6 +1,6 @@
 /** From evidence to findings: what no small peer can bring about is made up here; the rest is next to docs/why-tls-fails.md. */
 import { describe, expect, it } from 'vitest'
-import { explainFailure, hasAnswered, NOTHING_FOUND } from '../../../src/client/diagnosis/explain.js'
+import { explainFailure, hasAnswered, EMPTY_DIAGNOSIS } from '../../../src/client/diagnosis/explain.js'
 import { createSecureClient, type SecureClientOptions } from '../../../src/client/index.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import type { DialFailure } from '../../../src/client/transport/dial.js'
@@ -22,7 +22,7 @@ function explain(evidence: Partial<DialFailure>, { host = 'etcd.example', creden
   const silence = { alpn: null, validation: null, certificateSent: null, answer: null, answered: false }
   const failure: DialFailure = { stage: 'connect', ...nothing, ...silence, ...evidence }
   const validated = prepare(credentials, tls)
-  const attempt = { endpoint, name: endpoint.host, validated, failure, diagnosis: NOTHING_FOUND, timeout: 5000 }
+  const attempt = { endpoint, name: endpoint.host, validated, failure, diagnosis: EMPTY_DIAGNOSIS, timeout: 5000 }
   return explainFailure(attempt)
 }
 

@@ -6,7 +6,7 @@ import {
   type SecureEtcd3,
   type TlsEvent,
 } from '../../../src/client/index.js'
-import { healsAt } from '../../../src/client/validated-credentials.js'
+import { validFrom } from '../../../src/client/validated-credentials.js'
 import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { mintPki } from '../../support/etcd.js'
 import { alertingPeer, proxyTo, refuseCall } from '../../support/peers.js'
@@ -304,6 +304,6 @@ describe('new credentials that are not valid yet', () => {
   ])('are tried again only if time can heal them: %s', (_which, options, heals) => {
     const credentials = pki.issueClient(options)
     const begin = credentials.chain[0].notBefore.getTime()
-    expect(healsAt(credentials)).toBe(heals ? begin : null)
+    expect(validFrom(credentials)).toBe(heals ? begin : null)
   })
 })

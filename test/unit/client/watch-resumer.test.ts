@@ -102,7 +102,7 @@ class Bench implements ResumableStream {
     } else if (verb === 'cancel') this.resumer.outgoing(cancelRequest(BigInt(first)))
     else if (verb === 'progress') this.resumer.outgoing(progressRequest())
     else if (verb === 'begin') this.resumer.begin()
-    else if (verb === 'move') this.resumer.prepareToMove(ready)
+    else if (verb === 'move') this.resumer.prepareToMigrate(ready)
     else if (verb === 'refresh') this.resumer.refresh()
     else if (verb === 'set') Object.assign(this, { [first]: second === 'true' })
     else if (verb === 'fail') {

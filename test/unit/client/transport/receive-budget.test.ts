@@ -83,10 +83,10 @@ it('receives every long answer of one endpoint while another one finishes none, 
 })
 
 describe('the budget', () => {
-  const receiver = (name: string, connection: object): Receiver & { name: string; isUnread: boolean } => ({
+  const receiver = (name: string, connection: object): Receiver & { name: string; isPausedByCaller: boolean } => ({
     name,
     connection,
-    isUnread: false,
+    isPausedByCaller: false,
     pauseReceiving: () => paused.add(name),
     resumeReceiving: () => paused.delete(name),
   })
@@ -115,7 +115,7 @@ describe('the budget', () => {
     budget.update(a, 8)
     budget.update(b, 8)
     expect([...paused]).toEqual(['b'])
-    a.isUnread = true
+    a.isPausedByCaller = true
     budget.update(c, 1)
     expect([...paused]).toEqual(['c'])
   })
