@@ -9,6 +9,7 @@ import { bitString, integer, nullValue, oid, sequence } from '../../support/der-
 import { HOST } from '../../support/judge-chain.js'
 import {
   chainPem,
+  directoryName,
   dns,
   email,
   EXTENSION,
@@ -218,6 +219,11 @@ describe('the one path that OpenSSL builds', () => {
       const node = await askNode({ usage: 'server', host: HOST, leaf, sent, trust, crls: [] })
       expect(node?.accepts, what).toBe(found === null)
     }
+  })
+
+  it('does not matter if Go alone refuses it', () => {
+    const byGo = again({ extensions: [nameConstraints({ excluded: [directoryName('Nobody')] })] })
+    expect(reportOn({ leaf, sent: [byGo, intermediate], trust: [root] }, { usage: 'client' }).findings).toEqual([])
   })
 
   it('does not matter if the issuer is trusted as well', () => {
