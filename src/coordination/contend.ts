@@ -1,67 +1,68 @@
 /**
- * One contender for a lock or an election, as in etcd's client/v3/concurrency: a key under a lease of its own, created if
- * absent; it is first in the queue when no key of the prefix has a lower create revision.
+ * A contender for a lock or an election, as in etcd's client/v3/concurrency: it creates a key under its own lease, and holds when no
+ * other contender's key of the prefix has a lower create revision.
  */
 import { clientClosed } from '../client/tls-session.js'
 import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
 import { holdingProcess, pause } from '../client/timing.js'
 import { randomInt64 } from '../client/transport/protobuf.js'
 import { EtcdMtlsError } from '../report/errors.js'
-import { ask, pauseBefore, type Store } from './store.js'
+import { pauseBefore, type Store, withRetries } from './store.js'
 
-/** One place to contend for. */
-export interface Place {
-  /** For messages, as `lock "jobs"`. */
-  readonly what: string
-  /** Every contender's key is this and the id of its lease, as in clientv3's package concurrency and in etcdctl. */
+/** The queue of contenders of one lock or election. */
+export interface Queue {
+  /** For messages, such as `lock "jobs"`. */
+  readonly label: string
+  /** A contender's key is the prefix followed by its lease id, as in clientv3's package concurrency and in etcdctl. */
   readonly prefix: string
-  /** Milliseconds, whole seconds. */
+  /** Milliseconds; a multiple of 1000. */
   readonly ttl: number
 }
 
-/** What one contender brings. */
-interface Claim {
+interface ContenderOptions {
   readonly value: string
-  /** The caller's, until it is held. */
+  /** Ends the wait; ignored once the contender holds. */
   readonly signal: AbortSignal | null
   /** Aborts when the client is closed. */
   readonly closing: AbortSignal
 }
 
-/** Waits for its turn. */
-export async function contend(store: Store, place: Place, claim: Claim): Promise<Held> {
-  claim.signal?.throwIfAborted()
-  if (claim.closing.aborted) throw clientClosed()
-  return new Contender(store, place, claim).run()
+/** Joins the queue, and resolves when the contender is first. */
+export async function contend(store: Store, queue: Queue, options: ContenderOptions): Promise<Held> {
+  options.signal?.throwIfAborted()
+  if (options.closing.aborted) throw clientClosed()
+  return new Contender(store, queue, options).run()
 }
 
 class Contender {
   readonly #store: Store
-  readonly #place: Place
-  readonly #claim: Claim
+  readonly #queue: Queue
+  readonly #options: ContenderOptions
   readonly #lease = randomInt64()
   readonly #over = new AbortController()
   #keeper: LeaseKeeper | null = null
   #released: Promise<void> | null = null
 
-  constructor(store: Store, place: Place, claim: Claim) {
+  constructor(store: Store, queue: Queue, options: ContenderOptions) {
     this.#store = store
-    this.#place = place
-    this.#claim = claim
-    readClockOn(this.#over.signal, () => this.#keeper?.check())
-    claim.signal?.addEventListener('abort', this.#onAbort, { once: true })
-    claim.closing.addEventListener('abort', this.#onClosing, { once: true })
+    this.#queue = queue
+    this.#options = options
+    checkBeforeRead(this.#over.signal, () => this.#keeper?.check())
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    options.closing.addEventListener('abort', this.#onClosing, { once: true })
   }
 
   async run(): Promise<Held> {
     const { signal } = this.#over
-    const key = this.#place.prefix + this.#lease.toString(16)
+    const key = this.#queue.prefix + this.#lease.toString(16)
     try {
       await this.#grant()
-      const fencingToken = await this.#ask(() => this.#store.createKey(key, this.#claim.value, String(this.#lease)))
+      const fencingToken = await this.#withRetries(() =>
+        this.#store.createKey(key, this.#options.value, String(this.#lease)),
+      )
       await this.#untilFirst(key, fencingToken)
       signal.throwIfAborted()
-      this.#claim.signal?.removeEventListener('abort', this.#onAbort)
+      this.#options.signal?.removeEventListener('abort', this.#onAbort)
       return { fencingToken, signal, [Symbol.asyncDispose]: () => this.#release() }
     } catch (error) {
       this.#abandon(error)
@@ -70,11 +71,11 @@ class Contender {
   }
 
   async #grant(): Promise<void> {
-    const { ttl } = this.#place
+    const { ttl } = this.#queue
     const id = String(this.#lease)
-    // Before the first sending of the grant: the lease lives at least a TTL from then on, whichever attempt was applied.
+    // Taken before the first attempt: the lease lives at least a TTL from here, whichever attempt etcd applied.
     const since = performance.now()
-    await this.#ask(() => this.#store.grant(id, ttl / 1000), leaseDeadline(since, ttl))
+    await this.#withRetries(() => this.#store.grant(id, ttl / 1000), leaseDeadline(since, ttl))
     this.#keeper = new LeaseKeeper({ id, ttl, since }, () => this.#store.openKeepAlive(), {
       onLost: (reason, cause) => {
         this.#end(this.#leaseLost(reason, cause))
@@ -83,83 +84,85 @@ class Contender {
   }
 
   async #untilFirst(key: string, createRevision: string): Promise<void> {
-    const { prefix } = this.#place
+    const { prefix } = this.#queue
     for (let attempt = 0; ; attempt += 1) {
-      const { owned, ahead, revision } = await this.#ask(() => this.#store.look(prefix, key, createRevision))
+      const { owned, ahead, revision } = await this.#withRetries(() =>
+        this.#store.readQueue(prefix, key, createRevision),
+      )
       if (!owned) throw this.#leaseLost('gone', null)
       if (ahead === null) return
-      // A watch that ended is no news of the key: look again, after a pause.
+      // A watch that ended does not mean that the key was deleted: read the queue again after a pause.
       if (!(await this.#untilDeleted(ahead, revision))) await pauseBefore(attempt, this.#over.signal)
     }
   }
 
   readonly #onAbort = (): void => {
-    this.#abandon(this.#claim.signal?.reason)
+    this.#abandon(this.#options.signal?.reason)
   }
 
   readonly #onClosing = (): void => {
     this.#end(clientClosed())
   }
 
-  /** Removes the key, as far as etcd can be reached. The caller does not wait for it. */
+  /** Does not wait for the release: the caller's call has failed already. */
   #abandon(reason: unknown): void {
     this.#end(reason)
     void this.#release()
   }
 
   #release(): Promise<void> {
-    const { what, ttl } = this.#place
-    this.#end(new EtcdMtlsError('ERR_CLOSED', `The ${what} was released.`, { what }))
+    const { label, ttl } = this.#queue
+    this.#end(new EtcdMtlsError('ERR_CLOSED', `The ${label} was released.`, { what: label }))
     this.#released ??= release(this.#store, String(this.#lease), ttl)
     return this.#released
   }
 
-  async #ask<T>(call: () => Promise<T>, until?: number): Promise<T> {
+  async #withRetries<T>(call: () => Promise<T>, until?: number): Promise<T> {
     try {
-      return await ask(this.#store, this.#over.signal, call, until)
+      return await withRetries(this.#store, this.#over.signal, call, until)
     } catch (error) {
       throw this.#store.isLeaseGone(error) ? this.#leaseLost('gone', error) : error
     }
   }
 
-  /** True if the key was deleted, or is to be checked again after a TTL because a watch may be silent; false if the watch ended. */
+  /** True after the deletion, or after a TTL in case the watch misses it; false if the watch ended. */
   async #untilDeleted(key: string, after: string): Promise<boolean> {
     const done = new AbortController()
     const stop = AbortSignal.any([done.signal, this.#over.signal])
     const finish = (): void => {
       done.abort()
     }
-    void pause(this.#place.ttl, stop, true).then(finish)
+    void pause(this.#queue.ttl, stop, true).then(finish)
     await this.#store.watch({ key }, after, stop, (changes) => {
       if (changes.some(({ type }) => type === 'delete')) finish()
     })
-    const isChanged = stop.aborted
+    const mayBeDeleted = stop.aborted
     finish()
-    return isChanged
+    return mayBeDeleted
   }
 
   #end(reason: unknown): void {
     this.#keeper?.stop()
-    this.#claim.signal?.removeEventListener('abort', this.#onAbort)
-    this.#claim.closing.removeEventListener('abort', this.#onClosing)
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#options.closing.removeEventListener('abort', this.#onClosing)
     this.#over.abort(reason)
   }
 
   #leaseLost(reason: LossReason, cause: unknown): EtcdMtlsError<'ERR_LEASE_LOST'> {
-    const { what, ttl } = this.#place
+    const { label, ttl } = this.#queue
     const message =
       reason === 'gone'
-        ? `etcd no longer has the lease or the key of the ${what}.`
-        : `The lease of the ${what} may expire: etcd answered no keep-alive within its TTL of ${String(ttl / 1000)} s.`
-    return new EtcdMtlsError('ERR_LEASE_LOST', message, { what, reason }, cause === null ? undefined : { cause })
+        ? `etcd no longer has the lease or the key of the ${label}.`
+        : `The lease of the ${label} may expire: etcd answered no keep-alive within its TTL of ${String(ttl / 1000)} s.`
+    return new EtcdMtlsError('ERR_LEASE_LOST', message, { what: label, reason }, cause === null ? undefined : { cause })
   }
 }
 
 /**
- * Lets `aborted` of this one signal check the clock. A process that was paused runs its timers in the order of their times when it
- * continues, so that work may run before the timer that would abort.
+ * Calls `check` before each read of the signal. When a paused process continues, other work may run before the timer that aborts the
+ * signal.
  */
-function readClockOn(signal: AbortSignal, check: () => void): void {
+function checkBeforeRead(signal: AbortSignal, check: () => void): void {
   const { prototype } = AbortSignal
   const get = (): unknown => {
     check()
@@ -172,13 +175,13 @@ function readClockOn(signal: AbortSignal, check: () => void): void {
   Object.defineProperties(signal, { aborted: { get }, throwIfAborted: { value: throwIfAborted } })
 }
 
-/** How long the caller waits for a release, in milliseconds. The attempts continue for as long as the lease may live. */
+/** How long the caller waits for a release, in milliseconds. The attempts continue until the lease has expired. */
 const RELEASE_TIMEOUT = 2000
-/** For one attempt, in milliseconds: short, so that a silent endpoint leaves time for the others. */
+/** Timeout of one attempt, in milliseconds: short, so that a silent endpoint leaves time for the others. */
 const ATTEMPT_TIMEOUT = 700
 
 /**
- * Revokes the lease, and its key with it, as soon as etcd can be reached. Never rejects: what cannot be revoked expires.
+ * Revokes the lease, which deletes its key, as soon as etcd can be reached. Never rejects: a lease that is not revoked expires.
  *
  * @param ttl Milliseconds.
  */
@@ -197,7 +200,7 @@ async function revoke(store: Store, lease: string, until: number): Promise<void>
       await store.revoke(lease, ATTEMPT_TIMEOUT)
       return
     } catch (error) {
-      // Done as well: etcd does not have the lease, or refuses; or the client is closed.
+      // Another attempt would not help: etcd does not have the lease or refuses, or the client is closed.
       if (!store.isTransient(error)) return
     }
     await pauseBefore(attempt, signal)

@@ -1,10 +1,10 @@
-/** The way in: what callers pass is checked here. */
+/** The public functions, which validate the caller's arguments. */
 import { SecureEtcd3 } from '../client/deferred.js'
 import { holdingProcess } from '../client/timing.js'
 import { CLIENT, clientClosed } from '../client/tls-session.js'
 import { parseDuration } from '../report/duration.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import { contend, type Held, type Place } from './contend.js'
+import { contend, type Held, type Queue } from './contend.js'
 import { type Leader, observeLeaders } from './observe.js'
 import { etcdStore } from './store.js'
 
@@ -48,8 +48,8 @@ export interface LockOptions {
  * signal's reason.
  */
 export async function lock(client: SecureEtcd3, name: string, options: LockOptions): Promise<Held> {
-  const place = resolvePlace(client, 'lock', name, options, ['ttl', 'signal'])
-  return hold(client, place, '', resolveSignal(options.signal))
+  const queue = resolveQueue(client, 'lock', name, options, ['ttl', 'signal'])
+  return hold(client, queue, '', resolveSignal(options.signal))
 }
 
 /** One election, from {@link election}. */
@@ -79,7 +79,7 @@ export interface Election {
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, `ERR_CLOSED` if the client is closed.
  */
 export function election(client: SecureEtcd3, name: string, options: { ttl: string }): Election {
-  const place = resolvePlace(client, 'election', name, options, ['ttl'])
+  const queue = resolveQueue(client, 'election', name, options, ['ttl'])
   const begin = (given: { signal?: AbortSignal | undefined }): AbortSignal | null => {
     checkClient(client)
     checkOptions('options', given, ['signal'])
@@ -90,23 +90,23 @@ export function election(client: SecureEtcd3, name: string, options: { ttl: stri
       const signal = begin(given)
       // Callers without a compiler may pass anything.
       if (typeof value !== 'string') throw valueInvalid('value', value, 'a string')
-      return hold(client, place, value, signal)
+      return hold(client, queue, value, signal)
     },
-    observe: (given = {}) => observeLeaders(etcdStore(client), place.prefix, begin(given), client[CLIENT].closing),
+    observe: (given = {}) => observeLeaders(etcdStore(client), queue.prefix, begin(given), client[CLIENT].closing),
   }
 }
 
-async function hold(client: SecureEtcd3, place: Place, value: string, signal: AbortSignal | null): Promise<Held> {
-  return holdingProcess(contend(etcdStore(client), place, { value, signal, closing: client[CLIENT].closing }))
+async function hold(client: SecureEtcd3, queue: Queue, value: string, signal: AbortSignal | null): Promise<Held> {
+  return holdingProcess(contend(etcdStore(client), queue, { value, signal, closing: client[CLIENT].closing }))
 }
 
-function resolvePlace(
+function resolveQueue(
   client: SecureEtcd3,
   kind: 'lock' | 'election',
   name: unknown,
   options: { ttl: string },
   known: readonly string[],
-): Place {
+): Queue {
   checkClient(client)
   if (typeof name !== 'string' || name === '') throw valueInvalid('name', name, 'a string that is not empty')
   checkOptions('options', options, known)
@@ -114,7 +114,7 @@ function resolvePlace(
   if (ttl % 1000 !== 0 || ttl < MIN_TTL * 1000) {
     throw optionInvalid('ttl', `must be in whole seconds, at least '${String(MIN_TTL)}s'; received '${options.ttl}'`)
   }
-  return { what: `${kind} "${name}"`, prefix: `${name}/`, ttl }
+  return { label: `${kind} "${name}"`, prefix: `${name}/`, ttl }
 }
 
 function resolveSignal(signal: unknown): AbortSignal | null {

@@ -1,5 +1,5 @@
-/** The leaders of an election, one after the other. */
-import { ask, type Change, type ContenderKey, pauseBefore, type Store } from './store.js'
+/** Observing an election: its current leader, then each later one. */
+import { type Change, type ContenderKey, pauseBefore, type Store, withRetries } from './store.js'
 
 /** Who leads. */
 export interface Leader {
@@ -19,17 +19,17 @@ export async function* observeLeaders(
   const end = (): void => {
     over.abort()
   }
-  const ends = signal === null ? [closing] : [signal, closing]
-  for (const each of ends) each.addEventListener('abort', end, { once: true })
-  if (ends.some((each) => each.aborted)) end()
+  const signals = signal === null ? [closing] : [signal, closing]
+  for (const each of signals) each.addEventListener('abort', end, { once: true })
+  if (signals.some((each) => each.aborted)) end()
   const queue = new LeaderQueue()
-  /** The revision after which the watch goes on; null: where the candidates are listed. */
+  /** The revision after which the watch resumes; null: the candidates must be listed first. */
   let after: string | null = null
   try {
     for (let attempt = 0; !over.signal.aborted; attempt += 1) {
       if (attempt > 0) await pauseBefore(attempt, over.signal)
-      // Each time: a watch that is lost does not report that etcd would refuse another one.
-      const { keys, revision } = await ask(store, over.signal, () => store.list(prefix))
+      // Listed before every watch: an error of etcd fails this call, while a watch would only end as lost.
+      const { keys, revision } = await withRetries(store, over.signal, () => store.list(prefix))
       if (after === null) queue.reset(keys)
       after ??= revision
       const watching = store.watch({ prefix }, after, over.signal, (changes) => {
@@ -43,12 +43,12 @@ export async function* observeLeaders(
     if (!over.signal.aborted) throw error
   } finally {
     end()
-    for (const each of ends) each.removeEventListener('abort', end)
+    for (const each of signals) each.removeEventListener('abort', end)
   }
   return undefined
 }
 
-/** The candidates in the order of their creation, and the leaders that were not yielded yet. */
+/** Derives the leaders from the candidates' keys, and queues those not yielded yet. */
 class LeaderQueue {
   readonly #candidates = new Map<string, ContenderKey>()
   readonly #leaders: Leader[] = []
@@ -58,15 +58,15 @@ class LeaderQueue {
   reset(keys: readonly ContenderKey[]): void {
     this.#candidates.clear()
     for (const each of keys) this.#candidates.set(each.key, each)
-    this.#note()
+    this.#queueLeader()
   }
 
   apply(changes: readonly Change[]): void {
     for (const [index, change] of changes.entries()) {
       if (change.type === 'delete') this.#candidates.delete(change.key)
       else this.#candidates.set(change.key, change)
-      // What happened in one revision happened at once.
-      if (changes[index + 1]?.revision !== change.revision) this.#note()
+      // All changes of one revision are one transaction.
+      if (changes[index + 1]?.revision !== change.revision) this.#queueLeader()
     }
     this.#wake()
   }
@@ -89,7 +89,7 @@ class LeaderQueue {
     }
   }
 
-  #note(): void {
+  #queueLeader(): void {
     let first: ContenderKey | null = null
     for (const each of this.#candidates.values()) {
       if (first === null || BigInt(each.createRevision) < BigInt(first.createRevision)) first = each

@@ -1,4 +1,4 @@
-/** What locks and elections need of etcd, on etcd3, and how they ask for it. */
+/** The etcd calls of locks and elections, on etcd3, with retries. */
 import { backoffPause } from '../report/duration.js'
 import type { SecureEtcd3 } from '../client/deferred.js'
 import { CLIENT } from '../client/tls-session.js'
@@ -6,39 +6,37 @@ import type { KeepAliveStream } from '../client/streams/lease-keeper.js'
 import { abortable, pause } from '../client/timing.js'
 import { isError } from '../report/errors.js'
 
-/** A key of a contender. */
+/** The key of one contender. */
 export interface ContenderKey {
   readonly key: string
   readonly value: string
   readonly createRevision: string
 }
 
-/** One change of a contender's key. */
 export interface Change extends ContenderKey {
   readonly type: 'put' | 'delete'
-  /** The revision of the change. */
   readonly revision: string
 }
 
-/** The queue as one contender sees it. */
-interface QueueView {
-  /** Whether the contender's own key is still there. */
+/** The position of one contender's key in the queue. */
+interface QueuePosition {
+  /** Whether the contender's own key still exists. */
   readonly owned: boolean
-  /** The key right before it; null: it is the first. */
+  /** The key directly ahead; null if the contender is first. */
   readonly ahead: string | null
   readonly revision: string
 }
 
-/** Why a watch ended: it may go on where it was, or etcd does not let it, as when it has compacted what the watch needs. */
+/** `lost`: the watch can be resumed at the same revision. `refused`: etcd rejects that, for example because it compacted it. */
 export type WatchEnd = 'lost' | 'refused'
 
 /**
- * How long one call may take, in milliseconds. A member that is cut off from its leader gives up after seven seconds only
- * (etcd server/config, `ReqTimeout`), and another one may answer at once.
+ * Timeout of one call, in milliseconds. A member without a leader fails only after seven seconds (etcd server/config, `ReqTimeout`),
+ * while another member may answer immediately.
  */
 const CALL_TIMEOUT = 3000
 
-/** The rest of a contender's key is the id of its lease (client/v3/concurrency/key.go). Other keys are of longer names. */
+/** A contender's key ends with its lease id (client/v3/concurrency/key.go). Other keys of the prefix belong to longer names. */
 const LEASE_ID = /^[0-9a-f]+$/
 
 export type Store = ReturnType<typeof etcdStore>
@@ -46,12 +44,11 @@ export type Store = ReturnType<typeof etcdStore>
 export function etcdStore(client: SecureEtcd3) {
   const { leaseClient } = client
   return {
-    /** Grants a lease of that id; one that exists already counts as granted. */
     grant: async (lease: string, seconds: number): Promise<void> => {
       try {
         await leaseClient.leaseGrant({ ID: lease, TTL: seconds }, within(CALL_TIMEOUT))
       } catch (error) {
-        // The id is random and was sent by nobody else: an earlier attempt was applied, and its answer was lost.
+        // The id is random, so an earlier attempt created the lease, and its response was lost.
         if (!(isError(error) && error.message.includes('lease already exists'))) throw error
       }
     },
@@ -60,7 +57,7 @@ export function etcdStore(client: SecureEtcd3) {
     revoke: async (lease: string, timeout: number): Promise<void> => {
       await leaseClient.leaseRevoke({ ID: lease }, within(timeout))
     },
-    /** Creates the key under the lease unless it is there already. Returns its create revision. */
+    /** Creates the key if absent. Returns its create revision. */
     createKey: async (key: string, value: string, lease: string): Promise<string> => {
       const { succeeded, header, responses } = await client
         .if(key, 'Create', '==', 0)
@@ -68,13 +65,13 @@ export function etcdStore(client: SecureEtcd3) {
         .else(client.get(key))
         .options(within(CALL_TIMEOUT))
         .commit()
-      // The key has the lease's own id in its name, so that one that is there comes from an earlier attempt.
+      // The key contains the lease id, so an existing key comes from an earlier attempt.
       const revision = succeeded ? header.revision : responses[0]?.response_range.kvs[0]?.create_revision
       if (revision === undefined) throw new Error(`etcd did not return the key "${key}" that it has`)
       return revision
     },
-    /** One linearizable look at the queue. */
-    look: async (prefix: string, key: string, createRevision: string): Promise<QueueView> => {
+    /** A linearizable read. */
+    readQueue: async (prefix: string, key: string, createRevision: string): Promise<QueuePosition> => {
       for (let below = createRevision; ;) {
         const { succeeded, header, responses } = await client
           .if(key, 'Create', '==', createRevision)
@@ -93,7 +90,7 @@ export function etcdStore(client: SecureEtcd3) {
       const { header, kvs } = await client.getAll().prefix(prefix).options(within(CALL_TIMEOUT)).exec()
       return { keys: kvs.map(contenderKey).filter(({ key }) => isContender(prefix, key)), revision: header.revision }
     },
-    /** Reports changes after that revision. Resolves when the signal aborts, or when the watch ended for any other reason. */
+    /** Reports changes after that revision, until the signal aborts or the watch ends. */
     watch: (
       target: { readonly key: string } | { readonly prefix: string },
       after: string,
@@ -107,7 +104,7 @@ export function etcdStore(client: SecureEtcd3) {
         }
         const prefix = 'prefix' in target ? target.prefix : null
         const builder = client.watch().startRevision(String(BigInt(after) + 1n))
-        // Not create(): events may come before its promise has resolved.
+        // Not create(): events may arrive before its promise resolves.
         const watcher = ('key' in target ? builder.key(target.key) : builder.prefix(target.prefix)).watcher()
         const end = (why: WatchEnd): void => {
           signal.removeEventListener('abort', cancel)
@@ -115,7 +112,7 @@ export function etcdStore(client: SecureEtcd3) {
         }
         const cancel = (): void => {
           end('lost')
-          // It fails only for a stream that has ended, and its watches with it.
+          // It fails only if the stream has ended, which ended the watch too.
           watcher.cancel().catch(() => undefined)
         }
         signal.addEventListener('abort', cancel, { once: true })
@@ -134,7 +131,7 @@ export function etcdStore(client: SecureEtcd3) {
           })
           .on('disconnected', cancel)
       }),
-    /** Whether the error says that etcd does not have the lease. */
+    /** Whether the error reports that etcd does not have the lease. */
     isLeaseGone: (error: unknown): boolean => client[CLIENT].isLeaseGone(error),
     /** Whether the same call may succeed later. */
     isTransient: (error: unknown): boolean => client[CLIENT].isTransient(error),
@@ -161,13 +158,18 @@ function contenderKey(kv: { key: Buffer; value: Buffer; create_revision: string 
 const PAUSES = { first: 50, longest: 400 }
 
 /**
- * Calls until there is an answer, or an error that another attempt would meet again. What is called must be idempotent: a call
- * that failed may have been applied.
+ * Repeats a call until it succeeds or fails with an error that is not transient. The call must be idempotent: etcd may have applied a
+ * call that failed.
  *
  * @param until Time by `performance.now()` after which a failure is final.
  * @throws The signal's reason when it aborts.
  */
-export async function ask<T>(store: Store, signal: AbortSignal, call: () => Promise<T>, until = Infinity): Promise<T> {
+export async function withRetries<T>(
+  store: Store,
+  signal: AbortSignal,
+  call: () => Promise<T>,
+  until = Infinity,
+): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     signal.throwIfAborted()
     try {
@@ -180,7 +182,7 @@ export async function ask<T>(store: Store, signal: AbortSignal, call: () => Prom
   }
 }
 
-/** Resolves after a pause, or at once when the signal aborts. */
+/** Resolves after the pause, or when the signal aborts. */
 export function pauseBefore(attempt: number, signal: AbortSignal): Promise<void> {
   return pause(backoffPause(attempt + 1, PAUSES), signal, true)
 }

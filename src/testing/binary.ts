@@ -1,4 +1,4 @@
-/** etcd as a process of this machine. */
+/** etcd as a local process. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { LogBuffer, notStarted } from './log-buffer.js'
 import type { EtcdFiles, EtcdPlace, ExecResult, Host, Machine, Ports } from './machine.js'
 
-/** How long etcd may take to end in an orderly way, in milliseconds. */
+/** After this time, in milliseconds, etcd is killed. */
 const STOP_TIMEOUT = 10_000
 
 /** Runs `binary`, a path or a name on PATH. */
@@ -27,7 +27,7 @@ class BinaryMachine implements Machine {
   readonly #binary: string
   #child: ChildProcess | null = null
   #isRemoved = false
-  /** Last resort, for a test process that ends without closing its etcd. */
+  /** For a test process that exits without closing its etcd. */
   readonly #onExit = (): void => {
     this.#child?.kill('SIGKILL')
     rmSync(this.#folder, { recursive: true, force: true })
@@ -35,7 +35,7 @@ class BinaryMachine implements Machine {
 
   constructor(binary: string, ports: Ports, peerTls: boolean) {
     this.#binary = binary
-    // mkdtemp makes it readable by this user alone.
+    // mkdtemp creates it with mode 0700.
     this.#folder = mkdtempSync(join(tmpdir(), 'etcd-mtls-'))
     const client = `https://127.0.0.1:${String(ports.client)}`
     const peer = `${peerTls ? 'https' : 'http'}://127.0.0.1:${String(ports.peer)}`
@@ -48,7 +48,7 @@ class BinaryMachine implements Machine {
       peerListenUrl: peer,
       peerUrl: peer,
     }
-    // One more than Node takes for a leak of listeners.
+    // Avoids Node's warning about leaked listeners when a test starts many etcds.
     process.setMaxListeners(process.getMaxListeners() + 1).once('exit', this.#onExit)
   }
 
@@ -56,7 +56,7 @@ class BinaryMachine implements Machine {
     await mkdir(this.place.directory, { recursive: true, mode: 0o700 })
     for (const [name, content] of Object.entries(files)) {
       const target = join(this.place.directory, name)
-      // etcd reads its files at every handshake: it must never meet half of one.
+      // Renamed into place, because etcd reads its files at every handshake.
       await writeFile(`${target}.new`, content, { mode: 0o600 })
       await rename(`${target}.new`, target)
     }
@@ -108,8 +108,8 @@ class BinaryMachine implements Machine {
   }
 
   async etcdctl(args: readonly string[]): Promise<ExecResult> {
-    const neighbour = join(dirname(this.#binary), 'etcdctl')
-    const program = existsSync(neighbour) ? neighbour : 'etcdctl'
+    const sibling = join(dirname(this.#binary), 'etcdctl')
+    const program = existsSync(sibling) ? sibling : 'etcdctl'
     const child = spawn(program, args, { env: plainEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
@@ -141,8 +141,8 @@ class BinaryMachine implements Machine {
 }
 
 /**
- * SIGSTOP is only noted when it is sent: a thread that is running goes on until it is next interrupted, and may still
- * answer. Linux exposes the state of each thread; elsewhere there is nothing to wait for.
+ * A running thread continues, and may still answer, until the kernel interrupts it for SIGSTOP. Only Linux exposes the state of each
+ * thread.
  */
 async function allThreadsStopped(pid: number): Promise<void> {
   const tasks = `/proc/${String(pid)}/task`
@@ -150,7 +150,7 @@ async function allThreadsStopped(pid: number): Promise<void> {
     await delay(1)
 }
 
-/** Whether a thread does not run: stopped (T), or gone. The state stands behind the name, which may hold anything. */
+/** True if the thread is stopped (T) or gone. The state follows the name, which may contain any characters. */
 function isStopped(stat: string): boolean {
   try {
     return /\) [TtXZ] [^)]*$/.test(readFileSync(stat, 'utf8'))
@@ -159,7 +159,7 @@ function isStopped(stat: string): boolean {
   }
 }
 
-/** The environment without the variables that etcd and etcdctl take for flags. */
+/** The environment without the variables that etcd and etcdctl read as flags. */
 function plainEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^ETCD(CTL)?_/.test(name)))
 }

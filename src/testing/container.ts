@@ -1,4 +1,4 @@
-/** etcd in a container: the one door to testcontainers. */
+/** etcd in a container. No other file imports testcontainers. */
 import { abortable } from '../client/timing.js'
 import { asError } from '../report/errors.js'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,26 +10,26 @@ import { LogBuffer, notStarted } from './log-buffer.js'
 const HOME = '/etcd-mtls'
 const CLIENT_PORT = 2379
 const PEER_PORT = 2380
-/** How long etcd may take to end in an orderly way, in seconds. */
+/** After this time, in seconds, the engine kills etcd. */
 const STOP_TIMEOUT = 10
 
-type Door = typeof Testcontainers
-type Engine = Awaited<ReturnType<Door['getContainerRuntimeClient']>>
+type Library = typeof Testcontainers
+type Engine = Awaited<ReturnType<Library['getContainerRuntimeClient']>>
 type Container = ReturnType<Engine['container']['getById']>
 
 interface ContainerOptions {
   readonly image: string
   readonly name: string
   readonly port: number
-  /** Id of the network of a cluster; null for an etcd that is alone. */
+  /** Network id of the cluster; null for a single etcd. */
   readonly network: string | null
 }
 
-/** Makes containers of `image`; with `shared`, on a network of their own, where they find each other by name. */
-export async function containerHost(image: string, shared: boolean): Promise<Host> {
-  const { door, engine } = await openDoor()
-  // Not by the class Network, which knows no labels: the network carries the run's, too.
-  const network = shared
+/** @param isCluster Whether the containers get a network, on which they resolve each other's names. */
+export async function containerHost(image: string, isCluster: boolean): Promise<Host> {
+  const { library, engine } = await loadLibrary()
+  // The class Network of testcontainers cannot set labels.
+  const network = isCluster
     ? await engine.network.create({
         Name: `etcd-mtls-${crypto.randomUUID()}`,
         Driver: 'bridge',
@@ -38,22 +38,22 @@ export async function containerHost(image: string, shared: boolean): Promise<Hos
     : null
   return {
     machine: (name, ports) =>
-      new ContainerMachine(door, engine, { image, name, port: ports.client, network: network?.id ?? null }),
+      new ContainerMachine(library, engine, { image, name, port: ports.client, network: network?.id ?? null }),
     close: async () => {
       if (network !== null) await ignoreGone(network.remove())
     },
   }
 }
 
-async function openDoor(): Promise<{ door: Door; engine: Engine }> {
-  let door: Door
+async function loadLibrary(): Promise<{ library: Library; engine: Engine }> {
+  let library: Library
   try {
-    door = await import('testcontainers')
+    library = await import('testcontainers')
   } catch (cause) {
     throw notStarted("The package testcontainers is not installed; install it, or choose via: 'binary'.", [], cause)
   }
   try {
-    return { door, engine: await door.getContainerRuntimeClient() }
+    return { library, engine: await library.getContainerRuntimeClient() }
   } catch (cause) {
     const remedy = "Start Docker or Podman, name its socket in DOCKER_HOST, or choose via: 'binary'."
     throw notStarted(`No container engine answers. ${remedy}`, [], cause)
@@ -63,18 +63,18 @@ async function openDoor(): Promise<{ door: Door; engine: Engine }> {
 class ContainerMachine implements Machine {
   readonly place: EtcdPlace
   readonly logs = new LogBuffer()
-  readonly #door: Door
+  readonly #library: Library
   readonly #engine: Engine
   readonly #options: ContainerOptions
-  /** Files that wait for the container to be created. */
+  /** Files to copy when the container is created. */
   #files: EtcdFiles = {}
   #phase: 'new' | 'creating' | 'created' | 'removed' = 'new'
   #starting: Promise<Testcontainers.StartedTestContainer> | null = null
   #started: Testcontainers.StartedTestContainer | null = null
   #container: Container | null = null
 
-  constructor(door: Door, engine: Engine, options: ContainerOptions) {
-    this.#door = door
+  constructor(library: Library, engine: Engine, options: ContainerOptions) {
+    this.#library = library
     this.#engine = engine
     this.#options = options
     this.place = placeOf(options)
@@ -94,10 +94,10 @@ class ContainerMachine implements Machine {
     }
     const template = this.#template(flags, signal)
     this.#starting = template.start()
-    this.#starting.catch(() => undefined) // seen by the race below, and by remove()
+    this.#starting.catch(() => undefined) // the race below and remove() handle the rejection
     const watch = new AbortController()
     try {
-      this.#started = await abortable(signal, Promise.race([this.#starting, this.#death(watch.signal)]))
+      this.#started = await abortable(signal, Promise.race([this.#starting, this.#rejectOnExit(watch.signal)]))
     } catch (error) {
       throw await this.#explain(error, signal)
     } finally {
@@ -128,7 +128,7 @@ class ContainerMachine implements Machine {
   async remove(): Promise<void> {
     const before = this.#phase
     this.#phase = 'removed'
-    // A creation that has begun ends with a container, which must be removed; one that has not begun does not begin.
+    // A creation in progress must finish first, so that its container can be removed. No other one begins: see `proceed`.
     if (before === 'creating') await Promise.allSettled([this.#starting])
     const container = this.#container
     if (container === null) return
@@ -136,7 +136,7 @@ class ContainerMachine implements Machine {
     await Promise.allSettled([this.#starting])
   }
 
-  #template(flags: readonly string[], signal: AbortSignal): InstanceType<Door['GenericContainer']> {
+  #template(flags: readonly string[], signal: AbortSignal): InstanceType<Library['GenericContainer']> {
     const { image, port, name, network } = this.#options
     const proceed = (phase: 'creating' | 'created'): void => {
       signal.throwIfAborted()
@@ -146,10 +146,10 @@ class ContainerMachine implements Machine {
     const keep = (id: string): void => {
       this.#container = this.#engine.container.getById(id)
     }
-    class EtcdContainer extends this.#door.GenericContainer {
+    class EtcdContainer extends this.#library.GenericContainer {
       constructor() {
         super(image)
-        // withExposedPorts would publish on every address of the machine, and on another port after each restart.
+        // withExposedPorts would publish on all addresses, and on a different port after each restart.
         const key = `${String(CLIENT_PORT)}/tcp`
         this.createOpts.ExposedPorts = { [key]: {} }
         this.hostConfig.PortBindings = { [key]: [{ HostIp: '127.0.0.1', HostPort: String(port) }] }
@@ -173,7 +173,7 @@ class ContainerMachine implements Machine {
       .withLabels({ [RUN_LABEL]: runLabel() })
       .withCopyContentToContainer(this.#contents(this.#files))
       .withWaitStrategy(noWait)
-      // Without Ryuk there is nothing that testcontainers could clean up with, only a lock file that it would leave.
+      // Without Ryuk, testcontainers cannot clean up, and would leave a lock file behind.
       .withAutoCleanup(process.env['TESTCONTAINERS_RYUK_DISABLED'] !== 'true')
     return network === null ? template : template.withNetworkMode(network).withNetworkAliases(name)
   }
@@ -186,8 +186,8 @@ class ContainerMachine implements Machine {
     }))
   }
 
-  /** Rejects once the container has ended. testcontainers itself would wait 10 s for ports that no longer come. */
-  async #death(stop: AbortSignal): Promise<never> {
+  /** testcontainers would wait another 10 s for the ports of a container that has exited. */
+  async #rejectOnExit(stop: AbortSignal): Promise<never> {
     for (;;) {
       await sleep(100, undefined, { signal: stop })
       const container = this.#container
@@ -197,7 +197,7 @@ class ContainerMachine implements Machine {
     }
   }
 
-  /** A start that failed before there was a container is about the image; later, etcd's own log has the cause. */
+  /** Without a container, the image is the cause; otherwise etcd's log has the cause. */
   async #explain(error: unknown, signal: AbortSignal): Promise<unknown> {
     const container = this.#container
     if (container !== null) {
@@ -210,7 +210,7 @@ class ContainerMachine implements Machine {
     return notStarted(`No container could be made of the image "${this.#options.image}": ${why}.`, [], error)
   }
 
-  /** Reads what the container writes, until it ends; resolves to a sentence on how it ended. */
+  /** Reads the output until the container exits; resolves to a sentence that says how it ended. */
   async #follow(container: Container, since: number): Promise<string> {
     const stream = await this.#engine.container.logs(container, { since: since / 1000 })
     stream.on('data', (text: string) => {
@@ -239,13 +239,13 @@ function placeOf({ port, name, network }: ContainerOptions): EtcdPlace {
     clientListenUrl: `https://0.0.0.0:${client}`,
     clientUrl: `https://127.0.0.1:${String(port)}`,
     localUrl: `https://127.0.0.1:${client}`,
-    // Alone, etcd keeps its peer port to itself; in a cluster members find each other by name.
+    // A single etcd does not publish its peer port; the members of a cluster resolve each other's names.
     peerListenUrl: alone ? `http://127.0.0.1:${peer}` : `https://0.0.0.0:${peer}`,
     peerUrl: alone ? `http://127.0.0.1:${peer}` : `https://${name}:${peer}`,
   }
 }
 
-/** Readiness is read from etcd's own log, in one place for containers and processes. */
+/** TestEtcd waits for etcd's log line instead, as for a local process. */
 const noWait: Testcontainers.WaitStrategy = {
   waitUntilReady: async () => Promise.resolve(),
   withStartupTimeout: () => noWait,
@@ -258,7 +258,7 @@ function endOf(state: { ExitCode: number; OOMKilled: boolean; Error: string }): 
   return `It ended with exit code ${String(state.ExitCode)}${state.OOMKilled ? ' because it had no memory left' : ''}.`
 }
 
-/** 404: it is gone already. 409: its removal is under way. */
+/** 404: already removed. 409: its removal is in progress. */
 async function ignoreGone(removal: Promise<unknown>): Promise<void> {
   try {
     await removal

@@ -1,8 +1,8 @@
-/** What an etcd has written, line by line, and the wait for a line that is still to come. */
+/** The log lines of one etcd. */
 import { abortable } from '../client/timing.js'
 import { EtcdMtlsError } from '../report/errors.js'
 
-/** Lines kept; an etcd that is left running for hours must not fill the memory of its test. */
+/** Lines kept, so that an etcd that runs for hours does not fill the memory of its test. */
 const MAX_LINES = 5_000
 
 export class LogBuffer {
@@ -10,39 +10,37 @@ export class LogBuffer {
   readonly #waiters = new Set<(line: string) => void>()
   #rest = ''
 
-  /** Takes the next piece of output; it may end in the middle of a line. */
+  /** @param text Output that may end in the middle of a line. */
   write(text: string): void {
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop() ?? ''
     for (const line of lines) this.#add(line)
   }
 
-  /** Ends a line that has no line break, as the last output of a process may. */
+  /** Adds the last line, which may lack a line break. */
   end(): void {
     if (this.#rest !== '') this.#add(this.#rest)
     this.#rest = ''
   }
 
-  /** Every line so far, oldest first. */
   lines(): string[] {
     return [...this.#lines]
   }
 
-  /** Forgets the lines so far, so that a later wait sees only what comes after. */
   clear(): void {
     this.#lines.length = 0
     this.#rest = ''
   }
 
-  /** Resolves with the first line that matches, also one that was written before. Rejects with the reason of `signal`. */
+  /** Resolves to the first line that matches, earlier lines included. Rejects with the reason of `signal`. */
   async waitFor(pattern: RegExp, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted()
-    // A pattern with the flags g or y remembers where it stopped; it would miss every other line.
+    // With the flag g or y, test() starts where the last match ended.
     const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
-    const seen = this.#lines.find((line) => stateless.test(line))
-    if (seen !== undefined) return seen
+    const earlier = this.#lines.find((line) => stateless.test(line))
+    if (earlier !== undefined) return earlier
     let resolve: (line: string) => void = () => undefined
-    const found = new Promise<string>((settle) => (resolve = settle))
+    const found = new Promise<string>((onFound) => (resolve = onFound))
     const waiter = (line: string): void => {
       if (stateless.test(line)) resolve(line)
     }
@@ -62,39 +60,38 @@ export class LogBuffer {
   }
 }
 
-/** Log lines in the error's message; `details.logs` has all of them. */
+/** Lines in an error message; `details.logs` has all of them. */
 const LINES_SHOWN = 6
-/** Names of zap's levels, the worse ones first. */
+/** zap's levels, the most severe first. */
 const LEVELS = [['error', 'dpanic', 'panic', 'fatal'], ['warn']]
 
-/** The error for an etcd that was not started: the reason, and the last that it wrote. */
 export function notStarted(
   reason: string,
   logs: readonly string[],
   cause?: unknown,
 ): EtcdMtlsError<'ERR_ETCD_NOT_STARTED'> {
-  const shown = tellingLines(logs)
+  const shown = mostSevereLines(logs)
   const message = shown.length === 0 ? reason : `${reason} The last lines of its log: ${shown.join(' | ')}`
   return new EtcdMtlsError('ERR_ETCD_NOT_STARTED', message, { reason, logs: [...logs] }, { cause })
 }
 
-/** The last complaints of the worst kind in a log; if there are none, its last lines. */
-export function tellingLines(logs: readonly string[]): string[] {
+/** The last lines of the most severe level in a log; its last lines if it has no errors and warnings. */
+export function mostSevereLines(logs: readonly string[]): string[] {
   const lines = logs.filter((line) => line.trim() !== '').map(readLine)
-  const kinds = LEVELS.map((levels) => lines.filter((line) => levels.includes(line.level)))
-  // To a flag that it does not know etcd answers with one line of reason and many of usage.
+  const bySeverity = LEVELS.map((levels) => lines.filter((line) => levels.includes(line.level)))
+  // For an unknown flag, etcd writes the reason in one line, then its usage in many.
   const usage = lines.findIndex((line) => line.text.startsWith('Usage:'))
-  const shown = kinds.find((kind) => kind.length > 0) ?? (usage > 0 ? lines.slice(0, usage) : lines)
+  const shown = bySeverity.find((group) => group.length > 0) ?? (usage > 0 ? lines.slice(0, usage) : lines)
   return shown.slice(-LINES_SHOWN).map((line) => line.text)
 }
 
-/** etcd writes JSON with a stack; a person needs the level, the message and the error. Other lines pass as they are. */
+/** Reduces a JSON line of etcd to level, message and error. Other lines stay unchanged. */
 function readLine(line: string): { level: string; text: string } {
   let entry: unknown
   try {
     entry = JSON.parse(line)
   } catch {
-    // No JSON.
+    // Not JSON.
   }
   const { level, msg, error } = Object(entry) as Partial<Record<'level' | 'msg' | 'error', unknown>>
   if (typeof level !== 'string' || typeof msg !== 'string') return { level: '', text: line }

@@ -1,4 +1,4 @@
-/** What the room needs of the thing that etcd runs in, be it a container or a process of this machine. */
+/** The interface of the environment that etcd runs in, a container or a local process, and the files and flags of etcd. */
 import type { Credentials } from '../credentials/credentials.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { LogBuffer } from './log-buffer.js'
@@ -10,50 +10,48 @@ export interface ExecResult {
   readonly stderr: string
 }
 
-/** One etcd's home: made once, started and stopped any number of times, removed at the end. */
+/** The environment of one etcd: created once, started and stopped any number of times, then removed. */
 export interface Machine {
   readonly place: EtcdPlace
   readonly logs: LogBuffer
-  /** Puts files into `place.directory`, readable by etcd alone; also before the first start, and while etcd is stopped. */
+  /** Writes to `place.directory`; allowed before the first start and while etcd is stopped, too. */
   writeFiles(files: EtcdFiles): Promise<void>
   /**
-   * Starts etcd. Resolves once it runs, which is long before it serves; the promise in the result resolves to a sentence on
-   * how it ended. What it writes goes to `logs`.
+   * Resolves when the process runs, before etcd serves. `ended` resolves to a sentence that says how the process ended. The output
+   * goes to `logs`.
    */
   start(flags: readonly string[], signal: AbortSignal): Promise<{ readonly ended: Promise<string> }>
-  /** Ends etcd in an orderly way; data and files stay. */
+  /** Terminates etcd; data and files stay. */
   stop(): Promise<void>
   pause(): Promise<void>
   resume(): Promise<void>
-  /** Runs etcdctl where etcd runs. */
   etcdctl(args: readonly string[]): Promise<ExecResult>
-  /** Ends etcd at once and removes all that was made for it. May be called at any time, more than once. */
+  /** Kills etcd and removes its files. May be called at any time, more than once. */
   remove(): Promise<void>
 }
 
-/** Ports of 127.0.0.1 that are held for the machine. */
+/** Held ports of 127.0.0.1. */
 export interface Ports {
   readonly client: number
   readonly peer: number
 }
 
-/** Where machines are made: a container engine, with a network if they are to meet, or this machine itself. */
+/** Creates machines: a container engine, with a network for a cluster, or the local system. */
 export interface Host {
-  /** Makes one; nothing runs yet. With `peerTls` it is one member of several. */
+  /** Starts nothing. `peerTls` is set for the members of a cluster. */
   machine(name: string, ports: Ports, peerTls: boolean): Machine
-  /** Removes what the machines shared, after they themselves have been removed. */
+  /** Removes the shared network, after the machines. */
   close(): Promise<void>
 }
 
 /** File names and their contents. All are in one directory that only etcd can read. */
 export type EtcdFiles = Readonly<Record<string, string | Uint8Array>>
 
-/** Certificate chain and key of one side: `server` for clients, `peer` for other members. etcd reads an unencrypted key only. */
+/** @param side `server` for clients, `peer` for other members. */
 export function identityFiles(side: string, { chain, key }: Credentials): EtcdFiles {
   return { [`${side}.crt`]: pemOf(chain), [`${side}.key`]: key.exportPem() }
 }
 
-/** Certificate chain, key and trusted CAs of one side. */
 export function materialFiles(side: string, credentials: Credentials, trusted: readonly Certificate[]): EtcdFiles {
   return { ...identityFiles(side, credentials), [`${side}-ca.crt`]: pemOf(trusted) }
 }
@@ -82,15 +80,15 @@ export interface EtcdPlace {
 interface FlagOptions {
   readonly name: string
   readonly place: EtcdPlace
-  /** Whether clients have to show a certificate. */
+  /** Whether clients must present a certificate. */
   readonly clientCertAuth: boolean
-  /** Whether members connect to each other by TLS, with certificates in both directions. */
+  /** Whether members use mutual TLS with each other. */
   readonly peerTls: boolean
-  /** Name and peer URL of every member, as etcd takes them. */
+  /** The value of `--initial-cluster`. */
   readonly cluster: string
 }
 
-/** Flags rather than a file: with `--config-file` etcd ignores every other flag, and then no CRL can be set. */
+/** Flags rather than a file: with `--config-file` etcd ignores all flags, and a CRL can only be set by a flag. */
 export function etcdFlags({ name, place, clientCertAuth, peerTls, cluster }: FlagOptions): string[] {
   const flags = {
     name,
@@ -110,7 +108,7 @@ export function etcdFlags({ name, place, clientCertAuth, peerTls, cluster }: Fla
 }
 
 function sideFlags(prefix: string, files: string, clientCertAuth: boolean): Record<string, string> {
-  // A CA file alone would already make etcd ask for a certificate, so both go together.
+  // Both or none: a CA file alone would make etcd request a client certificate.
   const trust = { [`${prefix}client-cert-auth`]: 'true', [`${prefix}trusted-ca-file`]: `${files}-ca.crt` }
   const own = { [`${prefix}cert-file`]: `${files}.crt`, [`${prefix}key-file`]: `${files}.key` }
   return clientCertAuth ? { ...own, ...trust } : own

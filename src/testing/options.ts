@@ -1,6 +1,6 @@
 /**
- * The options of a throw-away etcd, checked before anything is made. Some have defaults from the environment, so that one test suite runs
- * on a laptop and in a pipeline that has another engine, another mirror of images, or no engine at all.
+ * The options of a test etcd. Some have defaults from the environment, so that one test suite runs both on a laptop and in a pipeline
+ * that has another engine, another image registry, or no engine.
  */
 import { checkCredentials, hasMethod } from '../credentials/checks.js'
 import type { Credentials } from '../credentials/credentials.js'
@@ -9,7 +9,7 @@ import type { Certificate } from '../x509/certificate.js'
 import { parseDuration } from '../report/duration.js'
 import type { EtcdFiles, EtcdPlace } from './machine.js'
 
-/** Label on every container and network of this room; its value is the run that they belong to. */
+/** Label on every container and network of one test run. */
 export const RUN_LABEL = 'etcd-mtls.run'
 
 /** The official image, in the version of etcd that Debian 13 ships. */
@@ -26,16 +26,16 @@ export function runLabel(): string {
   return process.env['ETCD_MTLS_TEST_RUN'] ?? String(process.pid)
 }
 
-/** `ETCD_MTLS_TEST_IMAGE`: the image that containers are made of. */
+/** `ETCD_MTLS_TEST_IMAGE` */
 export function defaultImage(): string {
   return process.env['ETCD_MTLS_TEST_IMAGE'] ?? DEFAULT_IMAGE
 }
 
 /**
- * What etcd logs once it serves (server/embed/serve.go of 3.5 and 3.6; 3.4 logs it with "requests on"). "ready to serve
- * client requests" comes earlier, before the certificates are read, and an etcd that cannot use them logs it too.
+ * etcd logs this line when it serves (server/embed/serve.go of 3.5 and 3.6; 3.4 logs "requests on"). It logs "ready to serve client
+ * requests" before it reads the certificates, so also if it cannot use them.
  */
-const SERVES = /serving client (traffic|requests on)/
+const READY_LINE = /serving client (traffic|requests on)/
 
 /** Options of one etcd, and of each member of a cluster. */
 export interface RunOptions {
@@ -132,8 +132,10 @@ export function checkClusterOptions(options: EtcdClusterOptions): Plan {
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '' && !/\0|-----BEGIN /.test(value)
 
-/** What an option accepts that has no rule of its own. */
-const ACCEPTED: Readonly<Partial<Record<keyof RunOptions, [words: string, accepts: (value: unknown) => boolean]>>> = {
+/** Options with a plain type check. */
+const ACCEPTED: Readonly<
+  Partial<Record<keyof RunOptions, [description: string, accepts: (value: unknown) => boolean]>>
+> = {
   image: ['the name of an image', isText],
   binary: ['the path or the name of a program', isText],
   clientCa: [
@@ -165,12 +167,12 @@ export function checkFiles(files: EtcdFiles): void {
 }
 
 function planOf(options: RunOptions): Plan {
-  for (const [option, [words, accepts]] of Object.entries(ACCEPTED)) {
+  for (const [option, [description, accepts]] of Object.entries(ACCEPTED)) {
     const value: unknown = Reflect.get(options, option)
-    if (value !== undefined && !accepts(value)) throw valueInvalid(option, value, words)
+    if (value !== undefined && !accepts(value)) throw valueInvalid(option, value, description)
   }
   const { files = {}, args = [], image = defaultImage(), binary = 'etcd', clientCa, signal } = options
-  const { clientCertAuth = true, readyLine = SERVES, startTimeout = '30s' } = options
+  const { clientCertAuth = true, readyLine = READY_LINE, startTimeout = '30s' } = options
   const variable = 'ETCD_MTLS_TEST_VIA'
   // Read as unknown: callers without a compiler may pass anything.
   const { via = process.env[variable] ?? 'container' }: { via?: unknown } = options

@@ -1,4 +1,4 @@
-/** Ports on 127.0.0.1 that stay free while a test holds them. */
+/** Ports on 127.0.0.1 that no other test takes while a test holds them. */
 import { createSocket, type Socket } from 'node:dgram'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
@@ -6,13 +6,12 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { notStarted } from './log-buffer.js'
 
-/** Ports below are those of well-known services. */
+/** Lower ports are likely to belong to services. */
 const FIRST = 10_000
-/** The range of a machine that does not report its own: the kernels of macOS and Windows start at 49152. */
-const USUAL: PortRange = { first: FIRST, last: 32_767 }
-/** A smaller range is not worth using. */
+/** For systems other than Linux: the ephemeral ports of macOS and Windows start at 49152. */
+const DEFAULT_RANGE: PortRange = { first: FIRST, last: 32_767 }
+/** Smaller ranges are not used. */
 const MIN_SIZE = 1_000
-/** How many ports are tried in one call. */
 const MAX_TRIES = 1_000
 
 export interface PortRange {
@@ -21,17 +20,17 @@ export interface PortRange {
 }
 
 /**
- * Ports that the kernel does not assign: below or above `ip_local_port_range` (ip(7)). From that range each outgoing
- * connection takes its port, so an etcd that was stopped there may find its port taken.
+ * Ports below or above `ip_local_port_range` (ip(7)). The kernel assigns ports of that range to outgoing connections, so a stopped
+ * etcd could lose its port.
  */
 export function portRange(ephemeral: string | null = readEphemeralRange()): PortRange {
   const [low, high] = (ephemeral ?? '').trim().split(/\s+/).map(Number)
-  if (low === undefined || high === undefined) return USUAL
+  if (low === undefined || high === undefined) return DEFAULT_RANGE
   const candidates = [
     { first: FIRST, last: low - 1 },
     { first: high + 1, last: 65_535 },
   ]
-  return candidates.find(({ first, last }) => last - first + 1 >= MIN_SIZE) ?? USUAL
+  return candidates.find(({ first, last }) => last - first + 1 >= MIN_SIZE) ?? DEFAULT_RANGE
 }
 
 function readEphemeralRange(): string | null {
@@ -43,8 +42,8 @@ function readEphemeralRange(): string | null {
 }
 
 /**
- * Ports held by this process. Nobody who takes ports here, in this process or another one of this machine, gets a port that
- * is held. The lock on a port is a UDP socket on it, which etcd does not use: the kernel releases it with the process.
+ * Ports held by this process. No other instance of this class, in this or another process, takes a held port. The lock on a port is a
+ * UDP socket, which etcd does not use: the kernel closes it with the process.
  */
 export class HeldPorts {
   readonly #range: PortRange
@@ -57,7 +56,7 @@ export class HeldPorts {
   /**
    * Takes ports that nothing listens on, all different.
    *
-   * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` if there are not as many
+   * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` if too few are free
    */
   async take(count: number): Promise<number[]> {
     const { first, last } = this.#range
@@ -85,12 +84,12 @@ export class HeldPorts {
       this.release(taken)
       throw error
     } finally {
-      // A server that was closed earlier would release its port before all are known.
+      // Closed last, so that each port stays taken until all are found.
       await Promise.all(servers.map((server) => once(server.close(), 'close')))
     }
   }
 
-  /** Releases these ports, or all; those that are not held are ignored. */
+  /** Ports that are not held are ignored. */
   release(ports: readonly number[] = [...this.#locks.keys()]): void {
     for (const port of ports) {
       this.#locks.get(port)?.close()
@@ -99,7 +98,7 @@ export class HeldPorts {
   }
 }
 
-/** The lock on a port; null if it is held, or this user may not have it. It does not keep the process alive. */
+/** Null if the port is held, or the user may not bind it. The lock does not keep the process alive. */
 async function bind(port: number): Promise<Socket | null> {
   const socket = createSocket('udp4')
   try {
@@ -111,7 +110,7 @@ async function bind(port: number): Promise<Socket | null> {
   }
 }
 
-/** A server on the port; null if the port is taken, or this user may not have it. */
+/** Null if the port is taken, or the user may not bind it. */
 async function listen(port: number): Promise<Server | null> {
   try {
     const server = createServer().listen({ port, host: '127.0.0.1', exclusive: true })
@@ -122,7 +121,7 @@ async function listen(port: number): Promise<Server | null> {
   }
 }
 
-/** True if etcd, or the container engine, reports that something else has the port. */
+/** Whether etcd or the container engine reports a taken port. */
 export function isPortTaken(lines: readonly string[]): boolean {
   return lines.some((line) => /port is already allocated|address already in use/i.test(line))
 }

@@ -1,4 +1,4 @@
-/** Starting one etcd, or several that form one cluster over mutual TLS. */
+/** Starts one etcd, or a cluster. */
 import type { Credentials } from '../credentials/credentials.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { optionInvalid } from '../report/option-error.js'
@@ -81,32 +81,32 @@ export async function startEtcd(options: EtcdOptions): Promise<TestEtcd> {
   return etcds[0]
 }
 
-/** How often a start is tried if a program that holds no lock takes one of the ports. */
+/** Attempts to start if a program that does not use the port locks takes a port. */
 const PORT_TRIES = 3
 
 interface Member {
   readonly name: string
   readonly server: Credentials
-  /** What it shows to the other members; null for an etcd that is alone. */
+  /** Null for a single etcd. */
   readonly peer: Credentials | null
 }
 
-/** Etcds that serve. `close` removes them and what they shared. */
 interface Started {
   readonly etcds: readonly [TestEtcd, ...TestEtcd[]]
+  /** Removes the etcds and their network. */
   readonly close: () => Promise<void>
 }
 
-/** Starts the members and waits until each serves. A start that fails leaves nothing behind. */
+/** Resolves when every member serves. If a start fails, everything is removed. */
 async function startMembers(plan: Plan, members: readonly [Member, ...Member[]]): Promise<Started> {
   const { image, clientCertAuth, readyLine, startTimeout } = plan
   const isCluster = members[0].peer !== null
   for (let tries = 1; ; tries++) {
     const host = plan.via === 'binary' ? binaryHost(plan.binary) : await containerHost(image, isCluster)
     const held = new HeldPorts()
-    const homes: { member: Member; machine: Machine; ports: Ports }[] = []
+    const prepared: { member: Member; machine: Machine; ports: Ports }[] = []
     const close = async (): Promise<void> => {
-      await Promise.all(homes.map(({ machine }) => machine.remove()))
+      await Promise.all(prepared.map(({ machine }) => machine.remove()))
       held.release()
       await host.close()
     }
@@ -115,11 +115,11 @@ async function startMembers(plan: Plan, members: readonly [Member, ...Member[]])
       for (const [index, member] of members.entries()) {
         const [client = 0, peer = 0] = taken.slice(2 * index)
         const machine = host.machine(member.name, { client, peer }, isCluster)
-        homes.push({ member, machine, ports: { client, peer } })
+        prepared.push({ member, machine, ports: { client, peer } })
         await machine.writeFiles(filesOf(plan, member))
       }
-      const cluster = homes.map(({ member, machine }) => `${member.name}=${machine.place.peerUrl}`).join(',')
-      const etcds = homes.map(({ member: { name }, machine, ports }) => {
+      const cluster = prepared.map(({ member, machine }) => `${member.name}=${machine.place.peerUrl}`).join(',')
+      const etcds = prepared.map(({ member: { name }, machine, ports }) => {
         const { place } = machine
         const flags = [...etcdFlags({ name, place, clientCertAuth, peerTls: isCluster, cluster }), ...plan.args(place)]
         const release = (): void => {
@@ -136,7 +136,7 @@ async function startMembers(plan: Plan, members: readonly [Member, ...Member[]])
   }
 }
 
-/** etcd writes it to its log; the container engine puts it into its error. */
+/** etcd reports a taken port in its log, the container engine in its error. */
 function hasLostPort(error: unknown): boolean {
   return isEtcdMtlsError(error, 'ERR_ETCD_NOT_STARTED') && isPortTaken([error.message, ...error.details.logs])
 }
@@ -149,7 +149,7 @@ function filesOf({ clientCa, files }: Plan, { server, peer }: Member): Record<st
   }
 }
 
-/** The first that fails ends the start of the others, and its error is the one that is thrown. */
+/** The first failure aborts the other starts, and is thrown. */
 async function startAll(etcds: readonly TestEtcd[], signal: AbortSignal | undefined): Promise<void> {
   const failed = new AbortController()
   const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])

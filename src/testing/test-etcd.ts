@@ -1,4 +1,4 @@
-/** One running throw-away etcd. */
+/** The public handle of one test etcd. */
 import { checkCredentials } from '../credentials/checks.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, EtcdMtlsError } from '../report/errors.js'
@@ -15,7 +15,7 @@ interface TestEtcdParts {
   readonly readyLine: RegExp
   /** Milliseconds. */
   readonly startTimeout: number
-  /** Releases what the etcd may need to start again. */
+  /** Releases the ports, which are held so that etcd can start again. */
   readonly release: () => void
 }
 
@@ -145,7 +145,7 @@ export class TestEtcd implements AsyncDisposable {
     await this.close()
   }
 
-  /** Does the work within the time; its signal aborts afterwards, too, which ends what still waits. */
+  /** The signal also aborts when the work is done, so that pending waits end. */
   async #within<T>(
     milliseconds: number,
     signal: AbortSignal | undefined,

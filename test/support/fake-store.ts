@@ -67,8 +67,8 @@ export class FakeStore implements Store {
     })
   }
 
-  look(prefix: string, key: string, createRevision: string) {
-    return this.#call('look', () => {
+  readQueue(prefix: string, key: string, createRevision: string) {
+    return this.#call('readQueue', () => {
       const before = [...this.keys.values()]
         .filter((each) => each.key.startsWith(prefix) && BigInt(each.createRevision) < BigInt(createRevision))
         .sort((one, other) => Number(BigInt(other.createRevision) - BigInt(one.createRevision)))

@@ -4,7 +4,7 @@ import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { FakeStore, LeaseGoneError, TransientError } from '../../support/fake-store.js'
 
 const TTL = 6000
-const PLACE = { what: 'lock "jobs"', prefix: 'jobs/', ttl: TTL }
+const QUEUE = { label: 'lock "jobs"', prefix: 'jobs/', ttl: TTL }
 
 let store: FakeStore
 let closing: AbortController
@@ -19,7 +19,7 @@ afterEach(() => {
 })
 
 const claim = (value = '', signal: AbortSignal | null = null): Promise<Held> =>
-  contend(store, PLACE, { value, signal, closing: closing.signal })
+  contend(store, QUEUE, { value, signal, closing: closing.signal })
 
 /** Lets what is under way go on, and a little time pass for the pauses between attempts. */
 const settle = () => vi.advanceTimersByTimeAsync(100)
@@ -58,7 +58,7 @@ describe('a contender', () => {
     const held = await claim()
     expect(held.fencingToken).toBe('2')
     expect(held.signal.aborted).toBe(false)
-    expect(store.calls).toEqual(['grant', 'createKey', 'look'])
+    expect(store.calls).toEqual(['grant', 'createKey', 'readQueue'])
     const [key] = store.keys.values()
     expect(key?.key).toBe(`jobs/${BigInt(key?.lease ?? 0).toString(16)}`)
   })
@@ -88,7 +88,7 @@ describe('a contender', () => {
     expect(third.held).not.toBeNull()
   })
 
-  it.each(['grant', 'createKey', 'look'])(
+  it.each(['grant', 'createKey', 'readQueue'])(
     'repeats a %s whose answer was lost, and has one key and one lease',
     async (call) => {
       store.losesAnswerOf.push(call, call)
@@ -151,7 +151,7 @@ describe('a contender', () => {
   })
 
   it('rejects with an error that another attempt would meet again, and removes its key', async () => {
-    store.failures.push(['look', new Error('permission denied')])
+    store.failures.push(['readQueue', new Error('permission denied')])
     await expect(claim()).rejects.toThrow('permission denied')
     await settle()
     expect([store.keys.size, store.leases.size]).toEqual([0, 0])

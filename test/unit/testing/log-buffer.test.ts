@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LogBuffer, notStarted, tellingLines } from '../../../src/testing/log-buffer.js'
+import { LogBuffer, notStarted, mostSevereLines } from '../../../src/testing/log-buffer.js'
 
 const never = new AbortController().signal
 
@@ -69,7 +69,7 @@ it.each<[string, string[], string[]]>([
     ['flag provided but not defined: -x'],
   ],
 ])('an error shows %s', (_what, logs, shown) => {
-  expect(tellingLines(logs)).toEqual(shown)
+  expect(mostSevereLines(logs)).toEqual(shown)
 })
 
 it('the error carries every line and its cause', () => {
