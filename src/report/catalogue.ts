@@ -1,6 +1,6 @@
 /**
- * Every finding there is, one row a code. The rows live by area; docs/findings.md is made from this table. The package
- * itself takes only types from here: a room loads the areas that it gives (see its finding.ts).
+ * All rows of the catalogue, one for each finding code. `npm run docs` writes docs/findings.md from it. The
+ * package imports only types from here: each room loads the areas that it reports (see its finding.ts).
  */
 import { access } from './catalogue/access.js'
 import { authority } from './catalogue/authority.js'
@@ -47,5 +47,5 @@ export const catalogue = {
   ...configCluster,
 }
 
-/** The details of every code, as the rows declare them. */
+/** The details of each code, as its row declares them. */
 export type CatalogueDetails = { [C in keyof typeof catalogue]: DetailsOf<(typeof catalogue)[C]> }

@@ -1,10 +1,10 @@
-/** Durations: those of our options, and those of Go, which etcd and etcdctl read. */
+/** Durations in the options of this package, and Go durations, which etcd and etcdctl read. */
 import { textInvalid } from './option-error.js'
 
 /** Longest delay of a Node timer, in milliseconds: 24 days. */
 export const MAX_DELAY = 2_147_483_647
 
-/** Exponential back-off: the pause after a number of failures in a row, in milliseconds. Half of it is random, so that processes spread. */
+/** The pause after consecutive failures, in milliseconds: exponential, and half of it random, so that processes do not retry together. */
 export function backoffPause(failures: number, { first, longest }: { first: number; longest: number }): number {
   const pause = Math.min(longest, first * 2 ** (failures - 1))
   return pause / 2 + (Math.random() * pause) / 2
@@ -38,7 +38,7 @@ const NANOSECONDS: Readonly<Record<string, bigint>> = {
   h: 3_600_000_000_000n,
 }
 
-/** A duration in nanoseconds; null for a text that Go's time.ParseDuration refuses. */
+/** A duration in nanoseconds; null if Go's time.ParseDuration rejects the string. */
 export function parseGoDuration(text: string): bigint | null {
   const [, sign, rest = ''] = /^([-+]?)(.{1,99})$/.exec(text) ?? []
   if (rest === '0') return 0n

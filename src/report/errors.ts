@@ -1,9 +1,9 @@
-/** The one error class of the package, its codes, and what each code carries. */
+/** The error class of the package, its codes, and the details of each code. */
 import { inspect, type InspectOptions, types } from 'node:util'
 import type { FailedReport, Finding } from './finding.js'
 import { printable } from './printable.js'
 
-/** What each error code carries in `details`. */
+/** The type of `details` for each error code. */
 export interface ErrorDetails {
   /** A wrong call: an option that is missing, unknown or out of range. */
   ERR_OPTION_INVALID: { option: string; reason: string }
@@ -79,18 +79,18 @@ export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
     Object.defineProperty(this, BRAND, { value: true })
   }
 
-  // On the prototype and not a field: a stack takes its first line while the constructor of Error runs, before any field.
+  // A getter, not a field: the constructor of Error composes the stack before fields are set.
   override get name(): string {
     return 'EtcdMtlsError'
   }
 
-  /** What `JSON.stringify` writes. */
+  /** The value that `JSON.stringify` writes. */
   toJSON(): { name: string; message: string; code: C; details: ErrorDetails[C] } {
     const { name, message, code, details } = this
     return { name, message, code, details }
   }
 
-  /** What `console.log` prints: a report by its outline, because the message names its findings. */
+  /** Printed by `console.log`. Reports are abbreviated, because the message lists their findings. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { code, details, cause } = this
     const fields = cause === undefined ? { code, details } : { code, details, cause }
@@ -100,8 +100,8 @@ export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
 }
 
 /**
- * The details with every string made printable: a name in them may come from a peer, a file or a request. Findings and
- * reports are printable since they were made.
+ * Escapes every string of the details: a name may come from a peer, a file or a request. Findings and reports were
+ * escaped when they were made.
  */
 function printableTexts<D extends ErrorDetails[ErrorCode]>(details: D): D {
   const one = (value: unknown): unknown => (typeof value === 'string' ? printable(value) : value)
@@ -123,12 +123,12 @@ export function isEtcdMtlsError(error: unknown, code?: ErrorCode): boolean {
   return code === undefined || ('code' in error && error.code === code)
 }
 
-/** True for an error of any realm. In Jest, the errors that Node throws are not instances of the `Error` that modules see. */
+/** True for an error of any realm. In Jest, the errors that Node throws are not instances of the global `Error`. */
 export function isError(value: unknown): value is Error {
   return value instanceof Error || types.isNativeError(value)
 }
 
-/** What was thrown, as an error. */
+/** Returns a thrown value as an error. */
 export function asError(thrown: unknown): Error {
   return isError(thrown) ? thrown : new Error(String(thrown))
 }

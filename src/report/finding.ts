@@ -1,7 +1,7 @@
 /**
- * A finding is one fact about certificates, keys, files or a handshake, reported as data. The catalogue is the only place
- * that knows what a code means; everything else names the code and passes the details. Types speak of the whole
- * catalogue, which costs nothing; each room loads the rows that it gives.
+ * A finding is one fact about certificates, keys, files or a handshake, reported as data. Only the catalogue has the
+ * severity and the messages of a code; other code passes the code and the details. Types cover the whole catalogue; at
+ * run time each room loads only the rows that it reports.
  */
 import type { CatalogueDetails } from './catalogue.js'
 import { briefDeep, printable, printableDeep } from './printable.js'
@@ -19,7 +19,7 @@ import {
 
 export type { CertificateRef, FindingPlace, Refusal, Severity } from './row.js'
 
-/** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
+/** Every finding code, as `area/fact`. Codes change only in a major version. */
 export type FindingCode = keyof FindingDetails
 
 /** The details of each code, for programs. */
@@ -109,8 +109,8 @@ export type FindingMaker<K extends FindingCode> = <C extends K>(
 ) => Finding<C>
 
 /**
- * Makes the function by which a room makes its findings, of the rows that it gives. Every text that may hold foreign
- * bytes (subjects, file contents, a server's words) is made printable here, once, so no later printer has to remember it.
+ * Returns the function that makes the findings of a room, from the rows that the room reports. It escapes every string
+ * that may hold foreign bytes (a subject, the contents of a file, a message of a server), so that no printer has to.
  */
 export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & FindingCode> {
   return (code, details, certificate = null) => {
@@ -119,7 +119,7 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
     return {
       code,
       severity: severityFor(row, details),
-      ...textsOf(row, details, ref, CALLER),
+      ...messageAndRemedy(row, details, ref, CALLER),
       certificate: ref,
       details: printableDeep(details),
       refusals: refusalsOf(row, details),
@@ -130,41 +130,43 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
 
 const CALLER: Wording = { isEtcd: false, name: (role) => `"${role}"` }
 
-/** A finding in other words, by its row in `rows`. */
+/** The finding with the messages of its row in `rows` for another wording. */
 export function reworded(finding: Finding, rows: Rows, wording: Wording): Finding {
   const row = rows[finding.code]
-  return row === undefined ? finding : { ...finding, ...textsOf(row, finding.details, finding.certificate, wording) }
+  return row === undefined
+    ? finding
+    : { ...finding, ...messageAndRemedy(row, finding.details, finding.certificate, wording) }
 }
 
-function textsOf(row: CatalogueRow, details: object, ref: CertificateRef | null, wording: Wording): Texts {
+function messageAndRemedy(row: CatalogueRow, details: object, ref: CertificateRef | null, wording: Wording): Texts {
   const { text } = rowFor(row, details)
-  const [message] = text(briefDeep(details, MAX_TEXT), describe(briefDeep(ref, MAX_TEXT)), wording)
-  // A command in a remedy must be whole, or it does something else.
+  const [message] = text(briefDeep(details, MAX_TEXT), describeCertificate(briefDeep(ref, MAX_TEXT)), wording)
+  // A remedy has a higher limit, because a command that is cut does something else.
   const [, remedy] = text(briefDeep(details, MAX_TEXT_OF_REMEDY), '', wording)
-  return { message: shortened(printable(message)), remedy: ended(printable(remedy)) }
+  return { message: shortened(printable(message)), remedy: withFullStop(printable(remedy)) }
 }
 
 type Texts = Pick<Finding, 'message' | 'remedy'>
 
-/** Characters of a string of the details in a message, and in a remedy. */
+/** Longest string of the details in a message, and in a remedy. */
 const MAX_TEXT = 240
 const MAX_TEXT_OF_REMEDY = 1000
-/** Characters of a message. */
+/** Longest message. */
 const MAX_MESSAGE = 600
 
 function shortened(message: string): string {
-  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : ended(message)
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : withFullStop(message)
 }
 
-/** With one full stop: a reason at the end, which may be another program's sentence, has one or none. */
-function ended(text: string): string {
+/** Ends with one full stop: a reason at the end may be a message of another program, which has one or none. */
+function withFullStop(text: string): string {
   if (!/[.…!?]$/.test(text)) return `${text}.`
   let end = text.length
   while (text.endsWith('..', end)) end -= 1
   return text.slice(0, end)
 }
 
-function describe(ref: CertificateRef | null): string {
+function describeCertificate(ref: CertificateRef | null): string {
   if (ref === null) return 'The certificate'
   const kind = { leaf: 'certificate', intermediate: 'intermediate certificate', anchor: 'CA certificate' }[ref.role]
   return `The ${kind} "${ref.subject === '' ? `serial ${ref.serialNumber}` : ref.subject}"`

@@ -1,4 +1,4 @@
-/** A report as text for people: at 80 columns, without colour, by a screen reader and in a log. */
+/** Reports as plain text for terminals, screen readers and logs. */
 import { checkOptions, checkReturned, optionInvalid } from './option-error.js'
 import { placed } from './catalogue/place.js'
 import type { AnyReport, CertificateRef, Finding } from './finding.js'
@@ -27,14 +27,14 @@ const MIN_WIDTH = 40
 type Style = 'strong' | 'faint' | Severity
 const SGR: Record<Style, string> = { strong: '1', faint: '2', error: '1;31', warning: '1;33', info: '1;36' }
 
-/** Certificates and consequences that are listed under one finding; more are counted. */
+/** Most certificates and consequences under one finding; the rest is counted. */
 const MOST_LISTED = 5
 
 interface Printer {
   width: number
   paint: (style: Style, text: string) => string
-  /** Whether the text has not been asked about before, so that a report says each thing once. */
-  isNew: (text: string) => boolean
+  /** False if it was called with this string before: a repeated part is printed once. */
+  isFirst: (text: string) => boolean
 }
 
 /**
@@ -54,12 +54,12 @@ export function formatReport(report: AnyReport, options: FormatOptions = {}): st
   const printer: Printer = {
     width: Math.max(MIN_WIDTH, Math.floor(width)),
     paint: (style, text) => (color ? `\u001b[${SGR[style]}m${text}\u001b[0m` : text),
-    isNew: (text) => printed.size < printed.add(text).size,
+    isFirst: (text) => printed.size < printed.add(text).size,
   }
   const findings = worstFirst(report.findings)
   if (options.oneLine === true) return logLine(report, findings, printer)
   const errors = findings.filter(({ severity }) => severity === 'error')
-  // Advice is kept short next to a fault; which file a certificate is from stands in the path.
+  // Next to errors, warnings and infos omit their certificate: the path shows its file.
   const isBrief = errors.length > 0 && (report.path ?? []).length > 0
   const blocks = [
     [headLine(report, findings, printer)],
@@ -93,7 +93,7 @@ function dateText(date: Date): string {
   return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
-/** The path, the anchor first and each certificate below its issuer; nothing if there is no path. */
+/** The path with the anchor first and each certificate below its issuer; empty if there is no path. */
 function pathTree(report: AnyReport, printer: Printer): string[] {
   const fromTop = [...(report.path ?? [])].reverse()
   if (fromTop.length === 0) return []
@@ -118,17 +118,17 @@ function nameOf(ref: CertificateRef): string {
 }
 
 /**
- * The lines of one finding. What the printer has printed before (the certificate, the remedy, the words of others) is not
- * printed again; `isBrief` leaves out certificate and words.
+ * The lines of one finding. A certificate, remedy or list of refusals that was printed before is not repeated; `isBrief`
+ * omits the certificate and the refusals.
  */
 function findingBlock(each: Finding, printer: Printer, isBrief: boolean): string[] {
-  const { width, paint, isNew } = printer
+  const { width, paint, isFirst } = printer
   const indented = { width, first: '  ', rest: '  ' }
   const listed = { ...indented, rest: '    ' }
   const about = each.certificate === null ? '' : describeCertificate(each.certificate)
-  const aboutLines = about !== '' && isNew(about) ? wrapText(about, listed) : []
+  const certificateLines = about !== '' && isFirst(about) ? wrapText(about, listed) : []
   const remedy = printable(each.remedy)
-  const fix = isNew(`${each.code} ${remedy}`) ? remedy : 'as above.'
+  const fix = isFirst(`${each.code} ${remedy}`) ? remedy : 'as above.'
   const [firstOfFix = '', ...restOfFix] = wrapText(fix, { width, first: '  Fix: ', rest: '       ' })
   return [
     `${paint(each.severity, each.severity)}: ${paint('strong', printable(each.code))}`,
@@ -136,38 +136,37 @@ function findingBlock(each: Finding, printer: Printer, isBrief: boolean): string
     ...placeOf(each).flatMap((at) => wrapText(`At ${at}`, listed)),
     `  ${paint('strong', 'Fix:')}${firstOfFix.slice('  Fix:'.length)}`,
     ...restOfFix,
-    ...followers(each).flatMap((text) => wrapText(text, listed)),
-    ...(isBrief ? [] : [...aboutLines, ...seenAs(each, printer)]).map((line) => paint('faint', line)),
+    ...relatedFindings(each).flatMap((text) => wrapText(text, listed)),
+    ...(isBrief ? [] : [...certificateLines, ...refusalLines(each, printer)]).map((line) => paint('faint', line)),
   ]
 }
 
-/** The other certificates of the same finding, and what follows from it. */
-function followers({ repeats = [], consequences }: Finding): string[] {
+function relatedFindings({ repeats = [], consequences }: Finding): string[] {
   const names = repeats.flatMap(({ certificate }) => (certificate === null ? [] : [`"${nameOf(certificate)}"`]))
   const leadsTo = consequences.map(({ code, message }) => `Leads to: ${code}, ${printable(message)}`)
-  return [...(names.length === 0 ? [] : [`Also: ${upToMost(names).join(', ')}`]), ...upToMost(leadsTo)]
+  return [...(names.length === 0 ? [] : [`Also: ${shortened(names).join(', ')}`]), ...shortened(leadsTo)]
 }
 
-function upToMost(texts: readonly string[]): string[] {
+function shortened(texts: readonly string[]): string[] {
   const more = texts.length - MOST_LISTED
   return more > 0 ? [...texts.slice(0, MOST_LISTED), `and ${String(more)} more`] : [...texts]
 }
 
-/** Where a configuration says it, unless that was reported already. */
+/** The place in the configuration; empty if the message or the certificate names it already. */
 function placeOf({ place, message, certificate }: Finding): string[] {
   if (place === undefined || place.line === null) return []
   const at = printable(placed({ ...place, option: place.option ?? 'the configuration' }))
   return message.includes(at) || certificate?.origin.includes(at) === true ? [] : [at]
 }
 
-/** The words by which others refuse it, so that a reader who has one of their logs open recognises it. */
-function seenAs({ refusals }: Finding, { width, isNew }: Printer): string[] {
+/** The messages of other programs for the fault, so that a reader can match them with a log. */
+function refusalLines({ refusals }: Finding, { width, isFirst }: Printer): string[] {
   const texts = refusals.map(({ by, words }) => `${by}: \`${words}\``)
-  if (texts.length === 0 || !isNew(texts.join(' '))) return []
+  if (texts.length === 0 || !isFirst(texts.join(' '))) return []
   return ['  Seen as', ...texts.flatMap((text) => wrapText(text, { width, first: '    ', rest: '      ' }))]
 }
 
-/** What was suppressed, one paragraph each, so that nobody takes the report for one without it. */
+/** The suppressed findings, one paragraph each. They are printed because `ok` ignores them. */
 function suppressedBlock({ suppressed = [] }: AnyReport, { width, paint }: Printer): string[] {
   if (suppressed.length === 0) return []
   const lines = suppressed.flatMap(({ finding, reason }) => {
@@ -178,7 +177,7 @@ function suppressedBlock({ suppressed = [] }: AnyReport, { width, paint }: Print
   return [paint('strong', 'Suppressed:'), ...lines]
 }
 
-/** Infos are left out: what is worth knowing is not worth a place in every log line. */
+/** Omits infos, which would fill every log line. */
 function logLine(report: AnyReport, findings: readonly Finding[], printer: Printer): string {
   const shown = findings
     .filter(({ severity }) => severity !== 'info')
@@ -208,15 +207,15 @@ function count(findings: readonly Finding[]): string {
 interface WrapOptions {
   /** Columns of a line, its prefix included. */
   width: number
-  /** Put before the first line. */
+  /** Prefix of the first line. */
   first: string
-  /** Put before every further line; as wide as `first` for a hanging indent. */
+  /** Prefix of the other lines; as wide as `first` for a hanging indent. */
   rest: string
 }
 
 /**
- * Breaks one paragraph into lines. A word is never broken: a fingerprint or an address that is longer than a line
- * stands alone and runs over. A command in backticks stays on one line if a line can hold it, so that it can be copied.
+ * Wraps one paragraph. A word is never broken: a fingerprint or an address that is longer than a line gets its own line.
+ * A command in backticks stays on one line if it fits, so that it can be copied.
  */
 export function wrapText(text: string, { width, first, rest }: WrapOptions): string[] {
   const room = width - columns(rest)
@@ -233,7 +232,7 @@ export function wrapText(text: string, { width, first, rest }: WrapOptions): str
   return [...lines, line.trimEnd()]
 }
 
-/** Splits at the spaces that an even number of backticks follows: those that are not in a command. */
+/** Splits at the spaces outside commands: those that an even number of backticks follows. */
 function splitOutsideBackticks(text: string): string[] {
   const parts = text.split('`')
   const pieces: string[] = []

@@ -1,6 +1,6 @@
 /**
- * What every room shares: reports, findings, and the one error class. Each subpath of the package exports these too, so
- * that a user of one subpath needs no second import.
+ * Reports, findings and the error class. Each subpath of the package exports these too, so that its users need no second
+ * import.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 import { asError, codeOf, EtcdMtlsError } from './errors.js'
 
 /**
- * Runs a dynamic import: the one way in which code of this package loads at a first call.
+ * Runs a dynamic import. All code of this package that loads at a first call loads through it.
  *
- * @throws {EtcdMtlsError} `ERR_LOAD_FAILED`. Node 20 remembers a load that failed, so every later attempt gives the same error there.
+ * @throws {EtcdMtlsError} `ERR_LOAD_FAILED`. Node 20 caches a failed load, so later attempts fail with the same error.
  */
 export async function loadDeferred<T>(load: () => Promise<T>): Promise<T> {
   try {

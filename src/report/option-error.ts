@@ -1,4 +1,4 @@
-/** Errors for wrong calls: `ERR_OPTION_INVALID`, naming the option. They are thrown at once. */
+/** Errors for wrong options: `ERR_OPTION_INVALID`, with the name of the option. */
 import { EtcdMtlsError } from './errors.js'
 
 /**
@@ -9,8 +9,8 @@ export function optionInvalid(option: string, reason: string): EtcdMtlsError<'ER
 }
 
 /**
- * The error for a required option that is missing, or whose value is not accepted. No string is shown: a key or a password
- * may be in the wrong place.
+ * The error for a required option that is missing, or whose value is not accepted. It shows no string, which may be a key
+ * or a password.
  *
  * @param accepted A noun phrase, such as `a string`.
  */
@@ -34,16 +34,16 @@ function notAccepted(
 }
 
 /**
- * Refuses what is not a report, or a plan, of this package.
+ * Throws unless the value is a report or a plan of this package.
  *
- * @param list The list that each value of the kind has.
+ * @param list The name of a list that each such value has.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function checkReturned(option: string, value: unknown, list: string, accepted: string): void {
   if (!Array.isArray(Reflect.get(Object(value), list))) throw valueInvalid(option, value, accepted)
 }
 
-/** Longer strings are described: they are rarely what was meant, and a PEM key is one. */
+/** Longer strings are not shown: they may be a PEM key. */
 const MAX_SHOWN = 40
 
 function shown(value: unknown): string {
@@ -54,11 +54,11 @@ function shown(value: unknown): string {
   return value.length === 0 ? 'an empty array' : 'an array'
 }
 
-/** Names in an error about an object that is missing. */
+/** Most option names in an error about a missing object. */
 const MOST_NAMED = 10
 
 /**
- * Refuses anything that is not an options object, and every key that is not known.
+ * Throws unless the value is an object that has only known keys.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */

@@ -1,22 +1,22 @@
 /**
- * Text out of certificates, files and peers is shown on terminals and in logs. Control characters, line breaks and
- * bidirectional overrides would let its author rewrite what the reader sees, so they are shown as escapes.
+ * Strings from certificates, files and peers are shown on terminals and in logs. Control characters, line breaks and
+ * bidirectional overrides could forge the output, so they are escaped.
  */
 // Controls, format characters (bidi marks, zero-width, soft hyphen, BOM, tags), line and paragraph separators, lone
-// surrogates, and what a font draws as nothing (fillers, variation selectors), which could hide a difference of two names.
+// surrogates, and invisible characters (fillers, variation selectors), which could hide a difference between two names.
 export const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu
 
-/** Nearly all text is this, and needs no look at the categories of its characters. */
+/** Printable ASCII, the usual case, needs no lookup of character categories. */
 const PLAIN = /^[ -~]*$/
 
-/** Longest text a finding carries over from outside; the rest is cut and counted. */
+/** Longest string in the details of a finding; a longer one is cut, and its length is given. */
 const MAX_TEXT = 1000
-/** Longest list a finding carries over from outside. */
+/** Longest list in the details of a finding. */
 const MAX_LIST = 50
 
 /**
- * The same text with everything that a terminal would act on shown as `\u{…}`, and without what looks like a private key:
- * a key that was passed in the wrong option must not reach a log.
+ * Writes each unprintable character as `\u{…}`, and removes strings that look like a private key: a key that was passed in
+ * the wrong option must not reach a log.
  */
 export function printable(text: string): string {
   const shown = text.length < SHORTEST_KEY ? text : withoutKeys(text)
@@ -24,7 +24,7 @@ export function printable(text: string): string {
   return shown.replace(UNPRINTABLE, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
-/** Characters of base64 in one line of PEM, less some for a line that was cut. */
+/** Shorter than a PEM line (64 characters), because a line may have been cut. */
 const SHORTEST_KEY = 56
 const PEM_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[^-]*(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?/g
 const BASE64 = /[A-Za-z0-9+/]{56,}/g
@@ -37,7 +37,7 @@ function withoutKeys(text: string): string {
     )
 }
 
-/** Random bytes in base64 are two fifths capitals. A path, a word or hexadecimal digits are not. */
+/** Two fifths of random base64 are capitals. Paths, words and hexadecimal digits have fewer. */
 function looksRandom(run: string): boolean {
   const share = (pattern: RegExp): number => run.replace(pattern, '').length / run.length
   return share(/[^A-Z]/g) > 0.2 && share(/[^a-z]/g) > 0.2 && share(/[^0-9]/g) > 0.03
@@ -48,12 +48,12 @@ function bounded(text: string): string {
   return printable(cut)
 }
 
-/** `printable` and a bound on every string and list inside plain data; dates and numbers pass through. */
+/** Escapes and bounds every string and list in plain data. Dates and numbers are not changed. */
 export function printableDeep<T>(value: T): T {
   return walk(value, bounded, boundedList) as T // the same shape: only the contents of strings and lists change
 }
 
-/** The same for a sentence: strings are cut to `maxText` characters, and `listed` cuts lists of them. */
+/** The same for a message: strings are cut to `maxText` characters. `listed` shortens the lists. */
 export function briefDeep<T>(value: T, maxText: number): T {
   const brief = (text: string): string => printable(text.length > maxText ? `${text.slice(0, maxText)}…` : text)
   return walk(value, brief, (list) => list) as T
@@ -73,7 +73,7 @@ function walk(
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, walk(member, ofText, ofList)]))
 }
 
-/** A list of texts that was cut says so in its last entry, as a text that was cut does at its end. */
+/** A list that is cut ends with an entry that gives its length. */
 function boundedList(list: readonly string[]): readonly string[] {
   return list.length > MAX_LIST ? [...list.slice(0, MAX_LIST), `… (${String(list.length)} entries)`] : list
 }

@@ -9,14 +9,14 @@ export interface ReportParts {
   checkedAt: Date
   path: CertificateRef[] | null
   findings: readonly Finding[]
-  /** Codes of warnings and infos that the caller does not want to see. Errors stay, whatever is listed. */
+  /** Codes of warnings and infos to omit. Errors are never omitted. */
   ignore?: readonly FindingCode[] | undefined
 }
 
-/** Puts findings into a report: worst first, otherwise in the order in which they were found. */
+/** Makes a report: the worst finding first, findings of one severity in the given order. */
 export function makeReport(parts: ReportParts): Report {
   const ignored = new Set(parts.ignore)
-  const findings = worstFirst(wanted(parts.findings, ignored))
+  const findings = worstFirst(withoutIgnored(parts.findings, ignored))
   const [first, ...rest] = findings
   if (first?.severity === 'error') {
     return { ok: false, checkedAt: parts.checkedAt, path: parts.path, findings: [first, ...rest] }
@@ -24,12 +24,12 @@ export function makeReport(parts: ReportParts): Report {
   return { ok: true, checkedAt: parts.checkedAt, path: parts.path ?? [], findings }
 }
 
-function wanted(findings: readonly Finding[], ignored: ReadonlySet<FindingCode>): Finding[] {
+function withoutIgnored(findings: readonly Finding[], ignored: ReadonlySet<FindingCode>): Finding[] {
   if (ignored.size === 0) return [...findings]
   return findings
     .filter((each) => each.severity === 'error' || !ignored.has(each.code))
     .map((each) =>
-      each.consequences.length === 0 ? each : { ...each, consequences: wanted(each.consequences, ignored) },
+      each.consequences.length === 0 ? each : { ...each, consequences: withoutIgnored(each.consequences, ignored) },
     )
 }
 
@@ -45,12 +45,12 @@ export function assertValid(report: Report): asserts report is PassedReport {
   if (!report.ok) throw validationFailed('The credentials are refused', report)
 }
 
-/** The error that stands for a failed report: its message lists every error finding, so that a log line is enough. */
+/** The error for a failed report. Its message lists every error finding, so that one log line explains the failure. */
 export function validationFailed(what: string, report: FailedReport): EtcdMtlsError<'ERR_VALIDATION_FAILED'> {
   return new EtcdMtlsError('ERR_VALIDATION_FAILED', `${what}: ${summarize(report.findings)}`, { report })
 }
 
-/** Every error finding in one text: code, message and remedy each. */
+/** Code, message and remedy of every error finding, in one string. */
 export function summarize(findings: readonly Finding[]): string {
   return findings
     .filter((each) => each.severity === 'error')

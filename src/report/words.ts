@@ -1,9 +1,9 @@
-/** Names and lists inside a sentence. */
+/** Lists of names inside a sentence. */
 
-/** Values that a message lists; `details` has the others. */
+/** Most values in a message; `details` has the others. */
 const MOST_LISTED = 5
 
-/** `a`, `a and b`, `a, b, c, d, e and 3 more`; `none` for an empty list. Each value as `shown` writes it. */
+/** `a`, `a and b`, `a, b, c, d, e and 3 more`; `none` for an empty list. `shown` formats each value. */
 export function listed(
   values: readonly string[],
   none = 'none',

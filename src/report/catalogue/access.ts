@@ -1,16 +1,16 @@
-/** Findings about etcd’s own users and roles: who a call was made as, what that user may not do, and logging in with a password. */
+/** Findings about the users and roles of etcd: the user of a call, its permissions, and the login with a password. */
 import { error, warning } from '../row.js'
 import { listed } from '../words.js'
 import { shellArgument } from './place.js'
 
-/** Who etcd takes the caller for, and by what. */
+/** The user of a call, and how etcd determined it. */
 export interface AccessDetails {
   /**
-   * What etcd goes by: the certificate's common name, a password's token, or nothing. `hidden`: what stands in front of etcd, or etcd
-   * itself, did not ask for the certificate, or a proxy answered, so that etcd does not see its common name.
+   * The common name of the client certificate, the token of a password login, or nothing. `hidden`: etcd does not see the
+   * common name, because the server did not request the certificate or because a proxy answered.
    */
   identity: 'common-name' | 'password' | 'none' | 'hidden'
-  /** The user's name; null if there is none. */
+  /** Null if there is none. */
   user: string | null
   /** The call, as `KV/Put`. */
   method: string
@@ -18,20 +18,20 @@ export interface AccessDetails {
 
 /** A permission that a call requires. */
 export interface RequiredPermission {
-  /** A permission of a role on the key, or the role `root`. */
+  /** A permission on the key, or the role `root`. */
   permission: 'read' | 'write' | 'root'
-  /** The key, or the first key of a range; null if the call has none. */
+  /** The key, or the first key of the range; null if the call has no key. */
   key: string | null
-  /** The end of a range, itself not included; null for a single key. */
+  /** The end of the range, exclusive; null for a single key. */
   rangeEnd: string | null
 }
 
 export interface PermissionDetails extends AccessDetails {
-  /** All that the call requires: of a transaction, also what its comparisons and both of its branches do. Empty if that is not known. */
+  /** A transaction requires those of its comparisons and of both branches. Empty if they are not known. */
   required: RequiredPermission[]
 }
 
-/** `named`: whether etcd sees a user name and has no user of that name; false: it sees no name at all. */
+/** `named`: whether etcd sees a user name, and has no user of that name. */
 export type NoUser = AccessDetails & { named: boolean }
 
 export const access = {
@@ -41,7 +41,7 @@ export const access = {
       ? BEHIND_PROXY
       : d.user === null
         ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
-        : `Run "etcdctl user get ${argument(d.user, 'NAME')} --detail". If it reports "user name not found", run "etcdctl user add ${argument(d.user, 'NAME')} --no-password". Then run ${grant(argument(d.user, 'NAME'), d.required)}.`,
+        : `Run "etcdctl user get ${argument(d.user, 'NAME')} --detail". If it reports "user name not found", run "etcdctl user add ${argument(d.user, 'NAME')} --no-password". Then run ${grantCommands(argument(d.user, 'NAME'), d.required)}.`,
   ]).refusedAs({ etcd: ['etcdserver: permission denied', 'auth: permission denied'] }),
   'access/no-user': error((d: NoUser) => [
     d.named
@@ -92,22 +92,22 @@ function describePermission({ permission, key }: RequiredPermission): string {
   return `the permission to ${permission}${key === null ? '' : ` the key "${key}"`}`
 }
 
-/** A range that has no end: the byte 0, as a text of a finding shows it. */
+/** The end of an unbounded range: the byte 0, escaped as in a finding. */
 const NO_END = '\\u{0}'
 
-/** How etcdctl takes a range (etcdctl/ctlv3/command/role_command.go). */
+/** The arguments of etcdctl for a range (etcdctl/ctlv3/command/role_command.go). */
 function rangeArguments(key: string | null, end: string | null): string {
   if (key === null) return 'KEY'
   if (end === NO_END) return key === '' || key === NO_END ? "--prefix=true ''" : `--from-key=true ${argument(key)}`
   return end === null || end === '' ? argument(key) : `${argument(key)} ${argument(end)}`
 }
 
-/** As a shell reads it. A key that is not printable cannot be typed. */
+/** A shell argument. An unprintable key is replaced, because nobody can type it. */
 function argument(text: string, unprintable = 'KEY'): string {
   return /\\u\{|\ufffd/.test(text) ? unprintable : shellArgument(text)
 }
 
-function grant(user: string, required: readonly RequiredPermission[]): string {
+function grantCommands(user: string, required: readonly RequiredPermission[]): string {
   if (required.some(({ permission }) => permission === 'root'))
     return `"etcdctl user grant-role ${user} root", if it must administer the cluster`
   const commands = grantArguments(required).map((each) => `"etcdctl role grant-permission ROLE ${each}"`)
@@ -117,10 +117,10 @@ function grant(user: string, required: readonly RequiredPermission[]): string {
   return `"etcdctl role add ROLE" for a new role, ${shown.join(', ')}${more} and "etcdctl user grant-role ${user} ROLE"`
 }
 
-/** Commands that one remedy shows. */
+/** Most commands in one remedy. */
 const MOST_GRANTS = 5
 
-/** One grant for each range of keys: another one for the same range would replace it (etcd server/auth/store.go, RoleGrantPermission). */
+/** One grant for each range: a second grant for a range replaces the first (etcd server/auth/store.go, RoleGrantPermission). */
 function grantArguments(required: readonly RequiredPermission[]): string[] {
   const byRange = new Map<string, Set<string>>()
   for (const { permission, key, rangeEnd } of required) {

@@ -1,15 +1,15 @@
-/** Findings about what an authority is asked: certificate requests (PKCS #10), and what its ledger holds. */
+/** Findings about certificate requests (PKCS #10) and about the ledger of an authority. */
 import { error, warning } from '../row.js'
 import { listed } from '../words.js'
 import { inShell, type Place, the } from './place.js'
 
-/** A requested name that cannot be issued, and why, as the end of a sentence. */
+/** A requested name that cannot be issued, and the reason as the end of a sentence. */
 export interface UnusableName {
   name: string
   reason: string
 }
 
-/** What a request asks for that no certificate of this package carries. */
+/** Contents of a request that the authority does not copy into a certificate. */
 export interface IgnoredContents extends Place {
   /** Always 1 in a correct request. */
   version: number
@@ -90,5 +90,4 @@ export const authority = {
   },
 }
 
-/** The reason for an extension that a request asks for more than once. */
 export const REQUESTED_TWICE = 'it is requested more than once'

@@ -1,10 +1,10 @@
-/** Findings about one certificate by itself: its encoding, its extensions, its key and its signature algorithm. */
-import { error, info, refusedByGoAlone, row, type UsageDetails, warning } from '../row.js'
+/** Findings about one certificate: its encoding, extensions, key and signature algorithm. */
+import { error, info, severityIfOnlyGoRefuses, row, type UsageDetails, warning } from '../row.js'
 import { listed } from '../words.js'
 import { type Place, the } from './place.js'
 
-/** Go's words on an extension that it cannot read. */
-const GO_ON_EXTENSIONS = {
+/** Messages of Go for an extension that it cannot parse. */
+const GO_EXTENSION_ERRORS = {
   authorityInfoAccess: 'x509: invalid authority info access',
   authorityKeyIdentifier: 'x509: invalid authority key identifier',
   basicConstraints: 'x509: invalid basic constraints',
@@ -20,7 +20,7 @@ const GO_ON_EXTENSIONS = {
 const NO_ISSUER = { Node: 'UNABLE_TO_GET_ISSUER_CERT', OpenSSL: 'unable to get issuer certificate' }
 const UNHANDLED_BY_GO = { Go: 'x509: unhandled critical extension' }
 
-function leaveOut({ extension }: { extension: string }): string {
+function omitExtension({ extension }: { extension: string }): string {
   return `Omit ${extension} at the next renewal.`
 }
 
@@ -32,7 +32,7 @@ export const certificate = {
     (d: { origin: string; reason: string; offset: number; subject: string | null; serialNumber: string | null }) => [
       `The certificate${d.subject === null ? '' : ` "${d.subject === '' ? `serial ${d.serialNumber ?? 'unknown'}` : d.subject}"`} in ${d.origin} is not valid DER: ${d.reason}, at byte ${String(d.offset)}.`,
       `Copy the file again as a whole. If it is complete, ${
-        // openssl writes the outer element again, and the signed part as it was.
+        // openssl encodes the outer element again and copies the signed part, so it cannot fix faults in that part.
         d.reason.startsWith('the certificate is followed') || (d.offset === 0 && /^an indef|longer/.test(d.reason))
           ? 'write it again as DER: "openssl x509 -in FILE -out new.pem".'
           : 'reissue the certificate: "openssl asn1parse -in FILE" shows how far it can be read.'
@@ -68,7 +68,7 @@ export const certificate = {
       `${who} has a malformed ${d.extension} extension: ${d.reason}.`,
       `Reissue it with a well-formed ${d.extension}.`,
     ]).refusedAs(
-      Object.entries(GO_ON_EXTENSIONS).map(([name, Go]) => ({ Go, when: ({ extension }) => extension === name })),
+      Object.entries(GO_EXTENSION_ERRORS).map(([name, Go]) => ({ Go, when: ({ extension }) => extension === name })),
     ),
     repeated: error((d: { extension: string }, who) => [
       `${who} has the extension ${d.extension} more than once.`,
@@ -87,12 +87,12 @@ export const certificate = {
         when: ({ extension }) => extension === `${whose}KeyIdentifier`,
       })),
     ),
-    'relative name': row(refusedByGoAlone, (_: UsageDetails & { extension: 'crlDistributionPoints' }, who) => [
+    'relative name': row(severityIfOnlyGoRefuses, (_: UsageDetails & { extension: 'crlDistributionPoints' }, who) => [
       `${who} gives the location of its CRL relative to the issuer. etcd cannot read the certificate.`,
       'Reissue it with a URI in crlDistributionPoints, or without that extension.',
-    ]).refusedAs({ Go: GO_ON_EXTENSIONS.crlDistributionPoints }),
+    ]).refusedAs({ Go: GO_EXTENSION_ERRORS.crlDistributionPoints }),
     'names unread by Go': row(
-      refusedByGoAlone,
+      severityIfOnlyGoRefuses,
       (d: UsageDetails & { extension: 'subjectAltName' | 'nameConstraints'; names: string[] }, who) => [
         d.extension === 'subjectAltName'
           ? `${who} marks its subject alternative name as critical, and it holds only names that etcd does not read (${listed(d.names)}). etcd refuses it.`
@@ -136,11 +136,11 @@ export const certificate = {
   'certificate/policy-extension': {
     critical: warning((d: { extension: string }, who) => [
       `${who} has the critical extension ${d.extension}. etcd refuses it if it was built with Go before 1.24.`,
-      leaveOut(d),
+      omitExtension(d),
     ]),
     'not critical': warning((d: { extension: string }, who) => [
       `${who} has the extension ${d.extension}, which is not critical and so is not processed.`,
-      leaveOut(d),
+      omitExtension(d),
     ]).refusedAs({ Go: 'x509: no valid chains built: … invalid policies' }),
   },
   'key/mismatch': error(
@@ -216,7 +216,7 @@ export const certificate = {
       'Do not use it. Reissue it.',
     ]).refusedAs({ Go: "x509: inner and outer signature algorithm identifiers don't match" }),
     'salt length': row(
-      refusedByGoAlone,
+      severityIfOnlyGoRefuses,
       (d: UsageDetails & { algorithm: string; saltLength: number; expected: number }, who) => [
         `${who} is signed with ${d.algorithm} and a salt of ${String(d.saltLength)} bytes; etcd verifies only a salt of ${String(d.expected)} bytes.`,
         'Reissue it with a salt as long as the digest (openssl: "-sigopt rsa_pss_saltlen:digest").',

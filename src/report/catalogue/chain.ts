@@ -1,18 +1,18 @@
-/** Findings about the way from the leaf to a trust anchor: which issuers were found, and which were not. */
+/** Findings about the path from the leaf to a trust anchor. */
 import {
   error,
   info,
   type OpensslDetails,
-  refusedByGoAlone,
-  refusedByOpensslAlone,
-  refusedInTrustAnchors,
+  severityIfOnlyGoRefuses,
+  severityIfOnlyOpensslRefuses,
+  severityInTrustAnchors,
   row,
   type UsageDetails,
   warning,
 } from '../row.js'
 import { listed, quoted } from '../words.js'
 
-/** Some of Go's words for a certificate that it does not read. */
+/** Messages of Go for some certificates that it cannot parse, by a part of the reason. */
 const UNREADABLE_TO_GO = (
   [
     ['x509: unsupported elliptic curve', 'curve '],
@@ -22,7 +22,6 @@ const UNREADABLE_TO_GO = (
   ] as const
 ).map(([Go, part]) => ({ Go, when: ({ reason }: { reason: string }) => reason.includes(part) }))
 
-/** Refusals of several rows. */
 const BY_GO = { Go: 'x509: certificate signed by unknown authority' }
 const NOT_LOCALLY = 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'
 const LEAF_UNVERIFIED = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
@@ -30,13 +29,13 @@ const NO_LOCAL_ISSUER = 'unable to get local issuer certificate'
 
 const NOT_ITS_ISSUER = { Node: [LEAF_UNVERIFIED, NOT_LOCALLY], OpenSSL: NO_LOCAL_ISSUER }
 
-/** A client certificate, and the CAs that it does not lead to. */
+/** A client certificate that leads to none of the CAs for servers. */
 export interface ClientCaDetails {
-  /** Who issued the topmost certificate of the chain. */
+  /** The issuer of the last certificate of the chain. */
   issuer: string
   /** The CAs that verify servers. */
   anchors: string[]
-  /** Whether one of them has the name of that issuer, and another key. */
+  /** Whether one of them has the name of the issuer, and another key. */
   sameName: boolean
 }
 
@@ -117,11 +116,11 @@ export const chain = {
     ]),
   },
   'chain/unused-unread-by-go': {
-    trusted: row(refusedInTrustAnchors, (d: UnusedUnreadByGo, who) => [
+    trusted: row(severityInTrustAnchors, (d: UnusedUnreadByGo, who) => [
       `${who} is not used, but etcd does not start with it in its CA file: ${d.reason}.`,
       'Remove the certificate from the CA file of etcd, or issue it again in a form that Go reads.',
     ]).refusedAs(UNREADABLE_TO_GO),
-    sent: row(refusedByGoAlone, (d: UnusedUnreadByGo, who) => [
+    sent: row(severityIfOnlyGoRefuses, (d: UnusedUnreadByGo, who) => [
       `${who} is not used, but etcd refuses a handshake in which it is sent: ${d.reason}.`,
       'Remove the certificate from the file of the leaf.',
     ]).refusedAs(UNREADABLE_TO_GO),
@@ -142,7 +141,7 @@ export const chain = {
     ]),
   },
   'chain/anchor-not-self-signed': row(
-    refusedByOpensslAlone,
+    severityIfOnlyOpensslRefuses,
     (d: { issuer: string; selfIssued: boolean } & OpensslDetails, who) => [
       d.selfIssued
         ? `${who} is trusted, but OpenSSL, and so Node, does not treat it as self-signed and searches for another issuer.`
@@ -155,7 +154,7 @@ export const chain = {
     Node: ['UNABLE_TO_GET_ISSUER_CERT', NOT_LOCALLY],
     OpenSSL: ['unable to get issuer certificate', NO_LOCAL_ISSUER],
   }),
-  'chain/openssl-picks-other-path': row(refusedByOpensslAlone, (d: OpensslPicksOtherPath, who) => [
+  'chain/openssl-picks-other-path': row(severityIfOnlyOpensslRefuses, (d: OpensslPicksOtherPath, who) => [
     d.picked === null
       ? `A valid path exists, but OpenSSL, and so Node, does not find it: ${d.reason}.`
       : `${who} has several possible issuers "${d.issuer}": OpenSSL, and so Node, takes the one with the fingerprint SHA-256 ${d.picked} from the ${d.from === 'sent' ? 'chain that is sent' : 'trusted CAs'}, tries no other, and refuses it: ${d.reason}.`,
@@ -164,10 +163,13 @@ export const chain = {
     Node: ['CERT_SIGNATURE_FAILURE', NOT_LOCALLY],
     OpenSSL: ['certificate signature failure', NO_LOCAL_ISSUER],
   }),
-  'chain/issuer-name-respelled': row(refusedByGoAlone, (d: { written: string; issuer: string } & UsageDetails, who) => [
-    `${who} has the issuer name "${d.written}". The issuer writes its own name "${d.issuer}" in other bytes, so etcd does not accept it as the issuer.`,
-    'Reissue it, with the issuer’s name copied byte for byte, as openssl and cfssl do.',
-  ]).refusedAs(BY_GO),
+  'chain/issuer-name-respelled': row(
+    severityIfOnlyGoRefuses,
+    (d: { written: string; issuer: string } & UsageDetails, who) => [
+      `${who} has the issuer name "${d.written}". The issuer writes its own name "${d.issuer}" in other bytes, so etcd does not accept it as the issuer.`,
+      'Reissue it, with the issuer’s name copied byte for byte, as openssl and cfssl do.',
+    ],
+  ).refusedAs(BY_GO),
   'chain/authority-differs': {
     'key identifier': error((d: { wanted: string; found: string; issuer: string }, who) => [
       `${who} names an issuer with the key identifier ${d.wanted || 'of no bytes'}, but the key identifier of "${d.issuer}" is ${d.found || 'empty'}.`,

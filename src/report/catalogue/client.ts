@@ -1,24 +1,24 @@
-/** Findings about what a client starts from: SRV discovery, the environment, and new credentials while it runs. */
+/** Findings about SRV discovery, environment variables, and new credentials of a running client. */
 import { error, info, warning } from '../row.js'
 import { listed } from '../words.js'
 
-/** What was asked for. */
+/** The DNS query. */
 export interface Question {
   domain: string
-  /** The record's name, as `_etcd-client-ssl._tcp.example.com`. */
+  /** Such as `_etcd-client-ssl._tcp.example.com`. */
   record: string
 }
 
 export interface NoRecords extends Question {
-  /** Why the look-up failed; `TIMEOUT`: there was no answer in time; null: it did not fail. */
+  /** The error of the query, or `TIMEOUT`; null if it did not fail. */
   errorCode: string | null
   /** In milliseconds. */
   timeout: number
-  /** The endpoints without TLS that DNS lists instead, as `host:port`. */
+  /** The endpoints without TLS that DNS lists, as `host:port`. */
   insecure: string[]
 }
 
-/** `targets`: as `host:port`; `reason`: `insecure`: they are endpoints without TLS. */
+/** `targets`: as `host:port`. The reason `insecure`: they are endpoints without TLS. */
 export type RecordIgnored = Question & { targets: string[]; reason: 'insecure' | 'invalid' | 'too-many' }
 
 export const client = {
@@ -74,16 +74,16 @@ export const client = {
 
 export interface Ignored {
   variables: string[]
-  /** The file of the CAs; null for another kind. */
+  /** The CA file; null for another kind. */
   file: string | null
 }
 
 export interface NotVerified {
   origin: string
-  /** The endpoints that are not connected with them. */
+  /** The endpoints that are not connected with the new credentials. */
   endpoints: string[]
-  /** Whether they are in use all the same: after another endpoint was verified, or because no endpoint answered. */
+  /** `elsewhere`: in use, because another endpoint accepted them. `unverified`: in use, because no endpoint answered. */
   used: 'no' | 'elsewhere' | 'unverified'
-  /** Why the endpoints could not be verified, if other findings do not say so; else empty. */
+  /** Why the endpoints could not be verified; empty if other findings report it. */
   detail: string
 }

@@ -1,12 +1,12 @@
-/** Findings about basic constraints: who may issue, and how long a path may be. */
-import { error, refusedByGoAlone, row, type UsageDetails, warning } from '../row.js'
+/** Findings about basic constraints: CA certificates and path lengths. */
+import { error, severityIfOnlyGoRefuses, row, type UsageDetails, warning } from '../row.js'
 import { quoted } from '../words.js'
 
-/** A path length that the CA sets and the path exceeds. */
+/** A path longer than a CA allows. */
 export interface PathLength {
   allowed: number
   found: number
-  /** Subjects of the CA certificates below it, that of the leaf's issuer first. */
+  /** Subjects of the CA certificates below it, the issuer of the leaf first. */
   intermediates: string[]
 }
 
@@ -35,7 +35,7 @@ export const constraints = {
       Node: 'PATH_LENGTH_EXCEEDED',
       OpenSSL: 'path length constraint exceeded',
     }),
-    'for Go': row(refusedByGoAlone, (d: PathLength & UsageDetails, who) => [
+    'for Go': row(severityIfOnlyGoRefuses, (d: PathLength & UsageDetails, who) => [
       `${allows(who, d.allowed)} etcd, which counts self-issued certificates, refuses the path with ${String(d.found)}: ${quoted(d.intermediates)}.`,
       'Trust the new CA certificate directly instead of the cross-certificate, or raise the path length.',
     ]).refusedAs({ Go: 'x509: too many intermediates for path length constraint' }),

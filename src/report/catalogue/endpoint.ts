@@ -1,45 +1,45 @@
-/** Findings about endpoints: what the network answered, before or instead of a TLS peer. */
+/** Findings about endpoints: faults of the network, and servers that are not etcd. */
 import { error, info, warning } from '../row.js'
 import { listed } from '../words.js'
 
 const seconds = (milliseconds: number): string => `${String(milliseconds / 1000)} s`
 
-/** What was answered to a call instead of what etcd answers. */
+/** An answer to a call that etcd would not give. */
 export interface AnswerDetails {
   endpoint: string
   /** As `KV/Range`. */
   method: string
   httpStatus: number
-  /** Null: the answer had none. */
+  /** Null if the answer has none. */
   contentType: string | null
-  /** What the server calls itself, or null. */
+  /** The header `server`, or null. */
   server: string | null
-  /** The title of the page that came with it, or null. */
+  /** The title of the HTML page, or null. */
   title: string | null
-  /** The status of gRPC; null if it was no answer of gRPC. */
+  /** The gRPC status; null if the answer is not gRPC. */
   grpcStatus: number | null
-  /** The text that came with the gRPC status. */
+  /** The gRPC message. */
   detail: string
 }
 
 /** A TCP connection that could not be made. */
 export interface ConnectDetails {
   endpoint: string
-  /** The name that was looked up, or the host of the endpoint. */
+  /** The name that was resolved, or the host of the endpoint. */
   host: string
   /** The address that was dialled; null if the name was not resolved. */
   address: string | null
   stage: 'lookup' | 'connect'
-  /** Of getaddrinfo(3) or connect(2), such as `ECONNREFUSED`; null: there was no answer in time. */
+  /** Of getaddrinfo(3) or connect(2), such as `ECONNREFUSED`; null if the attempt timed out. */
   errorCode: string | null
-  /** The time that the attempt had, in milliseconds. */
+  /** The limit of the attempt, in milliseconds. */
   timeout: number
 }
 
 /** An address of an endpoint that failed. */
 export interface FailedAddress {
   address: string
-  /** An error code such as `ECONNREFUSED`, `alert 42`, `timeout`, or `slower` if another address was ready before. */
+  /** An error code such as `ECONNREFUSED`, `alert 42`, `timeout`, or `slower` if another address was ready first. */
   reason: string
 }
 
@@ -50,43 +50,42 @@ function answered({ method, httpStatus, contentType, server, title, grpcStatus, 
     : `answered the call ${method} with HTTP status ${String(httpStatus)} and without gRPC (${contentType ?? 'no content type'}${by}${title === null ? '' : `, page title "${title}"`})`
 }
 
-/** An address that a name was resolved to, in brackets. */
-function at(endpoint: string, address: string | null): string {
+/** The endpoint, and in parentheses the address that its name was resolved to. */
+function withAddress(endpoint: string, address: string | null): string {
   return address === null || endpoint.includes(address) ? endpoint : `${endpoint} (${address})`
 }
 
-/** The request was longer than something in front of etcd takes (RFC 9110 section 15.5.14). */
-const TOO_LARGE = 413
-/** By these something in front of etcd refuses the client, or one request. */
-const REFUSALS = [400, 401, 403, 407, TOO_LARGE]
-/** UNAUTHENTICATED and PERMISSION_DENIED of gRPC. */
-const DENIALS = [16, 7]
+/** RFC 9110 section 15.5.14: a proxy in front of etcd has a lower limit than the request needs. */
+const CONTENT_TOO_LARGE = 413
+/** HTTP statuses with which a proxy refuses the client or one request. */
+const REFUSED_STATUSES = [400, 401, 403, 407, CONTENT_TOO_LARGE]
+/** The gRPC statuses UNAUTHENTICATED and PERMISSION_DENIED. */
+const DENIED_STATUSES = [16, 7]
 
 function isRefusal({ httpStatus, grpcStatus }: AnswerDetails): boolean {
-  return grpcStatus === null ? REFUSALS.includes(httpStatus) : DENIALS.includes(grpcStatus)
+  return grpcStatus === null ? REFUSED_STATUSES.includes(httpStatus) : DENIED_STATUSES.includes(grpcStatus)
 }
 
 function refusalRemedy(d: AnswerDetails): string {
-  return d.httpStatus === TOO_LARGE
+  return d.httpStatus === CONTENT_TOO_LARGE
     ? `Raise the limit of the proxy at ${d.endpoint} to etcd’s own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`
-    : `${admit(d)}. Or use the URLs of the members themselves instead of ${d.endpoint}.`
+    : `${allowClient(d)}. Or use the URLs of the members themselves instead of ${d.endpoint}.`
 }
 
-/** How what stands in front of etcd lets this client pass. */
-function admit({ httpStatus, title, grpcStatus }: AnswerDetails): string {
+function allowClient({ httpStatus, title, grpcStatus }: AnswerDetails): string {
   if (grpcStatus !== null)
     return 'If a service mesh or a proxy stands in front of etcd, allow this client in its authorization policy'
   if (httpStatus === 400)
     return (
-      NGINX_REFUSALS.find(([part]) => title?.includes(part) === true)?.[1] ?? 'Read the log of the server at that port'
+      NGINX_REMEDIES.find(([part]) => title?.includes(part) === true)?.[1] ?? 'Read the log of the server at that port'
     )
   return httpStatus === 401 || httpStatus === 407
     ? 'It requires an HTTP login, which an etcd client does not have. If it is a proxy in front of etcd, let it verify client certificates instead'
     : 'If it is a proxy in front of etcd, allow this client there, by its certificate or its address'
 }
 
-/** Parts of the titles of nginx's pages, and what to do. */
-const NGINX_REFUSALS = [
+/** The remedies for the error pages of nginx, by a part of the page title. */
+const NGINX_REMEDIES = [
   [
     'No required SSL certificate',
     'nginx (ssl_verify_client) got no client certificate: a proxy between this client and nginx must forward TCP',
@@ -97,19 +96,19 @@ const NGINX_REFUSALS = [
   ],
 ] as const
 
-/** What answers instead of etcd, as far as it is known: only what names itself, as no etcd does, is called a proxy. */
-function stranger(d: NotEtcd): string {
+/** Calls a server a proxy only if it sends the header `server`, which etcd never does. */
+function notEtcdReason(d: NotEtcd): string {
   const { server, contentType, httpStatus, location } = d
   if (location !== null) return `it redirects to ${location}, which etcd never does`
   if (!isRefusal(d)) return 'that is not how etcd’s client port answers'
-  if (httpStatus === TOO_LARGE) return 'the request is longer than the proxy in front of etcd accepts'
+  if (httpStatus === CONTENT_TOO_LARGE) return 'the request is longer than the proxy in front of etcd accepts'
   if (server !== null) return `"${server}" refuses the client, not etcd`
   return contentType?.startsWith('application/json') === true
     ? 'it is not etcd, which answers gRPC, and may be a Kubernetes API server'
     : 'it is not etcd, which answers gRPC, and may be a proxy in front of it'
 }
 
-function strangerRemedy({ endpoint, server, httpStatus, location }: NotEtcd): string {
+function notEtcdRemedy({ endpoint, server, httpStatus, location }: NotEtcd): string {
   if (location !== null)
     return `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy forward gRPC instead of redirecting it.`
   if (server === null)
@@ -121,7 +120,7 @@ function strangerRemedy({ endpoint, server, httpStatus, location }: NotEtcd): st
 
 export interface AddressFailed {
   endpoint: string
-  /** The address that is in use; null if none is. */
+  /** The address in use; null if every address failed. */
   answered: string | null
   failed: FailedAddress[]
 }
@@ -130,20 +129,20 @@ export interface Silent {
   endpoint: string
   address: string | null
   timeout: number
-  /** What was finished before: nothing but TCP, the TLS handshake, or the start of HTTP/2. */
+  /** The last step that was finished: TCP, the TLS handshake, or the start of HTTP/2. */
   after: 'connect' | 'handshake' | 'settings'
-  /** Whether a part of the TLS handshake was answered. */
+  /** Whether the endpoint sent a part of its TLS handshake. */
   answered: boolean
-  /** The TLS version; null before the handshake was finished. */
+  /** The TLS version; null if the handshake was not finished. */
   protocol: string | null
 }
 
 export interface Closed {
   endpoint: string
   errorCode: string
-  /** Whether the endpoint sent a part of the handshake, and no more, before it closed the connection. */
+  /** Whether the endpoint sent a part of its TLS handshake. */
   answered: boolean
-  /** The handshake that succeeded before, without a request for our certificate; null: it was closed during the handshake. */
+  /** The finished handshake, which did not request a client certificate; null if the connection closed during it. */
   handshake: {
     protocol: string
     /** The certificate that the server presented. */
@@ -154,42 +153,42 @@ export interface Closed {
 
 export interface WrongProtocol {
   endpoint: string
-  /** What the client requires there. */
+  /** The protocol that the client requires. */
   expected: 'TLS' | 'HTTP/2'
-  /** What the server speaks instead: HTTP in plaintext, or a version of TLS without HTTP/2; null: it is not known. */
+  /** The protocol of the server: plaintext HTTP, or a TLS version without HTTP/2; null if it is not known. */
   spoken: string | null
-  /** The error or the answer that shows it. */
+  /** The error or the answer. */
   detail: string
-  /** 120 if the server refused the protocol h2 during the handshake; else null. */
+  /** 120 if the server refused the protocol h2 in the handshake; else null. */
   alert: number | null
 }
 
-/** `location`: where it redirects to, as etcd never does; null if it does not. */
+/** `location`: the target of a redirect, which etcd never sends; null if there is none. */
 export type NotEtcd = AnswerDetails & { location: string | null }
 
-/** `learner`: whether it is a member of etcd without a vote, which serves no calls. */
+/** `learner`: whether the server is a learner, which serves no calls. */
 export type Unavailable = AnswerDetails & { learner: boolean }
 
 export interface Leader {
-  /** The endpoint whose member leads; null: the leader is not one of the endpoints. */
+  /** The endpoint of the leader; null if it is not one of the endpoints. */
   leader: string | null
   members: { endpoint: string; role: 'leader' | 'follower' | 'learner' }[]
 }
 
 export interface NoLeader {
-  /** The endpoint whose member has no leader; null: no member that answers has one. */
+  /** The endpoint whose member has no leader; null if no member that answers has one. */
   endpoint: string | null
-  /** If no member has a leader, every endpoint and what it says: that it has none, or why it does not answer. */
+  /** If no member has a leader: for each endpoint that it has none, or why it does not answer. */
   members: { endpoint: string; says: string }[]
 }
 
 export interface OtherCluster {
   endpoint: string
-  /** The id of the cluster that the endpoint belongs to, in hexadecimal as etcd logs it. */
+  /** The cluster ID of the endpoint, in hexadecimal as in the log of etcd. */
   cluster: string
-  /** The id of the cluster that this client uses. */
+  /** The cluster ID that this client uses. */
   expected: string
-  /** The endpoints that belong to it. */
+  /** The endpoints of that cluster. */
   members: string[]
 }
 
@@ -200,12 +199,12 @@ export interface Lost {
 }
 
 export const endpoint = {
-  'endpoint/unreachable': error((d: ConnectDetails) => [noConnection(d), connectRemedy(d)]),
+  'endpoint/unreachable': error((d: ConnectDetails) => [connectReason(d), connectRemedy(d)]),
   'endpoint/address-failed': info((d: AddressFailed) => [
     `${d.answered === null ? `Every address of ${d.endpoint} failed` : `${d.endpoint} is connected to its address ${d.answered}; others failed`}: ${listed(d.failed.map(({ address, reason }) => `${address} (${reason})`))}.`,
     `Remove addresses of ${d.endpoint} at which no etcd listens from DNS or /etc/hosts, or start etcd with --listen-client-urls that cover them.`,
   ]),
-  'endpoint/silent': error((d: Silent) => [silence(d), silenceRemedy(d)]),
+  'endpoint/silent': error((d: Silent) => [silentReason(d), silentRemedy(d)]),
   'endpoint/closed': error((d: Closed) => [
     d.handshake !== null
       ? `${d.endpoint} finished the ${d.handshake.protocol} handshake without requesting a client certificate, and closed the connection. Its certificate is "${d.handshake.subject}" of "${d.handshake.issuer}".`
@@ -229,8 +228,8 @@ export const endpoint = {
         : 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.',
   ]).refusedAs({ Node: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', when: ({ alert }) => alert !== null }),
   'endpoint/not-etcd': error((d: NotEtcd) => [
-    `${d.endpoint} ${answered(d)}: ${stranger(d)}.`,
-    isRefusal(d) ? refusalRemedy(d) : strangerRemedy(d),
+    `${d.endpoint} ${answered(d)}: ${notEtcdReason(d)}.`,
+    isRefusal(d) ? refusalRemedy(d) : notEtcdRemedy(d),
   ]).refusedAs([
     { Node: 'UNIMPLEMENTED: Received HTTP status code 404' },
     { Node: 'PERMISSION_DENIED: Received HTTP status code 403', when: ({ httpStatus }) => httpStatus === 403 },
@@ -255,7 +254,7 @@ export const endpoint = {
     { etcd: 'etcdserver: rpc not supported for learner', when: ({ learner }) => learner },
   ]),
   'endpoint/leader': info((d: Leader) => [
-    `${d.leader === null ? 'The leader of the cluster is not one of the endpoints' : `${d.leader} leads the cluster`}${others(d.members)}.`,
+    `${d.leader === null ? 'The leader of the cluster is not one of the endpoints' : `${d.leader} leads the cluster`}${otherMembers(d.members)}.`,
     d.leader === null
       ? 'No action is needed. Calls are faster if you add the URLs of the other members.'
       : 'No action is needed.',
@@ -285,19 +284,19 @@ export const endpoint = {
   ]),
 }
 
-function others(members: readonly { endpoint: string; role: string }[]): string {
+function otherMembers(members: readonly { endpoint: string; role: string }[]): string {
   const rest = members.filter(({ role }) => role !== 'leader').map(({ endpoint, role }) => `${endpoint} is a ${role}`)
   return rest.length === 0 ? '' : `; ${listed(rest)}`
 }
 
-function noConnection({ endpoint, host, address, stage, errorCode, timeout }: ConnectDetails): string {
+function connectReason({ endpoint, host, address, stage, errorCode, timeout }: ConnectDetails): string {
   const [limit] = LIMITS[errorCode ?? ''] ?? []
   if (limit !== undefined) return `No connection to ${endpoint} could be opened: ${limit} (${String(errorCode)}).`
   if (stage === 'lookup')
     return errorCode === null
       ? `The resolver gave no address for ${host} of ${endpoint} within ${seconds(timeout)}.`
       : `The host name ${host} of ${endpoint} cannot be resolved (${errorCode}).`
-  const target = at(endpoint, address)
+  const target = withAddress(endpoint, address)
   if (errorCode === null) return `No TCP connection to ${target} was established within ${seconds(timeout)}.`
   return REFUSED.includes(errorCode)
     ? `The TCP connection to ${target} was refused: nothing listens there.`
@@ -320,12 +319,12 @@ function connectRemedy({ endpoint, host, stage, errorCode }: ConnectDetails): st
     : `Check the address of ${endpoint}, the route to it, and the firewalls.`
 }
 
-/** Nothing listens: at the port, or at a unix socket that does not exist. */
+/** Nothing listens at the port, or the unix socket does not exist. */
 const REFUSED = ['ECONNREFUSED', 'ENOENT']
 
 const FORBIDDEN = ', this machine forbids it'
 
-/** What some error codes of connect(2) mean. */
+/** Explanations of error codes of connect(2). */
 const CONNECT_FAULTS: Readonly<Record<string, string>> = {
   EACCES: FORBIDDEN,
   EPERM: FORBIDDEN,
@@ -334,23 +333,23 @@ const CONNECT_FAULTS: Readonly<Record<string, string>> = {
   EINVAL: ', the address cannot be used as it is: a link-local one needs a zone',
 }
 
-const HELD =
+const FREE_RESOURCES =
   'Find the processes on this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.'
 const NO_MEMORY = 'this machine has no memory left for sockets'
 
-/** Limits of this machine, by the error code. */
+/** Limits of this machine that an error code shows. */
 const LIMITS: Readonly<Record<string, readonly [cause: string, remedy: string]>> = {
   EMFILE: [
     'this process has no file descriptor left',
     'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and find files and sockets that it does not close ("ls /proc/PID/fd").',
   ],
-  ENFILE: ['this machine has no file descriptor left', HELD],
+  ENFILE: ['this machine has no file descriptor left', FREE_RESOURCES],
   EADDRNOTAVAIL: [
     'this machine has no local address for it, or no port left',
     'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise find processes that hold ports ("ss -s").',
   ],
-  ENOBUFS: [NO_MEMORY, HELD],
-  ENOMEM: [NO_MEMORY, HELD],
+  ENOBUFS: [NO_MEMORY, FREE_RESOURCES],
+  ENOMEM: [NO_MEMORY, FREE_RESOURCES],
 }
 
 const LOST = {
@@ -362,24 +361,24 @@ const LOST = {
   unanswered: 'it ended the first call without an answer',
 } as const
 
-/** What an HTTP status of a proxy means for the call. */
+/** The reason by the HTTP status of a proxy. */
 const CANNOT_SERVE: Readonly<Record<number, string>> = {
   429: 'it limits the rate of calls',
   502: 'it does not reach etcd, or does not understand its answer',
   504: 'etcd behind it did not answer in time',
 }
 
-function silence({ endpoint, address, timeout, after, answered, protocol }: Silent): string {
+function silentReason({ endpoint, address, timeout, after, answered, protocol }: Silent): string {
   const within = `within ${seconds(timeout)}`
   if (after === 'handshake')
     return `${endpoint} finished the ${protocol ?? 'TLS'} handshake and sent nothing more ${within}.`
   if (after === 'settings') return `${endpoint} speaks ${protocol ?? 'TLS'} and HTTP/2, but answered no call ${within}.`
   return answered
-    ? `${at(endpoint, address)} began to answer the TLS handshake, and did not finish it ${within}.`
-    : `${at(endpoint, address)} accepts connections, but did not answer the TLS handshake ${within}.`
+    ? `${withAddress(endpoint, address)} began to answer the TLS handshake, and did not finish it ${within}.`
+    : `${withAddress(endpoint, address)} accepts connections, but did not answer the TLS handshake ${within}.`
 }
 
-function silenceRemedy({ endpoint, address, after, answered }: Silent): string {
+function silentRemedy({ endpoint, address, after, answered }: Silent): string {
   const mtu = `Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`
   if (after === 'settings')
     return `Check that etcd behind ${endpoint} is not paused or overloaded. If a proxy is in front of etcd, check that it reaches etcd.`

@@ -1,4 +1,4 @@
-/** Findings about files that cannot be read, before their contents are looked at. */
+/** Findings about files, apart from their contents. */
 import { error, type Row, warning } from '../row.js'
 import { type FilePlace, inShell, byteCount, theFile } from './place.js'
 
@@ -9,7 +9,7 @@ function notRegular(kind: string): Row<FilePlace> {
   ])
 }
 
-/** How a path begins, and what its author may not expect. */
+/** Hints for a missing file, by the start of its path. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^~/, ' "~" is not replaced by the home directory.'],
   [/^(?!\/|[A-Za-z]:|\\\\)/, ' A relative path starts from the working directory of the process.'],

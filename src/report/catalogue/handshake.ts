@@ -1,13 +1,13 @@
-/** Findings about handshakes: what a TLS peer answered, in an alert, by closing, or by what it did not ask for. */
+/** Findings about TLS handshakes: alerts, closed connections, and missing certificate requests. */
 import { type CertificateRef, error, info, warning } from '../row.js'
 import { listed, lowerFirst, quoted } from '../words.js'
 
-/** An alert that the server sent about our certificate. */
+/** An alert of the server about the client certificate. */
 export interface AlertDetails {
   endpoint: string
   /** RFC 8446 section 6. */
   alert: number
-  /** What we presented, the leaf first. */
+  /** The certificates that the client presented, the leaf first. */
   chain: CertificateRef[]
 }
 
@@ -29,41 +29,41 @@ const isNotVersion = ({ versions }: { versions: object | null }): boolean => ver
 
 export interface ClientCaUnknown {
   endpoint: string
-  /** 48, unknown_ca; null: the server did not say so, and refused a certificate that does not lead to a CA in `ca`. */
+  /** 48, unknown_ca; null if the server sent another alert for a certificate that does not lead to a CA in `ca`. */
   alert: 48 | null
-  /** What we presented, the leaf first. */
+  /** The certificates that the client presented, the leaf first. */
   chain: CertificateRef[]
-  /** Who issued the last certificate that was sent. */
+  /** The issuer of the last of them. */
   issuer: string
-  /** The CAs whose certificates the server says it accepts; null if it did not say (TLS 1.3 alone). */
+  /** The CAs that the server listed in its certificate request; null if it sent no list (TLS 1.3 only). */
   accepts: string[] | null
-  /** Whether that issuer is among them, by name; null if the server did not say. */
+  /** Whether the list has the name of the issuer; null if there is no list. */
   listed: boolean | null
-  /** Whether that issuer is an intermediate whose certificate is in the CA file and was not sent. */
+  /** Whether the issuer is an intermediate whose certificate is in the CA file and was not sent. */
   notSent: boolean
 }
 
 export interface ClockCompared {
-  /** Whose clock it is. */
   endpoint: string
   peerTime: Date
   ownTime: Date
   /** The server's clock minus this machine's, in milliseconds. */
   offset: number
-  /** Whether that is more than the few seconds that the reading takes. */
+  /** Whether the offset is larger than the error of the measurement, a few seconds. */
   differs: boolean
-  /** Whether the certificate would be accepted if the server's clock were right. */
+  /** Whether the certificate would be valid if the server's clock were right. */
   explains: boolean
 }
 
 export interface ServerName {
   endpoint: string
-  /** 112, unrecognized_name: the server refused the name, or the lack of one; null: the name may be why the endpoint failed. */
+  /** 112, unrecognized_name: the server refused the name, or that there was none; null if the name is only a possible cause. */
   alert: number | null
-  /** The name to cover. An IP address is not sent as a server name (SNI). */
+  /** The host that the certificate must cover. */
   name: string
+  /** Whether it was sent as the server name (SNI); an IP address is not. */
   sent: boolean
-  /** The names that the server's certificate covers; empty if it is not known. */
+  /** The names that the server certificate covers; empty if they are not known. */
   covered: string[]
 }
 
@@ -71,24 +71,24 @@ export interface ClientCertificateRefused extends AlertDetails {
   commonName: string | null
   /** The subject alternative names. */
   names: string[]
-  /** The begin of the validity that began last. */
+  /** The latest notBefore of the chain. */
   begin: Date
-  /** How long that is ago, in milliseconds. */
+  /** The time since `begin`, in milliseconds. */
   age: number
-  /** For alert 45, "expired": the times of our certificates; null for every other alert. */
+  /** For alert 45, certificate_expired; null for every other alert. */
   validity: {
-    /** The end of a validity that is nearest: the one that the server's clock is most likely beyond. */
+    /** The limit of a validity nearest to now: the server's clock is most likely beyond it. */
     edge: 'not-before' | 'not-after'
     date: Date
-    /** How far from now, in milliseconds. */
+    /** The time between now and `date`, in milliseconds. */
     distance: number
-    /** What the certificates are by this machine's clock. */
+    /** The state of the certificates by this machine's clock. */
     here: 'valid' | 'expired' | 'not-yet-valid'
   } | null
 }
 
 export interface ClientCertificateMissing extends AlertDetails {
-  /** The algorithm of our key, if it is why OpenSSL did not send our certificate; null if that is not known. */
+  /** The key algorithm, if OpenSSL did not send the certificate because of it; else null. */
   keyAlgorithm: string | null
 }
 
@@ -97,20 +97,20 @@ export interface ClientCertificateNotAsked {
   /** The certificate that the server presented. */
   subject: string
   issuer: string
-  /** What the server calls itself, as a proxy does and etcd never; null if it does not say. */
+  /** The HTTP header `server`, which proxies send and etcd does not; null if there is none. */
   server: string | null
 }
 
 export interface NoCommonParameters {
   endpoint: string
   alert: number | null
-  /** The TLS versions that this client offers, if none of them suits the server; else null. */
+  /** The TLS versions that the client offers, if the server supports none of them; else null. */
   versions: { min: string; max: string } | null
 }
 
 export interface Failed {
   endpoint: string
-  /** The TLS alert that the server sent; null: the handshake failed on this side. */
+  /** The alert of the server; null if the handshake failed in the client. */
   alert: number | null
   errorCode: string
   detail: string
@@ -119,7 +119,7 @@ export interface Failed {
 export const handshake = {
   'handshake/server-certificate-refused': error((d: { endpoint: string; reason: string; chain: CertificateRef[] }) => [
     `The certificate that ${d.endpoint} presented is refused (${d.reason}).`,
-    `Fix the server’s certificate or the trusted CAs, as the other findings describe. "openssl s_client -showcerts ${target(d.endpoint)} </dev/null" shows what the server sends.`,
+    `Fix the server’s certificate or the trusted CAs, as the other findings describe. "openssl s_client -showcerts ${connectArguments(d.endpoint)} </dev/null" shows what the server sends.`,
   ]),
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who) => [
     d.alert === null
@@ -154,7 +154,7 @@ export const handshake = {
       : `${d.sent ? `The server name "${d.name}" was sent to ${d.endpoint}` : `No server name was sent to ${d.endpoint}, because it is an IP address`}${d.covered.length === 0 ? '' : `; the certificate there covers ${listed(d.covered)}`}.`,
     d.alert !== null
       ? 'Set serverName to a name that the router or proxy in front of etcd serves, or connect to etcd directly.'
-      : `If a router that selects by server name, a tunnel or a port-forward is there, set serverName to the name of the etcd behind it${suchAs(d.covered)}.`,
+      : `If a router that selects by server name, a tunnel or a port-forward is there, set serverName to the name of the etcd behind it${exampleName(d.covered)}.`,
   ]).or('info', ({ alert }) => alert === null),
   'handshake/client-certificate-refused': error((d: ClientCertificateRefused, who) => [
     `${who} is refused by ${d.endpoint}${d.alert === REVOKED ? ' as revoked' : d.validity !== null ? ' as expired or not yet valid' : ''} (alert ${String(d.alert)}).`,
@@ -227,7 +227,7 @@ export const handshake = {
         ? `${d.endpoint} could not present its certificate (alert ${String(d.alert)}, internal error).`
         : `${d.endpoint} ended the handshake with TLS alert ${String(d.alert)}.`,
     d.alert === null
-      ? `"openssl s_client ${target(d.endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`
+      ? `"openssl s_client ${connectArguments(d.endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`
       : d.alert === INTERNAL_ERROR
         ? 'Check on the server that --cert-file and --key-file exist, belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and that the key is not encrypted.'
         : `Look at the server’s log for the cause; RFC 8446 section 6.2 defines alert ${String(d.alert)}.`,
@@ -247,7 +247,7 @@ export const handshake = {
   ]).refusedAs({ Node: ['ERR_SSL_CA_MD_TOO_WEAK', 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'] }),
 }
 
-function suchAs(covered: string[]): string {
+function exampleName(covered: string[]): string {
   const name = covered.find((each) => !each.startsWith('*'))
   return name === undefined ? '' : `, such as ${name}`
 }
@@ -288,8 +288,8 @@ function span(milliseconds: number): string {
   return hours < 48 ? `${String(hours)} h` : `${String(Math.floor(hours / 24))} days`
 }
 
-/** Where `openssl s_client` has to connect to. */
-function target(endpoint: string): string {
+/** The arguments of `openssl s_client` for the endpoint. */
+function connectArguments(endpoint: string): string {
   return endpoint.startsWith('unixs://')
     ? `-unix ${endpoint.slice('unixs://'.length)}`
     : `-connect ${endpoint.replace('https://', '')}`

@@ -1,32 +1,31 @@
-/** Findings about inputs as a whole: something else than what was meant, or too much of it. */
+/** Findings about whole inputs: unexpected content, or too much of it. */
 import { error, type Wording } from '../row.js'
 import { listed } from '../words.js'
-import { byteCount, inShell, type MaterialRole, type Place, the, wanted } from './place.js'
+import { byteCount, inShell, type MaterialRole, type Place, the, acceptedContent } from './place.js'
 
-/** What an input must hold: of a file or option of credentials its role, of the validator a certificate or CRL in any form. */
+/** The content that an input requires: the role in credentials, or for the validator a certificate or CRL in any form. */
 export type Wanted = MaterialRole | 'certificate' | 'CRL'
 
-/** What an input can hold by mistake. */
-export type Holds = keyof typeof HOLDS
+export type Holds = keyof typeof CONTENTS
 
 export interface UnexpectedContent extends Place {
   wanted: Wanted
   holds: Holds
-  /** How it holds that: in PEM blocks, or else. Null if there is only one way. */
+  /** The encoding; null if there is only one. */
   form: 'PEM' | 'DER' | 'base64' | null
-  /** Line of the block; null if it is not in a block. */
+  /** The line of the PEM block; null if there is none. */
   line: number | null
-  /** Labels of the PEM blocks that are there. */
+  /** The labels of the PEM blocks. */
   labels: string[]
 }
 
 /** A limit that an input exceeded. */
 export interface TooMuch extends Place {
   wanted: Wanted
-  /** What is counted. `faults`: the input has so many that the rest was not read. */
+  /** `faults`: reading stopped after the limit of faults. */
   unit: 'bytes' | 'blocks' | 'certificates' | 'CRLs' | 'faults'
   limit: number
-  /** How many there are; null if they were not counted. */
+  /** Null if they were not counted. */
   count: number | null
 }
 
@@ -36,7 +35,7 @@ export const input = {
     const blocks = d.labels.length === 0 ? '' : ` (${listed(d.labels)})`
     const how = d.form === 'DER' ? ' in DER' : d.form === 'base64' ? ' in base64 without BEGIN and END lines' : ''
     return [
-      `${the(d)} holds ${HOLDS[d.holds][0]}${how}${blocks}${where}, not ${wanted(d.wanted)}.`,
+      `${the(d)} holds ${CONTENTS[d.holds][0]}${how}${blocks}${where}, not ${acceptedContent(d.wanted)}.`,
       remedyFor(d, wording),
     ]
   }),
@@ -48,7 +47,7 @@ export const input = {
         ? 'Pass only the newest CRL of each CA in the path.'
         : d.wanted === 'certificate'
           ? 'Pass only the leaf, the intermediates above it, and the CAs to trust.'
-          : `Pass ${wanted(d.wanted)} and nothing else.`,
+          : `Pass ${acceptedContent(d.wanted)} and nothing else.`,
   ]),
 }
 
@@ -56,24 +55,25 @@ function quantity(count: number, unit: TooMuch['unit']): string {
   return unit === 'bytes' ? byteCount(count) : `${count.toLocaleString('en-US')} ${unit}`
 }
 
-/** The inputs that content is meant for, and the command that turns its DER into PEM. */
-const FITS: Readonly<Partial<Record<Holds, { readonly inputs: readonly Wanted[]; readonly command: string }>>> = {
-  certificate: { inputs: ['ca', 'cert', 'certificate'], command: 'x509' },
-  'private key': { inputs: ['key'], command: 'pkey' },
-  'encrypted private key': { inputs: ['key'], command: 'pkey' },
-  CRL: { inputs: ['crl', 'CRL'], command: 'crl' },
-  'certificate request': { inputs: ['request'], command: 'req' },
-}
+/** The inputs that accept a content, and the openssl command that converts it from DER to PEM. */
+const CONVERSIONS: Readonly<Partial<Record<Holds, { readonly inputs: readonly Wanted[]; readonly command: string }>>> =
+  {
+    certificate: { inputs: ['ca', 'cert', 'certificate'], command: 'x509' },
+    'private key': { inputs: ['key'], command: 'pkey' },
+    'encrypted private key': { inputs: ['key'], command: 'pkey' },
+    CRL: { inputs: ['crl', 'CRL'], command: 'crl' },
+    'certificate request': { inputs: ['request'], command: 'req' },
+  }
 
-const PKCS12: Readonly<Partial<Record<Wanted, string>>> = {
+const PKCS12_ARGUMENTS: Readonly<Partial<Record<Wanted, string>>> = {
   ca: '-cacerts -nokeys -out ca.pem',
   cert: '-clcerts -nokeys -out cert.pem',
   key: '-nocerts -noenc -out key.pem',
   request: '-nocerts -noenc -out key.pem" and make a request for it: "openssl req -new -key key.pem -subj /CN=NAME',
 }
 
-/** More about what to pass, for inputs of which people ask what it is. */
-const HOW: Readonly<Partial<Record<Wanted, string>>> = {
+/** An explanation of the accepted content. */
+const EXPLANATIONS: Readonly<Partial<Record<Wanted, string>>> = {
   key: ': a block "PRIVATE KEY", "EC PRIVATE KEY" or "RSA PRIVATE KEY"',
   crl: ' ("openssl ca -gencrl" creates one)',
   request: ' ("openssl req -new -key KEY -subj /CN=NAME -out NAME.csr" creates one)',
@@ -82,43 +82,43 @@ const HOW: Readonly<Partial<Record<Wanted, string>>> = {
 function remedyFor(d: UnexpectedContent, { name }: Wording): string {
   const { holds, form, wanted: role } = d
   const file = inShell(d)
-  const fit = FITS[holds]
+  const conversion = CONVERSIONS[holds]
   if (form === 'base64' && holds === 'PEM') return `Decode it: "base64 -d ${file} > new.pem".`
-  if (fit?.inputs.includes(role) === true && (form === 'DER' || form === 'base64')) {
-    const command = `openssl ${fit.command} -inform der`
+  if (conversion?.inputs.includes(role) === true && (form === 'DER' || form === 'base64')) {
+    const command = `openssl ${conversion.command} -inform der`
     return `Convert it: "${form === 'DER' ? `${command} -in ${file}` : `base64 -d ${file} | ${command}`} -out new.pem".`
   }
-  const pass = `Pass ${wanted(role)}${HOW[role] ?? ''}.`
-  const [, remedy] = HOLDS[holds]
+  const pass = `Pass ${acceptedContent(role)}${EXPLANATIONS[role] ?? ''}.`
+  const [, remedy] = CONTENTS[holds]
   return remedy?.({ file, role, pass, isText: d.file === null, name }) ?? pass
 }
 
-interface Case extends Pick<Wording, 'name'> {
+interface RemedyDetails extends Pick<Wording, 'name'> {
   /** As an argument of a shell command. */
   readonly file: string
   readonly role: Wanted
-  /** The sentence about what to pass. */
+  /** The default remedy. */
   readonly pass: string
-  /** Whether a text was passed, not a file. */
+  /** Whether a string was passed, not a file. */
   readonly isText: boolean
 }
 
-const privateKey = ({ role, pass, name }: Case): string =>
+const privateKeyRemedy = ({ role, pass, name }: RemedyDetails): string =>
   `${pass} ${role === 'certificate' || role === 'CRL' ? 'The private key is not needed here' : `Pass the private key as ${name('key')}`}.`
-const utf16 =
+const utf16Remedy =
   (encoding: string) =>
-  ({ file }: Case): string =>
+  ({ file }: RemedyDetails): string =>
     `Convert it: "iconv -f ${encoding} -t UTF-8 ${file} > new.pem".`
 
-/** How a message names a content, and what to do about it. Default: pass what is wanted. */
-type Content = readonly [what: string, remedy?: (details: Case) => string]
+/** The name of a content in a message, and its remedy if it differs from the default. */
+type Content = readonly [what: string, remedy?: (details: RemedyDetails) => string]
 
-/** The same, by contents. As a function, so that declarations show the names and not the remedies. */
+/** A function, so that the .d.ts file declares the keys and not the messages. */
 function contents<K extends string>(table: Readonly<Record<K, Content>>): Readonly<Record<K, Content>> {
   return table
 }
 
-const HOLDS = contents({
+const CONTENTS = contents({
   certificate: ['a certificate'],
   'certificate under an old label': [
     'a certificate under an old label',
@@ -132,8 +132,8 @@ const HOLDS = contents({
         ? `Have the CA sign it ("openssl x509 -req -in ${file} -CA ca.crt -CAkey ca.key -copy_extensions copy -out tls.crt"), and pass the certificate that it returns.`
         : pass,
   ],
-  'private key': ['a private key', privateKey],
-  'encrypted private key': ['an encrypted private key', privateKey],
+  'private key': ['a private key', privateKeyRemedy],
+  'encrypted private key': ['an encrypted private key', privateKeyRemedy],
   'public key': [
     'a public key',
     ({ role, pass }) =>
@@ -144,7 +144,7 @@ const HOLDS = contents({
   'PKCS#12 key store': [
     'a PKCS#12 key store (.p12, .pfx)',
     ({ file, role }) =>
-      `Extract the PEM: "openssl pkcs12 -in ${file} ${PKCS12[role] ?? '-nokeys -out certificates.pem'}".`,
+      `Extract the PEM: "openssl pkcs12 -in ${file} ${PKCS12_ARGUMENTS[role] ?? '-nokeys -out certificates.pem'}".`,
   ],
   'PKCS#7 bundle': [
     'a PKCS#7 bundle (.p7b)',
@@ -166,15 +166,18 @@ const HOLDS = contents({
     'an OpenPGP block',
     ({ pass, file }) => `${pass} If the block is an encrypted or signed file, run "gpg --decrypt ${file}".`,
   ],
-  'UTF-16 text': ['text in UTF-16', utf16('UTF-16')],
-  'UTF-16LE text': ['text in UTF-16', utf16('UTF-16LE')],
-  'UTF-16BE text': ['text in UTF-16', utf16('UTF-16BE')],
+  'UTF-16 text': ['text in UTF-16', utf16Remedy('UTF-16')],
+  'UTF-16LE text': ['text in UTF-16', utf16Remedy('UTF-16LE')],
+  'UTF-16BE text': ['text in UTF-16', utf16Remedy('UTF-16BE')],
   'cfssl output': [
     'JSON, as cfssl prints it',
     ({ file, role }) =>
       `Split it: "cfssljson -f ${file} -bare name" writes ${role === 'request' ? 'name.csr' : 'name.pem'} and name-key.pem.`,
   ],
-  JSON: ['JSON', ({ file, role }) => `Extract the PEM text ("jq -r .FIELD ${file}"), and pass ${wanted(role)}.`],
+  JSON: [
+    'JSON',
+    ({ file, role }) => `Extract the PEM text ("jq -r .FIELD ${file}"), and pass ${acceptedContent(role)}.`,
+  ],
   'web page': [
     'a web page (HTML)',
     () => 'Download the file again. With curl, use "--fail" so that an error page is not saved.',

@@ -1,16 +1,15 @@
-/** Findings about material: what belongs together in credentials, what is next to it, and private keys. Files and PEM have their own. */
+/** Findings about credentials as a whole: missing parts, unneeded PEM blocks, and private keys. */
 import { error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
 import { file } from './file.js'
 import { input } from './input.js'
 import { pem } from './pem.js'
-import { inShell, type MaterialRole, type Place, the, wanted } from './place.js'
+import { inShell, type MaterialRole, type Place, the, acceptedContent } from './place.js'
 
-/** A PEM block of another kind next to what was meant. */
+/** A PEM block of another kind next to the expected ones. */
 export interface Block extends Place {
   label: string
   line: number
-  /** Whether it is a private key. */
   isKey: boolean
 }
 
@@ -52,7 +51,7 @@ export const material = {
   },
   'credentials/variable-missing': error((d: { variable: string; role: MaterialRole; empty: boolean }) => [
     `The environment variable ${d.variable} is ${d.empty ? 'empty' : 'not set'}.`,
-    `Set ${d.variable} to the path of a file that holds ${wanted(d.role)}.`,
+    `Set ${d.variable} to the path of a file that holds ${acceptedContent(d.role)}.`,
   ]),
   'credentials/swapped': error((d: { cert: Place; other: Place; role: 'key' | 'ca' }, _who, { name }) => [
     d.role === 'key'

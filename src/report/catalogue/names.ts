@@ -1,8 +1,8 @@
 /** Findings about names: subject alternative names against hosts, common names, name constraints. */
-import { error, info, refusedByGoAlone, row, type UsageDetails, warning } from '../row.js'
+import { error, info, severityIfOnlyGoRefuses, row, type UsageDetails, warning } from '../row.js'
 import { listed } from '../words.js'
 
-/** Why no name covers a host, by the nearest miss. */
+/** Why no name covers the host. */
 export type NotCoveredReason =
   | 'no-such-name'
   | 'no-names-at-all'
@@ -19,15 +19,15 @@ export interface NotCoveredDetails {
   reason: NotCoveredReason
   /** The certificate's subject alternative names (the first 50). */
   found: string[]
-  /** How many of them are of the host's kind: only those are compared with it. */
+  /** The number of those of the kind of the host. The others are not compared with it. */
   foundOfKind: number
-  /** The name that comes nearest, where there is one. */
+  /** The most similar name; null if there is none. */
   nearest: string | null
-  /** Hosts of the same list that are covered, each with the name that covers it, so that the gap shows. */
+  /** The hosts of the same list that a name covers. */
   covered: { host: string; name: string }[]
 }
 
-const WHY: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => string>> = {
+const REASONS: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => string>> = {
   'no-such-name': ({ found }) => `its names are ${listed(found)}`,
   'no-names-at-all': () => 'it has no subject alternative names',
   'only-in-common-name': ({ host, found }) =>
@@ -44,25 +44,24 @@ const WHY: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => str
   'near-miss': ({ nearest, found }) => `the nearest of its names is ${nearest ?? 'unknown'}, among ${listed(found)}`,
 }
 
-const GO_WORDS = {
+const GO_MESSAGES = {
   'valid for': 'x509: certificate is valid for …, not …',
   'no IP SANs': "x509: cannot validate certificate for … because it doesn't contain any IP SANs",
   'common name': 'x509: certificate relies on legacy Common Name field, use SANs instead',
   'no names': 'x509: certificate is not valid for any names, but wanted to match …',
 }
 
-/** Which of its four sentences Go chooses (crypto/x509 HostnameError.Error); null for a URI, which it does not compare. */
-function goWords({ kind, reason, found, foundOfKind }: NotCoveredDetails): keyof typeof GO_WORDS | null {
+/** The message of Go (crypto/x509 HostnameError.Error); null for a URI, which Go does not compare. */
+function goMessageKey({ kind, reason, found, foundOfKind }: NotCoveredDetails): keyof typeof GO_MESSAGES | null {
   if (kind === 'uri') return null
   if (reason === 'only-in-common-name' && found.length === 0) return 'common name'
   if (foundOfKind > 0) return 'valid for'
   return kind === 'ip' ? 'no IP SANs' : 'no names'
 }
 
-/** `isPermitted`: whether it is among the permitted names, and so excluded by another constraint. */
+/** `isPermitted`: whether the permitted names include it, so that another constraint excludes it. */
 export type CommonNameDetails = UsageDetails & { name: string; constrainedBy: string; isPermitted: boolean }
 
-/** A name that constraints are about. */
 export interface ConstrainedName {
   name: string
   /** `dns`, `ip`, `email`, `uri`, `dirName` or another kind of general name. */
@@ -89,12 +88,12 @@ const UNPARSED = (
 
 export const names = {
   'san/host-not-covered': error((d: NotCoveredDetails, who, { isEtcd }) => [
-    `${who} does not cover the host ${d.host}${alsoCovered(d)}: ${WHY[d.reason](d)}.`,
+    `${who} does not cover the host ${d.host}${alsoCovered(d)}: ${REASONS[d.reason](d)}.`,
     `Reissue it with ${sanText(d.kind, d.host)} in subjectAltName (openssl: "subjectAltName = ${sanText(d.kind, d.host)}"), or ${isEtcd ? 'advertise' : 'connect by'} a name that it covers.`,
   ]).refusedAs([
-    ...Object.entries(GO_WORDS).map(([which, Go]) => ({
+    ...Object.entries(GO_MESSAGES).map(([which, Go]) => ({
       Go,
-      when: (details: NotCoveredDetails) => goWords(details) === which,
+      when: (details: NotCoveredDetails) => goMessageKey(details) === which,
     })),
     { Node: 'ERR_TLS_CERT_ALTNAME_INVALID', when: ({ kind }: NotCoveredDetails) => kind !== 'uri' },
     { OpenSSL: 'hostname mismatch', when: ({ kind }: NotCoveredDetails) => kind === 'dns' },
@@ -141,16 +140,16 @@ export const names = {
       `${who} has the ${d.nameKind} name ${d.name}, which its CA "${d.constrainedBy}" excludes (${d.excluded}).`,
       'Reissue it without that name, or from a CA that does not exclude it.',
     ]).refusedAs({ ...NOT_AUTHORIZED, Node: 'excluded subtree violation', OpenSSL: 'excluded subtree violation' }),
-    'excluded by Go': row(refusedByGoAlone, (d: ConstrainedName & UsageDetails & { excluded: string }, who) => [
+    'excluded by Go': row(severityIfOnlyGoRefuses, (d: ConstrainedName & UsageDetails & { excluded: string }, who) => [
       `${who} carries the ${d.nameKind} name "${d.name}", which is below "${d.excluded}"; its CA "${d.constrainedBy}" excludes that host, and etcd refuses every name below it.`,
       'Issue it again without that name, or from a CA that does not exclude the host.',
     ]).refusedAs(NOT_AUTHORIZED),
-    'self-issued': row(refusedByGoAlone, (d: UsageDetails & { names: string[]; constrainedBy: string }, who) => [
+    'self-issued': row(severityIfOnlyGoRefuses, (d: UsageDetails & { names: string[]; constrainedBy: string }, who) => [
       `${who} is self-issued and carries names that its CA "${d.constrainedBy}" does not allow: ${listed(d.names)}; etcd refuses the path.`,
       'Issue the CA certificate again without subjectAltName.',
     ]).refusedAs(NOT_AUTHORIZED),
   },
-  // Go and etcd accept such a certificate, and so do the conformance vectors of bettertls. Node validates servers.
+  // A warning, because Go, etcd and the conformance vectors of bettertls accept it. Only Node refuses it, for servers.
   'name-constraints/common-name-refused': warning((d: CommonNameDetails, who) => [
     `${who} has no DNS name, and its common name "${d.name}" is one that its CA "${d.constrainedBy}" does not allow. OpenSSL and Node check it then.`,
     'Reissue it with a common name without dots, with a common name that the CA permits, or with an additional DNS name that the CA permits.',
@@ -182,7 +181,7 @@ export const names = {
       `${who} has a name of the kind ${d.nameKind}, which its CA "${d.constrainedBy}" constrains and this package does not compare.`,
       'Reissue it without such a name, or from a CA that does not constrain it.',
     ]),
-    'malformed for Go': row(refusedByGoAlone, (d: ConstrainedName & UsageDetails, who) => [
+    'malformed for Go': row(severityIfOnlyGoRefuses, (d: ConstrainedName & UsageDetails, who) => [
       `${who} has the ${d.nameKind} name "${d.name}", and its CA "${d.constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
       'Reissue it with well-formed names.',
     ]).refusedAs(UNPARSED),

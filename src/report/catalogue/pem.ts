@@ -1,8 +1,7 @@
-/** Findings about PEM text: blocks that are damaged, and layouts that others do not read. */
+/** Findings about PEM: damaged blocks, and layouts that some programs do not read. */
 import { error, warning } from '../row.js'
 import { inShell, type Place, the } from './place.js'
 
-/** What is wrong with a block. */
 export type PemDamage =
   | 'no END line'
   | 'no BEGIN line'
@@ -16,14 +15,14 @@ export type PemDamage =
 
 export interface DamagedBlock extends Place {
   damage: PemDamage
-  /** The label of the block; null if it is not known, empty if the text ends in its BEGIN line. */
+  /** Null if it is not known; empty if the text ends in the BEGIN line. */
   label: string | null
   line: number
-  /** The label in END, if it is another. */
+  /** The label in END if it differs; else null. */
   endLabel: string | null
 }
 
-/** How the text is laid out. The last two are read by everybody. */
+/** All programs accept the last two. */
 export type Layout =
   | 'byte order mark'
   | 'indented'
@@ -49,10 +48,10 @@ export const pem = {
       ? `${the(d)} has ${d.layout}, first on line ${String(d.line)}; every reader accepts that.`
       : d.layout === 'byte order mark'
         ? `${the(d)} starts with a byte order mark; etcd and etcdctl skip its first block.`
-        : `${the(d)} has a layout that OpenSSL and Node do not read: ${LAYOUT[d.layout]} (line ${String(d.line)}).`,
+        : `${the(d)} has a layout that OpenSSL and Node do not read: ${LAYOUT_FAULTS[d.layout]} (line ${String(d.line)}).`,
     isReadByAll(d.layout)
       ? 'No action is needed, unless the text is a damaged block.'
-      : `Convert it: "${PLAIN[d.layout](inShell(d))}".`,
+      : `Convert it: "${CONVERSION_COMMANDS[d.layout](inShell(d))}".`,
   ]).or('info', ({ layout }) => isReadByAll(layout)),
 }
 
@@ -62,14 +61,14 @@ function isReadByAll(layout: Layout): layout is Harmless {
   return layout === 'CRLF line ends' || layout === 'text outside the blocks'
 }
 
-const LAYOUT: Record<Exclude<Layout, Harmless | 'byte order mark'>, string> = {
+const LAYOUT_FAULTS: Record<Exclude<Layout, Harmless | 'byte order mark'>, string> = {
   indented: 'a block is indented',
   'blank line inside': 'a line is blank inside a block',
   'header lines': 'a block that is not encrypted has header lines',
   'CR line ends': 'its lines end with a carriage return alone',
 }
 
-export const PLAIN: Record<Exclude<Layout, Harmless>, (file: string) => string> = {
+export const CONVERSION_COMMANDS: Record<Exclude<Layout, Harmless>, (file: string) => string> = {
   'byte order mark': (file) => `sed -i '1s/^\\xEF\\xBB\\xBF//' ${file}`,
   indented: (file) => `sed -i 's/^[[:blank:]]*//' ${file}`,
   'blank line inside': (file) => `sed -i '/^[[:blank:]]*$/d' ${file}`,

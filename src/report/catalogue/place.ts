@@ -1,21 +1,21 @@
-/** Words for where material came from, shared by the rows about files, PEM and keys. */
+/** How messages name files, options and places. */
 import type { FindingPlace } from '../row.js'
 
-/** Where a piece of material came from. */
+/** The origin of a certificate, a key or a CRL. */
 export interface Place {
-  /** For people: a path, a path with the variable that named it, or an option. */
+  /** For messages: a path, a path with its environment variable, or an option. */
   origin: string
-  /** The file; null for text that was passed. */
+  /** Null if a string was passed. */
   file: string | null
 }
 
-/** A file, and the environment variable that named it, if one did. */
+/** A file, and the environment variable that names it, if any. */
 export interface FilePlace {
   file: string
   variable?: string | undefined
 }
 
-/** `The file /etc/etcd/ca.crt`, or `The option "ca"`: how a sentence begins. */
+/** The start of a sentence: `The file /etc/etcd/ca.crt`, or `The option "ca"`. */
 export function the({ origin, file }: Place): string {
   return file === null ? `The ${origin}` : `The file ${origin}`
 }
@@ -24,7 +24,7 @@ export function theFile({ file, variable }: FilePlace): string {
   return `The file ${file}${variable === undefined ? '' : ` (from ${variable})`}`
 }
 
-/** An argument of a shell command, quoted if a shell would split or run it, so that a remedy can be pasted. */
+/** An argument of a shell command, quoted if necessary, so that a remedy can be pasted. */
 export function shellArgument(text: string): string {
   return /^[\w./@%+=:,-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
@@ -39,15 +39,13 @@ export function byteCount(count: number): string {
   return `${count.toLocaleString('en-US')} byte${count === 1 ? '' : 's'}`
 }
 
-/** What an input must hold. */
 export type MaterialRole = 'ca' | 'cert' | 'key' | 'crl' | 'request'
 
-/** What belongs there, as the end of a sentence. */
-export function wanted(role: MaterialRole | 'certificate' | 'CRL'): string {
-  return WANTED[role]
+export function acceptedContent(role: MaterialRole | 'certificate' | 'CRL'): string {
+  return ACCEPTED_CONTENT[role]
 }
 
-const WANTED: Readonly<Record<MaterialRole | 'certificate' | 'CRL', string>> = {
+const ACCEPTED_CONTENT: Readonly<Record<MaterialRole | 'certificate' | 'CRL', string>> = {
   ca: 'the CA certificates in PEM',
   cert: 'the certificate in PEM, followed by its intermediates',
   key: 'the private key in PEM',
@@ -57,9 +55,8 @@ const WANTED: Readonly<Record<MaterialRole | 'certificate' | 'CRL', string>> = {
   CRL: 'a CRL in PEM or DER',
 }
 
-/** An option of etcd, and its place. */
 export interface ConfigPlace extends FindingPlace {
-  /** As on the command line, `--cert-file`; the path of its keys, with dots, if it has no flag. */
+  /** The flag, such as `--cert-file`; if it has none, its path of keys with dots. */
   option: string
 }
 

@@ -1,12 +1,11 @@
-/** Findings about revocation: what CRLs say of certificates, which CRLs count, what is wrong with them, and what etcd makes of them. */
-import { error, info, type OpensslDetails, refusedByOpensslAlone, row, warning } from '../row.js'
+/** Findings about revocation: revoked certificates, missing and invalid CRLs, and how etcd applies CRLs. */
+import { error, info, type OpensslDetails, severityIfOnlyOpensslRefuses, row, warning } from '../row.js'
 import { listed, lowerFirst, quoted } from '../words.js'
 
-/** OpenSSL, and Node with it, looks for a list that fits before it checks one. */
+/** OpenSSL and Node report an unusable CRL as missing: they select a CRL before they verify it. */
 const NOT_FOUND = { OpenSSL: 'unable to get certificate CRL', Node: 'UNABLE_TO_GET_CRL' }
 
-/** Every finding about a list names it by where it came from. */
-export interface List {
+export interface CrlDetails {
   origin: string
 }
 
@@ -18,9 +17,9 @@ function isCritical({ reason }: { reason: string }): boolean {
 
 export interface NoCrl extends OpensslDetails {
   issuer: string
-  /** Issuers of the CRLs that were given. */
+  /** The issuers of the CRLs. */
   given: string[]
-  /** Whether the certificate is that of a CA. */
+  /** Whether the certificate is a CA. */
   ofCa: boolean
   /** Whether the option `revocation` requires the CRL. */
   required: boolean
@@ -49,16 +48,16 @@ export const revocation = {
     Node: 'CERT_REVOKED',
   }),
   'revocation/crl-delta': {
-    // OpenSSL 3.0, which Node 20 has, takes it for a full list.
-    refused: error((d: List & { reason: string }) => [
+    // OpenSSL 3.0, which Node 20 has, treats it as a full CRL.
+    refused: error((d: CrlDetails & { reason: string }) => [
       `The CRL ${d.origin} is a delta CRL that cannot be applied: ${d.reason}.`,
       'Pass the current full CRL.',
     ]).refusedAs({ OpenSSL: NOT_FOUND.OpenSSL }),
-    applied: info((d: List & { to: string }) => [
+    applied: info((d: CrlDetails & { to: string }) => [
       `The delta CRL ${d.origin} was applied to ${d.to}.`,
       'Give etcd a full CRL that is created again after each revocation.',
     ]),
-    announced: info((d: List) => [
+    announced: info((d: CrlDetails) => [
       `The CRL ${d.origin} announces delta CRLs, which were not read.`,
       'Pass the newest full CRL, or the newest delta CRL in addition to it.',
     ]),
@@ -81,8 +80,8 @@ export const revocation = {
     .or('error', ({ required, usage, connected }) => required || (usage === 'server' && !connected))
     .refusedAs(NOT_FOUND),
   'revocation/openssl-picks-other-crl': row(
-    refusedByOpensslAlone,
-    (d: List & { reason: string } & OpensslDetails, who) => [
+    severityIfOnlyOpensslRefuses,
+    (d: CrlDetails & { reason: string } & OpensslDetails, who) => [
       `For ${lowerFirst(who)}, OpenSSL, and so Node, chooses the CRL ${d.origin} and refuses it: ${d.reason}.`,
       'Pass one current, full CRL for each CA key, each with "authorityKeyIdentifier = keyid:always".',
     ],
@@ -94,7 +93,7 @@ export const revocation = {
     },
     { Node: 'CERT_REVOKED', when: ({ reason }) => reason.includes('revokes') },
   ]),
-  'revocation/crl-unused': info((d: List & { issuer: string; reason: string }) => [
+  'revocation/crl-unused': info((d: CrlDetails & { issuer: string; reason: string }) => [
     `The CRL ${d.origin} of "${d.issuer}" was not used: ${d.reason}.`,
     'Remove it from the CRLs that are passed, or pass the one that is signed with the key that signed the certificates.',
   ]),
@@ -103,11 +102,11 @@ export const revocation = {
       `${listed(d.origins)} ${d.origins.length === 1 ? 'holds its CRL' : 'hold their CRLs'} as PEM; etcd 3.6 and later would refuse every client.`,
       'Give etcd DER, which every version reads: "openssl crl -in crl.pem -outform der -out crl.der".',
     ]).refusedAs({ etcd: 'x509: malformed crl' }),
-    several: warning((d: List & { count: number }) => [
+    several: warning((d: CrlDetails & { count: number }) => [
       `${d.origin} holds ${String(d.count)} CRLs, of which etcd reads only the first.`,
       'Give etcd one full CRL: it reads one file with one CRL.',
     ]),
-    'version 1': warning((d: List) => [
+    'version 1': warning((d: CrlDetails) => [
       `The CRL ${d.origin} is of version 1, which etcd 3.6 and later does not read.`,
       'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
     ]).refusedAs({ etcd: 'x509: unsupported crl version' }),
@@ -116,7 +115,7 @@ export const revocation = {
     `${who} is not revoked, but etcd would refuse it for its serial number ${d.serialNumber}, which is in ${listed(d.lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
     'Do not give etcd that CRL as --client-crl-file, or reissue the certificate with another serial number.',
   ]).refusedAs({ etcd: 'transport: certificate serial … revoked' }),
-  'revocation/crl-malformed': error((d: List & { reason: string }) => [
+  'revocation/crl-malformed': error((d: CrlDetails & { reason: string }) => [
     `${d.origin} does not hold a valid CRL: ${d.reason}.`,
     'Create the CRL again ("openssl ca -gencrl -out crl.pem"), or remove it.',
   ]).refusedAs({
@@ -131,23 +130,23 @@ export const revocation = {
     Node: 'Failed to parse CRL',
   }),
   'revocation/crl-signer-differs': {
-    signature: error((d: List & { issuer: string; otherKey: boolean }) => [
+    signature: error((d: CrlDetails & { issuer: string; otherKey: boolean }) => [
       `The CRL ${d.origin} of "${d.issuer}" is not signed by that CA's key${d.otherKey ? '; its authority key identifier names another key' : ''}.`,
       d.otherKey
         ? 'Have the CRL signed with the key that signed the certificates: after a CA was renewed with a new key, each key needs its own CRL.'
         : 'Fetch the CRL from the CA again.',
     ]).refusedAs([{ OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE' }, NOT_FOUND]),
-    'key identifier': error((d: List & { reason: string }, who) => [
+    'key identifier': error((d: CrlDetails & { reason: string }, who) => [
       `The authority key identifier of the CRL ${d.origin} names ${d.reason} than ${lowerFirst(who)}.`,
       'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and create the CRL again.',
     ]).refusedAs(NOT_FOUND),
   },
-  'revocation/crl-sign-missing': error((d: List, who) => [
+  'revocation/crl-sign-missing': error((d: CrlDetails, who) => [
     `${who} signed the CRL ${d.origin}, but its key usage lacks cRLSign.`,
     'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
   ]).refusedAs({ OpenSSL: 'key usage does not include CRL signing' }),
   'revocation/crl-algorithm-refused': error(
-    (d: List & { algorithm: string; reason: 'weak' | 'unsupported' | 'stated twice' }) => [
+    (d: CrlDetails & { algorithm: string; reason: 'weak' | 'unsupported' | 'stated twice' }) => [
       d.reason === 'stated twice'
         ? `The CRL ${d.origin} states one signature algorithm inside its signed part (${d.algorithm}) and another outside.`
         : `The CRL ${d.origin} is signed with ${d.algorithm}, which ${d.reason === 'weak' ? 'can be forged' : 'is not supported'}.`,
@@ -161,21 +160,21 @@ export const revocation = {
     { OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE', when: ({ reason }) => reason !== 'weak' },
   ]),
   'revocation/crl-not-current': {
-    expired: error((d: List & { nextUpdate: Date }) => [
+    expired: error((d: CrlDetails & { nextUpdate: Date }) => [
       `The CRL ${d.origin} is out of date: the next one was due on ${d.nextUpdate.toISOString()}.`,
       'Fetch the current CRL from the CA.',
     ]).refusedAs(EXPIRED),
-    'not yet valid': error((d: List & { thisUpdate: Date }) => [
+    'not yet valid': error((d: CrlDetails & { thisUpdate: Date }) => [
       `The CRL ${d.origin} is dated ${d.thisUpdate.toISOString()}, which is in the future.`,
       'Compare "date -u" on this machine and on the CA, and set the clock that is wrong.',
     ]).refusedAs({ OpenSSL: 'CRL is not yet valid', Node: 'CRL_NOT_YET_VALID' }),
-    inverted: error((d: List & { thisUpdate: Date; nextUpdate: Date }) => [
+    inverted: error((d: CrlDetails & { thisUpdate: Date; nextUpdate: Date }) => [
       `The CRL ${d.origin} is dated ${d.thisUpdate.toISOString()}, after its own next update on ${d.nextUpdate.toISOString()}.`,
       'Create the CRL again with a next update in the future ("openssl ca -gencrl -crldays 30").',
     ]).refusedAs(EXPIRED),
   },
   'revocation/crl-extension-refused': {
-    extension: error((d: List & { extension: string; reason: string }) => [
+    extension: error((d: CrlDetails & { extension: string; reason: string }) => [
       `The extension ${d.extension} of the CRL ${d.origin} is refused: ${d.reason}.`,
       'Create a full CRL without special extensions ("openssl ca -gencrl").',
     ]).refusedAs([
@@ -186,12 +185,12 @@ export const revocation = {
       },
       { etcd: ['x509: malformed crl number', 'x509: invalid authority key identifier'] },
     ]),
-    indirect: error((d: List) => [
+    indirect: error((d: CrlDetails) => [
       `The CRL ${d.origin} is an indirect CRL, which is not supported.`,
       'Pass a CRL that the issuing CA signed for its own certificates.',
     ]).refusedAs(NOT_FOUND),
   },
-  'revocation/crl-unusual': warning((d: List & { reason: string }) => [
+  'revocation/crl-unusual': warning((d: CrlDetails & { reason: string }) => [
     `The CRL ${d.origin} ${d.reason}.`,
     'Create CRLs with "openssl ca -gencrl -crldays 30", with "crlnumber", and with "crl_extensions" that has "authorityKeyIdentifier = keyid:always".',
   ]),

@@ -1,4 +1,4 @@
-/** Findings about key usage and extended key usage, and what etcd asks beyond TLS. */
+/** Findings about key usage and extended key usage. */
 import { error, info, warning } from '../row.js'
 import { listed } from '../words.js'
 

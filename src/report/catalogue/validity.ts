@@ -1,7 +1,7 @@
-/** Findings about validity in time. */
-import { error, refusedByGoAlone, row, type UsageDetails, warning } from '../row.js'
+/** Findings about validity periods. */
+import { error, severityIfOnlyGoRefuses, row, type UsageDetails, warning } from '../row.js'
 
-/** Codes of Node for alert 45, which etcd sends for both. */
+/** Codes of Node for alert 45, which etcd sends for expired and for not yet valid certificates. */
 const ALERTS = ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED']
 const RENEW = 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).'
 
@@ -41,7 +41,7 @@ export const validity = {
       `${who} expires on ${d.notAfter.toISOString()}, in ${d.left}.`,
       RENEW,
     ]),
-    'last second': row(refusedByGoAlone, (d: UsageDetails & { notAfter: Date; at: Date }, who) => [
+    'last second': row(severityIfOnlyGoRefuses, (d: UsageDetails & { notAfter: Date; at: Date }, who) => [
       `${who} is in its last second: it expires on ${d.notAfter.toISOString()}.`,
       RENEW,
     ]),

@@ -1,4 +1,4 @@
-/** Findings about the members of one etcd cluster, and about the list of them. */
+/** Findings about the members of one cluster, and about --initial-cluster. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { type ConfigPlace, placed } from '../place.js'
@@ -8,14 +8,13 @@ const REVOKED = { etcd: 'transport: certificate serial … revoked' }
 const NOT_ALLOWED = { etcd: 'client certificate authentication failed' }
 const NOT_ADVERTISED = '--initial-cluster has … but missing from --initial-advertise-peer-urls=…'
 
-/** `by`: the members whose list lacks them, or what does not start them. */
+/** `by`: the members whose list omits them, or the file that does not start them. */
 export type MemberNotListed = ConfigPlace & { members: string[]; by: string }
 
 export type MembersDiffer = ConfigPlace & { values: { member: string; value: string }[] }
 
 export type OwnRevoked = ConfigPlace & { subject: string; crl: string; serialNumber: string }
 
-/** The names of a certificate, and those that are allowed. */
 export type MemberNotAllowed = ConfigPlace & { has: string; allowed: string[] }
 
 export const configCluster = {
@@ -130,12 +129,11 @@ function withUrls(names: readonly string[]): string {
 
 const isUnset = ({ value }: Values[number]): boolean => value === ''
 
-/** The members, or those that set a value, or those that do not. */
+/** All members; with `isSet`, those that set a value or those that do not. */
 function members(values: Values, isSet: boolean | null = null): string {
   return listed(values.filter((each) => isSet === null || isUnset(each) !== isSet).map(({ member }) => member))
 }
 
-/** What to do if a list of members has other URLs than a member advertises. */
 function sameUrls({ name, advertised, listed: all }: { name: string; advertised: string[]; listed: string[] }): string {
   const others = all.filter((url) => !advertised.includes(url))
   if (others.length === 0 || others.length === all.length) return 'Write the same URLs in both.'

@@ -1,14 +1,14 @@
 /** Findings about the files that a configuration of etcd names. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { type Layout, PLAIN } from '../pem.js'
+import { type Layout, CONVERSION_COMMANDS } from '../pem.js'
 import { day, verb } from './place.js'
 import { type ConfigPlace, shellArgument, placed } from '../place.js'
 
-/** Why etcd 3.6 does not read a CRL that older releases read. */
+/** Why etcd 3.6 rejects a CRL that older releases accept. */
 export type CrlFlaw = 'PEM' | 'version 1' | 'two algorithms' | 'critical key identifier'
 
-const FLAWS: Readonly<
+const CRL_FLAWS: Readonly<
   Record<CrlFlaw, { has: string; wants: string; words: string; remedy: (details: { path: string }) => string }>
 > = {
   PEM: {
@@ -42,25 +42,25 @@ type Engine = 'Kubernetes' | 'Compose'
 const NO_FILE = { Go: 'open …: no such file or directory' }
 const NOT_PERMITTED = { Go: 'open …: permission denied' }
 
-const UNSEEN = {
+const NOT_FOUND_BY_GO = {
   certificate: 'tls: failed to find any PEM data in certificate input',
   key: 'tls: failed to find any PEM data in key input',
   CA: 'x509: certificate signed by unknown authority',
 }
 
-/** A file in PEM, in whose place etcd sees nothing. */
-export type UnseenPem = ConfigPlace & { path: string; of: keyof typeof UNSEEN }
+/** A PEM file in which etcd finds no block. */
+export type UnseenPem = ConfigPlace & { path: string; of: keyof typeof NOT_FOUND_BY_GO }
 
 /** Layouts that Go does not read (encoding/pem Decode). */
-const HIDES = {
+const HIDING_LAYOUTS = {
   'byte order mark': 'a byte order mark precedes the first block',
   indented: 'a block is indented',
   'CR line ends': 'the lines end with a carriage return alone',
 } satisfies Partial<Record<Layout, string>>
-type HidingLayout = keyof typeof HIDES
+type HidingLayout = keyof typeof HIDING_LAYOUTS
 
 export function hidesBlocks(layout: Layout): layout is HidingLayout {
-  return Object.hasOwn(HIDES, layout)
+  return Object.hasOwn(HIDING_LAYOUTS, layout)
 }
 
 /** `path`: a file that the option names, or the data directory. */
@@ -68,27 +68,29 @@ export type NamedPath = ConfigPlace & { path: string }
 
 export type CrlUnreadable = NamedPath & { reason: string }
 
-/** `onHost`: the key, or the directory that the user may not enter, as the machine has it. */
+/** `onHost`: the path on the host of the key, or of the directory that the user may not enter. */
 export type KeyNotReadable = NamedPath & { onHost: string; user: string; mode: string; isDynamic: boolean }
 
-/** `names`: the volumes, their keys, or the files. `by`: what refuses or hides them. */
+/** `names`: the volumes, their keys, or the files. */
 export type VolumeInvalid = ConfigPlace & { names: string[] }
 
-/** `by`: the volume or the directive that makes it read-only, or the members that have it in common. */
+/** `by`: the volume or directive that makes it read-only, or the members that share it. */
 export type DataShared = NamedPath & { by: string }
 
 export const configFiles = {
   'config/pem-unreadable': error((d: UnseenPem & { layout: HidingLayout }) => [
-    `${placed(d)} names ${d.path}, in which ${HIDES[d.layout]}, so etcd does not see the ${d.of}.`,
-    `Convert it: "${PLAIN[d.layout](shellArgument(d.path))}".`,
-  ]).refusedAs(Object.entries(UNSEEN).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which }))),
+    `${placed(d)} names ${d.path}, in which ${HIDING_LAYOUTS[d.layout]}, so etcd does not see the ${d.of}.`,
+    `Convert it: "${CONVERSION_COMMANDS[d.layout](shellArgument(d.path))}".`,
+  ]).refusedAs(
+    Object.entries(NOT_FOUND_BY_GO).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which })),
+  ),
   'config/crl-form': error((d: ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }) => [
-    `${placed(d)} names ${d.path}, which ${FLAWS[d.is].has}; etcd ${d.isAhead ? '3.6' : d.version} requires ${FLAWS[d.is].wants}${d.isAhead ? '' : ' and refuses every client'}.`,
-    `${FLAWS[d.is].remedy(d)}${d.isAhead ? ' Do so before the update to 3.6.' : ''}`,
+    `${placed(d)} names ${d.path}, which ${CRL_FLAWS[d.is].has}; etcd ${d.isAhead ? '3.6' : d.version} requires ${CRL_FLAWS[d.is].wants}${d.isAhead ? '' : ' and refuses every client'}.`,
+    `${CRL_FLAWS[d.is].remedy(d)}${d.isAhead ? ' Do so before the update to 3.6.' : ''}`,
   ])
     .or('info', ({ isAhead }) => isAhead)
     .refusedAs(
-      Object.entries(FLAWS).map(([flaw, { words }]) => ({
+      Object.entries(CRL_FLAWS).map(([flaw, { words }]) => ({
         Go: words,
         when: ({ is, isAhead }) => !isAhead && is === flaw,
       })),
@@ -129,7 +131,7 @@ export const configFiles = {
     ]).refusedAs({ Go: 'tls: failed to parse private key' }),
     file: error((d: KeyNotReadable) => [
       `${placed(d)} names ${d.path} (mode ${d.mode}), which the user ${d.user} may not read.`,
-      d.isDynamic ? ofDynamicUser(d.onHost) : `Run "chown ${shellArgument(d.user)} ${shellArgument(d.onHost)}".`,
+      d.isDynamic ? dynamicUserRemedy(d.onHost) : `Run "chown ${shellArgument(d.user)} ${shellArgument(d.onHost)}".`,
     ]).refusedAs(NOT_PERMITTED),
     volume: error((d: NamedPath & { user: string; mode: string }) => [
       `${placed(d)} names ${d.path}, which the volume gives to root with mode ${d.mode}: the user ${d.user} of the container may not read it.`,
@@ -138,7 +140,7 @@ export const configFiles = {
     directory: error((d: KeyNotReadable) => [
       `${placed(d)} names ${d.path}, but the user ${d.user} may not enter ${d.onHost} (mode ${d.mode}).`,
       d.isDynamic
-        ? ofDynamicUser(d.onHost)
+        ? dynamicUserRemedy(d.onHost)
         : `Run "chmod o+x ${shellArgument(d.onHost)}", or move the key to a directory that ${d.user} may enter.`,
     ]).refusedAs(NOT_PERMITTED),
   },
@@ -195,7 +197,7 @@ export const configFiles = {
       `${placed(d)} names ${listed(d.names)}, which ${d.by} hides from etcd.`,
       `Move the file to a directory such as /etc/etcd, or change ${d.by} in the unit.`,
     ]).refusedAs(NO_FILE),
-    // `mounts`: where volumes are mounted. An official image has no files of its own.
+    // `mounts`: the mount points of the volumes. `isOfficial`: an official image of etcd, which has no such files.
     'not mounted': warning((d: VolumeInvalid & { mounts: string[]; by: Engine | null; isOfficial: boolean }) => [
       `${placed(d)} names a file in the container, but no volume is mounted there: ${listed(d.names)}${d.mounts.length === 0 ? '' : ` (volumes are mounted at ${listed(d.mounts)})`}.`,
       d.by === 'Compose'
@@ -243,6 +245,6 @@ function unusable({ path, reason }: { path: string; reason: string }): string {
   return `names ${path}, which cannot be used: ${reason}`
 }
 
-function ofDynamicUser(path: string): string {
+function dynamicUserRemedy(path: string): string {
   return `Pass it by LoadCredential=, set User= to a user that owns ${path}, or SupplementaryGroups= to a group that may use it.`
 }

@@ -4,7 +4,6 @@ import { listed, quoted } from '../../words.js'
 import { type ConfigPlace, placed } from '../place.js'
 import { releases, verb } from './place.js'
 
-/** The forms in which etcd takes options. */
 type Form = 'yaml' | 'flags' | 'env'
 
 const FORM_NAMES: Readonly<Record<Form, string>> = {
@@ -20,21 +19,21 @@ const NUMBERS = /^a (?:whole number|duration)/
 
 export type Nearest = ConfigPlace & { nearest: string | null }
 
-/** `belongs`: the place where etcd knows the key, with dots. */
+/** `belongs`: the path of keys, with dots, at which etcd accepts the key. */
 export type OptionIgnored = Nearest & { belongs: string | null }
 
-/** `uses`: the URL that etcd uses instead; absent for what is not a URL. */
+/** `uses`: the URL that etcd uses instead; absent for other values. */
 export type ProtectionIgnored = OptionIgnored & { uses?: string }
 
 export type ValueInvalid = ConfigPlace & { value: string; wants: string }
 
-/** The certificate that no suite fits, and the option that names it. */
+/** `cert`: the option that names the certificate. */
 export type CertificateUnfit = ConfigPlace & { algorithm: string; subject: string; cert: string }
 
 export interface OptionNotInVersion extends ConfigPlace {
   form: Form
   version: string
-  /** Empty if no release has it in this form. */
+  /** The releases that have it in this form. */
   since: string[]
   until: string | null
   forms: Form[]
@@ -231,7 +230,7 @@ function otherVersion(d: OptionNotInVersion): string {
   return `${isGone(d) ? 'R' : `Update etcd to ${releases(since)}, or r`}emove it: ${does}${others === '' ? '' : `. Or ${others}`}.`
 }
 
-/** Whether a version is one release, not a release line. */
+/** True for `3.5.16`, false for a release line such as `3.5`. */
 function isRelease(version: string): boolean {
   return version.split('.').length === 3
 }
@@ -260,7 +259,7 @@ function insteadOf({ uses }: { uses?: string }): string {
   return uses === undefined ? ', so it protects nothing' : ` and uses ${uses}`
 }
 
-/** What to write in a file in place of a value of another type. */
+/** The remedy for a value of the wrong type in a file. */
 function typeRemedy({ option, wants, value = '' }: { option: string; wants: string; value?: string }): string {
   const key = option.slice(option.lastIndexOf('.') + 1)
   switch (wants) {

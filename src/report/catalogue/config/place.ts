@@ -1,4 +1,4 @@
-/** Words about configurations. */
+/** How messages name options and releases of etcd. */
 import { listed } from '../../words.js'
 
 export function theText(file: string | null, otherwise = 'The configuration'): string {
@@ -14,16 +14,15 @@ export function day(date: Date): string {
   return date.toISOString().slice(0, 10)
 }
 
-/** The form of a verb that fits a list of subjects. */
 export function verb(subjects: readonly string[], one: string, several: string): string {
   return subjects.length === 1 ? one : several
 }
 
-/** Keys of the two TLS blocks of a file. */
+/** Flags that are keys of a TLS block in a file. */
 const BLOCK_KEY = /^(peer-)?((?:client-)?(?:cert|key)-file|trusted-ca-file|client-cert-auth|auto-tls)$/
 
 /**
- * The name of an option in the form in which another one is written: `--peer-cert-file` next to `--name`,
+ * The name of an option in the same form as another: `--peer-cert-file` next to `--name`,
  * `ETCD_PEER_CERT_FILE` next to `ETCD_NAME`, `peer-transport-security.cert-file` next to `name`.
  */
 export function spelledLike(other: string, flag: string): string {

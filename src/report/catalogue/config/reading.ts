@@ -1,10 +1,10 @@
-/** Findings about reading a configuration of etcd, and about the command lines and variables that start it. */
+/** Findings about the syntax of a configuration, and about command lines and environment variables. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { theText, verb } from './place.js'
 import { type ConfigPlace, inShell, byteCount, placed } from '../place.js'
 
-/** An argument that is a comment, a redirection or an operator to a shell, and to etcd an argument. */
+/** A shell reads it as a comment, a redirection or an operator; etcd receives it as an argument. */
 export const SHELL_SYNTAX = /^(?:#|\d*[<>]|[&|])/
 
 const LOST_FLAGS = 'so etcd does not receive the flags on the next lines'
@@ -114,7 +114,7 @@ export const configReading = {
       `${placed(d)} is ${quoted(d.what)}. Etcd expands no variables in its file, so it was not checked.`,
       'Write the value. If this is a template, pass the file that is made from it.',
     ]),
-    // Nothing is known of what is rendered from it, so a stranger's is an error.
+    // The rendered file is not known. An error if the template is not of this package.
     template: warning((d: NotChecked & { isForeign: boolean }) => [
       `${placed(d)} is ${quoted(d.what)}, so this is a template. Nothing in it was checked.`,
       RENDERED,
@@ -175,14 +175,14 @@ export const configReading = {
     `${placed(d)} contains quotes, which etcd receives as part of the value.`,
     `Write ${d.value} without these quotes, or put plain quotes around the whole entry.`,
   ]),
-  // By what the value is passed to etcd, or what it is.
+  // By the program that passes the value to etcd, or by the form of the value.
   'config/not-expanded': {
     systemd: error((d: NotExpanded) => [
-      `${placed(d)} contains ${dollars(d)}, which systemd does not expand there.`,
+      `${placed(d)} contains ${withDollar(d)}, which systemd does not expand there.`,
       `Write ${listed(d.names, 'none', 'and', (name) => `\${${name}}`)}.`,
     ]),
     'systemd, in variables': error((d: NotExpanded) => [
-      `${placed(d)} contains ${dollars(d)}, which systemd expands in no variable.`,
+      `${placed(d)} contains ${withDollar(d)}, which systemd expands in no variable.`,
       `Write the value of ${listed(d.names)}, or give the option as a flag in ExecStart=, where systemd expands \${NAME}.`,
     ]),
     'systemd, as a command': error((d: NotExpanded) => [
@@ -190,12 +190,12 @@ export const configReading = {
       'Write the value, a specifier of systemd such as %H, or start etcd by a shell: sh -c "exec etcd …".',
     ]),
     Kubernetes: error((d: NotExpanded) => [
-      `${placed(d)} contains ${inParentheses(d)}, which Kubernetes does not expand, since the container has no such variable.`,
+      `${placed(d)} contains ${withParentheses(d)}, which Kubernetes does not expand, since the container has no such variable.`,
       `Define ${listed(d.names)} under "env" of the container.`,
     ]),
     'Kubernetes, without parentheses': error((d: NotExpanded) => [
-      `${placed(d)} contains ${dollars(d)}, which Kubernetes does not expand: no shell runs here.`,
-      `Write ${inParentheses(d)}.`,
+      `${placed(d)} contains ${withDollar(d)}, which Kubernetes does not expand: no shell runs here.`,
+      `Write ${withParentheses(d)}.`,
     ]),
     'etcd, a home folder': error((d: NotExpanded) => [
       `${placed(d)} contains ${listed(d.names)}, which etcd does not expand: only a shell replaces "~" by a home folder.`,
@@ -262,11 +262,11 @@ export const configReading = {
   ]),
 }
 
-function dollars({ names }: NotExpanded): string {
+function withDollar({ names }: NotExpanded): string {
   return listed(names, 'none', 'and', (name) => `$${name}`)
 }
 
-function inParentheses({ names }: NotExpanded): string {
+function withParentheses({ names }: NotExpanded): string {
   return listed(names, 'none', 'and', (name) => `$(${name})`)
 }
 

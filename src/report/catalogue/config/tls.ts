@@ -1,4 +1,4 @@
-/** Findings about the addresses and the TLS of a member: what is open, what is unreachable, who is accepted. */
+/** Findings about the URLs and the TLS options of a member. */
 import { error, info, warning } from '../../row.js'
 import { listed } from '../../words.js'
 import { type ConfigPlace, placed } from '../place.js'
@@ -20,7 +20,7 @@ export interface ProbeDetails extends ConfigPlace {
   port: string
   path: string
   why: 'name' | 'port' | 'address' | 'scheme' | 'certificate' | 'CA' | 'path' | 'release'
-  /** The URL of etcd that the probe reaches, or one on that port. */
+  /** The URL of etcd that the probe connects to, or one on the same port. */
   url: string | null
   /** The first metrics URL without TLS. */
   plain: string | null
@@ -65,15 +65,15 @@ export type PlaintextUrl = ConfigPlace & { url: string }
 
 export type UrlRepeated = ConfigPlace & { url: string; by: string[] }
 
-/** `listen`: the URLs that the member listens on, or the domain of its pods. */
+/** `listen`: the listen URLs of the member, or the domain of its pods. */
 export type AdvertiseUnreachable = ConfigPlace & { url: string; listen: string }
 
 export type ClientAuthImplied = ConfigPlace & { auth: string; isFalse: boolean }
 
 export interface AutoTls extends ConfigPlace {
-  /** The URL that is open, or the option that is set as well. */
+  /** The unprotected URL, or the option that is also set. */
   other: string
-  /** The option of that side that etcd ignores although the URL is open; absent if there is none. */
+  /** The option that etcd ignores although the URL is unprotected; absent if there is none. */
   ignored?: string
 }
 
@@ -234,7 +234,7 @@ export const configTls = {
       }`,
       'Set all options by flags or variables, without --config-file, and add --client-crl-file and --peer-crl-file.',
     ]),
-    // `other`: the option that is the cause.
+    // `other`: the option that causes it.
     'no certificates requested': error((d: ConfigPlace & { other: string }) => [
       `${placed(d)} has no effect without ${d.other}.`,
       `Set ${d.other} to true.`,

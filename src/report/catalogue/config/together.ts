@@ -1,15 +1,15 @@
-/** Findings about options that need or exclude each other, and about a configuration as a whole. */
+/** Findings about options that require or exclude each other, and about whole configurations. */
 import { error, info, warning } from '../../row.js'
 import { listed } from '../../words.js'
 import { type ConfigPlace, placed } from '../place.js'
 import { spelledLike } from './place.js'
 
-/** The options of the certificate that etcd presents as a client, in every form. */
+/** Options for the certificate that etcd presents as a client, in every form. */
 const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i
 
 export type OptionsConflict = ConfigPlace & { other: string }
 
-/** The options that are missing. */
+/** `needs`: the missing options. */
 export type OptionNeeds = ConfigPlace & { needs: string[] }
 
 export const configTogether = {
