@@ -1,4 +1,4 @@
-/** What one list covers (RFC 5280 section 6.3.3 (b) and (d)), who signed it, and what is wrong with it. */
+/** The scope of one CRL (RFC 5280 section 6.3.3 (b) and (d)), its signer, and its faults. */
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl/crl.js'
 import {
@@ -17,54 +17,57 @@ import { type Context, type FindingCollector, MAX_SHOWN, type PathCertificate } 
 
 type Reasons = readonly RevocationReason[]
 
-/** The reasons for which a list tells the status of a certificate; or what it covers instead of that certificate. */
+/** The reasons that a CRL covers for a certificate; if none, the certificates that it covers instead. */
 export function coverageOf(
   crl: Crl,
   certificate: Certificate,
 ): { readonly reasons: Reasons } | { readonly only: string } {
   const { scope } = crl
   if (scope === null) return { reasons: REVOCATION_REASONS }
-  const { distributionPoint: place, onlySomeReasons, onlyAttributeCerts, onlyUserCerts } = scope
+  const { distributionPoint, onlySomeReasons, onlyAttributeCerts, onlyUserCerts } = scope
   if (!coversKind(crl, certificate)) {
     const kind = onlyAttributeCerts ? 'attribute' : onlyUserCerts ? 'end-entity' : 'CA'
     return { only: `${kind} certificates` }
   }
-  const here = place === null ? REVOCATION_REASONS : reasonsAt(pointKeys(place, crl.issuer), crl, certificate)
-  if (place !== null && here.length === 0)
-    return { only: `certificates that name the distribution point ${pointText(place)}` }
-  return { reasons: here.filter((reason) => onlySomeReasons?.includes(reason) !== false) }
+  const reasons =
+    distributionPoint === null
+      ? REVOCATION_REASONS
+      : reasonsAt(pointKeys(distributionPoint, crl.issuer), crl, certificate)
+  if (distributionPoint !== null && reasons.length === 0)
+    return { only: `certificates that name the distribution point ${pointText(distributionPoint)}` }
+  return { reasons: reasons.filter((reason) => onlySomeReasons?.includes(reason) !== false) }
 }
 
-/** Whether the list is about certificates of this kind: CAs, or end entities. */
+/** Whether the CRL covers CA certificates, or end-entity certificates, whichever this one is. */
 export function coversKind({ scope }: Crl, { isCa }: Certificate): boolean {
   return scope === null || !(scope.onlyAttributeCerts || (isCa ? scope.onlyUserCerts : scope.onlyCaCerts))
 }
 
 /**
- * For which reasons the certificate sends its reader to a place. One without distribution points is taken to name
- * its issuer as the place, for all reasons (RFC 5280 section 6.3.3, last paragraph).
+ * The reasons for which the certificate names one of these distribution points. Its issuer's name counts as one for all reasons (RFC
+ * 5280 section 6.3.3, last paragraph).
  */
-function reasonsAt(place: readonly string[], crl: Crl, { issuer, extensions }: Certificate): Reasons {
-  if (place.includes(`dirName:${issuer.key}`)) return REVOCATION_REASONS
+function reasonsAt(keys: readonly string[], crl: Crl, { issuer, extensions }: Certificate): Reasons {
+  if (keys.includes(`dirName:${issuer.key}`)) return REVOCATION_REASONS
   const points = extensions.crlDistributionPoints ?? []
-  const here = points.filter((point) => keysOf(point, crl).some((key) => place.includes(key)))
-  return [...new Set(here.flatMap(({ reasons }) => reasons ?? REVOCATION_REASONS))]
+  const matching = points.filter((point) => keysOf(point, crl).some((key) => keys.includes(key)))
+  return [...new Set(matching.flatMap(({ reasons }) => reasons ?? REVOCATION_REASONS))]
 }
 
 function keysOf(point: DistributionPoint, crl: Crl): string[] {
-  // Where another CA issues the list, this one's is not the list that is meant (section 6.3.3 (b)(1)).
+  // The distribution point refers to the CRL of another CA (section 6.3.3 (b)(1)).
   if (point.crlIssuer !== null && !namesIssuer(point, crl)) return []
   return point.name === null ? (point.crlIssuer ?? []).map(generalNameKey) : pointKeys(point.name, crl.issuer)
 }
 
-/** Whether a distribution point says that the issuer of this list issues what is found there, in another's name. */
+/** Whether a distribution point names the issuer of this CRL as its cRLIssuer. */
 export function namesIssuer({ crlIssuer }: DistributionPoint, crl: Crl): boolean {
   return (crlIssuer ?? []).some(({ directoryName }) => directoryName?.equals(crl.issuer) === true)
 }
 
 /**
- * The reasons of the first distribution point that fits, which are all that OpenSSL counts, although the CRL is a full one
- * (crypto/x509/x509_vfy.c, crl_crldp_check); null if none fits.
+ * The reasons of the first distribution point that matches; null if none does. OpenSSL counts only these, even for a full CRL
+ * (crypto/x509/x509_vfy.c, crl_crldp_check).
  */
 export function reasonsOfFirstPoint(crl: Crl, { extensions }: Certificate): Reasons | null {
   const own = crl.scope?.distributionPoint ?? null
@@ -78,12 +81,12 @@ export function reasonsOfFirstPoint(crl: Crl, { extensions }: Certificate): Reas
   return first?.reasons ?? REVOCATION_REASONS
 }
 
-/** Whether the list speaks of certificates of other issuers, too. */
+/** Whether the CRL has entries for certificates of other issuers. */
 export function isIndirect(crl: Crl): boolean {
   return crl.scope?.indirect === true || crl.entries.hasOtherIssuer
 }
 
-/** Which other authority the list says that signed it; null if it points to this one, or to none. */
+/** How the authority key identifier of the CRL differs from this CA; null if it does not. */
 export function otherAuthority({ extensions }: Crl, { extensions: own, issuer, serial }: Certificate): string | null {
   const { keyIdentifier: wanted = null, serial: named = null, issuer: names } = extensions.authorityKey ?? {}
   const found = own.subjectKeyIdentifier
@@ -93,20 +96,21 @@ export function otherAuthority({ extensions }: Crl, { extensions: own, issuer, s
   return isOfIssuer ? null : 'a certificate of another issuer'
 }
 
-/** Whether the list says that this certificate's key signed it. */
+/** Whether the authority key identifier of the CRL names this CA. */
 export function namesAuthority(crl: Crl, certificate: Certificate): boolean {
   const { keyIdentifier = null, serial = null } = crl.extensions.authorityKey ?? {}
-  const saysWhich = (keyIdentifier !== null && certificate.extensions.subjectKeyIdentifier !== null) || serial !== null
-  return saysWhich && otherAuthority(crl, certificate) === null
+  const isIdentified =
+    (keyIdentifier !== null && certificate.extensions.subjectKeyIdentifier !== null) || serial !== null
+  return isIdentified && otherAuthority(crl, certificate) === null
 }
 
-/** The faults of a list that the signer's key signed, for which nothing can be concluded from it; its dates left out. */
+/** Reports the faults that make a signed CRL unusable, except for its dates. */
 export function checkCrl(crl: Crl, signer: PathCertificate, findings: FindingCollector): void {
-  const { origin, extensions, signatureAlgorithm: made } = crl
-  const algorithm = 'scheme' in made ? made.scheme.name : made.unknown
+  const { origin, extensions, signatureAlgorithm: signature } = crl
+  const algorithm = 'scheme' in signature ? signature.scheme.name : signature.unknown
   if (!crl.signatureAlgorithmsAgree)
     findings.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'stated twice' })
-  if ('scheme' in made && WEAK_DIGESTS.has(made.scheme.digest))
+  if ('scheme' in signature && WEAK_DIGESTS.has(signature.scheme.digest))
     findings.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'weak' })
   const other = otherAuthority(crl, signer.certificate)
   if (other !== null)
@@ -117,7 +121,7 @@ export function checkCrl(crl: Crl, signer: PathCertificate, findings: FindingCol
   }
   for (const { oid, reason } of extensions.problems) refuse(oid, reason)
   for (const oid of extensions.duplicates.slice(0, MAX_SHOWN)) refuse(oid, 'it occurs more than once')
-  // Section 5.3: a critical extension of any entry that is not processed stands in the way of the whole list.
+  // Section 5.3: an unprocessed critical extension of one entry makes the whole CRL unusable.
   const blocking = new Set([...crl.blockingExtensions, ...crl.entries.unknownCritical])
   for (const oid of [...blocking].slice(0, MAX_SHOWN))
     refuse(oid, 'it is critical, and is not processed or must not be critical')
@@ -128,7 +132,7 @@ export function hasBegun({ thisUpdate }: Crl, { at, clockSkew }: Context): boole
   return wholeSeconds(at) + clockSkew >= thisUpdate.getTime()
 }
 
-/** Whether the list is current (RFC 5280 sections 5.1.2.4 and 5.1.2.5). */
+/** RFC 5280 sections 5.1.2.4 and 5.1.2.5. */
 export function checkCrlTime(crl: Crl, findings: FindingCollector): void {
   const { origin, thisUpdate, nextUpdate } = crl
   const { at, clockSkew } = findings.rules
@@ -140,7 +144,7 @@ export function checkCrlTime(crl: Crl, findings: FindingCollector): void {
     findings.add(null, 'revocation/crl-not-current', { kind: 'expired', origin, nextUpdate })
 }
 
-/** What does not stand in the way of a list, but will in that of others, or at another time. */
+/** Reports irregularities that this package accepts, but other verifiers may not. */
 export function warnAboutCrl(crl: Crl, findings: FindingCollector): void {
   const { origin, version, nextUpdate } = crl
   const all = crl.extensions.all

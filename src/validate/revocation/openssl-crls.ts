@@ -1,7 +1,7 @@
 /**
- * Which CRL OpenSSL chooses for each certificate of a path, and so Node, and whether it accepts that one (crypto/x509/x509_vfy.c,
- * check_cert, get_crl_sk and check_crl, with X509_V_FLAG_CRL_CHECK_ALL and without X509_V_FLAG_EXTENDED_CRL_SUPPORT). It chooses
- * by names, dates and key identifiers, looks at one signature, and tries no other CRL.
+ * The CRL that OpenSSL, and so Node, chooses for each certificate of a path, and whether it accepts that CRL (crypto/x509/x509_vfy.c,
+ * check_cert, get_crl_sk and check_crl, with X509_V_FLAG_CRL_CHECK_ALL and without X509_V_FLAG_EXTENDED_CRL_SUPPORT). OpenSSL
+ * chooses by names, dates and key identifiers, verifies that one signature, and tries no other CRL.
  */
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl/crl.js'
@@ -11,30 +11,31 @@ import { coversKind, otherAuthority, reasonsOfFirstPoint } from './crl-rules.js'
 
 export interface CrlRefusal {
   readonly place: PathCertificate
-  /** The CRL that it chose, and the end of a sentence about what it refuses of it; null if it found none. */
+  /** The chosen CRL, with a clause on why OpenSSL refuses; null if it found no CRL. */
   readonly refused: { readonly crl: Crl; readonly reason: string } | null
 }
 
-interface Choice {
+/** A CRL that OpenSSL considers. */
+interface ScoredCrl {
   readonly crl: Crl
   readonly signer: Certificate
-  /** Null if it is not in scope. */
+  /** Null if the certificate is not in its scope. */
   readonly reasons: readonly RevocationReason[] | null
   readonly isCurrent: boolean
   readonly isProcessed: boolean
   readonly score: number
 }
 
-/** @param path Ends at a trust anchor, of which OpenSSL requires a CRL, too. */
+/** @param path Ends at a trust anchor, for which OpenSSL requires a CRL, too. */
 export function crlRefusals(path: readonly PathCertificate[], crls: readonly Crl[], at: Date): CrlRefusal[] {
   const readable = crls.filter(({ damage }) => damage === null)
   const full = readable.filter(({ isDelta }) => !isDelta)
   return path.flatMap((place) => {
     const above = path.slice(place.index + 1)
     const signers = (above.length === 0 ? [place] : above).map(({ certificate }) => certificate)
-    // Without extended CRL support, OpenSSL 3.0 (Node 20 and 22) takes a delta CRL for a full one; 3.5 does not look at it.
-    const byFull = refusalOf(place.certificate, signers, full, at)
-    const refused = byFull === 'accepted' ? refusalOf(place.certificate, signers, readable, at) : byFull
+    // Without extended CRL support, OpenSSL 3.0 (Node 20 and 22) treats a delta CRL as a full one; 3.5 ignores it.
+    const withoutDeltas = refusalOf(place.certificate, signers, full, at)
+    const refused = withoutDeltas === 'accepted' ? refusalOf(place.certificate, signers, readable, at) : withoutDeltas
     return refused === 'accepted' ? [] : [{ place, refused }]
   })
 }
@@ -45,34 +46,35 @@ function refusalOf(
   crls: readonly Crl[],
   at: Date,
 ): CrlRefusal['refused'] | 'accepted' {
-  const choices = crls.flatMap((crl) => consider(crl, certificate, signers, at) ?? [])
-  const known = new Set<RevocationReason>()
-  const isNews = ({ reasons }: Choice): boolean => reasons === null || reasons.some((each) => !known.has(each))
+  const candidates = crls.flatMap((crl) => scoreOf(crl, certificate, signers, at) ?? [])
+  const covered = new Set<RevocationReason>()
+  const addsReasons = ({ reasons }: ScoredCrl): boolean =>
+    reasons === null || reasons.some((each) => !covered.has(each))
   let last: Crl | null = null
-  while (known.size < REVOCATION_REASONS.length) {
-    // The one of the highest score; of equal ones, the newest.
-    const [choice] = choices.filter(isNews).toSorted(byScoreAndDate)
-    if (choice?.reasons === null || choice === undefined)
+  while (covered.size < REVOCATION_REASONS.length) {
+    const [best] = candidates.filter(addsReasons).toSorted(byScoreAndDate)
+    if (best?.reasons === null || best === undefined)
       return last && { crl: last, reason: 'a distribution point of the certificate limits it to some reasons' }
-    const { crl, signer, reasons } = choice
-    const reason = problemOf(choice, certificate)
+    const { crl, signer, reasons } = best
+    const reason = problemOf(best, certificate)
     if (reason === OTHER_KEY && !crls.some((each) => each.issuer.equals(crl.issuer) && each.isSignedBy(signer)))
       return null
     if (reason !== null) return { crl, reason }
-    for (const each of reasons) known.add(each)
+    for (const each of reasons) covered.add(each)
     last = crl
   }
   return 'accepted'
 }
 
-function byScoreAndDate(a: Choice, b: Choice): number {
+/** The highest score first; of equal ones, the newest. */
+function byScoreAndDate(a: ScoredCrl, b: ScoredCrl): number {
   if (a.score !== b.score) return b.score - a.score
   return b.crl.thisUpdate.getTime() - a.crl.thisUpdate.getTime()
 }
 
 const OTHER_KEY = 'another key signed it'
 
-function problemOf({ crl, signer, isCurrent, isProcessed }: Choice, { serial }: Certificate): string | null {
+function problemOf({ crl, signer, isCurrent, isProcessed }: ScoredCrl, { serial }: Certificate): string | null {
   if (signer.extensions.keyUsage?.has('cRLSign') === false) return 'the key usage of its CA lacks cRLSign'
   if (!isCurrent) return 'it is not current'
   if (!crl.isSignedBy(signer)) return OTHER_KEY
@@ -82,7 +84,7 @@ function problemOf({ crl, signer, isCurrent, isProcessed }: Choice, { serial }: 
 }
 
 /** get_crl_score: null for a CRL that OpenSSL does not consider. */
-function consider(crl: Crl, certificate: Certificate, signers: readonly Certificate[], at: Date): Choice | null {
+function scoreOf(crl: Crl, certificate: Certificate, signers: readonly Certificate[], at: Date): ScoredCrl | null {
   const { scope, thisUpdate, nextUpdate } = crl
   if (scope?.indirect === true || (scope?.onlySomeReasons ?? null) !== null) return null
   if (!crl.issuer.equals(certificate.issuer)) return null

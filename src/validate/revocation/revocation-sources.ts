@@ -1,29 +1,29 @@
-/** Which of the lists at hand speak for one CA: the newest of each scope, with the delta CRL that brings it up to date. */
+/** Selects the CRLs that apply for one CA: the newest of each scope, with its delta CRLs. */
 import { type Crl, numberText } from '../../x509/crl/crl.js'
 import type { CrlEntry } from '../../x509/crl/crl-entries.js'
 import { hex } from '../../x509/der.js'
 import { FindingCollector, type PathCertificate, type Rules } from '../context.js'
 import { hasBegun, checkCrl, checkCrlTime } from './crl-rules.js'
 
-/** A list that says something about the certificates of its signer. */
+/** A CRL from which the status of its signer's certificates is read. */
 export interface StatusSource {
   readonly signer: PathCertificate
-  readonly list: Crl
-  /** What changed since then; rarely more than one. */
+  readonly crl: Crl
+  /** The delta CRLs that update it; rarely more than one. */
   readonly deltas: readonly Crl[]
-  /** Why nothing can be concluded from what is not listed; empty if something can. */
+  /** If there are any, a certificate that the CRL does not list has an unknown status. */
   readonly faults: FindingCollector
-  /** A delta CRL without the full one that it belongs to: it covers nothing, but what it revokes is revoked. */
-  readonly coversNothing: boolean
+  /** A delta CRL without its full CRL still revokes, but does not cover the certificates that it does not list. */
+  readonly isUnmatchedDelta: boolean
 }
 
 /** The sources of one signer, and the findings about CRLs that do not apply. */
-export interface SignedLists {
+export interface SortedCrls {
   readonly sources: readonly StatusSource[]
   readonly findings: FindingCollector
 }
 
-export function sortSigned(signer: PathCertificate, crls: readonly Crl[], rules: Rules): SignedLists {
+export function sortSigned(signer: PathCertificate, crls: readonly Crl[], rules: Rules): SortedCrls {
   const sources: StatusSource[] = []
   const findings = new FindingCollector(rules)
   const scopeOf = ({ scopeBytes }: Crl): string => (scopeBytes === null ? '' : hex(scopeBytes))
@@ -31,42 +31,42 @@ export function sortSigned(signer: PathCertificate, crls: readonly Crl[], rules:
     const sameScope = crls.filter((crl) => scopeOf(crl) === scope)
     const full = newestOf(sameScope, false, findings)
     const deltas = newestOf(sameScope, true, findings)
-    for (const list of full) {
-      const fitting = deltas.filter((each) => hasBegun(each, rules) && misfit(each, list) === null)
-      const faults = faultsOf(signer, list, fitting, rules)
-      sources.push({ signer, list, deltas: fitting, faults, coversNothing: false })
-      for (const { origin } of fitting)
-        findings.add(null, 'revocation/crl-delta', { kind: 'applied', origin, to: list.origin })
-      if (list.announcesDelta && deltas.length === 0)
-        findings.add(null, 'revocation/crl-delta', { kind: 'announced', origin: list.origin })
+    for (const crl of full) {
+      const matching = deltas.filter((each) => hasBegun(each, rules) && mismatchReason(each, crl) === null)
+      const faults = faultsOf(signer, crl, matching, rules)
+      sources.push({ signer, crl, deltas: matching, faults, isUnmatchedDelta: false })
+      for (const { origin } of matching)
+        findings.add(null, 'revocation/crl-delta', { kind: 'applied', origin, to: crl.origin })
+      if (crl.announcesDelta && deltas.length === 0)
+        findings.add(null, 'revocation/crl-delta', { kind: 'announced', origin: crl.origin })
     }
     for (const delta of deltas) {
-      const faults = strayFaults(signer, delta, full, findings)
-      if (faults !== null) sources.push({ signer, list: delta, deltas: [], faults, coversNothing: true })
+      const faults = faultsOfUnmatchedDelta(signer, delta, full, findings)
+      if (faults !== null) sources.push({ signer, crl: delta, deltas: [], faults, isUnmatchedDelta: true })
     }
   }
   return { sources, findings }
 }
 
-/** The faults of a delta CRL that belongs to no full list at hand; null if it does belong to one, or is out of date. */
-function strayFaults(
+/** Null if the delta CRL matches a full CRL, or a newer one replaces it. */
+function faultsOfUnmatchedDelta(
   signer: PathCertificate,
-  list: Crl,
+  delta: Crl,
   full: readonly Crl[],
   findings: FindingCollector,
 ): FindingCollector | null {
-  const misfits = full.map((each) => misfit(list, each))
-  if (misfits.includes(null) && hasBegun(list, findings.rules)) return null
-  const { origin, number } = list
+  const mismatches = full.map((each) => mismatchReason(delta, each))
+  if (mismatches.includes(null) && hasBegun(delta, findings.rules)) return null
+  const { origin, number } = delta
   const newer = full.find((each) => each.number !== null && number !== null && each.number >= number)
   if (newer !== undefined) {
-    reportReplaced(list, newer, findings)
+    reportReplaced(delta, newer, findings)
     return null
   }
-  const faults = faultsOf(signer, list, [], findings.rules)
-  // One that is only of the future is no error next to a full list that is current.
-  if (misfits.includes(null)) return faults
-  const reason = misfits[0] ?? 'no full CRL of the same key and scope was given'
+  const faults = faultsOf(signer, delta, [], findings.rules)
+  // A delta CRL of the future is not an error next to a current full CRL.
+  if (mismatches.includes(null)) return faults
+  const reason = mismatches[0] ?? 'no full CRL of the same key and scope was given'
   findings.add(null, 'revocation/crl-delta', { kind: 'refused', origin, reason })
   findings.addAll(faults)
   return new FindingCollector(findings.rules)
@@ -78,7 +78,7 @@ function reportReplaced({ origin, issuer }: Crl, newer: Crl, findings: FindingCo
 }
 
 /** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null if it does. */
-function misfit(delta: Crl, full: Crl): string | null {
+function mismatchReason(delta: Crl, full: Crl): string | null {
   if (delta.number === null || delta.baseNumber === null) return 'it has no number of its own or of its base'
   if (full.number === null) return 'the full CRL has no CRL number'
   if (full.number < delta.baseNumber) {
@@ -87,21 +87,18 @@ function misfit(delta: Crl, full: Crl): string | null {
   return full.number < delta.number ? null : 'the full CRL is not older'
 }
 
-function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], rules: Rules): FindingCollector {
+function faultsOf(signer: PathCertificate, crl: Crl, deltas: readonly Crl[], rules: Rules): FindingCollector {
   const faults = new FindingCollector(rules)
   const { keyUsage } = signer.certificate.extensions
-  // RFC 5280 section 6.3.3 (f): if there is no key usage, the key may be used for all.
-  if (keyUsage?.has('cRLSign') === false) faults.add(signer, 'revocation/crl-sign-missing', { origin: list.origin })
-  for (const each of [list, ...deltas]) checkCrl(each, signer, faults)
+  // RFC 5280 section 6.3.3 (f): without the keyUsage extension, the key may sign CRLs.
+  if (keyUsage?.has('cRLSign') === false) faults.add(signer, 'revocation/crl-sign-missing', { origin: crl.origin })
+  for (const each of [crl, ...deltas]) checkCrl(each, signer, faults)
   // Section 5.2.4: the combination has the dates of the delta CRL.
-  for (const each of deltas.length > 0 ? deltas : [list]) checkCrlTime(each, faults)
+  for (const each of deltas.length > 0 ? deltas : [crl]) checkCrlTime(each, faults)
   return faults
 }
 
-/**
- * The full or the delta lists that no other one replaces. A list of the future replaces none: until it begins, the one before it is
- * in force.
- */
+/** The full or the delta CRLs that no newer one replaces. A CRL of the future does not replace the current one yet. */
 function newestOf(all: readonly Crl[], isDelta: boolean, findings: FindingCollector): Crl[] {
   const crls = all.filter((crl) => crl.isDelta === isDelta)
   const begun = crls.filter((crl) => hasBegun(crl, findings.rules))
@@ -113,8 +110,8 @@ function newestOf(all: readonly Crl[], isDelta: boolean, findings: FindingCollec
 }
 
 /**
- * Whether the first list is the newer one by number and by date. Where these contradict each other, as after a CA's
- * counter was reset, neither replaces the other, and what either lists is revoked.
+ * Whether the first CRL is newer by number and by date. If these contradict each other, for example because a CA reset its counter,
+ * neither replaces the other, and a certificate that either lists is revoked.
  */
 function replaces(newer: Crl, older: Crl): boolean {
   const later = newer.thisUpdate.getTime() - older.thisUpdate.getTime()
@@ -125,25 +122,24 @@ function replaces(newer: Crl, older: Crl): boolean {
 const REMOVED = 'removeFromCRL'
 const HOLD = 'certificateHold'
 
-/** The entry that revokes a serial number, and its list; null if there is none, or a delta CRL lifts it. */
-export function lookUp(
-  { list, deltas, coversNothing }: StatusSource,
+/** The entry that revokes a serial number, and its CRL; null if there is none, or a delta CRL removed it. */
+export function findRevocation(
+  { crl, deltas, isUnmatchedDelta }: StatusSource,
   serial: Uint8Array,
-): { readonly entry: CrlEntry; readonly list: Crl } | null {
-  // Entries that speak of a certificate of the list's own issuer.
+): { readonly entry: CrlEntry; readonly crl: Crl } | null {
   const ownEntriesOf = ({ entries }: Crl): CrlEntry[] =>
     entries.entriesOf(serial).filter(({ isOfOtherIssuer }) => !isOfOtherIssuer)
   let removed = false
   for (const delta of deltas) {
     const changes = ownEntriesOf(delta)
     const entry = changes.find(({ reason }) => reason !== REMOVED)
-    if (entry !== undefined) return { entry, list: delta }
+    if (entry !== undefined) return { entry, crl: delta }
     removed ||= changes.length > 0
   }
-  // Only a delta CRL may remove, and only what is on hold; a full list that names a serial number so still names it.
-  const lasting = ownEntriesOf(list).filter(
-    ({ reason }) => !(coversNothing && reason === REMOVED) && !(removed && reason === HOLD),
+  // Only a delta CRL can remove an entry, and only a hold; removeFromCRL in a full CRL still revokes.
+  const remaining = ownEntriesOf(crl).filter(
+    ({ reason }) => !(isUnmatchedDelta && reason === REMOVED) && !(removed && reason === HOLD),
   )
-  const entry = lasting.find(({ reason }) => reason !== REMOVED) ?? lasting[0]
-  return entry === undefined ? null : { entry, list }
+  const entry = remaining.find(({ reason }) => reason !== REMOVED) ?? remaining[0]
+  return entry === undefined ? null : { entry, crl }
 }
