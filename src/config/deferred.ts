@@ -1,4 +1,4 @@
-/** The calls whose code loads at the first call, so that a program that imports the package for its client does not pay for it. */
+/** Loads the lint and the Kubernetes readers at their first call, so that an import of the package stays cheap. */
 import { loadDeferred } from '../report/load-deferred.js'
 import type { AccessOptions, EtcdAccess, KubeadmInput, KubeApiserverInput } from './kubernetes/read-access.js'
 import type { LintOptions, LintReport } from './lint/lint.js'

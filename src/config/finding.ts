@@ -1,4 +1,4 @@
-/** The findings of this room. A finding that names an option has its place. */
+/** The findings about configurations of etcd. */
 import { configCluster } from '../report/catalogue/config/cluster.js'
 import { configFiles } from '../report/catalogue/config/files.js'
 import { configOption } from '../report/catalogue/config/option.js'
@@ -24,7 +24,7 @@ const make = findingMaker({ ...rows, ...file })
 
 export type Code = keyof typeof rows | keyof typeof file
 
-/** @param place Default: that of the details. What is absent has the place of the option that requires it. */
+/** @param place Default: that of the details. For a missing option, pass the place of the option that requires it. */
 export function finding<C extends Code>(
   code: C,
   details: FindingDetails[C],
@@ -34,7 +34,6 @@ export function finding<C extends Code>(
   return place === null ? made : { ...made, place: placeOf(place) }
 }
 
-/** A finding at a place. */
 export function at(place: FindingPlace, finding: Finding): Finding {
   return { ...finding, place: placeOf(place) }
 }
@@ -58,10 +57,10 @@ export function unplaced(option: string): ConfigPlace {
   return { option, file: null, line: null, column: null }
 }
 
-/** Findings whose texts the message holds; the rest are counted. */
+/** Findings that the message quotes; the rest are only counted. */
 const SHOWN = 3
 
-/** The error for what cannot be written, or read. `what` begins a sentence, as `The configuration of the member "etcd-0"`. */
+/** @param what Begins a sentence, for example `The configuration of the member "etcd-0"`. */
 export function configInvalid(
   what: string,
   findings: readonly Finding[],

@@ -2,7 +2,6 @@
 import { parseIp } from '../x509/ip.js'
 import { readHost } from '../x509/names.js'
 
-/** What a URL is for: to listen on, or to advertise to others. */
 export type UrlUse = 'listen' | 'advertise'
 
 /** A URL that etcd accepts. */
@@ -16,21 +15,20 @@ export interface EtcdUrl {
   /** Empty for a socket. */
   readonly port: string
   readonly isLocal: boolean
-  /** Whether it stands for all addresses. */
+  /** Whether the host is `0.0.0.0` or `::`. */
   readonly isUnspecified: boolean
 }
 
 /**
- * A URL, or why etcd refuses it, as words after "it". `odd` is why this package neither writes such a URL nor dials it,
- * although etcd accepts it.
+ * A URL, or the reason why etcd refuses it. `unsupported` is the reason why this package neither writes nor dials a URL
+ * that etcd accepts. Both follow "it" in a sentence.
  */
 type UrlReading = { readonly url: EtcdUrl; readonly odd: string | null } | { readonly refused: string }
 
 const MAX_PORT = 65_535
-/** A host name is at most 253 characters long; no URL of etcd is much longer. */
+/** A host name has at most 253 characters; scheme and port need few more. */
 const MAX_URL = 300
 
-/** Two URLs with another character between them than a comma. */
 const SEPARATED = /[;|\s](?:[\w.-]{1,64}=)?(?:https?|unixs?):\/\//i
 
 /** Reads one URL as etcd does. */
@@ -62,7 +60,7 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
   return { url, odd: oddity(url, use, { scheme, authority, path, isBracketed: bracketed !== undefined }) }
 }
 
-/** As {@link readUrl}, and refuses what is odd as well: user names, zone ids, names that are not ASCII and the like. */
+/** As {@link readUrl}, but also refuses URLs that this package does not support, such as those with a user name. */
 export function readPlainUrl(text: string, use: UrlUse): { readonly url: EtcdUrl } | { readonly refused: string } {
   const reading = readUrl(text, use)
   if ('refused' in reading) return reading
@@ -72,7 +70,7 @@ export function readPlainUrl(text: string, use: UrlUse): { readonly url: EtcdUrl
 interface Written {
   readonly scheme: string
   readonly authority: string
-  /** What follows the port. */
+  /** From the first character after the port. */
   readonly path: string
   readonly isBracketed: boolean
 }
@@ -84,7 +82,7 @@ function oddity({ text, host, port, isUnspecified }: EtcdUrl, use: UrlUse, writt
   if (authority.includes('@')) return 'contains a user name'
   if (path !== '') return 'has something after the port'
   if (port === '' || port.startsWith('0')) return 'has an invalid port'
-  // Go asks the resolver for these very bytes.
+  // Go passes a host that is not ASCII to the resolver as it is, without punycode.
   if (/[^ -~]/.test(host)) return 'has a host that is not ASCII, and needs its "xn--" form'
   const reading = readHost(host)
   if ('refused' in reading) return `has a host that ${reading.refused}`

@@ -1,15 +1,15 @@
 /**
- * Writes YAML without a library, so that rendering stays synchronous and a bundle contains all of it. Every string value is
- * in double quotes: etcd and Kubernetes read YAML 1.1, to which a bare `on`, `1e3` or `0x1f` is not a string.
+ * Writes YAML without a library, so that rendering stays synchronous and works in a bundle. Every string value is in
+ * double quotes: etcd and Kubernetes read YAML 1.1, in which a plain `on`, `1e3` or `0x1f` is not a string.
  */
 
-/** Words that YAML 1.1 reads as something else than a string. */
+/** Plain scalars that YAML 1.1 does not read as strings. */
 const TYPED_WORD = /^(?:y|n|yes|no|on|off|true|false|null)$/i
 const PLAIN_KEY = /^[A-Za-z_][\w./-]*$/
-/** What JSON leaves as it is and YAML does not print: C1 controls, line separators, the byte order mark. */
+/** Characters that JSON does not escape and YAML does not allow: C1 controls, line separators, the byte order mark. */
 const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\ufeff]/g
 
-/** One document. As in JSON, properties that are undefined are left out and dates are strings; a bigint is a number. */
+/** Writes one document. As in JSON, undefined properties are omitted and dates are strings; a bigint is a number. */
 export function writeYaml(value: object): string {
   return `${linesOf(value).join('\n')}\n`
 }
@@ -42,7 +42,7 @@ function keyOf(key: string): string {
   return PLAIN_KEY.test(key) && !TYPED_WORD.test(key) ? key : quoted(key)
 }
 
-/** JSON is YAML, but for characters that YAML does not print. */
+/** A JSON string is a YAML string if it contains none of {@link UNPRINTABLE}. */
 function quoted(value: unknown): string {
   return JSON.stringify(value).replace(
     UNPRINTABLE,

@@ -1,4 +1,4 @@
-/** The certificates of a cluster, as cert-manager issues and renews them. */
+/** Writes the resources from which cert-manager issues and renews the certificates of a cluster. */
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { parseDuration } from '../../report/duration.js'
 import { classifyHost } from '../../x509/names.js'
@@ -30,7 +30,7 @@ export interface IssuerReference {
   group?: string | undefined
 }
 
-/** Kinds of keys that cert-manager makes and etcd reads, with what cert-manager calls them. */
+/** Key algorithms that both cert-manager and etcd support, as cert-manager names them. */
 const KEYS = {
   'ecdsa-p256': { algorithm: 'ECDSA', size: 256 },
   'ecdsa-p384': { algorithm: 'ECDSA', size: 384 },
@@ -65,9 +65,9 @@ const KNOWN = [
   ...(['caDuration', 'algorithm', 'labels', 'annotations'] as const),
 ] satisfies readonly (keyof CertManagerOptions)[]
 
-/** What etcd needs of each role: its gateway and its members dial with the certificate that they serve. */
+/** Members need "client auth" too: the gateway and the peers present the server certificate when they dial. */
 const USAGES = { member: ['server auth', 'client auth'], client: ['client auth'] }
-/** Only RSA enciphers keys, in the handshakes of TLS 1.2 (RFC 5480 section 3). */
+/** Only RSA keys encipher other keys (RFC 5480 section 3). */
 const KEY_USAGES = { ECDSA: ['digital signature'], RSA: ['digital signature', 'key encipherment'] }
 
 /** internal/apis/certmanager/validation/certificate.go: MinimumCertificateDuration, MinimumRenewBefore. */
@@ -156,7 +156,7 @@ export function certManagerResources(options: CertManagerOptions): KubernetesMan
   return resources
 }
 
-/** Renewed a third of its duration before its end, unless the caller has another time. */
+/** Default of `renewBefore`: a third of the duration. */
 function lifetimeOf(
   duration: string,
   renewBefore: string | undefined,
@@ -170,7 +170,6 @@ function lifetimeOf(
   return { duration: whole.text, renewBefore: early.text }
 }
 
-/** Hosts by their kind, as cert-manager requires them. */
 function sans(option: string, hosts: readonly string[]): JsonObject {
   const all = list(option, hosts).map((host) => classifyHost(host, option))
   if (all.length === 0) throw optionInvalid(option, 'must name at least one host')
@@ -198,17 +197,17 @@ function list<T>(option: string, given: readonly T[]): readonly T[] {
   return given
 }
 
-/** Two Certificates with one Secret replace each other's without end. */
+/** Two Certificates with one Secret overwrite it in turn, indefinitely. */
 function refuseRepeated(resources: readonly KubernetesManifest[]): void {
   const names = resources.flatMap(({ kind, metadata }) => (kind === 'Certificate' ? [metadata.name] : []))
   const again = names.find((each, i) => names.indexOf(each) < i)
   if (again !== undefined) throw optionInvalid('options', `must not use the Secret "${again}" for two certificates`)
 }
 
-/** Go counts in nanoseconds, in 64 bits: some 292 years (package time, Duration). */
+/** Go stores nanoseconds in 64 bits, which is about 292 years (package time, Duration). */
 const MAX_GO_MS = 9_223_372_036_854
 
-/** A duration as Go prints it, `2160h0m0s`, which is how the API server returns it. */
+/** Go's format, `2160h0m0s`, in which the API server returns durations. */
 function goDuration(option: string, text: unknown): { text: string; ms: number } {
   const ms = parseDuration(text, option)
   if (ms % 1000 !== 0) throw optionInvalid(option, 'must be whole seconds')

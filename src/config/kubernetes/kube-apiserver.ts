@@ -1,4 +1,4 @@
-/** What Kubernetes needs for an etcd that it does not run itself: the flags of kube-apiserver, or a configuration of kubeadm. */
+/** Writes the options of kube-apiserver and kubeadm for an external etcd. */
 import { isAbsolute, normalize } from 'node:path/posix'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { readPlainUrl } from '../url.js'
@@ -89,7 +89,7 @@ export function kubeadmExternalEtcd(options: KubeadmExternalEtcdOptions): Kubead
     throw textInvalid('options.apiVersion', apiVersion, KUBEADM_VERSIONS.join(' or '))
   }
   const { endpoints, ca, cert, key, prefix } = checkAccess(options)
-  // Arguments are a mapping in v1beta3, and a list since v1beta4, where one can be given twice.
+  // `extraArgs` is a mapping in v1beta3 and a list in v1beta4.
   const argument = (value: string): Json =>
     apiVersion === 'v1beta3' ? { 'etcd-prefix': value } : [{ name: 'etcd-prefix', value }]
   return {
@@ -105,16 +105,16 @@ function checkAccess(options: KubeApiserverOptions | KubeadmExternalEtcdOptions)
   const endpoints = checkEndpoints('options.endpoints', options.endpoints)
   const [ca, cert, key] = (['ca', 'cert', 'key'] as const).map((role) => checkPath(`options.${role}`, options[role]))
   const prefix: unknown = options.prefix
-  // kube-apiserver refuses none, and puts a slash before one that has none.
+  // kube-apiserver does not validate the prefix, except that it adds a missing slash.
   const isPrefix = typeof prefix === 'string' && prefix.length <= 1024 && /^(?:\/[\w.-]+)+$/.test(prefix)
   if (prefix !== undefined && !isPrefix)
     throw textInvalid('options.prefix', prefix, "a path of letters, digits, '.', '-' and '_', as '/registry'")
   return { endpoints, ca: ca ?? '', cert: cert ?? '', key: key ?? '', prefix }
 }
 
-/** An absolute path of Linux, as it stands there without `..`; a colon would end it where a volume is mounted. */
+/** Returns a normalized Linux path. A colon would end it in a volume mount. */
 function checkPath(option: string, path: unknown): string {
-  // PATH_MAX of Linux less its zero.
+  // PATH_MAX of Linux, without the NUL.
   if (typeof path !== 'string' || !isAbsolute(path) || path.length > 4095 || /[\p{Cc}:]/u.test(path)) {
     throw valueInvalid(option, path, 'an absolute path without control characters and colons')
   }

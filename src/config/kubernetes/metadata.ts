@@ -1,4 +1,4 @@
-/** Kubernetes objects as plain data, and their names, labels and annotations by the rules of Kubernetes. */
+/** Types of Kubernetes objects, and checks of their names, labels and annotations. */
 import { optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 
 /** Any JSON value. */
@@ -36,22 +36,20 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
 const MAX_LABEL = 63
 const MAX_SUBDOMAIN = 253
 
-/** Values and the last part of keys: IsQualifiedName, IsValidLabelValue. */
+/** For label values and for the last part of keys: IsQualifiedName, IsValidLabelValue. */
 const QUALIFIED = /^[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?$/
 
-/** All keys and values together: apimachinery/pkg/api/validation, TotalAnnotationSizeLimitB. */
+/** Total size of keys and values: apimachinery/pkg/api/validation, TotalAnnotationSizeLimitB. */
 const MAX_ANNOTATIONS = 256 * 1024
 
-/** `kubectl apply` writes the whole object there, and a Secret's key with it. */
+/** `kubectl apply` copies the whole object into it, including the key of a Secret. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 
-/** Namespaces: one label of RFC 1123. */
 export function checkLabelName(option: string, name: unknown): string {
   if (typeof name === 'string' && name.length <= MAX_LABEL && LABEL.test(name)) return name
   throw textInvalid(option, name, nameRule('hyphens', MAX_LABEL))
 }
 
-/** Names of most objects: labels with dots between them. */
 export function checkObjectName(option: string, name: unknown, max = MAX_SUBDOMAIN): string {
   if (typeof name === 'string' && isSubdomain(name, max)) return name
   throw textInvalid(option, name, nameRule('hyphens and dots', max))
@@ -93,7 +91,7 @@ function checkAnnotations(annotations: unknown): void {
   if (size > MAX_ANNOTATIONS) throw optionInvalid(option, 'must have at most 256 KiB')
 }
 
-/** PEM of a private key, as it is or in base64, whose first character may be the second or third of a group. */
+/** Detects PEM, also in base64 at any of the three alignments. */
 function holdsKey(text: string): boolean {
   const shifted = ['', ' ', '  '].map((before) => Buffer.from(`${before}PRIVATE KEY`).toString('base64').slice(4, 14))
   return text.includes('PRIVATE KEY') || shifted.some((part) => text.includes(part))

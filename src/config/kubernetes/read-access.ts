@@ -1,4 +1,4 @@
-/** Where etcd is and with which credentials a client connects, in the configuration of Kubernetes itself. */
+/** Reads endpoints and credentials of etcd from the configuration of kube-apiserver or kubeadm. */
 import { join, posix } from 'node:path'
 import type { WatchableSource } from '../../credentials/credentials.js'
 import { fromFiles } from '../../credentials/from-files.js'
@@ -55,12 +55,12 @@ interface Placed {
   readonly place: ConfigPlace
 }
 
-/** What is read: undefined for a file that is not named, and null for its path if it is not on the host. */
+/** A file is undefined if no option names it. Its path is null if it is not on the host. */
 type ReadAccess = { readonly endpoints: readonly Placed[] } & Readonly<
   Record<Role, (Placed & { readonly path: string | null }) | undefined>
 >
 
-/** What is read from, as the beginning of a sentence, and the options that name endpoints and files. */
+/** `what` begins a sentence; the other fields name the options for endpoints and files. */
 interface Origin extends Readonly<Record<'endpoints' | Role, string>> {
   readonly what: string
 }
@@ -90,13 +90,13 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
   const keys = ['file', 'flags', 'manifest'] as const
   checkOptions('input', input, keys)
   const { flags } = input
-  // NUL separates the arguments of a process, and is in none of them.
+  // An argument cannot contain NUL.
   const text = Array.isArray(flags) && flags.every((each) => typeof each === 'string') ? flags.join('\0') : flags
   const source = await open(APISERVER, { ...input, flags: text }, keys, root)
   const isPod = source.key === 'manifest' || (source.key === 'file' && isManifest(source.text))
   const command = isPod ? await inManifest(source) : inCommand(source, Array.isArray(flags))
   const given = flagsOf(command)
-  // If a flag is given twice, pflag appends to lists, and uses the last of other values.
+  // For a repeated flag, pflag appends to a list; otherwise the last value is in force.
   const endpoints = given.filter(({ name }) => name === APISERVER.endpoints).flatMap(({ value }) => entries(value))
   const file = (role: Role) => {
     const value = given.findLast((flag) => flag.name === APISERVER[role])?.value
@@ -121,11 +121,7 @@ function readRoot(options: AccessOptions): string {
   return root
 }
 
-/**
- * The text of an input: of a file of the control-plane node, or as it was passed.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_CONFIG_INVALID`
- */
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_CONFIG_INVALID` */
 async function open<K extends string>(
   origin: Origin,
   input: Readonly<Partial<Record<K, unknown>>>,
@@ -177,7 +173,7 @@ function entries({ text, place }: Placed): Placed[] {
   return text.split(',').flatMap((each) => (each.trim() === '' ? [] : [{ text: each.trim(), place }]))
 }
 
-/** A command, and the folders of its container; null if there is none. */
+/** `mounts` is null if the command runs outside of a container. */
 interface Command {
   readonly words: readonly Word[]
   readonly mounts: readonly Mount[] | null
@@ -188,7 +184,7 @@ function notThere(file: string | null, looked: string): Error {
   return refused(APISERVER, [finding('config/no-etcd', { kind: 'kube-apiserver', file, looked })])
 }
 
-/** @param isList Whether the arguments were passed one by one, and so have no lines. */
+/** @param isList Whether the caller passed an array, whose arguments have no line numbers. */
 function inCommand(source: ConfigText, isList: boolean): Command {
   const isProcess = isList || source.text.includes('\0')
   const words = afterProgram(isProcess ? processWords(source.text) : splitWords(source.text, 'shell'))
@@ -214,7 +210,7 @@ async function inManifest(source: ConfigText): Promise<Command> {
   throw errors.length > 0 ? refused(APISERVER, errors) : notThere(source.file, 'no container of it does')
 }
 
-/** What follows the program, also if a shell gets its command line in one argument. Flags alone are all meant. */
+/** The arguments of kube-apiserver, also within a shell's `-c`. A list of flags without a program is accepted. */
 function afterProgram(words: readonly Word[], isScript = false): readonly Word[] | null {
   const index = words.findIndex(({ text }) => /(?:^|\/)kube-apiserver$/.test(text))
   if (index !== -1) {
@@ -229,7 +225,7 @@ function afterProgram(words: readonly Word[], isScript = false): readonly Word[]
   return afterProgram(inner, true)
 }
 
-/** Flags as pflag reads them; kube-apiserver accepts `_` for `-` in names. */
+/** The flags for etcd, by the rules of pflag. kube-apiserver accepts `_` for `-` in names. */
 function flagsOf({ words, place }: Command): { name: string; value: Placed }[] {
   return words.flatMap((word, index) => {
     const [, written, given] = /^(--etcd[-_a-z]+)(?:=([\s\S]*))?$/.exec(word.text) ?? []
@@ -247,10 +243,10 @@ function onHost(path: string, mounts: readonly Mount[] | null): string | null {
   return folder === null ? null : posix.join(folder, found?.rest ?? '')
 }
 
-/** kubeadm's default `certificatesDir`, and its files there (cmd/kubeadm/app/constants). */
+/** kubeadm's default `certificatesDir` and file names (cmd/kubeadm/app/constants). */
 const CERTIFICATES = '/etc/kubernetes/pki'
 const LOCAL = { ca: 'etcd/ca.crt', cert: 'apiserver-etcd-client.crt', key: 'apiserver-etcd-client.key' }
-/** What `apiServer.extraArgs` replaces (getAPIServerCommand, overrides last). */
+/** Flags in `apiServer.extraArgs` take precedence (getAPIServerCommand). */
 const OVERRIDES = { endpoints: 'etcd-servers', ca: 'etcd-cafile', cert: 'etcd-certfile', key: 'etcd-keyfile' }
 
 interface Found {
@@ -264,7 +260,7 @@ async function clusterConfiguration(source: ConfigText): Promise<Found | { reado
   if (errors.length > 0) return { findings: errors }
   const { file } = source
   const inMap = textAt(ofKind(yaml, 'ConfigMap'), 'data', 'ClusterConfiguration')
-  // Lines are then those of the inner text, which is what people edit.
+  // Line numbers then refer to the inner text, which is the part that users edit.
   if (inMap !== undefined) return clusterConfiguration({ text: inMap, file })
   const configuration = ofKind(yaml, 'ClusterConfiguration')
   const none = (looked: string) => ({ findings: [finding('config/no-etcd', { kind: 'kubeadm', file, looked })] })
@@ -278,7 +274,7 @@ function ofKind({ documents }: YamlReading, kind: string): YamlValue | null {
   return documents.find((document) => textAt(document, 'kind') === kind) ?? null
 }
 
-/** An external etcd, or the member of the node; with what `extraArgs` replaces. */
+/** Reads an external etcd, or the member on this node. `extraArgs` take precedence. */
 function accessIn({ configuration, yaml }: Found): ReadAccess {
   const external = at(configuration, 'etcd', 'external')
   const args = argumentsOf(at(configuration, 'apiServer', 'extraArgs'))
@@ -302,7 +298,7 @@ function accessIn({ configuration, yaml }: Found): ReadAccess {
     .flatMap(({ name, value }) => scalarsOf(value).map((each) => placed(each, `apiServer.extraArgs.${name}`)))
     .flatMap(entries)
   const address = textAt(ofKind(yaml, 'InitConfiguration'), 'localAPIEndpoint', 'advertiseAddress') ?? ''
-  // The member of the node itself, by the family of the address that kube-apiserver advertises.
+  // kubeadm uses the loopback address of the same family as the advertised address.
   const own = local(`https://${address.includes(':') ? '[::1]' : '127.0.0.1'}:2379`)
   const listed = itemsAt(external, 'endpoints').flatMap(scalarsOf)
   const endpoints = external === null ? [own] : listed.map((each) => placed(each, KUBEADM.endpoints))
@@ -314,7 +310,7 @@ function accessIn({ configuration, yaml }: Found): ReadAccess {
   }
 }
 
-/** A mapping in v1beta3, and a list of names and values in v1beta4. */
+/** `extraArgs` is a mapping in v1beta3, and a list of names and values in v1beta4. */
 function argumentsOf(extraArgs: YamlValue | null): { name: string; value: YamlValue }[] {
   if (extraArgs?.kind === 'map') return entriesOf(extraArgs).map(({ key, value }) => ({ name: key, value }))
   return itemsAt(extraArgs).flatMap((item) => {

@@ -1,4 +1,3 @@
-/** Credentials as a Secret. */
 import { inspect } from 'node:util'
 import type { Credentials } from '../../credentials/credentials.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
@@ -24,7 +23,7 @@ export interface SecretManifest extends KubernetesManifest<'Secret'> {
   immutable?: boolean
 }
 
-/** Of all values together, before base64 (k8s.io/api/core/v1, MaxSecretSize). */
+/** Total size of the values before base64 (k8s.io/api/core/v1, MaxSecretSize). */
 const MAX_SECRET = 1024 * 1024
 
 /**
@@ -62,7 +61,7 @@ export function secretManifest(credentials: Credentials, options: SecretOptions)
     ...(immutable === undefined ? {} : { immutable }),
     data: Object.fromEntries(encoded) as SecretManifest['data'],
   }
-  // JSON and YAML have it all; what is printed in a search for a fault has only the names.
+  // Logs and debug output must not contain the key. JSON.stringify still includes all data.
   return Object.defineProperty(manifest, inspect.custom, {
     value: () => ({ ...manifest, data: Object.keys(manifest.data) }),
   })
@@ -82,7 +81,7 @@ function withNewline(pem: string): string {
   return pem.endsWith('\n') ? pem : `${pem}\n`
 }
 
-/** IsConfigMapKey, and none of the keys that are taken. */
+/** Kubernetes: IsConfigMapKey. The keys of the TLS files are reserved. */
 function checkDataKey(option: string, key: unknown): void {
   if (typeof key !== 'string' || !/^[\w.-]{1,253}$/.test(key) || key === '.' || key.startsWith('..')) {
     throw textInvalid(option, key, 'letters, digits, "-", "_" and ".", at most 253')

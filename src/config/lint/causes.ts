@@ -1,10 +1,10 @@
-/** One finding for each cause: what follows from another finding is reported with it. */
+/** Reports one finding for each mistake: findings that another one causes become its `consequences`. */
 import { dirname } from 'node:path'
 import type { Finding } from '../../report/finding.js'
 import { SEVERITIES } from '../../report/row.js'
 import { groupBy } from './rule.js'
 
-/** Codes, each with the kind in the details if there is one, and what a cause and its consequence have in common. */
+/** The patterns match the code, followed by the kind in the details if there is one. */
 type Link = readonly [cause: RegExp, consequence: RegExp, isLinked: (cause: Finding, consequence: Finding) => boolean]
 
 const isAny = (): boolean => true
@@ -17,7 +17,7 @@ const isSameCertificate = (a: Finding, b: Finding): boolean =>
 
 const LINKS: readonly Link[] = [
   [/^config\/volume-invalid/, /^config\/not-checked configuration file$/, isSamePlace],
-  // What the quote swallows is missing, or part of a value.
+  // The arguments up to the missing quote are missing, or are part of a value.
   [/^config\/line-broken quote$/, /^config\/(?:argument-misplaced|url-invalid|option-needs)/, isSameText],
   [/^config\/argument-misplaced left over$/, /^config\/url-invalid/, isSamePlace],
   [
@@ -31,7 +31,7 @@ const LINKS: readonly Link[] = [
     /^config\/member-not-listed (?:starting|joining)$/,
     (a, b) => isSameOption(a, b) && isSameName(a, b),
   ],
-  // The findings about the first certificate are about the wrong one.
+  // Other checks then see the wrong certificate as the leaf.
   [
     /^credentials\/leaf-not-first/,
     /^(?!config\/|file\/|pem\/|key\/)/,
@@ -54,11 +54,11 @@ const LINKS: readonly Link[] = [
   ],
 ]
 
-/** The findings that have causes of their own, each once, with those that follow from them. */
+/** Returns the findings that no other finding causes, each with its consequences. */
 export function byCause(all: readonly Finding[]): Finding[] {
   const findings = withSiblings(distinct(all))
   const named = findings.map((finding) => ({ finding, name: nameOf(finding) }))
-  // Of thousands of findings, few have consequences.
+  // There may be thousands of findings, few of which are causes.
   const causes = named.filter(({ name }) => LINKS.some(([cause]) => cause.test(name)))
   if (causes.length === 0) return findings
   const folded = new Set<Finding>()
@@ -68,7 +68,7 @@ export function byCause(all: readonly Finding[]): Finding[] {
     const cause = causes.find(
       (each) =>
         each.finding !== finding &&
-        // An error is never part of something less: the report would pass.
+        // An error below a warning would leave the report without errors.
         SEVERITIES.indexOf(each.finding.severity) <= SEVERITIES.indexOf(finding.severity) &&
         links.some(([cause, , isLinked]) => cause.test(each.name) && isLinked(each.finding, finding)),
     )?.finding
@@ -76,7 +76,7 @@ export function byCause(all: readonly Finding[]): Finding[] {
     folded.add(finding)
     followers.set(cause, [...(followers.get(cause) ?? []), finding])
   }
-  // A cause may follow from another one; no two follow from each other.
+  // LINKS has no cycle, so the recursion ends.
   const whole = (each: Finding): Finding => {
     const own = followers.get(each)
     return own === undefined ? each : { ...each, consequences: [...each.consequences, ...own.map(whole)] }
@@ -88,7 +88,7 @@ function nameOf({ code, details }: Finding): string {
   return 'kind' in details && typeof details.kind === 'string' ? `${code} ${details.kind}` : code
 }
 
-/** The options that a finding is about: its own, and the one of another member that it is compared with. */
+/** The option of a finding, and the option of another member that it names. */
 function optionsOf({ details, place }: Finding): string[] {
   const named = [
     'option' in details ? details.option : place?.option,
@@ -107,21 +107,21 @@ function isSameName(cause: Finding, consequence: Finding): boolean {
   return consequence.details.members.every((name) => cause.details.members.includes(name))
 }
 
-/** A host that is advertised and not in the list is wrong in the certificate, too. */
+/** If a member advertises a wrong host, its certificate does not cover that host either. */
 function isAdvertised(cause: Finding, consequence: Finding): boolean {
   if (cause.code !== 'config/cluster-urls-differ' || consequence.code !== 'san/host-not-covered') return false
   const isOf = (url: string): boolean => url.replace(/^\w+:\/\/\[?|\]?:\d+$/g, '') === consequence.details.host
   return cause.details.advertised.some(isOf) && !cause.details.listed.some(isOf)
 }
 
-/** Findings that one mistake made several times: the first one is reported, and the others are its consequences. */
+/** If one mistake causes several findings, the first one is reported, and the others are its consequences. */
 function withSiblings(findings: readonly Finding[]): Finding[] {
   return groupBy<Finding, unknown>(findings, (each) => siblingKey(each) ?? each).map(([, [first, ...others]]) =>
     others.length === 0 ? first : { ...first, consequences: [...first.consequences, ...others] },
   )
 }
 
-/** What the findings of one mistake have in common; null if a finding stands for itself. */
+/** A key that all findings of one mistake share; null if the finding is not merged with others. */
 function siblingKey({ code, details, place, severity }: Finding): string | null {
   const keyOf = (...parts: readonly unknown[]): string => JSON.stringify([code, severity, place?.file, ...parts])
   switch (code) {
@@ -138,14 +138,14 @@ function siblingKey({ code, details, place, severity }: Finding): string | null 
     case 'config/quotes-in-value':
       return keyOf()
     case 'config/cipher-suites-unfit':
-      // Both sides have one list, whose entries may be on lines of their own.
+      // The client and peer sides share one list, whose entries may be on separate lines.
       return keyOf(place?.option, details.kind)
     default:
       return null
   }
 }
 
-/** Both sides often have the same files, whose findings are reported once. */
+/** The client and peer sides often use the same files, whose findings are reported once. */
 function distinct(findings: readonly Finding[]): Finding[] {
   const seen = new Set<string>()
   return findings.filter(({ code, message }) => {

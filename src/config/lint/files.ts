@@ -1,4 +1,4 @@
-/** Reads the files that a configuration names, and checks them for the role that they have. */
+/** Reads the files that a configuration names, and validates each for its role. */
 import { assemble } from '../../credentials/assemble.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import { rows as materialRows } from '../../credentials/finding.js'
@@ -32,16 +32,16 @@ export interface FileOptions {
   readonly at: Date
   readonly clockSkew: string | undefined
   readonly expiryWarning: string | undefined
-  /** Hosts that the certificate for clients must cover in addition to those that are advertised. */
+  /** Hosts that the server certificate for clients must cover, in addition to the advertised ones. */
   readonly hosts: readonly string[]
   readonly root: string | null
 }
 
-/** What one side has in its files, as far as it could be read. */
+/** The contents of the files of one side. Files that cannot be read are absent. */
 export interface SideFiles {
-  /** The chain that is presented to those who connect. */
+  /** The chain that etcd presents as a server. */
   readonly served: readonly Certificate[]
-  /** The chain with which this member connects to others. */
+  /** The chain that etcd presents when it dials other members or, for its gateway, itself. */
   readonly shown: readonly Certificate[]
   readonly anchors: readonly Certificate[]
   readonly crl: Crl | null
@@ -58,14 +58,13 @@ export interface FilesReading {
 const NO_FILES: SideFiles = { served: [], shown: [], anchors: [], crl: null }
 export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, tokenKey: null, findings: [] }
 
-/** Findings that the trust anchors of a server do not matter for: clients know its CA, and etcd need not. */
+/** Whether a finding is about the path to the CA. Etcd need not have the CA of its own server certificate; clients must. */
 function isAboutTrust({ code, details }: Finding): boolean {
   if (code === 'chain/certificate-unneeded') return details.kind === 'root'
   if (code === 'chain/limit-exceeded') return details.kind === 'search'
   return code.startsWith('chain/') && code !== 'chain/order-wrong'
 }
 
-/** Findings that are about a certificate as a trust anchor. */
 function isAboutAnchor({ code, details }: Finding): boolean {
   if (code === 'signature/key-mismatch') return details.kind === 'root'
   return code.includes('anchor') || ('trusted' in details && details.trusted)
@@ -98,7 +97,7 @@ class FilesReader {
   readonly #findings: Finding[] = []
   /** The subjects of certificates with small keys. Most clusters have some, so they are one finding. */
   readonly #smallKeys = new Set<string>()
-  /** By the origin of an input, what Go does not see of it if its layout is one that hides blocks. */
+  /** Inputs in which Go may find no PEM block, by their origin. They are reported if the layout of the input hides blocks. */
   readonly #unseen = new Map<string, UnseenPem>()
   readonly #inputs = new Map<string, Input>()
 
@@ -150,7 +149,7 @@ class FilesReader {
     return finding('config/pem-unreadable', { ...unseen, layout })
   }
 
-  /** A certificate with its key; null if neither is named, or they are not here. */
+  /** A certificate with its key; null unless both files are named and on this machine. */
   async #pair(certFile: Setting, keyFile: Setting, ca: Input | null): Promise<PairFiles | null> {
     const [cert, key] = [await this.#input(certFile, 'cert'), await this.#input(keyFile, 'key')]
     if (cert === null || key === null) return null
@@ -165,10 +164,10 @@ class FilesReader {
     const isOwn = isReadable && (await isOfOwnGroup(keyFile, this.#read, root))
     const reported = findings.filter(
       ({ code }) =>
-        // Without CAs of its own, the certificate stands in for them.
+        // Without a CA file, `assemble` received the certificate as the CA, so findings about CAs mean nothing.
         (ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code)) && !(isOwn && code === KEY_READABLE),
     )
-    // Etcd takes no passphrase, whatever the cipher is.
+    // Etcd supports no encrypted keys, so the kind of encryption does not matter.
     if (reported.some(isAboutEncryption)) {
       this.#add([finding('config/key-not-readable', { ...keyFile.place, kind: 'encrypted', path: keyFile.text })])
     }
@@ -176,7 +175,7 @@ class FilesReader {
     return { credentials: ca === null ? null : credentials, chain: certificatesIn(cert) }
   }
 
-  /** What keeps the user from both keys is reported once. */
+  /** Reports one unreadable file or directory once, also if it affects the keys of both sides. */
   #addUnreadable(unreadable: Finding): void {
     const by = (each: Finding): string | null =>
       each.code === 'config/key-not-readable' && 'onHost' in each.details ? each.details.onHost : null
@@ -193,7 +192,7 @@ class FilesReader {
     if (anchors.length > 0) {
       const findings = validate(pair, anchors, validation)
       const isTrusted = !findings.some((each) => each.severity === 'error' && isAboutTrust(each))
-      // Members verify each other with these CAs. Those who connect to a server have their own.
+      // Members verify each other with these CAs. Clients verify the server with their own CAs.
       if (isTrusted || side.block === 'peer') {
         this.#add(findings)
         return
@@ -202,7 +201,6 @@ class FilesReader {
     this.#add(validateAlone(pair.chain, validation))
     if (anchors.length > 0 && this.#gatewayShows(side)) {
       const ca = side.get('trustedCaFile').place.option
-      // Nobody else issued it, so no intermediate is missing.
       const [issuer, top] = [leaf.issuer.toString(), (pair.chain.at(-1) ?? leaf).issuer.toString()]
       const isNamesake = anchors.some(({ subject }) => [issuer, top].includes(subject.toString()))
       const kind = leaf.isSelfIssued ? 'self-signed' : isNamesake ? 'CA of the same name' : 'CA'
@@ -211,7 +209,7 @@ class FilesReader {
     }
   }
 
-  /** Whether the gateway presents the server certificate. */
+  /** Whether the gateway of this side presents the server certificate as a client. */
   #gatewayShows(side: LintSide): boolean {
     const isShown = side.block === 'client' && this.#member.isGatewayOn && !side.get('clientCertFile').isSet
     return isShown && side.asksForCertificates
@@ -229,7 +227,7 @@ class FilesReader {
     const names = leaf.subjectAltNames
     const dns = names.flatMap(({ kind, value }) => (kind === 'dns' ? [value] : []))
     const hasIp = names.some(({ kind }) => kind === 'ip')
-    // A name without a wildcard is resolved, to an address that is not known here; any IP address may be the right one.
+    // Etcd resolves DNS names without a wildcard, so the address is not known here. An IP address may be the right one.
     if (dns.length === 0 || hasIp || dns.some((name) => !name.startsWith('*'))) return
     const addresses = side.advertise.map(({ host }) => host)
     this.#add([finding('config/peer-address-unprovable', { ...side.get('certFile').place, names: dns, addresses })])
@@ -268,7 +266,7 @@ class FilesReader {
     return isDerOnly && flaws.length > 0 ? null : first
   }
 
-  /** A file that is named, read once. Null if none is named, or it is not on this machine. */
+  /** Reads each file once. Null if the option is not set, or the file is not on this machine. */
   async #input(setting: Setting, role: MaterialRole): Promise<Input | null> {
     const { text, isSet, isUnresolved, place } = setting
     if (!isSet || isUnresolved) return null
@@ -281,7 +279,7 @@ class FilesReader {
       this.#inputs.get(key) ??
       (given === null
         ? await fileInput({ ...named, path: path ?? undefined })
-        : // A file whose text is in the configuration, as a Secret next to the pod has it.
+        : // The manifest contains the file, for example in a Secret.
           {
             role,
             place: { origin: `${text} (from ${named.variable})`, file: text },
@@ -294,7 +292,7 @@ class FilesReader {
     return input
   }
 
-  /** Go sees a block only if it begins and ends at the start of a line (encoding/pem Decode): of CAs any, else the first. */
+  /** Go reads a PEM block only if its boundaries start lines (encoding/pem Decode). Etcd needs one block of CAs, else the first. */
   #noteUnseen({ bytes, role, place: { origin } }: Input, { place, text: path }: Setting): void {
     const pem = bytes?.toString('latin1') ?? ''
     const starts = Array.from(
@@ -315,11 +313,11 @@ function placer({ settings }: ReadMember): (finding: Finding) => Finding {
     .map(({ row, text, place }) => ({
       place,
       file: printable(text),
-      // As inputs.ts writes it.
+      // The same format as in inputs.ts.
       origin: printable(`${text} (from ${placed(place)})`),
       isKey: row.field === 'keyFile' || row.field === 'clientKeyFile',
     }))
-    // A finding that has only the name of a file is about a key.
+    // Key files first: a finding that names only a file is about a key.
     .sort((a, b) => Number(b.isKey) - Number(a.isKey))
   return (finding) => {
     if (finding.place !== undefined) return finding
@@ -333,12 +331,12 @@ function placer({ settings }: ReadMember): (finding: Finding) => Finding {
   }
 }
 
-/** Etcd's names of what this package calls "ca", "cert" and "key". */
+/** Etcd's options for the roles of this package. */
 const FLAGS: Readonly<Record<string, string>> = { ca: 'trusted-ca-file', cert: 'cert-file', key: 'key-file' }
 
 export const LINT_ROWS: Readonly<Record<string, CatalogueRow>> = { ...rows, ...materialRows, ...chainRows }
 
-/** A finding about a file, in words for those who run etcd. */
+/** Replaces the option names of this package in a finding by those of etcd. */
 export function inWordsOfEtcd(given: Finding, read: ReadMember): Finding {
   const { code, details, place } = given
   if (code.startsWith('config/')) return given
@@ -363,7 +361,6 @@ function validate(
   trustAnchors: readonly Certificate[],
   options: ValidateOptions,
 ): Finding[] {
-  // Each certificate is in a file of its own, and so has a place of its own.
   const [leaf, ...intermediates] = chain
   const findings =
     credentials !== null
@@ -371,14 +368,14 @@ function validate(
       : leaf === undefined
         ? []
         : validateChain({ leaf, intermediates, trustAnchors }, options).findings
-  // What etcd does not read of its CA file is reported once. An intermediate in it is an anchor to Go (x509 Verify).
+  // `unreadableAnchors` reports unreadable CAs. Go accepts an intermediate as an anchor (x509 Verify).
   return unfoldRepeats(findings).filter(
     ({ code, details }) =>
       code !== 'chain/anchor-not-self-signed' && !(code === 'chain/unused-unread-by-go' && details.kind === 'trusted'),
   )
 }
 
-/** Validates a certificate without the CAs that it should chain to, which are not known. */
+/** Validates a certificate whose CAs are not known. */
 function validateAlone([leaf, ...intermediates]: readonly Certificate[], options: ValidateOptions): Finding[] {
   if (leaf === undefined) return []
   const { findings } = validateChain({ leaf, intermediates, trustAnchors: intermediates.at(-1) ?? leaf }, options)
@@ -386,12 +383,12 @@ function validateAlone([leaf, ...intermediates]: readonly Certificate[], options
 }
 
 const DER_SEQUENCE = 0x30
-/** What a CRL in PEM must begin with (Go crypto/x509 ParseCRL). */
+/** A CRL in PEM must begin with it (Go crypto/x509 ParseCRL). */
 const PEM_CRL = '-----BEGIN X509 CRL'
 /** Since 3.6 a CRL is read only in DER (listener_tls.go v3.6.14 checkCRL). */
 const FIRST_DER_ONLY = 6
 
-/** What Go refuses in a CRL that it parses strictly (crypto/x509 ParseRevocationList), which etcd does since 3.6. */
+/** Since 3.6 etcd parses CRLs strictly (Go crypto/x509 ParseRevocationList). */
 function flawsFor36({ version, signatureAlgorithmsAgree, extensions: { all } }: Crl): CrlFlaw[] {
   const isCritical = all.some(({ oid, critical }) => critical && oid === ExtensionId.authorityKeyIdentifier)
   return [
@@ -401,7 +398,7 @@ function flawsFor36({ version, signatureAlgorithmsAgree, extensions: { all } }: 
   ]
 }
 
-/** Go reads one element of DER, and nothing after it. */
+/** Go ignores bytes after the first DER element. */
 function withoutRest(input: Input): Input {
   if (input.bytes?.[0] !== DER_SEQUENCE) return input
   try {

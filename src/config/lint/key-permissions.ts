@@ -1,4 +1,4 @@
-/** Whether the user that etcd runs as may read its private key. */
+/** Checks whether the user that etcd runs as may read its private key. */
 import { readFileSync, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -11,7 +11,7 @@ import { resolveInRoot } from '../read/text.js'
 const READ = { own: 0o400, group: 0o040, others: 0o004 } as const
 const SEARCH = { own: 0o100, group: 0o010, others: 0o001 } as const
 
-/** The first number of a dynamic user of systemd; none of these owns a file. */
+/** The first UID that systemd uses for DynamicUser=. No file belongs to these UIDs. */
 const DYNAMIC_UID = 61_184
 
 interface Who {
@@ -20,7 +20,7 @@ interface Who {
   readonly gids: ReadonlySet<number> | null
 }
 
-/** A finding if the user may not read the key, or may not enter a folder on the path to it. */
+/** Returns a finding if the user may not read the key, or may not enter a folder on the path to it. */
 export async function keyPermissions(
   { text, place }: Pick<Setting, 'text' | 'place'>,
   read: ReadMember,
@@ -36,7 +36,7 @@ export async function keyPermissions(
     if (stats === null) return null
     if (mayUse(stats, who, needs)) continue
     const mode = `0${(stats.mode & 0o777).toString(8)}`
-    // As the machine itself names them, which may be mounted below a folder of this one.
+    // The path on etcd's machine, whose disk may be mounted below `root`.
     const own = (each: string): string => (root === null ? each : each.replace(join(root, '/'), '/'))
     const kind = at === path ? ('file' as const) : ('directory' as const)
     return finding('config/key-not-readable', { ...place, kind, path: text, onHost: own(at), user, mode, isDynamic })
@@ -44,7 +44,7 @@ export async function keyPermissions(
   return null
 }
 
-/** Whether only its owner and the group of etcd can read a key. */
+/** Whether only the owner and a group of etcd's user can read the key. */
 export async function isOfOwnGroup(
   { text }: Pick<Setting, 'text'>,
   read: ReadMember,
@@ -61,7 +61,7 @@ function foldersOf(path: string): string[] {
   return folder === path ? [] : [...foldersOf(folder), folder]
 }
 
-/** The first class that a user is in decides (path_resolution(7)); a group that is not known may be the right one. */
+/** The first matching class decides (path_resolution(7)). Without the groups of the user, either class may match. */
 function mayUse({ mode, uid, gid }: Stats, who: Who, needs: { own: number; group: number; others: number }): boolean {
   if (uid === who.uid) return (mode & needs.own) !== 0
   if (who.gids === null) return (mode & (needs.group | needs.others)) !== 0
@@ -74,7 +74,7 @@ function whoRuns({ context: { user, groups, isUserDynamic } }: ReadMember, root:
   const number = uid ?? (isUserDynamic ? DYNAMIC_UID : undefined)
   if (number === undefined) return null
   const given = groups.map((group) => entryOf('group', group, root)?.[1])
-  // A user by its number has the groups of whoever bears it, which is not asked for here.
+  // If `user` is a UID, its passwd entry is not looked up, so its groups are not known.
   const isKnown = given.every((each) => each !== undefined) && (groups.length > 0 || gid !== undefined || isUserDynamic)
   const gids = isKnown
     ? new Set([...given, gid, ...memberships(user, root)].filter((each) => each !== undefined))
@@ -82,7 +82,6 @@ function whoRuns({ context: { user, groups, isUserDynamic } }: ReadMember, root:
   return { uid: number, gids }
 }
 
-/** Name and numbers of a line in /etc/passwd or /etc/group of the machine. */
 function entryOf(
   table: 'passwd' | 'group',
   name: string,

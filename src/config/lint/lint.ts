@@ -141,14 +141,13 @@ export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions 
   })
 }
 
-/** Whether an etcd is a cluster of its own next to the others: it starts one, lists nobody else, and nobody lists it. */
+/** Whether a member starts a cluster of its own: its list names only itself, and no other list names it. */
 function isAlone({ member }: LintedMember, others: readonly string[], own: readonly string[]): boolean {
   const { text: name, isUnresolved } = member.server('name')
   const isStarting = member.server('initialClusterState').text === 'new'
   return isStarting && !isUnresolved && [...own, name].every((one) => one === name && !others.includes(one))
 }
 
-/** Whether a finding is at an option of a member. */
 function isOf({ place }: Finding, { member }: LintedMember): boolean {
   return member.settings.all().some((each) => each.place.line === place?.line && each.place.column === place.column)
 }
@@ -196,7 +195,7 @@ async function lintMembers(
   return members
 }
 
-/** @param isCompared Whether the other members of its cluster are compared with it. */
+/** @param isCompared Whether the cluster rules compare it with other members. */
 async function lintMember(read: ReadMember, context: LintContext, isCompared = false): Promise<LintedMember> {
   const member = new LintMember(read, context.version)
   const files = context.readFiles ? await readFiles(member, read, context) : NOTHING_READ
@@ -212,7 +211,7 @@ async function lintMember(read: ReadMember, context: LintContext, isCompared = f
   return { member, files, read, label: '', findings: byCause(findings), comments }
 }
 
-/** What this version ignores cannot have the wrong type. */
+/** An option that this version ignores may have any type. */
 function isIgnoredType({ code, details }: Finding, member: LintMember): boolean {
   if (code !== 'config/value-type') return false
   const options = [...member.settings.all(), ...member.others]
@@ -227,7 +226,7 @@ const unresolvedValues = rulesAbout((read: ReadMember) => [read])('config/not-ch
       (each) => each?.line === place.line && each.column === place.column && each.file === place.file,
     )
     if (!isUnresolved(text) || isReported) return []
-    // Etcd expands nothing in its file.
+    // Etcd does not expand variables in its configuration file.
     const kind = form === 'yaml' && /\$[({A-Za-z_]/.test(text) ? 'value of a file' : 'value'
     return [{ at, kind, what: [text] }]
   })

@@ -1,4 +1,4 @@
-/** One member as the rules see it: a configuration that is linted, or one that is going to be written. */
+/** One member for the rules: from a configuration that is linted, or from one that will be rendered. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { ReadMember } from '../read/input.js'
 import type { PassthroughOption, ReadOption, RuntimeContext, Setting, Settings } from '../read/read-option.js'
@@ -42,7 +42,7 @@ export class LintSide {
   readonly member: LintMember
   readonly listen: readonly ServedUrl[]
   readonly advertise: readonly ServedUrl[]
-  /** Whether the caller of the renderer requests plaintext. */
+  /** Whether the configuration to render requests plaintext. */
   readonly isPlaintext: boolean
 
   constructor(block: 'client' | 'peer', member: LintMember, isPlaintext: boolean) {
@@ -70,7 +70,7 @@ export class LintSide {
     return this.listen.every(({ isLocal }) => isLocal)
   }
 
-  /** Whether an option is set, and if it is a switch, on. */
+  /** Whether an option is set and, if it is a boolean, true. */
   uses(field: SideField): boolean {
     const { isSet, row } = this.get(field)
     return isSet && (row.kind !== 'boolean' || this.isOn(field))
@@ -80,30 +80,28 @@ export class LintSide {
     return this.listen.some(({ isTls }) => isTls)
   }
 
-  /** Whether auto-tls is in force: etcd ignores it if a certificate or a key is named. */
+  /** Etcd ignores auto-tls if a certificate or a key is set. */
   get isAutoTls(): boolean {
     return this.isOn('autoTls') && !this.get('certFile').isSet && !this.get('keyFile').isSet
   }
 
-  /** Whether a certificate is required: either option alone does it (listener.go ServerConfig). */
+  /** Either option alone makes etcd require certificates (listener.go ServerConfig). */
   get asksForCertificates(): boolean {
     return !this.isAutoTls && (this.get('trustedCaFile').isSet || this.isOn('clientCertAuth'))
   }
 
-  /** Whether any option shows that TLS is meant. */
   get meansTls(): boolean {
     return (['certFile', 'keyFile', 'trustedCaFile', 'clientCertAuth', 'autoTls'] as const).some((each) =>
       this.uses(each),
     )
   }
 
-  /** The option that names the certificate with which this member connects to others. */
+  /** The option for the certificate that etcd presents as a client. */
   get shownBy(): Setting {
     return this.get(this.get('clientCertFile').isSet ? 'clientCertFile' : 'certFile')
   }
 }
 
-/** An option that is in force, and that the version has. */
 interface UsedOption {
   readonly text: string
   readonly form: ConfigForm
@@ -114,22 +112,22 @@ export class LintMember {
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
   readonly context: RuntimeContext
-  /** False if what is not set may be set elsewhere. */
+  /** False if options that are not set here may be set elsewhere. */
   readonly isWhole: boolean
-  /** Null if neither the caller nor an image names it. */
+  /** Null if neither the caller nor the image names it. */
   readonly version: ParsedVersion | null
-  /** The place of the image that names it; null if the caller does. */
+  /** The place of the image; null if the caller names the version. */
   readonly versionPlace: ConfigPlace | null
   readonly client: LintSide
   readonly peer: LintSide
   readonly sides: readonly LintSide[]
-  /** Whether it is going to be written: for all releases of its version, and only what is safe. */
+  /** Whether it will be rendered. Then the options must be safe and valid in all releases of the version. */
   readonly isWritten: boolean
   readonly #isFile: boolean
 
   /**
-   * @param version That the caller names. Default: that of an image.
-   * @param plaintext Of a configuration that is rendered: whether the caller requests plaintext. Null if it is linted.
+   * @param version The version that the caller names. Default: that of the image.
+   * @param plaintext For a configuration to render: whether each side requests plaintext. Null: it is linted.
    */
   constructor(
     { settings, others, context, isWhole }: Pick<ReadMember, 'settings' | 'others' | 'context' | 'isWhole'>,
@@ -153,7 +151,7 @@ export class LintMember {
     return this.settings.server(field)
   }
 
-  /** The members and URLs of the initial cluster, in their order: `name=url,name=url`. */
+  /** The entries of the initial cluster, in their order. */
   get listed(): { name: string; url: string }[] {
     return checkedEntries(this.server('initialCluster')).flatMap((entry) => {
       const at = entry.indexOf('=')
@@ -165,11 +163,11 @@ export class LintMember {
     return parseGoBoolean(this.server('enableGrpcGateway').text) === true
   }
 
-  /** An option by its flag, of either table; undefined if it is not in force, or if the version does not have it. */
+  /** Finds an option of either table by its flag; undefined if it is not in force, or if the version does not have it. */
   used(flag: string): UsedOption | undefined {
     const option =
       this.settings.all().find(({ row }) => row.flag?.name === flag) ??
-      // Next to a file, only its keys are in force; an empty variable is not read.
+      // With a configuration file, etcd ignores flags and variables. Without one, it ignores empty variables.
       this.others.findLast(
         ({ name, form, text }) =>
           name === flag && (form === 'yaml') === this.#isFile && text !== undefined && (text !== '' || form !== 'env'),
@@ -180,7 +178,7 @@ export class LintMember {
       : { text: option.text, form: option.form, place: option.place }
   }
 
-  /** The same, if its value is not completed elsewhere. */
+  /** As `used`, but undefined if the value has placeholders. */
   known(flag: string): UsedOption | undefined {
     const option = this.used(flag)
     return option === undefined || this.isOpen(option.text) ? undefined : option

@@ -1,9 +1,9 @@
-/** The engine of the lint: a rule is a code and a check that gives the details of what it finds. */
+/** Rules of the lint: a rule is a code and a check that returns the details of each finding. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, FindingDetails } from '../../report/finding.js'
 import { type Code, finding } from '../finding.js'
 
-/** The details of a code. `at` is the option that they are about, `place` that of the finding, if it is another one. */
+/** The details of a code. `at` is the option in the message; `place` is the place of the finding, if it differs. */
 export type Found<C extends Code> = Placed<FindingDetails[C]>
 
 type Placed<D> = D extends ConfigPlace
@@ -12,7 +12,7 @@ type Placed<D> = D extends ConfigPlace
 
 export type Rule<S> = (subject: S) => Finding[]
 
-/** Makes rules. Each checks a subject, or each part of it. */
+/** Returns a function that makes rules. Each rule checks every part of the subject. */
 export function rulesAbout<S, P = S>(partsOf: (subject: S) => readonly P[]) {
   return <C extends Code>(
     code: C,
@@ -29,14 +29,14 @@ export function rulesAbout<S, P = S>(partsOf: (subject: S) => readonly P[]) {
   }
 }
 
-// Sound by construction: what a check of a code gives has the type of its details.
+// The type of `check` guarantees that the details belong to the code.
 const make = finding as (code: Code, details: object, place: ConfigPlace | null) => Finding
 
 export function apply<S>(rules: readonly Rule<S>[], subject: S): Finding[] {
   return rules.flatMap((rule) => rule(subject))
 }
 
-/** All by what they have in common, in the order of the first ones. */
+/** Groups are in the order of their first elements. */
 export function groupBy<T, K>(all: readonly T[], keyOf: (one: T) => K): [K, [T, ...T[]]][] {
   const groups = new Map<K, [T, ...T[]]>()
   for (const each of all) {

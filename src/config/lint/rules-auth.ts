@@ -1,4 +1,4 @@
-/** Who is accepted: certificates, and what restricts them. */
+/** Rules about certificates, and about the options that restrict which certificates etcd accepts. */
 import type { Setting } from '../read/read-option.js'
 import type { SideField } from '../tables/options.js'
 import { availableIn, formatVersion, type ParsedVersion, parseVersion } from '../tables/version.js'
@@ -8,7 +8,7 @@ import { rulesAbout } from './rule.js'
 const member = rulesAbout((member: LintMember) => [member])
 const side = rulesAbout(({ sides }: LintMember) => sides)
 
-/** Options that do nothing unless a certificate is required. */
+/** Options that have no effect unless etcd requires certificates. */
 const RESTRICTIONS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
 const AS_SUBJECT = /^\s*\/?CN\s*=\s*([^,/]*)/i
 /** The releases that check the CRL of clients on every port (GHSA-3wh4-j44w-pg92). */
@@ -16,11 +16,11 @@ const CRL_FIXED = ['3.5.32', '3.6.13', '3.7.0'] as const
 
 interface Advisory {
   readonly id: string
-  /** The first fixed releases, one for each line that has the fix. Older lines have none. */
+  /** The first fixed release of each line that has the fix. */
   readonly fixed: readonly `${number}.${number}.${number}`[]
   /** The lines that are affected, by their minor numbers. Default: all up to the newest in `fixed`. */
   readonly minors?: readonly number[]
-  /** Words after "Etcd 3.5.16". */
+  /** Follows "Etcd 3.5.16" in the message. */
   readonly what: string
   readonly concerns?: (member: LintMember) => boolean
 }
@@ -29,7 +29,6 @@ function servesTls({ client, peer }: LintMember): boolean {
   return client.servesTls || peer.servesTls
 }
 
-/** Advisories of etcd that concern TLS or access. */
 const ADVISORIES: readonly Advisory[] = [
   {
     id: 'GHSA-6vch-q96h-7gc3',
@@ -77,14 +76,14 @@ const ADVISORIES: readonly Advisory[] = [
   },
 ]
 
-/** Whether a release is older than the fix in its line; lines newer than all fixes have it. */
+/** Whether a release is older than the fix in its line. Lines newer than all of `fixed` have the fix. */
 function isBefore({ minor, patch }: ParsedVersion, fixed: Advisory['fixed']): boolean {
   const releases = fixed.flatMap((text) => parseVersion(text) ?? [])
   const own = releases.find((each) => each.minor === minor)
   return own === undefined ? releases.every((each) => each.minor > minor) : (patch ?? 0) < (own.patch ?? 0)
 }
 
-/** The option that is set of a certificate and its key, and the one that is not, if it is one. */
+/** Pairs of certificate and key of which only one option is set. */
 function halves(side: LintSide): { given: Setting; missing: Setting }[] {
   const pairs = [
     [side.get('certFile'), side.get('keyFile')],
@@ -99,19 +98,16 @@ function used(side: LintSide, ...fields: readonly SideField[]): string[] {
   return fields.filter((field) => side.uses(field)).map((field) => side.get(field).place.option)
 }
 
-/** Whether a side must require certificates. */
 function mustRequire(side: LintSide): boolean {
   const { isWhole, isWritten } = side.member
   return !side.isAutoTls && !side.isPlaintext && !(isWritten && side.isOn('autoTls')) && isWhole
 }
 
-/** Whether certificates are required explicitly, or by a value that is not known. */
 function isAuthOn(side: LintSide): boolean {
   return side.isOn('clientCertAuth') || side.get('clientCertAuth').isUnresolved
 }
 
 export const authRules = [
-  // A certificate has its key and a key its certificate, and https has both.
   side('config/option-needs', (side) => {
     const { isWhole, isWritten } = side.member
     const [cert, key] = [side.get('certFile'), side.get('keyFile')]
@@ -153,7 +149,7 @@ export const authRules = [
   side('config/client-auth-off', (side) => {
     const [at, ca] = [side.get('certFile'), side.get('trustedCaFile')]
     const isOff = mustRequire(side) && !isAuthOn(side) && !ca.isSet && side.servesTls && at.isSet
-    // The caller of the renderer requests it for clients, who may have passwords.
+    // The renderer sets `clientCertAuth` unless its caller turns it off, for example for clients with passwords.
     return isOff && !(side.member.isWritten && side.block === 'client') && { at, side: side.block }
   }),
   side('config/restriction-not-in-force', (side) => {
@@ -166,7 +162,7 @@ export const authRules = [
     const [at, hostname] = [side.get('allowedCn'), side.get('allowedHostname')]
     return at.isSet && hostname.isSet && { at, kind: 'excluded', other: hostname.place.option }
   }),
-  // Etcd compares only the common name, not the attribute of a subject.
+  // Etcd compares the value with the common name alone, not with "CN=…".
   side('config/allowed-cn-as-subject', (side) => {
     const at = side.get('allowedCn')
     const value = at.values.find((each) => AS_SUBJECT.test(each))
@@ -178,7 +174,7 @@ export const authRules = [
     if (at === undefined || !isGatewayOn || !client.asksForCertificates) return null
     return { at, kind: 'name' }
   }),
-  // With HTTP on a URL of its own, the gRPC port of older releases does not check the CRL.
+  // With separate HTTP URLs, older releases do not check the CRL on the gRPC port.
   member('config/restriction-not-in-force', ({ version, client, isWritten }) => {
     const [at, http] = [client.get('crlFile'), client.get('httpUrls')]
     const fixed = version === null ? 'all' : availableIn(version, CRL_FIXED)
@@ -187,9 +183,9 @@ export const authRules = [
   }),
   member('config/advisory', (member) => {
     const { version, versionPlace } = member
-    // A line stands for all its releases, the fixed ones among them.
+    // A release line includes fixed releases.
     if (version?.patch === null || version === null) return null
-    // The version of the caller is not in the configuration.
+    // If the caller names the version, no place in the configuration does.
     const { file } = member.server('name').place
     const at = { place: versionPlace ?? { option: 'version', file, line: null, column: null } }
     return ADVISORIES.filter(

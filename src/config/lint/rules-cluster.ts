@@ -1,4 +1,4 @@
-/** What the members of a cluster must have in common, and whether each accepts each other one. */
+/** Rules that compare the members of a cluster, and check whether each member accepts the others. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { ReadMember } from '../read/input.js'
@@ -11,7 +11,6 @@ import { chains, refusedByName } from './rules-files.js'
 import { dataDirectory } from './rules-runtime.js'
 import { ELECTION, HEARTBEAT, readTokenOptions } from './values.js'
 
-/** A member, its files, and its name in findings. */
 export interface ClusterMember {
   readonly member: LintMember
   readonly files: FilesReading
@@ -26,7 +25,7 @@ interface Cluster {
   readonly options: FileOptions
 }
 
-/** Rules about all members, and rules about those whose configuration was read so far that what is missing in it is missing. */
+/** `all`: rules about all members. `whole`: rules about members with no options that may be set elsewhere. */
 const all = rulesAbout((cluster: Cluster) => [cluster])
 const whole = rulesAbout(({ members }: Cluster) => [members.filter(({ member }) => member.isWhole)])
 
@@ -50,7 +49,7 @@ interface Value {
   readonly place: ConfigPlace
 }
 
-/** The values of members; those that are not known are left out. */
+/** Members whose value is not known are omitted. */
 function valuesOf(
   members: Members,
   settingOf: (member: LintMember) => Setting,
@@ -71,7 +70,7 @@ function side(block: 'client' | 'peer', field: SideField): (member: LintMember) 
   return (member) => member[block].get(field)
 }
 
-/** An option of each member that is passed through; its default if it is not set. */
+/** The value of a passthrough option in each member, or its default. */
 function passthroughsOf(members: Members, { name, standard }: { name: string; standard: string }): Value[] {
   return members.map((of) => {
     const option = of.member.others.findLast((each) => each.name === name)
@@ -81,7 +80,7 @@ function passthroughsOf(members: Members, { name, standard }: { name: string; st
   })
 }
 
-/** Found at the value that differs from most, or from the first if no two are alike; nothing if all are. */
+/** Reports the first value that is not the most frequent one; nothing if all values are equal. */
 function differing(
   kind: Found<'config/members-differ'>['kind'],
   values: readonly Value[],
@@ -89,7 +88,7 @@ function differing(
   const [most, ...others] = groupBy(values, ({ value }) => value).sort(([, a], [, b]) => b.length - a.length)
   const odd = others.length === 0 ? undefined : values.find(({ value }) => value !== most?.[0])
   if (odd === undefined) return []
-  // If it sets nothing, at another one that does.
+  // A place without a line says little, so prefer a member that sets the option.
   const isUnset = odd.place.line === null && kind !== 'CAs'
   const at = isUnset ? (values.find((each) => each.place.line !== null) ?? odd) : odd
   return [{ at, kind, values: values.map(({ of, value }) => ({ member: of.label, value })) }]
@@ -108,7 +107,7 @@ function isJoining({ member }: ClusterMember): boolean {
   return member.server('initialClusterState').text === 'existing'
 }
 
-/** Names of CAs, with the beginnings of their fingerprints, since two may have one name. */
+/** Includes the beginning of each fingerprint, because two CAs may have one name. */
 function subjectsOf(anchors: readonly Certificate[]): string {
   return anchors
     .map(({ subject, fingerprint256 }) => `"${subject.toString()}" ${fingerprint256.slice(0, 11)}`)
@@ -128,7 +127,7 @@ interface Refusal extends Miss {
   readonly subject: string
 }
 
-/** One finding for the member that is in most refusals, and so on until all are reported. */
+/** Reports the member that is in most refusals, then repeats this with the refusals that remain. */
 function reportRefusals(refusals: readonly Refusal[]): Found<'config/member-not-trusted'>[] {
   const involved = groupBy(
     refusals.flatMap(({ other, by }) => [other, by]),
@@ -161,10 +160,10 @@ export const clusterRules = [
       return place === undefined ? [] : [{ name, members: same.map(({ label }) => label), place }]
     })
   }),
-  // Members that start together have one list and one token. A member that joins later has a longer list, rightly.
+  // Members that start together need the same list and token. A member that joins later has a longer list.
   whole('config/members-differ', (members) => {
     const starting = members.filter(({ member }) => member.server('initialClusterState').text === 'new')
-    // Of members with one list, each starts a new cluster or all exist, unless one was replaced.
+    // Members with the same list all have the state "new" or all "existing", unless one was replaced.
     const lists = new Set(valuesOf(members, server('initialCluster'), listOf).map(({ value }) => value))
     return [
       ...differing('cluster', valuesOf(starting, server('initialCluster'), listOf)),
@@ -172,7 +171,7 @@ export const clusterRules = [
       ...(lists.size === 1 ? differing('state', valuesOf(members, server('initialClusterState'))) : []),
     ]
   }),
-  // Two members cannot have one data directory: the second one waits for its lock.
+  // Two members cannot share a data directory: the second one waits for its lock.
   all('config/data-not-kept', ({ members }) => {
     const places = members.flatMap((of) => {
       const { directory, mounts } = of.read.context
@@ -181,7 +180,7 @@ export const clusterRules = [
       const shared = at?.mount.shared
       return path === null || at === null || shared === undefined ? [] : [{ of, path, key: `${shared}/${at.rest}` }]
     })
-    // Other texts start members on other machines.
+    // Only members of one text run on one machine.
     const groups = groupBy(places, ({ of }) => of.read.texts).flatMap(([, some]) => groupBy(some, ({ key }) => key))
     return groups.flatMap(([, same]) => {
       const [, second] = same
@@ -190,8 +189,8 @@ export const clusterRules = [
       return [{ at, kind: 'shared' as const, path: second.path, by: labels(same.map(({ of }) => of)) }]
     })
   }),
-  // A member reads its list only at its first start, so older members may lack one that joined later. Of two members that lack each
-  // other, one joined later, and must have had the other one in its list then.
+  // A member reads its list only at its first start, so the list of an older member may lack one that joined later. If two members
+  // lack each other, one of them joined later with a wrong list.
   whole('config/member-not-listed', (members) => {
     const misses = pairsOf(members).flatMap(([by, other]): Miss[] => {
       const list = by.member.server('initialCluster')
@@ -224,7 +223,7 @@ export const clusterRules = [
     const values = plain.map(({ label }) => ({ member: label, value: 'http' }))
     return { at: first.member.peer.get('listenUrls'), kind: 'scheme', values }
   }),
-  // Addresses that two members have; those that only the machine itself reaches, each may have.
+  // Two members cannot use the same address, unless it is a loopback address.
   all('config/url-repeated', ({ members }) => {
     const seen = new Set<string>()
     const uses = SIDES.flatMap((block) => (['listen', 'advertise'] as const).map((use) => ({ block, use })))
@@ -236,7 +235,7 @@ export const clusterRules = [
       )
       return groupBy(urls, ({ text }) => text).flatMap(([url, same]) => {
         const by = [...new Set(same.map(({ of }) => of.label))]
-        // All may advertise one name for the cluster in addition to their own.
+        // All members may advertise one name for the cluster, in addition to their own URLs.
         const isShared = by.length === members.length && use === 'advertise' && !same.every(({ isAlone }) => isAlone)
         const [, second] = same
         const key = `${url} ${by.join()}`
@@ -246,11 +245,11 @@ export const clusterRules = [
       })
     })
   }),
-  // Options that decide who is accepted: the weakest member decides for all. Timeouts must be alike (etcd.io/docs/v3.5/tuning).
+  // The member with the weakest restriction opens the whole cluster. Timeouts must be equal (etcd.io/docs/v3.5/tuning).
   whole('config/members-differ', (members) => [
     ...SIDES.flatMap((block) =>
       (['allowedCn', 'allowedHostname', 'crlFile'] as const).flatMap((field) => {
-        // Of peers, members may leave out their own names; whom they refuse is reported for each pair. A CRL may be a copy.
+        // Peer lists of names may differ; `config/member-not-allowed` compares them. The paths of CRLs may differ.
         const isCompared = block === 'client' && field !== 'crlFile'
         const valueOf = (setting: Setting) => (isCompared ? (listOf(setting) ?? '') : setting.isSet ? 'set' : '')
         return differing('access', valuesOf(members, side(block, field), valueOf))
@@ -275,7 +274,7 @@ export const clusterRules = [
       ),
     ),
   ]),
-  // Each member verifies the tokens that any other one signs. Members whose key was not read are compared by their methods.
+  // Each member must verify the tokens of every other one. If a key was not read, only the signing methods are compared.
   whole('config/members-differ', (members) => {
     const values = passthroughsOf(members, { name: 'auth-token', standard: 'simple' })
     const isRead = values.every(({ of, value }) => readTokenOptions(value) === null || of.files.tokenKey !== null)
@@ -290,7 +289,7 @@ export const clusterRules = [
     const refusals = pairsOf(members).flatMap(([other, by]): Refusal[] => {
       const { served, shown, anchors: own } = other.files.peer
       const { anchors } = by.files.peer
-      // If both trust the same CAs, the certificate was validated with them already.
+      // If both members trust the same CAs, the certificate was already validated.
       if (anchors.length === 0 || fingerprintsOf(own) === fingerprintsOf(anchors)) return []
       // A member that requires no certificate accepts every member.
       const isAsked = by.member.peer.asksForCertificates
@@ -304,7 +303,7 @@ export const clusterRules = [
     })
     return reportRefusals(refusals)
   }),
-  // Etcd compares the serial numbers of all certificates that it receives, and nothing else (listener_tls.go checkCRL).
+  // Etcd compares only the serial number of each certificate that it receives, not the issuer (listener_tls.go checkCRL).
   all('config/member-revoked', ({ members }) =>
     members.flatMap((one) => {
       const revoked = asking(members).flatMap((by) => {
@@ -312,7 +311,7 @@ export const clusterRules = [
         return found === undefined ? [] : [{ by, serialNumber: found.serialNumber }]
       })
       const [first] = revoked
-      // Its own CRL is reported already.
+      // `fileRules` reports a certificate that the member's own CRL lists.
       if (first === undefined || revoked.some(({ by }) => by === one)) return []
       const crl = first.by.member.peer.get('crlFile').place.option
       const details = { member: one.label, by: labels(revoked.map(({ by }) => by)), crl }
@@ -353,7 +352,7 @@ export const clusterRules = [
   ),
 ]
 
-/** The members that require certificates of each other. */
+/** The members that require certificates of other members. */
 function asking(members: Members): Members {
   return members.filter(({ member }) => member.peer.asksForCertificates)
 }

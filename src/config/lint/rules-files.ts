@@ -1,4 +1,4 @@
-/** What the files of a member mean together, and together with its options. */
+/** Rules that compare the files of a member with each other and with its options. */
 import { parseDuration } from '../../report/duration.js'
 import { validateChain } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
@@ -14,7 +14,7 @@ export interface WithFiles {
   readonly member: LintMember
   readonly files: FilesReading
   readonly options: FileOptions
-  /** Whether the other members of its cluster are compared with it. */
+  /** Whether the cluster rules compare it with other members. */
   readonly isCompared: boolean
 }
 
@@ -27,7 +27,7 @@ const side = rulesAbout((whole: WithFiles): SideWithFiles[] =>
   whole.member.sides.map((side) => ({ ...whole, side, ...whole.files[side.block] })),
 )
 
-/** Why a side refuses a certificate by its names; null if it accepts it. `restriction` is the option with the names. */
+/** Why a side refuses the names of a certificate; null if it accepts them. `restriction` is the option that refuses. */
 export function refusedByName(
   side: LintSide,
   leaf: Certificate,
@@ -47,10 +47,10 @@ function isCovered(leaf: Certificate, text: string): boolean {
   return !('refused' in reading) && findCoveringName(leaf.subjectAltNames, reading.host) !== null
 }
 
-/** Where systems have their list of public CAs (Go crypto/x509 root_linux.go, root_bsd.go). */
+/** Paths of the public CAs of the system (Go crypto/x509 root_linux.go, root_bsd.go). */
 const PUBLIC_CAS =
   /^\/etc\/(?:ssl\/certs\/ca-certificates\.crt|pki\/tls\/(?:certs\/ca-bundle\.crt|cacert\.pem|cert\.pem)|ssl\/(?:ca-bundle|cert)\.pem|pki\/ca-trust\/extracted\/pem\/tls-ca-bundle\.pem)$/
-/** Nobody has as many CAs of etcd. */
+/** A file with at least this many CAs is a list of public CAs. */
 const MANY_CAS = 50
 
 export function chains(
@@ -64,7 +64,6 @@ export function chains(
 }
 
 export const fileRules = [
-  // The certificates, or the CAs, of the two sides are swapped.
   member('config/client-and-peer-swapped', ({ member, files: { client, peer }, options }) => {
     const [first] = client.served
     const isOwn = chains(client.served, client.anchors, options) || chains(peer.served, peer.anchors, options)
@@ -94,7 +93,7 @@ export const fileRules = [
         : []),
     ]
   }),
-  // What this member presents where the same CRL is checked: to other members, and to its own port as the gateway.
+  // Other members check the peer certificate, and the member itself checks that of its gateway.
   side('config/member-revoked', ({ side, crl, shown, member }) => {
     const revoked = shown.find(({ serial }) => (crl?.find(serial) ?? null) !== null)
     const kind = side.block === 'peer' ? ('itself' as const) : ('gateway' as const)
@@ -102,7 +101,7 @@ export const fileRules = [
     const [subject, crlOption] = [revoked.subject.toString(), side.get('crlFile').place.option]
     return { at: side.shownBy, kind, subject, crl: crlOption, serialNumber: revoked.serialNumber }
   }),
-  // Compared with others, only their lists count.
+  // Each other member uses its own list of names. If they are known, the cluster rule compares them.
   side('config/member-not-allowed', ({ side, shown: [leaf], isCompared }) => {
     if (side.block !== 'peer' || leaf === undefined || !side.asksForCertificates || isCompared) return null
     const refused = refusedByName(side, leaf)
@@ -113,7 +112,7 @@ export const fileRules = [
   side('config/client-auth-by-public-cas', ({ side, anchors }) => {
     const at = side.get('trustedCaFile')
     const isMany = anchors.length >= MANY_CAS
-    // A file that was read and is short was put there by somebody.
+    // A short file at the path of the system's CAs was replaced by the administrator.
     const isPublic = isMany || (anchors.length === 0 && PUBLIC_CAS.test(at.text))
     if (!at.isSet || !side.asksForCertificates || !isPublic) return null
     return isMany
@@ -131,14 +130,14 @@ export const fileRules = [
     if (ended.length < anchors.length) {
       return ended.map(({ subject, notAfter }) => ({ at, subjects: [subject], notAfter, block, isEvery: false }))
     }
-    // If the member's own certificate chains to it, the validator reports that CA.
+    // If the certificate of the member chains to an expired CA, the validator reports it.
     const isReported = [served, shown].some((chain) => chains(chain, anchors, options))
     const notAfter = new Date(Math.max(...ended.map((each) => each.notAfter.getTime())))
     const subjects = ended.map(({ subject }) => subject)
     return side.asksForCertificates && !isReported && { at, subjects, notAfter, block, isEvery: true }
   }),
-  // No suite of the list fits the key of the certificate: suites of TLS 1.2 name the key of the server, RSA or else an ECDSA suite
-  // (RFC 5246 appendix A.5, RFC 8422). TLS 1.3 has its own suites, which fit all keys.
+  // A TLS 1.2 suite works only with one type of server key, RSA or ECDSA (RFC 5246 appendix A.5, RFC 8422). TLS 1.3 suites
+  // work with every type.
   side('config/cipher-suites-unfit', ({ side, served: [leaf], member }) => {
     const { version } = member
     const at = member.server('cipherSuites')
@@ -150,8 +149,8 @@ export const fileRules = [
     const isFitting = listed.some((suite) => suite.includes('_ECDSA_') !== (algorithm === 'RSA'))
     if (member.server('tlsMinVersion').text === 'TLS1.3' || isFitting) return null
     const newest = member.server('tlsMaxVersion')
-    // Releases of 3.5 without --tls-max-version serve only TLS 1.2 (client/pkg/transport/listener.go v3.5.7). Those of 3.4
-    // set no limit: 3.4.23 serves TLS 1.3.
+    // 3.5 before --tls-max-version serves only TLS 1.2 (client/pkg/transport/listener.go v3.5.7); 3.4 serves TLS 1.3
+    // (measured with 3.4.23).
     const serves13 = version?.minor !== 5 || formAvailability(newest.row, 'flags', version) !== 'none'
     const kind = serves13 && newest.text !== 'TLS1.2' ? 'TLS 1.2' : 'all versions'
     const names = { subject: leaf.subject.toString(), cert: side.get('certFile').place.option }

@@ -1,4 +1,4 @@
-/** Options that etcd refuses or reads differently: one by one, together, and in other releases. */
+/** Rules about options that etcd refuses or reads differently: alone, in combination, and in other releases. */
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { ReadOption } from '../read/read-option.js'
@@ -25,21 +25,18 @@ import { ACCEPTED, DANGERS, DEFAULTED, ELECTION, excluded, GATES, HEARTBEAT, nee
 
 const member = rulesAbout((member: LintMember) => [member])
 
-/** Lists of which each entry is checked. */
 const CHECKED_LISTS: readonly EtcdOptionRow['kind'][] = ['urls', 'cluster', 'suites']
 
-/** The options with a value, known or not. */
 function inForce({ settings }: LintMember): ReadOption[] {
   return settings.all().filter(({ text, isUnreadable }) => text !== '' || isUnreadable === true)
 }
 
-/** The suites of the list in force; null if there is none, or if it is not known. */
 function suitesOf(member: LintMember): string[] | null {
   const setting = member.server('cipherSuites')
   return setting.isSet && !setting.isUnresolved ? [...new Set(checkedEntries(setting))] : null
 }
 
-/** The suites that the version knows. What is written for a line must fit all its releases; what is linted may be for one of them. */
+/** A rendered list must be valid in all releases of the line, a linted list in one of them. */
 function knownSuites({ version, isWritten }: LintMember): typeof cipherSuites {
   return cipherSuites.filter(({ since }) => {
     const available = version === null ? 'all' : availableIn(version, since)
@@ -47,7 +44,7 @@ function knownSuites({ version, isWritten }: LintMember): typeof cipherSuites {
   })
 }
 
-/** The name of an option that a version has under another name. */
+/** The name that a version uses for an option that was renamed. */
 function nameIn(version: ParsedVersion, { block, field }: EtcdOptionRow, form: ConfigForm): string | undefined {
   const row = etcdOptions.find(
     (each) =>
@@ -57,7 +54,7 @@ function nameIn(version: ParsedVersion, { block, field }: EtcdOptionRow, form: C
   return form === 'env' ? variableOf(row.flag?.name ?? '') : nameOf(row)
 }
 
-/** Names of other release lines: etcd does not start with such a flag, and ignores such a key. */
+/** Options of other release lines. Etcd does not start with such a flag, and ignores such a key. */
 function ofOtherLines({ others, version }: LintMember) {
   const line = ETCD_LINES.find((each) => version?.minor === Number(each.slice('3.'.length)))
   return others.flatMap((at) => {
@@ -67,12 +64,12 @@ function ofOtherLines({ others, version }: LintMember) {
     if (line === undefined || isIn || isEmptyBlock === true || isNested === true) return []
     const own = spellings.flatMap(linesOf)
     const known = ETCD_LINES.filter((each) => own.includes(each))
-    // In the line itself, a later release has it.
+    // A later release of the same line has the option, so name that release.
     return [{ at, form, lines: [...(known.includes(line) ? spellings.flatMap(({ since }) => since) : known)] }]
   })
 }
 
-/** Options that take a list in some releases, with the releases that do. */
+/** Options that accept a list only in some releases. */
 function listsOf({ settings, version, isWritten }: LintMember) {
   return settings.all().flatMap((at) => {
     const { row, form, text } = at
@@ -87,7 +84,7 @@ const optionRules = [
   member('config/value-invalid', (member) => {
     const found: Found<'config/value-invalid'>[] = []
     for (const at of member.settings.all()) {
-      // Only as a flag, an empty value is one: of an option that is no switch, no number and no state, it is the default.
+      // Only an empty flag is a value. For strings and lists etcd then uses the default.
       const isUnset =
         at.text === '' && (at.form !== 'flags' || at.row.kind === 'tls-version' || at.isUnreadable === true)
       const rule = isUnset || member.isOpen(at.text) ? undefined : optionKinds[at.row.kind].text
@@ -113,7 +110,7 @@ const optionRules = [
   ),
   member('config/cipher-suites-unfit', (member) => {
     const at = member.server('cipherSuites')
-    // A flag without a value is a list of one suite without a name; other forms read it as no list.
+    // Etcd reads an empty flag as a list of one suite with an empty name; an empty variable or key as no list.
     const { text, form, values } = at.option ?? { text: null, form: null, values: [] }
     const isEmpty = text === '' && (form === 'flags' || values.length > 0) && !at.isUnresolved
     const found: Found<'config/cipher-suites-unfit'>[] = isEmpty
@@ -122,7 +119,7 @@ const optionRules = [
     const suites = suitesOf(member)
     if (suites === null) return found
     const placeOf = (suite: string): ConfigPlace => at.option?.entryPlace?.(at.values.indexOf(suite)) ?? at.place
-    /** The suites on each line of the list. */
+    /** One finding for each line of a list. */
     const byLine = (some: readonly string[]) =>
       groupBy(some, (suite) => placeOf(suite).line).map(([, own]) => ({ at: { place: placeOf(own[0]) }, suites: own }))
     const known = knownSuites(member)
@@ -140,7 +137,7 @@ const optionRules = [
     const isAlone =
       member.isWritten || !cipherSuites.some(({ name, kind }) => kind === 'sound' && suites.includes(name))
     for (const line of byLine(weak)) found.push({ ...line, kind: 'weak', isAlone })
-    // An unknown name ends etcd before it checks the list.
+    // Etcd exits at an unknown name before it checks the list for HTTP/2.
     const isChecked = unknown.length === 0 && member.server('tlsMinVersion').text !== 'TLS1.3'
     const isFit = cipherSuites.some(({ name, http2 }) => http2 === true && suites.includes(name))
     if (isChecked && !isFit) found.push({ at, kind: 'no HTTP/2' })
@@ -188,7 +185,7 @@ const optionRules = [
     if (at === undefined || version === null || version.minor < 6) return null
     return { at, kind: 'empty block', version: formatVersion(version) }
   }),
-  // A string where releases since 3.5.15 require a list. Without a version, the newer ones count.
+  // Since 3.5.15 these options require a list in place of a string. Without a version, a newer release is assumed.
   member('config/value-type', (member) =>
     listsOf(member).flatMap(({ at, takesList, since }) => {
       const isText = at.form === 'yaml' && !at.isList && takesList !== 'none'
@@ -202,7 +199,7 @@ const optionRules = [
       return [{ at, version: formatVersion(member.version), count: values.length, since, isList }]
     }),
   ),
-  // Etcd does not expand `~` in the folder of the write-ahead log.
+  // Etcd does not expand `~` in `wal-dir`.
   member('config/not-expanded', (member) => {
     const at = member.used('wal-dir')
     return at !== undefined && /^~(?:\/|$)/.test(at.text) && { at, names: [at.text], kind: 'etcd, a home folder' }
@@ -212,7 +209,7 @@ const optionRules = [
     const isConflict = at.text === 'TLS1.3' && max.text === 'TLS1.2'
     return isConflict && { at, kind: 'TLS versions', other: spelledLike(at.place.option, 'tls-max-version') }
   }),
-  // Etcd counts how many of these are set; the default in a file counts as not set (server/embed/config.go v3.5.16 Validate).
+  // Etcd accepts only one of these. The default, if set in a file, counts as not set (server/embed/config.go v3.5.16 Validate).
   member('config/options-conflict', (member) => {
     const standard = member.server('initialCluster').row.default
     const [first, at] = ['initial-cluster', 'discovery', 'discovery-endpoints', 'discovery-srv']
@@ -234,7 +231,7 @@ const optionRules = [
       return [{ at, kind: 'option', needs: [missing] }]
     }),
   ),
-  // At least five heartbeats. Etcd checks first that neither is 0.
+  // Etcd requires at least five heartbeats. It first refuses 0 for both.
   member('config/election-too-short', (member) => {
     const [beat, wait] = [HEARTBEAT, ELECTION].map(({ name, standard }) => member.used(name)?.text ?? standard)
     const at = member.used(ELECTION.name) ?? member.used(HEARTBEAT.name)
@@ -244,7 +241,7 @@ const optionRules = [
   }),
   member('config/option-dangerous', (member) =>
     Object.entries(DANGERS).flatMap(([flag, danger]) => {
-      // Some had another name up to 3.6.
+      // Some options have the prefix `experimental-` up to 3.6.
       const at = member.known(flag) ?? member.known(`experimental-${flag}`)
       const found = at === undefined ? null : danger(at.text, at.place.option, member)
       return at === undefined || found === null ? [] : [{ at, ...found }]
@@ -252,5 +249,5 @@ const optionRules = [
   ),
 ]
 
-/** All rules about one member without its files, for the lint and for the renderer. */
+/** The rules about one member without its files, for the lint and the renderer. */
 export const memberRules = [...urlRules, ...authRules, ...optionRules]

@@ -1,4 +1,4 @@
-/** What surrounds etcd: volumes, the sandbox of a unit, the replicas of a workload, and probes. */
+/** Rules about the environment of etcd: volumes, the sandbox of a unit, the replicas of a workload, and probes. */
 import { posix } from 'node:path'
 import type { ProbeDetails } from '../../report/catalogue/config/tls.js'
 import { substitute } from '../read/command.js'
@@ -18,7 +18,7 @@ interface Surrounded {
 }
 
 const member = rulesAbout((surrounded: Surrounded) => [surrounded])
-/** Pods of one template, which have one configuration, but for the variables that hold their names. */
+/** Rules about pods of one template. Their configurations differ only in the variables that contain the pod's name. */
 const workload = rulesAbout((surrounded: Surrounded) => {
   const { replicas } = surrounded.read.context
   return replicas === undefined || !surrounded.member.isWhole ? [] : [{ ...surrounded, replicas }]
@@ -28,7 +28,6 @@ const FILE_FIELDS = ['certFile', 'keyFile', 'trustedCaFile', 'crlFile', 'clientC
 
 type NamedFile = Pick<Setting, 'text' | 'place'>
 
-/** The file of the configuration, and the files that etcd reads. */
 function filesOf({ member: { sides }, read: { configFile } }: Surrounded): NamedFile[] {
   const files = sides
     .filter(({ isAutoTls }) => !isAutoTls)
@@ -41,7 +40,7 @@ function namesOf(files: readonly NamedFile[]): string[] {
   return [...new Set(files.map(({ text }) => text))]
 }
 
-/** The files of a container, with their mounts; and whether its volume lacks a file. */
+/** The files of a container, each with its mount. `isAbsent`: the volume does not contain the file. */
 function mountedFiles(surrounded: Surrounded) {
   const { mounts, directory } = surrounded.read.context
   if (mounts === null) return []
@@ -51,7 +50,7 @@ function mountedFiles(surrounded: Surrounded) {
   })
 }
 
-/** Those that are not on this machine. A file whose text is in the configuration itself is there. */
+/** Files that are neither on this machine nor in the manifest. */
 function filesAway(surrounded: Surrounded) {
   return mountedFiles(surrounded).filter(
     ({ file, at, isAbsent }) =>
@@ -59,17 +58,16 @@ function filesAway(surrounded: Surrounded) {
   )
 }
 
-/** The data directory, as etcd sees it; null if it is not known. */
+/** The absolute path that etcd uses, in the container if there is one; null if it is not known. */
 export function dataDirectory(member: LintMember): string | null {
   const [setting, name] = [member.server('dataDir'), member.server('name')]
   if (setting.isSet ? setting.isUnresolved : name.isUnresolved) return null
   return posix.resolve(member.context.directory ?? '/', setting.isSet ? setting.text : `${name.text}.etcd`)
 }
 
-/** More pods than any cluster has members. */
 const MAX_PODS = 100
 
-/** What the configuration says for the pods of a StatefulSet; null if they do not start a list of members that is known. */
+/** The pods of a StatefulSet and its list of members; null if the pods do not start a new cluster with a known list. */
 function podsOf({ member, replicas }: { member: LintMember; replicas: Replicas }) {
   const { kind, name: workload, count, first, variables } = replicas
   const [name, list] = [member.server('name').text, member.server('initialCluster')]
@@ -86,13 +84,13 @@ function podsOf({ member, replicas }: { member: LintMember; replicas: Replicas }
   return [...pods, ...entries].some((each) => isUnresolved(each.name)) ? null : { list, pods, entries }
 }
 
-/** Whether a name is that of another pod of the same set. */
+/** Whether both names are those of pods of one set. */
 function isOfSet(name: string, known: string): boolean {
   const end = name.lastIndexOf('-') + 1
   return end > 0 && known.startsWith(name.slice(0, end)) && /^\d{1,4}$/.test(name.slice(end))
 }
 
-/** Whether two URLs may be one: a name may be written with or without its domain. */
+/** Compares only the first label of a name, because the domain may be omitted. */
 function isSameEndpoint(a: string, b: string): boolean {
   const [one, other] = [acceptedUrl(a), acceptedUrl(b)]
   if (one === null || other === null) return a === b
@@ -100,7 +98,7 @@ function isSameEndpoint(a: string, b: string): boolean {
   return one.isTls === other.isTls && one.port === other.port && label(one) === label(other)
 }
 
-/** Whether a URL names a pod of the set, but not below its service (Kubernetes, "Stable Network ID"). */
+/** Whether a URL names a pod of the set with a domain other than that of its service (Kubernetes, "Stable Network ID"). */
 function isMisnamed(url: string, { name: set, service, namespace, variables }: Replicas): boolean {
   const read = acceptedUrl(substitute(url, { get: (key) => (variables.includes(key) ? `${set}-0` : undefined) }))
   if (read === null || isUnresolved(read.host)) return false
@@ -112,10 +110,10 @@ function isMisnamed(url: string, { name: set, service, namespace, variables }: R
 const LOOPBACK = /^(?:127\.|localhost$|::1$)/
 /** server/etcdserver/api/etcdhttp/health.go v3.4.29, v3.5.11 */
 const LIVEZ = ['3.4.29', '3.5.11', '3.6.0'] as const
-/** The paths that etcd answers without a version of the API (server/etcdserver/api/etcdhttp). */
+/** The HTTP paths of etcd (server/etcdserver/api/etcdhttp). */
 const PATHS = /^\/(?:health|metrics|version|(?:livez|readyz)(?:\/.*)?|debug\/.*|v[23]\/.*)$/
 
-/** Why a probe fails, and the URL that it reaches, if any; null for one that is answered. */
+/** Why a probe fails, and the URL that it reaches, if any; null if it succeeds. */
 function failureOf(
   probe: Probe,
   { client, peer, version }: LintMember,
@@ -147,7 +145,7 @@ export const runtimeRules = [
     const { mounts, version, image = '', engine = null, sandbox, directory } = surrounded.read.context
     const found: Found<'config/volume-invalid'>[] = []
     const of = (files: readonly NamedFile[]) => files.slice(0, 1).map((at) => ({ at, names: namesOf(files) }))
-    // Only the tag of an image of etcd has a version.
+    // The version comes from the tag of an etcd image.
     const isOfficial = version !== null || isOfficialImage(image)
     const folders = [...new Set(mounts?.map(({ inside }) => inside))].sort()
     const missing = filesAway(surrounded).flatMap(({ file, at }) => (at === null ? file : []))
@@ -168,10 +166,10 @@ export const runtimeRules = [
     const files = filesAway(surrounded).flatMap(({ file, at }) => (at !== null && file !== read.configFile ? file : []))
     return readsFiles && files[0] !== undefined && { at: files[0], kind: 'files', what: namesOf(files) }
   }),
-  // Kubernetes gives the files of a Secret or a ConfigMap to root, with a mode (core/v1 SecretVolumeSource).
+  // The files of a Secret or a ConfigMap belong to root (core/v1 SecretVolumeSource).
   member('config/key-not-readable', (surrounded) => {
     const { user, volumeGroups } = surrounded.read.context
-    // With a group of its own, the volume lets that group read.
+    // `volumeGroups` is null if the volume has its own group, which can then read the files.
     if (user === null || !/^[1-9]\d*$/.test(user) || !Array.isArray(volumeGroups)) return null
     const needed = volumeGroups.includes('0') ? 0o044 : 0o004
     const modes = mountedFiles(surrounded).map(({ file, at }) => {
@@ -193,12 +191,12 @@ export const runtimeRules = [
       const by = at.isSet ? sandbox.locks(path) : null
       return by !== null && locked(by)
     }
-    // Without volumes, it is an example.
+    // A manifest without any volume is taken as an example.
     if (mounts === null || mounts.length === 0) return null
     const mount = mountOf(path, directory, mounts)?.mount
     if (mount?.isReadOnly === true) return locked(`the volume at ${mount.inside}`)
     if (mount !== undefined) return mount.isLostWith !== undefined && lost(mount.isLostWith)
-    // A volume below it may be enough.
+    // Etcd may keep all its data in a subdirectory.
     if (mounts.some(({ inside }) => inside.startsWith(`${path}/`))) return null
     if (isRootReadOnly) return locked('the root file system of the container')
     return at.isSet && at.option?.isGuess !== true && isOfficialImage(image) && lost('no volume' as const)
@@ -256,7 +254,6 @@ export const runtimeRules = [
     const listen = `${service}${namespace === null ? '' : `.${namespace}`}`
     return wrong !== undefined && { ...wrong, kind: 'service', listen }
   }),
-  // Whether a probe reaches etcd, shows what etcd requires, and asks for a path that etcd has.
   member('config/probe-unanswered', ({ member, read }) => {
     const { client, peer } = member
     const metrics = member.server('metricsUrls')

@@ -1,4 +1,4 @@
-/** Where a member listens, what it advertises, and the list of members. */
+/** Rules about the listen URLs and advertised URLs of a member, and about its list of members. */
 import { passthroughOptions } from '../tables/options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
 import { readUrl, type UrlUse } from '../url.js'
@@ -8,10 +8,10 @@ import { type Found, rulesAbout } from './rule.js'
 const member = rulesAbout((member: LintMember) => [member])
 const side = rulesAbout(({ sides }: LintMember) => sides)
 
-/** The releases that read the URL of a socket by its path; older ones also require a host and a port in it. */
+/** Older releases require a host and a port also in the URL of a unix socket. */
 const SOCKETS_BY_PATH = ['3.5.10', '3.6.0'] as const
 
-/** Why a URL is refused; null for one that is accepted. What is odd is accepted from others, and not written. */
+/** Why a URL is refused; null if it is accepted. Unsupported URLs are refused only if they will be rendered. */
 function refusal(text: string, use: UrlUse, isWritten: boolean, version: ParsedVersion | null): string | null {
   if (text === '' && !isWritten) return 'is empty: there is a comma without a URL before or after it'
   const reading = readUrl(text, use)
@@ -24,13 +24,12 @@ function refusal(text: string, use: UrlUse, isWritten: boolean, version: ParsedV
     : null
 }
 
-/** The entries of the initial cluster, if it is set and known. */
 function listedIn({ settings, listed }: LintMember): { name: string; url: string }[] {
   const { isSet, isUnresolved } = settings.server('initialCluster')
   return isSet && !isUnresolved ? listed : []
 }
 
-/** How a URL without TLS is open; null if that is not reported. */
+/** The kind of the finding about a URL without TLS; null if there is none. */
 function plaintextKind(
   url: ServedUrl,
   side: LintSide,
@@ -54,7 +53,7 @@ const TLS_FIELDS = [
   ...(['crlFile', 'allowedCn', 'allowedHostname', 'skipClientSanVerification', 'autoTls'] as const),
 ]
 
-/** Why nobody reaches an advertised URL; null if somebody may. */
+/** Why no client can reach an advertised URL; null if one may. */
 function unreachable(
   url: ServedUrl,
   side: LintSide,
@@ -63,19 +62,19 @@ function unreachable(
   const { member } = side
   if (url.port === '') return null
   if (url.isUnspecified) return 'wildcard'
-  // What is written has no plaintext URL at all, which is reported.
+  // The renderer refuses every plaintext URL with another finding.
   if (!url.isTls && listens.every(({ isTls }) => isTls)) return member.isWritten ? null : 'plaintext'
   if (url.isTls && !listens.some(({ isTls }) => isTls)) return 'TLS'
   if (url.isLocal && isMultiMember(member) && !side.isOnlyLocal) return 'loopback'
   const ports = side.listen.map(({ port }) => port)
   const { published = [] } = member.context
   if (published.some(({ outside, inside }) => outside === url.port && ports.includes(inside))) return null
-  // A socket is reached through something else, whose port is its own.
+  // A unix socket is reached through a proxy, whose port is not known.
   const isExplicit = listens[0]?.setting.isSet === true
   return isExplicit && !ports.includes('') && !ports.includes(url.port) ? 'port' : null
 }
 
-/** Whether the members that are listed are on several machines. */
+/** Whether the listed members run on several machines. */
 function isMultiMember({ settings, listed }: LintMember): boolean {
   const setting = settings.server('initialCluster')
   return listed.length > 1 && listed.some(({ url }) => !setting.isOpen(url) && acceptedUrl(url)?.isLocal === false)
@@ -85,7 +84,7 @@ function textsOf(urls: readonly ServedUrl[]): string {
   return urls.map(({ text }) => text).join(', ')
 }
 
-/** Etcd resolves names, but not "localhost", before it compares (pkg/netutil resolveURL); what they resolve to is not known here. */
+/** Etcd resolves names except "localhost" before it compares (pkg/netutil resolveURL). Their addresses are not known here. */
 function isSameUrl(a: string, b: string): boolean {
   if (a === b) return true
   const [one, other] = [a, b].map((text) => /^(\w+):\/\/(.*?):(\d+)$/.exec(text.toLowerCase()))
@@ -95,7 +94,6 @@ function isSameUrl(a: string, b: string): boolean {
   return one[1] === other[1] && one[3] === other[3] && (isName || one[2] === other[2])
 }
 
-/** Whether options name the members in another way. */
 function isDiscovered({ settings, others }: LintMember): boolean {
   const isBootstrap = (name: string): boolean =>
     passthroughOptions.some((row) => row.isBootstrap && (row.name === name || row.yaml?.name[0] === name))
@@ -105,7 +103,7 @@ function isDiscovered({ settings, others }: LintMember): boolean {
   )
 }
 
-/** The URLs of the own member in the list, if they are to be compared with those that it advertises. */
+/** The URLs of this member in its own list; null if they cannot be compared with the advertised ones. */
 function ownListed(member: LintMember): string[] | null {
   const [cluster, name] = [member.server('initialCluster'), member.server('name')]
   const isOpen = [cluster, name, member.peer.get('advertiseUrls')].some(({ isUnresolved }) => isUnresolved)
@@ -113,7 +111,7 @@ function ownListed(member: LintMember): string[] | null {
   return member.listed.flatMap((entry) => (entry.name === name.text ? [entry.url] : []))
 }
 
-/** Whether etcd accepts that no URL is advertised. */
+/** Whether etcd starts without an advertised URL. */
 function takesDefault(side: LintSide): boolean {
   return side.get('listenUrls').option?.form === 'yaml' || side.get('advertiseUrls').option?.form === 'flags'
 }
@@ -139,7 +137,7 @@ export const urlRules = [
     ]
     return refusals.flatMap(({ at, url, reason }) => (reason === null || at.isOpen(url) ? [] : [{ at, url, reason }]))
   }),
-  // Each URL of the list is of one member, once (server/etcdserver/api/membership, pkg/types/urlsmap.go).
+  // A URL may be in the list only once (server/etcdserver/api/membership, pkg/types/urlsmap.go).
   member('config/url-repeated', (member) => {
     const at = member.server('initialCluster')
     const seen = new Map<string, string>()
@@ -158,11 +156,11 @@ export const urlRules = [
       const own = { at: url.setting, url: url.text }
       return kind === null ? [] : [kind === 'same port' ? { ...own, kind, other } : { ...own, kind }]
     })
-    // That peers have TLS options of their own is forgotten once.
+    // One cause, the missing peer TLS options, so one finding.
     const first = found.find(({ kind }) => kind === 'peers')
     return found.filter((each) => each.kind !== 'peers' || each === first)
   }),
-  // TLS options of a side without TLS. For other plaintext, its URL is reported.
+  // TLS options of a side whose URLs have no TLS. If only some URLs have none, those are reported.
   side('config/tls-unused', (side) => {
     const urls = side.listen.map(({ text }) => text)
     const cert = side.get('certFile')
@@ -187,7 +185,7 @@ export const urlRules = [
     })
     const isWholly = listen.isSet && !listen.isUnresolved && side.listen.length >= listen.values.length
     if (!isWholly || !side.isOnlyLocal) return found
-    // If the schemes differ, that is reported.
+    // Another finding reports different schemes.
     const away = side.advertise.find(
       ({ isLocal, isUnspecified, isTls }) =>
         !isLocal && !isUnspecified && side.listen.some((each) => each.isTls === isTls),
@@ -195,7 +193,7 @@ export const urlRules = [
     if (away !== undefined) found.push({ at, kind: 'address', url: away.text, listen: textsOf(side.listen) })
     return found
   }),
-  // In a file, and after an empty flag, etcd uses its default, a loopback address; otherwise it does not start.
+  // In a file, or with an empty flag, etcd advertises its default, a loopback address; otherwise it does not start.
   member('config/option-needs', ({ client, isWhole }) => {
     const listen = client.get('listenUrls')
     const isForgotten = isWhole && !client.get('advertiseUrls').isSet && listen.isSet
@@ -221,7 +219,7 @@ export const urlRules = [
   }),
   member('config/member-not-listed', (member) => {
     const [at, name] = [member.server('initialCluster'), member.server('name').text]
-    // An empty variable is not read. An empty flag or key is a list without members.
+    // Etcd ignores an empty variable. An empty flag or key is a list without members.
     const isEmpty =
       !at.isSet && at.option !== null && at.option.form !== 'env' && member.isWhole && !isDiscovered(member)
     return (isEmpty || ownListed(member)?.length === 0) && { at, kind: 'itself', members: [name] }
@@ -238,7 +236,7 @@ export const urlRules = [
   }),
   member('config/metrics-plaintext', (member) => {
     const at = member.server('metricsUrls')
-    // The kubelet has no certificate and reaches no loopback address of a pod.
+    // The kubelet has no client certificate and cannot reach a loopback address of the pod.
     const isProbed = member.context.probes?.some(({ by, kind }) => by === 'kubelet' && kind !== 'tcp') ?? false
     const open = urlsOf(at, 'listen').filter(({ port, isTls, isLocal }) => port !== '' && !isTls && !isLocal)
     return open.map(({ text }) => ({ at, url: text, isProbed }))
@@ -248,18 +246,18 @@ export const urlRules = [
     const tls = urlsOf(at, 'listen').filter(({ isTls, port }) => isTls && port !== '')
     return member.client.asksForCertificates && tls.map(({ text }) => ({ at, url: text }))
   }),
-  // An https URL is served with the certificate for clients (server/embed/etcd.go v3.5.16 serveMetrics).
+  // Etcd serves https metrics with the server certificate of the client side (server/embed/etcd.go v3.5.16 serveMetrics).
   member('config/option-needs', (member) => {
     const { client } = member
     const at = member.server('metricsUrls')
     const tls = urlsOf(at, 'listen').find(({ isTls, port }) => isTls && port !== '')
     const isThere = client.get('certFile').isSet || client.get('keyFile').isSet || client.isAutoTls
-    // If clients need it, too, that is reported.
+    // If the client URLs use TLS, another finding reports the missing certificate.
     if (tls === undefined || isThere || client.servesTls || !member.isWhole) return null
     const needs = [client.nameOf('certFile'), client.nameOf('keyFile')]
     return { at, kind: 'metrics certificate', needs, url: tls.text }
   }),
-  // Two URLs with one port: etcd cannot bind the second. TLS and plaintext of one side may share one.
+  // Etcd cannot bind two URLs to one port, except a TLS and a plaintext URL of one side.
   member('config/url-repeated', ({ settings, client, peer }) => {
     const all = [
       ...client.listen.map((url) => ({ url, of: url.setting.row.field ?? 'client' })),
@@ -270,13 +268,13 @@ export const urlRules = [
       const other = all.slice(0, i).find((each) => {
         if (each.url.port !== url.port) return false
         if (each.url.host === url.host) return each.of !== of
-        // Go resolves "localhost", so it is the same address under another name.
+        // Go resolves "localhost", so it equals 127.0.0.1 and conflicts with a wildcard address.
         return addressOf(each.url) === addressOf(url) || each.url.isUnspecified !== url.isUnspecified
       })
       return other === undefined ? [] : [{ at: url.setting, kind: 'port', url: url.text, by: [other.url.text] }]
     })
   }),
-  // In a file, etcd derives the list of members only from a name (server/embed/config.go UpdateDefaultClusterFromName).
+  // With a file, etcd derives the list of members only if a name is set (server/embed/config.go UpdateDefaultClusterFromName).
   member('config/option-needs', (member) => {
     const { settings, peer, isWhole } = member
     const [cluster, name, at] = [settings.server('initialCluster'), settings.server('name'), peer.get('advertiseUrls')]

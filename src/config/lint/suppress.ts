@@ -1,4 +1,4 @@
-/** Findings that somebody accepts, with a reason: by the option `ignore`, or by a comment in the configuration itself. */
+/** Suppresses findings: by the option `ignore`, or by a comment in the configuration. */
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode, FindingPlace, SuppressedFinding } from '../../report/finding.js'
@@ -20,23 +20,21 @@ export interface Suppression {
   reason: string
 }
 
-/** A comment on a line of its own: `# etcd-mtls-ignore CODE: reason`. It is about all findings of one file. */
+/** The comment `# etcd-mtls-ignore CODE: reason` on its own line. It suppresses all findings of that code in its file. */
 export interface CommentSuppression {
   readonly code: string
   /** Empty if the comment gives none. */
   readonly reason: string
   readonly place: ConfigPlace
-  /** Whether it is in the configuration itself, and not in a file that the configuration names. */
+  /** False if the comment is in a file that the configuration names. */
   readonly isMain: boolean
 }
 
-/** Comments that are read in one text. */
 const MAX_COMMENTS = 100
-/** Characters of a reason that are kept. The author of the file chose its length. */
+/** Reasons are cut to this length, because the author of the file may not be trusted. */
 const MAX_REASON = 1000
 const COMMENT = /^\ufeff?[ \t]*[#;][ \t]*etcd-mtls-ignore(?![^ \t\r\n])([^\r\n]*)/gm
 
-/** The comments of the texts of one configuration. */
 export function commentsOf(texts: readonly ConfigText[]): CommentSuppression[] {
   return texts.flatMap((source, i) => {
     // The arguments and variables of a process have no comments.
@@ -64,7 +62,7 @@ function reasonOf(text: string): string {
 
 /** The option `ignore`, checked. */
 export interface Ignored {
-  /** Codes that are left out without a reason. */
+  /** Codes that are omitted without a reason. */
   readonly codes: readonly FindingCode[]
   readonly suppressions: readonly Suppression[]
 }
@@ -100,7 +98,6 @@ function checkSuppression(given: unknown, option: string): Suppression {
   return { code, place, reason }
 }
 
-/** Whether a report of the lint can have findings of this code. */
 function isLintCode(code: unknown): code is FindingCode {
   return typeof code === 'string' && Object.hasOwn(LINT_ROWS, code)
 }

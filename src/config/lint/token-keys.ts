@@ -1,4 +1,4 @@
-/** The keys with which etcd signs and verifies the tokens of its users (server/auth/options.go v3.5.16). */
+/** Reads the keys with which etcd signs and verifies tokens (server/auth/options.go v3.5.16). */
 import { createHash, createHmac, createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
 import { readMaterialFile } from '../../credentials/load-inputs.js'
 import type { Finding } from '../../report/finding.js'
@@ -10,16 +10,16 @@ import type { LintMember } from './member.js'
 import { readTokenOptions } from './values.js'
 
 export interface TokenKeys {
-  /** The beginning of the fingerprint of the key that verifies tokens; null if it was not read. */
+  /** The beginning of the fingerprint of the verification key; null if the key was not read. */
   readonly fingerprint: string | null
   readonly findings: readonly Finding[]
 }
 
-/** Makes the fingerprint of a shared secret useless to those who read the report and guess secrets. */
+/** Prevents that a reader of the report tests guesses of a shared secret against its fingerprint. */
 const SALT = randomBytes(32)
 const MAX_KEY_BYTES = 1024 * 1024
 
-/** The kinds of keys by the first letters of the methods, in words of Node and of people. */
+/** Key types by the first letters of the signing method: the type in Node, and its usual name. */
 const KINDS: Readonly<Record<string, readonly [type: string, name: string]>> = {
   RS: ['rsa', 'RSA'],
   PS: ['rsa', 'RSA'],
@@ -27,14 +27,13 @@ const KINDS: Readonly<Record<string, readonly [type: string, name: string]>> = {
   Ed: ['ed25519', 'Ed25519'],
 }
 
-/** The curves of ECDSA, which signing requires and the start does not (RFC 7518 section 3.4; etcd 3.5.16, run). */
+/** Etcd starts with another curve, but cannot sign (RFC 7518 section 3.4; measured with etcd 3.5.16). */
 const CURVES: Readonly<Partial<Record<string, readonly [openssl: string, name: string]>>> = {
   ES256: ['prime256v1', 'P-256'],
   ES384: ['secp384r1', 'P-384'],
   ES512: ['secp521r1', 'P-521'],
 }
 
-/** Reads the files that `--auth-token=jwt,…` names. */
 export async function readTokenKeys(member: LintMember, read: ReadMember, root: string | null): Promise<TokenKeys> {
   const findings: Finding[] = []
   const option = member.known('auth-token')
@@ -42,7 +41,7 @@ export async function readTokenKeys(member: LintMember, read: ReadMember, root: 
   if (option === undefined || tokens === null) return { fingerprint: null, findings }
   const { place } = option
   const method = tokens.get('sign-method') ?? ''
-  // Any other method has a secret that all members share, which may be any file.
+  // Other methods use a shared secret, for which any file is valid.
   const [type, kind] = KINDS[method.slice(0, 2)] ?? []
   const keys: { name: 'priv-key' | 'pub-key'; path: string; bytes: Buffer | null }[] = []
   for (const name of ['priv-key', 'pub-key'] as const) {
@@ -67,7 +66,7 @@ export async function readTokenKeys(member: LintMember, read: ReadMember, root: 
       findings.push(finding('file/key-readable-by-others', { file: path, mode: shown }, place))
     }
   }
-  // With a private key, etcd does not use the public one.
+  // If a private key is set, etcd ignores the public key.
   const { name, path, bytes = null } = keys[0] ?? {}
   if (bytes === null) return { fingerprint: null, findings }
   if (type === undefined)
@@ -89,7 +88,7 @@ export async function readTokenKeys(member: LintMember, read: ReadMember, root: 
   return { fingerprint: fingerprintOf(shared.export({ type: 'spki', format: 'der' })), findings }
 }
 
-/** The key of the first block, which is the only one that Go reads. */
+/** Go reads only the first PEM block. */
 function keyIn(bytes: Buffer, isPrivate: boolean): KeyObject | null {
   const text = bytes.toString('latin1')
   const begin = /-----BEGIN ([A-Z\d ]{1,40})-----/.exec(text)

@@ -1,6 +1,6 @@
 /**
- * Values and combinations of options that etcd refuses or that are dangerous, by the flag. From server/embed/config.go v3.5.16
- * and v3.6.14 Validate, unless said otherwise.
+ * Values and combinations of options that etcd refuses or that are dangerous, by the name of the flag. The source is
+ * server/embed/config.go v3.5.16 and v3.6.14 Validate, if a comment names no other.
  */
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { parseGoDuration } from '../../report/duration.js'
@@ -8,7 +8,7 @@ import { type ConfigForm, parseGoBoolean } from '../tables/options.js'
 import { availableIn, type ParsedVersion } from '../tables/version.js'
 import { acceptedUrl, type LintMember } from './member.js'
 
-/** The two timeouts, with etcd's defaults in milliseconds. */
+/** `standard` is etcd's default in milliseconds. */
 export const HEARTBEAT = { name: 'heartbeat-interval', standard: '100' } as const
 export const ELECTION = { name: 'election-timeout', standard: '1000' } as const
 const OUTPUTS = 'log-outputs'
@@ -16,7 +16,7 @@ const ROTATION = 'enable-log-rotation'
 export const GATES = 'feature-gates'
 const CHECKPOINT = 'experimental-enable-lease-checkpoint'
 
-/** What a value must be instead; null for one that etcd accepts. */
+/** Returns what the value must be; null if etcd accepts it. */
 type Check = (text: string, member: LintMember, form: ConfigForm) => string | null
 
 function must(wants: string, isRight: (text: string) => boolean): Check {
@@ -31,12 +31,12 @@ function oneOf(...values: string[]): Check {
 
 const level = oneOf('debug', 'info', 'warn', 'error', 'dpanic', 'panic', 'fatal')
 
-/** The period of the hash check at compaction, which has two names. */
+/** For the two names of one option. */
 const period = must('a positive duration, as 1m', (text) => {
   return (/^-?\d+$/.test(text) ? Number(text) : (parseGoDuration(text) ?? 1)) > 0
 })
 
-/** Etcd checks the rate if traces are on (server/embed/config_tracing.go v3.5.16 validateTracingConfig). */
+/** Etcd checks the rate only if tracing is enabled (server/embed/config_tracing.go v3.5.16 validateTracingConfig). */
 function rate(prefix: '' | 'experimental-'): Check {
   return (text, member) =>
     member.isOn(`${prefix}enable-distributed-tracing`) && (Number(text) > 1_000_000 || Number(text) < 0)
@@ -44,13 +44,13 @@ function rate(prefix: '' | 'experimental-'): Check {
       : null
 }
 
-/** Values that etcd refuses otherwise. */
+/** Options whose invalid values etcd refuses. */
 export const ACCEPTED: Readonly<Record<string, Check>> = {
   [HEARTBEAT.name]: must('a number of milliseconds above 0', (text) => Number(text) !== 0),
   [ELECTION.name]: must('a number of milliseconds from 1 to 50000', (text) => {
     return Number(text) !== 0 && !(Number(text) > 50_000)
   }),
-  // 3.4 has both (server/embed/config_logging.go v3.5.0).
+  // 3.4 also accepts capnslog (server/embed/config_logging.go v3.5.0).
   logger: (text, { version }) => (text === 'zap' || version?.minor === 4 ? null : 'zap'),
   'log-level': (text, ...more) => level(text.toLowerCase(), ...more),
   [OUTPUTS]: must('default alone, or stderr, stdout, systemd/journal and paths of files', (text) => {
@@ -118,9 +118,9 @@ export const ACCEPTED: Readonly<Record<string, Check>> = {
   'experimental-distributed-tracing-sampling-rate': rate('experimental-'),
 }
 
-/** Options for which etcd silently uses the default if it does not know the value (etcd 3.5.16, run). */
+/** Options for which etcd silently replaces an unknown value by the default (measured with 3.5.16). */
 export const DEFAULTED: Readonly<Record<string, Check>> = {
-  // server/auth/store.go v3.5.16 NewAuthStore. That it is no number is another fault, which is reported on its own.
+  // server/auth/store.go v3.5.16 NewAuthStore. Another rule reports a value that is not a number.
   'bcrypt-cost': must('a number from 4 to 31', (text) => {
     return !/^\+?\d+$/.test(text) || /^\+?0*(?:[4-9]|[12]\d|3[01])$/.test(text)
   }),
@@ -128,7 +128,7 @@ export const DEFAULTED: Readonly<Record<string, Check>> = {
   'backend-bbolt-freelist-type': oneOf('array', 'map'),
 }
 
-/** The options of `jwt,…`; null if etcd does not take them as such (server/auth/store.go v3.5.16 decomposeOpts). */
+/** The options of `jwt,…`; null if etcd cannot parse them (server/auth/store.go v3.5.16 decomposeOpts). */
 export function readTokenOptions(text: string): ReadonlyMap<string, string> | null {
   const [type, ...pairs] = text.split(',').map((each) => each.split('='))
   const options = new Map(pairs.map(([key = '', value = '']) => [key, value]))
@@ -196,7 +196,6 @@ const GATE_OF: Readonly<Record<string, string>> = {
   [`${CHECKPOINT}-persist`]: 'LeaseCheckpointPersist',
 }
 
-/** The feature gates of a member, by their names. */
 function gatesOf(member: LintMember): ReadonlyMap<string, string> {
   const gates = (member.used(GATES)?.text ?? '').split(',').map((each) => each.split('=', 2).map((part) => part.trim()))
   return new Map(gates.map(([name = '', value = '']) => [name, value]))
@@ -239,10 +238,10 @@ export function needed(member: LintMember): [option: string, needs: string][] {
   return found
 }
 
-/** What is dangerous in a value, as words after the option, and what to do; null for nothing. */
+/** Why a value is dangerous, as words after the option, and the remedy; null if it is not dangerous. */
 type Danger = (text: string, option: string, member: LintMember) => { why: string; remedy: string } | null
 
-/** Without TLS, and not on this machine. */
+/** A URL without TLS whose host is not a loopback address. */
 const PLAINTEXT = /^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i
 const MAX_QUOTA = 8 * 1024 ** 3
 
@@ -268,7 +267,7 @@ export const DANGERS: Readonly<Record<string, Danger>> = {
           remedy: `Set ${option} to ${String(MAX_QUOTA)} or less.`,
         }
       : null,
-  // A duration is a number of nanoseconds, and so of revisions (server/embed/etcd.go v3.5.16 parseCompactionRetention).
+  // Etcd takes the nanoseconds of a duration as the number of revisions (server/embed/etcd.go v3.5.16 parseCompactionRetention).
   'auto-compaction-retention': (text, option, member) => {
     const nanoseconds = /^\+?\d+$/.test(text) ? null : parseGoDuration(text)
     const isOfRevisions = member.used('auto-compaction-mode')?.text === 'revision'

@@ -1,4 +1,4 @@
-/** Finds the arguments of `etcd` in a command, also if a shell or a container engine starts it, and reads them. */
+/** Finds and reads the arguments of `etcd` in a command, also if a shell or a container engine starts etcd. */
 import type { Finding } from '../../report/finding.js'
 import { areEtcdFlags, areOfEtcd, type ContainerRun, containerRun, isEtcdImage, missingProgram } from './container.js'
 import { textAt, type YamlValue } from './yaml.js'
@@ -8,7 +8,7 @@ import type { Reading } from './read-option.js'
 import { type ConfigText, type PlaceOf, placesIn, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, plainDollars, splitText, type SyntaxFault, type Word } from './tokenizer.js'
 
-/** Shells and engines that start each other, at most. */
+/** Limits the nesting of shells and container engines. */
 const MAX_SHELLS = 3
 
 export interface EtcdCommand {
@@ -16,7 +16,7 @@ export interface EtcdCommand {
   readonly variables: readonly Word[]
   readonly faults: readonly SyntaxFault[]
   readonly container?: ContainerRun
-  /** Whether a shell reads the arguments last. */
+  /** Whether a shell passes the arguments to etcd. */
   readonly isShell?: true
 }
 
@@ -24,12 +24,12 @@ export const NO_ARGUMENTS: EtcdCommand = { args: [], variables: [], faults: [] }
 
 interface CommandSource {
   readonly text: string
-  /** The option that faults of the command are reported at. */
+  /** The option in the places of findings about the command. */
   readonly option: string
   readonly place: PlaceOf
 }
 
-/** Reads what etcd receives. @param variables Those that are set outside of the command. */
+/** @param variables Variables that are set outside of the command. */
 export async function readStart(
   command: EtcdCommand,
   variables: readonly Variable[],
@@ -44,7 +44,7 @@ export async function readStart(
   })
   const read = async (path: string): Promise<ConfigText | Finding | null> => {
     const content = (await readNamed?.(path)) ?? null
-    // Docker keeps quotes as part of the value; other engines differ.
+    // Docker keeps quotes as part of the value. Other engines differ, so such a file is not read for them.
     const hasQuotes = content !== null && 'text' in content && /=[ \t]*["']/.test(content.text)
     return hasQuotes && container?.engine !== 'docker' ? null : content
   }
@@ -70,7 +70,7 @@ export function reportFaults(
   }
 }
 
-/** Lines of `NAME=value` of a file for `--env-file`, in which nothing is quoted (docker-run(1)). */
+/** `NAME=value` lines of a file for `--env-file`, which has no quoting (docker-run(1)). */
 function plainVariables(content: ConfigText): Variable[] {
   const place = placesIn(content)
   const line = /^([ \t]*)([A-Za-z_][\w-]*)=([^\r\n]*)/gm
@@ -79,12 +79,12 @@ function plainVariables(content: ConfigText): Variable[] {
   })
 }
 
-/** How a command line starts etcd; null if it does not. Flags without a program before them are those of etcd. */
+/** Null if the command does not start etcd. Flags without a program count as flags of etcd. */
 export function etcdCommand(words: readonly Word[], values: Values = new Map()): EtcdCommand | null {
   return commandAmong(words, { values, depth: 0 })
 }
 
-/** How a container starts etcd, by its command or its image; null if it does not. */
+/** Null if neither the command nor the image of the container starts etcd. */
 export function commandOf(
   container: YamlValue,
   words: readonly Word[],
@@ -94,13 +94,13 @@ export function commandOf(
   const isImage = isEtcdImage(image)
   const [first] = words
   if (first === undefined) return isImage ? NO_ARGUMENTS : null
-  // Without a program, that of the image is started.
+  // Arguments without a program go to the program of the image.
   const isEtcd = !first.text.startsWith('-') || isImage || areEtcdFlags(words) || areOfEtcd(variables)
   const command = isEtcd ? etcdCommand(words) : null
   return command && { ...command, faults: [...missingProgram(image, words), ...command.faults] }
 }
 
-/** Where a command is looked for: `depth` counts the commands that it is within. */
+/** `depth`: the number of enclosing shells and engines. */
 interface Level {
   readonly values: Values
   readonly depth: number
@@ -141,17 +141,17 @@ export function commandsOf(words: readonly Word[]): Word[][] {
   return commands.filter(({ length }) => length > 0)
 }
 
-/** What may precede a program: variables for it, and programs that start another. */
+/** Words before a program: variables for it, and programs that start another one. */
 const BEFORE = /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time))$/s
-/** A command in the place of a program: etcd with its flags, or a shell that starts it. */
+/** A whole command in one argument, in the place of the program. */
 const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
 const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
 const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
 const ENGINE = /(?:^|\/)(?:docker|podman|nerdctl)$/
 const STARTER = /(?:^|\/)(?:ctr|crictl|rkt|systemd-nspawn|systemd-run|gosu|su-exec|tini)$/
-/** Commands of an engine that start a program; others name a container, which may be called etcd. */
+/** Commands of an engine that start a program. After other commands, `etcd` is the name of a container. */
 const STARTS = /^(?:run|create|exec)$/
-/** Options of programs that start others whose value may be `etcd`, or a folder of that name. */
+/** Options whose value may be `etcd`, or a folder of that name, without starting it. */
 const NAMES = /^(?:-[aghuvNw]|--(?:name|user|group|hostname|net|network|network-alias|volume|workdir))$/
 
 function commandIn(command: readonly Word[], level: Level): EtcdCommand | null {
@@ -163,22 +163,22 @@ function commandIn(command: readonly Word[], level: Level): EtcdCommand | null {
   return found && { ...found, variables: [...assignmentsOf(before), ...found.variables] }
 }
 
-/** @param isStarted Whether another program precedes it, as `sudo`. */
+/** @param isStarted Whether another program, such as `sudo`, precedes it. */
 function programIn(own: readonly Word[], isStarted: boolean, level: Level): EtcdCommand | null {
   const [program, ...args] = own
   if (program === undefined) return null
   const { text } = program
-  // What starts with a dash after `sudo` is not a flag of etcd.
+  // After `sudo`, a leading flag is one of `sudo`, not of etcd.
   if (text.startsWith('-') && !isStarted) return { ...NO_ARGUMENTS, args: own }
   if (ETCD.test(text)) return { ...NO_ARGUMENTS, args }
   if (level.depth < MAX_SHELLS) {
     const inner = { ...level, depth: level.depth + 1 }
-    // No program has such a name; what is meant is plain.
+    // No program has such a name, so the quotes around the command are a mistake.
     if (WHOLE_COMMAND.test(text)) {
       const found = inScript(program, text, args, inner)
       return found && withFaults(found, { kind: 'one argument', offset: program.offset })
     }
-    // The script after `-c`, `-ec`, `-lc`.
+    // `-c`, `-ec` or `-lc`, followed by the script.
     const at = SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
     const script = at === -1 ? undefined : args[at + 1]
     if (script !== undefined) return inShell(script, args.slice(at + 2), inner)
@@ -196,7 +196,7 @@ function withFaults(command: EtcdCommand, ...faults: readonly SyntaxFault[]): Et
   return { ...command, faults: [...faults, ...command.faults] }
 }
 
-/** @param after What follows a script, which a shell has as $0, $1, and so on. */
+/** @param after The arguments after the script, which are $0, $1, … in it. */
 function inShell(script: Word, after: readonly Word[], level: Level): EtcdCommand | null {
   const found = inScript(script, substitute(plainDollars(script.text), level.values), [], level)
   const isLost = after.some(({ text }) => text.startsWith('-')) && !/\$(?:[@*\d]|\{[@*\d])/.test(script.text)
@@ -205,7 +205,7 @@ function inShell(script: Word, after: readonly Word[], level: Level): EtcdComman
   return { ...withFaults(found, lost), args: [...found.args, ...after], isShell: true }
 }
 
-/** A command within one argument, whose places are that of the argument. */
+/** Splits a command in one argument. All its words have the place of that argument. */
 function inScript({ offset }: Word, text: string, more: readonly Word[], level: Level): EtcdCommand | null {
   const { words, faults } = splitText(text, 'shell')
   const placed = <T extends object>(inner: T): T => ({ ...inner, offset })
@@ -213,7 +213,7 @@ function inScript({ offset }: Word, text: string, more: readonly Word[], level: 
   return found && withFaults(found, ...faults.map(placed))
 }
 
-/** How a container that a command starts runs etcd; null if it does not. */
+/** Null if the command does not start a container that runs etcd. */
 function inContainer(words: readonly Word[], level: Level): EtcdCommand | null {
   const container = containerRun(words)
   if (container === null) return null
@@ -225,7 +225,7 @@ function inContainer(words: readonly Word[], level: Level): EtcdCommand | null {
   return found && { ...found, container, variables: [...assignmentsOf(options), ...found.variables] }
 }
 
-/** Where a program starts etcd among its own options: the first that is not a value of theirs. */
+/** The index of etcd after a program that starts it: the first match that is not the value of an option. */
 function startedAt(words: readonly Word[], isStarter: boolean): number {
   const program = isStarter ? ETCD : /^(?:\S*\/s?bin\/)?etcd$/
   const isProgram = ({ text }: Word, i: number): boolean =>
@@ -234,7 +234,7 @@ function startedAt(words: readonly Word[], isStarter: boolean): number {
   return first === -1 ? words.findLastIndex(isProgram) : first
 }
 
-/** `NAME=value` before a program, and as an option of a container engine. */
+/** `NAME=value` before a program, or in `-e` or `--env` of a container engine. */
 function assignmentsOf(words: readonly Word[]): Word[] {
   return words.flatMap((word) => {
     const [, text] = /^(?:-e|--env=)?([A-Za-z_]\w*=.*)$/s.exec(word.text) ?? []
@@ -242,15 +242,14 @@ function assignmentsOf(words: readonly Word[]): Word[] {
   })
 }
 
-/** Where the values of variables are looked up. */
 export interface Values {
   get(name: string): string | undefined
 }
 
-/** Characters that variables may add to a command; the kernel accepts no longer argument (execve(2)). */
+/** Bounds the growth of a command by variables. Linux accepts no longer argument (execve(2)). */
 const MAX_GROWTH = 128 * 1024
 
-/** Values until they are too much for one command; later ones are not known. */
+/** After {@link MAX_GROWTH} characters, all variables are unknown. */
 export function boundedValues(values: Values): Values {
   let left = MAX_GROWTH
   return {
@@ -266,7 +265,7 @@ export function valuesOf(variables: Iterable<{ name: string; value: string }>): 
   return new Map(Array.from(variables, ({ name, value }) => [name, plainDollars(value)]))
 }
 
-/** Replaces variables by their values. Unknown ones stay. */
+/** Keeps unknown variables as they are. */
 export function substitute(text: string, values: Values): string {
   const variable = /\$(?:\{([A-Za-z_]\w*)\}|\(([A-Za-z_]\w*)\)|([A-Za-z_]\w*))/g
   return plainDollars(

@@ -1,4 +1,4 @@
-/** Reads a Compose file, some of whose services run etcd (compose-spec, 05-services.md). */
+/** Reads the etcd services of a Compose file (compose-spec, 05-services.md). */
 import { dirname, join, posix, resolve } from 'node:path'
 import { commandOf, NO_ARGUMENTS, readStart, valuesOf } from './command.js'
 import { areOfEtcd, isEtcdImage, releaseOf, repeatedAmong, unknownAmong, withoutEtcd } from './container.js'
@@ -24,7 +24,7 @@ export function isCompose(text: string): boolean {
   return /^services[ \t]*:/m.test(text)
 }
 
-/** @param readNamed Reads a file next to the Compose file; null if its folder is not known. */
+/** @param readNamed Reads a file next to the Compose file. Null if the folder of the Compose file is not known. */
 export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<Reading[]> {
   const yaml = await readYaml(source, 'first')
   const [root = null] = yaml.documents
@@ -41,7 +41,7 @@ export async function readCompose(source: ConfigText, readNamed: ReadNamedFile |
   return withoutEtcd(yaml, source.file, 'none of its services does, and a Compose file is read by its services')
 }
 
-/** Where files of a Compose file are mounted if the service names no other path (05-services.md). */
+/** The default mount folders (05-services.md). */
 const FILE_FOLDERS = { secrets: '/run/secrets', configs: '/' } as const
 const FILE_KINDS = ['secrets', 'configs'] as const
 
@@ -93,7 +93,7 @@ async function readService(
   return reading
 }
 
-/** A mapping, or a list of `NAME=value`; what has no value is taken from the environment of Compose. */
+/** A mapping, or a list of `NAME=value`. A name without a value comes from the environment of Compose. */
 function variablesOf(service: YamlValue, yaml: YamlReading, into: Reading): Variable[] {
   const value = at(service, 'environment')
   const variable = (name: string, text: string | undefined, offset: number): Variable => {
@@ -103,7 +103,7 @@ function variablesOf(service: YamlValue, yaml: YamlReading, into: Reading): Vari
   return itemsAt(value).flatMap((item) => {
     const [entry] = entriesOf(item)
     if (entry?.value.kind === 'scalar') {
-      // For an item `- NAME: value`, Compose refuses the file.
+      // Compose refuses the item `- NAME: value`.
       const { key, value } = entry
       const wants = `a string with "=" in place of ":", as "${key}=${value.text}"`
       reportType(into, yaml.place(item.offset, key), wants, item)
@@ -114,7 +114,6 @@ function variablesOf(service: YamlValue, yaml: YamlReading, into: Reading): Vari
   })
 }
 
-/** What is mounted: volumes and folders of the host, memory, and secrets and configs. */
 function mountsOf(service: YamlValue, compose: ComposeFile): Mount[] {
   const tmpfs = scalarsOf(at(service, 'tmpfs')).map(({ text }): Mount => {
     return { inside: posix.normalize(text.split(':', 1)[0] ?? ''), outside: null, isLostWith: 'tmpfs' }
@@ -123,7 +122,7 @@ function mountsOf(service: YamlValue, compose: ComposeFile): Mount[] {
   return longestFirst([...volumesOf(service, compose).map(({ mount }) => mount), ...tmpfs, ...files])
 }
 
-/** `./certs:/certs:ro`, `/data`, or a mapping with source and target; a path of the host has no name. */
+/** `./certs:/certs:ro`, `/data`, or a mapping with source and target. `name` is undefined for a path of the host. */
 function volumesOf(
   service: YamlValue,
   compose: ComposeFile,
@@ -140,7 +139,7 @@ function volumesOf(
     const isMemory = type === 'tmpfs' || textAt(compose.root, 'volumes', source, 'driver_opts', 'type') === 'tmpfs'
     const isReadOnly = options.split(',').includes('ro') || textAt(item, 'read_only') === 'true'
     const kept = isMemory ? { isLostWith: 'tmpfs' as const } : shared
-    // What begins as a path is a folder of the host, and a letter is a disk of Windows.
+    // A source that begins like a path is a folder of the host; one letter is a drive of Windows.
     const isNamed = (item.kind === 'scalar' || type === 'volume') && /^[A-Za-z0-9][\w.-]+$/.test(source)
     const mount: Mount = { inside: posix.normalize(target), ...host, isReadOnly, ...kept }
     return [{ mount, name: isNamed ? source : undefined, offset: item.offset }]
@@ -157,7 +156,7 @@ function fileMount(kind: keyof typeof FILE_FOLDERS, item: YamlValue, compose: Co
     const text = textOf({ text: plainDollars(plain(content.text)), offset: content.offset }, yaml)
     return [{ inside, outside: null, files: new Map([['', text]]) }]
   }
-  // The path of such a file needs no "./" to begin at the Compose file.
+  // These paths are relative to the Compose file, also without "./".
   const isNamed = path === undefined || /^[./~]|\$/.test(path)
   return [{ inside, ...onHost(isNamed ? (path ?? '') : `./${path}`, compose) }]
 }
@@ -168,7 +167,7 @@ function onHost(source: string, { file }: ComposeFile): Pick<Mount, 'outside' | 
   return { outside: resolve(dirname(file), source), isRelativeToFile: true }
 }
 
-/** What is mounted and not defined, and two volumes at one path: Compose does not start. */
+/** Reports undefined volumes and two volumes at one path. Compose does not start with them. */
 function checkVolumes(service: YamlValue, compose: ComposeFile, into: Reading): void {
   const { root, yaml } = compose
   const volumes = volumesOf(service, compose)
@@ -196,12 +195,12 @@ function portOf(item: YamlValue): { outside: string; inside: string }[] {
   return outside === undefined || inside === undefined ? [] : [{ outside, inside }]
 }
 
-/** Two dollar signs are one; a single one begins a variable of the environment of Compose. */
+/** `$$` is a dollar sign; `$` begins a variable of the environment of Compose. */
 function plain(text: string): string {
   return text.replaceAll('$$', LITERAL_DOLLAR)
 }
 
-/** The arguments of a list, or of a string that is split as by a shell. */
+/** Compose splits a string as a shell does. */
 function wordsOf(value: YamlValue | null): Split {
   if (value?.kind !== 'scalar' || value.type === 'null') {
     const items = itemsAt(value).flatMap(scalarsOf)
@@ -212,7 +211,7 @@ function wordsOf(value: YamlValue | null): Split {
   return { words: words.map((word) => ({ ...word, offset })), faults: faults.map((fault) => ({ ...fault, offset })) }
 }
 
-/** The name of a secret or a config that a service refers to: the item itself, or a key of it. */
+/** The name of the secret or config: the item itself, or its `source`. */
 function sourceOf(item: YamlValue): string | undefined {
   return item.kind === 'scalar' ? item.text : textAt(item, 'source')
 }

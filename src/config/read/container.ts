@@ -1,4 +1,4 @@
-/** Images, and containers: of a pod, of a service of Compose, and of `docker run` and its like (docker-run(1), podman-run(1)). */
+/** Reads images, and containers of pods, Compose services and `docker run` (docker-run(1), podman-run(1)). */
 import { posix } from 'node:path'
 import { rowOfFlag, rowOfVariable } from '../tables/options.js'
 import { type ParsedVersion, parseVersion } from '../tables/version.js'
@@ -15,14 +15,14 @@ import { isUnresolved } from './text.js'
 import type { SyntaxFault, Word } from './tokenizer.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
-/** Whether an image is that of the etcd project or of Kubernetes, which hold no files but the programs. */
+/** Images of the etcd project and of Kubernetes, which contain only the programs. */
 export function isOfficialImage(image: string): boolean {
   const name =
     /^(?:quay\.io\/coreos|gcr\.io\/etcd-development|k8s\.gcr\.io|registry\.k8s\.io)\/etcd(?:-amd64|-arm64)?(?:[:@]|$)/
   return name.test(image)
 }
 
-/** The fault of a command without a program: these images have no entrypoint (Dockerfile v3.4.0 to v3.7.1). */
+/** Official images have no entrypoint, so a command needs a program (Dockerfile v3.4.0 to v3.7.1). */
 export function missingProgram(image: string, [first]: readonly Word[]): SyntaxFault[] {
   const isMissing = isOfficialImage(image) && !/:v?2\./.test(image) && first?.text.startsWith('-') === true
   return isMissing ? [{ kind: 'no program', offset: first.offset }] : []
@@ -37,17 +37,17 @@ export function versionOf(image: string): ParsedVersion | null {
   return tag === undefined ? null : parseVersion(tag)
 }
 
-/** The last part of an image's name, with its tag. A digest, which follows, has no slash. */
+/** The last part of an image's name, with tag and digest. Neither contains a slash. */
 function baseOf(image: string): string {
   return image.slice(image.lastIndexOf('/') + 1)
 }
 
-/** Whether one of the variables is only for etcd itself: where it listens, what it advertises, its members. */
+/** Only etcd itself, not etcdctl, uses variables for addresses and members. */
 export function areOfEtcd(names: Iterable<string>): boolean {
   return Array.from(names).some((name) => isAddress(rowOfVariable(name)?.kind))
 }
 
-/** Whether flags without a program before them are those of etcd. */
+/** Whether flags without a program are those of etcd. */
 export function areEtcdFlags(words: readonly Word[]): boolean {
   return words.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
 }
@@ -60,20 +60,20 @@ export interface ContainerRun {
   readonly context: RuntimeContext
   readonly isEtcd: boolean
   readonly hasEntrypoint: boolean
-  /** Variables that are taken from the environment of the engine. */
+  /** Names of variables that the engine passes from its own environment. */
   readonly passed: readonly string[]
   readonly files: readonly Word[]
   readonly engine: string
-  /** How many arguments there are up to the image, and with it. */
+  /** The number of arguments up to and including the image. */
   readonly length: number
 }
 
-/** Options without a value. All others have one, after "=" or as the next argument. */
+/** Options without a value. All others have a value, after "=" or as the next argument. */
 const SWITCHES =
   /^(?:-[dtiPq]+|--(?:detach|interactive|tty|rm|rmi|init|privileged|publish-all|read-only|read-only-tmpfs|no-healthcheck|no-hosts|oom-kill-disable|quiet|replace|env-host|help|disable-content-trust|http-proxy|sig-proxy|tls-verify))$/
 const SHORT: Readonly<Record<string, string>> = { v: 'volume', e: 'env', u: 'user', w: 'workdir' }
 
-/** The container of a command; null if it starts none, or cannot be understood. */
+/** Null if the command starts no container, or cannot be parsed. */
 export function containerRun(words: readonly Word[]): ContainerRun | null {
   const [, engine] = /(?:^|\/)(docker|podman|nerdctl)$/.exec(words[0]?.text ?? '') ?? []
   const run = words.findIndex(({ text }, i) => i > 0 && (text === 'run' || text === 'create'))
@@ -115,7 +115,7 @@ function describe(
         ...textsOf('volume').map(volumeMount),
         ...textsOf('mount').flatMap(longMount),
         ...textsOf('tmpfs').map((text) => mount(text.split(':', 1)[0] ?? '', '', { isLostWith: 'tmpfs' })),
-        // Volumes of another container may be anywhere.
+        // The mount points of another container are not known, so every path may be mounted.
         ...textsOf('volumes-from')
           .slice(0, 1)
           .map(() => ({ inside: '/', outside: null })),
@@ -144,13 +144,12 @@ function longMount(text: string): Mount[] {
   return [mount(inside, parts.get('source') ?? parts.get('src') ?? '', { isReadOnly, ...lost })]
 }
 
-/** What is not a path from the root is a volume, or begins in a folder that is not known. */
+/** A source that is not an absolute path is a volume, or is relative to an unknown folder. */
 function mount(inside: string, source: string, more: Partial<Mount> = {}): Mount {
   const outside = source.startsWith('/') && !isUnresolved(source) ? source : null
   return { inside: posix.normalize(inside), outside, ...more }
 }
 
-/** The release that the tag of an image names, and where it does. */
 export function releaseOf(
   container: YamlValue,
   yaml: YamlReading,
@@ -171,7 +170,7 @@ interface Named {
   readonly offset: number
 }
 
-/** What is not known, at the first of it; null if all is. */
+/** The unknown names, and the offset of the first one; null if all names are known. */
 export function unknownAmong(
   mounts: readonly Named[],
   isKnown: (name: string) => boolean,
@@ -181,7 +180,7 @@ export function unknownAmong(
   return unknown[0] === undefined ? null : { names, offset: unknown[0].offset }
 }
 
-/** Those whose name another one before them has. A path may end with a slash. */
+/** Values whose name occurred before. A trailing slash does not matter. */
 export function repeatedAmong(values: readonly Named[]): { names: string[]; offset: number }[] {
   const seen = new Set<string | undefined>([undefined])
   return values.flatMap(({ name, offset }) => {

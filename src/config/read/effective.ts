@@ -1,4 +1,4 @@
-/** What is in force of what was read: flags and variables, or the configuration file that they name. */
+/** Determines which options are in force: flags and variables, or only the configuration file that they name. */
 import { join, resolve } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
@@ -28,11 +28,11 @@ export interface ReadMember extends Readonly<Pick<Reading, 'context' | 'isWhole'
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
   readonly findings: readonly Finding[]
-  /** The texts that were read: the configuration itself first, then the files that it names. */
+  /** The configuration itself first, then the files that it names. */
   readonly texts: readonly ConfigText[]
   readonly labelPlace: ConfigPlace
   readonly configFile: ReadOption | null
-  /** The file that a path of the configuration leads to; null if it is in a container. */
+  /** The path on this machine for a path in the configuration; null if the file is only in the container. */
   hostPath(path: string): string | null
   givenText(path: string): ConfigText | null
 }
@@ -46,7 +46,7 @@ export async function resolveEffective(
   const found = new Reading()
   const written = withoutNeedlessGuesses(reading.options)
   const inForce = written.some(({ form }) => form === 'yaml') ? written : effectiveFlags(written, found)
-  // The only option of the server without a key in a file and without a field.
+  // Only `config-file` has neither a key nor a field.
   const isConfigFile = ({ row, text, form }: ReadOption): boolean =>
     form !== 'yaml' && row.block === 'server' && row.yaml === null && row.field === null && text !== ''
   const configFile = inForce.find(isConfigFile) ?? null
@@ -113,13 +113,13 @@ function mountedText(path: string, { directory, mounts }: RuntimeContext): Confi
   return found?.mount.files?.get(found.rest) ?? null
 }
 
-/** Without the guesses about options that are also written correctly. */
+/** Removes guesses about options that are also set correctly. */
 function withoutNeedlessGuesses(options: readonly ReadOption[]): ReadOption[] {
   const sure = new Set(options.filter(({ isGuess }) => isGuess !== true).map(({ row }) => row))
   return options.filter(({ row, isGuess }) => isGuess !== true || !sure.has(row))
 }
 
-/** What is in force of flags and variables (pkg/flags/flag.go, SetFlagsFromEnv). */
+/** Flags take precedence over variables (pkg/flags/flag.go, SetFlagsFromEnv). */
 function effectiveFlags(options: readonly ReadOption[], into: Reading): ReadOption[] {
   const inForce = new Map<EtcdOptionRow, ReadOption>()
   const flagsFirst = options.toSorted((a, b) => Number(b.form === 'flags') - Number(a.form === 'flags'))
@@ -138,7 +138,7 @@ function effectiveFlags(options: readonly ReadOption[], into: Reading): ReadOpti
   return [...inForce.values()]
 }
 
-/** Reports flags and variables next to a configuration file, which etcd ignores. */
+/** Reports flags and variables that etcd ignores because of a configuration file. */
 function reportIgnored(configFile: ReadOption, options: readonly ReadOption[], into: Reading): void {
   const others: ConfigPlace[] = []
   for (const { row, place } of options.filter((option) => option !== configFile)) {
@@ -150,11 +150,11 @@ function reportIgnored(configFile: ReadOption, options: readonly ReadOption[], i
     into.report('config/ignored-with-file', { ...others[0], configFile: configFile.text, options: names })
 }
 
-/** Kinds whose entries keep their spaces; from URLs etcd removes them. */
+/** Kinds in whose entries etcd keeps spaces. It removes them from URLs. */
 const SPACES_COUNT: ReadonlySet<EtcdOptionRow['kind']> = new Set(['suites', 'names', 'cluster'])
 const NAME_ROW = etcdOptions.find((row) => row.block === 'server' && row.field === 'name')
 
-/** The options as they are meant; what is wrong with their values and the entries of lists is reported. */
+/** Reports wrong values and list entries, and returns the options with the intended values. */
 function checkEntries(options: readonly ReadOption[], into: Reading): ReadOption[] {
   const name = options.find(({ row, text }) => row === NAME_ROW && text !== '')?.text ?? NAME_ROW?.default ?? ''
   return options.map((option): ReadOption => {
@@ -164,7 +164,7 @@ function checkEntries(options: readonly ReadOption[], into: Reading): ReadOption
     }
     if (row.kind === 'path' && /^~(?:\/|$)/.test(text))
       into.report('config/not-expanded', { ...place, names: [text], kind: 'etcd, a home folder' })
-    // A token may begin or end with a space; the name of a member is in the list of members, too.
+    // Spaces are wrong in these kinds. A cluster token may begin or end with one.
     const isPlain = row === NAME_ROW || row.kind === 'path' || row.kind === 'state'
     if (isPlain && /^ | $/.test(text) && text.trim() !== '' && !isUnresolved(text)) {
       withSpace(text)
@@ -173,7 +173,7 @@ function checkEntries(options: readonly ReadOption[], into: Reading): ReadOption
     if (!SPACES_COUNT.has(row.kind)) return option
     const isCluster = row.kind === 'cluster'
     const entries = text.split(',')
-    // In a list of members, a space at the name of this one counts: etcd looks for its own name.
+    // In a list of members, only a space at this member's name matters: etcd compares only its own name.
     const isAtName = (entry: string): boolean => /^\s+[^\s=]|^[^=]*\s=/.test(entry)
     const isOwn = (entry: string): boolean => isAtName(entry) && entry.split('=', 1)[0]?.trim() === name
     const spaced = entries.find((each) => (isCluster ? isOwn(each) : each !== each.trim() && each.trim() !== ''))

@@ -1,4 +1,4 @@
-/** Variables: of a record, or of an EnvironmentFile (systemd.exec(5)). */
+/** Reads variables from a record or an EnvironmentFile (systemd.exec(5)). */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import {
   type EtcdOptionRow,
@@ -15,20 +15,20 @@ import { LITERAL_DOLLAR, match, plainDollars } from './tokenizer.js'
 
 export interface Variable {
   readonly name: string
-  /** With {@link LITERAL_DOLLAR} for a dollar sign that no reader expands. */
+  /** {@link LITERAL_DOLLAR} stands for a dollar sign that is not expanded. */
   readonly value: string
   readonly place: ConfigPlace
-  /** What is meant; etcd receives another value, which a finding reports. */
+  /** Whether this is the intended value. Etcd receives another one, which a finding reports. */
   readonly isGuess?: boolean
   readonly isExported?: boolean
 }
 
-/** Longer names are not kept. */
+/** Names are cut to this length. */
 const MAX_NAME = 1000
 
 /**
- * The assignments of a file, as systemd reads it (basic/env-file.c); other lines are ignored. Compose, unlike systemd, removes
- * comments and `export`, as a shell does.
+ * Follows systemd (basic/env-file.c), which ignores lines without an assignment. Unlike systemd, Compose removes comments
+ * after values and the word `export`.
  */
 export function fileVariables(source: ConfigText, into: Reading, reader: 'systemd' | 'Compose'): Variable[] {
   const { text } = source
@@ -45,7 +45,7 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
     if (equals !== '=') continue
     const { value, end, openQuoteAt, beforeComment } = valueAt(text, at)
     at = end
-    // With a dash it is not a name to systemd either; it is a slip for one.
+    // systemd refuses names with a dash. Accept them to report the mistake.
     const [, exported = '', name] = /^(export[ \t]+)?([A-Za-z_][\w-]*)[ \t]*$/.exec(left.slice(0, MAX_NAME)) ?? []
     if (name === undefined) continue
     const place = placeOf(nameAt + exported.length, name)
@@ -53,7 +53,7 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
     const [first, written] = [found.get(name), plainDollars(value)]
     const isGuess = isOption && beforeComment !== undefined
     if (openQuoteAt !== undefined) {
-      // The file may be another program's, whose variables are not repeated.
+      // The file may belong to another program, whose variables must not appear in the report.
       const quoteAt = placeOf(openQuoteAt, name.startsWith('ETCD_') ? name : 'A variable')
       into.report('config/line-broken', { ...quoteAt, kind: 'quote', quote: text.charAt(openQuoteAt) })
     }
@@ -63,7 +63,7 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
       const firstLine = first.place.line
       into.report('config/option-repeated', { ...place, kind: 'variable', firstLine, value: written })
     }
-    // To systemd, a line that begins with `export` has no name.
+    // systemd ignores a line that begins with `export`.
     if (isOption && isExported && reader === 'systemd') into.report('config/unit-invalid', { ...place, kind: 'export' })
     const variable = { name, value: isGuess ? beforeComment : value, place, isExported, isGuess }
     found.set(name, variable)
@@ -75,13 +75,13 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
 interface FileValue {
   readonly value: string
   readonly end: number
-  /** Where a quote begins that is not closed, so that the rest of the text is within it. */
+  /** The offset of a quote that is not closed, if there is one. */
   readonly openQuoteAt: number | undefined
-  /** The value before a `#` that follows a space: meant as a comment, and part of the value. */
+  /** The value before ` #`, which is probably meant as a comment but is part of the value. */
   readonly beforeComment: string | undefined
 }
 
-/** The value at an offset: quoted parts first, then the rest of the line, in which quotes are characters. */
+/** Reads quoted parts, then the rest of the line, in which quotes have no meaning. */
 function valueAt(text: string, start: number): FileValue {
   let at = start
   let value = ''
@@ -91,7 +91,6 @@ function valueAt(text: string, start: number): FileValue {
     const quoted = /[ \t]*(?:'([^']*)('?)|"((?:\\(?:[\s\S]|$)|[^"\\])*)("?))/y
     const [whole, single, singleEnd, double = '', doubleEnd] = match(quoted, text, at) ?? []
     if (whole === undefined) break
-    // In double quotes, a backslash has a meaning only before some characters.
     value +=
       single?.replaceAll('$', LITERAL_DOLLAR) ??
       double.replace(/\\(?:(\n)|(\$)|(["\\`]))/g, (_, line, dollar, other: string | undefined) =>
@@ -100,7 +99,7 @@ function valueAt(text: string, start: number): FileValue {
     if (singleEnd === '' || doubleEnd === '') openQuoteAt = at + whole.search(/["']/)
     at += whole.length
   }
-  /** The length of the value without unquoted spaces at its end. */
+  /** The length of the value without trailing unquoted spaces. */
   let kept = value.length
   at += match(/[ \t]*/y, text, at)?.[0].length ?? 0
   for (;;) {
@@ -135,13 +134,13 @@ export async function namedVariables(
       into.isWhole = false
       into.report('config/not-checked', { ...place, kind: 'variables', what: [`the file ${path}`] })
     } else if (!('code' in content)) found.push(parse(content))
-    // An optional file may be missing, and nothing else.
+    // For an optional file, only a missing file is not reported.
     else if (content.code !== 'file/missing' || !isOptional) into.add({ ...content, place })
   }
   return found.flat()
 }
 
-/** Reports variables of etcd with others in them, which systemd does not expand (systemd.exec(5), Environment=). */
+/** Reports references to variables, which systemd does not expand in values (systemd.exec(5), Environment=). */
 export function reportNotExpanded(variables: Iterable<Variable>, into: Reading): void {
   for (const { name, value, place } of variables) {
     const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
@@ -150,37 +149,37 @@ export function reportNotExpanded(variables: Iterable<Variable>, into: Reading):
   }
 }
 
-/** Variables with the prefix of etcd's that other programs read. */
+/** Variables with the prefix `ETCD_` for other programs. */
 const FOREIGN =
   /^ETCD_(?:UNSUPPORTED_ARCH|VERSION|VER|SERVICE_\w+|PORT(?:_\w+)?|IMAGE\w*|TAG|USER|CONF\w*|HOME|OPTS|ARGS|EXTRA_\w+|HOST|NODE\w*|IP|NAMES|(?:BASE|BIN|CERTS?|TMP|CONF|VOLUME|BACKUP|SNAPSHOTS?)_DIR)$/
-/** Unknown variables that are reported: to find what was meant costs most. */
+/** Limits the reported unknown variables, because the search for similar names is slow. */
 const MAX_UNKNOWN = 100
-/** Names that say that they protect something. */
+/** Names of variables that are probably about TLS or authentication. */
 const OF_TLS = /_(?:CERTS?|CERTIFICATES?|CA|CACERT|CRL|TLS|AUTH|CIPHERS?)(?:_(?!DIR$)|$)/
 
 const OTHERS: ReadonlyMap<string, PassthroughRow> = new Map(
   passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
 )
-/** A short name may be close to a variable of another program. */
+/** Short names are omitted: they may resemble a variable of another program. */
 const LONG_NAMES: readonly string[] = [...OTHERS.keys()].filter(({ length }) => length > 16)
 const NAMES: readonly string[] = etcdOptions.flatMap(({ flag }) => (flag === null ? [] : [variableOf(flag.name)]))
 
 export function readVariables(variables: readonly Variable[], into: Reading): void {
   let unknown = 0
-  // The last of several is in force, as in a process.
+  // The last value of a repeated variable is in force.
   const byName = new Map(variables.map((each) => [each.name, { ...each, value: plainDollars(each.value) }]))
   for (const variable of byName.values()) {
     const { name, value, place, isGuess } = variable
     const row = rowOfVariable(name) ?? OTHERS.get(name)
     const isOfEtcd =
       (name.startsWith('ETCD_') && !FOREIGN.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined
-    // Etcd takes an empty variable as one that is not set (pkg/flags/flag.go, setFlagFromEnv).
+    // Etcd ignores an empty variable (pkg/flags/flag.go, setFlagFromEnv).
     if (row !== undefined && value !== '') into.set(row, value, 'env', place, isGuess)
     else if (row === undefined && isOfEtcd && unknown++ < MAX_UNKNOWN) readUnknown(variable, byName, into)
   }
 }
 
-/** Reports a variable that etcd does not have, and takes it for the option that it was probably meant for. */
+/** Reports an unknown variable, and reads it as the option that was probably meant. */
 function readUnknown({ name, value, place }: Variable, known: ReadonlyMap<string, Variable>, into: Reading): void {
   const details = { ...place, kind: 'variable' as const }
   const byWords = meantByWords(name)

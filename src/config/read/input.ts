@@ -1,4 +1,4 @@
-/** Everything that can be passed as a configuration, read into one form. */
+/** Reads every kind of configuration into one form. */
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Finding } from '../../report/finding.js'
@@ -49,9 +49,9 @@ export interface ConfigInput {
 }
 
 type Given = Omit<ReadOptions, 'texts'> & {
-  /** Which of several etcds is read: a service, a pod, or the name of the member. Default: the only one. */
+  /** Selects one of several etcds by service, pod or member name. Default: the only one. */
   readonly member?: string | null
-  /** False if a stranger wrote it: what cannot be checked is then an error. Default: true. */
+  /** False if the file is not trusted: content that cannot be checked is then an error. Default: true. */
   readonly comments?: boolean
 }
 
@@ -163,7 +163,7 @@ class InputReader {
     return [into]
   }
 
-  /** @param folder Where files next to it are; null if that is not known. */
+  /** @param folder The folder of the text, for files next to it. Null if it is not known. */
   async #text(
     given: string | Uint8Array | ConfigText | Finding,
     formOf: (text: string) => Form,
@@ -235,7 +235,7 @@ class InputReader {
       return
     }
     const { words, faults } = splitText(text, 'shell')
-    // A shell replaces `~` by a folder that only it knows.
+    // Only the shell knows the home folder.
     const expanded = words.map((word) => ({ ...word, text: word.text.replace(/^~(?=\/|$)/, '${HOME}') }))
     await this.#words({ words: expanded, faults }, text, place, into)
   }
@@ -253,7 +253,7 @@ class InputReader {
   }
 }
 
-/** The variables of `/proc/PID/environ`, each of which ends with NUL. */
+/** In /proc/PID/environ, NUL ends each variable. */
 function processVariables(content: ConfigText): Variable[] {
   const place = placesIn(content)
   return processWords(content.text).map(({ text, offset }) => {
@@ -265,7 +265,7 @@ function processVariables(content: ConfigText): Variable[] {
 function formOf(text: string): Form {
   const start = text.slice(0, 4096)
   if (/^\w+=[^\0]*\0/.test(start)) return 'env'
-  // Arguments of /proc/PID/cmdline; a text with lines has such a byte by mistake.
+  // /proc/PID/cmdline. NUL in a text with several lines is a mistake.
   if (/^[^\n\0]+\0/.test(start)) return 'command'
   if (/^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start)) return 'command'
   if (/^[ \t]*\[(?:Unit|Service)\]/m.test(text)) return 'unit'

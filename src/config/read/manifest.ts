@@ -1,4 +1,4 @@
-/** Reads the manifest of a pod that runs etcd: a static pod, or the template of a StatefulSet, Deployment or DaemonSet. */
+/** Reads a pod that runs etcd: a static pod, or the template of a StatefulSet, Deployment or DaemonSet. */
 import { rowOfVariable } from '../tables/options.js'
 import {
   boundedValues,
@@ -41,7 +41,7 @@ export async function readManifest(source: ConfigText): Promise<Reading[]> {
   return withoutEtcd(yaml, source.file, looked)
 }
 
-/** The containers of a pod that run etcd. A container next to etcd may have its image: one with its command comes first. */
+/** A sidecar may use the image of etcd, so containers with a command of etcd take precedence. */
 function etcdsOf(spec: YamlValue, yaml: KubeYaml): { container: Container; command: EtcdCommand }[] {
   for (const kind of ['containers', 'initContainers']) {
     const containers = itemsAt(spec, kind).map((value) => containerOf(value, yaml))
@@ -63,7 +63,6 @@ interface Pod {
   readonly replicas: (Omit<Replicas, 'variables' | 'place'> & { readonly offset: number }) | null
 }
 
-/** The pods of a document, also of a List. */
 export function podsOf(document: YamlValue | null, depth = 0): Pod[] {
   if (document === null || depth > 2) return []
   if (textAt(document, 'kind') === 'List') return itemsAt(document, 'items').flatMap((item) => podsOf(item, depth + 1))
@@ -89,7 +88,7 @@ function replicasOf(document: YamlValue, spec: YamlValue, name: string): Pod['re
   }
 }
 
-/** An argument, or the value of a variable; `option` is the flag or the variable. */
+/** An argument, or the value of a variable. `option` is the name of the flag or the variable. */
 interface Written {
   readonly item: YamlValue
   readonly text: string
@@ -101,11 +100,11 @@ interface Container {
   readonly args: readonly Written[]
   readonly values: readonly Written[]
   readonly variables: readonly Variable[]
-  /** Sources of variables that are not in this text. */
+  /** Sources of variables that this text does not contain. */
   readonly missing: readonly { readonly from: string; readonly offset: number }[]
 }
 
-/** With the variables of `envFrom` and `env`. Values of Secrets are not shown. */
+/** Reads `envFrom` and `env`. Values of Secrets are not shown. */
 function containerOf(container: YamlValue, yaml: KubeYaml): Container {
   const args = ['command', 'args'].flatMap((key) => itemsAt(container, key).flatMap(argumentOf))
   const [values, variables, missing]: [Written[], Variable[], { from: string; offset: number }[]] = [[], [], []]
@@ -126,7 +125,7 @@ function containerOf(container: YamlValue, yaml: KubeYaml): Container {
       values.push({ item, option: name ?? 'env', text: item.kind === 'scalar' ? item.text : '…' })
     if (name === undefined) continue
     const [map = '', key = ''] = ['name', 'key'].map((each) => textAt(from, 'configMapKeyRef', each))
-    // What is taken from elsewhere exists; it is known if its ConfigMap is in this text.
+    // The value is known only if its ConfigMap is in this text.
     const taken = yaml.objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
     const written = expanded(item === null && from !== null ? taken : (textAt(item) ?? ''), before)
     byName.set(name, written)
@@ -135,7 +134,7 @@ function containerOf(container: YamlValue, yaml: KubeYaml): Container {
   return { value: container, args, values, variables, missing }
 }
 
-/** @param isByVariables Whether it has a script of its own, which starts etcd by variables. */
+/** @param isByVariables Whether the container has its own start script, which configures etcd by variables. */
 function commandIn({ value, args, variables }: Container, isByVariables: boolean): EtcdCommand | null {
   const names = variables.map(({ name }) => name)
   if (isByVariables) {
@@ -157,7 +156,7 @@ async function readContainer(
   const { value, args, values, variables, missing } = container
   const reading = new Reading()
   reading.add(...yaml.findings)
-  // Kubernetes accepts no argument and no value that is not a string.
+  // Kubernetes accepts only strings as arguments and values.
   for (const { item, option, text } of [...args, ...values]) {
     if (item.kind !== 'scalar' || item.type !== 'text')
       reportType(reading, yaml.place(item.offset, option), `a string, as "${text}" with its quotes`, item)
@@ -181,7 +180,7 @@ async function readContainer(
     probes: podProbes(value, spec, yaml, valuesOf(variables)),
     engine: 'Kubernetes',
     isRootReadOnly: textAt(value, 'securityContext', 'readOnlyRootFilesystem') === 'true',
-    // Without a group of its own, root's group owns the files of a volume; so it is if none is set.
+    // Without fsGroup, the group of root owns the files of a volume. It is also the default group of the container.
     volumeGroups: at(spec, 'securityContext', 'fsGroup') === null ? [own('runAsGroup') ?? '0', ...groups] : null,
     ...(replicas === null ? {} : { replicas: replicasIn(replicas, value, spec, yaml) }),
   }
@@ -202,7 +201,7 @@ function replicasIn(
   return { ...replicas, variables, place: yaml.place(offset, 'replicas') }
 }
 
-/** Variables that Kubernetes does not know, and `$NAME`, which only a shell expands: in arguments and options of etcd. */
+/** Reports unknown variables, and `$NAME`, which only a shell expands, in arguments and variables of etcd. */
 function reportNotExpanded({ args, values, variables, missing }: Container, yaml: YamlReading, into: Reading): void {
   const known = new Set(variables.map(({ name }) => name))
   const ofEtcd = values.filter(({ item, option }) => item.kind === 'scalar' && rowOfVariable(option) !== undefined)
@@ -219,7 +218,7 @@ function reportNotExpanded({ args, values, variables, missing }: Container, yaml
   }
 }
 
-/** An argument as it is meant: `--name: a` is a mapping in YAML. */
+/** YAML reads `--name: a` as a mapping; read it as `--name=a`. */
 function argumentOf(item: YamlValue): Written[] {
   const [entry] = entriesOf(item)
   const mapped = entry?.value.kind === 'scalar' ? `${entry.key}=${entry.value.text}` : undefined
@@ -227,7 +226,7 @@ function argumentOf(item: YamlValue): Written[] {
   return text === undefined ? [] : [{ item, text, option: text.replace(/[=\s].*$/s, '') }]
 }
 
-/** Kubernetes expands `$(NAME)` alone, and `$$` for a dollar sign. */
+/** Kubernetes expands only `$(NAME)`, and `$$` to a dollar sign. */
 function expanded(text: string, values: Values): string {
   return text.includes('$(') ? substitute(text.replace(/\$(?![($])/g, '$$$$'), values) : text
 }

@@ -1,7 +1,7 @@
-/** The option that a name which etcd does not have was probably meant for: by its words, or by its letters. */
+/** Finds the option that was probably meant by an unknown name: by its words, or by its spelling. */
 import { etcdOptions, type EtcdOptionRow, parseGoBoolean } from '../tables/options.js'
 
-/** The words that names are made of, each with its meaning; the first ones mean nothing. */
+/** Synonyms, by their meaning. The words of the first row are ignored. */
 const WORDS: ReadonlyMap<string, string> = new Map(
   (
     [
@@ -25,7 +25,7 @@ const WORDS: ReadonlyMap<string, string> = new Map(
   ).flatMap(([meaning, words]) => words.split(' ').map((word) => [word, meaning] as const)),
 )
 
-/** Fields by the words that must be in a name, and those that may be. The first that fits counts. */
+/** The words that a name must have, and the words that it may have. The first match counts. */
 const MEANINGS: readonly (readonly [field: NonNullable<EtcdOptionRow['field']>, all: string, also: string])[] = [
   ['crlFile', 'crl', 'cert ca tls client peer'],
   ['tlsMinVersion', 'tls min', 'version'],
@@ -43,13 +43,13 @@ const MEANINGS: readonly (readonly [field: NonNullable<EtcdOptionRow['field']>, 
   ['certFile', 'cert', 'tls peer'],
 ]
 
-/** Longer names are not compared: that takes the product of both lengths. */
+/** Longer names are not compared, because the work grows with the product of both lengths. */
 const MAX_NAME = 64
 
 /**
- * The option that the words of a name stand for; null if one of them stands for nothing.
+ * Returns null if a word of the name is unknown.
  *
- * @param side Which side is meant if the name does not say "peer".
+ * @param side The side if the name does not contain "peer".
  */
 export function meantByWords(name: string, side: 'client' | 'peer' = 'client'): EtcdOptionRow | null {
   if (name.length > MAX_NAME) return null
@@ -64,24 +64,24 @@ export function meantByWords(name: string, side: 'client' | 'peer' = 'client'): 
   return etcdOptions.find((row) => field !== undefined && row.field === field && blocks.includes(row.block)) ?? null
 }
 
-/** The option that is meant if the value for a file is true or false: whether certificates are required. */
+/** If a file option has a boolean value, `client-cert-auth` is probably meant. */
 export function meantByValue(row: EtcdOptionRow, name: string, value: string, side?: 'client' | 'peer'): EtcdOptionRow {
   const isBoolean = row.kind === 'path' && parseGoBoolean(value) !== null
   const other = isBoolean ? meantByWords(`${name}-auth`, side) : null
   return other?.kind === 'boolean' ? other : row
 }
 
-/** Whether something is open if etcd does not receive the option. */
+/** Whether etcd is less protected if it does not receive the option. */
 export function isProtection(row: EtcdOptionRow): boolean {
   return row.block !== 'server' || row.kind === 'suites' || row.kind === 'tls-version'
 }
 
-/** What etcd listens on, or advertises, if the option is not set; nothing for other kinds. */
+/** The URL that etcd uses if the option is not set; only for options with URLs. */
 export function usedInstead(row: EtcdOptionRow | undefined): { readonly uses?: string } {
   return row?.kind === 'urls' && row.default !== null ? { uses: row.default } : {}
 }
 
-/** The nearest of the names; null if none is near. At most three letters differ; fewer in short names. */
+/** Null if no name is similar. At most three letters may differ, fewer in short names. */
 export function nearest(name: string, known: Iterable<string>): string | null {
   const fold = (each: string): string => each.toLowerCase().replaceAll('_', '-')
   const wanted = fold(name)
@@ -93,7 +93,7 @@ export function nearest(name: string, known: Iterable<string>): string | null {
     .map(({ each, folded }) => ({ each, distance: slips(wanted, folded) }))
     .filter(({ distance }) => distance < limit)
     .reduce<{ each: string; distance: number } | null>((a, b) => (a === null || b.distance < a.distance ? b : a), null)
-  // Without its end, as `listen-client` for `listen-client-urls`; one word is the beginning of too many.
+  // A name without its end, as `listen-client`. One word alone is the beginning of too many names.
   const longer = names.filter(({ folded }) => folded.startsWith(`${wanted}-`))
   const isOfSeveral = wanted.replace(/^etcd-/, '').includes('-')
   const [first] = longer.toSorted((a, b) => a.folded.length - b.folded.length)

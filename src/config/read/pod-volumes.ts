@@ -1,4 +1,4 @@
-/** What a container of a pod mounts, with the ConfigMaps and Secrets of the same text. */
+/** Reads the mounts of a container, with the ConfigMaps and Secrets of the same text. */
 import { join, posix } from 'node:path'
 import { repeatedAmong, unknownAmong } from './container.js'
 import { longestFirst, type Mount, type Reading } from './read-option.js'
@@ -16,13 +16,13 @@ export interface KubeYaml extends YamlReading {
   readonly objects: ReadonlyMap<string, ReadonlyMap<string, Entry>>
 }
 
-/** The fields that hold entries, the later one in force; those in base64 are marked. */
+/** The fields with entries; a later field takes precedence. */
 const FIELDS: ReadonlyMap<string, readonly (readonly [field: string, isBase64: boolean])[]> = new Map([
   ['ConfigMap', [['data', false], ['binaryData', true]]],
   ['Secret', [['data', true], ['stringData', false]]],
 ]) // prettier-ignore
 
-/** With the ConfigMaps and Secrets of a text, also of a List in it. */
+/** Collects the ConfigMaps and Secrets of a text, also from a List. */
 export function withObjects(yaml: YamlReading): KubeYaml {
   const objects = new Map<string, ReadonlyMap<string, Entry>>()
   const documents = yaml.documents.flatMap((document): readonly (YamlValue | null)[] =>
@@ -43,15 +43,14 @@ export function withObjects(yaml: YamlReading): KubeYaml {
   return { ...yaml, objects }
 }
 
-/** What a volume of ConfigMaps and Secrets has in it. */
 interface VolumeFiles {
-  /** Files whose text is known, by their paths. */
+  /** Files with known content, by their paths. */
   readonly texts: ReadonlyMap<string, ConfigText>
   /** All files with their modes; null if they are not known. */
   readonly modes: ReadonlyMap<string, number> | null
-  /** The mode of files that have none of their own. */
+  /** The mode of files without their own mode. */
   readonly mode: number
-  /** Entries that the volume takes and their source in this text does not have. */
+  /** Entries that the volume names, but that the ConfigMap or Secret in this text does not have. */
   readonly missing: readonly { readonly key: string; readonly source: string }[]
 }
 
@@ -62,7 +61,7 @@ const SOURCES = [
 /** The default of Kubernetes (core/v1 SecretVolumeSource.defaultMode). */
 const DEFAULT_MODE = 0o644
 
-/** Null for a volume of something else. */
+/** Null for other types of volumes. */
 function filesOfVolume(volume: YamlValue, yaml: KubeYaml): VolumeFiles | null {
   const projected = at(volume, 'projected')
   const projections = itemsAt(projected, 'sources')
@@ -79,11 +78,11 @@ function filesOfVolume(volume: YamlValue, yaml: KubeYaml): VolumeFiles | null {
   const texts = new Map<string, ConfigText>()
   const modes = new Map<string, number>()
   const missing: { key: string; source: string }[] = []
-  // Other sources are tokens and the like.
+  // Other sources, such as tokens, add unknown files.
   let isKnown = projections.every((each) => SOURCES.some(({ field }) => at(each, field) !== null))
   for (const { value, mode, source } of sources) {
     const entries = yaml.objects.get(source) ?? new Map<string, Entry>()
-    // What is empty here is filled by something else, such as a controller.
+    // A controller fills an object that is empty in the manifest.
     const isFilled = entries.size > 0
     const items = itemsAt(value, 'items').map((item) => {
       const key = textAt(item, 'key') ?? ''
@@ -108,7 +107,7 @@ function modeAt(value: YamlValue | null, key = 'defaultMode'): number | undefine
   return text.startsWith('0') ? parseInt(text.replace('o', ''), 8) : Number(text)
 }
 
-/** An entry as a file, whose places are those of the manifest. */
+/** Lines and columns refer to the manifest. */
 export function textOf({ text, offset }: Entry, yaml: YamlReading): ConfigText {
   const { file, line, column } = yaml.place(offset, '')
   const [literal, indent = ''] = /^\|[^\n]*\n(?:[ \t]*\n)*( *)/.exec(yaml.text.slice(offset, offset + 4096)) ?? []
@@ -119,7 +118,6 @@ export function textOf({ text, offset }: Entry, yaml: YamlReading): ConfigText {
   return { text, file, origin }
 }
 
-/** The folders of a container, and what they are on the host. */
 export function mountsOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml): Mount[] {
   const volumes = new Map(
     itemsAt(spec, 'volumes').map((value) => {
@@ -154,7 +152,7 @@ export function mountsOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml):
   return longestFirst(mounts)
 }
 
-/** The files of one folder, or the one file, that a mount takes of a volume. */
+/** The files of a volume below `subPath`, which may also be one file. */
 function below<T>(files: ReadonlyMap<string, T>, subPath: string): ReadonlyMap<string, T> {
   if (subPath === '') return files
   const folder = `${posix.normalize(subPath).replace(/\/$/, '')}/`
@@ -164,7 +162,7 @@ function below<T>(files: ReadonlyMap<string, T>, subPath: string): ReadonlyMap<s
 
 const BY = { by: 'Kubernetes' } as const
 
-/** Reports volumes with which Kubernetes does not accept a pod, or does not start its container. */
+/** Reports volumes with which Kubernetes refuses the pod or does not start the container. */
 export function checkVolumes(
   container: YamlValue,
   spec: YamlValue,
@@ -176,7 +174,7 @@ export function checkVolumes(
   const named = (values: readonly YamlValue[], key = 'name') =>
     values.map((value) => ({ name: textAt(value, key), offset: value.offset }))
   const defined = new Set([...volumes.map((volume) => textAt(volume, 'name') ?? ''), ...claims])
-  // Without any volume, it is an excerpt.
+  // A manifest without any volume is taken as an excerpt.
   const isOpen = defined.size === 0 || [...defined].some(isUnresolved)
   const unknown = isOpen ? null : unknownAmong(named(mounts), (name) => defined.has(name) || isUnresolved(name))
   if (unknown !== null) {

@@ -1,4 +1,4 @@
-/** Probes of etcd: those of the kubelet, and commands that a container engine or the kubelet runs next to it. */
+/** Reads probes of etcd: requests of the kubelet, and commands in the container. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { commandsOf, type Values } from './command.js'
 import type { Probe } from './read-option.js'
@@ -6,7 +6,7 @@ import { isUnresolved } from './text.js'
 import { splitWords, type Word, wordAt } from './tokenizer.js'
 import { at, itemsAt, scalarsOf, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
-/** The probes of a container of a pod. Its ports may be those of another container. */
+/** In a pod with several containers, another one may own the port. */
 export function podProbes(container: YamlValue, spec: YamlValue, yaml: YamlReading, values: Values): Probe[] {
   const isShared = itemsAt(spec, 'containers').length > 1
   const ports = new Map(
@@ -32,7 +32,7 @@ export function podProbes(container: YamlValue, spec: YamlValue, yaml: YamlReadi
         host: textAt(target, 'host') ?? null,
         path: http === null ? null : pathOf(textAt(http, 'path') ?? '/'),
         hasCertificate: false,
-        // The kubelet verifies no certificate.
+        // The kubelet does not verify certificates.
         hasCa: true,
         isShared,
         place: yaml.place((at(target, 'port') ?? target).offset, name),
@@ -59,7 +59,6 @@ function wordsOf(value: YamlValue): Word[] {
   return itemsAt(value).flatMap(scalarsOf).map(({ text, offset }) => wordAt(text, offset)) // prettier-ignore
 }
 
-/** What the commands of one probe connect to. */
 function commandProbes(words: readonly Word[], values: Values, place: ConfigPlace, isScript = false): Probe[] {
   return commandsOf(words).flatMap((command): Probe[] => {
     const assigned = new Map<string, string>()
@@ -105,14 +104,13 @@ function etcdctlProbes(args: readonly string[], valueOf: Values['get'], place: C
   })
 }
 
-/** The URL that curl or wget gets. */
 function httpProbes(program: 'curl' | 'wget', args: readonly string[], place: ConfigPlace): Probe[] {
   const url = /^(?:(https?):\/\/)?(\[[^\]]*\]|[\w.-]+):(\d+)(\/[^\s]*)?$/i
   const [, scheme = 'http', host, port, path = '/'] = args.map((text) => url.exec(text)).find((found) => found) ?? []
   if (host === undefined || port === undefined) return []
   const hasFlag = (flag: RegExp): boolean => args.some((text) => flag.test(text))
   const hasCertificate = hasFlag(/^-[a-zA-Z]*E$/) || hasFlag(/^--cert(?:ificate)?(?:=|$)/)
-  // The wget of BusyBox verifies nothing.
+  // wget of BusyBox does not verify certificates.
   const isUnchecked = program === 'wget' || args.some((text) => /^-[a-zA-Z]+$/.test(text) && text.includes('k'))
   const hasCa = isUnchecked || hasFlag(/^--(?:insecure|ca(?:cert|path|-native))(?:=|$)/)
   const kind = scheme.toLowerCase() === 'https' ? 'https' : 'http'

@@ -1,4 +1,4 @@
-/** The one form that every kind of configuration is read into. */
+/** The data model of all readers. */
 import { resolve } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, FindingDetails } from '../../report/finding.js'
@@ -20,19 +20,19 @@ import { type ConfigText, isUnresolved } from './text.js'
 
 export interface ReadOption {
   readonly row: EtcdOptionRow
-  /** As etcd takes it, a list with commas. */
+  /** In etcd's syntax. Commas separate the entries of a list. */
   readonly text: string
-  /** The entries of a list, without spaces around them; only the text for other kinds. Empty for an empty text. */
+  /** The trimmed entries of a list; for other kinds, only the text. Empty for an empty text. */
   readonly values: readonly string[]
-  /** Whether it is written as a list, which only YAML has. */
+  /** Whether it is a YAML list. */
   readonly isList: boolean
-  /** The place of an entry of such a list. */
+  /** The place of an entry of a YAML list. */
   readonly entryPlace?: (index: number) => ConfigPlace
   readonly form: ConfigForm
   readonly place: ConfigPlace
-  /** Etcd does not accept how it is written, which a finding reports; this is what was probably meant. */
+  /** Whether this is only what was probably meant. Etcd does not accept the original, which a finding reports. */
   readonly isGuess?: true
-  /** What is meant is not known. It counts as set, to an unknown value. */
+  /** The option is set, but its value is not known. */
   readonly isUnreadable?: true
 }
 
@@ -40,34 +40,34 @@ export interface PassthroughOption {
   readonly name: string
   readonly form: ConfigForm
   readonly place: ConfigPlace
-  /** Its value, if that is one string. */
+  /** Its value, if it is one string. */
   readonly text?: string
-  /** Whether it is a block of the table with nothing in it. */
+  /** Whether it is a TLS block without keys. */
   readonly isEmptyBlock?: true
-  /** Whether it is in a block of a file; `name` is then its flag. */
+  /** Whether its key is in a block. `name` is then the flag. */
   readonly isNested?: true
 }
 
 export interface RuntimeContext {
-  /** Where relative paths start; null if unknown. */
+  /** The working directory; null if unknown. */
   readonly directory: string | null
   /** A name or a number; null if unknown. */
   readonly user: string | null
-  /** In addition to those of the user; empty if unknown. */
+  /** Groups in addition to those of the user; empty if unknown. */
   readonly groups: readonly string[]
   readonly isUserDynamic: boolean
   readonly version: ParsedVersion | null
   readonly versionPlace?: ConfigPlace
   /** The longest path first. Null outside of containers. */
   readonly mounts: readonly Mount[] | null
-  /** What starts the container; absent for a command of a container engine. */
+  /** Absent for a command of a container engine. */
   readonly engine?: 'Kubernetes' | 'Compose'
   readonly image?: string
   readonly probes?: readonly Probe[]
-  /** Ports of the container that are forwarded from others of the host. */
+  /** Ports of the container that the host forwards. */
   readonly published?: readonly { readonly outside: string; readonly inside: string }[]
   readonly isRootReadOnly?: boolean
-  /** The numbers of the groups that can read a volume which only its group may read; null if one of them may own it. */
+  /** GIDs of the container, if the group of root owns the volumes; null if a group of the container may own them. */
   readonly volumeGroups?: readonly string[] | null
   readonly replicas?: Replicas
   readonly sandbox?: Sandbox
@@ -80,10 +80,10 @@ export interface Probe {
   readonly port: string
   /** Null for the address of the pod. */
   readonly host: string | null
-  /** The path of the URL; null if it does not matter. */
+  /** The path of the URL; null if the probe has none. */
   readonly path: string | null
   readonly hasCertificate: boolean
-  /** Whether it verifies the server with a CA of its own, or not at all. */
+  /** Whether it has a CA, or does not verify the server. */
   readonly hasCa: boolean
   readonly isNameUnknown?: true
   /** Whether another container of the pod may answer. */
@@ -91,12 +91,11 @@ export interface Probe {
   readonly place: ConfigPlace
 }
 
-/** The pods that a workload of Kubernetes makes of one template. */
 export interface Replicas {
   readonly kind: string
   readonly name: string
   readonly count: number
-  /** The service that gives its pods their names in DNS, and the namespace; null if they are not written. */
+  /** The headless service, and the namespace; null if the manifest does not name them. */
   readonly service: string | null
   readonly namespace: string | null
   readonly first: number
@@ -113,23 +112,23 @@ export interface Sandbox {
 
 export interface Mount {
   readonly inside: string
-  /** As the host has it; null for what is not on the host, such as a Secret. */
+  /** The path on the host; null if it is not on the host, for example for a Secret. */
   readonly outside: string | null
-  /** Whether it is relative to the configuration itself, which is not below another root. */
+  /** Whether it is relative to the configuration file, to which `root` does not apply. */
   readonly isRelativeToFile?: true
-  /** Files whose text the manifest has, by their paths within; the empty path if the mount is one file. */
+  /** Files that the manifest contains, by their paths in the mount. The path is empty if the mount is one file. */
   readonly files?: ReadonlyMap<string, ConfigText>
-  /** The paths of all files within, with their modes; absent if they are not known. */
+  /** The paths of all files in the mount, with their modes; absent if they are not known. */
   readonly modes?: ReadonlyMap<string, number>
   /** The mode of files whose own mode is not known. */
   readonly mode?: number
   readonly isReadOnly?: boolean
   readonly isLostWith?: 'emptyDir' | 'tmpfs'
-  /** What several members cannot have in common, such as a named volume; absent if each has its own. */
+  /** Identifies a volume, such as a named volume, that two members must not share; absent if each member has its own. */
   readonly shared?: string
 }
 
-/** The folder of a container that a path is in, and the rest of the path. */
+/** The mount that contains a path, and the rest of the path. */
 export function mountOf(
   path: string,
   directory: string | null,
@@ -160,9 +159,9 @@ export class Reading {
   readonly others: PassthroughOption[] = []
   readonly findings: Finding[] = []
   context = NO_CONTEXT
-  /** False if so little was read that what is not set may be set elsewhere. */
+  /** False if options that are not set here may be set elsewhere. */
   isWhole = true
-  /** The service or the pod that runs it; null if the text can start one etcd only. */
+  /** The service or the pod; null if the text can start only one etcd. */
   label: string | null = null
   labelPlace: ConfigPlace | null = null
   readonly #counts = new Map<string, number>()
@@ -179,7 +178,7 @@ export class Reading {
     }
   }
 
-  /** Takes the reason why what is not set may be set elsewhere. */
+  /** Adds the findings that explain why options may be missing here. */
   refuse(...findings: readonly Finding[]): Reading[] {
     this.add(...findings)
     this.isWhole = false
@@ -190,11 +189,7 @@ export class Reading {
     return codes.some((code) => (this.#counts.get(code) ?? 0) >= MAX_FINDINGS)
   }
 
-  /**
-   * Takes the value of a flag or a variable.
-   *
-   * @param isGuess Whether the name, or the value, is what was probably meant.
-   */
+  /** @param isGuess Whether the name or the value is only what was probably meant. */
   set(
     row: EtcdOptionRow | PassthroughRow,
     written: string,
@@ -214,7 +209,7 @@ export class Reading {
     }
   }
 
-  /** Takes the value of an option whose name is a guess, unless the value does not fit it. */
+  /** Sets an option whose name is a guess, if the value has the right type. */
   guess(row: EtcdOptionRow, text: string, form: ConfigForm, place: ConfigPlace): void {
     if (fits(row, text) || isUnresolved(text)) this.set(row, text, form, place, true)
   }
@@ -226,7 +221,7 @@ export function unreadable(...findings: readonly Finding[]): Reading {
   return reading
 }
 
-/** @param looked Why, after a colon. */
+/** @param looked The reason, which follows a colon. */
 export function noEtcd(file: string | null, looked: string): Finding {
   return finding('config/no-etcd', { kind: 'etcd', file, looked })
 }
@@ -249,7 +244,7 @@ export function textOption(
   return { row, text, values: entriesOf(row, text), isList: false, form, place, ...(isGuess ? { isGuess } : {}) }
 }
 
-/** The text between two quotes that are part of a value; null for a value without them. */
+/** The value without surrounding quotes; null if it has none. */
 function betweenQuotes(text: string): string | null {
   const [first = ''] = text
   const isQuoted = text.length > 1 && (first === '"' || first === "'") && text.endsWith(first)
@@ -264,17 +259,17 @@ export function entriesOf(row: EtcdOptionRow, text: string): string[] {
 export interface Setting {
   readonly row: EtcdOptionRow
   readonly option: ReadOption | null
-  /** What etcd uses: the value, or its default. */
+  /** The entries of the value, or of the default. */
   readonly values: readonly string[]
   readonly text: string
   readonly isSet: boolean
-  /** Whether the value is completed elsewhere, so that nothing is known of it. */
+  /** Whether the value has placeholders, or is not known. */
   readonly isUnresolved: boolean
-  /** Where it is; without a line if it is not set. */
+  /** Without a line if the option is not set. */
   readonly place: ConfigPlace
-  /** Whether it is going to be written, so that nothing completes it. */
+  /** Whether it will be rendered, so that `$` and `%` are not placeholders. */
   readonly isWritten: boolean
-  /** Whether one of its entries is completed elsewhere. */
+  /** Whether an entry has placeholders. */
   isOpen(text: string): boolean
 }
 
@@ -282,7 +277,7 @@ export class Settings {
   readonly #byRow: ReadonlyMap<EtcdOptionRow, ReadOption>
   readonly #file: string | null
   readonly #isWritten: boolean
-  /** The form for remedies that add an option: YAML if a file is read, else flags, else variables. */
+  /** The form in which remedies add an option: YAML if a file is read, else flags, else variables. */
   readonly #form: ConfigForm
 
   constructor(options: readonly ReadOption[], file: string | null, isWritten = false) {
@@ -317,11 +312,11 @@ export class Settings {
     const option = this.#byRow.get(row) ?? null
     const isWritten = this.#isWritten
     const isUnreadable = option?.isUnreadable === true
-    // Etcd takes an empty value as one that is not set, in every form.
+    // Etcd treats an empty value as not set, in every form.
     const isSet = option !== null && (option.text !== '' || isUnreadable || isWritten)
     const text = isSet ? option.text : (row.default ?? '')
     const isOpen = (entry: string): boolean => !isWritten && isUnresolved(entry)
-    // What is neither true nor false says nothing.
+    // A boolean that is neither true nor false has no known value.
     const isReadable = row.kind !== 'boolean' || parseGoBoolean(text) !== null
     return {
       row,

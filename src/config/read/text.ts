@@ -1,4 +1,4 @@
-/** Strings to read, with lines and columns for their places: as they are passed, or from files, below another root if one is given. */
+/** Reads texts and files, and maps offsets to lines and columns. */
 import { readlinkSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { readMaterialFile } from '../../credentials/load-inputs.js'
@@ -6,11 +6,11 @@ import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 
-/** Longest text that is read, in bytes: a configuration of etcd seldom has 20,000. */
+/** A configuration of etcd seldom has more than 20,000 bytes. */
 export const MAX_CONFIG_BYTES = 1024 * 1024
-/** Etcds of one text that are read, and members that are compared with each other; etcd advises seven at most. */
+/** Limits the etcds of one text, and the members of one comparison. Etcd recommends at most seven members. */
 export const MAX_MEMBERS = 100
-/** Files of variables that one configuration may name; the next one is reported as not read. */
+/** Limits the files that one configuration names. The next one is reported as not read. */
 export const MAX_NAMED_FILES = 100
 
 export interface ConfigText {
@@ -22,13 +22,13 @@ export interface ConfigText {
 interface Origin {
   readonly line: number
   readonly column: number
-  /** Whether its lines are lines of the file, each from that column on. If not, all of it is at that one place. */
+  /** Whether each line of the text is a line of the file, from `column` on. If false, the whole text has one place. */
   readonly isLiteral: boolean
 }
 
 export type PlaceOf = (offset: number, option: string) => ConfigPlace
 
-/** Reads a file that a configuration names; null if it is not to be read. */
+/** Returns null if the file must not be read. */
 export type ReadNamedFile = (path: string) => Promise<ConfigText | Finding | null>
 
 export function tooLarge(kind: 'file' | 'files', file: string | null, count: number): Finding {
@@ -39,14 +39,14 @@ export function refuseText({ text, file }: ConfigText): Finding | null {
   return text.length > MAX_CONFIG_BYTES ? tooLarge('file', file, text.length) : null
 }
 
-/** An expression that a template engine replaces by more than a value: it begins a line or a program. */
+/** A template expression at the start of a line or a program, which may stand for more than a value. */
 const TEMPLATE_LINE = /^\{\{|^ExecStart=[-@:+!|]*\{\{/
 /** `key: {{ value }}`, which YAML reads as a mapping. */
 const TEMPLATE_VALUE = /^(?:- +)?(?:["']?[\w./-]+["']?: +)?\{\{/
-/** A line that `envsubst` or OpenShift replaces by several. */
+/** A line that `envsubst` or OpenShift replaces by several lines. */
 const REPLACED_LINE = /^\$\{\w+\}$/
 
-/** The line that shows that a text is a template, and its place; null for another text. */
+/** The first line with template syntax, and its place; null if the text is not a template. */
 export function templateLine(
   { text, file }: ConfigText,
   form: 'yaml' | 'unit' | 'env',
@@ -55,7 +55,7 @@ export function templateLine(
   let before = ''
   for (const [i, line] of text.split('\n').entries()) {
     const bare = line.trim()
-    // Within a script of a manifest, such a line is a variable of a shell.
+    // Within a script in a manifest, such a line is a variable of the shell.
     const isReplaced = REPLACED_LINE.test(bare) && (line.startsWith('$') || before.endsWith(':'))
     const isOfYaml = form === 'yaml' && (isReplaced || TEMPLATE_VALUE.test(bare))
     const isStatement = form === 'env' ? /^\{%.*%\}/.test(bare) : hasStatement(bare)
@@ -68,7 +68,7 @@ export function templateLine(
   return null
 }
 
-/** A whole statement of a template, `{% … %}`. In quotes or a comment it is text, which etcd reads. */
+/** A template statement, `{% … %}`. Within quotes or a comment it is plain text. */
 function hasStatement(line: string): boolean {
   const at = line.search(/["'#]|\{%/)
   return at !== -1 && line.startsWith('{%', at) && line.includes('%}', at)
@@ -82,12 +82,12 @@ export function decodeText(bytes: Uint8Array, file: string | null): ConfigText |
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   // NUL separates the arguments of /proc/PID/cmdline.
   const refused = refuseControls({ text, file }, /[^\P{Cc}\0\t-\r\u007f-\u009f]/u)
-  // The text may contain the character that stands for other bytes.
+  // Compare the bytes, because the text may contain U+FFFD itself.
   if (refused !== null || Buffer.from(text).equals(bytes)) return refused ?? { text, file }
   return finding('config/not-text', { file, is: 'other bytes', line: lineOf(text, text.indexOf('\ufffd')) })
 }
 
-/** Why a text with control characters is not read. Default: those that go-yaml does not accept (readerc.go). */
+/** @param controls Default: the characters that go-yaml refuses (readerc.go). */
 export function refuseControls({ text, file }: ConfigText, controls = /[^\P{Cc}\t\n\r\u0085]/u): Finding | null {
   const at = text.search(controls)
   return at === -1 ? null : finding('config/not-text', { file, is: 'binary', line: lineOf(text, at) })
@@ -116,23 +116,23 @@ export function placesIn({ text, file, origin }: ConfigText): PlaceOf {
 
 export interface ReadOptions {
   readonly readFiles: boolean
-  /** A folder that paths of the configuration start at. Null: the root itself. */
+  /** The folder that stands for the root of etcd's machine. Null: the root of this machine. */
   readonly root: string | null
-  /** Collects the texts that are read, the configuration itself first. */
+  /** Collects the texts, the configuration itself first. */
   readonly texts: ConfigText[]
 }
 
 export async function readConfigFile(path: string, name: string): Promise<ConfigText | Finding> {
   const content = await readMaterialFile(path, { file: name }, MAX_CONFIG_BYTES)
   if (!('code' in content)) return decodeText(content.bytes, name)
-  // An empty file is one without options, which etcd starts with.
+  // Etcd starts with an empty file.
   return content.code === 'file/empty' ? { text: '', file: name } : content
 }
 
 /**
- * Reads the files that one configuration names, until they are too many, or have more bytes together than one may have.
+ * Limits the number of files and their total size.
  *
- * @param folder Where relative paths start: the folder of the configuration itself, which is not below the other root.
+ * @param folder The folder of the configuration, for relative paths. `root` does not apply to it.
  */
 export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: string | null = null): ReadNamedFile {
   let bytes = 0
@@ -151,14 +151,14 @@ export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: stri
   }
 }
 
-/** Links that are followed in one path, as Linux does (path_resolution(7)). */
+/** The limit of Linux for one path (path_resolution(7)). */
 const MAX_LINKS = 40
-/** Longer than the name of a file can be (NAME_MAX is 255), so the kernel refuses it. */
+/** Longer than NAME_MAX, so that the kernel refuses the path. */
 const TOO_MANY_LINKS = 'x'.repeat(256)
 
 /**
- * A path of another machine below the folder that its root is mounted at. `..` and links end at that root, as after
- * chroot(2). Behind too many links, it is a file that cannot exist.
+ * Resolves a path of another machine below the folder where its root is mounted. As after chroot(2), `..` and links do
+ * not leave that root. A path with too many links becomes one that cannot exist.
  */
 export function resolveInRoot(root: string, path: string): string {
   const left = path.split('/').reverse()
@@ -173,7 +173,7 @@ export function resolveInRoot(root: string, path: string): string {
       folders.push(name)
       continue
     }
-    // The kernel would follow the link itself, which may lead out of the root.
+    // Do not return the link: the kernel would follow it out of the root.
     if (links++ >= MAX_LINKS) return join(root, TOO_MANY_LINKS)
     if (target.startsWith('/')) folders.length = 0
     left.push(...target.split('/').reverse())
@@ -189,7 +189,7 @@ function linkTarget(path: string): string | null {
   }
 }
 
-/** A path that begins at a file of the caller: it does not leave the root if that file is below it. */
+/** A path relative to a file of the caller. If that file is below the root, the path does not leave the root. */
 export function resolveRelativeTo(file: string, path: string, root: string | null): string {
   const folder = dirname(resolve(file))
   const top = root === null ? null : resolve(root)
@@ -197,7 +197,7 @@ export function resolveRelativeTo(file: string, path: string, root: string | nul
   return resolveInRoot(top, path.startsWith('/') ? path : join(folder.slice(top.length), '/') + path)
 }
 
-/** Whether a value is completed elsewhere: by variables, commands, templates, or the specifiers of systemd. */
+/** Whether a value has placeholders: variables, commands, template expressions, or specifiers of systemd. */
 export function isUnresolved(text: string): boolean {
   return /\$[({A-Za-z_]|\{\{|%[A-Za-z]|`/.test(text)
 }

@@ -1,16 +1,16 @@
-/** Takes a command line apart: as a POSIX shell does, or as systemd does (systemd.syntax(7), systemd.service(5)). */
+/** Splits a command line as a POSIX shell or systemd does (systemd.syntax(7), systemd.service(5)). */
 
 export interface Word {
   readonly text: string
-  /** Where it begins in the text that was taken apart. */
+  /** Its offset in the text. */
   readonly offset: number
-  /** Ends a command: a line break that is not escaped, `;`, `&`, `|`; for systemd, `;` as an argument of its own. */
+  /** Whether it ends a command: an unescaped line break, `;`, `&`, `|`; for systemd, `;` as a separate argument. */
   readonly isEnd: boolean
 }
 
 type WordStyle = 'shell' | 'systemd'
 
-/** What is wrong with a text whose meaning is plain all the same; it is read as it is meant. */
+/** A mistake that does not prevent reading the text as it was meant. */
 export interface SyntaxFault {
   readonly kind: 'quote' | 'carriage return' | 'space' | 'backslash' | 'one argument' | 'after script' | 'no program'
   readonly offset: number
@@ -21,14 +21,14 @@ export interface Split {
   readonly faults: readonly SyntaxFault[]
 }
 
-/** Stands for a dollar sign that quotes made a plain one. */
+/** Stands for a quoted dollar sign, which is not expanded. */
 export const LITERAL_DOLLAR = '\u001b'
 
 export function plainDollars(text: string): string {
   return text.replaceAll(LITERAL_DOLLAR, '$')
 }
 
-/** The arguments between two offsets. A quote that is not closed ends at the end. */
+/** A quote that is not closed ends at `end`. */
 export function splitText(text: string, style: WordStyle, start = 0, end = text.length): Split {
   return new Splitter(text, style, end).split(start)
 }
@@ -46,11 +46,11 @@ export function wordAt(text: string, offset: number, isEnd = false): Word {
   return { text, offset, isEnd }
 }
 
-/** What follows a backslash in a unit, and what it stands for. */
+/** Characters after a backslash in a unit, and the characters that they stand for. */
 const ESCAPES = 'abfnrstv\\"\''
 const ESCAPED = '\u0007\b\f\n\r \t\v\\"\''
 
-/** What a unit may have after a continued line. */
+/** Comments that may follow a continued line in a unit. */
 export const COMMENTS = /(?:[ \t]*[#;][^\n]*\n)*/y
 
 export function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
@@ -78,7 +78,7 @@ class Splitter {
   split(start: number): Split {
     for (let at = start; at < this.#end;) at = this.#step(at)
     this.#finish()
-    // Lines without any continuation were folded, as YAML does it.
+    // Without any continuation, the line breaks come from folded YAML and are correct.
     if (!this.#isContinued) this.#faults.delete('backslash')
     return { words: this.#words, faults: [...this.#faults.values()] }
   }
@@ -91,7 +91,7 @@ class Splitter {
     if (character === '\n') return this.#lineBreak(at)
     if (this.#isShell && this.#word === null) {
       if (character === '#') return this.#match(/[^\n]*/y, at)?.end ?? this.#end
-      // `>`, `2>&1`, `&>>`, `>(…)` where an argument would begin; `<name>` is a place to fill in.
+      // `>`, `2>&1`, `&>>`, `>(…)`; but `<name>` is a placeholder in documentation.
       const operator = /(?:\d*|&)(?:>>|>\||>&|<&|<<<|<>|>|<)(?![\w-]+>)(\([^)\n]{0,200}\))?/y
       const redirection = this.#match(operator, at)
       if (redirection !== null) {
@@ -100,7 +100,7 @@ class Splitter {
       }
     }
     if (this.#isShell ? /[;&|]/.test(character) : character === ';' && this.#isAlone(at)) return this.#commandEnd(at)
-    // Whole runs at once: most of a text is neither quote nor space.
+    // Faster than single characters.
     const run = this.#match(/(?:[^\\"'\s;&|#$`]|\$(?!\())+/y, at)?.end ?? at + 1
     const end = this.#substitutionEnd(at) ?? Math.min(run, this.#end)
     return this.#add(this.#text.slice(at, end), at, end)
@@ -111,7 +111,6 @@ class Splitter {
     return groups === null ? null : { groups, end: at + groups[0].length }
   }
 
-  /** Whether a character is an argument of its own, with a backslash before it or not. */
   #isAlone(at: number): boolean {
     return this.#word === null && (at + 1 >= this.#end || /\s/.test(this.#text[at + 1] ?? ''))
   }
@@ -126,15 +125,15 @@ class Splitter {
   #lineBreak(at: number): number {
     this.#finish()
     if (!this.#isShell) return at + 1
-    // No command begins with a dash.
+    // No command begins with a dash, so the backslash is missing.
     if (this.#words.at(-1)?.isEnd === false && this.#isBeforeFlag(at + 1)) this.#fault('backslash', at)
     else this.#words.push(wordAt('\n', at, true))
     return at + 1
   }
 
-  /** Where `$(…)` or `…` between backticks ends; null for anything else. */
+  /** The end of `$(…)` or of text in backticks; null if neither begins here. */
   #substitutionEnd(at: number): number | null {
-    // Systemd splits a command in the place of a value, which has few arguments; a finding names it as a whole.
+    // systemd splits `$(…)`. Keep a short one in one word, so that the finding quotes it completely.
     if (!this.#isShell) return this.#match(/\$\([^()"'\\\n]{0,100}\)/y, at)?.end ?? null
     const isTick = this.#text[at] === '`'
     if (this.#isUnbalanced || (!isTick && !this.#text.startsWith('$(', at))) return null
@@ -146,7 +145,7 @@ class Splitter {
       depth += found[0] === '(' ? 1 : -1
       if (depth === 0) return found.index + 1
     }
-    // The next one would end nowhere either.
+    // Avoids quadratic work: a later one is not closed either.
     this.#isUnbalanced = true
     return null
   }
@@ -165,7 +164,7 @@ class Splitter {
       this.#isContinued = true
       if (spaces !== '') this.#fault('space', at)
       else if (carriageReturn !== '' && this.#isShell) this.#fault('carriage return', at)
-      // A shell joins the lines; systemd puts a space between them, and skips comments there.
+      // A shell joins the lines; systemd inserts a space, and skips comment lines.
       if (this.#isShell) return at + continued.length
       const comments = this.#match(COMMENTS, at + continued.length)
       return this.#finish(comments?.end)
@@ -175,7 +174,7 @@ class Splitter {
     return this.#add(literal(next), at, at + 2)
   }
 
-  /** The escapes of C, and systemd's own for a space; any other stays as it is (basic/escape.c, cunescape_one). */
+  /** C escapes and `\s` for a space. systemd keeps other escapes unchanged (basic/escape.c, cunescape_one). */
   #unitEscape(at: number, start: number): number {
     const code = /\\(?:(?:x([\dA-Fa-f]{2})|u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8}))|([0-3][0-7]{2}))/y
     const [whole, short, long, longest, octal] = match(code, this.#text, at) ?? []

@@ -1,4 +1,4 @@
-/** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
+/** Reads a systemd unit that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
 import { posix } from 'node:path'
 import {
   boundedValues,
@@ -49,7 +49,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile, int
   const { container, isShell = false } = command
   if (!isShell) reportArguments(command.args, place, into)
   if (!isShell && container === undefined) reportNotExpanded(byName.values(), into)
-  // A container has only the variables that it is given.
+  // A container receives only the variables that the engine passes.
   const variables = [...byName.values()].filter(({ name }) => container?.passed.includes(name) !== false)
   await readStart(command, variables, { text, option: 'ExecStart', place }, readNamed, into)
   const isUserDynamic = unit.isOn('DynamicUser')
@@ -70,7 +70,7 @@ interface Directive {
   readonly key: string
   readonly start: number
   readonly end: number
-  /** Where its last line ends without a backslash, though the next ones, which are within it here, are flags. */
+  /** The offset of a missing backslash before lines with flags, which are part of the value here. */
   readonly brokenAt: number | null
 }
 
@@ -83,7 +83,7 @@ class Unit {
     this.#directives = directivesOf(text)
   }
 
-  /** The directives of a key that are in force: an empty one resets those before it. */
+  /** An empty directive resets the previous ones. */
   inForce(key: string): readonly Directive[] {
     const all = this.#directives.filter((each) => each.key === key)
     const reset = all.findLastIndex(({ start, end }) => this.text.slice(start, end).trim() === '')
@@ -93,7 +93,7 @@ class Unit {
   last(key: string): string | null {
     const last = this.inForce(key).at(-1)
     const value = last === undefined ? '' : this.text.slice(last.start, last.end).trim()
-    // The home of the user is known only to the machine.
+    // `~` is the home folder of the user, which is not known.
     return value === '' || value === '~' ? null : value.replace(/^-/, '')
   }
 
@@ -133,7 +133,7 @@ function endOf(pattern: RegExp, text: string, at: number): number {
   return at + (match(pattern, text, at)?.[0].length ?? 0)
 }
 
-/** Where a value ends, which continues after a backslash at the end of its line, past comments. */
+/** A value continues after a backslash at the end of the line. Comment lines may follow it. */
 function valueEnd(text: string, start: number): number {
   for (let at = start; ;) {
     const end = endOf(LINE, text, at)
@@ -142,7 +142,7 @@ function valueEnd(text: string, start: number): number {
   }
 }
 
-/** Where the lines end that begin with a dash: flags, not directives. */
+/** The end of the following lines that begin with a dash: flags, not directives. */
 function flagLinesEnd(text: string, end: number): number {
   for (let at = end; ;) {
     const next = endOf(/\r?\n[ \t]*-(?:\\\r?\n|[^\n])*/y, text, at)
@@ -151,10 +151,10 @@ function flagLinesEnd(text: string, end: number): number {
   }
 }
 
-/** The variables of `Environment=`. Systemd ignores a line with an open quote, and arguments that are not assignments. */
+/** systemd ignores an `Environment=` line with an open quote, and arguments that are not assignments. */
 function ownVariables(unit: Unit, place: PlaceOf, into: Reading): Variable[] {
   const { text } = unit
-  // With a dash it is not a name to systemd either; it is a slip for one.
+  // systemd refuses names with a dash. Accept them to report the mistake.
   const assignment = /^([A-Za-z_][\w-]*)=([\s\S]*)$/
   return unit.inForce('Environment').flatMap(({ start, end }) => {
     const { words, faults } = splitText(text, 'systemd', start, end)
@@ -175,12 +175,12 @@ function ownVariables(unit: Unit, place: PlaceOf, into: Reading): Variable[] {
   })
 }
 
-/** `%%` is a percent sign; other specifiers are known only to systemd. */
+/** Expands `%%`. Only systemd knows the other specifiers. */
 function percents(text: string): string {
   return text.replaceAll('%%', '%')
 }
 
-/** The command that starts etcd. What runs before it may start a container that stays. */
+/** `ExecStartPre=` may start a container that keeps running. */
 function startOf(unit: Unit, values: Values): EtcdCommand | undefined {
   for (const key of ['ExecStart', 'ExecStartPre']) {
     for (const { start, end, brokenAt } of unit.inForce(key)) {
@@ -195,18 +195,18 @@ function startOf(unit: Unit, values: Values): EtcdCommand | undefined {
   return undefined
 }
 
-/** One command with the known variables put in. Characters before the program change how it is started. */
+/** Expands known variables, and removes the prefix characters of the program. */
 function expandedCommand([program, ...args]: readonly Word[], values: Values): Word[] {
   if (program === undefined) return []
   const [prefix = ''] = /^[@\-:+!|]*/.exec(program.text) ?? []
   const own = { ...program, text: program.text.slice(prefix.length) }
-  // After `@`, the first argument is the program's name for itself; after `:`, variables are not expanded.
+  // After `@`, the first argument is argv[0]; after `:`, systemd does not expand variables.
   return [own, ...(prefix.includes('@') ? args.slice(1) : args)]
     .map((word) => ({ ...word, text: percents(word.text) }))
     .flatMap((word) => (prefix.includes(':') ? [word] : expand(word, values)))
 }
 
-/** `$NAME` as an argument becomes arguments, `${NAME}` part of one; `$NAME` within an argument is no variable. */
+/** systemd splits `$NAME` into arguments, inserts `${NAME}`, and does not expand `$NAME` within an argument. */
 function expand(word: Word, values: Values): Word[] {
   const [, name = ''] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
   const value = name === '' ? undefined : values.get(name)
@@ -217,7 +217,7 @@ function expand(word: Word, values: Values): Word[] {
   return [{ ...word, text }]
 }
 
-/** Reports arguments that etcd receives with `$NAME` or a command in them (systemd.service(5), "Command lines"). */
+/** Reports `$NAME` and commands that systemd does not expand (systemd.service(5), "Command lines"). */
 function reportArguments(args: readonly Word[], place: PlaceOf, into: Reading): void {
   for (const { text, offset } of args) {
     const at = place(offset, /^(--?[^=]*)=/.exec(text)?.[1] ?? 'ExecStart')
@@ -229,25 +229,25 @@ function reportArguments(args: readonly Word[], place: PlaceOf, into: Reading): 
   }
 }
 
-/** What systemd reads as true (systemd.syntax(7)). */
+/** True in systemd.syntax(7). */
 const YES = /^(?:1|yes|y|true|t|on)$/i
 
 const HOMES = ['/home', '/root', '/run/user']
 const TEMPORARY = ['/tmp', '/var/tmp']
-/** Directories that systemd makes for the unit. */
+/** Directives with directories that systemd creates for the unit. */
 const OWN: Readonly<Record<string, string>> = {
   StateDirectory: '/var/lib',
   CacheDirectory: '/var/cache',
   LogsDirectory: '/var/log',
   RuntimeDirectory: '/run',
 }
-/** What `ProtectSystem=` makes read-only. */
+/** The read-only paths of `ProtectSystem=`. */
 const PROTECTED: ReadonlyMap<string, readonly string[]> = new Map([
   ['strict', ['/']],
   ['full', ['/usr', '/boot', '/efi', '/etc']],
   ['yes', ['/usr', '/boot', '/efi']],
 ])
-/** What `ProtectSystem=strict` leaves as it is. */
+/** The paths to which `ProtectSystem=strict` does not apply. */
 const KERNEL = ['/dev', '/proc', '/sys']
 
 interface Area {
@@ -255,7 +255,7 @@ interface Area {
   readonly by: string
 }
 
-/** What systemd hides from etcd, and where etcd may not write. Null if the unit has a root of its own. */
+/** The paths that the unit hides or makes read-only. Null if the unit has its own root directory. */
 function sandboxOf(unit: Unit): Sandbox | null {
   if (unit.last('RootDirectory') !== null || unit.last('RootImage') !== null) return null
   const isDynamic = unit.isOn('DynamicUser')
@@ -296,7 +296,7 @@ function sandboxOf(unit: Unit): Sandbox | null {
   return { hides: (path) => deepest(path, hidden, shown), locks: (path) => deepest(path, locked, open) }
 }
 
-/** The directive of the deepest area that a path is in, unless an exception is as deep. */
+/** The directive of the deepest area that contains the path, unless an exception is at least as deep. */
 function deepest(path: string, areas: readonly Area[], exceptions: readonly Area[]): string | null {
   const within = (all: readonly Area[]): Area | undefined =>
     all

@@ -40,17 +40,17 @@ const TLS_BLOCKS: ReadonlySet<string> = new Set(
 )
 const TOP_KEYS = etcdOptions.flatMap(({ yaml }) => (yaml?.name.length === 1 ? yaml.name : []))
 const FLAGS = etcdOptions.flatMap(({ flag }) => flag?.name ?? [])
-/** Fields of Go without a name for YAML, which encoding/json accepts by their names in Go. */
+/** Go fields without a tag, which encoding/json accepts by their Go names. */
 const UNTAGGED: ReadonlyMap<string, 'client' | 'peer'> = new Map([
   ['clienttlsinfo', 'client'],
   ['peertlsinfo', 'peer'],
 ])
 const CRL_ROWS = new Map(etcdOptions.flatMap((row) => (row.field === 'crlFile' ? [[row.block, row] as const] : [])))
-/** Keys of one block that a finding lists. */
+/** Limits the keys that a finding lists. */
 const MAX_LISTED = 5
 
 /**
- * Reads a file that a configuration names. If its keys are not those of etcd, as of another program, no key is repeated: the
+ * Reads a file that a configuration names. If the file is not for etcd, the findings do not quote its keys, because the
  * author of the configuration may not be allowed to read it.
  */
 export async function readNamedConfig(source: ConfigText): Promise<Reading> {
@@ -74,7 +74,7 @@ export async function readNamedConfig(source: ConfigText): Promise<Reading> {
   return reading
 }
 
-/** Returns how many keys at the top are those of etcd. */
+/** Returns the number of top-level keys of etcd. */
 export async function readYamlConfig(source: ConfigText, into: Reading): Promise<number> {
   const yaml = await readYaml(source, 'first')
   into.add(...yaml.findings)
@@ -111,7 +111,7 @@ interface WrittenAt {
 class ConfigReader {
   readonly #yaml: YamlReading
   readonly #into: Reading
-  /** Whether etcd does not look for what is read now where it is written. */
+  /** Whether etcd does not read the current key at its place, so its values are guesses. */
   #isGuess = false
   #keys: ReadonlySet<string> = new Set()
 
@@ -120,7 +120,7 @@ class ConfigReader {
     this.#into = into
   }
 
-  /** Reads the keys below a path, which is written as another one if it is misspelt. */
+  /** @param written The path in the file, if it is misspelt. */
   map(entries: readonly YamlEntry[], path: Path, written = path): void {
     const last = new Map<string, YamlEntry>()
     for (const entry of entries) {
@@ -139,7 +139,7 @@ class ConfigReader {
       this.#entry([...path, key], value, { offset, path: [...written, own] })
   }
 
-  /** @param own Where etcd would look for it. */
+  /** @param own The path at which etcd reads the option. */
   #entry(own: Path, value: YamlValue, at: WrittenAt): void {
     const [key = ''] = own
     const row = rowOfPath(own)
@@ -156,7 +156,7 @@ class ConfigReader {
     }
   }
 
-  /** Of these fields, the block of a side replaces all but the CRL. */
+  /** The TLS block of a side overwrites these fields, except the CRL. */
   #untagged(side: 'client' | 'peer', own: Path, entries: readonly YamlEntry[], written: Path): void {
     for (const { key, value, offset } of entries) {
       const at = { offset, path: [...written, key] }
@@ -227,9 +227,9 @@ class ConfigReader {
     }
   }
 
-  /** Reports a key that etcd does not have, and reads it as what was probably meant. */
+  /** Reports an unknown key, and reads it as the option that was probably meant. */
   #unknown(own: Path, value: YamlValue, at: WrittenAt): void {
-    // To find what was meant costs most, and no more is reported.
+    // The search for similar names is slow, and further findings are not reported.
     if (this.#into.isFull('config/option-ignored', 'config/protection-ignored', 'config/restriction-not-in-force'))
       return
     const place = this.#place(at)
@@ -257,7 +257,7 @@ class ConfigReader {
       this.#into.report('config/restriction-not-in-force', { ...place, kind: 'configuration file' })
     else if (isInBlock || isOfTls) this.#into.report('config/protection-ignored', { ...details, ...usedInstead(row) })
     else this.#into.report('config/option-ignored', details)
-    // A value that does not fit what may be meant is not reported.
+    // If the value has the wrong type, the guess is probably wrong.
     if (path === null || (row !== undefined && wantedType(row, value) !== null)) return
     this.#guess(() => {
       this.#entry(path, value, at)
@@ -276,21 +276,21 @@ class ConfigReader {
   }
 }
 
-/** The keys of etcd's top level among other keys; one alone is a coincidence, unless it is about TLS. */
+/** One key of etcd alone is a coincidence, unless it is a TLS block. */
 function topKeys(entries: readonly YamlEntry[]): string[] {
   const known = entries.map(({ key }) => key.toLowerCase()).filter(isTopKey)
   return known.length > 1 || known.some((key) => TLS_BLOCKS.has(key)) ? known : []
 }
 
-/** What a key was probably meant for: an option, which a file may not be able to set, or another key. */
+/** The probable meaning of a key: an option, which may not exist in a file, or another key. */
 interface Meant {
   readonly row?: EtcdOptionRow | undefined
   readonly path?: Path
-  /** Whether the key itself is right, and belongs elsewhere. */
+  /** Whether the key is correct, but in the wrong place. */
   readonly isElsewhere?: boolean
 }
 
-/** A key at the top: a flag that has its key in a block, a slip, or nothing that is known. */
+/** A top-level key may be a flag whose key is in a block, or a misspelt key. */
 function meantAtTop(key: string): Meant | null {
   const flag = rowOfFlag(key) ?? rowOfFlag(key.replaceAll('_', '-'))
   if (flag !== undefined) return { row: flag, isElsewhere: flag.yaml !== null && flag.yaml.name.length > 1 }
@@ -307,7 +307,7 @@ function meantAtTop(key: string): Meant | null {
   return { row: rowOfFlag(nearest(key, FLAGS) ?? '') }
 }
 
-/** A key in one of the two TLS blocks: of the top level, a flag of the other block, or a slip. */
+/** A key in a TLS block may belong to the top level or to the other block, or be misspelt. */
 function meantInBlock(key: string, block: string, value: string): Meant | null {
   const folded = key.replaceAll('_', '-')
   const rows = etcdOptions.filter(({ yaml }) => yaml?.name.length === 2 && yaml.name[0] === block)
@@ -328,13 +328,13 @@ function typeOf(value: YamlValue): YamlType {
   return value.kind === 'scalar' ? value.type : value.kind
 }
 
-/** The text of a scalar, of a boolean as Go writes it. */
+/** Booleans in Go's spelling. */
 function textOf(value: YamlValue, isBoolean: boolean): string {
   if (value.kind !== 'scalar' || isNull(value)) return ''
   return isBoolean ? String(isTrue(value.text)) : value.text
 }
 
-/** What an option must be in place of a value; null for one that etcd accepts. */
+/** The type that the value must have; null if etcd accepts it. */
 function wantedType({ kind }: EtcdOptionRow, value: YamlValue): string | null {
   const { wants, types } = optionKinds[kind].file
   return types.includes(typeOf(value)) ? null : wants
@@ -345,7 +345,7 @@ function listOption(row: EtcdOptionRow, texts: readonly string[], place: ConfigP
   return { row, text: texts.join(','), values, isList: true, form: 'yaml', place }
 }
 
-/** An option whose value has another type than etcd accepts. */
+/** The probable meaning of a value with the wrong type. */
 function meantOption(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): ReadOption {
   const texts = scalarsOf(value).map(({ text }) => text)
   const [text] = texts

@@ -1,6 +1,6 @@
 /**
- * YAML, and JSON, as go-yaml v2 reads them: in bounded work, with places, aliases and merge keys followed. The only file
- * that names `yaml`, which it loads at its first use, by `import()`, which bundlers follow.
+ * Reads YAML and JSON as go-yaml v2 does, with places, in bounded work. Only this file uses the package `yaml`, which it
+ * loads at first use by `import()`, so that bundlers include it.
  */
 import type * as Yaml from 'yaml'
 import { loadDeferred } from '../../report/load-deferred.js'
@@ -15,7 +15,7 @@ export type YamlValue =
   | { readonly kind: 'list'; readonly items: readonly YamlValue[]; readonly offset: number }
   | YamlScalar
 
-/** `text` is what is written; `type` is what go-yaml makes of it. */
+/** `text` is the source; `type` is the type that go-yaml gives it. */
 export interface YamlScalar {
   readonly kind: 'scalar'
   readonly text: string
@@ -47,7 +47,7 @@ export function textAt(value: YamlValue | null, ...keys: readonly string[]): str
   return found?.kind === 'scalar' && found.type !== 'null' ? found.text : undefined
 }
 
-/** The items of a list below some keys; none of anything else. */
+/** Empty if the value is not a list. */
 export function itemsAt(value: YamlValue | null, ...keys: readonly string[]): readonly YamlValue[] {
   const found = at(value, ...keys)
   return found?.kind === 'list' ? found.items : []
@@ -78,9 +78,9 @@ export function isTrue(text: string): boolean {
   return /^(?:y|yes|on|true)$/i.test(text)
 }
 
-/** Levels of nesting: a configuration has three, a manifest some ten. */
+/** A configuration has three levels of nesting, a manifest about ten. */
 const MAX_DEPTH = 40
-/** Values that aliases may grow into. go-yaml refuses a document of 400,000 values that are mostly aliases. */
+/** Limits the values after aliases are expanded. go-yaml refuses a document of 400,000 values that are mostly aliases. */
 const MAX_VALUES = 100_000
 
 export async function readYaml(source: ConfigText, which: 'first' | 'all'): Promise<YamlReading> {
@@ -123,7 +123,7 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
     const parsed = yaml.parseAllDocuments(text, {
       schema: 'failsafe',
       version: '1.1',
-      // The parser compares each key with all before it.
+      // The check takes quadratic time.
       uniqueKeys: false,
       prettyErrors: false,
       logLevel: 'silent',
@@ -135,7 +135,7 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
       findings.push(finding('config/yaml-malformed', { ...at, kind: 'several documents', count: all.length }))
     }
     for (const document of which === 'first' ? all.slice(0, 1) : all) {
-      // The parser continues after an error; what follows is caused by the first one.
+      // Later errors are consequences of the first one.
       const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])
       if (error === undefined)
         open(() => (document.contents === null ? null : new Opener(yaml).open(document.contents, 0)))
@@ -160,7 +160,7 @@ class Refused extends Error {
   }
 }
 
-/** What the parser makes tokens of, so that its work is known beforehand. */
+/** Estimates the work of the parser before it starts. */
 function countMarks(text: string): number {
   let marks = 0
   const mark = /[\n,[\]{}]|\r(?!\n)|[:?-](?=\s)|(?<=\s|^)[&*!%@`]/g
@@ -168,7 +168,7 @@ function countMarks(text: string): number {
   return marks
 }
 
-/** Where brackets, dashes or indentation open more levels than the parser, which is recursive, should get. */
+/** The offset at which nesting exceeds {@link MAX_DEPTH}, because the parser is recursive; null if it does not. */
 function nestsTooDeepAt(text: string): number | null {
   let depth = 0
   for (const { 0: bracket, index } of text.matchAll(/[[{\]}]/g)) {
@@ -186,7 +186,7 @@ function nestsTooDeepAt(text: string): number | null {
   return null
 }
 
-/** JSON is too dense for a parser of YAML, as `kubectl get -o json` writes it. */
+/** The output of `kubectl get -o json` exceeds the limits for YAML, so JSON has its own parser. */
 function isJson(text: string): boolean {
   if (!/^\s*\{/.test(text)) return false
   try {
@@ -197,7 +197,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** The value of valid JSON, in which all between two tokens is space, a comma or a colon. */
+/** @param text Valid JSON, so that only spaces, commas and colons are between tokens. */
 function openJson(text: string): YamlValue {
   const tokens = text.matchAll(/[{}[\]]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,:{}[\]"]+/g)
   const next = (): { token: string; offset: number } => {
@@ -223,7 +223,7 @@ function openJson(text: string): YamlValue {
   return open(next(), 0)
 }
 
-/** Makes values of nodes; an alias has the value of the anchor before it. */
+/** Converts nodes to values, and expands aliases. */
 class Opener {
   #left = MAX_VALUES
   readonly #anchors = new Map<string, Yaml.Node>()
@@ -249,7 +249,7 @@ class Opener {
       return { kind: 'list', items: node.items.map((item) => this.open(item as Yaml.Node, depth + 1)), offset }
     const text = this.#yaml.isScalar(node) && typeof node.value === 'string' ? node.value : ''
     const tag = 'tag' in node && typeof node.tag === 'string' ? node.tag : null
-    // A tag of a program's own makes a string of a value, and so do quotes without a tag.
+    // Values with a custom tag, or with quotes, are strings.
     const isPlain = this.#yaml.isScalar(node) && node.type === 'PLAIN'
     const isTyped = tag === null ? isPlain : /^tag:yaml\.org,2002:(?:bool|int|float|null)$/.test(tag)
     return { kind: 'scalar', text, type: isTyped ? typeOf(text) : 'text', offset }
@@ -286,7 +286,7 @@ function typeOf(text: string): YamlScalar['type'] {
   return NUMBER.test(text) ? 'number' : 'text'
 }
 
-/** What is wrong, and what to do, each as one sentence for the author of the text, who does not know the parser's terms. */
+/** The reason and the remedy, each as one sentence that does not use terms of the parser. */
 type YamlFault = readonly [reason: string, fix: string]
 
 const REMOVE = 'Remove it, or put the value into single quotes.'
@@ -299,7 +299,7 @@ const LINE = 'Fix that line, or the line before it.'
 const NO_SPACE: YamlFault = ['A space is missing after the colon.', 'Add a space after the colon.']
 const UNKNOWN_ANCHOR: YamlFault = ['An alias names an anchor that does not exist.', ANCHOR]
 
-/** By the parser's code, with its message where one code has several. The first that fits counts. */
+/** Matches the code of the parser, followed by its message. The first match counts. */
 const FAULTS: readonly (readonly [error: RegExp, ...YamlFault])[] = [
   [/^TAB_AS_INDENT/, 'A line begins with a tab. YAML is indented only by spaces.', INDENT],
   [/^BAD_INDENT/, 'The indentation of the line does not match its block.', INDENT],
@@ -317,10 +317,10 @@ const FAULTS: readonly (readonly [error: RegExp, ...YamlFault])[] = [
   [/^MISSING_CHAR.*between/, 'A comma between two entries in brackets, or a closing bracket, is missing.', 'Add it.'],
   [/^/, 'The text cannot be parsed from here on.', LINE],
 ]
-/** Longer lines are not searched to their end. */
+/** Only the beginning of a longer line is searched. */
 const MAX_LINE = 1000
 
-/** Why a text is not YAML, by the parser's error and by the line that it names, and where that begins. */
+/** The place of the mistake, the reason and the remedy, from the parser's error and the line that it names. */
 function yamlFault(
   { code, message, pos: [offset] }: Yaml.YAMLError,
   text: string,
@@ -336,7 +336,7 @@ function yamlFault(
   const [, bracket, quote] = /end with a ([\]}])$|^MISSING_CHAR.*closing (["'])/.exec(error) ?? []
   const close = bracket ?? quote
   if (close !== undefined) {
-    // Nothing closes a quote, so it is the last of its kind.
+    // The open bracket or quote is the last of its kind.
     const at = text.lastIndexOf(close === ']' ? '[' : close === '}' ? '{' : close, offset)
     const reason = `A ${quote === undefined ? 'bracket' : 'quote'} is not closed.`
     return [at === -1 ? offset : at, reason, `Close it with ${close}.`]

@@ -1,4 +1,4 @@
-/** All members of a cluster, straight from the files that `writeCluster` wrote. */
+/** Renders all members of a cluster from the files that `writeCluster` wrote. */
 import type { ClusterFiles } from '../../authority/cluster/cluster-credentials.js'
 import { checkOptions, valueInvalid } from '../../report/option-error.js'
 import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
@@ -121,7 +121,7 @@ export function renderCluster<M extends string>(
         advertiseUrls: at.clientUrls,
         httpUrls: at.httpUrls,
         ...server,
-        // A CA file alone would make etcd require certificates all the same.
+        // With a CA file, etcd requires certificates even if `clientCertAuth` is false.
         ...(client.clientCertAuth === false ? {} : { trustedCaFile }),
         ...client,
       },
@@ -172,14 +172,14 @@ function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, pl
   }
 }
 
-/** Etcd listens only on addresses. The renderer reports what is no URL. */
+/** Etcd listens only on addresses. The renderer reports an invalid URL later. */
 function toListen(text: string): string {
   const reading = readPlainUrl(text, 'advertise')
   if ('refused' in reading || reading.url.isIp || reading.url.host === 'localhost') return text
   return `${reading.url.isTls ? 'https' : 'http'}://0.0.0.0:${reading.url.port}`
 }
 
-/** The keys are those of the type, because the options of the caller were checked. */
+/** The cast is safe, because the caller has checked the keys. */
 function entriesOf<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] {
   return Object.entries(record) as [K, V][]
 }

@@ -1,4 +1,3 @@
-/** Members as services of a Compose file. */
 import { dirname } from 'node:path/posix'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
@@ -24,7 +23,7 @@ export interface ComposeOptions {
   version?: EtcdVersion | undefined
 }
 
-/** Folders that a container has its own content in; files in them are mounted one by one. */
+/** A mount on `/` or `/etc` would hide the content of the image, so files there are mounted one by one. */
 const SHALLOW = /^\/[^/]*$/
 
 /**
@@ -67,7 +66,7 @@ export function renderCompose(configs: readonly MemberConfig[], options: Compose
   return writeYaml({ services: Object.fromEntries(services) })
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` where no release is named. */
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the version is not a release. */
 function imageOf(config: MemberConfig, { image, version }: ComposeOptions): string {
   if (image !== undefined) return image
   const release = readVersion(version ?? config.version ?? DEFAULT_VERSION, 'options.version')
@@ -93,7 +92,7 @@ function mount(path: string, readOnly: boolean): object {
     source,
     target: source,
     read_only: readOnly,
-    // A folder that the engine makes for certificates that are not there would only hide what is wrong.
+    // An empty directory in place of missing certificates would hide the mistake.
     bind: { create_host_path: !readOnly },
   }
 }

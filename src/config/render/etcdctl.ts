@@ -1,4 +1,4 @@
-/** How etcdctl receives endpoints and credentials. */
+/** Writes endpoints and credentials for etcdctl. */
 import type { CredentialFiles } from '../../credentials/write.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
@@ -12,7 +12,7 @@ export type EtcdctlForm = 'flags' | 'env' | 'json'
 
 const FORMS: readonly EtcdctlForm[] = ['flags', 'env', 'json']
 
-/** The options of etcdctl, by what they set (etcdctl/ctlv3/ctl.go v3.5.16). */
+/** The flags of etcdctl (etcdctl/ctlv3/ctl.go v3.5.16). */
 const OPTIONS = [
   ['endpoints', 'endpoints'],
   ['ca', 'cacert'],

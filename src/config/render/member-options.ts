@@ -1,4 +1,4 @@
-/** A member's configuration as options: in a form, for a version, or why it cannot be written. */
+/** Converts a member's configuration to options in a form and for a version, or reports why that is not possible. */
 import { isAbsolute } from 'node:path/posix'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
@@ -27,7 +27,7 @@ import {
 } from '../tables/options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
 
-/** @param other Fields of the model without an option of etcd. @param required Those without which there is no member. */
+/** @param other Fields of the model without an option of etcd. @param required Fields that the caller must set. */
 function checkBlock(
   given: object,
   block: OptionBlock,
@@ -54,19 +54,19 @@ function checkKind(value: unknown, kind: keyof typeof optionKinds, option: strin
   if (value !== undefined && !is(value)) throw textInvalid(option, value, accepts)
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not an object of options, and for values of another kind. */
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if `extra` is not an object, or if a value has the wrong type. */
 export function checkExtra(extra: unknown, option: string): void {
   if (extra === undefined) return
   if (extra === null || typeof extra !== 'object' || Array.isArray(extra))
     throw valueInvalid(option, extra, 'an object of values, by the names of options')
   for (const [name, value] of Object.entries(extra)) {
     const kind = passthroughOfFlag(name)?.kind
-    // An unknown name is a finding, with its remedy.
+    // `unknownName` reports an unknown name with a remedy.
     if (kind !== undefined && kind !== 'nothing') checkKind(value, kind, `${option}.${name}`)
   }
 }
 
-/** The value of a row in a configuration whose kinds were checked. */
+/** @param config A configuration that `checkBlock` accepted. */
 export function valueOf(config: MemberConfig, row: EtcdOptionRow): OptionValue | undefined {
   if (row.field === null) return undefined
   const values = row.block === 'server' ? config : config[row.block]
@@ -74,9 +74,9 @@ export function valueOf(config: MemberConfig, row: EtcdOptionRow): OptionValue |
   return value === undefined ? undefined : normalize(value)
 }
 
-/** One option as it is written, whatever table it is in. */
+/** One option to write, from either table. */
 export interface WrittenOption {
-  /** Without its dashes; null if there is no flag. */
+  /** The flag without dashes; null if there is none. */
   readonly flag: string | null
   /** The keys in a configuration file, from its top; empty if a file cannot set it. */
   readonly path: readonly string[]
@@ -91,13 +91,13 @@ interface Writing {
   readonly version: ParsedVersion
 }
 
-/** Warnings and infos of the rules that are refused in what is written. */
+/** Warnings and infos that the renderer treats as errors. */
 const REFUSED: ReadonlySet<FindingCode> = new Set<FindingCode>(['config/client-auth-implied', 'config/tls-unused'])
 
 /**
- * What is written of a member, in the order of the tables, and everything that keeps it from being written.
+ * Returns the options to write, in the order of the tables, and the findings that prevent it.
  *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not the configuration of a member.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if `config` is not a configuration of a member.
  */
 export function optionsOf(
   config: MemberConfig,
@@ -128,7 +128,7 @@ export function optionsOf(
   return { written: [...typed.written, ...extra.written], findings: [...findings, ...byRules] }
 }
 
-/** Certificates are required unless that is switched off, or there is no TLS that could require them. */
+/** Requires client certificates by default, unless the side has no TLS. */
 function withDefaults(config: MemberConfig): MemberConfig {
   const isRequired = ({ plaintext, autoTls, clientCertAuth }: TlsSide): boolean =>
     plaintext !== true && autoTls !== true && clientCertAuth !== false
@@ -141,12 +141,11 @@ function withDefaults(config: MemberConfig): MemberConfig {
 
 interface Options<T> {
   readonly written: WrittenOption[]
-  /** As the rules read them. */
+  /** The same options, for the rules. */
   readonly options: T[]
   readonly findings: Finding[]
 }
 
-/** The options that have fields. */
 function typedOptions(config: MemberConfig, writing: Writing): Options<ReadOption> {
   const { form, version } = writing
   const all: Options<ReadOption> = { written: [], options: [], findings: [] }
@@ -154,7 +153,7 @@ function typedOptions(config: MemberConfig, writing: Writing): Options<ReadOptio
   for (const row of etcdOptions) {
     const id = `${row.block}.${String(row.field)}`
     const value = valueOf(config, row)
-    // A default need not be written, and could not be in a version that lacks the option.
+    // A boolean with its default is not written: the version may lack the option.
     if (value === undefined || (row.kind === 'boolean' && String(value) === row.default) || done.has(id)) continue
     done.add(id)
     all.findings.push(...valueFindings(config, row, value))
@@ -179,22 +178,20 @@ function typedOptions(config: MemberConfig, writing: Writing): Options<ReadOptio
   return all
 }
 
-/** Controls, line and paragraph separators, lone surrogates, and what YAML 1.1 does not accept as a character. */
+/** Controls, line and paragraph separators, lone surrogates, and characters that YAML 1.1 does not allow. */
 const NOT_WRITABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\uFFFE\uFFFF]/u
 
-/** Why no form can write a string, as words after "it"; null for one that can be written. */
+/** Why a string cannot be written in any form, as words after "it"; null if it can. */
 export function notWritable(text: string): string | null {
   if (text === '') return 'is empty'
   return NOT_WRITABLE.test(text) ? 'contains a control character, a line break, or half a character' : null
 }
 
-/** A finding if there is a reason. */
 export function refused(option: string, value: string, wants: string | null): Finding[] {
   if (wants === null) return []
   return [finding('config/value-invalid', { ...unplaced(option), kind: 'not writable', value, wants })]
 }
 
-/** Values that no form can write. */
 function valueFindings(config: MemberConfig, row: EtcdOptionRow, value: OptionValue): Finding[] {
   const option = nameOf(row)
   const ofList = (entries: readonly string[]): Finding[] =>
@@ -203,7 +200,7 @@ function valueFindings(config: MemberConfig, row: EtcdOptionRow, value: OptionVa
       : entries.flatMap((text) => refused(option, text, notWritable(text)))
   if (row.kind === 'cluster')
     return Object.entries(config.initialCluster).flatMap(([name, urls]) => {
-      // `name=url` pairs are separated by commas (client/pkg/types/urlsmap.go v3.5.16, parse).
+      // Commas separate `name=url` pairs (client/pkg/types/urlsmap.go v3.5.16, parse).
       const pair = /[,=]/.test(name)
         ? 'contains a comma or an equals sign, which a list of members cannot contain'
         : null
@@ -213,7 +210,7 @@ function valueFindings(config: MemberConfig, row: EtcdOptionRow, value: OptionVa
   return typeof value === 'object' || typeof value === 'string' ? ofList([value].flat()) : []
 }
 
-/** Several values where only one is read, and values that contain the comma that separates them. */
+/** Reports several values if the version accepts only one, and values that contain a comma. */
 function listFindings(
   row: EtcdOptionRow,
   entries: readonly string[],
@@ -240,7 +237,6 @@ function lengthFindings({ flag, path, text }: WrittenOption, form: ConfigForm): 
   return refused(option, text, `is longer than the ${limit} bytes that Linux passes to a program; use a YAML file`)
 }
 
-/** An option that the version does not have in this form. */
 function notAvailable(rows: readonly Spelled[], option: string, { form, version }: Writing): Finding {
   const formsWith = (availability: 'all' | 'some'): ConfigForm[] =>
     CONFIG_FORMS.filter((each) =>
@@ -248,14 +244,13 @@ function notAvailable(rows: readonly Spelled[], option: string, { form, version 
     )
   const spelling = rows.map((row) => (form === 'yaml' ? row.yaml : row.flag)).find((each) => each !== null)
   const inAll = formsWith('all')
-  // If a line as a whole has it in no form, one of its releases may.
+  // If no form exists in all releases of a line, name the forms of some releases.
   const forms = spelling === undefined && inAll.length === 0 ? formsWith('some') : inAll
   const details = { form, version: formatVersion(version), forms }
   const { since = [], until = null } = spelling ?? {}
   return finding('config/option-not-in-version', { ...unplaced(option), ...details, since: [...since], until })
 }
 
-/** The options of `extra`, in the order given. */
 function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<PassthroughOption> {
   const { form, version } = writing
   const all: Options<PassthroughOption> = { written: [], options: [], findings: [] }
@@ -278,7 +273,6 @@ function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<P
   return all
 }
 
-/** Why a name cannot be passed through. */
 function unknownName(name: string, isBootstrap: boolean): Finding {
   const typed = rowOfFlag(name) ?? rowOfPath(name.split('.'))
   if (!isBootstrap && typed === undefined) {
@@ -293,7 +287,7 @@ function unknownName(name: string, isBootstrap: boolean): Finding {
   return finding('config/option-unknown', { ...unplaced(`--${name}`), kind: 'field of its own', field })
 }
 
-/** Strings that no form can write, and entries with a comma where commas separate them. */
+/** Reports strings that no form can write, and entries with a comma in a list that commas separate. */
 function textFindings({ name, kind }: PassthroughRow, value: ExtraValue, form: ConfigForm): Finding[] {
   const isList = typeof value === 'object'
   const hasCommas = isList && !(form === 'yaml' && kind === 'outputs')
@@ -305,8 +299,8 @@ function textFindings({ name, kind }: PassthroughRow, value: ExtraValue, form: C
 }
 
 /**
- * The files that a member reads, and the directories that it writes to, if it is started elsewhere than where its configuration
- * was written.
+ * Returns the files that a member reads and the directories that it writes. They must be absolute, because a unit or a
+ * container has another working directory.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` without a data directory.
  */
@@ -331,7 +325,6 @@ export function pathsOf(
   }
 }
 
-/** A finding for a path that is not absolute. */
 export function relativePath(option: string, path: string): Finding[] {
   if (isAbsolute(path)) return []
   return [finding('config/value-invalid', { ...unplaced(option), kind: 'relative path', value: path })]

@@ -1,4 +1,4 @@
-/** One member's configuration, in each of the forms in which etcd takes one. */
+/** Renders the configuration of one member in each form that etcd reads. */
 import { checkOptions, textInvalid } from '../../report/option-error.js'
 import { configInvalid } from '../finding.js'
 import type { MemberConfig } from '../model.js'

@@ -1,4 +1,3 @@
-/** A member as a service of systemd. */
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { configInvalid } from '../finding.js'
@@ -36,7 +35,7 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
   const { binary = '/usr/bin/etcd', user = 'etcd', configFile, environmentFile, version } = options
   const reason = 'cannot be combined with "configFile", because etcd then ignores variables'
   if (configFile !== undefined && environmentFile !== undefined) throw optionInvalid('options.environmentFile', reason)
-  // The file that the unit names is written by another call; what it cannot set is reported here, too.
+  // Another call writes the file that the unit names. Render it here to report options that it cannot set.
   if (configFile !== undefined) renderEtcdConfig(config, 'yaml', { version })
   if (environmentFile !== undefined) renderEtcdConfig(config, 'env', { version })
   const isInFile = configFile !== undefined || environmentFile !== undefined
@@ -52,7 +51,7 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
   const start = [binary, ...command].map(quoteForUnit).join(' \\\n  ')
   const lines = [
     '[Unit]',
-    // In brackets, so that no backslash at its end joins the next line.
+    // The bracket prevents that a backslash at the end of the name continues the line.
     `Description=etcd (${config.name.replaceAll('%', '%%')})`,
     'Documentation=https://etcd.io/docs/',
     'Wants=network-online.target',

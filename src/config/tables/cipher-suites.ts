@@ -1,24 +1,22 @@
 /**
- * Cipher suites by their IANA names, which etcd takes, and by those of OpenSSL, which Node takes; one row each (Go
- * crypto/tls, CipherSuites and InsecureCipherSuites; `openssl ciphers -stdname`).
+ * Cipher suites by their IANA names, which etcd uses, and by their OpenSSL names, which Node uses (Go crypto/tls,
+ * CipherSuites and InsecureCipherSuites; `openssl ciphers -stdname`).
  */
 import type { Since } from './version.js'
 
 interface CipherSuiteRow {
-  /** As etcd takes it. */
   readonly name: string
-  /** As OpenSSL calls it. */
   readonly openssl: string
-  /** `insecure`: what Go calls so. `tls13`: known by its name, and always on with TLS 1.3 whatever the list says. */
+  /** `insecure`: listed by Go's InsecureCipherSuites. `tls13`: accepted in the list, but always enabled with TLS 1.3. */
   readonly kind: 'sound' | 'insecure' | 'tls13'
-  /** One of the two that a list cannot be without, since HTTP/2 needs them (RFC 9113 section 9.2.2). */
+  /** A list must have one of these, because HTTP/2 requires it (RFC 9113 section 9.2.2). */
   readonly http2?: true
   readonly since: Since
-  /** Whether OpenSSL has it no more. */
+  /** Whether current OpenSSL no longer has it. */
   readonly isDropped?: true
 }
 
-/** v3.4.0 has a list of its own (pkg/tlsutil/cipher_suites.go), v3.4.22 and all later lines that of Go. */
+/** v3.4.0 has its own list (pkg/tlsutil/cipher_suites.go); v3.4.22 and all later lines use that of Go. */
 const ALWAYS = ['3.4.0'] as const
 const FROM_GO = ['3.4.22', '3.5.0'] as const
 
@@ -27,7 +25,7 @@ export const cipherSuites: readonly CipherSuiteRow[] = [
   sound('TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', { http2: true }),
   sound('TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'),
   sound('TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'),
-  // The older names come first: all releases know them, and they are what OpenSSL's names are answered with.
+  // The older names come first: a lookup by the OpenSSL name returns the first row, and all releases accept these names.
   sound('TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305', 'ECDHE-ECDSA-CHACHA20-POLY1305'),
   sound('TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'),
   sound('TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305', { since: FROM_GO }),
@@ -53,7 +51,7 @@ export const cipherSuites: readonly CipherSuiteRow[] = [
   tls13('TLS_CHACHA20_POLY1305_SHA256'),
 ]
 
-/** Suites that Go does not have, and Node does. */
+/** Suites of Node that Go does not have. */
 const WITHOUT_GO: Readonly<Record<string, string>> = {
   TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384: 'ECDHE-ECDSA-AES256-SHA384',
   TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384: 'ECDHE-RSA-AES256-SHA384',
@@ -67,7 +65,7 @@ const WITHOUT_GO: Readonly<Record<string, string>> = {
   TLS_RSA_WITH_AES_256_CBC_SHA256: 'AES256-SHA256',
 }
 
-/** The suites that Node's OpenSSL offers with certificates: the names that etcd takes, the older ones too, and OpenSSL's. */
+/** The suites with certificate authentication in Node's OpenSSL, under both of their IANA names if they have two. */
 export function nodeSuites(): [name: string, openssl: string][] {
   const ofGo = cipherSuites
     .filter(({ isDropped }) => isDropped !== true)

@@ -1,26 +1,26 @@
-/** The kinds of options: what a caller may pass, what a flag or a variable must be, and what a file must have. */
+/** For each kind of option: the values that a caller may pass, and the syntax in a flag, a variable and a file. */
 import { parseGoDuration } from '../../report/duration.js'
 import type { ExtraValue } from '../model.js'
 import { type OptionKind, parseGoBoolean, type PassthroughKind } from './options.js'
 
-/** What a caller passes. */
+/** A value that a caller passes. */
 interface Given {
   /** Follows "must be". */
   readonly accepts: string
   readonly is: (given: unknown) => boolean
 }
 
-/** What go-yaml makes of a value. */
+/** The type that go-yaml gives a value. */
 export type YamlType = 'text' | 'boolean' | 'number' | 'null' | 'list' | 'map'
 
 export interface KindRow {
   readonly given: Given
-  /** What a flag or a variable must be, if that is checked here. */
+  /** The syntax of a flag or a variable, if it is checked here. */
   readonly text?: { readonly wants: string; readonly is: (text: string) => boolean }
   readonly file: { readonly wants: string; readonly types: readonly YamlType[] }
-  /** The range that Go decodes from a number of a file. */
+  /** The range of numbers that Go decodes from a file. */
   readonly range?: { readonly wants: string; readonly least: number; readonly most: number }
-  /** The value in a file for the one that a caller passes. Default: the same. */
+  /** Converts the caller's value for a file. Default: no change. */
   readonly written?: (given: ExtraValue) => unknown
 }
 
@@ -50,7 +50,7 @@ function oneOf(...values: string[]): KindRow {
   }
 }
 
-/** As Go reads one (strconv.ParseUint with base 0). */
+/** Go: strconv.ParseUint with base 0. */
 const UNSIGNED = /^(?:[1-9](?:_?\d)*|0(?:_?[0-7])*|0[xX](?:_?[\da-fA-F])+|0[bB](?:_?[01])+|0[oO](?:_?[0-7])+)$/
 
 function number(wants: string, least: number, most: number): KindRow {
@@ -101,7 +101,7 @@ export const optionKinds: Readonly<Record<OptionKind | Exclude<PassthroughKind, 
       is: (given) => isText(given) && parseGoDuration(given) !== null,
     },
     text: { wants: 'a duration such as 500ms or 1h30m', is: (text) => parseGoDuration(text) !== null },
-    // A file takes only nanoseconds (server/embed/config.go v3.6.14, Config).
+    // In a file, only nanoseconds are valid (server/embed/config.go v3.6.14, Config).
     file: { wants: 'a number of nanoseconds, such as 5000000000 for five seconds', types: ['number'] },
     range: { wants: 'a whole number of nanoseconds', least: -INT64, most: INT64 },
     written: (given) => parseGoDuration(String(given)),
@@ -118,21 +118,21 @@ function isCluster(given: unknown): given is Record<string, readonly string[]> {
   return given !== null && typeof given === 'object' && !Array.isArray(given) && Object.values(given).every(isTexts)
 }
 
-/** A value as the model holds it: lists stay lists, a list of members becomes `name=url` pairs. */
+/** A value after `normalize`: a cluster is an array of `name=url` pairs. */
 export type OptionValue = string | boolean | number | readonly string[]
 
-/** A value whose kind was checked. */
+/** @param given A value that `checkKind` accepted. */
 export function normalize(given: unknown): OptionValue {
   if (isCluster(given)) return Object.entries(given).flatMap(([name, urls]) => urls.map((url) => `${name}=${url}`))
   return isTexts(given) || typeof given === 'boolean' || typeof given === 'number' ? given : String(given)
 }
 
-/** The value as a flag and a variable have it. */
+/** The value for a flag or a variable. */
 export function valueText(value: ExtraValue): string {
   return typeof value === 'object' ? value.join(',') : String(value)
 }
 
-/** Why Go does not decode a number of a file; null for one that it decodes. */
+/** What a number in a file must be; null if Go decodes it. */
 export function wantedNumber({ range }: KindRow, text: string): string | null {
   const number = Number(text.replaceAll('_', ''))
   if (range === undefined || Number.isNaN(number)) return null

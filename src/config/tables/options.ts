@@ -1,6 +1,6 @@
 /**
- * The options of etcd, from etcdmain/config.go and embed/config.go of every release from v3.4.0 to v3.7.1: those that concern TLS,
- * addresses and identity, one row each, with their fields in the model; and all others, which are passed through.
+ * The options of etcd, from etcdmain/config.go and embed/config.go of every release from v3.4.0 to v3.7.1. Options for TLS,
+ * addresses and identity have fields in the model; all others are passed through.
  */
 import type { MemberConfig, TlsSide } from '../model.js'
 import {
@@ -25,7 +25,7 @@ import {
 export type OptionKind =
   'path' | 'text' | 'boolean' | 'years' | 'urls' | 'cluster' | 'state' | 'names' | 'suites' | 'tls-version'
 
-/** The connections that an option is about: those of clients, those between members, or the member as a whole. */
+/** The connections that an option applies to: from clients, between members, or the member as a whole. */
 export type OptionBlock = 'client' | 'peer' | 'server'
 
 /** An option's name in one form, and the releases that have it. */
@@ -36,9 +36,9 @@ export interface Spelling<N> {
   readonly until?: string
 }
 
-/** What has spellings: a row of this table, or of the passthrough options. */
+/** The spellings of a row in either table. */
 export interface Spelled {
-  /** As on the command line, without dashes; null if there is no flag. The variable is derived from it. */
+  /** The flag without dashes; null if there is none. The name of the variable is derived from it. */
   readonly flag: Spelling<string> | null
   /** The keys in a configuration file, from its top; null if a file cannot set it. */
   readonly yaml: Spelling<readonly string[]> | null
@@ -49,14 +49,14 @@ export type ServerField = keyof MemberConfig
 
 export interface EtcdOptionRow extends Spelled {
   readonly block: OptionBlock
-  /** Its name in {@link TlsSide} or {@link MemberConfig}. Null: only read, not written. */
+  /** Its name in {@link TlsSide} or {@link MemberConfig}. Null: the lint reads it, the renderer does not write it. */
   readonly field: SideField | ServerField | null
   readonly kind: OptionKind
-  /** The releases that take more than one value; older ones take one. Default: all, if the kind is a list. */
+  /** The releases that accept several values; older ones accept one. Default: all, if the kind is a list. */
   readonly listSince?: Since | undefined
   /** The first release that deprecates it. */
   readonly deprecatedSince?: Since[number] | undefined
-  /** What etcd uses if it is not set, as etcd writes it; null for nothing. */
+  /** The default in etcd's syntax; null if there is none. */
   readonly default: string | null
 }
 
@@ -65,7 +65,7 @@ const SINCE_35 = ['3.5.0'] as const
 const SINCE_36 = ['3.6.0'] as const
 /** server/etcdmain/config.go v3.4.25, v3.5.8; server/embed/config.go v3.4.25, v3.5.8, v3.6.14 */
 const PORTED_BACK = ['3.4.25', '3.5.8', '3.6.0'] as const
-/** Each `type securityConfig struct` from v3.5.13 to v3.5.15 differs: no key, a string, a list. */
+/** From v3.5.13 to v3.5.15 `type securityConfig struct` has no key, then a string, then a list. */
 const NAMES = { yamlSince: ['3.5.14', '3.6.0'], listSince: ['3.5.15', '3.6.0'] } as const
 
 /** The releases of an option. */
@@ -73,7 +73,7 @@ interface Releases {
   /** Default: all. */
   readonly since?: Since
   readonly until?: string | undefined
-  /** Those of the key. Default: those of the flag. */
+  /** The releases of the key. Default: those of the flag. */
   readonly yamlSince?: Since
   readonly yamlUntil?: string | undefined
 }
@@ -108,7 +108,6 @@ function option(
   return { block, field, kind, ...spelled(flag, yaml, more), listSince, deprecatedSince, default: more.default ?? null }
 }
 
-/** The options of a TLS block. Their keys are below its name. */
 function tlsOptions(block: 'client' | 'peer'): EtcdOptionRow[] {
   const prefix = block === 'peer' ? 'peer-' : ''
   const tls = (
@@ -123,7 +122,7 @@ function tlsOptions(block: 'client' | 'peer'): EtcdOptionRow[] {
   return [
     tls('certFile', 'path', 'cert-file'),
     tls('keyFile', 'path', 'key-file'),
-    // What the gateway presents when it dials its own client port.
+    // The certificate that the gateway presents to its own client port.
     tls('clientCertFile', 'path', 'client-cert-file', { since: SINCE_35 }),
     tls('clientKeyFile', 'path', 'client-key-file', { since: SINCE_35 }),
     tls('trustedCaFile', 'path', 'trusted-ca-file'),
@@ -134,7 +133,7 @@ function tlsOptions(block: 'client' | 'peer'): EtcdOptionRow[] {
     tls('allowedCn', 'names', 'allowed-cn', NAMES, block === 'peer' ? 'peer-cert-allowed-cn' : null),
     tls('allowedHostname', 'names', 'allowed-hostname', NAMES, `${block}-cert-allowed-hostname`),
     ...(block === 'client'
-      ? // Only read: for clients, the key affects only https metrics URLs.
+      ? // Not written: for clients, the key affects only https metrics URLs.
         [tls(null, 'boolean', skip, { ...off, yamlSince: SINCE_36 }, null)]
       : [
           tls('skipClientSanVerification', 'boolean', skip, { ...off, since: SINCE_36 }),
@@ -156,7 +155,7 @@ function discovery(kind: OptionKind, key: string, more: More = {}): EtcdOptionRo
   return option('server', null, kind, `discovery-${key}`, { since: SINCE_36, yaml, ...more })
 }
 
-/** In the order in which they are written. */
+/** The renderer writes options in this order. */
 export const etcdOptions: readonly EtcdOptionRow[] = [
   option('server', 'name', 'text', 'name', { default: 'default' }),
   option('server', 'dataDir', 'path', 'data-dir', { default: '${name}.etcd' }),
@@ -183,7 +182,7 @@ export const etcdOptions: readonly EtcdOptionRow[] = [
   option('server', 'enableGrpcGateway', 'boolean', 'enable-grpc-gateway', { default: 'true' }),
   ...tlsOptions('client'),
   ...tlsOptions('peer'),
-  // Only read, never written.
+  // The renderer does not write these.
   option('server', null, 'path', 'config-file', { yaml: null }),
   option('server', null, 'text', 'discovery-srv'),
   option('server', null, 'text', 'discovery-srv-name'),
@@ -218,7 +217,7 @@ export interface PassthroughRow extends Spelled {
   /** The flag, without its dashes; the key in a configuration file if there is no flag. */
   readonly name: string
   readonly kind: PassthroughKind
-  /** Another way to name the members, which etcd refuses next to a list of them (server/embed/config.go, Validate). */
+  /** It names the members in another way, so etcd refuses it together with a list (server/embed/config.go, Validate). */
   readonly isBootstrap: boolean
 }
 
@@ -228,7 +227,7 @@ interface PassthroughMore extends Omit<Releases, 'since'> {
   readonly isBootstrap?: boolean
 }
 
-/** Options that came together, by their kinds. */
+/** @param names Names separated by spaces, by their kind. */
 function rows(
   since: Since,
   names: Partial<Record<PassthroughKind, string>>,
@@ -246,9 +245,9 @@ function ofDiscovery(kind: PassthroughKind, key: string, ...path: readonly strin
   return rows(SINCE_36, { [kind]: `discovery-${key}` }, { path: ['discovery-config', ...path], isBootstrap: true })
 }
 
-/** `SocketOpts` had no names for a file before 3.5.10. */
+/** Before 3.5.10 `SocketOpts` has no keys for a file. */
 const SOCKET = ['3.5.10', '3.6.0'] as const
-/** `experimental-…` lost this prefix, or is a feature gate, in 3.6, and was removed in 3.7. */
+/** 3.6 renamed options with the prefix `experimental-`, or replaced them by feature gates; 3.7 removed them. */
 const UNTIL_37 = { until: '3.7.0' }
 const UNTIL_36 = { until: '3.6.0' }
 
@@ -316,7 +315,7 @@ export const passthroughOptions: readonly PassthroughRow[] = [
   ),
   ...rows(['3.5.11', '3.6.0'], { integer: 'experimental-distributed-tracing-sampling-rate' }, UNTIL_37),
   ...rows(['3.5.14', '3.6.0'], { boolean: 'experimental-stop-grpc-service-on-defrag' }, UNTIL_37),
-  // The key is not the flag.
+  // The key is spelled differently from the flag.
   ...rows(
     ['3.5.14', '3.6.0'],
     { unsigned: 'experimental-snapshot-catchup-entries' },
@@ -378,7 +377,7 @@ export function variableOf(flag: string): string {
   return `ETCD_${flag.toUpperCase().replaceAll('-', '_')}`
 }
 
-/** The name that people know a row by: its flag, or its path in a configuration file. */
+/** The name for messages: the flag, or the path in a configuration file. */
 export function nameOf({ flag, yaml }: Spelled): string {
   return flag === null ? (yaml?.name ?? []).join('.') : `--${flag.name}`
 }
@@ -388,50 +387,45 @@ export type ConfigForm = 'yaml' | 'flags' | 'env'
 
 export const CONFIG_FORMS: readonly ConfigForm[] = ['yaml', 'flags', 'env']
 
-/** How many releases of a version have a row in a form. */
+/** Which releases of a version have an option in a form. */
 export function formAvailability(row: Spelled, form: ConfigForm, version: ParsedVersion): Availability {
   const spelling = form === 'yaml' ? row.yaml : row.flag
   return spelling === null ? 'none' : availableIn(version, spelling.since, spelling.until)
 }
 
-/** Finds rows by a key. The map is made at the first call, so that an import does not pay for it. */
+/** Builds the map at the first call, so that an import stays cheap. */
 function lookup<R>(rows: readonly R[], keyOf: (row: R) => string | undefined): (key: string) => R | undefined {
   let byKey: ReadonlyMap<string | undefined, R> | null = null
   return (key) => (byKey ??= new Map(rows.map((row) => [keyOf(row), row]))).get(key)
 }
 
-/** No key of a file can hold NUL, and some hold dots. */
+/** Joined by NUL, because keys may contain dots but not NUL. */
 function keyOfPath({ yaml }: Spelled): string | undefined {
   return yaml?.name.join('\0')
 }
 
-/** The row of a flag, without its dashes. */
 export const rowOfFlag = lookup(etcdOptions, ({ flag }) => flag?.name)
-/** The row of an environment variable. */
 export const rowOfVariable = lookup(etcdOptions, ({ flag }) => (flag === null ? undefined : variableOf(flag.name)))
 const rowOfKey = lookup(etcdOptions, keyOfPath)
 
-/** The row of a place in a configuration file. */
 export function rowOfPath(path: readonly string[]): EtcdOptionRow | undefined {
   return rowOfKey(path.join('\0'))
 }
 
-/** What Go reads as a boolean (strconv.ParseBool); null for anything else. */
+/** Go: strconv.ParseBool. Null if it is not a boolean. */
 export function parseGoBoolean(text: string): boolean | null {
   if (/^(?:1|t|T|TRUE|true|True)$/.test(text)) return true
   return /^(?:0|f|F|FALSE|false|False)$/.test(text) ? false : null
 }
 
-/** The row of a flag that is passed through. */
 export const passthroughOfFlag = lookup(passthroughOptions, ({ flag }) => flag?.name)
 const passthroughOfKey = lookup(passthroughOptions, keyOfPath)
 
-/** The row of a place in a configuration file. */
 export function passthroughOfPath(path: readonly string[]): PassthroughRow | undefined {
   return passthroughOfKey(path.join('\0'))
 }
 
-/** The releases that know a flag, or a key at the top of a configuration file, which may be of several rows. */
+/** The spellings of a flag, or of a key at the top of a configuration file. Several rows may share a key. */
 export function passthroughSpellings(name: string, form: ConfigForm): Spelling<unknown>[] {
   return passthroughOptions.flatMap(({ flag, yaml }): Spelling<unknown>[] => {
     const spelling = form === 'yaml' ? yaml : flag
@@ -440,7 +434,7 @@ export function passthroughSpellings(name: string, form: ConfigForm): Spelling<u
   })
 }
 
-/** The release lines, some releases of which know a spelling. */
+/** The release lines in which at least one release has the spelling. */
 export function linesOf(spelling: Spelling<unknown>): EtcdLine[] {
   return ETCD_LINES.filter((line) => {
     const version = parseVersion(line)
@@ -448,15 +442,13 @@ export function linesOf(spelling: Spelling<unknown>): EtcdLine[] {
   })
 }
 
-/** The flags of this table. */
 export const KNOWN_FLAGS: ReadonlySet<string> = new Set(passthroughOptions.flatMap(({ flag }) => flag?.name ?? []))
 
-/** Options that etcd refuses without a value; it takes the default of others that are strings (etcd 3.5.16, run). */
+/** Options that etcd refuses if empty. For other strings it then uses the default (measured with 3.5.16). */
 export const NOT_EMPTY: Readonly<Record<ConfigForm, readonly string[]>> = {
   flags: ['cors', 'discovery-fallback', 'log-outputs', 'logger', 'proxy', 'v2-deprecation'],
   yaml: ['log-outputs', 'logger'],
   env: [],
 }
 
-/** Its keys at the top of a configuration file. */
 export const KNOWN_KEYS: ReadonlySet<string> = new Set(passthroughOptions.flatMap(({ yaml }) => yaml?.name[0] ?? []))

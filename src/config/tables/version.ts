@@ -1,10 +1,10 @@
-/** Versions of etcd, and since when something is in them. */
+/** Versions of etcd, and the releases that have an option. */
 import { textInvalid } from '../../report/option-error.js'
 
 /** A release line of etcd. */
 export type EtcdLine = '3.4' | '3.5' | '3.6' | '3.7'
 
-/** Those that this package knows, oldest first. */
+/** Supported lines, oldest first. */
 export const ETCD_LINES: readonly EtcdLine[] = ['3.4', '3.5', '3.6', '3.7']
 
 /**
@@ -13,10 +13,9 @@ export const ETCD_LINES: readonly EtcdLine[] = ['3.4', '3.5', '3.6', '3.7']
  */
 export type EtcdVersion = EtcdLine | `${EtcdLine}.${number}`
 
-/** What is written for where no version is named. */
+/** The renderer's default. */
 export const DEFAULT_VERSION: EtcdVersion = '3.5'
 
-/** A version taken apart. */
 export interface ParsedVersion {
   readonly minor: number
   /** Null for a whole release line. */
@@ -24,26 +23,22 @@ export interface ParsedVersion {
 }
 
 /**
- * When something came, one release for each line that it came to: `['3.4.25', '3.5.8', '3.6.0']` was ported back to two
- * older lines. It is in all lines after the last one that is named, and in none before the first.
+ * The first release with an option, one for each line: `['3.4.25', '3.5.8', '3.6.0']` was backported to two older lines.
+ * All lines after the last one have it; no line before the first one has it.
  */
 export type Since = readonly `${number}.${number}.${number}`[]
 
-/** In all releases that a version stands for, in none, or in some of them, which only a release line can be. */
+/** Whether all, some or none of the releases of a version have an option. Only a release line can have `some`. */
 export type Availability = 'all' | 'some' | 'none'
 
-/** The version that a text names, with or without a leading `v`; null for one that this package does not know. */
+/** Accepts a leading `v`. Null if the version is not supported. */
 export function parseVersion(text: string): ParsedVersion | null {
   const [, line, patch] = /^v?(3\.\d{1,3})(?:\.(\d{1,4}))?$/.exec(text) ?? []
   if (line === undefined || !ETCD_LINES.some((known) => known === line)) return null
   return { minor: Number(line.slice('3.'.length)), patch: patch === undefined ? null : Number(patch) }
 }
 
-/**
- * The version that an option names.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for one that is not known.
- */
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the version is not supported. */
 export function readVersion(given: unknown, option: string): ParsedVersion {
   const version = typeof given === 'string' ? parseVersion(given) : null
   if (version === null) {
@@ -56,12 +51,12 @@ export function formatVersion({ minor, patch }: ParsedVersion): string {
   return patch === null ? `3.${String(minor)}` : `3.${String(minor)}.${String(patch)}`
 }
 
-/** Whether something that came with `since`, and went with `until`, is in a version. */
+/** @param until The first release without it. Default: none. */
 export function availableIn(version: ParsedVersion, since: Since, until?: string): Availability {
   const gone = until === undefined ? null : release(until)
   if (gone !== null && (version.minor > gone.minor || (version.minor === gone.minor && atLeast(version, gone.patch))))
     return 'none'
-  // The newest line that is named and is not newer than the version's own.
+  // The entry of the version's own line, or of the nearest older one.
   const came = since.map(release).findLast(({ minor }) => minor <= version.minor)
   if (came === undefined) return 'none'
   if (came.minor < version.minor || came.patch === 0) return 'all'
@@ -73,7 +68,6 @@ function atLeast(version: ParsedVersion, patch: number): boolean {
   return version.patch === null ? patch === 0 : version.patch >= patch
 }
 
-/** A release in a table, which has all three numbers. */
 function release(text: string): { minor: number; patch: number } {
   const [, minor = 0, patch = 0] = text.split('.').map(Number)
   return { minor, patch }
