@@ -1,4 +1,4 @@
-/** Flags, as Go reads them (package flag, FlagSet.parseOne): `-name=value`, `--name value`, and `--name` for a boolean. */
+/** Reads flags as Go does (package flag, FlagSet.parseOne): `-name=value`, `--name value`, and `--name` for a boolean. */
 import { SHELL_SYNTAX } from '../../report/catalogue/config/reading.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { FindingDetails } from '../../report/finding.js'
@@ -15,11 +15,11 @@ import { type Reading, textOption } from './read-option.js'
 import type { PlaceOf } from './text.js'
 import { splitWords, type Word } from './tokenizer.js'
 
-/** Arguments that are read; the kernel allows no more of usual length. */
+/** Further arguments are ignored. Linux accepts no more of usual length. */
 const MAX_ARGUMENTS = 10_000
-/** An argument that stands for flags that are not known: `$ETCD_OPTS`, `$@`. */
+/** An argument that expands to unknown flags, such as `$ETCD_OPTS` or `$@`. */
 const VARIABLE = /^\$(?:[@*]|\w+|\{\w+\}|\(\w+\))$/
-/** Programs within etcd that its first argument starts (server/etcdmain/main.go). */
+/** Subcommands of etcd, which have their own flags (server/etcdmain/main.go). */
 const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
 const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS]
 
@@ -32,13 +32,13 @@ export function readFlags(words: readonly Word[], place: PlaceOf, into: Reading)
   } else new FlagsReader(words.slice(0, MAX_ARGUMENTS), place, into).read()
 }
 
-/** Of each kind. */
+/** Distributes over the kinds of the details. */
 type Unplaced<D> = D extends ConfigPlace ? Omit<D, keyof ConfigPlace> : never
 
 interface Before {
   readonly flag: string
   readonly row: EtcdOptionRow | PassthroughRow | undefined
-  /** Whether it takes the next argument for its value in the mind of the author, and not in Go. */
+  /** Whether the next argument is probably meant as its value, although Go does not read it so. */
   readonly isOpen: boolean
   readonly takesNext: boolean
 }
@@ -60,15 +60,17 @@ class FlagsReader {
     for (let i = 0; i < this.#words.length; i++) {
       const word = this.#words[i]
       if (word === undefined) break
-      const [, name, given] = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(word.text) ?? []
+      const text = word.text.replace(/^[\u2013\u2014](?=[a-z])/, '--')
+      const [, name, given] = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(text) ?? []
       const next = this.#words[i + 1]
+      if (text !== word.text) this.#leftOver(word, null)
       if (name === undefined) this.#other(word, next, before)
       before = name === undefined ? null : this.#flag(name, given, word, next)
       if (before?.takesNext === true) i++
     }
   }
 
-  /** Several flags in one argument, as of a variable that is not split: etcd receives them as one value. */
+  /** Reports several flags in one argument, as from an unsplit variable: etcd receives them as one value. */
   #split(word: Word): Word[] {
     const { text } = word
     const argument = flagWithin(text)
@@ -79,7 +81,7 @@ class FlagsReader {
     return splitWords(text, 'shell').map((inner) => ({ ...word, text: inner.text }))
   }
 
-  /** An argument that is not a flag: Go stops here, and etcd with it. What follows is read as it is meant. */
+  /** Go stops at an argument that is not a flag, and etcd exits. The flags after it are read nevertheless. */
   #other(word: Word, next: Word | undefined, before: Before | null): void {
     const { text, offset } = word
     if (VARIABLE.test(text)) this.#into.isWhole = false
@@ -119,7 +121,7 @@ class FlagsReader {
       if (row !== undefined && 'block' in row) this.#into.options.push(textOption(row, joined, 'flags', place, true))
       return { flag, row, isOpen: false, takesNext: false }
     }
-    // What etcd ignores needs no value either (pkg/flags/ignored.go).
+    // An ignored flag needs no value (pkg/flags/ignored.go).
     const isSwitch =
       row === undefined
         ? next === undefined || next.text.startsWith('-')
@@ -135,9 +137,9 @@ class FlagsReader {
     return { flag, row, isOpen: given === undefined ? isSwitch : given === '', takesNext }
   }
 
-  /** Reports a flag that etcd does not know, and returns the option that was probably meant. */
+  /** Reports an unknown flag, and returns the option that was probably meant. */
   #meant(name: string, value: string, place: ConfigPlace): EtcdOptionRow | undefined {
-    // To find what was meant costs most.
+    // The search for similar names is slow.
     if (this.#into.isFull('config/option-unknown')) return undefined
     const byWords = meantByWords(name)
     if (byWords?.flag === null && byWords.yaml !== null) {

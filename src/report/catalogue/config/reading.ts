@@ -114,7 +114,7 @@ export const configReading = {
       `${placed(d)} is ${quoted(d.what)}. Etcd expands no variables in its file, so it was not checked.`,
       'Write the value. If this is a template, pass the file that is made from it.',
     ]),
-    // The rendered file is not known. An error if the template is not of this package.
+    // `isForeign`: the caller does not trust the file, so unchecked content is an error.
     template: warning((d: NotChecked & { isForeign: boolean }) => [
       `${placed(d)} is ${quoted(d.what)}, so this is a template. Nothing in it was checked.`,
       RENDERED,
@@ -271,6 +271,8 @@ function withParentheses({ names }: NotExpanded): string {
 }
 
 function leftOverRemedy(argument: string): string {
+  // Word processors and web pages replace "--" with one long dash.
+  if (/^[\u2013\u2014]/.test(argument)) return `Write "--${argument.slice(1)}": it begins with a long dash.`
   return SHELL_SYNTAX.test(argument)
     ? `Remove "${argument}" and everything after it: only a shell reads comments, redirections and "&&", and no shell reads this command.`
     : 'Remove it, or quote the value that it belongs to.'

@@ -28,6 +28,7 @@ const FLAGS: readonly Case[] = [
   [pod('--name a'), 'argument-misplaced', /Write "--name=a", or write two arguments/, { '--name': 'a' }],
   [{ flags: ['etcd', '--cert-file', '--key-file', 'k'] }, 'argument-misplaced', /takes the next flag, "--key-file"/, { '--cert-file': '', '--key-file': 'k' }],
   [{ flags: 'etcd --client-cert-auth false --name a' }, 'argument-misplaced', /Write "--client-cert-auth=false"/, { '--client-cert-auth': 'false', '--name': 'a' }],
+  [{ flags: 'etcd \u2014name=a' }, 'argument-misplaced', /Write "--name=a": it begins with a long dash/, { '--name': 'a' }],
   [{ flags: 'etcd --cert-file= /c --name a' }, 'argument-misplaced', /Write "--cert-file=\/c"/, { '--cert-file': '/c', '--name': 'a' }],
   [{ flags: 'etcd --trusted-ca=c' }, 'option-unknown', /"--trusted-ca-file"/, { '--trusted-ca': 'c' }],
   [{ flags: 'etcd --tls-cert-file=c' }, 'option-unknown', /"--cert-file"/, { '--tls-cert-file': 'c' }],
