@@ -1,4 +1,4 @@
-/** From options to a client that is verified. */
+/** Makes a verified client from options. */
 import { authenticate, SecureEtcd3 } from './secure-etcd3.js'
 import { loginFailed } from './diagnosis/failure.js'
 import { endpointsOf, locate, type LookupSrv, lookupSrv } from './discovery.js'
@@ -9,7 +9,7 @@ import { abortable, holdingProcess } from './timing.js'
 import { Login, LoginError } from './transport/login.js'
 import { prepare } from './validated-credentials.js'
 
-/** See `deferred.ts`. @param lookup Another DNS, for tests. */
+/** Implements the call in `deferred.ts`. @param lookup Replaces DNS in tests. */
 export async function createSecureClient(options: ClientOptions, lookup: LookupSrv = lookupSrv): Promise<SecureEtcd3> {
   return holdingProcess(connect(options, lookup))
 }
@@ -30,7 +30,7 @@ async function connect(options: ClientOptions, lookup: LookupSrv): Promise<Secur
   const verified = session.preflight(plan.dialTimeout - spent)
   let client: SecureEtcd3
   try {
-    // Made while the network is busy.
+    // Constructed while the endpoints are dialled, to save time.
     client = new SecureEtcd3(session, etcd3)
     await abortable(signal, verified)
   } catch (error) {
@@ -56,7 +56,7 @@ async function connect(options: ClientOptions, lookup: LookupSrv): Promise<Secur
   return client
 }
 
-/** Sets the password up for every call, and verifies it, unless nothing is to be verified. */
+/** Makes every call log in with the password. Verifies it now, unless `preflight` is `none`. */
 async function logIn(
   client: SecureEtcd3,
   session: Session,

@@ -1,4 +1,4 @@
-/** The call whose code, and etcd3 with it, loads at the first call, so that a program that makes no client does not pay for it. */
+/** Loads the client and etcd3 at the first call, so that a program that makes no client does not load them. */
 import { loadDeferred } from '../report/load-deferred.js'
 import type { SecureEtcd3 as Connected } from './secure-etcd3.js'
 import type { ClientOptions } from './options.js'

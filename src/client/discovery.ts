@@ -1,4 +1,7 @@
-/** Endpoints from DNS, as etcdctl takes them with `--discovery-srv` and `--insecure-discovery=false`, or from the member list. */
+/**
+ * Finds endpoints in DNS, as etcdctl does with `--discovery-srv` and `--insecure-discovery=false`, or in the member
+ * list.
+ */
 import type { SrvRecord } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import { codeOf } from '../report/errors.js'
@@ -24,14 +27,14 @@ export const lookupSrv: LookupSrv = async (record, signal) => {
   }
 }
 
-/** The endpoints, those of low priority numbers first, and warnings about the records. */
+/** The endpoints in the order of their SRV priority, and warnings about records. */
 interface Located {
   readonly endpoints: readonly Endpoint[]
   readonly findings: readonly Finding[]
 }
 
 /**
- * The endpoints that were given, or those in DNS.
+ * Returns the configured endpoints, or looks them up in DNS.
  *
  * @throws {EtcdMtlsError} `ERR_UNREACHABLE` if DNS has none; with `signal` aborted, the signal's reason.
  */
@@ -54,7 +57,7 @@ export async function locate(
   const late = AbortSignal.timeout(timeout)
   const end = signal === null ? late : AbortSignal.any([signal, late])
   try {
-    // Also if a look-up cannot be cancelled.
+    // Rejects at the time-out even if a look-up cannot be cancelled.
     const answers = Promise.allSettled([lookup(record, end), lookup(insecureRecord, end)])
     const [secure, insecure] = await abortable(end, answers)
     if (secure.status === 'rejected' && !NO_SUCH_RECORD.has(codeOf(secure.reason))) {
@@ -71,7 +74,7 @@ export async function locate(
   }
 }
 
-/** The name exists without such records, or does not exist. */
+/** DNS errors for a name that does not exist or has no SRV records. */
 const NO_SUCH_RECORD: ReadonlySet<string | null> = new Set(['ENOTFOUND', 'ENODATA'])
 
 /** RFC 2782: the target "." means that the service is not available. */
@@ -91,7 +94,7 @@ function toEndpoints(records: SrvRecord[], question: { domain: string; record: s
       break
     }
     try {
-      // Without a trailing dot, unlike etcdctl: Go finds such a name in /etc/hosts, getaddrinfo does not.
+      // The trailing dot is removed: with it, getaddrinfo does not find the name in /etc/hosts, unlike Go.
       const [endpoint] = parseEndpoints(`https://${hostPort(each)}`)
       if (!byUrl.has(endpoint.url)) byUrl.set(endpoint.url, endpoint)
     } catch {
@@ -105,7 +108,7 @@ function hostPort({ name, port }: SrvRecord): string {
   return `${name}:${String(port)}`
 }
 
-/** The client URLs of the voting members that are TLS, at most {@link MAX_FOUND}. */
+/** The TLS client URLs of the voting members, at most {@link MAX_FOUND}. */
 export function endpointsOf(members: readonly { clientURLs: readonly string[]; isLearner: boolean }[]): Endpoint[] {
   const voting = members.filter(({ isLearner }) => !isLearner)
   const urls = voting.flatMap(({ clientURLs }) => clientURLs).filter((each) => /^(?:https|unixs):/i.test(each))

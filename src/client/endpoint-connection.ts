@@ -1,4 +1,7 @@
-/** One endpoint over time: dialled, verified, lost, dialled again; at any time it has a state and the findings that explain it. */
+/**
+ * One endpoint of the client: dials it, dials again when the connection is lost, and reports its state with the
+ * findings that explain it.
+ */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { FailedAddress } from '../report/catalogue/endpoint.js'
 import { backoffPause } from '../report/duration.js'
@@ -18,16 +21,16 @@ import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH
 import { revalidateServer } from './transport/tls-socket.js'
 import { withSingleAnchor, type ValidatedCredentials } from './validated-credentials.js'
 
-/** What an endpoint needs of the client that it belongs to. */
+/** The part of the client that an endpoint uses. */
 export interface EndpointOwner {
   readonly options: { readonly serverName: Host | null; readonly dialTimeout: number }
-  /** Those in use. */
+  /** The current credentials. */
   readonly validated: ValidatedCredentials
   loginHeaders(path: string): OutgoingHttpHeaders
   endpointChanged(endpoint: EndpointConnection): void
-  /** The finding for a member of a cluster that is not the client's; null if it is, or is not known. */
+  /** The finding for a member of another cluster; null if the cluster is the client's or is not known. */
   refuseCluster(connected: EndpointConnection, clusterId: string | null): Finding | null
-  /** Reads the clock of another endpoint, over a connection that it has; null without a connection or an answer. */
+  /** Reads the clock of a connected endpoint; null if none is connected or it does not answer. */
   readClock(): Promise<ClockReading | null>
 }
 
@@ -41,44 +44,49 @@ interface DialPlan {
   readonly signal: AbortSignal
 }
 
-/** The alerts for a certificate that is out of its validity (RFC 8446 section 6.2); OpenSSL sends 42 for one that has not begun. */
+/**
+ * TLS alerts for an expired or not yet valid certificate (RFC 8446 section 6.2). OpenSSL sends 42 for one that is not
+ * yet valid.
+ */
 const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
 const PAUSES = { first: 100, longest: 5000 }
-/** An endpoint that was ready this long ends the back-off, in milliseconds; a connection lost sooner counts as a failure. */
+/** A connection that lasted this many milliseconds resets the back-off; one that is lost sooner counts as a failure. */
 const STABLE_AFTER = 10_000
-/** A call that finds no connection dials at once, unless an attempt to dial failed within this time, in milliseconds. */
+/** Milliseconds after a failed attempt in which a call does not dial at once. */
 const CALL_BACKOFF = 1000
 
 export class EndpointConnection {
   readonly endpoint: Endpoint
-  /** The cluster that the member belonged to when it was connected last; null if that is not known. */
+  /** The last known cluster of the member; null if none was reported. */
   clusterId: string | null = null
   readonly #owner: EndpointOwner
-  /** The name that the server's certificate has to cover. */
+  /** The name that the server's certificate must cover. */
   readonly #name: Host
   #state: State = 'failed'
   #since = new Date()
   #changedAt = performance.now()
-  /** Set while the member is connected and has no leader; the check ends that. */
+  /** Set while the member is connected and has no leader, until the check finds one. */
   #leaderless: { readonly since: Date; readonly check: LeaderCheck } | null = null
   #role: MemberRole | null = null
   #findings: readonly Finding[] = []
   #dialled: Dialled | null = null
   #attempt: Promise<void> | null = null
-  /** Connections that accept no new calls and still carry some, as after a GOAWAY or a rotation. */
+  /** Connections that accept no new calls but still carry some, for example after a GOAWAY or a rotation. */
   readonly #draining = new Set<Connection>()
-  /** Attempts that failed and connections that closed early, in a row. */
+  /** Consecutive failed attempts and connections lost early. */
   #failures = 0
-  /** When a call may end the back-off after the last of them, by `performance.now()`. */
+  /** When a call may dial before the back-off ends, by `performance.now()`. */
   #callsMayDialAt = -Infinity
-  /** Credentials with one trust anchor alone, with which the server was verified, and those that they are made of. */
+  /**
+   * The credentials with one trust anchor that verified the server (`use`), and the credentials that they come from.
+   */
   #singleAnchor: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
   #diagnosed: { key: string; validated: ValidatedCredentials; diagnosis: Diagnosis } | null = null
-  /** The dials in progress: one with the credentials in use, and one with those that a rotation may switch to. */
+  /** Dials in progress: one with the current credentials, and one with those of a rotation. */
   readonly #diallings = new Set<Dialling>()
   #retryTimer: NodeJS.Timeout | undefined
   readonly #closing = new AbortController()
-  /** Aborts at the switch to new credentials: the result of an attempt with older ones comes too late. */
+  /** Aborts when the client switches to new credentials: results with older ones are discarded. */
   #current = new AbortController()
 
   constructor(endpoint: Endpoint, owner: EndpointOwner) {
@@ -99,18 +107,20 @@ export class EndpointConnection {
     return this.#dialled?.connection ?? null
   }
 
-  /** Whether it is connected, and its member has no leader; a new connection counts as one that has. */
+  /** Whether it is connected to a member without a leader. */
   get isLeaderless(): boolean {
     return this.#leaderless !== null
   }
 
-  /** The role of the member in the cluster when it was asked last; null if that is not known. */
+  /** The last known role of the member; null if it is not known. */
   get role(): MemberRole | null {
     const isLearner = this.#findings.some((each) => each.code === 'endpoint/unavailable' && each.details.learner)
     return isLearner ? 'learner' : this.#role
   }
 
-  /** Whether etcd sees no certificate of this client: the server did not ask for one, or its name is that of a proxy. */
+  /**
+   * Whether etcd does not see the client certificate: the server did not request it, or a proxy sent a `server` header.
+   */
   get hidesCertificate(): boolean {
     return this.#dialled !== null && (this.#dialled.certificateSent === false || this.#dialled.answer.server !== null)
   }
@@ -135,12 +145,15 @@ export class EndpointConnection {
     }
   }
 
-  /** Whether a call has to wait for the back-off: for all of it after a connection that closed early, else for a part of it. */
+  /** Whether a call must wait for the back-off instead of dialling at once. */
   get isBackingOff(): boolean {
     return performance.now() < this.#callsMayDialAt
   }
 
-  /** Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever the result. */
+  /**
+   * Dials unless the endpoint is connected, or joins an attempt in progress. Resolves after the attempt and its
+   * diagnosis, whatever the result.
+   */
   attempt(timeout = this.#owner.options.dialTimeout): Promise<void> {
     if (this.#isClosed() || this.connection !== null) return Promise.resolve()
     if (this.#attempt !== null) return this.#attempt
@@ -151,7 +164,7 @@ export class EndpointConnection {
     return attempt
   }
 
-  /** Pings the member, or dials it if there is no connection, and asks it for its role. */
+  /** Pings the member, or dials it if it is not connected, and reads its role. */
   async check(): Promise<void> {
     const { dialTimeout } = this.#owner.options
     const deadline = performance.now() + dialTimeout
@@ -166,7 +179,7 @@ export class EndpointConnection {
     await this.#askRole(deadline - performance.now())
   }
 
-  /** The member answered that it has no leader: it is chosen only if there is no other one, until a check finds a leader. */
+  /** Marks the member as leaderless until a check finds a leader: calls prefer other members. */
   loseLeader(): void {
     if (this.connection === null || this.isLeaderless) return
     this.#leaderless = this.#checkForLeader(this.connection)
@@ -174,8 +187,8 @@ export class EndpointConnection {
   }
 
   /**
-   * Dials with credentials that are not in use yet, next to the connection that is, within the dial time-out. The result has to be
-   * passed to {@link switchTo}, or its connection destroyed.
+   * Dials with new credentials, in addition to the current connection, within `dialTimeout`. The caller passes the
+   * result to {@link switchTo}, or destroys its connection.
    */
   async dialWith(validated: ValidatedCredentials): Promise<DialAttempt> {
     if (this.#isClosed()) return { ok: false, findings: [] }
@@ -184,10 +197,10 @@ export class EndpointConnection {
   }
 
   /**
-   * Switches to new credentials, which are the ones in use by now, with the result of {@link dialWith}.
+   * Replaces the connection by the result of {@link dialWith}, after the client has switched to the new credentials.
    *
-   * @returns The connections with old ones, also those that have been draining since earlier: they get no new calls, and the caller
-   * chooses how they end.
+   * @returns All connections with old credentials, including those that were already draining. They get no new calls;
+   * the caller closes them.
    */
   switchTo(attempt: DialAttempt): Connection[] {
     if (this.#isClosed()) {
@@ -212,7 +225,7 @@ export class EndpointConnection {
     this.#fail([found])
   }
 
-  /** Ends everything; calls have up to `limit` milliseconds. Resolves when every socket is gone. */
+  /** Closes the endpoint; calls have up to `limit` milliseconds to finish. Resolves when every socket is closed. */
   async end(limit = Infinity): Promise<void> {
     this.#release()
     clearTimeout(this.#retryTimer)
@@ -229,7 +242,7 @@ export class EndpointConnection {
     return this.#state === 'closed'
   }
 
-  /** Gives the connection no new calls; the caller ends it. */
+  /** Takes the connection out of use; the caller closes it. */
   #release(): Connection | null {
     const { connection } = this
     this.#dialled = null
@@ -251,7 +264,10 @@ export class EndpointConnection {
     else if (reached.ok) reached.dialled.connection.destroy()
   }
 
-  /** If OpenSSL missed a path that is valid, it dials again with the trust anchor of that path alone. A failure once the signal aborts. */
+  /**
+   * Dials. If OpenSSL missed a valid path, dials again with only the trust anchor of that path. Fails when the signal
+   * aborts.
+   */
   async #reach(validated: ValidatedCredentials, { timeout, signal }: DialPlan): Promise<DialAttempt> {
     const { endpoint } = this
     const name = this.#name
@@ -283,7 +299,7 @@ export class EndpointConnection {
     }
   }
 
-  /** The findings about a failure, and the trust anchor of a valid path, if it was OpenSSL that refused the chain. */
+  /** The findings about a failure, and the trust anchor of the path if OpenSSL refused a valid chain. */
   async #explain(
     failure: DialFailure,
     validated: ValidatedCredentials,
@@ -293,14 +309,14 @@ export class EndpointConnection {
     const { stage, alert, timedOut, error, failedAddresses } = failure
     const attempt = { endpoint: this.endpoint, name: this.#name, validated, failure }
     const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
-    // The same failure again needs no second look: it would double the connections that a refusing server sees.
+    // The same failure is diagnosed once: each diagnosis opens another connection to a server that refuses the client.
     let diagnosed = this.#diagnosed
     if (key !== diagnosed?.key || validated !== diagnosed.validated) {
       const diagnosis = await diagnose({ ...attempt, timeout, signal })
-      // The server considers our certificate out of its validity: compare the clock of another server.
+      // The server considers our certificate expired or not yet valid: compare with the clock of another server.
       const clock = OUT_OF_VALIDITY.has(alert) ? await this.#owner.readClock() : diagnosis.clock
       diagnosed = { key, validated, diagnosis: { ...diagnosis, clock } }
-      // The others may be connected soon, and asking them costs no connection.
+      // Without a clock, the next failure is diagnosed again: another endpoint may be connected by then.
       this.#diagnosed = OUT_OF_VALIDITY.has(alert) && clock === null ? null : diagnosed
     }
     const { diagnosis } = diagnosed
@@ -332,7 +348,7 @@ export class EndpointConnection {
     this.#diagnosed = null
     const notAsked = dialled.certificateSent === false ? [notAskedFinding(this.endpoint.url, dialled)] : []
     this.#change('ready', [...notAsked, ...this.#otherAddresses(dialled.address, dialled.failedAddresses)])
-    // It may have broken since its first call was answered.
+    // The connection may have broken after the health check.
     if (!dialled.connection.open) this.#down('closed', null)
   }
 
@@ -348,16 +364,16 @@ export class EndpointConnection {
 
   #down(reason: DownReason, error: Error | null): void {
     if (this.connection === null) return
-    // Rotations replace the connection and leave the state.
+    // Measured from the last change of state: a rotation replaces the connection without one.
     const lived = performance.now() - this.#changedAt
     const livedLong = lived >= STABLE_AFTER
-    // A member that served for a second and restarts again, as when all are restarted in turn, does not make calls wait for long.
+    // In a rolling restart a member may stop again after a second: calls must not wait long for it.
     if (lived >= CALL_BACKOFF) this.#failures = Math.min(this.#failures, 1)
     this.#dialled = null
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
     this.#diagnosed = null
     this.#change('failed', [found])
-    // Most connections are lost because a member restarts or a proxy closes them: the first attempt comes at once.
+    // Dials again at once: most connections are lost because a member restarts or a proxy closes them.
     if (livedLong || this.#failures === 0) {
       this.#failures = livedLong ? 0 : 1
       void this.attempt()
@@ -365,7 +381,7 @@ export class EndpointConnection {
     }
     const pause = this.#backOff()
     this.#callsMayDialAt = performance.now() + pause
-    // Calls wait for the next attempt, unless it is far away.
+    // Calls wait for the next attempt if it is soon.
     if (pause < CALL_BACKOFF) this.#change('connecting', [found])
   }
 

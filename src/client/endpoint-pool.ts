@@ -1,6 +1,6 @@
 /**
- * All endpoints of one client and the credentials in use: carries each call over an endpoint that is ready, and lets a call wait if one
- * may become ready soon.
+ * All endpoints of one client and its current credentials. Routes each call to a ready endpoint; a call waits if an
+ * endpoint may become ready soon.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../report/errors.js'
@@ -37,11 +37,11 @@ import { UnaryCall } from './transport/unary-call.js'
 import type { ValidatedCredentials } from './validated-credentials.js'
 
 const CLOSE_GRACE = 1000
-/** What a call may wait longer than one attempt to dial takes, in milliseconds. */
+/** Milliseconds that a call waits in addition to `dialTimeout`. */
 const WAIT_MARGIN = 500
-/** After a member has come back, its share of the streams migrates to it within this time, in milliseconds. */
+/** Milliseconds within which streams migrate to a member that is ready again. */
 const REBALANCE_SPREAD = 3000
-/** grpc-js' own limit for an answer, in bytes. */
+/** The default of grpc-js, in bytes. */
 const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
 
 const WATCH = '/etcdserverpb.Watch/Watch'
@@ -60,22 +60,24 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   login: Login | null = null
   readonly #emit: (event: EventBody) => void
   #endpoints: readonly EndpointConnection[]
-  /** The ends of the endpoints that were removed. */
+  /** Removed endpoints that are still draining. */
   readonly #ending = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
-  /** The calls that no endpoint can carry now. Their timers limit the wait, and keep the process alive. */
+  /**
+   * Calls that wait for a ready endpoint, each with the timer that limits the wait. The timers keep the process alive.
+   */
   readonly #waiting = new Map<EtcdCall, NodeJS.Timeout>()
   readonly #listeners = new Set<() => void>()
   readonly #positions = new ResumePositions()
   readonly #none: ReadonlySet<string> = new Set()
-  /** The endpoints that are connected. */
+  /** Endpoints with a connection, leaderless ones included. */
   #ready: readonly EndpointConnection[] = []
-  /** What the last event about each endpoint reported. */
+  /** The state and the finding codes in the last event about each endpoint. */
   readonly #emitted = new WeakMap<EndpointConnection, string>()
   readonly #rebalancing = new Set<NodeJS.Timeout>()
-  /** The cluster that the client uses; null as long as no member has reported one. */
+  /** The cluster that the client uses; null until a member reports one. */
   #clusterId: string | null = null
-  /** Starts at random: the calls and streams of many clients spread over the members. */
+  /** Random, so that many clients spread their calls over the members. */
   #next = Math.floor(Math.random() * 1024)
 
   constructor(options: SessionOptions, validated: ValidatedCredentials, emit: (event: EventBody) => void) {
@@ -119,7 +121,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return new EndpointConnection(endpoint, this)
   }
 
-  /** Those that are missing from the list are drained. */
+  /** Drains the endpoints that are not in the new list. */
   replace(endpoints: readonly EndpointConnection[]): void {
     const removed = this.#endpoints.filter((each) => !endpoints.includes(each))
     this.#endpoints = endpoints
@@ -203,13 +205,13 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return null
   }
 
-  /** Whether the endpoints belong to two clusters, and none of them has more endpoints than the others. */
+  /** Whether two clusters have equally many of the endpoints, so that the client cannot choose one. */
   get isDivided(): boolean {
     const [first, second] = clustersOf(this.#endpoints)
     return first !== undefined && first.members.length === second?.members.length
   }
 
-  /** The client's cluster is that of most endpoints; of two clusters with as many, the one that the client used before. */
+  /** The client uses the cluster of most endpoints; if two have equally many, the one that it used before. */
   refuseCluster(connected: EndpointConnection, clusterId: string | null): Finding | null {
     if (clusterId === null) return null
     connected.clusterId = clusterId
@@ -236,7 +238,10 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     this.#report(endpoint)
   }
 
-  /** Gives what was sent a second to end, and ends the rest at once. Resolves when every socket is gone. */
+  /**
+   * Gives requests in progress one second to finish and ends everything else at once. Resolves when every socket is
+   * closed.
+   */
   async close(): Promise<void> {
     this.#closing.abort()
     for (const timer of this.#rebalancing) clearTimeout(timer)
@@ -258,7 +263,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     for (const listener of [...this.#listeners]) listener()
   }
 
-  /** One event for each change: a dead endpoint that is dialled again and again, and fails in the same way, is reported once. */
+  /** An endpoint that fails repeatedly in the same way is reported once. */
   #report(endpoint: EndpointConnection): void {
     const { status: reported } = endpoint
     const { state, findings } = reported
@@ -282,13 +287,13 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return true
   }
 
-  /** Round robin over the endpoints that have a leader and are not to be avoided; then over whatever is ready. */
+  /** Round robin over the endpoints that have a leader and are not in `avoid`, or else over all ready endpoints. */
   #pick(avoid: ReadonlySet<string>): Connection | null {
     let second: EndpointConnection | null = null
     for (let tries = this.#ready.length; tries > 0; tries -= 1) {
       this.#next = (this.#next + 1) % this.#ready.length
       const endpoint = this.#ready[this.#next]
-      // A connection that is about to end is seen as closed before its endpoint is notified.
+      // A connection may stop being `open` before its endpoint is notified.
       if (endpoint?.connection?.open !== true) continue
       if (!endpoint.isLeaderless && !avoid.has(endpoint.endpoint.url)) return endpoint.connection
       if (second === null || second.isLeaderless) second = endpoint
@@ -296,7 +301,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return second?.connection ?? null
   }
 
-  /** The endpoint with the fewest streams of this client; among several of them, round robin. */
+  /** Picks the endpoint with the fewest streams of this client, by round robin if several have equally few. */
   #pickForStream({ avoid }: EtcdCall): Connection | null {
     const streams = new Map<string | null, number>()
     for (const { openEnded, carriedBy } of this.carried) {
@@ -309,8 +314,8 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return this.#pick(new Set([...avoid, ...crowded]))
   }
 
-  // A member has come back: each stream migrates with the probability that gives every member its share, at a random time, so
-  // that the streams of many clients do not arrive at once.
+  // A member is ready again: each stream migrates with the probability that gives every member an equal share. The
+  // times are random, so that the streams of many clients do not arrive at once.
   #rebalance(): void {
     for (const call of this.carried) {
       if (!call.openEnded || Math.random() >= 1 / this.#ready.length) continue
@@ -361,7 +366,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
 
   #serveWaiting(): void {
     for (const [call, timer] of [...this.#waiting]) {
-      // Taken out first: carrying a call may end it, or put it back.
+      // Deleted first, because carrying the call may end it or make it wait again.
       this.#waiting.delete(call)
       if (this.#serve(call)) clearTimeout(timer)
       else this.#waiting.set(call, timer)
@@ -372,7 +377,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return this.#endpoints.some((each) => each.isConnecting)
   }
 
-  /** No endpoint is ready or being dialled: waiting is useless. */
+  /** Refuses the waiting calls if no endpoint is ready or connecting. */
   #refuseIfNoneConnecting(): void {
     if (this.#waiting.size === 0 || this.#someConnecting()) return
     const outcome = makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(this.findings)}`)
@@ -387,7 +392,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 }
 
-/** The clusters that endpoints belonged to when they were connected last, those with most endpoints first. */
+/** Groups the endpoints by their last known cluster, the largest group first. */
 function clustersOf(endpoints: Iterable<EndpointConnection>): { id: string; members: string[] }[] {
   const byId = new Map<string, string[]>()
   for (const { clusterId, endpoint } of endpoints) {
@@ -396,8 +401,8 @@ function clustersOf(endpoints: Iterable<EndpointConnection>): { id: string; memb
   return [...byId].map(([id, members]) => ({ id, members })).sort((a, b) => b.members.length - a.members.length)
 }
 
-// etcd3 repeats a call without a pause as long as etcd does not accept its token (etcd3/lib/connection-pool.js, exec), and
-// recognizes that by the message. Without a password there is no other token.
+// etcd3 repeats a call without a pause while etcd refuses its token, which it recognizes by the message
+// (etcd3/lib/connection-pool.js, exec). Without a password there is no other token, so the message is replaced.
 function withoutLogin(outcome: Outcome): Outcome {
   if (outcome.code !== status.UNAUTHENTICATED || !isTokenRefused(outcome)) return outcome
   const details = 'etcd does not accept the token of this call, and the client has no password for another one'

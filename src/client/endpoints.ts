@@ -1,4 +1,4 @@
-/** Endpoints as people write them, read into one canonical form. Only TLS is supported: `https`, and `unixs` for a unix socket. */
+/** Parses endpoint URLs into one canonical form. Only TLS is supported: `https`, and `unixs` for a unix socket. */
 import { basename } from 'node:path'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { printable } from '../report/printable.js'
@@ -9,11 +9,11 @@ export interface Endpoint {
   readonly url: string
   /** `host:port`, the HTTP/2 authority; for a unix socket its name. */
   readonly authority: string
-  /** The name or address that the server's certificate has to cover, unless a server name is given. */
+  /** The name or address that the server's certificate must cover, unless a server name is set. */
   readonly host: Host
-  /** The name to expect instead of `host`; null if the endpoint has none of its own. */
+  /** The name that the certificate must cover instead of `host`; null: none is set for this endpoint. */
   readonly serverName: Host | null
-  /** What is looked up: the name with its trailing dot, if it was written with one, so that no search domain is tried. */
+  /** The name to look up in DNS. It keeps a trailing dot, so that the resolver tries no search domain. */
   readonly address: string
   readonly port: number
   readonly socketPath: string | null
@@ -22,7 +22,7 @@ export interface Endpoint {
 /** IANA service `etcd-client`. */
 const DEFAULT_PORT = 2379
 
-/** How many endpoints DNS or a member list may give; etcd advises at most seven members, and each endpoint is a connection. */
+/** Most endpoints that the client uses from DNS or a member list. etcd recommends at most seven members. */
 export const MAX_FOUND = 100
 
 const AT_LEAST_ONE = 'must name at least one endpoint, as https://10.0.0.1:2379'
@@ -54,7 +54,7 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   return [first, ...rest]
 }
 
-/** The HTTP/2 authority of calls: the server name, if it is another one than the host, as in Go's gRPC; proxies choose by it. */
+/** The HTTP/2 authority of calls: the server name if it differs from the host, as in Go's gRPC. Proxies route by it. */
 export function authorityFor({ authority, host }: Endpoint, name: Host): string {
   return name.value === host.value ? authority : bracketed(name)
 }
@@ -80,7 +80,7 @@ function readEntry(entry: unknown): { text: string; serverName: Host | null } {
   return { text: url.trim(), serverName: name === undefined ? null : readServerName(name, 'endpoints.serverName') }
 }
 
-/** `unixs:///path/name`: the name is what the certificate has to cover, as etcd's clientv3 has it (internal/endpoint). */
+/** `unixs:///path/name`: the certificate must cover the name, as in etcd's clientv3 (internal/endpoint). */
 function parseSocket(text: string): Endpoint {
   const socketPath = text.slice('unixs://'.length)
   const name = basename(socketPath)

@@ -1,13 +1,13 @@
-/** The events of a client: delivered to every consumer; and those about the expiry of its credentials. */
+/** Delivers the events of a client to every consumer, and schedules those about the expiry of its credentials. */
 import type { CertificateRef } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { TlsEvent } from './tls-session.js'
 import type { ValidatedCredentials } from './validated-credentials.js'
 
-/** How many events are kept for a consumer that does not take them. */
+/** Most unread events that are kept for one consumer. */
 export const EVENTS_KEPT = 256
 
-/** An event without its time, which it gets when it is emitted. */
+/** An event without `at`, which is set when it is emitted. */
 export type EventBody = TlsEvent extends infer E ? (E extends TlsEvent ? Omit<E, 'at'> : never) : never
 
 export class EventHub {
@@ -89,19 +89,19 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
   }
 }
 
-/** When an event about a lifetime is due, in milliseconds since 1970. */
+/** An event about a lifetime; `at` is in milliseconds since 1970. */
 interface ScheduledEvent {
   readonly at: number
   readonly fraction: '2/3' | '9/10' | 'expired'
 }
 
-/** Clocks are set and machines sleep, which no timer follows: so the time is read again at least this often, in milliseconds. */
+/** Longest timer in milliseconds: timers do not follow clock changes and sleep, so the time is read again. */
 const LONGEST_WAIT = 3_600_000
-/** Between two events, in milliseconds: before the end at least, and after it. */
+/** Milliseconds between two events: the minimum before the expiry, and the interval after it. */
 const SHORTEST_INTERVAL = 60_000
 const INTERVAL_AFTER_END = 600_000
 
-/** Two thirds, nine tenths, then each time that half of the rest is over; after the end at equal intervals. */
+/** At 2/3 and 9/10 of the lifetime, then after each half of the rest, and at equal intervals after the expiry. */
 function* scheduleOf({ notBefore, notAfter }: Certificate): Generator<ScheduledEvent, never> {
   // RFC 5280 section 4.1.2.5: the second of notAfter belongs to the lifetime.
   const end = notAfter.getTime() + 1000
@@ -121,7 +121,7 @@ interface Lifetime {
   readonly dates: Certificate
 }
 
-/** Emits events when the credentials in use are about to expire, the more often the nearer the end is, and after it. */
+/** Emits events before and after the current credentials expire. */
 export class Expiry {
   readonly #emit: (event: EventBody) => void
   #lifetime: Lifetime | null = null
@@ -132,7 +132,7 @@ export class Expiry {
     this.#emit = emit
   }
 
-  /** The event about the last mark that was passed; null if none was. */
+  /** The last event that was due; null if none was. */
   get reached(): EventBody | null {
     if (this.#lifetime === null) return null
     const { due } = scheduleAt(this.#lifetime, Date.now())
@@ -154,7 +154,7 @@ export class Expiry {
     if (this.#lifetime === null) return
     const now = Date.now()
     const { due, next } = scheduleAt(this.#lifetime, now)
-    // If several were passed at once, as in a machine that slept, only the last one counts.
+    // If several are due at once, for example after sleep, only the last one is emitted.
     if (due !== null && due.at > this.#reported) {
       this.#reported = due.at
       this.#emit(eventOf(this.#lifetime, due))
@@ -184,7 +184,7 @@ function eventOf({ certificate, dates }: Lifetime, { fraction }: ScheduledEvent)
 
 function firstToExpire({ credentials, report }: ValidatedCredentials): Lifetime | null {
   const known = [...credentials.trustAnchors, ...(credentials.clientAnchors ?? []), ...credentials.chain]
-  // Only the path counts: an anchor that is not on it may expire without harm.
+  // Trust anchors outside the path may expire without effect.
   const lifetimes = report.path.flatMap((certificate) => {
     const dates = known.find((each) => each.fingerprint256 === certificate.fingerprint256)
     return dates === undefined ? [] : [{ certificate, dates }]

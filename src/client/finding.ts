@@ -1,4 +1,4 @@
-/** The findings of this room, and reports of failures made of them. */
+/** The findings of the client, and failed reports made from them. */
 import { access } from '../report/catalogue/access.js'
 import { client } from '../report/catalogue/client.js'
 import { endpoint } from '../report/catalogue/endpoint.js'

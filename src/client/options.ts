@@ -107,7 +107,7 @@ export type ClientOptions =
 
 /** The resolved options. Times are in milliseconds. */
 export interface ResolvedOptions {
-  /** Empty: they are looked up in DNS. */
+  /** Empty if the client looks them up in DNS. */
   readonly endpoints: readonly Endpoint[]
   readonly discovery: ResolvedDiscovery | null
   readonly source: CredentialSource
@@ -126,7 +126,7 @@ export interface ResolvedOptions {
   readonly signal: AbortSignal | null
 }
 
-/** The same for a client that lives: it does not keep the password where its properties lead. */
+/** The options that a running client keeps: without the password, so that printing the client does not show it. */
 export type SessionOptions = Omit<ResolvedOptions, 'auth'> & { readonly auth: Pick<PasswordAuth, 'username'> | null }
 
 export interface ResolvedTls {
@@ -212,7 +212,7 @@ function resolveDiscovery(options: ClientOptions, defaults: ClientDefaults): Res
 
 const DISCOVERY_NAMES = { domain: 'discovery.domain', name: 'discovery.name' }
 
-/** @param names What errors call the two values. */
+/** @param names The names of the two values in errors. */
 export function readDiscovery(discovery: unknown, names = DISCOVERY_NAMES): ResolvedDiscovery {
   checkOptions('discovery', discovery, ['domain', 'name'])
   const name: unknown = memberOf(discovery, 'name')
@@ -307,7 +307,7 @@ function resolveTls(tls: TlsOptions): ResolvedTls {
   checkRevocationMode(revocation, 'tls.revocation')
   if (ciphers === undefined) return { minVersion, maxVersion, ciphers: null, revocation }
   const suites = readCiphers(ciphers)
-  // A version without a suite is not offered; if the caller asks for that very version, the two options disagree.
+  // A TLS version without a cipher suite is not offered. It is an error to require such a version.
   const offered = VERSIONS.filter((version) => suites.some((each) => versionOf(each) === version))
   const [oldest, newest] = [offered[0] ?? minVersion, offered.at(-1) ?? maxVersion]
   if (newest < minVersion) throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.3')
@@ -328,8 +328,8 @@ function versionOf(suite: string): TlsVersion {
 }
 
 /**
- * The suites by OpenSSL's names. Its expressions, such as `HIGH:!aNULL` or `@SECLEVEL=0`, are not taken: what they offer changes with
- * the version of OpenSSL.
+ * Returns the OpenSSL names of the suites. Expressions such as `HIGH:!aNULL` or `@SECLEVEL=0` are refused, because
+ * their meaning depends on the version of OpenSSL.
  */
 function readCiphers(ciphers: unknown): string[] {
   const entries: readonly unknown[] = Array.isArray(ciphers) ? ciphers : [ciphers]

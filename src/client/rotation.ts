@@ -1,4 +1,4 @@
-/** Switching to new credentials while the client runs, and following a source of credentials. */
+/** Switches to new credentials while the client runs, and follows a credential source. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { backoffPause, MAX_DELAY } from '../report/duration.js'
 import { asError, isEtcdMtlsError } from '../report/errors.js'
@@ -14,20 +14,23 @@ import { pause } from './timing.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
 import { validFrom, prepareInTurns, type ValidatedCredentials } from './validated-credentials.js'
 
-/** Between the starts of two handshakes, and at most, in milliseconds: each takes about one, and requests would wait for all of them. */
+/** Milliseconds between the starts of two handshakes, and the longest delay: each blocks requests for about one. */
 const STAGGER = 5
 const LONGEST_STAGGER = 50
 
 export type RotationOutcome =
   | { rotated: true; report: PassedReport }
-  /** `retry`: when they may be accepted, in milliseconds since 1970; `later`: servers may accept them at any time; null: never. */
+  /**
+   * `retry`: when to try them again, in milliseconds since 1970; `later`: after a back-off, because servers may accept
+   * them at any time; null: never.
+   */
   | { rotated: false; report: FailedReport; retry: number | 'later' | null }
 
 interface RotationOptions {
   readonly drain: DrainPolicy
-  /** What the credentials come from, for the report. */
+  /** The origin of the credentials, for the report. */
   readonly origin: string
-  /** Called when they come into use. */
+  /** Makes them the current credentials. */
   readonly use: (validated: ValidatedCredentials) => void
 }
 
@@ -62,10 +65,10 @@ async function switchEndpoints(
   const notVerified = (which: readonly EndpointConnection[], used: 'no' | 'unverified' | 'elsewhere', detail = '') =>
     finding('rotation/not-verified', { origin, endpoints: which.map((each) => each.endpoint.url), used, detail })
   const findings: Finding[] = []
-  // One that is verified is enough.
+  // One verified endpoint is enough.
   if (!(await someVerified(attempts))) {
     const failures = (await Promise.all(attempts)).flatMap(({ outcome }) => (outcome.ok ? [] : outcome.findings))
-    // If nothing answers and nothing is connected either, the old credentials are no better.
+    // If no endpoint answers and none is connected, the old credentials do not work either.
     const isNoneConnected = !hasAnswered(failures) && !endpoints.some((each) => each.isReady)
     if (closing.aborted || !isNoneConnected) {
       const report = failedReport([notVerified(endpoints, 'no'), ...failures], validated.report.path)
@@ -78,7 +81,7 @@ async function switchEndpoints(
   await Promise.all(
     attempts.map(async (attempt) => {
       const { endpoint, outcome } = await attempt
-      // A server that was not verified with the new trust does not get the time that streams would take.
+      // A server that was not verified with the new trust anchors does not keep its streams.
       const how = outcome.ok ? drain : 'now'
       for (const connection of endpoint.switchTo(outcome)) old.push({ connection, how })
       if (!outcome.ok && wereReady.has(endpoint)) {
@@ -86,7 +89,7 @@ async function switchEndpoints(
       }
     }),
   )
-  // Not before every endpoint has switched, or streams would migrate to a connection that is the next to be drained.
+  // After every endpoint has switched, so that streams do not migrate to another old connection.
   for (const { connection, how } of old) {
     void (how === 'now' ? connection.drain(DRAIN_LIMIT) : connection.closeWhenIdle())
   }
@@ -94,7 +97,7 @@ async function switchEndpoints(
   return { rotated: true, report: { ...report, findings: [...report.findings, ...findings] } }
 }
 
-/** Resolves with the first that is verified, or when all have failed. */
+/** Resolves when one attempt is verified or all have failed. */
 async function someVerified(attempts: readonly Promise<{ outcome: { ok: boolean } }>[]): Promise<boolean> {
   const verified = attempts.map(async (attempt) => {
     if (!(await attempt).outcome.ok) throw new Error('not verified')
@@ -111,25 +114,25 @@ function reportOf(error: unknown, origin: string): FailedReport {
   return failedReport([finding('rotation/source-failed', { origin, detail: asError(error).message })])
 }
 
-/** What a follower needs of the client. */
+/** The part of the client that a follower uses. */
 interface FollowerClient {
   current(): Credentials
-  /** Switches to these; null if the source is no longer the client's. Rejects when the client is closed. */
+  /** Switches to the credentials; null if the client has another source by now. Rejects when the client is closed. */
   apply(credentials: Credentials, source: CredentialSource): Promise<RotationOutcome | null>
   emit(event: EventBody): void
 }
 
 const PAUSES = { first: 1000, longest: 60_000 }
 
-/** Follows one source. What it yields during a rotation waits, and only the newest set counts. */
+/** Follows one source. Credentials that it yields during a rotation wait; only the newest are used. */
 export class Follower {
   readonly #source: CredentialSource
   readonly #client: FollowerClient
   readonly #stopped = new AbortController()
   #lastYielded: Credentials | null = null
-  /** What was yielded and waits for its turn. */
+  /** The newest credentials that wait for the current rotation. */
   #queued: Credentials | null = null
-  /** Whether its failure was the last event about the source. */
+  /** Whether `source-failed` was emitted, and `source-recovered` not yet. */
   #failed = false
   #wake: () => void = () => undefined
 
@@ -137,7 +140,7 @@ export class Follower {
     this.#source = source
     this.#client = client
     void this.#watch()
-    // It ends by an error when the client is closed.
+    // Rejects when the client is closed.
     this.#applyAll().catch(() => undefined)
   }
 
@@ -162,7 +165,7 @@ export class Follower {
           failures = 0
           this.#queue(credentials)
         }
-        // The source has ended: it never changes again.
+        // The source has ended: its credentials do not change any more.
         return
       } catch (thrown) {
         if (this.#isStopped()) return
@@ -177,7 +180,7 @@ export class Follower {
   #queue(credentials: Credentials): void {
     if (this.#failed) {
       this.#failed = false
-      // Also if nothing has changed: the consumers that saw the failure wait for it.
+      // Emitted even if nothing has changed, because consumers saw the failure.
       const changed = !isSame(credentials, this.#client.current())
       this.#client.emit({ type: 'source-recovered', origin: this.#source.origin, changed })
     }
@@ -199,13 +202,13 @@ export class Follower {
         if (outcome.rotated || outcome.retry === null) continue
         if (outcome.retry === 'later') await this.#waitFor(backoffPause(failures, PAUSES))
         else await this.#waitUntil(outcome.retry)
-        // Unless rotate() was called meanwhile.
+        // If rotate() has switched meanwhile, these credentials are obsolete.
         if (this.#client.current() === inUse) this.#queued ??= next
       }
     }
   }
 
-  /** Clocks are set and machines sleep, which no timer follows: so the time is read again and again. */
+  /** Reads the time repeatedly, because timers do not follow clock changes and sleep. */
   async #waitUntil(time: number): Promise<void> {
     for (let left = time - Date.now(); left > 0 && this.#queued === null; left = time - Date.now()) {
       if (this.#isStopped()) return
@@ -213,7 +216,7 @@ export class Follower {
     }
   }
 
-  /** Ends sooner if something is offered. */
+  /** Resolves earlier if credentials are queued. */
   async #waitFor(milliseconds: number): Promise<void> {
     const woken = new AbortController()
     this.#wake = () => {
@@ -223,7 +226,7 @@ export class Follower {
   }
 }
 
-/** Whether switching from one to the other would change nothing. A key is identified by its certificate. */
+/** Whether two sets of credentials are equal. The key is not compared: its certificate identifies it. */
 function isSame(one: Credentials, other: Credentials): boolean {
   return (
     one === other ||

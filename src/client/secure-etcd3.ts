@@ -1,4 +1,4 @@
-/** The door to etcd3, types included: an `Etcd3` whose every call goes through a channel of ours. */
+/** The only module that imports etcd3, types included: an `Etcd3` whose calls all use our own channel. */
 import { backoffPause } from '../report/duration.js'
 import {
   castGrpcError,
@@ -48,7 +48,7 @@ export interface Etcd3Options {
 
 const KNOWN_GRPC = ['interceptors', 'interceptor_providers', 'grpc.max_receive_message_length']
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for options that would have no effect, or go around TLS. */
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for options that would have no effect or bypass TLS. */
 export function checkEtcd3Options(options: Etcd3Options): Etcd3Options {
   const { faultHandling, grpcOptions } = options
   checkOptions('etcd3', options, ['defaultCallOptions', 'faultHandling', 'grpcOptions'])
@@ -61,21 +61,23 @@ export function checkEtcd3Options(options: Etcd3Options): Etcd3Options {
 
 export interface ClientSession extends TlsSession {
   readonly pool: ChannelBacking
-  /** The error that explains the reason for which a watch was canceled; null if no more is known. */
+  /** The error behind the reason with which a watch was canceled; null if it is not known. */
   causeOf(reason: string): EtcdMtlsError | null
-  /** A watch failed, and nobody listens for that. */
+  /** Emits `watch-failed` for a watcher without a listener for `error`. */
   emitWatchFailed(error: Error): void
   close(): Promise<void>
 }
 
-// Reserved (RFC 2606), so that it can never be reached: etcd3 requires a host, and dials none itself. All endpoints are behind this one,
+// etcd3 requires a host but does not dial it: the name is reserved (RFC 2606). One host stands for all endpoints,
 // because etcd3's rotation over several hosts hangs on a silent one.
 const VIRTUAL_HOST = 'etcd-mtls.invalid'
 
-/** etcd3 tries a lease's keep-alive again this long after its stream ended, once (etcd3/lib/lease.js), in milliseconds. */
+/**
+ * Milliseconds after which etcd3 retries a lease's keep-alive, once, when its stream has ended (etcd3/lib/lease.js).
+ */
 const LEASE_RETRY = 100
 
-/** What `createSecureClient` makes: the `SecureEtcd3` that is public. */
+/** The class behind the public `SecureEtcd3`. */
 export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly tls: TlsSession
   /** @internal Also for `instanceof`. */
@@ -142,10 +144,11 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   async #shutDown(): Promise<void> {
     this.#closing.abort(new ClientClosedError('client'))
     super.close()
-    // etcd3's watches and leases would look for a new connection indefinitely. Under etcd3's own mock() they find none.
+    // etcd3's watches and leases would retry indefinitely. With etcd3's own mock() they get no connection.
     this.mock({
       exec: (service: string) => Promise.reject(new ClientClosedError(service)),
-      // A request that was interrupted is tried again here, and has to end; of watches and leases, these are the streams.
+      // etcd3 repeats an interrupted request here, so it must reject. Streams of watches and leases stay pending, or
+      // etcd3 would retry them.
       withConnection: (service: string) =>
         service === 'Watch' || service === 'Lease'
           ? new Promise<never>(() => undefined)
@@ -162,7 +165,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
  * Fetches a token for a user over the client's own connections.
  *
  * @param timeout Milliseconds.
- * @returns Null if authentication is not enabled: like etcd's own client, ours then continues without.
+ * @returns Null if authentication is not enabled: the client then continues without a token, as clientv3 does.
  * @throws {LoginError}
  */
 export async function authenticate(
@@ -194,7 +197,8 @@ function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, closing: Abo
     ...(defaultCallOptions === undefined ? {} : { defaultCallOptions }),
     faultHandling: {
       ...faultHandling,
-      // etcd3's default repeats every call that failed, writes as well. Here the channel repeats what is safe to repeat.
+      // etcd3's default repeats every failed call, writes included. Our channel repeats only calls that are safe to
+      // repeat.
       global: faultHandling.global ?? noPolicy(),
       host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy(), notes),
       watchBackoff:
@@ -208,7 +212,7 @@ function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, closing: Abo
 // etcd3's default, a circuit breaker, would close the whole client for five seconds after three failures of one member, and
 // turn every cause into "circuit is open".
 function noPolicy(): HostPolicy {
-  // One for all calls: etcd3 uses no signal, and each of them costs as much as a fiftieth of a call.
+  // Shared by all calls, because etcd3 does not use it and creating one takes 2 % of the time of a call.
   const never = new AbortController().signal
   const listen = (): { dispose: () => undefined } => ({ dispose: () => undefined })
   const policy: Policy = {
@@ -216,16 +220,16 @@ function noPolicy(): HostPolicy {
     onFailure: listen,
     execute: async (work, signal = never) => work({ signal }),
   }
-  // What the type has in addition exists for types only (cockatiel, IPolicy).
+  // The other members of the type exist only for type checking (cockatiel, IPolicy).
   return policy as HostPolicy
 }
 
 interface CallNotes {
-  /** Set while work runs to its first pause: etcd3 makes its call before that. */
+  /** Set while `work` runs synchronously: etcd3 makes its call before the first `await`. */
   current: { call: ExplainedCall | null } | null
 }
 
-/** The same policy around calls whose errors have a `cause`: etcd3 makes them of the message of a status alone. */
+/** Wraps a policy so that errors get their `cause`: etcd3 makes an error only from the message of a status. */
 function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
   const wrapped: Policy = {
     onSuccess: policy.onSuccess,
@@ -261,8 +265,8 @@ function wrapNamespace(namespace: Namespace, closing: AbortSignal, session: Clie
 }
 
 /**
- * The client dials automatically; a watch only has to try again soon. A class, because etcd3 makes one for each response of a watch, and
- * an object literal with an accessor costs a microsecond.
+ * The client dials on its own, so a watch retries soon. A class, because etcd3 makes one for each watch response and a
+ * literal with an accessor is slower.
  */
 class DefaultWatchBackoff implements WatchBackoff {
   readonly #failures: number
@@ -282,7 +286,7 @@ class DefaultWatchBackoff implements WatchBackoff {
   }
 }
 
-/** The same back-off, without a pause once the client is closed: a pending pause would keep the process alive. */
+/** Removes the pause once the client is closed: a pending pause would keep the process alive. */
 function untilClosed(backoff: WatchBackoff, closing: AbortSignal): WatchBackoff {
   return {
     get duration() {
@@ -292,23 +296,22 @@ function untilClosed(backoff: WatchBackoff, closing: AbortSignal): WatchBackoff 
   }
 }
 
-// A stream that fails ends, too, and etcd3 starts a new attempt for each of the two (etcd3/lib/watch.js, establishStream):
-// attempts and timers double with each failure, for as long as no endpoint answers. Here a failure counts once.
+// A failed stream emits `error` and `end`, and etcd3 starts an attempt for each (etcd3/lib/watch.js, establishStream),
+// so attempts double with each failure. Here only the error counts.
 function failOnce(client: Etcd3['watchClient']): void {
   const watch = client.watch.bind(client)
   client.watch = async (options) => {
     const stream = await watch(options)
-    // Before the listeners of etcd3. Its type has less than the stream, which is one of Node.
+    // Registered before etcd3's listeners. The stream is a Node stream, although its type does not say it.
     if (stream instanceof EventEmitter) stream.once('error', () => stream.removeAllListeners('end'))
     return stream
   }
 }
 
-/** etcd3 puts it before the reason (etcd3/lib/watch.js, handleCancelResponse). */
+/** The prefix that etcd3 adds to the reason (etcd3/lib/watch.js, handleCancelResponse). */
 const CANCELED = 'Watcher canceled: '
 
-// The same builder. Its watchers cannot end the process by an `error` that nobody listens for; and `create()` settles, where etcd3
-// looks for a connection indefinitely.
+// An `error` without a listener does not end the process, and `create()` settles where etcd3 retries indefinitely.
 function guardWatches(builder: WatchBuilder, session: ClientSession): WatchBuilder {
   const make = builder.watcher.bind(builder)
   builder.watcher = () => guard(make(), session)
@@ -319,9 +322,9 @@ function guardWatches(builder: WatchBuilder, session: ClientSession): WatchBuild
 function guard(watcher: Watcher, session: ClientSession): Watcher {
   return watcher.on('error', (error) => {
     if (error.message.startsWith(CANCELED)) setCause(error, session.causeOf(error.message.slice(CANCELED.length)))
-    // etcd3 would wait for an answer that etcd does not send for a watch that has ended.
+    // etcd sends no answer for a watch that has ended, and etcd3 would wait for one.
     watcher.cancel = () => Promise.resolve()
-    // The first listener is this one.
+    // This listener is the only one.
     if (watcher.listenerCount('error') === 1) session.emitWatchFailed(error)
   })
 }
@@ -340,7 +343,8 @@ function whenConnected(watcher: Watcher): Promise<Watcher> {
       reject(error)
     }
     const disconnected = (error: Error): void => {
-      // etcd3 and the channel look for another connection after one that breaks; a refusal is repeated each time.
+      // etcd3 and the channel retry after a broken connection. A refusal would repeat at each attempt, so it is
+      // reported.
       if (!isEtcdMtlsError(error.cause) || error.cause.code === 'ERR_UNREACHABLE') return
       const typed = castGrpcError(error)
       setCause(typed, error.cause)
@@ -355,8 +359,8 @@ function whenConnected(watcher: Watcher): Promise<Watcher> {
 type MakeLease = (ttl: number, options?: ILeaseOptions) => Lease
 
 /**
- * The same way to make leases, with a {@link LeaseKeeper} and etcd3's events. etcd3 itself emits `lost` two TTLs after the last answer,
- * when other clients may have had the keys for long, and stays on an endpoint that does not answer for a whole TTL.
+ * Makes leases with a {@link LeaseKeeper} that emits etcd3's events. etcd3 itself emits `lost` two TTLs after the last
+ * answer, when other clients may already hold the keys, and stays on a silent endpoint for a whole TTL.
  */
 function withLeaseKeeper({ leaseClient }: Namespace, make: MakeLease, closing: AbortSignal): MakeLease {
   return (seconds, options) => {
@@ -412,6 +416,6 @@ function withLeaseKeeper({ leaseClient }: Namespace, make: MakeLease, closing: A
 
 function setCause(error: unknown, cause: Error | null): void {
   if (cause === null || !isError(error) || error.cause !== undefined) return
-  // Not enumerable, as the language has it for the option `cause`.
+  // Not enumerable, like the `cause` that the Error constructor sets.
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
 }

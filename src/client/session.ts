@@ -1,4 +1,4 @@
-/** The TLS side of one client: what `client.tls` does, over the pool of its endpoints. */
+/** Implements `client.tls` over the pool of endpoints. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
@@ -22,8 +22,8 @@ import {
 } from './tls-session.js'
 import { reportNow, type ValidatedCredentials } from './validated-credentials.js'
 
-// How long the other endpoints may take once one is verified, in milliseconds: long enough for a refusal to be reported at once, short
-// enough that a dead member does not delay the start.
+// Milliseconds that preflight waits for the other endpoints after one is verified: enough to report a refusal, and no
+// long delay for a dead member.
 const PREFLIGHT_GRACE = 250
 
 export class Session implements ClientSession {
@@ -31,7 +31,7 @@ export class Session implements ClientSession {
   readonly #options: SessionOptions
   #source: CredentialSource
   #follower: Follower | null = null
-  /** The end of the last change of credentials or endpoints: they run one after the other. */
+  /** Settles when the last change of credentials or endpoints has finished: changes run one after the other. */
   #lastTurn: Promise<unknown> = Promise.resolve()
   #loginFindings: readonly Finding[] = []
   readonly #notes: readonly Finding[]
@@ -46,7 +46,7 @@ export class Session implements ClientSession {
     this.#expiry.follow(validated)
   }
 
-  /** Not an own property, because `client.tls` may be printed: the calls in the pool have tokens. */
+  /** A getter, so that printing `client.tls` does not print the tokens of calls. */
   get pool(): EndpointPool {
     return this.#pool
   }
@@ -98,7 +98,7 @@ export class Session implements ClientSession {
     return this.#events.consume(this.#expiry.reached)
   }
 
-  /** Switches to new credentials whenever the source yields some, unless the option `rotation` is off. */
+  /** Switches to the credentials that the source yields, unless the option `rotation` is off. */
   follow(source: CredentialSource): void {
     this.#source = source
     this.#follower?.stop()
@@ -118,7 +118,9 @@ export class Session implements ClientSession {
     })
   }
 
-  /** Looks the endpoints up at that interval, and switches to those that are found. Resolves when the client closes; never rejects. */
+  /**
+   * Looks up the endpoints at each interval and switches to the result. Resolves when the client closes; never rejects.
+   */
   async refresh(interval: number, lookUp: () => Promise<readonly Endpoint[]>): Promise<void> {
     const { closing } = this.pool
     for (;;) {
@@ -126,7 +128,7 @@ export class Session implements ClientSession {
       if (closing.aborted) return
       try {
         const known = new Map(this.pool.endpoints.map(({ endpoint }) => [endpoint.url, endpoint]))
-        // An endpoint that is known keeps the server name that it was given.
+        // A known endpoint keeps its configured server name.
         const found = (await lookUp()).map((each) => known.get(each.url) ?? each)
         const isSame = found.length === known.size && found.every((each) => known.has(each.url))
         if (found.length > 0 && !isSame) await this.#inTurn(() => this.#switchEndpoints(found))
@@ -142,10 +144,10 @@ export class Session implements ClientSession {
   }
 
   /**
-   * Dials every endpoint at the same time, until as many are verified as the caller asked for. `timeout`: in milliseconds.
+   * Dials all endpoints at the same time, until the option `preflight` is satisfied. `timeout` is in milliseconds.
    *
-   * @throws {EtcdMtlsError} `ERR_HANDSHAKE_FAILED` if any endpoint answered and was refused or refused us, or if the endpoints belong to
-   * two clusters; `ERR_UNREACHABLE` if none answered, or none has a leader.
+   * @throws {EtcdMtlsError} `ERR_HANDSHAKE_FAILED` if an endpoint answered and one side refused the other, or if the
+   * endpoints belong to two clusters; `ERR_UNREACHABLE` if no endpoint answered or no member has a leader.
    */
   async preflight(timeout = this.#options.dialTimeout): Promise<void> {
     const { preflight, requireLeader } = this.#options
@@ -177,7 +179,7 @@ export class Session implements ClientSession {
   }
 
   /**
-   * Runs work after what was asked for before, and before what is asked for later.
+   * Runs `work` after all earlier changes have finished.
    *
    * @throws {EtcdMtlsError} `ERR_CLOSED` if the client is or gets closed.
    */
@@ -186,12 +188,12 @@ export class Session implements ClientSession {
       this.#assertOpen()
       return work()
     })
-    // The caller of this turn receives its error; the next turn only waits for the end.
+    // The caller of this change receives its error. The next change only waits until it has finished.
     this.#lastTurn = turn.catch(() => undefined)
     return turn
   }
 
-  /** Dials the new endpoints, and drains the others once one of those that are wanted is ready, or none was before. */
+  /** Dials the new endpoints. Drains the removed ones if a wanted endpoint is ready, or if none was ready before. */
   async #switchEndpoints(wanted: readonly Endpoint[]): Promise<Report> {
     const before = this.pool.endpoints
     const kept = before.filter((each) => wanted.some((endpoint) => isSameEndpoint(each.endpoint, endpoint)))
@@ -247,7 +249,7 @@ export class Session implements ClientSession {
   }
 }
 
-/** Waits for the first verified endpoint, and for the others a little longer; or until all have failed. */
+/** Resolves a grace period after the first endpoint is verified, or when all attempts have finished. */
 async function firstReady(
   endpoints: readonly EndpointConnection[],
   attempts: readonly Promise<void>[],

@@ -1,14 +1,14 @@
-/** Waiting: pauses, deadlines, and giving up on work that is no longer needed. Times are in milliseconds. */
+/** Pauses, deadlines and cancellation. Times are in milliseconds. */
 import { once } from 'node:events'
 import { MAX_DELAY } from '../report/duration.js'
 
-/** The same promise, or the signal's reason at once if it is aborted first. The caller ends the work that is left. */
+/** Settles as `work`, or rejects with the signal's reason as soon as it aborts. The caller stops the work. */
 export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
   if (signal === null) return work
   const finished = new AbortController()
-  // It rejects when this call ends it.
+  // `once` rejects when `finished` aborts.
   const aborted = once(signal, 'abort', { signal: finished.signal }).catch(() => undefined)
-  // If the signal is first, nobody waits for the work any more: its error must not end the process.
+  // After an abort nothing awaits the work: its rejection must not end the process.
   work.catch(() => undefined)
   try {
     if (!signal.aborted) await Promise.race([work, aborted])
@@ -19,7 +19,9 @@ export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>)
   }
 }
 
-/** Resolves after that time, or at once when the signal is aborted. `keepsProcess`: a caller waits for it. */
+/**
+ * Resolves after that time, or as soon as the signal aborts. `keepsProcess`: whether the timer keeps the process alive.
+ */
 export function pause(milliseconds: number, signal: AbortSignal, keepsProcess: boolean): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
@@ -33,7 +35,10 @@ export function pause(milliseconds: number, signal: AbortSignal, keepsProcess: b
   })
 }
 
-/** Calls back at a time since 1970; at once if it has passed, and never if it is further away than a timer can wait. */
+/**
+ * Calls `expire` at `deadline` (milliseconds since 1970): at once if it has passed, never if it is beyond the limit of
+ * timers.
+ */
 export function armDeadline(deadline: number, expire: () => void): NodeJS.Timeout | undefined {
   const left = deadline - Date.now()
   if (left <= 0) expire()
@@ -42,8 +47,8 @@ export function armDeadline(deadline: number, expire: () => void): NodeJS.Timeou
 }
 
 /**
- * The same promise; the process does not end before it settles. The client's sockets and timers keep no process alive, and
- * Node ends one that has nothing else to do in the middle of an `await` (exit code 13).
+ * Keeps the process alive until the promise settles. The client's sockets and timers do not, and Node exits with code
+ * 13 in the middle of an `await` if nothing else runs.
  */
 export async function holdingProcess<T>(promise: Promise<T>): Promise<T> {
   const timer = setInterval(() => undefined, MAX_DELAY)

@@ -1,4 +1,4 @@
-/** The TLS side of a client as callers see it: the types behind `client.tls`, and the error after the client was closed. */
+/** The public types of `client.tls`, and the error after the client was closed. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import type { CertificateRef, FailedReport, Finding, PassedReport, Report } from '../report/finding.js'
@@ -166,10 +166,10 @@ export interface TlsSession {
   events(): AsyncIterableIterator<TlsEvent, undefined>
 }
 
-/** The property of every client of this package that has what the package itself needs of it. */
+/** The property of a client that holds what other modules of this package use. */
 export const CLIENT = Symbol.for('etcd-mtls.client')
 
-/** What {@link CLIENT} has. The rooms above need nothing of etcd3 but this. */
+/** The value of {@link CLIENT}, so that other modules do not import etcd3. */
 export interface ClientParts {
   /** Aborts when the client is closed. */
   readonly closing: AbortSignal

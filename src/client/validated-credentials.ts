@@ -1,4 +1,4 @@
-/** What every set of credentials passes before it is used: our validation, then OpenSSL's. Nothing is dialled with others. */
+/** Validates credentials, first by our rules and then by OpenSSL, before the client dials with them. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../credentials/credentials.js'
@@ -10,7 +10,7 @@ import type { ResolvedTls } from './options.js'
 
 export interface ValidatedCredentials {
   readonly credentials: Credentials
-  /** From the time of their validation; warnings at most. {@link reportNow} has the one of now. */
+  /** The result when they were validated, with warnings at most. {@link reportNow} validates again. */
   readonly report: PassedReport
   readonly secureContext: SecureContext
   readonly tls: ResolvedTls
@@ -25,7 +25,7 @@ export function prepare(credentials: Credentials, tls: ResolvedTls): ValidatedCr
   return withContext(credentials, validate(credentials), tls)
 }
 
-/** {@link prepare} for a process that serves requests meanwhile: each half takes about a millisecond, so they run in two turns. */
+/** {@link prepare} in two turns of the event loop: each half blocks requests for about a millisecond. */
 export async function prepareInTurns(credentials: Credentials, tls: ResolvedTls): Promise<ValidatedCredentials> {
   const report = validate(credentials)
   await nextTurn()
@@ -42,7 +42,7 @@ export function reportNow({
 
 const MAX_TIMES = 10
 
-/** When refused credentials become valid if nothing but time passes, in milliseconds since 1970; null if they do not. */
+/** When refused credentials become valid on their own, in milliseconds since 1970; null if they do not. */
 export function validFrom(credentials: Credentials): number | null {
   const { chain, trustAnchors, clientAnchors = [], crls } = credentials
   const certificates = [...chain, ...trustAnchors, ...clientAnchors]
@@ -54,8 +54,8 @@ export function validFrom(credentials: Credentials): number | null {
 }
 
 /**
- * The same with one trust anchor alone: if several CAs fit, OpenSSL takes the first and never tries another, so it may miss a path
- * that is valid. Null if there is no other anchor to leave out.
+ * The same credentials with one trust anchor. If several CAs match, OpenSSL tries only the first, so it may miss a
+ * valid path. Null if there is no other anchor to remove.
  */
 export function withSingleAnchor(validated: ValidatedCredentials, fingerprint256: string): ValidatedCredentials | null {
   const { credentials, report, tls } = validated
@@ -79,12 +79,12 @@ function withContext(
   const { minVersion, maxVersion, ciphers } = tls
   try {
     const secureContext = createSecureContext({
-      // Explicit CAs only: with these set, neither the system's roots nor NODE_EXTRA_CA_CERTS are trusted.
+      // With explicit CAs, Node trusts neither the system roots nor NODE_EXTRA_CA_CERTS.
       ca: anchors.map((each) => each.toPem()),
-      // The whole chain, because OpenSSL would complete it from `ca` where Go, and so etcdctl with the same files, does not.
+      // The whole chain: OpenSSL would complete a shorter one from `ca`, but Go, and so etcdctl, would not.
       cert: credentials.chain.map((each) => each.toPem()).join(''),
       key: credentials.key.exportPem(),
-      // A trust anchor may be an intermediate: our path validation, like Go's, ends at any certificate that is trusted.
+      // A trust anchor may be an intermediate: like Go's, our path validation ends at any trusted certificate.
       allowPartialTrustChain: true,
       minVersion,
       maxVersion,

@@ -1,6 +1,6 @@
 /**
- * Why etcd's users and roles refused a call: the user as which it was made, and the permissions that it requires. etcd's answer has
- * neither.
+ * Explains why etcd's users and roles refused a call: as which user it was made, and the permissions that it requires.
+ * The answer of etcd has neither.
  */
 import type { AccessDetails, RequiredPermission } from '../../report/catalogue/access.js'
 import { EtcdMtlsError } from '../../report/errors.js'
@@ -11,7 +11,6 @@ import { MAX_NESTING, methodOf } from '../transport/call-policy.js'
 import { type StatusObject, status } from '../transport/channel.js'
 import { Fields, MalformedMessage } from '../transport/protobuf.js'
 
-/** The call that was refused. */
 interface RefusedCall {
   /** As `/etcdserverpb.KV/Put`. */
   readonly path: string
@@ -19,7 +18,7 @@ interface RefusedCall {
   readonly request: Uint8Array | null
 }
 
-/** As whom the call was made. */
+/** The identity of the call. */
 interface Caller {
   /** The path of the client certificate, the leaf first. */
   readonly path: CertificateRef[]
@@ -27,7 +26,7 @@ interface Caller {
   readonly commonName: string | null
   /** Whether etcd does not see the certificate at the endpoint that carried the call. */
   readonly isHidden: boolean
-  /** The user of the password; null if none was given. A token decides alone, whatever the certificate says. */
+  /** The user name of the password; null: none. With a token, etcd ignores the certificate. */
   readonly username: string | null
 }
 
@@ -43,7 +42,9 @@ export function explainAccess(
   return new EtcdMtlsError('ERR_ACCESS_DENIED', summarize(report.findings), { report })
 }
 
-/** Messages of etcd api/v3rpc/rpctypes and server/auth/store.go; Hash answers with the latter's, and code 2. */
+/**
+ * Matches messages of etcd api/v3rpc/rpctypes and server/auth/store.go; Hash sends the latter with the code UNKNOWN.
+ */
 function findingFor({ code, details }: StatusObject, call: RefusedCall, caller: Caller): Finding | null {
   const method = methodOf(call.path)
   const common = { ...identityOf(caller), method }
@@ -77,7 +78,7 @@ function requiredBy(method: string, request: Uint8Array | null): RequiredPermiss
       if (found.size < MAX_REQUIRED) found.set(JSON.stringify(each), each)
     }
   } catch (error) {
-    // The caller sent something else.
+    // The request is not a message of this call.
     if (!(error instanceof MalformedMessage)) throw error
   }
   return [...found.values()]
@@ -87,7 +88,7 @@ interface KeyFields {
   readonly permission: 'read' | 'write'
   readonly key: number
   readonly rangeEnd?: number
-  /** Whether the call reads the previous value, too. */
+  /** The field that requests the previous value, which also requires the read permission. */
   readonly previous?: number
 }
 

@@ -1,4 +1,4 @@
-/** From the evidence of an attempt that failed to findings. Pure: all evidence is passed as data. */
+/** Derives findings from the evidence of a failed attempt. Pure functions: all evidence is passed as data. */
 import { codeOf } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { type Certificate, certificateRef } from '../../x509/certificate.js'
@@ -13,25 +13,25 @@ import { reportNow, type ValidatedCredentials } from '../validated-credentials.j
 
 /** Two clocks, read at the same time, in milliseconds since 1970. */
 export interface ClockReading {
-  /** Whose clock it is. */
+  /** The endpoint of the clock `peer`. */
   readonly endpoint: string
   readonly peer: number
   readonly own: number
 }
 
-/** The results of a second look at the endpoint. */
+/** The results of a second connection to the endpoint. */
 export interface Diagnosis {
-  /** Our validation of the chain that OpenSSL refused, captured by a connection of its own. */
+  /** Our validation of the chain that OpenSSL refused. */
   validation: ServerValidation | null
   /** The protocol in which the endpoint answered a plaintext request. */
   plaintext: 'http/1.1' | 'h2c' | null
-  /** The status line by which a server that closes HTTP/2 connections answered over HTTP/1.1; null if it did not. */
+  /** The status line with which a server that closes HTTP/2 connections answered over HTTP/1.1; null if it did not. */
   http1: string | null
   /** The first bytes that came back in plaintext, in hexadecimal. */
   firstBytes: string
   /** The names of the CAs whose certificates the server accepts; null if it did not send them. */
   authorities: readonly DistinguishedName[] | null
-  /** A clock to compare this machine's with, if a certificate is out of its validity; null if none was read. */
+  /** The server's clock, if a certificate is expired or not yet valid; null if it was not read. */
   clock: ClockReading | null
 }
 
@@ -54,7 +54,7 @@ interface FailedAttempt {
   timeout: number
 }
 
-/** Every finding that the evidence gives, the cause that can be acted upon first. */
+/** Returns all findings, the actionable cause first. */
 export function explainFailure(attempt: FailedAttempt): Finding[] {
   const found = explainCause(attempt)
   return [...found, ...serverNameHint(attempt, found)]
@@ -62,12 +62,13 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
 
 function explainCause(attempt: FailedAttempt): Finding[] {
   const { validated, failure, diagnosis } = attempt
-  // Our own rules refused the server: nothing that came after them says more.
+  // Our rules refused the server: later evidence is a consequence.
   if (failure.validation?.report.ok === false)
     return refusedServer(attempt, failure.validation, 'by the rules of this client')
   if (failure.alert !== null) {
     const clocks = compareClocks(diagnosis.clock, (time) => !areValid(validated.credentials.chain, time))
-    // OpenSSL alone sends the alert 42 for a certificate that has not begun: that two clocks agree says nothing of others.
+    // Only OpenSSL sends alert 42 for a certificate that is not yet valid. With other servers, equal clocks explain
+    // nothing.
     const shown = failure.alert === 42 ? clocks.filter(isClockDifference) : clocks
     return [...withOwnFindings(explainAlert(failure.alert, attempt), attempt), ...shown]
   }
@@ -85,12 +86,14 @@ function explainCause(attempt: FailedAttempt): Finding[] {
   }
 }
 
-/** Names of a certificate that a finding shows. */
+/** Most names of a certificate that a finding shows. */
 const MAX_NAMES = 20
 /** A name that can be set as the server name, or a pattern of such names. */
 const HOST_NAME = /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/
 
-/** A router by SNI chooses nothing for an IP address, and a tunnel has another name than the server behind it. */
+/**
+ * Suggests `serverName`: an SNI router cannot route an IP address, and the name of a tunnel differs from the server's.
+ */
 function serverNameHint(attempt: FailedAttempt, found: readonly Finding[]): Finding[] {
   const { endpoint, name, failure, diagnosis } = attempt
   const isLocal = name.kind === 'ip' || name.value === 'localhost'
@@ -98,12 +101,12 @@ function serverNameHint(attempt: FailedAttempt, found: readonly Finding[]): Find
   const [leaf] = (failure.validation ?? diagnosis.validation)?.chain ?? []
   const names = leaf?.subjectAltNames ?? []
   const covered = names.filter(({ kind, value }) => kind === 'dns' && HOST_NAME.test(value)).map(({ value }) => value)
-  // Another server name would not help: that certificate covers none.
+  // The certificate covers no DNS name, so no server name would match.
   if (leaf !== undefined && covered.length === 0) return []
   return [serverName(attempt, null, covered.slice(0, MAX_NAMES))]
 }
 
-/** Whether a wrong or missing server name causes such a failure. */
+/** Whether a wrong or missing server name can cause such a failure. */
 function dependsOnServerName({ code, details }: Finding): boolean {
   return (
     code === 'san/host-not-covered' ||
@@ -117,10 +120,15 @@ function serverName({ endpoint, name }: FailedAttempt, alert: number | null, cov
   return finding('handshake/server-name', details)
 }
 
-/** Alerts that Go, and so etcd, sends if it received no certificate: in TLS 1.3; in TLS 1.2 up to Go 1.24; since Go 1.25. */
+/**
+ * Alerts that Go, and so etcd, sends if it received no client certificate: in TLS 1.3; in TLS 1.2 up to Go 1.24; in TLS
+ * 1.2 since Go 1.25.
+ */
 const NONE_RECEIVED: ReadonlySet<number> = new Set([116, 42, 40])
 
-/** What one TLS alert means. Numbers are from RFC 8446 section 6.2; the text of OpenSSL changes between versions. */
+/**
+ * Explains a TLS alert by its number (RFC 8446 section 6.2), because the message of OpenSSL changes between versions.
+ */
 function explainAlert(alert: number, attempt: FailedAttempt): Finding {
   const { validated, failure, diagnosis } = attempt
   const { url } = attempt.endpoint
@@ -179,25 +187,28 @@ function notHttp2({ endpoint, failure }: FailedAttempt, detail: string, alert: n
   return finding('endpoint/wrong-protocol', details)
 }
 
-/** Who issued our certificate, and what the server reported of the CAs that it accepts. */
+/** The issuer of our certificate, and the CAs that the server accepts. */
 function issuerOf(
   { credentials }: ValidatedCredentials,
   { authorities }: Diagnosis,
 ): { issuer: string; accepts: string[] | null; listed: boolean | null; notSent: boolean } {
   const { chain, trustAnchors, clientAnchors = [] } = credentials
-  // The last certificate that the leaf leads to by signatures: what was sent after it signed none of them.
+  // The last certificate that the leaf's signatures lead to. The rest of the chain signed none of them.
   let [last] = chain
   for (const each of chain.slice(1)) if (each.subject.equals(last.issuer) && last.isSignedBy(each)) last = each
   return {
     issuer: String(last.issuer),
     accepts: authorities?.map(String) ?? null,
-    // If it is listed, its name is known and its key is another.
+    // A listed CA with this name has a different key.
     listed: authorities?.some((each) => each.equals(last.issuer) || each.equals(last.subject)) ?? null,
     notSent: [...trustAnchors, ...clientAnchors].some((each) => !each.isSelfIssued && each.subject.equals(last.issuer)),
   }
 }
 
-/** The end of a validity that is nearest, as the server's clock is most likely beyond it; and what this machine's clock says. */
+/**
+ * The nearest start or end of a validity, which the server's clock is most likely beyond, and the state by this
+ * machine's clock.
+ */
 function validityOf(chain: readonly Certificate[]) {
   const now = Date.now()
   const edges = chain.flatMap(({ notBefore, notAfter }) => [
@@ -217,8 +228,8 @@ function areValid(chain: readonly Certificate[], time: number): boolean {
 }
 
 /**
- * A refusal, with the findings about our own certificates as of now: an error among them, such as an expiry, is the cause of the
- * refusal, and a warning may be. So is a CA that only the server could check.
+ * Adds the current findings about our certificates to a refusal. An error among them, such as an expiry, is its cause.
+ * A warning, or a CA that only the server can check, may be.
  */
 function withOwnFindings(refusal: Finding, { endpoint, validated }: FailedAttempt): Finding[] {
   const isUnexplained =
@@ -236,7 +247,7 @@ function withOwnFindings(refusal: Finding, { endpoint, validated }: FailedAttemp
   return [...own.filter(isError), refusal, ...own.filter((each) => !isError(each))]
 }
 
-/** Codes that say that no etcd gave an answer, neither good nor bad; a proxy without a back end does not speak for etcd. */
+/** Codes of failures without an answer from etcd. The answer of a proxy without a back end does not count as one. */
 const NO_ANSWER: ReadonlySet<string> = new Set([
   'discovery/no-records',
   'endpoint/unreachable',
@@ -245,7 +256,7 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'endpoint/no-leader',
 ])
 
-/** Whether an endpoint with these findings answered and refused, or was refused. */
+/** Whether an endpoint with these findings answered and one side refused the other. */
 export function hasAnswered(findings: readonly Finding[]): boolean {
   return findings.some((each) => {
     if (each.code === 'endpoint/closed') return each.details.answered
@@ -255,7 +266,7 @@ export function hasAnswered(findings: readonly Finding[]): boolean {
 }
 
 function refusedServer({ endpoint }: FailedAttempt, { chain, report }: ServerValidation, reason: string): Finding[] {
-  // A chain that cannot be read has that finding alone.
+  // An unreadable chain already has this finding.
   if (report.findings.some(({ code }) => code === 'handshake/server-certificate-refused')) return report.findings
   const refs = chainRefs(chain)
   const details = { endpoint: endpoint.url, reason, chain: refs }
@@ -273,15 +284,15 @@ function explainTimeout(attempt: FailedAttempt): Finding {
 
 function explainConnect(attempt: FailedAttempt): Finding {
   const errorCode = errorCodeOf(attempt.failure.error)
-  // The end of a connection that had been established, read before its beginning.
+  // The connection was established, and reset before Node reported that.
   if (errorCode === 'ECONNRESET') return closed(attempt)
   return unreachable(attempt, errorCode === 'ETIMEDOUT' ? null : errorCode)
 }
 
-/** Of getaddrinfo(3). */
+/** Errors of getaddrinfo(3). */
 const LOOKUP_ERRORS: ReadonlySet<string | null> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ENODATA'])
 
-/** `host`: the name as it was looked up, with the trailing dot that it may have. */
+/** `host` is the name as looked up, which may have a trailing dot. */
 function unreachable({ endpoint, failure, timeout }: FailedAttempt, errorCode: string | null): Finding {
   const { url, address: host } = endpoint
   const stage = failure.stage === 'lookup' || LOOKUP_ERRORS.has(errorCode) ? 'lookup' : 'connect'
@@ -289,7 +300,7 @@ function unreachable({ endpoint, failure, timeout }: FailedAttempt, errorCode: s
   return finding('endpoint/unreachable', { endpoint: url, host, address, stage, errorCode, timeout })
 }
 
-/** @param isVerified After a handshake in which no certificate was requested: the server has nothing against ours. */
+/** @param isVerified The handshake was completed without a client certificate, so the server did not refuse ours. */
 function closed({ endpoint, failure }: FailedAttempt, isVerified = false): Finding {
   const [leaf] = isVerified ? (failure.validation?.chain ?? []) : []
   const [subject, issuer] = [String(leaf?.subject ?? 'unknown'), String(leaf?.issuer ?? 'unknown')]
@@ -302,7 +313,7 @@ function closed({ endpoint, failure }: FailedAttempt, isVerified = false): Findi
   return finding('endpoint/closed', details, leaf === undefined ? null : certificateRef(leaf, 'leaf', 0))
 }
 
-/** OpenSSL read an answer that is no TLS record. */
+/** OpenSSL errors for an answer that is not a TLS record. */
 const NOT_TLS: ReadonlySet<string> = new Set([
   'ERR_SSL_WRONG_VERSION_NUMBER',
   'ERR_SSL_PACKET_LENGTH_TOO_LONG',
@@ -330,7 +341,7 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
     ]
   }
   if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(attempt, null)]
-  // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
+  // In TLS 1.2 the server receives our certificate during the handshake, and some servers refuse it by closing.
   if (isConnectionEnd(failure.error))
     return failure.certificateSent === true ? closedWithoutAlert(attempt) : [closed(attempt)]
   const detail = failure.error?.message.trim() ?? ''
@@ -342,10 +353,13 @@ const NO_VALIDATION: ServerValidation = {
   report: { ok: true, checkedAt: new Date(0), path: [], findings: [] },
 }
 
-/** How far two clocks may differ and still agree, in milliseconds: `Date` has whole seconds, and the answer takes its time. */
+/** Milliseconds that two clocks may differ: `Date` has whole seconds, and the answer takes time. */
 const TOLERANCE = 5000
 
-/** What two clocks say of a certificate that one side considers invalid. `explains`: whether another time explains that. */
+/**
+ * Compares both clocks if one side considers a certificate invalid. `explains`: whether the other time would explain
+ * it.
+ */
 function compareClocks(clock: ClockReading | null, explains: (time: number) => boolean): Finding[] {
   if (clock === null) return []
   const { endpoint, peer, own } = clock
@@ -358,7 +372,7 @@ function isClockDifference(found: Finding): boolean {
   return found.code === 'handshake/clock-compared' && found.details.differs
 }
 
-/** Whether a server's chain has no other fault than its dates: by another clock it would be good. */
+/** Whether the chain has only errors about its dates, so that it would be valid at another time. */
 export function hasOnlyDateErrors({ report }: ServerValidation): boolean {
   const errors = report.findings.filter(({ severity }) => severity === 'error')
   return !report.ok && errors.every(({ code }) => code === 'validity/expired' || code === 'validity/not-yet-valid')
@@ -377,7 +391,7 @@ function explainSettings(attempt: FailedAttempt): Finding[] {
   return [notHttp2(attempt, failure.error?.message.trim() ?? 'it closed the connection')]
 }
 
-/** HTTP/2 works, so the certificates are good on both sides. */
+/** HTTP/2 works, so both sides accepted the certificates. */
 function explainHealthCheck(attempt: FailedAttempt): Finding[] {
   const { endpoint, failure, validated } = attempt
   const { answer, error, certificateSent } = failure
@@ -385,7 +399,7 @@ function explainHealthCheck(attempt: FailedAttempt): Finding[] {
     const found = answerFinding(endpoint.url, HEALTH_CHECK_METHOD, answer)
     // The status by which nginx refuses a client certificate.
     if (answer.httpStatus !== 400 || certificateSent !== true) return [found]
-    // A server whose clock is wrong may consider our certificate out of its validity.
+    // A server with a wrong clock may consider our certificate expired or not yet valid.
     const clocks = compareClocks(clockOf(endpoint, answer), (time) => !areValid(validated.credentials.chain, time))
     return [...withOwnFindings(found, attempt), ...clocks.filter(isClockDifference)]
   }
@@ -414,7 +428,7 @@ function errorCodeOf(error: Error | null): string {
   return error === null ? 'closed' : (codeOf(error) ?? 'unknown')
 }
 
-/** Whether the connection just ended: closed, reset, or written to after its end. */
+/** Whether the connection ended without a TLS or HTTP/2 error. */
 function isConnectionEnd(error: Error | null): boolean {
   return error === null || ['ECONNRESET', 'EPIPE', 'ECONNABORTED'].includes(errorCodeOf(error))
 }
@@ -424,12 +438,12 @@ export function isVerificationError(error: Error | null): boolean {
   return /^(?:UNSPECIFIED|(?!ERR_|EAI_)[A-Z]+_[A-Z_]+)$/.test(codeOf(error) ?? '')
 }
 
-/** Whether the endpoint closed a connection that had been verified, and for which HTTP/2 had been agreed. */
+/** Whether the endpoint closed the connection after the handshake, although it had negotiated HTTP/2. */
 export function isClosedAfterHandshake(failure: DialFailure): boolean {
   return failure.stage === 'settings' && failure.alpn === 'h2' && !failure.timedOut && isConnectionEnd(failure.error)
 }
 
-/** Whether to try plaintext: what the endpoint answered was not TLS. */
+/** Whether to probe in plaintext: the endpoint did not answer with TLS. */
 export function looksLikePlaintext(failure: DialFailure): boolean {
   return failure.stage === 'handshake' && (NOT_TLS.has(errorCodeOf(failure.error)) || isConnectionEnd(failure.error))
 }

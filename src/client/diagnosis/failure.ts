@@ -1,4 +1,4 @@
-/** The errors for what a client cannot do, made of what is known of its endpoints and its user; and what the environment may explain. */
+/** Makes the errors of the client from its findings, and the findings about the environment. */
 import { EtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { type FailedReport, summarize } from '../../report/report.js'
@@ -17,14 +17,14 @@ export function connectionError(report: FailedReport): EtcdMtlsError {
     : new EtcdMtlsError('ERR_UNREACHABLE', `No endpoint answered: ${summary}`, { report })
 }
 
-/** What is known of one endpoint. */
+/** The part of an endpoint that an error needs. */
 interface KnownEndpoint {
   readonly endpoint: { readonly url: string }
   readonly connection: unknown
   readonly findings: readonly Finding[]
 }
 
-/** What each endpoint reports of a cluster in which no member that answers has a leader. */
+/** The finding for a cluster in which no connected member has a leader, with the state of each endpoint. */
 export function quorumFinding(endpoints: readonly KnownEndpoint[]): Finding {
   const members = endpoints.map(({ endpoint, connection, findings }) => {
     const cause = findings.find(({ severity }) => severity === 'error')
@@ -36,7 +36,7 @@ export function quorumFinding(endpoints: readonly KnownEndpoint[]): Finding {
   return finding('endpoint/no-leader', { endpoint: null, members })
 }
 
-/** The error for a cluster of which no member that answers has a leader. */
+/** The error for a cluster in which no connected member has a leader. */
 export function quorumError(endpoints: readonly KnownEndpoint[]): EtcdMtlsError {
   return connectionError(failedReport([quorumFinding(endpoints), ...endpoints.flatMap((each) => each.findings)]))
 }
@@ -52,12 +52,11 @@ export function notEtcdError({ path, carriedBy, answer }: EndedCall): EtcdMtlsEr
     : connectionError(report)
 }
 
-/** The error for a user that could not be logged in. */
 export function loginFailed({ refused, message }: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {
   return connectionError(failedReport([finding('login/failed', { username, refused, detail: message })], path))
 }
 
-/** What the environment sets about TLS and proxies (grpc-js' http_proxy.ts). It is reported, and has no effect on this client. */
+/** Reports environment variables about TLS and proxies (grpc-js' http_proxy.ts), which this client ignores. */
 export function environmentFindings(env: NodeJS.ProcessEnv): Finding[] {
   const set = (...names: string[]): string[] => names.filter((name) => (env[name] ?? '') !== '')
   const off = env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? ['NODE_TLS_REJECT_UNAUTHORIZED'] : []
@@ -73,7 +72,7 @@ export function environmentFindings(env: NodeJS.ProcessEnv): Finding[] {
 /** Errors of connect(2) for limits of this machine. */
 const LOCAL_LIMITS: ReadonlySet<string | null> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'])
 
-/** Whether the endpoint sent nothing, as if it could be reached through a proxy alone. */
+/** Whether the endpoint sent nothing, as if it were reachable only through a proxy. */
 function isWithoutAnswer({ code, details }: Finding): boolean {
   if (code === 'endpoint/unreachable') return !LOCAL_LIMITS.has(details.errorCode)
   return (

@@ -1,7 +1,7 @@
 /**
- * A second look at an endpoint that failed, and only then: one connection that finds out what the first could not show, such as the
- * chain that OpenSSL refused, or that the server speaks plaintext or HTTP/1.1 alone. It sends no request but one for etcd's version,
- * which is public, to a server that was verified, or whose chain has no other fault than its dates.
+ * Diagnoses a failed endpoint with a second connection, for example to get the chain that OpenSSL refused, or to find
+ * that the server accepts only plaintext or HTTP/1.1. The only request is for etcd's public version, sent to a verified
+ * server or one whose chain has only date errors.
  */
 import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp, type Socket } from 'node:net'
@@ -29,12 +29,12 @@ interface DiagnosisRequest {
   name: Host
   validated: ValidatedCredentials
   failure: DialFailure
-  /** Milliseconds. Without time left nothing is looked at. */
+  /** Milliseconds; without time left there is no diagnosis. */
   timeout: number
   signal: AbortSignal
 }
 
-/** Looks again if that can show more. Never rejects: what cannot be found out stays unknown. */
+/** Opens a second connection if it can show more. Never rejects; unknown values keep their defaults. */
 export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
   const { failure, timeout, signal } = request
   const probe = probeFor(failure)
@@ -65,7 +65,7 @@ export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
   })
 }
 
-/** Finds something on a connected socket, and calls `done`. @returns What is to be destroyed in the end. */
+/** Writes its results to `found` and calls `done`. @returns The stream to destroy at the end. */
 type Probe = (request: DiagnosisRequest, raw: Socket, found: Partial<Diagnosis>, done: () => void) => Duplex
 
 function probeFor(failure: DialFailure): Probe | null {
@@ -77,8 +77,8 @@ function probeFor(failure: DialFailure): Probe | null {
 }
 
 /**
- * Takes the chain that the server presents. Verification is off for this one connection, because a chain that is refused cannot be
- * seen otherwise; it shows what the refused connection has shown already, and ends at once.
+ * Captures the chain that the server presents. Verification is off for this one connection, because Node does not
+ * expose a refused chain. The connection ends at once.
  */
 const captureChain: Probe = ({ endpoint, name, validated }, raw, found, done) => {
   const socket = openTls({ raw, name }, { secureContext: validated.secureContext, rejectUnauthorized: false })
@@ -102,9 +102,9 @@ const UNKNOWN_CA = 48
 const MAX_NAMES = 50
 
 /**
- * The names of the CAs that the server accepts, read off the wire, because Node does not expose them. In TLS 1.2 the
- * CertificateRequest is not encrypted (RFC 5246 section 7.4.4); a server that speaks TLS 1.3 alone does not show it. The handshake,
- * without a certificate of ours, ends as soon as the names came.
+ * Reads the names of the CAs that the server accepts from the wire, because Node does not expose them. Only TLS 1.2
+ * sends the CertificateRequest unencrypted (RFC 5246 section 7.4.4). The handshake sends no client certificate and ends
+ * when the names have arrived.
  */
 const readAuthorities: Probe = ({ name, validated }, raw, found, done) => {
   const read = flightReader()
@@ -148,8 +148,8 @@ const probePlaintext: Probe = (_request, raw, found, done) => {
 }
 
 /**
- * Whether a server that closes HTTP/2 connections answers over HTTP/1.1, as etcd's peer port: then it has nothing against our
- * certificate. One that refuses the certificate closes this connection, too.
+ * Checks whether a server that closes HTTP/2 connections answers over HTTP/1.1, as etcd's peer port does: then it
+ * accepted our certificate. A server that refuses the certificate closes this connection as well.
  */
 const probeHttp1: Probe = ({ endpoint, name, validated, timeout }, raw, found, done) => {
   const verified = { raw, name, validated, endpoint: endpoint.url }
@@ -163,7 +163,7 @@ const probeHttp1: Probe = ({ endpoint, name, validated, timeout }, raw, found, d
   })
 }
 
-/** How long to wait for the time of a server, in milliseconds: without it, there is one finding less. */
+/** Milliseconds to wait for a server's clock. Without the clock there is one finding less. */
 const CLOCK_TIMEOUT = 1000
 
 /** Reads the clock of a server over a connection that is used for nothing else. */
@@ -177,7 +177,7 @@ async function readClock(socket: TLSSocket, endpoint: string, host: string): Pro
   return readClockOver({ host, request: (headers) => session.request(headers) }, endpoint)
 }
 
-/** Reads the clock of a server over a connection that is in use. etcd's gRPC answers have no date, and those of its gateway do. */
+/** Reads the server's clock over an existing connection, from etcd's gateway: gRPC answers have no date. */
 export async function readClockOver(carrier: RequestCarrier, endpoint: string): Promise<ClockReading | null> {
   const headers = {
     ':method': 'GET',
