@@ -1,5 +1,5 @@
 /** Reads a certificate request (CSR), and reports everything that is wrong with it. */
-import { openInput, otherBlocks, unlessExplained } from '../credentials/parse-input.js'
+import { openInput, otherBlocks, withMissingBlock } from '../credentials/parse-input.js'
 import { kindOfLabel } from '../credentials/labels.js'
 import { material } from '../report/catalogue/material.js'
 import type { Place } from '../report/catalogue/place.js'
@@ -80,7 +80,7 @@ function readText(bytes: Buffer, place: Place): CsrReading {
   const input = openInput({ role: 'request', place, bytes, mode: null, findings: [] })
   const [first, ...more] = input.blocks.filter(({ label }) => kindOfLabel(label) === 'request')
   const all = [...input.findings, ...otherBlocks(input, ['request', 'key-parameters'])]
-  if (first === undefined) return { request: null, findings: unlessExplained(all, input) }
+  if (first === undefined) return { request: null, findings: withMissingBlock(all, input) }
   if (more.length > 0) {
     const several = { kind: 'certificate requests', ...place, lines: [first, ...more].map(({ line }) => line) } as const
     return { request: null, findings: [...all, finding('input/several', several)] }

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { checkSignal } from '../credentials/checks.js'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
 import { fingerprintOf } from '../credentials/fingerprint.js'
-import { Consumers, CredentialIterator, type Known } from '../credentials/follow/credential-iterator.js'
+import { Consumers, CredentialIterator, type ConsumerState } from '../credentials/follow/credential-iterator.js'
 import { copyCredentials, untilAborted } from '../credentials/source.js'
 import { backoffPause } from '../report/duration.js'
 import { isError } from '../report/errors.js'
@@ -156,7 +156,7 @@ class RenewingSource implements WatchableSource {
     checkSignal(signal)
     signal?.throwIfAborted()
     const held = await untilAborted(this.#obtain(), signal)
-    this.#consumers.loaded(held.fingerprint)
+    this.#consumers.recordLoad(held.fingerprint)
     return copyCredentials(held.credentials)
   }
 
@@ -173,7 +173,11 @@ class RenewingSource implements WatchableSource {
     return `CredentialSource { ${this.origin} }`
   }
 
-  async *#follow(signal: AbortSignal, stop: AbortSignal, known: Known | undefined): AsyncGenerator<Credentials> {
+  async *#follow(
+    signal: AbortSignal,
+    stop: AbortSignal,
+    known: ConsumerState | undefined,
+  ): AsyncGenerator<Credentials> {
     let consumer = known
     for (;;) {
       stop.throwIfAborted()
@@ -189,7 +193,7 @@ class RenewingSource implements WatchableSource {
         consumer = { held: usable.fingerprint, reported: failure === null ? null : (consumer?.reported ?? null) }
         yield copyCredentials(usable.credentials)
       } else if (failure !== null && consumer?.reported !== failure.message) {
-        this.#consumers.interrupt(signal, { held: consumer?.held ?? null, reported: failure.message })
+        this.#consumers.recordFailure(signal, { held: consumer?.held ?? null, reported: failure.message })
         throw failure
       } else {
         const pause = Math.min(MAX_REST, this.#untilNextCheck())

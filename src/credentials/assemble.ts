@@ -1,4 +1,4 @@
-/** Puts certificates, key and CRLs together, and reports what does not belong together. */
+/** Builds credentials from certificates, key and CRLs, and reports parts that do not match. */
 import type { Finding } from '../report/finding.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
@@ -17,10 +17,9 @@ import {
 } from './parse-input.js'
 import { kindOfLabel } from './labels.js'
 
-/** Everything that credentials are read from. */
 export interface Inputs {
   readonly ca: Input
-  /** The CAs for clients, if they are given. The role is `ca`, too. */
+  /** The CAs for clients, with the role `ca`; null if none are given. */
   readonly clientCa?: Input | null
   readonly cert: Input
   readonly key: Input
@@ -29,13 +28,13 @@ export interface Inputs {
   readonly passphrase: string | Uint8Array | null
 }
 
-/** The result of reading material: credentials unless there is an error, and all findings in any case. */
+/** All findings, and the credentials unless one of them is an error. */
 export interface MaterialReading {
   readonly credentials: Credentials | null
   readonly findings: readonly Finding[]
 }
 
-/** Reads and compares all inputs, even if the first is broken, so that one report says everything. */
+/** Reads and compares all inputs even if one has errors, so that one report has every finding. */
 export function assemble(inputs: Inputs, origin: string): MaterialReading {
   const [ca, cert, key] = [openInput(inputs.ca), openInput(inputs.cert), openInput(inputs.key)]
   const clientCa = inputs.clientCa ? openInput(inputs.clientCa) : null
@@ -55,7 +54,7 @@ export function assemble(inputs: Inputs, origin: string): MaterialReading {
     ...keyReading.findings,
     ...lists.findings,
     ...readableByOthers([key, cert, ca, ...(clientCa === null ? [] : [clientCa])]),
-    ...compare({ ca, cert, key }, anchors, own, keyReading),
+    ...compareParts({ ca, cert, key }, anchors, own, keyReading),
   ])
   const [leaf, ...intermediates] = certificatesOf(own)
   const hasFailed = findings.some(({ severity }) => severity === 'error')
@@ -85,7 +84,7 @@ function onClientAnchors({ place }: OpenedInput, reading: CertificatesReading): 
   return [...reading.findings, finding('credentials/anchor-is-no-ca', details)]
 }
 
-/** A file that is given twice has each finding once. */
+/** Removes duplicates, which occur if one file is given twice. */
 function distinct(findings: readonly Finding[]): Finding[] {
   return [...new Map(findings.map((each) => [`${each.code} ${each.message}`, each])).values()]
 }
@@ -97,7 +96,7 @@ function holdsOnly(kind: 'private-key' | 'certificate', { blocks }: OpenedInput)
 
 const GROUP_AND_OTHERS = 0o077
 
-/** Files with a private key that other users than their owner can read. */
+/** The findings for key files that other users can read. */
 function readableByOthers(inputs: readonly OpenedInput[]): Finding[] {
   const reported = new Set<string>()
   return inputs.flatMap(({ blocks, mode, place: { file } }) => {
@@ -108,11 +107,11 @@ function readableByOthers(inputs: readonly OpenedInput[]): Finding[] {
   })
 }
 
-/** Most certificates among which that of the key is searched. No chain is as long, and comparing keys is slow. */
+/** Most certificates that are compared with the key: comparing is slow, and no chain is longer. */
 const MAX_COMPARED = 100
 
-/** Whether the parts belong together. An input that could not be read as a whole is not compared. */
-function compare(
+/** The findings for parts that do not match. Inputs that were not read completely are not compared. */
+function compareParts(
   { ca, cert, key: keyInput }: Record<'ca' | 'cert' | 'key', OpenedInput>,
   anchors: CertificatesReading,
   own: CertificatesReading,
@@ -151,7 +150,7 @@ function isWhole({ certificates, findings }: CertificatesReading): boolean {
   return certificates.length > 0 && !findings.some(({ severity }) => severity === 'error')
 }
 
-/** Whether all certificates are neither CAs nor self-signed, so that they issue nothing. */
+/** Whether no certificate can be an issuer: each is neither a CA nor self-signed. */
 function areEndEntities(reading: CertificatesReading): boolean {
   return isWhole(reading) && certificatesOf(reading).every(({ isCa, isSelfIssued }) => !isCa && !isSelfIssued)
 }

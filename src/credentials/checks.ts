@@ -1,10 +1,10 @@
-/** Checks of what calls that write files are given. */
+/** Checks the arguments of calls that write files. */
 import { optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Credentials } from './credentials.js'
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what can be no path. */
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the value cannot be a path. */
 export function checkDirectory(path: unknown, option = 'directory', accepted = 'the path of a directory'): void {
-  // Node refuses a NUL byte with another error, and one for a key that was passed instead would show it.
+  // Node's own error for a NUL byte shows the value, which may be a private key.
   const isPath = typeof path === 'string' && path !== '' && !/\0|-----BEGIN /.test(path)
   if (!isPath) throw valueInvalid(option, path, accepted)
 }
@@ -14,14 +14,14 @@ export function checkSignal(value: unknown, option = 'signal'): asserts value is
   if (value !== undefined && !(value instanceof AbortSignal)) throw valueInvalid(option, value, 'an AbortSignal')
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what cannot be written as credentials. */
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if a part is missing or empty. */
 export function checkCredentials(credentials: Credentials, option = 'credentials'): void {
   const given: unknown = credentials
   const complete =
     typeof given === 'object' && given !== null && 'trustAnchors' in given && 'chain' in given && 'key' in given
   if (!complete) throw valueInvalid(option, given, 'credentials, such as authority.issue or a source returns')
   const { trustAnchors, clientAnchors = trustAnchors, chain, key } = credentials
-  // Every program would report an empty file differently.
+  // An empty list would be an empty file, which each program reports differently.
   for (const [name, list] of Object.entries<unknown>({ trustAnchors, clientAnchors, chain })) {
     const isList = Array.isArray(list) && list.length > 0 && list.every((each) => hasMethod(each, 'toPem'))
     if (!isList) throw valueInvalid(`${option}.${name}`, list, 'a list of at least one certificate')
@@ -29,15 +29,15 @@ export function checkCredentials(credentials: Credentials, option = 'credentials
   if (!hasMethod(key, 'exportPem')) throw valueInvalid(`${option}.key`, key, 'a PrivateKey')
 }
 
-/** Not by its class: the value may be of another copy of the package. */
+/** Used instead of instanceof, because the value may be of another copy of the package. */
 export function hasMethod(value: unknown, name: string): boolean {
   return typeof Reflect.get(Object(value), name) === 'function'
 }
 
-/** Longest name of a file on the file systems in use (limits.h, NAME_MAX), less what a temporary name adds. */
+/** NAME_MAX (limits.h, 255) less the suffix of a temporary name. */
 const MAX_FILE_NAME = 200
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything but the plain name of a file or a directory. */
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the value is not the plain name of a file or directory. */
 export function checkFileName(name: unknown, option: string): string {
   const plain = typeof name === 'string' && name !== '' && name !== '.' && name !== '..' && !/[/\\\p{Cc}]/u.test(name)
   if (!plain) throw textInvalid(option, name, 'the plain name of a file, without a directory')

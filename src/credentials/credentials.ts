@@ -1,4 +1,4 @@
-/** Credentials of a TLS peer, and their sources. */
+/** The types of credentials and of their sources. */
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
@@ -52,17 +52,17 @@ export interface CredentialSource {
 export interface ClientDefaults {
   /** As the option `endpoints`. */
   readonly endpoints?: string | undefined
-  /** What errors call the endpoints, such as `ETCDCTL_ENDPOINTS`. Default: `endpoints`. */
+  /** The name of the endpoints in errors, such as `ETCDCTL_ENDPOINTS`. Default: `endpoints`. */
   readonly endpointsName?: string | undefined
   /** As the option `discovery`. It takes precedence over `endpoints` of the same source. */
   readonly discovery?: { readonly domain: string; readonly name?: string | undefined } | undefined
-  /** What errors call the two values of `discovery`. Default: `discovery.domain` and `discovery.name`. */
+  /** The names of the two values of `discovery` in errors. Default: `discovery.domain` and `discovery.name`. */
   readonly discoveryNames?: { readonly domain: string; readonly name: string } | undefined
   /** As the option `auth`. */
   readonly auth?: { readonly username: string; readonly password: string } | undefined
   /** As the option `dialTimeout`. */
   readonly dialTimeout?: string | undefined
-  /** How long each unary call may take that has no deadline of its own. Watches and keep-alives have no such limit. */
+  /** Limit of each unary call without its own deadline. Watches and keep-alives have no such limit. */
   readonly callTimeout?: string | undefined
   /** Throws `ERR_OPTION_INVALID` for a setting that the client refuses. It is called before the others are read. */
   check?(): void

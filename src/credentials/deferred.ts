@@ -1,4 +1,4 @@
-/** The call whose code loads at the first call: a client reads credentials, and writes none. */
+/** Loads the code of `writeCredentials` at its first call, because clients only read credentials. */
 import { loadDeferred } from '../report/load-deferred.js'
 import type { Credentials } from './credentials.js'
 import type { CredentialFiles, WriteCredentialsOptions } from './write.js'
@@ -10,8 +10,9 @@ import type { CredentialFiles, WriteCredentialsOptions } from './write.js'
  * atomically and durably: written under a temporary name, flushed, then renamed, so that a reader finds the old file or the new
  * one. A symbolic link in a file's place is replaced, not followed. All files are complete before the first is renamed; a reader
  * that opens two files between two renames can still get a new key with an old certificate, which etcd and this package read
- * again. A process that is killed between them leaves that pair until the next call; `writeCluster` never does. If something fails, no temporary file stays; the next call removes those of a killed process. Processes that write to
- * one directory wait for each other (`.etcd-mtls.lock`).
+ * again. A process that is killed between them leaves that pair until the next call; `writeCluster` never does. If the call
+ * fails, no temporary file remains; the next call removes those of a killed process. Processes that write to one directory
+ * wait for each other (`.etcd-mtls.lock`).
  *
  * Run as root, files in a directory of another user are written by a process of that user, see docs/files.md.
  *
@@ -21,7 +22,7 @@ import type { CredentialFiles, WriteCredentialsOptions } from './write.js'
  * @returns The paths that were written.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a bad name, and for a directory that is a file or a file that is a
  * directory.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where the file system refuses (`cause` is its error).
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses; `cause` is its error.
  */
 export async function writeCredentials(
   directory: string,

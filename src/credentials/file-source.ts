@@ -1,19 +1,17 @@
-/** Sources that read files, and follow them. */
+/** Sources that read files and watch them. */
 import { isEtcdMtlsError } from '../report/errors.js'
 import { assemble, type Inputs } from './assemble.js'
 import type { Credentials, WatchableSource } from './credentials.js'
-import { contentsOf, fingerprintOf } from './fingerprint.js'
+import { inputsHash, fingerprintOf } from './fingerprint.js'
 import { Consumers, CredentialIterator } from './follow/credential-iterator.js'
 import { Debouncer } from './follow/debouncer.js'
-import { type Following, WatchedFiles } from './follow/watched-files.js'
+import { type FollowedFiles, WatchedFiles } from './follow/watched-files.js'
 import { credentialsUnreadable, MaterialSource, untilAborted } from './source.js'
 
-/** What a source of files is made from. */
-export interface FilesOfSource extends Following {
+export interface FilesOfSource extends FollowedFiles {
   readonly gather: () => Promise<Inputs>
 }
 
-/** A source that is read from files and follows them. */
 export class FileSource extends MaterialSource implements WatchableSource {
   readonly #files: FilesOfSource
   readonly #consumers = new Consumers()
@@ -26,10 +24,10 @@ export class FileSource extends MaterialSource implements WatchableSource {
   override async load(signal?: AbortSignal): Promise<Credentials> {
     try {
       const credentials = await super.load(signal)
-      this.#consumers.loaded(fingerprintOf(credentials))
+      this.#consumers.recordLoad(fingerprintOf(credentials))
       return credentials
     } catch (error) {
-      if (isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) this.#consumers.loadFailed()
+      if (isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) this.#consumers.recordFailedLoad()
       throw error
     }
   }
@@ -46,11 +44,11 @@ export class FileSource extends MaterialSource implements WatchableSource {
       for (;;) {
         await files.ready()
         const inputs = await untilAborted(this.#files.gather(), stop)
-        const step = debouncer.judge(contentsOf(inputs), () => assemble(inputs, this.origin), performance.now())
-        if (step.kind === 'give') yield step.credentials
-        else if (step.kind === 'wait') await files.rest(step.until)
+        const step = debouncer.step(inputsHash(inputs), () => assemble(inputs, this.origin), performance.now())
+        if (step.kind === 'yield') yield step.credentials
+        else if (step.kind === 'wait') await files.waitForChange(step.until)
         else {
-          this.#consumers.interrupt(signal, debouncer.known)
+          this.#consumers.recordFailure(signal, debouncer.state)
           throw credentialsUnreadable(this.origin, step.findings)
         }
       }

@@ -1,4 +1,4 @@
-/** The findings that this room gives. */
+/** The findings that this room reports. */
 import { certificate } from '../report/catalogue/certificate.js'
 import { material } from '../report/catalogue/material.js'
 import { revocation } from '../report/catalogue/revocation.js'

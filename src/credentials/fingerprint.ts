@@ -1,12 +1,12 @@
-/** Whether credentials, or the inputs they are read from, have changed. */
+/** Hashes that show whether credentials or their inputs have changed. */
 import { createHash, type Hash } from 'node:crypto'
 import type { Inputs } from './assemble.js'
 import type { Credentials } from './credentials.js'
 import type { Input } from './parse-input.js'
 
 /**
- * SHA-256, in base64, of the chain as it is sent, the public half of the key, and the sets of anchors of both kinds and of CRLs.
- * Equal for credentials that do the same, whatever files they came from.
+ * SHA-256, in base64, of the chain as it is sent, the public key, and the sets of anchors, client anchors and CRLs. Equal for
+ * credentials with the same effect, from whichever files.
  */
 export function fingerprintOf({ chain, key, trustAnchors, clientAnchors = [], crls }: Credentials): string {
   const hash = createHash('sha256')
@@ -15,22 +15,22 @@ export function fingerprintOf({ chain, key, trustAnchors, clientAnchors = [], cr
     hash,
     chain.map(({ raw }) => raw),
   )
-  // The order of anchors and lists means nothing, nor does a second copy.
+  // Order and duplicates of anchors and CRLs have no effect.
   addSet(hash, trustAnchors)
   addSet(hash, clientAnchors)
   addSet(hash, crls)
   return hash.digest('base64')
 }
 
-/** SHA-256, in base64, of what was read, or why it was not. It includes the private key, and is never shown. */
-export function contentsOf({ ca, clientCa = null, cert, key, crl }: Omit<Inputs, 'passphrase'>): string {
+/** SHA-256, in base64, of all inputs or their errors. It includes the private key, so it must never be shown. */
+export function inputsHash({ ca, clientCa = null, cert, key, crl }: Omit<Inputs, 'passphrase'>): string {
   const hash = createHash('sha256')
   for (const input of [ca, clientCa, cert, key, crl]) addInput(hash, input)
   return hash.digest('base64')
 }
 
 function addInput(hash: Hash, input: Input | null): void {
-  // The origin too: an environment variable can come to name another file.
+  // With the origin, because an environment variable may name another file later.
   const seen = input === null ? null : [input.place.origin, input.findings.map(({ code }) => code)]
   const bytes = input === null ? null : input.bytes
   addAll(hash, [Buffer.from(JSON.stringify(seen)), ...(bytes === null ? [] : [bytes])])
@@ -44,7 +44,7 @@ function addSet(hash: Hash, members: readonly { raw: Uint8Array }[]): void {
   )
 }
 
-/** With their number and lengths, so that no two lists give the same bytes. */
+/** Adds their number and lengths, so that different lists have different hashes. */
 function addAll(hash: Hash, items: readonly Uint8Array[]): void {
   hash.update(`${String(items.length)}:`)
   for (const item of items) hash.update(`${String(item.length)}:`).update(item)

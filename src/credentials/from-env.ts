@@ -6,11 +6,11 @@ import type { ClientDefaults, WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
 import { finding } from './finding.js'
 import type { Input } from './parse-input.js'
-import { fileOfOption, type NamedFile, readInputs, readPassphraseOption, unread } from './load-inputs.js'
+import { fileOfOption, type NamedFile, readInputs, readPassphraseOption, unreadableInput } from './load-inputs.js'
 import { isContentNotName } from './recognize.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 
-/** What {@link fromEnv} takes next to the environment. */
+/** Options of {@link fromEnv}. */
 export interface FromEnvOptions {
   /**
    * The prefix of the variables' names, to which `CACERT`, `ENDPOINTS` and so on are appended. Default: `'ETCDCTL_'`, the
@@ -80,10 +80,10 @@ function fileOfVariable(env: Environment, variable: string, role: Role): NamedFi
   const namedBy = `environment variable ${variable}`
   if (file !== undefined && file !== '') return { role, file, variable, namedBy }
   const missing = finding('credentials/variable-missing', { variable, role, empty: file === '' })
-  return unread(role, { origin: namedBy, file: null }, missing)
+  return unreadableInput(role, { origin: namedBy, file: null }, missing)
 }
 
-/** 24 days: Node's timers count milliseconds in 31 bits. */
+/** 24 days: the longest delay of a Node timer is 2^31 - 1 milliseconds. */
 const MAX_NANOSECONDS = 24n * 24n * 3_600_000_000_000n
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -105,7 +105,7 @@ class EnvironmentDefaults implements ClientDefaults {
     this.discoveryNames = { domain: `${prefix}DISCOVERY_SRV`, name: `${prefix}DISCOVERY_SRV_NAME` }
   }
 
-  /** Go reads a flag by strconv.ParseBool. What is not false there is refused, so that a mistake is not taken for false. */
+  /** Accepts only what Go (strconv.ParseBool) reads as false: an invalid value must not count as false. */
   check(): void {
     const name = 'INSECURE_SKIP_TLS_VERIFY'
     const value = this.#read(name)
@@ -116,13 +116,13 @@ class EnvironmentDefaults implements ClientDefaults {
     )
   }
 
-  /** etcdctl prefers it to the endpoints (etcdctl/ctlv3/command/global.go, endpointsFromCmd). */
+  /** Takes precedence over the endpoints, as in etcdctl (etcdctl/ctlv3/command/global.go, endpointsFromCmd). */
   get discovery(): { domain: string; name: string | undefined } | undefined {
     const domain = this.#read('DISCOVERY_SRV')
     return domain === undefined ? undefined : { domain, name: this.#read('DISCOVERY_SRV_NAME') }
   }
 
-  /** Addresses without a scheme are https: etcdctl takes TLS for them once it has certificates. */
+  /** Addresses without a scheme get https, as etcdctl uses TLS for them if it has certificates. */
   get endpoints(): string | undefined {
     return this.#read('ENDPOINTS')
       ?.split(',')
@@ -131,7 +131,7 @@ class EnvironmentDefaults implements ClientDefaults {
       .join(',')
   }
 
-  /** As etcdctl reads them (etcdctl/ctlv3/command/global.go, authCfgFromCmd), which asks for a missing password. */
+  /** As in etcdctl, which prompts for a missing password (etcdctl/ctlv3/command/global.go, authCfgFromCmd). */
   get auth(): { username: string; password: string } | undefined {
     const user = this.#read('USER')
     if (user === undefined) return undefined

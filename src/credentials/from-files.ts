@@ -6,7 +6,7 @@ import { fileOfOption, readInputs, readPassphraseOption } from './load-inputs.js
 import { isContentNotName } from './recognize.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 
-/** What {@link fromFiles} takes. Paths that are relative start from the working directory at the time of the call. */
+/** Options of {@link fromFiles}. Relative paths start from the working directory at the time of the call. */
 export interface FromFilesOptions {
   /** File of the CA certificates that the other side's certificate must lead to: etcdctl's `--cacert`. */
   ca: string | URL
@@ -43,7 +43,7 @@ export function fromFiles(options: FromFilesOptions): WatchableSource {
   }
   const passphrase = readPassphraseOption(options.passphrase)
   const timing = readWatchOptions(options.watch)
-  // A key that is passed instead of its file must not be shown.
+  // The value may be a private key instead of its path.
   const shown = [files.ca, files.cert, files.key].map(({ file, namedBy }) => (isContentNotName(file) ? namedBy : file))
   const paths = Object.values(files).flatMap((each) => (each === null ? [] : [each.path]))
   const gather = (): Promise<Inputs> => readInputs(files, passphrase)

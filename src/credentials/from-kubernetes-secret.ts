@@ -23,7 +23,7 @@ export interface SecretFileNames {
   crl?: string | undefined
 }
 
-/** What {@link fromKubernetesSecret} takes next to the directory. */
+/** Options of {@link fromKubernetesSecret}. */
 export interface FromKubernetesSecretOptions {
   /** Names of the files. Default: those of a `kubernetes.io/tls` secret with a CA, as cert-manager writes it. */
   names?: SecretFileNames | undefined
@@ -35,10 +35,10 @@ export interface FromKubernetesSecretOptions {
 
 type Names = ReturnType<typeof readNames>
 
-/** The link to the current generation of a secret, which the kubelet replaces. */
+/** The link to the current files of a secret, which the kubelet replaces. */
 const GENERATION = '..data'
 
-/** How often the files are read when the kubelet replaces them meanwhile. It does so about once a minute at most. */
+/** Most attempts if the kubelet replaces the files while they are read. It does so about once a minute at most. */
 const MAX_ATTEMPTS = 3
 
 /**
@@ -72,11 +72,11 @@ function readNames(given: SecretFileNames = {}) {
   checkOptions('options.names', given, ['ca', 'clientCa', 'cert', 'key', 'crl'])
   const { ca = 'ca.crt', clientCa = 'client-ca.crt', cert = 'tls.crt', key = 'tls.key', crl = null } = given
   for (const [name, value] of Object.entries({ ca, clientCa, cert, key, crl: crl ?? 'none' })) checkName(name, value)
-  // A secret without client-ca.crt is complete.
+  // The default client-ca.crt may be missing.
   return { ca, clientCa, isClientCaOptional: given.clientCa === undefined, cert, key, crl }
 }
 
-/** The items of a volume can be projected to paths below its directory, never above. */
+/** A volume can project items to paths below its directory, but not above it. */
 function checkName(option: string, name: unknown): void {
   const parts = typeof name === 'string' ? name.split('/') : ['']
   if (parts.some((part) => part === '' || part === '..' || part.includes('\0'))) {
@@ -113,16 +113,16 @@ async function readFiles(
     const { ca, clientCa, cert, key, crl } = inputs
     const isComplete = [ca, clientCa, cert, key, crl].every((each) => each?.bytes !== null)
     if (isComplete || attempt === MAX_ATTEMPTS || (await generationOf(mount.path)) === generation) return inputs
-    // The kubelet removed the generation while it was read: the next one is there already.
+    // The kubelet replaced the files while they were read; the new ones exist.
   }
 }
 
-/** The directory that holds the current files: the target of `..data`, or the mount itself if there is no such link. */
+/** The directory of the current files: the target of `..data`, or the mount if there is no such link. */
 async function generationOf(mount: string): Promise<string> {
   try {
     return await realpath(join(mount, GENERATION))
   } catch (error) {
-    // Opening the files below the mount gives the findings that say why.
+    // Reading the files below the mount reports the fault.
     if (isError(error) && 'code' in error) return mount
     throw error
   }

@@ -3,7 +3,7 @@ import type { CredentialSource } from './credentials.js'
 import { readPassphraseOption, textInput } from './load-inputs.js'
 import { MaterialSource } from './source.js'
 
-/** What {@link fromPem} takes. */
+/** Options of {@link fromPem}. */
 export interface FromPemOptions {
   /** The CA certificates that the other side's certificate must lead to. */
   ca: string | Uint8Array

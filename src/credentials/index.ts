@@ -1,5 +1,5 @@
 /**
- * Where credentials come from and go to: PEM text, files, the environment, a Kubernetes secret.
+ * Reads credentials from PEM text, files, the environment or a Kubernetes secret, and writes them to files.
  *
  * @module
  */

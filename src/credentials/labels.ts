@@ -1,9 +1,9 @@
-/** What PEM labels announce. */
+/** The contents that PEM labels announce. */
 import type { Holds } from '../report/catalogue/input.js'
 
 export type BlockKind =
   | 'certificate'
-  /** A certificate under a label that only OpenSSL reads. */
+  /** A certificate with a label that only OpenSSL accepts. */
   | 'old-certificate'
   | 'private-key'
   /** A private key in a form that TLS stacks do not read. */
@@ -66,7 +66,7 @@ export function holdsOfLabel(label: string): Holds {
   return HOLDS[kindOfLabel(label)]
 }
 
-/** The labels of blocks, each once, for a sentence. */
+/** The labels, quoted and without duplicates, for a message. */
 export function labelsOf(blocks: readonly { label: string }[]): string[] {
   return [...new Set(blocks.map(({ label }) => `"${label}"`))]
 }

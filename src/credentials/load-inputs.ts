@@ -1,4 +1,4 @@
-/** Makes inputs from texts and from files, and checks the options that name them. */
+/** Makes inputs from strings and files, and checks the options that name them. */
 import { constants, type Stats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
@@ -13,18 +13,17 @@ import { finding } from './finding.js'
 import { type Input, sizeLimit } from './parse-input.js'
 import { isContentNotName } from './recognize.js'
 
-/** A file as the user named it. */
 export interface NamedFile extends FileName {
   readonly role: MaterialRole
-  /** What named it, for display: `option "ca"`. It replaces a name that may not be shown. */
+  /** The option that names it, such as `option "ca"`. It is shown instead of a name that may be a secret. */
   readonly namedBy: string
   /** The path that is opened. Default: `file`. */
   readonly path?: string | undefined
-  /** Whether permissions of other users are checked. Default: true. */
+  /** Whether the permissions of other users are checked. Default: true. */
   readonly checkMode?: boolean | undefined
 }
 
-/** The files of one source; null for one that is not given, an Input for one that has no name. */
+/** The files of one source; null for an optional file that is not given, an Input if the name of the file is missing. */
 interface SourceFiles {
   readonly ca: NamedFile | Input
   readonly clientCa: NamedFile | null
@@ -33,7 +32,7 @@ interface SourceFiles {
   readonly crl: NamedFile | null
 }
 
-/** Reads the files of a source at the same time. Never rejects for the contents of a file. */
+/** Reads the files of a source in parallel. Faults of a file are findings of its input. */
 export async function readInputs(files: SourceFiles, passphrase: Inputs['passphrase']): Promise<Inputs> {
   const read = (file: NamedFile | Input): Input | Promise<Input> => ('bytes' in file ? file : fileInput(file))
   const [ca, clientCa, cert, key, crl] = await Promise.all([
@@ -56,27 +55,29 @@ export function fileOfOption(
   return { role, file, namedBy: `option "${option}"`, path: resolve(file) }
 }
 
-/** Reads one file into an input. Never rejects for the contents of the file. */
 export async function fileInput(named: NamedFile): Promise<Input> {
   const { role, file, variable, namedBy, checkMode = true } = named
   if (isContentNotName(file)) {
     const place = { origin: namedBy, file: null }
-    // The contents are not shown: they may be a private key.
+    // The value is not shown: it may be a private key.
     const content = { holds: 'contents of a file', form: null, line: null } as const
-    return unread(role, place, finding('input/unexpected-content', { ...place, wanted: role, ...content, labels: [] }))
+    return unreadableInput(
+      role,
+      place,
+      finding('input/unexpected-content', { ...place, wanted: role, ...content, labels: [] }),
+    )
   }
   const place = { origin: variable === undefined ? file : `${file} (from ${variable})`, file }
   const read = await readMaterialFile(named.path ?? resolve(file), { file, variable }, sizeLimit(role))
-  if ('code' in read) return unread(role, place, read)
+  if ('code' in read) return unreadableInput(role, place, read)
   return { role, place, bytes: read.bytes, mode: checkMode ? read.mode : null, findings: [] }
 }
 
-/** An input that could not be read, and why. */
-export function unread(role: MaterialRole, place: Input['place'], reason: Finding): Input {
+export function unreadableInput(role: MaterialRole, place: Input['place'], reason: Finding): Input {
   return { role, place, bytes: null, mode: null, findings: [reason] }
 }
 
-/** PEM text that was passed. Copied: the caller may overwrite a Buffer later. */
+/** Copies the PEM text, because the caller may overwrite a Buffer. */
 export function textInput(role: MaterialRole, text: unknown, option: string = role): Input {
   if (typeof text !== 'string' && !(text instanceof Uint8Array)) {
     throw valueInvalid(`options.${option}`, text, 'PEM as a string or a Buffer')
@@ -86,8 +87,6 @@ export function textInput(role: MaterialRole, text: unknown, option: string = ro
 }
 
 /**
- * The path that an option gives.
- *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`. The value is not in the message: it may be a key.
  */
 export function readPathOption(option: string, value: unknown): string {
@@ -102,7 +101,7 @@ export function readPathOption(option: string, value: unknown): string {
 }
 
 /**
- * The passphrase, copied; null if none is given.
+ * A copy of the passphrase; null if there is none.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
@@ -118,10 +117,9 @@ interface FileContent {
   readonly mode: number | null
 }
 
-/** How a file is named in findings. */
 interface FileName {
   readonly file: string
-  /** The environment variable that named it. */
+  /** The environment variable that names the file. */
   readonly variable?: string | undefined
 }
 
@@ -129,14 +127,14 @@ interface FileName {
  * Reads one file.
  *
  * @param path The file to open.
- * @param name The file as findings name it.
+ * @param name The file as it appears in findings.
  * @param limit Most bytes read.
- * @returns The contents, or a finding that says why there are none.
+ * @returns The contents, or the finding for why they cannot be read.
  */
 export async function readMaterialFile(path: string, name: FileName, limit: number): Promise<FileContent | Finding> {
   try {
-    // Checked before, since opening a device can have effects, and after, since the file may have been replaced.
-    const before = refuse(await stat(path), name, limit)
+    // Checked before opening, because opening a device has effects, and after, because the file may have been replaced.
+    const before = unsupportedFile(await stat(path), name, limit)
     if (before !== null) return before
     return await readOpened(path, name, limit)
   } catch (error) {
@@ -145,13 +143,13 @@ export async function readMaterialFile(path: string, name: FileName, limit: numb
 }
 
 async function readOpened(path: string, name: FileName, limit: number): Promise<FileContent | Finding> {
-  // Without O_NONBLOCK, opening a FIFO waits for a writer. Windows has neither; there it is undefined, which counts as 0.
+  // Without O_NONBLOCK, opening a FIFO waits for a writer. On Windows the constant is undefined and counts as 0.
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stats = await handle.stat()
-    const refused = refuse(stats, name, limit)
+    const refused = unsupportedFile(stats, name, limit)
     if (refused !== null) return refused
-    // One byte more than allowed: files of procfs have no size, and a file can grow while it is read.
+    // One byte more than the limit: files in procfs report no size, and a file can grow while it is read.
     const buffer = Buffer.alloc(Math.max(Math.min(stats.size, limit), 64 * 1024) + 1)
     const chunks: Buffer[] = []
     let size = 0
@@ -171,8 +169,8 @@ async function readOpened(path: string, name: FileName, limit: number): Promise<
   }
 }
 
-/** Why a file of this kind or size is not read; null if it is. */
-function refuse(stats: Stats, name: FileName, limit: number): Finding | null {
+/** The finding for a file of a wrong kind or size; null if it can be read. */
+function unsupportedFile(stats: Stats, name: FileName, limit: number): Finding | null {
   if (stats.isFile()) return stats.size > limit ? finding('file/too-large', { ...name, size: stats.size, limit }) : null
   const other = stats.isFIFO() ? 'FIFO' : stats.isSocket() ? 'socket' : 'device'
   return finding('file/not-regular', { ...name, kind: stats.isDirectory() ? 'directory' : other })

@@ -1,4 +1,4 @@
-/** Reads one input (CA, certificate, key, CRL): what it holds, and findings about everything else in it. */
+/** Reads one input (CA, certificate, key or CRL), and reports its other contents. */
 import type { UnexpectedContent } from '../report/catalogue/input.js'
 import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
@@ -14,13 +14,12 @@ import { finding } from './finding.js'
 import { type BlockKind, holdsOfLabel, kindOfLabel, labelsOf } from './labels.js'
 import { recognize } from './recognize.js'
 
-/** One input as it was passed or read. */
 export interface Input {
   readonly role: MaterialRole
   readonly place: Place
-  /** Null if it could not be read; `findings` says why. */
+  /** Null if it could not be read; `findings` has the reason. */
   readonly bytes: Buffer | null
-  /** Permission bits of the file; null if there is no file, or they do not matter. */
+  /** Permission bits of the file; null if they are not checked. */
   readonly mode: number | null
   readonly findings: readonly Finding[]
 }
@@ -29,12 +28,12 @@ export interface OpenedInput extends Input {
   readonly blocks: readonly PemBlock[]
 }
 
-/** Most bytes read of an input. Revocation lists can be long; nothing else is. */
+/** Longest input in bytes. Only CRLs are long. */
 export function sizeLimit(role: MaterialRole): number {
   return role === 'crl' ? MAX_CRL_FILE_BYTES : MAX_PEM_BYTES
 }
 
-/** Finds the PEM blocks. What is wrong is added to the findings; an input that is not PEM has no blocks. */
+/** Finds the PEM blocks, and adds findings for faults. An input that is not PEM has no blocks. */
 export function openInput(input: Input): OpenedInput {
   const { bytes, role, place } = input
   if (bytes === null) return { ...input, blocks: [] }
@@ -44,25 +43,30 @@ export function openInput(input: Input): OpenedInput {
     blocks,
     findings: [...input.findings, ...found],
   })
-  const instead = (content: Pick<UnexpectedContent, 'holds' | 'form' | 'line'>): Finding =>
+  const unexpectedContent = (content: Pick<UnexpectedContent, 'holds' | 'form' | 'line'>): Finding =>
     finding('input/unexpected-content', { ...place, wanted: role, ...content, labels: [] })
   const tooMuch = (unit: 'bytes' | 'blocks', most: number, count: number | null): Finding =>
     finding('input/too-much', { ...place, wanted: role, unit, limit: most, count })
   if (bytes.length > limit) return opened([], [tooMuch('bytes', limit, bytes.length)])
   const content = recognize(bytes, () => scanPem(bytes, { bytes: limit }))
   if ('holds' in content) {
-    // etcd from 3.6 on reads CRLs in DER only, so both forms are in use.
+    // DER is accepted too, because etcd 3.6 reads CRLs in DER only.
     const isCrl = content.holds === 'CRL' && content.form === 'DER' && role === 'crl'
-    return isCrl ? opened([{ label: 'X509 CRL', line: 1, headers: [], bytes }], []) : opened([], [instead(content)])
+    return isCrl
+      ? opened([{ label: 'X509 CRL', line: 1, headers: [], bytes }], [])
+      : opened([], [unexpectedContent(content)])
   }
   const { blocks, problems, layout } = content.scan
   const isPgp = (problem: PemProblem): boolean => 'label' in problem && problem.label?.startsWith('PGP ') === true
   const found = problems.flatMap((problem, index): Finding[] => {
     if (isPgp(problem)) {
-      // OpenPGP armour is damaged PEM in several ways at once; it is reported once.
-      return problems.findIndex(isPgp) === index ? [instead({ holds: 'OpenPGP block', form: 'PEM', line: null })] : []
+      // OpenPGP armour causes several PEM problems; only the first is reported.
+      return problems.findIndex(isPgp) === index
+        ? [unexpectedContent({ holds: 'OpenPGP block', form: 'PEM', line: null })]
+        : []
     }
-    if (problem.kind === 'one-line') return [instead({ holds: 'lost line breaks', form: null, line: problem.line })]
+    if (problem.kind === 'one-line')
+      return [unexpectedContent({ holds: 'lost line breaks', form: null, line: problem.line })]
     if (problem.kind === 'too-large') return [tooMuch('bytes', problem.limit, null)]
     if (problem.kind === 'too-many-blocks') return [tooMuch('blocks', problem.limit, null)]
     return [damageFinding(problem, place)]
@@ -70,57 +74,57 @@ export function openInput(input: Input): OpenedInput {
   return opened(blocks, [...found, ...layoutFindings(layout, place)])
 }
 
-/** The finding for PEM blocks of which none is what was meant; it names the first. */
-function unexpectedBlocks({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Finding {
+/** The finding for an input without the expected block. It names the first block. */
+function missingBlockFinding({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Finding {
   const [first] = blocks
   const holds = first === undefined ? 'other blocks' : holdsOfLabel(first.label)
   const content = { wanted: role, holds, form: 'PEM', line: first?.line ?? null, labels: labelsOf(blocks) } as const
   return finding('input/unexpected-content', { ...place, ...content })
 }
 
-/** For CAs, etcd and etcdctl ignore the label, and OpenSSL accepts this old one. */
-function kindIn({ role }: OpenedInput, label: string): BlockKind {
+/** etcd and etcdctl ignore labels in CA files, and OpenSSL accepts this old label. */
+function blockKind({ role }: OpenedInput, label: string): BlockKind {
   return role === 'ca' && label === 'X509 CERTIFICATE' ? 'certificate' : kindOfLabel(label)
 }
 
 function ofKind(input: OpenedInput, kind: BlockKind): PemBlock[] {
-  return input.blocks.filter(({ label }) => kindIn(input, label) === kind)
+  return input.blocks.filter(({ label }) => blockKind(input, label) === kind)
 }
 
-/** The first block of each kind, except those that are expected. */
-function firstOfOthers(input: OpenedInput, expected: readonly BlockKind[]): Map<BlockKind, PemBlock> {
+/** The first block of each unexpected kind. */
+function firstUnexpectedBlocks(input: OpenedInput, expected: readonly BlockKind[]): Map<BlockKind, PemBlock> {
   const firsts = new Map<BlockKind, PemBlock>()
   for (const block of input.blocks) {
-    const kind = kindIn(input, block.label)
+    const kind = blockKind(input, block.label)
     if (!expected.includes(kind) && !firsts.has(kind)) firsts.set(kind, block)
   }
   return firsts
 }
 
-/** Findings about blocks next to what was meant: one for each kind, about the first of them. */
+/** One finding for each kind of unexpected block. */
 export function otherBlocks(input: OpenedInput, expected: readonly BlockKind[]): Finding[] {
   const { place, role } = input
   const kind = role === 'ca' ? 'among CA certificates' : role === 'request' ? 'next to a request' : 'unused'
-  return Array.from(firstOfOthers(input, expected).values(), ({ label, line }) => {
+  return Array.from(firstUnexpectedBlocks(input, expected).values(), ({ label, line }) => {
     const isKey = role !== 'key' && label.endsWith('PRIVATE KEY')
     return finding('input/other-block', { kind, ...place, label, line, isKey })
   })
 }
 
-/** Adds that nothing of what was meant is there, unless an error says why. */
-export function unlessExplained(findings: readonly Finding[], input: OpenedInput): readonly Finding[] {
+/** Adds the finding for a missing block, unless an error explains why it is missing. */
+export function withMissingBlock(findings: readonly Finding[], input: OpenedInput): readonly Finding[] {
   const isExplained = findings.some(({ severity }) => severity === 'error')
-  return isExplained ? findings : [...findings, unexpectedBlocks(input, input.blocks)]
+  return isExplained ? findings : [...findings, missingBlockFinding(input, input.blocks)]
 }
 
-/** A certificate and the line on which its block begins. */
+/** A certificate and the first line of its block. */
 interface LocatedCertificate {
   readonly certificate: Certificate
   readonly line: number
 }
 
 export interface CertificatesReading {
-  /** Each certificate once, in the order of the file. */
+  /** Without duplicates, in the order of the file. */
   readonly certificates: readonly LocatedCertificate[]
   readonly findings: readonly Finding[]
 }
@@ -128,22 +132,22 @@ export interface CertificatesReading {
 /**
  * Reads the certificates of the `ca` or `cert` input.
  *
- * @param keyBelongs Whether a private key next to the certificates is meant, since the same file was given as the key.
+ * @param isKeyExpected Whether the same file is also given as the key.
  */
-export function readCertificates(input: OpenedInput, keyBelongs = false): CertificatesReading {
+export function readCertificates(input: OpenedInput, isKeyExpected = false): CertificatesReading {
   const own = ofKind(input, 'certificate')
   const { certificates, findings } = parseAll(input, own)
   const found = [...input.findings, ...findings]
   if (own.length === 0) {
-    const others = [...firstOfOthers(input, ['key-parameters', 'other']).values()]
-    found.push(...others.map((block) => unexpectedBlocks(input, [block])))
-    return { certificates, findings: unlessExplained(found, input) }
+    const others = [...firstUnexpectedBlocks(input, ['key-parameters', 'other']).values()]
+    found.push(...others.map((block) => missingBlockFinding(input, [block])))
+    return { certificates, findings: withMissingBlock(found, input) }
   }
   const [old] = ofKind(input, 'old-certificate')
-  if (old !== undefined) found.push(unexpectedBlocks(input, [old]))
-  // openssl writes parameters together with the key.
+  if (old !== undefined) found.push(missingBlockFinding(input, [old]))
+  // openssl writes EC parameters before the key.
   const usual: BlockKind[] =
-    input.role === 'ca' ? [] : ['key-parameters', ...(keyBelongs ? ['private-key' as const] : [])]
+    input.role === 'ca' ? [] : ['key-parameters', ...(isKeyExpected ? ['private-key' as const] : [])]
   return { certificates, findings: [...found, ...otherBlocks(input, ['certificate', 'old-certificate', ...usual])] }
 }
 
@@ -157,7 +161,7 @@ function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Ce
   let damaged = 0
   let repeated = 0
   for (const { bytes, line } of blocks) {
-    // There are errors by then, so that no certificate of the input is used.
+    // The rest need not be read: after an error no certificate of the input is used.
     if (damaged >= MAX_FINDINGS) break
     try {
       const certificate = Certificate.parse(bytes, place.origin)
@@ -195,14 +199,14 @@ export function readCrls(input: OpenedInput): CrlsReading {
   for (const { line, bytes } of lists) {
     const where = `${origin}, line ${String(line)}`
     try {
-      // An input that is DER is its own block.
+      // For DER, openInput returns the whole input as one block.
       crls.push(Crl.parse(bytes, lists.length === 1 ? origin : where, bytes === input.bytes ? 'der' : 'pem'))
     } catch (error) {
       if (!(error instanceof DerError)) throw error
       findings.push(finding('revocation/crl-malformed', { origin: where, reason: error.message }))
     }
   }
-  if (lists.length === 0) return { crls, findings: unlessExplained(findings, input) }
+  if (lists.length === 0) return { crls, findings: withMissingBlock(findings, input) }
   if (lists.length > 1) findings.push(finding('revocation/crl-form', { kind: 'several', origin, count: lists.length }))
   return { crls, findings: [...findings, ...otherBlocks(input, ['crl'])] }
 }
@@ -217,20 +221,20 @@ type Passphrase = string | Uint8Array | null
 /**
  * Reads the private key: the first one, as etcd, etcdctl and Node do.
  *
- * @param certificateBelongs Whether certificates next to the key are meant, since the same file was given as `cert`.
+ * @param isCertificateExpected Whether the same file is also given as `cert`.
  */
-export function readKey(input: OpenedInput, passphrase: Passphrase, certificateBelongs = false): KeyReading {
+export function readKey(input: OpenedInput, passphrase: Passphrase, isCertificateExpected = false): KeyReading {
   const keys = ofKind(input, 'private-key')
   const [first] = keys
   if (first === undefined)
-    return { key: null, findings: unlessExplained([...input.findings, ...insteadOfKey(input)], input) }
+    return { key: null, findings: withMissingBlock([...input.findings, ...missingKeyFindings(input)], input) }
   const { key, findings } = readKeyBlock(input, first, passphrase)
   const lines = keys.map(({ line }) => line)
   const several = lines.length > 1 ? [finding('input/several', { kind: 'private keys', ...input.place, lines })] : []
   const belonging: BlockKind[] = [
     'private-key',
     'key-parameters',
-    ...(certificateBelongs ? ['certificate' as const] : []),
+    ...(isCertificateExpected ? ['certificate' as const] : []),
   ]
   return { key, findings: [...input.findings, ...findings, ...several, ...otherBlocks(input, belonging)] }
 }
@@ -242,7 +246,7 @@ function readKeyBlock({ place }: OpenedInput, block: PemBlock, passphrase: Passp
   switch (reading.kind) {
     case 'key': {
       const findings: Finding[] = []
-      // An empty passphrase is none, such as an option that is filled from an unset variable.
+      // An empty passphrase, for example from an unset variable, counts as none.
       const isUnneeded = reading.encryption === null && passphrase !== null && passphrase.length > 0
       if (isUnneeded) findings.push(finding('key/passphrase-refused', { kind: 'unneeded', ...place }))
       if (reading.encryption?.form === 'pem') {
@@ -271,18 +275,18 @@ function readKeyBlock({ place }: OpenedInput, block: PemBlock, passphrase: Passp
   }
 }
 
-/** The two mistakes that can be reported without showing the passphrase. */
+/** Mistakes that can be reported without showing the passphrase. */
 function describePassphrase(passphrase: Passphrase): 'empty' | 'ends with a line break' | 'given' {
   const last = Buffer.from(passphrase ?? '').at(-1)
   if (last === undefined) return 'empty'
   return last === 0x0a || last === 0x0d ? 'ends with a line break' : 'given'
 }
 
-/** What is there instead of the key: the block that explains most. */
-function insteadOfKey(input: OpenedInput): Finding[] {
+/** The finding for a missing key. It names the block that most likely explains the mistake. */
+function missingKeyFindings(input: OpenedInput): Finding[] {
   const kinds: readonly BlockKind[] = ['openssh', 'foreign-key', 'certificate', 'old-certificate', 'public-key', 'pgp']
   const [block] = kinds.flatMap((kind) => ofKind(input, kind))
   if (block === undefined) return []
-  if (kindOfLabel(block.label) !== 'foreign-key') return [unexpectedBlocks(input, [block])]
+  if (kindOfLabel(block.label) !== 'foreign-key') return [missingBlockFinding(input, [block])]
   return [finding('key/unsupported', { kind: 'private key', ...input.place, algorithm: block.label })]
 }

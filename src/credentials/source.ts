@@ -1,4 +1,4 @@
-/** The sources of this room: they read their inputs again at each load, and print only their origin. */
+/** Base class of the sources. They read their inputs at each load, and print only their origin. */
 import { once } from 'node:events'
 import { inspect } from 'node:util'
 import { EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
@@ -11,9 +11,9 @@ import type { Credentials, CredentialSource } from './credentials.js'
 
 export class MaterialSource implements CredentialSource {
   readonly origin: string
-  /** Private, since it holds passphrases and keys. */
+  /** Private, because it holds passphrases and keys. */
   readonly #gather: () => Promise<Inputs>
-  /** A source of PEM text has the same inputs each time: many clients share what was parsed once. */
+  /** A source of PEM text has the same inputs at each load, so they are parsed once for all clients. */
   readonly #readings = new WeakMap<Inputs, MaterialReading>()
 
   constructor(origin: string, gather: () => Promise<Inputs>) {
@@ -27,7 +27,7 @@ export class MaterialSource implements CredentialSource {
     return credentials
   }
 
-  /** As `load`, with all findings: `Credentials` have no warnings. */
+  /** Like `load`, but returns the findings too. */
   async read(signal?: AbortSignal): Promise<MaterialReading> {
     checkSignal(signal)
     signal?.throwIfAborted()
@@ -47,7 +47,7 @@ export class MaterialSource implements CredentialSource {
   }
 }
 
-/** A copy whose arrays the caller may change. */
+/** Copies the arrays, which the caller may change. */
 export function copyCredentials(credentials: Credentials): Credentials {
   const { trustAnchors, clientAnchors, chain, crls } = credentials
   const [leaf, ...intermediates] = chain
@@ -60,7 +60,7 @@ export function copyCredentials(credentials: Credentials): Credentials {
   }
 }
 
-/** Reads any source. It rejects with errors other than `ERR_CREDENTIALS_UNREADABLE`, and with the signal's reason. */
+/** Reads any source. `ERR_CREDENTIALS_UNREADABLE` becomes findings; other errors and the signal's reason reject. */
 export async function readSource(source: CredentialSource, signal?: AbortSignal): Promise<MaterialReading> {
   if (source instanceof MaterialSource) return source.read(signal)
   try {
@@ -81,7 +81,7 @@ export function credentialsUnreadable(
   return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', message, { origin, findings: [first, ...rest] })
 }
 
-/** Waits until the signal is aborted at most. The work itself continues to its end. */
+/** Waits for the work or the abort of the signal. The abort does not stop the work. */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
   const done = new AbortController()

@@ -1,4 +1,4 @@
-/** Writes credentials as the files that etcd, etcdctl and everything else read. */
+/** Writes credentials as the files that etcd and etcdctl read. */
 import { join, resolve } from 'node:path'
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { checkCredentials, checkDirectory, checkFileName } from './checks.js'
@@ -8,7 +8,7 @@ import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { failureOf } from '../files/write-failed.js'
 
-/** The files of credentials, as etcd's and etcdctl's options require them. */
+/** Paths of the files, for options of etcd and etcdctl. */
 export interface CredentialFiles {
   /** Trust anchors: `--trusted-ca-file`, etcdctl's `--cacert`. */
   ca: string
@@ -37,7 +37,7 @@ export interface WriteCredentialsOptions {
   names?: CredentialFileNames | undefined
 }
 
-/** The files in the order of writing. The certificate is last: if it is visible for the first time, so is its key. */
+/** In the order of writing. The certificate is last, so that its key exists when it appears for the first time. */
 const FILES = {
   ca: { name: 'ca.crt', mode: 0o644 },
   clientCa: { name: 'client-ca.crt', mode: 0o644 },
@@ -94,7 +94,7 @@ function readNames(given: CredentialFileNames = {}): Record<FileKind, string> {
 }
 
 /**
- * Creates the directory if it is not there, and checks what is in the places of the files, before anything is written.
+ * Creates the directory if it does not exist, and checks that the files can replace what exists, before any is written.
  *
  * @returns The real path of the directory.
  */

@@ -1,12 +1,12 @@
-/** One consumer of credentials that change: its iterator, and what it knows. A driver decides what it is given, and when. */
+/** The iterator of one consumer of credentials, and the state that it keeps between two iterations. */
 import { setMaxListeners } from 'node:events'
 import { valueInvalid } from '../../report/option-error.js'
 import type { Credentials } from '../credentials.js'
 import { fingerprintOf } from '../fingerprint.js'
 
 /**
- * Yields what `drive` yields. Nothing runs before the first `next()`; the signal and `return()` end it at once, and errors
- * after that are ignored.
+ * Iterates `drive`, which starts at the first `next()`. The signal and `return()` end the iteration at once; later errors
+ * are ignored.
  */
 export class CredentialIterator implements AsyncIterableIterator<Credentials, undefined, undefined> {
   readonly #stop = new AbortController()
@@ -38,7 +38,7 @@ async function* iterate(
   const abort = (): void => {
     stop.abort()
   }
-  // Many iterators may share a signal; Node warns from the eleventh listener on.
+  // Many iterators may share a signal, and Node warns about more than ten listeners.
   setMaxListeners(0, signal)
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
@@ -52,47 +52,46 @@ async function* iterate(
   return undefined
 }
 
-/** What a consumer knows. */
-export interface Known {
-  /** Fingerprint of its credentials; null for none. */
+export interface ConsumerState {
+  /** Fingerprint of the credentials of the consumer; null if it has none. */
   readonly held: string | null
-  /** The failure that was reported since; null for none. */
+  /** The failure reported to it since then; null if there is none. */
   readonly reported: string | null
 }
 
-/** What the consumers of one source know. */
+/** The states of the consumers of one source. */
 export class Consumers {
-  /** After the last `load()`; undefined before it was called. */
-  #loaded: Known | undefined
-  /** Consumers to which a failure was reported, and that may call `watch()` again. */
-  readonly #interrupted = new WeakMap<AbortSignal, Known>()
+  /** State after the last `load()`; undefined before the first. */
+  #loaded: ConsumerState | undefined
+  /** Consumers whose iteration failed. They may call `watch()` again with the same signal. */
+  readonly #failed = new WeakMap<AbortSignal, ConsumerState>()
 
-  /** @param fingerprint Of what `load()` returned. */
-  loaded(fingerprint: string): void {
+  /** @param fingerprint Fingerprint of the credentials that `load()` returned. */
+  recordLoad(fingerprint: string): void {
     this.#loaded = { held: fingerprint, reported: null }
   }
 
-  /** The consumer of a failed `load()` has no credentials. */
-  loadFailed(): void {
+  /** A consumer whose first `load()` failed has no credentials. */
+  recordFailedLoad(): void {
     this.#loaded ??= { held: null, reported: null }
   }
 
   /**
-   * What a consumer knows when it starts to watch; undefined if it has what is there now.
+   * The state of a consumer that starts to watch; undefined if the first credentials that are read count as its own.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the signal is not one.
    */
-  begin(signal: AbortSignal, held: Credentials | undefined): Known | undefined {
+  begin(signal: AbortSignal, held: Credentials | undefined): ConsumerState | undefined {
     const given: unknown = signal
     if (!(given instanceof AbortSignal)) throw valueInvalid('signal', given, 'an AbortSignal')
-    const interrupted = this.#interrupted.get(signal)
-    this.#interrupted.delete(signal)
+    const interrupted = this.#failed.get(signal)
+    this.#failed.delete(signal)
     if (interrupted !== undefined || held === undefined) return interrupted ?? this.#loaded
     return { held: fingerprintOf(held), reported: null }
   }
 
-  /** Keeps what a consumer knows when its iteration ends with a failure. */
-  interrupt(signal: AbortSignal, known: Known): void {
-    this.#interrupted.set(signal, known)
+  /** Keeps the state of a consumer whose iteration fails. */
+  recordFailure(signal: AbortSignal, known: ConsumerState): void {
+    this.#failed.set(signal, known)
   }
 }

@@ -1,46 +1,45 @@
-/** Decides, read after read, what a consumer is given. It reads nothing and waits for nothing. */
+/** Decides after each read whether to yield credentials, to report a failure or to wait. It does no I/O. */
 import type { Finding } from '../../report/finding.js'
 import type { MaterialReading } from '../assemble.js'
 import type { Credentials } from '../credentials.js'
 import { fingerprintOf } from '../fingerprint.js'
-import type { Known } from './credential-iterator.js'
+import type { ConsumerState } from './credential-iterator.js'
 import type { WatchTiming } from './watched-files.js'
 
-/** What follows from a read. */
 export type Step =
-  | { readonly kind: 'give'; readonly credentials: Credentials }
+  | { readonly kind: 'yield'; readonly credentials: Credentials }
   | { readonly kind: 'report'; readonly findings: readonly Finding[] }
-  /** Read again when something changes, and at this time in any case; null for no time. */
+  /** Read again after a change, and at this time at the latest; null if there is no limit. */
   | { readonly kind: 'wait'; readonly until: number | null }
 
 /** The state of one consumer. Times are milliseconds of a monotonic clock. */
 export class Debouncer {
   readonly #timing: WatchTiming
-  /** Undefined if the consumer has what the first read finds. */
-  #known: Known | undefined
+  /** Undefined if the consumer has the credentials that the first read returns. */
+  #state: ConsumerState | undefined
   #contents: string | null = null
   #reading: MaterialReading = { credentials: null, findings: [] }
   #fingerprint: string | null = null
-  /** Since when the credentials are the same. */
+  /** The time of the last change of the fingerprint. */
   #sameSince = 0
-  /** Since when nothing lasted that can be given. */
-  #brokenSince: number | null = null
-  /** The current failure, and since when it is the same; null for none. */
-  #trouble: { readonly name: string; readonly since: number } | null = null
-  /** Since when there is something new that can be used, even if it keeps changing. */
+  /** The time of the first unusable read since credentials were last stable; null if there was none. */
+  #unusableSince: number | null = null
+  /** The current failure and the time of its first read; null if there is none. */
+  #failure: { readonly id: string; readonly since: number } | null = null
+  /** The time since which new usable credentials exist, even if they keep changing; null if there are none. */
   #usableSince: number | null = null
 
-  constructor(timing: WatchTiming, known: Known | undefined) {
+  constructor(timing: WatchTiming, state: ConsumerState | undefined) {
     this.#timing = timing
-    this.#known = known
+    this.#state = state
   }
 
-  get known(): Known {
-    return this.#known ?? { held: this.#fingerprint, reported: null }
+  get state(): ConsumerState {
+    return this.#state ?? { held: this.#fingerprint, reported: null }
   }
 
   /** @param read Reads the contents; called only if `contents` differs from the last call. */
-  judge(contents: string, read: () => MaterialReading, now: number): Step {
+  step(contents: string, read: () => MaterialReading, now: number): Step {
     if (contents !== this.#contents) {
       this.#reading = read()
       this.#contents = contents
@@ -50,46 +49,48 @@ export class Debouncer {
       this.#fingerprint = fingerprint
     }
     const { credentials, findings } = this.#reading
-    this.#known = this.known
-    return credentials === null ? this.#broken(findings, this.#known, now) : this.#usable(credentials, this.#known, now)
+    this.#state = this.state
+    return credentials === null
+      ? this.#stepIfUnusable(findings, this.#state, now)
+      : this.#stepIfUsable(credentials, this.#state, now)
   }
 
-  #usable(credentials: Credentials, { held, reported }: Known, now: number): Step {
+  #stepIfUsable(credentials: Credentials, { held, reported }: ConsumerState, now: number): Step {
     if (held === this.#fingerprint && reported === null) {
-      this.#settled()
+      this.#resetTimes()
       return { kind: 'wait', until: null }
     }
-    this.#trouble = null
+    this.#failure = null
     this.#usableSince ??= now
-    // What never stops changing is given, too, at long intervals, as long as it fits together.
+    // Credentials that never stop changing are yielded after `settle`, so that the consumer does not wait indefinitely.
     const due = Math.min(this.#sameSince + this.#timing.quiet, this.#usableSince + this.#timing.settle)
     if (now < due) return { kind: 'wait', until: due }
-    this.#settled()
-    this.#known = { held: this.#fingerprint, reported: null }
-    return { kind: 'give', credentials }
+    this.#resetTimes()
+    this.#state = { held: this.#fingerprint, reported: null }
+    return { kind: 'yield', credentials }
   }
 
-  #broken(findings: readonly Finding[], { held, reported }: Known, now: number): Step {
+  #stepIfUnusable(findings: readonly Finding[], { held, reported }: ConsumerState, now: number): Step {
     this.#usableSince = null
-    this.#brokenSince ??= now
-    const name = troubleOf(findings)
-    if (name !== this.#trouble?.name) this.#trouble = { name, since: now }
-    if (name === reported) return { kind: 'wait', until: null }
-    // After a failure was reported, others are reported only if they last themselves.
-    const due = (reported === null ? this.#brokenSince : this.#trouble.since) + this.#timing.settle
+    this.#unusableSince ??= now
+    const id = failureId(findings)
+    if (id !== this.#failure?.id) this.#failure = { id, since: now }
+    if (id === reported) return { kind: 'wait', until: null }
+    // After a reported failure, another one must last for `settle` itself.
+    const due = (reported === null ? this.#unusableSince : this.#failure.since) + this.#timing.settle
     if (now < due) return { kind: 'wait', until: due }
-    this.#known = { held, reported: name }
+    this.#state = { held, reported: id }
     return { kind: 'report', findings }
   }
 
-  #settled(): void {
-    this.#brokenSince = null
+  #resetTimes(): void {
+    this.#unusableSince = null
     this.#usableSince = null
   }
 }
 
-/** The codes and files of the errors, without what changes while a file grows. */
-function troubleOf(findings: readonly Finding[]): string {
+/** Identifies a failure by the codes and files of its errors. Other details change while a file is written. */
+function failureId(findings: readonly Finding[]): string {
   const errors = findings.filter(({ severity }) => severity === 'error')
   const named = errors.map(({ code, details }) => {
     const file = 'file' in details ? details.file : null

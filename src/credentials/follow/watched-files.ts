@@ -1,4 +1,4 @@
-/** Files whose changes the operating system reports, or that are polled. */
+/** Detects changes of files by watches of the operating system and by polling. */
 import { watch } from 'node:fs'
 import { lstat, readlink } from 'node:fs/promises'
 import { basename, dirname, join, parse, sep } from 'node:path'
@@ -8,7 +8,7 @@ import { isError } from '../../report/errors.js'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { untilAborted } from '../source.js'
 
-/** How `watch()` of a source follows its files. The defaults suit local files, mounted secrets and NFS. */
+/** Timing of `watch()`. The defaults suit local files, mounted secrets and NFS. */
 export interface WatchOptions {
   /**
    * How often the files are checked, because the operating system may report no change: on NFS, in some containers, or
@@ -25,11 +25,11 @@ export interface WatchOptions {
 export interface WatchTiming {
   readonly pollInterval: number
   readonly settle: number
-  /** How long contents must stay the same before they count, and the least time between two reads. */
+  /** How long contents must be unchanged before they are used, and the minimum time between two reads. */
   readonly quiet: number
 }
 
-/** Long enough that the files that a program writes together are one change, short enough not to be noticed. */
+/** Files that a program writes within this time, in milliseconds, count as one change. */
 const QUIET = 250
 
 /**
@@ -56,9 +56,9 @@ function readDelay(text: string, option: string, { least, named }: { least: numb
 /**
  * Watches one directory, without those below it.
  *
- * @param onChange Called with the name of the entry that changed; null if the system does not report it.
- * @param onError Called when the watch ends on its own.
- * @throws Errors of the file system, such as ENOSPC if inotify's watches are used up.
+ * @param onChange Called with the name of the changed entry; null if the system does not report it.
+ * @param onError Called when the watch fails.
+ * @throws Errors of the file system, such as ENOSPC if all inotify watches are in use.
  */
 export type WatchDirectory = (
   directory: string,
@@ -66,7 +66,7 @@ export type WatchDirectory = (
   onError: () => void,
 ) => { close(): void }
 
-/** The operating system's watches. They do not keep the process alive. */
+/** Watches of the operating system. They do not keep the process alive. */
 export const watchDirectory: WatchDirectory = (directory, onChange, onError) => {
   const watcher = watch(directory, { persistent: false }, (_event, name) => {
     onChange(name)
@@ -74,81 +74,80 @@ export const watchDirectory: WatchDirectory = (directory, onChange, onError) => 
   return watcher.on('error', onError)
 }
 
-/** What is followed, and how. */
-export interface Following {
-  /** Where the files are now, as absolute paths. */
+export interface FollowedFiles {
+  /** The current absolute paths of the files. */
   readonly paths: () => readonly string[]
   readonly timing: WatchTiming
-  /** Default: the operating system's watches. */
+  /** Default: {@link watchDirectory}. */
   readonly watchDirectory?: WatchDirectory | undefined
 }
 
 /**
- * Some file systems store times this coarsely (FAT two seconds, older NFS and HFS one): a second change in that time is not
- * visible, so files are read once more after it.
+ * Resolution of file times, rounded up (FAT: 2 s; older NFS and HFS: 1 s). A second change within it is invisible, so the
+ * files are read again after it.
  */
-const COARSEST_CLOCK = 3000
+const TIMESTAMP_RESOLUTION = 3000
 
 interface OpenWatch {
   watched: WatchedDirectory
-  /** Whether it has ended, or its directory may be removed. */
+  /** Whether the watch ended, or its directory may have been removed. */
   stale: boolean
   close: () => void
 }
 
-/** The directories stay watched between two calls, until `stop` is aborted. No watch or timer keeps the process alive. */
+/** Watches the directories of the files until `stop` is aborted. No watch or timer keeps the process alive. */
 export class WatchedFiles {
-  readonly #following: Following
+  readonly #files: FollowedFiles
   readonly #stop: AbortSignal
   readonly #watches = new Map<string, OpenWatch>()
-  /** Aborted by a report since the last read. */
-  #reported = new AbortController()
+  /** Aborted when a watch reports a change after the last read. */
+  #changeReported = new AbortController()
   #signature: string | null = null
-  /** When the signature was first seen. */
+  /** The time at which the signature last changed. */
   #changedAt = 0
   #readAt = -Infinity
 
-  constructor(following: Following, stop: AbortSignal) {
-    this.#following = following
+  constructor(following: FollowedFiles, stop: AbortSignal) {
+    this.#files = following
     this.#stop = stop
     stop.addEventListener('abort', () => {
       this.close()
     })
   }
 
-  /** Waits until the files may be read. The watches are open by then, so that no change is lost between two reads. */
+  /** Waits until the next read is due. It opens the watches first, so that no change is lost between two reads. */
   async ready(): Promise<void> {
-    await pause(this.#readAt + this.#following.timing.quiet - performance.now(), this.#stop)
-    this.#reported = new AbortController()
-    await this.#survey()
+    await pause(this.#readAt + this.#files.timing.quiet - performance.now(), this.#stop)
+    this.#changeReported = new AbortController()
+    await this.#updateWatches()
     this.#readAt = performance.now()
   }
 
-  /** Rests until a report, until the files look different, or until the given time. */
-  async rest(until: number | null): Promise<void> {
-    const { pollInterval } = this.#following.timing
+  /** Waits until a watch reports a change, the signature differs, or the given time is reached. */
+  async waitForChange(until: number | null): Promise<void> {
+    const { pollInterval } = this.#files.timing
     for (;;) {
       const left = until === null ? pollInterval : until - performance.now()
-      const { signal } = this.#reported
+      const { signal } = this.#changeReported
       await pause(Math.min(left, pollInterval), signal)
       if (signal.aborted || (until !== null && left <= pollInterval)) return
-      await this.#survey()
-      // Changed since the last read, or so shortly before it that another change would not show.
-      if (this.#readAt - this.#changedAt < COARSEST_CLOCK) return
+      await this.#updateWatches()
+      // Changed after the last read, or so shortly before it that a second change would be invisible.
+      if (this.#readAt - this.#changedAt < TIMESTAMP_RESOLUTION) return
     }
   }
 
-  /** Ends all watches and the rest. */
+  /** Ends all watches and the current wait. */
   close(): void {
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()
-    this.#reported.abort()
+    this.#changeReported.abort()
   }
 
-  /** Watches the directories on the paths to the files, and no others. */
-  async #survey(): Promise<void> {
+  /** Updates the watches to the directories on the current paths. */
+  async #updateWatches(): Promise<void> {
     this.#stop.throwIfAborted()
-    const { directories, signature } = await untilAborted(survey(this.#following.paths()), this.#stop)
+    const { directories, signature } = await untilAborted(resolvePaths(this.#files.paths()), this.#stop)
     for (const [directory, open] of this.#watches) {
       const watched = directories.get(directory)
       if (watched !== undefined && !open.stale && watched.identity === open.watched.identity) open.watched = watched
@@ -165,21 +164,21 @@ export class WatchedFiles {
     this.#changedAt = performance.now()
   }
 
-  /** A directory that cannot be watched is left to polling, and tried again at the next look. */
+  /** If a directory cannot be watched, its files are polled, and each poll tries to watch it again. */
   #open(directory: string, watched: WatchedDirectory): void {
     const open: OpenWatch = { watched, stale: false, close: () => undefined }
     const onChange = (name: string | null): void => {
       // A directory that is moved or removed reports its own name.
       const isSelf = name === basename(directory)
       if (isSelf) open.stale = true
-      if (name === null || isSelf || open.watched.names.has(name)) this.#reported.abort()
+      if (name === null || isSelf || open.watched.names.has(name)) this.#changeReported.abort()
     }
     const onError = (): void => {
       open.stale = true
-      this.#reported.abort()
+      this.#changeReported.abort()
     }
     try {
-      const opened = (this.#following.watchDirectory ?? watchDirectory)(directory, onChange, onError)
+      const opened = (this.#files.watchDirectory ?? watchDirectory)(directory, onChange, onError)
       open.close = () => {
         opened.close()
       }
@@ -190,51 +189,51 @@ export class WatchedFiles {
   }
 }
 
-/** Waits the given milliseconds, at most until the signal is aborted. */
+/** Waits until the time has passed or the signal is aborted. */
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (milliseconds > 0) await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined)
 }
 
-/** A directory that holds something that the files depend on. */
+/** A directory on the path to a file. */
 interface WatchedDirectory {
-  /** Differs for another directory that takes its place. */
+  /** Differs if another directory replaces it. */
   readonly identity: string
-  /** The files, the links in the paths to them, and what is missing. */
+  /** The files, the links on their paths, and the missing entries. */
   readonly names: ReadonlySet<string>
 }
 
-export interface Survey {
+export interface ResolvedPaths {
   readonly directories: ReadonlyMap<string, WatchedDirectory>
-  /** Differs if a link does, or a file's inode, size or time of change. */
+  /** Differs if the target of a link, or the inode, size or time of a file, has changed. */
   readonly signature: string
 }
 
-interface Trace {
+interface ResolvedPath {
   readonly places: readonly { readonly directory: string; readonly name: string }[]
   readonly signature: string
 }
 
-/** Follows the paths to all files. Never rejects for what exists or does not. */
-export async function survey(paths: readonly string[]): Promise<Survey> {
-  const traces = await Promise.all(paths.map((path) => trace(path)))
+/** Resolves the paths. Missing entries are part of the result, not errors. */
+export async function resolvePaths(paths: readonly string[]): Promise<ResolvedPaths> {
+  const traces = await Promise.all(paths.map((path) => resolvePath(path)))
   const names = new Map<string, Set<string>>()
   for (const { directory, name } of traces.flatMap(({ places }) => places)) {
     names.set(directory, (names.get(directory) ?? new Set()).add(name))
   }
   const directories = await Promise.all(
     [...names].map(async ([directory, each]) => {
-      const entry = await lookAt(directory)
+      const entry = await readEntry(directory)
       return [directory, { identity: typeof entry === 'string' ? entry : entry.identity, names: each }] as const
     }),
   )
   return { directories: new Map(directories), signature: traces.map(({ signature }) => signature).join('\n') }
 }
 
-/** Most links followed in one path, as in Linux (MAXSYMLINKS). */
+/** Most links in one path, as in Linux (MAXSYMLINKS). */
 const MAX_LINKS = 40
 
-/** Resolves one absolute path, name by name, as the operating system does. */
-async function trace(path: string): Promise<Trace> {
+/** Resolves an absolute path one name at a time, as the operating system does. */
+async function resolvePath(path: string): Promise<ResolvedPath> {
   const { root } = parse(path)
   const places: { directory: string; name: string }[] = []
   const signature: string[] = []
@@ -246,7 +245,7 @@ async function trace(path: string): Promise<Trace> {
       directory = dirname(directory)
       continue
     }
-    const entry = await lookAt(join(directory, name))
+    const entry = await readEntry(join(directory, name))
     const isLink = typeof entry !== 'string' && entry.target !== null
     if (isLink || typeof entry === 'string' || names.length === 0) places.push({ directory, name })
     if (typeof entry === 'string') return { places, signature: [...signature, entry].join(' ') }
@@ -271,14 +270,14 @@ function split(path: string, root: string): string[] {
 
 interface Entry {
   readonly identity: string
-  /** Changes with the contents. It includes the time of the inode's last change, which no program can set back. */
+  /** Changes with the contents. It includes ctime, which programs cannot set. */
   readonly version: string
-  /** The target of a symbolic link; null for everything else. */
+  /** The target of a symbolic link; null for other entries. */
   readonly target: string | null
 }
 
-/** An entry of a directory, or the code of the error. */
-async function lookAt(path: string): Promise<Entry | string> {
+/** The entry, or the code of the error. */
+async function readEntry(path: string): Promise<Entry | string> {
   try {
     const stats = await lstat(path, { bigint: true })
     const { dev, ino, size, mtimeNs, ctimeNs } = stats

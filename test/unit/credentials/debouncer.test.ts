@@ -2,7 +2,7 @@
 import { beforeAll, expect, it } from 'vitest'
 import type { MaterialReading } from '../../../src/credentials/assemble.js'
 import { fingerprintOf } from '../../../src/credentials/fingerprint.js'
-import type { Known } from '../../../src/credentials/follow/credential-iterator.js'
+import type { ConsumerState } from '../../../src/credentials/follow/credential-iterator.js'
 import { Debouncer } from '../../../src/credentials/follow/debouncer.js'
 import { fromPem } from '../../../src/credentials/index.js'
 import { readSource } from '../../../src/credentials/source.js'
@@ -25,7 +25,7 @@ beforeAll(async () => {
 /** What the consumer has: credentials by their name, nothing, or what is there at the first read. */
 type Holding = 'A' | 'B' | 'nothing' | 'what is there'
 
-function known(holding: Holding): Known | undefined {
+function known(holding: Holding): ConsumerState | undefined {
   if (holding === 'what is there') return undefined
   const credentials = readings[holding]?.credentials ?? null
   return { held: credentials === null ? null : fingerprintOf(credentials), reported: null }
@@ -35,8 +35,8 @@ function known(holding: Holding): Known | undefined {
 function step(debouncer: Debouncer, text: string): string {
   const [time = '', contents = ''] = text.split(' ')
   const [name = ''] = contents.split('/')
-  const result = debouncer.judge(contents, () => readings[name] ?? { credentials: null, findings: [] }, Number(time))
-  if (result.kind === 'give') return `${text}: give ${nameOf(result.credentials)}`
+  const result = debouncer.step(contents, () => readings[name] ?? { credentials: null, findings: [] }, Number(time))
+  if (result.kind === 'yield') return `${text}: yield ${nameOf(result.credentials)}`
   if (result.kind === 'report') return `${text}: report ${String(result.findings[0]?.code)}`
   return `${text}: ${result.until === null ? 'wait' : String(result.until)}`
 }
@@ -44,27 +44,31 @@ function step(debouncer: Debouncer, text: string): string {
 /** Each step is `[time] [material]: [result]`; a number as the result is the time until which to wait. */
 it.each<[string, Holding, string]>([
   [
-    'credentials are given once they were the same for the quiet time',
+    'credentials are yielded once they were the same for the quiet time',
     'A',
-    '0 A: wait, 500 B: 600, 550 C: 650, 649 C: 650, 650 C: give C, 700 C: wait, 900 A: 1000',
+    '0 A: wait, 500 B: 600, 550 C: 650, 649 C: 650, 650 C: yield C, 700 C: wait, 900 A: 1000',
   ],
-  ['credentials are given although the contents around them change', 'A', '0 B/1: 100, 60 B/2: 100, 120 B/3: give B'],
-  ['a change that was undone is not given', 'A', '0 B: 100, 50 A: wait, 120 B: 220'],
   [
-    'credentials that never stop changing are given after the time to settle',
+    'credentials are yielded although the contents around them change',
+    'A',
+    '0 B/1: 100, 60 B/2: 100, 120 B/3: yield B',
+  ],
+  ['a change that was undone is not yielded', 'A', '0 B: 100, 50 A: wait, 120 B: 220'],
+  [
+    'credentials that never stop changing are yielded after the time to settle',
     'A',
     '0 B: 100, 50 C: 150, 140 B: 240, 230 C: 330, 320 B: 420, 410 C: 510, 500 B: 600, 590 C: 690, 680 B: 780, ' +
-      '770 C: 870, 860 B: 960, 950 C: 1000, 1000 B: give B, 1050 C: 1150',
+      '770 C: 870, 860 B: 960, 950 C: 1000, 1000 B: yield B, 1050 C: 1150',
   ],
   [
     'the time to settle starts again after broken credentials',
     'A',
     '0 B: 100, 50 C: 150, 100 mismatch: 1100, 990 B: 1090, 1000 C: 1100',
   ],
-  ['others than those that the consumer holds are given at the start', 'B', '0 A: 100, 100 A: give A'],
-  ['credentials are given at the start to a consumer without any', 'nothing', '0 A: 100, 100 A: give A'],
-  ['credentials that the consumer holds are not given', 'what is there', '0 A: wait, 500 A: wait'],
-  ['credentials are given after broken ones at the start', 'what is there', '0 cut: 1000, 10 A: 110, 110 A: give A'],
+  ['others than those that the consumer holds are yielded at the start', 'B', '0 A: 100, 100 A: yield A'],
+  ['credentials are yielded at the start to a consumer without any', 'nothing', '0 A: 100, 100 A: yield A'],
+  ['credentials that the consumer holds are not yielded', 'what is there', '0 A: wait, 500 A: wait'],
+  ['credentials are yielded after broken ones at the start', 'what is there', '0 cut: 1000, 10 A: 110, 110 A: yield A'],
   [
     'a failure is reported once it lasted, whatever form it had',
     'A',
@@ -73,7 +77,7 @@ it.each<[string, Holding, string]>([
   [
     'a failure that ends in time is not reported',
     'A',
-    '0 mismatch: 1000, 900 A: wait, 1100 mismatch: 2100, 1200 B: 1300, 1300 B: give B, 1400 mismatch: 2400',
+    '0 mismatch: 1000, 900 A: wait, 1100 mismatch: 2100, 1200 B: 1300, 1300 B: yield B, 1400 mismatch: 2400',
   ],
   [
     'a failure is reported although credentials come up in between and never last',
@@ -98,15 +102,15 @@ it.each<[string, Holding, string]>([
   expect(expected.map((each) => step(debouncer, each.split(':')[0] ?? ''))).toEqual(expected)
 })
 
-it('the end of a failure is given to a consumer that watches again, even if it holds the same', () => {
+it('the end of a failure is yielded to a consumer that watches again, even if it holds the same', () => {
   const first = new Debouncer(TIMING, known('A'))
   step(first, '0 mismatch')
   expect(step(first, '1000 mismatch')).toContain('report')
-  const second = new Debouncer(TIMING, first.known)
+  const second = new Debouncer(TIMING, first.state)
   expect(step(second, '1100 mismatch')).toContain('wait')
   expect(['1500 A', '1600 A', '1700 A'].map((each) => step(second, each))).toEqual([
     '1500 A: 1600',
-    '1600 A: give A',
+    '1600 A: yield A',
     '1700 A: wait',
   ])
 })
@@ -118,6 +122,6 @@ it('contents that stay the same are read once', () => {
     times++
     return readings['A'] ?? { credentials: null, findings: [] }
   }
-  for (let now = 0; now < 1000; now += 100) debouncer.judge('same', read, now)
+  for (let now = 0; now < 1000; now += 100) debouncer.step('same', read, now)
   expect(times).toBe(1)
 })

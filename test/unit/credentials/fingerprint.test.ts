@@ -1,6 +1,6 @@
 /** When credentials are the same, and when what is read is. */
 import { expect, it } from 'vitest'
-import { contentsOf, fingerprintOf } from '../../../src/credentials/fingerprint.js'
+import { inputsHash, fingerprintOf } from '../../../src/credentials/fingerprint.js'
 import { type Credentials, fromPem } from '../../../src/credentials/index.js'
 import { textInput } from '../../../src/credentials/load-inputs.js'
 import { mintCa, mintCrl } from '../../support/mint.js'
@@ -50,6 +50,6 @@ it('contents differ with each input, its origin, its findings, and where one end
     { ...all, ca: { ...input('a'), bytes: null } },
     { ...all, ca: named },
   ]
-  expect(new Set(different.map(contentsOf)).size).toBe(different.length)
-  expect(contentsOf({ ...all, ca: input('a') })).toBe(contentsOf(all))
+  expect(new Set(different.map(inputsHash)).size).toBe(different.length)
+  expect(inputsHash({ ...all, ca: input('a') })).toBe(inputsHash(all))
 })

@@ -2,7 +2,7 @@
 import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { survey } from '../../../src/credentials/follow/watched-files.js'
+import { resolvePaths } from '../../../src/credentials/follow/watched-files.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 
 async function signature(path: string): Promise<string> {
-  return (await survey([join(root, path)])).signature
+  return (await resolvePaths([join(root, path)])).signature
 }
 
 function file(path: string, text = 'x'): string {
@@ -70,14 +70,14 @@ it.each<[string, () => void, string, Record<string, string[]>]>([
   ],
 ])('finds the directories on the path to %s', async (_, make, path, expected) => {
   make()
-  const found = await survey([join(root, path)])
+  const found = await resolvePaths([join(root, path)])
   const seen = [...found.directories].map(([directory, { names }]) => [directory.replace(root, '.'), [...names].sort()])
   expect(Object.fromEntries(seen)).toEqual(expected)
 })
 
 it('takes the root for the directory above the root', async () => {
   link('a', `${'../'.repeat(40)}etc`)
-  const found = await survey([join(root, 'a')])
+  const found = await resolvePaths([join(root, 'a')])
   expect(found.directories.get('/')?.names).toEqual(new Set(['etc']))
 })
 
@@ -121,7 +121,7 @@ describe('the signature', () => {
 
 it('distinguishes a directory from another that takes its place', async () => {
   const identity = async (): Promise<string | undefined> =>
-    (await survey([join(root, 'a/b')])).directories.get(join(root, 'a'))?.identity
+    (await resolvePaths([join(root, 'a/b')])).directories.get(join(root, 'a'))?.identity
   file('a/b')
   const before = await identity()
   expect(await identity()).toBe(before)
