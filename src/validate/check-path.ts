@@ -1,4 +1,4 @@
-/** Every check of every certificate in its place, and of the path as a whole. */
+/** Runs the checks of each certificate of a path, and of the path as a whole. */
 import type { Certificate } from '../x509/certificate.js'
 import { bytesEqual, hex } from '../x509/der.js'
 import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './checks/check-constraints.js'
@@ -22,17 +22,17 @@ export function placesOf({ certificates, anchored }: FoundPath): PathCertificate
   }))
 }
 
-/** The checks of a leaf, whatever its path. */
+/** The checks that do not depend on the path. */
 export function checkLeaf(leaf: PathCertificate, findings: FindingCollector): void {
   // A trusted self-signed leaf is its own anchor: no verifier checks its signature.
   const isTrusted = findings.rules.anchors.some((anchor) => anchor.equals(leaf.certificate))
-  checkAlone(leaf, isTrusted && leaf.certificate.isSelfIssued, findings)
+  checkCertificate(leaf, isTrusted && leaf.certificate.isSelfIssued, findings)
   checkLeafConstraints(leaf, findings)
   checkLeafUsage(leaf, findings)
   checkNames(leaf, findings)
 }
 
-function checkAlone(place: PathCertificate, isTrusted: boolean, findings: FindingCollector): void {
+function checkCertificate(place: PathCertificate, isTrusted: boolean, findings: FindingCollector): void {
   checkEncoding(place, findings)
   checkKeyIdentifiers(place, findings)
   checkKey(place, findings)
@@ -40,7 +40,7 @@ function checkAlone(place: PathCertificate, isTrusted: boolean, findings: Findin
   checkValidity(place, findings)
 }
 
-/** The results for issuers: each is checked alone, once as an anchor and once as an intermediate. */
+/** Caches the findings about issuers, so that each is checked at most once as an anchor and once as an intermediate. */
 export class IssuerResults {
   readonly comparisons: ComparisonBudget = { left: MAX_COMPARISONS, known: new Map() }
   readonly #rules: Rules
@@ -58,13 +58,13 @@ export class IssuerResults {
     return this.#known.has(certificate)
   }
 
-  /** The findings about an issuer alone, whatever it issued. */
+  /** The findings that do not depend on the path. */
   of(place: PathCertificate): FindingCollector {
     const known = this.#known.get(place.certificate) ?? {}
-    const before = known[place.role]
-    if (before !== undefined) return before
+    const cached = known[place.role]
+    if (cached !== undefined) return cached
     const findings = new FindingCollector(this.#rules)
-    checkAlone(place, place.role === 'anchor', findings)
+    checkCertificate(place, place.role === 'anchor', findings)
     checkIssuerConstraints(place, findings)
     checkIssuerUsage(place, findings)
     this.#known.set(place.certificate, { ...known, [place.role]: findings })
@@ -72,8 +72,8 @@ export class IssuerResults {
   }
 }
 
-/** A finding about an issuer in its place in this path, with the names of the certificates below it. */
-function inPath(
+/** Completes a cached finding with the issuer's position in this path and the names of the certificates below. */
+function completeDraft(
   draft: FindingDraft,
   place: PathCertificate,
   child: PathCertificate,
@@ -90,7 +90,7 @@ function nameOf({ certificate: { subject, serialNumber } }: PathCertificate): st
   return subject.isEmpty ? `serial ${serialNumber}` : subject.toString()
 }
 
-/** The checks of everything above the leaf, and of the path as a whole. */
+/** The checks of the issuers, and of the path as a whole. */
 export function checkAboveLeaf(
   path: readonly PathCertificate[],
   issuers: IssuerResults,
@@ -100,7 +100,7 @@ export function checkAboveLeaf(
     const child = path[place.index - 1]
     const leaf = path[0]
     if (child === undefined || leaf === undefined) continue
-    for (const draft of issuers.of(place).drafts) findings.drafts.push(inPath(draft, place, child, leaf))
+    for (const draft of issuers.of(place).drafts) findings.drafts.push(completeDraft(draft, place, child, leaf))
     checkLink(child, place.certificate, findings)
   }
   checkPathValidity(path, findings)

@@ -1,4 +1,4 @@
-/** What one validation is about: the caller's options, checked once and resolved, and the collector of what it finds. */
+/** The resolved options of one validation, and the collector of its findings. */
 import { parseDuration } from '../report/duration.js'
 import type { CertificateRef, Finding, FindingCode, FindingDetails, Severity } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid } from '../report/option-error.js'
@@ -43,8 +43,8 @@ export interface ValidateOptions {
 /** Whether a CRL is required. */
 export type RevocationMode = 'if-listed' | 'require'
 
-/** The extended key usages that a use asks for. */
-export const WANTED_PURPOSES: Readonly<Record<Usage, readonly string[]>> = {
+/** The extended key usages that each usage requires. */
+export const REQUIRED_PURPOSES: Readonly<Record<Usage, readonly string[]>> = {
   client: ['clientAuth'],
   server: ['serverAuth'],
   peer: ['serverAuth', 'clientAuth'],
@@ -69,7 +69,7 @@ export function resolveContext(options: ValidateOptions, alsoKnown: readonly str
   checkOptions('options', options, [...known, ...alsoKnown])
   const { usage, hosts = [], at = new Date(), expiryWarning } = options
   const { clockSkew = '0s', revocation = 'if-listed', ignore = [] } = options
-  if (!Object.hasOwn(WANTED_PURPOSES, usage)) throw textInvalid('usage', usage, '"client", "server", "peer" or "any"')
+  if (!Object.hasOwn(REQUIRED_PURPOSES, usage)) throw textInvalid('usage', usage, '"client", "server", "peer" or "any"')
   if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw optionInvalid('at', 'must be a valid Date')
   checkRevocationMode(revocation, 'revocation')
   return {
@@ -96,11 +96,11 @@ function checkIgnore(ignore: unknown): readonly FindingCode[] {
   })
 }
 
-/** What a path is checked by: the resolved options, and what was given with them. */
+/** The resolved options and the inputs that the checks of a path need. */
 export interface Rules extends Context {
   readonly crls: readonly Crl[]
   readonly anchors: readonly Certificate[]
-  /** Whether this is the report of a client that connected all the same: it passes no CRL to Node. */
+  /** Whether this is the report of a connected client, which passes no CRL to Node. */
   readonly isConnected: boolean
   readonly maxIntermediates: number
 }
@@ -111,7 +111,7 @@ export function rulesOf(context: Context, given: Partial<Rules> = {}): Rules {
   return { crls: [], anchors: [], isConnected: false, maxIntermediates: MAX_INTERMEDIATES, ...context, ...given }
 }
 
-/** A certificate in its place in a path. */
+/** A certificate and its position in a path. */
 export interface PathCertificate {
   readonly certificate: Certificate
   readonly role: CertificateRef['role']
@@ -123,7 +123,7 @@ export function refOf({ certificate, role, index }: PathCertificate): Certificat
   return certificateRef(certificate, role, index)
 }
 
-/** A finding without its sentences: most of the paths that a search tries are never reported. */
+/** A finding without its messages: most paths that a search tries are never reported. */
 export type FindingDraft = {
   [C in ChainCode]: {
     readonly code: C
@@ -137,7 +137,7 @@ export function findingOf({ code, details, place }: FindingDraft): Finding {
   return finding(code, details as never, place === null ? null : refOf(place))
 }
 
-/** Collects what the checks find, and holds the rules by which they check. */
+/** Collects the findings of the checks, and passes them the rules. */
 export class FindingCollector {
   readonly rules: Rules
   readonly drafts: FindingDraft[] = []
@@ -146,10 +146,10 @@ export class FindingCollector {
     this.rules = rules
   }
 
-  /** Adds a finding about the certificate in its place; `null` for a finding about none. */
+  /** @param place The certificate; null for a finding about none. */
   add<C extends ChainCode>(place: PathCertificate | null, code: C, details: FindingDetails[C]): void {
     const severity = severityFor(rows[code], details)
-    // TypeScript does not see that the details are those of the code.
+    // TypeScript does not infer that the details belong to the code.
     this.drafts.push({ code, severity, details, place } as FindingDraft)
   }
 
@@ -166,5 +166,5 @@ export class FindingCollector {
   }
 }
 
-/** Certificates, names and the like that one finding shows at most, or that findings are made of. */
+/** The most certificates or names in one finding, and the most findings of one kind. */
 export const MAX_SHOWN = 20

@@ -1,4 +1,4 @@
-/** The findings that this room gives. */
+/** The findings of the validator. */
 import { certificate } from '../report/catalogue/certificate.js'
 import { chain } from '../report/catalogue/chain.js'
 import { constraints } from '../report/catalogue/constraints.js'
@@ -26,8 +26,8 @@ export type ChainCode = keyof typeof rows
 export const finding = findingMaker(rows)
 
 /**
- * True for the code of a warning or an info of these tables, and for a code of an area that they do not have: the rows of all
- * rooms would be a lot to load, and no report leaves an error out, whatever is listed.
+ * True for the code of a warning or an info in these tables, and for any code of an area that they do not have: loading the tables of
+ * all areas would cost time, and a report keeps its errors whatever codes are ignored.
  */
 export function isIgnorable(
   code: unknown,

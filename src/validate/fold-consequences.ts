@@ -1,14 +1,11 @@
-/**
- * One finding for each cause: what follows from another finding, and goes away with it, is folded under that one. The
- * rules are tables, so that a reader sees at a glance what counts as a consequence.
- */
+/** Folds each finding that another one causes under its cause, so that a report has one finding for each cause. */
 import type { Finding, FindingCode } from '../report/finding.js'
 
-/** Causes and what follows from them on the same certificate. */
+/** The consequences of a finding on the same certificate. */
 const ON_ONE_CERTIFICATE: Readonly<Partial<Record<FindingCode, readonly FindingCode[]>>> = {
-  // Never valid: whether it is over or has not begun depends only on the clock.
+  // Such a certificate is never valid, whatever the time.
   'validity/inverted': ['validity/expired', 'validity/not-yet-valid'],
-  // Version 1 has no extensions, so nothing that an extension would say is there.
+  // Version 1 has no extensions.
   'certificate/version-unsupported': [
     'constraints/not-a-ca',
     'san/host-not-covered',
@@ -16,7 +13,7 @@ const ON_ONE_CERTIFICATE: Readonly<Partial<Record<FindingCode, readonly FindingC
     'usage/extension-absent',
     'certificate/key-identifier-unusual',
   ],
-  // A leaf used as a CA has the usages of a leaf as well.
+  // A leaf that is used as a CA has the usages of a leaf.
   'constraints/not-a-ca': [
     'usage/key-usage-missing',
     'usage/extended-key-usage-missing',
@@ -24,24 +21,24 @@ const ON_ONE_CERTIFICATE: Readonly<Partial<Record<FindingCode, readonly FindingC
   ],
 }
 
-/** Extensions that cannot be read, and what follows on the same certificate, next to a finding that they are absent. */
+/** The consequences of an unreadable extension on the same certificate, besides the finding that it is absent. */
 const UNREADABLE: Readonly<Record<string, readonly FindingCode[]>> = {
   basicConstraints: ['constraints/not-a-ca'],
   subjectAltName: ['san/host-not-covered', 'san/common-name-not-listed'],
 }
 
-/** Whether the second finding is a consequence of the first. */
+/** Whether `finding` is a consequence of `cause`. */
 function follows(cause: Finding, finding: Finding, all: readonly Finding[]): boolean {
   if (finding.severity === 'error' && cause.severity !== 'error') return false
   const { code, details } = finding
   const isUnsupported = code === 'signature/algorithm-refused' && details.kind === 'unsupported'
   switch (cause.code) {
     case 'certificate/malformed':
-      // The issuer was given, and could not be read.
+      // The malformed certificate is the missing issuer.
       if (code === 'chain/issuer-not-found') return cause.details.subject === details.issuer
       return code === 'chain/no-trust-anchors' && cause.details.origin.startsWith('trustAnchors')
     case 'validity/not-yet-valid':
-      // If every certificate is of the future it is one clock that is wrong, as the warning next to it says.
+      // If every certificate is of the future, the cause is one wrong clock, which `validity/clock-suspect` reports.
       return (
         code === cause.code &&
         cause.certificate?.role === 'leaf' &&
@@ -50,7 +47,7 @@ function follows(cause: Finding, finding: Finding, all: readonly Finding[]): boo
     case 'validity/expired':
       return code === 'validity/outlives-issuer' && isIssuerOf(cause, finding)
     case 'certificate/name-malformed':
-      // The name is the CA's; what it issued, itself included, only repeats it.
+      // The certificates that a CA issues repeat its malformed name.
       return (
         code === cause.code &&
         cause.details.field === 'subject' &&
@@ -63,7 +60,7 @@ function follows(cause: Finding, finding: Finding, all: readonly Finding[]): boo
     case 'key/weak':
       return isUnsupported && cause.details.algorithm === 'DSA' && isIssuerOf(cause, finding)
     case 'san/host-not-covered':
-      // No names at all is one fault, however many hosts were asked for.
+      // A certificate without any name has one fault, however many hosts are checked.
       return (
         (code === cause.code || code === 'san/common-name-not-listed') &&
         cause.details.found.length === 0 &&
@@ -76,8 +73,10 @@ function follows(cause: Finding, finding: Finding, all: readonly Finding[]): boo
     }
     default: {
       const isOfTable = ON_ONE_CERTIFICATE[cause.code]?.includes(code) === true && isOnSame(cause, finding)
-      // A CA whose basicConstraints cannot be read is no leaf: its usages are another fault.
-      return isOfTable && !all.some((each) => each.code === 'certificate/extension-refused' && follows(each, cause, all))
+      // A CA with unreadable basicConstraints is not a leaf, so its usages are a separate fault.
+      return (
+        isOfTable && !all.some((each) => each.code === 'certificate/extension-refused' && follows(each, cause, all))
+      )
     }
   }
 }
@@ -89,12 +88,12 @@ function absentExtension({ code, details }: Finding): string | null {
 }
 
 /**
- * Folds consequences under their causes. A finding that has no cause in the list stays; nothing is lost. A cause is at
- * least as severe as what is folded under it, so that the result stays the same.
+ * Folds consequences under their causes. A cause is at least as severe as its consequences, so the result of the report does not
+ * change.
  */
 export function foldConsequences(findings: readonly Finding[]): Finding[] {
   const causeOf = new Map<Finding, Finding>()
-  /** The cause of the cause; of two that explain each other, the first in the list is the root. */
+  /** Follows causes to the first. Of two findings that cause each other, the first in the list is the root. */
   const rootOf = (finding: Finding): Finding => {
     let root = finding
     for (let cause = causeOf.get(root); cause !== undefined; cause = causeOf.get(root)) root = cause
@@ -113,11 +112,11 @@ export function foldConsequences(findings: readonly Finding[]): Finding[] {
 }
 
 /**
- * Folds a warning or info that several certificates share into the first of them: the same advice on each certificate of
- * a path hides the fault next to it. Errors stay, each of them is to be fixed.
+ * Folds a warning or info about several certificates into the first of them, because repeated advice hides other findings. Errors are
+ * not folded: each must be fixed.
  */
 export function foldRepeats(findings: readonly Finding[]): Finding[] {
-  // Findings of a code that give other advice, such as on two extensions, are not the same.
+  // Findings of one code with different remedies, for example for two extensions, are not repeats.
   const keyOf = ({ code, remedy }: Finding): string => `${code} ${remedy}`
   const groups = new Map<string, Finding[]>()
   for (const each of findings) {
@@ -134,7 +133,7 @@ export function foldRepeats(findings: readonly Finding[]): Finding[] {
     })
 }
 
-/** The findings as they were before {@link foldRepeats}, one for each certificate. */
+/** Reverses {@link foldRepeats}. */
 export function unfoldRepeats(findings: readonly Finding[]): Finding[] {
   return findings.flatMap(({ repeats = [], ...first }) => [first, ...repeats])
 }
@@ -143,7 +142,7 @@ function isOnSame({ certificate: a }: Finding, { certificate: b }: Finding): boo
   return a !== null && a.role === b?.role && a.fingerprint256 === b.fingerprint256
 }
 
-/** Whether the first is about the certificate that issued the second's, by their places in the path. */
+/** Whether the first certificate is directly above the second in the path. */
 function isIssuerOf({ certificate: issuer }: Finding, { certificate: child }: Finding): boolean {
   return issuer !== null && child !== null && issuer.index === child.index + 1
 }

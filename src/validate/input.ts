@@ -1,4 +1,4 @@
-/** Reads what callers pass as certificates or CRLs: PEM text, DER bytes, or objects read before. */
+/** Reads certificates and CRLs from PEM text, DER bytes, or parsed objects. */
 import { holdsOfLabel, labelsOf } from '../credentials/labels.js'
 import { recognize } from '../credentials/recognize.js'
 import { valueInvalid } from '../report/option-error.js'
@@ -22,7 +22,7 @@ export type CrlInput = string | Uint8Array | Crl
 
 export interface InputValues {
   readonly leaf: unknown
-  /** What errors call the leaf. */
+  /** The option's name in errors. */
   readonly leafOption?: 'leaf' | 'chain'
   readonly intermediates: unknown
   readonly trustAnchors: unknown
@@ -36,13 +36,13 @@ export interface MaterialReading {
   readonly trustAnchors: readonly Certificate[]
   readonly crls: readonly Crl[]
   readonly findings: readonly Finding[]
-  /** False if an input was not read to its end, so that no result can rest on what was read; a finding says why. */
+  /** False if a limit ended the reading, which a finding reports; then the material must not be validated. */
   readonly isComplete: boolean
 }
 
 /**
- * Reads the inputs of one validation, within limits for all of them together: 200 certificates in 1 MiB, and 100 CRLs in twice
- * the bytes of the largest file of them. Faults are findings that name the input.
+ * Reads the inputs of one validation. The limits for all of them together are 200 certificates in 1 MiB, and 100 CRLs in twice the
+ * size limit of one CRL file. Findings name the input.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value of another type.
  */
@@ -50,25 +50,25 @@ export function readMaterial(inputs: InputValues): MaterialReading {
   const { leaf, leafOption = 'leaf', intermediates, trustAnchors, crls } = inputs
   const log: ReadingLog = { findings: [], isComplete: true }
   const certificates = new InputReader(CERTIFICATES, log)
-  const lists = new InputReader(CRLS, log)
+  const crlReader = new InputReader(CRLS, log)
   certificates.refuseExcess({ [leafOption]: leaf, intermediates, trustAnchors })
-  lists.refuseExcess({ crls })
+  crlReader.refuseExcess({ crls })
   return {
     leaf: certificates.read(leaf, leafOption),
     intermediates: certificates.read(intermediates, 'intermediates'),
     trustAnchors: certificates.read(trustAnchors, 'trustAnchors'),
-    crls: lists.read(crls, 'crls'),
+    crls: crlReader.read(crls, 'crls'),
     ...log,
   }
 }
 
-/** One kind of thing that is read, and how much of it one validation may hold. */
+/** How to read certificates or CRLs, and the limits for one validation. */
 interface Kind<T> {
   readonly wanted: 'certificate' | 'CRL'
   readonly labels: readonly string[]
   readonly maxCount: number
   readonly maxBytes: number
-  readonly isRead: (value: unknown) => value is T
+  readonly isParsed: (value: unknown) => value is T
   readonly parse: (der: Uint8Array, origin: string, form: CrlForm) => T
   readonly malformed: (origin: string, error: DerError, der: Uint8Array) => Finding
 }
@@ -76,10 +76,10 @@ interface Kind<T> {
 const CERTIFICATES: Kind<Certificate> = {
   wanted: 'certificate',
   labels: ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE'],
-  // Bundles of public CAs have about 150 in a third of the bytes. Reading and checking one takes up to 0.4 ms.
+  // Bundles of public CAs have about 150, in a third of the bytes. One takes up to 0.4 ms to read and check.
   maxCount: 200,
   maxBytes: 1024 * 1024,
-  isRead: (value) => value instanceof Certificate,
+  isParsed: (value) => value instanceof Certificate,
   parse: (der, origin) => Certificate.parse(der, origin),
   malformed: (origin, { reason, offset }, der) =>
     finding('certificate/malformed', { origin, reason, offset, ...lenientNames(der) }),
@@ -88,10 +88,10 @@ const CERTIFICATES: Kind<Certificate> = {
 const CRLS: Kind<Crl> = {
   wanted: 'CRL',
   labels: ['X509 CRL'],
-  // A path needs one of each CA in it, and a delta CRL next to it at most.
+  // A path needs at most one CRL and one delta CRL of each CA.
   maxCount: 100,
   maxBytes: 2 * MAX_CRL_FILE_BYTES,
-  isRead: (value) => value instanceof Crl,
+  isParsed: (value) => value instanceof Crl,
   parse: (der, origin, form) => Crl.parse(der, origin, form),
   malformed: (origin, { reason }) => finding('revocation/crl-malformed', { origin, reason }),
 }
@@ -108,23 +108,23 @@ const bytesIn = (input: unknown): number =>
   listOf(input).reduce<number>((sum, each) => sum + (isText(each) ? each.length : 0), 0)
 const placeOf = (option: string): Place => ({ origin: `option "${option}"`, file: null })
 
-/** The first byte of every certificate and CRL in DER: SEQUENCE. PEM is text, which starts otherwise. */
+/** The tag of a SEQUENCE, with which a certificate or CRL in DER starts. */
 const DER_START = 0x30
 
-/** Reads all inputs of one kind. Once one of them was not read to its end, the others are not begun. */
+/** Reads all inputs of one kind. After a limit is exceeded, it reads no further inputs. */
 class InputReader<T> {
   readonly #kind: Kind<T>
   readonly #log: ReadingLog
-  #left: number
+  #remaining: number
   #input = { option: '', values: [] as T[], faults: 0, layouts: new Set<string>() }
 
   constructor(kind: Kind<T>, log: ReadingLog) {
     this.#kind = kind
     this.#log = log
-    this.#left = kind.maxCount
+    this.#remaining = kind.maxCount
   }
 
-  /** Refuses inputs that are too much by their sizes alone; the largest of them is reported. */
+  /** Checks the sizes before anything is parsed. The finding names the largest input. */
   refuseExcess(inputs: Readonly<Record<string, unknown>>): void {
     const { maxCount, maxBytes } = this.#kind
     const excess = (sizeOf: (value: unknown) => number, limit: number): number | null => {
@@ -146,7 +146,7 @@ class InputReader<T> {
       if (!this.#log.isComplete) break
       // `trustAnchors`, or `trustAnchors[2]` if there are several.
       const place = list.length > 1 ? `${option}[${String(i)}]` : option
-      if (this.#kind.isRead(each)) this.#take(each)
+      if (this.#kind.isParsed(each)) this.#add(each)
       else if (isText(each)) this.#readOne(each, place)
       else throw valueInvalid(place, each, 'PEM text, DER bytes, or an object that was read before')
     }
@@ -163,13 +163,13 @@ class InputReader<T> {
     this.#stop(this.#kind.wanted === 'CRL' ? 'CRLs' : 'certificates', this.#kind.maxCount)
   }
 
-  #take(value: T): void {
-    if (this.#left-- > 0) this.#input.values.push(value)
+  #add(value: T): void {
+    if (this.#remaining-- > 0) this.#input.values.push(value)
     else this.#stopAtCount()
   }
 
-  #fault(what: Finding): void {
-    if (this.#input.faults++ < MAX_FAULTS) this.#log.findings.push(what)
+  #fault(finding: Finding): void {
+    if (this.#input.faults++ < MAX_FAULTS) this.#log.findings.push(finding)
     else if (this.#log.isComplete) this.#stop('faults', MAX_FAULTS)
   }
 
@@ -207,7 +207,7 @@ class InputReader<T> {
       this.#unexpected(option, content, labelsOf(blocks))
     }
     for (const each of layoutFindings(layout, placeOf(option))) {
-      // The same layout in each of many texts is reported once.
+      // The same layout in several inputs of one option is reported once.
       const key = 'layout' in each.details ? each.details.layout : each.code
       if (!this.#input.layouts.has(key)) this.#log.findings.push(each)
       this.#input.layouts.add(key)
@@ -218,7 +218,7 @@ class InputReader<T> {
     const { wanted, parse, malformed } = this.#kind
     const origin = block === null ? option : `${option}, block ${String(block.number)}`
     try {
-      this.#take(parse(der, origin, form))
+      this.#add(parse(der, origin, form))
     } catch (error) {
       if (!(error instanceof DerError)) throw error
       const holds = derKind(der)

@@ -1,4 +1,4 @@
-/** One link of a path: whether a certificate's signature was made by the key of the certificate above it, and what looking costs. */
+/** One link of a path: whether the issuer's key signed the certificate, within a budget. */
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { PublicKeyInfo } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -17,7 +17,7 @@ export interface BudgetOptions {
   steps?: number | undefined
 }
 
-/** Counts down the limits of one validation, so that certificates made to exhaust the validator only exhaust the budget. */
+/** The limits of one validation, against certificates that an attacker made expensive to validate. */
 export class Budget {
   readonly limits: { readonly signatures: number; readonly steps: number }
   #signatures: number
@@ -32,13 +32,13 @@ export class Budget {
     this.#steps = steps
   }
 
-  /** Takes one signature that counts as `cost`; false if not enough is left. */
+  /** False if less than `cost` is left. */
   takeSignature(cost = 1): boolean {
     this.#signatures -= cost
     return this.#signatures >= 0
   }
 
-  /** Takes steps; false if not enough are left. */
+  /** False if fewer are left. */
   takeSteps(count = 1): boolean {
     this.#steps -= count
     return this.#steps >= 0
@@ -60,42 +60,42 @@ function positive(value: unknown, option: keyof BudgetOptions): number {
 
 const CURVE_COST: Readonly<Record<string, number>> = { 'P-256': 1, 'P-384': 4, 'P-521': 8 }
 
-/** How many signatures of ECDSA P-256 it takes as long as to verify one by this key over so many bytes. Measured. */
+/** The measured time to verify a signature over that many bytes, in verifications of ECDSA P-256. */
 export function signatureCost({ algorithm, curve, modulusBits, exponent }: PublicKeyInfo, bytes: number): number {
-  const more = Math.floor(bytes / (64 * 1024))
-  if (algorithm === 'ECDSA') return more + (CURVE_COST[curve ?? ''] ?? 3)
-  if (algorithm !== 'RSA') return more + 1
-  // The work grows with the bits of the exponent; 65537, which all use, has 17.
-  const long = exponent !== null && exponent > 65_537 ? 3 : 1
-  return more + ((modulusBits ?? 0) > 4096 ? 4 * long : long)
+  const hashing = Math.floor(bytes / (64 * 1024))
+  if (algorithm === 'ECDSA') return hashing + (CURVE_COST[curve ?? ''] ?? 3)
+  if (algorithm !== 'RSA') return hashing + 1
+  // The time grows with the bits of the exponent; the usual 65537 has 17.
+  const factor = exponent !== null && exponent > 65_537 ? 3 : 1
+  return hashing + ((modulusBits ?? 0) > 4096 ? 4 * factor : factor)
 }
 
 /**
- * `signed`: the issuer's key made the signature. `other-key`: it did not. `unverifiable`: nobody can tell, because the
- * algorithm or the issuer's key is of no supported kind (which is an error of its own).
+ * `signed`: the issuer's key made the signature. `other-key`: it did not. `unverifiable`: the algorithm or the issuer's key is not
+ * supported, which another finding reports.
  */
 export type Link = 'signed' | 'other-key' | 'unverifiable'
 
-/** Checks a link; null if the budget is used up. What was verified before costs nothing. */
+/** Null if the budget is used up. A signature that was verified before costs nothing. */
 export function linkOf(child: Certificate, issuer: Certificate, budget: Budget): Link | null {
   if (!child.hasResultFor(issuer)) {
     if ('unknown' in child.signatureAlgorithm || !isVerifiable(issuer.publicKeyInfo)) return 'unverifiable'
     if (!budget.takeSignature(signatureCost(issuer.publicKeyInfo, child.raw.length))) return null
   }
   if (child.isSignedBy(issuer)) return 'signed'
-  // A key that verified something is kept: it is not read again for this question.
+  // The parsed key is cached, so this does not parse it again.
   return issuer.hasReadableKey ? 'other-key' : 'unverifiable'
 }
 
-/** With a larger modulus than Go takes, or a longer exponent, one signature can take as long as a hundred. */
+/** One signature by an RSA key with a larger modulus than Go accepts, or a longer exponent, can take as long as a hundred. */
 function isVerifiable({ algorithm, modulusBits, exponent }: PublicKeyInfo): boolean {
   if (!['RSA', 'ECDSA', 'Ed25519'].includes(algorithm)) return false
   return modulusBits === null || (modulusBits <= MAX_RSA_BITS && exponent !== null)
 }
 
 /**
- * Whether the child's authority key identifier names another certificate than the issuer's as its authority: by the
- * serial number, or by the name of the issuer's own issuer. OpenSSL, and so Node, looks at both (X509_check_akid).
+ * Whether the serial number or the issuer name in the child's authority key identifier differs from that of the issuer's certificate.
+ * OpenSSL, and so Node, compares both (X509_check_akid).
  */
 export function namesOtherAuthority(child: Certificate, issuer: Certificate): boolean {
   const authority = child.keyIdentifiers.authorityKeyIdentifier
@@ -105,12 +105,11 @@ export function namesOtherAuthority(child: Certificate, issuer: Certificate): bo
   return named !== undefined && !named.equals(issuer.issuer)
 }
 
-/** A key identifier that a certificate asks for, and the one of its issuer; unknown if one of them lacks. */
+/** The child's authority key identifier against the issuer's subject key identifier; unknown if one is missing. */
 export type KeyIdentifierLink =
   | { readonly relation: 'same' | 'different'; readonly wanted: Uint8Array; readonly found: Uint8Array }
   | { readonly relation: 'unknown' }
 
-/** How the child's authority key identifier relates to the issuer's subject key identifier. */
 export function keyIdentifiers(child: Certificate, issuer: Certificate): KeyIdentifierLink {
   const wanted = child.keyIdentifiers.authorityKeyIdentifier?.keyIdentifier ?? null
   const found = issuer.keyIdentifiers.subjectKeyIdentifier

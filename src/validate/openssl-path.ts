@@ -1,8 +1,7 @@
 /**
- * The one path that OpenSSL builds, and so Node, and whether it accepts that one when a valid path was found here
- * (crypto/x509/x509_vfy.c build_chain, OpenSSL 3.0 to 3.5 with X509_V_FLAG_TRUSTED_FIRST, the default, and without
- * X509_V_FLAG_PARTIAL_CHAIN: a trusted CA has to be self-signed, unless the option `allowPartialTrustChain` of Node is set).
- * It chooses each issuer without checking a signature, and never tries another.
+ * The path that OpenSSL, and so Node, builds, and whether it accepts that path (crypto/x509/x509_vfy.c build_chain, OpenSSL 3.0 to
+ * 3.5 with X509_V_FLAG_TRUSTED_FIRST, the default, and without X509_V_FLAG_PARTIAL_CHAIN: a trusted CA must be self-signed, unless
+ * Node's option `allowPartialTrustChain` is set). OpenSSL chooses each issuer without verifying a signature, and tries no other.
  */
 import type { Certificate } from '../x509/certificate.js'
 import { FindingCollector, findingOf, type PathCertificate } from './context.js'
@@ -12,7 +11,6 @@ import type { Candidate, IssuerIndex } from './path-walker.js'
 import { noCrl } from './revocation/check-revocation.js'
 import { crlRefusals } from './revocation/openssl-crls.js'
 
-/** What OpenSSL chooses from, and what its choice is checked by. */
 export interface OpensslInput {
   readonly intermediates: readonly Certificate[]
   readonly index: IssuerIndex
@@ -23,30 +21,30 @@ export interface OpensslInput {
 /** The path that OpenSSL builds, the leaf first. */
 interface OpensslPath {
   readonly certificates: readonly Certificate[]
-  /** How many of the certificates are from the peer; those after them are from the trusted CAs. */
+  /** How many certificates the peer sent; those after them are from the trusted CAs. */
   readonly sent: number
-  /** Whether the path ends at a CA that OpenSSL trusts; its signatures and rules are still to be checked. */
+  /** Whether the path ends at a CA that OpenSSL trusts; says nothing about its signatures. */
   readonly isTrusted: boolean
 }
 
-/** For the question what would come of a change: a certificate that OpenSSL is not given, or that it looks at before all others. */
+/** A change of the input: without one certificate, or with one moved to the front. */
 interface Change {
   readonly without?: Certificate
   readonly first?: Certificate
 }
 
 /**
- * Follows OpenSSL's choice and reports what it refuses.
+ * Reports why OpenSSL refuses a chain for which this validator found a valid path.
  *
- * @param path A path that is valid.
+ * @param path The valid path.
  */
 export function checkOpenssl(path: readonly PathCertificate[], input: OpensslInput, findings: FindingCollector): void {
   new OpensslCheck(path, input, findings).run()
 }
 
 /**
- * Node requires a CRL for every certificate of the path as soon as it is given one. A client that connected gives it none.
- * What another finding says of a certificate is not repeated.
+ * Once Node gets a CRL, it requires one for every certificate of the path. A connected client passes none. A certificate that already
+ * has an error about revocation is skipped.
  */
 export function checkCrls(path: readonly PathCertificate[], findings: FindingCollector): void {
   const { usage, at, crls, isConnected: connected } = findings.rules
@@ -56,7 +54,7 @@ export function checkCrls(path: readonly PathCertificate[], findings: FindingCol
   const reported = new Set(errors.map(({ place }) => place?.certificate))
   for (const { place, refused } of crlRefusals(path, crls, at)) {
     if (reported.has(place.certificate)) continue
-    // What is wrong with a CRL of the same issuer, another finding says.
+    // If a CRL of the issuer was passed, another finding reports its fault.
     const isMissing = isValid || !crls.some(({ issuer }) => issuer.equals(place.certificate.issuer))
     if (refused === null && isMissing) findings.add(place, 'revocation/no-crl', noCrl(place, crls, findings.rules))
     if (refused === null || !isValid) continue
@@ -82,20 +80,20 @@ class OpensslCheck {
   run(): void {
     const { budget, index } = this.#input
     const anchor = this.#path.at(-1)
-    // Whoever trusts the root alone needs the intermediate: the server of a client, or another member.
+    // A server or another member may trust only the root, and needs the intermediate.
     if (this.#findings.rules.usage !== 'server' && anchor?.certificate.isSelfIssued === false)
       this.#reportAnchor(anchor)
-    const taken = this.#hasNoChoice() ? null : this.#follow()
-    const refusal = taken === null ? null : this.#refusalOf(taken)
-    // A search that was cut short must never look like a pass.
+    const built = this.#hasNoChoice() ? null : this.#buildPath()
+    const refusal = built === null ? null : this.#refusalOf(built)
+    // An incomplete search must never pass.
     if (budget.isExhausted || index.isCutShort)
       this.#findings.add(null, 'chain/limit-exceeded', { kind: 'search', ...budget.limits })
-    if (taken !== null && refusal !== null) this.#report(taken, refusal)
-    const isTaken = taken !== null && refusal === null
-    checkCrls(isTaken ? placesOf({ certificates: taken.certificates, anchored: true }) : this.#path, this.#findings)
+    if (built !== null && refusal !== null) this.#report(built, refusal)
+    const isAccepted = built !== null && refusal === null
+    checkCrls(isAccepted ? placesOf({ certificates: built.certificates, anchored: true }) : this.#path, this.#findings)
   }
 
-  /** Whether all that was given is the path, without two of one name, and the root can be seen to be one. */
+  /** Whether the input is exactly the path, its names differ, and OpenSSL treats its root as self-signed. */
   #hasNoChoice(): boolean {
     const last = this.#path.at(-1)?.certificate
     const given = this.#input.intermediates.length + this.#findings.rules.anchors.length
@@ -103,34 +101,34 @@ class OpensslCheck {
     return new Set(this.#path.map(({ certificate }) => certificate.subject.key)).size === this.#path.length
   }
 
-  /** The path that OpenSSL builds; null if the budget does not suffice. */
-  #follow(change: Change = {}): OpensslPath | null {
+  /** Null if the budget is used up. */
+  #buildPath(change: Change = {}): OpensslPath | null {
     const leaf = this.#path[0]?.certificate
     if (leaf === undefined) return null
     const certificates = [leaf]
     let sent = 1
     for (;;) {
       const top = certificates.at(-1) ?? leaf
-      const namesakes = this.#namesakesOf(top, change)
-      if (namesakes === null || !this.#input.budget.takeSteps(namesakes.length + 1)) return null
+      const candidates = this.#candidatesFor(top, change)
+      if (candidates === null || !this.#input.budget.takeSteps(candidates.length + 1)) return null
       const isOnlySent = sent === certificates.length
       const isFull = certificates.length > MAX_LENGTH
       const choose = (isAnchor: boolean): Certificate | undefined => {
-        const fitting = namesakes.filter((each) => each.isAnchor === isAnchor && mayHaveIssued(each.certificate, top))
+        const matching = candidates.filter((each) => each.isAnchor === isAnchor && mayHaveIssued(each.certificate, top))
         return isFull
           ? undefined
           : this.#choose(
-              fitting.map(({ certificate }) => certificate),
+              matching.map(({ certificate }) => certificate),
               isAnchor ? [] : certificates,
             )
       }
       const trusted = choose(true)
       if (isSelfSigned(top)) {
-        // A root that was sent is taken for the trusted one of its name, and must be the same certificate.
+        // A sent root must equal the trusted CA of its name.
         const isTrusted = !isOnlySent || trusted?.equals(top) === true
         return { certificates, sent: isTrusted && isOnlySent ? sent - 1 : sent, isTrusted }
       }
-      // Once one certificate was taken from the trusted CAs, OpenSSL does not look at what was sent.
+      // After the first certificate from the trusted CAs, OpenSSL ignores the sent ones.
       const issuer = trusted ?? (isOnlySent ? choose(false) : undefined)
       if (issuer === undefined) return { certificates, sent, isTrusted: false }
       certificates.push(issuer)
@@ -139,26 +137,26 @@ class OpensslCheck {
     }
   }
 
-  #namesakesOf(certificate: Certificate, { without, first }: Change): readonly Candidate[] | null {
-    const namesakes = this.#input.index.namesakesOf(certificate)
+  #candidatesFor(certificate: Certificate, { without, first }: Change): readonly Candidate[] | null {
+    const candidates = this.#input.index.candidatesInOrder(certificate)
     if (this.#input.index.isCutShort) return null
-    const left = namesakes.filter((each) => without?.equals(each.certificate) !== true)
+    const left = candidates.filter((each) => without?.equals(each.certificate) !== true)
     return [...left.filter((each) => first?.equals(each.certificate) === true), ...left]
   }
 
-  /** Of those that are not taken, the first within its validity, else the one that ends last (get0_best_issuer_sk). */
-  #choose(fitting: readonly Certificate[], taken: readonly Certificate[]): Certificate | undefined {
+  /** Of the unused ones, the first that is valid at the time, otherwise the one that expires last (get0_best_issuer_sk). */
+  #choose(candidates: readonly Certificate[], used: readonly Certificate[]): Certificate | undefined {
     const { at } = this.#findings.rules
-    const left = fitting.filter((each) => !taken.some((before) => before.equals(each)))
+    const left = candidates.filter((each) => !used.some((before) => before.equals(each)))
     const valid = left.find(({ notBefore, notAfter }) => notBefore <= at && at < notAfter)
     return valid ?? left.toSorted((a, b) => b.notAfter.getTime() - a.notAfter.getTime())[0]
   }
 
-  /** What OpenSSL refuses about its path, as part of a sentence; null if it accepts it, or if the budget is used up. */
-  #refusalOf(taken: OpensslPath): string | null {
-    if (!taken.isTrusted) return deadEnd(taken)
-    const { certificates } = taken
-    if (this.#commonLength(taken) === Math.max(certificates.length, this.#path.length)) return null
+  /** Why OpenSSL refuses its path, as a clause; null if it accepts it, or if the budget is used up. */
+  #refusalOf(built: OpensslPath): string | null {
+    if (!built.isTrusted) return deadEnd(built)
+    const { certificates } = built
+    if (this.#commonLength(built) === Math.max(certificates.length, this.#path.length)) return null
     for (const [i, issuer] of certificates.slice(1).entries()) {
       const child = certificates[i]
       const link = child === undefined ? null : linkOf(child, issuer, this.#input.budget)
@@ -167,24 +165,24 @@ class OpensslCheck {
     }
     const findings = new FindingCollector(this.#findings.rules)
     checkAboveLeaf(placesOf({ certificates, anchored: true }), this.#input.issuers, findings)
-    // Errors that Go alone refuses do not matter to OpenSSL; those of which nobody's words are known might.
+    // Skips errors that only Go refuses. An error without recorded refusals may be one of OpenSSL.
     const refused = findings.errors
       .map(findingOf)
       .find(({ refusals }) => refusals.length === 0 || refusals.some(({ by }) => by === 'Node' || by === 'OpenSSL'))
     return refused?.message.replace(/\.$/, '') ?? null
   }
 
-  /** How many certificates at its beginning are those of the valid path. */
+  /** How many certificates at its start are the same as in the valid path. */
   #commonLength({ certificates }: OpensslPath): number {
     const split = certificates.findIndex((each, i) => this.#path[i]?.certificate.equals(each) !== true)
     return split === -1 ? certificates.length : split
   }
 
-  #report(taken: OpensslPath, reason: string): void {
-    const { certificates, sent, isTrusted } = taken
+  #report(built: OpensslPath, reason: string): void {
+    const { certificates, sent, isTrusted } = built
     const { index, intermediates } = this.#input
     const { usage, isConnected: connected } = this.#findings.rules
-    const common = this.#commonLength(taken)
+    const common = this.#commonLength(built)
     const isAnchored = certificates.length > sent || (certificates.length === 1 && index.isAnchor(certificates[0]))
     const last = placesOf({ certificates, anchored: isAnchored }).at(-1)
     const isAbove = common === Math.min(certificates.length, this.#path.length)
@@ -216,11 +214,11 @@ class OpensslCheck {
     this.#findings.add(place, 'chain/anchor-not-self-signed', details)
   }
 
-  /** The change to one certificate after which OpenSSL accepts; `path` if there is none. */
+  /** The change of the input after which OpenSSL accepts it; `path` if there is none. */
   #changeFor(picked: Certificate | undefined, needed: Certificate | undefined): 'order' | 'remove' | 'path' {
     const helps = (change: Change): boolean => {
-      const taken = this.#follow(change)
-      return taken !== null && this.#refusalOf(taken) === null && !this.#input.budget.isExhausted
+      const built = this.#buildPath(change)
+      return built !== null && this.#refusalOf(built) === null && !this.#input.budget.isExhausted
     }
     if (picked === undefined) return 'path'
     if (needed !== undefined && helps({ first: needed })) return 'order'
@@ -231,15 +229,15 @@ class OpensslCheck {
 function deadEnd({ certificates, sent }: OpensslPath): string {
   const last = certificates.at(-1)
   if (last === undefined) return ''
-  const who = `"${last.subject.toString()}"`
+  const subject = `"${last.subject.toString()}"`
   const issuer = `"${last.issuer.toString()}"`
   if (certificates.length > sent)
-    return `${who} is trusted but not self-signed, and no certificate of its issuer ${issuer} is trusted`
-  if (isSelfSigned(last)) return `${who} counts as a self-signed root and is not the trusted CA of that name`
-  return `no certificate that was given fits as the issuer ${issuer} of ${who}`
+    return `${subject} is trusted but not self-signed, and no certificate of its issuer ${issuer} is trusted`
+  if (isSelfSigned(last)) return `${subject} counts as a self-signed root and is not the trusted CA of that name`
+  return `no certificate that was given fits as the issuer ${issuer} of ${subject}`
 }
 
-/** Kinds of key by signature algorithms that OpenSSL knows, and that are refused here (crypto/objects/obj_xref.txt). */
+/** The key kinds of signature algorithms that OpenSSL supports and this package does not (crypto/objects/obj_xref.txt). */
 const MORE_SIGNATURES: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.2': 'RSA',
   '1.2.840.113549.1.1.10': 'RSA',
@@ -250,15 +248,15 @@ const MORE_SIGNATURES: Readonly<Record<string, string>> = {
   '1.3.101.113': 'Ed448',
 }
 
-/** ossl_x509_likely_issued, of certificates whose names agree: key usage and signature are not looked at. */
+/** ossl_x509_likely_issued for certificates whose names match. OpenSSL does not check the key usage or the signature here. */
 function mayHaveIssued(issuer: Certificate, child: Certificate): boolean {
-  const { signatureAlgorithm: made } = child
-  const key = 'unknown' in made ? MORE_SIGNATURES[made.unknown] : made.scheme.key
+  const { signatureAlgorithm: signature } = child
+  const key = 'unknown' in signature ? MORE_SIGNATURES[signature.unknown] : signature.scheme.key
   if (key !== issuer.publicKeyInfo.algorithm) return false
   return keyIdentifiers(child, issuer).relation !== 'different' && !namesOtherAuthority(child, issuer)
 }
 
-/** EXFLAG_SS: OpenSSL takes a certificate for self-signed by its names and identifiers, without its signature. */
+/** EXFLAG_SS: OpenSSL decides by names and identifiers, and does not verify the signature. */
 function isSelfSigned(certificate: Certificate): boolean {
   return certificate.isSelfIssued && mayHaveIssued(certificate, certificate)
 }

@@ -1,4 +1,4 @@
-/** The functions of the room: validating chains and credentials, and reading broken material as well. */
+/** Validates chains and credentials. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { loadDeferred } from '../report/load-deferred.js'
 import type { Finding } from '../report/finding.js'
@@ -82,7 +82,7 @@ function validate(input: ChainInput, options: ValidateChainOptions, isConnected:
   const read = readMaterial({ leaf: input[option], leafOption: option, intermediates, trustAnchors, crls })
   const [leaf, ...rest] = read.leaf
   if (leaf === undefined && read.findings.length === 0) throw optionInvalid(option, 'must hold a certificate')
-  // Nothing is checked by a part of what was given: that it fails, or passes, would say nothing.
+  // A result for only a part of the input would be meaningless.
   if (leaf === undefined || !read.isComplete) return reportOf(context, null, read.findings)
   const rules = rulesOf(context, { anchors: read.trustAnchors, crls: read.crls, isConnected, maxIntermediates })
   const material = { leaf, intermediates: [...rest, ...read.intermediates], budget, areAnchorsOfEtcd: true }
@@ -109,7 +109,7 @@ export async function inspectCredentials(source: CredentialSource, options: Vali
   const { at: checkedAt, ignore } = resolveContext(options)
   if (typeof (source as CredentialSource | null | undefined)?.load !== 'function')
     throw valueInvalid('source', source, 'a credential source, such as fromFiles({ ca, cert, key })')
-  // Readers of files and keys are half of the code, and a program that only validates needs none of them.
+  // Loaded late: a program that only validates chains does not need the code that reads files and keys.
   const { readSource } = await loadDeferred(() => import('../credentials/source.js'))
   const { credentials, findings } = await readSource(source)
   if (credentials === null) return makeReport({ checkedAt, path: null, findings, ignore })
@@ -134,10 +134,10 @@ export function validateCredentials(credentials: Credentials, options: ValidateO
   const { clientAnchors, crls } = credentials
   const asClient = context.usage === 'client'
   const anchors = (asClient ? clientAnchors : undefined) ?? credentials.trustAnchors
-  // Other anchors of a client are those by which Node validates etcd.
+  // Without `clientAnchors`, the anchors of a client are those that verify etcd's certificate.
   const areAnchorsOfEtcd = !asClient || clientAnchors !== undefined
   const { places, findings } = search({ leaf, intermediates, areAnchorsOfEtcd }, rulesOf(context, { anchors, crls }))
-  if (!areAnchorsOfEtcd) leaveToServer(places, findings)
+  if (!areAnchorsOfEtcd) reportUnknownClientCa(places, findings)
   checkKeyMatch(credentials, findings)
   checkSentChain(credentials.chain, places, findings)
   return reportOf(context, places, findings.toFindings())
@@ -152,18 +152,18 @@ function checkCredentials(credentials: unknown): void {
     throw valueInvalid('credentials', credentials, 'credentials, such as fromPem, fromFiles or an authority returns')
 }
 
-/** Whether it says of the end of a path that its issuer is not among the anchors. */
-function isIssuerElsewhere({ code, details }: FindingDraft): boolean {
+/** Whether the finding reports that the issuer of the topmost certificate is not among the anchors. */
+function reportsUnknownIssuer({ code, details }: FindingDraft): boolean {
   if (code === 'chain/issuer-not-found') return details.kind !== 'circle'
   return code === 'chain/issuer-key-differs' || code === 'chain/root-not-trusted'
 }
 
 /**
- * The CA that verifies servers need not be the one that etcd trusts for clients, which is not known. So a path that leads to none of
- * the anchors ends at its topmost certificate, and only the server can refuse it.
+ * Replaces the error about an unknown issuer by an info: etcd may trust another CA for clients than the one that verifies servers, so
+ * only the server can refuse the path.
  */
-function leaveToServer(path: readonly PathCertificate[], findings: FindingCollector): void {
-  const at = findings.drafts.findIndex(isIssuerElsewhere)
+function reportUnknownClientCa(path: readonly PathCertificate[], findings: FindingCollector): void {
+  const at = findings.drafts.findIndex(reportsUnknownIssuer)
   const top = path.at(-1)
   if (at === -1 || top === undefined) return
   const sameName = findings.drafts[at]?.code === 'chain/issuer-key-differs'
@@ -178,10 +178,10 @@ function checkKeyMatch({ chain: [leaf], key }: Credentials, findings: FindingCol
   findings.add({ certificate: leaf, role: 'leaf', index: 0 }, 'key/mismatch', details)
 }
 
-/** Certificates of a sent chain that are looked at: OpenSSL reads no handshake of more (SSL_MAX_CERT_LIST_DEFAULT). */
+/** Certificates of a chain that are checked; OpenSSL refuses longer handshakes (SSL_MAX_CERT_LIST_DEFAULT). */
 const MAX_SENT = 100
 
-/** Order and surplus of what is sent (RFC 8446 section 4.4.2): each certificate followed by its issuer. */
+/** RFC 8446 section 4.4.2: each certificate is followed by its issuer, and no other certificate is sent. */
 function checkSentChain(
   chain: readonly Certificate[],
   path: readonly PathCertificate[],
@@ -191,7 +191,7 @@ function checkSentChain(
     const place: PathCertificate = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
     const isAnchor = findings.rules.anchors.some((anchor) => anchor.equals(certificate))
     const at = path.findIndex((each) => each.certificate.equals(certificate))
-    // Whoever trusts the root alone needs an intermediate, although it is an anchor here.
+    // An intermediate is needed, although it is an anchor here: other peers may trust only the root.
     if (index > 0 && isAnchor && certificate.isSelfIssued)
       findings.add(place, 'chain/certificate-unneeded', { kind: 'root' })
     else if (!isAnchor && at === -1) findings.add(place, 'chain/certificate-unneeded', { kind: 'unused' })

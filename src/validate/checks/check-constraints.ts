@@ -1,14 +1,13 @@
-/** Basic constraints: who may issue, and how long the path may be (RFC 5280 section 4.2.1.9). */
+/** The right to issue and the path length (RFC 5280 section 4.2.1.9), and the form of name constraints. */
 import type { Certificate } from '../../x509/certificate.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import type { GeneralName } from '../../x509/general-name.js'
 import type { FindingCollector, PathCertificate } from '../context.js'
 import { GO_KINDS } from './check-form.js'
 
-/** A certificate that issued another one must be a CA. */
 export function checkIssuerConstraints(place: PathCertificate, findings: FindingCollector): void {
   const { extensions, version } = place.certificate
-  // A CA certificate of version 1 cannot say what it is; named as an anchor it is trusted all the same.
+  // A certificate of version 1 has no extensions, and is trusted as an anchor.
   if (place.role === 'anchor' && version === 1) return
   if (extensions.basicConstraints?.ca !== true) {
     const reason = extensions.basicConstraints === null ? 'no basicConstraints' : 'CA:FALSE'
@@ -27,7 +26,7 @@ export function checkIssuerConstraints(place: PathCertificate, findings: Finding
   }
 }
 
-/** Constraints that one finding shows. */
+/** The most constraints in one finding. */
 const MAX_CONSTRAINTS = 50
 
 export function constraintsOf({ extensions }: Certificate): GeneralName[] {
@@ -35,7 +34,7 @@ export function constraintsOf({ extensions }: Certificate): GeneralName[] {
   return [...permitted, ...excluded]
 }
 
-/** Go marks the whole extension as unhandled if it constrains any other kind, and refuses it if it is critical. */
+/** Go treats the extension as unhandled if it constrains names of other kinds, so it refuses a critical one. */
 function checkConstrainedKinds(place: PathCertificate, findings: FindingCollector): void {
   const kinds = new Set(constraintsOf(place.certificate).map(({ kind }) => kind))
   const names = [...kinds].filter((kind) => !GO_KINDS.has(kind))
@@ -53,7 +52,7 @@ export function checkLeafConstraints(place: PathCertificate, findings: FindingCo
   checkConstrainedKinds(place, findings)
 }
 
-/** Path lengths: how many intermediates that are not self-issued may be between a CA and the leaf. */
+/** Self-issued intermediates do not count (RFC 5280 section 6.1.4 (l)). */
 export function checkPathLength(path: readonly PathCertificate[], findings: FindingCollector): void {
   const { usage, maxIntermediates } = findings.rules
   let below = 0

@@ -1,4 +1,4 @@
-/** The form of one certificate: version, serial, names, extensions that must be readable, known and rightly marked. */
+/** The form of one certificate: version, serial number, names, and extensions. */
 import { bytesEqual, hex } from '../../x509/der.js'
 import { ExtensionId, extensionName } from '../../x509/extensions.js'
 import { uriProblem } from '../../x509/uri.js'
@@ -7,13 +7,13 @@ import { namesOtherAuthority } from '../link.js'
 
 /** Longest serial number in bytes (RFC 5280 section 4.1.2.2). */
 const MAX_SERIAL_BYTES = 20
-/** URIs of one certificate that are reported. */
+/** The most findings about URIs of one certificate. */
 const MAX_URIS = 5
-/** Extensions that Go processes since 1.24; before, it refuses critical ones (crypto/x509 processExtensions). */
+/** Extensions that Go before 1.24 refuses if they are critical (crypto/x509 processExtensions). */
 const SINCE_GO_1_24 = [ExtensionId.policyMappings, ExtensionId.policyConstraints, ExtensionId.inhibitAnyPolicy] as const
 const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
 
-/** What can be said of the form without checking a signature. */
+/** The checks that verify no signature. */
 export function checkEncoding(place: PathCertificate, findings: FindingCollector): void {
   const { version, signatureAlgorithmsAgree } = place.certificate
   if (version !== 3) {
@@ -81,7 +81,7 @@ function checkExtensions(place: PathCertificate, findings: FindingCollector): vo
 /** Kinds of name that Go reads (crypto/x509 parseSANExtension) and compares with constraints. */
 export const GO_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'email', 'uri'])
 
-/** Extensions that Go does not read or process as OpenSSL does, so that etcd refuses the certificate wherever it is used. */
+/** Extensions that OpenSSL accepts and Go refuses, so that etcd does not accept the certificate. */
 function checkForGo(place: PathCertificate, findings: FindingCollector): void {
   const { extensions, subjectAltNames } = place.certificate
   const { usage } = findings.rules
@@ -91,7 +91,7 @@ function checkForGo(place: PathCertificate, findings: FindingCollector): void {
     findings.add(place, 'certificate/extension-refused', details)
   }
   const names = [...new Set(subjectAltNames.map(({ kind }) => kind))]
-  // A critical extension of which Go reads no name is one that it does not process.
+  // Go treats the extension as unhandled if it reads none of the names.
   const isRead = names.length === 0 || names.some((kind) => GO_KINDS.has(kind))
   if (isRead || !extensions.isCritical(ExtensionId.subjectAltName)) return
   const details = { kind: 'names unread by Go', extension: 'subjectAltName', names, usage } as const
@@ -115,7 +115,7 @@ export function checkKeyIdentifiers(place: PathCertificate, findings: FindingCol
     findings.add(place, 'certificate/key-identifier-unusual', { kind: 'missing', extension })
   }
   if (certificate.isCa && subjectKeyIdentifier === null) missing('subjectKeyIdentifier')
-  // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1). An anchor's signature does not matter.
+  // A self-signed certificate needs none (RFC 5280 section 4.2.1.1). The signature of an anchor is not verified.
   const isSelfSigned = (): boolean =>
     certificate.isSelfIssued && (role === 'anchor' || certificate.isSignedBy(certificate))
   if ((authorityKeyIdentifier?.keyIdentifier ?? null) === null && !isSelfSigned()) missing('authorityKeyIdentifier')

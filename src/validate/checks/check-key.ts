@@ -1,4 +1,4 @@
-/** Strength and kind of one certificate's public key and signature algorithm. */
+/** The public key and the signature algorithm of one certificate. */
 import { publicKeyText } from '../../x509/algorithms.js'
 import type { FindingCollector, PathCertificate } from '../context.js'
 
@@ -40,27 +40,27 @@ export function checkKey(place: PathCertificate, findings: FindingCollector): vo
     else if (!CURVES.has(info.curve)) unsupported('Go or TLS 1.3 does not take')
     else if (!info.uncompressed) unsupported('Go does not read: its point is compressed')
   } else if (info.algorithm !== 'Ed25519') unsupported('etcd does not take and OpenSSL silently does not send')
-  // What passed so far must be a key for OpenSSL as well: a point that is not on its curve shows only there.
+  // Only OpenSSL detects a point that is not on its curve.
   if (findings.errors.length > errors) return
   if (!certificate.hasReadableKey) unsupported('OpenSSL cannot read')
   else if (!certificate.hasUsualKey) unsupported('Go does not read as it is written')
 }
 
-/** @param isTrusted Nobody verifies the signature of what is trusted itself. */
+/** @param isTrusted Whether the certificate is an anchor, whose signature is not verified. */
 export function checkSignatureAlgorithm(place: PathCertificate, isTrusted: boolean, findings: FindingCollector): void {
   const { certificate, role } = place
-  const { isSelfIssued, signatureAlgorithm: made, publicKeyInfo } = certificate
+  const { isSelfIssued, signatureAlgorithm: signature, publicKeyInfo } = certificate
   const isAnchor = role === 'anchor'
-  const algorithm = 'unknown' in made ? made.unknown : made.scheme.name
-  // OpenSSL takes a certificate for self-signed only if its key could have made the signature (x509v3_cache_extensions).
-  const isOwnKind = 'scheme' in made && made.scheme.key === publicKeyInfo.algorithm
+  const algorithm = 'unknown' in signature ? signature.unknown : signature.scheme.name
+  // OpenSSL treats a certificate as self-signed only if its key is of the signature's kind (x509v3_cache_extensions).
+  const isOwnKind = 'scheme' in signature && signature.scheme.key === publicKeyInfo.algorithm
   if (isAnchor && isSelfIssued && !isOwnKind)
     findings.add(place, 'signature/key-mismatch', { kind: 'root', algorithm, key: publicKeyText(publicKeyInfo) })
-  if ('unknown' in made) {
+  if ('unknown' in signature) {
     if (!isAnchor) findings.add(place, 'signature/algorithm-refused', { kind: 'unsupported', algorithm })
     return
   }
-  const { digest, saltLength } = made.scheme
+  const { digest, saltLength } = signature.scheme
   const expected = DIGEST_BYTES[digest ?? '']
   if (WEAK_DIGESTS.has(digest))
     findings.add(place, 'signature/algorithm-refused', { kind: 'weak', algorithm, trusted: isTrusted })

@@ -1,4 +1,4 @@
-/** Name constraints of every CA in the path against every name below it (RFC 5280 sections 4.2.1.10 and 6.1.3). */
+/** Checks every name below a CA against the CA's name constraints (RFC 5280 sections 4.2.1.10 and 6.1.3). */
 import type { Certificate } from '../../x509/certificate.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import { ExtensionId } from '../../x509/extensions.js'
@@ -16,28 +16,28 @@ import {
   subtreeOf,
 } from './name-constraint-match.js'
 
-/** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
+/** The limit of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
 export const MAX_COMPARISONS = 250_000
 const COMPARISONS_PER_CONSTRAINT = 100
-/** Comparisons that reading a directory name counts as, for each byte of it: its letters must be folded. */
+/** The cost of parsing and case folding a directory name, for each byte. */
 const COMPARISONS_PER_BYTE = 2
-/** Findings about one certificate, beyond the first: 50,000 are not listed one by one. */
+/** Ends the check of one certificate: it can have 50,000 names. */
 const MAX_FINDINGS = 20
 
-/** What is left of the comparisons of one validation, and what was prepared for them, over all of its paths. */
+/** The remaining comparisons of one validation, and the parsed constraints, for all its paths. */
 export interface ComparisonBudget {
   left: number
   readonly known: Map<Certificate, Constraints>
 }
 
-/** The constraints of one CA: its subtrees by kind, or the one that is malformed. */
+/** The constraints of one CA: its subtrees by kind, or its first malformed constraint. */
 type Constraints =
-  | { readonly bad: GeneralName; readonly reason: string }
+  | { readonly malformed: GeneralName; readonly reason: string }
   | { readonly constrainedBy: string; readonly kinds: ReadonlyMap<string, Sides> }
 type ReadConstraints = Extract<Constraints, { kinds: unknown }>
 type Sides = Record<keyof NameConstraints, Subtree[]>
 
-/** @param budget Is counted down; if it ends, so does the check, in an error. */
+/** @param budget If it is used up, the check ends with an error. */
 export function checkNameConstraints(
   path: readonly PathCertificate[],
   budget: ComparisonBudget,
@@ -46,36 +46,36 @@ export function checkNameConstraints(
   const names = new Map<PathCertificate, readonly GeneralName[]>()
   for (const authority of path.slice(1)) {
     if (authority.certificate.extensions.nameConstraints === null) continue
-    const own = budget.known.get(authority.certificate) ?? prepare(authority.certificate, budget)
-    budget.known.set(authority.certificate, own)
-    if ('bad' in own) {
-      const { value: constraint, kind: nameKind } = own.bad
-      const details = { constraint, nameKind, reason: own.reason }
+    const constraints = budget.known.get(authority.certificate) ?? readConstraints(authority.certificate, budget)
+    budget.known.set(authority.certificate, constraints)
+    if ('malformed' in constraints) {
+      const { value: constraint, kind: nameKind } = constraints.malformed
+      const details = { constraint, nameKind, reason: constraints.reason }
       findings.add(authority, 'name-constraints/malformed', { kind: 'malformed', ...details })
       continue
     }
     for (const subject of path.slice(0, authority.index)) {
       const constrained = names.get(subject) ?? constrainedNames(subject)
       names.set(subject, constrained)
-      if (!takeComparisons(constrained, own, budget)) {
+      if (!takeComparisons(constrained, constraints, budget)) {
         findings.add(authority, 'chain/limit-exceeded', { kind: 'comparisons of names', comparisons: MAX_COMPARISONS })
         return
       }
-      // A renewed CA certificate is no name of its own; the leaf always is (RFC 5280 section 6.1.3 (b)).
-      if (subject.index > 0 && subject.certificate.isSelfIssued) checkSelfIssued(subject, own, findings)
-      else checkSubject(subject, constrained, own, findings)
-      if (subject.index === 0) checkCommonNames(subject, own, findings)
+      // RFC 5280 section 6.1.3 (b): constraints do not apply to self-issued certificates, except for the leaf.
+      if (subject.index > 0 && subject.certificate.isSelfIssued) checkSelfIssued(subject, constraints, findings)
+      else checkSubject(subject, constrained, constraints, findings)
+      if (subject.index === 0) checkCommonNames(subject, constraints, findings)
     }
   }
 }
 
-function prepare({ extensions, subject }: Certificate, budget: ComparisonBudget): Constraints {
+function readConstraints({ extensions, subject }: Certificate, budget: ComparisonBudget): Constraints {
   const kinds = new Map<string, Sides>()
   for (const side of ['permitted', 'excluded'] as const) {
     for (const constraint of extensions.nameConstraints?.[side] ?? []) {
       const { kind } = constraint
       const reason = constraintProblem(constraint)
-      if (reason !== null) return { bad: constraint, reason }
+      if (reason !== null) return { malformed: constraint, reason }
       budget.left -= COMPARISONS_PER_CONSTRAINT
       const sides = kinds.get(kind) ?? { permitted: [], excluded: [] }
       if (takeReading(constraint, budget)) sides[side].push(subtreeOf(constraint))
@@ -85,7 +85,7 @@ function prepare({ extensions, subject }: Certificate, budget: ComparisonBudget)
   return { constrainedBy: subject.toString(), kinds }
 }
 
-/** Counts all comparisons before any is made, so that what exceeds the budget costs nothing; false if it does. */
+/** Counts all comparisons before the first one; false if they exceed the budget. */
 function takeComparisons(names: readonly GeneralName[], { kinds }: ReadConstraints, budget: ComparisonBudget): boolean {
   for (const name of names) {
     const sides = kinds.get(name.kind)
@@ -96,7 +96,7 @@ function takeComparisons(names: readonly GeneralName[], { kinds }: ReadConstrain
   return budget.left >= 0
 }
 
-/** Counts what reading a directory name costs; false if it must not be read any more. */
+/** Counts the cost of parsing a directory name; false if it exceeds the budget. */
 function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): boolean {
   if (kind !== 'dirName') return true
   budget.left -= bytes.length * COMPARISONS_PER_BYTE
@@ -106,15 +106,15 @@ function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): bo
 function checkSubject(
   subject: PathCertificate,
   names: readonly GeneralName[],
-  own: ReadConstraints,
+  constraints: ReadConstraints,
   findings: FindingCollector,
 ): void {
   const hasNames = subject.certificate.subjectAltNames.length > 0
   const before = findings.drafts.length
   for (const name of names) {
     const count = findings.drafts.length
-    checkName(subject, name, own, findings)
-    if (findings.drafts.length === count && hasNames) checkNameForGo(subject, name, own, findings)
+    checkName(subject, name, constraints, findings)
+    if (findings.drafts.length === count && hasNames) checkNameForGo(subject, name, constraints, findings)
     if (findings.drafts.length - before > MAX_FINDINGS) return
   }
 }
@@ -136,9 +136,9 @@ function checkName(
     return
   }
   const { permitted, excluded } = sides
-  const touching = excluded.find((each) => each.touches(prepared))
-  if (touching !== undefined) {
-    const subtree = touching.value || '(all)'
+  const overlapping = excluded.find((each) => each.overlaps(prepared))
+  if (overlapping !== undefined) {
+    const subtree = overlapping.value || '(all)'
     findings.add(subject, 'name-constraints/name-refused', { kind: 'excluded', ...details, excluded: subtree })
   }
   if (!isPermitted(prepared, sides)) {
@@ -147,12 +147,12 @@ function checkName(
   }
 }
 
-/** If there are no permitted subtrees, all is. */
+/** Without permitted subtrees, every name is permitted. */
 function isPermitted(name: Comparable, { permitted }: Sides): boolean {
-  return permitted.length === 0 || permitted.some((each) => each.holds(name))
+  return permitted.length === 0 || permitted.some((each) => each.contains(name))
 }
 
-/** What Go alone refuses. If a CA constrains names of any kind, it reads all of them. */
+/** Reports names that only Go refuses. If a CA constrains names of any kind, Go parses names of all kinds. */
 function checkNameForGo(
   subject: PathCertificate,
   name: GeneralName,
@@ -166,7 +166,7 @@ function checkNameForGo(
   }
   const sides = kinds.get(name.kind)
   const prepared = sides === undefined ? null : comparable(name)
-  const excluded = prepared === null ? undefined : sides?.excluded.find((each) => each.holdsInGo(prepared))
+  const excluded = prepared === null ? undefined : sides?.excluded.find((each) => each.containsInGo(prepared))
   if (excluded === undefined) return
   findings.add(subject, 'name-constraints/name-refused', {
     kind: 'excluded by Go',
@@ -175,23 +175,23 @@ function checkNameForGo(
   })
 }
 
-/** To Go, a self-issued CA certificate is like any other. */
-function checkSelfIssued(subject: PathCertificate, own: ReadConstraints, findings: FindingCollector): void {
+/** Go applies constraints to self-issued CA certificates, too. */
+function checkSelfIssued(subject: PathCertificate, constraints: ReadConstraints, findings: FindingCollector): void {
   const names = subject.certificate.subjectAltNames.filter(({ kind }) => GO_KINDS.has(kind))
   const refused = names.filter((name) => {
     const found = new FindingCollector(findings.rules)
-    checkSubject(subject, [name], own, found)
+    checkSubject(subject, [name], constraints, found)
     return found.drafts.length > 0
   })
   if (refused.length === 0) return
   const shown = refused.slice(0, MAX_SHOWN).map(({ value }) => value)
-  const details = { names: shown, constrainedBy: own.constrainedBy, usage: findings.rules.usage }
+  const details = { names: shown, constrainedBy: constraints.constrainedBy, usage: findings.rules.usage }
   findings.add(subject, 'name-constraints/name-refused', { kind: 'self-issued', ...details })
 }
 
 /**
- * A common name that looks like a DNS name is one to OpenSSL if the leaf has no other DNS name (crypto/x509
- * NAME_CONSTRAINTS_check_CN). Node refuses such servers; clients are checked by Go, which does not look.
+ * OpenSSL, and so Node, applies constraints to a common name that looks like a DNS name, if the leaf has no other DNS name
+ * (crypto/x509 NAME_CONSTRAINTS_check_CN). Go does not.
  */
 function checkCommonNames(
   leaf: PathCertificate,
@@ -201,11 +201,11 @@ function checkCommonNames(
   const sides = kinds.get('dns')
   const { subject, subjectAltNames } = leaf.certificate
   if (sides === undefined || subjectAltNames.some(({ kind }) => kind === 'dns')) return
-  for (const name of textsOf(subject, COMMON_NAME)) {
+  for (const name of valuesOf(subject, COMMON_NAME)) {
     if (name === null || !name.includes('.') || !isPlainDnsName(name)) continue
     const prepared = { host: name.toLowerCase() }
     const details = { name, constrainedBy, isPermitted: isPermitted(prepared, sides), usage: findings.rules.usage }
-    if (details.isPermitted && !sides.excluded.some((each) => each.touches(prepared))) continue
+    if (details.isPermitted && !sides.excluded.some((each) => each.overlaps(prepared))) continue
     findings.add(leaf, 'name-constraints/common-name-refused', details)
   }
 }
@@ -214,21 +214,21 @@ const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'
 const COMMON_NAME = '2.5.4.3'
 
 /** The values of one attribute; null for one that cannot be read. */
-function textsOf({ relativeNames }: DistinguishedName, type: string): (string | null)[] {
+function valuesOf({ relativeNames }: DistinguishedName, type: string): (string | null)[] {
   return relativeNames
     .flat()
     .filter((each) => each.type === type)
     .map(({ text }) => text)
 }
 
-/** Every name that constraints apply to: the subject as directory name, the SANs, and a mailbox in the subject. */
+/** The subject as a directory name, the SANs, and the mailbox in the subject. */
 function constrainedNames({ certificate: { subject, extensions, subjectAltNames } }: PathCertificate): GeneralName[] {
   const names: GeneralName[] = [...subjectAltNames]
   if (!subject.isEmpty)
     names.push({ kind: 'dirName', value: subject.toString(), bytes: subject.raw, directoryName: subject })
-  // RFC 5280 section 4.2.1.10: mail constraints reach the subject's mailbox if there are no SANs.
+  // RFC 5280 section 4.2.1.10: without SANs, mail constraints apply to the subject's mailbox.
   if (extensions.all.some(({ oid }) => oid === ExtensionId.subjectAltName)) return names
-  for (const text of textsOf(subject, EMAIL_ADDRESS))
+  for (const text of valuesOf(subject, EMAIL_ADDRESS))
     names.push({ kind: 'email', value: text ?? '', bytes: new Uint8Array() })
   return names
 }

@@ -1,4 +1,4 @@
-/** Subject alternative names against hosts, and the hygiene of the names themselves (RFC 6125, RFC 9525). */
+/** Checks that the names cover the hosts, and the form of the names (RFC 6125, RFC 9525). */
 import type { NotCoveredReason } from '../../report/catalogue/names.js'
 import { bytesEqual } from '../../x509/der.js'
 import { ExtensionId } from '../../x509/extensions.js'
@@ -7,10 +7,11 @@ import { isIpv4Mapped, parseIp } from '../../x509/ip.js'
 import { coveringNameFinder, type Host, isDnsPattern, readHost, wildcardIsUsable } from '../../x509/names.js'
 import type { FindingCollector, PathCertificate } from '../context.js'
 
-/** Names of one certificate that are looked at for hygiene, and for the nearest one; hosts are compared with all of them. */
+/** Names whose form is checked. */
 const MAX_LINTED = 200
+/** Names that are compared to find the nearest one. */
 const MAX_NEAR = 250
-/** Findings for one reason, and names that a finding shows. */
+/** The most findings for one reason. */
 const MAX_FINDINGS = 5
 const MAX_SHOWN = 50
 
@@ -46,7 +47,7 @@ interface NearMiss {
   readonly nearest: string | null
 }
 
-/** Why no name covers a host, and which one comes nearest. The names are read once for all hosts. */
+/** Parses the names once for all hosts. */
 function nearMissFinder(all: readonly GeneralName[], commonName: string | null): (host: Host) => NearMiss {
   const names = all.slice(0, MAX_NEAR).map(({ kind, value, bytes }) => {
     const labels = kind === 'dns' ? value.toLowerCase().split('.') : []
@@ -68,8 +69,8 @@ function nearestDnsName(
   names: readonly { readonly kind: string; readonly value: string; readonly labels: readonly string[] }[],
   host: string,
 ): NearMiss | null {
-  const isOver = (name: string): boolean => name.startsWith('*.') && host.endsWith(name.slice(1).toLowerCase())
-  const wildcard = names.find(({ kind, value }) => kind === 'dns' && isOver(value))?.value
+  const isWildcardAbove = (name: string): boolean => name.startsWith('*.') && host.endsWith(name.slice(1).toLowerCase())
+  const wildcard = names.find(({ kind, value }) => kind === 'dns' && isWildcardAbove(value))?.value
   if (wildcard !== undefined)
     return { reason: wildcardIsUsable(wildcard) ? 'wildcard-too-shallow' : 'wildcard-not-usable', nearest: wildcard }
   // The name that shares the most leading labels, at least one.
@@ -126,7 +127,7 @@ function whyUnusable(name: string): 'an IP address' | 'no host name' | 'an under
   return name.includes('_') ? 'an underscore' : null
 }
 
-/** The user that every etcd with authentication has. */
+/** Every etcd with authentication has this user, with all rights. */
 const ETCD_USER = 'root'
 
 function checkCommonName(place: PathCertificate, findings: FindingCollector): void {
@@ -139,7 +140,7 @@ function checkCommonName(place: PathCertificate, findings: FindingCollector): vo
   }
   if (usage !== 'server' && usage !== 'peer') return
   if (commonName === ETCD_USER) findings.add(place, 'identity/common-name', { kind: 'user of etcd', commonName })
-  // A host that was asked for and is only here is already reported as not covered.
+  // Another finding reports a required host that is only in the common name.
   const isReported = findings.drafts.some(
     ({ code, details }) => code === 'san/host-not-covered' && details.host === commonName,
   )
@@ -148,7 +149,7 @@ function checkCommonName(place: PathCertificate, findings: FindingCollector): vo
     findings.add(place, 'san/common-name-not-listed', { commonName })
 }
 
-// A single label is a name for people as often as a host; an address or a dotted name is meant as a host.
+/** A single label may be the name of a person, so only addresses and dotted names count. */
 function looksLikeHost(text: string): boolean {
   if (parseIp(text) !== null || /^0x[0-9a-f]+$/i.test(text)) return true
   const isDotted = text.slice(1, -1).includes('.') && !text.includes('..')

@@ -1,4 +1,4 @@
-/** Certificates that the path does not use and Go cannot read: etcd reads all that it is given or sent. */
+/** Certificates that the path does not use and Go cannot parse: etcd parses all trusted and sent certificates. */
 import type { Finding, FindingDetails } from '../../report/finding.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { ExtensionId } from '../../x509/extensions.js'
@@ -16,12 +16,12 @@ import { checkEncoding } from './check-form.js'
 import { MAX_RSA_BITS } from './check-key.js'
 import { isConstraintReadByGo } from './name-constraint-match.js'
 
-/** Curves that Go reads (crypto/x509 namedCurveFromOID). */
+/** Curves that Go supports (crypto/x509 namedCurveFromOID). */
 const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', 'P-521'])
-/** Certificates of one list whose points are looked at, which costs as much as all the rest. A bundle has a few. */
+/** Certificates of one list whose EC points are checked, the most expensive check. */
 const MAX_POINTS = 50
 
-/** @param given `anchors` is empty if etcd does not read them. */
+/** @param given `anchors` must be empty if etcd does not read them. */
 export function checkUnused(
   { anchors, intermediates }: Readonly<Record<'anchors' | 'intermediates', readonly Certificate[]>>,
   path: readonly PathCertificate[],
@@ -35,7 +35,7 @@ export function checkUnused(
   let shown = 0
   for (const place of places) {
     if (path.some(({ certificate }) => certificate.equals(place.certificate))) continue
-    const reason = reasonOf(place, findings.rules)
+    const reason = whyUnread(place, findings.rules)
     if (reason === null) continue
     const kind = place.role === 'anchor' ? 'trusted' : 'sent'
     findings.add(place, 'chain/unused-unread-by-go', { kind, reason, usage })
@@ -43,39 +43,39 @@ export function checkUnused(
   }
 }
 
-/** Findings about the trust anchors that an etcd does not start with. */
+/** Findings about trust anchors with which etcd fails to start. */
 export function unreadableAnchors(anchors: readonly Certificate[], usage: 'client' | 'peer'): readonly Finding[] {
   const findings = new FindingCollector(rulesOf(resolveContext({ usage })))
   checkUnused({ anchors, intermediates: [] }, [], findings)
   return findings.toFindings()
 }
 
-/** Why Go does not read the certificate; null if it does. */
-function reasonOf(place: PathCertificate, rules: Rules): string | null {
+/** Why Go does not parse the certificate; null if it does. */
+function whyUnread(place: PathCertificate, rules: Rules): string | null {
   const { certificate, role, index } = place
   const { publicKeyInfo, extensions } = certificate
   const { algorithm, curve, uncompressed, modulusBits } = publicKeyInfo
   if (algorithm === 'ECDSA' && !CURVES.has(curve)) return `its key is on the curve ${curve ?? ''}`
   if (algorithm === 'ECDSA' && (!uncompressed || (index < MAX_POINTS && !certificate.hasReadableKey)))
     return 'its key is not a point of its curve, uncompressed'
-  const bad = constraintsOf(certificate).find((each) => !isConstraintReadByGo(each))
-  if (bad !== undefined) return `it has the malformed name constraint "${bad.value}"`
+  const malformed = constraintsOf(certificate).find((each) => !isConstraintReadByGo(each))
+  if (malformed !== undefined) return `it has the malformed name constraint "${malformed.value}"`
   if ((algorithm === 'RSA' || algorithm === 'Ed25519') && !certificate.hasUsualKey)
     return `the parameters of its ${algorithm} key are unusual`
-  // Go reads a larger key in a CA file, and refuses to be sent one (crypto/tls checkKeySize).
+  // Go accepts a larger key in a CA file, but not in a handshake (crypto/tls checkKeySize).
   if (role !== 'anchor' && algorithm === 'RSA' && (modulusBits ?? 0) > MAX_RSA_BITS)
     return `its RSA key has more than ${String(MAX_RSA_BITS)} bits`
   if (extensions.isCritical(ExtensionId.authorityInfoAccess)) return 'it marks authorityInfoAccess as critical'
   const own = new FindingCollector(rules)
   checkEncoding(place, own)
-  return own.drafts.map(whyUnread).find((reason) => reason !== null) ?? null
+  return own.drafts.map(unreadReasonOf).find((reason) => reason !== null) ?? null
 }
 
 /**
- * Why Go does not read a certificate with such a finding about its form (crypto/x509 parseCertificate); null if it does: what it does
- * not process, it refuses only if it is used.
+ * Why Go does not parse a certificate with this finding (crypto/x509 parseCertificate); null if it does. Go refuses an unhandled
+ * critical extension only if it uses the certificate.
  */
-function whyUnread({ code, severity, details }: FindingDraft): string | null {
+function unreadReasonOf({ code, severity, details }: FindingDraft): string | null {
   switch (code) {
     case 'certificate/extension-refused':
       return UNREAD_EXTENSIONS[details.kind] ?? null

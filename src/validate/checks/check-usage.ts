@@ -1,6 +1,6 @@
-/** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), and what etcd asks beyond them. */
+/** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), and the further requirements of etcd. */
 import { ExtensionId } from '../../x509/extensions.js'
-import { type FindingCollector, type PathCertificate, WANTED_PURPOSES } from '../context.js'
+import { type FindingCollector, type PathCertificate, REQUIRED_PURPOSES } from '../context.js'
 
 const ANY = 'anyExtendedKeyUsage'
 
@@ -10,21 +10,21 @@ export function checkLeafUsage(place: PathCertificate, findings: FindingCollecto
   const { extensions, isCa } = place.certificate
   const { keyUsage, netscapeCertType } = extensions
   const serves = usage === 'server' || usage === 'peer'
-  // Servers only: clients are checked by etcd, and Go does not know the extension.
+  // Only for servers: Go, with which etcd checks clients, ignores the extension.
   if (serves && netscapeCertType?.server === false) findings.add(place, 'usage/netscape-type-unsuited', {})
   if (keyUsage === null) return
   if (keyUsage.has('keyCertSign') && !isCa) findings.add(place, 'constraints/only-for-cas', { what: 'keyCertSign' })
   if (keyUsage.has('digitalSignature')) return
-  // OpenSSL's purpose check of a server accepts one of three usages (check_purpose_ssl_server, KU_TLS); Go does not check.
-  const fits = keyUsage.has('keyEncipherment') || keyUsage.has('keyAgreement')
-  const details = { found: [...keyUsage], refused: usage === 'server' && !fits }
+  // OpenSSL requires one of three usages of a server (check_purpose_ssl_server, KU_TLS). Go does not check.
+  const isAccepted = keyUsage.has('keyEncipherment') || keyUsage.has('keyAgreement')
+  const details = { found: [...keyUsage], refused: usage === 'server' && !isAccepted }
   findings.add(place, 'usage/key-usage-missing', { kind: 'digitalSignature', ...details })
 }
 
 function checkLeafPurposes(place: PathCertificate, findings: FindingCollector): void {
   const { usage } = findings.rules
   const { extensions } = place.certificate
-  const wanted = WANTED_PURPOSES[usage]
+  const wanted = REQUIRED_PURPOSES[usage]
   if (extensions.extendedKeyUsage === null) {
     const unreadable = extensions.problems.some(({ oid }) => oid === ExtensionId.extendedKeyUsage)
     if (wanted.length > 0 && !unreadable) findings.add(place, 'usage/extension-absent', { kind: 'extendedKeyUsage' })
@@ -46,7 +46,6 @@ function checkLeafPurposes(place: PathCertificate, findings: FindingCollector): 
   }
 }
 
-/** What a CA's usages allow below it. */
 export function checkIssuerUsage(place: PathCertificate, findings: FindingCollector): void {
   const { usage } = findings.rules
   const { keyUsage, extendedKeyUsage } = place.certificate.extensions
@@ -56,9 +55,9 @@ export function checkIssuerUsage(place: PathCertificate, findings: FindingCollec
   if (extendedKeyUsage === null) return
   const found = [...extendedKeyUsage]
   if (place.role === 'anchor') findings.add(place, 'usage/anchor-extended-key-usage', { found })
-  const lacking = WANTED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
+  const lacking = REQUIRED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
   if (found.includes(ANY)) {
-    // Go, which validates clients and members, takes it for every purpose; OpenSSL's check of a server does not.
+    // Go, with which etcd checks clients and members, accepts it for every purpose. OpenSSL does not for a server.
     if (lacking.length > 0) findings.add(place, 'usage/any-extended-key-usage', { refused: usage === 'server' })
     return
   }

@@ -1,4 +1,4 @@
-/** Validity in time (RFC 5280 section 4.1.2.5). */
+/** The validity period (RFC 5280 section 4.1.2.5). */
 import type { FindingCollector, PathCertificate } from '../context.js'
 
 const DAY = 86_400_000
@@ -10,7 +10,7 @@ export function checkValidity(place: PathCertificate, findings: FindingCollector
   const { at, clockSkew, usage, expiryWarning } = findings.rules
   const lifetime = notAfter.getTime() - notBefore.getTime()
   const left = notAfter.getTime() - at.getTime()
-  // Certificates count whole seconds, and the second of notAfter belongs to the validity.
+  // Dates in certificates are whole seconds, and the second of notAfter is included.
   const now = wholeSeconds(at)
   if (notBefore > notAfter) findings.add(place, 'validity/inverted', { notBefore, notAfter })
   if (now - clockSkew > notAfter.getTime()) {
@@ -19,7 +19,7 @@ export function checkValidity(place: PathCertificate, findings: FindingCollector
     const ahead = durationText(notBefore.getTime() - at.getTime())
     findings.add(place, 'validity/not-yet-valid', { notBefore, at, ahead })
   } else {
-    // Go refuses as soon as the moment of notAfter is over, and OpenSSL from that moment on (crypto/x509 isValid, X509_cmp_time).
+    // Go refuses after the instant of notAfter, OpenSSL from that instant on (crypto/x509 isValid, X509_cmp_time).
     const beyond = -left - clockSkew
     if (beyond > 0 || (beyond === 0 && usage === 'server'))
       findings.add(place, 'validity/expires-soon', { kind: 'last second', notAfter, at, usage })
@@ -34,7 +34,7 @@ export function wholeSeconds(date: Date): number {
   return Math.floor(date.getTime() / 1000) * 1000
 }
 
-/** Checks of the whole path: who outlives whom, and whether it is the clock that is wrong. */
+/** Reports certificates that outlive their issuer, and a clock that may be wrong. */
 export function checkPathValidity(path: readonly PathCertificate[], findings: FindingCollector): void {
   const { at, clockSkew } = findings.rules
   for (const { certificate: issuer, index } of path.slice(1)) {

@@ -1,4 +1,4 @@
-/** Comparing names with the subtrees of name constraints (RFC 5280 section 4.2.1.10). */
+/** Compares names with the subtrees of name constraints (RFC 5280 section 4.2.1.10). */
 import { type DistinguishedName, type NameComparison, relativeNameKey } from '../../x509/distinguished-name.js'
 import type { GeneralName } from '../../x509/general-name.js'
 import { parseIp } from '../../x509/ip.js'
@@ -6,7 +6,7 @@ import { isDnsPattern } from '../../x509/names.js'
 
 export const COMPARED_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'uri', 'email', 'dirName'])
 
-/** Why a constraint is not well-formed, as the end of "a constraint that …"; null if it is. */
+/** Why a constraint is malformed, as the end of "a constraint that …"; null if it is well-formed. */
 export function constraintProblem(constraint: GeneralName): string | null {
   switch (constraint.kind) {
     case 'dns':
@@ -30,17 +30,17 @@ export function constraintProblem(constraint: GeneralName): string | null {
 }
 
 export interface Comparable {
-  /** Of `dns`, `uri` and `email`: the host in lower case; of a wildcard, what is behind `*.`. */
+  /** For `dns`, `uri` and `email`: the host in lower case, without the `*.` of a wildcard. */
   readonly host: string
   readonly isWildcard?: boolean
   readonly local?: string
-  /** Of `ip`. */
+  /** For `ip`. */
   readonly address?: Uint8Array
-  /** Of `dirName`: a key for each relative name. */
+  /** For `dirName`: a key for each relative name. */
   readonly keys?: Readonly<Record<NameComparison, readonly string[]>>
 }
 
-/** Prepares a name; null if a constraint of its kind applies to it and it cannot be compared. */
+/** Null for a malformed name, which cannot be compared with a constraint of its kind. */
 export function comparable(name: GeneralName): Comparable | null {
   switch (name.kind) {
     case 'dns': {
@@ -73,12 +73,12 @@ function keysOf({ relativeNames }: DistinguishedName): NonNullable<Comparable['k
 /** A well-formed constraint, ready to be compared with names of its kind. */
 export interface Subtree {
   readonly value: string
-  /** Whether it holds the name. A wildcard must be inside with all that it stands for. */
-  readonly holds: (name: Comparable) => boolean
-  /** Whether it holds the name, or something that a wildcard stands for. */
-  readonly touches: (name: Comparable) => boolean
-  /** Of mail and URIs: whether it holds the name to Go, for which a host is the whole domain below it, too. */
-  readonly holdsInGo: (name: Comparable) => boolean
+  /** Whether the name is in the subtree; for a wildcard, whether every name that matches it is. */
+  readonly contains: (name: Comparable) => boolean
+  /** Whether the name is in the subtree; for a wildcard, whether any name that matches it is. */
+  readonly overlaps: (name: Comparable) => boolean
+  /** For `email` and `uri`: Go includes all hosts below the host of the constraint. */
+  readonly containsInGo: (name: Comparable) => boolean
 }
 
 export function subtreeOf({ kind, value, bytes, directoryName }: GeneralName): Subtree {
@@ -86,29 +86,30 @@ export function subtreeOf({ kind, value, bytes, directoryName }: GeneralName): S
   const host = value.slice(at).toLowerCase()
   const below = host.startsWith('.') ? host : `.${host}`
   const never = (): boolean => false
-  // Of DNS constraints: a host and everything below it; `.host` only what is below it, as in Go and OpenSSL.
+  // DNS constraints: a host and everything below it; `.host` only everything below it, as in Go and OpenSSL.
   const isInDomain = (name: string): boolean => name === host || name.endsWith(below)
-  // Of mail and URI constraints: a host is that host alone, `.host` everything below it.
+  // Mail and URI constraints: a host is only that host, `.host` everything below it.
   const isOfHost = (name: string): boolean => (host.startsWith('.') ? name.endsWith(host) : name === host)
-  const only = (holds: Subtree['holds'], holdsInGo: Subtree['holds'] = never): Subtree => ({
+  const subtree = (contains: Subtree['contains'], containsInGo: Subtree['contains'] = never): Subtree => ({
     value,
-    holds,
-    touches: holds,
-    holdsInGo,
+    contains,
+    overlaps: contains,
+    containsInGo,
   })
   switch (kind) {
     case 'dns': {
-      const holds = (name: Comparable): boolean =>
+      const contains = (name: Comparable): boolean =>
         host === '' || isInDomain(name.isWildcard === true ? `.${name.host}` : name.host)
-      // `*.example.com` stands for `bar.example.com`, but for nothing two labels down.
+      // `*.example.com` matches `bar.example.com`, but not names two labels below.
       const parent = host.includes('.') ? host.slice(host.indexOf('.') + 1) : null
-      const touches = (name: Comparable): boolean => holds(name) || (name.isWildcard === true && name.host === parent)
-      return { value, holds, touches, holdsInGo: never }
+      const overlaps = (name: Comparable): boolean =>
+        contains(name) || (name.isWildcard === true && name.host === parent)
+      return { value, contains, overlaps, containsInGo: never }
     }
     case 'email':
     case 'uri':
-      if (at > 0) return only((name) => `${name.local ?? ''}@` === value.slice(0, at) && name.host === host)
-      return only(
+      if (at > 0) return subtree((name) => `${name.local ?? ''}@` === value.slice(0, at) && name.host === host)
+      return subtree(
         (name) => isOfHost(name.host),
         (name) => isInDomain(name.host),
       )
@@ -117,22 +118,22 @@ export function subtreeOf({ kind, value, bytes, directoryName }: GeneralName): S
       const isIn = (address: Uint8Array): boolean =>
         address.length === mask.length &&
         mask.every((bits, i) => (((address[i] ?? 0) ^ (network[i] ?? 0)) & bits) === 0)
-      return only(({ address }) => address !== undefined && isIn(address))
+      return subtree(({ address }) => address !== undefined && isIn(address))
     }
     case 'dirName': {
       const keys = directoryName === undefined ? null : keysOf(directoryName)
       const isBelow = ({ keys: below }: Comparable, by: NameComparison): boolean =>
         keys?.[by].every((key, i) => below?.[by][i] === key) === true
-      // What OpenSSL does not permit, Node refuses; what RFC 5280 excludes is excluded.
+      // Node refuses a name that OpenSSL does not permit; RFC 5280 decides whether a name is excluded.
       return {
         value,
-        holds: (name) => isBelow(name, 'OpenSSL'),
-        touches: (name) => isBelow(name, 'RFC 4518'),
-        holdsInGo: never,
+        contains: (name) => isBelow(name, 'OpenSSL'),
+        overlaps: (name) => isBelow(name, 'RFC 4518'),
+        containsInGo: never,
       }
     }
     default:
-      return only(never)
+      return subtree(never)
   }
 }
 
@@ -148,7 +149,7 @@ function isContiguousMask(mask: Uint8Array): boolean {
   let ended = false
   for (const byte of mask) {
     if (ended && byte !== 0) return false
-    // Ones, then zeros: with its zeros turned over, such a byte is one less than a power of two.
+    // The zeros of a contiguous mask are its lowest bits, so `zeros + 1` is a power of two.
     const zeros = ~byte & 0xff
     if ((zeros & (zeros + 1)) !== 0) return false
     ended ||= byte !== 0xff
@@ -165,8 +166,8 @@ function mailboxParts(text: string): { local: string; host: string } | null {
 }
 
 /**
- * The host of a URI's authority; null for none, or for an IP address, which URI constraints do not know. Null with a user, too,
- * whom OpenSSL takes for a part of the host (crypto/x509/v3_ncons.c, nc_uri).
+ * The host of a URI's authority. Null if there is none, for an IP address, which URI constraints do not support, and with a user,
+ * which OpenSSL reads as a part of the host (crypto/x509/v3_ncons.c, nc_uri).
  */
 function uriHost(text: string): string | null {
   const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#:@[\]]+)(?::\d*)?(?:[/?#]|$)/i.exec(text)
@@ -174,18 +175,18 @@ function uriHost(text: string): string | null {
   return host === undefined || parseIp(host) !== null || !isPlainDnsName(host) ? null : host
 }
 
-/** Whether Go reads a subject alternative name as it does where any constraint is in force (crypto/x509 isValid). */
+/** Whether Go parses a subject alternative name, as it does if any name constraint applies (crypto/x509 isValid). */
 export function isReadByGo({ kind, value }: GeneralName): boolean {
   if (kind === 'dns') return hasReadableLabels(value)
   if (kind !== 'email') return true
-  // Go takes a backslash outside of quotes for an escape, too (parseRFC2821Mailbox).
+  // Go reads a backslash as an escape outside of quotes, too (parseRFC2821Mailbox).
   const [, local = '', host = ''] =
     /^("(?:[^"\\\0\n\r]|\\[^\0\n\r])*"|(?:\\.|[!#-'*+\-./0-9=?A-Z^-~])+)@(.*)$/s.exec(value) ?? []
   const dotted = !local.startsWith('"') && /^\.|\.\.|\.$/.test(local.replaceAll(/\\(.)/gs, '$1'))
   return local !== '' && !dotted && hasReadableLabels(host)
 }
 
-/** Whether Go reads a constraint; it refuses the whole certificate otherwise (crypto/x509 parseNameConstraintsExtension). */
+/** Whether Go parses a constraint; otherwise it refuses the certificate (crypto/x509 parseNameConstraintsExtension). */
 export function isConstraintReadByGo(constraint: GeneralName): boolean {
   const { kind, value } = constraint
   if (kind === 'ip') return constraintProblem(constraint) === null
