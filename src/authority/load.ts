@@ -7,7 +7,7 @@ import {
   finalName,
   flushDirectory,
   lookAt,
-  makeFolders,
+  makeDirectories,
   readPlainFile,
   replaceFiles,
 } from '../files/file-system.js'
@@ -156,7 +156,7 @@ export async function openAuthority(
     CA_OPTIONS.filter((each) => each !== 'signer'),
   )
   const place = resolve(directory)
-  await makeFolders(fs, place)
+  await makeDirectories(fs, place)
   return withDirectoryLock(fs, place, undefined, async (root) => loadOrCreate(fs, root ?? place, options))
 }
 

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { checkCredentials, checkDirectory, checkFileName } from './checks.js'
 import type { Credentials } from './credentials.js'
-import { type FileSystem, findRoot, lookAt, makeFolders, replaceFiles } from '../files/file-system.js'
+import { type FileSystem, findRoot, lookAt, makeDirectories, replaceFiles } from '../files/file-system.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { failureOf } from '../files/write-failed.js'
@@ -103,7 +103,7 @@ async function prepareDirectory(fs: FileSystem, directory: string, names: Record
   if (found !== null && !found.isDirectory() && !found.isSymbolicLink())
     throw optionInvalid('directory', `must be a directory; ${directory} is not a directory`)
   const root = await findRoot(fs, directory)
-  if (root === null) await makeFolders(fs, directory)
+  if (root === null) await makeDirectories(fs, directory)
   const place = root ?? directory
   for (const kind of FILE_KINDS) {
     const path = join(place, names[kind])

@@ -1,8 +1,8 @@
-/** The system calls of this package on files as one interface, which tests count, fail and interrupt; and what is made of them. */
+/** The file system calls of this package as one interface, which tests replace, and functions on top of it. */
 import { constants, type Stats } from 'node:fs'
 import * as promises from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { abandon, failureOf, systemCode, writeFailed } from './write-failed.js'
+import { rethrowAfterCleanup, failureOf, systemCode, writeFailed } from './write-failed.js'
 import { randomBytes } from 'node:crypto'
 
 export type FileState = Pick<
@@ -10,7 +10,7 @@ export type FileState = Pick<
   'isDirectory' | 'isFile' | 'isSymbolicLink' | 'mode' | 'uid' | 'gid' | 'size' | 'mtimeMs'
 >
 
-/** An open file. Node's `FileHandle` is one. */
+/** An open file, such as Node's `FileHandle`. */
 export interface OpenFile {
   chmod(mode: number): Promise<void>
   chown(uid: number, gid: number): Promise<void>
@@ -38,7 +38,6 @@ export interface FileSystem {
   readonly rmdir: (path: string) => Promise<void>
 }
 
-/** The file system of this machine. */
 export const nodeFileSystem: FileSystem = promises
 
 export interface Owner {
@@ -57,17 +56,17 @@ export interface FileContents {
 export const STICKY = 0o1000
 
 /**
- * The owner of a file to write: that of the file that it replaces, or else of the directory. Only root can set it; otherwise
- * a service that runs as its own user could not read its new key.
+ * The owner of a new file: that of the replaced file, or else of the directory. Null unless this process is root. Without it,
+ * a service that runs as another user could not read its new key.
  */
 export function ownerOf(replaced: Owner | null, directory: FileState): Owner | null {
   if (process.geteuid?.() !== 0) return null
-  // With the sticky bit any user can have put a file there, and would get the key.
+  // With the sticky bit, any user may have created the replaced file and would own the new key.
   const { uid, gid } = replaced === null || (directory.mode & STICKY) !== 0 ? directory : replaced
   return { uid, gid }
 }
 
-/** The value of a call, or null if its path does not exist. */
+/** Null if the path of the call does not exist. */
 async function orNull<T>(work: Promise<T>): Promise<T | null> {
   try {
     return await work
@@ -78,18 +77,17 @@ async function orNull<T>(work: Promise<T>): Promise<T | null> {
   }
 }
 
-/** The state of a path, links not followed; null if nothing exists there. */
+/** The state of a path, without following a link; null if it does not exist. */
 export async function lookAt(fs: Pick<FileSystem, 'lstat'>, path: string): Promise<FileState | null> {
   return orNull(fs.lstat(path))
 }
 
-/** The target of a link; null if nothing exists there. */
+/** The target of a link; null if it does not exist. */
 export async function readLink(fs: FileSystem, path: string): Promise<string | null> {
   return orNull(fs.readlink(path))
 }
 
-/** Runs some work on an open file, and closes it. */
-async function withFile<T>(opening: Promise<OpenFile>, work: (file: OpenFile) => Promise<T>): Promise<T> {
+async function useFile<T>(opening: Promise<OpenFile>, work: (file: OpenFile) => Promise<T>): Promise<T> {
   const file = await opening
   try {
     return await work(file)
@@ -98,13 +96,13 @@ async function withFile<T>(opening: Promise<OpenFile>, work: (file: OpenFile) =>
   }
 }
 
-/** Writes a file that does not exist yet, flushed to the disk. */
+/** Creates a file and flushes it to the disk. */
 export async function writeNewFile(
   fs: FileSystem,
   path: string,
   { content, mode, owner = null }: FileContents,
 ): Promise<void> {
-  await withFile(fs.open(path, 'wx', mode), async (file) => {
+  await useFile(fs.open(path, 'wx', mode), async (file) => {
     if (owner !== null) await file.chown(owner.uid, owner.gid)
     await file.chmod(mode)
     await file.writeFile(content)
@@ -114,27 +112,27 @@ export async function writeNewFile(
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 
-/** A rename survives a power cut once the directory is flushed. */
+/** A rename survives a power cut only after its directory is flushed. */
 export async function flushDirectory(fs: FileSystem, path: string): Promise<void> {
-  // Anything else may have come in its place: opening a FIFO would not end.
-  await withFile(fs.open(path, O_RDONLY | O_DIRECTORY), (directory) => directory.sync())
+  // O_DIRECTORY, because a FIFO may have replaced the directory, and opening a FIFO blocks.
+  await useFile(fs.open(path, O_RDONLY | O_DIRECTORY), (directory) => directory.sync())
 }
 
-/** Makes a folder with exactly this mode and owner. */
-export async function makeFolder(
+/** Creates a directory with this mode, whatever the umask. */
+export async function makeDirectory(
   fs: FileSystem,
   path: string,
   mode: number,
   owner: Owner | null = null,
 ): Promise<void> {
   await fs.mkdir(path, mode)
-  await withFile(fs.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), async (folder) => {
+  await useFile(fs.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), async (folder) => {
     await folder.chmod(mode)
     if (owner !== null) await folder.chown(owner.uid, owner.gid)
   })
 }
 
-/** A file, with what is needed to write it again as it was. */
+/** A file with the attributes that a rewrite preserves. */
 export interface ReadFile extends Owner {
   readonly bytes: Buffer
   readonly mode: number
@@ -142,14 +140,14 @@ export interface ReadFile extends Owner {
 }
 
 /**
- * Reads a plain file, without following a link or waiting for a FIFO; null if it does not exist.
+ * Reads a plain file; null if it does not exist. It follows no link and does not wait for a FIFO.
  *
- * @param limit In bytes. A larger file is an error, and so is anything that is not a plain file.
+ * @param limit In bytes. A larger file is an error, as is a path that is not a plain file.
  */
 export async function readPlainFile(fs: FileSystem, path: string, limit: number): Promise<ReadFile | null> {
   const file = await orNull(fs.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
   if (file === null) return null
-  return withFile(Promise.resolve(file), async () => {
+  return useFile(Promise.resolve(file), async () => {
     const state = await file.stat()
     const { mode, uid, gid, size, mtimeMs } = state
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
@@ -158,7 +156,7 @@ export async function readPlainFile(fs: FileSystem, path: string, limit: number)
   })
 }
 
-/** The bytes of an open file from `start` up to `end`, or fewer if it has become shorter. */
+/** The bytes from `start` to `end`, or fewer if the file was truncated. */
 export async function readRange(file: OpenFile, start: number, end: number): Promise<Buffer> {
   const buffer = Buffer.alloc(end - start)
   let filled = 0
@@ -170,7 +168,7 @@ export async function readRange(file: OpenFile, start: number, end: number): Pro
   return buffer.subarray(0, filled)
 }
 
-/** Removes a path, if it exists, with everything below it; links are removed and not followed. */
+/** Removes a path recursively, if it exists. Links are removed, not followed. */
 export async function removeAll(fs: FileSystem, path: string): Promise<void> {
   const state = await lookAt(fs, path)
   if (state === null) return
@@ -182,7 +180,7 @@ export async function removeAll(fs: FileSystem, path: string): Promise<void> {
 export const DIRECTORY_MODE = 0o700
 
 /**
- * The real path of the caller's directory, which may be a link; null if it does not exist.
+ * The real path of the directory, which may be a link; null if it does not exist.
  *
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if it is not a directory.
  */
@@ -195,15 +193,15 @@ export async function findRoot(fs: FileSystem, directory: string): Promise<strin
     const now = await lookAt(fs, directory)
     if (now === null) return null
     if (now.isSymbolicLink()) throw writeFailed(directory, 'it is a link to nothing: remove it')
-    // Another process has made it meanwhile.
+    // Another process has created it since the first call.
     return findRoot(fs, directory)
   }
-  await checkFolder(fs, real)
+  await directoryExists(fs, real)
   return real
 }
 
-/** Whether a directory exists. */
-export async function checkFolder(fs: FileSystem, path: string): Promise<boolean> {
+/** Whether the directory exists. Throws if the path is not a directory. */
+export async function directoryExists(fs: FileSystem, path: string): Promise<boolean> {
   const state = await lookAt(fs, path)
   if (state === null || state.isDirectory()) return state !== null
   const what = state.isSymbolicLink() ? 'a symbolic link, which is not followed' : 'not a directory'
@@ -211,39 +209,38 @@ export async function checkFolder(fs: FileSystem, path: string): Promise<boolean
 }
 
 /**
- * Makes a folder and those above it, mode 0700. Above it, links are followed.
+ * Creates a directory and its parents, mode 0700. Links in the path of the parents are followed.
  *
- * @param made Gets the paths of the new folders, the outermost first.
+ * @param made The paths of the new directories are appended, the outermost first.
  */
-export async function makeFolders(fs: FileSystem, path: string, made: string[] = []): Promise<void> {
+export async function makeDirectories(fs: FileSystem, path: string, made: string[] = []): Promise<void> {
   try {
-    if (await checkFolder(fs, path)) return
+    if (await directoryExists(fs, path)) return
     const parent = dirname(path)
-    if (parent !== path && (await lookAt(fs, parent)) === null) await makeFolders(fs, parent, made)
-    await makeFolder(fs, path, DIRECTORY_MODE)
+    if (parent !== path && (await lookAt(fs, parent)) === null) await makeDirectories(fs, parent, made)
+    await makeDirectory(fs, path, DIRECTORY_MODE)
     made.push(path)
     await flushDirectory(fs, parent)
   } catch (error) {
-    // Another process was faster.
-    if (systemCode(error) === 'EEXIST' && (await checkFolder(fs, path))) return
+    // Another process has created it.
+    if (systemCode(error) === 'EEXIST' && (await directoryExists(fs, path))) return
     throw failureOf(path, error)
   }
 }
 
-/** A file of the directory, by its name. */
 interface NewFile extends FileContents {
   readonly name: string
 }
 
-/** The name that a temporary file is to get; null for another file. */
+/** The final name of a temporary file; null for other files. */
 export function finalName(name: string): string | null {
   return /^\.(.+)\.[0-9a-f]{16}\.etcd-mtls-tmp$/.exec(name)?.[1] ?? null
 }
 
 /**
- * Writes all files under temporary names, flushes them, and renames each. If something fails, no temporary file stays, or
- * the error names it; files that were renamed before stay. Call it under the lock of these files: their temporary files
- * were left by a killed process, and are removed. Those of other files may belong to a running process with another lock.
+ * Writes all files under temporary names, flushes them, and renames each. After an error, files that were renamed stay, and
+ * temporary files are removed or named in the error. Call it under the lock of these files: it first removes their temporary
+ * files, which only a killed process can have left. Those of other files may belong to a process with another lock.
  */
 export async function replaceFiles(fs: FileSystem, directory: string, files: readonly NewFile[]): Promise<void> {
   for (const name of await fs.readdir(directory)) {
@@ -270,7 +267,7 @@ export async function replaceFiles(fs: FileSystem, directory: string, files: rea
     await flushDirectory(fs, directory)
   } catch (error) {
     const left = [...pending.values()]
-    await abandon(error, left.join(', '), async () => {
+    await rethrowAfterCleanup(error, left.join(', '), async () => {
       const outcomes = await Promise.allSettled(left.map((path) => removeAll(fs, path)))
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     })

@@ -1,9 +1,9 @@
-/** The file system as root may use it: what another user can change is changed with the rights of that user. */
+/** A file system for root that makes each call with the rights of the user who can change the path. */
 import { dirname, join, parse, sep } from 'node:path'
 import { type FileState, type FileSystem, nodeFileSystem, STICKY } from './file-system.js'
 import { ownerFileSystem } from './owner-process.js'
 
-/** Symbolic links in one path, as on Linux (path_resolution(7)). */
+/** Most symbolic links in one path, as on Linux (path_resolution(7)). */
 const MAX_LINKS = 40
 const GROUP_WRITE = 0o020
 const OTHERS_WRITE = 0o002
@@ -13,7 +13,7 @@ const OTHERS_WRITE = 0o002
  * process of that user; in root's own directories it makes the call itself. If several users can (a group or everybody may
  * write to a directory), the call fails.
  *
- * On Windows, and for any other user, these are the plain calls.
+ * On Windows and for other users, it makes the plain calls.
  */
 export function guardedFileSystem(): FileSystem {
   if (process.geteuid?.() !== 0) return nodeFileSystem
@@ -39,7 +39,7 @@ export function guardedFileSystem(): FileSystem {
     realpath: async (path) => {
       const fs = await inside(path)
       const real = await fs.realpath(path)
-      // Below the result the rights would be those of another user, also of root.
+      // Calls below the result would have the rights of another user, possibly of root.
       if ((await inside(real)) === fs) return real
       throw new Error(
         `a link of a user in ${path} leads to ${real}, which belongs to another user: pass that directory itself`,
@@ -55,11 +55,11 @@ export function guardedFileSystem(): FileSystem {
 }
 
 /**
- * The user, apart from root, who can change the contents of a directory or its path: the owner of the first directory or
- * link in the path that is not root's; null if all are.
+ * The user other than root who can change the directory or its path: the owner of the first directory or link in the path
+ * that does not belong to root; null if all belong to root.
  *
- * Only root can change the part of the path before that, so the result cannot change before the next call. A path that does
- * not exist is an error, as of the call itself: in a directory with the sticky bit any user could make it before the call.
+ * Only root can change the part of the path before it, so the result is still valid at the next call. A missing path is an
+ * error: in a directory with the sticky bit any user could create it before the next call.
  */
 async function findOwner(directory: string): Promise<number | null> {
   const { root } = parse(directory)
@@ -79,17 +79,17 @@ async function findOwner(directory: string): Promise<number | null> {
       names.unshift(...namesOf(target))
       continue
     }
-    if (state.isDirectory()) refuseShared(path, state)
+    if (state.isDirectory()) checkNotShared(path, state)
     current = path
   }
   return null
 }
 
 /**
- * In a directory with the sticky bit, such as /tmp, only root can rename or remove root's files (inode(7)). The mode of the
- * group is also the most that an access control list permits (acl(5)), so it counts for every group.
+ * A directory with the sticky bit, such as /tmp, is allowed: only root can rename or remove root's files there (inode(7)). The
+ * group bits also limit access control lists (acl(5)), so they count for every group.
  */
-function refuseShared(path: string, { mode }: FileState): void {
+function checkNotShared(path: string, { mode }: FileState): void {
   if ((mode & STICKY) !== 0 || (mode & (GROUP_WRITE | OTHERS_WRITE)) === 0) return
   const who = (mode & OTHERS_WRITE) !== 0 ? 'every user' : 'a group, or a user in an access control list,'
   throw new Error(

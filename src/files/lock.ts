@@ -1,9 +1,9 @@
 /**
- * A lock file: of two processes that change the same files, one waits.
+ * A lock file, which excludes other processes that change the same files.
  *
- * The file is written under another name and linked into place, which is atomic on NFS, too. A lock whose holder is gone is
- * never replaced: its successor is linked as `<path>.<nonce of the former>`, so of all processes that find the same stale
- * lock exactly one succeeds it. The last lock of this chain counts.
+ * The file is written under another name and linked into place, which is atomic on NFS too. A stale lock is never replaced:
+ * its successor is linked as `<path>.<nonce of the stale lock>`, so that only one of the processes that find it can succeed
+ * it. The last lock of this chain is valid.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, readlink } from 'node:fs/promises'
@@ -16,23 +16,23 @@ import { failureOf, systemCode, writeFailed } from './write-failed.js'
 /** Times are in milliseconds. */
 interface LockOptions {
   readonly signal?: AbortSignal | undefined
-  /** How long to wait for another holder. Default: 120,000. */
+  /** Longest wait for another holder. Default: 120,000. */
   readonly timeout?: number
-  /** A holder on another host that has not touched its lock for this time counts as gone. Default: 60,000. */
+  /** A lock of another host that was not touched for this time is stale. Default: 60,000. */
   readonly staleAfter?: number
   /** How often a holder touches its lock. Default: 10,000. */
   readonly beatEvery?: number
 }
 
-/** Between two attempts, in milliseconds: short enough not to be noticed, long enough for a remote disk. */
+/** Milliseconds between two attempts. */
 const PAUSE = { first: 5, longest: 200 }
 
 /**
- * Runs `work` while this process holds the lock file `path`; its directory must exist. Two calls in one process exclude
- * each other, too, so `work` must not take the same lock.
+ * Runs `work` while this process holds the lock file `path`; its directory must exist. Calls of one process exclude each
+ * other too, so `work` must not take the same lock.
  *
- * The signal that `work` gets is aborted with the caller's, and if the lock is lost: a process that slept for longer than
- * `staleAfter` counts as gone for other hosts.
+ * The signal of `work` is aborted with the caller's, or if the lock is lost: after a sleep longer than `staleAfter` another
+ * host may take it.
  *
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if another process holds it for longer than `timeout`, or the file system refuses.
  * @throws The reason of `signal`.
@@ -48,20 +48,20 @@ export async function withLock<T>(
   const lost = new AbortController()
   const beat = setInterval(() => {
     const touched = isHeld(place, lock).then(async (held) => {
-      // Makes the file newer, by the clock of the file system: it ends with a line feed.
+      // Rewrites the final line feed, which updates mtime by the clock of the file system.
       if (held) await lock.file.write(Buffer.from('\n'), 0, 1, (await lock.file.stat()).size - 1)
       else lost.abort(writeFailed(path, 'the lock was taken by another process, for which this one counts as gone'))
     })
-    // An error does not show whether it is still held: the next beat tries again.
+    // An error does not show that the lock is lost. The next timer tries again.
     void touched.catch(() => undefined)
   }, beatEvery).unref()
   let result: T
   try {
-    // What stays does no harm, and the next holder tries again.
+    // Leftover files are harmless, and the next holder tries again.
     await sweep(place, lock).catch(() => undefined)
     result = await work(signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]))
   } catch (error) {
-    // The error of the work matters more than one of the release.
+    // The error of `work` takes precedence over an error of the release.
     await release(place, lock).catch(() => undefined)
     throw error
   } finally {
@@ -72,9 +72,9 @@ export async function withLock<T>(
 }
 
 /**
- * Runs `work` under the lock of everything in a directory.
+ * Runs `work` under the lock of a directory.
  *
- * @param place The directory, which may be a link. `work` gets its real path, or null if it does not exist.
+ * @param place The directory, which may be a link. `work` receives its real path, or null if it does not exist.
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` for an error of the file system.
  * @throws The reason of `signal`.
  */
@@ -93,7 +93,6 @@ export async function withDirectoryLock<T>(
   }
 }
 
-/** The place of a lock, and who takes it. */
 interface Place {
   readonly fs: FileSystem
   readonly path: string
@@ -101,30 +100,29 @@ interface Place {
   readonly staleAfter: number
 }
 
-/** A process, distinct from others that had or will have the same number. */
+/** Identifies a process even if its number is used again. */
 export interface ProcessIdentity {
   readonly pid: number
-  /** Where process numbers have the same meaning: host, boot and PID namespace. */
+  /** Host, boot and PID namespace: process numbers are comparable only within one. */
   readonly place: string
-  /** When it started, in ticks since the boot (proc(5), field 22); null without /proc. */
+  /** Start time in ticks since the boot (proc(5), field 22); null without /proc. */
   readonly started: string | null
 }
 
-/** A lock as it was found. */
 interface FoundLock {
   readonly at: string
-  /** null if the file cannot be read as a lock, as after a power cut. */
+  /** Null if the file is not a valid lock, as after a power cut. */
   readonly holder: ProcessIdentity | null
-  /** 32 hexadecimal digits that no other lock has, or a digest of the content. */
+  /** 32 random hexadecimal digits; a digest of the contents if the file is not a valid lock. */
   readonly nonce: string
   readonly mtimeMs: number
 }
 
-/** A lock of this process. The file stays open, so that a touch never reaches another file in its place. */
+/** A lock of this process. The file stays open, so that a touch cannot change a file that replaced it. */
 interface OwnLock {
   readonly nonce: string
   readonly file: OpenFile
-  /** The paths of the lock, the outermost first: those of stale ones, and its own. */
+  /** The paths of the stale locks and of this one, the oldest first. */
   readonly chain: readonly string[]
 }
 
@@ -134,35 +132,35 @@ async function acquire(place: Place, timeout: number, signal: AbortSignal | unde
     signal?.throwIfAborted()
     let last: FoundLock | undefined
     try {
-      // Read before anything is written: a process that waits for a living holder does not wear out the disk.
+      // Reads first, so that a waiting process does not write at each attempt.
       last = (await chainOf(place)).at(-1)
       const isFree = last === undefined || (await isAlive(last.holder, place.own)) !== true
-      const lock = isFree ? await take(place, last) : null
+      const lock = isFree ? await tryTake(place, last) : null
       if (lock !== null) return lock
     } catch (error) {
       throw failureOf(place.path, error)
     }
-    if (performance.now() >= deadline) throw writeFailed(place.path, heldBy(last?.holder ?? null, place.path))
-    // At random, so that processes that wait do not come at once. The loop reports an aborted signal.
+    if (performance.now() >= deadline) throw writeFailed(place.path, heldReason(last?.holder ?? null, place.path))
+    // Random, so that waiting processes do not try at the same time. The loop reports an aborted signal.
     await delay(pause * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined)
   }
 }
 
-function heldBy(holder: ProcessIdentity | null, path: string): string {
+function heldReason(holder: ProcessIdentity | null, path: string): string {
   const host = holder?.place.split(' ')[0] ?? ''
   const who = holder === null ? 'another process' : `process ${String(holder.pid)} on host "${host}"`
   return `${who} holds the lock and did not finish in time: try again later, or end that process if it hangs; if no process runs any more, remove ${path}`
 }
 
-/** More successors than any crash leaves: each holder removes the locks before its own. */
+/** Most locks in a chain. Crashes leave fewer, because each holder removes the locks before its own. */
 const MAX_CHAIN = 1000
 
-/** The lock at `path` and its successors; empty if it is free. */
+/** The lock at `path` and its successors; empty if there is no lock. */
 async function chainOf({ fs, path }: Place): Promise<FoundLock[]> {
   const chain: FoundLock[] = []
   for (let found = await readLock(fs, path); found !== null; found = await readLock(fs, `${path}.${found.nonce}`)) {
     chain.push(found)
-    // Another user can make a circle of locks, in a directory of that user.
+    // In a directory of another user, that user can make a cycle.
     if (chain.length > MAX_CHAIN)
       throw writeFailed(path, `it has more than ${String(MAX_CHAIN)} successors: remove ${path}*`)
   }
@@ -170,10 +168,10 @@ async function chainOf({ fs, path }: Place): Promise<FoundLock[]> {
 }
 
 const NONCE = /^[0-9a-f]{32}$/
-const MAX_BYTES = 64 * 1024
+const MAX_LOCK_BYTES = 64 * 1024
 
 async function readLock(fs: FileSystem, at: string): Promise<FoundLock | null> {
-  const file = await readPlainFile(fs, at, MAX_BYTES)
+  const file = await readPlainFile(fs, at, MAX_LOCK_BYTES)
   if (file === null) return null
   const { bytes, mtimeMs } = file
   const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 32)
@@ -191,29 +189,29 @@ function parseHolder(text: string): { holder: ProcessIdentity; nonce: string } |
   }
 }
 
-/** Whether the holder is gone: by its process if that can be seen from here, otherwise by the age of the file. */
+/** Checks the process of the holder if it is visible, otherwise the age of the file. */
 async function isStale({ own, staleAfter }: Place, { holder, mtimeMs }: FoundLock, now: number): Promise<boolean> {
   const alive = await isAlive(holder, own)
   return alive === null ? now - mtimeMs > staleAfter : !alive
 }
 
-/** Takes the lock if it is free, or succeeds a stale one; null if it is not stale, or another process was faster. */
-async function take(place: Place, last: FoundLock | undefined): Promise<OwnLock | null> {
+/** Takes a free lock or succeeds a stale one; null if it is held or another process was faster. */
+async function tryTake(place: Place, last: FoundLock | undefined): Promise<OwnLock | null> {
   const { fs, path, own } = place
   const nonce = randomBytes(16).toString('hex')
   const candidate = `${path}.${nonce}.new`
   const at = last === undefined ? path : `${path}.${last.nonce}`
-  // Not flushed: after a power cut no holder is left, and a lock that cannot be read ages like any other.
+  // Not flushed: after a power cut there is no holder, and an invalid lock becomes stale too.
   const file = await fs.open(candidate, 'wx', 0o644)
   let chain: string[] | null = null
   let isLinked = false
   try {
     await file.writeFile(`${JSON.stringify({ ...own, nonce })}\n`)
-    // The time is that of the file system: the clocks of two hosts may differ.
+    // Uses the clock of the file system, because the clocks of two hosts may differ.
     if (last === undefined || (await isStale(place, last, (await file.stat()).mtimeMs))) {
       await fs.link(candidate, at)
       isLinked = true
-      // The former holder may have released the lock meanwhile: then the chain no longer leads here.
+      // If the former holder has released the lock meanwhile, the chain does not lead to this lock.
       const found = last === undefined ? [{ at, nonce }] : await chainOf(place)
       const end = found.findIndex((each) => each.nonce === nonce)
       if (end !== -1) chain = found.slice(0, end + 1).map((each) => each.at)
@@ -225,30 +223,30 @@ async function take(place: Place, last: FoundLock | undefined): Promise<OwnLock 
       await file.close().catch(() => undefined)
       if (isLinked) await removeIfThere(fs, at)
     }
-    // What cannot be removed does no harm, and once the lock is held, nothing may fail before the caller knows.
+    // A leftover candidate is harmless. A held lock must be returned, so an error here is ignored.
     await removeIfThere(fs, candidate).catch(() => undefined)
   }
   return chain === null ? null : { nonce, file, chain }
 }
 
-/** False if another process has succeeded this lock, or it was removed. */
+/** False if another process has succeeded this lock, or if the file was removed. */
 async function isHeld({ fs, path }: Place, { nonce, chain }: OwnLock): Promise<boolean> {
   if ((await lookAt(fs, `${path}.${nonce}`)) !== null) return false
   return (await readLock(fs, chain.at(-1) ?? path))?.nonce === nonce
 }
 
 async function release(place: Place, lock: OwnLock): Promise<void> {
-  // The content no longer matters, so neither does whether the last touch was written.
+  // Whether the last touch was written does not matter any more.
   await lock.file.close().catch(() => undefined)
   try {
-    // The root first: without it nothing leads to the others.
+    // The first lock is removed first, because the others are reachable only through it.
     if (await isHeld(place, lock)) for (const at of lock.chain) await removeIfThere(place.fs, at)
   } catch (error) {
     throw writeFailed(place.path, error)
   }
 }
 
-/** Removes what killed processes have left next to the lock. Files to which the chain does not lead have no meaning. */
+/** Removes files of killed processes next to the lock. Locks outside the chain have no effect. */
 async function sweep(place: Place, { file, nonce, chain }: OwnLock): Promise<void> {
   const { fs, path } = place
   const directory = dirname(path)
@@ -269,7 +267,6 @@ async function removeIfThere(fs: FileSystem, path: string): Promise<void> {
   })
 }
 
-/** This process. */
 export async function ownIdentity(): Promise<ProcessIdentity> {
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
   const namespace = await readlink('/proc/self/ns/pid').catch(() => '')
@@ -278,8 +275,8 @@ export async function ownIdentity(): Promise<ProcessIdentity> {
 }
 
 /**
- * Whether a process still runs; null if that cannot be seen from here. The time of its start distinguishes another process
- * with the same number. A zombie no longer runs.
+ * Whether the process runs; null if it is not visible here. The start time distinguishes a later process with the same
+ * number. A zombie does not count as running.
  */
 async function isAlive(other: ProcessIdentity | null, own: ProcessIdentity): Promise<boolean | null> {
   if (other?.place !== own.place) return null
@@ -291,12 +288,12 @@ async function isAlive(other: ProcessIdentity | null, own: ProcessIdentity): Pro
   try {
     return process.kill(other.pid, 0)
   } catch (error) {
-    // EPERM: it exists, and belongs to another user.
+    // EPERM: the process exists and belongs to another user.
     return systemCode(error) !== 'ESRCH'
   }
 }
 
-/** From /proc/<pid>/stat; null if there is none. */
+/** Reads /proc/<pid>/stat; null if it does not exist. */
 async function readStatus(pid: number): Promise<{ state: string; started: string } | null> {
   const text = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '')
   // The second field is the name in parentheses, which may have spaces and parentheses.

@@ -1,9 +1,8 @@
 /**
- * A process that works on files with the rights of another user, for a caller that runs as root.
+ * A process that accesses files with the rights of another user, for a caller that runs as root.
  *
- * Root must not work in a directory that another user can rename files in: between any two system calls that user can
- * replace a file or a folder by a link, and root would change what the link leads to. A process of that user cannot
- * change more than the user can.
+ * Root must not write in a directory of another user: between two system calls that user can replace a file or directory by
+ * a link, and root would change the target of the link. A process of that user cannot change more than the user can.
  */
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process'
 import { open } from 'node:fs/promises'
@@ -15,20 +14,20 @@ import { printable } from '../report/printable.js'
 import type { FileState, FileSystem, OpenFile } from './file-system.js'
 import { systemCode } from './write-failed.js'
 
-/** Milliseconds for one call: the user can stop the process at any time. */
+/** Limit of one call in milliseconds, because the user can suspend the process. */
 const CALL_TIMEOUT = 30_000
-/** The process ends after this many milliseconds without a call and without an open file. */
+/** The process ends after this time in milliseconds without a call and an open file. */
 const IDLE_TIMEOUT = 200
-/** Bytes of a file in one call. */
+/** Most bytes of a file in one call. */
 const CHUNK = 1024 * 1024
-/** Characters of an answer: a chunk in base64, or the names in a folder. */
+/** Most characters of an answer: a chunk in base64, or the names in a directory. */
 const MAX_ANSWER = 4 * CHUNK
-/** The group of an unknown user: on most systems "nogroup", which has no rights. */
+/** The group for an unknown user: on most systems "nogroup", which has no rights. */
 const NO_GROUP = 65_534
 
 /**
- * The program of the process. It reads calls as lines of JSON and answers each with a line. It is a string, because a
- * bundler may merge this module into another file.
+ * The program of the process. It reads one call and writes one answer per line, in JSON. It is a string, because a bundler
+ * may merge this module into another file.
  */
 const PROGRAM = `
 const fs = require('node:fs')
@@ -65,15 +64,15 @@ process.stdin.on('data', (text) => {
 process.stdin.on('end', () => process.exit(0))
 `
 
-/** The calls of {@link FileSystem}, in a process of one user that starts with the first call. */
+/** Makes the calls in a process of the user, which starts at the first call. */
 export function ownerFileSystem(uid: number): FileSystem {
-  let helper: Promise<Helper> | null = null
-  const start = async (): Promise<Helper> => {
+  let helper: Promise<OwnerProcess> | null = null
+  const start = async (): Promise<OwnerProcess> => {
     const known = helper
     const before = await known
     if (before?.hasEnded === false) return before
-    // If it has ended, the first of several calls starts another one.
-    if (helper === known) helper = startHelper(uid)
+    // If it has ended, the first of several parallel calls starts another one.
+    if (helper === known) helper = startOwnerProcess(uid)
     return helper ?? start()
   }
   const call = async <T>(read: (value: unknown) => T, name: string, ...args: readonly unknown[]): Promise<T> =>
@@ -98,7 +97,7 @@ export function ownerFileSystem(uid: number): FileSystem {
   }
 }
 
-function openFile(helper: Helper, file: number): OpenFile {
+function openFile(helper: OwnerProcess, file: number): OpenFile {
   const run = async (name: string, ...args: readonly unknown[]): Promise<void> => {
     await helper.call(name, file, ...args)
   }
@@ -110,8 +109,8 @@ function openFile(helper: Helper, file: number): OpenFile {
   }
   return {
     chmod: async (mode) => run('fchmod', mode),
-    // A process cannot change the owner, so files in a user's directory belong to that user.
-    chown: async (_uid, gid) => giveToGroup(helper, file, gid),
+    // The process cannot change the owner, so the files belong to its user.
+    chown: async (_uid, gid) => setGroup(helper, file, gid),
     stat: async () => asState(await helper.call('fstat', file)),
     sync: async () => run('fsync'),
     truncate: async (size) => run('ftruncate', size),
@@ -122,7 +121,7 @@ function openFile(helper: Helper, file: number): OpenFile {
     write: async (buffer, offset, length, position) => write(buffer.subarray(offset, offset + length), position),
     writeFile: async (data) => write(Buffer.from(data), null),
     close: async () => {
-      // The end of the process has closed its files.
+      // A process that ended has closed its files.
       if (helper.hasEnded) return
       helper.opened.delete(file)
       await run('close')
@@ -131,12 +130,11 @@ function openFile(helper: Helper, file: number): OpenFile {
 }
 
 /**
- * Keeps the group of a file. The user may not be in that group, so root sets it, on the file that the process has open and
- * only if it belongs to the user.
+ * Sets the group of an open file as root, because the user may not be in that group. The file must belong to the user.
  */
-async function giveToGroup(helper: Helper, file: number, gid: number): Promise<void> {
+async function setGroup(helper: OwnerProcess, file: number, gid: number): Promise<void> {
   if (asState(await helper.call('fstat', file)).gid === gid) return
-  // proc(5): the link leads to the open file itself, so no path through the user's directories is followed.
+  // proc(5): the link leads to the open file itself, so it does not depend on paths that the user can change.
   const same = await open(`/proc/${String(helper.pid)}/fd/${String(file)}`, 'r')
   try {
     const state = await same.stat()
@@ -149,13 +147,13 @@ async function giveToGroup(helper: Helper, file: number, gid: number): Promise<v
   }
 }
 
-/** One process, which answers one call after another. Exported for the tests, which use a hostile process. */
-export class Helper {
+/** One process, which answers one call at a time. Exported for tests with a hostile process. */
+export class OwnerProcess {
   readonly uid: number
-  /** Descriptors of the files that the process has open. */
+  /** Descriptors of the open files of the process. */
   readonly opened = new Set<number>()
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
-  /** The end of the last call. */
+  /** Settles when the last call ends. */
   #last: Promise<unknown> = Promise.resolve()
   #calls = 0
   #waiting: { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void } | null = null
@@ -177,7 +175,7 @@ export class Helper {
       stream.on('error', (error: Error) => {
         this.#stop(error)
       })
-      // The process does not keep this one alive. When its input ends, so does it.
+      // The process does not keep this one alive, and ends when its input ends.
       if (stream instanceof Socket) stream.unref()
     }
     child.unref()
@@ -228,7 +226,7 @@ export class Helper {
     }
   }
 
-  /** The user may have written the answer instead of the program. */
+  /** Does not trust the answer, because the user can control the process. */
   #receive(text: string): void {
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop() ?? ''
@@ -255,26 +253,29 @@ export class Helper {
   }
 }
 
-async function startHelper(uid: number): Promise<Helper> {
-  // There, execPath is the application, which would start again.
+async function startOwnerProcess(uid: number): Promise<OwnerProcess> {
+  // In a single executable application, execPath would start the application again.
   if (isSea())
     throw new Error(`a single executable application cannot work as user ${String(uid)}: run it as that user`)
   const options = { uid, gid: await primaryGroup(uid), cwd: '/', env: {} }
-  return new Helper(uid, spawn(process.execPath, ['-e', PROGRAM], { ...options, stdio: ['pipe', 'pipe', 'ignore'] }))
+  return new OwnerProcess(
+    uid,
+    spawn(process.execPath, ['-e', PROGRAM], { ...options, stdio: ['pipe', 'pipe', 'ignore'] }),
+  )
 }
 
-/** By `id`, which reads every source of users of the system. */
+/** Uses `id`, which reads every user database of the system. */
 async function primaryGroup(uid: number): Promise<number> {
   try {
     const { stdout } = await promisify(execFile)('id', ['-g', String(uid)], { env: { PATH: '/usr/bin:/bin' } })
     return /^\d{1,10}\n$/.test(stdout) ? Number(stdout) : NO_GROUP
   } catch {
-    // A user without a name, as in a container, or no `id`.
+    // The user has no name, as in a container, or `id` does not exist.
     return NO_GROUP
   }
 }
 
-/** The value of an answer, or its error; null for anything else. */
+/** The value or the error of an answer; null if it is malformed. */
 function parseAnswer(line: string): { readonly value: unknown } | { readonly error: Error } | null {
   let answer: unknown
   try {
@@ -294,7 +295,7 @@ function unexpected(): Error {
 }
 
 function asNothing(): void {
-  // The answer has no value.
+  // The answer of these calls has no value.
 }
 
 function asString(value: unknown): string {
@@ -309,7 +310,7 @@ function asNumber(value: unknown): number {
 
 function asNames(value: unknown): string[] {
   if (!Array.isArray(value)) throw unexpected()
-  // Each is joined to a path: a separator would lead to another place.
+  // Names are joined to paths, so a separator would lead to another directory.
   return value.map((name) => {
     if (typeof name !== 'string' || name === '' || name === '.' || name === '..' || /[/\0]/.test(name))
       throw unexpected()

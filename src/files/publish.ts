@@ -1,22 +1,22 @@
 /**
- * How a set of files in a directory changes: a reader finds the old set or the new one at any time, also after this process
- * was killed, never a key without its certificate or next to another one.
+ * Replaces a set of files in a directory. At any time, even after a kill of this process, a reader finds the old or the new
+ * set, and never a key without its certificate or with another one.
  *
- * As the kubelet does it: the visible names are links through `..data`, which leads to the generation in use, a folder with
- * one complete set, so that one rename of `..data` replaces all of them. New and removed names cannot change with that
- * rename: a certificate is added before its key and removed after it.
+ * It uses the layout of the kubelet: the visible names are links through `..data`, a link to the current generation, which is
+ * a directory with one complete set. One rename of `..data` replaces all files. Names that are added or removed cannot change
+ * with that rename, so a certificate is added before its key and removed after it.
  */
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import {
-  checkFolder,
+  directoryExists,
   DIRECTORY_MODE,
   type FileContents,
   type FileState,
   type FileSystem,
   flushDirectory,
   lookAt,
-  makeFolder,
+  makeDirectory,
   ownerOf,
   type ReadFile,
   readLink,
@@ -24,7 +24,7 @@ import {
   removeAll,
   writeNewFile,
 } from './file-system.js'
-import { abandon, failureOf, systemCode, writeFailed } from './write-failed.js'
+import { rethrowAfterCleanup, failureOf, systemCode, writeFailed } from './write-failed.js'
 
 /** A change of a directory. Files that are not in it do not change. */
 export interface Change {
@@ -37,14 +37,14 @@ export interface Change {
 /**
  * Changes a directory. Call it under the lock of this directory or of one above.
  *
- * A new directory is built completely under another name and renamed; its parent must exist. In an existing one, plain
- * files of other programs are converted first, with the same contents. Links to other places are replaced and never
- * followed; meanwhile the keys of the set are not visible.
+ * A new directory is built under another name and renamed; its parent must exist. In an existing one, plain files of other
+ * programs are first converted to links with the same contents. Links to other places are replaced and never followed; the
+ * keys of the set are not visible meanwhile.
  *
- * Run as root, new files belong to the owner of the replaced ones or of the directory. After an error nothing temporary is
- * left, as far as the file system allows.
+ * If this process is root, new files belong to the owner of the replaced ones or of the directory. After an error, temporary
+ * files are removed if the file system allows it.
  *
- * @param signal Stops before something has changed.
+ * @param signal Aborts only before the first change.
  * @throws The reason of `signal`.
  */
 export async function publish(
@@ -55,15 +55,15 @@ export async function publish(
 ): Promise<'created' | 'changed' | 'unchanged'> {
   signal?.throwIfAborted()
   try {
-    if (!(await checkFolder(fs, directory))) {
+    if (!(await directoryExists(fs, directory))) {
       if (change.files.size === 0) return 'unchanged'
       await create(fs, directory, change, signal)
       return 'created'
     }
     const { files, remove = [] } = change
-    const survey = await surveyDirectory(fs, directory, [...files.keys(), ...remove])
-    const isSame = isUpToDate(survey, change)
-    if (!isSame) await changeInPlace(fs, directory, survey, change, signal)
+    const current = await readDirectory(fs, directory, [...files.keys(), ...remove])
+    const isSame = isUpToDate(current, change)
+    if (!isSame) await changeInPlace(fs, directory, current, change, signal)
     await sweep(fs, directory)
     return isSame ? 'unchanged' : 'changed'
   } catch (error) {
@@ -75,34 +75,34 @@ async function create(fs: FileSystem, directory: string, { files }: Change, sign
   const parent = dirname(directory)
   const temporary = join(parent, newTemporaryName())
   try {
-    await makeFolder(fs, temporary, DIRECTORY_MODE)
-    await replaceSet(fs, temporary, await surveyDirectory(fs, temporary, []), { files })
+    await makeDirectory(fs, temporary, DIRECTORY_MODE)
+    await replaceSet(fs, temporary, await readDirectory(fs, temporary, []), { files })
     signal?.throwIfAborted()
     await fs.rename(temporary, directory)
     await flushDirectory(fs, parent)
   } catch (error) {
-    // Only this one: other processes may work next to this directory.
-    await abandon(error, temporary, () => removeAll(fs, temporary))
+    // Removes only its own directory: other processes may use the parent at the same time.
+    await rethrowAfterCleanup(error, temporary, () => removeAll(fs, temporary))
   }
 }
 
 async function changeInPlace(
   fs: FileSystem,
   directory: string,
-  survey: Survey,
+  current: DirectoryState,
   change: Change,
   signal?: AbortSignal,
 ): Promise<void> {
   signal?.throwIfAborted()
   try {
-    const before = await convertPlainFiles(fs, directory, survey, change.remove ?? [])
+    const before = await convertPlainFiles(fs, directory, current, change.remove ?? [])
     await replaceSet(fs, directory, before, change, signal)
   } catch (error) {
-    await abandon(error, join(directory, '..<time>-*'), () => sweep(fs, directory))
+    await rethrowAfterCleanup(error, join(directory, '..<time>-*'), () => sweep(fs, directory))
   }
 }
 
-function isUpToDate({ seen, hasHidden, foreign }: Survey, { files, remove = [] }: Change): boolean {
+function isUpToDate({ seen, hasHidden, foreign }: DirectoryState, { files, remove = [] }: Change): boolean {
   const same = ([name, { content, mode }]: [string, FileContents]): boolean => {
     const found = seen.get(name)
     return found?.linked === true && found.file.mode === mode && found.file.bytes.equals(Buffer.from(content))
@@ -111,82 +111,82 @@ function isUpToDate({ seen, hasHidden, foreign }: Survey, { files, remove = [] }
   return !hasHidden && [...files].every(same) && remove.every(gone)
 }
 
-/** Converts plain files into links, without a change of their contents. */
+/** Converts plain files to links with the same contents. */
 async function convertPlainFiles(
   fs: FileSystem,
   directory: string,
-  survey: Survey,
+  current: DirectoryState,
   remove: readonly string[],
-): Promise<Survey> {
-  const isKept = ([name, { linked }]: [string, SeenFile]): boolean => linked || !remove.includes(name)
-  const kept = [...survey.seen].filter(isKept)
+): Promise<DirectoryState> {
+  const isKept = ([name, { linked }]: [string, VisibleFile]): boolean => linked || !remove.includes(name)
+  const kept = [...current.seen].filter(isKept)
   const plain = kept.filter(([, { linked }]) => !linked)
-  if (plain.length === 0) return survey
-  const generation = await addGeneration(fs, directory, survey, asTheyWere(kept, survey))
+  if (plain.length === 0) return current
+  const generation = await addGeneration(fs, directory, current, unchangedContents(kept, current))
   await replaceByLink(fs, directory, DATA_LINK, generation)
   for (const [name] of plain) await replaceByLink(fs, directory, name, linkTarget(name))
   await flushDirectory(fs, directory)
   const linked = plain.map(([name, { file }]) => [name, { file, linked: true }] as const)
-  return { ...survey, generation, seen: new Map([...survey.seen, ...linked]) }
+  return { ...current, generation, seen: new Map([...current.seen, ...linked]) }
 }
 
 async function replaceSet(
   fs: FileSystem,
   directory: string,
-  survey: Survey,
+  current: DirectoryState,
   { files, remove = [] }: Change,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { seen, foreign } = survey
+  const { seen, foreign } = current
   const kept = [...seen].filter(([name, { linked }]) => linked && !remove.includes(name))
-  const contents = asTheyWere(kept, survey)
+  const contents = unchangedContents(kept, current)
   for (const [name, file] of files) {
-    contents.set(name, { ...file, owner: ownerOf(seen.get(name)?.file ?? null, survey.directory) })
+    contents.set(name, { ...file, owner: ownerOf(seen.get(name)?.file ?? null, current.directory) })
   }
-  const generation = contents.size === 0 ? null : await addGeneration(fs, directory, survey, contents)
+  const generation = contents.size === 0 ? null : await addGeneration(fs, directory, current, contents)
   signal?.throwIfAborted()
 
-  const leaving = remove.filter((name) => seen.has(name) || foreign.has(name))
+  const removed = remove.filter((name) => seen.has(name) || foreign.has(name))
   const foreignLinks = [...files.keys()].filter((name) => foreign.has(name))
-  // A link to another place cannot change together with the rest, so no key is visible until everything is in place; nor
-  // is a key whose certificate is added later.
+  // A foreign link cannot change with the rename of `..data`, so all keys are removed until the set is complete; so is a
+  // key whose certificate is added later.
   const keys = [...files.keys()].filter(
     (name) => isKey(name) && seen.has(name) && (foreignLinks.length > 0 || !seen.has(name.replace(/key$/, 'crt'))),
   )
-  const going = keysFirst(new Set([...leaving, ...foreignLinks, ...keys]))
-  for (const name of going) await fs.unlink(join(directory, name))
-  if (going.length > 0) await flushDirectory(fs, directory)
+  const unlinked = keysFirst(new Set([...removed, ...foreignLinks, ...keys]))
+  for (const name of unlinked) await fs.unlink(join(directory, name))
+  if (unlinked.length > 0) await flushDirectory(fs, directory)
 
   if (generation !== null) await replaceByLink(fs, directory, DATA_LINK, generation)
-  else if (survey.generation !== null) await fs.unlink(join(directory, DATA_LINK))
+  else if (current.generation !== null) await fs.unlink(join(directory, DATA_LINK))
   await flushDirectory(fs, directory)
 
-  const coming = [...files.keys()].filter((name) => !seen.has(name) || keys.includes(name))
-  for (const name of keysFirst(coming).reverse()) await fs.symlink(linkTarget(name), join(directory, name))
+  const linkedNames = [...files.keys()].filter((name) => !seen.has(name) || keys.includes(name))
+  for (const name of keysFirst(linkedNames).reverse()) await fs.symlink(linkTarget(name), join(directory, name))
   await flushDirectory(fs, directory)
 }
 
 /**
- * Writes a generation, flushed to the disk, and returns its name. The same users can enter its folder as the directory; only
- * its owner can write there.
+ * Writes and flushes a generation, and returns its name. Users who can enter the directory can enter the generation; only its
+ * owner can write there.
  */
 async function addGeneration(
   fs: FileSystem,
   path: string,
-  { directory }: Survey,
+  { directory }: DirectoryState,
   files: ReadonlyMap<string, FileContents>,
 ): Promise<string> {
-  // The time is for people.
+  // The time is only informative.
   const name = `..${new Date().toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(8).toString('hex')}`
   const folder = join(path, name)
-  await makeFolder(fs, folder, (directory.mode & 0o755) | DIRECTORY_MODE, ownerOf(null, directory))
+  await makeDirectory(fs, folder, (directory.mode & 0o755) | DIRECTORY_MODE, ownerOf(null, directory))
   for (const [file, contents] of files) await writeNewFile(fs, join(folder, file), contents)
   await flushDirectory(fs, folder)
   await flushDirectory(fs, path)
   return name
 }
 
-/** Replaces a link or a plain file by a link, in one step. */
+/** Replaces a link or a plain file by a link atomically. */
 async function replaceByLink(fs: FileSystem, directory: string, name: string, target: string): Promise<void> {
   const temporary = join(directory, newTemporaryName())
   await fs.symlink(target, temporary)
@@ -195,13 +195,12 @@ async function replaceByLink(fs: FileSystem, directory: string, name: string, ta
 
 const TEMPORARY = /^\.[0-9a-f]{16}\.etcd-mtls-tmp$/
 
-/** A name for a temporary file or folder. */
 export function newTemporaryName(): string {
   return `.${randomBytes(8).toString('hex')}.etcd-mtls-tmp`
 }
 
 /**
- * Removes the temporary files of killed runs, and unused generations. Call it under the lock: the files of a running
+ * Removes temporary files of killed processes, and unused generations. Call it under the lock, because files of a running
  * process have names of the same form.
  */
 export async function sweep(fs: FileSystem, directory: string): Promise<void> {
@@ -211,7 +210,10 @@ export async function sweep(fs: FileSystem, directory: string): Promise<void> {
   for (const name of names) if (name !== used) await removeAll(fs, join(directory, name))
 }
 
-function asTheyWere(files: Iterable<[string, SeenFile]>, { directory }: Survey): Map<string, FileContents> {
+function unchangedContents(
+  files: Iterable<[string, VisibleFile]>,
+  { directory }: DirectoryState,
+): Map<string, FileContents> {
   const contents = new Map<string, FileContents>()
   for (const [name, { file }] of files)
     contents.set(name, { content: file.bytes, mode: file.mode, owner: ownerOf(file, directory) })
@@ -227,7 +229,7 @@ function keysFirst(names: Iterable<string>): string[] {
   return [...all.filter(isKey), ...all.filter((name) => !isKey(name))]
 }
 
-/** The link to the generation in use. */
+/** The link to the current generation. */
 export const DATA_LINK = '..data'
 const GENERATION = /^\.\.\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{16}$/
 
@@ -235,49 +237,52 @@ export function isGenerationName(name: string): boolean {
   return GENERATION.test(name)
 }
 
-/** The target of the link of a visible name. It is relative, so that the directory can be moved and mounted elsewhere. */
+/** The target of the link of a visible name. It is relative, so that the directory can be moved. */
 export function linkTarget(name: string): string {
   return `${DATA_LINK}/${name}`
 }
 
-/** Far more than the largest bundle. */
+/** Larger than any bundle. */
 const MAX_BYTES = 16 * 1024 * 1024
 
-/** A file that readers see under its name: through `..data`, or as a plain file of another program. */
-interface SeenFile {
+/** A visible file: linked through `..data`, or a plain file of another program. */
+interface VisibleFile {
   readonly file: ReadFile
   readonly linked: boolean
 }
 
-/** The state of a directory. */
-export interface Survey {
+export interface DirectoryState {
   readonly directory: FileState
-  /** The generation in use; null if there is none. */
+  /** The current generation; null if there is none. */
   readonly generation: string | null
-  /** The files that readers see, by name: of the names asked for, and those in the generation. */
-  readonly seen: ReadonlyMap<string, SeenFile>
-  /** Whether the generation has files that no reader sees: their links were removed, or not made yet. */
+  /** The visible files by name: those of the requested names and of the generation. */
+  readonly seen: ReadonlyMap<string, VisibleFile>
+  /** Whether the generation has files without a link, which no reader sees. */
   readonly hasHidden: boolean
-  /** Links that do not lead to a file of the generation. They are never followed. */
+  /** The names of links to other places. They are never followed. */
   readonly foreign: ReadonlySet<string>
 }
 
 /**
  * Reads a directory that exists.
  *
- * @param names The names that will be written or removed.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` for what cannot be replaced: a directory or a device with the name of a file, a
- * `..data` of another program.
+ * @param names The names to write or remove.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if a name cannot be replaced: it is a directory or a device, or `..data` belongs
+ * to another program.
  */
-export async function surveyDirectory(fs: FileSystem, directory: string, names: Iterable<string>): Promise<Survey> {
+export async function readDirectory(
+  fs: FileSystem,
+  directory: string,
+  names: Iterable<string>,
+): Promise<DirectoryState> {
   const state = await fs.lstat(directory)
   const generation = await findGeneration(fs, directory)
   const inside = new Set<string>()
   for (const name of generation === null ? [] : await fs.readdir(join(directory, generation))) {
-    // Nothing leads to a directory or a link in a generation.
+    // Directories and links in a generation are ignored: no visible name leads to them.
     if ((await lookAt(fs, join(directory, generation ?? '', name)))?.isFile() === true) inside.add(name)
   }
-  const seen = new Map<string, SeenFile>()
+  const seen = new Map<string, VisibleFile>()
   const foreign = new Set<string>()
   for (const name of new Set([...names, ...inside])) {
     const found = await readName(fs, directory, inside.has(name) ? generation : null, name)
@@ -306,13 +311,13 @@ async function findGeneration(fs: FileSystem, directory: string): Promise<string
   return state === null ? null : target
 }
 
-/** @param generation null if the name is not in it. */
+/** @param generation Null if the name is not in the current generation. */
 async function readName(
   fs: FileSystem,
   directory: string,
   generation: string | null,
   name: string,
-): Promise<SeenFile | 'foreign' | null> {
+): Promise<VisibleFile | 'foreign' | null> {
   const path = join(directory, name)
   const state = await lookAt(fs, path)
   if (state === null) return null

@@ -1,7 +1,7 @@
-/** The errors of the file system: `ERR_WRITE_FAILED`, with a remedy. */
+/** Converts errors of the file system to `ERR_WRITE_FAILED` with a remedy. */
 import { EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 
-/** The remedy for an error of the system, by its code. */
+/** Remedies by the code of the system error. */
 const REMEDIES: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'the disk is full: free space, then try again'],
   ['EDQUOT', 'the quota of this user is used up: free space, then try again'],
@@ -35,7 +35,7 @@ export function writeFailed(path: string, problem: unknown): EtcdMtlsError<'ERR_
   return typeof problem === 'string' ? refusal(path, problem) : refusal(path, reasonOf(problem), problem)
 }
 
-/** What to throw for an error of some work: an error of this package and the reason of `signal` stay as they are. */
+/** Converts an error, except errors of this package and the reason of `signal`. */
 export function failureOf(path: string, error: unknown, signal?: AbortSignal): unknown {
   return isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)
     ? error
@@ -48,10 +48,14 @@ function refusal(path: string, reason: string, ...causes: unknown[]): EtcdMtlsEr
 }
 
 /**
- * Removes unfinished files, and throws the error that ended the work. If they cannot be removed, the error names them: a
- * private key may be in them.
+ * Removes unfinished files, and throws the error that ended the work. If they cannot be removed, the error names them, because
+ * they may hold a private key.
  */
-export async function abandon(error: unknown, leftover: string, remove: () => Promise<unknown>): Promise<never> {
+export async function rethrowAfterCleanup(
+  error: unknown,
+  leftover: string,
+  remove: () => Promise<unknown>,
+): Promise<never> {
   try {
     await remove()
   } catch (problem) {
@@ -67,7 +71,7 @@ function reasonOf(error: unknown): string {
   return remedy === undefined ? words : `${remedy} (${words})`
 }
 
-/** The code of a system error, as `ENOENT`; null for any other error. */
+/** The code of a system error, such as `ENOENT`; null for other errors. */
 export function systemCode(error: unknown): string | null {
   return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : null
 }

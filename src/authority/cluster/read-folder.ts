@@ -1,7 +1,7 @@
 /** Reads the certificates and keys of a folder: what may be replaced, and what is renewed. */
 import { join } from 'node:path'
 import { type OpenedInput, openInput, readCertificates, readKey } from '../../credentials/parse-input.js'
-import type { Survey } from '../../files/publish.js'
+import type { DirectoryState } from '../../files/publish.js'
 import { writeFailed } from '../../files/write-failed.js'
 import type { MaterialRole } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
@@ -11,7 +11,7 @@ import type { PrivateKey } from '../../x509/keys/keys.js'
 import type { FileNames, FolderPlan, PlacedCa, PlacedCredentials } from './layouts.js'
 
 /** The files of a folder, by name. */
-type Seen = Survey['seen']
+type Seen = DirectoryState['seen']
 
 function open(directory: string, seen: Seen, name: string, role: MaterialRole): OpenedInput | null {
   const found = seen.get(name)
@@ -98,7 +98,7 @@ interface Unreadable {
 /** Reads the pair of these names; null if neither of the two files exists. */
 export function readPair(
   directory: string,
-  { seen, foreign }: Survey,
+  { seen, foreign }: DirectoryState,
   { cert, key }: FileNames,
 ): ReadPair | Unreadable | null {
   const path = (name: string): string => join(directory, name)

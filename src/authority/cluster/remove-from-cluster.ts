@@ -1,9 +1,9 @@
 /** Removes members and clients from the files of a cluster. */
 import { dirname, join, resolve } from 'node:path'
-import { checkFolder, type FileSystem, flushDirectory, removeAll } from '../../files/file-system.js'
+import { directoryExists, type FileSystem, flushDirectory, removeAll } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
-import { DATA_LINK, isGenerationName, newTemporaryName, publish, surveyDirectory, sweep } from '../../files/publish.js'
+import { DATA_LINK, isGenerationName, newTemporaryName, publish, readDirectory, sweep } from '../../files/publish.js'
 import { checkOptions } from '../../report/option-error.js'
 import { checkNames } from './cluster-credentials.js'
 import { checkLayoutCall, clientFolder, type Layout, memberFolders, namesIn, pathOf, PEER_CA } from './layouts.js'
@@ -32,7 +32,7 @@ export async function removeFromCluster(
         const more = layout === 'etcd' && kind === 'members' ? [PEER_CA] : []
         let wasThere = false
         // What a killed run has left.
-        if (await checkFolder(fs, dirname(base))) await sweep(fs, dirname(base))
+        if (await directoryExists(fs, dirname(base))) await sweep(fs, dirname(base))
         for (const { path, identities } of [...folders].reverse()) {
           if (await removeFolder(fs, path, [...namesIn(identities), ...more])) wasThere = true
         }
@@ -45,7 +45,7 @@ export async function removeFromCluster(
 
 /** Removes the files of these names, and the folder if there are no others; false if there were none. */
 async function removeFolder(fs: FileSystem, path: string, all: readonly string[]): Promise<boolean> {
-  if (!(await checkFolder(fs, dirname(path))) || !(await checkFolder(fs, path))) return false
+  if (!(await directoryExists(fs, dirname(path))) || !(await directoryExists(fs, path))) return false
   await sweep(fs, path)
   const there = await fs.readdir(path)
   // Without the certificates of keys that stay, such as that of a CA.
@@ -54,7 +54,7 @@ async function removeFolder(fs: FileSystem, path: string, all: readonly string[]
     return all.includes(key) || !there.includes(key)
   })
   // Also for its errors, such as a directory with the name of a file.
-  const { seen, foreign } = await surveyDirectory(fs, path, names)
+  const { seen, foreign } = await readDirectory(fs, path, names)
   if (there.some((name) => !names.includes(name) && name !== DATA_LINK && !isGenerationName(name))) {
     await publish(fs, path, { files: new Map(), remove: names })
     return names.some((name) => seen.has(name) || foreign.has(name))

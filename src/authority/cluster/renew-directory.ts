@@ -5,7 +5,7 @@ import type { CredentialFiles } from '../../credentials/write.js'
 import { type FileContents, type FileSystem, lookAt } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
-import { publish, type Survey, surveyDirectory, sweep } from '../../files/publish.js'
+import { publish, type DirectoryState, readDirectory, sweep } from '../../files/publish.js'
 import { writeFailed } from '../../files/write-failed.js'
 import { isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
@@ -170,12 +170,12 @@ async function renewFolder(run: Run, folder: LayoutFolder): Promise<void> {
   const { fs, root, signal } = run
   signal.throwIfAborted()
   const path = join(root, folder.path)
-  let survey: Survey
+  let survey: DirectoryState
   let hasPeerCa: boolean
   try {
     hasPeerCa = (await lookAt(fs, join(path, PEER_CA))) !== null
     const names = folder.identities.flatMap(({ names: { cert, key } }) => [cert, key])
-    survey = await surveyDirectory(fs, path, names)
+    survey = await readDirectory(fs, path, names)
   } catch (error) {
     keepFolder(run, folder.path, 'unreadable', describe(error))
     return
@@ -200,7 +200,7 @@ async function renewFolder(run: Run, folder: LayoutFolder): Promise<void> {
 async function renewOne(
   run: Run,
   folder: string,
-  survey: Survey,
+  survey: DirectoryState,
   { role, names }: Identity,
   ca: string,
 ): Promise<Issued | null> {
@@ -269,7 +269,7 @@ async function record(run: Run, issued: readonly Issued[]): Promise<boolean> {
   }
 }
 
-async function write(run: Run, path: string, { seen }: Survey, issued: readonly Issued[]): Promise<void> {
+async function write(run: Run, path: string, { seen }: DirectoryState, issued: readonly Issued[]): Promise<void> {
   const { fs, signal, renewal, at, fraction } = run
   // A user that could read a file must still be able to: an etcd that is in the group of its key.
   const modeOf = (name: string, usual: number, most: number): number => {

@@ -1,9 +1,15 @@
 /** Writes the files of a cluster, the folder of each member and client as one change. */
 import { dirname, join, resolve } from 'node:path'
-import { checkFolder, type FileContents, type FileSystem, findRoot, makeFolders } from '../../files/file-system.js'
+import {
+  directoryExists,
+  type FileContents,
+  type FileSystem,
+  findRoot,
+  makeDirectories,
+} from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
-import { type Change, publish, surveyDirectory, sweep } from '../../files/publish.js'
+import { type Change, publish, readDirectory, sweep } from '../../files/publish.js'
 import { failureOf, writeFailed } from '../../files/write-failed.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { checkReplaceable } from './read-folder.js'
@@ -51,7 +57,7 @@ export async function writeCluster<M extends string, C extends string>(
 
   const made: string[] = []
   try {
-    if ((await findRoot(fs, place)) === null) await makeFolders(fs, place, made)
+    if ((await findRoot(fs, place)) === null) await makeDirectories(fs, place, made)
     return await withDirectoryLock(fs, place, signal, async (found, held) => {
       const root = found ?? place
       if (layout === 'kubeadm') {
@@ -65,8 +71,8 @@ export async function writeCluster<M extends string, C extends string>(
       const parents = [...own].filter((path) => path !== root).map((path) => dirname(path))
       for (const parent of new Set([root, ...parents.filter((path) => !own.has(path))])) {
         // No other process works here under the lock, so temporary files were left by one that was killed.
-        if (await checkFolder(fs, parent)) await sweep(fs, parent)
-        else await makeFolders(fs, parent, made)
+        if (await directoryExists(fs, parent)) await sweep(fs, parent)
+        else await makeDirectories(fs, parent, made)
       }
       await eachAtOnce(plan.units, AT_ONCE, async (unit) => {
         for (const folder of unit) await publish(fs, join(root, folder.path), changeOf(folder), held)
@@ -82,11 +88,11 @@ export async function writeCluster<M extends string, C extends string>(
 
 async function checkFolderPlan(fs: FileSystem, root: string, folder: FolderPlan, overwrite: boolean): Promise<void> {
   const path = join(root, folder.path)
-  if (folder.path !== '') await checkFolder(fs, dirname(path))
-  if (!(await checkFolder(fs, path))) return
+  if (folder.path !== '') await directoryExists(fs, dirname(path))
+  if (!(await directoryExists(fs, path))) return
   const { files, remove = [] } = changeOf(folder)
   // Also for its errors, such as a directory with the name of a file.
-  const { seen } = await surveyDirectory(fs, path, [...files.keys(), ...remove])
+  const { seen } = await readDirectory(fs, path, [...files.keys(), ...remove])
   if (!overwrite) checkReplaceable(path, seen, folder)
 }
 

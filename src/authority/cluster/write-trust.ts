@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { FileSystem } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
-import { publish, surveyDirectory } from '../../files/publish.js'
+import { publish, readDirectory } from '../../files/publish.js'
 import { writeFailed } from '../../files/write-failed.js'
 import { optionInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
@@ -96,7 +96,7 @@ async function checkFolderTrust(
   const directory = join(root, path)
   // Without the keys, which the user of this process need not be able to read.
   const names = identities.flatMap(({ names: { ca, cert } }) => [ca, cert]).filter((name) => dirname(name) === '.')
-  const { seen, foreign } = await surveyDirectory(fs, directory, [...names, PEER_CA])
+  const { seen, foreign } = await readDirectory(fs, directory, [...names, PEER_CA])
   const hasPeerCa = identities.some(({ role }) => role === 'peer') && seen.has(PEER_CA)
   if (traffic === 'all' && hasPeerCa) {
     const reason = "it is a CA for peers alone: set `traffic: 'client'` or `traffic: 'peer'`"

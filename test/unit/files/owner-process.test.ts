@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, chownSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
-import { Helper, ownerFileSystem } from '../../../src/files/owner-process.js'
+import { OwnerProcess, ownerFileSystem } from '../../../src/files/owner-process.js'
 
 const USER = 54_322
 let place: string
@@ -36,8 +36,8 @@ function processesOfUser(): number[] {
 }
 
 /** A process that runs other code than ours. */
-function hostile(code: string): Helper {
-  return new Helper(USER, spawn(process.execPath, ['-e', code], { stdio: ['pipe', 'pipe', 'ignore'] }))
+function hostile(code: string): OwnerProcess {
+  return new OwnerProcess(USER, spawn(process.execPath, ['-e', code], { stdio: ['pipe', 'pipe', 'ignore'] }))
 }
 
 const answering = (text: string): string => `process.stdin.once('data', () => process.stdout.write(${text}))`
