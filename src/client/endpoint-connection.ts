@@ -180,7 +180,7 @@ export class EndpointConnection {
   }
 
   /** Marks the member as leaderless until a check finds a leader: calls prefer other members. */
-  loseLeader(): void {
+  markLeaderless(): void {
     if (this.connection === null || this.isLeaderless) return
     this.#leaderless = this.#checkForLeader(this.connection)
     this.#owner.endpointChanged(this)
@@ -410,7 +410,7 @@ export class EndpointConnection {
     const reported = await readServerStatus(connection, typeof token === 'string' ? token : null, { timeout })
     if (reported === null || this.connection !== connection) return
     this.#role = reported.role
-    if (!reported.hasLeader) this.loseLeader()
+    if (!reported.hasLeader) this.markLeaderless()
   }
 
   #change(state: State, findings: readonly Finding[]): void {

@@ -185,7 +185,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   conclude(outcome: Outcome, call: EndedCall): Outcome {
-    if (isNoLeader(outcome)) this.#carrierOf(call)?.loseLeader()
+    if (isNoLeader(outcome)) this.#carrierOf(call)?.markLeaderless()
     const reviewed = this.login === null ? withoutLogin(outcome) : this.login.review(outcome, call.headers)
     if (reviewed.code === status.OK) return reviewed
     return withCause(

@@ -1,22 +1,27 @@
 /**
- * Keeps one lease alive and reports when it can no longer be relied upon. etcd counts the TTL from the renewal, never before the
- * sending of the keep-alive: the lease lives at least one TTL after the sending of the last keep-alive that was answered.
+ * Keeps a lease alive and reports when it may expire. etcd starts the TTL after the keep-alive was sent, so the lease
+ * lives at least one TTL after the sending of the last answered keep-alive.
  */
 import { MAX_DELAY } from '../../report/duration.js'
 import { int64At, Shape, keepKnownFields } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 
-// Keep-alives are sent at a sixth of the TTL. clientv3 sends them at a third (client/v3/lease.go, `recvKeepAlive`): a lease then
-// may have 5.3 of 8 seconds left when its leader freezes, and an election on a busy machine has taken 5.4.
+// Keep-alives are sent every sixth of the TTL, not every third as in clientv3 (client/v3/lease.go, `recvKeepAlive`):
+// with a third, 5.3 of 8 seconds may be left when the leader freezes, and an election on a busy machine has taken 5.4.
 const INTERVAL = 1 / 6
-/** An answer that takes longer than this part of the TTL is asked for over one more stream, which is on another endpoint. */
+/**
+ * After this part of the TTL without an answer, the keep-alive is also sent over another stream, to another endpoint.
+ */
 const ANSWER_LIMIT = 1 / 12
-/** Between two attempts after a stream failed, in milliseconds. */
+/** Milliseconds before another attempt after a stream failed. */
 const RETRY_PAUSE = 100
-/** The lease is reported as lost this part of the TTL, and at most so many milliseconds, before it can expire: timers fire late. */
+/**
+ * The lease is reported as lost this part of the TTL before it can expire, at most MAX_MARGIN milliseconds: timers fire
+ * late.
+ */
 const MARGIN = 1 / 10
 const MAX_MARGIN = 1000
-/** Streams that may wait for an answer at a time; the oldest is given up for one more. Enough for requests of a whole TTL. */
+/** Most streams that wait for an answer: enough for one TTL. The oldest is cancelled for a new one. */
 const MAX_STREAMS = 1 / ANSWER_LIMIT
 
 /** The stream of etcd's LeaseKeepAlive, as etcd3 exposes it. */
@@ -45,7 +50,7 @@ interface GrantedLease {
 /** Why a lease is lost: no keep-alive was answered in time, or etcd reports that it does not exist. */
 export type LossReason = 'unanswered' | 'gone'
 
-/** What a keeper calls; nothing after `onLost`. */
+/** Callbacks of a keeper; `onLost` is the last one. */
 interface KeeperListener<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   onStream?(): void
   onSent?(): void
@@ -64,7 +69,7 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   readonly #lease: GrantedLease
   readonly #open: () => Promise<KeepAliveStream<Answer>>
   readonly #listener: KeeperListener<Answer>
-  /** The open streams in the order of their last request, each with the time of that request if it is not answered. */
+  /** Open streams in the order of their last request, each with the time of that request while it is unanswered. */
   readonly #streams = new Map<KeepAliveStream<Answer>, number | null>()
   #renewedAt: number
   #sentAt = -Infinity
@@ -121,7 +126,7 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
       return
     }
     if (this.#ended) {
-      // What it reports about its end concerns nobody.
+      // Ignores its error, because the lease has ended.
       stream.on('error', () => undefined)
       stream.cancel()
       return
@@ -153,14 +158,14 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   #receive(stream: KeepAliveStream<Answer>, answer: Answer): void {
     const sentAt = this.#streams.get(stream)
     const { id, ttl } = this.#lease
-    // Not asked for: which request it answers is not known.
+    // An unsolicited answer: the time of its request is not known.
     if (this.#ended || sentAt === null || sentAt === undefined || answer.ID !== id) return
     if (!(Number(answer.TTL) > 0)) {
       this.#lose('gone')
       return
     }
     this.#streams.set(stream, null)
-    // What was sent later goes on: on a slow cluster its answer is the next one, and renews the lease for longer.
+    // Later requests stay open: their answers renew the lease for longer.
     for (const [other, sent] of [...this.#streams]) {
       if (other !== stream && (sent === null || sent <= sentAt)) this.#cancel(other)
     }
@@ -169,7 +174,7 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
     this.#armDeadline()
     this.#renewIn(Math.max(sentAt + ttl * INTERVAL, this.#sentAt + ttl * ANSWER_LIMIT) - performance.now())
     this.check()
-    // The check may have ended it, or a listener.
+    // `check` or a listener may have stopped the keeper.
     if (this.#streams.has(stream)) this.#listener.onRenewed?.(answer)
   }
 
@@ -209,12 +214,12 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   }
 }
 
-/** LeaseKeepAliveRequest and LeaseKeepAliveResponse of etcd api/etcdserverpb/rpc.proto: where the id is. */
+/** Field numbers of the id in LeaseKeepAliveRequest and LeaseKeepAliveResponse (etcd api/etcdserverpb/rpc.proto). */
 const REQUEST_ID = 1
 const RESPONSE_ID = 2
 const RESPONSE = new Shape({ varints: [2, 3], messages: { 1: new Shape({ varints: [1, 2, 3, 4] }) } })
 
-/** Resumes the keep-alive of a lease over another connection: what was not answered is asked again, which does no harm. */
+/** Resumes a keep-alive stream over another connection. It repeats unanswered requests, which is harmless. */
 export class KeepAliveResumer implements StreamResumer {
   readonly #stream: ResumableStream
   #unanswered: { id: bigint; message: Buffer }[] = []
@@ -232,7 +237,7 @@ export class KeepAliveResumer implements StreamResumer {
     const message = keepKnownFields(received, RESPONSE)
     const id = int64At(message, RESPONSE_ID)
     const index = this.#unanswered.findIndex((each) => each.id === id)
-    // It answers nothing that was asked: it must not end, or extend, a lease.
+    // An unsolicited answer must not end or extend a lease.
     if (index < 0) return
     this.#unanswered.splice(index, 1)
     this.#stream.expectAnswer(this.#unanswered.length > 0)

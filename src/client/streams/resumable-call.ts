@@ -1,6 +1,6 @@
 /**
- * A call that streams. A stream of watches or keep-alives continues over another connection when its connection is drained or
- * breaks. If no other connection is ready, it ends with the status of its attempt, and the caller may try again.
+ * A streaming call. Watch and keep-alive streams continue over another connection when theirs is drained or breaks. If
+ * no other connection is ready, the stream ends with the status of its attempt, and the caller may try again.
  */
 import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
@@ -19,44 +19,49 @@ import {
 import { readServerStatus, sendsProgressInOrder } from '../transport/health-check.js'
 import { MalformedMessage } from '../transport/protobuf.js'
 
-/** What a resumer can do with the stream that it belongs to. */
+/** The part of a stream that its resumer uses. */
 export type ResumableStream = Pick<
   ResumableCall,
   'send' | 'deliver' | 'expectAnswer' | 'renewToken' | 'explainRefusal' | 'checkProgressOrder' | 'invalidAnswer'
 >
 
-/** Follows one stream. Every message of either side goes through it, in order; what reaches the caller has been checked. */
+/**
+ * Handles the messages of one stream in both directions, in order. It checks every message before the caller receives
+ * it.
+ */
 export interface StreamResumer {
   outgoing(message: Buffer): void
   incoming(message: Buffer): void
-  /** A new attempt begins: nothing was sent on it, and what was not answered on the one before never will be. */
+  /** A new attempt starts. Requests that the previous attempt did not answer get no answer. */
   begin(): void
-  /** The client is about to leave the attempt. Calls back when the stream is ready for that, at once or later. */
+  /** Called before the stream leaves its attempt. Calls `ready` when it can continue over another one. */
   prepareToMigrate?(ready: () => void): void
   refresh?(): void
-  /** The stream has failed for the caller, who may open another one. */
+  /** The stream has failed for the caller, which may open another one. */
   failed(): void
 }
 
-/** How many attempts in a row may fail without a message; the caller may then open another stream. */
+/** Most consecutive attempts that fail without a message. Then the stream fails. */
 const MAX_FAILURES = 5
-/** Pauses after the second failure in a row, in milliseconds: a member that stops ends each new stream, and takes a while to end. */
+/**
+ * Milliseconds between attempts from the second consecutive failure on: a member that shuts down ends each new stream.
+ */
 const PAUSES = { first: 150, longest: 1500 }
-/** How many attempts in a row may have their token refused. */
+/** Most consecutive attempts whose token is refused. */
 const MAX_REFUSALS = 3
-/** An attempt that lived this long ends the count of failures, in milliseconds. */
+/** An attempt that lasted this many milliseconds resets the count of failures. */
 const STABLE_AFTER = 5000
-/** How long an attempt may take to prepare for its end, in milliseconds: a round trip, if the server answers at all. */
+/** Milliseconds that an attempt may take to prepare for migration: one round trip. */
 const PREPARATION = 300
-/** Between two refreshes, in milliseconds. Kubernetes compacts every five minutes what is older than that. */
+/** Milliseconds between two refreshes. Kubernetes compacts revisions that are older than five minutes. */
 const REFRESH = 60_000
-/** Messages of a burst that are delivered before the event loop goes on: about half a millisecond of work. */
+/** Most messages that are delivered in one turn of the event loop: about half a millisecond of work. */
 const LONGEST_BURST = 64
 
 export class ResumableCall extends CallBase implements Call {
   readonly #parts: CallParts
   readonly #resumer: StreamResumer | null
-  /** Null before the start, and during a pause between two attempts: what is sent then waits in the resumer. */
+  /** Null before the start and between two attempts: messages then wait in the resumer. */
   #attempt: EtcdCall | null = null
   #attemptSince = 0
   #consecutiveFailures = 0
@@ -70,17 +75,17 @@ export class ResumableCall extends CallBase implements Call {
   #readRequested = false
   #halfClosed = false
   #canceled = false
-  /** Held back until every message before it is delivered. */
+  /** Delivered after all messages before it. */
   #status: Outcome | null = null
   #ended = false
-  /** Lets the caller send again, after the message that is being sent. */
+  /** Allows the caller to send the next message. */
   #sent: (() => void) | undefined
   #deliveryScheduled = false
-  /** How many messages were delivered since the last turn of the event loop that a delivery has waited for; 0: none of a burst. */
+  /** Messages of the current burst that were delivered in this turn of the event loop. */
   #burst = 0
   #progressInOrder: Promise<boolean> | null = null
 
-  /** @param makeResumer Default: messages pass as they are, and the stream ends with its first attempt. */
+  /** @param makeResumer Default: messages pass unchanged, and the stream ends with its first attempt. */
   constructor(parts: CallParts, makeResumer: ((stream: ResumableStream) => StreamResumer) | null = null) {
     super(parts.route.target)
     this.#parts = parts
@@ -90,7 +95,7 @@ export class ResumableCall extends CallBase implements Call {
   start(metadata: Metadata, listener: CallListener): void {
     this.#metadata = metadata
     this.#listener = listener
-    // A stream keeps the process alive by its connection, or by the wait for one.
+    // The connection, or the wait for one, keeps the process alive.
     this.#refreshTimer = setInterval(() => {
       if (this.#status === null) this.#resumer?.refresh?.()
     }, REFRESH).unref()
@@ -105,7 +110,7 @@ export class ResumableCall extends CallBase implements Call {
         else this.#resumer.outgoing(message)
       })
     }
-    // Not sent now, or not at all: the caller may go on.
+    // The message waits or was discarded: the caller may continue.
     callLater(this.#takeSent())
   }
 
@@ -131,10 +136,7 @@ export class ResumableCall extends CallBase implements Call {
     this.#attempt?.send(message, this.#takeSent())
   }
 
-  /**
-   * Passes a message to the caller, in a later turn of the event loop. `inBurst`: in the same turn as others of this kind before it, if
-   * there are any.
-   */
+  /** Passes a message to the caller in a later turn of the event loop. Messages with `inBurst` may share a turn. */
   deliver(message: Buffer, inBurst = false): void {
     this.#incoming.push({ message, inBurst })
     this.#pauseIfBacklogged()
@@ -166,25 +168,25 @@ export class ResumableCall extends CallBase implements Call {
     })
   }
 
-  /** Whether the server owes an answer: the client then checks sooner whether it is still there. */
+  /** Sets whether an answer of the server is due: the client then detects silence earlier. */
   expectAnswer(due: boolean): void {
     if (this.#attempt !== null) this.#attempt.answerDue = due
   }
 
-  /** A new attempt with a new token follows. False if there is no token, or new ones were refused as well. */
+  /** Starts a new attempt with a new token. False if there is no token, or new ones were refused as well. */
   renewToken(details: string): boolean {
     const old = this.#attempt
     if (this.#refusals >= MAX_REFUSALS || typeof old?.token !== 'string') return false
     old.review(status.UNAUTHENTICATED, details)
     this.#refusals += 1
-    // Later, because the resumer is in the middle of a message.
+    // Deferred, because the resumer is processing a message.
     process.nextTick(() => {
       if (old === this.#attempt) this.#replaceAttempt(old)
     })
     return true
   }
 
-  /** One message may wait: to stop and start the stream for each would cost more than the message. */
+  /** One message may wait, because pausing the stream for each message would be slow. */
   #pauseIfBacklogged(): void {
     if (this.#incoming.length > 1 && this.#attempt?.isPausedByCaller === false) this.#attempt.pause()
   }
@@ -255,7 +257,7 @@ export class ResumableCall extends CallBase implements Call {
       this.#consecutiveFailures = 0
       this.#refusals = 0
     }
-    // etcd that is stopped closes its streams without a status.
+    // A stopping etcd closes its streams without a status.
     const broke = attempt.endedWithoutAnswer || (outcome.code === status.UNAVAILABLE && attempt.carriedBy !== null)
     if (!broke || this.#consecutiveFailures >= MAX_FAILURES || this.#canceled || this.#resumer === null) {
       this.#end(outcome)
@@ -282,8 +284,8 @@ export class ResumableCall extends CallBase implements Call {
     this.#scheduleDelivery()
   }
 
-  // One message in each turn of the event loop, except in a burst. etcd3 continues in a promise after some messages, and loses
-  // what comes before that; and it sends before it listens for the answer.
+  // One message per turn of the event loop, except in a burst: after some messages etcd3 continues in a promise and
+  // loses messages that arrive before it, and it sends before it listens for the answer.
   #scheduleDelivery(): void {
     if (this.#deliveryScheduled || this.#ended) return
     const [next] = this.#incoming

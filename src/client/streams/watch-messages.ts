@@ -13,18 +13,18 @@ import {
   withoutFields,
 } from '../transport/protobuf.js'
 
-/** What a client asks for on a stream of watches. `other`: something that we do not know. */
+/** A request on a watch stream. `other`: unknown to this client. */
 export type WatchRequest =
   { kind: 'create'; create: CreateRequest } | { kind: 'cancel'; watchId: bigint } | { kind: 'progress' | 'other' }
 
 export interface CreateRequest {
-  /** The WatchCreateRequest without its start revision and its id, and without the wish for large responses in parts. */
+  /** The WatchCreateRequest without its start revision, watch id and `fragment`. */
   body: Buffer
   /** 0: from now on. */
   startRevision: bigint
-  /** 0: of the server's choice. */
+  /** 0: the server chooses. */
   watchId: bigint
-  /** Whether the caller asked for responses without events that report the progress. */
+  /** Whether the caller requested progress responses. */
   progressNotify: boolean
 }
 
@@ -50,7 +50,7 @@ function readCreate(message: Uint8Array): CreateRequest {
   const progressNotify = int64At(message, CREATE.progressNotify) !== 0n
   const body = withoutFields(message, [CREATE.startRevision, CREATE.watchId, CREATE.fragment])
   return {
-    // Without these responses, the position of a watch on keys that never change gets older until etcd compacts it.
+    // Always requested: without progress responses, etcd would compact the position of a watch on unchanged keys.
     body: progressNotify ? body : Buffer.concat([body, trueField(CREATE.progressNotify)]),
     startRevision: int64At(message, CREATE.startRevision),
     watchId: int64At(message, CREATE.watchId),
@@ -58,7 +58,10 @@ function readCreate(message: Uint8Array): CreateRequest {
   }
 }
 
-/** The keys that a watch is about: from `key` to before `rangeEnd`, `key` alone if that is empty, all from `key` if it is a zero byte. */
+/**
+ * The range of a watch: from `key` up to `rangeEnd` (exclusive); `key` alone if that is empty; all keys from `key` on
+ * if it is a zero byte.
+ */
 export interface WatchedKeys {
   key: Buffer
   rangeEnd: Buffer
@@ -96,7 +99,7 @@ export function withWatchId(message: Uint8Array, watchId: bigint): Buffer {
   return Buffer.concat([withoutFields(message, [RESPONSE.watchId]), int64Field(RESPONSE.watchId, watchId)])
 }
 
-/** A response of our own: that a watch was created, or has ended; both: it was refused. */
+/** Makes a response: the watch was created, was canceled, or (both) was refused. */
 export function makeResponse(
   header: Uint8Array,
   watchId: bigint,
@@ -113,11 +116,11 @@ export function makeResponse(
 }
 
 export interface WatchResponse {
-  /** The fields that were checked. */
+  /** The message with checked fields only. */
   message: Buffer
   /** Why the message must not reach etcd3; null if it may. */
   fault: string | null
-  /** Where the ResponseHeader lies in the message, and the revision in it, or 0. */
+  /** Offsets of the ResponseHeader, and its revision or 0. */
   headerStart: number
   headerEnd: number
   revision: bigint
@@ -131,7 +134,7 @@ export interface WatchResponse {
   fragment: boolean
   /** The revision of the last event; null without events. Events come in the order of their revisions. */
   lastRevision: bigint | null
-  /** Where the keys of the events lie in the message: the start and the end of each. */
+  /** Offsets of the keys of the events: the start and the end of each. */
   keys: number[]
 }
 
@@ -154,13 +157,13 @@ const KV_SHAPE = new Shape({ varints: [2, 3, 4, 6], bytes: [1, 5] })
 const EVENT_SHAPE = new Shape({ varints: [1], messages: { 2: KV_SHAPE, 3: KV_SHAPE } })
 const OUTER = { varints: [2, 3, 4, 5, 7], bytes: [6], repeated: [RESPONSE.events] }
 const OUTER_SHAPE = new Shape({ ...OUTER, messages: { 1: HEADER_SHAPE } })
-/** All that etcd3 may receive. */
+/** All fields that etcd3 may receive. */
 export const RESPONSE_SHAPE = new Shape({ ...OUTER, messages: { 1: HEADER_SHAPE, [RESPONSE.events]: EVENT_SHAPE } })
 
 /**
- * Checks a response before etcd3 decodes it, and reads it: in one pass and without copies, because this is done for each event.
+ * Checks and reads a response before etcd3 decodes it, in one pass without copies, because it runs for each event.
  *
- * @throws {MalformedMessage} if not even the watch that it belongs to can be read.
+ * @throws {MalformedMessage} if the watch that it belongs to cannot be read.
  */
 export function readWatchResponse(received: Buffer): WatchResponse {
   try {
@@ -171,7 +174,7 @@ export function readWatchResponse(received: Buffer): WatchResponse {
   }
 }
 
-/** @param fault What is wrong with an event; null if the events are to be read. */
+/** @param fault The fault of an event; null to read the events. */
 function readResponse(message: Buffer, shape: Shape, fault: string | null): WatchResponse {
   const response: WatchResponse = {
     message,
@@ -224,13 +227,13 @@ function readResponse(message: Buffer, shape: Shape, fault: string | null): Watc
         break
     }
   }
-  // Rare: a later version of etcd sends fields that are not known here.
+  // Rare: only a later version of etcd sends unknown fields.
   if (fields.hasUnknown) return readResponse(keepKnownFields(message, shape), shape, fault)
   if (last !== null) response.lastRevision = readInt64(message, last.revisionStart, last.revisionEnd)
   return response
 }
 
-/** Where the key of an event and its revision lie in the message. */
+/** Offsets of the key and the revision of an event. */
 interface KeyValue {
   keyStart: number
   keyEnd: number
@@ -281,7 +284,7 @@ export function areWatched({ message, keys }: WatchResponse, { key, rangeEnd }: 
   return true
 }
 
-/** As `Buffer.compare`, which costs more than all else here because it leaves JavaScript. */
+/** As `Buffer.compare`, which is slower here because it calls native code. */
 function compareRange(message: Buffer, start: number, end: number, other: Buffer): number {
   const length = Math.min(end - start, other.length)
   for (let at = 0; at < length; at += 1) {

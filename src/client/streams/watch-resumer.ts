@@ -2,11 +2,11 @@
  * Resumes a stream of watches over another connection: each watch continues with the first event that was not delivered.
  *
  * It fixes three faults of etcd3 1.1.2:
- * - etcd3 asks again from the revision in the header of the last response. A response with past events carries the newest revision
- *   of the store there, so the events between are lost; see `ResumePositions`.
+ * - etcd3 resumes from the header revision of the last response. In a response with past events that is the newest revision of the
+ *   store, so the events between are lost; see `ResumePositions`.
  * - A create that etcd refuses stays in etcd3's queue, and no later watch is ever created.
- * - etcd3 throws where nobody can catch it for a response that it does not expect. So a response is passed on only if it was
- *   checked and belongs to a watch that etcd3 holds.
+ * - For an unexpected response etcd3 throws an error that no caller can catch. So a response is passed on only if it was checked
+ *   and belongs to a watch of etcd3.
  */
 import { EtcdMtlsError } from '../../report/errors.js'
 import { MalformedMessage } from '../transport/protobuf.js'
@@ -29,40 +29,42 @@ import {
 interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> {
   readonly id: bigint
   readonly keys: WatchedKeys
-  /** The start revision that the caller asked for; 0: from now on. */
+  /** The start revision that the caller requested; 0: from now on. */
   readonly asked: bigint
-  /** The first revision that was not delivered; 0 before the server has said where the watch begins. */
+  /** The first revision that was not delivered; 0 until the server reports where the watch starts. */
   next: bigint
-  /** `next` when the server was last asked for its progress. */
+  /** The value of `next` at the last progress request. */
   refreshedAt: bigint
-  /** The revision in the header of what was delivered last; null before anything was. */
+  /** The header revision of the last delivered response; null: none. */
   delivered: bigint | null
   canceling: boolean
-  /** The id that it has on this attempt; null while the server has not created it there. */
+  /** Its id on the current attempt; null until the server has created it. */
   serverId: bigint | null
 }
 
-/** The answer to a progress request, which concerns every watch of the stream (etcd client/v3, InvalidWatchID). */
+/**
+ * The watch id in the answer to a progress request, which is about all watches of the stream (etcd client/v3,
+ * InvalidWatchID).
+ */
 const ALL_WATCHES = -1n
 
 export class WatchResumer implements StreamResumer {
   readonly #stream: ResumableStream
   readonly #positions: ResumePositions
   readonly #ends: WatchEnds
-  /** By the id that the caller uses, in the order in which they were made. */
+  /** By the id of the caller, in the order of creation. */
   readonly #watches = new Map<bigint, Watch>()
   #lastId = 0n
   #lastHeader = new Uint8Array()
   #progressOwed = 0
 
-  // Of this attempt:
-  /** To be created. */
+  // State of the current attempt.
   #uncreated: Watch[] = []
-  /** Asked for, in order, and not answered. */
+  /** Requested in this order and not answered. */
   readonly #awaited: Watch[] = []
   readonly #byServerId = new Map<bigint, Watch>()
-  // Whether the server uses the ids that we give, as etcd does since 3.4. Its grpc-proxy does not, and may answer out of order:
-  // there one watch is created after the other.
+  // Whether the server uses our watch ids, as etcd does since 3.4. Its grpc-proxy does not and may answer out of order,
+  // so there watches are created one at a time.
   #usesOurIds = false
   #ready: (() => void) | null = null
 
@@ -100,7 +102,7 @@ export class WatchResumer implements StreamResumer {
       return
     }
     const watch = this.#byServerId.get(response.watchId)
-    // The response was on its way when the watch was canceled, or the watch is not of this stream.
+    // The watch was canceled meanwhile, or is not of this stream.
     if (watch === undefined) return
     if (response.fault !== null) this.#endInvalid(watch, response.fault)
     else if (response.canceled) this.#onCanceled(watch, response)
@@ -112,7 +114,7 @@ export class WatchResumer implements StreamResumer {
     this.#awaited.length = 0
     this.#usesOurIds = false
     this.#ready = null
-    // etcd does not promise an answer to these, so none is made up.
+    // etcd does not guarantee an answer to progress requests, so none is simulated.
     this.#progressOwed = 0
     for (const watch of [...this.#watches.values()]) {
       watch.serverId = null
@@ -123,8 +125,8 @@ export class WatchResumer implements StreamResumer {
   }
 
   /**
-   * A watch on keys that never change has no newer revision than its first one. etcd may have compacted that revision when the
-   * watch is created again, and then refuses it. So the server is asked for its progress.
+   * Requests the progress, because a watch on unchanged keys has only its first revision, and etcd refuses to create it
+   * again from a compacted one.
    */
   prepareToMigrate(ready: () => void): void {
     if (this.#byServerId.size === 0) {
@@ -156,7 +158,7 @@ export class WatchResumer implements StreamResumer {
   }
 
   #askProgress(then: (asked: boolean) => void): void {
-    // A server that does not use our ids is no etcd since 3.4: what it does with a progress request is not known.
+    // Only etcd since 3.4 uses our ids; other servers may not support progress requests.
     if (!this.#usesOurIds) {
       then(false)
       return
@@ -168,7 +170,7 @@ export class WatchResumer implements StreamResumer {
   }
 
   #create({ startRevision, watchId, ...request }: CreateRequest): void {
-    // An id that is in use is a mistake of the caller, which etcd would refuse; here the watch gets another one.
+    // An id in use, which etcd would refuse, is replaced.
     const id = watchId > 0n && !this.#watches.has(watchId) ? watchId : this.#freshId()
     const watch: Watch = {
       ...request,
@@ -213,7 +215,7 @@ export class WatchResumer implements StreamResumer {
     }
   }
 
-  /** A copy, because a view would hold the whole message; by hand, because that is cheaper for so few bytes. */
+  /** A copy, because a view would keep the whole message in memory; a loop, because it is faster for few bytes. */
   #keepHeader({ message, headerStart, headerEnd }: WatchResponse): void {
     const length = headerEnd - headerStart
     if (this.#lastHeader.length !== length) this.#lastHeader = new Uint8Array(length)
@@ -263,13 +265,13 @@ export class WatchResumer implements StreamResumer {
     if (cause !== null) this.#ends.note(reason, cause)
     const created = watch.delivered === null
     this.#stream.deliver(makeResponse(header, watch.id, { created, canceled: true, reason }))
-    // etcd3 removes the refused watch from its list and leaves it at the head of its queue, which continues only if a create
-    // succeeds. This is such an answer; nobody holds the watch that it goes to.
+    // etcd3 leaves the refused watch at the head of its queue, which continues only after a successful create. This
+    // response is one; no caller has its watch.
     if (created) this.#stream.deliver(makeResponse(header, watch.id, { created }))
   }
 
   #onProgressOfAll({ revision, message }: WatchResponse): void {
-    // Only a server that answers in the order of events is asked by us.
+    // Our own requests go only to servers that answer in the order of events.
     if (this.#progressOwed === 0) for (const watch of this.#byServerId.values()) advance(watch, revision)
     const ready = this.#ready
     this.#ready = null
@@ -313,8 +315,8 @@ export class WatchResumer implements StreamResumer {
       this.#endInvalid(watch, `it is ${fault}`)
       return
     }
-    // A response without events reports that all before its revision was delivered. One with events may catch up with the past:
-    // then its header is far ahead of them.
+    // Without events, everything up to the header revision was delivered. With past events, the header revision may be
+    // far ahead.
     advance(watch, lastRevision ?? revision)
     if (lastRevision === null && !watch.progressNotify) return
     watch.delivered = revision
@@ -330,7 +332,7 @@ function forCaller({ id }: Watch, { watchId, message }: WatchResponse): Buffer {
   return watchId === id ? message : withWatchId(message, id)
 }
 
-/** etcd server/etcdserver/api/v3rpc/watch.go: the reasons for which it cancels a watch at once, apart from the user's rights. */
+/** Cancel reasons for a refused token (etcd server/etcdserver/api/v3rpc/watch.go). */
 function isTokenRefused(reason: string): boolean {
   return reason.includes('invalid auth token') || reason.includes('revision of auth store is old')
 }
@@ -348,17 +350,19 @@ function compactedError({ keys, next }: Watch, compactRevision: bigint): EtcdMtl
 /** A watch that etcd3 creates again after its stream failed. */
 interface FailedWatch {
   body: Buffer
-  /** The start revision that etcd3 will ask for: the one after the header of the last response. */
+  /** The start revision that etcd3 will request: the one after the header of the last response. */
   from: bigint
   next: bigint
 }
 
-/** Watches that are canceled while their stream is down never come back; what was noted of them must not grow without end. */
+/** Limits the stored positions: watches that are canceled while their stream is down are not created again. */
 const MAX_POSITIONS = 10_000
 
-/** Where watches have to go on that etcd3 creates again: a stream that fails notes it, and the request is corrected when it comes. */
+/**
+ * Start revisions of the watches that etcd3 creates again: a failed stream stores them, and they correct its requests.
+ */
 export class ResumePositions {
-  /** By request: the right start revisions, in the order in which etcd3 will ask. */
+  /** The correct start revisions by request, in the order in which etcd3 creates the watches. */
   readonly #left = new Map<string, bigint[]>()
 
   note(watches: readonly FailedWatch[]): void {
@@ -370,14 +374,15 @@ export class ResumePositions {
       else alike.push(watch)
     }
     for (const [key, alike] of noted) {
-      // Several watches may ask for the same: each must get its own position. If all of them ask from the right one, nothing is to correct.
+      // Several watches may send the same request: each must get its own position. If all start at the correct one,
+      // nothing is stored.
       if (alike.every(({ from, next }) => from === next)) continue
       this.#left.set(key, [...(this.#left.get(key) ?? []), ...alike.map(({ next }) => next)])
     }
     dropOldest(this.#left, MAX_POSITIONS)
   }
 
-  /** The right start revision for this request, once; null if the one it asks for is right. */
+  /** Removes and returns the correct start revision of a request; null if the requested one is correct. */
   take(body: Buffer, from: bigint): bigint | null {
     if (this.#left.size === 0) return null
     const key = keyOf(body, from)
@@ -399,14 +404,16 @@ function dropOldest(map: Map<string, unknown>, limit: number): void {
   }
 }
 
-/** A caller that closes its stream never reads the end of a watch: the causes that are kept must not grow without limit. */
+/** Limits the stored causes: a caller that closes its stream does not read the end of a watch. */
 const MAX_CAUSES = 1000
 
-/** Why watches ended: etcd3 makes its error of the reason alone, by which the error that explains it is found. */
+/** The causes of ended watches, by reason: etcd3 makes its error from the reason alone. */
 export class WatchEnds {
   readonly #causes = new Map<string, EtcdMtlsError>()
 
-  /** @param reason The text that etcd3 is given. It names the keys: two watches with the same text have the same cause. */
+  /**
+   * @param reason The message that etcd3 gets. It has the keys, so watches with the same reason have the same cause.
+   */
   note(reason: string, cause: EtcdMtlsError): void {
     this.#causes.set(reason, cause)
     dropOldest(this.#causes, MAX_CAUSES)

@@ -1,6 +1,6 @@
 /**
- * Which calls may be sent again, and after which failures. A write is repeated only if etcd certainly did not process it: a repeated
- * write can overwrite what another client wrote in between.
+ * Decides which calls are repeated, and after which failures. A write is repeated only if etcd certainly did not
+ * process it, because a repeated write can overwrite what another client wrote in between.
  */
 import { type StatusObject, status } from './channel.js'
 import { Fields, int64At, int64Field, MalformedMessage, randomInt64, withoutFields } from './protobuf.js'
@@ -19,7 +19,7 @@ export type Progress =
 
 const SERVICE = '/etcdserverpb.'
 
-/** Calls that change nothing. Authenticate creates a token, which nobody misses if its answer is lost. */
+/** Calls that change nothing. Authenticate creates a token, and losing one does no harm. */
 const READS: ReadonlySet<string> = new Set([
   'KV/Range',
   'Lease/LeaseTimeToLive',
@@ -47,7 +47,7 @@ export function isUnary(path: string): boolean {
   return path.startsWith(SERVICE) && !STREAMS.has(methodOf(path))
 }
 
-/** What a request means for its repetition, and whether a member without a leader cannot answer it. */
+/** Whether a request may be repeated, and whether it needs a leader. */
 export interface RequestTraits {
   readonly kind: CallKind
   readonly needsLeader: boolean
@@ -63,7 +63,7 @@ const OP_TXN = 4
 const GRANT = { ttl: 1, id: 2 } as const
 const GRANTED = { id: 2, ttl: 3 } as const
 
-/** etcd refuses transactions that are nested deeper than any caller writes them by hand. */
+/** Deepest nesting of transactions that is read. etcd refuses deeper ones than any caller needs. */
 export const MAX_NESTING = 16
 
 /** Reads the traits of a unary request. A request that cannot be parsed counts as a write. */
@@ -79,7 +79,7 @@ export function traitsOf(path: string, request: Uint8Array): RequestTraits {
         return { kind: writes ? 'write' : 'read', needsLeader: writes || !serializable }
       }
       case 'Lease/LeaseGrant':
-        // With an id of the caller's own, etcd cannot tell a repetition from somebody else's lease.
+        // With an id of the caller, a repetition cannot be distinguished from the lease of another client.
         return { kind: has(GRANT.id) ? 'write' : 'grant', needsLeader: true }
       case 'Maintenance/Alarm':
         return { kind: has(ALARM_ACTION) ? 'write' : 'read', needsLeader: false }
@@ -94,7 +94,7 @@ export function traitsOf(path: string, request: Uint8Array): RequestTraits {
   }
 }
 
-/** `serializable`: all of its reads are. */
+/** `serializable`: whether all of its reads are. */
 function traitsOfTxn(txn: Fields, depth: number): { writes: boolean; serializable: boolean } {
   const traits = { writes: depth > MAX_NESTING, serializable: true }
   while (!traits.writes && txn.next()) {
@@ -142,8 +142,8 @@ const BEFORE_PROPOSAL: ReadonlySet<string> = new Set([
 // change (server/etcdserver/server.go, mayAddMember and mayRemoveMember), and the next attempt within seconds would get the same answer.
 const UNHEALTHY_CLUSTER = 'etcdserver: unhealthy cluster'
 
-// Statuses that say what became of a write: etcd answered it, or refused it. With any other status, etcd or something in front of
-// it gave up waiting, and the write may be applied later. RESOURCE_EXHAUSTED: no space, request too large.
+// Statuses after which the outcome of a write is known. With any other status, etcd or a proxy stopped waiting, and the
+// write may be applied later. RESOURCE_EXHAUSTED: no space, request too large.
 const DEFINITE: ReadonlySet<status> = new Set([
   status.INVALID_ARGUMENT,
   status.NOT_FOUND,
@@ -156,13 +156,13 @@ const DEFINITE: ReadonlySet<status> = new Set([
   status.UNAUTHENTICATED,
 ])
 
-/** Statuses that this client makes of a stream that ended without one; a deadline is not among them. */
+/** Statuses that this client sets for a stream that ended without one, except a deadline. */
 const WITHOUT_ANSWER: readonly status[] = [status.UNAVAILABLE, status.INTERNAL, status.CANCELLED, status.UNKNOWN]
 
 export function mayRepeat(kind: CallKind, outcome: StatusObject, progress: Progress): boolean {
   if (progress === 'unprocessed' || (progress === 'answered' && BEFORE_PROPOSAL.has(outcome.details))) return true
   if (kind === 'write' || progress === 'unsent') return false
-  // The member gave up, or its connection broke. A deadline or a cancellation is the caller's own.
+  // UNAVAILABLE: the member or its connection failed. A deadline or a cancellation comes from the caller.
   if (progress === 'answered') return outcome.code === status.UNAVAILABLE
   return WITHOUT_ANSWER.includes(outcome.code)
 }
@@ -177,8 +177,8 @@ export function mayBeApplied(kind: CallKind, outcome: StatusObject, progress: Pr
 }
 
 /**
- * An encoded LeaseGrantRequest that names its lease, so that a grant that is sent again asks for the same one. etcd accepts any id that
- * is free (server/lease/lessor.go, `Grant`).
+ * Sets the id in an encoded LeaseGrantRequest, so that a repeated grant asks for the same lease. etcd accepts any free
+ * id (server/lease/lessor.go, `Grant`).
  *
  * @throws {MalformedMessage}
  */
@@ -187,8 +187,8 @@ export function withLeaseId(request: Uint8Array): Buffer {
 }
 
 /**
- * The encoded LeaseGrantResponse for a grant that was sent again and is answered with "lease already exists": the first
- * sending was applied, and its answer was lost.
+ * The encoded LeaseGrantResponse for a repeated grant that is answered with "lease already exists": the first one was
+ * applied, and its answer was lost.
  *
  * @throws {MalformedMessage}
  */

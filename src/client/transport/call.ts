@@ -33,27 +33,29 @@ export interface EndedCall {
   /** The first message, as it was sent; null if none was. */
   readonly request: Uint8Array | null
   readonly carriedBy: string | null
-  /** The head of an answer that is not gRPC's; null for any other, and if none came. */
+  /** The head of an answer that is not gRPC; null for a gRPC answer and for none. */
   readonly answer: Answer | null
 }
 
-/** What a call needs from the client that it belongs to. */
+/** The part of the client that a call uses. */
 export interface CallRoute {
-  /** For people: where the call goes. */
+  /** The endpoints, for messages. */
   readonly target: string
   /** Longest answer accepted, in bytes; -1 for no limit. */
   readonly maxReceiveLength: number
-  /** Limits what all unfinished messages hold together. */
+  /** Limits the memory of all unfinished messages. */
   readonly receiveBudget: ReceiveBudget
   /** The headers that make a member without a leader refuse a call; null: they are not used. */
   readonly leaderHeaders: OutgoingHttpHeaders | null
   /** Whether an endpoint outside of `avoid` is ready. */
   hasOther(avoid: ReadonlySet<string>): boolean
-  /** Why no endpoint is ready, or none that is has a leader; null if one is and has, or none has failed yet. */
+  /**
+   * The error if no endpoint is ready or no ready one has a leader; null otherwise, and before any endpoint has failed.
+   */
   notReadyError(): EtcdMtlsError | null
   assign(call: EtcdCall): void
   withdraw(call: EtcdCall): void
-  /** The outcome as the caller gets it. The client learns from it, such as that a member has no leader. */
+  /** Returns the outcome for the caller, with its cause. Updates the client, for example if a member has no leader. */
   conclude(outcome: Outcome, call: EndedCall): Outcome
   readonly carried: Set<EtcdCall>
 }
@@ -69,12 +71,14 @@ export interface CallParts {
   readonly avoid: ReadonlySet<string>
 }
 
-/** What a call gets from its attempt. `onEnd` comes in a later turn than what ends the attempt, and nothing after it. */
+/** Receives the events of an attempt. `onEnd` is the last one, in a later turn than its cause. */
 interface CallListener {
   onMetadata(metadata: Metadata): void
   onMessage(message: Buffer): void
   onEnd(outcome: Outcome): void
-  /** The client is about to close the connection, or the stream should move for another reason. Absent: the call cannot. */
+  /**
+   * The stream should move to another connection, for example because the client closes this one. Absent if it cannot.
+   */
   onMigrate?(): void
 }
 
@@ -83,15 +87,14 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   /** The URLs of endpoints to be chosen only if no other one is ready. */
   readonly avoid: ReadonlySet<string>
   answerDue = false
-  /** Whether it ended without an answer of etcd: its stream was closed before, or something else answered. */
+  /** True if the stream was closed early, or if something other than etcd answered. */
   endedWithoutAnswer = false
   headers: OutgoingHttpHeaders = {}
-  /** For the explanation of a refusal; it belongs to the caller's buffer. */
+  /** Kept to explain a refusal; a view of the caller's buffer. */
   request: Buffer | null = null
   answer: Answer | null = null
   explanation: EtcdMtlsError | null = null
   connection: Connection | null = null
-  /** Whether the call reads nothing at the moment. */
   isPausedByCaller = false
   readonly #parts: CallParts
   readonly #metadata: Metadata
@@ -101,16 +104,16 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   #deadlineTimer: NodeJS.Timeout | undefined
   #stream: ClientHttp2Stream | null = null
   #halfClosed = false
-  /** Whether it waits for other messages to finish. */
+  /** Whether the receive budget pauses it until other messages have finished. */
   #overBudget = false
   #counted = 0
   #readsEnded = false
   #httpStatus: number | undefined
   #streamError: Error | null = null
   #serverEnded = false
-  /** Whether the server sent a gRPC status, or something else refused the request by an HTTP status of the client's fault. */
+  /** Whether the server sent a gRPC status, or a 4xx status refused the request. */
   #hasStatus = false
-  /** The status that the server sent with OK, held back until every message before it has arrived. */
+  /** The OK status of the server, kept until all messages before it have arrived. */
   #okStatus: Outcome | null = null
   #ended = false
 
@@ -130,7 +133,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     if (!this.#ended) this.#parts.route.assign(this)
   }
 
-  /** @param sent Called when the message was passed on, or never will be; a failed write ends the stream, and that the call. */
+  /** @param sent Called when the message was written or discarded. A failed write ends the stream and so the call. */
   send(message: Buffer, sent?: () => void): void {
     this.request ??= message
     if (this.#ended) callLater(sent)
@@ -147,7 +150,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     if (!this.#ended) this.#stream?.end()
   }
 
-  /** Nobody reads: HTTP/2 flow control holds the server back, until {@link resume}. */
+  /** Stops reading, so that HTTP/2 flow control stops the server until {@link resume}. */
   pause(): void {
     this.isPausedByCaller = true
     this.#stream?.pause()
@@ -175,7 +178,6 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     return this.#httpStatus !== undefined
   }
 
-  /** How far the request got. */
   get progress(): Progress {
     const stream = this.#stream
     if (stream === null) return 'unsent'
@@ -189,18 +191,20 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     return typeof token === 'string' ? token : null
   }
 
-  /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
+  /** Whether the caller may still send, as on a watch. Such a call does not end on its own. */
   get openEnded(): boolean {
     return !this.#halfClosed
   }
 
-  /** What the client makes of a refusal that came as a message and not as a status. `request`: the part of the call that it is about. */
+  /**
+   * Concludes a refusal that the server sent as a message, not as a status. `request`: the message that was refused.
+   */
   review(code: status, details: string, request: Uint8Array | null = this.request): Outcome {
     const { path, headers, carriedBy, answer } = this
     return this.#parts.route.conclude(makeStatus(code, details), { path, headers, carriedBy, answer, request })
   }
 
-  /** Called at most once, with a connection; else {@link refuse} is. */
+  /** Called at most once; {@link refuse} is called instead if there is no connection. */
   carry(connection: Connection, extraHeaders: OutgoingHttpHeaders): void {
     if (this.#ended) return
     const { route, authority, headers: partHeaders } = this.#parts
@@ -216,7 +220,8 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     try {
       stream = connection.request(headers)
     } catch (error) {
-      // Nothing was sent. If the connection is out of service, another one may carry the call; else the call is at fault.
+      // Nothing was sent. If the connection accepts no calls, another one may carry the call; otherwise its headers are
+      // invalid.
       if (!connection.open) route.assign(this)
       else this.#end(makeStatus(status.INTERNAL, asError(error).message))
       return
@@ -237,7 +242,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   }
 
   connectionLost(details: string): void {
-    // A turn later: the status may have arrived together with the end of the connection.
+    // One turn later: the status may have arrived together with the end of the connection.
     setImmediate(() => {
       this.#end(makeStatus(status.UNAVAILABLE, details))
     })
@@ -264,7 +269,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
         this.endedWithoutAnswer = true
         this.answer = readAnswer(headers, headers)
         this.#hasStatus = isRefusal(this.#httpStatus)
-        // A limit on the size of a request says nothing about other calls.
+        // A request that is too large does not affect other calls.
         if (this.#httpStatus !== TOO_LARGE) this.connection?.markUnhealthy()
       }
       if (endsStream(flags)) this.#receiveTrailers(headers, flags)
@@ -279,9 +284,9 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     stream.on('end', () => {
       this.#readsEnded = true
       this.#finishIfDone()
-      // A turn later, because a reset stream ends as well, before it closes.
+      // One turn later, because a reset stream also emits `end` before it closes.
       setImmediate(() => {
-        // The server has ended its side without trailers, and waits for ours, which may stay open for long.
+        // The server ended its side without trailers. Our side may stay open for long, so the call ends now.
         if (this.#ended || this.#serverEnded || stream.closed || stream.destroyed) return
         this.#serverEnded = true
         this.endedWithoutAnswer = true
@@ -295,7 +300,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
       this.#serverEnded = true
       this.#readsEnded = true
       if (this.#okStatus !== null) this.#finishIfDone()
-      // If the connection broke, its own error says more than the code that Node sets for the stream: see connectionLost.
+      // If the connection broke, connectionLost reports a better error than the code of the stream.
       else if (this.connection?.broken !== true) {
         this.endedWithoutAnswer ||= !this.#ended
         this.#end(statusOfReset(stream.rstCode, this.#httpStatus, this.#streamError))
@@ -312,7 +317,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
       if (this.#reader.held !== this.#counted) this.#count(messages.length > 0)
     } catch (error) {
       if (!(error instanceof FramingError)) throw error
-      // A page is no message: its HTTP status says more.
+      // The answer is not gRPC: its HTTP status explains more.
       if (this.answer !== null) this.#end(statusOfTrailers({}, this.#httpStatus))
       else if (error.tooLarge) {
         this.#end(answerTooLarge(methodOf(this.path), this.carriedBy, route.maxReceiveLength, error.message))
@@ -320,7 +325,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     }
   }
 
-  /** @param isOther Whether the message that has begun is another one than before. */
+  /** @param isOther Whether another message has begun. */
   #count(isOther: boolean): void {
     if (this.#ended) return
     const { receiveBudget } = this.#parts.route
@@ -368,7 +373,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
       this.#closeStream(stream)
     }
     for (const { sent } of this.#outgoing.splice(0)) callLater(sent)
-    // One turn later, so that what a listener throws does not go through here; and never before start() has returned.
+    // One turn later, so that an error of a listener is not thrown here, and never before start() has returned.
     process.nextTick(() => {
       this.#listener.onEnd(final)
     })
@@ -378,7 +383,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     if (stream.destroyed) return
     if (!this.#serverEnded) stream.close(constants.NGHTTP2_CANCEL)
     else if (!stream.writableEnded) stream.end()
-    // The rest is discarded, or the stream would never close.
+    // Discards unread data, or the stream would never close.
     stream.resume()
   }
 }
@@ -391,7 +396,7 @@ function endsStream(flags: number): boolean {
   return (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
 }
 
-/** Whether something refused the request, by an HTTP status of the client's fault. */
+/** Whether the HTTP status is 4xx: the request was refused. */
 function isRefusal(httpStatus: number | undefined): boolean {
   return httpStatus !== undefined && httpStatus >= 400 && httpStatus < 500
 }

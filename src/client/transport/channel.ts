@@ -1,7 +1,8 @@
 /**
- * The door to @grpc/grpc-js, types included. The channel below its clients is ours (`channelFactoryOverride`), because its own keeps a
- * socket open for minutes after `close()`, has no limit for the time of a TLS handshake or of the HTTP/2 settings, sends an IP address
- * as SNI (RFC 6066 section 3), tunnels through proxies of the environment, and exposes neither the TLS error nor the peer's chain.
+ * The only module that imports @grpc/grpc-js, types included. Its clients use our channel (`channelFactoryOverride`),
+ * because its own keeps a socket open for minutes after `close()`, does not limit the time of a TLS handshake or of the
+ * HTTP/2 settings, sends an IP address as SNI (RFC 6066 section 3), tunnels through proxies of the environment, and
+ * exposes neither the TLS error nor the chain of the peer.
  */
 import { constants, type IncomingHttpHeaders } from 'node:http2'
 import {
@@ -19,12 +20,12 @@ export { connectivityState, Metadata, status }
 export type { CallOptions, ChannelInterface, ChannelOptions, Deadline, StatusObject } from '@grpc/grpc-js'
 
 export type Call = ReturnType<ChannelInterface['createCall']>
-/** A call that can say more about its end than its status does. */
+/** A call that can explain its status by an error. */
 export type ExplainedCall = Call & { readonly explanation?: EtcdMtlsError | null }
 
-/** What grpc-js asks of every call, and what is the same for all of ours. */
+/** The methods that grpc-js requires of every call and that are the same for all of ours. */
 export abstract class CallBase {
-  /** Why the call failed, if more is known than its status says. */
+  /** The error that explains the status; null: none. */
   explanation: EtcdMtlsError | null = null
   readonly #target: string
 
@@ -54,20 +55,20 @@ export type MessageContext = Parameters<Call['sendMessageWithContext']>[0]
 type ChannelRef = ReturnType<ChannelInterface['getChannelzRef']>
 
 export interface ChannelBacking {
-  /** For people: the endpoints. */
+  /** The endpoints, for messages. */
   readonly target: string
   readonly state: connectivityState
-  /** Whether calls run that have no end of their own, such as watches and the keep-alive of leases. */
+  /** Whether there are calls that do not end on their own, such as watches and keep-alives. */
   readonly hasOpenStreams: boolean
   createCall(path: string, deadline: Deadline, authority: string | null): ExplainedCall
   dial(): void
 }
 
 /**
- * A channel for one grpc-js client. Closing it closes nothing below: etcd3 discards its clients after every recoverable error, and the
- * connections belong to the whole `SecureEtcd3`.
+ * A channel for one grpc-js client. Closing it does not close connections: etcd3 discards its clients after every
+ * recoverable error, and the connections belong to the whole `SecureEtcd3`.
  *
- * @param onCall Called with each call as it is made. Default: nothing is called.
+ * @param onCall Called with each new call.
  */
 export function createChannel(
   backing: ChannelBacking,
@@ -84,11 +85,12 @@ export function createChannel(
       if (tryToConnect) backing.dial()
       return backing.state
     },
-    // etcd3 alone waits for a state, before it closes one of its clients: closing ours may come at any time.
+    // Only etcd3 waits for a state, before it closes a client. Our channel may be closed at any time, so the wait ends
+    // at once.
     watchConnectivityState(_current, _deadline, callback) {
       process.nextTick(callback, new Error('The changes of the state are not reported'))
     },
-    // This channel is not registered with channelz; grpc-js returns such a reference, too, if channelz is off.
+    // The channel is not registered with channelz; grpc-js returns such a reference if channelz is off.
     getChannelzRef: () => ({ kind: 'channel' as ChannelRef['kind'], id: 0, name: backing.target }),
     createCall(path, deadline, host) {
       if (closed) throw new Error('Channel has been shut down')
@@ -100,7 +102,7 @@ export function createChannel(
 }
 
 export interface Outcome extends StatusObject {
-  /** grpc-js copies it to the error that it makes of the status. */
+  /** grpc-js copies it to the error. */
   cause?: EtcdMtlsError
 }
 
@@ -108,7 +110,7 @@ export function makeStatus(code: status, details: string, metadata: Metadata = n
   return { code, details, metadata }
 }
 
-/** The status in trailers; where a proxy or a server of another kind answered, the one its HTTP status stands for. */
+/** The status in the trailers, or that of the HTTP status if something other than a gRPC server answered. */
 export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: number | undefined): StatusObject {
   const metadata = metadataOf(headers)
   const [code] = metadata.get('grpc-status')
@@ -125,7 +127,7 @@ export function isGrpcStatus(code: unknown): boolean {
   return /^(?:\d|1[0-6])$/.test(String(code))
 }
 
-/** For an answer that is longer than the client accepts; `details` is as grpc-js has it. */
+/** `details` is the message of grpc-js. */
 export function answerTooLarge(call: string, endpoint: string | null, limit: number, details: string): Outcome {
   const message =
     `${endpoint ?? 'An endpoint'} answered ${call} with a message of more than ${String(limit)} bytes. Read fewer keys at a` +
@@ -134,7 +136,7 @@ export function answerTooLarge(call: string, endpoint: string | null, limit: num
   return { ...makeStatus(status.RESOURCE_EXHAUSTED, details), cause }
 }
 
-/** Metadata out of headers; headers that are no valid metadata are none. */
+/** Reads metadata from headers; empty if they are invalid. */
 export function metadataOf(headers: IncomingHttpHeaders): Metadata {
   try {
     return Metadata.fromHttp2Headers(headers)

@@ -1,4 +1,4 @@
-/** One verified connection to an endpoint: TLS on both sides, the server's HTTP/2 SETTINGS, and a call answered as etcd does it. */
+/** One verified connection to an endpoint, on which etcd has answered a call. */
 import { asError, codeOf } from '../../report/errors.js'
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
@@ -6,17 +6,17 @@ import type { TLSSocket } from 'node:tls'
 
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
 
-/** Why a connection is lost for the calls on it. `drained`: this client closed it, after they had their time. */
+/** Why calls lose their connection. `drained`: this client closed it after the drain limit. */
 type LossReason = 'closed' | 'silent' | 'drained'
 
 /** Called once, when a connection accepts no new calls any more. */
 export type DownListener = (connection: Connection, reason: DownReason, error: Error | null) => void
 
 export interface ActiveCall {
-  /** True while the peer owes an answer: all was sent, and the status has not come. */
+  /** True while an answer of the server is due. */
   readonly awaitsAnswer: boolean
   connectionLost(details: string): void
-  /** This client is about to close the connection: a call that can continue over another one does so now. */
+  /** This client is about to close the connection: the call moves to another one if it can. */
   migrate(): void
 }
 
@@ -25,23 +25,23 @@ interface ConnectionParts {
   host: string
   session: ClientHttp2Session
   socket: TLSSocket
-  /** The TCP socket below, which counts what goes over the wire. */
+  /** The TCP socket, whose counters show the bytes on the wire. */
   raw: Socket
   roundTrip: number
 }
 
 /**
- * How long the calls on a connection that is drained may take to end, in milliseconds: longer than etcd itself lets a request take,
- * which is 5 s and twice the election time-out of 1 s (etcd server/config/config.go, ReqTimeout).
+ * Milliseconds that calls on a drained connection may take. Longer than the own limit of etcd for a request, which is 5
+ * s and twice the election time-out of 1 s (etcd server/config/config.go, ReqTimeout).
  */
 export const DRAIN_LIMIT = 10_000
-/** How long a closing connection may wait for its peer before its socket is destroyed, in milliseconds. */
+/** Milliseconds that a closing connection waits for its peer before its socket is destroyed. */
 const CLOSE_GRACE = 500
 
 export class Connection {
   /** The URL of its endpoint, which identifies it. */
   readonly url: string
-  /** The HTTP/2 authority of calls, by which a proxy may choose: the server name, if one was given. */
+  /** The HTTP/2 authority of calls: the server name, if one is set. A proxy may route by it. */
   readonly host: string
   readonly closed: Promise<void>
   readonly #session: ClientHttp2Session
@@ -102,7 +102,7 @@ export class Connection {
     return this.#open
   }
 
-  /** Whether the connection itself is gone: calls on it end by `connectionLost`, whatever their streams say. */
+  /** Whether the connection is lost: its calls end by `connectionLost`, not by their streams. */
   get broken(): boolean {
     return this.#broken || this.#session.destroyed
   }
@@ -110,7 +110,8 @@ export class Connection {
   /**
    * Opens a stream for a call.
    *
-   * @throws if nothing was sent: either the connection accepts no more calls, and is not `open` any more; or the headers are bad.
+   * @throws if nothing was sent: the connection accepts no more calls and is not `open` any more, or the headers are
+   * invalid.
    */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     try {
@@ -156,20 +157,23 @@ export class Connection {
     })
   }
 
-  /** Accepts no new calls, and closes when those that run have ended, without a limit. Resolves when the socket is gone. */
+  /**
+   * Accepts no new calls and closes when the current ones have ended, without a time limit. Resolves when the socket is
+   * closed.
+   */
   closeWhenIdle(): Promise<void> {
     this.#open = false
     if (this.#calls.size === 0) this.#closeSession()
     return this.closed
   }
 
-  /** As {@link closeWhenIdle}; calls that can migrate do so, and the others are ended after that many milliseconds. */
+  /** As {@link closeWhenIdle}, but calls migrate if they can, and after `limit` milliseconds the others are ended. */
   drain(limit: number): Promise<void> {
     const closed = this.closeWhenIdle()
     if (this.#draining) return closed
     this.#draining = true
     for (const call of [...this.#calls]) call.migrate()
-    // The calls that are left hold the process.
+    // The remaining calls keep the process alive.
     const timer = setTimeout(() => {
       this.#onLost('drained', null)
     }, limit).unref()
@@ -178,7 +182,7 @@ export class Connection {
     })
   }
 
-  /** Something other than etcd answered a call: it accepts no new ones, and those that run may end. */
+  /** Something other than etcd answered a call: the connection accepts no new calls, and current ones may finish. */
   markUnhealthy(): void {
     this.#stopAccepting('not-grpc', null)
   }
@@ -189,10 +193,10 @@ export class Connection {
   }
 
   #closeSession(): void {
-    // A connection that is lost is reset: a graceful end would wait for what is queued.
+    // A lost connection is reset instead: a graceful end would wait for queued data.
     if (this.#broken) return
-    // GOAWAY and close_notify: a peer that sees a bare EOF logs it as a fault. A session that Node has ended itself, after the peer's
-    // GOAWAY and the last stream, has sent both, and its socket waits for the peer's FIN without a limit.
+    // Sends GOAWAY and close_notify, because a peer logs a bare EOF as an error. A session that Node ended after the
+    // peer's GOAWAY has sent both, and its socket waits for the peer's FIN without a limit.
     if (!this.#session.destroyed) this.#session.close()
     const timer = setTimeout(this.destroy, CLOSE_GRACE).unref()
     void this.closed.then(() => {
@@ -200,7 +204,7 @@ export class Connection {
     })
   }
 
-  /** No new calls; those that run may finish, as after a GOAWAY. */
+  /** Accepts no new calls; current ones may finish, as after a GOAWAY. */
   #stopAccepting(reason: DownReason, error: Error | null): void {
     if (!this.#open) return
     this.#open = false
@@ -210,7 +214,7 @@ export class Connection {
 
   #onLost(reason: LossReason, error: Error | null): void {
     this.#broken = true
-    // Before any caller is notified: one that continues without a pause could otherwise write before the queue is dropped.
+    // Before callers are notified: a caller could otherwise write before the queue is dropped.
     if (reason === 'silent') this.#resetSocket()
     this.#stopAccepting(reason === 'silent' ? 'silent' : 'closed', error)
     this.#keepalive.stop()
@@ -224,13 +228,13 @@ export class Connection {
     })
   }
 
-  // Ends the connection by RST, on the socket below TLS. After a FIN the kernel would still deliver what it has queued, even
-  // minutes later when the network recovers: a request that has failed for its caller could undo a later write.
+  // Resets the TCP socket. After a FIN the kernel would still deliver its queue, even minutes later when the network
+  // recovers: a request that has failed for its caller could then undo a later write.
   #resetSocket(): void {
     const raw = this.#raw
     // A unix socket has no remote address, and nothing of it is queued in a network.
     if (!this.#used || raw.remoteAddress === undefined) return
-    // resetAndDestroy() calls this first, which would wait until everything queued is sent.
+    // resetAndDestroy() calls destroySoon() first, which would wait until the queue is sent.
     raw.destroySoon = () => {
       raw.destroy()
     }
@@ -256,33 +260,39 @@ interface KeepaliveProbe {
 
 /** How often the connection is checked while it carries calls, in milliseconds. */
 const TICK = 200
-/** What arrived is read between two checks, even if the first is overdue. */
+/** Minimum in milliseconds, so that received data is read between two checks. */
 const SHORTEST_TICK = 20
-/** Silence until the first question while an answer is due, and until a question in every other case, in milliseconds. */
+/** Milliseconds of silence before the first ping while an answer is due, and before a ping in all other cases. */
 const QUIET_WITH_ANSWER_DUE = 300
 const QUIET = 1000
-/** An answer may take this long on any network: servers pause, too, for example in garbage collection. */
+/**
+ * Minimum milliseconds to wait for an answer on any network: servers also pause, for example for garbage collection.
+ */
 const MIN_LIMIT = 1200
-/** A frozen peer is noticed within this time in milliseconds, or within this number of round trips if that is longer. */
+/**
+ * A frozen peer is detected within this time in milliseconds, or within this number of round trips if that is longer.
+ */
 const DETECTED_WITHIN = 3000
 const DETECTED_WITHIN_ROUND_TRIPS = 3
-/** What a round trip may exceed its mean by. */
+/** A round trip may take this multiple of the mean. */
 const TOLERANCE = 1.5
 /** Send queues up to this length need no extension of the limit, in bytes. */
 const SHORT_QUEUE = 32 * 1024
 /** The rate at which a longer one is expected to drain, in bytes per millisecond, and the longest extension for it. */
 const DRAIN_RATE = 32
 const LONGEST_EXTENSION = 5000
-/** Samples that wait behind more than this in our own send queue measure the queue, in bytes. */
+/** Samples behind more queued bytes than this are ignored: they measure our send queue. */
 const LONG_QUEUE = 64 * 1024
 
 /**
- * Notices that a peer stopped answering while calls are open. The peer is asked by an empty SETTINGS frame, which it acknowledges at once
- * (RFC 9113 section 6.5.3): servers of grpc-go close connections that PING more often than every five seconds (etcd
- * `--grpc-keepalive-min-time`; grpc-go internal/transport/http2_server.go, handlePing).
+ * Detects that the peer stopped answering while calls are open. It sends an empty SETTINGS frame, which the peer
+ * acknowledges at once (RFC 9113 section 6.5.3), and not PING: servers of grpc-go close connections that PING more
+ * often than every five seconds (etcd `--grpc-keepalive-min-time`; grpc-go internal/transport/http2_server.go,
+ * handlePing).
  *
- * It is given up after three seconds or three round trips of silence, whichever is longer, and sooner on a fast network. Slow is not
- * silent: the limit follows the measured round trip, every byte that arrives restarts it, and a long send queue extends it.
+ * The connection is lost after three seconds or three round trips of silence, whichever is longer, and earlier on a
+ * fast network. The limit follows the measured round trip. Every received byte restarts it, and a long send queue
+ * extends it.
  */
 export class Keepalive {
   readonly #probe: KeepaliveProbe
@@ -294,11 +304,11 @@ export class Keepalive {
   #armedAt = 0
   #armedFor = 0
   #lastBytes = 0
-  /** When something arrived last, or the calls began. */
+  /** When data last arrived, or the first call started. */
   #lastReceivedAt = 0
   #sentAt = -Infinity
   #pending: Promise<void> | null = null
-  /** What was written when the last question was asked that has an answer, in bytes. */
+  /** Bytes that had been written when the last acknowledged ping was sent. */
   #confirmed: number
 
   constructor(probe: KeepaliveProbe, roundTrip: number) {
@@ -310,7 +320,7 @@ export class Keepalive {
 
   start(): void {
     const now = performance.now()
-    // A question without an answer keeps its time: calls with short deadlines must not hide a silent peer forever.
+    // A pending ping keeps its start time, so that calls with short deadlines do not hide a silent peer.
     if (this.#hasReceived() || this.#pending === null) this.#lastReceivedAt = now
     this.#arm(now)
   }
@@ -319,7 +329,7 @@ export class Keepalive {
     clearTimeout(this.#timer)
   }
 
-  /** Resolves when the peer answers; never if the connection ends before. Only one question is open at a time. */
+  /** Resolves when the peer answers; never if the connection ends first. Only one ping is pending at a time. */
   ask(): Promise<void> {
     this.#pending ??= new Promise((resolve) => {
       const written = this.#probe.bytesWritten()
@@ -351,15 +361,15 @@ export class Keepalive {
 
   #arm(now: number): void {
     this.#armedAt = now
-    // Rounded up: a timer that fires a fraction too early would be armed for nothing.
+    // Rounded up, because a timer that fires early would have to be armed again.
     this.#armedFor = Math.ceil(Math.min(TICK, Math.max(SHORTEST_TICK, this.#due() - now)))
-    // The calls keep the process alive; this timer only serves them.
+    // Calls keep the process alive, not this timer.
     this.#timer = setTimeout(this.#tick, this.#armedFor).unref()
   }
 
   readonly #tick = (): void => {
     const now = performance.now()
-    // While our own process was held up, it could not read what arrived: that time does not count.
+    // While this process was blocked it could not read, so that time does not count.
     const blocked = Math.max(0, now - this.#armedAt - this.#armedFor)
     this.#lastReceivedAt += blocked
     this.#sentAt += blocked
@@ -374,10 +384,10 @@ export class Keepalive {
     this.#arm(now)
   }
 
-  /** When the peer is asked or, after a question, given up, unless something arrives. */
+  /** When to send a ping or, while one is pending, to report silence, unless data arrives. */
   #due(): number {
     if (this.#pending !== null) return Math.max(this.#lastReceivedAt, this.#sentAt) + this.#limit()
-    // An answer that takes long is normal: only the first question comes early.
+    // Only the first ping is early, because slow answers are normal.
     const isFirst = this.#lastReceivedAt - this.#sentAt >= QUIET
     return this.#lastReceivedAt + (isFirst && this.#probe.awaitsAnswer() ? QUIET_WITH_ANSWER_DUE : QUIET)
   }
@@ -386,7 +396,7 @@ export class Keepalive {
     const mean = this.#roundTrip
     // As TCP's retransmission timeout.
     const expected = Math.max(mean + 4 * this.#deviation, TOLERANCE * mean)
-    // What was in transit when the peer froze still arrives, and then the quiet has to pass.
+    // Data in transit still arrives after the peer froze, and then QUIET must pass.
     const longest = Math.max(DETECTED_WITHIN, DETECTED_WITHIN_ROUND_TRIPS * mean) - mean / 2 - QUIET
     const queue = Math.max(0, this.#probe.bytesWritten() - this.#confirmed - SHORT_QUEUE)
     return Math.max(MIN_LIMIT, Math.min(expected, longest)) + Math.min(LONGEST_EXTENSION, queue / DRAIN_RATE)

@@ -1,6 +1,7 @@
 /**
- * Dials an endpoint: all its addresses are raced as in RFC 8305. One attempt is TCP, TLS verified by Node and by our own rules, HTTP/2
- * with the server's SETTINGS (in TLS 1.3 the first sign that it accepted our certificate), and the answer of etcd to one call.
+ * Dials an endpoint, racing its addresses as in RFC 8305. An attempt succeeds after TCP, TLS (verified by Node and by
+ * our rules), the HTTP/2 SETTINGS of the server (in TLS 1.3 the first evidence that it accepted our certificate) and
+ * one answer of etcd.
  */
 import { backoffPause } from '../../report/duration.js'
 import dns from 'node:dns'
@@ -26,7 +27,7 @@ interface Target {
 const STAGES = ['lookup', 'connect', 'handshake', 'settings', 'health-check'] as const
 type DialStage = (typeof STAGES)[number]
 
-/** The evidence of an attempt that failed; of a dial, that of the address that explains most. */
+/** The evidence of a failed attempt; for a dial with several addresses, of the one that explains most. */
 export interface DialFailure {
   /** The address of the attempt; null if the lookup gave none. */
   target: Target | null
@@ -43,10 +44,10 @@ export interface DialFailure {
   validation: ServerValidation | null
   /** Whether OpenSSL sent our certificate; null if the handshake did not get that far. */
   certificateSent: boolean | null
-  /** The answer to the first call if it is not etcd's; null if no answer arrived. */
+  /** The answer to the health check if it is not from etcd; null if none arrived. */
   answer: Answer | null
   answered: boolean
-  /** Every address, if there are several. */
+  /** All addresses, if there are several. */
   failedAddresses: readonly FailedAddress[]
 }
 
@@ -76,7 +77,7 @@ interface DialRequest {
 
 export interface Dialling {
   outcome: Promise<DialOutcome>
-  /** Gives up at once: no socket stays. */
+  /** Stops the dial and destroys its sockets. */
   abort(): void
 }
 
@@ -86,12 +87,15 @@ export function alertNumber(error: Error | null): number | null {
   return match === null ? null : Number(match[1])
 }
 
-/** The HTTP/2 window of a stream, and what Node buffers for one that nobody reads, in bytes: four times the default. */
+/**
+ * The HTTP/2 window of a stream in bytes, which limits what Node buffers for an unread stream: four times the default.
+ */
 const STREAM_WINDOW = 256 * 1024
-// Distinguishes a flight with our certificate from one without, in bytes. Without it, the end of a handshake and the start of HTTP/2
-// with two requests take 300 to 330, and the authority; with it, at least 270 with one request, the authority, and the chain.
+// Bytes that distinguish a flight with our certificate from one without. Without it, the end of the handshake and two
+// HTTP/2 requests take 300 to 330 bytes and the authority. With it, one request takes at least 270 bytes, the authority
+// and the chain.
 const MAX_FLIGHT_WITHOUT_CERTIFICATE = 250
-/** How long the status of a member that passed the health check may take, in milliseconds. etcd answers both at once. */
+/** Milliseconds to wait for the status of a member whose health check passed. etcd answers both at once. */
 const STATUS_WAIT = 1000
 
 function noEvidence(stage: DialStage, target: Target | null): DialFailure {
@@ -116,7 +120,7 @@ interface AddressAttempt {
   readonly outcome: Promise<DialOutcome>
 }
 
-/** @param signal Ends the attempt as a failure, without a socket that stays; its reason is true for a time-out. */
+/** @param signal Aborts the attempt and destroys its sockets; the reason is `true` for a time-out. */
 function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): AddressAttempt {
   const { endpoint, name, validated, onDown } = request
   const host = authorityFor(endpoint, name)
@@ -137,8 +141,8 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
     settle = null
   }
 
-  // Node does not say whether the server asked for a certificate, nor whether OpenSSL considered ours fit to send. The byte
-  // counter does: after the hello, we wrote either a few messages without a certificate, or more bytes than our chain has.
+  // Node does not report whether the server requested a certificate and OpenSSL sent ours. The bytes written after the
+  // hello show it: a few messages without a certificate, or more bytes than our chain has.
   const certificateSent = (): boolean | null => {
     const flight = raw.bytesWritten - helloSize
     if (helloSize === 0 || flight === 0) return null
@@ -159,9 +163,9 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
   const onClose = (): void => {
     fail(false)
   }
-  // Keeps the first error, because later ones (EPIPE, ECONNRESET) are its consequence. An alert replaces an earlier error,
-  // because HTTP/2 may notice the end of the connection first; hence the wait of one turn. The `close` event of the socket may
-  // come late, so the failure does not depend on it.
+  // Keeps the first error: later ones (EPIPE, ECONNRESET) are its consequence. An alert replaces an earlier error,
+  // because HTTP/2 may notice the closed connection first, so the failure is reported one turn later. It does not wait
+  // for `close`, which may come late.
   const remember = (error: Error): void => {
     const known = evidence.error
     if (known === null || (alertNumber(known) === null && alertNumber(error) !== null)) evidence.error = error
@@ -175,7 +179,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
         evidence.validation = validation
       })
       socket = tls
-      // After this turn the hello is written, and the answer cannot have been read.
+      // One turn later the hello is written, and no answer can have been read.
       setImmediate(() => {
         helloSize = raw.bytesWritten
       })
@@ -195,7 +199,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
     const http2 = connectHttp2(`https://${endpoint.authority}`, {
       createConnection: () => tls,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
-      // Both are limits for servers with foreign clients; ours are the caller's own requests.
+      // These limits protect servers from unknown clients. Here all requests come from the caller.
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
       maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
     })
@@ -215,7 +219,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
           fail(false)
           return
         }
-        // A proxy near this machine may answer the TCP handshake: the slower of the two is the round trip to the server.
+        // The slower of the two is the round trip, because a local proxy may answer the TCP handshake.
         const roundTrip = Math.max(connectTime, performance.now() - sent)
         succeed = (clusterId) => {
           clearTimeout(timer)
@@ -225,7 +229,7 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
         void status.then((reported) => succeed?.(reported?.clusterId ?? null))
       },
       (error: unknown) => {
-        // The end of the session has an error of its own.
+        // The session reports its own error when it ends.
         if (!http2.destroyed && !http2.closed) remember(asError(error))
       },
     )
@@ -238,7 +242,8 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
     const { validation, protocol } = evidence
     if (settle === null) return
     if (validation?.report.ok !== true) {
-      // Unreachable: Node asks for our result at every full handshake, and no session is resumed. If it were, this is the stop.
+      // Unreachable, because Node calls our check at every full handshake and no session is resumed. A guard in case
+      // one is.
       remember(new Error('The chain of the server was not validated'))
       return
     }
@@ -267,11 +272,11 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
   return { address: target.address, outcome }
 }
 
-// "Connection Attempt Delay" (RFC 8305 section 8), in milliseconds. An address that accepts TCP connections may still be silent: the
-// next one starts after it as long as the TLS handshake and the first call of the one before are not finished.
+// "Connection Attempt Delay" (RFC 8305 section 8), in milliseconds. An address that accepts TCP may still be silent, so
+// the next attempt starts unless the previous one has completed the TLS handshake and the first call.
 const STAGGER = 250
 
-/** Tries the addresses of the endpoint until one of them answers as etcd does. The signal is as that of an attempt. */
+/** Tries the addresses of the endpoint until one answers as etcd. The signal is as in {@link tryAddress}. */
 async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutcome> {
   const { endpoint } = request
   const stage = needsLookup(endpoint) ? 'lookup' : 'connect'
@@ -316,7 +321,10 @@ async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutc
   return { ok: false, failure: { ...best, failedAddresses: failures.length === 1 ? [] : failures.map(describe) } }
 }
 
-/** How much a failure explains: a refusal more than a broken connection, a later step more than an earlier one. */
+/**
+ * Ranks a failure by how much it explains: a refusal more than a broken connection, a later step more than an earlier
+ * one.
+ */
 function specificity({ alert, validation, stage, timedOut }: DialFailure): number {
   const refusal = alert !== null || validation?.report.ok === false ? 2 * STAGES.length : 0
   return refusal + 2 * STAGES.indexOf(stage) + (timedOut ? 0 : 1)
@@ -335,8 +343,8 @@ function needsLookup({ address, socketPath }: Endpoint): boolean {
 }
 
 /**
- * Resolves the name of an endpoint. Node's own choice of an address (`autoSelectFamily`) replaces the handle of the socket under a TLS
- * socket, which ends the process by SIGSEGV. So each target is exactly one address.
+ * Resolves the name of an endpoint. Each target is exactly one address, because Node's `autoSelectFamily` replaces the
+ * socket handle under a TLS socket, which ends the process by SIGSEGV.
  *
  * @throws the error of `dns.lookup`.
  */
@@ -360,7 +368,9 @@ function lookup(name: string): Promise<string[]> {
   })
 }
 
-/** One address of each family in turn, without duplicates. The resolver's order decides which family is first. */
+/**
+ * Alternates between the address families, without duplicates. The order of the resolver decides which family is first.
+ */
 export function alternateFamilies(addresses: readonly string[]): string[] {
   const unique = [...new Set(addresses)]
   const firstFamily = isIP(unique[0] ?? '')
@@ -369,13 +379,16 @@ export function alternateFamilies(addresses: readonly string[]): string[] {
   return unique.flatMap((_, i) => [first[i] ?? [], second[i] ?? []].flat())
 }
 
-/** TLS alert 80: etcd sends it at every handshake while its certificate and key do not match, as in the middle of a renewal. */
+/**
+ * TLS alert 80: etcd sends it at every handshake while its certificate and key do not match, for example during a
+ * renewal.
+ */
 const INTERNAL_ERROR = 80
 const PAUSES = { first: 100, longest: 1000 }
 
 /**
- * Dials, again and again within the time while the server sends alert 80. The alert is reported if it persists. It keeps no process
- * alive: whoever waits for it does.
+ * Dials, and retries within the time-out while the server sends alert 80. The alert is reported if it persists. Its
+ * timers do not keep the process alive; the caller does.
  */
 export function dial(request: DialRequest): Dialling {
   const deadline = performance.now() + request.timeout
@@ -387,7 +400,7 @@ export function dial(request: DialRequest): Dialling {
     let last: DialOutcome | null = null
     for (let failures = 1; ; failures += 1) {
       const outcome = await race(request, over.signal)
-      // The last attempt may have no time left to receive the alert.
+      // Returns the earlier failure: the last attempt may have had no time to receive the alert.
       if (last !== null && !outcome.ok && outcome.failure.timedOut) return last
       const length = backoffPause(failures, PAUSES)
       const left = deadline - performance.now() - length

@@ -1,4 +1,7 @@
-/** gRPC's bytes inside an HTTP/2 stream: length-prefixed messages, what unfinished ones may hold, and the time-out header. */
+/**
+ * gRPC's framing in an HTTP/2 stream: length-prefixed messages, the memory limit of unfinished ones, and the time-out
+ * header.
+ */
 
 const PREFIX = 5
 
@@ -20,10 +23,10 @@ export class FramingError extends Error {
   }
 }
 
-/** The first buffer for a message in pieces, in bytes. It grows as bytes arrive: the announced length costs the peer nothing. */
+/** The first buffer of a message in bytes. It grows as bytes arrive, because a peer can announce any length. */
 const FIRST_BUFFER = 16 * 1024
 
-/** Assembles messages from the pieces that arrive. It holds at most twice the bytes of the message that has begun. */
+/** Assembles messages from received pieces. It holds at most twice the bytes of the unfinished message. */
 export class MessageReader {
   readonly #limit: number
   readonly #prefix = Buffer.alloc(PREFIX)
@@ -41,7 +44,7 @@ export class MessageReader {
     return this.#prefixFilled > 0
   }
 
-  /** What the message that has begun takes in memory, in bytes; 0: none has. */
+  /** Bytes of memory that the unfinished message takes; 0: there is none. */
   get held(): number {
     return this.#body.length
   }
@@ -70,7 +73,7 @@ export class MessageReader {
         this.#append(bytes)
         break
       }
-      // A message that lies in one piece is not copied.
+      // A message in one piece is not copied.
       const whole = this.#bodyFilled === 0
       if (!whole) this.#append(bytes)
       messages.push(whole ? bytes : this.#body.subarray(0, this.#length))
@@ -109,27 +112,30 @@ export function timeoutHeader(milliseconds: number): string {
   return rounded <= most ? `${String(rounded)}m` : `${String(Math.min(most, Math.ceil(milliseconds / 3_600_000)))}H`
 }
 
-/** What unfinished messages of one client may hold before streams wait, in bytes: 16 messages of gRPC's default limit, 4 MiB. */
+/**
+ * Bytes that the unfinished messages of a client may hold before streams wait: 16 messages of the default limit of
+ * gRPC, 4 MiB.
+ */
 const RECEIVE_BUDGET = 64 * 1024 * 1024
 
-/** A stream with a message that has begun. */
+/** A stream with an unfinished message. */
 export interface Receiver {
   readonly connection: object | null
   /** Whether it waits for the caller to read an earlier message. */
   readonly isPausedByCaller: boolean
-  /** The stream reads no more until {@link resumeReceiving}. */
+  /** Stops reading until {@link resumeReceiving}. */
   pauseReceiving(): void
   resumeReceiving(): void
 }
 
 /**
- * Limits the bytes that all unfinished messages of a client hold together: streams wait, by the flow control of HTTP/2, until others
- * have finished. On each connection the oldest unfinished message goes on, so an endpoint that does not finish its messages delays
- * its own messages alone.
+ * Limits the memory of all unfinished messages of a client. Beyond the limit, streams wait (by the flow control of
+ * HTTP/2) until others have finished. The oldest unfinished message of each connection continues, so an endpoint that
+ * does not finish its messages delays only its own.
  */
 export class ReceiveBudget {
   readonly #limit: number
-  /** What each unfinished message holds, in bytes, in the order in which they began. */
+  /** Bytes of each unfinished message, the oldest first. */
   readonly #held = new Map<Receiver, number>()
   readonly #waiting = new Set<Receiver>()
   #total = 0
@@ -138,7 +144,7 @@ export class ReceiveBudget {
     this.#limit = limit
   }
 
-  /** A receiver holds this many bytes for a message that has not ended; 0: there is no such message. */
+  /** Sets the bytes of a receiver's unfinished message; 0: it has none. */
   update(receiver: Receiver, bytes: number): void {
     this.#total += bytes - (this.#held.get(receiver) ?? 0)
     if (bytes === 0) this.#held.delete(receiver)
@@ -159,7 +165,7 @@ export class ReceiveBudget {
     this.update(receiver, 0)
   }
 
-  /** Whether it is the first on its connection of those whose messages the caller reads. */
+  /** Whether it is the oldest on its connection that the caller has not paused. */
   #isOldest(receiver: Receiver): boolean {
     for (const each of this.#held.keys()) {
       if (each.connection === receiver.connection && !each.isPausedByCaller) return each === receiver

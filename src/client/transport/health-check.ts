@@ -20,7 +20,7 @@ import { bytesField, Fields, int64At, trueField } from './protobuf.js'
 
 type ResponseHead = IncomingHttpHeaders & IncomingHttpStatusHeader
 
-/** Distinguish the client's own requests from calls in a log of requests. */
+/** User agents that distinguish the client's own requests in a request log. */
 export const HEALTH_CHECK_AGENT = 'etcd-mtls health check'
 const LEADER_CHECK_AGENT = 'etcd-mtls leader check'
 export const HEALTH_CHECK_METHOD = 'KV/Range'
@@ -52,20 +52,20 @@ interface Exchange {
   readonly body?: Uint8Array
   /** In milliseconds; null: the dial limits it. */
   readonly timeout: number | null
-  /** Reads the head and then each piece of the body. Returns true when it has seen enough. */
+  /** Called with the head and then with each piece of the body. Returns true to stop reading. */
   readonly read?: (head: ResponseHead, piece: Buffer | null) => boolean
 }
 
-/** The head of an answer, and its trailers: the head itself, if the answer is no more than that. */
+/** The head and the trailers of an answer; both are the same in a trailers-only answer. */
 interface Reply {
   readonly head: ResponseHead
   readonly trailers: IncomingHttpHeaders
 }
 
 /**
- * Sends a request and reads its answer, up to the end or until `read` has seen enough.
+ * Sends a request and reads its answer to the end, or until `read` returns true.
  *
- * @throws if no answer came.
+ * @throws if no answer arrived.
  */
 export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Reply> {
   const { body, timeout, read = () => false } = parts
@@ -74,7 +74,7 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
     const end = (): void => {
       stream.close(constants.NGHTTP2_CANCEL)
     }
-    // Not the stream's own time-out, which each byte that arrives would restart.
+    // The stream's own time-out would restart at each byte.
     const timer = timeout === null ? undefined : setTimeout(end, timeout).unref()
     const onPiece = (head: ResponseHead, piece: Buffer | null): void => {
       try {
@@ -93,7 +93,7 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
       stream.once('trailers', (trailers: IncomingHttpHeaders) => {
         resolve({ head, trailers })
       })
-      // A page may end in the middle; gRPC requires a status in its answer.
+      // An HTML page may be incomplete; a gRPC answer needs its trailers.
       stream.prependOnceListener('close', () => {
         if (!isGrpc(head)) resolve({ head, trailers: head })
       })
@@ -110,7 +110,7 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
   })
 }
 
-/** What an answer to a call says about the server. Null: it did not say. */
+/** The parts of an answer that identify the server; null if absent. */
 export interface Answer {
   readonly httpStatus: number
   readonly contentType: string | null
@@ -125,23 +125,23 @@ export interface Answer {
 }
 
 const EMPTY_MESSAGE = frameMessage(new Uint8Array())
-/** Most of a page that is read for its title, in bytes, and for how long, in milliseconds. */
+/** Limits for reading the title of a page, in bytes and in milliseconds. */
 const MAX_PAGE = 4096
 const PAGE_TIMEOUT = 500
 
 /**
- * The first request on a connection: a range without a key. Every user of etcd may make it, whatever is in between; etcd
- * answers it before it looks at users, and without touching its store (etcd server/etcdserver/api/v3rpc/key.go, checkRangeRequest).
- * It leaves together with the first bytes of HTTP/2, so its answer comes with the server's own first ones.
+ * The first request on a connection: a range without a key. Every user may make it, because etcd answers it before it
+ * checks users and without reading its store (etcd server/etcdserver/api/v3rpc/key.go, checkRangeRequest). It is sent
+ * together with the first bytes of HTTP/2, so it costs no round trip.
  *
  * @throws if the server ended the request without an answer.
  */
 export async function healthCheck(session: ClientHttp2Session, authority: string): Promise<Answer> {
-  // etcd answers a member's lack of a leader before anything else (server/etcdserver/api/v3rpc/interceptor.go).
+  // etcd reports a missing leader before anything else (server/etcdserver/api/v3rpc/interceptor.go).
   const stream = session.request({ ...callHeaders(RANGE_PATH, authority, HEALTH_CHECK_AGENT), ...REQUIRE_LEADER })
   const pieces: Buffer[] = []
   let pageTimer: NodeJS.Timeout | undefined
-  // The beginning of a page says more than its HTTP status, as nginx's "400 No required SSL certificate was sent".
+  // A page explains more than its HTTP status, such as "400 No required SSL certificate was sent" of nginx.
   const read = (head: ResponseHead, piece: Buffer | null): boolean => {
     if (isGrpc(head)) return false
     pageTimer ??= setTimeout(() => {
@@ -160,7 +160,7 @@ export async function healthCheck(session: ClientHttp2Session, authority: string
   }
 }
 
-/** @param trailers Where gRPC's status stands: in the head itself, if the answer is no more than that. */
+/** @param trailers The head itself in a trailers-only answer. */
 export function readAnswer(headers: ResponseHead, trailers: IncomingHttpHeaders, title: string | null = null): Answer {
   const { ':status': httpStatus = 0, 'content-type': contentType = null, server, date, location = null } = headers
   const grpcStatus = trailers['grpc-status']
@@ -180,10 +180,10 @@ export function readAnswer(headers: ResponseHead, trailers: IncomingHttpHeaders,
 /** etcd api/v3rpc/rpctypes/error.go, ErrGRPCNotSupportedForLearner. */
 const NOT_FOR_LEARNER = 'etcdserver: rpc not supported for learner'
 
-/** HTTP statuses by which a proxy or a load balancer reports that nothing behind it answers now. */
+/** HTTP statuses with which a proxy or a load balancer reports that its back end does not answer. */
 const NO_BACK_END: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
-/** The request was longer than something in front of etcd takes (RFC 9110 section 15.5.14). */
+/** A proxy refuses a request of this size (RFC 9110 section 15.5.14). */
 export const TOO_LARGE = 413
 
 /** Whether the head of an answer is gRPC's (gRPC over HTTP/2, Response-Headers). */
@@ -199,12 +199,12 @@ export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Ans
     return NO_BACK_END.has(httpStatus) ? 'unavailable' : 'foreign'
   }
   switch (grpcStatus) {
-    // A member without a leader is etcd. Else a proxy that speaks gRPC, or etcd before it knows its cluster (ErrGRPCNotCapable).
+    // A member without a leader, a proxy that uses gRPC, or etcd before it knows its cluster (ErrGRPCNotCapable).
     case status.UNAVAILABLE:
       return grpcMessage === NO_LEADER ? 'etcd' : 'unavailable'
     case status.UNIMPLEMENTED:
       return 'foreign'
-    // etcd answers this call before it looks at users; a proxy or a service mesh may refuse it.
+    // etcd answers this call before it checks users, so a proxy or a service mesh refused it.
     case status.UNAUTHENTICATED:
     case status.PERMISSION_DENIED:
       return /^(?:etcdserver|auth): /.test(grpcMessage) ? 'etcd' : 'foreign'
@@ -299,7 +299,7 @@ const CHECK_TIMEOUT = 2000
 /** RangeRequest: key (1) and keys_only (8) of api/etcdserverpb/rpc.proto; the key is the one that etcdctl's `endpoint health` reads. */
 const LINEARIZABLE_READ = frameMessage(Buffer.concat([bytesField(1, Buffer.from('health')), trueField(8)]))
 
-/** Statuses that a member gives without its leader, or that something in front of it gives. */
+/** Statuses of a member that does not reach its leader, or of a proxy. */
 const UNHEALTHY: ReadonlySet<status> = new Set([
   status.UNAVAILABLE,
   status.DEADLINE_EXCEEDED,
@@ -310,9 +310,9 @@ const UNHEALTHY: ReadonlySet<status> = new Set([
 ])
 
 /**
- * Decides when a member that had no leader may serve again: by a range that needs the leader. etcd answers it only after its
- * leader has confirmed the read index, and checks users and roles afterwards (server/etcdserver/v3_server.go, Range and
- * linearizableReadNotify), so a refusal by permission or identity also shows that the member has a leader.
+ * Detects when a leaderless member has a leader again, by a linearizable range. etcd answers it only after its leader
+ * has confirmed the read index, and checks users and roles afterwards (server/etcdserver/v3_server.go, Range and
+ * linearizableReadNotify), so a refusal by permission also shows that the member has a leader.
  */
 export class LeaderCheck {
   readonly #stopped = new AbortController()
@@ -346,7 +346,7 @@ async function hasLeader(connection: Connection, headers: OutgoingHttpHeaders): 
     const code = trailers['grpc-status']
     return code !== undefined && !UNHEALTHY.has(Number(code))
   } catch {
-    // The connection has ended, which its endpoint notices, or it carries as many streams as the server allows.
+    // The connection has ended, or it carries the maximum number of streams.
     return false
   }
 }

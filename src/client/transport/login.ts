@@ -1,6 +1,6 @@
 /**
- * Logging in to etcd with a password, over the verified connections: etcd3's own authenticator would open one outside of them, with
- * trust rules of its own.
+ * Logs in to etcd with a password over the verified connections. etcd3's own authenticator would open another
+ * connection with different trust rules.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { status, type StatusObject } from './channel.js'
@@ -8,10 +8,10 @@ import { status, type StatusObject } from './channel.js'
 const AUTHENTICATE = '/etcdserverpb.Auth/Authenticate'
 const NO_HEADERS: OutgoingHttpHeaders = {}
 
-/** How often in a row etcd may refuse the token that it issued just before. etcd3 repeats such a call without end. */
+/** Most consecutive refusals of a new token: etcd3 would repeat the call without end. */
 const MAX_REFUSALS = 3
 
-/** Logging in failed. `refused`: etcd refuses the name or the password, and another attempt will not help. */
+/** `refused`: etcd refused the name or the password, so another attempt does not help. */
 export class LoginError extends Error {
   readonly refused: boolean
 
@@ -33,7 +33,7 @@ export class Login {
   }
 
   headersFor(path: string): OutgoingHttpHeaders | null {
-    // An old or empty token next to a login would be checked instead of the password (etcd AuthInfoFromCtx).
+    // etcd would check an old or empty token instead of the password (AuthInfoFromCtx).
     return path === AUTHENTICATE ? NO_HEADERS : this.#headers
   }
 
@@ -50,7 +50,7 @@ export class Login {
     this.#headers = token === null ? NO_HEADERS : { token }
   }
 
-  /** Checks the outcome of a call: after a token that etcd refuses, the next call fetches a new one. */
+  /** Discards a token that etcd refused, so that the next call fetches a new one. */
   review(outcome: StatusObject, headers: OutgoingHttpHeaders): StatusObject {
     if (headers[':path'] === AUTHENTICATE) return outcome
     if (outcome.code === status.OK) this.#refusals = 0

@@ -1,4 +1,4 @@
-/** The part of protobuf's wire format that is needed to check a message, to read it, and to change a field of it. */
+/** The part of protobuf's wire format that is needed to check, read and change a message. */
 import { randomBytes } from 'node:crypto'
 
 /** A message that is not well formed, or not one that etcd sends. */
@@ -36,17 +36,18 @@ function bitsOf(numbers: readonly number[]): number {
 }
 
 /**
- * Reads the fields of a message one after the other: `while (fields.next()) …`. Methods throw {@link MalformedMessage}. With a shape,
- * they throw as well for a field of another type, and for one that occurs twice and may not; fields that it does not have are skipped.
+ * Reads the fields of a message in order: `while (fields.next()) …`. Methods throw {@link MalformedMessage}. With a
+ * shape, they also throw for a field of the wrong type and for a second occurrence of a field that is not repeated, and
+ * skip unknown fields.
  */
 export class Fields {
   number = 0
-  /** Where it begins, with its tag. */
+  /** The offset of the tag. */
   start = 0
-  /** Where its value begins; for bytes, the first of them. */
+  /** The offset of the value; for bytes, after the length. */
   value = 0
   end = 0
-  /** Whether the message, or one in it that was read, has a field that its shape does not have. */
+  /** Whether the message, or a nested one that was read, has a field that its shape does not list. */
   hasUnknown = false
   #wireType = 0
   #seen = 0
@@ -83,7 +84,7 @@ export class Fields {
       const shape = this.#shape
       if (shape === null) return true
       const bit = this.number < 32 ? 1 << this.number : 0
-      // By hand, because this is done for each field of each event.
+      // Written out for speed: it runs for each field of each event.
       if ((shape.varints & bit) !== 0) {
         if (this.#wireType !== VARINT || this.end - this.value > 10) this.#assertVarint()
       } else if ((shape.lengthDelimited & bit) !== 0) {
@@ -118,7 +119,7 @@ export class Fields {
     return this.#bytes.subarray(this.value, this.end)
   }
 
-  /** The value as a string; what is not UTF-8 is replaced. */
+  /** The value as a string; invalid UTF-8 is replaced. */
   text(): string {
     return Buffer.from(this.bytes()).toString()
   }
@@ -161,7 +162,7 @@ export class Fields {
 }
 
 export function readInt64(bytes: Uint8Array, start: number, end: number): bigint {
-  // Up to seven bytes, which is 49 bits, a number holds it exactly, and is cheaper.
+  // A number holds up to seven bytes (49 bits) exactly and is faster.
   if (end - start <= 7) {
     let value = 0
     for (let at = end - 1; at >= start; at -= 1) value = value * 128 + ((bytes[at] ?? 0) & 0x7f)
@@ -181,8 +182,8 @@ export function int64At(message: Uint8Array | Fields, number: number): bigint {
 }
 
 /**
- * The message with the fields of a shape alone, so that another decoder sees only what was checked here. Fields that the shape does
- * not have are left out: a later version of etcd may send them. The same bytes if there is nothing to leave out.
+ * Removes all fields that the shape does not list, so that another decoder reads only what was checked. A later version
+ * of etcd may send such fields. Returns the same buffer if there is nothing to remove.
  *
  * @throws {MalformedMessage}
  */
@@ -237,6 +238,6 @@ function varint(value: bigint): number[] {
 
 /** A random int64 from 1 to 2^63 - 1, as the id of a lease. Among a billion, two are equal with a probability of 0.1. */
 export function randomInt64(): bigint {
-  // The lowest bit is set, because 0 lets etcd choose.
+  // The lowest bit is set, because with 0 etcd chooses the id.
   return BigInt.asUintN(63, randomBytes(8).readBigUInt64BE()) | 1n
 }

@@ -1,6 +1,7 @@
 /**
- * The one place where TLS connections are opened, with our rules for the server's chain. They run inside `checkServerIdentity`: after
- * OpenSSL accepted the chain, before anything is sent. They may refuse what OpenSSL accepts, as a name that is only in the common name.
+ * Opens all TLS connections, with our rules for the chain of the server. They run in `checkServerIdentity`: after
+ * OpenSSL accepted the chain and before anything is sent. They may refuse what OpenSSL accepts, for example a name that
+ * is only in the common name.
  */
 import type { Duplex } from 'node:stream'
 import { checkServerIdentity, connect, type ConnectionOptions, type PeerCertificate, type TLSSocket } from 'node:tls'
@@ -18,23 +19,22 @@ export interface ServerValidation {
   report: Report
 }
 
-/** Longest chain looked at; OpenSSL itself stops at 100. */
+/** The longest chain that is read, as in OpenSSL. */
 const MAX_CHAIN = 100
 
 interface TlsRequest {
-  /** What carries it: a TCP socket, or what stands for one. */
+  /** A TCP socket, or a stream in its place. */
   readonly raw: Duplex
   readonly name: Host
 }
 
-/** What a server is verified against. `endpoint`: the URL, for the report. */
+/** The server to verify. `endpoint` is the URL, for the report. */
 interface ExpectedServer {
   readonly name: Host
   readonly validated: ValidatedCredentials
   readonly endpoint: string
 }
 
-/** Opens a TLS connection. Every one of this client is opened here. */
 export function openTls({ raw, name }: TlsRequest, options: ConnectionOptions): TLSSocket {
   return connect({
     socket: raw,
@@ -47,9 +47,9 @@ export function openTls({ raw, name }: TlsRequest, options: ConnectionOptions): 
 }
 
 /**
- * Opens a TLS connection over which nothing is sent before the server is verified, by Node and by our own rules.
+ * Opens a TLS connection that sends nothing before the server is verified by Node and by our rules.
  *
- * @param seen Called with the result of our rules, also if it is good.
+ * @param seen Called with the result of our rules, even if the chain is valid.
  */
 export function openVerifiedTls(
   request: TlsRequest & ExpectedServer,
@@ -76,7 +76,7 @@ export function serverIdentityCheck(
       const validation = validatePeer(socketOf, certificate, expected)
       seen(validation)
       if (!validation.report.ok) return new Error(summarize(validation.report.findings))
-      // Node's own check stays on next to ours. It knows no URI names as hosts; neither do endpoints.
+      // Node's own check applies as well. It does not match URI names, which endpoints cannot have.
       return checkServerIdentity(expected.name.value, certificate)
     } catch (error) {
       return asError(error)
@@ -111,7 +111,7 @@ export function validateServer(chain: readonly Uint8Array[], expected: ExpectedS
   }
 }
 
-/** {@link validateServer} for a chain that was read: as of now. */
+/** {@link validateServer} for a parsed chain, at the current time. */
 export function revalidateServer(
   chain: Certificate[],
   { name, validated, endpoint }: ExpectedServer,
@@ -119,7 +119,7 @@ export function revalidateServer(
   const [leaf, ...others] = chain
   if (leaf === undefined) return unreadable(chain, endpoint, 'the server sent none')
   const { trustAnchors, crls } = validated.credentials
-  // Node completes the chain from the trust anchors, which says nothing of what was sent.
+  // Node adds trust anchors to the chain, which the server may not have sent.
   const intermediates = others.filter((each) => !trustAnchors.some((anchor) => anchor.equals(each)))
   const report = validateConnected(
     { leaf, intermediates, trustAnchors, crls },
@@ -135,8 +135,8 @@ function unreadable(read: Certificate[], endpoint: string, fault: string): Serve
 }
 
 /**
- * The chain by its links, which is the order of sending in `getPeerX509Certificate()` and the order of issuers in
- * `getPeerCertificate(true)`, where a self-signed certificate links itself.
+ * Follows the links of the chain: in the order of sending for `getPeerX509Certificate()`, of issuers for
+ * `getPeerCertificate(true)`, in which a self-signed certificate links to itself.
  */
 export function peerChain(certificate: object | undefined): Uint8Array[] {
   const chain: Uint8Array[] = []
@@ -144,7 +144,7 @@ export function peerChain(certificate: object | undefined): Uint8Array[] {
   let current = certificate
   while (current !== undefined && !seen.has(current) && chain.length < MAX_CHAIN) {
     seen.add(current)
-    // Node gives an empty object where the peer sent no certificate.
+    // Node returns an empty object if the peer sent no certificate.
     const raw: unknown = Reflect.get(current, 'raw')
     if (raw instanceof Uint8Array) chain.push(raw)
     const next: unknown = Reflect.get(current, 'issuerCertificate')

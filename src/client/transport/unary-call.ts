@@ -1,6 +1,6 @@
 /**
- * A call with one request and one answer, in one or more attempts: one that failed is followed by another as far as `call-policy.ts`
- * allows it, and a read that gets no answer is sent to a second endpoint as well.
+ * A call with one request and one answer. A failed attempt is repeated if `call-policy.ts` allows it, and a read
+ * without an answer is also sent to a second endpoint.
  */
 import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
@@ -28,18 +28,18 @@ import {
 } from './channel.js'
 import { isTokenRefused } from './login.js'
 
-/** How many attempts a call may have. With the pauses below they last about 4 s, longer than the election of a leader. */
+/** Most attempts of a call. With the pauses below they last about 4 s, longer than an election. */
 const MAX_ATTEMPTS = 10
-/** How long after its start a call without a deadline may start another attempt, in milliseconds. */
+/** Milliseconds after its start in which a call without a deadline may start another attempt. */
 const RETRY_WINDOW = 10_000
 /** Pause before an attempt at an endpoint that has just failed, in milliseconds. */
 const PAUSES = { first: 25, longest: 1000 }
 const MAX_TOKEN_REFUSALS = 3
-// How long a read may stay without an answer before a second endpoint is asked, in milliseconds; at most a third of the time that
-// the caller has left. Longer than etcd takes for nearly every read (its own warning is at 100 ms), shorter than a silent
-// endpoint takes to be noticed.
+// Milliseconds without an answer after which a read is also sent to a second endpoint; at most a third of the time
+// left. Longer than etcd takes for nearly every read (it warns at 100 ms), and shorter than the detection of a silent
+// endpoint.
 const HEDGE_AFTER = 1000
-/** How long a read that was answered elsewhere may go on, in milliseconds: until a silent endpoint is noticed. */
+/** Milliseconds that an abandoned read continues, until a silent endpoint is detected. */
 const ABANDONED_READ_LIMIT = 5000
 
 interface Attempt {
@@ -55,13 +55,13 @@ export class UnaryCall extends CallBase implements Call {
   readonly #avoid = new Set<string>()
   #metadata = new Metadata()
   #listener: CallListener | null = null
-  /** With the id that was chosen here, if it is the request of a lease. */
+  /** For a lease grant, with the id that this client has chosen. */
   #request: Buffer = Buffer.alloc(0)
   #traits: RequestTraits = { kind: 'write', needsLeader: true }
   #attempts = 0
   #tokenRefusals = 0
   #hedged = false
-  /** Whether an attempt before may have been processed. */
+  /** Whether etcd may have processed an earlier attempt. */
   #repeated = false
   #hedgeTimer: NodeJS.Timeout | undefined
   #pauseTimer: NodeJS.Timeout | undefined
@@ -83,7 +83,7 @@ export class UnaryCall extends CallBase implements Call {
     callLater(callback)
   }
 
-  /** The request is complete now, so what it means is known before its headers are made. */
+  /** The request is complete, so its traits are known before the headers are made. */
   halfClose(): void {
     if (this.#ended || this.#attempts > 0) return
     this.#traits = traitsOf(this.#parts.path, this.#request)
@@ -92,7 +92,7 @@ export class UnaryCall extends CallBase implements Call {
   }
 
   startRead(): void {
-    // The answer is passed on as soon as it is complete: a unary client reads it at once.
+    // Nothing to do: the answer is delivered as soon as it is complete.
   }
 
   cancelWithStatus(code: status, details: string): void {
@@ -131,7 +131,7 @@ export class UnaryCall extends CallBase implements Call {
     const left = this.#timeLeft()
     const delay = left < 3 * HEDGE_AFTER ? Math.max(1, Math.round(left / 3)) : HEDGE_AFTER
     this.#hedgeTimer = setTimeout(() => {
-      // An attempt that waits for a connection gets the first one anyway; an answer that has begun will end.
+      // A waiting attempt gets the first ready connection anyway, and a started answer needs no second one.
       const { carriedBy, wasAnswered } = attempt.call
       if (!this.#running.has(attempt) || carriedBy === null || wasAnswered) return
       this.#avoid.add(carriedBy)
@@ -150,7 +150,7 @@ export class UnaryCall extends CallBase implements Call {
       this.#tokenRefusals += 1
       this.#attempt()
     } else if (kind === 'grant' && this.#repeated && isLeaseExists(outcome)) {
-      // The TTL is the one asked for: etcd may have granted a longer one, and never a shorter one.
+      // The requested TTL: etcd may have granted a longer one, but never a shorter one.
       this.#finish(makeStatus(status.OK, ''), { ...attempt, message: existingLeaseResponse(this.#request) })
     } else {
       const repeat = mayRepeat(kind, outcome, call.progress)
@@ -168,7 +168,7 @@ export class UnaryCall extends CallBase implements Call {
     if (call.carriedBy !== null) this.#avoid.add(call.carriedBy)
     if (route.hasOther(this.#avoid)) this.#attempt()
     else {
-      // All endpoints have had their turn: the next round begins after a pause.
+      // All endpoints were tried: the next round starts after a pause.
       this.#avoid.clear()
       this.#pause(call)
     }
@@ -192,7 +192,7 @@ export class UnaryCall extends CallBase implements Call {
     const { kind } = this.#traits
     const cause = outcome.code === status.DEADLINE_EXCEEDED ? route.notReadyError() : null
     const explained = cause === null ? outcome : { ...outcome, cause }
-    // The lease may come from an attempt before, whatever became of this one.
+    // An earlier attempt may have created the lease.
     const isUnknown = mayBeApplied(kind, outcome, call.progress) || (kind === 'grant' && this.#repeated)
     return isUnknown ? outcomeUnknown(path, call.carriedBy, explained) : explained
   }
@@ -215,8 +215,8 @@ export class UnaryCall extends CallBase implements Call {
     else deliver()
   }
 
-  // Ends the attempts that are still running. One that another endpoint has overtaken goes on for a while: its connection is
-  // checked for silence only while a call waits on it.
+  // Ends the other attempts. After a success they continue for a while, because a connection is checked for silence
+  // only while a call waits on it.
   #abandonOthers(outcome: Outcome): void {
     for (const { call } of this.#running) {
       const cancel = (): void => {
