@@ -53,7 +53,7 @@ function isPlace(details: object): details is FindingPlace {
 }
 
 /** The place of an option that was passed as part of an object. */
-export function unplaced(option: string): ConfigPlace {
+export function withoutPlace(option: string): ConfigPlace {
   return { option, file: null, line: null, column: null }
 }
 

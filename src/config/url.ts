@@ -23,7 +23,7 @@ export interface EtcdUrl {
  * A URL, or the reason why etcd refuses it. `unsupported` is the reason why this package neither writes nor dials a URL
  * that etcd accepts. Both follow "it" in a sentence.
  */
-type UrlReading = { readonly url: EtcdUrl; readonly odd: string | null } | { readonly refused: string }
+type UrlReading = { readonly url: EtcdUrl; readonly unsupported: string | null } | { readonly refused: string }
 
 const MAX_PORT = 65_535
 /** A host name has at most 253 characters; scheme and port need few more. */
@@ -39,7 +39,7 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
   const name = scheme.toLowerCase()
   if (name === 'unix' || name === 'unixs') {
     const socket = { host: rest, isIp: false, port: '', isLocal: true, isUnspecified: false }
-    return { url: { text, isTls: name === 'unixs', ...socket }, odd: 'is a unix socket' }
+    return { url: { text, isTls: name === 'unixs', ...socket }, unsupported: 'is a unix socket' }
   }
   if (name !== 'http' && name !== 'https') return { refused: `has the scheme "${scheme}", and must have http or https` }
   const [, authority = '', path = ''] = /^([^/?#]*)(.*)$/s.exec(rest) ?? []
@@ -57,17 +57,20 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
   const isLocal = bytes === null ? /^localhost\.?$/i.test(host) : isLoopback(bytes)
   const isUnspecified = bytes?.every((byte) => byte === 0) === true
   const url = { text, isTls: name === 'https', host, isIp: bytes !== null, port, isLocal, isUnspecified }
-  return { url, odd: oddity(url, use, { scheme, authority, path, isBracketed: bracketed !== undefined }) }
+  return {
+    url,
+    unsupported: unsupportedReason(url, use, { scheme, authority, path, isBracketed: bracketed !== undefined }),
+  }
 }
 
 /** As {@link readUrl}, but also refuses URLs that this package does not support, such as those with a user name. */
 export function readPlainUrl(text: string, use: UrlUse): { readonly url: EtcdUrl } | { readonly refused: string } {
   const reading = readUrl(text, use)
   if ('refused' in reading) return reading
-  return reading.odd === null ? { url: reading.url } : { refused: reading.odd }
+  return reading.unsupported === null ? { url: reading.url } : { refused: reading.unsupported }
 }
 
-interface Written {
+interface UrlParts {
   readonly scheme: string
   readonly authority: string
   /** From the first character after the port. */
@@ -75,7 +78,11 @@ interface Written {
   readonly isBracketed: boolean
 }
 
-function oddity({ text, host, port, isUnspecified }: EtcdUrl, use: UrlUse, written: Written): string | null {
+function unsupportedReason(
+  { text, host, port, isUnspecified }: EtcdUrl,
+  use: UrlUse,
+  written: UrlParts,
+): string | null {
   const { scheme, authority, path, isBracketed } = written
   if (text.length > MAX_URL) return `is longer than ${String(MAX_URL)} characters`
   if (scheme !== scheme.toLowerCase()) return `has the scheme "${scheme}" in place of "${scheme.toLowerCase()}"`

@@ -85,14 +85,14 @@ function checkAnnotations(annotations: unknown): void {
   let size = 0
   for (const [key, value] of entriesOf(option, annotations)) {
     if (key === LAST_APPLIED) throw optionInvalid(`${option}.${key}`, 'is written by kubectl')
-    if (holdsKey(value)) throw optionInvalid(`${option}.${key}`, 'must not hold a private key')
+    if (containsPrivateKey(value)) throw optionInvalid(`${option}.${key}`, 'must not hold a private key')
     size += Buffer.byteLength(key) + Buffer.byteLength(value)
   }
   if (size > MAX_ANNOTATIONS) throw optionInvalid(option, 'must have at most 256 KiB')
 }
 
 /** Detects PEM, also in base64 at any of the three alignments. */
-function holdsKey(text: string): boolean {
+function containsPrivateKey(text: string): boolean {
   const shifted = ['', ' ', '  '].map((before) => Buffer.from(`${before}PRIVATE KEY`).toString('base64').slice(4, 14))
   return text.includes('PRIVATE KEY') || shifted.some((part) => text.includes(part))
 }

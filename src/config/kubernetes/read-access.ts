@@ -6,7 +6,7 @@ import { readMaterialFile } from '../../credentials/load-inputs.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
-import { configInvalid, finding, unplaced } from '../finding.js'
+import { configInvalid, finding, withoutPlace } from '../finding.js'
 import { isManifest, podsOf } from '../read/manifest.js'
 import { mountsOf, withObjects } from '../read/pod-volumes.js'
 import { type Mount, mountOf } from '../read/read-option.js'
@@ -148,7 +148,7 @@ async function readNodeFile(path: string, root: string): Promise<ConfigText | Fi
 /** @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` */
 function access(origin: Origin, read: ReadAccess, file: string | null, root: string): EtcdAccess {
   const missing = (option: string): Finding =>
-    finding('config/option-needs', { ...unplaced(option), file, kind: 'access' })
+    finding('config/option-needs', { ...withoutPlace(option), file, kind: 'access' })
   const [first, ...others] = read.endpoints.map(({ text }) => text)
   const findings: Finding[] = first === undefined ? [missing(origin.endpoints)] : []
   for (const { text, place } of read.endpoints) {
@@ -189,7 +189,7 @@ function inCommand(source: ConfigText, isList: boolean): Command {
   const isProcess = isList || source.text.includes('\0')
   const words = afterProgram(isProcess ? processWords(source.text) : splitWords(source.text, 'shell'))
   if (words === null) throw notThere(source.file, 'no word of it is kube-apiserver')
-  return { words, mounts: null, place: isList ? (_, option) => unplaced(option) : placesIn(source) }
+  return { words, mounts: null, place: isList ? (_, option) => withoutPlace(option) : placesIn(source) }
 }
 
 async function inManifest(source: ConfigText): Promise<Command> {
@@ -281,7 +281,7 @@ function accessIn({ configuration, yaml }: Found): ReadAccess {
   const placed = ({ text, offset }: { text: string; offset: number }, option: string): Placed => {
     return { text, place: yaml.place(offset, option) }
   }
-  const local = (text: string): Placed => ({ text, place: unplaced('certificatesDir') })
+  const local = (text: string): Placed => ({ text, place: withoutPlace('certificatesDir') })
   const directory = textAt(configuration, 'certificatesDir') ?? CERTIFICATES
   const file = (role: Role): ReadAccess[Role] => {
     const given = args.findLast(({ name }) => name === OVERRIDES[role])

@@ -8,22 +8,22 @@ import { groupBy } from './rule.js'
 type Link = readonly [cause: RegExp, consequence: RegExp, isLinked: (cause: Finding, consequence: Finding) => boolean]
 
 const isAny = (): boolean => true
-const isSamePlace = (a: Finding, b: Finding): boolean => isSameText(a, b) && a.place?.option === b.place?.option
-const isSameText = (a: Finding, b: Finding): boolean => a.place?.file === b.place?.file
+const isSamePlace = (a: Finding, b: Finding): boolean => isSameConfigFile(a, b) && a.place?.option === b.place?.option
+const isSameConfigFile = (a: Finding, b: Finding): boolean => a.place?.file === b.place?.file
 const isSameOption = (a: Finding, b: Finding): boolean => optionsOf(a).some((option) => optionsOf(b).includes(option))
-const isSameFile = (a: Finding, b: Finding): boolean => a.certificate?.origin === b.certificate?.origin
+const isSameCertificateFile = (a: Finding, b: Finding): boolean => a.certificate?.origin === b.certificate?.origin
 const isSameCertificate = (a: Finding, b: Finding): boolean =>
-  isSameFile(a, b) && a.certificate?.fingerprint256 === b.certificate?.fingerprint256
+  isSameCertificateFile(a, b) && a.certificate?.fingerprint256 === b.certificate?.fingerprint256
 
 const LINKS: readonly Link[] = [
   [/^config\/volume-invalid/, /^config\/not-checked configuration file$/, isSamePlace],
   // The arguments up to the missing quote are missing, or are part of a value.
-  [/^config\/line-broken quote$/, /^config\/(?:argument-misplaced|url-invalid|option-needs)/, isSameText],
+  [/^config\/line-broken quote$/, /^config\/(?:argument-misplaced|url-invalid|option-needs)/, isSameConfigFile],
   [/^config\/argument-misplaced left over$/, /^config\/url-invalid/, isSamePlace],
   [
     /^config\/client-auth-off/,
     /^config\/restriction-not-in-force no certificates/,
-    (a, b) => isSameText(a, b) && isOfPeers(a) === isOfPeers(b),
+    (a, b) => isSameConfigFile(a, b) && isPeerOption(a) === isPeerOption(b),
   ],
   [/^config\/member-not-listed itself$/, /^config\/members-differ cluster$/, isSameOption],
   [
@@ -35,17 +35,21 @@ const LINKS: readonly Link[] = [
   [
     /^credentials\/leaf-not-first/,
     /^(?!config\/|file\/|pem\/|key\/)/,
-    (a, b) => isSameFile(a, b) && !isSameCertificate(a, b),
+    (a, b) => isSameCertificateFile(a, b) && !isSameCertificate(a, b),
   ],
   [/^san\/host-not-covered/, /^san\/ip-written-as-dns/, isSameCertificate],
   [/^config\/client-and-peer-swapped/, /^chain\/|^config\/gateway-refused (?!name$)/, isAny],
   [/^config\/url-repeated port$/, /^config\/(?:metrics-plaintext|advertise-unreachable port$)/, isAny],
   [/^config\/members-name-repeated/, /^config\/(?:cluster-urls-differ|url-repeated members$)/, isAny],
   [/^config\/members-differ scheme$/, /^config\/plaintext-url .*(?:TLS options|peers)$/, isSamePlace],
-  [/^config\/members-differ scheme$/, /^config\/cluster-urls-differ/, isSameText],
+  [/^config\/members-differ scheme$/, /^config\/cluster-urls-differ/, isSameConfigFile],
   [/^config\/members-differ cluster$/, /^config\/member-not-listed (?:starting|joining)$/, isSameOption],
-  [/^config\/cluster-urls-differ/, /^san\/host-not-covered/, (a, b) => isSameText(a, b) && isAdvertised(a, b)],
-  [/^config\/member-not-trusted/, /^chain\/issuer-not-found/, (a, b) => isSameText(a, b) && isOfPeers(b)],
+  [
+    /^config\/cluster-urls-differ/,
+    /^san\/host-not-covered/,
+    (a, b) => isSameConfigFile(a, b) && isAdvertisedOnly(a, b),
+  ],
+  [/^config\/member-not-trusted/, /^chain\/issuer-not-found/, (a, b) => isSameConfigFile(a, b) && isPeerOption(b)],
   [/^config\/allowed-cn-as-subject/, /^config\/member-not-allowed itself$/, isSameOption],
   [
     /^config\/(?:member-not-allowed|member-revoked|tls-versions-disjoint)/,
@@ -56,13 +60,13 @@ const LINKS: readonly Link[] = [
 
 /** Returns the findings that no other finding causes, each with its consequences. */
 export function byCause(all: readonly Finding[]): Finding[] {
-  const findings = withSiblings(distinct(all))
+  const findings = mergeRepeated(distinct(all))
   const named = findings.map((finding) => ({ finding, name: nameOf(finding) }))
   // There may be thousands of findings, few of which are causes.
   const causes = named.filter(({ name }) => LINKS.some(([cause]) => cause.test(name)))
   if (causes.length === 0) return findings
-  const folded = new Set<Finding>()
-  const followers = new Map<Finding, Finding[]>()
+  const nested = new Set<Finding>()
+  const consequencesOf = new Map<Finding, Finding[]>()
   for (const { finding, name } of named) {
     const links = LINKS.filter(([, consequence]) => consequence.test(name))
     const cause = causes.find(
@@ -73,15 +77,15 @@ export function byCause(all: readonly Finding[]): Finding[] {
         links.some(([cause, , isLinked]) => cause.test(each.name) && isLinked(each.finding, finding)),
     )?.finding
     if (cause === undefined) continue
-    folded.add(finding)
-    followers.set(cause, [...(followers.get(cause) ?? []), finding])
+    nested.add(finding)
+    consequencesOf.set(cause, [...(consequencesOf.get(cause) ?? []), finding])
   }
   // LINKS has no cycle, so the recursion ends.
-  const whole = (each: Finding): Finding => {
-    const own = followers.get(each)
-    return own === undefined ? each : { ...each, consequences: [...each.consequences, ...own.map(whole)] }
+  const withConsequences = (each: Finding): Finding => {
+    const own = consequencesOf.get(each)
+    return own === undefined ? each : { ...each, consequences: [...each.consequences, ...own.map(withConsequences)] }
   }
-  return findings.filter((each) => !folded.has(each)).map(whole)
+  return findings.filter((each) => !nested.has(each)).map(withConsequences)
 }
 
 function nameOf({ code, details }: Finding): string {
@@ -98,7 +102,7 @@ function optionsOf({ details, place }: Finding): string[] {
   return named.filter((each) => typeof each === 'string')
 }
 
-function isOfPeers({ place }: Finding): boolean {
+function isPeerOption({ place }: Finding): boolean {
   return /peer/i.test(place?.option ?? '')
 }
 
@@ -108,21 +112,21 @@ function isSameName(cause: Finding, consequence: Finding): boolean {
 }
 
 /** If a member advertises a wrong host, its certificate does not cover that host either. */
-function isAdvertised(cause: Finding, consequence: Finding): boolean {
+function isAdvertisedOnly(cause: Finding, consequence: Finding): boolean {
   if (cause.code !== 'config/cluster-urls-differ' || consequence.code !== 'san/host-not-covered') return false
   const isOf = (url: string): boolean => url.replace(/^\w+:\/\/\[?|\]?:\d+$/g, '') === consequence.details.host
   return cause.details.advertised.some(isOf) && !cause.details.listed.some(isOf)
 }
 
 /** If one mistake causes several findings, the first one is reported, and the others are its consequences. */
-function withSiblings(findings: readonly Finding[]): Finding[] {
-  return groupBy<Finding, unknown>(findings, (each) => siblingKey(each) ?? each).map(([, [first, ...others]]) =>
+function mergeRepeated(findings: readonly Finding[]): Finding[] {
+  return groupBy<Finding, unknown>(findings, (each) => repeatKey(each) ?? each).map(([, [first, ...others]]) =>
     others.length === 0 ? first : { ...first, consequences: [...first.consequences, ...others] },
   )
 }
 
 /** A key that all findings of one mistake share; null if the finding is not merged with others. */
-function siblingKey({ code, details, place, severity }: Finding): string | null {
+function repeatKey({ code, details, place, severity }: Finding): string | null {
   const keyOf = (...parts: readonly unknown[]): string => JSON.stringify([code, severity, place?.file, ...parts])
   switch (code) {
     case 'config/not-expanded':

@@ -40,9 +40,9 @@ export interface FileOptions {
 /** The contents of the files of one side. Files that cannot be read are absent. */
 export interface SideFiles {
   /** The chain that etcd presents as a server. */
-  readonly served: readonly Certificate[]
+  readonly serverChain: readonly Certificate[]
   /** The chain that etcd presents when it dials other members or, for its gateway, itself. */
-  readonly shown: readonly Certificate[]
+  readonly clientChain: readonly Certificate[]
   readonly anchors: readonly Certificate[]
   readonly crl: Crl | null
 }
@@ -55,7 +55,7 @@ export interface FilesReading {
   readonly findings: readonly Finding[]
 }
 
-const NO_FILES: SideFiles = { served: [], shown: [], anchors: [], crl: null }
+const NO_FILES: SideFiles = { serverChain: [], clientChain: [], anchors: [], crl: null }
 export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, tokenKey: null, findings: [] }
 
 /** Whether a finding is about the path to the CA. Etcd need not have the CA of its own server certificate; clients must. */
@@ -105,7 +105,7 @@ class FilesReader {
     this.#member = member
     this.#read = read
     this.#options = options
-    this.#place = placer(read)
+    this.#place = placeByOption(read)
   }
 
   findings(): Finding[] {
@@ -118,18 +118,18 @@ class FilesReader {
     if (side.isAutoTls) return NO_FILES
     const crl = await this.#crl(side)
     const ca = await this.#input(side.get('trustedCaFile'), 'ca')
-    const own = await this.#pair(side.get('certFile'), side.get('keyFile'), ca)
-    const second = await this.#pair(side.get('clientCertFile'), side.get('clientKeyFile'), ca)
-    const shown = side.get('clientCertFile').isSet ? second : own
+    const serverPair = await this.#pair(side.get('certFile'), side.get('keyFile'), ca)
+    const clientPair = await this.#pair(side.get('clientCertFile'), side.get('clientKeyFile'), ca)
+    const shown = side.get('clientCertFile').isSet ? clientPair : serverPair
     const anchors = ca === null ? [] : certificatesIn(ca)
     this.#add(unreadableAnchors(anchors, side.block))
-    if (ca !== null && own === null && second === null) this.#add(readCertificates(openInput(ca)).findings)
-    if (own !== null) this.#checkServing(side, own, anchors)
-    if (second !== null && anchors.length > 0) {
-      this.#add(validate(second, anchors, this.#validation('client', [], side)))
+    if (ca !== null && serverPair === null && clientPair === null) this.#add(readCertificates(openInput(ca)).findings)
+    if (serverPair !== null) this.#checkServing(side, serverPair, anchors)
+    if (clientPair !== null && anchors.length > 0) {
+      this.#add(validate(clientPair, anchors, this.#validation('client', [], side)))
     }
     if (side.block === 'peer' && shown !== null) this.#checkAddress(side, shown.chain)
-    return { served: own?.chain ?? [], shown: shown?.chain ?? [], anchors, crl }
+    return { serverChain: serverPair?.chain ?? [], clientChain: shown?.chain ?? [], anchors, crl }
   }
 
   #add(findings: readonly Finding[]): void {
@@ -161,11 +161,11 @@ class FilesReader {
       cert.place.origin,
     )
     const isReadable = findings.some(({ code }) => code === KEY_READABLE)
-    const isOwn = isReadable && (await isOfOwnGroup(keyFile, this.#read, root))
+    const isOnlyOwnGroup = isReadable && (await isOfOwnGroup(keyFile, this.#read, root))
     const reported = findings.filter(
       ({ code }) =>
         // Without a CA file, `assemble` received the certificate as the CA, so findings about CAs mean nothing.
-        (ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code)) && !(isOwn && code === KEY_READABLE),
+        (ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code)) && !(isOnlyOwnGroup && code === KEY_READABLE),
     )
     // Etcd supports no encrypted keys, so the kind of encryption does not matter.
     if (reported.some(isAboutEncryption)) {
@@ -198,12 +198,12 @@ class FilesReader {
         return
       }
     }
-    this.#add(validateAlone(pair.chain, validation))
+    this.#add(validateWithoutAnchors(pair.chain, validation))
     if (anchors.length > 0 && this.#gatewayShows(side)) {
       const ca = side.get('trustedCaFile').place.option
       const [issuer, top] = [leaf.issuer.toString(), (pair.chain.at(-1) ?? leaf).issuer.toString()]
-      const isNamesake = anchors.some(({ subject }) => [issuer, top].includes(subject.toString()))
-      const kind = leaf.isSelfIssued ? 'self-signed' : isNamesake ? 'CA of the same name' : 'CA'
+      const hasSameName = anchors.some(({ subject }) => [issuer, top].includes(subject.toString()))
+      const kind = leaf.isSelfIssued ? 'self-signed' : hasSameName ? 'CA of the same name' : 'CA'
       const subject = leaf.subject.toString()
       this.#add([finding('config/gateway-refused', { ...cert.place, kind, path: cert.text, ca, subject, issuer })])
     }
@@ -212,7 +212,7 @@ class FilesReader {
   /** Whether the gateway of this side presents the server certificate as a client. */
   #gatewayShows(side: LintSide): boolean {
     const isShown = side.block === 'client' && this.#member.isGatewayOn && !side.get('clientCertFile').isSet
-    return isShown && side.asksForCertificates
+    return isShown && side.requiresCertificates
   }
 
   #validation(usage: Usage, hosts: readonly string[], side: LintSide): ValidateOptions {
@@ -223,7 +223,7 @@ class FilesReader {
 
   /** Etcd compares the address of a connecting member with the names of its certificate (listener_tls.go checkCertSAN). */
   #checkAddress(side: LintSide, [leaf]: readonly Certificate[]): void {
-    if (leaf === undefined || !side.asksForCertificates || side.isOn('skipClientSanVerification')) return
+    if (leaf === undefined || !side.requiresCertificates || side.isOn('skipClientSanVerification')) return
     const names = leaf.subjectAltNames
     const dns = names.flatMap(({ kind, value }) => (kind === 'dns' ? [value] : []))
     const hasIp = names.some(({ kind }) => kind === 'ip')
@@ -242,7 +242,7 @@ class FilesReader {
     const isDerOnly = version !== null && version.minor >= FIRST_DER_ONLY
     const bytes = Buffer.from(input.bytes ?? [])
     const isPem = bytes[0] !== DER_SEQUENCE
-    const { crls, findings } = readCrls(openInput(isDerOnly ? withoutRest(input) : input))
+    const { crls, findings } = readCrls(openInput(isDerOnly ? withFirstDerElement(input) : input))
     const refuse = (kind: 'damaged' | 'something else', reason: string): null => {
       this.#add([finding('config/crl-unreadable', { ...place, kind, path, reason })])
       return null
@@ -306,7 +306,7 @@ class FilesReader {
 }
 
 /** Gives a finding about a file the place of the option that names it. */
-function placer({ settings }: ReadMember): (finding: Finding) => Finding {
+function placeByOption({ settings }: ReadMember): (finding: Finding) => Finding {
   const named = settings
     .all()
     .filter(({ row, text }) => row.kind === 'path' && text !== '')
@@ -337,18 +337,18 @@ const FLAGS: Readonly<Record<string, string>> = { ca: 'trusted-ca-file', cert: '
 export const LINT_ROWS: Readonly<Record<string, CatalogueRow>> = { ...rows, ...materialRows, ...chainRows }
 
 /** Replaces the option names of this package in a finding by those of etcd. */
-export function inWordsOfEtcd(given: Finding, read: ReadMember): Finding {
+export function rewordForEtcd(given: Finding, read: ReadMember): Finding {
   const { code, details, place } = given
   if (code.startsWith('config/')) return given
   const option = place?.option ?? '--cert-file'
   const prefix = /peer/i.test(option) ? 'peer-' : ''
   const name = (role: string): string => spelledLike(option, `${prefix}${FLAGS[role] ?? ''}`)
-  const said = reworded(given, LINT_ROWS, { isEtcd: true, name })
+  const forEtcd = reworded(given, LINT_ROWS, { isEtcd: true, name })
   const isInside = read.context.mounts !== null
   const outside = code === 'file/missing' && isInside ? read.hostPath(details.file) : null
   return outside === null
-    ? said
-    : { ...said, remedy: `It would be ${outside}, outside of the container. ${said.remedy}` }
+    ? forEtcd
+    : { ...forEtcd, remedy: `It would be ${outside}, outside of the container. ${forEtcd.remedy}` }
 }
 
 function textsOf(value: unknown): string[] {
@@ -376,7 +376,7 @@ function validate(
 }
 
 /** Validates a certificate whose CAs are not known. */
-function validateAlone([leaf, ...intermediates]: readonly Certificate[], options: ValidateOptions): Finding[] {
+function validateWithoutAnchors([leaf, ...intermediates]: readonly Certificate[], options: ValidateOptions): Finding[] {
   if (leaf === undefined) return []
   const { findings } = validateChain({ leaf, intermediates, trustAnchors: intermediates.at(-1) ?? leaf }, options)
   return unfoldRepeats(findings).filter((each) => !isAboutTrust(each) && !isAboutAnchor(each))
@@ -399,7 +399,7 @@ function flawsFor36({ version, signatureAlgorithmsAgree, extensions: { all } }: 
 }
 
 /** Go ignores bytes after the first DER element. */
-function withoutRest(input: Input): Input {
+function withFirstDerElement(input: Input): Input {
   if (input.bytes?.[0] !== DER_SEQUENCE) return input
   try {
     const { end } = new DerReader(input.bytes).expect(Tag.sequence, 'the CRL')

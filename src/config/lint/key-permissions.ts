@@ -14,7 +14,7 @@ const SEARCH = { own: 0o100, group: 0o010, others: 0o001 } as const
 /** The first UID that systemd uses for DynamicUser=. No file belongs to these UIDs. */
 const DYNAMIC_UID = 61_184
 
-interface Who {
+interface ProcessUser {
   readonly uid: number
   /** Null if not all of its groups are known. */
   readonly gids: ReadonlySet<number> | null
@@ -28,7 +28,7 @@ export async function keyPermissions(
 ): Promise<Finding | null> {
   const { user, isUserDynamic: isDynamic } = read.context
   const path = read.hostPath(text)
-  const who = whoRuns(read, root)
+  const who = processUser(read, root)
   if (user === null || who === null || who.uid === 0 || path === null || process.platform === 'win32') return null
   const folders = foldersOf(path).filter((folder) => root === null || folder.startsWith(join(root, '/')))
   for (const { at, needs } of [...folders.map((at) => ({ at, needs: SEARCH })), { at: path, needs: READ }]) {
@@ -50,7 +50,7 @@ export async function isOfOwnGroup(
   read: ReadMember,
   root: string | null,
 ): Promise<boolean> {
-  const gids = whoRuns(read, root)?.gids ?? null
+  const gids = processUser(read, root)?.gids ?? null
   const path = gids === null ? null : read.hostPath(text)
   const stats = path === null ? null : await stat(path).catch(() => null)
   return stats !== null && (stats.mode & 0o027) === 0 && gids?.has(stats.gid) === true
@@ -62,13 +62,20 @@ function foldersOf(path: string): string[] {
 }
 
 /** The first matching class decides (path_resolution(7)). Without the groups of the user, either class may match. */
-function mayUse({ mode, uid, gid }: Stats, who: Who, needs: { own: number; group: number; others: number }): boolean {
+function mayUse(
+  { mode, uid, gid }: Stats,
+  who: ProcessUser,
+  needs: { own: number; group: number; others: number },
+): boolean {
   if (uid === who.uid) return (mode & needs.own) !== 0
   if (who.gids === null) return (mode & (needs.group | needs.others)) !== 0
   return (mode & (who.gids.has(gid) ? needs.group : needs.others)) !== 0
 }
 
-function whoRuns({ context: { user, groups, isUserDynamic } }: ReadMember, root: string | null): Who | null {
+function processUser(
+  { context: { user, groups, isUserDynamic } }: ReadMember,
+  root: string | null,
+): ProcessUser | null {
   if (user === null) return null
   const [, uid, gid] = entryOf('passwd', user, root) ?? []
   const number = uid ?? (isUserDynamic ? DYNAMIC_UID : undefined)

@@ -8,7 +8,7 @@ import { type ConfigInput, type ReadMember, readMember, readMembers } from '../r
 import { isUnresolved, MAX_MEMBERS } from '../read/text.js'
 import { type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
 import { byCause } from './causes.js'
-import { type FileOptions, inWordsOfEtcd, NOTHING_READ, readFiles } from './files.js'
+import { type FileOptions, rewordForEtcd, NOTHING_READ, readFiles } from './files.js'
 import { LintMember } from './member.js'
 import { apply, rulesAbout } from './rule.js'
 import { type ClusterMember, clusterRules, nameOf } from './rules-cluster.js'
@@ -132,23 +132,23 @@ export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions 
     (names) => readings.filter(({ settings }) => names.includes(settings.server('name').text)).length > 1,
   )
   const all = await lintMembers(readings, context, isCluster, (name) => `"${name}"`)
-  const members = all.filter((each, i) => !isAlone(each, listed.toSpliced(i, 1).flat(), listed[i] ?? []))
-  const together = isCluster ? apply(clusterRules, { members, options: context }) : []
-  const owners = together.map((each) => all.find((member) => isOf(each, member)) ?? all[0])
+  const members = all.filter((each, i) => !isSeparateCluster(each, listed.toSpliced(i, 1).flat(), listed[i] ?? []))
+  const clusterFindings = isCluster ? apply(clusterRules, { members, options: context }) : []
+  const owners = clusterFindings.map((each) => all.find((member) => isAtOptionOf(each, member)) ?? all[0])
   return all.map((each) => {
-    const own = together.filter((_, i) => owners[i] === each)
+    const own = clusterFindings.filter((_, i) => owners[i] === each)
     return lintReport(byCause([...each.findings, ...own]), each.comments, context)
   })
 }
 
 /** Whether a member starts a cluster of its own: its list names only itself, and no other list names it. */
-function isAlone({ member }: LintedMember, others: readonly string[], own: readonly string[]): boolean {
+function isSeparateCluster({ member }: LintedMember, others: readonly string[], own: readonly string[]): boolean {
   const { text: name, isUnresolved } = member.server('name')
   const isStarting = member.server('initialClusterState').text === 'new'
   return isStarting && !isUnresolved && [...own, name].every((one) => one === name && !others.includes(one))
 }
 
-function isOf({ place }: Finding, { member }: LintedMember): boolean {
+function isAtOptionOf({ place }: Finding, { member }: LintedMember): boolean {
   return member.settings.all().some((each) => each.place.line === place?.line && each.place.column === place.column)
 }
 
@@ -206,7 +206,7 @@ async function lintMember(read: ReadMember, context: LintContext, isCompared = f
     ...files.findings,
     ...apply(fileRules, { member, files, isCompared, options: context }),
     ...apply(runtimeRules, { member, read, readsFiles: context.readFiles }),
-  ].map((each) => inWordsOfEtcd(each, read))
+  ].map((each) => rewordForEtcd(each, read))
   const comments = context.comments ? commentsOf(read.texts) : []
   return { member, files, read, label: '', findings: byCause(findings), comments }
 }

@@ -21,13 +21,13 @@ export interface ServedUrl extends EtcdUrl {
 
 export const MAX_ENTRIES = 500
 
-export function checkedEntries({ values, isWritten }: Setting): readonly string[] {
+export function limitedEntries({ values, isWritten }: Setting): readonly string[] {
   return isWritten ? values : values.slice(0, MAX_ENTRIES)
 }
 
 export function urlsOf(setting: Setting, use: UrlUse): ServedUrl[] {
-  return checkedEntries(setting).flatMap((text) => {
-    const url = setting.isOpen(text) ? null : acceptedUrl(text, use)
+  return limitedEntries(setting).flatMap((text) => {
+    const url = setting.isUnresolvedEntry(text) ? null : acceptedUrl(text, use)
     return url === null ? [] : [{ ...url, setting }]
   })
 }
@@ -86,18 +86,18 @@ export class LintSide {
   }
 
   /** Either option alone makes etcd require certificates (listener.go ServerConfig). */
-  get asksForCertificates(): boolean {
+  get requiresCertificates(): boolean {
     return !this.isAutoTls && (this.get('trustedCaFile').isSet || this.isOn('clientCertAuth'))
   }
 
-  get meansTls(): boolean {
+  get hasTlsOption(): boolean {
     return (['certFile', 'keyFile', 'trustedCaFile', 'clientCertAuth', 'autoTls'] as const).some((each) =>
       this.uses(each),
     )
   }
 
   /** The option for the certificate that etcd presents as a client. */
-  get shownBy(): Setting {
+  get clientCertificateOption(): Setting {
     return this.get(this.get('clientCertFile').isSet ? 'clientCertFile' : 'certFile')
   }
 }
@@ -113,7 +113,7 @@ export class LintMember {
   readonly others: readonly PassthroughOption[]
   readonly context: RuntimeContext
   /** False if options that are not set here may be set elsewhere. */
-  readonly isWhole: boolean
+  readonly isComplete: boolean
   /** Null if neither the caller nor the image names it. */
   readonly version: ParsedVersion | null
   /** The place of the image; null if the caller names the version. */
@@ -130,14 +130,14 @@ export class LintMember {
    * @param plaintext For a configuration to render: whether each side requests plaintext. Null: it is linted.
    */
   constructor(
-    { settings, others, context, isWhole }: Pick<ReadMember, 'settings' | 'others' | 'context' | 'isWhole'>,
+    { settings, others, context, isComplete }: Pick<ReadMember, 'settings' | 'others' | 'context' | 'isComplete'>,
     version: ParsedVersion | null,
     plaintext: Readonly<Record<'client' | 'peer', boolean>> | null = null,
   ) {
     this.settings = settings
     this.others = others
     this.context = context
-    this.isWhole = isWhole
+    this.isComplete = isComplete
     this.version = version ?? context.version
     this.versionPlace = version === null ? (context.versionPlace ?? null) : null
     this.isWritten = plaintext !== null
@@ -153,7 +153,7 @@ export class LintMember {
 
   /** The entries of the initial cluster, in their order. */
   get listed(): { name: string; url: string }[] {
-    return checkedEntries(this.server('initialCluster')).flatMap((entry) => {
+    return limitedEntries(this.server('initialCluster')).flatMap((entry) => {
       const at = entry.indexOf('=')
       return at === -1 ? [] : [{ name: entry.slice(0, at), url: entry.slice(at + 1).trim() }]
     })
@@ -181,7 +181,7 @@ export class LintMember {
   /** As `used`, but undefined if the value has placeholders. */
   known(flag: string): UsedOption | undefined {
     const option = this.used(flag)
-    return option === undefined || this.isOpen(option.text) ? undefined : option
+    return option === undefined || this.isUnresolved(option.text) ? undefined : option
   }
 
   isOn(flag: string): boolean {
@@ -196,7 +196,7 @@ export class LintMember {
     return spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')
   }
 
-  isOpen(text: string): boolean {
+  isUnresolved(text: string): boolean {
     return !this.isWritten && isUnresolved(text)
   }
 }

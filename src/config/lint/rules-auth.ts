@@ -84,7 +84,7 @@ function isBefore({ minor, patch }: ParsedVersion, fixed: Advisory['fixed']): bo
 }
 
 /** Pairs of certificate and key of which only one option is set. */
-function halves(side: LintSide): { given: Setting; missing: Setting }[] {
+function incompletePairs(side: LintSide): { given: Setting; missing: Setting }[] {
   const pairs = [
     [side.get('certFile'), side.get('keyFile')],
     [side.get('clientCertFile'), side.get('clientKeyFile')],
@@ -98,9 +98,9 @@ function used(side: LintSide, ...fields: readonly SideField[]): string[] {
   return fields.filter((field) => side.uses(field)).map((field) => side.get(field).place.option)
 }
 
-function mustRequire(side: LintSide): boolean {
-  const { isWhole, isWritten } = side.member
-  return !side.isAutoTls && !side.isPlaintext && !(isWritten && side.isOn('autoTls')) && isWhole
+function mustRequireCertificates(side: LintSide): boolean {
+  const { isComplete, isWritten } = side.member
+  return !side.isAutoTls && !side.isPlaintext && !(isWritten && side.isOn('autoTls')) && isComplete
 }
 
 function isAuthOn(side: LintSide): boolean {
@@ -109,11 +109,11 @@ function isAuthOn(side: LintSide): boolean {
 
 export const authRules = [
   side('config/option-needs', (side) => {
-    const { isWhole, isWritten } = side.member
+    const { isComplete, isWritten } = side.member
     const [cert, key] = [side.get('certFile'), side.get('keyFile')]
     const tls = side.listen.find(({ isTls, port }) => isTls && port !== '')
-    if (!isWhole) return null
-    const found = halves(side).map(({ given, missing }) => {
+    if (!isComplete) return null
+    const found = incompletePairs(side).map(({ given, missing }) => {
       return { at: missing, kind: 'pair' as const, other: given.place.option, place: given.place }
     })
     if (tls === undefined || cert.isSet || key.isSet || side.isAutoTls || side.isPlaintext || found.length > 0)
@@ -139,22 +139,24 @@ export const authRules = [
   }),
   side('config/client-auth-by-public-cas', (side) => {
     const [at, { place }] = [side.get('trustedCaFile'), side.get('clientCertAuth')]
-    return mustRequire(side) && isAuthOn(side) && !at.isSet && { at, kind: 'no CA', auth: place.option, place }
+    return (
+      mustRequireCertificates(side) && isAuthOn(side) && !at.isSet && { at, kind: 'no CA', auth: place.option, place }
+    )
   }),
   side('config/client-auth-implied', (side) => {
     const [at, auth] = [side.get('trustedCaFile'), side.get('clientCertAuth')]
-    const isImplied = mustRequire(side) && !isAuthOn(side) && at.isSet
+    const isImplied = mustRequireCertificates(side) && !isAuthOn(side) && at.isSet
     return isImplied && { at, kind: side.block, auth: auth.place.option, isFalse: auth.isSet }
   }),
   side('config/client-auth-off', (side) => {
     const [at, ca] = [side.get('certFile'), side.get('trustedCaFile')]
-    const isOff = mustRequire(side) && !isAuthOn(side) && !ca.isSet && side.servesTls && at.isSet
+    const isOff = mustRequireCertificates(side) && !isAuthOn(side) && !ca.isSet && side.servesTls && at.isSet
     // The renderer sets `clientCertAuth` unless its caller turns it off, for example for clients with passwords.
     return isOff && !(side.member.isWritten && side.block === 'client') && { at, side: side.block }
   }),
   side('config/restriction-not-in-force', (side) => {
     const { isUnresolved, place } = side.get('clientCertAuth')
-    if (!mustRequire(side) || side.asksForCertificates || isUnresolved) return null
+    if (!mustRequireCertificates(side) || side.requiresCertificates || isUnresolved) return null
     const set = RESTRICTIONS.map((field) => side.get(field)).filter(({ isSet }) => isSet)
     return set.map((at) => ({ at, kind: 'no certificates requested', other: place.option }))
   }),
@@ -171,7 +173,7 @@ export const authRules = [
   }),
   member('config/gateway-refused', ({ client, isGatewayOn }) => {
     const at = [client.get('allowedCn'), client.get('allowedHostname')].find(({ isSet }) => isSet)
-    if (at === undefined || !isGatewayOn || !client.asksForCertificates) return null
+    if (at === undefined || !isGatewayOn || !client.requiresCertificates) return null
     return { at, kind: 'name' }
   }),
   // With separate HTTP URLs, older releases do not check the CRL on the gRPC port.

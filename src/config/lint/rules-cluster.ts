@@ -25,9 +25,9 @@ interface Cluster {
   readonly options: FileOptions
 }
 
-/** `all`: rules about all members. `whole`: rules about members with no options that may be set elsewhere. */
+/** `all`: rules about all members. `complete`: rules about members with no options that may be set elsewhere. */
 const all = rulesAbout((cluster: Cluster) => [cluster])
-const whole = rulesAbout(({ members }: Cluster) => [members.filter(({ member }) => member.isWhole)])
+const complete = rulesAbout(({ members }: Cluster) => [members.filter(({ member }) => member.isComplete)])
 
 export function nameOf({ member }: { member: LintMember }): string {
   return member.server('name').text
@@ -86,11 +86,11 @@ function differing(
   values: readonly Value[],
 ): Found<'config/members-differ'>[] {
   const [most, ...others] = groupBy(values, ({ value }) => value).sort(([, a], [, b]) => b.length - a.length)
-  const odd = others.length === 0 ? undefined : values.find(({ value }) => value !== most?.[0])
-  if (odd === undefined) return []
+  const outlier = others.length === 0 ? undefined : values.find(({ value }) => value !== most?.[0])
+  if (outlier === undefined) return []
   // A place without a line says little, so prefer a member that sets the option.
-  const isUnset = odd.place.line === null && kind !== 'CAs'
-  const at = isUnset ? (values.find((each) => each.place.line !== null) ?? odd) : odd
+  const isUnset = outlier.place.line === null && kind !== 'CAs'
+  const at = isUnset ? (values.find((each) => each.place.line !== null) ?? outlier) : outlier
   return [{ at, kind, values: values.map(({ of, value }) => ({ member: of.label, value })) }]
 }
 
@@ -98,7 +98,7 @@ function listOf({ isSet, values }: Setting): string | null {
   return isSet ? [...values].sort().join(',') : null
 }
 
-interface Miss {
+interface MissingEntry {
   readonly other: ClusterMember
   readonly by: ClusterMember
 }
@@ -122,7 +122,7 @@ function fingerprintsOf(anchors: readonly Certificate[]): string {
     .join(' ')
 }
 
-interface Refusal extends Miss {
+interface Refusal extends MissingEntry {
   readonly as: 'server' | 'client'
   readonly subject: string
 }
@@ -143,7 +143,7 @@ function reportRefusals(refusals: readonly Refusal[]): Found<'config/member-not-
   const ca = first.by.member.peer.get('trustedCaFile').place
   const [member, by] = [labels(same.map(({ other }) => other)), labels(same.map((each) => each.by))]
   const { peer } = most.member
-  const shown = as === 'client' ? peer.shownBy : peer.get('certFile')
+  const shown = as === 'client' ? peer.clientCertificateOption : peer.get('certFile')
   const place = itself.length === 0 ? ca : shown.place
   const rest = refusals.filter(({ other, by: third }) => other !== most && third !== most)
   return [{ member, by, subject, as, option: ca.option, place }, ...reportRefusals(rest)]
@@ -152,7 +152,7 @@ function reportRefusals(refusals: readonly Refusal[]): Found<'config/member-not-
 const SIDES = ['client', 'peer'] as const
 
 export const clusterRules = [
-  whole('config/members-name-repeated', (members) => {
+  complete('config/members-name-repeated', (members) => {
     const known = members.filter(({ member }) => !member.server('name').isUnresolved)
     return groupBy(known, nameOf).flatMap(([name, same]) => {
       const [, second] = same
@@ -161,7 +161,7 @@ export const clusterRules = [
     })
   }),
   // Members that start together need the same list and token. A member that joins later has a longer list.
-  whole('config/members-differ', (members) => {
+  complete('config/members-differ', (members) => {
     const starting = members.filter(({ member }) => member.server('initialClusterState').text === 'new')
     // Members with the same list all have the state "new" or all "existing", unless one was replaced.
     const lists = new Set(valuesOf(members, server('initialCluster'), listOf).map(({ value }) => value))
@@ -191,8 +191,8 @@ export const clusterRules = [
   }),
   // A member reads its list only at its first start, so the list of an older member may lack one that joined later. If two members
   // lack each other, one of them joined later with a wrong list.
-  whole('config/member-not-listed', (members) => {
-    const misses = pairsOf(members).flatMap(([by, other]): Miss[] => {
+  complete('config/member-not-listed', (members) => {
+    const misses = pairsOf(members).flatMap(([by, other]): MissingEntry[] => {
       const list = by.member.server('initialCluster')
       if (!list.isSet || list.isUnresolved || other.member.server('name').isUnresolved) return []
       return by.member.listed.some(({ name }) => name === nameOf(other)) ? [] : [{ other, by }]
@@ -202,8 +202,9 @@ export const clusterRules = [
       const [own, others] = [one, than].map((each) => lackedBy.get(each)?.length ?? 0) as [number, number]
       return own === others ? members.indexOf(one) > members.indexOf(than) : own > others
     }
-    const areApart = ({ other, by }: Miss): boolean => lackedBy.get(by)?.some((miss) => miss.by === other) === true
-    const joinedLater = (miss: Miss): boolean =>
+    const areApart = ({ other, by }: MissingEntry): boolean =>
+      lackedBy.get(by)?.some((miss) => miss.by === other) === true
+    const joinedLater = (miss: MissingEntry): boolean =>
       isJoining(miss.other) && (!isJoining(miss.by) || !areApart(miss) || !isLater(miss.by, miss.other))
     const kinds = groupBy(misses, (miss) =>
       joinedLater(miss) ? 'joined later' : isJoining(miss.by) ? 'joining' : 'starting',
@@ -246,7 +247,7 @@ export const clusterRules = [
     })
   }),
   // The member with the weakest restriction opens the whole cluster. Timeouts must be equal (etcd.io/docs/v3.5/tuning).
-  whole('config/members-differ', (members) => [
+  complete('config/members-differ', (members) => [
     ...SIDES.flatMap((block) =>
       (['allowedCn', 'allowedHostname', 'crlFile'] as const).flatMap((field) => {
         // Peer lists of names may differ; `config/member-not-allowed` compares them. The paths of CRLs may differ.
@@ -259,7 +260,7 @@ export const clusterRules = [
       const values = valuesOf(members, side(block, 'clientCertAuth'), (_, { member }) => {
         const of = member[block]
         if (!of.servesTls) return null
-        return String(block === 'client' ? of.isOn('clientCertAuth') : of.asksForCertificates)
+        return String(block === 'client' ? of.isOn('clientCertAuth') : of.requiresCertificates)
       })
       return differing('restriction', values)
     }),
@@ -275,7 +276,7 @@ export const clusterRules = [
     ),
   ]),
   // Each member must verify the tokens of every other one. If a key was not read, only the signing methods are compared.
-  whole('config/members-differ', (members) => {
+  complete('config/members-differ', (members) => {
     const values = passthroughsOf(members, { name: 'auth-token', standard: 'simple' })
     const isRead = values.every(({ of, value }) => readTokenOptions(value) === null || of.files.tokenKey !== null)
     const tokens = values.map(({ of, place, value }) => {
@@ -283,20 +284,20 @@ export const clusterRules = [
       const key = isRead ? ` and the key ${of.files.tokenKey ?? ''}` : ''
       return { of, place, value: method === undefined ? 'simple' : `jwt with ${method}${key}` }
     })
-    return !values.some(({ of, value }) => of.member.isOpen(value)) && differing('tokens', tokens)
+    return !values.some(({ of, value }) => of.member.isUnresolved(value)) && differing('tokens', tokens)
   }),
   all('config/member-not-trusted', ({ members, options }) => {
     const refusals = pairsOf(members).flatMap(([other, by]): Refusal[] => {
-      const { served, shown, anchors: own } = other.files.peer
+      const { serverChain, clientChain, anchors: own } = other.files.peer
       const { anchors } = by.files.peer
       // If both members trust the same CAs, the certificate was already validated.
       if (anchors.length === 0 || fingerprintsOf(own) === fingerprintsOf(anchors)) return []
       // A member that requires no certificate accepts every member.
-      const isAsked = by.member.peer.asksForCertificates
-      const isSame = served[0]?.fingerprint256 === shown[0]?.fingerprint256
+      const isAsked = by.member.peer.requiresCertificates
+      const isSame = serverChain[0]?.fingerprint256 === clientChain[0]?.fingerprint256
       const roles = [...(isAsked ? ['client' as const] : []), ...(isSame && isAsked ? [] : ['server' as const])]
       return roles.flatMap((as) => {
-        const chain = as === 'client' ? shown : served
+        const chain = as === 'client' ? clientChain : serverChain
         const subject = chain[0]?.subject.toString()
         return subject === undefined || chains(chain, anchors, options) ? [] : [{ other, by, as, subject }]
       })
@@ -306,8 +307,10 @@ export const clusterRules = [
   // Etcd compares only the serial number of each certificate that it receives, not the issuer (listener_tls.go checkCRL).
   all('config/member-revoked', ({ members }) =>
     members.flatMap((one) => {
-      const revoked = asking(members).flatMap((by) => {
-        const found = one.files.peer.shown.find(({ serial }) => (by.files.peer.crl?.find(serial) ?? null) !== null)
+      const revoked = requiringCertificates(members).flatMap((by) => {
+        const found = one.files.peer.clientChain.find(
+          ({ serial }) => (by.files.peer.crl?.find(serial) ?? null) !== null,
+        )
         return found === undefined ? [] : [{ by, serialNumber: found.serialNumber }]
       })
       const [first] = revoked
@@ -315,13 +318,20 @@ export const clusterRules = [
       if (first === undefined || revoked.some(({ by }) => by === one)) return []
       const crl = first.by.member.peer.get('crlFile').place.option
       const details = { member: one.label, by: labels(revoked.map(({ by }) => by)), crl }
-      return [{ at: one.member.peer.shownBy, kind: 'by others' as const, ...details, serialNumber: first.serialNumber }]
+      return [
+        {
+          at: one.member.peer.clientCertificateOption,
+          kind: 'by others' as const,
+          ...details,
+          serialNumber: first.serialNumber,
+        },
+      ]
     }),
   ),
   all('config/member-not-allowed', ({ members }) =>
     members.flatMap((one) => {
-      const [leaf] = one.files.peer.shown
-      const refused = asking(members).flatMap((by) => {
+      const [leaf] = one.files.peer.clientChain
+      const refused = requiringCertificates(members).flatMap((by) => {
         const refusal = by === one || leaf === undefined ? null : refusedByName(by.member.peer, leaf)
         return refusal === null ? [] : [{ by, refusal }]
       })
@@ -331,7 +341,7 @@ export const clusterRules = [
       const { restriction, ...names } = first.refusal
       return [
         {
-          at: one.member.peer.shownBy,
+          at: one.member.peer.clientCertificateOption,
           kind: 'by others' as const,
           ...details,
           restriction: restriction.place.option,
@@ -353,6 +363,6 @@ export const clusterRules = [
 ]
 
 /** The members that require certificates of other members. */
-function asking(members: Members): Members {
-  return members.filter(({ member }) => member.peer.asksForCertificates)
+function requiringCertificates(members: Members): Members {
+  return members.filter(({ member }) => member.peer.requiresCertificates)
 }

@@ -22,9 +22,9 @@ interface SideWithFiles extends SideFiles, WithFiles {
   readonly side: LintSide
 }
 
-const member = rulesAbout((whole: WithFiles) => [whole])
-const side = rulesAbout((whole: WithFiles): SideWithFiles[] =>
-  whole.member.sides.map((side) => ({ ...whole, side, ...whole.files[side.block] })),
+const member = rulesAbout((subject: WithFiles) => [subject])
+const side = rulesAbout((subject: WithFiles): SideWithFiles[] =>
+  subject.member.sides.map((side) => ({ ...subject, side, ...subject.files[side.block] })),
 )
 
 /** Why a side refuses the names of a certificate; null if it accepts them. `restriction` is the option that refuses. */
@@ -65,9 +65,10 @@ export function chains(
 
 export const fileRules = [
   member('config/client-and-peer-swapped', ({ member, files: { client, peer }, options }) => {
-    const [first] = client.served
-    const isOwn = chains(client.served, client.anchors, options) || chains(peer.served, peer.anchors, options)
-    const isOther = chains(client.served, peer.anchors, options) && chains(peer.served, client.anchors, options)
+    const [first] = client.serverChain
+    const isOwn = chains(client.serverChain, client.anchors, options) || chains(peer.serverChain, peer.anchors, options)
+    const isOther =
+      chains(client.serverChain, peer.anchors, options) && chains(peer.serverChain, client.anchors, options)
     return (
       first !== undefined &&
       !isOwn &&
@@ -80,12 +81,12 @@ export const fileRules = [
       }
     )
   }),
-  side('config/crl-doubtful', ({ side, crl, anchors, served, shown, options }) => {
-    if (crl === null || !side.asksForCertificates) return null
+  side('config/crl-doubtful', ({ side, crl, anchors, serverChain, clientChain, options }) => {
+    if (crl === null || !side.requiresCertificates) return null
     const at = side.get('crlFile')
     const ca = side.get('trustedCaFile').place.option
     const [issuer, { nextUpdate }] = [crl.issuer.toString(), crl]
-    const isKnown = [...anchors, ...served, ...shown].some(({ subject }) => subject.toString() === issuer)
+    const isKnown = [...anchors, ...serverChain, ...clientChain].some(({ subject }) => subject.toString() === issuer)
     return [
       ...(anchors.length > 0 && !isKnown ? [{ at, kind: 'other CA' as const, path: at.text, issuer, ca }] : []),
       ...(nextUpdate !== null && nextUpdate < options.at
@@ -94,32 +95,32 @@ export const fileRules = [
     ]
   }),
   // Other members check the peer certificate, and the member itself checks that of its gateway.
-  side('config/member-revoked', ({ side, crl, shown, member }) => {
-    const revoked = shown.find(({ serial }) => (crl?.find(serial) ?? null) !== null)
+  side('config/member-revoked', ({ side, crl, clientChain, member }) => {
+    const revoked = clientChain.find(({ serial }) => (crl?.find(serial) ?? null) !== null)
     const kind = side.block === 'peer' ? ('itself' as const) : ('gateway' as const)
-    if (revoked === undefined || !side.asksForCertificates || (kind === 'gateway' && !member.isGatewayOn)) return null
+    if (revoked === undefined || !side.requiresCertificates || (kind === 'gateway' && !member.isGatewayOn)) return null
     const [subject, crlOption] = [revoked.subject.toString(), side.get('crlFile').place.option]
-    return { at: side.shownBy, kind, subject, crl: crlOption, serialNumber: revoked.serialNumber }
+    return { at: side.clientCertificateOption, kind, subject, crl: crlOption, serialNumber: revoked.serialNumber }
   }),
   // Each other member uses its own list of names. If they are known, the cluster rule compares them.
-  side('config/member-not-allowed', ({ side, shown: [leaf], isCompared }) => {
-    if (side.block !== 'peer' || leaf === undefined || !side.asksForCertificates || isCompared) return null
+  side('config/member-not-allowed', ({ side, clientChain: [leaf], isCompared }) => {
+    if (side.block !== 'peer' || leaf === undefined || !side.requiresCertificates || isCompared) return null
     const refused = refusedByName(side, leaf)
     if (refused === null) return null
     const { restriction: at, ...names } = refused
-    return { at, kind: 'itself', cert: side.shownBy.place.option, ...names }
+    return { at, kind: 'itself', cert: side.clientCertificateOption.place.option, ...names }
   }),
   side('config/client-auth-by-public-cas', ({ side, anchors }) => {
     const at = side.get('trustedCaFile')
     const isMany = anchors.length >= MANY_CAS
     // A short file at the path of the system's CAs was replaced by the administrator.
     const isPublic = isMany || (anchors.length === 0 && PUBLIC_CAS.test(at.text))
-    if (!at.isSet || !side.asksForCertificates || !isPublic) return null
+    if (!at.isSet || !side.requiresCertificates || !isPublic) return null
     return isMany
       ? { at, kind: 'many CAs', path: at.text, count: anchors.length }
       : { at, kind: 'public CAs', path: at.text }
   }),
-  side('config/ca-expired', ({ side, anchors, served, shown, options }) => {
+  side('config/ca-expired', ({ side, anchors, serverChain, clientChain, options }) => {
     const at = side.get('trustedCaFile')
     const { block } = side
     const time = options.at.getTime() - parseDuration(options.clockSkew ?? '0s', 'clockSkew')
@@ -131,14 +132,14 @@ export const fileRules = [
       return ended.map(({ subject, notAfter }) => ({ at, subjects: [subject], notAfter, block, isEvery: false }))
     }
     // If the certificate of the member chains to an expired CA, the validator reports it.
-    const isReported = [served, shown].some((chain) => chains(chain, anchors, options))
+    const isReported = [serverChain, clientChain].some((chain) => chains(chain, anchors, options))
     const notAfter = new Date(Math.max(...ended.map((each) => each.notAfter.getTime())))
     const subjects = ended.map(({ subject }) => subject)
-    return side.asksForCertificates && !isReported && { at, subjects, notAfter, block, isEvery: true }
+    return side.requiresCertificates && !isReported && { at, subjects, notAfter, block, isEvery: true }
   }),
   // A TLS 1.2 suite works only with one type of server key, RSA or ECDSA (RFC 5246 appendix A.5, RFC 8422). TLS 1.3 suites
   // work with every type.
-  side('config/cipher-suites-unfit', ({ side, served: [leaf], member }) => {
+  side('config/cipher-suites-unfit', ({ side, serverChain: [leaf], member }) => {
     const { version } = member
     const at = member.server('cipherSuites')
     const isOfTls13 = (suite: string): boolean =>

@@ -17,7 +17,7 @@ import {
   variableOf,
 } from '../tables/options.js'
 import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../tables/version.js'
-import { checkedEntries, type LintMember, MAX_ENTRIES } from './member.js'
+import { limitedEntries, type LintMember, MAX_ENTRIES } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'
 import { authRules } from './rules-auth.js'
 import { urlRules } from './rules-urls.js'
@@ -33,7 +33,7 @@ function inForce({ settings }: LintMember): ReadOption[] {
 
 function suitesOf(member: LintMember): string[] | null {
   const setting = member.server('cipherSuites')
-  return setting.isSet && !setting.isUnresolved ? [...new Set(checkedEntries(setting))] : null
+  return setting.isSet && !setting.isUnresolved ? [...new Set(limitedEntries(setting))] : null
 }
 
 /** A rendered list must be valid in all releases of the line, a linted list in one of them. */
@@ -87,7 +87,7 @@ const optionRules = [
       // Only an empty flag is a value. For strings and lists etcd then uses the default.
       const isUnset =
         at.text === '' && (at.form !== 'flags' || at.row.kind === 'tls-version' || at.isUnreadable === true)
-      const rule = isUnset || member.isOpen(at.text) ? undefined : optionKinds[at.row.kind].text
+      const rule = isUnset || member.isUnresolved(at.text) ? undefined : optionKinds[at.row.kind].text
       if (rule?.is(at.text) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.wants })
     }
     for (const [kind, table] of [
@@ -233,10 +233,12 @@ const optionRules = [
   ),
   // Etcd requires at least five heartbeats. It first refuses 0 for both.
   member('config/election-too-short', (member) => {
-    const [beat, wait] = [HEARTBEAT, ELECTION].map(({ name, standard }) => member.used(name)?.text ?? standard)
+    const [heartbeatText, electionText] = [HEARTBEAT, ELECTION].map(
+      ({ name, standard }) => member.used(name)?.text ?? standard,
+    )
     const at = member.used(ELECTION.name) ?? member.used(HEARTBEAT.name)
-    if (at === undefined || ![beat, wait].every((text = '') => /^0*[1-9]\d*$/.test(text))) return null
-    const [heartbeat, election] = [Number(beat), Number(wait)]
+    if (at === undefined || ![heartbeatText, electionText].every((text = '') => /^0*[1-9]\d*$/.test(text))) return null
+    const [heartbeat, election] = [Number(heartbeatText), Number(electionText)]
     return 5 * heartbeat > election && { at, heartbeat, election, least: 5 * heartbeat }
   }),
   member('config/option-dangerous', (member) =>

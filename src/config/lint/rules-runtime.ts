@@ -11,24 +11,24 @@ import type { EtcdUrl } from '../url.js'
 import { acceptedUrl, type LintMember, urlsOf } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'
 
-interface Surrounded {
+interface MemberRuntime {
   readonly member: LintMember
   readonly read: ReadMember
   readonly readsFiles: boolean
 }
 
-const member = rulesAbout((surrounded: Surrounded) => [surrounded])
+const member = rulesAbout((subject: MemberRuntime) => [subject])
 /** Rules about pods of one template. Their configurations differ only in the variables that contain the pod's name. */
-const workload = rulesAbout((surrounded: Surrounded) => {
-  const { replicas } = surrounded.read.context
-  return replicas === undefined || !surrounded.member.isWhole ? [] : [{ ...surrounded, replicas }]
+const workload = rulesAbout((subject: MemberRuntime) => {
+  const { replicas } = subject.read.context
+  return replicas === undefined || !subject.member.isComplete ? [] : [{ ...subject, replicas }]
 })
 
 const FILE_FIELDS = ['certFile', 'keyFile', 'trustedCaFile', 'crlFile', 'clientCertFile', 'clientKeyFile'] as const
 
 type NamedFile = Pick<Setting, 'text' | 'place'>
 
-function filesOf({ member: { sides }, read: { configFile } }: Surrounded): NamedFile[] {
+function filesOf({ member: { sides }, read: { configFile } }: MemberRuntime): NamedFile[] {
   const files = sides
     .filter(({ isAutoTls }) => !isAutoTls)
     .flatMap((side) => FILE_FIELDS.map((field) => side.get(field)))
@@ -41,20 +41,20 @@ function namesOf(files: readonly NamedFile[]): string[] {
 }
 
 /** The files of a container, each with its mount. `isAbsent`: the volume does not contain the file. */
-function mountedFiles(surrounded: Surrounded) {
-  const { mounts, directory } = surrounded.read.context
+function mountedFiles(subject: MemberRuntime) {
+  const { mounts, directory } = subject.read.context
   if (mounts === null) return []
-  return filesOf(surrounded).map((file) => {
+  return filesOf(subject).map((file) => {
     const at = mountOf(file.text, directory, mounts)
     return { file, at, isAbsent: at?.mount.modes?.has(at.rest) === false }
   })
 }
 
 /** Files that are neither on this machine nor in the manifest. */
-function filesAway(surrounded: Surrounded) {
-  return mountedFiles(surrounded).filter(
+function filesNotOnHost(subject: MemberRuntime) {
+  return mountedFiles(subject).filter(
     ({ file, at, isAbsent }) =>
-      !isAbsent && at?.mount.files?.has(at.rest) !== true && surrounded.read.hostPath(file.text) === null,
+      !isAbsent && at?.mount.files?.has(at.rest) !== true && subject.read.hostPath(file.text) === null,
   )
 }
 
@@ -85,7 +85,7 @@ function podsOf({ member, replicas }: { member: LintMember; replicas: Replicas }
 }
 
 /** Whether both names are those of pods of one set. */
-function isOfSet(name: string, known: string): boolean {
+function isPodOfSameSet(name: string, known: string): boolean {
   const end = name.lastIndexOf('-') + 1
   return end > 0 && known.startsWith(name.slice(0, end)) && /^\d{1,4}$/.test(name.slice(end))
 }
@@ -99,7 +99,7 @@ function isSameEndpoint(a: string, b: string): boolean {
 }
 
 /** Whether a URL names a pod of the set with a domain other than that of its service (Kubernetes, "Stable Network ID"). */
-function isMisnamed(url: string, { name: set, service, namespace, variables }: Replicas): boolean {
+function hasWrongPodDomain(url: string, { name: set, service, namespace, variables }: Replicas): boolean {
   const read = acceptedUrl(substitute(url, { get: (key) => (variables.includes(key) ? `${set}-0` : undefined) }))
   if (read === null || isUnresolved(read.host)) return false
   const [own = '', below, space] = read.host.split('.')
@@ -132,7 +132,7 @@ function failureOf(
   if (probe.isNameUnknown === true) return { why: 'name', url }
   if (reached.length === 0) return probe.isShared ? null : { why: atPort.length === 0 ? 'port' : 'address', url }
   if (answering === undefined) return { why: 'scheme', url }
-  if (isTls && client.asksForCertificates && !probe.hasCertificate) return { why: 'certificate', url }
+  if (isTls && client.requiresCertificates && !probe.hasCertificate) return { why: 'certificate', url }
   if (isTls && !probe.hasCa) return { why: 'CA', url }
   if (path === null || kind === 'tcp' || kind === 'grpc') return null
   if (!PATHS.test(path)) return { why: 'path', url }
@@ -141,38 +141,40 @@ function failureOf(
 }
 
 export const runtimeRules = [
-  member('config/volume-invalid', (surrounded) => {
-    const { mounts, version, image = '', engine = null, sandbox, directory } = surrounded.read.context
+  member('config/volume-invalid', (subject) => {
+    const { mounts, version, image = '', engine = null, sandbox, directory } = subject.read.context
     const found: Found<'config/volume-invalid'>[] = []
     const of = (files: readonly NamedFile[]) => files.slice(0, 1).map((at) => ({ at, names: namesOf(files) }))
     // The version comes from the tag of an etcd image.
     const isOfficial = version !== null || isOfficialImage(image)
     const folders = [...new Set(mounts?.map(({ inside }) => inside))].sort()
-    const missing = filesAway(surrounded).flatMap(({ file, at }) => (at === null ? file : []))
+    const missing = filesNotOnHost(subject).flatMap(({ file, at }) => (at === null ? file : []))
     for (const each of of(missing))
       found.push({ ...each, kind: 'not mounted', mounts: folders, by: engine, isOfficial })
-    const absent = mountedFiles(surrounded).filter(({ isAbsent }) => isAbsent)
+    const absent = mountedFiles(subject).filter(({ isAbsent }) => isAbsent)
     const inVolume = [...(absent[0]?.at?.mount.modes?.keys() ?? [])].slice(0, 10)
     for (const each of of(absent.map(({ file }) => file)))
       found.push({ ...each, kind: 'not in the volume', files: inVolume })
     const hiding = (file: NamedFile): string | null =>
-      sandbox?.hides(posix.resolve(directory ?? '/', file.text)) ?? null
-    for (const [by, files] of groupBy(filesOf(surrounded), hiding))
+      sandbox?.hiddenBy(posix.resolve(directory ?? '/', file.text)) ?? null
+    for (const [by, files] of groupBy(filesOf(subject), hiding))
       if (by !== null) found.push({ at: files[0], kind: 'hidden', names: namesOf(files), by })
     return found
   }),
-  member('config/not-checked', (surrounded) => {
-    const { read, readsFiles } = surrounded
-    const files = filesAway(surrounded).flatMap(({ file, at }) => (at !== null && file !== read.configFile ? file : []))
+  member('config/not-checked', (subject) => {
+    const { read, readsFiles } = subject
+    const files = filesNotOnHost(subject).flatMap(({ file, at }) =>
+      at !== null && file !== read.configFile ? file : [],
+    )
     return readsFiles && files[0] !== undefined && { at: files[0], kind: 'files', what: namesOf(files) }
   }),
   // The files of a Secret or a ConfigMap belong to root (core/v1 SecretVolumeSource).
-  member('config/key-not-readable', (surrounded) => {
-    const { user, volumeGroups } = surrounded.read.context
+  member('config/key-not-readable', (subject) => {
+    const { user, volumeGroups } = subject.read.context
     // `volumeGroups` is null if the volume has its own group, which can then read the files.
     if (user === null || !/^[1-9]\d*$/.test(user) || !Array.isArray(volumeGroups)) return null
     const needed = volumeGroups.includes('0') ? 0o044 : 0o004
-    const modes = mountedFiles(surrounded).map(({ file, at }) => {
+    const modes = mountedFiles(subject).map(({ file, at }) => {
       return { file, mode: at?.mount.modes?.get(at.rest) ?? at?.mount.mode ?? needed }
     })
     const closed = modes.find(({ mode }) => (mode & needed) === 0)
@@ -184,11 +186,11 @@ export const runtimeRules = [
     const { mounts, directory, image = '', isRootReadOnly = false, sandbox } = read.context
     const at = member.server('dataDir')
     const path = dataDirectory(member)
-    if (path === null || !member.isWhole) return null
+    if (path === null || !member.isComplete) return null
     const lost = <K>(kind: K) => ({ at, kind, path })
     const locked = (by: string) => ({ ...lost('read-only' as const), by })
     if (sandbox !== undefined) {
-      const by = at.isSet ? sandbox.locks(path) : null
+      const by = at.isSet ? sandbox.readOnlyBy(path) : null
       return by !== null && locked(by)
     }
     // A manifest without any volume is taken as an example.
@@ -211,13 +213,13 @@ export const runtimeRules = [
     const { text: name, place } = member.server('name')
     return replicas.count > 1 && !isUnresolved(name) && { place, name, members: [`The ${allPods(replicas)}`] }
   }),
-  workload('config/member-not-listed', (surrounded) => {
-    const { replicas } = surrounded
-    const { list: at, pods, entries } = podsOf(surrounded) ?? {}
+  workload('config/member-not-listed', (subject) => {
+    const { replicas } = subject
+    const { list: at, pods, entries } = podsOf(subject) ?? {}
     if (at === undefined) return null
     const [names, listed] = [pods, entries].map((all) => all?.map(({ name }) => name) ?? []) as [string[], string[]]
     const missing = names.filter((each) => !listed.includes(each))
-    const surplus = listed.filter((each) => isOfSet(each, names[0] ?? '') && !names.includes(each))
+    const surplus = listed.filter((each) => isPodOfSameSet(each, names[0] ?? '') && !names.includes(each))
     const by = `${replicas.kind} "${replicas.name}"`
     return [
       ...(missing.length > 0 ? [{ at, kind: 'itself' as const, members: missing }] : []),
@@ -226,9 +228,9 @@ export const runtimeRules = [
         : []),
     ]
   }),
-  workload('config/cluster-urls-differ', (surrounded) => {
-    const { list: at, pods = [], entries = [] } = podsOf(surrounded) ?? {}
-    const { isSet, values } = surrounded.member.peer.get('advertiseUrls')
+  workload('config/cluster-urls-differ', (subject) => {
+    const { list: at, pods = [], entries = [] } = podsOf(subject) ?? {}
+    const { isSet, values } = subject.member.peer.get('advertiseUrls')
     const urls = pods.map(({ name, inPod }) => {
       const listed = entries.flatMap((each) => (each.name === name ? [each.url] : []))
       return { name, advertised: values.map(inPod), listed }
@@ -250,7 +252,7 @@ export const runtimeRules = [
         .flatMap((at) => (at.isSet ? at.values : []).map((url) => ({ at, url }))),
       ...(cluster.isSet ? member.listed : []).map(({ url }) => ({ at: cluster, url })),
     ]
-    const wrong = urls.find(({ url }) => isMisnamed(url, replicas))
+    const wrong = urls.find(({ url }) => hasWrongPodDomain(url, replicas))
     const listen = `${service}${namespace === null ? '' : `.${namespace}`}`
     return wrong !== undefined && { ...wrong, kind: 'service', listen }
   }),
@@ -258,8 +260,8 @@ export const runtimeRules = [
     const { client, peer } = member
     const metrics = member.server('metricsUrls')
     const sources = [client.get('listenUrls'), client.get('httpUrls'), metrics, peer.get('listenUrls')]
-    const isOpen = sources.some((each) => each.isUnresolved || each.values.some((text) => each.isOpen(text)))
-    if (!member.isWhole || isOpen) return null
+    const isOpen = sources.some((each) => each.isUnresolved || each.values.some((text) => each.isUnresolvedEntry(text)))
+    if (!member.isComplete || isOpen) return null
     const metricsUrls = urlsOf(metrics, 'listen')
     const plain = metricsUrls.find(({ isTls }) => !isTls)?.text ?? null
     return (read.context.probes ?? []).flatMap((at) => {

@@ -2,7 +2,7 @@
 import { passthroughOptions } from '../tables/options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
 import { readUrl, type UrlUse } from '../url.js'
-import { acceptedUrl, checkedEntries, type LintMember, type LintSide, type ServedUrl, urlsOf } from './member.js'
+import { acceptedUrl, limitedEntries, type LintMember, type LintSide, type ServedUrl, urlsOf } from './member.js'
 import { type Found, rulesAbout } from './rule.js'
 
 const member = rulesAbout((member: LintMember) => [member])
@@ -16,7 +16,7 @@ function refusal(text: string, use: UrlUse, isWritten: boolean, version: ParsedV
   if (text === '' && !isWritten) return 'is empty: there is a comma without a URL before or after it'
   const reading = readUrl(text, use)
   if ('refused' in reading) return reading.refused
-  if (isWritten) return reading.odd
+  if (isWritten) return reading.unsupported
   const { host, port } = reading.url
   const isSocketRefused = port === '' && version !== null && availableIn(version, SOCKETS_BY_PATH) === 'none'
   return isSocketRefused && !/^[^/]*:\d+$/.test(host)
@@ -34,14 +34,14 @@ function plaintextKind(
   url: ServedUrl,
   side: LintSide,
 ): Exclude<Found<'config/plaintext-url'>['kind'], 'member list'> | null {
-  const { member, meansTls } = side
-  const isBypass = side.servesTls && side.asksForCertificates
+  const { member, hasTlsOption } = side
+  const isBypass = side.servesTls && side.requiresCertificates
   if (member.isWritten) return 'next to TLS options'
   if (url.port === '') return isBypass ? 'socket next to TLS' : null
   if (twinOf(url, side) !== undefined) return 'same port'
   if (url.isLocal) return isBypass ? 'loopback next to TLS' : url.setting.isSet ? 'loopback' : null
-  const areForgotten = side.block === 'peer' && !meansTls && member.client.servesTls && member.isWhole
-  return areForgotten ? 'peers' : meansTls ? 'next to TLS options' : 'no TLS options'
+  const areOptionsMissing = side.block === 'peer' && !hasTlsOption && member.client.servesTls && member.isComplete
+  return areOptionsMissing ? 'peers' : hasTlsOption ? 'next to TLS options' : 'no TLS options'
 }
 
 function twinOf(url: ServedUrl, side: LintSide): ServedUrl | undefined {
@@ -77,7 +77,10 @@ function unreachable(
 /** Whether the listed members run on several machines. */
 function isMultiMember({ settings, listed }: LintMember): boolean {
   const setting = settings.server('initialCluster')
-  return listed.length > 1 && listed.some(({ url }) => !setting.isOpen(url) && acceptedUrl(url)?.isLocal === false)
+  return (
+    listed.length > 1 &&
+    listed.some(({ url }) => !setting.isUnresolvedEntry(url) && acceptedUrl(url)?.isLocal === false)
+  )
 }
 
 function textsOf(urls: readonly ServedUrl[]): string {
@@ -94,7 +97,7 @@ function isSameUrl(a: string, b: string): boolean {
   return one[1] === other[1] && one[3] === other[3] && (isName || one[2] === other[2])
 }
 
-function isDiscovered({ settings, others }: LintMember): boolean {
+function usesDiscovery({ settings, others }: LintMember): boolean {
   const isBootstrap = (name: string): boolean =>
     passthroughOptions.some((row) => row.isBootstrap && (row.name === name || row.yaml?.name[0] === name))
   return (
@@ -107,12 +110,12 @@ function isDiscovered({ settings, others }: LintMember): boolean {
 function ownListed(member: LintMember): string[] | null {
   const [cluster, name] = [member.server('initialCluster'), member.server('name')]
   const isOpen = [cluster, name, member.peer.get('advertiseUrls')].some(({ isUnresolved }) => isUnresolved)
-  if (!member.isWhole || !cluster.isSet || isOpen) return null
+  if (!member.isComplete || !cluster.isSet || isOpen) return null
   return member.listed.flatMap((entry) => (entry.name === name.text ? [entry.url] : []))
 }
 
 /** Whether etcd starts without an advertised URL. */
-function takesDefault(side: LintSide): boolean {
+function acceptsNoAdvertiseUrl(side: LintSide): boolean {
   return side.get('listenUrls').option?.form === 'yaml' || side.get('advertiseUrls').option?.form === 'flags'
 }
 
@@ -129,20 +132,22 @@ export const urlRules = [
     const refusals = [
       ...listedIn(member).map(({ url }) => ({ at: cluster, url, reason: refusal(url, 'advertise', isWritten, null) })),
       ...[...listen, client.get('advertiseUrls'), peer.get('advertiseUrls')].flatMap((at) =>
-        (at.isSet ? checkedEntries(at) : []).map((url) => {
+        (at.isSet ? limitedEntries(at) : []).map((url) => {
           const use = listen.includes(at) ? 'listen' : 'advertise'
           return { at, url, reason: refusal(url, use, isWritten, version) }
         }),
       ),
     ]
-    return refusals.flatMap(({ at, url, reason }) => (reason === null || at.isOpen(url) ? [] : [{ at, url, reason }]))
+    return refusals.flatMap(({ at, url, reason }) =>
+      reason === null || at.isUnresolvedEntry(url) ? [] : [{ at, url, reason }],
+    )
   }),
   // A URL may be in the list only once (server/etcdserver/api/membership, pkg/types/urlsmap.go).
   member('config/url-repeated', (member) => {
     const at = member.server('initialCluster')
     const seen = new Map<string, string>()
     return listedIn(member).flatMap(({ name, url }) => {
-      if (!at.isOpen(url) && refusal(url, 'advertise', member.isWritten, null) !== null) return []
+      if (!at.isUnresolvedEntry(url) && refusal(url, 'advertise', member.isWritten, null) !== null) return []
       const before = seen.get(url)
       seen.set(url, name)
       return before === undefined ? [] : [{ at, kind: 'member list', url, by: [before, name] }]
@@ -164,7 +169,7 @@ export const urlRules = [
   side('config/tls-unused', (side) => {
     const urls = side.listen.map(({ text }) => text)
     const cert = side.get('certFile')
-    if (!side.member.isWhole) return null
+    if (!side.member.isComplete) return null
     if (side.isPlaintext) {
       const fields = TLS_FIELDS.filter((field) => side.block === 'peer' || field !== 'skipClientSanVerification')
       const encrypted = [...side.listen, ...side.advertise].find(({ isTls }) => isTls)?.setting ?? []
@@ -194,16 +199,16 @@ export const urlRules = [
     return found
   }),
   // In a file, or with an empty flag, etcd advertises its default, a loopback address; otherwise it does not start.
-  member('config/option-needs', ({ client, isWhole }) => {
+  member('config/option-needs', ({ client, isComplete }) => {
     const listen = client.get('listenUrls')
-    const isForgotten = isWhole && !client.get('advertiseUrls').isSet && listen.isSet
-    if (!isForgotten || listen.option === null || takesDefault(client)) return null
+    const isMissing = isComplete && !client.get('advertiseUrls').isSet && listen.isSet
+    if (!isMissing || listen.option === null || acceptsNoAdvertiseUrl(client)) return null
     return { at: listen, kind: 'advertised URL', needs: [client.nameOf('advertiseUrls')] }
   }),
-  member('config/advertise-unreachable', ({ client, isWhole }) => {
+  member('config/advertise-unreachable', ({ client, isComplete }) => {
     const [listen, at] = [client.get('listenUrls'), client.get('advertiseUrls')]
-    const isForgotten = isWhole && !at.isSet && listen.isSet && takesDefault(client) && !client.isOnlyLocal
-    return isForgotten && { at, kind: 'loopback', url: at.text, listen: listen.text, place: listen.place }
+    const isMissing = isComplete && !at.isSet && listen.isSet && acceptsNoAdvertiseUrl(client) && !client.isOnlyLocal
+    return isMissing && { at, kind: 'loopback', url: at.text, listen: listen.text, place: listen.place }
   }),
   member('config/plaintext-url', (member) => {
     const { peer, isWritten } = member
@@ -211,7 +216,7 @@ export const urlRules = [
     return (
       (isWritten ? !peer.isPlaintext : peer.servesTls) &&
       listedIn(member).flatMap(({ name, url }) => {
-        const read = at.isOpen(url) ? null : acceptedUrl(url)
+        const read = at.isUnresolvedEntry(url) ? null : acceptedUrl(url)
         const isPlain = read !== null && !read.isTls && read.port !== ''
         return isPlain ? [{ at, kind: 'member list' as const, url, member: name }] : []
       })
@@ -221,7 +226,7 @@ export const urlRules = [
     const [at, name] = [member.server('initialCluster'), member.server('name').text]
     // Etcd ignores an empty variable. An empty flag or key is a list without members.
     const isEmpty =
-      !at.isSet && at.option !== null && at.option.form !== 'env' && member.isWhole && !isDiscovered(member)
+      !at.isSet && at.option !== null && at.option.form !== 'env' && member.isComplete && !usesDiscovery(member)
     return (isEmpty || ownListed(member)?.length === 0) && { at, kind: 'itself', members: [name] }
   }),
   member('config/cluster-urls-differ', (member) => {
@@ -244,7 +249,7 @@ export const urlRules = [
   member('config/metrics-address-check', (member) => {
     const at = member.server('metricsUrls')
     const tls = urlsOf(at, 'listen').filter(({ isTls, port }) => isTls && port !== '')
-    return member.client.asksForCertificates && tls.map(({ text }) => ({ at, url: text }))
+    return member.client.requiresCertificates && tls.map(({ text }) => ({ at, url: text }))
   }),
   // Etcd serves https metrics with the server certificate of the client side (server/embed/etcd.go v3.5.16 serveMetrics).
   member('config/option-needs', (member) => {
@@ -253,7 +258,7 @@ export const urlRules = [
     const tls = urlsOf(at, 'listen').find(({ isTls, port }) => isTls && port !== '')
     const isThere = client.get('certFile').isSet || client.get('keyFile').isSet || client.isAutoTls
     // If the client URLs use TLS, another finding reports the missing certificate.
-    if (tls === undefined || isThere || client.servesTls || !member.isWhole) return null
+    if (tls === undefined || isThere || client.servesTls || !member.isComplete) return null
     const needs = [client.nameOf('certFile'), client.nameOf('keyFile')]
     return { at, kind: 'metrics certificate', needs, url: tls.text }
   }),
@@ -276,10 +281,17 @@ export const urlRules = [
   }),
   // With a file, etcd derives the list of members only if a name is set (server/embed/config.go UpdateDefaultClusterFromName).
   member('config/option-needs', (member) => {
-    const { settings, peer, isWhole } = member
+    const { settings, peer, isComplete } = member
     const [cluster, name, at] = [settings.server('initialCluster'), settings.server('name'), peer.get('advertiseUrls')]
     const isDefault = !cluster.isSet && name.text === name.row.default && at.option?.form === 'yaml'
-    if (!isWhole || !isDefault || isDiscovered(member) || !at.isSet || at.isUnresolved || at.text === at.row.default)
+    if (
+      !isComplete ||
+      !isDefault ||
+      usesDiscovery(member) ||
+      !at.isSet ||
+      at.isUnresolved ||
+      at.text === at.row.default
+    )
       return null
     return { at, kind: 'members', needs: [cluster.place.option, name.place.option], used: cluster.text }
   }),

@@ -108,7 +108,7 @@ export const ACCEPTED: Readonly<Record<string, Check>> = {
     const all = outputs.split(',')
     const files = all.filter((each) => !['default', 'stderr', 'stdout'].includes(each)).length
     const isRight = parseGoBoolean(text) !== true || files === 1 || (files === 0 && all.length > 1)
-    return isRight || member.isOpen(outputs) ? null : `false unless ${OUTPUTS} names exactly one file`
+    return isRight || member.isUnresolved(outputs) ? null : `false unless ${OUTPUTS} names exactly one file`
   },
   'log-rotation-config-json': (text, member) =>
     member.isOn(ROTATION) && !isRotation(text)
@@ -230,7 +230,7 @@ export function needed(member: LintMember): [option: string, needs: string][] {
     ['discovery-endpoints', 'discovery-token'],
     ['discovery-token', 'discovery-endpoints'],
   ] as const) {
-    if (member.isWhole && member.used(option) !== undefined && member.used(needs) === undefined)
+    if (member.isComplete && member.used(option) !== undefined && member.used(needs) === undefined)
       found.push([option, needs])
   }
   if (member.isOn(persist) && !isMade) found.push([persist, CHECKPOINT])

@@ -24,7 +24,7 @@ import {
 } from './text.js'
 import { readNamedConfig } from './yaml-config.js'
 
-export interface ReadMember extends Readonly<Pick<Reading, 'context' | 'isWhole' | 'label'>> {
+export interface ReadMember extends Readonly<Pick<Reading, 'context' | 'isComplete' | 'label'>> {
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
   readonly findings: readonly Finding[]
@@ -61,7 +61,7 @@ export async function resolveEffective(
     others: [...reading.others, ...(inFile?.others ?? [])],
     findings: [...nothing, ...reading.findings, ...found.findings],
     context,
-    isWhole: (inFile ?? reading).isWhole,
+    isComplete: (inFile ?? reading).isComplete,
     texts: options.texts,
     label,
     labelPlace: reading.labelPlace ?? { option: 'name', file, line: null, column: null },
@@ -93,8 +93,8 @@ async function readConfigOf(
   return readNamedConfig(content)
 }
 
-function nothingSet({ isWhole, options, others, findings }: Reading, file: string | null): Finding[] {
-  const isNothing = isWhole && [options, others, findings].every(({ length }) => length === 0)
+function nothingSet({ isComplete, options, others, findings }: Reading, file: string | null): Finding[] {
+  const isNothing = isComplete && [options, others, findings].every(({ length }) => length === 0)
   return isNothing ? [finding('config/nothing-set', { file })] : []
 }
 
@@ -115,8 +115,8 @@ function mountedText(path: string, { directory, mounts }: RuntimeContext): Confi
 
 /** Removes guesses about options that are also set correctly. */
 function withoutNeedlessGuesses(options: readonly ReadOption[]): ReadOption[] {
-  const sure = new Set(options.filter(({ isGuess }) => isGuess !== true).map(({ row }) => row))
-  return options.filter(({ row, isGuess }) => isGuess !== true || !sure.has(row))
+  const exact = new Set(options.filter(({ isGuess }) => isGuess !== true).map(({ row }) => row))
+  return options.filter(({ row, isGuess }) => isGuess !== true || !exact.has(row))
 }
 
 /** Flags take precedence over variables (pkg/flags/flag.go, SetFlagsFromEnv). */

@@ -131,7 +131,7 @@ export async function namedVariables(
   for (const { path, place, isOptional } of files.slice(0, MAX_NAMED_FILES + 1)) {
     const content = (await readNamed?.(path)) ?? null
     if (content === null) {
-      into.isWhole = false
+      into.isComplete = false
       into.report('config/not-checked', { ...place, kind: 'variables', what: [`the file ${path}`] })
     } else if (!('code' in content)) found.push(parse(content))
     // For an optional file, only a missing file is not reported.
@@ -155,7 +155,7 @@ const FOREIGN =
 /** Limits the reported unknown variables, because the search for similar names is slow. */
 const MAX_UNKNOWN = 100
 /** Names of variables that are probably about TLS or authentication. */
-const OF_TLS = /_(?:CERTS?|CERTIFICATES?|CA|CACERT|CRL|TLS|AUTH|CIPHERS?)(?:_(?!DIR$)|$)/
+const LOOKS_LIKE_TLS = /_(?:CERTS?|CERTIFICATES?|CA|CACERT|CRL|TLS|AUTH|CIPHERS?)(?:_(?!DIR$)|$)/
 
 const OTHERS: ReadonlyMap<string, PassthroughRow> = new Map(
   passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
@@ -194,7 +194,7 @@ function readUnknown({ name, value, place }: Variable, known: ReadonlyMap<string
   const isMeant = row !== null && nearName !== null && !known.has(nearName) && value !== ''
   if (isMeant && isProtection(row))
     into.report('config/protection-ignored', { ...details, nearest: nearName, belongs: null, ...usedInstead(row) })
-  else if (nearName !== null || OF_TLS.test(name))
+  else if (nearName !== null || LOOKS_LIKE_TLS.test(name))
     into.report('config/option-ignored', { ...details, nearest: nearName })
   if (isMeant) into.guess(row, value, 'env', place)
 }

@@ -28,18 +28,18 @@ export function readFlags(words: readonly Word[], place: PlaceOf, into: Reading)
   if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
     const looked = `it starts etcd’s ${first.text}, which has its own flags and is not checked`
     into.report('config/no-etcd', { kind: 'etcd', file: place(first.offset, '').file, looked })
-    into.isWhole = false
+    into.isComplete = false
   } else new FlagsReader(words.slice(0, MAX_ARGUMENTS), place, into).read()
 }
 
 /** Distributes over the kinds of the details. */
 type Unplaced<D> = D extends ConfigPlace ? Omit<D, keyof ConfigPlace> : never
 
-interface Before {
+interface PreviousFlag {
   readonly flag: string
   readonly row: EtcdOptionRow | PassthroughRow | undefined
   /** Whether the next argument is probably meant as its value, although Go does not read it so. */
-  readonly isOpen: boolean
+  readonly expectsValue: boolean
   readonly takesNext: boolean
 }
 
@@ -47,7 +47,7 @@ class FlagsReader {
   readonly #words: readonly Word[]
   readonly #place: PlaceOf
   readonly #into: Reading
-  #isOver = false
+  #isReported = false
 
   constructor(words: readonly Word[], place: PlaceOf, into: Reading) {
     this.#place = place
@@ -56,7 +56,7 @@ class FlagsReader {
   }
 
   read(): void {
-    let before: Before | null = null
+    let before: PreviousFlag | null = null
     for (let i = 0; i < this.#words.length; i++) {
       const word = this.#words[i]
       if (word === undefined) break
@@ -82,17 +82,17 @@ class FlagsReader {
   }
 
   /** Go stops at an argument that is not a flag, and etcd exits. The flags after it are read nevertheless. */
-  #other(word: Word, next: Word | undefined, before: Before | null): void {
+  #other(word: Word, next: Word | undefined, before: PreviousFlag | null): void {
     const { text, offset } = word
-    if (VARIABLE.test(text)) this.#into.isWhole = false
+    if (VARIABLE.test(text)) this.#into.isComplete = false
     else if (text === '--') {
       if (next !== undefined) this.#leftOver(next, null)
-      this.#isOver = true
+      this.#isReported = true
     } else if (SHELL_SYNTAX.test(text)) this.#leftOver(word, null)
     else {
       this.#leftOver(word, before)
       const row = before?.row
-      if (before?.isOpen !== true || row === undefined || !('block' in row)) return
+      if (before?.expectsValue !== true || row === undefined || !('block' in row)) return
       const { options } = this.#into
       const last = options.findLastIndex((option) => option.row === row)
       if (last !== -1) options.splice(last, 1)
@@ -100,14 +100,14 @@ class FlagsReader {
     }
   }
 
-  #leftOver(word: Word, before: Before | null): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    const after = before?.isOpen === true ? before.flag : null
+  #leftOver(word: Word, before: PreviousFlag | null): void {
+    if (this.#isReported) return
+    this.#isReported = true
+    const after = before?.expectsValue === true ? before.flag : null
     this.#misplaced(word, before?.flag ?? 'etcd', { kind: 'left over', argument: word.text, after })
   }
 
-  #flag(written: string, given: string | undefined, word: Word, next: Word | undefined): Before {
+  #flag(written: string, given: string | undefined, word: Word, next: Word | undefined): PreviousFlag {
     // `--cert-file /x` as one argument.
     const [, first = '', joined] = given === undefined ? (/^(\S+)\s+(\S[\s\S]*)$/.exec(written) ?? []) : []
     const isJoined = joined !== undefined && rowOf(first) !== undefined
@@ -119,7 +119,7 @@ class FlagsReader {
     if (isJoined) {
       this.#misplaced(word, flag, { kind: 'joined', value: joined })
       if (row !== undefined && 'block' in row) this.#into.options.push(textOption(row, joined, 'flags', place, true))
-      return { flag, row, isOpen: false, takesNext: false }
+      return { flag, row, expectsValue: false, takesNext: false }
     }
     // An ignored flag needs no value (pkg/flags/ignored.go).
     const isSwitch =
@@ -134,7 +134,7 @@ class FlagsReader {
         this.#into.options.push({ ...textOption(row, '', 'flags', place), isUnreadable: true })
     } else if (own !== undefined) this.#into.set(own, value, 'flags', place)
     else if (row !== undefined && 'block' in row) this.#into.guess(row, value, 'flags', place)
-    return { flag, row, isOpen: given === undefined ? isSwitch : given === '', takesNext }
+    return { flag, row, expectsValue: given === undefined ? isSwitch : given === '', takesNext }
   }
 
   /** Reports an unknown flag, and returns the option that was probably meant. */

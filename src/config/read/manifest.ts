@@ -165,7 +165,7 @@ async function readContainer(
   await readStart(command, variables, { ...yaml, option: 'command' }, null, reading)
   for (const { from, offset } of missing) {
     reading.report('config/not-checked', { ...yaml.place(offset, 'envFrom'), kind: 'variables', what: [from] })
-    reading.isWhole = false
+    reading.isComplete = false
   }
   checkVolumes(value, spec, claims, yaml, reading)
   const own = (key: string): string | undefined =>

@@ -90,7 +90,7 @@ export function nearest(name: string, known: Iterable<string>): string | null {
   const names = Array.from(known, (each) => ({ each, folded: fold(each) }))
   const near = names
     .filter(({ folded }) => Math.abs(folded.length - wanted.length) < limit)
-    .map(({ each, folded }) => ({ each, distance: slips(wanted, folded) }))
+    .map(({ each, folded }) => ({ each, distance: editDistance(wanted, folded) }))
     .filter(({ distance }) => distance < limit)
     .reduce<{ each: string; distance: number } | null>((a, b) => (a === null || b.distance < a.distance ? b : a), null)
   // A name without its end, as `listen-client`. One word alone is the beginning of too many names.
@@ -100,7 +100,7 @@ export function nearest(name: string, known: Iterable<string>): string | null {
   return near?.each ?? (longer.length === 1 || isOfSeveral ? first?.each : null) ?? null
 }
 
-function slips(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   const at = (i: number, j: number): number => rows[i]?.[j] ?? Infinity
   for (let i = 1; i <= a.length; i++) {

@@ -142,8 +142,8 @@ export function mountsOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml):
           textAt(mount, 'readOnly') === 'true' ||
           textAt(volume, 'persistentVolumeClaim', 'readOnly') === 'true' ||
           has('configMap', 'secret', 'projected', 'downwardAPI'),
-        ...(files === null ? {} : { files: below(files.texts, subPath), mode: files.mode }),
-        ...(files?.modes ? { modes: below(files.modes, subPath) } : {}),
+        ...(files === null ? {} : { files: filesBelow(files.texts, subPath), mode: files.mode }),
+        ...(files?.modes ? { modes: filesBelow(files.modes, subPath) } : {}),
         ...(has('emptyDir', 'ephemeral') ? { isLostWith: lost } : {}),
         ...(isShared ? { shared: `the claim ${join(claim, subPath)}` } : {}),
       },
@@ -153,7 +153,7 @@ export function mountsOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml):
 }
 
 /** The files of a volume below `subPath`, which may also be one file. */
-function below<T>(files: ReadonlyMap<string, T>, subPath: string): ReadonlyMap<string, T> {
+function filesBelow<T>(files: ReadonlyMap<string, T>, subPath: string): ReadonlyMap<string, T> {
   if (subPath === '') return files
   const folder = `${posix.normalize(subPath).replace(/\/$/, '')}/`
   const within = [...files].filter(([path]) => `${path}/`.startsWith(folder))

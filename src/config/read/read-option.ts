@@ -105,9 +105,9 @@ export interface Replicas {
 
 export interface Sandbox {
   /** The directive that keeps etcd from seeing a path; null if it sees it. */
-  hides(path: string): string | null
+  hiddenBy(path: string): string | null
   /** The directive that makes a path read-only; null if etcd may write there. */
-  locks(path: string): string | null
+  readOnlyBy(path: string): string | null
 }
 
 export interface Mount {
@@ -160,7 +160,7 @@ export class Reading {
   readonly findings: Finding[] = []
   context = NO_CONTEXT
   /** False if options that are not set here may be set elsewhere. */
-  isWhole = true
+  isComplete = true
   /** The service or the pod; null if the text can start only one etcd. */
   label: string | null = null
   labelPlace: ConfigPlace | null = null
@@ -181,7 +181,7 @@ export class Reading {
   /** Adds the findings that explain why options may be missing here. */
   refuse(...findings: readonly Finding[]): Reading[] {
     this.add(...findings)
-    this.isWhole = false
+    this.isComplete = false
     return [this]
   }
 
@@ -270,7 +270,7 @@ export interface Setting {
   /** Whether it will be rendered, so that `$` and `%` are not placeholders. */
   readonly isWritten: boolean
   /** Whether an entry has placeholders. */
-  isOpen(text: string): boolean
+  isUnresolvedEntry(text: string): boolean
 }
 
 export class Settings {
@@ -315,7 +315,7 @@ export class Settings {
     // Etcd treats an empty value as not set, in every form.
     const isSet = option !== null && (option.text !== '' || isUnreadable || isWritten)
     const text = isSet ? option.text : (row.default ?? '')
-    const isOpen = (entry: string): boolean => !isWritten && isUnresolved(entry)
+    const isUnresolvedEntry = (entry: string): boolean => !isWritten && isUnresolved(entry)
     // A boolean that is neither true nor false has no known value.
     const isReadable = row.kind !== 'boolean' || parseGoBoolean(text) !== null
     return {
@@ -324,10 +324,10 @@ export class Settings {
       text,
       values: isSet ? option.values : entriesOf(row, text),
       isSet,
-      isUnresolved: isUnreadable || (isSet && (isOpen(text) || !isReadable)),
+      isUnresolved: isUnreadable || (isSet && (isUnresolvedEntry(text) || !isReadable)),
       place: option?.place ?? { option: this.nameOf(row), file: this.#file, line: null, column: null },
       isWritten,
-      isOpen,
+      isUnresolvedEntry,
     }
   }
 }

@@ -98,12 +98,12 @@ class Unit {
   }
 
   isOn(key: string): boolean {
-    return YES.test(this.last(key) ?? '')
+    return TRUE.test(this.last(key) ?? '')
   }
 
   all(key: string): string[] {
     return this.inForce(key).flatMap(({ start, end }) =>
-      splitWords(this.text, 'systemd', start, end).map(({ text }) => percents(text)),
+      splitWords(this.text, 'systemd', start, end).map(({ text }) => expandPercents(text)),
     )
   }
 }
@@ -170,13 +170,13 @@ function ownVariables(unit: Unit, place: PlaceOf, into: Reading): Variable[] {
     return words.flatMap((word): Variable[] => {
       const [, name, value = ''] = assignment.exec(word.text) ?? []
       if (name === undefined) return []
-      return [{ name, value: percents(value), place: place(word.offset, name) }]
+      return [{ name, value: expandPercents(value), place: place(word.offset, name) }]
     })
   })
 }
 
 /** Expands `%%`. Only systemd knows the other specifiers. */
-function percents(text: string): string {
+function expandPercents(text: string): string {
   return text.replaceAll('%%', '%')
 }
 
@@ -202,7 +202,7 @@ function expandedCommand([program, ...args]: readonly Word[], values: Values): W
   const own = { ...program, text: program.text.slice(prefix.length) }
   // After `@`, the first argument is argv[0]; after `:`, systemd does not expand variables.
   return [own, ...(prefix.includes('@') ? args.slice(1) : args)]
-    .map((word) => ({ ...word, text: percents(word.text) }))
+    .map((word) => ({ ...word, text: expandPercents(word.text) }))
     .flatMap((word) => (prefix.includes(':') ? [word] : expand(word, values)))
 }
 
@@ -230,12 +230,12 @@ function reportArguments(args: readonly Word[], place: PlaceOf, into: Reading): 
 }
 
 /** True in systemd.syntax(7). */
-const YES = /^(?:1|yes|y|true|t|on)$/i
+const TRUE = /^(?:1|yes|y|true|t|on)$/i
 
 const HOMES = ['/home', '/root', '/run/user']
 const TEMPORARY = ['/tmp', '/var/tmp']
 /** Directives with directories that systemd creates for the unit. */
-const OWN: Readonly<Record<string, string>> = {
+const UNIT_DIRECTORIES: Readonly<Record<string, string>> = {
   StateDirectory: '/var/lib',
   CacheDirectory: '/var/cache',
   LogsDirectory: '/var/log',
@@ -248,7 +248,7 @@ const PROTECTED: ReadonlyMap<string, readonly string[]> = new Map([
   ['yes', ['/usr', '/boot', '/efi']],
 ])
 /** The paths to which `ProtectSystem=strict` does not apply. */
-const KERNEL = ['/dev', '/proc', '/sys']
+const NOT_STRICT = ['/dev', '/proc', '/sys']
 
 interface Area {
   readonly path: string
@@ -275,7 +275,7 @@ function sandboxOf(unit: Unit): Sandbox | null {
   const target = (text: string): string => text.split(':')[1] ?? text
   const hidden = [
     ...areas(isTmpPrivate, TEMPORARY, 'PrivateTmp='),
-    ...areas(YES.test(home) || home === 'tmpfs', HOMES, 'ProtectHome='),
+    ...areas(TRUE.test(home) || home === 'tmpfs', HOMES, 'ProtectHome='),
     ...paths('InaccessiblePaths InaccessibleDirectories'),
     ...paths('TemporaryFileSystem', beforeColon),
   ]
@@ -289,11 +289,13 @@ function sandboxOf(unit: Unit): Sandbox | null {
   const open = [
     ...paths('ReadWritePaths ReadWriteDirectories'),
     ...paths('BindPaths', target),
-    ...Object.entries(OWN).flatMap(([key, parent]) => paths(key, (text) => posix.join(parent, beforeColon(text)))),
-    ...areas(true, KERNEL, ''),
+    ...Object.entries(UNIT_DIRECTORIES).flatMap(([key, parent]) =>
+      paths(key, (text) => posix.join(parent, beforeColon(text))),
+    ),
+    ...areas(true, NOT_STRICT, ''),
     ...areas(isTmpPrivate || isDynamic, TEMPORARY, ''),
   ]
-  return { hides: (path) => deepest(path, hidden, shown), locks: (path) => deepest(path, locked, open) }
+  return { hiddenBy: (path) => deepest(path, hidden, shown), readOnlyBy: (path) => deepest(path, locked, open) }
 }
 
 /** The directive of the deepest area that contains the path, unless an exception is at least as deep. */

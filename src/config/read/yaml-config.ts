@@ -70,7 +70,7 @@ export async function readNamedConfig(source: ConfigText): Promise<Reading> {
   if (foreign <= ownKeys || isNested) return reading
   const looked = `${foreign === 1 ? 'one of its keys is' : `${String(foreign)} of its keys are`} not known to etcd`
   findings.splice(0, Infinity, noEtcd(source.file, looked), ...kept)
-  reading.isWhole = options.length + others.length > 0
+  reading.isComplete = options.length + others.length > 0
   return reading
 }
 
@@ -86,7 +86,7 @@ export async function readYamlConfig(source: ConfigText, into: Reading): Promise
   }
   const [document] = yaml.documents
   if (document === undefined || (document !== null && document.kind !== 'map' && !isNull(document))) {
-    into.isWhole = false
+    into.isComplete = false
     if (document !== undefined) reportType(into, yaml.place(document.offset, 'YAML'), 'a mapping', document)
     return 0
   }

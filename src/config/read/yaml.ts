@@ -89,7 +89,7 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
   const documents: (YamlValue | null)[] = []
   const findings: Finding[] = []
   const reading: YamlReading = { documents, findings, text, place }
-  const count = countMarks(text)
+  const count = countIndicators(text)
   const limit = Math.max(6000, 1000 + Math.floor(text.length / 12))
   const tooLarge = (kind: 'density' | 'aliases' | 'nesting', offset?: number): void => {
     const whole = { option: 'YAML', file, line: null, column: null }
@@ -111,7 +111,7 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
 
   const refused = refuseControls(source)
   if (refused !== null) findings.push(refused)
-  else if (isJson(text)) open(() => openJson(text))
+  else if (isJson(text)) open(() => readJson(text))
   else if (count > limit) tooLarge('density')
   else {
     const tooDeepAt = nestsTooDeepAt(text)
@@ -138,7 +138,7 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
       // Later errors are consequences of the first one.
       const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])
       if (error === undefined)
-        open(() => (document.contents === null ? null : new Opener(yaml).open(document.contents, 0)))
+        open(() => (document.contents === null ? null : new NodeConverter(yaml).convert(document.contents, 0)))
       else if (error.code === 'RESOURCE_EXHAUSTION') tooLarge('nesting', error.pos[0])
       else {
         const [offset, ...fault] = yamlFault(error, text)
@@ -161,7 +161,7 @@ class Refused extends Error {
 }
 
 /** Estimates the work of the parser before it starts. */
-function countMarks(text: string): number {
+function countIndicators(text: string): number {
   let marks = 0
   const mark = /[\n,[\]{}]|\r(?!\n)|[:?-](?=\s)|(?<=\s|^)[&*!%@`]/g
   while (mark.test(text)) marks++
@@ -198,7 +198,7 @@ function isJson(text: string): boolean {
 }
 
 /** @param text Valid JSON, so that only spaces, commas and colons are between tokens. */
-function openJson(text: string): YamlValue {
+function readJson(text: string): YamlValue {
   const tokens = text.matchAll(/[{}[\]]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,:{}[\]"]+/g)
   const next = (): { token: string; offset: number } => {
     const found = tokens.next().value
@@ -224,7 +224,7 @@ function openJson(text: string): YamlValue {
 }
 
 /** Converts nodes to values, and expands aliases. */
-class Opener {
+class NodeConverter {
   #left = MAX_VALUES
   readonly #anchors = new Map<string, Yaml.Node>()
   readonly #yaml: typeof Yaml
@@ -234,19 +234,19 @@ class Opener {
   }
 
   /** @throws {Refused} */
-  open(node: Yaml.Node, depth: number): YamlValue {
+  convert(node: Yaml.Node, depth: number): YamlValue {
     const offset = node.range?.[0] ?? 0
     if (this.#left-- <= 0) throw new Refused('aliases', offset)
     if (depth > MAX_DEPTH) throw new Refused('nesting', offset)
     if (this.#yaml.isAlias(node)) {
       const target = this.#anchors.get(node.source)
       if (target === undefined) throw new Refused('unknown alias', offset)
-      return this.open(target, depth + 1)
+      return this.convert(target, depth + 1)
     }
     if ('anchor' in node && typeof node.anchor === 'string') this.#anchors.set(node.anchor, node)
     if (this.#yaml.isMap(node)) return { kind: 'map', entries: this.#entries(node.items, depth), offset }
     if (this.#yaml.isSeq(node))
-      return { kind: 'list', items: node.items.map((item) => this.open(item as Yaml.Node, depth + 1)), offset }
+      return { kind: 'list', items: node.items.map((item) => this.convert(item as Yaml.Node, depth + 1)), offset }
     const text = this.#yaml.isScalar(node) && typeof node.value === 'string' ? node.value : ''
     const tag = 'tag' in node && typeof node.tag === 'string' ? node.tag : null
     // Values with a custom tag, or with quotes, are strings.
@@ -259,11 +259,11 @@ class Opener {
     const own: YamlEntry[] = []
     const merged: YamlEntry[] = []
     for (const { key, value } of items) {
-      const name = this.open(key as Yaml.Node, depth + 1)
+      const name = this.convert(key as Yaml.Node, depth + 1)
       const { offset } = name
       const text = name.kind === 'scalar' ? name.text : ''
       const empty: YamlValue = { kind: 'scalar', text: '', type: 'null', offset }
-      const opened = value === null ? empty : this.open(value as Yaml.Node, depth + 1)
+      const opened = value === null ? empty : this.convert(value as Yaml.Node, depth + 1)
       if (text !== '<<') own.push({ key: text, value: opened, offset })
       else merged.push(...(opened.kind === 'list' ? opened.items.flatMap(entriesOf) : entriesOf(opened)))
     }

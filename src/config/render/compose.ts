@@ -24,7 +24,7 @@ export interface ComposeOptions {
 }
 
 /** A mount on `/` or `/etc` would hide the content of the image, so files there are mounted one by one. */
-const SHALLOW = /^\/[^/]*$/
+const TOP_LEVEL = /^\/[^/]*$/
 
 /**
  * Writes a Compose file with a service for each member. The directories of certificates and keys are mounted read-only,
@@ -81,7 +81,7 @@ function nameFindings(name: string): Finding[] {
 }
 
 function mountsOf(files: readonly string[]): object[] {
-  const places = files.map((file) => (SHALLOW.test(dirname(file)) ? file : dirname(file)))
+  const places = files.map((file) => (TOP_LEVEL.test(dirname(file)) ? file : dirname(file)))
   return [...new Set(places)].map((place) => mount(place, true))
 }
 

@@ -2,7 +2,7 @@
 import type { CredentialFiles } from '../../credentials/write.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
-import { configInvalid, finding, unplaced } from '../finding.js'
+import { configInvalid, finding, withoutPlace } from '../finding.js'
 import { readPlainUrl } from '../url.js'
 import { notWritable, refused } from './member-options.js'
 import { quoteForEnvironment, quoteForShell } from './quote.js'
@@ -64,7 +64,7 @@ export function renderEtcdctl(files: CredentialFiles, endpoints: readonly string
 
 function endpointFindings(url: string): Finding[] {
   const reading = readPlainUrl(url, 'advertise')
-  const place = unplaced('--endpoints')
+  const place = withoutPlace('--endpoints')
   if ('refused' in reading) return [finding('config/url-invalid', { ...place, url, reason: reading.refused })]
   if (reading.url.isTls) return []
   return [finding('config/plaintext-url', { ...place, kind: 'next to TLS options', url })]

@@ -2,7 +2,7 @@
 import { isAbsolute } from 'node:path/posix'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
-import { finding, unplaced } from '../finding.js'
+import { finding, withoutPlace } from '../finding.js'
 import { LintMember } from '../lint/member.js'
 import { apply } from '../lint/rule.js'
 import { memberRules } from '../lint/rules-options.js'
@@ -114,7 +114,7 @@ export function optionsOf(
     settings: new Settings(typed.options, null, true),
     others: extra.options,
     context: NO_CONTEXT,
-    isWhole: true,
+    isComplete: true,
   }
   const member = new LintMember(read, writing.version, {
     client: config.client.plaintext === true,
@@ -171,7 +171,7 @@ function typedOptions(config: MemberConfig, writing: Writing): Options<ReadOptio
     const yaml = typeof value === 'object' && !isList ? text : value
     const option = { flag: chosen.flag?.name ?? null, path: chosen.yaml?.name ?? [], text, yaml }
     all.written.push(option)
-    const place = unplaced(nameOf(chosen))
+    const place = withoutPlace(nameOf(chosen))
     all.options.push({ row: chosen, text, values: entries, isList: false, form: 'flags', place })
     all.findings.push(...listFindings(chosen, entries, list, writing), ...lengthFindings(option, form))
   }
@@ -189,14 +189,14 @@ export function notWritable(text: string): string | null {
 
 export function refused(option: string, value: string, wants: string | null): Finding[] {
   if (wants === null) return []
-  return [finding('config/value-invalid', { ...unplaced(option), kind: 'not writable', value, wants })]
+  return [finding('config/value-invalid', { ...withoutPlace(option), kind: 'not writable', value, wants })]
 }
 
 function valueFindings(config: MemberConfig, row: EtcdOptionRow, value: OptionValue): Finding[] {
   const option = nameOf(row)
   const ofList = (entries: readonly string[]): Finding[] =>
     entries.length === 0
-      ? [finding('config/value-invalid', { ...unplaced(option), kind: 'empty list' })]
+      ? [finding('config/value-invalid', { ...withoutPlace(option), kind: 'empty list' })]
       : entries.flatMap((text) => refused(option, text, notWritable(text)))
   if (row.kind === 'cluster')
     return Object.entries(config.initialCluster).flatMap(([name, urls]) => {
@@ -220,7 +220,7 @@ function listFindings(
   if (row.kind !== 'names') return []
   if (entries.length > 1 && list !== 'all') {
     const details = { version: formatVersion(version), count: entries.length, since: [...(row.listSince ?? [])] }
-    return [finding('config/one-value-only', { ...unplaced(nameOf(row)), ...details, isList: false })]
+    return [finding('config/one-value-only', { ...withoutPlace(nameOf(row)), ...details, isList: false })]
   }
   const reason = 'contains a comma, which separates two values here; use a YAML file'
   const isSplit = form !== 'yaml' && list !== 'none'
@@ -248,7 +248,7 @@ function notAvailable(rows: readonly Spelled[], option: string, { form, version 
   const forms = spelling === undefined && inAll.length === 0 ? formsWith('some') : inAll
   const details = { form, version: formatVersion(version), forms }
   const { since = [], until = null } = spelling ?? {}
-  return finding('config/option-not-in-version', { ...unplaced(option), ...details, since: [...since], until })
+  return finding('config/option-not-in-version', { ...withoutPlace(option), ...details, since: [...since], until })
 }
 
 function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<PassthroughOption> {
@@ -265,7 +265,7 @@ function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<P
     const yaml = (optionKinds[row.kind].written ?? ((given) => given))(value)
     const option = { flag: name, path: row.yaml?.name ?? [], text, yaml }
     all.written.push(option)
-    all.options.push({ name, form: 'flags', place: unplaced(`--${name}`), text })
+    all.options.push({ name, form: 'flags', place: withoutPlace(`--${name}`), text })
     const isAvailable = formAvailability(row, form, version) === 'all'
     if (!isAvailable) all.findings.push(notAvailable([row], `--${name}`, writing))
     all.findings.push(...textFindings(row, value, form), ...lengthFindings(option, form))
@@ -279,12 +279,12 @@ function unknownName(name: string, isBootstrap: boolean): Finding {
     const flags = [...etcdOptions, ...passthroughOptions.filter(({ kind }) => kind !== 'nothing')]
     const known = flags.flatMap(({ flag }) => flag?.name ?? [])
     const near = nearest(name.replace(/^--?|^ETCD_/, ''), known)
-    return finding('config/option-unknown', { ...unplaced(name), kind: 'extra', nearest: near })
+    return finding('config/option-unknown', { ...withoutPlace(name), kind: 'extra', nearest: near })
   }
   const block = typed === undefined || typed.block === 'server' ? '' : `${typed.block}.`
   const own = typed?.field === undefined || typed.field === null ? null : block + typed.field
   const field = isBootstrap ? 'initialCluster' : own
-  return finding('config/option-unknown', { ...unplaced(`--${name}`), kind: 'field of its own', field })
+  return finding('config/option-unknown', { ...withoutPlace(`--${name}`), kind: 'field of its own', field })
 }
 
 /** Reports strings that no form can write, and entries with a comma in a list that commas separate. */
@@ -327,5 +327,5 @@ export function pathsOf(
 
 export function relativePath(option: string, path: string): Finding[] {
   if (isAbsolute(path)) return []
-  return [finding('config/value-invalid', { ...unplaced(option), kind: 'relative path', value: path })]
+  return [finding('config/value-invalid', { ...withoutPlace(option), kind: 'relative path', value: path })]
 }

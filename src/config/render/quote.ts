@@ -19,8 +19,8 @@ export function quoteForEnvironment(value: string): string {
 
 /** In a systemd command line, `%` and `$` have a meaning also within quotes (systemd.service(5), "Command lines"). */
 export function quoteForUnit(word: string): string {
-  const inert = word.replaceAll('%', '%%').replaceAll('$', '$$$$')
-  return PLAIN.test(word) ? inert : `"${inert.replaceAll(/["\\]/g, String.raw`\$&`)}"`
+  const escaped = word.replaceAll('%', '%%').replaceAll('$', '$$$$')
+  return PLAIN.test(word) ? escaped : `"${escaped.replaceAll(/["\\]/g, String.raw`\$&`)}"`
 }
 
 /** In a Compose file, `$` begins a variable. */

@@ -13,7 +13,7 @@ interface CipherSuiteRow {
   readonly http2?: true
   readonly since: Since
   /** Whether current OpenSSL no longer has it. */
-  readonly isDropped?: true
+  readonly isRemovedFromOpenssl?: true
 }
 
 /** v3.4.0 has its own list (pkg/tlsutil/cipher_suites.go); v3.4.22 and all later lines use that of Go. */
@@ -41,18 +41,18 @@ export const cipherSuites: readonly CipherSuiteRow[] = [
   insecure('TLS_RSA_WITH_AES_128_CBC_SHA256', 'AES128-SHA256'),
   insecure('TLS_RSA_WITH_AES_128_CBC_SHA', 'AES128-SHA'),
   insecure('TLS_RSA_WITH_AES_256_CBC_SHA', 'AES256-SHA'),
-  insecure('TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA', 'ECDHE-RSA-DES-CBC3-SHA', { isDropped: true }),
-  insecure('TLS_RSA_WITH_3DES_EDE_CBC_SHA', 'DES-CBC3-SHA', { isDropped: true }),
-  insecure('TLS_ECDHE_ECDSA_WITH_RC4_128_SHA', 'ECDHE-ECDSA-RC4-SHA', { isDropped: true }),
-  insecure('TLS_ECDHE_RSA_WITH_RC4_128_SHA', 'ECDHE-RSA-RC4-SHA', { isDropped: true }),
-  insecure('TLS_RSA_WITH_RC4_128_SHA', 'RC4-SHA', { isDropped: true }),
+  insecure('TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA', 'ECDHE-RSA-DES-CBC3-SHA', { isRemovedFromOpenssl: true }),
+  insecure('TLS_RSA_WITH_3DES_EDE_CBC_SHA', 'DES-CBC3-SHA', { isRemovedFromOpenssl: true }),
+  insecure('TLS_ECDHE_ECDSA_WITH_RC4_128_SHA', 'ECDHE-ECDSA-RC4-SHA', { isRemovedFromOpenssl: true }),
+  insecure('TLS_ECDHE_RSA_WITH_RC4_128_SHA', 'ECDHE-RSA-RC4-SHA', { isRemovedFromOpenssl: true }),
+  insecure('TLS_RSA_WITH_RC4_128_SHA', 'RC4-SHA', { isRemovedFromOpenssl: true }),
   tls13('TLS_AES_128_GCM_SHA256'),
   tls13('TLS_AES_256_GCM_SHA384'),
   tls13('TLS_CHACHA20_POLY1305_SHA256'),
 ]
 
 /** Suites of Node that Go does not have. */
-const WITHOUT_GO: Readonly<Record<string, string>> = {
+const NOT_IN_GO: Readonly<Record<string, string>> = {
   TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384: 'ECDHE-ECDSA-AES256-SHA384',
   TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384: 'ECDHE-RSA-AES256-SHA384',
   TLS_DHE_RSA_WITH_AES_128_GCM_SHA256: 'DHE-RSA-AES128-GCM-SHA256',
@@ -68,9 +68,9 @@ const WITHOUT_GO: Readonly<Record<string, string>> = {
 /** The suites with certificate authentication in Node's OpenSSL, under both of their IANA names if they have two. */
 export function nodeSuites(): [name: string, openssl: string][] {
   const ofGo = cipherSuites
-    .filter(({ isDropped }) => isDropped !== true)
+    .filter(({ isRemovedFromOpenssl }) => isRemovedFromOpenssl !== true)
     .map(({ name, openssl }) => [name, openssl] as const)
-  return Object.entries({ ...Object.fromEntries(ofGo), ...WITHOUT_GO })
+  return Object.entries({ ...Object.fromEntries(ofGo), ...NOT_IN_GO })
 }
 
 function sound(name: string, openssl: string, more: Partial<CipherSuiteRow> = {}): CipherSuiteRow {

@@ -4,7 +4,7 @@ import type { ExtraValue } from '../model.js'
 import { type OptionKind, parseGoBoolean, type PassthroughKind } from './options.js'
 
 /** A value that a caller passes. */
-interface Given {
+interface CallerValue {
   /** Follows "must be". */
   readonly accepts: string
   readonly is: (given: unknown) => boolean
@@ -14,7 +14,7 @@ interface Given {
 export type YamlType = 'text' | 'boolean' | 'number' | 'null' | 'list' | 'map'
 
 export interface KindRow {
-  readonly given: Given
+  readonly given: CallerValue
   /** The syntax of a flag or a variable, if it is checked here. */
   readonly text?: { readonly wants: string; readonly is: (text: string) => boolean }
   readonly file: { readonly wants: string; readonly types: readonly YamlType[] }
@@ -29,8 +29,8 @@ const isTexts = (given: unknown): given is readonly string[] => Array.isArray(gi
 const whole = (least: number, most: number) => (given: unknown) =>
   Number.isSafeInteger(given) && Number(given) >= least && Number(given) <= most
 
-const TEXTS: Given = { accepts: 'an array of strings', is: isTexts }
-const SEVERAL: Given = {
+const TEXTS: CallerValue = { accepts: 'an array of strings', is: isTexts }
+const SEVERAL: CallerValue = {
   accepts: 'a string or an array of strings',
   is: (given) => isText(given) || (isTexts(given) && given.length > 0),
 }

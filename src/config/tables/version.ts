@@ -53,15 +53,18 @@ export function formatVersion({ minor, patch }: ParsedVersion): string {
 
 /** @param until The first release without it. Default: none. */
 export function availableIn(version: ParsedVersion, since: Since, until?: string): Availability {
-  const gone = until === undefined ? null : release(until)
-  if (gone !== null && (version.minor > gone.minor || (version.minor === gone.minor && atLeast(version, gone.patch))))
+  const removed = until === undefined ? null : release(until)
+  if (
+    removed !== null &&
+    (version.minor > removed.minor || (version.minor === removed.minor && atLeast(version, removed.patch)))
+  )
     return 'none'
   // The entry of the version's own line, or of the nearest older one.
-  const came = since.map(release).findLast(({ minor }) => minor <= version.minor)
-  if (came === undefined) return 'none'
-  if (came.minor < version.minor || came.patch === 0) return 'all'
+  const added = since.map(release).findLast(({ minor }) => minor <= version.minor)
+  if (added === undefined) return 'none'
+  if (added.minor < version.minor || added.patch === 0) return 'all'
   if (version.patch === null) return 'some'
-  return version.patch >= came.patch ? 'all' : 'none'
+  return version.patch >= added.patch ? 'all' : 'none'
 }
 
 function atLeast(version: ParsedVersion, patch: number): boolean {

@@ -126,7 +126,7 @@ describe('a container that a unit starts', () => {
     const run = await member(
       unit(`${RUN} --env-file=$X --volumes-from y -v data:/d IMAGE /usr/bin/etcd --cert-file=/c`),
     )
-    expect(run.isWhole).toBe(false)
+    expect(run.isComplete).toBe(false)
     expect(run.findings.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^--env-file \(line 2:.*the file \$X/),
     ])
@@ -145,7 +145,7 @@ it('files of variables are read, and docker keeps quotes', async () => {
     const run = await member(config)
     expect(options(run)).toEqual({ ETCD_NAME: 'a', ETCD_DATA_DIR: 'b # c' })
     expect(run.settings.server('dataDir').place).toMatchObject({ file, line: 3, column: 3 })
-    expect([run.isWhole, run.findings.map(({ code }) => code)]).toEqual([true, ['config/quotes-in-value']])
+    expect([run.isComplete, run.findings.map(({ code }) => code)]).toEqual([true, ['config/quotes-in-value']])
   }
   for (const [path, code] of [[file, 'config/not-checked'], ['/no/such.env', 'file/missing']]) {
     const { findings } = await member({ flags: line.replace('docker', 'podman').replace(file, path ?? '') })
