@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { runSteps } from './lib/ci-steps.mjs'
 import { lifecycle, say } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
-import { closingLine } from './lib/verdict.mjs'
+import { closingLine } from './lib/run-result.mjs'
 import { findVectors } from './lib/vectors.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -17,7 +17,7 @@ import { run } from './lib/process.mjs'
 import { temporaryHome } from './lib/temporary.mjs'
 import { planRun } from './lib/test-run.mjs'
 import { ensureTools } from './lib/tools.mjs'
-import { closingLine, summary, verdict } from './lib/verdict.mjs'
+import { closingLine, summary, runResult } from './lib/run-result.mjs'
 import { findVectors, howToGetVectors } from './lib/vectors.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -80,7 +80,7 @@ await lifecycle(
         files = message?.files ?? files
       },
     })
-    counts = verdict({ counts, code, whole: plan.whole }, say)
+    counts = runResult({ counts, code, whole: plan.whole }, say)
     summary({ counts, files, seconds: (performance.now() - started) / 1000 }).forEach(say)
     if (plan.whole && !plan.conformance && vectors.limbo === null) say(howToGetVectors(vectors.folder))
     return counts.failed === 0 && counts.passed > 0 ? 0 : 1

@@ -27,7 +27,7 @@ beforeAll(async () => {
   compiled = await compileSources()
 })
 
-it('every subpath of package.json is judged here', () => {
+it('every subpath of package.json has a limit here', () => {
   const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     exports: Record<string, unknown>
   }
@@ -124,7 +124,7 @@ describe('two copies in one process', () => {
         return authority.issue({ role: 'server', name: 'etcd-0', hosts: ['localhost'] })
       }
       const [one, two] = await Promise.all([issue(a), issue(b)])
-      const judge = ({ validateCredentials }, credentials) => {
+      const check = ({ validateCredentials }, credentials) => {
         try {
           return validateCredentials(credentials, { usage: 'server', hosts: ['localhost'] }).ok
         } catch (error) {
@@ -132,8 +132,8 @@ describe('two copies in one process', () => {
         }
       }
       console.log(JSON.stringify({
-        own: [judge(a, one), judge(b, two)],
-        foreign: [judge(a, two), judge(b, one)],
+        own: [check(a, one), check(b, two)],
+        foreign: [check(a, two), check(b, one)],
         untouched: before === providers() && x509.cryptoProvider.get() === defaultBefore,
       }))
     `)

@@ -1,5 +1,5 @@
 /** The steps of CI, and what they amount to. */
-import { readClosingLine } from './verdict.mjs'
+import { readClosingLine } from './run-result.mjs'
 
 const MINUTE = 60_000
 /** The long tests start only if less time than this was used. */

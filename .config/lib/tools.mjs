@@ -1,4 +1,4 @@
-/** Programs that tests call as witnesses of their own, next to Node. */
+/** Programs that tests use as oracles, in addition to Node. */
 import { aptInstall, canInstall } from './debian.mjs'
 import { Stop } from './lifecycle.mjs'
 import { must, which } from './process.mjs'

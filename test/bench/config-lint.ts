@@ -32,8 +32,8 @@ export const bench: Bench = {
             for (const file of configs) parseAllDocuments(readFileSync(file, 'utf8'), { uniqueKeys: false })
           },
         },
-        { name: OURS, run: () => judge(configs, true) },
-        { name: WITHOUT_FILES, run: () => judge(configs, false) },
+        { name: OURS, run: () => lint(configs, true) },
+        { name: WITHOUT_FILES, run: () => lint(configs, false) },
       ],
       dispose: () => {
         rmSync(folder, { recursive: true })
@@ -42,7 +42,7 @@ export const bench: Bench = {
   },
 }
 
-async function judge(configs: readonly string[], readFiles: boolean): Promise<void> {
+async function lint(configs: readonly string[], readFiles: boolean): Promise<void> {
   const report = await lintCluster(
     configs.map((file) => ({ file })),
     { readFiles, version: '3.5.33' },

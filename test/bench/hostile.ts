@@ -44,10 +44,10 @@ function hostile({ name, make }: (typeof hostileCases)[number]): RemoteContender
     name,
     async measure(milliseconds) {
       const { input, options } = make()
-      const judge = (): unknown => validateChain(input, { usage: 'server', ...options })
+      const check = (): unknown => validateChain(input, { usage: 'server', ...options })
       const costs: number[] = []
-      for (const end = performance.now() + milliseconds; performance.now() < end;) costs.push(processorTime(judge))
-      return Promise.resolve(costs.toSorted((a, b) => a - b)[costs.length >> 1] ?? processorTime(judge))
+      for (const end = performance.now() + milliseconds; performance.now() < end;) costs.push(processorTime(check))
+      return Promise.resolve(costs.toSorted((a, b) => a - b)[costs.length >> 1] ?? processorTime(check))
     },
   }
 }

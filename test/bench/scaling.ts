@@ -65,7 +65,7 @@ function withIntermediates(count: number): Contender {
     chain.push(mintCa({ subject: `Bench issuer ${String(i)}`, issuer: chain.at(-1) ?? root }))
   const leaf = mintLeaf({ subject: 'etcd-0', issuer: chain.at(-1) ?? root, names: [dns(HOST)] })
   const input = { leaf: leaf.der, intermediates: chain.map(({ der }) => der), trustAnchors: [root.der] }
-  return { name: path(count), run: () => judge(input) }
+  return { name: path(count), run: () => validate(input) }
 }
 
 function withAnchors(form: Form): Contender[] {
@@ -78,12 +78,12 @@ function withAnchors(form: Form): Contender[] {
   const given = [...others, root].map(({ der }) => (form === 'DER' ? der : Certificate.parse(der)))
   return ANCHORS.map((count) => {
     const input = { leaf: leaf.der, trustAnchors: given.slice(-count) }
-    return { name: crowd(count, form), run: () => judge(input) }
+    return { name: crowd(count, form), run: () => validate(input) }
   })
 }
 
 /** A contender that refused the chain would be fast for the wrong reason. */
-function judge(input: ChainInput): Report {
+function validate(input: ChainInput): Report {
   const report = validateChain(input, { usage: 'server', hosts: [HOST] })
   if (!report.ok) throw new Error('The chain was refused')
   return report

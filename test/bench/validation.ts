@@ -72,7 +72,7 @@ function floor({ leaf, intermediate, root }: Chain): Contender {
 }
 
 function ours({ leaf, intermediate, root }: Chain): Contender {
-  return { name: OURS, run: () => judge({ leaf, intermediates: [intermediate], trustAnchors: [root] }) }
+  return { name: OURS, run: () => validate({ leaf, intermediates: [intermediate], trustAnchors: [root] }) }
 }
 
 function oursAgain({ leaf, intermediate, root }: Chain): Contender {
@@ -81,10 +81,10 @@ function oursAgain({ leaf, intermediate, root }: Chain): Contender {
     intermediates: [Certificate.parse(intermediate)],
     trustAnchors: [Certificate.parse(root)],
   }
-  return { name: AGAIN, run: () => judge(kept) }
+  return { name: AGAIN, run: () => validate(kept) }
 }
 
-function judge(chain: ChainInput): Report {
+function validate(chain: ChainInput): Report {
   const report = validateChain(chain, { usage: 'server', hosts: [HOST] })
   must(report.ok)
   return report

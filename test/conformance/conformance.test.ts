@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../src/validate/index.js'
-import { OpensslWitness } from '../support/witness-openssl.js'
+import { OpensslOracle } from '../support/oracle-openssl.js'
 import { callOf, readBettertls, readLimbo, type VectorCase } from '../support/vectors.js'
 
 const readReasons = <T>(file: string): Readonly<Record<string, T>> =>
@@ -67,7 +67,7 @@ describe('public path validation vectors', () => {
   it('finds the valid path where OpenSSL builds another one, and reports that OpenSSL refuses it as the only error', async () => {
     const cases = [...limbo, ...readBettertls()].filter(isIn(REFUSED_BY_OPENSSL))
     expect(cases.map(({ id }) => id).sort()).toEqual(Object.keys(REFUSED_BY_OPENSSL).sort())
-    const openssl = new OpensslWitness()
+    const openssl = new OpensslOracle()
     try {
       for (const vector of cases) {
         const { id, peer_certificate: leaf, untrusted_intermediates: sent, trusted_certs: trust } = vector
@@ -80,8 +80,8 @@ describe('public path validation vectors', () => {
         expect([id, ok, path?.at(-1)?.role]).toEqual([id, true, 'anchor'])
         const asked = { usage: 'server', host: options.hosts?.[0] ?? '', leaf: { pem: leaf } } as const
         const files = { sent: sent.map((pem) => ({ pem })), trust: trust.map((pem) => ({ pem })), crls: [] }
-        const { OpenSSL: verdict } = await openssl.ask({ ...asked, ...files }, options.at)
-        expect([id, verdict.accepts, vector.expected_result]).toEqual([id, false, 'SUCCESS'])
+        const { OpenSSL: result } = await openssl.ask({ ...asked, ...files }, options.at)
+        expect([id, result.accepts, vector.expected_result]).toEqual([id, false, 'SUCCESS'])
       }
     } finally {
       openssl.close()

@@ -9,14 +9,14 @@ import type { Report } from '../../src/report/report.js'
 import { Random, seedOf } from '../fuzz/random.js'
 import { mapAtOnce } from '../support/at-once.js'
 import { isListed, LAXER, nameOfFinding, STRICTER } from '../support/differences.js'
-import { causes, judgeCase, namesOf, title } from '../support/differential.js'
+import { causes, validateCase, namesOf, title } from '../support/differential.js'
 import { isLong, scaled, seed } from '../support/long.js'
 import { type MintedCase, mintIfPossible } from '../support/mutation.js'
 import { drawMutation } from '../support/mutations-drawn.js'
 import { SINGLES } from '../support/mutations.js'
-import { GoWitness } from '../support/witness-go.js'
-import { askNode } from '../support/witness-node.js'
-import type { Verdict } from '../support/witnesses.js'
+import { GoOracle } from '../support/oracle-go.js'
+import { askNode } from '../support/oracle-node.js'
+import type { OracleResult } from '../support/oracles.js'
 
 const CHAINS = scaled({ short: 80, long: 20_000 })
 const SEED = isLong ? seed : 20_261_127
@@ -39,7 +39,7 @@ it(
   'accepts no chain that etcd or Node refuses, and refuses others for documented reasons only',
   { timeout: PATIENCE },
   async () => {
-    const go = await GoWitness.start()
+    const go = await GoOracle.start()
     const tally = new Tally()
     try {
       const numbers = Array.from({ length: CHAINS }, (_, number) => number)
@@ -67,7 +67,7 @@ function mintRandomCase(from: number): MintedCase | null {
 }
 
 /** In every use: our result, that of Go as etcd asks it, and that of Node's TLS client. */
-async function compareChain(go: GoWitness, chain: MintedCase, tally: Tally): Promise<void> {
+async function compareChain(go: GoOracle, chain: MintedCase, tally: Tally): Promise<void> {
   const [client, server, Node] = await Promise.all([
     go.ask({ ...chain, usage: 'client' }),
     go.ask({ ...chain, usage: 'server' }),
@@ -76,11 +76,11 @@ async function compareChain(go: GoWitness, chain: MintedCase, tally: Tally): Pro
   const said = { client, peer: client?.accepts === false ? client : server, server }
   tally.chains++
   for (const usage of USES) {
-    const report = judgeCase(chain, usage)
+    const report = validateCase(chain, usage)
     if (report.ok) tally.accepted[usage]++
     // Node validates servers, Go clients and peers; that Go refuses a server must at least be reported.
-    const verdicts = usage === 'server' ? ({ Node, Go: said.server } as const) : ({ Go: said[usage] } as const)
-    tally.add(title({ usage, applied: chain.applied }), usage, report, verdicts)
+    const results = usage === 'server' ? ({ Node, Go: said.server } as const) : ({ Go: said[usage] } as const)
+    tally.add(title({ usage, applied: chain.applied }), usage, report, results)
   }
 }
 
@@ -95,26 +95,26 @@ class Tally {
   /** Chains accepted here and refused by the one that validates them, for which a listed finding is enough. */
   readonly #listedAcceptances = new Map<string, number>()
 
-  /** @param verdicts The first one's counts; null if it could not be asked. */
-  add(what: string, usage: Use, report: Report, verdicts: Readonly<Partial<Record<'Go' | 'Node', Verdict>>>): void {
-    const asked = (['Node', 'Go'] as const).filter((each) => each in verdicts)
+  /** @param results The first one's counts; null if it could not be asked. */
+  add(what: string, usage: Use, report: Report, results: Readonly<Partial<Record<'Go' | 'Node', OracleResult>>>): void {
+    const asked = (['Node', 'Go'] as const).filter((each) => each in results)
     if (report.ok) {
-      for (const witness of asked.filter((each) => verdicts[each]?.accepts === false)) {
+      for (const oracle of asked.filter((each) => results[each]?.accepts === false)) {
         // What etcd or Node refuses must be an error here: other findings are enough only for a Go that does not check.
-        const listed = report.findings.find((each) => isListed(LAXER_OF[usage], each, witness))
-        const words = verdicts[witness]?.words ?? ''
-        if (listed !== undefined) count(this.#listedAcceptances, `${usage}, ${witness}: ${nameOfFinding(listed)}`)
-        else this.differences.push(`${what}: ${witness} refuses (${words}), we accept with ${namesOf(report.findings)}`)
+        const listed = report.findings.find((each) => isListed(LAXER_OF[usage], each, oracle))
+        const words = results[oracle]?.words ?? ''
+        if (listed !== undefined) count(this.#listedAcceptances, `${usage}, ${oracle}: ${nameOfFinding(listed)}`)
+        else this.differences.push(`${what}: ${oracle} refuses (${words}), we accept with ${namesOf(report.findings)}`)
       }
       return
     }
-    const [judge] = asked
-    if (judge === undefined || verdicts[judge]?.accepts !== true) return
+    const [oracle] = asked
+    if (oracle === undefined || results[oracle]?.accepts !== true) return
     const errors = causes(report.findings)
     const codes = [...new Set(errors.map(nameOfFinding))].join(', ')
-    count(this.#falseRefusals, `${judge}: ${codes}`)
-    if (!errors.every((each) => isListed(STRICTER, each, judge)))
-      this.differences.push(`${what}: ${judge} accepts, we refuse for ${codes}`)
+    count(this.#falseRefusals, `${oracle}: ${codes}`)
+    if (!errors.every((each) => isListed(STRICTER, each, oracle)))
+      this.differences.push(`${what}: ${oracle} accepts, we refuse for ${codes}`)
   }
 
   summary(): string {

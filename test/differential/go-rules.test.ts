@@ -1,18 +1,18 @@
 /** Each rule of Go alone, asked of Go and of Node: Go refuses the chain, Node accepts the same chain of a server. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { HOST } from '../support/judge-chain.js'
+import { HOST } from '../support/minted-chain.js'
 import { mintRefused, type MintedInput, REFUSED_BY_GO, UNREADABLE_ANCHORS } from '../support/refused-by-go.js'
 import { dns, EXTENSION, type KeyUsageName, newKey } from '../support/mint.js'
 import { CLAIMS, isSaid } from '../support/refusal-words.js'
-import { GoWitness } from '../support/witness-go.js'
-import { OpensslWitness } from '../support/witness-openssl.js'
-import { askNode } from '../support/witness-node.js'
-import type { Question, Verdict } from '../support/witnesses.js'
+import { GoOracle } from '../support/oracle-go.js'
+import { OpensslOracle } from '../support/oracle-openssl.js'
+import { askNode } from '../support/oracle-node.js'
+import type { Question, OracleResult } from '../support/oracles.js'
 
-let go: GoWitness
+let go: GoOracle
 
 beforeAll(async () => {
-  go = await GoWitness.start()
+  go = await GoOracle.start()
 })
 
 afterAll(async () => {
@@ -23,7 +23,7 @@ const ACCEPTED = { accepts: true, words: '' }
 const asked = (input: MintedInput, usage: Question['usage']): Question => ({ ...input, usage, host: HOST, crls: [] })
 
 /** What Go says as a server and as a client, and Node as a client. */
-async function resultsOn(input: MintedInput): Promise<Verdict[]> {
+async function resultsOn(input: MintedInput): Promise<OracleResult[]> {
   const ofGo = [await go.ask(asked(input, 'client')), await go.ask(asked(input, 'server'))]
   return [...ofGo, await askNode(asked(input, 'server'))]
 }
@@ -61,8 +61,8 @@ describe('the last second of a certificate', () => {
   })
 
   it('is over for OpenSSL when it begins', async () => {
-    const openssl = new OpensslWitness()
-    const at = (date: Date): ReturnType<OpensslWitness['ask']> => openssl.ask(asked(input, 'server'), date)
+    const openssl = new OpensslOracle()
+    const at = (date: Date): ReturnType<OpensslOracle['ask']> => openssl.ask(asked(input, 'server'), date)
     expect((await at(new Date(notAfter.getTime() - 1000))).OpenSSL.accepts).toBe(true)
     expect((await at(notAfter)).OpenSSL.words).toContain('certificate has expired')
     openssl.close()

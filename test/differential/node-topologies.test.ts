@@ -7,12 +7,12 @@ import { expect, it } from 'vitest'
 import type { Finding, Report } from '../../src/report/index.js'
 import { seedOf } from '../fuzz/random.js'
 import { isListed, STRICTER } from '../support/differences.js'
-import { judgeCase, namesOf } from '../support/differential.js'
+import { validateCase, namesOf } from '../support/differential.js'
 import { isLong, scaled, seed } from '../support/long.js'
 import type { Minted } from '../support/mint.js'
 import { type Topology, TOPOLOGY_HOST, TopologyMinter } from '../support/topologies.js'
-import { askNode } from '../support/witness-node.js'
-import type { Verdict } from '../support/witnesses.js'
+import { askNode } from '../support/oracle-node.js'
+import type { OracleResult } from '../support/oracles.js'
 
 const TOPOLOGIES = scaled({ short: 80, long: 2000 })
 const SEED = isLong ? seed : 20_261_127
@@ -39,7 +39,7 @@ it('refuses what Node refuses, and what Node accepts for documented reasons only
   for (let number = 0; number < TOPOLOGIES; number++) {
     const from = seedOf(SEED, number)
     const topology = minter.mint(from)
-    const report = judgeCase({ ...topology, ...OF_SERVER }, 'server')
+    const report = validateCase({ ...topology, ...OF_SERVER }, 'server')
     const node = await ask(topology)
     if (node?.accepts === true) accepted++
     compare(`${String(from)}: ${topology.text}`, report, node, differences)
@@ -63,7 +63,7 @@ it('refuses what Node refuses, and what Node accepts for documented reasons only
   expect(remedies).toBeGreaterThan(TOPOLOGIES / 50)
 })
 
-function compare(line: string, report: Report, node: Verdict, { silent, stricter }: Differences): void {
+function compare(line: string, report: Report, node: OracleResult, { silent, stricter }: Differences): void {
   if (report.ok && node?.accepts === false) {
     const warnings = report.findings.filter(({ severity }) => severity === 'warning').map(({ code }) => code)
     silent.push(`${line}: ${node.words}; ours: ${warnings.join(', ')}`)
@@ -95,6 +95,6 @@ function changed(list: readonly Minted[], { details }: Finding<typeof PICKED>): 
   return list.filter((each) => !isOne(details.picked)(each))
 }
 
-function ask(topology: Topology): Promise<Verdict> {
+function ask(topology: Topology): Promise<OracleResult> {
   return askNode({ ...topology, ...OF_SERVER, usage: 'server' })
 }

@@ -13,9 +13,9 @@ import { sample, scaled } from '../support/long.js'
 import { type Applied, keyFor, mintCase, type MintedCase, nameOf } from '../support/mutation.js'
 import { SINGLES } from '../support/mutations.js'
 import { mintRefused, UNREADABLE_ANCHORS } from '../support/refused-by-go.js'
-import { askEtcd, type EtcdVerdict } from '../support/witness-etcd.js'
-import { GoWitness } from '../support/witness-go.js'
-import type { Verdict } from '../support/witnesses.js'
+import { askEtcd, type EtcdResult } from '../support/oracle-etcd.js'
+import { GoOracle } from '../support/oracle-go.js'
+import type { OracleResult } from '../support/oracles.js'
 
 /** The roots of all chains: a root is minted again for each, but with the same name and one of two keys. */
 const root = mintCa({ subject: 'Root', key: keyFor('root') })
@@ -70,10 +70,10 @@ const OLDER = [
 const HAS_OUR_GO = execFileSync('go', ['version'], { encoding: 'utf8' }).includes(`go1.${String(GO_MINOR)}.`)
 
 let etcd: TestEtcd
-let go: GoWitness
+let go: GoOracle
 
 beforeAll(async () => {
-  go = await GoWitness.start()
+  go = await GoOracle.start()
   const clientCa = roots.map(({ der }) => Certificate.parse(der, 'root'))
   etcd = await startEtcd({ server, clientCa, via: 'binary' })
 })
@@ -83,10 +83,10 @@ afterAll(async () => {
   await go.close()
 })
 
-interface Judged {
+interface Compared {
   readonly single: Applied
-  readonly etcd: EtcdVerdict
-  readonly go: Verdict
+  readonly etcd: EtcdResult
+  readonly go: OracleResult
 }
 
 /** What a client sends: not the root, not whom one trusts, not revocation lists. */
@@ -100,22 +100,22 @@ function timeless(words: string): string {
 }
 
 it('etcd validates clients as Go does', async () => {
-  const judged: Judged[] = []
+  const compared: Compared[] = []
   const ofClients = SINGLES.filter(({ role }) => role !== 'root')
   const tried = sample(ofClients, 50)
   for (const single of tried) {
     const minted = mintCase([single])
     const said = isOfTheClient(minted) ? await askEtcd(etcd, minted) : null
     if (said !== null)
-      judged.push({ single, etcd: said, go: await go.ask({ ...minted, usage: 'client', trust: roots }) })
+      compared.push({ single, etcd: said, go: await go.ask({ ...minted, usage: 'client', trust: roots }) })
   }
-  const unsent = judged.filter(({ etcd: said }) => said.log === "tls: client didn't provide a certificate")
+  const unsent = compared.filter(({ etcd: said }) => said.log === "tls: client didn't provide a certificate")
   const isOfNewGo = ({ role, mutation: { name } }: Applied): boolean =>
     GO_MINOR >= 25 && NOT_SENT_SINCE_GO_1_25.test(name) && !(role === 'leaf' && NOT_SENT.includes(name))
   expect(unsent.flatMap(({ single }) => (isOfNewGo(single) ? [] : [single.mutation.name]))).toEqual(
     NOT_SENT.filter((name) => tried.some(({ mutation, role }) => mutation.name === name && role === 'leaf')),
   )
-  const sent = judged.filter((each) => !unsent.includes(each))
+  const sent = compared.filter((each) => !unsent.includes(each))
   const differ = sent.filter(({ etcd: said, go: expected }) =>
     HAS_OUR_GO ? timeless(said.log) !== timeless(expected?.words ?? '') : said.accepts !== expected?.accepts,
   )
@@ -137,7 +137,7 @@ const SERVERS = [
 
 it('etcdctl validates servers as Go does', async () => {
   const client = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: root })
-  const verdicts: Record<string, boolean> = {}
+  const results: Record<string, boolean> = {}
   for (const name of SERVERS) {
     const single = SINGLES.find((each) => nameOf(each) === name)
     if (single === undefined) throw new Error(`there is no mutation ${name}`)
@@ -148,12 +148,12 @@ it('etcdctl validates servers as Go does', async () => {
     const timeout = expected?.accepts === true ? '20s' : '1500ms'
     const flags = [`--dial-timeout=${timeout}`, `--command-timeout=${timeout}`, 'get', 'a']
     const { exitCode, stderr } = await etcd.etcdctl(flags, mintedCredentials({ leaf: client, trust }))
-    verdicts[name] = exitCode === 0
+    results[name] = exitCode === 0
     expect([name, exitCode === 0]).toEqual([name, expected?.accepts])
     // The words stand in a line of JSON.
     if (HAS_OUR_GO) expect(timeless(stderr.replaceAll('\\"', '"'))).toContain(timeless(expected?.words ?? ''))
   }
-  expect(Object.values(verdicts).filter((accepts) => accepts).length).toBe(2)
+  expect(Object.values(results).filter((accepts) => accepts).length).toBe(2)
 })
 
 it('etcd does not start with a CA file that holds a certificate which Go cannot read', async () => {

@@ -32,9 +32,9 @@ import { ALERTS_SAY_WHY, GO_MINOR, INSTALLED, IS_3_4 } from '../support/etcd-ver
 import { temporaryFolder } from '../support/openssl.js'
 import { heldPorts } from '../support/ports.js'
 import { CLAIMS, claimText, isOfHandshake, isOfOtherOpenssl, isSaid } from '../support/refusal-words.js'
-import { askEtcd, type Shown } from '../support/witness-etcd.js'
-import { GoWitness } from '../support/witness-go.js'
-import { wordsOf } from '../support/witness-node.js'
+import { askEtcd, type Shown } from '../support/oracle-etcd.js'
+import { GoOracle } from '../support/oracle-go.js'
+import { wordsOf } from '../support/oracle-node.js'
 
 const { freePort } = heldPorts()
 
@@ -72,10 +72,10 @@ const listOf = (options: Partial<MintCrlOptions>): Buffer => mintCrl({ issuer: r
 
 const folder = temporaryFolder()
 let etcd: TestEtcd
-let go: GoWitness
+let go: GoOracle
 
 beforeAll(async () => {
-  go = await GoWitness.start()
+  go = await GoOracle.start()
   etcd = await startEtcd({
     server: credentialsOf(server()),
     via: 'binary',

@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { compare, judgeCase, notMet, type Outcome, type Side, title, unlisted } from '../support/differential.js'
-import { blames } from '../support/blame.js'
+import { compare, validateCase, notMet, type Outcome, type Side, title, unlisted } from '../support/differential.js'
+import { namesFaultyCertificate } from '../support/faulty-certificate.js'
 import { isLong, sample, scaled } from '../support/long.js'
 import { mintCase, type MintedCase, mintIfPossible } from '../support/mutation.js'
 import {
@@ -18,8 +18,8 @@ import {
   isSaid,
 } from '../support/refusal-words.js'
 import { MUTATIONS, SINGLES } from '../support/mutations.js'
-import { codesOf } from '../support/judge-chain.js'
-import { WITNESSES, Witnesses } from '../support/witnesses.js'
+import { codesOf } from '../support/minted-chain.js'
+import { ORACLES, Oracles } from '../support/oracles.js'
 
 const SIDES: readonly Side[] = ['server', 'client']
 const PAIRS = scaled({ short: 8, long: 300 })
@@ -54,33 +54,33 @@ const needed = new Set([
 ])
 const TRIED = isLong ? SINGLES : [...needed]
 
-let witnesses: Witnesses
+let oracles: Oracles
 let minted: MintedCase[] = []
 let singles: Outcome[] = []
 
 beforeAll(async () => {
-  witnesses = await Witnesses.start()
+  oracles = await Oracles.start()
   minted = TRIED.map((single) => mintCase([single]))
   singles = await compare(
-    witnesses,
+    oracles,
     SIDES.flatMap((usage) => minted.map((each) => ({ minted: each, usage }))),
   )
 }, PATIENCE)
 
 afterAll(async () => {
-  await witnesses[Symbol.asyncDispose]()
+  await oracles[Symbol.asyncDispose]()
 })
 
 it('every program accepts the healthy chain', async () => {
   const healthy = mintCase([])
   const outcomes = await compare(
-    witnesses,
+    oracles,
     SIDES.map((usage) => ({ minted: healthy, usage })),
   )
-  for (const { report, verdicts } of outcomes) {
+  for (const { report, results } of outcomes) {
     expect(report.findings).toEqual([])
     const accepted = { accepts: true, words: '' }
-    expect(verdicts).toEqual({ Node: accepted, OpenSSL: accepted, strict: accepted, Go: accepted })
+    expect(results).toEqual({ Node: accepted, OpenSSL: accepted, strict: accepted, Go: accepted })
   }
 })
 
@@ -102,28 +102,28 @@ describe('one mutation at a time', () => {
   }
 
   it('a peer certificate is valid only if it is valid for a server and for a client', () => {
-    const verdicts = (side: Side): boolean[] =>
+    const results = (side: Side): boolean[] =>
       singles.filter(({ usage }) => usage === side).map(({ report }) => report.ok)
-    const clients = verdicts('client')
-    const both = verdicts('server').map((ok, i) => ok && clients[i] === true)
-    const differ = minted.filter((each, i) => judgeCase(each, 'peer').ok !== both[i])
+    const clients = results('client')
+    const both = results('server').map((ok, i) => ok && clients[i] === true)
+    const differ = minted.filter((each, i) => validateCase(each, 'peer').ok !== both[i])
     const names = differ.map(({ applied }) => applied[0]?.mutation.name)
     for (const name of ONLY_FOR_GO) expect(names).toContain(name)
     // Of other mutations, what OpenSSL alone refuses of a server: the random ones differ from run to run.
-    const reasons = differ.flatMap((each) => codesOf(judgeCase(each, 'server').findings))
+    const reasons = differ.flatMap((each) => codesOf(validateCase(each, 'server').findings))
     expect(reasons.map((code) => code.split('@')[0]).filter((code) => !OPENSSL_ALONE.has(code))).toEqual([])
   })
 })
 
 // These are about all mutations together.
 if (isLong) {
-  describe('the certificate that is blamed', () => {
-    it('the certificate that is blamed is the one that was changed', () => {
-      const judged = singles.filter(({ report, fault }) => !report.ok && fault !== null)
-      const wrong = judged.filter(({ report, fault }) => fault !== null && !blames(report, fault))
-      expect(judged.length).toBeGreaterThan(500)
+  describe('the worst finding', () => {
+    it('the worst finding is about the certificate that was changed', () => {
+      const refused = singles.filter(({ report, fault }) => !report.ok && fault !== null)
+      const wrong = refused.filter(({ report, fault }) => fault !== null && !namesFaultyCertificate(report, fault))
+      expect(refused.length).toBeGreaterThan(500)
       // Shown as a whole where it fails: which ones they are tells more than the share.
-      expect(wrong.length / judged.length, wrong.map(title).join('\n')).toBeLessThan(0.05)
+      expect(wrong.length / refused.length, wrong.map(title).join('\n')).toBeLessThan(0.05)
     })
   })
 
@@ -131,9 +131,9 @@ if (isLong) {
     const claims = CLAIMS.filter((claim) => !isOfHandshake(claim) && !isOfOtherOpenssl(claim) && !isOfTopology(claim))
     const unsaid = claims.filter(
       ({ code, by, words }) =>
-        !singles.some(({ report, verdicts }) => {
-          const peers = WITNESSES.filter((each) => each === by || (by === 'OpenSSL' && each === 'strict'))
-          return holds(report.findings, code) && peers.some((peer) => isSaid(words, verdicts[peer]?.words ?? ''))
+        !singles.some(({ report, results }) => {
+          const peers = ORACLES.filter((each) => each === by || (by === 'OpenSSL' && each === 'strict'))
+          return holds(report.findings, code) && peers.some((peer) => isSaid(words, results[peer]?.words ?? ''))
         }),
     )
     expect(unsaid.map(claimText)).toEqual([])
@@ -145,7 +145,7 @@ it('pairs of mutations differ only as their parts do', { timeout: PATIENCE }, as
     const both = mintIfPossible(applied)
     return both === null ? [] : [{ minted: both, usage }]
   })
-  const outcomes = await compare(witnesses, cases)
+  const outcomes = await compare(oracles, cases)
   expect(new Set(outcomes.map(title)).size).toBeGreaterThan(PAIRS * 0.9)
   expect(unlisted(outcomes, singles)).toEqual([])
 })

@@ -17,16 +17,16 @@ import { gateway } from '../support/https.js'
 import { drawn } from '../support/long.js'
 import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
 import { refused } from '../support/refused.js'
-import { GoWitness } from '../support/witness-go.js'
+import { GoOracle } from '../support/oracle-go.js'
 
 const folder = temporaryFolder()
 const HOSTS = ['localhost', '127.0.0.1', '::1'] as const
 const CLIENT = { role: 'client', name: 'root' } as const
 const listIn = ({ directory }: { directory: string }): string[] => [`--client-crl-file=${directory}/ca.crl`]
 
-let go: GoWitness
+let go: GoOracle
 beforeAll(async () => {
-  go = await GoWitness.start()
+  go = await GoOracle.start()
 })
 afterAll(() => go.close())
 

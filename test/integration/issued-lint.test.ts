@@ -5,7 +5,7 @@ import type { Credentials } from '../../src/credentials/credentials.js'
 import { pemOf } from '../support/etcd.js'
 import { drawn } from '../support/long.js'
 import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
-import { GoWitness } from '../support/witness-go.js'
+import { GoOracle } from '../support/oracle-go.js'
 
 const { file } = temporaryFolder()
 const ALGORITHMS = drawn(['ecdsa-p256', 'ecdsa-p384', 'ecdsa-p521', 'ed25519', 'rsa-2048', 'rsa-3072'] as const, 1)
@@ -13,11 +13,11 @@ const ROLES = ['server', 'peer', 'client'] as const
 const HOSTS = ['etcd-0.etcd.svc', '*.etcd.svc', '10.0.0.1', '2001:db8::1', 'spiffe://cluster/etcd'] as const
 
 type Pki = Awaited<ReturnType<typeof make>>
-let go: GoWitness
+let go: GoOracle
 const pkis = new Map<KeyAlgorithm, Pki>()
 
 beforeAll(async () => {
-  go = await GoWitness.start()
+  go = await GoOracle.start()
   for (const algorithm of ALGORITHMS) pkis.set(algorithm, await make(algorithm))
 })
 afterAll(() => go.close())

@@ -66,7 +66,10 @@ async function refusedWith(as: Credentials): Promise<string> {
   })
 }
 
-function judge(leaf: Minted, crls: string | Buffer | readonly Buffer[]): { ok: boolean; findings: readonly Finding[] } {
+function validate(
+  leaf: Minted,
+  crls: string | Buffer | readonly Buffer[],
+): { ok: boolean; findings: readonly Finding[] } {
   const input = { leaf: leaf.der, intermediates: intermediate.der, trustAnchors: root.der, crls }
   return validateChain(input, { usage: 'client' })
 }
@@ -82,7 +85,7 @@ function foretold(findings: readonly Finding[], words: string): string[] {
 async function expectRefused(leaf: Minted, as: Credentials, file: string | Buffer, code: string): Promise<string> {
   await give(file)
   const words = await refusedWith(as)
-  expect(foretold(judge(leaf, file).findings, words), words).toContain(code)
+  expect(foretold(validate(leaf, file).findings, words), words).toContain(code)
   return words
 }
 
@@ -132,7 +135,7 @@ describe('etcd refuses, and we say so', () => {
     const full = naming({ thisUpdate: ago(2) }, 6).der
     const delta = naming({ extensions: [akid, crlNumber(2), deltaCrlIndicator(1)] }, 8).der
     await give(delta)
-    const { ok, findings } = judge(direct, [full, delta])
+    const { ok, findings } = validate(direct, [full, delta])
     expect(ok).toBe(true)
     expect(foretold(findings, await refusedWith(client))).toEqual([LISTED])
   })
@@ -148,7 +151,7 @@ describe('etcd refuses, and we say so', () => {
     expect(await refusedWith(pki.client)).toMatch(words)
     const said = await refusedWith(client)
     expect(said).toMatch(words)
-    const { ok, findings } = judge(direct, file)
+    const { ok, findings } = validate(direct, file)
     expect(ok).toBe(false)
     if ([damaged, followed].includes(file as Buffer))
       expect(foretold(findings, said)).toContain('revocation/crl-malformed')

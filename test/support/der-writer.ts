@@ -1,6 +1,6 @@
 /**
  * A small DER writer for tests. It writes what it is given, right or wrong: nothing is checked, so that broken
- * structures can be made as easily as sound ones. It shares no code with src/, so that it can witness against it.
+ * structures can be made as easily as sound ones. It shares no code with src/, so that it can be its oracle.
  */
 
 /** Identifier bytes of the universal types used in certificates. */

@@ -4,21 +4,21 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Finding } from '../../src/report/finding.js'
-import type { Witness } from './witnesses.js'
+import type { Oracle } from './oracles.js'
 
 export interface Difference {
   readonly code: string
   /** The kinds in the details; none for all kinds of the code. */
   readonly kinds: readonly string[]
   /** The programs whose result differs, at least in some cases. etcd agrees with Go, unless the page says otherwise. */
-  readonly peers: readonly Witness[]
+  readonly peers: readonly Oracle[]
   readonly onlyOfClients: boolean
 }
 
 /** Mutations that other programs refuse and that no finding reports. */
 export interface Silent {
   readonly mutations: readonly string[]
-  readonly peers: readonly Witness[]
+  readonly peers: readonly Oracle[]
   /** It takes another mutation to show. */
   readonly onlyInPairs: boolean
 }
@@ -35,7 +35,7 @@ function readTables(): string[][][] {
 const [stricter = [], laxer = [], silent = []] = readTables()
 
 /** The names in a cell, for those who accept and those who refuse: whatever OpenSSL refuses, it refuses with `-x509_strict`. */
-const ACCEPTING: Readonly<Record<string, readonly Witness[]>> = {
+const ACCEPTING: Readonly<Record<string, readonly Oracle[]>> = {
   ...{ Go: ['Go'], etcd: [], Node: ['Node'], OpenSSL: ['OpenSSL', 'strict'] },
   'OpenSSL (not with `-x509_strict`)': ['OpenSSL'],
 }
@@ -44,7 +44,7 @@ const REFUSING: typeof ACCEPTING = {
   'OpenSSL with `-x509_strict`': ['strict'],
 }
 
-function peersIn(cell: string, names: typeof ACCEPTING): Witness[] {
+function peersIn(cell: string, names: typeof ACCEPTING): Oracle[] {
   return cell.split(', ').flatMap((name) => {
     const peers = names[name]
     if (peers === undefined) throw new Error(`docs/differences.md names ${name}, which is not asked`)
@@ -71,8 +71,8 @@ export const SILENT: readonly Silent[] = silent.map(([mutations = '', peers = ''
 }))
 
 /** Whether the list has the finding, for that program. */
-export function isListed(list: readonly Difference[], finding: Finding, witness: Witness): boolean {
-  return list.some((each) => isAbout(each, finding) && each.peers.includes(witness))
+export function isListed(list: readonly Difference[], finding: Finding, oracle: Oracle): boolean {
+  return list.some((each) => isAbout(each, finding) && each.peers.includes(oracle))
 }
 
 export function isAbout({ code, kinds, onlyOfClients }: Difference, finding: Finding): boolean {

@@ -1,24 +1,24 @@
-/** The comparison of our results with those of real peers: what differs, and whether the list knows it. */
+/** Compares our results with those of the oracles, and the differences with the list of known ones. */
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 import type { Report } from '../../src/report/report.js'
 import { validateChain, type Usage } from '../../src/validate/index.js'
 import { type Difference, isAbout, isListed, LAXER, nameOfFinding, SILENT, STRICTER } from './differences.js'
 import { type Applied, concernsUsage, type MintedCase, nameOf } from './mutation.js'
-import { type Question, type Verdicts, type Witness, type Witnesses, WITNESSES } from './witnesses.js'
+import { type Question, type OracleResults, type Oracle, type Oracles, ORACLES } from './oracles.js'
 
 export type Side = Question['usage']
 
-/** One case, and what everybody says to it. */
+/** One case, and all results for it. */
 export interface Outcome {
   readonly applied: readonly Applied[]
   readonly usage: Side
   readonly report: Report
-  readonly verdicts: Verdicts
+  readonly results: OracleResults
   readonly fault: MintedCase['fault']
 }
 
 /** Our result. */
-export function judgeCase(
+export function validateCase(
   { leaf, sent, trust, crls, host }: Pick<MintedCase, 'leaf' | 'sent' | 'trust' | 'crls' | 'host'>,
   usage: Usage,
 ): Report {
@@ -29,21 +29,21 @@ export function judgeCase(
   )
 }
 
-/** Everybody's result on cases, in order. */
+/** All results for cases, in order. */
 export async function compare(
-  witnesses: Witnesses,
+  oracles: Oracles,
   cases: readonly { readonly minted: MintedCase; readonly usage: Side }[],
 ): Promise<Outcome[]> {
-  const verdicts = await witnesses.ask(
+  const results = await oracles.ask(
     cases.map(({ minted, usage }) => {
       const askOpenssl = usage === 'server' || minted.applied.length === 0 || minted.applied.some(concernsUsage)
       return { ...minted, usage, askOpenssl }
     }),
   )
   return cases.map(({ minted, usage }, i) => {
-    const said = verdicts[i]
+    const said = results[i]
     if (said === undefined) throw new Error('a question without an answer')
-    return { applied: minted.applied, usage, report: judgeCase(minted, usage), verdicts: said, fault: minted.fault }
+    return { applied: minted.applied, usage, report: validateCase(minted, usage), results: said, fault: minted.fault }
   })
 }
 
@@ -54,30 +54,30 @@ export function title({ usage, applied }: Pick<Outcome, 'applied'> & { usage: st
 
 export const namesOf = (findings: readonly Finding[]): string => findings.map(nameOfFinding).join(', ') || 'no finding'
 
-/** A difference as it was met: a peer, and the findings that would explain it. */
+/** A difference: an oracle, and the findings that would explain it. */
 interface Met {
   readonly outcome: Outcome
-  readonly witness: Witness
+  readonly oracle: Oracle
   readonly findings: readonly Finding[]
 }
 
-/** Peers that accept what we refuse: every error has to be one that the peer does not see. */
+/** Oracles that accept what we refuse: each of our errors must be one that the oracle does not report. */
 function acceptedByOthers(outcome: Outcome): Met[] {
   if (outcome.report.ok) return []
   const findings = causes(outcome.report.findings)
-  const peers = WITNESSES.filter((witness) => outcome.verdicts[witness]?.accepts === true)
-  return peers.map((witness) => ({ outcome, witness, findings }))
+  const peers = ORACLES.filter((oracle) => outcome.results[oracle]?.accepts === true)
+  return peers.map((oracle) => ({ outcome, oracle, findings }))
 }
 
-/** Peers that refuse what we accept: one warning that tells of it is enough. */
+/** Oracles that refuse what we accept: one warning about it is enough. */
 function refusedByOthers(outcome: Outcome): Met[] {
-  const { report, verdicts } = outcome
+  const { report, results } = outcome
   if (!report.ok) return []
   // `strict` refuses whatever OpenSSL refuses; only what it adds is a difference of its own.
-  const peers = WITNESSES.filter(
-    (witness) => verdicts[witness]?.accepts === false && (witness !== 'strict' || verdicts.OpenSSL?.accepts === true),
+  const peers = ORACLES.filter(
+    (oracle) => results[oracle]?.accepts === false && (oracle !== 'strict' || results.OpenSSL?.accepts === true),
   )
-  return peers.map((witness) => ({ outcome, witness, findings: report.findings }))
+  return peers.map((oracle) => ({ outcome, oracle, findings: report.findings }))
 }
 
 const FOLLOW: ReadonlySet<FindingCode> = new Set(['chain/issuer-not-found', 'chain/no-trust-anchors'])
@@ -95,45 +95,43 @@ export function causes(findings: readonly Finding[]): Finding[] {
 }
 
 /**
- * What is not in the list, a line each. With `parts`, the outcomes of single mutations, a pair is explained, too, where
- * the peer accepts each part by itself: it may be another path than the peer's that our report is about.
+ * The differences that are not listed, one per line. With `parts`, the outcomes of single mutations, a pair is also explained if
+ * the oracle accepts each part alone: our report may be about another path than the oracle's.
  */
 export function unlisted(outcomes: readonly Outcome[], parts: readonly Outcome[] = []): string[] {
   const stricter = outcomes
     .flatMap(acceptedByOthers)
-    .filter(({ witness, findings }) => !findings.every((each) => isListed(STRICTER, each, witness)))
-    .filter(({ outcome, witness }) => !isAcceptedInParts(outcome, witness, parts))
-    .map(
-      ({ outcome, witness, findings }) => `${title(outcome)}: ${witness} accepts, we refuse for ${namesOf(findings)}`,
-    )
+    .filter(({ oracle, findings }) => !findings.every((each) => isListed(STRICTER, each, oracle)))
+    .filter(({ outcome, oracle }) => !isAcceptedInParts(outcome, oracle, parts))
+    .map(({ outcome, oracle, findings }) => `${title(outcome)}: ${oracle} accepts, we refuse for ${namesOf(findings)}`)
   const laxer = outcomes
     .flatMap(refusedByOthers)
     .filter((met) => !isKnownLaxity(met))
     .map(
-      ({ outcome, witness, findings }) =>
-        `${title(outcome)}: ${witness} refuses, we accept with ${namesOf(findings)}: ${outcome.verdicts[witness]?.words ?? ''}`,
+      ({ outcome, oracle, findings }) =>
+        `${title(outcome)}: ${oracle} refuses, we accept with ${namesOf(findings)}: ${outcome.results[oracle]?.words ?? ''}`,
     )
   return [...stricter, ...laxer]
 }
 
-function isAcceptedInParts(outcome: Outcome, witness: Witness, parts: readonly Outcome[]): boolean {
+function isAcceptedInParts(outcome: Outcome, oracle: Oracle, parts: readonly Outcome[]): boolean {
   const alone = outcome.applied.map((part) =>
     parts.find((each) => title(each) === title({ usage: outcome.usage, applied: [part] })),
   )
   // OpenSSL is not asked about what makes no difference between server and client twice.
-  const accepted = alone.every((each) => each !== undefined && each.verdicts[witness]?.accepts !== false)
+  const accepted = alone.every((each) => each !== undefined && each.results[oracle]?.accepts !== false)
   return accepted && alone.some((each) => each?.report.ok === false)
 }
 
 const hasMutation = ({ applied }: Outcome, names: readonly string[]): boolean =>
   applied.some(({ mutation }) => names.includes(mutation.name))
 
-function isKnownLaxity({ outcome, witness, findings }: Met): boolean {
-  if (findings.some((each) => isListed(LAXER, each, witness))) return true
-  return SILENT.some(({ mutations, peers }) => peers.includes(witness) && hasMutation(outcome, mutations))
+function isKnownLaxity({ outcome, oracle, findings }: Met): boolean {
+  if (findings.some((each) => isListed(LAXER, each, oracle))) return true
+  return SILENT.some(({ mutations, peers }) => peers.includes(oracle) && hasMutation(outcome, mutations))
 }
 
-/** What is in the list and was not met, a line each. */
+/** The listed differences that did not occur, one per line. */
 export function notMet(outcomes: readonly Outcome[]): string[] {
   const accepted = outcomes.flatMap(acceptedByOthers)
   const refused = outcomes.flatMap(refusedByOthers)
@@ -142,16 +140,14 @@ export function notMet(outcomes: readonly Outcome[]): string[] {
       difference.peers
         .filter(
           (peer) =>
-            !met.some(
-              ({ witness, findings }) => witness === peer && findings.some((each) => isAbout(difference, each)),
-            ),
+            !met.some(({ oracle, findings }) => oracle === peer && findings.some((each) => isAbout(difference, each))),
         )
         .map((peer) => `${difference.code} (${difference.kinds.join(', ')}): ${peer} never ${what}`),
     )
   const silent = SILENT.filter(({ onlyInPairs }) => !onlyInPairs).flatMap(({ mutations, peers }) =>
     mutations.flatMap((name) =>
       peers
-        .filter((peer) => !refused.some(({ outcome, witness }) => witness === peer && hasMutation(outcome, [name])))
+        .filter((peer) => !refused.some(({ outcome, oracle }) => oracle === peer && hasMutation(outcome, [name])))
         .map((peer) => `${name}: ${peer} never refuses it while we accept it`),
     ),
   )

@@ -1,4 +1,4 @@
-/** The witness in Go, built once for each state of its sources and each version of Go. */
+/** The oracle in Go, built once for each state of its sources and each version of Go. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ const FLAGS = ['-trimpath', '-gcflags=all=-N -l -dwarf=false', '-ldflags=-s -w']
 const FAST = { CGO_ENABLED: '0', GOGC: '400' }
 
 /** The program and its arguments. */
-export function goWitness(subject: GoSubject): [program: string, args: string[]] {
+export function goOracle(subject: GoSubject): [program: string, args: string[]] {
   const env = { ...process.env, ...goEnvironment() }
   const hash = createHash('sha256').update(execFileSync('go', ['version'], { env, stdio: 'pipe' }))
   const program = madeOnceSync('go', hashOf(['test/support/go'], hash.update(FLAGS.join())), (place) => {
@@ -35,7 +35,7 @@ function goEnvironment(): Record<string, string> {
 
 /** Asks all questions in one run: JSON, a line each, in and out, in order. */
 export function runGo(subject: GoSubject, questions: readonly unknown[]): unknown[] {
-  const output = execFileSync(...goWitness(subject), {
+  const output = execFileSync(...goOracle(subject), {
     input: questions.map((each) => `${JSON.stringify(each)}\n`).join(''),
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,

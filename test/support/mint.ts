@@ -1,6 +1,6 @@
 /**
  * A certificate minter for tests: it makes any certificate, also one that nobody should. Everything is synchronous and
- * built on node:crypto and a DER writer of its own; nothing of src/ is used, so that it is an independent witness.
+ * built on node:crypto and a DER writer of its own; nothing of src/ is used, so that it is an independent oracle.
  *
  * @example A usual chain: a root, an intermediate, a server certificate.
  * ```ts

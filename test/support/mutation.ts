@@ -15,7 +15,7 @@ import {
   type MintLeafOptions,
   newKey,
 } from './mint.js'
-import type { Question } from './witnesses.js'
+import type { Question } from './oracles.js'
 
 export const HOST = 'etcd-0.etcd.svc'
 export const OWN_NAMES = [dns(HOST), ip('127.0.0.1')]

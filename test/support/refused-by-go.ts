@@ -1,6 +1,6 @@
 /** Chains that Go refuses and OpenSSL accepts, each for one reason. */
 import type { FindingCode } from '../../src/report/finding.js'
-import { HOST, mintChain } from './judge-chain.js'
+import { HOST, mintChain } from './minted-chain.js'
 import {
   directoryName,
   dns,

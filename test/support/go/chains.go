@@ -33,7 +33,7 @@ type chainQuestion struct {
 	List   []byte `json:"list"`
 	DER    []byte `json:"der"`
 	Issuer []byte `json:"issuer"`
-	// At is the time at which both sides judge, in RFC 3339; now where it is empty.
+	// At is the time at which both sides validate, in RFC 3339; now where it is empty.
 	At string `json:"at"`
 }
 
@@ -60,7 +60,7 @@ func (a *asker) answer(asked chainQuestion) (given chainAnswer, err error) {
 	return given, err
 }
 
-// asker holds a key and a certificate for the side of a handshake that is not judged, and where both sides meet.
+// asker holds a key and a certificate for the side of a handshake that is not validated, and where both sides meet.
 type asker struct {
 	own      tls.Certificate
 	listener net.Listener
@@ -71,7 +71,7 @@ func newAsker() (*asker, error) {
 	if err != nil {
 		return nil, err
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "witness"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "oracle"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (a *asker) ask(asked chainQuestion) error {
 		}
 		clock = func() time.Time { return at }
 	}
-	// The key does not belong to the chain. The other side notices that only after it has judged the chain, and
+	// The key does not belong to the chain. The other side notices that only after it has validated the chain, and
 	// errAccepted ends the handshake before.
 	shown := tls.Certificate{Certificate: asked.Chain, PrivateKey: a.own.PrivateKey}
 	accept := func(tls.ConnectionState) error { return errAccepted }
@@ -138,7 +138,7 @@ func (a *asker) ask(asked chainQuestion) error {
 	return err
 }
 
-// dial connects as etcdctl does, and reads until the server has answered: in TLS 1.3 it judges the client's certificate
+// dial connects as etcdctl does, and reads until the server has answered: in TLS 1.3 it validates the client's certificate
 // only after the client's handshake is over.
 func dial(asked chainQuestion, pool *x509.CertPool) error {
 	config := &tls.Config{RootCAs: pool, ServerName: asked.Host, NextProtos: []string{"h2"}}
@@ -178,7 +178,7 @@ func (a *asker) handshake(serverConfig, clientConfig *tls.Config) (error, error)
 	client := tls.Client(dialled, clientConfig)
 	clientErr := client.Handshake()
 	if clientErr == nil {
-		// In TLS 1.3 the server judges the client's certificate when the client is done, and closes then.
+		// In TLS 1.3 the server validates the client's certificate when the client is done, and closes then.
 		client.Read(make([]byte, 1))
 	} else {
 		dialled.Close()

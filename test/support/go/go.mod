@@ -1,3 +1,3 @@
-module etcd-mtls-test/witness
+module etcd-mtls-test/oracle
 
 go 1.24

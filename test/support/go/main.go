@@ -1,4 +1,4 @@
-// Go as a witness for tests, by its crypto/tls and crypto/x509. The first argument names what is asked: "chains", "lists" or
+// Go as an oracle for tests, by its crypto/tls and crypto/x509. The first argument names what is asked: "chains", "lists" or
 // "requests".
 //
 // Questions come as JSON, one a line, on standard input; each is answered by one line on standard output, in order.

@@ -1,5 +1,5 @@
 /** What the rows of CRL scenarios are made of. */
-import { type MintedChain, mintChain } from '../judge-chain.js'
+import { type MintedChain, mintChain } from '../minted-chain.js'
 import {
   authorityKeyIdentifier,
   crlNumber,

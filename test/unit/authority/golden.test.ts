@@ -91,7 +91,12 @@ const SERVER: IssueRequest = { role: 'server', name: 'etcd-0', hosts: HOSTS }
 const MANY = Array.from({ length: 700 }, (_, i) => `etcd-${String(i)}.etcd.default.svc.cluster.local`)
 
 /** What @peculiar/x509 makes of the same fields under the same key. */
-async function witness(kind: Kind, leaf: Certificate, ca: Certificate, request: IssueRequest): Promise<Buffer> {
+async function referenceCertificate(
+  kind: Kind,
+  leaf: Certificate,
+  ca: Certificate,
+  request: IssueRequest,
+): Promise<Buffer> {
   const isClient = request.role === 'client'
   const { country, organization } = request.subject ?? {}
   const hosts = (request.hosts ?? []).map((value) => {
@@ -155,7 +160,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
     if (first === undefined || second === undefined) throw new Error('two were issued')
     expect(part(second.raw)).toBe(part(first.raw))
     expect(first.serialNumber).toBe('1001')
-    expect(part(await witness(kind, first, ca, request))).toBe(part(first.raw))
+    expect(part(await referenceCertificate(kind, first, ca, request))).toBe(part(first.raw))
   })
 
   it('an intermediate', async () => {
@@ -238,7 +243,9 @@ it.each<[string, IssueRequest, KeyObject | undefined]>([
 ])('%s is written as @peculiar/x509 writes it', async (_, request, key) => {
   const by = await authority('ecdsa')
   const { chain } = await by.issue(key === undefined ? request : { ...request, key: PrivateKey.fromKeyObject(key) })
-  expect(signedPart(chain[0].raw)).toBe(signedPart(await witness('ecdsa', chain[0], by.certificate, request)))
+  expect(signedPart(chain[0].raw)).toBe(
+    signedPart(await referenceCertificate('ecdsa', chain[0], by.certificate, request)),
+  )
 })
 
 it('under the key of Ed25519 they are these', async () => {

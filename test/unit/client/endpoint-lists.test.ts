@@ -11,7 +11,7 @@ import { dns } from '../../support/mint.js'
 import { OwnTime } from '../../support/own-time.js'
 import { emptyAnswer, gonePeer, grpcPeer, type Peer, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
-import { witnessPeer } from '../../support/witness-peer.js'
+import { recordingPeer } from '../../support/recording-peer.js'
 
 const pki = mintPki()
 const SECURE = '_etcd-client-ssl._tcp.etcd.test'
@@ -234,9 +234,9 @@ describe('setEndpoints', () => {
   })
 
   it('dials new endpoints, keeps the connection of those that stay, and leaves the others', async () => {
-    await using one = await witnessPeer(pki.server)
-    await using two = await witnessPeer(pki.server)
-    await using three = await witnessPeer(pki.server)
+    await using one = await recordingPeer(pki.server)
+    await using two = await recordingPeer(pki.server)
+    await using three = await recordingPeer(pki.server)
     const { endpoint } = one
     await using client = await connect([one, two], { preflight: 'all' })
     const report = await client.tls.setEndpoints([endpoint, three.endpoint])
@@ -255,7 +255,7 @@ describe('setEndpoints', () => {
   })
 
   it('a list of which nothing is ready changes nothing, and reports why', async () => {
-    await using one = await witnessPeer(pki.server)
+    await using one = await recordingPeer(pki.server)
     const gone = await gonePeer()
     await using client = await connect([one])
     for (let attempt = 0; attempt < 2; attempt += 1) {
@@ -268,8 +268,8 @@ describe('setEndpoints', () => {
   })
 
   it('a client whose endpoints are all down takes the new list', async () => {
-    const one = await witnessPeer(pki.server)
-    await using two = await witnessPeer(pki.server)
+    const one = await recordingPeer(pki.server)
+    await using two = await recordingPeer(pki.server)
     await using client = await connect([one])
     await one[Symbol.asyncDispose]()
     await expect.poll(() => client.tls.endpoints[0]?.state).not.toBe('ready')
@@ -282,7 +282,7 @@ describe('setEndpoints', () => {
   })
 
   it('refuses a wrong call, and one after the client was closed', async () => {
-    await using one = await witnessPeer(pki.server)
+    await using one = await recordingPeer(pki.server)
     const client = await connect([one])
     await expect(client.tls.setEndpoints([])).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
     await expect(client.tls.setEndpoints('http://a')).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })

@@ -11,7 +11,7 @@ import type { Credentials, CredentialSource } from '../../../src/credentials/ind
 import { mintPki } from '../../support/etcd.js'
 import { alertingPeer, proxyTo, refuseCall } from '../../support/peers.js'
 import { errorCodes, findingOf } from '../../support/refused.js'
-import { type WitnessPeer, witnessPeer } from '../../support/witness-peer.js'
+import { type RecordingPeer, recordingPeer } from '../../support/recording-peer.js'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -55,7 +55,7 @@ class TestSource implements CredentialSource {
 }
 
 function connect(
-  peer: Pick<WitnessPeer, 'endpoint'>,
+  peer: Pick<RecordingPeer, 'endpoint'>,
   source: CredentialSource | Credentials,
   options: Partial<SecureClientOptions> = {},
 ): Promise<SecureEtcd3> {
@@ -80,7 +80,7 @@ function isOf<T extends TlsEvent['type']>(event: TlsEvent, type: T): event is Ex
 
 describe('a source that can be watched', () => {
   it('is followed: what it yields comes into use and is reported, unless it is in use already', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
     const events = client.tls.events()
@@ -97,7 +97,7 @@ describe('a source that can be watched', () => {
   })
 
   it('of a burst only the last one counts', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
     const events = client.tls.events()
@@ -113,7 +113,7 @@ describe('a source that can be watched', () => {
   })
 
   it('whose watch fails is reported, and watched again after a while with what it yielded last; the client goes on', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
     const events = client.tls.events()
@@ -139,8 +139,8 @@ describe('a source that can be watched', () => {
   })
 
   it('what no endpoint accepts yet is tried again, and used once one does', async () => {
-    await using old = await witnessPeer(pki.server)
-    await using renewed = await witnessPeer(pki.server, { trust: stranger })
+    await using old = await recordingPeer(pki.server)
+    await using renewed = await recordingPeer(pki.server, { trust: stranger })
     let target = old.port
     await using proxy = await proxyTo(() => target)
     const source = new TestSource()
@@ -157,7 +157,7 @@ describe('a source that can be watched', () => {
   })
 
   it('what was refused is not tried again after a rotation by hand', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
     const events = client.tls.events()
@@ -172,7 +172,7 @@ describe('a source that can be watched', () => {
   })
 
   it('is left alone with rotation: "off"', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source, { rotation: 'off' })
     source.give(bob)
@@ -182,7 +182,7 @@ describe('a source that can be watched', () => {
   })
 
   it('is replaced by another one that is given, and is notified when the client closes', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const [first, second] = [new TestSource(), new TestSource()]
     const client = await connect(peer, first)
     expect((await client.tls.rotate(second)).ok).toBe(true)
@@ -201,7 +201,7 @@ describe('a source that can be watched', () => {
 
 describe('events', () => {
   it('report an endpoint that is lost and comes back, and once one that stays away', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const proxy = await proxyTo(peer.port)
     await using client = await connect(proxy, new TestSource())
     const events = client.tls.events()
@@ -224,7 +224,7 @@ describe('events', () => {
   })
 
   it('report a login that fails, without the password', async () => {
-    await using peer = await witnessPeer(pki.server, {
+    await using peer = await recordingPeer(pki.server, {
       onCall: (stream) => {
         refuseCall(stream, 3, 'etcdserver: authentication failed, invalid user ID or password')
       },
@@ -251,7 +251,7 @@ describe('a certificate that expires while the client runs', () => {
   })
 
   it('is the cause of the refusal, and no clock is blamed', async () => {
-    await using etcd = await witnessPeer(pki.server)
+    await using etcd = await recordingPeer(pki.server)
     await using refusing = await alertingPeer(45)
     let port = etcd.port
     await using proxy = await proxyTo(() => port)
@@ -274,7 +274,7 @@ describe('a certificate that expires while the client runs', () => {
   })
 
   it('is reported if it is the server’s, on an open connection', async () => {
-    await using etcd = await witnessPeer(pki.issueServer(soon))
+    await using etcd = await recordingPeer(pki.issueServer(soon))
     await using client = await connect(etcd, pki.client)
     expect(client.tls.endpoints[0]?.findings.map(({ code }) => code)).toEqual(['validity/expires-soon'])
     setClock(2 * HOUR)
@@ -284,7 +284,7 @@ describe('a certificate that expires while the client runs', () => {
 
 describe('new credentials that are not valid yet', () => {
   it('come into use when their time comes', async () => {
-    await using etcd = await witnessPeer(pki.server)
+    await using etcd = await recordingPeer(pki.server)
     // Certificates count whole seconds.
     const begin = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000)
     const source = new TestSource()

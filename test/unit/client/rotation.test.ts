@@ -8,7 +8,7 @@ import { type CallHandler, emptyAnswer, leaveOpen, proxyTo, silentPeer } from '.
 import { heldPorts } from '../../support/ports.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { watchResponse } from '../../support/watch-wire.js'
-import { witnessPeer } from '../../support/witness-peer.js'
+import { recordingPeer } from '../../support/recording-peer.js'
 
 const { freePort } = heldPorts()
 const pki = mintPki()
@@ -58,7 +58,7 @@ afterEach(() => {
 
 describe('good credentials', () => {
   it('calls that start afterwards carry them, and the old connection ends; no session is resumed', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     await client.get('a').string()
     const report = await client.tls.rotate(bob)
@@ -73,7 +73,7 @@ describe('good credentials', () => {
 
   it('a call that runs ends on the old connection, which waits for it at most ten seconds', async () => {
     const waiting: ServerHttp2Stream[] = []
-    await using peer = await witnessPeer(pki.server, {
+    await using peer = await recordingPeer(pki.server, {
       onCall: (stream, headers) => {
         if (headers[':path'] === '/etcdserverpb.KV/Put') waiting.push(stream)
         else emptyAnswer(stream)
@@ -99,7 +99,7 @@ describe('good credentials', () => {
   })
 
   it('with "streams-finish", a watch stays, and the old connection ends with it', async () => {
-    await using peer = await witnessPeer(pki.server, { onCall: watchServer() })
+    await using peer = await recordingPeer(pki.server, { onCall: watchServer() })
     await using client = await connect([peer], { rotation: { drain: 'streams-finish' } })
     await client.watch().key('k').create()
     expect((await client.tls.rotate(bob)).ok).toBe(true)
@@ -120,7 +120,7 @@ describe('good credentials', () => {
   })
 
   it('many at once run one after the other, and the newest wins', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     const reports = await Promise.all([bob, expired, carol, alice, bob].map((each) => client.tls.rotate(each)))
     expect(reports.map((each) => each.ok)).toEqual([true, false, true, true, true])
@@ -145,7 +145,7 @@ describe('where the credentials come from', () => {
   }
 
   it('the same source again; a source that is given takes its place, once its credentials are in use', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const first = counting([alice, bob], 'first')
     const second = counting([carol, alice], 'second')
     await using client = await connect([peer], { credentials: first })
@@ -161,7 +161,7 @@ describe('where the credentials come from', () => {
   })
 
   it('the source is asked when the turn comes: one that was given before counts', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     await Promise.all([client.tls.rotate(counting([bob], 'bob')), client.tls.rotate()])
     await client.get('a').string()
@@ -171,7 +171,7 @@ describe('where the credentials come from', () => {
 
 describe('bad credentials', () => {
   it('are refused with a report, and nothing is dialled with them', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     const events = client.tls.events()
     const report = await client.tls.rotate(expired)
@@ -184,7 +184,7 @@ describe('bad credentials', () => {
   })
 
   it('that cannot be read, or whose source fails, are reported as findings', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     const broken: CredentialSource = { origin: 'vault', load: () => Promise.reject(new Error('sealed')) }
     const report = await client.tls.rotate(broken)
@@ -193,7 +193,7 @@ describe('bad credentials', () => {
   })
 
   it('that no endpoint accepts are refused as a whole, and the connections stay', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     const report = await client.tls.rotate(stranger)
     // Node's servers send no alert for it.
@@ -205,8 +205,8 @@ describe('bad credentials', () => {
   })
 
   it('that one endpoint accepts are used, and the other loses its old connection and is reported', async () => {
-    await using old = await witnessPeer(pki.server)
-    await using renewed = await witnessPeer(pki.server, { trust: stranger })
+    await using old = await recordingPeer(pki.server)
+    await using renewed = await recordingPeer(pki.server, { trust: stranger })
     await using client = await connect([old, renewed], { preflight: 'all' })
     const report = await client.tls.rotate(stranger)
     expect(report.ok).toBe(true)
@@ -222,8 +222,8 @@ describe('bad credentials', () => {
   })
 
   it('whose trust does not cover a server any more: its connection ends within the bound, whatever the drain', async () => {
-    await using peer = await witnessPeer(pki.server, { onCall: watchServer() })
-    await using renewed = await witnessPeer(other.server, { trust: stranger, onCall: watchServer() })
+    await using peer = await recordingPeer(pki.server, { onCall: watchServer() })
+    await using renewed = await recordingPeer(other.server, { trust: stranger, onCall: watchServer() })
     const trusting = { ...alice, trustAnchors: stranger.trustAnchors }
     await using client = await connect([peer, renewed], { credentials: trusting, preflight: 'all' })
     // Both streams of two namespaces, so that each endpoint has one.
@@ -239,7 +239,7 @@ describe('bad credentials', () => {
 
 describe('when nothing answers', () => {
   it('and nothing is connected, the new credentials are used, unverified, and serve once an endpoint is back', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const port = await freePort()
     let proxy = await proxyTo(peer.port, port)
     await using client = await connect([proxy])
@@ -257,7 +257,7 @@ describe('when nothing answers', () => {
   })
 
   it('while the old connection stands, it stays, and the new credentials are not used', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     await using silent = await silentPeer()
     let target = peer.port
     await using proxy = await proxyTo(() => target)
@@ -271,9 +271,9 @@ describe('when nothing answers', () => {
   })
 
   it('at one endpoint, the others go over at once, and calls do not wait for it', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     await using silent = await silentPeer()
-    await using behind = await witnessPeer(pki.server)
+    await using behind = await recordingPeer(pki.server)
     let target = behind.port
     await using proxy = await proxyTo(() => target)
     await using client = await connect([peer, proxy], { preflight: 'all' })
@@ -290,7 +290,7 @@ describe('when nothing answers', () => {
 
 describe('closing during a rotation', () => {
   it('ends it while the source is asked, which may never answer', async () => {
-    await using peer = await witnessPeer(pki.server)
+    await using peer = await recordingPeer(pki.server)
     const client = await connect([peer])
     const signals: (AbortSignal | undefined)[] = []
     const source: CredentialSource = {
@@ -310,7 +310,7 @@ describe('closing during a rotation', () => {
 })
 
 it('a wrong call is refused by the name of the option', async () => {
-  await using peer = await witnessPeer(pki.server)
+  await using peer = await recordingPeer(pki.server)
   await using client = await connect([peer])
   for (const [next, options, option] of [
     ['ca.crt', undefined, 'next'],

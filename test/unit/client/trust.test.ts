@@ -17,7 +17,7 @@ import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { dns, EXTENSION, ip, mintCa, type Minted, mintLeaf } from '../../support/mint.js'
 import { alertingPeer, grpcPeer, type Peer, proxyTo, refuseCall, serverTls } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
-import { askNode } from '../../support/witness-node.js'
+import { askNode } from '../../support/oracle-node.js'
 
 const servers = mintPki('Server CA')
 const clientCa = mintCa({ subject: 'Client CA' })

@@ -4,7 +4,7 @@ import { type Credentials, fromFiles, fromPem } from '../../../src/credentials/i
 import { Certificate, inspectCredentials, validateCredentials, type Usage } from '../../../src/validate/index.js'
 import { PrivateKey } from '../../../src/x509/keys/keys.js'
 import { mintedCredentials } from '../../support/etcd.js'
-import { HOST } from '../../support/judge-chain.js'
+import { HOST } from '../../support/minted-chain.js'
 import { chainPem, extendedKeyUsage, mintCa, newKey, type Minted, type MintLeafOptions } from '../../support/mint.js'
 import { thrown } from '../../support/refused.js'
 import { EXPIRED, given, leafOf, textsOf } from './rows.js'
@@ -108,7 +108,7 @@ describe('a client of another CA than the one that verifies servers', () => {
   const forServers = mintCa({ subject: 'For servers', issuer: clients, extensions: [extendedKeyUsage(['serverAuth'])] })
   const app = (issuer?: Minted, options: Partial<MintLeafOptions> = {}): Minted =>
     leafOf(issuer, { usages: ['clientAuth'], ...options })
-  const judge = (
+  const validate = (
     sent: readonly Minted[],
     clientCa?: readonly Minted[],
     usage: Usage = 'client',
@@ -140,7 +140,7 @@ describe('a client of another CA than the one that verifies servers', () => {
     ['must be of a CA for clients', [`${MISSING}1`, `${NOT_GIVEN}1`], 'L < For servers', [app(forServers), forServers]],
     ['is not a server', ['issuer-not-found@0'], 'L', [leafOf(clients)], [clients], 'server'],
   ])('%s', (_, found, path, ...args) => {
-    expect(judge(...args)).toEqual([found, path])
+    expect(validate(...args)).toEqual([found, path])
   })
 
   it('is reported with the CAs that were given', () => {

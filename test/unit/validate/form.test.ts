@@ -1,5 +1,5 @@
 /** The form of a certificate (check-form.ts; of version 1, check-constraints.ts): version, serial number, names, extensions, URIs, key identifiers. */
-import { HOST } from '../../support/judge-chain.js'
+import { HOST } from '../../support/minted-chain.js'
 import {
   authorityKeyIdentifier,
   basicConstraints,

@@ -5,7 +5,7 @@ import { FindingCollector, resolveContext, rulesOf } from '../../../src/validate
 import { Certificate } from '../../../src/validate/index.js'
 import { placesOf } from '../../../src/validate/check-path.js'
 import { nullValue } from '../../support/der-writer.js'
-import { HOST } from '../../support/judge-chain.js'
+import { HOST } from '../../support/minted-chain.js'
 import {
   directoryName,
   dns,

@@ -1,7 +1,7 @@
 /** Names (check-names.ts): why a host is not covered, what the nearest name is, and names of no use. */
 import { expect, it } from 'vitest'
 import type { Usage } from '../../../src/validate/index.js'
-import { detailsOf } from '../../support/judge-chain.js'
+import { detailsOf } from '../../support/minted-chain.js'
 import { dns, email, EXTENSION, ip, subjectAltName, TAG, uri, type GeneralName, type Name } from '../../support/mint.js'
 import { given, reportOn, table, tableOf, type Row } from './rows.js'
 

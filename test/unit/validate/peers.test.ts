@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { fromPem } from '../../../src/credentials/index.js'
 import { type Finding, validateCredentials, type Usage } from '../../../src/validate/index.js'
 import { bitString, integer, nullValue, oid, sequence } from '../../support/der-writer.js'
-import { HOST } from '../../support/judge-chain.js'
+import { HOST } from '../../support/minted-chain.js'
 import {
   chainPem,
   directoryName,
@@ -20,7 +20,7 @@ import {
   type Minted,
 } from '../../support/mint.js'
 import { mintRefused, REFUSED_BY_GO, UNREADABLE_ANCHORS } from '../../support/refused-by-go.js'
-import { askNode } from '../../support/witness-node.js'
+import { askNode } from '../../support/oracle-node.js'
 import { EXPIRED, future, given, reportOn, tableOf, type Row } from './rows.js'
 
 const USAGES = ['client', 'peer', 'server', 'any'] as const satisfies Usage[]

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { type ChainInput, validateChain } from '../../../src/validate/index.js'
-import { HOST, mintChain } from '../../support/judge-chain.js'
+import { HOST, mintChain } from '../../support/minted-chain.js'
 import { mintCa, mintLeaf, type Minted } from '../../support/mint.js'
 
 /** Signature and key of each verification. */

@@ -6,11 +6,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import type { Finding } from '../../../src/report/finding.js'
-import { chainOf, judgeChainLists } from '../../support/judge-lists.js'
+import { chainOf, validateWithLists } from '../../support/chain-with-lists.js'
 import { LIST_SCENARIOS, type ListChain, type ListScenario, type MintedList } from '../../support/lists/index.js'
 import { sample } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
-import { askNode } from '../../support/witness-node.js'
+import { askNode } from '../../support/oracle-node.js'
 
 const folder = temporaryFolder()
 
@@ -83,7 +83,7 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
 /** What Node does not know, as it sets no flags for it. */
 const BEYOND_NODE = /delta|reasons|indirect/
 
-interface Judged {
+interface Compared {
   readonly scenario: ListScenario
   readonly findings: readonly Finding[]
   readonly ok: boolean
@@ -92,13 +92,13 @@ interface Judged {
   readonly openssl: { readonly ok: boolean; readonly words: string }
 }
 
-async function judge(scenario: ListScenario, number: number): Promise<Judged & { node: string | null }> {
+async function compare(scenario: ListScenario, number: number): Promise<Compared & { node: string | null }> {
   const chain = chainOf(scenario)
   const lists = scenario.lists(chain)
-  const findings = judgeChainLists(chain, lists)
+  const findings = validateWithLists(chain, lists)
   const isOk = (all: readonly Finding[]): boolean => all.every(({ severity }) => severity !== 'error')
   const ok = isOk(findings)
-  const forServer = judgeChainLists(chain, lists, { usage: 'server' })
+  const forServer = validateWithLists(chain, lists, { usage: 'server' })
   const server = { ok: isOk(forServer), findings: forServer }
   const [openssl, node] = await Promise.all([askOpenssl(chain, lists, number), askAboutServer(chain, lists, scenario)])
   return { scenario, findings, ok, server, openssl, node }
@@ -148,27 +148,27 @@ const AT_A_TIME = 4
 
 it('agrees with OpenSSL and Node, or says why not', async () => {
   const queue = sample(LIST_SCENARIOS.entries(), 25).values()
-  const judged: (Judged & { node: string | null })[] = []
+  const compared: (Compared & { node: string | null })[] = []
   const work = async (): Promise<void> => {
-    for (const [i, scenario] of queue) judged.push(await judge(scenario, i))
+    for (const [i, scenario] of queue) compared.push(await compare(scenario, i))
   }
   await Promise.all(Array.from({ length: AT_A_TIME }, work))
-  const names = (list: readonly Judged[]): string[] => list.map(({ scenario }) => scenario.name).sort()
-  const tried = new Set(names(judged))
+  const names = (list: readonly Compared[]): string[] => list.map(({ scenario }) => scenario.name).sort()
+  const tried = new Set(names(compared))
   const listed = (reasons: object): string[] =>
     Object.keys(reasons)
       .filter((name) => tried.has(name))
       .sort()
 
-  expect(names(judged.filter(({ ok, openssl }) => !ok && openssl.ok))).toEqual(listed(STRICTER))
-  expect(names(judged.filter(({ ok, openssl }) => ok && !openssl.ok))).toEqual(listed(LAXER))
+  expect(names(compared.filter(({ ok, openssl }) => !ok && openssl.ok))).toEqual(listed(STRICTER))
+  expect(names(compared.filter(({ ok, openssl }) => ok && !openssl.ok))).toEqual(listed(LAXER))
 
-  const foretells = ({ findings, openssl }: Judged): boolean =>
+  const foretells = ({ findings, openssl }: Compared): boolean =>
     findings.some(({ refusals }) => refusals.some(({ by, words }) => by === 'OpenSSL' && openssl.words.includes(words)))
-  const refused = judged.filter(({ ok, openssl }) => !ok && !openssl.ok)
+  const refused = compared.filter(({ ok, openssl }) => !ok && !openssl.ok)
   expect(names(refused.filter((each) => !foretells(each)))).toEqual(listed(OTHER_WORDS))
 
-  const nodeRefuses = judged.filter(({ node }) => node !== null && node !== '')
+  const nodeRefuses = compared.filter(({ node }) => node !== null && node !== '')
   expect(names(nodeRefuses.filter(({ server }) => server.ok))).toEqual([])
   const unforetold = nodeRefuses.filter(({ scenario, server: { ok, findings }, node }) => {
     // Which faults of a scope OpenSSL sees differs from version to version, and Node's is another than the command's.

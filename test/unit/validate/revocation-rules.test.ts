@@ -5,9 +5,9 @@ import { inspectCredentials, validateChain } from '../../../src/validate/index.j
 import { validateConnected } from '../../../src/validate/validate.js'
 import { fromPem } from '../../../src/credentials/index.js'
 import { sequence } from '../../support/der-writer.js'
-import { HOST } from '../../support/judge-chain.js'
+import { HOST } from '../../support/minted-chain.js'
 import { findingOf } from '../../support/refused.js'
-import { askNode } from '../../support/witness-node.js'
+import { askNode } from '../../support/oracle-node.js'
 import {
   authorityKeyIdentifier,
   chainPem,

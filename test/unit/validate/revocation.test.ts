@@ -1,12 +1,12 @@
 /** Every scenario of CRLs, and everything that is found of it (check-revocation.ts, revocation-sources.ts, crl-rules.ts). */
 import { describe, expect, it } from 'vitest'
 import { revocation } from '../../../src/report/catalogue/revocation.js'
-import { codesOfLists, judgeLists } from '../../support/judge-lists.js'
+import { codesOfLists, validateScenario } from '../../support/chain-with-lists.js'
 import { LIST_SCENARIOS } from '../../support/lists/index.js'
 
 describe('CRLs', () => {
   it.each(LIST_SCENARIOS.map((scenario) => [scenario.name, scenario] as const))('%s', (_, scenario) => {
-    const findings = judgeLists(scenario)
+    const findings = validateScenario(scenario)
     expect(codesOfLists(findings)).toEqual(scenario.found)
     for (const { code, message, remedy, details } of findings.filter((each) => each.code in revocation)) {
       expect(`${code}: ${message} ${remedy} ${JSON.stringify(details)}`).not.toMatch(/undefined|null of|\[object/)

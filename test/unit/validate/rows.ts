@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Finding, FindingCode } from '../../../src/report/finding.js'
 import { type Report, validateChain, type ValidateChainOptions } from '../../../src/validate/index.js'
-import { HOST, mintChain } from '../../support/judge-chain.js'
+import { HOST, mintChain } from '../../support/minted-chain.js'
 import { dns, type Extension, mintLeaf, newKey, type Minted, type MintLeafOptions } from '../../support/mint.js'
 
 export type Parts = NonNullable<Parameters<typeof mintChain>[0]>

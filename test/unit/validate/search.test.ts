@@ -1,7 +1,7 @@
 /** The search (search.ts, check-path.ts): a valid path if there is one, else the failing path that came furthest, correctly explained. */
 import { describe, expect, it } from 'vitest'
 import { Certificate, type Report } from '../../../src/validate/index.js'
-import { detailsOf, HOST } from '../../support/judge-chain.js'
+import { detailsOf, HOST } from '../../support/minted-chain.js'
 import {
   dns,
   EXTENSION,
@@ -36,7 +36,7 @@ const two = { extensions: [nameConstraints({ permitted: [dns('x'), ipRange('10.0
 const sameKey = (count: number, options: Partial<MintCaOptions>): Minted[] =>
   Array.from({ length: count }, (_, i) => A({ ...options, serial: i + 1 }))
 
-const judge = (sent: readonly Minted[], options: Options = {}, leaf = L, trust: readonly Minted[] = [R]): Report =>
+const validate = (sent: readonly Minted[], options: Options = {}, leaf = L, trust: readonly Minted[] = [R]): Report =>
   reportOn({ leaf, sent, trust }, { hosts: [], ...options })
 const serials = ({ path }: Report): string =>
   (path ?? [])
@@ -54,7 +54,7 @@ describe('a valid path', () => {
     ['around an expired one', [expired, A({ serial: 3 })], '3 1', L, []],
     ['of a faulty leaf', [A({ serial: 2 })], '2 1', expiredLeaf, ['validity/expired@0']],
   ])('is found %s', (_, sent, path, leaf, found = ['openssl-picks-other-path@0']) => {
-    const report = judge(sent, {}, leaf)
+    const report = validate(sent, {}, leaf)
     expect(textsOf(report.findings)).toEqual(found)
     expect(serials(report)).toBe(path)
   })
@@ -67,29 +67,29 @@ describe('a valid path', () => {
       Minted,
     ]
     const around = mintCa({ subject: 'Root', key: root.key, issuer: other, ...EXPIRED })
-    expect(judge([around], {}, leafOf(root), [other, root]).ok).toBe(true)
+    expect(validate([around], {}, leafOf(root), [other, root]).ok).toBe(true)
     const cross = (subject: string, { key }: Minted, issuer: Minted): Minted => mintCa({ subject, key, issuer })
     const mesh = [cross('Root', root, b), cross('B', b, root), cross('B', b, c), cross('C', c, b)]
     const below = mintCa({ subject: 'Below', issuer: root })
-    expect(judge([below, ...mesh], {}, leafOf(below), [root]).ok).toBe(true)
+    expect(validate([below, ...mesh], {}, leafOf(below), [root]).ok).toBe(true)
   })
 
   it('does not depend on certificates that are not part of it', () => {
     const unused = mintCa({ subject: 'Unused', extensions: [nameConstraints({ permitted: [dns('*.x')] })] })
-    expect(judge([A(), unused], { usage: 'any' }, L, [R, mintCa({ subject: 'Unused', ...EXPIRED })]).ok).toBe(true)
+    expect(validate([A(), unused], { usage: 'any' }, L, [R, mintCa({ subject: 'Unused', ...EXPIRED })]).ok).toBe(true)
   })
 
   it('is reported with the places of its own certificates, wherever others had them', () => {
     const weak = mintCa({ subject: 'Weak', signature: 'ecdsa-sha1', notAfter: future(4000) })
     const B = mintCa({ subject: 'B', issuer: weak })
     const sent = [A({ ...NEWER, ...one, issuer: B }), B, A({ ...OLDER, issuer: weak })]
-    const found = textsOf(judge(sent, {}, L, [weak]).findings)
+    const found = textsOf(validate(sent, {}, L, [weak]).findings)
     expect(found).toEqual(['openssl-picks-other-path@0', 'warning algorithm-refused@2'])
   })
 
   it('may be a leaf that is trusted itself', () => {
     const own = leafOf()
-    expect(judge([], {}, own, [own])).toMatchObject({ path: [{}], findings: [] })
+    expect(validate([], {}, own, [own])).toMatchObject({ path: [{}], findings: [] })
   })
 })
 
@@ -105,7 +105,7 @@ describe('of failing paths', () => {
     ],
   ])('%s, whichever comes first', (_, better, worse, found) => {
     for (const [first, second] of ORDERS) {
-      const report = judge([A({ ...first, ...better, serial: 1 }), A({ ...second, ...worse, serial: 2 })])
+      const report = validate([A({ ...first, ...better, serial: 1 }), A({ ...second, ...worse, serial: 2 })])
       expect(textsOf(report.findings)).toEqual([...found, 'info others-tried'])
       expect([serials(report)[0], others(report)]).toEqual(['1', [1]])
     }
@@ -117,53 +117,53 @@ describe('of failing paths', () => {
       [10, 9],
     ] as const) {
       const both = A({ ...EXPIRED, ...mute, notBefore: past(days), serial: 2 })
-      expect(serials(judge([both, A({ ...EXPIRED, notBefore: past(others), serial: 3 })]))).toBe('3 1')
+      expect(serials(validate([both, A({ ...EXPIRED, notBefore: past(others), serial: 3 })]))).toBe('3 1')
     }
   })
 
   it('the longer of two dead ends is reported, however faulty', () => {
     const B = mintCa({ subject: 'B', issuer: S, ...mute })
     for (const [longer, shorter] of ORDERS) {
-      const report = judge([A({ ...longer, issuer: B }), B, A({ ...shorter, issuer: S })])
+      const report = validate([A({ ...longer, issuer: B }), B, A({ ...shorter, issuer: S })])
       expect(textsOf(report.findings)).toEqual(['issuer-not-found@2', 'key-usage-missing@2', 'info others-tried'])
     }
   })
 
   it('the first of those alike is reported', () => {
     const B = mintCa({ subject: 'B', issuer: R })
-    expect(serials(judge([A({ ...OLDER, ...one, serial: 3 }), A({ ...NEWER, ...one, serial: 2 })]))).toBe('2 1')
-    expect(serials(judge([A({ ...OLDER, issuer: S, serial: 3 }), A({ ...NEWER, issuer: S, serial: 2 })]))).toBe('2')
+    expect(serials(validate([A({ ...OLDER, ...one, serial: 3 }), A({ ...NEWER, ...one, serial: 2 })]))).toBe('2 1')
+    expect(serials(validate([A({ ...OLDER, issuer: S, serial: 3 }), A({ ...NEWER, issuer: S, serial: 2 })]))).toBe('2')
     for (const [long, short] of ORDERS) {
-      const report = judge([A({ ...mute, ...long, issuer: B }), B, A({ ...mute, ...short })])
+      const report = validate([A({ ...mute, ...long, issuer: B }), B, A({ ...mute, ...short })])
       expect(report.path).toHaveLength(long === NEWER ? 4 : 3)
     }
   })
 
   it('a single one is reported without others', () => {
-    expect([others(judge([A(one)])), others(judge([A({ issuer: S })]))]).toEqual([[], []])
+    expect([others(validate([A(one)])), others(validate([A({ issuer: S })]))]).toEqual([[], []])
   })
 
   it('each costs 16 steps for each certificate, and 8 for each finding', () => {
     const anchored = sameKey(40, one)
-    expect(others(judge(anchored))).toEqual([39])
+    expect(others(validate(anchored))).toEqual([39])
     // Three certificates, one finding, and two candidates.
     const steps = 3 * (3 * 16 + 8 + 2)
-    const three = judge(anchored, { budget: { steps } })
+    const three = validate(anchored, { budget: { steps } })
     expect(others(three)).toEqual([2])
     expect(textsOf(three.findings)).toEqual(['name-refused@0', 'limit-exceeded', 'info others-tried'])
-    expect(others(judge(anchored, { budget: { steps: steps + 3 } }))).toEqual([3])
+    expect(others(validate(anchored, { budget: { steps: steps + 3 } }))).toEqual([3])
     // Of dead ends, 32 are checked: two certificates, one finding, one candidate.
     const deadEnds = sameKey(40, { issuer: S })
-    expect(others(judge(deadEnds))).toEqual([31])
-    expect(others(judge(deadEnds, { budget: { steps: 3 * (2 * 16 + 8 + 1) } }))).toEqual([2])
+    expect(others(validate(deadEnds))).toEqual([31])
+    expect(others(validate(deadEnds, { budget: { steps: 3 * (2 * 16 + 8 + 1) } }))).toEqual([2])
   })
 
   it('a link that nobody can verify is followed, and one of another key is not', () => {
     const ed448 = mintCa({ subject: 'A', key: 'ed448', issuer: R })
-    const report = judge([ed448], {}, leafOf(ed448))
+    const report = validate([ed448], {}, leafOf(ed448))
     expect(report.path).toHaveLength(3)
     expect(textsOf(report.findings)).toEqual(['key/unsupported@1 > algorithm-refused@0'])
-    expect(judge([mintCa({ subject: 'A', issuer: R })]).path).toHaveLength(1)
+    expect(validate([mintCa({ subject: 'A', issuer: R })]).path).toHaveLength(1)
   })
 })
 
@@ -173,17 +173,17 @@ describe('the limits', () => {
   const long = [A({ issuer: B }), B, C]
 
   it.each([{ signatures: 1 }, { steps: 1 }, { steps: 3 }])('that end the search blame nobody: %j', (budget) => {
-    const { findings } = judge(long, { budget })
+    const { findings } = validate(long, { budget })
     expect(textsOf(findings)).toEqual(['limit-exceeded'])
     expect(detailsOf(findings, 'chain/limit-exceeded', 'search')).toEqual([{ signatures: 100, steps: 3000, ...budget }])
-    const ofLeaf = judge(long, { budget }, expiredLeaf)
+    const ofLeaf = validate(long, { budget }, expiredLeaf)
     expect(textsOf(ofLeaf.findings)).toEqual(['validity/expired@0', 'limit-exceeded'])
     expect(ofLeaf.path).toHaveLength(1)
   })
 
   it('suffice exactly for a signature and a step of each link', () => {
-    expect(judge(long, { budget: { signatures: 4, steps: 4 } }).findings).toEqual([])
-    expect(textsOf(judge(long, { budget: { signatures: 3 } }).findings)).toEqual(['limit-exceeded'])
+    expect(validate(long, { budget: { signatures: 4, steps: 4 } }).findings).toEqual([])
+    expect(textsOf(validate(long, { budget: { signatures: 3 } }).findings)).toEqual(['limit-exceeded'])
   })
 
   it('of an explanation are 25 signatures next to those of the search', () => {
@@ -193,7 +193,7 @@ describe('the limits', () => {
         mintCa({ subject: 'R', notBefore: new Date(Date.now() - i - 1), notAfter: future(1) }),
       )
     const errors = (count: number): string[] => {
-      const { findings } = judge([faulty], {}, L, [R, ...namesakes(count)])
+      const { findings } = validate([faulty], {}, L, [R, ...namesakes(count)])
       return findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)
     }
     expect([errors(24), errors(25)]).toEqual([['validity/expired'], ['chain/limit-exceeded']])
@@ -203,7 +203,7 @@ describe('the limits', () => {
     const passes = (count: number): boolean => {
       const cas = [R]
       for (let i = 0; i < count; i++) cas.unshift(mintCa({ subject: 'R', issuer: cas[0] }))
-      return judge(cas.slice(0, -1), { maxIntermediates: 0 }, leafOf(cas[0])).ok
+      return validate(cas.slice(0, -1), { maxIntermediates: 0 }, leafOf(cas[0])).ok
     }
     expect([passes(4), passes(5)]).toEqual([true, false])
   })

@@ -1,7 +1,7 @@
 /** Validity in time (check-validity.ts, fold-consequences.ts): every boundary to the second. */
 import { describe, expect, it } from 'vitest'
 import { durationText } from '../../../src/validate/checks/check-validity.js'
-import { mintChain } from '../../support/judge-chain.js'
+import { mintChain } from '../../support/minted-chain.js'
 import {
   DAY,
   expectFound,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { certManagerResources, type CertManagerOptions } from '../../../../src/config/index.js'
-import { complaints } from '../../../support/kubernetes-judge.js'
+import { complaints } from '../../../support/kubernetes-schemas.js'
 
 const peerHosts = [0, 1, 2].map((ordinal) => `etcd-${String(ordinal)}.etcd.db.svc.cluster.local`)
 const hosts = [...peerHosts, 'etcd-client.db.svc', 'localhost', '127.0.0.1', '::1']

@@ -9,7 +9,7 @@ import {
 } from '../../../../src/config/index.js'
 import { mintPki } from '../../../support/etcd.js'
 import { exampleManifests, type ExampleName, exampleText, podOf } from '../../../support/kubernetes-examples.js'
-import { complaints } from '../../../support/kubernetes-judge.js'
+import { complaints } from '../../../support/kubernetes-schemas.js'
 
 const EXAMPLES: ExampleName[] = ['stateful-set', 'static-pod', 'client-deployment']
 const files = { ca: '/etc/etcd/ca.crt', cert: '/etc/etcd/probe.crt', key: '/etc/etcd/probe.key' }

@@ -1,13 +1,13 @@
-/** Go as a witness: `go/chains.go`, which answers while the tests go on. */
+/** Go as an oracle: `go/chains.go`, which answers while the tests go on. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Certificate } from '../../src/x509/certificate.js'
-import { goWitness } from './go-program.js'
+import { goOracle } from './go-program.js'
 import type { Minted } from './mint.js'
-import type { Question, Verdict } from './witnesses.js'
+import type { Question, OracleResult } from './oracles.js'
 
 /** What Go read in a certificate or a CRL that was issued. */
 interface GoIssued {
@@ -39,7 +39,7 @@ interface Answer {
 const base64 = (der: Uint8Array): string => Buffer.from(der).toString('base64')
 const ders = (all: readonly { readonly der: Uint8Array }[]): string[] => all.map(({ der }) => base64(der))
 
-export class GoWitness {
+export class GoOracle {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
   /** Answers come in the order of the questions. */
   readonly #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = []
@@ -57,16 +57,16 @@ export class GoWitness {
     this.#child.stdin.on('error', () => undefined)
   }
 
-  static async start(): Promise<GoWitness> {
-    const witness = new GoWitness(...goWitness('chains'))
-    await once(witness.#child, 'spawn')
-    return witness
+  static async start(): Promise<GoOracle> {
+    const oracle = new GoOracle(...goOracle('chains'))
+    await once(oracle.#child, 'spawn')
+    return oracle
   }
 
   /** @param at When Go validates. Default: now. */
-  async ask({ usage, host, leaf, sent, trust }: Question, at?: Date): Promise<Verdict> {
+  async ask({ usage, host, leaf, sent, trust }: Question, at?: Date): Promise<OracleResult> {
     const question = { ask: usage, host, chain: ders([leaf, ...sent]), roots: ders(trust), at: at?.toISOString() ?? '' }
-    return this.#judge(question)
+    return this.#ask(question)
   }
 
   /** What Go says to a chain that we issued; empty if it accepts. `trusted`: the anchors, by default its own. */
@@ -96,21 +96,21 @@ export class GoWitness {
     trust: readonly Minted[]
     certificate: string
     key: string
-  }): Promise<Verdict> {
+  }): Promise<OracleResult> {
     const { trust, ...rest } = question
-    return this.#judge({ ask: 'dial', roots: ders(trust), ...rest })
+    return this.#ask({ ask: 'dial', roots: ders(trust), ...rest })
   }
 
   /** What etcd 3.6 says to a revocation list: it calls Go's ParseRevocationList. */
-  async list(der: Buffer): Promise<Verdict> {
-    return this.#judge({ ask: 'list', list: der.toString('base64') })
+  async list(der: Buffer): Promise<OracleResult> {
+    return this.#ask({ ask: 'list', list: der.toString('base64') })
   }
 
-  async keyPair(certificate: string, key: string): Promise<Verdict> {
-    return this.#judge({ ask: 'key-pair', certificate, key })
+  async keyPair(certificate: string, key: string): Promise<OracleResult> {
+    return this.#ask({ ask: 'key-pair', certificate, key })
   }
 
-  async #judge(question: object): Promise<Verdict> {
+  async #ask(question: object): Promise<OracleResult> {
     const { words } = await this.#send(question)
     return { accepts: words === '', words }
   }

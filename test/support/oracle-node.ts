@@ -1,15 +1,15 @@
-/** Node as a witness: real handshakes between a TLS server and a TLS client of this process. */
+/** Node as an oracle: real handshakes between a TLS server and a TLS client of this process. */
 import { once } from 'node:events'
 import { isIP } from 'node:net'
 import { connect, type ConnectionOptions, type TlsOptions, type TLSSocket } from 'node:tls'
 import { mintLeaf } from './mint.js'
 import { tlsPeer } from './peers.js'
-import type { Question, Verdict } from './witnesses.js'
+import type { Question, OracleResult } from './oracles.js'
 
 /** So that the side that shows the chain shows whatever it can; the side that checks it has Node's defaults. */
 export const SHOW_ANYTHING = 'DEFAULT:@SECLEVEL=0'
 
-export async function askNode(question: Question): Promise<Verdict> {
+export async function askNode(question: Question): Promise<OracleResult> {
   try {
     return await (question.usage === 'server' ? askClient(question) : askServer(question))
   } catch (error) {
@@ -20,7 +20,7 @@ export async function askNode(question: Question): Promise<Verdict> {
 }
 
 /** What a client of Node says to the server's chain. */
-async function askClient({ host, ...question }: Question): Promise<Verdict> {
+async function askClient({ host, ...question }: Question): Promise<OracleResult> {
   await using server = await tlsPeer(shown(question))
   const socket = connect({
     ...judging(question),
@@ -40,7 +40,7 @@ async function askClient({ host, ...question }: Question): Promise<Verdict> {
 }
 
 /** What a server of Node says to the client's chain. */
-async function askServer(question: Question): Promise<Verdict> {
+async function askServer(question: Question): Promise<OracleResult> {
   const tls = { ...ownIdentity(), ...judging(question), requestCert: true, rejectUnauthorized: false }
   let connected = (_socket: TLSSocket): void => undefined
   const connection = new Promise<TLSSocket>((resolve) => (connected = resolve))
@@ -81,7 +81,7 @@ let own: { cert: string; key: string } | null = null
 /** A certificate for the server that checks; nobody looks at it. */
 function ownIdentity(): { cert: string; key: string } {
   if (own === null) {
-    const { pem, keyPem } = mintLeaf({ subject: 'witness' })
+    const { pem, keyPem } = mintLeaf({ subject: 'oracle' })
     own = { cert: pem, key: keyPem }
   }
   return own

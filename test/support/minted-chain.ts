@@ -1,6 +1,6 @@
-/** One healthy chain, and a way to check what a test makes of it. */
+/** A valid chain, and the codes and details of the findings about a chain. */
 import type { Finding, FindingCode, FindingDetails } from '../../src/report/finding.js'
-import { type ChainInput, validateChain, type ValidateChainOptions } from '../../src/validate/index.js'
+import type { ChainInput } from '../../src/validate/index.js'
 import { dns, ip, type Minted, mintCa, mintLeaf, type MintCaOptions, type MintLeafOptions } from './mint.js'
 
 const DAY = 86_400_000
@@ -30,14 +30,6 @@ export function mintChain(
 /** The chain as an input. */
 export function inputOf(chain: MintedChain): ChainInput {
   return { leaf: chain.leaf.der, intermediates: [chain.intermediate.der], trustAnchors: [chain.root.der] }
-}
-
-/** Checks a chain as a server's for HOST. */
-export function judge(
-  parts: Parameters<typeof mintChain>[0] = {},
-  options: Partial<ValidateChainOptions> = {},
-): Finding[] {
-  return validateChain(inputOf(mintChain(parts)), { usage: 'server', hosts: [HOST], ...options }).findings
 }
 
 /** `code@index` of every finding of a severity; `code` for one about no certificate. */

@@ -1,26 +1,25 @@
-/** Whether a report blames the certificate that is at fault: whether its worst finding is about it. */
+/** Whether the worst finding of a report is about the faulty certificate. */
 import { createHash } from 'node:crypto'
 import type { Report } from '../../src/report/report.js'
 import { Certificate } from '../../src/x509/certificate.js'
 import { DerError } from '../../src/x509/der.js'
 
-/** A certificate: what it is, and its bytes. */
-export interface Culprit {
+export interface FaultyCertificate {
   readonly role: 'leaf' | 'intermediate' | 'root'
   readonly der: Uint8Array
 }
 
-export function blames(report: Report, culprit: Culprit): boolean {
+export function namesFaultyCertificate(report: Report, faulty: FaultyCertificate): boolean {
   if (report.ok) return false
   const [worst] = report.findings
-  if (worst.certificate?.fingerprint256 === fingerprint(culprit.der)) return true
-  // Of a certificate and a CA above it that do not fit each other, either can be changed: the finding names both.
+  if (worst.certificate?.fingerprint256 === fingerprint(faulty.der)) return true
+  // If a certificate and a CA above it do not match, either can be changed: the finding names both.
   const others: object = worst.details
-  if ('constrainedBy' in others && others.constrainedBy === subjectOf(culprit.der)) return true
-  if ('issuer' in others && others.issuer === subjectOf(culprit.der)) return true
+  if ('constrainedBy' in others && others.constrainedBy === subjectOf(faulty.der)) return true
+  if ('issuer' in others && others.issuer === subjectOf(faulty.der)) return true
   if (worst.certificate !== null) return false
-  // What cannot be read has no fingerprint in a report, but a place where it came from.
-  return originOf(worst.details).startsWith(ORIGIN[culprit.role])
+  // An unreadable certificate has no fingerprint in a report, only an origin.
+  return originOf(worst.details).startsWith(ORIGIN[faulty.role])
 }
 
 const ORIGIN = { leaf: 'leaf', intermediate: 'intermediates', root: 'trustAnchors' } as const

@@ -1,10 +1,10 @@
-/** OpenSSL as a witness: the command `openssl verify`, at the security level that its TLS has by default. */
+/** OpenSSL as an oracle: the command `openssl verify`, at the security level that its TLS has by default. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startChild } from './child.js'
-import type { Question, Verdict } from './witnesses.js'
+import type { Question, OracleResult } from './oracles.js'
 
 interface Pem {
   readonly pem: string
@@ -21,12 +21,12 @@ type OpensslQuestion = Pick<Question, 'usage' | 'host'> & {
 /** 112 bits: RSA of 2048 bits, no SHA-1. Debian's default, and OpenSSL's own since 3.2. */
 const SECURITY_LEVEL = '2'
 
-export class OpensslWitness {
+export class OpensslOracle {
   readonly #folder = mkdtempSync(join(tmpdir(), 'etcd-mtls-openssl-'))
   #asked = 0
 
   /** @param at When OpenSSL validates, in whole seconds. Default: now. */
-  async ask(question: OpensslQuestion, at?: Date): Promise<Record<'OpenSSL' | 'strict', NonNullable<Verdict>>> {
+  async ask(question: OpensslQuestion, at?: Date): Promise<Record<'OpenSSL' | 'strict', NonNullable<OracleResult>>> {
     const time = at === undefined ? [] : ['-attime', String(Math.floor(at.getTime() / 1000))]
     const args = [...time, ...this.#arguments(question)]
     const plain = await verify(args)

@@ -1,10 +1,10 @@
-/** etcd as a witness: what it does with a connection, the words in its log, and the words that Node has for it. */
+/** etcd as an oracle: what it does with a connection, the words in its log, and the words that Node has for it. */
 import { setTimeout } from 'node:timers/promises'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { TestEtcd } from '../../src/testing/index.js'
 import { refusalOn } from './https.js'
 import { chainPem, type Minted } from './mint.js'
-import { codeOf, SHOW_ANYTHING, wordsOf } from './witness-node.js'
+import { codeOf, SHOW_ANYTHING, wordsOf } from './oracle-node.js'
 
 /** What a client shows. */
 export interface Shown {
@@ -12,7 +12,7 @@ export interface Shown {
   readonly sent?: readonly Minted[]
 }
 
-export interface EtcdVerdict {
+export interface EtcdResult {
   readonly accepts: boolean
   /** The field `error` of etcd's line about the connection. */
   readonly log: string
@@ -28,7 +28,7 @@ export async function askEtcd(
   etcd: TestEtcd,
   shown: Shown | null,
   options: ConnectionOptions = {},
-): Promise<EtcdVerdict | null> {
+): Promise<EtcdResult | null> {
   const before = etcd.logs().length
   const socket = open(etcd.port, shown, options)
   if (socket === null) return null

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { closingLine, readClosingLine, summary, verdict, type Counts } from '../../../.config/lib/verdict.mjs'
+import { closingLine, readClosingLine, summary, runResult, type Counts } from '../../../.config/lib/run-result.mjs'
 
 const good: Counts = { passed: 5, failed: 0, skipped: 0 }
 const none: Counts = { passed: 0, failed: 0, skipped: 0 }
@@ -14,7 +14,7 @@ describe('a run', () => {
     ['of no test is reported', none, 0, true, 0, 'No test was run.'],
   ])('%s', (_, counts, code, whole, failed, said) => {
     const lines: string[] = []
-    const result = verdict({ counts, code, whole }, (line) => lines.push(line))
+    const result = runResult({ counts, code, whole }, (line) => lines.push(line))
     expect(result).toMatchObject({ passed: counts?.passed ?? 0, failed })
     if (said === '' && code === 0 && failed === 0) expect(lines).toEqual([])
     else expect(lines.join('\n')).toContain(said)

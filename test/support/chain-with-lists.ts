@@ -1,7 +1,7 @@
-/** Checks a chain with revocation lists. */
+/** Validates a chain with CRLs. */
 import type { Finding } from '../../src/report/finding.js'
 import { validateChain, type ValidateChainOptions } from '../../src/validate/index.js'
-import { codesOf, inputOf, mintChain } from './judge-chain.js'
+import { codesOf, inputOf, mintChain } from './minted-chain.js'
 import type { ListChain, ListScenario, MintedList } from './lists/index.js'
 
 const usual: ListChain = mintChain()
@@ -10,12 +10,12 @@ export function chainOf(scenario: ListScenario): ListChain {
   return scenario.chain?.() ?? usual
 }
 
-export function judgeLists(scenario: ListScenario): Finding[] {
+export function validateScenario(scenario: ListScenario): Finding[] {
   const chain = chainOf(scenario)
-  return judgeChainLists(chain, scenario.lists(chain))
+  return validateWithLists(chain, scenario.lists(chain))
 }
 
-export function judgeChainLists(
+export function validateWithLists(
   chain: ListChain,
   lists: readonly MintedList[],
   options: Partial<ValidateChainOptions> = {},

@@ -1,7 +1,7 @@
 /** Whether the report names the certificate at fault, over all failing vectors that say which one it is. */
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../src/validate/index.js'
-import { blames, type Culprit } from '../support/blame.js'
+import { namesFaultyCertificate, type FaultyCertificate } from '../support/faulty-certificate.js'
 import { callOf, readBettertls, readLimbo, type VectorCase } from '../support/vectors.js'
 
 /**
@@ -10,7 +10,7 @@ import { callOf, readBettertls, readLimbo, type VectorCase } from '../support/ve
  * speak of, cycles and chains that end nowhere, cases in which several certificates share the fault, and bettertls' path building,
  * which does not say what is wrong with which certificate.
  */
-const LIMBO: Readonly<Record<Culprit['role'], Readonly<Record<string, string>>>> = {
+const LIMBO: Readonly<Record<FaultyCertificate['role'], Readonly<Record<string, string>>>> = {
   leaf: {
     'crl::': 'revoked-certificate-with-crl',
     'cve::': 'cve-2025-61727 cve-2025-61727-nc-permits-variant',
@@ -64,13 +64,13 @@ const LIMBO: Readonly<Record<Culprit['role'], Readonly<Record<string, string>>>>
 const ROLES = new Map(
   Object.entries(LIMBO).flatMap(([role, groups]) =>
     Object.entries(groups).flatMap(([prefix, names]) =>
-      names.split(' ').map((name) => [prefix + name, role as Culprit['role']] as const),
+      names.split(' ').map((name) => [prefix + name, role as FaultyCertificate['role']] as const),
     ),
   ),
 )
 
 /** Null if the case does not say. */
-function culpritOf(vector: VectorCase): Culprit | null {
+function faultyCertificateOf(vector: VectorCase): FaultyCertificate | null {
   // Each of these has one CA and one leaf, and differs in the leaf's names.
   const role = vector.id.startsWith('bettertls::nameconstraints::') ? 'leaf' : ROLES.get(vector.id)
   if (role === undefined) return null
@@ -79,25 +79,25 @@ function culpritOf(vector: VectorCase): Culprit | null {
   return { role, der: Buffer.from(pem.replace(/-----[^-]*-----/g, ''), 'base64') }
 }
 
-/** The cases that say it; at most one in twenty may be blamed on another certificate. */
-function casesBlamedRight(cases: readonly VectorCase[]): string[] {
-  const judged = cases.flatMap((vector) => {
-    const culprit = vector.expected_result === 'FAILURE' ? culpritOf(vector) : null
-    if (culprit === null) return []
+/** The cases that say it; at most one in twenty may name another certificate. */
+function casesNamedRight(cases: readonly VectorCase[]): string[] {
+  const checked = cases.flatMap((vector) => {
+    const faulty = vector.expected_result === 'FAILURE' ? faultyCertificateOf(vector) : null
+    if (faulty === null) return []
     const { input, options } = callOf(vector)
-    return { id: vector.id, isRight: blames(validateChain(input, options), culprit) }
+    return { id: vector.id, isRight: namesFaultyCertificate(validateChain(input, options), faulty) }
   })
-  const wrong = judged.filter(({ isRight }) => !isRight).map(({ id }) => id)
-  expect(wrong.length / judged.length, wrong.join(', ')).toBeLessThanOrEqual(0.05)
-  return judged.map(({ id }) => id)
+  const wrong = checked.filter(({ isRight }) => !isRight).map(({ id }) => id)
+  expect(wrong.length / checked.length, wrong.join(', ')).toBeLessThanOrEqual(0.05)
+  return checked.map(({ id }) => id)
 }
 
 describe('the report names the certificate at fault', () => {
   it('in x509-limbo', () => {
-    expect(casesBlamedRight(readLimbo()).sort()).toEqual([...ROLES.keys()].sort())
+    expect(casesNamedRight(readLimbo()).sort()).toEqual([...ROLES.keys()].sort())
   })
 
   it('in bettertls', () => {
-    expect(casesBlamedRight(readBettertls()).length).toBeGreaterThan(500)
+    expect(casesNamedRight(readBettertls()).length).toBeGreaterThan(500)
   })
 })

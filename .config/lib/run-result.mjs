@@ -1,33 +1,33 @@
 /**
- * What a run of the tests amounts to.
+ * The result of a test run.
  *
  * @typedef {{ passed: number, failed: number, skipped: number }} Counts
  */
 
 /**
- * Counts that may be trusted: a run that crashed, ran nothing or left tests out does not count as a good one.
- * `say` gets the reason where vitest itself has not printed it.
+ * The counts of a run. A run that crashed, ran no test or skipped tests counts as failed.
+ * `say` gets the reason if vitest has not printed it.
  *
  * @param {{ counts: Counts | null, code: number | null, whole: boolean }} run
  * @param {(line: string) => void} say
  * @returns {Counts}
  */
-export function verdict({ counts, code, whole }, say) {
+export function runResult({ counts, code, whole }, say) {
   if (counts === null) {
     say(`vitest ended with exit code ${code} before it had a result.`)
     return { passed: 0, failed: 1, skipped: 0 }
   }
-  const judged = { ...counts }
+  const result = { ...counts }
   if (whole && counts.skipped > 0) {
     say(`${counts.skipped} tests were skipped; they count as failed, since a whole run proves every test.`)
-    judged.failed += counts.skipped
+    result.failed += counts.skipped
   }
-  if (judged.failed === 0 && code !== 0) {
+  if (result.failed === 0 && code !== 0) {
     say(`vitest ended with exit code ${code} although no test failed.`)
-    judged.failed = 1
+    result.failed = 1
   }
-  if (judged.passed === 0 && judged.failed === 0) say('No test was run.')
-  return judged
+  if (result.passed === 0 && result.failed === 0) say('No test was run.')
+  return result
 }
 
 /** The last line of `npm test`. A run that did not come to its tests, or not to a clean end, has one failure: itself. */
