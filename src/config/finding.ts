@@ -58,7 +58,7 @@ export function withoutPlace(option: string): ConfigPlace {
 }
 
 /** Findings that the message quotes; the rest are only counted. */
-const SHOWN = 3
+const MAX_QUOTED = 3
 
 /** @param what Begins a sentence, for example `The configuration of the member "etcd-0"`. */
 export function configInvalid(
@@ -66,8 +66,9 @@ export function configInvalid(
   findings: readonly Finding[],
   done: 'written' | 'read' = 'written',
 ): EtcdMtlsError<'ERR_CONFIG_INVALID'> {
-  const shown = findings.slice(0, SHOWN).map(({ message }) => message)
-  const more = findings.length > SHOWN ? [`(${String(findings.length - SHOWN)} more in details.findings.)`] : []
+  const shown = findings.slice(0, MAX_QUOTED).map(({ message }) => message)
+  const more =
+    findings.length > MAX_QUOTED ? [`(${String(findings.length - MAX_QUOTED)} more in details.findings.)`] : []
   const reason = printable(`${what} cannot be ${done}: ${[...shown, ...more].join(' ')}`)
   return new EtcdMtlsError('ERR_CONFIG_INVALID', reason, { reason, findings: [...findings] })
 }

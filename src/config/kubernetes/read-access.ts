@@ -11,7 +11,7 @@ import { isManifest, podsOf } from '../read/manifest.js'
 import { mountsOf, withObjects } from '../read/pod-volumes.js'
 import { type Mount, mountOf } from '../read/read-option.js'
 import { type ConfigText, decodeText, MAX_CONFIG_BYTES, type PlaceOf, placesIn, refuseText } from '../read/text.js'
-import { processWords, splitWords, type Word, wordAt } from '../read/tokenizer.js'
+import { processTokens, splitTokens, type Token, tokenAt } from '../read/tokenizer.js'
 import { at, entriesOf, itemsAt, readYaml, scalarsOf, textAt, type YamlReading, type YamlValue } from '../read/yaml.js'
 import { readPlainUrl } from '../url.js'
 import { KUBEADM_VERSIONS } from './kube-apiserver.js'
@@ -175,7 +175,7 @@ function entries({ text, place }: Placed): Placed[] {
 
 /** `mounts` is null if the command runs outside of a container. */
 interface Command {
-  readonly words: readonly Word[]
+  readonly tokens: readonly Token[]
   readonly mounts: readonly Mount[] | null
   readonly place: PlaceOf
 }
@@ -187,9 +187,9 @@ function notThere(file: string | null, looked: string): Error {
 /** @param isList Whether the caller passed an array, whose arguments have no line numbers. */
 function inCommand(source: ConfigText, isList: boolean): Command {
   const isProcess = isList || source.text.includes('\0')
-  const words = afterProgram(isProcess ? processWords(source.text) : splitWords(source.text, 'shell'))
-  if (words === null) throw notThere(source.file, 'no word of it is kube-apiserver')
-  return { words, mounts: null, place: isList ? (_, option) => withoutPlace(option) : placesIn(source) }
+  const tokens = afterProgram(isProcess ? processTokens(source.text) : splitTokens(source.text, 'shell'))
+  if (tokens === null) throw notThere(source.file, 'no word of it is kube-apiserver')
+  return { tokens, mounts: null, place: isList ? (_, option) => withoutPlace(option) : placesIn(source) }
 }
 
 async function inManifest(source: ConfigText): Promise<Command> {
@@ -199,40 +199,40 @@ async function inManifest(source: ConfigText): Promise<Command> {
     for (const container of itemsAt(spec, 'containers')) {
       const given = ['command', 'args']
         .flatMap((key) => scalarsOf(at(container, key)))
-        .map(({ text, offset }) => wordAt(text, offset))
+        .map(({ text, offset }) => tokenAt(text, offset))
       const isImage = /(?:^|\/)kube-apiserver(?:-[a-z0-9]+)?(?:[:@]|$)/.test(textAt(container, 'image') ?? '')
-      const words = afterProgram(given) ?? (isImage ? given : null)
-      if (words === null) continue
+      const tokens = afterProgram(given) ?? (isImage ? given : null)
+      if (tokens === null) continue
       if (errors.length > 0) break
-      return { words, mounts: mountsOf(container, spec, withObjects(yaml)), place: yaml.place }
+      return { tokens, mounts: mountsOf(container, spec, withObjects(yaml)), place: yaml.place }
     }
   }
   throw errors.length > 0 ? refused(APISERVER, errors) : notThere(source.file, 'no container of it does')
 }
 
 /** The arguments of kube-apiserver, also within a shell's `-c`. A list of flags without a program is accepted. */
-function afterProgram(words: readonly Word[], isScript = false): readonly Word[] | null {
-  const index = words.findIndex(({ text }) => /(?:^|\/)kube-apiserver$/.test(text))
+function afterProgram(tokens: readonly Token[], isScript = false): readonly Token[] | null {
+  const index = tokens.findIndex(({ text }) => /(?:^|\/)kube-apiserver$/.test(text))
   if (index !== -1) {
-    const rest = words.slice(index + 1)
+    const rest = tokens.slice(index + 1)
     const end = rest.findIndex(({ isEnd }) => isEnd)
     return end === -1 ? rest : rest.slice(0, end)
   }
-  if (words[0]?.text.startsWith('-') === true) return words
-  const script = words.find(({ text }) => /(?:^|[\s/])kube-apiserver\s/.test(text))
+  if (tokens[0]?.text.startsWith('-') === true) return tokens
+  const script = tokens.find(({ text }) => /(?:^|[\s/])kube-apiserver\s/.test(text))
   if (script === undefined || isScript) return null
-  const inner = splitWords(script.text, 'shell').map((word) => ({ ...word, offset: script.offset }))
+  const inner = splitTokens(script.text, 'shell').map((token) => ({ ...token, offset: script.offset }))
   return afterProgram(inner, true)
 }
 
 /** The flags for etcd, by the rules of pflag. kube-apiserver accepts `_` for `-` in names. */
-function flagsOf({ words, place }: Command): { name: string; value: Placed }[] {
-  return words.flatMap((word, index) => {
-    const [, written, given] = /^(--etcd[-_a-z]+)(?:=([\s\S]*))?$/.exec(word.text) ?? []
-    const text = given ?? words[index + 1]?.text
+function flagsOf({ tokens, place }: Command): { name: string; value: Placed }[] {
+  return tokens.flatMap((token, index) => {
+    const [, written, given] = /^(--etcd[-_a-z]+)(?:=([\s\S]*))?$/.exec(token.text) ?? []
+    const text = given ?? tokens[index + 1]?.text
     if (written === undefined || text === undefined) return []
     const name = written.replaceAll('_', '-')
-    return [{ name, value: { text, place: place(word.offset, name) } }]
+    return [{ name, value: { text, place: place(token.offset, name) } }]
   })
 }
 

@@ -4,7 +4,7 @@ import type { Credentials } from '../../credentials/credentials.js'
 import { rows as materialRows } from '../../credentials/finding.js'
 import { fileInput } from '../../credentials/load-inputs.js'
 import { type Input, openInput, readCertificates, readCrls } from '../../credentials/parse-input.js'
-import { type CrlFlaw, hidesBlocks, type UnseenPem } from '../../report/catalogue/config/files.js'
+import { type CrlFlaw, hidesBlocks, type PemWithoutBlocks } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'
 import { type Finding, type FindingCode, type FindingDetails, reworded } from '../../report/finding.js'
@@ -24,7 +24,7 @@ import { at, finding, rows } from '../finding.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/read-option.js'
 import { formatVersion } from '../tables/version.js'
-import { isOfOwnGroup, keyPermissions } from './key-permissions.js'
+import { isReadableOnlyByOwnGroup, keyPermissions } from './key-permissions.js'
 import type { LintMember, LintSide } from './member.js'
 import { readTokenKeys } from './token-keys.js'
 
@@ -98,7 +98,7 @@ class FilesReader {
   /** The subjects of certificates with small keys. Most clusters have some, so they are one finding. */
   readonly #smallKeys = new Set<string>()
   /** Inputs in which Go may find no PEM block, by their origin. They are reported if the layout of the input hides blocks. */
-  readonly #unseen = new Map<string, UnseenPem>()
+  readonly #withoutBlocks = new Map<string, PemWithoutBlocks>()
   readonly #inputs = new Map<string, Input>()
 
   constructor(member: LintMember, read: ReadMember, options: FileOptions) {
@@ -120,7 +120,7 @@ class FilesReader {
     const ca = await this.#input(side.get('trustedCaFile'), 'ca')
     const serverPair = await this.#pair(side.get('certFile'), side.get('keyFile'), ca)
     const clientPair = await this.#pair(side.get('clientCertFile'), side.get('clientKeyFile'), ca)
-    const shown = side.get('clientCertFile').isSet ? clientPair : serverPair
+    const dialPair = side.get('clientCertFile').isSet ? clientPair : serverPair
     const anchors = ca === null ? [] : certificatesIn(ca)
     this.#add(unreadableAnchors(anchors, side.block))
     if (ca !== null && serverPair === null && clientPair === null) this.#add(readCertificates(openInput(ca)).findings)
@@ -128,8 +128,8 @@ class FilesReader {
     if (clientPair !== null && anchors.length > 0) {
       this.#add(validate(clientPair, anchors, this.#validation('client', [], side)))
     }
-    if (side.block === 'peer' && shown !== null) this.#checkAddress(side, shown.chain)
-    return { serverChain: serverPair?.chain ?? [], clientChain: shown?.chain ?? [], anchors, crl }
+    if (side.block === 'peer' && dialPair !== null) this.#checkAddress(side, dialPair.chain)
+    return { serverChain: serverPair?.chain ?? [], clientChain: dialPair?.chain ?? [], anchors, crl }
   }
 
   #add(findings: readonly Finding[]): void {
@@ -138,13 +138,13 @@ class FilesReader {
         this.#smallKeys.add(`"${each.certificate?.subject ?? ''}"`)
         continue
       }
-      const unseen = each.code === 'pem/layout-unusual' ? this.#unseenIn(each.details) : null
+      const unseen = each.code === 'pem/layout-unusual' ? this.#findingWithoutBlocks(each.details) : null
       this.#findings.push(unseen ?? this.#place(each))
     }
   }
 
-  #unseenIn({ origin, layout }: FindingDetails['pem/layout-unusual']): Finding | null {
-    const unseen = this.#unseen.get(origin)
+  #findingWithoutBlocks({ origin, layout }: FindingDetails['pem/layout-unusual']): Finding | null {
+    const unseen = this.#withoutBlocks.get(origin)
     if (unseen === undefined || !hidesBlocks(layout)) return null
     return finding('config/pem-unreadable', { ...unseen, layout })
   }
@@ -155,13 +155,13 @@ class FilesReader {
     if (cert === null || key === null) return null
     const { root } = this.#options
     const unreadable = await keyPermissions(keyFile, this.#read, root)
-    if (unreadable !== null) this.#addUnreadable(unreadable)
+    if (unreadable !== null) this.#addUnreadableKey(unreadable)
     const { credentials, findings } = assemble(
       { ca: ca ?? cert, cert, key, crl: null, passphrase: null },
       cert.place.origin,
     )
     const isReadable = findings.some(({ code }) => code === KEY_READABLE)
-    const isOnlyOwnGroup = isReadable && (await isOfOwnGroup(keyFile, this.#read, root))
+    const isOnlyOwnGroup = isReadable && (await isReadableOnlyByOwnGroup(keyFile, this.#read, root))
     const reported = findings.filter(
       ({ code }) =>
         // Without a CA file, `assemble` received the certificate as the CA, so findings about CAs mean nothing.
@@ -176,7 +176,7 @@ class FilesReader {
   }
 
   /** Reports one unreadable file or directory once, also if it affects the keys of both sides. */
-  #addUnreadable(unreadable: Finding): void {
+  #addUnreadableKey(unreadable: Finding): void {
     const by = (each: Finding): string | null =>
       each.code === 'config/key-not-readable' && 'onHost' in each.details ? each.details.onHost : null
     if (!this.#findings.some((each) => by(each) !== null && by(each) === by(unreadable))) this.#add([unreadable])
@@ -199,7 +199,7 @@ class FilesReader {
       }
     }
     this.#add(validateWithoutAnchors(pair.chain, validation))
-    if (anchors.length > 0 && this.#gatewayShows(side)) {
+    if (anchors.length > 0 && this.#isGatewayCertificate(side)) {
       const ca = side.get('trustedCaFile').place.option
       const [issuer, top] = [leaf.issuer.toString(), (pair.chain.at(-1) ?? leaf).issuer.toString()]
       const hasSameName = anchors.some(({ subject }) => [issuer, top].includes(subject.toString()))
@@ -210,14 +210,14 @@ class FilesReader {
   }
 
   /** Whether the gateway of this side presents the server certificate as a client. */
-  #gatewayShows(side: LintSide): boolean {
+  #isGatewayCertificate(side: LintSide): boolean {
     const isShown = side.block === 'client' && this.#member.isGatewayOn && !side.get('clientCertFile').isSet
     return isShown && side.requiresCertificates
   }
 
   #validation(usage: Usage, hosts: readonly string[], side: LintSide): ValidateOptions {
     const { at, clockSkew, expiryWarning } = this.#options
-    const ignore = this.#gatewayShows(side) ? [] : ABOUT_GATEWAY
+    const ignore = this.#isGatewayCertificate(side) ? [] : ABOUT_GATEWAY
     return { usage, hosts, at, clockSkew, expiryWarning, ignore }
   }
 
@@ -239,7 +239,7 @@ class FilesReader {
     const input = await this.#input(setting, 'crl')
     if (input === null) return null
     const { version } = this.#member
-    const isDerOnly = version !== null && version.minor >= FIRST_DER_ONLY
+    const isDerOnly = version !== null && version.minor >= DER_ONLY_MINOR
     const bytes = Buffer.from(input.bytes ?? [])
     const isPem = bytes[0] !== DER_SEQUENCE
     const { crls, findings } = readCrls(openInput(isDerOnly ? withFirstDerElement(input) : input))
@@ -288,20 +288,24 @@ class FilesReader {
             findings: [],
           })
     this.#inputs.set(key, input)
-    if (role !== 'crl') this.#noteUnseen(input, setting)
+    if (role !== 'crl') this.#recordWithoutBlocks(input, setting)
     return input
   }
 
   /** Go reads a PEM block only if its boundaries start lines (encoding/pem Decode). Etcd needs one block of CAs, else the first. */
-  #noteUnseen({ bytes, role, place: { origin } }: Input, { place, text: path }: Setting): void {
+  #recordWithoutBlocks({ bytes, role, place: { origin } }: Input, { place, text: path }: Setting): void {
     const pem = bytes?.toString('latin1') ?? ''
     const starts = Array.from(
       pem.matchAll(/-----(?:BEGIN|END) /g),
       ({ index }) => index === 0 || pem[index - 1] === '\n',
     )
-    const isSeen = (begin: number): boolean => starts[begin] === true && starts[begin + 1] === true
-    if (isSeen(0) || (role === 'ca' && starts.some((_, i) => i % 2 === 0 && isSeen(i)))) return
-    this.#unseen.set(origin, { ...place, path, of: role === 'key' ? 'key' : role === 'ca' ? 'CA' : 'certificate' })
+    const isFound = (begin: number): boolean => starts[begin] === true && starts[begin + 1] === true
+    if (isFound(0) || (role === 'ca' && starts.some((_, i) => i % 2 === 0 && isFound(i)))) return
+    this.#withoutBlocks.set(origin, {
+      ...place,
+      path,
+      of: role === 'key' ? 'key' : role === 'ca' ? 'CA' : 'certificate',
+    })
   }
 }
 
@@ -386,7 +390,7 @@ const DER_SEQUENCE = 0x30
 /** A CRL in PEM must begin with it (Go crypto/x509 ParseCRL). */
 const PEM_CRL = '-----BEGIN X509 CRL'
 /** Since 3.6 a CRL is read only in DER (listener_tls.go v3.6.14 checkCRL). */
-const FIRST_DER_ONLY = 6
+const DER_ONLY_MINOR = 6
 
 /** Since 3.6 etcd parses CRLs strictly (Go crypto/x509 ParseRevocationList). */
 function flawsFor36({ version, signatureAlgorithmsAgree, extensions: { all } }: Crl): CrlFlaw[] {

@@ -45,7 +45,7 @@ export async function keyPermissions(
 }
 
 /** Whether only the owner and a group of etcd's user can read the key. */
-export async function isOfOwnGroup(
+export async function isReadableOnlyByOwnGroup(
   { text }: Pick<Setting, 'text'>,
   read: ReadMember,
   root: string | null,

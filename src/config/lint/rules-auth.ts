@@ -10,7 +10,7 @@ const side = rulesAbout(({ sides }: LintMember) => sides)
 
 /** Options that have no effect unless etcd requires certificates. */
 const RESTRICTIONS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
-const AS_SUBJECT = /^\s*\/?CN\s*=\s*([^,/]*)/i
+const SUBJECT_SYNTAX = /^\s*\/?CN\s*=\s*([^,/]*)/i
 /** The releases that check the CRL of clients on every port (GHSA-3wh4-j44w-pg92). */
 const CRL_FIXED = ['3.5.32', '3.6.13', '3.7.0'] as const
 
@@ -167,9 +167,9 @@ export const authRules = [
   // Etcd compares the value with the common name alone, not with "CN=…".
   side('config/allowed-cn-as-subject', (side) => {
     const at = side.get('allowedCn')
-    const value = at.values.find((each) => AS_SUBJECT.test(each))
+    const value = at.values.find((each) => SUBJECT_SYNTAX.test(each))
     if (!at.isSet || at.isUnresolved || value === undefined) return null
-    return { at, value, name: AS_SUBJECT.exec(value)?.[1]?.trim() ?? '' }
+    return { at, value, name: SUBJECT_SYNTAX.exec(value)?.[1]?.trim() ?? '' }
   }),
   member('config/gateway-refused', ({ client, isGatewayOn }) => {
     const at = [client.get('allowedCn'), client.get('allowedHostname')].find(({ isSet }) => isSet)

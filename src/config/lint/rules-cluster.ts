@@ -71,12 +71,12 @@ function side(block: 'client' | 'peer', field: SideField): (member: LintMember) 
 }
 
 /** The value of a passthrough option in each member, or its default. */
-function passthroughsOf(members: Members, { name, standard }: { name: string; standard: string }): Value[] {
+function passthroughsOf(members: Members, { name, defaultValue }: { name: string; defaultValue: string }): Value[] {
   return members.map((of) => {
     const option = of.member.others.findLast((each) => each.name === name)
     const { file } = of.member.server('name').place
     const place = option?.place ?? { option: name, file, line: null, column: null }
-    return { of, value: option?.text ?? standard, place }
+    return { of, value: option?.text ?? defaultValue, place }
   })
 }
 
@@ -180,7 +180,7 @@ export const clusterRules = [
       const shared = at?.mount.shared
       return path === null || at === null || shared === undefined ? [] : [{ of, path, key: `${shared}/${at.rest}` }]
     })
-    // Only members of one text run on one machine.
+    // Members of different texts run on different machines.
     const groups = groupBy(places, ({ of }) => of.read.texts).flatMap(([, some]) => groupBy(some, ({ key }) => key))
     return groups.flatMap(([, same]) => {
       const [, second] = same
@@ -189,8 +189,8 @@ export const clusterRules = [
       return [{ at, kind: 'shared' as const, path: second.path, by: labels(same.map(({ of }) => of)) }]
     })
   }),
-  // A member reads its list only at its first start, so the list of an older member may lack one that joined later. If two members
-  // lack each other, one of them joined later with a wrong list.
+  // A member reads its list only at its first start, so the list of an older member may lack one that joined later. If neither of
+  // two lists has the other member, the member that joined later has a wrong list.
   complete('config/member-not-listed', (members) => {
     const misses = pairsOf(members).flatMap(([by, other]): MissingEntry[] => {
       const list = by.member.server('initialCluster')
@@ -277,7 +277,7 @@ export const clusterRules = [
   ]),
   // Each member must verify the tokens of every other one. If a key was not read, only the signing methods are compared.
   complete('config/members-differ', (members) => {
-    const values = passthroughsOf(members, { name: 'auth-token', standard: 'simple' })
+    const values = passthroughsOf(members, { name: 'auth-token', defaultValue: 'simple' })
     const isRead = values.every(({ of, value }) => readTokenOptions(value) === null || of.files.tokenKey !== null)
     const tokens = values.map(({ of, place, value }) => {
       const method = readTokenOptions(value)?.get('sign-method')

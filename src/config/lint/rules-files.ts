@@ -51,7 +51,7 @@ function isCovered(leaf: Certificate, text: string): boolean {
 const PUBLIC_CAS =
   /^\/etc\/(?:ssl\/certs\/ca-certificates\.crt|pki\/tls\/(?:certs\/ca-bundle\.crt|cacert\.pem|cert\.pem)|ssl\/(?:ca-bundle|cert)\.pem|pki\/ca-trust\/extracted\/pem\/tls-ca-bundle\.pem)$/
 /** A file with at least this many CAs is a list of public CAs. */
-const MANY_CAS = 50
+const MIN_PUBLIC_CAS = 50
 
 export function chains(
   [leaf, ...intermediates]: readonly Certificate[],
@@ -102,7 +102,7 @@ export const fileRules = [
     const [subject, crlOption] = [revoked.subject.toString(), side.get('crlFile').place.option]
     return { at: side.clientCertificateOption, kind, subject, crl: crlOption, serialNumber: revoked.serialNumber }
   }),
-  // Each other member uses its own list of names. If they are known, the cluster rule compares them.
+  // Other members use their own lists of names. If they are known, the cluster rule checks those lists.
   side('config/member-not-allowed', ({ side, clientChain: [leaf], isCompared }) => {
     if (side.block !== 'peer' || leaf === undefined || !side.requiresCertificates || isCompared) return null
     const refused = refusedByName(side, leaf)
@@ -112,7 +112,7 @@ export const fileRules = [
   }),
   side('config/client-auth-by-public-cas', ({ side, anchors }) => {
     const at = side.get('trustedCaFile')
-    const isMany = anchors.length >= MANY_CAS
+    const isMany = anchors.length >= MIN_PUBLIC_CAS
     // A short file at the path of the system's CAs was replaced by the administrator.
     const isPublic = isMany || (anchors.length === 0 && PUBLIC_CAS.test(at.text))
     if (!at.isSet || !side.requiresCertificates || !isPublic) return null
@@ -127,7 +127,7 @@ export const fileRules = [
     const ended = anchors
       .filter(({ notAfter }) => notAfter.getTime() < time)
       .map(({ subject, notAfter }) => ({ subject: subject.toString(), notAfter }))
-    if (anchors.length >= MANY_CAS || ended.length === 0) return null
+    if (anchors.length >= MIN_PUBLIC_CAS || ended.length === 0) return null
     if (ended.length < anchors.length) {
       return ended.map(({ subject, notAfter }) => ({ at, subjects: [subject], notAfter, block, isEvery: false }))
     }

@@ -21,7 +21,16 @@ import { limitedEntries, type LintMember, MAX_ENTRIES } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'
 import { authRules } from './rules-auth.js'
 import { urlRules } from './rules-urls.js'
-import { ACCEPTED, DANGERS, DEFAULTED, ELECTION, excluded, GATES, HEARTBEAT, needed } from './values.js'
+import {
+  VALUE_CHECKS,
+  DANGERS,
+  DEFAULTED,
+  ELECTION,
+  conflictingOptions,
+  GATES,
+  HEARTBEAT,
+  missingOptions,
+} from './values.js'
 
 const member = rulesAbout((member: LintMember) => [member])
 
@@ -91,7 +100,7 @@ const optionRules = [
       if (rule?.is(at.text) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.wants })
     }
     for (const [kind, table] of [
-      ['refused', ACCEPTED],
+      ['refused', VALUE_CHECKS],
       ['not used', DEFAULTED],
     ] as const) {
       for (const [flag, check] of Object.entries(table)) {
@@ -211,20 +220,20 @@ const optionRules = [
   }),
   // Etcd accepts only one of these. The default, if set in a file, counts as not set (server/embed/config.go v3.5.16 Validate).
   member('config/options-conflict', (member) => {
-    const standard = member.server('initialCluster').row.default
+    const defaultValue = member.server('initialCluster').row.default
     const [first, at] = ['initial-cluster', 'discovery', 'discovery-endpoints', 'discovery-srv']
       .flatMap((flag) => member.known(flag) ?? [])
-      .filter(({ text }) => text !== standard)
+      .filter(({ text }) => text !== defaultValue)
     return first !== undefined && at !== undefined && { at, kind: 'ways to find members', other: first.place.option }
   }),
   member('config/options-conflict', (member) =>
-    excluded(member).flatMap(([option, flag]) => {
+    conflictingOptions(member).flatMap(([option, flag]) => {
       const [at, other] = [member.used(option), member.used(flag)]
       return at === undefined || other === undefined ? [] : [{ at, kind: 'excluded', other: other.place.option }]
     }),
   ),
   member('config/option-needs', (member) =>
-    needed(member).flatMap(([option, flag]) => {
+    missingOptions(member).flatMap(([option, flag]) => {
       const at = member.used(option)
       if (at === undefined) return []
       const missing = option === GATES ? flag : spelledLike(at.place.option, flag)
@@ -234,7 +243,7 @@ const optionRules = [
   // Etcd requires at least five heartbeats. It first refuses 0 for both.
   member('config/election-too-short', (member) => {
     const [heartbeatText, electionText] = [HEARTBEAT, ELECTION].map(
-      ({ name, standard }) => member.used(name)?.text ?? standard,
+      ({ name, defaultValue }) => member.used(name)?.text ?? defaultValue,
     )
     const at = member.used(ELECTION.name) ?? member.used(HEARTBEAT.name)
     if (at === undefined || ![heartbeatText, electionText].every((text = '') => /^0*[1-9]\d*$/.test(text))) return null

@@ -109,9 +109,9 @@ function hasWrongPodDomain(url: string, { name: set, service, namespace, variabl
 
 const LOOPBACK = /^(?:127\.|localhost$|::1$)/
 /** server/etcdserver/api/etcdhttp/health.go v3.4.29, v3.5.11 */
-const LIVEZ = ['3.4.29', '3.5.11', '3.6.0'] as const
+const LIVEZ_SINCE = ['3.4.29', '3.5.11', '3.6.0'] as const
 /** The HTTP paths of etcd (server/etcdserver/api/etcdhttp). */
-const PATHS = /^\/(?:health|metrics|version|(?:livez|readyz)(?:\/.*)?|debug\/.*|v[23]\/.*)$/
+const HTTP_PATHS = /^\/(?:health|metrics|version|(?:livez|readyz)(?:\/.*)?|debug\/.*|v[23]\/.*)$/
 
 /** Why a probe fails, and the URL that it reaches, if any; null if it succeeds. */
 function failureOf(
@@ -135,8 +135,8 @@ function failureOf(
   if (isTls && client.requiresCertificates && !probe.hasCertificate) return { why: 'certificate', url }
   if (isTls && !probe.hasCa) return { why: 'CA', url }
   if (path === null || kind === 'tcp' || kind === 'grpc') return null
-  if (!PATHS.test(path)) return { why: 'path', url }
-  const isNew = /^\/(?:livez|readyz)/.test(path) && version !== null && availableIn(version, LIVEZ) === 'none'
+  if (!HTTP_PATHS.test(path)) return { why: 'path', url }
+  const isNew = /^\/(?:livez|readyz)/.test(path) && version !== null && availableIn(version, LIVEZ_SINCE) === 'none'
   return isNew ? { why: 'release', url } : null
 }
 

@@ -5,7 +5,7 @@ import type { Finding } from '../../report/finding.js'
 import { at, finding } from '../finding.js'
 import type { ReadMember } from '../read/input.js'
 import { isUnresolved } from '../read/text.js'
-import { isOfOwnGroup, keyPermissions } from './key-permissions.js'
+import { isReadableOnlyByOwnGroup, keyPermissions } from './key-permissions.js'
 import type { LintMember } from './member.js'
 import { readTokenOptions } from './values.js'
 
@@ -61,7 +61,12 @@ export async function readTokenKeys(member: LintMember, read: ReadMember, root: 
     const { mode, bytes } = content
     key.bytes = bytes
     const isSecret = name === 'priv-key' && (type === undefined || bytes.includes('PRIVATE KEY-----'))
-    if (isSecret && mode !== null && (mode & 0o077) !== 0 && !(await isOfOwnGroup({ text: path }, read, root))) {
+    if (
+      isSecret &&
+      mode !== null &&
+      (mode & 0o077) !== 0 &&
+      !(await isReadableOnlyByOwnGroup({ text: path }, read, root))
+    ) {
       const shown = `0${(mode & 0o777).toString(8)}`
       findings.push(finding('file/key-readable-by-others', { file: path, mode: shown }, place))
     }

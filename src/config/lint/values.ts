@@ -8,9 +8,9 @@ import { type ConfigForm, parseGoBoolean } from '../tables/options.js'
 import { availableIn, type ParsedVersion } from '../tables/version.js'
 import { acceptedUrl, type LintMember } from './member.js'
 
-/** `standard` is etcd's default in milliseconds. */
-export const HEARTBEAT = { name: 'heartbeat-interval', standard: '100' } as const
-export const ELECTION = { name: 'election-timeout', standard: '1000' } as const
+/** `defaultValue` is etcd's default in milliseconds. */
+export const HEARTBEAT = { name: 'heartbeat-interval', defaultValue: '100' } as const
+export const ELECTION = { name: 'election-timeout', defaultValue: '1000' } as const
 const OUTPUTS = 'log-outputs'
 const ROTATION = 'enable-log-rotation'
 export const GATES = 'feature-gates'
@@ -19,7 +19,7 @@ const CHECKPOINT = 'experimental-enable-lease-checkpoint'
 /** Returns what the value must be; null if etcd accepts it. */
 type Check = (text: string, member: LintMember, form: ConfigForm) => string | null
 
-function must(wants: string, isRight: (text: string) => boolean): Check {
+function mustBe(wants: string, isRight: (text: string) => boolean): Check {
   return (text) => (isRight(text) ? null : wants)
 }
 
@@ -32,7 +32,7 @@ function oneOf(...values: string[]): Check {
 const level = oneOf('debug', 'info', 'warn', 'error', 'dpanic', 'panic', 'fatal')
 
 /** For the two names of one option. */
-const period = must('a positive duration, as 1m', (text) => {
+const POSITIVE_DURATION = mustBe('a positive duration, as 1m', (text) => {
   return (/^-?\d+$/.test(text) ? Number(text) : (parseGoDuration(text) ?? 1)) > 0
 })
 
@@ -45,22 +45,22 @@ function rate(prefix: '' | 'experimental-'): Check {
 }
 
 /** Options whose invalid values etcd refuses. */
-export const ACCEPTED: Readonly<Record<string, Check>> = {
-  [HEARTBEAT.name]: must('a number of milliseconds above 0', (text) => Number(text) !== 0),
-  [ELECTION.name]: must('a number of milliseconds from 1 to 50000', (text) => {
+export const VALUE_CHECKS: Readonly<Record<string, Check>> = {
+  [HEARTBEAT.name]: mustBe('a number of milliseconds above 0', (text) => Number(text) !== 0),
+  [ELECTION.name]: mustBe('a number of milliseconds from 1 to 50000', (text) => {
     return Number(text) !== 0 && !(Number(text) > 50_000)
   }),
   // 3.4 also accepts capnslog (server/embed/config_logging.go v3.5.0).
   logger: (text, { version }) => (text === 'zap' || version?.minor === 4 ? null : 'zap'),
   'log-level': (text, ...more) => level(text.toLowerCase(), ...more),
-  [OUTPUTS]: must('default alone, or stderr, stdout, systemd/journal and paths of files', (text) => {
+  [OUTPUTS]: mustBe('default alone, or stderr, stdout, systemd/journal and paths of files', (text) => {
     const outputs = text.split(',')
     const isAlone = outputs.length === 1 || !outputs.includes('default')
     return isAlone && !outputs.some((each) => each === '' || /^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(each))
   }),
   'auto-compaction-mode': oneOf('periodic', 'revision'),
   // server/embed/etcd.go v3.5.16 parseCompactionRetention
-  'auto-compaction-retention': must('a number of hours or revisions, or a duration as 1h30m', (text) => {
+  'auto-compaction-retention': mustBe('a number of hours or revisions, or a duration as 1h30m', (text) => {
     return /^\+?\d+$/.test(text) || (parseGoDuration(text) ?? -1n) >= 0n
   }),
   'auth-token': (text, { version }) =>
@@ -85,11 +85,11 @@ export const ACCEPTED: Readonly<Record<string, Check>> = {
   'discovery-fallback': oneOf('exit', 'proxy'),
   proxy: oneOf('off', 'readonly', 'on'),
   // pkg/flags/unique_urls.go v3.5.16 Set
-  cors: must('"*", or URLs of scheme, host and port', (text) => {
+  cors: mustBe('"*", or URLs of scheme, host and port', (text) => {
     return text === '*' || text.split(',').every((each) => acceptedUrl(each.trim()) !== null)
   }),
-  'compact-hash-check-time': period,
-  'experimental-compact-hash-check-time': period,
+  'compact-hash-check-time': POSITIVE_DURATION,
+  'experimental-compact-hash-check-time': POSITIVE_DURATION,
   // pkg/featuregate/feature_gate.go v3.6.14 Set
   [GATES]: (text, { version }) => {
     const known = Object.entries(GATE_SINCE).flatMap(([gate, since]) =>
@@ -121,7 +121,7 @@ export const ACCEPTED: Readonly<Record<string, Check>> = {
 /** Options for which etcd silently replaces an unknown value by the default (measured with 3.5.16). */
 export const DEFAULTED: Readonly<Record<string, Check>> = {
   // server/auth/store.go v3.5.16 NewAuthStore. Another rule reports a value that is not a number.
-  'bcrypt-cost': must('a number from 4 to 31', (text) => {
+  'bcrypt-cost': mustBe('a number from 4 to 31', (text) => {
     return !/^\+?\d+$/.test(text) || /^\+?0*(?:[4-9]|[12]\d|3[01])$/.test(text)
   }),
   metrics: oneOf('basic', 'extensive'),
@@ -202,7 +202,7 @@ function gatesOf(member: LintMember): ReadonlyMap<string, string> {
 }
 
 /** Two options that cannot both be set, by their flags. */
-export function excluded(member: LintMember): [option: string, other: string][] {
+export function conflictingOptions(member: LintMember): [option: string, other: string][] {
   const gates = gatesOf(member)
   const isSet = (flag: string): boolean => member.used(flag) !== undefined
   // server/etcdserver/server.go v3.5.16 NewServer
@@ -219,7 +219,7 @@ export function excluded(member: LintMember): [option: string, other: string][] 
 }
 
 /** An option that needs another one, by their flags; or a gate. */
-export function needed(member: LintMember): [option: string, needs: string][] {
+export function missingOptions(member: LintMember): [option: string, needs: string][] {
   const gates = gatesOf(member)
   const isGate = (name: string): boolean => parseGoBoolean(gates.get(name) ?? '') === true
   const persist = `${CHECKPOINT}-persist`

@@ -6,14 +6,14 @@ import { namedVariables, readVariables, type Variable } from './env.js'
 import { readFlags } from './flags.js'
 import type { Reading } from './read-option.js'
 import { type ConfigText, type PlaceOf, placesIn, type ReadNamedFile } from './text.js'
-import { LITERAL_DOLLAR, plainDollars, splitText, type SyntaxFault, type Word } from './tokenizer.js'
+import { LITERAL_DOLLAR, plainDollars, splitText, type SyntaxFault, type Token } from './tokenizer.js'
 
 /** Limits the nesting of shells and container engines. */
-const MAX_SHELLS = 3
+const MAX_NESTING = 3
 
 export interface EtcdCommand {
-  readonly args: readonly Word[]
-  readonly variables: readonly Word[]
+  readonly args: readonly Token[]
+  readonly variables: readonly Token[]
   readonly faults: readonly SyntaxFault[]
   readonly container?: ContainerRun
   /** Whether a shell passes the arguments to etcd. */
@@ -50,7 +50,7 @@ export async function readStart(
   }
   const named = await namedVariables(files, read, into, plainVariables)
   reportFaults(command.faults, source, into)
-  const args = command.args.map((word) => ({ ...word, text: plainDollars(word.text) }))
+  const args = command.args.map((token) => ({ ...token, text: plainDollars(token.text) }))
   readFlags(args, place, into)
   const assigned = command.variables.map(({ text, offset }): Variable => {
     const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
@@ -80,38 +80,38 @@ function plainVariables(content: ConfigText): Variable[] {
 }
 
 /** Null if the command does not start etcd. Flags without a program count as flags of etcd. */
-export function etcdCommand(words: readonly Word[], values: Values = new Map()): EtcdCommand | null {
-  return commandAmong(words, { values, depth: 0 })
+export function etcdCommand(tokens: readonly Token[], values: Values = new Map()): EtcdCommand | null {
+  return commandAmong(tokens, { values, depth: 0 })
 }
 
 /** Null if neither the command nor the image of the container starts etcd. */
 export function commandOf(
   container: YamlValue,
-  words: readonly Word[],
+  tokens: readonly Token[],
   variables: readonly string[],
 ): EtcdCommand | null {
   const image = textAt(container, 'image') ?? ''
   const isImage = isEtcdImage(image)
-  const [first] = words
+  const [first] = tokens
   if (first === undefined) return isImage ? NO_ARGUMENTS : null
   // Arguments without a program go to the program of the image.
-  const isEtcd = !first.text.startsWith('-') || isImage || areEtcdFlags(words) || areOfEtcd(variables)
-  const command = isEtcd ? etcdCommand(words) : null
-  return command && { ...command, faults: [...missingProgram(image, words), ...command.faults] }
+  const isEtcd = !first.text.startsWith('-') || isImage || areEtcdFlags(tokens) || areOfEtcd(variables)
+  const command = isEtcd ? etcdCommand(tokens) : null
+  return command && { ...command, faults: [...missingProgram(image, tokens), ...command.faults] }
 }
 
 /** `depth`: the number of enclosing shells and engines. */
-interface Level {
+interface CommandContext {
   readonly values: Values
   readonly depth: number
 }
 
-function commandAmong(words: readonly Word[], level: Level): EtcdCommand | null {
-  const exported: Word[] = []
-  const own = new Map<string, Word>()
+function commandAmong(tokens: readonly Token[], level: CommandContext): EtcdCommand | null {
+  const exported: Token[] = []
+  const own = new Map<string, Token>()
   let exportsAll = false
   let last: EtcdCommand | null = null
-  for (const command of commandsOf(words)) {
+  for (const command of commandsOf(tokens)) {
     const found = commandIn(command, level)
     if (found !== null) {
       last = { ...found, variables: [...exported, ...found.variables] }
@@ -121,10 +121,10 @@ function commandAmong(words: readonly Word[], level: Level): EtcdCommand | null 
     if (first?.text === 'set') exportsAll ||= rest.some(({ text }) => text === '-a' || text === 'allexport')
     const isExport = first?.text === 'export'
     if (!isExport && !command.every(({ text }) => text.includes('='))) continue
-    for (const word of isExport ? rest : command) {
-      const [, name, isSet] = /^([A-Za-z_]\w*)(=)?/.exec(word.text) ?? []
+    for (const token of isExport ? rest : command) {
+      const [, name, isSet] = /^([A-Za-z_]\w*)(=)?/.exec(token.text) ?? []
       if (name === undefined) continue
-      const known = isSet === undefined ? (own.get(name) ?? { ...word, text: `${name}=\${${name}}` }) : word
+      const known = isSet === undefined ? (own.get(name) ?? { ...token, text: `${name}=\${${name}}` }) : token
       own.set(name, known)
       if (isExport || exportsAll) exported.push(known)
     }
@@ -132,30 +132,30 @@ function commandAmong(words: readonly Word[], level: Level): EtcdCommand | null 
   return last
 }
 
-export function commandsOf(words: readonly Word[]): Word[][] {
-  const commands: Word[][] = [[]]
-  for (const word of words) {
-    if (word.isEnd) commands.push([])
-    else commands.at(-1)?.push(word)
+export function commandsOf(tokens: readonly Token[]): Token[][] {
+  const commands: Token[][] = [[]]
+  for (const token of tokens) {
+    if (token.isEnd) commands.push([])
+    else commands.at(-1)?.push(token)
   }
   return commands.filter(({ length }) => length > 0)
 }
 
 /** Words before a program: variables for it, and programs that start another one. */
-const BEFORE = /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time))$/s
+const PREFIXES = /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time))$/s
 /** A whole command in one argument, in the place of the program. */
 const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
 const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
 const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
 const ENGINE = /(?:^|\/)(?:docker|podman|nerdctl)$/
-const STARTER = /(?:^|\/)(?:ctr|crictl|rkt|systemd-nspawn|systemd-run|gosu|su-exec|tini)$/
+const LAUNCHERS = /(?:^|\/)(?:ctr|crictl|rkt|systemd-nspawn|systemd-run|gosu|su-exec|tini)$/
 /** Commands of an engine that start a program. After other commands, `etcd` is the name of a container. */
-const STARTS = /^(?:run|create|exec)$/
+const START_COMMANDS = /^(?:run|create|exec)$/
 /** Options whose value may be `etcd`, or a folder of that name, without starting it. */
-const NAMES = /^(?:-[aghuvNw]|--(?:name|user|group|hostname|net|network|network-alias|volume|workdir))$/
+const NAME_OPTIONS = /^(?:-[aghuvNw]|--(?:name|user|group|hostname|net|network|network-alias|volume|workdir))$/
 
-function commandIn(command: readonly Word[], level: Level): EtcdCommand | null {
-  const first = command.findIndex(({ text }) => !BEFORE.test(text))
+function commandIn(command: readonly Token[], level: CommandContext): EtcdCommand | null {
+  const first = command.findIndex(({ text }) => !PREFIXES.test(text))
   if (first === -1) return null
   const before = command.slice(0, first)
   const isStarted = before.some(({ text }) => !text.includes('='))
@@ -164,30 +164,30 @@ function commandIn(command: readonly Word[], level: Level): EtcdCommand | null {
 }
 
 /** @param isStarted Whether another program, such as `sudo`, precedes it. */
-function programIn(own: readonly Word[], isStarted: boolean, level: Level): EtcdCommand | null {
+function programIn(own: readonly Token[], isStarted: boolean, level: CommandContext): EtcdCommand | null {
   const [program, ...args] = own
   if (program === undefined) return null
   const { text } = program
   // After `sudo`, a leading flag is one of `sudo`, not of etcd.
   if (text.startsWith('-') && !isStarted) return { ...NO_ARGUMENTS, args: own }
   if (ETCD.test(text)) return { ...NO_ARGUMENTS, args }
-  if (level.depth < MAX_SHELLS) {
+  if (level.depth < MAX_NESTING) {
     const inner = { ...level, depth: level.depth + 1 }
     // No program has such a name, so the quotes around the command are a mistake.
     if (WHOLE_COMMAND.test(text)) {
-      const found = inScript(program, text, args, inner)
+      const found = commandInScript(program, text, args, inner)
       return found && withFaults(found, { kind: 'one argument', offset: program.offset })
     }
     // `-c`, `-ec` or `-lc`, followed by the script.
     const at = SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
     const script = at === -1 ? undefined : args[at + 1]
-    if (script !== undefined) return inShell(script, args.slice(at + 2), inner)
-    const contained = inContainer(own, inner)
+    if (script !== undefined) return commandInShell(script, args.slice(at + 2), inner)
+    const contained = commandInContainer(own, inner)
     if (contained !== null) return contained
   }
   const isEngine = ENGINE.test(text)
-  if (isEngine && !own.some((each) => STARTS.test(each.text))) return null
-  const start = startedAt(own, isStarted || isEngine || STARTER.test(text))
+  if (isEngine && !own.some((each) => START_COMMANDS.test(each.text))) return null
+  const start = etcdIndex(own, isStarted || isEngine || LAUNCHERS.test(text))
   if (start === -1) return null
   return { args: own.slice(start + 1), variables: assignmentsOf(own.slice(0, start)), faults: [] }
 }
@@ -197,27 +197,32 @@ function withFaults(command: EtcdCommand, ...faults: readonly SyntaxFault[]): Et
 }
 
 /** @param after The arguments after the script, which are $0, $1, … in it. */
-function inShell(script: Word, after: readonly Word[], level: Level): EtcdCommand | null {
-  const found = inScript(script, substitute(plainDollars(script.text), level.values), [], level)
+function commandInShell(script: Token, after: readonly Token[], level: CommandContext): EtcdCommand | null {
+  const found = commandInScript(script, substitute(plainDollars(script.text), level.values), [], level)
   const isLost = after.some(({ text }) => text.startsWith('-')) && !/\$(?:[@*\d]|\{[@*\d])/.test(script.text)
   if (found === null || !isLost) return found && { ...found, isShell: true }
   const lost: SyntaxFault = { kind: 'after script', offset: after[0]?.offset ?? script.offset }
   return { ...withFaults(found, lost), args: [...found.args, ...after], isShell: true }
 }
 
-/** Splits a command in one argument. All its words have the place of that argument. */
-function inScript({ offset }: Word, text: string, more: readonly Word[], level: Level): EtcdCommand | null {
-  const { words, faults } = splitText(text, 'shell')
+/** Splits a command in one argument. All tokens have the place of that argument. */
+function commandInScript(
+  { offset }: Token,
+  text: string,
+  more: readonly Token[],
+  level: CommandContext,
+): EtcdCommand | null {
+  const { tokens, faults } = splitText(text, 'shell')
   const placed = <T extends object>(inner: T): T => ({ ...inner, offset })
-  const found = commandAmong([...words.map(placed), ...more], level)
+  const found = commandAmong([...tokens.map(placed), ...more], level)
   return found && withFaults(found, ...faults.map(placed))
 }
 
 /** Null if the command does not start a container that runs etcd. */
-function inContainer(words: readonly Word[], level: Level): EtcdCommand | null {
-  const container = containerRun(words)
+function commandInContainer(tokens: readonly Token[], level: CommandContext): EtcdCommand | null {
+  const container = containerRun(tokens)
   if (container === null) return null
-  const [options, rest] = [words.slice(0, container.length), words.slice(container.length)]
+  const [options, rest] = [tokens.slice(0, container.length), tokens.slice(container.length)]
   const isBare = rest[0] === undefined || rest[0].text.startsWith('-')
   const faults = container.hasEntrypoint ? [] : missingProgram(container.context.image ?? '', rest)
   const bare = container.isEtcd ? { args: rest, variables: [], faults } : null
@@ -226,19 +231,19 @@ function inContainer(words: readonly Word[], level: Level): EtcdCommand | null {
 }
 
 /** The index of etcd after a program that starts it: the first match that is not the value of an option. */
-function startedAt(words: readonly Word[], isStarter: boolean): number {
+function etcdIndex(tokens: readonly Token[], isStarter: boolean): number {
   const program = isStarter ? ETCD : /^(?:\S*\/s?bin\/)?etcd$/
-  const isProgram = ({ text }: Word, i: number): boolean =>
-    program.test(text) && (i + 1 < words.length ? /^[-$]/.test(words[i + 1]?.text ?? '') : isStarter)
-  const first = words.findIndex((word, i) => isProgram(word, i) && !NAMES.test(words[i - 1]?.text ?? ''))
-  return first === -1 ? words.findLastIndex(isProgram) : first
+  const isProgram = ({ text }: Token, i: number): boolean =>
+    program.test(text) && (i + 1 < tokens.length ? /^[-$]/.test(tokens[i + 1]?.text ?? '') : isStarter)
+  const first = tokens.findIndex((token, i) => isProgram(token, i) && !NAME_OPTIONS.test(tokens[i - 1]?.text ?? ''))
+  return first === -1 ? tokens.findLastIndex(isProgram) : first
 }
 
 /** `NAME=value` before a program, or in `-e` or `--env` of a container engine. */
-function assignmentsOf(words: readonly Word[]): Word[] {
-  return words.flatMap((word) => {
-    const [, text] = /^(?:-e|--env=)?([A-Za-z_]\w*=.*)$/s.exec(word.text) ?? []
-    return text === undefined ? [] : [{ ...word, text }]
+function assignmentsOf(tokens: readonly Token[]): Token[] {
+  return tokens.flatMap((token) => {
+    const [, text] = /^(?:-e|--env=)?([A-Za-z_]\w*=.*)$/s.exec(token.text) ?? []
+    return text === undefined ? [] : [{ ...token, text }]
   })
 }
 

@@ -7,7 +7,7 @@ import { textOf } from './pod-volumes.js'
 import { composeProbes } from './probes.js'
 import { longestFirst, type Mount, NO_CONTEXT, Reading } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS, type ReadNamedFile } from './text.js'
-import { LITERAL_DOLLAR, plainDollars, type Split, splitText, wordAt } from './tokenizer.js'
+import { LITERAL_DOLLAR, plainDollars, type Split, splitText, tokenAt } from './tokenizer.js'
 import {
   at,
   entriesOf,
@@ -61,10 +61,10 @@ async function readService(
   reading.add(...yaml.findings)
   const own = variablesOf(service, yaml, reading)
   const names = own.map(({ name }) => name)
-  const split = ['entrypoint', 'command'].map((key) => wordsOf(at(service, key)))
+  const split = ['entrypoint', 'command'].map((key) => tokensOf(at(service, key)))
   const isByVariables = !isEtcdImage(textAt(service, 'image') ?? '') && areOfEtcd(names)
-  const words = split.flatMap((each) => each.words)
-  const command = commandOf(service, words, names) ?? (isByVariables ? NO_ARGUMENTS : null)
+  const tokens = split.flatMap((each) => each.tokens)
+  const command = commandOf(service, tokens, names) ?? (isByVariables ? NO_ARGUMENTS : null)
   if (command === null) return null
   const envFile = at(service, 'env_file')
   const files = (envFile?.kind === 'list' ? envFile.items : envFile === null ? [] : [envFile]).flatMap((item) => {
@@ -97,7 +97,7 @@ async function readService(
 function variablesOf(service: YamlValue, yaml: YamlReading, into: Reading): Variable[] {
   const value = at(service, 'environment')
   const variable = (name: string, text: string | undefined, offset: number): Variable => {
-    return { name, value: text === undefined ? `\${${name}}` : plain(text), place: yaml.place(offset, name) }
+    return { name, value: text === undefined ? `\${${name}}` : literalDollars(text), place: yaml.place(offset, name) }
   }
   if (value?.kind === 'map') return value.entries.map((each) => variable(each.key, textAt(each.value), each.offset))
   return itemsAt(value).flatMap((item) => {
@@ -153,7 +153,7 @@ function fileMount(kind: keyof typeof FILE_FOLDERS, item: YamlValue, compose: Co
   const inside = posix.resolve(FILE_FOLDERS[kind], textAt(item, 'target') ?? source)
   const [path, content] = [textAt(root, kind, source, 'file'), at(root, kind, source, 'content')]
   if (content?.kind === 'scalar') {
-    const text = textOf({ text: plainDollars(plain(content.text)), offset: content.offset }, yaml)
+    const text = textOf({ text: plainDollars(literalDollars(content.text)), offset: content.offset }, yaml)
     return [{ inside, outside: null, files: new Map([['', text]]) }]
   }
   // These paths are relative to the Compose file, also without "./".
@@ -196,19 +196,22 @@ function portOf(item: YamlValue): { outside: string; inside: string }[] {
 }
 
 /** `$$` is a dollar sign; `$` begins a variable of the environment of Compose. */
-function plain(text: string): string {
+function literalDollars(text: string): string {
   return text.replaceAll('$$', LITERAL_DOLLAR)
 }
 
 /** Compose splits a string as a shell does. */
-function wordsOf(value: YamlValue | null): Split {
+function tokensOf(value: YamlValue | null): Split {
   if (value?.kind !== 'scalar' || value.type === 'null') {
     const items = itemsAt(value).flatMap(scalarsOf)
-    return { words: items.map(({ text, offset }) => wordAt(plain(text), offset)), faults: [] }
+    return { tokens: items.map(({ text, offset }) => tokenAt(literalDollars(text), offset)), faults: [] }
   }
-  const { words, faults } = splitText(plain(value.text), 'shell')
+  const { tokens, faults } = splitText(literalDollars(value.text), 'shell')
   const { offset } = value
-  return { words: words.map((word) => ({ ...word, offset })), faults: faults.map((fault) => ({ ...fault, offset })) }
+  return {
+    tokens: tokens.map((token) => ({ ...token, offset })),
+    faults: faults.map((fault) => ({ ...fault, offset })),
+  }
 }
 
 /** The name of the secret or config: the item itself, or its `source`. */

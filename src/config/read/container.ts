@@ -12,7 +12,7 @@ import {
   unreadable,
 } from './read-option.js'
 import { isUnresolved } from './text.js'
-import type { SyntaxFault, Word } from './tokenizer.js'
+import type { SyntaxFault, Token } from './tokenizer.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
 /** Images of the etcd project and of Kubernetes, which contain only the programs. */
@@ -23,7 +23,7 @@ export function isOfficialImage(image: string): boolean {
 }
 
 /** Official images have no entrypoint, so a command needs a program (Dockerfile v3.4.0 to v3.7.1). */
-export function missingProgram(image: string, [first]: readonly Word[]): SyntaxFault[] {
+export function missingProgram(image: string, [first]: readonly Token[]): SyntaxFault[] {
   const isMissing = isOfficialImage(image) && !/:v?2\./.test(image) && first?.text.startsWith('-') === true
   return isMissing ? [{ kind: 'no program', offset: first.offset }] : []
 }
@@ -42,14 +42,14 @@ function baseOf(image: string): string {
   return image.slice(image.lastIndexOf('/') + 1)
 }
 
-/** Only etcd itself, not etcdctl, uses variables for addresses and members. */
+/** Whether a variable is for URLs or members. Other programs may use variables such as ETCD_CERT_FILE. */
 export function areOfEtcd(names: Iterable<string>): boolean {
   return Array.from(names).some((name) => isAddress(rowOfVariable(name)?.kind))
 }
 
 /** Whether flags without a program are those of etcd. */
-export function areEtcdFlags(words: readonly Word[]): boolean {
-  return words.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
+export function areEtcdFlags(tokens: readonly Token[]): boolean {
+  return tokens.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
 }
 
 function isAddress(kind: string | undefined): boolean {
@@ -62,7 +62,7 @@ export interface ContainerRun {
   readonly hasEntrypoint: boolean
   /** Names of variables that the engine passes from its own environment. */
   readonly passed: readonly string[]
-  readonly files: readonly Word[]
+  readonly files: readonly Token[]
   readonly engine: string
   /** The number of arguments up to and including the image. */
   readonly length: number
@@ -74,33 +74,33 @@ const SWITCHES =
 const SHORT: Readonly<Record<string, string>> = { v: 'volume', e: 'env', u: 'user', w: 'workdir' }
 
 /** Null if the command starts no container, or cannot be parsed. */
-export function containerRun(words: readonly Word[]): ContainerRun | null {
-  const [, engine] = /(?:^|\/)(docker|podman|nerdctl)$/.exec(words[0]?.text ?? '') ?? []
-  const run = words.findIndex(({ text }, i) => i > 0 && (text === 'run' || text === 'create'))
+export function containerRun(tokens: readonly Token[]): ContainerRun | null {
+  const [, engine] = /(?:^|\/)(docker|podman|nerdctl)$/.exec(tokens[0]?.text ?? '') ?? []
+  const run = tokens.findIndex(({ text }, i) => i > 0 && (text === 'run' || text === 'create'))
   if (engine === undefined || run === -1) return null
-  const given: { key: string; word: Word }[] = []
-  for (let i = run + 1; i < words.length; i++) {
-    const word = words[i]
-    if (word === undefined) break
-    const { text } = word
+  const given: { key: string; token: Token }[] = []
+  for (let i = run + 1; i < tokens.length; i++) {
+    const token = tokens[i]
+    if (token === undefined) break
+    const { text } = token
     if (!text.startsWith('-')) return { ...describe(text, given), engine, length: i + 1 }
-    if (text === '--read-only') given.push({ key: 'read-only', word: { ...word, text: 'true' } })
+    if (text === '--read-only') given.push({ key: 'read-only', token: { ...token, text: 'true' } })
     if (SWITCHES.test(text)) continue
     const [, long, value] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(text) ?? []
     const [, letter = '', joined = ''] = /^-[dtiPq]*([a-zA-Z])=?([\s\S]*)$/.exec(text) ?? []
     const own = long === undefined && joined !== '' ? joined : value
-    const found = own === undefined ? words[++i] : { ...word, text: own }
-    if (found !== undefined) given.push({ key: long ?? SHORT[letter] ?? letter, word: found })
+    const found = own === undefined ? tokens[++i] : { ...token, text: own }
+    if (found !== undefined) given.push({ key: long ?? SHORT[letter] ?? letter, token: found })
   }
   return null
 }
 
 function describe(
   image: string,
-  given: readonly { readonly key: string; readonly word: Word }[],
+  given: readonly { readonly key: string; readonly token: Token }[],
 ): Omit<ContainerRun, 'engine' | 'length'> {
-  const wordsOf = (key: string): Word[] => given.flatMap((each) => (each.key === key ? [each.word] : []))
-  const textsOf = (key: string): string[] => wordsOf(key).map(({ text }) => text)
+  const tokensOf = (key: string): Token[] => given.flatMap((each) => (each.key === key ? [each.token] : []))
+  const textsOf = (key: string): string[] => tokensOf(key).map(({ text }) => text)
   const last = (key: string): string | undefined => textsOf(key).at(-1)
   const entrypoint = last('entrypoint')
   return {
@@ -124,7 +124,7 @@ function describe(
     isEtcd: entrypoint === undefined ? isEtcdImage(image) : /(?:^|\/)etcd$/.test(entrypoint),
     hasEntrypoint: entrypoint !== undefined,
     passed: textsOf('env').filter((text) => !text.includes('=')),
-    files: wordsOf('env-file'),
+    files: tokensOf('env-file'),
   }
 }
 

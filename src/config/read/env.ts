@@ -150,18 +150,18 @@ export function reportNotExpanded(variables: Iterable<Variable>, into: Reading):
 }
 
 /** Variables with the prefix `ETCD_` for other programs. */
-const FOREIGN =
+const OTHER_PROGRAMS =
   /^ETCD_(?:UNSUPPORTED_ARCH|VERSION|VER|SERVICE_\w+|PORT(?:_\w+)?|IMAGE\w*|TAG|USER|CONF\w*|HOME|OPTS|ARGS|EXTRA_\w+|HOST|NODE\w*|IP|NAMES|(?:BASE|BIN|CERTS?|TMP|CONF|VOLUME|BACKUP|SNAPSHOTS?)_DIR)$/
 /** Limits the reported unknown variables, because the search for similar names is slow. */
 const MAX_UNKNOWN = 100
 /** Names of variables that are probably about TLS or authentication. */
 const LOOKS_LIKE_TLS = /_(?:CERTS?|CERTIFICATES?|CA|CACERT|CRL|TLS|AUTH|CIPHERS?)(?:_(?!DIR$)|$)/
 
-const OTHERS: ReadonlyMap<string, PassthroughRow> = new Map(
+const PASSTHROUGH_BY_VARIABLE: ReadonlyMap<string, PassthroughRow> = new Map(
   passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
 )
 /** Short names are omitted: they may resemble a variable of another program. */
-const LONG_NAMES: readonly string[] = [...OTHERS.keys()].filter(({ length }) => length > 16)
+const LONG_NAMES: readonly string[] = [...PASSTHROUGH_BY_VARIABLE.keys()].filter(({ length }) => length > 16)
 const NAMES: readonly string[] = etcdOptions.flatMap(({ flag }) => (flag === null ? [] : [variableOf(flag.name)]))
 
 export function readVariables(variables: readonly Variable[], into: Reading): void {
@@ -170,9 +170,9 @@ export function readVariables(variables: readonly Variable[], into: Reading): vo
   const byName = new Map(variables.map((each) => [each.name, { ...each, value: plainDollars(each.value) }]))
   for (const variable of byName.values()) {
     const { name, value, place, isGuess } = variable
-    const row = rowOfVariable(name) ?? OTHERS.get(name)
+    const row = rowOfVariable(name) ?? PASSTHROUGH_BY_VARIABLE.get(name)
     const isOfEtcd =
-      (name.startsWith('ETCD_') && !FOREIGN.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined
+      (name.startsWith('ETCD_') && !OTHER_PROGRAMS.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined
     // Etcd ignores an empty variable (pkg/flags/flag.go, setFlagFromEnv).
     if (row !== undefined && value !== '') into.set(row, value, 'env', place, isGuess)
     else if (row === undefined && isOfEtcd && unknown++ < MAX_UNKNOWN) readUnknown(variable, byName, into)

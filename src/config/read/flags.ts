@@ -13,7 +13,7 @@ import {
 import { meantByValue, meantByWords, nearest } from './meaning.js'
 import { type Reading, textOption } from './read-option.js'
 import type { PlaceOf } from './text.js'
-import { splitWords, type Word } from './tokenizer.js'
+import { splitTokens, type Token } from './tokenizer.js'
 
 /** Further arguments are ignored. Linux accepts no more of usual length. */
 const MAX_ARGUMENTS = 10_000
@@ -23,13 +23,13 @@ const VARIABLE = /^\$(?:[@*]|\w+|\{\w+\}|\(\w+\))$/
 const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
 const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS]
 
-export function readFlags(words: readonly Word[], place: PlaceOf, into: Reading): void {
-  const [first] = words
+export function readFlags(tokens: readonly Token[], place: PlaceOf, into: Reading): void {
+  const [first] = tokens
   if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
     const looked = `it starts etcd’s ${first.text}, which has its own flags and is not checked`
     into.report('config/no-etcd', { kind: 'etcd', file: place(first.offset, '').file, looked })
     into.isComplete = false
-  } else new FlagsReader(words.slice(0, MAX_ARGUMENTS), place, into).read()
+  } else new FlagsReader(tokens.slice(0, MAX_ARGUMENTS), place, into).read()
 }
 
 /** Distributes over the kinds of the details. */
@@ -44,53 +44,53 @@ interface PreviousFlag {
 }
 
 class FlagsReader {
-  readonly #words: readonly Word[]
+  readonly #tokens: readonly Token[]
   readonly #place: PlaceOf
   readonly #into: Reading
   #isReported = false
 
-  constructor(words: readonly Word[], place: PlaceOf, into: Reading) {
+  constructor(tokens: readonly Token[], place: PlaceOf, into: Reading) {
     this.#place = place
     this.#into = into
-    this.#words = words.flatMap((each) => this.#split(each))
+    this.#tokens = tokens.flatMap((each) => this.#split(each))
   }
 
   read(): void {
     let before: PreviousFlag | null = null
-    for (let i = 0; i < this.#words.length; i++) {
-      const word = this.#words[i]
-      if (word === undefined) break
-      const text = word.text.replace(/^[\u2013\u2014](?=[a-z])/, '--')
+    for (let i = 0; i < this.#tokens.length; i++) {
+      const token = this.#tokens[i]
+      if (token === undefined) break
+      const text = token.text.replace(/^[\u2013\u2014](?=[a-z])/, '--')
       const [, name, given] = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(text) ?? []
-      const next = this.#words[i + 1]
-      if (text !== word.text) this.#leftOver(word, null)
-      if (name === undefined) this.#other(word, next, before)
-      before = name === undefined ? null : this.#flag(name, given, word, next)
+      const next = this.#tokens[i + 1]
+      if (text !== token.text) this.#leftOver(token, null)
+      if (name === undefined) this.#other(token, next, before)
+      before = name === undefined ? null : this.#flag(name, given, token, next)
       if (before?.takesNext === true) i++
     }
   }
 
   /** Reports several flags in one argument, as from an unsplit variable: etcd receives them as one value. */
-  #split(word: Word): Word[] {
-    const { text } = word
+  #split(token: Token): Token[] {
+    const { text } = token
     const argument = flagWithin(text)
     const [, flag] = argument === null ? [] : (/^(--?[a-z][a-z-]*)[= ]/.exec(text) ?? [])
-    if (argument === null || flag === undefined) return [word]
+    if (argument === null || flag === undefined) return [token]
     const value = text.slice(text.search(/[= ]/) + 1)
-    this.#misplaced(word, flag, { kind: 'flag in value', argument, value })
-    return splitWords(text, 'shell').map((inner) => ({ ...word, text: inner.text }))
+    this.#misplaced(token, flag, { kind: 'flag in value', argument, value })
+    return splitTokens(text, 'shell').map((inner) => ({ ...token, text: inner.text }))
   }
 
   /** Go stops at an argument that is not a flag, and etcd exits. The flags after it are read nevertheless. */
-  #other(word: Word, next: Word | undefined, before: PreviousFlag | null): void {
-    const { text, offset } = word
+  #other(token: Token, next: Token | undefined, before: PreviousFlag | null): void {
+    const { text, offset } = token
     if (VARIABLE.test(text)) this.#into.isComplete = false
     else if (text === '--') {
       if (next !== undefined) this.#leftOver(next, null)
       this.#isReported = true
-    } else if (SHELL_SYNTAX.test(text)) this.#leftOver(word, null)
+    } else if (SHELL_SYNTAX.test(text)) this.#leftOver(token, null)
     else {
-      this.#leftOver(word, before)
+      this.#leftOver(token, before)
       const row = before?.row
       if (before?.expectsValue !== true || row === undefined || !('block' in row)) return
       const { options } = this.#into
@@ -100,24 +100,24 @@ class FlagsReader {
     }
   }
 
-  #leftOver(word: Word, before: PreviousFlag | null): void {
+  #leftOver(token: Token, before: PreviousFlag | null): void {
     if (this.#isReported) return
     this.#isReported = true
     const after = before?.expectsValue === true ? before.flag : null
-    this.#misplaced(word, before?.flag ?? 'etcd', { kind: 'left over', argument: word.text, after })
+    this.#misplaced(token, before?.flag ?? 'etcd', { kind: 'left over', argument: token.text, after })
   }
 
-  #flag(written: string, given: string | undefined, word: Word, next: Word | undefined): PreviousFlag {
+  #flag(written: string, given: string | undefined, token: Token, next: Token | undefined): PreviousFlag {
     // `--cert-file /x` as one argument.
     const [, first = '', joined] = given === undefined ? (/^(\S+)\s+(\S[\s\S]*)$/.exec(written) ?? []) : []
     const isJoined = joined !== undefined && rowOf(first) !== undefined
     const name = isJoined ? first : written
     const flag = `--${name}`
-    const place = this.#place(word.offset, flag)
+    const place = this.#place(token.offset, flag)
     const own = rowOf(name)
     const row = own ?? this.#meant(name, given ?? next?.text ?? '', place)
     if (isJoined) {
-      this.#misplaced(word, flag, { kind: 'joined', value: joined })
+      this.#misplaced(token, flag, { kind: 'joined', value: joined })
       if (row !== undefined && 'block' in row) this.#into.options.push(textOption(row, joined, 'flags', place, true))
       return { flag, row, expectsValue: false, takesNext: false }
     }
@@ -129,7 +129,7 @@ class FlagsReader {
     const takesNext = given === undefined && !isSwitch && next !== undefined && !isKnownFlag(next)
     const value = given ?? (isSwitch ? 'true' : takesNext ? next.text : undefined)
     if (value === undefined) {
-      this.#misplaced(word, flag, { kind: 'no value', argument: next?.text ?? '' })
+      this.#misplaced(token, flag, { kind: 'no value', argument: next?.text ?? '' })
       if (row !== undefined && 'block' in row)
         this.#into.options.push({ ...textOption(row, '', 'flags', place), isUnreadable: true })
     } else if (own !== undefined) this.#into.set(own, value, 'flags', place)
@@ -154,7 +154,7 @@ class FlagsReader {
     return meant
   }
 
-  #misplaced({ offset }: Word, flag: string, details: Unplaced<FindingDetails['config/argument-misplaced']>): void {
+  #misplaced({ offset }: Token, flag: string, details: Unplaced<FindingDetails['config/argument-misplaced']>): void {
     this.#into.report('config/argument-misplaced', { ...this.#place(offset, flag), ...details })
   }
 }
@@ -168,6 +168,6 @@ export function flagWithin(text: string): string | null {
   return rowOf(name) === undefined ? null : dashes + name
 }
 
-function isKnownFlag({ text }: Word): boolean {
+function isKnownFlag({ text }: Token): boolean {
   return rowOf(/^--([^-=][^=]*)(?:=|$)/.exec(text)?.[1] ?? '') !== undefined
 }

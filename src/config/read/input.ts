@@ -23,7 +23,7 @@ import {
   templateLine,
   tooLarge,
 } from './text.js'
-import { processWords, type Split, splitText, wordAt } from './tokenizer.js'
+import { processTokens, type Split, splitText, tokenAt } from './tokenizer.js'
 import { readUnit } from './unit.js'
 import { readYamlConfig } from './yaml-config.js'
 
@@ -101,7 +101,7 @@ const isRecord = (value: unknown): boolean =>
   value !== null &&
   !Array.isArray(value) &&
   Object.values(value).every((each) => each === undefined || isText(each))
-const areWords = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
+const areArguments = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
 
 const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) => boolean, accepted: string]>> = {
   file: [
@@ -109,7 +109,7 @@ const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) 
     'a path, or a URL of a file',
   ],
   yaml: [isTextOrBytes, 'a string'],
-  flags: [(value) => isTextOrBytes(value) || areWords(value), 'a string or an array of arguments'],
+  flags: [(value) => isTextOrBytes(value) || areArguments(value), 'a string or an array of arguments'],
   env: [(value) => isText(value) || isRecord(value), 'a record of strings, or a string'],
   unit: [isText, 'a string'],
   manifest: [isText, 'a string'],
@@ -172,20 +172,20 @@ class InputReader {
   ): Promise<Reading[]> {
     const passed = typeof given === 'string' ? { text: given, file: this.#label } : given
     const content = passed instanceof Uint8Array ? decodeText(passed, this.#label) : passed
-    if ('code' in content) return into.refuse(content)
+    if ('code' in content) return into.markIncomplete(content)
     this.options.texts.push(content)
     const refused = refuseText(content)
-    if (refused !== null) return into.refuse(refused)
+    if (refused !== null) return into.markIncomplete(refused)
     const { text, file } = content
     const form = formOf(text)
     const template =
       form === 'command' || form === 'env' ? null : templateLine(content, form === 'unit' ? 'unit' : 'yaml')
     if (template !== null) {
       const details = { kind: 'template' as const, isForeign: this.#isStrict }
-      return into.refuse(finding('config/not-checked', { ...template, ...details }))
+      return into.markIncomplete(finding('config/not-checked', { ...template, ...details }))
     }
     const [, pem] = form === 'yaml' ? (/^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []) : []
-    if (pem !== undefined) return into.refuse(noEtcd(file, `it is PEM and holds a ${pem}`))
+    if (pem !== undefined) return into.markIncomplete(noEtcd(file, `it is PEM and holds a ${pem}`))
     switch (form) {
       case 'manifest':
         return readManifest(content)
@@ -219,11 +219,11 @@ class InputReader {
   }
 
   async #list(flags: readonly string[], into: Reading): Promise<void> {
-    const bytes = flags.reduce((sum, word) => sum + word.length, 0)
-    if (bytes > MAX_CONFIG_BYTES) into.refuse(tooLarge('file', this.#label, bytes))
+    const bytes = flags.reduce((sum, token) => sum + token.length, 0)
+    if (bytes > MAX_CONFIG_BYTES) into.markIncomplete(tooLarge('file', this.#label, bytes))
     else {
       const place: PlaceOf = (_, option) => ({ option, file: this.#label, line: null, column: null })
-      await this.#words({ words: flags.map((text) => wordAt(text, 0)), faults: [] }, '', place, into)
+      await this.#tokens({ tokens: flags.map((text) => tokenAt(text, 0)), faults: [] }, '', place, into)
     }
   }
 
@@ -231,19 +231,19 @@ class InputReader {
     const { text } = content
     const place = placesIn(content)
     if (text.includes('\0')) {
-      await this.#words({ words: processWords(text), faults: [] }, text, place, into)
+      await this.#tokens({ tokens: processTokens(text), faults: [] }, text, place, into)
       return
     }
-    const { words, faults } = splitText(text, 'shell')
+    const { tokens, faults } = splitText(text, 'shell')
     // Only the shell knows the home folder.
-    const expanded = words.map((word) => ({ ...word, text: word.text.replace(/^~(?=\/|$)/, '${HOME}') }))
-    await this.#words({ words: expanded, faults }, text, place, into)
+    const expanded = tokens.map((token) => ({ ...token, text: token.text.replace(/^~(?=\/|$)/, '${HOME}') }))
+    await this.#tokens({ tokens: expanded, faults }, text, place, into)
   }
 
-  async #words({ words, faults }: Split, text: string, place: PlaceOf, into: Reading): Promise<void> {
-    const command = etcdCommand(words)
+  async #tokens({ tokens, faults }: Split, text: string, place: PlaceOf, into: Reading): Promise<void> {
+    const command = etcdCommand(tokens)
     if (command === null) {
-      if (words.length > 0) into.refuse(noEtcd(place(0, '').file, 'no argument of the command is etcd'))
+      if (tokens.length > 0) into.markIncomplete(noEtcd(place(0, '').file, 'no argument of the command is etcd'))
       return
     }
     const source = { text, option: 'etcd', place }
@@ -256,7 +256,7 @@ class InputReader {
 /** In /proc/PID/environ, NUL ends each variable. */
 function processVariables(content: ConfigText): Variable[] {
   const place = placesIn(content)
-  return processWords(content.text).map(({ text, offset }) => {
+  return processTokens(content.text).map(({ text, offset }) => {
     const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
     return { name, value, place: place(offset, name) }
   })

@@ -16,7 +16,7 @@ import { checkVolumes, type KubeYaml, mountsOf, withObjects } from './pod-volume
 import { podProbes } from './probes.js'
 import { NO_CONTEXT, Reading, type Replicas } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS } from './text.js'
-import { wordAt } from './tokenizer.js'
+import { tokenAt } from './tokenizer.js'
 import { at, entriesOf, itemsAt, readYaml, reportType, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
 export function isManifest(text: string): boolean {
@@ -89,7 +89,7 @@ function replicasOf(document: YamlValue, spec: YamlValue, name: string): Pod['re
 }
 
 /** An argument, or the value of a variable. `option` is the name of the flag or the variable. */
-interface Written {
+interface ContainerString {
   readonly item: YamlValue
   readonly text: string
   readonly option: string
@@ -97,8 +97,8 @@ interface Written {
 
 interface Container {
   readonly value: YamlValue
-  readonly args: readonly Written[]
-  readonly values: readonly Written[]
+  readonly args: readonly ContainerString[]
+  readonly values: readonly ContainerString[]
   readonly variables: readonly Variable[]
   /** Sources of variables that this text does not contain. */
   readonly missing: readonly { readonly from: string; readonly offset: number }[]
@@ -107,7 +107,7 @@ interface Container {
 /** Reads `envFrom` and `env`. Values of Secrets are not shown. */
 function containerOf(container: YamlValue, yaml: KubeYaml): Container {
   const args = ['command', 'args'].flatMap((key) => itemsAt(container, key).flatMap(argumentOf))
-  const [values, variables, missing]: [Written[], Variable[], { from: string; offset: number }[]] = [[], [], []]
+  const [values, variables, missing]: [ContainerString[], Variable[], { from: string; offset: number }[]] = [[], [], []]
   for (const item of itemsAt(container, 'envFrom')) {
     const map = textAt(item, 'configMapRef', 'name')
     const entries = map === undefined ? undefined : yaml.objects.get(`ConfigMap ${map}`)
@@ -143,8 +143,8 @@ function commandIn({ value, args, variables }: Container, isByVariables: boolean
     return isEtcd ? NO_ARGUMENTS : null
   }
   const values = boundedValues(valuesOf(variables))
-  const words = args.map(({ item, text }) => wordAt(expanded(text, values), item.offset))
-  return commandOf(value, words, names)
+  const tokens = args.map(({ item, text }) => tokenAt(expanded(text, values), item.offset))
+  return commandOf(value, tokens, names)
 }
 
 async function readContainer(
@@ -219,7 +219,7 @@ function reportNotExpanded({ args, values, variables, missing }: Container, yaml
 }
 
 /** YAML reads `--name: a` as a mapping; read it as `--name=a`. */
-function argumentOf(item: YamlValue): Written[] {
+function argumentOf(item: YamlValue): ContainerString[] {
   const [entry] = entriesOf(item)
   const mapped = entry?.value.kind === 'scalar' ? `${entry.key}=${entry.value.text}` : undefined
   const text = item.kind === 'scalar' ? item.text : mapped

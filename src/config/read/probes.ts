@@ -3,7 +3,7 @@ import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { commandsOf, type Values } from './command.js'
 import type { Probe } from './read-option.js'
 import { isUnresolved } from './text.js'
-import { splitWords, type Word, wordAt } from './tokenizer.js'
+import { splitTokens, type Token, tokenAt } from './tokenizer.js'
 import { at, itemsAt, scalarsOf, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
 /** In a pod with several containers, another one may own the port. */
@@ -15,7 +15,7 @@ export function podProbes(container: YamlValue, spec: YamlValue, yaml: YamlReadi
   return ['startupProbe', 'livenessProbe', 'readinessProbe'].flatMap((name): Probe[] => {
     const probe = at(container, name)
     const command = at(probe, 'exec', 'command')
-    if (command !== null) return commandProbes(wordsOf(command), values, yaml.place(command.offset, name))
+    if (command !== null) return commandProbes(tokensOf(command), values, yaml.place(command.offset, name))
     const [http, tcp] = [at(probe, 'httpGet'), at(probe, 'tcpSocket')]
     const target = http ?? tcp ?? at(probe, 'grpc')
     const written = textAt(target, 'port') ?? ''
@@ -47,20 +47,20 @@ export function composeProbes(service: YamlValue, yaml: YamlReading, values: Val
   if (test === null || textAt(service, 'healthcheck', 'disable') === 'true') return []
   const place = yaml.place(test.offset, 'healthcheck')
   const plain = (text = ''): string => text.replaceAll('$$', '$')
-  const [form, ...rest] = test.kind === 'scalar' ? [wordAt('CMD-SHELL', 0), wordAt(test.text, 0)] : wordsOf(test)
+  const [form, ...rest] = test.kind === 'scalar' ? [tokenAt('CMD-SHELL', 0), tokenAt(test.text, 0)] : tokensOf(test)
   if (form?.text === 'CMD') {
-    const words = rest.map((word) => ({ ...word, text: plain(word.text) }))
-    return commandProbes(words, values, place)
+    const tokens = rest.map((token) => ({ ...token, text: plain(token.text) }))
+    return commandProbes(tokens, values, place)
   }
-  return form?.text === 'CMD-SHELL' ? commandProbes(splitWords(plain(rest[0]?.text), 'shell'), values, place) : []
+  return form?.text === 'CMD-SHELL' ? commandProbes(splitTokens(plain(rest[0]?.text), 'shell'), values, place) : []
 }
 
-function wordsOf(value: YamlValue): Word[] {
-  return itemsAt(value).flatMap(scalarsOf).map(({ text, offset }) => wordAt(text, offset)) // prettier-ignore
+function tokensOf(value: YamlValue): Token[] {
+  return itemsAt(value).flatMap(scalarsOf).map(({ text, offset }) => tokenAt(text, offset)) // prettier-ignore
 }
 
-function commandProbes(words: readonly Word[], values: Values, place: ConfigPlace, isScript = false): Probe[] {
-  return commandsOf(words).flatMap((command): Probe[] => {
+function commandProbes(tokens: readonly Token[], values: Values, place: ConfigPlace, isScript = false): Probe[] {
+  return commandsOf(tokens).flatMap((command): Probe[] => {
     const assigned = new Map<string, string>()
     const first = command.findIndex(({ text }) => {
       const [, name, value = ''] = /^([A-Za-z_]\w*)=([\s\S]*)$/.exec(text) ?? []
@@ -71,7 +71,7 @@ function commandProbes(words: readonly Word[], values: Values, place: ConfigPlac
     const name = program.replace(/^.*\//s, '')
     const script = args.findIndex((text) => /^-[a-z]*c$/.test(text))
     if (/^(?:ba|da|a)?sh$/.test(name) && script !== -1 && !isScript)
-      return commandProbes(splitWords(args[script + 1] ?? '', 'shell'), values, place, true)
+      return commandProbes(splitTokens(args[script + 1] ?? '', 'shell'), values, place, true)
     if (name === 'etcdctl') return etcdctlProbes(args, (key) => assigned.get(key) ?? values.get(key), place)
     return name === 'curl' || name === 'wget' ? httpProbes(name, args, place) : []
   })
@@ -82,9 +82,9 @@ const OFFLINE: ReadonlySet<string> = new Set(['version', 'help', 'completion'])
 
 /** Flags of etcdctl and their variables (etcdctl/ctlv3/ctl.go v3.5.16). */
 function etcdctlProbes(args: readonly string[], valueOf: Values['get'], place: ConfigPlace): Probe[] {
-  const given = (flag: string, standard = ''): string => {
+  const given = (flag: string, defaultValue = ''): string => {
     const index = args.findIndex((text) => text === `--${flag}` || text.startsWith(`--${flag}=`))
-    if (index === -1) return valueOf(`ETCDCTL_${flag.toUpperCase().replaceAll('-', '_')}`) ?? standard
+    if (index === -1) return valueOf(`ETCDCTL_${flag.toUpperCase().replaceAll('-', '_')}`) ?? defaultValue
     const text = args[index] ?? ''
     return text.includes('=') ? text.slice(text.indexOf('=') + 1) : (args[index + 1] ?? '')
   }

@@ -179,7 +179,7 @@ export class Reading {
   }
 
   /** Adds the findings that explain why options may be missing here. */
-  refuse(...findings: readonly Finding[]): Reading[] {
+  markIncomplete(...findings: readonly Finding[]): Reading[] {
     this.add(...findings)
     this.isComplete = false
     return [this]
@@ -217,7 +217,7 @@ export class Reading {
 
 export function unreadable(...findings: readonly Finding[]): Reading {
   const reading = new Reading()
-  reading.refuse(...findings)
+  reading.markIncomplete(...findings)
   return reading
 }
 

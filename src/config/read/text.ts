@@ -58,7 +58,7 @@ export function templateLine(
     // Within a script in a manifest, such a line is a variable of the shell.
     const isReplaced = REPLACED_LINE.test(bare) && (line.startsWith('$') || before.endsWith(':'))
     const isOfYaml = form === 'yaml' && (isReplaced || TEMPLATE_VALUE.test(bare))
-    const isStatement = form === 'env' ? /^\{%.*%\}/.test(bare) : hasStatement(bare)
+    const isStatement = form === 'env' ? /^\{%.*%\}/.test(bare) : isTemplateStatement(bare)
     if (TEMPLATE_LINE.test(bare) || isStatement || isOfYaml) {
       const what = [bare.length > 60 ? `${bare.slice(0, 60)}…` : bare]
       return { option: 'The line', file, line: i + 1, column: line.search(/\S/) + 1, what }
@@ -69,7 +69,7 @@ export function templateLine(
 }
 
 /** A template statement, `{% … %}`. Within quotes or a comment it is plain text. */
-function hasStatement(line: string): boolean {
+function isTemplateStatement(line: string): boolean {
   const at = line.search(/["'#]|\{%/)
   return at !== -1 && line.startsWith('{%', at) && line.includes('%}', at)
 }

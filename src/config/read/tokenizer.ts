@@ -1,6 +1,6 @@
 /** Splits a command line as a POSIX shell or systemd does (systemd.syntax(7), systemd.service(5)). */
 
-export interface Word {
+export interface Token {
   readonly text: string
   /** Its offset in the text. */
   readonly offset: number
@@ -8,7 +8,7 @@ export interface Word {
   readonly isEnd: boolean
 }
 
-type WordStyle = 'shell' | 'systemd'
+type TokenStyle = 'shell' | 'systemd'
 
 /** A mistake that does not prevent reading the text as it was meant. */
 export interface SyntaxFault {
@@ -17,7 +17,7 @@ export interface SyntaxFault {
 }
 
 export interface Split {
-  readonly words: readonly Word[]
+  readonly tokens: readonly Token[]
   readonly faults: readonly SyntaxFault[]
 }
 
@@ -29,20 +29,20 @@ export function plainDollars(text: string): string {
 }
 
 /** A quote that is not closed ends at `end`. */
-export function splitText(text: string, style: WordStyle, start = 0, end = text.length): Split {
+export function splitText(text: string, style: TokenStyle, start = 0, end = text.length): Split {
   return new Splitter(text, style, end).split(start)
 }
 
-export function splitWords(text: string, style: WordStyle, start = 0, end = text.length): readonly Word[] {
-  return splitText(text, style, start, end).words
+export function splitTokens(text: string, style: TokenStyle, start = 0, end = text.length): readonly Token[] {
+  return splitText(text, style, start, end).tokens
 }
 
-export function processWords(text: string): Word[] {
-  const words = Array.from(text.matchAll(/([^\0]*)\0?/g), ({ 1: word = '', index }) => wordAt(word, index))
-  return words.slice(0, words.findLastIndex((word) => word.text !== '') + 1)
+export function processTokens(text: string): Token[] {
+  const tokens = Array.from(text.matchAll(/([^\0]*)\0?/g), ({ 1: token = '', index }) => tokenAt(token, index))
+  return tokens.slice(0, tokens.findLastIndex((token) => token.text !== '') + 1)
 }
 
-export function wordAt(text: string, offset: number, isEnd = false): Word {
+export function tokenAt(text: string, offset: number, isEnd = false): Token {
   return { text, offset, isEnd }
 }
 
@@ -62,14 +62,14 @@ class Splitter {
   readonly #text: string
   readonly #isShell: boolean
   readonly #end: number
-  readonly #words: Word[] = []
-  #word: { parts: string[]; offset: number } | null = null
+  readonly #tokens: Token[] = []
+  #token: { parts: string[]; offset: number } | null = null
   readonly #faults = new Map<SyntaxFault['kind'], SyntaxFault>()
   #isContinued = false
   #isRedirected = false
   #isUnbalanced = false
 
-  constructor(text: string, style: WordStyle, end: number) {
+  constructor(text: string, style: TokenStyle, end: number) {
     this.#text = text
     this.#isShell = style === 'shell'
     this.#end = end
@@ -80,7 +80,7 @@ class Splitter {
     this.#finish()
     // Without any continuation, the line breaks come from folded YAML and are correct.
     if (!this.#isContinued) this.#faults.delete('backslash')
-    return { words: this.#words, faults: [...this.#faults.values()] }
+    return { tokens: this.#tokens, faults: [...this.#faults.values()] }
   }
 
   #step(at: number): number {
@@ -89,7 +89,7 @@ class Splitter {
     if (character === '"' || character === "'") return this.#quoted(at, character)
     if (/[ \t\r]/.test(character)) return this.#finish(at + 1)
     if (character === '\n') return this.#lineBreak(at)
-    if (this.#isShell && this.#word === null) {
+    if (this.#isShell && this.#token === null) {
       if (character === '#') return this.#match(/[^\n]*/y, at)?.end ?? this.#end
       // `>`, `2>&1`, `&>>`, `>(…)`; but `<name>` is a placeholder in documentation.
       const operator = /(?:\d*|&)(?:>>|>\||>&|<&|<<<|<>|>|<)(?![\w-]+>)(\([^)\n]{0,200}\))?/y
@@ -112,13 +112,13 @@ class Splitter {
   }
 
   #isAlone(at: number): boolean {
-    return this.#word === null && (at + 1 >= this.#end || /\s/.test(this.#text[at + 1] ?? ''))
+    return this.#token === null && (at + 1 >= this.#end || /\s/.test(this.#text[at + 1] ?? ''))
   }
 
   #commandEnd(at: number): number {
     this.#finish()
     this.#isRedirected = false
-    this.#words.push(wordAt(this.#text[at] ?? '', at, true))
+    this.#tokens.push(tokenAt(this.#text[at] ?? '', at, true))
     return at + 1
   }
 
@@ -126,14 +126,14 @@ class Splitter {
     this.#finish()
     if (!this.#isShell) return at + 1
     // No command begins with a dash, so the backslash is missing.
-    if (this.#words.at(-1)?.isEnd === false && this.#isBeforeFlag(at + 1)) this.#fault('backslash', at)
-    else this.#words.push(wordAt('\n', at, true))
+    if (this.#tokens.at(-1)?.isEnd === false && this.#isBeforeFlag(at + 1)) this.#fault('backslash', at)
+    else this.#tokens.push(tokenAt('\n', at, true))
     return at + 1
   }
 
   /** The end of `$(…)` or of text in backticks; null if neither begins here. */
   #substitutionEnd(at: number): number | null {
-    // systemd splits `$(…)`. Keep a short one in one word, so that the finding quotes it completely.
+    // systemd splits `$(…)`. Keep a short one in one token, so that the finding quotes it completely.
     if (!this.#isShell) return this.#match(/\$\([^()"'\\\n]{0,100}\)/y, at)?.end ?? null
     const isTick = this.#text[at] === '`'
     if (this.#isUnbalanced || (!isTick && !this.#text.startsWith('$(', at))) return null
@@ -207,16 +207,16 @@ class Splitter {
   }
 
   #add(text: string, offset: number, next: number): number {
-    this.#word ??= { parts: [], offset }
-    this.#word.parts.push(text)
+    this.#token ??= { parts: [], offset }
+    this.#token.parts.push(text)
     return next
   }
 
   #finish(next = 0): number {
-    if (this.#word === null) return next
-    if (!this.#isRedirected) this.#words.push(wordAt(this.#word.parts.join(''), this.#word.offset))
+    if (this.#token === null) return next
+    if (!this.#isRedirected) this.#tokens.push(tokenAt(this.#token.parts.join(''), this.#token.offset))
     this.#isRedirected = false
-    this.#word = null
+    this.#token = null
     return next
   }
 }

@@ -18,10 +18,10 @@ import {
   LITERAL_DOLLAR,
   match,
   splitText,
-  splitWords,
+  splitTokens,
   type SyntaxFault,
-  type Word,
-  wordAt,
+  type Token,
+  tokenAt,
 } from './tokenizer.js'
 
 export async function readUnit(source: ConfigText, readNamed: ReadNamedFile, into: Reading): Promise<void> {
@@ -43,7 +43,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile, int
   const byName = new Map([...own, ...named].map((each) => [each.name, each]))
   const command = startOf(unit, boundedValues(valuesOf(byName.values())))
   if (command === undefined) {
-    into.refuse(noEtcd(source.file, 'no ExecStart= in it runs etcd'))
+    into.markIncomplete(noEtcd(source.file, 'no ExecStart= in it runs etcd'))
     return
   }
   const { container, isShell = false } = command
@@ -103,7 +103,7 @@ class Unit {
 
   all(key: string): string[] {
     return this.inForce(key).flatMap(({ start, end }) =>
-      splitWords(this.text, 'systemd', start, end).map(({ text }) => expandPercents(text)),
+      splitTokens(this.text, 'systemd', start, end).map(({ text }) => expandPercents(text)),
     )
   }
 }
@@ -157,20 +157,20 @@ function ownVariables(unit: Unit, place: PlaceOf, into: Reading): Variable[] {
   // systemd refuses names with a dash. Accept them to report the mistake.
   const assignment = /^([A-Za-z_][\w-]*)=([\s\S]*)$/
   return unit.inForce('Environment').flatMap(({ start, end }) => {
-    const { words, faults } = splitText(text, 'systemd', start, end)
+    const { tokens, faults } = splitText(text, 'systemd', start, end)
     const quotes = faults.filter(({ kind }) => kind === 'quote')
     reportFaults(quotes, { text, option: 'Environment', place }, into)
-    const stray = words.find((word, i) => !assignment.test(word.text) || words[i - 1]?.text.endsWith(',') === true)
+    const stray = tokens.find((token, i) => !assignment.test(token.text) || tokens[i - 1]?.text.endsWith(',') === true)
     if (stray !== undefined)
       into.report('config/unit-invalid', {
         ...place(stray.offset, 'Environment'),
         kind: 'no assignment',
         text: stray.text,
       })
-    return words.flatMap((word): Variable[] => {
-      const [, name, value = ''] = assignment.exec(word.text) ?? []
+    return tokens.flatMap((token): Variable[] => {
+      const [, name, value = ''] = assignment.exec(token.text) ?? []
       if (name === undefined) return []
-      return [{ name, value: expandPercents(value), place: place(word.offset, name) }]
+      return [{ name, value: expandPercents(value), place: place(token.offset, name) }]
     })
   })
 }
@@ -184,8 +184,8 @@ function expandPercents(text: string): string {
 function startOf(unit: Unit, values: Values): EtcdCommand | undefined {
   for (const key of ['ExecStart', 'ExecStartPre']) {
     for (const { start, end, brokenAt } of unit.inForce(key)) {
-      const { words, faults } = splitText(unit.text, 'systemd', start, end)
-      const expanded = commandsOf(words).flatMap((each) => [...expandedCommand(each, values), wordAt(';', end, true)])
+      const { tokens, faults } = splitText(unit.text, 'systemd', start, end)
+      const expanded = commandsOf(tokens).flatMap((each) => [...expandedCommand(each, values), tokenAt(';', end, true)])
       const command = etcdCommand(expanded, values)
       if (command === null || (key === 'ExecStartPre' && command.container === undefined)) continue
       const broken: SyntaxFault[] = brokenAt === null ? [] : [{ kind: 'backslash', offset: brokenAt }]
@@ -196,29 +196,29 @@ function startOf(unit: Unit, values: Values): EtcdCommand | undefined {
 }
 
 /** Expands known variables, and removes the prefix characters of the program. */
-function expandedCommand([program, ...args]: readonly Word[], values: Values): Word[] {
+function expandedCommand([program, ...args]: readonly Token[], values: Values): Token[] {
   if (program === undefined) return []
   const [prefix = ''] = /^[@\-:+!|]*/.exec(program.text) ?? []
   const own = { ...program, text: program.text.slice(prefix.length) }
   // After `@`, the first argument is argv[0]; after `:`, systemd does not expand variables.
   return [own, ...(prefix.includes('@') ? args.slice(1) : args)]
-    .map((word) => ({ ...word, text: expandPercents(word.text) }))
-    .flatMap((word) => (prefix.includes(':') ? [word] : expand(word, values)))
+    .map((token) => ({ ...token, text: expandPercents(token.text) }))
+    .flatMap((token) => (prefix.includes(':') ? [token] : expand(token, values)))
 }
 
 /** systemd splits `$NAME` into arguments, inserts `${NAME}`, and does not expand `$NAME` within an argument. */
-function expand(word: Word, values: Values): Word[] {
-  const [, name = ''] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
+function expand(token: Token, values: Values): Token[] {
+  const [, name = ''] = /^\$([A-Za-z_]\w*)$/.exec(token.text) ?? []
   const value = name === '' ? undefined : values.get(name)
-  if (value !== undefined) return splitWords(value, 'systemd').map(({ text }) => ({ ...word, text }))
-  const text = word.text.replace(/\$\$|\$\{([A-Za-z_]\w*)\}/g, (whole, inner: string | undefined) =>
+  if (value !== undefined) return splitTokens(value, 'systemd').map(({ text }) => ({ ...token, text }))
+  const text = token.text.replace(/\$\$|\$\{([A-Za-z_]\w*)\}/g, (whole, inner: string | undefined) =>
     inner === undefined ? LITERAL_DOLLAR : (values.get(inner) ?? whole),
   )
-  return [{ ...word, text }]
+  return [{ ...token, text }]
 }
 
 /** Reports `$NAME` and commands that systemd does not expand (systemd.service(5), "Command lines"). */
-function reportArguments(args: readonly Word[], place: PlaceOf, into: Reading): void {
+function reportArguments(args: readonly Token[], place: PlaceOf, into: Reading): void {
   for (const { text, offset } of args) {
     const at = place(offset, /^(--?[^=]*)=/.exec(text)?.[1] ?? 'ExecStart')
     const commands = text.match(/\$\([^)$]*\)/g) ?? []
@@ -250,7 +250,7 @@ const PROTECTED: ReadonlyMap<string, readonly string[]> = new Map([
 /** The paths to which `ProtectSystem=strict` does not apply. */
 const NOT_STRICT = ['/dev', '/proc', '/sys']
 
-interface Area {
+interface SandboxPath {
   readonly path: string
   readonly by: string
 }
@@ -262,9 +262,9 @@ function sandboxOf(unit: Unit): Sandbox | null {
   const home = unit.last('ProtectHome') ?? (isDynamic ? 'read-only' : '')
   const isTmpPrivate = unit.isOn('PrivateTmp') || unit.last('PrivateTmp') === 'disconnected'
   const system = isDynamic ? 'strict' : unit.isOn('ProtectSystem') ? 'yes' : (unit.last('ProtectSystem') ?? '')
-  const areas = (isOn: boolean, paths: readonly string[], by: string): Area[] =>
+  const areas = (isOn: boolean, paths: readonly string[], by: string): SandboxPath[] =>
     isOn ? paths.map((path) => ({ path, by })) : []
-  const paths = (keys: string, pick = (text: string): string => text): Area[] =>
+  const paths = (keys: string, pick = (text: string): string => text): SandboxPath[] =>
     keys
       .split(' ')
       .flatMap((key) =>
@@ -279,14 +279,14 @@ function sandboxOf(unit: Unit): Sandbox | null {
     ...paths('InaccessiblePaths InaccessibleDirectories'),
     ...paths('TemporaryFileSystem', beforeColon),
   ]
-  const shown = paths('BindPaths BindReadOnlyPaths', target)
-  const locked = [
+  const exposed = paths('BindPaths BindReadOnlyPaths', target)
+  const readOnly = [
     ...areas(true, PROTECTED.get(system) ?? [], 'ProtectSystem='),
     ...areas(home === 'read-only', HOMES, 'ProtectHome='),
     ...paths('ReadOnlyPaths ReadOnlyDirectories'),
     ...paths('BindReadOnlyPaths', target),
   ]
-  const open = [
+  const writable = [
     ...paths('ReadWritePaths ReadWriteDirectories'),
     ...paths('BindPaths', target),
     ...Object.entries(UNIT_DIRECTORIES).flatMap(([key, parent]) =>
@@ -295,15 +295,15 @@ function sandboxOf(unit: Unit): Sandbox | null {
     ...areas(true, NOT_STRICT, ''),
     ...areas(isTmpPrivate || isDynamic, TEMPORARY, ''),
   ]
-  return { hiddenBy: (path) => deepest(path, hidden, shown), readOnlyBy: (path) => deepest(path, locked, open) }
+  return { hiddenBy: (path) => deepest(path, hidden, exposed), readOnlyBy: (path) => deepest(path, readOnly, writable) }
 }
 
 /** The directive of the deepest area that contains the path, unless an exception is at least as deep. */
-function deepest(path: string, areas: readonly Area[], exceptions: readonly Area[]): string | null {
-  const within = (all: readonly Area[]): Area | undefined =>
+function deepest(path: string, areas: readonly SandboxPath[], exceptions: readonly SandboxPath[]): string | null {
+  const within = (all: readonly SandboxPath[]): SandboxPath | undefined =>
     all
       .filter((each) => path === each.path || path.startsWith(`${each.path.replace(/\/$/, '')}/`))
-      .reduce<Area | undefined>((a, b) => (a === undefined || b.path.length > a.path.length ? b : a), undefined)
+      .reduce<SandboxPath | undefined>((a, b) => (a === undefined || b.path.length > a.path.length ? b : a), undefined)
   const [area, exception] = [within(areas), within(exceptions)]
   return area === undefined || (exception?.path.length ?? -1) >= area.path.length ? null : area.by
 }

@@ -91,7 +91,7 @@ export async function readYamlConfig(source: ConfigText, into: Reading): Promise
     return 0
   }
   const entries = entriesOf(document)
-  new ConfigReader(yaml, into).map(entries, [])
+  new ConfigReader(yaml, into).readMap(entries, [])
   return entries.filter(({ key }) => isTopKey(key.toLowerCase()) || UNTAGGED.has(key.toLowerCase())).length
 }
 
@@ -121,7 +121,7 @@ class ConfigReader {
   }
 
   /** @param written The path in the file, if it is misspelt. */
-  map(entries: readonly YamlEntry[], path: Path, written = path): void {
+  readMap(entries: readonly YamlEntry[], path: Path, written = path): void {
     const last = new Map<string, YamlEntry>()
     for (const entry of entries) {
       // Go's encoding/json ignores the case of keys.
@@ -144,20 +144,20 @@ class ConfigReader {
     const [key = ''] = own
     const row = rowOfPath(own)
     const side = own.length === 1 ? UNTAGGED.get(key) : undefined
-    if (side !== undefined && value.kind === 'map') this.#untagged(side, own, value.entries, at.path)
+    if (side !== undefined && value.kind === 'map') this.#untaggedFields(side, own, value.entries, at.path)
     else if (row !== undefined) this.#option(row, value, this.#place(at))
     else if (!BLOCKS.has(joined(own))) this.#other(own, value, at)
     else {
       const other = { name: key, form: 'yaml' as const, place: this.#place(at) }
       if (own.length === 1 && KNOWN_KEYS.has(key)) this.#into.others.push(other)
-      if (value.kind === 'map') this.map(value.entries, own, at.path)
+      if (value.kind === 'map') this.readMap(value.entries, own, at.path)
       else if (isNull(value)) this.#into.others.push({ ...other, isEmptyBlock: true })
       else this.#wrongType(other.place, 'a mapping', value)
     }
   }
 
   /** The TLS block of a side overwrites these fields, except the CRL. */
-  #untagged(side: 'client' | 'peer', own: Path, entries: readonly YamlEntry[], written: Path): void {
+  #untaggedFields(side: 'client' | 'peer', own: Path, entries: readonly YamlEntry[], written: Path): void {
     for (const { key, value, offset } of entries) {
       const at = { offset, path: [...written, key] }
       const row = key.toLowerCase() === 'crlfile' ? CRL_ROWS.get(side) : undefined
@@ -243,7 +243,7 @@ class ConfigReader {
         keys: keys.slice(0, MAX_LISTED),
       })
       this.#guess(() => {
-        this.map(entriesOf(value), [], at.path)
+        this.readMap(entriesOf(value), [], at.path)
       })
       return
     }

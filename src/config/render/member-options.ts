@@ -23,7 +23,7 @@ import {
   type PassthroughRow,
   rowOfFlag,
   rowOfPath,
-  type Spelled,
+  type HasSpellings,
 } from '../tables/options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
 
@@ -237,7 +237,7 @@ function lengthFindings({ flag, path, text }: WrittenOption, form: ConfigForm): 
   return refused(option, text, `is longer than the ${limit} bytes that Linux passes to a program; use a YAML file`)
 }
 
-function notAvailable(rows: readonly Spelled[], option: string, { form, version }: Writing): Finding {
+function notAvailable(rows: readonly HasSpellings[], option: string, { form, version }: Writing): Finding {
   const formsWith = (availability: 'all' | 'some'): ConfigForm[] =>
     CONFIG_FORMS.filter((each) =>
       rows.some((row) => [availability, 'all'].includes(formAvailability(row, each, version))),

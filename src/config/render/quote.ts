@@ -4,8 +4,8 @@
 const PLAIN = /^[\w@%+=:,./-]+$/
 
 /** In single quotes, a POSIX shell gives no character a meaning (XCU section 2.2). */
-export function quoteForShell(word: string): string {
-  return PLAIN.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
+export function quoteForShell(argument: string): string {
+  return PLAIN.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /**
@@ -18,9 +18,9 @@ export function quoteForEnvironment(value: string): string {
 }
 
 /** In a systemd command line, `%` and `$` have a meaning also within quotes (systemd.service(5), "Command lines"). */
-export function quoteForUnit(word: string): string {
-  const escaped = word.replaceAll('%', '%%').replaceAll('$', '$$$$')
-  return PLAIN.test(word) ? escaped : `"${escaped.replaceAll(/["\\]/g, String.raw`\$&`)}"`
+export function quoteForUnit(argument: string): string {
+  const escaped = argument.replaceAll('%', '%%').replaceAll('$', '$$$$')
+  return PLAIN.test(argument) ? escaped : `"${escaped.replaceAll(/["\\]/g, String.raw`\$&`)}"`
 }
 
 /** In a Compose file, `$` begins a variable. */

@@ -37,7 +37,7 @@ export interface Spelling<N> {
 }
 
 /** The spellings of a row in either table. */
-export interface Spelled {
+export interface HasSpellings {
   /** The flag without dashes; null if there is none. The name of the variable is derived from it. */
   readonly flag: Spelling<string> | null
   /** The keys in a configuration file, from its top; null if a file cannot set it. */
@@ -47,7 +47,7 @@ export interface Spelled {
 export type SideField = keyof TlsSide
 export type ServerField = keyof MemberConfig
 
-export interface EtcdOptionRow extends Spelled {
+export interface EtcdOptionRow extends HasSpellings {
   readonly block: OptionBlock
   /** Its name in {@link TlsSide} or {@link MemberConfig}. Null: the lint reads it, the renderer does not write it. */
   readonly field: SideField | ServerField | null
@@ -66,7 +66,7 @@ const SINCE_36 = ['3.6.0'] as const
 /** server/etcdmain/config.go v3.4.25, v3.5.8; server/embed/config.go v3.4.25, v3.5.8, v3.6.14 */
 const PORTED_BACK = ['3.4.25', '3.5.8', '3.6.0'] as const
 /** From v3.5.13 to v3.5.15 `type securityConfig struct` has no key, then a string, then a list. */
-const NAMES = { yamlSince: ['3.5.14', '3.6.0'], listSince: ['3.5.15', '3.6.0'] } as const
+const NAME_LISTS_SINCE = { yamlSince: ['3.5.14', '3.6.0'], listSince: ['3.5.15', '3.6.0'] } as const
 
 /** The releases of an option. */
 interface Releases {
@@ -82,7 +82,7 @@ function spelled(
   flag: string | null,
   path: readonly string[] | null,
   { since = ALWAYS, until, yamlSince = since, yamlUntil = until }: Releases,
-): Spelled {
+): HasSpellings {
   const spelling = <N>(name: N, since: Since, until: string | undefined): Spelling<N> =>
     until === undefined ? { name, since } : { name, since, until }
   return {
@@ -91,7 +91,7 @@ function spelled(
   }
 }
 
-interface More extends Releases, Pick<EtcdOptionRow, 'listSince' | 'deprecatedSince'> {
+interface RowOptions extends Releases, Pick<EtcdOptionRow, 'listSince' | 'deprecatedSince'> {
   /** Default: the flag. */
   readonly yaml?: readonly string[] | null
   readonly default?: string
@@ -102,7 +102,7 @@ function option(
   field: EtcdOptionRow['field'],
   kind: OptionKind,
   flag: string | null,
-  more: More = {},
+  more: RowOptions = {},
 ): EtcdOptionRow {
   const { yaml = [flag ?? ''], listSince, deprecatedSince } = more
   return { block, field, kind, ...spelled(flag, yaml, more), listSince, deprecatedSince, default: more.default ?? null }
@@ -114,7 +114,7 @@ function tlsOptions(block: 'client' | 'peer'): EtcdOptionRow[] {
     field: SideField | null,
     kind: OptionKind,
     key: string,
-    more: More = {},
+    more: RowOptions = {},
     flag: string | null = prefix + key,
   ) => option(block, field, kind, flag, { yaml: [`${block}-transport-security`, key], ...more })
   const off = { default: 'false' }
@@ -130,8 +130,8 @@ function tlsOptions(block: 'client' | 'peer'): EtcdOptionRow[] {
     // securityConfig has no key for CRLFile (v3.6.14).
     tls('crlFile', 'path', 'crl-file', { yaml: null }, `${block}-crl-file`),
     // No release has a flag for the common names of clients.
-    tls('allowedCn', 'names', 'allowed-cn', NAMES, block === 'peer' ? 'peer-cert-allowed-cn' : null),
-    tls('allowedHostname', 'names', 'allowed-hostname', NAMES, `${block}-cert-allowed-hostname`),
+    tls('allowedCn', 'names', 'allowed-cn', NAME_LISTS_SINCE, block === 'peer' ? 'peer-cert-allowed-cn' : null),
+    tls('allowedHostname', 'names', 'allowed-hostname', NAME_LISTS_SINCE, `${block}-cert-allowed-hostname`),
     ...(block === 'client'
       ? // Not written: for clients, the key affects only https metrics URLs.
         [tls(null, 'boolean', skip, { ...off, yamlSince: SINCE_36 }, null)]
@@ -150,7 +150,7 @@ function tlsOptions(block: 'client' | 'peer'): EtcdOptionRow[] {
 }
 
 /** server/embed/config.go v3.6.14 AddFlags; client/v3/config.go v3.6.14 SecureConfig */
-function discovery(kind: OptionKind, key: string, more: More = {}): EtcdOptionRow {
+function discovery(kind: OptionKind, key: string, more: RowOptions = {}): EtcdOptionRow {
   const yaml = ['discovery-config', 'client', 'secure', key]
   return option('server', null, kind, `discovery-${key}`, { since: SINCE_36, yaml, ...more })
 }
@@ -213,7 +213,7 @@ export type PassthroughKind =
   | 'outputs'
   | 'nothing'
 
-export interface PassthroughRow extends Spelled {
+export interface PassthroughRow extends HasSpellings {
   /** The flag, without its dashes; the key in a configuration file if there is no flag. */
   readonly name: string
   readonly kind: PassthroughKind
@@ -246,7 +246,7 @@ function ofDiscovery(kind: PassthroughKind, key: string, ...path: readonly strin
 }
 
 /** Before 3.5.10 `SocketOpts` has no keys for a file. */
-const SOCKET = ['3.5.10', '3.6.0'] as const
+const SOCKET_KEYS_SINCE = ['3.5.10', '3.6.0'] as const
 /** 3.6 renamed options with the prefix `experimental-`, or replaced them by feature gates; 3.7 removed them. */
 const UNTIL_37 = { until: '3.7.0' }
 const UNTIL_36 = { until: '3.6.0' }
@@ -271,7 +271,7 @@ export const passthroughOptions: readonly PassthroughRow[] = [
   }),
   ...rows(SINCE_35, { duration: 'raft-read-timeout raft-write-timeout' }, { path: null }),
   ...['reuse-port', 'reuse-address'].flatMap((key) =>
-    rows(SINCE_35, { boolean: `socket-${key}` }, { path: ['socket-options', key], yamlSince: SOCKET }),
+    rows(SINCE_35, { boolean: `socket-${key}` }, { path: ['socket-options', key], yamlSince: SOCKET_KEYS_SINCE }),
   ),
   ...rows(SINCE_36, {
     text: 'distributed-tracing-address distributed-tracing-instance-id distributed-tracing-service-name feature-gates log-format',
@@ -378,7 +378,7 @@ export function variableOf(flag: string): string {
 }
 
 /** The name for messages: the flag, or the path in a configuration file. */
-export function nameOf({ flag, yaml }: Spelled): string {
+export function nameOf({ flag, yaml }: HasSpellings): string {
   return flag === null ? (yaml?.name ?? []).join('.') : `--${flag.name}`
 }
 
@@ -388,7 +388,7 @@ export type ConfigForm = 'yaml' | 'flags' | 'env'
 export const CONFIG_FORMS: readonly ConfigForm[] = ['yaml', 'flags', 'env']
 
 /** Which releases of a version have an option in a form. */
-export function formAvailability(row: Spelled, form: ConfigForm, version: ParsedVersion): Availability {
+export function formAvailability(row: HasSpellings, form: ConfigForm, version: ParsedVersion): Availability {
   const spelling = form === 'yaml' ? row.yaml : row.flag
   return spelling === null ? 'none' : availableIn(version, spelling.since, spelling.until)
 }
@@ -400,7 +400,7 @@ function lookup<R>(rows: readonly R[], keyOf: (row: R) => string | undefined): (
 }
 
 /** Joined by NUL, because keys may contain dots but not NUL. */
-function keyOfPath({ yaml }: Spelled): string | undefined {
+function keyOfPath({ yaml }: HasSpellings): string | undefined {
   return yaml?.name.join('\0')
 }
 

@@ -49,7 +49,7 @@ const NOT_FOUND_BY_GO = {
 }
 
 /** A PEM file in which etcd finds no block. */
-export type UnseenPem = ConfigPlace & { path: string; of: keyof typeof NOT_FOUND_BY_GO }
+export type PemWithoutBlocks = ConfigPlace & { path: string; of: keyof typeof NOT_FOUND_BY_GO }
 
 /** Layouts that Go does not read (encoding/pem Decode). */
 const HIDING_LAYOUTS = {
@@ -78,7 +78,7 @@ export type VolumeInvalid = ConfigPlace & { names: string[] }
 export type DataShared = NamedPath & { by: string }
 
 export const configFiles = {
-  'config/pem-unreadable': error((d: UnseenPem & { layout: HidingLayout }) => [
+  'config/pem-unreadable': error((d: PemWithoutBlocks & { layout: HidingLayout }) => [
     `${placed(d)} names ${d.path}, in which ${HIDING_LAYOUTS[d.layout]}, so etcd does not see the ${d.of}.`,
     `Convert it: "${CONVERSION_COMMANDS[d.layout](shellArgument(d.path))}".`,
   ]).refusedAs(

@@ -6,7 +6,7 @@ import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { fileVariables, type Variable } from '../../../../src/config/read/env.js'
 import { readMember, type ReadMember } from '../../../../src/config/read/input.js'
 import { Reading } from '../../../../src/config/read/read-option.js'
-import { plainDollars, splitWords } from '../../../../src/config/read/tokenizer.js'
+import { plainDollars, splitTokens } from '../../../../src/config/read/tokenizer.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { loadService, readBySystemd } from '../../../support/systemd.js'
 import { scaled } from '../../../support/long.js'
@@ -73,7 +73,7 @@ describe('a file of variables', () => {
 /** The words of an ExecStart= that are read, commands apart. */
 function commandsOf(line: string): string[][] {
   const commands: string[][] = [[]]
-  for (const { text, isEnd } of splitWords(line, 'systemd')) {
+  for (const { text, isEnd } of splitTokens(line, 'systemd')) {
     if (isEnd) commands.push([])
     else commands.at(-1)?.push(text)
   }
