@@ -1,4 +1,4 @@
-/** Public key and signature algorithms by OBJECT IDENTIFIER: what they are called and how strong they are. */
+/** Public key and signature algorithms by OBJECT IDENTIFIER. */
 import { DerError, type DerReader, Tag } from './der.js'
 
 const KEY_ALGORITHMS: Readonly<Record<string, string>> = {
@@ -22,11 +22,11 @@ const CURVES: Readonly<Record<string, string>> = {
   '1.3.132.0.10': 'secp256k1',
 }
 
-/** What a SubjectPublicKeyInfo says about its key. */
+/** The algorithm and parameters of a SubjectPublicKeyInfo. */
 export interface PublicKeyInfo {
   /** `RSA`, `ECDSA`, `Ed25519`, …, or the OBJECT IDENTIFIER. */
   readonly algorithm: string
-  /** Of an elliptic curve key: the curve's name, its OBJECT IDENTIFIER, or `explicit` for written-out parameters. */
+  /** Of an elliptic curve key: the curve's name, its OBJECT IDENTIFIER, or `explicit` for explicit parameters. */
   readonly curve: string | null
   /** Of an elliptic curve key: whether its point is uncompressed (RFC 5480 section 2.2), as Go and TLS 1.3 require. */
   readonly uncompressed: boolean
@@ -96,7 +96,7 @@ export interface SignatureScheme {
   readonly saltLength?: number
 }
 
-/** Without SHA-224, which Go does not verify. */
+/** SHA-224 is missing, because Go does not verify it. */
 const SCHEMES: Readonly<Record<string, SignatureScheme>> = {
   '1.2.840.113549.1.1.4': { name: 'RSA with MD5', key: 'RSA', digest: 'md5' },
   '1.2.840.113549.1.1.5': { name: 'RSA with SHA-1', key: 'RSA', digest: 'sha1' },
@@ -119,7 +119,7 @@ const DIGESTS: Readonly<Record<string, Digest>> = {
   '2.16.840.1.101.3.4.2.3': 'sha512',
 }
 
-/** An AlgorithmIdentifier of a signature: the scheme, or the OBJECT IDENTIFIER of one that is not known. */
+/** A signature algorithm: a known scheme, or the OBJECT IDENTIFIER of an unknown one. */
 export type SignatureAlgorithm = { scheme: SignatureScheme } | { unknown: string }
 
 /** Reads the contents of the AlgorithmIdentifier of a signature. */
@@ -159,7 +159,7 @@ function readTaggedInteger(fields: DerReader, tag: number, what: string): number
   return value
 }
 
-/** The digest of an AlgorithmIdentifier that nothing follows. Its parameters are NULL or absent: Go or OpenSSL refuses others. */
+/** Reads the AlgorithmIdentifier of a digest. Its parameters must be NULL or absent: Go or OpenSSL refuses others. */
 function readDigest(reader: DerReader): Digest | undefined {
   const identifier = reader.enter(Tag.sequence, 'a digest algorithm')
   const digest = DIGESTS[identifier.oid('a digest algorithm')]

@@ -7,15 +7,14 @@ import { decodeString, DistinguishedName } from './distinguished-name.js'
 import { type RawExtension, readExtensionList } from './extensions.js'
 import { isSignedWith, KeyHolder, type KeyHolderFields, pemBlock, readSigned, readSpki } from './signed.js'
 
-/** Largest request read, in bytes. Real ones are under 2 kB; a thousand names fit. */
+/** Largest request in bytes. Real ones are under 2 kB; a thousand names fit. */
 export const MAX_REQUEST_BYTES = 256 * 1024
-/** Most attributes read of one request, and most values of one attribute. Real requests have about four, of one value each. */
+/** Most attributes of a request, and most values of an attribute. Real requests have about four, with one value each. */
 const MAX_ATTRIBUTES = 100
 
-/** One attribute as it stands in the request. */
 interface RequestAttribute {
   readonly oid: string
-  /** The values, each a whole element in DER. */
+  /** Each value is a whole element in DER. */
   readonly values: readonly Uint8Array[]
 }
 
@@ -24,11 +23,11 @@ export const AttributeId = {
   challengePassword: '1.2.840.113549.1.9.7',
   unstructuredName: '1.2.840.113549.1.9.2',
   extensionRequest: '1.2.840.113549.1.9.14',
-  /** The same by Microsoft, from before extensionRequest (szOID_CERT_EXTENSIONS). */
+  /** Microsoft's predecessor of extensionRequest (szOID_CERT_EXTENSIONS). */
   microsoftExtensions: '1.3.6.1.4.1.311.2.1.14',
 } as const
 
-// Attributes seen in requests in addition to those. certreq of Windows writes the last three into all requests.
+// Other common attributes. Windows certreq writes the last three into all requests.
 const NAMES = new Map<string, string>([
   ...Object.entries(AttributeId).map(([name, oid]): [string, string] => [oid, name]),
   ['1.2.840.113549.1.9.1', 'emailAddress'],
@@ -38,7 +37,7 @@ const NAMES = new Map<string, string>([
   ['1.3.6.1.4.1.311.21.20', 'Microsoft clientInformation'],
 ])
 
-/** The attribute's name if it is known here, else its OBJECT IDENTIFIER. */
+/** The name of a known attribute, else its OBJECT IDENTIFIER. */
 export function attributeName(oid: string): string {
   return NAMES.get(oid) ?? oid
 }
@@ -124,9 +123,9 @@ function readRequest(der: Uint8Array): RequestFields {
   const version = info.smallInteger('the version') + 1
   const subject = DistinguishedName.read(info, 'subject')
   const key = readSpki(info)
-  // RFC 2986 requires the field even if it is empty; some leave it out, and OpenSSL reads that, too ("-asn1-kludge").
+  // RFC 2986 requires the field even if it is empty. Some programs omit it, and OpenSSL accepts that ("-asn1-kludge").
   const list = info.enterOptional(contextTag(0, 'constructed'))
-  // Their order, which DER fixes, decides nothing and is not checked.
+  // The order, which DER prescribes, has no effect and is not checked.
   const attributes = list === null || list.atEnd ? [] : readItems(list, MAX_ATTRIBUTES, 'attributes', readAttribute)
   info.finish('the signed part')
   const extensionList = requestedExtensions(info.bytes, attributes)
@@ -141,7 +140,7 @@ function readAttribute(list: DerReader): RequestAttribute {
   return { oid, values: readItems(set, MAX_ATTRIBUTES, 'values of an attribute', () => set.whole(set.element())) }
 }
 
-/** The extensions of all attributes that can hold some. `bytes` is the request, so that errors give places in it. */
+/** The extensions in all attributes. `bytes` is the whole request, so that offsets in errors refer to it. */
 function requestedExtensions(bytes: Uint8Array, attributes: readonly RequestAttribute[]): RawExtension[] {
   return attributes.flatMap(({ oid, values }) => {
     if (oid !== AttributeId.extensionRequest && oid !== AttributeId.microsoftExtensions) return []

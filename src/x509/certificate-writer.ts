@@ -39,7 +39,7 @@ export function writeTbsCertificate(fields: CertificateFields): Buffer<ArrayBuff
   )
 }
 
-/** One attribute of a distinguished name: its OBJECT IDENTIFIER and its text. */
+/** One attribute of a distinguished name. `type` is its OBJECT IDENTIFIER. */
 export interface NamePart {
   readonly type: string
   readonly text: string
@@ -48,7 +48,7 @@ export interface NamePart {
 const COUNTRY = '2.5.4.6'
 const COMMON_NAME = '2.5.4.3'
 
-/** Encoded once: each certificate has the same few. */
+/** Encoded once, because each certificate has the same few. */
 const USUAL_OIDS: ReadonlyMap<string, Uint8Array> = new Map(
   [...Object.values(ExtensionId), COMMON_NAME, ...Object.keys(PURPOSES)].map((id) => [id, oid(id)]),
 )
@@ -68,7 +68,7 @@ function writeRelativeName({ type, text }: NamePart): Buffer<ArrayBuffer> {
   return element(Tag.set, sequence(encodedOid(type), element(tag, Buffer.from(text, 'utf8'))))
 }
 
-/** An extension of any kind from its DER. */
+/** @param value The contents of the extension in DER. */
 export function writeExtension(id: string, value: Uint8Array, critical: boolean): Buffer<ArrayBuffer> {
   return sequence(encodedOid(id), ...(critical ? [TRUE] : []), octetString(value))
 }
@@ -112,7 +112,7 @@ export function writeSubjectKeyIdentifier(identifier: Uint8Array): Buffer<ArrayB
   return writeExtension(ExtensionId.subjectKeyIdentifier, octetString(identifier), false)
 }
 
-/** authorityKeyIdentifier with the key identifier alone, so that a CA's certificate can be renewed under the same key. */
+/** authorityKeyIdentifier with only the key identifier, so that a CA certificate can be renewed with the same key. */
 export function writeAuthorityKeyIdentifier(identifier: Uint8Array): Buffer<ArrayBuffer> {
   const value = sequence(element(contextTag(0, 'primitive'), identifier))
   return writeExtension(ExtensionId.authorityKeyIdentifier, value, false)
@@ -128,7 +128,7 @@ function writeGeneralName(host: Host): Buffer<ArrayBuffer> {
   return element(tag, host.bytes ?? Buffer.from(host.value, 'latin1'))
 }
 
-/** The key identifier of RFC 5280 section 4.2.1.2, method 1: SHA-1 over the bits of the public key. It is only a name. */
+/** RFC 5280 section 4.2.1.2, method 1: SHA-1 over the public key. Its security does not matter here. */
 export function keyIdentifier(spki: Uint8Array): Buffer<ArrayBuffer> {
   return createHash('sha1').update(publicKeyBits(spki)).digest()
 }

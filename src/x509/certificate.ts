@@ -1,4 +1,4 @@
-/** One X.509 certificate, read from DER: its outer structure at once, its extensions and key on first use. */
+/** An X.509 certificate, read from DER. Extensions and key are decoded on first use. */
 import { inspect } from 'node:util'
 import type { CertificateRef } from '../report/finding.js'
 import { printable } from '../report/printable.js'
@@ -12,18 +12,18 @@ import { isSignedWith, KeyHolder, type KeyHolderFields, pemBlock, readSigned, re
 import { readTime } from './time.js'
 
 /**
- * Largest certificate read, in bytes. Real ones are under 10 kB; Go reads no handshake of more (crypto/tls
- * maxHandshakeCertificateMsg), and OpenSSL none of more than 100 KiB (SSL_MAX_CERT_LIST_DEFAULT).
+ * Largest certificate in bytes. Real ones are under 10 kB. Go has the same limit for the certificates of a handshake (crypto/tls
+ * maxHandshakeCertificateMsg), OpenSSL 100 KiB (SSL_MAX_CERT_LIST_DEFAULT).
  */
 export const MAX_CERTIFICATE_BYTES = 256 * 1024
-/** Longest serial number read, in bytes. RFC 5280 section 4.1.2.2 allows 20; longer ones are reported, up to this. */
+/** Longest serial number in bytes. RFC 5280 section 4.1.2.2 allows 20; a longer one up to this limit is reported. */
 const MAX_SERIAL_BYTES = 1024
-/** Most results of signature checks kept: more than one validation needs, unless its budget was raised. */
+/** Most signature results in the cache: more than one validation needs with the default budget. */
 const MAX_RESULTS = 256
 
 interface CertificateFields extends KeyHolderFields {
   readonly serial: Uint8Array
-  /** Whether the algorithm inside the signed part is the one outside. */
+  /** Whether the algorithms inside and outside the signed part are the same. */
   readonly algorithmsAgree: boolean
   readonly issuer: DistinguishedName
   readonly notBefore: Date
@@ -38,7 +38,7 @@ export class Certificate extends KeyHolder {
   #usual: boolean | null = null
   #spkiText: string | null = null
   #entityText: string | null = null
-  /** Results of signature checks by the issuer's key: validating a chain again verifies no signature again. */
+  /** Cached results of {@link isSignedBy} by the issuer's key. */
   #results: Map<string, boolean> | null = null
 
   private constructor(raw: Uint8Array, origin: string, fields: CertificateFields) {
@@ -112,7 +112,7 @@ export class Certificate extends KeyHolder {
     return this.#fields.algorithmsAgree
   }
 
-  /** The key identifiers, as `extensions` has them; the other extensions are not decoded for them. */
+  /** The key identifiers. Unlike `extensions`, this does not decode the other extensions. */
   get keyIdentifiers(): KeyIdentifiers {
     this.#identifiers ??= decodeKeyIdentifiers(this.#fields.extensionList)
     return this.#identifiers
@@ -186,7 +186,6 @@ export class Certificate extends KeyHolder {
   }
 }
 
-/** How a report names the certificate. */
 export function certificateRef(certificate: Certificate, role: CertificateRef['role'], index: number): CertificateRef {
   return {
     role,
@@ -198,12 +197,12 @@ export function certificateRef(certificate: Certificate, role: CertificateRef['r
   }
 }
 
-/** INTEGER bytes of a serial number as upper-case hexadecimal, without the zero that a first bit of 1 requires. */
+/** Upper-case hexadecimal, without the leading zero byte of a positive INTEGER. */
 export function serialText(serial: Uint8Array): string {
   return hex(serial.length > 1 && serial[0] === 0 ? serial.subarray(1) : serial)
 }
 
-/** Reads the outer structure of a certificate (RFC 5280 section 4.1). */
+/** RFC 5280 section 4.1. */
 function readCertificate(der: Uint8Array): CertificateFields {
   const { reader: tbs, agrees, ...signed } = readSigned(der, 'the certificate', MAX_CERTIFICATE_BYTES)
   const version = readVersion(tbs)

@@ -1,7 +1,7 @@
-/** Writes DER (ITU-T X.690): the forms that our certificates and CRLs need. */
+/** Writes DER (ITU-T X.690), as far as certificates and CRLs need it. */
 import { Tag } from './der.js'
 
-/** One element: identifier byte, length in its shortest form, contents. */
+/** An element with its length in the shortest form. */
 export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer<ArrayBuffer> {
   let length = 0
   for (const each of contents) length += each.length
@@ -38,14 +38,14 @@ export function bitString(bytes: Uint8Array): Buffer<ArrayBuffer> {
   return element(Tag.bitString, NO_UNUSED_BITS, bytes)
 }
 
-/** A BIT STRING of named bits up to 7, without trailing zero bits (X.690 section 11.2.2). */
+/** A BIT STRING of named bits 0 to 7, without trailing zero bits (X.690 section 11.2.2). */
 export function namedBits(bits: readonly number[]): Buffer<ArrayBuffer> {
   const byte = bits.reduce((sum, bit) => sum | (0x80 >> bit), 0)
   const unused = 7 - Math.max(...bits)
   return element(Tag.bitString, Buffer.from([unused, byte]))
 }
 
-/** A non-negative INTEGER from its bytes, most significant first, in its shortest form. */
+/** A non-negative INTEGER in the shortest form, from bytes in big-endian order. */
 export function unsignedInteger(bytes: Uint8Array): Buffer<ArrayBuffer> {
   let start = 0
   while (start < bytes.length - 1 && bytes[start] === 0) start++
@@ -69,7 +69,7 @@ function base128(arc: number): number[] {
   return bytes
 }
 
-/** A Time (RFC 5280 section 4.1.2.5): UTCTime from 1950 to 2049, else GeneralizedTime. Fractions of a second are cut off. */
+/** A Time (RFC 5280 section 4.1.2.5): UTCTime from 1950 to 2049, else GeneralizedTime. Fractions of a second are dropped. */
 export function time(date: Date): Buffer<ArrayBuffer> {
   const text = `${date.toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`
   const year = date.getUTCFullYear()

@@ -1,6 +1,6 @@
 /**
- * A strict reader of DER (ITU-T X.690). It refuses what DER forbids (indefinite and over-long lengths, padded integers, set
- * padding bits), never copies, never recurses, and never reads outside the element it was given.
+ * A strict reader of DER (ITU-T X.690). It refuses encodings that DER forbids (indefinite and over-long lengths, padded integers,
+ * set padding bits). It does not copy, does not recurse, and does not read outside its element.
  */
 
 /** Identifier bytes of the universal tags that X.509 uses. */
@@ -25,17 +25,17 @@ export const Tag = {
   set: 0x31,
 } as const
 
-/** The identifier byte of context tag `n`, constructed or primitive. */
+/** The identifier byte of context-specific tag `n`. */
 export function contextTag(n: number, form: 'constructed' | 'primitive'): number {
   return (form === 'constructed' ? 0xa0 : 0x80) | n
 }
 
-/** The bytes are not the DER that was expected there. */
+/** Thrown for malformed DER, and for an unexpected element. */
 export class DerError extends Error {
   override readonly name = 'DerError'
-  /** What is wrong, as the end of a sentence. */
+  /** The end of a sentence. */
   readonly reason: string
-  /** Byte position in the input at which it is wrong. */
+  /** Position in the input in bytes. */
   readonly offset: number
 
   constructor(reason: string, offset: number) {
@@ -45,7 +45,7 @@ export class DerError extends Error {
   }
 }
 
-/** Where one element stands in the input. */
+/** The positions of one element in the input. */
 export interface DerElement {
   readonly tag: number
   readonly start: number
@@ -54,7 +54,7 @@ export interface DerElement {
   readonly end: number
 }
 
-/** A cursor over the elements inside one constructed element, or over a whole input. */
+/** Reads the elements of a constructed element or of a whole input. */
 export class DerReader {
   readonly bytes: Uint8Array
   #position: number
@@ -79,7 +79,7 @@ export class DerReader {
     return this.#position < this.#end ? this.#byte(this.#position) : -1
   }
 
-  /** Reads the next element, whatever it is. */
+  /** Reads the next element of any type. */
   element(): DerElement {
     const start = this.#position
     if (start >= this.#end) throw new DerError('the data ends where another element must follow', start)
@@ -115,12 +115,12 @@ export class DerReader {
     return this.peek() === tag ? this.element() : null
   }
 
-  /** A cursor over the contents of the next element, which must have this tag. */
+  /** A reader of the contents of the next element, which must have this tag. */
   enter(tag: number, what: string): DerReader {
     return this.inside(this.expect(tag, what))
   }
 
-  /** A cursor over the contents of the next element if it has this tag. */
+  /** A reader of the contents of the next element if it has this tag; else null. */
   enterOptional(tag: number): DerReader | null {
     return this.peek() === tag ? this.inside(this.element()) : null
   }
@@ -138,7 +138,7 @@ export class DerReader {
     return this.bytes.subarray(element.start, element.end)
   }
 
-  /** Requires that nothing follows. */
+  /** Requires that no element follows. */
   finish(what: string): void {
     if (!this.atEnd) throw new DerError(`${what} is followed by data that does not belong there`, this.#position)
   }
@@ -152,7 +152,7 @@ export class DerReader {
     return value === 0xff
   }
 
-  /** The two's-complement bytes of an INTEGER, shortest form required; `tag` for an implicit one. */
+  /** The two's-complement bytes of an INTEGER in the shortest form; `tag` for an implicit one. */
   integer(what: string, tag: number = Tag.integer): Uint8Array {
     const element = this.expect(tag, what)
     const content = this.content(element)
@@ -175,7 +175,7 @@ export class DerReader {
     return value
   }
 
-  /** A BIT STRING: its bytes and how many bits of the last do not count. Padding bits must be zero. */
+  /** A BIT STRING: its bytes, and the number of unused bits of the last. Unused bits must be zero. */
   bitString(what: string, tag: number = Tag.bitString): { bytes: Uint8Array; unusedBits: number } {
     const { start, contentStart, end } = this.expect(tag, what)
     const unusedBits = contentStart < end ? this.#byte(contentStart) : 8
@@ -209,15 +209,15 @@ export class DerReader {
   }
 
   #byte(index: number): number {
-    // In range by the callers' checks; the fallback only satisfies the type checker.
+    // The callers check the range; the fallback is for the type checker.
     return this.bytes[index] ?? 0
   }
 }
 
-/** The one-byte arcs below 2.5.29 (id-ce), made once: certificates name little else. */
+/** The ids 2.5.29.x (id-ce), made once, because most ids in certificates are among them. */
 const EXTENSION_IDS: readonly string[] = Array.from({ length: 0x80 }, (_, arc) => `2.5.29.${String(arc)}`)
 
-/** Longest OBJECT IDENTIFIER read: 2.25 arcs with a UUID need 19 bytes, nothing real needs 64. */
+/** Longest OBJECT IDENTIFIER in bytes. A UUID below 2.25 needs 19. */
 const MAX_OID_BYTES = 64
 
 /** The dotted form of an OBJECT IDENTIFIER's contents. */
@@ -242,7 +242,7 @@ export function oidText(content: Uint8Array, what: string, offset: number): stri
   return text
 }
 
-/** Bytes of an arc whose value, seven bits each, a number still holds exactly. */
+/** Most bytes of an arc, with seven bits each, that a number holds exactly. */
 const MAX_EXACT_BYTES = 7
 
 function bigArc(bytes: Uint8Array): bigint {
@@ -256,7 +256,7 @@ function firstArcs(value: number | bigint): string {
   return `${String(first)}.${String(value - first * 40)}`
 }
 
-/** The items of a list that must not be empty, at most `max`; `what` names them in the error. */
+/** Reads 1 to `max` items; `what` names them in the error. */
 export function readItems<T>(list: DerReader, max: number, what: string, read: (list: DerReader) => T): T[] {
   const items: T[] = []
   do {
@@ -277,6 +277,6 @@ export function hex(bytes: Uint8Array): string {
 }
 
 export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
-  // Most that differ do so at the first byte or at the last, and a call into Node costs more than a look.
+  // Most unequal arrays differ in the first or last byte, and Buffer.compare costs more than these comparisons.
   return a.length === b.length && a[0] === b[0] && a.at(-1) === b.at(-1) && Buffer.compare(a, b) === 0
 }

@@ -1,11 +1,11 @@
-/** Distinguished names (RFC 5280 section 4.1.2.4): reading, comparing as OpenSSL does, and showing as RFC 4514. */
+/** Reads distinguished names (RFC 5280 section 4.1.2.4), compares them as OpenSSL does, and formats them by RFC 4514. */
 import { isUtf8 } from 'node:buffer'
 import { UNPRINTABLE } from '../report/printable.js'
 import { bytesEqual, DerError, DerReader, oidText, Tag } from './der.js'
 
 const COMMON_NAME = '2.5.4.3'
 
-// RFC 4514 section 3, and others that are common.
+// RFC 4514 section 3, and other common types.
 const SHORT_NAMES: Readonly<Record<string, string>> = {
   '2.5.4.3': 'CN',
   '2.5.4.4': 'SN',
@@ -25,23 +25,22 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
 
 export interface NameAttribute {
   readonly type: string
-  /** The text, or null if the value is not a string that can be read. */
+  /** Null if the value is not a readable string. */
   readonly text: string | null
-  /** Whether the value is malformed, or of a kind that Go does not read: Go refuses the certificate. */
+  /** Whether Go refuses the certificate because the value is malformed or of another type. */
   readonly malformed: boolean
-  /** The value's element, header included. */
+  /** The element of the value with its header. */
   readonly raw: Uint8Array
 }
 
-/** Longest name read, in bytes. RFC 5280 appendix A bounds most attributes to 64 characters. */
+/** Longest name in bytes. RFC 5280 appendix A limits most attributes to 64 characters. */
 export const MAX_NAME_BYTES = 4096
 
-/** Most attributes read of one name. Real ones have about five. */
+/** Most attributes of a name. Real ones have about five. */
 const MAX_ATTRIBUTES = 25
 
-/** A distinguished name over its DER. */
 export class DistinguishedName {
-  /** The Name element, header included. */
+  /** The Name element with its header. */
   readonly raw: Uint8Array
   #parsed: NameAttribute[][] | null = null
   #canonical: string | null = null
@@ -52,7 +51,7 @@ export class DistinguishedName {
     this.raw = raw
   }
 
-  /** Reads a Name. Structure is checked at once; the strings are decoded on first use. */
+  /** Reads a Name and checks its structure. The strings are decoded on first use. */
   static read(reader: DerReader, what: string): DistinguishedName {
     const name = reader.expect(Tag.sequence, what)
     if (name.end - name.start > MAX_NAME_BYTES) {
@@ -84,7 +83,7 @@ export class DistinguishedName {
     return this.#parsed
   }
 
-  /** The last common name, as Go takes it for etcd's user name; null if there is none. */
+  /** The last common name, which is the user name in etcd; null if there is none. */
   get commonName(): string | null {
     const found = this.relativeNames.flat().findLast((attribute) => attribute.type === COMMON_NAME)
     return found?.text ?? null
@@ -95,21 +94,20 @@ export class DistinguishedName {
     return bytesEqual(this.raw, other.raw) || this.key === other.key
   }
 
-  /** {@link raw} as a string, for use as a key: the same for names of the same bytes. */
+  /** {@link raw} as a string, for use as a key. */
   get rawKey(): string {
     this.#binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
     return this.#binary
   }
 
-  /** A string that is the same for names that OpenSSL takes for the same. */
+  /** A key that is equal for names that OpenSSL treats as equal. */
   get key(): string {
     this.#canonical ??= this.relativeNames.map((set) => relativeNameKey(set)).join('/')
     return this.#canonical
   }
 
   /**
-   * RFC 4514: the last relative name first, special characters escaped, and everything that a terminal would act on.
-   * Empty for an empty name.
+   * RFC 4514: the last relative name first. Special and unprintable characters are escaped. Empty for an empty name.
    */
   toString(): string {
     this.#text ??= this.relativeNames
@@ -125,12 +123,12 @@ export class DistinguishedName {
 }
 
 /**
- * How names are compared. `OpenSSL` (crypto/x509/x_name.c, asn1_string_canon): without the case of ASCII letters, the kind of string
- * and the length of white space. `RFC 4518`, which RFC 5280 section 7.1 cites: all scripts, and compatibility forms. No peer does that.
+ * `OpenSSL` (crypto/x509/x_name.c, asn1_string_canon) ignores the case of ASCII letters, the string type and the length of white
+ * space. `RFC 4518`, which RFC 5280 section 7.1 cites, also folds other scripts and compatibility forms; no peer implements it.
  */
 export type NameComparison = 'OpenSSL' | 'RFC 4518'
 
-/** The key of one relative name: a set, so its attributes are ordered. */
+/** The key of one relative name. Its attributes are a set, so they are sorted. */
 export function relativeNameKey(attributes: readonly NameAttribute[], by: NameComparison = 'OpenSSL'): string {
   return attributes
     .map(({ type, text, raw }) => {
@@ -141,11 +139,11 @@ export function relativeNameKey(attributes: readonly NameAttribute[], by: NameCo
     .join('+')
 }
 
-/** More combining characters in a row than real text has (UAX #15 section 13): sorting them takes quadratic time. */
-const ENDLESS_MARKS = /[\p{M}\uff9e\uff9f]{31}/u
+/** More consecutive combining characters than real text has (UAX #15 section 13). Normalizing them takes quadratic time. */
+const LONG_COMBINING_RUN = /[\p{M}\uff9e\uff9f]{31}/u
 
 function fold(text: string, by: NameComparison): string {
-  const isWide = by === 'RFC 4518' && !ENDLESS_MARKS.test(text)
+  const isWide = by === 'RFC 4518' && !LONG_COMBINING_RUN.test(text)
   const lower = isWide
     ? text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ')
     : text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
@@ -177,7 +175,7 @@ export function readAttributes(set: DerReader): NameAttribute[] {
   return attributes
 }
 
-// A type that is not an OBJECT IDENTIFIER is shown and compared by its bytes.
+// A malformed OBJECT IDENTIFIER is shown and compared by its bytes.
 function attributeType(content: Uint8Array): string {
   try {
     return oidText(content, 'attribute type', 0)
@@ -187,7 +185,7 @@ function attributeType(content: Uint8Array): string {
   }
 }
 
-/** What Go reads in a name (crypto/x509 parser.go parseASN1String). */
+/** The string types that Go reads in a name (crypto/x509 parser.go parseASN1String). */
 const STRING_TAGS: ReadonlySet<number> = new Set([
   Tag.utf8String,
   Tag.numericString,
@@ -197,10 +195,10 @@ const STRING_TAGS: ReadonlySet<number> = new Set([
   Tag.bmpString,
 ])
 const NUMERIC_STRING = /^[0-9 ]*$/
-// X.680 section 41.4, and the asterisk and ampersand, which CAs put there and Go reads (encoding/asn1 isPrintable).
+// X.680 section 41.4, and the asterisk and ampersand, which CAs use and Go accepts (encoding/asn1 isPrintable).
 const PRINTABLE_STRING = /^[A-Za-z0-9 '()+,\-./:=?*&]*$/
 
-/** The text of an ASN.1 string, or null if the bytes do not fit the string's kind. */
+/** The text of an ASN.1 string; null if the bytes are not valid for its type. */
 export function decodeString(tag: number, content: Uint8Array): string | null {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
   switch (tag) {
@@ -250,7 +248,7 @@ function attributeText({ type, text, raw }: NameAttribute): string {
   return `${name}=${escaped}`
 }
 
-// RFC 4514 section 2.4: any character may be written as the bytes of its UTF-8.
+// RFC 4514 section 2.4: any character may be written as its UTF-8 bytes.
 function hexPairs(character: string): string {
   return Array.from(Buffer.from(character), (byte) => `\\${byte.toString(16).padStart(2, '0').toUpperCase()}`).join('')
 }

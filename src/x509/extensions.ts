@@ -1,4 +1,4 @@
-/** Extensions of certificates and CRLs (RFC 5280 sections 4.2 and 5.2), decoded. What cannot be decoded is listed, not thrown. */
+/** Decodes extensions of certificates and CRLs (RFC 5280 sections 4.2 and 5.2). Malformed ones are listed, not thrown. */
 import { type DistributionPoint, readDistributionPoints } from './crl/distribution-point.js'
 import { contextTag, type DerElement, DerError, DerReader, hasBit, readItems, Tag } from './der.js'
 import {
@@ -34,12 +34,11 @@ export const ExtensionId = {
 
 const NAMES = new Map<string, string>(Object.entries(ExtensionId).map(([name, oid]) => [oid, name]))
 
-/** The extension's RFC 5280 name if it is known here, else its OBJECT IDENTIFIER. */
+/** The RFC 5280 name of a known extension, else its OBJECT IDENTIFIER. */
 export function extensionName(oid: string): string {
   return NAMES.get(oid) ?? oid
 }
 
-/** One extension as it stands in the certificate. */
 export interface RawExtension {
   readonly oid: string
   readonly critical: boolean
@@ -60,9 +59,9 @@ export const KEY_USAGES = [
 ] as const
 export type KeyUsage = (typeof KEY_USAGES)[number]
 
-/** Most extensions, purposes and policies read of one certificate or CRL. Real ones have about ten. */
+/** Most extensions, purposes or policies of a certificate or CRL. Real ones have about ten. */
 const MAX_ITEMS = 100
-/** Longest key identifier read, in bytes. A hash has at most 64. */
+/** Longest key identifier in bytes. A hash has at most 64. */
 const MAX_KEY_IDENTIFIER = 1024
 
 /** Purposes of extendedKeyUsage that are shown by name. */
@@ -76,19 +75,19 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   '2.5.29.37.0': 'anyExtendedKeyUsage',
 }
 
-/** The OBJECT IDENTIFIER of a purpose given by its name or as an OBJECT IDENTIFIER; null for anything else. */
+/** The OBJECT IDENTIFIER of a purpose, from its name or its OBJECT IDENTIFIER; null for other strings. */
 export function extendedKeyUsageOid(purpose: string): string | null {
   const known = Object.entries(PURPOSES).find(([, name]) => name === purpose)
   return known?.[0] ?? (isOid(purpose) ? purpose : null)
 }
 
-/** Whether a text is an OBJECT IDENTIFIER in dotted form, its arcs below 2^31. */
+/** Whether the string is an OBJECT IDENTIFIER in dotted form with arcs below 2^31. */
 export function isOid(text: string): boolean {
   if (text.length > 128 || !/^(?:[01]\.[1-3]?\d|2\.(?:0|[1-9]\d*))(?:\.(?:0|[1-9]\d*))+$/.test(text)) return false
   return text.split('.').every((arc) => Number(arc) < 2 ** 31 - 80)
 }
 
-/** The Netscape certificate type, which preceded extendedKeyUsage and which OpenSSL still checks. */
+/** The Netscape certificate type, the predecessor of extendedKeyUsage, which OpenSSL still checks. */
 export interface NetscapeCertType {
   readonly client: boolean
   readonly server: boolean
@@ -101,13 +100,12 @@ export interface BasicConstraints {
 
 export interface AuthorityKeyIdentifier {
   readonly keyIdentifier: Uint8Array | null
-  /** The names of the issuer's own issuer, if they are given. */
+  /** The names of the issuer's own issuer; null if absent. */
   readonly issuer: readonly GeneralName[] | null
-  /** The INTEGER bytes of the issuer's serial number, if it is given. */
+  /** The INTEGER bytes of the issuer's serial number; null if absent. */
   readonly serial: Uint8Array | null
 }
 
-/** An extension that could not be decoded. */
 export interface ExtensionProblem {
   readonly oid: string
   readonly critical: boolean
@@ -135,7 +133,7 @@ export interface Extensions {
 
 export type KeyIdentifiers = Pick<Extensions, 'subjectKeyIdentifier' | 'authorityKeyIdentifier'>
 
-/** Decoders by extension name. What a void one reads decides nothing; whether it can be read is reported. */
+/** Decoders by extension name. The ones without a result only detect malformed extensions. */
 const DECODERS = {
   basicConstraints: readBasicConstraints,
   keyUsage: readKeyUsage,
@@ -167,7 +165,7 @@ export function readExtensionList(list: DerReader): RawExtension[] {
 function readExtension(list: DerReader): RawExtension {
   const extension = list.enter(Tag.sequence, 'an extension')
   const oid = extension.oid('an extension id')
-  // A written-out FALSE is not DER, but CAs write it and Go and OpenSSL read it.
+  // An explicit FALSE is not DER, but CAs write it, and Go and OpenSSL accept it.
   const critical = extension.peek() === Tag.boolean ? extension.boolean('an extension’s critical flag') : false
   const value = extension.octetString('an extension value')
   extension.finish('an extension')
@@ -176,14 +174,14 @@ function readExtension(list: DerReader): RawExtension {
 
 type Decoders = Readonly<Record<string, (reader: DerReader) => unknown>>
 
-/** What decoders made of extensions. Of two with the same id the first counts. */
+/** The decoded extensions. Of duplicates, the first counts. */
 export interface Decoded<D extends Decoders> {
   readonly values: { readonly [Name in keyof D]?: ReturnType<D[Name]> }
   readonly problems: readonly ExtensionProblem[]
   readonly duplicates: readonly string[]
 }
 
-/** Decodes each extension that `decoders` has a decoder for. */
+/** Decodes the extensions that have a decoder. */
 export function decodeBy<D extends Decoders>(decoders: D, all: readonly RawExtension[]): Decoded<D> {
   const values: { [Name in keyof D]?: ReturnType<D[Name]> } = {}
   const problems: ExtensionProblem[] = []
@@ -208,7 +206,7 @@ export function decodeBy<D extends Decoders>(decoders: D, all: readonly RawExten
   return { values, problems, duplicates: [...duplicates] }
 }
 
-/** Decodes the key identifiers alone: issuers are found by them, and a crowd of candidates can carry a lot more. */
+/** Decodes only the key identifiers, because the search for issuers reads them from many candidates. */
 export function decodeKeyIdentifiers(all: readonly RawExtension[]): KeyIdentifiers {
   const { subjectKeyIdentifier, authorityKeyIdentifier } = DECODERS
   const { values } = decodeBy({ subjectKeyIdentifier, authorityKeyIdentifier }, all)
@@ -218,10 +216,9 @@ export function decodeKeyIdentifiers(all: readonly RawExtension[]): KeyIdentifie
   }
 }
 
-/** Decodes what is known of a certificate's extensions. */
 export function decodeExtensions(all: readonly RawExtension[]): Extensions {
   const { values, problems, duplicates } = decodeBy(DECODERS, all)
-  // With no policy asked for, RFC 5280 section 6.1 accepts any set; only policyConstraints can require one.
+  // The validator requires no policy, so RFC 5280 section 6.1 accepts any; only policyConstraints can require one.
   const isProcessed = (name: string): boolean =>
     Object.hasOwn(DECODERS, name) &&
     !NOT_PROCESSED.has(name) &&
@@ -290,7 +287,7 @@ export function readAuthorityKeyIdentifier(reader: DerReader, { strictSerial = f
   fields.finish('authorityKeyIdentifier')
   return {
     keyIdentifier: key === null ? null : keyIdentifierIn(fields, key),
-    // An empty list is not DER of GeneralNames, but nothing depends on it.
+    // An empty list is not valid GeneralNames, but it has no effect.
     issuer: issuer === null ? null : issuer.atEnd ? [] : readNames(issuer),
     serial,
   }
@@ -328,7 +325,7 @@ function readPolicyMappings(reader: DerReader): void {
   })
 }
 
-/** Whether PolicyConstraints require that certificates name a policy. */
+/** Whether PolicyConstraints require a policy in the certificates. */
 function readPolicyConstraints(reader: DerReader): boolean {
   const fields = reader.enter(Tag.sequence, 'policyConstraints')
   const [required, mapping] = [contextTag(0, 'primitive'), contextTag(1, 'primitive')]

@@ -1,4 +1,4 @@
-/** GeneralName (RFC 5280 section 4.2.1.6), and the two extensions that hold it: subject alternative name, name constraints. */
+/** GeneralName (RFC 5280 section 4.2.1.6), and its use in subject alternative names and name constraints. */
 import { contextTag, DerError, type DerElement, DerReader, oidText, readItems, Tag } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
 import { formatIp } from './ip.js'
@@ -8,9 +8,9 @@ export type GeneralNameKind =
 
 export interface GeneralName {
   readonly kind: GeneralNameKind
-  /** For display: text, address, or RFC 4514 name; hexadecimal for kinds that are not read. */
+  /** For display: a string, an address or an RFC 4514 name; hexadecimal for other kinds. */
   readonly value: string
-  /** The contents: the bytes of an address or of a text. */
+  /** The contents: the bytes of an address or of a string. */
   readonly bytes: Uint8Array
   /** Only of `dirName`. */
   readonly directoryName?: DistinguishedName
@@ -29,13 +29,13 @@ const KINDS: readonly GeneralNameKind[] = [
 ]
 const CONSTRUCTED: ReadonlySet<GeneralNameKind> = new Set(['otherName', 'x400', 'dirName', 'ediParty'])
 
-/** An IP address stands alone in a subject alternative name, and with its mask in a name constraint. */
+/** A name constraint has a mask after the address; a subject alternative name has none. */
 export type IpForm = 'address' | 'address-and-mask'
 
-/** Most names read of one list. Go and OpenSSL refuse the handshake of a certificate with more. */
+/** Most names of a list. Go and OpenSSL refuse the handshake of a certificate with more. */
 export const MAX_NAMES = 5000
 
-/** Most subtrees that one CA permits, or excludes. Real ones have about ten. */
+/** Most permitted, and most excluded subtrees of a CA. Real ones have about ten. */
 const MAX_SUBTREES = 500
 
 export interface NameConstraints {
@@ -43,8 +43,8 @@ export interface NameConstraints {
   readonly excluded: readonly GeneralName[]
 }
 
-/** A name that was read. Its text is made on first use: lists can be long, and few of their names are shown. */
-class NameInDer implements GeneralName {
+/** Makes its text on first use, because lists can be long and few of their names are shown. */
+class LazyGeneralName implements GeneralName {
   readonly kind: GeneralNameKind
   readonly directoryName?: DistinguishedName
   readonly #source: Uint8Array
@@ -70,7 +70,6 @@ class NameInDer implements GeneralName {
   }
 }
 
-/** Reads one GeneralName. */
 export function readGeneralName(reader: DerReader, ipForm: IpForm): GeneralName {
   const element = reader.element()
   const kind = (element.tag & 0xc0) === 0x80 ? KINDS[element.tag & 0x1f] : undefined
@@ -81,7 +80,7 @@ export function readGeneralName(reader: DerReader, ipForm: IpForm): GeneralName 
   if (kind === 'dns' || kind === 'email' || kind === 'uri') checkAscii(reader.bytes, element)
   else if (kind === 'ip') checkAddress(element, ipForm)
   else if (kind === 'registeredId') oidText(reader.content(element), 'a registered id', element.start)
-  return new NameInDer(kind, reader, element)
+  return new LazyGeneralName(kind, reader, element)
 }
 
 /** Reads GeneralNames: a SEQUENCE of at least one. */
@@ -155,7 +154,7 @@ function textOf(kind: GeneralNameKind, bytes: Uint8Array, directoryName: Disting
   }
 }
 
-/** An address, or an address and its mask, which are 8 or 32 bytes together. */
+/** An address of 4 or 16 bytes, or an address with its mask of 8 or 32 bytes. */
 function ipText(bytes: Uint8Array): string {
   if (bytes.length === 4 || bytes.length === 16) return formatIp(bytes)
   const size = bytes.length / 2

@@ -1,9 +1,9 @@
-/** IP addresses, read and written. Without node:net, which would be a large part of the cost of importing the validator. */
+/** Parses and formats IP addresses. It does not use node:net, which would slow down the import of the validator. */
 
-/** The longest spelling: six groups of hexadecimal digits and an IPv4 address. */
+/** The longest form: six groups of hexadecimal digits and an IPv4 address. */
 const MAX_LENGTH = 'ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255'.length
 
-/** The 4 or 16 bytes of an address in any spelling that `net.isIP` knows; null for anything else. Zone ids are refused. */
+/** The 4 or 16 bytes of an address in any form that `net.isIP` accepts, except zone ids; null for other strings. */
 export function parseIp(text: string): Uint8Array | null {
   if (text.length > MAX_LENGTH) return null
   return text.includes(':') ? parseIpv6(text) : parseIpv4(text)
@@ -11,7 +11,7 @@ export function parseIp(text: string): Uint8Array | null {
 
 function parseIpv4(text: string): Uint8Array | null {
   const parts = text.split('.')
-  // Without leading zeros, which some readers take for octal numbers.
+  // Leading zeros are refused, because some programs read them as octal.
   const areBytes = parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
   return areBytes ? Uint8Array.from(parts, Number) : null
 }
@@ -22,12 +22,12 @@ function parseIpv6(text: string): Uint8Array | null {
   const tail = bytesOf(end ?? '', true)
   if (head === null || tail === null || more.length > 0) return null
   const left = 16 - head.length - tail.length
-  // A double colon is at least one group of zeros.
+  // A double colon stands for at least one group of zeros.
   if (end === undefined ? left !== 0 : left < 2) return null
   return Uint8Array.from([...head, ...Array<number>(left).fill(0), ...tail])
 }
 
-/** The bytes of groups of hexadecimal digits; the last of an address may be written as IPv4. */
+/** The bytes of groups of hexadecimal digits. The end of an address may be in IPv4 form. */
 function bytesOf(text: string, atEnd: boolean): number[] | null {
   if (text === '') return []
   const groups = text.split(':')
@@ -41,7 +41,7 @@ function bytesOf(text: string, atEnd: boolean): number[] | null {
   return bytes
 }
 
-/** The usual spelling of 4 or 16 bytes: dotted decimal, or RFC 5952 (an IPv4-mapped address mixed, by its section 5). */
+/** The canonical form: dotted decimal, or RFC 5952 (for an IPv4-mapped address its section 5). */
 export function formatIp(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.')
   if (isIpv4Mapped(bytes)) return `::ffff:${bytes.subarray(12).join('.')}`

@@ -1,6 +1,6 @@
 /**
- * The names in a certificate that the strict reader refuses, for reports only: what openssl prints is accepted (BER lengths, bad
- * dates, trailing bytes).
+ * Reads the names of a malformed certificate, for reports only. It accepts faults that openssl accepts (BER lengths, bad dates,
+ * trailing bytes).
  */
 import { serialText } from './certificate.js'
 import { DerError, DerReader, Tag } from './der.js'
@@ -15,13 +15,13 @@ export interface LenientNames {
   readonly serialNumber: string | null
 }
 
-/** Longest serial number shown, in bytes. RFC 5280 section 4.1.2.2 allows 20. */
+/** Longest serial number in bytes. RFC 5280 section 4.1.2.2 allows 20. */
 const MAX_SERIAL_BYTES = 64
-/** A Name is a SEQUENCE of SETs of SEQUENCEs. The values below are not changed. */
+/** A Name is a SEQUENCE of SETs of SEQUENCEs. The values in them are copied. */
 const NAME_DEPTH = 3
 const CONSTRUCTED = 0x20
 
-/** Reads the subject and the serial number. Time is linear in the input; it never throws. */
+/** Reads the subject and the serial number in linear time. It never throws. */
 export function lenientNames(bytes: Uint8Array): LenientNames {
   const [tbs] = berChildren(bytes, berElement(bytes, 0, bytes.length), 1)
   const fields = berChildren(bytes, tbs, 6)
@@ -48,7 +48,7 @@ function nameText(bytes: Uint8Array, name: BerElement): string | null {
   }
 }
 
-/** The element with its lengths as DER writes them, down to a depth. */
+/** Encodes the lengths as in DER, down to `depth`. */
 function toDer(bytes: Uint8Array, { tag, contentStart, contentEnd }: BerElement, depth: number): Uint8Array {
   const content = bytes.subarray(contentStart, contentEnd)
   if (depth === 0 || (tag & CONSTRUCTED) === 0) return element(tag, content)

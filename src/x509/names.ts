@@ -1,4 +1,4 @@
-/** Hosts as users write them, and which names of a certificate cover them. */
+/** Parses hosts, and finds the names of a certificate that cover them. */
 import { domainToASCII } from 'node:url'
 import { inspect } from 'node:util'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
@@ -6,7 +6,7 @@ import { bytesEqual } from './der.js'
 import type { GeneralName } from './general-name.js'
 import { formatIp, parseIp } from './ip.js'
 
-/** A host sorted by kind, in its canonical spelling. */
+/** A host in its canonical form. */
 export interface Host {
   readonly kind: 'dns' | 'ip' | 'uri'
   /** Lower-case A-labels without a trailing dot; RFC 5952; or the URI as given. */
@@ -15,14 +15,14 @@ export interface Host {
   readonly bytes?: Uint8Array
 }
 
-/** A host, or why it is refused, as the end of a sentence ("must …"). */
+/** `refused`: the reason as the end of a sentence ("must …"). */
 export type HostReading = { host: Host } | { refused: string }
 
 /**
- * Sorts a host into DNS name, IP address or URI.
+ * Classifies a host as DNS name, IP address or URI.
  *
- * Refused, because each can be meant in two ways: a name that looks like an address (`10.0.0.300`), a URL (`https://a`), a host
- * with a port, brackets or a zone id, a CIDR range, an empty or over-long label, a wildcard that is not the whole leftmost label.
+ * Refuses ambiguous and invalid hosts: a name like an address (`10.0.0.300`), a URL (`https://a`), a host with a port, brackets or a
+ * zone id, a CIDR range, an empty or over-long label, a wildcard that is not the whole leftmost label.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a host that is refused; `option` names the option in the error.
  */
@@ -37,7 +37,7 @@ export function classifyHost(host: unknown, option = 'hosts'): Host {
   return reading.host
 }
 
-/** As {@link classifyHost}, with the refusal as a value. */
+/** Like {@link classifyHost}, but returns the refusal. */
 export function readHost(host: unknown): HostReading {
   if (typeof host !== 'string') return { refused: 'must be a string' }
   if (host === '') return { refused: 'must not be empty' }
@@ -52,7 +52,7 @@ export function readHost(host: unknown): HostReading {
   return readDnsName(host)
 }
 
-/** Longest URI taken into a certificate: SPIFFE allows 2048 bytes (SPIFFE-ID section 2.3). */
+/** Longest URI in a certificate in bytes (SPIFFE-ID section 2.3). */
 const MAX_URI = 2048
 const ENDPOINT_SCHEMES = /^(?:https?|tcp|grpcs?|dns|unixs?|etcd|wss?|file)$/i
 
@@ -79,7 +79,7 @@ function readDnsName(text: string): HostReading {
   return { host: { kind: 'dns', value } }
 }
 
-// Letters, digits, hyphens, and underscores, which compose and Kubernetes put into host names.
+// Includes underscores, which Compose and Kubernetes use in host names.
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/
 
 function dnsProblem(ascii: string): string | null {
@@ -87,21 +87,21 @@ function dnsProblem(ascii: string): string | null {
   if (labels.includes('')) return 'must not have an empty label'
   if (labels.some(({ length }) => length > 63)) return 'must not have a label of more than 63 characters'
   if (!labels.every((label) => LABEL.test(label))) return 'must consist of letters, digits, hyphens and dots'
-  // WHATWG URL, "ends in a number": what looks like an address is never looked up as a name.
+  // WHATWG URL, "ends in a number": such a host is never resolved as a name.
   if (/^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? ''))
     return 'must be a whole IP address or a DNS name, and is neither'
   return null
 }
 
-/** The first name that covers the host, or null. Names of another kind than the host never do; nor does the common name. */
+/** The first name that covers the host, or null. Only names of the same kind count. */
 export function findCoveringName(names: readonly GeneralName[], host: Host): GeneralName | null {
   return names.find((name) => covers(name, host)) ?? null
 }
 
-/** Pairs of names and hosts up to which a search is as quick as an index. */
+/** Up to this number of pairs of names and hosts, a search is as fast as an index. */
 const FEW_PAIRS = 1000
 
-/** {@link findCoveringName} for many hosts: an index finds the few names that can cover one. */
+/** {@link findCoveringName} for many hosts, with an index of the names. */
 export function coveringNameFinder(names: readonly GeneralName[], hosts: number): (host: Host) => GeneralName | null {
   if (hosts < 3 || hosts * names.length <= FEW_PAIRS) return (host) => findCoveringName(names, host)
   const firsts = new Map<string, number>()
@@ -112,7 +112,7 @@ export function coveringNameFinder(names: readonly GeneralName[], hosts: number)
   return (host) => {
     const parent = host.value.slice(host.value.indexOf('.'))
     const keys = host.kind === 'dns' ? [keyOf(host), `dns:*${parent}`] : [keyOf(host)]
-    // All names of one key cover the host, or none does.
+    // Names with the same key cover the same hosts, so the first suffices.
     const candidates = keys.flatMap((key) => firsts.get(key) ?? []).sort((a, b) => a - b)
     return findCoveringName(
       candidates.flatMap((index) => names[index] ?? []),
@@ -127,7 +127,6 @@ function keyOf({ kind, value, bytes }: Pick<GeneralName, 'kind' | 'value'> & { b
   return kind === 'ip' ? `ip:${String.fromCharCode(...(bytes ?? []))}` : kind
 }
 
-/** Whether a certificate's name covers a host. */
 export function covers(name: GeneralName, host: Host): boolean {
   if (name.kind !== host.kind) return false
   if (host.kind === 'ip') return host.bytes !== undefined && bytesEqual(name.bytes, host.bytes)
@@ -141,9 +140,9 @@ export function covers(name: GeneralName, host: Host): boolean {
  * A host that is itself a wildcard is covered only by the same name.
  */
 export function dnsNameCovers(pattern: string, host: string): boolean {
-  // The lengths tell most names apart.
+  // A fast path for most names.
   if (pattern.length !== host.length && !pattern.startsWith('*.')) return false
-  // A name with a trailing dot covers nothing: Go and OpenSSL refuse it, only Node ignores the dot.
+  // A name with a trailing dot covers no host: Go and OpenSSL refuse it; only Node ignores the dot.
   const name = pattern.toLowerCase()
   if (name === host) return isDnsPattern(name)
   if (!name.startsWith('*.')) return false
@@ -156,12 +155,12 @@ export function dnsNameCovers(pattern: string, host: string): boolean {
   )
 }
 
-/** Whether Node uses this wildcard name at all: it needs two labels next to the asterisk. */
+/** Whether Node accepts the wildcard: it must have two labels after the asterisk. */
 export function wildcardIsUsable(name: string): boolean {
   return name.split('.').length > 2 && isDnsPattern(name)
 }
 
-/** Whether the text is a DNS name of a certificate: labels that are not empty, a wildcard only as the whole leftmost label. */
+/** Whether the string is a valid DNS name for a certificate: no empty label, a wildcard only as the whole leftmost label. */
 export function isDnsPattern(name: string): boolean {
   if (name.length > 253) return false
   const labels = name.toLowerCase().split('.')
@@ -170,16 +169,16 @@ export function isDnsPattern(name: string): boolean {
   )
 }
 
-/** Equal for equal URIs: scheme and trust domain are compared without case, the path exactly (SPIFFE-ID section 2). */
+/** A key for comparing URIs: scheme and trust domain ignore case, the path does not (SPIFFE-ID section 2). */
 export function uriKey(uri: string): string {
   return uri.replace(/^[^/]*:\/\/[^/?#]*/, (start) => start.toLowerCase())
 }
 
-/** Most hosts that may be asked for at once. */
+/** Most hosts in one call. */
 const MAX_HOSTS = 10_000
 
 /**
- * Sorts the hosts of an option.
+ * Classifies the hosts of an option.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */

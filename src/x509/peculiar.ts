@@ -1,11 +1,11 @@
 /**
- * The only import of @peculiar/webcrypto and @peculiar/x509, which make requests and keys of Ed25519. The authority imports this
- * file dynamically, since these libraries take longer to load than the rest of this package. Certificates and CRLs are written by
- * certificate-writer.ts and crl-writer.ts, in a quarter of the time.
+ * The only import of @peculiar/webcrypto and @peculiar/x509, which make Ed25519 keys and requests. The authority imports this file
+ * dynamically, because these libraries take longer to load than the rest of the package. certificate-writer.ts and crl-writer.ts
+ * write certificates and CRLs in a quarter of the time.
  *
- * No global crypto provider is set, so that several users of @peculiar/x509 in one process do not disturb each other.
+ * It sets no global crypto provider, which would affect other users of @peculiar/x509 in the process.
  */
-// First, because @peculiar/x509 registers its classes by the Reflect metadata API while it loads.
+// Imported first, because @peculiar/x509 uses the Reflect metadata API while it loads.
 import 'reflect-metadata'
 import { Crypto } from '@peculiar/webcrypto'
 import { Name, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509'
@@ -20,7 +20,6 @@ export function createDefaultCrypto(): WebCrypto {
 export interface RequestFields {
   crypto: WebCrypto
   keys: { publicKey: object; privateKey: object }
-  /** How the private key signs. */
   signature: SignatureParameters
   /** One attribute for each relative name, in encoding order. */
   subject: readonly NamePart[]

@@ -1,4 +1,4 @@
-/** What certificates, CRLs and certificate requests have in common: a signed part, an algorithm, a signature. */
+/** The common structure of certificates, CRLs and certificate requests: a signed part, an algorithm, a signature. */
 import type { KeyObject } from 'node:crypto'
 import { type PublicKeyInfo, readPublicKeyInfo, readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
 import { crypto } from './node-crypto.js'
@@ -8,7 +8,7 @@ import { decodeExtensions, type Extensions, type RawExtension } from './extensio
 import type { GeneralName } from './general-name.js'
 import { isReadablePublicKey, readPublicKey } from './keys/public-key.js'
 
-/** The outer structure of something signed (X.509 section 6.2.1, SIGNED). */
+/** X.509 section 6.2.1, SIGNED. */
 export interface SignedFields {
   /** The signed part in DER. */
   readonly tbs: Uint8Array
@@ -17,22 +17,22 @@ export interface SignedFields {
 }
 
 export interface SignedReading extends SignedFields {
-  /** Reads the signed part; it shares its bytes with the whole. */
+  /** Reads the signed part. It does not copy the bytes. */
   readonly reader: DerReader
-  /** Whether the algorithm inside the signed part is the one outside. */
+  /** Whether the algorithms inside and outside the signed part are the same. */
   readonly agrees: (inner: DerElement) => boolean
 }
 
 /**
  * Reads the outer structure.
  *
- * @param what What it is, such as `the certificate`.
- * @param limit Most bytes read.
+ * @param what The name of the structure in errors, such as `the certificate`.
+ * @param limit In bytes.
  * @throws {DerError} if the bytes are not such a structure.
  */
 export function readSigned(der: Uint8Array, what: string, limit: number): SignedReading {
   if (der.length > limit) throw new DerError(`more than ${String(limit)} bytes`, 0)
-  // Views of a plain array are made in half the time that views of a Buffer take.
+  // Views of a Uint8Array are twice as fast to create as views of a Buffer.
   const outer = new DerReader(new Uint8Array(der.buffer, der.byteOffset, der.byteLength))
   const whole = outer.enter(Tag.sequence, what)
   outer.finish(what)
@@ -50,7 +50,7 @@ export function readSigned(der: Uint8Array, what: string, limit: number): Signed
   }
 }
 
-/** Whether the issuer's key made the signature. False, too, if key and algorithm do not fit or OpenSSL does not read the key. */
+/** Whether the issuer's key verifies the signature. False if it does not fit the algorithm or OpenSSL does not read it. */
 export function isSignedWith(
   issuer: Pick<KeyHolder, 'publicKeyInfo' | 'publicKey'>,
   { tbs, signatureAlgorithm, signature }: SignedFields,
@@ -64,12 +64,11 @@ export function isSignedWith(
     if (saltLength === undefined) return verify(digest, tbs, key, signature)
     return verify(digest, tbs, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }, signature)
   } catch {
-    // OpenSSL refuses the key or the form of the signature. The key checks report why.
+    // OpenSSL refuses the key or the encoding of the signature. The checks of the key report the reason.
     return false
   }
 }
 
-/** The fields of a certificate and of a certificate request. */
 export interface KeyHolderFields extends SignedFields {
   readonly version: number
   readonly subject: DistinguishedName
@@ -84,7 +83,7 @@ export function readSpki(fields: DerReader): Pick<KeyHolderFields, 'spki' | 'pub
   return { spki: fields.whole(spki), publicKeyInfo: readPublicKeyInfo(fields.inside(spki)) }
 }
 
-/** A certificate or a certificate request. Immutable; what is costly is computed on first use and kept. */
+/** A certificate or a certificate request. Immutable; costly values are computed on first use and cached. */
 export abstract class KeyHolder {
   /** The DER. */
   readonly raw: Uint8Array
@@ -102,7 +101,7 @@ export abstract class KeyHolder {
     this.#fields = fields
   }
 
-  /** 1, 2 or 3 for a certificate (RFC 5280 section 4.1.2.1). 1 for a request (RFC 2986 section 4.1), but some write another. */
+  /** 1, 2 or 3 for a certificate (RFC 5280 section 4.1.2.1). 1 for a correct request (RFC 2986 section 4.1). */
   get version(): number {
     return this.#fields.version
   }

@@ -23,14 +23,14 @@ export function readTime(reader: DerReader, what: string): Date {
   const time = new Date(Date.UTC(year, month - 1, day, hour, minute, second))
   // Date.UTC reads the years 0–99 as 1900–1999.
   if (year < 100) time.setUTCFullYear(year, month - 1, day)
-  // A day that its month does not have is a day of the next month.
+  // Date.UTC moves a day that does not exist to the next month.
   const dateIsReal = hasDay(month, day) || time.getUTCMonth() === month - 1
   if (!dateIsReal || hour > 23 || minute > 59 || second > 59)
     throw new DerError(`${what} is a date or time that does not exist`, start)
   return time
 }
 
-/** Whether {@link readTime} reads an element, without making a Date, for CRLs. It refuses the 29th of February of every year. */
+/** A fast check for CRLs: true only if {@link readTime} accepts the element. False for 29 February, even in a leap year. */
 export function isTime(bytes: Uint8Array, tag: number, contentStart: number, end: number): boolean {
   const yearDigits = yearDigitsOf(tag)
   if (yearDigits === 0 || end - contentStart !== yearDigits + 11 || bytes[end - 1] !== 0x5a) return false
@@ -55,7 +55,7 @@ function twoDigits(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) * 10 + (bytes[at + 1] ?? 0) - 0x30 * 11
 }
 
-/** The last day that a month has in every year, from month 1. */
+/** The last day of each month in every year, from month 1. */
 const MOST_DAYS = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /** Whether the month has this day in every year. */

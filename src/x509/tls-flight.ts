@@ -1,15 +1,14 @@
 /**
- * The first flight of a server in TLS 1.2, which is not encrypted: its chain, and the names of the CAs whose clients it accepts
- * (RFC 5246 sections 7.4.2 and 7.4.4). Node does not expose the names, and the chain only after a handshake that succeeded.
+ * Reads the first flight of a TLS 1.2 server, which is not encrypted: its chain, and the names of the CAs that it accepts for
+ * clients (RFC 5246 sections 7.4.2 and 7.4.4). Node does not expose the names, nor the chain of a failed handshake.
  */
 import { DerReader } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
 
-/** The first flight, as far as it was read. */
 export interface ServerFlight {
-  /** The chain in DER, the leaf first; null if none was sent. */
+  /** The chain in DER, the leaf first; null if there is none. */
   readonly chain: readonly Uint8Array[] | null
-  /** The names of the CAs that are accepted, one for each CA; null if the server asks for no certificate. */
+  /** The names of the accepted CAs; null if the server does not request a certificate. */
   readonly authorities: readonly DistinguishedName[] | null
 }
 
@@ -17,12 +16,12 @@ const HANDSHAKE_RECORD = 22
 const CERTIFICATE = 11
 const CERTIFICATE_REQUEST = 13
 const SERVER_HELLO_DONE = 14
-/** Most bytes read: a chain and the names of some hundred CAs. */
+/** Longest flight in bytes: a chain and the names of some hundred CAs. */
 const MAX_BYTES = 256 * 1024
-/** Most names and certificates returned. */
+/** Most names, and most certificates. */
 const MAX_ENTRIES = 200
 
-/** Reads a flight in pieces: returns the flight once it is complete, null for anything else, `undefined` while more is needed. */
+/** Reads a flight in pieces. It returns the complete flight, null for other data, or `undefined` while it is incomplete. */
 export function flightReader(): (piece: Uint8Array) => ServerFlight | null | undefined {
   let records = Buffer.alloc(0)
   let messages = Buffer.alloc(0)

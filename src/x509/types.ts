@@ -1,4 +1,4 @@
-/** The types that the public classes of certificates and CRLs refer to. */
+/** Types in the signatures of the public classes. */
 export type { PublicKeyInfo, SignatureAlgorithm } from './algorithms.js'
 export type { CrlEntry, RevokedEntries } from './crl/crl-entries.js'
 export type { CrlExtensions, CrlScope } from './crl/crl-extensions.js'

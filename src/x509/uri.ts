@@ -1,9 +1,9 @@
 /**
- * Whether Go reads a URI of a subject alternative name (net/url Parse). If it does not, it refuses the whole certificate
+ * Checks whether Go parses a URI of a subject alternative name (net/url Parse). Otherwise it refuses the whole certificate
  * (crypto/x509 parseSANExtension).
  */
 
-/** Why Go does not read the URI, as the end of "a URI that …"; null if it does. */
+/** Why Go does not parse the URI, as the end of "a URI that …"; null if it does. */
 export function uriProblem(text: string): string | null {
   const [rest = ''] = text.split('#')
   if (/\p{Cc}/u.test(rest)) return 'holds a control character'
@@ -12,7 +12,7 @@ export function uriProblem(text: string): string | null {
   const afterScheme = rest.slice(scheme.length).split('?')[0] ?? ''
   const fragment = text.slice(rest.length + 1)
   if (hasBadEscape(fragment)) return 'has a % that begins no escape'
-  // `urn:…` and the like are opaque.
+  // `urn:…` and similar URIs are opaque.
   if (scheme !== '' && !afterScheme.startsWith('/')) return null
   const authority = /^\/\/([^/]*)/.exec(afterScheme)?.[1]
   const path = authority === undefined ? afterScheme : afterScheme.slice(2 + authority.length)
@@ -37,6 +37,6 @@ function authorityProblem(authority: string): string | null {
   if (!/^(?::\d*)?$/.test(port)) return 'has a malformed port'
   if (/%(?!25)/.test(host)) return 'has an escape in its host'
   if (!/^[\w\-.~!$&'()*+,;=:[\]<>"%]*$/.test(host)) return 'has a character in its host that does not belong there'
-  // Go takes the port for a part of the last label here.
+  // Go counts the port as a part of the last label here.
   return host.split('.').includes('') ? 'has an empty label in its host' : null
 }

@@ -1,11 +1,10 @@
-/** The required part of Web Crypto: TypeScript has its types in the DOM library, which a Node program need not load. */
+/** The part of Web Crypto that is used. TypeScript has its types only in the DOM library. */
 
 /**
  * A Web Crypto implementation, such as Node's `crypto.webcrypto` or @peculiar/webcrypto's `Crypto`. A key of one implementation
  * is never passed to another.
  */
 export interface WebCrypto {
-  /** The part of `SubtleCrypto` that is used. */
   readonly subtle: {
     generateKey(
       algorithm: {
@@ -31,7 +30,5 @@ export interface WebCrypto {
   getRandomValues(array: Uint8Array<ArrayBuffer>): unknown
 }
 
-/** Parameters of key generation and import. */
 export type KeyAlgorithmParameters = Parameters<WebCrypto['subtle']['generateKey']>[0]
-/** Parameters of one signature. */
 export type SignatureParameters = Parameters<WebCrypto['subtle']['sign']>[0]

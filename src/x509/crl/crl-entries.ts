@@ -1,6 +1,6 @@
 /**
- * The revoked certificates of a CRL (RFC 5280 sections 5.1.2.6 and 5.3): one strict pass over all entries, which makes an index
- * by serial number. CRLs are long, so the pass makes no objects, and the index is one sorted array of numbers.
+ * The revoked certificates of a CRL (RFC 5280 sections 5.1.2.6 and 5.3). One strict pass over all entries builds an index by
+ * serial number. CRLs are long, so the pass allocates no objects, and the index is one sorted array of numbers.
  */
 import { bytesEqual, DerError, DerReader, oidText, Tag } from '../der.js'
 import type { DistinguishedName } from '../distinguished-name.js'
@@ -12,7 +12,7 @@ const REASON_CODE = 21
 const INVALIDITY_DATE = 24
 const CERTIFICATE_ISSUER = 29
 
-/** CRLReason by its number (RFC 5280 section 5.3.1); 7 is not used. */
+/** CRLReason by number (RFC 5280 section 5.3.1); 7 is unused. */
 const REASONS: readonly (string | undefined)[] = [
   'unspecified',
   ...REVOCATION_REASONS.slice(0, 6),
@@ -21,7 +21,7 @@ const REASONS: readonly (string | undefined)[] = [
   ...REVOCATION_REASONS.slice(6),
 ]
 
-/** The number of a CRLReason by its name; null for another name. */
+/** The number of a CRLReason; null for an unknown name. */
 export function reasonNumber(name: string): number | null {
   const number = REASONS.indexOf(name)
   return number === -1 ? null : number
@@ -30,49 +30,49 @@ export function reasonNumber(name: string): number | null {
 /** One revoked serial number. */
 export interface CrlEntry {
   readonly revokedAt: Date
-  /** The reason's name in RFC 5280, or `reason 11` for a number that has none; null if the entry gives no reason. */
+  /** The name in RFC 5280, or such as `reason 11` for an unknown number; null if the entry has no reason. */
   readonly reason: string | null
-  /** Since when the key may have been compromised (RFC 5280 section 5.3.2); null if the entry does not say. */
+  /** The invalidity date (RFC 5280 section 5.3.2), from which the key may be compromised; null if there is none. */
   readonly invalidSince: Date | null
-  /** Whether the entry, or the last one before it that names an issuer, names another issuer than that of the CRL. */
+  /** Whether the certificate has another issuer than the CRL. The issuer of an entry also applies to later entries. */
   readonly isOfOtherIssuer: boolean
 }
 
 /**
- * One number of the index: 26 bits of a hash of the serial number, one bit for an entry of another issuer, and 26 bits of the
- * entry's offset. A number holds 53 bits.
+ * A number of the index, 53 bits: 26 bits of a hash of the serial number, one bit for an entry of another issuer, and 26 bits of
+ * the offset.
  */
 const OFFSET_RANGE = 2 ** 26
 const HASH_UNIT = 2 * OFFSET_RANGE
 const HASH_BITS = 26
-/** The shortest entry: its header, a serial number of one byte, a UTCTime. */
+/** The shortest entry has a header, a serial number of one byte and a UTCTime. */
 const MIN_ENTRY_BYTES = 20
 
-/** Most bytes that the index can address, and so the largest CRL: 64 MiB. A million entries have 35 MB. */
+/** Largest CRL, 64 MiB: the index cannot address more. A million entries have 35 MB. */
 export const MAX_CRL_BYTES = OFFSET_RANGE
 
 /** Revoked certificates by serial number. */
 export class RevokedEntries {
   /** OBJECT IDENTIFIERs of critical extensions of entries that are not processed. */
   readonly unknownCritical: readonly string[]
-  /** Whether any entry names another issuer than the CRL's, as only those of indirect CRLs do. */
+  /** Whether any entry has another issuer than the CRL, as only in indirect CRLs. */
   readonly hasOtherIssuer: boolean
   readonly #bytes: Uint8Array
   readonly #index: Float64Array
 
-  private constructor(bytes: Uint8Array, index: Float64Array, notProcessed: NotProcessed) {
+  private constructor(bytes: Uint8Array, index: Float64Array, pass: PassState) {
     this.#bytes = bytes
     this.#index = index
-    this.hasOtherIssuer = notProcessed.hasOtherIssuer
-    this.unknownCritical = [...notProcessed.critical]
+    this.hasOtherIssuer = pass.hasOtherIssuer
+    this.unknownCritical = [...pass.critical]
   }
 
   /**
    * Reads all entries between two offsets.
    *
-   * @param hasExtensions Whether entries may have extensions: those of version 1 may not.
+   * @param hasExtensions False for a CRL of version 1, whose entries must not have extensions.
    * @param issuer The issuer of the CRL.
-   * @throws {DerError} if one cannot be read.
+   * @throws {DerError} if an entry cannot be read.
    */
   static read(
     bytes: Uint8Array,
@@ -80,19 +80,19 @@ export class RevokedEntries {
     issuer: DistinguishedName,
   ): RevokedEntries {
     const index = new Float64Array(Math.floor((end - start) / MIN_ENTRY_BYTES))
-    const notProcessed: NotProcessed = { issuer, critical: new Set(), isOfOtherIssuer: false, hasOtherIssuer: false }
+    const pass: PassState = { issuer, critical: new Set(), isOfOtherIssuer: false, hasOtherIssuer: false }
     let count = 0
     for (let at = start; at < end;) {
       const plainEnd = endOfPlainEntry(bytes, at, end, hasExtensions)
       const [serialStart, serialEnd, next] =
         plainEnd === -1
-          ? checkEntry(new DerReader(bytes, at, end), hasExtensions, notProcessed)
+          ? checkEntry(new DerReader(bytes, at, end), hasExtensions, pass)
           : [at + 4, at + 4 + byteAt(bytes, at + 3), plainEnd]
-      const place = notProcessed.isOfOtherIssuer ? OFFSET_RANGE + at : at
+      const place = pass.isOfOtherIssuer ? OFFSET_RANGE + at : at
       index[count++] = hashOf(bytes, serialStart, serialEnd) * HASH_UNIT + place
       at = next
     }
-    return new RevokedEntries(bytes, count === index.length ? index.sort() : index.slice(0, count).sort(), notProcessed)
+    return new RevokedEntries(bytes, count === index.length ? index.sort() : index.slice(0, count).sort(), pass)
   }
 
   get size(): number {
@@ -132,7 +132,7 @@ function hashOf(bytes: Uint8Array, start: number, end: number): number {
 }
 
 function byteAt(bytes: Uint8Array, at: number): number {
-  // In range by the callers' checks; the fallback only satisfies the type checker.
+  // The callers check the range; the fallback is for the type checker.
   return bytes[at] ?? 0
 }
 
@@ -148,8 +148,8 @@ function firstAtLeast(sorted: Float64Array, wanted: number): number {
 }
 
 /**
- * Checks a usual entry: lengths of one byte, a serial number, a time, and of extensions at most a reason and an invalidity
- * date, neither critical. Returns where it ends, or -1 for an entry that {@link checkEntry} must check.
+ * Checks an entry in its usual form: lengths of one byte, and no extensions except a reason and an invalidity date that are not
+ * critical. Returns its end, or -1 if {@link checkEntry} must check it.
  */
 function endOfPlainEntry(bytes: Uint8Array, start: number, limit: number, hasExtensions: boolean): number {
   const end = start + 2 + byteAt(bytes, start + 1)
@@ -165,7 +165,7 @@ function endOfPlainEntry(bytes: Uint8Array, start: number, limit: number, hasExt
   return timeEnd === end || (hasExtensions && arePlainExtensions(bytes, timeEnd, end)) ? end : -1
 }
 
-/** Ids, headers and lengths of the two usual extensions. */
+/** The usual extensions up to their value. */
 const PLAIN_REASON = Buffer.from('300a0603551d1504030a01', 'hex')
 const PLAIN_INVALIDITY_DATE = Buffer.from('30180603551d180411180f', 'hex')
 
@@ -188,11 +188,11 @@ function startsWith(bytes: Uint8Array, at: number, end: number, wanted: Buffer):
   return true
 }
 
-/** Checks any entry. Returns where its serial number starts and ends, and where the entry ends. */
+/** Checks any entry. Returns the start and end of its serial number, and the end of the entry. */
 function checkEntry(
   list: DerReader,
   hasExtensions: boolean,
-  notProcessed: NotProcessed,
+  pass: PassState,
 ): readonly [serialStart: number, serialEnd: number, end: number] {
   const entry = list.enter(Tag.sequence, 'an entry of the CRL')
   const serial = entry.integer('a revoked serial number')
@@ -200,13 +200,13 @@ function checkEntry(
   readTime(entry, 'a revocation date')
   if (!entry.atEnd) {
     if (!hasExtensions) throw new DerError('extensions in an entry of a CRL of version 1', entry.offset)
-    checkExtensions(entry.enter(Tag.sequence, 'the extensions of an entry'), notProcessed)
+    checkExtensions(entry.enter(Tag.sequence, 'the extensions of an entry'), pass)
     entry.finish('an entry of the CRL')
   }
   return [serialEnd - serial.length, serialEnd, list.offset]
 }
 
-/** One extension of an entry; `kind` is the last arc of an id below 2.5.29, else -1. */
+/** `kind`: the last arc of an id below 2.5.29, else -1. */
 interface EntryExtension {
   readonly id: Uint8Array
   readonly kind: number
@@ -226,17 +226,17 @@ function* readExtensions(list: DerReader): Generator<EntryExtension> {
   } while (!list.atEnd)
 }
 
-/** What the entries read so far hold in addition to serial numbers, dates and reasons. */
-interface NotProcessed {
+/** State of the pass: critical extensions and other issuers in the entries so far. */
+interface PassState {
   /** The issuer of the CRL. */
   readonly issuer: DistinguishedName
   readonly critical: Set<string>
-  /** An entry has the issuer that the last one names (RFC 5280 section 5.3.3). */
+  /** Whether the current issuer differs. It applies until an entry has another issuer (RFC 5280 section 5.3.3). */
   isOfOtherIssuer: boolean
   hasOtherIssuer: boolean
 }
 
-function checkExtensions(list: DerReader, notProcessed: NotProcessed): void {
+function checkExtensions(list: DerReader, pass: PassState): void {
   const seen = new Set<string>()
   for (const { id, kind, critical, value } of readExtensions(list)) {
     const key = Buffer.from(id).toString('latin1')
@@ -244,11 +244,11 @@ function checkExtensions(list: DerReader, notProcessed: NotProcessed): void {
     seen.add(key)
     if (kind === REASON_CODE) readReason(value)
     else if (kind === INVALIDITY_DATE) readInvalidityDate(value)
-    // Critical or not, it changes whose certificates this entry and the following ones revoke (section 5.3.3).
+    // Processed even if it is not critical: it changes the issuer of this entry and the following ones (section 5.3.3).
     else if (kind === CERTIFICATE_ISSUER) {
-      notProcessed.isOfOtherIssuer = !namesIssuer(value, notProcessed.issuer)
-      notProcessed.hasOtherIssuer ||= notProcessed.isOfOtherIssuer
-    } else if (critical) notProcessed.critical.add(oidText(id, 'the id of an extension', 0))
+      pass.isOfOtherIssuer = !namesIssuer(value, pass.issuer)
+      pass.hasOtherIssuer ||= pass.isOfOtherIssuer
+    } else if (critical) pass.critical.add(oidText(id, 'the id of an extension', 0))
   }
 }
 
@@ -259,7 +259,7 @@ function namesIssuer(value: Uint8Array, issuer: DistinguishedName): boolean {
   return names.some(({ directoryName }) => directoryName?.equals(issuer) === true)
 }
 
-/** Reads what follows the serial number of an entry that was checked before. */
+/** Reads the rest of a checked entry after its serial number. */
 function readEntry(entry: DerReader, key: number): CrlEntry {
   const revokedAt = readTime(entry, 'a revocation date')
   const list = entry.enterOptional(Tag.sequence)

@@ -1,4 +1,4 @@
-/** The extensions of a CRL (RFC 5280 section 5.2), decoded. What cannot be decoded is listed, not thrown. */
+/** Decodes the extensions of a CRL (RFC 5280 section 5.2). Malformed ones are listed in `problems`, not thrown. */
 import { contextTag, DerError, type DerReader, Tag } from '../der.js'
 import {
   type AuthorityKeyIdentifier,
@@ -15,7 +15,7 @@ import {
   type RevocationReason,
 } from './distribution-point.js'
 
-/** What an issuing distribution point (RFC 5280 section 5.2.5) narrows the CRL to. */
+/** The scope of a CRL by its issuing distribution point (RFC 5280 section 5.2.5). */
 export interface CrlScope {
   readonly distributionPoint: DistributionPointName | null
   readonly onlyUserCerts: boolean
@@ -23,7 +23,7 @@ export interface CrlScope {
   readonly onlyAttributeCerts: boolean
   /** Null for all reasons. */
   readonly onlySomeReasons: readonly RevocationReason[] | null
-  /** Whether it covers certificates of other issuers, too. */
+  /** Whether it also covers certificates of other issuers. */
   readonly indirect: boolean
 }
 
@@ -33,7 +33,7 @@ export interface CrlExtensions {
   readonly number: bigint | null
   readonly baseNumber: bigint | null
   readonly scope: CrlScope | null
-  /** Which key signed the CRL (RFC 5280 section 5.2.1). */
+  /** Identifies the key that signed the CRL (RFC 5280 section 5.2.1). */
   readonly authorityKey: AuthorityKeyIdentifier | null
   readonly problems: readonly ExtensionProblem[]
   readonly duplicates: readonly string[]
@@ -44,11 +44,10 @@ const DECODERS = {
   deltaCRLIndicator: (reader: DerReader) => readNumber(reader, 'the base CRL number'),
   issuingDistributionPoint: readScope,
   authorityKeyIdentifier: (reader: DerReader) => readAuthorityKeyIdentifier(reader, { strictSerial: true }),
-  // Nothing is fetched from there; whether it can be read is reported.
+  // Decoded only to report a malformed one. Nothing is downloaded.
   freshestCRL: readDistributionPoints,
 }
 
-/** Decodes what is known of a CRL's extensions. */
 export function decodeCrlExtensions(all: readonly RawExtension[]): CrlExtensions {
   const { values, problems, duplicates } = decodeBy(DECODERS, all)
   return {
@@ -73,7 +72,7 @@ function readNumber(reader: DerReader, what: string): bigint {
 function readScope(reader: DerReader): CrlScope {
   const start = reader.offset
   const fields = reader.enter(Tag.sequence, 'the issuing distribution point')
-  // Section 5.2.5 forbids it, and to what it was meant to narrow the CRL is not known.
+  // Section 5.2.5 forbids it, and the intended scope is not known.
   if (fields.atEnd) throw new DerError('the issuing distribution point is empty', start)
   const distributionPoint = readOptionalName(fields)
   const onlyUserCerts = readFlag(fields, 1)
@@ -89,7 +88,7 @@ function readScope(reader: DerReader): CrlScope {
   return { distributionPoint, onlyUserCerts, onlyCaCerts, onlyAttributeCerts, onlySomeReasons, indirect }
 }
 
-/** `[n] BOOLEAN DEFAULT FALSE`: DER leaves a default out and writes TRUE as FF. */
+/** `[n] BOOLEAN DEFAULT FALSE`: DER omits the default and encodes TRUE as FF. */
 function readFlag(fields: DerReader, n: number): boolean {
   const element = fields.optional(contextTag(n, 'primitive'))
   if (element === null) return false

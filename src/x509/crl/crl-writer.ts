@@ -3,12 +3,11 @@ import { contextTag, Tag } from '../der.js'
 import { element, octetString, oid, sequence, time, unsignedInteger } from '../der-writer.js'
 import { ExtensionId } from '../extensions.js'
 
-/** A revoked certificate. */
 export interface RevokedCertificate {
   /** Bytes of the serial number, most significant first. */
   readonly serial: Uint8Array
   readonly revokedAt: Date
-  /** A CRLReason by its number (RFC 5280 section 5.3.1); null for none, also for "unspecified". */
+  /** A CRLReason by number (RFC 5280 section 5.3.1); null for none or "unspecified". */
   readonly reasonCode: number | null
 }
 
@@ -39,7 +38,7 @@ export function writeTbsCertList(fields: CrlFields): Buffer<ArrayBuffer> {
     fields.issuer,
     time(fields.thisUpdate),
     time(fields.nextUpdate),
-    // Absent if it is empty (section 5.1.2.6): Go refuses an empty list.
+    // An empty list must be omitted (section 5.1.2.6); Go refuses it.
     ...(fields.revoked.length === 0 ? [] : [sequence(Buffer.concat(fields.revoked.map(writeEntry)))]),
     element(
       contextTag(0, 'constructed'),

@@ -11,10 +11,10 @@ import { ExtensionId, type RawExtension, readExtensionList } from '../extensions
 import { isSignedWith, pemBlock, readSigned, type SignedFields } from '../signed.js'
 import { readTime } from '../time.js'
 
-/** Largest file of CRLs read, in bytes: the largest CRL as PEM. */
+/** Largest CRL file in bytes: the largest CRL in PEM. */
 export const MAX_CRL_FILE_BYTES = Math.ceil(MAX_CRL_BYTES * 1.4)
 
-/** How a CRL was passed. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
+/** The encoding of the file. etcd 3.6 and later read CRL files in DER only. */
 export type CrlForm = 'pem' | 'der'
 
 interface Parts extends SignedFields {
@@ -85,7 +85,7 @@ export class Crl {
     return this.#parts.extensions.baseNumber
   }
 
-  /** What the CRL is narrowed to; null for a full CRL. */
+  /** The issuing distribution point, which limits the scope; null for a full CRL. */
   get scope(): CrlScope | null {
     return this.#parts.extensions.scope
   }
@@ -95,7 +95,7 @@ export class Crl {
     return this.#extension(ExtensionId.issuingDistributionPoint)?.value ?? null
   }
 
-  /** Whether it has a delta CRL indicator, readable or not: it only lists changes since a full CRL. */
+  /** Whether it has a delta CRL indicator, even a malformed one: it only lists changes since a full CRL. */
   get isDelta(): boolean {
     return this.#extension(ExtensionId.deltaCRLIndicator) !== null
   }
@@ -121,7 +121,7 @@ export class Crl {
     return [...new Set(all.filter(({ oid, critical }) => critical && !PROCESSED.has(oid)).map(({ oid }) => oid))]
   }
 
-  /** What differs from RFC 5280 and can still be read; each the end of a sentence. */
+  /** Deviations from RFC 5280 that do not prevent reading, each as the end of a sentence. */
   get oddities(): string[] {
     const { extensions, entries, hasEarlyGeneralizedTime, version } = this.#parts
     const { number } = extensions
@@ -139,7 +139,7 @@ export class Crl {
     return odd.flatMap(([applies, text]) => (applies ? [text] : []))
   }
 
-  /** Whether the CRL says where its delta CRLs are found (RFC 5280 section 5.2.6). */
+  /** Whether the CRL has the extension freshestCRL, which locates its delta CRLs (RFC 5280 section 5.2.6). */
   get announcesDelta(): boolean {
     return this.#extension(ExtensionId.freshestCRL) !== null
   }
@@ -209,14 +209,14 @@ export class Crl {
   }
 }
 
-/** A CRL number for display: hexadecimal if it is long, as openssl prints all of them. */
+/** A CRL number for display: hexadecimal, as in openssl, if it is long. */
 export function numberText(number: bigint): string {
   return number < 2n ** 64n ? String(number) : `0x${number.toString(16)}`
 }
 
 const PROCESSED: ReadonlySet<string> = new Set([ExtensionId.issuingDistributionPoint, ExtensionId.deltaCRLIndicator])
 
-/** The first number that needs more than 20 bytes, the sign's bit included. */
+/** The smallest number whose INTEGER needs more than 20 bytes. */
 const LARGEST_NUMBER = 2n ** 159n
 
 const END_OF_UTC_TIME = Date.UTC(2050, 0, 1)

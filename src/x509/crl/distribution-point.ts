@@ -1,9 +1,9 @@
-/** Distribution points of CRLs: in certificates (RFC 5280 section 4.2.1.13), and in a CRL (section 5.2.5). */
+/** Distribution points in certificates (RFC 5280 section 4.2.1.13) and in CRLs (section 5.2.5). */
 import { contextTag, DerError, type DerReader, hasBit, readItems, Tag } from '../der.js'
 import { type DistinguishedName, type NameAttribute, readAttributes, relativeNameKey } from '../distinguished-name.js'
 import { type GeneralName, readNames } from '../general-name.js'
 
-/** Reasons to which a CRL may be narrowed, in the bit order of ReasonFlags from bit 1 on. */
+/** The bits of ReasonFlags from bit 1 on. */
 export const REVOCATION_REASONS = [
   'keyCompromise',
   'cACompromise',
@@ -16,20 +16,19 @@ export const REVOCATION_REASONS = [
 ] as const
 export type RevocationReason = (typeof REVOCATION_REASONS)[number]
 
-/** Where a CRL is found: its full names, or one relative name below the name of its issuer. */
+/** The location of a CRL: full names, or a name relative to that of its issuer. */
 export type DistributionPointName =
   { readonly fullName: readonly GeneralName[] } | { readonly relativeName: readonly NameAttribute[] }
 
-/** One distribution point of a certificate. */
 export interface DistributionPoint {
   readonly name: DistributionPointName | null
-  /** The reasons that the CRL there is about; null for all. */
+  /** The reasons that the CRL covers; null for all. */
   readonly reasons: readonly RevocationReason[] | null
-  /** Who issues the CRL there; null if the certificate's issuer does. */
+  /** The issuer of the CRL; null if it is the issuer of the certificate. */
   readonly crlIssuer: readonly GeneralName[] | null
 }
 
-/** Most distribution points read of one certificate. Real ones have one or two. */
+/** Most distribution points of a certificate. Real ones have one or two. */
 const MAX_POINTS = 100
 
 /** Reads CRLDistributionPoints: a SEQUENCE of at least one. */
@@ -52,7 +51,7 @@ function readDistributionPoint(fields: DerReader): DistributionPoint {
   return { name, reasons, crlIssuer: issuer === null ? null : readNames(issuer) }
 }
 
-/** Reads `distributionPoint [0] DistributionPointName OPTIONAL`. The tag is explicit, since the name is a choice. */
+/** Reads `distributionPoint [0] DistributionPointName OPTIONAL`. The tag is explicit, because the name is a CHOICE. */
 export function readOptionalName(fields: DerReader): DistributionPointName | null {
   const choice = fields.enterOptional(contextTag(0, 'constructed'))
   if (choice === null) return null
@@ -72,8 +71,8 @@ export function readOptionalReasons(fields: DerReader, n: number): RevocationRea
 }
 
 /**
- * Keys that are equal for equal names; a relative name is completed by the issuer of the CRL. RFC 5280 section 5.2.5 demands
- * the identical encoding on both sides, so only directory names are compared in another way, as OpenSSL does.
+ * Keys for comparing names. A relative name is completed with the issuer of the CRL. RFC 5280 section 5.2.5 requires identical
+ * encodings, so keys compare bytes, except for directory names, which are compared as in OpenSSL.
  */
 export function pointKeys(name: DistributionPointName, crlIssuer: DistinguishedName): string[] {
   if ('fullName' in name) return name.fullName.map(generalNameKey)

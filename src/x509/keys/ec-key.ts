@@ -1,4 +1,4 @@
-/** Keys on the NIST curves: made by node:crypto and written here, and read from PKCS#8. */
+/** Makes, writes and reads keys on the NIST curves. */
 import { createECDH, createPrivateKey, type KeyObject } from 'node:crypto'
 import { readPublicKeyInfo } from '../algorithms.js'
 import { bytesEqual, contextTag, DerReader, Tag } from '../der.js'
@@ -9,7 +9,6 @@ export function isCurve(name: unknown): name is Curve {
   return typeof name === 'string' && Object.hasOwn(CURVES, name)
 }
 
-/** Both halves of a key in DER. */
 export interface KeyPairBytes {
   /** PKCS#8 (RFC 5958). */
   readonly pkcs8: Uint8Array
@@ -18,8 +17,8 @@ export interface KeyPairBytes {
 }
 
 /**
- * Makes a key. `generateKeyPair` would have OpenSSL encode both halves, which takes five times as long as making them, and
- * with Node 20 the process can hang if a JWK of its key is exported during garbage collection.
+ * Makes a key. It does not use `generateKeyPair`, in which OpenSSL encodes the key, which takes five times as long, and with
+ * which Node 20 can hang if the key is exported as a JWK during garbage collection.
  */
 export function makeEcKey(name: Curve): KeyPairBytes {
   const ecdh = createECDH(CURVES[name].name)
@@ -39,7 +38,7 @@ const VERSION_1 = element(Tag.integer, Buffer.from([1]))
 export function writeEcKey(name: Curve, number: Uint8Array, point: Uint8Array): KeyPairBytes {
   const { size, algorithm: hex } = CURVES[name]
   const algorithm = Buffer.from(hex, 'hex')
-  // As long as the order, with leading zeros (RFC 5915 section 3).
+  // Padded to the length of the order (RFC 5915 section 3).
   const padded = new Uint8Array(size)
   padded.set(number, size - number.length)
   const publicPoint = bitString(point)
@@ -51,14 +50,14 @@ export function writeEcKey(name: Curve, number: Uint8Array, point: Uint8Array): 
 }
 
 /**
- * The private key of a pair in PKCS#8. A key on a curve is read as JWK: OpenSSL 3 tries all kinds of keys on PKCS#8, which
- * takes eight times as long.
+ * Reads a private key in PKCS#8. An elliptic curve key is imported as JWK, because OpenSSL 3 tries all key types on PKCS#8,
+ * which takes eight times as long.
  */
 export function readPkcs8(pkcs8: Uint8Array, spki: Uint8Array): KeyObject {
   const { algorithm, curve } = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
   const point = publicKeyBits(spki)
   const secret = algorithm === 'ECDSA' ? readEcPrivateKey(pkcs8) : null
-  // If the private key does not name this public half, OpenSSL computes it, and the check of what was issued compares them.
+  // Without a matching public key in PKCS#8, OpenSSL computes it, and the check of the issued certificate compares both.
   if (curve === null || secret === null || !bytesEqual(secret.point, point)) {
     return createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
   }
@@ -68,7 +67,7 @@ export function readPkcs8(pkcs8: Uint8Array, spki: Uint8Array): KeyObject {
   return createPrivateKey({ key: { kty: 'EC', crv: curve, d, x, y }, format: 'jwk' })
 }
 
-/** Number and point of an elliptic curve key in PKCS#8 (RFC 5915 inside RFC 5958); null if the point is absent. */
+/** Private number and public point of a key in PKCS#8 (RFC 5915 inside RFC 5958); null if the point is absent. */
 function readEcPrivateKey(pkcs8: Uint8Array): { number: Uint8Array; point: Uint8Array } | null {
   const outer = new DerReader(pkcs8).enter(Tag.sequence, 'the private key')
   outer.smallInteger('the version')

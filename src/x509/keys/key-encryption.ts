@@ -1,31 +1,31 @@
-/** How a private key is encrypted, read from its parameters before a passphrase is tried. */
+/** Reads the encryption parameters of a private key, before a passphrase is tried. */
 import { DerError, DerReader, Tag } from '../der.js'
 import type { PemHeader } from '../pem/pem.js'
 
 /** The encryption of a key file. */
 export interface KeyEncryption {
-  /** `pkcs8`: an EncryptedPrivateKeyInfo (RFC 5958). `pem`: headers in the PEM block (RFC 1421), as OpenSSL wrote before PKCS#8. */
+  /** `pkcs8`: an EncryptedPrivateKeyInfo (RFC 5958). `pem`: headers in the PEM block (RFC 1421), as in older OpenSSL. */
   readonly form: 'pkcs8' | 'pem'
   /** For display: `PBKDF2, AES-256-CBC`. */
   readonly name: string
-  /** Whether Node's OpenSSL can decrypt it, given the passphrase. */
+  /** Whether Node's OpenSSL can decrypt it. */
   readonly supported: boolean
-  /** Why deriving the key would take too long or too much memory, as the end of a sentence; null if it would not. */
+  /** Why the key derivation needs too much time or memory, as the end of a sentence; null if it does not. */
   readonly excess: string | null
 }
 
-/** About a second. OWASP recommends 600,000. */
+/** Takes about a second. OWASP recommends 600,000. */
 const MAX_ITERATIONS = 2_000_000
 /** OpenSSL's own limit on the memory of scrypt, in bytes. */
 const MAX_SCRYPT_MEMORY = 32 * 1024 * 1024
-/** N times r times p: about a second, sixteen times OpenSSL's default. */
+/** N times r times p, which takes about a second: sixteen times OpenSSL's default. */
 const MAX_SCRYPT_WORK = 2 ** 21
 
 const PBES2 = '1.2.840.113549.1.5.13'
 const PBKDF2 = '1.2.840.113549.1.5.12'
 const SCRYPT = '1.3.6.1.4.1.11591.4.11'
 
-// What OpenSSL 3 decrypts without its legacy provider; measured, not taken from its documentation.
+// The ciphers that OpenSSL 3 decrypts without its legacy provider, as measured.
 const CIPHERS: Readonly<Record<string, string>> = {
   '1.2.840.113549.3.7': 'DES-EDE3-CBC',
   '2.16.840.1.101.3.4.1.2': 'AES-128-CBC',
@@ -48,7 +48,7 @@ const DIGESTS: Readonly<Record<string, string>> = {
   '1.2.840.113549.2.12': 'SHA-512/224',
   '1.2.840.113549.2.13': 'SHA-512/256',
 }
-// PBES1 and PKCS#12 schemes: cipher and derivation in one OBJECT IDENTIFIER.
+// PBES1 and PKCS#12 schemes, whose OBJECT IDENTIFIER has cipher and derivation.
 const SCHEMES: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.5.1': 'MD2 with DES',
   '1.2.840.113549.1.5.3': 'MD5 with DES',
@@ -136,7 +136,7 @@ function tooMuchScrypt(parameters: DerReader): string | null {
   return work > MAX_SCRYPT_WORK ? `${count(work)} steps, and at most ${count(MAX_SCRYPT_WORK)} are done` : null
 }
 
-/** A positive INTEGER of any size; beyond the limits the exact value does not matter. */
+/** A positive INTEGER of any size. A value above the limits need not be exact. */
 function positive(parameters: DerReader, what: string): number {
   const { offset } = parameters
   const bytes = parameters.integer(what)
@@ -151,7 +151,7 @@ function count(value: number): string {
 
 const PEM_CIPHERS = /^(?:DES-EDE3|(?:AES|CAMELLIA|ARIA)-(?:128|192|256))-CBC$/
 
-/** The encryption that PEM headers declare (`Proc-Type: 4,ENCRYPTED`), or null if they declare none. */
+/** The encryption by the PEM headers (`Proc-Type: 4,ENCRYPTED`); null if there is none. */
 export function readPemEncryption(headers: readonly PemHeader[]): KeyEncryption | null {
   const valueOf = (name: string): string | undefined =>
     headers.find((each) => each.name.toUpperCase() === name)?.value.toUpperCase()

@@ -1,4 +1,4 @@
-/** Private keys that can be used and compared, and never print. */
+/** Private keys, which are never printed. */
 import { createCipheriv, createPublicKey, KeyObject, pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
@@ -13,10 +13,9 @@ import { readPkcs8 } from './ec-key.js'
 /** Longest passphrase in bytes: OpenSSL's buffer for it (PEM_BUFSIZE). */
 export const MAX_PASSPHRASE_BYTES = 1024
 
-/** The forms of PEM. */
 type Form = 'pkcs8' | 'sec1' | 'pkcs1'
 
-/** The kind of key that a form is for, by Node's name; null for any. */
+/** `kind`: the key type of the form, by Node's name; null for any. */
 const FORMS: Readonly<Record<Form, { readonly kind: string | null; readonly text: string }>> = {
   pkcs8: { kind: null, text: 'any' },
   sec1: { kind: 'ec', text: 'elliptic curve' },
@@ -92,12 +91,12 @@ export class PrivateKey {
     if (bytesEqual(this.#spki, certificate.spki)) return true
     try {
       const { publicKey } = certificate
-      // Not compared across kinds: Node 20 leaves OpenSSL's error about that behind, and reading the next key fails.
+      // Comparing different key types leaves an OpenSSL error behind in Node 20, and reading the next key fails.
       if (publicKey.asymmetricKeyType !== this.publicKey.asymmetricKeyType) return false
       // The same key has more than one encoding: a compressed point, explicit curve parameters.
       return this.publicKey.equals(publicKey)
     } catch {
-      // OpenSSL does not read the certificate's key, or cannot compare such keys.
+      // OpenSSL cannot read the key of the certificate, or cannot compare such keys.
       return false
     }
   }
@@ -144,7 +143,7 @@ export class PrivateKey {
       throw optionInvalid('options.passphrase', 'must be a string that is not empty')
     }
     checkPassphrase('options.passphrase', passphrase)
-    // The other forms know only the encryption of old OpenSSL: one round of MD5.
+    // The other forms only support the encryption of old OpenSSL, with one round of MD5.
     if (form !== 'pkcs8') throw optionInvalid('options.form', 'must be pkcs8 for a key that is encrypted')
     const plain = this.#key.export({ type: 'pkcs8', format: 'der' })
     const encrypted = encryptKey(plain, passphrase, kdf ?? 'pbkdf2')
@@ -196,7 +195,6 @@ export function checkPassphrase(option: string, passphrase: unknown): asserts pa
   }
 }
 
-/** How a passphrase becomes the key of the encryption. */
 type KeyDerivation = 'pbkdf2' | 'scrypt'
 
 const SALT_BYTES = 16
@@ -214,7 +212,7 @@ const AES_256_CBC = oid('2.16.840.1.101.3.4.1.42')
 
 type Derive = (passphrase: string, salt: Uint8Array) => { identifier: Uint8Array; key: Buffer }
 
-/** The derived key, and the AlgorithmIdentifier from which a reader derives it. */
+/** Each returns the derived key and the AlgorithmIdentifier with its parameters. */
 const DERIVATIONS: Readonly<Record<KeyDerivation, Derive>> = {
   pbkdf2: (passphrase, salt) => ({
     identifier: sequence(PBKDF2, sequence(octetString(salt), whole(ROUNDS), HMAC_SHA256)),
@@ -237,7 +235,7 @@ function isKeyDerivation(value: unknown): value is KeyDerivation {
 
 /**
  * The EncryptedPrivateKeyInfo (RFC 5958 section 3) around a PrivateKeyInfo, both in DER, with PBES2 (RFC 8018 section 6.2).
- * It takes some tenths of a second, by intent.
+ * The derivation is slow by design, some tenths of a second.
  */
 function encryptKey(pkcs8: Uint8Array, passphrase: string, derivation: KeyDerivation): Uint8Array {
   const { identifier, key } = DERIVATIONS[derivation](passphrase, randomBytes(SALT_BYTES))

@@ -1,4 +1,4 @@
-/** Reads a private key from a PEM block, with a result for every reason for which that can fail. */
+/** Reads a private key from a PEM block. Each kind of failure has its own result. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { type PublicKeyInfo, readCurve, readKeyAlgorithm } from '../algorithms.js'
 import { contextTag, DerError, DerReader, Tag } from '../der.js'
@@ -7,18 +7,18 @@ import { type KeyEncryption, readKeyEncryption, readPemEncryption } from './key-
 import { PrivateKey } from './keys.js'
 import { CURVES } from './public-key.js'
 
-/** The result of reading a key. It holds nothing of the key or the passphrase, except the key itself. */
+/** A failure contains no part of the key or the passphrase. */
 export type KeyReading =
   | { readonly kind: 'key'; readonly key: PrivateKey; readonly encryption: KeyEncryption | null }
   | { readonly kind: 'passphrase-missing'; readonly encryption: KeyEncryption }
-  /** The passphrase does not decrypt the key; damage to the encrypted bytes looks the same. */
+  /** The passphrase does not decrypt the key, or the encrypted bytes are damaged. */
   | { readonly kind: 'passphrase-wrong'; readonly encryption: KeyEncryption }
   | { readonly kind: 'encryption-unsupported'; readonly encryption: KeyEncryption }
   | { readonly kind: 'encryption-too-costly'; readonly encryption: KeyEncryption; readonly excess: string }
-  /** Not a kind of key that signs TLS handshakes, or not one that OpenSSL knows. */
+  /** TLS or OpenSSL does not support the key type. */
   | { readonly kind: 'algorithm-unsupported'; readonly algorithm: string }
   | { readonly kind: 'malformed'; readonly reason: string }
-  /** The public half does not verify signatures of the private half: some bytes were changed. */
+  /** The public part does not verify signatures of the private part: bytes were changed. */
   | { readonly kind: 'inconsistent'; readonly algorithm: string }
 
 type Structure = 'pkcs8' | 'encrypted-pkcs8' | 'pkcs1' | 'sec1' | 'dsa'
@@ -31,10 +31,10 @@ const STRUCTURES: Readonly<Record<string, Structure>> = {
   'DSA PRIVATE KEY': 'dsa',
 }
 
-/** Most bytes of a private key that is read. One of RSA 8192 has under 5,000. */
+/** Largest private key in bytes. RSA 8192 has under 5,000. */
 const MAX_KEY_BYTES = 16 * 1024
 
-/** Whether a PEM label is that of a private key that {@link readPrivateKey} reads. */
+/** Whether {@link readPrivateKey} reads blocks with this PEM label. */
 export function isPrivateKeyLabel(label: string): boolean {
   return Object.hasOwn(STRUCTURES, label)
 }
@@ -68,7 +68,7 @@ const TLS_KEYS: readonly string[] = ['RSA', 'RSA-PSS', 'ECDSA', 'Ed25519', 'Ed44
 function readPlain(der: Buffer, structure: Structure, origin: string): KeyReading {
   const { algorithm, curve, type } = readAlgorithm(der, structure)
   if (!TLS_KEYS.includes(algorithm)) return { kind: 'algorithm-unsupported', algorithm }
-  const key = attempt(() => createPrivateKey({ key: der, format: 'der', type }))
+  const key = orNull(() => createPrivateKey({ key: der, format: 'der', type }))
   if (key !== null) return finish(key, null, origin)
   if (curve !== null && curve !== 'explicit' && !Object.hasOwn(CURVES, curve)) {
     return { kind: 'algorithm-unsupported', algorithm: `ECDSA on the curve ${curve}` }
@@ -87,12 +87,12 @@ function readEncrypted(
   if (excess !== null) return { kind: 'encryption-too-costly', encryption, excess }
   if (passphrase === null) return { kind: 'passphrase-missing', encryption }
   const secret = typeof passphrase === 'string' ? passphrase : Buffer.from(passphrase)
-  const key = attempt(() => createPrivateKey({ key: pemOf(block), format: 'pem', passphrase: secret }))
+  const key = orNull(() => createPrivateKey({ key: pemOf(block), format: 'pem', passphrase: secret }))
   return key === null ? { kind: 'passphrase-wrong', encryption } : finish(key, encryption, origin)
 }
 
 function finish(key: KeyObject, encryption: KeyEncryption | null, origin: string): KeyReading {
-  const made = attempt(() => PrivateKey.fromKeyObject(key, origin))
+  const made = orNull(() => PrivateKey.fromKeyObject(key, origin))
   if (made === null) return { kind: 'malformed', reason: 'it has no public half' }
   const { algorithm } = made
   if (!TLS_KEYS.some((kind) => algorithm.startsWith(kind))) return { kind: 'algorithm-unsupported', algorithm }
@@ -101,15 +101,15 @@ function finish(key: KeyObject, encryption: KeyEncryption | null, origin: string
   return isConsistent(key) ? { kind: 'key', key: made, encryption } : { kind: 'inconsistent', algorithm }
 }
 
-/** Whether both halves belong together. OpenSSL does not check that when it reads a key. */
+/** Whether the private and public part match. OpenSSL does not check that when it reads a key. */
 function isConsistent(key: KeyObject): boolean {
   const probe = Buffer.from('etcd-mtls')
   const digest = key.asymmetricKeyType === 'rsa' || key.asymmetricKeyType === 'ec' ? 'sha256' : null
-  return attempt(() => verify(digest, probe, createPublicKey(key), sign(digest, probe, key))) ?? false
+  return orNull(() => verify(digest, probe, createPublicKey(key), sign(digest, probe, key))) ?? false
 }
 
-/** The messages of OpenSSL's errors add nothing, and differ between its versions. */
-function attempt<T>(action: () => T): T | null {
+/** Drops the error: messages of OpenSSL differ between versions and add nothing. */
+function orNull<T>(action: () => T): T | null {
   try {
     return action()
   } catch {
@@ -127,13 +127,13 @@ interface DeclaredAlgorithm extends Pick<PublicKeyInfo, 'algorithm' | 'curve'> {
   readonly type: 'pkcs1' | 'sec1' | 'pkcs8'
 }
 
-/** What an unencrypted structure is, and what it declares: a name or an OBJECT IDENTIFIER, and the curve. */
+/** The algorithm and curve that an unencrypted structure declares. */
 function readAlgorithm(der: Uint8Array, structure: Structure): DeclaredAlgorithm {
   const outer = new DerReader(der)
   const fields = outer.enter(Tag.sequence, 'the private key')
   outer.finish('the private key')
   fields.smallInteger('the version')
-  // Go and OpenSSL read PKCS #8 under the older label of its algorithm, too.
+  // Go and OpenSSL also accept PKCS #8 under the older label of its algorithm.
   const isOlder = fields.peek() !== Tag.sequence
   if (structure === 'pkcs1' && isOlder) {
     fields.integer('the RSA modulus')
@@ -152,10 +152,10 @@ function readAlgorithm(der: Uint8Array, structure: Structure): DeclaredAlgorithm
   return { ...declared, type: 'pkcs8' }
 }
 
-/** As in Go (crypto/tls checkKeySize), and so in etcd. */
+/** The limit of Go (crypto/tls checkKeySize), and so of etcd. */
 const MAX_MODULUS_BYTES = 1024
 
-/** Why an RSA key must not be used, as the end of "RSA, …"; null if its sizes are acceptable. */
+/** Why the sizes of an RSA key are not acceptable, as the end of "RSA, …"; null if they are. */
 function rsaExcess(keyObject: KeyObject): string | null {
   const pkcs8 = keyObject.export({ type: 'pkcs8', format: 'der' })
   try {
@@ -166,7 +166,7 @@ function rsaExcess(keyObject: KeyObject): string | null {
     key.smallInteger('the version')
     const modulus = lengthOf(key.integer('the RSA modulus'))
     if (modulus > MAX_MODULUS_BYTES) return `${String(modulus * 8)} bits, where Go and etcd take at most 8192`
-    // Exponents, primes, and what is computed from them: none is longer than the modulus in a sound key.
+    // In a valid key no exponent, prime or derived value is longer than the modulus.
     const parts: number[] = []
     while (key.peek() === Tag.integer) parts.push(lengthOf(key.integer('a part of the RSA key')))
     const more = key.enterOptional(Tag.sequence)
@@ -180,7 +180,7 @@ function rsaExcess(keyObject: KeyObject): string | null {
   }
 }
 
-/** Bytes without the sign. */
+/** Length in bytes without a leading zero. */
 function lengthOf(integer: Uint8Array): number {
   return integer[0] === 0 ? integer.length - 1 : integer.length
 }

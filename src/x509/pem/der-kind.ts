@@ -1,6 +1,6 @@
 /**
- * What a DER structure is by its first few elements, for reports about input that is something else. Nothing is checked, and
- * BER is read, too: structures that were cut, and the indefinite lengths of some key stores.
+ * Recognizes a DER structure by its first elements, for reports about unexpected input. It validates nothing, and also accepts
+ * truncated data and the indefinite lengths (BER) of some key stores.
  */
 import { hex, Tag } from '../der.js'
 
@@ -18,7 +18,7 @@ export type DerKind =
 const DATA = '2A864886F70D010701'
 const SIGNED_DATA = '2A864886F70D010702'
 
-/** What the bytes are, or null if they are nothing known. */
+/** The kind of the structure; null if it is not recognized. */
 export function derKind(bytes: Uint8Array): DerKind | null {
   const outer = berElement(bytes, 0, bytes.length)
   if (outer?.tag !== Tag.sequence) return null
@@ -28,7 +28,7 @@ export function derKind(bytes: Uint8Array): DerKind | null {
   return first?.tag === Tag.sequence ? kindByStructure(bytes, first, second) : null
 }
 
-/** An INTEGER first: a version, or a number of an RSA key. */
+/** For a structure that starts with an INTEGER: a version, or the modulus of an RSA key. */
 function kindByVersion(bytes: Uint8Array, version: BerElement, second: BerElement | undefined): DerKind | null {
   if (second === undefined) return null
   const length = version.contentEnd - version.contentStart
@@ -40,18 +40,18 @@ function kindByVersion(bytes: Uint8Array, version: BerElement, second: BerElemen
     const type = isOid ? contentOf(bytes, inner) : null
     return type === DATA || type === SIGNED_DATA ? 'PKCS#12 key store' : null
   }
-  // PKCS#8 continues with an algorithm, SEC1 with the key's bytes, PKCS#1 with the modulus.
+  // PKCS#8 continues with an algorithm, SEC1 with an OCTET STRING, PKCS#1 with the modulus.
   return isOid || second.tag === Tag.octetString || second.tag === Tag.integer ? 'private key' : null
 }
 
-/** A SEQUENCE first: the signed part of a certificate, request or CRL, or an algorithm. */
+/** For a structure that starts with a SEQUENCE: the signed part of a certificate, request or CRL, or an algorithm. */
 function kindByStructure(bytes: Uint8Array, first: BerElement, second: BerElement | undefined): DerKind | null {
   const [start, ...rest] = berChildren(bytes, first, 4)
   if (start?.tag === Tag.oid) {
     if (second?.tag === Tag.bitString) return 'public key'
     return second?.tag === Tag.octetString ? 'encrypted private key' : null
   }
-  // Only a certificate of version 2 or 3 starts with a tagged version.
+  // Only certificates of version 2 and 3 start with a tagged version.
   if (start?.tag === 0xa0) return 'certificate'
   const isVersioned = start?.tag === Tag.integer
   const [a, b, c] = isVersioned ? rest : [start, ...rest]
@@ -61,12 +61,12 @@ function kindByStructure(bytes: Uint8Array, first: BerElement, second: BerElemen
   return c?.tag === Tag.sequence ? 'certificate' : 'certificate request'
 }
 
-/** The first contents of an element, hexadecimal, to be compared. */
+/** The first 16 bytes of the contents in hexadecimal. */
 function contentOf(bytes: Uint8Array, { contentStart, contentEnd }: BerElement): string {
   return hex(bytes.subarray(contentStart, Math.min(contentEnd, contentStart + 16)))
 }
 
-/** One element of BER; its end may be that of data that was cut. */
+/** An element in BER. If the data is truncated, it ends with the data. */
 export interface BerElement {
   readonly tag: number
   readonly contentStart: number
@@ -87,7 +87,7 @@ export function berChildren(bytes: Uint8Array, parent: BerElement | null | undef
   return children
 }
 
-/** The element at an offset, which ends at `limit` at the latest; null if there is none. */
+/** The element at an offset; null if there is none. It ends at `limit` at the latest. */
 export function berElement(bytes: Uint8Array, start: number, limit: number): BerElement | null {
   const header = headerAt(bytes, start)
   if (header === null) return null
@@ -97,7 +97,7 @@ export function berElement(bytes: Uint8Array, start: number, limit: number): Ber
   return { tag, contentStart, contentEnd: end, end }
 }
 
-/** An element of indefinite length (X.690 section 8.1.3.6): it ends with two zero bytes on its own level. */
+/** An element of indefinite length (X.690 section 8.1.3.6), which ends with two zero bytes at its own level. */
 function indefiniteAt(bytes: Uint8Array, tag: number, contentStart: number, limit: number): BerElement {
   let open = 1
   let at = contentStart
@@ -112,7 +112,7 @@ function indefiniteAt(bytes: Uint8Array, tag: number, contentStart: number, limi
   return { tag, contentStart, contentEnd: limit, end: limit }
 }
 
-/** Tag and length of an element; a length of null is indefinite. */
+/** Tag and length of an element; null for an indefinite length. */
 function headerAt(
   bytes: Uint8Array,
   start: number,

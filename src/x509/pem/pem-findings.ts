@@ -1,4 +1,4 @@
-/** Findings about PEM text that are the same whatever it was meant to hold. */
+/** Findings about PEM that do not depend on the expected contents. */
 import { pem } from '../../report/catalogue/pem.js'
 import type { Place } from '../../report/catalogue/place.js'
 import { type Finding, findingMaker } from '../../report/finding.js'

@@ -1,19 +1,19 @@
 /**
- * A scanner for PEM (RFC 7468, with the headers of RFC 1421 that encrypted keys carry). It accepts what text editors, YAML and
- * Windows do to the layout. A block is either decoded whole or reported as a problem with its line. One pass, linear in the
- * input, bounded by limits; it never throws for the input.
+ * A scanner for PEM (RFC 7468, with the headers of RFC 1421 in encrypted keys). It accepts the layouts of text editors, YAML and
+ * Windows. Each block is decoded or reported as a problem with its line. It reads the input in one pass within fixed limits, and
+ * never throws for it.
  */
 import type { Layout, PemDamage } from '../../report/catalogue/pem.js'
 
-/** Most bytes read. The bundle of all public CAs has about 0.25 MB. */
+/** Largest input in bytes. The bundle of all public CAs has about 0.25 MB. */
 export const MAX_PEM_BYTES = 4 * 1024 * 1024
-/** Most blocks read. The largest bundles of public CAs have a few hundred. */
+/** Most blocks. The largest bundles of public CAs have a few hundred. */
 export const MAX_PEM_BLOCKS = 2000
-/** Most problems reported. The scan ends there. */
+/** The scan ends after this number of problems. */
 const MAX_PROBLEMS = 100
-/** Longest label of a boundary; the longest in use have about 30 characters. */
+/** Longest label in characters. The longest in use have about 30. */
 const MAX_LABEL = 64
-/** Most lines of headers read in one block; encrypted keys have two. */
+/** Most header lines in a block. Encrypted keys have two. */
 const MAX_HEADER_LINES = 32
 
 /** A header inside a block, such as `DEK-Info: AES-256-CBC,…`. */
@@ -22,7 +22,6 @@ export interface PemHeader {
   readonly value: string
 }
 
-/** One block that was decoded. */
 export interface PemBlock {
   readonly label: string
   /** Line of the BEGIN boundary, from 1. */
@@ -35,16 +34,16 @@ export interface PemBlock {
 export interface PemDamageProblem {
   readonly kind: 'damaged'
   readonly damage: PemDamage
-  /** Null if it is not known; empty if the text ends inside BEGIN. */
+  /** Null if it is not known; empty if the text ends in the BEGIN line. */
   readonly label: string | null
   readonly line: number
-  /** The label in END, if it is another one. */
+  /** The label in END if it differs; else null. */
   readonly endLabel: string | null
 }
 
 export type PemProblem =
   | PemDamageProblem
-  /** BEGIN and END are on one line: all line breaks were lost. */
+  /** BEGIN and END are on one line, because all line breaks are missing. */
   | { readonly kind: 'one-line'; readonly label: string; readonly line: number }
   /** More bytes than the limit: nothing was read. */
   | { readonly kind: 'too-large'; readonly bytes: number; readonly limit: number }
@@ -69,21 +68,21 @@ export function scanPem(input: string | Uint8Array, { bytes = MAX_PEM_BYTES, blo
   return { blocks: [], problems: [{ kind: 'too-large', bytes: input.length, limit: bytes }], layout: [] }
 }
 
-/** Where one line is in the text. */
+/** The positions of a line in the text. */
 interface Line {
   readonly start: number
-  /** The line break, or the end of the text. */
+  /** Position of the line break, or of the end of the text. */
   readonly end: number
   /** Start of the next line. */
   readonly next: number
 }
 
-/** A block whose BEGIN was read and whose END was not. */
+/** A block whose END was not read yet. */
 interface OpenBlock {
   readonly label: string
   readonly line: number
   readonly bodyStart: number
-  /** Its BEGIN was already reported. */
+  /** Whether its BEGIN line was reported as damaged. */
   readonly isDamaged: boolean
 }
 
@@ -94,7 +93,7 @@ class Scanner {
   readonly #problems: PemProblem[] = []
   readonly #layout = new Map<Layout, number>()
   #open: OpenBlock | null = null
-  /** The start of the first line that is not checked. */
+  /** The start of the first line that was not checked yet. */
   #done = 0
   #stopped = false
   /** Line breaks are counted up to `#counted`. */
@@ -105,7 +104,7 @@ class Scanner {
     const whole =
       typeof input === 'string' ? input : Buffer.from(input.buffer, input.byteOffset, input.length).toString('utf8')
     const text = whole.startsWith('\ufeff') ? whole.slice(1) : whole
-    // Go finds a block at the start of any later line (encoding/pem Decode), so text before the block keeps it readable.
+    // Go misses only a block on the same line as the mark: it finds blocks at the start of later lines (encoding/pem Decode).
     if (text !== whole && /^[^\r\n]*-----BEGIN /.test(text)) this.#layout.set('byte order mark', 1)
     this.#text = text.includes('\r') ? this.#withoutReturns(text) : text
     this.#maxBlocks = maxBlocks
@@ -114,7 +113,7 @@ class Scanner {
   scan(): PemScan {
     let marked = 0
     for (const line of linesWith(/-----(?:BEGIN|END) /g, this.#text)) {
-      // A block has two such lines; prose about boundaries may have some more.
+      // A block has two such lines, and text outside the blocks may have some more.
       if (++marked > 4 * this.#maxBlocks) this.#tooManyBlocks(line)
       else this.#checkLine(line)
       if (this.#stopped || this.#problems.length >= MAX_PROBLEMS) return this.#result()
@@ -130,7 +129,7 @@ class Scanner {
     return { blocks: this.#blocks, problems: this.#problems.slice(0, MAX_PROBLEMS), layout }
   }
 
-  /** The number of the line at an offset. The offsets of all calls must ascend, so that together they are one pass. */
+  /** The line number of an offset. Offsets must ascend from call to call, so that all calls are one pass. */
   #lineAt(offset: number): number {
     for (; this.#counted < offset; this.#counted++) {
       if (this.#text.charCodeAt(this.#counted) === NEWLINE) this.#lineBreaks++
@@ -151,10 +150,10 @@ class Scanner {
     if (!this.#layout.has(layout)) this.#layout.set(layout, line())
   }
 
-  /** Checks one line that holds the beginning of a boundary. */
+  /** Checks a line that contains the start of a boundary. */
   #checkLine(line: Line): void {
     const raw = this.#text.slice(line.start, line.end)
-    const content = trimBlanks(raw)
+    const content = trimSpaces(raw)
     if (this.#open === null) this.#checkOutside(line.start)
     const boundary = readBoundary(content)
     if (boundary === null) this.#checkOddLine(content, line)
@@ -180,13 +179,13 @@ class Scanner {
     this.#done = next
   }
 
-  /** Checks a line that is not a boundary and holds the beginning of one: prose, or a damaged boundary. */
+  /** Checks a line that contains the start of a boundary but is not one: ordinary text, or a damaged boundary. */
   #checkOddLine(content: string, { start, end, next }: Line): void {
     const markers = markersIn(content)
     const [first] = markers
     const last = markers.at(-1)
     const isBoundary = content.startsWith('-----BEGIN ') || content.startsWith('-----END ')
-    // The text ends inside the boundary: reported at the end as a block without END.
+    // The text ends inside the boundary, which is reported at the end as a block without END.
     if (end === this.#text.length && isBoundary && first === undefined) return
     const isDamaged = isDamagedBoundary(content) || (isBoundary && first === undefined)
     const isJoined = first !== undefined && (this.#open !== null || content.startsWith('-----'))
@@ -200,7 +199,7 @@ class Scanner {
       this.#problems.push({ kind: 'one-line', label: first.label, line })
     } else {
       this.#damaged('a boundary that shares its line', null, line)
-      // Reading continues after the damage, so that later problems are in the same report.
+      // Scanning continues, so that one report has the later problems too.
       const isCut = !content.endsWith(DASHES)
       if (last?.kind === 'BEGIN') this.#open = { label: last.label, line, bodyStart: next, isDamaged: isCut }
     }
@@ -220,24 +219,24 @@ class Scanner {
     if (headers.length > 0 && headers[0]?.name !== 'Proc-Type')
       this.#unusual('header lines', () => this.#lineAt(bodyStart))
     const blank = /(?:^|\n)[ \t]*\n/.exec(base64)
-    // A line break before the blank line is part of the match, except at the start.
+    // Except at the start, the match includes the line break before the blank line.
     const at = blank === null ? null : start + blank.index + (blank.index === 0 ? 0 : 1)
     if (at !== null) this.#unusual('blank line inside', () => this.#lineAt(at))
     this.#blocks.push({ label, line, headers, bytes: read })
   }
 
-  /** Checks what follows the last block: text, or the beginning of a next block at which the text was cut. */
+  /** Checks the text after the last block, which may be the start of a truncated block. */
   #checkTail(): void {
     const start = this.#text.lastIndexOf('\n') + 1
-    const line = trimBlanks(this.#text.slice(start))
-    // Dashes alone may be a rule below some text; directly after a block they are the beginning of the next.
+    const line = trimSpaces(this.#text.slice(start))
+    // Dashes alone may be a horizontal rule, but directly after a block they start the next one.
     const followsBlock = this.#blocks.length > 0 && this.#text.slice(this.#done, start).trim() === ''
     const isCut = `${line} `.startsWith('-----BEGIN ') || (line !== '' && followsBlock && '-----BEGIN'.startsWith(line))
     this.#checkOutside(isCut ? start : this.#text.length)
     if (isCut && start >= this.#done) this.#damaged('no END line', '', this.#lineAt(start))
   }
 
-  /** Checks the text between the blocks, from what is done up to `end`. */
+  /** Checks the text outside the blocks, from `#done` to `end`. */
   #checkOutside(end: number): void {
     const [from, between] = [this.#done, this.#text.slice(this.#done, end)]
     const text = between.search(/\S/)
@@ -245,13 +244,13 @@ class Scanner {
     this.#unusual('text outside the blocks', () => this.#lineAt(from + text))
     for (const { start, end: lineEnd } of linesWith(/[-\u2010-\u2015] ?(?:BEGIN|END) /gi, between)) {
       if (this.#problems.length >= MAX_PROBLEMS) return
-      if (!isDamagedBoundary(trimBlanks(between.slice(start, lineEnd)))) continue
+      if (!isDamagedBoundary(trimSpaces(between.slice(start, lineEnd)))) continue
       this.#damaged('a malformed boundary', null, this.#lineAt(from + start))
     }
     this.#done = Math.max(from, end)
   }
 
-  /** The text with `\n` for every line end. Byte by byte: millions of replacements in a string take a tenth of a second. */
+  /** Replaces all line ends by `\n`, in bytes, because millions of replacements in a string are slow. */
   #withoutReturns(text: string): string {
     const bytes = Buffer.from(text)
     let length = 0
@@ -273,7 +272,7 @@ const DASHES = '-----'
 const NEWLINE = 0x0a
 const RETURN = 0x0d
 
-/** The lines in which a pattern is found, each once, in order. One pass. */
+/** The lines that match a pattern, in order. */
 function* linesWith(pattern: RegExp, text: string): Generator<Line> {
   const search = new RegExp(pattern)
   for (let hit = search.exec(text); hit !== null; hit = search.exec(text)) {
@@ -284,8 +283,8 @@ function* linesWith(pattern: RegExp, text: string): Generator<Line> {
   }
 }
 
-/** The text without spaces and tabs at both ends. A loop, since a regular expression would start again at every space. */
-function trimBlanks(text: string): string {
+/** Trims spaces and tabs. A regular expression would take quadratic time. */
+function trimSpaces(text: string): string {
   const isBlank = (at: number): boolean => text.charCodeAt(at) === 0x20 || text.charCodeAt(at) === 0x09
   let start = 0
   let end = text.length
@@ -299,7 +298,7 @@ interface Boundary {
   readonly label: string
 }
 
-/** A whole line, trimmed, as a boundary. */
+/** Reads a trimmed line; null if it is not a boundary. */
 function readBoundary(line: string): Boundary | null {
   const kind = line.startsWith('-----BEGIN ') ? 'BEGIN' : line.startsWith('-----END ') ? 'END' : null
   if (kind === null || !line.endsWith(DASHES)) return null
@@ -307,7 +306,7 @@ function readBoundary(line: string): Boundary | null {
   return isLabel(label) ? { kind, label } : null
 }
 
-/** RFC 7468 section 3: printable characters; hyphens and spaces only between others, and one at a time. */
+/** RFC 7468 section 3: printable characters; single hyphens and spaces only between others. */
 function isLabel(label: string): boolean {
   return label.length <= MAX_LABEL && /^[!-,.-~]+(?:[- ][!-,.-~]+)*$/.test(label)
 }
@@ -321,15 +320,15 @@ function markersIn(line: string): Boundary[] {
   })).filter(({ label }) => isLabel(label))
 }
 
-/** Whether a trimmed line is meant as a boundary and is not one: too few dashes or too many, typographic ones, lower case. */
+/** Whether a trimmed line is a malformed boundary: a wrong number of dashes, typographic dashes, lower case. */
 function isDamagedBoundary(line: string): boolean {
   if (readBoundary(line) !== null) return false
   return /^[-\u2010-\u2015]{1,20} ?(?:BEGIN|END) [A-Z0-9 ]{1,40}[-\u2010-\u2015]{1,20}$/i.test(line)
 }
 
 /**
- * RFC 1421 section 4.6.1.1: `Name: value` lines, continued by lines that are indented deeper than the first, since the whole block
- * may be indented; then a blank line. `end` is where base64 begins.
+ * RFC 1421 section 4.6.1.1: `Name: value` lines, then a blank line. A continuation line is indented deeper than the first header,
+ * because the whole block may be indented. `end` is the start of the base64.
  */
 function readHeaders(body: string): { headers: PemHeader[]; end: number } {
   const headers: { name: string; value: string }[] = []
@@ -340,12 +339,12 @@ function readHeaders(body: string): { headers: PemHeader[]; end: number } {
     const newline = body.indexOf('\n', end)
     if (newline === -1) break
     const line = body.slice(end, newline)
-    const content = trimBlanks(line)
+    const content = trimSpaces(line)
     const deep = line.search(/[^ \t]|$/)
     const last = headers.at(-1)
     const colon = content.indexOf(':')
     if (last !== undefined && content !== '' && deep > indent) last.value += content
-    else if (colon > 0) headers.push({ name: content.slice(0, colon), value: trimBlanks(content.slice(colon + 1)) })
+    else if (colon > 0) headers.push({ name: content.slice(0, colon), value: trimSpaces(content.slice(colon + 1)) })
     else return { headers, end: content === '' && last !== undefined ? newline + 1 : end }
     if (last === undefined) indent = deep
     end = newline + 1
@@ -359,11 +358,11 @@ type Base64Damage = Extract<PemDamage, 'a character that is not base64' | 'missi
 function decodeBase64(text: string): Buffer | { damage: Base64Damage; at: number } {
   const joined = text.replaceAll('\n', '')
   const bytes = Buffer.from(joined, 'base64')
-  // Node skips what is not base64, so that the bytes show whether there was any.
+  // Node skips invalid characters, so the comparison detects them.
   if (joined !== '' && bytes.toString('base64') === joined) return bytes
   const foreign = text.search(/[^A-Za-z0-9+/= \t\n]/)
   const padding = text.indexOf('=')
-  // Data after padding: the padding is wrong.
+  // Data after the padding: the padding is the fault.
   const isInside = padding !== -1 && /[^= \t\n]/.test(text.slice(padding))
   if (foreign !== -1 || isInside) return { damage: 'a character that is not base64', at: isInside ? padding : foreign }
   const characters = joined.replaceAll(/[ \t]+/g, '')
