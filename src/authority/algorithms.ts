@@ -1,4 +1,4 @@
-/** Kinds of keys, and how a CA signs with each: one row for each. */
+/** The kinds of keys, and how a CA signs with each. */
 import { NULL, oid, sequence } from '../x509/der-writer.js'
 import type { PublicKeyInfo } from '../x509/algorithms.js'
 import type { KeyUsage } from '../x509/extensions.js'
@@ -11,7 +11,7 @@ export interface SigningScheme {
   readonly identifier: Uint8Array
   /** The digest by node:crypto's name; null if the key signs the message itself (RFC 8410). */
   readonly digest: 'sha256' | 'sha384' | 'sha512' | null
-  /** Whether a signature is two numbers, which some write as DER and others concatenated. */
+  /** An ECDSA signature is two numbers, in DER or concatenated. */
   readonly isEcdsa: boolean
   /** For Web Crypto's `importKey`. */
   readonly key: KeyAlgorithmParameters
@@ -78,8 +78,7 @@ export function keyRow(algorithm: KeyAlgorithm): KeyRow {
 }
 
 /**
- * keyUsage of an end-entity certificate. TLS 1.2 has key transport, which encrypts with the server's RSA key (RFC 5246
- * section 7.4.2).
+ * keyUsage of an end-entity certificate. RSA key transport in TLS 1.2 needs keyEncipherment (RFC 5246 section 7.4.2).
  */
 export function keyUsageFor({ algorithm }: PublicKeyInfo): readonly KeyUsage[] {
   return algorithm === 'RSA' ? ['digitalSignature', 'keyEncipherment'] : ['digitalSignature']

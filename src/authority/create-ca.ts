@@ -15,7 +15,7 @@ import type { PrivateKey } from '../x509/keys/keys.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { type CertificateContents, checkCa, checkRoot, signCertificate } from './issue-certificate.js'
 import { type AuthorityParts, isIssuedBy, type IssuingCa, issuingCaOf, ledgerEntry } from './issuing-ca.js'
-import { foreignSigner, type Signer, type SigningKey } from './keys.js'
+import { externalSigner, type Signer, type SigningKey } from './keys.js'
 import { lifetimeFromNow, lifetimeWithin, readValidity } from './lifetime.js'
 import { readName } from './limits.js'
 import { readAlgorithm, readPermittedNames, readSubject, type SubjectAttributes, writeSubject } from './options.js'
@@ -100,8 +100,8 @@ export async function makeIntermediate(above: IssuingCa, options: CreateIntermed
   const settings = { ...above.settings, ...readOwnSettings(options) }
   const plan = readOptions(options, settings, '1825d')
   const chain = [above.certificate, ...above.chain]
-  // An intermediate with its issuer's name would be self-issued: then neither path lengths nor name constraints apply to it
-  // (RFC 5280 sections 4.2.1.9 and 4.2.1.10). One with the name of a CA further up makes a circle of names.
+  // An intermediate with its issuer's name would be self-issued, so path lengths and name constraints would not apply to it
+  // (RFC 5280 sections 4.2.1.9 and 4.2.1.10). One with the name of a CA further up would make a circle of names.
   if (chain.some((ca) => bytesEqual(ca.subject.raw, plan.subject)))
     throw optionInvalid('name', 'must differ from the names of the CAs above')
   const pathLength = pathLengthBelow(above, plan.pathLength)
@@ -152,15 +152,15 @@ interface CaPlan extends CaRights {
   makeKey(): Promise<{ key: PrivateKey | null; signer: SigningKey }>
 }
 
-function readOptions(options: CreateIntermediateOptions, settings: Settings, usual: string): CaPlan {
-  const { validity = usual } = options
+function readOptions(options: CreateIntermediateOptions, settings: Settings, defaultValidity: string): CaPlan {
+  const { validity = defaultValidity } = options
   const now = settings.now()
   const name = readName(options.name, 'name')
   const algorithm = readAlgorithm(options.algorithm, 'algorithm')
   if (options.signer !== undefined && options.algorithm !== undefined)
     throw optionInvalid('algorithm', 'cannot be combined with "signer", which has its own key')
   const origin = `authority "${name}"`
-  const held = options.signer === undefined ? null : foreignSigner(options.signer)
+  const external = options.signer === undefined ? null : externalSigner(options.signer)
   return {
     now,
     subject: writeSubject(readSubject(options.subject, 'subject'), name),
@@ -172,7 +172,7 @@ function readOptions(options: CreateIntermediateOptions, settings: Settings, usu
     },
     origin,
     makeKey: async () => {
-      if (held !== null) return { key: null, signer: held }
+      if (external !== null) return { key: null, signer: external }
       const { privateKey, signer } = await settings.makeKey(algorithm, origin)
       return { key: privateKey, signer }
     },
@@ -191,7 +191,7 @@ function caExtensions(
   spki: Uint8Array,
   { pathLength, nameConstraints }: CaRights,
   above: Uint8Array | null,
-  // An existing CA may have one that is not the hash of its key.
+  // The identifier of an existing CA may not be the hash of its key.
   own: Uint8Array = keyIdentifier(spki),
 ): Uint8Array[] {
   return [
@@ -253,7 +253,7 @@ export async function crossSign(
   if (duration <= 0) throw issueRefused(`The certificate ${name} has expired at ${other.notAfter.toISOString()}`)
   // Certificates of the other CA refer to its key by this identifier.
   const identifier = other.extensions.subjectKeyIdentifier ?? keyIdentifier(other.spki)
-  // The cross-certificate allows no more than the other CA's own certificate.
+  // The cross-certificate must not allow more than the other CA's own certificate.
   const limits = other.extensions.all.filter(
     ({ oid }) =>
       oid === ExtensionId.extendedKeyUsage || (oid === ExtensionId.nameConstraints && nameConstraints === null),

@@ -1,4 +1,4 @@
-/** Makes a key and a certificate request (CSR) for it. */
+/** Creates a key and a certificate request (CSR) for it. */
 import { loadDeferred } from '../report/load-deferred.js'
 import { checkOptions } from '../report/option-error.js'
 import { CertificateRequest } from '../x509/certificate-request.js'
@@ -6,7 +6,7 @@ import type { PrivateKey } from '../x509/keys/keys.js'
 import { covers, type Host } from '../x509/names.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
-import { isHandle, keyMaker } from './keys.js'
+import { isKeyHandle, keyMaker } from './keys.js'
 import { COMMON_NAME, readName } from './limits.js'
 import { checkCrypto, readAlgorithm, readHosts, readSubject, type SubjectAttributes } from './options.js'
 import { issueRefused } from './refuse.js'
@@ -38,18 +38,17 @@ export async function createRequest(options: CreateRequestOptions): Promise<{ cs
   const { scheme } = keyRow(algorithm)
   let der: Uint8Array
   try {
-    const keys = await bringIn(crypto, key, scheme.key)
+    const keys = await importKeyPair(crypto, key, scheme.key)
     der = await peculiar.createRequestDer({ crypto, keys, signature: scheme.signature, subject, hosts })
   } catch (cause) {
     throw issueRefused('The crypto in use does not sign with the key that it made', { cause })
   }
   const request = CertificateRequest.parse(der, `request "${name}"`)
-  checkMade(request, key, hosts)
+  checkCreated(request, key, hosts)
   return { csr: request.toPem(), key }
 }
 
-/** Imports the key into the implementation that signs. */
-async function bringIn(
+async function importKeyPair(
   crypto: WebCrypto,
   key: PrivateKey,
   parameters: Parameters<WebCrypto['subtle']['importKey']>[2],
@@ -60,12 +59,12 @@ async function bringIn(
     crypto.subtle.importKey('spki', new Uint8Array(key.spki), parameters, true, ['verify']),
   ])
   pkcs8.fill(0)
-  if (isHandle(privateKey) && isHandle(publicKey)) return { privateKey, publicKey }
+  if (isKeyHandle(privateKey) && isKeyHandle(publicKey)) return { privateKey, publicKey }
   throw new TypeError('importKey did not return a key')
 }
 
 /** Checks the request: the caller's crypto implementation may be faulty. */
-function checkMade(request: CertificateRequest, key: PrivateKey, hosts: readonly Host[]): void {
+function checkCreated(request: CertificateRequest, key: PrivateKey, hosts: readonly Host[]): void {
   if (Buffer.compare(request.spki, key.spki) !== 0)
     throw issueRefused('The request does not hold the public half of its key')
   if (!request.isSignedByItself()) throw issueRefused("The request's signature does not verify with its key")

@@ -1,4 +1,4 @@
-/** What the calls in `deferred.ts` run. It loads as one file at the first call. */
+/** The code behind `deferred.ts`, which loads as one file at the first call. */
 export { createAuthority } from './authority.js'
 export { issueCluster } from './cluster/issue-cluster.js'
 export { removeFromCluster } from './cluster/remove-from-cluster.js'

@@ -1,4 +1,4 @@
-/** The calls whose code loads at the first call, so that a program that imports the package for its client does not pay for it. */
+/** Public functions that load their code at the first call, so that importing the package for its client stays fast. */
 import { resolve } from 'node:path'
 import { checkDirectory } from '../credentials/checks.js'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'

@@ -1,7 +1,7 @@
 /**
- * A ledger in a file, which only grows. A line has a hash, a space and JSON; the hash is over the line before and the JSON,
- * so a line that is changed, removed or inserted is detected by the next one. The head, a small file next to it, has the
- * length of the ledger, so that a shorter one is detected.
+ * A ledger in an append-only file. A line has a hash, a space and JSON. The hash covers the previous hash and the JSON, so that a
+ * changed, removed or inserted line is detected. The head, a second file, has the length of the ledger, so that a truncated ledger is
+ * detected.
  */
 import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
@@ -30,13 +30,13 @@ const NO_HASH = '00000000000000000000000000000000'
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants
 const FILE_MODE = 0o600
 const LINE_FEED = 0x0a
-/** More bytes than a line has: names have at most 4096. */
+/** Longer than any line: names have at most 4096 bytes. */
 const MAX_LINE = 64 * 1024
-/** Some 900,000 entries, which need as much memory again to read. */
+/** About 900,000 entries; reading them needs as much memory again. */
 const MAX_BYTES = 256 * 1024 * 1024
 
 export function openLedger(path: string, fs: FileSystem = guardedFileSystem()): Ledger {
-  /** Entries that wait for the lock, and are written together. */
+  /** Entries that wait for the lock, to be written together. */
   let waiting: { readonly entries: LedgerEntry[]; readonly written: Promise<void> } | null = null
   let last: Promise<unknown> = Promise.resolve()
 
@@ -47,32 +47,32 @@ export function openLedger(path: string, fs: FileSystem = guardedFileSystem()): 
       throw failureOf(path, error)
     }
   }
-  const begin = (): NonNullable<typeof waiting> => {
+  const startBatch = (): NonNullable<typeof waiting> => {
     const entries: LedgerEntry[] = []
     const written = last.then(() => {
       waiting = null
       return write(entries)
     })
-    // The callers of this write receive its error; the next write only waits for its end.
+    // The callers of this write get its error; the next write only waits for its end.
     last = written.catch(() => undefined)
     return { entries, written }
   }
   return {
     append: async (entries) => {
       if (entries.length === 0) return
-      waiting ??= begin()
+      waiting ??= startBatch()
       for (const entry of entries) waiting.entries.push(entry)
       await waiting.written
     },
     read: async () => {
       try {
-        // The head first: entries that are added meanwhile are behind it.
+        // Read before the ledger: entries added in between come after this head.
         const head = await readHead(fs, path)
         checkSize(path, (await lookAt(fs, path))?.size ?? 0)
         const bytes = (await readPlainFile(fs, path, MAX_BYTES))?.bytes ?? Buffer.alloc(0)
         const { size, hash } = checkHead(head, bytes.length, path)
         const { entries, ...end } = readLines(bytes.subarray(0, size), NO_HASH, path)
-        if (end.size < size || end.hash !== hash) throw damaged(path, UNLIKE_HEAD)
+        if (end.size < size || end.hash !== hash) throw damaged(path, HEAD_MISMATCH)
         const after = readLines(bytes.subarray(size), hash, path, entries.length)
         return entries.concat(after.entries)
       } catch (error) {
@@ -89,17 +89,17 @@ async function appendLocked(fs: FileSystem, path: string, entries: readonly Ledg
     const state = await file.stat()
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
     checkSize(path, state.size)
-    const { size, hash } = await endOf(fs, file, path, state.size)
+    const { size, hash } = await readEnd(fs, file, path, state.size)
     const added = writeLines(entries, hash)
     const bytes = Buffer.from(added.lines)
-    // A file that is too large could not be read again.
+    // A larger file cannot be read again.
     checkSize(path, size + bytes.length)
     if (size < state.size) await file.truncate(size)
     try {
       await file.writeFile(bytes)
       await file.sync()
     } catch (error) {
-      // No certificate is returned for these entries. If this fails, too, half a line is ignored later.
+      // These certificates are not returned. If this fails, too, the next reader ignores the incomplete line.
       await file.truncate(size).catch(() => undefined)
       throw error
     }
@@ -119,31 +119,31 @@ async function openToAppend(fs: FileSystem, path: string): Promise<{ file: OpenF
     const head = await readHead(fs, path)
     if (head !== null && (head === 'damaged' || head.size > 0))
       throw damaged(path, 'it does not exist, although its head does')
-    // Before the ledger: a ledger without a head counts as damaged.
+    // Written before the ledger, because a ledger without a head counts as damaged.
     if (head === null) await writeHead(fs, path, EMPTY)
     return { file: await fs.open(path, flags | O_CREAT | O_EXCL, FILE_MODE), isNew: true }
   }
 }
 
 /**
- * The end of the last whole line, and its hash. The rest was cut off by a crash. Lines behind the head were written by a
- * process that was killed before it could replace the head.
+ * The end of the last complete line, and its hash. A crash can leave an incomplete line, and lines after the head if the process was
+ * killed before it replaced the head.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the ledger does not continue from its head.
  */
-async function endOf(fs: FileSystem, file: OpenFile, path: string, size: number): Promise<LedgerHead> {
+async function readEnd(fs: FileSystem, file: OpenFile, path: string, size: number): Promise<LedgerHead> {
   const head = checkHead(await readHead(fs, path), size, path)
   const start = Math.max(0, head.size - MAX_LINE)
   const tail = await readRange(file, start, size)
   const end = head.size - start
   const last = tail.subarray(tail.lastIndexOf(LINE_FEED, end - 2) + 1, end)
   if (head.size > 0 && !(last.at(-1) === LINE_FEED && last.toString('latin1').startsWith(`${head.hash} `)))
-    throw damaged(path, UNLIKE_HEAD)
+    throw damaged(path, HEAD_MISMATCH)
   const after = readLines(tail.subarray(end), head.hash, path, 'behind its head')
   return { size: head.size + after.size, hash: after.hash }
 }
 
-const UNLIKE_HEAD = 'its head does not match the line it ends with'
+const HEAD_MISMATCH = 'its head does not match the line it ends with'
 
 function checkHead(head: Awaited<ReturnType<typeof readHead>>, size: number, path: string): LedgerHead {
   if (head === 'damaged') throw damaged(path, `its head ${path}.head cannot be read`)
@@ -161,16 +161,16 @@ function checkSize(path: string, bytes: number): void {
   )
 }
 
-/** Whole lines with their size in bytes and the hash of the last. */
+/** The entries of complete lines, with the size of the lines and the hash of the last. */
 interface ReadLines extends LedgerHead {
   readonly entries: LedgerEntry[]
 }
 
 /**
- * Reads whole lines. The rest was cut off by a crash.
+ * Reads complete lines. A crash can leave an incomplete last line, which is ignored.
  *
- * @param hash Of the line before.
- * @param where The number of lines before, or where the lines are, for people.
+ * @param hash The hash of the line before.
+ * @param where For errors: the number of lines before, or a description of the place.
  */
 function readLines(bytes: Buffer, hash: string, path: string, where: number | string = 0): ReadLines {
   const lines = bytes.toString('utf8').split('\n')
@@ -185,7 +185,7 @@ function readLines(bytes: Buffer, hash: string, path: string, where: number | st
     read.hash = line.slice(0, HASH_LENGTH)
     read.size += Buffer.byteLength(line) + 1
   })
-  // A whole line whose line feed was changed.
+  // The line is complete, but its line feed was changed.
   if (rest !== '' && typeof readLine(rest.slice(0, -1), read.hash) !== 'string')
     throw damaged(path, `${name(lines.length)} does not end as it should`)
   return read
@@ -198,7 +198,7 @@ function damaged(path: string, what: string): EtcdMtlsError<'ERR_ISSUE_REFUSED'>
   )
 }
 
-/** Where a ledger ended when it was last written to. */
+/** The end of a ledger after its last write. */
 interface LedgerHead {
   /** Bytes up to the end of the last line. */
   readonly size: number
@@ -218,13 +218,13 @@ async function readHead(fs: FileSystem, path: string): Promise<LedgerHead | null
   return size === undefined || hash === undefined ? 'damaged' : { size: Number(size), hash }
 }
 
-/** Replaces the head, atomically and durably. To be called under the lock of the ledger. */
+/** The caller must hold the lock of the ledger. */
 async function writeHead(fs: FileSystem, path: string, { size, hash }: LedgerHead): Promise<void> {
   const name = `${basename(path)}.head`
   await replaceFiles(fs, dirname(path), [{ name, content: `${String(size)} ${hash}\n`, mode: FILE_MODE }])
 }
 
-/** The lines of entries, each with its line feed, and the hash of the last. */
+/** The lines with their line feeds, and the hash of the last. */
 function writeLines(entries: readonly LedgerEntry[], before: string): { lines: string; hash: string } {
   let hash = before
   let lines = ''
@@ -236,7 +236,7 @@ function writeLines(entries: readonly LedgerEntry[], before: string): { lines: s
   return { lines, hash }
 }
 
-/** The entry of a line without its line feed, or what is wrong with it, as the end of a sentence. */
+/** The entry, or the fault of the line as the end of a sentence. */
 function readLine(line: string, before: string): LedgerEntry | string {
   const text = line.slice(HASH_LENGTH + 1)
   if (line[HASH_LENGTH] !== ' ' || line.slice(0, HASH_LENGTH) !== hashOf(before, text))

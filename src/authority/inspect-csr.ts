@@ -1,4 +1,4 @@
-/** Reads a certificate request (CSR), and reports everything that is wrong with it. */
+/** Reads a certificate request (CSR), and reports its faults. */
 import { openInput, otherBlocks, withMissingBlock } from '../credentials/parse-input.js'
 import { kindOfLabel } from '../credentials/labels.js'
 import { material } from '../report/catalogue/material.js'
@@ -43,7 +43,7 @@ export function inspectRequest(
   return { ...makeReport({ checkedAt: new Date(), path: null, findings }), request }
 }
 
-/** The one request of an input; null if no request can be read, or there are several. */
+/** `request` is null if the input has no readable request, or several. */
 interface CsrReading {
   readonly request: CertificateRequest | null
   readonly findings: readonly Finding[]
@@ -65,7 +65,7 @@ function parseInput(csr: unknown, place: Place): CsrReading {
     const size = { unit: 'bytes', limit: MAX_PEM_BYTES, count: csr.length } as const
     return { request: null, findings: [finding('input/too-much', { ...place, wanted: 'request', ...size })] }
   }
-  // A copy: the caller may change the bytes later.
+  // Copied, because the caller may change the bytes later.
   const bytes = Buffer.from(csr)
   const kind = derKind(bytes)
   if (kind === 'certificate request') return parse(bytes, place)
@@ -110,7 +110,7 @@ function checkRequest(request: CertificateRequest, place: Place): Finding[] {
   ]
 }
 
-/** The signature is verified only with an acceptable key: verification with an outsized one could take long. */
+/** The signature is verified only with an acceptable key, because verification with a very large key takes long. */
 function checkKeyAndSignature(request: CertificateRequest, place: Place): Finding[] {
   const { publicKeyInfo, signatureAlgorithm } = request
   const key = publicKeyText(publicKeyInfo)
@@ -145,8 +145,8 @@ function checkExtensions(request: CertificateRequest, place: Place): Finding[] {
   ]
 }
 
-/** Extensions that have findings of their own, or that every certificate has anyway. */
-const ISSUED: ReadonlySet<string> = new Set<string>([
+/** Extensions that are not reported as ignored: other checks report them, or every certificate has them. */
+const NOT_IGNORED: ReadonlySet<string> = new Set<string>([
   ExtensionId.subjectAltName,
   ExtensionId.keyUsage,
   ExtensionId.extendedKeyUsage,
@@ -157,7 +157,7 @@ const KNOWN_ATTRIBUTES: ReadonlySet<string> = new Set<string>(Object.values(Attr
 
 function checkIgnored(request: CertificateRequest, place: Place, { others }: SortedNames): Finding[] {
   const { version, hasChallengePassword: challengePassword, extensions: asked } = request
-  const isIgnored = ({ oid }: { oid: string }): boolean => !ISSUED.has(oid) && !asked.unknownCritical.includes(oid)
+  const isIgnored = ({ oid }: { oid: string }): boolean => !NOT_IGNORED.has(oid) && !asked.unknownCritical.includes(oid)
   const extensions = [...new Set(asked.all.filter(isIgnored).map(({ oid }) => extensionName(oid)))]
   const foreign = request.attributes.filter(({ oid }) => !KNOWN_ATTRIBUTES.has(oid))
   const attributes = [...new Set(foreign.map(({ oid }) => attributeName(oid)))]
@@ -167,7 +167,7 @@ function checkIgnored(request: CertificateRequest, place: Place, { others }: Sor
   return [finding('request/ignored', { ...place, version, extensions, attributes, names, challengePassword })]
 }
 
-/** Names that are listed in one finding. */
+/** The most names in one finding. */
 const MAX_LISTED = 50
 
 function checkNames(request: CertificateRequest, place: Place, { unusable }: SortedNames): Finding[] {
@@ -208,7 +208,7 @@ export function sortNames(names: readonly GeneralName[]): SortedNames {
 
 const KIND_NAMES: Readonly<Record<Host['kind'], string>> = { ip: 'an IP name', uri: 'a URI name', dns: 'a DNS name' }
 
-/** The usable common name, or why it cannot be used, as a predicate; null if the request has no common name. */
+/** The common name, or a clause on why it cannot be used; null if the request has none. */
 export function readCommonName(subject: DistinguishedName): { name: string } | { refused: string } | null {
   const all = subject.relativeNames.flat().filter(({ type }) => type === COMMON_NAME)
   const [only, ...more] = all

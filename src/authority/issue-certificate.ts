@@ -1,4 +1,4 @@
-/** Issues certificates of members and clients, and validates every certificate before it is returned. */
+/** Issues certificates of members and clients, and validates each before it is returned. */
 import type { KeyObject } from 'node:crypto'
 import type { Credentials } from '../credentials/credentials.js'
 import type { FindingCode } from '../report/finding.js'
@@ -28,7 +28,7 @@ import { describeFindings, issueRefused } from './refuse.js'
 import type { CheckedProfile, CheckedIssueOptions } from './issue-options.js'
 import { Revocations } from './revocation.js'
 
-/** Makes a key if there is none, and a certificate for it. The caller adds it to the ledger. */
+/** Creates a key if the options have none. The caller adds the certificate to the ledger. */
 export async function issueCredentials(
   issuer: IssuingCa,
   options: CheckedIssueOptions,
@@ -49,10 +49,10 @@ function originOf({ role, name }: CheckedProfile): string {
   return `${role} "${name}"`
 }
 
-/** Refuses a key that was compromised, and that of a CA: its holder could issue. */
+/** Refuses a compromised key, and the key of a CA, whose holder could issue certificates. */
 export async function refuseKey(issuer: IssuingCa, key: KeyObject, spki: Uint8Array): Promise<void> {
   const { certificate, chain, crossCertificates, settings } = issuer
-  // Keys of two kinds are never compared: Node 20 leaves OpenSSL's error behind, and reading the next key fails.
+  // Only keys of one kind are compared: otherwise Node 20 keeps OpenSSL's error, and the next key cannot be read.
   const held = [certificate, ...chain, ...crossCertificates].find(
     (ca) => ca.hasReadableKey && ca.publicKey.asymmetricKeyType === key.asymmetricKeyType && ca.publicKey.equals(key),
   )
@@ -66,7 +66,7 @@ export async function refuseKey(issuer: IssuingCa, key: KeyObject, spki: Uint8Ar
 /** Bytes of an empty name: an empty SEQUENCE. */
 const EMPTY_NAME = 2
 
-/** Signs a certificate for a public key, and validates it. The caller adds it to the ledger. */
+/** The caller adds the certificate to the ledger. */
 export async function issueCertificate(
   issuer: IssuingCa,
   profile: CheckedProfile,
@@ -87,7 +87,7 @@ export async function issueCertificate(
       writeExtendedKeyUsage(profile.extendedKeyUsage),
       writeSubjectKeyIdentifier(keyIdentifier(spki)),
       writeAuthorityKeyIdentifier(issuer.keyIdentifier),
-      // Only a certificate of another CA that is renewed here can have an empty subject.
+      // Only a renewed certificate of another CA can have an empty subject; then the extension is critical.
       ...(profile.hosts.length === 0 ? [] : [writeSubjectAltName(profile.hosts, subject.length === EMPTY_NAME)]),
       ...profile.extensions,
     ],
@@ -96,11 +96,11 @@ export async function issueCertificate(
   const { intermediates } = issuer
   const trustAnchors = [...issuer.trustAnchors]
   checkSize([leaf, ...intermediates], profile)
-  refuseIfRefused(validateChain({ leaf, intermediates, trustAnchors }, { usage: profile.role, at: now }), profile)
+  refuseIfInvalid(validateChain({ leaf, intermediates, trustAnchors }, { usage: profile.role, at: now }), profile)
   return { trustAnchors, chain: [leaf, ...intermediates], origin }
 }
 
-/** Checks that a new root holds its key and is signed by it: the caller's crypto implementation may be faulty. */
+/** Checks the key and the signature of a new root, because the caller's crypto implementation may be faulty. */
 export function checkRoot(certificate: Certificate, key: PrivateKey | null): void {
   if (key?.matches(certificate) === false)
     throw issueRefused('The certificate does not hold the public half of its key')
@@ -137,14 +137,14 @@ function checkSize(chain: readonly Certificate[], { skipEtcdChecks }: CheckedPro
     )
 }
 
-/** Warnings about certificates that etcd's gateway or Node's clients refuse. */
+/** Warnings for which etcd's gateway or Node's clients refuse a certificate. */
 const REFUSED_WARNINGS: readonly FindingCode[] = [
   'usage/gateway-client-auth-missing',
   'name-constraints/common-name-refused',
 ]
 
-/** Faults of the CAs above are found as well. */
-function refuseIfRefused({ findings }: Report, { skipEtcdChecks }: CheckedProfile): void {
+/** The report includes the faults of the CAs above. */
+function refuseIfInvalid({ findings }: Report, { skipEtcdChecks }: CheckedProfile): void {
   const against = findings.filter(({ severity, code }) => {
     // An authority that was loaded without its root trusts itself; that is at most a fault of the clients' CA file.
     if (code === 'chain/anchor-not-self-signed') return false
@@ -155,7 +155,7 @@ function refuseIfRefused({ findings }: Report, { skipEtcdChecks }: CheckedProfil
     throw issueRefused(`The certificate would be refused: ${describeFindings(against)}`, { findings })
 }
 
-/** The contents of a certificate. Names and keys are whole DER elements. */
+/** Names and keys are complete DER elements. */
 export interface CertificateContents {
   readonly serial: Uint8Array
   readonly issuer: Uint8Array
@@ -171,6 +171,6 @@ export async function signCertificate(signer: SigningKey, contents: CertificateC
   const { lifetime, origin, ...fields } = contents
   const tbs = writeTbsCertificate({ ...fields, ...lifetime, signatureAlgorithm: signer.scheme.identifier })
   const signature = await signer.sign(tbs)
-  // A copy: otherwise the certificate keeps a part of Node's shared buffer pool alive.
+  // Copied, because otherwise the certificate retains Node's shared buffer pool.
   return Certificate.parse(new Uint8Array(writeSigned(tbs, signer.scheme.identifier, signature)), origin)
 }

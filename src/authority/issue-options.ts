@@ -1,4 +1,4 @@
-/** The options of `authority.issue`, which are checked before a key is made, and the roles of certificates. */
+/** The roles of certificates, and the checks of the options of `authority.issue`. */
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { NamePart } from '../x509/certificate-writer.js'
 import { extendedKeyUsageOid } from '../x509/extensions.js'
@@ -53,7 +53,6 @@ export function roleRow(role: Role): RoleRow {
 
 export const MAX_USAGES = 16
 
-/** Reads the option that replaces the purposes of the role. */
 function readExtendedKeyUsage(value: unknown, role: Role, option: string): readonly string[] {
   if (value === undefined) return ROLES[role].extendedKeyUsage
   const oids = readList(value, option, { entries: 'purposes', most: MAX_USAGES }, (each, where) => {
@@ -145,7 +144,7 @@ export interface CheckedProfile {
   readonly role: Role
   readonly name: string
   readonly subject: readonly NamePart[]
-  /** The subject in DER of a certificate that is renewed. It replaces `subject` and `name`. */
+  /** In DER, for a renewal. It replaces `subject` and `name`. */
   readonly subjectName?: Uint8Array | undefined
   readonly hosts: readonly Host[]
   /** Milliseconds, and whether the caller set them. */

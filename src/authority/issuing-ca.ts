@@ -1,4 +1,4 @@
-/** The CA that signs: its certificate, its key, and the certificates above. */
+/** An issuing CA: its certificate, its key, and the certificates above. */
 import { createHash } from 'node:crypto'
 import { keyIdentifier } from '../x509/certificate-writer.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -15,7 +15,7 @@ export interface AuthorityParts {
   readonly signer: SigningKey
   /** The certificates above, from the one that signed the authority's own to the root; empty for a root. */
   readonly chain: readonly Certificate[]
-  /** Certificates for this authority's name and key by other CAs, which are sent with the certificates that it issues. */
+  /** Certificates by other CAs for this authority's name and key. They are part of each issued chain. */
   readonly crossCertificates: readonly Certificate[]
 }
 
@@ -25,7 +25,7 @@ export interface IssuingCa extends AuthorityParts {
   readonly trustAnchors: readonly [Certificate]
   /** The authority key identifier of all certificates that it signs. */
   readonly keyIdentifier: Uint8Array
-  /** The CA in the ledger: SHA-256 of its public key, as lower-case hexadecimal. It stays when the CA is renewed. */
+  /** The CA's id in the ledger: SHA-256 of its public key, as lower-case hexadecimal. Renewal of the CA does not change it. */
   readonly id: string
 }
 
@@ -67,15 +67,15 @@ export function isIssuedBy(certificate: Certificate, ca: Certificate): boolean {
 }
 
 /**
- * The certificates from the issuer of one to an end of the path; null if no path of `among` leads there. An end is the
- * certificate itself, or one above it.
+ * Finds the issuers of a certificate, up to the first one for which `isEnd` is true; the certificate itself may be the end.
+ *
+ * @returns `path`: null if none exists. `seen`: the issuers that were found on the way.
  */
-export function climb(
+export function findIssuers(
   from: Certificate,
   among: readonly Certificate[],
   isEnd: (certificate: Certificate) => boolean,
 ): { path: Certificate[] | null; seen: Set<Certificate> } {
-  // Each certificate is tried once.
   const seen = new Set<Certificate>()
   const above = (certificate: Certificate): Certificate[] | null => {
     if (isEnd(certificate)) return []

@@ -1,4 +1,4 @@
-/** Makes keys, and signs with them. A key is never passed from one Web Crypto implementation to another. */
+/** Creates keys, and signs with them. A key handle stays within its Web Crypto implementation. */
 import { createPublicKey, generateKeyPair, KeyObject, sign, verify } from 'node:crypto'
 import { promisify } from 'node:util'
 import { loadDeferred } from '../report/load-deferred.js'
@@ -23,7 +23,7 @@ interface NewKey {
 }
 
 /**
- * Makes a key. `origin` describes its purpose, for people.
+ * Creates a key. `origin` is its purpose, for messages.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the implementation cannot make such a key.
  */
@@ -36,8 +36,8 @@ export function keyMaker(crypto: WebCrypto | null): KeyMaker {
     const { parameters, scheme } = keyRow(algorithm)
     const { modulusLength, namedCurve } = parameters
     let pair: { pkcs8: Uint8Array; spki: Uint8Array; handle?: object }
-    // As @peculiar/webcrypto does with node:crypto, but without its costs: it generates primes on the main thread, for
-    // seconds, and encodes both halves of each key on a curve, which takes longer than all of issuing.
+    // node:crypto instead of @peculiar/webcrypto, which generates primes on the main thread, for seconds, and encodes both
+    // halves of each EC key, which takes longer than the whole issue.
     if (crypto === null && isCurve(namedCurve)) pair = makeEcKey(namedCurve)
     else if (crypto === null && modulusLength !== undefined) pair = await makeRsaKey(modulusLength)
     else {
@@ -46,7 +46,7 @@ export function keyMaker(crypto: WebCrypto | null): KeyMaker {
       try {
         pair = await generate(implementation, parameters)
         if (crypto !== null) {
-          // It may return halves that do not match: the public one is derived and compared.
+          // Derives the public key and compares it, because the caller's implementation may be faulty.
           const privateKey = PrivateKey.fromKeyObject(readPkcs8(pair.pkcs8, pair.spki), origin)
           const signer = webCryptoSigner(crypto, pair.handle ?? {}, pair.spki, scheme)
           return { privateKey, spki: pair.spki, signer }
@@ -56,7 +56,7 @@ export function keyMaker(crypto: WebCrypto | null): KeyMaker {
       }
     }
     const privateKey = PrivateKey.ofPair(pair.pkcs8, pair.spki, origin)
-    // By node:crypto, as @peculiar/webcrypto, which converts the key to PEM for each signature.
+    // node:crypto again, because @peculiar/webcrypto converts the key to PEM for each signature.
     return { privateKey, spki: pair.spki, signer: keyObjectSigner(privateKey, scheme) }
   }
 }
@@ -64,7 +64,7 @@ export function keyMaker(crypto: WebCrypto | null): KeyMaker {
 async function generate({ subtle }: WebCrypto, parameters: KeyAlgorithmParameters) {
   const pair: unknown = await subtle.generateKey(parameters, true, ['sign', 'verify'])
   const { privateKey, publicKey } = Object(pair) as Readonly<Record<string, unknown>>
-  if (!isHandle(privateKey) || !isHandle(publicKey)) throw new TypeError('generateKey did not return a key pair')
+  if (!isKeyHandle(privateKey) || !isKeyHandle(publicKey)) throw new TypeError('generateKey did not return a key pair')
   const [pkcs8, spki]: unknown[] = await Promise.all([
     subtle.exportKey('pkcs8', privateKey),
     subtle.exportKey('spki', publicKey),
@@ -74,11 +74,11 @@ async function generate({ subtle }: WebCrypto, parameters: KeyAlgorithmParameter
 }
 
 /** Whether a value can be a key of a Web Crypto implementation. */
-export function isHandle(value: unknown): value is object {
+export function isKeyHandle(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** As bytes: the process can hang if a key object of `generateKeyPair` is exported as JWK (Node 20, KeyGenJob). */
+/** Exported as bytes: Node 20 can hang when a key object of `generateKeyPair` is exported as JWK (KeyGenJob). */
 async function makeRsaKey(modulusLength: number): Promise<{ pkcs8: Uint8Array; spki: Uint8Array }> {
   const { privateKey: pkcs8, publicKey: spki } = await promisify(generateKeyPair)('rsa', {
     modulusLength,
@@ -89,9 +89,9 @@ async function makeRsaKey(modulusLength: number): Promise<{ pkcs8: Uint8Array; s
 }
 
 /**
- * How an existing key of a CA signs: by node:crypto, or through the caller's implementation, which imports it.
+ * Signs with an existing key of a CA, by node:crypto or by the caller's implementation.
  *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if that does not import the key.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if that implementation does not import the key.
  */
 export async function signerFor(
   crypto: WebCrypto | null,
@@ -102,7 +102,7 @@ export async function signerFor(
   try {
     const pkcs8 = new Uint8Array(key.toKeyObject().export({ format: 'der', type: 'pkcs8' }))
     const handle = await crypto.subtle.importKey('pkcs8', pkcs8, scheme.key, false, ['sign'])
-    if (!isHandle(handle)) throw new TypeError('importKey did not return a key')
+    if (!isKeyHandle(handle)) throw new TypeError('importKey did not return a key')
     return webCryptoSigner(crypto, handle, key.spki, scheme)
   } catch (cause) {
     throw issueRefused("The crypto in use does not take the authority's key", { cause })
@@ -121,10 +121,10 @@ export interface Signer {
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 
-/** Milliseconds for a signature: a person may have to touch a token. */
+/** Milliseconds. Long, because a person may have to touch a token. */
 const SIGNATURE_TIMEOUT = 60_000
 
-/** How an authority signs. */
+/** A key that signs, in this process or elsewhere. */
 export interface SigningKey {
   /** SubjectPublicKeyInfo in DER. */
   readonly spki: Uint8Array
@@ -137,17 +137,15 @@ export interface SigningKey {
   sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>
 }
 
-/** A key of this process. */
 function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
   return {
     spki: key.spki,
     scheme,
-    // The handle is made here: the keys of members and clients never sign, and making one takes time.
+    // The KeyObject is created only here, because that takes time, and keys of members and clients never sign.
     sign: async (data) => Promise.resolve(sign(scheme.digest, data, key.toKeyObject())),
   }
 }
 
-/** A key that a Web Crypto implementation made or imported. */
 function webCryptoSigner(crypto: WebCrypto, privateKey: object, spki: Uint8Array, scheme: SigningScheme): SigningKey {
   return {
     spki,
@@ -165,12 +163,11 @@ function webCryptoSigner(crypto: WebCrypto, privateKey: object, spki: Uint8Array
 }
 
 /**
- * A key that is elsewhere. Each signature is verified before it is used: otherwise a wrong key or digest shows only when
- * a peer refuses.
+ * A key outside of this process. Each signature is verified, because otherwise only a peer would detect a wrong key or digest.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if it is not a signer, `ERR_ISSUE_REFUSED` for a key that an authority does not sign with.
  */
-export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
+export function externalSigner(signer: Signer, option = 'signer'): SigningKey {
   const publicKey = readPublicHalf(signer, option)
   const spki = new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }))
   const info = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
@@ -189,7 +186,7 @@ export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
     spki,
     scheme,
     sign: async (data) => {
-      const given = await askSigner(signer, data)
+      const given = await callSigner(signer, data)
       if (verifies(data, given)) return given
       const asDer = isEcdsa && given.length > 0 && given.length % 2 === 0 ? derOf(given) : null
       if (asDer !== null && verifies(data, asDer)) return asDer
@@ -201,10 +198,10 @@ export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
   }
 }
 
-async function askSigner(signer: Signer, data: Uint8Array): Promise<Uint8Array> {
+async function callSigner(signer: Signer, data: Uint8Array): Promise<Uint8Array> {
   let given: unknown
   try {
-    // A copy: the signer may change its argument, or transfer it to a worker.
+    // Copied, because the signer may change its argument, or transfer it to a worker.
     given = await withTimeout(SIGNATURE_TIMEOUT, 'The signer', Promise.resolve(signer.sign(Uint8Array.from(data))))
   } catch (cause) {
     throw isEtcdMtlsError(cause, 'ERR_ISSUE_REFUSED') ? cause : issueRefused('The signer does not sign', { cause })
@@ -227,7 +224,7 @@ function readPublicHalf(signer: unknown, option: string): KeyObject {
     if (publicKey instanceof Uint8Array)
       return createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' })
   } catch {
-    // The error below says what is accepted.
+    // The error below names the accepted forms.
   }
   throw valueInvalid(where, publicKey, 'a public KeyObject, PEM (PUBLIC KEY), or SubjectPublicKeyInfo in DER')
 }

@@ -75,7 +75,7 @@ export function memoryLedger(): Ledger {
       for (const each of more) entries.push(each)
       if (entries.length > pruneAt) {
         entries = withoutExpired(entries)
-        // At twice the size, so that the work for each entry is constant.
+        // Doubling keeps the average cost of an entry constant.
         pruneAt = Math.max(1024, 2 * entries.length)
       }
       return Promise.resolve()
@@ -84,21 +84,21 @@ export function memoryLedger(): Ledger {
   }
 }
 
-/** The time is that of the newest entry: an authority may have its own clock. */
+/** Uses the time of the newest entry, because an authority may have its own clock. */
 function withoutExpired(entries: readonly LedgerEntry[]): LedgerEntry[] {
   const key = ({ issuer, serialNumber }: IssuedEntry | RevokedEntry): string => `${issuer} ${serialNumber}`
   const now = entries.reduce((latest, { at }) => Math.max(latest, at.getTime()), -Infinity)
-  // A CRL lists a revoked certificate until it has expired, so its expiry is needed.
+  // The issued entry of a revoked certificate stays: a CRL lists the certificate until its notAfter.
   const revoked = new Set(entries.flatMap((each) => (each.kind === 'revoked' ? [key(each)] : [])))
   return entries.filter((each) => each.kind !== 'issued' || each.notAfter.getTime() >= now || revoked.has(key(each)))
 }
 
-/** Milliseconds for a call of a ledger. A file ledger waits up to two minutes for the lock of another process. */
+/** Milliseconds. A file ledger waits up to two minutes for the lock of another process. */
 const LEDGER_TIMEOUT = 180_000
 
 /**
- * The caller's ledger, whose calls reject with an error of this package, also if the store does not answer. A store that
- * records an entry later has one of a certificate that was never returned.
+ * Wraps the caller's ledger: every failure is an EtcdMtlsError, a timeout included. After a timeout the store may still record an
+ * entry, whose certificate was not returned.
  */
 export function guardedLedger(ledger: Ledger): Ledger {
   const guarded = async <T>(failure: string, work: () => Promise<T>): Promise<T> => {

@@ -1,10 +1,10 @@
-/** The lifetime of a certificate: from five minutes ago, and never outside its issuer's. */
+/** The lifetime of a new certificate: it begins five minutes ago, and stays within its issuer's. */
 import { optionInvalid } from '../report/option-error.js'
 import { parseDuration } from '../report/duration.js'
 import type { AuthorityParts } from './issuing-ca.js'
 import { issueRefused } from './refuse.js'
 
-/** Clocks of a cluster differ: a new certificate must be valid for a member whose clock is slow. */
+/** A new certificate must be valid for a member whose clock is slow. */
 export const BACKDATED_MS = 5 * 60_000
 /** RFC 5280 section 4.1.2.5: dates end with the year 9999. */
 const LAST_MOMENT = Date.UTC(9999, 11, 31, 23, 59, 59)
@@ -32,9 +32,9 @@ export function lifetimeFromNow(validity: number, now: Date): Lifetime {
 }
 
 /**
- * The lifetime of a certificate inside that of its issuer and of the CAs above: verifiers refuse the whole path once one
- * of them has expired. A default is shortened; an explicit validity is refused if it is too long, apart from the minutes
- * before now: an authority of `'90d'` issues `'90d'` right after it was made.
+ * A lifetime within those of all CAs above, because verifiers refuse a path with an expired certificate. A default validity is
+ * shortened; an explicit one that is too long is refused. The backdated five minutes do not count, so that a new authority of `'90d'`
+ * can issue `'90d'`.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if one of them is not valid now, or expires too early.
  */

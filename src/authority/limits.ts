@@ -1,4 +1,4 @@
-/** The names and keys that an authority accepts; a request is inspected by them without loading what issues. */
+/** The names and keys that an authority accepts. `inspectRequest` uses this file without loading the issuing code. */
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { PublicKeyInfo } from '../x509/algorithms.js'
 
@@ -23,13 +23,13 @@ export function readName(value: unknown, option: string): string {
   return value
 }
 
-/** Above, Go and so etcd refuses (crypto/tls `maxRSAKeySize`); below, OpenSSL at its usual security level. */
+/** Go, and so etcd, refuses larger keys (crypto/tls `maxRSAKeySize`), OpenSSL at its default security level smaller ones. */
 export const RSA_BITS = { least: 2048, most: 8192 }
 const CURVES: readonly string[] = ['P-256', 'P-384', 'P-521']
 
 /**
- * The first fault of an existing key, a clause about it; null if peers of etcd accept it. A weak key can be broken; others
- * are not supported by peers.
+ * The first fault of an existing key, as a clause; null if etcd's peers accept the key. `weak`: the key can be broken. Otherwise peers
+ * do not support it.
  */
 export function keyFault(info: PublicKeyInfo): { readonly reason: string; readonly weak: boolean } | null {
   const weak = (reason: string) => ({ reason, weak: true })

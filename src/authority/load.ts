@@ -1,4 +1,4 @@
-/** Loads an existing authority of this package, openssl, cfssl, kubeadm and others. */
+/** Loads an existing CA, of this package, openssl, cfssl, kubeadm or another tool. */
 import { join, resolve } from 'node:path'
 import { type OpenedInput, openInput, readCertificates, readKey } from '../credentials/parse-input.js'
 import { checkDirectory } from '../credentials/checks.js'
@@ -26,8 +26,8 @@ import { bytesEqual } from '../x509/der.js'
 import { checkPassphrase, type PrivateKey } from '../x509/keys/keys.js'
 import { SIGNING_KEYS, signingScheme } from './algorithms.js'
 import { Authority, createAuthority } from './authority.js'
-import { climb } from './issuing-ca.js'
-import { foreignSigner, type Signer, signerFor } from './keys.js'
+import { findIssuers } from './issuing-ca.js'
+import { externalSigner, type Signer, signerFor } from './keys.js'
 import { CA_OPTIONS, checkMayIssue, type CreateAuthorityOptions, readRootOptions } from './create-ca.js'
 import { issueRefused } from './refuse.js'
 import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
@@ -51,12 +51,12 @@ const KNOWN = ['cert', 'key', 'signer', 'passphrase', 'chain', ...SETTINGS] as c
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
   checkOptions('options', options, KNOWN)
   const settings = readSettings(options)
-  const { key: given, signer: foreign } = options
-  if (given === undefined && foreign === undefined)
+  const { key: given, signer: external } = options
+  if (given === undefined && external === undefined)
     throw valueInvalid('key', given, 'the private key as PEM, or the option "signer"')
-  if (given !== undefined && foreign !== undefined) throw optionInvalid('key', 'cannot be combined with "signer"')
+  if (given !== undefined && external !== undefined) throw optionInvalid('key', 'cannot be combined with "signer"')
   const { certificate, above, key } = readMaterial(options)
-  const held = foreign === undefined ? null : foreignSigner(foreign)
+  const held = external === undefined ? null : externalSigner(external)
   if (held !== null) checkHolds(certificate, bytesEqual(held.spki, certificate.spki), 'the signer')
   if (key !== null)
     checkHolds(certificate, key.matches(certificate), `the private key that was given (${key.algorithm})`)
@@ -76,7 +76,7 @@ export async function loadAuthority(options: LoadAuthorityOptions): Promise<Auth
 interface Material {
   certificate: Certificate
   above: Certificate[]
-  /** null if a signer holds it. */
+  /** null if an external signer holds it. */
   key: PrivateKey | null
 }
 
@@ -123,19 +123,19 @@ function checkHolds(certificate: Certificate, holds: boolean, what: string): voi
   throw issueRefused(`The certificate "${certificate.subject.toString()}" holds another key (${held}) than ${what}`)
 }
 
-/** Limits the signatures that are verified. */
+/** Bounds the signatures that are verified. */
 const MAX_ABOVE = 100
 
 /**
- * The certificates above, from the issuer to the root; empty for a root. A root is required: etcd accepts an intermediate
- * as trust anchor, but OpenSSL and so Node does not.
+ * The certificates above, from the issuer to the root; empty for a root. A root is required, because OpenSSL, and so Node, does not
+ * accept an intermediate as trust anchor.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if no chain leads to a root.
  */
 function chainToRoot(certificate: Certificate, above: readonly Certificate[]): Certificate[] {
   if (above.length > MAX_ABOVE) throw optionInvalid('chain', `must hold at most ${String(MAX_ABOVE)} certificates`)
   const isRoot = (each: Certificate): boolean => each.isSelfIssued && each.isSignedBy(each)
-  const { path: chain, seen } = climb(certificate, above, isRoot)
+  const { path: chain, seen } = findIssuers(certificate, above, isRoot)
   if (chain !== null) return chain
   const last = [...seen].at(-1) ?? certificate
   throw issueRefused(
@@ -150,7 +150,7 @@ export async function openAuthority(
   fs: FileSystem = guardedFileSystem(),
 ): Promise<Authority> {
   checkDirectory(directory)
-  // Also for a CA that exists, so that a mistake does not depend on the directory.
+  // Checked even if the CA exists, so that a wrong call always fails.
   readRootOptions(
     options,
     CA_OPTIONS.filter((each) => each !== 'signer'),
@@ -162,17 +162,17 @@ export async function openAuthority(
 
 async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthorityOptions): Promise<Authority> {
   const paths = { cert: join(place, 'ca.crt'), key: join(place, 'ca.key') }
-  const [cert, key] = await Promise.all([readIfThere(fs, paths.cert), readIfThere(fs, paths.key)])
+  const [cert, key] = await Promise.all([readIfExists(fs, paths.cert), readIfExists(fs, paths.key)])
   const { crypto, ledger, clock, serialNumbers } = options
   if (cert !== null && key !== null) return loadAuthority({ cert, key, crypto, ledger, clock, serialNumbers })
   if (key !== null) {
-    // A process that was killed between the two renames of a new CA has left the whole certificate.
-    const left = (await fs.readdir(place)).find((name) => finalName(name) === 'ca.crt')
-    const whole = left === undefined ? null : await readIfThere(fs, join(place, left))
-    if (left === undefined || whole === null)
+    // A process that was killed between the two renames left the certificate under its temporary name.
+    const temporary = (await fs.readdir(place)).find((name) => finalName(name) === 'ca.crt')
+    const complete = temporary === undefined ? null : await readIfExists(fs, join(place, temporary))
+    if (temporary === undefined || complete === null)
       throw writeFailed(paths.cert, 'it is missing, and ca.key exists: restore it, or remove the key')
-    const authority = await loadAuthority({ cert: whole, key, crypto, ledger, clock, serialNumbers })
-    await fs.rename(join(place, left), paths.cert)
+    const authority = await loadAuthority({ cert: complete, key, crypto, ledger, clock, serialNumbers })
+    await fs.rename(join(place, temporary), paths.cert)
     await flushDirectory(fs, place)
     return authority
   }
@@ -186,11 +186,11 @@ async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthor
   return authority
 }
 
-/** Bytes of a PEM file of the CA; a certificate and a key have some thousand. */
+/** The most bytes of a PEM file; usual ones have a few thousand. */
 const MAX_PEM_BYTES = 1024 * 1024
 
-/** Null if nothing is there. The files may be links, as in a volume of Kubernetes. */
-async function readIfThere(fs: FileSystem, path: string): Promise<Buffer | null> {
+/** Null if the file does not exist. It follows links, which Kubernetes volumes have. */
+async function readIfExists(fs: FileSystem, path: string): Promise<Buffer | null> {
   if ((await lookAt(fs, path)) === null) return null
   return (await readPlainFile(fs, await fs.realpath(path), MAX_PEM_BYTES))?.bytes ?? null
 }

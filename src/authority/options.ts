@@ -1,4 +1,4 @@
-/** Reads the options that several calls of the authority share. */
+/** Reads options that several calls share. */
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import {
   type NamePart,
@@ -15,7 +15,7 @@ import { COMMON_NAME, readName } from './limits.js'
 import { isKeyAlgorithm, KEY_ALGORITHMS, type KeyAlgorithm } from './algorithms.js'
 
 export const MAX_HOSTS = 1000
-/** Bytes of all hosts together: Go reads no handshake message above 64 KiB (crypto/tls `maxHandshake`), chain included. */
+/** Go refuses handshake messages above 64 KiB (crypto/tls `maxHandshake`), and the chain needs a part of them. */
 export const MAX_HOSTS_BYTES = 32 * 1024
 
 /** Classifies hosts, and removes duplicates. */
@@ -47,9 +47,9 @@ export function checkCrypto(value: unknown, option: string): void {
 }
 
 /**
- * Reads each entry of a list, with its own option for errors.
+ * Reads each entry of a list.
  *
- * @param entries What the entries are, for errors: `patterns`.
+ * @param entries The plural noun for errors, such as `patterns`.
  */
 export function readList<T>(
   value: unknown,
@@ -84,7 +84,7 @@ const ATTRIBUTES = {
 
 /** Organizations are the groups of a Kubernetes user. */
 const MAX_VALUES = 16
-/** This package reads names of up to 4096 bytes; this leaves room for the common name. */
+/** This package reads names of up to 4096 bytes, common name included. */
 const MAX_SUBJECT_BYTES = 3800
 
 export function readSubject(value: unknown, option: string): NamePart[] {
@@ -109,7 +109,7 @@ export function readSubject(value: unknown, option: string): NamePart[] {
   return parts
 }
 
-/** The subject in DER. The common name is last: etcd uses the last one as the user's name. */
+/** The common name is last: etcd uses the last one as the user's name. */
 export function writeSubject(attributes: readonly NamePart[], commonName: string): Uint8Array {
   return writeDistinguishedName([...attributes, { type: COMMON_NAME, text: commonName }])
 }
@@ -125,7 +125,7 @@ export const OWN_EXTENSIONS: readonly string[] = [
 ]
 export const MAX_EXTENSIONS = 20
 export const MAX_EXTENSION_BYTES = 8 * 1024
-/** In addition to the hosts and the chain, see `MAX_HOSTS_BYTES`. */
+/** The hosts and the chain come in addition, see `MAX_HOSTS_BYTES`. */
 const MAX_ALL_EXTENSIONS_BYTES = 16 * 1024
 
 export function readExtensions(value: unknown, option: string): Uint8Array[] {
@@ -180,8 +180,8 @@ const EVERYTHING: readonly Subtree[] = [
 ]
 
 /**
- * Reads `permittedNames` and writes the nameConstraints extension. RFC 5280 permits every name of a kind that is not in
- * it; here they are excluded, except for URIs, which etcd does not check.
+ * Reads `permittedNames` and writes the nameConstraints extension. RFC 5280 permits all names of a kind without constraints, so the
+ * extension excludes them, except for URIs, which etcd does not check.
  *
  * @returns null if it is not set.
  */
@@ -203,7 +203,7 @@ function readSubtree(value: unknown, option: string): Subtree {
   if ('refused' in reading) throw optionInvalid(option, reading.refused)
   const { kind, value: text, bytes } = reading.host
   if (bytes !== undefined) return withMask(bytes, bytes.length * 8)
-  // A domain includes itself and all names below it: peers do not agree on a form for only the names below.
+  // A constraint for only the names below a domain is not possible: verifiers interpret `.domain` differently.
   const name = kind === 'dns' ? text.replace(/^\*\./, '') : authorityOf(text, option)
   return { kind, bytes: Buffer.from(name, 'latin1') }
 }
@@ -211,7 +211,7 @@ function readSubtree(value: unknown, option: string): Subtree {
 /** Constraints on URIs apply only to the host. */
 function authorityOf(uri: string, option: string): string {
   const host = /^[^:]+:\/\/(?:[^/?#@]*@)?([^/?#:]+)(?::\d*)?(?:[/?#]|$)/.exec(uri)?.[1] ?? ''
-  // Go, OpenSSL and this package do not agree on the meaning of a wildcard, an address or another unusual host.
+  // Go, OpenSSL and this package interpret wildcards, addresses and other unusual hosts differently.
   if (host.includes('*') || !isDnsPattern(host) || parseIp(host) !== null)
     throw optionInvalid(option, 'must be a URI whose host is a name, such as spiffe://cluster')
   return host.toLowerCase()

@@ -15,30 +15,27 @@ export function issueRefused(
   )
 }
 
-/** The first of several strings. */
-export function listed(all: readonly string[]): string {
+/** Joins the first eight strings, and counts the rest. */
+export function joinFirst(all: readonly string[]): string {
   const more = all.length > 8 ? ` and ${String(all.length - 8)} more` : ''
   return `${all.slice(0, 8).join(', ')}${more}`
 }
 
-/** Findings in one string: code and message of each. */
 export function describeFindings(findings: readonly Finding[]): string {
   return findings.map(({ code, message }) => `[${code}] ${message}`).join(' ')
 }
 
 /**
- * The result of some work within a time limit. A later result is ignored.
+ * Limits the time of some work. The timer keeps the process alive, which could otherwise exit before the certificate is issued.
  *
- * The timer keeps the process alive, which could end in the middle of issuing otherwise.
- *
- * @param who For people, at the start of a sentence: `The signer`.
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if it takes longer.
+ * @param subject The start of the error's sentence, such as `The signer`.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` after that time.
  */
-export async function withTimeout<T>(milliseconds: number, who: string, work: Promise<T>): Promise<T> {
+export async function withTimeout<T>(milliseconds: number, subject: string, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const bound = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(issueRefused(`${who} gave no answer within ${String(milliseconds / 1000)} s`))
+      reject(issueRefused(`${subject} gave no answer within ${String(milliseconds / 1000)} s`))
     }, milliseconds)
   })
   try {

@@ -1,4 +1,4 @@
-/** Renews credentials. */
+/** Renews credentials: issues a certificate with the same contents. */
 import type { Credentials } from '../credentials/credentials.js'
 import { checkCredentials } from '../credentials/checks.js'
 import { readChain } from './renewal-due.js'
@@ -25,7 +25,7 @@ import {
   OWN_EXTENSIONS,
   checkFlag,
 } from './options.js'
-import { issueRefused, listed } from './refuse.js'
+import { issueRefused, joinFirst } from './refuse.js'
 import { CLIENT_AUTH, type CheckedIssueOptions, MAX_USAGES, type Role, SERVER_AUTH, roleRow } from './issue-options.js'
 import { Revocations } from './revocation.js'
 
@@ -47,7 +47,7 @@ export async function renew(
   checkFlag('skipEtcdChecks', skipEtcdChecks)
   readChain(credentials)
   checkMaterial(credentials)
-  const { credentials: renewed, entry } = await issueAgain(issuer, credentials, {
+  const { credentials: renewed, entry } = await reissue(issuer, credentials, {
     revocations: await Revocations.read(issuer.settings.ledger),
     role: null,
     key,
@@ -59,8 +59,7 @@ export async function renew(
   return renewed
 }
 
-/** How a certificate is renewed. */
-interface Manner {
+interface RenewalOptions {
   readonly revocations: Revocations
   /** null: derived from the usages. */
   readonly role: Role | null
@@ -72,18 +71,19 @@ interface Manner {
   readonly skipEtcdChecks: boolean
 }
 
-/** Renews without the ledger, so that several entries can be added at once. */
-export async function issueAgain(
+/** The caller adds the entry to the ledger, so that it can add several at once. */
+export async function reissue(
   issuer: IssuingCa,
   { chain, key, trustAnchors, crls }: Credentials,
-  manner: Manner,
+  options: RenewalOptions,
 ): Promise<{ readonly credentials: Credentials; readonly entry: IssuedEntry }> {
   const [leaf, ...sent] = chain
-  const isForeign = !isFrom(issuer, leaf)
-  if (isForeign && !manner.foreign) throw issueRefused(`${whoseIsIt(issuer, leaf)}; set \`foreign: true\` to renew it`)
-  manner.revocations.refuseCertificate(leaf, [issuer.certificate, ...issuer.chain, ...sent, ...trustAnchors])
+  const isForeign = !isOwnCertificate(issuer, leaf)
+  if (isForeign && !options.foreign)
+    throw issueRefused(`${foreignReason(issuer, leaf)}; set \`foreign: true\` to renew it`)
+  options.revocations.refuseCertificate(leaf, [issuer.certificate, ...issuer.chain, ...sent, ...trustAnchors])
   if (!key.matches(leaf)) throw issueRefused(`The private key does not match "${leaf.subject.toString()}"`)
-  const request = renewalOptions(leaf, manner, isForeign, manner.key === 'same' ? key : null)
+  const request = issueOptionsOf(leaf, options, isForeign, options.key === 'same' ? key : null)
   const issued = await issueCredentials(issuer, request, issuer.settings.now())
   const roots = issuer.trustAnchors.filter((root) => isForeign && !trustAnchors.some((each) => each.equals(root)))
   return {
@@ -92,13 +92,13 @@ export async function issueAgain(
   }
 }
 
-/** Whether a certificate is of this authority, or of one above it. Its CA's certificate may have been renewed since. */
-export function isFrom({ certificate, chain }: IssuingCa, leaf: Certificate): boolean {
+/** Whether this authority or one above it issued the certificate; compares name and key, because CAs can be renewed. */
+export function isOwnCertificate({ certificate, chain }: IssuingCa, leaf: Certificate): boolean {
   return [certificate, ...chain].some((ca) => isIssuedBy(leaf, ca))
 }
 
-/** Why a certificate is not of this authority. */
-export function whoseIsIt({ certificate }: IssuingCa, leaf: Certificate): string {
+/** A sentence on why the certificate is not of this authority. */
+export function foreignReason({ certificate }: IssuingCa, leaf: Certificate): string {
   const [subject, issuer] = [leaf.subject.toString(), leaf.issuer.toString()]
   const why = leaf.issuer.equals(certificate.subject)
     ? `was signed by another key than that of this authority, although both are named "${issuer}"`
@@ -126,14 +126,14 @@ function checkMaterial(credentials: Credentials): void {
   if (!Array.isArray(crls)) throw valueInvalid('credentials.crls', crls, 'an array')
 }
 
-/** Extensions that differ for each certificate, or that are written again. */
+/** Extensions that are specific to one certificate, or that the authority writes itself. */
 const NOT_COPIED: ReadonlySet<string> = new Set<string>([
   ...OWN_EXTENSIONS,
   '2.5.29.16', // privateKeyUsagePeriod
   '1.3.6.1.4.1.11129.2.4.2', // signed certificate timestamps (RFC 6962 section 3.3)
 ])
 
-/** Extensions about the issuer. */
+/** Not copied if the issuer changes. */
 const ABOUT_THE_ISSUER: ReadonlySet<string> = new Set<string>([
   ExtensionId.issuerAltName,
   ExtensionId.crlDistributionPoints,
@@ -142,24 +142,24 @@ const ABOUT_THE_ISSUER: ReadonlySet<string> = new Set<string>([
 ])
 
 /**
- * The request for a certificate with the same contents.
+ * The options for a certificate with the same contents.
  *
- * @param isForeign Whether it is of another CA: extensions about that one are left out.
+ * @param isForeign Whether another CA issued it: extensions about that CA are omitted.
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for contents that an authority does not write.
  */
-function renewalOptions(
+function issueOptionsOf(
   leaf: Certificate,
-  { role: given, validity, skipEtcdChecks }: Manner,
+  { role: given, validity, skipEtcdChecks }: RenewalOptions,
   isForeign: boolean,
   key: PrivateKey | null,
 ): CheckedIssueOptions {
   const who = `The certificate "${leaf.subject.toString()}"`
   if (leaf.isCa) throw issueRefused(`${who} is a CA certificate; only those of members and clients are renewed`)
   const [problem] = leaf.extensions.problems
-  const [twice] = leaf.extensions.duplicates
+  const [duplicate] = leaf.extensions.duplicates
   if (problem !== undefined)
     throw issueRefused(`${who} has an extension that cannot be read (${extensionName(problem.oid)}: ${problem.reason})`)
-  if (twice !== undefined) throw issueRefused(`${who} has the extension ${extensionName(twice)} more than once`)
+  if (duplicate !== undefined) throw issueRefused(`${who} has the extension ${extensionName(duplicate)} more than once`)
   const hosts = readNames(leaf.subjectAltNames, who)
   const purposes = readPurposes(leaf, who)
   const role = given ?? roleOf(purposes, hosts, who)
@@ -171,7 +171,7 @@ function renewalOptions(
     subject: [],
     subjectName: leaf.subject.raw,
     hosts,
-    validity: { duration: validity ?? sameLength(leaf, who), asked: validity !== null },
+    validity: { duration: validity ?? sameLifetime(leaf, who), asked: validity !== null },
     extendedKeyUsage: purposes ?? roleRow(role).extendedKeyUsage,
     extensions: otherExtensions(leaf, isForeign, who),
     skipEtcdChecks,
@@ -180,7 +180,7 @@ function renewalOptions(
   }
 }
 
-/** The names as they are, without the checks for new ones. */
+/** Without the checks for new names: an existing certificate is renewed as it is. */
 function readNames(names: readonly GeneralName[], who: string): Host[] {
   if (names.length > MAX_HOSTS)
     throw issueRefused(`${who} has ${String(names.length)} names; at most ${String(MAX_HOSTS)} are written`)
@@ -191,7 +191,7 @@ function readNames(names: readonly GeneralName[], who: string): Host[] {
     const others = names.filter(({ kind }) => !hosts.some((host) => host.kind === kind))
     const shown = others.map(({ kind, value }) => `${kind} "${printable(value.slice(0, 100))}"`)
     throw issueRefused(
-      `${who} has names that are not DNS names, addresses or URIs: ${listed(shown)}; issue one without them`,
+      `${who} has names that are not DNS names, addresses or URIs: ${joinFirst(shown)}; issue one without them`,
     )
   }
   if (names.reduce((sum, { bytes }) => sum + bytes.length, 0) > MAX_HOSTS_BYTES)
@@ -199,7 +199,7 @@ function readNames(names: readonly GeneralName[], who: string): Host[] {
   return hosts
 }
 
-/** OBJECT IDENTIFIERs; null for a certificate without the extension, which is for every purpose. */
+/** OBJECT IDENTIFIERs; null without the extension, which allows every purpose. */
 function readPurposes(leaf: Certificate, who: string): string[] | null {
   const purposes = leaf.extensions.extendedKeyUsage
   if (purposes === null) return null
@@ -232,16 +232,16 @@ function otherExtensions(leaf: Certificate, foreign: boolean, who: string): Uint
 }
 
 /**
- * The rest of the same lifetime, which begins five minutes before now. Of a lifetime of less than ten minutes at least half
- * is left.
+ * The validity from now that results in the same lifetime, which is backdated by five minutes. At least half of the lifetime is after
+ * now.
  */
-function sameLength({ notBefore, notAfter }: Certificate, who: string): number {
+function sameLifetime({ notBefore, notAfter }: Certificate, who: string): number {
   const length = notAfter.getTime() - notBefore.getTime()
   if (length < 1000) throw issueRefused(`${who} has a lifetime of less than a second; set "validity"`)
   return Math.max(length - BACKDATED_MS, Math.ceil(length / 2000) * 1000)
 }
 
-/** The kind of the old key, or the next stronger one. */
+/** The kind of the old key, or the next stronger one that authorities create. */
 function algorithmLike({ algorithm, curve, modulusBits }: PublicKeyInfo): KeyAlgorithm {
   if (algorithm === 'Ed25519') return 'ed25519'
   if (algorithm === 'RSA' || algorithm === 'RSA-PSS') {

@@ -1,11 +1,11 @@
-/** When credentials are due for renewal. */
+/** Computes when credentials are due for renewal. */
 import type { CertificateRef } from '../report/finding.js'
 import { checkOptions, valueInvalid } from '../report/option-error.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 
-/** As step and Kubernetes: the last third is left to find out why renewal fails. */
+/** As in step and Kubernetes: the last third leaves time to fix a failing renewal. */
 const DEFAULT_FRACTION = 2 / 3
-/** TLS peers read no longer chain (OpenSSL, SSL_MAX_CERT_LIST_DEFAULT). */
+/** OpenSSL refuses longer chains (SSL_MAX_CERT_LIST_DEFAULT). */
 const MAX_CHAIN = 100
 
 /**
@@ -51,13 +51,12 @@ export function dueAt({ certificate, index }: Ending, at: Date, fraction: number
   }
 }
 
-/** A certificate of a chain, and its position. */
 interface Ending {
   readonly certificate: Certificate
   readonly index: number
 }
 
-/** The certificate of a chain that expires first, without a root at its end. */
+/** Ignores a root at the end, which is not renewed with the leaf. */
 export function endingFirst([leaf, ...others]: readonly [Certificate, ...Certificate[]]): Ending {
   let first: Ending = { certificate: leaf, index: 0 }
   for (const [at, certificate] of others.slice(0, MAX_CHAIN).entries()) {
@@ -67,7 +66,7 @@ export function endingFirst([leaf, ...others]: readonly [Certificate, ...Certifi
   return first
 }
 
-/** The first moment after a lifetime, in milliseconds since 1970: the second of notAfter is part of it. */
+/** The first instant after the lifetime, in milliseconds since 1970; the second of notAfter is included. */
 export function endOf({ notAfter }: Pick<Certificate, 'notAfter'>): number {
   return notAfter.getTime() + 1000
 }
@@ -93,5 +92,5 @@ function isChain(chain: unknown): chain is readonly [Certificate, ...Certificate
   return Array.isArray(chain) && chain.length > 0 && chain.every((each) => each instanceof Certificate)
 }
 
-/** The key of the method of an authority that makes a source: `fromAuthority` calls it without loading the issuing code. */
+/** `fromAuthority` calls this method of an authority, so that it does not import the issuing code. */
 export const SOURCE = Symbol('source')

@@ -1,4 +1,4 @@
-/** A source of credentials that an authority in this process issues, and issues again before they expire. */
+/** A source of credentials that an authority in this process issues, and renews before they expire. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { checkSignal } from '../credentials/checks.js'
@@ -30,7 +30,7 @@ export function authoritySource(
   const issue = async (held: Held | null) => {
     const now = settings.now()
     if (held !== null) {
-      refuseIfInVain(issuer, held, now)
+      refuseIfNotLater(issuer, held, now)
       const revocations = await Revocations.read(settings.ledger)
       revocations.refuseCertificate(held.credentials.chain[0], [certificate, ...issuer.chain])
     }
@@ -50,8 +50,8 @@ export interface SourceOptions {
   readonly random?: unknown
 }
 
-/** Refuses while the authority is valid and cannot issue credentials that expire later. */
-function refuseIfInVain({ certificate: { notAfter } }: IssuingCa, { credentials, begin }: Held, now: Date): void {
+/** Refuses if new credentials would not expire later than the held ones. An expired authority has its own error. */
+function refuseIfNotLater({ certificate: { notAfter } }: IssuingCa, { credentials, begin }: Held, now: Date): void {
   const clockWasSetBack = now.getTime() < begin
   if (clockWasSetBack || now >= notAfter || notAfter > credentials.chain[0].notAfter) return
   throw issueRefused(
@@ -66,24 +66,23 @@ function readSchedule(options: SourceOptions): Schedule {
   if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 0.5))
     throw valueInvalid('jitter', jitter, 'a number from 0 to 0.5')
   if (!isFunction(random)) throw valueInvalid('random', random, 'a function')
-  const drawn = (): number => {
+  const checkedRandom = (): number => {
     const value = random()
     if (typeof value === 'number' && value >= 0 && value <= 1) return value
     throw optionInvalid('random', 'must return numbers from 0 to 1')
   }
-  return { fraction: readFraction(options.fraction, 'fraction'), jitter, random: drawn }
+  return { fraction: readFraction(options.fraction, 'fraction'), jitter, random: checkedRandom }
 }
 
-/** Any value that can be called. */
+/** A type guard, because `typeof` narrows `unknown` to `Function`. */
 function isFunction(value: unknown): value is () => unknown {
   return typeof value === 'function'
 }
 
-/** The clocks in use. */
 export interface Timing {
-  /** The time of day, which may be set. */
+  /** The wall clock, which can be set. */
   readonly now: () => Date
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of the monotonic clock. */
   readonly elapsed: () => number
   /** Resolves after that many milliseconds, or once the signal is aborted. Does not keep the process alive. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>
@@ -94,7 +93,7 @@ function systemTiming(now: () => Date): Timing {
     now,
     elapsed: () => performance.now(),
     wait: async (milliseconds, signal) => {
-      // It rejects only when the signal is aborted, which ends the wait.
+      // It rejects only if the signal is aborted.
       await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined)
     },
   }
@@ -117,18 +116,18 @@ interface Held {
   readonly end: number
 }
 
-/** For an authority to issue, in milliseconds: an RSA key, and a signer across a network, take their time. */
+/** Milliseconds. Long, because RSA keys and remote signers can take seconds. */
 const ISSUE_TIMEOUT = 60_000
-/** A caller waits this long for new credentials while the old ones are valid, in milliseconds. */
+/** Milliseconds that `load()` waits for new credentials while the old ones are valid. */
 const MAX_WAIT = 5000
-/** Between two certificates, in milliseconds, however short their lifetime is. */
+/** Milliseconds between two certificates, even if their lifetime is very short. */
 const MIN_PAUSE = 500
-/** After the first failure, and at most, in milliseconds. */
+/** Pauses after failures, in milliseconds. */
 const RETRY = { first: 1000, longest: 60_000 }
-/** Between two checks of the clock, in milliseconds: no timer follows a clock that is set, or a machine that sleeps. */
-const MAX_REST = 60_000
+/** Milliseconds between checks of the clock: timers ignore a clock that is set, and a machine that is suspended. */
+const MAX_PAUSE = 60_000
 
-/** Holds credentials, and issues them again: once for all callers, and again after a failure. */
+/** Callers share one attempt. After a failure, the next attempt follows a pause. */
 class RenewingSource implements WatchableSource {
   readonly origin: string
   readonly #issue: (held: Held | null) => Promise<Credentials>
@@ -137,10 +136,10 @@ class RenewingSource implements WatchableSource {
   readonly #consumers = new Consumers()
   #held: Held | null = null
   #issuing: Promise<void> | null = null
-  /** Why the last attempt failed. */
+  /** The error of the last attempt; null if it succeeded. */
   #failure: Error | null = null
   #failures = 0
-  /** Not before this, by the clock that never goes back. */
+  /** The earliest time of the next attempt, by the monotonic clock. */
   #nextAttempt = -Infinity
   /** Aborted at the end of the next attempt. */
   #attempt = new AbortController()
@@ -196,18 +195,18 @@ class RenewingSource implements WatchableSource {
         this.#consumers.recordFailure(signal, { held: consumer?.held ?? null, reported: failure.message })
         throw failure
       } else {
-        const pause = Math.min(MAX_REST, this.#untilNextCheck())
+        const pause = Math.min(MAX_PAUSE, this.#untilNextCheck())
         await this.#timing.wait(pause, AbortSignal.any([attempt, stop]))
       }
     }
   }
 
-  /** The credentials, if they are valid. */
+  /** Null if the credentials have expired. */
   get #usable(): Held | null {
     return this.#held !== null && this.#timing.now().getTime() < this.#held.end ? this.#held : null
   }
 
-  /** There are none, or they expired, are to be renewed, or are not valid yet: the clock was set back. */
+  /** Also true before `begin`, after the clock was set back. */
   get #isDue(): boolean {
     const now = this.#timing.now().getTime()
     return this.#held === null || now >= this.#held.due || now < this.#held.begin
@@ -232,7 +231,7 @@ class RenewingSource implements WatchableSource {
     return renewed
   }
 
-  /** Renews if that is due, and the last failure is long enough ago. Never rejects: see `#failure`. */
+  /** Renews if that is due and the pause after the last attempt is over. Never rejects: see `#failure`. */
   async #refresh(): Promise<void> {
     if (!this.#isDue || (this.#issuing === null && this.#timing.elapsed() < this.#nextAttempt)) return
     await this.#renew().catch(() => undefined)
@@ -244,7 +243,6 @@ class RenewingSource implements WatchableSource {
     return Math.max(untilAttempt, this.#held.due - this.#timing.now().getTime())
   }
 
-  /** One attempt for all callers. */
   #renew(): Promise<void> {
     this.#issuing ??= this.#issueOnce().finally(() => {
       this.#issuing = null
@@ -279,7 +277,7 @@ class RenewingSource implements WatchableSource {
     } finally {
       done.abort()
     }
-    // A later result is in the ledger, and is not used.
+    // A late result is in the ledger, but is not used.
     work.catch(() => undefined)
     throw issueRefused(`The authority gave no answer within ${String(ISSUE_TIMEOUT / 1000)} s`)
   }

@@ -1,4 +1,4 @@
-/** Revokes certificates, issues and writes CRLs, and refuses to renew what was revoked. */
+/** Revokes certificates, issues and writes CRLs, and refuses to renew revoked certificates. */
 import { basename, dirname, resolve } from 'node:path'
 import { checkDirectory, checkFileName } from '../credentials/checks.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
@@ -38,7 +38,7 @@ export async function revoke(
   const reason = REVOKE_REASONS.find((each) => each === given)
   if (reason === undefined) throw textInvalid('reason', given, `one of ${REVOKE_REASONS.join(', ')}`)
   const at = readMoment(options.at, settings.now())
-  return settings.inTurn(async () => {
+  return settings.runExclusive(async () => {
     const entries = await settings.ledger.read()
     const { serialNumber, keyFingerprint256 } =
       what instanceof Certificate ? serialOf(issuer, what) : knownSerial(issuer, what, entries)
@@ -63,7 +63,7 @@ function readMoment(value: unknown, now: Date): Date {
 
 type RevokedIdentity = Pick<RevokedEntry, 'serialNumber' | 'keyFingerprint256'>
 
-/** The signature of a certificate shows its issuer, so the ledger need not have it. */
+/** The signature shows that this authority issued the certificate, so the ledger need not have it. */
 function serialOf({ certificate }: IssuingCa, revoked: Certificate): RevokedIdentity {
   const name = `"${revoked.subject.toString()}"`
   if (!isIssuedBy(revoked, certificate))
@@ -75,7 +75,7 @@ function serialOf({ certificate }: IssuingCa, revoked: Certificate): RevokedIden
   return { serialNumber: revoked.serialNumber, keyFingerprint256: keyFingerprint(revoked.spki) }
 }
 
-/** Only the ledger shows that a serial number exists: one with a wrong digit would revoke nothing, or another certificate. */
+/** The ledger must have the serial number: one with a wrong digit would revoke nothing, or another certificate. */
 function knownSerial({ id }: IssuingCa, value: unknown, entries: readonly LedgerEntry[]): RevokedIdentity {
   if (typeof value !== 'string' || !/^(?:[0-9a-f]{2}:?){1,20}$/i.test(value))
     throw textInvalid('certificate', value, 'a Certificate, or its serial number in hexadecimal')
@@ -88,7 +88,7 @@ function knownSerial({ id }: IssuingCa, value: unknown, entries: readonly Ledger
   return { serialNumber, keyFingerprint256: issued.keyFingerprint256 }
 }
 
-/** Such a CRL has 8 MiB with the longest serial numbers. */
+/** A CRL of that many has up to 8 MiB. */
 const MAX_REVOKED = 150_000
 
 export async function issueCrl(
@@ -108,8 +108,8 @@ export async function issueCrl(
     )
   const now = wholeSecond(settings.now().getTime())
   const duration = readValidity(nextUpdate, 'nextUpdate', now)
-  // One after another: two calls at once would use the same number.
-  return settings.inTurn(() => nextCrl(issuer, { duration, now, previous }))
+  // Two calls at the same time would use the same CRL number.
+  return settings.runExclusive(() => nextCrl(issuer, { duration, now, previous }))
 }
 
 function checkOwnCrl({ certificate }: IssuingCa, crl: unknown, option: string): asserts crl is Crl {
@@ -119,15 +119,10 @@ function checkOwnCrl({ certificate }: IssuingCa, crl: unknown, option: string): 
   if (crl.damage !== null) throw optionInvalid(option, `must have entries that can be read; one ${crl.damage}`)
 }
 
-/**
- * Adds the revocations of a CRL that the ledger lacks.
- *
- * @returns How many were added.
- */
 export async function restoreRevocations(issuer: IssuingCa, crl: Crl): Promise<number> {
   checkOwnCrl(issuer, crl, 'crl')
   const { settings, id } = issuer
-  return settings.inTurn(async () => {
+  return settings.runExclusive(async () => {
     const entries = (await settings.ledger.read()).filter((each) => each.issuer === id)
     const known = new Set(entries.flatMap((each) => (each.kind === 'revoked' ? [each.serialNumber] : [])))
     const missing: LedgerEntry[] = []
@@ -146,7 +141,7 @@ export async function restoreRevocations(issuer: IssuingCa, crl: Crl): Promise<n
   })
 }
 
-function refuseToUnrevoke(
+function checkAgainstPrevious(
   entries: readonly LedgerEntry[],
   revoked: readonly RevokedCertificate[],
   previous: Crl,
@@ -181,12 +176,12 @@ async function nextCrl(
       `${String(revoked.length)} certificates are revoked, and a CRL of more than ${String(MAX_REVOKED)} is too large ` +
         'to be read; issue from a new intermediate, or with a shorter lifetime',
     )
-  if (previous !== undefined) refuseToUnrevoke(entries, revoked, previous, now)
+  if (previous !== undefined) checkAgainstPrevious(entries, revoked, previous, now)
   const number = nextNumber(entries, now)
   const tbs = writeTbsCertList({
     signatureAlgorithm: signer.scheme.identifier,
     issuer: certificate.subject.raw,
-    // As for certificates: the clock of a verifier may be slow.
+    // Backdated, because the clock of a verifier may be slow.
     thisUpdate: new Date(now.getTime() - BACKDATED_MS),
     nextUpdate: new Date(now.getTime() + duration),
     revoked,
@@ -201,8 +196,8 @@ async function nextCrl(
 }
 
 /**
- * One more than the last, and at least the seconds since 1970: the number grows also after a ledger was lost (RFC 5280
- * section 5.2.3).
+ * One more than the last number, and at least the seconds since 1970, so that the number increases even if the ledger was lost (RFC
+ * 5280 section 5.2.3).
  */
 function nextNumber(entries: readonly LedgerEntry[], now: Date): bigint {
   const clock = BigInt(Math.max(1, Math.floor(now.getTime() / 1000)))
@@ -210,14 +205,13 @@ function nextNumber(entries: readonly LedgerEntry[], now: Date): bigint {
 }
 
 /**
- * The revoked certificates of the next CRL: without those that were in a CRL that was issued after they had expired (RFC
+ * The revoked certificates of the next CRL. A certificate is dropped once a CRL that was issued after its expiry has listed it (RFC
  * 5280 section 3.3).
  */
 function stillRevoked(entries: readonly LedgerEntry[]): RevokedCertificate[] {
   const ends = new Map(entries.flatMap((each) => (each.kind === 'issued' ? [[each.serialNumber, each.notAfter]] : [])))
   const revoked = new Map<string, { entry: RevokedEntry; listed: number }>()
-  // In the order of the ledger, not of dates: a certificate that is revoked as of yesterday was not in yesterday's CRL.
-  // From the end, so that the first entry about a certificate counts.
+  // In ledger order, because a revocation can be backdated. Reversed, so that the first entry about a certificate counts.
   let listed = -Infinity
   for (const entry of [...entries].reverse()) {
     if (entry.kind === 'crl') listed = Math.max(listed, entry.at.getTime())
@@ -235,10 +229,10 @@ function stillRevoked(entries: readonly LedgerEntry[]): RevokedCertificate[] {
 
 const finding = findingMaker(rows)
 
-/** The reasons for which an attacker may have the private key (RFC 5280 section 5.3.1). */
+/** With these reasons, an attacker may have the private key (RFC 5280 section 5.3.1). */
 const COMPROMISED: readonly RevokeReason[] = ['keyCompromise', 'cACompromise', 'aACompromise']
 
-/** The revocations of a ledger at one moment. */
+/** A snapshot of the revocations in a ledger. */
 export class Revocations {
   readonly #certificates = new Map<string, RevokedEntry>()
   readonly #keys = new Map<string, RevokedEntry>()
@@ -259,7 +253,7 @@ export class Revocations {
   /**
    * Renewal must not undo a revocation.
    *
-   * @param cas The CAs that can have issued it: also that of a CA that is replaced.
+   * @param cas The CAs that may have issued the certificate, the CA that is being replaced included.
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the certificate was revoked, with the finding `ledger/revoked`.
    */
   refuseCertificate(leaf: Certificate, cas: readonly Certificate[]): void {

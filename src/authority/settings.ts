@@ -1,4 +1,4 @@
-/** The settings of every authority: its crypto, its ledger, its clock, its serial numbers. */
+/** The settings that all authorities have: crypto, ledger, clock and serial numbers. */
 import { randomFillSync } from 'node:crypto'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
@@ -37,8 +37,8 @@ export interface Settings {
   readonly ledger: Ledger
   readonly now: () => Date
   readonly nextSerial: () => Uint8Array
-  /** Runs tasks that read the ledger, decide and add to it one after another. */
-  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
+  /** Runs one task at a time, so that no entry is added between a task's read of the ledger and its write. */
+  readonly runExclusive: <T>(work: () => Promise<T>) => Promise<T>
 }
 
 export function readSettings({ crypto, ledger = memoryLedger(), clock, serialNumbers }: AuthoritySettings): Settings {
@@ -54,11 +54,11 @@ export function readSettings({ crypto, ledger = memoryLedger(), clock, serialNum
     ledger: guardedLedger(ledger),
     now: () => (clock === undefined ? new Date() : checkNow(clock())),
     nextSerial: () => (serialNumbers === undefined ? randomSerial(crypto) : checkSerial(serialNumbers())),
-    inTurn: async (work) => {
-      const mine = last.then(work)
-      // The caller receives the error; the next one only waits for the end.
-      last = mine.catch(() => undefined)
-      return mine
+    runExclusive: async (work) => {
+      const current = last.then(work)
+      // The caller gets the error; the next task only waits for the end.
+      last = current.catch(() => undefined)
+      return current
     },
   }
 }
@@ -79,7 +79,7 @@ function checkNow(now: unknown): Date {
 
 function checkSerial(serial: unknown): Uint8Array {
   const [first = 0] = serial instanceof Uint8Array && serial.length <= 20 ? serial : []
-  // A copy: the caller may use the array again.
+  // Copied, because the caller may reuse the array.
   if (serial instanceof Uint8Array && first > 0 && first < 0x80) return Uint8Array.from(serial)
   throw optionInvalid('serialNumbers', 'must return 1 to 20 bytes, of which the first is 1 to 127')
 }

@@ -1,4 +1,4 @@
-/** Signs a certificate for the key of a request (CSR), with what the caller sets and what their policy accepts from the request. */
+/** Signs a certificate for the key of a request (CSR). The caller sets its contents, or accepts names of the request by a policy. */
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
@@ -11,7 +11,7 @@ import { type IssuingCa, ledgerEntry } from './issuing-ca.js'
 import { lifetimeWithin } from './lifetime.js'
 import { readName } from './limits.js'
 import { bitsOf, readAddressRange, readHosts, readList } from './options.js'
-import { describeFindings, issueRefused, listed } from './refuse.js'
+import { describeFindings, issueRefused, joinFirst } from './refuse.js'
 import { PROFILE_OPTIONS, ROLE_NAMES, type RequestOptions, type Role, isRole, readProfile } from './issue-options.js'
 
 /** Which names of a request are accepted. */
@@ -28,7 +28,7 @@ export interface CsrPolicy {
   hosts?: readonly string[] | undefined
 }
 
-/** A policy as functions; null accepts no name of the kind. */
+/** The policy as predicates; null accepts no name of that kind. */
 interface AllowedNames {
   readonly name: ((name: string) => boolean) | null
   readonly hosts: ((host: Host) => boolean) | null
@@ -47,13 +47,13 @@ function readCsrPolicy(value: unknown = {}, option: string): AllowedNames {
     name:
       name === false
         ? null
-        : (given) => names.some((pattern) => (given === ROOT ? pattern === ROOT : isLike(given, pattern))),
+        : (given) => names.some((pattern) => (given === ROOT ? pattern === ROOT : matchesPattern(given, pattern))),
     hosts: hosts === undefined ? null : (host) => tests.some((test) => test(host)),
   }
 }
 
-/** Whether a string matches a pattern in which `*` stands for any characters. */
-function isLike(text: string, pattern: string): boolean {
+/** `*` matches any characters. */
+function matchesPattern(text: string, pattern: string): boolean {
   const [start = '', ...rest] = pattern.split('*')
   const end = rest.pop()
   if (end === undefined) return text === pattern
@@ -73,7 +73,7 @@ function readHostPattern(value: unknown, option: string): (host: Host) => boolea
   const range = readAddressRange(value, option)
   if (range !== null) {
     const wanted = bitsOf(range.bytes).slice(0, range.prefix)
-    // An IPv4-mapped address is not in an IPv4 range: Node and Go do not agree on its family.
+    // An IPv4-mapped address is not in an IPv4 range, because Node and Go treat its family differently.
     return ({ bytes }) => bytes?.length === range.bytes.length && bitsOf(bytes).startsWith(wanted)
   }
   const reading = readHost(value)
@@ -94,7 +94,7 @@ function uriBelow(start: string, option: string): (host: Host) => boolean {
   const key = uriKey(start)
   return ({ kind, value }) => {
     if (kind !== 'uri' || !uriKey(value).startsWith(key)) return false
-    // Resolution of these leads to another place.
+    // Dot segments would resolve to a path outside of the pattern.
     return !/(?:^|\/)(?:\.|%2e){1,2}(?:$|[/?#])/i.test(value.slice(start.length - 1))
   }
 }
@@ -129,14 +129,14 @@ export interface SignedRequest {
 
 export async function signCsr(issuer: IssuingCa, csr: unknown, options: SignRequest): Promise<SignedRequest> {
   const now = issuer.settings.now()
-  const { allow, named, ...rest } = readCall(options)
+  const { allow, named, ...rest } = readSignRequest(options)
   const { request, findings } = readCsr(csr)
   const errors = findings.filter(({ severity }) => severity === 'error')
   if (request === null || errors.length > 0)
     throw issueRefused(`The request is refused: ${describeFindings(errors)}`, { findings })
   await refuseKey(issuer, request.publicKey, request.spki)
   const name = allow.name === null ? rest.name : acceptedName(request, allow.name)
-  const hosts = addHosts(named, acceptedHosts(request, allow))
+  const hosts = mergeHosts(named, acceptedHosts(request, allow))
   if (allow.hosts !== null && hosts.length === 0 && rest.role !== 'client')
     throw issueRefused(`The request asks for no host, and peers refuse a ${rest.role} certificate without one`)
   const profile = readProfile({ ...rest, name, hosts }, now)
@@ -146,15 +146,15 @@ export async function signCsr(issuer: IssuingCa, csr: unknown, options: SignRequ
   return { ...issued, request, findings: [...findings] }
 }
 
-/** The options of a call, as far as they can be checked without the request. */
-interface Call extends Omit<SignRequest, 'allow' | 'name' | 'hosts'> {
+/** The options, as far as they can be checked without the CSR. */
+interface CheckedSignRequest extends Omit<SignRequest, 'allow' | 'name' | 'hosts'> {
   /** Empty if `allow.name` accepts the one in the request. */
   readonly name: string
   readonly named: readonly string[]
   readonly allow: AllowedNames
 }
 
-function readCall(options: SignRequest): Call {
+function readSignRequest(options: SignRequest): CheckedSignRequest {
   checkOptions('request', options, [...PROFILE_OPTIONS, 'allow'])
   const { allow: given, name, hosts, ...rest } = options
   const role: unknown = rest.role
@@ -177,21 +177,20 @@ function acceptedName(request: CertificateRequest, isAllowed: (name: string) => 
   return reading.name
 }
 
-/** All hosts of the request. */
 function acceptedHosts(request: CertificateRequest, { hosts: isAllowed }: AllowedNames): string[] {
   if (isAllowed === null) return []
   const { hosts, unusable } = sortNames(request.subjectAltNames)
   const outside = hosts.filter((host) => !isAllowed(host)).map(({ value }) => value)
   const refused = [...outside, ...unusable.map(({ name }) => name)]
   if (refused.length > 0) {
-    const names = listed(refused.map((each) => `"${each}"`))
+    const names = joinFirst(refused.map((each) => `"${each}"`))
     throw issueRefused(`The request asks for names that "allow.hosts" does not allow: ${names}`)
   }
   return hosts.map(({ value }) => value)
 }
 
-/** The hosts of both. More than a certificate can carry are a fault of the request, not of the call. */
-function addHosts(named: readonly string[], accepted: readonly string[]): string[] {
+/** Too many hosts are a fault of the request, because the caller's own hosts were checked before. */
+function mergeHosts(named: readonly string[], accepted: readonly string[]): string[] {
   try {
     return readHosts([...named, ...accepted], 'hosts').map(({ value }) => value)
   } catch (error) {

@@ -1,4 +1,4 @@
-/** The credentials of a cluster, as they are issued and written. */
+/** The credentials of a cluster, and their checks. */
 import type { Credentials } from '../../credentials/credentials.js'
 import { checkCredentials, checkFileName } from '../../credentials/checks.js'
 import type { CredentialFiles } from '../../credentials/write.js'
@@ -78,15 +78,15 @@ function checkAuthorities({ authorities }: Cluster): void {
   if (authorities === undefined)
     throw optionInvalid('caKey', 'must not be set: this cluster does not have its authorities')
   for (const authority of [authorities.client, authorities.peer]) {
-    // A CA's key is next to its certificate, which is the trust anchor.
+    // The key is written next to the trust anchor, which is the certificate of a root.
     if (!authority.certificate.isSelfIssued)
       throw optionInvalid('caKey', 'must not be set for an intermediate authority: save the result of its export()')
-    // For its error: a key that a signer holds cannot be written.
+    // Throws if an external signer holds the key.
     authority.export()
   }
 }
 
-/** Checks that names can be names of folders. */
+/** The names become names of folders. */
 export function checkNames(names: unknown, option: string): void {
   if (!Array.isArray(names)) throw valueInvalid(option, names, 'a list of names')
   const seen = new Map<string, string>()
@@ -137,7 +137,7 @@ export function withTrustAnchors<C extends Cluster>(
   return changed as C // the same names, each with credentials as before
 }
 
-/** Far more than a replacement needs; it bounds the files. */
+/** Bounds the size of the CA files; a replacement needs two. */
 const MAX_ANCHORS = 100
 
 export function checkAnchors(value: unknown): asserts value is readonly Certificate[] {

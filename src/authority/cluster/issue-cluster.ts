@@ -53,8 +53,8 @@ export interface ClusterPlan<M extends string = string, C extends string = strin
 
 const MAX_MEMBERS = 100
 const MAX_CLIENTS = 10_000
-/** Keys made at the same time: RSA keys use the threads of Node's pool, which are four. */
-const AT_ONCE = 4
+/** RSA keys use Node's thread pool, which has four threads. */
+const CONCURRENCY = 4
 
 export async function issueCluster<const M extends string, const C extends string = never>(
   authorities: Authority | { client: Authority; peer: Authority },
@@ -73,10 +73,10 @@ export async function issueCluster<const M extends string, const C extends strin
   const { client, peer } = readAuthorities(authorities)
   const orders = readOrders(plan, client, peer)
   const made = new Map<string, Credentials>()
-  for (let at = 0; at < orders.length; at += AT_ONCE) {
+  for (let at = 0; at < orders.length; at += CONCURRENCY) {
     signal?.throwIfAborted()
-    const some = orders.slice(at, at + AT_ONCE)
-    const issued = await Promise.all(some.map(async (order) => ({ order, credentials: await issueOrder(order) })))
+    const batch = orders.slice(at, at + CONCURRENCY)
+    const issued = await Promise.all(batch.map(async (order) => ({ order, credentials: await issueOrder(order) })))
     for (const { order, credentials } of issued) {
       made.set(order.what, credentials)
       onProgress?.({ what: order.what, done: made.size, total: orders.length })
@@ -84,11 +84,11 @@ export async function issueCluster<const M extends string, const C extends strin
   }
   signal?.throwIfAborted()
   const get = (kind: Kind, name: string): Credentials => {
-    const credentials = made.get(whatIs(kind, name))
+    const credentials = made.get(labelOf(kind, name))
     if (credentials === undefined) throw new TypeError(`nothing was issued for ${name}`)
     return credentials
   }
-  // Before anything is returned.
+  // Nothing is returned before the ledger has it.
   for (const authority of new Set([client, peer])) {
     const own = orders.filter((order) => order.authority === authority)
     const entries = own.map(({ kind, name, request }) =>
@@ -122,7 +122,7 @@ interface Order {
   readonly request: IssueRequest
 }
 
-const WORDS: Readonly<Record<Kind, string>> = {
+const KIND_LABELS: Readonly<Record<Kind, string>> = {
   server: 'server of',
   peer: 'peer of',
   client: 'client',
@@ -130,8 +130,8 @@ const WORDS: Readonly<Record<Kind, string>> = {
   apiserverClient: 'API server’s client of',
 }
 
-function whatIs(kind: Kind, name: string): string {
-  return `${WORDS[kind]} ${name}`
+function labelOf(kind: Kind, name: string): string {
+  return `${KIND_LABELS[kind]} ${name}`
 }
 
 async function issueOrder({ authority, request }: Order): Promise<Credentials> {
@@ -163,9 +163,9 @@ function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Orde
   const common = { validity, algorithm: readAlgorithm(algorithm, 'plan.algorithm') }
   const orders = new Map<string, Order>()
   const add = (where: string, kind: Kind, name: string, request: IssueRequest): void => {
-    // For the errors that it throws: no key is made for a wrong plan.
+    // Called for its errors, so that no key is created for a wrong plan.
     readIssueOptions(request, now, where)
-    const what = whatIs(kind, name)
+    const what = labelOf(kind, name)
     if (orders.has(what)) throw optionInvalid(where.replace(/\[.*/, ''), `must name each once; ${name} is there twice`)
     orders.set(what, { kind, name, what, authority: kind === 'peer' ? peer : client, request })
   }
@@ -175,7 +175,7 @@ function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Orde
     const { name, hosts, peerHosts = hosts } = member
     readHosts(hosts, `${where}.hosts`)
     readHosts(peerHosts, `${where}.peerHosts`)
-    // The node's name is a host in kubeadm's certificates, if it is a valid one.
+    // kubeadm adds the node's name as a host; names that are not valid hosts are skipped.
     const more = kubeadm ? [...('refused' in readHost(name) ? [] : [name]), ...KUBEADM_HOSTS] : []
     add(where, 'server', name, { role: 'server', name, hosts: [...hosts, ...more], ...common })
     add(where, 'peer', name, { role: 'peer', name, hosts: [...peerHosts, ...more], ...common })

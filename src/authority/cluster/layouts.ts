@@ -1,4 +1,4 @@
-/** The files of each layout: one table, from which folders are written, found and removed. */
+/** The folders and files of each layout, for writing, finding and removing. */
 import { dirname, join } from 'node:path'
 import { checkDirectory, checkSignal } from '../../credentials/checks.js'
 import type { Credentials } from '../../credentials/credentials.js'
@@ -18,7 +18,7 @@ import { isEtcdMtlsError } from '../../report/errors.js'
  */
 export type Layout = 'etcd' | 'kubeadm'
 
-/** Checks what all calls about a directory are given. @param flags Further options that are true or false. */
+/** Checks the arguments that all calls about a directory share. @param flags The names of boolean options. */
 export function checkLayoutCall(
   directory: unknown,
   options: { readonly layout: unknown; readonly signal?: unknown },
@@ -36,19 +36,19 @@ export function checkLayoutCall(
   }
 }
 
-/** Names of the files of one identity; the trust anchors may be in another folder. */
+/** File names relative to the folder; `ca` may be in another folder. */
 export type FileNames = Readonly<Record<'ca' | 'cert' | 'key', string>>
 
-/** A certificate with its key, and its files in a folder. */
+/** One certificate with its key in a layout. */
 export interface Identity {
   readonly kind: 'server' | 'peer' | 'healthcheckClient' | 'apiserverClient' | 'client'
   readonly role: Role
   readonly names: FileNames
 }
 
-/** A folder, which changes as one. */
+/** A folder whose files are replaced together. */
 export interface LayoutFolder {
-  /** From the directory of the cluster; empty for the directory itself. */
+  /** Relative to the directory of the cluster; empty for that directory. */
   readonly path: string
   readonly identities: readonly Identity[]
 }
@@ -66,17 +66,16 @@ const CLIENT = identity('client', 'client', 'tls')
 /** The trust anchors of a peer, if etcd has another CA for its peers. */
 export const PEER_CA = 'peer-ca.crt'
 
-/** The folders of members and clients. */
 export const FOLDERS = { members: 'members', clients: 'clients', kubeadm: 'etcd' } as const
 
-/** The folders of a member, the outermost first. @param base Empty for the only node of a directory. */
+/** The folders of a member, the outermost first. @param base Empty if the directory is that of one node. */
 export function memberFolders(layout: Layout, base: string) {
   if (layout === 'etcd') return [{ path: base, identities: [SERVER, PEER] }] as const
   const inner = { path: join(base, FOLDERS.kubeadm), identities: [SERVER, PEER, HEALTHCHECK_CLIENT] }
   return [{ path: base, identities: [APISERVER_CLIENT] }, inner] as const
 }
 
-/** The folder of a client, which is the same in both layouts. */
+/** The same in both layouts. */
 export function clientFolder(path: string): LayoutFolder {
   return { path, identities: [CLIENT] }
 }
@@ -86,7 +85,7 @@ export function pathOf(layout: Layout, kind: 'members' | 'clients', name: string
   return layout === 'kubeadm' && kind === 'members' ? name : join(FOLDERS[kind], name)
 }
 
-/** Names of files in the folder itself: the trust anchors of the API server's client are in the one below. */
+/** File names in the folder itself. The trust anchors of the API server's client are in a subfolder. */
 export function namesIn(identities: readonly Identity[]): string[] {
   const all = identities.flatMap(({ names: { ca, cert, key } }) => [ca, cert, key])
   return [...new Set(all)].filter((name) => dirname(name) === '.')
@@ -96,9 +95,9 @@ export function namesIn(identities: readonly Identity[]): string[] {
 export interface PlacedCredentials {
   readonly credentials: Credentials
   readonly names: FileNames
-  /** The file that held the trust anchors before, if it exists. */
+  /** The file in which an earlier write may have put the trust anchors. */
   readonly formerCa?: string | undefined
-  /** The existing certificate must have the same subject, because the folder has no name of its own. */
+  /** Whether an existing certificate must have the same subject, because the folder has no name that identifies the node. */
   readonly sameSubject?: boolean
 }
 
@@ -117,7 +116,7 @@ export interface FolderPlan {
   readonly remove: readonly string[]
 }
 
-/** Folders, each unit written in order, and the files in them. */
+/** The folders of one unit are written in order; units are written concurrently. */
 interface LayoutPlan<M extends string, C extends string> {
   readonly units: readonly (readonly FolderPlan[])[]
   readonly files: ClusterFiles<M, C>
@@ -125,7 +124,7 @@ interface LayoutPlan<M extends string, C extends string> {
 
 interface PlanOptions {
   readonly caKey: boolean
-  /** Of the layout `kubeadm`: whether the directory is that of one node, or holds one such directory for each member. */
+  /** For `kubeadm`: whether the directory is that of one node, or has a subdirectory for each member. */
   readonly form: 'one' | 'several'
 }
 
@@ -216,7 +215,7 @@ function caFilesOf({ authorities }: Cluster): PlacedCa[] {
   return [first, { authority: peer, cert: PEER_CA, key: 'peer-ca.key' }]
 }
 
-/** Whether two trust the same CAs, in any order. */
+/** In any order. */
 function haveSameAnchors(a: Credentials, b: Credentials): boolean {
   const prints = (certificates: readonly Certificate[]): string =>
     [...new Set(certificates.map(({ fingerprint256 }) => fingerprint256))].sort().join()
@@ -231,16 +230,15 @@ function byName<K extends string, V>(items: readonly { name: K; files: V }[]): R
   return Object.fromEntries(items.map(({ name, files }) => [name, files])) as Record<K, V> // one item for each K
 }
 
-/** The folders that were found, and those that cannot be read. */
-interface Places {
+interface FoundFolders {
   readonly folders: LayoutFolder[]
-  readonly barred: { readonly path: string; readonly reason: string }[]
+  readonly unreadable: { readonly path: string; readonly reason: string }[]
 }
 
-/** The folders of a layout in a directory that exists. */
-export async function findPlaces(fs: FileSystem, root: string, layout: Layout): Promise<Places> {
-  const found: Places = { folders: [], barred: [] }
-  const below = async (parent: string): Promise<string[]> => foldersIn(fs, root, parent, found.barred)
+/** @param root An existing directory. */
+export async function findFolders(fs: FileSystem, root: string, layout: Layout): Promise<FoundFolders> {
+  const found: FoundFolders = { folders: [], unreadable: [] }
+  const below = async (parent: string): Promise<string[]> => foldersIn(fs, root, parent, found.unreadable)
   if (layout === 'etcd') {
     for (const path of await below(FOLDERS.members)) found.folders.push(...memberFolders(layout, path))
   } else {
@@ -248,21 +246,26 @@ export async function findPlaces(fs: FileSystem, root: string, layout: Layout): 
     for (const base of isOne ? [''] : await below('')) {
       if (isOne || (await holdsNode(fs, join(root, base)))) await addNode(fs, root, base, found)
     }
-    // Without a node, clients are those of the layout etcd.
-    if (found.folders.length === 0) return { folders: [], barred: [] }
+    // Without a node, the clients belong to the layout `etcd`.
+    if (found.folders.length === 0) return { folders: [], unreadable: [] }
   }
   found.folders.push(...(await below(FOLDERS.clients)).map(clientFolder))
   return found
 }
 
-async function addNode(fs: FileSystem, root: string, base: string, { folders, barred }: Places): Promise<void> {
+async function addNode(
+  fs: FileSystem,
+  root: string,
+  base: string,
+  { folders, unreadable }: FoundFolders,
+): Promise<void> {
   const all = memberFolders('kubeadm', base)
   for (const folder of [...all].reverse()) {
-    if (folder.path === base || (await isFolder(fs, root, folder.path, barred))) folders.push(folder)
+    if (folder.path === base || (await isFolder(fs, root, folder.path, unreadable))) folders.push(folder)
   }
 }
 
-/** Whether a directory is that of a node: it has one of the certificates. */
+/** Whether a directory has one of the certificates of a node. */
 export async function holdsNode(fs: FileSystem, path: string): Promise<boolean> {
   for (const folder of memberFolders('kubeadm', path)) {
     for (const { names } of folder.identities) {
@@ -272,38 +275,48 @@ export async function holdsNode(fs: FileSystem, path: string): Promise<boolean> 
   return false
 }
 
-/** The folders in a folder. Names that start with a dot are temporary. */
-async function foldersIn(fs: FileSystem, root: string, parent: string, barred: Places['barred']): Promise<string[]> {
-  if (parent !== '' && !(await isFolder(fs, root, parent, barred))) return []
+/** Skips names that start with a dot, which are temporary. */
+async function foldersIn(
+  fs: FileSystem,
+  root: string,
+  parent: string,
+  unreadable: FoundFolders['unreadable'],
+): Promise<string[]> {
+  if (parent !== '' && !(await isFolder(fs, root, parent, unreadable))) return []
   const paths: string[] = []
   try {
     const names = (await fs.readdir(join(root, parent))).filter((each) => !each.startsWith('.')).sort()
     for (const name of names) {
       const path = join(parent, name)
-      if (await isFolder(fs, root, path, barred)) paths.push(path)
+      if (await isFolder(fs, root, path, unreadable)) paths.push(path)
     }
   } catch (error) {
-    barred.push(barredBy(root, parent, error))
+    unreadable.push(unreadableFolder(root, parent, error))
   }
   return paths
 }
 
-async function isFolder(fs: FileSystem, root: string, path: string, barred: Places['barred']): Promise<boolean> {
+async function isFolder(
+  fs: FileSystem,
+  root: string,
+  path: string,
+  unreadable: FoundFolders['unreadable'],
+): Promise<boolean> {
   try {
     const state = await lookAt(fs, join(root, path))
     if (state?.isSymbolicLink() === true)
-      barred.push({
+      unreadable.push({
         path,
         reason: 'it is a symbolic link, which is not followed: pass the directory to which it leads',
       })
     return state?.isDirectory() === true
   } catch (error) {
-    barred.push(barredBy(root, path, error))
+    unreadable.push(unreadableFolder(root, path, error))
     return false
   }
 }
 
-function barredBy(root: string, path: string, error: unknown): Places['barred'][number] {
+function unreadableFolder(root: string, path: string, error: unknown): FoundFolders['unreadable'][number] {
   const failure = isEtcdMtlsError(error, 'ERR_WRITE_FAILED') ? error : writeFailed(join(root, path), error)
   return { path, reason: failure.details.reason }
 }

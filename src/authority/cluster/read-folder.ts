@@ -1,4 +1,4 @@
-/** Reads the certificates and keys of a folder: what may be replaced, and what is renewed. */
+/** Reads the certificates and keys of a folder, to replace or to renew them. */
 import { join } from 'node:path'
 import { type OpenedInput, openInput, readCertificates, readKey } from '../../credentials/parse-input.js'
 import type { DirectoryState } from '../../files/publish.js'
@@ -31,7 +31,7 @@ function keyIn(directory: string, seen: Seen, name: string): PrivateKey | 'unrea
   return input === null ? null : (readKey(input, null).key ?? 'unreadable')
 }
 
-/** Refuses to replace the files of another PKI, a key that has no certificate, and files that cannot be read. */
+/** Refuses to replace files of another PKI, a key without its certificate, and unreadable files. */
 export function checkReplaceable(directory: string, seen: Seen, plan: FolderPlan): void {
   const faults = [
     ...plan.credentials.map((placed) => faultOf(directory, seen, placed)),
@@ -85,7 +85,6 @@ export interface ReadPair {
   readonly key: PrivateKey
 }
 
-/** Why it could not be read. */
 interface Unreadable {
   readonly why: 'unreadable' | 'key-missing'
   /** A sentence without its full stop. */
@@ -95,7 +94,7 @@ interface Unreadable {
   readonly chain: [Certificate, ...Certificate[]] | null
 }
 
-/** Reads the pair of these names; null if neither of the two files exists. */
+/** Null if neither file exists. */
 export function readPair(
   directory: string,
   { seen, foreign }: DirectoryState,

@@ -30,32 +30,32 @@ export async function removeFromCluster(
         const base = join(root, pathOf(layout, kind, name))
         const folders = kind === 'clients' ? [clientFolder(base)] : memberFolders(layout, base)
         const more = layout === 'etcd' && kind === 'members' ? [PEER_CA] : []
-        let wasThere = false
-        // What a killed run has left.
+        let existed = false
+        // Removes temporary files of a killed run.
         if (await directoryExists(fs, dirname(base))) await sweep(fs, dirname(base))
         for (const { path, identities } of [...folders].reverse()) {
-          if (await removeFolder(fs, path, [...namesIn(identities), ...more])) wasThere = true
+          if (await removeFolder(fs, path, [...namesIn(identities), ...more])) existed = true
         }
-        if (wasThere) removed[kind].push(name)
+        if (existed) removed[kind].push(name)
       }
     }
   })
   return removed
 }
 
-/** Removes the files of these names, and the folder if there are no others; false if there were none. */
+/** Removes these files, and the folder if it has no others. False if none existed. */
 async function removeFolder(fs: FileSystem, path: string, all: readonly string[]): Promise<boolean> {
   if (!(await directoryExists(fs, dirname(path))) || !(await directoryExists(fs, path))) return false
   await sweep(fs, path)
-  const there = await fs.readdir(path)
-  // Without the certificates of keys that stay, such as that of a CA.
+  const present = await fs.readdir(path)
+  // A certificate stays if its key stays, as for a CA.
   const names = all.filter((name) => {
     const key = name.replace(/\.crt$/, '.key')
-    return all.includes(key) || !there.includes(key)
+    return all.includes(key) || !present.includes(key)
   })
-  // Also for its errors, such as a directory with the name of a file.
+  // Also throws for unusable entries, such as a directory with the name of a file.
   const { seen, foreign } = await readDirectory(fs, path, names)
-  if (there.some((name) => !names.includes(name) && name !== DATA_LINK && !isGenerationName(name))) {
+  if (present.some((name) => !names.includes(name) && name !== DATA_LINK && !isGenerationName(name))) {
     await publish(fs, path, { files: new Map(), remove: names })
     return names.some((name) => seen.has(name) || foreign.has(name))
   }

@@ -13,14 +13,14 @@ import { optionInvalid } from '../../report/option-error.js'
 import type { Authority } from '../authority.js'
 import type { IssuingCa } from '../issuing-ca.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
-import { checkRenewalKey, isFrom, issueAgain, whoseIsIt } from '../renew.js'
+import { checkRenewalKey, isOwnCertificate, reissue, foreignReason } from '../renew.js'
 import { dueAt, endingFirst, readFraction, readMoment, type renewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
 import type { Role } from '../issue-options.js'
 import {
   checkLayoutCall,
   type FileNames,
-  findPlaces,
+  findFolders,
   type Identity,
   type Layout,
   type LayoutFolder,
@@ -104,7 +104,7 @@ export async function renewDirectory(
   const renewal: DirectoryRenewal = { renewed: [], kept: [], due: null }
   await withDirectoryLock(fs, place, signal, async (root, held) => {
     if (root === null) throw writeFailed(place, 'the directory does not exist: pass the one that holds the files')
-    const { folders, barred } = await findPlaces(fs, root, layout)
+    const { folders, unreadable } = await findFolders(fs, root, layout)
     const issuers = { client: client.issuer, peer: peer.issuer }
     const run: Run = {
       fs,
@@ -119,7 +119,7 @@ export async function renewDirectory(
       revocations: new Map(),
       signal: held,
     }
-    for (const { path, reason } of barred) keepFolder(run, path, 'unreadable', { reason, findings: [] })
+    for (const { path, reason } of unreadable) keepFolder(run, path, 'unreadable', { reason, findings: [] })
     for (const folder of folders) await renewFolder(run, folder)
   })
   const { renewed, kept } = renewal
@@ -136,7 +136,7 @@ interface Run {
   readonly root: string
   readonly place: string
   readonly issuers: { readonly client: IssuingCa; readonly peer: IssuingCa }
-  /** Each ledger is read once. */
+  /** Cached, so that each ledger is read once. */
   readonly revocations: Map<Ledger, Promise<Revocations>>
   readonly at: Date
   readonly fraction: number
@@ -144,7 +144,7 @@ interface Run {
   readonly force: boolean
   /** The result. */
   readonly renewal: Pick<DirectoryRenewal, 'renewed' | 'kept'>
-  /** Aborted with the caller's, and if the lock is lost. */
+  /** Aborts with the caller's signal, and if the lock is lost. */
   readonly signal: AbortSignal
 }
 
@@ -159,13 +159,12 @@ interface Candidate {
   readonly due: ReturnType<typeof renewalDue> | null
 }
 
-/** Those that were issued again. */
 interface Issued extends Candidate {
   readonly credentials: Credentials
   readonly entry: LedgerEntry
 }
 
-/** Renews what is due in a folder. Rejects only with the signal's reason. */
+/** Rejects only with the signal's reason; other errors go into `kept`. */
 async function renewFolder(run: Run, folder: LayoutFolder): Promise<void> {
   const { fs, root, signal } = run
   signal.throwIfAborted()
@@ -190,13 +189,13 @@ async function renewFolder(run: Run, folder: LayoutFolder): Promise<void> {
     if (await record(run, issued)) await write(run, path, survey, issued)
     return
   }
-  // Removes what a killed run has left, old keys among it.
+  // Removes temporary files of a killed run, which include old keys.
   await sweep(fs, path).catch((error: unknown) => {
     keepFolder(run, folder.path, 'write-failed', describe(error))
   })
 }
 
-/** null if they are not renewed: then `kept` has them, unless there are no such files. */
+/** Null if not renewed: then `kept` has the credentials, unless the files do not exist. */
 async function renewOne(
   run: Run,
   folder: string,
@@ -219,7 +218,7 @@ async function renewOne(
   }
   if ('why' in read) return keepFor(read.why, read.reason, read.findings)
   const [leaf] = read.chain
-  if (!isFrom(issuer, leaf)) return keepFor('foreign-ca', whoseIsIt(issuer, leaf))
+  if (!isOwnCertificate(issuer, leaf)) return keepFor('foreign-ca', foreignReason(issuer, leaf))
   if (!force && due?.due !== true) return keepFor('not-due', `It is due at ${due?.at.toISOString() ?? 'no time'}`)
   if (!force && !isImproved(run, read, issuer)) {
     const name = issuer.certificate.subject.toString()
@@ -233,17 +232,17 @@ async function renewOne(
     const { ledger } = issuer.settings
     const known = run.revocations.get(ledger) ?? Revocations.read(ledger)
     run.revocations.set(ledger, known)
-    const manner = { revocations: await known, role, key, validity: null, foreign: false, skipEtcdChecks: false }
-    // Anchors and CRLs are not written: those in the folder stay.
+    const options = { revocations: await known, role, key, validity: null, foreign: false, skipEtcdChecks: false }
+    // Anchors and CRLs are not written, so those in the folder stay.
     const held: Credentials = { ...read, trustAnchors: [], crls: [], origin: files.cert }
-    return { ...candidate, ...(await issueAgain(issuer, held, manner)) }
+    return { ...candidate, ...(await reissue(issuer, held, options)) }
   } catch (error) {
     keep(run, candidate, 'refused', describe(error))
     return null
   }
 }
 
-/** Whether a renewal replaces a certificate that is due by a better one: otherwise each run would renew it again. */
+/** Whether a renewal replaces a due certificate by one that expires later; otherwise each run would renew it again. */
 function isImproved(
   { at, fraction }: Run,
   { chain }: ReadPair,
@@ -255,7 +254,7 @@ function isImproved(
   })
 }
 
-/** Adds the entries to the ledgers, before anything is written; false if one refuses. */
+/** Called before the files are written. False if a ledger refuses. */
 async function record(run: Run, issued: readonly Issued[]): Promise<boolean> {
   try {
     for (const issuer of new Set(issued.map((each) => each.issuer))) {
@@ -271,7 +270,7 @@ async function record(run: Run, issued: readonly Issued[]): Promise<boolean> {
 
 async function write(run: Run, path: string, { seen }: DirectoryState, issued: readonly Issued[]): Promise<void> {
   const { fs, signal, renewal, at, fraction } = run
-  // A user that could read a file must still be able to: an etcd that is in the group of its key.
+  // Keeps permissions, for example of an etcd that reads its key as a member of the file's group.
   const modeOf = (name: string, usual: number, most: number): number => {
     const found = seen.get(name)?.file.mode
     return found === undefined ? usual : (found & most) | 0o600
@@ -281,7 +280,7 @@ async function write(run: Run, path: string, { seen }: DirectoryState, issued: r
     const { cert, key } = names
     const content = credentials.chain.map((each) => each.toPem()).join('')
     files.set(cert, { content, mode: modeOf(cert, 0o644, 0o777) })
-    // A key that stays keeps its file, in whatever form that has it.
+    // The file of an unchanged key is not rewritten, because its encoding may differ.
     if (run.key === 'new') files.set(key, { content: credentials.key.exportPem(), mode: modeOf(key, 0o600, 0o770) })
   }
   try {

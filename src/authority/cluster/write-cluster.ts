@@ -1,4 +1,4 @@
-/** Writes the files of a cluster, the folder of each member and client as one change. */
+/** Writes the files of a cluster. The files of each folder are replaced together. */
 import { dirname, join, resolve } from 'node:path'
 import {
   directoryExists,
@@ -36,8 +36,8 @@ export interface WriteClusterOptions {
   signal?: AbortSignal | undefined
 }
 
-/** Folders that are written at the same time; more do not make a disk faster. */
-const AT_ONCE = 8
+/** Units written concurrently; more do not make a disk faster. */
+const CONCURRENCY = 8
 
 export async function writeCluster<M extends string, C extends string>(
   directory: string,
@@ -51,7 +51,7 @@ export async function writeCluster<M extends string, C extends string>(
   signal?.throwIfAborted()
   const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given
   const place = resolve(directory)
-  // Planned before anything changes, for its errors; the form of kubeadm depends on the existing files.
+  // Planned before anything changes, because it throws for a wrong cluster. kubeadm's form depends on existing files, see below.
   let plan = planLayout(layout, place, cluster, { caKey, form: 'several' })
   signal?.throwIfAborted()
 
@@ -66,21 +66,21 @@ export async function writeCluster<M extends string, C extends string>(
       }
       const folders = plan.units.flat()
       for (const folder of folders) await checkFolderPlan(fs, root, folder, overwrite)
-      // A folder that is written is made, and swept, when it is published.
+      // publish() creates and sweeps the folders that it writes; the others are prepared here.
       const own = new Set(folders.map(({ path }) => join(root, path)))
       const parents = [...own].filter((path) => path !== root).map((path) => dirname(path))
       for (const parent of new Set([root, ...parents.filter((path) => !own.has(path))])) {
-        // No other process works here under the lock, so temporary files were left by one that was killed.
+        // Under the lock, all temporary files are those of killed processes.
         if (await directoryExists(fs, parent)) await sweep(fs, parent)
         else await makeDirectories(fs, parent, made)
       }
-      await eachAtOnce(plan.units, AT_ONCE, async (unit) => {
+      await forEachConcurrently(plan.units, CONCURRENCY, async (unit) => {
         for (const folder of unit) await publish(fs, join(root, folder.path), changeOf(folder), held)
       })
       return plan.files
     })
   } catch (error) {
-    // A folder that stays does no harm: the error that led here is the one to report.
+    // A folder that cannot be removed is harmless, and must not hide the error.
     for (const path of made.reverse()) await fs.rmdir(path).catch(() => undefined)
     throw failureOf(place, error, signal)
   }
@@ -91,13 +91,17 @@ async function checkFolderPlan(fs: FileSystem, root: string, folder: FolderPlan,
   if (folder.path !== '') await directoryExists(fs, dirname(path))
   if (!(await directoryExists(fs, path))) return
   const { files, remove = [] } = changeOf(folder)
-  // Also for its errors, such as a directory with the name of a file.
+  // Also throws for unusable entries, such as a directory with the name of a file.
   const { seen } = await readDirectory(fs, path, [...files.keys(), ...remove])
   if (!overwrite) checkReplaceable(path, seen, folder)
 }
 
-/** Runs work on all items, some at a time. After an error nothing new starts, and everything that started has ended. */
-async function eachAtOnce<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
+/** After an error no new work starts, and the promise rejects when the started work has ended. */
+async function forEachConcurrently<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const failures: unknown[] = []
   const queue = [...items]
   const worker = async (): Promise<void> => {
@@ -109,14 +113,13 @@ async function eachAtOnce<T>(items: readonly T[], limit: number, work: (item: T)
   if (failures.length > 0) throw failures[0]
 }
 
-/** The certificates and keys of a folder as files. */
 function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
   const files = new Map<string, FileContents>()
   const certificates = (name: string, all: readonly Certificate[]): void => {
     files.set(name, { content: all.map((each) => each.toPem()).join(''), mode: 0o644 })
   }
   for (const { credentials: each, names } of credentials) {
-    // The API server's client is in the folder above its trust anchors.
+    // The trust anchors of the API server's client are in another folder.
     if (dirname(names.ca) === '.') certificates(names.ca, each.trustAnchors)
     certificates(names.cert, each.chain)
     files.set(names.key, { content: each.key.exportPem(), mode: 0o600 })
@@ -129,7 +132,7 @@ function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
 }
 
 /**
- * The form of a kubeadm directory: that of its files, so that one member of several can be reissued.
+ * The form of a kubeadm directory. Existing files decide, so that one of several members can be reissued.
  *
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if it is that of one node, and several are written.
  */
@@ -143,8 +146,8 @@ async function kubeadmForm(fs: FileSystem, root: string, members: number): Promi
 }
 
 /**
- * The cluster with the clients of the liveness probe and of the API server for each member: its own, or new ones of its
- * authority. Without both, the layout reports what is missing.
+ * Adds the clients of the liveness probe and of the API server, if the cluster lacks them and its authority can issue them. Otherwise
+ * planLayout reports what is missing.
  */
 async function withKubeadmClients<M extends string, C extends string>(cluster: Cluster<M, C>): Promise<Cluster<M, C>> {
   const authority = cluster.authorities?.client

@@ -1,4 +1,4 @@
-/** The CAs that a cluster trusts: both while a CA is replaced, the new one afterwards. */
+/** Writes the CAs that a cluster trusts: both while a CA is replaced, then the new one. */
 import { basename, dirname, join, resolve } from 'node:path'
 import type { FileSystem } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
@@ -7,10 +7,10 @@ import { publish, readDirectory } from '../../files/publish.js'
 import { writeFailed } from '../../files/write-failed.js'
 import { optionInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
-import { climb, isIssuedBy } from '../issuing-ca.js'
+import { findIssuers, isIssuedBy } from '../issuing-ca.js'
 import { checkAnchors, checkNames, readTraffic } from './cluster-credentials.js'
 import { certificatesIn } from './read-folder.js'
-import { checkLayoutCall, findPlaces, type Layout, type LayoutFolder, pathOf, PEER_CA } from './layouts.js'
+import { checkLayoutCall, findFolders, type Layout, type LayoutFolder, pathOf, PEER_CA } from './layouts.js'
 
 interface TrustOptions {
   readonly layout: Layout
@@ -61,9 +61,9 @@ async function foldersOf(
   root: string,
   { layout, members, clients }: TrustOptions,
 ): Promise<LayoutFolder[]> {
-  const { folders, barred } = await findPlaces(fs, root, layout)
-  const [unread] = barred
-  if (unread !== undefined) throw writeFailed(join(root, unread.path), unread.reason)
+  const { folders, unreadable } = await findFolders(fs, root, layout)
+  const [first] = unreadable
+  if (first !== undefined) throw writeFailed(join(root, first.path), first.reason)
   // The folder of a single node has no name of its own.
   const isNode = folders.some(({ path }) => path === '')
   const wanted = [
@@ -86,7 +86,7 @@ interface Wanted {
   readonly overwrite: boolean
 }
 
-/** The files of trust anchors of one folder, from the root, after its certificates were checked. */
+/** Checks the certificates of a folder, and returns the paths of its trust anchors from the root. */
 async function checkFolderTrust(
   fs: FileSystem,
   root: string,
@@ -94,7 +94,7 @@ async function checkFolderTrust(
   { traffic, trustAnchors, overwrite }: Wanted,
 ): Promise<string[]> {
   const directory = join(root, path)
-  // Without the keys, which the user of this process need not be able to read.
+  // Without the keys, because this process need not have permission to read them.
   const names = identities.flatMap(({ names: { ca, cert } }) => [ca, cert]).filter((name) => dirname(name) === '.')
   const { seen, foreign } = await readDirectory(fs, directory, [...names, PEER_CA])
   const hasPeerCa = identities.some(({ role }) => role === 'peer') && seen.has(PEER_CA)
@@ -106,7 +106,7 @@ async function checkFolderTrust(
   for (const { role, names: own } of identities) {
     const file = role === 'peer' && (hasPeerCa || traffic === 'peer') ? PEER_CA : own.ca
     if (traffic === 'peer' ? role !== 'peer' : traffic === 'client' && file === PEER_CA) continue
-    // The CA of the API server is in the folder of the members' certificates, which is checked as well.
+    // The CA file of the API server's client is in another folder, which has its own check.
     if (dirname(file) === '.' && !seen.has(file) && !foreign.has(file))
       throw writeFailed(join(directory, file), 'it does not exist: check `layout`, `traffic` and the names of members')
     const chain = certificatesIn(directory, seen, own.cert, 'cert')
@@ -117,16 +117,16 @@ async function checkFolderTrust(
   return [...files]
 }
 
-/** Certificates of a chain that are read. */
+/** The most certificates of a chain that are checked. */
 const MAX_CHAIN = 10
 
-/** Why a certificate would no longer be trusted, by names and signatures; the validator checks the rest. */
+/** Why a certificate would no longer be trusted. Checks only names and signatures; the validator checks the rest. */
 function faultOf(chain: readonly Certificate[], anchors: readonly Certificate[]): string | null {
   const [leaf, ...sent] = chain.slice(0, MAX_CHAIN)
   if (leaf === undefined) return 'it holds no certificate that can be read'
   const isTrusted = (each: Certificate): boolean =>
     anchors.some((anchor) => anchor.equals(each) || isIssuedBy(each, anchor))
-  if (climb(leaf, sent, isTrusted).path !== null) return null
+  if (findIssuers(leaf, sent, isTrusted).path !== null) return null
   const issuer = chain.at(-1)?.issuer.toString() ?? ''
   return `its certificate leads to "${issuer}", which would no longer be trusted. Nothing was changed; keep that CA among the anchors until this certificate is reissued, or set \`overwrite: true\``
 }
