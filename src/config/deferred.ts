@@ -8,9 +8,10 @@ const lint = () => loadDeferred(() => import('./lint/lint.js'))
 const access = () => loadDeferred(() => import('./kubernetes/read-access.js'))
 
 /**
- * Checks a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the
- * files that it names are fit for their roles. Everything wrong is a finding with its place, also what cannot be read
- * at all. Of several etcds in one text, it lints the one that `member` names. The report has no path.
+ * Checks a configuration of etcd. It reports options that etcd refuses or silently ignores, options that reduce
+ * security, and named files that are not valid for their roles. Each finding has its place. A configuration that cannot
+ * be read is also a finding. If one text starts several etcds, it lints the one that `member` names. The report has no
+ * path.
  *
  * @example
  * ```ts
@@ -23,9 +24,9 @@ export async function lintEtcdConfig(config: ConfigInput, options: LintOptions =
 }
 
 /**
- * Lints all etcds that a configuration starts, as a Compose file or a manifest does: a report for each, in their order. If
- * they list each other as members, they are compared as {@link lintCluster} compares them, and each difference is in the
- * report of the member where it is.
+ * Lints all etcds that a Compose file or a manifest starts, and returns one report for each, in their order. If they list
+ * each other as members, it also compares them as {@link lintCluster} does. The report of a member contains the
+ * differences in its configuration.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
@@ -34,8 +35,8 @@ export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions 
 }
 
 /**
- * Lints the configurations of all members of one cluster: each as {@link lintEtcdConfig} does, and then what they must
- * have in common. A Compose file or a manifest may hold several of them.
+ * Lints the configurations of all members of one cluster. It checks each as {@link lintEtcdConfig} does, and then compares
+ * them with each other. A Compose file or a manifest may contain several members.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */

@@ -1,6 +1,5 @@
 /**
- * Writes the configuration of etcd, so that it means what it seems to mean, in the forms that etcd, systemd, Compose and
- * etcdctl read; and checks configurations that others wrote.
+ * Renders secure configurations for etcd, systemd, Compose, etcdctl and Kubernetes, and checks existing configurations.
  *
  * @module
  */

@@ -9,8 +9,8 @@ export interface TlsSide {
    */
   listenUrls: readonly string[]
   /**
-   * The URLs that others use for this member, such as `https://etcd-0.example.com:2379`. Its certificate must cover
-   * these hosts.
+   * The URLs that clients or members use for this member, such as `https://etcd-0.example.com:2379`. Its certificate must
+   * cover these hosts.
    */
   advertiseUrls: readonly string[]
   /**

@@ -38,7 +38,7 @@ const KEYS = {
   'rsa-4096': { algorithm: 'RSA', size: 4096 },
 } as const
 
-/** What {@link certManagerResources} takes. */
+/** Options of {@link certManagerResources}. */
 export interface CertManagerOptions extends MetadataOptions {
   /** Begins the names of the CAs: `<name>-ca`, `<name>-peer-ca`. */
   name: string

@@ -13,7 +13,7 @@ export interface ClientFiles {
   key: string
 }
 
-/** What {@link kubeApiserverFlags} takes. */
+/** Options of {@link kubeApiserverFlags}. */
 export interface KubeApiserverOptions extends ClientFiles {
   /** https URLs of all members. The certificates must name these hosts: kube-apiserver has no option for another name. */
   endpoints: readonly string[]
@@ -58,7 +58,7 @@ export function kubeApiserverFlags(options: KubeApiserverOptions): string[] {
 export const KUBEADM_VERSIONS: readonly KubeadmVersion[] = ['v1beta3', 'v1beta4']
 type KubeadmVersion = 'v1beta3' | 'v1beta4'
 
-/** What {@link kubeadmExternalEtcd} takes. */
+/** Options of {@link kubeadmExternalEtcd}. */
 export interface KubeadmExternalEtcdOptions extends ClientFiles {
   /** https URLs of all members. */
   endpoints: readonly string[]

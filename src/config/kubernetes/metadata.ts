@@ -23,7 +23,7 @@ export interface KubernetesManifest<K extends string = string> {
   spec?: JsonObject
 }
 
-/** What the metadata of an object may hold in addition to its name and namespace. */
+/** Labels and annotations for the metadata of an object. */
 export interface MetadataOptions {
   /** Labels of every object. Default: none. */
   labels?: Readonly<Record<string, string>> | undefined

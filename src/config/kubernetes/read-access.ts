@@ -25,7 +25,7 @@ export interface EtcdAccess {
 
 /** Options of the readers. */
 export interface AccessOptions {
-  /** Where the root of the control-plane node is mounted, for a tool in a pod. Default: `'/'`. */
+  /** The folder at which the root of the control-plane node is mounted, for a tool in a pod. Default: `'/'`. */
   root?: string | undefined
 }
 

@@ -4,7 +4,7 @@ import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../re
 import type { KubernetesManifest } from './metadata.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './metadata.js'
 
-/** What {@link secretManifest} takes next to the credentials. */
+/** Options of {@link secretManifest}. */
 export interface SecretOptions extends MetadataOptions {
   name: string
   /** Default: none, for `kubectl --namespace`. */

@@ -7,7 +7,7 @@ import { readPlainUrl } from '../url.js'
 import { checkExtra } from './member-options.js'
 import { renderEtcdConfig } from './render.js'
 
-/** Where a member is. */
+/** The addresses of a member. */
 export interface MemberAddresses {
   /** The advertised client URLs, such as `https://etcd-0.example.com:2379`. */
   clientUrls: readonly string[]

@@ -23,7 +23,7 @@ export type RenderForm = ConfigForm | 'args'
  * - `'flags'`: arguments in one line, quoted for a POSIX shell. `'args'`: the same arguments as a list.
  * - `'env'`: `NAME=value` lines, for `EnvironmentFile=` of systemd, `env_file` of Compose, and a shell's `.`.
  *
- * It refuses options that the version would ignore, refuse or read in another way, and configurations that open a hole.
+ * It refuses options that the version would ignore, refuse or read in another way, and configurations that are not secure.
  * Client certificates are required unless `clientCertAuth` is false. The files are not read.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value that is not a configuration.

@@ -7,15 +7,15 @@ import { notWritable, pathsOf, refused, relativePath } from './member-options.js
 import { quoteForUnit } from './quote.js'
 import { renderEtcdConfig } from './render.js'
 
-/** How a unit starts etcd. Set `configFile` or `environmentFile`, or none of them for flags in the unit. */
+/** How a unit starts etcd. Set `configFile` or `environmentFile`, or neither for flags in the unit. */
 export interface SystemdUnitOptions {
   /** Path of etcd. Default: `/usr/bin/etcd`. */
   binary?: string | undefined
-  /** Who runs it, and has to be able to read the keys. Default: `etcd`. */
+  /** The user that runs etcd. It must be able to read the keys. Default: `etcd`. */
   user?: string | undefined
-  /** Where the same configuration lies as `renderEtcdConfig(config, 'yaml')` writes it. */
+  /** Path of the file with the same configuration as written by `renderEtcdConfig(config, 'yaml')`. */
   configFile?: string | undefined
-  /** Where the same configuration lies as `renderEtcdConfig(config, 'env')` writes it. */
+  /** Path of the file with the same configuration as written by `renderEtcdConfig(config, 'env')`. */
   environmentFile?: string | undefined
   /** As for `renderEtcdConfig`. */
   version?: EtcdVersion | undefined
@@ -24,8 +24,8 @@ export interface SystemdUnitOptions {
 /**
  * Writes a unit file, for `/etc/systemd/system/etcd.service`.
  *
- * Etcd tells systemd when it serves, which in a new cluster is when enough members have started; so nothing waits for it
- * with a time-out. All paths must be absolute.
+ * Etcd notifies systemd when it serves, which in a new cluster requires a quorum of members. The unit therefore has no
+ * start timeout. All paths must be absolute.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and for a member without `dataDir`.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` as `renderEtcdConfig`, and with a finding for each relative path.
