@@ -94,7 +94,7 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
   const text = Array.isArray(flags) && flags.every((each) => typeof each === 'string') ? flags.join('\0') : flags
   const source = await open(APISERVER, { ...input, flags: text }, keys, root)
   const isPod = source.key === 'manifest' || (source.key === 'file' && isManifest(source.text))
-  const command = isPod ? await inManifest(source) : inCommand(source, Array.isArray(flags))
+  const command = isPod ? await inManifest(source) : readCommandLine(source, Array.isArray(flags))
   const given = flagsOf(command)
   // For a repeated flag, pflag appends to a list; otherwise the last value is in force.
   const endpoints = given.filter(({ name }) => name === APISERVER.endpoints).flatMap(({ value }) => entries(value))
@@ -180,15 +180,15 @@ interface Command {
   readonly place: PlaceOf
 }
 
-function notThere(file: string | null, looked: string): Error {
+function apiserverNotFound(file: string | null, looked: string): Error {
   return refused(APISERVER, [finding('config/no-etcd', { kind: 'kube-apiserver', file, looked })])
 }
 
 /** @param isList Whether the caller passed an array, whose arguments have no line numbers. */
-function inCommand(source: ConfigText, isList: boolean): Command {
+function readCommandLine(source: ConfigText, isList: boolean): Command {
   const isProcess = isList || source.text.includes('\0')
   const tokens = afterProgram(isProcess ? processTokens(source.text) : splitTokens(source.text, 'shell'))
-  if (tokens === null) throw notThere(source.file, 'no word of it is kube-apiserver')
+  if (tokens === null) throw apiserverNotFound(source.file, 'no word of it is kube-apiserver')
   return { tokens, mounts: null, place: isList ? (_, option) => withoutPlace(option) : placesIn(source) }
 }
 
@@ -207,7 +207,7 @@ async function inManifest(source: ConfigText): Promise<Command> {
       return { tokens, mounts: mountsOf(container, spec, withObjects(yaml)), place: yaml.place }
     }
   }
-  throw errors.length > 0 ? refused(APISERVER, errors) : notThere(source.file, 'no container of it does')
+  throw errors.length > 0 ? refused(APISERVER, errors) : apiserverNotFound(source.file, 'no container of it does')
 }
 
 /** The arguments of kube-apiserver, also within a shell's `-c`. A list of flags without a program is accepted. */

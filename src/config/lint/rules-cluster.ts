@@ -85,8 +85,8 @@ function differing(
   kind: Found<'config/members-differ'>['kind'],
   values: readonly Value[],
 ): Found<'config/members-differ'>[] {
-  const [most, ...others] = groupBy(values, ({ value }) => value).sort(([, a], [, b]) => b.length - a.length)
-  const outlier = others.length === 0 ? undefined : values.find(({ value }) => value !== most?.[0])
+  const [mostFrequent, ...others] = groupBy(values, ({ value }) => value).sort(([, a], [, b]) => b.length - a.length)
+  const outlier = others.length === 0 ? undefined : values.find(({ value }) => value !== mostFrequent?.[0])
   if (outlier === undefined) return []
   // A place without a line says little, so prefer a member that sets the option.
   const isUnset = outlier.place.line === null && kind !== 'CAs'
@@ -133,19 +133,19 @@ function reportRefusals(refusals: readonly Refusal[]): Found<'config/member-not-
     refusals.flatMap(({ other, by }) => [other, by]),
     (each) => each,
   )
-  const [most] = involved.sort(([, a], [, b]) => b.length - a.length)[0] ?? []
-  const itself = refusals.filter(({ other }) => other === most)
-  const own = itself.length > 0 ? itself : refusals.filter(({ by }) => by === most)
-  const [first] = own
-  if (most === undefined || first === undefined) return []
+  const [mostInvolved] = involved.sort(([, a], [, b]) => b.length - a.length)[0] ?? []
+  const refusedItself = refusals.filter(({ other }) => other === mostInvolved)
+  const group = refusedItself.length > 0 ? refusedItself : refusals.filter(({ by }) => by === mostInvolved)
+  const [first] = group
+  if (mostInvolved === undefined || first === undefined) return []
   const { as, subject } = first
-  const same = own.filter((each) => each.as === as)
+  const same = group.filter((each) => each.as === as)
   const ca = first.by.member.peer.get('trustedCaFile').place
   const [member, by] = [labels(same.map(({ other }) => other)), labels(same.map((each) => each.by))]
-  const { peer } = most.member
-  const shown = as === 'client' ? peer.clientCertificateOption : peer.get('certFile')
-  const place = itself.length === 0 ? ca : shown.place
-  const rest = refusals.filter(({ other, by: third }) => other !== most && third !== most)
+  const { peer } = mostInvolved.member
+  const presented = as === 'client' ? peer.clientCertificateOption : peer.get('certFile')
+  const place = refusedItself.length === 0 ? ca : presented.place
+  const rest = refusals.filter(({ other, by: third }) => other !== mostInvolved && third !== mostInvolved)
   return [{ member, by, subject, as, option: ca.option, place }, ...reportRefusals(rest)]
 }
 
@@ -202,10 +202,10 @@ export const clusterRules = [
       const [own, others] = [one, than].map((each) => lackedBy.get(each)?.length ?? 0) as [number, number]
       return own === others ? members.indexOf(one) > members.indexOf(than) : own > others
     }
-    const areApart = ({ other, by }: MissingEntry): boolean =>
+    const lackEachOther = ({ other, by }: MissingEntry): boolean =>
       lackedBy.get(by)?.some((miss) => miss.by === other) === true
     const joinedLater = (miss: MissingEntry): boolean =>
-      isJoining(miss.other) && (!isJoining(miss.by) || !areApart(miss) || !isLater(miss.by, miss.other))
+      isJoining(miss.other) && (!isJoining(miss.by) || !lackEachOther(miss) || !isLater(miss.by, miss.other))
     const kinds = groupBy(misses, (miss) =>
       joinedLater(miss) ? 'joined later' : isJoining(miss.by) ? 'joining' : 'starting',
     )
@@ -353,11 +353,11 @@ export const clusterRules = [
   all('config/tls-versions-disjoint', ({ members }) =>
     members.flatMap((one) => {
       const { text, place } = one.member.server('tlsMinVersion')
-      const apart = members.filter((each) => each !== one && each.member.server('tlsMaxVersion').text === 'TLS1.2')
-      const [first] = apart
+      const disjoint = members.filter((each) => each !== one && each.member.server('tlsMaxVersion').text === 'TLS1.2')
+      const [first] = disjoint
       if (text !== 'TLS1.3' || first === undefined) return []
       const max = first.member.server('tlsMaxVersion').place.option
-      return [{ member: one.label, by: labels(apart), min: place.option, max, place }]
+      return [{ member: one.label, by: labels(disjoint), min: place.option, max, place }]
     }),
   ),
 ]

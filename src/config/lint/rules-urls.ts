@@ -38,13 +38,13 @@ function plaintextKind(
   const isBypass = side.servesTls && side.requiresCertificates
   if (member.isWritten) return 'next to TLS options'
   if (url.port === '') return isBypass ? 'socket next to TLS' : null
-  if (twinOf(url, side) !== undefined) return 'same port'
+  if (tlsUrlOnSamePort(url, side) !== undefined) return 'same port'
   if (url.isLocal) return isBypass ? 'loopback next to TLS' : url.setting.isSet ? 'loopback' : null
   const areOptionsMissing = side.block === 'peer' && !hasTlsOption && member.client.servesTls && member.isComplete
   return areOptionsMissing ? 'peers' : hasTlsOption ? 'next to TLS options' : 'no TLS options'
 }
 
-function twinOf(url: ServedUrl, side: LintSide): ServedUrl | undefined {
+function tlsUrlOnSamePort(url: ServedUrl, side: LintSide): ServedUrl | undefined {
   return side.listen.find((each) => each.isTls && each.host === url.host && each.port === url.port)
 }
 
@@ -157,7 +157,7 @@ export const urlRules = [
     const urls = side.member.isWritten ? [...side.listen, ...side.advertise] : side.listen
     const found = (side.isPlaintext ? [] : urls).flatMap((url) => {
       const kind = url.isTls ? null : plaintextKind(url, side)
-      const other = twinOf(url, side)?.text ?? ''
+      const other = tlsUrlOnSamePort(url, side)?.text ?? ''
       const own = { at: url.setting, url: url.text }
       return kind === null ? [] : [kind === 'same port' ? { ...own, kind, other } : { ...own, kind }]
     })

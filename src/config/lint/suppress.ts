@@ -113,7 +113,7 @@ export function suppress(
   const used = new Set<CommentSuppression>()
   const byCode = new Map<string, readonly CommentSuppression[]>(groupBy(known, ({ code }) => code))
   const isAccepted = (each: Finding): boolean => {
-    const option = suppressions.find((one) => one.code === each.code && isAt(each.place, one.place))
+    const option = suppressions.find((one) => one.code === each.code && matchesPlace(each.place, one.place))
     if (option !== undefined) {
       suppressed.push({ finding: each, reason: option.reason, by: null })
       return true
@@ -141,7 +141,7 @@ export function suppress(
   return { kept: [...kept, ...idle], suppressed }
 }
 
-function isAt(place: FindingPlace | undefined, wanted: Suppression['place']): boolean {
+function matchesPlace(place: FindingPlace | undefined, wanted: Suppression['place']): boolean {
   if (wanted === undefined) return true
   return place !== undefined && PLACE_KEYS.every((key) => wanted[key] === undefined || wanted[key] === place[key])
 }

@@ -245,21 +245,21 @@ type Danger = (text: string, option: string, member: LintMember) => { why: strin
 const PLAINTEXT = /^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i
 const MAX_QUOTA = 8 * 1024 ** 3
 
-function ifOn(why: string, remedy: (option: string) => string): Danger {
+function dangerIfTrue(why: string, remedy: (option: string) => string): Danger {
   return (text, option) => (parseGoBoolean(text) === true ? { why, remedy: remedy(option) } : null)
 }
 
-function afterwards(option: string): string {
+function removalRemedy(option: string): string {
   return `Remove ${option} after the emergency or the test.`
 }
 
 export const DANGERS: Readonly<Record<string, Danger>> = {
-  'peer-skip-client-san-verification': ifOn(
+  'peer-skip-client-san-verification': dangerIfTrue(
     'lets a member’s certificate be used from any address',
     () => 'Remove it, and issue certificates to the members with their addresses. Use a separate CA for members.',
   ),
-  'force-new-cluster': ifOn('makes this member drop all other members at each start', afterwards),
-  'unsafe-no-fsync': ifOn('lets a power failure lose writes that clients saw succeed', afterwards),
+  'force-new-cluster': dangerIfTrue('makes this member drop all other members at each start', removalRemedy),
+  'unsafe-no-fsync': dangerIfTrue('lets a power failure lose writes that clients saw succeed', removalRemedy),
   'quota-backend-bytes': (text, option) =>
     Number(text) > MAX_QUOTA
       ? {
@@ -285,7 +285,7 @@ export const DANGERS: Readonly<Record<string, Danger>> = {
           remedy: `Write ${text.replace(/^http:/i, 'https:')}, or list the members in ${spelledLike(option, 'initial-cluster')}.`,
         }
       : null,
-  'discovery-insecure-skip-tls-verify': ifOn(
+  'discovery-insecure-skip-tls-verify': dangerIfTrue(
     'turns off the verification of the discovery service',
     (option) =>
       `Remove ${option}, and set the CA of the service (--discovery-cacert, or "cacert" next to it in a file).`,

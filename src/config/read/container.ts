@@ -83,7 +83,7 @@ export function containerRun(tokens: readonly Token[]): ContainerRun | null {
     const token = tokens[i]
     if (token === undefined) break
     const { text } = token
-    if (!text.startsWith('-')) return { ...describe(text, given), engine, length: i + 1 }
+    if (!text.startsWith('-')) return { ...containerRunOf(text, given), engine, length: i + 1 }
     if (text === '--read-only') given.push({ key: 'read-only', token: { ...token, text: 'true' } })
     if (SWITCHES.test(text)) continue
     const [, long, value] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(text) ?? []
@@ -95,7 +95,7 @@ export function containerRun(tokens: readonly Token[]): ContainerRun | null {
   return null
 }
 
-function describe(
+function containerRunOf(
   image: string,
   given: readonly { readonly key: string; readonly token: Token }[],
 ): Omit<ContainerRun, 'engine' | 'length'> {

@@ -63,17 +63,17 @@ function versionOf(config: unknown, options: RenderConfigOptions): ParsedVersion
 
 function yamlOf(written: readonly WrittenOption[]): string {
   const file: Record<string, unknown> = {}
-  for (const each of written) put(file, each.path, each.yaml)
+  for (const each of written) setAtPath(file, each.path, each.yaml)
   return writeYaml(file)
 }
 
-function put(into: Record<string, unknown>, [key = '', ...rest]: readonly string[], value: unknown): void {
+function setAtPath(into: Record<string, unknown>, [key = '', ...rest]: readonly string[], value: unknown): void {
   if (rest.length === 0) {
     into[key] = value
     return
   }
   const section = into[key]
   const inner: Record<string, unknown> = typeof section === 'object' && section !== null ? { ...section } : {}
-  put(inner, rest, value)
+  setAtPath(inner, rest, value)
   into[key] = inner
 }

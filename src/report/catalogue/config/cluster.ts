@@ -46,14 +46,14 @@ export const configCluster = {
   },
   'config/cluster-urls-differ': error((d: ConfigPlace & { name: string; advertised: string[]; listed: string[] }) => [
     `${placed(d)} has the URLs ${listed(d.listed)} for "${d.name}", but the member advertises ${listed(d.advertised)}.`,
-    sameUrls(d),
+    sameUrlsRemedy(d),
   ]).refusedAs({ etcd: [NOT_ADVERTISED, '--initial-advertise-peer-urls has … but missing from --initial-cluster=…'] }),
   'config/members-differ': {
-    cluster: error((d: MembersDiffer) => [differ(d), writeTheSame(d)]).refusedAs({
+    cluster: error((d: MembersDiffer) => [differenceMessage(d), sameValueRemedy(d)]).refusedAs({
       etcd: 'request cluster ID mismatch',
     }),
     state: info((d: MembersDiffer) => [
-      `${differ(d)} A member with "existing" does not start before the cluster exists.`,
+      `${differenceMessage(d)} A member with "existing" does not start before the cluster exists.`,
       'If all members start for the first time, write "new" for all. If the member joined later, you do not have to do anything.',
     ]).refusedAs({ etcd: 'cannot fetch cluster info from peer urls: …' }),
     scheme: error((d: MembersDiffer) => [
@@ -62,20 +62,20 @@ export const configCluster = {
     ]).refusedAs({ Go: 'http: server gave HTTP response to HTTPS client' }),
     access: error((d: MembersDiffer) => [
       !d.values.some(isUnset)
-        ? `${differ(d)} A member accepts certificates that another one refuses.`
+        ? `${differenceMessage(d)} A member accepts certificates that another one refuses.`
         : `${d.option} is set for ${members(d.values, true)}, but not for ${members(d.values, false)}, which ${d.values.filter(isUnset).length === 1 ? 'accepts' : 'accept'} certificates that the other members refuse.`,
-      !d.values.some(isUnset) ? writeTheSame(d) : `Set ${d.option} for ${members(d.values, false)} as well.`,
+      !d.values.some(isUnset) ? sameValueRemedy(d) : `Set ${d.option} for ${members(d.values, false)} as well.`,
     ]),
     restriction: warning((d: MembersDiffer) => [
-      differ(d),
-      d.values.some(({ value }) => value === 'false') ? `Set ${d.option} to true for all members.` : writeTheSame(d),
+      differenceMessage(d),
+      d.values.some(({ value }) => value === 'false') ? `Set ${d.option} to true for all members.` : sameValueRemedy(d),
     ]),
     tokens: error((d: MembersDiffer) => [
-      `${differ(d)} A member refuses the tokens that another one signs.`,
+      `${differenceMessage(d)} A member refuses the tokens that another one signs.`,
       `Give all members the same ${d.option}, with the same keys in its files.`,
     ]).refusedAs({ etcd: 'etcdserver: invalid auth token' }),
     CAs: warning((d: MembersDiffer) => [
-      differ({ option: `the CAs of ${d.option}`, values: d.values }),
+      differenceMessage({ option: `the CAs of ${d.option}`, values: d.values }),
       `Give all members the same file for ${d.option}.`,
     ]),
   },
@@ -134,18 +134,26 @@ function members(values: Values, isSet: boolean | null = null): string {
   return listed(values.filter((each) => isSet === null || isUnset(each) !== isSet).map(({ member }) => member))
 }
 
-function sameUrls({ name, advertised, listed: all }: { name: string; advertised: string[]; listed: string[] }): string {
+function sameUrlsRemedy({
+  name,
+  advertised,
+  listed: all,
+}: {
+  name: string
+  advertised: string[]
+  listed: string[]
+}): string {
   const others = all.filter((url) => !advertised.includes(url))
   if (others.length === 0 || others.length === all.length) return 'Write the same URLs in both.'
   return `If ${listed(others)} ${verb(others, 'is', 'are')} of another member, write that member's name there in place of "${name}". Otherwise, advertise ${verb(others, 'it', 'them')} as well.`
 }
 
-function differ({ option, values }: { option: string; values: Values }): string {
+function differenceMessage({ option, values }: { option: string; values: Values }): string {
   const each = values.map(({ member, value }) => `${value === '' ? 'nothing' : value} (${member})`)
   return `Members differ in ${option}: ${listed(each)}.`
 }
 
-function writeTheSame({ option }: { option: string }): string {
+function sameValueRemedy({ option }: { option: string }): string {
   return `Write the same ${option} for all members.`
 }
 

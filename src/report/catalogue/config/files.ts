@@ -152,11 +152,11 @@ export const configFiles = {
     (d: ConfigPlace & { subjects: string[]; notAfter: Date; block: 'client' | 'peer'; isEvery: boolean }) => [
       `${placed(d)} ${
         d.isEvery
-          ? `contains no valid CA: ${quoted(d.subjects)} expired, the last on ${day(d.notAfter)}, so etcd refuses every ${callers(d.block)}.`
+          ? `contains no valid CA: ${quoted(d.subjects)} expired, the last on ${day(d.notAfter)}, so etcd refuses every ${callerNoun(d.block)}.`
           : `contains the CA ${quoted(d.subjects)}, which expired on ${day(d.notAfter)}.`
       }`,
       d.isEvery
-        ? `Add a valid CA to the file of ${d.option}, restart etcd, and reissue the certificates of the ${callers(d.block)}s by that CA.`
+        ? `Add a valid CA to the file of ${d.option}, restart etcd, and reissue the certificates of the ${callerNoun(d.block)}s by that CA.`
         : 'Reissue its certificates by a valid CA, and remove it from the file.',
     ],
   )
@@ -237,7 +237,7 @@ export const configFiles = {
   },
 }
 
-function callers(block: 'client' | 'peer'): string {
+function callerNoun(block: 'client' | 'peer'): string {
   return block === 'client' ? 'client' : 'member'
 }
 

@@ -43,10 +43,12 @@ export interface OptionNotInVersion extends ConfigPlace {
 
 export const configOption = {
   'config/option-unknown': {
-    flag: error((d: Nearest) => [`${placed(d)} is not a flag of this etcd.`, meant(d.nearest)]).refusedAs(NO_SUCH_FLAG),
+    flag: error((d: Nearest) => [`${placed(d)} is not a flag of this etcd.`, nearestRemedy(d.nearest)]).refusedAs(
+      NO_SUCH_FLAG,
+    ),
     'only a key': error((d: ConfigPlace & { key: string }) => [
       `${placed(d)} is not a flag of this etcd.`,
-      inFile(d.key),
+      fileRemedy(d.key),
     ]).refusedAs(NO_SUCH_FLAG),
     'other releases': error((d: ConfigPlace & { lines: string[] }) => [
       `${placed(d)} is not a flag of this etcd; ${listed(d.lines)} had it.`,
@@ -54,7 +56,7 @@ export const configOption = {
     ]).refusedAs(NO_SUCH_FLAG),
     extra: error((d: Nearest) => [
       `${placed(d)} is not an option of etcd.`,
-      meant(d.nearest, 'Write the name of the flag without its dashes, or remove it.'),
+      nearestRemedy(d.nearest, 'Write the name of the flag without its dashes, or remove it.'),
     ]).refusedAs(NO_SUCH_FLAG),
     'field of its own': error((d: ConfigPlace & { field: string | null }) => [
       `${placed(d)} cannot be set by extra.`,
@@ -73,12 +75,12 @@ export const configOption = {
   },
   'config/protection-ignored': {
     key: error((d: ProtectionIgnored) => [
-      `${placed(d)} is not a key of etcd there. Etcd ignores it${insteadOf(d)}.`,
+      `${placed(d)} is not a key of etcd there. Etcd ignores it${fallbackClause(d)}.`,
       keyRemedy(d),
     ]),
     variable: error((d: ProtectionIgnored) => [
-      `${placed(d)} is not a variable of etcd. Etcd ignores it${insteadOf(d)}.`,
-      d.belongs === null ? `Write ${d.nearest ?? 'another name'} if you mean that.` : inFile(d.belongs),
+      `${placed(d)} is not a variable of etcd. Etcd ignores it${fallbackClause(d)}.`,
+      d.belongs === null ? `Write ${d.nearest ?? 'another name'} if you mean that.` : fileRemedy(d.belongs),
     ]),
     'nested keys': error((d: ConfigPlace & { keys: string[] }) => [
       `${placed(d)} is not a key of etcd. Etcd ignores everything in it: ${listed(d.keys)}.`,
@@ -210,7 +212,7 @@ function notInVersion(d: OptionNotInVersion): string {
   const { version, form, since, until } = d
   const cannot = `cannot be set by ${FORM_NAMES[form]} for etcd ${version}`
   if (since.length === 0) return `${cannot}.`
-  if (isGone(d)) return `${cannot}: it was removed in ${until ?? ''}.`
+  if (isRemoved(d)) return `${cannot}: it was removed in ${until ?? ''}.`
   if (isRelease(version)) return `${cannot}: it was added in ${listed(since, 'a later release')}.`
   return `is not in every etcd ${version} by ${FORM_NAMES[form]}${until === null ? '' : `; it was removed in ${until}`}.`
 }
@@ -227,7 +229,7 @@ function otherVersion(d: OptionNotInVersion): string {
     return `Set the version to the release that you run, if it is ${releases(since)}${until === null ? '' : ` and older than ${until}`}${others === '' ? '' : `, or ${others}`}; or update etcd.`
   if (instead !== undefined) return `Write ${instead}.`
   const does = form === 'flags' ? 'etcd does not start with it' : 'etcd ignores it'
-  return `${isGone(d) ? 'R' : `Update etcd to ${releases(since)}, or r`}emove it: ${does}${others === '' ? '' : `. Or ${others}`}.`
+  return `${isRemoved(d) ? 'R' : `Update etcd to ${releases(since)}, or r`}emove it: ${does}${others === '' ? '' : `. Or ${others}`}.`
 }
 
 /** True for `3.5.16`, false for a release line such as `3.5`. */
@@ -235,27 +237,27 @@ function isRelease(version: string): boolean {
   return version.split('.').length === 3
 }
 
-function isGone({ version, until }: { version: string; until: string | null }): boolean {
+function isRemoved({ version, until }: { version: string; until: string | null }): boolean {
   return isRelease(version) && until !== null && version.localeCompare(until, 'en', { numeric: true }) >= 0
 }
 
-function meant(nearest: string | null, otherwise = 'Remove it.'): string {
+function nearestRemedy(nearest: string | null, otherwise = 'Remove it.'): string {
   return nearest === null ? otherwise : `Write "${nearest}" if you mean that.`
 }
 
 function keyRemedy({ nearest, belongs }: OptionIgnored): string {
-  if (belongs === null) return meant(nearest)
+  if (belongs === null) return nearestRemedy(nearest)
   const [key = '', block] = belongs.split('.').toReversed()
   return block === undefined
     ? `Move it out to the top level, as "${key}", without indentation.`
     : `Move it into "${block}", as "${key}".`
 }
 
-function inFile(key: string): string {
+function fileRemedy(key: string): string {
   return `Write "${key}" in a configuration file (--config-file), with all other options: etcd has no flag and no variable for it.`
 }
 
-function insteadOf({ uses }: { uses?: string }): string {
+function fallbackClause({ uses }: { uses?: string }): string {
   return uses === undefined ? ', so it protects nothing' : ` and uses ${uses}`
 }
 

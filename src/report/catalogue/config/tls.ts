@@ -11,7 +11,7 @@ const TLS_FLAGS = {
   peer: ['peer-cert-file', 'peer-key-file', 'peer-trusted-ca-file', 'peer-client-cert-auth'],
 }
 
-function https(url: string): string {
+function withHttps(url: string): string {
   return url.replace(/^http:/, 'https:')
 }
 
@@ -83,15 +83,15 @@ export const configTls = {
   'config/plaintext-url': {
     'next to TLS options': error((d: PlaintextUrl) => [
       `${placed(d)} ${open(d)}`,
-      `${serve(d.url)} If you mean plaintext, remove all TLS options of that side.`,
+      `${httpsRemedy(d.url)} If you mean plaintext, remove all TLS options of that side.`,
     ]),
     'no TLS options': error((d: PlaintextUrl) => [
       `${placed(d)} ${open(d)}`,
-      `${serve(d.url)} If you mean plaintext, listen only on the loopback address.`,
+      `${httpsRemedy(d.url)} If you mean plaintext, listen only on the loopback address.`,
     ]),
     'loopback next to TLS': error((d: PlaintextUrl) => [
       `${placed(d)} has ${d.url}, where every user of this machine bypasses the certificates.`,
-      `Write ${https(d.url)}, with a certificate that names this address, or remove it.`,
+      `Write ${withHttps(d.url)}, with a certificate that names this address, or remove it.`,
     ]),
     // `other`: the URL with TLS.
     'same port': error((d: PlaintextUrl & { other: string }) => [
@@ -104,11 +104,11 @@ export const configTls = {
     ]),
     'member list': error((d: PlaintextUrl & { member: string }) => [
       `${placed(d)} has ${d.url} for "${d.member}", but peers use TLS here.`,
-      `Write ${https(d.url)}, on all members.`,
+      `Write ${withHttps(d.url)}, on all members.`,
     ]).refusedAs({ Go: NO_HANDSHAKE }),
     loopback: info((d: PlaintextUrl) => [
       `${placed(d)} has ${d.url}, which every user of this machine can reach without TLS.`,
-      `Write ${https(d.url)}, with a certificate for that address, or remove it.`,
+      `Write ${withHttps(d.url)}, with a certificate for that address, or remove it.`,
     ]),
     'socket next to TLS': warning((d: PlaintextUrl) => [
       `${placed(d)} has ${d.url}, where every user who may write to that socket bypasses the certificates.`,
@@ -150,7 +150,7 @@ export const configTls = {
   'config/advertise-unreachable': {
     plaintext: warning((d: AdvertiseUnreachable & { side: Side }) => [
       `${placed(d)} has ${d.url}, but this member listens with https: ${d.listen}.${d.side === 'peer' ? '' : ' Clients that read the URLs from the cluster cannot connect.'}`,
-      `Write ${https(d.url)}.`,
+      `Write ${withHttps(d.url)}.`,
     ])
       .or('error', ({ side }) => side === 'peer')
       .refusedAs({ Go: NO_HANDSHAKE }),
@@ -181,7 +181,7 @@ export const configTls = {
   },
   'config/client-auth-off': error((d: ConfigPlace & { side: Side }) => [
     `${placed(d)} is set, and etcd requests no certificate from ${d.side === 'peer' ? 'other members' : 'clients: anybody who reaches the port can read and write, unless etcd requires a password'}.`,
-    request(d.option, d.side),
+    clientAuthRemedy(d.option, d.side),
   ]),
   'config/client-auth-implied': {
     client: warning((d: ClientAuthImplied) => [
@@ -200,20 +200,20 @@ export const configTls = {
     ]),
     'public CAs': error((d: ConfigPlace & { path: string }) => [
       `${placed(d)} names ${d.path}, the public CAs of the machine. ${ANY_OF_THEM}`,
-      onlyOwnCa(d),
+      ownCaRemedy(d),
     ]),
     'many CAs': error((d: ConfigPlace & { path: string; count: number }) => [
       `${placed(d)} names ${d.path}, which contains ${String(d.count)} CAs, as many as a list of public CAs. ${ANY_OF_THEM}`,
-      onlyOwnCa(d),
+      ownCaRemedy(d),
     ]),
   },
   'config/auto-tls': {
     clients: error((d: AutoTls) => [
-      `${placed(d)} requests no certificate from clients at ${d.other}, and serves one that no client can verify${ignoredToo(d)}.`,
+      `${placed(d)} requests no certificate from clients at ${d.other}, and serves one that no client can verify${ignoredClause(d)}.`,
       `Remove ${d.option}, and set ${allSpelledLike(d.option, TLS_FLAGS.client)}.`,
     ]),
     peers: error((d: AutoTls) => [
-      `${placed(d)} requests no certificate from other members at ${d.other}${ignoredToo(d)}.`,
+      `${placed(d)} requests no certificate from other members at ${d.other}${ignoredClause(d)}.`,
       `Remove ${d.option}, and set ${allSpelledLike(d.option, TLS_FLAGS.peer)}.`,
     ]),
     replaces: error((d: AutoTls) => [
@@ -255,11 +255,11 @@ export const configTls = {
     ]).refusedAs({ etcd: 'client certificate authentication failed' }),
     'self-signed': warning((d: GatewayRefused) => [
       `${placed(d)} names "${d.subject}", which is self-signed and does not chain to a CA of ${d.ca}. ${GATEWAY_FAILS}`,
-      `Reissue it by a CA of ${d.ca}. ${otherWays(d.option)}`,
+      `Reissue it by a CA of ${d.ca}. ${gatewayRemedy(d.option)}`,
     ]).refusedAs(UNKNOWN_CA),
     CA: warning((d: GatewayRefused) => [
       `${placed(d)} names "${d.subject}", which "${d.issuer}" issued, and which does not chain to a CA of ${d.ca}. ${GATEWAY_FAILS}`,
-      `Append the certificate of "${d.issuer}" to ${d.path}, if it is an intermediate of a CA of ${d.ca}. ${otherWays(d.option)}`,
+      `Append the certificate of "${d.issuer}" to ${d.path}, if it is an intermediate of a CA of ${d.ca}. ${gatewayRemedy(d.option)}`,
     ]).refusedAs(UNKNOWN_CA),
     'CA of the same name': warning((d: GatewayRefused) => [
       `${placed(d)} names "${d.subject}", which was issued by a CA of the same name as one of ${d.ca}, but with another key. ${GATEWAY_FAILS}`,
@@ -275,23 +275,23 @@ function open({ url }: { url: string }): string {
   return `has ${url}, which is not encrypted and requests no certificate.`
 }
 
-function serve(url: string): string {
-  return `Write ${https(url)}, with a certificate, a key and a CA.`
+function httpsRemedy(url: string): string {
+  return `Write ${withHttps(url)}, with a certificate, a key and a CA.`
 }
 
-function request(option: string, side: Side): string {
+function clientAuthRemedy(option: string, side: Side): string {
   const [callers, prefix] = side === 'client' ? ['clients', ''] : ['members', 'peer-']
   return `Set ${spelledLike(option, `${prefix}trusted-ca-file`)} to the CA of the ${callers}, and ${spelledLike(option, `${prefix}client-cert-auth`)} to true.`
 }
 
-function onlyOwnCa({ option }: { option: string }): string {
+function ownCaRemedy({ option }: { option: string }): string {
   return `Set ${option} to a file that contains only the CA of etcd’s own clients or members.`
 }
 
-function ignoredToo({ ignored }: { ignored?: string }): string {
+function ignoredClause({ ignored }: { ignored?: string }): string {
   return ignored === undefined ? '' : `: etcd ignores ${ignored}`
 }
 
-function otherWays(option: string): string {
+function gatewayRemedy(option: string): string {
   return `If clients trust another CA for servers, set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients’ CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`
 }

@@ -14,7 +14,10 @@ export type OptionNeeds = ConfigPlace & { needs: string[] }
 
 export const configTogether = {
   'config/options-conflict': {
-    excluded: error((d: OptionsConflict) => [`${placed(d)} and ${d.other} cannot both be set.`, keepOne(d)]).refusedAs([
+    excluded: error((d: OptionsConflict) => [
+      `${placed(d)} and ${d.other} cannot both be set.`,
+      keepOneRemedy(d),
+    ]).refusedAs([
       {
         etcd: [
           'AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)',
@@ -33,11 +36,11 @@ export const configTogether = {
     ]),
     'ways to find members': error((d: OptionsConflict) => [
       `${placed(d)} is set in addition to ${d.other}. Etcd accepts only one way to find the members.`,
-      keepOne(d),
+      keepOneRemedy(d),
     ]).refusedAs({ etcd: 'multiple discovery or bootstrap flags are set' }),
     'flag and variable': error((d: OptionsConflict) => [
       `${placed(d)} is also set by ${d.other}. Etcd does not start with both.`,
-      keepOne(d),
+      keepOneRemedy(d),
     ]).refusedAs({
       etcd: [
         'conflicting environment variable is shadowed by corresponding command-line flag',
@@ -140,6 +143,6 @@ const WITHOUT_EFFECT = {
   'nothing to suppress': 'this file has no such finding',
 }
 
-function keepOne({ option, other }: { option: string; other: string }): string {
+function keepOneRemedy({ option, other }: { option: string; other: string }): string {
   return `Keep one of ${option} and ${other}.`
 }
