@@ -147,7 +147,7 @@ interface CaPlan extends CaRights {
   readonly now: Date
   /** In DER. */
   readonly subject: Uint8Array
-  readonly validity: { duration: number; asked: boolean }
+  readonly validity: { duration: number; isExplicit: boolean }
   readonly origin: string
   makeKey(): Promise<{ key: PrivateKey | null; signer: SigningKey }>
 }
@@ -168,7 +168,7 @@ function readOptions(options: CreateIntermediateOptions, settings: Settings, def
     nameConstraints: readPermittedNames(options.permittedNames),
     validity: {
       duration: readValidity(validity, 'validity', now),
-      asked: options.validity !== undefined,
+      isExplicit: options.validity !== undefined,
     },
     origin,
     makeKey: async () => {
@@ -219,18 +219,18 @@ function readMaxIntermediates(value: unknown): number | undefined {
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if a CA above does not allow it (RFC 5280 section 4.2.1.9, pathLenConstraint).
  */
-function pathLengthBelow(above: AuthorityParts, asked = 0): number {
+function pathLengthBelow(above: AuthorityParts, requested = 0): number {
   for (const [i, ca] of [above.certificate, ...above.chain].entries()) {
     const most = ca.extensions.basicConstraints?.pathLength ?? null
     const left = most === null ? Infinity : most - i
-    if (left >= asked + 1) continue
+    if (left >= requested + 1) continue
     throw issueRefused(
       `The pathLenConstraint ${String(most)} of "${ca.subject.toString()}" leaves no room for a CA below this one` +
-        (asked > 0 ? ` that may have ${String(asked)} more below itself` : '') +
+        (requested > 0 ? ` that may have ${String(requested)} more below itself` : '') +
         ' (RFC 5280 section 4.2.1.9, maxIntermediates)',
     )
   }
-  return asked
+  return requested
 }
 
 export async function crossSign(
@@ -248,8 +248,10 @@ export async function crossSign(
   const now = settings.now()
   const nameConstraints = readPermittedNames(options.permittedNames)
   const pathLength = pathLengthBelow(issuer, readMaxIntermediates(options.maxIntermediates))
-  const asked = options.validity !== undefined
-  const duration = asked ? readValidity(options.validity, 'validity', now) : other.notAfter.getTime() - now.getTime()
+  const isExplicit = options.validity !== undefined
+  const duration = isExplicit
+    ? readValidity(options.validity, 'validity', now)
+    : other.notAfter.getTime() - now.getTime()
   if (duration <= 0) throw issueRefused(`The certificate ${name} has expired at ${other.notAfter.toISOString()}`)
   // Certificates of the other CA refer to its key by this identifier.
   const identifier = other.extensions.subjectKeyIdentifier ?? keyIdentifier(other.spki)
@@ -260,7 +262,7 @@ export async function crossSign(
   )
   const contents = {
     serial: settings.nextSerial(),
-    lifetime: lifetimeWithin(issuer, { duration, asked }, now),
+    lifetime: lifetimeWithin(issuer, { duration, isExplicit }, now),
     subject: other.subject.raw,
     spki: other.spki,
     extensions: [

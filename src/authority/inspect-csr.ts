@@ -156,9 +156,10 @@ const NOT_IGNORED: ReadonlySet<string> = new Set<string>([
 const KNOWN_ATTRIBUTES: ReadonlySet<string> = new Set<string>(Object.values(AttributeId))
 
 function checkIgnored(request: CertificateRequest, place: Place, { others }: SortedNames): Finding[] {
-  const { version, hasChallengePassword: challengePassword, extensions: asked } = request
-  const isIgnored = ({ oid }: { oid: string }): boolean => !NOT_IGNORED.has(oid) && !asked.unknownCritical.includes(oid)
-  const extensions = [...new Set(asked.all.filter(isIgnored).map(({ oid }) => extensionName(oid)))]
+  const { version, hasChallengePassword: challengePassword, extensions: requested } = request
+  const isIgnored = ({ oid }: { oid: string }): boolean =>
+    !NOT_IGNORED.has(oid) && !requested.unknownCritical.includes(oid)
+  const extensions = [...new Set(requested.all.filter(isIgnored).map(({ oid }) => extensionName(oid)))]
   const foreign = request.attributes.filter(({ oid }) => !KNOWN_ATTRIBUTES.has(oid))
   const attributes = [...new Set(foreign.map(({ oid }) => attributeName(oid)))]
   const names = others.map(({ kind, value }) => `${kind}:${value}`)

@@ -148,7 +148,7 @@ export interface CheckedProfile {
   readonly subjectName?: Uint8Array | undefined
   readonly hosts: readonly Host[]
   /** Milliseconds, and whether the caller set them. */
-  readonly validity: { duration: number; asked: boolean }
+  readonly validity: { duration: number; isExplicit: boolean }
   /** OBJECT IDENTIFIERs. */
   readonly extendedKeyUsage: readonly string[]
   /** Whole Extension elements in DER. */
@@ -205,7 +205,7 @@ export function readProfile(
     hosts,
     validity: {
       duration: readValidity(validity, `${where}.validity`, now),
-      asked: request.validity !== undefined,
+      isExplicit: request.validity !== undefined,
     },
     extendedKeyUsage: readExtendedKeyUsage(request.extendedKeyUsage, role, `${where}.extendedKeyUsage`),
     extensions: readExtensions(request.extensions, `${where}.extensions`),

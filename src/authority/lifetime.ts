@@ -40,7 +40,7 @@ export function lifetimeFromNow(validity: number, now: Date): Lifetime {
  */
 export function lifetimeWithin(
   { certificate, chain }: Pick<AuthorityParts, 'certificate' | 'chain'>,
-  validity: { duration: number; asked: boolean },
+  validity: { duration: number; isExplicit: boolean },
   now: Date,
 ): Lifetime {
   const wanted = lifetimeFromNow(validity.duration, now)
@@ -51,7 +51,7 @@ export function lifetimeWithin(
       ca === certificate ? "authority's certificate" : `certificate "${ca.subject.toString()}" above the authority`
     if (notBefore > now) throw issueRefused(`The ${whose} is not valid before ${notBefore.toISOString()}`)
     if (notAfter <= now) throw issueRefused(`The ${whose} has expired at ${notAfter.toISOString()}`)
-    if (validity.asked && wanted.notAfter.getTime() > notAfter.getTime() + BACKDATED_MS) {
+    if (validity.isExplicit && wanted.notAfter.getTime() > notAfter.getTime() + BACKDATED_MS) {
       throw issueRefused(
         `The certificate would be valid until ${wanted.notAfter.toISOString()}, ` +
           `but the ${whose} ends at ${notAfter.toISOString()}; ask for a shorter "validity"`,

@@ -171,7 +171,7 @@ function issueOptionsOf(
     subject: [],
     subjectName: leaf.subject.raw,
     hosts,
-    validity: { duration: validity ?? sameLifetime(leaf, who), asked: validity !== null },
+    validity: { duration: validity ?? sameLifetime(leaf, who), isExplicit: validity !== null },
     extendedKeyUsage: purposes ?? roleRow(role).extendedKeyUsage,
     extensions: otherExtensions(leaf, isForeign, who),
     skipEtcdChecks,

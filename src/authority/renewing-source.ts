@@ -34,7 +34,7 @@ export function authoritySource(
       const revocations = await Revocations.read(settings.ledger)
       revocations.refuseCertificate(held.credentials.chain[0], [certificate, ...issuer.chain])
     }
-    const validity = held === null ? wanted.validity : { ...wanted.validity, asked: false }
+    const validity = held === null ? wanted.validity : { ...wanted.validity, isExplicit: false }
     const credentials = await issueCredentials(issuer, { ...wanted, validity }, now)
     await settings.ledger.append([ledgerEntry(issuer, credentials.chain[0], wanted.role)])
     return credentials
@@ -183,7 +183,7 @@ class RenewingSource implements WatchableSource {
       await untilAborted(this.#refresh(), stop)
       const attempt = this.#attempt.signal
       const usable = this.#usable
-      // A failure is no longer of interest if the credentials need not be renewed, as after the clock was set.
+      // Ignored if renewal is no longer due, for example because the clock was set.
       const failure = this.#isDue ? this.#failure : null
       if (usable !== null) consumer ??= { held: usable.fingerprint, reported: null }
       const isNew = usable !== null && usable.fingerprint !== consumer?.held

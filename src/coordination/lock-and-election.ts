@@ -9,8 +9,8 @@ import { type Leader, observeLeaders } from './observe.js'
 import { etcdStore } from './store.js'
 
 /**
- * Shortest TTL, in seconds. etcd grants none below 1.5 election timeouts (2 s by default), and renews none while it elects a
- * leader, which takes about as long.
+ * Seconds. etcd grants no lease below 1.5 election timeouts (2 s by default), and renews no lease while it elects a leader, which takes
+ * about as long.
  */
 const MIN_TTL = 3
 

@@ -42,7 +42,7 @@ function checkCertificate(place: PathCertificate, isTrusted: boolean, findings: 
 
 /** Caches the findings about issuers, so that each is checked at most once as an anchor and once as an intermediate. */
 export class IssuerResults {
-  readonly comparisons: ComparisonBudget = { left: MAX_COMPARISONS, known: new Map() }
+  readonly comparisons: ComparisonBudget = { remaining: MAX_COMPARISONS, known: new Map() }
   readonly #rules: Rules
   readonly #known = new Map<Certificate, Partial<Record<PathCertificate['role'], FindingCollector>>>()
 

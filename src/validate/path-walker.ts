@@ -90,7 +90,7 @@ function addTo(groups: Map<string, Candidate[]>, key: string, candidate: Candida
   else group.push(candidate)
 }
 
-/** As in Go (crypto/x509 findPotentialParents): the same key identifier before none before a different one. */
+/** As in Go (crypto/x509 findPotentialParents): first the same key identifier, then none, then a different one. */
 function sortIssuers(known: Map<Certificate, Issuers>, candidates: readonly Candidate[], child: Certificate): Issuers {
   const cached = known.get(child)
   if (cached !== undefined) return cached

@@ -184,12 +184,12 @@ function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Orde
     }
   }
   for (const [index, each] of clients.entries()) {
-    const asked: Exclude<typeof each, string> = typeof each === 'string' ? { name: each } : each
+    const options: Exclude<typeof each, string> = typeof each === 'string' ? { name: each } : each
     const where = `plan.clients[${String(index)}]`
-    checkOptions(where, asked, ['name', 'hosts', 'subject', 'validity', 'extensions', 'extendedKeyUsage'])
-    const { validity: lifetime = validity } = asked
-    const own = { ...common, ...asked, validity: lifetime }
-    add(where, 'client', asked.name, { ...own, role: 'client' })
+    checkOptions(where, options, ['name', 'hosts', 'subject', 'validity', 'extensions', 'extendedKeyUsage'])
+    const { validity: lifetime = validity } = options
+    const own = { ...common, ...options, validity: lifetime }
+    add(where, 'client', options.name, { ...own, role: 'client' })
   }
   return [...orders.values()]
 }

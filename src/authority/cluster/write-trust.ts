@@ -64,7 +64,7 @@ async function foldersOf(
   const { folders, unreadable } = await findFolders(fs, root, layout)
   const [first] = unreadable
   if (first !== undefined) throw writeFailed(join(root, first.path), first.reason)
-  // The folder of a single node has no name of its own.
+  // A directory of one node has no folder for each member, so `members` is ignored.
   const isNode = folders.some(({ path }) => path === '')
   const wanted = [
     ...(isNode ? [] : (members ?? []).map((name) => pathOf(layout, 'members', name))),

@@ -26,7 +26,7 @@ const MAX_FINDINGS = 20
 
 /** The remaining comparisons of one validation, and the parsed constraints, for all its paths. */
 export interface ComparisonBudget {
-  left: number
+  remaining: number
   readonly known: Map<Certificate, Constraints>
 }
 
@@ -76,7 +76,7 @@ function readConstraints({ extensions, subject }: Certificate, budget: Compariso
       const { kind } = constraint
       const reason = constraintProblem(constraint)
       if (reason !== null) return { malformed: constraint, reason }
-      budget.left -= COMPARISONS_PER_CONSTRAINT
+      budget.remaining -= COMPARISONS_PER_CONSTRAINT
       const sides = kinds.get(kind) ?? { permitted: [], excluded: [] }
       if (takeReading(constraint, budget)) sides[side].push(subtreeOf(constraint))
       kinds.set(kind, sides)
@@ -90,17 +90,17 @@ function takeComparisons(names: readonly GeneralName[], { kinds }: ReadConstrain
   for (const name of names) {
     const sides = kinds.get(name.kind)
     if (sides === undefined) continue
-    budget.left -= sides.permitted.length + sides.excluded.length
+    budget.remaining -= sides.permitted.length + sides.excluded.length
     takeReading(name, budget)
   }
-  return budget.left >= 0
+  return budget.remaining >= 0
 }
 
 /** Counts the cost of parsing a directory name; false if it exceeds the budget. */
 function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): boolean {
   if (kind !== 'dirName') return true
-  budget.left -= bytes.length * COMPARISONS_PER_BYTE
-  return budget.left >= 0
+  budget.remaining -= bytes.length * COMPARISONS_PER_BYTE
+  return budget.remaining >= 0
 }
 
 function checkSubject(

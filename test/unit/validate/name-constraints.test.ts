@@ -173,13 +173,13 @@ tableOf('Go, next to a constraint of any kind', 'name-constraints/name-unreadabl
 
 describe('the budget', () => {
   /** What is left of so many comparisons. */
-  function check(left: number, subtrees: Subtrees, names: readonly GeneralName[]): [string[], number] {
+  function check(remaining: number, subtrees: Subtrees, names: readonly GeneralName[]): [string[], number] {
     const root = mintCa({ subject: 'Root', ...constrain(subtrees) })
     const path = [mintLeaf({ subject: 'L', issuer: root, names }), root].map(({ der }) => Certificate.parse(der))
-    const budget = { left, known: new Map() }
+    const budget = { remaining, known: new Map() }
     const notes = new FindingCollector(rulesOf(resolveContext({ usage: 'server' })))
     checkNameConstraints(placesOf({ certificates: path, anchored: true }), budget, notes)
-    return [textsOf(notes.toFindings(), true), budget.left]
+    return [textsOf(notes.toFindings(), true), budget.remaining]
   }
   const names = [a, b, uri('spiffe://x')]
   const subtrees = { permitted: [dns('test')], excluded: [c, dns('d.test'), uri('y')] }
