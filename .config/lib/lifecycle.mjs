@@ -11,7 +11,7 @@ export function say(line) {
   process.stdout.write(`${line}\n`)
 }
 
-/** A fault that is told in one sentence; its stack would help nobody. */
+/** An error that is printed as one sentence, without its stack. */
 export class Stop extends Error {}
 
 /**
@@ -59,7 +59,7 @@ export async function lifecycle(body, { lastLine } = {}) {
 }
 
 /**
- * A signal that is sent to npm alone ends npm and the shell between us, and we are not told. Only as npm's child is a
+ * A signal that is sent to npm alone ends npm and the shell between us, and this process is not notified. Only as npm's child is a
  * parent's end a reason to end.
  */
 function watchParent(onGone) {

@@ -183,10 +183,10 @@ it('members that came earlier have shorter lists; one that joins must list all: 
 
   expect(await errorsOf([...earlier, whole.flags['third']])).toEqual([])
   const short = await flagsOf({ third: joining }, { second: at['second'] ?? '', third })
-  const [told, ...more] = await errorsOf([...earlier, short.flags['third']])
+  const [found, ...more] = await errorsOf([...earlier, short.flags['third']])
   expect(more).toEqual([])
-  expect(told?.details).toMatchObject({ members: ['first'], kind: 'joining' })
+  expect(found?.details).toMatchObject({ members: ['first'], kind: 'joining' })
   await using refused = startIn(short.flags['third'] ?? [])
   expect(await refused.code).not.toBe(0)
-  expect(told?.refusals.filter(({ words }) => isSaid(words, refused.log()))).toHaveLength(1)
+  expect(found?.refusals.filter(({ words }) => isSaid(words, refused.log()))).toHaveLength(1)
 })

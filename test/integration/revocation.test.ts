@@ -77,7 +77,9 @@ function validate(
 /** The codes of findings that give these words as etcd's. */
 function foretold(findings: readonly Finding[], words: string): string[] {
   const says = (each: Finding): boolean =>
-    each.refusals.some(({ by, words: told }) => by === 'etcd' && told.split('…').every((part) => words.includes(part)))
+    each.refusals.some(
+      ({ by, words: parts }) => by === 'etcd' && parts.split('…').every((part) => words.includes(part)),
+    )
   return findings.filter(says).map(({ code }) => code)
 }
 

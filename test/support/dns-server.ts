@@ -10,7 +10,7 @@ interface SrvAnswer {
   readonly priority?: number
 }
 
-/** An IPv4 address, told after so many milliseconds. */
+/** An IPv4 address, and the delay of the answer in milliseconds. */
 interface AddressAnswer {
   readonly address: string
   readonly after: number

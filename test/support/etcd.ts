@@ -57,9 +57,9 @@ export interface MintedPki {
   readonly server: Credentials
   /** Common name `root`, the name of etcd's superuser. */
   readonly client: Credentials
-  /** One more server certificate, with the usual names and usages unless told otherwise. */
+  /** One more server certificate, with the usual names and usages by default. */
   issueServer(options?: Partial<MintLeafOptions>): Credentials
-  /** One more client certificate, with clientAuth alone unless told otherwise. */
+  /** One more client certificate, with clientAuth alone by default. */
   issueClient(options?: Partial<MintLeafOptions>): Credentials
 }
 

@@ -1,4 +1,4 @@
-/** A file system that counts its calls, lets somebody look between any two of them, and fails or dies where told. */
+/** A file system that counts its calls, runs a callback between any two of them, and fails or dies at a given one. */
 import { type FileSystem, nodeFileSystem, type OpenFile } from '../../src/files/file-system.js'
 
 export interface Faults {

@@ -112,7 +112,7 @@ export interface MintCaOptions extends MintOptions {
   without?: readonly string[] | undefined
 }
 
-/** A CA certificate: basic constraints, keyCertSign and cRLSign, key identifiers; ten years unless told otherwise. */
+/** A CA certificate: basic constraints, keyCertSign and cRLSign, key identifiers; valid for ten years by default. */
 export function mintCa(options: MintCaOptions): Minted {
   const { key, issuerKey } = keysOf(options)
   return mint({
@@ -138,7 +138,7 @@ export interface MintLeafOptions extends MintOptions {
   without?: readonly string[] | undefined
 }
 
-/** An end-entity certificate as etcd wants it, for server, peer and client alike; 30 days unless told otherwise. */
+/** An end-entity certificate as etcd requires it, for server, peer and client; valid for 30 days by default. */
 export function mintLeaf(options: MintLeafOptions): Minted {
   const { key, issuerKey } = keysOf(options)
   const usages = options.usages ?? ['serverAuth', 'clientAuth']

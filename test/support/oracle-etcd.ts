@@ -1,4 +1,4 @@
-/** etcd as an oracle: what it does with a connection, the words in its log, and the words that Node has for it. */
+/** etcd as an oracle: whether it accepts a connection, the message in its log, and the message of Node. */
 import { setTimeout } from 'node:timers/promises'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { TestEtcd } from '../../src/testing/index.js'
@@ -6,7 +6,7 @@ import { refusalOn } from './https.js'
 import { chainPem, type Minted } from './mint.js'
 import { codeOf, SHOW_ANYTHING, wordsOf } from './oracle-node.js'
 
-/** What a client shows. */
+/** The certificates that a client sends. */
 export interface Shown {
   readonly leaf: Minted
   readonly sent?: readonly Minted[]

@@ -1,4 +1,4 @@
-/** Go as an oracle: `go/chains.go`, which answers while the tests go on. */
+/** Go as an oracle: the process of `go/chains.go`. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -9,7 +9,7 @@ import { goOracle } from './go-program.js'
 import type { Minted } from './mint.js'
 import type { Question, OracleResult } from './oracles.js'
 
-/** What Go read in a certificate or a CRL that was issued. */
+/** The fields that Go read in an issued certificate or CRL. */
 interface GoIssued {
   readonly serial: string
   readonly subject: string

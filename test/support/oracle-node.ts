@@ -6,7 +6,7 @@ import { mintLeaf } from './mint.js'
 import { tlsPeer } from './peers.js'
 import type { Question, OracleResult } from './oracles.js'
 
-/** So that the side that shows the chain shows whatever it can; the side that checks it has Node's defaults. */
+/** Lets the side that sends the chain send any chain. The side that validates it has Node's defaults. */
 export const SHOW_ANYTHING = 'DEFAULT:@SECLEVEL=0'
 
 export async function askNode(question: Question): Promise<OracleResult> {
@@ -19,7 +19,7 @@ export async function askNode(question: Question): Promise<OracleResult> {
   }
 }
 
-/** What a client of Node says to the server's chain. */
+/** The result of a Node client for the chain of the server. */
 async function askClient({ host, ...question }: Question): Promise<OracleResult> {
   await using server = await tlsPeer(shown(question))
   const socket = connect({
@@ -39,7 +39,7 @@ async function askClient({ host, ...question }: Question): Promise<OracleResult>
   }
 }
 
-/** What a server of Node says to the client's chain. */
+/** The result of a Node server for the chain of the client. */
 async function askServer(question: Question): Promise<OracleResult> {
   const tls = { ...ownIdentity(), ...judging(question), requestCert: true, rejectUnauthorized: false }
   let connected = (_socket: TLSSocket): void => undefined
@@ -60,7 +60,7 @@ async function askServer(question: Question): Promise<OracleResult> {
   }
 }
 
-/** Rejects where the connection ends without an error; one that had an error has told it before. */
+/** Rejects if the connection ends without an error. */
 async function closed(socket: TLSSocket): Promise<never> {
   await new Promise((resolve) => socket.once('close', resolve))
   throw new Error('the connection was closed')
@@ -78,7 +78,7 @@ function judging({ trust, crls }: Pick<Question, 'trust' | 'crls'>): { ca: strin
 
 let own: { cert: string; key: string } | null = null
 
-/** A certificate for the server that checks; nobody looks at it. */
+/** A certificate for the server that validates; it is not validated itself. */
 function ownIdentity(): { cert: string; key: string } {
   if (own === null) {
     const { pem, keyPem } = mintLeaf({ subject: 'oracle' })

@@ -101,8 +101,8 @@ describe.each(GROUPS)('$title', ({ causes }) => {
       })
       expect(ours.all).toEqual(expect.arrayContaining([...(cause.hints ?? [])]))
       const details = (IS_3_4 ? cause.detailsOf34 : undefined) ?? cause.details ?? {}
-      if (expected[0] === cause.codes[0]) expect(ours.told[0]?.details ?? {}).toMatchObject(details)
-      for (const { remedy } of ours.told) expect(remedy).toMatch(/^\S.{20,}\.$/)
+      if (expected[0] === cause.codes[0]) expect(ours.reported[0]?.details ?? {}).toMatchObject(details)
+      for (const { remedy } of ours.reported) expect(remedy).toMatch(/^\S.{20,}\.$/)
       // The processor time of the answer itself, which is more if others use the caches of the processor.
       expect(ours.late).toBeLessThan(timeoutOf(situation) / 5)
     } finally {
@@ -129,7 +129,10 @@ it('the page shows what was found, and distinguishes more than forty causes', ()
 function renderPage(): string {
   const head = readFileSync(PAGE, 'utf8').split(/^## /m)[0] ?? ''
   const sections = GROUPS.map(({ title, text, causes }) => {
-    const top = ['| cause | this client reports | certificate | plain etcd3: first call | second call |', '| --- | --- | --- | --- | --- |']
+    const top = [
+      '| cause | this client reports | certificate | plain etcd3: first call | second call |',
+      '| --- | --- | --- | --- | --- |',
+    ]
     const found = causes.map((each) => rows.get(each)).join('\n')
     return `## ${title}\n\n${text}\n\n<!-- prettier-ignore -->\n${top.join('\n')}\n${found}\n`
   })
@@ -193,7 +196,7 @@ function timeoutOf({ options }: Situation): number {
 
 type Ours = Pick<Cause, 'error' | 'codes' | 'certificate'> & {
   /** The findings that the row is about. */
-  told: readonly Finding[]
+  reported: readonly Finding[]
   /** The codes of all findings. */
   all: string[]
   /** Milliseconds between a timer of the dial time-out, which is as late as this machine is slow, and the answer. */
@@ -206,12 +209,12 @@ async function askOurs(situation: Situation): Promise<Ours> {
   const timer = setTimeout(() => (sinceDue = new OwnTime()), timeoutOf(situation))
   const { error, findings } = await (elsewhere ?? (() => connectOnce(situation)))()
   clearTimeout(timer)
-  const told = error === null ? findings : findings.filter((each) => each.severity === 'error')
+  const reported = error === null ? findings : findings.filter((each) => each.severity === 'error')
   return {
     error,
-    codes: told.map(({ code }) => code),
-    certificate: certificateOf(told[0], endpoint),
-    told,
+    codes: reported.map(({ code }) => code),
+    certificate: certificateOf(reported[0], endpoint),
+    reported,
     all: findings.map(({ code }) => code),
     // How long a process elsewhere took to start is not known.
     late: elsewhere === undefined ? elapsedOf(sinceDue) : 0,

@@ -271,7 +271,7 @@ describe('streams', () => {
 })
 
 describe('a stream that nobody reads', () => {
-  it('a stream that is not read holds the server back (grpc-js buffers everything), and no other call', async () => {
+  it('holds the server back on a stream that is not read (grpc-js buffers everything), and delays no other call', async () => {
     flooded = 0
     const stream = client.makeServerStreamRequest('/flood', same, same, Buffer.from('x'))
     stream.on('error', () => undefined)

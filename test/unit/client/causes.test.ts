@@ -42,7 +42,7 @@ function causes({ cause }: Error): string[] {
   return isEtcdMtlsError(cause) && 'report' in cause.details ? errorCodes(cause.details.report.findings) : []
 }
 
-it('every call has the same cause, with the error class that etcd3 has for it', async () => {
+it('sets the same cause on every call, with the error class of etcd3', async () => {
   await using peer = await untrustedPeer()
   await using client = await connect(peer)
   for (let i = 0; i < 10; i += 1) {
@@ -53,7 +53,7 @@ it('every call has the same cause, with the error class that etcd3 has for it', 
   }
 })
 
-it('concurrent calls have causes of their own, which show no value', async () => {
+it('sets a separate cause on each concurrent call, which shows no value', async () => {
   await using peer = await refusingPeer(7, (path) =>
     path.endsWith('/Put') ? 'etcdserver: permission denied' : 'etcdserver: user name is empty',
   )
@@ -73,7 +73,7 @@ it('concurrent calls have causes of their own, which show no value', async () =>
   }
 })
 
-it('a policy of the user has the cause as well', async () => {
+it('sets the cause for a fault handling policy of the user', async () => {
   await using peer = await untrustedPeer()
   let ran = 0
   const host = () =>
@@ -91,7 +91,7 @@ it('a policy of the user has the cause as well', async () => {
   expect(ran).toBeGreaterThan(0)
 })
 
-it('a watch and a lease report why they are refused, and do not look for a connection forever', async () => {
+it('reports why a watch or a lease is refused, and does not retry indefinitely', async () => {
   await using peer = await untrustedPeer()
   await using client = await connect(peer)
   for (const watch of [client.watch(), client.namespace('a/').namespace('b/').watch()]) {
@@ -105,7 +105,7 @@ it('a watch and a lease report why they are refused, and do not look for a conne
   await rejection(lease.grant())
 })
 
-it('a watch on endpoints that do not answer yet continues to look for them', async () => {
+it('continues to dial for a watch while no endpoint answers', async () => {
   const peer = await gonePeer()
   await using client = await connect(peer)
   const watcher = client.watch().key('x').watcher()

@@ -74,7 +74,7 @@ describe('a server’s certificate that is out of its validity', () => {
     expect(clocked.asked).toBe(1)
   })
 
-  it('nothing is asked of a server that more than the time speaks against', async () => {
+  it('sends no request to a server whose chain has errors other than its dates', async () => {
     const clocked = await etcdAt(-7 * DAY, foreign.issueServer(expired), { ca: root.pem })
     await using peer = clocked.peer
     const found = codes(await refusal(peer))
@@ -83,7 +83,7 @@ describe('a server’s certificate that is out of its validity', () => {
     expect(clocked.asked).toBe(0)
   })
 
-  it('a server of HTTP/1.1 is asked in HTTP/1.1', async () => {
+  it('reads the clock of an HTTP/1.1 server over HTTP/1.1', async () => {
     const tls = serverTls(issueServer(expired), { ALPNProtocols: [] })
     const https = createHttpsServer(tls, (_request, response) => {
       response.sendDate = false
@@ -94,7 +94,7 @@ describe('a server’s certificate that is out of its validity', () => {
     expect(findingOf(await refusal(peer), 'handshake/clock-compared').details).toMatchObject({ explains: true })
   })
 
-  it('a server that ends the connection instead leaves the other findings as they are', async () => {
+  it('keeps the other findings if the server ends the connection instead of answering', async () => {
     await using peer: Peer = await grpcPeer(issueServer(expired), () => {
       peer.cut()
     })
@@ -102,7 +102,7 @@ describe('a server’s certificate that is out of its validity', () => {
   })
 })
 
-describe('our certificate, which a server takes for one that is out of its validity (alert 45)', () => {
+describe('a client certificate that the server considers expired (alert 45)', () => {
   it.each([
     ['agrees: it is that server’s clock', 0, {}],
     ['is another, and ours is as it should be by it', HOUR, { explains: false }],
@@ -121,7 +121,7 @@ describe('our certificate, which a server takes for one that is out of its valid
   })
 })
 
-it('no clock is asked for while all is well', async () => {
+it('reads no clock if no certificate is refused', async () => {
   const clocked = await etcdAt(-7 * DAY)
   await using peer = clocked.peer
   await using connected = await connect([peer])

@@ -172,7 +172,7 @@ describe('a connection on which nothing is answered', () => {
   })
 })
 
-it('the order of addresses alternates the families, from the one that the resolver prefers, with no address twice', () => {
+it('alternates the address families, starting with the one that the resolver prefers, without duplicates', () => {
   expect(alternateFamilies(['::1', '::2', '::3', '10.0.0.1'])).toEqual(['::1', '10.0.0.1', '::2', '::3'])
   expect(alternateFamilies(['10.0.0.1', '10.0.0.2', '10.0.0.1', '::1'])).toEqual(['10.0.0.1', '::1', '10.0.0.2'])
   expect(alternateFamilies([])).toEqual([])
@@ -181,7 +181,7 @@ it('the order of addresses alternates the families, from the one that the resolv
 const folder = temporaryFolder()
 
 describe('a server name for one endpoint', () => {
-  it('a server name of one endpoint is expected there, instead of the name for all', async () => {
+  it('verifies the server name of an endpoint instead of the common one', async () => {
     const named = (name: string): ReturnType<typeof grpcPeer> => grpcPeer(pki.issueServer({ names: [dns(name)] }))
     await using first = await named('etcd-0.example')
     await using second = await named('etcd.example')
@@ -196,7 +196,7 @@ describe('a server name for one endpoint', () => {
 })
 
 describe('a unix socket', () => {
-  it('a unix socket is dialled, and its name is verified', async () => {
+  it('dials a unix socket and verifies its name', async () => {
     await using peer = await grpcPeer(pki.issueServer({ names: [dns('etcd.sock')] }))
     await using _good = await socketTo(folder.file('etcd.sock'), peer.port)
     await using _bad = await socketTo(folder.file('other.sock'), peer.port)

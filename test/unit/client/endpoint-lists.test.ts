@@ -24,7 +24,7 @@ function peerFor(...names: string[]): Promise<Peer> {
 }
 
 describe('endpoints from DNS', () => {
-  it('are those of the records, by priority, and have to cover the domain', async () => {
+  it('dials the endpoints of SRV records by priority, and requires certificates for the domain', async () => {
     await using first = await peerFor('etcd.test')
     await using second = await peerFor('etcd.test')
     const records = [
@@ -65,7 +65,7 @@ describe('endpoints from DNS', () => {
     expect(client.tls.endpoints[0]?.state).toBe(state)
   })
 
-  it('are the first 100 records, and the report names the next one', async () => {
+  it('uses the first 100 SRV records and reports the next one', async () => {
     const records = Array.from({ length: 150 }, (_, index) => ({
       name: `etcd-${String(index)}.etcd.test`,
       port: 2379,
@@ -86,7 +86,7 @@ describe('endpoints from DNS', () => {
     ])
   })
 
-  it('records without TLS are dropped and reported', async () => {
+  it('ignores and reports SRV records without TLS', async () => {
     await using peer = await peerFor('etcd.test')
     await using server = await dnsServer({
       [SECURE]: [{ target: 'localhost', port: peer.port }],
@@ -109,7 +109,7 @@ describe('what DNS does not know', () => {
     ['records without TLS alone', { [INSECURE]: [{ target: 'plain.etcd.test', port: 2379 }] }, null],
     ['a name server that fails', { [SECURE]: 'servfail', [INSECURE]: 'servfail' }, 'ESERVFAIL'],
     ['a name server that is silent', { [SECURE]: 'silent', [INSECURE]: 'silent' }, 'TIMEOUT'],
-  ])('%s is reported as the lack of records', async (_what, zone, errorCode) => {
+  ])('reports missing SRV records for %s', async (_what, zone, errorCode) => {
     await using server = await dnsServer(zone)
     using clock = new OwnTime()
     const attempt = createSecureClient({ ...OPTIONS, dialTimeout: '1s' }, server.lookup)
@@ -120,7 +120,7 @@ describe('what DNS does not know', () => {
     expect(clock.elapsed).toBeLessThan(2000)
   })
 
-  it('a look-up ends at once on the signal', async () => {
+  it('ends a look-up at once when the signal aborts', async () => {
     await using server = await dnsServer({ [SECURE]: 'silent' })
     const give = new AbortController()
     const attempt = createSecureClient({ ...OPTIONS, dialTimeout: '60s', signal: give.signal }, server.lookup)
@@ -130,7 +130,7 @@ describe('what DNS does not know', () => {
   })
 })
 
-it('looking up and dialling share the dial time-out', async () => {
+it('applies the dial time-out to the look-up and the dial together', async () => {
   await using silent = await silentPeer()
   await using server = await dnsServer({ [SECURE]: [{ target: 'localhost', port: silent.port }] })
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
@@ -167,7 +167,7 @@ function failuresOf({ tls }: SecureEtcd3): TlsEvent[] {
 }
 
 describe('refreshEndpoints', () => {
-  it('follows DNS, and keeps what it has while DNS gives nothing', async () => {
+  it('follows changes in DNS, and keeps its endpoints while DNS has none', async () => {
     await using one = await grpcPeer(pki.server)
     await using two = await grpcPeer(pki.server)
     let ports = [one.port]
@@ -193,7 +193,7 @@ describe('refreshEndpoints', () => {
     expect(await client.get('a').string()).toBeNull()
   })
 
-  it('reports a cluster that never answers, and keeps what it has', async () => {
+  it('reports a cluster that never answers, and keeps its endpoints', async () => {
     await using one = await grpcPeer(pki.server, (stream, headers) => {
       if (headers[':path'] !== '/etcdserverpb.Cluster/MemberList') emptyAnswer(stream)
     })
@@ -203,7 +203,7 @@ describe('refreshEndpoints', () => {
     expect(urlsOf(client)).toEqual([one.endpoint])
   })
 
-  it('takes voting members with TLS alone', () => {
+  it('uses only voting members with TLS', () => {
     const members = [
       { clientURLs: ['https://a:2379', 'http://a:2378'], isLearner: false },
       { clientURLs: ['https://b:2379'], isLearner: true },
@@ -254,7 +254,7 @@ describe('setEndpoints', () => {
     await expect.poll(() => [one.accepted, one.open]).toEqual([2, 1])
   })
 
-  it('a list of which nothing is ready changes nothing, and reports why', async () => {
+  it('keeps its endpoints, and reports why, if none of the new ones is ready', async () => {
     await using one = await recordingPeer(pki.server)
     const gone = await gonePeer()
     await using client = await connect([one])
@@ -267,7 +267,7 @@ describe('setEndpoints', () => {
     expect(one.accepted).toBe(1)
   })
 
-  it('a client whose endpoints are all down takes the new list', async () => {
+  it('switches to the new endpoints if all current ones are down', async () => {
     const one = await recordingPeer(pki.server)
     await using two = await recordingPeer(pki.server)
     await using client = await connect([one])

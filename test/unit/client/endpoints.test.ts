@@ -29,7 +29,7 @@ describe('endpoints that are read', () => {
       ['https://a:2379', 'https://b:2379'],
     ],
     ['a trailing dot', 'https://etcd.example.com.:2379', ['https://etcd.example.com:2379']],
-  ])('%s is read as etcdctl reads it', (_what, input, expected) => {
+  ])('reads %s as etcdctl does', (_what, input, expected) => {
     expect(urls(input)).toEqual(expected)
   })
 
@@ -49,7 +49,7 @@ describe('unix sockets, as etcd’s clients write them', () => {
     ['unixs:///run/etcd/etcd-0.sock', '/run/etcd/etcd-0.sock', 'etcd-0.sock'],
     ['unixs://localhost:2379', 'localhost:2379', 'localhost'],
     ['UNIXS:///run/127.0.0.1:2379', '/run/127.0.0.1:2379', '127.0.0.1'],
-  ])('the unix socket %s is read as etcdctl reads it', (text, socketPath, name) => {
+  ])('reads the unix socket %s as etcdctl does', (text, socketPath, name) => {
     const [endpoint] = parseEndpoints(text)
     expect(endpoint).toMatchObject({ socketPath, host: { value: name }, url: `unixs://${socketPath}` })
   })
@@ -65,7 +65,7 @@ describe('unix sockets, as etcd’s clients write them', () => {
 })
 
 describe('a server name of its own', () => {
-  it('a server name stands next to the url', () => {
+  it('accepts a server name for each URL', () => {
     const [first, second] = parseEndpoints([{ url: 'https://10.0.0.1', serverName: 'ETCD-0.example' }, 'https://b'])
     expect(first).toMatchObject({ url: 'https://10.0.0.1:2379', serverName: { value: 'etcd-0.example' } })
     expect(second).toMatchObject({ url: 'https://b:2379', serverName: null })
@@ -103,17 +103,17 @@ describe('endpoints that are refused, by name and with the reason', () => {
     ['no host', 'https://:2379', /usable host/],
     ['what looks like an address and is none', 'https://10.0.0.300:2379', /usable host/],
     ['a wildcard', 'https://*.etcd:2379', /one host/],
-  ])('%s is refused with the reason', (_what, input, reason) => {
+  ])('refuses %s with the reason', (_what, input, reason) => {
     expect(refusal(input)).toMatch(reason)
   })
 
-  it('a refusal does not repeat a password', () => {
+  it('shows no password in a refusal', () => {
     for (const endpoint of ['https://root:secret@a:2379', 'root:secret@a:2379', 'http://root:secret@a']) {
       expect(refusal(endpoint)).not.toContain('secret')
     }
   })
 
-  it('a refusal shows control characters as escapes', () => {
+  it('escapes control characters in a refusal', () => {
     expect(refusal('https://a\u001b[2J:2379')).not.toContain('\u001b')
   })
 })

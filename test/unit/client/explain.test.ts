@@ -76,7 +76,7 @@ describe('evidence and its finding', () => {
       true,
     ],
     ['an end after some bytes', { stage: 'handshake', answered: true }, 'endpoint/closed', true],
-  ])('%s is explained by its own code', (_what, evidence, code, answered) => {
+  ])('explains %s by its own code', (_what, evidence, code, answered) => {
     const findings = explain(evidence)
     expect(findings).toMatchObject([{ code, details: { endpoint: 'https://etcd.example:2379' } }])
     expect(hasAnswered(findings)).toBe(answered)
@@ -98,7 +98,7 @@ describe('evidence and its finding', () => {
     expect(explain({ stage: 'handshake', alert })).toMatchObject([{ code, severity: 'error', details: { alert } }])
   })
 
-  it.each([116, 42, 40])('alert %i is about a missing certificate if OpenSSL did not send ours', (alert) => {
+  it.each([116, 42, 40])('explains alert %i by a missing certificate if OpenSSL did not send ours', (alert) => {
     const isMissing = (certificateSent: boolean | null): boolean => {
       const [found] = explain({ stage: 'handshake', alert, certificateSent })
       return found?.code === 'handshake/client-certificate-missing' && found.details.keyAlgorithm !== null
@@ -136,7 +136,7 @@ describe('evidence and its finding', () => {
     })
   })
 
-  it('a young certificate that OpenSSL refuses may meet a slow clock', () => {
+  it('names a slow clock as a possible cause if OpenSSL refuses a new certificate', () => {
     const remedyOf = (hours: number) => {
       const credentials = pki.issueClient({ notBefore: new Date(Date.now() - hours * 3_600_000) })
       return explain({ stage: 'handshake', alert: 42 }, { credentials })[0]?.remedy
@@ -163,7 +163,7 @@ it.each<[string, () => Promise<Peer>, FindingCode, number]>([
   ['the alert 48', () => alertingPeer(48), 'handshake/client-ca-unknown', 2],
   ['another CA', () => goodPeer({ ca: [pki.root.pem] }, foreign), 'handshake/server-certificate-refused', 2],
   ['another name', () => goodPeer({}, pki.issueServer({ names: [ip('10.0.0.1')] })), 'san/host-not-covered', 1],
-])('%s is explained over as few connections as possible', async (_what, start, code, connections) => {
+])('explains %s over as few connections as possible', async (_what, start, code, connections) => {
   await using peer = await start()
   const { details } = await refused(connect(peer, { dialTimeout: '1s' }), 'ERR_HANDSHAKE_FAILED')
   expect(JSON.stringify(findingOf(details.report.findings, code).details)).toMatch(/"127\.0\.0\.1"|https:/)

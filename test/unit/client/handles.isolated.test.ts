@@ -123,7 +123,7 @@ describe('closing', () => {
   })
 })
 
-it('a watch that is never established makes one attempt after each failure, and no more timers the longer it takes', async () => {
+it('makes one attempt after each failure of a watch that is never established, without more timers over time', async () => {
   const watchBackoff = { duration: 10, next: () => watchBackoff }
   const peer = await grpcPeer(pki.server)
   await using client = await connect([peer], {

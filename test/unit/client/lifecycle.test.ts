@@ -33,7 +33,7 @@ function isPut(headers: IncomingHttpHeaders): boolean {
   return headers[':path'] === '/etcdserverpb.KV/Put'
 }
 
-it('call options, interceptors and fault handling of etcd3 have their effect', async () => {
+it('applies call options, interceptors and fault handling of etcd3', async () => {
   const paths: string[] = []
   await using peer = await grpcPeer(pki.server, (stream, headers) => {
     if (isPut(headers)) refuseCall(stream, 8, 'etcdserver: mvcc: database space exceeded')
@@ -58,7 +58,7 @@ it('call options, interceptors and fault handling of etcd3 have their effect', a
 })
 
 describe('the connections of a client', () => {
-  it('are one for each endpoint, from the verification on, and calls take turns', async () => {
+  it('opens one connection for each endpoint, and distributes calls over them in turn', async () => {
     const counts = [0, 0]
     const counting = (index: number): Promise<Peer> =>
       grpcPeer(pki.server, (stream) => {
@@ -76,7 +76,7 @@ describe('the connections of a client', () => {
     expect([one.accepted, two.accepted]).toEqual([1, 1])
   })
 
-  it('are waited for by calls if a member served for more than a second each time before it was lost', async () => {
+  it('makes calls wait for a connection if the member served for more than a second before each loss', async () => {
     const now = performance.now.bind(performance)
     let later = 0
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
@@ -93,7 +93,7 @@ describe('the connections of a client', () => {
     }
   })
 
-  it('end after GOAWAY when their calls have ended, and new calls go over a new one', async () => {
+  it('closes a connection after GOAWAY when its calls have ended, and sends new calls over a new one', async () => {
     const waiting: ServerHttp2Stream[] = []
     await using peer = await grpcPeer(pki.server, (stream, headers) => {
       if (isPut(headers)) waiting.push(stream)
@@ -117,7 +117,7 @@ describe('the connections of a client', () => {
     await expect.poll(() => peer.open).toBe(0)
   })
 
-  it('come back with the only member; until then calls fail with the cause, every time', async () => {
+  it('connects again when the only member is back, and fails every call before that with the cause', async () => {
     await using behind = await grpcPeer(pki.server)
     const port = await freePort()
     let proxy = await proxyTo(behind.port, port)
@@ -158,7 +158,7 @@ describe('preflight', () => {
   })
 })
 
-it('a server name is expected instead of the host, and sent as SNI; an IP address never is', async () => {
+it('verifies a server name instead of the host and sends it as SNI, but never an IP address', async () => {
   const names: (string | false | undefined)[] = []
   await using peer = await tlsPeer(serverTls(pki.server), (socket) => {
     names.push((socket as { servername?: string | false }).servername)
@@ -209,7 +209,7 @@ describe('logging in with a password', () => {
     })
   }
 
-  it('every call carries the token, which is requested once for many, and again when etcd no longer accepts it', async () => {
+  it('sends a token with every call, and requests a new one only when etcd refuses it', async () => {
     let logins = 0
     let valid = 'token-1'
     const seen: unknown[] = []
@@ -234,7 +234,7 @@ describe('logging in with a password', () => {
     expect([logins, peer.accepted]).toEqual([2, 1])
   })
 
-  it('a login that etcd refuses is one finding without the password', async () => {
+  it('reports a refused login in one finding without the password', async () => {
     await using peer = await loginPeer((stream) => {
       refuseCall(stream, 3, 'etcdserver: authentication failed, invalid user ID or password')
     })
@@ -244,7 +244,7 @@ describe('logging in with a password', () => {
     await expect.poll(() => peer.open).toBe(0)
   })
 
-  it('that etcd never answers ends after dialTimeout, and the next call may try again', async () => {
+  it('ends an unanswered login after dialTimeout, and lets the next call try again', async () => {
     let logins = 0
     await using peer = await loginPeer(() => {
       logins += 1
@@ -281,7 +281,7 @@ describe('logging in with a password', () => {
     await call
   })
 
-  it('is impossible without one: a call whose token etcd refuses fails after one attempt, with a cause', async () => {
+  it('fails a call whose token etcd refuses after one attempt, with a cause, if there is no password', async () => {
     let calls = 0
     await using peer = await grpcPeer(pki.server, (stream) => {
       calls += 1
@@ -296,7 +296,7 @@ describe('logging in with a password', () => {
     expect(calls).toBe(1)
   })
 
-  it('a call ends if each new token is refused', async () => {
+  it('ends a call if each new token is refused', async () => {
     let logins = 0
     await using peer = await loginPeer(
       (stream) => {

@@ -78,16 +78,19 @@ describe('an answer to the first call', () => {
       {},
       /REFUSED_STREAM/,
     ],
-  ])('%s fails the creation of a client', async (_what, answer, code, details, message) => {
-    await using peer = await stranger(answer)
-    const errorCode = code === 'endpoint/unavailable' ? 'ERR_UNREACHABLE' : 'ERR_HANDSHAKE_FAILED'
-    const { findings } = (await refused(connect([peer]), errorCode)).details.report
-    expect(errorCodes(findings)).toEqual([code])
-    const found = findingOf(findings, code)
-    expect(found.details).toMatchObject({ endpoint: peer.endpoint, ...details })
-    expect(found.message).toMatch(message)
-    expect(peer.accepted, 'no second connection is needed').toBe(1)
-  })
+  ])(
+    'refuses to create a client after this answer to the health check: %s',
+    async (_what, answer, code, details, message) => {
+      await using peer = await stranger(answer)
+      const errorCode = code === 'endpoint/unavailable' ? 'ERR_UNREACHABLE' : 'ERR_HANDSHAKE_FAILED'
+      const { findings } = (await refused(connect([peer]), errorCode)).details.report
+      expect(errorCodes(findings)).toEqual([code])
+      const found = findingOf(findings, code)
+      expect(found.details).toMatchObject({ endpoint: peer.endpoint, ...details })
+      expect(found.message).toMatch(message)
+      expect(peer.accepted, 'no second connection is needed').toBe(1)
+    },
+  )
 
   it.each<[string, CallHandler]>([
     ['a status', answerHealthCheck],
@@ -98,14 +101,14 @@ describe('an answer to the first call', () => {
         refuseCall(stream, 7, 'etcdserver: permission denied')
       },
     ],
-  ])('etcd is recognized by %s', async (_what, answer) => {
+  ])('recognizes etcd by %s', async (_what, answer) => {
     await using peer = await grpcPeer(pki.server, emptyAnswer, answer)
     await using client = await connect([peer])
     expect(await client.get('a').string()).toBeNull()
   })
 })
 
-it('a request that is longer than a proxy accepts fails alone, with the limit as its cause', async () => {
+it('fails only the request that is larger than a proxy accepts, with the limit as its cause', async () => {
   await using proxy = await grpcPeer(pki.server, (stream, headers) => {
     if (String(headers[':path']).endsWith('/Put')) page(413)(stream, headers)
     else emptyAnswer(stream)
@@ -118,7 +121,7 @@ it('a request that is longer than a proxy accepts fails alone, with the limit as
   expect(proxy.accepted).toBe(1)
 })
 
-it('a member that sends its status byte by byte does not hold up a probe', async () => {
+it('does not delay a probe for a member that sends its status byte by byte', async () => {
   await using peer = await grpcPeer(pki.server, (stream, headers) => {
     if (headers[':path'] !== '/etcdserverpb.Maintenance/Status') {
       emptyAnswer(stream)
@@ -136,7 +139,7 @@ it('a member that sends its status byte by byte does not hold up a probe', async
   expect((await client.tls.probe()).ok).toBe(true)
 })
 
-it('is reported among members that serve, and is given no call', async () => {
+it('reports a server that is not etcd next to ready members, and sends it no call', async () => {
   let strayed = 0
   await using web = await stranger((stream, headers) => {
     if (headers['user-agent'] === 'etcd-mtls') strayed += 1
@@ -167,7 +170,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
   it.each<[string, number, FindingCode]>([
     ['a page', 200, 'endpoint/not-etcd'],
     ['a bad gateway', 502, 'endpoint/unavailable'],
-  ])('%s: the call reports it, and so do the next ones', async (_what, status, code) => {
+  ])('reports for each call that the endpoint is no longer etcd: %s', async (_what, status, code) => {
     const { proxy, shows } = await proxyWithEtcd()
     await using _proxy = proxy
     await using client = await connect([proxy])
@@ -180,7 +183,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
     expect(await client.get('a').string()).toBeNull()
   })
 
-  it('is left out while others serve, and is reported', async () => {
+  it('sends no calls to an endpoint that is no longer etcd while others are ready, and reports it', async () => {
     const { proxy, shows } = await proxyWithEtcd()
     await using _proxy = proxy
     await using etcd = await grpcPeer(pki.server)
@@ -202,7 +205,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
       .toContainEqual(expect.objectContaining({ code: 'endpoint/not-etcd' }))
   })
 
-  it('watches that meet it go on over another member, unseen by etcd3', async () => {
+  it('resumes watches over another member if an endpoint is no longer etcd', async () => {
     const { proxy, shows } = await proxyWithEtcd()
     await using _proxy = proxy
     let watches = 0

@@ -54,26 +54,26 @@ it.each<[option: string, options: object, reason?: string]>([
   ['requireLeader', { requireLeader: 'yes' }],
   ['signal', { signal: {} }],
   ['backoffStrategy', { backoffStrategy: {} }, 'use "etcd3: { faultHandling: { watchBackoff } }"'],
-])('the option %s is refused in %j', async (option, options, reason = '') => {
+])('refuses the option %s in %j', async (option, options, reason = '') => {
   const { details, message } = await refused(createSecureClient(untyped(options)), 'ERR_OPTION_INVALID')
   expect(details.option).toBe(option)
   expect(message).toContain(`"${option}"`)
   expect(message).toContain(reason)
 })
 
-it('a call without options is refused', async () => {
+it('refuses a call without options', async () => {
   const call = createSecureClient as (options?: unknown) => Promise<unknown>
   expect((await refused(call(), 'ERR_OPTION_INVALID')).details.option).toBe('options')
 })
 
-it('the error does not show a password', async () => {
+it('shows no password in an error', async () => {
   const options = untyped({ auth: { username: 1, password: 'secret' } })
   const error = await refused(createSecureClient(options), 'ERR_OPTION_INVALID')
   expect(JSON.stringify(error) + String(error.stack)).not.toContain('secret')
 })
 
 describe('the signal', () => {
-  it('prevents any dial if it is aborted before', async () => {
+  it('dials nothing if the signal is already aborted', async () => {
     await using peer = await silentPeer()
     const reason = new Error('no more')
     const attempt = createSecureClient({ ...good, endpoints: peer.endpoint, signal: AbortSignal.abort(reason) })
@@ -81,7 +81,7 @@ describe('the signal', () => {
     expect(peer.accepted).toBe(0)
   })
 
-  it('ends the call while the credentials load', async () => {
+  it('ends the call if the signal aborts while the credentials load', async () => {
     const abort = new AbortController()
     const source = { origin: 'a source that never answers', load: () => new Promise<never>(() => undefined) }
     const attempt = createSecureClient({ ...good, credentials: source, signal: abort.signal })
@@ -93,7 +93,7 @@ describe('the signal', () => {
 describe('tls.ciphers', () => {
   const resolve = (tls: object) => resolveOptions({ ...good, tls }).tls
 
-  it('has a table that is OpenSSL’s own, and every suite is one of Node’s', () => {
+  it('has the table of cipher suites of OpenSSL, each of which Node supports', () => {
     const lines = openssl(['ciphers', '-stdname', 'ALL:COMPLEMENTOFALL:@SECLEVEL=0']).trim().split('\n')
     const names = new Map(lines.map((line) => line.trim().split(/\s+/)).map(([iana, , name]) => [iana, name]))
     const isOlder = (iana: string): boolean => iana.endsWith('_CHACHA20_POLY1305')

@@ -53,10 +53,10 @@ beforeEach(async () => {
         stream.write(frameMessage(message))
       },
       finish: (code) => {
-        if (!stream.headersSent) refuseCall(stream, code, 'as told')
+        if (!stream.headersSent) refuseCall(stream, code, 'as configured')
         else {
           stream.on('wantTrailers', () => {
-            stream.sendTrailers({ 'grpc-status': String(code), 'grpc-message': 'as told' })
+            stream.sendTrailers({ 'grpc-status': String(code), 'grpc-message': 'as configured' })
           })
           stream.end()
         }
@@ -113,7 +113,7 @@ const ask = (id: number): Buffer => int64Field(1, BigInt(id))
 const answer = (id: number): Buffer => Buffer.concat([int64Field(2, BigInt(id)), int64Field(3, 60n)])
 
 describe('keep-alives', () => {
-  it('what was not answered when the connection broke is asked again, once, and what was answered is not', async () => {
+  it('repeats an unanswered keep-alive once after the connection broke, and no answered one', async () => {
     onMessage = (attempt, message) => {
       if (attempts.length > 1 || message.equals(ask(1))) attempt.send(answer(Number(message[1])))
     }
@@ -131,7 +131,7 @@ describe('keep-alives', () => {
     expect(seen).toMatchObject({ end: null, metadata: 1 })
   })
 
-  it('after a broken connection the caller ends the stream as if there had been one', async () => {
+  it('lets the caller end a keep-alive stream after its connection broke', async () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     seen.stream.end()
@@ -148,7 +148,7 @@ describe('keep-alives', () => {
     expect(attempts[1]?.messages).toEqual([ask(1)])
   })
 
-  it('on a rotation, the attempt on the old connection is left at once', async () => {
+  it('leaves the attempt on the old connection at once on a rotation', async () => {
     onMessage = (attempt, message) => {
       attempt.send(answer(Number(message[1])))
     }
@@ -166,7 +166,7 @@ describe('keep-alives', () => {
 })
 
 describe('an attempt that the server ends', () => {
-  it('UNAVAILABLE: five more are tried, with growing pauses, then the caller gets the status', async () => {
+  it('tries five more attempts with growing pauses after UNAVAILABLE, then passes the status on', async () => {
     const times: number[] = []
     onAttempt = (attempt) => {
       times.push(performance.now())
@@ -181,7 +181,7 @@ describe('an attempt that the server ends', () => {
     }
   })
 
-  it('after its first message: more are tried without an end, with pauses', async () => {
+  it('keeps trying, with pauses, if the server ends each attempt after its first message', async () => {
     const times: number[] = []
     onAttempt = () => times.push(performance.now())
     onMessage = (attempt, message) => {
@@ -197,7 +197,7 @@ describe('an attempt that the server ends', () => {
     expect(seen.end).toBeNull()
   })
 
-  it('during a pause the caller may send and end', async () => {
+  it('lets the caller send and end the stream between two attempts', async () => {
     onAttempt = (attempt) => {
       if (attempts.length < 4) attempt.finish(status.UNAVAILABLE)
       else {
@@ -215,7 +215,7 @@ describe('an attempt that the server ends', () => {
     expect(attempts[3]?.messages).toEqual([ask(1), ask(2)])
   })
 
-  it('during a pause the caller may cancel, and no attempt follows', async () => {
+  it('makes no attempt after the caller cancels between two attempts', async () => {
     onAttempt = (attempt) => {
       attempt.finish(status.UNAVAILABLE)
     }
@@ -229,7 +229,7 @@ describe('an attempt that the server ends', () => {
     expect(attempts).toHaveLength(5)
   })
 
-  it('those that carried a message do not count', async () => {
+  it('does not count failed attempts that carried a message', async () => {
     onMessage = (attempt, message) => {
       attempt.send(answer(Number(message[1])))
       attempt.finish(status.UNAVAILABLE)
@@ -247,7 +247,7 @@ describe('an attempt that the server ends', () => {
     ['OK', status.OK],
     ['PERMISSION_DENIED', status.PERMISSION_DENIED],
     ['UNAUTHENTICATED', status.UNAUTHENTICATED],
-  ])('%s is the caller’s', async (name, code) => {
+  ])('passes %s on to the caller', async (name, code) => {
     onMessage = (attempt) => {
       attempt.send(answer(1))
       attempt.finish(code)
@@ -261,7 +261,7 @@ describe('an attempt that the server ends', () => {
 })
 
 describe('the caller', () => {
-  it('cancels: the server sees it, and no attempt follows', async () => {
+  it('cancels the stream at the server if the caller cancels, and makes no further attempt', async () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => attempts[0]?.messages.length).toBe(1)
@@ -272,7 +272,7 @@ describe('the caller', () => {
     expect(attempts).toHaveLength(1)
   })
 
-  it('sets a deadline, which holds over all attempts', async () => {
+  it('applies the deadline of the caller to all attempts together', async () => {
     const seen = open(KEEP_ALIVE, { deadline: Date.now() + 2000 })
     seen.stream.write(ask(1))
     await expect.poll(() => attempts.length).toBe(1)
@@ -281,7 +281,7 @@ describe('the caller', () => {
     await expect.poll(() => seen.end).toBe('DEADLINE_EXCEEDED')
   })
 
-  it('is reported when there is no connection to go on over', async () => {
+  it('reports to the caller that there is no other connection', async () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => attempts.length).toBe(1)
@@ -290,7 +290,7 @@ describe('the caller', () => {
     proxy = await proxyTo(peer.port)
   })
 
-  it('closes the client, also while an attempt waits for a connection', async () => {
+  it('ends the stream when the client closes while an attempt waits for a connection', async () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => attempts.length).toBe(1)
@@ -301,7 +301,7 @@ describe('the caller', () => {
     await expect.poll(() => seen.end).toBe('CANCELLED')
   })
 
-  it('does not read: what was not delivered is asked for again, and each event comes once', async () => {
+  it('requests undelivered events again, and delivers each once, if the caller does not read', async () => {
     const LAST = 2000
     onMessage = (attempt, message) => {
       const request = readWatchRequest(message)
@@ -325,7 +325,7 @@ describe('the caller', () => {
     expect(revisions).toEqual(Array.from({ length: LAST }, (_, index) => index + 1))
   })
 
-  it('does not read: the server is held back, also on the next attempt', async () => {
+  it('holds the server back while the caller does not read, on the next attempt as well', async () => {
     const LIMIT = 3_000_000
     let [sent, before] = [0, 0]
     const events = frameMessage(
@@ -362,23 +362,26 @@ describe('a message that cannot be read', () => {
   it.each([
     ['from the server, on a keep-alive', KEEP_ALIVE, ask(1)],
     ['from the server, on a watch', WATCH, createFor('k')],
-  ])('%s, ends the stream with a cause and does not reach the caller', async (_what, path, request) => {
-    onMessage = (attempt) => {
-      attempt.send(Buffer.from('0bff', 'hex'))
-    }
-    const seen = open(path)
-    seen.stream.write(request)
-    await expect.poll(() => seen.end).toBe('INTERNAL')
-    expect(seen.messages).toEqual([])
-    expect(seen.cause).toMatchObject({
-      code: 'ERR_ANSWER_INVALID',
-      details: { method: path.slice('/etcdserverpb.'.length), endpoint: proxy.endpoint },
-    })
-    await expect.poll(() => attempts[0]?.stream.closed).toBe(true)
-    expect(attempts).toHaveLength(1)
-  })
+  ])(
+    'ends the stream with a cause, and does not deliver the message, if it is malformed: %s',
+    async (_what, path, request) => {
+      onMessage = (attempt) => {
+        attempt.send(Buffer.from('0bff', 'hex'))
+      }
+      const seen = open(path)
+      seen.stream.write(request)
+      await expect.poll(() => seen.end).toBe('INTERNAL')
+      expect(seen.messages).toEqual([])
+      expect(seen.cause).toMatchObject({
+        code: 'ERR_ANSWER_INVALID',
+        details: { method: path.slice('/etcdserverpb.'.length), endpoint: proxy.endpoint },
+      })
+      await expect.poll(() => attempts[0]?.stream.closed).toBe(true)
+      expect(attempts).toHaveLength(1)
+    },
+  )
 
-  it('from the caller, ends the stream', async () => {
+  it('ends the stream if the caller sends a malformed message', async () => {
     const seen = open(WATCH)
     seen.stream.write(Buffer.from('0aff', 'hex'))
     await expect.poll(() => seen.end).toBe('INTERNAL')
@@ -386,7 +389,7 @@ describe('a message that cannot be read', () => {
 })
 
 describe('deliveries', () => {
-  it('come in a turn of the event loop of their own, except events, of which few share a turn', async () => {
+  it('delivers each message in its own turn of the event loop, except events, of which a few share one', async () => {
     const revisions = Array.from({ length: 200 }, (_, i) => 11 + i)
     onMessage = (attempt) => {
       attempt.send(Buffer.concat([watchResponse({ revision: 10, watchId: 1, created: true })]))
@@ -413,7 +416,7 @@ describe('deliveries', () => {
     expect(Math.max(...turns.map((_, message) => sharing(message)))).toBe(64)
   })
 
-  it('of an answer that is made up here come after the call that asked', async () => {
+  it('delivers an answer of its own after the call that asked for it has returned', async () => {
     const seen = open(WATCH)
     seen.stream.write(createFor('k'))
     seen.stream.write(createFor('l'))
@@ -422,7 +425,7 @@ describe('deliveries', () => {
     await expect.poll(() => seen.messages.map((each) => readWatchResponse(each).canceled)).toEqual([true])
   })
 
-  it('end when the caller cancels', async () => {
+  it('delivers nothing after the caller cancels', async () => {
     onMessage = (attempt) => {
       attempt.send(watchResponse({ revision: 10, watchId: 1, created: true }))
       for (let revision = 11; revision < 100; revision += 1) {
@@ -443,7 +446,7 @@ describe('a server that ends a stream in an unusual way', () => {
   it.each([
     ['without trailers', true],
     ['without an answer, as an etcd that is stopped', false],
-  ])('%s: the stream is resumed', async (_how, hasHeaders) => {
+  ])('resumes a stream that the server ends in an unusual way: %s', async (_how, hasHeaders) => {
     onMessage = (attempt, message) => {
       if (attempts.length > 1) attempt.send(answer(Number(message[1])))
       else if (!hasHeaders) attempt.stream.close()
@@ -458,7 +461,7 @@ describe('a server that ends a stream in an unusual way', () => {
     expect([attempts.length, seen.end]).toEqual([2, null])
   })
 
-  it.each(['99', '-1', 'x'])('with the status %s: the caller gets UNKNOWN', async (code) => {
+  it.each(['99', '-1', 'x'])('ends with UNKNOWN if the server sends the status %s', async (code) => {
     onMessage = (attempt) => {
       attempt.stream.respond(
         { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': code },

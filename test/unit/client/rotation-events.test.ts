@@ -45,7 +45,7 @@ describe('a consumer of events', () => {
     expect([await next(events), await next(events)]).toEqual(['1', 'done'])
   })
 
-  it('a consumer that is slow loses the oldest events, gets their number, and delays no other consumer', async () => {
+  it('drops the oldest events of a slow consumer, reports their number, and delays no other consumer', async () => {
     const [slow, quick] = [hub.consume(null), hub.consume(null)]
     for (let i = 0; i < EVENTS_KEPT + 3; i += 1) {
       emit(i)

@@ -79,7 +79,7 @@ function isOf<T extends TlsEvent['type']>(event: TlsEvent, type: T): event is Ex
 }
 
 describe('a source that can be watched', () => {
-  it('is followed: what it yields comes into use and is reported, unless it is in use already', async () => {
+  it('switches to credentials that the source yields, and reports it, unless they are in use already', async () => {
     await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
@@ -96,7 +96,7 @@ describe('a source that can be watched', () => {
     expect(peer.accepted).toBe(3)
   })
 
-  it('of a burst only the last one counts', async () => {
+  it('uses only the last of several credentials that are yielded in a burst', async () => {
     await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
@@ -112,7 +112,7 @@ describe('a source that can be watched', () => {
     expect(seen.length).toBeLessThanOrEqual(3)
   })
 
-  it('whose watch fails is reported, and watched again after a while with what it yielded last; the client goes on', async () => {
+  it('reports a source whose watch fails, and watches it again from its last credentials', async () => {
     await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
@@ -138,7 +138,7 @@ describe('a source that can be watched', () => {
     await next(events, 'rotated')
   })
 
-  it('what no endpoint accepts yet is tried again, and used once one does', async () => {
+  it('tries credentials again that no endpoint accepts, and uses them when one does', async () => {
     await using old = await recordingPeer(pki.server)
     await using renewed = await recordingPeer(pki.server, { trust: stranger })
     let target = old.port
@@ -156,7 +156,7 @@ describe('a source that can be watched', () => {
     expect([old.names, renewed.names]).toEqual([['alice'], ['mallory']])
   })
 
-  it('what was refused is not tried again after a rotation by hand', async () => {
+  it('does not try refused credentials again after a call of rotate()', async () => {
     await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
@@ -171,7 +171,7 @@ describe('a source that can be watched', () => {
     for await (const event of events) expect(event.type).not.toBe('rotation-refused')
   })
 
-  it('is left alone with rotation: "off"', async () => {
+  it('does not watch the source with rotation: "off"', async () => {
     await using peer = await recordingPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source, { rotation: 'off' })
@@ -181,7 +181,7 @@ describe('a source that can be watched', () => {
     expect((await client.tls.rotate(bob)).ok).toBe(true)
   })
 
-  it('is replaced by another one that is given, and is notified when the client closes', async () => {
+  it('follows the source that rotate() is called with, and aborts its signal when the client closes', async () => {
     await using peer = await recordingPeer(pki.server)
     const [first, second] = [new TestSource(), new TestSource()]
     const client = await connect(peer, first)
@@ -200,7 +200,7 @@ describe('a source that can be watched', () => {
 })
 
 describe('events', () => {
-  it('report an endpoint that is lost and comes back, and once one that stays away', async () => {
+  it('reports an endpoint that is lost and comes back, and once one that stays away', async () => {
     await using peer = await recordingPeer(pki.server)
     const proxy = await proxyTo(peer.port)
     await using client = await connect(proxy, new TestSource())
@@ -223,7 +223,7 @@ describe('events', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined })
   })
 
-  it('report a login that fails, without the password', async () => {
+  it('reports a login that fails, without the password', async () => {
     await using peer = await recordingPeer(pki.server, {
       onCall: (stream) => {
         refuseCall(stream, 3, 'etcdserver: authentication failed, invalid user ID or password')
@@ -250,7 +250,7 @@ describe('a certificate that expires while the client runs', () => {
     vi.useRealTimers()
   })
 
-  it('is the cause of the refusal, and no clock is blamed', async () => {
+  it('reports an expired certificate as the cause of the refusal, and no clock', async () => {
     await using etcd = await recordingPeer(pki.server)
     await using refusing = await alertingPeer(45)
     let port = etcd.port
@@ -273,7 +273,7 @@ describe('a certificate that expires while the client runs', () => {
     }
   })
 
-  it('is reported if it is the server’s, on an open connection', async () => {
+  it('reports a server certificate that expires on an open connection', async () => {
     await using etcd = await recordingPeer(pki.issueServer(soon))
     await using client = await connect(etcd, pki.client)
     expect(client.tls.endpoints[0]?.findings.map(({ code }) => code)).toEqual(['validity/expires-soon'])
@@ -283,7 +283,7 @@ describe('a certificate that expires while the client runs', () => {
 })
 
 describe('new credentials that are not valid yet', () => {
-  it('come into use when their time comes', async () => {
+  it('uses new credentials when they become valid', async () => {
     await using etcd = await recordingPeer(pki.server)
     // Certificates count whole seconds.
     const begin = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000)
@@ -301,7 +301,7 @@ describe('new credentials that are not valid yet', () => {
     ['that are never valid', { notBefore: new Date(Date.now() + DAY), notAfter: new Date(Date.now() + HOUR) }, false],
     ['that are over', { notBefore: new Date(Date.now() - DAY), notAfter: new Date(Date.now() - HOUR) }, false],
     ['that have another fault', { notBefore: new Date(Date.now() + DAY), usages: ['serverAuth'] }, false],
-  ])('are tried again only if time can heal them: %s', (_which, options, heals) => {
+  ])('tries refused credentials again only if they become valid later: %s', (_which, options, heals) => {
     const credentials = pki.issueClient(options)
     const begin = credentials.chain[0].notBefore.getTime()
     expect(validFrom(credentials)).toBe(heals ? begin : null)

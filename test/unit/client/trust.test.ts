@@ -32,7 +32,7 @@ function startServer(): Promise<Peer> {
 }
 
 describe('two CAs', () => {
-  it('with clientCa the chain is validated, also after a rotation, and servers are verified by ca alone', async () => {
+  it('validates the chain by clientCa, after a rotation as well, and servers only by ca', async () => {
     await using server = await startServer()
     const given = { ...clientOf(clientCa), clientAnchors: [Certificate.parse(clientCa.der, 'client CA')] }
     await using client = await createSecureClient({ endpoints: server.endpoint, credentials: given })
@@ -47,7 +47,7 @@ describe('two CAs', () => {
     expect((await client.tls.rotate(given)).ok).toBe(true)
   })
 
-  it('an intermediate that stands in the CA file alone is named', async () => {
+  it('names an intermediate that only the CA file contains', async () => {
     await using server = await alertingPeer(48)
     const intermediate = mintCa({ subject: 'Intermediate', issuer: servers.root })
     const leaf = mintLeaf({ subject: 'app', usages: ['clientAuth'], issuer: intermediate })
@@ -61,7 +61,7 @@ describe('two CAs', () => {
     )
   })
 
-  it('a server that refuses the certificate for any reason makes its CA the probable cause (alert 42)', async () => {
+  it('reports an unknown CA as the probable cause of alert 42', async () => {
     await using server = await alertingPeer(42)
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const connecting = createSecureClient({ endpoints: server.endpoint, credentials: clientOf(clientCa) })
@@ -211,19 +211,19 @@ describe('the check of the server’s chain never throws', () => {
         },
       },
     ],
-  ])('%s is refused without an exception', (_what, certificate) => {
+  ])('refuses %s without an exception', (_what, certificate) => {
     const { error } = check(certificate)
     expect(error).toBeInstanceOf(Error)
   })
 
-  it('the check ends on a chain that goes in a circle', () => {
+  it('ends on a chain that links to itself', () => {
     const a: Record<string, unknown> = { raw: Buffer.from(pki.server.chain[0].raw) }
     const b = { raw: Buffer.from(pki.root.der), issuerCertificate: a }
     a['issuerCertificate'] = b
     expect(peerChain(a as unknown as PeerCertificate)).toHaveLength(2)
   })
 
-  it('the check passes its result on', () => {
+  it('passes the result of the check on', () => {
     const { validations } = check({ raw: Buffer.from('garbage') })
     expect(errorCodes(validations[0]?.report.findings ?? [])).toEqual(['handshake/server-certificate-refused'])
   })

@@ -132,14 +132,14 @@ describe('responses', () => {
   const kv = bytesField(2, Buffer.concat([bytesField(1, Buffer.from('k')), int64Field(3, 11n)]))
   const event = (...fields: Buffer[]): Buffer => Buffer.concat([header, bytesField(11, Buffer.concat(fields))])
 
-  it('a message with known fields alone is passed on as it is', () => {
+  it('passes a message with known fields only unchanged', () => {
     const previous = bytesField(3, Buffer.concat([bytesField(1, Buffer.from('k')), int64Field(3, 10n)]))
     const message = event(int64Field(1, 1n), kv, previous)
     expect(readWatchResponse(message)).toMatchObject({ fault: null, lastRevision: 11n })
     expect(readWatchResponse(message).message).toBe(message)
   })
 
-  it('fields that are not known are left out, at every depth', () => {
+  it('removes unknown fields at every depth', () => {
     const unknown = bytesField(20, Buffer.from('text'))
     const inner = bytesField(2, Buffer.concat([unknown, bytesField(1, Buffer.from('k')), int64Field(3, 11n), unknown]))
     const message = Buffer.concat([unknown, event(unknown, inner), int64Field(2, 4n)])
@@ -211,7 +211,7 @@ describe('the wire format', () => {
     }).toThrow(MalformedMessage)
   })
 
-  it('passes a response on only if it has nothing but the fields of its shape, however its bytes were changed', () => {
+  it('passes a response on only if it has no other fields than those of its shape, for any changed bytes', () => {
     const kv = Buffer.concat([bytesField(1, Buffer.from('key')), int64Field(3, 300n), bytesField(5, Buffer.from('v'))])
     const event = bytesField(11, Buffer.concat([int64Field(1, 1n), bytesField(2, kv), bytesField(3, kv)]))
     const valid = Buffer.concat([bytesField(1, int64Field(3, 300n)), int64Field(2, 4n), event, event])
@@ -234,7 +234,7 @@ describe('the wire format', () => {
     )
   })
 
-  it('whatever comes, it ends, and with nothing worse than that', () => {
+  it('throws only MalformedMessage, and ends, for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         for (const read of [readWatchRequest, readWatchResponse]) {

@@ -88,11 +88,11 @@ it('units, Compose files and etcdctl', async () => {
   ])
 })
 
-it('the file that is judged, and what is said of it', async () => {
+it('shows the report that lintEtcdConfig makes of its example file', async () => {
   const block = snippet("file: 'etcd.conf.yml'")
   const file = folder.file('etcd.conf.yml', after(block, 'yaml'))
   const report = formatReport(await lintEtcdConfig({ file }, { readFiles: false }))
-  const told = report.replaceAll(file, 'etcd.conf.yml')
+  const printed = report.replaceAll(file, 'etcd.conf.yml')
   const shown = after(block, 'text')
   // Lines are broken by their length, and the name of the file here is longer.
   const words = (text: string): string[] =>
@@ -100,5 +100,5 @@ it('the file that is judged, and what is said of it', async () => {
       .split(/\s+/)
       .slice(text.startsWith('Failed') ? 6 : 0)
       .filter(Boolean)
-  expect(words(shown)).toEqual(words(told))
+  expect(words(shown)).toEqual(words(printed))
 })

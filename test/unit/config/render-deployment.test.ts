@@ -94,7 +94,7 @@ describe('etcdctl', () => {
     expect(JSON.parse(renderEtcdctl(client, endpoints, 'json'))).toContain("--cert=/home/o'neil/my certs/tls.crt")
   })
 
-  it('nothing in plaintext, nothing that it cannot be told', () => {
+  it('refuses plaintext endpoints, invalid values and unknown forms', () => {
     const call = (): string =>
       renderEtcdctl({ ...client, key: 'a\nb', ca: '' }, ['http://10.0.0.1:2379', '10.0.0.2:2379'], 'flags')
     expect(thrown(call, 'ERR_CONFIG_INVALID').details.findings.map(({ code }) => code)).toEqual([

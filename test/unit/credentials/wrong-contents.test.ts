@@ -188,7 +188,7 @@ it.each(rows)('%s', async (what, role, expected, contents, remedy) => {
   }
 })
 
-describe('everything is told at once', () => {
+describe('all faults are reported together', () => {
   it('a fault in each input', async () => {
     const found = await findingsOf(
       pemSource({ ca: root.der, cert: csr(), key: encrypted(), crl: 'nothing', passphrase: `${PASSPHRASE}!` }),
@@ -218,7 +218,7 @@ describe('everything is told at once', () => {
     expect(found).toHaveLength(100)
   })
 
-  it('a hundred repetitions are told, and what follows them is read all the same', async () => {
+  it('reports at most a hundred repetitions, and reads the rest of the file', async () => {
     const other = mintCa({ subject: 'other-ca' })
     const { credentials, findings: found } = await readSource(
       pemSource({ ...good, ca: root.pem.repeat(150) + other.pem }),

@@ -96,8 +96,8 @@ describe.each<[MaterialRole & ('ca' | 'cert' | 'key'), string, Buffer]>([
       const errors = (await findingsOf(source)).filter(({ severity }) => severity === 'error')
       const [first, ...others] = errors
       expect(new Set(others.map(({ code }) => code))).toEqual(new Set(others.length === 0 ? [] : [first?.code]))
-      const told = first?.code === 'pem/damaged' ? first.details.damage : holdsOf(first)
-      expect(told).toBe(holds ?? (role === 'key' ? 'private key' : 'certificate'))
+      const reported = first?.code === 'pem/damaged' ? first.details.damage : holdsOf(first)
+      expect(reported).toBe(holds ?? (role === 'key' ? 'private key' : 'certificate'))
       const file = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }[role]
       const origin = source.origin === 'PEM text' ? `The option "${role}"` : `The file ${folder.file(file)}`
       expect(errors[0]?.message).toContain(origin)

@@ -199,14 +199,14 @@ Path, from the trust anchor down:
     expect(text).toContain('\\u{1b}[2J\\u{7}\\u{202e}evil\\u{d}\\u{a}\\u{9b}31m')
   })
 
-  it('a place in a configuration is told unless the message tells it', () => {
+  it('prints the place in a configuration unless the message has it', () => {
     const place = { option: '--cert-file', file: 'etcd.service', line: 7, column: 3 }
     const findings = [{ ...sample({ message: 'It is not read.' }), place }]
     expect(print(findings)).toContain('\n  It is not read.\n  At --cert-file (etcd.service:7:3)\n  Fix: ')
     const line = print(findings, null, { oneLine: true })
     expect(line).toContain('It is not read. (at --cert-file (etcd.service:7:3)) Fix: ')
-    const told = [{ ...sample({ message: '--cert-file (etcd.service:7:3) is empty.' }), place }]
-    expect(print(told)).not.toContain('At --cert-file')
+    const withPlace = [{ ...sample({ message: '--cert-file (etcd.service:7:3) is empty.' }), place }]
+    expect(print(withPlace)).not.toContain('At --cert-file')
   })
 
   it('a date out of range does not hide the findings', () => {

@@ -32,10 +32,10 @@ const STRICTER: Readonly<Record<string, string>> = {
   'signed with MD5': 'refused as for certificates; OpenSSL looks at the digests of certificates alone',
   'unknown extension twice': 'readers differ on which one counts',
   'critical authority key identifier': 'Go refuses the list, and so does etcd from 3.6 on',
-  'negative CRL number': 'which list is the newer one cannot be told',
-  'CRL number that is no INTEGER': 'which list is the newer one cannot be told',
-  'CRL number with something behind it': 'which list is the newer one cannot be told',
-  'authority key identifier that cannot be read': 'which key signed it cannot be told',
+  'negative CRL number': 'the newer of the CRLs is not known',
+  'CRL number that is no INTEGER': 'the newer of the CRLs is not known',
+  'CRL number with something behind it': 'the newer of the CRLs is not known',
+  'authority key identifier that cannot be read': 'the key that signed it is not known',
   'freshest CRL that cannot be read': 'the list is damaged',
   'revoked by a list for CAs, beside the one for end entities': 'what the issuer signed as revoked is revoked',
   'a TRUE of 01 in the scope': 'not DER',
@@ -64,8 +64,8 @@ const STRICTER: Readonly<Record<string, string>> = {
 
 /** We accept what OpenSSL refuses. */
 const LAXER: Readonly<Record<string, string>> = {
-  'an issuer without a list': 'told as an info: a root that issues no lists is common in a private PKI',
-  'issuer name of another CA, signed by this one': 'told as an info: there is no list of the issuer then',
+  'an issuer without a list': 'reported as an info: a root that issues no lists is common in a private PKI',
+  'issuer name of another CA, signed by this one': 'reported as an info: there is no list of the issuer then',
   'the issuer’s name as the distribution point, where the certificate names none':
     'RFC 5280 section 6.3.3, last paragraph: the issuer’s name is taken for the distribution point',
 }
@@ -170,12 +170,12 @@ it('agrees with OpenSSL and Node, or says why not', async () => {
 
   const nodeRefuses = compared.filter(({ node }) => node !== null && node !== '')
   expect(names(nodeRefuses.filter(({ server }) => server.ok))).toEqual([])
-  const unforetold = nodeRefuses.filter(({ scenario, server: { ok, findings }, node }) => {
+  const unexplained = nodeRefuses.filter(({ scenario, server: { ok, findings }, node }) => {
     // Which faults of a scope OpenSSL sees differs from version to version, and Node's is another than the command's.
     if (scenario.name.includes('in the scope') || scenario.name in OTHER_WORDS) return false
-    const told = findings.flatMap(({ refusals }) => refusals.filter(({ by }) => by === 'Node'))
+    const explained = findings.flatMap(({ refusals }) => refusals.filter(({ by }) => by === 'Node'))
     // Node has a code of its own for some of OpenSSL's reasons, and UNSPECIFIED for the others.
-    return !ok && node?.startsWith('UNSPECIFIED') === false && !told.some(({ words }) => node.includes(words))
+    return !ok && node?.startsWith('UNSPECIFIED') === false && !explained.some(({ words }) => node.includes(words))
   })
-  expect(unforetold.map(({ scenario, node }) => `${scenario.name}: ${String(node)}`)).toEqual([])
+  expect(unexplained.map(({ scenario, node }) => `${scenario.name}: ${String(node)}`)).toEqual([])
 })

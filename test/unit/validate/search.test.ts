@@ -172,14 +172,19 @@ describe('the limits', () => {
   const B = mintCa({ subject: 'B', issuer: C })
   const long = [A({ issuer: B }), B, C]
 
-  it.each([{ signatures: 1 }, { steps: 1 }, { steps: 3 }])('that end the search blame nobody: %j', (budget) => {
-    const { findings } = validate(long, { budget })
-    expect(textsOf(findings)).toEqual(['limit-exceeded'])
-    expect(detailsOf(findings, 'chain/limit-exceeded', 'search')).toEqual([{ signatures: 100, steps: 3000, ...budget }])
-    const ofLeaf = validate(long, { budget }, expiredLeaf)
-    expect(textsOf(ofLeaf.findings)).toEqual(['validity/expired@0', 'limit-exceeded'])
-    expect(ofLeaf.path).toHaveLength(1)
-  })
+  it.each([{ signatures: 1 }, { steps: 1 }, { steps: 3 }])(
+    'that end the search are reported without a certificate: %j',
+    (budget) => {
+      const { findings } = validate(long, { budget })
+      expect(textsOf(findings)).toEqual(['limit-exceeded'])
+      expect(detailsOf(findings, 'chain/limit-exceeded', 'search')).toEqual([
+        { signatures: 100, steps: 3000, ...budget },
+      ])
+      const ofLeaf = validate(long, { budget }, expiredLeaf)
+      expect(textsOf(ofLeaf.findings)).toEqual(['validity/expired@0', 'limit-exceeded'])
+      expect(ofLeaf.path).toHaveLength(1)
+    },
+  )
 
   it('suffice exactly for a signature and a step of each link', () => {
     expect(validate(long, { budget: { signatures: 4, steps: 4 } }).findings).toEqual([])

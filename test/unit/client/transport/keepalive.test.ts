@@ -123,7 +123,7 @@ describe('the keepalive of a connection', () => {
     expect(peer.givenUpAt).not.toBeNull()
   })
 
-  it('does not blame the peer for time in which this process was held up', () => {
+  it('does not count time in which this process was blocked', () => {
     const peer = peerWith()
     vi.advanceTimersByTime(300)
     expect(peer.asked).toHaveLength(1)

@@ -133,7 +133,7 @@ describe('an answer over the limit', () => {
 })
 
 describe('a write', () => {
-  it('whose connection breaks is not repeated, and its error says that it may have been applied', async () => {
+  it('does not repeat a write whose connection breaks, and reports that it may have been applied', async () => {
     const script = once(drop)
     await using three = await cluster([script, script, script])
     const cause: unknown = await three.client
@@ -179,7 +179,7 @@ describe('a write', () => {
     expect(sum(three.counts('KV/Put'))).toBe(1)
   })
 
-  it('in a transaction is not repeated, and a transaction that only reads is', async () => {
+  it('repeats a transaction only if it contains no write', async () => {
     const script = once(drop)
     await using three = await cluster([script, script, script])
     const { client } = three
@@ -222,7 +222,7 @@ describe('a read', () => {
     expect(one.counts('KV/Range')).toEqual([10])
   })
 
-  it('that is refused for its own sake is not repeated', async () => {
+  it('does not repeat a read that etcd refuses as such', async () => {
     await using three = await cluster([status(11, 'etcdserver: mvcc: required revision has been compacted')])
     await expect(three.client.get('a').revision('1').string()).rejects.toThrow('compacted')
     expect(sum(three.counts('KV/Range'))).toBe(1)
@@ -262,7 +262,7 @@ describe('a lease', () => {
   it.each<[string, (client: SecureEtcd3) => Promise<unknown>]>([
     ['a lease', (client) => client.lease(60, { autoKeepAlive: false }).grant()],
     ["etcd3's lock", (client) => client.lock('a').acquire()],
-  ])('of %s is granted once although its answer is lost: its id is the same again', async (_what, grant) => {
+  ])('grants the lease of %s once although its answer is lost, with the same id', async (_what, grant) => {
     const requests: Buffer[] = []
     const keep =
       (then: Script): Script =>
@@ -282,20 +282,20 @@ describe('a lease', () => {
     expect(requests[0]?.subarray(5).includes(0x10)).toBe(true)
   })
 
-  it('that somebody else has is not taken for its own', async () => {
+  it('does not use the lease of another client as its own', async () => {
     await using one = await cluster([status(9, 'etcdserver: lease already exists')])
     await expect(one.client.lease(60, { autoKeepAlive: false }).grant()).rejects.toThrow('lease already exists')
   })
 })
 
-describe('a member without a leader', () => {
+describe('requireLeader', () => {
   const seen: (string | undefined)[] = []
   const note: Script = (stream, _count, headers) => {
     seen.push(String(headers['hasleader']))
     emptyAnswer(stream)
   }
 
-  it('is asked to refuse everything but serializable reads', async () => {
+  it('asks a member without a leader to refuse everything but serializable reads', async () => {
     await using one = await cluster([note])
     const { client } = one
     await client.get('a').string()
@@ -305,13 +305,13 @@ describe('a member without a leader', () => {
     expect(seen.splice(0)).toEqual(['true', 'undefined', 'true', 'undefined'])
   })
 
-  it('is not asked if the option requireLeader is false', async () => {
+  it('asks no member for that if the option requireLeader is false', async () => {
     await using one = await cluster([note], { requireLeader: false })
     await one.client.get('a').string()
     expect(seen.splice(0)).toEqual(['undefined'])
   })
 
-  it('is left out until a read that needs the leader succeeds there', async () => {
+  it('sends no calls to a member without a leader until a linearizable read succeeds there', async () => {
     let hasLeader = false
     const lost: Script = (stream) => {
       if (hasLeader) emptyAnswer(stream)

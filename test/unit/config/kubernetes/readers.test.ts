@@ -1,4 +1,4 @@
-/** What Kubernetes is told of etcd, read back. */
+/** Reads options of etcd in Kubernetes manifests. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -104,7 +104,7 @@ describe('of kube-apiserver', () => {
     ['nothing of etcd', { flags: 'kube-apiserver --v=2' }, Object.values(NAMES).map((flag) => `config/option-needs ${flag}`)],
     ['plaintext', { flags: ['--etcd-servers=http://127.0.0.1:2379', ...flags.slice(1)] }, ['config/url-invalid --etcd-servers']],
     ['files that are not on the host', { manifest: manifest(['kube-apiserver', ...flags], 'secret: { secretName: a }') }, Object.values(NAMES).slice(1).map((flag) => `config/volume-invalid ${flag}`)],
-  ])('%s is told', async (_, input, codes) => {
+  ])('reports %s', async (_, input, codes) => {
     expect(await refusal(fromKubeApiserver(input))).toEqual(codes)
   }) // prettier-ignore
 
@@ -173,12 +173,12 @@ describe('of kubeadm', () => {
     ['an external etcd, too', `${configuration}apiServer:\n  extraArgs: [{ name: etcd-keyfile, value: /pki/own.key }]\n`, own],
     ['nothing of etcd', `${local('v1beta4', 'local: { extraArgs: [{ name: snapshot-count, value: "5" }] }')}apiServer: { extraArgs: [] }\n`, { endpoints: ['https://127.0.0.1:2379'], key: LOCAL_KEY }],
     ['a node whose address is of IPv6', `kind: InitConfiguration\nlocalAPIEndpoint: { advertiseAddress: "2001:db8::1" }\n---\n${local('v1beta4')}`, { endpoints: ['https://[::1]:2379'], key: LOCAL_KEY }],
-  ])('kube-apiserver is told otherwise: %s', async (_, yaml, expected) => {
+  ])('reports options of kube-apiserver that do not match: %s', async (_, yaml, expected) => {
     const access = await fromKubeadmConfig({ yaml })
     expect({ endpoints: access.endpoints, key: access.credentials.origin.split(', ').at(-1) }).toEqual(expected)
   }) // prettier-ignore
 
-  it('what it is told otherwise has its place', async () => {
+  it('reports the place of an option of kube-apiserver that does not match', async () => {
     const yaml = `${local('v1beta4')}apiServer:\n  extraArgs:\n  - name: etcd-servers\n    value: http://10.0.0.1:2379\n`
     const error: unknown = await fromKubeadmConfig({ yaml }).catch((reason: unknown) => reason)
     expect(error).toMatchObject({
@@ -193,7 +193,7 @@ describe('of kubeadm', () => {
     ['no certificate', configuration.replace(/ +certFile.*\n/, ''), ['config/option-needs etcd.external.certFile']],
     ['plaintext', configuration.replace('https://10', 'http://10'), ['config/url-invalid etcd.external.endpoints']],
     ['far too much', 'a'.repeat(2_000_000), ['config/too-large']],
-  ])('%s is told', async (_, yaml, codes) => {
+  ])('reports %s', async (_, yaml, codes) => {
     expect(await refusal(fromKubeadmConfig({ yaml }))).toEqual(codes)
   })
 })

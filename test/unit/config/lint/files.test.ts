@@ -345,7 +345,7 @@ describe('who may read the key', () => {
     ])
   })
 
-  it('is told in paths of the machine that etcd runs on', async () => {
+  it('is reported with the paths of the machine that etcd runs on', async () => {
     for (const [name, mode] of [
       ['open', 0o755],
       ['closed', 0o700],

@@ -27,7 +27,7 @@ import {
   VCLUSTER,
 } from '../../../support/others-configs-projects.js'
 
-function told(report: Report): string[] {
+function linesOf(report: Report): string[] {
   return report.findings.filter(({ severity }) => severity !== 'info').map(({ code, message }) => `${code} ${message}`)
 }
 
@@ -88,9 +88,9 @@ it.each<[string, ConfigInput, readonly EtcdVersion[]]>([
   ['vcluster', { flags: VCLUSTER }, ['3.5.16', '3.7.1']],
   ['hosted control planes of OpenShift', { manifest: HYPERSHIFT }, ['3.5.16', '3.6.4']],
 ])('%s gives no false alarm', async (_, config, versions) => {
-  expect(told(await lintEtcdConfig(config, { readFiles: false }))).toEqual([])
+  expect(linesOf(await lintEtcdConfig(config, { readFiles: false }))).toEqual([])
   for (const version of versions)
-    expect(told(await lintEtcdConfig(config, { readFiles: false, version })), version).toEqual([])
+    expect(linesOf(await lintEtcdConfig(config, { readFiles: false, version })), version).toEqual([])
 })
 
 /** As an old guide has it, for etcd 2: of the options for CAs there is nothing left. */
@@ -175,7 +175,7 @@ it.each<[string, ConfigInput, string[], EtcdVersion?]>([
 ])('%s is found wanting', async (_, config, codes, version) => {
   const report = await lintEtcdConfig(config, { readFiles: false, version })
   const found = report.findings.map(({ code }) => code)
-  // Something may follow from what is wrong, and be told, too.
+  // A consequence of the fault may be reported as well.
   const times = (code: string, list: readonly string[]): number => list.filter((each) => each === code).length
   for (const code of codes) expect(times(code, found), `${code} of ${found.join(' ')}`).toBe(times(code, codes))
 })

@@ -490,17 +490,17 @@ describe('secrets and configs of Compose', () => {
   }
   const secrets = 'secrets: {crt: {file: server.crt}, key: {file: ./server.key}, other: {external: true}}\n'
 
-  async function told(text: string): Promise<string[]> {
+  async function linesOf(text: string): Promise<string[]> {
     const { findings } = await lintEtcdConfig({ file: folder.file('compose.yml', text) })
     return findings.map(({ code, message }) => `${code} ${message}`)
   }
 
   it('are mounted as short and long forms say, and read from their files', async () => {
     const command = '    command: [etcd, --name=a, --cert-file=/run/secrets/crt, --key-file=/k/key]\n'
-    const mounted = await told(composed(`${command}    secrets: [crt, {source: key, target: /k/key}]\n`, secrets))
+    const mounted = await linesOf(composed(`${command}    secrets: [crt, {source: key, target: /k/key}]\n`, secrets))
     expect(mounted.join('\n')).not.toContain('config/volume-invalid')
     expect(mounted.filter((each) => each.startsWith('file/missing'))).toHaveLength(2)
-    const relative = await told(
+    const relative = await linesOf(
       composed(`${command}    secrets: [{source: key, target: crt}, {source: key, target: ../../k/key}]\n`, secrets),
     )
     expect(relative.join('\n')).not.toContain('config/volume-invalid')
@@ -520,12 +520,12 @@ describe('secrets and configs of Compose', () => {
     const command = (path: string): string => `    command: etcd --config-file=${path}\n`
     const inline = JSON.stringify(JSON.stringify(OPEN))
     const long = `${command('/etc/e.yml')}    configs: [{source: c, target: /etc/e.yml}]\n`
-    expect((await told(composed(long, `configs: {c: {content: ${inline}}}\n`))).join('\n')).toContain(
+    expect((await linesOf(composed(long, `configs: {c: {content: ${inline}}}\n`))).join('\n')).toContain(
       'config/client-auth-off',
     )
     folder.file('e.yml', JSON.stringify(OPEN))
     expect(
-      (await told(composed(`${command('/c')}    configs: [c]\n`, 'configs: {c: {file: e.yml}}\n'))).join('\n'),
+      (await linesOf(composed(`${command('/c')}    configs: [c]\n`, 'configs: {c: {file: e.yml}}\n'))).join('\n'),
     ).toContain('config/client-auth-off')
   })
 })

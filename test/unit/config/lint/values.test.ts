@@ -144,7 +144,7 @@ describe('options that exclude or need each other', () => {
     expect(codes.filter((code) => code === 'config/option-dangerous')).toHaveLength(1)
   })
 
-  it('are judged in the blocks of a file, too', async () => {
+  it('are validated in the blocks of a file as well', async () => {
     const yaml = (rest: string): Promise<string[]> => codesOf({ yaml: `name: a\n${rest}` }, { version: '3.6.14' })
     const skip = 'peer-transport-security: {skip-client-san-verification: true}\n'
     expect(await yaml(`experimental-peer-skip-client-san-verification: true\n${skip}`)).toContain(EXCLUDE)
@@ -155,7 +155,7 @@ describe('options that exclude or need each other', () => {
     expect(await codesOf({ yaml: whole }, { version: '3.5' })).toEqual(['config/option-of-other-version'])
   })
 
-  it('are told of neither where the version knows one alone', async () => {
+  it('are reported for neither option if the version has only one of them', async () => {
     const flags = ['--experimental-corrupt-check-time=1m', '--corrupt-check-time=1m']
     for (const version of ['3.5', '3.7'] as const) {
       expect(await codesOf({ flags }, { version })).toEqual(['config/option-unknown'])

@@ -1,4 +1,4 @@
-/** What a configuration takes from elsewhere: it is read where that can be, and told where it cannot. */
+/** Values that a configuration takes from other files: they are read if possible, and reported if not. */
 import { mkdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../../support/openssl.js'
 
 const folder = temporaryFolder()
 
-async function told(config: ConfigInput, readFiles = true): Promise<string[]> {
+async function linesOf(config: ConfigInput, readFiles = true): Promise<string[]> {
   const { findings } = await lintEtcdConfig(config, { readFiles })
   return findings.map(({ code, message }) => `${code} ${message}`)
 }
@@ -17,7 +17,7 @@ it.each([
   [{ flags: ['--config-file=${CONF}'] }, 'its path is assembled elsewhere'],
   [{ unit: '[Service]\nEnvironmentFile=-/no/such\nExecStart=/usr/bin/etcd --name=a\n' }, 'the file /no/such'],
 ])('a file that is not read is reported: %j, %s', async (config, why) => {
-  const [first = '', ...others] = await told(config, false)
+  const [first = '', ...others] = await linesOf(config, false)
   expect(first).toMatch(/^config\/not-checked /)
   expect(first).toContain(why)
   expect(others).toEqual([])
@@ -49,9 +49,9 @@ describe('a file that a configuration names and that is not one of etcd', () => 
     expect((await lintEtcdConfig({ flags: [`--config-file=${file}`] })).ok).toBe(false)
   })
 
-  it('is told from one with slips', async () => {
+  it('is distinguished from one with misspelt options', async () => {
     const file = folder.file('slips.yml', 'name: a\nhartbeat-interval: 1\nfoo: 1\n')
-    const codes = (await told({ flags: [`--config-file=${file}`] })).map((text) => text.split(' ', 1)[0])
+    const codes = (await linesOf({ flags: [`--config-file=${file}`] })).map((text) => text.split(' ', 1)[0])
     expect(codes).toEqual(['config/option-ignored', 'config/option-ignored'])
   })
 })
@@ -87,7 +87,7 @@ spec:
     [pod('configMap: {name: z}', '{name: c, mountPath: /conf/e.yml, subPath: e.yml}')],
   ])('%j', async (config) => {
     for (const readFiles of [true, false]) {
-      const all = await told(config, readFiles)
+      const all = await linesOf(config, readFiles)
       expect(all[0]).toMatch(found)
       expect(all.join()).not.toContain('not-read')
     }
@@ -97,7 +97,7 @@ spec:
     'and one that is not there is reported: %s',
     async (volume) => {
       const place = /^config\/not-checked --config-file \(line 14:21\) names \/conf\/e.yml.*inside the container/
-      expect(await told(pod(volume))).toEqual([expect.stringMatching(place)])
+      expect(await linesOf(pod(volume))).toEqual([expect.stringMatching(place)])
     },
   )
 
@@ -105,10 +105,10 @@ spec:
     const from = (line: string): ConfigInput => ({
       manifest: `${MAP}kind: Pod\nspec:\n  containers:\n  - command: [etcd, --name=a]\n    ${line}\n`,
     })
-    expect((await told(from('envFrom: [{configMapRef: {name: z}}]')))[0]).toMatch(
+    expect((await linesOf(from('envFrom: [{configMapRef: {name: z}}]')))[0]).toMatch(
       /^config\/option-ignored ETCD_DATA_DIRR \(line 9:19\)/,
     )
-    expect((await told(from('envFrom: [{configMapRef: {name: x}}, {secretRef: {name: y}}]'))).slice(0, 2)).toEqual([
+    expect((await linesOf(from('envFrom: [{configMapRef: {name: x}}, {secretRef: {name: y}}]'))).slice(0, 2)).toEqual([
       expect.stringMatching(/^config\/not-checked envFrom .*from the ConfigMap x/),
       expect.stringMatching(/^config\/not-checked envFrom .*from the Secret y/),
     ])
@@ -123,9 +123,9 @@ describe('a Compose file', () => {
   }
 
   it('the image of etcd alone starts etcd', async () => {
-    expect((await told({ manifest: compose() }))[0]).toMatch(/^config\/nothing-set/)
+    expect((await linesOf({ manifest: compose() }))[0]).toMatch(/^config\/nothing-set/)
     const other = 'services: {a: {image: busybox}, b: {image: "etcd:3.5.20", command: [etcdctl, get, a]}}'
-    expect((await told({ manifest: other })).join()).toMatch(/^config\/no-etcd/)
+    expect((await linesOf({ manifest: other })).join()).toMatch(/^config\/no-etcd/)
   })
 
   it.each([
@@ -134,19 +134,19 @@ describe('a Compose file', () => {
     ['mapping', 'env_file: [{path: ./kv.env, required: true}, {path: none.env, required: false}]'],
   ])('files of variables beside it are read: %s', async (name, line) => {
     folder.file('kv.env', 'ETCD_NAME=a # mine\nexport ETCD_DATA_DIRR=b\n')
-    const all = await told(written(name, line, 'command: etcd'))
+    const all = await linesOf(written(name, line, 'command: etcd'))
     expect(all).toEqual([expect.stringMatching(/^config\/option-ignored ETCD_DATA_DIRR \(\S*kv\.env:2:8\)/)])
     const { findings } = await lintEtcdConfig({ file: folder.file(`${name}.yml`) }, { root: '/no/such' })
     expect(findings.map(({ code }) => code)).toEqual(['config/option-ignored'])
   })
 
-  it('and are told where they are not read, or not there', async () => {
+  it('are reported if they are missing or not read', async () => {
     const config = written('missing', 'env_file: [none.env]')
-    expect((await told(config))[0]).toMatch(/^file\/missing/)
-    expect(await told(config, false)).toEqual([
+    expect((await linesOf(config))[0]).toMatch(/^file\/missing/)
+    expect(await linesOf(config, false)).toEqual([
       expect.stringMatching(/^config\/not-checked env_file .*the file none.env/),
     ])
-    expect((await told({ manifest: compose('env_file: a.env') })).join()).toMatch(/^config\/not-checked/)
+    expect((await linesOf({ manifest: compose('env_file: a.env') })).join()).toMatch(/^config\/not-checked/)
   })
 
   it('what stands beside it is looked for there, also with another root', async () => {
@@ -172,7 +172,7 @@ describe('files of variables are read in bounds, and what is not read is reporte
   it.each(WAYS)('%s: one of many lines, many of them, and very many', async (_, config) => {
     const codesOf = async (path: string, times: number): Promise<Record<string, number>> => {
       const counts: Record<string, number> = {}
-      for (const line of await told(config(path, times))) {
+      for (const line of await linesOf(config(path, times))) {
         const code = line.replace(/ .*/s, '')
         if (/^(?:config\/(?:too-large|not-checked)|file)/.test(code)) counts[code] = (counts[code] ?? 0) + 1
       }
@@ -192,7 +192,7 @@ describe('files of variables are read in bounds, and what is not read is reporte
     const file = folder.file('optional.yml', `services:\n  kv:\n    image: etcd:v3.6.9\n${optional}`)
     const unit = `[Service]\nEnvironmentFile=-${folder.file('dir')}\nEnvironmentFile=-${folder.file('gone')}\nExecStart=/usr/bin/etcd\n`
     for (const config of [{ file }, { unit }])
-      expect((await told(config)).filter((line) => line.startsWith('file/'))).toEqual([
+      expect((await linesOf(config)).filter((line) => line.startsWith('file/'))).toEqual([
         expect.stringMatching(/^file\/not-regular/),
       ])
   })

@@ -61,15 +61,15 @@ describe('what is bounded', () => {
     expect(findings.flatMap((each) => (each.code === 'config/not-checked' ? each.details.what : []))).toEqual(['${A}'])
   })
 
-  it('how many slips are told, and how many entries of a list are judged', async () => {
+  it('limits the reported misspelt options and the validated entries of a list', async () => {
     const many = Array.from({ length: 600 }, (_, i) => String(i + 1))
     expect(await codesOf({ flags: many.map((i) => `--nmae${i}=x`) })).toHaveLength(100)
     const variables = many.map((i) => [
       `ETCD_${'PEER_CERT_FILE'.slice(0, -1)}${String.fromCodePoint(256 + Number(i))}`,
       'x',
     ])
-    const told = await codesOf({ env: Object.fromEntries(variables) as Record<string, string> })
-    expect(told.filter((code) => code === 'config/protection-ignored')).toHaveLength(100)
+    const codes = await codesOf({ env: Object.fromEntries(variables) as Record<string, string> })
+    expect(codes.filter((code) => code === 'config/protection-ignored')).toHaveLength(100)
     const { findings } = await lintEtcdConfig(
       { flags: [`--listen-metrics-urls=${many.map((i) => `http://10.0.0.1:${i}`).join(',')}`] },
       { readFiles: false },

@@ -140,7 +140,7 @@ describe('a unit', () => {
     expect(missing.findings.map(({ code }) => code)).toContain('file/missing')
   })
 
-  it('specifiers and folders that the machine alone knows are not judged', async () => {
+  it('does not validate specifiers and folders that depend on the machine', async () => {
     const { context, settings } = await read(
       '[Service]\nWorkingDirectory=~\nUser=etcd\nEnvironment=ETCD_NAME=%H\nExecStart=/usr/bin/etcd',
     )

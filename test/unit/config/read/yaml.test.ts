@@ -138,7 +138,7 @@ describe('what is no YAML, in words for whoever wrote it', () => {
   })
 })
 
-it('what is no text in UTF-8 is told by what it is', async () => {
+it('reports the format of a file that is not UTF-8', async () => {
   for (const yaml of [Buffer.from('\ufeffname: a\n', 'utf16le'), Buffer.from([1, 2, 3, 4])])
     expect((await readBack({ yaml })).findings).toMatchObject([{ code: 'config/not-text' }])
 })
