@@ -43,20 +43,20 @@ export function assemble(inputs: Inputs, origin: string): MaterialReading {
   const isSwapped = !isOneFile && holdsOnly('private-key', cert) && holdsOnly('certificate', key)
   const anchors = readCertificates(ca)
   const clientAnchors = clientCa === null ? null : readCertificates(clientCa)
-  const own = isSwapped ? { certificates: [], findings: cert.findings } : readCertificates(cert, isOneFile)
+  const chainReading = isSwapped ? { certificates: [], findings: cert.findings } : readCertificates(cert, isOneFile)
   const keyReading = isSwapped ? { key: null, findings: key.findings } : readKey(key, inputs.passphrase, isOneFile)
   const lists = crl === null ? { crls: [], findings: [] } : readCrls(crl)
   const findings = distinct([
     ...anchors.findings,
-    ...(clientCa === null || clientAnchors === null ? [] : onClientAnchors(clientCa, clientAnchors)),
+    ...(clientCa === null || clientAnchors === null ? [] : clientAnchorFindings(clientCa, clientAnchors)),
     ...(isSwapped ? [finding('credentials/swapped', { cert: cert.place, other: key.place, role: 'key' })] : []),
-    ...own.findings,
+    ...chainReading.findings,
     ...keyReading.findings,
     ...lists.findings,
     ...readableByOthers([key, cert, ca, ...(clientCa === null ? [] : [clientCa])]),
-    ...compareParts({ ca, cert, key }, anchors, own, keyReading),
+    ...compareParts({ ca, cert, key }, anchors, chainReading, keyReading),
   ])
-  const [leaf, ...intermediates] = certificatesOf(own)
+  const [leaf, ...intermediates] = certificatesOf(chainReading)
   const hasFailed = findings.some(({ severity }) => severity === 'error')
   if (hasFailed || leaf === undefined || keyReading.key === null) return { credentials: null, findings }
   const credentials: Credentials = {
@@ -78,7 +78,7 @@ function subjectsOf(reading: CertificatesReading): string[] {
   return certificatesOf(reading).map(({ subject }) => subject.toString())
 }
 
-function onClientAnchors({ place }: OpenedInput, reading: CertificatesReading): Finding[] {
+function clientAnchorFindings({ place }: OpenedInput, reading: CertificatesReading): Finding[] {
   if (!areEndEntities(reading)) return [...reading.findings]
   const details = { ...place, subjects: subjectsOf(reading), isOwn: false }
   return [...reading.findings, finding('credentials/anchor-is-no-ca', details)]

@@ -36,7 +36,7 @@ export type NoUser = AccessDetails & { named: boolean }
 
 export const access = {
   'access/permission-denied': error((d: PermissionDetails) => [
-    `etcd refuses ${d.method} to ${describe(d)}${d.required.length === 0 ? '' : `. The call requires ${listed(d.required.map(describePermission))}`}.`,
+    `etcd refuses ${d.method} to ${describeUser(d)}${d.required.length === 0 ? '' : `. The call requires ${listed(d.required.map(describePermission))}`}.`,
     d.identity === 'hidden'
       ? BEHIND_PROXY
       : d.user === null
@@ -45,7 +45,7 @@ export const access = {
   ]).refusedAs({ etcd: ['etcdserver: permission denied', 'auth: permission denied'] }),
   'access/no-user': error((d: NoUser) => [
     d.named
-      ? `etcd refuses ${d.method}: it has no user for ${describe(d)}.`
+      ? `etcd refuses ${d.method}: it has no user for ${describeUser(d)}.`
       : d.identity === 'common-name' && d.user !== null
         ? `etcd refuses ${d.method}: it sees no user, although the certificate has the common name "${d.user}".`
         : `etcd refuses ${d.method}: it sees no user, and ${d.identity === 'hidden' ? 'it does not see the certificate of this client' : 'the certificate has no common name'}.`,
@@ -61,7 +61,7 @@ export const access = {
     { etcd: ['etcdserver: user name is empty', 'auth: user name is empty'], when: ({ named }) => !named },
   ]),
   'access/token-refused': error((d: AccessDetails) => [
-    `etcd refuses ${d.method}: the token of ${describe(d)} is not valid.`,
+    `etcd refuses ${d.method}: the token of ${describeUser(d)} is not valid.`,
     'Run "etcdctl endpoint status --cluster", and "etcdctl user list" on each member: they must agree. Do not set the metadata "token" or "authorization" on calls.',
   ]).refusedAs({ etcd: ['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old'] }),
   'login/failed': error((d: Failed) => [
@@ -81,7 +81,7 @@ export const access = {
 const BEHIND_PROXY =
   'If a proxy is in front of etcd, etcd sees the user of the proxy’s certificate. Grant that user the role, let the proxy forward TCP connections, use the URLs of the members, or log in with the option auth. Otherwise start etcd with --client-cert-auth and --trusted-ca-file.'
 
-function describe({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>): string {
+function describeUser({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>): string {
   if (identity === 'hidden') return 'the user that it sees, which is not the common name of this client’s certificate'
   if (user === null) return 'a caller without a user'
   return identity === 'password' ? `the user "${user}" (by password)` : `the user "${user}" (by the common name)`

@@ -1,7 +1,7 @@
 /** Findings about certificate requests (PKCS #10) and about the ledger of an authority. */
 import { error, warning } from '../row.js'
 import { listed } from '../words.js'
-import { inShell, type Place, the } from './place.js'
+import { inShell, type Place, originText } from './place.js'
 
 /** A requested name that cannot be issued, and the reason as the end of a sentence. */
 export interface UnusableName {
@@ -24,48 +24,48 @@ const SIGN_AGAIN = 'Create the request again with SHA-256: "openssl req -new -sh
 
 export const authority = {
   'request/malformed': error((d: Place & { reason: string; offset: number }) => [
-    `${the(d)} holds a damaged certificate request: ${d.reason} (byte ${String(d.offset)}).`,
+    `${originText(d)} holds a damaged certificate request: ${d.reason} (byte ${String(d.offset)}).`,
     `Send the request again, or create a new one. "openssl req -noout -verify -in ${inShell(d)}" must accept it.`,
   ]),
   'request/signature-refused': {
     invalid: error((d: Place & { algorithm: string; key: string }) => [
-      `${the(d)} holds a request whose signature (${d.algorithm}) was not made by its own key (${d.key}).`,
+      `${originText(d)} holds a request whose signature (${d.algorithm}) was not made by its own key (${d.key}).`,
       `Create a new request with the private key that belongs to it. "openssl req -noout -verify -in ${inShell(d)}" must report OK.`,
     ]).refusedAs({ OpenSSL: 'Certificate request self-signature verify failure' }),
     weak: error((d: Place & { algorithm: string }) => [
-      `${the(d)} holds a request that is signed with ${d.algorithm}, which can be forged.`,
+      `${originText(d)} holds a request that is signed with ${d.algorithm}, which can be forged.`,
       SIGN_AGAIN,
     ]),
     unsupported: error((d: Place & { algorithm: string }) => [
-      `${the(d)} holds a request that is signed with ${d.algorithm}, which is not supported.`,
+      `${originText(d)} holds a request that is signed with ${d.algorithm}, which is not supported.`,
       SIGN_AGAIN,
     ]),
   },
   'request/key-refused': error((d: Place & { algorithm: string; reason: string; weak: boolean }) => [
-    `${the(d)} requests a certificate for a key that is refused (${d.algorithm}): ${d.reason}.`,
+    `${originText(d)} requests a certificate for a key that is refused (${d.algorithm}): ${d.reason}.`,
     'Create a new key and a request for it: "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout KEY …".',
   ]).refusedAs({ OpenSSL: 'ee key too small', when: ({ weak }) => weak }),
   'request/ca-requested': error((d: Place & { by: 'basicConstraints' | 'keyUsage' }) => [
     d.by === 'basicConstraints'
-      ? `${the(d)} requests a CA certificate (basicConstraints CA:TRUE).`
-      : `${the(d)} requests the right to sign certificates or CRLs (keyUsage keyCertSign or cRLSign).`,
+      ? `${originText(d)} requests a CA certificate (basicConstraints CA:TRUE).`
+      : `${originText(d)} requests the right to sign certificates or CRLs (keyUsage keyCertSign or cRLSign).`,
     'Create the request again without it: with openssl, "-addext basicConstraints=critical,CA:FALSE", or a section of the configuration other than v3_ca; with cfssl, without "-initca".',
   ]),
   'request/extension-refused': error((d: Place & { extension: string; reason: string }) => [
-    `${the(d)} requests the extension ${d.extension}, which is refused: ${d.reason}.`,
+    `${originText(d)} requests the extension ${d.extension}, which is refused: ${d.reason}.`,
     `Create the request again with one well-formed ${d.extension} that is not critical, or without it. With openssl, look for it in both the configuration (req_extensions) and "-addext".`,
   ]).refusedAs({
     Go: 'x509: certificate request contains duplicate requested extensions',
     when: ({ reason }) => reason === REQUESTED_TWICE,
   }),
   'request/name-unusable': warning((d: Place & { names: UnusableName[]; count: number }) => [
-    `${the(d)} requests names that cannot be issued: ${listed(
+    `${originText(d)} requests names that cannot be issued: ${listed(
       d.names.slice(0, 5).map(({ name, reason }) => `"${name}" (${reason})`),
     )}${d.count > 5 ? ` and ${String(d.count - 5)} more` : ''}.`,
     'Create the request again with DNS: before DNS names and IP: before addresses, as "subjectAltName = DNS:etcd-0.etcd, IP:10.0.0.1", and one common name of 1 to 64 visible characters ("-subj /CN=NAME").',
   ]),
   'request/ignored': warning((d: IgnoredContents) => [
-    `${the(d)} requests contents that are ignored: ${[
+    `${originText(d)} requests contents that are ignored: ${[
       ...(d.version === 1 ? [] : [`version ${String(d.version)}`]),
       ...(d.extensions.length === 0 ? [] : [`extensions (${listed(d.extensions)})`]),
       ...(d.attributes.length === 0 ? [] : [`attributes (${listed(d.attributes)})`]),

@@ -1,7 +1,7 @@
 /** Findings about one certificate: its encoding, extensions, key and signature algorithm. */
 import { error, info, severityIfOnlyGoRefuses, row, type UsageDetails, warning } from '../row.js'
 import { listed } from '../words.js'
-import { type Place, the } from './place.js'
+import { type Place, originText } from './place.js'
 
 /** Messages of Go for an extension that it cannot parse. */
 const GO_EXTENSION_ERRORS = {
@@ -171,7 +171,7 @@ export const certificate = {
       ],
     }),
     'private key': error((d: Place & { algorithm: string }) => [
-      `${the(d)} holds a private key of a kind that etcd's TLS does not support: ${d.algorithm}.`,
+      `${originText(d)} holds a private key of a kind that etcd's TLS does not support: ${d.algorithm}.`,
       NEW_KEY,
     ]),
   },

@@ -39,7 +39,7 @@ export interface ClientCaDetails {
   sameName: boolean
 }
 
-function trusted(anchors: readonly string[]): string {
+function trustedCas(anchors: readonly string[]): string {
   return `The trusted CAs are ${quoted(anchors)}.`
 }
 
@@ -57,7 +57,7 @@ export interface OpensslPicksOtherPath extends OpensslDetails {
 export const chain = {
   'chain/issuer-not-found': {
     'not given': error((d: { issuer: string; anchors: string[]; intermediates: string[] }, who) => [
-      `${who} was issued by "${d.issuer}", and no certificate with that subject was given. ${trusted(d.anchors)}`,
+      `${who} was issued by "${d.issuer}", and no certificate with that subject was given. ${trustedCas(d.anchors)}`,
       `If "${d.issuer}" is an intermediate, append its certificate to the leaf's file. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
     ]).refusedAs({
       ...BY_GO,
@@ -65,7 +65,7 @@ export const chain = {
       OpenSSL: NO_LOCAL_ISSUER,
     }),
     circle: error((d: { issuer: string; anchors: string[] }, who) => [
-      `${who} was issued by "${d.issuer}", which is below it in the same chain, and no CA of the chain is trusted. ${trusted(d.anchors)}`,
+      `${who} was issued by "${d.issuer}", which is below it in the same chain, and no CA of the chain is trusted. ${trustedCas(d.anchors)}`,
       'Put the root certificate of these CAs into the CA file, or send the intermediate that leads to a trusted CA.',
     ]).refusedAs({ ...BY_GO, OpenSSL: NO_LOCAL_ISSUER }),
   },
@@ -81,11 +81,11 @@ export const chain = {
   }),
   'chain/root-not-trusted': {
     leaf: error((d: { anchors: string[] }, who) => [
-      `${who} is self-signed and not trusted. ${trusted(d.anchors)}`,
+      `${who} is self-signed and not trusted. ${trustedCas(d.anchors)}`,
       'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
     ]).refusedAs({ ...BY_GO, Node: 'DEPTH_ZERO_SELF_SIGNED_CERT', OpenSSL: 'self-signed certificate' }),
     root: error((d: { anchors: string[] }, who) => [
-      `${who} is the root of the chain and is not trusted. ${trusted(d.anchors)}`,
+      `${who} is the root of the chain and is not trusted. ${trustedCas(d.anchors)}`,
       'If this is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.',
     ]).refusedAs({
       ...BY_GO,

@@ -3,13 +3,13 @@ import { error, info, warning } from '../row.js'
 import { listed } from '../words.js'
 
 /** The DNS query. */
-export interface Question {
+export interface SrvQuery {
   domain: string
   /** Such as `_etcd-client-ssl._tcp.example.com`. */
   record: string
 }
 
-export interface NoRecords extends Question {
+export interface NoRecords extends SrvQuery {
   /** The error of the query, or `TIMEOUT`; null if it did not fail. */
   errorCode: string | null
   /** In milliseconds. */
@@ -19,7 +19,7 @@ export interface NoRecords extends Question {
 }
 
 /** `targets`: as `host:port`. The reason `insecure`: they are endpoints without TLS. */
-export type RecordIgnored = Question & { targets: string[]; reason: 'insecure' | 'invalid' | 'too-many' }
+export type RecordIgnored = SrvQuery & { targets: string[]; reason: 'insecure' | 'invalid' | 'too-many' }
 
 export const client = {
   'discovery/no-records': error((d: NoRecords) => [

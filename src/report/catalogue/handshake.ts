@@ -124,7 +124,7 @@ export const handshake = {
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who) => [
     d.alert === null
       ? `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`
-      : `${who} is refused by ${d.endpoint}: it does not trust its issuer "${d.issuer}" (alert ${String(d.alert)}, unknown CA). ${acceptance(d.accepts, d.listed)}`,
+      : `${who} is refused by ${d.endpoint}: it does not trust its issuer "${d.issuer}" (alert ${String(d.alert)}, unknown CA). ${acceptedCas(d.accepts, d.listed)}`,
     d.alert === null
       ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${d.issuer}" to that file and restart etcd.`
       : d.notSent
@@ -140,7 +140,7 @@ export const handshake = {
   }),
   'handshake/clock-compared': info((d: ClockCompared) => [
     d.differs
-      ? `The clock of ${d.endpoint} says ${d.peerTime.toISOString()}, and this machine’s ${d.ownTime.toISOString()}: they are ${span(Math.abs(d.offset))} apart${d.explains ? ', which explains the refusal' : ''}.`
+      ? `The clock of ${d.endpoint} says ${d.peerTime.toISOString()}, and this machine’s ${d.ownTime.toISOString()}: they are ${durationText(Math.abs(d.offset))} apart${d.explains ? ', which explains the refusal' : ''}.`
       : `The clock of ${d.endpoint} agrees with this machine’s.`,
     d.differs
       ? `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${d.explains ? '' : '; then renew the certificate as well'}.`
@@ -258,7 +258,7 @@ function refusedRemedy({ alert, validity, names, commonName, age, begin }: Clien
   const list = `If etcd has --client-cert-allowed-hostname, a subject alternative name of the certificate (${quoted(names)}) must match it; if it has allowed-cn, the common name (${commonName === null ? 'none' : `"${commonName}"`}) must be listed. ${ETCD_LOG}.`
   return alert !== 42 || age >= DAY
     ? list
-    : `${list} If an OpenSSL server (haproxy, nginx) is there, compare "date -u" on both machines: the certificate is valid only since ${begin.toISOString()}, and a clock that is slow by ${span(age)} or more has the same effect.`
+    : `${list} If an OpenSSL server (haproxy, nginx) is there, compare "date -u" on both machines: the certificate is valid only since ${begin.toISOString()}, and a clock that is slow by ${durationText(age)} or more has the same effect.`
 }
 
 function expiryRemedy({ edge, date, distance, here }: NonNullable<ClientCertificateRefused['validity']>): string {
@@ -268,11 +268,11 @@ function expiryRemedy({ edge, date, distance, here }: NonNullable<ClientCertific
     case 'not-yet-valid':
       return 'Compare "date -u" on this machine and on the one that issued the certificate, and set the clock that is wrong; or wait until the certificate begins.'
     case 'valid':
-      return `By this machine’s clock it is valid. So the server’s clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${span(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine’s clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server’s CA file with "openssl x509 -noout -dates".`
+      return `By this machine’s clock it is valid. So the server’s clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${durationText(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine’s clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server’s CA file with "openssl x509 -noout -dates".`
   }
 }
 
-function acceptance(accepts: string[] | null, listed: boolean | null): string {
+function acceptedCas(accepts: string[] | null, listed: boolean | null): string {
   if (accepts === null) return 'The server did not send the list of CAs it accepts.'
   if (accepts.length === 0) return 'It accepts no CA: its --trusted-ca-file may have no certificate.'
   const names = `It accepts certificates of ${quoted(accepts)}`
@@ -281,7 +281,7 @@ function acceptance(accepts: string[] | null, listed: boolean | null): string {
     : `${names}; if one of these issued that CA, the certificate of that CA was not sent.`
 }
 
-function span(milliseconds: number): string {
+function durationText(milliseconds: number): string {
   const minutes = Math.ceil(milliseconds / 60_000)
   if (minutes < 120) return `${String(minutes)} min`
   const hours = Math.floor(minutes / 60)

@@ -1,7 +1,7 @@
 /** Findings about whole inputs: unexpected content, or too much of it. */
 import { error, type Wording } from '../row.js'
 import { listed } from '../words.js'
-import { byteCount, inShell, type MaterialRole, type Place, the, acceptedContent } from './place.js'
+import { byteCount, inShell, type MaterialRole, type Place, originText, acceptedContent } from './place.js'
 
 /** The content that an input requires: the role in credentials, or for the validator a certificate or CRL in any form. */
 export type Wanted = MaterialRole | 'certificate' | 'CRL'
@@ -35,12 +35,12 @@ export const input = {
     const blocks = d.labels.length === 0 ? '' : ` (${listed(d.labels)})`
     const how = d.form === 'DER' ? ' in DER' : d.form === 'base64' ? ' in base64 without BEGIN and END lines' : ''
     return [
-      `${the(d)} holds ${CONTENTS[d.holds][0]}${how}${blocks}${where}, not ${acceptedContent(d.wanted)}.`,
+      `${originText(d)} holds ${CONTENTS[d.holds][0]}${how}${blocks}${where}, not ${acceptedContent(d.wanted)}.`,
       remedyFor(d, wording),
     ]
   }),
   'input/too-much': error((d: TooMuch) => [
-    `${the(d)} ${d.count === null ? 'holds more' : `holds ${quantity(d.count, d.unit)}, more`} than ${quantity(d.limit, d.unit)}. The rest was not read.`,
+    `${originText(d)} ${d.count === null ? 'holds more' : `holds ${quantity(d.count, d.unit)}, more`} than ${quantity(d.limit, d.unit)}. The rest was not read.`,
     d.unit === 'faults'
       ? 'Fix the reported faults first: they usually have one cause.'
       : d.wanted === 'CRL' || d.wanted === 'crl'

@@ -4,7 +4,7 @@ import { listed, quoted } from '../words.js'
 import { file } from './file.js'
 import { input } from './input.js'
 import { pem } from './pem.js'
-import { inShell, type MaterialRole, type Place, the, acceptedContent } from './place.js'
+import { inShell, type MaterialRole, type Place, originText, acceptedContent } from './place.js'
 
 /** A PEM block of another kind next to the expected ones. */
 export interface Block extends Place {
@@ -21,29 +21,29 @@ export const material = {
   ...pem,
   'input/several': {
     'private keys': warning((d: Several) => [
-      `${the(d)} holds ${String(d.lines.length)} private keys (lines ${listed(d.lines.map(String))}); the first is used.`,
+      `${originText(d)} holds ${String(d.lines.length)} private keys (lines ${listed(d.lines.map(String))}); the first is used.`,
       'Keep only the key of the certificate in the file.',
     ]),
     'certificate requests': error((d: Several) => [
-      `${the(d)} holds ${String(d.lines.length)} certificate requests (lines ${listed(d.lines.map(String))}).`,
+      `${originText(d)} holds ${String(d.lines.length)} certificate requests (lines ${listed(d.lines.map(String))}).`,
       'Write each request to a separate file, and sign them one by one.',
     ]),
   },
   'input/other-block': {
     'among CA certificates': error((d: Block) => [
-      `${the(d)} holds ${d.isKey ? 'a private key' : 'a block'} ("${d.label}", line ${String(d.line)}) next to the CA certificates.`,
+      `${originText(d)} holds ${d.isKey ? 'a private key' : 'a block'} ("${d.label}", line ${String(d.line)}) next to the CA certificates.`,
       d.isKey
         ? 'Remove the key from the file. If it is the CA’s key and the file was ever copied, create a new CA and reissue all certificates.'
         : `Remove the block "${d.label}" from the file.`,
     ]),
     unused: info((d: Block, _who, { name }) => [
-      `${the(d)} holds a block "${d.label}" (line ${String(d.line)}), which is not used.`,
+      `${originText(d)} holds a block "${d.label}" (line ${String(d.line)}), which is not used.`,
       d.isKey
         ? `Move the key to a separate file with mode 0600, or pass the same file as ${name('cert')} and ${name('key')}.`
         : 'No action is needed.',
     ]).or('warning', ({ isKey }) => isKey),
     'next to a request': info((d: Block) => [
-      `${the(d)} holds ${d.isKey ? 'a private key' : 'another block'} ("${d.label}", line ${String(d.line)}) next to the request.`,
+      `${originText(d)} holds ${d.isKey ? 'a private key' : 'another block'} ("${d.label}", line ${String(d.line)}) next to the request.`,
       d.isKey
         ? 'Create a new key and a new request on the machine that uses the certificate ("openssl req -new -newkey … -keyout KEY -out CSR"), and send only the request.'
         : 'No action is needed. Send only the request next time.',
@@ -65,8 +65,8 @@ export const material = {
   ]),
   'credentials/anchor-is-no-ca': warning((d: Place & { subjects: string[]; isOwn: boolean }) => [
     d.isOwn
-      ? `${the(d)} holds no CA certificate, only the certificate itself (${quoted(d.subjects)}).`
-      : `${the(d)} holds no CA certificate, only end-entity certificates (${quoted(d.subjects)}). Only these certificates themselves are trusted.`,
+      ? `${originText(d)} holds no CA certificate, only the certificate itself (${quoted(d.subjects)}).`
+      : `${originText(d)} holds no CA certificate, only end-entity certificates (${quoted(d.subjects)}). Only these certificates themselves are trusted.`,
     'Pass the certificate of the CA that issued the peer’s certificate: "openssl x509 -noout -issuer -in CERT" prints its name.',
   ]).or('error', ({ isOwn }) => isOwn),
   'credentials/leaf-not-first': error((d: Place & { position: number; line: number }, who) => [
@@ -79,41 +79,41 @@ export const material = {
   ]),
   'key/passphrase-refused': {
     missing: error((d: Place & { encryption: string }) => [
-      `${the(d)} holds an encrypted private key (${d.encryption}) and no passphrase was given.`,
+      `${originText(d)} holds an encrypted private key (${d.encryption}) and no passphrase was given.`,
       `Set the option "passphrase", or decrypt the key: "openssl pkey -in ${inShell(d)} -out new.key" (etcd and etcdctl read no encrypted keys).`,
     ]),
     wrong: error((d: Place & { encryption: string; passphrase: 'empty' | 'ends with a line break' | 'given' }) => [
-      `${the(d)} holds an encrypted private key (${d.encryption}) that the passphrase does not decrypt${d.passphrase === 'given' ? '' : `; the passphrase ${d.passphrase === 'empty' ? 'is empty' : d.passphrase}`}.`,
+      `${originText(d)} holds an encrypted private key (${d.encryption}) that the passphrase does not decrypt${d.passphrase === 'given' ? '' : `; the passphrase ${d.passphrase === 'empty' ? 'is empty' : d.passphrase}`}.`,
       d.passphrase === 'ends with a line break'
         ? 'Remove the line break from the end of the passphrase: call .trimEnd() after reading it from a file.'
         : `Check the passphrase: "openssl pkey -noout -in ${inShell(d)}" prompts for it. If it is right, the file is damaged.`,
     ]),
     unneeded: warning((d: Place) => [
-      `${the(d)} holds a private key that is not encrypted, though a passphrase was given.`,
+      `${originText(d)} holds a private key that is not encrypted, though a passphrase was given.`,
       `Encrypt the key ("openssl pkcs8 -topk8 -v2 aes256 -in ${inShell(d)} -out new.key"), or omit the passphrase.`,
     ]),
   },
   'key/encryption-refused': {
     unsupported: error((d: Place & { encryption: string }) => [
-      `${the(d)} holds a private key encrypted with ${d.encryption}, which Node does not decrypt.`,
+      `${originText(d)} holds a private key encrypted with ${d.encryption}, which Node does not decrypt.`,
       `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -provider legacy -provider default -in ${inShell(d)} -out new.key".`,
     ]),
     'too costly': error((d: Place & { encryption: string; excess: string }) => [
-      `${the(d)} holds a private key encrypted with ${d.encryption}, which requires ${d.excess}.`,
+      `${originText(d)} holds a private key encrypted with ${d.encryption}, which requires ${d.excess}.`,
       `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -iter 600000 -in ${inShell(d)} -out new.key".`,
     ]),
     weak: warning((d: Place & { encryption: string }) => [
-      `${the(d)} holds a private key in an old, weak encryption (${d.encryption}).`,
+      `${originText(d)} holds a private key in an old, weak encryption (${d.encryption}).`,
       `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -in ${inShell(d)} -out new.key".`,
     ]),
   },
   'key/malformed': {
     damaged: error((d: Place & { line: number; reason: string }) => [
-      `${the(d)} holds a damaged private key (line ${String(d.line)}): ${d.reason}.`,
+      `${originText(d)} holds a damaged private key (line ${String(d.line)}): ${d.reason}.`,
       `Restore the key from a backup or generate a new one. "openssl pkey -noout -in ${inShell(d)}" must accept it.`,
     ]),
     inconsistent: error((d: Place & { algorithm: string }) => [
-      `${the(d)} holds a key whose private and public halves do not belong together (${d.algorithm}).`,
+      `${originText(d)} holds a key whose private and public halves do not belong together (${d.algorithm}).`,
       `Restore the key from a backup or generate a new one. "openssl pkey -check -noout -in ${inShell(d)}" must accept it.`,
     ]),
   },

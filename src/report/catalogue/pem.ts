@@ -1,6 +1,6 @@
 /** Findings about PEM: damaged blocks, and layouts that some programs do not read. */
 import { error, warning } from '../row.js'
-import { inShell, type Place, the } from './place.js'
+import { inShell, type Place, originText } from './place.js'
 
 export type PemDamage =
   | 'no END line'
@@ -34,7 +34,7 @@ export type Layout =
 
 export const pem = {
   'pem/damaged': error((d: DamagedBlock) => [
-    `${the(d)} has a damaged PEM block${d.label === null || d.label === '' ? '' : ` "${d.label}"`}: ${d.damage}${d.endLabel === null ? '' : ` ("${d.endLabel}")`}, on line ${String(d.line)}.`,
+    `${originText(d)} has a damaged PEM block${d.label === null || d.label === '' ? '' : ` "${d.label}"`}: ${d.damage}${d.endLabel === null ? '' : ` ("${d.endLabel}")`}, on line ${String(d.line)}.`,
     d.damage === 'a boundary that shares its line'
       ? `Put each BEGIN and END on a separate line. After "cat a.pem b.pem" without a line break between the files, run "sed -i 's/----------BEGIN/-----\\n-----BEGIN/' ${inShell(d)}".`
       : d.damage === 'a malformed boundary'
@@ -45,10 +45,10 @@ export const pem = {
   ]),
   'pem/layout-unusual': warning((d: Place & { line: number; layout: Layout }) => [
     isReadByAll(d.layout)
-      ? `${the(d)} has ${d.layout}, first on line ${String(d.line)}; every reader accepts that.`
+      ? `${originText(d)} has ${d.layout}, first on line ${String(d.line)}; every reader accepts that.`
       : d.layout === 'byte order mark'
-        ? `${the(d)} starts with a byte order mark; etcd and etcdctl skip its first block.`
-        : `${the(d)} has a layout that OpenSSL and Node do not read: ${LAYOUT_FAULTS[d.layout]} (line ${String(d.line)}).`,
+        ? `${originText(d)} starts with a byte order mark; etcd and etcdctl skip its first block.`
+        : `${originText(d)} has a layout that OpenSSL and Node do not read: ${LAYOUT_FAULTS[d.layout]} (line ${String(d.line)}).`,
     isReadByAll(d.layout)
       ? 'No action is needed, unless the text is a damaged block.'
       : `Convert it: "${CONVERSION_COMMANDS[d.layout](inShell(d))}".`,

@@ -16,11 +16,11 @@ export interface FilePlace {
 }
 
 /** The start of a sentence: `The file /etc/etcd/ca.crt`, or `The option "ca"`. */
-export function the({ origin, file }: Place): string {
+export function originText({ origin, file }: Place): string {
   return file === null ? `The ${origin}` : `The file ${origin}`
 }
 
-export function theFile({ file, variable }: FilePlace): string {
+export function fileText({ file, variable }: FilePlace): string {
   return `The file ${file}${variable === undefined ? '' : ` (from ${variable})`}`
 }
 

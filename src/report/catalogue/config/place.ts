@@ -1,7 +1,7 @@
 /** How messages name options and releases of etcd. */
 import { listed } from '../../words.js'
 
-export function theText(file: string | null, otherwise = 'The configuration'): string {
+export function configurationText(file: string | null, otherwise = 'The configuration'): string {
   return file === null ? otherwise : `The file ${file}`
 }
 

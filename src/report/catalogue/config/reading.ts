@@ -1,7 +1,7 @@
 /** Findings about the syntax of a configuration, and about command lines and environment variables. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { theText, verb } from './place.js'
+import { configurationText, verb } from './place.js'
 import { type ConfigPlace, inShell, byteCount, placed } from '../place.js'
 
 /** A shell reads it as a comment, a redirection or an operator; etcd receives it as an argument. */
@@ -32,7 +32,7 @@ export type NotExpanded = ConfigPlace & { names: string[] }
 export const configReading = {
   'config/too-large': {
     file: error((d: TextTooLarge) => [
-      `${theText(d.file)} has ${byteCount(d.count)}; at most ${byteCount(d.limit)} are read.`,
+      `${configurationText(d.file)} has ${byteCount(d.count)}; at most ${byteCount(d.limit)} are read.`,
       `${RIGHT_FILE}, and pass only the configuration.`,
     ]),
     files: error((d: TextTooLarge) => [
@@ -44,7 +44,7 @@ export const configReading = {
       `${RIGHT_FILE}.`,
     ]),
     density: error((d: PartTooLarge) => [
-      `${theText(d.file)} has too many lines, brackets, commas and colons for its length: ${d.count.toLocaleString('en-US')}, and at most ${d.limit.toLocaleString('en-US')} are read.`,
+      `${configurationText(d.file)} has too many lines, brackets, commas and colons for its length: ${d.count.toLocaleString('en-US')}, and at most ${d.limit.toLocaleString('en-US')} are read.`,
       `${RIGHT_FILE}, and pass only the part that starts etcd.`,
     ]),
     aliases: error((d: PartTooLarge) => [
@@ -59,8 +59,8 @@ export const configReading = {
   'config/not-text': error(
     (d: { file: string | null; is: 'UTF-16' | 'other bytes' | 'binary'; line: number | null }) => [
       d.is === 'UTF-16'
-        ? `${theText(d.file)} is text in UTF-16.`
-        : `${theText(d.file)} ${d.is === 'binary' ? 'has a control character' : 'is not in UTF-8'}${d.line === null ? '' : `, on line ${String(d.line)}`}.`,
+        ? `${configurationText(d.file)} is text in UTF-16.`
+        : `${configurationText(d.file)} ${d.is === 'binary' ? 'has a control character' : 'is not in UTF-8'}${d.line === null ? '' : `, on line ${String(d.line)}`}.`,
       d.is === 'binary'
         ? d.line === null
           ? 'Pass another file.'
@@ -84,7 +84,7 @@ export const configReading = {
     ]),
   },
   'config/nothing-set': warning((d: { file: string | null }) => [
-    `${theText(d.file)} sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.`,
+    `${configurationText(d.file)} sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.`,
     `${RIGHT_FILE}, or set name, URLs, certificates and CAs.`,
   ]),
   'config/one-of-several': error((d: ConfigPlace & { members: string[]; member: string | null }) => [
@@ -93,15 +93,15 @@ export const configReading = {
   ]),
   'config/no-etcd': {
     etcd: error((d: NoEtcd) => [
-      `${theText(d.file)} does not start etcd: ${d.looked}.`,
+      `${configurationText(d.file)} does not start etcd: ${d.looked}.`,
       'Pass the configuration file, flags, variables, unit or pod that starts etcd.',
     ]),
     'kube-apiserver': error((d: NoEtcd) => [
-      `${theText(d.file, 'The command')} does not run kube-apiserver: ${d.looked}.`,
+      `${configurationText(d.file, 'The command')} does not run kube-apiserver: ${d.looked}.`,
       'Pass the manifest of kube-apiserver, for example /etc/kubernetes/manifests/kube-apiserver.yaml of a control-plane node, or its command line.',
     ]),
     kubeadm: error((d: NoEtcd) => [
-      `${theText(d.file, 'The input')} is not a configuration of kubeadm: ${d.looked}.`,
+      `${configurationText(d.file, 'The input')} is not a configuration of kubeadm: ${d.looked}.`,
       'Pass the output of "kubectl --namespace kube-system get configmap kubeadm-config --output yaml". "kubeadm config migrate" converts an older file to v1beta3 or v1beta4.',
     ]),
   },
