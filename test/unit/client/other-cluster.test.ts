@@ -61,7 +61,7 @@ function statesOf({ tls }: SecureEtcd3): string[] {
   return tls.endpoints.map(({ state }) => state)
 }
 
-it('the cluster with most endpoints serves, also if the other one is connected first', async () => {
+it('uses the cluster with most endpoints, even if the other one is connected first', async () => {
   await using stray = await startMember(other)
   await using one = await startMember(ours, 100)
   await using two = await startMember(ours, 100)
@@ -80,7 +80,7 @@ it('the cluster with most endpoints serves, also if the other one is connected f
   expect(await client.tls.probe()).toMatchObject({ ok: false })
 })
 
-it('a cluster that was restored under another id is used once most of its members report that', async () => {
+it('switches to a cluster that was restored under another id once most members report it', async () => {
   await using one = await startMember(ours)
   await using two = await startMember(ours)
   await using client = await connect([one, two], { preflight: 'all' })
@@ -92,7 +92,7 @@ it('a cluster that was restored under another id is used once most of its member
   await expect.poll(() => statesOf(client), { timeout: 15_000 }).toEqual(['ready', 'ready'])
 })
 
-it('an endpoint of another cluster that the client knows already does not replace those in use, and is reported again', async () => {
+it('reports an endpoint of a known other cluster again, and does not switch to it', async () => {
   await using one = await startMember(ours)
   await using stray = await startMember(other)
   await using client = await connect([one])
@@ -104,14 +104,14 @@ it('an endpoint of another cluster that the client knows already does not replac
   expect([one.calls > 0, stray.calls]).toEqual([true, 0])
 })
 
-it('a member that does not report its cluster serves, after a second at most', async () => {
+it('uses a member that does not report its cluster, after a second at most', async () => {
   await using one = await startMember(ours)
   await using mute = await startMember(null)
   await using client = await connect([one, mute], { preflight: 'all' })
   expect(statesOf(client)).toEqual(['ready', 'ready'])
 })
 
-it('an answer that is late does not fail a dial that has no more time', async () => {
+it('does not fail a dial whose status answer is late at the time-out', async () => {
   await using mute = await startMember(null)
   await using client = await connect([mute], { dialTimeout: '900ms' })
   expect(statesOf(client)).toEqual(['ready'])

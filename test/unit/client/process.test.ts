@@ -68,7 +68,7 @@ describe('the process', () => {
     expect(stdout).toBe('ready\n')
   })
 
-  it('stays alive while a call, a probe, a rotation or the end of a client is waited for', async () => {
+  it('stays alive while it awaits a call, a probe, a rotation or the end of a client', async () => {
     await using slow = await grpcPeer(pki.server, (stream) => {
       setTimeout(() => {
         emptyAnswer(stream)
@@ -86,7 +86,7 @@ describe('the process', () => {
     expect(await run(code)).toEqual({ stdout: 'null\ntrue\nCN=alice\nclosed\n', stderr: '' })
   })
 
-  it('without a free file descriptor: calls whose code loads then fail with ERR_LOAD_FAILED', async () => {
+  it('gets ERR_LOAD_FAILED from calls whose code loads without a free file descriptor', async () => {
     const { stdout } = await run(
       `
       import { createAuthority, fileLedger } from ${JSON.stringify(compiled.url('authority/index.js'))}
@@ -143,7 +143,7 @@ describe('the process', () => {
   })
 })
 
-it('the environment does not weaken the client: it adds no trust, takes no verification away, and names no proxy', async () => {
+it('does not use CAs, verification settings or proxies of the environment', async () => {
   await using strange = await grpcPeer(serverTls(stranger.server, { ca: [pki.root.pem] }))
   const nowhere = 'http://127.0.0.1:1'
   const { stdout } = await run(

@@ -28,7 +28,7 @@ async function startMember(led: boolean): Promise<Member> {
 const connect = connector({ credentials: pki.client })
 
 describe('a cluster without a leader', () => {
-  it('is waited for until dialTimeout, and then refused with what each member reports', async () => {
+  it('waits for a leader until dialTimeout, then rejects with the state of each member', async () => {
     const one = await startMember(false)
     await using peer = one.peer
     const gone = await gonePeer()
@@ -44,7 +44,7 @@ describe('a cluster without a leader', () => {
     await expect.poll(() => peer.open).toBe(0)
   })
 
-  it('that elects one meanwhile is connected', async () => {
+  it('connects to a cluster that elects a leader meanwhile', async () => {
     const one = await startMember(false)
     await using peer = one.peer
     const connecting = connect([peer], { dialTimeout: '20s' })
@@ -54,14 +54,14 @@ describe('a cluster without a leader', () => {
     expect(client.tls.endpoints[0]?.state).toBe('ready')
   })
 
-  it('is connected if the caller prefers such a member to none', async () => {
+  it('connects to a cluster without a leader if requireLeader is false', async () => {
     const one = await startMember(false)
     await using peer = one.peer
     await using client = await connect([peer], { requireLeader: false })
     expect(client.tls.endpoints[0]?.state).toBe('leaderless')
   })
 
-  it('refuses writes and linearizable reads with what each member reports, and serializable reads go on', async () => {
+  it('fails writes and linearizable reads with the state of each member, and continues serializable reads', async () => {
     const one = await startMember(true)
     await using peer = one.peer
     await using client = await connect([peer])
@@ -83,7 +83,7 @@ describe('a cluster without a leader', () => {
     expect(report.ok).toBe(false)
   })
 
-  it('a member without a leader is passed over from the first call on', async () => {
+  it('sends no call to a member without a leader, from the first call on', async () => {
     const [one, other] = [await startMember(false), await startMember(true)]
     await using _one = one.peer
     await using _other = other.peer

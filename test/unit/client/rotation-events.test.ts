@@ -26,7 +26,7 @@ describe('a consumer of events', () => {
     return value?.type === 'source-failed' ? value.origin : 'done'
   }
 
-  it('receives each event in turn, also those between two next(), and then the end', async () => {
+  it('delivers each event in order, those between two calls of next() as well, and then the end', async () => {
     const events = hub.consume(numbered(0))
     emit(1)
     expect([await next(events), await next(events)]).toEqual(['0', '1'])
@@ -37,7 +37,7 @@ describe('a consumer of events', () => {
     expect(await next(hub.consume(null))).toBe('done')
   })
 
-  it('takes what is kept at the end before it', async () => {
+  it('delivers unread events before the end', async () => {
     const events = hub.consume(null)
     emit(1)
     hub.end()
@@ -57,7 +57,7 @@ describe('a consumer of events', () => {
     expect(await next(slow)).toBe('1000')
   })
 
-  it('a consumer that leaves receives no more', async () => {
+  it('delivers nothing to a consumer that has ended its loop', async () => {
     const events = hub.consume(null)
     emit(1, 2)
     for await (const event of events) if (event.type === 'source-failed') break
@@ -103,7 +103,7 @@ describe('the expiry of credentials', () => {
   })
   const reported = (): string[] => events.map(({ hours, what }) => `${String(hours)} h: ${what}`)
 
-  it('is reported at two thirds, nine tenths, then at falling intervals down to a minute, and every ten minutes after it', () => {
+  it('reports the expiry at two thirds and nine tenths, then at falling intervals down to a minute, and every ten minutes after it', () => {
     expiry.follow(validated())
     expect(expiry.reached).toBeNull()
     vi.advanceTimersByTime(31 * HOUR)
@@ -119,21 +119,21 @@ describe('the expiry of credentials', () => {
     expect(expiry.reached).toMatchObject({ type: 'credentials-expired', certificate, notAfter: lasting(30).notAfter })
   })
 
-  it('is reported at once for the last mark that was passed before', () => {
+  it('reports the last event that was already due at once', () => {
     vi.setSystemTime(BEGIN + 28 * HOUR)
     expiry.follow(validated())
     expect(reported()).toEqual(['28 h: 9/10'])
     expect(expiry.reached).toMatchObject({ type: 'credentials-expiring', fraction: '9/10' })
   })
 
-  it('is noticed within an hour if the clock is set or the machine slept', () => {
+  it('reports the expiry within an hour if the clock was set or the machine slept', () => {
     expiry.follow(validated())
     vi.setSystemTime(BEGIN + 29 * HOUR)
     vi.advanceTimersByTime(HOUR)
     expect(reported()).toEqual(['30 h: expired'])
   })
 
-  it('is that of the new credentials after a rotation', () => {
+  it('reports the expiry of the new credentials after a rotation', () => {
     expiry.follow(validated())
     vi.advanceTimersByTime(21 * HOUR)
     expiry.follow(validated(lasting(60)))
@@ -142,7 +142,7 @@ describe('the expiry of credentials', () => {
     expect(reported()).toEqual(['20 h: 2/3', '40 h: 2/3', '54 h: 9/10'])
   })
 
-  it('is that of the certificate of the path that ends first', () => {
+  it('reports the certificate of the path that expires first', () => {
     const short = mintCa({ subject: 'Short', issuer: root, ...lasting(3) })
     const leaf = mintLeaf({ subject: 'alice', usages: ['clientAuth'], issuer: short, ...lasting(30) })
     expiry.follow(prepare(mintedCredentials({ leaf, intermediates: [short], trust: [root] }), tls))
@@ -152,7 +152,7 @@ describe('the expiry of credentials', () => {
     expect(expiry.reached).toMatchObject({ certificate: { role: 'intermediate', subject: 'CN=Short' } })
   })
 
-  it('is not reported once it is stopped, and no timer is left', () => {
+  it('reports nothing, and leaves no timer, after it was stopped', () => {
     expiry.follow(validated())
     expiry.stop()
     expect(vi.getTimerCount()).toBe(0)

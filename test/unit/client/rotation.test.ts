@@ -57,7 +57,7 @@ afterEach(() => {
 })
 
 describe('good credentials', () => {
-  it('calls that start afterwards carry them, and the old connection ends; no session is resumed', async () => {
+  it('uses new credentials for new calls, ends the old connection and resumes no session', async () => {
     await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     await client.get('a').string()
@@ -71,7 +71,7 @@ describe('good credentials', () => {
     expect(peer.resumed).toBe(0)
   })
 
-  it('a call that runs ends on the old connection, which waits for it at most ten seconds', async () => {
+  it('lets a current call end on the old connection, for at most ten seconds', async () => {
     const waiting: ServerHttp2Stream[] = []
     await using peer = await recordingPeer(pki.server, {
       onCall: (stream, headers) => {
@@ -98,7 +98,7 @@ describe('good credentials', () => {
     expect(waiting.length, 'a write that may have been applied is not repeated').toBe(2)
   })
 
-  it('with "streams-finish", a watch stays, and the old connection ends with it', async () => {
+  it('keeps a watch on the old connection with "streams-finish", until the watch ends', async () => {
     await using peer = await recordingPeer(pki.server, { onCall: watchServer() })
     await using client = await connect([peer], { rotation: { drain: 'streams-finish' } })
     await client.watch().key('k').create()
@@ -119,7 +119,7 @@ describe('good credentials', () => {
     await expect.poll(() => peer.open).toBe(0)
   })
 
-  it('many at once run one after the other, and the newest wins', async () => {
+  it('runs simultaneous rotations one after the other, so that the newest wins', async () => {
     await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     const reports = await Promise.all([bob, expired, carol, alice, bob].map((each) => client.tls.rotate(each)))
@@ -144,7 +144,7 @@ describe('where the credentials come from', () => {
     }
   }
 
-  it('the same source again; a source that is given takes its place, once its credentials are in use', async () => {
+  it('loads the current source again, and a new source after its credentials are in use', async () => {
     await using peer = await recordingPeer(pki.server)
     const first = counting([alice, bob], 'first')
     const second = counting([carol, alice], 'second')
@@ -160,7 +160,7 @@ describe('where the credentials come from', () => {
     expect([first.loads, second.loads]).toEqual([2, 2])
   })
 
-  it('the source is asked when the turn comes: one that was given before counts', async () => {
+  it('loads the source that is current when the rotation starts', async () => {
     await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     await Promise.all([client.tls.rotate(counting([bob], 'bob')), client.tls.rotate()])
@@ -170,7 +170,7 @@ describe('where the credentials come from', () => {
 })
 
 describe('bad credentials', () => {
-  it('are refused with a report, and nothing is dialled with them', async () => {
+  it('refuses invalid credentials with a report, and dials nothing with them', async () => {
     await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     const events = client.tls.events()
@@ -183,7 +183,7 @@ describe('bad credentials', () => {
     expect(client.tls.report.path[0]?.subject).toBe('CN=alice')
   })
 
-  it('that cannot be read, or whose source fails, are reported as findings', async () => {
+  it('reports unreadable credentials and a failing source as findings', async () => {
     await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     const broken: CredentialSource = { origin: 'vault', load: () => Promise.reject(new Error('sealed')) }
@@ -192,7 +192,7 @@ describe('bad credentials', () => {
     expect(report.ok).toBe(false)
   })
 
-  it('that no endpoint accepts are refused as a whole, and the connections stay', async () => {
+  it('refuses credentials that no endpoint accepts, and keeps the connections', async () => {
     await using peer = await recordingPeer(pki.server)
     await using client = await connect([peer])
     const report = await client.tls.rotate(stranger)
@@ -204,7 +204,7 @@ describe('bad credentials', () => {
     await expect.poll(() => peer.open).toBe(1)
   })
 
-  it('that one endpoint accepts are used, and the other loses its old connection and is reported', async () => {
+  it('uses credentials that one endpoint accepts, and drains and reports the other endpoint', async () => {
     await using old = await recordingPeer(pki.server)
     await using renewed = await recordingPeer(pki.server, { trust: stranger })
     await using client = await connect([old, renewed], { preflight: 'all' })
@@ -221,7 +221,7 @@ describe('bad credentials', () => {
     expect(errorCodes(first?.findings ?? [])).toEqual(['handshake/closed-without-alert'])
   })
 
-  it('whose trust does not cover a server any more: its connection ends within the bound, whatever the drain', async () => {
+  it('ends the connection to a server outside the new trust within the limit, whatever the drain', async () => {
     await using peer = await recordingPeer(pki.server, { onCall: watchServer() })
     await using renewed = await recordingPeer(other.server, { trust: stranger, onCall: watchServer() })
     const trusting = { ...alice, trustAnchors: stranger.trustAnchors }
@@ -238,7 +238,7 @@ describe('bad credentials', () => {
 })
 
 describe('when nothing answers', () => {
-  it('and nothing is connected, the new credentials are used, unverified, and serve once an endpoint is back', async () => {
+  it('uses unverified credentials if no endpoint answers and none is connected', async () => {
     await using peer = await recordingPeer(pki.server)
     const port = await freePort()
     let proxy = await proxyTo(peer.port, port)
@@ -256,7 +256,7 @@ describe('when nothing answers', () => {
     await proxy[Symbol.asyncDispose]()
   })
 
-  it('while the old connection stands, it stays, and the new credentials are not used', async () => {
+  it('keeps a connection, and does not use the new credentials, if no endpoint answers', async () => {
     await using peer = await recordingPeer(pki.server)
     await using silent = await silentPeer()
     let target = peer.port
@@ -270,7 +270,7 @@ describe('when nothing answers', () => {
     await expect.poll(() => proxy.open).toBe(1)
   })
 
-  it('at one endpoint, the others go over at once, and calls do not wait for it', async () => {
+  it('switches the other endpoints at once if one does not answer, and calls do not wait for it', async () => {
     await using peer = await recordingPeer(pki.server)
     await using silent = await silentPeer()
     await using behind = await recordingPeer(pki.server)
@@ -289,7 +289,7 @@ describe('when nothing answers', () => {
 })
 
 describe('closing during a rotation', () => {
-  it('ends it while the source is asked, which may never answer', async () => {
+  it('ends a rotation on close while the source loads, which may never answer', async () => {
     await using peer = await recordingPeer(pki.server)
     const client = await connect([peer])
     const signals: (AbortSignal | undefined)[] = []
@@ -309,7 +309,7 @@ describe('closing during a rotation', () => {
   })
 })
 
-it('a wrong call is refused by the name of the option', async () => {
+it('refuses a wrong call by the name of the option', async () => {
   await using peer = await recordingPeer(pki.server)
   await using client = await connect([peer])
   for (const [next, options, option] of [

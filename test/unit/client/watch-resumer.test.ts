@@ -196,14 +196,14 @@ describe('on its first attempt', () => {
     expect(() => new Bench().play(script)).not.toThrow()
   })
 
-  it('an answer is due while a watch is not created', () => {
+  it('expects an answer while a watch is not created', () => {
     const bench = new Bench().play('create a\n> create a from 0 as 1')
     expect(bench.answerDue).toBe(true)
     bench.play('@10 1 created\n< 1: created')
     expect(bench.answerDue).toBe(false)
   })
 
-  it('the caller’s own id is kept, and not given twice', () => {
+  it('keeps the id of the caller and does not use it twice', () => {
     const bench = new Bench()
     const own = Buffer.concat([createFor('a').subarray(2), Buffer.from([0x38, 1])])
     bench.resumer.outgoing(Buffer.concat([Buffer.from([0x0a, own.length]), own]))
@@ -331,7 +331,7 @@ describe('a quiet watch', () => {
     expect(() => new Bench().play(script)).not.toThrow()
   })
 
-  it('that missed events ends with an error that names the revisions', () => {
+  it('ends a watch that missed events with an error that names the revisions', () => {
     const bench = new Bench().play(`${A}\nbegin\n> create a from 11 as 1\n@700 1 created`)
     bench.resumer.incoming(watchResponse({ revision: 700, watchId: 1, canceled: true, compactRevision: 400 }))
     const [end = ''] = bench.log
@@ -344,7 +344,7 @@ describe('a quiet watch', () => {
   })
 })
 
-it('a refused watch has a cause, whose message is part of the reason', () => {
+it('sets a cause on a refused watch, whose message is part of the reason', () => {
   const bench = new Bench()
   bench.refusal = new EtcdMtlsError('ERR_CLOSED', 'User alice may not read "a".', { what: 'x' })
   const reason = 'permission denied. User alice may not read "a".'
@@ -355,7 +355,7 @@ it('a refused watch has a cause, whose message is part of the reason', () => {
 })
 
 describe('what etcd never sends', () => {
-  it('ends the one watch that it belongs to, and the server is asked to cancel it', () => {
+  it('ends only the watch of an invalid response, and asks the server to cancel it', () => {
     const bench = new Bench().play(AB)
     const invalid = Buffer.from('5a020805', 'hex')
     bench.resumer.incoming(Buffer.concat([watchResponse({ revision: 11, watchId: 2 }), invalid]))
@@ -366,13 +366,13 @@ describe('what etcd never sends', () => {
     bench.play('@12 2 12\n@12 1 12\n< 1: 12')
   })
 
-  it('a part of a response that was not requested ends the watch', () => {
+  it('ends the watch at a response fragment that was not requested', () => {
     const bench = new Bench().play(A)
     bench.resumer.incoming(watchResponse({ revision: 11, watchId: 1, events: [11], fragment: true }))
     expect(bench.log[1]).toMatch(/canceled .*a part of a response, which was not requested/)
   })
 
-  it('a message that belongs to no watch, or an id that another watch has, does not pass', () => {
+  it('does not pass on a response without a watch, or with the id of another watch', () => {
     const bench = new Bench().play(A)
     for (const bytes of ['0b0c', '1a0161', '0001']) {
       expect(() => {
@@ -398,7 +398,7 @@ describe('what etcd never sends', () => {
     expect(areWatched(response, keys)).toBe(passes)
   })
 
-  it('an event for a key that is not watched ends the watch', () => {
+  it('ends the watch at an event for a key that is not watched', () => {
     const bench = new Bench().play('create l\n> create l from 0 as 1\n@10 1 created\n< 1: created')
     bench.resumer.incoming(watchResponse({ revision: 11, watchId: 1, events: [11] }))
     expect(bench.log[1]).toContain('a key that is not watched')
@@ -451,7 +451,7 @@ describe('when the stream has failed, the request that etcd3 makes next', () => 
     expect(() => new Bench().play(script)).not.toThrow()
   })
 
-  it('is forgotten if it never comes, the oldest first', () => {
+  it('drops the oldest positions that etcd3 does not ask for', () => {
     const positions = new ResumePositions()
     const key = (number: number): Buffer => Buffer.from(String(number))
     for (let i = 0; i < 10_001; i += 1) positions.note([{ body: key(i), from: 2n, next: 1n }])

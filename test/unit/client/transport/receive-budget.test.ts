@@ -59,7 +59,7 @@ function read(client: Client): Promise<number> {
   })
 }
 
-it('receives every long answer of one endpoint while another one finishes none, and holds only part of them', async () => {
+it('receives every long answer of one endpoint while another one finishes none, and holds only a part of these', async () => {
   await using hostile = await grpcPeer(pki.server, (stream) => void sendLong(stream, LONGEST - 1))
   await using honest = await grpcPeer(pki.server, (stream) => void sendLong(stream, LONGEST))
   const endpoints = [hostile.endpoint, honest.endpoint] as const
@@ -93,7 +93,7 @@ describe('the budget', () => {
   const paused = new Set<string>()
   const [one, other] = [{}, {}]
 
-  it('lets the oldest message of each connection go on, and the others once there is room', () => {
+  it('lets the oldest message of each connection continue, and the others when memory is free', () => {
     paused.clear()
     const [a, b, c] = [receiver('a', one), receiver('b', one), receiver('c', other)]
     const budget = new ReceiveBudget(10)
@@ -108,7 +108,7 @@ describe('the budget', () => {
     expect([...paused]).toEqual([])
   })
 
-  it('does not wait for a message that waits for its reader', () => {
+  it('does not count a message that the caller has paused as the oldest', () => {
     paused.clear()
     const [a, b, c] = [receiver('a', one), receiver('b', one), receiver('c', one)]
     const budget = new ReceiveBudget(10)
