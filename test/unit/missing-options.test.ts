@@ -66,8 +66,8 @@ const CALLS: Record<string, [call: (options: never) => unknown, options: object]
     (member) => issueCluster(authority, { members: [member] }),
     { name: 'etcd-0', hosts: ['10.0.0.1'] },
   ],
-  writeCluster: [(options) => root.writeCluster('/dev/null/pki', cluster, options), { layout: 'etcd' }],
-  writeTrust: [(options) => root.writeTrust('/dev/null/pki', authority.trustAnchors, options), { layout: 'etcd' }],
+  writeCluster: [(options) => root.writeCluster('/proc/pki', cluster, options), { layout: 'etcd' }],
+  writeTrust: [(options) => root.writeTrust('/proc/pki', authority.trustAnchors, options), { layout: 'etcd' }],
   fromPem: [root.fromPem, { ca: '', cert: '', key: '' }],
   fromFiles: [root.fromFiles, files],
   validateCredentials: [(options) => root.validateCredentials(credentials, options), { usage: 'client' }],
@@ -121,7 +121,7 @@ describe('a value that is not accepted', () => {
     [Symbol('s'), 'Symbol(s)'],
     [() => 1, 'a function'],
   ])('%o is named by its kind', async (crl, received) => {
-    expect(await refusalOf(() => root.writeCrl('/dev/null/x', crl as never))).toMatch(
+    expect(await refusalOf(() => root.writeCrl('/proc/ca.crl', crl as never))).toMatch(
       new RegExp(`; received ${received.replace(/[()]/g, '\\$&')}$`),
     )
   })
