@@ -158,7 +158,10 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
     const alert = alertNumber(evidence.error)
     const answered = raw.bytesRead > 0
     end({ ok: false, failure: { ...evidence, alert, timedOut, certificateSent: certificateSent(), answered } })
-    for (const each of [session, socket, raw]) each?.destroy()
+    // One turn later: this one may be inside a callback of nghttp2, and destroying its sockets there corrupts the heap of Node 20.
+    setImmediate(() => {
+      for (const each of [session, socket, raw]) each?.destroy()
+    })
   }
   const onClose = (): void => {
     fail(false)
