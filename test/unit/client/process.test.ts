@@ -105,7 +105,7 @@ describe('the process', () => {
       const all = async () => {
         for (const door of doors) {
           const error = await door().catch((error) => error)
-          console.log(error.code, error.details?.errorCode, error.cause?.code)
+          console.log(error?.code, error?.details?.errorCode, error?.cause?.code)
         }
       }
       const opened = []
