@@ -149,7 +149,7 @@ export const names = {
       'Issue the CA certificate again without subjectAltName.',
     ]).refusedAs(NOT_AUTHORIZED),
   },
-  // A warning, because Go, etcd and the conformance vectors of bettertls accept it. Only Node refuses it, for servers.
+  // A warning, also for servers, which Node refuses: the vectors of bettertls expect that such a path is accepted, as Go and etcd do.
   'name-constraints/common-name-refused': warning((d: CommonNameDetails, who) => [
     `${who} has no DNS name, and its common name "${d.name}" is one that its CA "${d.constrainedBy}" does not allow. OpenSSL and Node check it then.`,
     'Reissue it with a common name without dots, with a common name that the CA permits, or with an additional DNS name that the CA permits.',
