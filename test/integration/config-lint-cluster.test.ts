@@ -75,7 +75,16 @@ function runningTogether(plan: Plan, rows: readonly Row[]) {
   beforeAll(async () => {
     flags = (await flagsOf(plan)).flags
     const started = new Set(rows.flatMap(([, names]) => names))
-    etcds = Object.fromEntries([...started].map((name) => [name, startIn(flags[name] ?? [])]))
+    const start = (names: readonly string[]): void => {
+      etcds = { ...etcds, ...Object.fromEntries(names.map((name) => [name, startIn(flags[name] ?? [])])) }
+    }
+    const joins = (name: string): boolean => plan[name]?.includes('initial-cluster-state=existing') === true
+    const joining = [...started].filter(joins)
+    start([...started].filter((name) => !joins(name)))
+    if (joining.length === 0) return
+    // It ends with other words if the members that it asks do not listen yet.
+    await Promise.all(Object.values(etcds).map((each) => each.says((log) => log.includes('starting an etcd server'))))
+    start(joining)
   })
   afterAll(() => Promise.all(Object.values(etcds).map((each) => each.stop())))
   return async ([code, names, speaker]: Row): Promise<Finding[]> => {
