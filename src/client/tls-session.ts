@@ -15,7 +15,7 @@ export interface RotationOptions {
 
 /** A snapshot of one endpoint: it does not change later. */
 export interface EndpointStatus {
-  /** Canonical: `https://host:port`. */
+  /** Canonical: `https://host:port` or `unixs:///path`. */
   endpoint: string
   /**
    * `ready`: both sides are verified, and etcd answered. `leaderless`: the same, but the member has no leader, so calls

@@ -101,7 +101,7 @@ export function readPathOption(option: string, value: unknown): string {
 }
 
 /**
- * A copy of the passphrase; null if there is none.
+ * A copy of the passphrase; null if absent.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */

@@ -253,7 +253,7 @@ interface VisibleFile {
 
 export interface DirectoryState {
   readonly directory: FileState
-  /** The current generation; null if there is none. */
+  /** The current generation; null if absent. */
   readonly generation: string | null
   /** The visible files by name: those of the requested names and of the generation. */
   readonly seen: ReadonlyMap<string, VisibleFile>

@@ -37,7 +37,7 @@ export class TestEtcdCluster<Name extends string = string> implements AsyncDispo
   /**
    * The member of that name.
    *
-   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` when there is none
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if none is found
    */
   member(name: Name): TestEtcd {
     const found = this.members.find((each) => each.name === name)

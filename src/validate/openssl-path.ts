@@ -214,7 +214,7 @@ class OpensslCheck {
     this.#findings.add(place, 'chain/anchor-not-self-signed', details)
   }
 
-  /** The change of the input after which OpenSSL accepts it; `path` if there is none. */
+  /** The change of the input after which OpenSSL accepts it; `path` if no such change exists. */
   #changeFor(picked: Certificate | undefined, needed: Certificate | undefined): 'order' | 'remove' | 'path' {
     const helps = (change: Change): boolean => {
       const built = this.#buildPath(change)

@@ -1,4 +1,4 @@
-/** Finds a valid path. If there is none, it reports the best failing path. */
+/** Finds a valid path. If no path is valid, it reports the best failing path. */
 import { publicKeyText } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
 import { hex } from '../x509/der.js'

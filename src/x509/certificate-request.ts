@@ -81,7 +81,7 @@ export class CertificateRequest extends KeyHolder {
     return this.attributes.some(({ oid }) => oid === AttributeId.challengePassword)
   }
 
-  /** The unstructured name (RFC 2985 section 5.4.2); null if there is none that can be read. */
+  /** The unstructured name (RFC 2985 section 5.4.2); null if none can be read. */
   get unstructuredName(): string | null {
     const [value] = this.attributes.find(({ oid }) => oid === AttributeId.unstructuredName)?.values ?? []
     if (value === undefined) return null

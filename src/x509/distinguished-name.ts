@@ -83,7 +83,7 @@ export class DistinguishedName {
     return this.#parsed
   }
 
-  /** The last common name, which is the user name in etcd; null if there is none. */
+  /** The last common name, which is the user name in etcd; null if absent. */
   get commonName(): string | null {
     const found = this.relativeNames.flat().findLast((attribute) => attribute.type === COMMON_NAME)
     return found?.text ?? null

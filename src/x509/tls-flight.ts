@@ -6,7 +6,7 @@ import { DerReader } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
 
 export interface ServerFlight {
-  /** The chain in DER, the leaf first; null if there is none. */
+  /** The chain in DER, the leaf first; null if absent. */
   readonly chain: readonly Uint8Array[] | null
   /** The names of the accepted CAs; null if the server does not request a certificate. */
   readonly authorities: readonly DistinguishedName[] | null

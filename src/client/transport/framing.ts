@@ -44,7 +44,7 @@ export class MessageReader {
     return this.#prefixFilled > 0
   }
 
-  /** Bytes of memory that the unfinished message takes; 0: there is none. */
+  /** Bytes of memory that the unfinished message takes; 0 if no message is unfinished. */
   get held(): number {
     return this.#body.length
   }

@@ -153,7 +153,7 @@ export function peerChain(certificate: object | undefined): Uint8Array[] {
   return chain
 }
 
-/** Asks for etcd's version, which is public, over HTTP/1.1. Resolves to the first bytes of the answer, or null if there is none in time. */
+/** Asks for etcd's version, which is public, over HTTP/1.1. Resolves to the first bytes of the answer, or null if no answer arrives in time. */
 export function requestVersionOverHttp1(socket: TLSSocket, host: string, timeout: number): Promise<string | null> {
   return new Promise((resolve) => {
     const done = (answer: Buffer | null = null): void => {

@@ -29,7 +29,7 @@ function listedIn({ settings, listed }: LintMember): { name: string; url: string
   return isSet && !isUnresolved ? listed : []
 }
 
-/** The kind of the finding about a URL without TLS; null if there is none. */
+/** The kind of the finding about a URL without TLS; null if absent. */
 function plaintextKind(
   url: ServedUrl,
   side: LintSide,

@@ -77,7 +77,7 @@ export async function readMember(input: ConfigInput, given: Given): Promise<Read
 /**
  * Reads the configurations of all etcds that a text starts; mostly one.
  *
- * @param label Stands for the input in errors, and for the name of a file if there is none.
+ * @param label Stands for the input in errors, and for the name of a file that it does not have.
  * @throws as {@link readMember}
  */
 export async function readMembers(

@@ -76,7 +76,7 @@ export function valueOf(config: MemberConfig, row: EtcdOptionRow): OptionValue |
 
 /** One option to write, from either table. */
 export interface WrittenOption {
-  /** The flag without dashes; null if there is none. */
+  /** The flag without dashes; null if absent. */
   readonly flag: string | null
   /** The keys in a configuration file, from its top; empty if a file cannot set it. */
   readonly path: readonly string[]

@@ -38,7 +38,7 @@ export interface Spelling<N> {
 
 /** The spellings of a row in either table. */
 export interface HasSpellings {
-  /** The flag without dashes; null if there is none. The name of the variable is derived from it. */
+  /** The flag without dashes; null if absent. The name of the variable is derived from it. */
   readonly flag: Spelling<string> | null
   /** The keys in a configuration file, from its top; null if a file cannot set it. */
   readonly yaml: Spelling<readonly string[]> | null
@@ -56,7 +56,7 @@ export interface EtcdOptionRow extends HasSpellings {
   readonly listSince?: Since | undefined
   /** The first release that deprecates it. */
   readonly deprecatedSince?: Since[number] | undefined
-  /** The default in etcd's syntax; null if there is none. */
+  /** The default in etcd's syntax; null if absent. */
   readonly default: string | null
 }
 

@@ -55,7 +55,7 @@ async function* iterate(
 export interface ConsumerState {
   /** Fingerprint of the credentials of the consumer; null if it has none. */
   readonly held: string | null
-  /** The failure reported to it since then; null if there is none. */
+  /** The failure reported to it since then; null if absent. */
   readonly reported: string | null
 }
 

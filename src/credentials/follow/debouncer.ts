@@ -24,7 +24,7 @@ export class Debouncer {
   #sameSince = 0
   /** The time of the first unusable read since credentials were last stable; null if there was none. */
   #unusableSince: number | null = null
-  /** The current failure and the time of its first read; null if there is none. */
+  /** The current failure and the time of its first read; null if absent. */
   #failure: { readonly id: string; readonly since: number } | null = null
   /** The time since which new usable credentials exist, even if they keep changing; null if there are none. */
   #usableSince: number | null = null

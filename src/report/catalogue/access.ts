@@ -10,7 +10,7 @@ export interface AccessDetails {
    * common name, because the server did not request the certificate or because a proxy answered.
    */
   identity: 'common-name' | 'password' | 'none' | 'hidden'
-  /** Null if there is none. */
+  /** Null if absent. */
   user: string | null
   /** The call, as `KV/Put`. */
   method: string

@@ -163,7 +163,7 @@ export interface WrongProtocol {
   alert: number | null
 }
 
-/** `location`: the target of a redirect, which etcd never sends; null if there is none. */
+/** `location`: the target of a redirect, which etcd never sends; null if absent. */
 export type NotEtcd = AnswerDetails & { location: string | null }
 
 /** `learner`: whether the server is a learner, which serves no calls. */

@@ -97,7 +97,7 @@ export interface ClientCertificateNotAsked {
   /** The certificate that the server presented. */
   subject: string
   issuer: string
-  /** The HTTP header `server`, which proxies send and etcd does not; null if there is none. */
+  /** The HTTP header `server`, which proxies send and etcd does not; null if absent. */
   server: string | null
 }
 

@@ -13,7 +13,7 @@ export interface UnexpectedContent extends Place {
   holds: Holds
   /** The encoding; null if there is only one. */
   form: 'PEM' | 'DER' | 'base64' | null
-  /** The line of the PEM block; null if there is none. */
+  /** The line of the PEM block; null if absent. */
   line: number | null
   /** The labels of the PEM blocks. */
   labels: string[]

@@ -21,7 +21,7 @@ export interface NotCoveredDetails {
   found: string[]
   /** The number of those of the kind of the host. The others are not compared with it. */
   foundOfKind: number
-  /** The most similar name; null if there is none. */
+  /** The most similar name; null if absent. */
   nearest: string | null
   /** The hosts of the same list that a name covers. */
   covered: { host: string; name: string }[]

@@ -166,7 +166,7 @@ function mailboxParts(text: string): { local: string; host: string } | null {
 }
 
 /**
- * The host of a URI's authority. Null if there is none, for an IP address, which URI constraints do not support, and with a user,
+ * The host of a URI's authority. Null if absent, for an IP address, which URI constraints do not support, and with a user,
  * which OpenSSL reads as a part of the host (crypto/x509/v3_ncons.c, nc_uri).
  */
 function uriHost(text: string): string | null {

@@ -122,7 +122,7 @@ function replaces(newer: Crl, older: Crl): boolean {
 const REMOVED = 'removeFromCRL'
 const HOLD = 'certificateHold'
 
-/** The entry that revokes a serial number, and its CRL; null if there is none, or a delta CRL removed it. */
+/** The entry that revokes a serial number, and its CRL; null if no CRL has it, or a delta CRL removed it. */
 export function findRevocation(
   { crl, deltas, isUnmatchedDelta }: StatusSource,
   serial: Uint8Array,

@@ -32,7 +32,7 @@ export interface CrlEntry {
   readonly revokedAt: Date
   /** The name in RFC 5280, or such as `reason 11` for an unknown number; null if the entry has no reason. */
   readonly reason: string | null
-  /** The invalidity date (RFC 5280 section 5.3.2), from which the key may be compromised; null if there is none. */
+  /** The invalidity date (RFC 5280 section 5.3.2), from which the key may be compromised; null if absent. */
   readonly invalidSince: Date | null
   /** Whether the certificate has another issuer than the CRL. The issuer of an entry also applies to later entries. */
   readonly isOfOtherIssuer: boolean

@@ -75,7 +75,7 @@ export class Crl {
     return this.#parts.nextUpdate
   }
 
-  /** Newer CRLs of the same issuer and scope have higher numbers; null if there is none. */
+  /** Newer CRLs of the same issuer and scope have higher numbers; null if absent. */
   get number(): bigint | null {
     return this.#parts.extensions.number
   }

@@ -151,7 +151,7 @@ function count(value: number): string {
 
 const PEM_CIPHERS = /^(?:DES-EDE3|(?:AES|CAMELLIA|ARIA)-(?:128|192|256))-CBC$/
 
-/** The encryption by the PEM headers (`Proc-Type: 4,ENCRYPTED`); null if there is none. */
+/** The encryption by the PEM headers (`Proc-Type: 4,ENCRYPTED`); null if absent. */
 export function readPemEncryption(headers: readonly PemHeader[]): KeyEncryption | null {
   const valueOf = (name: string): string | undefined =>
     headers.find((each) => each.name.toUpperCase() === name)?.value.toUpperCase()

@@ -87,7 +87,7 @@ export function berChildren(bytes: Uint8Array, parent: BerElement | null | undef
   return children
 }
 
-/** The element at an offset; null if there is none. It ends at `limit` at the latest. */
+/** The element at an offset; null if absent. It ends at `limit` at the latest. */
 export function berElement(bytes: Uint8Array, start: number, limit: number): BerElement | null {
   const header = headerAt(bytes, start)
   if (header === null) return null

@@ -1,7 +1,9 @@
 /** Dialling: several addresses, servers that answer with alert 80, server names of single endpoints, and unix sockets. */
 import { once } from 'node:events'
+import { mkdtempSync } from 'node:fs'
 import type { ServerHttp2Stream } from 'node:http2'
 import { createConnection, createServer } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
 import { alternateFamilies } from '../../../src/client/transport/dial.js'
@@ -212,6 +214,25 @@ describe('a unix socket', () => {
       'san/host-not-covered',
       'handshake/server-certificate-refused',
     ])
+  })
+
+  it('is another endpoint than a socket of the same file name in another folder', async () => {
+    await using peer = await grpcPeer(pki.issueServer({ names: [dns('etcd.sock')] }))
+    const paths = ['one', 'two'].map((name) => join(mkdtempSync(folder.file(name)), 'etcd.sock'))
+    const [path = '', gone = ''] = paths
+    await using _socket = await socketTo(path, peer.port)
+    const endpoints = paths.map((each) => `unixs://${each}`)
+    await using client = await createSecureClient({ endpoints, credentials: pki.client })
+    expect(client.tls.endpoints.map(({ endpoint }) => endpoint)).toEqual(endpoints)
+    await expect.poll(() => client.tls.endpoints.map(({ state }) => state)).toEqual(['ready', 'failed'])
+    await client.tls.setEndpoints(`unixs://${path}`)
+    expect(client.tls.endpoints.map(({ endpoint }) => endpoint)).toEqual([`unixs://${path}`])
+    await client.get('a').string()
+    const { details } = await refused(
+      createSecureClient({ endpoints: `unixs://${gone}`, credentials: pki.client }),
+      'ERR_UNREACHABLE',
+    )
+    expect(JSON.stringify(details.report.findings)).toContain(gone)
   })
 })
 

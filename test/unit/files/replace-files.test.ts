@@ -12,9 +12,9 @@ import {
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { fileLedger, openAuthority } from '../../../src/authority/index.js'
-import { findRoot, nodeFileSystem, replaceFiles } from '../../../src/files/file-system.js'
+import { findRoot, flushDirectory, nodeFileSystem, replaceFiles } from '../../../src/files/file-system.js'
 import { faultyFileSystem } from '../../support/faulty-file-system.js'
-import { temporaryFolder } from '../../support/openssl.js'
+import { runTool, temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
 const entry = { kind: 'crl', number: 1n, issuer: 'a'.repeat(64), at: new Date(0) } as const
@@ -75,4 +75,9 @@ it('finds a directory that another process creates meanwhile, and refuses a link
   symlinkSync(folder.file('nothing'), link)
   await expect(findRoot(faultyFileSystem(), link)).rejects.toMatchObject({ code: 'ERR_WRITE_FAILED' })
   expect(await findRoot(faultyFileSystem(), folder.file('nothing'))).toBeNull()
+})
+
+it('does not wait for a writer of a FIFO that has taken the place of a directory', async () => {
+  await runTool('mkfifo', [folder.file('fifo')])
+  await expect(flushDirectory(nodeFileSystem, folder.file('fifo'))).rejects.toMatchObject({ code: 'ENOTDIR' })
 })

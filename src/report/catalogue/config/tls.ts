@@ -73,7 +73,7 @@ export type ClientAuthImplied = ConfigPlace & { auth: string; isFalse: boolean }
 export interface AutoTls extends ConfigPlace {
   /** The unprotected URL, or the option that is also set. */
   other: string
-  /** The option that etcd ignores although the URL is unprotected; absent if there is none. */
+  /** The option that etcd ignores although the URL is unprotected; absent otherwise. */
   ignored?: string
 }
 
