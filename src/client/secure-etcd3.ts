@@ -19,7 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions } from '../report/option-error.js'
 import { LeaseKeeper } from './streams/lease-keeper.js'
-import { holdingProcess } from './timing.js'
+import { AbortListeners, holdingProcess } from './timing.js'
 import { CLIENT, type ClientParts, type TlsSession } from './tls-session.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
 import { LoginError } from './transport/login.js'
@@ -84,6 +84,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly [CLIENT]: ClientParts
   readonly #session: ClientSession
   readonly #closing: AbortController
+  readonly #watches: WatchOwner
   #ended: Promise<void> | null = null
 
   /** @internal */
@@ -93,6 +94,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.tls = session
     this.#session = session
     this.#closing = closing
+    this.#watches = { session, closing: new AbortListeners(closing.signal) }
     this[CLIENT] = {
       closing: closing.signal,
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
@@ -103,11 +105,11 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
 
   /**
    * As in etcd3, with two differences. {@link WatchBuilder.create} rejects if the endpoints or etcd's roles refuse this
-   * client. A watch that fails without a listener for `error` does not end the process: `client.tls.events()` reports
-   * it.
+   * client, and with etcd3's `ClientClosedError` if the client is or gets closed. A watch that fails without a listener
+   * for `error` does not end the process: `client.tls.events()` reports it.
    */
   override watch(): WatchBuilder {
-    return guardWatches(super.watch(), this.#session)
+    return guardWatches(super.watch(), this.#watches)
   }
 
   /**
@@ -120,7 +122,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
 
   /** As in etcd3. Its watches and leases are those of this client. */
   override namespace(prefix: string | Buffer): Namespace {
-    return wrapNamespace(super.namespace(prefix), this.#closing.signal, this.#session)
+    return wrapNamespace(super.namespace(prefix), this.#closing.signal, this.#watches)
   }
 
   /**
@@ -255,12 +257,12 @@ function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
   return wrapped as HostPolicy
 }
 
-function wrapNamespace(namespace: Namespace, closing: AbortSignal, session: ClientSession): Namespace {
+function wrapNamespace(namespace: Namespace, closing: AbortSignal, owner: WatchOwner): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
   failOnce(namespace.watchClient)
-  namespace.watch = () => guardWatches(watch(), session)
+  namespace.watch = () => guardWatches(watch(), owner)
   namespace.lease = withLeaseKeeper(namespace, namespace.lease.bind(namespace), closing)
-  namespace.namespace = (prefix) => wrapNamespace(nested(prefix), closing, session)
+  namespace.namespace = (prefix) => wrapNamespace(nested(prefix), closing, owner)
   return namespace
 }
 
@@ -311,11 +313,18 @@ function failOnce(client: Etcd3['watchClient']): void {
 /** The prefix that etcd3 adds to the reason (etcd3/lib/watch.js, handleCancelResponse). */
 const CANCELED = 'Watcher canceled: '
 
+/** The client of a watch. `closing`: for its pending watches. */
+interface WatchOwner {
+  readonly session: ClientSession
+  readonly closing: AbortListeners
+}
+
 // An `error` without a listener does not end the process, and `create()` settles where etcd3 retries indefinitely.
-function guardWatches(builder: WatchBuilder, session: ClientSession): WatchBuilder {
+function guardWatches(builder: WatchBuilder, { session, closing }: WatchOwner): WatchBuilder {
   const make = builder.watcher.bind(builder)
   builder.watcher = () => guard(make(), session)
-  builder.create = () => whenConnected(builder.watcher())
+  builder.create = () =>
+    closing.aborted ? Promise.reject(new ClientClosedError('Watch')) : whenConnected(builder.watcher(), closing)
   return builder
 }
 
@@ -329,9 +338,10 @@ function guard(watcher: Watcher, session: ClientSession): Watcher {
   })
 }
 
-function whenConnected(watcher: Watcher): Promise<Watcher> {
+function whenConnected(watcher: Watcher, closing: AbortListeners): Promise<Watcher> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
+      removeClosed()
       watcher.off('connected', connected).off('error', failed).off('disconnected', disconnected)
     }
     const connected = (): void => {
@@ -352,6 +362,9 @@ function whenConnected(watcher: Watcher): Promise<Watcher> {
         failed(typed)
       }, failed)
     }
+    const removeClosed = closing.add(() => {
+      failed(new ClientClosedError('Watch'))
+    })
     watcher.on('connected', connected).on('error', failed).on('disconnected', disconnected)
   })
 }

@@ -19,6 +19,30 @@ export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>)
   }
 }
 
+/** Calls back when a signal aborts. It is one listener of the signal for all, because Node warns of more than ten. */
+export class AbortListeners {
+  readonly #signal: AbortSignal
+  readonly #callbacks = new Set<() => void>()
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+    const abort = (): void => {
+      for (const each of [...this.#callbacks]) each()
+    }
+    signal.addEventListener('abort', abort, { once: true })
+  }
+
+  get aborted(): boolean {
+    return this.#signal.aborted
+  }
+
+  /** Returns a function that removes the callback. */
+  add(callback: () => void): () => void {
+    this.#callbacks.add(callback)
+    return () => this.#callbacks.delete(callback)
+  }
+}
+
 /**
  * Resolves after that time, or as soon as the signal aborts. `keepsProcess`: whether the timer keeps the process alive.
  */

@@ -86,6 +86,31 @@ describe('closing', () => {
     await expect.poll(() => handles().length).toBeLessThanOrEqual(before.length)
   })
 
+  it('rejects watches that are pending, and those that are created afterwards, also in namespaces', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', onWarning)
+    await using peer = await grpcPeer(pki.server, (stream) => {
+      leaveOpen(stream)
+    })
+    const client = await connect([peer])
+    const inner = client.namespace('a/').namespace('b/')
+    const makers = [client, client.namespace('a/'), inner]
+    const create = (): Promise<unknown>[] =>
+      makers.flatMap((maker) => Array.from({ length: 4 }, () => maker.watch().key('k').create()))
+    const pending = Promise.allSettled(create())
+    await expect.poll(() => client.tls.endpoints[0]?.state).toBe('ready')
+    const closed = client[Symbol.asyncDispose]()
+    const outcomes = [...(await pending), ...(await Promise.allSettled(create()))]
+    await closed
+    expect(outcomes).toHaveLength(24)
+    for (const each of outcomes) {
+      expect(each).toMatchObject({ status: 'rejected', reason: expect.any(ClientClosedError) as Error })
+    }
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
   it('does not wait for the next attempt of a watch that was refused several times', async () => {
     let refusals = 0
     await using peer = await grpcPeer(pki.server, (stream, headers) => {

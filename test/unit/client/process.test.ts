@@ -86,6 +86,20 @@ describe('the process', () => {
     expect(await run(code)).toEqual({ stdout: 'null\ntrue\nCN=alice\nclosed\n', stderr: '' })
   })
 
+  it('runs `finally` and ends by itself if a watch is created while the client closes', async () => {
+    const code = `
+      const client = await connect('${peer.endpoint}')
+      const name = (error) => error.constructor.name
+      try {
+        const pending = client.watch().key('a').create()
+        client.close()
+        console.log(await pending.catch(name), await client.namespace('n/').watch().key('a').create().catch(name))
+      } finally {
+        console.log('finally')
+      }`
+    expect((await run(code)).stdout).toBe('ClientClosedError ClientClosedError\nfinally\n')
+  })
+
   it('gets ERR_LOAD_FAILED from calls whose code loads without a free file descriptor', async () => {
     const { stdout } = await run(
       `
