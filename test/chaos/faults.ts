@@ -90,7 +90,7 @@ interface FaultSite {
 /** Packets that are lost, in percent. */
 const LOSS = 15
 /**
- * Only what is older is compacted, in milliseconds. A watch on keys that do not change asks for its position once a minute
+ * Only what is older is compacted, in milliseconds. A watch on keys that do not change asks for its position every 20 s
  * (src/client/streams/resumable-call.ts), and may be cut off for some seconds when it is time. With 12 s instead, 2 of 10 runs
  * ended such a watch; Kubernetes compacts what is five minutes old.
  */

@@ -69,11 +69,9 @@ describe('through nginx, which sends the answer to a create and the first events
     await using direct = await shared.connect({ endpoints: proxy.endpoint })
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     const watcher = await direct.watch().key('quiet').create()
-    vi.advanceTimersByTime(60_000)
     await client.put('other').value('0').exec()
     const { header } = await client.put('other').value('1').exec()
-    // The second look finds the watch where the first one found it, and asks etcd for its progress.
-    vi.advanceTimersByTime(60_000)
+    vi.advanceTimersByTime(20_000)
     vi.useRealTimers()
     // Their answers come after those that the watch needs: the version of etcd, and its progress.
     for (let i = 0; i < 50; i += 1) await direct.get('other').string()
@@ -84,7 +82,7 @@ describe('through nginx, which sends the answer to a create and the first events
     await direct.get('other').string()
     if (lost !== null) {
       const [error] = (await lost) as [Error]
-      expect(error.message).toContain('events were missed')
+      expect(error.message).toContain('events may have been missed')
       return
     }
     const seen = once(watcher, 'put')

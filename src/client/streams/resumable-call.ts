@@ -36,7 +36,10 @@ export interface StreamResumer {
   begin(): void
   /** Called before the stream leaves its attempt. Calls `ready` when it can continue over another one. */
   prepareToMigrate?(ready: () => void): void
+  /** Called every 20 s. */
   refresh?(): void
+  /** The stream has ended: no timer may be left. */
+  stop?(): void
   /** The stream has failed for the caller, which may open another one. */
   failed(): void
 }
@@ -53,8 +56,8 @@ const MAX_REFUSALS = 3
 const STABLE_AFTER = 5000
 /** Milliseconds that an attempt may take to prepare for migration: one round trip. */
 const PREPARATION = 300
-/** Milliseconds between two refreshes. Kubernetes compacts revisions that are older than five minutes. */
-const REFRESH = 60_000
+/** Milliseconds between two refreshes. The shortest useful `--auto-compaction-retention` of etcd is a minute. */
+const REFRESH = 20_000
 /** Most messages that are delivered in one turn of the event loop: about half a millisecond of work. */
 const LONGEST_BURST = 64
 
@@ -96,9 +99,9 @@ export class ResumableCall extends CallBase implements Call {
     this.#metadata = metadata
     this.#listener = listener
     // The connection, or the wait for one, keeps the process alive.
-    this.#refreshTimer = setInterval(() => {
-      if (this.#status === null) this.#resumer?.refresh?.()
-    }, REFRESH).unref()
+    if (this.#resumer?.refresh !== undefined) {
+      this.#refreshTimer = setInterval(() => this.#resumer?.refresh?.(), REFRESH).unref()
+    }
     this.#startAttempt()
   }
 
@@ -280,6 +283,7 @@ export class ResumableCall extends CallBase implements Call {
     this.#status ??= outcome
     this.explanation ??= this.#status.cause ?? null
     clearInterval(this.#refreshTimer)
+    this.#resumer?.stop?.()
     clearTimeout(this.#pauseTimer)
     this.#scheduleDelivery()
   }

@@ -8,6 +8,7 @@
  * - For an unexpected response etcd3 throws an error that no caller can catch. So a response is passed on only if it was checked
  *   and belongs to a watch of etcd3.
  */
+import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
 import { MalformedMessage } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
@@ -33,13 +34,15 @@ interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> {
   readonly asked: bigint
   /** The first revision that was not delivered; 0 until the server reports where the watch starts. */
   next: bigint
-  /** The value of `next` at the last progress request. */
-  refreshedAt: bigint
   /** The header revision of the last delivered response; null: none. */
   delivered: bigint | null
   canceling: boolean
   /** Its id on the current attempt; null until the server has created it. */
   serverId: bigint | null
+  /** The revision of the server when it created the watch on the current attempt. */
+  createdAt: bigint
+  /** Whether a progress request was not answered when the watch was created. */
+  createdDuringInquiry: boolean
 }
 
 /**
@@ -67,6 +70,13 @@ export class WatchResumer implements StreamResumer {
   // so there watches are created one at a time.
   #usesOurIds = false
   #ready: (() => void) | null = null
+  readonly #inquiry = new ProgressInquiry(() => {
+    this.#requestProgress()
+  })
+  /** Progress requests that were not answered: etcd may never answer them. */
+  #unanswered = 0
+  /** Whether the attempt creates watches again whose positions are old. */
+  #resumes = false
 
   constructor(stream: ResumableStream, positions: ResumePositions, ends: WatchEnds) {
     this.#stream = stream
@@ -114,6 +124,8 @@ export class WatchResumer implements StreamResumer {
     this.#awaited.length = 0
     this.#usesOurIds = false
     this.#ready = null
+    this.#inquiry.stop()
+    this.#unanswered = 0
     // etcd does not guarantee an answer to progress requests, so none is simulated.
     this.#progressOwed = 0
     for (const watch of [...this.#watches.values()]) {
@@ -121,6 +133,7 @@ export class WatchResumer implements StreamResumer {
       if (watch.canceling) this.#endCanceled(watch)
     }
     this.#uncreated = [...this.#watches.values()]
+    this.#resumes = this.#uncreated.length > 0
     this.#createNext()
   }
 
@@ -133,17 +146,16 @@ export class WatchResumer implements StreamResumer {
       ready()
       return
     }
-    this.#askProgress((asked) => {
-      if (asked) this.#ready = ready
-      else ready()
-    })
+    this.#ready = ready
+    this.#inquiry.start()
   }
 
   refresh(): void {
-    const watches = [...this.#byServerId.values()]
-    const quiet = watches.some(({ next, refreshedAt }) => next === refreshedAt)
-    for (const watch of watches) watch.refreshedAt = watch.next
-    if (quiet) this.#askProgress(() => undefined)
+    if (this.#byServerId.size > 0) this.#inquiry.start()
+  }
+
+  stop(): void {
+    this.#inquiry.stop()
   }
 
   failed(): void {
@@ -157,16 +169,25 @@ export class WatchResumer implements StreamResumer {
     )
   }
 
-  #askProgress(then: (asked: boolean) => void): void {
+  #requestProgress(): void {
     // Only etcd since 3.4 uses our ids; other servers may not support progress requests.
     if (!this.#usesOurIds) {
-      then(false)
+      this.#endInquiry()
       return
     }
     this.#stream.checkProgressOrder((exact) => {
-      then(exact)
-      if (exact) this.#stream.send(progressRequest())
+      if (exact) {
+        this.#unanswered += 1
+        this.#stream.send(progressRequest())
+      } else this.#endInquiry()
     })
+  }
+
+  #endInquiry(): void {
+    this.#inquiry.stop()
+    const ready = this.#ready
+    this.#ready = null
+    ready?.()
   }
 
   #create({ startRevision, watchId, ...request }: CreateRequest): void {
@@ -178,10 +199,11 @@ export class WatchResumer implements StreamResumer {
       keys: readWatchedKeys(request.body),
       asked: startRevision,
       next: this.#positions.take(request.body, startRevision) ?? startRevision,
-      refreshedAt: -1n,
       delivered: null,
       canceling: false,
       serverId: null,
+      createdAt: 0n,
+      createdDuringInquiry: false,
     }
     this.#watches.set(id, watch)
     this.#uncreated.push(watch)
@@ -199,9 +221,14 @@ export class WatchResumer implements StreamResumer {
       const watch = this.#uncreated.shift()
       if (watch === undefined) break
       this.#awaited.push(watch)
+      watch.createdDuringInquiry = this.#unanswered > 0
       this.#stream.send(createRequest({ body: watch.body, startRevision: watch.next, watchId: watch.id }))
     }
     this.#stream.expectAnswer(this.#awaited.length > 0)
+    if (!this.#resumes || this.#awaited.length > 0) return
+    // At once, because this attempt may be as short as the last one.
+    this.#resumes = false
+    this.refresh()
   }
 
   #cancel(id: bigint): void {
@@ -243,6 +270,7 @@ export class WatchResumer implements StreamResumer {
     else {
       if (watchId === watch.id) this.#usesOurIds = true
       watch.serverId = watchId
+      watch.createdAt = revision
       this.#byServerId.set(watchId, watch)
       // etcd starts at the revision after the one in this header (etcd server/etcdserver/api/v3rpc/watch.go).
       if (watch.next === 0n) watch.next = revision + 1n
@@ -271,15 +299,15 @@ export class WatchResumer implements StreamResumer {
   }
 
   #onProgressOfAll({ revision, message }: WatchResponse): void {
-    // Our own requests go only to servers that answer in the order of events.
-    if (this.#progressOwed === 0) for (const watch of this.#byServerId.values()) advance(watch, revision)
-    const ready = this.#ready
-    this.#ready = null
     if (this.#progressOwed > 0) {
       this.#progressOwed -= 1
       this.#stream.deliver(message)
+      return
     }
-    ready?.()
+    this.#unanswered = Math.max(0, this.#unanswered - 1)
+    // Our own requests go only to servers that answer in the order of events.
+    for (const watch of this.#byServerId.values()) if (isIncluded(watch, revision)) advance(watch, revision)
+    this.#endInquiry()
   }
 
   #onCanceled(watch: Watch, { watchId, compactRevision, cancelReason }: WatchResponse): void {
@@ -324,8 +352,48 @@ export class WatchResumer implements StreamResumer {
   }
 }
 
+/** Milliseconds between two requests. etcd reads past events for new watches every 100 ms. */
+const INQUIRY_PAUSES = { first: 200, longest: 20_000 }
+
+/**
+ * Requests the progress of the watches of a stream until the server answers: etcd sends no answer while one of them
+ * still reads past events (etcd server/storage/mvcc/watchable_store.go, progressIfSync).
+ */
+class ProgressInquiry {
+  readonly #send: () => void
+  #requests = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(send: () => void) {
+    this.#send = send
+  }
+
+  /** Does nothing while an answer is due. */
+  start(): void {
+    if (this.#timer === undefined) this.#request()
+  }
+
+  /** An answer has arrived, or none can. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#requests = 0
+  }
+
+  readonly #request = (): void => {
+    this.#requests += 1
+    this.#timer = setTimeout(this.#request, backoffPause(this.#requests, INQUIRY_PAUSES)).unref()
+    this.#send()
+  }
+}
+
 function advance(watch: Watch, revision: bigint): void {
   if (watch.next <= revision) watch.next = revision + 1n
+}
+
+/** Whether the progress is also that of this watch: it may have been created after the request. */
+function isIncluded({ createdAt, createdDuringInquiry }: Watch, revision: bigint): boolean {
+  return createdDuringInquiry ? revision > createdAt : revision >= createdAt
 }
 
 function forCaller({ id }: Watch, { watchId, message }: WatchResponse): Buffer {
@@ -342,7 +410,7 @@ function compactedError({ keys, next }: Watch, compactRevision: bigint): EtcdMtl
   const rangeEnd = keys.rangeEnd.length === 0 ? null : keys.rangeEnd.toString()
   const message =
     `etcd has compacted the revisions before ${String(compactRevision)}, and the watch on ${JSON.stringify(key)} needs them ` +
-    `from ${String(next)}: events were missed. Read the keys again and watch from the revision after that answer.`
+    `from ${String(next)}: events may have been missed. Read the keys again and watch from the revision after that answer.`
   const details = { key, rangeEnd, revision: String(next), compactRevision: String(compactRevision) }
   return new EtcdMtlsError('ERR_WATCH_COMPACTED', message, details)
 }

@@ -1,5 +1,5 @@
 /** What becomes of a stream of watches when the connection below it changes: what is sent, and what the caller is given. */
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { EtcdMtlsError } from '../../../src/report/errors.js'
 import type { ResumableStream } from '../../../src/client/streams/resumable-call.js'
 import { ResumePositions, WatchEnds, WatchResumer } from '../../../src/client/streams/watch-resumer.js'
@@ -77,7 +77,7 @@ class Bench implements ResumableStream {
 
   /**
    * Plays lines: of the caller (`create KEY [FROM] [quiet]`, `cancel ID`, `progress`), of the server (`@REVISION ID` with
-   * `created`, `canceled REASON`, `refused REASON` or the revisions of events), and of the client (`begin`, `move`, `refresh`, `fail`). All that is written down in between has to be there, as `> …` and `< …`.
+   * `created`, `canceled REASON`, `refused REASON` or the revisions of events), and of the client (`begin`, `move`, `refresh`, `wait MS`, `stop`, `fail`). All that is written down in between has to be there, as `> …` and `< …`.
    */
   play(script: string): this {
     const expected: string[] = []
@@ -104,6 +104,8 @@ class Bench implements ResumableStream {
     else if (verb === 'begin') this.resumer.begin()
     else if (verb === 'move') this.resumer.prepareToMigrate(ready)
     else if (verb === 'refresh') this.resumer.refresh()
+    else if (verb === 'stop') this.resumer.stop()
+    else if (verb === 'wait') vi.advanceTimersByTime(Number(first))
     else if (verb === 'set') Object.assign(this, { [first]: second === 'true' })
     else if (verb === 'fail') {
       // etcd3 opens another stream.
@@ -128,6 +130,17 @@ class Bench implements ResumableStream {
     )
   }
 }
+
+// Pauses are random, up to a limit: each is at its limit here.
+beforeEach(() => {
+  vi.useFakeTimers()
+  vi.spyOn(Math, 'random').mockReturnValue(1)
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
 
 /** A watch on `a` that etcd has created at revision 10. */
 const A = 'create a\n> create a from 0 as 1\n@10 1 created\n< 1: created'
@@ -219,7 +232,7 @@ describe('on the next attempt', () => {
     ['progress: the revision after it', `${A}\n@40 1\n< 1: progress 40\nbegin\n> create a from 41 as 1`],
     [
       'events that catch up: the revision after the last of them, not after the header; and it is created unseen',
-      `${A}\n@9000 1 12,13,14\n< 1: 14\nbegin\n> create a from 15 as 1\n@9500 1 created\n@9500 1 9400\n< 1: 9400`,
+      `${A}\n@9000 1 12,13,14\n< 1: 14\nbegin\n> create a from 15 as 1\n@9500 1 created\n> progress\n@9500 1 9400\n< 1: 9400`,
     ],
     [
       'a member that lags behind: never further back',
@@ -240,7 +253,8 @@ describe('on the next attempt', () => {
        < 1: created
        > create b from 7 as 2
        @10 2 created
-       < 2: created`,
+       < 2: created
+       > progress`,
     ],
     [
       'other ids of the server are mapped, also where they are the ids of others here',
@@ -269,6 +283,7 @@ describe('on the next attempt', () => {
        cancel 1
        @11 1 created
        > cancel 1
+       > progress
        @11 1 canceled
        < 1: canceled
        begin`,
@@ -308,7 +323,7 @@ describe('a quiet watch', () => {
   it.each<[string, string]>([
     [
       'continues from the progress that the server was asked for before the attempt is left; the answer is for us alone',
-      `${A}\nmove\n> progress\n@500 -1\n> ready\nbegin\n> create a from 501 as 1\n@510 1 created\n@511 1 511\n< 1: 511`,
+      `${A}\nmove\n> progress\n@500 -1\n> ready\nbegin\n> create a from 501 as 1\n@510 1 created\n> progress\n@511 1 511\n< 1: 511`,
     ],
     ['is nothing to ask for without a watch', 'move\n> ready'],
     [
@@ -320,9 +335,57 @@ describe('a quiet watch', () => {
       'create a\n> create a from 0 as 1\n@10 7 created\n< 1: created\nmove\n> ready',
     ],
     [
-      'is asked for when two looks have found no event in between',
-      `${A}\nrefresh\nrefresh\n> progress\n@500 -1\n@501 1 501\n< 1: 501\nrefresh`,
+      'has its position requested at each refresh, once for all watches of the stream',
+      `${AB}\nrefresh\n> progress\n@500 -1\nrefresh\n> progress\n@600 -1\nbegin\n> create a from 601 as 1`,
     ],
+    [
+      'has its position requested again until the server answers, after pauses that grow to the interval',
+      `${A}
+       refresh
+       > progress
+       wait 200
+       > progress
+       refresh
+       wait 400
+       > progress
+       @500 -1
+       wait 60000
+       begin
+       > create a from 501 as 1`,
+    ],
+    [
+      'has its position requested as soon as it was created again, because the next attempt may be short',
+      `${AB}
+       begin
+       > create a from 11 as 1
+       @90 1 created
+       > create b from 11 as 2
+       @90 2 created
+       > progress
+       @99 -1
+       begin
+       > create a from 100 as 1`,
+    ],
+    [
+      'does not take the progress of the others for its own if the request was sent before it was created',
+      `${A}
+       refresh
+       > progress
+       create b 5
+       > create b from 5 as 2
+       @50 2 created
+       < 2: created
+       @50 -1
+       begin
+       > create a from 51 as 1
+       @50 1 created
+       > create b from 5 as 2`,
+    ],
+    [
+      'takes the answer to a request that was sent when it was created, also if the store has not changed',
+      `create b 5\n> create b from 5 as 1\n@50 1 created\n< 1: created\nrefresh\n> progress\n@50 -1\nbegin\n> create b from 51 as 1`,
+    ],
+    ['leaves no timer when the stream ends', `${A}\nrefresh\n> progress\nstop\nwait 60000`],
     [
       'has progress responses without having asked for them, which the caller does not see',
       'create a quiet\n> create a from 0 as 1\n@10 1 created\n< 1: created\n@40 1\nbegin\n> create a from 41 as 1',
@@ -332,7 +395,7 @@ describe('a quiet watch', () => {
   })
 
   it('ends a watch that missed events with an error that names the revisions', () => {
-    const bench = new Bench().play(`${A}\nbegin\n> create a from 11 as 1\n@700 1 created`)
+    const bench = new Bench().play(`${A}\nbegin\n> create a from 11 as 1\n@700 1 created\n> progress`)
     bench.resumer.incoming(watchResponse({ revision: 700, watchId: 1, canceled: true, compactRevision: 400 }))
     const [end = ''] = bench.log
     const reason = 'etcd has compacted the revisions before 400, and the watch on "a" needs them from 11'
