@@ -7,7 +7,6 @@
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process'
 import { open } from 'node:fs/promises'
 import { Socket } from 'node:net'
-import { isSea } from 'node:sea'
 import type { Readable, Writable } from 'node:stream'
 import { promisify } from 'node:util'
 import { printable } from '../report/printable.js'
@@ -253,8 +252,12 @@ export class OwnerProcess {
   }
 }
 
+/** Bun and Deno do not have the module `node:sea`. */
+const WITHOUT_SEA = { isSea: () => false }
+
 async function startOwnerProcess(uid: number): Promise<OwnerProcess> {
   // In a single executable application, execPath would start the application again.
+  const { isSea } = await import('node:sea').catch(() => WITHOUT_SEA)
   if (isSea())
     throw new Error(`a single executable application cannot work as user ${String(uid)}: run it as that user`)
   const options = { uid, gid: await primaryGroup(uid), cwd: '/', env: {} }

@@ -49,7 +49,8 @@ class BinaryMachine implements Machine {
       peerUrl: peer,
     }
     // Avoids Node's warning about leaked listeners when a test starts many etcds.
-    process.setMaxListeners(process.getMaxListeners() + 1).once('exit', this.#onExit)
+    process.setMaxListeners(process.getMaxListeners() + 1)
+    process.once('exit', this.#onExit)
   }
 
   async writeFiles(files: EtcdFiles): Promise<void> {
@@ -124,7 +125,8 @@ class BinaryMachine implements Machine {
     await rm(this.#folder, { recursive: true, force: true })
     if (this.#isRemoved) return
     this.#isRemoved = true
-    process.setMaxListeners(process.getMaxListeners() - 1).off('exit', this.#onExit)
+    process.setMaxListeners(process.getMaxListeners() - 1)
+    process.off('exit', this.#onExit)
   }
 
   get #isRunning(): boolean {
