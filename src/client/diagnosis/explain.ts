@@ -223,8 +223,8 @@ function validityOf(chain: readonly Certificate[]) {
   return { ...nearest, here } as const
 }
 
-function areValid(chain: readonly Certificate[], time: number): boolean {
-  return chain.every(({ notBefore, notAfter }) => notBefore.getTime() <= time && time <= notAfter.getTime())
+function areValid(certificates: readonly Certificate[], time: number): boolean {
+  return certificates.every(({ notBefore, notAfter }) => notBefore.getTime() <= time && time <= notAfter.getTime())
 }
 
 /**
@@ -335,9 +335,13 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
   }
   if (isVerificationError(failure.error)) {
     const { chain, report } = validation ?? NO_VALIDATION
+    // The server does not send the trust anchor.
+    const isRefused = ({ fingerprint256 }: Certificate): boolean =>
+      report.findings.some(({ certificate }) => certificate?.fingerprint256 === fingerprint256)
+    const all = [...chain, ...attempt.validated.credentials.trustAnchors.filter(isRefused)]
     return [
       ...refusedServer(attempt, { chain, report }, errorCode),
-      ...compareClocks(clock, (time) => areValid(chain, time)),
+      ...compareClocks(clock, (time) => areValid(all, time)),
     ]
   }
   if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(attempt, null)]

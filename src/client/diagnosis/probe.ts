@@ -12,7 +12,7 @@ import { flightReader } from '../../x509/tls-flight.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
 import type { DialFailure } from '../transport/dial.js'
 import { exchange, type RequestCarrier } from '../transport/health-check.js'
-import { requestVersionOverHttp1, openTls, openVerifiedTls, validatePeer } from '../transport/tls-socket.js'
+import { requestVersionOverHttp1, openTls, openVerifiedTls, validateRefused } from '../transport/tls-socket.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 import {
   type ClockReading,
@@ -84,7 +84,7 @@ const captureChain: Probe = ({ endpoint, name, validated }, raw, found, done) =>
   const socket = openTls({ raw, name }, { secureContext: validated.secureContext, rejectUnauthorized: false })
   socket.once('secureConnect', () => {
     const expected = { name, validated, endpoint: endpoint.url }
-    found.validation = validatePeer(() => socket, socket.getPeerCertificate(true), expected)
+    found.validation = validateRefused(socket, expected)
     if (!hasOnlyDateErrors(found.validation)) {
       done()
       return

@@ -3,6 +3,7 @@
  * OpenSSL accepted the chain and before anything is sent. They may refuse what OpenSSL accepts, for example a name that
  * is only in the common name.
  */
+import { X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { checkServerIdentity, connect, type ConnectionOptions, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { asError } from '../../report/errors.js'
@@ -73,22 +74,41 @@ export function serverIdentityCheck(
 ): (hostname: string, certificate: PeerCertificate) => Error | undefined {
   return (_hostname, certificate) => {
     try {
-      const validation = validatePeer(socketOf, certificate, expected)
+      const validation = validateVerified(socketOf, certificate, expected)
       seen(validation)
       if (!validation.report.ok) return new Error(summarize(validation.report.findings))
-      // Node's own check applies as well. It does not match URI names, which endpoints cannot have.
-      return checkServerIdentity(expected.name.value, certificate)
+      return checkName(expected.name, certificate)
     } catch (error) {
       return asError(error)
     }
   }
 }
 
+/** Node's own check applies as well. It does not match URI names, which endpoints cannot have. */
+function checkName({ kind, value }: Host, certificate: PeerCertificate): Error | undefined {
+  // `checkServerIdentity` of Node 22.23.0 to 22.23.2 refuses every IPv6 address.
+  if (kind !== 'ip') return checkServerIdentity(value, certificate)
+  const isCovered = new X509Certificate(certificate.raw).checkIP(value) !== undefined
+  return isCovered ? undefined : new Error(`The certificate of the server does not cover ${value}`)
+}
+
 /**
- * Validates the chain of a connection. Node links each certificate to its issuer and loses those that were sent in another
- * order. The list as it was sent can be read only once, so it is read only if an issuer is missing.
+ * Validates the chain of a connection that Node refused, from the list as the server sent it. Before Node 24.22 and
+ * 26.12, `getPeerCertificate()` ends the process with SIGSEGV if an EC key of the chain has no NIST name.
  */
-export function validatePeer(
+export function validateRefused(socket: TLSSocket, expected: ExpectedServer): ServerValidation {
+  try {
+    return validateServer(peerChain(socket.getPeerX509Certificate()), expected)
+  } catch (error) {
+    return unreadable([], expected.endpoint, asError(error).message)
+  }
+}
+
+/**
+ * Validates the chain of a connection that Node verified. Node links each certificate to its issuer and loses those that
+ * were sent in another order. The list as it was sent can be read only once, so it is read only if an issuer is missing.
+ */
+function validateVerified(
   socketOf: () => TLSSocket,
   certificate: PeerCertificate,
   expected: ExpectedServer,
@@ -135,8 +155,8 @@ function unreadable(read: Certificate[], endpoint: string, fault: string): Serve
 }
 
 /**
- * Follows the links of the chain: in the order of sending for `getPeerX509Certificate()`, of issuers for
- * `getPeerCertificate(true)`, in which a self-signed certificate links to itself.
+ * Follows the links of the chain: in the order of sending for `getPeerX509Certificate()`, of issuers for the object that
+ * Node makes of a verified chain, in which a self-signed certificate links to itself.
  */
 export function peerChain(certificate: object | undefined): Uint8Array[] {
   const chain: Uint8Array[] = []

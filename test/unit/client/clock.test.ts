@@ -74,6 +74,19 @@ describe('a server’s certificate that is out of its validity', () => {
     expect(clocked.asked).toBe(1)
   })
 
+  it('does not explain a trust anchor that is expired by both clocks', async () => {
+    const expiredRoot = mintCa({ subject: 'Expired root', ...expired })
+    const leaf = mintLeaf({ subject: 'etcd', names: [ip('127.0.0.1')], issuer: expiredRoot })
+    const server = mintedCredentials({ leaf, trust: [root] })
+    const { trustAnchors } = mintedCredentials({ leaf, trust: [expiredRoot] })
+    const clocked = await etcdAt(2 * DAY, server)
+    await using peer = clocked.peer
+    const credentials = { ...client, trustAnchors, clientAnchors: client.trustAnchors }
+    const { report } = (await refused(connect([peer], { credentials }), 'ERR_HANDSHAKE_FAILED')).details
+    const found = findingOf(report.findings, 'handshake/clock-compared')
+    expect(found.details).toMatchObject({ differs: true, explains: false })
+  })
+
   it('sends no request to a server whose chain has errors other than its dates', async () => {
     const clocked = await etcdAt(-7 * DAY, foreign.issueServer(expired), { ca: root.pem })
     await using peer = clocked.peer

@@ -9,7 +9,7 @@ import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '
 import { alternateFamilies } from '../../../src/client/transport/dial.js'
 import { blackHole } from '../../support/black-hole.js'
 import { mintPki } from '../../support/etcd.js'
-import { dns } from '../../support/mint.js'
+import { dns, ip } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { OwnTime } from '../../support/own-time.js'
 import { emptyAnswer, grpcPeer, proxyTo, silentPeer } from '../../support/peers.js'
@@ -194,6 +194,20 @@ describe('a server name for one endpoint', () => {
       preflight: 'all',
     })
     expect(client.tls.endpoints.map((each) => each.state)).toEqual(['ready', 'ready'])
+  })
+})
+
+describe('an IPv6 address', () => {
+  it('is connected by its address, and the certificate must cover it', async () => {
+    await using peer = await grpcPeer(pki.issueServer({ names: [ip('::1')] }))
+    await using way = await proxyTo(peer.port, 0, '::1')
+    await using client = await connect(0, { endpoints: `https://[::1]:${String(way.port)}` })
+    await client.put('a').value('b')
+    await using other = await grpcPeer(pki.issueServer({ names: [ip('::2')] }))
+    await using wayToOther = await proxyTo(other.port, 0, '::1')
+    const refusal = connect(0, { endpoints: `https://[::1]:${String(wayToOther.port)}` })
+    const { details } = await refused(refusal, 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toContain('san/host-not-covered')
   })
 })
 
