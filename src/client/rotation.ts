@@ -58,8 +58,11 @@ async function switchEndpoints(
   { drain, origin, use }: RotationOptions,
 ): Promise<RotationOutcome> {
   const wereReady = new Set(endpoints.filter((each) => each.isReady))
+  let turn = Promise.resolve()
   const attempts = endpoints.map(async (endpoint, index) => {
-    if (index > 0) await pause(Math.min(index * STAGGER, LONGEST_STAGGER), closing, false)
+    // One pause after the other: Node 20 prints a warning if more than ten listen to one signal.
+    if (index > 0 && index * STAGGER <= LONGEST_STAGGER) turn = turn.then(() => pause(STAGGER, closing, false))
+    await turn
     return { endpoint, outcome: await endpoint.dialWith(validated) }
   })
   const notVerified = (which: readonly EndpointConnection[], used: 'no' | 'unverified' | 'elsewhere', detail = '') =>

@@ -19,7 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions } from '../report/option-error.js'
 import { LeaseKeeper } from './streams/lease-keeper.js'
-import { AbortListeners, holdingProcess } from './timing.js'
+import { AbortFanOut, holdingProcess } from './timing.js'
 import { CLIENT, type ClientParts, type TlsSession } from './tls-session.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
 import { LoginError } from './transport/login.js'
@@ -84,7 +84,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly [CLIENT]: ClientParts
   readonly #session: ClientSession
   readonly #closing: AbortController
-  readonly #watches: WatchOwner
+  readonly #owner: StreamOwner
   #ended: Promise<void> | null = null
 
   /** @internal */
@@ -94,9 +94,11 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.tls = session
     this.#session = session
     this.#closing = closing
-    this.#watches = { session, closing: new AbortListeners(closing.signal) }
+    const owner = { session, closing: closing.signal, onAbort: new AbortFanOut().listen }
+    this.#owner = owner
     this[CLIENT] = {
-      closing: closing.signal,
+      closing: owner.closing,
+      onAbort: owner.onAbort,
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
       isTransient: (error) => isError(error) && isRecoverableError(error),
     }
@@ -109,7 +111,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * for `error` does not end the process: `client.tls.events()` reports it.
    */
   override watch(): WatchBuilder {
-    return guardWatches(super.watch(), this.#watches)
+    return guardWatches(super.watch(), this.#owner)
   }
 
   /**
@@ -117,12 +119,12 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * are sent at each sixth of the TTL. One without an answer after a twelfth is also sent to another endpoint.
    */
   override lease(ttl: number, options?: ILeaseOptions): Lease {
-    return withLeaseKeeper(this, (...args) => super.lease(...args), this.#closing.signal)(ttl, options)
+    return withLeaseKeeper(this, (...args) => super.lease(...args), this.#owner)(ttl, options)
   }
 
   /** As in etcd3. Its watches and leases are those of this client. */
   override namespace(prefix: string | Buffer): Namespace {
-    return wrapNamespace(super.namespace(prefix), this.#closing.signal, this.#watches)
+    return wrapNamespace(super.namespace(prefix), this.#owner)
   }
 
   /**
@@ -257,12 +259,12 @@ function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
   return wrapped as HostPolicy
 }
 
-function wrapNamespace(namespace: Namespace, closing: AbortSignal, owner: WatchOwner): Namespace {
+function wrapNamespace(namespace: Namespace, owner: StreamOwner): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
   failOnce(namespace.watchClient)
   namespace.watch = () => guardWatches(watch(), owner)
-  namespace.lease = withLeaseKeeper(namespace, namespace.lease.bind(namespace), closing)
-  namespace.namespace = (prefix) => wrapNamespace(nested(prefix), closing, owner)
+  namespace.lease = withLeaseKeeper(namespace, namespace.lease.bind(namespace), owner)
+  namespace.namespace = (prefix) => wrapNamespace(nested(prefix), owner)
   return namespace
 }
 
@@ -313,18 +315,17 @@ function failOnce(client: Etcd3['watchClient']): void {
 /** The prefix that etcd3 adds to the reason (etcd3/lib/watch.js, handleCancelResponse). */
 const CANCELED = 'Watcher canceled: '
 
-/** The client of a watch. `closing`: for its pending watches. */
-interface WatchOwner {
+/** The client of a watch or a lease. */
+interface StreamOwner extends Pick<ClientParts, 'closing' | 'onAbort'> {
   readonly session: ClientSession
-  readonly closing: AbortListeners
 }
 
 // An `error` without a listener does not end the process, and `create()` settles where etcd3 retries indefinitely.
-function guardWatches(builder: WatchBuilder, { session, closing }: WatchOwner): WatchBuilder {
+function guardWatches(builder: WatchBuilder, owner: StreamOwner): WatchBuilder {
   const make = builder.watcher.bind(builder)
-  builder.watcher = () => guard(make(), session)
+  builder.watcher = () => guard(make(), owner.session)
   builder.create = () =>
-    closing.aborted ? Promise.reject(new ClientClosedError('Watch')) : whenConnected(builder.watcher(), closing)
+    owner.closing.aborted ? Promise.reject(new ClientClosedError('Watch')) : whenConnected(builder.watcher(), owner)
   return builder
 }
 
@@ -338,7 +339,7 @@ function guard(watcher: Watcher, session: ClientSession): Watcher {
   })
 }
 
-function whenConnected(watcher: Watcher, closing: AbortListeners): Promise<Watcher> {
+function whenConnected(watcher: Watcher, { closing, onAbort }: StreamOwner): Promise<Watcher> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       removeClosed()
@@ -362,7 +363,7 @@ function whenConnected(watcher: Watcher, closing: AbortListeners): Promise<Watch
         failed(typed)
       }, failed)
     }
-    const removeClosed = closing.add(() => {
+    const removeClosed = onAbort(closing, () => {
       failed(new ClientClosedError('Watch'))
     })
     watcher.on('connected', connected).on('error', failed).on('disconnected', disconnected)
@@ -375,7 +376,7 @@ type MakeLease = (ttl: number, options?: ILeaseOptions) => Lease
  * Makes leases with a {@link LeaseKeeper} that emits etcd3's events. etcd3 itself emits `lost` two TTLs after the last
  * answer, when other clients may already hold the keys, and stays on a silent endpoint for a whole TTL.
  */
-function withLeaseKeeper({ leaseClient }: Namespace, make: MakeLease, closing: AbortSignal): MakeLease {
+function withLeaseKeeper({ leaseClient }: Namespace, make: MakeLease, { closing, onAbort }: StreamOwner): MakeLease {
   return (seconds, options) => {
     const since = performance.now()
     if (options?.autoKeepAlive === false) return make(seconds, options)
@@ -395,13 +396,12 @@ function withLeaseKeeper({ leaseClient }: Namespace, make: MakeLease, closing: A
           lease.emit('lost', error)
         },
       })
-      const onClosing = (): void => {
+      const ignoreClosing = onAbort(closing, () => {
         keeper.stop()
         lease.emit('keepaliveFailed', closing.reason)
-      }
-      closing.addEventListener('abort', onClosing, { once: true })
+      })
       stop = () => {
-        closing.removeEventListener('abort', onClosing)
+        ignoreClosing()
         keeper.stop()
       }
       keeper.renew()

@@ -1,6 +1,7 @@
 /** Pauses, deadlines and cancellation. Times are in milliseconds. */
 import { once } from 'node:events'
 import { MAX_DELAY } from '../report/duration.js'
+import { asError } from '../report/errors.js'
 
 /** Settles as `work`, or rejects with the signal's reason as soon as it aborts. The caller stops the work. */
 export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
@@ -19,27 +20,46 @@ export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>)
   }
 }
 
-/** Calls back when a signal aborts. It is one listener of the signal for all, because Node warns of more than ten. */
-export class AbortListeners {
-  readonly #signal: AbortSignal
-  readonly #callbacks = new Set<() => void>()
+/** Calls `listener` when the signal aborts. Returns a function that removes the listener. */
+export type OnAbort = (signal: AbortSignal, listener: () => void) => () => void
 
-  constructor(signal: AbortSignal) {
-    this.#signal = signal
-    const abort = (): void => {
-      for (const each of [...this.#callbacks]) each()
+/**
+ * Listeners of signals, with one listener on each signal: Node 20 prints a warning about a memory leak if one signal has
+ * more than ten.
+ */
+export class AbortFanOut {
+  readonly #fans = new WeakMap<AbortSignal, { readonly listeners: Set<() => void>; readonly run: () => void }>()
+
+  readonly listen: OnAbort = (signal, listener) => {
+    const { listeners, run } = this.#fans.get(signal) ?? this.#start(signal)
+    listeners.add(listener)
+    return () => {
+      if (!listeners.delete(listener) || listeners.size > 0) return
+      signal.removeEventListener('abort', run)
+      this.#fans.delete(signal)
     }
-    signal.addEventListener('abort', abort, { once: true })
   }
 
-  get aborted(): boolean {
-    return this.#signal.aborted
+  #start(signal: AbortSignal): { listeners: Set<() => void>; run: () => void } {
+    const listeners = new Set<() => void>()
+    const run = (): void => {
+      for (const each of listeners) callSeparately(each)
+    }
+    const fan = { listeners, run }
+    this.#fans.set(signal, fan)
+    signal.addEventListener('abort', run, { once: true })
+    return fan
   }
+}
 
-  /** Returns a function that removes the callback. */
-  add(callback: () => void): () => void {
-    this.#callbacks.add(callback)
-    return () => this.#callbacks.delete(callback)
+/** An error ends the process, as that of a listener of the signal itself would, after the other listeners were called. */
+function callSeparately(listener: () => void): void {
+  try {
+    listener()
+  } catch (error) {
+    process.nextTick(() => {
+      throw asError(error)
+    })
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import type { CertificateRef, FailedReport, Finding, PassedReport, Report } from '../report/finding.js'
+import type { OnAbort } from './timing.js'
 
 /** How a client switches to new credentials. */
 export interface RotationOptions {
@@ -173,6 +174,8 @@ export const CLIENT = Symbol.for('etcd-mtls.client')
 export interface ClientParts {
   /** Aborts when the client is closed. */
   readonly closing: AbortSignal
+  /** For all listeners of `closing` and of callers' signals. */
+  readonly onAbort: OnAbort
   /** Whether an error says that etcd does not have the lease. */
   isLeaseGone(error: unknown): boolean
   /** Whether the call that failed may succeed later. */

@@ -4,7 +4,7 @@
  */
 import { clientClosed } from '../client/tls-session.js'
 import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
-import { holdingProcess, pause } from '../client/timing.js'
+import { holdingProcess, type OnAbort, pause } from '../client/timing.js'
 import { randomInt64 } from '../client/transport/protobuf.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import { pauseBefore, type Store, withRetries } from './store.js'
@@ -25,6 +25,7 @@ interface ContenderOptions {
   readonly signal: AbortSignal | null
   /** Aborts when the client is closed. */
   readonly closing: AbortSignal
+  readonly onAbort: OnAbort
 }
 
 /** Joins the queue, and resolves when the contender is first. */
@@ -42,14 +43,17 @@ class Contender {
   readonly #over = new AbortController()
   #keeper: LeaseKeeper | null = null
   #released: Promise<void> | null = null
+  #ignoreSignal = (): void => undefined
+  #ignoreClosing = (): void => undefined
 
   constructor(store: Store, queue: Queue, options: ContenderOptions) {
     this.#store = store
     this.#queue = queue
     this.#options = options
     checkBeforeRead(this.#over.signal, () => this.#keeper?.check())
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
-    options.closing.addEventListener('abort', this.#onClosing, { once: true })
+    const { signal, closing, onAbort } = options
+    if (signal !== null) this.#ignoreSignal = onAbort(signal, this.#onAbort)
+    this.#ignoreClosing = onAbort(closing, this.#onClosing)
   }
 
   async run(): Promise<Held> {
@@ -62,7 +66,7 @@ class Contender {
       )
       await this.#untilFirst(key, fencingToken)
       signal.throwIfAborted()
-      this.#options.signal?.removeEventListener('abort', this.#onAbort)
+      this.#ignoreSignal()
       return { fencingToken, signal, [Symbol.asyncDispose]: () => this.#release() }
     } catch (error) {
       this.#abandon(error)
@@ -143,8 +147,8 @@ class Contender {
 
   #end(reason: unknown): void {
     this.#keeper?.stop()
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    this.#options.closing.removeEventListener('abort', this.#onClosing)
+    this.#ignoreSignal()
+    this.#ignoreClosing()
     this.#over.abort(reason)
   }
 

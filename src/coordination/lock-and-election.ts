@@ -92,12 +92,13 @@ export function election(client: SecureEtcd3, name: string, options: { ttl: stri
       if (typeof value !== 'string') throw valueInvalid('value', value, 'a string')
       return hold(client, queue, value, signal)
     },
-    observe: (given = {}) => observeLeaders(etcdStore(client), queue.prefix, begin(given), client[CLIENT].closing),
+    observe: (given = {}) => observeLeaders(etcdStore(client), queue.prefix, begin(given), client[CLIENT]),
   }
 }
 
 async function hold(client: SecureEtcd3, queue: Queue, value: string, signal: AbortSignal | null): Promise<Held> {
-  return holdingProcess(contend(etcdStore(client), queue, { value, signal, closing: client[CLIENT].closing }))
+  const { closing, onAbort } = client[CLIENT]
+  return holdingProcess(contend(etcdStore(client), queue, { value, signal, closing, onAbort }))
 }
 
 function resolveQueue(

@@ -1,4 +1,5 @@
 /** Observing an election: its current leader, then each later one. */
+import type { ClientParts } from '../client/tls-session.js'
 import { type Change, type ContenderKey, pauseBefore, type Store, withRetries } from './store.js'
 
 /** Who leads. */
@@ -13,14 +14,14 @@ export async function* observeLeaders(
   store: Store,
   prefix: string,
   signal: AbortSignal | null,
-  closing: AbortSignal,
+  { closing, onAbort }: Pick<ClientParts, 'closing' | 'onAbort'>,
 ): AsyncGenerator<Leader, undefined> {
   const over = new AbortController()
   const end = (): void => {
     over.abort()
   }
   const signals = signal === null ? [closing] : [signal, closing]
-  for (const each of signals) each.addEventListener('abort', end, { once: true })
+  const ignore = signals.map((each) => onAbort(each, end))
   if (signals.some((each) => each.aborted)) end()
   const queue = new LeaderQueue()
   /** The revision after which the watch resumes; null: the candidates must be listed first. */
@@ -43,7 +44,7 @@ export async function* observeLeaders(
     if (!over.signal.aborted) throw error
   } finally {
     end()
-    for (const each of signals) each.removeEventListener('abort', end)
+    for (const each of ignore) each()
   }
   return undefined
 }

@@ -219,6 +219,36 @@ describe('no rejection goes unhandled, no warning is given, nothing is thrown in
     }
   })
 
+  it('no warning is given for twelve leases, locks, campaigns, observers and watches of one client with one signal', async () => {
+    const { stdout, stderr } = await run(`
+      import { election, lock } from ${JSON.stringify(compiled.url('coordination/index.js'))}
+      const caller = new AbortController()
+      const { signal } = caller
+      const client = await create(${JSON.stringify(shared.etcd.endpoint)})
+      const twelve = Array.from({ length: 12 })
+      const options = { ttl: '60s', signal }
+      const candidates = election(client, 'twelve leaders', { ttl: '60s' })
+      const leases = twelve.map(() => client.lease(60))
+      await Promise.all(leases.map((each) => each.grant()))
+      const watches = await Promise.all(twelve.map(() => client.watch().key('a').create()))
+      const waiting = [
+        ...twelve.map(() => lock(client, 'twelve locks', options)),
+        ...twelve.map(() => candidates.campaign('me', { signal })),
+        ...twelve.map(async () => { for await (const leader of candidates.observe({ signal })) if (leader.value === 'nobody') break }),
+      ].map((each) => each.catch(() => undefined))
+      for (;;) {
+        const keys = await client.getAll().prefix('twelve l').keys()
+        if (keys.length === 24) break
+      }
+      console.log(getEventListeners(signal, 'abort').length)
+      caller.abort()
+      await Promise.all(waiting)
+      await client[Symbol.asyncDispose]()
+      console.log(getEventListeners(signal, 'abort').length)`)
+    expect(stderr).toBe('')
+    expect(stdout.trim().split('\n')).toEqual(['1', '0'])
+  })
+
   it('nothing is unhandled or thrown whatever the user does not wait for', async () => {
     await using refusing = await grpcPeer(pki.server, (stream) => {
       refuseCall(stream, 7, 'etcdserver: permission denied')

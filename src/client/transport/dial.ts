@@ -118,10 +118,11 @@ function noEvidence(stage: DialStage, target: Target | null): DialFailure {
 interface AddressAttempt {
   readonly address: string
   readonly outcome: Promise<DialOutcome>
+  /** Ends the attempt and destroys its sockets. */
+  abort(timedOut: boolean): void
 }
 
-/** @param signal Aborts the attempt and destroys its sockets; the reason is `true` for a time-out. */
-function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): AddressAttempt {
+function tryAddress(request: DialRequest, target: Target): AddressAttempt {
   const { endpoint, name, validated, onDown } = request
   const host = authorityFor(endpoint, name)
   const evidence = noEvidence('connect', target)
@@ -269,17 +270,18 @@ function tryAddress(request: DialRequest, target: Target, signal: AbortSignal): 
   raw.on('error', remember).once('connect', () => {
     startTls(performance.now() - started)
   })
-  signal.addEventListener('abort', () => {
-    fail(signal.reason === true)
-  })
-  return { address: target.address, outcome }
+  return { address: target.address, outcome, abort: fail }
 }
 
 // "Connection Attempt Delay" (RFC 8305 section 8), in milliseconds. An address that accepts TCP may still be silent, so
 // the next attempt starts unless the previous one has completed the TLS handshake and the first call.
 const STAGGER = 250
 
-/** Tries the addresses of the endpoint until one answers as etcd. The signal is as in {@link tryAddress}. */
+/**
+ * Tries the addresses of the endpoint until one answers as etcd.
+ *
+ * @param signal Aborts all attempts; the reason is `true` for a time-out.
+ */
 async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutcome> {
   const { endpoint } = request
   const stage = needsLookup(endpoint) ? 'lookup' : 'connect'
@@ -293,14 +295,33 @@ async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutc
     return { ok: false, failure: notAttempted(signal.aborted ? null : asError(error)) }
   }
   const running = new Set<AddressAttempt>()
+  const stop = (): void => {
+    for (const each of running) each.abort(signal.reason === true)
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await firstAnswer(request, targets, { running, signal, notAttempted })
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+interface Race {
+  readonly running: Set<AddressAttempt>
+  readonly signal: AbortSignal
+  /** The failure if there was no attempt. */
+  readonly notAttempted: (error: Error | null) => DialFailure
+}
+
+async function firstAnswer(
+  request: DialRequest,
+  targets: Target[],
+  { running, signal, notAttempted }: Race,
+): Promise<DialOutcome> {
   const failures: DialFailure[] = []
-  const over = new AbortController()
-  signal.addEventListener('abort', () => {
-    over.abort(signal.reason)
-  })
   while (running.size > 0 || (targets.length > 0 && !signal.aborted)) {
     const target = signal.aborted ? undefined : targets.shift()
-    if (target !== undefined) running.add(tryAddress(request, target, over.signal))
+    if (target !== undefined) running.add(tryAddress(request, target))
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<null>((resolve) => {
       timer = setTimeout(resolve, STAGGER, null).unref()
@@ -315,7 +336,7 @@ async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutc
       continue
     }
     const slower = [...running].map(({ address }) => ({ address, reason: 'slower' }))
-    over.abort(false)
+    for (const each of running) each.abort(false)
     const failedAddresses = [...failures.map(describe), ...slower]
     return { ok: true, dialled: { ...first.outcome.dialled, failedAddresses } }
   }

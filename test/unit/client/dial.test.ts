@@ -4,7 +4,8 @@ import { mkdtempSync } from 'node:fs'
 import type { ServerHttp2Stream } from 'node:http2'
 import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
 import { alternateFamilies } from '../../../src/client/transport/dial.js'
 import { blackHole } from '../../support/black-hole.js'
@@ -12,7 +13,7 @@ import { mintPki } from '../../support/etcd.js'
 import { dns, ip } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { OwnTime } from '../../support/own-time.js'
-import { emptyAnswer, grpcPeer, proxyTo, silentPeer } from '../../support/peers.js'
+import { alertingPeer, emptyAnswer, gonePeer, grpcPeer, proxyTo, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { resolveTo } from '../../support/resolver.js'
 
@@ -181,6 +182,42 @@ it('alternates the address families, starting with the one that the resolver pre
 })
 
 const folder = temporaryFolder()
+
+describe('warnings of Node about listeners', () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error): unknown => warnings.push(warning)
+  beforeEach(() => {
+    process.on('warning', warned)
+  })
+  afterEach(() => {
+    process.off('warning', warned)
+    expect(warnings).toEqual([])
+  })
+
+  it('a dial of a name with twelve addresses causes no warning about listeners', async () => {
+    const { port } = await gonePeer()
+    using _names = resolveTo(Array.from({ length: 12 }, (_, i) => `127.0.0.${String(i + 2)}`))
+    await refused(connect(port), 'ERR_UNREACHABLE')
+  })
+
+  it('a dial that meets alert 80 twelve times causes no warning about listeners', async () => {
+    await using renewing = await alertingPeer(80)
+    const end = new AbortController()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const connecting = connect(0, { endpoints: renewing.endpoint, dialTimeout: '20d', signal: end.signal })
+      connecting.catch(() => undefined)
+      while (renewing.accepted < 12) {
+        vi.advanceTimersByTime(1000)
+        await delay(1)
+      }
+      end.abort(new Error('enough'))
+      await expect(connecting).rejects.toThrow('enough')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
 
 describe('a server name for one endpoint', () => {
   it('verifies the server name of an endpoint instead of the common one', async () => {

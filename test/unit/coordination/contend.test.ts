@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { AbortFanOut } from '../../../src/client/timing.js'
 import { contend, type Held } from '../../../src/coordination/contend.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { FakeStore, LeaseGoneError, TransientError } from '../../support/fake-store.js'
@@ -19,7 +20,7 @@ afterEach(() => {
 })
 
 const claim = (value = '', signal: AbortSignal | null = null): Promise<Held> =>
-  contend(store, QUEUE, { value, signal, closing: closing.signal })
+  contend(store, QUEUE, { value, signal, closing: closing.signal, onAbort: new AbortFanOut().listen })
 
 /** Lets what is under way go on, and a little time pass for the pauses between attempts. */
 const settle = () => vi.advanceTimersByTimeAsync(100)

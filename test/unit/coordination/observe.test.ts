@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { AbortFanOut } from '../../../src/client/timing.js'
 import { observeLeaders } from '../../../src/coordination/observe.js'
 import { FakeStore } from '../../support/fake-store.js'
 
@@ -12,7 +13,8 @@ beforeEach(() => {
   ending = new AbortController()
 })
 
-const observe = () => observeLeaders(store, 'jobs/', ending.signal, closing.signal)
+const observe = () =>
+  observeLeaders(store, 'jobs/', ending.signal, { closing: closing.signal, onAbort: new AbortFanOut().listen })
 
 async function stand(name: string): Promise<void> {
   await store.grant(name)
