@@ -1,11 +1,13 @@
 /** Makes a verified client from options. */
+import { backoffPause } from '../report/duration.js'
+import { isEtcdMtlsError } from '../report/errors.js'
 import { authenticate, SecureEtcd3 } from './secure-etcd3.js'
-import { loginFailed } from './diagnosis/failure.js'
+import { loginFailed, loginReport, waitExpired } from './diagnosis/failure.js'
 import { endpointsOf, locate, type LookupSrv, lookupSrv } from './discovery.js'
 import { finding } from './finding.js'
 import { type ClientOptions, type PasswordAuth, type ResolvedOptions, resolveOptions } from './options.js'
 import { Session } from './session.js'
-import { abortable, holdingProcess } from './timing.js'
+import { abortable, holdingProcess, pause } from './timing.js'
 import { Login, LoginError } from './transport/login.js'
 import { prepare } from './validated-credentials.js'
 
@@ -19,15 +21,14 @@ async function connect(options: ClientOptions, lookup: LookupSrv): Promise<Secur
   const { signal, source, tls, etcd3, auth, refreshEndpoints } = plan
   signal?.throwIfAborted()
   const validated = prepare(await abortable(signal, source.load(signal ?? undefined)), tls)
-  const started = performance.now()
-  const { endpoints, findings } = await locate(plan, lookup)
-  const spent = performance.now() - started
+  const deadline = performance.now() + (plan.waitFor ?? plan.dialTimeout)
+  const { endpoints, findings } = await locateUntil(deadline, plan, lookup)
   const session = new Session(
     { ...plan, endpoints, auth: auth === null ? null : { username: auth.username } },
     validated,
     findings,
   )
-  const verified = session.preflight(plan.dialTimeout - spent)
+  const verified = session.preflight(deadline - performance.now())
   let client: SecureEtcd3
   try {
     // Constructed while the endpoints are dialled, to save time.
@@ -39,7 +40,7 @@ async function connect(options: ClientOptions, lookup: LookupSrv): Promise<Secur
   }
   if (auth !== null) {
     try {
-      await abortable(signal, logIn(client, session, auth, plan))
+      await abortable(signal, logIn({ client, session, auth, deadline }, plan))
     } catch (error) {
       await client[Symbol.asyncDispose]()
       throw error
@@ -56,12 +57,42 @@ async function connect(options: ClientOptions, lookup: LookupSrv): Promise<Secur
   return client
 }
 
+/** Pauses between two look-ups or logins, in milliseconds. */
+const PAUSES = { first: 100, longest: 1000 }
+
+/** Looks the endpoints up; with `waitFor`, again until the deadline (by `performance.now()`). */
+async function locateUntil(
+  deadline: number,
+  plan: ResolvedOptions,
+  lookup: LookupSrv,
+): Promise<Awaited<ReturnType<typeof locate>>> {
+  const { signal, onEvent, waitFor } = plan
+  for (let failures = 1; ; failures += 1) {
+    try {
+      const left = waitFor === null ? plan.dialTimeout : Math.max(1, Math.round(deadline - performance.now()))
+      return await locate({ ...plan, dialTimeout: Math.min(plan.dialTimeout, left) }, lookup)
+    } catch (error) {
+      const retryIn = Math.round(backoffPause(failures, PAUSES))
+      const isOver = waitFor === null || performance.now() + retryIn >= deadline
+      if (isOver || !isEtcdMtlsError(error, 'ERR_UNREACHABLE')) throw error
+      if (onEvent !== null) process.nextTick(onEvent, { at: new Date(), type: 'refresh-failed', error, retryIn })
+      await pause(retryIn, signal ?? new AbortController().signal, true)
+    }
+  }
+}
+
+interface LoginPlan {
+  readonly client: SecureEtcd3
+  readonly session: Session
+  readonly auth: PasswordAuth
+  /** When `waitFor` is over, by `performance.now()`. */
+  readonly deadline: number
+}
+
 /** Makes every call log in with the password. Verifies it now, unless `preflight` is `none`. */
 async function logIn(
-  client: SecureEtcd3,
-  session: Session,
-  { username, password }: PasswordAuth,
-  { preflight, dialTimeout }: ResolvedOptions,
+  { client, session, auth: { username, password }, deadline }: LoginPlan,
+  { preflight, dialTimeout, waitFor }: ResolvedOptions,
 ): Promise<void> {
   const login = new Login(async () => {
     const token = await authenticate(client, { name: username, password }, dialTimeout)
@@ -70,9 +101,18 @@ async function logIn(
   })
   session.pool.login = login
   if (preflight === 'none') return
-  try {
-    await login.run()
-  } catch (error) {
-    throw error instanceof LoginError ? loginFailed(error, username, session.report.path) : error
+  const { closing } = session.pool
+  for (let failures = 1; ; failures += 1) {
+    try {
+      await login.run()
+      return
+    } catch (error) {
+      if (!(error instanceof LoginError)) throw error
+      const length = backoffPause(failures, PAUSES)
+      if (waitFor === null || error.refused || closing.aborted) throw loginFailed(error, username, session.report.path)
+      if (performance.now() + length >= deadline)
+        throw waitExpired(loginReport(error, username, session.report.path), waitFor)
+      await pause(length, closing, true)
+    }
   }
 }

@@ -38,7 +38,7 @@ export const SecureEtcd3 = class {
  * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and one side refused the other; or etcd refused the password; or the
  *   endpoints belong to two clusters.
  * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, or only proxies whose etcd is down; no member has a
- *   leader (unless `requireLeader` is false); or DNS has no endpoints.
+ *   leader (unless `requireLeader` is false); DNS has no endpoints; or etcd was not ready within `waitFor`.
  * - `ERR_LOAD_FAILED`: the client's code could not be loaded, for example without a free file descriptor.
  *
  * With `signal` aborted, it rejects with the signal's reason.

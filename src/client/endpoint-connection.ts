@@ -9,7 +9,13 @@ import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { certificateRef } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
-import { type ClockReading, type Diagnosis, explainFailure, isVerificationError } from './diagnosis/explain.js'
+import {
+  type ClockReading,
+  type Diagnosis,
+  explainFailure,
+  isVerificationError,
+  refusalIn,
+} from './diagnosis/explain.js'
 import { diagnose } from './diagnosis/probe.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
@@ -26,6 +32,8 @@ export interface EndpointOwner {
   readonly options: { readonly serverName: Host | null; readonly dialTimeout: number }
   /** The current credentials. */
   readonly validated: ValidatedCredentials
+  /** Whether something waits for an endpoint. */
+  readonly isAwaited: boolean
   loginHeaders(path: string): OutgoingHttpHeaders
   endpointChanged(endpoint: EndpointConnection): void
   /** The finding for a member of another cluster; null if the cluster is the client's or is not known. */
@@ -50,9 +58,11 @@ interface DialPlan {
  */
 const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
 const PAUSES = { first: 100, longest: 5000 }
+/** Consecutive possible refusals that count as a certain one: a server that stops also closes connections without a reason. */
+const CERTAIN = 2
 /** A connection that lasted this many milliseconds resets the back-off; one that is lost sooner counts as a failure. */
 const STABLE_AFTER = 10_000
-/** Milliseconds after a failed attempt in which a call does not dial at once. */
+/** Longest pause in milliseconds after a failure while calls wait. */
 const CALL_BACKOFF = 1000
 
 export class EndpointConnection {
@@ -75,6 +85,8 @@ export class EndpointConnection {
   readonly #draining = new Set<Connection>()
   /** Consecutive failed attempts and connections lost early. */
   #failures = 0
+  /** Consecutive attempts in which one side seemed to refuse the other. */
+  #refusals = 0
   /** When a call may dial before the back-off ends, by `performance.now()`. */
   #callsMayDialAt = -Infinity
   /**
@@ -145,9 +157,16 @@ export class EndpointConnection {
     }
   }
 
-  /** Whether a call must wait for the back-off instead of dialling at once. */
-  get isBackingOff(): boolean {
-    return performance.now() < this.#callsMayDialAt
+  /** Whether one side refused the other in the last attempt, so that another one is not likely to succeed. */
+  get isRefused(): boolean {
+    return this.#refusals >= CERTAIN
+  }
+
+  /** Dials now, or when a call may do so: earlier than the back-off ends. */
+  dialSoon(): void {
+    const left = this.#callsMayDialAt - performance.now()
+    if (left > 0) this.#retryIn(left)
+    else void this.attempt()
   }
 
   /**
@@ -345,6 +364,7 @@ export class EndpointConnection {
 
   #up(dialled: Dialled): void {
     this.#dialled = dialled
+    this.#refusals = 0
     this.#diagnosed = null
     const notAsked = dialled.certificateSent === false ? [notAskedFinding(this.endpoint.url, dialled)] : []
     this.#change('ready', [...notAsked, ...this.#otherAddresses(dialled.address, dialled.failedAddresses)])
@@ -353,6 +373,8 @@ export class EndpointConnection {
   }
 
   #fail(findings: readonly Finding[]): void {
+    const refusal = refusalIn(findings)
+    this.#refusals = refusal === 'certain' ? CERTAIN : refusal === 'possible' ? this.#refusals + 1 : 0
     this.#callsMayDialAt = performance.now() + Math.min(this.#backOff(), CALL_BACKOFF)
     this.#change('failed', findings)
   }
@@ -380,18 +402,23 @@ export class EndpointConnection {
       return
     }
     const pause = this.#backOff()
-    this.#callsMayDialAt = performance.now() + pause
+    this.#callsMayDialAt = performance.now() + Math.min(pause, CALL_BACKOFF)
     // Calls wait for the next attempt if it is soon.
     if (pause < CALL_BACKOFF) this.#change('connecting', [found])
   }
 
   #backOff(): number {
     this.#failures += 1
-    const pause = backoffPause(this.#failures, PAUSES)
+    const longest = this.#owner.isAwaited ? CALL_BACKOFF : PAUSES.longest
+    const pause = backoffPause(this.#failures, { ...PAUSES, longest })
+    this.#retryIn(pause)
+    return pause
+  }
+
+  #retryIn(milliseconds: number): void {
     clearTimeout(this.#retryTimer)
     // An idle client must not keep the process alive.
-    this.#retryTimer = setTimeout(() => void this.attempt(), pause).unref()
-    return pause
+    this.#retryTimer = setTimeout(() => void this.attempt(), milliseconds).unref()
   }
 
   #checkForLeader(connection: Connection): { since: Date; check: LeaderCheck } {

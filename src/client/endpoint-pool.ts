@@ -15,9 +15,10 @@ import type { Endpoint } from './endpoints.js'
 import type { EventBody } from './events.js'
 import { finding } from './finding.js'
 import type { SessionOptions } from './options.js'
-import { KeepAliveResumer } from './streams/lease-keeper.js'
+import { GrantTimes, KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
+import { pause } from './timing.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
 import type { CallRoute, EndedCall, EtcdCall } from './transport/call.js'
 import {
@@ -35,9 +36,10 @@ import { REQUIRE_LEADER } from './transport/health-check.js'
 import { isTokenRefused, type Login, LoginError } from './transport/login.js'
 import { UnaryCall } from './transport/unary-call.js'
 import type { ValidatedCredentials } from './validated-credentials.js'
+import { WaitingCalls } from './waiting-calls.js'
 
 const CLOSE_GRACE = 1000
-/** Milliseconds that a call waits in addition to `dialTimeout`. */
+/** Milliseconds that a stream waits in addition to `dialTimeout`. */
 const WAIT_MARGIN = 500
 /** Milliseconds within which streams migrate to a member that is ready again. */
 const REBALANCE_SPREAD = 3000
@@ -56,6 +58,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   readonly leaderHeaders: OutgoingHttpHeaders | null
   readonly carried = new Set<EtcdCall>()
   readonly watchEnds = new WatchEnds()
+  readonly grants = new GrantTimes()
   readonly receiveBudget = new ReceiveBudget()
   login: Login | null = null
   readonly #emit: (event: EventBody) => void
@@ -63,10 +66,9 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   /** Removed endpoints that are still draining. */
   readonly #ending = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
-  /**
-   * Calls that wait for a ready endpoint, each with the timer that limits the wait. The timers keep the process alive.
-   */
-  readonly #waiting = new Map<EtcdCall, NodeJS.Timeout>()
+  readonly #waiting: WaitingCalls<EtcdCall>
+  /** How many {@link until} are in progress. */
+  #waits = 0
   readonly #listeners = new Set<() => void>()
   readonly #positions = new ResumePositions()
   readonly #none: ReadonlySet<string> = new Set()
@@ -87,6 +89,9 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     this.#emit = emit
     this.maxReceiveLength = typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH
     this.leaderHeaders = options.requireLeader ? REQUIRE_LEADER : null
+    this.#waiting = new WaitingCalls((call) => {
+      this.#refuseExpired(call)
+    }, options.dialTimeout + WAIT_MARGIN)
     this.#endpoints = options.endpoints.map((each) => this.makeEndpoint(each))
   }
 
@@ -117,6 +122,24 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return [...this.carried].some((call) => call.openEnded)
   }
 
+  /** Whether something waits for an endpoint. Then the pauses between two attempts are short. */
+  get isAwaited(): boolean {
+    return this.#waits > 0 || this.#waiting.size > 0
+  }
+
+  /** Resolves when the condition is true, at the deadline (by `performance.now()`), or when the client closes. */
+  async until(condition: () => boolean, deadline: number): Promise<void> {
+    if (condition()) return
+    const met = new AbortController()
+    const stop = this.onStateChange(() => {
+      if (condition()) met.abort()
+    })
+    this.#waits += 1
+    await pause(Math.max(0, deadline - performance.now()), AbortSignal.any([met.signal, this.closing]), true)
+    this.#waits -= 1
+    stop()
+  }
+
   makeEndpoint(endpoint: Endpoint): EndpointConnection {
     return new EndpointConnection(endpoint, this)
   }
@@ -133,7 +156,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
-    const parts = { route: this, path, deadline, authority, headers: null, avoid: this.#none }
+    const parts = { route: this, path, deadline, authority, headers: null, avoid: this.#none, longestWait: null }
     if (isUnary(path)) return new UnaryCall(parts)
     const streamParts = { ...parts, headers: this.leaderHeaders }
     if (path === LEASE_KEEP_ALIVE) return new ResumableCall(streamParts, (stream) => new KeepAliveResumer(stream))
@@ -147,7 +170,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   dial(): void {
-    for (const each of this.#endpoints) if (!each.isBackingOff) void each.attempt()
+    for (const each of this.#endpoints) each.dialSoon()
   }
 
   assign(call: EtcdCall): void {
@@ -156,21 +179,18 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
       return
     }
     if (this.#serve(call)) return
-    const timer = setTimeout(() => {
-      this.withdraw(call)
-      const isLogin = this.login !== null && this.#ready.length > 0
-      const what = isLogin ? 'Logging in did not end' : 'No endpoint became ready'
-      call.refuse(makeStatus(status.UNAVAILABLE, `${what} within the dial time-out`))
-    }, this.options.dialTimeout + WAIT_MARGIN)
-    this.#waiting.set(call, timer)
+    this.#waiting.add(call)
     if (this.#ready.length > 0) return
     this.dial()
-    this.#refuseIfNoneConnecting()
+    this.#refuseHopeless()
   }
 
   withdraw(call: EtcdCall): void {
-    clearTimeout(this.#waiting.get(call))
-    this.#waiting.delete(call)
+    this.#waiting.remove(call)
+  }
+
+  leaseGranted(id: bigint, sentAt: number): void {
+    this.grants.add(id, sentAt)
   }
 
   hasOther(avoid: ReadonlySet<string>): boolean {
@@ -245,7 +265,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   async close(): Promise<void> {
     this.#closing.abort()
     for (const timer of this.#rebalancing) clearTimeout(timer)
-    this.#refuseWaiting(makeStatus(status.CANCELLED, 'The client was closed'))
+    this.#waiting.refuse(() => makeStatus(status.CANCELLED, 'The client was closed'))
     for (const call of [...this.carried]) if (call.openEnded) cancelForClose(call)
     const timer = setTimeout(() => {
       for (const call of [...this.carried]) cancelForClose(call)
@@ -258,7 +278,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     const before = this.#ready
     this.#ready = this.#endpoints.filter(({ connection }) => connection !== null)
     this.#serveWaiting()
-    if (this.#ready.length === 0) this.#refuseIfNoneConnecting()
+    if (this.#ready.length === 0) this.#refuseHopeless()
     if (this.#ready.length > 1 && this.#ready.some((each) => !before.includes(each))) this.#rebalance()
     for (const listener of [...this.#listeners]) listener()
   }
@@ -349,9 +369,12 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
       },
       (error: unknown) => {
         const refused = error instanceof LoginError && error.refused
+        const cause = this.#explainLogin(error)
+        // Without an endpoint the calls continue to wait, and log in again when one is ready.
+        if (!refused && this.#ready.length === 0) return
         const details = `Logging in failed: ${asError(error).message}`
         const outcome = makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details)
-        this.#refuseWaiting(withCause(outcome, this.#explainLogin(error)))
+        this.#waiting.refuse(() => withCause(outcome, cause))
       },
     )
   }
@@ -365,30 +388,31 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   #serveWaiting(): void {
-    for (const [call, timer] of [...this.#waiting]) {
-      // Deleted first, because carrying the call may end it or make it wait again.
-      this.#waiting.delete(call)
-      if (this.#serve(call)) clearTimeout(timer)
-      else this.#waiting.set(call, timer)
-    }
+    if (this.#ready.length > 0) this.#waiting.serve((call) => this.#serve(call))
   }
 
   #someConnecting(): boolean {
     return this.#endpoints.some((each) => each.isConnecting)
   }
 
-  /** Refuses the waiting calls if no endpoint is ready or connecting. */
-  #refuseIfNoneConnecting(): void {
+  /** Refuses waiting calls if no endpoint is ready or connecting: streams, and all calls if each endpoint was refused. */
+  #refuseHopeless(): void {
     if (this.#waiting.size === 0 || this.#someConnecting()) return
-    const outcome = makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(this.findings)}`)
-    this.#refuseWaiting(withCause(outcome, this.notReadyError()))
+    const isHopeless = this.#endpoints.every((each) => each.isRefused)
+    this.#waiting.refuse(
+      () => this.#notReady('No endpoint is ready.'),
+      ({ longestWait }) => isHopeless || longestWait === null,
+    )
   }
 
-  #refuseWaiting(outcome: Outcome): void {
-    for (const call of [...this.#waiting.keys()]) {
-      this.withdraw(call)
-      call.refuse(outcome)
-    }
+  #refuseExpired(call: EtcdCall): void {
+    const isLogin = this.login !== null && this.#ready.length > 0
+    call.refuse(this.#notReady(`${isLogin ? 'Logging in did not end' : 'No endpoint became ready'} in time.`))
+  }
+
+  #notReady(reason: string): Outcome {
+    const outcome = makeStatus(status.UNAVAILABLE, `${reason} ${summarize(this.findings)}`.trim())
+    return withCause(outcome, this.notReadyError())
   }
 }
 

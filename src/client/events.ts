@@ -12,10 +12,18 @@ export type EventBody = TlsEvent extends infer E ? (E extends TlsEvent ? Omit<E,
 
 export class EventHub {
   readonly #consumers = new Set<Consumer>()
+  readonly #onEvent: ((event: TlsEvent) => void) | null
   #ended = false
+
+  /** @param onEvent Called with every event. */
+  constructor(onEvent: ((event: TlsEvent) => void) | null = null) {
+    this.#onEvent = onEvent
+  }
 
   readonly emit = (event: EventBody): void => {
     for (const consumer of this.#consumers) consumer.push(timed(event))
+    // In a later turn, so that an error of the caller's function is not thrown here.
+    if (this.#onEvent !== null) process.nextTick(this.#onEvent, timed(event))
   }
 
   consume(first: EventBody | null): AsyncIterableIterator<TlsEvent, undefined> {

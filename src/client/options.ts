@@ -8,7 +8,7 @@ import type { Host } from '../x509/names.js'
 import { MAX_DELAY, parseDuration } from '../report/duration.js'
 import { checkEtcd3Options, type Etcd3Options } from './secure-etcd3.js'
 import { type Endpoint, parseEndpoints, readServerName } from './endpoints.js'
-import type { RotationOptions } from './tls-session.js'
+import type { RotationOptions, TlsEvent } from './tls-session.js'
 
 export interface SecureClientOptions {
   /**
@@ -30,6 +30,13 @@ export interface SecureClientOptions {
    * login with a password. Default: `'5s'`.
    */
   dialTimeout?: string | undefined
+  /**
+   * How long to wait for etcd, such as `'60s'`: endpoints that refuse connections, do not answer, have no leader, or whose
+   * names do not resolve yet, are dialled again until then, each attempt within `dialTimeout`, after at most a second. If
+   * every endpoint (with `preflight: 'all'`: one) refuses the client or is refused, or etcd refuses the password, the
+   * call fails at once. Cannot be combined with `preflight: 'none'`. Default: each endpoint is dialled once.
+   */
+  waitFor?: string | undefined
   /**
    * Logs in with a password over verified connections. etcd then uses this user instead of the common name. No error,
    * report or property of the client shows the password. Default: none.
@@ -54,6 +61,11 @@ export interface SecureClientOptions {
   refreshEndpoints?: string | undefined
   /** Options that are passed to etcd3. Default: none. */
   etcd3?: Etcd3Options | undefined
+  /**
+   * Called with each event that `client.tls.events()` yields, also before the client exists, for example during `waitFor`.
+   * Default: none.
+   */
+  onEvent?: ((event: TlsEvent) => void) | undefined
   /** Cancels the call. It has no effect on a created client. Default: none. */
   signal?: AbortSignal | undefined
 }
@@ -115,6 +127,8 @@ export interface ResolvedOptions {
   readonly serverName: Host | null
   readonly preflight: 'any' | 'all' | 'none'
   readonly dialTimeout: number
+  /** Null: each endpoint is dialled once. */
+  readonly waitFor: number | null
   readonly auth: PasswordAuth | null
   readonly requireLeader: boolean
   readonly tls: ResolvedTls
@@ -123,6 +137,7 @@ export interface ResolvedOptions {
   /** Null: never. */
   readonly refreshEndpoints: number | null
   readonly etcd3: Etcd3Options
+  readonly onEvent: ((event: TlsEvent) => void) | null
   readonly signal: AbortSignal | null
 }
 
@@ -150,12 +165,14 @@ const KNOWN = [
   'serverName',
   'preflight',
   'dialTimeout',
+  'waitFor',
   'auth',
   'requireLeader',
   'tls',
   'rotation',
   'refreshEndpoints',
   'etcd3',
+  'onEvent',
   'signal',
 ] as const
 
@@ -167,9 +184,10 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
   refuseEtcd3Forms(options)
   checkOptions('options', options, KNOWN)
-  const { requireLeader = true, serverName, signal, refreshEndpoints } = options
+  const { requireLeader = true, serverName, signal, refreshEndpoints, onEvent } = options
   if (typeof requireLeader !== 'boolean') throw valueInvalid('requireLeader', requireLeader, 'true or false')
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
+  if (onEvent !== undefined && typeof onEvent !== 'function') throw valueInvalid('onEvent', onEvent, 'a function')
   const source = resolveSource(options.credentials)
   const defaults = source.clientDefaults?.() ?? {}
   defaults.check?.()
@@ -181,7 +199,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     discovery,
     endpoints: discovery === null ? resolveEndpoints(memberOf(options, 'endpoints'), defaults) : [],
     serverName: ownName ?? discovery?.domain ?? null,
-    preflight: oneOf('preflight', options.preflight ?? 'any', ['any', 'all', 'none']),
+    ...resolvePreflight(options),
     dialTimeout: resolveTimeout(options.dialTimeout ?? defaults.dialTimeout ?? '5s', 'dialTimeout'),
     auth: auth === undefined ? null : resolveAuth(auth),
     requireLeader,
@@ -190,8 +208,20 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     refreshEndpoints:
       refreshEndpoints === undefined ? null : resolveTimeout(refreshEndpoints, 'refreshEndpoints', '1s', 1000),
     etcd3: withCallTimeout(checkEtcd3Options(options.etcd3 ?? {}), defaults.callTimeout),
+    onEvent: onEvent ?? null,
     signal: signal ?? null,
   }
+}
+
+function resolvePreflight({
+  preflight = 'any',
+  waitFor,
+}: ClientOptions): Pick<ResolvedOptions, 'preflight' | 'waitFor'> {
+  const wanted = oneOf('preflight', preflight, ['any', 'all', 'none'])
+  if (waitFor === undefined) return { preflight: wanted, waitFor: null }
+  const milliseconds = resolveTimeout(waitFor, 'waitFor')
+  if (wanted === 'none') throw optionInvalid('waitFor', 'cannot be combined with "preflight: \'none\'"')
+  return { preflight: wanted, waitFor: milliseconds }
 }
 
 function oneOf<const T extends string>(option: string, value: unknown, accepted: readonly [T, T, ...T[]]): T {

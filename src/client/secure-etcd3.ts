@@ -65,6 +65,8 @@ export interface ClientSession extends TlsSession {
   causeOf(reason: string): EtcdMtlsError | null
   /** Emits `watch-failed` for a watcher without a listener for `error`. */
   emitWatchFailed(error: Error): void
+  /** When a lease that was just granted was requested, by `performance.now()`; undefined if that is not known. */
+  grantSentAt(id: string): number | undefined
   close(): Promise<void>
 }
 
@@ -376,14 +378,19 @@ type MakeLease = (ttl: number, options?: ILeaseOptions) => Lease
  * Makes leases with a {@link LeaseKeeper} that emits etcd3's events. etcd3 itself emits `lost` two TTLs after the last
  * answer, when other clients may already hold the keys, and stays on a silent endpoint for a whole TTL.
  */
-function withLeaseKeeper({ leaseClient }: Namespace, make: MakeLease, { closing, onAbort }: StreamOwner): MakeLease {
+function withLeaseKeeper(
+  { leaseClient }: Namespace,
+  make: MakeLease,
+  { closing, onAbort, session }: StreamOwner,
+): MakeLease {
   return (seconds, options) => {
-    const since = performance.now()
+    const created = performance.now()
     if (options?.autoKeepAlive === false) return make(seconds, options)
     const lease = make(seconds, { ...options, autoKeepAlive: false })
     const [release, revoke] = [lease.release.bind(lease), lease.revoke.bind(lease)]
     let stop = (): void => undefined
     const start = (id: string): void => {
+      const since = session.grantSentAt(id) ?? created
       const keeper = new LeaseKeeper({ id, ttl: seconds * 1000, since }, () => leaseClient.leaseKeepAlive(), {
         onStream: () => lease.emit('keepaliveEstablished'),
         onSent: () => lease.emit('keepaliveFired'),

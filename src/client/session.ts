@@ -4,12 +4,13 @@ import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import type { ClientSession } from './secure-etcd3.js'
-import { environmentFindings, mayExplain, connectionError, quorumError, quorumFinding } from './diagnosis/failure.js'
+import { environmentFindings, mayExplain, quorumFinding } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
 import { EventHub, Expiry } from './events.js'
 import { failedReport, finding } from './finding.js'
+import { preflight } from './preflight.js'
 import { resolveDrain, type SessionOptions, resolveSource, type SecureClientOptions } from './options.js'
 import { Follower, rotate, type RotationOutcome } from './rotation.js'
 import { abortable, holdingProcess, pause } from './timing.js'
@@ -22,10 +23,6 @@ import {
 } from './tls-session.js'
 import { reportNow, type ValidatedCredentials } from './validated-credentials.js'
 
-// Milliseconds that preflight waits for the other endpoints after one is verified: enough to report a refusal, and no
-// long delay for a dead member.
-const PREFLIGHT_GRACE = 250
-
 export class Session implements ClientSession {
   readonly #pool: EndpointPool
   readonly #options: SessionOptions
@@ -35,12 +32,14 @@ export class Session implements ClientSession {
   #lastTurn: Promise<unknown> = Promise.resolve()
   #loginFindings: readonly Finding[] = []
   readonly #notes: readonly Finding[]
-  readonly #events = new EventHub()
-  readonly #expiry = new Expiry(this.#events.emit)
+  readonly #events: EventHub
+  readonly #expiry: Expiry
 
   constructor(options: SessionOptions, validated: ValidatedCredentials, located: readonly Finding[] = []) {
     this.#options = options
     this.#source = options.source
+    this.#events = new EventHub(options.onEvent)
+    this.#expiry = new Expiry(this.#events.emit)
     this.#notes = [...environmentFindings(process.env), ...located]
     this.#pool = new EndpointPool(options, validated, this.#events.emit)
     this.#expiry.follow(validated)
@@ -143,27 +142,16 @@ export class Session implements ClientSession {
     this.#loginFindings = findings
   }
 
-  /**
-   * Dials all endpoints at the same time, until the option `preflight` is satisfied. `timeout` is in milliseconds.
-   *
-   * @throws {EtcdMtlsError} `ERR_HANDSHAKE_FAILED` if an endpoint answered and one side refused the other, or if the
-   * endpoints belong to two clusters; `ERR_UNREACHABLE` if no endpoint answered or no member has a leader.
-   */
-  async preflight(timeout = this.#options.dialTimeout): Promise<void> {
-    const { preflight, requireLeader } = this.#options
-    const { endpoints } = this.pool
-    const started = performance.now()
-    const attempts = endpoints.map((each) => each.attempt(Math.max(1, Math.round(timeout))))
-    if (preflight === 'none') return
-    const all = Promise.all(attempts)
-    if (preflight === 'any') await firstReady(endpoints, attempts, all)
-    else await all
-    const ready = endpoints.filter((each) => each.isReady).length
-    if (ready < (preflight === 'all' ? endpoints.length : 1) || this.pool.isDivided) {
-      const { path, findings } = this.#report(this.pool.findings)
-      throw connectionError(failedReport(findings, path))
-    }
-    if (requireLeader) await this.#waitForLeader(started + timeout)
+  /** As {@link preflight}; `timeout` is in milliseconds. */
+  preflight(timeout: number): Promise<void> {
+    return preflight(this.pool, timeout, (found) => {
+      const { path, findings } = this.#report(found)
+      return failedReport(findings, path)
+    })
+  }
+
+  grantSentAt(id: string): number | undefined {
+    return this.pool.grants.take(id)
   }
 
   async close(): Promise<void> {
@@ -214,19 +202,6 @@ export class Session implements ClientSession {
     return this.#report(findings)
   }
 
-  async #waitForLeader(deadline: number): Promise<void> {
-    const { pool } = this
-    const hasLeader = (): boolean => pool.endpoints.some((each) => each.connection !== null && !each.isLeaderless)
-    if (hasLeader()) return
-    const led = new AbortController()
-    const stop = pool.onStateChange(() => {
-      if (hasLeader()) led.abort()
-    })
-    await pause(deadline - performance.now(), AbortSignal.any([led.signal, pool.closing]), true)
-    stop()
-    if (!hasLeader()) throw quorumError(pool.endpoints)
-  }
-
   #isClosed(): boolean {
     return this.pool.closing.aborted
   }
@@ -247,25 +222,6 @@ export class Session implements ClientSession {
     const { path } = this.pool.validated.report
     return makeReport({ checkedAt: new Date(), path, findings: [...findings, ...notes] })
   }
-}
-
-/** Resolves a grace period after the first endpoint is verified, or when all attempts have finished. */
-async function firstReady(
-  endpoints: readonly EndpointConnection[],
-  attempts: readonly Promise<void>[],
-  all: Promise<unknown>,
-): Promise<void> {
-  const ready = attempts.map(async (attempt, index) => {
-    await attempt
-    if (endpoints[index]?.isReady !== true) throw new Error('not ready')
-  })
-  const over = new AbortController()
-  const grace = Promise.any(ready).then(
-    () => pause(PREFLIGHT_GRACE, over.signal, true),
-    () => undefined,
-  )
-  await Promise.race([all, grace])
-  over.abort()
 }
 
 function leadership(endpoints: readonly EndpointConnection[]): Finding[] {

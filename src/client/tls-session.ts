@@ -93,7 +93,10 @@ export type TlsEvent = { at: Date } & (
       status: EndpointStatus
     }
   | {
-      /** Looking up the endpoints (option `refreshEndpoints`) failed. They stay; the next look-up is in `retryIn` milliseconds. */
+      /**
+       * Looking up the endpoints (options `refreshEndpoints`, or `discovery` with `waitFor`) failed. They stay; the next look-up is in
+       * `retryIn` milliseconds.
+       */
       type: 'refresh-failed'
       /** From DNS an `EtcdMtlsError` with a report; from the cluster the error of the call. */
       error: Error

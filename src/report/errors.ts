@@ -17,6 +17,8 @@ export interface ErrorDetails {
   ERR_ACCESS_DENIED: { report: FailedReport }
   /** No endpoint answered in time. */
   ERR_UNREACHABLE: { report: FailedReport }
+  /** The call was not sent, because `limit` other calls already wait for an endpoint. */
+  ERR_TOO_MANY_CALLS: { limit: number }
   /**
    * A write was sent, and no answer came: it may have been applied, or may be applied later. `call` is such as
    * `KV/Put`. `endpoint` is the URL to which it was sent, null if there were several.

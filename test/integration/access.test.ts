@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isEtcdMtlsError, type Finding, type SecureEtcd3 } from '../../src/client/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
 import { enableAuth } from '../support/etcd.js'
+import { errorCodes, refused } from '../support/refused.js'
 import { sharedEtcd } from '../support/shared-etcd.js'
 
 describe('authentication by common name', () => {
@@ -116,6 +117,13 @@ describe('authentication by common name', () => {
       code: 'access/no-user',
       details: { user: null, identity: 'none', named: false },
     })
+  })
+
+  it('a password that etcd refuses fails at once in spite of waitFor', async () => {
+    const auth = { username: 'alice', password: 'wrong' }
+    const connecting = shared.connect({ credentials: pki.client, auth, waitFor: '600s' })
+    const { details } = await refused(connecting, 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(['login/failed'])
   })
 
   it('a client with a password is its user, and not the user of the certificate', async () => {

@@ -200,7 +200,11 @@ it('a client of two clusters is refused, and one of a cluster never writes to an
   expect(errorCodes(report.findings)).toEqual(['endpoint/other-cluster'])
   for (let i = 0; i < 20; i += 1) await client.put(`written/${String(i)}`).value('here')
   await shared.cluster.members[0]?.stop()
-  await expect(client.put('written/late').value('nowhere')).rejects.toThrow()
+  const late = client
+    .put('written/late')
+    .value('nowhere')
+    .options({ deadline: Date.now() + 500 })
+  await expect(late.exec()).rejects.toThrow()
   await shared.cluster.members[0]?.start()
   await using other = await createSecureClient({ endpoints: stray.endpoint, credentials: pki.client })
   expect(await other.getAll().prefix('written/').count()).toBe(0)
@@ -217,4 +221,26 @@ it('a member that etcd refuses to remove was certainly not removed', async () =>
   const error: unknown = await removal.catch((reason: unknown) => reason)
   expect(error).toMatchObject({ message: expect.stringContaining('unhealthy cluster') as string })
   expect((error as Error).cause).toBeUndefined()
+})
+
+it('a client with waitFor waits for a leader', async () => {
+  const [survivor, second, third] = shared.cluster.members
+  await Promise.all([second?.stop(), third?.stop()])
+  const status = ['endpoint', 'status', '--write-out=json']
+  // A member without a leader reports none.
+  const leaderOf = async (): Promise<string> => (await survivor?.etcdctl(status, pki.client))?.stdout ?? ''
+  await expect.poll(leaderOf).not.toMatch(/"leader":[1-9]/)
+  const states: string[] = []
+  const connecting = createSecureClient({
+    endpoints: survivor?.endpoint ?? '',
+    credentials: pki.client,
+    waitFor: '600s',
+    onEvent: (event) => {
+      if (event.type === 'endpoint-changed') states.push(event.status.state)
+    },
+  })
+  await expect.poll(() => states).toEqual(['leaderless'])
+  await second?.start()
+  await using client = await connecting
+  expect(await client.get('a').string()).toBeNull()
 })

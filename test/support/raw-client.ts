@@ -21,7 +21,7 @@ export async function rawClient(
   const session = new Session(resolved, prepare(options.credentials, resolved.tls))
   change(session)
   const client = new Client('peer', grpcCredentials.createInsecure(), { channelOverride: createChannel(session.pool) })
-  await session.preflight()
+  await session.preflight(resolved.dialTimeout)
   const dispose = async (): Promise<void> => {
     client.close()
     await session.close()

@@ -258,11 +258,23 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
 
 /** Whether an endpoint with these findings answered and one side refused the other. */
 export function hasAnswered(findings: readonly Finding[]): boolean {
-  return findings.some((each) => {
-    if (each.code === 'endpoint/closed') return each.details.answered
-    if (each.code === 'endpoint/lost') return ['refused', 'not-grpc', 'unanswered'].includes(each.details.reason)
-    return each.severity === 'error' && !NO_ANSWER.has(each.code)
-  })
+  return findings.some(isRefusal)
+}
+
+function isRefusal({ code, details, severity }: Finding): boolean {
+  if (code === 'endpoint/closed') return details.answered
+  if (code === 'endpoint/lost') return ['refused', 'not-grpc', 'unanswered'].includes(details.reason)
+  return severity === 'error' && !NO_ANSWER.has(code)
+}
+
+/** Codes of refusals that look like a server which stops. */
+const AMBIGUOUS: ReadonlySet<string> = new Set(['endpoint/closed', 'endpoint/lost', 'handshake/closed-without-alert'])
+
+/** Whether the findings of an endpoint report that one side refused the other: then another attempt does not help. */
+export function refusalIn(findings: readonly Finding[]): 'certain' | 'possible' | 'none' {
+  const refusals = findings.filter(isRefusal)
+  if (refusals.length === 0) return 'none'
+  return refusals.some(({ code }) => !AMBIGUOUS.has(code)) ? 'certain' : 'possible'
 }
 
 function refusedServer({ endpoint }: FailedAttempt, { chain, report }: ServerValidation, reason: string): Finding[] {

@@ -17,6 +17,12 @@ export function connectionError(report: FailedReport): EtcdMtlsError {
     : new EtcdMtlsError('ERR_UNREACHABLE', `No endpoint answered: ${summary}`, { report })
 }
 
+/** The error for a client that was not ready within the option `waitFor`, in milliseconds. */
+export function waitExpired(report: FailedReport, waitFor: number): EtcdMtlsError {
+  const message = `etcd was not ready within ${String(waitFor / 1000)} s: ${summarize(report.findings)}`
+  return new EtcdMtlsError('ERR_UNREACHABLE', message, { report })
+}
+
 /** The part of an endpoint that an error needs. */
 interface KnownEndpoint {
   readonly endpoint: { readonly url: string }
@@ -52,8 +58,12 @@ export function notEtcdError({ path, carriedBy, answer }: EndedCall): EtcdMtlsEr
     : connectionError(report)
 }
 
-export function loginFailed({ refused, message }: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {
-  return connectionError(failedReport([finding('login/failed', { username, refused, detail: message })], path))
+export function loginFailed(error: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {
+  return connectionError(loginReport(error, username, path))
+}
+
+export function loginReport({ refused, message }: LoginError, username: string, path: CertificateRef[]): FailedReport {
+  return failedReport([finding('login/failed', { username, refused, detail: message })], path)
 }
 
 /** Reports environment variables about TLS and proxies (grpc-js' http_proxy.ts), which this client ignores. */

@@ -65,6 +65,27 @@ export function leaseDeadline(since: number, ttl: number): number {
   return since + ttl - Math.min(ttl * MARGIN, MAX_MARGIN)
 }
 
+/** Most grants whose time is kept: it is read in the turn in which the grant is answered. */
+const MAX_GRANTS = 1000
+
+/** When leases were requested, by `performance.now()`: a grant may have waited for an endpoint before it was sent. */
+export class GrantTimes {
+  readonly #times = new Map<string, number>()
+
+  add(id: bigint, sentAt: number): void {
+    const [oldest] = this.#times.keys()
+    if (oldest !== undefined && this.#times.size >= MAX_GRANTS) this.#times.delete(oldest)
+    this.#times.set(String(id), sentAt)
+  }
+
+  /** Returns the time, once. */
+  take(id: string): number | undefined {
+    const time = this.#times.get(id)
+    this.#times.delete(id)
+    return time
+  }
+}
+
 export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   readonly #lease: GrantedLease
   readonly #open: () => Promise<KeepAliveStream<Answer>>

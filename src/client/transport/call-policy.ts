@@ -186,6 +186,11 @@ export function withLeaseId(request: Uint8Array): Buffer {
   return Buffer.concat([withoutFields(request, [GRANT.id]), int64Field(GRANT.id, randomInt64())])
 }
 
+/** The id in an encoded LeaseGrantRequest. */
+export function leaseIdOf(request: Uint8Array): bigint {
+  return int64At(request, GRANT.id)
+}
+
 /**
  * The encoded LeaseGrantResponse for a repeated grant that is answered with "lease already exists": the first one was
  * applied, and its answer was lost.

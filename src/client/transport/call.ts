@@ -53,7 +53,10 @@ export interface CallRoute {
    * The error if no endpoint is ready or no ready one has a leader; null otherwise, and before any endpoint has failed.
    */
   notReadyError(): EtcdMtlsError | null
+  /** Passes the call to a ready connection, now or when there is one. */
   assign(call: EtcdCall): void
+  /** @param sentAt When the lease was requested for the first time, by `performance.now()`. */
+  leaseGranted(id: bigint, sentAt: number): void
   withdraw(call: EtcdCall): void
   /** Returns the outcome for the caller, with its cause. Updates the client, for example if a member has no leader. */
   conclude(outcome: Outcome, call: EndedCall): Outcome
@@ -69,6 +72,8 @@ export interface CallParts {
   /** Headers in addition to those of gRPC and of the metadata; null: none. */
   readonly headers: OutgoingHttpHeaders | null
   readonly avoid: ReadonlySet<string>
+  /** As in `WaitingCall`. */
+  readonly longestWait: number | null
 }
 
 /** Receives the events of an attempt. `onEnd` is the last one, in a later turn than its cause. */
@@ -86,6 +91,9 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   readonly path: string
   /** The URLs of endpoints to be chosen only if no other one is ready. */
   readonly avoid: ReadonlySet<string>
+  readonly longestWait: number | null
+  /** When the request was passed to a connection, by `performance.now()`; null before that. */
+  sentAt: number | null = null
   answerDue = false
   /** True if the stream was closed early, or if something other than etcd answered. */
   endedWithoutAnswer = false
@@ -123,6 +131,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     this.#listener = listener
     this.path = parts.path
     this.avoid = parts.avoid
+    this.longestWait = parts.longestWait
     this.#reader = new MessageReader(parts.route.maxReceiveLength)
   }
 
@@ -228,6 +237,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     }
     this.headers = headers
     this.connection = connection
+    this.sentAt = performance.now()
     this.#stream = stream
     connection.add(this)
     route.carried.add(this)

@@ -8,6 +8,7 @@ import { armDeadline } from '../timing.js'
 import {
   existingLeaseResponse,
   isLeaseExists,
+  leaseIdOf,
   mayBeApplied,
   mayRepeat,
   methodOf,
@@ -30,7 +31,7 @@ import { isTokenRefused } from './login.js'
 
 /** Most attempts of a call. With the pauses below they last about 4 s, longer than an election. */
 const MAX_ATTEMPTS = 10
-/** Milliseconds after its start in which a call without a deadline may start another attempt. */
+/** Milliseconds after its start in which a call without a deadline may wait for an endpoint or start another attempt. */
 const RETRY_WINDOW = 10_000
 /** Pause before an attempt at an endpoint that has just failed, in milliseconds. */
 const PAUSES = { first: 25, longest: 1000 }
@@ -63,6 +64,8 @@ export class UnaryCall extends CallBase implements Call {
   #hedged = false
   /** Whether etcd may have processed an earlier attempt. */
   #repeated = false
+  /** When the first attempt was sent, by `performance.now()`. */
+  #sentAt: number | null = null
   #hedgeTimer: NodeJS.Timeout | undefined
   #pauseTimer: NodeJS.Timeout | undefined
   #deadlineTimer: NodeJS.Timeout | undefined
@@ -106,7 +109,8 @@ export class UnaryCall extends CallBase implements Call {
     clearTimeout(this.#deadlineTimer)
     this.#attempts += 1
     const headers = this.#traits.needsLeader ? this.#parts.route.leaderHeaders : null
-    const call = new EtcdCall({ ...this.#parts, headers, avoid: this.#avoid }, this.#metadata, {
+    const parts = { ...this.#parts, headers, avoid: this.#avoid, longestWait: this.#longestWait() }
+    const call = new EtcdCall(parts, this.#metadata, {
       onMetadata: (metadata) => {
         attempt.metadata = metadata
       },
@@ -145,6 +149,7 @@ export class UnaryCall extends CallBase implements Call {
     if (!this.#running.delete(attempt) || this.#ended) return
     const { call } = attempt
     const { kind } = this.#traits
+    this.#sentAt ??= call.sentAt
     if (outcome.code === status.OK) this.#finish(outcome, attempt)
     else if (call.token !== null && isTokenRefused(outcome) && this.#tokenRefusals < MAX_TOKEN_REFUSALS) {
       this.#tokenRefusals += 1
@@ -187,6 +192,11 @@ export class UnaryCall extends CallBase implements Call {
     return Number(this.#parts.deadline) - Date.now()
   }
 
+  #longestWait(): number {
+    const isLimited = Number(this.#parts.deadline) !== Infinity
+    return isLimited ? Infinity : Math.max(0, RETRY_WINDOW - (performance.now() - this.#started))
+  }
+
   #finalOutcome(call: EtcdCall, outcome: Outcome): Outcome {
     const { path, route } = this.#parts
     const { kind } = this.#traits
@@ -203,6 +213,8 @@ export class UnaryCall extends CallBase implements Call {
     clearTimeout(this.#pauseTimer)
     clearTimeout(this.#deadlineTimer)
     this.#abandonOthers(outcome)
+    if (outcome.code === status.OK && this.#traits.kind === 'grant' && this.#sentAt !== null)
+      this.#parts.route.leaseGranted(leaseIdOf(this.#request), this.#sentAt)
     this.explanation = outcome.cause ?? cause
     const final = this.explanation === null ? outcome : { ...outcome, cause: this.explanation }
     const listener = this.#listener

@@ -120,6 +120,31 @@ describe('what DNS does not know', () => {
     expect(clock.elapsed).toBeLessThan(2000)
   })
 
+  it('asks again within waitFor until DNS has records, and reports each failure', async () => {
+    await using peer = await peerFor('etcd.test')
+    const zone: Record<string, DnsAnswer> = {}
+    await using server = await dnsServer(zone)
+    const failures: TlsEvent[] = []
+    const onEvent = (event: TlsEvent): void => {
+      if (event.type === 'refresh-failed') failures.push(event)
+    }
+    const connecting = createSecureClient({ ...OPTIONS, waitFor: '600s', onEvent }, server.lookup)
+    await expect.poll(() => failures.length).toBeGreaterThan(1)
+    expect(failures[0]).toMatchObject({ error: { code: 'ERR_UNREACHABLE' } })
+    zone[SECURE] = [{ target: 'localhost', port: peer.port }]
+    await using client = await connecting
+    expect(client.tls.endpoints[0]?.state).toBe('ready')
+  })
+
+  it('rejects on expiry of waitFor if DNS has no records', async () => {
+    await using server = await dnsServer({})
+    const { details } = await refused(
+      createSecureClient({ ...OPTIONS, waitFor: '300ms' }, server.lookup),
+      'ERR_UNREACHABLE',
+    )
+    expect(errorCodes(details.report.findings)).toEqual(['discovery/no-records'])
+  })
+
   it('ends a look-up at once when the signal aborts', async () => {
     await using server = await dnsServer({ [SECURE]: 'silent' })
     const give = new AbortController()
