@@ -164,6 +164,7 @@ export class EndpointConnection {
 
   /** Dials now, or when a call may do so: earlier than the back-off ends. */
   dialSoon(): void {
+    if (this.#isClosed() || this.connection !== null) return
     const left = this.#callsMayDialAt - performance.now()
     if (left > 0) this.#retryIn(left)
     else void this.attempt()
@@ -409,7 +410,8 @@ export class EndpointConnection {
 
   #backOff(): number {
     this.#failures += 1
-    const longest = this.#owner.isAwaited ? CALL_BACKOFF : PAUSES.longest
+    // Each attempt at a server that refuses the client is a line in its log.
+    const longest = this.#owner.isAwaited && !this.isRefused ? CALL_BACKOFF : PAUSES.longest
     const pause = backoffPause(this.#failures, { ...PAUSES, longest })
     this.#retryIn(pause)
     return pause

@@ -63,7 +63,7 @@ export interface SecureClientOptions {
   etcd3?: Etcd3Options | undefined
   /**
    * Called with each event that `client.tls.events()` yields, also before the client exists, for example during `waitFor`.
-   * Default: none.
+   * It must not throw. Default: none.
    */
   onEvent?: ((event: TlsEvent) => void) | undefined
   /** Cancels the call. It has no effect on a created client. Default: none. */

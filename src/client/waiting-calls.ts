@@ -35,9 +35,9 @@ export class WaitingCalls<C extends WaitingCall> {
     return this.#calls.size
   }
 
-  /** Refuses the call if too many are waiting. */
+  /** Refuses the call if too many are waiting. Streams are not limited: there is one for each watch or lease. */
   add(call: C): void {
-    if (this.#calls.size >= MAX_WAITING) {
+    if (call.longestWait !== null && this.#calls.size >= MAX_WAITING) {
       call.refuse(tooManyCalls())
       return
     }
@@ -56,9 +56,10 @@ export class WaitingCalls<C extends WaitingCall> {
     this.#calls.delete(call)
   }
 
-  /** Removes the calls that `serve` accepts. */
+  /** Removes the calls that `serve` accepts. Streams are first: a keep-alive must not wait behind thousands of calls. */
   serve(serve: (call: C) => boolean): void {
-    for (const [call, timer] of [...this.#calls]) {
+    const isStream = ([{ longestWait }]: readonly [C, unknown]): boolean => longestWait === null
+    for (const [call, timer] of [...this.#calls].sort((a, b) => Number(isStream(b)) - Number(isStream(a)))) {
       // Deleted first, because serving the call may end it or make it wait again.
       this.#calls.delete(call)
       if (serve(call)) clearTimeout(timer)

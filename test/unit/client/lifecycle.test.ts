@@ -250,6 +250,26 @@ describe('logging in with a password', () => {
     await expect.poll(() => peer.open).toBe(0)
   })
 
+  it('tries a login that fails for another reason again within waitFor', async () => {
+    let logins = 0
+    await using peer = await loginPeer((stream) => {
+      logins += 1
+      if (logins < 3) refuseCall(stream, 13, 'not now')
+      else answerToken(stream, 'token')
+    })
+    await using client = await connect([peer], { auth, waitFor: '600s' })
+    expect(await client.get('a').string()).toBeNull()
+    expect(logins).toBe(3)
+  })
+
+  it('reports a login that fails until waitFor is over as ERR_UNREACHABLE', async () => {
+    await using peer = await loginPeer((stream) => {
+      refuseCall(stream, 13, 'not now')
+    })
+    const { details } = await refused(connect([peer], { auth, waitFor: '500ms' }), 'ERR_UNREACHABLE')
+    expect(errorCodes(details.report.findings)).toEqual(['login/failed'])
+  })
+
   it('ends an unanswered login after dialTimeout, and lets the next call try again', async () => {
     let logins = 0
     await using peer = await loginPeer(() => {

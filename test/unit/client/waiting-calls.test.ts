@@ -56,6 +56,15 @@ describe('WaitingCalls', () => {
     expect([waiting.size, vi.getTimerCount()]).toEqual([0, 0])
   })
 
+  it('WaitingCalls serves streams first, then calls in their order', () => {
+    const waiting = new WaitingCalls<Waiting>(() => undefined, 500)
+    const [first, stream, second] = [new Waiting(1000), new Waiting(null), new Waiting(1000)]
+    for (const each of [first, stream, second]) waiting.add(each)
+    const served: Waiting[] = []
+    waiting.serve((call) => served.push(call) > 0)
+    expect(served).toEqual([stream, first, second])
+  })
+
   it('WaitingCalls refuses only the calls that match', () => {
     const waiting = new WaitingCalls<Waiting>(() => undefined, 500)
     const [stream, unary] = [new Waiting(null), new Waiting(1000)]
@@ -64,13 +73,14 @@ describe('WaitingCalls', () => {
     expect([stream.outcome?.details, unary.outcome]).toEqual(['down', null])
   })
 
-  it('WaitingCalls refuses a call beyond the limit with ERR_TOO_MANY_CALLS', () => {
+  it('WaitingCalls refuses a call beyond the limit with ERR_TOO_MANY_CALLS, and no stream', () => {
     const waiting = new WaitingCalls<Waiting>(() => undefined, 500)
     for (let i = 0; i < MAX_WAITING; i += 1) waiting.add(new Waiting(1000))
     const late = new Waiting(1000)
     waiting.add(late)
     expect(late.outcome).toMatchObject({ code: status.UNAVAILABLE, cause: { code: 'ERR_TOO_MANY_CALLS' } })
-    expect(waiting.size).toBe(MAX_WAITING)
+    waiting.add(new Waiting(null))
+    expect(waiting.size).toBe(MAX_WAITING + 1)
     waiting.refuse(down)
   })
 })
