@@ -81,6 +81,8 @@ export class EndpointConnection {
   #findings: readonly Finding[] = []
   #dialled: Dialled | null = null
   #attempt: Promise<void> | null = null
+  /** Set while the loss of the connection is reported before it is dialled again. */
+  #dialsAtOnce = false
   /** Connections that accept no new calls but still carry some, for example after a GOAWAY or a rotation. */
   readonly #draining = new Set<Connection>()
   /** Consecutive failed attempts and connections lost early. */
@@ -111,8 +113,9 @@ export class EndpointConnection {
     return this.#state === 'ready'
   }
 
+  /** Whether calls may wait for it. */
   get isConnecting(): boolean {
-    return this.#state === 'connecting'
+    return this.#state === 'connecting' || this.#dialsAtOnce
   }
 
   get connection(): Connection | null {
@@ -386,18 +389,22 @@ export class EndpointConnection {
   }
 
   #down(reason: DownReason, error: Error | null): void {
-    if (this.connection === null) return
+    const { connection } = this
+    if (connection === null) return
     // Measured from the last change of state: a rotation replaces the connection without one.
     const lived = performance.now() - this.#changedAt
-    const livedLong = lived >= STABLE_AFTER
+    // A proxy that ends a connection after some number of requests is not a failure.
+    const livedLong = lived >= STABLE_AFTER || connection.endsAsPlanned
     // In a rolling restart a member may stop again after a second: calls must not wait long for it.
     if (lived >= CALL_BACKOFF) this.#failures = Math.min(this.#failures, 1)
     this.#dialled = null
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
     this.#diagnosed = null
-    this.#change('failed', [found])
     // Dials again at once: most connections are lost because a member restarts or a proxy closes them.
-    if (livedLong || this.#failures === 0) {
+    this.#dialsAtOnce = livedLong || this.#failures === 0
+    this.#change('failed', [found])
+    if (this.#dialsAtOnce) {
+      this.#dialsAtOnce = false
       this.#failures = livedLong ? 0 : 1
       void this.attempt()
       return

@@ -8,7 +8,7 @@ import type { Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'
 import { explainAccess } from './diagnosis/access.js'
 import type { ClockReading } from './diagnosis/explain.js'
-import { connectionError, loginFailed, quorumError, notEtcdError } from './diagnosis/failure.js'
+import { connectionError, loginFailed, quorumError, notEtcdError, notProcessedError } from './diagnosis/failure.js'
 import { readClockOver } from './diagnosis/probe.js'
 import { EndpointConnection, type EndpointOwner } from './endpoint-connection.js'
 import type { Endpoint } from './endpoints.js'
@@ -19,7 +19,7 @@ import { GrantTimes, KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
 import { pause } from './timing.js'
-import { isNoLeader, isUnary } from './transport/call-policy.js'
+import { isNoLeader, isUnary, LEASE_KEEP_ALIVE, WATCH } from './transport/call-policy.js'
 import type { CallRoute, EndedCall, EtcdCall } from './transport/call.js'
 import {
   type Call,
@@ -45,9 +45,6 @@ const WAIT_MARGIN = 500
 const REBALANCE_SPREAD = 3000
 /** The default of grpc-js, in bytes. */
 const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
-
-const WATCH = '/etcdserverpb.Watch/Watch'
-const LEASE_KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
 
 const NO_HEADERS: OutgoingHttpHeaders = {}
 
@@ -359,7 +356,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
       isHidden: this.#carrierOf(call)?.hidesCertificate ?? false,
       username: this.options.auth?.username ?? null,
     }
-    return explainAccess(outcome, call, caller) ?? notEtcdError(call)
+    return explainAccess(outcome, call, caller) ?? notEtcdError(call) ?? notProcessedError(outcome, call)
   }
 
   #logIn(login: Login | null): void {

@@ -12,6 +12,8 @@ export interface WaitingCall {
    * endpoint is connecting.
    */
   readonly longestWait: number | null
+  /** Whether a connection has accepted it and ended since: then it is not refused because others wait. */
+  readonly wasCarried: boolean
   /** The call was not sent. */
   refuse(outcome: Outcome): void
 }
@@ -35,9 +37,9 @@ export class WaitingCalls<C extends WaitingCall> {
     return this.#calls.size
   }
 
-  /** Refuses the call if too many are waiting. Streams are not limited: there is one for each watch or lease. */
+  /** Refuses a new call if too many are waiting. Streams are not limited: there is one for each watch or lease. */
   add(call: C): void {
-    if (call.longestWait !== null && this.#calls.size >= MAX_WAITING) {
+    if (call.longestWait !== null && !call.wasCarried && this.#calls.size >= MAX_WAITING) {
       call.refuse(tooManyCalls())
       return
     }
@@ -58,9 +60,11 @@ export class WaitingCalls<C extends WaitingCall> {
 
   /** Removes the calls that `serve` accepts. Streams are first: a keep-alive must not wait behind thousands of calls. */
   serve(serve: (call: C) => boolean): void {
-    const isStream = ([{ longestWait }]: readonly [C, unknown]): boolean => longestWait === null
-    for (const [call, timer] of [...this.#calls].sort((a, b) => Number(isStream(b)) - Number(isStream(a)))) {
-      // Deleted first, because serving the call may end it or make it wait again.
+    const isStream = ({ longestWait }: C): boolean => longestWait === null
+    for (const call of [...this.#calls.keys()].sort((a, b) => Number(isStream(b)) - Number(isStream(a)))) {
+      // Read and deleted first, because serving a call may end it or make it wait again, or serve all the others.
+      const timer = this.#calls.get(call)
+      if (timer === undefined) continue
       this.#calls.delete(call)
       if (serve(call)) clearTimeout(timer)
       else this.#calls.set(call, timer)

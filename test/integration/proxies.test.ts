@@ -8,6 +8,7 @@ import { writePems } from '../support/etcd.js'
 import { INSTALLED } from '../support/etcd-version.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { proxyTo } from '../support/peers.js'
+import { scaled } from '../support/long.js'
 import { heldPorts } from '../support/ports.js'
 import { type Proxies, startNginx } from '../support/proxies.js'
 import { sharedEtcd } from '../support/shared-etcd.js'
@@ -89,6 +90,34 @@ describe('through nginx, which sends the answer to a create and the first events
     await client.put('quiet').value('now').exec()
     const [{ value }] = (await seen) as [{ value: Buffer }]
     expect(value.toString()).toBe('now')
+  })
+})
+
+describe('through nginx, which ends a connection after a number of requests', () => {
+  // By default after 1,000 requests.
+  const [WRITES, REQUESTS] = scaled({ short: [1200, 100], long: [10_000, 1000] })
+
+  it('applies each of many writes at once exactly once, and keeps a lease alive meanwhile', async () => {
+    await using nginx = await startNginx(shared.etcd.port, pki, `keepalive_requests ${String(REQUESTS)};`)
+    await using client = await shared.connect({ endpoints: nginx.endpoints.nginx })
+    const lease = client.lease(5)
+    await lease.put('many/leased').value('a')
+    const lost = once(lease, 'lost')
+    const puts = Array.from({ length: WRITES }, (_, i) =>
+      client
+        .put(`many/${String(i)}`)
+        .value('a')
+        .exec(),
+    )
+    const outcomes = await Promise.race([
+      Promise.allSettled(puts),
+      lost.then(() => Promise.reject(new Error('The lease was lost'))),
+    ])
+    const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [String(each.reason)] : []))
+    expect([...new Set(failures)]).toEqual([])
+    const { kvs } = await client.getAll().prefix('many/').exec()
+    expect([kvs.length, kvs.filter(({ version }) => version !== '1')]).toEqual([WRITES + 1, []])
+    await lease.revoke()
   })
 })
 

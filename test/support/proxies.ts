@@ -102,10 +102,13 @@ const [NGINX_NAMES, HAPROXY_NAMES] = [Object.keys(NGINX), Object.keys(HAPROXY)] 
 ]
 export type ProxyName = keyof typeof NGINX | keyof typeof HAPROXY | (typeof CLOCKS)[number]
 
-/** nginx that verifies client certificates and passes calls to the etcd on a port of this machine. */
-export function startNginx(etcd: number, as: Parties): Promise<Proxies<'nginx'>> {
+/**
+ * nginx that verifies client certificates and passes calls to the etcd on a port of this machine. `more`: further
+ * directives of the server.
+ */
+export function startNginx(etcd: number, as: Parties, more = ''): Promise<Proxies<'nginx'>> {
   return startAll(['nginx'], as, (write, ports) => [
-    nginx(write, 'nginx', [nginxServer(ports.nginx, [passing(etcd), verifying('ca.crt')])]),
+    nginx(write, 'nginx', [nginxServer(ports.nginx, [passing(etcd), `${verifying('ca.crt')} ${more}`])]),
   ])
 }
 

@@ -254,6 +254,7 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'endpoint/silent',
   'endpoint/unavailable',
   'endpoint/no-leader',
+  'endpoint/not-processed',
 ])
 
 /** Whether an endpoint with these findings answered and one side refused the other. */

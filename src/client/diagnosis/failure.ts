@@ -5,6 +5,7 @@ import { type FailedReport, summarize } from '../../report/report.js'
 import { failedReport, finding } from '../finding.js'
 import { methodOf } from '../transport/call-policy.js'
 import type { EndedCall } from '../transport/call.js'
+import type { StatusObject } from '../transport/channel.js'
 import { answerFinding, TOO_LARGE } from '../transport/health-check.js'
 import type { LoginError } from '../transport/login.js'
 import { hasAnswered } from './explain.js'
@@ -56,6 +57,15 @@ export function notEtcdError({ path, carriedBy, answer }: EndedCall): EtcdMtlsEr
   return answer.httpStatus === TOO_LARGE
     ? new EtcdMtlsError('ERR_REQUEST_TOO_LARGE', found.message, { call, report })
     : connectionError(report)
+}
+
+/** The error for a call that a server certainly did not process; null for all others. */
+export function notProcessedError({ details }: StatusObject, call: EndedCall): EtcdMtlsError | null {
+  const { path, carriedBy: endpoint, progress } = call
+  if (progress !== 'unprocessed' || endpoint === null) return null
+  return connectionError(
+    failedReport([finding('endpoint/not-processed', { endpoint, method: methodOf(path), detail: details })]),
+  )
 }
 
 export function loginFailed(error: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {

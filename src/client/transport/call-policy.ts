@@ -11,7 +11,10 @@ export type CallKind = 'read' | 'grant' | 'write'
 export type Progress =
   /** It was never passed to a connection. */
   | 'unsent'
-  /** The server reported that it did not process it: REFUSED_STREAM, or a stream above the last id of its GOAWAY (RFC 9113 section 8.7). */
+  /**
+   * The server certainly did not process it: REFUSED_STREAM, a stream above the last id of its GOAWAY (RFC 9113 section
+   * 8.7), or a connection that ended before the first byte was written.
+   */
   | 'unprocessed'
   | 'answered'
   /** It was sent, and no answer came. */
@@ -35,6 +38,9 @@ const READS: ReadonlySet<string> = new Set([
   'Auth/RoleGet',
   'Auth/RoleList',
 ])
+
+export const WATCH = `${SERVICE}Watch/Watch`
+export const LEASE_KEEP_ALIVE = `${SERVICE}Lease/LeaseKeepAlive`
 
 const STREAMS: ReadonlySet<string> = new Set(['Watch/Watch', 'Lease/LeaseKeepAlive', 'Maintenance/Snapshot'])
 

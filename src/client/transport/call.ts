@@ -2,7 +2,7 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
 import { armDeadline } from '../timing.js'
-import { methodOf, type Progress } from './call-policy.js'
+import { LEASE_KEEP_ALIVE, methodOf, type Progress } from './call-policy.js'
 import {
   answerTooLarge,
   type Deadline,
@@ -25,6 +25,7 @@ import {
   timeoutHeader,
 } from './framing.js'
 import { type Answer, callHeaders, isGrpc, readAnswer, TOO_LARGE } from './health-check.js'
+import { PRIORITY, type Priority } from './stream-queue.js'
 
 export interface EndedCall {
   /** As `/etcdserverpb.KV/Put`. */
@@ -33,6 +34,7 @@ export interface EndedCall {
   /** The first message, as it was sent; null if none was. */
   readonly request: Uint8Array | null
   readonly carriedBy: string | null
+  readonly progress: Progress
   /** The head of an answer that is not gRPC; null for a gRPC answer and for none. */
   readonly answer: Answer | null
 }
@@ -74,6 +76,8 @@ export interface CallParts {
   readonly avoid: ReadonlySet<string>
   /** As in `WaitingCall`. */
   readonly longestWait: number | null
+  /** Whether a server did not process an earlier attempt: this one goes before other calls. */
+  readonly isRepeated?: boolean
 }
 
 /** Receives the events of an attempt. `onEnd` is the last one, in a later turn than its cause. */
@@ -94,9 +98,12 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   readonly longestWait: number | null
   /** When the request was passed to a connection, by `performance.now()`; null before that. */
   sentAt: number | null = null
+  wasCarried = false
+  readonly priority: Priority
   answerDue = false
   /** True if the stream was closed early, or if something other than etcd answered. */
   endedWithoutAnswer = false
+  /** Those for the connection until the stream is opened, then all that were sent. */
   headers: OutgoingHttpHeaders = {}
   /** Kept to explain a refusal; a view of the caller's buffer. */
   request: Buffer | null = null
@@ -111,6 +118,8 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   #outgoing: { message: Buffer; sent: (() => void) | undefined }[] = []
   #deadlineTimer: NodeJS.Timeout | undefined
   #stream: ClientHttp2Stream | null = null
+  /** Bytes that the connection had written before the stream was opened. */
+  #writtenBefore = 0
   #halfClosed = false
   /** Whether the receive budget pauses it until other messages have finished. */
   #overBudget = false
@@ -132,6 +141,12 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     this.path = parts.path
     this.avoid = parts.avoid
     this.longestWait = parts.longestWait
+    this.priority =
+      parts.path === LEASE_KEEP_ALIVE
+        ? PRIORITY.keepAlive
+        : parts.isRepeated === true
+          ? PRIORITY.repeated
+          : PRIORITY.first
     this.#reader = new MessageReader(parts.route.maxReceiveLength)
   }
 
@@ -191,8 +206,9 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     const stream = this.#stream
     if (stream === null) return 'unsent'
     if (this.#hasStatus) return 'answered'
-    const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
-    return refused || this.connection?.isUnprocessed(stream.id) === true ? 'unprocessed' : 'unknown'
+    const { connection } = this
+    const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || connection?.isUnprocessed(stream.id) === true
+    return refused || connection?.endedUnwritten(this.#writtenBefore) === true ? 'unprocessed' : 'unknown'
   }
 
   get token(): string | null {
@@ -209,42 +225,57 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
    * Concludes a refusal that the server sent as a message, not as a status. `request`: the message that was refused.
    */
   review(code: status, details: string, request: Uint8Array | null = this.request): Outcome {
-    const { path, headers, carriedBy, answer } = this
-    return this.#parts.route.conclude(makeStatus(code, details), { path, headers, carriedBy, answer, request })
+    const { path, headers, carriedBy, progress, answer } = this
+    return this.#parts.route.conclude(makeStatus(code, details), {
+      path,
+      headers,
+      carriedBy,
+      progress,
+      answer,
+      request,
+    })
   }
 
-  /** Called at most once; {@link refuse} is called instead if there is no connection. */
+  /** {@link refuse} is called instead if there is no connection. */
   carry(connection: Connection, extraHeaders: OutgoingHttpHeaders): void {
     if (this.#ended) return
-    const { route, authority, headers: partHeaders } = this.#parts
-    const deadline = Number(this.#parts.deadline)
-    const headers = {
-      ...this.#metadata.toHttp2Headers(),
-      ...partHeaders,
-      ...extraHeaders,
-      ...callHeaders(this.path, authority ?? connection.host),
-      ...(deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(deadline - Date.now()) }),
-    }
+    this.wasCarried = true
+    this.headers = extraHeaders
+    this.connection = connection
+    this.#parts.route.carried.add(this)
+    connection.add(this)
+  }
+
+  open(): void {
+    const { connection } = this
+    if (connection === null) return
+    const headers = this.#requestHeaders(connection)
     let stream: ClientHttp2Stream
     try {
+      this.#writtenBefore = connection.bytesWritten
       stream = connection.request(headers)
     } catch (error) {
       // Nothing was sent. If the connection accepts no calls, another one may carry the call; otherwise its headers are
       // invalid.
-      if (!connection.open) route.assign(this)
+      connection.remove(this)
+      if (!connection.open) this.release()
       else this.#end(makeStatus(status.INTERNAL, asError(error).message))
       return
     }
     this.headers = headers
-    this.connection = connection
     this.sentAt = performance.now()
     this.#stream = stream
-    connection.add(this)
-    route.carried.add(this)
     this.#listen(stream)
     if (this.isPausedByCaller) stream.pause()
     for (const { message, sent } of this.#outgoing.splice(0)) this.send(message, sent)
     if (this.#halfClosed) stream.end()
+  }
+
+  release(): void {
+    const { route } = this.#parts
+    this.connection = null
+    route.carried.delete(this)
+    route.assign(this)
   }
 
   refuse(outcome: Outcome): void {
@@ -259,7 +290,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   }
 
   migrate(): void {
-    this.#listener.onMigrate?.()
+    if (this.#stream !== null) this.#listener.onMigrate?.()
   }
 
   pauseReceiving(): void {
@@ -270,6 +301,18 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   resumeReceiving(): void {
     this.#overBudget = false
     if (!this.isPausedByCaller) this.#stream?.resume()
+  }
+
+  #requestHeaders(connection: Connection): OutgoingHttpHeaders {
+    const { authority, headers: partHeaders } = this.#parts
+    const deadline = Number(this.#parts.deadline)
+    return {
+      ...this.#metadata.toHttp2Headers(),
+      ...partHeaders,
+      ...this.headers,
+      ...callHeaders(this.path, authority ?? connection.host),
+      ...(deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(deadline - Date.now()) }),
+    }
   }
 
   #listen(stream: ClientHttp2Stream): void {
@@ -375,10 +418,10 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     const stream = this.#stream
     const final = stream === null ? outcome : route.conclude(outcome, this)
     this.explanation = final.cause ?? null
+    route.carried.delete(this)
+    this.connection?.remove(this)
     if (stream === null) route.withdraw(this)
     else {
-      route.carried.delete(this)
-      this.connection?.remove(this)
       route.receiveBudget.remove(this)
       this.#closeStream(stream)
     }

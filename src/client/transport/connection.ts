@@ -1,8 +1,16 @@
 /** One verified connection to an endpoint, on which etcd has answered a call. */
 import { asError, codeOf } from '../../report/errors.js'
-import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type OutgoingHttpHeaders,
+  type Settings,
+} from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { Progress } from './call-policy.js'
+import { type QueuedCall, StreamQueue } from './stream-queue.js'
 
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
 
@@ -12,9 +20,15 @@ type LossReason = 'closed' | 'silent' | 'drained'
 /** Called once, when a connection accepts no new calls any more. */
 export type DownListener = (connection: Connection, reason: DownReason, error: Error | null) => void
 
-export interface ActiveCall {
+export interface ActiveCall extends QueuedCall {
   /** True while an answer of the server is due. */
   readonly awaitsAnswer: boolean
+  readonly wasAnswered: boolean
+  readonly progress: Progress
+  /** The call may open its stream, by {@link Connection.request}. */
+  open(): void
+  /** It waited for a stream, and this connection opens no more: another one may carry it. */
+  release(): void
   connectionLost(details: string): void
   /** This client is about to close the connection: the call moves to another one if it can. */
   migrate(): void
@@ -48,13 +62,19 @@ export class Connection {
   readonly #socket: TLSSocket
   readonly #raw: Socket
   readonly #calls = new Set<ActiveCall>()
+  readonly #queue: StreamQueue<ActiveCall>
   readonly #keepalive: Keepalive
   readonly #onDown: DownListener
   /** The last stream that the server may have processed, by its GOAWAY. */
   #lastProcessed = Infinity
   /** Whether it has carried a call. */
   #used = false
+  /** Its first stream, after those of the dial. */
+  #firstStream: number | undefined
+  #endsAsPlanned = false
   #open = true
+  /** Whether the end of `open` was reported, or this client ended it. */
+  #downReported = false
   #broken = false
   #draining = false
 
@@ -90,9 +110,15 @@ export class Connection {
     session.once('close', () => {
       this.#onLost('closed', null)
     })
-    session.on('goaway', (_code, lastStreamId: number) => {
+    session.on('goaway', (code, lastStreamId: number) => {
       this.#lastProcessed = Math.min(this.#lastProcessed, lastStreamId)
+      this.#endsAsPlanned = code === constants.NGHTTP2_NO_ERROR && lastStreamId >= (this.#firstStream ?? Infinity)
       this.#stopAccepting('goaway', null)
+    })
+    this.#queue = new StreamQueue(streamLimit(session.remoteSettings))
+    session.on('remoteSettings', (settings: Settings) => {
+      this.#queue.announce(streamLimit(settings))
+      this.#openNext()
     })
     // An idle client must not keep the process alive; a call does, see add().
     session.unref()
@@ -108,17 +134,38 @@ export class Connection {
   }
 
   /**
-   * Opens a stream for a call.
+   * Whether the server ended it in order (GOAWAY without an error) after it had accepted calls: proxies do so after some
+   * number of requests.
+   */
+  get endsAsPlanned(): boolean {
+    return this.#endsAsPlanned
+  }
+
+  /** Bytes that were passed to the system so far. */
+  get bytesWritten(): number {
+    return this.#raw.bytesWritten
+  }
+
+  /** Whether the connection ended before it wrote a byte after that count: what was to be sent then was never sent. */
+  endedUnwritten(since: number): boolean {
+    return this.#raw.destroyed && this.#raw.bytesWritten === since
+  }
+
+  /**
+   * Opens a stream.
    *
    * @throws if nothing was sent: the connection accepts no more calls and is not `open` any more, or the headers are
    * invalid.
    */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     try {
-      return this.#session.request(headers)
+      const stream = this.#session.request(headers)
+      this.#firstStream ??= stream.id
+      return stream
     } catch (error) {
-      const outOfStreams = codeOf(error) === 'ERR_HTTP2_OUT_OF_STREAMS'
-      if (outOfStreams || this.#session.closed || this.#session.destroyed)
+      // Node closes the session at a GOAWAY, and emits that event later.
+      if (this.#session.closed && !this.#session.destroyed) this.#open = false
+      else if (this.#session.destroyed || codeOf(error) === 'ERR_HTTP2_OUT_OF_STREAMS')
         this.#stopAccepting('refused', asError(error))
       throw error
     }
@@ -129,19 +176,25 @@ export class Connection {
     return stream !== undefined && stream > this.#lastProcessed
   }
 
+  /** Adds a call, which opens its stream as soon as the server accepts one more. */
   add(call: ActiveCall): void {
     this.#used = true
     this.#calls.add(call)
-    if (this.#calls.size > 1) return
-    this.#session.ref()
-    this.#keepalive.start()
+    if (this.#calls.size === 1) {
+      this.#session.ref()
+      this.#keepalive.start()
+    }
+    this.#queue.add(call)
+    this.#openNext()
   }
 
   remove(call: ActiveCall): void {
-    if (!this.#calls.delete(call) || this.#calls.size > 0) return
-    this.#keepalive.stop()
-    this.#session.unref()
-    if (!this.#open) this.#closeSession()
+    if (!this.#calls.delete(call)) return
+    this.#queue.remove(call)
+    if (call.wasAnswered) this.#queue.noteAnswer()
+    else if (this.#open && call.progress === 'unprocessed') this.#queue.noteRefusal()
+    if (this.#calls.size === 0) this.#becomeIdle()
+    else this.#openNext()
   }
 
   async isAnswering(milliseconds: number): Promise<boolean> {
@@ -163,6 +216,7 @@ export class Connection {
    */
   closeWhenIdle(): Promise<void> {
     this.#open = false
+    this.#downReported = true
     if (this.#calls.size === 0) this.#closeSession()
     return this.closed
   }
@@ -172,6 +226,7 @@ export class Connection {
     const closed = this.closeWhenIdle()
     if (this.#draining) return closed
     this.#draining = true
+    this.#releaseWaiting()
     for (const call of [...this.#calls]) call.migrate()
     // The remaining calls keep the process alive.
     const timer = setTimeout(() => {
@@ -189,6 +244,7 @@ export class Connection {
 
   readonly destroy = (): void => {
     this.#open = false
+    this.#downReported = true
     this.#onLost('closed', null)
   }
 
@@ -206,10 +262,30 @@ export class Connection {
 
   /** Accepts no new calls; current ones may finish, as after a GOAWAY. */
   #stopAccepting(reason: DownReason, error: Error | null): void {
-    if (!this.#open) return
+    if (this.#downReported) return
+    this.#downReported = true
     this.#open = false
     this.#onDown(this, reason, error)
+    this.#releaseWaiting()
     if (this.#calls.size === 0) this.#closeSession()
+  }
+
+  #openNext(): void {
+    for (let call = this.#queue.take(); call !== null; call = this.#queue.take()) call.open()
+  }
+
+  /** Lets the calls without a stream go to another connection. */
+  #releaseWaiting(): void {
+    const waiting = this.#queue.takeAll()
+    for (const call of waiting) this.#calls.delete(call)
+    if (waiting.length > 0 && this.#calls.size === 0) this.#becomeIdle()
+    for (const call of waiting) call.release()
+  }
+
+  #becomeIdle(): void {
+    this.#keepalive.stop()
+    this.#session.unref()
+    if (!this.#open) this.#closeSession()
   }
 
   #onLost(reason: LossReason, error: Error | null): void {
@@ -218,6 +294,7 @@ export class Connection {
     if (reason === 'silent') this.#resetSocket()
     this.#stopAccepting(reason === 'silent' ? 'silent' : 'closed', error)
     this.#keepalive.stop()
+    this.#releaseWaiting()
     const details = LOSS_MESSAGES[reason] + (error === null ? '' : `: ${error.message}`)
     for (const call of [...this.#calls]) call.connectionLost(details)
     // One turn later, so that a status which arrived together with the end of the connection is still seen.
@@ -232,14 +309,19 @@ export class Connection {
   // recovers: a request that has failed for its caller could then undo a later write.
   #resetSocket(): void {
     const raw = this.#raw
-    // A unix socket has no remote address, and nothing of it is queued in a network.
-    if (!this.#used || raw.remoteAddress === undefined) return
+    if (!this.#used) return
     // resetAndDestroy() calls destroySoon() first, which would wait until the queue is sent.
     raw.destroySoon = () => {
       raw.destroy()
     }
-    raw.resetAndDestroy()
+    // A unix socket has no remote address, nor has one that the peer has reset.
+    if (raw.remoteAddress === undefined) raw.destroy()
+    else raw.resetAndDestroy()
   }
+}
+
+function streamLimit({ maxConcurrentStreams = Infinity }: Settings): number {
+  return maxConcurrentStreams
 }
 
 const LOSS_MESSAGES: Readonly<Record<LossReason, string>> = {

@@ -31,7 +31,10 @@ import { isTokenRefused } from './login.js'
 
 /** Most attempts of a call. With the pauses below they last about 4 s, longer than an election. */
 const MAX_ATTEMPTS = 10
-/** Milliseconds after its start in which a call without a deadline may wait for an endpoint or start another attempt. */
+/**
+ * Milliseconds after its start, or after servers began not to process it, in which a call without a deadline may wait for
+ * an endpoint or start another attempt.
+ */
 const RETRY_WINDOW = 10_000
 /** Pause before an attempt at an endpoint that has just failed, in milliseconds. */
 const PAUSES = { first: 25, longest: 1000 }
@@ -60,6 +63,10 @@ export class UnaryCall extends CallBase implements Call {
   #request: Buffer = Buffer.alloc(0)
   #traits: RequestTraits = { kind: 'write', needsLeader: true }
   #attempts = 0
+  /** Attempts that a server certainly did not process, which do not count. */
+  #unprocessed = 0
+  /** When the first of those since the last other attempt ended, by `performance.now()`; null: the last one was processed. */
+  #unprocessedSince: number | null = null
   #tokenRefusals = 0
   #hedged = false
   /** Whether etcd may have processed an earlier attempt. */
@@ -109,7 +116,8 @@ export class UnaryCall extends CallBase implements Call {
     clearTimeout(this.#deadlineTimer)
     this.#attempts += 1
     const headers = this.#traits.needsLeader ? this.#parts.route.leaderHeaders : null
-    const parts = { ...this.#parts, headers, avoid: this.#avoid, longestWait: this.#longestWait() }
+    const [longestWait, isRepeated] = [this.#longestWait(), this.#unprocessedSince !== null]
+    const parts = { ...this.#parts, headers, avoid: this.#avoid, longestWait, isRepeated }
     const call = new EtcdCall(parts, this.#metadata, {
       onMetadata: (metadata) => {
         attempt.metadata = metadata
@@ -167,11 +175,19 @@ export class UnaryCall extends CallBase implements Call {
   #repeatLater(call: EtcdCall): boolean {
     const { route } = this.#parts
     const left = this.#timeLeft()
-    const spent = performance.now() - this.#started
-    if (this.#attempts >= MAX_ATTEMPTS || left <= 0 || (left === Infinity && spent > RETRY_WINDOW)) return false
+    const now = performance.now()
+    if (call.progress === 'unprocessed') {
+      this.#unprocessed += 1
+      this.#unprocessedSince ??= now
+    } else this.#unprocessedSince = null
+    const spent = now - (this.#unprocessedSince ?? this.#started)
+    if (this.#attempts - this.#unprocessed >= MAX_ATTEMPTS || left <= 0 || (left === Infinity && spent > RETRY_WINDOW))
+      return false
     if (call.progress === 'unknown') this.#repeated = true
     if (call.carriedBy !== null) this.#avoid.add(call.carriedBy)
-    if (route.hasOther(this.#avoid)) this.#attempt()
+    // A connection that has ended is dialled again with pauses of its own.
+    const isGone = call.progress === 'unprocessed' && call.connection?.open !== true
+    if (isGone || route.hasOther(this.#avoid)) this.#attempt()
     else {
       // All endpoints were tried: the next round starts after a pause.
       this.#avoid.clear()
@@ -194,7 +210,9 @@ export class UnaryCall extends CallBase implements Call {
 
   #longestWait(): number {
     const isLimited = Number(this.#parts.deadline) !== Infinity
-    return isLimited ? Infinity : Math.max(0, RETRY_WINDOW - (performance.now() - this.#started))
+    return isLimited
+      ? Infinity
+      : Math.max(0, RETRY_WINDOW - (performance.now() - (this.#unprocessedSince ?? this.#started)))
   }
 
   #finalOutcome(call: EtcdCall, outcome: Outcome): Outcome {

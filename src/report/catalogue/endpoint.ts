@@ -192,6 +192,14 @@ export interface OtherCluster {
   members: string[]
 }
 
+export interface NotProcessed {
+  endpoint: string
+  /** As `KV/Put`. */
+  method: string
+  /** How the call ended. */
+  detail: string
+}
+
 export interface Lost {
   endpoint: string
   reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'unanswered'
@@ -275,6 +283,10 @@ export const endpoint = {
   'endpoint/other-cluster': error((d: OtherCluster) => [
     `${d.endpoint} belongs to another cluster (ID ${d.cluster}) than ${listed(d.members, 'the endpoints that the client used before')} (ID ${d.expected}).`,
     `Pass only the endpoints of one cluster. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`,
+  ]),
+  'endpoint/not-processed': error((d: NotProcessed) => [
+    `${d.endpoint} did not process the call ${d.method} (${d.detail}).`,
+    `Send fewer calls at a time, or raise the limit of concurrent streams at ${d.endpoint} (nginx: http2_max_concurrent_streams; etcd: --max-concurrent-streams). No action is needed if the server restarts.`,
   ]),
   'endpoint/lost': error((d: Lost) => [
     `The connection to ${d.endpoint} was lost: ${LOST[d.reason]}${d.detail === '' ? '' : ` (${d.detail})`}.`,

@@ -8,6 +8,7 @@ import { MAX_WAITING, WaitingCalls } from '../../../src/client/waiting-calls.js'
 class Waiting {
   outcome: Outcome | null = null
   readonly longestWait: number | null
+  wasCarried = false
 
   constructor(longestWait: number | null) {
     this.longestWait = longestWait
@@ -65,6 +66,20 @@ describe('WaitingCalls', () => {
     expect(served).toEqual([stream, first, second])
   })
 
+  it('WaitingCalls serves each call once if serving one of them serves all', () => {
+    const waiting = new WaitingCalls<Waiting>(() => undefined, 500)
+    for (let i = 0; i < 3; i += 1) waiting.add(new Waiting(1000))
+    const served: Waiting[] = []
+    const serve = (call: Waiting): boolean => {
+      served.push(call)
+      if (served.length === 1) waiting.serve(serve)
+      return true
+    }
+    waiting.serve(serve)
+    expect(new Set(served).size).toBe(3)
+    expect([served.length, waiting.size, vi.getTimerCount()]).toEqual([3, 0, 0])
+  })
+
   it('WaitingCalls refuses only the calls that match', () => {
     const waiting = new WaitingCalls<Waiting>(() => undefined, 500)
     const [stream, unary] = [new Waiting(null), new Waiting(1000)]
@@ -73,14 +88,18 @@ describe('WaitingCalls', () => {
     expect([stream.outcome?.details, unary.outcome]).toEqual(['down', null])
   })
 
-  it('WaitingCalls refuses a call beyond the limit with ERR_TOO_MANY_CALLS, and no stream', () => {
+  it('WaitingCalls refuses a call beyond the limit with ERR_TOO_MANY_CALLS, but no stream, and no call that a connection had', () => {
     const waiting = new WaitingCalls<Waiting>(() => undefined, 500)
     for (let i = 0; i < MAX_WAITING; i += 1) waiting.add(new Waiting(1000))
     const late = new Waiting(1000)
     waiting.add(late)
     expect(late.outcome).toMatchObject({ code: status.UNAVAILABLE, cause: { code: 'ERR_TOO_MANY_CALLS' } })
+    expect(waiting.size).toBe(MAX_WAITING)
     waiting.add(new Waiting(null))
-    expect(waiting.size).toBe(MAX_WAITING + 1)
+    // Its memory is taken already.
+    late.wasCarried = true
+    waiting.add(late)
+    expect(waiting.size).toBe(MAX_WAITING + 2)
     waiting.refuse(down)
   })
 })

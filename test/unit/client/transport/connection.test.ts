@@ -4,7 +4,8 @@ import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { expect, it } from 'vitest'
-import { Connection } from '../../../../src/client/transport/connection.js'
+import { type ActiveCall, Connection } from '../../../../src/client/transport/connection.js'
+import { PRIORITY } from '../../../../src/client/transport/stream-queue.js'
 import { mintPki } from '../../../support/etcd.js'
 import { serverTls, tlsPeer } from '../../../support/peers.js'
 
@@ -40,7 +41,17 @@ it('ends a connection whose peer sends GOAWAY and then never closes its side', a
     { url: 'localhost', host: 'localhost', session, socket, raw, roundTrip: 1 },
     () => undefined,
   )
-  const call = { awaitsAnswer: true, connectionLost: () => undefined, migrate: () => undefined }
+  const ignore = (): void => undefined
+  const call: ActiveCall = {
+    priority: PRIORITY.first,
+    awaitsAnswer: true,
+    wasAnswered: true,
+    progress: 'answered',
+    open: ignore,
+    release: ignore,
+    connectionLost: ignore,
+    migrate: ignore,
+  }
   connection.add(call)
   const stream = connection.request({ ':method': 'POST', ':path': '/' })
   stream.resume()

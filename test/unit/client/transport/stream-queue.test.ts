@@ -1,0 +1,230 @@
+/** Servers that limit their streams, refuse some, or end connections: on the wire, and in the order of the queue itself. */
+import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2'
+import { readFile } from 'node:fs/promises'
+import type { TlsOptions } from 'node:tls'
+import { describe, expect, it, vi } from 'vitest'
+import { createSecureClient, type SecureEtcd3 } from '../../../../src/client/index.js'
+import { PRIORITY, type Priority, StreamQueue } from '../../../../src/client/transport/stream-queue.js'
+import { mintPki } from '../../../support/etcd.js'
+import { emptyAnswer, grpcPeer, type Peer, proxyTo, serverTls } from '../../../support/peers.js'
+
+const pki = mintPki()
+const PUT = '/etcdserverpb.KV/Put'
+const KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
+
+/** HTTP/2 settings of a peer next to its TLS options. */
+function limited(maxConcurrentStreams: number): TlsOptions {
+  return { ...serverTls(pki.server), ...{ settings: { maxConcurrentStreams } } }
+}
+
+function connect({ endpoint }: Peer): Promise<SecureEtcd3> {
+  return createSecureClient({ endpoints: endpoint, credentials: pki.client })
+}
+
+/** Writes to so many keys at once. Resolves to the errors. */
+async function putAtOnce(client: SecureEtcd3, count: number): Promise<unknown[]> {
+  const puts = Array.from({ length: count }, (_, i) =>
+    client
+      .put(`key-${String(i)}`)
+      .value('a')
+      .exec(),
+  )
+  const outcomes = await Promise.allSettled(puts)
+  return outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
+}
+
+describe('a server that announces a limit of two streams', () => {
+  it('gets a keep-alive before the calls that have waited longer', async () => {
+    const seen: string[] = []
+    const held: ServerHttp2Stream[] = []
+    let answers = 0
+    await using peer = await grpcPeer(limited(2), (stream, headers) => {
+      seen.push(String(headers[':path']))
+      if (answers > 0) emptyAnswer(stream)
+      else held.push(stream)
+      answers -= 1
+    })
+    await using client = await connect(peer)
+    const puts = putAtOnce(client, 20)
+    await expect.poll(() => seen).toEqual([PUT, PUT])
+    const stream = await client.leaseClient.leaseKeepAlive()
+    stream.on('error', () => undefined)
+    answers = Infinity
+    held.forEach(emptyAnswer)
+    await expect.poll(() => seen.length).toBe(21)
+    expect(seen[2]).toBe(KEEP_ALIVE)
+    stream.cancel()
+    expect(await puts).toEqual([])
+  })
+
+  it('loses with its connection only the writes that it got, and gets the others over the next connection', async () => {
+    let got = 0
+    await using peer = await grpcPeer(limited(2), (stream) => {
+      got += 1
+      if (got > 2) emptyAnswer(stream)
+    })
+    await using client = await connect(peer)
+    const puts = putAtOnce(client, 10)
+    await expect.poll(() => got).toBe(2)
+    peer.cut()
+    expect(await puts).toMatchObject([1, 2].map(() => ({ cause: { code: 'ERR_OUTCOME_UNKNOWN' } })))
+    expect(got).toBe(10)
+  })
+})
+
+/** Bytes that wait in this machine for the other side of a TCP connection to this port to read (proc(5), /proc/net/tcp). */
+async function unsentTo(port: number): Promise<number> {
+  const to = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const rows = (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((row) => row.trim().split(/\s+/))
+  const queues = rows.flatMap(([, , remote = '', , queue = '']) => (remote.endsWith(to) ? parseInt(queue, 16) : []))
+  return Math.max(0, ...queues)
+}
+
+describe('a connection that takes no more bytes and is lost', () => {
+  it('leaves unknown which of the writes before were applied, and a later write goes over the next connection', async () => {
+    // Windows that never stop the client: only the network does.
+    const wide = { ...serverTls(pki.server), ...{ settings: { initialWindowSize: 2 ** 31 - 1 } } }
+    await using peer = await grpcPeer(wide, (stream) => {
+      stream.session?.setLocalWindowSize(2 ** 31 - 1)
+      emptyAnswer(stream)
+    })
+    await using proxy = await proxyTo(peer.port)
+    await using client = await connect(proxy)
+    await client.put('first').value('a')
+    proxy.freeze()
+    const value = Buffer.alloc(1024 * 1024)
+    const before = Promise.allSettled(Array.from({ length: 16 }, () => client.put('long').value(value).exec()))
+    await expect.poll(() => unsentTo(proxy.port)).toBeGreaterThan(0)
+    const later = client.put('later').value('a').exec()
+    await new Promise(setImmediate)
+    proxy.cut()
+    proxy.thaw()
+    await later
+    const unknown = { status: 'rejected', reason: { cause: { code: 'ERR_OUTCOME_UNKNOWN' } } }
+    expect(await before).toMatchObject(Array.from({ length: 16 }, () => unknown))
+  })
+})
+
+describe('writes at once', () => {
+  it('are each processed once by a server that ends 25 connections by GOAWAY after 20 calls each', async () => {
+    const last = new WeakMap<Http2Session, number>()
+    const counts = new WeakMap<Http2Session, number>()
+    let processed = 0
+    await using peer = await grpcPeer(limited(8), (stream) => {
+      const { session, id = 0 } = stream
+      if (session === undefined || id > (last.get(session) ?? Infinity)) return
+      const count = (counts.get(session) ?? 0) + 1
+      counts.set(session, count)
+      processed += 1
+      if (count === 20) {
+        last.set(session, id)
+        session.goaway(constants.NGHTTP2_NO_ERROR, id)
+      }
+      emptyAnswer(stream)
+    })
+    await using client = await connect(peer)
+    expect(await putAtOnce(client, 500)).toEqual([])
+    expect(processed).toBe(500)
+    expect(peer.accepted).toBeGreaterThanOrEqual(25)
+  })
+
+  it('are each processed once by a server that refuses all streams but ten, which it does not announce', async () => {
+    let [open, processed, refused] = [0, 0, 0]
+    await using peer = await grpcPeer(pki.server, (stream) => {
+      if (open >= 10) {
+        refused += 1
+        stream.close(constants.NGHTTP2_REFUSED_STREAM)
+        return
+      }
+      open += 1
+      processed += 1
+      stream.once('close', () => (open -= 1))
+      setImmediate(emptyAnswer, stream)
+    })
+    await using client = await connect(peer)
+    expect(await putAtOnce(client, 1000)).toEqual([])
+    expect(processed).toBe(1000)
+    expect(refused).toBeLessThan(3000)
+  })
+})
+
+describe('a server that refuses every stream', () => {
+  const refuse = (stream: ServerHttp2Stream): void => {
+    stream.close(constants.NGHTTP2_REFUSED_STREAM)
+  }
+  const unreachable = {
+    code: 'ERR_UNREACHABLE',
+    details: { report: { findings: [expect.objectContaining({ code: 'endpoint/not-processed' })] } },
+  }
+
+  it('fails a call at its deadline, with the cause', async () => {
+    await using peer = await grpcPeer(pki.server, refuse)
+    await using client = await connect(peer)
+    const deadline = Date.now() + 300
+    const failed = client.put('a').value('b').options({ deadline }).exec()
+    await expect(failed).rejects.toMatchObject({ cause: unreachable })
+  })
+
+  it('fails a call without a deadline after ten seconds of refusals, with the cause', async () => {
+    let refusals = 0
+    let skipped = 0
+    const now = performance.now.bind(performance)
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + skipped)
+    try {
+      await using peer = await grpcPeer(pki.server, (stream) => {
+        refusals += 1
+        if (refusals === 3) skipped = 10_000
+        refuse(stream)
+      })
+      await using client = await connect(peer)
+      const failed = client.put('a').value('b').exec()
+      await expect(failed).rejects.toMatchObject({
+        message: expect.stringContaining('Stream refused by server') as string,
+      })
+      await expect(failed).rejects.toMatchObject({ cause: unreachable })
+      expect(refusals).toBe(3)
+    } finally {
+      clock.mockRestore()
+    }
+  })
+})
+
+describe('StreamQueue', () => {
+  const call = (name: string, priority: Priority = PRIORITY.first): { name: string; priority: Priority } => ({
+    name,
+    priority,
+  })
+
+  it('gives calls out by priority, then in their order, without those that were removed', () => {
+    const queue = new StreamQueue<ReturnType<typeof call>>(Infinity)
+    const [a, b, c] = [call('a'), call('b'), call('c')]
+    for (const each of [a, b, c, call('repeated', PRIORITY.repeated), call('keep-alive', PRIORITY.keepAlive)])
+      queue.add(each)
+    queue.remove(b)
+    expect(queue.takeAll().map(({ name }) => name)).toEqual(['keep-alive', 'repeated', 'a', 'c'])
+    expect(queue.take()).toBeNull()
+    // It was empty in between.
+    queue.add(b)
+    expect(queue.take()).toBe(b)
+  })
+
+  it('keeps to the announced limit, and to a lower one that refusals show', () => {
+    const queue = new StreamQueue<ReturnType<typeof call>>(3)
+    for (const name of 'abcdefgh') queue.add(call(name))
+    const open = [queue.take(), queue.take(), queue.take()].flatMap((each) => each ?? [])
+    expect(open.map(({ name }) => name)).toEqual(['a', 'b', 'c'])
+    expect(queue.take()).toBeNull()
+    const [first, second, third] = open
+    if (first === undefined || second === undefined || third === undefined) throw new Error('Too few calls')
+    queue.remove(third)
+    queue.noteRefusal()
+    expect(queue.take()).toBeNull()
+    queue.remove(second)
+    queue.noteAnswer()
+    expect(queue.take()?.name).toBe('d')
+    expect(queue.take()).toBeNull()
+    queue.announce(1)
+    queue.remove(first)
+    expect(queue.take()).toBeNull()
+  })
+})
