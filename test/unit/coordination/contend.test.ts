@@ -235,6 +235,15 @@ describe('a lock that is held', () => {
     expect(order).toEqual(['abort', 'true'])
   })
 
+  it('shows a pause in AbortSignal.any of its signal only after its signal itself was read', async () => {
+    const { signal } = await claim()
+    const either = AbortSignal.any([signal, new AbortController().signal])
+    const now = performance.now()
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(now + TTL)
+    expect([either.aborted, signal.aborted, either.aborted]).toEqual([false, true, true])
+    clock.mockRestore()
+  })
+
   it('is released once, however often it is disposed of', async () => {
     const held = await claim()
     await Promise.all([held[Symbol.asyncDispose](), held[Symbol.asyncDispose]()])
