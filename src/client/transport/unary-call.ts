@@ -67,6 +67,8 @@ export class UnaryCall extends CallBase implements Call {
   #unprocessed = 0
   /** When the first of those since the last other attempt ended, by `performance.now()`; null: the last one was processed. */
   #unprocessedSince: number | null = null
+  /** Why the last of those was not processed. */
+  #refusal: EtcdMtlsError | null = null
   #tokenRefusals = 0
   #hedged = false
   /** Whether etcd may have processed an earlier attempt. */
@@ -179,7 +181,8 @@ export class UnaryCall extends CallBase implements Call {
     if (call.progress === 'unprocessed') {
       this.#unprocessed += 1
       this.#unprocessedSince ??= now
-    } else this.#unprocessedSince = null
+      this.#refusal = call.explanation
+    } else this.#unprocessedSince = this.#refusal = null
     const spent = now - (this.#unprocessedSince ?? this.#started)
     if (this.#attempts - this.#unprocessed >= MAX_ATTEMPTS || left <= 0 || (left === Infinity && spent > RETRY_WINDOW))
       return false
@@ -218,7 +221,7 @@ export class UnaryCall extends CallBase implements Call {
   #finalOutcome(call: EtcdCall, outcome: Outcome): Outcome {
     const { path, route } = this.#parts
     const { kind } = this.#traits
-    const cause = outcome.code === status.DEADLINE_EXCEEDED ? route.notReadyError() : null
+    const cause = outcome.code === status.DEADLINE_EXCEEDED ? (route.notReadyError() ?? this.#refusal) : null
     const explained = cause === null ? outcome : { ...outcome, cause }
     // An earlier attempt may have created the lease.
     const isUnknown = mayBeApplied(kind, outcome, call.progress) || (kind === 'grant' && this.#repeated)
