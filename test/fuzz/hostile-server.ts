@@ -3,12 +3,12 @@
  * of gRPC, the bytes of protobuf, and the meaning of watches, leases and locks.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
-import type { TLSSocket } from 'node:tls'
 import { frameMessage, FramingError, MessageReader } from '../../src/client/transport/framing.js'
 import { bytesField, int64Field, MalformedMessage, trueField } from '../../src/client/transport/protobuf.js'
 import { readWatchRequest } from '../../src/client/streams/watch-messages.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import { answerHealthCheck, grpcPeer, type Peer, serverTls, tlsPeer } from '../support/peers.js'
+import { FRAME, frame, framePeer, GRPC_HEADERS, literal } from '../support/http2-frames.js'
+import { answerHealthCheck, grpcPeer, type Peer, serverTls } from '../support/peers.js'
 import { mutateBytes } from './mutate.js'
 import type { Random } from './random.js'
 
@@ -18,8 +18,8 @@ const HEADERS = { ':status': 200, 'content-type': 'application/grpc' }
 export function hostileServer(server: Credentials, random: Random): Promise<Peer> {
   const tls = serverTls(server)
   if (random.once(8)) {
-    return tlsPeer(tls, (socket) => {
-      serveFrames(socket, random)
+    return framePeer(tls, (stream, send) => {
+      for (const each of answerByFrames(stream, random)) send(each)
     })
   }
   return grpcPeer(
@@ -223,69 +223,25 @@ function anyEvent(random: Random): Buffer {
 
 // --- frames
 
-/** HPACK of `:status: 200` and `content-type: application/grpc` (RFC 7541 appendix A, and a literal without indexing). */
-const HEADER_BLOCK = Buffer.concat([Buffer.from([0x88]), literal('content-type', 'application/grpc')])
-
-function literal(name: string, value: string): Buffer {
-  return Buffer.from(`\0${String.fromCharCode(name.length)}${name}${String.fromCharCode(value.length)}${value}`)
-}
-
-const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7, windowUpdate: 8, continuation: 9 }
-const PREFACE = 24
-
-function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head[3] = type
-  head[4] = flags
-  head.writeUInt32BE(stream >>> 0, 5)
-  return Buffer.concat([head, payload])
-}
-
-/** An HTTP/2 server by hand, which sends frames that are out of place, or no frames at all. */
-function serveFrames(socket: TLSSocket, random: Random): void {
-  const send = (bytes: Buffer): void => {
-    if (!socket.destroyed) socket.write(bytes)
-  }
-  const answer = (stream: number): void => {
-    // The health check and the request of the status next to it get a good answer, so that calls follow.
-    if (stream <= 3) send(frame(FRAME.headers, 5, stream, Buffer.concat([HEADER_BLOCK, literal('grpc-status', '3')])))
-    else for (let count = 1 + random.below(6); count > 0; count -= 1) send(anyFrame(stream, random))
-  }
-  let received = Buffer.alloc(0)
-  let hasPreface = false
-  send(frame(FRAME.settings, 0, 0))
-  socket.on('data', (bytes: Buffer) => {
-    received = Buffer.concat([received, bytes])
-    if (!hasPreface) {
-      if (received.length < PREFACE) return
-      received = received.subarray(PREFACE)
-      hasPreface = true
-    }
-    while (received.length >= 9) {
-      const end = 9 + received.readUIntBE(0, 3)
-      if (received.length < end) return
-      const [type, flags] = [received[3], received[4] ?? 0]
-      if (type === FRAME.headers) answer(received.readUInt32BE(5))
-      else if (type === FRAME.settings && (flags & 1) === 0) send(frame(FRAME.settings, 1, 0))
-      else if (type === FRAME.ping && (flags & 1) === 0) send(frame(FRAME.ping, 1, 0, received.subarray(9, end)))
-      received = received.subarray(end)
-    }
-  })
+/** The frames that follow a request are out of place, or there are none at all. */
+function answerByFrames(stream: number, random: Random): Buffer[] {
+  // The health check and the request of the status next to it get a good answer, so that calls follow.
+  if (stream <= 3) return [frame(FRAME.headers, 5, stream, Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')]))]
+  return Array.from({ length: 1 + random.below(6) }, () => anyFrame(stream, random))
 }
 
 function anyFrame(own: number, random: Random): Buffer {
   const stream = random.once(6) ? random.below(12) : own
   const some = (most: number): Buffer => random.bytes(random.below(most))
-  const headers = (): Buffer => frame(FRAME.headers, random.once(4) ? random.below(64) : 4, stream, HEADER_BLOCK)
-  const status = (): Buffer => Buffer.concat([HEADER_BLOCK, literal('grpc-status', random.pick(['0', '14', 'x']))])
+  const headers = (): Buffer => frame(FRAME.headers, random.once(4) ? random.below(64) : 4, stream, GRPC_HEADERS)
+  const status = (): Buffer => Buffer.concat([GRPC_HEADERS, literal('grpc-status', random.pick(['0', '14', 'x']))])
   const make = random.pick([
     () => some(60),
     () => frame(random.below(12), random.below(256), stream, some(40)),
     () => frame(FRAME.reset, 0, stream, Buffer.from([0, 0, 0, random.below(14)])),
     () => frame(FRAME.goaway, 0, 0, Buffer.from([0, 0, 0, random.below(6), 0, 0, 0, random.below(14)])),
     () => frame(FRAME.windowUpdate, 0, random.once(2) ? 0 : stream, random.bytes(4)),
-    () => frame(FRAME.continuation, random.below(8), stream, HEADER_BLOCK),
+    () => frame(FRAME.continuation, random.below(8), stream, GRPC_HEADERS),
     () => frame(FRAME.settings, 0, 0, random.bytes(6 * random.below(3))),
     () => frame(FRAME.headers, 5, stream, status()),
     () => frame(FRAME.data, random.below(2), stream, frameMessage(some(30))),

@@ -3,13 +3,14 @@
  * no other connection is ready, the stream ends with the status of its attempt, and the caller may try again.
  */
 import { backoffPause } from '../../report/duration.js'
-import { EtcdMtlsError } from '../../report/errors.js'
+import type { EtcdMtlsError } from '../../report/errors.js'
 import { methodOf } from '../transport/call-policy.js'
 import { callLater, type CallParts, EtcdCall } from '../transport/call.js'
 import {
   type Call,
   CallBase,
   type CallListener,
+  invalidAnswer,
   makeStatus,
   type MessageContext,
   Metadata,
@@ -147,10 +148,7 @@ export class ResumableCall extends CallBase implements Call {
   }
 
   invalidAnswer(reason: string): EtcdMtlsError {
-    const method = methodOf(this.#parts.path)
-    const endpoint = this.#attempt?.carriedBy ?? null
-    const message = `${endpoint ?? 'An endpoint'} answered ${method} as etcd never does: ${reason}`
-    return new EtcdMtlsError('ERR_ANSWER_INVALID', message, { method, endpoint, reason })
+    return invalidAnswer(methodOf(this.#parts.path), this.#attempt?.carriedBy ?? null, reason)
   }
 
   /** The error for something that etcd refused by a message; null if it has nothing to do with users and roles. */

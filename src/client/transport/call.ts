@@ -6,6 +6,7 @@ import { LEASE_KEEP_ALIVE, methodOf, type Progress } from './call-policy.js'
 import {
   answerTooLarge,
   type Deadline,
+  invalidAnswer,
   isGrpcStatus,
   makeStatus,
   type Metadata,
@@ -24,7 +25,7 @@ import {
   type Receiver,
   timeoutHeader,
 } from './framing.js'
-import { type Answer, callHeaders, isGrpc, readAnswer, TOO_LARGE } from './health-check.js'
+import { type Answer, callHeaders, isGrpc, limitInformational, readAnswer, TOO_LARGE } from './health-check.js'
 import { PRIORITY, type Priority } from './stream-queue.js'
 
 export interface EndedCall {
@@ -327,6 +328,11 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
       }
       if (endsStream(flags)) this.#receiveTrailers(headers, flags)
       else if (!this.#ended) this.#listener.onMetadata(metadataOf(headers))
+    })
+    limitInformational(stream, (reason) => {
+      this.connection?.markUnhealthy()
+      const cause = invalidAnswer(methodOf(this.path), this.carriedBy, reason)
+      this.#end({ ...makeStatus(status.INTERNAL, cause.message), cause })
     })
     stream.on('trailers', (headers: IncomingHttpHeaders, flags: number) => {
       this.#receiveTrailers(headers, flags)

@@ -136,6 +136,12 @@ export function answerTooLarge(call: string, endpoint: string | null, limit: num
   return { ...makeStatus(status.RESOURCE_EXHAUSTED, details), cause }
 }
 
+/** The error for something that a server of etcd never sends. */
+export function invalidAnswer(method: string, endpoint: string | null, reason: string): EtcdMtlsError {
+  const message = `${endpoint ?? 'An endpoint'} answered ${method} as etcd never does: ${reason}`
+  return new EtcdMtlsError('ERR_ANSWER_INVALID', message, { method, endpoint, reason })
+}
+
 /** Reads metadata from headers; empty if they are invalid. */
 export function metadataOf(headers: IncomingHttpHeaders): Metadata {
   try {

@@ -62,6 +62,18 @@ interface Reply {
   readonly trailers: IncomingHttpHeaders
 }
 
+/** Most informational responses to one request. etcd sends none, a proxy one or two (RFC 9110 section 15.2). */
+const MAX_INFORMATIONAL = 64
+
+/** Calls `refuse` once if a stream receives more informational responses than {@link MAX_INFORMATIONAL}. */
+export function limitInformational(stream: ClientHttp2Stream, refuse: (reason: string) => void): void {
+  let count = 0
+  stream.on('headers', () => {
+    count += 1
+    if (count === MAX_INFORMATIONAL + 1) refuse(`more than ${String(MAX_INFORMATIONAL)} informational responses`)
+  })
+}
+
 /**
  * Sends a request and reads its answer to the end, or until `read` returns true.
  *
@@ -85,6 +97,10 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
       }
       end()
     }
+    limitInformational(stream, (reason) => {
+      reject(new Error(`The request was answered by ${reason}`))
+      end()
+    })
     stream.once('response', (head: ResponseHead, flags) => {
       if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) resolve({ head, trailers: head })
       stream.on('data', (piece: Buffer) => {
