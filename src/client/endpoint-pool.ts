@@ -17,7 +17,9 @@ import { finding } from './finding.js'
 import type { SessionOptions } from './options.js'
 import { GrantTimes, KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
-import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
+import { ResponseSplitter } from './streams/response-splitter.js'
+import { ResumePositions, WatchEnds } from './streams/watch-records.js'
+import { WatchResumer } from './streams/watch-resumer.js'
 import { pause } from './timing.js'
 import { isNoLeader, isUnary, LEASE_KEEP_ALIVE, WATCH } from './transport/call-policy.js'
 import type { CallRoute, EndedCall, EtcdCall } from './transport/call.js'
@@ -153,12 +155,16 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
-    const parts = { route: this, path, deadline, authority, headers: null, avoid: this.#none, longestWait: null }
+    const common = { route: this, path, deadline, authority, headers: null, avoid: this.#none }
+    const parts = { ...common, longestWait: null, makeSplitter: null }
     if (isUnary(path)) return new UnaryCall(parts)
     const streamParts = { ...parts, headers: this.leaderHeaders }
     if (path === LEASE_KEEP_ALIVE) return new ResumableCall(streamParts, (stream) => new KeepAliveResumer(stream))
     if (path !== WATCH) return new ResumableCall(parts)
-    return new ResumableCall(streamParts, (stream) => new WatchResumer(stream, this.#positions, this.watchEnds))
+    return new ResumableCall(
+      { ...streamParts, makeSplitter: (length, limit) => new ResponseSplitter(length, limit) },
+      (stream) => new WatchResumer(stream, this.#positions, this.watchEnds),
+    )
   }
 
   onStateChange(listener: () => void): () => void {

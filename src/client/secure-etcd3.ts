@@ -1,5 +1,4 @@
 /** The only module that imports etcd3, types included: an `Etcd3` whose calls all use our own channel. */
-import { backoffPause } from '../report/duration.js'
 import {
   castGrpcError,
   ClientClosedError,
@@ -19,7 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions } from '../report/option-error.js'
 import { LeaseKeeper } from './streams/lease-keeper.js'
-import { AbortFanOut, holdingProcess } from './timing.js'
+import { AbortFanOut, Backoff, holdingProcess } from './timing.js'
 import { CLIENT, type ClientParts, type TlsSession } from './tls-session.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
 import { LoginError } from './transport/login.js'
@@ -104,7 +103,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
       isTransient: (error) => isError(error) && isRecoverableError(error),
     }
-    failOnce(this.watchClient)
+    paceWatchStreams(this.watchClient, owner)
   }
 
   /**
@@ -208,9 +207,7 @@ function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, closing: Abo
       global: faultHandling.global ?? noPolicy(),
       host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy(), notes),
       watchBackoff:
-        faultHandling.watchBackoff === undefined
-          ? new DefaultWatchBackoff(1, closing)
-          : untilClosed(faultHandling.watchBackoff, closing),
+        faultHandling.watchBackoff === undefined ? NO_BACKOFF : untilClosed(faultHandling.watchBackoff, closing),
     },
   }
 }
@@ -263,34 +260,15 @@ function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
 
 function wrapNamespace(namespace: Namespace, owner: StreamOwner): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
-  failOnce(namespace.watchClient)
+  paceWatchStreams(namespace.watchClient, owner)
   namespace.watch = () => guardWatches(watch(), owner)
   namespace.lease = withLeaseKeeper(namespace, namespace.lease.bind(namespace), owner)
   namespace.namespace = (prefix) => wrapNamespace(nested(prefix), owner)
   return namespace
 }
 
-/**
- * The client dials on its own, so a watch retries soon. A class, because etcd3 makes one for each watch response and a
- * literal with an accessor is slower.
- */
-class DefaultWatchBackoff implements WatchBackoff {
-  readonly #failures: number
-  readonly #closing: AbortSignal
-
-  constructor(failures: number, closing: AbortSignal) {
-    this.#failures = failures
-    this.#closing = closing
-  }
-
-  get duration(): number {
-    return this.#closing.aborted ? 0 : backoffPause(this.#failures, { first: 50, longest: 5000 })
-  }
-
-  next(): DefaultWatchBackoff {
-    return new DefaultWatchBackoff(this.#failures + 1, this.#closing)
-  }
-}
+/** `paceWatchStreams` makes the pauses. */
+const NO_BACKOFF: WatchBackoff = { duration: 0, next: () => NO_BACKOFF }
 
 /** Removes the pause once the client is closed: a pending pause would keep the process alive. */
 function untilClosed(backoff: WatchBackoff, closing: AbortSignal): WatchBackoff {
@@ -302,16 +280,62 @@ function untilClosed(backoff: WatchBackoff, closing: AbortSignal): WatchBackoff 
   }
 }
 
-// A failed stream emits `error` and `end`, and etcd3 starts an attempt for each (etcd3/lib/watch.js, establishStream),
-// so attempts double with each failure. Here only the error counts.
-function failOnce(client: Etcd3['watchClient']): void {
+/** Milliseconds before etcd3 opens another stream for its watches after a failure. The client dials on its own. */
+const WATCH_PAUSES = { first: 50, longest: 5000 }
+
+/**
+ * Pauses after each failed stream of watches. etcd3 resets its own pause at every response, so a stream that fails after its
+ * first response would be opened again at a constant rate.
+ */
+function paceWatchStreams(client: Etcd3['watchClient'], owner: StreamOwner): void {
   const watch = client.watch.bind(client)
-  client.watch = async (options) => {
-    const stream = await watch(options)
-    // Registered before etcd3's listeners. The stream is a Node stream, although its type does not say it.
-    if (stream instanceof EventEmitter) stream.once('error', () => stream.removeAllListeners('end'))
-    return stream
+  const backoff = new Backoff(WATCH_PAUSES)
+  let length = 0
+  const failed = (): void => {
+    length = backoff.failed()
   }
+  client.watch = async (options) => {
+    if (length > 0) await pauseUnlessClosed(length, owner)
+    length = 0
+    backoff.started()
+    try {
+      const stream = await watch(options)
+      // The stream is a Node stream, although its type does not say it.
+      if (stream instanceof EventEmitter) followWatchStream(stream, failed)
+      return stream
+    } catch (error) {
+      failed()
+      throw error
+    }
+  }
+}
+
+function pauseUnlessClosed(milliseconds: number, { closing, onAbort }: StreamOwner): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      removeListener()
+      resolve()
+    }
+    const timer = setTimeout(end, closing.aborted ? 0 : milliseconds)
+    const removeListener = onAbort(closing, end)
+  })
+}
+
+/** Called before etcd3 registers its listeners. */
+function followWatchStream(stream: EventEmitter & { cancel(): void }, failed: () => void): void {
+  const cancel = stream.cancel.bind(stream)
+  let isCanceled = false
+  stream.cancel = () => {
+    isCanceled = true
+    cancel()
+  }
+  stream.once('error', () => {
+    if (!isCanceled) failed()
+    // A failed stream emits `error` and `end`, and etcd3 starts an attempt for each (etcd3/lib/watch.js, establishStream), so
+    // attempts would double with each failure.
+    stream.removeAllListeners('end')
+  })
 }
 
 /** The prefix that etcd3 adds to the reason (etcd3/lib/watch.js, handleCancelResponse). */

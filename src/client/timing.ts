@@ -1,6 +1,6 @@
 /** Pauses, deadlines and cancellation. Times are in milliseconds. */
 import { once } from 'node:events'
-import { MAX_DELAY } from '../report/duration.js'
+import { backoffPause, MAX_DELAY } from '../report/duration.js'
 import { asError } from '../report/errors.js'
 
 /** Settles as `work`, or rejects with the signal's reason as soon as it aborts. The caller stops the work. */
@@ -100,5 +100,33 @@ export async function holdingProcess<T>(promise: Promise<T>): Promise<T> {
     return await promise
   } finally {
     clearInterval(timer)
+  }
+}
+
+/** An attempt that lasted this long ends a series of failures. */
+const STABLE_AFTER = 5000
+
+/** The pauses between attempts of one thing. They grow until an attempt has lasted for five seconds. */
+export class Backoff {
+  readonly #limits: { first: number; longest: number }
+  #failures = 0
+  #startedAt = performance.now()
+
+  constructor(limits: { first: number; longest: number }) {
+    this.#limits = limits
+  }
+
+  started(): void {
+    this.#startedAt = performance.now()
+  }
+
+  get isStable(): boolean {
+    return performance.now() - this.#startedAt > STABLE_AFTER
+  }
+
+  /** The attempt has failed. Returns the pause before the next one. */
+  failed(): number {
+    this.#failures = this.isStable ? 1 : this.#failures + 1
+    return backoffPause(this.#failures, this.#limits)
   }
 }

@@ -200,6 +200,7 @@ export async function proxyTo(
       const upstream = connect(typeof port === 'number' ? port : port(), '127.0.0.1')
       const pair: [Socket, Socket] = [client, upstream]
       pairs.add(pair)
+      for (const socket of pair) socket.setNoDelay()
       upstream.on('error', () => client.destroy())
       client.on('close', () => {
         upstream.destroy()

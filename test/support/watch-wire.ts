@@ -14,6 +14,8 @@ interface ResponseParts {
   events?: readonly number[]
   /** Of the events. Default: `k`. */
   key?: string
+  /** Bytes of each value. Default: the length of the revision. */
+  size?: number
 }
 
 export function watchResponse(parts: ResponseParts): Buffer {
@@ -27,6 +29,7 @@ export function watchResponse(parts: ResponseParts): Buffer {
     fragment,
     events = [],
     key = 'k',
+    size = 0,
   } = parts
   return Buffer.concat([
     bytesField(1, int64Field(3, BigInt(revision))),
@@ -36,12 +39,12 @@ export function watchResponse(parts: ResponseParts): Buffer {
     int64Field(5, BigInt(compactRevision)),
     ...(cancelReason === undefined ? [] : [bytesField(6, Buffer.from(cancelReason))]),
     ...(fragment === true ? [trueField(7)] : []),
-    ...events.map((each) => bytesField(11, event(key, each))),
+    ...events.map((each) => bytesField(11, event(key, each, size))),
   ])
 }
 
-function event(key: string, revision: number): Buffer {
-  const value = Buffer.from(String(revision))
+function event(key: string, revision: number, size: number): Buffer {
+  const value = Buffer.from(String(revision).padEnd(size))
   return bytesField(
     2,
     Buffer.concat([bytesField(1, Buffer.from(key)), int64Field(3, BigInt(revision)), bytesField(5, value)]),

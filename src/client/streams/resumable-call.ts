@@ -2,8 +2,8 @@
  * A streaming call. Watch and keep-alive streams continue over another connection when theirs is drained or breaks. If
  * no other connection is ready, the stream ends with the status of its attempt, and the caller may try again.
  */
-import { backoffPause } from '../../report/duration.js'
 import type { EtcdMtlsError } from '../../report/errors.js'
+import { Backoff } from '../timing.js'
 import { methodOf } from '../transport/call-policy.js'
 import { callLater, type CallParts, EtcdCall } from '../transport/call.js'
 import {
@@ -23,7 +23,15 @@ import { MalformedMessage } from '../transport/protobuf.js'
 /** The part of a stream that its resumer uses. */
 export type ResumableStream = Pick<
   ResumableCall,
-  'send' | 'deliver' | 'expectAnswer' | 'renewToken' | 'explainRefusal' | 'checkProgressOrder' | 'invalidAnswer'
+  | 'send'
+  | 'deliver'
+  | 'expectAnswer'
+  | 'renewToken'
+  | 'explainRefusal'
+  | 'checkProgressOrder'
+  | 'invalidAnswer'
+  | 'endpoint'
+  | 'receiveLimit'
 >
 
 /**
@@ -41,20 +49,18 @@ export interface StreamResumer {
   refresh?(): void
   /** The stream has ended: no timer may be left. */
   stop?(): void
+  /** The attempt ended because an answer with this beginning is too large. Absent if the whole stream fails. */
+  undeliverable?(head: Buffer): void
   /** The stream has failed for the caller, which may open another one. */
   failed(): void
 }
 
 /** Most consecutive attempts that fail without a message. Then the stream fails. */
 const MAX_FAILURES = 5
-/**
- * Milliseconds between attempts from the second consecutive failure on: a member that shuts down ends each new stream.
- */
-const PAUSES = { first: 150, longest: 1500 }
+/** Milliseconds between attempts after a failure: a member that shuts down ends each new stream. */
+const PAUSES = { first: 75, longest: 1500 }
 /** Most consecutive attempts whose token is refused. */
 const MAX_REFUSALS = 3
-/** An attempt that lasted this many milliseconds resets the count of failures. */
-const STABLE_AFTER = 5000
 /** Milliseconds that an attempt may take to prepare for migration: one round trip. */
 const PREPARATION = 300
 /** Milliseconds between two refreshes. The shortest useful `--auto-compaction-retention` of etcd is a minute. */
@@ -67,8 +73,10 @@ export class ResumableCall extends CallBase implements Call {
   readonly #resumer: StreamResumer | null
   /** Null before the start and between two attempts: messages then wait in the resumer. */
   #attempt: EtcdCall | null = null
-  #attemptSince = 0
+  /** Consecutive attempts that failed without a message. */
   #consecutiveFailures = 0
+  /** Messages do not end the growth of its pauses: a server may end each stream after its first message. */
+  readonly #backoff = new Backoff(PAUSES)
   #refusals = 0
   #pauseTimer: NodeJS.Timeout | undefined
   #refreshTimer: NodeJS.Timeout | undefined
@@ -147,8 +155,19 @@ export class ResumableCall extends CallBase implements Call {
     this.#scheduleDelivery()
   }
 
+  /** The URL of the endpoint that carries the current attempt. */
+  get endpoint(): string | null {
+    return this.#attempt?.carriedBy ?? null
+  }
+
+  /** Bytes of the longest message accepted. */
+  get receiveLimit(): number {
+    const { maxReceiveLength } = this.#parts.route
+    return maxReceiveLength < 0 ? Infinity : maxReceiveLength
+  }
+
   invalidAnswer(reason: string): EtcdMtlsError {
-    return invalidAnswer(methodOf(this.#parts.path), this.#attempt?.carriedBy ?? null, reason)
+    return invalidAnswer(methodOf(this.#parts.path), this.endpoint, reason)
   }
 
   /** The error for something that etcd refused by a message; null if it has nothing to do with users and roles. */
@@ -216,7 +235,7 @@ export class ResumableCall extends CallBase implements Call {
       },
     })
     this.#attempt = attempt
-    this.#attemptSince = performance.now()
+    this.#backoff.started()
     this.#progressInOrder = null
     this.#resumer?.begin()
     this.#pauseIfBacklogged()
@@ -244,8 +263,7 @@ export class ResumableCall extends CallBase implements Call {
 
   #receive(message: Buffer): void {
     if (this.#status !== null) return
-    // Not 0: a server that ends each stream after its first message would be asked again without a pause.
-    this.#consecutiveFailures = Math.min(this.#consecutiveFailures, 1)
+    this.#consecutiveFailures = 0
     this.#guard(() => {
       if (this.#resumer === null) this.deliver(message, true)
       else this.#resumer.incoming(message)
@@ -254,27 +272,30 @@ export class ResumableCall extends CallBase implements Call {
 
   #onAttemptEnded(attempt: EtcdCall, outcome: Outcome): void {
     if (this.#status !== null) return
-    if (performance.now() - this.#attemptSince > STABLE_AFTER) {
+    if (this.#backoff.isStable) {
       this.#consecutiveFailures = 0
       this.#refusals = 0
     }
     // A stopping etcd closes its streams without a status.
     const broke = attempt.endedWithoutAnswer || (outcome.code === status.UNAVAILABLE && attempt.carriedBy !== null)
-    if (!broke || this.#consecutiveFailures >= MAX_FAILURES || this.#canceled || this.#resumer === null) {
+    const mayRepeat = broke || this.#skipRefused(attempt)
+    if (!mayRepeat || this.#consecutiveFailures >= MAX_FAILURES || this.#canceled || this.#resumer === null) {
       this.#end(outcome)
       return
     }
     this.#consecutiveFailures += 1
     this.#attempt = null
-    if (this.#consecutiveFailures === 1) this.#startAttempt()
-    else {
-      this.#pauseTimer = setTimeout(
-        () => {
-          this.#startAttempt()
-        },
-        backoffPause(this.#consecutiveFailures - 1, PAUSES),
-      )
-    }
+    this.#pauseTimer = setTimeout(() => {
+      this.#startAttempt()
+    }, this.#backoff.failed())
+  }
+
+  /** Whether the stream can continue without an answer that was refused. */
+  #skipRefused({ refusedHead }: EtcdCall): boolean {
+    const resumer = this.#resumer
+    if (refusedHead === null || resumer?.undeliverable === undefined) return false
+    this.#guard(() => resumer.undeliverable?.(refusedHead))
+    return this.#status === null
   }
 
   #end(outcome: Outcome): void {

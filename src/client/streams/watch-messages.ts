@@ -18,7 +18,7 @@ export type WatchRequest =
   { kind: 'create'; create: CreateRequest } | { kind: 'cancel'; watchId: bigint } | { kind: 'progress' | 'other' }
 
 export interface CreateRequest {
-  /** The WatchCreateRequest without its start revision, watch id and `fragment`. */
+  /** The WatchCreateRequest without its start revision and watch id. */
   body: Buffer
   /** 0: from now on. */
   startRevision: bigint
@@ -48,10 +48,12 @@ export function readWatchRequest(message: Uint8Array): WatchRequest {
 
 function readCreate(message: Uint8Array): CreateRequest {
   const progressNotify = int64At(message, CREATE.progressNotify) !== 0n
-  const body = withoutFields(message, [CREATE.startRevision, CREATE.watchId, CREATE.fragment])
+  const { startRevision, watchId, progressNotify: progress, fragment } = CREATE
+  const body = withoutFields(message, [startRevision, watchId, progress, fragment])
   return {
-    // Always requested: without progress responses, etcd would compact the position of a watch on unchanged keys.
-    body: progressNotify ? body : Buffer.concat([body, trueField(CREATE.progressNotify)]),
+    // Always requested. Without progress responses, etcd would compact the position of a watch on unchanged keys. Without
+    // fragments, it sends up to 1,000 revisions in one message when a watch resumes (server/storage/mvcc, watchBatchMaxRevs).
+    body: Buffer.concat([body, trueField(progress), trueField(fragment)]),
     startRevision: int64At(message, CREATE.startRevision),
     watchId: int64At(message, CREATE.watchId),
     progressNotify,
@@ -130,7 +132,7 @@ export interface WatchResponse {
   /** 0 if nothing was compacted. */
   compactRevision: bigint
   cancelReason: string
-  /** Whether more of the same revision follows in the next response. */
+  /** Whether the next response continues this one, possibly in the middle of a revision. */
   fragment: boolean
   /** The revision of the last event; null without events. Events come in the order of their revisions. */
   lastRevision: bigint | null
@@ -271,6 +273,13 @@ function readKeyValue(fields: Fields): KeyValue {
     }
   }
   return found
+}
+
+/** The revision of an event; 0 if it has none. */
+export function revisionOfEvent(event: Fields): bigint {
+  let revision = 0n
+  while (event.next()) if (event.number === EVENT.kv) revision = int64At(event.message(), KV.modRevision)
+  return revision
 }
 
 export function areWatched({ message, keys }: WatchResponse, { key, rangeEnd }: WatchedKeys): boolean {

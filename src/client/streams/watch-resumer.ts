@@ -10,8 +10,9 @@
  */
 import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
-import { MalformedMessage } from '../transport/protobuf.js'
+import { int64At, MalformedMessage } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
+import { WatchFragments } from './watch-fragments.js'
 import {
   areWatched,
   cancelRequest,
@@ -22,10 +23,12 @@ import {
   readWatchedKeys,
   readWatchRequest,
   readWatchResponse,
+  RESPONSE,
   type WatchedKeys,
   type WatchResponse,
   withWatchId,
 } from './watch-messages.js'
+import type { ResumePositions, WatchEnds } from './watch-records.js'
 
 interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> {
   readonly id: bigint
@@ -77,11 +80,13 @@ export class WatchResumer implements StreamResumer {
   #unanswered = 0
   /** Whether the attempt creates watches again whose positions are old. */
   #resumes = false
+  readonly #fragments: WatchFragments
 
   constructor(stream: ResumableStream, positions: ResumePositions, ends: WatchEnds) {
     this.#stream = stream
     this.#positions = positions
     this.#ends = ends
+    this.#fragments = new WatchFragments(stream.receiveLimit)
   }
 
   outgoing(message: Buffer): void {
@@ -121,6 +126,7 @@ export class WatchResumer implements StreamResumer {
 
   begin(): void {
     this.#byServerId.clear()
+    this.#fragments.clear()
     this.#awaited.length = 0
     this.#usesOurIds = false
     this.#ready = null
@@ -156,6 +162,11 @@ export class WatchResumer implements StreamResumer {
 
   stop(): void {
     this.#inquiry.stop()
+  }
+
+  undeliverable(head: Buffer): void {
+    const watch = this.#byServerId.get(int64At(head, RESPONSE.watchId))
+    if (watch !== undefined) this.#endTooLarge(watch)
   }
 
   failed(): void {
@@ -276,7 +287,7 @@ export class WatchResumer implements StreamResumer {
       if (watch.next === 0n) watch.next = revision + 1n
       if (watch.delivered === null) {
         watch.delivered = revision
-        this.#stream.deliver(forCaller(watch, response))
+        this.#stream.deliver(forCaller(watch, watchId, response.message))
       }
       if (watch.canceling) this.#stream.send(cancelRequest(watchId))
     }
@@ -306,13 +317,12 @@ export class WatchResumer implements StreamResumer {
     }
     this.#unanswered = Math.max(0, this.#unanswered - 1)
     // Our own requests go only to servers that answer in the order of events.
-    for (const watch of this.#byServerId.values()) if (isIncluded(watch, revision)) advance(watch, revision)
+    for (const watch of this.#byServerId.values()) if (isIncluded(watch, revision)) this.#advance(watch, revision)
     this.#endInquiry()
   }
 
-  #onCanceled(watch: Watch, { watchId, compactRevision, cancelReason }: WatchResponse): void {
-    this.#byServerId.delete(watchId)
-    this.#watches.delete(watch.id)
+  #onCanceled(watch: Watch, { compactRevision, cancelReason }: WatchResponse): void {
+    this.#remove(watch)
     let reason = cancelReason
     if (compactRevision !== 0n && !watch.canceling) {
       const cause = compactedError(watch, compactRevision)
@@ -323,32 +333,76 @@ export class WatchResumer implements StreamResumer {
   }
 
   #endInvalid(watch: Watch, fault: string): void {
-    if (watch.serverId !== null) {
-      this.#byServerId.delete(watch.serverId)
-      this.#stream.send(cancelRequest(watch.serverId))
-    }
-    this.#watches.delete(watch.id)
-    const key = JSON.stringify(watch.keys.key.toString())
-    const cause = this.#stream.invalidAnswer(`a response for the watch on ${key} is invalid: ${fault}`)
+    this.#endWith(
+      watch,
+      this.#stream.invalidAnswer(`a response for the watch on ${nameOf(watch)} is invalid: ${fault}`),
+    )
+  }
+
+  #endTooLarge(watch: Watch): void {
+    const { receiveLimit: limit, endpoint } = this.#stream
+    const message =
+      `The watch on ${nameOf(watch)} has an event or a revision of more than ${String(limit)} bytes, which this client does` +
+      ' not receive. Raise etcd3: { grpcOptions: { "grpc.max_receive_message_length": … } }, and watch again from revision' +
+      ` ${String(watch.next)}.`
+    this.#endWith(watch, new EtcdMtlsError('ERR_ANSWER_TOO_LARGE', message, { call: 'Watch/Watch', endpoint, limit }))
+  }
+
+  #endWith(watch: Watch, cause: EtcdMtlsError): void {
+    if (watch.serverId !== null) this.#stream.send(cancelRequest(watch.serverId))
+    this.#remove(watch)
     this.#ends.note(cause.message, cause)
     this.#stream.deliver(makeResponse(this.#lastHeader, watch.id, { canceled: true, reason: cause.message }))
+  }
+
+  #remove({ id, serverId }: Watch): void {
+    this.#watches.delete(id)
+    this.#fragments.drop(id)
+    if (serverId !== null) this.#byServerId.delete(serverId)
   }
 
   #onEvents(watch: Watch, response: WatchResponse): void {
     const { fragment, lastRevision, revision } = response
     // etcd3 throws if a key does not begin with the prefix of its namespace.
-    const isWatched = areWatched(response, watch.keys)
-    if (fragment || !isWatched) {
-      const fault = fragment ? 'a part of a response, which was not requested' : 'about a key that is not watched'
-      this.#endInvalid(watch, `it is ${fault}`)
+    if (!areWatched(response, watch.keys)) {
+      this.#endInvalid(watch, 'it is about a key that is not watched')
+      return
+    }
+    if (fragment || this.#fragments.unfinishedRevision(watch.id) !== null) {
+      this.#onFragment(watch, response)
       return
     }
     // Without events, everything up to the header revision was delivered. With past events, the header revision may be
     // far ahead.
-    advance(watch, lastRevision ?? revision)
+    this.#advance(watch, lastRevision ?? revision)
     if (lastRevision === null && !watch.progressNotify) return
+    this.#deliverEvents(watch, response, response.message)
+  }
+
+  #onFragment(watch: Watch, response: WatchResponse): void {
+    const { lastRevision } = response
+    if (lastRevision === null) {
+      this.#endInvalid(watch, 'it is a fragment without events')
+      return
+    }
+    const complete = this.#fragments.accept(watch.id, response)
+    if (complete === null) {
+      this.#endTooLarge(watch)
+      return
+    }
+    this.#advance(watch, lastRevision)
+    for (const message of complete) this.#deliverEvents(watch, response, message)
+  }
+
+  #deliverEvents(watch: Watch, { revision, watchId }: WatchResponse, message: Buffer): void {
     watch.delivered = revision
-    this.#stream.deliver(forCaller(watch, response), true)
+    this.#stream.deliver(forCaller(watch, watchId, message), true)
+  }
+
+  /** Everything up to the revision was delivered, except a revision whose last events have not arrived. */
+  #advance(watch: Watch, revision: bigint): void {
+    const next = this.#fragments.unfinishedRevision(watch.id) ?? revision + 1n
+    if (watch.next < next) watch.next = next
   }
 }
 
@@ -387,16 +441,17 @@ class ProgressInquiry {
   }
 }
 
-function advance(watch: Watch, revision: bigint): void {
-  if (watch.next <= revision) watch.next = revision + 1n
-}
-
 /** Whether the progress is also that of this watch: it may have been created after the request. */
 function isIncluded({ createdAt, createdDuringInquiry }: Watch, revision: bigint): boolean {
   return createdDuringInquiry ? revision > createdAt : revision >= createdAt
 }
 
-function forCaller({ id }: Watch, { watchId, message }: WatchResponse): Buffer {
+/** The key in quotes. */
+function nameOf({ keys }: Watch): string {
+  return JSON.stringify(keys.key.toString())
+}
+
+function forCaller({ id }: Watch, watchId: bigint, message: Buffer): Buffer {
   return watchId === id ? message : withWatchId(message, id)
 }
 
@@ -413,81 +468,4 @@ function compactedError({ keys, next }: Watch, compactRevision: bigint): EtcdMtl
     `from ${String(next)}: events may have been missed. Read the keys again and watch from the revision after that answer.`
   const details = { key, rangeEnd, revision: String(next), compactRevision: String(compactRevision) }
   return new EtcdMtlsError('ERR_WATCH_COMPACTED', message, details)
-}
-
-/** A watch that etcd3 creates again after its stream failed. */
-interface FailedWatch {
-  body: Buffer
-  /** The start revision that etcd3 will request: the one after the header of the last response. */
-  from: bigint
-  next: bigint
-}
-
-/** Limits the stored positions: watches that are canceled while their stream is down are not created again. */
-const MAX_POSITIONS = 10_000
-
-/**
- * Start revisions of the watches that etcd3 creates again: a failed stream stores them, and they correct its requests.
- */
-export class ResumePositions {
-  /** The correct start revisions by request, in the order in which etcd3 creates the watches. */
-  readonly #left = new Map<string, bigint[]>()
-
-  note(watches: readonly FailedWatch[]): void {
-    const noted = new Map<string, FailedWatch[]>()
-    for (const watch of watches) {
-      const key = keyOf(watch.body, watch.from)
-      const alike = noted.get(key)
-      if (alike === undefined) noted.set(key, [watch])
-      else alike.push(watch)
-    }
-    for (const [key, alike] of noted) {
-      // Several watches may send the same request: each must get its own position. If all start at the correct one,
-      // nothing is stored.
-      if (alike.every(({ from, next }) => from === next)) continue
-      this.#left.set(key, [...(this.#left.get(key) ?? []), ...alike.map(({ next }) => next)])
-    }
-    dropOldest(this.#left, MAX_POSITIONS)
-  }
-
-  /** Removes and returns the correct start revision of a request; null if the requested one is correct. */
-  take(body: Buffer, from: bigint): bigint | null {
-    if (this.#left.size === 0) return null
-    const key = keyOf(body, from)
-    const kept = this.#left.get(key)
-    const next = kept?.shift() ?? null
-    if (kept?.length === 0) this.#left.delete(key)
-    return next
-  }
-}
-
-function keyOf(body: Buffer, from: bigint): string {
-  return `${String(from)} ${body.toString('latin1')}`
-}
-
-function dropOldest(map: Map<string, unknown>, limit: number): void {
-  for (const oldest of map.keys()) {
-    if (map.size <= limit) return
-    map.delete(oldest)
-  }
-}
-
-/** Limits the stored causes: a caller that closes its stream does not read the end of a watch. */
-const MAX_CAUSES = 1000
-
-/** The causes of ended watches, by reason: etcd3 makes its error from the reason alone. */
-export class WatchEnds {
-  readonly #causes = new Map<string, EtcdMtlsError>()
-
-  /**
-   * @param reason The message that etcd3 gets. It has the keys, so watches with the same reason have the same cause.
-   */
-  note(reason: string, cause: EtcdMtlsError): void {
-    this.#causes.set(reason, cause)
-    dropOldest(this.#causes, MAX_CAUSES)
-  }
-
-  causeOf(reason: string): EtcdMtlsError | null {
-    return this.#causes.get(reason) ?? null
-  }
 }

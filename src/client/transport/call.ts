@@ -20,6 +20,7 @@ import type { ActiveCall, Connection } from './connection.js'
 import {
   frameMessage,
   FramingError,
+  type MakeSplitter,
   MessageReader,
   type ReceiveBudget,
   type Receiver,
@@ -79,6 +80,8 @@ export interface CallParts {
   readonly longestWait: number | null
   /** Whether a server did not process an earlier attempt: this one goes before other calls. */
   readonly isRepeated?: boolean
+  /** For answers above the limit; null: they are refused. */
+  readonly makeSplitter: MakeSplitter | null
 }
 
 /** Receives the events of an attempt. `onEnd` is the last one, in a later turn than its cause. */
@@ -109,6 +112,8 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   /** Kept to explain a refusal; a view of the caller's buffer. */
   request: Buffer | null = null
   answer: Answer | null = null
+  /** The beginning of an answer that was refused because a part of it is above the limit. */
+  refusedHead: Buffer | null = null
   explanation: EtcdMtlsError | null = null
   connection: Connection | null = null
   isPausedByCaller = false
@@ -148,7 +153,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
         : parts.isRepeated === true
           ? PRIORITY.repeated
           : PRIORITY.first
-    this.#reader = new MessageReader(parts.route.maxReceiveLength)
+    this.#reader = new MessageReader(parts.route.maxReceiveLength, parts.makeSplitter)
   }
 
   start(): void {
@@ -376,6 +381,8 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
       if (this.#reader.held !== this.#counted) this.#count(messages.length > 0)
     } catch (error) {
       if (!(error instanceof FramingError)) throw error
+      this.refusedHead = error.head
+      for (const message of error.completed) this.#listener.onMessage(message)
       // The answer is not gRPC: its HTTP status explains more.
       if (this.answer !== null) this.#end(statusOfTrailers({}, this.#httpStatus))
       else if (error.tooLarge) {

@@ -445,8 +445,9 @@ export class Keepalive {
     this.#armedAt = now
     // Rounded up, because a timer that fires early would have to be armed again.
     this.#armedFor = Math.ceil(Math.min(TICK, Math.max(SHORTEST_TICK, this.#due() - now)))
-    // Calls keep the process alive, not this timer.
-    this.#timer = setTimeout(this.#tick, this.#armedFor).unref()
+    // It keeps the process alive while there are calls. Node's socket does not always: if the peer resets the connection
+    // while a frame is written, it waits for nothing and reports nothing.
+    this.#timer = setTimeout(this.#tick, this.#armedFor)
   }
 
   readonly #tick = (): void => {

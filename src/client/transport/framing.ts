@@ -16,28 +16,67 @@ export function frameMessage(message: Uint8Array): Buffer {
 /** A peer sent something other than a gRPC message, or a message that is larger than the limit (`tooLarge`). */
 export class FramingError extends Error {
   readonly tooLarge: boolean
+  /** The beginning of a message that was too large; null if it was not read. */
+  readonly head: Buffer | null
+  /** Messages that were complete before it. */
+  completed: readonly Buffer[] = []
 
-  constructor(message: string, tooLarge: boolean) {
+  constructor(message: string, tooLarge: boolean, head: Buffer | null = null) {
     super(message)
     this.tooLarge = tooLarge
+    this.head = head
   }
 }
 
+export function tooLarge(length: number, limit: number, head: Buffer | null = null): FramingError {
+  // As grpc-js.
+  return new FramingError(`Received message larger than max (${String(length)} vs ${String(limit)})`, true, head)
+}
+
+/** Splits a message that is longer than the limit into shorter ones. */
+export interface MessageSplitter {
+  /** Bytes of memory that it takes. */
+  readonly held: number
+  /**
+   * Accepts the next bytes of the message and adds the messages that they complete. With the last bytes it adds the
+   * rest.
+   *
+   * @throws {FramingError} if a part that cannot be split is longer than the limit.
+   */
+  push(bytes: Buffer, messages: Buffer[]): void
+}
+
+/** Both lengths are in bytes. */
+export type MakeSplitter = (length: number, limit: number) => MessageSplitter
+
 /** The first buffer of a message in bytes. It grows as bytes arrive, because a peer can announce any length. */
 const FIRST_BUFFER = 16 * 1024
+
+/** A buffer of twice the needed bytes, at most `most`, with the first `filled` bytes of the old one. */
+export function grow(old: Buffer, filled: number, needed: number, most = Infinity): Buffer {
+  const grown = Buffer.allocUnsafeSlow(Math.min(most, Math.max(FIRST_BUFFER, 2 * needed)))
+  old.copy(grown, 0, 0, filled)
+  return grown
+}
 
 /** Assembles messages from received pieces. It holds at most twice the bytes of the unfinished message. */
 export class MessageReader {
   readonly #limit: number
   readonly #prefix = Buffer.alloc(PREFIX)
   #prefixFilled = 0
-  #body = Buffer.alloc(0)
+  #body: Buffer = Buffer.alloc(0)
   #bodyFilled = 0
   #length = 0
+  readonly #makeSplitter: MakeSplitter | null
+  #splitter: MessageSplitter | null = null
 
-  /** @param limit The longest message accepted, in bytes; -1 for no limit. */
-  constructor(limit: number) {
+  /**
+   * @param limit The longest message accepted, in bytes; -1 for no limit.
+   * @param makeSplitter For messages above the limit. Default: they are refused.
+   */
+  constructor(limit: number, makeSplitter: MakeSplitter | null = null) {
     this.#limit = limit < 0 ? Infinity : limit
+    this.#makeSplitter = makeSplitter
   }
 
   get partial(): boolean {
@@ -46,7 +85,7 @@ export class MessageReader {
 
   /** Bytes of memory that the unfinished message takes; 0 if no message is unfinished. */
   get held(): number {
-    return this.#body.length
+    return this.#splitter?.held ?? this.#body.length
   }
 
   /**
@@ -56,6 +95,16 @@ export class MessageReader {
    */
   push(piece: Buffer): Buffer[] {
     const messages: Buffer[] = []
+    try {
+      this.#push(piece, messages)
+    } catch (error) {
+      if (error instanceof FramingError) error.completed = messages
+      throw error
+    }
+    return messages
+  }
+
+  #push(piece: Buffer, messages: Buffer[]): void {
     let at = 0
     while (at < piece.length) {
       if (this.#prefixFilled < PREFIX) {
@@ -69,6 +118,14 @@ export class MessageReader {
       const missing = this.#length - this.#bodyFilled
       const bytes = piece.subarray(at, at + missing)
       at += bytes.length
+      if (this.#splitter !== null) {
+        this.#bodyFilled += bytes.length
+        this.#splitter.push(bytes, messages)
+        if (bytes.length < missing) break
+        this.#splitter = null
+        this.#prefixFilled = 0
+        continue
+      }
       if (bytes.length < missing) {
         this.#append(bytes)
         break
@@ -80,16 +137,11 @@ export class MessageReader {
       this.#body = Buffer.alloc(0)
       this.#prefixFilled = 0
     }
-    return messages
   }
 
   #append(bytes: Buffer): void {
     const needed = this.#bodyFilled + bytes.length
-    if (needed > this.#body.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(this.#length, Math.max(FIRST_BUFFER, 2 * needed)))
-      this.#body.copy(grown, 0, 0, this.#bodyFilled)
-      this.#body = grown
-    }
+    if (needed > this.#body.length) this.#body = grow(this.#body, this.#bodyFilled, needed, this.#length)
     bytes.copy(this.#body, this.#bodyFilled)
     this.#bodyFilled = needed
   }
@@ -99,7 +151,8 @@ export class MessageReader {
     if (this.#prefix[0] !== 0) throw new FramingError('Received a compressed message, which was not offered', false)
     const length = this.#prefix.readUInt32BE(1)
     if (length > this.#limit) {
-      throw new FramingError(`Received message larger than max (${String(length)} vs ${String(this.#limit)})`, true)
+      if (this.#makeSplitter === null) throw tooLarge(length, this.#limit)
+      this.#splitter = this.#makeSplitter(length, this.#limit)
     }
     return length
   }

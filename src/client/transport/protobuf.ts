@@ -204,6 +204,38 @@ function copyKnownFields(message: Buffer, fields: Fields, shape: Shape): Buffer 
   return Buffer.concat(kept)
 }
 
+/**
+ * The bytes of the first field, from its tag to its end, which may be beyond the end of `bytes`; null if `bytes` end before
+ * its length.
+ *
+ * @throws {MalformedMessage}
+ */
+export function fieldLength(bytes: Uint8Array): number | null {
+  const tagEnd = varintEnd(bytes, 0)
+  const valueEnd = tagEnd === null ? null : varintEnd(bytes, tagEnd)
+  if (tagEnd === null) return null
+  switch ((bytes[0] ?? 0) & 7) {
+    case VARINT:
+      return valueEnd
+    case FIXED64:
+      return tagEnd + 8
+    case FIXED32:
+      return tagEnd + 4
+    case LENGTH_DELIMITED:
+      return valueEnd === null ? null : valueEnd + Number(BigInt.asUintN(64, readInt64(bytes, tagEnd, valueEnd)))
+    default:
+      throw new MalformedMessage(`Wire type ${String((bytes[0] ?? 0) & 7)}`)
+  }
+}
+
+function varintEnd(bytes: Uint8Array, start: number): number | null {
+  for (let at = start; at < bytes.length; at += 1) {
+    if ((bytes[at] ?? 0) < 0x80) return at + 1
+    if (at - start >= 9) throw new MalformedMessage('A varint of more than ten bytes')
+  }
+  return null
+}
+
 export function withoutFields(message: Uint8Array, numbers: readonly number[]): Buffer {
   const kept: Uint8Array[] = []
   const fields = new Fields(message)

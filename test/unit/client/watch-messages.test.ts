@@ -24,12 +24,12 @@ import {
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 
 describe('requests', () => {
-  it('a create keeps what the client does not know, and never asks for fragments', () => {
+  it('a create keeps what the client does not know, and asks for fragments and progress responses', () => {
     const request = readWatchRequest(hex('0a160a02612f1202613018e80720012a0100300138074001'))
     expect(request).toEqual({
       kind: 'create',
       create: {
-        body: hex('0a02612f1202613020012a01003001'),
+        body: hex('0a02612f120261302a0100300120014001'),
         startRevision: 1000n,
         watchId: 7n,
         progressNotify: true,
@@ -41,9 +41,9 @@ describe('requests', () => {
     const request = readWatchRequest(hex('0a050a01612001'))
     if (request.kind !== 'create') throw new Error(request.kind)
     expect(request.create).toMatchObject({ startRevision: 0n, watchId: 0n })
-    expect(createRequest(request.create)).toEqual(hex('0a050a01612001'))
+    expect(createRequest(request.create)).toEqual(hex('0a070a016120014001'))
     const again = createRequest({ ...request.create, startRevision: 1000n, watchId: 7n })
-    expect(again).toEqual(hex('0a0a0a0161200118e8073807'))
+    expect(again).toEqual(hex('0a0c0a01612001400118e8073807'))
     expect(readWatchRequest(again)).toMatchObject({ create: { startRevision: 1000n, watchId: 7n } })
   })
 

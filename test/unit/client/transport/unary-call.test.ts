@@ -120,16 +120,6 @@ describe('an answer over the limit', () => {
       cause: { code: 'ERR_OUTCOME_UNKNOWN', cause: { code: 'ERR_ANSWER_TOO_LARGE', details: { call: 'KV/Put' } } },
     })
   })
-
-  it('ends a stream of watches with the same cause', async () => {
-    await using one = await cluster([long], options)
-    const disconnected = new Promise<Error>((resolve) => {
-      one.client.watch().key('a').watcher().once('disconnected', resolve)
-    })
-    expect(await disconnected).toMatchObject({
-      cause: { code: 'ERR_ANSWER_TOO_LARGE', details: { call: 'Watch/Watch', limit: 1000 } },
-    })
-  })
 })
 
 describe('a write', () => {

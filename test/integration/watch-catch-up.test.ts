@@ -1,0 +1,107 @@
+/** Watches that are far behind, on a real etcd: every event arrives once and in order, in little memory. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { SecureEtcd3 } from '../../src/client/index.js'
+import { writeCredentials } from '../../src/credentials/index.js'
+import { startChild } from '../support/child.js'
+import { type Compiled, compileSources, root } from '../support/compiled.js'
+import { scaled } from '../support/long.js'
+import { temporaryFolder } from '../support/openssl.js'
+import { proxyTo } from '../support/peers.js'
+import { sharedEtcd } from '../support/shared-etcd.js'
+
+const shared = sharedEtcd()
+const { file } = temporaryFolder()
+let compiled: Compiled
+let admin: SecureEtcd3
+
+beforeAll(async () => {
+  compiled = await compileSources()
+  await writeCredentials(file('client'), shared.pki.client)
+  admin = await shared.connect()
+})
+
+afterAll(() => admin[Symbol.asyncDispose]())
+
+/** Bytes that each watch is behind. etcd sends the values of 1,000 revisions at a time, which is more than the limit of a message. */
+const BEHIND = scaled({ short: 7_000_000, long: 200_000_000 })
+const WATCHES = scaled({ short: 3, long: 10 })
+const MAX_CUTS = 3
+/** Bytes that a watching process may take above its start. */
+const MEMORY = 150_000_000
+
+/** Puts values under a prefix; the key of each ends with its number. Returns the first revision and the number of values. */
+async function fill(prefix: string, size: number, together: number): Promise<{ first: string; count: number }> {
+  const count = Math.ceil(BEHIND / size)
+  const { header } = await admin.put('before').value('it')
+  const value = 'v'.repeat(size)
+  for (let number = 0; number < count; number += together) {
+    const puts = Array.from({ length: Math.min(together, count - number) }, (_, index) =>
+      admin.put(`${prefix}${String(number + index)}`).value(value),
+    )
+    await admin
+      .if('never', 'Version', '==', 0)
+      .then(...puts)
+      .commit()
+  }
+  return { first: String(Number(header.revision) + 1), count }
+}
+
+/** Watches a prefix from a revision, several times; reports mistakes, each tenth of the first watch, and its memory. */
+const WATCHER = `
+  const [endpoint, prefix, first, count, watches] = process.argv.slice(1)
+  const client = await createSecureClient({ endpoints: endpoint, credentials })
+  const report = (what) => console.log(JSON.stringify(what))
+  gc()
+  const start = process.memoryUsage.rss()
+  let [peak, done] = [0, 0]
+  setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss() - start)), 20).unref()
+  for (let i = 0; i < Number(watches); i += 1) {
+    let next = 0
+    const watcher = client.watch().prefix(prefix).startRevision(first).watcher()
+    watcher.on('put', ({ key }) => {
+      const number = Number(key.toString().slice(prefix.length))
+      if (number !== next) report({ mistake: i + ': ' + number + ' instead of ' + next })
+      next = number + 1
+      if (i === 0 && next % Math.ceil(count / 10) === 0) report({ tenth: next })
+      if (next !== Number(count)) return
+      done += 1
+      if (done < Number(watches)) return
+      report({ peak })
+      void client[Symbol.asyncDispose]()
+    })
+    watcher.on('error', (error) => report({ mistake: String(error) }))
+  }
+`
+
+describe.each([
+  ['5 kB, of which three are one transaction', 5_000, 3],
+  ['1.4 MB', 1_400_000, 1],
+])('watches that missed values of %s', (_what, size, together) => {
+  it('receive every event once and in order in 150 MB, although their connection breaks', async () => {
+    const prefix = `${String(size)}/`
+    const { first, count } = await fill(prefix, size, together)
+    await using proxy = await proxyTo(shared.etcd.port)
+    const code = `
+      import { createSecureClient } from ${JSON.stringify(compiled.url('client/index.js'))}
+      import { fromKubernetesSecret } from ${JSON.stringify(compiled.url('credentials/index.js'))}
+      const credentials = fromKubernetesSecret(${JSON.stringify(file('client'))})
+      ${WATCHER}`
+    const args = [proxy.endpoint, prefix, first, String(count), String(WATCHES)]
+    const flags = ['--expose-gc', '--disable-warning=DEP0123', '--input-type=module', '--eval', code, '--']
+    await using child = startChild([process.execPath, ...flags, ...args], { cwd: root })
+    let cuts = 0
+    const tenths = (): number => child.written.out.split('tenth').length - 1
+    child.process.stdout?.on('data', () => {
+      if (cuts >= MAX_CUTS || tenths() < 2 * (cuts + 1)) return
+      cuts += 1
+      proxy.cut()
+    })
+    const { code: exitCode } = await child.ended
+    const lines = child.written.out.trim().split('\n')
+    const last = JSON.parse(lines.at(-1) ?? '{}') as { peak?: number }
+    expect(lines.filter((line) => line.includes('mistake'))).toEqual([])
+    expect([exitCode, child.written.err]).toEqual([0, ''])
+    expect(cuts).toBeGreaterThan(0)
+    expect(last.peak).toBeLessThan(MEMORY)
+  })
+})
