@@ -64,6 +64,8 @@ const CERTAIN = 2
 const STABLE_AFTER = 10_000
 /** Longest pause in milliseconds after a failure while calls wait. */
 const CALL_BACKOFF = 1000
+/** The same if no address answered, so that an attempt costs a server nothing. */
+const UNANSWERED_BACKOFF = 400
 
 export class EndpointConnection {
   readonly endpoint: Endpoint
@@ -379,7 +381,8 @@ export class EndpointConnection {
   #fail(findings: readonly Finding[]): void {
     const refusal = refusalIn(findings)
     this.#refusals = refusal === 'certain' ? CERTAIN : refusal === 'possible' ? this.#refusals + 1 : 0
-    this.#callsMayDialAt = performance.now() + Math.min(this.#backOff(), CALL_BACKOFF)
+    const isUnanswered = findings.some(({ code }) => code === 'endpoint/unreachable' || code === 'endpoint/silent')
+    this.#backOff(isUnanswered ? UNANSWERED_BACKOFF : CALL_BACKOFF)
     this.#change('failed', findings)
   }
 
@@ -409,17 +412,18 @@ export class EndpointConnection {
       void this.attempt()
       return
     }
-    const pause = this.#backOff()
-    this.#callsMayDialAt = performance.now() + Math.min(pause, CALL_BACKOFF)
+    const pause = this.#backOff(CALL_BACKOFF)
     // Calls wait for the next attempt if it is soon.
     if (pause < CALL_BACKOFF) this.#change('connecting', [found])
   }
 
-  #backOff(): number {
+  /** @param awaited The longest pause in milliseconds while calls wait. */
+  #backOff(awaited: number): number {
     this.#failures += 1
     // Each attempt at a server that refuses the client is a line in its log.
-    const longest = this.#owner.isAwaited && !this.isRefused ? CALL_BACKOFF : PAUSES.longest
+    const longest = this.#owner.isAwaited && !this.isRefused ? awaited : PAUSES.longest
     const pause = backoffPause(this.#failures, { ...PAUSES, longest })
+    this.#callsMayDialAt = performance.now() + Math.min(pause, awaited)
     this.#retryIn(pause)
     return pause
   }

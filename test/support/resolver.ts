@@ -37,12 +37,21 @@ export function resolveBy(server: string): Disposable {
   }
 }
 
-/** Lets every name have these addresses, in this order. Disposing of it restores the system's lookup. */
-export function resolveTo(addresses: readonly string[]): Disposable {
+/**
+ * Lets every name have these addresses, in this order. `onLookup` is called at each lookup. Disposing of it restores the
+ * system's lookup.
+ */
+export function resolveTo(addresses: readonly string[], onLookup: () => void = () => undefined): Disposable {
   const { lookup: system } = dns
   const found = addresses.map((address) => ({ address, family: isIP(address) }))
-  const lookup: LookupFunction = (_host, _options, done) => {
-    process.nextTick(done, null, found)
+  // Servers ask for their own address, without options.
+  const lookup = (host: string, ...rest: [...unknown[], (...results: unknown[]) => void]): void => {
+    if (isIP(host) !== 0) {
+      Reflect.apply(system, dns, [host, ...rest])
+      return
+    }
+    onLookup()
+    process.nextTick(rest.at(-1) as () => void, null, found)
   }
   Reflect.set(dns, 'lookup', lookup)
   return {

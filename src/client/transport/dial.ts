@@ -4,9 +4,8 @@
  * one answer of etcd.
  */
 import { backoffPause } from '../../report/duration.js'
-import dns from 'node:dns'
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
-import { connect as connectTcp, isIP, type NetConnectOpts } from 'node:net'
+import { connect as connectTcp } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import { asError, codeOf } from '../../report/errors.js'
@@ -16,13 +15,8 @@ import { abortable, pause } from '../timing.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 import { Connection, type DownListener } from './connection.js'
 import { type Answer, HEALTH_CHECK_AGENT, healthCheck, kindOf, readServerStatus } from './health-check.js'
+import { needsLookup, resolveTargets, type Target } from './resolve.js'
 import { openVerifiedTls, type ServerValidation } from './tls-socket.js'
-
-/** An IP address, or the path of a unix socket. */
-interface Target {
-  readonly address: string
-  readonly options: NetConnectOpts
-}
 
 const STAGES = ['lookup', 'connect', 'handshake', 'settings', 'health-check'] as const
 type DialStage = (typeof STAGES)[number]
@@ -116,7 +110,7 @@ function noEvidence(stage: DialStage, target: Target | null): DialFailure {
 }
 
 interface AddressAttempt {
-  readonly address: string
+  readonly target: Target
   readonly outcome: Promise<DialOutcome>
   /** Ends the attempt and destroys its sockets. */
   abort(timedOut: boolean): void
@@ -270,12 +264,17 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
   raw.on('error', remember).once('connect', () => {
     startTls(performance.now() - started)
   })
-  return { address: target.address, outcome, abort: fail }
+  return { target, outcome, abort: fail }
 }
 
 // "Connection Attempt Delay" (RFC 8305 section 8), in milliseconds. An address that accepts TCP may still be silent, so
 // the next attempt starts unless the previous one has completed the TLS handshake and the first call.
 const STAGGER = 250
+/**
+ * Milliseconds after which an address that refused the connection is tried again, if others have not failed yet: the server
+ * there may have started.
+ */
+const RETRY = 250
 
 /**
  * Tries the addresses of the endpoint until one answers as etcd.
@@ -294,55 +293,95 @@ async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutc
   } catch (error) {
     return { ok: false, failure: notAttempted(signal.aborted ? null : asError(error)) }
   }
+  const addresses = new AddressQueue(targets)
   const running = new Set<AddressAttempt>()
   const stop = (): void => {
     for (const each of running) each.abort(signal.reason === true)
   }
   signal.addEventListener('abort', stop, { once: true })
   try {
-    return await firstAnswer(request, targets, { running, signal, notAttempted })
+    while (running.size > 0 || (addresses.hasUntried && !signal.aborted)) {
+      const target = signal.aborted ? null : addresses.take()
+      if (target !== null) running.add(tryAddress(request, target))
+      const ended = await firstEnd(running, addresses.pause)
+      if (ended === null) continue
+      running.delete(ended.attempt)
+      if (ended.outcome.ok) return won(ended.outcome.dialled, addresses, running)
+      addresses.fail(ended.attempt.target, ended.outcome.failure)
+    }
   } finally {
     signal.removeEventListener('abort', stop)
   }
-}
-
-interface Race {
-  readonly running: Set<AddressAttempt>
-  readonly signal: AbortSignal
-  /** The failure if there was no attempt. */
-  readonly notAttempted: (error: Error | null) => DialFailure
-}
-
-async function firstAnswer(
-  request: DialRequest,
-  targets: Target[],
-  { running, signal, notAttempted }: Race,
-): Promise<DialOutcome> {
-  const failures: DialFailure[] = []
-  while (running.size > 0 || (targets.length > 0 && !signal.aborted)) {
-    const target = signal.aborted ? undefined : targets.shift()
-    if (target !== undefined) running.add(tryAddress(request, target))
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<null>((resolve) => {
-      timer = setTimeout(resolve, STAGGER, null).unref()
-    })
-    const ends = [...running].map(async (attempt) => ({ attempt, outcome: await attempt.outcome }))
-    const first = await Promise.race([...ends, late])
-    clearTimeout(timer)
-    if (first === null) continue
-    running.delete(first.attempt)
-    if (!first.outcome.ok) {
-      failures.push(first.outcome.failure)
-      continue
-    }
-    const slower = [...running].map(({ address }) => ({ address, reason: 'slower' }))
-    for (const each of running) each.abort(false)
-    const failedAddresses = [...failures.map(describe), ...slower]
-    return { ok: true, dialled: { ...first.outcome.dialled, failedAddresses } }
-  }
+  const { failures } = addresses
   const [first = notAttempted(null), ...others] = failures
   const best = others.reduce((one, other) => (specificity(other) > specificity(one) ? other : one), first)
   return { ok: false, failure: { ...best, failedAddresses: failures.length === 1 ? [] : failures.map(describe) } }
+}
+
+/** The addresses of a race: those that were not tried yet, and those that refused and are tried again. */
+class AddressQueue {
+  readonly #untried: Target[]
+  readonly #refused: { readonly target: Target; readonly retryAt: number }[] = []
+  /** The last failure of each address. */
+  readonly #failures = new Map<string, DialFailure>()
+
+  constructor(targets: readonly Target[]) {
+    this.#untried = [...targets]
+  }
+
+  get hasUntried(): boolean {
+    return this.#untried.length > 0
+  }
+
+  get failures(): DialFailure[] {
+    return [...this.#failures.values()]
+  }
+
+  /** Milliseconds until the next address is to be tried. */
+  get pause(): number {
+    const [next] = this.#refused
+    return this.hasUntried || next === undefined ? STAGGER : next.retryAt - performance.now()
+  }
+
+  take(): Target | null {
+    const untried = this.#untried.shift()
+    if (untried !== undefined) return untried
+    const [next] = this.#refused
+    return next === undefined || next.retryAt > performance.now() ? null : (this.#refused.shift()?.target ?? null)
+  }
+
+  fail(target: Target, failure: DialFailure): void {
+    const { timedOut, answered } = failure
+    // A later attempt may have had no time to fail in the same way.
+    if (!timedOut || !this.#failures.has(target.address)) this.#failures.set(target.address, failure)
+    if (!timedOut && !answered) this.#refused.push({ target, retryAt: performance.now() + RETRY })
+  }
+
+  failuresWithout(address: string): DialFailure[] {
+    return [...this.#failures].flatMap(([each, failure]) => (each === address ? [] : [failure]))
+  }
+}
+
+/** The first attempt that ends; null if none ends within that time. */
+async function firstEnd(
+  running: ReadonlySet<AddressAttempt>,
+  milliseconds: number,
+): Promise<{ attempt: AddressAttempt; outcome: DialOutcome } | null> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, null).unref()
+  })
+  const ends = [...running].map(async (attempt) => ({ attempt, outcome: await attempt.outcome }))
+  const first = await Promise.race([...ends, late])
+  clearTimeout(timer)
+  return first
+}
+
+function won(dialled: Dialled, addresses: AddressQueue, running: ReadonlySet<AddressAttempt>): DialOutcome {
+  const slower = [...running].map(({ target }) => ({ address: target.address, reason: 'slower' }))
+  for (const each of running) each.abort(false)
+  const failed = addresses.failuresWithout(dialled.address).map(describe)
+  return { ok: true, dialled: { ...dialled, failedAddresses: [...failed, ...slower] } }
 }
 
 /**
@@ -360,47 +399,6 @@ function describe({ target, alert, timedOut, error, validation }: DialFailure): 
   if (validation?.report.ok === false) return { address, reason: 'certificate refused' }
   if (timedOut) return { address, reason: 'timeout' }
   return { address, reason: codeOf(error) ?? error?.message ?? 'closed' }
-}
-
-function needsLookup({ address, socketPath }: Endpoint): boolean {
-  return socketPath === null && isIP(address) === 0
-}
-
-/**
- * Resolves the name of an endpoint. Each target is exactly one address, because Node's `autoSelectFamily` replaces the
- * socket handle under a TLS socket, which ends the process by SIGSEGV.
- *
- * @throws the error of `dns.lookup`.
- */
-async function resolveTargets(endpoint: Endpoint): Promise<Target[]> {
-  const { address, port, socketPath } = endpoint
-  if (socketPath !== null) return [{ address: socketPath, options: { path: socketPath } }]
-  const addresses = needsLookup(endpoint) ? alternateFamilies(await lookup(address)) : [address]
-  return addresses.map((host) => ({
-    address: host,
-    options: { host, port, noDelay: true, autoSelectFamily: false },
-  }))
-}
-
-function lookup(name: string): Promise<string[]> {
-  return new Promise((resolve, reject) => {
-    // Read from the module at each call, as Node's sockets do: an application may have replaced it.
-    dns.lookup(name, { all: true, order: 'verbatim' }, (error, found) => {
-      if (error === null) resolve(found.map(({ address }) => address))
-      else reject(error)
-    })
-  })
-}
-
-/**
- * Alternates between the address families, without duplicates. The order of the resolver decides which family is first.
- */
-export function alternateFamilies(addresses: readonly string[]): string[] {
-  const unique = [...new Set(addresses)]
-  const firstFamily = isIP(unique[0] ?? '')
-  const first = unique.filter((each) => isIP(each) === firstFamily)
-  const second = unique.filter((each) => isIP(each) !== firstFamily)
-  return unique.flatMap((_, i) => [first[i] ?? [], second[i] ?? []].flat())
 }
 
 /**

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
-import { alternateFamilies } from '../../../src/client/transport/dial.js'
+import { alternateFamilies } from '../../../src/client/transport/resolve.js'
 import { blackHole } from '../../support/black-hole.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns, ip } from '../../support/mint.js'
@@ -96,6 +96,28 @@ describe('a host name with two addresses', () => {
     } finally {
       vi.useRealTimers()
     }
+  })
+
+  it.each<[string, (port: number) => Promise<AsyncDisposable | null>]>([
+    ['is silent', (port) => silentPeer(port, FIRST)],
+    ['refuses', () => Promise.resolve(null)],
+  ])('serves a call within half a second after one address is back if the other one %s', async (_how, start) => {
+    await using peer = await grpcPeer(pki.server)
+    const front = await proxyTo(peer.port)
+    await using _dead = await start(front.port)
+    let lookups = 0
+    using _names = resolveTo([SECOND, FIRST], () => (lookups += 1))
+    await using client = await connect(front.port, { dialTimeout: '20s' })
+    await front[Symbol.asyncDispose]()
+    await expect.poll(() => client.tls.endpoints[0]?.state).not.toBe('ready')
+    const call = client.put('a').value('b').exec()
+    // Meanwhile the pauses between attempts grow, unless one attempt continues.
+    const since = performance.now()
+    await expect.poll(() => lookups >= 8 || performance.now() - since > 1500, { timeout: 10_000 }).toBe(true)
+    using clock = new OwnTime()
+    await using _front = await proxyTo(peer.port, front.port)
+    await call
+    expect(clock.elapsed).toBeLessThan(500)
   })
 
   it('is reported with the reason of each address if all fail, the most telling one as the error', async () => {
