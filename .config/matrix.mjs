@@ -1,22 +1,25 @@
 /**
- * `npm run matrix`: the tests under each supported version of Node, and the integration tests on each etcd that
- * `ETCD_MTLS_ETCD` lists. Prints a line for each cell and ends with a table.
+ * `npm run matrix`: the tests under each supported version of Node, one story on Bun and Deno, and the integration tests on
+ * each etcd that `ETCD_MTLS_ETCD` lists. Prints a line for each cell and ends with a table.
  *
  * - `npm run matrix -- node24` runs one cell, `-- node` or `-- etcd` those of one kind.
  * - `npm run matrix -- testcontainers12` runs the tests of `etcd-mtls/testing` with testcontainers 12, on Node 22.
+ * - `npm run matrix -- node22ipv6 node24keys node26keys` runs the tests of faults in single releases of Node.
+ * - `npm run matrix -- bun deno` issues, validates, connects and rotates there.
  * - `npm run matrix -- node24 test/unit/x509` runs only these test files.
  * - `ETCD_MTLS_ETCD=/opt/etcd-3.6/etcd,debian:sid npm run matrix -- etcd`: the paths of etcds, with etcdctl next to each,
  *   separated by commas; `debian:SUITE` stands for the packages of that suite of Debian.
  */
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { delimiter, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
-import { etcdOf, versionOf } from './lib/etcd-binaries.mjs'
+import { etcdBinaries, etcdOf, versionOf } from './lib/etcd-binaries.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { planMatrix } from './lib/matrix-plan.mjs'
-import { installed, nodeBinary } from './lib/node-binaries.mjs'
+import { installed, nodeBinary, runtimeBinary } from './lib/node-binaries.mjs'
 import { run } from './lib/process.mjs'
+import { installBundle } from './lib/story.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const logs = join(root, '.cache', 'matrix')
@@ -45,32 +48,52 @@ async function perform(cell, filters, { signal }) {
 
 /** A cell that cannot be set up has failed; the others still run. */
 async function runCell(cell, filters, { signal }) {
+  const works = []
   try {
-    const { title, program, args, env } = await setUp(cell, { signal })
+    const { title, program, args, env } = await setUp(cell, filters, { signal, defer: (work) => works.push(work) })
     const log = join(logs, `${title.toLowerCase().replace(' ', '-')}.log`)
     const file = openSync(log, 'w') // written while the tests run, so that one can watch them
-    const command = [join(root, '.config', 'test.mjs'), ...(filters.length === 0 ? args : filters)]
-    const { code } = await run(program, command, { cwd: root, env, signal, grace: GRACE, output: file })
+    const { code } = await run(program, args, { cwd: root, env, signal, grace: GRACE, output: file })
     closeSync(file)
     const counts = readFileSync(log, 'utf8').trim().split('\n').at(-1)
     return { title, isGood: code === 0, result: code === 0 ? counts : `${counts}: see ${relative(root, log)}` }
   } catch (error) {
     if (!(error instanceof Stop) || signal.aborted) throw error
     return { title: cell.name, isGood: false, result: error.message }
+  } finally {
+    for (const work of works) work()
   }
 }
 
-function setUp(cell, { signal }) {
+async function setUp(cell, filters, { signal, defer }) {
+  if (cell.runtime !== undefined) return runtimeCell(cell, { signal, defer })
+  const { args, ...parts } = await testCell(cell, { signal })
+  return { ...parts, args: [join(root, '.config', 'test.mjs'), ...(filters.length === 0 ? args : filters)] }
+}
+
+function testCell(cell, { signal }) {
   if (cell.testcontainers !== undefined) return testcontainersCell(cell, { signal })
   return cell.node === undefined ? etcdCell(cell, { signal }) : nodeCell(cell, { signal })
 }
 
-/** The whole suite under another Node, on the etcd that `npm test` uses. */
-async function nodeCell({ node }, { signal }) {
+/** A runtime other than Node, with the package as its users install it. */
+async function runtimeCell({ runtime }, { signal, defer }) {
+  const { program, args, version } = await runtimeBinary(runtime, { root, signal })
+  const { etcd } = await etcdBinaries({ root, signal })
+  const folder = mkdtempSync(join(root, '.cache', `${runtime}-`))
+  defer(() => rmSync(folder, { recursive: true, force: true }))
+  await installBundle(root, folder)
+  const story = join(folder, 'runtime-story.mjs')
+  copyFileSync(join(root, '.config', 'lib', 'runtime-story.mjs'), story)
+  return { title: `${runtime} ${version}`, program, args: [...args, story], env: { ...process.env, ETCD: etcd } }
+}
+
+/** The suite, or the tests of the cell, under another Node, on the etcd that `npm test` uses. */
+async function nodeCell({ node, files = [] }, { signal }) {
   const { program, version } = await nodeBinary(node, { root, signal })
   const { ETCD_MTLS_ETCD: _, ...env } = process.env
   const PATH = [dirname(program), process.env.PATH ?? ''].join(delimiter)
-  return { title: `Node ${version}`, program, args: [], env: { ...env, PATH } }
+  return { title: `Node ${version}`, program, args: files, env: { ...env, PATH } }
 }
 
 /** The tests of `etcd-mtls/testing` with another major of testcontainers, under a Node that it accepts. */

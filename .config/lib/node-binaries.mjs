@@ -1,5 +1,5 @@
-/** Other versions of Node and of packages, from npm, in .cache. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+/** Other versions of Node, other runtimes, and packages, from npm, in .cache. */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { say, Stop } from './lifecycle.mjs'
 import { must } from './process.mjs'
@@ -14,6 +14,23 @@ export async function nodeBinary(range, { root, signal }) {
   const program = join(folder, 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
   const { stdout } = await must(program, ['--version'], { signal })
   return { program, version: stdout.trim().replace(/^v/, '') }
+}
+
+/** Where npm's package of a runtime has the program, and what comes before the file to run. */
+const RUNTIMES = {
+  bun: { scope: '@oven', path: ['bin', 'bun'], args: [] },
+  deno: { scope: '@deno', path: ['deno'], args: ['run', '--allow-all', '--node-modules-dir=manual'] },
+}
+
+/** The path, the version and the arguments of Bun or Deno. */
+export async function runtimeBinary(runtime, { root, signal }) {
+  const { scope, path, args } = RUNTIMES[runtime]
+  const folder = join(await installed(`${runtime}@latest`, { root, signal, as: runtime }), 'node_modules', scope)
+  // npm installs the package of this system alone.
+  const program = join(folder, readdirSync(folder)[0], ...path)
+  chmodSync(program, 0o755)
+  const { stdout } = await must(program, ['--version'], { signal })
+  return { program, args, version: /\d+(\.\d+)+/.exec(stdout)[0] }
 }
 
 /** The folder of .cache whose `node_modules` holds the package `spec`, such as `testcontainers@12`. */

@@ -8,7 +8,6 @@ import { join } from 'node:path'
  */
 export async function makeStory(root) {
   // The bundler is among the packages that may just have been fetched.
-  const { bundle } = await import('./bundle.mjs')
   const { bundleForRun } = await import('./bundle-run.mjs')
   let remove = () => undefined
   try {
@@ -18,13 +17,19 @@ export async function makeStory(root) {
       files: files.map((name) => `docs/examples/${name}`),
       defer: (work) => (remove = work),
     })
-    const home = join(folder, 'node_modules', 'etcd-mtls')
-    await bundle(root, join(home, 'dist'))
-    copyFileSync(join(root, 'package.json'), join(home, 'package.json'))
-    writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'quickstart', private: true, type: 'module' }))
+    await installBundle(root, folder)
     return { file: join(folder, 'quickstart.js'), remove }
   } catch (error) {
     remove()
     throw error
   }
+}
+
+/** Bundles the package into `node_modules` of a folder, which becomes a project of its own. */
+export async function installBundle(root, folder) {
+  const { bundle } = await import('./bundle.mjs')
+  const home = join(folder, 'node_modules', 'etcd-mtls')
+  await bundle(root, join(home, 'dist'))
+  copyFileSync(join(root, 'package.json'), join(home, 'package.json'))
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'story', private: true, type: 'module' }))
 }

@@ -86,7 +86,7 @@ export function serverIdentityCheck(
 
 /** Node's own check applies as well. It does not match URI names, which endpoints cannot have. */
 function checkName({ kind, value }: Host, certificate: PeerCertificate): Error | undefined {
-  // `checkServerIdentity` of Node 22.23.0 to 22.23.2 refuses every IPv6 address.
+  // `checkServerIdentity` of Node 22.23.0 to 22.23.3 refuses every IPv6 address.
   if (kind !== 'ip') return checkServerIdentity(value, certificate)
   const isCovered = new X509Certificate(certificate.raw).checkIP(value) !== undefined
   return isCovered ? undefined : new Error(`The certificate of the server does not cover ${value}`)
