@@ -107,8 +107,11 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return this.#closing.signal
   }
 
+  // In brackets, because instrumentation-grpc of OpenTelemetry takes a host and a port at the end for the server of every
+  // call (its utils.ts, URI_REGEX).
   get target(): string {
-    return this.#endpoints.map((each) => each.endpoint.url).join(',')
+    const [first = '', ...others] = this.#endpoints.map((each) => each.endpoint.url)
+    return others.length === 0 ? first : `[${[first, ...others].join(', ')}]`
   }
 
   get state(): connectivityState {

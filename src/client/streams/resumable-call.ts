@@ -73,6 +73,8 @@ export class ResumableCall extends CallBase implements Call {
   readonly #resumer: StreamResumer | null
   /** Null before the start and between two attempts: messages then wait in the resumer. */
   #attempt: EtcdCall | null = null
+  /** Of the attempt that ended last. */
+  #carriedBy: string | null = null
   /** Consecutive attempts that failed without a message. */
   #consecutiveFailures = 0
   /** Messages do not end the growth of its pauses: a server may end each stream after its first message. */
@@ -102,6 +104,10 @@ export class ResumableCall extends CallBase implements Call {
     super(parts.route.target)
     this.#parts = parts
     this.#resumer = makeResumer === null ? null : makeResumer(this)
+  }
+
+  get carriedBy(): string | null {
+    return this.#attempt?.carriedBy ?? this.#carriedBy
   }
 
   start(metadata: Metadata, listener: CallListener): void {
@@ -271,6 +277,7 @@ export class ResumableCall extends CallBase implements Call {
   }
 
   #onAttemptEnded(attempt: EtcdCall, outcome: Outcome): void {
+    this.#carriedBy = attempt.carriedBy ?? this.#carriedBy
     if (this.#status !== null) return
     if (this.#backoff.isStable) {
       this.#consecutiveFailures = 0

@@ -43,7 +43,7 @@ export interface EndedCall {
 
 /** The part of the client that a call uses. */
 export interface CallRoute {
-  /** The endpoints, for messages. */
+  /** As in `ChannelBacking`. */
   readonly target: string
   /** Longest answer accepted, in bytes; -1 for no limit. */
   readonly maxReceiveLength: number

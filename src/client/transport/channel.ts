@@ -27,14 +27,17 @@ export type ExplainedCall = Call & { readonly explanation?: EtcdMtlsError | null
 export abstract class CallBase {
   /** The error that explains the status; null: none. */
   explanation: EtcdMtlsError | null = null
+  /** The URL of the endpoint that carries the call or carried it last; null if none did. */
+  abstract readonly carriedBy: string | null
   readonly #target: string
 
   constructor(target: string) {
     this.#target = target
   }
 
+  /** The URL of the endpoint, or the target of the channel before one carries the call, as in grpc-js. */
   getPeer(): string {
-    return this.#target
+    return this.carriedBy ?? this.#target
   }
 
   getCallNumber(): number {
@@ -55,7 +58,7 @@ export type MessageContext = Parameters<Call['sendMessageWithContext']>[0]
 type ChannelRef = ReturnType<ChannelInterface['getChannelzRef']>
 
 export interface ChannelBacking {
-  /** The endpoints, for messages. */
+  /** The endpoints, for programs that log or trace calls. */
   readonly target: string
   readonly state: connectivityState
   /** Whether there are calls that do not end on their own, such as watches and keep-alives. */

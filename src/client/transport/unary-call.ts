@@ -79,10 +79,17 @@ export class UnaryCall extends CallBase implements Call {
   #pauseTimer: NodeJS.Timeout | undefined
   #deadlineTimer: NodeJS.Timeout | undefined
   #ended = false
+  /** Of the attempt that ended last. */
+  #carriedBy: string | null = null
 
   constructor(parts: CallParts) {
     super(parts.route.target)
     this.#parts = parts
+  }
+
+  get carriedBy(): string | null {
+    const [current] = [...this.#running].flatMap(({ call }) => call.carriedBy ?? [])
+    return current ?? this.#carriedBy
   }
 
   start(metadata: Metadata, listener: CallListener): void {
@@ -159,6 +166,7 @@ export class UnaryCall extends CallBase implements Call {
     if (!this.#running.delete(attempt) || this.#ended) return
     const { call } = attempt
     const { kind } = this.#traits
+    this.#carriedBy = call.carriedBy ?? this.#carriedBy
     this.#sentAt ??= call.sentAt
     if (outcome.code === status.OK) this.#finish(outcome, attempt)
     else if (call.token !== null && isTokenRefused(outcome) && this.#tokenRefusals < MAX_TOKEN_REFUSALS) {
@@ -230,6 +238,7 @@ export class UnaryCall extends CallBase implements Call {
 
   #finish(outcome: Outcome, attempt: Attempt | null, cause: EtcdMtlsError | null = null): void {
     this.#ended = true
+    if (attempt === null) this.#carriedBy = this.carriedBy
     clearTimeout(this.#hedgeTimer)
     clearTimeout(this.#pauseTimer)
     clearTimeout(this.#deadlineTimer)
