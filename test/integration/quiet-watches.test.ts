@@ -100,11 +100,7 @@ it('a quiet watch survives every cut of its connection, kill -9 and SIGTERM, alt
     proxy.cut()
     return Promise.resolve()
   }
-  const disturbances = [
-    ...Array.from({ length: CUTS }, () => cut),
-    () => restart('SIGKILL'),
-    () => restart('SIGTERM'),
-  ]
+  const disturbances = [...Array.from({ length: CUTS }, () => cut), () => restart('SIGKILL'), () => restart('SIGTERM')]
   for (const disturb of disturbances) {
     if (isLong) await writeFor(BETWEEN)
     else await compact()

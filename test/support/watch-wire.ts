@@ -1,5 +1,6 @@
 /** Messages of etcd's Watch call as a server sends them, made of the client's own protobuf functions. */
-import { bytesField, int64Field, trueField } from '../../src/client/transport/protobuf.js'
+import { RESPONSE, revisionOfEvent } from '../../src/client/streams/watch-messages.js'
+import { bytesField, Fields, int64Field, trueField } from '../../src/client/transport/protobuf.js'
 
 interface ResponseParts {
   /** In the header. */
@@ -51,8 +52,18 @@ function event(key: string, revision: number, size: number): Buffer {
   )
 }
 
+/** The revisions of the events in a response. */
+export function eventRevisions(message: Buffer): number[] {
+  const revisions: number[] = []
+  const fields = new Fields(message)
+  while (fields.next()) {
+    if (fields.number === RESPONSE.events) revisions.push(Number(revisionOfEvent(fields.message())))
+  }
+  return revisions
+}
+
 /** A WatchRequest that creates a watch on the keys from this one, as etcd3 sends it. */
-export function createFor(key: string, startRevision = 0, { progressNotify = true } = {}): Buffer {
+export function createFor(key: string, startRevision = 0, { progressNotify = true, watchId = 0 } = {}): Buffer {
   return bytesField(
     1,
     Buffer.concat([
@@ -60,6 +71,7 @@ export function createFor(key: string, startRevision = 0, { progressNotify = tru
       bytesField(2, Buffer.from([0])),
       int64Field(3, BigInt(startRevision)),
       ...(progressNotify ? [trueField(4)] : []),
+      int64Field(7, BigInt(watchId)),
     ]),
   )
 }

@@ -5,6 +5,7 @@
 import { MAX_DELAY } from '../../report/duration.js'
 import { int64At, Shape, keepKnownFields } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
+import type { StreamAttempt } from './stream-attempt.js'
 
 // Keep-alives are sent every sixth of the TTL, not every third as in clientv3 (client/v3/lease.go, `recvKeepAlive`):
 // with a third, 5.3 of 8 seconds may be left when the leader freezes, and an election on a busy machine has taken 5.4.
@@ -243,6 +244,7 @@ const RESPONSE = new Shape({ varints: [2, 3], messages: { 1: new Shape({ varints
 /** Resumes a keep-alive stream over another connection. It repeats unanswered requests, which is harmless. */
 export class KeepAliveResumer implements StreamResumer {
   readonly #stream: ResumableStream
+  #attempt: StreamAttempt | null = null
   #unanswered: { id: bigint; message: Buffer }[] = []
 
   constructor(stream: ResumableStream) {
@@ -261,11 +263,12 @@ export class KeepAliveResumer implements StreamResumer {
     // An unsolicited answer must not end or extend a lease.
     if (index < 0) return
     this.#unanswered.splice(index, 1)
-    this.#stream.expectAnswer(this.#unanswered.length > 0)
+    this.#attempt?.expectAnswer(this.#unanswered.length > 0)
     this.#stream.deliver(message)
   }
 
-  begin(): void {
+  begin(attempt: StreamAttempt): void {
+    this.#attempt = attempt
     for (const { message } of this.#unanswered) this.#send(message)
   }
 
@@ -274,7 +277,7 @@ export class KeepAliveResumer implements StreamResumer {
   }
 
   #send(message: Buffer): void {
-    this.#stream.expectAnswer(true)
-    this.#stream.send(message)
+    this.#attempt?.expectAnswer(true)
+    this.#attempt?.send(message)
   }
 }

@@ -2,7 +2,6 @@
  * A streaming call. Watch and keep-alive streams continue over another connection when theirs is drained or breaks. If
  * no other connection is ready, the stream ends with the status of its attempt, and the caller may try again.
  */
-import type { EtcdMtlsError } from '../../report/errors.js'
 import { Backoff } from '../timing.js'
 import { methodOf } from '../transport/call-policy.js'
 import { callLater, type CallParts, EtcdCall } from '../transport/call.js'
@@ -10,29 +9,17 @@ import {
   type Call,
   CallBase,
   type CallListener,
-  invalidAnswer,
   makeStatus,
   type MessageContext,
   Metadata,
   type Outcome,
   status,
 } from '../transport/channel.js'
-import { readServerStatus, sendsProgressInOrder } from '../transport/health-check.js'
 import { MalformedMessage } from '../transport/protobuf.js'
+import { CallAttempt, type StreamAttempt } from './stream-attempt.js'
 
 /** The part of a stream that its resumer uses. */
-export type ResumableStream = Pick<
-  ResumableCall,
-  | 'send'
-  | 'deliver'
-  | 'expectAnswer'
-  | 'renewToken'
-  | 'explainRefusal'
-  | 'checkProgressOrder'
-  | 'invalidAnswer'
-  | 'endpoint'
-  | 'receiveLimit'
->
+export type ResumableStream = Pick<ResumableCall, 'deliver' | 'receiveLimit'>
 
 /**
  * Handles the messages of one stream in both directions, in order. It checks every message before the caller receives
@@ -40,17 +27,24 @@ export type ResumableStream = Pick<
  */
 export interface StreamResumer {
   outgoing(message: Buffer): void
-  incoming(message: Buffer): void
-  /** A new attempt starts. Requests that the previous attempt did not answer get no answer. */
-  begin(): void
-  /** Called before the stream leaves its attempt. Calls `ready` when it can continue over another one. */
-  prepareToMigrate?(ready: () => void): void
+  incoming(message: Buffer, attempt: StreamAttempt): void
+  /** A new attempt starts, and there is no other one. Requests that earlier attempts did not answer get no answer. */
+  begin(attempt: StreamAttempt): void
+  /**
+   * The stream should leave its attempt, which still works, for another one. Calls `done` when it can. Absent if the
+   * attempts can be replaced at once.
+   */
+  handOver?(next: StreamAttempt, done: () => void): void
+  /** The stream has left its attempt, or the attempt has ended: the next one is the only one. */
+  finishHandOver?(): void
+  /** The next attempt has ended, and the stream stays on its own. */
+  abandonHandOver?(): void
   /** Called every 20 s. */
   refresh?(): void
   /** The stream has ended: no timer may be left. */
   stop?(): void
   /** The attempt ended because an answer with this beginning is too large. Absent if the whole stream fails. */
-  undeliverable?(head: Buffer): void
+  undeliverable?(head: Buffer, attempt: StreamAttempt): void
   /** The stream has failed for the caller, which may open another one. */
   failed(): void
 }
@@ -61,8 +55,8 @@ const MAX_FAILURES = 5
 const PAUSES = { first: 75, longest: 1500 }
 /** Most consecutive attempts whose token is refused. */
 const MAX_REFUSALS = 3
-/** Milliseconds that an attempt may take to prepare for migration: one round trip. */
-const PREPARATION = 300
+/** Milliseconds that a hand-over may take: less than the drain limit of a connection. */
+const HAND_OVER_LIMIT = 5000
 /** Milliseconds between two refreshes. The shortest useful `--auto-compaction-retention` of etcd is a minute. */
 const REFRESH = 20_000
 /** Most messages that are delivered in one turn of the event loop: about half a millisecond of work. */
@@ -72,7 +66,13 @@ export class ResumableCall extends CallBase implements Call {
   readonly #parts: CallParts
   readonly #resumer: StreamResumer | null
   /** Null before the start and between two attempts: messages then wait in the resumer. */
-  #attempt: EtcdCall | null = null
+  #attempt: CallAttempt | null = null
+  /** The attempt to which the stream moves while the current one still works. */
+  #next: CallAttempt | null = null
+  /** Whether the next attempt should be left as well. */
+  #nextMigrates = false
+  #handOverTimer: NodeJS.Timeout | undefined
+  #failedHandOvers = 0
   /** Of the attempt that ended last. */
   #carriedBy: string | null = null
   /** Consecutive attempts that failed without a message. */
@@ -97,7 +97,6 @@ export class ResumableCall extends CallBase implements Call {
   #deliveryScheduled = false
   /** Messages of the current burst that were delivered in this turn of the event loop. */
   #burst = 0
-  #progressInOrder: Promise<boolean> | null = null
 
   /** @param makeResumer Default: messages pass unchanged, and the stream ends with its first attempt. */
   constructor(parts: CallParts, makeResumer: ((stream: ResumableStream) => StreamResumer) | null = null) {
@@ -107,7 +106,7 @@ export class ResumableCall extends CallBase implements Call {
   }
 
   get carriedBy(): string | null {
-    return this.#attempt?.carriedBy ?? this.#carriedBy
+    return this.#attempt?.endpoint ?? this.#carriedBy
   }
 
   start(metadata: Metadata, listener: CallListener): void {
@@ -124,7 +123,7 @@ export class ResumableCall extends CallBase implements Call {
     this.#sent = callback
     if (this.#status === null) {
       this.#guard(() => {
-        if (this.#resumer === null) this.send(message)
+        if (this.#resumer === null) this.#attempt?.send(message)
         else this.#resumer.outgoing(message)
       })
     }
@@ -134,7 +133,8 @@ export class ResumableCall extends CallBase implements Call {
 
   halfClose(): void {
     this.#halfClosed = true
-    this.#attempt?.halfClose()
+    this.#attempt?.call.halfClose()
+    this.#next?.call.halfClose()
   }
 
   startRead(): void {
@@ -145,13 +145,8 @@ export class ResumableCall extends CallBase implements Call {
   cancelWithStatus(code: status, details: string): void {
     this.#canceled = true
     if (this.#attempt === null) this.#end(makeStatus(code, details))
-    else this.#attempt.cancelWithStatus(code, details)
+    else this.#attempt.call.cancelWithStatus(code, details)
     this.#scheduleDelivery()
-  }
-
-  /** Sends a message over the current attempt. During a pause, the resumer sends it again when the next one begins. */
-  send(message: Buffer): void {
-    this.#attempt?.send(message, this.#takeSent())
   }
 
   /** Passes a message to the caller in a later turn of the event loop. Messages with `inBurst` may share a turn. */
@@ -161,60 +156,17 @@ export class ResumableCall extends CallBase implements Call {
     this.#scheduleDelivery()
   }
 
-  /** The URL of the endpoint that carries the current attempt. */
-  get endpoint(): string | null {
-    return this.#attempt?.carriedBy ?? null
-  }
-
   /** Bytes of the longest message accepted. */
   get receiveLimit(): number {
     const { maxReceiveLength } = this.#parts.route
     return maxReceiveLength < 0 ? Infinity : maxReceiveLength
   }
 
-  invalidAnswer(reason: string): EtcdMtlsError {
-    return invalidAnswer(methodOf(this.#parts.path), this.endpoint, reason)
-  }
-
-  /** The error for something that etcd refused by a message; null if it has nothing to do with users and roles. */
-  explainRefusal(details: string, request: Buffer): EtcdMtlsError | null {
-    return this.#attempt?.review(status.PERMISSION_DENIED, details, request).cause ?? null
-  }
-
-  /**
-   * Whether an answer to a progress request comes after all the events before it, which depends on the version of the server.
-   * Does not call back if this attempt has ended.
-   */
-  checkProgressOrder(known: (exact: boolean) => void): void {
-    const attempt = this.#attempt
-    if (attempt === null) return
-    this.#progressInOrder ??= askProgressOrder(attempt)
-    void this.#progressInOrder.then((exact) => {
-      if (attempt === this.#attempt && this.#status === null) known(exact)
-    })
-  }
-
-  /** Sets whether an answer of the server is due: the client then detects silence earlier. */
-  expectAnswer(due: boolean): void {
-    if (this.#attempt !== null) this.#attempt.answerDue = due
-  }
-
-  /** Starts a new attempt with a new token. False if there is no token, or new ones were refused as well. */
-  renewToken(details: string): boolean {
-    const old = this.#attempt
-    if (this.#refusals >= MAX_REFUSALS || typeof old?.token !== 'string') return false
-    old.review(status.UNAUTHENTICATED, details)
-    this.#refusals += 1
-    // Deferred, because the resumer is processing a message.
-    process.nextTick(() => {
-      if (old === this.#attempt) this.#replaceAttempt(old)
-    })
-    return true
-  }
-
   /** One message may wait, because pausing the stream for each message would be slow. */
   #pauseIfBacklogged(): void {
-    if (this.#incoming.length > 1 && this.#attempt?.isPausedByCaller === false) this.#attempt.pause()
+    if (this.#incoming.length <= 1) return
+    if (this.#attempt?.call.isPausedByCaller === false) this.#attempt.call.pause()
+    if (this.#next?.call.isPausedByCaller === false) this.#next.call.pause()
   }
 
   #takeSent(): (() => void) | undefined {
@@ -223,69 +175,141 @@ export class ResumableCall extends CallBase implements Call {
     return sent
   }
 
-  #startAttempt(): void {
-    const attempt: EtcdCall = new EtcdCall(this.#parts, this.#metadata, {
+  #makeAttempt(): CallAttempt {
+    const isUsed = (): boolean => attempt === this.#attempt || attempt === this.#next
+    const call = new EtcdCall(this.#parts, this.#metadata, {
       onMetadata: (metadata) => {
-        if (attempt !== this.#attempt || this.#hasMetadata) return
+        if (!isUsed() || this.#hasMetadata) return
         this.#hasMetadata = true
         this.#listener?.onReceiveMetadata(metadata)
       },
       onMessage: (message) => {
-        if (attempt === this.#attempt) this.#receive(message)
+        if (isUsed()) this.#receive(message, attempt)
       },
       onEnd: (outcome) => {
         if (attempt === this.#attempt) this.#onAttemptEnded(attempt, outcome)
+        else if (attempt === this.#next) this.#onNextEnded(attempt)
       },
       onMigrate: () => {
         this.#migrate(attempt)
       },
     })
-    this.#attempt = attempt
-    this.#backoff.started()
-    this.#progressInOrder = null
-    this.#resumer?.begin()
-    this.#pauseIfBacklogged()
-    if (this.#halfClosed) attempt.halfClose()
-    attempt.start()
+    const attempt: CallAttempt = new CallAttempt(call, {
+      method: methodOf(this.#parts.path),
+      takeSent: () => this.#takeSent(),
+      isUsed: () => isUsed() && this.#status === null,
+      replace: () => this.#renew(attempt),
+    })
+    return attempt
   }
 
-  #replaceAttempt(old: EtcdCall): void {
+  #startAttempt(): void {
+    const attempt = this.#makeAttempt()
+    this.#attempt = attempt
+    this.#resumer?.begin(attempt)
+    this.#start(attempt)
+  }
+
+  #start({ call }: CallAttempt): void {
+    this.#backoff.started()
+    this.#pauseIfBacklogged()
+    if (this.#halfClosed) call.halfClose()
+    call.start()
+  }
+
+  #replaceAttempt(old: CallAttempt): void {
     this.#startAttempt()
-    old.cancelWithStatus(status.CANCELLED, 'The stream continues over another connection')
+    old.leave()
+  }
+
+  /** The token of the attempt was refused. False if it has none, or new ones were refused as well. */
+  #renew(old: CallAttempt): boolean {
+    if (this.#refusals >= MAX_REFUSALS) return false
+    this.#refusals += 1
+    // Deferred, because the resumer is processing a message.
+    process.nextTick(() => {
+      if (old === this.#next) this.#onNextEnded(old)
+      else if (old === this.#attempt && this.#next !== null) this.#finishHandOver()
+      else if (old === this.#attempt) this.#replaceAttempt(old)
+    })
+    return true
   }
 
   /** The client is about to close the connection of the attempt. */
-  #migrate(attempt: EtcdCall): void {
+  #migrate(attempt: CallAttempt): void {
+    const resumer = this.#resumer
     // A caller that sends no more is about to end the stream.
-    if (this.#halfClosed || this.#resumer === null) return
-    const migrate = (): void => {
-      clearTimeout(timer)
-      if (attempt === this.#attempt && this.#status === null && !this.#canceled) this.#replaceAttempt(attempt)
+    if (this.#halfClosed || resumer === null || this.#status !== null || this.#canceled) return
+    if (attempt === this.#next) this.#nextMigrates = true
+    if (attempt !== this.#attempt || this.#next !== null) return
+    if (resumer.handOver === undefined) {
+      this.#replaceAttempt(attempt)
+      return
     }
-    const timer = setTimeout(migrate, PREPARATION).unref()
-    if (this.#resumer.prepareToMigrate === undefined) migrate()
-    else this.#resumer.prepareToMigrate(migrate)
+    clearTimeout(this.#handOverTimer)
+    const next = this.#makeAttempt()
+    this.#next = next
+    this.#nextMigrates = false
+    this.#handOverTimer = setTimeout(this.#finishHandOver, HAND_OVER_LIMIT).unref()
+    resumer.handOver(next, this.#finishHandOver)
+    this.#start(next)
   }
 
-  #receive(message: Buffer): void {
+  readonly #finishHandOver = (): void => {
+    const [old, next] = [this.#attempt, this.#next]
+    if (next === null) return
+    clearTimeout(this.#handOverTimer)
+    this.#attempt = next
+    this.#next = null
+    this.#failedHandOvers = 0
+    this.#resumer?.finishHandOver?.()
+    old?.leave()
+    // In a later turn, because the resumer is processing a message.
+    if (this.#nextMigrates)
+      process.nextTick(() => {
+        this.#migrate(next)
+      })
+  }
+
+  #onNextEnded(next: CallAttempt): void {
+    clearTimeout(this.#handOverTimer)
+    if (next.call.refusedHead !== null) this.#skipRefused(next)
+    this.#next = null
+    this.#resumer?.abandonHandOver?.()
+    next.leave()
+    this.#failedHandOvers += 1
+    // The stream stays until its connection is closed.
+    if (this.#failedHandOvers > MAX_FAILURES) return
+    const attempt = this.#attempt
+    this.#handOverTimer = setTimeout(() => {
+      if (attempt !== null) this.#migrate(attempt)
+    }, this.#backoff.failed()).unref()
+  }
+
+  #receive(message: Buffer, attempt: CallAttempt): void {
     if (this.#status !== null) return
     this.#consecutiveFailures = 0
     this.#guard(() => {
       if (this.#resumer === null) this.deliver(message, true)
-      else this.#resumer.incoming(message)
-    })
+      else this.#resumer.incoming(message, attempt)
+    }, attempt)
   }
 
-  #onAttemptEnded(attempt: EtcdCall, outcome: Outcome): void {
-    this.#carriedBy = attempt.carriedBy ?? this.#carriedBy
+  #onAttemptEnded(attempt: CallAttempt, outcome: Outcome): void {
+    this.#carriedBy = attempt.endpoint ?? this.#carriedBy
     if (this.#status !== null) return
     if (this.#backoff.isStable) {
       this.#consecutiveFailures = 0
       this.#refusals = 0
     }
     // A stopping etcd closes its streams without a status.
-    const broke = attempt.endedWithoutAnswer || (outcome.code === status.UNAVAILABLE && attempt.carriedBy !== null)
+    const { endedWithoutAnswer, carriedBy } = attempt.call
+    const broke = endedWithoutAnswer || (outcome.code === status.UNAVAILABLE && carriedBy !== null)
     const mayRepeat = broke || this.#skipRefused(attempt)
+    if (mayRepeat && this.#next !== null && !this.#canceled) {
+      this.#finishHandOver()
+      return
+    }
     if (!mayRepeat || this.#consecutiveFailures >= MAX_FAILURES || this.#canceled || this.#resumer === null) {
       this.#end(outcome)
       return
@@ -298,10 +322,11 @@ export class ResumableCall extends CallBase implements Call {
   }
 
   /** Whether the stream can continue without an answer that was refused. */
-  #skipRefused({ refusedHead }: EtcdCall): boolean {
+  #skipRefused(attempt: CallAttempt): boolean {
+    const { refusedHead } = attempt.call
     const resumer = this.#resumer
     if (refusedHead === null || resumer?.undeliverable === undefined) return false
-    this.#guard(() => resumer.undeliverable?.(refusedHead))
+    this.#guard(() => resumer.undeliverable?.(refusedHead, attempt), attempt)
     return this.#status === null
   }
 
@@ -311,6 +336,9 @@ export class ResumableCall extends CallBase implements Call {
     clearInterval(this.#refreshTimer)
     this.#resumer?.stop?.()
     clearTimeout(this.#pauseTimer)
+    clearTimeout(this.#handOverTimer)
+    this.#next?.leave()
+    this.#next = null
     this.#scheduleDelivery()
   }
 
@@ -336,7 +364,10 @@ export class ResumableCall extends CallBase implements Call {
     if (next !== undefined) {
       this.#readRequested = false
       this.#burst = next.inBurst ? this.#burst + 1 : 0
-      if (this.#incoming.length === 0 && this.#attempt?.isPausedByCaller === true) this.#attempt.resume()
+      if (this.#incoming.length === 0) {
+        if (this.#attempt?.call.isPausedByCaller === true) this.#attempt.call.resume()
+        if (this.#next?.call.isPausedByCaller === true) this.#next.call.resume()
+      }
       this.#listener?.onReceiveMessage(next.message)
       if (this.#incoming.length === 0) this.#scheduleDelivery()
       return
@@ -347,20 +378,16 @@ export class ResumableCall extends CallBase implements Call {
     this.#listener?.onReceiveStatus(this.#status)
   }
 
-  #guard(work: () => void): void {
+  #guard(work: () => void, attempt = this.#attempt): void {
     try {
       work()
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error
       if (this.#status !== null) return
-      const cause = this.invalidAnswer(error.message)
-      this.#end({ ...makeStatus(status.INTERNAL, cause.message), cause })
-      this.#attempt?.cancelWithStatus(status.CANCELLED, cause.message)
+      const cause = attempt?.invalidAnswer(error.message)
+      const details = cause?.message ?? error.message
+      this.#end({ ...makeStatus(status.INTERNAL, details), ...(cause === undefined ? {} : { cause }) })
+      this.#attempt?.call.cancelWithStatus(status.CANCELLED, details)
     }
   }
-}
-
-async function askProgressOrder({ connection, token }: EtcdCall): Promise<boolean> {
-  const version = connection === null ? null : (await readServerStatus(connection, token))?.version
-  return typeof version === 'string' && sendsProgressInOrder(version)
 }

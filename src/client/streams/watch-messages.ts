@@ -282,6 +282,26 @@ export function revisionOfEvent(event: Fields): bigint {
   return revision
 }
 
+/** The response without its events before a revision; null if no event is left. */
+export function withoutEventsBefore(message: Buffer, revision: bigint): Buffer | null {
+  const kept: Buffer[] = []
+  let [hasOld, hasNew] = [false, false]
+  const fields = new Fields(message)
+  while (fields.next()) {
+    const { start, end } = fields
+    if (fields.number === RESPONSE.events) {
+      const isOld = revisionOfEvent(fields.message()) < revision
+      // Events come in the order of their revisions.
+      if (!isOld && !hasOld) return message
+      if (isOld) hasOld = true
+      else hasNew = true
+      if (isOld) continue
+    }
+    kept.push(message.subarray(start, end))
+  }
+  return hasNew ? Buffer.concat(kept) : null
+}
+
 export function areWatched({ message, keys }: WatchResponse, { key, rangeEnd }: WatchedKeys): boolean {
   const isEndless = rangeEnd.length === 1 && rangeEnd[0] === 0
   for (let at = 0; at < keys.length; at += 2) {

@@ -8,45 +8,26 @@
  * - For an unexpected response etcd3 throws an error that no caller can catch. So a response is passed on only if it was checked
  *   and belongs to a watch of etcd3.
  */
-import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
 import { int64At, MalformedMessage } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
-import { WatchFragments } from './watch-fragments.js'
+import type { StreamAttempt } from './stream-attempt.js'
+import { type CreatedWatch, type Watch, WatchAttempt } from './watch-attempt.js'
+import { HandOver } from './watch-hand-over.js'
 import {
   areWatched,
-  cancelRequest,
   type CreateRequest,
   createRequest,
   makeResponse,
-  progressRequest,
   readWatchedKeys,
   readWatchRequest,
   readWatchResponse,
   RESPONSE,
-  type WatchedKeys,
   type WatchResponse,
+  withoutEventsBefore,
   withWatchId,
 } from './watch-messages.js'
 import type { ResumePositions, WatchEnds } from './watch-records.js'
-
-interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> {
-  readonly id: bigint
-  readonly keys: WatchedKeys
-  /** The start revision that the caller requested; 0: from now on. */
-  readonly asked: bigint
-  /** The first revision that was not delivered; 0 until the server reports where the watch starts. */
-  next: bigint
-  /** The header revision of the last delivered response; null: none. */
-  delivered: bigint | null
-  canceling: boolean
-  /** Its id on the current attempt; null until the server has created it. */
-  serverId: bigint | null
-  /** The revision of the server when it created the watch on the current attempt. */
-  createdAt: bigint
-  /** Whether a progress request was not answered when the watch was created. */
-  createdDuringInquiry: boolean
-}
 
 /**
  * The watch id in the answer to a progress request, which is about all watches of the stream (etcd client/v3,
@@ -64,29 +45,17 @@ export class WatchResumer implements StreamResumer {
   #lastHeader = new Uint8Array()
   #progressOwed = 0
 
-  // State of the current attempt.
-  #uncreated: Watch[] = []
-  /** Requested in this order and not answered. */
-  readonly #awaited: Watch[] = []
-  readonly #byServerId = new Map<bigint, Watch>()
-  // Whether the server uses our watch ids, as etcd does since 3.4. Its grpc-proxy does not and may answer out of order,
-  // so there watches are created one at a time.
-  #usesOurIds = false
-  #ready: (() => void) | null = null
-  readonly #inquiry = new ProgressInquiry(() => {
-    this.#requestProgress()
-  })
-  /** Progress requests that were not answered: etcd may never answer them. */
-  #unanswered = 0
-  /** Whether the attempt creates watches again whose positions are old. */
-  #resumes = false
-  readonly #fragments: WatchFragments
+  #current: WatchAttempt | null = null
+  /** The attempt to which the watches move; null: they stay. */
+  #next: WatchAttempt | null = null
+  #handOver: HandOver | null = null
+  /** Whether the current attempt has created watches again and their positions are old. */
+  #isBehind = false
 
   constructor(stream: ResumableStream, positions: ResumePositions, ends: WatchEnds) {
     this.#stream = stream
     this.#positions = positions
     this.#ends = ends
-    this.#fragments = new WatchFragments(stream.receiveLimit)
   }
 
   outgoing(message: Buffer): void {
@@ -100,73 +69,95 @@ export class WatchResumer implements StreamResumer {
         return
       case 'progress':
         this.#progressOwed += 1
-        this.#stream.send(message)
+        this.#current?.stream.send(message)
         return
       case 'other':
-        this.#stream.send(message)
+        this.#current?.stream.send(message)
     }
   }
 
-  incoming(message: Buffer): void {
+  incoming(message: Buffer, stream: StreamAttempt): void {
+    const attempt = this.#attemptOf(stream)
+    if (attempt === null) return
     const response = readWatchResponse(message)
     this.#keepHeader(response)
     if (response.created || response.watchId === ALL_WATCHES) {
       if (response.fault !== null) throw new MalformedMessage(response.fault)
-      if (response.created) this.#onCreated(response)
-      else this.#onProgressOfAll(response)
+      if (response.created) this.#onCreated(attempt, response)
+      else this.#onProgressOfAll(attempt, response)
       return
     }
-    const watch = this.#byServerId.get(response.watchId)
+    const created = attempt.byServerId(response.watchId)
     // The watch was canceled meanwhile, or is not of this stream.
-    if (watch === undefined) return
-    if (response.fault !== null) this.#endInvalid(watch, response.fault)
-    else if (response.canceled) this.#onCanceled(watch, response)
-    else this.#onEvents(watch, response)
+    if (created === undefined) return
+    if (response.fault !== null) this.#endInvalid(attempt, created.watch, response.fault)
+    else if (response.canceled) this.#onCanceled(attempt, created, response)
+    else this.#onEvents(attempt, created, response)
+    // Without a watch, etcd answers no progress request that would end the hand-over.
+    if (this.#current?.size === 0) this.#handOver?.update()
   }
 
-  begin(): void {
-    this.#byServerId.clear()
-    this.#fragments.clear()
-    this.#awaited.length = 0
-    this.#usesOurIds = false
-    this.#ready = null
-    this.#inquiry.stop()
-    this.#unanswered = 0
-    // etcd does not guarantee an answer to progress requests, so none is simulated.
-    this.#progressOwed = 0
-    for (const watch of [...this.#watches.values()]) {
-      watch.serverId = null
-      if (watch.canceling) this.#endCanceled(watch)
-    }
-    this.#uncreated = [...this.#watches.values()]
-    this.#resumes = this.#uncreated.length > 0
-    this.#createNext()
+  begin(stream: StreamAttempt): void {
+    this.stop()
+    this.#current = this.#makeAttempt(stream)
+    this.#endUnansweredCancels()
+    this.#isBehind = this.#watches.size > 0
+    for (const watch of this.#watches.values()) this.#current.create(watch)
   }
 
-  /**
-   * Requests the progress, because a watch on unchanged keys has only its first revision, and etcd refuses to create it
-   * again from a compacted one.
-   */
-  prepareToMigrate(ready: () => void): void {
-    if (this.#byServerId.size === 0) {
-      ready()
-      return
+  handOver(stream: StreamAttempt, done: () => void): void {
+    const old = this.#current
+    if (old === null) return
+    const next = this.#makeAttempt(stream)
+    this.#next = next
+    this.#handOver = new HandOver({ old, next, watches: this.#watches, done })
+    this.#handOver.start()
+  }
+
+  finishHandOver(): void {
+    const next = this.#next
+    if (next === null) return
+    this.stop()
+    this.#current = next
+    this.#next = null
+    this.#endUnansweredCancels()
+    next.startAtPositions()
+    const { pending } = next
+    for (const watch of this.#watches.values()) {
+      const created = next.find(watch)
+      if (created !== undefined) this.#closeGap(next, created)
+      else if (!pending.has(watch)) next.create(watch)
     }
-    this.#ready = ready
-    this.#inquiry.start()
+  }
+
+  abandonHandOver(): void {
+    const [current, next] = [this.#current, this.#next]
+    if (current === null || next === null) return
+    next.stop()
+    this.#handOver?.stop()
+    this.#handOver = null
+    this.#next = null
+    const { pending } = current
+    // Those that the caller has created meanwhile.
+    for (const watch of this.#watches.values()) {
+      if (current.find(watch) === undefined && !pending.has(watch)) current.create(watch)
+    }
   }
 
   refresh(): void {
-    if (this.#byServerId.size > 0) this.#inquiry.start()
+    if (this.#current !== null && this.#current.size > 0) this.#current.inquire()
   }
 
   stop(): void {
-    this.#inquiry.stop()
+    for (const attempt of this.#attempts) attempt.stop()
+    this.#handOver?.stop()
+    this.#handOver = null
   }
 
-  undeliverable(head: Buffer): void {
-    const watch = this.#byServerId.get(int64At(head, RESPONSE.watchId))
-    if (watch !== undefined) this.#endTooLarge(watch)
+  undeliverable(head: Buffer, stream: StreamAttempt): void {
+    const attempt = this.#attemptOf(stream)
+    const created = attempt?.byServerId(int64At(head, RESPONSE.watchId))
+    if (attempt !== null && created !== undefined) this.#endTooLarge(attempt, created.watch)
   }
 
   failed(): void {
@@ -180,77 +171,79 @@ export class WatchResumer implements StreamResumer {
     )
   }
 
-  #requestProgress(): void {
-    // Only etcd since 3.4 uses our ids; other servers may not support progress requests.
-    if (!this.#usesOurIds) {
-      this.#endInquiry()
-      return
-    }
-    this.#stream.checkProgressOrder((exact) => {
-      if (exact) {
-        this.#unanswered += 1
-        this.#stream.send(progressRequest())
-      } else this.#endInquiry()
-    })
+  get #attempts(): WatchAttempt[] {
+    return [this.#current, this.#next].filter((each) => each !== null)
   }
 
-  #endInquiry(): void {
-    this.#inquiry.stop()
-    const ready = this.#ready
-    this.#ready = null
-    ready?.()
+  #attemptOf(stream: StreamAttempt): WatchAttempt | null {
+    if (this.#current?.stream === stream) return this.#current
+    return this.#next?.stream === stream ? this.#next : null
+  }
+
+  #makeAttempt(stream: StreamAttempt): WatchAttempt {
+    const attempt: WatchAttempt = new WatchAttempt(stream, {
+      limit: this.#stream.receiveLimit,
+      freshId: () => this.#freshId(),
+      onNoProgress: () => this.#handOver?.progressed(attempt, null),
+    })
+    return attempt
+  }
+
+  /** The attempt that should answer them has ended, and etcd does not guarantee an answer to progress requests. */
+  #endUnansweredCancels(): void {
+    this.#progressOwed = 0
+    for (const watch of [...this.#watches.values()]) if (watch.canceling) this.#endCanceled(watch)
+  }
+
+  /** The current attempt may miss no event: it creates a watch again that starts after its position. */
+  #closeGap(attempt: WatchAttempt, created: CreatedWatch): void {
+    const { watch, from } = created
+    if (from <= watch.next) return
+    attempt.cancel(watch)
+    attempt.remove(created)
+    if (!this.#isOnNext(watch)) attempt.create(watch)
+  }
+
+  /** Whether the next attempt delivers every event of the watch that was not delivered. */
+  #isOnNext(watch: Watch): boolean {
+    const created = this.#next?.find(watch)
+    return created !== undefined && created.from <= watch.next
   }
 
   #create({ startRevision, watchId, ...request }: CreateRequest): void {
     // An id in use, which etcd would refuse, is replaced.
     const id = watchId > 0n && !this.#watches.has(watchId) ? watchId : this.#freshId()
+    const next = this.#positions.take(request.body, startRevision) ?? startRevision
     const watch: Watch = {
       ...request,
       id,
       keys: readWatchedKeys(request.body),
       asked: startRevision,
-      next: this.#positions.take(request.body, startRevision) ?? startRevision,
+      next,
+      afterEvents: next,
       delivered: null,
       canceling: false,
-      serverId: null,
-      createdAt: 0n,
-      createdDuringInquiry: false,
     }
     this.#watches.set(id, watch)
-    this.#uncreated.push(watch)
-    this.#createNext()
+    const attempt = this.#next ?? this.#current
+    attempt?.create(watch)
   }
 
   #freshId(): bigint {
     do this.#lastId += 1n
-    while (this.#watches.has(this.#lastId) || this.#byServerId.has(this.#lastId))
+    while (
+      this.#watches.has(this.#lastId) ||
+      this.#attempts.some((each) => each.byServerId(this.#lastId) !== undefined)
+    )
     return this.#lastId
-  }
-
-  #createNext(): void {
-    while (this.#usesOurIds || this.#awaited.length === 0) {
-      const watch = this.#uncreated.shift()
-      if (watch === undefined) break
-      this.#awaited.push(watch)
-      watch.createdDuringInquiry = this.#unanswered > 0
-      this.#stream.send(createRequest({ body: watch.body, startRevision: watch.next, watchId: watch.id }))
-    }
-    this.#stream.expectAnswer(this.#awaited.length > 0)
-    if (!this.#resumes || this.#awaited.length > 0) return
-    // At once, because this attempt may be as short as the last one.
-    this.#resumes = false
-    this.refresh()
   }
 
   #cancel(id: bigint): void {
     const watch = this.#watches.get(id)
     if (watch === undefined) return
     watch.canceling = true
-    if (watch.serverId !== null) this.#stream.send(cancelRequest(watch.serverId))
-    else if (this.#uncreated.includes(watch)) {
-      this.#uncreated = this.#uncreated.filter((each) => each !== watch)
-      this.#endCanceled(watch)
-    }
+    const isAnswered = this.#attempts.map((each) => each.cancel(watch)).includes(true)
+    if (!isAnswered) this.#endCanceled(watch)
   }
 
   /** A copy, because a view would keep the whole message in memory; a loop, because it is faster for few bytes. */
@@ -261,86 +254,92 @@ export class WatchResumer implements StreamResumer {
   }
 
   #endCanceled(watch: Watch): void {
-    this.#watches.delete(watch.id)
+    this.#remove(watch)
     this.#stream.deliver(makeResponse(this.#lastHeader, watch.id, { canceled: true }))
   }
 
-  #onCreated(response: WatchResponse): void {
-    const { watchId, canceled, revision } = response
-    const index = Math.max(
-      this.#awaited.findIndex(({ id }) => id === watchId),
-      0,
-    )
-    const watch = this.#awaited[index]
-    if (watch === undefined) return
-    if (!canceled && (watchId < 0n || this.#byServerId.has(watchId))) {
-      throw new MalformedMessage(`watch ${String(watchId)} is created twice, or has no valid id`)
-    }
-    this.#awaited.splice(index, 1)
-    if (canceled) this.#onRefused(watch, response)
+  #onCreated(attempt: WatchAttempt, response: WatchResponse): void {
+    const accepted = attempt.accept(response)
+    if (accepted === null) return
+    const { watch, created } = accepted
+    if (this.#watches.get(watch.id) !== watch) {
+      // It has ended meanwhile.
+      attempt.cancel(watch)
+      if (created !== null) attempt.remove(created)
+    } else if (created === null) this.#onRefused(attempt, watch, response)
     else {
-      if (watchId === watch.id) this.#usesOurIds = true
-      watch.serverId = watchId
-      watch.createdAt = revision
-      this.#byServerId.set(watchId, watch)
-      // etcd starts at the revision after the one in this header (etcd server/etcdserver/api/v3rpc/watch.go).
-      if (watch.next === 0n) watch.next = revision + 1n
+      if (watch.next === 0n) watch.next = watch.afterEvents = created.from
       if (watch.delivered === null) {
-        watch.delivered = revision
-        this.#stream.deliver(forCaller(watch, watchId, response.message))
+        watch.delivered = response.revision
+        this.#stream.deliver(forCaller(watch, created.serverId, response.message))
       }
-      if (watch.canceling) this.#stream.send(cancelRequest(watchId))
+      if (watch.canceling) attempt.cancel(watch)
+      else if (attempt === this.#current) this.#closeGap(attempt, created)
     }
-    this.#createNext()
+    attempt.createNext()
+    if (attempt.hasPending) return
+    this.#handOver?.update()
+    if (!this.#isBehind || attempt !== this.#current) return
+    // At once, because this attempt may be as short as the last one.
+    this.#isBehind = false
+    this.refresh()
   }
 
-  #onRefused(watch: Watch, { cancelReason }: WatchResponse): void {
-    if (isTokenRefused(cancelReason) && this.#stream.renewToken(cancelReason)) return
-    this.#watches.delete(watch.id)
+  #onRefused(attempt: WatchAttempt, watch: Watch, { cancelReason }: WatchResponse): void {
+    const { stream } = attempt
+    if (isTokenRefused(cancelReason) && stream.renewToken(cancelReason)) return
     const request = createRequest({ body: watch.body, startRevision: 0n, watchId: 0n })
-    const cause = this.#stream.explainRefusal(cancelReason, request)
+    const cause = stream.explainRefusal(cancelReason, request)
     const header = this.#lastHeader
     const reason = cause === null ? cancelReason : `${cancelReason}. ${cause.message}`
     if (cause !== null) this.#ends.note(reason, cause)
     const created = watch.delivered === null
+    this.#remove(watch)
     this.#stream.deliver(makeResponse(header, watch.id, { created, canceled: true, reason }))
     // etcd3 leaves the refused watch at the head of its queue, which continues only after a successful create. This
     // response is one; no caller has its watch.
     if (created) this.#stream.deliver(makeResponse(header, watch.id, { created }))
   }
 
-  #onProgressOfAll({ revision, message }: WatchResponse): void {
-    if (this.#progressOwed > 0) {
+  #onProgressOfAll(attempt: WatchAttempt, { revision, message }: WatchResponse): void {
+    if (attempt === this.#current && this.#progressOwed > 0) {
       this.#progressOwed -= 1
       this.#stream.deliver(message)
       return
     }
-    this.#unanswered = Math.max(0, this.#unanswered - 1)
     // Our own requests go only to servers that answer in the order of events.
-    for (const watch of this.#byServerId.values()) if (isIncluded(watch, revision)) this.#advance(watch, revision)
-    this.#endInquiry()
+    for (const created of attempt.progressed(revision)) {
+      created.isSynced = true
+      this.#advance(attempt, created, revision)
+    }
+    this.#handOver?.progressed(attempt, revision)
   }
 
-  #onCanceled(watch: Watch, { compactRevision, cancelReason }: WatchResponse): void {
-    this.#remove(watch)
+  #onCanceled(attempt: WatchAttempt, created: CreatedWatch, { compactRevision, cancelReason }: WatchResponse): void {
+    const { watch } = created
+    // etcd keeps a compacted watch until it is canceled, and answers no progress request of the stream while it does
+    // (server/storage/mvcc/watchable_store.go, syncWatchers and progressIfSync).
+    if (compactRevision !== 0n) attempt.cancel(watch)
+    attempt.remove(created)
     let reason = cancelReason
     if (compactRevision !== 0n && !watch.canceling) {
+      const isElsewhere = attempt === this.#next ? this.#handOver?.createAgain(watch) : this.#isOnNext(watch)
+      if (isElsewhere === true) return
       const cause = compactedError(watch, compactRevision)
       reason = cancelReason === '' ? cause.message : `${cancelReason}. ${cause.message}`
       this.#ends.note(reason, cause)
     }
+    this.#remove(watch)
     this.#stream.deliver(makeResponse(this.#lastHeader, watch.id, { canceled: true, reason, compactRevision }))
   }
 
-  #endInvalid(watch: Watch, fault: string): void {
-    this.#endWith(
-      watch,
-      this.#stream.invalidAnswer(`a response for the watch on ${nameOf(watch)} is invalid: ${fault}`),
-    )
+  #endInvalid({ stream }: WatchAttempt, watch: Watch, fault: string): void {
+    this.#endWith(watch, stream.invalidAnswer(`a response for the watch on ${nameOf(watch)} is invalid: ${fault}`))
   }
 
-  #endTooLarge(watch: Watch): void {
-    const { receiveLimit: limit, endpoint } = this.#stream
+  #endTooLarge({ stream }: WatchAttempt, watch: Watch): void {
+    const { endpoint } = stream
+    const { receiveLimit: limit } = this.#stream
     const message =
       `The watch on ${nameOf(watch)} has an event or a revision of more than ${String(limit)} bytes, which this client does` +
       ' not receive. Raise etcd3: { grpcOptions: { "grpc.max_receive_message_length": … } }, and watch again from revision' +
@@ -349,101 +348,79 @@ export class WatchResumer implements StreamResumer {
   }
 
   #endWith(watch: Watch, cause: EtcdMtlsError): void {
-    if (watch.serverId !== null) this.#stream.send(cancelRequest(watch.serverId))
     this.#remove(watch)
     this.#ends.note(cause.message, cause)
     this.#stream.deliver(makeResponse(this.#lastHeader, watch.id, { canceled: true, reason: cause.message }))
   }
 
-  #remove({ id, serverId }: Watch): void {
-    this.#watches.delete(id)
-    this.#fragments.drop(id)
-    if (serverId !== null) this.#byServerId.delete(serverId)
+  /** The watch has ended for the caller. */
+  #remove(watch: Watch): void {
+    if (this.#watches.get(watch.id) === watch) this.#watches.delete(watch.id)
+    for (const attempt of this.#attempts) {
+      if (!watch.canceling) attempt.cancel(watch)
+      const created = attempt.find(watch)
+      if (created !== undefined) attempt.remove(created)
+    }
   }
 
-  #onEvents(watch: Watch, response: WatchResponse): void {
+  #onEvents(attempt: WatchAttempt, created: CreatedWatch, response: WatchResponse): void {
+    const { watch } = created
     const { fragment, lastRevision, revision } = response
     // etcd3 throws if a key does not begin with the prefix of its namespace.
     if (!areWatched(response, watch.keys)) {
-      this.#endInvalid(watch, 'it is about a key that is not watched')
+      this.#endInvalid(attempt, watch, 'it is about a key that is not watched')
       return
     }
-    if (fragment || this.#fragments.unfinishedRevision(watch.id) !== null) {
-      this.#onFragment(watch, response)
+    if (created.from > watch.next) {
+      // The other attempt delivers these, and events before them.
+      if (lastRevision !== null && lastRevision >= created.from) created.from = lastRevision + 1n
       return
     }
+    if (fragment || attempt.fragments.unfinishedRevision(watch.id) !== null) {
+      this.#onFragment(attempt, created, response)
+      return
+    }
+    if (lastRevision !== null) this.#deliverFresh(attempt, watch, response, response.message)
+    else if (watch.progressNotify) this.#deliver(watch, response, response.message)
     // Without events, everything up to the header revision was delivered. With past events, the header revision may be
     // far ahead.
-    this.#advance(watch, lastRevision ?? revision)
-    if (lastRevision === null && !watch.progressNotify) return
-    this.#deliverEvents(watch, response, response.message)
+    this.#advance(attempt, created, lastRevision ?? revision, lastRevision !== null)
   }
 
-  #onFragment(watch: Watch, response: WatchResponse): void {
+  #onFragment(attempt: WatchAttempt, created: CreatedWatch, response: WatchResponse): void {
+    const { watch } = created
     const { lastRevision } = response
     if (lastRevision === null) {
-      this.#endInvalid(watch, 'it is a fragment without events')
+      this.#endInvalid(attempt, watch, 'it is a fragment without events')
       return
     }
-    const complete = this.#fragments.accept(watch.id, response)
+    const complete = attempt.fragments.accept(watch.id, response)
     if (complete === null) {
-      this.#endTooLarge(watch)
+      this.#endTooLarge(attempt, watch)
       return
     }
-    this.#advance(watch, lastRevision)
-    for (const message of complete) this.#deliverEvents(watch, response, message)
+    for (const message of complete) this.#deliverFresh(attempt, watch, response, message)
+    this.#advance(attempt, created, lastRevision, true)
   }
 
-  #deliverEvents(watch: Watch, { revision, watchId }: WatchResponse, message: Buffer): void {
+  /** Delivers the events that another attempt has not delivered. */
+  #deliverFresh({ mayRepeat }: WatchAttempt, watch: Watch, response: WatchResponse, message: Buffer): void {
+    const fresh = mayRepeat ? withoutEventsBefore(message, watch.afterEvents) : message
+    if (fresh !== null) this.#deliver(watch, response, fresh)
+  }
+
+  #deliver(watch: Watch, { revision, watchId }: WatchResponse, message: Buffer): void {
     watch.delivered = revision
     this.#stream.deliver(forCaller(watch, watchId, message), true)
   }
 
   /** Everything up to the revision was delivered, except a revision whose last events have not arrived. */
-  #advance(watch: Watch, revision: bigint): void {
-    const next = this.#fragments.unfinishedRevision(watch.id) ?? revision + 1n
+  #advance({ fragments }: WatchAttempt, { watch, from }: CreatedWatch, revision: bigint, withEvents = false): void {
+    const next = fragments.unfinishedRevision(watch.id) ?? revision + 1n
+    if (from > watch.next) return
     if (watch.next < next) watch.next = next
+    if (withEvents && watch.afterEvents < next) watch.afterEvents = next
   }
-}
-
-/** Milliseconds between two requests. etcd reads past events for new watches every 100 ms. */
-const INQUIRY_PAUSES = { first: 200, longest: 20_000 }
-
-/**
- * Requests the progress of the watches of a stream until the server answers: etcd sends no answer while one of them
- * still reads past events (etcd server/storage/mvcc/watchable_store.go, progressIfSync).
- */
-class ProgressInquiry {
-  readonly #send: () => void
-  #requests = 0
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(send: () => void) {
-    this.#send = send
-  }
-
-  /** Does nothing while an answer is due. */
-  start(): void {
-    if (this.#timer === undefined) this.#request()
-  }
-
-  /** An answer has arrived, or none can. */
-  stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#requests = 0
-  }
-
-  readonly #request = (): void => {
-    this.#requests += 1
-    this.#timer = setTimeout(this.#request, backoffPause(this.#requests, INQUIRY_PAUSES)).unref()
-    this.#send()
-  }
-}
-
-/** Whether the progress is also that of this watch: it may have been created after the request. */
-function isIncluded({ createdAt, createdDuringInquiry }: Watch, revision: bigint): boolean {
-  return createdDuringInquiry ? revision > createdAt : revision >= createdAt
 }
 
 /** The key in quotes. */

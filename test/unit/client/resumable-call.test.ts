@@ -8,7 +8,7 @@ import { readWatchRequest, readWatchResponse } from '../../../src/client/streams
 import { mintPki } from '../../support/etcd.js'
 import { grpcPeer, leaveOpen, type Peer, type Proxy, proxyTo, refuseCall } from '../../support/peers.js'
 import { rawClient } from '../../support/raw-client.js'
-import { createFor, watchResponse } from '../../support/watch-wire.js'
+import { createFor, eventRevisions, watchResponse } from '../../support/watch-wire.js'
 
 const KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
 const WATCH = '/etcdserverpb.Watch/Watch'
@@ -162,6 +162,88 @@ describe('keep-alives', () => {
     expect(attempts.map((each) => each.messages)).toEqual([[ask(1)], [ask(2)]])
     await expect.poll(() => attempts[0]?.stream.closed).toBe(true)
     expect(seen.end).toBeNull()
+  })
+})
+
+describe('a stream of watches that leaves its connection', () => {
+  /** Answers the create on an attempt. */
+  const create = (attempt: Attempt | undefined): void => {
+    attempt?.send(watchResponse({ revision: 10, watchId: 1, created: true }))
+  }
+  const event = (revision: number): Buffer => watchResponse({ revision, watchId: 1, events: [revision] })
+
+  /** A stream with one watch that has begun to move: the next attempt has requested the watch. */
+  async function moving(): Promise<Seen> {
+    onMessage = (attempt) => {
+      if (attempts.length === 1) create(attempt)
+    }
+    const seen = open(WATCH)
+    seen.stream.write(createFor('k'))
+    await expect.poll(() => seen.messages.length).toBe(1)
+    expect((await raw.session.rotate()).ok).toBe(true)
+    await expect.poll(() => attempts[1]?.messages.length).toBe(1)
+    return seen
+  }
+
+  const revisions = ({ messages }: Seen): number[] => messages.slice(1).flatMap(eventRevisions)
+
+  it('delivers events of the old attempt until the next one has the watch, and then leaves the old one', async () => {
+    const seen = await moving()
+    attempts[0]?.send(event(11))
+    await expect.poll(() => revisions(seen)).toEqual([11])
+    create(attempts[1])
+    await expect.poll(() => attempts[0]?.stream.closed).toBe(true)
+    attempts[1]?.send(event(11))
+    attempts[1]?.send(event(12))
+    await expect.poll(() => revisions(seen)).toEqual([11, 12])
+    expect(attempts).toHaveLength(2)
+  })
+
+  it('makes another attempt if the next one ends', async () => {
+    const seen = await moving()
+    attempts[1]?.finish(status.UNAVAILABLE)
+    await expect.poll(() => attempts[2]?.messages.length).toBe(1)
+    attempts[0]?.send(event(11))
+    await expect.poll(() => revisions(seen)).toEqual([11])
+    create(attempts[2])
+    await expect.poll(() => attempts[0]?.stream.closed).toBe(true)
+    expect(seen.end).toBeNull()
+  })
+
+  it('continues with the next attempt if the old one ends first', async () => {
+    const seen = await moving()
+    attempts[0]?.finish(status.UNAVAILABLE)
+    await expect.poll(() => attempts[0]?.stream.closed).toBe(true)
+    create(attempts[1])
+    attempts[1]?.send(event(11))
+    await expect.poll(() => revisions(seen)).toEqual([11])
+    expect([attempts.length, seen.end]).toEqual([2, null])
+  })
+
+  it('moves once more if the next connection is to be left as well', async () => {
+    const seen = await moving()
+    expect((await raw.session.rotate()).ok).toBe(true)
+    expect(attempts).toHaveLength(2)
+    create(attempts[1])
+    await expect.poll(() => attempts[2]?.messages.length).toBe(1)
+    create(attempts[2])
+    await expect.poll(() => attempts.map(({ stream }) => stream.closed)).toEqual([true, true, false])
+    attempts[2]?.send(event(11))
+    await expect.poll(() => revisions(seen)).toEqual([11])
+  })
+
+  it('ends both attempts if the caller cancels', async () => {
+    const seen = await moving()
+    seen.stream.cancel()
+    await expect.poll(() => attempts.map(({ stream }) => stream.closed)).toEqual([true, true])
+    expect(seen.end).toBe('CANCELLED')
+  })
+
+  it('ends both attempts if the next server sends what etcd never does', async () => {
+    const seen = await moving()
+    attempts[1]?.send(Buffer.from('0b0c', 'hex'))
+    await expect.poll(() => attempts.map(({ stream }) => stream.closed)).toEqual([true, true])
+    expect(seen).toMatchObject({ end: 'INTERNAL', cause: { code: 'ERR_ANSWER_INVALID' } })
   })
 })
 

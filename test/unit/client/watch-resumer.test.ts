@@ -2,9 +2,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { EtcdMtlsError } from '../../../src/report/errors.js'
 import type { ResumableStream } from '../../../src/client/streams/resumable-call.js'
+import type { StreamAttempt } from '../../../src/client/streams/stream-attempt.js'
 import { ResumePositions, WatchEnds } from '../../../src/client/streams/watch-records.js'
 import { WatchResumer } from '../../../src/client/streams/watch-resumer.js'
-import { Fields, MalformedMessage } from '../../../src/client/transport/protobuf.js'
+import { MalformedMessage } from '../../../src/client/transport/protobuf.js'
 import {
   areWatched,
   cancelRequest,
@@ -12,11 +13,51 @@ import {
   readWatchedKeys,
   readWatchRequest,
   readWatchResponse,
-  RESPONSE,
-  revisionOfEvent,
 } from '../../../src/client/streams/watch-messages.js'
 import { printable } from '../../../src/report/printable.js'
-import { createFor, watchResponse } from '../../support/watch-wire.js'
+import { createFor, eventRevisions, watchResponse } from '../../support/watch-wire.js'
+
+/** An attempt that writes down what is sent on it. `sign`: `>`, and `>>` while it is not the only one. */
+class BenchAttempt implements StreamAttempt {
+  readonly endpoint = 'https://a:2379'
+  readonly #bench: Bench
+  sign: string
+
+  constructor(bench: Bench, sign: string) {
+    this.#bench = bench
+    this.sign = sign
+  }
+
+  send(message: Buffer): void {
+    const request = readWatchRequest(message)
+    const { sign } = this
+    if (request.kind === 'create') {
+      const { body, startRevision, watchId } = request.create
+      const key = readWatchedKeys(body).key.toString()
+      this.#bench.write(`${sign} create ${key} from ${String(startRevision)} as ${String(watchId)}`)
+    } else this.#bench.write(`${sign} ${request.kind}${request.kind === 'cancel' ? ` ${String(request.watchId)}` : ''}`)
+  }
+
+  expectAnswer(due: boolean): void {
+    this.#bench.answerDue = due
+  }
+
+  renewToken(): boolean {
+    return this.#bench.renews
+  }
+
+  explainRefusal(): EtcdMtlsError | null {
+    return this.#bench.refusal
+  }
+
+  checkProgressOrder(known: (exact: boolean) => void): void {
+    known(this.#bench.exact)
+  }
+
+  invalidAnswer(reason: string): EtcdMtlsError {
+    return new EtcdMtlsError('ERR_ANSWER_INVALID', reason, { method: 'Watch/Watch', endpoint: null, reason })
+  }
+}
 
 /** A resumer between a server and a caller that write down what they get. */
 class Bench implements ResumableStream {
@@ -25,26 +66,36 @@ class Bench implements ResumableStream {
   resumer: WatchResumer
   /** `> …` to the server, `< …` to the caller. */
   #log: string[] = []
-  readonly endpoint = 'https://a:2379'
   readonly receiveLimit = 1000
   answerDue = false
   renews = false
   exact = true
   refusal: EtcdMtlsError | null = null
+  #attempt = new BenchAttempt(this, '>')
+  #next: BenchAttempt | null = null
 
   constructor(positions = new ResumePositions()) {
     this.positions = positions
     this.resumer = new WatchResumer(this, positions, this.ends)
-    this.resumer.begin()
+    this.#begin()
   }
 
-  send(message: Buffer): void {
-    const request = readWatchRequest(message)
-    if (request.kind === 'create') {
-      const { body, startRevision, watchId } = request.create
-      const key = readWatchedKeys(body).key.toString()
-      this.#log.push(`> create ${key} from ${String(startRevision)} as ${String(watchId)}`)
-    } else this.#log.push(`> ${request.kind}${request.kind === 'cancel' ? ` ${String(request.watchId)}` : ''}`)
+  #begin(): void {
+    this.#attempt = new BenchAttempt(this, '>')
+    this.resumer.begin(this.#attempt)
+  }
+
+  receive(message: Buffer): void {
+    this.resumer.incoming(message, this.#attempt)
+  }
+
+  /** An answer with this beginning was too large. */
+  refuse(head: Buffer): void {
+    this.resumer.undeliverable(head, this.#attempt)
+  }
+
+  write(line: string): void {
+    this.#log.push(line)
   }
 
   deliver(message: Buffer, inBurst = false): void {
@@ -52,29 +103,10 @@ class Bench implements ResumableStream {
     // etcd3 continues in a promise after these.
     if (inBurst) expect([created, canceled]).toEqual([false, false])
     const ends = [...(created ? ['created'] : []), ...(canceled ? ['canceled'] : [])].join(' and ')
-    const what = ends !== '' ? ends : lastRevision === null ? `progress ${String(revision)}` : revisions(message)
+    const what =
+      ends !== '' ? ends : lastRevision === null ? `progress ${String(revision)}` : eventRevisions(message).join()
     expect(fragment).toBe(false)
     this.#log.push(`< ${String(watchId)}: ${what}${cancelReason === '' ? '' : ` (${cancelReason})`}`)
-  }
-
-  expectAnswer(due: boolean): void {
-    this.answerDue = due
-  }
-
-  renewToken(): boolean {
-    return this.renews
-  }
-
-  explainRefusal(): EtcdMtlsError | null {
-    return this.refusal
-  }
-
-  checkProgressOrder(known: (exact: boolean) => void): void {
-    known(this.exact)
-  }
-
-  invalidAnswer(reason: string): EtcdMtlsError {
-    return new EtcdMtlsError('ERR_ANSWER_INVALID', reason, { method: 'Watch/Watch', endpoint: null, reason })
   }
 
   get log(): string[] {
@@ -83,7 +115,7 @@ class Bench implements ResumableStream {
 
   /**
    * Plays lines: of the caller (`create KEY [FROM] [quiet]`, `cancel ID`, `progress`), of the server (`@REVISION ID` with
-   * `created`, `canceled REASON`, `refused REASON` or the revisions of events), and of the client (`begin`, `move`, `refresh`, `wait MS`, `stop`, `fail`). All that is written down in between has to be there, as `> …` and `< …`.
+   * `created`, `canceled REASON`, `compacted REVISION`, `refused REASON` or the revisions of events; `@@` on the next attempt), and of the client (`begin`, `move`, `finish`, `abandon`, `refresh`, `wait MS`, `stop`, `fail`). All that is written down in between has to be there, as `> …` and `< …`.
    */
   play(script: string): this {
     const expected: string[] = []
@@ -100,16 +132,21 @@ class Bench implements ResumableStream {
 
   #step(line: string): void {
     const [verb = '', first = '', second = ''] = line.split(' ')
-    const ready = (): void => void this.#log.push('> ready')
-    if (verb.startsWith('@')) this.#answer(Number(verb.slice(1)), Number(first), line.split(' ').slice(2))
-    else if (verb === 'create') {
+    if (verb.startsWith('@@')) this.#answer(this.#next, Number(verb.slice(2)), Number(first), line.split(' ').slice(2))
+    else if (verb.startsWith('@')) {
+      this.#answer(this.#attempt, Number(verb.slice(1)), Number(first), line.split(' ').slice(2))
+    } else if (verb === 'create') {
       const from = Number(/ (\d+)/.exec(line)?.[1] ?? 0)
       this.resumer.outgoing(createFor(first, from, { progressNotify: !line.endsWith('quiet') }))
     } else if (verb === 'cancel') this.resumer.outgoing(cancelRequest(BigInt(first)))
     else if (verb === 'progress') this.resumer.outgoing(progressRequest())
-    else if (verb === 'begin') this.resumer.begin()
-    else if (verb === 'move') this.resumer.prepareToMigrate(ready)
-    else if (verb === 'refresh') this.resumer.refresh()
+    else if (verb === 'begin') this.#begin()
+    else if (verb === 'move') this.#move()
+    else if (verb === 'finish') this.#finish()
+    else if (verb === 'abandon') {
+      this.resumer.abandonHandOver()
+      this.#next = null
+    } else if (verb === 'refresh') this.resumer.refresh()
     else if (verb === 'stop') this.resumer.stop()
     else if (verb === 'wait') vi.advanceTimersByTime(Number(first))
     else if (verb === 'set') Object.assign(this, { [first]: second === 'true' })
@@ -117,34 +154,48 @@ class Bench implements ResumableStream {
       // etcd3 opens another stream.
       this.resumer.failed()
       this.resumer = new WatchResumer(this, this.positions, this.ends)
-      this.resumer.begin()
+      this.#begin()
     } else expect(line).toBe('end')
   }
 
-  #answer(revision: number, watchId: number, [what = '', ...words]: string[]): void {
+  #move(): void {
+    const next = new BenchAttempt(this, '>>')
+    this.#next = next
+    this.resumer.handOver(next, () => {
+      this.write('> done')
+      this.#finish()
+    })
+  }
+
+  #finish(): void {
+    if (this.#next === null) return
+    this.#attempt = this.#next
+    this.#next = null
+    this.#attempt.sign = '>'
+    this.resumer.finishHandOver()
+  }
+
+  #answer(attempt: BenchAttempt | null, revision: number, watchId: number, [what = '', ...words]: string[]): void {
+    if (attempt === null) throw new Error('There is no such attempt')
     const refused = what === 'refused'
-    const reason = words.join(' ')
+    const compactRevision = what === 'compacted' ? Number(words[0]) : 0
+    const reason = compactRevision > 0 ? '' : words.join(' ')
     this.resumer.incoming(
       watchResponse({
         revision,
         watchId,
         created: what === 'created' || refused,
-        canceled: what === 'canceled' || refused,
+        canceled: what === 'canceled' || what === 'compacted' || refused,
+        compactRevision,
         ...(reason === '' ? {} : { cancelReason: reason }),
         events: /^\+?[\d,]+$/.test(what) ? what.split(',').map(Number) : [],
         fragment: what.startsWith('+'),
       }),
+      attempt,
     )
   }
 }
 
-/** The revisions of the events of a response: 11,12. */
-function revisions(message: Buffer): string {
-  const found: string[] = []
-  const fields = new Fields(message)
-  while (fields.next()) if (fields.number === RESPONSE.events) found.push(String(revisionOfEvent(fields.message())))
-  return found.join()
-}
 // Pauses are random, up to a limit: each is at its limit here.
 beforeEach(() => {
   vi.useFakeTimers()
@@ -335,22 +386,14 @@ describe('on the next attempt', () => {
 
 describe('a quiet watch', () => {
   it.each<[string, string]>([
-    [
-      'continues from the progress that the server was asked for before the attempt is left; the answer is for us alone',
-      `${A}\nmove\n> progress\n@500 -1\n> ready\nbegin\n> create a from 501 as 1\n@510 1 created\n> progress\n@511 1 511\n< 1: 511`,
-    ],
-    ['is nothing to ask for without a watch', 'move\n> ready'],
-    [
-      'is not asked for at an etcd whose answer may overtake events',
-      `${A}\nset exact false\nmove\n> ready\nrefresh\nrefresh`,
-    ],
+    ['is not asked for at an etcd whose answer may overtake events', `${A}\nset exact false\nrefresh\nrefresh`],
     [
       'is not asked for at a server that does not use our ids, such as the grpc-proxy',
-      'create a\n> create a from 0 as 1\n@10 7 created\n< 1: created\nmove\n> ready',
+      'create a\n> create a from 0 as 1\n@10 7 created\n< 1: created\nrefresh',
     ],
     [
       'has its position requested at each refresh, once for all watches of the stream',
-      `${AB}\nrefresh\n> progress\n@500 -1\nrefresh\n> progress\n@600 -1\nbegin\n> create a from 601 as 1`,
+      `${AB}\nrefresh\n> progress\n@500 -1\nrefresh\nwait 10\n> progress\n@600 -1\nbegin\n> create a from 601 as 1`,
     ],
     [
       'has its position requested again until the server answers, after pauses that grow to the interval',
@@ -410,14 +453,210 @@ describe('a quiet watch', () => {
 
   it('ends a watch that missed events with an error that names the revisions', () => {
     const bench = new Bench().play(`${A}\nbegin\n> create a from 11 as 1\n@700 1 created\n> progress`)
-    bench.resumer.incoming(watchResponse({ revision: 700, watchId: 1, canceled: true, compactRevision: 400 }))
-    const [end = ''] = bench.log
+    bench.receive(watchResponse({ revision: 700, watchId: 1, canceled: true, compactRevision: 400 }))
+    const [cancel, end = ''] = bench.log
+    expect(cancel, 'etcd would answer no progress request of the stream any more').toBe('> cancel 1')
     const reason = 'etcd has compacted the revisions before 400, and the watch on "a" needs them from 11'
     expect(end).toContain(`< 1: canceled (${reason}`)
     expect(bench.ends.causeOf(/\((.*)\)/.exec(end)?.[1] ?? '')).toMatchObject({
       code: 'ERR_WATCH_COMPACTED',
       details: { key: 'a', rangeEnd: printable('\0'), revision: '11', compactRevision: '400' },
     })
+  })
+})
+
+/** The watch on `a`, which moves: the old attempt has reported its progress, and `a` is created on the next one. */
+const MOVE_A = `${A}\nmove\n> progress\n@20 -1\n>> create a from 21 as 1`
+/** The watches on `a` and `b`, created on the next attempt: `b` from its current revision, 30, because the old one delivers up to 20. */
+const MOVE_AB = `${AB}
+  move
+  > progress
+  @20 -1
+  >> create a from 21 as 1
+  @@30 1 created
+  >> create b from 0 as 2
+  @@30 2 created
+  >> progress
+  wait 10
+  > progress`
+
+describe('a move to another attempt', () => {
+  it.each<[string, string]>([
+    ['without a watch is done at once', 'move\n> done'],
+    [
+      'is done when the next server has read the past events: from then on, a compaction does not end the watch',
+      `${MOVE_A}\n@@25 1 created\n>> progress\n@@25 -1\n> done`,
+    ],
+    [
+      'asks the next server again while that reads past events',
+      `${MOVE_A}\n@@25 1 created\n>> progress\nwait 100\n>> progress\n@@25 -1\n> done`,
+    ],
+    [
+      'delivers events from whichever attempt has them first, and each once',
+      `${MOVE_A}
+       @21 1 21
+       < 1: 21
+       @@25 1 created
+       >> progress
+       @@25 1 21,22,23
+       < 1: 22,23
+       @25 1 22,23,24
+       < 1: 24
+       @@25 1 24
+       @@25 -1
+       > done
+       @26 1 25
+       < 1: 25`,
+    ],
+    [
+      'creates a watch from the current revision that the old attempt still has to reach, and drops events until then',
+      `${MOVE_AB}
+       @@31 2 31
+       @@31 -1
+       @20 -1
+       wait 10
+       > progress
+       @25 2 25
+       < 2: 25
+       @31 2 31
+       < 2: 31
+       @31 -1
+       > done
+       @32 2 32
+       < 2: 32`,
+    ],
+    [
+      'creates a watch again, from the current revision and with another id, that a compaction has ended',
+      `${MOVE_A}
+       @@40 1 created
+       >> progress
+       @@40 1 compacted 38
+       >> cancel 1
+       >> create a from 0 as 2
+       @@45 2 created
+       wait 10
+       > progress
+       @46 1 46
+       < 1: 46
+       @46 -1
+       @@46 -1
+       > done
+       @47 2 47
+       < 1: 47`,
+    ],
+    [
+      'ends a watch that compactions have ended four times',
+      `${MOVE_A}
+       @@40 1 created
+       >> progress
+       @@40 1 compacted 38
+       >> cancel 1
+       >> create a from 0 as 2
+       @@50 2 compacted 50`,
+    ],
+    [
+      'lets a watch that the caller creates meanwhile begin on the next attempt',
+      `${MOVE_A}
+       create c
+       @@25 1 created
+       >> create c from 0 as 2
+       @@25 2 created
+       < 2: created
+       >> progress
+       @@25 -1
+       > done`,
+    ],
+    [
+      'cancels on both attempts a watch that the caller cancels, and reports that once',
+      `${AB}
+       move
+       > progress
+       @20 -1
+       >> create a from 21 as 1
+       @@25 1 created
+       >> create b from 0 as 2
+       cancel 1
+       > cancel 1
+       >> cancel 1
+       @25 1 canceled
+       < 1: canceled
+       @@25 1 canceled
+       @@25 2 created
+       >> progress
+       wait 10
+       > progress`,
+    ],
+    [
+      'ends a watch that the next server refuses, also on the old attempt',
+      `${MOVE_A}\n@@25 -1 refused permission denied\n> cancel 1\n< 1: canceled (permission denied)\n> done`,
+    ],
+    [
+      'creates the watches at their positions if the old attempt does not report its progress in time',
+      `${AB}
+       @15 2 15
+       < 2: 15
+       move
+       > progress
+       wait 100
+       > progress
+       wait 200
+       >> create a from 11 as 1
+       > progress
+       @@30 1 created
+       >> create b from 16 as 2`,
+    ],
+    [
+      'is done as soon as the watches are created, if the servers do not report progress in order',
+      `${A}\nset exact false\nmove\n>> create a from 11 as 1\n@@20 1 created\n> done`,
+    ],
+    [
+      'that cannot wait longer creates watches again which start after their positions',
+      `${MOVE_AB}
+       finish
+       > cancel 2
+       > create b from 21 as 3
+       @40 3 created
+       @41 3 21,41
+       < 2: 21,41`,
+    ],
+    [
+      'that cannot wait longer creates the watches that are not created',
+      `${AB}
+       move
+       > progress
+       finish
+       > create a from 11 as 1
+       @20 1 created
+       > create b from 11 as 2`,
+    ],
+    [
+      'that cannot wait longer creates a watch again whose answer comes too late',
+      `${AB}
+       move
+       > progress
+       @20 -1
+       >> create a from 21 as 1
+       @@30 1 created
+       >> create b from 0 as 2
+       finish
+       @30 2 created
+       > cancel 2
+       > create b from 21 as 3`,
+    ],
+    [
+      'ends a cancel that the old attempt did not answer',
+      `${MOVE_A}\n@@25 1 created\n>> progress\ncancel 1\n> cancel 1\n>> cancel 1\nfinish\n< 1: canceled\n@25 1 canceled`,
+    ],
+    [
+      'that fails leaves the watches on the old attempt, with those that the caller has created',
+      `${MOVE_A}\ncreate c\nabandon\n> create c from 0 as 2\n@25 2 created\n< 2: created\n@26 1 26\n< 1: 26`,
+    ],
+    [
+      'can be tried again',
+      `${MOVE_A}\nabandon\nmove\nwait 10\n> progress\n@30 -1\n>> create a from 31 as 1\n@@30 1 created\n>> progress\n@@30 -1\n> done`,
+    ],
+  ])('%s', (_what, script) => {
+    expect(() => new Bench().play(script)).not.toThrow()
   })
 })
 
@@ -469,9 +708,9 @@ describe('fragments of a response', () => {
   it('end their watch, once and with a cause, if a revision is larger than the limit', () => {
     const bench = new Bench().play(AB)
     const part = watchResponse({ revision: 50, watchId: 1, events: [11], size: 600, fragment: true })
-    bench.resumer.incoming(Buffer.from(part))
+    bench.receive(Buffer.from(part))
     expect(bench.log).toEqual([])
-    bench.resumer.incoming(Buffer.from(part))
+    bench.receive(Buffer.from(part))
     const [cancel, end = ''] = bench.log
     expect(cancel).toBe('> cancel 1')
     expect(end).toContain(tooLarge)
@@ -480,21 +719,21 @@ describe('fragments of a response', () => {
       code: 'ERR_ANSWER_TOO_LARGE',
       details: { call: 'Watch/Watch', endpoint: 'https://a:2379', limit: 1000 },
     })
-    bench.resumer.incoming(Buffer.from(part))
+    bench.receive(Buffer.from(part))
     bench.play('@51 2 51\n< 2: 51')
   })
 
   it('end their watch if an event was refused as too large, and no other watch', () => {
     const bench = new Bench().play(AB)
-    bench.resumer.undeliverable(watchResponse({ revision: 50, watchId: 1 }))
+    bench.refuse(watchResponse({ revision: 50, watchId: 1 }))
     expect(bench.log[1]).toContain(tooLarge)
-    bench.resumer.undeliverable(watchResponse({ revision: 50, watchId: 1 }))
+    bench.refuse(watchResponse({ revision: 50, watchId: 1 }))
     bench.play('begin\n> create b from 11 as 2')
   })
 
   it('end their watch if one of them has no events', () => {
     const bench = new Bench().play(A)
-    bench.resumer.incoming(watchResponse({ revision: 50, watchId: 1, fragment: true }))
+    bench.receive(watchResponse({ revision: 50, watchId: 1, fragment: true }))
     expect(bench.log[1]).toMatch(/canceled .*a fragment without events/)
   })
 })
@@ -503,7 +742,7 @@ describe('what etcd never sends', () => {
   it('ends only the watch of an invalid response, and asks the server to cancel it', () => {
     const bench = new Bench().play(AB)
     const invalid = Buffer.from('5a020805', 'hex')
-    bench.resumer.incoming(Buffer.concat([watchResponse({ revision: 11, watchId: 2 }), invalid]))
+    bench.receive(Buffer.concat([watchResponse({ revision: 11, watchId: 2 }), invalid]))
     const reason =
       'a response for the watch on "b" is invalid: an event cannot be read: type 5 is neither PUT nor DELETE'
     expect(bench.log).toEqual(['> cancel 2', `< 2: canceled (${reason})`])
@@ -515,7 +754,7 @@ describe('what etcd never sends', () => {
     const bench = new Bench().play(A)
     for (const bytes of ['0b0c', '1a0161', '0001']) {
       expect(() => {
-        bench.resumer.incoming(Buffer.from(bytes, 'hex'))
+        bench.receive(Buffer.from(bytes, 'hex'))
       }).toThrow(MalformedMessage)
     }
     bench.play('@11 99 11\n@11 98 canceled\n@11 97 created\ncreate b\n> create b from 0 as 2')
@@ -539,7 +778,7 @@ describe('what etcd never sends', () => {
 
   it('ends the watch at an event for a key that is not watched', () => {
     const bench = new Bench().play('create l\n> create l from 0 as 1\n@10 1 created\n< 1: created')
-    bench.resumer.incoming(watchResponse({ revision: 11, watchId: 1, events: [11] }))
+    bench.receive(watchResponse({ revision: 11, watchId: 1, events: [11] }))
     expect(bench.log[1]).toContain('a key that is not watched')
   })
 })
