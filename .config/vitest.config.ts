@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 import { scaled } from '../test/support/long.js'
@@ -9,7 +10,21 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** `npm run matrix` runs the tests of `etcd-mtls/testing` with another version of testcontainers, from this folder. */
 const { ETCD_MTLS_TESTCONTAINERS: testcontainers } = process.env
 
-const resolve = { alias: testcontainers === undefined ? {} : { testcontainers } }
+/** Runs the tests with the other implementation of HTTP/2: `frames`. */
+const { ETCD_MTLS_TEST_HTTP2: http2 } = process.env
+const otherHttp2 = [
+  {
+    find: /^\.\.?\/http2\/implementations\.js$/,
+    replacement: join(root, `test/support/http2-default-${String(http2)}.ts`),
+  },
+]
+
+const resolve = {
+  alias: [
+    ...(testcontainers === undefined ? [] : [{ find: 'testcontainers', replacement: testcontainers }]),
+    ...(http2 === undefined ? [] : otherHttp2),
+  ],
+}
 
 /** `npm run test:unit` */
 const isUnit = process.env['ETCD_MTLS_TEST_UNIT'] === '1'
@@ -55,6 +70,6 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     projects,
     // Transformed modules are kept in node_modules; the alias above would be part of them.
-    experimental: { fsModuleCache: testcontainers === undefined },
+    experimental: { fsModuleCache: testcontainers === undefined && http2 === undefined },
   },
 })

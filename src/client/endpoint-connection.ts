@@ -19,6 +19,7 @@ import {
 import { diagnose } from './diagnosis/probe.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
+import type { SessionOptions } from './options.js'
 import type { EndpointStatus } from './tls-session.js'
 import { NO_LEADER } from './transport/call-policy.js'
 import type { Connection, DownListener, DownReason } from './transport/connection.js'
@@ -29,7 +30,7 @@ import { withSingleAnchor, type ValidatedCredentials } from './validated-credent
 
 /** The part of the client that an endpoint uses. */
 export interface EndpointOwner {
-  readonly options: { readonly serverName: Host | null; readonly dialTimeout: number }
+  readonly options: Pick<SessionOptions, 'serverName' | 'dialTimeout' | 'http2'>
   /** The current credentials. */
   readonly validated: ValidatedCredentials
   /** Whether something waits for an endpoint. */
@@ -296,12 +297,13 @@ export class EndpointConnection {
   async #reach(validated: ValidatedCredentials, { timeout, signal }: DialPlan): Promise<DialAttempt> {
     const { endpoint } = this
     const name = this.#name
+    const { http2 } = this.#owner.options
     const deadline = performance.now() + timeout
     const tried = new Set<string>()
     let use = this.#singleAnchor?.validated === validated ? this.#singleAnchor.use : validated
     for (;;) {
       const left = Math.max(1, deadline - performance.now())
-      const dialling = dial({ endpoint, name, validated: use, timeout: left, onDown: this.#onDown })
+      const dialling = dial({ endpoint, http2, name, validated: use, timeout: left, onDown: this.#onDown })
       this.#diallings.add(dialling)
       const outcome = await dialling.outcome
       this.#diallings.delete(dialling)
@@ -332,7 +334,8 @@ export class EndpointConnection {
     signal: AbortSignal,
   ): Promise<{ findings: Finding[]; anchor: string | null }> {
     const { stage, alert, timedOut, error, failedAddresses } = failure
-    const attempt = { endpoint: this.endpoint, name: this.#name, validated, failure }
+    const { http2 } = this.#owner.options
+    const attempt = { endpoint: this.endpoint, http2, name: this.#name, validated, failure }
     const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
     // The same failure is diagnosed once: each diagnosis opens another connection to a server that refuses the client.
     let diagnosed = this.#diagnosed

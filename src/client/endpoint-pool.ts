@@ -22,7 +22,7 @@ import { ResumePositions, WatchEnds } from './streams/watch-records.js'
 import { WatchResumer } from './streams/watch-resumer.js'
 import { pause } from './timing.js'
 import { isNoLeader, isUnary, LEASE_KEEP_ALIVE, WATCH } from './transport/call-policy.js'
-import type { CallRoute, EndedCall, EtcdCall } from './transport/call.js'
+import type { CallParts, CallRoute, EndedCall, EtcdCall } from './transport/call.js'
 import {
   type Call,
   type ChannelBacking,
@@ -158,9 +158,8 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
-    const common = { route: this, path, deadline, authority, headers: null, avoid: this.#none }
-    const parts = { ...common, longestWait: null, makeSplitter: null }
-    if (isUnary(path)) return new UnaryCall(parts)
+    if (isUnary(path)) return this.createUnaryCall(path, deadline, authority)
+    const parts = this.#partsOf(path, deadline, authority)
     const streamParts = { ...parts, headers: this.leaderHeaders }
     if (path === LEASE_KEEP_ALIVE) return new ResumableCall(streamParts, (stream) => new KeepAliveResumer(stream))
     if (path !== WATCH) return new ResumableCall(parts)
@@ -168,6 +167,10 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
       { ...streamParts, makeSplitter: (length, limit) => new ResponseSplitter(length, limit) },
       (stream) => new WatchResumer(stream, this.#positions, this.watchEnds),
     )
+  }
+
+  createUnaryCall(path: string, deadline: Deadline, authority: string | null): UnaryCall {
+    return new UnaryCall(this.#partsOf(path, deadline, authority))
   }
 
   onStateChange(listener: () => void): () => void {
@@ -212,7 +215,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
 
   conclude(outcome: Outcome, call: EndedCall): Outcome {
     if (isNoLeader(outcome)) this.#carrierOf(call)?.markLeaderless()
-    const reviewed = this.login === null ? withoutLogin(outcome) : this.login.review(outcome, call.headers)
+    const reviewed = this.login === null ? withoutLogin(outcome) : this.login.review(outcome, call)
     if (reviewed.code === status.OK) return reviewed
     return withCause(
       reviewed,
@@ -278,6 +281,11 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     }, CLOSE_GRACE).unref()
     await Promise.all([...this.#endpoints.map((each) => each.end()), ...this.#ending])
     clearTimeout(timer)
+  }
+
+  #partsOf(path: string, deadline: Deadline, authority: string | null): CallParts {
+    const common = { route: this, path, deadline, authority, headers: null, avoid: this.#none }
+    return { ...common, longestWait: null, makeSplitter: null }
   }
 
   #update(): void {

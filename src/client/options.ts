@@ -6,6 +6,7 @@ import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../repor
 import { checkRevocationMode, type RevocationMode } from '../validate/context.js'
 import type { Host } from '../x509/names.js'
 import { MAX_DELAY, parseDuration } from '../report/duration.js'
+import { DEFAULT_HTTP2, HTTP2_IMPLEMENTATIONS, type Http2Implementation } from './http2/implementations.js'
 import { checkEtcd3Options, type Etcd3Options } from './secure-etcd3.js'
 import { type Endpoint, parseEndpoints, readServerName } from './endpoints.js'
 import type { RotationOptions, TlsEvent } from './tls-session.js'
@@ -59,6 +60,11 @@ export interface SecureClientOptions {
    * cluster's member list, whose client URLs must be reachable. At least `'1s'`. Default: never.
    */
   refreshEndpoints?: string | undefined
+  /**
+   * What carries the calls: `'node'` is the module `node:http2`; `'frames'` reads and writes the frames of HTTP/2 (RFC 9113) on
+   * the TLS socket, in a fraction of the processor time (docs/http2.md). Default: `'node'`.
+   */
+  http2?: Http2Implementation | undefined
   /** Options that are passed to etcd3. Default: none. */
   etcd3?: Etcd3Options | undefined
   /**
@@ -136,6 +142,7 @@ export interface ResolvedOptions {
   readonly rotation: { readonly follow: boolean; readonly drain: DrainPolicy }
   /** Null: never. */
   readonly refreshEndpoints: number | null
+  readonly http2: Http2Implementation
   readonly etcd3: Etcd3Options
   readonly onEvent: ((event: TlsEvent) => void) | null
   readonly signal: AbortSignal | null
@@ -171,6 +178,7 @@ const KNOWN = [
   'tls',
   'rotation',
   'refreshEndpoints',
+  'http2',
   'etcd3',
   'onEvent',
   'signal',
@@ -205,6 +213,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     requireLeader,
     tls: resolveTls(options.tls ?? {}),
     rotation: resolveRotation(options.rotation ?? {}),
+    http2: oneOf('http2', options.http2 ?? DEFAULT_HTTP2, HTTP2_IMPLEMENTATIONS),
     refreshEndpoints:
       refreshEndpoints === undefined ? null : resolveTimeout(refreshEndpoints, 'refreshEndpoints', '1s', 1000),
     etcd3: withCallTimeout(checkEtcd3Options(options.etcd3 ?? {}), defaults.callTimeout),

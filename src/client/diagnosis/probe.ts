@@ -3,13 +3,14 @@
  * that the server accepts only plaintext or HTTP/1.1. The only request is for etcd's public version, sent to a verified
  * server or one whose chain has only date errors.
  */
-import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { Host } from '../../x509/names.js'
 import { flightReader } from '../../x509/tls-flight.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
+import type { Http2Implementation } from '../http2/implementations.js'
+import { openSession } from '../http2/open-session.js'
 import type { DialFailure } from '../transport/dial.js'
 import { exchange, type RequestCarrier } from '../transport/health-check.js'
 import { requestVersionOverHttp1, openTls, openVerifiedTls, validateRefused } from '../transport/tls-socket.js'
@@ -26,6 +27,7 @@ import {
 
 interface DiagnosisRequest {
   endpoint: Endpoint
+  http2: Http2Implementation
   name: Host
   validated: ValidatedCredentials
   failure: DialFailure
@@ -80,7 +82,8 @@ function probeFor(failure: DialFailure): Probe | null {
  * Captures the chain that the server presents. Verification is off for this one connection, because Node does not
  * expose a refused chain. The connection ends at once.
  */
-const captureChain: Probe = ({ endpoint, name, validated }, raw, found, done) => {
+const captureChain: Probe = (request, raw, found, done) => {
+  const { endpoint, name, validated } = request
   const socket = openTls({ raw, name }, { secureContext: validated.secureContext, rejectUnauthorized: false })
   socket.once('secureConnect', () => {
     const expected = { name, validated, endpoint: endpoint.url }
@@ -89,7 +92,7 @@ const captureChain: Probe = ({ endpoint, name, validated }, raw, found, done) =>
       done()
       return
     }
-    void readClock(socket, endpoint.url, authorityFor(endpoint, name)).then((clock) => {
+    void readClock(request, socket, raw).then((clock) => {
       found.clock = clock
       done()
     })
@@ -167,14 +170,19 @@ const probeHttp1: Probe = ({ endpoint, name, validated, timeout }, raw, found, d
 const CLOCK_TIMEOUT = 1000
 
 /** Reads the clock of a server over a connection that is used for nothing else. */
-async function readClock(socket: TLSSocket, endpoint: string, host: string): Promise<ClockReading | null> {
+async function readClock(
+  { endpoint, http2, name }: DiagnosisRequest,
+  socket: TLSSocket,
+  raw: Socket,
+): Promise<ClockReading | null> {
+  const host = authorityFor(endpoint, name)
   if (socket.alpnProtocol !== 'h2') {
     const head = await requestVersionOverHttp1(socket, host, CLOCK_TIMEOUT)
-    return readingOf(endpoint, /\r\ndate: ?([^\r]+)\r\n/i.exec(head ?? '')?.[1])
+    return readingOf(endpoint.url, /\r\ndate: ?([^\r]+)\r\n/i.exec(head ?? '')?.[1])
   }
-  const session = connectHttp2(`https://${host}`, { createConnection: () => socket })
-  session.on('error', () => undefined)
-  return readClockOver({ host, request: (headers) => session.request(headers) }, endpoint)
+  const ignore = (): void => undefined
+  const session = openSession(http2, socket, raw, { onSettings: ignore, onGoaway: ignore, onClose: ignore })
+  return readClockOver({ host, request: (...args) => session.request(...args) }, endpoint.url)
 }
 
 /** Reads the server's clock over an existing connection, from etcd's gateway: gRPC answers have no date. */
@@ -188,7 +196,7 @@ export async function readClockOver(carrier: RequestCarrier, endpoint: string): 
   }
   try {
     const parts = { timeout: CLOCK_TIMEOUT, read: () => true }
-    const { head } = await exchange(carrier.request(headers), parts)
+    const { head } = await exchange(carrier, headers, parts)
     return readingOf(endpoint, head.date)
   } catch {
     // The connection accepts no more requests, or there was no answer.

@@ -12,6 +12,7 @@ import {
   makeStatus,
   type MessageContext,
   Metadata,
+  metadataOf,
   type Outcome,
   status,
 } from '../transport/channel.js'
@@ -100,7 +101,7 @@ export class ResumableCall extends CallBase implements Call {
 
   /** @param makeResumer Default: messages pass unchanged, and the stream ends with its first attempt. */
   constructor(parts: CallParts, makeResumer: ((stream: ResumableStream) => StreamResumer) | null = null) {
-    super(parts.route.target)
+    super(parts.route)
     this.#parts = parts
     this.#resumer = makeResumer === null ? null : makeResumer(this)
   }
@@ -178,10 +179,10 @@ export class ResumableCall extends CallBase implements Call {
   #makeAttempt(): CallAttempt {
     const isUsed = (): boolean => attempt === this.#attempt || attempt === this.#next
     const call = new EtcdCall(this.#parts, this.#metadata, {
-      onMetadata: (metadata) => {
+      onMetadata: (headers) => {
         if (!isUsed() || this.#hasMetadata) return
         this.#hasMetadata = true
-        this.#listener?.onReceiveMetadata(metadata)
+        this.#listener?.onReceiveMetadata(metadataOf(headers))
       },
       onMessage: (message) => {
         if (isUsed()) this.#receive(message, attempt)

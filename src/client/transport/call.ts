@@ -1,6 +1,7 @@
 /** One attempt of a call: an HTTP/2 stream, from its request to its status. Calls of grpc-js are made of one or more attempts. */
-import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
+import { type AnswerHead, ErrorCode, type Http2Stream, type StreamListener } from '../http2/protocol.js'
 import { armDeadline } from '../timing.js'
 import { LEASE_KEEP_ALIVE, methodOf, type Progress } from './call-policy.js'
 import {
@@ -10,7 +11,6 @@ import {
   isGrpcStatus,
   makeStatus,
   type Metadata,
-  metadataOf,
   type Outcome,
   status,
   statusOfReset,
@@ -18,6 +18,7 @@ import {
 } from './channel.js'
 import type { ActiveCall, Connection } from './connection.js'
 import {
+  callHeaders,
   frameMessage,
   FramingError,
   type MakeSplitter,
@@ -26,7 +27,7 @@ import {
   type Receiver,
   timeoutHeader,
 } from './framing.js'
-import { type Answer, callHeaders, isGrpc, limitInformational, readAnswer, TOO_LARGE } from './health-check.js'
+import { type Answer, isGrpc, MAX_INFORMATIONAL, readAnswer, TOO_LARGE } from './health-check.js'
 import { PRIORITY, type Priority } from './stream-queue.js'
 
 export interface EndedCall {
@@ -85,8 +86,9 @@ export interface CallParts {
 }
 
 /** Receives the events of an attempt. `onEnd` is the last one, in a later turn than its cause. */
-interface CallListener {
-  onMetadata(metadata: Metadata): void
+export interface AttemptListener {
+  /** The head of the answer. */
+  onMetadata(headers: IncomingHttpHeaders): void
   onMessage(message: Buffer): void
   onEnd(outcome: Outcome): void
   /**
@@ -95,7 +97,7 @@ interface CallListener {
   onMigrate?(): void
 }
 
-export class EtcdCall implements ActiveCall, EndedCall, Receiver {
+export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener {
   readonly path: string
   /** The URLs of endpoints to be chosen only if no other one is ready. */
   readonly avoid: ReadonlySet<string>
@@ -107,7 +109,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   answerDue = false
   /** True if the stream was closed early, or if something other than etcd answered. */
   endedWithoutAnswer = false
-  /** Those for the connection until the stream is opened, then all that were sent. */
+  /** Those for the connection until the stream is opened, then those that were sent, without the common ones. */
   headers: OutgoingHttpHeaders = {}
   /** Kept to explain a refusal; a view of the caller's buffer. */
   request: Buffer | null = null
@@ -119,20 +121,18 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   isPausedByCaller = false
   readonly #parts: CallParts
   readonly #metadata: Metadata
-  readonly #listener: CallListener
+  readonly #listener: AttemptListener
   readonly #reader: MessageReader
   #outgoing: { message: Buffer; sent: (() => void) | undefined }[] = []
   #deadlineTimer: NodeJS.Timeout | undefined
-  #stream: ClientHttp2Stream | null = null
-  /** Bytes that the connection had written before the stream was opened. */
-  #writtenBefore = 0
+  #stream: Http2Stream | null = null
   #halfClosed = false
   /** Whether the receive budget pauses it until other messages have finished. */
   #overBudget = false
   #counted = 0
   #readsEnded = false
   #httpStatus: number | undefined
-  #streamError: Error | null = null
+  #informational = 0
   #serverEnded = false
   /** Whether the server sent a gRPC status, or a 4xx status refused the request. */
   #hasStatus = false
@@ -140,7 +140,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   #okStatus: Outcome | null = null
   #ended = false
 
-  constructor(parts: CallParts, metadata: Metadata, listener: CallListener) {
+  constructor(parts: CallParts, metadata: Metadata, listener: AttemptListener) {
     this.#parts = parts
     this.#metadata = metadata
     this.#listener = listener
@@ -169,9 +169,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     if (this.#ended) callLater(sent)
     else if (this.#stream === null) this.#outgoing.push({ message, sent })
     else {
-      this.#stream.write(frameMessage(message), () => {
-        callLater(sent)
-      })
+      this.#stream.write(frameMessage(message), sent)
     }
   }
 
@@ -212,9 +210,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     const stream = this.#stream
     if (stream === null) return 'unsent'
     if (this.#hasStatus) return 'answered'
-    const { connection } = this
-    const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || connection?.isUnprocessed(stream.id) === true
-    return refused || connection?.endedUnwritten(this.#writtenBefore) === true ? 'unprocessed' : 'unknown'
+    return stream.isUnprocessed ? 'unprocessed' : 'unknown'
   }
 
   get token(): string | null {
@@ -255,11 +251,12 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
   open(): void {
     const { connection } = this
     if (connection === null) return
-    const headers = this.#requestHeaders(connection)
-    let stream: ClientHttp2Stream
+    const common = this.#commonHeaders(connection)
+    const own = this.#ownHeaders()
+    const whole = this.#halfClosed && this.#outgoing.length === 1 ? this.#outgoing[0] : undefined
+    let stream: Http2Stream
     try {
-      this.#writtenBefore = connection.bytesWritten
-      stream = connection.request(headers)
+      stream = connection.request({ common, own }, this, whole === undefined ? null : frameMessage(whole.message))
     } catch (error) {
       // Nothing was sent. If the connection accepts no calls, another one may carry the call; otherwise its headers are
       // invalid.
@@ -268,12 +265,17 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
       else this.#end(makeStatus(status.INTERNAL, asError(error).message))
       return
     }
-    this.headers = headers
+    this.headers = own
     this.sentAt = performance.now()
     this.#stream = stream
-    this.#listen(stream)
     if (this.isPausedByCaller) stream.pause()
-    for (const { message, sent } of this.#outgoing.splice(0)) this.send(message, sent)
+    const outgoing = this.#outgoing
+    this.#outgoing = []
+    if (whole !== undefined) {
+      callLater(whole.sent)
+      return
+    }
+    for (const { message, sent } of outgoing) this.send(message, sent)
     if (this.#halfClosed) stream.end()
   }
 
@@ -309,67 +311,73 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     if (!this.isPausedByCaller) this.#stream?.resume()
   }
 
-  #requestHeaders(connection: Connection): OutgoingHttpHeaders {
-    const { authority, headers: partHeaders } = this.#parts
-    const deadline = Number(this.#parts.deadline)
-    return {
-      ...this.#metadata.toHttp2Headers(),
-      ...partHeaders,
-      ...this.headers,
-      ...callHeaders(this.path, authority ?? connection.host),
-      ...(deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(deadline - Date.now()) }),
+  // The part for the stream.
+
+  onInformational(): void {
+    this.#informational += 1
+    if (this.#informational <= MAX_INFORMATIONAL) return
+    this.connection?.markUnhealthy()
+    const reason = `more than ${String(MAX_INFORMATIONAL)} informational responses`
+    const cause = invalidAnswer(methodOf(this.path), this.carriedBy, reason)
+    this.#end({ ...makeStatus(status.INTERNAL, cause.message), cause })
+  }
+
+  onHead(headers: AnswerHead): void {
+    this.#httpStatus = headers[':status']
+    if (!isGrpc(headers)) {
+      this.endedWithoutAnswer = true
+      this.answer = readAnswer(headers, headers)
+      this.#hasStatus = isRefusal(this.#httpStatus)
+      // A request that is too large does not affect other calls.
+      if (this.#httpStatus !== TOO_LARGE) this.connection?.markUnhealthy()
+    }
+    if (!this.#ended) this.#listener.onMetadata(headers)
+  }
+
+  onTrailers(headers: IncomingHttpHeaders): void {
+    this.#serverEnded = true
+    if (this.#ended) return
+    this.#hasStatus = isGrpcStatus(headers['grpc-status']) || isRefusal(this.#httpStatus)
+    const received = statusOfTrailers(headers, this.#httpStatus)
+    if (received.code === status.OK) this.#okStatus = received
+    else this.#end(received)
+  }
+
+  onData(piece: Buffer): void {
+    this.#receiveData(piece)
+  }
+
+  onEnd(): void {
+    this.#readsEnded = true
+    this.#finishIfDone()
+    if (this.#ended || this.#serverEnded) return
+    // The server ended its side without trailers. Our side may stay open for long, so the call ends now.
+    this.#serverEnded = true
+    this.endedWithoutAnswer = true
+    this.#end(statusOfTrailers({}, this.#httpStatus))
+  }
+
+  onClose(code: number, error: Error | null): void {
+    this.#serverEnded = true
+    this.#readsEnded = true
+    if (this.#okStatus !== null) this.#finishIfDone()
+    // If the connection broke, connectionLost reports a better error than the code of the stream.
+    else if (this.connection?.broken !== true) {
+      this.endedWithoutAnswer ||= !this.#ended
+      this.#end(statusOfReset(code, this.#httpStatus, error))
     }
   }
 
-  #listen(stream: ClientHttp2Stream): void {
-    stream.on('response', (headers, flags) => {
-      this.#httpStatus = headers[':status']
-      if (!isGrpc(headers)) {
-        this.endedWithoutAnswer = true
-        this.answer = readAnswer(headers, headers)
-        this.#hasStatus = isRefusal(this.#httpStatus)
-        // A request that is too large does not affect other calls.
-        if (this.#httpStatus !== TOO_LARGE) this.connection?.markUnhealthy()
-      }
-      if (endsStream(flags)) this.#receiveTrailers(headers, flags)
-      else if (!this.#ended) this.#listener.onMetadata(metadataOf(headers))
-    })
-    limitInformational(stream, (reason) => {
-      this.connection?.markUnhealthy()
-      const cause = invalidAnswer(methodOf(this.path), this.carriedBy, reason)
-      this.#end({ ...makeStatus(status.INTERNAL, cause.message), cause })
-    })
-    stream.on('trailers', (headers: IncomingHttpHeaders, flags: number) => {
-      this.#receiveTrailers(headers, flags)
-    })
-    stream.on('data', (piece: Buffer) => {
-      this.#receiveData(piece)
-    })
-    stream.on('end', () => {
-      this.#readsEnded = true
-      this.#finishIfDone()
-      // One turn later, because a reset stream also emits `end` before it closes.
-      setImmediate(() => {
-        // The server ended its side without trailers. Our side may stay open for long, so the call ends now.
-        if (this.#ended || this.#serverEnded || stream.closed || stream.destroyed) return
-        this.#serverEnded = true
-        this.endedWithoutAnswer = true
-        this.#end(statusOfTrailers({}, this.#httpStatus))
-      })
-    })
-    stream.on('error', (error: Error) => {
-      this.#streamError = error
-    })
-    stream.on('close', () => {
-      this.#serverEnded = true
-      this.#readsEnded = true
-      if (this.#okStatus !== null) this.#finishIfDone()
-      // If the connection broke, connectionLost reports a better error than the code of the stream.
-      else if (this.connection?.broken !== true) {
-        this.endedWithoutAnswer ||= !this.#ended
-        this.#end(statusOfReset(stream.rstCode, this.#httpStatus, this.#streamError))
-      }
-    })
+  /** The headers that calls with the same path have in common. */
+  #commonHeaders(connection: Connection): OutgoingHttpHeaders {
+    const { authority } = this.#parts
+    return authority === null ? connection.headersOf(this.path) : callHeaders(this.path, authority)
+  }
+
+  #ownHeaders(): OutgoingHttpHeaders {
+    const deadline = Number(this.#parts.deadline)
+    const own = { ...this.#metadata.toHttp2Headers(), ...this.#parts.headers, ...this.headers }
+    return deadline === Infinity ? own : { ...own, 'grpc-timeout': timeoutHeader(deadline - Date.now()) }
   }
 
   #receiveData(piece: Buffer): void {
@@ -400,23 +408,6 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     receiveBudget.update(this, this.#counted)
   }
 
-  #receiveTrailers(headers: IncomingHttpHeaders, flags: number): void {
-    this.#serverEnded = endsStream(flags)
-    if (this.#ended) return
-    if (!this.#serverEnded) {
-      this.#end(makeStatus(status.INTERNAL, 'The server sent trailers that do not end the stream'))
-      return
-    }
-    this.#hasStatus = isGrpcStatus(headers['grpc-status']) || isRefusal(this.#httpStatus)
-    const received = statusOfTrailers(headers, this.#httpStatus)
-    if (received.code !== status.OK) {
-      this.#end(received)
-      return
-    }
-    this.#okStatus = received
-    this.#finishIfDone()
-  }
-
   #finishIfDone(): void {
     if (this.#okStatus === null || !this.#readsEnded) return
     const broken = makeStatus(status.INTERNAL, 'The answer ended in the middle of a message')
@@ -445,21 +436,18 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver {
     })
   }
 
-  #closeStream(stream: ClientHttp2Stream): void {
-    if (stream.destroyed) return
-    if (!this.#serverEnded) stream.close(constants.NGHTTP2_CANCEL)
-    else if (!stream.writableEnded) stream.end()
-    // Discards unread data, or the stream would never close.
-    stream.resume()
+  #closeStream(stream: Http2Stream): void {
+    if (!this.#serverEnded) stream.close(ErrorCode.CANCEL)
+    else {
+      stream.end()
+      // Discards unread data, or the stream would never close.
+      stream.resume()
+    }
   }
 }
 
 export function callLater(callback: (() => void) | undefined): void {
   if (callback !== undefined) process.nextTick(callback)
-}
-
-function endsStream(flags: number): boolean {
-  return (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
 }
 
 /** Whether the HTTP status is 4xx: the request was refused. */

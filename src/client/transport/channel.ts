@@ -4,20 +4,27 @@
  * HTTP/2 settings, sends an IP address as SNI (RFC 6066 section 3), tunnels through proxies of the environment, and
  * exposes neither the TLS error nor the chain of the peer.
  */
-import { constants, type IncomingHttpHeaders } from 'node:http2'
+import type { IncomingHttpHeaders } from 'node:http2'
 import {
   type ChannelInterface,
+  type Client,
   connectivityState,
   type Deadline,
   Metadata,
+  type MethodDefinition as GrpcMethodDefinition,
   status,
   type StatusObject,
 } from '@grpc/grpc-js'
 import { EtcdMtlsError } from '../../report/errors.js'
 import { printable } from '../../report/printable.js'
+import { ErrorCode } from '../http2/protocol.js'
 
 export { connectivityState, Metadata, status }
-export type { CallOptions, ChannelInterface, ChannelOptions, Deadline, StatusObject } from '@grpc/grpc-js'
+export type { CallOptions, ChannelInterface, ChannelOptions, Deadline, ServiceError, StatusObject } from '@grpc/grpc-js'
+
+/** A client of grpc-js for one service. */
+export type ServiceClient = Client & Record<string, unknown>
+export type MethodDefinition = GrpcMethodDefinition<unknown, unknown>
 
 export type Call = ReturnType<ChannelInterface['createCall']>
 /** A call that can explain its status by an error. */
@@ -29,15 +36,16 @@ export abstract class CallBase {
   explanation: EtcdMtlsError | null = null
   /** The URL of the endpoint that carries the call or carried it last; null if none did. */
   abstract readonly carriedBy: string | null
-  readonly #target: string
+  readonly #backing: { readonly target: string }
 
-  constructor(target: string) {
-    this.#target = target
+  /** @param backing Its target is read only when a caller asks. */
+  constructor(backing: { readonly target: string }) {
+    this.#backing = backing
   }
 
   /** The URL of the endpoint, or the target of the channel before one carries the call, as in grpc-js. */
   getPeer(): string {
-    return this.carriedBy ?? this.#target
+    return this.carriedBy ?? this.#backing.target
   }
 
   getCallNumber(): number {
@@ -54,6 +62,10 @@ export abstract class CallBase {
 }
 
 export type CallListener = Parameters<Call['start']>[1]
+/** Receives an answer: the listener of grpc-js, or one that needs no metadata. */
+export type AnswerListener = Omit<CallListener, 'onReceiveMetadata'> & Partial<CallListener>
+/** A call with one answer, for a caller that needs no metadata. */
+export type DirectCall = ExplainedCall & { start(metadata: Metadata, listener: AnswerListener): void }
 export type MessageContext = Parameters<Call['sendMessageWithContext']>[0]
 type ChannelRef = ReturnType<ChannelInterface['getChannelzRef']>
 
@@ -64,6 +76,7 @@ export interface ChannelBacking {
   /** Whether there are calls that do not end on their own, such as watches and keep-alives. */
   readonly hasOpenStreams: boolean
   createCall(path: string, deadline: Deadline, authority: string | null): ExplainedCall
+  createUnaryCall(path: string, deadline: Deadline, authority: string | null): DirectCall
   dial(): void
 }
 
@@ -115,6 +128,7 @@ export function makeStatus(code: status, details: string, metadata: Metadata = n
 
 /** The status in the trailers, or that of the HTTP status if something other than a gRPC server answered. */
 export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: number | undefined): StatusObject {
+  if (headers['grpc-status'] === '0' && isStatusAlone(headers)) return makeStatus(status.OK, '')
   const metadata = metadataOf(headers)
   const [code] = metadata.get('grpc-status')
   const [message] = metadata.get('grpc-message')
@@ -124,6 +138,14 @@ export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: numbe
   if (isGrpcStatus(code)) return makeStatus(Number(code), decodeMessage(String(message ?? '')), metadata)
   const details = `The call ended with the gRPC status ${JSON.stringify(code)}, which does not exist`
   return makeStatus(status.UNKNOWN, details)
+}
+
+/** Whether there is nothing but an OK status, as in nearly every answer of etcd. */
+function isStatusAlone(headers: IncomingHttpHeaders): boolean {
+  for (const name in headers) {
+    if (name !== 'grpc-status' && (name !== 'grpc-message' || headers[name] !== '')) return false
+  }
+  return true
 }
 
 export function isGrpcStatus(code: unknown): boolean {
@@ -187,15 +209,15 @@ const HTTP_STATUS: ReadonlyMap<number, status> = new Map([
 ])
 
 const RESETS: ReadonlyMap<number, readonly [status, string]> = new Map([
-  [constants.NGHTTP2_REFUSED_STREAM, [status.UNAVAILABLE, 'Stream refused by server']],
-  [constants.NGHTTP2_CANCEL, [status.CANCELLED, 'Call cancelled by the server']],
-  [constants.NGHTTP2_ENHANCE_YOUR_CALM, [status.RESOURCE_EXHAUSTED, 'Bandwidth exhausted or memory limit exceeded']],
-  [constants.NGHTTP2_INADEQUATE_SECURITY, [status.PERMISSION_DENIED, 'Protocol not secure enough']],
+  [ErrorCode.REFUSED_STREAM, [status.UNAVAILABLE, 'Stream refused by server']],
+  [ErrorCode.CANCEL, [status.CANCELLED, 'Call cancelled by the server']],
+  [ErrorCode.ENHANCE_YOUR_CALM, [status.RESOURCE_EXHAUSTED, 'Bandwidth exhausted or memory limit exceeded']],
+  [ErrorCode.INADEQUATE_SECURITY, [status.PERMISSION_DENIED, 'Protocol not secure enough']],
 ])
 
 /** For a stream that was closed without trailers (gRPC over HTTP/2, HTTP2 Transport Mapping, Errors). */
 export function statusOfReset(rstCode: number, httpStatus: number | undefined, error: Error | null): StatusObject {
-  if (rstCode === constants.NGHTTP2_NO_ERROR) return statusOfHttp(httpStatus)
+  if (rstCode === ErrorCode.NO_ERROR) return statusOfHttp(httpStatus)
   const reason = error === null ? '' : ` (${error.message})`
   const unknown = [status.INTERNAL, `Received RST_STREAM with code ${String(rstCode)}${reason}`] as const
   return makeStatus(...(RESETS.get(rstCode) ?? unknown))

@@ -1,15 +1,17 @@
 /** One verified connection to an endpoint, on which etcd has answered a call. */
-import { asError, codeOf } from '../../report/errors.js'
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  constants,
-  type OutgoingHttpHeaders,
-  type Settings,
-} from 'node:http2'
+import type { OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import {
+  ErrorCode,
+  type Http2Session,
+  type Http2Stream,
+  type RequestHeaders,
+  type SessionListener,
+  type StreamListener,
+} from '../http2/protocol.js'
 import type { Progress } from './call-policy.js'
+import { callHeaders } from './framing.js'
 import { type QueuedCall, StreamQueue } from './stream-queue.js'
 
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
@@ -37,7 +39,7 @@ export interface ActiveCall extends QueuedCall {
 interface ConnectionParts {
   url: string
   host: string
-  session: ClientHttp2Session
+  session: Http2Session
   socket: TLSSocket
   /** The TCP socket, whose counters show the bytes on the wire. */
   raw: Socket
@@ -49,28 +51,27 @@ interface ConnectionParts {
  * s and twice the election time-out of 1 s (etcd server/config/config.go, ReqTimeout).
  */
 export const DRAIN_LIMIT = 10_000
+/** The streams 1 and 3 are those of the dial. */
+const LAST_OF_DIAL = 3
 /** Milliseconds that a closing connection waits for its peer before its socket is destroyed. */
 const CLOSE_GRACE = 500
 
-export class Connection {
+export class Connection implements SessionListener {
   /** The URL of its endpoint, which identifies it. */
   readonly url: string
   /** The HTTP/2 authority of calls: the server name, if one is set. A proxy may route by it. */
   readonly host: string
   readonly closed: Promise<void>
-  readonly #session: ClientHttp2Session
+  readonly #session: Http2Session
   readonly #socket: TLSSocket
   readonly #raw: Socket
   readonly #calls = new Set<ActiveCall>()
+  readonly #headers = new Map<string, OutgoingHttpHeaders>()
   readonly #queue: StreamQueue<ActiveCall>
   readonly #keepalive: Keepalive
   readonly #onDown: DownListener
-  /** The last stream that the server may have processed, by its GOAWAY. */
-  #lastProcessed = Infinity
   /** Whether it has carried a call. */
   #used = false
-  /** Its first stream, after those of the dial. */
-  #firstStream: number | undefined
   #endsAsPlanned = false
   #open = true
   /** Whether the end of `open` was reported, or this client ended it. */
@@ -94,7 +95,7 @@ export class Connection {
     })
     const probe = {
       ask: (answered: () => void) => {
-        if (!session.destroyed) session.settings({}, answered)
+        session.ask(answered)
       },
       bytesRead: () => raw.bytesRead,
       bytesWritten: () => raw.bytesWritten,
@@ -104,22 +105,8 @@ export class Connection {
       },
     }
     this.#keepalive = new Keepalive(probe, roundTrip)
-    session.on('error', (error: Error) => {
-      this.#onLost('closed', error)
-    })
-    session.once('close', () => {
-      this.#onLost('closed', null)
-    })
-    session.on('goaway', (code, lastStreamId: number) => {
-      this.#lastProcessed = Math.min(this.#lastProcessed, lastStreamId)
-      this.#endsAsPlanned = code === constants.NGHTTP2_NO_ERROR && lastStreamId >= (this.#firstStream ?? Infinity)
-      this.#stopAccepting('goaway', null)
-    })
-    this.#queue = new StreamQueue(streamLimit(session.remoteSettings))
-    session.on('remoteSettings', (settings: Settings) => {
-      this.#queue.announce(streamLimit(settings))
-      this.#openNext()
-    })
+    session.listener = this
+    this.#queue = new StreamQueue(session.streamLimit)
     // An idle client must not keep the process alive; a call does, see add().
     session.unref()
   }
@@ -130,7 +117,7 @@ export class Connection {
 
   /** Whether the connection is lost: its calls end by `connectionLost`, not by their streams. */
   get broken(): boolean {
-    return this.#broken || this.#session.destroyed
+    return this.#broken || this.#session.isClosed
   }
 
   /**
@@ -141,14 +128,18 @@ export class Connection {
     return this.#endsAsPlanned
   }
 
-  /** Bytes that were passed to the system so far. */
-  get bytesWritten(): number {
-    return this.#raw.bytesWritten
+  onSettings(): void {
+    this.#queue.announce(this.#session.streamLimit)
+    this.#openNext()
   }
 
-  /** Whether the connection ended before it wrote a byte after that count: what was to be sent then was never sent. */
-  endedUnwritten(since: number): boolean {
-    return this.#raw.destroyed && this.#raw.bytesWritten === since
+  onGoaway(code: number, lastStream: number): void {
+    this.#endsAsPlanned = code === ErrorCode.NO_ERROR && this.#used && lastStream > LAST_OF_DIAL
+    this.#stopAccepting('goaway', null)
+  }
+
+  onClose(error: Error | null): void {
+    this.#onLost('closed', error)
   }
 
   /**
@@ -157,23 +148,24 @@ export class Connection {
    * @throws if nothing was sent: the connection accepts no more calls and is not `open` any more, or the headers are
    * invalid.
    */
-  request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array | null = null): Http2Stream {
     try {
-      const stream = this.#session.request(headers)
-      this.#firstStream ??= stream.id
-      return stream
+      return this.#session.request(headers, listener, body)
     } catch (error) {
-      // Node closes the session at a GOAWAY, and emits that event later.
-      if (this.#session.closed && !this.#session.destroyed) this.#open = false
-      else if (this.#session.destroyed || codeOf(error) === 'ERR_HTTP2_OUT_OF_STREAMS')
-        this.#stopAccepting('refused', asError(error))
+      // The session reports its GOAWAY or its end later.
+      if (!this.#session.isOpen) this.#open = false
       throw error
     }
   }
 
-  /** Whether the server reported by its GOAWAY that it did not process this stream (RFC 9113 section 6.8). */
-  isUnprocessed(stream: number | undefined): boolean {
-    return stream !== undefined && stream > this.#lastProcessed
+  /** The headers that all calls with this path have in common. */
+  headersOf(path: string): OutgoingHttpHeaders {
+    let headers = this.#headers.get(path)
+    if (headers === undefined) {
+      headers = callHeaders(path, this.host)
+      this.#headers.set(path, headers)
+    }
+    return headers
   }
 
   /** Adds a call, which opens its stream as soon as the server accepts one more. */
@@ -198,7 +190,7 @@ export class Connection {
   }
 
   async isAnswering(milliseconds: number): Promise<boolean> {
-    if (!this.#open || this.#session.destroyed) return false
+    if (!this.#open || this.#session.isClosed) return false
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<false>((resolve) => {
       timer = setTimeout(resolve, milliseconds, false)
@@ -253,7 +245,7 @@ export class Connection {
     if (this.#broken) return
     // Sends GOAWAY and close_notify, because a peer logs a bare EOF as an error. A session that Node ended after the
     // peer's GOAWAY has sent both, and its socket waits for the peer's FIN without a limit.
-    if (!this.#session.destroyed) this.#session.close()
+    this.#session.close()
     const timer = setTimeout(this.destroy, CLOSE_GRACE).unref()
     void this.closed.then(() => {
       clearTimeout(timer)
@@ -318,10 +310,6 @@ export class Connection {
     if (raw.remoteAddress === undefined) raw.destroy()
     else raw.resetAndDestroy()
   }
-}
-
-function streamLimit({ maxConcurrentStreams = Infinity }: Settings): number {
-  return maxConcurrentStreams
 }
 
 const LOSS_MESSAGES: Readonly<Record<LossReason, string>> = {

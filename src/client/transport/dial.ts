@@ -4,17 +4,26 @@
  * one answer of etcd.
  */
 import { backoffPause } from '../../report/duration.js'
-import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import { asError, codeOf } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
+import type { Http2Implementation } from '../http2/implementations.js'
+import { openSession } from '../http2/open-session.js'
+import type { Http2Session } from '../http2/protocol.js'
 import { abortable, pause } from '../timing.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 import { Connection, type DownListener } from './connection.js'
-import { type Answer, HEALTH_CHECK_AGENT, healthCheck, kindOf, readServerStatus } from './health-check.js'
+import {
+  type Answer,
+  HEALTH_CHECK_AGENT,
+  healthCheck,
+  kindOf,
+  readServerStatus,
+  type RequestCarrier,
+} from './health-check.js'
 import { needsLookup, resolveTargets, type Target } from './resolve.js'
 import { openVerifiedTls, type ServerValidation } from './tls-socket.js'
 
@@ -63,6 +72,7 @@ type DialOutcome = { ok: true; dialled: Dialled } | { ok: false; failure: DialFa
 
 interface DialRequest {
   endpoint: Endpoint
+  http2: Http2Implementation
   name: Host
   validated: ValidatedCredentials
   onDown: DownListener
@@ -81,10 +91,6 @@ export function alertNumber(error: Error | null): number | null {
   return match === null ? null : Number(match[1])
 }
 
-/**
- * The HTTP/2 window of a stream in bytes, which limits what Node buffers for an unread stream: four times the default.
- */
-const STREAM_WINDOW = 256 * 1024
 // Bytes that distinguish a flight with our certificate from one without. Without it, the end of the handshake and two
 // HTTP/2 requests take 300 to 330 bytes and the authority. With it, one request takes at least 270 bytes, the authority
 // and the chain.
@@ -124,7 +130,7 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
   const raw = connectTcp(target.options).unref()
   let helloSize = 0
   let socket: TLSSocket | null = null
-  let session: ClientHttp2Session | null = null
+  let session: Http2Session | null = null
   /** Set once etcd has answered the health check, while its status is awaited. */
   let succeed: ((clusterId: string | null) => void) | null = null
   let settle: ((outcome: DialOutcome) => void) | null = null
@@ -194,21 +200,20 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
     const sent = performance.now()
     const alpn = typeof tls.alpnProtocol === 'string' ? tls.alpnProtocol : null
     Object.assign(evidence, { stage: 'settings', protocol: tls.getProtocol(), alpn })
-    const http2 = connectHttp2(`https://${endpoint.authority}`, {
-      createConnection: () => tls,
-      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
-      // These limits protect servers from unknown clients. Here all requests come from the caller.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-      maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
+    const http2 = openSession(request.http2, tls, raw, {
+      onSettings: () => {
+        evidence.stage = 'health-check'
+      },
+      // The health check shows whether the server answers all the same.
+      onGoaway: () => undefined,
+      onClose: (error) => {
+        if (error !== null) remember(error)
+      },
     })
     http2.unref()
     session = http2
-    http2.on('error', remember)
-    http2.once('remoteSettings', () => {
-      evidence.stage = 'health-check'
-    })
-    const health = healthCheck(http2, host)
-    const carrier = { host, request: http2.request.bind(http2) }
+    const carrier: RequestCarrier = { host, request: (...args) => http2.request(...args) }
+    const health = healthCheck(carrier)
     const status = readServerStatus(carrier, null, { agent: HEALTH_CHECK_AGENT })
     health.then(
       (answer) => {
@@ -228,12 +233,12 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
       },
       (error: unknown) => {
         // The session reports its own error when it ends.
-        if (!http2.destroyed && !http2.closed) remember(asError(error))
+        if (http2.isOpen) remember(asError(error))
       },
     )
   }
   const finish = (
-    parts: { socket: TLSSocket; session: ClientHttp2Session; roundTrip: number },
+    parts: { socket: TLSSocket; session: Http2Session; roundTrip: number },
     answer: Answer,
     clusterId: string | null,
   ): void => {

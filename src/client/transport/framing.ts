@@ -1,7 +1,7 @@
 /**
- * gRPC's framing in an HTTP/2 stream: length-prefixed messages, the memory limit of unfinished ones, and the time-out
- * header.
+ * gRPC in an HTTP/2 stream: the headers of a call, length-prefixed messages, and the memory limit of unfinished ones.
  */
+import type { OutgoingHttpHeaders } from 'node:http2'
 
 const PREFIX = 5
 
@@ -59,12 +59,14 @@ export function grow(old: Buffer, filled: number, needed: number, most = Infinit
   return grown
 }
 
+const NOTHING = Buffer.alloc(0)
+
 /** Assembles messages from received pieces. It holds at most twice the bytes of the unfinished message. */
 export class MessageReader {
   readonly #limit: number
-  readonly #prefix = Buffer.alloc(PREFIX)
-  #prefixFilled = 0
-  #body: Buffer = Buffer.alloc(0)
+  /** The prefix of an unfinished message, as far as it has arrived. */
+  #prefix: Buffer = NOTHING
+  #body: Buffer = NOTHING
   #bodyFilled = 0
   #length = 0
   readonly #makeSplitter: MakeSplitter | null
@@ -80,7 +82,7 @@ export class MessageReader {
   }
 
   get partial(): boolean {
-    return this.#prefixFilled > 0
+    return this.#prefix.length > 0
   }
 
   /** Bytes of memory that the unfinished message takes; 0 if no message is unfinished. */
@@ -107,11 +109,11 @@ export class MessageReader {
   #push(piece: Buffer, messages: Buffer[]): void {
     let at = 0
     while (at < piece.length) {
-      if (this.#prefixFilled < PREFIX) {
-        const copied = piece.copy(this.#prefix, this.#prefixFilled, at, at + PREFIX - this.#prefixFilled)
-        this.#prefixFilled += copied
-        at += copied
-        if (this.#prefixFilled < PREFIX) break
+      if (this.#prefix.length < PREFIX) {
+        const bytes = piece.subarray(at, at + PREFIX - this.#prefix.length)
+        at += bytes.length
+        this.#prefix = this.#prefix.length === 0 ? bytes : Buffer.concat([this.#prefix, bytes])
+        if (this.#prefix.length < PREFIX) break
         this.#length = this.#readLength()
         this.#bodyFilled = 0
       }
@@ -123,7 +125,7 @@ export class MessageReader {
         this.#splitter.push(bytes, messages)
         if (bytes.length < missing) break
         this.#splitter = null
-        this.#prefixFilled = 0
+        this.#prefix = NOTHING
         continue
       }
       if (bytes.length < missing) {
@@ -134,8 +136,8 @@ export class MessageReader {
       const whole = this.#bodyFilled === 0
       if (!whole) this.#append(bytes)
       messages.push(whole ? bytes : this.#body.subarray(0, this.#length))
-      this.#body = Buffer.alloc(0)
-      this.#prefixFilled = 0
+      this.#body = NOTHING
+      this.#prefix = NOTHING
     }
   }
 
@@ -155,6 +157,19 @@ export class MessageReader {
       this.#splitter = this.#makeSplitter(length, this.#limit)
     }
     return length
+  }
+}
+
+/** The headers of a call of gRPC (gRPC over HTTP/2, Request-Headers). */
+export function callHeaders(path: string, authority: string, agent = 'etcd-mtls'): OutgoingHttpHeaders {
+  return {
+    ':method': 'POST',
+    ':scheme': 'https',
+    ':authority': authority,
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'user-agent': agent,
   }
 }
 

@@ -1,24 +1,23 @@
 /** The client's own requests: the first one on every connection, the status of the member, and the check for a leader. */
 import { backoffPause } from '../../report/duration.js'
-import {
-  constants,
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  type IncomingHttpHeaders,
-  type IncomingHttpStatusHeader,
-  type OutgoingHttpHeaders,
-} from 'node:http2'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { asError } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
+import {
+  type AnswerHead,
+  ErrorCode,
+  type Http2Stream,
+  nameOfCode,
+  type RequestHeaders,
+  type StreamListener,
+} from '../http2/protocol.js'
 import { pause } from '../timing.js'
 import { NO_LEADER } from './call-policy.js'
 import { decodeMessage, status } from './channel.js'
 import type { Connection } from './connection.js'
-import { frameMessage, MessageReader } from './framing.js'
+import { callHeaders, frameMessage, MessageReader } from './framing.js'
 import { bytesField, Fields, int64At, trueField } from './protobuf.js'
-
-type ResponseHead = IncomingHttpHeaders & IncomingHttpStatusHeader
 
 /** User agents that distinguish the client's own requests in a request log. */
 export const HEALTH_CHECK_AGENT = 'etcd-mtls health check'
@@ -30,48 +29,108 @@ export const STATUS_PATH = '/etcdserverpb.Maintenance/Status'
 /** A member without a leader refuses calls with these headers (etcd api/v3rpc/rpctypes: MetadataRequireLeaderKey, MetadataHasLeader). */
 export const REQUIRE_LEADER: OutgoingHttpHeaders = { hasleader: 'true' }
 
-/** The headers of a call of gRPC (gRPC over HTTP/2, Request-Headers). */
-export function callHeaders(path: string, authority: string, agent = 'etcd-mtls'): OutgoingHttpHeaders {
-  return {
-    ':method': 'POST',
-    ':scheme': 'https',
-    ':authority': authority,
-    ':path': path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    'user-agent': agent,
-  }
-}
-
 export interface RequestCarrier {
   readonly host: string
-  request(headers: OutgoingHttpHeaders): ClientHttp2Stream
+  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array): Http2Stream
 }
 
-interface Exchange {
+interface ExchangeParts {
   readonly body?: Uint8Array
   /** In milliseconds; null: the dial limits it. */
   readonly timeout: number | null
+  /** Milliseconds for the rest of an answer that is not gRPC. */
+  readonly pageTimeout?: number
   /** Called with the head and then with each piece of the body. Returns true to stop reading. */
-  readonly read?: (head: ResponseHead, piece: Buffer | null) => boolean
+  readonly read?: (head: AnswerHead, piece: Buffer | null) => boolean
 }
 
 /** The head and the trailers of an answer; both are the same in a trailers-only answer. */
 interface Reply {
-  readonly head: ResponseHead
+  readonly head: AnswerHead
   readonly trailers: IncomingHttpHeaders
 }
 
 /** Most informational responses to one request. etcd sends none, a proxy one or two (RFC 9110 section 15.2). */
-const MAX_INFORMATIONAL = 64
+export const MAX_INFORMATIONAL = 64
 
-/** Calls `refuse` once if a stream receives more informational responses than {@link MAX_INFORMATIONAL}. */
-export function limitInformational(stream: ClientHttp2Stream, refuse: (reason: string) => void): void {
-  let count = 0
-  stream.on('headers', () => {
-    count += 1
-    if (count === MAX_INFORMATIONAL + 1) refuse(`more than ${String(MAX_INFORMATIONAL)} informational responses`)
-  })
+/** One request and the reading of its answer. */
+class Exchange implements StreamListener {
+  readonly reply: Promise<Reply>
+  #resolve: (reply: Reply) => void = () => undefined
+  #reject: (error: Error) => void = () => undefined
+  readonly #read: (head: AnswerHead, piece: Buffer | null) => boolean
+  readonly #stream: Http2Stream
+  readonly #pageTimeout: number | null
+  // The stream's own time-out would restart at each byte.
+  readonly #timer: NodeJS.Timeout | undefined
+  #pageTimer: NodeJS.Timeout | undefined
+  #head: AnswerHead | null = null
+  #informational = 0
+
+  /** @throws if the connection opens no stream. */
+  constructor(carrier: RequestCarrier, common: OutgoingHttpHeaders, parts: ExchangeParts) {
+    const { body = NO_BODY, timeout, read, pageTimeout = null } = parts
+    this.#pageTimeout = pageTimeout
+    this.reply = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.#read = read ?? (() => false)
+    this.#stream = carrier.request({ common }, this, body)
+    this.#timer = timeout === null ? undefined : setTimeout(this.stop, timeout).unref()
+  }
+
+  readonly stop = (): void => {
+    this.#stream.close(ErrorCode.CANCEL)
+  }
+
+  onInformational(): void {
+    this.#informational += 1
+    if (this.#informational <= MAX_INFORMATIONAL) return
+    this.#reject(
+      new Error(`The request was answered by more than ${String(MAX_INFORMATIONAL)} informational responses`),
+    )
+    this.stop()
+  }
+
+  onHead(head: AnswerHead): void {
+    this.#head = head
+    if (this.#pageTimeout !== null && !isGrpc(head)) {
+      this.#pageTimer = setTimeout(this.stop, this.#pageTimeout).unref()
+    }
+    this.#pass(head, null)
+  }
+
+  onData(piece: Buffer): void {
+    if (this.#head !== null) this.#pass(this.#head, piece)
+  }
+
+  onTrailers(trailers: IncomingHttpHeaders): void {
+    if (this.#head !== null) this.#resolve({ head: this.#head, trailers })
+  }
+
+  onEnd(): void {
+    // The trailers came before.
+  }
+
+  onClose(code: number, error: Error | null): void {
+    clearTimeout(this.#timer)
+    clearTimeout(this.#pageTimer)
+    // An HTML page may be incomplete; a gRPC answer needs its trailers.
+    if (this.#head !== null && !isGrpc(this.#head)) this.#resolve({ head: this.#head, trailers: this.#head })
+    const reset = code === ErrorCode.NO_ERROR ? 'had no answer' : `was reset with ${nameOfCode(code)}`
+    this.#reject(error ?? new Error(`The request ${reset}`))
+  }
+
+  #pass(head: AnswerHead, piece: Buffer | null): void {
+    try {
+      if (!this.#read(head, piece)) return
+      this.#resolve({ head, trailers: head })
+    } catch (error) {
+      this.#reject(asError(error))
+    }
+    this.stop()
+  }
 }
 
 /**
@@ -79,51 +138,12 @@ export function limitInformational(stream: ClientHttp2Stream, refuse: (reason: s
  *
  * @throws if no answer arrived.
  */
-export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Reply> {
-  const { body, timeout, read = () => false } = parts
-  return new Promise((resolve, reject) => {
-    let failure: Error | null = null
-    const end = (): void => {
-      stream.close(constants.NGHTTP2_CANCEL)
-    }
-    // The stream's own time-out would restart at each byte.
-    const timer = timeout === null ? undefined : setTimeout(end, timeout).unref()
-    const onPiece = (head: ResponseHead, piece: Buffer | null): void => {
-      try {
-        if (!read(head, piece)) return
-        resolve({ head, trailers: head })
-      } catch (error) {
-        reject(asError(error))
-      }
-      end()
-    }
-    limitInformational(stream, (reason) => {
-      reject(new Error(`The request was answered by ${reason}`))
-      end()
-    })
-    stream.once('response', (head: ResponseHead, flags) => {
-      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) resolve({ head, trailers: head })
-      stream.on('data', (piece: Buffer) => {
-        onPiece(head, piece)
-      })
-      stream.once('trailers', (trailers: IncomingHttpHeaders) => {
-        resolve({ head, trailers })
-      })
-      // An HTML page may be incomplete; a gRPC answer needs its trailers.
-      stream.prependOnceListener('close', () => {
-        if (!isGrpc(head)) resolve({ head, trailers: head })
-      })
-      onPiece(head, null)
-    })
-    stream.on('error', (error: Error) => {
-      failure = error
-    })
-    stream.once('close', () => {
-      clearTimeout(timer)
-      reject(failure ?? new Error('The request had no answer'))
-    })
-    stream.end(body)
-  })
+export async function exchange(
+  carrier: RequestCarrier,
+  headers: OutgoingHttpHeaders,
+  parts: ExchangeParts,
+): Promise<Reply> {
+  return new Exchange(carrier, headers, parts).reply
 }
 
 /** The parts of an answer that identify the server; null if absent. */
@@ -140,6 +160,7 @@ export interface Answer {
   readonly date: number | null
 }
 
+const NO_BODY = new Uint8Array()
 const EMPTY_MESSAGE = frameMessage(new Uint8Array())
 /** Limits for reading the title of a page, in bytes and in milliseconds. */
 const MAX_PAGE = 4096
@@ -152,32 +173,25 @@ const PAGE_TIMEOUT = 500
  *
  * @throws if the server ended the request without an answer.
  */
-export async function healthCheck(session: ClientHttp2Session, authority: string): Promise<Answer> {
+export async function healthCheck(carrier: RequestCarrier): Promise<Answer> {
   // etcd reports a missing leader before anything else (server/etcdserver/api/v3rpc/interceptor.go).
-  const stream = session.request({ ...callHeaders(RANGE_PATH, authority, HEALTH_CHECK_AGENT), ...REQUIRE_LEADER })
+  const headers = { ...callHeaders(RANGE_PATH, carrier.host, HEALTH_CHECK_AGENT), ...REQUIRE_LEADER }
   const pieces: Buffer[] = []
-  let pageTimer: NodeJS.Timeout | undefined
   // A page explains more than its HTTP status, such as "400 No required SSL certificate was sent" of nginx.
-  const read = (head: ResponseHead, piece: Buffer | null): boolean => {
+  const read = (head: AnswerHead, piece: Buffer | null): boolean => {
     if (isGrpc(head)) return false
-    pageTimer ??= setTimeout(() => {
-      stream.close(constants.NGHTTP2_CANCEL)
-    }, PAGE_TIMEOUT).unref()
     if (piece !== null) pieces.push(piece)
     return pieces.reduce((sum, each) => sum + each.length, 0) >= MAX_PAGE
   }
-  try {
-    const { head, trailers } = await exchange(stream, { body: EMPTY_MESSAGE, timeout: null, read })
-    const page = Buffer.concat(pieces).toString('utf8', 0, MAX_PAGE)
-    const title = /<title>([^<]{1,200})<\/title>/i.exec(page)?.[1]?.trim() ?? ''
-    return readAnswer(head, trailers, title === '' ? null : title)
-  } finally {
-    clearTimeout(pageTimer)
-  }
+  const parts = { body: EMPTY_MESSAGE, timeout: null, pageTimeout: PAGE_TIMEOUT, read }
+  const { head, trailers } = await exchange(carrier, headers, parts)
+  const page = Buffer.concat(pieces).toString('utf8', 0, MAX_PAGE)
+  const title = /<title>([^<]{1,200})<\/title>/i.exec(page)?.[1]?.trim() ?? ''
+  return readAnswer(head, trailers, title === '' ? null : title)
 }
 
 /** @param trailers The head itself in a trailers-only answer. */
-export function readAnswer(headers: ResponseHead, trailers: IncomingHttpHeaders, title: string | null = null): Answer {
+export function readAnswer(headers: AnswerHead, trailers: IncomingHttpHeaders, title: string | null = null): Answer {
   const { ':status': httpStatus = 0, 'content-type': contentType = null, server, date, location = null } = headers
   const grpcStatus = trailers['grpc-status']
   const time = Date.parse(date ?? '')
@@ -249,7 +263,7 @@ interface ServerStatus {
   readonly hasLeader: boolean
 }
 
-/** StatusResponse of etcd api/etcdserverpb/rpc.proto, and its ResponseHeader. */
+/** StatusResponse of etcd api/etcdserverpb/rpc.proto, and its IncomingHttpHeaderser. */
 const [HEADER, VERSION, LEADER, IS_LEARNER] = [1, 2, 4, 10]
 const [CLUSTER_ID, MEMBER_ID] = [1, 2]
 /** A StatusResponse has about 200 bytes, in addition to a string for each error of the member. */
@@ -263,13 +277,13 @@ export async function readServerStatus(
 ): Promise<ServerStatus | null> {
   const reader = new MessageReader(MAX_STATUS)
   let message: Buffer | undefined
-  const read = (_head: ResponseHead, piece: Buffer | null): boolean => {
+  const read = (_head: IncomingHttpHeaders, piece: Buffer | null): boolean => {
     if (piece !== null) [message] = reader.push(piece)
     return message !== undefined
   }
   const headers = { ...callHeaders(STATUS_PATH, carrier.host, agent), ...(token === null ? {} : { token }) }
   try {
-    await exchange(carrier.request(headers), { body: EMPTY_MESSAGE, timeout, read })
+    await exchange(carrier, headers, { body: EMPTY_MESSAGE, timeout, read })
     return message === undefined ? null : parseStatus(message)
   } catch {
     // The connection accepts no calls any more, its stream broke, or the answer is not etcd's.
@@ -357,8 +371,8 @@ export class LeaderCheck {
 async function hasLeader(connection: Connection, headers: OutgoingHttpHeaders): Promise<boolean> {
   const own = callHeaders(RANGE_PATH, connection.host, LEADER_CHECK_AGENT)
   try {
-    const stream = connection.request({ ...headers, ...own, ...REQUIRE_LEADER })
-    const { trailers } = await exchange(stream, { body: LINEARIZABLE_READ, timeout: CHECK_TIMEOUT })
+    const parts = { body: LINEARIZABLE_READ, timeout: CHECK_TIMEOUT }
+    const { trailers } = await exchange(connection, { ...headers, ...own, ...REQUIRE_LEADER }, parts)
     const code = trailers['grpc-status']
     return code !== undefined && !UNHEALTHY.has(Number(code))
   } catch {

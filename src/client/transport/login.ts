@@ -51,8 +51,8 @@ export class Login {
   }
 
   /** Discards a token that etcd refused, so that the next call fetches a new one. */
-  review(outcome: StatusObject, headers: OutgoingHttpHeaders): StatusObject {
-    if (headers[':path'] === AUTHENTICATE) return outcome
+  review(outcome: StatusObject, { path, headers }: { path: string; headers: OutgoingHttpHeaders }): StatusObject {
+    if (path === AUTHENTICATE) return outcome
     if (outcome.code === status.OK) this.#refusals = 0
     if (!isTokenRefused(outcome)) return outcome
     // Only the token that this call carried: another call may have fetched a new one meanwhile.

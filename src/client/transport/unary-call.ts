@@ -2,6 +2,7 @@
  * A call with one request and one answer. A failed attempt is repeated if `call-policy.ts` allows it, and a read
  * without an answer is also sent to a second endpoint.
  */
+import type { IncomingHttpHeaders } from 'node:http2'
 import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
 import { armDeadline } from '../timing.js'
@@ -16,14 +17,15 @@ import {
   traitsOf,
   withLeaseId,
 } from './call-policy.js'
-import { callLater, type CallParts, EtcdCall } from './call.js'
+import { type AttemptListener, callLater, type CallParts, EtcdCall } from './call.js'
 import {
-  type Call,
+  type AnswerListener,
   CallBase,
-  type CallListener,
+  type DirectCall,
   makeStatus,
   type MessageContext,
   Metadata,
+  metadataOf,
   type Outcome,
   status,
 } from './channel.js'
@@ -46,21 +48,43 @@ const HEDGE_AFTER = 1000
 /** Milliseconds that an abandoned read continues, until a silent endpoint is detected. */
 const ABANDONED_READ_LIMIT = 5000
 
-interface Attempt {
+/** One attempt, and what has arrived of its answer. */
+class Attempt implements AttemptListener {
   readonly call: EtcdCall
-  metadata: Metadata | null
-  message: Buffer | null
+  head: IncomingHttpHeaders | null = null
+  message: Buffer | null = null
+  readonly #ended: (attempt: Attempt, outcome: Outcome) => void
+
+  constructor(parts: CallParts, metadata: Metadata, ended: (attempt: Attempt, outcome: Outcome) => void) {
+    this.#ended = ended
+    this.call = new EtcdCall(parts, metadata, this)
+  }
+
+  onMetadata(headers: IncomingHttpHeaders): void {
+    this.head = headers
+  }
+
+  onMessage(message: Buffer): void {
+    if (this.message === null) this.message = message
+    else this.call.cancelWithStatus(status.INTERNAL, 'Received more than one message in answer to a unary call')
+  }
+
+  onEnd(outcome: Outcome): void {
+    this.#ended(this, outcome)
+  }
 }
 
-export class UnaryCall extends CallBase implements Call {
+const NO_REQUEST = Buffer.alloc(0)
+
+export class UnaryCall extends CallBase implements DirectCall {
   readonly #parts: CallParts
   readonly #started = performance.now()
-  readonly #running = new Set<Attempt>()
-  readonly #avoid = new Set<string>()
+  #running: readonly Attempt[] = []
+  #avoid: ReadonlySet<string>
   #metadata = new Metadata()
-  #listener: CallListener | null = null
+  #listener: AnswerListener | null = null
   /** For a lease grant, with the id that this client has chosen. */
-  #request: Buffer = Buffer.alloc(0)
+  #request: Buffer = NO_REQUEST
   #traits: RequestTraits = { kind: 'write', needsLeader: true }
   #attempts = 0
   /** Attempts that a server certainly did not process, which do not count. */
@@ -83,16 +107,17 @@ export class UnaryCall extends CallBase implements Call {
   #carriedBy: string | null = null
 
   constructor(parts: CallParts) {
-    super(parts.route.target)
+    super(parts.route)
     this.#parts = parts
+    this.#avoid = parts.avoid
   }
 
   get carriedBy(): string | null {
-    const [current] = [...this.#running].flatMap(({ call }) => call.carriedBy ?? [])
-    return current ?? this.#carriedBy
+    const current = this.#running.find(({ call }) => call.carriedBy !== null)
+    return current?.call.carriedBy ?? this.#carriedBy
   }
 
-  start(metadata: Metadata, listener: CallListener): void {
+  start(metadata: Metadata, listener: AnswerListener): void {
     this.#metadata = metadata
     this.#listener = listener
   }
@@ -127,20 +152,9 @@ export class UnaryCall extends CallBase implements Call {
     const headers = this.#traits.needsLeader ? this.#parts.route.leaderHeaders : null
     const [longestWait, isRepeated] = [this.#longestWait(), this.#unprocessedSince !== null]
     const parts = { ...this.#parts, headers, avoid: this.#avoid, longestWait, isRepeated }
-    const call = new EtcdCall(parts, this.#metadata, {
-      onMetadata: (metadata) => {
-        attempt.metadata = metadata
-      },
-      onMessage: (message) => {
-        if (attempt.message === null) attempt.message = message
-        else call.cancelWithStatus(status.INTERNAL, 'Received more than one message in answer to a unary call')
-      },
-      onEnd: (outcome) => {
-        this.#onAttemptEnded(attempt, outcome)
-      },
-    })
-    const attempt: Attempt = { call, metadata: null, message: null }
-    this.#running.add(attempt)
+    const attempt = new Attempt(parts, this.#metadata, this.#onAttemptEnded)
+    const { call } = attempt
+    this.#running = [...this.#running, attempt]
     call.send(this.#request)
     call.halfClose()
     call.start()
@@ -154,16 +168,17 @@ export class UnaryCall extends CallBase implements Call {
     this.#hedgeTimer = setTimeout(() => {
       // A waiting attempt gets the first ready connection anyway, and a started answer needs no second one.
       const { carriedBy, wasAnswered } = attempt.call
-      if (!this.#running.has(attempt) || carriedBy === null || wasAnswered) return
-      this.#avoid.add(carriedBy)
+      if (!this.#running.includes(attempt) || carriedBy === null || wasAnswered) return
+      this.#avoid = new Set(this.#avoid).add(carriedBy)
       if (!this.#parts.route.hasOther(this.#avoid)) return
       this.#hedged = true
       this.#attempt()
     }, delay)
   }
 
-  #onAttemptEnded(attempt: Attempt, outcome: Outcome): void {
-    if (!this.#running.delete(attempt) || this.#ended) return
+  readonly #onAttemptEnded = (attempt: Attempt, outcome: Outcome): void => {
+    if (this.#ended) return
+    this.#running = this.#running.filter((each) => each !== attempt)
     const { call } = attempt
     const { kind } = this.#traits
     this.#carriedBy = call.carriedBy ?? this.#carriedBy
@@ -174,10 +189,11 @@ export class UnaryCall extends CallBase implements Call {
       this.#attempt()
     } else if (kind === 'grant' && this.#repeated && isLeaseExists(outcome)) {
       // The requested TTL: etcd may have granted a longer one, but never a shorter one.
-      this.#finish(makeStatus(status.OK, ''), { ...attempt, message: existingLeaseResponse(this.#request) })
+      attempt.message = existingLeaseResponse(this.#request)
+      this.#finish(makeStatus(status.OK, ''), attempt)
     } else {
       const repeat = mayRepeat(kind, outcome, call.progress)
-      if (repeat && (this.#running.size > 0 || this.#repeatLater(call))) return
+      if (repeat && (this.#running.length > 0 || this.#repeatLater(call))) return
       this.#finish(this.#finalOutcome(call, outcome), attempt)
     }
   }
@@ -195,13 +211,13 @@ export class UnaryCall extends CallBase implements Call {
     if (this.#attempts - this.#unprocessed >= MAX_ATTEMPTS || left <= 0 || (left === Infinity && spent > RETRY_WINDOW))
       return false
     if (call.progress === 'unknown') this.#repeated = true
-    if (call.carriedBy !== null) this.#avoid.add(call.carriedBy)
+    if (call.carriedBy !== null) this.#avoid = new Set(this.#avoid).add(call.carriedBy)
     // A connection that has ended is dialled again with pauses of its own.
     const isGone = call.progress === 'unprocessed' && call.connection?.open !== true
     if (isGone || route.hasOther(this.#avoid)) this.#attempt()
     else {
       // All endpoints were tried: the next round starts after a pause.
-      this.#avoid.clear()
+      this.#avoid = this.#parts.avoid
       this.#pause(call)
     }
     return true
@@ -249,7 +265,8 @@ export class UnaryCall extends CallBase implements Call {
     const final = this.explanation === null ? outcome : { ...outcome, cause: this.explanation }
     const listener = this.#listener
     const deliver = (): void => {
-      if (attempt !== null && attempt.metadata !== null) listener?.onReceiveMetadata(attempt.metadata)
+      const head = attempt?.head ?? null
+      if (head !== null) listener?.onReceiveMetadata?.(metadataOf(head))
       if (attempt !== null && attempt.message !== null) listener?.onReceiveMessage(attempt.message)
       listener?.onReceiveStatus(final)
     }
@@ -267,7 +284,7 @@ export class UnaryCall extends CallBase implements Call {
       if (outcome.code === status.OK) setTimeout(cancel, ABANDONED_READ_LIMIT).unref()
       else cancel()
     }
-    this.#running.clear()
+    this.#running = []
   }
 }
 

@@ -1,9 +1,10 @@
 /** The end of a connection, against a peer that writes its HTTP/2 frames by hand (RFC 9113 section 6). */
 import { once } from 'node:events'
-import { connect as connectHttp2 } from 'node:http2'
-import { connect as connectTcp } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { expect, it } from 'vitest'
+import { FrameSession } from '../../../../src/client/http2/frame-session.js'
+import { NodeSession } from '../../../../src/client/http2/node-session.js'
 import { type ActiveCall, Connection } from '../../../../src/client/transport/connection.js'
 import { PRIORITY } from '../../../../src/client/transport/stream-queue.js'
 import { mintPki } from '../../../support/etcd.js'
@@ -20,50 +21,65 @@ const goaway = frame(7, 0, 0, [0, 0, 0, 1, 0, 0, 0, 0])
 /** `:status: 200` with END_STREAM and END_HEADERS. */
 const answer = frame(1, 5, 1, [0x88])
 
-it('ends a connection whose peer sends GOAWAY and then never closes its side', async () => {
-  const accepted: TLSSocket[] = []
-  await using peer = await tlsPeer({ ...serverTls(pki.server), allowHalfOpen: true }, (socket) => {
-    socket.write(settings)
-    accepted.push(socket)
-  })
-  const raw = connectTcp(peer.port, '127.0.0.1')
-  const socket = connectTls({
-    socket: raw,
-    ca: pki.client.trustAnchors.map((each) => each.toPem()),
-    cert: pki.client.chain.map((each) => each.toPem()).join(''),
-    key: pki.client.key.exportPem(),
-    servername: 'localhost',
-    ALPNProtocols: ['h2'],
-  })
-  const session = connectHttp2('https://localhost', { createConnection: () => socket })
-  await once(session, 'remoteSettings')
-  const connection = new Connection(
-    { url: 'localhost', host: 'localhost', session, socket, raw, roundTrip: 1 },
-    () => undefined,
-  )
-  const ignore = (): void => undefined
-  const call: ActiveCall = {
-    priority: PRIORITY.first,
-    awaitsAnswer: true,
-    wasAnswered: true,
-    progress: 'answered',
-    open: ignore,
-    release: ignore,
-    connectionLost: ignore,
-    migrate: ignore,
-  }
-  connection.add(call)
-  const stream = connection.request({ ':method': 'POST', ':path': '/' })
-  stream.resume()
-  stream.end()
-  const ended = once(stream, 'close')
-  const [server] = accepted
-  server?.write(Buffer.concat([goaway, answer]))
-  await ended
-  // Node has ended the session on its own, and its socket waits for the peer.
-  await expect.poll(() => session.destroyed).toBe(true)
-  expect(socket.destroyed).toBe(false)
-  connection.remove(call)
-  await connection.closeWhenIdle()
-  expect(socket.destroyed).toBe(true)
-})
+const nothing = { onSettings: () => undefined, onGoaway: () => undefined, onClose: () => undefined }
+const implementations = [
+  ['own frames', (socket: TLSSocket) => new FrameSession(socket, nothing)],
+  ['node:http2', (socket: TLSSocket, raw: Socket) => new NodeSession(socket, raw, nothing)],
+] as const
+
+it.each(implementations)(
+  'ends a connection by %s whose peer sends GOAWAY and then never closes its side',
+  async (_name, openSession) => {
+    const accepted: TLSSocket[] = []
+    await using peer = await tlsPeer({ ...serverTls(pki.server), allowHalfOpen: true }, (socket) => {
+      socket.write(settings)
+      accepted.push(socket)
+    })
+    const raw = connectTcp(peer.port, '127.0.0.1')
+    const socket = connectTls({
+      socket: raw,
+      ca: pki.client.trustAnchors.map((each) => each.toPem()),
+      cert: pki.client.chain.map((each) => each.toPem()).join(''),
+      key: pki.client.key.exportPem(),
+      servername: 'localhost',
+      ALPNProtocols: ['h2'],
+    })
+    await once(socket, 'secureConnect')
+    const session = openSession(socket, raw)
+    const connection = new Connection(
+      { url: 'localhost', host: 'localhost', session, socket, raw, roundTrip: 1 },
+      () => undefined,
+    )
+    const ignore = (): void => undefined
+    const call: ActiveCall = {
+      priority: PRIORITY.first,
+      awaitsAnswer: true,
+      wasAnswered: true,
+      progress: 'answered',
+      open: ignore,
+      release: ignore,
+      connectionLost: ignore,
+      migrate: ignore,
+    }
+    connection.add(call)
+    const ended = new Promise((resolve) => {
+      const listener = {
+        onInformational: ignore,
+        onHead: ignore,
+        onTrailers: ignore,
+        onData: ignore,
+        onEnd: ignore,
+        onClose: resolve,
+      }
+      connection.request({ common: { ':method': 'POST', ':path': '/' } }, listener, new Uint8Array())
+    })
+    await expect.poll(() => accepted.length).toBe(1)
+    accepted[0]?.write(Buffer.concat([goaway, answer]))
+    await ended
+    await expect.poll(() => session.isOpen).toBe(false)
+    expect(socket.destroyed).toBe(false)
+    connection.remove(call)
+    await connection.closeWhenIdle()
+    expect(socket.destroyed).toBe(true)
+  },
+)

@@ -1,0 +1,464 @@
+/**
+ * A client's HTTP/2 connection (RFC 9113) over a verified TLS socket. It has what gRPC needs: no server push, no priorities, no
+ * upgrade.
+ */
+import type { Duplex } from 'node:stream'
+import { expectConnection, expectLength, Glut, unpadded } from './frame-checks.js'
+import { type HeaderBlock, HeaderBlocks, MAX_HEADERS } from './header-blocks.js'
+import { HeaderEncoder } from './hpack.js'
+import { Input, MAX_FRAME } from './input.js'
+import { Output } from './output.js'
+import {
+  ConnectionError,
+  ErrorCode,
+  Flag,
+  FrameType,
+  type Http2Session,
+  type RequestHeaders,
+  type SessionListener,
+  StreamError,
+  type StreamListener,
+} from './protocol.js'
+import { DEFAULT_WINDOW, encodeSettings, MAX_WINDOW, PeerSettings, Setting } from './settings.js'
+import { Stream, STREAM_WINDOW } from './stream.js'
+
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+const NOTHING = Buffer.alloc(0)
+/** The receive window of the connection in bytes. It is given back as data arrives, so that no stream can hold up others. */
+const CONNECTION_WINDOW = 8 * 1024 * 1024
+/** Bytes that may wait for the end of the turn before DATA waits for the next one. */
+const SEND_AHEAD = 256 * 1024
+/** Data of this size in bytes is sent at once, if the windows allow it. */
+const SMALL = 4096
+/** Milliseconds in which the server must acknowledge our settings. */
+const SETTINGS_TIMEOUT = 10_000
+/** Stream ids are odd and have 31 bits. */
+const LAST_ID = 2 ** 31 - 1
+/** From this one on, the session reports a GOAWAY of its own, so that another connection replaces it in time. */
+const RETIRE_AT = LAST_ID - 2 ** 20
+
+/** A TLS socket that is connected and verified. */
+export type SessionSocket = Duplex & { ref(): unknown; unref(): unknown }
+
+export class FrameSession implements Http2Session {
+  listener: SessionListener
+  readonly #socket: SessionSocket
+  readonly #output: Output
+  readonly #input: Input
+  readonly #encoder = new HeaderEncoder()
+  readonly #blocks = new HeaderBlocks()
+  readonly #streams = new Map<number, Stream>()
+  /** Streams with data that waits for a window or the socket. */
+  readonly #waiting = new Set<Stream>()
+  readonly #glut = new Glut()
+  #nextId: number
+  readonly #retireAt: number
+  #sendWindow = DEFAULT_WINDOW
+  readonly #peer = new PeerSettings()
+  #received = 0
+  #hasSettings = false
+  /** Whether {@link #sendWaiting} runs in the next turn. */
+  #resumes = false
+  #goaway = false
+  #isClosed = false
+  /** Waits for acknowledgements of our SETTINGS, in order. */
+  readonly #acks: (() => void)[] = []
+  readonly #settingsTimer: NodeJS.Timeout
+
+  constructor(socket: SessionSocket, listener: SessionListener, { firstId = 1 } = {}) {
+    this.#socket = socket
+    this.listener = listener
+    this.#nextId = firstId
+    this.#retireAt = Math.max(firstId, RETIRE_AT)
+    this.#output = new Output(socket, () => {
+      this.#sendWaiting()
+    })
+    this.#input = new Input((...frame) => {
+      this.#receive(...frame)
+    })
+    this.#settingsTimer = setTimeout(() => {
+      this.#fail(new ConnectionError(ErrorCode.SETTINGS_TIMEOUT, 'no acknowledgement of the settings'))
+    }, SETTINGS_TIMEOUT).unref()
+    socket.on('data', this.#onData)
+    socket.once('close', () => {
+      this.#end(null)
+    })
+    socket.on('error', (error: Error) => {
+      this.#end(error)
+    })
+    this.#output.bytes(PREFACE)
+    this.#settings(
+      [
+        [Setting.ENABLE_PUSH, 0],
+        [Setting.INITIAL_WINDOW_SIZE, STREAM_WINDOW],
+        [Setting.MAX_HEADER_LIST_SIZE, MAX_HEADERS],
+      ],
+      () => {
+        clearTimeout(this.#settingsTimer)
+      },
+    )
+    this.#output.number(FrameType.WINDOW_UPDATE, 0, CONNECTION_WINDOW - DEFAULT_WINDOW)
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosed && !this.#goaway && this.#nextId <= LAST_ID
+  }
+
+  get streamLimit(): number {
+    return this.#peer.maxStreams
+  }
+
+  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array | null): Stream {
+    if (!this.isOpen) throw new Error('The HTTP/2 session opens no more streams')
+    const block = this.#encoder.encode(headers)
+    const id = this.#nextId
+    this.#nextId += 2
+    if (id === this.#retireAt) {
+      process.nextTick(() => {
+        this.listener.onGoaway(ErrorCode.NO_ERROR, LAST_ID)
+      })
+    }
+    const stream = new Stream(this, id, this.#output.position, this.#peer.initialWindow, listener)
+    this.#streams.set(id, stream)
+    this.#sendHeaders(id, block)
+    if (body !== null) this.#sendBody(stream, body)
+    return stream
+  }
+
+  ask(answered: () => void): void {
+    if (!this.#isClosed) this.#settings([], answered)
+  }
+
+  ref(): void {
+    this.#socket.ref()
+  }
+
+  unref(): void {
+    this.#socket.unref()
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#goaway = true
+    this.#output.goaway(ErrorCode.NO_ERROR)
+    this.#output.end()
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#end(null)
+    this.#socket.destroy()
+  }
+
+  // The part for streams.
+
+  sendData(stream: Stream): void {
+    const { outgoing } = stream
+    while (outgoing !== null && outgoing.length > 0) {
+      const [chunk] = outgoing
+      if (chunk === undefined || !this.#sendChunk(stream, chunk, stream.ending && outgoing.length === 1)) return
+      outgoing.shift()
+      if (chunk.written !== undefined) process.nextTick(chunk.written)
+    }
+    this.#waiting.delete(stream)
+    if (!stream.ending) return
+    if (!stream.localEnded) this.#output.frame(FrameType.DATA, Flag.END_STREAM, stream.id)
+    stream.localEnded = true
+    stream.finishIfDone()
+  }
+
+  /** Sends a body at once if it may be sent, as nearly every request of etcd. */
+  #sendBody(stream: Stream, body: Uint8Array): void {
+    const { length } = body
+    if (length > 0 && length <= Math.min(SMALL, stream.sendWindow, this.#sendWindow)) {
+      this.#sendFrame(stream, body, true)
+      return
+    }
+    stream.write(body)
+    stream.end()
+  }
+
+  /** @returns whether the whole chunk was sent; otherwise the stream waits. */
+  #sendChunk(stream: Stream, chunk: { bytes: Uint8Array }, isLast: boolean): boolean {
+    while (chunk.bytes.length > 0) {
+      const room = Math.min(stream.sendWindow, this.#sendWindow, MAX_FRAME)
+      if (room <= 0 || this.#mustWait(chunk.bytes)) {
+        this.#wait(stream)
+        return false
+      }
+      const part = chunk.bytes.subarray(0, room)
+      chunk.bytes = chunk.bytes.subarray(part.length)
+      this.#sendFrame(stream, part, isLast && chunk.bytes.length === 0)
+    }
+    return true
+  }
+
+  #sendFrame(stream: Stream, part: Uint8Array, ends: boolean): void {
+    this.#output.frame(FrameType.DATA, ends ? Flag.END_STREAM : 0, stream.id, part)
+    stream.sendWindow -= part.length
+    this.#sendWindow -= part.length
+    if (!ends) return
+    stream.ending = true
+    stream.localEnded = true
+  }
+
+  release(stream: Stream, bytes: number): void {
+    this.#output.number(FrameType.WINDOW_UPDATE, stream.id, bytes)
+  }
+
+  reset(stream: Stream, code: number, error: Error | null = null): void {
+    if (!this.#isClosed) this.#output.number(FrameType.RST_STREAM, stream.id, code)
+    stream.finish(code, error)
+  }
+
+  forget(stream: Stream): void {
+    this.#streams.delete(stream.id)
+    this.#waiting.delete(stream)
+  }
+
+  /** Whether the socket or this turn has enough to send. A small request of a call does not queue behind large ones. */
+  #mustWait({ length }: Uint8Array): boolean {
+    return length > SMALL && (this.#output.isBlocked || this.#output.pending > SEND_AHEAD)
+  }
+
+  #wait(stream: Stream): void {
+    this.#waiting.add(stream)
+    if (this.#resumes || this.#output.isBlocked || this.#output.pending <= SEND_AHEAD) return
+    this.#resumes = true
+    setImmediate(() => {
+      this.#resumes = false
+      this.#sendWaiting()
+    })
+  }
+
+  #sendWaiting(): void {
+    // In turn, so that one large request does not hold up the others.
+    for (const stream of [...this.#waiting]) {
+      this.#waiting.delete(stream)
+      this.sendData(stream)
+    }
+  }
+
+  #sendHeaders(id: number, block: Uint8Array): void {
+    if (block.length <= MAX_FRAME) {
+      this.#output.frame(FrameType.HEADERS, Flag.END_HEADERS, id, block)
+      return
+    }
+    this.#output.frame(FrameType.HEADERS, 0, id, block.subarray(0, MAX_FRAME))
+    for (let at = MAX_FRAME; at < block.length; at += MAX_FRAME) {
+      const isLast = at + MAX_FRAME >= block.length
+      this.#output.frame(FrameType.CONTINUATION, isLast ? Flag.END_HEADERS : 0, id, block.subarray(at, at + MAX_FRAME))
+    }
+  }
+
+  #settings(values: readonly (readonly [number, number])[], acknowledged: () => void): void {
+    this.#acks.push(acknowledged)
+    this.#output.frame(FrameType.SETTINGS, 0, 0, encodeSettings(values))
+  }
+
+  readonly #onData = (piece: Buffer): void => {
+    if (this.#isClosed) return
+    try {
+      this.#input.push(piece)
+    } catch (error) {
+      // An exception of a listener is the caller's, as with every Node stream.
+      if (!(error instanceof ConnectionError)) {
+        if (this.#input.hasFrame) setImmediate(this.#onData, NOTHING)
+        throw error
+      }
+      this.#fail(error)
+    }
+  }
+
+  #receive(type: number, flags: number, id: number, payload: Buffer): void {
+    if (this.#isClosed) return
+    if (!this.#hasSettings && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) {
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'something other than SETTINGS first')
+    }
+    this.#blocks.check(type, id)
+    try {
+      this.#dispatch(type, flags, id, payload)
+    } catch (error) {
+      const stream = this.#streams.get(id)
+      if (!(error instanceof StreamError)) throw error
+      if (stream === undefined) throw new ConnectionError(error.errorCode, error.reason)
+      this.reset(stream, error.errorCode, error)
+    }
+  }
+
+  #dispatch(type: number, flags: number, id: number, payload: Buffer): void {
+    switch (type) {
+      case FrameType.DATA:
+        this.#receiveData(flags, id, payload)
+        return
+      case FrameType.HEADERS:
+        this.#find(id)
+        this.#receiveHeaders(this.#blocks.start(flags, id, payload))
+        return
+      case FrameType.CONTINUATION:
+        this.#receiveHeaders(this.#blocks.continue(flags, payload))
+        return
+      case FrameType.RST_STREAM:
+        this.#receiveReset(id, payload)
+        return
+      case FrameType.SETTINGS:
+        this.#receiveSettings(flags, id, payload)
+        return
+      case FrameType.PING:
+        this.#receivePing(flags, id, payload)
+        return
+      case FrameType.GOAWAY:
+        this.#receiveGoaway(id, payload)
+        return
+      case FrameType.WINDOW_UPDATE:
+        this.#receiveWindow(id, payload)
+        return
+      case FrameType.PUSH_PROMISE:
+        throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a push, which was not allowed')
+      default:
+        // PRIORITY and unknown types are ignored (RFC 9113 sections 4.1 and 5.3.2).
+        this.#glut.add()
+    }
+  }
+
+  /** @returns null for a stream that has ended. */
+  #find(id: number): Stream | null {
+    const stream = this.#streams.get(id)
+    if (stream !== undefined) return stream
+    if (id === 0 || id % 2 === 0 || id >= this.#nextId) {
+      throw new ConnectionError(
+        ErrorCode.PROTOCOL_ERROR,
+        `a frame for the stream ${String(id)}, which was never opened`,
+      )
+    }
+    return null
+  }
+
+  #receiveData(flags: number, id: number, payload: Buffer): void {
+    const { length } = payload
+    this.#received += length
+    if (this.#received > CONNECTION_WINDOW) {
+      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more data than the window of the connection allows')
+    }
+    if (this.#received >= CONNECTION_WINDOW / 2) {
+      this.#output.number(FrameType.WINDOW_UPDATE, 0, this.#received)
+      this.#received = 0
+    }
+    const data = unpadded(flags, payload)
+    const stream = this.#find(id)
+    const ends = (flags & Flag.END_STREAM) !== 0
+    if (stream === null || (data.length === 0 && !ends)) this.#glut.add()
+    if (stream === null) return
+    if (stream.remoteEnded) throw new StreamError(ErrorCode.STREAM_CLOSED, 'data after its end')
+    stream.receiveData(data, length)
+    if (ends) stream.receiveEnd()
+  }
+
+  #receiveHeaders(block: HeaderBlock | null): void {
+    if (block === null) return
+    const { id, ends, headers } = block
+    const stream = this.#find(id)
+    if (stream === null) {
+      this.#glut.add()
+      return
+    }
+    if (stream.remoteEnded) throw new StreamError(ErrorCode.STREAM_CLOSED, 'headers after its end')
+    if (headers instanceof StreamError) throw headers
+    stream.receiveHeaders(headers, ends)
+    if (ends) stream.receiveEnd()
+  }
+
+  #receiveReset(id: number, payload: Buffer): void {
+    expectLength(payload, 4)
+    const stream = this.#find(id)
+    if (stream === null) this.#glut.add()
+    else this.#finishByPeer(stream, payload.readUInt32BE(0))
+  }
+
+  #receiveSettings(flags: number, id: number, payload: Buffer): void {
+    expectConnection(id)
+    if ((flags & Flag.ACK) !== 0) {
+      expectLength(payload, 0)
+      const acknowledged = this.#acks.shift()
+      if (acknowledged === undefined)
+        throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'an acknowledgement of no settings')
+      acknowledged()
+      return
+    }
+    const change = this.#peer.apply(payload)
+    for (const stream of this.#streams.values()) stream.addSendWindow(change)
+    this.#output.acknowledge(FrameType.SETTINGS, new Uint8Array())
+    if (this.#hasSettings) this.#glut.add()
+    this.#hasSettings = true
+    this.listener.onSettings()
+    this.#sendWaiting()
+  }
+
+  #receivePing(flags: number, id: number, payload: Buffer): void {
+    expectConnection(id)
+    expectLength(payload, 8)
+    if ((flags & Flag.ACK) !== 0) return
+    this.#glut.add()
+    this.#output.acknowledge(FrameType.PING, payload)
+  }
+
+  #receiveGoaway(id: number, payload: Buffer): void {
+    expectConnection(id)
+    if (payload.length < 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a GOAWAY that is too short')
+    const last = payload.readUInt32BE(0) & 0x7fffffff
+    if (this.#goaway) this.#glut.add()
+    this.#goaway = true
+    this.listener.onGoaway(payload.readUInt32BE(4), last)
+    for (const stream of [...this.#streams.values()]) {
+      if (stream.id > last) this.#finishByPeer(stream, ErrorCode.REFUSED_STREAM)
+    }
+  }
+
+  #finishByPeer(stream: Stream, code: number): void {
+    stream.isUnprocessed = code === ErrorCode.REFUSED_STREAM
+    stream.finish(code, null)
+  }
+
+  #receiveWindow(id: number, payload: Buffer): void {
+    expectLength(payload, 4)
+    const bytes = payload.readUInt32BE(0) & 0x7fffffff
+    const stream = id === 0 ? null : this.#find(id)
+    if (bytes === 0) {
+      const reason = 'a WINDOW_UPDATE of nothing'
+      if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, reason)
+      throw new StreamError(ErrorCode.PROTOCOL_ERROR, reason)
+    }
+    if (id === 0) {
+      this.#sendWindow += bytes
+      if (this.#sendWindow > MAX_WINDOW) {
+        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window that is too large')
+      }
+    } else if (stream !== null) stream.addSendWindow(bytes)
+    if (this.#waiting.size > 0) this.#sendWaiting()
+    else this.#glut.add()
+  }
+
+  #fail(error: ConnectionError): void {
+    if (this.#isClosed) return
+    this.#output.goaway(error.errorCode)
+    this.#output.end()
+    this.#end(error)
+    this.#socket.destroy()
+  }
+
+  #end(error: Error | null): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    clearTimeout(this.#settingsTimer)
+    this.#socket.removeListener('data', this.#onData)
+    this.listener.onClose(error)
+    for (const stream of [...this.#streams.values()]) {
+      stream.isUnprocessed = !this.#output.isWritten(stream.position)
+      stream.finish(ErrorCode.INTERNAL_ERROR, error)
+    }
+  }
+}

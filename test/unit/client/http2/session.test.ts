@@ -1,0 +1,636 @@
+import { once } from 'node:events'
+import type { IncomingHttpHeaders } from 'node:http2'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { ErrorCode, Flag, FrameType, type StreamListener } from '../../../../src/client/http2/protocol.js'
+import { FrameSession } from '../../../../src/client/http2/frame-session.js'
+import { encodeSettings } from '../../../../src/client/http2/settings.js'
+import type { Stream } from '../../../../src/client/http2/stream.js'
+import { encodeFields, Http2Peer } from '../../../support/http2-peer.js'
+
+const HEAD = encodeFields([
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+])
+const TRAILERS = encodeFields([['grpc-status', '0']])
+const REQUEST = { common: { ':method': 'POST' } }
+const { PROTOCOL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM, COMPRESSION_ERROR } = ErrorCode
+const END = Flag.END_HEADERS | Flag.END_STREAM
+
+/** The events of a stream. */
+class Recorder implements StreamListener {
+  readonly events: string[] = []
+  bytes = 0
+  error: Error | null = null
+  readonly closed: Promise<number>
+  #close: (code: number) => void = () => undefined
+
+  constructor() {
+    this.closed = new Promise((resolve) => (this.#close = resolve))
+  }
+
+  onInformational(): void {
+    this.events.push('informational')
+  }
+
+  onHead(headers: IncomingHttpHeaders): void {
+    this.events.push(`head ${String(headers[':status'])}`)
+  }
+
+  onTrailers(headers: IncomingHttpHeaders): void {
+    this.events.push(`trailers ${String(headers['grpc-status'])}`)
+  }
+
+  onData(piece: Buffer): void {
+    this.bytes += piece.length
+    this.events.push(`data ${String(piece.length)}`)
+  }
+
+  onEnd(): void {
+    this.events.push('end')
+  }
+
+  onClose(code: number, error: Error | null): void {
+    this.events.push(`close ${String(code)}`)
+    this.error = error
+    this.#close(code)
+  }
+}
+
+const sessions: FrameSession[] = []
+
+afterEach(() => {
+  for (const each of sessions.splice(0)) each.destroy()
+})
+
+function connect({ settings = [] as readonly (readonly [number, number])[], firstId = 1 } = {}) {
+  const peer = new Http2Peer()
+  const goaways: number[] = []
+  let close: (error: Error | null) => void = () => undefined
+  const closed = new Promise<Error | null>((resolve) => (close = resolve))
+  const listener = {
+    onSettings: vi.fn(),
+    onGoaway: (_code: number, last: number) => {
+      goaways.push(last)
+    },
+    onClose: (error: Error | null) => {
+      close(error)
+    },
+  }
+  const session = new FrameSession(peer.socket, listener, { firstId })
+  sessions.push(session)
+  peer.accept(settings)
+  const open = (body: Uint8Array | null = new Uint8Array(5)): { stream: Stream; seen: Recorder } => {
+    const seen = new Recorder()
+    return { stream: session.request(REQUEST, seen, body), seen }
+  }
+  return { peer, session, closed, goaways, listener, open }
+}
+
+function number(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
+
+/** An answer of gRPC on the stream. */
+function answer(peer: Http2Peer, stream: number, data: Uint8Array = new Uint8Array(5)): void {
+  peer.send(FrameType.HEADERS, { flags: Flag.END_HEADERS, stream, payload: HEAD })
+  peer.send(FrameType.DATA, { stream, payload: data })
+  peer.send(FrameType.HEADERS, { flags: END, stream, payload: TRAILERS })
+}
+
+/** The bytes that a server sends. */
+async function bytesOf(send: (peer: Http2Peer) => void): Promise<Buffer> {
+  const frames = new Http2Peer()
+  const pieces: Buffer[] = []
+  frames.socket.on('data', (piece: Buffer) => {
+    pieces.push(piece)
+  })
+  send(frames)
+  frames.end.end()
+  await once(frames.socket, 'end')
+  return Buffer.concat(pieces)
+}
+
+describe('a stream', () => {
+  it('reports the head, the data, the trailers and the end of an answer in their order', async () => {
+    const { peer, open } = connect()
+    const { seen } = open()
+    answer(peer, 1)
+    expect(await seen.closed).toBe(ErrorCode.NO_ERROR)
+    expect(seen.events).toEqual(['head 200', 'data 5', 'trailers 0', 'end', 'close 0'])
+  })
+
+  it('reports a trailers-only answer as head and trailers', async () => {
+    const { peer, open } = connect()
+    const { seen } = open()
+    const payload = encodeFields([
+      [':status', '200'],
+      ['grpc-status', '7'],
+    ])
+    peer.send(FrameType.HEADERS, { flags: END, stream: 1, payload })
+    await seen.closed
+    expect(seen.events).toEqual(['head 200', 'trailers 7', 'end', 'close 0'])
+  })
+
+  it('reads padding, a priority and a header block in pieces', async () => {
+    const { peer, open } = connect()
+    const { seen } = open()
+    const padded = Buffer.concat([Buffer.from([3]), Buffer.alloc(5), HEAD.subarray(0, 2), Buffer.alloc(3)])
+    peer.send(FrameType.HEADERS, { flags: Flag.PADDED | Flag.PRIORITY, stream: 1, payload: padded })
+    peer.send(FrameType.CONTINUATION, { stream: 1, payload: HEAD.subarray(2, 4) })
+    peer.send(FrameType.CONTINUATION, { flags: Flag.END_HEADERS, stream: 1, payload: HEAD.subarray(4) })
+    const data = Buffer.concat([Buffer.from([200]), Buffer.from('four'), Buffer.alloc(200)])
+    peer.send(FrameType.DATA, { flags: Flag.PADDED, stream: 1, payload: data })
+    peer.send(FrameType.HEADERS, { flags: END, stream: 1, payload: TRAILERS })
+    await seen.closed
+    expect(seen.events).toEqual(['head 200', 'data 4', 'trailers 0', 'end', 'close 0'])
+  })
+
+  it('reads frames that arrive one byte at a time', async () => {
+    const { peer, open } = connect()
+    const { seen } = open()
+    const bytes = await bytesOf((frames) => {
+      answer(frames, 1)
+    })
+    for (const byte of bytes) peer.sendBytes(Buffer.from([byte]))
+    await seen.closed
+    expect(seen.events).toEqual(['head 200', 'data 5', 'trailers 0', 'end', 'close 0'])
+  })
+
+  it('ends with the code of a reset', async () => {
+    const { peer, open } = connect()
+    const { seen } = open()
+    peer.send(FrameType.RST_STREAM, { stream: 1, payload: number(ErrorCode.REFUSED_STREAM) })
+    expect(await seen.closed).toBe(ErrorCode.REFUSED_STREAM)
+  })
+
+  it('ends as refused if the GOAWAY of the server leaves it out, while earlier ones go on', async () => {
+    const { peer, session, goaways, open } = connect()
+    const first = open()
+    const second = open()
+    peer.send(FrameType.GOAWAY, { payload: Buffer.concat([number(1), number(0)]) })
+    expect(await second.seen.closed).toBe(ErrorCode.REFUSED_STREAM)
+    expect(session.isOpen).toBe(false)
+    answer(peer, 1)
+    expect(await first.seen.closed).toBe(ErrorCode.NO_ERROR)
+    expect(goaways).toEqual([1])
+  })
+
+  it('holds data while it is paused, gives no window back for it, and delays no other stream', async () => {
+    const { peer, open } = connect()
+    const slow = open(null)
+    slow.stream.pause()
+    const other = open()
+    peer.send(FrameType.HEADERS, { flags: Flag.END_HEADERS, stream: 1, payload: HEAD })
+    for (let i = 0; i < 16; i += 1) peer.send(FrameType.DATA, { stream: 1, payload: new Uint8Array(16_384) })
+    answer(peer, 3)
+    await other.seen.closed
+    expect(slow.seen.bytes).toBe(0)
+    expect(peer.frames.filter(({ type, stream }) => type === FrameType.WINDOW_UPDATE && stream === 1)).toEqual([])
+    slow.stream.resume()
+    expect(slow.seen.bytes).toBe(16 * 16_384)
+    await peer.next(FrameType.WINDOW_UPDATE, ({ stream }) => stream === 1)
+  })
+
+  it('is reset, and its late frames still update the table of headers', async () => {
+    const { peer, open } = connect()
+    const { stream } = open()
+    stream.close(ErrorCode.CANCEL)
+    await peer.next(FrameType.RST_STREAM)
+    const indexed = Buffer.concat([Buffer.from([0x88, 0x40, 1]), Buffer.from('a'), Buffer.from([1]), Buffer.from('b')])
+    peer.send(FrameType.HEADERS, { flags: END, stream: 1, payload: indexed })
+    const { seen } = open()
+    peer.send(FrameType.HEADERS, { flags: Flag.END_HEADERS, stream: 3, payload: Buffer.from([0x88, 0xbe]) })
+    peer.send(FrameType.HEADERS, { flags: END, stream: 3, payload: TRAILERS })
+    expect(await seen.closed).toBe(ErrorCode.NO_ERROR)
+  })
+
+  it('passes an exception of its listener on, and loses no frame after it', async () => {
+    const { peer, listener, open } = connect()
+    await vi.waitFor(() => {
+      expect(listener.onSettings).toHaveBeenCalled()
+    })
+    const first = open()
+    const second = open()
+    first.seen.onHead = () => {
+      throw new Error('of the caller')
+    }
+    const bytes = await bytesOf((frames) => {
+      answer(frames, 1)
+      answer(frames, 3)
+    })
+    expect(() => peer.socket.emit('data', bytes)).toThrow('of the caller')
+    expect(await second.seen.closed).toBe(ErrorCode.NO_ERROR)
+  })
+})
+
+describe('sending', () => {
+  it('sends no more than the windows of the server, and goes on as it gives more', async () => {
+    const { peer, listener, open } = connect({ settings: [[4, 10]] })
+    await vi.waitFor(() => {
+      expect(listener.onSettings).toHaveBeenCalled()
+    })
+    open(new Uint8Array(25))
+    expect((await peer.next(FrameType.DATA)).payload.length).toBe(10)
+    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(5) })
+    expect((await peer.next(FrameType.DATA)).payload.length).toBe(5)
+    // A smaller initial window makes that of the stream negative (RFC 9113 section 6.9.2).
+    peer.send(FrameType.SETTINGS, { payload: Buffer.concat([Buffer.from([0, 4]), number(0)]) })
+    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(10) })
+    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(10) })
+    const last = await peer.next(FrameType.DATA)
+    expect(last).toMatchObject({ flags: Flag.END_STREAM })
+    expect(last.payload.length).toBe(10)
+  })
+
+  it('sends a small request between the pieces of a large one', async () => {
+    const { peer, open } = connect()
+    peer.send(FrameType.WINDOW_UPDATE, { payload: number(64 * 1024 * 1024) })
+    open(new Uint8Array(8 * 1024 * 1024))
+    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(64 * 1024 * 1024) })
+    await peer.next(FrameType.DATA, ({ stream }) => stream === 1)
+    open()
+    await peer.next(FrameType.DATA, ({ stream }) => stream === 3)
+    expect(peer.frames.some(({ flags, stream }) => stream === 1 && flags === Flag.END_STREAM)).toBe(false)
+  })
+
+  it('splits headers that are longer than a frame', async () => {
+    const { peer, session } = connect()
+    session.request({ ...REQUEST, own: { x: 'y'.repeat(40_000) } }, new Recorder(), new Uint8Array())
+    expect(await peer.next(FrameType.HEADERS)).toMatchObject({ flags: 0, stream: 1 })
+    expect(await peer.next(FrameType.CONTINUATION)).toMatchObject({ flags: 0, stream: 1 })
+    expect(await peer.next(FrameType.CONTINUATION)).toMatchObject({ flags: Flag.END_HEADERS, stream: 1 })
+  })
+
+  it('reports that a stream was not processed if the connection ends before it was written', async () => {
+    const { peer, session, open } = connect()
+    const written = open()
+    await peer.next(FrameType.HEADERS)
+    const unwritten = open()
+    session.destroy()
+    expect([written.stream.isUnprocessed, unwritten.stream.isUnprocessed]).toEqual([false, true])
+  })
+
+  it('reports a GOAWAY of its own before its ids are used up, and opens no stream beyond the last one', async () => {
+    const { peer, session, goaways, open } = connect({ firstId: 2 ** 31 - 3 })
+    const { seen } = open()
+    expect(session.isOpen).toBe(true)
+    open()
+    expect(session.isOpen).toBe(false)
+    await vi.waitFor(() => {
+      expect(goaways).toEqual([2 ** 31 - 1])
+    })
+    answer(peer, 2 ** 31 - 3)
+    expect(await seen.closed).toBe(ErrorCode.NO_ERROR)
+  })
+})
+
+describe('a connection', () => {
+  it('announces its limits, and acknowledges SETTINGS and PING', async () => {
+    const { peer } = connect()
+    const { payload } = await peer.next(FrameType.SETTINGS, ({ flags }) => flags === 0)
+    expect(payload.toString('hex')).toMatch(/^000200000000/)
+    await peer.next(FrameType.SETTINGS, ({ flags }) => flags === Flag.ACK)
+    peer.send(FrameType.PING, { payload: Buffer.from('12345678') })
+    expect((await peer.next(FrameType.PING)).payload.toString()).toBe('12345678')
+  })
+
+  it('asks the server with SETTINGS, which it acknowledges', async () => {
+    const { peer, session } = connect()
+    const answered = new Promise<void>((resolve) => {
+      session.ask(resolve)
+    })
+    await peer.next(FrameType.SETTINGS, ({ payload, flags }) => payload.length === 0 && flags === 0)
+    peer.send(FrameType.SETTINGS, { flags: Flag.ACK })
+    await answered
+  })
+
+  it('ends with GOAWAY', async () => {
+    const { peer, session, closed } = connect()
+    await peer.next(FrameType.SETTINGS)
+    session.close()
+    await peer.next(FrameType.GOAWAY)
+    peer.end.end()
+    expect(await closed).toBeNull()
+  })
+
+  it('ends its streams if the socket closes', async () => {
+    const { peer, closed, open } = connect()
+    const { seen } = open()
+    peer.end.destroy()
+    expect(await closed).toBeNull()
+    expect(await seen.closed).not.toBe(ErrorCode.NO_ERROR)
+  })
+})
+
+type Attack = (peer: Http2Peer) => void
+
+function repeat(times: number, type: number, frame: Parameters<Http2Peer['send']>[1]): Attack {
+  return (peer) => {
+    for (let i = 0; i < times; i += 1) peer.send(type, frame)
+  }
+}
+
+const HEADERS_1 = { stream: 1, flags: Flag.END_HEADERS, payload: HEAD }
+const ping = { payload: new Uint8Array(8) }
+
+describe('a server that breaks HTTP/2', () => {
+  const attacks: readonly (readonly [string, number, Attack])[] = [
+    [
+      'a frame of more than 16,384 bytes',
+      FRAME_SIZE_ERROR,
+      (peer) => {
+        peer.send(FrameType.DATA, { stream: 1, payload: new Uint8Array(16_385) })
+      },
+    ],
+    [
+      'a header block that never ends',
+      ENHANCE_YOUR_CALM,
+      (peer) => {
+        peer.send(FrameType.HEADERS, { stream: 1 })
+        repeat(100, FrameType.CONTINUATION, { stream: 1 })(peer)
+      },
+    ],
+    [
+      'a header block of more than 64 KiB',
+      ENHANCE_YOUR_CALM,
+      (peer) => {
+        peer.send(FrameType.HEADERS, { stream: 1, payload: new Uint8Array(16_384) })
+        repeat(4, FrameType.CONTINUATION, { stream: 1, payload: new Uint8Array(16_384) })(peer)
+      },
+    ],
+    [
+      'another frame in the middle of a header block',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.HEADERS, { stream: 1, payload: HEAD })
+        peer.send(FrameType.PING, ping)
+      },
+    ],
+    [
+      'CONTINUATION without HEADERS',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.CONTINUATION, { stream: 1 })
+      },
+    ],
+    [
+      'an invalid header block',
+      COMPRESSION_ERROR,
+      (peer) => {
+        peer.send(FrameType.HEADERS, { ...HEADERS_1, payload: Buffer.from([0x80]) })
+      },
+    ],
+    ['pings without end', ENHANCE_YOUR_CALM, repeat(3000, FrameType.PING, ping)],
+    ['SETTINGS without end', ENHANCE_YOUR_CALM, repeat(3000, FrameType.SETTINGS, {})],
+    [
+      'empty DATA without end',
+      ENHANCE_YOUR_CALM,
+      (peer) => {
+        peer.send(FrameType.HEADERS, HEADERS_1)
+        repeat(3000, FrameType.DATA, { stream: 1 })(peer)
+      },
+    ],
+    ['unknown frames without end', ENHANCE_YOUR_CALM, repeat(3000, 0xfe, {})],
+    [
+      'PRIORITY without end',
+      ENHANCE_YOUR_CALM,
+      repeat(3000, FrameType.PRIORITY, { stream: 1, payload: new Uint8Array(5) }),
+    ],
+    ['WINDOW_UPDATE without end', ENHANCE_YOUR_CALM, repeat(3000, FrameType.WINDOW_UPDATE, { payload: number(1) })],
+    [
+      'GOAWAY without end',
+      ENHANCE_YOUR_CALM,
+      repeat(3000, FrameType.GOAWAY, { payload: Buffer.concat([number(1), number(0)]) }),
+    ],
+    [
+      'a window that overflows',
+      FLOW_CONTROL_ERROR,
+      repeat(2, FrameType.WINDOW_UPDATE, { payload: number(2 ** 31 - 1) }),
+    ],
+    [
+      'a WINDOW_UPDATE of zero',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.WINDOW_UPDATE, { payload: number(0) })
+      },
+    ],
+    [
+      'an initial window that is too large',
+      FLOW_CONTROL_ERROR,
+      (peer) => {
+        peer.send(FrameType.SETTINGS, { payload: Buffer.concat([Buffer.from([0, 4]), number(2 ** 31)]) })
+      },
+    ],
+    [
+      'an initial window that makes the window of a stream overflow',
+      FLOW_CONTROL_ERROR,
+      (peer) => {
+        peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(2 ** 31 - 1 - 65_535) })
+        peer.send(FrameType.SETTINGS, { payload: encodeSettings([[4, 65_536 + 5]]) })
+      },
+    ],
+    [
+      'a frame size below the smallest',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.SETTINGS, { payload: Buffer.concat([Buffer.from([0, 5]), number(100)]) })
+      },
+    ],
+    [
+      'ENABLE_PUSH',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.SETTINGS, { payload: Buffer.concat([Buffer.from([0, 2]), number(1)]) })
+      },
+    ],
+    [
+      'SETTINGS of five bytes',
+      FRAME_SIZE_ERROR,
+      (peer) => {
+        peer.send(FrameType.SETTINGS, { payload: new Uint8Array(5) })
+      },
+    ],
+    [
+      'an acknowledgement of no settings',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.SETTINGS, { flags: Flag.ACK })
+      },
+    ],
+    [
+      'a push',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.PUSH_PROMISE, { stream: 1, payload: number(2) })
+      },
+    ],
+    [
+      'a stream that was never opened',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.HEADERS, { ...HEADERS_1, stream: 9 })
+      },
+    ],
+    [
+      'a stream of its own',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.HEADERS, { ...HEADERS_1, stream: 2 })
+      },
+    ],
+    [
+      'data on stream 0',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.DATA, { payload: new Uint8Array(1) })
+      },
+    ],
+    [
+      'a reset of stream 0',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.RST_STREAM, { payload: number(0) })
+      },
+    ],
+    [
+      'SETTINGS on a stream',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.SETTINGS, { stream: 1 })
+      },
+    ],
+    [
+      'a PING of four bytes',
+      FRAME_SIZE_ERROR,
+      (peer) => {
+        peer.send(FrameType.PING, { payload: new Uint8Array(4) })
+      },
+    ],
+    [
+      'more padding than the frame has',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.DATA, { stream: 1, flags: Flag.PADDED, payload: Buffer.from([9, 0]) })
+      },
+    ],
+  ]
+
+  it.each(attacks)('loses its connection after %s, with the code of the fault', async (_what, code, attack) => {
+    const { peer, closed, open } = connect()
+    const { seen } = open()
+    await peer.next(FrameType.HEADERS)
+    attack(peer)
+    expect((await peer.next(FrameType.GOAWAY)).payload.readUInt32BE(4)).toBe(code)
+    expect((await closed)?.message).toMatch(/^The server broke HTTP\/2: it sent /)
+    expect(await seen.closed).not.toBe(ErrorCode.NO_ERROR)
+  })
+
+  const streamFaults: readonly (readonly [string, number, Attack])[] = [
+    [
+      'data before the headers',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.DATA, { stream: 1, payload: new Uint8Array(1) })
+      },
+    ],
+    [
+      'headers without a status',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.HEADERS, { ...HEADERS_1, payload: TRAILERS })
+      },
+    ],
+    [
+      'two statuses',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.HEADERS, {
+          ...HEADERS_1,
+          payload: encodeFields([
+            [':status', '200'],
+            [':status', '200'],
+          ]),
+        })
+      },
+    ],
+    [
+      'a status after other headers',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.HEADERS, {
+          ...HEADERS_1,
+          payload: encodeFields([
+            ['a', 'b'],
+            [':status', '200'],
+          ]),
+        })
+      },
+    ],
+    ['trailers that do not end the stream', PROTOCOL_ERROR, repeat(2, FrameType.HEADERS, HEADERS_1)],
+    [
+      'an informational response that ends the stream',
+      PROTOCOL_ERROR,
+      repeat(1, FrameType.HEADERS, { ...HEADERS_1, flags: END, payload: encodeFields([[':status', '103']]) }),
+    ],
+    [
+      'a list of headers of more than 64 KiB',
+      ENHANCE_YOUR_CALM,
+      (peer) => {
+        const large = Buffer.concat([Buffer.from([0x40, 1, 0x61, 0x7f, 0xd1, 0x0e]), Buffer.alloc(2000, 0x62)])
+        peer.send(FrameType.HEADERS, {
+          ...HEADERS_1,
+          payload: Buffer.concat([Buffer.from([0x88]), large, Buffer.alloc(40, 0xbe)]),
+        })
+      },
+    ],
+    [
+      'a window of the stream that overflows',
+      FLOW_CONTROL_ERROR,
+      (peer) => {
+        peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(2 ** 31 - 1) })
+      },
+    ],
+    [
+      'a WINDOW_UPDATE of zero on the stream',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(0) })
+      },
+    ],
+    [
+      'more data than the window of the stream',
+      FLOW_CONTROL_ERROR,
+      (peer) => {
+        peer.send(FrameType.HEADERS, HEADERS_1)
+        repeat(17, FrameType.DATA, { stream: 1, payload: new Uint8Array(16_384) })(peer)
+      },
+    ],
+  ]
+
+  it.each(streamFaults)('loses the stream alone after %s', async (_what, code, attack) => {
+    const { peer, session, open } = connect()
+    const { stream, seen } = open()
+    stream.pause()
+    await peer.next(FrameType.HEADERS)
+    attack(peer)
+    expect((await peer.next(FrameType.RST_STREAM)).payload.readUInt32BE()).toBe(code)
+    expect(await seen.closed).toBe(code)
+    expect(seen.error?.message).toMatch(/^The server broke HTTP\/2: it sent /)
+    expect(session.isOpen).toBe(true)
+  })
+
+  it('loses its connection if its first frame is not SETTINGS', async () => {
+    const peer = new Http2Peer()
+    const closed = new Promise<Error | null>((resolve) => {
+      sessions.push(
+        new FrameSession(peer.socket, { onSettings: () => undefined, onGoaway: () => undefined, onClose: resolve }),
+      )
+    })
+    peer.send(FrameType.PING, ping)
+    expect(await closed).toMatchObject({
+      message: 'The server broke HTTP/2: it sent something other than SETTINGS first',
+    })
+  })
+})
