@@ -1,0 +1,134 @@
+/**
+ * Unary methods for etcd3's service clients that pass a call to our channel without grpc-js's client and interceptors, which
+ * cost more than the call itself. A call that needs those takes the long path.
+ */
+import { asError } from '../../report/errors.js'
+import {
+  type CallOptions,
+  type ChannelBacking,
+  type ExplainedCall,
+  makeStatus,
+  type Metadata,
+  type MethodDefinition,
+  type Outcome,
+  type ServiceClient,
+  type ServiceError,
+  status,
+} from './channel.js'
+
+type Callback = (error: ServiceError | null, response?: unknown) => void
+type UnaryMethod = (request: unknown, metadata: Metadata, options: CallOptions, callback: Callback) => void
+
+/** Options of a call that only grpc-js's client implements. */
+const LONG_PATH = ['interceptors', 'interceptor_providers', 'host', 'credentials', 'parent', 'propagate_flags'] as const
+
+/**
+ * Replaces the unary methods of the service clients below etcd3's policies, so that policies, `mock()` and call options work as
+ * before. etcd3 has one host here, which makes a client for each service and discards it after an error.
+ *
+ * @param pool etcd3's `ConnectionPool`.
+ * @param onCall Called with each direct call.
+ */
+export function makeCallsDirect(pool: object, backing: ChannelBacking, onCall: (call: ExplainedCall) => void): void {
+  const [host] = Reflect.get(pool, 'hosts') as [{ getServiceClient(name: string): ServiceClient }]
+  const make = host.getServiceClient.bind(host)
+  const direct = new WeakMap<ServiceClient, ServiceClient>()
+  host.getServiceClient = (name) => {
+    const client = make(name)
+    const known = direct.get(client) ?? withDirectCalls(client, backing, onCall)
+    direct.set(client, known)
+    return known
+  }
+}
+
+/** A service client with direct unary methods. All else is that of `client`. */
+function withDirectCalls(
+  client: ServiceClient,
+  backing: ChannelBacking,
+  onCall: (call: ExplainedCall) => void,
+): ServiceClient {
+  const direct = Object.create(client) as ServiceClient
+  for (const definition of methodsOf(client)) {
+    const { originalName: name = '', requestStream, responseStream } = definition
+    const method = client[name] as UnaryMethod | undefined
+    if (requestStream || responseStream || method === undefined) continue
+    const long = method.bind(client)
+    const short = directMethod(definition, backing, onCall)
+    const choose: UnaryMethod = (request, metadata, options, callback) => {
+      const isLong =
+        needsLongPath(options) || isInstrumented(method) || isInstrumented(Reflect.get(client, 'makeUnaryRequest'))
+      ;(isLong ? long : short)(request, metadata, options, callback)
+    }
+    direct[name] = choose
+  }
+  return direct
+}
+
+/** The methods of the service, which grpc-js keeps in the class of its client. */
+function methodsOf(client: ServiceClient): MethodDefinition[] {
+  const { service } = client.constructor as unknown as { service: Record<string, MethodDefinition> }
+  return Object.values(service)
+}
+
+function needsLongPath(options: CallOptions): boolean {
+  return LONG_PATH.some((name) => options[name] !== undefined)
+}
+
+/** Whether OpenTelemetry, or another user of shimmer, has wrapped the function. */
+function isInstrumented(method: object): boolean {
+  return '__original' in method
+}
+
+function directMethod(
+  { path, requestSerialize, responseDeserialize }: MethodDefinition,
+  backing: ChannelBacking,
+  onCall: (call: ExplainedCall) => void,
+): UnaryMethod {
+  return (request, metadata, options, callback) => {
+    const fail = (outcome: Outcome): void => {
+      callback(serviceError(outcome))
+    }
+    let bytes: Buffer
+    try {
+      bytes = requestSerialize(request)
+    } catch (error) {
+      const outcome = makeStatus(status.INTERNAL, `Request message serialization failure: ${asError(error).message}`)
+      process.nextTick(fail, outcome)
+      return
+    }
+    const call = backing.createUnaryCall(path, options.deadline ?? Infinity, null)
+    onCall(call)
+    let answer: Buffer | null = null
+    call.start(metadata, {
+      onReceiveMessage: (message: Buffer) => {
+        answer = message
+      },
+      onReceiveStatus: (outcome) => {
+        if (outcome.code !== status.OK) {
+          fail(outcome)
+          return
+        }
+        if (answer === null) {
+          fail(makeStatus(status.UNIMPLEMENTED, 'No message received'))
+          return
+        }
+        let response: unknown
+        try {
+          response = responseDeserialize(answer)
+        } catch (error) {
+          fail(makeStatus(status.INTERNAL, `Response message parsing error: ${asError(error).message}`))
+          return
+        }
+        callback(null, response)
+      },
+    })
+    call.sendMessageWithContext({}, bytes)
+    call.halfClose()
+  }
+}
+
+/** The error of grpc-js for a status (grpc-js, call.ts, callErrorFromStatus). Its caller adds the line that made the call. */
+function serviceError(outcome: Outcome): ServiceError {
+  const error = new Error(`${String(outcome.code)} ${status[outcome.code]}: ${outcome.details}`)
+  return Object.assign(error, outcome)
+}
