@@ -18,7 +18,7 @@ import type { SessionOptions } from './options.js'
 import { GrantTimes, KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResponseSplitter } from './streams/response-splitter.js'
-import { ResumePositions, WatchEnds } from './streams/watch-records.js'
+import { CurrentPositions, WatchEnds } from './streams/watch-records.js'
 import { WatchResumer } from './streams/watch-resumer.js'
 import { pause } from './timing.js'
 import { isNoLeader, isUnary, LEASE_KEEP_ALIVE, WATCH } from './transport/call-policy.js'
@@ -57,6 +57,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   readonly leaderHeaders: OutgoingHttpHeaders | null
   readonly carried = new Set<EtcdCall>()
   readonly watchEnds = new WatchEnds()
+  readonly watchPositions = new CurrentPositions()
   readonly grants = new GrantTimes()
   readonly receiveBudget = new ReceiveBudget()
   login: Login | null = null
@@ -69,7 +70,6 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   /** How many {@link until} are in progress. */
   #waits = 0
   readonly #listeners = new Set<() => void>()
-  readonly #positions = new ResumePositions()
   readonly #none: ReadonlySet<string> = new Set()
   /** Endpoints with a connection, leaderless ones included. */
   #ready: readonly EndpointConnection[] = []
@@ -165,7 +165,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     if (path !== WATCH) return new ResumableCall(parts)
     return new ResumableCall(
       { ...streamParts, makeSplitter: (length, limit) => new ResponseSplitter(length, limit) },
-      (stream) => new WatchResumer(stream, this.#positions, this.watchEnds),
+      (stream) => new WatchResumer(stream, this.watchPositions.get(), this.watchEnds),
     )
   }
 

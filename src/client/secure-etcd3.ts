@@ -13,16 +13,23 @@ import {
   type WatchBuilder,
   type Watcher,
 } from 'etcd3'
-import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions } from '../report/option-error.js'
 import { LeaseKeeper } from './streams/lease-keeper.js'
-import { AbortFanOut, Backoff, holdingProcess } from './timing.js'
+import type { ResumePositions } from './streams/watch-records.js'
+import { AbortFanOut, holdingProcess } from './timing.js'
 import { CLIENT, type ClientParts, type TlsSession } from './tls-session.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
 import { makeCallsDirect } from './transport/direct-calls.js'
 import { LoginError } from './transport/login.js'
+import {
+  MORE_WATCH_STREAMS,
+  paceWatchStreams,
+  type WatchStream,
+  type WatchStreamOwner,
+  WatchStreams,
+} from './watch-streams.js'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
 type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
@@ -63,6 +70,8 @@ export interface ClientSession extends TlsSession {
   readonly pool: ChannelBacking
   /** The error behind the reason with which a watch was canceled; null if it is not known. */
   causeOf(reason: string): EtcdMtlsError | null
+  /** Opens a stream of watches that continues at these positions. */
+  openWatchStream<T>(positions: ResumePositions, open: () => Promise<T>): Promise<T>
   /** Emits `watch-failed` for a watcher without a listener for `error`. */
   emitWatchFailed(error: Error): void
   /** When a lease that was just granted was requested, by `performance.now()`; undefined if that is not known. */
@@ -87,6 +96,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly #session: ClientSession
   readonly #closing: AbortController
   readonly #owner: StreamOwner
+  readonly #watches: WatchStreams<WatchBuilder>
   #ended: Promise<void> | null = null
 
   /** @internal */
@@ -98,7 +108,12 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.tls = session
     this.#session = session
     this.#closing = closing
-    const owner = { session, closing: closing.signal, onAbort: new AbortFanOut().listen }
+    const owner = {
+      session,
+      closing: closing.signal,
+      onAbort: new AbortFanOut().listen,
+      moreWatchStreams: MORE_WATCH_STREAMS,
+    }
     this.#owner = owner
     this[CLIENT] = {
       closing: owner.closing,
@@ -107,6 +122,11 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       isTransient: (error) => isError(error) && isRecoverableError(error),
     }
     paceWatchStreams(this.watchClient, owner)
+    this.#watches = new WatchStreams(
+      () => super.watch(),
+      () => super.namespace(''),
+      owner,
+    )
   }
 
   /**
@@ -115,7 +135,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * for `error` does not end the process: `client.tls.events()` reports it.
    */
   override watch(): WatchBuilder {
-    return guardWatches(super.watch(), this.#owner)
+    return guardWatches(this.#watches.take(), this.#owner)
   }
 
   /**
@@ -283,7 +303,8 @@ function addCaller(error: unknown): void {
 function wrapNamespace(namespace: Namespace, owner: StreamOwner): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
   paceWatchStreams(namespace.watchClient, owner)
-  namespace.watch = () => guardWatches(watch(), owner)
+  const watches = new WatchStreams(watch, () => nested(''), owner)
+  namespace.watch = () => guardWatches(watches.take(), owner)
   namespace.lease = withLeaseKeeper(namespace, namespace.lease.bind(namespace), owner)
   namespace.namespace = (prefix) => wrapNamespace(nested(prefix), owner)
   return namespace
@@ -302,83 +323,43 @@ function untilClosed(backoff: WatchBackoff, closing: AbortSignal): WatchBackoff 
   }
 }
 
-/** Milliseconds before etcd3 opens another stream for its watches after a failure. The client dials on its own. */
-const WATCH_PAUSES = { first: 50, longest: 5000 }
-
-/**
- * Pauses after each failed stream of watches. etcd3 resets its own pause at every response, so a stream that fails after its
- * first response would be opened again at a constant rate.
- */
-function paceWatchStreams(client: Etcd3['watchClient'], owner: StreamOwner): void {
-  const watch = client.watch.bind(client)
-  const backoff = new Backoff(WATCH_PAUSES)
-  let length = 0
-  const failed = (): void => {
-    length = backoff.failed()
-  }
-  client.watch = async (options) => {
-    if (length > 0) await pauseUnlessClosed(length, owner)
-    length = 0
-    backoff.started()
-    try {
-      const stream = await watch(options)
-      // The stream is a Node stream, although its type does not say it.
-      if (stream instanceof EventEmitter) followWatchStream(stream, failed)
-      return stream
-    } catch (error) {
-      failed()
-      throw error
-    }
-  }
-}
-
-function pauseUnlessClosed(milliseconds: number, { closing, onAbort }: StreamOwner): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      removeListener()
-      resolve()
-    }
-    const timer = setTimeout(end, closing.aborted ? 0 : milliseconds)
-    const removeListener = onAbort(closing, end)
-  })
-}
-
-/** Called before etcd3 registers its listeners. */
-function followWatchStream(stream: EventEmitter & { cancel(): void }, failed: () => void): void {
-  const cancel = stream.cancel.bind(stream)
-  let isCanceled = false
-  stream.cancel = () => {
-    isCanceled = true
-    cancel()
-  }
-  stream.once('error', () => {
-    if (!isCanceled) failed()
-    // A failed stream emits `error` and `end`, and etcd3 starts an attempt for each (etcd3/lib/watch.js, establishStream), so
-    // attempts would double with each failure.
-    stream.removeAllListeners('end')
-  })
-}
-
 /** The prefix that etcd3 adds to the reason (etcd3/lib/watch.js, handleCancelResponse). */
 const CANCELED = 'Watcher canceled: '
 
 /** The client of a watch or a lease. */
-interface StreamOwner extends Pick<ClientParts, 'closing' | 'onAbort'> {
+interface StreamOwner extends WatchStreamOwner {
   readonly session: ClientSession
 }
 
 // An `error` without a listener does not end the process, and `create()` settles where etcd3 retries indefinitely.
-function guardWatches(builder: WatchBuilder, owner: StreamOwner): WatchBuilder {
+function guardWatches(stream: WatchStream<WatchBuilder>, owner: StreamOwner): WatchBuilder {
+  const builder = stream.watch()
   const make = builder.watcher.bind(builder)
-  builder.watcher = () => guard(make(), owner.session)
+  let isFirst = true
+  builder.watcher = () => {
+    // The first watcher takes the place of the builder.
+    if (!isFirst) stream.users += 1
+    isFirst = false
+    return guard(make(), stream, owner.session)
+  }
   builder.create = () =>
     owner.closing.aborted ? Promise.reject(new ClientClosedError('Watch')) : whenConnected(builder.watcher(), owner)
   return builder
 }
 
-function guard(watcher: Watcher, session: ClientSession): Watcher {
+function guard(watcher: Watcher, stream: WatchStream<unknown>, session: ClientSession): Watcher {
+  const cancel = watcher.cancel.bind(watcher)
+  let isOpen = true
+  const leave = (): void => {
+    if (isOpen) stream.users -= 1
+    isOpen = false
+  }
+  watcher.cancel = () => {
+    leave()
+    return cancel()
+  }
   return watcher.on('error', (error) => {
+    leave()
     if (error.message.startsWith(CANCELED)) setCause(error, session.causeOf(error.message.slice(CANCELED.length)))
     // etcd sends no answer for a watch that has ended, and etcd3 would wait for one.
     watcher.cancel = () => Promise.resolve()

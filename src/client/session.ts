@@ -13,6 +13,7 @@ import { failedReport, finding } from './finding.js'
 import { preflight } from './preflight.js'
 import { resolveDrain, type SessionOptions, resolveSource, type SecureClientOptions } from './options.js'
 import { Follower, rotate, type RotationOutcome } from './rotation.js'
+import type { ResumePositions } from './streams/watch-records.js'
 import { abortable, holdingProcess, pause } from './timing.js'
 import {
   clientClosed,
@@ -62,6 +63,10 @@ export class Session implements ClientSession {
 
   causeOf(reason: string): EtcdMtlsError | null {
     return this.pool.watchEnds.causeOf(reason)
+  }
+
+  openWatchStream<T>(positions: ResumePositions, open: () => Promise<T>): Promise<T> {
+    return this.pool.watchPositions.use(positions, open)
   }
 
   emitWatchFailed(error: Error): void {

@@ -47,6 +47,31 @@ export class ResumePositions {
   }
 }
 
+/** The positions for the next stream. etcd3 has several streams, and a call does not show which one it continues. */
+export class CurrentPositions {
+  readonly #default = new ResumePositions()
+  #current: ResumePositions | null = null
+  #last: Promise<unknown> = Promise.resolve()
+
+  get(): ResumePositions {
+    return this.#current ?? this.#default
+  }
+
+  /** Calls `open` when earlier calls have finished. Streams that it opens have these positions. */
+  async use<T>(positions: ResumePositions, open: () => Promise<T>): Promise<T> {
+    const opened = this.#last.then(async () => {
+      this.#current = positions
+      try {
+        return await open()
+      } finally {
+        this.#current = null
+      }
+    })
+    this.#last = opened.catch(() => undefined)
+    return opened
+  }
+}
+
 function keyOf(body: Buffer, from: bigint): string {
   return `${String(from)} ${body.toString('latin1')}`
 }

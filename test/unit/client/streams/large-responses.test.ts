@@ -11,6 +11,8 @@ import { watchResponse } from '../../../support/watch-wire.js'
 
 const pki = mintPki()
 const LIMIT = 1000
+/** Ends a stream. */
+const MALFORMED = Buffer.from([0x0b])
 
 interface Server extends AsyncDisposable {
   readonly client: SecureEtcd3
@@ -18,20 +20,23 @@ interface Server extends AsyncDisposable {
   readonly opened: readonly number[]
 }
 
+type Send = (message: Buffer) => void
+
 /** A server of watches; `onCreate` sends what follows the answer to a create. */
-async function serve(
-  onCreate: (send: (message: Buffer) => void, watchId: number, from: number) => void,
-): Promise<Server> {
+async function serve(onCreate: (send: Send, watchId: number, from: number) => void): Promise<Server> {
   const opened: number[] = []
   const onStream = (stream: ServerHttp2Stream): void => {
     opened.push(performance.now())
     leaveOpen(stream)
     stream.on('error', () => undefined)
     const reader = new MessageReader(-1)
-    const send = (message: Buffer): void => void stream.write(frameMessage(message))
+    const send: Send = (message) => void stream.write(frameMessage(message))
     stream.on('data', (piece: Buffer) => {
       for (const message of reader.push(piece)) {
         const request = readWatchRequest(message)
+        if (request.kind === 'cancel') {
+          send(watchResponse({ revision: 100, watchId: Number(request.watchId), canceled: true }))
+        }
         if (request.kind !== 'create') continue
         const [watchId, from] = [Number(request.create.watchId), Number(request.create.startRevision)]
         send(watchResponse({ revision: 100, watchId, created: true }))
@@ -87,8 +92,10 @@ describe('a watch', () => {
       // To the first watch, once both are created.
       if (from === 51) send(watchResponse({ revision: 100, watchId: 1, events: [6], size: LIMIT }))
     })
-    const large = follow(one.client.watch().key('k').startRevision('1').watcher())
-    const other = follow(one.client.watch().key('k').startRevision('51').watcher())
+    // The watches of one builder share a stream.
+    const builder = one.client.namespace('k').watch().key('')
+    const large = follow(builder.startRevision('1').watcher())
+    const other = follow(builder.startRevision('51').watcher())
     await expect.poll(() => large.errors).toHaveLength(1)
     expect(large.errors[0]).toMatchObject({
       cause: { code: 'ERR_ANSWER_TOO_LARGE', details: { call: 'Watch/Watch', limit: LIMIT } },
@@ -102,7 +109,7 @@ describe('a watch', () => {
 
   it('is opened again with growing pauses if each stream fails after its first response', async () => {
     await using one = await serve((send) => {
-      send(Buffer.from([0x0b]))
+      send(MALFORMED)
     })
     one.client.watch().key('k').watcher()
     await expect.poll(() => one.opened.length).toBe(6)
@@ -110,5 +117,36 @@ describe('a watch', () => {
     for (const [index, least] of [25, 50, 100, 200, 400].entries()) {
       expect(pauses[index]).toBeGreaterThanOrEqual(least - 5)
     }
+  })
+
+  it('has a stream of its own until the client has sixteen of them', async () => {
+    await using one = await serve(() => undefined)
+    const namespace = one.client.namespace('k')
+    for (let each = 0; each < 10; each += 1) await one.client.watch().key('k').create()
+    const watchers = [await namespace.watch().key('').create()]
+    for (let each = 0; each < 20; each += 1) watchers.push(await namespace.watch().key('').create())
+    // One for each namespace, and 15 more.
+    expect(one.opened).toHaveLength(17)
+    await Promise.all(watchers.map((each) => each.cancel()))
+    await namespace.watch().key('').create()
+    expect(one.opened).toHaveLength(18)
+  })
+
+  it('continues at its own position after its stream failed, although another watch made the same request', async () => {
+    const streams: Send[] = []
+    await using one = await serve((send, watchId, from) => {
+      if (from > 1) {
+        send(watchResponse({ revision: 100, watchId, events: range(from, 8) }))
+        return
+      }
+      streams.push(send)
+      send(watchResponse({ revision: 100, watchId, events: range(1, streams.length === 1 ? 5 : 3) }))
+    })
+    const watchers = [1, 2].map(() => one.client.watch().key('k').startRevision('1').watcher())
+    const seen = watchers.map(follow)
+    await expect.poll(() => seen.map(({ revisions }) => revisions.length).sort()).toEqual([3, 5])
+    // The one that was served last is opened again first.
+    for (const sendTo of streams.reverse()) sendTo(MALFORMED)
+    await expect.poll(() => seen.map(({ revisions }) => revisions)).toEqual([range(1, 8), range(1, 8)])
   })
 })
