@@ -5,15 +5,41 @@ import type { Credentials } from '../credentials/credentials.js'
 import { asError, codeOf } from '../report/errors.js'
 import { type PassedReport, type Report, validationFailed } from '../report/report.js'
 import { validateCredentials } from '../validate/validate.js'
+import { Certificate } from '../x509/certificate.js'
+import { bytesEqual } from '../x509/der.js'
+import type { PrivateKey } from '../x509/keys/keys.js'
 import { failedReport, finding } from './finding.js'
 import type { ResolvedTls } from './options.js'
 
-export interface ValidatedCredentials {
+/** What all clients with the same key, chain, trust anchors and TLS parameters share. */
+interface TlsContext {
+  readonly secureContext: SecureContext
+  readonly servers: ServerCertificates
+}
+
+export interface ValidatedCredentials extends TlsContext {
   readonly credentials: Credentials
   /** The result when they were validated, with warnings at most. {@link reportNow} validates again. */
   readonly report: PassedReport
-  readonly secureContext: SecureContext
   readonly tls: ResolvedTls
+}
+
+/** Most certificates of servers that are kept: those of 16 members with an intermediate each. */
+const MAX_SERVER_CERTIFICATES = 32
+
+/** Certificates of verified servers. They keep the results of their signatures, so that the next connection is faster. */
+class ServerCertificates {
+  #kept: readonly Certificate[] = []
+
+  /** @throws {DerError} */
+  read(der: Uint8Array, origin: string): Certificate {
+    const kept = this.#kept.find((each) => each.origin === origin && bytesEqual(each.raw, der))
+    return kept ?? Certificate.parse(der, origin)
+  }
+
+  keep(chain: readonly Certificate[]): void {
+    this.#kept = [...new Set([...chain, ...this.#kept])].slice(0, MAX_SERVER_CERTIFICATES)
+  }
 }
 
 /**
@@ -77,24 +103,37 @@ function withContext(
   anchors = credentials.trustAnchors,
 ): ValidatedCredentials {
   const { minVersion, maxVersion, ciphers } = tls
+  const { key, chain } = credentials
   try {
-    const secureContext = createSecureContext({
-      // With explicit CAs, Node trusts neither the system roots nor NODE_EXTRA_CA_CERTS.
-      ca: anchors.map((each) => each.toPem()),
-      // The whole chain: OpenSSL would complete a shorter one from `ca`, but Go, and so etcdctl, would not.
-      cert: credentials.chain.map((each) => each.toPem()).join(''),
-      key: credentials.key.exportPem(),
-      // A trust anchor may be an intermediate: like Go's, our path validation ends at any trusted certificate.
-      allowPartialTrustChain: true,
-      minVersion,
-      maxVersion,
-      ...(ciphers === null ? {} : { ciphers }),
-    })
-    return { credentials, report, secureContext, tls }
+    return { credentials, report, tls, ...key.derive(makeContext, anchors, chain, minVersion, maxVersion, ciphers) }
   } catch (error) {
     const { origin } = credentials
     const details = { origin, errorCode: codeOf(error) ?? 'unknown', detail: asError(error).message }
     const findings = [finding('handshake/context-refused', details), ...report.findings]
     throw validationFailed(`The credentials from ${origin} are refused`, failedReport(findings, report.path))
   }
+}
+
+/** @throws the error of OpenSSL. */
+function makeContext(
+  key: PrivateKey,
+  anchors: readonly Certificate[],
+  chain: readonly Certificate[],
+  minVersion: ResolvedTls['minVersion'],
+  maxVersion: ResolvedTls['maxVersion'],
+  ciphers: ResolvedTls['ciphers'],
+): TlsContext {
+  const secureContext = createSecureContext({
+    // With explicit CAs, Node trusts neither the system roots nor NODE_EXTRA_CA_CERTS.
+    ca: anchors.map((each) => each.toPem()),
+    // The whole chain: OpenSSL would complete a shorter one from `ca`, but Go, and so etcdctl, would not.
+    cert: chain.map((each) => each.toPem()).join(''),
+    key: key.exportPem(),
+    // A trust anchor may be an intermediate: like Go's, our path validation ends at any trusted certificate.
+    allowPartialTrustChain: true,
+    minVersion,
+    maxVersion,
+    ...(ciphers === null ? {} : { ciphers }),
+  })
+  return { secureContext, servers: new ServerCertificates() }
 }

@@ -9,7 +9,7 @@ import { checkServerIdentity, connect, type ConnectionOptions, type PeerCertific
 import { asError } from '../../report/errors.js'
 import { makeReport, type Report, summarize } from '../../report/report.js'
 import { validateConnected } from '../../validate/validate.js'
-import { Certificate } from '../../x509/certificate.js'
+import type { Certificate } from '../../x509/certificate.js'
 import type { Host } from '../../x509/names.js'
 import { finding } from '../finding.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
@@ -124,8 +124,11 @@ function validateVerified(
 export function validateServer(chain: readonly Uint8Array[], expected: ExpectedServer): ServerValidation {
   const certificates: Certificate[] = []
   try {
-    for (const der of chain) certificates.push(Certificate.parse(der, expected.endpoint))
-    return revalidateServer(certificates, expected)
+    const { servers } = expected.validated
+    for (const der of chain) certificates.push(servers.read(der, expected.endpoint))
+    const validation = revalidateServer(certificates, expected)
+    if (validation.report.ok) servers.keep(certificates)
+    return validation
   } catch (error) {
     return unreadable(certificates, expected.endpoint, asError(error).message)
   }

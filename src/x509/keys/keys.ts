@@ -22,6 +22,16 @@ const FORMS: Readonly<Record<Form, { readonly kind: string | null; readonly text
   pkcs1: { kind: 'rsa', text: 'RSA' },
 }
 
+/** Most values that a key keeps for its users. */
+const MAX_DERIVED = 4
+
+/** The result of a function for its arguments. */
+interface DerivedValue {
+  readonly make: unknown
+  readonly inputs: readonly unknown[]
+  readonly value: unknown
+}
+
 /**
  * A private key. `console.log`, `util.inspect`, `JSON.stringify`, `String()` and `structuredClone` show only the
  * algorithm and the origin. {@link PrivateKey.exportPem} and {@link PrivateKey.toKeyObject} export the key.
@@ -35,6 +45,7 @@ export class PrivateKey {
   readonly #pkcs8: Uint8Array | null
   #keyObject: KeyObject | null
   #publicKey: KeyObject | null = null
+  #derived: readonly DerivedValue[] = []
 
   private constructor(key: KeyObject | Uint8Array, spki: Uint8Array, origin: string) {
     this.#keyObject = key instanceof KeyObject ? key : null
@@ -99,6 +110,25 @@ export class PrivateKey {
       // OpenSSL cannot read the key of the certificate, or cannot compare such keys.
       return false
     }
+  }
+
+  /**
+   * What `make` returned for the same inputs before, or else a new result. The key keeps the last four results, so that all
+   * clients with this key share what is slow to make of it, and it ends with the key.
+   *
+   * @param make A function of a module, because a new closure has no earlier results.
+   * @param inputs Compared by identity, lists by that of their members.
+   * @internal
+   */
+  derive<I extends readonly unknown[], T>(make: (key: PrivateKey, ...inputs: I) => T, ...inputs: I): T {
+    const known = this.#derived.find((each) => each.make === make && areSame(each.inputs, inputs))
+    // The same function returned it.
+    if (known !== undefined) return known.value as T
+    const value = make(this, ...inputs)
+    // The caller may change its lists.
+    const kept = inputs.map((each: unknown): unknown => (Array.isArray(each) ? [...(each as unknown[])] : each))
+    this.#derived = [{ make, inputs: kept, value }, ...this.#derived].slice(0, MAX_DERIVED)
+    return value
   }
 
   /**
@@ -175,6 +205,16 @@ export class PrivateKey {
   [inspect.custom](): string {
     return `PrivateKey { ${this.toString()} }`
   }
+}
+
+function areSame(some: readonly unknown[], others: readonly unknown[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every((each, index) => {
+      const other = others[index]
+      return each === other || (Array.isArray(each) && Array.isArray(other) && areSame(each, other))
+    })
+  )
 }
 
 function isForm(value: unknown): value is Form {
