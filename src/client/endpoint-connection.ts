@@ -20,6 +20,7 @@ import { diagnose } from './diagnosis/probe.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
 import type { SessionOptions } from './options.js'
+import { abortWithoutError } from './timing.js'
 import type { EndpointStatus } from './tls-session.js'
 import { NO_LEADER } from './transport/call-policy.js'
 import type { Connection, DownListener, DownReason } from './transport/connection.js'
@@ -235,7 +236,7 @@ export class EndpointConnection {
     }
     this.#release()
     const old = [...this.#draining]
-    this.#current.abort()
+    abortWithoutError(this.#current)
     this.#current = new AbortController()
     clearTimeout(this.#retryTimer)
     for (const each of this.#diallings) each.abort()
@@ -255,8 +256,8 @@ export class EndpointConnection {
   async end(limit = Infinity): Promise<void> {
     this.#release()
     clearTimeout(this.#retryTimer)
-    this.#closing.abort()
-    this.#current.abort()
+    abortWithoutError(this.#closing)
+    abortWithoutError(this.#current)
     for (const each of this.#diallings) each.abort()
     this.#change('closed', [])
     await Promise.all(

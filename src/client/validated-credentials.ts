@@ -128,7 +128,7 @@ function makeContext(
     ca: anchors.map((each) => each.toPem()),
     // The whole chain: OpenSSL would complete a shorter one from `ca`, but Go, and so etcdctl, would not.
     cert: chain.map((each) => each.toPem()).join(''),
-    key: key.exportPem(),
+    key: key.exportForOpenssl(),
     // A trust anchor may be an intermediate: like Go's, our path validation ends at any trusted certificate.
     allowPartialTrustChain: true,
     minVersion,

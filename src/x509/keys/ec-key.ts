@@ -61,9 +61,31 @@ export function readPkcs8(pkcs8: Uint8Array, spki: Uint8Array): KeyObject {
   if (curve === null || secret === null || !bytesEqual(secret.point, point)) {
     return createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
   }
+  return importEcKey(curve, secret.number, point)
+}
+
+/**
+ * {@link readPkcs8} for a key whose public half is not known before; null for other bytes than OpenSSL and Go write for a
+ * key on P-256. On larger curves it would not be faster, because OpenSSL multiplies the point by the order of the curve.
+ *
+ * @throws {DerError}
+ */
+export function readUsualPkcs8(pkcs8: Uint8Array, curve: string | null): { key: KeyObject; spki: Uint8Array } | null {
+  if (curve !== 'P-256') return null
+  const { size } = CURVES[curve]
+  const secret = readEcPrivateKey(pkcs8)
+  if (secret?.number.length !== size || secret.point.length !== 1 + 2 * size || secret.point[0] !== 4) return null
+  const written = writeEcKey(curve, secret.number, secret.point)
+  const isUsual = bytesEqual(written.pkcs8, pkcs8)
+  written.pkcs8.fill(0)
+  return isUsual ? { key: importEcKey(curve, secret.number, secret.point), spki: written.spki } : null
+}
+
+/** @param point Uncompressed. */
+function importEcKey(curve: string, number: Uint8Array, point: Uint8Array): KeyObject {
   const half = (point.length - 1) / 2
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
-  const [d, x, y] = [text(secret.number), text(point.subarray(1, 1 + half)), text(point.subarray(1 + half))]
+  const [d, x, y] = [text(number), text(point.subarray(1, 1 + half)), text(point.subarray(1 + half))]
   return createPrivateKey({ key: { kty: 'EC', crv: curve, d, x, y }, format: 'jwk' })
 }
 

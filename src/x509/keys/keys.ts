@@ -22,6 +22,9 @@ const FORMS: Readonly<Record<Form, { readonly kind: string | null; readonly text
   pkcs1: { kind: 'rsa', text: 'RSA' },
 }
 
+/** The own form of a key type. */
+const FORM_OF: Readonly<Partial<Record<string, Form>>> = { ec: 'sec1', rsa: 'pkcs1' }
+
 /** Most values that a key keeps for its users. */
 const MAX_DERIVED = 4
 
@@ -69,13 +72,13 @@ export class PrivateKey {
   }
 
   /**
-   * A new key, its halves in DER. OpenSSL takes longer to read one half or to compute the other than to make both, and most
-   * keys only go into a file, so that is left to the first use.
+   * A key with its public half in DER, which OpenSSL takes long to compute and to write. A new key is in DER too: most new
+   * keys only go into a file, so reading it is left to the first use.
    *
    * @internal
    */
-  static ofPair(pkcs8: Uint8Array, spki: Uint8Array, origin: string): PrivateKey {
-    return new PrivateKey(pkcs8, spki, origin)
+  static ofPair(key: KeyObject | Uint8Array, spki: Uint8Array, origin: string): PrivateKey {
+    return new PrivateKey(key, spki, origin)
   }
 
   get #key(): KeyObject {
@@ -179,6 +182,17 @@ export class PrivateKey {
     const encrypted = encryptKey(plain, passphrase, kdf ?? 'pbkdf2')
     plain.fill(0)
     return pemBlock('ENCRYPTED PRIVATE KEY', encrypted)
+  }
+
+  /**
+   * The unencrypted key in PEM, in the form that takes OpenSSL the least time: it tries all key types on PKCS#8.
+   *
+   * @internal
+   */
+  exportForOpenssl(): string {
+    if (this.#pkcs8 !== null) return this.exportPem()
+    const form = FORM_OF[this.#key.asymmetricKeyType ?? ''] ?? 'pkcs8'
+    return this.exportPem({ form })
   }
 
   #readForm(form: unknown): Form {

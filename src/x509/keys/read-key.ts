@@ -4,6 +4,7 @@ import { type PublicKeyInfo, readCurve, readKeyAlgorithm } from '../algorithms.j
 import { contextTag, DerError, DerReader, Tag } from '../der.js'
 import type { PemBlock } from '../pem/pem.js'
 import { type KeyEncryption, readKeyEncryption, readPemEncryption } from './key-encryption.js'
+import { readUsualPkcs8 } from './ec-key.js'
 import { PrivateKey } from './keys.js'
 import { CURVES } from './public-key.js'
 
@@ -68,8 +69,10 @@ const TLS_KEYS: readonly string[] = ['RSA', 'RSA-PSS', 'ECDSA', 'Ed25519', 'Ed44
 function readPlain(der: Buffer, structure: Structure, origin: string): KeyReading {
   const { algorithm, curve, type } = readAlgorithm(der, structure)
   if (!TLS_KEYS.includes(algorithm)) return { kind: 'algorithm-unsupported', algorithm }
+  const usual = type === 'pkcs8' ? orNull(() => readUsualPkcs8(der, curve)) : null
+  if (usual !== null) return finish(PrivateKey.ofPair(usual.key, usual.spki, origin), null)
   const key = orNull(() => createPrivateKey({ key: der, format: 'der', type }))
-  if (key !== null) return finish(key, null, origin)
+  if (key !== null) return finish(orNull(() => PrivateKey.fromKeyObject(key, origin)), null)
   if (curve !== null && curve !== 'explicit' && !Object.hasOwn(CURVES, curve)) {
     return { kind: 'algorithm-unsupported', algorithm: `ECDSA on the curve ${curve}` }
   }
@@ -88,13 +91,14 @@ function readEncrypted(
   if (passphrase === null) return { kind: 'passphrase-missing', encryption }
   const secret = typeof passphrase === 'string' ? passphrase : Buffer.from(passphrase)
   const key = orNull(() => createPrivateKey({ key: pemOf(block), format: 'pem', passphrase: secret }))
-  return key === null ? { kind: 'passphrase-wrong', encryption } : finish(key, encryption, origin)
+  if (key === null) return { kind: 'passphrase-wrong', encryption }
+  return finish(orNull(() => PrivateKey.fromKeyObject(key, origin)), encryption)
 }
 
-function finish(key: KeyObject, encryption: KeyEncryption | null, origin: string): KeyReading {
-  const made = orNull(() => PrivateKey.fromKeyObject(key, origin))
+function finish(made: PrivateKey | null, encryption: KeyEncryption | null): KeyReading {
   if (made === null) return { kind: 'malformed', reason: 'it has no public half' }
   const { algorithm } = made
+  const key = made.toKeyObject()
   if (!TLS_KEYS.some((kind) => algorithm.startsWith(kind))) return { kind: 'algorithm-unsupported', algorithm }
   const excess = algorithm.startsWith('RSA') ? rsaExcess(key) : null
   if (excess !== null) return { kind: 'algorithm-unsupported', algorithm: `RSA, ${excess}` }
