@@ -29,6 +29,20 @@ export function inputsHash({ ca, clientCa = null, cert, key, crl }: Omit<Inputs,
   return hash.digest('base64')
 }
 
+/** {@link inputsHash} with the permissions and the passphrase: equal for inputs whose reading is equal. */
+export function readingHash(inputs: Inputs): string {
+  const { ca, clientCa = null, cert, key, crl, passphrase } = inputs
+  const places = [ca, clientCa, cert, key, crl].map((each) => each && [each.place, each.mode, each.findings])
+  const hash = createHash('sha256')
+  // The same string as text and as bytes is the same passphrase.
+  addAll(hash, [
+    Buffer.from(inputsHash(inputs)),
+    Buffer.from(JSON.stringify(places)),
+    ...(passphrase === null ? [] : [Buffer.from(passphrase)]),
+  ])
+  return hash.digest('base64')
+}
+
 function addInput(hash: Hash, input: Input | null): void {
   // With the origin, because an environment variable may name another file later.
   const seen = input === null ? null : [input.place.origin, input.findings.map(({ code }) => code)]

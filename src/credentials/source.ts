@@ -8,13 +8,14 @@ import { worstFirst } from '../report/row.js'
 import { assemble, type Inputs, type MaterialReading } from './assemble.js'
 import { checkSignal } from './checks.js'
 import type { Credentials, CredentialSource } from './credentials.js'
+import { readingHash } from './fingerprint.js'
 
 export class MaterialSource implements CredentialSource {
   readonly origin: string
   /** Private, because it holds passphrases and keys. */
   readonly #gather: () => Promise<Inputs>
-  /** A source of PEM text has the same inputs at each load, so they are parsed once for all clients. */
-  readonly #readings = new WeakMap<Inputs, MaterialReading>()
+  /** Inputs that have not changed are parsed once for all clients, which then share what is made of the key. */
+  #last: { readonly inputs: WeakRef<Inputs>; readonly hash: string; readonly reading: MaterialReading } | null = null
 
   constructor(origin: string, gather: () => Promise<Inputs>) {
     this.origin = origin
@@ -32,10 +33,17 @@ export class MaterialSource implements CredentialSource {
     checkSignal(signal)
     signal?.throwIfAborted()
     const inputs = await untilAborted(this.#gather(), signal)
-    const reading = this.#readings.get(inputs) ?? assemble(inputs, this.origin)
-    this.#readings.set(inputs, reading)
-    const { credentials, findings } = reading
+    const { credentials, findings } = this.#parse(inputs)
     return { credentials: credentials === null ? null : copyCredentials(credentials), findings: [...findings] }
+  }
+
+  #parse(inputs: Inputs): MaterialReading {
+    // A source of PEM text has the same inputs at each load.
+    if (this.#last?.inputs.deref() === inputs) return this.#last.reading
+    const hash = readingHash(inputs)
+    const reading = this.#last?.hash === hash ? this.#last.reading : assemble(inputs, this.origin)
+    this.#last = { inputs: new WeakRef(inputs), hash, reading }
+    return reading
   }
 
   toJSON(): { origin: string } {

@@ -72,7 +72,11 @@ function readPlain(der: Buffer, structure: Structure, origin: string): KeyReadin
   const usual = type === 'pkcs8' ? orNull(() => readUsualPkcs8(der, curve)) : null
   if (usual !== null) return finish(PrivateKey.ofPair(usual.key, usual.spki, origin), null)
   const key = orNull(() => createPrivateKey({ key: der, format: 'der', type }))
-  if (key !== null) return finish(orNull(() => PrivateKey.fromKeyObject(key, origin)), null)
+  if (key !== null)
+    return finish(
+      orNull(() => PrivateKey.fromKeyObject(key, origin)),
+      null,
+    )
   if (curve !== null && curve !== 'explicit' && !Object.hasOwn(CURVES, curve)) {
     return { kind: 'algorithm-unsupported', algorithm: `ECDSA on the curve ${curve}` }
   }
@@ -92,7 +96,10 @@ function readEncrypted(
   const secret = typeof passphrase === 'string' ? passphrase : Buffer.from(passphrase)
   const key = orNull(() => createPrivateKey({ key: pemOf(block), format: 'pem', passphrase: secret }))
   if (key === null) return { kind: 'passphrase-wrong', encryption }
-  return finish(orNull(() => PrivateKey.fromKeyObject(key, origin)), encryption)
+  return finish(
+    orNull(() => PrivateKey.fromKeyObject(key, origin)),
+    encryption,
+  )
 }
 
 function finish(made: PrivateKey | null, encryption: KeyEncryption | null): KeyReading {

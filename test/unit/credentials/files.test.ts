@@ -114,6 +114,17 @@ describe('a file is read', () => {
     }
   })
 
+  it('and parsed again only if contents or permissions have changed', async () => {
+    const source = sourceOfFiles(folder, good)
+    const [one, other] = [await source.load(), await source.load()]
+    expect([other.key === one.key, other.chain[0] === one.chain[0]]).toEqual([true, true])
+    expect(other.trustAnchors).not.toBe(one.trustAnchors)
+    chmodSync(folder.file('tls.key'), 0o644)
+    expect(await codesOf(source)).toEqual(['file/key-readable-by-others'])
+    chmodSync(folder.file('tls.key'), 0o600)
+    expect(await codesOf(source)).toEqual([])
+  })
+
   it('again at each load', async () => {
     const source = sourceOfFiles(folder, good)
     expect(await codesOf(source)).toEqual([])

@@ -71,6 +71,26 @@ describe('PrivateKey', () => {
       thrown(() => PrivateKey.fromKeyObject(value as KeyObject), 'ERR_OPTION_INVALID')
   })
 
+  it('keeps the last four results that were derived from it, for inputs that are the same objects', () => {
+    const own = PrivateKey.fromKeyObject(p256)
+    const make = (from: PrivateKey, list: readonly object[], version: number): object => ({ from, list, version })
+    const list = [{}]
+    const first = own.derive(make, list, 1)
+    expect(own.derive(make, [...list], 1)).toBe(first)
+    expect(own.derive((...inputs) => make(...inputs), list, 1)).not.toBe(first)
+    list.push({})
+    for (const inputs of [list, [], [{}]]) expect(own.derive(make, inputs, 1)).not.toBe(first)
+    expect(own.derive(make, list.slice(0, 1), 1)).not.toBe(first)
+    expect(PrivateKey.fromKeyObject(p256).derive(make, list, 1)).not.toBe(own.derive(make, list, 1))
+  })
+
+  it('is exported for OpenSSL in a form in which OpenSSL reads it', () => {
+    for (const each of Object.values(KEYS)) {
+      const text = PrivateKey.fromKeyObject(each).exportForOpenssl()
+      expect(createPrivateKey(text).equals(each)).toBe(true)
+    }
+  })
+
   it('matches the certificates of its public key only', () => {
     const strange = sequence(sequence(oid('1.2.3')), Buffer.from([3, 2, 0, 0]))
     const leaves = [{ key: p256 }, {}, { key: KEYS.Ed25519 }, { spki: strange }].map((options) =>

@@ -1,0 +1,50 @@
+/** What clients with the same credentials share. */
+import { expect, it } from 'vitest'
+import { resolveOptions } from '../../../src/client/options.js'
+import { type ServerValidation, validateServer } from '../../../src/client/transport/tls-socket.js'
+import { prepare, type ValidatedCredentials, withSingleAnchor } from '../../../src/client/validated-credentials.js'
+import type { Credentials } from '../../../src/credentials/index.js'
+import { Certificate } from '../../../src/x509/certificate.js'
+import { PrivateKey } from '../../../src/x509/keys/keys.js'
+import { mintPki } from '../../support/etcd.js'
+import { mintCa } from '../../support/mint.js'
+
+const pki = mintPki()
+const { endpoints, tls } = resolveOptions({ endpoints: 'https://127.0.0.1:2379', credentials: pki.client })
+const other = Certificate.parse(mintCa({ subject: 'Other CA' }).der)
+
+it('clients with the same key, chain, trust anchors and TLS parameters share one TLS context', () => {
+  const { secureContext } = prepare(pki.client, tls)
+  const contextOf = (changes: Partial<Credentials>, minVersion = tls.minVersion): unknown =>
+    prepare({ ...pki.client, ...changes }, { ...tls, minVersion }).secureContext
+  const { trustAnchors, key } = pki.client
+  expect(contextOf({ trustAnchors: [...trustAnchors], origin: 'elsewhere' })).toBe(secureContext)
+  expect(contextOf({ trustAnchors: [...trustAnchors, other] })).not.toBe(secureContext)
+  expect(contextOf({ key: PrivateKey.fromKeyObject(key.toKeyObject()) })).not.toBe(secureContext)
+  expect(contextOf({}, 'TLSv1.3')).not.toBe(secureContext)
+})
+
+it('a change of the list of trust anchors by its owner makes a new TLS context', () => {
+  const credentials = { ...pki.issueClient(), trustAnchors: [...pki.client.trustAnchors, other] }
+  const before = prepare(credentials, tls)
+  const single = withSingleAnchor(before, pki.client.trustAnchors[0]?.fingerprint256 ?? '')
+  expect(single?.secureContext).not.toBe(before.secureContext)
+  credentials.trustAnchors.pop()
+  expect(prepare(credentials, tls).secureContext).toBe(single?.secureContext)
+})
+
+it('certificates of a verified server are read once for all connections, those of a refused one each time', () => {
+  const validated = prepare(pki.client, tls)
+  const check = (server: Credentials, by: ValidatedCredentials, endpoint = endpoints[0].url): ServerValidation =>
+    validateServer(
+      server.chain.map(({ raw }) => raw),
+      { name: endpoints[0].host, validated: by, endpoint },
+    )
+  const [first] = check(pki.server, validated).chain
+  expect(check(pki.server, prepare(pki.client, tls)).chain[0]).toBe(first)
+  expect(check(pki.server, validated, 'https://127.0.0.1:1').chain[0]?.origin).toBe('https://127.0.0.1:1')
+  const foreign = mintPki('Foreign CA').server
+  const refused = check(foreign, validated)
+  expect(refused.report.ok).toBe(false)
+  expect(check(foreign, validated).chain[0]).not.toBe(refused.chain[0])
+})
