@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { SecureClientOptions } from '../../src/client/index.js'
 import { startEtcd } from '../../src/testing/index.js'
 import { mintPki, type Pems, pemsOf } from '../support/etcd.js'
 
@@ -13,6 +14,8 @@ export type Kind = 'plain' | 'ours'
 export interface Setup extends Pems {
   kind: Kind
   endpoint: string
+  /** What carries the calls of etcd-mtls. */
+  http2: SecureClientOptions['http2']
 }
 
 export type Order =
@@ -38,11 +41,14 @@ export interface Remote extends AsyncDisposable {
 }
 
 /** A real etcd, and processes with clients of it. */
-export async function startRemotes(): Promise<{ start(kind: Kind): Promise<Remote>; close(): Promise<void> }> {
+export async function startRemotes(): Promise<{
+  start(kind: Kind, http2?: SecureClientOptions['http2']): Promise<Remote>
+  close(): Promise<void>
+}> {
   const pki = mintPki()
   const etcd = await startEtcd({ server: pki.server })
   const setup = { endpoint: etcd.endpoint, ...pemsOf(pki.client) }
-  return { start: (kind) => startRemote({ kind, ...setup }), close: () => etcd.close() }
+  return { start: (kind, http2) => startRemote({ kind, http2, ...setup }), close: () => etcd.close() }
 }
 
 async function startRemote(setup: Setup): Promise<Remote> {
