@@ -7,7 +7,6 @@ import type { FailedAddress } from '../report/catalogue/endpoint.js'
 import { backoffPause } from '../report/duration.js'
 import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
-import { certificateRef } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
 import {
   type ClockReading,
@@ -23,8 +22,8 @@ import type { SessionOptions } from './options.js'
 import { abortWithoutError } from './timing.js'
 import type { EndpointStatus } from './tls-session.js'
 import { NO_LEADER } from './transport/call-policy.js'
-import type { Connection, DownListener, DownReason } from './transport/connection.js'
-import { dial, type Dialled, type DialFailure, type Dialling } from './transport/dial.js'
+import { type Connection, DRAIN_LIMIT, type DownListener, type DownReason } from './transport/connection.js'
+import { dial, type Dialled, type DialFailure, type Dialling, notAskedFinding } from './transport/dial.js'
 import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
 import { revalidateServer } from './transport/tls-socket.js'
 import { withSingleAnchor, type ValidatedCredentials } from './validated-credentials.js'
@@ -36,6 +35,8 @@ export interface EndpointOwner {
   readonly validated: ValidatedCredentials
   /** Whether something waits for an endpoint. */
   readonly isAwaited: boolean
+  /** Whether the client has other endpoints, which may belong to another cluster. */
+  hasOthers(endpoint: EndpointConnection): boolean
   loginHeaders(path: string): OutgoingHttpHeaders
   endpointChanged(endpoint: EndpointConnection): void
   /** The finding for a member of another cluster; null if the cluster is the client's or is not known. */
@@ -309,8 +310,8 @@ export class EndpointConnection {
       const outcome = await dialling.outcome
       this.#diallings.delete(dialling)
       if (outcome.ok) {
-        const { connection, clusterId } = outcome.dialled
-        const refusal = signal.aborted ? null : this.#owner.refuseCluster(this, clusterId)
+        const { connection } = outcome.dialled
+        const refusal = await this.#verifyCluster(outcome.dialled, signal)
         if (!signal.aborted && refusal === null) {
           this.#singleAnchor = use === validated ? null : { validated, use }
           return outcome
@@ -325,6 +326,24 @@ export class EndpointConnection {
       tried.add(anchor)
       use = next
     }
+  }
+
+  /** The finding for a member of another cluster. Without other endpoints, its cluster is noted when it is reported. */
+  async #verifyCluster({ connection, cluster }: Dialled, signal: AbortSignal): Promise<Finding | null> {
+    const verify = (clusterId: string | null): Finding | null =>
+      signal.aborted ? null : this.#owner.refuseCluster(this, clusterId)
+    if (!this.#owner.hasOthers(this)) {
+      void cluster.then((clusterId) => {
+        const refusal = verify(clusterId)
+        if (refusal !== null && this.connection === connection) this.refuse(refusal, DRAIN_LIMIT)
+      })
+      return null
+    }
+    // Without a connection there is no status.
+    signal.addEventListener('abort', connection.destroy, { once: true })
+    const clusterId = await cluster
+    signal.removeEventListener('abort', connection.destroy)
+    return verify(clusterId)
   }
 
   /** The findings about a failure, and the trust anchor of the path if OpenSSL refused a valid chain. */
@@ -478,11 +497,4 @@ export class EndpointConnection {
 
 function secondOf(time: Date): number {
   return Math.floor(time.getTime() / 1000)
-}
-
-function notAskedFinding(endpoint: string, { validation, answer: { server } }: Dialled): Finding {
-  const [leaf] = validation.chain
-  const details = { endpoint, subject: String(leaf?.subject ?? ''), issuer: String(leaf?.issuer ?? ''), server }
-  const ref = leaf === undefined ? null : certificateRef(leaf, 'leaf', 0)
-  return finding('handshake/client-certificate-not-asked', details, ref)
 }

@@ -240,6 +240,10 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return first !== undefined && first.members.length === second?.members.length
   }
 
+  hasOthers(endpoint: EndpointConnection): boolean {
+    return this.#endpoints.some((each) => each !== endpoint)
+  }
+
   /** The client uses the cluster of most endpoints; if two have equally many, the one that it used before. */
   refuseCluster(connected: EndpointConnection, clusterId: string | null): Finding | null {
     if (clusterId === null) return null

@@ -8,8 +8,11 @@ import { connect as connectTcp } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import { asError, codeOf } from '../../report/errors.js'
+import type { Finding } from '../../report/finding.js'
+import { certificateRef } from '../../x509/certificate.js'
 import type { Host } from '../../x509/names.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
+import { finding } from '../finding.js'
 import type { Http2Implementation } from '../http2/implementations.js'
 import { openSession } from '../http2/open-session.js'
 import type { Http2Session } from '../http2/protocol.js'
@@ -63,8 +66,8 @@ export interface Dialled {
   /** Null if that is unknown. */
   certificateSent: boolean | null
   answer: Answer
-  /** The cluster that the member belongs to; null if it was not reported in time. */
-  clusterId: string | null
+  /** The cluster that the member belongs to; null if it was not reported in a second, or in the rest of the time-out. */
+  cluster: Promise<string | null>
   failedAddresses: readonly FailedAddress[]
 }
 
@@ -95,7 +98,8 @@ export function alertNumber(error: Error | null): number | null {
 // HTTP/2 requests take 300 to 330 bytes and the authority. With it, one request takes at least 270 bytes, the authority
 // and the chain.
 const MAX_FLIGHT_WITHOUT_CERTIFICATE = 250
-/** Milliseconds to wait for the status of a member whose health check passed. etcd answers both at once. */
+
+/** Milliseconds to wait for the status of a member. etcd answers it and the health check at once. */
 const STATUS_WAIT = 1000
 
 function noEvidence(stage: DialStage, target: Target | null): DialFailure {
@@ -131,8 +135,6 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
   let helloSize = 0
   let socket: TLSSocket | null = null
   let session: Http2Session | null = null
-  /** Set once etcd has answered the health check, while its status is awaited. */
-  let succeed: ((clusterId: string | null) => void) | null = null
   let settle: ((outcome: DialOutcome) => void) | null = null
   const outcome = new Promise<DialOutcome>((resolve) => {
     settle = resolve
@@ -152,10 +154,6 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
   }
   const fail = (timedOut: boolean): void => {
     if (settle === null) return
-    if (timedOut && succeed !== null) {
-      succeed(null)
-      return
-    }
     const alert = alertNumber(evidence.error)
     const answered = raw.bytesRead > 0
     end({ ok: false, failure: { ...evidence, alert, timedOut, certificateSent: certificateSent(), answered } })
@@ -214,7 +212,8 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
     session = http2
     const carrier: RequestCarrier = { host, request: (...args) => http2.request(...args) }
     const health = healthCheck(carrier)
-    const status = readServerStatus(carrier, null, { agent: HEALTH_CHECK_AGENT })
+    const timeout = Math.max(1, Math.min(STATUS_WAIT, request.timeout - (sent - started)))
+    const status = readServerStatus(carrier, null, { agent: HEALTH_CHECK_AGENT, timeout })
     health.then(
       (answer) => {
         if (kindOf(answer) !== 'etcd') {
@@ -224,12 +223,8 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
         }
         // The slower of the two is the round trip, because a local proxy may answer the TCP handshake.
         const roundTrip = Math.max(connectTime, performance.now() - sent)
-        succeed = (clusterId) => {
-          clearTimeout(timer)
-          finish({ socket: tls, session: http2, roundTrip }, answer, clusterId)
-        }
-        const timer = setTimeout(succeed, STATUS_WAIT, null).unref()
-        void status.then((reported) => succeed?.(reported?.clusterId ?? null))
+        const cluster = status.then((reported) => reported?.clusterId ?? null)
+        finish({ socket: tls, session: http2, roundTrip }, answer, cluster)
       },
       (error: unknown) => {
         // The session reports its own error when it ends.
@@ -240,7 +235,7 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
   const finish = (
     parts: { socket: TLSSocket; session: Http2Session; roundTrip: number },
     answer: Answer,
-    clusterId: string | null,
+    cluster: Promise<string | null>,
   ): void => {
     const { validation, protocol } = evidence
     if (settle === null) return
@@ -260,7 +255,7 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
       validation,
       certificateSent: certificateSent(),
       answer,
-      clusterId,
+      cluster,
       failedAddresses: [],
     }
     end({ ok: true, dialled })
@@ -445,4 +440,12 @@ export function dial(request: DialRequest): Dialling {
       over.abort(false)
     },
   }
+}
+
+/** The server did not request the certificate of the client. */
+export function notAskedFinding(endpoint: string, { validation, answer: { server } }: Dialled): Finding {
+  const [leaf] = validation.chain
+  const details = { endpoint, subject: String(leaf?.subject ?? ''), issuer: String(leaf?.issuer ?? ''), server }
+  const ref = leaf === undefined ? null : certificateRef(leaf, 'leaf', 0)
+  return finding('handshake/client-certificate-not-asked', details, ref)
 }

@@ -24,6 +24,10 @@ interface Member extends AsyncDisposable {
   readonly endpoint: string
   /** The cluster that it reports; null: it does not answer. */
   cluster: bigint | null
+  /** Its status waits for this. */
+  statusAfter: Promise<unknown>
+  /** Statuses so far. */
+  statuses: number
   /** Calls so far. */
   calls: number
 }
@@ -35,7 +39,7 @@ function statusOf(cluster: bigint): Buffer {
 }
 
 async function startMember(cluster: bigint | null, delay = 0): Promise<Member> {
-  const state = { cluster, calls: 0 }
+  const state = { cluster, calls: 0, statuses: 0, statusAfter: Promise.resolve() as Promise<unknown> }
   const onCall: CallHandler = (stream) => {
     state.calls += 1
     emptyAnswer(stream)
@@ -46,9 +50,13 @@ async function startMember(cluster: bigint | null, delay = 0): Promise<Member> {
     }, delay)
   }
   const onStatus: CallHandler = (stream) => {
-    if (state.cluster === null) return
+    const { cluster, statusAfter } = state
+    if (cluster === null) return
     leaveOpen(stream)
-    stream.end(statusOf(state.cluster))
+    void statusAfter.then(() => {
+      state.statuses += 1
+      if (!stream.destroyed) stream.end(statusOf(cluster))
+    })
   }
   const peer = await grpcPeer(pki.server, onCall, onHealthCheck, onStatus)
   const { endpoint } = peer
@@ -109,6 +117,21 @@ it('uses a member that does not report its cluster, after a second at most', asy
   await using mute = await startMember(null)
   await using client = await connect([one, mute], { preflight: 'all' })
   expect(statesOf(client)).toEqual(['ready', 'ready'])
+})
+
+it('does not wait for the cluster of its only endpoint, and knows it when another endpoint is added', async () => {
+  await using one = await startMember(ours)
+  let answer = (): void => undefined
+  one.statusAfter = new Promise<void>((resolve) => (answer = resolve))
+  await using stray = await startMember(other)
+  await using client = await connect([one], { dialTimeout: '30s' })
+  expect(statesOf(client)).toEqual(['ready'])
+  answer()
+  await expect.poll(() => one.statuses).toBe(1)
+  await client.put('a').value('b')
+  const report = await client.tls.setEndpoints([one.endpoint, stray.endpoint])
+  expect(errorCodes(report.findings)).toEqual(['endpoint/other-cluster'])
+  expect(statesOf(client)).toEqual(['ready', 'failed'])
 })
 
 it('does not fail a dial whose status answer is late at the time-out', async () => {
