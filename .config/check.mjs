@@ -23,8 +23,8 @@ const LANES = [
   ],
   [step('lint', ...npm('lint')), step('types', ...npm('types')), step('docs', ...npm('docs:check'))],
 ]
-/** The tests watch the clock, so nothing runs beside them. */
-const ALONE = [step('tests', ...npm('test'))]
+/** The tests and the benchmarks watch the clock, so nothing runs at the same time. */
+const ALONE = [step('tests', ...npm('test')), step('bench', 'node', '.config/bench.mjs', '--check')]
 
 await lifecycle(async ({ signal }) => {
   const wanted = chosenSteps(process.argv.slice(2))

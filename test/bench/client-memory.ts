@@ -21,6 +21,16 @@ export const bench: Bench = {
     { says: 'at most 1.25 × plain etcd3', holds: (measured) => measured(OURS).ratio <= 1.25 },
     { says: 'with own frames: at most 1.05 × plain etcd3', holds: (measured) => measured(FRAMES).ratio <= 1.05 },
   ],
+  plots: [
+    {
+      title: 'Resident memory of a connected client',
+      bars: [
+        { name: PLAIN, contender: PLAIN },
+        { name: OURS, contender: OURS },
+        { name: FRAMES, contender: FRAMES },
+      ],
+    },
+  ],
   prepare: async () => {
     const remotes = await startRemotes()
     const contender = (name: string, kind: Kind, http2?: 'frames'): RemoteContender => ({

@@ -20,6 +20,16 @@ export const bench: Bench = {
   base: PLAIN,
   clock: 'wall',
   promises: [{ says: 'at most 1.15 × plain etcd3', holds: (measured) => measured(OURS).ratio <= 1.15 }],
+  plots: [
+    {
+      title: 'Time to the first answer of a new client',
+      bars: [
+        { name: PLAIN, contender: PLAIN },
+        { name: 'etcd-mtls, same source', contender: OURS },
+        { name: 'etcd-mtls, PEM read again', contender: NEW },
+      ],
+    },
+  ],
   prepare: async () => {
     const pki = mintPki()
     const etcd = await startEtcd({ server: pki.server })

@@ -3,7 +3,7 @@
  * all of them, and medians, so that a hiccup does not count. What is compared are ratios; times are for orientation.
  *
  * A benchmark is a file next to this one that exports `bench: Bench`. `npm run bench` compiles it and runs it in a process
- * of its own; `npm run bench -- issuing` runs one.
+ * of its own; `npm run bench -- issuing` runs one. `npm run check` runs all of them in a short form: see {@link Form}.
  */
 
 /** One way of doing it. */
@@ -23,6 +23,8 @@ export interface RemoteContender {
   base?: string
   /** Does the thing for about so many milliseconds; gives what one took, in milliseconds or what the bench counts in. */
   measure: (milliseconds: number) => Promise<number>
+  /** What it counts, where that is not what the bench counts. */
+  counts?: Counts
 }
 
 export interface Bench {
@@ -46,6 +48,7 @@ export interface Bench {
   rounds?: number
   /** What the issue asks of the result. */
   promises: readonly BenchPromise[]
+  plots?: readonly Plot[]
   /** Everything that is set up once and not measured. */
   prepare: () => Prepared | Promise<Prepared>
 }
@@ -56,6 +59,8 @@ type Counts = 'time' | 'memory'
 interface BenchPromise {
   /** `at most 2 × the floor` */
   says: string
+  /** What it is about, where that is not the bench's clock. */
+  clock?: Clock
   holds: (measured: (name: string) => Measured) => boolean
 }
 
@@ -66,11 +71,37 @@ interface Prepared {
 
 export interface Measured {
   name: string
+  counts: Counts
   /** Milliseconds (or bytes) for one, the median over the rounds. */
   time: number
   perSecond: number
-  /** Time over the base's time of the same round, the median over the rounds. */
+  /** The median over that of the base. */
   ratio: number
+  /** Quartiles of the time over the base's time of the same round. */
+  spread: readonly [number, number]
+}
+
+/**
+ * `full` is for figures. `short` is for `npm run check`: fewer and shorter rounds and only promises about processor time are
+ * decided, with a tolerance. `once` shows that the bench runs, and decides nothing.
+ */
+export type Form = 'full' | 'short' | 'once'
+
+const ROUNDS: Readonly<Record<Exclude<Form, 'full'>, number>> = { short: 7, once: 1 }
+/** Most milliseconds that a contender works per round. */
+const SLICES: Readonly<Record<Exclude<Form, 'full'>, number>> = { short: 60, once: 50 }
+/** Most milliseconds that a contender works before the rounds of the short form. */
+const MAX_SHORT_WARM_UP = 600
+/** What the short form allows beyond a promise: its rounds are short, and the machine may have other work. */
+const TOLERANCE = 1.1
+
+/** What `npm run bench -- --write` draws: ratios to the base as bars, or as lines over a logarithmic axis. */
+export interface Plot {
+  title: string
+  bars?: readonly { name: string; contender: string }[]
+  /** The title of the x axis, and the lines. */
+  x?: string
+  lines?: readonly { name: string; points: readonly { x: number; contender: string }[] }[]
 }
 
 interface BenchResult {
@@ -78,33 +109,49 @@ interface BenchResult {
   about: string
   unit: string
   base: string
-  counts: Counts
   rows: Measured[]
   promises: { says: string; held: boolean }[]
+  plots: readonly Plot[]
 }
 
 /** Prepares, measures, cleans up. */
-export async function runBench(bench: Bench): Promise<BenchResult> {
-  const { title, about, unit, base, promises, clock = 'cpu', counts = 'time', slice = 100, rounds = 15 } = bench
+export async function runBench(bench: Bench, form: Form = 'full'): Promise<BenchResult> {
+  const { title, about, unit, base, clock = 'cpu', counts = 'time', plots = [] } = bench
   const { contenders, dispose } = await bench.prepare()
   try {
-    const rows = await measure(contenders, { base, clock, slice, rounds })
+    const rows = await measure(contenders, { base, clock, counts, ...extentOf(bench, form) })
+    const tolerance = form === 'full' ? 1 : TOLERANCE
     const measured = (name: string): Measured => {
       const row = rows.find((each) => each.name === name)
       if (row === undefined) throw new Error(`No contender of "${title}" is called "${name}"`)
-      return row
+      return { ...row, time: row.time / tolerance, ratio: row.ratio / tolerance }
     }
+    const promises = bench.promises.filter((each) => form === 'full' || isDecided(bench, each, form))
     return {
       title,
       about,
       unit,
       base,
-      counts,
       rows,
       promises: promises.map(({ says, holds }) => ({ says, held: holds(measured) })),
+      plots,
     }
   } finally {
     await dispose?.()
+  }
+}
+
+function isDecided({ clock = 'cpu', counts = 'time' }: Bench, promise: BenchPromise, form: Form): boolean {
+  return form === 'short' && counts === 'time' && (promise.clock ?? clock) === 'cpu'
+}
+
+function extentOf({ slice = 100, rounds = 15 }: Bench, form: Form): Pick<Settings, 'slice' | 'rounds' | 'warmUp'> {
+  if (form === 'full') return { slice, rounds, warmUp: slice * 5 }
+  const shorter = Math.min(slice, SLICES[form])
+  return {
+    slice: shorter,
+    rounds: Math.min(rounds, ROUNDS[form]),
+    warmUp: form === 'once' ? null : Math.min(slice * 5, MAX_SHORT_WARM_UP),
   }
 }
 
@@ -119,29 +166,36 @@ const CLOCKS: Readonly<Record<Clock, () => number>> = {
 interface Settings {
   base: string
   clock: Clock
+  counts: Counts
   /** Milliseconds. */
   slice: number
   rounds: number
+  /** Milliseconds that each contender works before the rounds; null for not at all. */
+  warmUp: number | null
 }
 
 async function measure(
   contenders: readonly (Contender | RemoteContender)[],
-  { base, clock, slice, rounds }: Settings,
+  { base, clock, counts, slice, rounds, warmUp }: Settings,
 ): Promise<Measured[]> {
   const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
-  for (const contender of contenders) await workFor(contender, slice * 5, clock) // warm: compiled, caches filled
+  // Warm: compiled, caches filled.
+  if (warmUp !== null) for (const contender of contenders) await workFor(contender, warmUp, clock)
   for (let round = 0; round < rounds; round += 1) {
     const first = round % contenders.length // each has its turn after each other
     for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
       times.get(contender.name)?.push(await workFor(contender, slice, clock))
     }
   }
-  return contenders.map(({ name, base: ownBase = base }) => {
+  return contenders.map((contender) => {
+    const { name, base: ownBase = base } = contender
+    const counted = 'measure' in contender ? (contender.counts ?? counts) : counts
     const [own, baseTimes] = [times.get(name) ?? [], times.get(ownBase)]
     if (baseTimes === undefined) throw new Error(`No contender is called "${ownBase}"`)
     const time = median(own)
-    const ratio = median(own.map((each, round) => each / (baseTimes[round] ?? NaN)))
-    return { name, time, perSecond: 1000 / time, ratio }
+    const ratios = own.map((each, round) => each / (baseTimes[round] ?? NaN))
+    const spread = [quantile(ratios, 0.25), quantile(ratios, 0.75)] as const
+    return { name, counts: counted, time, perSecond: 1000 / time, ratio: time / median(baseTimes), spread }
   })
 }
 
@@ -166,10 +220,15 @@ async function workFor(contender: Contender | RemoteContender, milliseconds: num
 }
 
 function median(values: readonly number[]): number {
+  return quantile(values, 0.5)
+}
+
+/** Between two values, the one in proportion. */
+export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  const [low = NaN, high = NaN] = [sorted[middle - 1], sorted[middle]]
-  return sorted.length % 2 === 1 ? high : (low + high) / 2
+  const place = (sorted.length - 1) * share
+  const [low = NaN, high = NaN] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]]
+  return low + (high - low) * (place % 1)
 }
 
 /** The address of a subpath's bundle, or of the root's, which `npm run bench` makes next to the compiled benchmarks. */

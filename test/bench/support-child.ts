@@ -54,10 +54,23 @@ async function carryOut(order: Order, client: Etcd3, connect: Connect): Promise<
       return { ...NOTHING, cpu: (await watched?.received(order.count)) ?? 0 }
     case 'history':
       return { ...NOTHING, cpu: await history(order, client) }
+    case 'store':
+      await client.put(order.key).value(Buffer.alloc(order.length, 'x'))
+      return NOTHING
+    case 'reads':
+      return reads(order, client)
+    case 'watchers':
+      return forEach(order.count, (prefix) => watchOne(client, prefix))
+    case 'leases':
+      return forEach(order.count, () => client.lease(600).grant())
   }
 }
 
 let watched: EventCount | null = null
+/** What must not be collected. */
+const kept: unknown[] = []
+/** What {@link forEach} makes at a time. */
+const IN_FLIGHT = 64
 
 /** The events of one watch, and the processor time that they cost. */
 class EventCount {
@@ -118,14 +131,21 @@ async function puts(
 }
 
 async function requests(inFlight: number, milliseconds: number, client: Etcd3): Promise<Answer> {
+  return repeat(inFlight, milliseconds, async () => {
+    await client.get('key').string()
+  })
+}
+
+/** Calls so many times side by side, each again and again for that time, at least once. */
+async function repeat(inFlight: number, milliseconds: number, call: () => Promise<void>): Promise<Answer> {
   const cpuBefore = process.cpuUsage()
   const began = performance.now()
   let count = 0
   const hand = async (): Promise<void> => {
-    while (performance.now() - began < milliseconds) {
-      await client.get('key').string()
+    do {
+      await call()
       count += 1
-    }
+    } while (performance.now() - began < milliseconds)
   }
   await Promise.all(Array.from({ length: inFlight }, hand))
   const wall = performance.now() - began
@@ -133,15 +153,43 @@ async function requests(inFlight: number, milliseconds: number, client: Etcd3): 
   return { wall: wall / count, cpu: (user + system) / 1000 / count, memory: 0 }
 }
 
+async function reads(
+  { key, inFlight, milliseconds }: { key: string; inFlight: number; milliseconds: number },
+  client: Etcd3,
+): Promise<Answer> {
+  return repeat(inFlight, milliseconds, async () => {
+    await client.get(key).buffer()
+  })
+}
+
+/** Creates a watcher, and waits for its first event. */
+async function watchOne(client: Etcd3, key: string): Promise<void> {
+  const watcher = await client.watch().key(key).create()
+  const received = new Promise((resolve) => watcher.once('put', resolve))
+  await client.put(key).value('value')
+  await received
+}
+
+/** Things made side by side and kept: wall-clock time, processor time and resident memory of each. */
+async function forEach(count: number, make: (name: string) => Promise<unknown>): Promise<Answer> {
+  const collectGarbage = garbageCollector()
+  const before = residentAfter(collectGarbage)
+  const run = process.pid
+  let left = count
+  const answer = await repeat(Math.min(count, IN_FLIGHT), 0, async () => {
+    while (left > 0) {
+      left -= 1
+      kept.push(await make(`${String(run)}/${String(left)}`))
+    }
+  })
+  const calls = Math.min(count, IN_FLIGHT)
+  const memory = (residentAfter(collectGarbage) - before) / count
+  return { wall: (answer.wall * calls) / count, cpu: (answer.cpu * calls) / count, memory }
+}
+
 /** Bytes of resident memory for each of so many clients that have had an answer. */
 async function memoryOf(count: number, connect: Connect): Promise<number> {
-  setFlagsFromString('--expose-gc')
-  const collectGarbage = runInNewContext('gc') as () => void
-  const resident = (): number => {
-    // Garbage is no client's memory. Nothing is timed here, so nothing is distorted by throwing it away.
-    for (let i = 0; i < 3; i += 1) collectGarbage()
-    return process.memoryUsage.rss()
-  }
+  const collectGarbage = garbageCollector()
   const open = async (): Promise<Etcd3> => {
     const client = await connect()
     await client.get('key').string()
@@ -150,9 +198,20 @@ async function memoryOf(count: number, connect: Connect): Promise<number> {
   const clients: Etcd3[] = []
   // The first ones bring what all share: compiled code, tables, the heap's first pages.
   for (let i = 0; i < 20; i += 1) clients.push(await open())
-  const before = resident()
+  const before = residentAfter(collectGarbage)
   for (let i = 0; i < count; i += 1) clients.push(await open())
-  const memory = (resident() - before) / count
+  const memory = (residentAfter(collectGarbage) - before) / count
   for (const each of clients) each.close()
   return memory
+}
+
+function garbageCollector(): () => void {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
+}
+
+/** Garbage is nobody's memory. Nothing is timed here, so nothing is distorted by throwing it away. */
+function residentAfter(collectGarbage: () => void): number {
+  for (let i = 0; i < 3; i += 1) collectGarbage()
+  return process.memoryUsage.rss()
 }

@@ -28,6 +28,13 @@ export type Order =
   | { what: 'events'; count: number }
   /** Watches a prefix from the first revision on until it has received this number of events. */
   | { what: 'history'; prefix: string; count: number }
+  /** Stores a value of this length. */
+  | { what: 'store'; key: string; length: number }
+  | { what: 'reads'; key: string; inFlight: number; milliseconds: number }
+  /** Creates watchers of one client, each of which receives one event. */
+  | { what: 'watchers'; count: number }
+  /** Grants leases of one client. */
+  | { what: 'leases'; count: number }
 
 /** Milliseconds of the clock and of the processor for one request or event; bytes for one client. */
 export interface Answer {
