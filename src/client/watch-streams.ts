@@ -127,8 +127,13 @@ function followWatchStream(stream: EventEmitter & Cancelable, failed: () => void
     isCanceled = true
     cancel()
   }
-  stream.once('error', () => {
+  const onEnd = (): void => {
     if (!isCanceled) failed()
+  }
+  // A server may end a stream with OK.
+  stream.once('end', onEnd)
+  stream.once('error', () => {
+    onEnd()
     // A failed stream emits `error` and `end`, and etcd3 starts an attempt for each (etcd3/lib/watch.js, establishStream), so
     // attempts would double with each failure.
     stream.removeAllListeners('end')

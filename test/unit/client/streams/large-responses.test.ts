@@ -6,7 +6,7 @@ import { createSecureClient, type SecureEtcd3 } from '../../../../src/client/ind
 import { readWatchRequest } from '../../../../src/client/streams/watch-messages.js'
 import { frameMessage, MessageReader } from '../../../../src/client/transport/framing.js'
 import { mintPki } from '../../../support/etcd.js'
-import { grpcPeer, leaveOpen } from '../../../support/peers.js'
+import { grpcPeer, leaveOpen, refuseCall } from '../../../support/peers.js'
 import { watchResponse } from '../../../support/watch-wire.js'
 
 const pki = mintPki()
@@ -75,6 +75,15 @@ function follow(watcher: Watcher): Seen {
 const range = (first: number, last: number): number[] =>
   Array.from({ length: last - first + 1 }, (_, index) => first + index)
 
+/** @param opened When each stream was opened, in milliseconds. */
+async function expectGrowingPauses(opened: readonly number[]): Promise<void> {
+  await expect.poll(() => opened.length).toBeGreaterThanOrEqual(6)
+  const pauses = opened.slice(1).map((each, index) => each - (opened[index] ?? 0))
+  for (const [index, least] of [25, 50, 100, 200, 400].entries()) {
+    expect(pauses[index]).toBeGreaterThanOrEqual(least - 5)
+  }
+}
+
 describe('a watch', () => {
   it('receives the events of a response above the limit from a server that sends no fragments', async () => {
     await using one = await serve((send, watchId) => {
@@ -112,11 +121,18 @@ describe('a watch', () => {
       send(MALFORMED)
     })
     one.client.watch().key('k').watcher()
-    await expect.poll(() => one.opened.length).toBe(6)
-    const pauses = one.opened.slice(1).map((each, index) => each - (one.opened[index] ?? 0))
-    for (const [index, least] of [25, 50, 100, 200, 400].entries()) {
-      expect(pauses[index]).toBeGreaterThanOrEqual(least - 5)
-    }
+    await expectGrowingPauses(one.opened)
+  })
+
+  it('is opened again with growing pauses if the server ends each stream with OK', async () => {
+    const opened: number[] = []
+    await using peer = await grpcPeer(pki.server, (stream) => {
+      opened.push(performance.now())
+      refuseCall(stream, 0, '')
+    })
+    await using client = await createSecureClient({ endpoints: peer.endpoint, credentials: pki.client })
+    client.watch().key('k').watcher()
+    await expectGrowingPauses(opened)
   })
 
   it('has a stream of its own until the client has sixteen of them', async () => {
