@@ -78,6 +78,8 @@ export class Connection implements SessionListener {
   #downReported = false
   #broken = false
   #draining = false
+  /** Whether {@link #openNext} runs. */
+  #isOpening = false
 
   /** @param onDown Called once, when the connection accepts no new calls any more; not if this client ends it. */
   constructor({ url, host, session, socket, raw, roundTrip }: ConnectionParts, onDown: DownListener) {
@@ -263,7 +265,14 @@ export class Connection implements SessionListener {
   }
 
   #openNext(): void {
-    for (let call = this.#queue.take(); call !== null; call = this.#queue.take()) call.open()
+    // A call that fails to open is removed, which would open the next one here, at the cost of the stack for thousands.
+    if (this.#isOpening) return
+    this.#isOpening = true
+    try {
+      for (let call = this.#queue.take(); call !== null; call = this.#queue.take()) call.open()
+    } finally {
+      this.#isOpening = false
+    }
   }
 
   /** Lets the calls without a stream go to another connection. */

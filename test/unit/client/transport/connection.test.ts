@@ -1,16 +1,18 @@
 /** The end of a connection, against a peer that writes its HTTP/2 frames by hand (RFC 9113 section 6). */
-import { once } from 'node:events'
-import { connect as connectTcp, type Socket } from 'node:net'
+import { EventEmitter, once } from 'node:events'
+import { connect as connectTcp, Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { expect, it } from 'vitest'
 import { FrameSession } from '../../../../src/client/http2/frame-session.js'
 import { NodeSession } from '../../../../src/client/http2/node-session.js'
+import type { Http2Session, StreamListener } from '../../../../src/client/http2/protocol.js'
 import { type ActiveCall, Connection } from '../../../../src/client/transport/connection.js'
 import { PRIORITY } from '../../../../src/client/transport/stream-queue.js'
 import { mintPki } from '../../../support/etcd.js'
 import { serverTls, tlsPeer } from '../../../support/peers.js'
 
 const pki = mintPki()
+const ignoreAll = (): void => undefined
 
 function frame(type: number, flags: number, stream: number, payload: readonly number[]): Buffer {
   return Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream, ...payload])
@@ -83,3 +85,55 @@ it.each(implementations)(
     expect(socket.destroyed).toBe(true)
   },
 )
+
+it('releases thousands of calls that wait when the session opens no more streams before it reports its end', () => {
+  const socket = Object.assign(new EventEmitter(), { destroy: ignoreAll }) as unknown as TLSSocket
+  let isOpen = true
+  const session = {
+    listener: nothing,
+    get isOpen() {
+      return isOpen
+    },
+    isClosed: false,
+    streamLimit: 1,
+    request: () => {
+      if (!isOpen) throw new Error('The session opens no more streams')
+      return {}
+    },
+    ask: ignoreAll,
+    ref: ignoreAll,
+    unref: ignoreAll,
+    close: ignoreAll,
+    destroy: ignoreAll,
+  } as unknown as Http2Session
+  const raw = new Socket()
+  const connection = new Connection({ url: 'a', host: 'a', session, socket, raw, roundTrip: 1 }, ignoreAll)
+  let released = 0
+  const calls = Array.from({ length: 10_000 }, () => {
+    const call: ActiveCall = {
+      priority: PRIORITY.first,
+      awaitsAnswer: true,
+      wasAnswered: true,
+      progress: 'answered',
+      open() {
+        try {
+          connection.request({ common: {} }, {} as StreamListener)
+        } catch {
+          connection.remove(call)
+          released += 1
+        }
+      },
+      release() {
+        released += 1
+      },
+      connectionLost: ignoreAll,
+      migrate: ignoreAll,
+    }
+    connection.add(call)
+    return call
+  })
+  isOpen = false
+  const [first] = calls
+  if (first !== undefined) connection.remove(first)
+  expect(released).toBe(calls.length - 1)
+})
