@@ -31,6 +31,7 @@ import {
   makeStatus,
   type Outcome,
   status,
+  withCause,
 } from './transport/channel.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
 import { ReceiveBudget } from './transport/framing.js'
@@ -449,10 +450,6 @@ function withoutLogin(outcome: Outcome): Outcome {
   if (outcome.code !== status.UNAUTHENTICATED || !isTokenRefused(outcome)) return outcome
   const details = 'etcd does not accept the token of this call, and the client has no password for another one'
   return { ...outcome, details }
-}
-
-function withCause(outcome: Outcome, cause: EtcdMtlsError | null): Outcome {
-  return cause === null ? outcome : { ...outcome, cause }
 }
 
 function cancelForClose(call: EtcdCall): void {

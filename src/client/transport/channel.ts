@@ -65,7 +65,11 @@ export type CallListener = Parameters<Call['start']>[1]
 /** Receives an answer: the listener of grpc-js, or one that needs no metadata. */
 export type AnswerListener = Omit<CallListener, 'onReceiveMetadata'> & Partial<CallListener>
 /** A call with one answer, for a caller that needs no metadata. */
-export type DirectCall = ExplainedCall & { start(metadata: Metadata, listener: AnswerListener): void }
+export type DirectCall = ExplainedCall & {
+  start(metadata: Metadata, listener: AnswerListener): void
+  /** The outcome, with its cause, if the message of an answer with the status OK cannot be read. */
+  unreadable(outcome: Outcome): Outcome
+}
 export type MessageContext = Parameters<Call['sendMessageWithContext']>[0]
 type ChannelRef = ReturnType<ChannelInterface['getChannelzRef']>
 
@@ -124,6 +128,10 @@ export interface Outcome extends StatusObject {
 
 export function makeStatus(code: status, details: string, metadata: Metadata = new Metadata()): Outcome {
   return { code, details, metadata }
+}
+
+export function withCause(outcome: Outcome, cause: EtcdMtlsError | null): Outcome {
+  return cause === null ? outcome : { ...outcome, cause }
 }
 
 /** The status in the trailers, or that of the HTTP status if something other than a gRPC server answered. */

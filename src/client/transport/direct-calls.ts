@@ -79,6 +79,8 @@ function isInstrumented(method: object): boolean {
   return '__original' in method
 }
 
+const NO_ANSWER = Buffer.alloc(0)
+
 function directMethod(
   { path, requestSerialize, responseDeserialize }: MethodDefinition,
   backing: ChannelBacking,
@@ -98,7 +100,7 @@ function directMethod(
     }
     const call = backing.createUnaryCall(path, options.deadline ?? Infinity, null)
     onCall(call)
-    let answer: Buffer | null = null
+    let answer: Buffer = NO_ANSWER
     call.start(metadata, {
       onReceiveMessage: (message: Buffer) => {
         answer = message
@@ -108,15 +110,12 @@ function directMethod(
           fail(outcome)
           return
         }
-        if (answer === null) {
-          fail(makeStatus(status.UNIMPLEMENTED, 'No message received'))
-          return
-        }
         let response: unknown
         try {
           response = responseDeserialize(answer)
         } catch (error) {
-          fail(makeStatus(status.INTERNAL, `Response message parsing error: ${asError(error).message}`))
+          const details = `Response message parsing error: ${asError(error).message}`
+          fail(call.unreadable(makeStatus(status.INTERNAL, details)))
           return
         }
         callback(null, response)

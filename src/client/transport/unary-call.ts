@@ -28,6 +28,7 @@ import {
   metadataOf,
   type Outcome,
   status,
+  withCause,
 } from './channel.js'
 import { isTokenRefused } from './login.js'
 
@@ -143,7 +144,7 @@ export class UnaryCall extends CallBase implements DirectCall {
     if (this.#ended) return
     const [first] = this.#running
     const outcome = makeStatus(code, details)
-    this.#finish(first === undefined ? outcome : this.#finalOutcome(first.call, outcome), null)
+    this.#finish(first === undefined ? this.#pausedOutcome(outcome) : this.#finalOutcome(first.call, outcome), null)
   }
 
   readonly #attempt = (): void => {
@@ -183,7 +184,10 @@ export class UnaryCall extends CallBase implements DirectCall {
     const { kind } = this.#traits
     this.#carriedBy = call.carriedBy ?? this.#carriedBy
     this.#sentAt ??= call.sentAt
-    if (outcome.code === status.OK) this.#finish(outcome, attempt)
+    if (outcome.code === status.OK && attempt.message === null) {
+      // As grpc-js.
+      this.#finish(this.unreadable(makeStatus(status.UNIMPLEMENTED, 'No message received')), attempt)
+    } else if (outcome.code === status.OK) this.#finish(outcome, attempt)
     else if (call.token !== null && isTokenRefused(outcome) && this.#tokenRefusals < MAX_TOKEN_REFUSALS) {
       this.#tokenRefusals += 1
       this.#attempt()
@@ -193,6 +197,7 @@ export class UnaryCall extends CallBase implements DirectCall {
       this.#finish(makeStatus(status.OK, ''), attempt)
     } else {
       const repeat = mayRepeat(kind, outcome, call.progress)
+      this.#repeated ||= mayBeApplied(kind, outcome, call.progress)
       if (repeat && (this.#running.length > 0 || this.#repeatLater(call))) return
       this.#finish(this.#finalOutcome(call, outcome), attempt)
     }
@@ -210,7 +215,6 @@ export class UnaryCall extends CallBase implements DirectCall {
     const spent = now - (this.#unprocessedSince ?? this.#started)
     if (this.#attempts - this.#unprocessed >= MAX_ATTEMPTS || left <= 0 || (left === Infinity && spent > RETRY_WINDOW))
       return false
-    if (call.progress === 'unknown') this.#repeated = true
     if (call.carriedBy !== null) this.#avoid = new Set(this.#avoid).add(call.carriedBy)
     // A connection that has ended is dialled again with pauses of its own.
     const isGone = call.progress === 'unprocessed' && call.connection?.open !== true
@@ -226,7 +230,8 @@ export class UnaryCall extends CallBase implements DirectCall {
   #pause(call: EtcdCall): void {
     this.#deadlineTimer = armDeadline(Number(this.#parts.deadline), () => {
       clearTimeout(this.#pauseTimer)
-      this.#finish(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'), null, call.explanation)
+      const outcome = makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded')
+      this.#finish(this.#pausedOutcome(withCause(outcome, call.explanation)), null)
     })
     if (!this.#ended) this.#pauseTimer = setTimeout(this.#attempt, backoffPause(this.#attempts, PAUSES))
   }
@@ -246,13 +251,25 @@ export class UnaryCall extends CallBase implements DirectCall {
     const { path, route } = this.#parts
     const { kind } = this.#traits
     const cause = outcome.code === status.DEADLINE_EXCEEDED ? (route.notReadyError() ?? this.#refusal) : null
-    const explained = cause === null ? outcome : { ...outcome, cause }
-    // An earlier attempt may have created the lease.
-    const isUnknown = mayBeApplied(kind, outcome, call.progress) || (kind === 'grant' && this.#repeated)
-    return isUnknown ? outcomeUnknown(path, call.carriedBy, explained) : explained
+    const explained = withCause(outcome, cause)
+    const isUnknown = mayBeApplied(kind, outcome, call.progress)
+    return isUnknown ? outcomeUnknown(path, call.carriedBy, explained) : this.#pausedOutcome(explained)
   }
 
-  #finish(outcome: Outcome, attempt: Attempt | null, cause: EtcdMtlsError | null = null): void {
+  /** An earlier attempt may have created the lease. */
+  #pausedOutcome(outcome: Outcome): Outcome {
+    const isUnknown = this.#traits.kind === 'grant' && this.#repeated
+    return isUnknown ? outcomeUnknown(this.#parts.path, this.#carriedBy, outcome) : outcome
+  }
+
+  unreadable(outcome: Outcome): Outcome {
+    const isRead = this.#traits.kind === 'read'
+    const final = isRead ? outcome : outcomeUnknown(this.#parts.path, this.#carriedBy, outcome)
+    this.explanation = final.cause ?? null
+    return final
+  }
+
+  #finish(outcome: Outcome, attempt: Attempt | null): void {
     this.#ended = true
     if (attempt === null) this.#carriedBy = this.carriedBy
     clearTimeout(this.#hedgeTimer)
@@ -261,14 +278,13 @@ export class UnaryCall extends CallBase implements DirectCall {
     this.#abandonOthers(outcome)
     if (outcome.code === status.OK && this.#traits.kind === 'grant' && this.#sentAt !== null)
       this.#parts.route.leaseGranted(leaseIdOf(this.#request), this.#sentAt)
-    this.explanation = outcome.cause ?? cause
-    const final = this.explanation === null ? outcome : { ...outcome, cause: this.explanation }
+    this.explanation = outcome.cause ?? null
     const listener = this.#listener
     const deliver = (): void => {
       const head = attempt?.head ?? null
       if (head !== null) listener?.onReceiveMetadata?.(metadataOf(head))
       if (attempt !== null && attempt.message !== null) listener?.onReceiveMessage(attempt.message)
-      listener?.onReceiveStatus(final)
+      listener?.onReceiveStatus(outcome)
     }
     if (attempt === null) process.nextTick(deliver)
     else deliver()

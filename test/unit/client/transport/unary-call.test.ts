@@ -7,6 +7,7 @@ import {
   type SecureClientOptions,
   type SecureEtcd3,
 } from '../../../../src/client/index.js'
+import { asError } from '../../../../src/report/errors.js'
 import { mintPki } from '../../../support/etcd.js'
 import {
   answerWith,
@@ -248,6 +249,26 @@ describe('a read', () => {
   })
 })
 
+it.each<[string, Script, string]>([
+  ['is missing', status(0, ''), 'No message received'],
+  [
+    'cannot be read',
+    (stream) => {
+      answerWith(stream, Buffer.from([0, 0, 0, 0, 1, 0x0b]))
+    },
+    'Response message parsing error',
+  ],
+])('leaves the outcome of a write unknown if the message of its answer %s', async (_what, script, message) => {
+  await using one = await cluster([script])
+  await expect(one.client.put('a').value('b').exec()).rejects.toMatchObject({
+    message: expect.stringContaining(message) as string,
+    cause: { code: 'ERR_OUTCOME_UNKNOWN', details: { call: 'KV/Put' } },
+  })
+  const error: unknown = await one.client.get('a').exec().catch(asError)
+  expect(error).toHaveProperty('message', expect.stringContaining(message))
+  expect(error).not.toHaveProperty('cause')
+})
+
 describe('a lease', () => {
   it.each<[string, (client: SecureEtcd3) => Promise<unknown>]>([
     ['a lease', (client) => client.lease(60, { autoKeepAlive: false }).grant()],
@@ -270,6 +291,30 @@ describe('a lease', () => {
     expect(requests[0]).toEqual(requests[1])
     // The id, field 2 of the request: without one, etcd would choose a second one.
     expect(requests[0]?.subarray(5).includes(0x10)).toBe(true)
+  })
+
+  it('grants a lease once if etcd stops waiting for the first grant and applies it later', async () => {
+    let grants = 0
+    const script: Script = (stream, count, headers) => {
+      if (headers[':path'] !== '/etcdserverpb.Lease/LeaseGrant') return
+      grants += 1
+      if (grants === 1)
+        status(14, 'etcdserver: request timed out, possibly due to previous leader failure')(stream, count, headers)
+      else status(9, 'etcdserver: lease already exists')(stream, count, headers)
+    }
+    await using two = await cluster([script, script])
+    await expect(two.client.lease(60, { autoKeepAlive: false }).grant()).resolves.toMatch(/^\d+$/)
+    expect(grants).toBe(2)
+  })
+
+  it('leaves the outcome of a grant unknown if the caller stops waiting before the next attempt', async () => {
+    await using one = await cluster([status(14, 'etcdserver: request timed out')], {
+      etcd3: { defaultCallOptions: () => ({ deadline: Date.now() + 600 }) },
+    })
+    await expect(one.client.lease(60, { autoKeepAlive: false }).grant()).rejects.toMatchObject({
+      message: expect.stringContaining('DEADLINE_EXCEEDED') as string,
+      cause: { code: 'ERR_OUTCOME_UNKNOWN', details: { call: 'Lease/LeaseGrant' } },
+    })
   })
 
   it('does not use the lease of another client as its own', async () => {
