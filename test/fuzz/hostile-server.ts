@@ -3,11 +3,12 @@
  * of gRPC, the bytes of protobuf, and the meaning of watches, leases and locks.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import { FrameType } from '../../src/client/http2/protocol.js'
 import { frameMessage, FramingError, MessageReader } from '../../src/client/transport/framing.js'
 import { bytesField, int64Field, MalformedMessage, trueField } from '../../src/client/transport/protobuf.js'
 import { readWatchRequest } from '../../src/client/streams/watch-messages.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import { FRAME, frame, framePeer, GRPC_HEADERS, literal } from '../support/http2-frames.js'
+import { frame, framePeer, GRPC_HEADERS, literal } from '../support/http2-frames.js'
 import { answerHealthCheck, grpcPeer, type Peer, serverTls } from '../support/peers.js'
 import { mutateBytes } from './mutate.js'
 import type { Random } from './random.js'
@@ -226,26 +227,27 @@ function anyEvent(random: Random): Buffer {
 /** The frames that follow a request are out of place, or there are none at all. */
 function answerByFrames(stream: number, random: Random): Buffer[] {
   // The health check and the request of the status next to it get a good answer, so that calls follow.
-  if (stream <= 3) return [frame(FRAME.headers, 5, stream, Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')]))]
+  if (stream <= 3)
+    return [frame(FrameType.HEADERS, 5, stream, Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')]))]
   return Array.from({ length: 1 + random.below(6) }, () => anyFrame(stream, random))
 }
 
 function anyFrame(own: number, random: Random): Buffer {
   const stream = random.once(6) ? random.below(12) : own
   const some = (most: number): Buffer => random.bytes(random.below(most))
-  const headers = (): Buffer => frame(FRAME.headers, random.once(4) ? random.below(64) : 4, stream, GRPC_HEADERS)
+  const headers = (): Buffer => frame(FrameType.HEADERS, random.once(4) ? random.below(64) : 4, stream, GRPC_HEADERS)
   const status = (): Buffer => Buffer.concat([GRPC_HEADERS, literal('grpc-status', random.pick(['0', '14', 'x']))])
   const make = random.pick([
     () => some(60),
     () => frame(random.below(12), random.below(256), stream, some(40)),
-    () => frame(FRAME.reset, 0, stream, Buffer.from([0, 0, 0, random.below(14)])),
-    () => frame(FRAME.goaway, 0, 0, Buffer.from([0, 0, 0, random.below(6), 0, 0, 0, random.below(14)])),
-    () => frame(FRAME.windowUpdate, 0, random.once(2) ? 0 : stream, random.bytes(4)),
-    () => frame(FRAME.continuation, random.below(8), stream, GRPC_HEADERS),
-    () => frame(FRAME.settings, 0, 0, random.bytes(6 * random.below(3))),
-    () => frame(FRAME.headers, 5, stream, status()),
-    () => frame(FRAME.data, random.below(2), stream, frameMessage(some(30))),
-    () => frame(FRAME.data, random.below(16), stream, some(60)),
+    () => frame(FrameType.RST_STREAM, 0, stream, Buffer.from([0, 0, 0, random.below(14)])),
+    () => frame(FrameType.GOAWAY, 0, 0, Buffer.from([0, 0, 0, random.below(6), 0, 0, 0, random.below(14)])),
+    () => frame(FrameType.WINDOW_UPDATE, 0, random.once(2) ? 0 : stream, random.bytes(4)),
+    () => frame(FrameType.CONTINUATION, random.below(8), stream, GRPC_HEADERS),
+    () => frame(FrameType.SETTINGS, 0, 0, random.bytes(6 * random.below(3))),
+    () => frame(FrameType.HEADERS, 5, stream, status()),
+    () => frame(FrameType.DATA, random.below(2), stream, frameMessage(some(30))),
+    () => frame(FrameType.DATA, random.below(16), stream, some(60)),
     ...[headers, headers],
   ])
   return make()

@@ -1,18 +1,45 @@
 /** Checks of received frames that need no state of the connection, and the limit of frames without content. */
 import { ConnectionError, ErrorCode, Flag } from './protocol.js'
 
-/** Frames that a server has no reason to send often (RFC 9113 section 10.5): a burst of 2,000 and 100 a second are allowed. */
+/** Frames without content that are allowed at once, and each millisecond. */
+const BURST = 2000
+const PER_MILLISECOND = 0.1
+/** More are allowed for each frame that we send, and for each KiB of data: Go gives both windows back every 4 KiB. */
+const PER_FRAME = 8
+const PER_KIB = 2
+/** For the late frames of a stream that we reset. A window of 256 KiB holds so many frames of 64 bytes. */
+const PER_RESET = 4096
+const MOST = 100_000
+
+/**
+ * Limits frames without content (RFC 9113 section 10.5) to a multiple of what we send. A server has reasons for some: it gives
+ * windows back, grpc-go pings once for each DATA frame to measure the round trip, and cancelled calls are still answered.
+ */
 export class Glut {
-  #allowance = 2000
+  #allowance = BURST
   #since = performance.now()
 
+  /** @throws {ConnectionError} */
   add(): void {
     this.#allowance -= 1
     if (this.#allowance > 0) return
     const now = performance.now()
-    this.#allowance = Math.min(2000, (now - this.#since) / 10)
+    this.#allowance = Math.min(BURST, (now - this.#since) * PER_MILLISECOND)
     this.#since = now
     if (this.#allowance < 1) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many frames without content')
+  }
+
+  /** We sent a frame with so many bytes of data. */
+  noteSent(bytes: number): void {
+    this.#allow(PER_FRAME + (bytes / 1024) * PER_KIB)
+  }
+
+  noteReset(): void {
+    this.#allow(PER_RESET)
+  }
+
+  #allow(frames: number): void {
+    this.#allowance = Math.min(MOST, this.#allowance + frames)
   }
 }
 

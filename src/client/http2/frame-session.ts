@@ -26,10 +26,12 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 const NOTHING = Buffer.alloc(0)
 /** The receive window of the connection in bytes. It is given back as data arrives, so that no stream can hold up others. */
 const CONNECTION_WINDOW = 8 * 1024 * 1024
-/** Bytes that may wait for the end of the turn before DATA waits for the next one. */
-const SEND_AHEAD = 256 * 1024
 /** Data of this size in bytes is sent at once, if the windows allow it. */
 const SMALL = 4096
+/** Bytes that may wait for the end of the turn or for the socket before large and small DATA waits, and before the connection ends. */
+const SEND_AHEAD = 256 * 1024
+const SMALL_AHEAD = 1024 * 1024
+const MOST_AHEAD = 16 * 1024 * 1024
 /** Milliseconds in which the server must acknowledge our settings. */
 const SETTINGS_TIMEOUT = 10_000
 /** Stream ids are odd and have 31 bits. */
@@ -126,6 +128,7 @@ export class FrameSession implements Http2Session {
     this.#streams.set(id, stream)
     this.#sendHeaders(id, block)
     if (body !== null) this.#sendBody(stream, body)
+    if (this.#output.pending > MOST_AHEAD) setImmediate(this.#endUnread)
     return stream
   }
 
@@ -174,7 +177,8 @@ export class FrameSession implements Http2Session {
   /** Sends a body at once if it may be sent, as nearly every request of etcd. */
   #sendBody(stream: Stream, body: Uint8Array): void {
     const { length } = body
-    if (length > 0 && length <= Math.min(SMALL, stream.sendWindow, this.#sendWindow)) {
+    const isAllowed = length <= Math.min(SMALL, stream.sendWindow, this.#sendWindow)
+    if (length > 0 && isAllowed && !this.#mustWait(body)) {
       this.#sendFrame(stream, body, true)
       return
     }
@@ -199,6 +203,7 @@ export class FrameSession implements Http2Session {
 
   #sendFrame(stream: Stream, part: Uint8Array, ends: boolean): void {
     this.#output.frame(FrameType.DATA, ends ? Flag.END_STREAM : 0, stream.id, part)
+    this.#glut.noteSent(part.length)
     stream.sendWindow -= part.length
     this.#sendWindow -= part.length
     if (!ends) return
@@ -211,7 +216,11 @@ export class FrameSession implements Http2Session {
   }
 
   reset(stream: Stream, code: number, error: Error | null = null): void {
-    if (!this.#isClosed) this.#output.number(FrameType.RST_STREAM, stream.id, code)
+    // A stream that both sides have ended is closed for the server.
+    if (!this.#isClosed && !(stream.localEnded && stream.remoteEnded)) {
+      this.#output.number(FrameType.RST_STREAM, stream.id, code)
+      this.#glut.noteReset()
+    }
     stream.finish(code, error)
   }
 
@@ -222,7 +231,8 @@ export class FrameSession implements Http2Session {
 
   /** Whether the socket or this turn has enough to send. A small request of a call does not queue behind large ones. */
   #mustWait({ length }: Uint8Array): boolean {
-    return length > SMALL && (this.#output.isBlocked || this.#output.pending > SEND_AHEAD)
+    const { isBlocked, pending } = this.#output
+    return length > SMALL ? isBlocked || pending > SEND_AHEAD : pending > SMALL_AHEAD
   }
 
   #wait(stream: Stream): void {
@@ -238,12 +248,14 @@ export class FrameSession implements Http2Session {
   #sendWaiting(): void {
     // In turn, so that one large request does not hold up the others.
     for (const stream of [...this.#waiting]) {
+      if (this.#sendWindow <= 0) return
       this.#waiting.delete(stream)
       this.sendData(stream)
     }
   }
 
   #sendHeaders(id: number, block: Uint8Array): void {
+    this.#glut.noteSent(block.length)
     if (block.length <= MAX_FRAME) {
       this.#output.frame(FrameType.HEADERS, Flag.END_HEADERS, id, block)
       return
@@ -341,9 +353,6 @@ export class FrameSession implements Http2Session {
   #receiveData(flags: number, id: number, payload: Buffer): void {
     const { length } = payload
     this.#received += length
-    if (this.#received > CONNECTION_WINDOW) {
-      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more data than the window of the connection allows')
-    }
     if (this.#received >= CONNECTION_WINDOW / 2) {
       this.#output.number(FrameType.WINDOW_UPDATE, 0, this.#received)
       this.#received = 0
@@ -354,8 +363,7 @@ export class FrameSession implements Http2Session {
     if (stream === null || (data.length === 0 && !ends)) this.#glut.add()
     if (stream === null) return
     if (stream.remoteEnded) throw new StreamError(ErrorCode.STREAM_CLOSED, 'data after its end')
-    stream.receiveData(data, length)
-    if (ends) stream.receiveEnd()
+    stream.receiveData(data, length, ends)
   }
 
   #receiveHeaders(block: HeaderBlock | null): void {
@@ -369,14 +377,13 @@ export class FrameSession implements Http2Session {
     if (stream.remoteEnded) throw new StreamError(ErrorCode.STREAM_CLOSED, 'headers after its end')
     if (headers instanceof StreamError) throw headers
     stream.receiveHeaders(headers, ends)
-    if (ends) stream.receiveEnd()
   }
 
   #receiveReset(id: number, payload: Buffer): void {
     expectLength(payload, 4)
     const stream = this.#find(id)
     if (stream === null) this.#glut.add()
-    else this.#finishByPeer(stream, payload.readUInt32BE(0))
+    else stream.resetByPeer(payload.readUInt32BE(0))
   }
 
   #receiveSettings(flags: number, id: number, payload: Buffer): void {
@@ -391,6 +398,7 @@ export class FrameSession implements Http2Session {
     }
     const change = this.#peer.apply(payload)
     for (const stream of this.#streams.values()) stream.addSendWindow(change)
+    this.#encoder.limitTable(this.#peer.headerTable)
     this.#output.acknowledge(FrameType.SETTINGS, new Uint8Array())
     if (this.#hasSettings) this.#glut.add()
     this.#hasSettings = true
@@ -414,17 +422,13 @@ export class FrameSession implements Http2Session {
     this.#goaway = true
     this.listener.onGoaway(payload.readUInt32BE(4), last)
     for (const stream of [...this.#streams.values()]) {
-      if (stream.id > last) this.#finishByPeer(stream, ErrorCode.REFUSED_STREAM)
+      if (stream.id > last) stream.resetByPeer(ErrorCode.REFUSED_STREAM)
     }
-  }
-
-  #finishByPeer(stream: Stream, code: number): void {
-    stream.isUnprocessed = code === ErrorCode.REFUSED_STREAM
-    stream.finish(code, null)
   }
 
   #receiveWindow(id: number, payload: Buffer): void {
     expectLength(payload, 4)
+    this.#glut.add()
     const bytes = payload.readUInt32BE(0) & 0x7fffffff
     const stream = id === 0 ? null : this.#find(id)
     if (bytes === 0) {
@@ -437,17 +441,26 @@ export class FrameSession implements Http2Session {
       if (this.#sendWindow > MAX_WINDOW) {
         throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window that is too large')
       }
-    } else if (stream !== null) stream.addSendWindow(bytes)
-    if (this.#waiting.size > 0) this.#sendWaiting()
-    else this.#glut.add()
+      this.#sendWaiting()
+    } else if (stream !== null) {
+      stream.addSendWindow(bytes)
+      if (this.#waiting.has(stream)) this.sendData(stream)
+    }
   }
 
   #fail(error: ConnectionError): void {
     if (this.#isClosed) return
-    this.#output.goaway(error.errorCode)
-    this.#output.end()
+    this.#output.abort(error.errorCode)
     this.#end(error)
-    this.#socket.destroy()
+    // After the listener, which resets the socket: the kernel would still deliver what it has of requests that fail now.
+    setImmediate(() => this.#socket.destroy())
+  }
+
+  /** Ends the connection if the server still does not read. */
+  readonly #endUnread = (): void => {
+    if (this.#isClosed || this.#output.pending <= MOST_AHEAD) return
+    this.#end(new Error(`The server reads nothing: ${String(this.#output.pending)} bytes wait to be sent`))
+    setImmediate(() => this.#socket.destroy())
   }
 
   #end(error: Error | null): void {

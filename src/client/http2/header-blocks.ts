@@ -1,6 +1,6 @@
 /** Assembles header blocks from HEADERS and CONTINUATION, and decodes them (RFC 9113 section 4.3). */
 import { unpadded } from './frame-checks.js'
-import { type HeaderField, HpackDecoder } from './hpack.js'
+import { type HeaderField, HpackDecoder, isConnectionSpecific } from './hpack.js'
 import { type AnswerHead, ConnectionError, ErrorCode, Flag, FrameType, StreamError } from './protocol.js'
 
 /** The largest list of headers in bytes, and the largest block that encodes one. */
@@ -92,6 +92,10 @@ function isSame(one: readonly HeaderField[], other: readonly HeaderField[]): boo
   return one.length === other.length && one.every((field, i) => field === other[i])
 }
 
+/** What RFC 9113 section 8.2.1 requires to refuse. Spaces around a value are not, because grpc-go sends them in messages. */
+const INVALID_NAME = /[^!-@[-~]|:|^$/
+const INVALID_VALUE = /[\0\r\n]/
+
 function headersOf(fields: readonly HeaderField[]): AnswerHead | StreamError {
   const headers = Object.create(null) as Record<string, string | number>
   let isRegular = false
@@ -102,6 +106,9 @@ function headersOf(fields: readonly HeaderField[]): AnswerHead | StreamError {
       }
       headers[name] = Number(value)
       continue
+    }
+    if (INVALID_NAME.test(name) || INVALID_VALUE.test(value) || isConnectionSpecific(name, value)) {
+      return new StreamError(ErrorCode.PROTOCOL_ERROR, 'a header that HTTP/2 does not allow')
     }
     isRegular = true
     const known = headers[name]

@@ -72,8 +72,8 @@ export type HeaderField = readonly [name: string, value: string]
 
 /** The bytes that an entry counts in addition to its name and value (RFC 7541 section 4.1). */
 const ENTRY_OVERHEAD = 32
-/** The size of the dynamic table that we allow the peer's encoder, in bytes: the default of SETTINGS_HEADER_TABLE_SIZE. */
-const TABLE_SIZE = 4096
+/** The size of the dynamic table of both sides in bytes, unless SETTINGS_HEADER_TABLE_SIZE changes it. Ours stays. */
+export const DEFAULT_TABLE = 4096
 /** The largest number that is read: no length, index or size that is allowed here is longer. */
 const MAX_INTEGER = 2 ** 24
 
@@ -95,7 +95,7 @@ export class HpackDecoder {
   #at = 0
 
   /** @param allowed The largest table in bytes, as in our SETTINGS. */
-  constructor(allowed = TABLE_SIZE) {
+  constructor(allowed = DEFAULT_TABLE) {
     this.#allowed = allowed
     this.#maxSize = allowed
   }
@@ -218,9 +218,25 @@ const LITERAL = 0x00
 /** Such a field is never put into a table, here or by a proxy (RFC 7541 section 7.1.3). */
 const NEVER_INDEXED = 0x10
 const SECRETS: ReadonlySet<string> = new Set(['token', 'authorization', 'cookie'])
+/** RFC 9113 section 8.2.2. */
+const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Whether a field is about a connection of HTTP/1.1, so that HTTP/2 does not allow it. */
+export function isConnectionSpecific(name: string, value: string): boolean {
+  return CONNECTION_SPECIFIC.has(name) || (name === 'te' && value !== 'trailers')
+}
+
 /** RFC 9113 section 8.2.1. */
 const VALID_NAME = /^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/
 const VALID_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+/** RFC 7541 section 6.3: a dynamic table of zero bytes. */
+const NO_TABLE = Buffer.from([0x20])
 
 /**
  * Encodes headers without the dynamic table, so that an encoded field does not depend on the connection, and those that
@@ -228,9 +244,25 @@ const VALID_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
  */
 export class HeaderEncoder {
   readonly #common = new WeakMap<OutgoingHttpHeaders, Buffer>()
+  /** Whether the next block reports that there is no table, and whether one has. */
+  #reportsTable = false
+  #hasReported = false
+
+  /** The peer allows a table of so many bytes: if they are fewer, the next block must report a smaller one (RFC 7541 section 4.2). */
+  limitTable(bytes: number): void {
+    this.#reportsTable = bytes < DEFAULT_TABLE && !this.#hasReported
+  }
 
   /** @throws {TypeError} for a name or a value that HTTP/2 does not allow. */
-  encode({ common, own }: RequestHeaders): Buffer {
+  encode(headers: RequestHeaders): Buffer {
+    const block = this.#encode(headers)
+    if (!this.#reportsTable) return block
+    this.#reportsTable = false
+    this.#hasReported = true
+    return Buffer.concat([NO_TABLE, block])
+  }
+
+  #encode({ common, own }: RequestHeaders): Buffer {
     let block = this.#common.get(common)
     if (block === undefined) {
       block = encodeHeaders(common)
@@ -257,7 +289,7 @@ export function encodeHeaders(headers: OutgoingHttpHeaders): Buffer {
 
 /** @throws {TypeError} */
 function encodeField(name: string, value: string): Buffer {
-  if (!VALID_NAME.test(name) || !VALID_VALUE.test(value)) {
+  if (!VALID_NAME.test(name) || !VALID_VALUE.test(value) || isConnectionSpecific(name, value)) {
     throw new TypeError(`The header ${JSON.stringify(name)} has a name or a value that HTTP/2 does not allow`)
   }
   const index = STATIC_FIELDS.get(`${name}\n${value}`)

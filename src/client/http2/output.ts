@@ -48,11 +48,13 @@ export class Output {
   }
 
   bytes(bytes: Uint8Array): void {
+    if (this.#ended) return
     const at = this.#reserve(bytes.length)
     this.#slab.set(bytes, at)
   }
 
   frame(type: number, flags: number, stream: number, ...payload: readonly Uint8Array[]): void {
+    if (this.#ended) return
     let length = 0
     for (const each of payload) length += each.length
     let at = this.#reserve(FRAME_HEADER + length)
@@ -90,12 +92,9 @@ export class Output {
   /** Gives all that was put in to the socket, unless it is blocked: what waits here was certainly not sent. */
   readonly flush = (): void => {
     this.#scheduled = false
-    const { length } = this.#full
-    if (this.#blocked) return
-    if (this.#ended || this.#socket.destroyed || (length === 0 && this.#start === this.#end)) return
-    const last = this.#slab.subarray(this.#start, this.#end)
-    this.#start = this.#end
-    const bytes = length === 0 ? last : Buffer.concat([...this.#full.splice(0), last])
+    if (this.#blocked || this.#ended || !this.#socket.writable) return
+    const bytes = this.#take()
+    if (bytes.length === 0) return
     this.#written = this.#total
     if (!this.#socket.write(bytes)) this.#blocked = true
   }
@@ -105,6 +104,20 @@ export class Output {
     this.#blocked = false
     this.flush()
     this.#ended = true
+  }
+
+  /** Discards what waits, which was certainly not sent, and writes GOAWAY alone. */
+  abort(errorCode: ErrorCode): void {
+    this.#take()
+    this.goaway(errorCode)
+    if (this.#socket.writable) this.#socket.write(this.#take())
+    this.#ended = true
+  }
+
+  #take(): Buffer {
+    const last = this.#slab.subarray(this.#start, this.#end)
+    this.#start = this.#end
+    return this.#full.length === 0 ? last : Buffer.concat([...this.#full.splice(0), last])
   }
 
   #reserve(length: number): number {

@@ -1,4 +1,5 @@
 /** SETTINGS of HTTP/2 (RFC 9113 section 6.5). */
+import { DEFAULT_TABLE } from './hpack.js'
 import { MAX_FRAME } from './input.js'
 import { ConnectionError, ErrorCode } from './protocol.js'
 
@@ -27,10 +28,12 @@ export function encodeSettings(values: readonly (readonly [name: number, value: 
   return payload
 }
 
-/** The settings of the server that a client obeys. HEADER_TABLE_SIZE: our encoder has no table. MAX_HEADER_LIST_SIZE is advice. */
+/** The settings of the server that a client obeys. MAX_HEADER_LIST_SIZE is advice. */
 export class PeerSettings {
   maxStreams = Infinity
   initialWindow = DEFAULT_WINDOW
+  /** The table of HPACK that our encoder may have, in bytes. */
+  headerTable = DEFAULT_TABLE
 
   /**
    * @returns the change of the initial window, which applies to open streams as well (section 6.9.2).
@@ -48,6 +51,9 @@ export class PeerSettings {
 
   #set(name: number, value: number): void {
     switch (name) {
+      case Setting.HEADER_TABLE_SIZE:
+        this.headerTable = value
+        return
       case Setting.ENABLE_PUSH:
         if (value !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a setting that only clients send')
         return

@@ -11,6 +11,45 @@ interface StreamHost {
   forget(stream: Stream): void
 }
 
+/** Pieces up to this size are copied into slabs of this size, in bytes. */
+const COPIED = 4096
+const SLAB = 16 * 1024
+
+/**
+ * Received data that waits for its reader. Small pieces are copied together, because each would keep the 64 KiB that were read from
+ * the socket at once.
+ */
+class HeldData {
+  readonly #pieces: Buffer[] = []
+  #slab: Buffer | null = null
+  /** The slab's part that is the last piece; empty if another one follows it. */
+  #start = 0
+  #end = 0
+
+  add(piece: Buffer): void {
+    if (piece.length > COPIED) {
+      this.#pieces.push(piece)
+      this.#start = this.#end
+      return
+    }
+    if (this.#slab === null || this.#end + piece.length > SLAB) {
+      this.#slab = Buffer.allocUnsafeSlow(SLAB)
+      this.#start = this.#end = 0
+    }
+    piece.copy(this.#slab, this.#end)
+    if (this.#end > this.#start) this.#pieces.pop()
+    this.#end += piece.length
+    this.#pieces.push(this.#slab.subarray(this.#start, this.#end))
+  }
+
+  /** Removes the first piece; null: there is none. */
+  take(): Buffer | null {
+    const piece = this.#pieces.shift()
+    if (this.#pieces.length === 0) this.#start = this.#end
+    return piece ?? null
+  }
+}
+
 interface Chunk {
   bytes: Uint8Array
   written: (() => void) | undefined
@@ -41,8 +80,10 @@ export class Stream implements Http2Stream {
   /** Bytes passed on since the last WINDOW_UPDATE. */
   #consumed = 0
   /** Received while it is paused; null: nothing. */
-  #held: Buffer[] | null = null
+  #held: HeldData | null = null
   #paused = false
+  /** Whether {@link #passHeld} runs: a reader may pause and resume in the middle of it. */
+  #isPassing = false
   #hasHead = false
   #endReported = false
 
@@ -67,6 +108,7 @@ export class Stream implements Http2Stream {
     if (this.isClosed || this.ending) return
     this.ending = true
     this.#host.sendData(this)
+    this.#abandonRequest()
   }
 
   pause(): void {
@@ -75,20 +117,9 @@ export class Stream implements Http2Stream {
 
   resume(): void {
     this.#paused = false
-    const held = this.#held
-    if (held !== null) {
-      let passed = 0
-      while (passed < held.length && this.#passesData()) {
-        const piece = held[passed]
-        passed += 1
-        if (piece !== undefined) this.#pass(piece)
-      }
-      if (this.isClosed) return
-      held.splice(0, passed)
-      if (held.length > 0) return
-      this.#held = null
-    }
-    this.#reportEnd()
+    if (this.#isPassing) return
+    if (this.#held !== null) this.#passHeld(this.#held)
+    if (this.#held === null) this.#reportEnd()
   }
 
   close(code: number): void {
@@ -101,41 +132,49 @@ export class Stream implements Http2Stream {
     if (this.sendWindow > MAX_WINDOW) throw new StreamError(ErrorCode.FLOW_CONTROL_ERROR, 'a window that is too large')
   }
 
-  /** @param length With padding. */
-  receiveData(piece: Buffer, length: number): void {
+  /**
+   * @param length With padding.
+   * @throws {StreamError}
+   */
+  receiveData(piece: Buffer, length: number, ends: boolean): void {
     if (!this.#hasHead) throw new StreamError(ErrorCode.PROTOCOL_ERROR, 'data before the headers')
     this.#receiveWindow -= length
     if (this.#receiveWindow < 0) throw new StreamError(ErrorCode.FLOW_CONTROL_ERROR, 'more data than its window allows')
     if (length > piece.length) this.#release(length - piece.length)
-    if (piece.length === 0) return
-    if (this.#paused || this.#held !== null) (this.#held ??= []).push(piece)
-    else this.#pass(piece)
+    // The end is not lost if the listener throws.
+    try {
+      if (piece.length === 0) return
+      if (this.#paused || this.#held !== null) (this.#held ??= new HeldData()).add(piece)
+      else this.#pass(piece)
+    } finally {
+      if (ends) this.#receiveEnd()
+    }
   }
 
   /** @throws {StreamError} */
   receiveHeaders(headers: AnswerHead, ends: boolean): void {
-    const status = headers[':status']
-    if (this.#hasHead) {
-      if (!ends) throw new StreamError(ErrorCode.PROTOCOL_ERROR, 'trailers that do not end the stream')
-      if (status !== undefined) throw new StreamError(ErrorCode.PROTOCOL_ERROR, 'trailers with a status')
-      this.listener.onTrailers(headers)
-      return
+    const status = headers[':status'] ?? null
+    const fault = this.#hasHead ? faultOfTrailers(status, ends) : faultOfHead(status, ends)
+    if (fault !== null) throw new StreamError(ErrorCode.PROTOCOL_ERROR, fault)
+    try {
+      this.#passHeaders(headers, status, ends)
+    } finally {
+      if (ends) this.#receiveEnd()
     }
-    if (status === undefined) throw new StreamError(ErrorCode.PROTOCOL_ERROR, 'headers without a status')
-    if (status < 200) {
-      if (ends) throw new StreamError(ErrorCode.PROTOCOL_ERROR, 'an informational response that ends the stream')
-      this.listener.onInformational()
-      return
-    }
-    this.#hasHead = true
-    this.listener.onHead(headers)
-    if (ends && !this.isClosed) this.listener.onTrailers(headers)
   }
 
-  receiveEnd(): void {
-    if (this.isClosed) return
-    this.remoteEnded = true
-    this.#reportEnd()
+  /** RST_STREAM of the server, or a GOAWAY that leaves the stream out. */
+  resetByPeer(code: number): void {
+    if (code === ErrorCode.NO_ERROR && this.remoteEnded) {
+      // The answer is complete, and the server does not need the rest of the request (RFC 9113 section 8.1).
+      this.ending = true
+      this.localEnded = true
+      this.#discardRequest()
+      this.finishIfDone()
+      return
+    }
+    this.isUnprocessed = code === ErrorCode.REFUSED_STREAM && !this.#hasHead
+    this.finish(code, null)
   }
 
   /** Ends the stream for its caller. Its queued data is discarded. */
@@ -143,9 +182,7 @@ export class Stream implements Http2Stream {
     if (this.isClosed) return
     this.isClosed = true
     this.#held = null
-    const { outgoing } = this
-    this.outgoing = null
-    if (outgoing !== null) for (const { written } of outgoing) if (written !== undefined) process.nextTick(written)
+    this.#discardRequest()
     this.#host.forget(this)
     this.listener.onClose(code, error)
   }
@@ -154,8 +191,59 @@ export class Stream implements Http2Stream {
     if (this.localEnded && this.#endReported) this.finish(ErrorCode.NO_ERROR, null)
   }
 
-  #passesData(): boolean {
-    return !this.#paused && !this.isClosed
+  #discardRequest(): void {
+    const { outgoing } = this
+    this.outgoing = null
+    if (outgoing !== null) for (const { written } of outgoing) if (written !== undefined) process.nextTick(written)
+  }
+
+  /** Resets a request that waits for a window although its answer is complete: the server may never give it. */
+  #abandonRequest(): void {
+    if (this.ending && !this.localEnded && this.#endReported && !this.isClosed) {
+      this.#host.reset(this, ErrorCode.NO_ERROR)
+    }
+  }
+
+  #receiveEnd(): void {
+    if (this.isClosed) return
+    this.remoteEnded = true
+    this.#reportEnd()
+  }
+
+  #passHeaders(headers: AnswerHead, status: number | null, ends: boolean): void {
+    if (this.#hasHead) {
+      this.listener.onTrailers(headers)
+      return
+    }
+    if (status !== null && status < 200) {
+      this.listener.onInformational()
+      return
+    }
+    this.#hasHead = true
+    this.listener.onHead(headers)
+    if (ends && !this.isClosed) this.listener.onTrailers(headers)
+  }
+
+  #passHeld(held: HeldData): void {
+    this.#isPassing = true
+    try {
+      while (!this.#paused && !this.isClosed) {
+        const piece = held.take()
+        if (piece === null) {
+          this.#held = null
+          return
+        }
+        this.#pass(piece)
+      }
+    } catch (error) {
+      // The rest is not lost if the listener throws.
+      setImmediate(() => {
+        if (!this.#paused) this.resume()
+      })
+      throw error
+    } finally {
+      this.#isPassing = false
+    }
   }
 
   #pass(piece: Buffer): void {
@@ -176,5 +264,18 @@ export class Stream implements Http2Stream {
     this.#endReported = true
     this.listener.onEnd()
     this.finishIfDone()
+    this.#abandonRequest()
   }
+}
+
+function faultOfHead(status: number | null, ends: boolean): string | null {
+  if (status === null) return 'headers without a status'
+  // RFC 9113 section 8.6.
+  if (status === 101) return 'the status 101, which HTTP/2 does not have'
+  return status < 200 && ends ? 'an informational response that ends the stream' : null
+}
+
+function faultOfTrailers(status: number | null, ends: boolean): string | null {
+  if (!ends) return 'trailers that do not end the stream'
+  return status === null ? null : 'trailers with a status'
 }

@@ -198,6 +198,11 @@ function tryAddress(request: DialRequest, target: Target): AddressAttempt {
     const sent = performance.now()
     const alpn = typeof tls.alpnProtocol === 'string' ? tls.alpnProtocol : null
     Object.assign(evidence, { stage: 'settings', protocol: tls.getProtocol(), alpn })
+    // node:http2 does not require it. RFC 9113 section 3.2 does, and nothing may be sent before it is known.
+    if (request.http2 === 'frames' && alpn !== 'h2') {
+      remember(new Error(`it chose ${alpn ?? 'no protocol'} in the TLS handshake (ALPN), not h2`))
+      return
+    }
     const http2 = openSession(request.http2, tls, raw, {
       onSettings: () => {
         evidence.stage = 'health-check'

@@ -1,122 +1,28 @@
-import { once } from 'node:events'
-import type { IncomingHttpHeaders } from 'node:http2'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { ErrorCode, Flag, FrameType, type StreamListener } from '../../../../src/client/http2/protocol.js'
 import { FrameSession } from '../../../../src/client/http2/frame-session.js'
+import { ErrorCode, Flag, FrameType } from '../../../../src/client/http2/protocol.js'
 import { encodeSettings } from '../../../../src/client/http2/settings.js'
-import type { Stream } from '../../../../src/client/http2/stream.js'
-import { encodeFields, Http2Peer } from '../../../support/http2-peer.js'
+import { connectFrames as connect, destroySessions, Recorder, REQUEST } from '../../../support/frame-sessions.js'
+import {
+  emptyAnswerFrames,
+  encodeFields,
+  GRPC_HEADERS,
+  Http2Peer,
+  literal,
+  number,
+  OK_TRAILERS,
+} from '../../../support/http2-frames.js'
 
-const HEAD = encodeFields([
-  [':status', '200'],
-  ['content-type', 'application/grpc'],
-])
-const TRAILERS = encodeFields([['grpc-status', '0']])
-const REQUEST = { common: { ':method': 'POST' } }
 const { PROTOCOL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM, COMPRESSION_ERROR } = ErrorCode
 const END = Flag.END_HEADERS | Flag.END_STREAM
 
-/** The events of a stream. */
-class Recorder implements StreamListener {
-  readonly events: string[] = []
-  bytes = 0
-  error: Error | null = null
-  readonly closed: Promise<number>
-  #close: (code: number) => void = () => undefined
-
-  constructor() {
-    this.closed = new Promise((resolve) => (this.#close = resolve))
-  }
-
-  onInformational(): void {
-    this.events.push('informational')
-  }
-
-  onHead(headers: IncomingHttpHeaders): void {
-    this.events.push(`head ${String(headers[':status'])}`)
-  }
-
-  onTrailers(headers: IncomingHttpHeaders): void {
-    this.events.push(`trailers ${String(headers['grpc-status'])}`)
-  }
-
-  onData(piece: Buffer): void {
-    this.bytes += piece.length
-    this.events.push(`data ${String(piece.length)}`)
-  }
-
-  onEnd(): void {
-    this.events.push('end')
-  }
-
-  onClose(code: number, error: Error | null): void {
-    this.events.push(`close ${String(code)}`)
-    this.error = error
-    this.#close(code)
-  }
-}
-
-const sessions: FrameSession[] = []
-
-afterEach(() => {
-  for (const each of sessions.splice(0)) each.destroy()
-})
-
-function connect({ settings = [] as readonly (readonly [number, number])[], firstId = 1 } = {}) {
-  const peer = new Http2Peer()
-  const goaways: number[] = []
-  let close: (error: Error | null) => void = () => undefined
-  const closed = new Promise<Error | null>((resolve) => (close = resolve))
-  const listener = {
-    onSettings: vi.fn(),
-    onGoaway: (_code: number, last: number) => {
-      goaways.push(last)
-    },
-    onClose: (error: Error | null) => {
-      close(error)
-    },
-  }
-  const session = new FrameSession(peer.socket, listener, { firstId })
-  sessions.push(session)
-  peer.accept(settings)
-  const open = (body: Uint8Array | null = new Uint8Array(5)): { stream: Stream; seen: Recorder } => {
-    const seen = new Recorder()
-    return { stream: session.request(REQUEST, seen, body), seen }
-  }
-  return { peer, session, closed, goaways, listener, open }
-}
-
-function number(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(value)
-  return bytes
-}
-
-/** An answer of gRPC on the stream. */
-function answer(peer: Http2Peer, stream: number, data: Uint8Array = new Uint8Array(5)): void {
-  peer.send(FrameType.HEADERS, { flags: Flag.END_HEADERS, stream, payload: HEAD })
-  peer.send(FrameType.DATA, { stream, payload: data })
-  peer.send(FrameType.HEADERS, { flags: END, stream, payload: TRAILERS })
-}
-
-/** The bytes that a server sends. */
-async function bytesOf(send: (peer: Http2Peer) => void): Promise<Buffer> {
-  const frames = new Http2Peer()
-  const pieces: Buffer[] = []
-  frames.socket.on('data', (piece: Buffer) => {
-    pieces.push(piece)
-  })
-  send(frames)
-  frames.end.end()
-  await once(frames.socket, 'end')
-  return Buffer.concat(pieces)
-}
+afterEach(destroySessions)
 
 describe('a stream', () => {
   it('reports the head, the data, the trailers and the end of an answer in their order', async () => {
     const { peer, open } = connect()
     const { seen } = open()
-    answer(peer, 1)
+    peer.sendBytes(emptyAnswerFrames(1))
     expect(await seen.closed).toBe(ErrorCode.NO_ERROR)
     expect(seen.events).toEqual(['head 200', 'data 5', 'trailers 0', 'end', 'close 0'])
   })
@@ -136,13 +42,13 @@ describe('a stream', () => {
   it('reads padding, a priority and a header block in pieces', async () => {
     const { peer, open } = connect()
     const { seen } = open()
-    const padded = Buffer.concat([Buffer.from([3]), Buffer.alloc(5), HEAD.subarray(0, 2), Buffer.alloc(3)])
+    const padded = Buffer.concat([Buffer.from([3]), Buffer.alloc(5), GRPC_HEADERS.subarray(0, 2), Buffer.alloc(3)])
     peer.send(FrameType.HEADERS, { flags: Flag.PADDED | Flag.PRIORITY, stream: 1, payload: padded })
-    peer.send(FrameType.CONTINUATION, { stream: 1, payload: HEAD.subarray(2, 4) })
-    peer.send(FrameType.CONTINUATION, { flags: Flag.END_HEADERS, stream: 1, payload: HEAD.subarray(4) })
+    peer.send(FrameType.CONTINUATION, { stream: 1, payload: GRPC_HEADERS.subarray(2, 4) })
+    peer.send(FrameType.CONTINUATION, { flags: Flag.END_HEADERS, stream: 1, payload: GRPC_HEADERS.subarray(4) })
     const data = Buffer.concat([Buffer.from([200]), Buffer.from('four'), Buffer.alloc(200)])
     peer.send(FrameType.DATA, { flags: Flag.PADDED, stream: 1, payload: data })
-    peer.send(FrameType.HEADERS, { flags: END, stream: 1, payload: TRAILERS })
+    peer.send(FrameType.HEADERS, { flags: END, stream: 1, payload: OK_TRAILERS })
     await seen.closed
     expect(seen.events).toEqual(['head 200', 'data 4', 'trailers 0', 'end', 'close 0'])
   })
@@ -150,9 +56,7 @@ describe('a stream', () => {
   it('reads frames that arrive one byte at a time', async () => {
     const { peer, open } = connect()
     const { seen } = open()
-    const bytes = await bytesOf((frames) => {
-      answer(frames, 1)
-    })
+    const bytes = emptyAnswerFrames(1)
     for (const byte of bytes) peer.sendBytes(Buffer.from([byte]))
     await seen.closed
     expect(seen.events).toEqual(['head 200', 'data 5', 'trailers 0', 'end', 'close 0'])
@@ -172,7 +76,7 @@ describe('a stream', () => {
     peer.send(FrameType.GOAWAY, { payload: Buffer.concat([number(1), number(0)]) })
     expect(await second.seen.closed).toBe(ErrorCode.REFUSED_STREAM)
     expect(session.isOpen).toBe(false)
-    answer(peer, 1)
+    peer.sendBytes(emptyAnswerFrames(1))
     expect(await first.seen.closed).toBe(ErrorCode.NO_ERROR)
     expect(goaways).toEqual([1])
   })
@@ -182,9 +86,9 @@ describe('a stream', () => {
     const slow = open(null)
     slow.stream.pause()
     const other = open()
-    peer.send(FrameType.HEADERS, { flags: Flag.END_HEADERS, stream: 1, payload: HEAD })
+    peer.send(FrameType.HEADERS, { flags: Flag.END_HEADERS, stream: 1, payload: GRPC_HEADERS })
     for (let i = 0; i < 16; i += 1) peer.send(FrameType.DATA, { stream: 1, payload: new Uint8Array(16_384) })
-    answer(peer, 3)
+    peer.sendBytes(emptyAnswerFrames(3))
     await other.seen.closed
     expect(slow.seen.bytes).toBe(0)
     expect(peer.frames.filter(({ type, stream }) => type === FrameType.WINDOW_UPDATE && stream === 1)).toEqual([])
@@ -202,7 +106,7 @@ describe('a stream', () => {
     peer.send(FrameType.HEADERS, { flags: END, stream: 1, payload: indexed })
     const { seen } = open()
     peer.send(FrameType.HEADERS, { flags: Flag.END_HEADERS, stream: 3, payload: Buffer.from([0x88, 0xbe]) })
-    peer.send(FrameType.HEADERS, { flags: END, stream: 3, payload: TRAILERS })
+    peer.send(FrameType.HEADERS, { flags: END, stream: 3, payload: OK_TRAILERS })
     expect(await seen.closed).toBe(ErrorCode.NO_ERROR)
   })
 
@@ -216,10 +120,7 @@ describe('a stream', () => {
     first.seen.onHead = () => {
       throw new Error('of the caller')
     }
-    const bytes = await bytesOf((frames) => {
-      answer(frames, 1)
-      answer(frames, 3)
-    })
+    const bytes = Buffer.concat([emptyAnswerFrames(1), emptyAnswerFrames(3)])
     expect(() => peer.socket.emit('data', bytes)).toThrow('of the caller')
     expect(await second.seen.closed).toBe(ErrorCode.NO_ERROR)
   })
@@ -281,7 +182,7 @@ describe('sending', () => {
     await vi.waitFor(() => {
       expect(goaways).toEqual([2 ** 31 - 1])
     })
-    answer(peer, 2 ** 31 - 3)
+    peer.sendBytes(emptyAnswerFrames(2 ** 31 - 3))
     expect(await seen.closed).toBe(ErrorCode.NO_ERROR)
   })
 })
@@ -332,7 +233,7 @@ function repeat(times: number, type: number, frame: Parameters<Http2Peer['send']
   }
 }
 
-const HEADERS_1 = { stream: 1, flags: Flag.END_HEADERS, payload: HEAD }
+const HEADERS_1 = { stream: 1, flags: Flag.END_HEADERS, payload: GRPC_HEADERS }
 const ping = { payload: new Uint8Array(8) }
 
 describe('a server that breaks HTTP/2', () => {
@@ -364,7 +265,7 @@ describe('a server that breaks HTTP/2', () => {
       'another frame in the middle of a header block',
       PROTOCOL_ERROR,
       (peer) => {
-        peer.send(FrameType.HEADERS, { stream: 1, payload: HEAD })
+        peer.send(FrameType.HEADERS, { stream: 1, payload: GRPC_HEADERS })
         peer.send(FrameType.PING, ping)
       },
     ],
@@ -397,6 +298,74 @@ describe('a server that breaks HTTP/2', () => {
       'PRIORITY without end',
       ENHANCE_YOUR_CALM,
       repeat(3000, FrameType.PRIORITY, { stream: 1, payload: new Uint8Array(5) }),
+    ],
+    [
+      'resets of a stream that has ended, without end',
+      ENHANCE_YOUR_CALM,
+      repeat(3000, FrameType.RST_STREAM, { stream: 1, payload: number(ErrorCode.CANCEL) }),
+    ],
+    [
+      'answers of a stream that has ended, without end',
+      ENHANCE_YOUR_CALM,
+      (peer) => {
+        peer.send(FrameType.RST_STREAM, { stream: 1, payload: number(ErrorCode.CANCEL) })
+        repeat(3000, FrameType.HEADERS, HEADERS_1)(peer)
+      },
+    ],
+    [
+      'DATA of padding without end',
+      ENHANCE_YOUR_CALM,
+      (peer) => {
+        peer.send(FrameType.HEADERS, HEADERS_1)
+        repeat(3000, FrameType.DATA, { stream: 1, flags: Flag.PADDED, payload: Buffer.from([2, 0, 0]) })(peer)
+      },
+    ],
+    [
+      'WINDOW_UPDATE of a stream without end',
+      ENHANCE_YOUR_CALM,
+      repeat(3000, FrameType.WINDOW_UPDATE, { stream: 1, payload: number(1) }),
+    ],
+    [
+      'SETTINGS of more than 64 values',
+      FRAME_SIZE_ERROR,
+      (peer) => {
+        peer.send(FrameType.SETTINGS, { payload: new Uint8Array(65 * 6) })
+      },
+    ],
+    [
+      'GOAWAY on a stream',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.GOAWAY, { stream: 1, payload: new Uint8Array(8) })
+      },
+    ],
+    [
+      'a PING on a stream',
+      PROTOCOL_ERROR,
+      (peer) => {
+        peer.send(FrameType.PING, { stream: 1, ...ping })
+      },
+    ],
+    [
+      'a GOAWAY of four bytes',
+      FRAME_SIZE_ERROR,
+      (peer) => {
+        peer.send(FrameType.GOAWAY, { payload: new Uint8Array(4) })
+      },
+    ],
+    [
+      'a WINDOW_UPDATE of three bytes',
+      FRAME_SIZE_ERROR,
+      (peer) => {
+        peer.send(FrameType.WINDOW_UPDATE, { payload: new Uint8Array(3) })
+      },
+    ],
+    [
+      'HEADERS without the priority that they announce',
+      FRAME_SIZE_ERROR,
+      (peer) => {
+        peer.send(FrameType.HEADERS, { ...HEADERS_1, flags: END | Flag.PRIORITY, payload: new Uint8Array(4) })
+      },
     ],
     ['WINDOW_UPDATE without end', ENHANCE_YOUR_CALM, repeat(3000, FrameType.WINDOW_UPDATE, { payload: number(1) })],
     [
@@ -539,7 +508,7 @@ describe('a server that breaks HTTP/2', () => {
       'headers without a status',
       PROTOCOL_ERROR,
       (peer) => {
-        peer.send(FrameType.HEADERS, { ...HEADERS_1, payload: TRAILERS })
+        peer.send(FrameType.HEADERS, { ...HEADERS_1, payload: OK_TRAILERS })
       },
     ],
     [
@@ -567,6 +536,28 @@ describe('a server that breaks HTTP/2', () => {
           ]),
         })
       },
+    ],
+    ...[
+      ['a name in upper case', 'X', 'y'],
+      ['a name with a space', 'a b', 'y'],
+      ['an empty name', '', 'y'],
+      ['a value with a line break', 'x', 'y\nz'],
+      ['a value with NUL', 'x', 'y\0'],
+      ['a header of the connection', 'connection', 'close'],
+    ].map(
+      ([what = '', name = '', value = '']) =>
+        [
+          what,
+          PROTOCOL_ERROR,
+          (peer: Http2Peer) => {
+            peer.send(FrameType.HEADERS, { ...HEADERS_1, payload: Buffer.concat([GRPC_HEADERS, literal(name, value)]) })
+          },
+        ] as const,
+    ),
+    [
+      'the status 101',
+      PROTOCOL_ERROR,
+      repeat(1, FrameType.HEADERS, { ...HEADERS_1, payload: encodeFields([[':status', '101']]) }),
     ],
     ['trailers that do not end the stream', PROTOCOL_ERROR, repeat(2, FrameType.HEADERS, HEADERS_1)],
     [
@@ -623,10 +614,8 @@ describe('a server that breaks HTTP/2', () => {
 
   it('loses its connection if its first frame is not SETTINGS', async () => {
     const peer = new Http2Peer()
-    const closed = new Promise<Error | null>((resolve) => {
-      sessions.push(
-        new FrameSession(peer.socket, { onSettings: () => undefined, onGoaway: () => undefined, onClose: resolve }),
-      )
+    const closed = new Promise<Error | null>((onClose) => {
+      new FrameSession(peer.socket, { onSettings: () => undefined, onGoaway: () => undefined, onClose })
     })
     peer.send(FrameType.PING, ping)
     expect(await closed).toMatchObject({

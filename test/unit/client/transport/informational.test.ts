@@ -2,13 +2,12 @@
 import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
+import { Flag, FrameType } from '../../../../src/client/http2/protocol.js'
 import { isEtcdMtlsError } from '../../../../src/client/index.js'
 import { connector } from '../../../support/connector.js'
 import { mintPki } from '../../../support/etcd.js'
 import {
   emptyAnswerFrames,
-  FLAG,
-  FRAME,
   frame,
   framePeer,
   GRPC_HEADERS,
@@ -22,7 +21,7 @@ const pki = mintPki()
 const connect = connector({ credentials: pki.client })
 
 function informational(stream: number, count: number, status: number): Buffer {
-  const one = frame(FRAME.headers, FLAG.endHeaders, stream, statusHeader(status))
+  const one = frame(FrameType.HEADERS, Flag.END_HEADERS, stream, statusHeader(status))
   return Buffer.concat(Array.from({ length: count }, () => one))
 }
 
@@ -40,7 +39,7 @@ function sendForever(stream: number, status: number, socket: TLSSocket): void {
 function peer(onCall: (stream: number, send: (bytes: Buffer) => void, socket: TLSSocket) => void): Promise<Peer> {
   return framePeer(serverTls(pki.server), (stream, send, socket) => {
     const refusal = Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')])
-    if (stream <= 3) send(frame(FRAME.headers, FLAG.endHeaders | FLAG.endStream, stream, refusal))
+    if (stream <= 3) send(frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream, refusal))
     else onCall(stream, send, socket)
   })
 }

@@ -1,0 +1,48 @@
+/** A client over own frames, and servers that break HTTP/2. */
+import { Socket } from 'node:net'
+import { describe, expect, it, vi } from 'vitest'
+import { Flag, FrameType } from '../../../../src/client/http2/protocol.js'
+import { connector } from '../../../support/connector.js'
+import { mintPki } from '../../../support/etcd.js'
+import { frame, framePeer, GRPC_HEADERS, literal } from '../../../support/http2-frames.js'
+import { serverTls, tlsPeer } from '../../../support/peers.js'
+import { findingOf, refused } from '../../../support/refused.js'
+
+const pki = mintPki()
+const connect = connector({ credentials: pki.client, http2: 'frames' })
+
+describe('a server that does not choose h2 in the TLS handshake', () => {
+  it('gets nothing, and the client explains that it does not speak HTTP/2', async () => {
+    let received = 0
+    await using peer = await tlsPeer(serverTls(pki.server, { ALPNProtocols: [] }), (socket) => {
+      socket.on('data', (bytes: Buffer) => (received += bytes.length))
+    })
+    const { details } = await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')
+    const { message } = findingOf(details.report.findings, 'endpoint/wrong-protocol')
+    expect(message).toContain('but not HTTP/2 (it chose no protocol in the TLS handshake (ALPN), not h2)')
+    expect(received).toBe(0)
+  })
+})
+
+describe('a server that breaks HTTP/2 while it has a call', () => {
+  it('gets a reset and no FIN, so that it cannot apply the rest of a failed write, and the outcome is unknown', async () => {
+    await using peer = await framePeer(serverTls(pki.server), (stream, send) => {
+      if (stream <= 3) {
+        const refusal = Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')])
+        send(frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream, refusal))
+      } else send(frame(FrameType.PUSH_PROMISE, 0, stream, Buffer.alloc(4)))
+    })
+    const reset = vi.spyOn(Socket.prototype, 'resetAndDestroy')
+    await using client = await connect([peer])
+    const error: unknown = await client
+      .put('a')
+      .value('b')
+      .exec()
+      .catch((reason: unknown) => reason)
+    expect(String((error as Error).cause)).toContain('The server broke HTTP/2: it sent a push, which was not allowed')
+    // A server made with Node reads GOAWAY and the reset at once, and reports the end of the stream instead.
+    await expect.poll(() => reset.mock.contexts).not.toEqual([])
+    expect(reset.mock.contexts[0]).toMatchObject({ destroyed: true })
+    reset.mockRestore()
+  })
+})
