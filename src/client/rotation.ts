@@ -12,7 +12,7 @@ import { failedReport, finding } from './finding.js'
 import type { DrainPolicy } from './options.js'
 import { pause } from './timing.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
-import { validFrom, prepareInTurns, type ValidatedCredentials } from './validated-credentials.js'
+import { succeed, validFrom, type ValidatedCredentials } from './validated-credentials.js'
 
 /** Milliseconds between the starts of two handshakes, and the longest delay: each blocks requests for about one. */
 const STAGGER = 5
@@ -44,7 +44,7 @@ export async function rotate(
   let validated: ValidatedCredentials
   try {
     credentials = await load()
-    validated = await prepareInTurns(credentials, pool.options.tls)
+    validated = await succeed(pool.validated, credentials)
   } catch (error) {
     const retry = credentials === null ? null : validFrom(credentials)
     return { rotated: false, report: reportOf(error, options.origin), retry }

@@ -31,14 +31,18 @@ const MAX_SERVER_CERTIFICATES = 32
 class ServerCertificates {
   #kept: readonly Certificate[] = []
 
+  get all(): readonly Certificate[] {
+    return this.#kept
+  }
+
   /** @throws {DerError} */
   read(der: Uint8Array, origin: string): Certificate {
     const kept = this.#kept.find((each) => each.origin === origin && bytesEqual(each.raw, der))
     return kept ?? Certificate.parse(der, origin)
   }
 
-  keep(chain: readonly Certificate[]): void {
-    this.#kept = [...new Set([...chain, ...this.#kept])].slice(0, MAX_SERVER_CERTIFICATES)
+  keep(certificates: readonly Certificate[]): void {
+    this.#kept = [...new Set([...certificates, ...this.#kept])].slice(0, MAX_SERVER_CERTIFICATES)
   }
 }
 
@@ -51,11 +55,21 @@ export function prepare(credentials: Credentials, tls: ResolvedTls): ValidatedCr
   return withContext(credentials, validate(credentials), tls)
 }
 
-/** {@link prepare} in two turns of the event loop: each half blocks requests for about a millisecond. */
-export async function prepareInTurns(credentials: Credentials, tls: ResolvedTls): Promise<ValidatedCredentials> {
+/**
+ * {@link prepare} for the successors of other credentials, in turns of the event loop of its own: each half blocks requests for
+ * about a millisecond, as the reading before and the handshake after it do.
+ */
+export async function succeed(
+  { servers, tls }: ValidatedCredentials,
+  credentials: Credentials,
+): Promise<ValidatedCredentials> {
+  await nextTurn()
   const report = validate(credentials)
   await nextTurn()
-  return withContext(credentials, report, tls)
+  const validated = withContext(credentials, report, tls)
+  validated.servers.keep(servers.all)
+  await nextTurn()
+  return validated
 }
 
 export function reportNow({

@@ -2,7 +2,12 @@
 import { expect, it } from 'vitest'
 import { resolveOptions } from '../../../src/client/options.js'
 import { type ServerValidation, validateServer } from '../../../src/client/transport/tls-socket.js'
-import { prepare, type ValidatedCredentials, withSingleAnchor } from '../../../src/client/validated-credentials.js'
+import {
+  prepare,
+  succeed,
+  type ValidatedCredentials,
+  withSingleAnchor,
+} from '../../../src/client/validated-credentials.js'
 import type { Credentials } from '../../../src/credentials/index.js'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { PrivateKey } from '../../../src/x509/keys/keys.js'
@@ -33,7 +38,7 @@ it('a change of the list of trust anchors by its owner makes a new TLS context',
   expect(prepare(credentials, tls).secureContext).toBe(single?.secureContext)
 })
 
-it('certificates of a verified server are read once for all connections, those of a refused one each time', () => {
+it('certificates of a verified server are read once for all connections and rotations, those of a refused one each time', async () => {
   const validated = prepare(pki.client, tls)
   const check = (server: Credentials, by: ValidatedCredentials, endpoint = endpoints[0].url): ServerValidation =>
     validateServer(
@@ -42,6 +47,9 @@ it('certificates of a verified server are read once for all connections, those o
     )
   const [first] = check(pki.server, validated).chain
   expect(check(pki.server, prepare(pki.client, tls)).chain[0]).toBe(first)
+  const renewed = await succeed(validated, pki.issueClient())
+  expect(renewed.secureContext).not.toBe(validated.secureContext)
+  expect(check(pki.server, renewed).chain[0]).toBe(first)
   expect(check(pki.server, validated, 'https://127.0.0.1:1').chain[0]?.origin).toBe('https://127.0.0.1:1')
   const foreign = mintPki('Foreign CA').server
   const refused = check(foreign, validated)
