@@ -44,7 +44,10 @@ await lifecycle(async ({ signal, defer }) => {
     results.set(name, result)
     say(result === null ? `${name}: failed (see above)\n` : `${table(result)}\n`)
   }
-  if (write) writePages(root, results, known())
+  if (write) {
+    writePages(root, results, known())
+    say('Wrote docs/benchmarks-all.md')
+  }
   return [...results.values()].every(isKept) ? 0 : 1
 })
 

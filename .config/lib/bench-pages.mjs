@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { draw } from './bench-plot.mjs'
-import { say, Stop } from './lifecycle.mjs'
+import { Stop } from './lifecycle.mjs'
 
 /** A result as Markdown, which reads well on a terminal too. */
 export function table({ title, about, unit, base, rows, promises }) {
@@ -65,7 +65,6 @@ export function writePages(root, results, names) {
     .filter((name) => sections.has(name))
     .map((name) => `<!-- bench:${name} -->\n\n${sections.get(name)}\n\n<!-- /bench -->\n`)
   writeFileSync(page, [HEAD, ...shown].join('\n'))
-  say('Wrote docs/benchmarks-all.md')
 }
 
 function sectionOf(root, name, result) {

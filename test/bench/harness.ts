@@ -146,12 +146,13 @@ function isDecided({ clock = 'cpu', counts = 'time' }: Bench, promise: BenchProm
 }
 
 function extentOf({ slice = 100, rounds = 15 }: Bench, form: Form): Pick<Settings, 'slice' | 'rounds' | 'warmUp'> {
-  if (form === 'full') return { slice, rounds, warmUp: slice * 5 }
-  const shorter = Math.min(slice, SLICES[form])
+  // Without a slice, each time is that of a new process.
+  const warmUp = slice === 0 || form === 'once' ? null : slice * 5
+  if (form === 'full') return { slice, rounds, warmUp }
   return {
-    slice: shorter,
+    slice: Math.min(slice, SLICES[form]),
     rounds: Math.min(rounds, ROUNDS[form]),
-    warmUp: form === 'once' ? null : Math.min(slice * 5, MAX_SHORT_WARM_UP),
+    warmUp: warmUp && Math.min(warmUp, MAX_SHORT_WARM_UP),
   }
 }
 
